@@ -1,0 +1,43 @@
+"""The plain data that passes between the model and the scene."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .cameras import Camera
+
+
+@dataclass(frozen=True)
+class MeshArrays:
+    """A mesh in Blender's axes: right-handed, Z up, the object's front looks towards -Y.
+
+    vertices: (V, 3) float32, metres.
+    faces: (F, 3) or (F, 4) int32 indices into ``vertices``, counter-clockwise seen from outside.
+    colours: (V, 3) float32 sRGB in 0..1, one a vertex, or None.
+    """
+
+    vertices: NDArray[np.float32]
+    faces: NDArray[np.int32]
+    colours: NDArray[np.float32] | None = None
+
+    def triangles(self) -> NDArray[np.int32]:
+        """The faces as triangles, (T, 3) int32; a quad becomes two."""
+        if self.faces.shape[1] == 3:
+            return self.faces
+        return np.concatenate((self.faces[:, [0, 1, 2]], self.faces[:, [0, 2, 3]]))
+
+
+@dataclass(frozen=True)
+class View:
+    """A picture and where it was taken from.
+
+    image: (H, W, 4) float32 in 0..1, row 0 at the top, sRGB colour, straight (not premultiplied) alpha;
+        the alpha is the mask of the object.
+    camera: in the object's frame; its width and height are the image's.
+    """
+
+    image: NDArray[np.float32]
+    camera: Camera
