@@ -73,6 +73,10 @@ class Camera:
         shift = np.array(((1.0, 0.0, -left), (0.0, 1.0, -top), (0.0, 0.0, 1.0)))
         return replace(self, intrinsics=shift @ self.intrinsics, width=width, height=height)
 
+    def zoomed(self, factor: float) -> Camera:
+        """The same camera with every pixel coordinate multiplied by ``factor`` and the picture's size kept."""
+        return replace(self, intrinsics=np.diag((factor, factor, 1.0)) @ self.intrinsics)
+
     def moved(self, transform: NDArray[np.float64]) -> Camera:
         """The camera after the world (object and camera) is moved by the rigid (4, 4) ``transform``."""
         return replace(self, to_world=transform @ self.to_world)

@@ -51,18 +51,16 @@ def stab(vertices: Points, triangles: Faces, points: Points, direction: Points) 
     """Count the triangles that the line through each of ``points`` (P, 3) along ``direction`` (3,) crosses."""
     frame = _frame(direction)
     corners = (vertices @ frame.T)[triangles]  # (F, 3, 3), the rays run along z
-    local = points @ frame.T
+    x, y, z = (points @ frame.T).T
+    edges, plane = _edge_functions(corners), _heights(corners)
     counts = np.zeros((4, len(points)), np.int32)
-    for index, face in _candidate_pairs(corners[..., :2], local[:, :2]):
-        a, b, c = corners[face, 0], corners[face, 1], corners[face, 2]
-        p = local[index]
-        ab, bc, ca = _edge(a, b, p), _edge(b, c, p), _edge(c, a, p)
-        hit = ((ab >= 0) & (bc >= 0) & (ca >= 0)) | ((ab < 0) & (bc < 0) & (ca < 0))
-        index, a, b, c, p, ab, bc, ca = (x[hit] for x in (index, a, b, c, p, ab, bc, ca))
-        area = ab + bc + ca
-        z = (bc * a[:, 2] + ca * b[:, 2] + ab * c[:, 2]) / np.where(area == 0, 1, area)
-        sign = np.sign(area)
-        ahead = z > p[:, 2]
+    for index, face in _candidate_pairs(corners[..., :2], np.stack((x, y), 1)):
+        side = _evaluate(edges[0], face, x[index], y[index]) >= 0
+        for edge in edges[1:]:
+            same = (_evaluate(edge, face, x[index], y[index]) >= 0) == side
+            index, face, side = index[same], face[same], side[same]
+        ahead = _evaluate(plane, face, x[index], y[index]) > z[index]
+        sign = np.where(side, 1, -1)
         for row, value in enumerate((ahead, ~ahead, sign * ahead, -sign * ~ahead)):
             counts[row] += np.bincount(index, value, minlength=len(points)).astype(np.int32)
     return Crossings(*counts)
@@ -97,10 +95,10 @@ class Solid:
 
         Faces inside the solid (overlapping parts, inner walls that nothing sees) are left out.
         """
-        points, face = sample_triangles(self.vertices, self.triangles, 2 * count, rng)
+        points, face = sample_triangles(self.vertices, self.triangles, 3 * count // 2, rng)
         normals = face_normals(self.vertices, self.triangles)[face]
         step = 1e-3 * float(np.ptp(self.vertices, axis=0).max())
-        sides = self.inside(np.concatenate((points + step * normals, points - step * normals)), rays=5)
+        sides = self.inside(np.concatenate((points + step * normals, points - step * normals)), rays=3)
         outside, inside = ~sides[: len(points)], sides[len(points) :]
         keep = np.flatnonzero(outside & inside)[:count]
         return points[keep], normals[keep], face[keep]
@@ -127,7 +125,7 @@ def make_solid(vertices: NDArray[np.floating], triangles: NDArray[np.integer]) -
     front, back = _side_visibility(vertices, triangles, 2e-4 * size)
     flipped = back > front
     triangles = np.where(flipped[:, None], triangles[:, ::-1], triangles)
-    sheet = (np.minimum(front, back) >= 3) & ~_has_other_side(vertices, triangles, SHEET_THICKNESS * size)
+    sheet = (np.minimum(front, back) >= 2) & ~_has_other_side(vertices, triangles, SHEET_THICKNESS * size)
     share = float(area[sheet].sum() / area.sum())
     prisms = _prisms(vertices, triangles[sheet], SHEET_THICKNESS * size)
     offset = len(vertices)
@@ -190,7 +188,7 @@ def _side_visibility(vertices: Points, triangles: Faces, step: float) -> tuple[N
     """For each triangle, how many directions see its front and its back: (F,) each."""
     centres = vertices[triangles].mean(1)
     offset = step * face_normals(vertices, triangles)
-    _, seen = _survey(vertices, triangles, np.concatenate((centres + offset, centres - offset)), 13)
+    _, seen = _survey(vertices, triangles, np.concatenate((centres + offset, centres - offset)), 9)
     return seen[: len(triangles)], seen[len(triangles) :]
 
 
@@ -231,8 +229,29 @@ def _frame(direction: Points) -> Points:
     return np.stack((x, np.cross(direction, x), direction))
 
 
-def _edge(a: Points, b: Points, p: Points) -> NDArray[np.float64]:
-    return (b[:, 0] - a[:, 0]) * (p[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (p[:, 0] - a[:, 0])
+def _edge_functions(corners: Points) -> list[Points]:
+    """For each edge of triangles (F, 3, 3) the factors (3, F) of x, y and 1 in its edge function (Pineda 1988).
+
+    An edge that two triangles share has exactly opposite factors in them, so that no ray slips between.
+    """
+    result = []
+    for i, j in ((0, 1), (1, 2), (2, 0)):
+        a, b = corners[:, i], corners[:, j]
+        result.append(np.stack((a[:, 1] - b[:, 1], b[:, 0] - a[:, 0], a[:, 0] * b[:, 1] - b[:, 0] * a[:, 1])))
+    return result
+
+
+def _heights(corners: Points) -> Points:
+    """The factors (3, F) of x, y and 1 in the z of each triangle's plane; level where it stands upright."""
+    a = corners[:, 0]
+    normal = np.cross(corners[:, 1] - a, corners[:, 2] - a)
+    steep = np.abs(normal[:, 2]) < 1e-300
+    slope = np.where(steep[:, None], 0, -normal[:, :2] / np.where(steep, 1, normal[:, 2])[:, None])
+    return np.stack((slope[:, 0], slope[:, 1], a[:, 2] - (slope * a[:, :2]).sum(1)))
+
+
+def _evaluate(factors: Points, face: NDArray[np.int64], x: NDArray[np.float64], y: NDArray[np.float64]) -> Points:
+    return factors[0, face] * x + factors[1, face] * y + factors[2, face]
 
 
 def _candidate_pairs(corners: Points, points: Points) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:

@@ -1,0 +1,201 @@
+"""What one object of a training set holds, and its file: written whole, read in parts."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import tarfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..cameras import Camera
+from ..errors import DatasetError
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Ground truth of a solid, in world space (metres); see the package's docstring.
+
+    uniform, near: (P, 3) float32. uniform_inside, near_inside: (P,) bool.
+    surface: (S, 3) float32. surface_normals: (S, 3) float32.
+    """
+
+    uniform: NDArray[np.float32]
+    uniform_inside: NDArray[np.bool_]
+    near: NDArray[np.float32]
+    near_inside: NDArray[np.bool_]
+    surface: NDArray[np.float32]
+    surface_normals: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class RenderedView:
+    """One picture: colour (H, W, 4) uint8 straight alpha, depth (H, W) float32 metres, normal (H, W, 3) float16."""
+
+    kind: str
+    camera: Camera
+    colour: NDArray[np.uint8]
+    depth: NDArray[np.float32]
+    normal: NDArray[np.float16]
+
+
+@dataclass(frozen=True)
+class Record:
+    """The object's ``NAME.json``. bounds: (2, 3) low and high corner, metres."""
+
+    name: str
+    source: str
+    family: str
+    bounds: NDArray[np.float64]
+    fingerprint: tuple[float, ...]
+    views: tuple[tuple[str, Camera], ...]
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+
+def write_object(folder: Path, record: Record, shape: Shape, views: Sequence[RenderedView]) -> Path:
+    """Write ``objects/NAME.tar`` whole or not at all.
+
+    Raises:
+        DatasetError: the disk is full or the folder cannot be written.
+    """
+    target = folder / "objects" / f"{record.name}.tar"
+    partial = target.with_suffix(f".{os.getpid()}.partial")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tarfile.open(partial, "w") as archive:
+            _add(archive, f"{record.name}.json", json.dumps(_to_json(record)).encode())
+            _add(archive, f"{record.name}.shape.npz", _npz(_packed(shape)))
+            for index, view in enumerate(views):
+                _add(archive, f"{record.name}.{index:03d}.png", _png(view.colour))
+                _add(archive, f"{record.name}.{index:03d}.npz", _npz({"depth": view.depth, "normal": view.normal}))
+        partial.replace(target)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise DatasetError(f"{target} cannot be written: {error.strerror}. Free some space, then run again") from error
+    return target
+
+
+class ObjectFile:
+    """An object's file, open for reading its parts.
+
+    Raises:
+        DatasetError: it is missing, damaged, or of another version.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            with tarfile.open(path) as archive:
+                self._parts = {m.name: archive.extractfile(m).read() for m in archive if m.isfile()}  # type: ignore[union-attr]
+            self.record = _from_json(json.loads(self._part("json")))
+        except (OSError, tarfile.TarError, ValueError, KeyError) as error:
+            raise DatasetError(f"{path} is not a whole object of a training set: {error}") from error
+
+    def shape(self) -> Shape:
+        """The ground truth."""
+        with np.load(io.BytesIO(self._part("shape.npz"))) as data:
+            bits = {k: np.unpackbits(data[f"{k}_inside"], count=len(data[k])).astype(bool) for k in ("uniform", "near")}
+            return Shape(
+                data["uniform"], bits["uniform"], data["near"], bits["near"],
+                data["surface"], data["surface_normals"].astype(np.float32),
+            )  # fmt: skip
+
+    def colour(self, index: int) -> NDArray[np.uint8]:
+        """Picture of view ``index``: (H, W, 4) uint8, straight alpha."""
+        from PIL import Image
+
+        return np.asarray(Image.open(io.BytesIO(self._part(f"{index:03d}.png"))))
+
+    def view(self, index: int) -> RenderedView:
+        """All of view ``index``."""
+        kind, camera = self.record.views[index]
+        with np.load(io.BytesIO(self._part(f"{index:03d}.npz"))) as data:
+            return RenderedView(kind, camera, self.colour(index), data["depth"], data["normal"])
+
+    def _part(self, kind: str) -> bytes:
+        name = f"{self.path.stem}.{kind}"
+        if name not in self._parts:
+            raise DatasetError(f"{self.path} lacks {name}")
+        return self._parts[name]
+
+
+def camera_to_json(camera: Camera) -> dict[str, Any]:
+    return {
+        "width": camera.width,
+        "height": camera.height,
+        "orthographic": camera.orthographic,
+        "intrinsics": camera.intrinsics.tolist(),
+        "camera_to_world_opengl": camera.to_world.tolist(),
+        "world_to_camera_opencv": camera.from_world.tolist(),
+    }
+
+
+def camera_from_json(data: Mapping[str, Any]) -> Camera:
+    return Camera(
+        np.array(data["camera_to_world_opengl"]), np.array(data["intrinsics"]),
+        data["width"], data["height"], data["orthographic"],
+    )  # fmt: skip
+
+
+def _to_json(record: Record) -> dict[str, Any]:
+    return {
+        "version": VERSION,
+        "name": record.name,
+        "source": record.source,
+        "family": record.family,
+        "bounds": record.bounds.tolist(),
+        "fingerprint": list(record.fingerprint),
+        "views": [{"kind": kind, **camera_to_json(camera)} for kind, camera in record.views],
+        **record.more,
+    }
+
+
+def _from_json(data: dict[str, Any]) -> Record:
+    if data["version"] != VERSION:
+        raise ValueError(f"version {data['version']}, not {VERSION}")
+    own = {"version", "name", "source", "family", "bounds", "fingerprint", "views"}
+    return Record(
+        data["name"], data["source"], data["family"], np.array(data["bounds"]), tuple(data["fingerprint"]),
+        tuple((view["kind"], camera_from_json(view)) for view in data["views"]),
+        {key: value for key, value in data.items() if key not in own},
+    )  # fmt: skip
+
+
+def _packed(shape: Shape) -> dict[str, NDArray[Any]]:
+    return {
+        "uniform": shape.uniform,
+        "uniform_inside": np.packbits(shape.uniform_inside),
+        "near": shape.near,
+        "near_inside": np.packbits(shape.near_inside),
+        "surface": shape.surface,
+        "surface_normals": shape.surface_normals.astype(np.float16),
+    }
+
+
+def _add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
+    info = tarfile.TarInfo(name)
+    info.size = len(data)
+    archive.addfile(info, io.BytesIO(data))
+
+
+def _npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """A compressed .npz whose bytes depend on the arrays alone."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def _png(pixels: NDArray[np.uint8]) -> bytes:
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG", compress_level=3)
+    return buffer.getvalue()

@@ -1,0 +1,81 @@
+"""Train, validation and test: by object, with copies of one shape kept together, and a check that nothing leaks."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import DatasetError
+
+# Families of our own generators that no training ever sees, for the test of what was not learned by heart.
+HELD_OUT_FAMILIES = frozenset({"hat", "teapot", "rocket"})
+_SAME = 0.01
+
+
+def assign(fingerprints: Mapping[str, Sequence[float]], families: Mapping[str, str]) -> dict[str, str]:
+    """Split of each object: 80 % train, 10 % validation, 10 % test, by a hash of its group's name.
+
+    A group is what :func:`groups` finds to be one shape; its name is the smallest of its objects' names.
+    """
+    result = {}
+    for group in groups(fingerprints):
+        share = int.from_bytes(hashlib.sha256(min(group).encode()).digest()[:4], "big") / 2**32
+        split = "train" if share < 0.8 else "validation" if share < 0.9 else "test"
+        if any(families[name] in HELD_OUT_FAMILIES for name in group):
+            split = "test"
+        result.update(dict.fromkeys(group, split))
+    return result
+
+
+def groups(fingerprints: Mapping[str, Sequence[float]]) -> list[list[str]]:
+    """Objects whose fingerprints (see ``truth.fingerprint``) differ by at most a hundredth in every number, together."""
+    names = sorted(fingerprints)
+    table = np.array([fingerprints[name] for name in names]).reshape(len(names), -1)
+    order = np.argsort(table[:, 0], kind="stable") if len(names) else np.empty(0, int)
+    leader = list(range(len(names)))
+
+    def find(i: int) -> int:
+        while leader[i] != i:
+            leader[i] = i = leader[leader[i]]
+        return i
+
+    first = table[order, 0] if len(names) else np.empty(0)
+    for rank, i in enumerate(order):
+        others = order[rank + 1 : np.searchsorted(first, first[rank] + _SAME, side="right")]
+        for j in others[(np.abs(table[others] - table[i]) <= _SAME).all(1)]:
+            leader[find(int(i))] = find(int(j))
+    together: dict[int, list[str]] = {}
+    for i, name in enumerate(names):
+        together.setdefault(find(i), []).append(name)
+    return sorted(together.values())
+
+
+def check_no_leak(splits: Mapping[str, str], fingerprints: Mapping[str, Sequence[float]]) -> None:
+    """Refuse splits in which one shape, also under another name, is in two of them.
+
+    Raises:
+        DatasetError: names the first pair.
+    """
+    for group in groups({name: fingerprints[name] for name in splits}):
+        for name in group:
+            if splits[name] != splits[group[0]]:
+                raise DatasetError(
+                    f"{group[0]} ({splits[group[0]]}) and {name} ({splits[name]}) are one shape: "
+                    "the training would see what it is judged on. Assign the splits again"
+                )
+
+
+def read(folder: Path) -> dict[str, str]:
+    """``splits.json`` of a training set.
+
+    Raises:
+        DatasetError: it is missing or damaged.
+    """
+    try:
+        return json.loads((folder / "splits.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{folder} has no readable splits.json: {error}") from error

@@ -1,0 +1,58 @@
+"""Ground truth of a solid shape, from a triangle mesh that may be messy."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..arrays import MeshArrays
+from ..errors import MeshError
+from ..solid import make_solid
+from .records import Shape
+
+GROWN = 1.1
+_SMALLEST_VOLUME = 2e-4  # of the cube: below it there is nothing for a network to learn
+_NEAR = (0.005, 0.02, 0.06)  # standard deviations of the distance to the surface, in longest sides
+
+
+def ground_truth(mesh: MeshArrays, points: int, rng: np.random.Generator) -> tuple[Shape, tuple[float, ...]]:
+    """Sample the solid that ``mesh`` bounds.
+
+    Args:
+        points: how many uniform points, and as many near the surface; a quarter as many on it.
+
+    Returns:
+        The samples, and the fingerprint of :func:`fingerprint`.
+
+    Raises:
+        MeshError: the mesh has no area, or bounds next to nothing.
+    """
+    solid = make_solid(mesh.vertices, mesh.triangles())
+    low, high = mesh.vertices.min(0).astype(float), mesh.vertices.max(0).astype(float)
+    size = float((high - low).max())
+    surface, normals, _ = solid.surface(max(points // 4, 512), rng)
+    if len(surface) < 64:
+        raise MeshError("The mesh bounds no solid: nothing of its surface parts an inside from an outside")
+    uniform = (low + high) / 2 + size * GROWN * (rng.random((points, 3)) - 0.5)
+    pick = rng.integers(0, len(surface), points)
+    spread = np.array(_NEAR)[rng.integers(0, len(_NEAR), points)] * size
+    near = surface[pick] + rng.normal(size=(points, 3)) * spread[:, None]
+    inside = solid.inside(np.concatenate((uniform, near)), rays=7)
+    if inside[:points].mean() < _SMALLEST_VOLUME:
+        raise MeshError("The mesh bounds next to no volume: it is a sheet or a wire")
+    shape = Shape(
+        uniform.astype(np.float32), inside[:points], near.astype(np.float32), inside[points:],
+        surface.astype(np.float32), normals.astype(np.float32),
+    )  # fmt: skip
+    return shape, fingerprint(shape, low, high)
+
+
+def fingerprint(shape: Shape, low: NDArray[np.float64], high: NDArray[np.float64]) -> tuple[float, ...]:
+    """Nine numbers that a copy under another name or colour shares: proportions, volume, spread of the surface.
+
+    All in longest sides, along the fixed axes, and good to about one percent (they come from samples).
+    """
+    size = (high - low).max()
+    local = (shape.surface - (low + high) / 2) / size
+    values = (*(high - low)[:2] / size, (high - low)[2] / size, shape.uniform_inside.mean(), *local.mean(0), *local.std(0))
+    return tuple(round(float(value), 4) for value in values)

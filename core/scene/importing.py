@@ -1,0 +1,94 @@
+"""Mesh files into Blender, and Blender's objects into arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import bpy
+import numpy as np
+
+from ..arrays import MeshArrays
+from ..errors import MeshError
+
+SUFFIXES = (".glb", ".gltf", ".obj", ".ply", ".stl", ".blend")
+
+
+def import_file(path: Path) -> list[bpy.types.Object]:
+    """The objects of a mesh file, linked to the current scene's collection.
+
+    Raises:
+        MeshError: the file is missing, of a kind we cannot read, damaged, or without a mesh.
+    """
+    if not path.is_file():
+        raise MeshError(f"There is no mesh file {path}")
+    before = set(bpy.data.objects)
+    try:
+        _read(path)
+    except RuntimeError as error:
+        raise MeshError(f"{path} cannot be imported: {error}") from error
+    found = [obj for obj in bpy.data.objects if obj not in before]
+    if not any(obj.type == 'MESH' for obj in found):
+        remove(found)
+        raise MeshError(f"{path} holds no mesh")
+    return found
+
+
+def remove(objects: Iterable[bpy.types.Object]) -> None:
+    """Take objects out of the file, with the data, materials and images that only they used."""
+    bpy.data.batch_remove(list(objects))
+    bpy.data.orphans_purge(do_local_ids=True, do_linked_ids=True, do_recursive=True)
+
+
+def _read(path: Path) -> None:
+    match path.suffix.lower():
+        case ".glb" | ".gltf":
+            bpy.ops.import_scene.gltf(filepath=str(path))
+        case ".obj":
+            bpy.ops.wm.obj_import(filepath=str(path))
+        case ".ply":
+            bpy.ops.wm.ply_import(filepath=str(path))
+        case ".stl":
+            bpy.ops.wm.stl_import(filepath=str(path))
+        case ".blend":
+            _append(path)
+        case other:
+            raise MeshError(f"{path}: {other or 'no suffix'} is none of {', '.join(SUFFIXES)}")
+
+
+def _append(path: Path) -> None:
+    with bpy.data.libraries.load(str(path)) as (there, here):
+        here.objects = there.objects
+    for obj in here.objects:
+        bpy.context.scene.collection.objects.link(obj)
+
+
+def world_triangles(objects: Iterable[bpy.types.Object]) -> MeshArrays:
+    """The evaluated meshes of ``objects`` joined, in world space: vertices (V, 3) metres, triangles (F, 3).
+
+    Raises:
+        MeshError: there is no face among them.
+    """
+    graph = bpy.context.evaluated_depsgraph_get()
+    vertices, triangles, count = [np.empty((0, 3), np.float32)], [np.empty((0, 3), np.int32)], 0
+    for obj in objects:
+        if obj.type != 'MESH':
+            continue
+        evaluated = obj.evaluated_get(graph)
+        mesh = evaluated.to_mesh()
+        mesh.calc_loop_triangles()
+        v = np.empty(len(mesh.vertices) * 3, np.float32)
+        mesh.vertices.foreach_get("co", v)
+        t = np.empty(len(mesh.loop_triangles) * 3, np.int32)
+        mesh.loop_triangles.foreach_get("vertices", t)
+        world = np.array(obj.matrix_world)
+        if np.linalg.det(world[:3, :3]) < 0:
+            t = t.reshape(-1, 3)[:, ::-1]
+        vertices.append((v.reshape(-1, 3) @ world[:3, :3].T + world[:3, 3]).astype(np.float32))
+        triangles.append(t.reshape(-1, 3) + count)
+        count += len(mesh.vertices)
+        evaluated.to_mesh_clear()
+    if sum(map(len, triangles)) == 0:
+        names = ", ".join(obj.name for obj in objects)
+        raise MeshError(f"There is no mesh face in {names or 'nothing'}")
+    return MeshArrays(np.concatenate(vertices), np.concatenate(triangles).astype(np.int32))

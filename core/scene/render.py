@@ -1,0 +1,202 @@
+"""Renders objects from given cameras, in a scene of its own that is gone afterwards."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import bpy
+import mathutils
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import exr
+from ..cameras import Camera
+from ..dataset.records import RenderedView
+from . import compat
+
+_FAR = 1e9  # Blender writes 1e10 as the depth of nothing
+
+
+@dataclass(frozen=True)
+class Light:
+    """A dome and a sun.
+
+    hdri: an EXR or HDR picture, or None for even white. level: mean radiance of the dome (1 shows white as white).
+    turn: of the dome about Z, radians. sun: irradiance, W/m^2; 0 for none.
+    sun_tilt, sun_turn: where it stands, radians from the zenith and about Z.
+    """
+
+    hdri: Path | None = None
+    level: float = 1.0
+    turn: float = 0.0
+    sun: float = 0.0
+    sun_tilt: float = 0.0
+    sun_turn: float = 0.0
+
+
+class Studio:
+    """A scene with one camera, a light dome and a sun. Make it with :func:`studio`."""
+
+    def __init__(self, scene: bpy.types.Scene, sun: bpy.types.Object, folder: Path) -> None:
+        self._scene = scene
+        self._sun = sun
+        self._folder = folder
+
+    def show(self, objects: Iterable[bpy.types.Object]) -> None:
+        """Put just these objects before the camera; they stay linked where they were."""
+        stage = self._scene.collection
+        for obj in list(stage.objects):
+            if obj not in (self._scene.camera, self._sun):
+                stage.objects.unlink(obj)
+        for obj in objects:
+            stage.objects.link(obj)
+
+    def light(self, light: Light) -> None:
+        """Set the dome and the sun; see :class:`Light`."""
+        tree = self._scene.world.node_tree
+        nodes = tree.nodes
+        picture, background = nodes["Environment Texture"], nodes["Background"]
+        old, picture.image = picture.image, bpy.data.images.load(str(light.hdri)) if light.hdri else None
+        if old:
+            bpy.data.images.remove(old)
+        ceiling, mean = _exposure(picture.image) if picture.image else (1.0, 1.0)
+        nodes["Ceiling"].inputs[1].default_value = (ceiling,) * 3
+        background.inputs["Strength"].default_value = light.level / mean
+        nodes["Mapping"].inputs["Rotation"].default_value = (0, 0, light.turn)
+        if light.hdri:
+            tree.links.new(nodes["Ceiling"].outputs[0], background.inputs["Color"])
+        elif background.inputs["Color"].is_linked:
+            tree.links.remove(background.inputs["Color"].links[0])
+        self._sun.data.energy = light.sun
+        self._sun.rotation_euler = (light.sun_tilt, 0, light.sun_turn)
+
+    def render(self, kind: str, camera: Camera) -> RenderedView:
+        """One picture with its depth and normals; see :class:`RenderedView`."""
+        self._aim(camera)
+        path = self._folder / "view.exr"
+        self._scene.render.filepath = str(path)
+        bpy.ops.render.render(write_still=True, scene=self._scene.name)
+        passes = {name.partition(".")[2]: values for name, values in exr.read(path).items()}
+        colour = _stack(passes, "Combined.", "RGBA")
+        depth = next(values for name, values in passes.items() if name in ("Depth.Z", "Depth.V"))
+        seen = (colour[..., 3] > 0) & (depth < _FAR)
+        normal = _stack(passes, "Normal.", "XYZ")
+        length = np.linalg.norm(normal, axis=2, keepdims=True)
+        normal = np.where(seen[..., None], normal / np.maximum(length, 1e-6), 0)
+        return RenderedView(kind, camera, _display(colour), np.where(seen, depth, 0), normal.astype(np.float16))
+
+    def _aim(self, camera: Camera) -> None:
+        render, obj = self._scene.render, self._scene.camera
+        render.resolution_x, render.resolution_y, render.resolution_percentage = camera.width, camera.height, 100
+        obj.matrix_world = mathutils.Matrix(camera.to_world)
+        data = obj.data
+        focal = camera.intrinsics[0, 0]
+        data.sensor_fit = 'HORIZONTAL'
+        data.type = 'ORTHO' if camera.orthographic else 'PERSP'
+        # ortho_scale belongs to the larger side also under a horizontal fit; the lens to the width
+        data.ortho_scale = camera.width / focal
+        data.lens = focal / camera.width * data.sensor_width
+        data.shift_x = (camera.width / 2 - camera.intrinsics[0, 2]) / camera.width
+        data.shift_y = (camera.intrinsics[1, 2] - camera.height / 2) / camera.width
+        reach = float(np.linalg.norm(camera.to_world[:3, 3])) * 4 + 100
+        data.clip_start, data.clip_end = reach * 1e-5, reach
+
+
+@contextmanager
+def studio(samples: int, threads: int = 0) -> Iterator[Studio]:
+    """A :class:`Studio`; the open file is as before afterwards, also on cancel.
+
+    Args:
+        samples: of Cycles a pixel; time grows with it, noise falls with its square root.
+        threads: of the renderer; 0 for all cores.
+    """
+    scene = bpy.data.scenes.new("Maquette Studio")
+    data = bpy.data.cameras.new("Maquette Studio")
+    camera = bpy.data.objects.new("Maquette Studio", data)
+    world = _dome()
+    lamp = bpy.data.lights.new("Maquette Studio", 'SUN')
+    lamp.angle = 0.2
+    sun = bpy.data.objects.new("Maquette Studio Sun", lamp)
+    scene.collection.objects.link(camera)
+    scene.collection.objects.link(sun)
+    scene.camera, scene.world = camera, world
+    _set_up(scene, samples, threads)
+    try:
+        with tempfile.TemporaryDirectory(prefix="maquette_") as folder:
+            yield Studio(scene, sun, Path(folder))
+    finally:
+        picture = world.node_tree.nodes["Environment Texture"].image
+        if picture:
+            bpy.data.images.remove(picture)
+        bpy.data.scenes.remove(scene)
+        bpy.data.cameras.remove(data)
+        bpy.data.lights.remove(lamp)
+        bpy.data.worlds.remove(world)
+
+
+def hdri_files() -> Sequence[Path]:
+    """The light domes that Blender ships (CC0), in order; none in some builds."""
+    folder = Path(bpy.utils.resource_path('LOCAL')) / "datafiles/studiolights/world"
+    return sorted(folder.glob("*.exr"))
+
+
+def _dome() -> bpy.types.World:
+    world = bpy.data.worlds.new("Maquette Studio")
+    compat.use_nodes(world)
+    world.cycles.sampling_method, world.cycles.sample_map_resolution = 'MANUAL', 64  # automatic: 2 s a change of light
+    tree = world.node_tree
+    if "Background" not in tree.nodes:
+        output = tree.nodes.new('ShaderNodeOutputWorld')
+        tree.links.new(tree.nodes.new('ShaderNodeBackground').outputs[0], output.inputs["Surface"])
+    tree.nodes["Background"].inputs["Color"].default_value = (1, 1, 1, 1)
+    picture = tree.nodes.new('ShaderNodeTexEnvironment')
+    mapping = tree.nodes.new('ShaderNodeMapping')
+    coordinates = tree.nodes.new('ShaderNodeTexCoord')
+    tree.links.new(coordinates.outputs["Generated"], mapping.inputs["Vector"])
+    tree.links.new(mapping.outputs["Vector"], picture.inputs["Vector"])
+    ceiling = tree.nodes.new('ShaderNodeVectorMath')
+    ceiling.name, ceiling.operation = "Ceiling", 'MINIMUM'
+    tree.links.new(picture.outputs["Color"], ceiling.inputs[0])
+    return world
+
+
+def _exposure(picture: bpy.types.Image) -> tuple[float, float]:
+    """Where to cut the lamps of a dome off, so that few samples do not speckle, and the mean of what is left."""
+    pixels = np.empty(len(picture.pixels), np.float32)
+    picture.pixels.foreach_get(pixels)
+    light = pixels.reshape(-1, picture.channels)[:, :3]
+    ceiling = 3 * float(light.mean())
+    return ceiling, max(float(np.minimum(light, ceiling).mean()), 1e-6)
+
+
+def _set_up(scene: bpy.types.Scene, samples: int, threads: int) -> None:
+    render, cycles = scene.render, scene.cycles
+    render.engine = 'CYCLES'
+    cycles.device, cycles.samples, cycles.seed = 'CPU', samples, 0
+    cycles.use_denoising = cycles.use_adaptive_sampling = False
+    cycles.caustics_reflective = cycles.caustics_refractive = False
+    cycles.max_bounces, cycles.transparent_max_bounces = 1, 4
+    cycles.sample_clamp_direct = cycles.sample_clamp_indirect = 4
+    if threads:
+        render.threads_mode, render.threads = 'FIXED', threads
+    render.film_transparent = render.use_persistent_data = True
+    render.use_compositing = render.use_sequencer = False
+    compat.write_multilayer_exr(render.image_settings)
+    layer = scene.view_layers[0]
+    layer.use_pass_z = layer.use_pass_normal = True
+
+
+def _stack(passes: dict[str, NDArray[np.float32]], name: str, channels: str) -> NDArray[np.float32]:
+    return np.stack([passes[name + channel] for channel in channels], axis=2)
+
+
+def _display(linear: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Linear premultiplied light to sRGB with straight alpha, 8 bit (Blender's 'Standard' view)."""
+    alpha = linear[..., 3:].clip(0, 1)
+    light = np.where(alpha > 0, linear[..., :3] / np.maximum(alpha, 1e-6), 0).clip(0, 1)
+    colour = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    return (np.concatenate((colour, alpha), axis=2) * 255 + 0.5).astype(np.uint8)

@@ -1,0 +1,217 @@
+"""Objects in, a training set out: the work behind ``maquette.render_dataset``."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import bpy
+import numpy as np
+
+from ..arrays import MeshArrays
+from ..cameras import Camera
+from ..dataset import splits, viewpoints
+from ..dataset.records import VERSION, ObjectFile, Record, write_object
+from ..dataset.truth import ground_truth
+from ..errors import DatasetError, MeshError, OutputError
+from ..work import Progress, Work
+from . import importing
+from .render import Light, Studio, hdri_files, studio
+
+SHEET = ("front", "right", "back", "left", "top", "bottom")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to render a training set.
+
+    seed: of cameras, light and sampled points. size: of each square picture, pixels. samples: Cycles' a pixel.
+    sheet: which orthographic sides to take. free_views: how many free ones besides.
+    points: uniform points of ground truth, and as many near the surface.
+    shard: (index, count): make every count-th object only, so that several processes share a set.
+    threads: of the renderer, 0 for all cores. hdri: folder of light domes, None for those that Blender ships.
+    """
+
+    seed: int = 0
+    size: int = 128
+    samples: int = 16
+    sheet: tuple[str, ...] = SHEET
+    free_views: int = 6
+    points: int = 16384
+    shard: tuple[int, int] = (0, 1)
+    threads: int = 0
+    hdri: Path | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """One object to come: ``load`` puts it into the open file and returns its objects, ``unload`` takes it out."""
+
+    name: str
+    origin: str
+    family: str
+    load: Callable[[], Sequence[bpy.types.Object]] = field(repr=False)
+    unload: Callable[[Sequence[bpy.types.Object]], None] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run did: objects written now, found from before, and skipped with the reason."""
+
+    written: int
+    found: int
+    skipped: dict[str, str]
+
+
+def scene_sources(objects: Sequence[bpy.types.Object]) -> list[Source]:
+    """Each mesh object of the scene as one object of the set; its children come along."""
+    return [
+        Source(
+            _safe(obj.name), f"scene:{obj.name}", obj.get("maquette_family", ""),
+            lambda obj=obj: [obj, *obj.children_recursive], lambda objects: None,
+        )
+        for obj in objects
+        if obj.type == 'MESH'
+    ]  # fmt: skip
+
+
+def file_sources(folder: Path) -> list[Source]:
+    """Each mesh file under ``folder`` as one object; its family is the name of the folder it lies in.
+
+    Raises:
+        DatasetError: there is none.
+    """
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in importing.SUFFIXES)
+    if not paths:
+        raise DatasetError(f"{folder} holds no mesh file ({', '.join(importing.SUFFIXES)})")
+    return [
+        Source(
+            _safe(path.relative_to(folder).with_suffix("").as_posix()), path.name, path.parent.name,
+            lambda path=path: importing.import_file(path), importing.remove,
+        )
+        for path in paths
+    ]  # fmt: skip
+
+
+def procedural_sources(families: Sequence[str], count: int, seed: int) -> list[Source]:
+    """``count`` objects of our own generators, the families in turn."""
+    from . import procedural
+
+    def source(family: str, number: int) -> Source:
+        return Source(
+            f"procedural__{family}_{number:06d}", f"procedural:{family}:{number}", family,
+            lambda: [procedural.add(bpy.context.scene.collection, family, number)], importing.remove,
+        )  # fmt: skip
+
+    return [source(families[i % len(families)], seed + i // len(families)) for i in range(count)]
+
+
+def render_dataset(sources: Sequence[Source], folder: Path, settings: Settings) -> Work[Summary]:
+    """Render and sample every source into ``folder``, in the format of ``core.dataset``; one step a view.
+
+    Goes on where an earlier run stopped: whole objects that lie there are kept.
+
+    Raises:
+        OutputError: the folder cannot be written. DatasetError: another set lies there, or the disk is full.
+    """
+    _prepare(folder, settings)
+    mine = sorted(sources, key=lambda source: source.name)[settings.shard[0] :: settings.shard[1]]
+    written = found = 0
+    skipped: dict[str, str] = {}
+    with studio(settings.samples, settings.threads) as stage:
+        for index, source in enumerate(mine):
+            if (folder / "objects" / f"{source.name}.tar").is_file():
+                found += 1
+                continue
+            yield Progress(index / len(mine), source.name)
+            try:
+                for part in _render_object(stage, source, folder, settings):
+                    yield Progress((index + part) / len(mine), source.name)
+                written += 1
+            except MeshError as error:
+                skipped[source.name] = str(error)
+    _finish(folder, skipped, settings)
+    return Summary(written, found, skipped)
+
+
+def _render_object(stage: Studio, source: Source, folder: Path, settings: Settings) -> Iterator[float]:
+    """Write one object; yields the fraction done after each view."""
+    rng = np.random.default_rng((settings.seed, zlib.crc32(source.name.encode())))
+    with _loaded(source) as objects:
+        mesh = importing.world_triangles(objects)
+        bounds = np.stack((mesh.vertices.min(0), mesh.vertices.max(0))).astype(float)
+        shape, fingerprint = ground_truth(mesh, settings.points, rng)
+        cameras = _cameras(mesh, bounds, settings, rng)
+        stage.show(objects)
+        views = []
+        for kind, camera in cameras:
+            stage.light(_light(settings, rng))
+            views.append(stage.render(kind, camera))
+            yield len(views) / len(cameras)
+        stage.show(())
+    record = Record(source.name, source.origin, source.family, bounds, fingerprint, tuple(cameras))
+    write_object(folder, record, shape, views)
+
+
+@contextmanager
+def _loaded(source: Source) -> Iterator[Sequence[bpy.types.Object]]:
+    objects = source.load()
+    try:
+        yield objects
+    finally:
+        source.unload(objects)
+
+
+def _cameras(
+    mesh: MeshArrays, bounds: np.ndarray, settings: Settings, rng: np.random.Generator
+) -> list[tuple[str, Camera]]:
+    sheet = viewpoints.sides(settings.sheet, *bounds, settings.size)
+    free = [viewpoints.free(mesh.vertices, settings.size, rng) for _ in range(settings.free_views)]
+    return [*zip(settings.sheet, sheet, strict=True), *(("free", camera) for camera in free)]
+
+
+def _light(settings: Settings, rng: np.random.Generator) -> Light:
+    domes = sorted(settings.hdri.glob("*.exr")) if settings.hdri else hdri_files()
+    pick, level, turn, sunny = rng.random(), rng.uniform(0.5, 1.1), rng.uniform(0, 2 * np.pi), rng.random() < 0.35
+    sun, tilt, about = rng.uniform(0.5, 3), rng.uniform(0.1, 1.2), rng.uniform(0, 2 * np.pi)
+    dome = domes[int(pick * len(domes))] if domes and rng.random() < 0.85 else None
+    return Light(dome, level * (0.7 if sunny else 1), turn, sun if sunny else 0.0, tilt, about)
+
+
+def _prepare(folder: Path, settings: Settings) -> None:
+    kept = {key: value for key, value in asdict(settings).items() if key not in ("shard", "threads")}
+    kept = {"version": VERSION, **json.loads(json.dumps(kept, default=str))}
+    path = folder / "dataset.json"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            if json.loads(path.read_text(encoding="utf-8")) != kept:
+                raise DatasetError(f"{folder} holds a set made with other settings: choose another folder")
+        else:
+            path.write_text(json.dumps(kept, indent=1), encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be written: {error.strerror}") from error
+
+
+def _finish(folder: Path, skipped: dict[str, str], settings: Settings) -> None:
+    """Write down what was skipped and, once every shard is done, which object belongs to which split."""
+    name = "skipped.json" if settings.shard[1] == 1 else f"skipped.{settings.shard[0]}.json"
+    (folder / name).write_text(json.dumps(skipped, indent=1), encoding="utf-8")
+    write_splits(folder)
+
+
+def write_splits(folder: Path) -> dict[str, str]:
+    """Assign every object in ``folder`` to a split and write ``splits.json``."""
+    records = [ObjectFile(path).record for path in sorted((folder / "objects").glob("*.tar"))]
+    fingerprints = {record.name: record.fingerprint for record in records}
+    assigned = splits.assign(fingerprints, {record.name: record.family for record in records})
+    (folder / "splits.json").write_text(json.dumps(assigned, indent=0), encoding="utf-8")
+    return assigned
+
+
+def _safe(name: str) -> str:
+    return "".join(c if c.isalnum() or c in "-_" else "_" for c in name.replace("/", "__"))
