@@ -1,0 +1,111 @@
+"""An object into a file, of the kind that its suffix says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import bpy
+
+from ..errors import OutputError
+
+
+def check(path: Path) -> None:
+    """Make sure, before the work begins, that :func:`write` can write ``path``; leaves no file.
+
+    Raises:
+        OutputError: the suffix is unknown, or the folder is missing or cannot be written.
+    """
+    if path.suffix.lower() not in _WRITERS:
+        raise OutputError(f"{path}: {path.suffix or 'no suffix'} is none of {', '.join(SUFFIXES)}")
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder: name a file in it")
+    if not path.parent.is_dir():
+        raise OutputError(f"There is no folder {path.parent} to write {path.name} into: make it first")
+    there = path.exists()
+    try:
+        path.open("ab").close()
+        if not there:
+            path.unlink()
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def write(path: Path, obj: bpy.types.Object) -> None:
+    """Write ``obj``, which is in the current view layer, and nothing else; the selection is as before afterwards.
+
+    Raises:
+        OutputError: as :func:`check`, or writing failed.
+    """
+    check(path)
+    with _only_selected(obj):
+        try:
+            _WRITERS[path.suffix.lower()](str(path), obj)
+        except (RuntimeError, OSError, AttributeError) as error:  # AttributeError: the exporter's add-on is disabled
+            raise OutputError(f"{path} could not be written: {error}") from error
+    if not path.is_file() or not path.stat().st_size:
+        raise OutputError(f"{path} could not be written: is the disk full?")
+
+
+@contextmanager
+def _only_selected(obj: bpy.types.Object) -> Iterator[None]:
+    layer = bpy.context.view_layer
+    before, active = list(bpy.context.selected_objects), layer.objects.active
+    for other in before:
+        other.select_set(False)
+    obj.select_set(True)
+    layer.objects.active = obj
+    try:
+        yield
+    finally:
+        obj.select_set(False)
+        for other in before:
+            other.select_set(True)
+        layer.objects.active = active
+
+
+def _gltf(path: str, obj: bpy.types.Object) -> None:
+    kind = 'GLB' if path.lower().endswith(".glb") else 'GLTF_SEPARATE'
+    bpy.ops.export_scene.gltf(filepath=path, export_format=kind, use_selection=True, export_yup=True)
+
+
+def _obj(path: str, obj: bpy.types.Object) -> None:
+    bpy.ops.wm.obj_export(filepath=path, export_selected_objects=True, export_colors=True)
+
+
+def _ply(path: str, obj: bpy.types.Object) -> None:
+    bpy.ops.wm.ply_export(filepath=path, export_selected_objects=True, export_colors='SRGB')
+
+
+def _stl(path: str, obj: bpy.types.Object) -> None:
+    bpy.ops.wm.stl_export(filepath=path, export_selected_objects=True)
+
+
+def _usd(path: str, obj: bpy.types.Object) -> None:
+    bpy.ops.wm.usd_export(filepath=path, selected_objects_only=True)
+
+
+def _blend(path: str, obj: bpy.types.Object) -> None:
+    """A file of one scene with the object alone, whatever else is open."""
+    scene = bpy.data.scenes.new("Maquette")
+    try:
+        scene.collection.objects.link(obj)
+        bpy.data.libraries.write(path, {scene}, compress=True)
+    finally:
+        bpy.data.scenes.remove(scene)
+
+
+_WRITERS: dict[str, Callable[[str, bpy.types.Object], None]] = {
+    ".glb": _gltf,
+    ".gltf": _gltf,
+    ".obj": _obj,
+    ".ply": _ply,
+    ".stl": _stl,
+    ".usd": _usd,
+    ".usda": _usd,
+    ".usdc": _usd,
+    ".usdz": _usd,
+    ".blend": _blend,
+}
+SUFFIXES = tuple(_WRITERS)

@@ -1,0 +1,69 @@
+"""Pictures of the open .blend into arrays."""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ImageError
+from ..images import check_size, checked, reduced
+
+
+def named(name: str) -> bpy.types.Image:
+    """The picture of the open file called ``name``.
+
+    Raises:
+        ImageError: there is none.
+    """
+    image = bpy.data.images.get(name)
+    if image is None:
+        raise ImageError(f"There is no image named {name!r} in this file")
+    return image
+
+
+def pixels(image: bpy.types.Image) -> NDArray[np.float32]:
+    """What ``image`` shows, in the form of ``core.images.read``: (H, W, 4) float32, row 0 at the top, sRGB,
+    straight alpha; reduced if it is very large.
+
+    Raises:
+        ImageError: its file is missing, it has no pixels, is too large, too small or empty.
+    """
+    width, height = image.size
+    if not width * height:
+        raise ImageError(_why_empty(image))
+    check_size(width, height, f"Image {image.name!r}")
+    flat = np.empty(width * height * image.channels, np.float32)
+    image.pixels.foreach_get(flat)
+    rgba = _as_rgba(flat.reshape(height, width, image.channels)[::-1])
+    if image.alpha_mode in {'NONE', 'CHANNEL_PACKED'}:
+        rgba[..., 3] = 1
+    elif image.is_float:  # Blender keeps bytes straight and floats premultiplied
+        rgba[..., :3] /= np.maximum(rgba[..., 3:], 1e-6)
+    if image.is_float and not image.colorspace_settings.is_data:  # bytes are as in the file, floats scene linear
+        rgba[..., :3] = _srgb(rgba[..., :3])
+    return checked(reduced(rgba.clip(0, 1)), f"Image {image.name!r}")
+
+
+def _as_rgba(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(H, W, 4) from (H, W, C) with C of 1 (grey), 2 (grey, alpha), 3 or 4."""
+    height, width, channels = values.shape
+    rgba = np.ones((height, width, 4), np.float32)
+    rgba[..., :3] = values[..., :3] if channels >= 3 else values[..., :1]
+    if channels in (2, 4):
+        rgba[..., 3] = values[..., -1]
+    return rgba
+
+
+def _srgb(linear: NDArray[np.float32]) -> NDArray[np.float32]:
+    light = linear.clip(0, 1)
+    return np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055).astype(np.float32)
+
+
+def _why_empty(image: bpy.types.Image) -> str:
+    if image.type in {'RENDER_RESULT', 'COMPOSITING'}:
+        return f"Image {image.name!r} keeps no pixels to read: save it to a file and open that"
+    if image.source == 'FILE' and not image.packed_file:
+        path = bpy.path.abspath(image.filepath, library=image.library)
+        return f"Image {image.name!r} cannot be read from {path or 'an empty path'}: find its file or open another"
+    return f"Image {image.name!r} has no pixels"

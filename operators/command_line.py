@@ -1,0 +1,137 @@
+"""``maquette ...`` on the command line: as ``blender -b -c maquette ...``, and as a script beside the bpy wheel."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import bpy
+from mathutils import Vector
+
+from ..core.cameras import SIDES
+from ..core.commands import Command
+from ..core.errors import MaquetteError
+from ..core.scene import exporting
+from ..core.work import Progress, run_to_end
+from . import reconstruct, settings
+
+_handle: Any = None
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one subcommand; what it cannot do is said on stderr.
+
+    Returns:
+        The exit code: 0 done, 1 an error that the user can put right, 2 a wrong command line, 130 interrupted.
+    """
+    parser = _parser()
+    try:
+        parsed = parser.parse_args(arguments)
+    except SystemExit as stop:  # argparse has said why; Blender must still close down in order
+        return int(stop.code or 0)
+    try:
+        return parsed.run(parsed)
+    except MaquetteError as error:
+        print(f"maquette: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def console() -> None:
+    """The script ``maquette`` of an environment with the bpy wheel. Needs no class registered, so leaves none."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def show_progress(progress: Progress) -> None:
+    """Draw a line of progress on stderr, if a person is looking."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{progress.fraction:4.0%} {progress.stage}", end="", file=sys.stderr, flush=True)
+
+
+def clear_progress() -> None:
+    """Take the line of :func:`show_progress` away."""
+    if sys.stderr.isatty():
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="maquette", description="Reference pictures in, mesh objects out.")
+    subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for command in _commands():
+        sub = subparsers.add_parser(command.name, help=command.help, description=command.help)
+        command.add_arguments(sub)
+        sub.set_defaults(run=command.run, error=sub.error)
+    return parser
+
+
+def _add_reconstruct(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("photo", nargs="?", type=Path, help="picture of the object, from anywhere")
+    for side in SIDES:
+        parser.add_argument(f"--{side}", type=Path, metavar="IMAGE", help=f"picture of its {side}, seen straight on")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, help=f"file to write: {' '.join(exporting.SUFFIXES)}"
+    )
+    parser.add_argument(
+        "--resolution",
+        type=_within(int, settings.RESOLUTION),
+        default=settings.RESOLUTION["default"],
+        help="cells along the longest side (%(default)s); time and memory grow with its square",
+    )
+    parser.add_argument(
+        "--size",
+        type=_within(float, settings.SIZE),
+        default=settings.SIZE["default"],
+        help="length of the longest side in metres (%(default)s)",
+    )
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="the model's weights (those bundled)")
+
+
+def _within(kind: Callable[[str], Any], limits: dict[str, Any]) -> Callable[[str], Any]:
+    def number(text: str) -> Any:
+        value = kind(text)
+        if not limits["min"] <= value <= limits["max"]:
+            raise argparse.ArgumentTypeError(f"{text} is not within {limits['min']} to {limits['max']}")
+        return value
+
+    number.__name__ = kind.__name__  # argparse puts it into its messages
+    return number
+
+
+def _run_reconstruct(arguments: argparse.Namespace) -> int:
+    sides = {side: path for side in SIDES if (path := getattr(arguments, side))}
+    if bool(arguments.photo) == bool(sides):
+        arguments.error("give one picture, or pictures of sides (--front, --right, ...)")
+    exporting.check(arguments.output)
+    began = time.perf_counter()
+    request = reconstruct.Request(arguments.photo, sides, arguments.resolution, arguments.size, arguments.weights)
+    try:
+        mesh = run_to_end(reconstruct.reconstruct(request), show_progress)
+    finally:
+        clear_progress()
+    obj = reconstruct.add_object(bpy.context, arguments.output.stem, mesh, Vector())
+    exporting.write(arguments.output, obj)
+    seconds = time.perf_counter() - began
+    print(f"{arguments.output}: {len(mesh.vertices):,} vertices, {len(mesh.faces):,} faces, {seconds:.1f} s")
+    return 0
+
+
+RECONSTRUCT = Command("reconstruct", "Build a mesh from pictures and write it", _add_reconstruct, _run_reconstruct)
+
+
+def _commands() -> tuple[Command, ...]:
+    """Every subcommand, in the order of the help. A new one is named here."""
+    return (RECONSTRUCT,)
+
+
+def register() -> None:
+    global _handle
+    _handle = bpy.utils.register_cli_command("maquette", main)
+
+
+def unregister() -> None:
+    bpy.utils.unregister_cli_command(_handle)

@@ -1,0 +1,80 @@
+"""What the panels show and the file keeps: ``scene.maquette``."""
+
+from __future__ import annotations
+
+import bpy
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
+
+RESOLUTION = {
+    "name": "Resolution",
+    "description": "Cells along the longest side. Twice as many show finer detail "
+    "and take about four times the time, memory and faces",
+    "default": 128,
+    "min": 32,
+    "max": 256,
+    "step": 16,
+}
+SIZE = {
+    "name": "Size",
+    "description": "Length of the object's longest side in metres. Costs nothing",
+    "default": 1.0,
+    "min": 0.001,
+    "max": 10000.0,
+    "soft_min": 0.01,
+    "soft_max": 100.0,
+    "unit": 'LENGTH',
+}
+
+
+def side_property(side: str, options: frozenset[str] = frozenset()) -> StringProperty:
+    """The path of the picture of one side; an annotation for a class of properties."""
+    return StringProperty(
+        name=side.capitalize(),
+        description=f"Image file of the object's {side}, seen straight on. "
+        "Each side more makes the shape surer and takes about a third of the time of the first",
+        subtype='FILE_PATH',
+        options=set(options),
+    )
+
+
+class MaquetteSettings(bpy.types.PropertyGroup):
+    source: EnumProperty(
+        name="From",
+        description="What to reconstruct from",
+        items=(
+            ('IMAGE', "Picture", "One picture of the object, from anywhere"),
+            ('SIDES', "Sides", "One or more drawings or pictures of the object's sides, seen straight on"),
+        ),
+    )
+    image: PointerProperty(
+        name="Image",
+        description="Picture of the object. If it has no alpha, the object is found in it",
+        type=bpy.types.Image,
+    )
+    front: side_property("front")
+    right: side_property("right")
+    back: side_property("back")
+    left: side_property("left")
+    top: side_property("top")
+    bottom: side_property("bottom")
+    resolution: IntProperty(**RESOLUTION)
+    size: FloatProperty(**SIZE)
+    show_colours: BoolProperty(
+        name="Show Colors",
+        description="Afterwards let the Solid views of this screen, where they show material colors, "
+        "show the object's own colors (Viewport Shading, Color: Attribute)",
+        default=True,
+    )
+
+
+_register, _unregister = bpy.utils.register_classes_factory((MaquetteSettings,))
+
+
+def register() -> None:
+    _register()
+    bpy.types.Scene.maquette = PointerProperty(type=MaquetteSettings)
+
+
+def unregister() -> None:
+    del bpy.types.Scene.maquette
+    _unregister()

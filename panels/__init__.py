@@ -1,0 +1,15 @@
+"""What the user sees: the sidebar tab "Maquette" and the preferences. Nothing imports this but the add-on itself."""
+
+from . import preferences, reconstruct
+
+_MODULES = (preferences, reconstruct)
+
+
+def register() -> None:
+    for module in _MODULES:
+        module.register()
+
+
+def unregister() -> None:
+    for module in reversed(_MODULES):
+        module.unregister()

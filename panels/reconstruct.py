@@ -1,0 +1,69 @@
+"""The sidebar of the 3D view: pictures in, an object out."""
+
+from __future__ import annotations
+
+import bpy
+from bpy.types import Context, UILayout
+
+from ..core.cameras import SIDES
+from ..operators import _work
+from ..operators.reconstruct import MAQUETTE_OT_reconstruct
+from .preferences import draw_missing
+
+
+class MAQUETTE_PT_reconstruct(bpy.types.Panel):
+    bl_label = "Reconstruct"
+    bl_space_type = 'VIEW_3D'
+    bl_region_type = 'UI'
+    bl_category = "Maquette"
+
+    def draw(self, context: Context) -> None:
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        settings = context.scene.maquette
+        missing = draw_missing(layout)
+        layout.row().prop(settings, "source", expand=True)
+        if settings.source == 'IMAGE':
+            layout.template_ID(settings, "image", open="image.open")
+        else:
+            column = layout.column(align=True)
+            for side in SIDES:
+                column.prop(settings, side)
+        column = layout.column(align=True)
+        column.prop(settings, "resolution")
+        column.prop(settings, "size")
+        layout.prop(settings, "show_colours")
+        if _work.running():
+            draw_progress(layout)
+        else:
+            row = layout.row()
+            row.enabled = not missing and _has_picture(settings)
+            row.scale_y = 1.4
+            _fill(row.operator(MAQUETTE_OT_reconstruct.bl_idname, icon='MESH_MONKEY'), settings)
+
+
+def draw_progress(layout: UILayout) -> None:
+    """How far the running work is, and a button that stops it."""
+    job = _work.running()
+    row = layout.row(align=True)
+    row.progress(factor=job.progress.fraction, text=job.progress.stage)
+    row.operator(_work.MAQUETTE_OT_stop_work.bl_idname, text="", icon='CANCEL')
+
+
+def _has_picture(settings: bpy.types.PropertyGroup) -> bool:
+    if settings.source == 'IMAGE':
+        return settings.image is not None
+    return any(getattr(settings, side) for side in SIDES)
+
+
+def _fill(button: bpy.types.OperatorProperties, settings: bpy.types.PropertyGroup) -> None:
+    button.resolution, button.size = settings.resolution, settings.size
+    if settings.source == 'IMAGE':
+        button.image = settings.image.name if settings.image else ""
+        return
+    for side in SIDES:
+        setattr(button, side, getattr(settings, side))
+
+
+register, unregister = bpy.utils.register_classes_factory((MAQUETTE_PT_reconstruct,))
