@@ -1,0 +1,189 @@
+"""Trains the reconstruction network: resumable to the bit, with a log and validation on unseen objects."""
+
+from __future__ import annotations
+
+import csv
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..errors import DatasetError
+from ..work import Progress, Work
+from .data import Batch, Sampling, TrainingObject, collate, draw_batch, draw_sample, free_views, load_split
+from .network import NetworkConfig, ReconstructionNetwork
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """A run. steps: in all; the learning rate falls to zero over them (cosine) after ``warmup``.
+
+    average: of the weights' exponential moving average. every: steps between validations and checkpoints.
+    validation: how many unseen objects to validate on.
+    """
+
+    steps: int = 4000
+    rate: float = 2e-3
+    warmup: int = 100
+    decay: float = 0.02
+    clip: float = 1.0
+    average: float = 0.995
+    seed: int = 0
+    every: int = 250
+    validation: int = 96
+
+
+def train(
+    datasets: Sequence[Path], run: Path, config: TrainingConfig, network: NetworkConfig | None = None, start: Path | None = None
+) -> Work[Path]:
+    """Train on the split "train" of ``datasets``; goes on from ``run/checkpoint.pt`` if it is there.
+
+    Writes into the folder ``run``: ``checkpoint.pt``, ``log.csv`` (a line a step and a line a validation) and
+    ``config.json``. Steps are drawn from seed and number alone, so a resumed run equals an undisturbed one.
+
+    Args:
+        start: a checkpoint of an earlier run, whose weights to begin with.
+
+    Returns:
+        The checkpoint's path.
+
+    Raises:
+        DatasetError: a set is missing, damaged or leaks, or ``run`` belongs to another configuration.
+    """
+    run.mkdir(parents=True, exist_ok=True)
+    yield Progress(0.0, "Reading the training set")
+    objects, unseen = load_split(datasets, "train"), load_split(datasets, "validation")[: config.validation]
+    trainer = Trainer(config, network or NetworkConfig())
+    if start:
+        trainer.model.load_state_dict(torch.load(start, weights_only=True)["average"])
+        trainer.average.load_state_dict(trainer.model.state_dict())
+    _remember(run, config, trainer.model.config)
+    checkpoint = run / "checkpoint.pt"
+    if checkpoint.exists():
+        trainer.load(checkpoint)
+    with (run / "log.csv").open("a", newline="", encoding="utf-8") as file:
+        log = csv.writer(file)
+        while trainer.step < config.steps:
+            began = time.perf_counter()
+            losses = trainer.update(draw_batch(objects, config.seed, trainer.step))
+            log.writerow((trainer.step, "train", *(f"{x:.5f}" for x in losses), f"{time.perf_counter() - began:.3f}"))
+            if trainer.step % config.every == 0 or trainer.step == config.steps:
+                scores = validate(trainer.average, unseen)
+                log.writerow((trainer.step, "validation", *(f"{x:.5f}" for x in scores)))
+                file.flush()
+                trainer.save(checkpoint)
+            yield Progress(trainer.step / config.steps, f"Step {trainer.step}, loss {losses[0]:.3f}")
+    return checkpoint
+
+
+class Trainer:
+    """The network, its moving average and the optimiser, as one thing to step, save and load."""
+
+    def __init__(self, config: TrainingConfig, network: NetworkConfig) -> None:
+        torch.manual_seed(config.seed)
+        self.config = config
+        self.step = 0
+        self.model = ReconstructionNetwork(network)
+        self.average = ReconstructionNetwork(network).eval()
+        self.average.load_state_dict(self.model.state_dict())
+        self._optimiser = torch.optim.AdamW(self.model.parameters(), weight_decay=config.decay, betas=(0.9, 0.98))
+
+    def update(self, batch: Batch) -> tuple[float, ...]:
+        """One step; returns the losses: all, occupancy, colour, up."""
+        self.model.train()
+        for group in self._optimiser.param_groups:
+            group["lr"] = self._rate()
+        losses = losses_of(self.model, batch)
+        total = losses[0] + 0.5 * losses[1] + 0.1 * losses[2]
+        self._optimiser.zero_grad(set_to_none=True)
+        total.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
+        self._optimiser.step()
+        self.step += 1
+        self._follow()
+        return (float(total.detach()), *(float(loss.detach()) for loss in losses))
+
+    def save(self, path: Path) -> None:
+        """Write everything that a resumed run needs, whole or not at all."""
+        partial = path.with_suffix(".partial")
+        state = {"step": self.step, "model": self.model.state_dict(), "average": self.average.state_dict()}
+        torch.save({**state, "optimiser": self._optimiser.state_dict(), "network": self.model.config.as_dict()}, partial)
+        partial.replace(path)
+
+    def load(self, path: Path) -> None:
+        state = torch.load(path, weights_only=True)
+        self.step = state["step"]
+        self.model.load_state_dict(state["model"])
+        self.average.load_state_dict(state["average"])
+        self._optimiser.load_state_dict(state["optimiser"])
+
+    def _rate(self) -> float:
+        config = self.config
+        if self.step < config.warmup:
+            return config.rate * (self.step + 1) / config.warmup
+        done = (self.step - config.warmup) / max(config.steps - config.warmup, 1)
+        return config.rate * (0.5 + 0.5 * float(np.cos(np.pi * min(done, 1.0)))) + 1e-6
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        weight = min(self.config.average, self.step / (self.step + 10))
+        for mean, value in zip(self.average.state_dict().values(), self.model.state_dict().values(), strict=True):
+            if mean.dtype.is_floating_point:
+                mean.lerp_(value, 1 - weight)
+            else:
+                mean.copy_(value)
+
+
+def losses_of(model: ReconstructionNetwork, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    """Occupancy (cross-entropy), colour (mean absolute error) and up (one less cosine) losses of a batch."""
+    features = model.encode(batch.pictures, batch.cameras)
+    logits = model.occupancy(features, batch.points)
+    occupancy = F.binary_cross_entropy_with_logits(logits, batch.inside)
+    colour = F.l1_loss(model.colour(features, batch.surface), batch.colour)
+    return occupancy, colour, (1 - (features.up * batch.up).sum(1)).mean()
+
+
+# What validation asks: name, number of views, free or posed.
+QUESTIONS = (("front", 1, False), ("front_right", 2, False), ("front_right_back_top", 4, False), ("free", 1, True))
+
+
+@torch.inference_mode()
+def validate(model: ReconstructionNetwork, unseen: Sequence[TrainingObject]) -> list[float]:
+    """Mean IoU over unseen objects for each of ``QUESTIONS``, on the uniform points of their box."""
+    model.eval()
+    return [float(np.mean([object_iou(model, thing, views, free) for thing in unseen])) for _, views, free in QUESTIONS]
+
+
+def object_iou(model: ReconstructionNetwork, thing: TrainingObject, views: int, free: bool) -> float:
+    """IoU of the occupancy of ``thing`` on its uniform points, from posed sides or a free view."""
+    sample = draw_sample(thing, views, free, np.random.default_rng(0), Sampling(points=64, colours=1, free=0, vary=False))
+    batch = collate([sample])
+    features = model.encode(batch.pictures, batch.cameras)
+    transform = thing.frames[free_views(thing, views, np.random.default_rng(0))[0]] if free else np.eye(4)
+    points = thing.uniform @ transform[:3, :3].T + transform[:3, 3]
+    logits = model.occupancy(features, torch.from_numpy(points.astype(np.float32))[None])[0].numpy()
+    inside = (logits > 0) & (np.abs(points) < 0.55).all(1)
+    both, either = (inside & thing.uniform_inside).sum(), (inside | thing.uniform_inside).sum()
+    return float(both / max(either, 1))
+
+
+def _remember(run: Path, config: TrainingConfig, network: NetworkConfig) -> None:
+    path = run / "config.json"
+    own = json.loads(json.dumps({"training": asdict(config), "network": network.as_dict()}))
+    if path.exists() and json.loads(path.read_text(encoding="utf-8")) != own:
+        raise DatasetError(f"{run} holds a run of another configuration: choose another folder")
+    path.write_text(json.dumps(own, indent=1), encoding="utf-8")
+
+
+def log_lines(run: Path, kind: str) -> Iterator[tuple[int, list[float]]]:
+    """Lines of ``log.csv``: "train" (step, [total, occupancy, colour, up, seconds]) or "validation" (step, IoUs)."""
+    with (run / "log.csv").open(newline="", encoding="utf-8") as file:
+        for line in csv.reader(file):
+            if line[1] == kind:
+                yield int(line[0]), [float(x) for x in line[2:]]
