@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..arrays import MeshArrays
 from ..errors import MeshError
@@ -44,15 +43,21 @@ def ground_truth(mesh: MeshArrays, points: int, rng: np.random.Generator) -> tup
         uniform.astype(np.float32), inside[:points], near.astype(np.float32), inside[points:],
         surface.astype(np.float32), normals.astype(np.float32),
     )  # fmt: skip
-    return shape, fingerprint(shape, low, high)
+    return shape, fingerprint(mesh)
 
 
-def fingerprint(shape: Shape, low: NDArray[np.float64], high: NDArray[np.float64]) -> tuple[float, ...]:
-    """Nine numbers that a copy under another name or colour shares: proportions, volume, spread of the surface.
+def fingerprint(mesh: MeshArrays) -> tuple[float, ...]:
+    """Ten numbers that a copy under another name or colour shares: proportions, area, centre and spread of the surface.
 
-    All in longest sides, along the fixed axes, and good to about one percent (they come from samples).
+    All in longest sides, along the fixed axes.
     """
+    corners = mesh.vertices.astype(float)[mesh.triangles()]
+    low, high = mesh.vertices.min(0).astype(float), mesh.vertices.max(0).astype(float)
     size = (high - low).max()
-    local = (shape.surface - (low + high) / 2) / size
-    values = (*(high - low)[:2] / size, (high - low)[2] / size, shape.uniform_inside.mean(), *local.mean(0), *local.std(0))
+    corners = (corners - (low + high) / 2) / size
+    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1) / 2
+    weight = (area / area.sum())[:, None]
+    mean = (weight * corners.mean(1)).sum(0)
+    square = (weight * ((corners**2).sum(1) + corners.sum(1) ** 2) / 12).sum(0)
+    values = (*(high - low) / size, area.sum() / 4, *mean, *np.sqrt(np.maximum(square - mean**2, 0)))
     return tuple(round(float(value), 4) for value in values)

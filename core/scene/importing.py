@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import bpy
@@ -14,30 +15,41 @@ from ..errors import MeshError
 SUFFIXES = (".glb", ".gltf", ".obj", ".ply", ".stl", ".blend")
 
 
-def import_file(path: Path) -> list[bpy.types.Object]:
-    """The objects of a mesh file, linked to the current scene's collection.
+@contextmanager
+def imported(path: Path) -> Iterator[list[bpy.types.Object]]:
+    """The objects of a mesh file, linked to the current scene's collection; gone afterwards with all that came along.
 
     Raises:
         MeshError: the file is missing, of a kind we cannot read, damaged, or without a mesh.
     """
     if not path.is_file():
         raise MeshError(f"There is no mesh file {path}")
-    before = set(bpy.data.objects)
+    with temporary_data():
+        before = set(bpy.data.objects)
+        try:
+            _read(path)
+        except RuntimeError as error:
+            raise MeshError(f"{path} cannot be imported: {error}") from error
+        found = [obj for obj in bpy.data.objects if obj not in before]
+        if not any(obj.type == 'MESH' for obj in found):
+            raise MeshError(f"{path} holds no mesh")
+        yield found
+
+
+@contextmanager
+def temporary_data() -> Iterator[None]:
+    """Whatever data-blocks come into the file meanwhile are taken out again at the end."""
+    before = _blocks()
     try:
-        _read(path)
-    except RuntimeError as error:
-        raise MeshError(f"{path} cannot be imported: {error}") from error
-    found = [obj for obj in bpy.data.objects if obj not in before]
-    if not any(obj.type == 'MESH' for obj in found):
-        remove(found)
-        raise MeshError(f"{path} holds no mesh")
-    return found
+        yield
+    finally:
+        bpy.data.batch_remove(_blocks() - before)
 
 
-def remove(objects: Iterable[bpy.types.Object]) -> None:
-    """Take objects out of the file, with the data, materials and images that only they used."""
-    bpy.data.batch_remove(list(objects))
-    bpy.data.orphans_purge(do_local_ids=True, do_linked_ids=True, do_recursive=True)
+def _blocks() -> set[bpy.types.ID]:
+    kinds = (p.identifier for p in bpy.data.bl_rna.properties if p.type == 'COLLECTION')
+    blocks = {block for kind in kinds for block in getattr(bpy.data, kind)}
+    return {block for block in blocks if getattr(block, "type", "") not in ('RENDER_RESULT', 'COMPOSITING')}
 
 
 def _read(path: Path) -> None:

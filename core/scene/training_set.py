@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -49,13 +49,12 @@ class Settings:
 
 @dataclass(frozen=True)
 class Source:
-    """One object to come: ``load`` puts it into the open file and returns its objects, ``unload`` takes it out."""
+    """One object to come. ``open`` gives its objects, which are in the file while that context lasts."""
 
     name: str
     origin: str
     family: str
-    load: Callable[[], Sequence[bpy.types.Object]] = field(repr=False)
-    unload: Callable[[Sequence[bpy.types.Object]], None] = field(repr=False)
+    open: Callable[[], AbstractContextManager[Sequence[bpy.types.Object]]] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ def scene_sources(objects: Sequence[bpy.types.Object]) -> list[Source]:
     return [
         Source(
             _safe(obj.name), f"scene:{obj.name}", obj.get("maquette_family", ""),
-            lambda obj=obj: [obj, *obj.children_recursive], lambda objects: None,
+            lambda obj=obj: nullcontext([obj, *obj.children_recursive]),
         )
         for obj in objects
         if obj.type == 'MESH'
@@ -91,7 +90,7 @@ def file_sources(folder: Path) -> list[Source]:
     return [
         Source(
             _safe(path.relative_to(folder).with_suffix("").as_posix()), path.name, path.parent.name,
-            lambda path=path: importing.import_file(path), importing.remove,
+            lambda path=path: importing.imported(path),
         )
         for path in paths
     ]  # fmt: skip
@@ -99,13 +98,10 @@ def file_sources(folder: Path) -> list[Source]:
 
 def procedural_sources(families: Sequence[str], count: int, seed: int) -> list[Source]:
     """``count`` objects of our own generators, the families in turn."""
-    from . import procedural
 
     def source(family: str, number: int) -> Source:
-        return Source(
-            f"procedural__{family}_{number:06d}", f"procedural:{family}:{number}", family,
-            lambda: [procedural.add(bpy.context.scene.collection, family, number)], importing.remove,
-        )  # fmt: skip
+        name = f"procedural__{family}_{number:06d}"
+        return Source(name, f"procedural:{family}:{number}", family, lambda: _generated(family, number))
 
     return [source(families[i % len(families)], seed + i // len(families)) for i in range(count)]
 
@@ -141,7 +137,7 @@ def render_dataset(sources: Sequence[Source], folder: Path, settings: Settings) 
 def _render_object(stage: Studio, source: Source, folder: Path, settings: Settings) -> Iterator[float]:
     """Write one object; yields the fraction done after each view."""
     rng = np.random.default_rng((settings.seed, zlib.crc32(source.name.encode())))
-    with _loaded(source) as objects:
+    with source.open() as objects:
         mesh = importing.world_triangles(objects)
         bounds = np.stack((mesh.vertices.min(0), mesh.vertices.max(0))).astype(float)
         shape, fingerprint = ground_truth(mesh, settings.points, rng)
@@ -158,12 +154,12 @@ def _render_object(stage: Studio, source: Source, folder: Path, settings: Settin
 
 
 @contextmanager
-def _loaded(source: Source) -> Iterator[Sequence[bpy.types.Object]]:
-    objects = source.load()
-    try:
-        yield objects
-    finally:
-        source.unload(objects)
+def _generated(family: str, seed: int) -> Iterator[Sequence[bpy.types.Object]]:
+    from .. import procedural
+    from .procedural import add_object
+
+    with importing.temporary_data():
+        yield [add_object(bpy.context.scene.collection, procedural.make(family, seed))]
 
 
 def _cameras(

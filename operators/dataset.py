@@ -1,0 +1,176 @@
+"""Objects become training data: the one path of the button, ``bpy.ops`` and the command line."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+import bpy
+from bpy.props import EnumProperty, IntProperty, StringProperty
+from bpy.types import Context
+
+from ..core.commands import Command
+from ..core.errors import DatasetError, SceneError
+from ..core.scene import training_set
+from ..core.scene.training_set import Settings, Source, Summary, render_dataset
+from ..core.work import SteppedWork, Work, run_to_end
+from ._work import WorkOperator
+
+SOURCES = (
+    ('SELECTED', "Selected", "Each selected mesh object"),
+    ('SCENE', "Scene", "Each mesh object of the scene"),
+    ('FILES', "Mesh Files", "Each mesh file of a folder"),
+    ('PROCEDURAL', "Procedural", "Objects of Maquette's own generators"),
+)
+
+
+class MAQUETTE_OT_render_dataset(WorkOperator, bpy.types.Operator):
+    """Render objects from many sides, with depth, normals, cameras and the truth of their shape, as training data"""
+
+    bl_idname = "maquette.render_dataset"
+    bl_label = "Render Dataset"
+    bl_options = {'REGISTER'}
+    driver = SteppedWork  # rendering needs the main thread
+
+    folder: StringProperty(
+        name="Folder",
+        description="Where to write the training set. A set that is begun there is gone on with",
+        subtype='DIR_PATH',
+    )
+    source: EnumProperty(name="Objects", description="What to render", items=SOURCES)
+    mesh_folder: StringProperty(
+        name="Mesh Folder",
+        description="Folder of glb, gltf, obj, ply, stl and blend files, each one object",
+        subtype='DIR_PATH',
+    )
+    families: StringProperty(
+        name="Families",
+        description="Names of generators, parted by commas. Empty: all of them",
+    )
+    count: IntProperty(name="Count", description="Procedural objects to make; time grows with it", default=100, min=1)
+    seed: IntProperty(name="Seed", description="Of objects, cameras, light and points. Costs nothing", default=0, min=0)
+    size: IntProperty(
+        name="Picture Size",
+        description="Side of the square pictures in pixels. Twice as many take four times the time",
+        default=128, min=16, max=2048, subtype='PIXEL',
+    )  # fmt: skip
+    samples: IntProperty(
+        name="Samples",
+        description="Of Cycles for each pixel. Time grows with them, noise falls with their square root",
+        default=16, min=1, max=4096,
+    )  # fmt: skip
+    free_views: IntProperty(
+        name="Free Views",
+        description="Pictures of each object from anywhere, besides its six sides. Time grows with them",
+        default=6, min=0, max=1000,
+    )  # fmt: skip
+    points: IntProperty(
+        name="Points",
+        description="Points of each object that are told inside or outside, as many again near its surface",
+        default=16384, min=256, max=1000000,
+    )  # fmt: skip
+    hdri: StringProperty(
+        name="Light Domes",
+        description="Folder of EXR pictures to light with. Empty: those that Blender ships",
+        subtype='DIR_PATH',
+    )
+
+    def start(self, context: Context) -> Work[Summary]:
+        if not self.folder:
+            raise DatasetError("Choose a folder to write the training set to")
+        hdri = Path(bpy.path.abspath(self.hdri)) if self.hdri else None
+        settings = Settings(
+            seed=self.seed, size=self.size, samples=self.samples, free_views=self.free_views, points=self.points, hdri=hdri
+        )
+        return render_dataset(self._sources(context), Path(bpy.path.abspath(self.folder)), settings)
+
+    def finish(self, context: Context, result: Summary) -> None:
+        for name, reason in result.skipped.items():
+            self.report({'WARNING'}, f"{name} was skipped: {reason}")
+        self.report({'INFO'}, _told(result))
+
+    def _sources(self, context: Context) -> list[Source]:
+        match self.source:
+            case 'FILES':
+                return training_set.file_sources(Path(bpy.path.abspath(self.mesh_folder)))
+            case 'PROCEDURAL':
+                return training_set.procedural_sources(_families(self.families), self.count, self.seed)
+            case 'SELECTED':
+                sources = training_set.scene_sources(context.selected_objects)
+            case _:
+                sources = training_set.scene_sources(context.scene.objects)
+        if not sources:
+            raise SceneError("There is no mesh object to render: select one, or choose another source of objects")
+        return sources
+
+
+def _families(text: str) -> list[str]:
+    from ..core.procedural import FAMILIES
+
+    names = [name.strip() for name in text.split(",") if name.strip()] or sorted(FAMILIES)
+    unknown = [name for name in names if name not in FAMILIES]
+    if unknown:
+        raise DatasetError(f"There is no generator named {unknown[0]!r}. There are: {', '.join(sorted(FAMILIES))}")
+    return names
+
+
+def _told(result: Summary) -> str:
+    return f"{result.written} objects written, {result.found} were there, {len(result.skipped)} skipped"
+
+
+def _shard(text: str) -> tuple[int, int]:
+    try:
+        index, count = (int(part) for part in text.split("/"))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text} is not like 0/2") from None
+    if not 0 <= index < count:
+        raise argparse.ArgumentTypeError(f"{text}: the first number is one of 0 to {count - 1}")
+    return index, count
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, help="where to write; a set that is begun there is gone on with")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--meshes", type=Path, metavar="FOLDER", help="each mesh file of a folder")
+    what.add_argument("--procedural", metavar="FAMILIES", help="our own generators: names parted by commas, or all")
+    parser.add_argument("--count", type=int, default=100, help="procedural objects (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--size", type=int, default=128, help="side of the pictures, pixels (%(default)s)")
+    parser.add_argument("--samples", type=int, default=16, help="of Cycles a pixel (%(default)s)")
+    parser.add_argument("--sides", default=",".join(training_set.SHEET), help="orthographic sides (%(default)s)")
+    parser.add_argument("--free-views", type=int, default=6, help="views from anywhere (%(default)s)")
+    parser.add_argument("--points", type=int, default=16384, help="points told inside or outside (%(default)s)")
+    parser.add_argument("--hdri", type=Path, metavar="FOLDER", help="EXR light domes (those that Blender ships)")
+    parser.add_argument("--shard", type=_shard, default=(0, 1), metavar="I/N", help="make every N-th object, from I on")
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from .command_line import clear_progress, show_progress
+
+    if arguments.meshes:
+        sources = training_set.file_sources(arguments.meshes)
+    elif arguments.procedural:
+        text = "" if arguments.procedural == "all" else arguments.procedural
+        sources = training_set.procedural_sources(_families(text), arguments.count, arguments.seed)
+    else:
+        sources = training_set.scene_sources(bpy.context.scene.objects)
+    settings = Settings(
+        seed=arguments.seed, size=arguments.size, samples=arguments.samples, sheet=tuple(arguments.sides.split(",")),
+        free_views=arguments.free_views, points=arguments.points, shard=arguments.shard, hdri=arguments.hdri,
+    )  # fmt: skip
+    try:
+        result = run_to_end(render_dataset(sources, arguments.folder, settings), show_progress)
+    finally:
+        clear_progress()
+    for name, reason in result.skipped.items():
+        print(f"skipped {name}: {reason}")
+    print(f"{arguments.folder}: {_told(result)}")
+    return 0
+
+
+COMMAND = Command("dataset", "Render objects as training data", _add_arguments, _run)
+
+register: Callable[[], None]
+unregister: Callable[[], None]
+register, unregister = bpy.utils.register_classes_factory((MAQUETTE_OT_render_dataset,))

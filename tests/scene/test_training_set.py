@@ -1,0 +1,113 @@
+"""A small set from mesh files: complete, resumable, the same again, and the scene as before."""
+
+import json
+
+import bpy
+import numpy as np
+import pytest
+from maquette.core.errors import DatasetError
+from maquette.core.work import run_to_end
+
+
+@pytest.fixture
+def meshes(addon, tmp_path):
+    folder = tmp_path / "meshes"
+    folder.mkdir()
+    for name, make in (("ball", bpy.ops.mesh.primitive_uv_sphere_add), ("cone", bpy.ops.mesh.primitive_cone_add)):
+        make()
+        if name == "ball":
+            bpy.ops.export_scene.gltf(filepath=str(folder / "ball.glb"), use_selection=True)
+        else:
+            bpy.ops.wm.obj_export(filepath=str(folder / "cone.obj"), export_selected_objects=True)
+        bpy.ops.object.delete()
+    bpy.ops.mesh.primitive_cube_add()
+    bpy.ops.wm.ply_export(filepath=str(folder / "cube.ply"), export_selected_objects=True)
+    bpy.ops.wm.stl_export(filepath=str(folder / "cube2.stl"), export_selected_objects=True)
+    bpy.data.libraries.write(str(folder / "cube3.blend"), {bpy.context.object})
+    bpy.ops.object.delete()
+    (folder / "broken.glb").write_bytes(b"not a mesh")
+    return folder
+
+
+def settings(**changes):
+    from maquette.core.scene.training_set import Settings
+
+    return Settings(**{"size": 32, "samples": 1, "free_views": 1, "points": 512, "sheet": ("front", "top"), **changes})
+
+
+def make(meshes, folder, **changes):
+    from maquette.core.scene.training_set import file_sources, render_dataset
+
+    return run_to_end(render_dataset(file_sources(meshes), folder, settings(**changes)))
+
+
+def test_every_kind_of_file_becomes_a_whole_object(meshes, tmp_path):
+    from maquette.core.dataset.records import ObjectFile
+
+    before = {name: len(getattr(bpy.data, name)) for name in ("objects", "meshes", "materials", "scenes", "worlds")}
+    summary = make(meshes, tmp_path / "set")
+    assert (summary.written, summary.found, list(summary.skipped)) == (5, 0, ["broken"])
+    assert {name: len(getattr(bpy.data, name)) for name in before} == before
+    ball = ObjectFile(tmp_path / "set/objects/ball.tar")
+    shape, record = ball.shape(), ball.record
+    np.testing.assert_allclose(record.bounds, [[-1, -1, -1], [1, 1, 1]], atol=0.01)
+    clear = np.abs(np.linalg.norm(shape.uniform, axis=1) - 1) > 0.03
+    assert (shape.uniform_inside == (np.linalg.norm(shape.uniform, axis=1) < 1))[clear].all()
+    np.testing.assert_allclose(np.linalg.norm(shape.surface, axis=1), 1, atol=0.03)
+    assert ((shape.surface * shape.surface_normals).sum(1) > 0.9).all()
+    view = ball.view(0)
+    assert view.kind == "front"
+    rows, columns = np.nonzero(view.depth)
+    points = view.camera.unproject(np.stack((columns + 0.5, rows + 0.5), 1), view.depth[rows, columns].astype(float))
+    assert np.quantile(np.abs(np.linalg.norm(points, axis=1) - 1), 0.7) < 0.05
+    assert set(json.loads((tmp_path / "set/splits.json").read_text())) == {"ball", "cone", "cube", "cube2", "cube3"}
+
+
+def test_copies_share_a_split(meshes, tmp_path):
+    make(meshes, tmp_path / "set")
+    splits = json.loads((tmp_path / "set/splits.json").read_text())
+    assert splits["cube"] == splits["cube2"] == splits["cube3"]
+
+
+def test_a_stopped_run_goes_on_and_equals_an_undisturbed_one(meshes, tmp_path):
+    from maquette.core.dataset.records import ObjectFile
+    from maquette.core.scene.training_set import file_sources, render_dataset
+
+    work = render_dataset(file_sources(meshes), tmp_path / "stopped", settings())
+    for _ in range(6):
+        next(work)
+    work.close()
+    assert len(bpy.data.scenes) == 1
+    kept = {p.name: p.stat().st_mtime_ns for p in (tmp_path / "stopped/objects").glob("*.tar")}
+    assert 0 < len(kept) < 5
+    assert make(meshes, tmp_path / "stopped").found == len(kept)
+    make(meshes, tmp_path / "whole", shard=(0, 2))
+    make(meshes, tmp_path / "whole", shard=(1, 2))
+    for path in sorted((tmp_path / "whole/objects").glob("*.tar")):
+        one, two = ObjectFile(path), ObjectFile(tmp_path / "stopped/objects" / path.name)
+        np.testing.assert_array_equal(one.shape().near, two.shape().near)
+        np.testing.assert_array_equal(one.shape().near_inside, two.shape().near_inside)
+        for (_, a), (_, b) in zip(one.record.views, two.record.views, strict=True):
+            np.testing.assert_array_equal(a.to_world, b.to_world)
+        assert np.abs(one.view(0).depth - two.view(0).depth).max() < 1e-4
+    assert kept.items() <= {p.name: p.stat().st_mtime_ns for p in (tmp_path / "stopped/objects").glob("*.tar")}.items()
+
+
+def test_other_settings_in_the_same_folder_are_refused(meshes, tmp_path):
+    make(meshes, tmp_path / "set")
+    with pytest.raises(DatasetError, match="other settings"):
+        make(meshes, tmp_path / "set", size=64)
+
+
+def test_operator_renders_the_selected_object(addon, tmp_path):
+    bpy.ops.mesh.primitive_monkey_add(location=(5, 0, 0))
+    done = bpy.ops.maquette.render_dataset(
+        folder=str(tmp_path / "set"), source='SELECTED', size=32, samples=1, free_views=0, points=512
+    )
+    assert done == {'FINISHED'}
+    assert [p.stem for p in (tmp_path / "set/objects").glob("*.tar")] == ["Suzanne"]
+
+
+def test_nothing_selected_is_said(addon, tmp_path):
+    with pytest.raises(RuntimeError, match="no mesh object"):
+        bpy.ops.maquette.render_dataset(folder=str(tmp_path / "set"))
