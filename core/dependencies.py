@@ -11,10 +11,9 @@ from .errors import DependencyError
 # By the name that is imported: what people call it, and what pip installs.
 PACKAGES = {
     "torch": ("PyTorch", "torch --index-url https://download.pytorch.org/whl/cpu"),
-    "safetensors": ("safetensors", "safetensors"),
     "PIL": ("Pillow", "pillow"),
 }
-MODEL = ("torch", "safetensors")
+MODEL = ("torch", "PIL")  # what core.model imports besides numpy
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import struct
 import zlib
 from pathlib import Path
@@ -98,11 +99,15 @@ def reduced(pixels: NDArray[np.float32], max_side: int = MAX_SIDE) -> NDArray[np
 
 
 def _check_file(path: Path) -> None:
-    if path.is_dir():
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError as error:
+        raise ImageError(f"There is no image file {path}") from error
+    except (OSError, ValueError) as error:
+        raise ImageError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    if stat.S_ISDIR(mode):
         raise ImageError(f"{path} is a folder: name an image file")
-    if not path.exists():
-        raise ImageError(f"There is no image file {path}")
-    if not path.is_file():
+    if not stat.S_ISREG(mode):
         raise ImageError(f"{path} is not a file")
 
 

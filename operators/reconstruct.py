@@ -66,10 +66,10 @@ def reconstruct(request: Request) -> Work[MeshArrays]:
 
 
 def add_object(context: Context, name: str, arrays: MeshArrays, location: Vector) -> bpy.types.Object:
-    """A new object that stands upright on ``location``, active, selected and in view."""
+    """A new object with its origin at ``location``, active, selected and in view."""
     if context.mode != 'OBJECT':  # the window stayed usable meanwhile
         bpy.ops.object.mode_set(mode='OBJECT')
-    obj = meshes.new_object(name, _standing(arrays))
+    obj = meshes.new_object(name, arrays)
     obj.location = location
     layer = context.view_layer
     if context.collection.is_editable:
@@ -88,7 +88,7 @@ def add_object(context: Context, name: str, arrays: MeshArrays, location: Vector
 
 def _standing(arrays: MeshArrays) -> MeshArrays:
     """``arrays`` with its lowest point at z = 0, so that the object's origin is where it stands."""
-    return replace(arrays, vertices=arrays.vertices - (0, 0, arrays.vertices[:, 2].min()))
+    return replace(arrays, vertices=arrays.vertices - np.array((0, 0, arrays.vertices[:, 2].min()), np.float32))
 
 
 def show_colours(context: Context) -> None:
@@ -152,7 +152,7 @@ class MAQUETTE_OT_reconstruct(WorkOperator, bpy.types.Operator):
         return reconstruct(Request(photo, sides, self.resolution, self.size, _weights(context, self.weights)))
 
     def finish(self, context: Context, result: MeshArrays) -> None:
-        obj = add_object(context, self._object_name(), result, self._location)
+        obj = add_object(context, self._object_name(), _standing(result), self._location)
         if self.interactive and context.scene.maquette.show_colours:
             show_colours(context)
         self.report({'INFO'}, f"{obj.name}: {len(result.vertices):,} vertices, {len(result.faces):,} faces")

@@ -39,8 +39,6 @@ class MaquettePreferences(bpy.types.AddonPreferences):
         layout.prop(self, "weights")
         if not draw_missing(layout):
             layout.label(text=f"PyTorch {dependencies.version('torch')} found", icon='CHECKMARK')
-        if dependencies.missing("PIL"):
-            layout.label(text="Without Pillow, only images opened in Blender can be used", icon='INFO')
 
 
 register, unregister = bpy.utils.register_classes_factory((MaquettePreferences,))

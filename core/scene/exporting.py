@@ -19,17 +19,15 @@ def check(path: Path) -> None:
     """
     if path.suffix.lower() not in _WRITERS:
         raise OutputError(f"{path}: {path.suffix or 'no suffix'} is none of {', '.join(SUFFIXES)}")
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder: name a file in it")
     if not path.parent.is_dir():
         raise OutputError(f"There is no folder {path.parent} to write {path.name} into: make it first")
-    there = path.exists()
     try:
+        there = path.exists()
         path.open("ab").close()
         if not there:
             path.unlink()
     except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror}") from error
+        raise OutputError(f"{path} cannot be written: {error.strerror}. Name another file") from error
 
 
 def write(path: Path, obj: bpy.types.Object) -> None:

@@ -1,0 +1,108 @@
+import bpy
+import numpy as np
+import pytest
+from maquette.core import images as files
+from maquette.core.errors import ImageError
+from PIL import Image
+
+RNG = np.random.default_rng(0)
+COLOURS = RNG.integers(0, 256, (10, 14, 4), np.uint8)
+
+
+def pixels(image):
+    from maquette.core.scene.images import pixels
+
+    return pixels(image)
+
+
+def generated(values, **options):
+    """An image of the open file with ``values`` (H, W, 4), row 0 at the top."""
+    image = bpy.data.images.new("Picture", values.shape[1], values.shape[0], alpha=True, **options)
+    image.pixels.foreach_set(np.ascontiguousarray(values[::-1], np.float32).ravel())
+    return image
+
+
+def test_the_same_pixels_as_from_the_file(addon, tmp_path):
+    path = tmp_path / "a.png"
+    Image.fromarray(COLOURS).save(path)
+    opened = pixels(bpy.data.images.load(str(path)))
+    assert opened.dtype == np.float32
+    shown = COLOURS[..., 3] > 20  # where nearly transparent, colours are kept in a few bits
+    np.testing.assert_allclose(opened[shown], files.read(path)[shown], atol=1 / 255)
+
+
+def test_light_of_float_images_is_made_srgb_and_straight(addon):
+    premultiplied = np.zeros((8, 8, 4), np.float32)
+    premultiplied[...] = (0.25, 0.125, 0.0, 0.5)
+    read = pixels(generated(premultiplied, float_buffer=True))
+    np.testing.assert_allclose(read[0, 0], (0.7354, 0.5371, 0.0, 0.5), atol=1e-3)
+
+
+def test_grey_exr(addon, tmp_path):
+    scene = bpy.context.scene
+    image = generated(np.full((8, 8, 4), 0.5, np.float32), float_buffer=True)
+    scene.render.image_settings.file_format = 'OPEN_EXR'
+    scene.render.image_settings.color_mode = 'BW'
+    image.save_render(str(tmp_path / "a.exr"), scene=scene)
+    read = pixels(bpy.data.images.load(str(tmp_path / "a.exr")))
+    assert read.shape == (8, 8, 4)
+    np.testing.assert_allclose(read[0, 0], (0.7354, 0.7354, 0.7354, 1), atol=2e-3)
+
+
+def test_alpha_that_is_switched_off_is_not_a_mask(addon):
+    values = (COLOURS / 255).astype(np.float32)
+    image = generated(values)
+    image.alpha_mode = 'CHANNEL_PACKED'
+    assert (pixels(image)[..., 3] == 1).all()
+
+
+def test_packed_images_need_no_file(addon, tmp_path):
+    path = tmp_path / "a.png"
+    Image.fromarray(COLOURS[..., :3]).save(path)
+    image = bpy.data.images.load(str(path))
+    image.pack()
+    path.unlink()
+    np.testing.assert_allclose(pixels(image)[..., :3], COLOURS[..., :3] / 255, atol=1e-6)
+
+
+def test_large_images_are_reduced(addon):
+    assert pixels(generated(np.ones((40, 2100, 4), np.float32))).shape == (13, 700, 4)
+
+
+class TestRefuses:
+    def test_an_image_whose_file_is_gone(self, addon, tmp_path):
+        path = tmp_path / "gone.png"
+        Image.fromarray(COLOURS).save(path)
+        image = bpy.data.images.load(str(path))
+        path.unlink()
+        image.reload()
+        with pytest.raises(ImageError, match=r"'gone.png' cannot be read from .*gone\.png: find its file"):
+            pixels(image)
+
+    def test_the_render_result(self, addon):
+        bpy.ops.image.new(name="x")
+        image = next((i for i in bpy.data.images if i.type == 'RENDER_RESULT'), None)
+        if image is None:
+            scene = bpy.context.scene
+            scene.render.engine = 'CYCLES'
+            scene.cycles.samples = 1
+            scene.render.resolution_x = scene.render.resolution_y = 8
+            scene.camera = bpy.data.objects.new("Camera", bpy.data.cameras.new("Camera"))
+            bpy.ops.render.render()
+            image = bpy.data.images["Render Result"]
+        with pytest.raises(ImageError, match="keeps no pixels to read: save it"):
+            pixels(image)
+
+    def test_a_name_that_is_not_there(self, addon):
+        from maquette.core.scene.images import named
+
+        with pytest.raises(ImageError, match="no image named 'nope'"):
+            named("nope")
+
+    def test_one_too_small(self, addon):
+        with pytest.raises(ImageError, match="only 1 x 1 pixels"):
+            pixels(generated(np.ones((1, 1, 4), np.float32)))
+
+    def test_one_that_is_transparent(self, addon):
+        with pytest.raises(ImageError, match="'Picture' is transparent all over"):
+            pixels(generated(np.zeros((8, 8, 4), np.float32)))
