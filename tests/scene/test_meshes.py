@@ -63,8 +63,7 @@ def test_the_render_shows_the_colours(cube):
     scene.cycles.samples = 16
     scene.render.resolution_x = scene.render.resolution_y = 16
     scene.view_settings.view_transform = 'Standard'
-    scene.world = bpy.data.worlds.new("White")
-    scene.world.color = (1, 1, 1)
+    scene.world = white_world()
     camera = bpy.data.objects.new("Camera", bpy.data.cameras.new("Camera"))
     camera.data.type, camera.data.ortho_scale = 'ORTHO', 0.2
     camera.location = (0.5, 0.5, 3)  # the middle of the top: halfway between the colours of its corners
@@ -75,6 +74,19 @@ def test_the_render_shows_the_colours(cube):
     cube.data.color_attributes["Color"].data.foreach_set("color_srgb", np.ones(32, np.float32))
     cube.data.update()
     assert min(rendered(scene)) > 0.85
+
+
+def white_world():
+    from maquette.core.scene import compat
+
+    world = bpy.data.worlds.new("White")
+    compat.use_nodes(world)
+    nodes = world.node_tree.nodes
+    nodes.clear()
+    background = nodes.new('ShaderNodeBackground')
+    background.inputs["Color"].default_value = (1, 1, 1, 1)
+    world.node_tree.links.new(background.outputs[0], nodes.new('ShaderNodeOutputWorld').inputs["Surface"])
+    return world
 
 
 def rendered(scene):
