@@ -1,0 +1,75 @@
+"""A small training set of ellipsoids, written without a renderer: their pictures and truth are known exactly."""
+
+import json
+
+import numpy as np
+import pytest
+from maquette.core.cameras import look_at, perspective
+from maquette.core.dataset import viewpoints
+from maquette.core.dataset.records import Record, RenderedView, Shape, write_object
+
+SIZE = 128
+
+
+def picture(camera, half, colour):
+    """RenderedView of the ellipsoid with the half axes ``half`` about the origin."""
+    rows, columns = np.mgrid[0 : camera.height, 0 : camera.width]
+    pixels = np.stack((columns + 0.5, rows + 0.5), axis=-1).reshape(-1, 2)
+    near, far = (camera.unproject(pixels, np.full(len(pixels), depth)) for depth in (0.5, 1.5))
+    start, way = near / half, (far - near) / half
+    a, b, c = (way**2).sum(1), (start * way).sum(1), (start**2).sum(1) - 1
+    root = b * b - a * c
+    hit = root > 0
+    depth = np.where(hit, 0.5 + (-b - np.sqrt(np.maximum(root, 0))) / a, 0).reshape(camera.height, -1)
+    points = camera.unproject(pixels, depth.ravel())
+    normal = points / half**2
+    normal = np.where(hit[:, None], normal / np.linalg.norm(normal, axis=1, keepdims=True), 0)
+    rgba = np.zeros((camera.height * camera.width, 4), np.uint8)
+    rgba[hit] = (*colour, 255)
+    shape = (camera.height, camera.width)
+    return rgba.reshape(*shape, 4), depth.astype(np.float32), normal.reshape(*shape, 3).astype(np.float16)
+
+
+def write_ellipsoid(folder, name, half, rng):
+    half = np.asarray(half, float)
+    bounds = np.stack((-half, half))
+    kinds = ("front", "right", "back", "top", "bottom")
+    cameras = [*zip(kinds, viewpoints.sides(kinds, *bounds, SIZE), strict=True)]
+    for turn in (0.5, 2.5):
+        eye = 3 * np.array((np.sin(turn), -np.cos(turn), 0.4))
+        cameras.append(("free", perspective(look_at(eye, np.zeros(3)), 0.45, SIZE)))
+    colour = rng.integers(40, 255, 3)
+    uniform = rng.uniform(-1.1, 1.1, (2048, 3)) * half.max()
+    surface = rng.normal(size=(512, 3))
+    surface *= half / np.linalg.norm(surface, axis=1, keepdims=True)
+    near = np.repeat(surface, 4, 0) + rng.normal(0, 0.03, (2048, 3))
+    normals = surface / half**2
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    inside = [((p / half) ** 2).sum(1) < 1 for p in (uniform, near)]
+    shape = Shape(*(np.float32(uniform), inside[0], np.float32(near), inside[1], np.float32(surface), np.float32(normals)))
+    views = [RenderedView(kind, camera, *picture(camera, half, colour)) for kind, camera in cameras]
+    write_object(folder, Record(name, "test", "ellipsoid", bounds, tuple(half), tuple(cameras)), shape, views)
+
+
+@pytest.fixture(scope="session")
+def dataset(tmp_path_factory):
+    """A folder with 12 ellipsoids, 8 of them to train on."""
+    folder = tmp_path_factory.mktemp("ellipsoids")
+    rng = np.random.default_rng(0)
+    splits = {}
+    for i in range(12):
+        half = rng.uniform(0.2, 0.5, 3)
+        half[i % 3] = 0.5
+        write_ellipsoid(folder, f"e{i:02d}", half, rng)
+        splits[f"e{i:02d}"] = "train" if i < 8 else "validation" if i < 10 else "test"
+    (folder / "splits.json").write_text(json.dumps(splits))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    """A configuration that trains in seconds."""
+    from maquette.core.model.network import NetworkConfig
+
+    return NetworkConfig(volume=16, encoder=(8, 8, 16, 16), pixel_channels=8, fine_channels=4, lifted_channels=8,
+                         volume_channels=(8, 16, 16), voxel_channels=8, hidden=32)  # fmt: skip

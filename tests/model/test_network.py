@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+import torch
+from maquette.core.cameras import look_at, orthographic, perspective, side
+from maquette.core.model.network import ReconstructionNetwork
+from maquette.core.model.projection import camera_matrix, project, sample, transformed
+
+POINTS = np.random.default_rng(0).uniform(-0.5, 0.5, (50, 3))
+POSE = look_at(np.array((1.0, -2.0, 0.7)), np.zeros(3))
+CAMERAS = [perspective(POSE, 0.7, 64).cropped(3, -5, 64, 64), orthographic(POSE, 1.3, 64)]
+
+
+@pytest.mark.parametrize("camera", CAMERAS, ids=["pinhole", "flat"])
+def test_projects_as_the_camera_does(camera):
+    where, geometry = project(torch.from_numpy(camera_matrix(camera))[None, None], torch.from_numpy(POINTS).float()[None])
+    pixels, depth = camera.project(POINTS)
+    np.testing.assert_allclose((where[0, 0].numpy() + 1) * 32, pixels, atol=1e-3)
+    np.testing.assert_allclose(np.diff(geometry[0, 0, :, 0].numpy()), np.diff(depth), atol=1e-5)
+    back = camera.to_world[:3, 2] if camera.orthographic else camera.to_world[:3, 3] - POINTS
+    np.testing.assert_allclose(geometry[0, 0, :, 1:].numpy(), np.broadcast_to(back / np.linalg.norm(back, axis=-1, keepdims=True), (50, 3)), atol=1e-5)
+
+
+@pytest.mark.parametrize("camera", CAMERAS, ids=["pinhole", "flat"])
+def test_transformed_camera_sees_the_moved_world_alike(camera):
+    transform = np.diag((-0.7, 1.2, 0.9, 1.0))
+    transform[:3, 3] = (0.1, 0.2, -0.1)
+    moved = POINTS @ transform[:3, :3].T + transform[:3, 3]
+    first = project(torch.from_numpy(camera_matrix(camera))[None, None], torch.from_numpy(POINTS).float()[None])[0]
+    matrix = transformed(camera_matrix(camera), transform)
+    second = project(torch.from_numpy(matrix)[None, None], torch.from_numpy(moved).float()[None])[0]
+    torch.testing.assert_close(first, second, atol=1e-4, rtol=0)
+
+
+def test_sampling_reads_the_pixel_under_the_point():
+    picture = torch.zeros(1, 1, 1, 8, 8)
+    picture[0, 0, 0, 2, 5] = 1  # row 2, column 5: u = 5.5, v = 2.5
+    where = torch.tensor([5.5 / 4 - 1, 2.5 / 4 - 1]).reshape(1, 1, 1, 2)
+    assert sample(picture, where).item() == 1
+
+
+@pytest.fixture
+def network(tiny):
+    torch.manual_seed(0)
+    return ReconstructionNetwork(tiny).eval()
+
+
+def inputs(views=3):
+    torch.manual_seed(1)
+    cameras = np.stack([camera_matrix(side(name, 1.1, 128)) for name in ("front", "right", "top")[:views]])
+    return torch.rand(1, views, 4, 128, 128), torch.from_numpy(cameras)[None], torch.rand(1, 40, 3) - 0.5
+
+
+def test_shapes_and_ranges(network):
+    pictures, cameras, points = inputs()
+    features = network.encode(pictures, cameras)
+    assert network.occupancy(features, points).shape == (1, 40)
+    colour = network.colour(features, points)
+    assert colour.shape == (1, 40, 3) and colour.min() >= 0
+    torch.testing.assert_close(features.up.norm(dim=1), torch.ones(1))
+
+
+def test_points_do_not_see_each_other(network):
+    pictures, cameras, points = inputs()
+    features = network.encode(pictures, cameras)
+    torch.testing.assert_close(network.occupancy(features, points)[:, :7], network.occupancy(features, points[:, :7]))
+
+
+def test_the_order_of_views_does_not_matter(network):
+    pictures, cameras, points = inputs()
+    order = [2, 0, 1]
+    one = network.occupancy(network.encode(pictures, cameras), points)
+    two = network.occupancy(network.encode(pictures[:, order], cameras[:, order]), points)
+    torch.testing.assert_close(one, two, atol=1e-5, rtol=1e-4)
+
+
+def test_colour_under_a_clear_mask_is_not_looked_at(network):
+    pictures, cameras, points = inputs()
+    pictures[:, :, 3, :64] = 0
+    other = pictures.clone()
+    other[:, :, :3, :64] = 0.123
+    one, two = (network.occupancy(network.encode(p, cameras), points) for p in (pictures, other))
+    torch.testing.assert_close(one, two)

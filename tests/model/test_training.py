@@ -1,0 +1,92 @@
+import csv
+
+import numpy as np
+import pytest
+import torch
+from maquette.core.errors import DatasetError
+from maquette.core.model.data import Sampling, draw_batch, draw_sample, load_split
+from maquette.core.model.training import Trainer, TrainingConfig, train, validate
+from maquette.core.work import run_to_end
+
+
+def inside_by_pictures(pictures, cameras, points):
+    """Whether each point falls on the mask of every view: what must hold for points inside."""
+    homogeneous = np.c_[points, np.ones(len(points))]
+    result = np.ones(len(points), bool)
+    for picture, camera in zip(pictures, cameras, strict=True):
+        at = homogeneous @ camera[:3].T
+        i, j = ((at[:, :2] / at[:, 2:] + 1) * 64).astype(int).clip(0, 127).T
+        result &= picture[3, j, i] > 0.5
+    return result
+
+
+@pytest.mark.parametrize(("views", "free"), [(1, False), (4, False), (1, True), (2, True)])
+@pytest.mark.parametrize("vary", [False, True])
+def test_samples_agree_with_their_pictures(dataset, views, free, vary):
+    """Points inside fall on every mask, also after mirroring, turning and stretching; few outside ones do."""
+    objects = load_split([dataset], "train")
+    for seed, thing in enumerate(objects):
+        sample = draw_sample(thing, views, free, np.random.default_rng(seed), Sampling(vary=vary))
+        pictures, cameras, points, inside, surface, colour, up = sample
+        on = inside_by_pictures(pictures, cameras, points)
+        assert on[inside > 0].mean() > 0.88  # the cameras vary by a pixel
+        if views == 4:
+            assert on[inside == 0].mean() < 0.35
+        assert (np.abs(points) <= 0.55).all() and inside.mean() > 0.05
+        assert np.linalg.norm(up) == pytest.approx(1, abs=1e-5)
+
+
+def test_up_of_a_view_from_above_leans_towards_the_viewer(dataset):
+    thing = load_split([dataset], "train")[0]
+    up = draw_sample(thing, 1, True, np.random.default_rng(0), Sampling(vary=False))[-1]
+    lift = np.arctan(0.4)
+    np.testing.assert_allclose(up, (0, -np.sin(lift), np.cos(lift)), atol=1e-5)
+
+
+def test_batches_depend_on_seed_and_step_alone(dataset):
+    objects = load_split([dataset], "train")
+    one, two, three = (draw_batch(objects, 0, step) for step in (5, 5, 6))
+    torch.testing.assert_close(one.points, two.points, rtol=0, atol=0)
+    assert one.points.shape != three.points.shape or not torch.equal(one.points, three.points)
+
+
+def test_learns_ellipsoids_it_has_not_seen(dataset, tiny):
+    trainer = Trainer(TrainingConfig(steps=80, rate=5e-3, warmup=10, average=0.9), tiny)
+    objects = load_split([dataset], "train")
+    first = trainer.update(draw_batch(objects, 0, 0))
+    for step in range(1, 80):
+        last = trainer.update(draw_batch(objects, 0, step))
+    assert last[0] < 0.6 * first[0]
+    assert validate(trainer.average, load_split([dataset], "validation"))[2] > 0.75
+
+
+def test_resumed_run_equals_an_undisturbed_one_to_the_bit(dataset, tiny, tmp_path):
+    config = TrainingConfig(steps=4, every=2, warmup=1, validation=2)
+    whole = torch.load(run_to_end(train([dataset], tmp_path / "whole", config, tiny)), weights_only=True)
+    work = train([dataset], tmp_path / "stopped", config, tiny)
+    for _ in range(4):  # reading, then three steps: the checkpoint is of the second
+        next(work)
+    work.close()
+    resumed = torch.load(run_to_end(train([dataset], tmp_path / "stopped", config, tiny)), weights_only=True)
+    assert resumed["step"] == whole["step"] == 4
+    for part in ("model", "average"):
+        for name, value in whole[part].items():
+            assert torch.equal(value, resumed[part][name]), name
+    with (tmp_path / "whole/log.csv").open() as file:
+        lines = list(csv.reader(file))
+    assert [line[0] for line in lines if line[1] == "validation"] == ["2", "4"]
+    assert [line[0] for line in lines if line[1] == "train"] == ["1", "2", "3", "4"]
+
+
+def test_another_configuration_in_the_same_folder_is_refused(dataset, tiny, tmp_path):
+    run_to_end(train([dataset], tmp_path, TrainingConfig(steps=1, every=1, validation=1), tiny))
+    with pytest.raises(DatasetError, match="another configuration"):
+        run_to_end(train([dataset], tmp_path, TrainingConfig(steps=2, every=1, validation=1), tiny))
+
+
+def test_missing_and_empty_sets_are_named(tmp_path):
+    with pytest.raises(DatasetError, match=r"splits\.json"):
+        load_split([tmp_path], "train")
+    (tmp_path / "splits.json").write_text("{}")
+    with pytest.raises(DatasetError, match="no object"):
+        load_split([tmp_path], "train")

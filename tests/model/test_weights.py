@@ -1,0 +1,54 @@
+import pytest
+import safetensors.torch
+import torch
+from maquette.core.errors import WeightsError
+from maquette.core.model import weights
+from maquette.core.model.network import ReconstructionNetwork
+from maquette.core.model.segmentation import MaskNetwork
+
+
+@pytest.fixture
+def file(tiny, tmp_path):
+    torch.manual_seed(0)
+    path = tmp_path / "w.safetensors"
+    weights.save(path, ReconstructionNetwork(tiny), MaskNetwork())
+    return path
+
+
+def test_come_back_to_the_bit_and_the_safetensors_package_reads_them(file, tiny):
+    torch.manual_seed(0)
+    network = ReconstructionNetwork(tiny)
+    loaded, _ = weights.load(file)
+    assert loaded.config == tiny
+    other = safetensors.torch.load_file(file)
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, loaded.state_dict()[name])
+        assert torch.equal(value, other[f"reconstruction.{name}"])
+
+
+def test_are_kept_between_calls_until_the_file_changes(file, tiny):
+    first = weights.load(file)
+    assert weights.load(file) is first
+    weights.save(file, ReconstructionNetwork(tiny), MaskNetwork())
+    assert weights.load(file) is not first
+
+
+@pytest.mark.parametrize("at", [3, 30, -1])
+def test_a_flipped_byte_is_found(file, at):
+    data = bytearray(file.read_bytes())
+    data[at] ^= 0x55
+    file.write_bytes(data)
+    with pytest.raises(WeightsError, match=file.name):
+        weights.load(file)
+
+
+@pytest.mark.parametrize("size", [0, 5, 4000])
+def test_a_truncated_file_is_found(file, size):
+    file.write_bytes(file.read_bytes()[:size])
+    with pytest.raises(WeightsError, match=file.name):
+        weights.load(file)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(WeightsError, match="nothing.safetensors"):
+        weights.load(tmp_path / "nothing.safetensors")
