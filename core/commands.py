@@ -1,10 +1,16 @@
-"""What a subcommand of ``maquette`` is, on the command line."""
+"""What a subcommand of ``maquette`` is, and how it shows long work in a terminal."""
 
 from __future__ import annotations
 
+import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
+
+from .work import Progress, Work, run_to_end
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -20,3 +26,17 @@ class Command:
     help: str
     add_arguments: Callable[[ArgumentParser], None]
     run: Callable[[Namespace], int]
+
+
+def run_shown(work: Work[T]) -> T:
+    """Drive ``work`` to its end with a line of progress on stderr, if a person is looking."""
+    if not sys.stderr.isatty():
+        return run_to_end(work)
+    try:
+        return run_to_end(work, _show)
+    finally:
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def _show(progress: Progress) -> None:
+    print(f"\r\x1b[K{progress.fraction:4.0%} {progress.stage}", end="", file=sys.stderr, flush=True)

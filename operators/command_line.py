@@ -13,11 +13,10 @@ import bpy
 from mathutils import Vector
 
 from ..core.cameras import SIDES
-from ..core.commands import Command
+from ..core.commands import Command, run_shown
 from ..core.errors import MaquetteError
 from ..core.scene import exporting
-from ..core.work import Progress, run_to_end
-from . import reconstruct, settings
+from . import dataset, reconstruct, settings
 
 _handle: Any = None
 
@@ -45,18 +44,6 @@ def main(arguments: Sequence[str]) -> int:
 def console() -> None:
     """The script ``maquette`` of an environment with the bpy wheel. Needs no class registered, so leaves none."""
     sys.exit(main(sys.argv[1:]))
-
-
-def show_progress(progress: Progress) -> None:
-    """Draw a line of progress on stderr, if a person is looking."""
-    if sys.stderr.isatty():
-        print(f"\r\x1b[K{progress.fraction:4.0%} {progress.stage}", end="", file=sys.stderr, flush=True)
-
-
-def clear_progress() -> None:
-    """Take the line of :func:`show_progress` away."""
-    if sys.stderr.isatty():
-        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -109,10 +96,7 @@ def _run_reconstruct(arguments: argparse.Namespace) -> int:
     exporting.check(arguments.output)
     began = time.perf_counter()
     request = reconstruct.Request(arguments.photo, sides, arguments.resolution, arguments.size, arguments.weights)
-    try:
-        mesh = run_to_end(reconstruct.reconstruct(request), show_progress)
-    finally:
-        clear_progress()
+    mesh = run_shown(reconstruct.reconstruct(request))
     obj = reconstruct.add_object(bpy.context, arguments.output.stem, mesh, Vector())
     exporting.write(arguments.output, obj)
     seconds = time.perf_counter() - began
@@ -125,7 +109,7 @@ RECONSTRUCT = Command("reconstruct", "Build a mesh from pictures and write it", 
 
 def _commands() -> tuple[Command, ...]:
     """Every subcommand, in the order of the help. A new one is named here."""
-    return (RECONSTRUCT,)
+    return (RECONSTRUCT, dataset.COMMAND)
 
 
 def register() -> None:

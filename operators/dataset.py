@@ -10,11 +10,11 @@ import bpy
 from bpy.props import EnumProperty, IntProperty, StringProperty
 from bpy.types import Context
 
-from ..core.commands import Command
+from ..core.commands import Command, run_shown
 from ..core.errors import DatasetError, SceneError
 from ..core.scene import training_set
 from ..core.scene.training_set import Settings, Source, Summary, render_dataset
-from ..core.work import SteppedWork, Work, run_to_end
+from ..core.work import SteppedWork, Work
 from ._work import WorkOperator
 
 SOURCES = (
@@ -146,8 +146,6 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from .command_line import clear_progress, show_progress
-
     if arguments.meshes:
         sources = training_set.file_sources(arguments.meshes)
     elif arguments.procedural:
@@ -159,10 +157,7 @@ def _run(arguments: argparse.Namespace) -> int:
         seed=arguments.seed, size=arguments.size, samples=arguments.samples, sheet=tuple(arguments.sides.split(",")),
         free_views=arguments.free_views, points=arguments.points, shard=arguments.shard, hdri=arguments.hdri,
     )  # fmt: skip
-    try:
-        result = run_to_end(render_dataset(sources, arguments.folder, settings), show_progress)
-    finally:
-        clear_progress()
+    result = run_shown(render_dataset(sources, arguments.folder, settings))
     for name, reason in result.skipped.items():
         print(f"skipped {name}: {reason}")
     print(f"{arguments.folder}: {_told(result)}")

@@ -1,14 +1,16 @@
-"""An object into a file, of the kind that its suffix says."""
+"""Objects into a file, of the kind that its suffix says."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import bpy
 
 from ..errors import OutputError
+
+_Objects = Sequence[bpy.types.Object]
 
 
 def check(path: Path) -> None:
@@ -30,16 +32,16 @@ def check(path: Path) -> None:
         raise OutputError(f"{path} cannot be written: {error.strerror}. Name another file") from error
 
 
-def write(path: Path, obj: bpy.types.Object) -> None:
-    """Write ``obj``, which is in the current view layer, and nothing else; the selection is as before afterwards.
+def write(path: Path, *objects: bpy.types.Object) -> None:
+    """Write ``objects``, which are in the current view layer, and nothing else; the selection is as before afterwards.
 
     Raises:
         OutputError: as :func:`check`, or writing failed.
     """
     check(path)
-    with _only_selected(obj):
+    with _only_selected(objects):
         try:
-            _WRITERS[path.suffix.lower()](str(path), obj)
+            _WRITERS[path.suffix.lower()](str(path), objects)
         except (RuntimeError, OSError, AttributeError) as error:  # AttributeError: the exporter's add-on is disabled
             raise OutputError(f"{path} could not be written: {error}") from error
     if not path.is_file() or not path.stat().st_size:
@@ -47,54 +49,57 @@ def write(path: Path, obj: bpy.types.Object) -> None:
 
 
 @contextmanager
-def _only_selected(obj: bpy.types.Object) -> Iterator[None]:
+def _only_selected(objects: _Objects) -> Iterator[None]:
     layer = bpy.context.view_layer
     before, active = list(bpy.context.selected_objects), layer.objects.active
     for other in before:
         other.select_set(False)
-    obj.select_set(True)
-    layer.objects.active = obj
+    for obj in objects:
+        obj.select_set(True)
+    layer.objects.active = objects[0]
     try:
         yield
     finally:
-        obj.select_set(False)
+        for obj in objects:
+            obj.select_set(False)
         for other in before:
             other.select_set(True)
         layer.objects.active = active
 
 
-def _gltf(path: str, obj: bpy.types.Object) -> None:
+def _gltf(path: str, objects: _Objects) -> None:
     kind = 'GLB' if path.lower().endswith(".glb") else 'GLTF_SEPARATE'
     bpy.ops.export_scene.gltf(filepath=path, export_format=kind, use_selection=True, export_yup=True)
 
 
-def _obj(path: str, obj: bpy.types.Object) -> None:
+def _obj(path: str, objects: _Objects) -> None:
     bpy.ops.wm.obj_export(filepath=path, export_selected_objects=True, export_colors=True)
 
 
-def _ply(path: str, obj: bpy.types.Object) -> None:
+def _ply(path: str, objects: _Objects) -> None:
     bpy.ops.wm.ply_export(filepath=path, export_selected_objects=True, export_colors='SRGB')
 
 
-def _stl(path: str, obj: bpy.types.Object) -> None:
+def _stl(path: str, objects: _Objects) -> None:
     bpy.ops.wm.stl_export(filepath=path, export_selected_objects=True)
 
 
-def _usd(path: str, obj: bpy.types.Object) -> None:
+def _usd(path: str, objects: _Objects) -> None:
     bpy.ops.wm.usd_export(filepath=path, selected_objects_only=True)
 
 
-def _blend(path: str, obj: bpy.types.Object) -> None:
-    """A file of one scene with the object alone, whatever else is open."""
+def _blend(path: str, objects: _Objects) -> None:
+    """A file of one scene with the objects alone, whatever else is open."""
     scene = bpy.data.scenes.new("Maquette")
     try:
-        scene.collection.objects.link(obj)
+        for obj in objects:
+            scene.collection.objects.link(obj)
         bpy.data.libraries.write(path, {scene}, compress=True)
     finally:
         bpy.data.scenes.remove(scene)
 
 
-_WRITERS: dict[str, Callable[[str, bpy.types.Object], None]] = {
+_WRITERS: dict[str, Callable[[str, _Objects], None]] = {
     ".glb": _gltf,
     ".gltf": _gltf,
     ".obj": _obj,
