@@ -29,7 +29,6 @@ Pixels = NDArray[np.float32]
 
 _MASK_SIDE = 128
 _GATE_SIDE = 256
-_COARSE = 32
 _CHUNK = 16384  # points at once: a step stays well under 0.3 s
 _FRAME = 1.1  # the network's pictures show this many longest sides
 _FILL = 0.85  # of a free picture's width, that the object is brought to
@@ -98,7 +97,7 @@ def reconstruct_views(views: Sequence[View], network: ReconstructionNetwork, res
     yield Progress(0.1, "Looking")
     features, gate = look(views, network)
     evaluate = gated_occupancy(network, features, gate)
-    field = yield from _within(refine(evaluate, resolution, BOUND, _dense(evaluate, _COARSE)), 0.25, 0.75, "Shaping")
+    field = yield from _within(refine(evaluate, resolution, BOUND), 0.25, 0.75, "Shaping")
     yield Progress(0.75, "Surfacing")
     spacing = 2 * BOUND / resolution
     try:
@@ -212,14 +211,6 @@ def _cut(image: Pixels, low: NDArray[np.float64], window: NDArray[np.float64], s
     cut = np.stack([np.asarray(layer) for layer in layers], axis=2)
     alpha = cut[..., 3:]
     return np.concatenate((np.where(alpha > 1e-3, cut[..., :3] / np.maximum(alpha, 1e-3), 0), alpha), axis=2).clip(0, 1).astype(np.float32)
-
-
-def _dense(evaluate: Callable[[NDArray[np.float32]], NDArray[np.float32]], cells: int) -> NDArray[np.float32]:
-    """Field (cells + 1)^3 at the corners of the coarse grid."""
-    line = np.linspace(-BOUND, BOUND, cells + 1, dtype=np.float32)
-    points = np.stack(np.meshgrid(line, line, line, indexing="ij"), axis=-1).reshape(-1, 3)
-    values = [evaluate(chunk) for chunk in np.array_split(points, max(1, len(points) // _CHUNK))]
-    return np.concatenate(values).reshape(cells + 1, cells + 1, cells + 1)
 
 
 def _within(work: Work[NDArray[np.float32]], start: float, end: float, stage: str) -> Work[NDArray[np.float32]]:

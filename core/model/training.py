@@ -14,10 +14,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..errors import DatasetError
+from ..errors import DatasetError, OutputError
 from ..work import Progress, Work
+from . import weights
 from .data import Batch, Sampling, TrainingObject, collate, draw_batch, draw_sample, free_views, load_split
 from .network import NetworkConfig, ReconstructionNetwork
+from .segmentation import MaskNetwork
 
 
 @dataclass(frozen=True)
@@ -179,6 +181,25 @@ def _remember(run: Path, config: TrainingConfig, network: NetworkConfig) -> None
     if path.exists() and json.loads(path.read_text(encoding="utf-8")) != own:
         raise DatasetError(f"{run} holds a run of another configuration: choose another folder")
     path.write_text(json.dumps(own, indent=1), encoding="utf-8")
+
+
+def export(run: Path, target: Path) -> None:
+    """Write the networks of ``run`` (``checkpoint.pt``, its moving average, and ``mask.pt``) as weights.
+
+    Raises:
+        DatasetError: one of them has not been trained there. OutputError: ``target`` cannot be written.
+    """
+    missing = [name for name in ("checkpoint.pt", "mask.pt") if not (run / name).is_file()]
+    if missing:
+        raise DatasetError(f"{run} lacks {missing[0]}: train both networks there first (maquette train, and with --mask)")
+    state = torch.load(run / "checkpoint.pt", weights_only=True)
+    reconstruction, mask = ReconstructionNetwork(NetworkConfig(**state["network"])), MaskNetwork()
+    reconstruction.load_state_dict(state["average"])
+    mask.load_state_dict(torch.load(run / "mask.pt", weights_only=True)["model"])
+    try:
+        weights.save(target, reconstruction, mask)
+    except OSError as error:
+        raise OutputError(f"{target} cannot be written: {error.strerror}") from error
 
 
 def log_lines(run: Path, kind: str) -> Iterator[tuple[int, list[float]]]:

@@ -52,3 +52,18 @@ def test_a_truncated_file_is_found(file, size):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(WeightsError, match="nothing.safetensors"):
         weights.load(tmp_path / "nothing.safetensors")
+
+
+def test_a_run_is_exported_once_both_networks_are_there(dataset, tiny, tmp_path):
+    from maquette.core.errors import DatasetError
+    from maquette.core.model.mask_training import train_mask
+    from maquette.core.model.training import TrainingConfig, export, train
+    from maquette.core.work import run_to_end
+
+    run = tmp_path / "run"
+    run_to_end(train([dataset], run, TrainingConfig(steps=1, every=1, validation=1), tiny))
+    with pytest.raises(DatasetError, match="--mask"):
+        export(run, tmp_path / "w.safetensors")
+    run_to_end(train_mask([dataset], run, steps=100, batch=2))
+    export(run, tmp_path / "w.safetensors")
+    assert weights.load(tmp_path / "w.safetensors")[0].config == tiny

@@ -1,0 +1,238 @@
+"""Judges the model on objects that it never saw, beside two baselines on the same inputs.
+
+The protocol: posed references, no alignment whatever; a free view in its own frame. IoU on the uniform points of the
+box grown by 10 %, the prediction's inside by winding number; Chamfer-L1 (half of both directions' means, unsquared),
+F-scores and normal consistency between samples of both surfaces; all lengths in percent of the longest side.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import metrics, solid
+from ..arrays import MeshArrays, View
+from ..cameras import Camera
+from ..dataset import splits
+from ..dataset.records import ObjectFile
+from ..errors import DatasetError, MeshError
+from ..hull import hull_cover
+from ..surface import surface_nets
+from ..work import Progress, Work
+from . import weights
+from .data import view_frame
+from .inference import reconstruct_views
+from .network import BOUND
+
+Points = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Of one object, or their means. IoU, F-scores (at 1, 2 and 5 %) and normal consistency in 0..1, Chamfer in percent."""
+
+    iou: float
+    chamfer: float
+    f1: float
+    f2: float
+    f5: float
+    normals: float
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of the model: posed ``sides``, or one free view if there are none."""
+
+    name: str
+    sides: tuple[str, ...] = ()
+
+
+QUESTIONS = (
+    Question("free"),
+    Question("front", ("front",)),
+    Question("front+right", ("front", "right")),
+    Question("front+right+back+top", ("front", "right", "back", "top")),
+)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """An object in the frame of a question. points: (P, 3), inside: (P,). surface, normals: (S, 3)."""
+
+    views: tuple[View, ...]
+    points: Points
+    inside: NDArray[np.bool_]
+    surface: Points
+    normals: Points
+    transform: NDArray[np.float64]
+
+
+def evaluate(
+    datasets: Sequence[Path], split: str, questions: Sequence[Question] = QUESTIONS, limit: int | None = None,
+    resolution: int = 128, weights_file: Path | None = None, log: Path | None = None,
+) -> Work[dict[tuple[str, str], tuple[Scores, int]]]:
+    """Mean scores and number of objects by (question, method); method is "Maquette", "visual hull" or "mean shape".
+
+    Args:
+        limit: judge the first that many objects of the split (they are in no order that matters).
+        log: a CSV file for every single score.
+
+    Raises:
+        DatasetError: a set is missing, damaged, leaks, or the split is empty.
+    """
+    network, _ = weights.load(weights_file)
+    files = _files(datasets, split, limit)
+    mean = MeanShape.of(_files(datasets, "train", 400))
+    rows: list[tuple[str, str, str, Scores]] = []
+    for index, path in enumerate(files):
+        file = ObjectFile(path)
+        for question in questions:
+            yield Progress(index / len(files), f"{file.record.name}, {question.name}")
+            judged = judge(file, question)
+            answers: Mapping[str, MeshArrays | None] = {
+                "Maquette": (yield from _answer(judged, network, resolution)),
+                "visual hull": _surface(lambda points, judged=judged: hull_cover(judged.views, points) - 0.5, resolution),
+                "mean shape": _surface(lambda points, judged=judged: mean.at(points, judged.transform), 64),
+            }
+            rows += [(question.name, method, file.record.name, score(mesh, judged)) for method, mesh in answers.items()]
+    if log:
+        _write(log, rows)
+    keys = dict.fromkeys((question, method) for question, method, _, _ in rows)
+    grouped = {key: [scores for question, method, _, scores in rows if (question, method) == key] for key in keys}
+    return {key: (Scores(*np.mean([astuple(s) for s in group], axis=0)), len(group)) for key, group in grouped.items()}
+
+
+def judge(file: ObjectFile, question: Question) -> Judged:
+    """The pictures of ``question`` and the truth, in its frame: the object's (centred, longest side 1) or the view's own."""
+    record, shape = file.record, file.shape()
+    low, high = record.bounds
+    kinds = [kind for kind, _ in record.views]
+    wanted = question.sides or ("free",)
+    missing = [kind for kind in wanted if kind not in kinds]
+    if missing:
+        raise DatasetError(f"{file.path} has no view {missing[0]!r}")
+    chosen = [kinds.index(kind) for kind in wanted]
+    if question.sides:
+        transform = np.diag((*np.full(3, 1 / (high - low).max()), 1.0))
+        transform[:3, 3] = -(low + high) / 2 / (high - low).max()
+    else:
+        rows, columns = np.nonzero(file.colour(chosen[0])[..., 3] > 127)
+        transform = view_frame(record.views[chosen[0]][1], rows, columns, (low + high) / 2)
+    views = tuple(View(file.colour(i).astype(np.float32) / 255, _moved_camera(record.views[i][1], transform)) for i in chosen)
+    linear = transform[:3, :3]
+    turn = linear / np.cbrt(np.linalg.det(linear))
+    points, surface = (p @ linear.T + transform[:3, 3] for p in (shape.uniform, shape.surface))
+    return Judged(views, points, shape.uniform_inside, surface, shape.surface_normals @ turn.T, transform)
+
+
+def score(mesh: MeshArrays | None, judged: Judged, count: int = 20_000) -> Scores:
+    """Scores of ``mesh`` against the truth; None (nothing was found) scores as badly as can be."""
+    if mesh is None:
+        return Scores(0.0, 50.0, 0.0, 0.0, 0.0, 0.0)
+    iou = metrics.iou(solid.inside(mesh.vertices, mesh.triangles(), judged.points), judged.inside)
+    points, normals, _ = metrics.sample_surface(mesh, count, np.random.default_rng(0))
+    found = metrics.compare_surfaces(points, normals, judged.surface, judged.normals)
+    return Scores(iou, 100 * found.chamfer_l1, *found.f_scores, found.normal_consistency)
+
+
+class MeanShape:
+    """What training objects are on average, in their own frame: a grid of the share that is inside.
+
+    grid: (D, D, D) float32 over the box grown by 10 %. level: the share that counts as inside, best for the same objects.
+    """
+
+    def __init__(self, grid: NDArray[np.float32], level: float) -> None:
+        self.grid, self.level = grid, level
+
+    @classmethod
+    def of(cls, files: Sequence[Path], side: int = 24) -> MeanShape:
+        """The mean over the objects in ``files``, from their uniform points."""
+        hits, counts, shapes = np.zeros(side**3), np.zeros(side**3), []
+        for path in files:
+            file = ObjectFile(path)
+            shape, (low, high) = file.shape(), file.record.bounds
+            cell = _cells((shape.uniform - (low + high) / 2) / (high - low).max(), side)
+            hits += np.bincount(cell, shape.uniform_inside, side**3)
+            counts += np.bincount(cell, minlength=side**3)
+            shapes.append((cell, shape.uniform_inside))
+        share = hits / np.maximum(counts, 1)
+
+        def fit(level: float) -> float:
+            return float(np.mean([metrics.iou(share[cell] > level, inside) for cell, inside in shapes]))
+
+        level = max(np.linspace(0.05, 0.6, 23), key=fit)
+        return cls(share.reshape(side, side, side).astype(np.float32), float(level))
+
+    def at(self, points: Points, transform: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Share less the level at ``points`` (P, 3) of a frame that ``transform`` made of the world's.
+
+        The mean shape knows the object's frame and size, which no method is told: it is flattered.
+        """
+        linear = transform[:3, :3]
+        local = points if np.allclose(linear, np.diag(np.diag(linear))) else (points @ (linear / np.cbrt(np.linalg.det(linear))))
+        value = self.grid.ravel()[_cells(local, len(self.grid))] - self.level
+        return np.where((np.abs(local) < BOUND).all(1), value, -self.level).astype(np.float32)
+
+
+def _cells(points: Points, side: int) -> NDArray[np.int64]:
+    i, j, k = ((points / (2 * BOUND) + 0.5) * side).astype(int).clip(0, side - 1).T
+    return (i * side + j) * side + k
+
+
+def _answer(judged: Judged, network: weights.ReconstructionNetwork, resolution: int) -> Work[MeshArrays | None]:
+    try:
+        mesh, _ = yield from reconstruct_views(judged.views, network, resolution)
+    except MeshError:
+        return None
+    return mesh
+
+
+def _surface(evaluate: Callable[[Points], NDArray[np.float32]], resolution: int) -> MeshArrays | None:
+    line = np.linspace(-BOUND, BOUND, resolution + 1)
+    points = np.stack(np.meshgrid(line, line, line, indexing="ij"), axis=-1).reshape(-1, 3)
+    values = np.concatenate([evaluate(chunk) for chunk in np.array_split(points, 1 + len(points) // 500_000)])
+    try:
+        return surface_nets(values.reshape((resolution + 1,) * 3).astype(np.float32), 0.0, np.full(3, -BOUND), 2 * BOUND / resolution)
+    except MeshError:
+        return None
+
+
+def _moved_camera(camera: Camera, transform: NDArray[np.float64]) -> Camera:
+    """``camera`` after the world is moved by the similarity ``transform``."""
+    scale = float(np.cbrt(np.linalg.det(transform[:3, :3])))
+    rigid = transform.copy()
+    rigid[:3, :3] /= scale
+    return camera.scaled(scale).moved(rigid)
+
+
+def _files(datasets: Sequence[Path], split: str, limit: int | None) -> list[Path]:
+    found = []
+    for folder in datasets:
+        names = splits.read(folder)
+        found += [folder / "objects" / f"{name}.tar" for name, own in names.items() if own == split]
+    if not found:
+        raise DatasetError(f"There is no object of the split {split!r} in {', '.join(map(str, datasets))}")
+    order = np.random.default_rng(0).permutation(len(found))
+    return [sorted(found)[i] for i in order[:limit]]
+
+
+def _write(path: Path, rows: Sequence[tuple[str, str, str, Scores]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(("question", "method", "object", *(field.name for field in fields(Scores))))
+        table.writerows((question, method, name, *(f"{x:.4f}" for x in astuple(scores))) for question, method, name, scores in rows)
+
+
+def table(result: Mapping[tuple[str, str], tuple[Scores, int]]) -> str:
+    """The means as text, a line a question and method."""
+    lines = [f"{'views':22}{'method':13}{'objects':>8}{'IoU':>8}{'Chamfer %':>11}{'F 1%':>7}{'F 2%':>7}{'F 5%':>7}{'normals':>9}"]
+    for (question, method), (s, count) in result.items():
+        lines.append(
+            f"{question:22}{method:13}{count:8}{s.iou:8.3f}{s.chamfer:11.2f}{s.f1:7.3f}{s.f2:7.3f}{s.f5:7.3f}{s.normals:9.3f}"
+        )
+    return "\n".join(lines)

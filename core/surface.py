@@ -1,0 +1,226 @@
+"""A closed surface of quads from a field: naive surface nets that stay manifold.
+
+After Gibson 1998 ("Constrained Elastic Surface Nets"): a vertex in each cell that the surface crosses, at the mean of
+the crossings of its edges; a quad for each crossed edge of the grid. As in dual marching cubes (Nielson 2004,
+doi:10.1109/VISUAL.2004.28) a cell that holds several sheets gets a vertex for each of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .arrays import MeshArrays
+from .errors import MeshError
+
+# Corner c of a cell stands at (c & 1, c >> 1 & 1, c >> 2 & 1); an edge runs along an axis between two corners.
+_EDGES = [(axis, c, c | 1 << axis) for axis in range(3) for c in range(8) if not c >> axis & 1]
+_EDGE_INDEX = {(a, b): index for index, (_, a, b) in enumerate(_EDGES)}
+
+
+def surface_nets(
+    field: NDArray[np.floating], level: float = 0.0, origin: NDArray[np.floating] | None = None, spacing: float = 1.0
+) -> MeshArrays:
+    """The surface where ``field`` crosses ``level``, closed, manifold and oriented outwards.
+
+    Args:
+        field: (X, Y, Z) values at grid points, inside is above ``level``; beyond the border is outside.
+        origin: (3,) position of the first grid point; the origin if None. spacing: between grid points.
+
+    Returns:
+        A mesh of quads. Every edge is shared by two faces, every vertex has one fan of faces.
+
+    Raises:
+        MeshError: nothing of the field is above the level.
+    """
+    padded = np.full(np.add(field.shape, 2), -np.inf, np.float32)
+    padded[1:-1, 1:-1, 1:-1] = field - np.float32(level)
+    inside = padded > 0
+    if not inside.any():
+        raise MeshError("There is no surface: nothing of the field is inside")
+    codes = _unpinched(inside, padded)
+    shape = np.array(codes.shape)
+    cells = np.flatnonzero((codes != 0) & (codes != 255))
+    code = codes.ravel()[cells]
+    groups, counts = _sheets()
+    first = np.cumsum(counts[code]) - counts[code]
+    vertices = _vertices(padded, inside, cells, code, first, shape)
+    where = np.empty(codes.size, np.int32)
+    where[cells] = np.arange(len(cells), dtype=np.int32)
+    faces = [_quads(inside, axis, codes.ravel(), where, first, groups, shape) for axis in range(3)]
+    start = np.zeros(3) if origin is None else np.asarray(origin, float)
+    return MeshArrays((start + (vertices - 1) * spacing).astype(np.float32), np.concatenate(faces).astype(np.int32))
+
+
+def without_small_pieces(mesh: MeshArrays, fraction: float) -> MeshArrays:
+    """``mesh`` less the loose pieces whose volume is below ``fraction`` of the largest piece's."""
+    piece = pieces(mesh)
+    triangles = mesh.triangles()
+    a, b, c = (mesh.vertices[triangles[:, k]].astype(float) for k in range(3))
+    volume = np.abs(np.bincount(piece[triangles[:, 0]], (a * np.cross(b, c)).sum(1) / 6))
+    kept = volume >= fraction * volume.max()
+    if kept.all():
+        return mesh
+    stays = kept[piece]
+    number = np.cumsum(stays) - 1
+    faces = number[mesh.faces[stays[mesh.faces[:, 0]]]].astype(np.int32)
+    colours = None if mesh.colours is None else mesh.colours[stays]
+    return replace(mesh, vertices=mesh.vertices[stays], faces=faces, colours=colours)
+
+
+def pieces(mesh: MeshArrays) -> NDArray[np.int64]:
+    """For each vertex (V,) the number, from 0, of the connected piece it belongs to."""
+    label = np.arange(len(mesh.vertices))
+    while True:
+        lowest = label[mesh.faces].min(1)
+        new = label.copy()
+        np.minimum.at(new, mesh.faces.ravel(), np.repeat(lowest, mesh.faces.shape[1]))
+        new = new[new]
+        if (new == label).all():
+            return np.unique(label, return_inverse=True)[1].reshape(-1)
+        label = new
+
+
+def _codes(inside: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """For each cell which of its corners are inside, one bit a corner."""
+    x, y, z = (n - 1 for n in inside.shape)
+    codes = np.zeros((x, y, z), np.uint8)
+    bits = inside.view(np.uint8)
+    for c in range(8):
+        i, j, k = c & 1, c >> 1 & 1, c >> 2 & 1
+        codes |= bits[i : i + x, j : j + y, k : k + z] << np.uint8(c)
+    return codes
+
+
+def _unpinched(inside: NDArray[np.bool_], field: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """The cells' codes, after filling (in ``inside``) the few corners where two sheets would share an edge.
+
+    That is at a face whose corners alternate and whose two crossing lines belong to one sheet in both cells. The
+    outside corner of it that is closer to the level is filled. Filling only ever adds, so this ends.
+    """
+    codes = _codes(inside)
+    twice = _passes_twice()
+    while True:
+        pinched = []
+        for axis in range(3):
+            low = tuple(slice(None, -1) if a == axis else slice(None) for a in range(3))
+            high = tuple(slice(1, None) if a == axis else slice(None) for a in range(3))
+            both = twice[codes, 2 * axis + 1][low] & twice[codes, 2 * axis][high]
+            for cell in np.argwhere(both):
+                pinched.append((axis, *cell))
+        if not pinched:
+            return codes
+        for axis, *cell in pinched:
+            corner = np.array(cell)
+            corner[axis] += 1
+            u, v = (np.eye(3, dtype=int)[a] for a in range(3) if a != axis)
+            open_corners = [tuple(p) for p in (corner, corner + u, corner + v, corner + u + v) if not inside[tuple(p)]]
+            nearest = max(open_corners, key=lambda p: field[p], default=None)
+            if nearest is not None:
+                inside[nearest] = True
+                field[nearest] = 1e-6
+        codes = _codes(inside)
+
+
+def _vertices(
+    field: NDArray[np.float32], inside: NDArray[np.bool_], cells: NDArray[np.int64], code: NDArray[np.uint8],
+    first: NDArray[np.int64], shape: NDArray[np.int64],
+) -> NDArray[np.float64]:  # fmt: skip
+    """The mean of the crossings of each sheet in each cell: (V, 3) in cells of the padded grid."""
+    groups, counts = _sheets()
+    base = np.stack(np.unravel_index(cells, shape), axis=1)
+    total = int(counts[code].sum())
+    owners, points = [], []
+    values = field.ravel()
+    strides = np.array((field.shape[1] * field.shape[2], field.shape[2], 1))
+    for index, (axis, a, b) in enumerate(_EDGES):
+        group = groups[code, index]
+        has = np.flatnonzero(group >= 0)
+        corner = base[has] + (a & 1, a >> 1 & 1, a >> 2 & 1)
+        at = corner @ strides
+        one, two = values[at].astype(float), values[at + strides[axis]].astype(float)
+        one, two = (np.where(np.isinf(v), -np.abs(other) - 1e-6, v) for v, other in ((one, two), (two, one)))
+        point = corner.astype(float)
+        point[:, axis] += (one / np.where(one == two, 1, one - two)).clip(0.001, 0.999)
+        owners.append(first[has] + group[has])
+        points.append(point)
+    owner, point = np.concatenate(owners), np.concatenate(points)
+    weight = np.bincount(owner, minlength=total)
+    return np.stack([np.bincount(owner, point[:, k], total) / weight for k in range(3)], axis=1)
+
+
+def _quads(
+    inside: NDArray[np.bool_], axis: int, codes: NDArray[np.uint8], where: NDArray[np.int32], first: NDArray[np.int64],
+    groups: NDArray[np.int8], shape: NDArray[np.int64],
+) -> NDArray[np.int64]:  # fmt: skip
+    """A quad around each crossed edge of the grid along ``axis``: the vertices of the four cells about it."""
+    low = tuple(slice(None, -1) if a == axis else slice(None) for a in range(3))
+    high = tuple(slice(1, None) if a == axis else slice(None) for a in range(3))
+    edges = np.argwhere(inside[low] != inside[high])
+    leaves = inside[low][tuple(edges.T)]
+    u, v = (axis + 1) % 3, (axis + 2) % 3
+    corners = []
+    for du, dv in ((1, 1), (0, 1), (0, 0), (1, 0)):  # counter-clockwise seen from the end of the axis
+        cell = edges.copy()
+        cell[:, u] -= du
+        cell[:, v] -= dv
+        start = du << u | dv << v
+        flat = (cell[:, 0] * shape[1] + cell[:, 1]) * shape[2] + cell[:, 2]
+        corners.append(first[where[flat]] + groups[codes[flat], _EDGE_INDEX[start, start | 1 << axis]])
+    quads = np.stack(corners, axis=1)
+    return np.where(leaves[:, None], quads, quads[:, ::-1])
+
+
+def _face_lines(code: int) -> list[tuple[int, int, int]]:
+    """Lines in which the surface cuts the faces of a cell: (face, edge, edge); inside corners are kept apart.
+
+    Face 2 * axis is at the low end of the axis, 2 * axis + 1 at the high one.
+    """
+    lines = []
+    for axis in range(3):
+        u, v = (a for a in range(3) if a != axis)
+        for end in range(2):
+            ring = [end << axis | i << u | j << v for i, j in ((0, 0), (1, 0), (1, 1), (0, 1))]
+            full = [bool(code >> c & 1) for c in ring]
+            sides = [_EDGE_INDEX[min(ring[k], ring[k - 3]), max(ring[k], ring[k - 3])] for k in range(4)]
+            crossed = [k for k in range(4) if full[k] != full[k - 3]]
+            if len(crossed) == 2:
+                lines.append((2 * axis + end, sides[crossed[0]], sides[crossed[1]]))
+            elif len(crossed) == 4:
+                lines += [(2 * axis + end, sides[k - 1], sides[k]) for k in range(4) if full[k]]
+    return lines
+
+
+@cache
+def _sheets() -> tuple[NDArray[np.int8], NDArray[np.int64]]:
+    """For each code the sheet (256, 12) that each edge belongs to, -1 if it is not crossed, and their number (256,)."""
+    groups, counts = np.full((256, 12), -1, np.int8), np.zeros(256, np.int64)
+    for code in range(256):
+        lines = _face_lines(code)
+        for _, start, _ in lines:
+            if groups[code, start] >= 0:
+                continue
+            reached = {start}
+            while True:
+                more = {edge for _, a, b in lines if a in reached or b in reached for edge in (a, b)}
+                if more <= reached:
+                    break
+                reached |= more
+            groups[code, list(reached)] = counts[code]
+            counts[code] += 1
+    return groups, counts
+
+
+@cache
+def _passes_twice() -> NDArray[np.bool_]:
+    """For each code and face (256, 6): whether one sheet cuts the face in two lines."""
+    groups, _ = _sheets()
+    result = np.zeros((256, 6), bool)
+    for code in range(256):
+        for face in range(6):
+            sheets = [groups[code, a] for f, a, _ in _face_lines(code) if f == face]
+            result[code, face] = len(sheets) == 2 and sheets[0] == sheets[1]
+    return result
