@@ -35,7 +35,8 @@ def refine(evaluate: Evaluate, resolution: int, bound: float, band: float = 3.0)
     field = np.empty(shape, np.float32)
     yield from _fill(evaluate, field, np.arange(field.size), bound, 0.0, 1 / (halvings + 1))
     for step in range(1, halvings + 1):
-        wanted = _doubled(_grown(_near_surface(field, band)))
+        near = _near_surface(field, band)
+        wanted = _doubled(_grown(near) if step == 1 else near)
         known = np.zeros_like(wanted)
         known[::2, ::2, ::2] = True
         field = _spread(field)

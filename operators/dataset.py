@@ -13,6 +13,7 @@ from bpy.types import Context
 from ..core.commands import Command, run_shown
 from ..core.errors import DatasetError, SceneError
 from ..core.scene import training_set
+from ..core.scene.compat import PATH_OPTIONS
 from ..core.scene.training_set import Settings, Source, Summary, render_dataset
 from ..core.work import SteppedWork, Work
 from ._work import WorkOperator
@@ -37,12 +38,14 @@ class MAQUETTE_OT_render_dataset(WorkOperator, bpy.types.Operator):
         name="Folder",
         description="Where to write the training set. A set that is begun there is gone on with",
         subtype='DIR_PATH',
+        options=set(PATH_OPTIONS),
     )
     source: EnumProperty(name="Objects", description="What to render", items=SOURCES)
     mesh_folder: StringProperty(
         name="Mesh Folder",
         description="Folder of glb, gltf, obj, ply, stl and blend files, each one object",
         subtype='DIR_PATH',
+        options=set(PATH_OPTIONS),
     )
     families: StringProperty(
         name="Families",
@@ -74,6 +77,7 @@ class MAQUETTE_OT_render_dataset(WorkOperator, bpy.types.Operator):
         name="Light Domes",
         description="Folder of EXR pictures to light with. Empty: those that Blender ships",
         subtype='DIR_PATH',
+        options=set(PATH_OPTIONS),
     )
 
     def start(self, context: Context) -> Work[Summary]:
@@ -81,8 +85,9 @@ class MAQUETTE_OT_render_dataset(WorkOperator, bpy.types.Operator):
             raise DatasetError("Choose a folder to write the training set to")
         hdri = Path(bpy.path.abspath(self.hdri)) if self.hdri else None
         settings = Settings(
-            seed=self.seed, size=self.size, samples=self.samples, free_views=self.free_views, points=self.points, hdri=hdri
-        )
+            seed=self.seed, size=self.size, samples=self.samples, free_views=self.free_views, points=self.points,
+            hdri=hdri,
+        )  # fmt: skip
         return render_dataset(self._sources(context), Path(bpy.path.abspath(self.folder)), settings)
 
     def finish(self, context: Context, result: Summary) -> None:

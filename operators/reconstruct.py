@@ -19,6 +19,7 @@ from ..core.cameras import SIDES
 from ..core.errors import ImageError
 from ..core.scene import images as scene_images
 from ..core.scene import meshes
+from ..core.scene.compat import PATH_OPTIONS
 from ..core.work import Progress, Work
 from ._work import WorkOperator
 from .settings import RESOLUTION, SIZE, side_property
@@ -72,10 +73,9 @@ def add_object(context: Context, name: str, arrays: MeshArrays, location: Vector
     obj = meshes.new_object(name, arrays)
     obj.location = location
     layer = context.view_layer
-    if context.collection.is_editable:
-        context.collection.objects.link(obj)
-    if obj.name not in layer.objects:  # the active collection is linked from elsewhere, or excluded
-        context.scene.collection.objects.link(obj)
+    place = layer.active_layer_collection
+    ours = place.is_visible and place.collection.is_editable  # not if it is excluded, or linked from another file
+    (place.collection if ours else context.scene.collection).objects.link(obj)
     for other in context.selected_objects:
         other.select_set(False)
     space = context.space_data
@@ -111,7 +111,7 @@ class MAQUETTE_OT_reconstruct(WorkOperator, bpy.types.Operator):
         name="File",
         description="Image file of the object, from anywhere. If it has no alpha, the object is found in it",
         subtype='FILE_PATH',
-        options={'SKIP_SAVE'},
+        options={'SKIP_SAVE', *PATH_OPTIONS},
     )
     image: StringProperty(
         name="Image",
@@ -136,7 +136,7 @@ class MAQUETTE_OT_reconstruct(WorkOperator, bpy.types.Operator):
         name="Weights",
         description="File with the model's weights. Empty: the one in the preferences, else the bundled one",
         subtype='FILE_PATH',
-        options={'SKIP_SAVE'},
+        options={'SKIP_SAVE', *PATH_OPTIONS},
     )
 
     def start(self, context: Context) -> Work[MeshArrays]:

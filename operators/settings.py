@@ -5,6 +5,8 @@ from __future__ import annotations
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
+from ..core.scene.compat import PATH_OPTIONS
+
 RESOLUTION = {
     "name": "Resolution",
     "description": "Cells along the longest side. Twice as many show finer detail "
@@ -33,7 +35,7 @@ def side_property(side: str, options: frozenset[str] = frozenset()) -> StringPro
         description=f"Image file of the object's {side}, seen straight on. "
         "Each side more makes the shape surer and takes about a third of the time of the first",
         subtype='FILE_PATH',
-        options=set(options),
+        options={*options, *PATH_OPTIONS},
     )
 
 

@@ -7,6 +7,7 @@ from bpy.props import StringProperty
 from bpy.types import Context, UILayout
 
 from ..core import dependencies
+from ..core.scene.compat import PATH_OPTIONS
 from ..operators.copy_install_command import MAQUETTE_OT_copy_install_command
 
 
@@ -31,6 +32,7 @@ class MaquettePreferences(bpy.types.AddonPreferences):
         name="Weights",
         description="File with weights of your own training (.safetensors). Empty: those that came with the add-on",
         subtype='FILE_PATH',
+        options=set(PATH_OPTIONS),
     )
 
     def draw(self, context: Context) -> None:

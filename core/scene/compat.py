@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import bpy
 
+# A path property says so if it knows Blender's "//" (the folder of the open file). Before 4.5 none could, and all did.
+PATH_OPTIONS = frozenset({'PATH_SUPPORTS_BLEND_RELATIVE'}) if bpy.app.version >= (4, 5, 0) else frozenset()
+
 
 def use_nodes(block: bpy.types.World | bpy.types.Material) -> None:
     """Give a world or material its node tree. From 5.0 on it always has one, and the switch is deprecated."""
