@@ -16,14 +16,20 @@ T = TypeVar("T")
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("datasets", nargs="+", type=Path, help="training sets, as maquette dataset writes them")
-    parser.add_argument("--run", type=Path, required=True, help="folder of the log and checkpoint; a run begun there is gone on with")
+    parser.add_argument(
+        "--run", type=Path, required=True, help="folder of the log and checkpoint; a run begun there is gone on with"
+    )
     parser.add_argument("--steps", type=int, default=4000, help="(%(default)s)")
     parser.add_argument("--rate", type=float, default=2e-3, help="highest learning rate (%(default)s)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--every", type=int, default=250, help="steps between validations (%(default)s)")
     parser.add_argument("--start", type=Path, help="checkpoint of another run, whose weights to begin with")
-    parser.add_argument("--mask", action="store_true", help="train the network that finds the object in a picture instead")
-    parser.add_argument("--weights", type=Path, help="afterwards write both networks of this run to a .safetensors file")
+    parser.add_argument(
+        "--mask", action="store_true", help="train the network that finds the object in a picture instead"
+    )
+    parser.add_argument(
+        "--weights", type=Path, help="afterwards write both networks of this run to a .safetensors file"
+    )
 
 
 def _run_train(arguments: argparse.Namespace) -> int:
@@ -31,9 +37,13 @@ def _run_train(arguments: argparse.Namespace) -> int:
     from ..core.model import mask_training, training
 
     if arguments.mask:
-        work = mask_training.train_mask(arguments.datasets, arguments.run, arguments.steps, rate=arguments.rate, seed=arguments.seed)
+        work = mask_training.train_mask(
+            arguments.datasets, arguments.run, arguments.steps, rate=arguments.rate, seed=arguments.seed
+        )
     else:
-        config = training.TrainingConfig(steps=arguments.steps, rate=arguments.rate, seed=arguments.seed, every=arguments.every)
+        config = training.TrainingConfig(
+            steps=arguments.steps, rate=arguments.rate, seed=arguments.seed, every=arguments.every
+        )
         work = training.train(arguments.datasets, arguments.run, config, start=arguments.start)
     print(_told(work, 60))
     if arguments.weights:
@@ -72,9 +82,9 @@ def _add_benchmark(parser: argparse.ArgumentParser) -> None:
 
 def _run_benchmark(arguments: argparse.Namespace) -> int:
     dependencies.require("torch")
-    from . import _benchmark
+    from ..core.model import benchmark
 
-    print(_benchmark.report(arguments.photo, arguments.resolution, arguments.runs, arguments.weights))
+    print(benchmark.report(arguments.photo, arguments.resolution, arguments.runs, arguments.weights))
     return 0
 
 

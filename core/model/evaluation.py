@@ -15,16 +15,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import metrics, solid
+from .. import solid
 from ..arrays import MeshArrays, View
 from ..cameras import Camera
 from ..dataset import splits
 from ..dataset.records import ObjectFile
 from ..errors import DatasetError, MeshError
-from ..hull import hull_cover
 from ..surface import surface_nets
 from ..work import Progress, Work
-from . import weights
+from . import metrics, weights
 from .data import view_frame
 from .inference import reconstruct_views
 from .network import BOUND
@@ -135,9 +134,25 @@ def score(mesh: MeshArrays | None, judged: Judged, count: int = 20_000) -> Score
     if mesh is None:
         return Scores(0.0, 50.0, 0.0, 0.0, 0.0, 0.0)
     iou = metrics.iou(solid.inside(mesh.vertices, mesh.triangles(), judged.points), judged.inside)
-    points, normals, _ = metrics.sample_surface(mesh, count, np.random.default_rng(0))
+    vertices, triangles = mesh.vertices.astype(float), mesh.triangles()
+    points, face = solid.sample_triangles(vertices, triangles, count, np.random.default_rng(0))
+    normals = solid.face_normals(vertices, triangles)[face]
     found = metrics.compare_surfaces(points, normals, judged.surface, judged.normals)
     return Scores(iou, 100 * found.chamfer_l1, *found.f_scores, found.normal_consistency)
+
+
+def hull_cover(views: Sequence[View], points: Points) -> NDArray[np.float32]:
+    """The visual hull (Laurentini 1994) softly: the least alpha (P,) that ``points`` (P, 3) fall on in any view."""
+    least = np.ones(len(points), np.float32)
+    for view in views:
+        alpha = np.pad(view.image[..., 3], 1)
+        pixels, _ = view.camera.project(points)
+        at = (pixels + 0.5).clip(0, np.array(view.image.shape[1::-1]) + 0.999)  # in the padded picture, of pixel centres
+        whole = at.astype(int).clip(0, np.array(alpha.shape[::-1]) - 2)
+        (i, j), (u, v) = whole.T, (at - whole).T
+        value = (alpha[j, i] * (1 - u) + alpha[j, i + 1] * u) * (1 - v) + (alpha[j + 1, i] * (1 - u) + alpha[j + 1, i + 1] * u) * v
+        least = np.minimum(least, value)
+    return least
 
 
 class MeanShape:
