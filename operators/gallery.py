@@ -1,0 +1,61 @@
+"""``maquette gallery``: every picture of a folder reconstructed, on one contact sheet."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import bpy
+from mathutils import Vector
+from PIL import Image
+
+from ..core import images
+from ..core.commands import Command
+from ..core.contact_sheet import contact_sheet
+from ..core.errors import ImageError, MaquetteError
+from ..core.scene.importing import temporary_data
+from ..core.scene.portraits import portraits
+from ..core.work import run_to_end
+from . import reconstruct
+
+_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, help="of pictures")
+    parser.add_argument("-o", "--output", type=Path, default=Path("out/gallery.png"), help="(%(default)s)")
+    parser.add_argument("--resolution", type=int, default=128, help="cells along the longest side (%(default)s)")
+    parser.add_argument("--size", type=int, default=160, help="of each picture on the sheet, pixels (%(default)s)")
+    parser.add_argument("--columns", type=int, default=2, help="(%(default)s)")
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="the model's weights (those bundled)")
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    paths = sorted(path for path in arguments.folder.glob("*") if path.suffix.lower() in _SUFFIXES)
+    if not paths:
+        raise ImageError(f"{arguments.folder} holds no picture ({' '.join(sorted(_SUFFIXES))})")
+    rows, failed = [], 0
+    for path in paths:
+        try:
+            rows.append(_row(path, arguments))
+        except MaquetteError as error:
+            failed += 1
+            print(f"{path.name}: {error}")
+    if not rows:
+        return 1
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(contact_sheet(rows, arguments.size, arguments.columns)).save(arguments.output)
+    print(f"{arguments.output}: {len(rows)} of {len(paths)} pictures")
+    return 1 if failed else 0
+
+
+def _row(path: Path, arguments: argparse.Namespace) -> tuple[str, list]:
+    request = reconstruct.Request(path, resolution=arguments.resolution, weights=arguments.weights)
+    mesh = run_to_end(reconstruct.reconstruct(request))
+    with temporary_data():
+        obj = reconstruct.add_object(bpy.context, path.stem, mesh, Vector())
+        bpy.context.view_layer.update()
+        return path.stem, [images.read(path), *portraits(obj, 2 * arguments.size)]
+
+
+COMMAND = Command("gallery", "Reconstruct every picture of a folder onto one contact sheet", _add_arguments, _run)
