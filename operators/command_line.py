@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import bpy
 from mathutils import Vector
@@ -27,23 +29,29 @@ def main(arguments: Sequence[str]) -> int:
     Returns:
         The exit code: 0 done, 1 an error that the user can put right, 2 a wrong command line, 130 interrupted.
     """
-    parser = _parser()
     try:
-        parsed = parser.parse_args(arguments)
-    except SystemExit as stop:  # argparse has said why; Blender must still close down in order
-        return int(stop.code or 0)
-    try:
+        parsed = _parser().parse_args(arguments)
         return parsed.run(parsed)
     except MaquetteError as error:
         print(f"maquette: {error}", file=sys.stderr)
         return 1
+    except SystemExit as stop:  # argparse has said why; Blender must still close down in order
+        return int(stop.code or 0)
     except KeyboardInterrupt:
         return 130
 
 
-def console() -> None:
-    """The script ``maquette`` of an environment with the bpy wheel. Needs no class registered, so leaves none."""
-    sys.exit(main(sys.argv[1:]))
+def console() -> NoReturn:
+    """The script ``maquette`` of an environment with the bpy wheel. Needs no class registered, so leaves none.
+
+    Ends the process without Python's and Blender's own cleaning up: after Blender's glTF exporter has run, bpy 4.2
+    crashes in it, and bpy 4.5 hangs in it for ever once torch is loaded, with none of our code involved.
+    """
+    code = main(sys.argv[1:])
+    shutil.rmtree(bpy.app.tempdir, ignore_errors=True)  # the only thing that the cleaning up would have done
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _parser() -> argparse.ArgumentParser:

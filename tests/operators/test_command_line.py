@@ -1,0 +1,142 @@
+"""The command lines as others call them: in a process of its own, and their errors in this one."""
+
+import json
+import os
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import bpy
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = """
+import importlib.util, sys
+spec = importlib.util.spec_from_file_location("maquette", r"{root}/__init__.py", submodule_search_locations=[r"{root}"])
+module = importlib.util.module_from_spec(spec)
+sys.modules["maquette"] = module
+spec.loader.exec_module(module)
+from maquette.operators.command_line import console
+console()
+"""
+
+
+@pytest.fixture
+def maquette(addon):
+    """Runs a command line in this Blender."""
+    from maquette.operators import command_line
+
+    return lambda *arguments: command_line.main([str(argument) for argument in arguments])
+
+
+def as_script(*arguments):
+    """Runs a command line as the script ``maquette`` does, whatever is installed."""
+    command = [sys.executable, "-c", SCRIPT.format(root=ROOT), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, env=os.environ)
+
+
+def box(path):
+    """Low and high corner of a .glb's positions, and the names of its nodes."""
+    data = path.read_bytes()
+    (length,) = struct.unpack_from("<I", data, 12)
+    content = json.loads(data[20 : 20 + length])
+    accessor = content["accessors"][content["meshes"][0]["primitives"][0]["attributes"]["POSITION"]]
+    return np.array(accessor["min"]), np.array(accessor["max"]), [node["name"] for node in content["nodes"]]
+
+
+def test_a_photo_into_a_glb(weights, pictures, tmp_path):
+    out = tmp_path / "out.glb"
+    done = as_script("reconstruct", pictures / "photo.png", "-o", out, "--resolution", 32, "--weights", weights)
+    assert (done.returncode, done.stderr) == (0, ""), done
+    assert done.stdout.splitlines()[-1].startswith(f"{out}: ") and " faces, " in done.stdout
+    low, high, names = box(out)
+    assert names == ["out"]
+    assert (high - low).max() == pytest.approx(1, abs=1e-3)
+    assert low[1] == pytest.approx(0, abs=1e-3)  # Y up, and it stands
+
+
+def test_sides_into_a_glb_upright_in_their_own_frame(weights, pictures, tmp_path):
+    out = tmp_path / "out.glb"
+    sides = ["--front", pictures / "front.png", "--top", pictures / "top.png"]
+    done = as_script("reconstruct", *sides, "-o", out, "--size", 2, "--resolution", 64, "--weights", weights)
+    assert (done.returncode, done.stderr) == (0, ""), done
+    low, high, _ = box(out)
+    np.testing.assert_allclose(high, (0.5, 1, 0.5), atol=0.06)  # half as wide as tall, centred
+    np.testing.assert_allclose(low, (-0.5, -1, -0.5), atol=0.06)
+
+
+@pytest.mark.parametrize("side", ["front", "right", "back", "left", "top", "bottom"])
+def test_any_side_alone(maquette, weights, pictures, tmp_path, side):
+    out = tmp_path / "out.ply"
+    assert (
+        maquette(
+            "reconstruct", f"--{side}", pictures / "front.png", "-o", out, "--resolution", 32, "--weights", weights
+        )
+        == 0
+    )
+    assert out.stat().st_size > 1000
+
+
+def test_into_a_blend_without_the_scene_that_was_open(maquette, weights, pictures, tmp_path):
+    bpy.ops.mesh.primitive_cube_add()
+    out = tmp_path / "out.blend"
+    assert maquette("reconstruct", pictures / "front.png", "-o", out, "--resolution", 32, "--weights", weights) == 0
+    bpy.ops.wm.open_mainfile(filepath=str(out))
+    assert [obj.name for obj in bpy.data.objects] == ["out"]
+
+
+class TestErrors:
+    def fails(self, maquette, capfd, state, *arguments):
+        before = state()
+        capfd.readouterr()
+        assert maquette(*arguments) == 1
+        assert state() == before
+        said = capfd.readouterr()
+        assert said.out == "" and said.err.startswith("maquette: ") and said.err.count("\n") == 1
+        return said.err
+
+    def test_no_such_picture(self, maquette, capfd, scene_state, tmp_path):
+        out = tmp_path / "out.glb"
+        said = self.fails(maquette, capfd, scene_state, "reconstruct", tmp_path / "nope.png", "-o", out)
+        assert "There is no image file" in said and not out.exists()
+
+    @pytest.mark.parametrize("name", ["nope/out.glb", "out.xyz", "x" * 300 + ".glb", "folder.glb"])
+    def test_output_that_cannot_be_written_is_said_before_the_work(
+        self, maquette, capfd, scene_state, pictures, tmp_path, name
+    ):
+        (tmp_path / "folder.glb").mkdir()
+        missing = tmp_path / "never-read.safetensors"  # would be the error, if the work began
+        arguments = ["reconstruct", pictures / "front.png", "-o", tmp_path / name, "--weights", missing]
+        said = self.fails(maquette, capfd, scene_state, *arguments)
+        assert name in said or "There is no folder" in said
+
+    def test_missing_weights(self, maquette, capfd, scene_state, pictures, tmp_path):
+        arguments = ["reconstruct", pictures / "front.png", "-o", tmp_path / "a.glb", "--weights", tmp_path / "nope"]
+        assert "nope are missing" in self.fails(maquette, capfd, scene_state, *arguments)
+
+    def test_as_a_script_on_stderr(self, tmp_path):
+        done = as_script("reconstruct", tmp_path / "nope.png", "-o", tmp_path / "out.glb")
+        assert done.returncode == 1 and "There is no image file" in done.stderr and not done.stdout
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            [], ["nope"], ["reconstruct"], ["reconstruct", "a.png"], ["reconstruct", "-o", "a.glb"],
+            ["reconstruct", "a.png", "--front", "b.png", "-o", "a.glb"],
+            ["reconstruct", "a.png", "-o", "a.glb", "--resolution", "31"],
+            ["reconstruct", "a.png", "-o", "a.glb", "--resolution", "many"],
+            ["reconstruct", "a.png", "-o", "a.glb", "--size", "0"],
+            ["reconstruct", "a.png", "-o", "a.glb", "--size", "nan"],
+        ],
+    )  # fmt: skip
+    def test_a_wrong_command_line(self, maquette, capsys, arguments):
+        assert maquette(*arguments) == 2
+        assert "usage: maquette" in capsys.readouterr().err
+
+    def test_help(self, maquette, capsys):
+        assert maquette("--help") == 0
+        assert "reconstruct" in capsys.readouterr().out
+        assert maquette("reconstruct", "--help") == 0
+        assert "--front IMAGE" in capsys.readouterr().out

@@ -1,0 +1,186 @@
+"""The modal path, driven by hand: a Blender without windows has no event loop."""
+
+import time
+from types import SimpleNamespace
+from typing import ClassVar
+
+import pytest
+from maquette.core.errors import ImageError
+from maquette.core.work import Progress, SteppedWork, ThreadedWork
+
+
+class FakeWindow:
+    """Stands for window manager, workspace and window at once; counts open timers."""
+
+    def __init__(self):
+        self.timers = 0
+        self.status = None
+        self.said = []
+        self.windows = [self]
+        self.workspace = self
+        self.screen = SimpleNamespace(areas=[])
+
+    def event_timer_add(self, seconds, *, window):
+        self.timers += 1
+
+    def event_timer_remove(self, timer):
+        self.timers -= 1
+
+    def modal_handler_add(self, operator):
+        pass
+
+    def status_text_set(self, text):
+        self.status = text
+        self.said.append(text)
+
+
+@pytest.fixture
+def window(addon, monkeypatch):
+    from maquette.operators import _work
+
+    window = FakeWindow()
+    context = SimpleNamespace(window_manager=window, window=window)
+    monkeypatch.setattr(_work, "bpy", SimpleNamespace(context=context, app=SimpleNamespace(background=False)))
+    return window
+
+
+@pytest.fixture(params=[ThreadedWork, SteppedWork])
+def run(request, window):
+    """Runs a work through WorkOperator's invoke and modal with the given events, then timers."""
+    from maquette.operators import _work
+
+    class Probe(_work.WorkOperator):
+        bl_label = "Probe"
+        driver = request.param
+
+        def start(self, context):
+            return self.work
+
+        def finish(self, context, result):
+            self.result = result
+
+        def report(self, kind, text):
+            self.said = (kind, text)
+
+    def _run(work, events=()):
+        operator = Probe()
+        operator.work = work
+        outcome = operator.invoke(_work.bpy.context, None)
+        assert outcome == {'RUNNING_MODAL'} and _work.running() is not None
+        for kind in (*events, *["TIMER"] * 10**6):
+            outcome = operator.modal(_work.bpy.context, SimpleNamespace(type=kind, value='PRESS'))
+            if not outcome & {'RUNNING_MODAL', 'PASS_THROUGH'}:
+                break
+            time.sleep(0.001)
+        assert _work.running() is None and (window.timers, window.status) == (0, None)
+        return operator, outcome
+
+    return _run
+
+
+def forever():
+    while True:
+        yield Progress(0.5, "Going on")
+        time.sleep(0.005)
+
+
+def test_runs_to_the_end(run, window):
+    def work():
+        yield Progress(0.25, "Reading")
+        time.sleep(0.05)
+        yield Progress(0.5, "Half")
+        time.sleep(0.05)
+        return 42
+
+    operator, outcome = run(work())
+    assert (outcome, operator.result) == ({'FINISHED'}, 42)
+    assert "Probe: Half, 50%   (Esc: stop)" in window.said
+
+
+def test_escape_stops_and_closes_the_work(run):
+    log = []
+
+    def work():
+        try:
+            yield from forever()
+        finally:
+            log.append("closed")
+
+    operator, outcome = run(work(), ["MOUSEMOVE", "TIMER", "ESC"])
+    assert (outcome, operator.said) == ({'CANCELLED'}, ({'INFO'}, "Probe: Stopped"))
+    assert log == ["closed"]
+
+
+def test_an_error_is_reported(run):
+    def work():
+        yield Progress(0, "Looking")
+        raise ImageError("the picture is bad")
+
+    operator, outcome = run(work())
+    assert (outcome, operator.said) == ({'CANCELLED'}, ({'ERROR'}, "Probe: the picture is bad"))
+
+
+def test_a_bug_flies_after_the_window_is_put_back(run, window):
+    from maquette.operators import _work
+
+    def work():
+        yield Progress(0, "Looking")
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run(work())
+    assert _work.running() is None and (window.timers, window.status) == (0, None)
+
+
+@pytest.mark.parametrize("run", [ThreadedWork], indirect=True)
+def test_escape_does_not_wait_for_a_long_step(run):
+    """Importing torch takes seconds, and cannot be interrupted."""
+
+    def work():
+        yield Progress(0, "Loading")
+        time.sleep(5)
+        yield Progress(0.5, "Loaded")
+
+    began = time.monotonic()
+    _, outcome = run(work(), ["TIMER"] * 20 + ["ESC"])
+    assert outcome == {'CANCELLED'} and time.monotonic() - began < 1
+
+
+def test_no_second_one_beside_it(window):
+    from maquette.operators import _work
+
+    class Probe(_work.WorkOperator):
+        bl_label = "Probe"
+        said: ClassVar = []
+        poll_message_set = said.append
+
+    operator = Probe()
+    assert Probe.poll(_work.bpy.context)
+    operator._go_modal(_work.bpy.context, forever())
+    assert not Probe.poll(_work.bpy.context) and "Probe is running" in Probe.said[0]
+    operator.cancel(_work.bpy.context)  # as when Blender loads another file
+    assert Probe.poll(_work.bpy.context) and window.timers == 0
+
+
+def test_disabling_the_add_on_stops_the_work(window, addon, monkeypatch):
+    from maquette.operators import _work
+
+    class Probe(_work.WorkOperator):
+        bl_label = "Probe"
+
+    log = []
+
+    def work():
+        try:
+            yield from forever()
+        finally:
+            log.append("closed")
+
+    operator = Probe()
+    operator._go_modal(_work.bpy.context, work())
+    time.sleep(0.05)
+    addon.unregister()
+    assert _work.running() is None and (window.timers, window.status) == (0, None)
+    time.sleep(0.1)
+    assert log == ["closed"]
+    addon.register()

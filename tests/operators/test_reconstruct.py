@@ -1,0 +1,212 @@
+import bpy
+import numpy as np
+import pytest
+from maquette.core import dependencies
+from maquette.core.work import run_to_end
+from PIL import Image
+
+
+def reconstruct(*how, **options):
+    return bpy.ops.maquette.reconstruct(*how, resolution=32, **options)
+
+
+@pytest.fixture
+def cube(addon):
+    """Something that was there before, active and selected."""
+    bpy.ops.mesh.primitive_cube_add()
+    return bpy.context.object
+
+
+@pytest.fixture
+def made(addon, weights, pictures):
+    """What comes of ``front.png``, two metres long, at (1, 2, 3)."""
+    bpy.context.scene.cursor.location = (1, 2, 3)
+    path = str(pictures / "front.png")
+    assert reconstruct(filepath=path, size=2.0, weights=str(weights)) == {'FINISHED'}
+    return bpy.context.object
+
+
+def corners(obj):
+    co = np.array([obj.matrix_world @ vertex.co for vertex in obj.data.vertices])
+    return co.min(0), co.max(0)
+
+
+class TestResult:
+    def test_is_one_selected_mesh_object_named_after_the_picture(self, made):
+        assert list(bpy.data.objects) == [made] == bpy.context.selected_objects
+        assert (made.type, made.name) == ('MESH', "front")
+
+    def test_stands_on_the_cursor_in_metres(self, made):
+        bpy.context.view_layer.update()
+        low, high = corners(made)
+        assert tuple(made.location) == (1, 2, 3) and tuple(made.rotation_euler) == (0, 0, 0)
+        assert low[2] == pytest.approx(3, abs=1e-5)
+        assert max(high - low) == pytest.approx(2, abs=1e-4)
+
+    def test_is_of_quads_and_closed(self, made):
+        mesh = made.data
+        assert all(len(polygon.vertices) == 4 for polygon in mesh.polygons)
+        assert not mesh.validate()
+        uses = np.zeros(len(mesh.edges), int)
+        np.add.at(uses, [loop.edge_index for loop in mesh.loops], 1)
+        assert (uses == 2).all()
+
+    def test_has_colours(self, made):
+        assert made.data.color_attributes.active_color.name == "Color"
+        assert made.data.materials[0].node_tree.nodes["Color Attribute"].layer_name == "Color"
+
+
+def test_the_same_mesh_as_the_direct_call(made, weights, pictures):
+    from maquette.core import images
+    from maquette.core.model import inference
+
+    settings = inference.Settings(resolution=32, size=2.0, weights=weights)
+    direct = run_to_end(inference.reconstruct_photo(images.read(pictures / "front.png"), settings))
+    kept = np.array([vertex.co for vertex in made.data.vertices])
+    np.testing.assert_allclose(kept[:, :2], direct.vertices[:, :2], atol=1e-6)
+    np.testing.assert_allclose(kept[:, 2], direct.vertices[:, 2] - direct.vertices[:, 2].min(), atol=1e-6)
+    assert [tuple(polygon.vertices) for polygon in made.data.polygons] == [tuple(face) for face in direct.faces]
+
+
+def test_from_an_image_of_the_file(addon, weights, pictures):
+    image = bpy.data.images.load(str(pictures / "front.png"))
+    assert reconstruct(image=image.name, weights=str(weights)) == {'FINISHED'}
+    assert bpy.context.object.name == image.name
+
+
+def test_from_a_photograph_without_alpha(addon, weights, pictures):
+    assert reconstruct(filepath=str(pictures / "photo.png"), weights=str(weights)) == {'FINISHED'}
+
+
+def test_from_sides(addon, weights, pictures):
+    sides = {side: str(pictures / f"{side}.png") for side in ("front", "top")}
+    assert reconstruct(**sides, size=1.0, name="Bottle", weights=str(weights)) == {'FINISHED'}
+    obj = bpy.context.object
+    low, high = corners(obj)
+    assert obj.name == "Bottle"
+    np.testing.assert_allclose((low[2], high[2]), (0, 1), atol=0.01)  # 80 pixels tall
+    np.testing.assert_allclose((high - low)[:2], 0.5, atol=0.05)  # 40 wide, and from the top as deep
+
+
+def test_a_path_relative_to_the_blend_file(addon, weights, pictures):
+    bpy.ops.wm.save_as_mainfile(filepath=str(pictures / "a.blend"))
+    assert reconstruct(filepath="//front.png", weights=str(weights)) == {'FINISHED'}
+
+
+def test_leaves_edit_mode_first(cube, weights, pictures):
+    bpy.ops.object.mode_set(mode='EDIT')
+    assert reconstruct(filepath=str(pictures / "front.png"), weights=str(weights)) == {'FINISHED'}
+    assert bpy.context.mode == 'OBJECT' and len(cube.data.vertices) == 8
+
+
+def test_into_view_when_the_active_collection_is_excluded(addon, weights, pictures):
+    collection = bpy.data.collections.new("Hidden")
+    bpy.context.scene.collection.children.link(collection)
+    layer = bpy.context.view_layer.layer_collection.children["Hidden"]
+    bpy.context.view_layer.active_layer_collection = layer
+    layer.exclude = True
+    assert reconstruct(filepath=str(pictures / "front.png"), weights=str(weights)) == {'FINISHED'}
+    assert bpy.context.object.select_get()
+
+
+def test_invoke_blocks_in_background(addon, weights, pictures):
+    path = str(pictures / "front.png")
+    assert reconstruct('INVOKE_DEFAULT', filepath=path, weights=str(weights)) == {'FINISHED'}
+    assert bpy.context.object.name == "front"
+
+
+def test_undo_takes_it_away_and_redo_brings_it_back(cube, weights, pictures):
+    bpy.ops.ed.undo_push(message="Before")
+    reconstruct(filepath=str(pictures / "front.png"), weights=str(weights))
+    bpy.ops.ed.undo_push(message="After")
+    bpy.ops.ed.undo()
+    assert [obj.name for obj in bpy.data.objects] == ["Cube"]
+    bpy.ops.ed.redo()
+    assert sorted(obj.name for obj in bpy.data.objects) == ["Cube", "front"]
+
+
+def picture(path, make):
+    make().save(path)
+    return path
+
+
+def truncated(path):
+    Image.effect_noise((64, 64), 90).save(path)
+    path.write_bytes(path.read_bytes()[:1000])
+
+
+BAD = {
+    "no such file": (lambda path: None, "There is no image file"),
+    "a folder": (lambda path: path.mkdir(), "is a folder"),
+    "not an image": (lambda path: path.write_text("hello"), "is not an image"),
+    "a truncated one": (truncated, "is damaged or cut short"),
+    "empty alpha": (lambda path: Image.new("RGBA", (64, 64)).save(path), "transparent all over"),
+    "1 x 1": (lambda path: Image.new("RGB", (1, 1)).save(path), "only 1 x 1 pixels"),
+}
+
+
+class TestBadInput:
+    """Each is refused with a text that names the thing, and leaves the file as it was."""
+
+    def refused(self, state, match, **options):
+        before = state()
+        with pytest.raises(RuntimeError, match=match) as caught:
+            reconstruct(**options)
+        assert state() == before
+        assert "Traceback" not in str(caught.value)
+
+    @pytest.mark.parametrize("kind", BAD)
+    def test_a_picture(self, cube, scene_state, weights, tmp_path, kind):
+        make, match = BAD[kind]
+        make(tmp_path / "bad.png")
+        self.refused(scene_state, match, filepath=str(tmp_path / "bad.png"), weights=str(weights))
+        self.refused(scene_state, match, front=str(tmp_path / "bad.png"), weights=str(weights))
+
+    def test_a_decompression_bomb(self, cube, scene_state, weights, tmp_path):
+        Image.new("1", (20_000, 20_000)).save(tmp_path / "bomb.png")
+        self.refused(
+            scene_state, "larger than 80 megapixels", filepath=str(tmp_path / "bomb.png"), weights=str(weights)
+        )
+
+    def test_an_image_that_is_not_there(self, cube, scene_state):
+        self.refused(scene_state, "no image named 'nope'", image="nope")
+
+    def test_no_picture_or_two_kinds(self, cube, scene_state, pictures):
+        self.refused(scene_state, "Choose one picture")
+        path = str(pictures / "front.png")
+        self.refused(scene_state, "Choose one picture", filepath=path, top=path)
+
+    def test_missing_weights(self, cube, scene_state, pictures, tmp_path):
+        path = str(pictures / "front.png")
+        self.refused(
+            scene_state, "nope.safetensors are missing", filepath=path, weights=str(tmp_path / "nope.safetensors")
+        )
+
+    @pytest.mark.parametrize("part", ["beginning", "tensors", "end"])
+    def test_damaged_weights(self, cube, scene_state, weights, pictures, tmp_path, part):
+        data = bytearray(weights.read_bytes())
+        match part:
+            case "beginning":
+                data[3] = 255
+            case "tensors":
+                data[-10] ^= 1
+            case "end":
+                del data[-100:]
+        (tmp_path / "bad.safetensors").write_bytes(data)
+        options = {"filepath": str(pictures / "front.png"), "weights": str(tmp_path / "bad.safetensors")}
+        self.refused(scene_state, "damaged", **options)
+
+    def test_no_torch(self, cube, scene_state, pictures, monkeypatch):
+        monkeypatch.setattr(dependencies, "found", lambda package: package != "torch")
+        match = "PyTorch is not installed in this Python. Install it with .* -m pip install torch"
+        self.refused(scene_state, match, filepath=str(pictures / "front.png"))
+
+
+def test_every_property_says_what_it_does(addon):
+    group = bpy.types.Scene.bl_rna.properties["maquette"].fixed_type
+    for rna in (bpy.ops.maquette.reconstruct.get_rna_type(), bpy.ops.maquette.render_dataset.get_rna_type(), group):
+        ours = [prop for prop in rna.properties if prop.identifier != "rna_type" and not prop.is_readonly]
+        assert len(ours) > 10
+        assert [prop.identifier for prop in ours if not prop.description] == []
+        numbers = [prop for prop in ours if prop.type in {'INT', 'FLOAT'}]
+        assert numbers and all(prop.hard_min > -1e6 for prop in numbers), "one has no bounds"
