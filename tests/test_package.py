@@ -1,0 +1,122 @@
+"""The zip that users get, made and installed by Blender's own code in a throw-away user folder; and pip's package."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import bpy
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+INSTALL = """
+import os, sys, bpy, addon_utils
+zip_path, picture, weights = sys.argv[1:]
+bpy.ops.extensions.package_install_files(filepath=zip_path, repo='user_default', enable_on_install=True)
+name = "bl_ext.user_default.maquette"
+preferences = bpy.context.preferences.addons[name].preferences
+assert preferences.weights == ""
+preferences.weights = weights
+assert "torch" not in sys.modules, "enabling the add-on imports torch, which takes seconds"
+before = set(bpy.data.objects)
+assert bpy.ops.maquette.reconstruct(filepath=picture, resolution=32) == {'FINISHED'}
+(made,) = set(bpy.data.objects) - before
+assert len(made.data.polygons) > 100
+folder = bpy.utils.extension_path_user(name)
+addon_utils.disable(name)
+assert not hasattr(bpy.types.Scene, "maquette")
+assert not [kind for kind in dir(bpy.types) if kind.startswith("MAQUETTE")]
+print("INSTALLED AND RAN", flush=True)
+os._exit(0)
+"""
+
+
+def blender_ext(*arguments):
+    """Blender's own command for extensions, which is plain Python."""
+    cli = Path(bpy.utils.system_resource('SCRIPTS')) / "addons_core/bl_pkg/cli/blender_ext.py"
+    done = subprocess.run([sys.executable, cli, *map(str, arguments)], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    path = tmp_path_factory.mktemp("zip") / "maquette.zip"
+    blender_ext("build", "--source-dir", ROOT, "--output-filepath", path)
+    return path
+
+
+def test_blender_finds_nothing_wrong_with_the_zip(built):
+    said = blender_ext("validate", built)
+    assert "error" not in said.lower() and "warning" not in said.lower(), said
+
+
+def test_the_zip_holds_what_runs_and_no_more(built):
+    with zipfile.ZipFile(built) as archive:
+        names = archive.namelist()
+    tops = {name.partition("/")[0] for name in names}
+    assert tops <= {"__init__.py", "blender_manifest.toml", "LICENSE", "README.md", "core", "operators", "panels"}
+    ours = {
+        path.relative_to(ROOT).as_posix()
+        for part in ("core", "operators", "panels")
+        for path in (ROOT / part).rglob("*.py")
+    }
+    assert ours <= set(names)
+    assert not [name for name in names if name.endswith((".pyc", ".blend1")) or "/." in name]
+    assert built.stat().st_size < 70e6
+
+
+def test_installs_runs_and_leaves_nothing(built, weights, pictures, tmp_path):
+    script = tmp_path / "install.py"
+    script.write_text(INSTALL)
+    done = subprocess.run(
+        [sys.executable, script, built, pictures / "front.png", weights],
+        env={**os.environ, "BLENDER_USER_RESOURCES": str(tmp_path / "user")},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    said = done.stdout + done.stderr
+    assert "INSTALLED AND RAN" in said, said
+    assert "policy violation" not in said.lower(), said
+
+
+def test_versions_agree():
+    manifest = tomllib.loads((ROOT / "blender_manifest.toml").read_text())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert manifest["version"] == project["version"]
+
+
+def test_pip_gets_every_package():
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    folders = {path.parent for part in ("core", "operators", "panels") for path in (ROOT / part).rglob("*.py")}
+    assert sorted(listed) == sorted(
+        ["maquette", *(".".join(("maquette", *f.relative_to(ROOT).parts)) for f in folders)]
+    )
+
+
+@pytest.mark.slow
+def test_pip_installs_the_script(tmp_path):
+    """From a copy: pip leaves its build folder in the sources."""
+    pytest.importorskip("setuptools", reason="pip needs setuptools here, to build without a network")
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in ("__init__.py", "blender_manifest.toml", "pyproject.toml", "README.md", "LICENSE"):
+        if (ROOT / name).exists():
+            shutil.copy(ROOT / name, source)
+    for name in ("core", "operators", "panels"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--target"]
+    subprocess.run([*pip, tmp_path / "site", source], check=True, capture_output=True, timeout=300)
+    done = subprocess.run(
+        [tmp_path / "site/bin/maquette", "reconstruct", "nope.png", "-o", "out.glb"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "site")},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (done.returncode, done.stderr) == (1, "maquette: There is no image file nope.png\n")
