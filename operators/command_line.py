@@ -18,7 +18,8 @@ from ..core.cameras import SIDES
 from ..core.commands import Command, run_shown
 from ..core.errors import MaquetteError
 from ..core.scene import exporting
-from . import dataset, reconstruct, settings
+from . import dataset, gallery, reconstruct, settings
+from .model_commands import BENCHMARK, EVALUATE, TRAIN
 
 _handle: Any = None
 
@@ -117,7 +118,7 @@ RECONSTRUCT = Command("reconstruct", "Build a mesh from pictures and write it", 
 
 def _commands() -> tuple[Command, ...]:
     """Every subcommand, in the order of the help. A new one is named here."""
-    return (RECONSTRUCT, dataset.COMMAND)
+    return (RECONSTRUCT, gallery.COMMAND, dataset.COMMAND, TRAIN, EVALUATE, BENCHMARK)
 
 
 def register() -> None:

@@ -7,11 +7,9 @@ from pathlib import Path
 
 import bpy
 from mathutils import Vector
-from PIL import Image
 
-from ..core import images
+from ..core import dependencies, images
 from ..core.commands import Command
-from ..core.contact_sheet import contact_sheet
 from ..core.errors import ImageError, MaquetteError
 from ..core.scene.importing import temporary_data
 from ..core.scene.portraits import portraits
@@ -31,6 +29,11 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    dependencies.require("PIL", *dependencies.MODEL)
+    from PIL import Image
+
+    from ..core.contact_sheet import contact_sheet
+
     paths = sorted(path for path in arguments.folder.glob("*") if path.suffix.lower() in _SUFFIXES)
     if not paths:
         raise ImageError(f"{arguments.folder} holds no picture ({' '.join(sorted(_SUFFIXES))})")
