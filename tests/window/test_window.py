@@ -1,0 +1,104 @@
+"""The built zip in a real Blender with a window: the button, progress, Esc, undo. What only a window can show.
+
+Needs a script ``shared/tools/real-blender`` beside the checkout, which runs a Blender on a virtual screen, and root.
+``MAQUETTE_SCREENSHOTS=folder`` keeps the screenshots.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+REAL_BLENDER = ROOT.parent / "shared/tools/real-blender"
+SUITES = os.environ.get("MAQUETTE_REAL_BLENDER", "sid").split()
+PREFERENCES = """
+import bpy
+bpy.context.preferences.view.show_splash = False
+bpy.context.preferences.use_preferences_save = False  # what one test does must not reach the next
+bpy.ops.wm.save_userpref()
+"""
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not REAL_BLENDER.exists(), reason="there is no real-blender beside this checkout"),
+    pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() != 0, reason="real-blender needs root"),
+]
+
+
+@pytest.fixture(scope="module", params=SUITES)
+def blender(request, tmp_path_factory, weights, pictures):
+    """A folder to work in, and a function that runs a command there in a Blender which has the built zip installed."""
+    import bpy
+
+    folder = tmp_path_factory.mktemp("window")
+    cli = Path(bpy.utils.system_resource('SCRIPTS')) / "addons_core/bl_pkg/cli/blender_ext.py"
+    build = [sys.executable, cli, "build", "--source-dir", ROOT, "--output-filepath", folder / "maquette.zip"]
+    subprocess.run(build, check=True, capture_output=True)
+    for path in (weights, pictures / "front.png", Path(__file__).with_name("drive.py")):
+        shutil.copy(path, folder)
+    environment = {**os.environ, "BLENDER_USER_RESOURCES": str(folder / "user")}
+
+    def run(kind, *command):
+        words = [REAL_BLENDER, kind, request.param, *map(str, command)]
+        return subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, timeout=400)
+
+    done = run("run", *"blender -b -c extension install-file -r user_default -e maquette.zip".split())
+    assert done.returncode == 0, done.stdout + done.stderr
+    run("run", "blender", "-b", "--python-expr", PREFERENCES)
+    return folder, run
+
+
+@pytest.fixture(scope="module")
+def story(blender):
+    folder, run = blender
+    done = run("window", "blender", "--python", "drive.py")
+    if os.environ.get("MAQUETTE_SCREENSHOTS"):
+        for path in folder.glob("*.png"):
+            shutil.copy(path, os.environ["MAQUETTE_SCREENSHOTS"])
+    assert (folder / "result.json").exists(), done.stdout + done.stderr
+    result = json.loads((folder / "result.json").read_text())
+    assert "error" not in result, result["error"]
+    return result
+
+
+def test_progress_is_seen_and_the_window_does_not_freeze(story):
+    assert {"Loading the model", "Shaping"} <= set(story["stages"])
+    assert story["longest_freeze"] < 1.5  # software drawing on a busy machine; blocked, it would be many seconds
+
+
+def test_escape_stops_within_a_second(story):
+    assert story["seconds_to_stop"] < 1.0
+    assert story["unchanged_after_escape"] and story["unchanged_after_stop"]
+
+
+def test_the_object_is_there_and_shown_in_colour(story):
+    assert story["made"] == ["front.png"] and story["active"] == "front.png"
+    assert story["location"] == [2, -2, 0]
+    assert story["color_type"] == 'VERTEX'
+
+
+def test_undo_and_redo(story):
+    assert story["after_undo"] and story["after_redo"] == ["front.png"]
+
+
+def test_a_bad_picture_and_a_disabled_add_on_change_nothing(story):
+    assert story["unchanged_after_refusal"] and story["unchanged_after_disabling"] and story["alive"]
+
+
+def test_the_command_line_of_blender(blender):
+    folder, run = blender
+    command = "blender -b -c maquette reconstruct front.png -o out.glb --resolution 32 --weights hull.safetensors"
+    done = run("run", *command.split())
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "out.glb: " in done.stdout and (folder / "out.glb").read_bytes()[:4] == b"glTF"
+
+
+def test_the_command_line_of_blender_says_what_is_wrong(blender):
+    _, run = blender
+    done = run("run", *"blender -b -c maquette reconstruct nope.png -o out.glb".split())
+    assert done.returncode == 1 and "There is no image file nope.png" in done.stderr
