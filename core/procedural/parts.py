@@ -1,0 +1,63 @@
+"""What a procedural object consists of, and the looks that parts are given."""
+
+from __future__ import annotations
+
+import colorsys
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..arrays import MeshArrays
+
+
+@dataclass(frozen=True)
+class Part:
+    """One closed solid. label: what it is. colour: sRGB in 0..1. roughness, metallic: of Blender's Principled shader."""
+
+    label: str
+    mesh: MeshArrays
+    colour: tuple[float, float, float]
+    roughness: float = 0.6
+    metallic: float = 0.0
+
+
+@dataclass(frozen=True)
+class ProceduralObject:
+    """Parts about the origin, the longest side 1, Z up, the front towards -Y."""
+
+    name: str
+    family: str
+    seed: int
+    parts: tuple[Part, ...]
+
+
+Look = tuple[tuple[float, float, float], float, float]
+
+
+def paint(rng: np.random.Generator) -> Look:
+    """Any colour, matt to glossy."""
+    return colorsys.hsv_to_rgb(rng.random(), rng.uniform(0, 0.9), rng.uniform(0.2, 1)), rng.uniform(0.2, 0.9), 0.0
+
+
+def wood(rng: np.random.Generator) -> Look:
+    return colorsys.hsv_to_rgb(rng.uniform(0.04, 0.11), rng.uniform(0.3, 0.75), rng.uniform(0.2, 0.8)), rng.uniform(0.4, 0.8), 0.0
+
+
+def metal(rng: np.random.Generator) -> Look:
+    return colorsys.hsv_to_rgb(rng.uniform(0.05, 0.6), rng.uniform(0, 0.25), rng.uniform(0.4, 0.95)), rng.uniform(0.2, 0.5), 0.9
+
+
+def dark(rng: np.random.Generator) -> Look:
+    return (rng.uniform(0.02, 0.15),) * 3, rng.uniform(0.4, 0.9), 0.0
+
+
+def white(rng: np.random.Generator) -> Look:
+    return (rng.uniform(0.8, 1),) * 3, rng.uniform(0.3, 0.9), 0.0
+
+
+def any_look(rng: np.random.Generator) -> Look:
+    return (paint, wood, metal, dark, white)[rng.choice(5, p=(0.5, 0.2, 0.1, 0.1, 0.1))](rng)
+
+
+def part(label: str, mesh: MeshArrays, look: Look) -> Part:
+    return Part(label, mesh, *look)
