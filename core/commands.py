@@ -1,11 +1,14 @@
-"""What a subcommand of ``maquette`` is, and how it shows long work in a terminal."""
+"""What a subcommand of ``maquette`` is, and how it behaves in a terminal."""
 
 from __future__ import annotations
 
+import os
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 from .work import Progress, Work, run_to_end
@@ -36,6 +39,21 @@ def run_shown(work: Work[T]) -> T:
         return run_to_end(work, _show)
     finally:
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Nothing that Blender, its renderer or its exporters print meanwhile reaches stdout. What they raise does."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+            os.dup2(kept, 1)
+            os.close(kept)
 
 
 def _show(progress: Progress) -> None:

@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -15,10 +16,10 @@ import bpy
 from mathutils import Vector
 
 from ..core.cameras import SIDES
-from ..core.commands import Command, run_shown
+from ..core.commands import Command, quiet, run_shown
 from ..core.errors import MaquetteError
 from ..core.scene import exporting
-from . import dataset, gallery, reconstruct, settings
+from . import dataset, demo, gallery, reconstruct, settings
 from .model_commands import BENCHMARK, EVALUATE, TRAIN
 
 _handle: Any = None
@@ -48,7 +49,11 @@ def console() -> NoReturn:
     Ends the process without Python's and Blender's own cleaning up: after Blender's glTF exporter has run, bpy 4.2
     crashes in it, and bpy 4.5 hangs in it for ever once torch is loaded, with none of our code involved.
     """
-    code = main(sys.argv[1:])
+    try:
+        code = main(sys.argv[1:])
+    except Exception:  # a bug of ours: told of as Python does
+        traceback.print_exc()
+        code = 1
     shutil.rmtree(bpy.app.tempdir, ignore_errors=True)  # the only thing that the cleaning up would have done
     sys.stdout.flush()
     sys.stderr.flush()
@@ -107,7 +112,8 @@ def _run_reconstruct(arguments: argparse.Namespace) -> int:
     request = reconstruct.Request(arguments.photo, sides, arguments.resolution, arguments.size, arguments.weights)
     mesh = run_shown(reconstruct.reconstruct(request))
     obj = reconstruct.add_object(bpy.context, arguments.output.stem, mesh, Vector())
-    exporting.write(arguments.output, obj)
+    with quiet():
+        exporting.write(arguments.output, obj)
     seconds = time.perf_counter() - began
     print(f"{arguments.output}: {len(mesh.vertices):,} vertices, {len(mesh.faces):,} faces, {seconds:.1f} s")
     return 0
@@ -118,7 +124,7 @@ RECONSTRUCT = Command("reconstruct", "Build a mesh from pictures and write it", 
 
 def _commands() -> tuple[Command, ...]:
     """Every subcommand, in the order of the help. A new one is named here."""
-    return (RECONSTRUCT, gallery.COMMAND, dataset.COMMAND, TRAIN, EVALUATE, BENCHMARK)
+    return (RECONSTRUCT, demo.COMMAND, gallery.COMMAND, dataset.COMMAND, TRAIN, EVALUATE, BENCHMARK)
 
 
 def register() -> None:

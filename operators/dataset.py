@@ -10,7 +10,7 @@ import bpy
 from bpy.props import EnumProperty, IntProperty, StringProperty
 from bpy.types import Context
 
-from ..core.commands import Command, run_shown
+from ..core.commands import Command, quiet, run_shown
 from ..core.errors import DatasetError, SceneError
 from ..core.scene import training_set
 from ..core.scene.compat import PATH_OPTIONS
@@ -162,7 +162,8 @@ def _run(arguments: argparse.Namespace) -> int:
         seed=arguments.seed, size=arguments.size, samples=arguments.samples, sheet=tuple(arguments.sides.split(",")),
         free_views=arguments.free_views, points=arguments.points, shard=arguments.shard, hdri=arguments.hdri,
     )  # fmt: skip
-    result = run_shown(render_dataset(sources, arguments.folder, settings))
+    with quiet():
+        result = run_shown(render_dataset(sources, arguments.folder, settings))
     for name, reason in result.skipped.items():
         print(f"skipped {name}: {reason}")
     print(f"{arguments.folder}: {_told(result)}")

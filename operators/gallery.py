@@ -9,7 +9,7 @@ import bpy
 from mathutils import Vector
 
 from ..core import dependencies, images
-from ..core.commands import Command
+from ..core.commands import Command, quiet
 from ..core.errors import ImageError, MaquetteError
 from ..core.scene.importing import temporary_data
 from ..core.scene.portraits import portraits
@@ -58,7 +58,8 @@ def _row(path: Path, arguments: argparse.Namespace) -> tuple[str, list]:
     with temporary_data():
         obj = reconstruct.add_object(bpy.context, path.stem, mesh, Vector())
         bpy.context.view_layer.update()
-        return path.stem, [images.read(path), *portraits(obj, 2 * arguments.size)]
+        with quiet():
+            return path.stem, [images.read(path), *portraits(obj, 2 * arguments.size)]
 
 
 COMMAND = Command("gallery", "Reconstruct every picture of a folder onto one contact sheet", _add_arguments, _run)

@@ -86,7 +86,7 @@ def add_object(context: Context, name: str, arrays: MeshArrays, location: Vector
     return obj
 
 
-def _standing(arrays: MeshArrays) -> MeshArrays:
+def standing(arrays: MeshArrays) -> MeshArrays:
     """``arrays`` with its lowest point at z = 0, so that the object's origin is where it stands."""
     return replace(arrays, vertices=arrays.vertices - np.array((0, 0, arrays.vertices[:, 2].min()), np.float32))
 
@@ -152,14 +152,14 @@ class MAQUETTE_OT_reconstruct(WorkOperator, bpy.types.Operator):
         return reconstruct(Request(photo, sides, self.resolution, self.size, _weights(context, self.weights)))
 
     def finish(self, context: Context, result: MeshArrays) -> None:
-        obj = add_object(context, self._object_name(), _standing(result), self._location)
+        obj = add_object(context, self._object_name(), standing(result), self._location)
         if self.interactive and context.scene.maquette.show_colours:
             show_colours(context)
         self.report({'INFO'}, f"{obj.name}: {len(result.vertices):,} vertices, {len(result.faces):,} faces")
 
     def _object_name(self) -> str:
-        first = next((path for side in SIDES if (path := getattr(self, side))), self.filepath)
-        return self.name or self.image or Path(first).stem
+        first = next((path for side in SIDES if (path := getattr(self, side))), self.filepath or self.image)
+        return self.name or Path(first).stem
 
 
 def _path(text: str) -> Path:

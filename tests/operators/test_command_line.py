@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -140,3 +141,37 @@ class TestErrors:
         assert "reconstruct" in capsys.readouterr().out
         assert maquette("reconstruct", "--help") == 0
         assert "--front IMAGE" in capsys.readouterr().out
+
+
+class TestDemo:
+    def run(self, maquette, capfd, folder, *arguments):
+        capfd.readouterr()
+        assert maquette("demo", *arguments, "--folder", folder, "--resolution", 32) == 0
+        said = capfd.readouterr()
+        assert said.out.count("\n") == 1 and said.err == "", said
+        assert sorted(path.name for path in folder.iterdir()) == ["demo.blend", "demo.glb", "demo.png"]
+        return said.out
+
+    def test_of_a_picture(self, maquette, capfd, weights, pictures, tmp_path):
+        from PIL import Image
+
+        said = self.run(maquette, capfd, tmp_path / "out", pictures / "front.png", "--weights", weights)
+        assert re.search(r"front [\d,]+ faces in [\d.]+ s; loading PyTorch", said)
+        sheet = np.asarray(Image.open(tmp_path / "out/demo.png"))
+        assert sheet.shape[1] > 4 * 240
+        for fifth in np.array_split(sheet[20:], 5, axis=1):  # the picture, and the object from four sides
+            assert (np.ptp(fifth.reshape(-1, 3).astype(int), axis=1) > 40).sum() > 500
+
+    def test_of_the_bundled_pictures(self, maquette, capfd, weights, pictures, tmp_path, monkeypatch):
+        from maquette.operators import demo
+
+        monkeypatch.setattr(demo, "_SAMPLES", pictures)
+        said = self.run(maquette, capfd, tmp_path, "--weights", weights)
+        assert "front and right" in said and "photo" in said
+        bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "demo.blend"))
+        assert sorted(obj.name for obj in bpy.data.objects) == ["front and right", "photo"]
+
+    def test_a_folder_that_cannot_be_made(self, maquette, capsys, pictures, tmp_path):
+        (tmp_path / "file").touch()
+        assert maquette("demo", pictures / "front.png", "--folder", tmp_path / "file/out") == 1
+        assert "cannot be made: Not a directory" in capsys.readouterr().err

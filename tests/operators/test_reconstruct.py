@@ -71,7 +71,7 @@ def test_the_same_mesh_as_the_direct_call(made, weights, pictures):
 def test_from_an_image_of_the_file(addon, weights, pictures):
     image = bpy.data.images.load(str(pictures / "front.png"))
     assert reconstruct(image=image.name, weights=str(weights)) == {'FINISHED'}
-    assert bpy.context.object.name == image.name
+    assert (image.name, bpy.context.object.name) == ("front.png", "front")
 
 
 def test_from_a_photograph_without_alpha(addon, weights, pictures):

@@ -77,13 +77,13 @@ def test_escape_stops_within_a_second(story):
 
 
 def test_the_object_is_there_and_shown_in_colour(story):
-    assert story["made"] == ["front.png"] and story["active"] == "front.png"
+    assert story["made"] == ["front"] and story["active"] == "front"
     assert story["location"] == [2, -2, 0]
     assert story["color_type"] == 'VERTEX'
 
 
 def test_undo_and_redo(story):
-    assert story["after_undo"] and story["after_redo"] == ["front.png"]
+    assert story["after_undo"] and story["after_redo"] == ["front"]
 
 
 def test_a_bad_picture_and_a_disabled_add_on_change_nothing(story):
