@@ -21,3 +21,5 @@ def write_multilayer_exr(settings: bpy.types.ImageFormatSettings) -> None:
     settings.file_format = 'OPEN_EXR_MULTILAYER'
     settings.color_depth = '32'
     settings.exr_codec = 'ZIP'
+    if bpy.app.version >= (5, 0, 0):
+        settings.use_exr_interleave = True  # else every pass is a part of its own, which core.exr does not read

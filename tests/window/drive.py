@@ -16,7 +16,7 @@ import bpy
 
 NAME = "bl_ext.user_default.maquette"
 HERE = Path(__file__).parent
-result: dict = {"stages": [], "longest_freeze": 0.0}
+result: dict = {"freezes": {}}
 
 
 def xdotool(*words: object) -> None:
@@ -65,13 +65,12 @@ def watch(seconds: float, until) -> Iterator[float]:
     end += seconds
     while not until():
         if time.monotonic() > end:
-            raise AssertionError(f"waited {seconds} s in vain; stages {result['stages']}")
+            raise AssertionError(f"waited {seconds} s in vain; stages {result['freezes']}")
         job = running()
-        if job and job.progress.stage not in result["stages"]:
-            result["stages"].append(job.progress.stage)
+        stage = job.progress.stage if job else "Finishing"
         yield 0.05
         now = time.monotonic()
-        result["longest_freeze"] = max(result["longest_freeze"], now - last - 0.05)
+        result["freezes"][stage] = max(result["freezes"].get(stage, 0.0), now - last - 0.05)
         last = now
 
 
