@@ -12,7 +12,10 @@ from ..core.procedural import FAMILIES, make
 from ..core.scene.procedural import add_object
 from .settings import SIZE
 
-_ITEMS = [(name, name.replace("_", " ").title(), f"Another {name.replace('_', ' ')} for every seed") for name in sorted(FAMILIES)]
+_ITEMS = [
+    (name, name.replace("_", " ").title(), f"Another {name.replace('_', ' ')} for every seed")
+    for name in sorted(FAMILIES)
+]
 
 
 class MAQUETTE_OT_add_procedural(bpy.types.Operator):

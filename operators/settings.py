@@ -67,6 +67,12 @@ class MaquetteSettings(bpy.types.PropertyGroup):
         "show the object's own colors (Viewport Shading, Color: Attribute)",
         default=True,
     )
+    dataset_folder: StringProperty(
+        name="Folder",
+        description="Where to write the training set. A set that is begun there is gone on with",
+        subtype='DIR_PATH',
+        options=set(PATH_OPTIONS),
+    )
 
 
 _register, _unregister = bpy.utils.register_classes_factory((MaquetteSettings,))

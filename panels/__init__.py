@@ -1,8 +1,8 @@
 """What the user sees: the sidebar tab "Maquette" and the preferences. Nothing imports this but the add-on itself."""
 
-from . import preferences, reconstruct
+from . import dataset, preferences, reconstruct
 
-_MODULES = (preferences, reconstruct)
+_MODULES = (preferences, reconstruct, dataset)
 
 
 def register() -> None:

@@ -61,6 +61,7 @@ def story(blender):
         for path in folder.glob("*.png"):
             shutil.copy(path, os.environ["MAQUETTE_SCREENSHOTS"])
     assert (folder / "result.json").exists(), done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr  # a panel that cannot draw says so only there
     result = json.loads((folder / "result.json").read_text())
     assert "error" not in result, result["error"]
     return result
