@@ -92,6 +92,11 @@ def story() -> Iterator[float]:
     bpy.ops.ed.undo_push(message="Set up")
     yield 1
     screenshot("1-idle")
+    settings.source = 'SIDES'  # draws the other half of the panel
+    yield 1
+    screenshot("1-sides")
+    settings.source = 'IMAGE'
+    yield 1
     before = objects()
 
     # Esc
