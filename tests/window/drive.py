@@ -92,10 +92,15 @@ def story() -> Iterator[float]:
     bpy.ops.ed.undo_push(message="Set up")
     yield 1
     screenshot("1-idle")
-    settings.source = 'SIDES'  # draws the other half of the panel
+    yield from find_button("maquette.reconstruct")
+    xdotool("mousemove_relative", 0, 48)  # onto the title of the next panel, which is closed
+    xdotool("click", 1)
+    settings.source = 'SIDES'
+    area.tag_redraw()
     yield 1
     screenshot("1-sides")
     settings.source = 'IMAGE'
+    area.tag_redraw()
     yield 1
     before = objects()
 
@@ -147,6 +152,7 @@ def story() -> Iterator[float]:
 
     # a bad picture
     bpy.context.scene.maquette.image = bpy.data.images.new("Dot", 1, 1)
+    area.tag_redraw()
     yield 1
     there = objects()
     yield from find_button("maquette.reconstruct")
@@ -160,6 +166,7 @@ def story() -> Iterator[float]:
     yield 1
     xdotool("key", "Escape")
     bpy.context.scene.maquette.image = bpy.data.images["front.png"]
+    area.tag_redraw()
     yield 1
     xdotool("mousemove", 500, 500)
     yield 0.5

@@ -1,6 +1,7 @@
 """The built zip in a real Blender with a window: the button, progress, Esc, undo. What only a window can show.
 
-Needs a script ``shared/tools/real-blender`` beside the checkout, which runs a Blender on a virtual screen, and root.
+Needs a script ``shared/tools/real-blender`` beside the checkout, which runs a Blender on a virtual screen, and has
+installed one; and root.
 ``MAQUETTE_SCREENSHOTS=folder`` keeps the screenshots.
 """
 
@@ -16,6 +17,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 REAL_BLENDER = ROOT.parent / "shared/tools/real-blender"
 SUITES = os.environ.get("MAQUETTE_REAL_BLENDER", "sid").split()
+HOME = Path(os.environ.get("REAL_BLENDER_HOME", "/var/cache/real-blender"))
 PREFERENCES = """
 import bpy
 bpy.context.preferences.view.show_splash = False
@@ -35,6 +37,8 @@ def blender(request, tmp_path_factory, weights, pictures):
     """A folder to work in, and a function that runs a command there in a Blender which has the built zip installed."""
     import bpy
 
+    if not (HOME / request.param / ".ready").exists():
+        pytest.skip(f"first run {REAL_BLENDER} install {request.param}")
     folder = tmp_path_factory.mktemp("window")
     cli = Path(bpy.utils.system_resource('SCRIPTS')) / "addons_core/bl_pkg/cli/blender_ext.py"
     build = [sys.executable, cli, "build", "--source-dir", ROOT, "--output-filepath", folder / "maquette.zip"]
