@@ -1,4 +1,7 @@
-"""Evaluates a field from coarse to fine, only where its surface is (after MISE of Occupancy Networks, arXiv:1812.03828)."""
+"""Evaluates a field from coarse to fine, only where its surface is.
+
+After the multiresolution isosurface extraction of Occupancy Networks (arXiv:1812.03828).
+"""
 
 from __future__ import annotations
 
@@ -50,7 +53,9 @@ def refine(evaluate: Evaluate, resolution: int, bound: float, band: float = 3.0)
     return field
 
 
-def _fill(evaluate: Evaluate, field: NDArray[np.float32], flat: NDArray[np.int64], bound: float, start: float, share: float) -> Work[None]:
+def _fill(
+    evaluate: Evaluate, field: NDArray[np.float32], flat: NDArray[np.int64], bound: float, start: float, share: float
+) -> Work[None]:
     """Put the values at the corners ``flat`` into ``field``, some at a time."""
     spacing = 2 * bound / (field.shape[0] - 1)
     values = field.reshape(-1)

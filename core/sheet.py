@@ -22,7 +22,9 @@ def bounding_box(mask: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArr
     """
     rows, columns = np.flatnonzero((mask > 0.5).any(1)), np.flatnonzero((mask > 0.5).any(0))
     if not len(rows):
-        raise ImageError("No object was found in the picture: its mask is empty. Give the picture an alpha that is the object")
+        raise ImageError(
+            "No object was found in the picture: its mask is empty. Give the picture an alpha that is the object"
+        )
     return np.array((columns[0], rows[0]), float), np.array((columns[-1], rows[-1]), float) + 1
 
 
@@ -50,7 +52,9 @@ def fit_cameras(masks: Mapping[str, NDArray[np.floating]]) -> dict[str, Camera]:
 
 def _agreed_extent(spans: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
     """Lengths along x, y and z (3,), the longest seen one 1; what no picture shows is given as 1."""
-    seen = {axis: [span[k] for name, span in spans.items() for k in (0, 1) if _AXES[name][k] == axis] for axis in range(3)}
+    seen = {
+        axis: [span[k] for name, span in spans.items() for k in (0, 1) if _AXES[name][k] == axis] for axis in range(3)
+    }
     if any(max(lengths) > (1 + _LARGEST_DISAGREEMENT) * min(lengths) for lengths in seen.values() if lengths):
         extent = _extent_at_own_scales(spans)
     else:

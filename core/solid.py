@@ -129,9 +129,7 @@ def make_solid(vertices: NDArray[np.floating], triangles: NDArray[np.integer]) -
     share = float(area[sheet].sum() / area.sum())
     prisms = _prisms(vertices, triangles[sheet], SHEET_THICKNESS * size)
     offset = len(vertices)
-    return Solid(
-        np.concatenate((vertices, prisms[0])), np.concatenate((triangles[~sheet], prisms[1] + offset)), share
-    )
+    return Solid(np.concatenate((vertices, prisms[0])), np.concatenate((triangles[~sheet], prisms[1] + offset)), share)
 
 
 def inside(
@@ -149,9 +147,7 @@ def inside(
     return result
 
 
-def sample_triangles(
-    vertices: Points, triangles: Faces, count: int, rng: np.random.Generator
-) -> tuple[Points, Faces]:
+def sample_triangles(vertices: Points, triangles: Faces, count: int, rng: np.random.Generator) -> tuple[Points, Faces]:
     """``count`` points uniform by area: points (count, 3) and the triangle of each (count,)."""
     area = np.linalg.norm(_double_area(vertices, triangles), axis=1)
     face = np.searchsorted(np.cumsum(area), rng.random(count) * area.sum()).clip(max=len(triangles) - 1)

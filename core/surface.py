@@ -136,7 +136,7 @@ def _vertices(
     owners, points = [], []
     values = field.ravel()
     strides = np.array((field.shape[1] * field.shape[2], field.shape[2], 1))
-    for index, (axis, a, b) in enumerate(_EDGES):
+    for index, (axis, a, _) in enumerate(_EDGES):
         group = groups[code, index]
         has = np.flatnonzero(group >= 0)
         corner = base[has] + (a & 1, a >> 1 & 1, a >> 2 & 1)

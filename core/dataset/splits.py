@@ -32,7 +32,7 @@ def assign(fingerprints: Mapping[str, Sequence[float]], families: Mapping[str, s
 
 
 def groups(fingerprints: Mapping[str, Sequence[float]]) -> list[list[str]]:
-    """Objects whose fingerprints (see ``truth.fingerprint``) differ by at most a hundredth in every number, together."""
+    """Objects whose fingerprints (see ``truth``) differ by at most a hundredth in every number, together."""
     names = sorted(fingerprints)
     table = np.array([fingerprints[name] for name in names]).reshape(len(names), -1)
     order = np.argsort(table[:, 0], kind="stable") if len(names) else np.empty(0, int)

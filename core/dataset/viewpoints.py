@@ -59,5 +59,3 @@ def _roll(angle: float) -> NDArray[np.float64]:
     matrix = np.eye(4)
     matrix[:2, :2] = ((np.cos(angle), -np.sin(angle)), (np.sin(angle), np.cos(angle)))
     return matrix
-
-

@@ -35,7 +35,7 @@ def report(photo: Path | None, resolution: int, runs: int, weights: Path | None)
     mesh = timings[0][2]
     lines = [f"{stage:24}{median(t[0][stage] for t in timings):8.3f} s" for stage in stages]
     lines += [
-        f"{'all, warm':24}{median(totals):8.3f} s   (fastest {min(totals):.3f}, slowest {max(totals):.3f}, {runs} runs)",
+        f"{'all, warm':24}{median(totals):8.3f} s   ({min(totals):.3f} to {max(totals):.3f} in {runs} runs)",
         f"{'all, first call':24}{first:8.3f} s   (loads the weights; PyTorch was imported before)",
         f"{'longest step':24}{max(t[1] for t in timings):8.3f} s",
         f"{'peak memory':24}{_peak_mib():8.0f} MiB of the whole process",

@@ -109,14 +109,17 @@ def load_object(path: Path) -> TrainingObject | None:
         cameras.append(transformed(camera_matrix(view.camera), normalise))
         frames.append(view_frame(view.camera, rows, columns, centre) @ np.linalg.inv(normalise))
     return TrainingObject(
-        record.name, record.family, np.stack(colours), tuple(kind for kind, _ in record.views), np.stack(cameras), np.stack(frames),
+        record.name, record.family, np.stack(colours), tuple(kind for kind, _ in record.views),
+        np.stack(cameras), np.stack(frames),
         ((shape.near - centre) / size).astype(np.float32), shape.near_inside,
         ((shape.uniform - centre) / size).astype(np.float32), shape.uniform_inside,
         (high - low) / 2 / size, np.stack(seen).astype(np.float32), np.stack(seen_colour),
     )  # fmt: skip
 
 
-def view_frame(camera: Camera, rows: NDArray[np.int64], columns: NDArray[np.int64], centre: NDArray[np.float64]) -> NDArray[np.float64]:
+def view_frame(
+    camera: Camera, rows: NDArray[np.int64], columns: NDArray[np.int64], centre: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Similarity (4, 4) from world space to the view's own frame, see :class:`TrainingObject`.
 
     Args:
@@ -169,7 +172,11 @@ def draw_batch(objects: list[TrainingObject], seed: int, step: int, sampling: Sa
     counts, shares = zip(*_VIEWS, strict=True)
     views = int(rng.choice(counts, p=shares))
     free = views != 3 and rng.random() < (sampling.free if views == 1 else 0.15)
-    picked = rng.choice(len(objects), _BATCH[views], replace=False) if len(objects) >= 16 else rng.integers(0, len(objects), _BATCH[views])
+    picked = (
+        rng.choice(len(objects), _BATCH[views], replace=False)
+        if len(objects) >= 16
+        else rng.integers(0, len(objects), _BATCH[views])
+    )
     samples = [draw_sample(objects[i], views, free, rng, sampling) for i in picked]
     return collate(samples)
 
@@ -252,7 +259,9 @@ def _picture(colour: NDArray[np.uint8], rng: np.random.Generator | None) -> NDAr
     return picture.astype(np.float32)
 
 
-def _points(thing: TrainingObject, transform: NDArray[np.float64], rng: np.random.Generator, count: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+def _points(
+    thing: TrainingObject, transform: NDArray[np.float64], rng: np.random.Generator, count: int
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """``count`` points of the volume: half near the surface, the others spread over the object's box and beyond it."""
     quota = (count // 2, 3 * count // 8, count - count // 2 - 3 * count // 8)
     pools = (
@@ -270,8 +279,13 @@ def _points(thing: TrainingObject, transform: NDArray[np.float64], rng: np.rando
 
 
 def _colours(
-    thing: TrainingObject, chosen: list[int], transform: NDArray[np.float64], cameras: NDArray[np.float32],
-    pictures: NDArray[np.float32], rng: np.random.Generator, count: int,
+    thing: TrainingObject,
+    chosen: list[int],
+    transform: NDArray[np.float64],
+    cameras: NDArray[np.float32],
+    pictures: NDArray[np.float32],
+    rng: np.random.Generator,
+    count: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.floating]]:
     """Surface points (count, 3) with colours (count, 3): mostly what a chosen picture shows, else another view's."""
     pick = rng.integers(0, _COLOURS_A_VIEW, count)
@@ -286,7 +300,9 @@ def _colours(
     return surface.clip(-BOUND, BOUND), pictures[place, :3, j, i]
 
 
-def _outside(thing: TrainingObject, transform: NDArray[np.float64], rng: np.random.Generator, count: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def _outside(
+    thing: TrainingObject, transform: NDArray[np.float64], rng: np.random.Generator, count: int
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Points of the volume beyond the object's bounding box, or where it fills the volume, of its own."""
     points = rng.uniform(-BOUND, BOUND, (count, 3))
     beyond = (np.abs(_moved(points, np.linalg.inv(transform))) > thing.half + 0.005).any(1)

@@ -29,11 +29,12 @@ from .inference import reconstruct_views
 from .network import BOUND
 
 Points = NDArray[np.floating]
+Field = Callable[[Points], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Of one object, or their means. IoU, F-scores (at 1, 2 and 5 %) and normal consistency in 0..1, Chamfer in percent."""
+    """Of one object, or means. IoU, F-scores (at 1, 2, 5 %) and normal consistency in 0..1, Chamfer in percent."""
 
     iou: float
     chamfer: float
@@ -72,8 +73,13 @@ class Judged:
 
 
 def evaluate(
-    datasets: Sequence[Path], split: str, questions: Sequence[Question] = QUESTIONS, limit: int | None = None,
-    resolution: int = 128, weights_file: Path | None = None, log: Path | None = None,
+    datasets: Sequence[Path],
+    split: str,
+    questions: Sequence[Question] = QUESTIONS,
+    limit: int | None = None,
+    resolution: int = 128,
+    weights_file: Path | None = None,
+    log: Path | None = None,
 ) -> Work[dict[tuple[str, str], tuple[Scores, int]]]:
     """Mean scores and number of objects by (question, method); method is "Maquette", "visual hull" or "mean shape".
 
@@ -93,12 +99,14 @@ def evaluate(
         for question in questions:
             yield Progress(index / len(files), f"{file.record.name}, {question.name}")
             judged = judge(file, question)
-            answers: Mapping[str, MeshArrays | None] = {
-                "Maquette": (yield from _answer(judged, network, resolution)),
-                "visual hull": _surface(lambda points, judged=judged: hull_cover(judged.views, points) - 0.5, resolution),
-                "mean shape": _surface(lambda points, judged=judged: mean.at(points, judged.transform), 64),
+            mesh = yield from _answer(judged, network, resolution)
+            rows.append((question.name, "Maquette", file.record.name, score(mesh, judged)))
+            baselines: Mapping[str, Field] = {
+                "visual hull": lambda points, judged=judged: hull_cover(judged.views, points) - 0.5,
+                "mean shape": lambda points, judged=judged: mean.at(points, judged.transform),
             }
-            rows += [(question.name, method, file.record.name, score(mesh, judged)) for method, mesh in answers.items()]
+            for method, field in baselines.items():
+                rows.append((question.name, method, file.record.name, score(_surface(field), judged, field)))
     if log:
         _write(log, rows)
     keys = dict.fromkeys((question, method) for question, method, _, _ in rows)
@@ -107,7 +115,7 @@ def evaluate(
 
 
 def judge(file: ObjectFile, question: Question) -> Judged:
-    """The pictures of ``question`` and the truth, in its frame: the object's (centred, longest side 1) or the view's own."""
+    """The pictures of ``question`` and the truth, in the object's frame (centred, longest side 1) or the view's own."""
     record, shape = file.record, file.shape()
     low, high = record.bounds
     kinds = [kind for kind, _ in record.views]
@@ -122,18 +130,28 @@ def judge(file: ObjectFile, question: Question) -> Judged:
     else:
         rows, columns = np.nonzero(file.colour(chosen[0])[..., 3] > 127)
         transform = view_frame(record.views[chosen[0]][1], rows, columns, (low + high) / 2)
-    views = tuple(View(file.colour(i).astype(np.float32) / 255, _moved_camera(record.views[i][1], transform)) for i in chosen)
+    views = tuple(
+        View(file.colour(i).astype(np.float32) / 255, _moved_camera(record.views[i][1], transform)) for i in chosen
+    )
     linear = transform[:3, :3]
     turn = linear / np.cbrt(np.linalg.det(linear))
     points, surface = (p @ linear.T + transform[:3, 3] for p in (shape.uniform, shape.surface))
     return Judged(views, points, shape.uniform_inside, surface, shape.surface_normals @ turn.T, transform)
 
 
-def score(mesh: MeshArrays | None, judged: Judged, count: int = 20_000) -> Scores:
-    """Scores of ``mesh`` against the truth; None (nothing was found) scores as badly as can be."""
+def score(mesh: MeshArrays | None, judged: Judged, field: Field | None = None, count: int = 20_000) -> Scores:
+    """Scores of ``mesh`` against the truth; None (nothing was found) scores as badly as can be.
+
+    Args:
+        field: inside is above 0, if that is known without asking the mesh.
+    """
     if mesh is None:
         return Scores(0.0, 50.0, 0.0, 0.0, 0.0, 0.0)
-    iou = metrics.iou(solid.inside(mesh.vertices, mesh.triangles(), judged.points), judged.inside)
+    if field:
+        inside = field(judged.points) > 0
+    else:
+        inside = solid.inside(mesh.vertices, mesh.triangles(), judged.points)
+    iou = metrics.iou(inside, judged.inside)
     vertices, triangles = mesh.vertices.astype(float), mesh.triangles()
     points, face = solid.sample_triangles(vertices, triangles, count, np.random.default_rng(0))
     normals = solid.face_normals(vertices, triangles)[face]
@@ -147,10 +165,14 @@ def hull_cover(views: Sequence[View], points: Points) -> NDArray[np.float32]:
     for view in views:
         alpha = np.pad(view.image[..., 3], 1)
         pixels, _ = view.camera.project(points)
-        at = (pixels + 0.5).clip(0, np.array(view.image.shape[1::-1]) + 0.999)  # in the padded picture, of pixel centres
+        at = (pixels + 0.5).clip(
+            0, np.array(view.image.shape[1::-1]) + 0.999
+        )  # in the padded picture, of pixel centres
         whole = at.astype(int).clip(0, np.array(alpha.shape[::-1]) - 2)
         (i, j), (u, v) = whole.T, (at - whole).T
-        value = (alpha[j, i] * (1 - u) + alpha[j, i + 1] * u) * (1 - v) + (alpha[j + 1, i] * (1 - u) + alpha[j + 1, i + 1] * u) * v
+        value = (alpha[j, i] * (1 - u) + alpha[j, i + 1] * u) * (1 - v) + (
+            alpha[j + 1, i] * (1 - u) + alpha[j + 1, i + 1] * u
+        ) * v
         least = np.minimum(least, value)
     return least
 
@@ -158,7 +180,7 @@ def hull_cover(views: Sequence[View], points: Points) -> NDArray[np.float32]:
 class MeanShape:
     """What training objects are on average, in their own frame: a grid of the share that is inside.
 
-    grid: (D, D, D) float32 over the box grown by 10 %. level: the share that counts as inside, best for the same objects.
+    grid: (D, D, D) float32 over the box grown by 10 %. level: the share that counts as inside, best for those objects.
     """
 
     def __init__(self, grid: NDArray[np.float32], level: float) -> None:
@@ -189,7 +211,11 @@ class MeanShape:
         The mean shape knows the object's frame and size, which no method is told: it is flattered.
         """
         linear = transform[:3, :3]
-        local = points if np.allclose(linear, np.diag(np.diag(linear))) else (points @ (linear / np.cbrt(np.linalg.det(linear))))
+        local = (
+            points
+            if np.allclose(linear, np.diag(np.diag(linear)))
+            else (points @ (linear / np.cbrt(np.linalg.det(linear))))
+        )
         value = self.grid.ravel()[_cells(local, len(self.grid))] - self.level
         return np.where((np.abs(local) < BOUND).all(1), value, -self.level).astype(np.float32)
 
@@ -207,12 +233,14 @@ def _answer(judged: Judged, network: weights.ReconstructionNetwork, resolution: 
     return mesh
 
 
-def _surface(evaluate: Callable[[Points], NDArray[np.float32]], resolution: int) -> MeshArrays | None:
+def _surface(field: Field, resolution: int = 64) -> MeshArrays | None:
     line = np.linspace(-BOUND, BOUND, resolution + 1)
     points = np.stack(np.meshgrid(line, line, line, indexing="ij"), axis=-1).reshape(-1, 3)
-    values = np.concatenate([evaluate(chunk) for chunk in np.array_split(points, 1 + len(points) // 500_000)])
+    values = np.concatenate([field(chunk) for chunk in np.array_split(points, 1 + len(points) // 500_000)])
     try:
-        return surface_nets(values.reshape((resolution + 1,) * 3).astype(np.float32), 0.0, np.full(3, -BOUND), 2 * BOUND / resolution)
+        return surface_nets(
+            values.reshape((resolution + 1,) * 3).astype(np.float32), 0.0, np.full(3, -BOUND), 2 * BOUND / resolution
+        )
     except MeshError:
         return None
 
@@ -240,12 +268,17 @@ def _write(path: Path, rows: Sequence[tuple[str, str, str, Scores]]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(("question", "method", "object", *(field.name for field in fields(Scores))))
-        table.writerows((question, method, name, *(f"{x:.4f}" for x in astuple(scores))) for question, method, name, scores in rows)
+        table.writerows(
+            (question, method, name, *(f"{x:.4f}" for x in astuple(scores))) for question, method, name, scores in rows
+        )
 
 
 def table(result: Mapping[tuple[str, str], tuple[Scores, int]]) -> str:
     """The means as text, a line a question and method."""
-    lines = [f"{'views':22}{'method':13}{'objects':>8}{'IoU':>8}{'Chamfer %':>11}{'F 1%':>7}{'F 2%':>7}{'F 5%':>7}{'normals':>9}"]
+    lines = [
+        f"{'views':22}{'method':13}{'objects':>8}{'IoU':>8}{'Chamfer %':>11}"
+        f"{'F 1%':>7}{'F 2%':>7}{'F 5%':>7}{'normals':>9}"
+    ]
     for (question, method), (s, count) in result.items():
         lines.append(
             f"{question:22}{method:13}{count:8}{s.iou:8.3f}{s.chamfer:11.2f}{s.f1:7.3f}{s.f2:7.3f}{s.f5:7.3f}{s.normals:9.3f}"

@@ -88,7 +88,9 @@ def reconstruct_sides(images: Mapping[str, Pixels], settings: Settings = Setting
     return _sized(mesh, settings.size)
 
 
-def reconstruct_views(views: Sequence[View], network: ReconstructionNetwork, resolution: int) -> Work[tuple[MeshArrays, NDArray[np.float32]]]:
+def reconstruct_views(
+    views: Sequence[View], network: ReconstructionNetwork, resolution: int
+) -> Work[tuple[MeshArrays, NDArray[np.float32]]]:
     """Mesh and up vector (3,) in the frame of the cameras of ``views``, whose object fills [-0.5, 0.5]^3 at most.
 
     Raises:
@@ -103,7 +105,9 @@ def reconstruct_views(views: Sequence[View], network: ReconstructionNetwork, res
     try:
         mesh = without_small_pieces(surface_nets(field, 0.0, np.full(3, -BOUND), spacing), 0.01)
     except MeshError as error:
-        raise MeshError("The model sees no solid object in this picture. Try another picture, or one cut out more cleanly") from error
+        raise MeshError(
+            "The model sees no solid object in this picture. Try another picture, or one cut out more cleanly"
+        ) from error
     colours = []
     chunks = np.array_split(mesh.vertices, max(1, len(mesh.vertices) // _CHUNK))
     for index, chunk in enumerate(chunks):
@@ -122,7 +126,9 @@ def look(views: Sequence[View], network: ReconstructionNetwork) -> tuple[Feature
     return network.encode(pictures, cameras), torch.from_numpy(np.stack(gate)[None, :, None])
 
 
-def gated_occupancy(network: ReconstructionNetwork, features: Features, gate: Tensor) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+def gated_occupancy(
+    network: ReconstructionNetwork, features: Features, gate: Tensor
+) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
     """Occupancy logits at points (P, 3) -> (P,), outside wherever a picture's mask shows nothing."""
 
     @torch.inference_mode()
@@ -210,7 +216,11 @@ def _cut(image: Pixels, low: NDArray[np.float64], window: NDArray[np.float64], s
     layers = [Image.fromarray(solid[..., k]).resize((side, side), Image.Resampling.BILINEAR, box) for k in range(4)]
     cut = np.stack([np.asarray(layer) for layer in layers], axis=2)
     alpha = cut[..., 3:]
-    return np.concatenate((np.where(alpha > 1e-3, cut[..., :3] / np.maximum(alpha, 1e-3), 0), alpha), axis=2).clip(0, 1).astype(np.float32)
+    return (
+        np.concatenate((np.where(alpha > 1e-3, cut[..., :3] / np.maximum(alpha, 1e-3), 0), alpha), axis=2)
+        .clip(0, 1)
+        .astype(np.float32)
+    )
 
 
 def _within(work: Work[NDArray[np.float32]], start: float, end: float, stage: str) -> Work[NDArray[np.float32]]:

@@ -13,7 +13,11 @@ def conv(dimensions: int, inputs: int, outputs: int, size: int = 3, stride: int 
     convolution, norm = ((nn.Conv2d, nn.BatchNorm2d), (nn.Conv3d, nn.BatchNorm3d))[dimensions - 2]
     padding = (size - 1) // 2 if stride == 1 or size % 2 else 0
     return nn.Sequential(
-        OrderedDict(conv=convolution(inputs, outputs, size, stride, padding, bias=False), norm=norm(outputs), relu=nn.ReLU(inplace=True))
+        OrderedDict(
+            conv=convolution(inputs, outputs, size, stride, padding, bias=False),
+            norm=norm(outputs),
+            relu=nn.ReLU(inplace=True),
+        )
     )
 
 

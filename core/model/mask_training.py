@@ -22,7 +22,9 @@ _SIDE = 128
 Picture = NDArray[np.float32]
 
 
-def train_mask(datasets: Sequence[Path], run: Path, steps: int = 2500, batch: int = 24, rate: float = 3e-3, seed: int = 0) -> Work[Path]:
+def train_mask(
+    datasets: Sequence[Path], run: Path, steps: int = 2500, batch: int = 24, rate: float = 3e-3, seed: int = 0
+) -> Work[Path]:
     """Train :class:`MaskNetwork`; writes ``run/mask.pt`` and ``run/mask.csv`` (step, loss, IoU on unseen objects).
 
     Goes on from ``run/mask.pt`` if it is there.
@@ -158,7 +160,9 @@ def _clouds(rng: np.random.Generator) -> NDArray[np.float64]:
 
 def _shadow(alpha: Picture, rng: np.random.Generator) -> Picture:
     """A soft shadow (1, H, W) beside and below the object."""
-    image = Image.fromarray((alpha[0] * 255).astype(np.uint8)).filter(ImageFilter.GaussianBlur(float(rng.uniform(1, 8))))
+    image = Image.fromarray((alpha[0] * 255).astype(np.uint8)).filter(
+        ImageFilter.GaussianBlur(float(rng.uniform(1, 8)))
+    )
     dx, dy = (int(v) for v in rng.integers(-12, 13, 2))
     return np.roll(np.asarray(image, np.float32)[None] / 255, (dy, dx), (1, 2)) * rng.uniform(0.3, 1)
 

@@ -40,7 +40,10 @@ def compare_surfaces(points: Points, normals: Points, true_points: Points, true_
     """
     there, index = nearest(points, true_points)
     back, back_index = nearest(true_points, points)
-    agree = np.abs((normals * true_normals[index]).sum(1)).mean(), np.abs((true_normals * normals[back_index]).sum(1)).mean()
+    agree = (
+        np.abs((normals * true_normals[index]).sum(1)).mean(),
+        np.abs((true_normals * normals[back_index]).sum(1)).mean(),
+    )
     f_scores = []
     for threshold in THRESHOLDS:
         precision, recall = (there < threshold).mean(), (back < threshold).mean()

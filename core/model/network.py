@@ -124,7 +124,10 @@ class ReconstructionNetwork(nn.Module):
         pooled = 2 * config.hidden + 6 + config.voxel_channels + config.volume_channels[0] + 3
         self.view = nn.Sequential(nn.Linear(seen, config.hidden), nn.ReLU(inplace=True))
         self.point = nn.Sequential(
-            nn.Linear(pooled, config.hidden), nn.ReLU(inplace=True), nn.Linear(config.hidden, config.hidden), nn.ReLU(inplace=True)
+            nn.Linear(pooled, config.hidden),
+            nn.ReLU(inplace=True),
+            nn.Linear(config.hidden, config.hidden),
+            nn.ReLU(inplace=True),
         )
         self.occupied = nn.Linear(config.hidden, 1)
         self.own_colour = nn.Linear(config.hidden, 4)  # colour, and how far to trust it
@@ -182,7 +185,7 @@ class ReconstructionNetwork(nn.Module):
         return grid.contiguous(memory_format=torch.channels_last_3d)
 
     def _describe(self, features: Features, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """For points (B, P, 3): their description (B, P, C), each view's (B, N, P, C), each view's colour (B, N, P, 3)."""
+        """For points (B, P, 3): their description (B, P, C), the views' (B, N, P, C) and colours (B, N, P, 3)."""
         where, geometry = project(features.cameras, points)
         pixel, fine = sample(features.pixel, where), sample(features.fine, where)
         seen, blurs = sample(features.pictures, where), sample(features.blurred, where)

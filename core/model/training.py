@@ -42,7 +42,11 @@ class TrainingConfig:
 
 
 def train(
-    datasets: Sequence[Path], run: Path, config: TrainingConfig, network: NetworkConfig | None = None, start: Path | None = None
+    datasets: Sequence[Path],
+    run: Path,
+    config: TrainingConfig,
+    network: NetworkConfig | None = None,
+    start: Path | None = None,
 ) -> Work[Path]:
     """Train on the split "train" of ``datasets``; goes on from ``run/checkpoint.pt`` if it is there.
 
@@ -115,7 +119,9 @@ class Trainer:
         """Write everything that a resumed run needs, whole or not at all."""
         partial = path.with_suffix(".partial")
         state = {"step": self.step, "model": self.model.state_dict(), "average": self.average.state_dict()}
-        torch.save({**state, "optimiser": self._optimiser.state_dict(), "network": self.model.config.as_dict()}, partial)
+        torch.save(
+            {**state, "optimiser": self._optimiser.state_dict(), "network": self.model.config.as_dict()}, partial
+        )
         partial.replace(path)
 
     def load(self, path: Path) -> None:
@@ -164,7 +170,9 @@ def validate(model: ReconstructionNetwork, unseen: Sequence[TrainingObject]) -> 
 
 def object_iou(model: ReconstructionNetwork, thing: TrainingObject, views: int, free: bool) -> float:
     """IoU of the occupancy of ``thing`` on its uniform points, from posed sides or a free view."""
-    sample = draw_sample(thing, views, free, np.random.default_rng(0), Sampling(points=64, colours=1, free=0, vary=False))
+    sample = draw_sample(
+        thing, views, free, np.random.default_rng(0), Sampling(points=64, colours=1, free=0, vary=False)
+    )
     batch = collate([sample])
     features = model.encode(batch.pictures, batch.cameras)
     transform = thing.frames[free_views(thing, views, np.random.default_rng(0))[0]] if free else np.eye(4)
@@ -191,7 +199,9 @@ def export(run: Path, target: Path) -> None:
     """
     missing = [name for name in ("checkpoint.pt", "mask.pt") if not (run / name).is_file()]
     if missing:
-        raise DatasetError(f"{run} lacks {missing[0]}: train both networks there first (maquette train, and with --mask)")
+        raise DatasetError(
+            f"{run} lacks {missing[0]}: train both networks there first (maquette train, and with --mask)"
+        )
     state = torch.load(run / "checkpoint.pt", weights_only=True)
     reconstruction, mask = ReconstructionNetwork(NetworkConfig(**state["network"])), MaskNetwork()
     reconstruction.load_state_dict(state["average"])

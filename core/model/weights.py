@@ -69,7 +69,9 @@ def load(path: Path | None = None) -> tuple[ReconstructionNetwork, MaskNetwork]:
     try:
         status = path.stat()
     except OSError as error:
-        raise WeightsError(f"The model's weights {path} are missing. Install Maquette again, or name others in its preferences") from error
+        raise WeightsError(
+            f"The model's weights {path} are missing. Install Maquette again, or name others in its preferences"
+        ) from error
     try:
         return _load(path, (status.st_mtime_ns, status.st_size))
     except (ValueError, KeyError, TypeError, RuntimeError) as error:
@@ -90,7 +92,9 @@ def read(path: Path) -> tuple[Mapping[str, str], dict[str, Tensor]]:
         body = data[8 + length :]
         intact = hashlib.sha256(body).hexdigest() == metadata["sha256"] and metadata["version"] == _VERSION
     except (struct.error, ValueError, KeyError) as error:
-        raise WeightsError(f"{path} is no file of Maquette's weights, or its beginning is damaged. Copy it again") from error
+        raise WeightsError(
+            f"{path} is no file of Maquette's weights, or its beginning is damaged. Copy it again"
+        ) from error
     if not intact:
         raise WeightsError(f"The weights {path} are damaged: their checksum differs. Copy them again")
     state = {}
@@ -99,4 +103,3 @@ def read(path: Path) -> tuple[Mapping[str, str], dict[str, Tensor]]:
         flat = torch.frombuffer(bytearray(body[start:end]), dtype=_TYPES[entry["dtype"]])
         state[key] = flat.reshape(entry["shape"])
     return metadata, state
-

@@ -43,13 +43,25 @@ def _back(rng: Rng, width: float, height: float, look: Look, cushion: Look) -> l
         return [box((width, thick, height), (0, 0, height / 2), thick * rng.uniform(0, 0.4))]
     if kind == 1:
         count = int(rng.integers(2, 8))
-        slats = [box((width / count * 0.4, thick * 0.6, height * 0.9), (x, 0, height * 0.45)) for x in np.linspace(-0.4, 0.4, count) * width]
+        slats = [
+            box((width / count * 0.4, thick * 0.6, height * 0.9), (x, 0, height * 0.45))
+            for x in np.linspace(-0.4, 0.4, count) * width
+        ]
         return [*posts, rail, *slats]
     if kind == 2:
         count = int(rng.integers(1, 5))
-        return [*posts, *(box((width, thick * 0.7, height * 0.12), (0, 0, z)) for z in np.linspace(0.35, 0.93, count) * height)]
+        return [
+            *posts,
+            *(box((width, thick * 0.7, height * 0.12), (0, 0, z)) for z in np.linspace(0.35, 0.93, count) * height),
+        ]
     if kind == 3:
-        arch = curve((-width / 2, 0, 0), (-width / 2, 0, height * 0.7), (0, 0, height), (width / 2, 0, height * 0.7), (width / 2, 0, 0))
+        arch = curve(
+            (-width / 2, 0, 0),
+            (-width / 2, 0, height * 0.7),
+            (0, 0, height),
+            (width / 2, 0, height * 0.7),
+            (width / 2, 0, 0),
+        )
         return [tube(arch, thick / 2), box((width * 0.3, thick * 0.5, height * 0.95), (0, 0, height * 0.47))]
     return [*posts, box((width * 0.98, thick * 0.5, height * rng.uniform(0.3, 0.6)), (0, 0, height * 0.6))]
 
@@ -78,7 +90,10 @@ def chair(rng: Rng) -> list[Part]:
 def stool(rng: Rng) -> list[Part]:
     width, height = rng.uniform(0.3, 0.45), rng.uniform(0.3, 0.8)
     look = any_look(rng)
-    return [*_legs(rng, width, width, height, look), part("seat", cylinder(width / 2, rng.uniform(0.02, 0.12), (0, 0, height)), any_look(rng))]
+    return [
+        *_legs(rng, width, width, height, look),
+        part("seat", cylinder(width / 2, rng.uniform(0.02, 0.12), (0, 0, height)), any_look(rng)),
+    ]
 
 
 def table(rng: Rng) -> list[Part]:
@@ -86,7 +101,13 @@ def table(rng: Rng) -> list[Part]:
     look, thick = any_look(rng), rng.uniform(0.015, 0.08)
     parts = _legs(rng, width, depth, height, look)
     if rng.random() < 0.25:
-        mesh = moved(MeshArrays(cylinder(0.5, thick, sides=36).vertices * np.float32((width, depth, 1)), cylinder(0.5, thick, sides=36).faces), (0, 0, height))
+        mesh = moved(
+            MeshArrays(
+                cylinder(0.5, thick, sides=36).vertices * np.float32((width, depth, 1)),
+                cylinder(0.5, thick, sides=36).faces,
+            ),
+            (0, 0, height),
+        )
         parts.append(part("top", mesh, any_look(rng)))
     else:
         parts.append(part("top", box((width, depth, thick), (0, 0, height), rng.uniform(0, 0.4) * thick), look))
@@ -102,7 +123,13 @@ def lamp(rng: Rng) -> list[Part]:
     look, thin = any_look(rng), rng.uniform(0.008, 0.03)
     shade_r, shade_h, top = rng.uniform(0.12, 0.25), rng.uniform(0.12, 0.3), rng.uniform(0.3, 1)
     if rng.random() < 0.5:
-        base = lathe([(foot * r, 0.3 * height * t) for r, t in ((1, 0), (1, 0.08), *((rng.uniform(0.15, 1), t) for t in (0.3, 0.6, 0.9)))], 28)
+        base = lathe(
+            [
+                (foot * r, 0.3 * height * t)
+                for r, t in ((1, 0), (1, 0.08), *((rng.uniform(0.15, 1), t) for t in (0.3, 0.6, 0.9)))
+            ],
+            28,
+        )
     else:
         base = cylinder(foot, 0.03, (0, 0, 0.015))
     parts = [part("base", base, look)]
@@ -112,7 +139,14 @@ def lamp(rng: Rng) -> list[Part]:
         shade = turned(cylinder(shade_r * 0.6, shade_h, top=shade_r * 0.25), "x", rng.uniform(-60, 0))
         return [*parts, part("shade", moved(shade, end), any_look(rng))]
     parts.append(part("pole", cylinder(thin, height, (0, 0, height / 2)), look))
-    return [*parts, part("shade", cylinder(shade_r, shade_h, (0, 0, height), top * shade_r, 32), (paint, white)[rng.integers(0, 2)](rng))]
+    return [
+        *parts,
+        part(
+            "shade",
+            cylinder(shade_r, shade_h, (0, 0, height), top * shade_r, 32),
+            (paint, white)[rng.integers(0, 2)](rng),
+        ),
+    ]
 
 
 def sofa(rng: Rng) -> list[Part]:
@@ -122,20 +156,32 @@ def sofa(rng: Rng) -> list[Part]:
     parts = [part("seat", box((width, depth, seat - 0.08), (0, 0, seat / 2 + 0.04), soft), look)]
     parts.append(part("back", turned(box((width, 0.2, back), (0, 0, back / 2), soft), "x", -rng.uniform(0, 10)), look))
     parts[-1] = part("back", moved(parts[-1].mesh, (0, depth / 2 - 0.1, 0.05)), look)
-    parts += [part("arm", box((arm, depth, high - 0.05), (x * (width + arm) / 2, 0, high / 2 + 0.02), soft), look) for x in (-1, 1)]
+    parts += [
+        part("arm", box((arm, depth, high - 0.05), (x * (width + arm) / 2, 0, high / 2 + 0.02), soft), look)
+        for x in (-1, 1)
+    ]
     count = max(1, round(width / 0.7))
     cushion = look if rng.random() < 0.6 else any_look(rng)
     for x in (np.arange(count) - (count - 1) / 2) * width / count:
-        parts.append(part("cushion", box((width / count * 0.96, depth * 0.8, 0.14), (x, -0.08, seat + 0.04), 0.04), cushion))
+        parts.append(
+            part("cushion", box((width / count * 0.96, depth * 0.8, 0.14), (x, -0.08, seat + 0.04), 0.04), cushion)
+        )
     feet = (wood, metal)[rng.integers(0, 2)](rng)
-    return parts + [part("foot", box((0.05, 0.05, 0.1), (x * width * 0.45, y * depth * 0.42, 0.04)), feet) for x in (-1, 1) for y in (-1, 1)]
+    return parts + [
+        part("foot", box((0.05, 0.05, 0.1), (x * width * 0.45, y * depth * 0.42, 0.04)), feet)
+        for x in (-1, 1)
+        for y in (-1, 1)
+    ]
 
 
 def bench(rng: Rng) -> list[Part]:
     width, depth, height = rng.uniform(1, 2), rng.uniform(0.35, 0.55), rng.uniform(0.35, 0.5)
     planks, look = any_look(rng), (metal, wood)[rng.integers(0, 2)](rng)
     count = int(rng.integers(2, 6))
-    parts = [part("seat", box((width, depth / count * 0.8, 0.03), (0, y, height)), planks) for y in np.linspace(-0.4, 0.4, count) * depth]
+    parts = [
+        part("seat", box((width, depth / count * 0.8, 0.03), (0, y, height)), planks)
+        for y in np.linspace(-0.4, 0.4, count) * depth
+    ]
     for x in (-0.42, 0.42):
         parts.append(part("leg", box((0.05, depth, 0.04), (x * width, 0, height - 0.03)), look))
         parts += [part("leg", box((0.05, 0.05, height), (x * width, y * depth, height / 2)), look) for y in (-0.4, 0.4)]
@@ -143,7 +189,9 @@ def bench(rng: Rng) -> list[Part]:
         tall, lean = rng.uniform(0.3, 0.5), rng.uniform(0, 20)
         rails = [box((width, 0.03, 0.09), (0, 0, z)) for z in np.linspace(0.15, 1, int(rng.integers(2, 4))) * tall]
         posts = [box((0.05, 0.04, tall), (x * width, 0, tall / 2)) for x in (-0.42, 0.42)]
-        parts += [part("back", moved(turned(mesh, "x", -lean), (0, depth / 2, height)), planks) for mesh in (*rails, *posts)]
+        parts += [
+            part("back", moved(turned(mesh, "x", -lean), (0, depth / 2, height)), planks) for mesh in (*rails, *posts)
+        ]
     return parts
 
 
@@ -162,17 +210,28 @@ def cabinet(rng: Rng) -> list[Part]:
     if rng.random() < 0.5:
         parts.append(part("top", box((width * 1.06, depth * 1.08, 0.03), (0, 0, height + foot)), look))
     if foot > 0.03:
-        parts += [part("foot", box((0.05, 0.05, foot + 0.02), (x * width * 0.44, y * depth * 0.42, foot / 2)), look) for x in (-1, 1) for y in (-1, 1)]
+        parts += [
+            part("foot", box((0.05, 0.05, foot + 0.02), (x * width * 0.44, y * depth * 0.42, foot / 2)), look)
+            for x in (-1, 1)
+            for y in (-1, 1)
+        ]
     return parts
 
 
 def shelf(rng: Rng) -> list[Part]:
-    width, depth, height, thick = rng.uniform(0.4, 1.5), rng.uniform(0.2, 0.45), rng.uniform(0.6, 2), rng.uniform(0.015, 0.05)
+    width, depth, height, thick = (
+        rng.uniform(0.4, 1.5),
+        rng.uniform(0.2, 0.45),
+        rng.uniform(0.6, 2),
+        rng.uniform(0.015, 0.05),
+    )
     look = any_look(rng)
     boards = [box((width, depth, thick), (0, 0, z)) for z in np.linspace(0, height, int(rng.integers(3, 7)))]
     sides = [box((thick, depth, height + thick), (x * width / 2, 0, height / 2)) for x in (-1, 1)]
     if rng.random() < 0.4:
-        sides = [box((thick, thick, height), (x * width / 2, y * depth * 0.47, height / 2)) for x in (-1, 1) for y in (-1, 1)]
+        sides = [
+            box((thick, thick, height), (x * width / 2, y * depth * 0.47, height / 2)) for x in (-1, 1) for y in (-1, 1)
+        ]
     back = [box((width, thick, height), (0, depth / 2, height / 2))] if rng.random() < 0.5 else []
     return [part("board", mesh, look) for mesh in (*boards, *sides, *back)]
 
@@ -181,16 +240,32 @@ def bed(rng: Rng) -> list[Part]:
     width, length, height = rng.uniform(0.9, 2), rng.uniform(1.9, 2.2), rng.uniform(0.2, 0.4)
     frame, sheet = any_look(rng), any_look(rng)
     parts = [part("frame", box((width, length, 0.12), (0, 0, height)), frame)]
-    parts.append(part("mattress", box((width * 0.96, length * 0.97, rng.uniform(0.15, 0.3)), (0, 0, height + 0.15), 0.04), white(rng)))
-    parts.append(part("blanket", box((width * 1.0, length * 0.65, 0.2), (0, -length * 0.16, height + 0.19), 0.05), sheet))
+    parts.append(
+        part(
+            "mattress",
+            box((width * 0.96, length * 0.97, rng.uniform(0.15, 0.3)), (0, 0, height + 0.15), 0.04),
+            white(rng),
+        )
+    )
+    parts.append(
+        part("blanket", box((width * 1.0, length * 0.65, 0.2), (0, -length * 0.16, height + 0.19), 0.05), sheet)
+    )
     head = rng.uniform(0.5, 1.1)
     parts.append(part("head", box((width * 1.03, 0.06, head), (0, length / 2, head / 2 + height * 0.5)), frame))
     if rng.random() < 0.5:
-        parts.append(part("foot end", box((width * 1.03, 0.05, head * 0.5), (0, -length / 2, head * 0.25 + height * 0.4)), frame))
-    parts += [part("leg", box((0.08, 0.08, height), (x * width * 0.47, y * length * 0.48, height / 2)), frame) for x in (-1, 1) for y in (-1, 1)]
+        parts.append(
+            part("foot end", box((width * 1.03, 0.05, head * 0.5), (0, -length / 2, head * 0.25 + height * 0.4)), frame)
+        )
+    parts += [
+        part("leg", box((0.08, 0.08, height), (x * width * 0.47, y * length * 0.48, height / 2)), frame)
+        for x in (-1, 1)
+        for y in (-1, 1)
+    ]
     count = 1 if width < 1.2 else 2
     for x in (np.arange(count) - (count - 1) / 2) * width / count:
-        parts.append(part("pillow", box((width / count * 0.75, 0.4, 0.14), (x, length * 0.37, height + 0.33), 0.06), white(rng)))
+        parts.append(
+            part("pillow", box((width / count * 0.75, 0.4, 0.14), (x, length * 0.37, height + 0.33), 0.06), white(rng))
+        )
     return parts
 
 

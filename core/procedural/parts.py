@@ -12,7 +12,7 @@ from ..arrays import MeshArrays
 
 @dataclass(frozen=True)
 class Part:
-    """One closed solid. label: what it is. colour: sRGB in 0..1. roughness, metallic: of Blender's Principled shader."""
+    """One closed solid. label: what it is. colour: sRGB in 0..1. roughness, metallic: of Principled shading."""
 
     label: str
     mesh: MeshArrays
@@ -40,11 +40,19 @@ def paint(rng: np.random.Generator) -> Look:
 
 
 def wood(rng: np.random.Generator) -> Look:
-    return colorsys.hsv_to_rgb(rng.uniform(0.04, 0.11), rng.uniform(0.3, 0.75), rng.uniform(0.2, 0.8)), rng.uniform(0.4, 0.8), 0.0
+    return (
+        colorsys.hsv_to_rgb(rng.uniform(0.04, 0.11), rng.uniform(0.3, 0.75), rng.uniform(0.2, 0.8)),
+        rng.uniform(0.4, 0.8),
+        0.0,
+    )
 
 
 def metal(rng: np.random.Generator) -> Look:
-    return colorsys.hsv_to_rgb(rng.uniform(0.05, 0.6), rng.uniform(0, 0.25), rng.uniform(0.4, 0.95)), rng.uniform(0.2, 0.5), 0.9
+    return (
+        colorsys.hsv_to_rgb(rng.uniform(0.05, 0.6), rng.uniform(0, 0.25), rng.uniform(0.4, 0.95)),
+        rng.uniform(0.2, 0.5),
+        0.9,
+    )
 
 
 def dark(rng: np.random.Generator) -> Look:

@@ -28,7 +28,9 @@ def box(size: Vector, centre: Vector = (0, 0, 0), bevel: float = 0.0) -> MeshArr
     return moved(_ring_mesh(np.array(rings)), centre)
 
 
-def cylinder(radius: float, height: float, centre: Vector = (0, 0, 0), top: float | None = None, sides: int = 24) -> MeshArrays:
+def cylinder(
+    radius: float, height: float, centre: Vector = (0, 0, 0), top: float | None = None, sides: int = 24
+) -> MeshArrays:
     """An upright cylinder about ``centre``; a cone or prism with another radius at the ``top`` or few ``sides``."""
     return moved(lathe(((radius, -height / 2), (radius if top is None else top, height / 2)), sides), centre)
 
@@ -43,7 +45,9 @@ def lathe(profile: Sequence[tuple[float, float]], sides: int = 32) -> MeshArrays
     turn = np.linspace(0, 2 * np.pi, sides, endpoint=False)
     radius, z = np.array(profile, float).T
     radius = np.maximum(radius, 1e-4)
-    rings = np.stack((radius[:, None] * np.cos(turn), radius[:, None] * np.sin(turn), np.repeat(z[:, None], sides, 1)), axis=2)
+    rings = np.stack(
+        (radius[:, None] * np.cos(turn), radius[:, None] * np.sin(turn), np.repeat(z[:, None], sides, 1)), axis=2
+    )
     return _ring_mesh(rings)
 
 
@@ -57,19 +61,37 @@ def ellipsoid(radii: Vector, centre: Vector = (0, 0, 0), power: float = 2.0, rin
         return np.sign(value) * np.abs(value) ** bent
 
     flat = np.maximum(curve(np.cos(polar)), 1e-3)[:, None]
-    grid = np.stack((flat * curve(np.cos(turn)), flat * curve(np.sin(turn)), np.repeat(curve(np.sin(polar))[:, None], len(turn), 1)), axis=2)
+    grid = np.stack(
+        (
+            flat * curve(np.cos(turn)),
+            flat * curve(np.sin(turn)),
+            np.repeat(curve(np.sin(polar))[:, None], len(turn), 1),
+        ),
+        axis=2,
+    )
     return moved(_ring_mesh(grid * np.asarray(radii, float)), centre)
 
 
-def torus(radius: float, thickness: float, centre: Vector = (0, 0, 0), sides: int = 32, round_sides: int = 12) -> MeshArrays:
+def torus(
+    radius: float, thickness: float, centre: Vector = (0, 0, 0), sides: int = 32, round_sides: int = 12
+) -> MeshArrays:
     """A ring about z: ``radius`` to the middle of its wire, which has the radius ``thickness``."""
     turn, small = (np.linspace(0, 2 * np.pi, n, endpoint=False) for n in (sides, round_sides))
     away = radius + thickness * np.cos(small)
-    rings = np.stack((np.cos(turn)[:, None] * away, np.sin(turn)[:, None] * away, np.repeat(thickness * np.sin(small)[None], sides, 0)), axis=2)
+    rings = np.stack(
+        (
+            np.cos(turn)[:, None] * away,
+            np.sin(turn)[:, None] * away,
+            np.repeat(thickness * np.sin(small)[None], sides, 0),
+        ),
+        axis=2,
+    )
     return moved(_ring_mesh(rings, closed=True), centre)
 
 
-def tube(path: NDArray[np.floating], radius: float | NDArray[np.floating], sides: int = 10, flat: float = 1.0) -> MeshArrays:
+def tube(
+    path: NDArray[np.floating], radius: float | NDArray[np.floating], sides: int = 10, flat: float = 1.0
+) -> MeshArrays:
     """A round bar along the points ``path`` (P, 3) with the ``radius`` (or radii, (P,)); ``flat`` squeezes it."""
     path = np.asarray(path, float)
     radii = np.broadcast_to(np.asarray(radius, float), len(path))
@@ -109,10 +131,15 @@ def turned(mesh: MeshArrays, axis: str, degrees: float) -> MeshArrays:
 def stretched(mesh: MeshArrays, factors: Vector) -> MeshArrays:
     """``mesh`` scaled along x, y and z; a negative number of them mirrored keeps facing outwards."""
     flip = np.prod(np.asarray(factors)) < 0
-    return MeshArrays((mesh.vertices * np.asarray(factors, np.float32)).astype(np.float32), mesh.faces[:, ::-1] if flip else mesh.faces)
+    return MeshArrays(
+        (mesh.vertices * np.asarray(factors, np.float32)).astype(np.float32),
+        mesh.faces[:, ::-1] if flip else mesh.faces,
+    )
 
 
-def displaced(mesh: MeshArrays, rng: np.random.Generator, height: float, waves: int = 5, frequency: float = 6.0) -> MeshArrays:
+def displaced(
+    mesh: MeshArrays, rng: np.random.Generator, height: float, waves: int = 5, frequency: float = 6.0
+) -> MeshArrays:
     """``mesh`` with a smooth random field of ``height`` added away from its middle; it stays closed."""
     centre = mesh.vertices.mean(0)
     away = mesh.vertices - centre

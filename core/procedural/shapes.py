@@ -23,7 +23,12 @@ def _primitive(rng: Rng) -> MeshArrays:
         case 1:
             mesh = ellipsoid(size / 2, power=rng.uniform(1.4, 5))
         case 2:
-            mesh = cylinder(size[0] / 2, size[2], top=size[0] / 2 * rng.uniform(0.02, 1.2), sides=int(rng.choice((3, 4, 5, 6, 8, 28))))
+            mesh = cylinder(
+                size[0] / 2,
+                size[2],
+                top=size[0] / 2 * rng.uniform(0.02, 1.2),
+                sides=int(rng.choice((3, 4, 5, 6, 8, 28))),
+            )
         case 3:
             mesh = torus(size[0] / 2, min(size[0] * 0.45, size[2] / 4 + 0.02))
         case 4:
@@ -63,7 +68,9 @@ def symmetric_composition(rng: Rng) -> list[Part]:
 
 def random_lathe(rng: Rng) -> list[Part]:
     knots = int(rng.integers(3, 8))
-    path = curve(*np.c_[rng.uniform(0.05, 0.5, knots), np.zeros(knots), np.linspace(0, rng.uniform(0.3, 1.8), knots)], steps=7)
+    path = curve(
+        *np.c_[rng.uniform(0.05, 0.5, knots), np.zeros(knots), np.linspace(0, rng.uniform(0.3, 1.8), knots)], steps=7
+    )
     profile = [(max(float(r), 0.02), float(z)) for r, _, z in path]
     return [part("lathe", _turned_now_and_then(rng, lathe(profile, int(rng.choice((5, 6, 8, 32, 32))))), any_look(rng))]
 
@@ -87,7 +94,9 @@ def blob(rng: Rng) -> list[Part]:
     look = any_look(rng)
     parts = []
     for _ in range(int(rng.integers(1, 5))):
-        mesh = displaced(ellipsoid(rng.uniform(0.15, 0.5, 3), rings=18), rng, rng.uniform(0.02, 0.12), frequency=rng.uniform(3, 12))
+        mesh = displaced(
+            ellipsoid(rng.uniform(0.15, 0.5, 3), rings=18), rng, rng.uniform(0.02, 0.12), frequency=rng.uniform(3, 12)
+        )
         parts.append(part("blob", moved(mesh, rng.normal(0, 0.2, 3)), look))
     if rng.random() < 0.25:
         parts.append(part("stalk", tube(curve((0, 0, 0), (0.02, 0, 0.5), (0.1, 0, 0.65)), 0.03), wood(rng)))
@@ -98,10 +107,21 @@ def tool(rng: Rng) -> list[Part]:
     """A handle with a head: hammers, spoons, brushes, spades."""
     handle, head = (wood, any_look)[rng.integers(0, 2)](rng), (metal, any_look)[rng.integers(0, 2)](rng)
     length, thick = rng.uniform(0.6, 1), rng.uniform(0.02, 0.05)
-    parts = [part("handle", tube(curve((0, 0, 0), (0, rng.normal(0, 0.02), length / 2), (0, 0, length)), thick * np.linspace(1.2, 0.8, 29)), handle)]
+    parts = [
+        part(
+            "handle",
+            tube(
+                curve((0, 0, 0), (0, rng.normal(0, 0.02), length / 2), (0, 0, length)),
+                thick * np.linspace(1.2, 0.8, 29),
+            ),
+            handle,
+        )
+    ]
     match rng.integers(0, 4):
         case 0:
-            mesh = turned(cylinder(rng.uniform(0.05, 0.1), rng.uniform(0.2, 0.4), sides=int(rng.choice((4, 8, 20)))), "x", 90)
+            mesh = turned(
+                cylinder(rng.uniform(0.05, 0.1), rng.uniform(0.2, 0.4), sides=int(rng.choice((4, 8, 20)))), "x", 90
+            )
         case 1:
             mesh = ellipsoid((rng.uniform(0.08, 0.14), 0.025, rng.uniform(0.1, 0.18)))
         case 2:

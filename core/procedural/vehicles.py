@@ -15,7 +15,9 @@ def _wheel(radius: float, width: float, at: tuple[float, float, float]) -> MeshA
     return moved(turned(cylinder(radius, width, sides=20), "y", 90), at)
 
 
-def _tapered(size: tuple[float, float, float], top: tuple[float, float], shift: float, centre: tuple[float, float, float]) -> MeshArrays:
+def _tapered(
+    size: tuple[float, float, float], top: tuple[float, float], shift: float, centre: tuple[float, float, float]
+) -> MeshArrays:
     """A box whose top is scaled by ``top`` (x, y) and shifted along y."""
     mesh = box(size)
     high = mesh.vertices[:, 2:] > 0
@@ -30,32 +32,68 @@ def car(rng: Rng) -> list[Part]:
     parts = [part("body", box((width, length, height), (0, 0, ground + height / 2), rng.uniform(0.05, 0.25)), look)]
     cabin = rng.uniform(0.45, 0.9)
     share, back = ((0.5, 0.0), (0.7, 0.1), (0.4, -0.12), (0.85, 0.06))[kind]
-    glass = _tapered((width * 0.94, length * share, cabin), (rng.uniform(0.75, 0.98), rng.uniform(0.6, 0.95)), rng.uniform(0, 0.1), (0, back * length, ground + height + cabin / 2 - 0.03))
+    glass = _tapered(
+        (width * 0.94, length * share, cabin),
+        (rng.uniform(0.75, 0.98), rng.uniform(0.6, 0.95)),
+        rng.uniform(0, 0.1),
+        (0, back * length, ground + height + cabin / 2 - 0.03),
+    )
     parts.append(part("cabin", glass, dark(rng) if rng.random() < 0.5 else look))
     for x in (-1, 1):
         for y in (-0.31, 0.31):
             parts.append(part("wheel", _wheel(radius, 0.25, (x * (width / 2 - 0.08), y * length, radius)), dark(rng)))
-            parts.append(part("hub", _wheel(radius * 0.5, 0.27, (x * (width / 2 - 0.08), y * length, radius)), metal(rng)))
-        parts.append(part("light", ellipsoid((0.16, 0.06, 0.12), (x * width * 0.36, -length / 2, ground + height * 0.65)), paint(rng)))
+            parts.append(
+                part("hub", _wheel(radius * 0.5, 0.27, (x * (width / 2 - 0.08), y * length, radius)), metal(rng))
+            )
+        parts.append(
+            part(
+                "light",
+                ellipsoid((0.16, 0.06, 0.12), (x * width * 0.36, -length / 2, ground + height * 0.65)),
+                paint(rng),
+            )
+        )
     if kind == 2 and rng.random() < 0.7:
         parts.append(part("bed", box((width, length * 0.42, 0.3), (0, length * 0.28, ground + height + 0.1)), look))
     if rng.random() < 0.2:
         parts.append(part("wing", box((width, 0.25, 0.05), (0, length * 0.47, ground + height + 0.35)), look))
-        parts += [part("strut", box((0.06, 0.12, 0.4), (x * width * 0.4, length * 0.47, ground + height + 0.15)), look) for x in (-1, 1)]
+        parts += [
+            part("strut", box((0.06, 0.12, 0.4), (x * width * 0.4, length * 0.47, ground + height + 0.15)), look)
+            for x in (-1, 1)
+        ]
     return parts
 
 
 def truck(rng: Rng) -> list[Part]:
-    length, width, height, radius = rng.uniform(4, 8), rng.uniform(2, 2.4), rng.uniform(1.4, 2.6), rng.uniform(0.4, 0.55)
+    length, width, height, radius = (
+        rng.uniform(4, 8),
+        rng.uniform(2, 2.4),
+        rng.uniform(1.4, 2.6),
+        rng.uniform(0.4, 0.55),
+    )
     look, cab = any_look(rng), rng.uniform(1.2, 1.8)
-    parts = [part("cab", _tapered((width, cab, height * 0.8), (1, rng.uniform(0.7, 1)), 0.05, (0, -length / 2 + cab / 2, radius + height * 0.4)), look)]
+    parts = [
+        part(
+            "cab",
+            _tapered(
+                (width, cab, height * 0.8),
+                (1, rng.uniform(0.7, 1)),
+                0.05,
+                (0, -length / 2 + cab / 2, radius + height * 0.4),
+            ),
+            look,
+        )
+    ]
     load = box((width, length - cab - 0.1, height * rng.uniform(0.4, 1.05)))
     tall = float(np.ptp(load.vertices[:, 2]))
     parts.append(part("load", moved(load, (0, cab / 2, radius + 0.1 + tall / 2)), any_look(rng)))
     parts.append(part("frame", box((width * 0.8, length, 0.25), (0, 0, radius)), dark(rng)))
-    parts.append(part("window", box((width * 0.85, 0.06, height * 0.25), (0, -length / 2, radius + height * 0.6)), dark(rng)))
+    parts.append(
+        part("window", box((width * 0.85, 0.06, height * 0.25), (0, -length / 2, radius + height * 0.6)), dark(rng))
+    )
     for y in (-0.36, *np.linspace(0.2, 0.38, int(rng.integers(1, 4)))):
-        parts += [part("wheel", _wheel(radius, 0.35, (x * (width / 2 - 0.1), y * length, radius)), dark(rng)) for x in (-1, 1)]
+        parts += [
+            part("wheel", _wheel(radius, 0.35, (x * (width / 2 - 0.1), y * length, radius)), dark(rng)) for x in (-1, 1)
+        ]
     return parts
 
 
@@ -65,14 +103,23 @@ def aeroplane(rng: Rng) -> list[Part]:
     profile = [(0.004, 0), (radius * 0.6, nose * 0.3), (radius, nose), (radius, length - tail), (radius * 0.3, length)]
     body = turned(lathe(profile, 24), "x", -90)  # from the nose at y = 0 to the tail at y = 1
     parts = [part("body", moved(stretched(body, (1, 1, 1)), (0, -0.5, 0)), look)]
-    span, chord, sweep, lift = rng.uniform(0.35, 0.65), rng.uniform(0.1, 0.22), rng.uniform(-0.05, 0.3), rng.uniform(-0.03, 0.08)
+    span, chord, sweep, lift = (
+        rng.uniform(0.35, 0.65),
+        rng.uniform(0.1, 0.22),
+        rng.uniform(-0.05, 0.3),
+        rng.uniform(-0.03, 0.08),
+    )
     place, high = rng.uniform(-0.15, 0.05), rng.uniform(-0.8, 0.9) * radius
     for x in (-1, 1):
         parts.append(part("wing", _wing(x, span, chord, sweep, lift, rng.uniform(0.3, 1), (0, place, high)), look))
-        parts.append(part("tail", _wing(x, span * 0.4, chord * 0.6, sweep * 0.5, 0, 0.6, (0, 0.42, radius * 0.3)), look))
+        parts.append(
+            part("tail", _wing(x, span * 0.4, chord * 0.6, sweep * 0.5, 0, 0.6, (0, 0.42, radius * 0.3)), look)
+        )
         if rng.random() < 0.6:
             engine = turned(cylinder(radius * 0.45, 0.13), "x", 90)
-            parts.append(part("engine", moved(engine, (x * span * 0.4, place + sweep * 0.4, high - radius * 0.5)), any_look(rng)))
+            parts.append(
+                part("engine", moved(engine, (x * span * 0.4, place + sweep * 0.4, high - radius * 0.5)), any_look(rng))
+            )
     fin = _wing(1, span * 0.35, chord * 0.7, 0.12, 0, 0.5, (0, 0, 0))
     parts.append(part("fin", moved(turned(fin, "y", -90), (0, 0.4, radius * 0.2)), look))
     if rng.random() < 0.3:
@@ -80,7 +127,9 @@ def aeroplane(rng: Rng) -> list[Part]:
     return parts
 
 
-def _wing(side: int, span: float, chord: float, sweep: float, lift: float, taper: float, at: tuple[float, float, float]) -> MeshArrays:
+def _wing(
+    side: int, span: float, chord: float, sweep: float, lift: float, taper: float, at: tuple[float, float, float]
+) -> MeshArrays:
     """A flat wing from the middle outwards to ``side`` (1 right, -1 left)."""
     thick = max(0.12 * chord, 0.012)
     corners = []
@@ -98,9 +147,21 @@ def boat(rng: Rng) -> list[Part]:
     outline = np.concatenate((np.c_[beam, t - 0.5], np.c_[-beam[::-1], t[::-1] - 0.5])) * (1, length)
     hull = prism(outline, depth)
     low = hull.vertices[:, 2:] < 0
-    parts = [part("hull", MeshArrays((hull.vertices * np.where(low, (0.6, 0.85, 1), (1, 1, 1))).astype(np.float32), hull.faces), look)]
+    parts = [
+        part(
+            "hull",
+            MeshArrays((hull.vertices * np.where(low, (0.6, 0.85, 1), (1, 1, 1))).astype(np.float32), hull.faces),
+            look,
+        )
+    ]
     for index in range(int(rng.integers(1, 4))):
-        parts.append(part("house", box((width * 0.6 / (index + 1), 0.35 / (index + 1), 0.1), (0, 0.05, depth / 2 + 0.05 + 0.09 * index)), any_look(rng)))
+        parts.append(
+            part(
+                "house",
+                box((width * 0.6 / (index + 1), 0.35 / (index + 1), 0.1), (0, 0.05, depth / 2 + 0.05 + 0.09 * index)),
+                any_look(rng),
+            )
+        )
     if rng.random() < 0.5:
         parts.append(part("mast", cylinder(0.012, 0.7, (0, -0.1, depth / 2 + 0.35)), any_look(rng)))
         if rng.random() < 0.7:
@@ -112,9 +173,13 @@ def rocket(rng: Rng) -> list[Part]:
     radius, look = rng.uniform(0.08, 0.16), any_look(rng)
     body = lathe(((radius * 0.7, 0), (radius, 0.15), (radius, 0.65), (radius * 0.6, 0.85), (0.005, 1)), 28)
     count = int(rng.integers(3, 5))
-    fins = [turned(_wing(1, rng.uniform(0.12, 0.12) + radius, 0.25, 0, 0, 0.5, (0, 0, 0)), "x", 90) for _ in range(count)]
+    fins = [
+        turned(_wing(1, rng.uniform(0.12, 0.12) + radius, 0.25, 0, 0, 0.5, (0, 0, 0)), "x", 90) for _ in range(count)
+    ]
     parts = [part("body", body, look), part("window", ellipsoid((0.05, 0.03, 0.05), (0, -radius, 0.6)), dark(rng))]
-    return parts + [part("fin", moved(turned(fin, "z", 360 / count * i), (0, 0, 0.12)), paint(rng)) for i, fin in enumerate(fins)]
+    return parts + [
+        part("fin", moved(turned(fin, "z", 360 / count * i), (0, 0, 0.12)), paint(rng)) for i, fin in enumerate(fins)
+    ]
 
 
 def house(rng: Rng) -> list[Part]:
@@ -124,16 +189,35 @@ def house(rng: Rng) -> list[Part]:
     rise, over = rng.uniform(0.15, 0.5), rng.uniform(1, 1.2)
     ridge = (over, 0.02) if rng.random() < 0.5 else (0.02, over)
     if rng.random() < 0.75:
-        parts.append(part("roof", _tapered((width * over, depth * over, rise), (min(ridge[0], 1), min(ridge[1], 1)), 0, (0, 0, height + rise / 2)), roof))
+        parts.append(
+            part(
+                "roof",
+                _tapered(
+                    (width * over, depth * over, rise),
+                    (min(ridge[0], 1), min(ridge[1], 1)),
+                    0,
+                    (0, 0, height + rise / 2),
+                ),
+                roof,
+            )
+        )
     else:
         parts.append(part("roof", box((width * over, depth * over, 0.06), (0, 0, height)), roof))
-    parts.append(part("door", box((0.14, 0.04, height * 0.45), (rng.uniform(-0.3, 0.3) * width, -depth / 2, height * 0.225)), any_look(rng)))
+    parts.append(
+        part(
+            "door",
+            box((0.14, 0.04, height * 0.45), (rng.uniform(-0.3, 0.3) * width, -depth / 2, height * 0.225)),
+            any_look(rng),
+        )
+    )
     look = dark(rng)
     for x in (-0.3, 0.3):
         parts.append(part("window", box((0.14, 0.03, 0.14), (x * width, -depth / 2, height * 0.7)), look))
         parts.append(part("window", box((0.03, 0.14, 0.14), (np.sign(x) * width / 2, x * depth, height * 0.6)), look))
     if rng.random() < 0.5:
-        parts.append(part("chimney", box((0.1, 0.1, rise + 0.2), (width * 0.25, depth * 0.15, height + rise / 2)), any_look(rng)))
+        parts.append(
+            part("chimney", box((0.1, 0.1, rise + 0.2), (width * 0.25, depth * 0.15, height + rise / 2)), any_look(rng))
+        )
     if rng.random() < 0.4:
         x = rng.choice((-1, 1)) * width * 0.65
         parts.append(part("annex", box((width * 0.4, depth * 0.6, height * 0.6), (x, 0, height * 0.3)), wall))
@@ -147,7 +231,9 @@ def tree(rng: Rng) -> list[Part]:
     from .parts import wood
 
     height, parts = rng.uniform(0.3, 0.8), []
-    parts.append(part("trunk", tube(np.array(((0, 0, 0), (rng.normal(0, 0.05), 0, height))), np.array((0.07, 0.04))), wood(rng)))
+    parts.append(
+        part("trunk", tube(np.array(((0, 0, 0), (rng.normal(0, 0.05), 0, height))), np.array((0.07, 0.04))), wood(rng))
+    )
     green = paint(rng)
     if rng.random() < 0.4:
         for k in range(int(rng.integers(2, 5))):

@@ -26,7 +26,15 @@ def _smooth(rng: Rng, radii: tuple[float, float], height: float, knots: int) -> 
 
 def _handle(rng: Rng, at: float, low: float, high: float, thick: float) -> np.ndarray:
     reach = rng.uniform(0.5, 1.0) * (high - low)
-    return tube(curve((at * 0.9, 0, high), (at + reach * 0.8, 0, high * 0.95 + low * 0.05), (at + reach * 0.8, 0, low * 0.8 + high * 0.2), (at * 0.9, 0, low)), thick)
+    return tube(
+        curve(
+            (at * 0.9, 0, high),
+            (at + reach * 0.8, 0, high * 0.95 + low * 0.05),
+            (at + reach * 0.8, 0, low * 0.8 + high * 0.2),
+            (at * 0.9, 0, low),
+        ),
+        thick,
+    )
 
 
 def mug(rng: Rng) -> list[Part]:
@@ -43,14 +51,34 @@ def mug(rng: Rng) -> list[Part]:
 def bottle(rng: Rng) -> list[Part]:
     radius, height, neck = rng.uniform(0.15, 0.35), rng.uniform(0.45, 0.8), rng.uniform(0.04, 0.1)
     shoulder, top = rng.uniform(0.05, 0.3), rng.uniform(0.1, 0.35)
-    body = lathe(((radius * 0.95, 0), (radius, 0.02), (radius * rng.uniform(0.85, 1), height * 0.5), (radius, height), (neck, height + shoulder), (neck, height + shoulder + top)), 32)
+    body = lathe(
+        (
+            (radius * 0.95, 0),
+            (radius, 0.02),
+            (radius * rng.uniform(0.85, 1), height * 0.5),
+            (radius, height),
+            (neck, height + shoulder),
+            (neck, height + shoulder + top),
+        ),
+        32,
+    )
     parts = [part("body", body, any_look(rng))]
     end = height + shoulder + top
-    parts.append(part("cap", cylinder(neck * rng.uniform(1.05, 1.4), rng.uniform(0.04, 0.1), (0, 0, end)), any_look(rng)))
+    parts.append(
+        part("cap", cylinder(neck * rng.uniform(1.05, 1.4), rng.uniform(0.04, 0.1), (0, 0, end)), any_look(rng))
+    )
     if rng.random() < 0.5:
-        parts.append(part("label", cylinder(radius * 1.01, height * rng.uniform(0.3, 0.6), (0, 0, height * 0.5), sides=32), paint(rng)))
+        parts.append(
+            part(
+                "label",
+                cylinder(radius * 1.01, height * rng.uniform(0.3, 0.6), (0, 0, height * 0.5), sides=32),
+                paint(rng),
+            )
+        )
     if rng.random() < 0.3:
-        parts.append(part("pump", tube(np.array(((0, 0, end), (0, 0, end + 0.2), (0, -0.2, end + 0.2))), 0.025), metal(rng)))
+        parts.append(
+            part("pump", tube(np.array(((0, 0, end), (0, 0, end + 0.2), (0, -0.2, end + 0.2))), 0.025), metal(rng))
+        )
     return parts
 
 
@@ -59,7 +87,14 @@ def vase(rng: Rng) -> list[Part]:
     parts = [part("vase", lathe(_hollow(profile, 0.035), 36), any_look(rng))]
     if rng.random() < 0.25:
         high = profile[-1][1]
-        parts += [part("handle", turned(_handle(rng, profile[-6][0], high * 0.5, high * 0.9, 0.03), "z", a), parts[0].colour and any_look(rng)) for a in (0, 180)]
+        parts += [
+            part(
+                "handle",
+                turned(_handle(rng, profile[-6][0], high * 0.5, high * 0.9, 0.03), "z", a),
+                parts[0].colour and any_look(rng),
+            )
+            for a in (0, 180)
+        ]
     return parts
 
 
@@ -75,11 +110,16 @@ def bowl(rng: Rng) -> list[Part]:
 def bucket(rng: Rng) -> list[Part]:
     height, base = rng.uniform(0.6, 1), rng.uniform(0.28, 0.42)
     look = any_look(rng)
-    parts = [part("bucket", lathe(_hollow([(base, 0), (0.5, height)], 0.025), 36), look), part("rim", torus(0.5, 0.02, (0, 0, height)), look)]
+    parts = [
+        part("bucket", lathe(_hollow([(base, 0), (0.5, height)], 0.025), 36), look),
+        part("rim", torus(0.5, 0.02, (0, 0, height)), look),
+    ]
     if rng.random() < 0.7:
         swing = rng.uniform(-90, 90)
         arch = [(0.5 * np.cos(a), 0, 0.5 * np.sin(a)) for a in np.linspace(0, np.pi, 24)]
-        parts.append(part("handle", moved(turned(tube(np.array(arch), 0.014), "x", swing), (0, 0, height - 0.03)), metal(rng)))
+        parts.append(
+            part("handle", moved(turned(tube(np.array(arch), 0.014), "x", swing), (0, 0, height - 0.03)), metal(rng))
+        )
     return parts
 
 
@@ -88,7 +128,9 @@ def teapot(rng: Rng) -> list[Part]:
     parts = [part("body", ellipsoid((wide, wide, tall), (0, 0, tall), rng.uniform(1.8, 3)), look)]
     lid = lathe(((0.28, 0), (0.22, 0.08), (0.04, 0.12), (0.03, 0.15), (0.07, 0.2), (0.01, 0.26)), 28)
     parts.append(part("lid", moved(lid, (0, 0, 1.85 * tall)), look))
-    spout = curve((-0.4, 0, 0.6 * tall), (-0.65, 0, 0.8 * tall), (-0.75, 0, 1.4 * tall), (-0.95, 0, rng.uniform(1.6, 2) * tall))
+    spout = curve(
+        (-0.4, 0, 0.6 * tall), (-0.65, 0, 0.8 * tall), (-0.75, 0, 1.4 * tall), (-0.95, 0, rng.uniform(1.6, 2) * tall)
+    )
     parts.append(part("spout", tube(spout, np.linspace(0.13, 0.05, len(spout))), look))
     return [*parts, part("handle", _handle(rng, 0.46, 0.5 * tall, 1.6 * tall, 0.045), look)]
 
@@ -97,7 +139,10 @@ def hydrant(rng: Rng) -> list[Part]:
     """Turned posts with caps and arms: hydrants, pawns, bollards."""
     look = paint(rng)
     profile = _smooth(rng, (0.12, 0.28), 1.2, 6)
-    parts = [part("post", lathe([(0.3, -0.05), (0.3, 0), *profile], 28), look), part("cap", ellipsoid((0.24, 0.24, 0.18), (0, 0, 1.2)), look)]
+    parts = [
+        part("post", lathe([(0.3, -0.05), (0.3, 0), *profile], 28), look),
+        part("cap", ellipsoid((0.24, 0.24, 0.18), (0, 0, 1.2)), look),
+    ]
     for angle in rng.choice((0, 90, 180, 270), int(rng.integers(0, 4)), replace=False):
         arm = moved(turned(cylinder(0.1, 0.2), "y", 90), (0.3, 0, 0.8))
         parts.append(part("arm", turned(arm, "z", float(angle)), any_look(rng)))
@@ -121,14 +166,26 @@ def open_box(rng: Rng) -> list[Part]:
     walls += [box((wall, y, z), (s * (x - wall) / 2, 0, z / 2)) for s in (-1, 1)]
     parts = [part("wall", mesh, look) for mesh in walls]
     lid = box((x * 1.02, y * 1.02, rng.uniform(0.04, 0.15)), (0, -y / 2, 0.04), 0.01)
-    parts.append(part("lid", moved(turned(lid, "x", -float(angle)), (0, y / 2, z)), look if rng.random() < 0.5 else any_look(rng)))
+    parts.append(
+        part(
+            "lid", moved(turned(lid, "x", -float(angle)), (0, y / 2, z)), look if rng.random() < 0.5 else any_look(rng)
+        )
+    )
     if rng.random() < 0.4:
         parts.append(part("handle", _tilted_handle(y, z), any_look(rng)))
     return parts
 
 
 def _tilted_handle(y: float, z: float):
-    return tube(curve((-0.12, -y / 2, z * 0.6), (-0.1, -y / 2 - 0.1, z * 0.6), (0.1, -y / 2 - 0.1, z * 0.6), (0.12, -y / 2, z * 0.6)), 0.018)
+    return tube(
+        curve(
+            (-0.12, -y / 2, z * 0.6),
+            (-0.1, -y / 2 - 0.1, z * 0.6),
+            (0.1, -y / 2 - 0.1, z * 0.6),
+            (0.12, -y / 2, z * 0.6),
+        ),
+        0.018,
+    )
 
 
 def food_stack(rng: Rng) -> list[Part]:
@@ -138,15 +195,22 @@ def food_stack(rng: Rng) -> list[Part]:
         parts.append(part("plate", cylinder(rng.uniform(0.55, 0.8), 0.03, (0, 0, -0.02), sides=36), white(rng)))
     for _ in range(int(rng.integers(2, 7))):
         height = rng.uniform(0.05, 0.35)
-        mesh = cylinder(radius, height, (0, 0, z + height / 2), sides=32) if rng.random() < 0.5 else ellipsoid((radius, radius, height * 0.6), (0, 0, z + height / 2), rng.uniform(2, 5))
+        mesh = (
+            cylinder(radius, height, (0, 0, z + height / 2), sides=32)
+            if rng.random() < 0.5
+            else ellipsoid((radius, radius, height * 0.6), (0, 0, z + height / 2), rng.uniform(2, 5))
+        )
         parts.append(part("layer", mesh, paint(rng)))
-        z, radius = z + height * 0.95, radius * (rng.uniform(0.6, 0.9) if rng.random() < 0.4 else rng.uniform(0.93, 1.04))
+        z, radius = (
+            z + height * 0.95,
+            radius * (rng.uniform(0.6, 0.9) if rng.random() < 0.4 else rng.uniform(0.93, 1.04)),
+        )
     if rng.random() < 0.6:
         parts.append(part("top", ellipsoid((radius, radius, radius * rng.uniform(0.3, 0.8)), (0, 0, z)), paint(rng)))
     return parts
 
 
 FAMILIES = {
-    "bottle": bottle, "bowl": bowl, "bucket": bucket, "food_stack": food_stack, "hat": hat, "hydrant": hydrant, "mug": mug,
-    "open_box": open_box, "teapot": teapot, "vase": vase,
+    "bottle": bottle, "bowl": bowl, "bucket": bucket, "food_stack": food_stack, "hat": hat, "hydrant": hydrant,
+    "mug": mug, "open_box": open_box, "teapot": teapot, "vase": vase,
 }  # fmt: skip

@@ -27,7 +27,9 @@ def add_object(collection: bpy.types.Collection, thing: ProceduralObject) -> bpy
     for look in looks:
         mesh.materials.append(_material(thing.parts, look))
     slots = [looks.index((part.colour, part.roughness, part.metallic)) for part in thing.parts]
-    mesh.polygons.foreach_set("material_index", np.repeat(slots, [len(part.mesh.faces) for part in thing.parts]).astype(np.int32))
+    mesh.polygons.foreach_set(
+        "material_index", np.repeat(slots, [len(part.mesh.faces) for part in thing.parts]).astype(np.int32)
+    )
     mesh.update(calc_edges=True)
     mesh.shade_flat()
     obj = bpy.data.objects.new(thing.name, mesh)

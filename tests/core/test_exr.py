@@ -12,7 +12,12 @@ def test_reads_what_blender_writes(tmp_path, codec, depth):
     image = bpy.data.images.new("x", 21, 37, alpha=True, float_buffer=True)
     image.pixels.foreach_set(values[::-1].ravel())
     settings = bpy.context.scene.render.image_settings
-    settings.file_format, settings.color_mode, settings.color_depth, settings.exr_codec = 'OPEN_EXR', 'RGBA', depth, codec
+    settings.file_format, settings.color_mode, settings.color_depth, settings.exr_codec = (
+        'OPEN_EXR',
+        'RGBA',
+        depth,
+        codec,
+    )
     image.save_render(str(tmp_path / "x.exr"))
     bpy.data.images.remove(image)
     channels = exr.read(tmp_path / "x.exr")

@@ -16,7 +16,11 @@ def corners_of(extent):
 
 
 def test_one_scale_gives_the_box_and_the_pictures_fit_it():
-    masks = {"front": mask(100, 100, (20, 10, 60, 90)), "right": mask(100, 100, (30, 15, 50, 95)), "top": mask(100, 100, (5, 5, 45, 25))}
+    masks = {
+        "front": mask(100, 100, (20, 10, 60, 90)),
+        "right": mask(100, 100, (30, 15, 50, 95)),
+        "top": mask(100, 100, (5, 5, 45, 25)),
+    }
     cameras = fit_cameras(masks)
     corners = corners_of((0.5, 0.25, 1.0))
     for name, box in (("front", (20, 10, 60, 90)), ("right", (30, 15, 50, 95)), ("top", (5, 5, 45, 25))):

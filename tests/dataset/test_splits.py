@@ -32,5 +32,5 @@ def test_held_out_families_are_never_trained_on():
 
 
 def test_a_leak_is_refused_by_name():
-    with pytest.raises(DatasetError, match="chair_a .*chair_b"):
+    with pytest.raises(DatasetError, match=r"chair_a .*chair_b"):
         check_no_leak({"chair_a": "train", "chair_b": "test"}, {"chair_a": (0.5, 0.5), "chair_b": (0.502, 0.5)})

@@ -46,7 +46,9 @@ def write_ellipsoid(folder, name, half, rng):
     normals = surface / half**2
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
     inside = [((p / half) ** 2).sum(1) < 1 for p in (uniform, near)]
-    shape = Shape(*(np.float32(uniform), inside[0], np.float32(near), inside[1], np.float32(surface), np.float32(normals)))
+    shape = Shape(
+        *(np.float32(uniform), inside[0], np.float32(near), inside[1], np.float32(surface), np.float32(normals))
+    )
     views = [RenderedView(kind, camera, *picture(camera, half, colour)) for kind, camera in cameras]
     write_object(folder, Record(name, "test", "ellipsoid", bounds, tuple(half), tuple(cameras)), shape, views)
 

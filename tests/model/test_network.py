@@ -12,12 +12,18 @@ CAMERAS = [perspective(POSE, 0.7, 64).cropped(3, -5, 64, 64), orthographic(POSE,
 
 @pytest.mark.parametrize("camera", CAMERAS, ids=["pinhole", "flat"])
 def test_projects_as_the_camera_does(camera):
-    where, geometry = project(torch.from_numpy(camera_matrix(camera))[None, None], torch.from_numpy(POINTS).float()[None])
+    where, geometry = project(
+        torch.from_numpy(camera_matrix(camera))[None, None], torch.from_numpy(POINTS).float()[None]
+    )
     pixels, depth = camera.project(POINTS)
     np.testing.assert_allclose((where[0, 0].numpy() + 1) * 32, pixels, atol=1e-3)
     np.testing.assert_allclose(np.diff(geometry[0, 0, :, 0].numpy()), np.diff(depth), atol=1e-5)
     back = camera.to_world[:3, 2] if camera.orthographic else camera.to_world[:3, 3] - POINTS
-    np.testing.assert_allclose(geometry[0, 0, :, 1:].numpy(), np.broadcast_to(back / np.linalg.norm(back, axis=-1, keepdims=True), (50, 3)), atol=1e-5)
+    np.testing.assert_allclose(
+        geometry[0, 0, :, 1:].numpy(),
+        np.broadcast_to(back / np.linalg.norm(back, axis=-1, keepdims=True), (50, 3)),
+        atol=1e-5,
+    )
 
 
 @pytest.mark.parametrize("camera", CAMERAS, ids=["pinhole", "flat"])

@@ -27,7 +27,7 @@ def test_samples_agree_with_their_pictures(dataset, views, free, vary):
     objects = load_split([dataset], "train")
     for seed, thing in enumerate(objects):
         sample = draw_sample(thing, views, free, np.random.default_rng(seed), Sampling(vary=vary))
-        pictures, cameras, points, inside, surface, colour, up = sample
+        pictures, cameras, points, inside, _, _, up = sample
         on = inside_by_pictures(pictures, cameras, points)
         assert on[inside > 0].mean() > 0.88  # the cameras vary by a pixel
         if views == 4:

@@ -50,7 +50,7 @@ def test_a_truncated_file_is_found(file, size):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(WeightsError, match="nothing.safetensors"):
+    with pytest.raises(WeightsError, match=r"nothing\.safetensors"):
         weights.load(tmp_path / "nothing.safetensors")
 
 
