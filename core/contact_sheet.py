@@ -13,7 +13,9 @@ _TEXT = 14
 _PAPER = (255, 255, 255)
 
 
-def contact_sheet(rows: Sequence[tuple[str, Sequence[NDArray[np.floating]]]], size: int, columns: int = 1) -> NDArray[np.uint8]:
+def contact_sheet(
+    rows: Sequence[tuple[str, Sequence[NDArray[np.floating]]]], size: int, columns: int = 1
+) -> NDArray[np.uint8]:
     """Rows of pictures, each under its label, as one picture (H, W, 3) uint8.
 
     Args:
@@ -39,4 +41,6 @@ def contact_sheet(rows: Sequence[tuple[str, Sequence[NDArray[np.floating]]]], si
 def _fitted(picture: NDArray[np.floating], size: int) -> Image.Image:
     image = Image.fromarray((np.asarray(picture).clip(0, 1) * 255 + 0.5).astype(np.uint8))
     scale = size / max(image.size)
-    return image.resize((max(1, round(image.width * scale)), max(1, round(image.height * scale))), Image.Resampling.LANCZOS)
+    return image.resize(
+        (max(1, round(image.width * scale)), max(1, round(image.height * scale))), Image.Resampling.LANCZOS
+    )
