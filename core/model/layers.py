@@ -9,16 +9,19 @@ from torch.nn import functional as F
 
 
 def conv(dimensions: int, inputs: int, outputs: int, size: int = 3, stride: int = 1) -> nn.Sequential:
-    """Convolution, batch normalisation and ReLU in 2 or 3 dimensions."""
-    convolution, norm = ((nn.Conv2d, nn.BatchNorm2d), (nn.Conv3d, nn.BatchNorm3d))[dimensions - 2]
+    """Convolution, normalisation and ReLU in 2 or 3 dimensions.
+
+    In 3D the normalisation is over groups of channels (Wu and He 2018, arXiv:1803.08494): what is lifted from one
+    view and from four differs too much for statistics that a batch or a running mean shares.
+    """
     padding = (size - 1) // 2 if stride == 1 or size % 2 else 0
-    return nn.Sequential(
-        OrderedDict(
-            conv=convolution(inputs, outputs, size, stride, padding, bias=False),
-            norm=norm(outputs),
-            relu=nn.ReLU(inplace=True),
-        )
-    )
+    if dimensions == 2:
+        convolution: nn.Module = nn.Conv2d(inputs, outputs, size, stride, padding, bias=False)
+        norm: nn.Module = nn.BatchNorm2d(outputs)
+    else:
+        convolution = nn.Conv3d(inputs, outputs, size, stride, padding, bias=False)
+        norm = nn.GroupNorm(min(8, outputs // 2), outputs)
+    return nn.Sequential(OrderedDict(conv=convolution, norm=norm, relu=nn.ReLU(inplace=True)))
 
 
 class Residual(nn.Module):

@@ -149,12 +149,22 @@ class Trainer:
 
 
 def losses_of(model: ReconstructionNetwork, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-    """Occupancy (cross-entropy), colour (mean absolute error) and up (one less cosine) losses of a batch."""
+    """Occupancy (cross-entropy and soft IoU), colour (mean absolute error) and up (one less cosine) losses of a batch."""
     features = model.encode(batch.pictures, batch.cameras)
     logits = model.occupancy(features, batch.points)
-    occupancy = F.binary_cross_entropy_with_logits(logits, batch.inside)
+    occupancy = F.binary_cross_entropy_with_logits(logits, batch.inside) + 0.3 * (1 - soft_iou(logits, batch.inside))
     colour = F.l1_loss(model.colour(features, batch.surface), batch.colour)
     return occupancy, colour, (1 - (features.up * batch.up).sum(1)).mean()
+
+
+def soft_iou(logits: Tensor, inside: Tensor) -> Tensor:
+    """Mean over a batch of the intersection over union of probabilities (B, P) and truth (B, P).
+
+    Where cross-entropy leaves all of an uncertain part outside, this asks for the likelier half of it.
+    """
+    found = logits.sigmoid()
+    both = (found * inside).sum(1)
+    return ((both + 1) / ((found + inside).sum(1) - both + 1)).mean()
 
 
 # What validation asks: name, number of views, free or posed.
