@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..arrays import MeshArrays, View
+from ..background import plain_mask
 from ..cameras import Camera, look_at, perspective
 from ..errors import ImageError, MeshError
 from ..field import refine
@@ -147,13 +148,17 @@ def _colour(network: ReconstructionNetwork, features: Features, points: NDArray[
 
 
 def with_mask(image: Pixels, network: MaskNetwork) -> Pixels:
-    """``image`` (H, W, 4) with the object's mask as its alpha: its own alpha if it has one, else found.
+    """``image`` (H, W, 4) with the object's mask as its alpha: its own alpha, or what stands before a plain
+    background, or what the network finds.
 
     Raises:
         ImageError: no object was found.
     """
     if image[..., 3].min() < 0.5:
         return image
+    plain = plain_mask(image[..., :3])
+    if plain is not None:
+        return np.concatenate((image[..., :3], plain[..., None]), axis=2)
     rough = _find(image[..., :3], network)
     low, high = bounding_box(rough)
     margin = 0.12 * float((high - low).max()) + 2

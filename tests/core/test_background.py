@@ -1,0 +1,32 @@
+import numpy as np
+from maquette.core.background import plain_mask
+
+
+def picture(background=1.0):
+    """A dark ring with a spot of the background's colour inside, on a plain background with some noise."""
+    y, x = np.mgrid[0:90, 0:120]
+    radius = np.hypot(x - 60, y - 45)
+    colour = np.full((90, 120, 3), background) + np.random.default_rng(0).uniform(-0.02, 0.02, (90, 120, 3))
+    colour[(radius < 30) & (radius > 10)] = (0.2, 0.3, 0.1)
+    return colour.clip(0, 1), radius
+
+
+def test_keeps_what_the_background_cannot_reach():
+    for background in (1.0, 0.5, 0.0):
+        colour, radius = picture(background)
+        np.testing.assert_array_equal(plain_mask(colour) > 0.5, radius < 30)
+
+
+def test_a_winding_way_in_is_found():
+    colour, radius = picture()
+    colour[44:47, 25:60] = 1
+    mask = plain_mask(colour)
+    assert mask[45, 60] == 0 and mask[45, 80] == 1
+
+
+def test_a_busy_border_is_left_to_others():
+    assert plain_mask(np.random.default_rng(0).random((40, 40, 3))) is None
+
+
+def test_an_empty_picture_has_no_object():
+    assert plain_mask(np.ones((40, 40, 3))) is None
