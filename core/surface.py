@@ -42,15 +42,14 @@ def surface_nets(
     if not inside.any():
         raise MeshError("There is no surface: nothing of the field is inside")
     codes = _unpinched(inside, padded)
-    shape = np.array(codes.shape)
-    cells = np.flatnonzero((codes != 0) & (codes != 255))
+    cells = _crossed_cells(codes)
     code = codes.ravel()[cells]
-    groups, counts = _sheets()
+    _, counts = _sheets()
     first = np.cumsum(counts[code]) - counts[code]
-    vertices = _vertices(padded, inside, cells, code, first, shape)
     where = np.empty(codes.size, np.int32)
     where[cells] = np.arange(len(cells), dtype=np.int32)
-    faces = [_quads(inside, axis, codes.ravel(), where, first, groups, shape) for axis in range(3)]
+    vertices = _vertices(padded, cells, code, first, codes.shape)
+    faces = [_quads(axis, cells, code, where, first, codes.shape) for axis in range(3)]
     start = np.zeros(3) if origin is None else np.asarray(origin, float)
     return MeshArrays((start + (vertices - 1) * spacing).astype(np.float32), np.concatenate(faces).astype(np.int32))
 
@@ -86,13 +85,28 @@ def pieces(mesh: MeshArrays) -> NDArray[np.int64]:
 
 def _codes(inside: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """For each cell which of its corners are inside, one bit a corner."""
-    x, y, z = (n - 1 for n in inside.shape)
-    codes = np.zeros((x, y, z), np.uint8)
-    bits = inside.view(np.uint8)
-    for c in range(8):
-        i, j, k = c & 1, c >> 1 & 1, c >> 2 & 1
-        codes |= bits[i : i + x, j : j + y, k : k + z] << np.uint8(c)
+    codes = inside.view(np.uint8)
+    for axis in (2, 1, 0):
+        low, high = _halves(axis)
+        codes = codes[low] | codes[high] << np.uint8(1 << axis)
     return codes
+
+
+def _halves(axis: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """What leaves out the last, and the first, of a grid along ``axis``."""
+    low, high = ([slice(None)] * 3 for _ in range(2))
+    low[axis], high[axis] = slice(None, -1), slice(1, None)
+    return tuple(low), tuple(high)
+
+
+def _crossed_cells(codes: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Flat indices of the cells with corners both inside and outside, in order."""
+    return np.flatnonzero(codes - np.uint8(1) < np.uint8(254))  # 0 - 1 wraps to 255
+
+
+def _strides(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """How far apart in a flat index two neighbours along each axis are."""
+    return shape[1] * shape[2], shape[2], 1
 
 
 def _unpinched(inside: NDArray[np.bool_], field: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -101,16 +115,9 @@ def _unpinched(inside: NDArray[np.bool_], field: NDArray[np.float32]) -> NDArray
     That is at a face whose corners alternate and whose two crossing lines belong to one sheet in both cells. The
     outside corner of it that is closer to the level is filled. Filling only ever adds, so this ends.
     """
-    codes = _codes(inside)
-    twice = _passes_twice()
     while True:
-        pinched = []
-        for axis in range(3):
-            low = tuple(slice(None, -1) if a == axis else slice(None) for a in range(3))
-            high = tuple(slice(1, None) if a == axis else slice(None) for a in range(3))
-            both = twice[codes, 2 * axis + 1][low] & twice[codes, 2 * axis][high]
-            for cell in np.argwhere(both):
-                pinched.append((axis, *cell))
+        codes = _codes(inside)
+        pinched = _pinched_faces(codes)
         if not pinched:
             return codes
         for axis, *cell in pinched:
@@ -122,56 +129,75 @@ def _unpinched(inside: NDArray[np.bool_], field: NDArray[np.float32]) -> NDArray
             if nearest is not None:
                 inside[nearest] = True
                 field[nearest] = 1e-6
-        codes = _codes(inside)
+
+
+def _pinched_faces(codes: NDArray[np.uint8]) -> list[tuple[int, ...]]:
+    """(axis, i, j, k) of each cell whose sheet cuts its high face along the axis twice, as does the next cell's."""
+    twice, flat, strides = _passes_twice(), codes.ravel(), _strides(codes.shape)
+    cells = _crossed_cells(codes)
+    code = flat[cells]
+    pinched = []
+    for axis in range(3):
+        # The padding keeps such a face off the border, so that there is a next cell.
+        found = cells[twice[code, 2 * axis + 1]]
+        found = found[twice[flat[found + strides[axis]], 2 * axis]]
+        pinched += [(axis, *cell) for cell in np.stack(np.unravel_index(found, codes.shape), axis=1).tolist()]
+    return pinched
 
 
 def _vertices(
-    field: NDArray[np.float32], inside: NDArray[np.bool_], cells: NDArray[np.int64], code: NDArray[np.uint8],
-    first: NDArray[np.int64], shape: NDArray[np.int64],
+    field: NDArray[np.float32], cells: NDArray[np.int64], code: NDArray[np.uint8], first: NDArray[np.int64],
+    shape: tuple[int, ...],
 ) -> NDArray[np.float64]:  # fmt: skip
     """The mean of the crossings of each sheet in each cell: (V, 3) in cells of the padded grid."""
     groups, counts = _sheets()
-    base = np.stack(np.unravel_index(cells, shape), axis=1)
+    i, j, k = np.unravel_index(cells, shape)
+    values, strides = field.ravel(), _strides(field.shape)
+    at = i * strides[0] + j * strides[1] + k
     total = int(counts[code].sum())
-    owners, points = [], []
-    values = field.ravel()
-    strides = np.array((field.shape[1] * field.shape[2], field.shape[2], 1))
+    weight, offset = np.zeros(total), np.zeros((3, total))
     for index, (axis, a, _) in enumerate(_EDGES):
         group = groups[code, index]
         has = np.flatnonzero(group >= 0)
-        corner = base[has] + (a & 1, a >> 1 & 1, a >> 2 & 1)
-        at = corner @ strides
-        one, two = values[at].astype(float), values[at + strides[axis]].astype(float)
-        one, two = (np.where(np.isinf(v), -np.abs(other) - 1e-6, v) for v, other in ((one, two), (two, one)))
-        point = corner.astype(float)
-        point[:, axis] += (one / np.where(one == two, 1, one - two)).clip(0.001, 0.999)
-        owners.append(first[has] + group[has])
-        points.append(point)
-    owner, point = np.concatenate(owners), np.concatenate(points)
-    weight = np.bincount(owner, minlength=total)
-    return np.stack([np.bincount(owner, point[:, k], total) / weight for k in range(3)], axis=1)
+        owner = first[has] + group[has]  # no sheet twice: adding by index is safe
+        corner = at[has] + (a & 1) * strides[0] + (a >> 1 & 1) * strides[1] + (a >> 2 & 1)
+        weight[owner] += 1
+        for other in range(3):
+            if other == axis:
+                offset[other, owner] += _crossing(values[corner], values[corner + strides[axis]])
+            elif a >> other & 1:
+                offset[other, owner] += 1
+    base = np.repeat(np.stack((i, j, k)), counts[code], axis=1)
+    return (base + offset / weight).T
+
+
+def _crossing(one: NDArray[np.float32], two: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Where along edges in 0..1 the values, one of them above 0, cross it; -inf, the padding, mirrors the other."""
+    one, two = one.astype(float), two.astype(float)
+    one, two = (np.where(np.isinf(v), -np.abs(other) - 1e-6, v) for v, other in ((one, two), (two, one)))
+    return (one / np.where(one == two, 1, one - two)).clip(0.001, 0.999)
 
 
 def _quads(
-    inside: NDArray[np.bool_], axis: int, codes: NDArray[np.uint8], where: NDArray[np.int32], first: NDArray[np.int64],
-    groups: NDArray[np.int8], shape: NDArray[np.int64],
+    axis: int, cells: NDArray[np.int64], code: NDArray[np.uint8], where: NDArray[np.int32], first: NDArray[np.int64],
+    shape: tuple[int, ...],
 ) -> NDArray[np.int64]:  # fmt: skip
-    """A quad around each crossed edge of the grid along ``axis``: the vertices of the four cells about it."""
-    low = tuple(slice(None, -1) if a == axis else slice(None) for a in range(3))
-    high = tuple(slice(1, None) if a == axis else slice(None) for a in range(3))
-    edges = np.argwhere(inside[low] != inside[high])
-    leaves = inside[low][tuple(edges.T)]
+    """A quad around each crossed edge of the grid along ``axis``: the vertices of the four cells about it.
+
+    An edge is found in the cell that it begins at; on the border, where it would have none, the padding is not crossed.
+    """
+    groups, _ = _sheets()
+    low, high = code & 1, code >> (1 << axis) & 1
+    own = np.flatnonzero(low != high)
+    strides = _strides(shape)
     u, v = (axis + 1) % 3, (axis + 2) % 3
     corners = []
     for du, dv in ((1, 1), (0, 1), (0, 0), (1, 0)):  # counter-clockwise seen from the end of the axis
-        cell = edges.copy()
-        cell[:, u] -= du
-        cell[:, v] -= dv
+        rank = where[cells[own] - du * strides[u] - dv * strides[v]]
         start = du << u | dv << v
-        flat = (cell[:, 0] * shape[1] + cell[:, 1]) * shape[2] + cell[:, 2]
-        corners.append(first[where[flat]] + groups[codes[flat], _EDGE_INDEX[start, start | 1 << axis]])
+        corners.append(first[rank] + groups[code[rank], _EDGE_INDEX[start, start | 1 << axis]])
     quads = np.stack(corners, axis=1)
-    return np.where(leaves[:, None], quads, quads[:, ::-1])
+    return np.where(low[own, None] == 1, quads, quads[:, ::-1])
 
 
 def _face_lines(code: int) -> list[tuple[int, int, int]]:

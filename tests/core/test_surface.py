@@ -68,6 +68,29 @@ def test_noise_stays_manifold(seed, share):
     assert volume(mesh) > 0
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_smooth_noise_stays_manifold(seed):
+    """Thin bridges and sheets close to each other, as fields of a network have them."""
+    field = np.random.default_rng(seed).standard_normal((20, 20, 20))
+    for axis in (0, 1, 2, 0, 1, 2):
+        field = (np.roll(field, 1, axis) + 2 * field + np.roll(field, -1, axis)) / 4
+    check_manifold(surface_nets(field, 0.1))
+
+
+def test_the_check_of_manifolds_sees_a_shared_edge():
+    """Two voxels that share an edge: the naive surface would run it twice."""
+    voxels = np.zeros((4, 4, 4))
+    voxels[1, 1, 1] = voxels[2, 2, 1] = 1
+    check_manifold(surface_nets(voxels, 0.5))
+    one = surface_nets(np.ones((1, 1, 1)))
+    pair = np.concatenate((one.vertices, one.vertices + 9)), np.concatenate((one.faces, one.faces + 8))
+    check_manifold(MeshArrays(*pair))
+    with pytest.raises(AssertionError, match="two fans"):
+        check_manifold(MeshArrays(pair[0], np.where(pair[1] == 8, 0, pair[1])))
+    with pytest.raises(AssertionError):
+        check_manifold(MeshArrays(pair[0], pair[1][1:]))
+
+
 def test_what_touches_the_border_is_closed():
     mesh = surface_nets(np.ones((3, 4, 5)))
     check_manifold(mesh)
