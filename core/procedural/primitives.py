@@ -17,7 +17,7 @@ def box(size: Vector, centre: Vector = (0, 0, 0), bevel: float = 0.0) -> MeshArr
     half = np.asarray(size, float) / 2
     if bevel <= 0:
         corners = np.array([(x, y, z) for z in (-1, 1) for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1))]) * half
-        return moved(_ring_mesh(corners.reshape(2, 4, 3)), centre)
+        return moved(ring_mesh(corners.reshape(2, 4, 3)), centre)
     bevel = min(bevel, 0.99 * half.min())
     inner, rings = half - bevel, []
     for z, grown in ((-half[2], 0.0), (-inner[2], bevel), (inner[2], bevel), (half[2], 0.0)):
@@ -25,7 +25,7 @@ def box(size: Vector, centre: Vector = (0, 0, 0), bevel: float = 0.0) -> MeshArr
         a, b = inner[0], inner[1]
         outline = ((-a, -y), (a, -y), (x, -b), (x, b), (a, y), (-a, y), (-x, b), (-x, -b))
         rings.append([(u, v, z) for u, v in outline])
-    return moved(_ring_mesh(np.array(rings)), centre)
+    return moved(ring_mesh(np.array(rings)), centre)
 
 
 def cylinder(
@@ -48,7 +48,7 @@ def lathe(profile: Sequence[tuple[float, float]], sides: int = 32) -> MeshArrays
     rings = np.stack(
         (radius[:, None] * np.cos(turn), radius[:, None] * np.sin(turn), np.repeat(z[:, None], sides, 1)), axis=2
     )
-    return _ring_mesh(rings)
+    return ring_mesh(rings)
 
 
 def ellipsoid(radii: Vector, centre: Vector = (0, 0, 0), power: float = 2.0, rings: int = 14) -> MeshArrays:
@@ -69,7 +69,7 @@ def ellipsoid(radii: Vector, centre: Vector = (0, 0, 0), power: float = 2.0, rin
         ),
         axis=2,
     )
-    return moved(_ring_mesh(grid * np.asarray(radii, float)), centre)
+    return moved(ring_mesh(grid * np.asarray(radii, float)), centre)
 
 
 def torus(
@@ -86,7 +86,7 @@ def torus(
         ),
         axis=2,
     )
-    return moved(_ring_mesh(rings, closed=True), centre)
+    return moved(ring_mesh(rings, closed=True), centre)
 
 
 def tube(
@@ -105,13 +105,13 @@ def tube(
         side /= max(float(np.linalg.norm(side)), 1e-9)
         other = np.cross(along, side)
         rings.append(point + r * (np.cos(turn)[:, None] * side + flat * np.sin(turn)[:, None] * other))
-    return _ring_mesh(np.array(rings))
+    return ring_mesh(np.array(rings))
 
 
 def prism(outline: NDArray[np.floating], height: float) -> MeshArrays:
     """A star-shaped ``outline`` (P, 2), counter-clockwise about its mean, raised from z = -height/2 to height/2."""
     rings = [np.c_[outline, np.full(len(outline), z)] for z in (-height / 2, height / 2)]
-    return _ring_mesh(np.array(rings))
+    return ring_mesh(np.array(rings))
 
 
 def moved(mesh: MeshArrays, by: Vector) -> MeshArrays:
@@ -164,7 +164,7 @@ def curve(*points: Vector, steps: int = 14) -> NDArray[np.float64]:
     return np.concatenate((*parts, p[-2:-1]))
 
 
-def _ring_mesh(rings: NDArray[np.floating], closed: bool = False) -> MeshArrays:
+def ring_mesh(rings: NDArray[np.floating], closed: bool = False) -> MeshArrays:
     """Triangles between successive rings of points (R, S, 3), each counter-clockwise seen against the way they go.
 
     The first and the last ring are closed with a fan, or joined if ``closed``.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..arrays import MeshArrays
-from .parts import Part, any_look, dark, metal, paint, part
-from .primitives import box, cylinder, ellipsoid, lathe, moved, prism, stretched, tube, turned
+from .parts import Part, any_look, dark, metal, paint, part, wood
+from .primitives import box, cylinder, ellipsoid, lathe, moved, prism, ring_mesh, stretched, tube, turned
 
 Rng = np.random.Generator
 
@@ -135,9 +135,7 @@ def _wing(
     corners = []
     for x, y, z, c in ((0.0, 0.0, 0.0, chord), (span, sweep, lift, chord * taper)):
         corners.append([(x, y - c / 2, z), (x, y, z - thick / 2), (x, y + c / 2, z), (x, y, z + thick / 2)])
-    from .primitives import _ring_mesh
-
-    return moved(stretched(_ring_mesh(np.array(corners)), (side, 1, 1)), at)
+    return moved(stretched(ring_mesh(np.array(corners)), (side, 1, 1)), at)
 
 
 def boat(rng: Rng) -> list[Part]:
@@ -228,8 +226,6 @@ def house(rng: Rng) -> list[Part]:
 
 
 def tree(rng: Rng) -> list[Part]:
-    from .parts import wood
-
     height, parts = rng.uniform(0.3, 0.8), []
     parts.append(
         part("trunk", tube(np.array(((0, 0, 0), (rng.normal(0, 0.05), 0, height))), np.array((0.07, 0.04))), wood(rng))

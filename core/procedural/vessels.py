@@ -91,7 +91,7 @@ def vase(rng: Rng) -> list[Part]:
             part(
                 "handle",
                 turned(_handle(rng, profile[-6][0], high * 0.5, high * 0.9, 0.03), "z", a),
-                parts[0].colour and any_look(rng),
+                any_look(rng),
             )
             for a in (0, 180)
         ]
