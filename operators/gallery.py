@@ -37,10 +37,12 @@ def _run(arguments: argparse.Namespace) -> int:
     paths = sorted(path for path in arguments.folder.glob("*") if path.suffix.lower() in _SUFFIXES)
     if not paths:
         raise ImageError(f"{arguments.folder} holds no picture ({' '.join(sorted(_SUFFIXES))})")
-    rows, failed = [], 0
+    rows, scores, failed = [], [], 0
     for path in paths:
         try:
-            rows.append(_row(path, arguments))
+            row, score = _row(path, arguments)
+            rows.append(row)
+            scores.append(score)
         except MaquetteError as error:
             failed += 1
             print(f"{path.name}: {error}")
@@ -48,18 +50,22 @@ def _run(arguments: argparse.Namespace) -> int:
         return 1
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(contact_sheet(rows, arguments.size, arguments.columns)).save(arguments.output)
-    print(f"{arguments.output}: {len(rows)} of {len(paths)} pictures")
+    told = f"mean IoU of the silhouettes {sum(scores) / len(scores):.3f}, the least {min(scores):.3f}"
+    print(f"{arguments.output}: {len(rows)} of {len(paths)} pictures; {told}")
     return 1 if failed else 0
 
 
-def _row(path: Path, arguments: argparse.Namespace) -> tuple[str, list]:
-    request = reconstruct.Request(path, resolution=arguments.resolution, weights=arguments.weights)
-    mesh = run_to_end(reconstruct.reconstruct(request))
+def _row(path: Path, arguments: argparse.Namespace) -> tuple[tuple[str, list], float]:
+    from ..core.model.evaluation import photo_score
+    from ..core.model.inference import Settings
+
+    image = images.read(path)
+    mesh, score = run_to_end(photo_score(image, Settings(arguments.resolution, weights=arguments.weights)))
     with temporary_data():
         obj = reconstruct.add_object(bpy.context, path.stem, mesh, Vector())
         bpy.context.view_layer.update()
         with quiet():
-            return path.stem, [images.read(path), *portraits(obj, 2 * arguments.size)]
+            return (f"{path.stem}  {score:.2f}", [image, *portraits(obj, 2 * arguments.size)]), score
 
 
 COMMAND = Command("gallery", "Reconstruct every picture of a folder onto one contact sheet", _add_arguments, _run)

@@ -1,6 +1,7 @@
 """Judges the model on objects that it never saw, beside two baselines on the same inputs.
 
-The protocol: posed references, no alignment whatever; a free view in its own frame. IoU on the uniform points of the
+The protocol: posed references, no alignment whatever; a free view in its own frame, its camera unknown; one picture
+leaves the depth unknown, of which only the middle is given. IoU on the uniform points of the
 box grown by 10 %, the prediction's inside by winding number; Chamfer-L1 (half of both directions' means, unsquared),
 F-scores and normal consistency between samples of both surfaces; all lengths in percent of the longest side.
 """
@@ -17,15 +18,16 @@ from numpy.typing import NDArray
 
 from .. import solid
 from ..arrays import MeshArrays, View
-from ..cameras import Camera
 from ..dataset import splits
 from ..dataset.records import ObjectFile
 from ..errors import DatasetError, MeshError
+from ..sheet import fit_cameras
 from ..surface import surface_nets
 from ..work import Progress, Work
 from . import metrics, weights
 from .data import view_frame
-from .inference import reconstruct_views
+from .framing import free_camera
+from .inference import Settings, reconstruct_views, upright, with_mask
 from .network import BOUND
 
 Points = NDArray[np.floating]
@@ -114,8 +116,28 @@ def evaluate(
     return {key: (Scores(*np.mean([astuple(s) for s in group], axis=0)), len(group)) for key, group in grouped.items()}
 
 
+def photo_score(image: NDArray[np.float32], settings: Settings) -> Work[tuple[MeshArrays, float]]:
+    """Mesh of a free picture (H, W, 4), as ``reconstruct_photo`` gives it, and how far it agrees with the picture.
+
+    Returns:
+        The mesh, and the IoU of its silhouette, from the picture's own camera, with the object's mask.
+
+    Raises:
+        As ``reconstruct_photo``.
+    """
+    network, masks = weights.load(settings.weights)
+    image = with_mask(image, masks)
+    view = View(image, free_camera(image[..., 3]))
+    mesh, up = yield from reconstruct_views([view], network, settings.resolution)
+    agreed = metrics.iou(metrics.silhouette(mesh, view.camera), image[..., 3] > 0.5)
+    return upright(mesh, up, settings.size), agreed
+
+
 def judge(file: ObjectFile, question: Question) -> Judged:
-    """The pictures of ``question`` and the truth, in the object's frame (centred, longest side 1) or the view's own."""
+    """The pictures of ``question`` and the truth, in the frame that reconstruction gives them.
+
+    That is centred, the longest side that is seen 1, and turned as the object or, free, as the view.
+    """
     record, shape = file.record, file.shape()
     low, high = record.bounds
     kinds = [kind for kind, _ in record.views]
@@ -124,15 +146,18 @@ def judge(file: ObjectFile, question: Question) -> Judged:
     if missing:
         raise DatasetError(f"{file.path} has no view {missing[0]!r}")
     chosen = [kinds.index(kind) for kind in wanted]
+    images = [file.colour(i).astype(np.float32) / 255 for i in chosen]
+    masks = {kind: image[..., 3] for kind, image in zip(wanted, images, strict=True)}
+    rows, columns = np.nonzero(masks[wanted[0]] > 0.5)
+    transform = view_frame(record.views[chosen[0]][1], rows, columns, (low + high) / 2)
     if question.sides:
-        transform = np.diag((*np.full(3, 1 / (high - low).max()), 1.0))
-        transform[:3, 3] = -(low + high) / 2 / (high - low).max()
+        cameras = fit_cameras(masks)
+        scale = np.cbrt(np.linalg.det(transform[:3, :3])) if len(chosen) == 1 else 1 / (high - low).max()
+        transform = np.diag((scale, scale, scale, 1.0))
+        transform[:3, 3] = -(low + high) / 2 * scale
     else:
-        rows, columns = np.nonzero(file.colour(chosen[0])[..., 3] > 127)
-        transform = view_frame(record.views[chosen[0]][1], rows, columns, (low + high) / 2)
-    views = tuple(
-        View(file.colour(i).astype(np.float32) / 255, _moved_camera(record.views[i][1], transform)) for i in chosen
-    )
+        cameras = {"free": free_camera(masks["free"])}
+    views = tuple(View(image, cameras[kind]) for kind, image in zip(wanted, images, strict=True))
     linear = transform[:3, :3]
     turn = linear / np.cbrt(np.linalg.det(linear))
     points, surface = (p @ linear.T + transform[:3, 3] for p in (shape.uniform, shape.surface))
@@ -243,14 +268,6 @@ def _surface(field: Field, resolution: int = 64) -> MeshArrays | None:
         )
     except MeshError:
         return None
-
-
-def _moved_camera(camera: Camera, transform: NDArray[np.float64]) -> Camera:
-    """``camera`` after the world is moved by the similarity ``transform``."""
-    scale = float(np.cbrt(np.linalg.det(transform[:3, :3])))
-    rigid = transform.copy()
-    rigid[:3, :3] /= scale
-    return camera.scaled(scale).moved(rigid)
 
 
 def _files(datasets: Sequence[Path], split: str, limit: int | None) -> list[Path]:

@@ -2,41 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
 from ..arrays import MeshArrays, View
 from ..background import plain_mask
-from ..cameras import Camera, look_at, perspective
 from ..errors import ImageError, MeshError
 from ..field import refine
 from ..sheet import bounding_box, fit_cameras
 from ..surface import surface_nets, without_small_pieces
 from ..work import Progress, Work
 from . import weights
+from .framing import free_camera, network_view
 from .network import BOUND, Features, ReconstructionNetwork
-from .projection import camera_matrix, project, sample
+from .projection import camera_matrix
 from .segmentation import MaskNetwork
+from .silhouettes import CHUNK, SilhouetteField
 
 Pixels = NDArray[np.float32]
 
-_MASK_SIDE = 128
-_GATE_SIDE = 256
+_SEGMENTED_SIDE = 128
+_MASK_SIDE = 256
 # The logit that counts as the surface, by the number of views: best IoU on the validation split. One view leaves much
 # uncertain, and all of it below a half would leave thin parts out.
 _LEVELS = (-0.45, 0.2, 0.35, 0.5)
-_CHUNK = 16384  # points at once: a step stays well under 0.3 s
-_FRAME = 1.1  # the network's pictures show this many longest sides
-_FILL = 0.85  # of a free picture's width, that the object is brought to
-_ANGLE = np.radians(30)  # a free picture's assumed field of view, over the object with its margin
+_CUT = 0.05  # share of rays: if the solid leaves the volume on more, the picture is looked at from further away
+_LEAST_ROOM = 0.5
 
 
 @dataclass(frozen=True)
@@ -65,9 +63,9 @@ def reconstruct_photo(image: Pixels, settings: Settings = Settings()) -> Work[Me
     network, masks = weights.load(settings.weights)
     yield Progress(0.05, "Finding the object")
     image = with_mask(image, masks)
-    views = [free_view(image)]
+    views = [View(image, free_camera(image[..., 3]))]
     mesh, up = yield from reconstruct_views(views, network, settings.resolution)
-    return _standing(_sized(_uprighted(mesh, up), settings.size))
+    return upright(mesh, up, settings.size)
 
 
 def reconstruct_sides(images: Mapping[str, Pixels], settings: Settings = Settings()) -> Work[MeshArrays]:
@@ -100,51 +98,47 @@ def reconstruct_views(
     Raises:
         MeshError: the model sees no solid.
     """
-    yield Progress(0.1, "Looking")
-    features, gate = look(views, network)
-    evaluate = gated_occupancy(network, features, gate)
-    field = yield from _within(refine(evaluate, resolution, BOUND), 0.25, 0.75, "Shaping")
+    features, field, room = yield from _field(views, network)
+    values = yield from _within(refine(field, resolution, BOUND), 0.3, 0.75, "Shaping")
     yield Progress(0.75, "Surfacing")
     spacing = 2 * BOUND / resolution
     try:
-        mesh = without_small_pieces(surface_nets(field, 0.0, np.full(3, -BOUND), spacing), 0.01)
+        mesh = without_small_pieces(surface_nets(values, 0.0, np.full(3, -BOUND), spacing), 0.01)
     except MeshError as error:
         raise MeshError(
             "The model sees no solid object in this picture. Try another picture, or one cut out more cleanly"
         ) from error
     colours = []
-    chunks = np.array_split(mesh.vertices, max(1, len(mesh.vertices) // _CHUNK))
+    chunks = np.array_split(mesh.vertices, max(1, len(mesh.vertices) // CHUNK))
     for index, chunk in enumerate(chunks):
         yield Progress(0.8 + 0.2 * index / len(chunks), "Coloring")
         colours.append(_colour(network, features, chunk))
-    return replace(mesh, colours=np.concatenate(colours)), features.up[0].numpy()
+    mesh = replace(mesh, vertices=mesh.vertices / np.float32(room), colours=np.concatenate(colours))
+    return mesh, features.up[0].numpy()
+
+
+def _field(views: Sequence[View], network: ReconstructionNetwork) -> Work[tuple[Features, SilhouetteField, float]]:
+    """The field to extract, and the scale of its frame: below 1 where one picture's depth needs the room."""
+    level = _LEVELS[min(len(views), len(_LEVELS)) - 1]
+    room = 1.0
+    while True:
+        yield Progress(0.1, "Looking")
+        features, masks = look([View(view.image, view.camera.scaled(room)) for view in views], network)
+        field = SilhouetteField(network, features, masks, level)
+        cut = yield from _within(field.survey(), 0.1, 0.3, "Looking")
+        if len(views) > 1 or cut < _CUT or room <= _LEAST_ROOM:
+            return features, field, room
+        room *= 0.7
 
 
 @torch.inference_mode()
 def look(views: Sequence[View], network: ReconstructionNetwork) -> tuple[Features, Tensor]:
-    """Features of ``views``, and their masks for the gate: (1, N, 1, H, W)."""
-    small = [_network_view(view, network.config.picture) for view in views]
+    """Features of ``views``, and their masks, finer: (1, N, 1, H, W)."""
+    small = [network_view(view, network.config.picture) for view in views]
     pictures = torch.from_numpy(np.stack([view.image for view in small]).transpose(0, 3, 1, 2)[None].copy())
     cameras = torch.from_numpy(np.stack([camera_matrix(view.camera) for view in small])[None])
-    gate = [_network_view(view, _GATE_SIDE).image[..., 3] for view in views]
-    return network.encode(pictures, cameras), torch.from_numpy(np.stack(gate)[None, :, None])
-
-
-def gated_occupancy(
-    network: ReconstructionNetwork, features: Features, gate: Tensor
-) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
-    """Occupancy logits at points (P, 3) -> (P,), outside wherever a picture's mask shows nothing."""
-
-    level = _LEVELS[min(gate.shape[1], len(_LEVELS)) - 1]
-
-    @torch.inference_mode()
-    def evaluate(points: NDArray[np.float32]) -> NDArray[np.float32]:
-        tensor = torch.from_numpy(np.ascontiguousarray(points, np.float32))[None]
-        logits = network.occupancy(features, tensor) - level
-        cover = sample(gate, project(features.cameras, tensor)[0])[..., 0].amin(1)
-        return torch.minimum(logits, 10 * (cover - 0.35))[0].numpy()
-
-    return evaluate
+    masks = [network_view(view, _MASK_SIDE).image[..., 3] for view in views]
+    return network.encode(pictures, cameras), torch.from_numpy(np.stack(masks)[None, :, None])
 
 
 @torch.inference_mode()
@@ -179,58 +173,14 @@ def with_mask(image: Pixels, network: MaskNetwork) -> Pixels:
 def _find(colour: Pixels, network: MaskNetwork) -> NDArray[np.float32]:
     """Mask (H, W) in 0..1 of ``colour`` (H, W, 3), which is brought into the network's square."""
     height, width = colour.shape[:2]
-    scale = _MASK_SIDE / max(height, width)
+    scale = _SEGMENTED_SIDE / max(height, width)
     size = max(1, round(height * scale)), max(1, round(width * scale))
     picture = torch.from_numpy(colour.transpose(2, 0, 1)[None].copy())
     picture = F.interpolate(picture, size, mode="bilinear", antialias=True)
-    pad = _MASK_SIDE - size[0], _MASK_SIDE - size[1]
+    pad = _SEGMENTED_SIDE - size[0], _SEGMENTED_SIDE - size[1]
     picture = F.pad(picture, (pad[1] // 2, pad[1] - pad[1] // 2, pad[0] // 2, pad[0] - pad[0] // 2), mode="replicate")
     logits = network(picture)[:, :, pad[0] // 2 : pad[0] // 2 + size[0], pad[1] // 2 : pad[1] // 2 + size[1]]
     return F.interpolate(logits, (height, width), mode="bicubic")[0, 0].sigmoid().numpy()
-
-
-def free_view(image: Pixels) -> View:
-    """A picture of unknown camera as a view in its own frame: x right, y away, z up in the picture.
-
-    The camera is taken to look straight at the object and to see 30 degrees; the object's longest seen side is 1.
-    """
-    low, high = bounding_box(image[..., 3])
-    side = float((high - low).max()) / _FILL
-    middle = (low + high) / 2
-    distance = 0.5 / _FILL / np.tan(_ANGLE / 2)
-    camera = perspective(look_at(np.array((0, -distance, 0)), np.zeros(3)), float(_ANGLE), 1)
-    camera = camera.zoomed(side).cropped(*(side / 2 - middle), image.shape[1], image.shape[0])
-    return View(image, camera)
-
-
-def _network_view(view: View, side: int) -> View:
-    """``view`` as a square of ``side`` pixels around the object: 1.1 longest sides, or as a free picture is filled."""
-    at, depth = view.camera.project(np.zeros((1, 3)))
-    scale = view.camera.intrinsics[[0, 1], [0, 1]]
-    window = _FRAME * scale if view.camera.orthographic else scale / (float(depth[0]) * _FILL)
-    low = at[0] - window / 2
-    image = _cut(view.image, low, window, side)
-    focal = scale * side / window
-    centre = (view.camera.intrinsics[:2, 2] - low) * side / window
-    intrinsics = np.array(((focal[0], 0, centre[0]), (0, focal[1], centre[1]), (0, 0, 1.0)))
-    return View(image, Camera(view.camera.to_world, intrinsics, side, side, view.camera.orthographic))
-
-
-def _cut(image: Pixels, low: NDArray[np.float64], window: NDArray[np.float64], side: int) -> Pixels:
-    """The window of ``image`` that begins at ``low`` (x, y), scaled to a square; empty where it reaches outside."""
-    solid = np.concatenate((image[..., :3] * image[..., 3:], image[..., 3:]), axis=2)
-    before = np.ceil(np.maximum(-low, 0)).astype(int) + 1
-    after = np.ceil(np.maximum(low + window - image.shape[1::-1], 0)).astype(int) + 1
-    solid = np.pad(solid, ((before[1], after[1]), (before[0], after[0]), (0, 0)))
-    box = (*(low + before), *(low + before + window))
-    layers = [Image.fromarray(solid[..., k]).resize((side, side), Image.Resampling.BILINEAR, box) for k in range(4)]
-    cut = np.stack([np.asarray(layer) for layer in layers], axis=2)
-    alpha = cut[..., 3:]
-    return (
-        np.concatenate((np.where(alpha > 1e-3, cut[..., :3] / np.maximum(alpha, 1e-3), 0), alpha), axis=2)
-        .clip(0, 1)
-        .astype(np.float32)
-    )
 
 
 def _within(work: Work[NDArray[np.float32]], start: float, end: float, stage: str) -> Work[NDArray[np.float32]]:
@@ -243,20 +193,16 @@ def _within(work: Work[NDArray[np.float32]], start: float, end: float, stage: st
         yield Progress(start + (end - start) * progress.fraction, stage)
 
 
-def _uprighted(mesh: MeshArrays, up: NDArray[np.float32]) -> MeshArrays:
-    """``mesh`` pitched about the picture's x axis so that the estimated ``up`` comes to point up."""
+def upright(mesh: MeshArrays, up: NDArray[np.float32], size: float) -> MeshArrays:
+    """``mesh`` pitched about the picture's x axis so that ``up`` comes to point up, standing on z = 0, ``size`` long."""
     pitch = float(np.clip(np.arctan2(-up[1], up[2]), np.radians(-20), np.radians(75)))
     c, s = np.cos(pitch), np.sin(pitch)
     turn = np.array(((1, 0, 0), (0, c, s), (0, -s, c))).T
-    return replace(mesh, vertices=(mesh.vertices @ turn).astype(np.float32))
+    mesh = _sized(replace(mesh, vertices=(mesh.vertices @ turn).astype(np.float32)), size)
+    return replace(mesh, vertices=mesh.vertices - np.array((0, 0, mesh.vertices[:, 2].min()), np.float32))
 
 
 def _sized(mesh: MeshArrays, size: float) -> MeshArrays:
     """``mesh`` centred, its longest side ``size``."""
     low, high = mesh.vertices.min(0), mesh.vertices.max(0)
     return replace(mesh, vertices=((mesh.vertices - (low + high) / 2) * (size / (high - low).max())).astype(np.float32))
-
-
-def _standing(mesh: MeshArrays) -> MeshArrays:
-    """``mesh`` with its lowest point at z = 0."""
-    return replace(mesh, vertices=mesh.vertices - np.array((0, 0, mesh.vertices[:, 2].min()), np.float32))

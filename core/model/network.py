@@ -1,8 +1,10 @@
 """The network: pictures and their cameras in, occupancy and colour at points out.
 
-Pixel-aligned features (PIFu, arXiv:1905.05172) beside features lifted into a volume and passed through a 3D U-Net
-(in the manner of Kar et al., arXiv:1708.05375), with the pictures' own masks and colours read at every point.
-Any number of views in any order: what the views say of a point is pooled by mean and maximum.
+What a picture says of a point: pixel-aligned features (PIFu, arXiv:1905.05172), features of the point's depth along
+its ray (a frustum of depth bins, as Lift-Splat-Shoot has, arXiv:2008.05711), the depth of what is seen there, and the
+picture's own mask and colour. The same, lifted into a coarse volume, passes through a 3D U-Net (in the manner of
+Kar et al., arXiv:1708.05375) that sees the whole. Any number of views in any order: what they say of a point is pooled
+by mean and maximum.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .layers import Residual, conv, grow
-from .projection import project, sample
+from .projection import project, sample, sample_depth
 
 BOUND = 0.55  # the volume is the cube [-BOUND, BOUND]^3; the object's longest side is about 1
 
@@ -25,13 +27,13 @@ class NetworkConfig:
     """Sizes. ``picture``: side of the input, pixels. ``volume``: side of the lifted grid, voxels."""
 
     picture: int = 128
-    volume: int = 32
-    encoder: tuple[int, int, int, int] = (24, 48, 96, 128)
+    volume: int = 16
+    encoder: tuple[int, int, int, int] = (24, 48, 96, 160)
     pixel_channels: int = 32
     fine_channels: int = 16
-    lifted_channels: int = 24
+    depth_bins: int = 16
+    bin_channels: int = 12
     volume_channels: tuple[int, int, int] = (32, 64, 128)
-    voxel_channels: int = 16
     hidden: int = 64
 
     def as_dict(self) -> dict[str, Any]:
@@ -43,17 +45,19 @@ class Features:
     """What the network knows after it has seen the pictures.
 
     cameras: (B, N, 5, 4). pictures: (B, N, 4, H, W) colour times mask, and mask.
-    pixel: (B, N, C, H/4, W/4). fine: (B, N, C, H/2, W/2).
-    blurred: masks at two blurs, (B, N, 2, H/2, W/2). voxels: (B, C, D, D, D) and half as fine, indexed z, y, x.
-    up: (B, 3) unit vector that is up in the world, in the frame of the cameras.
+    pixel: (B, N, C, H/4, W/4). bins: (B, N, C, K, H/4, W/4). depth: (B, N, 1, H/4, W/4) of what is seen.
+    fine: (B, N, C, H/2, W/2). blurred: masks at two blurs, (B, N, 2, H/2, W/2).
+    voxels: (B, C, D, D, D), indexed z, y, x. up: (B, 3) unit vector that is up in the world, in the cameras' frame.
     """
 
     cameras: Tensor
     pictures: Tensor
     pixel: Tensor
+    bins: Tensor
+    depth: Tensor
     fine: Tensor
     blurred: Tensor
-    voxels: tuple[Tensor, Tensor]
+    voxels: Tensor
     up: Tensor
 
 
@@ -63,51 +67,55 @@ class PictureEncoder(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         a, b, c, d = config.encoder
+        self._bins = config.depth_bins
         self.stem = nn.Sequential(conv(2, 4, a, stride=2), Residual(2, a))
         self.down1 = nn.Sequential(conv(2, a, b, stride=2), Residual(2, b))
         self.down2 = nn.Sequential(conv(2, b, c, stride=2), Residual(2, c), Residual(2, c))
         self.down3 = nn.Sequential(conv(2, c, d, stride=2), Residual(2, d), Residual(2, d))
-        self.across3 = nn.Conv2d(d, b, 1)
+        self.whole = nn.Linear(d, d)
+        self.across3 = nn.Conv2d(d, c, 1)
+        self.join2 = Residual(2, c)
         self.across2 = nn.Conv2d(c, b, 1)
-        self.across1 = nn.Conv2d(b, b, 1)
-        self.pixel = nn.Sequential(conv(2, b, b), nn.Conv2d(b, config.pixel_channels, 1))
+        self.join1 = Residual(2, b)
+        self.pixel = nn.Conv2d(b, config.pixel_channels, 1)
+        self.bins = nn.Conv2d(b, config.depth_bins * config.bin_channels, 1)
+        self.depth = nn.Conv2d(b, 1, 1)
         self.fine = nn.Conv2d(a, config.fine_channels, 1)
 
-    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Pixel features (M, C, H/4, W/4), fine features (M, C, H/2, W/2) and a summary (M, C) of (M, 4, H, W)."""
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Pixel features, depth bins, depth, fine features (see :class:`Features`) and a summary (M, C)."""
         one = self.stem(pictures)
         two = self.down1(one)
         three = self.down2(two)
         four = self.down3(three)
-        x = self.across3(four)
-        x = self.across2(three) + grow(x, three)
-        x = self.across1(two) + grow(x, two)
-        return self.pixel(x), self.fine(one), four.amax((2, 3))
+        summary = four.mean((2, 3))
+        four = four + self.whole(summary)[:, :, None, None]
+        x = self.join2(three + grow(self.across3(four), three))
+        x = self.join1(two + grow(self.across2(x), two))
+        return self.pixel(x), self.bins(x).unflatten(1, (-1, self._bins)), self.depth(x), self.fine(one), summary
 
 
 class VolumeNetwork(nn.Module):
-    """A 3D U-Net over the lifted features, run at half their fineness (Cicek et al. 2016, arXiv:1606.06650)."""
+    """A 3D U-Net over the lifted features (Cicek et al. 2016, arXiv:1606.06650)."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         a, b, c = config.volume_channels
-        lifted = 2 * config.lifted_channels + 5
-        self.enter = nn.Sequential(conv(3, lifted, a, size=2, stride=2), Residual(3, a))
+        lifted = 2 * (config.pixel_channels + config.bin_channels + 5) + 6 + 3
+        self.enter = nn.Sequential(conv(3, lifted, a, size=1), conv(3, a, a))
         self.down1 = nn.Sequential(conv(3, a, b, size=2, stride=2), Residual(3, b))
-        self.down2 = nn.Sequential(conv(3, b, c, size=2, stride=2), Residual(3, c))
-        self.up2 = conv(3, c + b, b)
-        self.up1 = conv(3, b + a, a)
-        self.leave = nn.Conv3d(a, config.voxel_channels, 1)
-        self.skip = nn.Conv3d(lifted, config.voxel_channels, 1)
+        self.down2 = nn.Sequential(conv(3, b, c, size=2, stride=2), Residual(3, c), Residual(3, c))
+        self.across2 = nn.Conv3d(c, b, 1)
+        self.join2 = conv(3, b, b)
+        self.across1 = nn.Conv3d(b, a, 1)
+        self.join1 = conv(3, a, a)
 
-    def forward(self, lifted: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, lifted: Tensor) -> Tensor:
         one = self.enter(lifted)
         two = self.down1(one)
-        three = self.down2(two)
-        two = self.up2(torch.cat((grow(three, two), two), dim=1))
-        one = self.up1(torch.cat((grow(two, one), one), dim=1))
-        fine = grow(self.leave(one), lifted) + self.skip(lifted)
-        return F.relu(fine), one
+        x = self.down2(two)
+        x = self.join2(two + grow(self.across2(x), two))
+        return self.join1(one + grow(self.across1(x), one))
 
 
 class ReconstructionNetwork(nn.Module):
@@ -116,12 +124,11 @@ class ReconstructionNetwork(nn.Module):
     def __init__(self, config: NetworkConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or NetworkConfig()
-        geometry = 4
         self.encoder = PictureEncoder(config)
-        self.to_voxel = nn.Linear(config.pixel_channels + geometry, config.lifted_channels)
         self.volume = VolumeNetwork(config)
-        seen = config.pixel_channels + config.fine_channels + 6 + geometry  # colour, mask, its two blurs, geometry
-        pooled = 2 * config.hidden + 6 + config.voxel_channels + config.volume_channels[0] + 3
+        said = config.pixel_channels + config.bin_channels + 5
+        seen = said + config.fine_channels + 6  # colour, mask and its two blurs
+        pooled = 2 * config.hidden + 6 + config.volume_channels[0] + 3
         self.view = nn.Sequential(nn.Linear(seen, config.hidden), nn.ReLU(inplace=True))
         self.point = nn.Sequential(
             nn.Linear(pooled, config.hidden),
@@ -147,14 +154,15 @@ class ReconstructionNetwork(nn.Module):
         mask = pictures[:, :, 3:]
         pictures = torch.cat((pictures[:, :, :3] * mask, mask), dim=2)
         flat = pictures.flatten(0, 1).contiguous(memory_format=torch.channels_last)
-        pixel, fine, summary = self.encoder(flat)
+        *maps, summary = self.encoder(flat)
         half = F.avg_pool2d(flat[:, 3:], 2)
         blurred = torch.cat([F.avg_pool2d(half, k, 1, k // 2, count_include_pad=False) for k in (3, 9)], dim=1)
-        pixel, fine, blurred = (x.unflatten(0, (batch, views)) for x in (pixel, fine, blurred))
+        pixel, bins, depth, fine, blurred = (x.unflatten(0, (batch, views)) for x in (*maps, blurred))
         first = summary.unflatten(0, (batch, views))[:, 0]
         up = F.normalize(self.upright(torch.cat((first, cameras[:, 0, 4]), dim=1)), dim=1)
-        voxels = self.volume(self._lift(pixel, mask, cameras))
-        return Features(cameras, pictures, pixel, fine, blurred, voxels, up)
+        cover = torch.cat((F.avg_pool2d(flat[:, 3:], 4), F.avg_pool2d(blurred.flatten(0, 1), 2)), dim=1)
+        lifted = self._lift(pixel, bins, depth, cover.unflatten(0, (batch, views)), cameras)
+        return Features(cameras, pictures, pixel, bins, depth, fine, blurred, self.volume(lifted), up)
 
     def occupancy(self, features: Features, points: Tensor) -> Tensor:
         """Logits (B, P) at ``points`` (B, P, 3) within the volume; above zero is inside."""
@@ -172,27 +180,33 @@ class ReconstructionNetwork(nn.Module):
         choices = torch.cat((seen, own[:, None, :, :3].sigmoid()), dim=1)
         return (votes[..., None] * choices).sum(1)
 
-    def _lift(self, pixel: Tensor, mask: Tensor, cameras: Tensor) -> Tensor:
+    def _lift(self, pixel: Tensor, bins: Tensor, depth: Tensor, cover: Tensor, cameras: Tensor) -> Tensor:
         side = self.config.volume
         line = torch.linspace(-1, 1, 2 * side + 1, device=pixel.device)[1::2] * BOUND
         z, y, x = torch.meshgrid(line, line, line, indexing="ij")
         points = torch.stack((x, y, z), dim=-1).reshape(1, -1, 3).expand(len(pixel), -1, -1)
         where, geometry = project(cameras, points)
-        features = F.relu(self.to_voxel(torch.cat((sample(pixel, where), geometry), dim=-1)))
-        cover = sample(F.avg_pool2d(mask.flatten(0, 1), 4).unflatten(0, mask.shape[:2]), where)
-        lifted = torch.cat((features.mean(1), features.amax(1), cover.mean(1), cover.amin(1), points), dim=-1)
+        said = _say(pixel, bins, depth, where, geometry)
+        covered = sample(cover, where)
+        lifted = torch.cat((said.mean(1), said.amax(1), covered.mean(1), covered.amin(1), points), dim=-1)
         grid = lifted.transpose(1, 2).reshape(len(pixel), -1, side, side, side)
         return grid.contiguous(memory_format=torch.channels_last_3d)
 
     def _describe(self, features: Features, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """For points (B, P, 3): their description (B, P, C), the views' (B, N, P, C) and colours (B, N, P, 3)."""
         where, geometry = project(features.cameras, points)
-        pixel, fine = sample(features.pixel, where), sample(features.fine, where)
+        said = _say(features.pixel, features.bins, features.depth, where, geometry)
         seen, blurs = sample(features.pictures, where), sample(features.blurred, where)
         cover = torch.cat((seen[..., 3:], blurs), dim=-1)
-        views = self.view(torch.cat((pixel, fine, seen, blurs, geometry), dim=-1))
+        views = self.view(torch.cat((said, sample(features.fine, where), seen, blurs), dim=-1))
         place = (points / BOUND)[:, :, None, None]
-        voxels = [F.grid_sample(v, place, align_corners=False)[..., 0, 0].transpose(1, 2) for v in features.voxels]
-        pooled = (views.mean(1), views.amax(1), cover.mean(1), cover.amin(1), *voxels, points)
+        voxels = F.grid_sample(features.voxels, place, align_corners=False)[..., 0, 0].transpose(1, 2)
+        pooled = (views.mean(1), views.amax(1), cover.mean(1), cover.amin(1), voxels, points)
         colour = seen[..., :3] / seen[..., 3:].clamp(min=0.1)
         return self.point(torch.cat(pooled, dim=-1)), views, colour
+
+
+def _say(pixel: Tensor, bins: Tensor, depth: Tensor, where: Tensor, geometry: Tensor) -> Tensor:
+    """What each view says (B, N, P, C) of points from their place in its picture, depth and direction."""
+    behind = geometry[..., :1] - sample(depth, where)
+    return torch.cat((sample(pixel, where), sample_depth(bins, where, geometry[..., :1]), geometry, behind), dim=-1)

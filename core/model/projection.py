@@ -1,8 +1,9 @@
 """Where points of the volume fall in the pictures: one formula for perspective and orthographic.
 
 A camera is a (5, 4) matrix over homogeneous points: rows 0 to 2 give the picture's coordinates (x and y in -1..1,
-x to the right, y down, after division by the third; constant 1 if orthographic), row 3 the depth, 0 at the origin,
-and row 4 is the camera's centre (cx, cy, cz, 1), or the direction towards it (dx, dy, dz, 0) if orthographic.
+x to the right, y down, after division by the third; constant 1 if orthographic), row 3 the depth along the camera's
+unit axis, 0 at the origin, and row 4 is the camera's centre (cx, cy, cz, 1), or the unit direction towards it
+(dx, dy, dz, 0) if orthographic.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..cameras import Camera
+
+DEPTH_REACH = 0.7  # depth bins lie between this much before and behind the origin
 
 
 def camera_matrix(camera: Camera) -> NDArray[np.float32]:
@@ -34,8 +37,23 @@ def camera_matrix(camera: Camera) -> NDArray[np.float32]:
 def transformed(matrix: NDArray[np.floating], transform: NDArray[np.floating]) -> NDArray[np.float32]:
     """The camera after the world is moved by the affine ``transform`` (4, 4), which may also scale and mirror."""
     result = matrix.astype(np.float64) @ np.linalg.inv(transform)
+    result[3] /= np.linalg.norm(result[3, :3])
+    result[3, 3] = 0
     result[4] = transform @ matrix[4]
+    if not matrix[4, 3]:
+        result[4] /= np.linalg.norm(result[4])
     return result.astype(np.float32)
+
+
+def unproject(matrix: NDArray[np.floating], where: NDArray[np.floating], depth: NDArray[np.floating]) -> NDArray:
+    """Points (P, 3) that the camera ``matrix`` sees at ``where`` (P, 2), in -1..1, and ``depth`` (P,)."""
+    rows = np.concatenate((
+        matrix[None, :2] - where[:, :, None] * matrix[2],
+        np.broadcast_to(matrix[3], (len(where), 1, 4)),
+    ), axis=1)  # fmt: skip
+    target = -rows[..., 3]
+    target[:, 2] += depth
+    return np.linalg.solve(rows[..., :3], target[..., None])[..., 0]
 
 
 def project(cameras: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
@@ -58,3 +76,14 @@ def sample(maps: Tensor, where: Tensor) -> Tensor:
     grid = where.reshape(batch * views, -1, 1, 2)
     values = F.grid_sample(maps.flatten(0, 1), grid, align_corners=False)
     return values[..., 0].transpose(1, 2).reshape(batch, views, -1, maps.shape[2])
+
+
+def sample_depth(bins: Tensor, where: Tensor, depth: Tensor) -> Tensor:
+    """Trilinear values (B, N, P, C) of ``bins`` (B, N, C, K, H, W) at ``where`` (B, N, P, 2), ``depth`` (B, N, P, 1).
+
+    Beyond the bins and the pictures the nearest value goes on.
+    """
+    batch, views = bins.shape[:2]
+    grid = torch.cat((where, depth / DEPTH_REACH), dim=-1).reshape(batch * views, -1, 1, 1, 3)
+    values = F.grid_sample(bins.flatten(0, 1), grid, padding_mode="border", align_corners=False)
+    return values[..., 0, 0].transpose(1, 2).reshape(batch, views, -1, bins.shape[2])

@@ -6,6 +6,7 @@ import csv
 import json
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,8 +18,10 @@ from torch.nn import functional as F
 from ..errors import DatasetError, OutputError
 from ..work import Progress, Work
 from . import weights
-from .data import Batch, Sampling, TrainingObject, collate, draw_batch, draw_sample, free_views, load_split
-from .network import NetworkConfig, ReconstructionNetwork
+from .data import TrainingObject, load_split
+from .network import BOUND, NetworkConfig, ReconstructionNetwork
+from .projection import project, sample
+from .sampling import Batch, draw_batch, place
 from .segmentation import MaskNetwork
 
 
@@ -73,11 +76,13 @@ def train(
     checkpoint = run / "checkpoint.pt"
     if checkpoint.exists():
         trainer.load(checkpoint)
-    with (run / "log.csv").open("a", newline="", encoding="utf-8") as file:
+    with (run / "log.csv").open("a", newline="", encoding="utf-8") as file, ThreadPoolExecutor(1) as pool:
         log = csv.writer(file)
+        coming = pool.submit(draw_batch, objects, config.seed, trainer.step)
         while trainer.step < config.steps:
             began = time.perf_counter()
-            losses = trainer.update(draw_batch(objects, config.seed, trainer.step))
+            batch, coming = coming.result(), pool.submit(draw_batch, objects, config.seed, trainer.step + 1)
+            losses = trainer.update(batch)
             log.writerow((trainer.step, "train", *(f"{x:.5f}" for x in losses), f"{time.perf_counter() - began:.3f}"))
             if trainer.step % config.every == 0 or trainer.step == config.steps:
                 scores = validate(trainer.average, unseen)
@@ -101,12 +106,12 @@ class Trainer:
         self._optimiser = torch.optim.AdamW(self.model.parameters(), weight_decay=config.decay, betas=(0.9, 0.98))
 
     def update(self, batch: Batch) -> tuple[float, ...]:
-        """One step; returns the losses: all, occupancy, colour, up."""
+        """One step; returns the losses: all, occupancy, colour, depth, up."""
         self.model.train()
         for group in self._optimiser.param_groups:
             group["lr"] = self._rate()
         losses = losses_of(self.model, batch)
-        total = losses[0] + 0.5 * losses[1] + 0.1 * losses[2]
+        total = losses[0] + 0.5 * losses[1] + losses[2] + 0.1 * losses[3]
         self._optimiser.zero_grad(set_to_none=True)
         total.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
@@ -148,13 +153,16 @@ class Trainer:
                 mean.copy_(value)
 
 
-def losses_of(model: ReconstructionNetwork, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-    """Occupancy (cross-entropy and soft IoU), colour (mean absolute error) and up (one less cosine) losses of a batch."""
+def losses_of(model: ReconstructionNetwork, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Losses of a batch: occupancy (cross-entropy and soft IoU), colour and depth of what is seen (mean absolute
+    errors), and up (one less cosine)."""
     features = model.encode(batch.pictures, batch.cameras)
     logits = model.occupancy(features, batch.points)
     occupancy = F.binary_cross_entropy_with_logits(logits, batch.inside) + 0.3 * (1 - soft_iou(logits, batch.inside))
     colour = F.l1_loss(model.colour(features, batch.surface), batch.colour)
-    return occupancy, colour, (1 - (features.up * batch.up).sum(1)).mean()
+    where, geometry = project(batch.cameras.flatten(0, 1)[:, None], batch.shown.flatten(0, 1))
+    depth = F.l1_loss(sample(features.depth.flatten(0, 1)[:, None], where), geometry[..., :1])
+    return occupancy, colour, depth, (1 - (features.up * batch.up).sum(1)).mean()
 
 
 def soft_iou(logits: Tensor, inside: Tensor) -> Tensor:
@@ -180,15 +188,11 @@ def validate(model: ReconstructionNetwork, unseen: Sequence[TrainingObject]) -> 
 
 def object_iou(model: ReconstructionNetwork, thing: TrainingObject, views: int, free: bool) -> float:
     """IoU of the occupancy of ``thing`` on its uniform points, from posed sides or a free view."""
-    sample = draw_sample(
-        thing, views, free, np.random.default_rng(0), Sampling(points=64, colours=1, free=0, vary=False)
-    )
-    batch = collate([sample])
-    features = model.encode(batch.pictures, batch.cameras)
-    transform = thing.frames[free_views(thing, views, np.random.default_rng(0))[0]] if free else np.eye(4)
-    points = thing.uniform @ transform[:3, :3].T + transform[:3, 3]
-    logits = model.occupancy(features, torch.from_numpy(points.astype(np.float32))[None])[0].numpy()
-    inside = (logits > 0) & (np.abs(points) < 0.55).all(1)
+    placed = place(thing, views, free, np.random.default_rng(0), vary=False)
+    pictures, cameras = torch.from_numpy(placed.pictures)[None], torch.from_numpy(placed.cameras)[None]
+    points = placed.move(thing.uniform)
+    logits = model.occupancy(model.encode(pictures, cameras), torch.from_numpy(points.astype(np.float32))[None])
+    inside = (logits[0].numpy() > 0) & (np.abs(points) < BOUND).all(1)
     both, either = (inside & thing.uniform_inside).sum(), (inside | thing.uniform_inside).sum()
     return float(both / max(either, 1))
 
@@ -223,7 +227,7 @@ def export(run: Path, target: Path) -> None:
 
 
 def log_lines(run: Path, kind: str) -> Iterator[tuple[int, list[float]]]:
-    """Lines of ``log.csv``: "train" (step, [total, occupancy, colour, up, seconds]) or "validation" (step, IoUs)."""
+    """Lines of ``log.csv``: "train" (step, losses and seconds) or "validation" (step, IoUs)."""
     with (run / "log.csv").open(newline="", encoding="utf-8") as file:
         for line in csv.reader(file):
             if line[1] == kind:

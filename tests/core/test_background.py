@@ -18,7 +18,7 @@ def test_keeps_what_the_background_cannot_reach():
 
 
 def test_a_winding_way_in_is_found():
-    colour, radius = picture()
+    colour, _ = picture()
     colour[44:47, 25:60] = 1
     mask = plain_mask(colour)
     assert mask[45, 60] == 0 and mask[45, 80] == 1

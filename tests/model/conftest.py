@@ -73,5 +73,5 @@ def tiny():
     """A configuration that trains in seconds."""
     from maquette.core.model.network import NetworkConfig
 
-    return NetworkConfig(volume=16, encoder=(8, 8, 16, 16), pixel_channels=8, fine_channels=4, lifted_channels=8,
-                         volume_channels=(8, 16, 16), voxel_channels=8, hidden=32)  # fmt: skip
+    return NetworkConfig(volume=8, encoder=(8, 8, 16, 16), pixel_channels=8, fine_channels=4, depth_bins=4,
+                         bin_channels=4, volume_channels=(8, 16, 16), hidden=32)  # fmt: skip

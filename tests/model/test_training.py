@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 from maquette.core.errors import DatasetError
-from maquette.core.model.data import Sampling, draw_batch, draw_sample, load_split
+from maquette.core.model.data import load_split
+from maquette.core.model.sampling import Sampling, draw_batch, draw_sample, place
 from maquette.core.model.training import Trainer, TrainingConfig, train, validate
 from maquette.core.work import run_to_end
 
@@ -27,13 +28,20 @@ def test_samples_agree_with_their_pictures(dataset, views, free, vary):
     objects = load_split([dataset], "train")
     for seed, thing in enumerate(objects):
         sample = draw_sample(thing, views, free, np.random.default_rng(seed), Sampling(vary=vary))
-        pictures, cameras, points, inside, _, _, up = sample
+        pictures, cameras, points, inside, _, _, _, up = sample
         on = inside_by_pictures(pictures, cameras, points)
         assert on[inside > 0].mean() > 0.88  # the cameras vary by a pixel
         if views == 4:
             assert on[inside == 0].mean() < 0.35
         assert (np.abs(points) <= 0.55).all() and inside.mean() > 0.05
         assert np.linalg.norm(up) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize(("views", "free"), [(1, False), (1, True), (2, True)])
+def test_moves_there_and_back(dataset, views, free):
+    thing = load_split([dataset], "train")[0]
+    placed = place(thing, views, free, np.random.default_rng(3), vary=True)
+    np.testing.assert_allclose(placed.back(placed.move(thing.near[:50])), thing.near[:50], atol=1e-5)
 
 
 def test_up_of_a_view_from_above_leans_towards_the_viewer(dataset):

@@ -1,0 +1,59 @@
+"""How pictures are brought before the network: one square window around the object for each."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..arrays import View
+from ..cameras import Camera, look_at, perspective
+from ..sheet import bounding_box
+
+FRAME = 1.1  # the window shows this many units of the frame of the cameras, in which the object is about 1 long
+_ANGLE = np.radians(30)  # a free picture's assumed field of view, over that window
+
+Pixels = NDArray[np.float32]
+
+
+def free_camera(mask: NDArray[np.floating]) -> Camera:
+    """The camera that a free picture with ``mask`` (H, W) is taken to have, in a frame of its own.
+
+    x is right, y away and z up in the picture; the camera looks straight at the object, whose longest seen side is 1,
+    and sees 30 degrees over 1.1 of them.
+
+    Raises:
+        ImageError: the mask is empty.
+    """
+    low, high = bounding_box(mask)
+    window = float((high - low).max()) * FRAME
+    distance = FRAME / 2 / np.tan(_ANGLE / 2)
+    camera = perspective(look_at(np.array((0, -distance, 0)), np.zeros(3)), float(_ANGLE), 1).zoomed(window)
+    return camera.cropped(*(window / 2 - (low + high) / 2), mask.shape[1], mask.shape[0])
+
+
+def network_view(view: View, side: int) -> View:
+    """``view`` as a square of ``side`` pixels that shows 1.1 units around the origin."""
+    at, depth = view.camera.project(np.zeros((1, 3)))
+    scale = view.camera.intrinsics[[0, 1], [0, 1]]
+    window = FRAME * (scale if view.camera.orthographic else scale / float(depth[0]))
+    low = at[0] - window / 2
+    focal = scale * side / window
+    centre = (view.camera.intrinsics[:2, 2] - low) * side / window
+    intrinsics = np.array(((focal[0], 0, centre[0]), (0, focal[1], centre[1]), (0, 0, 1.0)))
+    camera = Camera(view.camera.to_world, intrinsics, side, side, view.camera.orthographic)
+    return View(_cut(view.image, low, window, side), camera)
+
+
+def _cut(image: Pixels, low: NDArray[np.float64], window: NDArray[np.float64], side: int) -> Pixels:
+    """The window of ``image`` that begins at ``low`` (x, y), scaled to a square; empty where it reaches outside."""
+    solid = np.concatenate((image[..., :3] * image[..., 3:], image[..., 3:]), axis=2)
+    before = np.ceil(np.maximum(-low, 0)).astype(int) + 1
+    after = np.ceil(np.maximum(low + window - image.shape[1::-1], 0)).astype(int) + 1
+    solid = np.pad(solid, ((before[1], after[1]), (before[0], after[0]), (0, 0)))
+    box = (*(low + before), *(low + before + window))
+    layers = [Image.fromarray(solid[..., k]).resize((side, side), Image.Resampling.BILINEAR, box) for k in range(4)]
+    cut = np.stack([np.asarray(layer) for layer in layers], axis=2)
+    alpha = cut[..., 3:]
+    colour = np.where(alpha > 1e-3, cut[..., :3] / np.maximum(alpha, 1e-3), 0)
+    return np.concatenate((colour, alpha), axis=2).clip(0, 1).astype(np.float32)

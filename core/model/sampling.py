@@ -1,0 +1,286 @@
+"""From objects in memory to batches of tensors: which views, in which frame, how varied."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter
+from torch import Tensor
+
+from ..arrays import View
+from ..sheet import fit_cameras
+from .data import COLOURS_A_VIEW, TrainingObject
+from .framing import free_camera, network_view
+from .network import BOUND
+from .projection import camera_matrix, transformed, unproject
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B samples of N views each, P points of known occupancy and Q of known colour.
+
+    pictures: (B, N, 4, H, W). cameras: (B, N, 5, 4). points: (B, P, 3), inside: (B, P).
+    surface: (B, Q, 3), colour: (B, Q, 3). shown: (B, N, 64, 3) points of the surface that each view shows. up: (B, 3).
+    """
+
+    pictures: Tensor
+    cameras: Tensor
+    points: Tensor
+    inside: Tensor
+    surface: Tensor
+    colour: Tensor
+    shown: Tensor
+    up: Tensor
+
+
+# Which posed sides a training sample shows, and how often, by the number of views.
+_SHEETS: Mapping[int, tuple[tuple[tuple[str, ...], float], ...]] = {
+    1: ((("front",), 0.8), (("right",), 0.1), (("top",), 0.1)),
+    2: ((("front", "right"), 0.7), (("front", "top"), 0.15), (("front", "back"), 0.15)),
+    3: ((("front", "right", "back"), 0.5), (("front", "right", "top"), 0.5)),
+    4: ((("front", "right", "back", "top"), 1.0),),
+}
+# Share of batches by the number of views; more views cost more time.
+_VIEWS = ((1, 0.5), (2, 0.2), (3, 0.1), (4, 0.2))
+_BATCH = {1: 16, 2: 12, 3: 10, 4: 8}
+_SHOWN = 64
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How batches are drawn: points of occupancy and of colour a sample, share of free views, and whether to vary."""
+
+    points: int = 1536
+    colours: int = 192
+    free: float = 0.5
+    vary: bool = True
+
+
+def draw_batch(objects: list[TrainingObject], seed: int, step: int, sampling: Sampling = Sampling()) -> Batch:
+    """The batch of ``step``: the same for the same seed and step, so that a resumed run goes on as if never stopped."""
+    rng = np.random.default_rng((seed, step))
+    counts, shares = zip(*_VIEWS, strict=True)
+    views = int(rng.choice(counts, p=shares))
+    free = views != 3 and rng.random() < (sampling.free if views == 1 else 0.15)
+    picked = (
+        rng.choice(len(objects), _BATCH[views], replace=False)
+        if len(objects) >= 16
+        else rng.integers(0, len(objects), _BATCH[views])
+    )
+    samples = [draw_sample(objects[i], views, free, rng, sampling) for i in picked]
+    return collate(samples)
+
+
+Sample = tuple[NDArray, NDArray, NDArray, NDArray, NDArray, NDArray, NDArray, NDArray]
+Move = Callable[[NDArray[np.floating]], NDArray[np.float64]]
+
+
+def collate(samples: list[Sample]) -> Batch:
+    """Samples of equally many views as one batch."""
+    return Batch(*(torch.from_numpy(np.stack(part)) for part in zip(*samples, strict=True)))
+
+
+@dataclass(frozen=True)
+class Placed:
+    """An object in the frame that the network sees it in.
+
+    pictures: (N, 4, H, W). cameras: (N, 5, 4). move, back: points (P, 3) from the object's frame to this one, and back.
+    up: (3,) the world's up direction here. chosen: which of the object's views.
+    """
+
+    pictures: NDArray[np.float32]
+    cameras: NDArray[np.float32]
+    move: Move
+    back: Move
+    up: NDArray[np.float64]
+    chosen: tuple[int, ...]
+
+
+def place(thing: TrainingObject, views: int, free: bool, rng: np.random.Generator, vary: bool) -> Placed:
+    """The object as it is before the network: from one picture as reconstruction itself frames it, else as posed.
+
+    One picture tells neither the depth's extent nor, if it is free, the camera: the frame is then what
+    reconstruction would assume. If ``vary``, the object is now and then smaller in it, so that its depth has room.
+    """
+    chosen = tuple(free_views(thing, views, rng) if free else _sheet_views(thing, views, rng))
+    if views == 1:
+        room = rng.uniform(0.4, 1) if vary and rng.random() < 0.4 else 1.0
+        return _placed_by_one(thing, chosen[0], free, room)
+    transform = thing.frames[chosen[0]] if free else np.eye(4)
+    cameras = np.stack([transformed(thing.cameras[view], transform) for view in chosen])
+    pictures = np.stack([_floats(thing.colour[view]) for view in chosen])
+    up = transform[:3, 2] / np.linalg.norm(transform[:3, 2])
+    return Placed(pictures, cameras, *_affine(transform), up, chosen)
+
+
+def _placed_by_one(thing: TrainingObject, view: int, free: bool, room: float) -> Placed:
+    image, true, frame = _floats(thing.colour[view]).transpose(1, 2, 0), thing.cameras[view], thing.frames[view]
+    mask, kind = image[..., 3], thing.kinds[view]
+    camera = (free_camera(mask) if free else fit_cameras({kind: mask})[kind]).scaled(room)
+    shown = network_view(View(image, camera), len(image))
+    assumed, scale = camera_matrix(camera), room * float(np.linalg.norm(frame[0, :3]))
+
+    def move(points: NDArray[np.floating]) -> NDArray[np.float64]:
+        where, depth = _seen_at(true, points)
+        return unproject(assumed, where, depth * scale)
+
+    def back(points: NDArray[np.floating]) -> NDArray[np.float64]:
+        where, depth = _seen_at(assumed, points)
+        return unproject(true, where, depth / scale)
+
+    up = frame[:3, 2] / np.linalg.norm(frame[:3, 2]) if free else np.array((0, 0, 1.0))
+    pictures = np.ascontiguousarray(shown.image.transpose(2, 0, 1))[None]
+    return Placed(pictures, camera_matrix(shown.camera)[None], move, back, up, (view,))
+
+
+def _seen_at(matrix: NDArray[np.floating], points: NDArray[np.floating]) -> tuple[NDArray, NDArray]:
+    local = points @ matrix[:4, :3].T.astype(float) + matrix[:4, 3]
+    return local[:, :2] / local[:, 2:3], local[:, 3]
+
+
+def _affine(transform: NDArray[np.float64]) -> tuple[Move, Move]:
+    inverse = np.linalg.inv(transform)
+    return (
+        lambda points: points @ transform[:3, :3].T + transform[:3, 3],
+        lambda points: points @ inverse[:3, :3].T + inverse[:3, 3],
+    )
+
+
+def draw_sample(thing: TrainingObject, views: int, free: bool, rng: np.random.Generator, sampling: Sampling) -> Sample:
+    """One sample: free views in the first one's frame, or posed sides in the object's."""
+    placed = place(thing, views, free, rng, sampling.vary)
+    if sampling.vary:
+        placed = _varied(placed, free, rng)
+    points, inside = _points(thing, placed, rng, sampling.points)
+    surface, colour = _colours(thing, placed, rng, sampling.colours)
+    shown = np.stack([placed.move(thing.seen[view, :_SHOWN]) for view in placed.chosen])
+    arrays = (placed.pictures, placed.cameras, points, inside, surface, colour, shown, placed.up)
+    return tuple(np.ascontiguousarray(array, np.float32) for array in arrays)  # type: ignore[return-value]
+
+
+def _sheet_views(thing: TrainingObject, views: int, rng: np.random.Generator) -> list[int]:
+    sets, shares = zip(*_SHEETS[views], strict=True)
+    return [thing.kinds.index(kind) for kind in sets[rng.choice(len(sets), p=shares)]]
+
+
+def free_views(thing: TrainingObject, views: int, rng: np.random.Generator) -> list[int]:
+    free = [i for i, kind in enumerate(thing.kinds) if kind == "free"]
+    return [free[i] for i in rng.permutation(len(free))[:views]]
+
+
+def _floats(colour: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return colour.transpose(2, 0, 1).astype(np.float32) / 255
+
+
+def _varied(placed: Placed, free: bool, rng: np.random.Generator) -> Placed:
+    """``placed`` at a slightly other scale and place, of other proportions, mirrored, in other colours; cameras a
+    little off."""
+    several = len(placed.chosen) > 1
+    transform = _variation(several and not free, rng)
+    mirror = rng.random() < 0.5
+    if mirror:
+        transform = np.diag((-1.0, 1, 1, 1)) @ transform
+    forth, undo = _affine(transform)
+    cameras = np.stack([transformed(camera, transform) for camera in placed.cameras])
+    pictures = np.stack([_disguised(picture, rng) for picture in placed.pictures])
+    if mirror:
+        cameras[:, 0] *= -1
+        pictures = pictures[..., ::-1]
+    cameras[:, :2] += rng.normal(0, 0.006, (len(cameras), 2, 1)) * cameras[:, 2:3]
+    up = transform[:3, :3] @ placed.up
+    return Placed(
+        pictures, cameras, lambda points: forth(placed.move(points)), lambda points: placed.back(undo(points)),
+        up / np.linalg.norm(up), placed.chosen,
+    )  # fmt: skip
+
+
+def _variation(stretch: bool, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Small changes of scale and place and, if ``stretch``, a quarter turn or other proportions: affine (4, 4)."""
+    scale = np.full(3, rng.normal(1, 0.02))
+    turn = 0
+    if stretch:
+        turn = int(rng.integers(1, 4)) if rng.random() < 0.2 else 0
+        if rng.random() < 0.5:
+            proportions = np.exp(rng.uniform(-0.35, 0.35, 3))
+            scale *= proportions / proportions.max()
+    c, s = (1, 0, -1, 0)[turn], (0, 1, 0, -1)[turn]
+    result = np.diag((*scale, 1.0)) @ np.array(((c, -s, 0, 0), (s, c, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1.0)))
+    result[:3, 3] = rng.normal(0, 0.01, 3)
+    return result
+
+
+def _disguised(picture: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """``picture`` (4, H, W) in other colours, brightness and noise, and its mask a little off."""
+    picture = picture.copy()
+    kind = rng.random()
+    if kind < 0.04:
+        picture[:3] = 0.5
+    elif kind < 0.15:
+        picture[:3] = picture[:3].mean(0)
+    gain, lift = np.exp(rng.normal(0, 0.15, (3, 1, 1)) + rng.normal(0, 0.2)), rng.normal(0, 0.04)
+    picture[:3] = (picture[:3] ** np.exp(rng.normal(0, 0.2)) * gain + lift).clip(0, 1)
+    if rng.random() < 0.3:
+        picture[:3] = (picture[:3] + rng.normal(0, rng.uniform(0, 0.06), picture[:3].shape)).clip(0, 1)
+    if rng.random() < 0.15:
+        size = ImageFilter.MaxFilter(3) if rng.random() < 0.5 else ImageFilter.MinFilter(3)
+        mask = Image.fromarray((picture[3] * 255).astype(np.uint8))
+        picture[3] = np.asarray(mask.filter(size), np.float32) / 255
+    return picture
+
+
+def _points(
+    thing: TrainingObject, placed: Placed, rng: np.random.Generator, count: int
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """``count`` points of the volume: half near the surface, the others spread over the object's box and beyond it."""
+    quota = (count // 2, 3 * count // 8, count - count // 2 - 3 * count // 8)
+    pools = (
+        _picked(thing.near, thing.near_inside, placed, quota[0], rng),
+        _picked(thing.uniform, thing.uniform_inside, placed, quota[1], rng),
+        _outside(thing, placed, quota[2], rng),
+    )
+    points, inside = zip(*pools, strict=True)
+    return np.concatenate(points), np.concatenate(inside)
+
+
+def _picked(
+    pool: NDArray[np.float32], known: NDArray[np.bool_], placed: Placed, count: int, rng: np.random.Generator
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """``count`` of the points of ``pool``, moved, and what is known of them; those in the volume if there are any."""
+    pick = rng.integers(0, len(pool), 3 * count)
+    points = placed.move(pool[pick])
+    within = np.flatnonzero((np.abs(points) < BOUND).all(1))
+    if not len(within):
+        within = np.arange(len(points))
+    chosen = within[np.arange(count) % len(within)]
+    return points[chosen].clip(-BOUND, BOUND), known[pick[chosen]]
+
+
+def _outside(
+    thing: TrainingObject, placed: Placed, count: int, rng: np.random.Generator
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Points of the volume beyond the object's bounding box, or where it fills the volume, of its own."""
+    points = rng.uniform(-BOUND, BOUND, (4 * count, 3))
+    beyond = np.flatnonzero((np.abs(placed.back(points)) > thing.half + 0.005).any(1))
+    if not len(beyond):
+        return _picked(thing.uniform, thing.uniform_inside, placed, count, rng)
+    return points[beyond[np.arange(count) % len(beyond)]], np.zeros(count, bool)
+
+
+def _colours(
+    thing: TrainingObject, placed: Placed, rng: np.random.Generator, count: int
+) -> tuple[NDArray[np.float64], NDArray[np.floating]]:
+    """Surface points (count, 3) with colours (count, 3): mostly what a chosen picture shows, else another view's."""
+    pick = rng.integers(0, COLOURS_A_VIEW, count)
+    if rng.random() < 0.4:
+        view = int(rng.integers(0, len(thing.kinds)))
+        return placed.move(thing.seen[view, pick]).clip(-BOUND, BOUND), thing.seen_colour[view, pick] / 255
+    index = int(rng.integers(0, len(placed.chosen)))
+    surface = placed.move(thing.seen[placed.chosen[index], pick])
+    where, _ = _seen_at(placed.cameras[index], surface)
+    side = placed.pictures.shape[-1]
+    i, j = ((where + 1) / 2 * side).astype(int).clip(0, side - 1).T
+    return surface.clip(-BOUND, BOUND), placed.pictures[index, :3, j, i]

@@ -1,0 +1,104 @@
+"""Makes the network's field agree with the pictures' masks, both ways.
+
+Outside of any mask there is nothing (the visual hull, Laurentini 1994), and behind every pixel of a mask there is
+something: where the network is too unsure to put anything on a pixel's ray, the ray's likeliest place is taken.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..work import Progress, Work
+from .network import BOUND, Features, ReconstructionNetwork
+from .projection import project, sample, unproject
+
+CHUNK = 16384  # points at once: a step stays well under 0.3 s
+_EDGE = 0.35  # of a mask's cover, where the hull ends
+_SURVEY = 48  # cells along each side of the first look
+_MAP = 128  # pixels along each side of the maps of rays
+_DEPTHS = 64  # points along a ray
+_REACHED = 0.3  # the logit that a pixel's ray is brought to
+_MOST = 4.0  # the most that a ray is raised: a mask may be wrong
+
+
+class SilhouetteField:
+    """Occupancy logits that keep to the masks. Call :meth:`survey` once, then the field itself with points.
+
+    Args:
+        masks: (1, N, 1, H, W), as fine as wanted, in the cameras of ``features``.
+        level: the network's logit that counts as the surface.
+    """
+
+    def __init__(self, network: ReconstructionNetwork, features: Features, masks: Tensor, level: float) -> None:
+        self._network, self._features, self._masks, self._level = network, features, masks, level
+        self._raised = torch.zeros(1, masks.shape[1], 1, _MAP, _MAP)
+
+    @torch.inference_mode()
+    def __call__(self, points: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Logits (P,) at ``points`` (P, 3); above 0 is inside."""
+        tensor = torch.from_numpy(np.ascontiguousarray(points, np.float32))[None]
+        where = project(self._features.cameras, tensor)[0]
+        gate = 10 * (sample(self._masks, where)[0, ..., 0].amin(0) - _EDGE)
+        near = (gate > -1).nonzero()[:, 0]
+        if len(near):
+            logits = self._network.occupancy(self._features, tensor[:, near])[0] - self._level
+            raised = sample(self._raised, where[:, :, near])[0, ..., 0].amax(0)
+            gate[near] = torch.minimum(logits + raised, gate[near])
+        return gate.numpy()
+
+    def survey(self) -> Work[float]:
+        """Look at the whole coarsely, and raise the rays of pixels that nothing is behind.
+
+        Returns:
+            The share of the first mask's rays that the solid leaves the volume through, at its near or far end.
+        """
+        line = ((np.arange(_SURVEY) + 0.5) / _SURVEY * 2 - 1) * BOUND
+        grid = np.stack(np.meshgrid(line, line, line, indexing="ij"), axis=-1).reshape(-1, 3).astype(np.float32)
+        values = yield from self._values(grid)
+        cut = self._cut_share(grid, values)
+        for view in range(self._masks.shape[1]):
+            yield from self._raise(view, grid, values)
+        return cut
+
+    def _values(self, points: NDArray[np.float32]) -> Work[NDArray[np.float32]]:
+        parts = []
+        for start in range(0, len(points), CHUNK):
+            yield Progress(start / len(points), "Looking")
+            parts.append(self(points[start : start + CHUNK]))
+        return np.concatenate(parts)
+
+    def _seen(self, view: int, points: NDArray[np.float32], side: int) -> NDArray[np.int64]:
+        """The pixel (P,) of a map of ``side`` pixels that ``points`` fall on in ``view``; -1 outside."""
+        where, _ = project(self._features.cameras[:, view : view + 1], torch.from_numpy(points)[None])
+        at = np.floor((where[0, 0].numpy() + 1) / 2 * side).astype(int)
+        within = ((at >= 0) & (at < side)).all(1)
+        return np.where(within, at[:, 1] * side + at[:, 0], -1)
+
+    def _cut_share(self, grid: NDArray[np.float32], values: NDArray[np.float32]) -> float:
+        pixel = self._seen(0, grid, _SURVEY)
+        axis = int(np.abs(self._features.cameras[0, 0, 3, :3].numpy()).argmax())
+        solid = (values > 0) & (pixel >= 0)
+        at_end = solid & (np.abs(grid[:, axis]) > BOUND - 2 * BOUND / _SURVEY)
+        return len(np.unique(pixel[at_end])) / max(len(np.unique(pixel[solid])), 1)
+
+    def _raise(self, view: int, grid: NDArray[np.float32], values: NDArray[np.float32]) -> Work[None]:
+        pixel = self._seen(view, grid, _SURVEY)
+        best = np.full(_SURVEY**2 + 1, -np.inf, np.float32)
+        np.maximum.at(best, pixel, values)
+        reached = best[:-1].reshape(_SURVEY, _SURVEY) > 2 * _REACHED
+        index = np.arange(_MAP) * _SURVEY // _MAP
+        cover = F.adaptive_avg_pool2d(self._masks[0, view], _MAP)[0].numpy()
+        rows, columns = np.nonzero((cover > 0.5) & ~reached[np.ix_(index, index)])
+        if not len(rows):
+            return
+        matrix = self._features.cameras[0, view].numpy()
+        where = (np.stack((columns, rows), 1) + 0.5) / _MAP * 2 - 1
+        near, far = (unproject(matrix, where, np.full(len(rows), depth)) for depth in (-BOUND, BOUND))
+        along = np.linspace(0, 1, _DEPTHS)[:, None, None]
+        rays = (near + (far - near) * along).astype(np.float32)
+        found = (yield from self._values(rays.reshape(-1, 3))).reshape(_DEPTHS, -1).max(0)
+        self._raised[0, view, 0, rows, columns] = torch.from_numpy((_REACHED - found).clip(0, _MOST))
