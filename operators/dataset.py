@@ -140,6 +140,8 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--meshes", type=Path, metavar="FOLDER", help="each mesh file of a folder")
     what.add_argument("--procedural", metavar="FAMILIES", help="our own generators: names parted by commas, or all")
     parser.add_argument("--count", type=int, default=100, help="procedural objects (%(default)s)")
+    parser.add_argument("--limit", type=int, help="only so many of the objects, drawn as by chance, always the same")
+    parser.add_argument("--most-triangles", type=int, default=0, help="skip objects of more (no limit)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--size", type=int, default=128, help="side of the pictures, pixels (%(default)s)")
     parser.add_argument("--samples", type=int, default=16, help="of Cycles a pixel (%(default)s)")
@@ -160,8 +162,10 @@ def _run(arguments: argparse.Namespace) -> int:
         sources = training_set.scene_sources(bpy.context.scene.objects)
     settings = Settings(
         seed=arguments.seed, size=arguments.size, samples=arguments.samples, sheet=tuple(arguments.sides.split(",")),
-        free_views=arguments.free_views, points=arguments.points, shard=arguments.shard, hdri=arguments.hdri,
+        free_views=arguments.free_views, points=arguments.points, most_triangles=arguments.most_triangles,
+        shard=arguments.shard, hdri=arguments.hdri,
     )  # fmt: skip
+    sources = training_set.drawn(sources, arguments.limit)
     with quiet():
         result = run_shown(render_dataset(sources, arguments.folder, settings))
     for name, reason in result.skipped.items():

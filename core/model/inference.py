@@ -194,7 +194,7 @@ def _within(work: Work[NDArray[np.float32]], start: float, end: float, stage: st
 
 
 def upright(mesh: MeshArrays, up: NDArray[np.float32], size: float) -> MeshArrays:
-    """``mesh`` pitched about the picture's x axis so that ``up`` comes to point up, standing on z = 0, ``size`` long."""
+    """``mesh`` pitched about the picture's x axis so that ``up`` points up, on z = 0, its longest side ``size``."""
     pitch = float(np.clip(np.arctan2(-up[1], up[2]), np.radians(-20), np.radians(75)))
     c, s = np.cos(pitch), np.sin(pitch)
     turn = np.array(((1, 0, 0), (0, c, s), (0, -s, c))).T

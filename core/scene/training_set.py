@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -32,6 +33,7 @@ class Settings:
     seed: of cameras, light and sampled points. size: of each square picture, pixels. samples: Cycles' a pixel.
     sheet: which orthographic sides to take. free_views: how many free ones besides.
     points: uniform points of ground truth, and as many near the surface.
+    most_triangles: objects of more are skipped, 0 for no limit: their truth would take long.
     shard: (index, count): make every count-th object only, so that several processes share a set.
     threads: of the renderer, 0 for all cores. hdri: folder of light domes, None for those that Blender ships.
     """
@@ -42,6 +44,7 @@ class Settings:
     sheet: tuple[str, ...] = SHEET
     free_views: int = 6
     points: int = 16384
+    most_triangles: int = 0
     shard: tuple[int, int] = (0, 1)
     threads: int = 0
     hdri: Path | None = None
@@ -106,6 +109,11 @@ def procedural_sources(families: Sequence[str], count: int, seed: int) -> list[S
     return [source(families[i % len(families)], seed + i // len(families)) for i in range(count)]
 
 
+def drawn(sources: Sequence[Source], count: int | None) -> list[Source]:
+    """``count`` of ``sources`` as by chance, but always the same, and of more all that were of fewer; all if None."""
+    return sorted(sources, key=lambda source: hashlib.sha256(source.name.encode()).digest())[:count]
+
+
 def render_dataset(sources: Sequence[Source], folder: Path, settings: Settings) -> Work[Summary]:
     """Render and sample every source into ``folder``, in the format of ``core.dataset``; one step a view.
 
@@ -139,6 +147,8 @@ def _render_object(stage: Studio, source: Source, folder: Path, settings: Settin
     rng = np.random.default_rng((settings.seed, zlib.crc32(source.name.encode())))
     with source.open() as objects:
         mesh = importing.world_triangles(objects)
+        if 0 < settings.most_triangles < len(mesh.triangles()):
+            raise MeshError(f"It has {len(mesh.triangles()):,} triangles, more than {settings.most_triangles:,}")
         bounds = np.stack((mesh.vertices.min(0), mesh.vertices.max(0))).astype(float)
         shape, fingerprint = ground_truth(mesh, settings.points, rng)
         cameras = _cameras(mesh, bounds, settings, rng)
@@ -179,7 +189,7 @@ def _light(settings: Settings, rng: np.random.Generator) -> Light:
 
 
 def _prepare(folder: Path, settings: Settings) -> None:
-    kept = {key: value for key, value in asdict(settings).items() if key not in ("shard", "threads")}
+    kept = {key: value for key, value in asdict(settings).items() if key not in ("most_triangles", "shard", "threads")}
     kept = {"version": VERSION, **json.loads(json.dumps(kept, default=str))}
     path = folder / "dataset.json"
     try:

@@ -111,3 +111,18 @@ def test_operator_renders_the_selected_object(addon, tmp_path):
 def test_nothing_selected_is_said(addon, tmp_path):
     with pytest.raises(RuntimeError, match="no mesh object"):
         bpy.ops.maquette.render_dataset(folder=str(tmp_path / "set"))
+
+
+def test_fewer_are_among_those_that_more_are(meshes):
+    from maquette.core.scene.training_set import drawn, file_sources
+
+    sources = file_sources(meshes)
+    two, four = ({source.name for source in drawn(sources[::step], count)} for step, count in ((1, 2), (-1, 4)))
+    assert len(two) == 2 and len(four) == 4 and two < four
+    assert len(drawn(sources, None)) == len(sources)
+
+
+def test_objects_of_too_many_triangles_are_skipped(meshes, tmp_path):
+    summary = make(meshes, tmp_path / "set", most_triangles=100)
+    assert "ball" in summary.skipped and "more than 100" in summary.skipped["ball"]
+    assert summary.written == 3
