@@ -47,7 +47,7 @@ def _run_train(arguments: argparse.Namespace) -> int:
         work = training.train(arguments.datasets, arguments.run, config, start=arguments.start)
     print(_told(work, 60))
     if arguments.weights:
-        training.export(arguments.run, arguments.weights)
+        training.export(arguments.run, arguments.datasets, arguments.weights)
         print(arguments.weights)
     return 0
 

@@ -30,9 +30,6 @@ Pixels = NDArray[np.float32]
 
 _SEGMENTED_SIDE = 128
 _MASK_SIDE = 256
-# The logit that counts as the surface, by the number of views: best IoU on the validation split. One view leaves much
-# uncertain, and all of it below a half would leave thin parts out.
-_LEVELS = (-0.45, 0.2, 0.35, 0.5)
 _CUT = 0.05  # share of rays: if the solid leaves the volume on more, the picture is looked at from further away
 _LEAST_ROOM = 0.5
 
@@ -119,12 +116,11 @@ def reconstruct_views(
 
 def _field(views: Sequence[View], network: ReconstructionNetwork) -> Work[tuple[Features, SilhouetteField, float]]:
     """The field to extract, and the scale of its frame: below 1 where one picture's depth needs the room."""
-    level = _LEVELS[min(len(views), len(_LEVELS)) - 1]
     room = 1.0
     while True:
         yield Progress(0.1, "Looking")
         features, masks = look([View(view.image, view.camera.scaled(room)) for view in views], network)
-        field = SilhouetteField(network, features, masks, level)
+        field = SilhouetteField(network, features, masks)
         cut = yield from _within(field.survey(), 0.1, 0.3, "Looking")
         if len(views) > 1 or cut < _CUT or room <= _LEAST_ROOM:
             return features, field, room

@@ -140,6 +140,7 @@ class ReconstructionNetwork(nn.Module):
         self.own_colour = nn.Linear(config.hidden, 4)  # colour, and how far to trust it
         self.trust = nn.Linear(2 * config.hidden, 1)
         self.upright = nn.Linear(config.encoder[3] + 4, 3)
+        self.register_buffer("levels", torch.zeros(4))  # the logit that counts as the surface, by the number of views
         self.encoder.to(memory_format=torch.channels_last)
         self.volume.to(memory_format=torch.channels_last_3d)
 
@@ -166,7 +167,8 @@ class ReconstructionNetwork(nn.Module):
 
     def occupancy(self, features: Features, points: Tensor) -> Tensor:
         """Logits (B, P) at ``points`` (B, P, 3) within the volume; above zero is inside."""
-        return self.occupied(self._describe(features, points)[0]).squeeze(-1)
+        logits = self.occupied(self._describe(features, points)[0]).squeeze(-1)
+        return logits - self.levels[min(features.cameras.shape[1], len(self.levels)) - 1]
 
     def colour(self, features: Features, points: Tensor) -> Tensor:
         """sRGB colour (B, P, 3) in 0..1 at ``points`` (B, P, 3) of the surface.

@@ -30,11 +30,10 @@ class SilhouetteField:
 
     Args:
         masks: (1, N, 1, H, W), as fine as wanted, in the cameras of ``features``.
-        level: the network's logit that counts as the surface.
     """
 
-    def __init__(self, network: ReconstructionNetwork, features: Features, masks: Tensor, level: float) -> None:
-        self._network, self._features, self._masks, self._level = network, features, masks, level
+    def __init__(self, network: ReconstructionNetwork, features: Features, masks: Tensor) -> None:
+        self._network, self._features, self._masks = network, features, masks
         self._raised = torch.zeros(1, masks.shape[1], 1, _MAP, _MAP)
 
     @torch.inference_mode()
@@ -45,7 +44,7 @@ class SilhouetteField:
         gate = 10 * (sample(self._masks, where)[0, ..., 0].amin(0) - _EDGE)
         near = (gate > -1).nonzero()[:, 0]
         if len(near):
-            logits = self._network.occupancy(self._features, tensor[:, near])[0] - self._level
+            logits = self._network.occupancy(self._features, tensor[:, near])[0]
             raised = sample(self._raised, where[:, :, near])[0, ..., 0].amax(0)
             gate[near] = torch.minimum(logits + raised, gate[near])
         return gate.numpy()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -23,6 +24,8 @@ from .network import BOUND, NetworkConfig, ReconstructionNetwork
 from .projection import project, sample
 from .sampling import Batch, draw_batch, place
 from .segmentation import MaskNetwork
+
+_CALIBRATED_ON = 128  # objects
 
 
 @dataclass(frozen=True)
@@ -188,13 +191,40 @@ def validate(model: ReconstructionNetwork, unseen: Sequence[TrainingObject]) -> 
 
 def object_iou(model: ReconstructionNetwork, thing: TrainingObject, views: int, free: bool) -> float:
     """IoU of the occupancy of ``thing`` on its uniform points, from posed sides or a free view."""
+    return float(_ious(object_logits(model, thing, views, free), thing.uniform_inside, np.zeros(1))[0])
+
+
+def object_logits(model: ReconstructionNetwork, thing: TrainingObject, views: int, free: bool) -> NDArray[np.float32]:
+    """What the network says of the uniform points (P,) of ``thing``; far outside beyond the volume."""
     placed = place(thing, views, free, np.random.default_rng(0), vary=False)
     pictures, cameras = torch.from_numpy(placed.pictures)[None], torch.from_numpy(placed.cameras)[None]
     points = placed.move(thing.uniform)
     logits = model.occupancy(model.encode(pictures, cameras), torch.from_numpy(points.astype(np.float32))[None])
-    inside = (logits[0].numpy() > 0) & (np.abs(points) < BOUND).all(1)
-    both, either = (inside & thing.uniform_inside).sum(), (inside | thing.uniform_inside).sum()
-    return float(both / max(either, 1))
+    return np.where((np.abs(points) < BOUND).all(1), logits[0].numpy(), -99)
+
+
+def _ious(logits: NDArray[np.float32], inside: NDArray[np.bool_], levels: NDArray[np.float64]) -> NDArray[np.float64]:
+    """IoU (L,) of the points above each of ``levels`` (L,) with the truth."""
+    found = logits > levels[:, None]
+    return (found & inside).sum(1) / np.maximum((found | inside).sum(1), 1)
+
+
+@torch.inference_mode()
+def calibrate(model: ReconstructionNetwork, unseen: Sequence[TrainingObject]) -> None:
+    """Set the logits that count as the surface, by the number of views, to those of the best mean IoU on ``unseen``.
+
+    What one view leaves uncertain is not half inside where it is half likely.
+    """
+    model.eval()
+    model.levels.zero_()
+    levels = np.linspace(-1.5, 1.5, 61)
+    for views in range(1, len(model.levels) + 1):
+        scores = [
+            _ious(object_logits(model, thing, views, free), thing.uniform_inside, levels)
+            for thing in unseen
+            for free in ((False, True) if views == 1 else (False,))
+        ]
+        model.levels[views - 1] = float(levels[np.mean(scores, axis=0).argmax()])
 
 
 def _remember(run: Path, config: TrainingConfig, network: NetworkConfig) -> None:
@@ -205,8 +235,10 @@ def _remember(run: Path, config: TrainingConfig, network: NetworkConfig) -> None
     path.write_text(json.dumps(own, indent=1), encoding="utf-8")
 
 
-def export(run: Path, target: Path) -> None:
+def export(run: Path, datasets: Sequence[Path], target: Path) -> None:
     """Write the networks of ``run`` (``checkpoint.pt``, its moving average, and ``mask.pt``) as weights.
+
+    The surface's levels are calibrated on the split "validation" of ``datasets``.
 
     Raises:
         DatasetError: one of them has not been trained there. OutputError: ``target`` cannot be written.
@@ -220,6 +252,7 @@ def export(run: Path, target: Path) -> None:
     reconstruction, mask = ReconstructionNetwork(NetworkConfig(**state["network"])), MaskNetwork()
     reconstruction.load_state_dict(state["average"])
     mask.load_state_dict(torch.load(run / "mask.pt", weights_only=True)["model"])
+    calibrate(reconstruction, load_split(datasets, "validation")[:_CALIBRATED_ON])
     try:
         weights.save(target, reconstruction, mask)
     except OSError as error:

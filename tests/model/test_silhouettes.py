@@ -22,7 +22,7 @@ class Unsure:
 def field(network, masks, sides=("front",)):
     cameras = torch.from_numpy(np.stack([camera_matrix(side(name, 1.1, 64)) for name in sides]))[None]
     stack = torch.from_numpy(np.stack(masks))[None, :, None]
-    return SilhouetteField(network, SimpleNamespace(cameras=cameras), stack, 0.0)
+    return SilhouetteField(network, SimpleNamespace(cameras=cameras), stack)
 
 
 @pytest.fixture

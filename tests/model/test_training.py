@@ -5,8 +5,9 @@ import pytest
 import torch
 from maquette.core.errors import DatasetError
 from maquette.core.model.data import load_split
+from maquette.core.model.network import ReconstructionNetwork
 from maquette.core.model.sampling import Sampling, draw_batch, draw_sample, place
-from maquette.core.model.training import Trainer, TrainingConfig, train, validate
+from maquette.core.model.training import Trainer, TrainingConfig, calibrate, train, validate
 from maquette.core.work import run_to_end
 
 
@@ -98,3 +99,12 @@ def test_missing_and_empty_sets_are_named(tmp_path):
     (tmp_path / "splits.json").write_text("{}")
     with pytest.raises(DatasetError, match="no object"):
         load_split([tmp_path], "train")
+
+def test_calibration_lifts_iou_on_what_it_sees(dataset, tiny):
+    objects = load_split([dataset], "validation")
+    model = ReconstructionNetwork(tiny).eval()
+    torch.nn.init.constant_(model.occupied.bias, -0.8)
+    before = validate(model, objects)
+    calibrate(model, objects)
+    assert model.levels.abs().max() > 0
+    assert sum(validate(model, objects)) > sum(before)

@@ -63,7 +63,7 @@ def test_a_run_is_exported_once_both_networks_are_there(dataset, tiny, tmp_path)
     run = tmp_path / "run"
     run_to_end(train([dataset], run, TrainingConfig(steps=1, every=1, validation=1), tiny))
     with pytest.raises(DatasetError, match="--mask"):
-        export(run, tmp_path / "w.safetensors")
+        export(run, [dataset], tmp_path / "w.safetensors")
     run_to_end(train_mask([dataset], run, steps=100, batch=2))
-    export(run, tmp_path / "w.safetensors")
+    export(run, [dataset], tmp_path / "w.safetensors")
     assert weights.load(tmp_path / "w.safetensors")[0].config == tiny
