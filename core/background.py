@@ -1,4 +1,4 @@
-"""Cuts an object out of a plain background, as of a product photograph or a drawing."""
+"""Cuts an object out of a plain or smoothly shaded background, as of a product photograph or a drawing."""
 
 from __future__ import annotations
 
@@ -7,26 +7,41 @@ from numpy.typing import NDArray
 
 _ALIKE = 0.06  # of full scale: what JPEG and a soft vignette do to one colour
 _PLAIN = 0.97  # share of the border that must be alike
+_FITS = 4  # each without what the one before found unlike
 
 
 def plain_mask(colour: NDArray[np.floating]) -> NDArray[np.float32] | None:
-    """Mask (H, W) of what is not background, or None if the border is not of one colour.
+    """Mask (H, W) of what is not background, or None if the border is neither of one colour nor a smooth gradient.
 
-    The background is what has the border's colour and is connected to the border, so that spots of that colour within
-    the object stay.
+    The background is what has the border's colour, or the quadratic of x and y that the border's colours lie on, and
+    is connected to the border, so that spots of that colour within the object stay.
 
     Args:
         colour: (H, W, 3) sRGB in 0..1.
     """
-    border = np.concatenate((colour[0], colour[-1], colour[:, 0], colour[:, -1]))
-    median = np.median(border, axis=0)
-    if (np.abs(border - median).max(1) < _ALIKE).mean() < _PLAIN:
-        return None
-    alike = np.abs(colour - median).max(2) < _ALIKE
-    edge = np.zeros_like(alike)
+    edge = np.zeros(colour.shape[:2], bool)
     edge[[0, -1]] = edge[:, [0, -1]] = True
+    for background in (np.median(colour[edge], axis=0), _gradient(colour, edge)):
+        alike = np.abs(colour - background).max(2) < _ALIKE
+        if alike[edge].mean() >= _PLAIN:
+            break
+    else:
+        return None
     mask = ~_reached(alike, alike & edge)
     return mask.astype(np.float32) if mask.any() else None
+
+
+def _gradient(colour: NDArray[np.floating], edge: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """The quadratic of x and y (H, W, 3) through most of the colours of ``edge`` (H, W)."""
+    y, x = np.meshgrid(*(np.linspace(-1, 1, n) for n in edge.shape), indexing="ij")
+    terms = np.stack((np.ones_like(x), x, y, x * x, x * y, y * y), axis=-1)
+    basis, values = terms[edge], colour[edge]
+    alike = np.ones(len(values), bool)
+    for _ in range(_FITS):
+        weights = np.linalg.lstsq(basis[alike], values[alike], rcond=None)[0]
+        error = np.abs(basis @ weights - values).max(1)
+        alike = error <= max(_ALIKE, float(np.median(error)))
+    return terms @ weights
 
 
 def _reached(free: NDArray[np.bool_], seed: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +62,11 @@ def load_split(folders: Iterable[Path], split: str) -> list[TrainingObject]:
     if not objects:
         raise DatasetError(f"There is no object of the split {split!r} in {', '.join(map(str, folders))}")
     return objects
+
+
+def spread(objects: Sequence[TrainingObject], count: int) -> list[TrainingObject]:
+    """At most ``count`` of ``objects``, evenly from first to last, so that no source of them is left out."""
+    return [objects[i * len(objects) // count] for i in range(count)] if count < len(objects) else list(objects)
 
 
 def load_object(path: Path) -> TrainingObject | None:

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from ..errors import DatasetError
 from ..work import Progress, Work
-from .data import TrainingObject, load_split
+from .data import TrainingObject, load_split, spread
 from .segmentation import MaskNetwork
 
 _SIDE = 128
@@ -34,7 +34,7 @@ def train_mask(
     """
     run.mkdir(parents=True, exist_ok=True)
     yield Progress(0, "Reading the training set")
-    objects, unseen = load_split(datasets, "train"), load_split(datasets, "validation")[:96]
+    objects, unseen = load_split(datasets, "train"), spread(load_split(datasets, "validation"), 96)
     torch.manual_seed(seed)
     network, first, path = MaskNetwork(), 0, run / "mask.pt"
     optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=0.02)

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from ..errors import DatasetError, OutputError
 from ..work import Progress, Work
 from . import weights
-from .data import TrainingObject, load_split
+from .data import TrainingObject, load_split, spread
 from .network import BOUND, NetworkConfig, ReconstructionNetwork
 from .projection import project, sample
 from .sampling import Batch, draw_batch, place
@@ -70,7 +70,7 @@ def train(
     """
     run.mkdir(parents=True, exist_ok=True)
     yield Progress(0.0, "Reading the training set")
-    objects, unseen = load_split(datasets, "train"), load_split(datasets, "validation")[: config.validation]
+    objects, unseen = load_split(datasets, "train"), spread(load_split(datasets, "validation"), config.validation)
     trainer = Trainer(config, network or NetworkConfig())
     if start:
         trainer.model.load_state_dict(torch.load(start, weights_only=True)["average"])
@@ -252,7 +252,7 @@ def export(run: Path, datasets: Sequence[Path], target: Path) -> None:
     reconstruction, mask = ReconstructionNetwork(NetworkConfig(**state["network"])), MaskNetwork()
     reconstruction.load_state_dict(state["average"])
     mask.load_state_dict(torch.load(run / "mask.pt", weights_only=True)["model"])
-    calibrate(reconstruction, load_split(datasets, "validation")[:_CALIBRATED_ON])
+    calibrate(reconstruction, spread(load_split(datasets, "validation"), _CALIBRATED_ON))
     try:
         weights.save(target, reconstruction, mask)
     except OSError as error:

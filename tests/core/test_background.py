@@ -17,6 +17,14 @@ def test_keeps_what_the_background_cannot_reach():
         np.testing.assert_array_equal(plain_mask(colour) > 0.5, radius < 30)
 
 
+def test_a_smooth_gradient_is_background_too():
+    colour, radius = picture()
+    y, x = np.mgrid[-1 : 1 : colour.shape[0] * 1j, -1 : 1 : colour.shape[1] * 1j]
+    shade = (0.7 + 0.2 * x - 0.15 * y * y)[..., None] * (1, 0.9, 0.8)
+    colour = np.where((radius < 30)[..., None], (0.1, 0.2, 0.6), shade)
+    np.testing.assert_array_equal(plain_mask(colour) > 0.5, radius < 30)
+
+
 def test_a_winding_way_in_is_found():
     colour, _ = picture()
     colour[44:47, 25:60] = 1
