@@ -17,6 +17,7 @@ from ..core.scene.compat import PATH_OPTIONS
 from ..core.scene.training_set import Settings, Source, Summary, render_dataset
 from ..core.work import SteppedWork, Work
 from ._work import WorkOperator
+from .processes import in_processes
 
 SOURCES = (
     ('SELECTED', "Selected", "Each selected mesh object"),
@@ -150,9 +151,14 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--points", type=int, default=16384, help="points told inside or outside (%(default)s)")
     parser.add_argument("--hdri", type=Path, metavar="FOLDER", help="EXR light domes (those that Blender ships)")
     parser.add_argument("--shard", type=_shard, default=(0, 1), metavar="I/N", help="make every N-th object, from I on")
+    parser.add_argument("--processes", type=int, default=1, help="work in so many at once, a core each (%(default)s)")
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    if arguments.processes > 1:
+        code = in_processes(arguments.processes, arguments.shard)
+        training_set.write_splits(arguments.folder)
+        return code
     if arguments.meshes:
         sources = training_set.file_sources(arguments.meshes)
     elif arguments.procedural:

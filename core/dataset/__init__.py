@@ -10,8 +10,8 @@
         NAME.000.png           view 0: colour and alpha, 8 bit sRGB, straight alpha
         NAME.000.npz           view 0: depth and normal
         ...
+      objects/NAME.skipped     why that object could not be used
       splits.json              NAME -> "train", "validation" or "test"; by object, duplicates kept together
-      skipped.json             NAME -> why that object could not be used
 
 World space is Blender's (right-handed, Z up, the front looks towards -Y), in metres.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -138,7 +139,8 @@ def render_dataset(sources: Sequence[Source], folder: Path, settings: Settings) 
                 written += 1
             except MeshError as error:
                 skipped[source.name] = str(error)
-    _finish(folder, skipped, settings)
+                (folder / "objects" / f"{source.name}.skipped").write_text(str(error), encoding="utf-8")
+    write_splits(folder)
     return Summary(written, found, skipped)
 
 
@@ -193,7 +195,7 @@ def _prepare(folder: Path, settings: Settings) -> None:
     kept = {"version": VERSION, **json.loads(json.dumps(kept, default=str))}
     path = folder / "dataset.json"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "objects").mkdir(parents=True, exist_ok=True)
         if path.exists():
             if json.loads(path.read_text(encoding="utf-8")) != kept:
                 raise DatasetError(f"{folder} holds a set made with other settings: choose another folder")
@@ -203,19 +205,14 @@ def _prepare(folder: Path, settings: Settings) -> None:
         raise OutputError(f"{folder} cannot be written: {error.strerror}") from error
 
 
-def _finish(folder: Path, skipped: dict[str, str], settings: Settings) -> None:
-    """Write down what was skipped and, once every shard is done, which object belongs to which split."""
-    name = "skipped.json" if settings.shard[1] == 1 else f"skipped.{settings.shard[0]}.json"
-    (folder / name).write_text(json.dumps(skipped, indent=1), encoding="utf-8")
-    write_splits(folder)
-
-
 def write_splits(folder: Path) -> dict[str, str]:
     """Assign every object in ``folder`` to a split and write ``splits.json``."""
     records = [ObjectFile(path).record for path in sorted((folder / "objects").glob("*.tar"))]
     fingerprints = {record.name: record.fingerprint for record in records}
     assigned = splits.assign(fingerprints, {record.name: record.family for record in records})
-    (folder / "splits.json").write_text(json.dumps(assigned, indent=0), encoding="utf-8")
+    partial = folder / f"splits.{os.getpid()}.partial"
+    partial.write_text(json.dumps(assigned, indent=0), encoding="utf-8")
+    partial.replace(folder / "splits.json")
     return assigned
 
 

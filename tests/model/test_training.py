@@ -100,6 +100,7 @@ def test_missing_and_empty_sets_are_named(tmp_path):
     with pytest.raises(DatasetError, match="no object"):
         load_split([tmp_path], "train")
 
+
 def test_calibration_lifts_iou_on_what_it_sees(dataset, tiny):
     objects = load_split([dataset], "validation")
     model = ReconstructionNetwork(tiny).eval()

@@ -32,10 +32,17 @@ def maquette(addon):
     return lambda *arguments: command_line.main([str(argument) for argument in arguments])
 
 
-def as_script(*arguments):
+@pytest.fixture(scope="session")
+def as_script(tmp_path_factory):
     """Runs a command line as the script ``maquette`` does, whatever is installed."""
-    command = [sys.executable, "-c", SCRIPT.format(root=ROOT), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, env=os.environ)
+    script = tmp_path_factory.mktemp("script") / "maquette"
+    script.write_text(SCRIPT.format(root=ROOT))
+
+    def run(*arguments):
+        command = [sys.executable, script, *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=120, env=os.environ)
+
+    return run
 
 
 def box(path):
@@ -47,7 +54,7 @@ def box(path):
     return np.array(accessor["min"]), np.array(accessor["max"]), [node["name"] for node in content["nodes"]]
 
 
-def test_a_photo_into_a_glb(weights, pictures, tmp_path):
+def test_a_photo_into_a_glb(as_script, weights, pictures, tmp_path):
     out = tmp_path / "out.glb"
     done = as_script("reconstruct", pictures / "photo.png", "-o", out, "--resolution", 32, "--weights", weights)
     assert (done.returncode, done.stderr) == (0, ""), done
@@ -58,7 +65,7 @@ def test_a_photo_into_a_glb(weights, pictures, tmp_path):
     assert low[1] == pytest.approx(0, abs=1e-3)  # Y up, and it stands
 
 
-def test_sides_into_a_glb_upright_in_their_own_frame(weights, pictures, tmp_path):
+def test_sides_into_a_glb_upright_in_their_own_frame(as_script, weights, pictures, tmp_path):
     out = tmp_path / "out.glb"
     sides = ["--front", pictures / "front.png", "--top", pictures / "top.png"]
     done = as_script("reconstruct", *sides, "-o", out, "--size", 2, "--resolution", 64, "--weights", weights)
@@ -117,7 +124,7 @@ class TestErrors:
         arguments = ["reconstruct", pictures / "front.png", "-o", tmp_path / "a.glb", "--weights", tmp_path / "nope"]
         assert "nope are missing" in self.fails(maquette, capfd, scene_state, *arguments)
 
-    def test_as_a_script_on_stderr(self, tmp_path):
+    def test_as_a_script_on_stderr(self, as_script, tmp_path):
         done = as_script("reconstruct", tmp_path / "nope.png", "-o", tmp_path / "out.glb")
         assert done.returncode == 1 and "There is no image file" in done.stderr and not done.stdout
 
@@ -162,7 +169,7 @@ class TestDemo:
         for fifth in np.array_split(sheet[20:], 5, axis=1):  # the picture, and the object from four sides
             assert (np.ptp(fifth.reshape(-1, 3).astype(int), axis=1) > 40).sum() > 500
 
-    def test_prints_one_line_whatever_blender_has_to_say(self, weights, pictures, tmp_path):
+    def test_prints_one_line_whatever_blender_has_to_say(self, as_script, weights, pictures, tmp_path):
         done = as_script("demo", pictures / "front.png", "--folder", tmp_path, "--resolution", 32, "--weights", weights)
         assert (done.returncode, done.stdout.count("\n"), done.stderr) == (0, 1, ""), done
 
@@ -179,3 +186,23 @@ class TestDemo:
         (tmp_path / "file").touch()
         assert maquette("demo", pictures / "front.png", "--folder", tmp_path / "file/out") == 1
         assert "cannot be made: Not a directory" in capsys.readouterr().err
+
+
+def test_a_training_set_by_two_processes(as_script, tmp_path):
+    cube = tmp_path / "meshes/cube.obj"
+    cube.parent.mkdir()
+    corners = [(x, y, z) for x in (0, 1) for y in (0, 1) for z in (0, 1)]
+    faces = ["1 3 4 2", "5 6 8 7", "1 2 6 5", "3 7 8 4", "1 5 7 3", "2 4 8 6"]
+    cube.write_text("".join(f"v {x} {y} {z}\n" for x, y, z in corners) + "".join(f"f {face}\n" for face in faces))
+    for name in ("long", "flat"):
+        (tmp_path / f"meshes/{name}.obj").write_text(
+            cube.read_text().replace("v 1", "v 3" if name == "long" else "v .1")
+        )
+    options = ["--meshes", tmp_path / "meshes", "--size", 32, "--samples", 1, "--free-views", 0, "--points", 256]
+    done = as_script("dataset", tmp_path / "set", *options, "--processes", 2)
+    assert done.returncode == 0, done.stdout + done.stderr
+    names = {"cube", "flat", "long"}
+    assert {path.stem for path in (tmp_path / "set/objects").iterdir()} == names
+    assert set(json.loads((tmp_path / "set/splits.json").read_text())) == names
+    again = as_script("dataset", tmp_path / "set", *options)
+    assert "0 objects written, 3 were there, 0 skipped" in again.stdout

@@ -48,6 +48,7 @@ def test_every_kind_of_file_becomes_a_whole_object(meshes, tmp_path):
     summary = make(meshes, tmp_path / "set")
     assert (summary.written, summary.found, list(summary.skipped)) == (5, 0, ["broken"])
     assert {name: len(getattr(bpy.data, name)) for name in before} == before
+    assert (tmp_path / "set/objects/broken.skipped").read_text() == summary.skipped["broken"]
     ball = ObjectFile(tmp_path / "set/objects/ball.tar")
     shape, record = ball.shape(), ball.record
     np.testing.assert_allclose(record.bounds, [[-1, -1, -1], [1, 1, 1]], atol=0.01)

@@ -1,0 +1,46 @@
+"""One command in several processes, each on a core of its own, as shards of the same work."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import bpy
+
+
+def in_processes(count: int, shard: tuple[int, int]) -> int:
+    """Run the command that this process was started with ``count`` times, each with a part of ``shard`` (index, of).
+
+    A process bound to one core renders small pictures nearly twice as fast as one whose idle threads spin on another.
+
+    Returns:
+        The highest exit code.
+    """
+    index, of = shard
+    children = []
+    for child in range(count):
+        with _on_core(child):
+            words = [*_this_command(), "--processes", "1", "--shard", f"{index + of * child}/{of * count}"]
+            children.append(subprocess.Popen(words))
+    return max(child.wait() for child in children)
+
+
+def _this_command() -> list[str]:
+    return [bpy.app.binary_path, *sys.argv[1:]] if bpy.app.binary_path else [sys.executable, *sys.argv]
+
+
+@contextmanager
+def _on_core(number: int) -> Iterator[None]:
+    """What is started meanwhile runs on one core, where the system can bind it."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {sorted(cores)[number % len(cores)]})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
