@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +27,7 @@ from ..work import Progress, Work
 from . import metrics, weights
 from .data import view_frame
 from .framing import free_camera
-from .inference import Settings, reconstruct_views, upright, with_mask
+from .inference import Settings, free_view, reconstruct_views, standing, with_mask
 from .network import BOUND
 
 Points = NDArray[np.floating]
@@ -64,7 +64,10 @@ QUESTIONS = (
 
 @dataclass(frozen=True)
 class Judged:
-    """An object in the frame of a question. points: (P, 3), inside: (P,). surface, normals: (S, 3)."""
+    """An object in the frame of a question. points: (P, 3), inside: (P,). surface, normals: (S, 3).
+
+    free: the camera is only what a free picture is taken to have.
+    """
 
     views: tuple[View, ...]
     points: Points
@@ -72,6 +75,7 @@ class Judged:
     surface: Points
     normals: Points
     transform: NDArray[np.float64]
+    free: bool
 
 
 def evaluate(
@@ -127,10 +131,10 @@ def photo_score(image: NDArray[np.float32], settings: Settings) -> Work[tuple[Me
     """
     network, masks = weights.load(settings.weights)
     image = with_mask(image, masks)
-    view = View(image, free_camera(image[..., 3]))
-    mesh, up = yield from reconstruct_views([view], network, settings.resolution)
+    view = free_view(image, network)
+    mesh = yield from reconstruct_views([view], network, settings.resolution)
     agreed = metrics.iou(metrics.silhouette(mesh, view.camera), image[..., 3] > 0.5)
-    return upright(mesh, up, settings.size), agreed
+    return standing(mesh, settings.size), agreed
 
 
 def judge(file: ObjectFile, question: Question) -> Judged:
@@ -161,7 +165,8 @@ def judge(file: ObjectFile, question: Question) -> Judged:
     linear = transform[:3, :3]
     turn = linear / np.cbrt(np.linalg.det(linear))
     points, surface = (p @ linear.T + transform[:3, 3] for p in (shape.uniform, shape.surface))
-    return Judged(views, points, shape.uniform_inside, surface, shape.surface_normals @ turn.T, transform)
+    normals, free = shape.surface_normals @ turn.T, not question.sides
+    return Judged(views, points, shape.uniform_inside, surface, normals, transform, free)
 
 
 def score(mesh: MeshArrays | None, judged: Judged, field: Field | None = None, count: int = 20_000) -> Scores:
@@ -252,10 +257,15 @@ def _cells(points: Points, side: int) -> NDArray[np.int64]:
 
 def _answer(judged: Judged, network: weights.ReconstructionNetwork, resolution: int) -> Work[MeshArrays | None]:
     try:
-        mesh, _ = yield from reconstruct_views(judged.views, network, resolution)
+        if not judged.free:
+            return (yield from reconstruct_views(judged.views, network, resolution))
+        (given,) = judged.views
+        view = free_view(given.image, network)
+        mesh = yield from reconstruct_views([view], network, resolution)
+        turn = view.camera.to_world[:3, :3] @ given.camera.to_world[:3, :3].T
+        return replace(mesh, vertices=(mesh.vertices @ turn).astype(np.float32))
     except MeshError:
         return None
-    return mesh
 
 
 def _surface(field: Field, resolution: int = 64) -> MeshArrays | None:

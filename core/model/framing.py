@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..arrays import View
-from ..cameras import Camera, look_at, perspective
+from ..cameras import WORLD_UP, Camera, look_at, perspective
 from ..sheet import bounding_box
 
 FRAME = 1.1  # the window shows this many units of the frame of the cameras, in which the object is about 1 long
@@ -30,6 +30,16 @@ def free_camera(mask: NDArray[np.floating]) -> Camera:
     distance = FRAME / 2 / np.tan(_ANGLE / 2)
     camera = perspective(look_at(np.array((0, -distance, 0)), np.zeros(3)), float(_ANGLE), 1).zoomed(window)
     return camera.cropped(*(window / 2 - (low + high) / 2), mask.shape[1], mask.shape[0])
+
+
+def turned_upright(camera: Camera, up: NDArray[np.floating]) -> Camera:
+    """``camera`` of a free picture after its frame is turned, the shortest way, so that ``up`` (3,) points up in it."""
+    up = np.asarray(up, float) / np.linalg.norm(up)
+    axis, cosine = np.cross(up, WORLD_UP), float(up @ WORLD_UP)
+    cross = np.array(((0, -axis[2], axis[1]), (axis[2], 0, -axis[0]), (-axis[1], axis[0], 0)))
+    turn = np.eye(4)
+    turn[:3, :3] += cross + cross @ cross / max(1 + cosine, 1e-6)
+    return camera.moved(turn)
 
 
 def network_view(view: View, side: int) -> View:

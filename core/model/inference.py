@@ -20,7 +20,7 @@ from ..sheet import bounding_box, fit_cameras
 from ..surface import surface_nets, without_small_pieces
 from ..work import Progress, Work
 from . import weights
-from .framing import free_camera, network_view
+from .framing import free_camera, network_view, turned_upright
 from .network import BOUND, Features, ReconstructionNetwork
 from .projection import camera_matrix
 from .segmentation import MaskNetwork
@@ -60,9 +60,21 @@ def reconstruct_photo(image: Pixels, settings: Settings = Settings()) -> Work[Me
     network, masks = weights.load(settings.weights)
     yield Progress(0.05, "Finding the object")
     image = with_mask(image, masks)
-    views = [View(image, free_camera(image[..., 3]))]
-    mesh, up = yield from reconstruct_views(views, network, settings.resolution)
-    return upright(mesh, up, settings.size)
+    mesh = yield from reconstruct_views([free_view(image, network)], network, settings.resolution)
+    return standing(mesh, settings.size)
+
+
+def free_view(image: Pixels, network: ReconstructionNetwork) -> View:
+    """A cut out picture (H, W, 4) of unknown camera as a view in a frame of its own: upright, x right, y away.
+
+    How far it looks down is what the network estimates.
+
+    Raises:
+        ImageError: the mask is empty.
+    """
+    camera = free_camera(image[..., 3])
+    features, _ = look([View(image, camera)], network)
+    return View(image, turned_upright(camera, features.up[0].numpy()))
 
 
 def reconstruct_sides(images: Mapping[str, Pixels], settings: Settings = Settings()) -> Work[MeshArrays]:
@@ -83,14 +95,12 @@ def reconstruct_sides(images: Mapping[str, Pixels], settings: Settings = Setting
             raise ImageError(f"{name}: {error}") from error
     cameras = fit_cameras({name: image[..., 3] for name, image in found.items()})
     views = [View(found[name], cameras[name]) for name in found]
-    mesh, _ = yield from reconstruct_views(views, network, settings.resolution)
+    mesh = yield from reconstruct_views(views, network, settings.resolution)
     return _sized(mesh, settings.size)
 
 
-def reconstruct_views(
-    views: Sequence[View], network: ReconstructionNetwork, resolution: int
-) -> Work[tuple[MeshArrays, NDArray[np.float32]]]:
-    """Mesh and up vector (3,) in the frame of the cameras of ``views``, whose object fills [-0.5, 0.5]^3 at most.
+def reconstruct_views(views: Sequence[View], network: ReconstructionNetwork, resolution: int) -> Work[MeshArrays]:
+    """Mesh in the frame of the cameras of ``views``, whose object's longest seen side is 1, about the origin.
 
     Raises:
         MeshError: the model sees no solid.
@@ -110,8 +120,7 @@ def reconstruct_views(
     for index, chunk in enumerate(chunks):
         yield Progress(0.8 + 0.2 * index / len(chunks), "Coloring")
         colours.append(_colour(network, features, chunk))
-    mesh = replace(mesh, vertices=mesh.vertices / np.float32(room), colours=np.concatenate(colours))
-    return mesh, features.up[0].numpy()
+    return replace(mesh, vertices=mesh.vertices / np.float32(room), colours=np.concatenate(colours))
 
 
 def _field(views: Sequence[View], network: ReconstructionNetwork) -> Work[tuple[Features, SilhouetteField, float]]:
@@ -189,12 +198,9 @@ def _within(work: Work[NDArray[np.float32]], start: float, end: float, stage: st
         yield Progress(start + (end - start) * progress.fraction, stage)
 
 
-def upright(mesh: MeshArrays, up: NDArray[np.float32], size: float) -> MeshArrays:
-    """``mesh`` pitched about the picture's x axis so that ``up`` points up, on z = 0, its longest side ``size``."""
-    pitch = float(np.clip(np.arctan2(-up[1], up[2]), np.radians(-20), np.radians(75)))
-    c, s = np.cos(pitch), np.sin(pitch)
-    turn = np.array(((1, 0, 0), (0, c, s), (0, -s, c))).T
-    mesh = _sized(replace(mesh, vertices=(mesh.vertices @ turn).astype(np.float32)), size)
+def standing(mesh: MeshArrays, size: float) -> MeshArrays:
+    """``mesh`` centred in x and y on z = 0, its longest side ``size``."""
+    mesh = _sized(mesh, size)
     return replace(mesh, vertices=mesh.vertices - np.array((0, 0, mesh.vertices[:, 2].min()), np.float32))
 
 

@@ -47,7 +47,8 @@ class Features:
     cameras: (B, N, 5, 4). pictures: (B, N, 4, H, W) colour times mask, and mask.
     pixel: (B, N, C, H/4, W/4). bins: (B, N, C, K, H/4, W/4). depth: (B, N, 1, H/4, W/4) of what is seen.
     fine: (B, N, C, H/2, W/2). blurred: masks at two blurs, (B, N, 2, H/2, W/2).
-    voxels: (B, C, D, D, D), indexed z, y, x. up: (B, 3) unit vector that is up in the world, in the cameras' frame.
+    voxels: (B, C, D, D, D), indexed z, y, x. up: (B, 3) unit vector that is up in the world, in the first
+    picture's own frame: x right, y away, z up in the picture.
     """
 
     cameras: Tensor
@@ -139,7 +140,7 @@ class ReconstructionNetwork(nn.Module):
         self.occupied = nn.Linear(config.hidden, 1)
         self.own_colour = nn.Linear(config.hidden, 4)  # colour, and how far to trust it
         self.trust = nn.Linear(2 * config.hidden, 1)
-        self.upright = nn.Linear(config.encoder[3] + 4, 3)
+        self.upright = nn.Linear(config.encoder[3], 3)
         self.register_buffer("levels", torch.zeros(4))  # the logit that counts as the surface, by the number of views
         self.encoder.to(memory_format=torch.channels_last)
         self.volume.to(memory_format=torch.channels_last_3d)
@@ -160,7 +161,7 @@ class ReconstructionNetwork(nn.Module):
         blurred = torch.cat([F.avg_pool2d(half, k, 1, k // 2, count_include_pad=False) for k in (3, 9)], dim=1)
         pixel, bins, depth, fine, blurred = (x.unflatten(0, (batch, views)) for x in (*maps, blurred))
         first = summary.unflatten(0, (batch, views))[:, 0]
-        up = F.normalize(self.upright(torch.cat((first, cameras[:, 0, 4]), dim=1)), dim=1)
+        up = F.normalize(self.upright(first), dim=1)
         cover = torch.cat((F.avg_pool2d(flat[:, 3:], 4), F.avg_pool2d(blurred.flatten(0, 1), 2)), dim=1)
         lifted = self._lift(pixel, bins, depth, cover.unflatten(0, (batch, views)), cameras)
         return Features(cameras, pictures, pixel, bins, depth, fine, blurred, self.volume(lifted), up)

@@ -14,7 +14,7 @@ from torch import Tensor
 from ..arrays import View
 from ..sheet import fit_cameras
 from .data import COLOURS_A_VIEW, TrainingObject
-from .framing import free_camera, network_view
+from .framing import free_camera, network_view, turned_upright
 from .network import BOUND
 from .projection import camera_matrix, transformed, unproject
 
@@ -45,9 +45,10 @@ _SHEETS: Mapping[int, tuple[tuple[tuple[str, ...], float], ...]] = {
     4: ((("front", "right", "back", "top"), 1.0),),
 }
 # Share of batches by the number of views; more views cost more time.
-_VIEWS = ((1, 0.5), (2, 0.2), (3, 0.1), (4, 0.2))
+_VIEWS = ((1, 0.7), (2, 0.12), (3, 0.06), (4, 0.12))
 _BATCH = {1: 16, 2: 12, 3: 10, 4: 8}
 _SHOWN = 64
+_UP_ERROR = 0.05  # of the direction taken for up
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Sampling:
 
     points: int = 1536
     colours: int = 192
-    free: float = 0.5
+    free: float = 0.6
     vary: bool = True
 
 
@@ -65,7 +66,7 @@ def draw_batch(objects: list[TrainingObject], seed: int, step: int, sampling: Sa
     rng = np.random.default_rng((seed, step))
     counts, shares = zip(*_VIEWS, strict=True)
     views = int(rng.choice(counts, p=shares))
-    free = views != 3 and rng.random() < (sampling.free if views == 1 else 0.15)
+    free = views != 3 and rng.random() < (sampling.free if views == 1 else 0.1)
     picked = (
         rng.choice(len(objects), _BATCH[views], replace=False)
         if len(objects) >= 16
@@ -89,7 +90,7 @@ class Placed:
     """An object in the frame that the network sees it in.
 
     pictures: (N, 4, H, W). cameras: (N, 5, 4). move, back: points (P, 3) from the object's frame to this one, and back.
-    up: (3,) the world's up direction here. chosen: which of the object's views.
+    up: (3,) the world's up direction in the first picture's own frame. chosen: which of the object's views.
     """
 
     pictures: NDArray[np.float32]
@@ -107,20 +108,26 @@ def place(thing: TrainingObject, views: int, free: bool, rng: np.random.Generato
     reconstruction would assume. If ``vary``, the object is now and then smaller in it, so that its depth has room.
     """
     chosen = tuple(free_views(thing, views, rng) if free else _sheet_views(thing, views, rng))
+    up = thing.frames[chosen[0]][:3, 2]
+    up = up / np.linalg.norm(up)
     if views == 1:
-        room = rng.uniform(0.4, 1) if vary and rng.random() < 0.4 else 1.0
-        return _placed_by_one(thing, chosen[0], free, room)
+        room = rng.uniform(0.4, 1) if vary and rng.random() < 0.3 else 1.0
+        guess = up + (rng.normal(0, _UP_ERROR, 3) if vary else 0)
+        return _placed_by_one(thing, chosen[0], guess if free else None, up, room)
     transform = thing.frames[chosen[0]] if free else np.eye(4)
     cameras = np.stack([transformed(thing.cameras[view], transform) for view in chosen])
     pictures = np.stack([_floats(thing.colour[view]) for view in chosen])
-    up = transform[:3, 2] / np.linalg.norm(transform[:3, 2])
     return Placed(pictures, cameras, *_affine(transform), up, chosen)
 
 
-def _placed_by_one(thing: TrainingObject, view: int, free: bool, room: float) -> Placed:
+def _placed_by_one(
+    thing: TrainingObject, view: int, guess: NDArray[np.float64] | None, up: NDArray[np.float64], room: float
+) -> Placed:
+    """``guess``: what is taken for up in a free picture; None if the picture is posed."""
     image, true, frame = _floats(thing.colour[view]).transpose(1, 2, 0), thing.cameras[view], thing.frames[view]
     mask, kind = image[..., 3], thing.kinds[view]
-    camera = (free_camera(mask) if free else fit_cameras({kind: mask})[kind]).scaled(room)
+    posed = fit_cameras({kind: mask})[kind] if guess is None else turned_upright(free_camera(mask), guess)
+    camera = posed.scaled(room)
     shown = network_view(View(image, camera), len(image))
     assumed, scale = camera_matrix(camera), room * float(np.linalg.norm(frame[0, :3]))
 
@@ -132,7 +139,6 @@ def _placed_by_one(thing: TrainingObject, view: int, free: bool, room: float) ->
         where, depth = _seen_at(assumed, points)
         return unproject(true, where, depth / scale)
 
-    up = frame[:3, 2] / np.linalg.norm(frame[:3, 2]) if free else np.array((0, 0, 1.0))
     pictures = np.ascontiguousarray(shown.image.transpose(2, 0, 1))[None]
     return Placed(pictures, camera_matrix(shown.camera)[None], move, back, up, (view,))
 
@@ -191,10 +197,10 @@ def _varied(placed: Placed, free: bool, rng: np.random.Generator) -> Placed:
         cameras[:, 0] *= -1
         pictures = pictures[..., ::-1]
     cameras[:, :2] += rng.normal(0, 0.006, (len(cameras), 2, 1)) * cameras[:, 2:3]
-    up = transform[:3, :3] @ placed.up
+    up = placed.up * (-1 if mirror else 1, 1, 1)
     return Placed(
         pictures, cameras, lambda points: forth(placed.move(points)), lambda points: placed.back(undo(points)),
-        up / np.linalg.norm(up), placed.chosen,
+        up, placed.chosen,
     )  # fmt: skip
 
 

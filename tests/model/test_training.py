@@ -52,6 +52,14 @@ def test_up_of_a_view_from_above_leans_towards_the_viewer(dataset):
     np.testing.assert_allclose(up, (0, -np.sin(lift), np.cos(lift)), atol=1e-5)
 
 
+def test_a_free_picture_is_seen_upright(dataset):
+    thing = load_split([dataset], "train")[0]
+    placed = place(thing, 1, True, np.random.default_rng(0), vary=False)
+    low, high = placed.move(np.array(((0, 0, -0.05), (0, 0, 0.05))))
+    rise = (high - low) / np.linalg.norm(high - low)
+    np.testing.assert_allclose(rise, (0, 0, 1), atol=0.02)  # but for the perspective that is not known
+
+
 def test_batches_depend_on_seed_and_step_alone(dataset):
     objects = load_split([dataset], "train")
     one, two, three = (draw_batch(objects, 0, step) for step in (5, 5, 6))
