@@ -24,7 +24,8 @@ class Batch:
     """B samples of N views each, P points of known occupancy and Q of known colour.
 
     pictures: (B, N, 4, H, W). cameras: (B, N, 5, 4). points: (B, P, 3), inside: (B, P).
-    surface: (B, Q, 3), colour: (B, Q, 3). shown: (B, N, 64, 3) points of the surface that each view shows. up: (B, 3).
+    surface: (B, Q, 3), colour: (B, Q, 3). shown: (B, N, 64, 3) points of the surface that each view shows.
+    up: (B, 3), in the first picture's own frame; zero where the picture is posed.
     """
 
     pictures: Tensor
@@ -48,7 +49,7 @@ _SHEETS: Mapping[int, tuple[tuple[tuple[str, ...], float], ...]] = {
 _VIEWS = ((1, 0.7), (2, 0.12), (3, 0.06), (4, 0.12))
 _BATCH = {1: 16, 2: 12, 3: 10, 4: 8}
 _SHOWN = 64
-_UP_ERROR = 0.05  # of the direction taken for up
+_UP_ERROR = 0.07  # of the direction taken for up
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,8 @@ class Placed:
     """An object in the frame that the network sees it in.
 
     pictures: (N, 4, H, W). cameras: (N, 5, 4). move, back: points (P, 3) from the object's frame to this one, and back.
-    up: (3,) the world's up direction in the first picture's own frame. chosen: which of the object's views.
+    up: (3,) the world's up direction in the first picture's own frame, zero if that is posed.
+    chosen: which of the object's views.
     """
 
     pictures: NDArray[np.float32]
@@ -109,7 +111,7 @@ def place(thing: TrainingObject, views: int, free: bool, rng: np.random.Generato
     """
     chosen = tuple(free_views(thing, views, rng) if free else _sheet_views(thing, views, rng))
     up = thing.frames[chosen[0]][:3, 2]
-    up = up / np.linalg.norm(up)
+    up = up / np.linalg.norm(up) if free else np.zeros(3)
     if views == 1:
         room = rng.uniform(0.4, 1) if vary and rng.random() < 0.3 else 1.0
         guess = up + (rng.normal(0, _UP_ERROR, 3) if vary else 0)

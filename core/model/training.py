@@ -114,7 +114,7 @@ class Trainer:
         for group in self._optimiser.param_groups:
             group["lr"] = self._rate()
         losses = losses_of(self.model, batch)
-        total = losses[0] + 0.5 * losses[1] + losses[2] + 0.1 * losses[3]
+        total = losses[0] + 0.5 * losses[1] + losses[2] + losses[3]
         self._optimiser.zero_grad(set_to_none=True)
         total.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
@@ -158,14 +158,16 @@ class Trainer:
 
 def losses_of(model: ReconstructionNetwork, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Losses of a batch: occupancy (cross-entropy and soft IoU), colour and depth of what is seen (mean absolute
-    errors), and up (one less cosine)."""
+    errors), and up of free pictures (one less cosine)."""
     features = model.encode(batch.pictures, batch.cameras)
     logits = model.occupancy(features, batch.points)
     occupancy = F.binary_cross_entropy_with_logits(logits, batch.inside) + 0.3 * (1 - soft_iou(logits, batch.inside))
     colour = F.l1_loss(model.colour(features, batch.surface), batch.colour)
     where, geometry = project(batch.cameras.flatten(0, 1)[:, None], batch.shown.flatten(0, 1))
     depth = F.l1_loss(sample(features.depth.flatten(0, 1)[:, None], where), geometry[..., :1])
-    return occupancy, colour, depth, (1 - (features.up * batch.up).sum(1)).mean()
+    free = batch.up.norm(dim=1)
+    up = (free - (features.up * batch.up).sum(1)).sum() / free.sum().clamp(min=1)
+    return occupancy, colour, depth, up
 
 
 def soft_iou(logits: Tensor, inside: Tensor) -> Tensor:

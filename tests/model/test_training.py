@@ -35,7 +35,7 @@ def test_samples_agree_with_their_pictures(dataset, views, free, vary):
         if views == 4:
             assert on[inside == 0].mean() < 0.35
         assert (np.abs(points) <= 0.55).all() and inside.mean() > 0.05
-        assert np.linalg.norm(up) == pytest.approx(1, abs=1e-5)
+        assert np.linalg.norm(up) == pytest.approx(float(free), abs=1e-5)
 
 
 @pytest.mark.parametrize(("views", "free"), [(1, False), (1, True), (2, True)])
