@@ -83,6 +83,19 @@ def write_object(folder: Path, record: Record, shape: Shape, views: Sequence[Ren
     return target
 
 
+def read_record(path: Path) -> Record:
+    """The record of an object's file, without reading the rest of it.
+
+    Raises:
+        DatasetError: it is missing, damaged, or of another version.
+    """
+    try:
+        with tarfile.open(path) as archive:
+            return _from_json(json.load(archive.extractfile(f"{path.stem}.json")))  # type: ignore[arg-type]
+    except (OSError, tarfile.TarError, ValueError, KeyError) as error:
+        raise DatasetError(f"{path} is not a whole object of a training set: {error}") from error
+
+
 class ObjectFile:
     """An object's file, open for reading its parts.
 
@@ -95,13 +108,13 @@ class ObjectFile:
         try:
             with tarfile.open(path) as archive:
                 self._parts = {m.name: archive.extractfile(m).read() for m in archive if m.isfile()}  # type: ignore[union-attr]
-            self.record = _from_json(json.loads(self._part("json")))
+            self.record = _from_json(json.loads(self.part("json")))
         except (OSError, tarfile.TarError, ValueError, KeyError) as error:
             raise DatasetError(f"{path} is not a whole object of a training set: {error}") from error
 
     def shape(self) -> Shape:
         """The ground truth."""
-        with np.load(io.BytesIO(self._part("shape.npz"))) as data:
+        with np.load(io.BytesIO(self.part("shape.npz"))) as data:
             bits = {k: np.unpackbits(data[f"{k}_inside"], count=len(data[k])).astype(bool) for k in ("uniform", "near")}
             return Shape(
                 data["uniform"], bits["uniform"], data["near"], bits["near"],
@@ -112,15 +125,20 @@ class ObjectFile:
         """Picture of view ``index``: (H, W, 4) uint8, straight alpha."""
         from PIL import Image
 
-        return np.asarray(Image.open(io.BytesIO(self._part(f"{index:03d}.png"))))
+        return np.asarray(Image.open(io.BytesIO(self.part(f"{index:03d}.png"))))
 
     def view(self, index: int) -> RenderedView:
         """All of view ``index``."""
         kind, camera = self.record.views[index]
-        with np.load(io.BytesIO(self._part(f"{index:03d}.npz"))) as data:
+        with np.load(io.BytesIO(self.part(f"{index:03d}.npz"))) as data:
             return RenderedView(kind, camera, self.colour(index), data["depth"], data["normal"])
 
-    def _part(self, kind: str) -> bytes:
+    def part(self, kind: str) -> bytes:
+        """The member ``NAME.kind`` as it is stored.
+
+        Raises:
+            DatasetError: there is none.
+        """
         name = f"{self.path.stem}.{kind}"
         if name not in self._parts:
             raise DatasetError(f"{self.path} lacks {name}")
