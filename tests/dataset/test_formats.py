@@ -78,6 +78,14 @@ class TestExport:
         with pytest.raises(DatasetError, match=r"egg\.tar is not a whole object"):
             run_to_end(formats.export(select(own), tmp_path / "out", "nerf"))
 
+    @pytest.mark.parametrize("name", ["coco", "bop"])
+    def test_a_damaged_picture_is_named(self, own, tmp_path, name):
+        path = own / "objects/egg.tar"
+        data = path.read_bytes()
+        path.write_bytes(data.replace(b"\x89PNG", b"\x89PAN"))
+        with pytest.raises(DatasetError, match=r"egg\.tar: 00\d\.png is damaged"):
+            run_to_end(formats.export(select(own), tmp_path / "out", name))
+
 
 class TestNerf:
     def frames(self, exported, name):
