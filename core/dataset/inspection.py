@@ -78,7 +78,7 @@ def _inspect_object(path: Path, found: Inspection, shown: bool) -> tuple[str, ..
         found.sizes[camera.width, camera.height] += 1
         seen = int((file.colour(index)[..., 3] > 127).sum())
         if seen < _EMPTY:
-            found.problems[record.name] = f"view {index} ({kind}) shows {seen} pixels of it"
+            found.problems.setdefault(record.name, f"view {index} ({kind}) shows {seen} pixels of it")
     if shown:
         found.rows.append(_row(file))
     return tuple(kind for kind, _ in record.views)
@@ -99,8 +99,12 @@ def _compare(usual: Mapping[str, tuple[str, ...]], found: Inspection) -> None:
     """Tell of objects whose views are not those that most objects have."""
     (most, _), *_ = Counter(usual.values()).most_common(1)
     for name, kinds in usual.items():
-        if kinds != most:
-            found.problems.setdefault(name, f"it has the views {', '.join(kinds)}; most have {', '.join(most)}")
+        less, more = Counter(most) - Counter(kinds), Counter(kinds) - Counter(most)
+        told = [
+            f"{count} {kind} {word}" for word, many in (("less", less), ("more", more)) for kind, count in many.items()
+        ]
+        if told:
+            found.problems.setdefault(name, f"its views are not those of most objects: {', '.join(told)}")
 
 
 def _skipped(folder: Path) -> dict[str, str]:

@@ -62,7 +62,7 @@ def test_an_empty_picture_and_missing_views(own):
     write_object(own, fewer, lens.shape(), [lens.view(0), lens.view(1)])
     problems = run_to_end(inspect(own, 4)).problems
     assert problems["egg"] == "view 1 (right) shows 0 pixels of it"
-    assert problems["lens"] == "it has the views front, right; most have front, right, free, free, free"
+    assert problems["lens"] == "its views are not those of most objects: 3 free less"
 
 
 def test_without_splits(own):
