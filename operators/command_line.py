@@ -19,7 +19,7 @@ from ..core.cameras import SIDES
 from ..core.commands import Command, quiet, run_shown
 from ..core.errors import MaquetteError
 from ..core.scene import exporting
-from . import dataset, demo, gallery, reconstruct, settings
+from . import dataset, dataset_commands, demo, gallery, reconstruct, settings
 from .model_commands import BENCHMARK, EVALUATE, TRAIN
 
 _handle: Any = None
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str]) -> int:
         The exit code: 0 done, 1 an error that the user can put right, 2 a wrong command line, 130 interrupted.
     """
     try:
-        parsed = _parser().parse_args(arguments)
+        parsed = _parser().parse_args(_named(arguments))
         return parsed.run(parsed)
     except MaquetteError as error:
         print(f"maquette: {error}", file=sys.stderr)
@@ -68,6 +68,13 @@ def _parser() -> argparse.ArgumentParser:
         command.add_arguments(sub)
         sub.set_defaults(run=command.run, error=sub.error)
     return parser
+
+
+def _named(arguments: Sequence[str]) -> list[str]:
+    """``arguments`` with a command's name of two words as one: ``dataset check``."""
+    first = " ".join(arguments[:2])
+    two = len(arguments) > 1 and any(first == command.name for command in _commands())
+    return [first, *arguments[2:]] if two else list(arguments)
 
 
 def _add_reconstruct(parser: argparse.ArgumentParser) -> None:
@@ -124,7 +131,10 @@ RECONSTRUCT = Command("reconstruct", "Build a mesh from pictures and write it", 
 
 def _commands() -> tuple[Command, ...]:
     """Every subcommand, in the order of the help. A new one is named here."""
-    return (RECONSTRUCT, demo.COMMAND, gallery.COMMAND, dataset.COMMAND, TRAIN, EVALUATE, BENCHMARK)
+    return (
+        RECONSTRUCT, demo.COMMAND, gallery.COMMAND, dataset.COMMAND, dataset_commands.INSPECT, dataset_commands.CHECK,
+        dataset_commands.EXPORT, TRAIN, EVALUATE, BENCHMARK,
+    )  # fmt: skip
 
 
 def register() -> None:

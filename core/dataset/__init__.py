@@ -28,4 +28,8 @@ points with outward ``surface_normals`` (S, 3) float16.
 
 Each object's file is written beside its place and moved there whole, so a run that is killed leaves only whole
 objects, and the next run goes on after them.
+
+What follows from a view is derived, not stored (``passes``): mask, ray distance, normals in the camera's frame, object
+coordinates. ``formats`` writes a set as NeRF's ``transforms.json``, COLMAP's text model, COCO instances or BOP;
+``checking`` verifies every file, ``inspection`` counts and shows what is there.
 """

@@ -5,8 +5,12 @@ from __future__ import annotations
 import io
 import json
 import os
+import struct
 import tarfile
-from collections.abc import Mapping, Sequence
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +22,11 @@ from ..cameras import Camera
 from ..errors import DatasetError
 
 VERSION = 1
+# What the standard library, numpy and Pillow are seen to raise on damaged files.
+_DAMAGE = (
+    OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, EOFError, SyntaxError, RuntimeError,
+    struct.error, tarfile.TarError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -83,25 +92,34 @@ def write_object(folder: Path, record: Record, shape: Shape, views: Sequence[Ren
     return target
 
 
-class ObjectFile:
-    """An object's file, open for reading its parts.
+def read_record(path: Path) -> Record:
+    """The record of an object's file, without reading the rest of it.
 
     Raises:
         DatasetError: it is missing, damaged, or of another version.
     """
+    with _read(f"{path} is not a whole object of a training set"), tarfile.open(path) as archive:
+        return _from_json(json.load(archive.extractfile(f"{path.stem}.json")))  # type: ignore[arg-type]
+
+
+class ObjectFile:
+    """An object's file, open for reading its parts.
+
+    Raises:
+        DatasetError: it is missing, damaged, or of another version. Reading a part raises it too.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
+        with _read(f"{path} is not a whole object of a training set"):
             with tarfile.open(path) as archive:
                 self._parts = {m.name: archive.extractfile(m).read() for m in archive if m.isfile()}  # type: ignore[union-attr]
-            self.record = _from_json(json.loads(self._part("json")))
-        except (OSError, tarfile.TarError, ValueError, KeyError) as error:
-            raise DatasetError(f"{path} is not a whole object of a training set: {error}") from error
+            self.record = _from_json(json.loads(self.part("json")))
 
     def shape(self) -> Shape:
         """The ground truth."""
-        with np.load(io.BytesIO(self._part("shape.npz"))) as data:
+        data = self.arrays("shape.npz")
+        with _read(f"{self.path}: shape.npz is damaged"):
             bits = {k: np.unpackbits(data[f"{k}_inside"], count=len(data[k])).astype(bool) for k in ("uniform", "near")}
             return Shape(
                 data["uniform"], bits["uniform"], data["near"], bits["near"],
@@ -112,19 +130,40 @@ class ObjectFile:
         """Picture of view ``index``: (H, W, 4) uint8, straight alpha."""
         from PIL import Image
 
-        return np.asarray(Image.open(io.BytesIO(self._part(f"{index:03d}.png"))))
+        with _read(f"{self.path}: {index:03d}.png is damaged"):
+            return np.asarray(Image.open(io.BytesIO(self.part(f"{index:03d}.png"))))
 
     def view(self, index: int) -> RenderedView:
         """All of view ``index``."""
         kind, camera = self.record.views[index]
-        with np.load(io.BytesIO(self._part(f"{index:03d}.npz"))) as data:
+        data = self.arrays(f"{index:03d}.npz")
+        with _read(f"{self.path}: {index:03d}.npz is damaged"):
             return RenderedView(kind, camera, self.colour(index), data["depth"], data["normal"])
 
-    def _part(self, kind: str) -> bytes:
+    def arrays(self, kind: str) -> dict[str, NDArray[Any]]:
+        """The arrays of the member ``NAME.kind`` by their names."""
+        with _read(f"{self.path}: {kind} is damaged"), np.load(io.BytesIO(self.part(kind))) as data:
+            return dict(data)
+
+    def part(self, kind: str) -> bytes:
+        """The member ``NAME.kind`` as it is stored.
+
+        Raises:
+            DatasetError: there is none.
+        """
         name = f"{self.path.stem}.{kind}"
         if name not in self._parts:
             raise DatasetError(f"{self.path} lacks {name}")
         return self._parts[name]
+
+
+@contextmanager
+def _read(problem: str) -> Iterator[None]:
+    """Turn what damaged data raises into a DatasetError that begins with ``problem``."""
+    try:
+        yield
+    except _DAMAGE as error:
+        raise DatasetError(f"{problem}: {error or type(error).__name__}") from error
 
 
 def camera_to_json(camera: Camera) -> dict[str, Any]:

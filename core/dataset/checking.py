@@ -1,0 +1,196 @@
+"""Is every file of a training set whole, and does it agree with itself?"""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..cameras import OPENCV_FROM_OPENGL
+from ..errors import DatasetError
+from ..work import Progress, Work
+from . import passes, splits
+from .records import VERSION, ObjectFile, Record
+from .truth import GROWN
+
+SPLITS = ("train", "validation", "test")
+_OUTSIDE = 0.005  # of the longest side: how far beyond the bounds a picture's depth may lie
+_UNIT = 5e-3  # by how much a stored normal's length may differ from 1
+_EXACT = 1e-6  # for what is computed in double precision from numbers of about this size
+_END = bytes(1024)  # two empty blocks close a tar
+_SHAPE = {"uniform", "uniform_inside", "near", "near_inside", "surface", "surface_normals"}
+# What a JSON of another form than ours comes to, besides our own errors.
+_BAD = (DatasetError, OSError, ValueError, KeyError, TypeError, AttributeError)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A file that is not as it should be, and why."""
+
+    path: Path
+    what: str
+
+
+def check(folder: Path) -> Work[list[Problem]]:
+    """Verify every file of the training set in ``folder``; one step an object. A bad file is told of once.
+
+    Raises:
+        DatasetError: there is no training set.
+    """
+    paths = sorted((folder / "objects").glob("*.tar"))
+    if not paths:
+        raise DatasetError(f"{folder} holds no training set: there is no object in {folder / 'objects'}")
+    problems = []
+    fingerprints: dict[str, tuple[float, ...]] = {}
+    for index, path in enumerate(paths):
+        yield Progress(index / len(paths), path.stem)
+        try:
+            fingerprints[path.stem] = check_object(path).fingerprint
+        except _BAD as error:
+            problems.append(Problem(path, _why(error, path)))
+    for name, test in (("dataset.json", _check_settings), ("splits.json", _check_splits)):
+        try:
+            test(folder, [path.stem for path in paths], fingerprints)
+        except _BAD as error:
+            problems.append(Problem(folder / name, _why(error, folder / name)))
+    return problems
+
+
+def check_object(path: Path) -> Record:
+    """Verify one object's file and return its record.
+
+    Raises:
+        DatasetError: the first thing that is wrong; or what numbers of another form raise, such as a ValueError.
+    """
+    data = path.read_bytes()
+    _require(len(data) % tarfile.RECORDSIZE == 0 and data.endswith(_END), "its end is missing")
+    file = ObjectFile(path)
+    record = file.record
+    _check_members(path, len(record.views))
+    _require(record.name == path.stem, f"its record is that of {record.name}")
+    _check_bounds(record)
+    for index, view in enumerate(json.loads(file.part("json"))["views"]):
+        _check_camera(view, f"view {index}")
+    _check_shape(file)
+    for index in range(len(record.views)):
+        _check_view(file, index)
+    return record
+
+
+def _check_members(path: Path, views: int) -> None:
+    kinds = ["json", "shape.npz", *(f"{index:03d}.{kind}" for index in range(views) for kind in ("png", "npz"))]
+    with tarfile.open(path) as archive:
+        names = archive.getnames()
+    expected = {f"{path.stem}.{kind}" for kind in kinds}
+    _require(expected <= set(names), f"it lacks {', '.join(sorted(expected - set(names)))}")
+    _require(sorted(names) == sorted(expected), "it holds what its record does not tell of, or something twice")
+
+
+def _check_bounds(record: Record) -> None:
+    bounds, fingerprint = record.bounds, np.array(record.fingerprint, float)
+    _require(bounds.shape == (2, 3) and np.isfinite(bounds).all() and (np.ptp(bounds, axis=0) > 0).any(), "bad bounds")
+    _require((bounds[0] <= bounds[1]).all(), "bad bounds: the low corner is above the high one")
+    _require(fingerprint.ndim == 1 and len(fingerprint) > 0 and np.isfinite(fingerprint).all(), "bad fingerprint")
+
+
+def _check_camera(view: Mapping[str, Any], name: str) -> None:
+    """``view`` as in the record: both extrinsics are there, unlike in a Camera, which holds one."""
+    to_world, from_world = np.array(view["camera_to_world_opengl"]), np.array(view["world_to_camera_opencv"])
+    intrinsics = np.array(view["intrinsics"])
+    _require(to_world.shape == from_world.shape == (4, 4), f"{name}: its extrinsics are not 4 x 4")
+    _require(bool(np.isfinite([*to_world.flat, *from_world.flat]).all()), f"{name}: its extrinsics are not finite")
+    turn = to_world[:3, :3]
+    rigid = np.abs(turn @ turn.T - np.eye(3)).max() < _EXACT and np.linalg.det(turn) > 0
+    _require(rigid and bool((to_world[3] == (0, 0, 0, 1)).all()), f"{name}: its rotation is not orthonormal")
+    both = OPENCV_FROM_OPENGL @ from_world @ to_world
+    far = 1 + float(np.abs(to_world[:3, 3]).max())
+    _require(np.abs(both - np.eye(4)).max() < _EXACT * far, f"{name}: its two extrinsics are not of one camera")
+    _require(
+        intrinsics.shape == (3, 3) and bool(np.isfinite(intrinsics).all()), f"{name}: its intrinsics are not 3 x 3"
+    )
+    plain = intrinsics[0, 1] == intrinsics[1, 0] == 0 and (intrinsics[2] == (0, 0, 1)).all()
+    _require(plain and (intrinsics.diagonal() > 0).all(), f"{name}: its intrinsics are skewed or mirrored")
+
+
+def _check_shape(file: ObjectFile) -> None:
+    arrays = file.arrays("shape.npz")
+    _require(set(arrays) == _SHAPE, f"shape.npz: it holds {', '.join(sorted(arrays))}")
+    for points, bits in (("uniform", "uniform_inside"), ("near", "near_inside"), ("surface", None)):
+        _require_array(arrays[points], (None, 3), np.float32, points)
+        if bits:
+            _require_array(arrays[bits], (-(-len(arrays[points]) // 8),), np.uint8, bits)
+    _require_array(arrays["surface_normals"], arrays["surface"].shape, np.float16, "surface_normals")
+    _require_unit(arrays["surface_normals"], "surface_normals")
+    low, high = file.record.bounds
+    size = float((high - low).max())
+    outside = np.abs(arrays["uniform"] - (low + high) / 2).max() / size
+    _require(outside < GROWN / 2 + _OUTSIDE, "uniform: points lie outside the bounding cube grown by a tenth")
+    _require(_beyond(arrays["surface"], low, high) < 0.1 * size, "surface: points lie outside the bounds")
+
+
+def _check_view(file: ObjectFile, index: int) -> None:
+    name, (_, camera) = f"view {index}", file.record.views[index]
+    view = file.view(index)
+    size = (camera.height, camera.width)
+    _require_array(view.colour, (*size, 4), np.uint8, f"{name}, colour")
+    _require_array(view.depth, size, np.float32, f"{name}, depth")
+    _require_array(view.normal, (*size, 3), np.float16, f"{name}, normal")
+    _require((view.depth >= 0).all(), f"{name}, depth: it is negative")
+    on = view.depth > 0
+    _require_unit(view.normal[on], f"{name}, normal")
+    _require(not view.normal[~on].any(), f"{name}, normal: it is somewhere where depth is not")
+    _require(not (on & (view.colour[..., 3] == 0)).any(), f"{name}, depth: it is somewhere where alpha is not")
+    low, high = file.record.bounds
+    outside = _beyond(passes.world_points(view)[on], low, high) / float((high - low).max())
+    _require(outside < _OUTSIDE, f"{name}, depth: points lie {outside:.1%} of the longest side outside the bounds")
+
+
+def _check_settings(folder: Path, names: Sequence[str], fingerprints: Mapping[str, Sequence[float]]) -> None:
+    version = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))["version"]
+    _require(version == VERSION, f"version {version}, not {VERSION}")
+
+
+def _check_splits(folder: Path, names: Sequence[str], fingerprints: Mapping[str, Sequence[float]]) -> None:
+    assigned = splits.read(folder)
+    for name in names:
+        _require(assigned.get(name) in SPLITS, f"{name} is in none of {', '.join(SPLITS)}")
+    gone = sorted(set(assigned) - set(names))
+    _require(not gone, f"{len(gone)} objects are in a split but not in objects/: {', '.join(gone[:3])}")
+    splits.check_no_leak({name: assigned[name] for name in fingerprints}, fingerprints)
+
+
+def _require(good: bool | np.bool_, why: str) -> None:
+    if not good:
+        raise DatasetError(why)
+
+
+def _require_array(array: NDArray[Any], shape: Sequence[int | None], dtype: type, name: str) -> None:
+    """A None in ``shape`` is any length but 0."""
+    fits = array.ndim == len(shape) and all(
+        n == m or (m is None and n) for n, m in zip(array.shape, shape, strict=True)
+    )
+    _require(fits, f"{name}: its shape is {array.shape}, not {tuple(shape)}")
+    _require(array.dtype == dtype, f"{name}: it is {array.dtype}, not {np.dtype(dtype)}")
+    _require(array.dtype.kind != "f" or np.isfinite(array).all(), f"{name}: not all of it is finite")
+
+
+def _require_unit(normals: NDArray[np.float16], name: str) -> None:
+    lengths = np.linalg.norm(normals.astype(float), axis=-1)
+    _require((np.abs(lengths - 1) < _UNIT).all(), f"{name}: not all are of unit length")
+
+
+def _beyond(points: NDArray[np.floating], low: NDArray[np.float64], high: NDArray[np.float64]) -> float:
+    """How far the farthest of ``points`` (P, 3) lies outside the box, metres."""
+    return float(np.maximum(low - points, points - high).clip(0).max(initial=0))
+
+
+def _why(error: Exception, path: Path) -> str:
+    """The error's text without the path, which stands before it."""
+    text = str(error) if isinstance(error, DatasetError) else f"{type(error).__name__}: {error}"
+    return text.removeprefix(f"{path} ").removeprefix(f"{path}: ").replace("\n", " ")

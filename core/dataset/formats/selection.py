@@ -1,0 +1,65 @@
+"""Which objects of a training set are exported."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from ...errors import DatasetError
+from .. import splits
+from ..records import ObjectFile, read_record
+
+
+@dataclass(frozen=True)
+class Item:
+    """An object to export. number: its own in the whole set, from 1. pinhole: indices of its views with perspective."""
+
+    number: int
+    split: str
+    file: ObjectFile
+
+    @property
+    def name(self) -> str:
+        return self.file.record.name
+
+    @cached_property
+    def pinhole(self) -> list[int]:
+        return [index for index, (_, camera) in enumerate(self.file.record.views) if not camera.orthographic]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Objects of a training set, read one at a time. splits: of every object of the set. names: of those chosen."""
+
+    folder: Path
+    splits: Mapping[str, str]
+    names: tuple[str, ...]
+
+    def __iter__(self) -> Iterator[Item]:
+        numbers = {name: number for number, name in enumerate(sorted(self.splits), 1)}
+        for name in self.names:
+            yield Item(numbers[name], self.splits[name], ObjectFile(self._path(name)))
+
+    def families(self) -> list[str]:
+        """Families of the whole set, sorted, so that exports of its parts agree about them."""
+        return sorted({read_record(self._path(name)).family for name in self.splits})
+
+    def _path(self, name: str) -> Path:
+        return self.folder / "objects" / f"{name}.tar"
+
+
+def select(folder: Path, split: str | None = None, limit: int | None = None) -> Selection:
+    """Objects of ``split`` (all), and of these only ``limit``, drawn as by chance but always the same.
+
+    Raises:
+        DatasetError: the folder holds no training set with splits, or there is no such object.
+    """
+    assigned = splits.read(folder)
+    names = [name for name, own in assigned.items() if split in (None, own)]
+    names.sort(key=lambda name: hashlib.sha256(name.encode()).digest())
+    if not names:
+        raise DatasetError(f"{folder} holds no object of the split {split!r}" if split else f"{folder} holds no object")
+    return Selection(folder, assigned, tuple(sorted(names[:limit])))

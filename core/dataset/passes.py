@@ -1,0 +1,89 @@
+"""What follows exactly from a stored view, and is therefore derived here and not stored."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..cameras import OPENCV_FROM_OPENGL
+from .records import RenderedView
+
+
+def mask(view: RenderedView) -> NDArray[np.bool_]:
+    """(H, W) bool: where the object covers at least half of the pixel."""
+    return view.colour[..., 3] > 127
+
+
+def world_points(view: RenderedView) -> NDArray[np.float64]:
+    """(H, W, 3) float64 points of the surface in world space, metres; 0 where nothing is."""
+    rows, columns = np.nonzero(view.depth)
+    points = np.zeros((*view.depth.shape, 3))
+    pixels = np.stack((columns + 0.5, rows + 0.5), axis=1)
+    points[rows, columns] = view.camera.unproject(pixels, view.depth[rows, columns].astype(float))
+    return points
+
+
+def ray_distance(view: RenderedView) -> NDArray[np.float64]:
+    """(H, W) float64 distance along each pixel's ray, metres, 0 where nothing is.
+
+    From the eye of a pinhole camera; from the plane of an orthographic one, whose rays are parallel, so that it is
+    the plane depth itself.
+    """
+    depth = view.depth.astype(float)
+    if view.camera.orthographic:
+        return depth
+    rows, columns = np.mgrid[: view.camera.height, : view.camera.width] + 0.5
+    pixels = np.stack((columns, rows, np.ones_like(rows)), axis=-1)
+    return depth * np.linalg.norm(pixels @ np.linalg.inv(view.camera.intrinsics).T, axis=-1)
+
+
+def camera_normals(view: RenderedView, convention: str) -> NDArray[np.float32]:
+    """(H, W, 3) float32 unit normals in the camera's frame, 0 where nothing is.
+
+    Args:
+        convention: "opencv" (x right, y down, z forward: a surface that faces the camera has z < 0) or
+            "opengl" (x right, y up, z backward: it has z > 0).
+    """
+    turn = view.camera.to_world[:3, :3].T  # world to OpenGL's camera
+    if convention == "opencv":
+        turn = OPENCV_FROM_OPENGL[:3, :3] @ turn
+    elif convention != "opengl":
+        raise ValueError(f"convention is 'opencv' or 'opengl', not {convention!r}")
+    return view.normal.astype(np.float32) @ turn.T.astype(np.float32)
+
+
+def object_coordinates(view: RenderedView, bounds: NDArray[np.float64]) -> NDArray[np.float32]:
+    """(H, W, 3) float32 in 0..1: where in the object's cube each pixel's point lies, 0 where nothing is.
+
+    The normalized object coordinate space of Wang et al. 2019 (arXiv 1901.02970), along the world's axes; the
+    difference is the scale: here the bounding box's longest side is 1, there its diagonal.
+
+    Args:
+        bounds: (2, 3) low and high corner of the object's bounding box, metres.
+    """
+    low, high = bounds
+    inside = (world_points(view) - (low + high) / 2) / (high - low).max() + 0.5
+    return np.where(view.depth[..., None] > 0, inside.clip(0, 1), 0).astype(np.float32)
+
+
+def sees(
+    view: RenderedView, points: NDArray[np.floating], normals: NDArray[np.floating], tolerance: float
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Where points of the surface fall in the picture, and which of them it shows.
+
+    It shows those that face the camera and lie at the depth of the pixel that they fall into.
+
+    Args:
+        points: (P, 3) world space, metres. normals: (P, 3) outward, world space.
+        tolerance: how far from the pixel's depth a point may lie, metres.
+
+    Returns:
+        (P, 2) float64 pixels and (P,) bool.
+    """
+    camera = view.camera
+    pixels, depth = camera.project(points)
+    back = camera.to_world[:3, 2] if camera.orthographic else camera.to_world[:3, 3] - points
+    seen = (depth > 0) & ((normals * back).sum(1) > 0) & (pixels >= 0).all(1) & (pixels < view.depth.shape[::-1]).all(1)
+    columns, rows = pixels[seen].astype(int).T
+    seen[seen] = mask(view)[rows, columns] & (np.abs(view.depth[rows, columns] - depth[seen]) <= tolerance)
+    return pixels, seen

@@ -1,0 +1,46 @@
+"""Which points of an object's surface its pictures show, where, and in which colour."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import passes
+from .records import ObjectFile, Shape
+
+_TOLERANCE = 0.01  # of the longest side: a pixel of a picture of 100
+_UNSEEN = 128
+
+
+@dataclass(frozen=True)
+class Sightings:
+    """Surface points in V views.
+
+    pixels: (V, P, 2) float64. seen: (V, P) bool. colour: (P, 3) uint8, the mean over the views that see the point,
+    grey if none does.
+    """
+
+    pixels: NDArray[np.float64]
+    seen: NDArray[np.bool_]
+    colour: NDArray[np.uint8]
+
+
+def sightings(file: ObjectFile, shape: Shape, views: Sequence[int]) -> Sightings:
+    """Where the views with the indices ``views`` see ``shape.surface``."""
+    low, high = file.record.bounds
+    tolerance = _TOLERANCE * float((high - low).max())
+    pixels = np.zeros((len(views), len(shape.surface), 2))
+    seen = np.zeros(pixels.shape[:2], bool)
+    light = np.zeros((len(shape.surface), 3))
+    for place, index in enumerate(views):
+        view = file.view(index)
+        pixels[place], now = passes.sees(view, shape.surface, shape.surface_normals, tolerance)
+        seen[place] = now
+        columns, rows = pixels[place, now].astype(int).T
+        light[now] += view.colour[rows, columns, :3]
+    times = seen.sum(0)[:, None]
+    colour = np.where(times > 0, light / np.maximum(times, 1) + 0.5, _UNSEEN)
+    return Sightings(pixels, seen, colour.astype(np.uint8))

@@ -1,0 +1,70 @@
+"""``maquette dataset inspect``, ``check`` and ``export``: what is done with a training set outside a scene."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..core import dependencies
+from ..core.commands import Command, run_shown
+from ..core.dataset import checking, formats, inspection
+from ..core.dataset.formats.selection import select
+
+
+def _add_inspect(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, help="the training set")
+    parser.add_argument("-o", "--output", type=Path, default=Path("out/dataset.png"), help="(%(default)s)")
+    parser.add_argument("--shown", type=int, default=24, help="objects on the contact sheet (%(default)s)")
+    parser.add_argument("--size", type=int, default=96, help="of each picture on the sheet, pixels (%(default)s)")
+
+
+def _run_inspect(arguments: argparse.Namespace) -> int:
+    dependencies.require("PIL")
+    from PIL import Image
+
+    from ..core.contact_sheet import contact_sheet
+
+    found = run_shown(inspection.inspect(arguments.folder, arguments.shown))
+    print(inspection.report(found))
+    if found.rows:
+        arguments.output.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(contact_sheet(found.rows, arguments.size, columns=2)).save(arguments.output)
+        print(f"{arguments.output}: {len(found.rows)} objects")
+    return 0
+
+
+def _add_check(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, help="the training set")
+
+
+def _run_check(arguments: argparse.Namespace) -> int:
+    dependencies.require("PIL")
+    problems = run_shown(checking.check(arguments.folder))
+    for problem in problems:
+        print(f"{problem.path}: {problem.what}")
+    print(f"{arguments.folder}: {len(problems)} bad files" if problems else f"{arguments.folder}: all good")
+    return 1 if problems else 0
+
+
+def _add_export(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, help="the training set")
+    parser.add_argument("out", type=Path, help="folder to write, new or empty")
+    parser.add_argument("--format", choices=formats.FORMATS, required=True)
+    parser.add_argument("--split", choices=checking.SPLITS, help="only its objects (all)")
+    parser.add_argument("--limit", type=int, help="only so many of the objects, drawn as by chance, always the same")
+
+
+def _run_export(arguments: argparse.Namespace) -> int:
+    dependencies.require("PIL")
+    selection = select(arguments.folder, arguments.split, arguments.limit)
+    done = run_shown(formats.export(selection, arguments.out, arguments.format))
+    told = f"; {done.left_out} orthographic views left out: the format has none" if done.left_out else ""
+    print(f"{arguments.out}: {done.objects} objects, {done.views} views{told}")
+    return 0
+
+
+INSPECT = Command(
+    "dataset inspect", "Tell what a training set holds, and draw a contact sheet", _add_inspect, _run_inspect
+)
+CHECK = Command("dataset check", "Verify every file of a training set", _add_check, _run_check)
+EXPORT = Command("dataset export", "Write a training set in the format of others", _add_export, _run_export)

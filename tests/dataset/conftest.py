@@ -1,0 +1,93 @@
+"""A small training set of ellipsoids, written without a renderer: their pictures and truth are known exactly."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from maquette.core.cameras import look_at, perspective
+from maquette.core.dataset import viewpoints
+from maquette.core.dataset.records import Record, RenderedView, Shape, write_object
+
+SIZE = 64
+HALVES = {"egg": (0.3, 0.4, 0.5), "lens": (0.5, 0.2, 0.35), "pill": (0.2, 0.6, 0.2), "stone": (1.0, 0.9, 0.8)}
+CENTRE = np.array((1.0, -2.0, 0.5))
+
+
+def _view(kind, camera, half, centre):
+    """RenderedView of the ellipsoid with half axes ``half`` (3,) about ``centre`` (3,); colour tells the place."""
+    rows, columns = np.mgrid[0 : camera.height, 0 : camera.width]
+    pixels = np.stack((columns + 0.5, rows + 0.5), axis=-1).reshape(-1, 2)
+    near, far = (camera.unproject(pixels, np.full(len(pixels), depth)) - centre for depth in (1.0, 2.0))
+    start, way = near / half, (far - near) / half
+    a, b, c = (way**2).sum(1), (start * way).sum(1), (start**2).sum(1) - 1
+    root = b * b - a * c
+    hit = root > 0
+    depth = np.where(hit, 1 + (-b - np.sqrt(np.maximum(root, 0))) / a, 0)
+    points = camera.unproject(pixels, depth) - centre
+    normal = points / half**2
+    normal = np.where(hit[:, None], normal / np.linalg.norm(normal, axis=1, keepdims=True), 0)
+    rgba = np.zeros((len(pixels), 4), np.uint8)
+    rgba[hit, :3] = _painted(points[hit], half)
+    rgba[hit, 3] = 255
+    shape = (camera.height, camera.width)
+    return RenderedView(
+        kind, camera, rgba.reshape(*shape, 4), depth.reshape(shape).astype(np.float32),
+        normal.reshape(*shape, 3).astype(np.float16),
+    )  # fmt: skip
+
+
+def _painted(points, half):
+    """Colour (P, 3) of the ellipsoid's points about its centre."""
+    return ((points / half + 1) * 100 + 20).clip(0, 255).astype(np.uint8)
+
+
+def _write(folder, name, half, rng):
+    half = np.asarray(half)
+    bounds = CENTRE + np.stack((-half, half))
+    kinds = ("front", "right")
+    cameras = [*zip(kinds, viewpoints.sides(kinds, *bounds, SIZE), strict=True)]
+    for turn in (0.5, 2.5, 4.5):
+        eye = CENTRE + 5 * half.max() * np.array((np.sin(turn), -np.cos(turn), 0.4))
+        camera = perspective(look_at(eye, CENTRE), 0.45, SIZE).cropped(turn, -1.5, SIZE, SIZE)
+        cameras.append(("free", camera))
+    sphere = rng.normal(size=(600, 3))
+    surface = sphere / np.linalg.norm(sphere, axis=1, keepdims=True) * half
+    normals = surface / half**2
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    uniform = rng.uniform(-1.1, 1.1, (256, 3)) * half.max()
+    near = surface[:256] + rng.normal(0, 0.02, (256, 3))
+    inside = [((points / half) ** 2).sum(1) < 1 for points in (uniform, near)]
+    shape = Shape(
+        np.float32(uniform + CENTRE), inside[0], np.float32(near + CENTRE), inside[1],
+        np.float32(surface + CENTRE), np.float32(normals),
+    )  # fmt: skip
+    family = "round" if name in ("egg", "stone") else "long"
+    views = [_view(kind, camera, half, CENTRE) for kind, camera in cameras]
+    write_object(folder, Record(name, "test", family, bounds, tuple(half / half.max()), tuple(cameras)), shape, views)
+
+
+@pytest.fixture(scope="session")
+def ellipsoid_view():
+    """Gives the RenderedView of an ellipsoid from its kind, camera, half axes (3,) and centre (3,)."""
+    return _view
+
+
+@pytest.fixture(scope="session")
+def ellipsoids(tmp_path_factory):
+    """A folder with four whole objects, of two families and all three splits. Not to be written to."""
+    folder = tmp_path_factory.mktemp("set") / "ellipsoids"
+    rng = np.random.default_rng(0)
+    for name, half in HALVES.items():
+        _write(folder, name, half, rng)
+    splits = {"egg": "train", "lens": "train", "pill": "validation", "stone": "test"}
+    (folder / "splits.json").write_text(json.dumps(splits))
+    (folder / "dataset.json").write_text(json.dumps({"version": 1, "seed": 0}))
+    (folder / "objects/sheet.skipped").write_text("It bounds next to no volume")
+    return folder
+
+
+@pytest.fixture
+def own(ellipsoids, tmp_path):
+    """A copy of the set, to be damaged."""
+    return shutil.copytree(ellipsoids, tmp_path / "own")
