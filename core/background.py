@@ -21,14 +21,23 @@ def plain_mask(colour: NDArray[np.floating]) -> NDArray[np.float32] | None:
     """
     edge = np.zeros(colour.shape[:2], bool)
     edge[[0, -1]] = edge[:, [0, -1]] = True
-    for background in (np.median(colour[edge], axis=0), _gradient(colour, edge)):
-        alike = np.abs(colour - background).max(2) < _ALIKE
+    for background in (_plain, _gradient):
+        alike = np.abs(colour - background(colour, edge)).max(2) < _ALIKE
         if alike[edge].mean() >= _PLAIN:
-            break
-    else:
-        return None
-    mask = ~_reached(alike, alike & edge)
-    return mask.astype(np.float32) if mask.any() else None
+            mask = ~_reached(alike, alike & edge)
+            return mask.astype(np.float32) if mask.any() and _rim_step(colour, mask) > _ALIKE / 2 else None
+    return None
+
+
+def _rim_step(colour: NDArray[np.floating], mask: NDArray[np.bool_]) -> float:
+    """Median step of colour across the mask's rim: where a shaded background was misjudged there is none."""
+    steps = [np.abs(np.diff(colour, axis=axis)).max(2)[np.diff(mask, axis=axis)] for axis in (0, 1)]
+    return float(np.median(np.concatenate(steps)))
+
+
+def _plain(colour: NDArray[np.floating], edge: NDArray[np.bool_]) -> NDArray[np.floating]:
+    """The colour (3,) of most of ``edge`` (H, W)."""
+    return np.median(colour[edge], axis=0)
 
 
 def _gradient(colour: NDArray[np.floating], edge: NDArray[np.bool_]) -> NDArray[np.float64]:

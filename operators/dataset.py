@@ -157,7 +157,8 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.processes > 1:
         code = in_processes(arguments.processes, arguments.shard)
-        training_set.write_splits(arguments.folder)
+        if not code:
+            training_set.write_splits(arguments.folder)
         return code
     if arguments.meshes:
         sources = training_set.file_sources(arguments.meshes)

@@ -17,15 +17,21 @@ def in_processes(count: int, shard: tuple[int, int]) -> int:
     A process bound to one core renders small pictures nearly twice as fast as one whose idle threads spin on another.
 
     Returns:
-        The highest exit code.
+        The highest exit code; 128 and the signal's number for a process that one ended.
     """
     index, of = shard
-    children = []
-    for child in range(count):
-        with _on_core(child):
-            words = [*_this_command(), "--processes", "1", "--shard", f"{index + of * child}/{of * count}"]
-            children.append(subprocess.Popen(words))
-    return max(child.wait() for child in children)
+    children: list[subprocess.Popen[bytes]] = []
+    try:
+        for child in range(count):
+            with _on_core(child):
+                words = [*_this_command(), "--processes", "1", "--shard", f"{index + of * child}/{of * count}"]
+                children.append(subprocess.Popen(words))
+        codes = [child.wait() for child in children]
+        return max(code if code >= 0 else 128 - code for code in codes)
+    finally:
+        for running in children:
+            if running.poll() is None:
+                running.terminate()
 
 
 def _this_command() -> list[str]:

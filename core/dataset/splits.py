@@ -33,9 +33,11 @@ def assign(fingerprints: Mapping[str, Sequence[float]], families: Mapping[str, s
 
 def groups(fingerprints: Mapping[str, Sequence[float]]) -> list[list[str]]:
     """Objects whose fingerprints (see ``truth``) differ by at most a hundredth in every number, together."""
+    if not fingerprints:
+        return []
     names = sorted(fingerprints)
     table = np.array([fingerprints[name] for name in names]).reshape(len(names), -1)
-    order = np.argsort(table[:, 0], kind="stable") if len(names) else np.empty(0, int)
+    order = np.argsort(table[:, 0], kind="stable")
     leader = list(range(len(names)))
 
     def find(i: int) -> int:
@@ -43,7 +45,7 @@ def groups(fingerprints: Mapping[str, Sequence[float]]) -> list[list[str]]:
             leader[i] = i = leader[leader[i]]
         return i
 
-    first = table[order, 0] if len(names) else np.empty(0)
+    first = table[order, 0]
     for rank, i in enumerate(order):
         others = order[rank + 1 : np.searchsorted(first, first[rank] + _SAME, side="right")]
         for j in others[(np.abs(table[others] - table[i]) <= _SAME).all(1)]:

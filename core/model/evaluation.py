@@ -20,8 +20,8 @@ from .. import solid
 from ..arrays import MeshArrays, View
 from ..dataset import splits
 from ..dataset.records import ObjectFile
-from ..errors import DatasetError, MeshError
-from ..sheet import fit_cameras
+from ..errors import DatasetError, ImageError, MeshError
+from ..sheet import bounding_box, fit_cameras
 from ..surface import surface_nets
 from ..work import Progress, Work
 from . import metrics, weights
@@ -66,6 +66,7 @@ QUESTIONS = (
 class Judged:
     """An object in the frame of a question. points: (P, 3), inside: (P,). surface, normals: (S, 3).
 
+    to_object: (4, 4) similarity to the object's own frame, centred, its longest side 1.
     free: the camera is only what a free picture is taken to have.
     """
 
@@ -74,7 +75,7 @@ class Judged:
     inside: NDArray[np.bool_]
     surface: Points
     normals: Points
-    transform: NDArray[np.float64]
+    to_object: NDArray[np.float64]
     free: bool
 
 
@@ -104,12 +105,15 @@ def evaluate(
         file = ObjectFile(path)
         for question in questions:
             yield Progress(index / len(files), f"{file.record.name}, {question.name}")
-            judged = judge(file, question)
+            try:
+                judged = judge(file, question)
+            except ImageError:  # a picture of it is empty: training leaves such objects out too
+                continue
             mesh = yield from _answer(judged, network, resolution)
             rows.append((question.name, "Maquette", file.record.name, score(mesh, judged)))
             baselines: Mapping[str, Field] = {
                 "visual hull": lambda points, judged=judged: hull_cover(judged.views, points) - 0.5,
-                "mean shape": lambda points, judged=judged: mean.at(points, judged.transform),
+                "mean shape": lambda points, judged=judged: mean.at(points, judged.to_object),
             }
             for method, field in baselines.items():
                 rows.append((question.name, method, file.record.name, score(_surface(field), judged, field)))
@@ -152,6 +156,8 @@ def judge(file: ObjectFile, question: Question) -> Judged:
     chosen = [kinds.index(kind) for kind in wanted]
     images = [file.colour(i).astype(np.float32) / 255 for i in chosen]
     masks = {kind: image[..., 3] for kind, image in zip(wanted, images, strict=True)}
+    for mask in masks.values():
+        bounding_box(mask)
     rows, columns = np.nonzero(masks[wanted[0]] > 0.5)
     transform = view_frame(record.views[chosen[0]][1], rows, columns, (low + high) / 2)
     if question.sides:
@@ -166,7 +172,9 @@ def judge(file: ObjectFile, question: Question) -> Judged:
     turn = linear / np.cbrt(np.linalg.det(linear))
     points, surface = (p @ linear.T + transform[:3, 3] for p in (shape.uniform, shape.surface))
     normals, free = shape.surface_normals @ turn.T, not question.sides
-    return Judged(views, points, shape.uniform_inside, surface, normals, transform, free)
+    own = np.diag((*np.full(3, 1 / (high - low).max()), 1.0))
+    own[:3, 3] = -(low + high) / 2 / (high - low).max()
+    return Judged(views, points, shape.uniform_inside, surface, normals, own @ np.linalg.inv(transform), free)
 
 
 def score(mesh: MeshArrays | None, judged: Judged, field: Field | None = None, count: int = 20_000) -> Scores:
@@ -235,17 +243,12 @@ class MeanShape:
         level = max(np.linspace(0.05, 0.6, 23), key=fit)
         return cls(share.reshape(side, side, side).astype(np.float32), float(level))
 
-    def at(self, points: Points, transform: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Share less the level at ``points`` (P, 3) of a frame that ``transform`` made of the world's.
+    def at(self, points: Points, to_object: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Share less the level at ``points`` (P, 3) of a frame that ``to_object`` (4, 4) brings into the object's own.
 
-        The mean shape knows the object's frame and size, which no method is told: it is flattered.
+        The mean shape is so told the object's frame and size, which no method is: it is flattered.
         """
-        linear = transform[:3, :3]
-        local = (
-            points
-            if np.allclose(linear, np.diag(np.diag(linear)))
-            else (points @ (linear / np.cbrt(np.linalg.det(linear))))
-        )
+        local = points @ to_object[:3, :3].T + to_object[:3, 3]
         value = self.grid.ravel()[_cells(local, len(self.grid))] - self.level
         return np.where((np.abs(local) < BOUND).all(1), value, -self.level).astype(np.float32)
 

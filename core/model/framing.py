@@ -12,6 +12,7 @@ from ..sheet import bounding_box
 
 FRAME = 1.1  # the window shows this many units of the frame of the cameras, in which the object is about 1 long
 _ANGLE = np.radians(30)  # a free picture's assumed field of view, over that window
+_LARGEST = 1024  # pixels across a window before it is scaled to the network's
 
 Pixels = NDArray[np.float32]
 
@@ -37,8 +38,9 @@ def turned_upright(camera: Camera, up: NDArray[np.floating]) -> Camera:
     up = np.asarray(up, float) / np.linalg.norm(up)
     axis, cosine = np.cross(up, WORLD_UP), float(up @ WORLD_UP)
     cross = np.array(((0, -axis[2], axis[1]), (axis[2], 0, -axis[0]), (-axis[1], axis[0], 0)))
-    turn = np.eye(4)
-    turn[:3, :3] += cross + cross @ cross / max(1 + cosine, 1e-6)
+    turn = np.diag((1.0, -1.0, -1.0, 1.0)) if cosine < -0.999 else np.eye(4)
+    if cosine >= -0.999:
+        turn[:3, :3] += cross + cross @ cross / (1 + cosine)
     return camera.moved(turn)
 
 
@@ -58,8 +60,14 @@ def network_view(view: View, side: int) -> View:
 def _cut(image: Pixels, low: NDArray[np.float64], window: NDArray[np.float64], side: int) -> Pixels:
     """The window of ``image`` that begins at ``low`` (x, y), scaled to a square; empty where it reaches outside."""
     solid = np.concatenate((image[..., :3] * image[..., 3:], image[..., 3:]), axis=2)
+    shrink = np.maximum(window // _LARGEST, 1).astype(int)
+    if shrink.max() > 1:  # a close-up of the end of something long: mostly empty, and gigabytes if kept as fine
+        across, down = shrink
+        solid = np.pad(solid, ((0, -solid.shape[0] % down), (0, -solid.shape[1] % across), (0, 0)))
+        solid = solid.reshape(solid.shape[0] // down, down, solid.shape[1] // across, across, 4).mean((1, 3))
+        low, window = low / shrink, window / shrink
     before = np.ceil(np.maximum(-low, 0)).astype(int) + 1
-    after = np.ceil(np.maximum(low + window - image.shape[1::-1], 0)).astype(int) + 1
+    after = np.ceil(np.maximum(low + window - solid.shape[1::-1], 0)).astype(int) + 1
     solid = np.pad(solid, ((before[1], after[1]), (before[0], after[0]), (0, 0)))
     box = (*(low + before), *(low + before + window))
     layers = [Image.fromarray(solid[..., k]).resize((side, side), Image.Resampling.BILINEAR, box) for k in range(4)]

@@ -130,8 +130,9 @@ def _field(views: Sequence[View], network: ReconstructionNetwork) -> Work[tuple[
         yield Progress(0.1, "Looking")
         features, masks = look([View(view.image, view.camera.scaled(room)) for view in views], network)
         field = SilhouetteField(network, features, masks)
-        cut = yield from _within(field.survey(), 0.1, 0.3, "Looking")
-        if len(views) > 1 or cut < _CUT or room <= _LEAST_ROOM:
+        last = len(views) > 1 or room <= _LEAST_ROOM
+        cut = yield from _within(field.survey(1.0 if last else _CUT), 0.1, 0.3, "Looking")
+        if last or cut <= _CUT:
             return features, field, room
         room *= 0.7
 

@@ -49,7 +49,7 @@ _SHEETS: Mapping[int, tuple[tuple[tuple[str, ...], float], ...]] = {
 _VIEWS = ((1, 0.7), (2, 0.12), (3, 0.06), (4, 0.12))
 _BATCH = {1: 16, 2: 12, 3: 10, 4: 8}
 _SHOWN = 64
-_UP_ERROR = 0.07  # of the direction taken for up
+_UP_ERROR = 0.15  # of the direction taken for up
 
 
 @dataclass(frozen=True)
@@ -103,18 +103,29 @@ class Placed:
     chosen: tuple[int, ...]
 
 
-def place(thing: TrainingObject, views: int, free: bool, rng: np.random.Generator, vary: bool) -> Placed:
+def place(
+    thing: TrainingObject,
+    views: int,
+    free: bool,
+    rng: np.random.Generator,
+    vary: bool,
+    guess: NDArray[np.floating] | None = None,
+) -> Placed:
     """The object as it is before the network: from one picture as reconstruction itself frames it, else as posed.
 
     One picture tells neither the depth's extent nor, if it is free, the camera: the frame is then what
     reconstruction would assume. If ``vary``, the object is now and then smaller in it, so that its depth has room.
+
+    Args:
+        guess: (3,) what is taken for up in a free picture; None for nearly the truth.
     """
     chosen = tuple(free_views(thing, views, rng) if free else _sheet_views(thing, views, rng))
     up = thing.frames[chosen[0]][:3, 2]
     up = up / np.linalg.norm(up) if free else np.zeros(3)
     if views == 1:
         room = rng.uniform(0.4, 1) if vary and rng.random() < 0.3 else 1.0
-        guess = up + (rng.normal(0, _UP_ERROR, 3) if vary else 0)
+        if guess is None:
+            guess = up + (rng.normal(0, _UP_ERROR, 3) if vary else 0)
         return _placed_by_one(thing, chosen[0], guess if free else None, up, room)
     transform = thing.frames[chosen[0]] if free else np.eye(4)
     cameras = np.stack([transformed(thing.cameras[view], transform) for view in chosen])

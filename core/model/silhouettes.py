@@ -20,7 +20,8 @@ CHUNK = 16384  # points at once: a step stays well under 0.3 s
 _EDGE = 0.35  # of a mask's cover, where the hull ends
 _SURVEY = 48  # cells along each side of the first look
 _MAP = 128  # pixels along each side of the maps of rays
-_DEPTHS = 64  # points along a ray
+_DEPTHS = 72  # points along a ray
+_REACH = 0.65  # of a ray before and behind the origin; in an upright frame it runs askew
 _REACHED = 0.3  # the logit that a pixel's ray is brought to
 _MOST = 4.0  # the most that a ray is raised: a mask may be wrong
 
@@ -49,18 +50,19 @@ class SilhouetteField:
             gate[near] = torch.minimum(logits + raised, gate[near])
         return gate.numpy()
 
-    def survey(self) -> Work[float]:
-        """Look at the whole coarsely, and raise the rays of pixels that nothing is behind.
+    def survey(self, most_cut: float = 1.0) -> Work[float]:
+        """Look at the whole coarsely and, unless too much is cut off, raise the rays of pixels that nothing is behind.
 
         Returns:
-            The share of the first mask's rays that the solid leaves the volume through, at its near or far end.
+            The share of the first mask's rays along which the solid leaves the volume.
         """
         line = ((np.arange(_SURVEY) + 0.5) / _SURVEY * 2 - 1) * BOUND
         grid = np.stack(np.meshgrid(line, line, line, indexing="ij"), axis=-1).reshape(-1, 3).astype(np.float32)
         values = yield from self._values(grid)
         cut = self._cut_share(grid, values)
-        for view in range(self._masks.shape[1]):
-            yield from self._raise(view, grid, values)
+        if cut <= most_cut:
+            for view in range(self._masks.shape[1]):
+                yield from self._raise(view, grid, values)
         return cut
 
     def _values(self, points: NDArray[np.float32]) -> Work[NDArray[np.float32]]:
@@ -79,9 +81,8 @@ class SilhouetteField:
 
     def _cut_share(self, grid: NDArray[np.float32], values: NDArray[np.float32]) -> float:
         pixel = self._seen(0, grid, _SURVEY)
-        axis = int(np.abs(self._features.cameras[0, 0, 3, :3].numpy()).argmax())
         solid = (values > 0) & (pixel >= 0)
-        at_end = solid & (np.abs(grid[:, axis]) > BOUND - 2 * BOUND / _SURVEY)
+        at_end = solid & (np.abs(grid).max(1) > BOUND - 2 * BOUND / _SURVEY)
         return len(np.unique(pixel[at_end])) / max(len(np.unique(pixel[solid])), 1)
 
     def _raise(self, view: int, grid: NDArray[np.float32], values: NDArray[np.float32]) -> Work[None]:
@@ -90,14 +91,19 @@ class SilhouetteField:
         np.maximum.at(best, pixel, values)
         reached = best[:-1].reshape(_SURVEY, _SURVEY) > 2 * _REACHED
         index = np.arange(_MAP) * _SURVEY // _MAP
-        cover = F.adaptive_avg_pool2d(self._masks[0, view], _MAP)[0].numpy()
-        rows, columns = np.nonzero((cover > 0.5) & ~reached[np.ix_(index, index)])
+        covered = F.adaptive_max_pool2d(self._masks[0, view], _MAP)[0].numpy() > 0.5
+        rows, columns = np.nonzero(covered & ~reached[np.ix_(index, index)])
         if not len(rows):
             return
         matrix = self._features.cameras[0, view].numpy()
         where = (np.stack((columns, rows), 1) + 0.5) / _MAP * 2 - 1
-        near, far = (unproject(matrix, where, np.full(len(rows), depth)) for depth in (-BOUND, BOUND))
+        near, far = (unproject(matrix, where, np.full(len(rows), depth)) for depth in (-_REACH, _REACH))
         along = np.linspace(0, 1, _DEPTHS)[:, None, None]
         rays = (near + (far - near) * along).astype(np.float32)
-        found = (yield from self._values(rays.reshape(-1, 3))).reshape(_DEPTHS, -1).max(0)
-        self._raised[0, view, 0, rows, columns] = torch.from_numpy((_REACHED - found).clip(0, _MOST))
+        found = (yield from self._values(rays.reshape(-1, 3))).reshape(_DEPTHS, -1)
+        found[(np.abs(rays) > BOUND).any(2)] = -np.inf
+        raised = torch.zeros(_MAP, _MAP)
+        raised[rows, columns] = torch.from_numpy((_REACHED - found.max(0)).clip(0, _MOST))
+        # A point between pixels has a share of each: beyond the mask, which cuts it off, the raise goes on.
+        spread = F.max_pool2d(raised[None, None], 3, 1, 1)[0, 0]
+        self._raised[0, view, 0] = torch.where(torch.from_numpy(covered), raised, spread)

@@ -20,9 +20,9 @@ from ..errors import DatasetError, OutputError
 from ..work import Progress, Work
 from . import weights
 from .data import TrainingObject, load_split, spread
-from .network import BOUND, NetworkConfig, ReconstructionNetwork
+from .network import BOUND, Features, NetworkConfig, ReconstructionNetwork
 from .projection import project, sample
-from .sampling import Batch, draw_batch, place
+from .sampling import Batch, Placed, draw_batch, place
 from .segmentation import MaskNetwork
 
 _CALIBRATED_ON = 128  # objects
@@ -198,11 +198,23 @@ def object_iou(model: ReconstructionNetwork, thing: TrainingObject, views: int, 
 
 def object_logits(model: ReconstructionNetwork, thing: TrainingObject, views: int, free: bool) -> NDArray[np.float32]:
     """What the network says of the uniform points (P,) of ``thing``; far outside beyond the volume."""
-    placed = place(thing, views, free, np.random.default_rng(0), vary=False)
-    pictures, cameras = torch.from_numpy(placed.pictures)[None], torch.from_numpy(placed.cameras)[None]
+    placed, features = _seen(model, thing, views, free)
+    if free and views == 1:  # as reconstruction does: the first look tells what is up
+        placed, features = _seen(model, thing, views, free, features.up[0].numpy())
     points = placed.move(thing.uniform)
-    logits = model.occupancy(model.encode(pictures, cameras), torch.from_numpy(points.astype(np.float32))[None])
+    logits = model.occupancy(features, torch.from_numpy(points.astype(np.float32))[None])
     return np.where((np.abs(points) < BOUND).all(1), logits[0].numpy(), -99)
+
+
+def _seen(
+    model: ReconstructionNetwork,
+    thing: TrainingObject,
+    views: int,
+    free: bool,
+    guess: NDArray[np.float32] | None = None,
+) -> tuple[Placed, Features]:
+    placed = place(thing, views, free, np.random.default_rng(0), vary=False, guess=guess)
+    return placed, model.encode(torch.from_numpy(placed.pictures)[None], torch.from_numpy(placed.cameras)[None])
 
 
 def _ious(logits: NDArray[np.float32], inside: NDArray[np.bool_], levels: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -133,13 +133,15 @@ def render_dataset(sources: Sequence[Source], folder: Path, settings: Settings) 
                 found += 1
                 continue
             yield Progress(index / len(mine), source.name)
+            note = folder / "objects" / f"{source.name}.skipped"
             try:
                 for part in _render_object(stage, source, folder, settings):
                     yield Progress((index + part) / len(mine), source.name)
                 written += 1
+                note.unlink(missing_ok=True)
             except MeshError as error:
                 skipped[source.name] = str(error)
-                (folder / "objects" / f"{source.name}.skipped").write_text(str(error), encoding="utf-8")
+                _write_whole(note, str(error))
     write_splits(folder)
     return Summary(written, found, skipped)
 
@@ -200,7 +202,7 @@ def _prepare(folder: Path, settings: Settings) -> None:
             if json.loads(path.read_text(encoding="utf-8")) != kept:
                 raise DatasetError(f"{folder} holds a set made with other settings: choose another folder")
         else:
-            path.write_text(json.dumps(kept, indent=1), encoding="utf-8")
+            _write_whole(path, json.dumps(kept, indent=1))
     except OSError as error:
         raise OutputError(f"{folder} cannot be written: {error.strerror}") from error
 
@@ -210,10 +212,15 @@ def write_splits(folder: Path) -> dict[str, str]:
     records = [ObjectFile(path).record for path in sorted((folder / "objects").glob("*.tar"))]
     fingerprints = {record.name: record.fingerprint for record in records}
     assigned = splits.assign(fingerprints, {record.name: record.family for record in records})
-    partial = folder / f"splits.{os.getpid()}.partial"
-    partial.write_text(json.dumps(assigned, indent=0), encoding="utf-8")
-    partial.replace(folder / "splits.json")
+    _write_whole(folder / "splits.json", json.dumps(assigned, indent=0))
     return assigned
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write a file that another process never sees half."""
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
 
 
 def _safe(name: str) -> str:

@@ -25,6 +25,12 @@ def test_a_smooth_gradient_is_background_too():
     np.testing.assert_array_equal(plain_mask(colour) > 0.5, radius < 30)
 
 
+def test_the_bright_middle_of_a_spotlit_backdrop_is_no_object():
+    y, x = np.mgrid[-1:1:96j, -1:1:96j]
+    for shade in (0.1 + 0.8 * np.exp(-(x**2 + y**2)), 0.5 + 0.4 * np.exp(-40 * (x**2 + y**2))):
+        assert plain_mask(np.repeat(shade[..., None], 3, 2)) is None
+
+
 def test_a_winding_way_in_is_found():
     colour, _ = picture()
     colour[44:47, 25:60] = 1

@@ -1,7 +1,6 @@
 """What is told of a set, and what of a damaged one."""
 
 import io
-import json
 import tarfile
 
 import numpy as np
@@ -67,8 +66,8 @@ def test_an_empty_picture_and_missing_views(own):
 
 def test_without_splits(own):
     (own / "splits.json").unlink()
-    (own / "skipped.json").unlink()
+    (own / "objects/sheet.skipped").unlink()
     found = run_to_end(inspect(own, 1))
     assert found.splits == {"none": 4} and "no readable splits" in found.problems["splits.json"]
-    (own / "skipped.0.json").write_text(json.dumps({"a": "why"}))
+    (own / "objects/a.skipped").write_text("why")
     assert run_to_end(inspect(own, 1)).skipped == {"a": "why"}

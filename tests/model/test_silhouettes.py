@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from maquette.core.cameras import side
+from maquette.core.model.framing import free_camera, turned_upright
 from maquette.core.model.projection import camera_matrix
 from maquette.core.model.silhouettes import SilhouetteField
 from maquette.core.work import run_to_end
@@ -19,29 +20,54 @@ class Unsure:
         return torch.full_like(points[..., 0], 2.0) if self.slab else -1 - 5 * (points[..., 1] - 0.2).abs()
 
 
-def field(network, masks, sides=("front",)):
-    cameras = torch.from_numpy(np.stack([camera_matrix(side(name, 1.1, 64)) for name in sides]))[None]
+def field(network, masks, cameras=("front",)):
+    found = [side(camera, 1.1, 64) if isinstance(camera, str) else camera for camera in cameras]
+    matrices = torch.from_numpy(np.stack([camera_matrix(camera) for camera in found]))[None]
     stack = torch.from_numpy(np.stack(masks))[None, :, None]
-    return SilhouetteField(network, SimpleNamespace(cameras=cameras), stack)
+    return SilhouetteField(network, SimpleNamespace(cameras=matrices), stack)
+
+
+def bar(left, width):
+    """A mask of 256 pixels across 1.1 units with an upright bar in it."""
+    mask = np.zeros((256, 256), np.float32)
+    mask[40:216, left : left + width] = 1
+    return mask
 
 
 @pytest.fixture
 def thin():
-    """A bar two pixels wide in a picture of 256 across 1.1 units, from x = 0 to 2 pixels."""
-    mask = np.zeros((256, 256), np.float32)
-    mask[40:216, 128:130] = 1
-    return mask
+    return bar(128, 2)
 
 
-def test_every_pixel_of_a_mask_gets_something_at_its_likeliest_depth(thin):
-    found = field(Unsure(), [thin])
-    x, z = 1.1 / 256, 0.1
-    depths = np.linspace(-0.5, 0.5, 101)
-    points = np.stack((np.full(101, x), depths, np.full(101, z)), axis=1)
+@pytest.mark.parametrize(("left", "width"), [(128, 2), (129, 2), (128, 3), (129, 4), (61, 8)])
+def test_every_pixel_of_a_mask_gets_something_at_its_likeliest_depth(left, width):
+    """Also on the corners of a grid, which lie between the pixels."""
+    found = field(Unsure(), [bar(left, width)])
+    line = np.linspace(-0.55, 0.55, 129)
+    middle = (left + width / 2) / 256 * 1.1 - 0.55
+    x = line[np.abs(line - middle).argmin()]
+    points = np.stack((np.full(129, x), line, np.full(129, line[70])), axis=1)
     assert (found(points) < 0).all()
     run_to_end(found.survey())
-    inside = depths[found(points) > 0]
+    inside = line[found(points) > 0]
     assert len(inside) and abs(inside.mean() - 0.2) < 0.02 and np.ptp(inside) < 0.2
+
+
+def test_nothing_is_looked_for_outside_of_the_volume():
+    """A ray that runs askew leaves the volume, where the network's answer means nothing."""
+
+    class Wild(Unsure):
+        def occupancy(self, features, points):
+            within = (points.abs() <= 0.55).all(-1)
+            return torch.where(within, super().occupancy(features, points), torch.tensor(9.0))
+
+    camera = turned_upright(free_camera(bar(120, 16)), np.array((0, -0.5, 0.87)))
+    found = field(Wild(), [bar(120, 16)], [camera])
+    run_to_end(found.survey())
+    line = np.linspace(-0.55, 0.55, 129)
+    sheet = np.stack(np.meshgrid([0.0], line, line, indexing="ij"), axis=-1).reshape(-1, 3)
+    inside = sheet[(found(sheet) > 0) & (np.abs(sheet[:, 2]) < 0.15)]
+    assert len(inside) and np.abs(inside[:, 1] - 0.2).max() < 0.2
 
 
 def test_nothing_is_outside_of_a_mask(thin):
@@ -53,13 +79,14 @@ def test_nothing_is_outside_of_a_mask(thin):
 
 
 def test_two_masks_hold_together(thin):
-    """What one view asks for is not put where the other shows nothing."""
+    """What one view asks for is put where the other shows something too, and nowhere else."""
     upper = np.zeros((256, 256), np.float32)
     upper[40:128] = 1
     found = field(Unsure(), [thin, upper], ("front", "right"))
     run_to_end(found.survey())
-    low = np.stack((np.full(50, 1.1 / 256), np.linspace(-0.5, 0.5, 50), np.full(50, -0.1)), axis=1)
-    assert (found(low) < 0).all()
+    for height, there in ((-0.1, False), (0.1, True)):
+        points = np.stack((np.full(50, 1.1 / 256), np.linspace(-0.5, 0.5, 50), np.full(50, height)), axis=1)
+        assert (found(points) > 0).any() == there
 
 
 @pytest.mark.parametrize(("slab", "share"), [(True, 1.0), (False, 0.0)])
