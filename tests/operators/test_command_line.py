@@ -206,3 +206,9 @@ def test_a_training_set_by_two_processes(as_script, tmp_path):
     assert set(json.loads((tmp_path / "set/splits.json").read_text())) == names
     again = as_script("dataset", tmp_path / "set", *options)
     assert "0 objects written, 3 were there, 0 skipped" in again.stdout
+
+
+def test_processes_that_fail_are_told_of(as_script, tmp_path):
+    done = as_script("dataset", tmp_path / "set", "--procedural", "nosuch", "--processes", 2)
+    assert done.returncode == 1
+    assert "There is no generator named 'nosuch'" in done.stderr and "Traceback" not in done.stderr
