@@ -250,3 +250,21 @@ def _passes_twice() -> NDArray[np.bool_]:
             sheets = [groups[code, a] for f, a, _ in _face_lines(code) if f == face]
             result[code, face] = len(sheets) == 2 and sheets[0] == sheets[1]
     return result
+
+
+def smoothed(mesh: MeshArrays, rounds: int = 8) -> MeshArrays:
+    """``mesh`` with the steps of its grid ironed out, its volume kept (Taubin 1995, doi:10.1145/218380.218473).
+
+    Args:
+        rounds: each moves every vertex towards the mean of its neighbours and then nearly back.
+    """
+    corners = mesh.faces.shape[1]
+    first = mesh.faces.ravel()
+    second = mesh.faces[:, np.r_[1:corners, 0]].ravel()
+    count = np.maximum(np.bincount(first, minlength=len(mesh.vertices)), 1)[:, None]
+    vertices = mesh.vertices.astype(float)
+    for step in (0.5, -0.53) * rounds:
+        # In a closed mesh each edge is walked both ways, so that its ends meet once each way.
+        total = np.stack([np.bincount(first, vertices[second, k], len(vertices)) for k in range(3)], axis=1)
+        vertices += step * (total / count - vertices)
+    return replace(mesh, vertices=vertices.astype(np.float32))

@@ -17,7 +17,7 @@ from ..background import plain_mask
 from ..errors import ImageError, MeshError
 from ..field import refine
 from ..sheet import bounding_box, fit_cameras
-from ..surface import surface_nets, without_small_pieces
+from ..surface import smoothed, surface_nets, without_small_pieces
 from ..work import Progress, Work
 from . import weights
 from .framing import free_camera, network_view, turned_upright
@@ -110,7 +110,7 @@ def reconstruct_views(views: Sequence[View], network: ReconstructionNetwork, res
     yield Progress(0.75, "Surfacing")
     spacing = 2 * BOUND / resolution
     try:
-        mesh = without_small_pieces(surface_nets(values, 0.0, np.full(3, -BOUND), spacing), 0.01)
+        mesh = smoothed(without_small_pieces(surface_nets(values, 0.0, np.full(3, -BOUND), spacing), 0.01))
     except MeshError as error:
         raise MeshError(
             "The model sees no solid object in this picture. Try another picture, or one cut out more cleanly"

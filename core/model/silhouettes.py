@@ -24,6 +24,8 @@ _DEPTHS = 72  # points along a ray
 _REACH = 0.65  # of a ray before and behind the origin; in an upright frame it runs askew
 _REACHED = 0.3  # the logit that a pixel's ray is brought to
 _MOST = 4.0  # the most that a ray is raised: a mask may be wrong
+_THICKNESS = 0.06  # before and behind, of what a ray is raised for
+_SHARPNESS = 0.2  # in logits: how much likelier a depth must be to outweigh the others
 
 
 class SilhouetteField:
@@ -35,19 +37,21 @@ class SilhouetteField:
 
     def __init__(self, network: ReconstructionNetwork, features: Features, masks: Tensor) -> None:
         self._network, self._features, self._masks = network, features, masks
-        self._raised = torch.zeros(1, masks.shape[1], 1, _MAP, _MAP)
+        self._raised = torch.zeros(1, masks.shape[1], 2, _MAP, _MAP)  # how much, and at what depth
 
     @torch.inference_mode()
     def __call__(self, points: NDArray[np.floating]) -> NDArray[np.float32]:
         """Logits (P,) at ``points`` (P, 3); above 0 is inside."""
         tensor = torch.from_numpy(np.ascontiguousarray(points, np.float32))[None]
-        where = project(self._features.cameras, tensor)[0]
+        where, geometry = project(self._features.cameras, tensor)
         gate = 10 * (sample(self._masks, where)[0, ..., 0].amin(0) - _EDGE)
         near = (gate > -1).nonzero()[:, 0]
         if len(near):
             logits = self._network.occupancy(self._features, tensor[:, near])[0]
-            raised = sample(self._raised, where[:, :, near])[0, ..., 0].amax(0)
-            gate[near] = torch.minimum(logits + raised, gate[near])
+            most, depth = sample(self._raised, where[:, :, near])[0].unbind(-1)
+            apart = (geometry[0, :, near, 0] - depth) / _THICKNESS
+            raised = most * (1 - apart**2).clamp(min=0)
+            gate[near] = torch.minimum(logits + raised.amax(0), gate[near])
         return gate.numpy()
 
     def survey(self, most_cut: float = 1.0) -> Work[float]:
@@ -102,8 +106,16 @@ class SilhouetteField:
         rays = (near + (far - near) * along).astype(np.float32)
         found = (yield from self._values(rays.reshape(-1, 3))).reshape(_DEPTHS, -1)
         found[(np.abs(rays) > BOUND).any(2)] = -np.inf
-        raised = torch.zeros(_MAP, _MAP)
-        raised[rows, columns] = torch.from_numpy((_REACHED - found.max(0)).clip(0, _MOST))
-        # A point between pixels has a share of each: beyond the mask, which cuts it off, the raise goes on.
-        spread = F.max_pool2d(raised[None, None], 3, 1, 1)[0, 0]
-        self._raised[0, view, 0] = torch.where(torch.from_numpy(covered), raised, spread)
+        depths = np.linspace(-_REACH, _REACH, _DEPTHS)
+        likely = np.exp((found - found.max(0)) / _SHARPNESS)
+        depth = (likely * depths[:, None]).sum(0) / likely.sum(0)
+        there = found[np.abs(depths[:, None] - depth).argmin(0), np.arange(len(rows))]
+        most = (_REACHED - there).clip(0, _MOST) * (found.max(0) < _REACHED)
+        raised = torch.zeros(2, _MAP, _MAP)
+        raised[:, rows, columns] = torch.from_numpy(np.stack((most, most * depth)).astype(np.float32))
+        # A point between pixels has a share of each: around the raised ones, the raise and its depth go on.
+        total = F.avg_pool2d(raised[None], 3, 1, 1)[0]
+        spread = F.max_pool2d(raised[None, :1], 3, 1, 1)[0, 0]
+        depth_there = torch.where(raised[0] > 0, raised[1] / raised[0], total[1] / total[0].clamp(min=1e-6))
+        most_there = torch.where(torch.from_numpy(covered), raised[0], spread)
+        self._raised[0, view] = torch.stack((most_there, depth_there))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from maquette.core.arrays import MeshArrays
 from maquette.core.errors import MeshError
-from maquette.core.surface import pieces, surface_nets, without_small_pieces
+from maquette.core.surface import pieces, smoothed, surface_nets, without_small_pieces
 
 
 def grid(size, bound=1.0):
@@ -118,3 +118,18 @@ def test_colours_stay_with_their_vertices():
     mesh = MeshArrays(mesh.vertices, mesh.faces, mesh.vertices.copy())
     alone = without_small_pieces(mesh, 0.1)
     np.testing.assert_array_equal(alone.vertices, alone.colours)
+
+
+def test_smoothing_irons_steps_out_and_keeps_the_volume():
+    """A ball of whole voxels, whose steps are half a cell."""
+    line = np.linspace(-1, 1, 41)
+    x, y, z = np.meshgrid(line, line, line, indexing="ij")
+    rough = surface_nets(np.where(x * x + y * y + z * z < 0.64, 1.0, -1.0), 0.0, np.full(3, -1.0), 0.05)
+    even = smoothed(rough)
+
+    def radii(mesh):
+        return np.linalg.norm(mesh.vertices, axis=1)
+
+    assert radii(even).std() < 0.8 * radii(rough).std()
+    assert radii(even).mean() == pytest.approx(radii(rough).mean(), rel=0.01)
+    np.testing.assert_array_equal(even.faces, rough.faces)
