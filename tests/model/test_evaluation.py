@@ -45,8 +45,9 @@ def test_truth_and_pictures_share_a_frame(dataset, question):
     assert iou(cover > 0.5, judged.inside) > (0.75 if len(judged.views) == 4 else 0.2)
     line = np.linspace(-0.55, 0.55, 65)
     points = np.stack(np.meshgrid(line, line, line, indexing="ij"), -1).reshape(-1, 3)
-    local = (points - judged.transform[:3, 3]) @ np.linalg.inv(judged.transform[:3, :3]).T
-    axes = ObjectFile(dataset / "objects/e03.tar").record.bounds[1]
+    local = points @ judged.to_object[:3, :3].T + judged.to_object[:3, 3]
+    half = ObjectFile(dataset / "objects/e03.tar").record.bounds[1]
+    axes = half / (2 * half.max())
     field = (1 - np.linalg.norm(local / axes, axis=1)).reshape(65, 65, 65)
     mesh = surface_nets(field.astype(np.float32), 0.0, np.full(3, -0.55), 1.1 / 64)
     found = score(mesh, judged)  # the truth is sampled sparsely here
