@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,10 @@ class MeshArrays:
         if self.faces.shape[1] == 3:
             return self.faces
         return np.concatenate((self.faces[:, [0, 1, 2]], self.faces[:, [0, 2, 3]]))
+
+    def standing(self) -> MeshArrays:
+        """The mesh with its lowest point at z = 0."""
+        return replace(self, vertices=self.vertices - np.array((0, 0, self.vertices[:, 2].min()), np.float32))
 
 
 @dataclass(frozen=True)

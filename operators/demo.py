@@ -81,7 +81,7 @@ def _make(request: reconstruct.Request, place: float) -> _Made:
     label = " and ".join(request.sides) or Path(str(request.photo)).stem
     began = time.perf_counter()
     mesh = run_shown(reconstruct.reconstruct(request))
-    obj = reconstruct.add_object(bpy.context, label, reconstruct.standing(mesh), Vector((place, 0, 0)))
+    obj = reconstruct.add_object(bpy.context, label, mesh.standing(), Vector((place, 0, 0)))
     seconds = time.perf_counter() - began
     bpy.context.view_layer.update()
     pictures = [images.read(path) for path in (*request.sides.values(), request.photo) if isinstance(path, Path)]

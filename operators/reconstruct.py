@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import bpy
@@ -86,11 +86,6 @@ def add_object(context: Context, name: str, arrays: MeshArrays, location: Vector
     return obj
 
 
-def standing(arrays: MeshArrays) -> MeshArrays:
-    """``arrays`` with its lowest point at z = 0, so that the object's origin is where it stands."""
-    return replace(arrays, vertices=arrays.vertices - np.array((0, 0, arrays.vertices[:, 2].min()), np.float32))
-
-
 def show_colours(context: Context) -> None:
     """Let Solid views that show material colours, which is Blender's default, show colour attributes."""
     for area in context.screen.areas:
@@ -152,7 +147,7 @@ class MAQUETTE_OT_reconstruct(WorkOperator, bpy.types.Operator):
         return reconstruct(Request(photo, sides, self.resolution, self.size, _weights(context, self.weights)))
 
     def finish(self, context: Context, result: MeshArrays) -> None:
-        obj = add_object(context, self._object_name(), standing(result), self._location)
+        obj = add_object(context, self._object_name(), result.standing(), self._location)
         if self.interactive and context.scene.maquette.show_colours:
             show_colours(context)
         self.report({'INFO'}, f"{obj.name}: {len(result.vertices):,} vertices, {len(result.faces):,} faces")

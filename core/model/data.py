@@ -75,8 +75,7 @@ def load_object(path: Path) -> TrainingObject | None:
     record, shape = file.record, file.shape()
     low, high = record.bounds
     centre, size = (low + high) / 2, float((high - low).max())
-    normalise = np.diag((1 / size, 1 / size, 1 / size, 1.0))
-    normalise[:3, 3] = -centre / size
+    normalise = object_frame(record.bounds)
     rng = np.random.default_rng(0)
     colours, cameras, frames, seen, seen_colour = [], [], [], [], []
     for index in range(len(record.views)):
@@ -100,6 +99,14 @@ def load_object(path: Path) -> TrainingObject | None:
         ((shape.uniform - centre) / size).astype(np.float32), shape.uniform_inside,
         (high - low) / 2 / size, np.stack(seen).astype(np.float32), np.stack(seen_colour),
     )  # fmt: skip
+
+
+def object_frame(bounds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Similarity (4, 4) from world space to the object's own frame, centred, its longest side 1. bounds: (2, 3)."""
+    scale = 1 / float(np.ptp(bounds, axis=0).max())
+    frame = np.diag((scale, scale, scale, 1.0))
+    frame[:3, 3] = -bounds.mean(0) * scale
+    return frame
 
 
 def view_frame(

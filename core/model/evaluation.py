@@ -25,9 +25,9 @@ from ..sheet import bounding_box, fit_cameras
 from ..surface import surface_nets
 from ..work import Progress, Work
 from . import metrics, weights
-from .data import view_frame
+from .data import object_frame, view_frame
 from .framing import free_camera
-from .inference import Settings, free_view, reconstruct_views, standing, with_mask
+from .inference import Settings, free_view, reconstruct_views, sized, with_mask
 from .network import BOUND
 
 Points = NDArray[np.floating]
@@ -138,7 +138,7 @@ def photo_score(image: NDArray[np.float32], settings: Settings) -> Work[tuple[Me
     view = free_view(image, network)
     mesh = yield from reconstruct_views([view], network, settings.resolution)
     agreed = metrics.iou(metrics.silhouette(mesh, view.camera), image[..., 3] > 0.5)
-    return standing(mesh, settings.size), agreed
+    return sized(mesh, settings.size).standing(), agreed
 
 
 def judge(file: ObjectFile, question: Question) -> Judged:
@@ -147,7 +147,7 @@ def judge(file: ObjectFile, question: Question) -> Judged:
     That is centred, the longest side that is seen 1, and turned as the object or, free, as the view.
     """
     record, shape = file.record, file.shape()
-    low, high = record.bounds
+    own = object_frame(record.bounds)
     kinds = [kind for kind, _ in record.views]
     wanted = question.sides or ("free",)
     missing = [kind for kind in wanted if kind not in kinds]
@@ -159,12 +159,11 @@ def judge(file: ObjectFile, question: Question) -> Judged:
     for mask in masks.values():
         bounding_box(mask)
     rows, columns = np.nonzero(masks[wanted[0]] > 0.5)
-    transform = view_frame(record.views[chosen[0]][1], rows, columns, (low + high) / 2)
+    transform = view_frame(record.views[chosen[0]][1], rows, columns, record.bounds.mean(0))
     if question.sides:
         cameras = fit_cameras(masks)
-        scale = np.cbrt(np.linalg.det(transform[:3, :3])) if len(chosen) == 1 else 1 / (high - low).max()
-        transform = np.diag((scale, scale, scale, 1.0))
-        transform[:3, 3] = -(low + high) / 2 * scale
+        larger = np.cbrt(np.linalg.det(transform[:3, :3] @ np.linalg.inv(own[:3, :3]))) if len(chosen) == 1 else 1.0
+        transform = np.diag((larger, larger, larger, 1.0)) @ own
     else:
         cameras = {"free": free_camera(masks["free"])}
     views = tuple(View(image, cameras[kind]) for kind, image in zip(wanted, images, strict=True))
@@ -172,8 +171,6 @@ def judge(file: ObjectFile, question: Question) -> Judged:
     turn = linear / np.cbrt(np.linalg.det(linear))
     points, surface = (p @ linear.T + transform[:3, 3] for p in (shape.uniform, shape.surface))
     normals, free = shape.surface_normals @ turn.T, not question.sides
-    own = np.diag((*np.full(3, 1 / (high - low).max()), 1.0))
-    own[:3, 3] = -(low + high) / 2 / (high - low).max()
     return Judged(views, points, shape.uniform_inside, surface, normals, own @ np.linalg.inv(transform), free)
 
 

@@ -61,7 +61,7 @@ def reconstruct_photo(image: Pixels, settings: Settings = Settings()) -> Work[Me
     yield Progress(0.05, "Finding the object")
     image = with_mask(image, masks)
     mesh = yield from reconstruct_views([free_view(image, network)], network, settings.resolution)
-    return standing(mesh, settings.size)
+    return sized(mesh, settings.size).standing()
 
 
 def free_view(image: Pixels, network: ReconstructionNetwork) -> View:
@@ -96,7 +96,7 @@ def reconstruct_sides(images: Mapping[str, Pixels], settings: Settings = Setting
     cameras = fit_cameras({name: image[..., 3] for name, image in found.items()})
     views = [View(found[name], cameras[name]) for name in found]
     mesh = yield from reconstruct_views(views, network, settings.resolution)
-    return _sized(mesh, settings.size)
+    return sized(mesh, settings.size)
 
 
 def reconstruct_views(views: Sequence[View], network: ReconstructionNetwork, resolution: int) -> Work[MeshArrays]:
@@ -199,13 +199,7 @@ def _within(work: Work[NDArray[np.float32]], start: float, end: float, stage: st
         yield Progress(start + (end - start) * progress.fraction, stage)
 
 
-def standing(mesh: MeshArrays, size: float) -> MeshArrays:
-    """``mesh`` centred in x and y on z = 0, its longest side ``size``."""
-    mesh = _sized(mesh, size)
-    return replace(mesh, vertices=mesh.vertices - np.array((0, 0, mesh.vertices[:, 2].min()), np.float32))
-
-
-def _sized(mesh: MeshArrays, size: float) -> MeshArrays:
+def sized(mesh: MeshArrays, size: float) -> MeshArrays:
     """``mesh`` centred, its longest side ``size``."""
     low, high = mesh.vertices.min(0), mesh.vertices.max(0)
     return replace(mesh, vertices=((mesh.vertices - (low + high) / 2) * (size / (high - low).max())).astype(np.float32))

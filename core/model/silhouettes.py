@@ -76,21 +76,21 @@ class SilhouetteField:
             parts.append(self(points[start : start + CHUNK]))
         return np.concatenate(parts)
 
-    def _seen(self, view: int, points: NDArray[np.float32], side: int) -> NDArray[np.int64]:
-        """The pixel (P,) of a map of ``side`` pixels that ``points`` fall on in ``view``; -1 outside."""
+    def _seen(self, view: int, points: NDArray[np.float32]) -> NDArray[np.int64]:
+        """The pixel (P,) of the survey's map that ``points`` fall on in ``view``; -1 outside."""
         where, _ = project(self._features.cameras[:, view : view + 1], torch.from_numpy(points)[None])
-        at = np.floor((where[0, 0].numpy() + 1) / 2 * side).astype(int)
-        within = ((at >= 0) & (at < side)).all(1)
-        return np.where(within, at[:, 1] * side + at[:, 0], -1)
+        at = np.floor((where[0, 0].numpy() + 1) / 2 * _SURVEY).astype(int)
+        within = ((at >= 0) & (at < _SURVEY)).all(1)
+        return np.where(within, at[:, 1] * _SURVEY + at[:, 0], -1)
 
     def _cut_share(self, grid: NDArray[np.float32], values: NDArray[np.float32]) -> float:
-        pixel = self._seen(0, grid, _SURVEY)
+        pixel = self._seen(0, grid)
         solid = (values > 0) & (pixel >= 0)
         at_end = solid & (np.abs(grid).max(1) > BOUND - 2 * BOUND / _SURVEY)
         return len(np.unique(pixel[at_end])) / max(len(np.unique(pixel[solid])), 1)
 
     def _raise(self, view: int, grid: NDArray[np.float32], values: NDArray[np.float32]) -> Work[None]:
-        pixel = self._seen(view, grid, _SURVEY)
+        pixel = self._seen(view, grid)
         best = np.full(_SURVEY**2 + 1, -np.inf, np.float32)
         np.maximum.at(best, pixel, values)
         reached = best[:-1].reshape(_SURVEY, _SURVEY) > 2 * _REACHED

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -16,8 +14,8 @@ import numpy as np
 
 from ..arrays import MeshArrays
 from ..cameras import Camera
-from ..dataset import splits, viewpoints
-from ..dataset.records import VERSION, ObjectFile, Record, write_object
+from ..dataset import output, splits, viewpoints
+from ..dataset.records import VERSION, Record, read_record, write_object
 from ..dataset.truth import ground_truth
 from ..errors import DatasetError, MeshError, OutputError
 from ..work import Progress, Work
@@ -112,7 +110,7 @@ def procedural_sources(families: Sequence[str], count: int, seed: int) -> list[S
 
 def drawn(sources: Sequence[Source], count: int | None) -> list[Source]:
     """``count`` of ``sources`` as by chance, but always the same, and of more all that were of fewer; all if None."""
-    return sorted(sources, key=lambda source: hashlib.sha256(source.name.encode()).digest())[:count]
+    return sorted(sources, key=lambda source: splits.chance(source.name))[:count]
 
 
 def render_dataset(sources: Sequence[Source], folder: Path, settings: Settings) -> Work[Summary]:
@@ -141,7 +139,7 @@ def render_dataset(sources: Sequence[Source], folder: Path, settings: Settings) 
                 note.unlink(missing_ok=True)
             except MeshError as error:
                 skipped[source.name] = str(error)
-                _write_whole(note, str(error))
+                output.write(note, str(error))
     write_splits(folder)
     return Summary(written, found, skipped)
 
@@ -202,25 +200,18 @@ def _prepare(folder: Path, settings: Settings) -> None:
             if json.loads(path.read_text(encoding="utf-8")) != kept:
                 raise DatasetError(f"{folder} holds a set made with other settings: choose another folder")
         else:
-            _write_whole(path, json.dumps(kept, indent=1))
+            output.write_json(path, kept)
     except OSError as error:
         raise OutputError(f"{folder} cannot be written: {error.strerror}") from error
 
 
 def write_splits(folder: Path) -> dict[str, str]:
     """Assign every object in ``folder`` to a split and write ``splits.json``."""
-    records = [ObjectFile(path).record for path in sorted((folder / "objects").glob("*.tar"))]
+    records = [read_record(path) for path in sorted((folder / "objects").glob("*.tar"))]
     fingerprints = {record.name: record.fingerprint for record in records}
     assigned = splits.assign(fingerprints, {record.name: record.family for record in records})
-    _write_whole(folder / "splits.json", json.dumps(assigned, indent=0))
+    output.write(folder / "splits.json", json.dumps(assigned, indent=0))
     return assigned
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Write a file that another process never sees half."""
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
 
 
 def _safe(name: str) -> str:

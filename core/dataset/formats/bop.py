@@ -33,10 +33,10 @@ from numpy.typing import NDArray
 from ...errors import ImageError
 from ...sheet import bounding_box
 from .. import passes
+from ..output import write as write_file
+from ..output import write_json, write_png
 from ..records import RenderedView
 from ..sightings import sightings
-from .output import write as write_file
-from .output import write_json, write_png
 from .selection import Item, Selection
 
 _FOLDERS = {"train": "train", "validation": "val", "test": "test"}

@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 
 from ...sheet import bounding_box
 from .. import passes
-from .output import write as write_file
-from .output import write_json
+from ..output import write as write_file
+from ..output import write_json
 from .selection import Selection
 
 

@@ -24,17 +24,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...cameras import Camera
+from ..output import write as write_file
 from ..sightings import Sightings, sightings
-from .output import write as write_file
-from .selection import Item, Selection
+from .selection import Item, Selection, write_each
 
 
 def write(selection: Selection, out: Path) -> Iterator[tuple[int, int]]:
     """Write each object; yields how many of its views were written and left out."""
-    for item in selection:
-        if item.pinhole:
-            _write_object(item, out / item.name)
-        yield len(item.pinhole), len(item.file.record.views) - len(item.pinhole)
+    return write_each(selection, out, _write_object)
 
 
 def _write_object(item: Item, folder: Path) -> None:

@@ -24,10 +24,10 @@ from typing import Any
 import numpy as np
 
 from ...cameras import Camera
+from ..output import write as write_file
+from ..output import write_json, write_npy
 from ..records import Record
-from .output import write as write_file
-from .output import write_json, write_npy
-from .selection import Item, Selection
+from .selection import Item, Selection, write_each
 
 _MILLIMETRES = np.float32(1000)
 _GROWN = 1.1
@@ -35,10 +35,7 @@ _GROWN = 1.1
 
 def write(selection: Selection, out: Path) -> Iterator[tuple[int, int]]:
     """Write each object; yields how many of its views were written and left out."""
-    for item in selection:
-        if item.pinhole:
-            _write_object(item, out / item.name)
-        yield len(item.pinhole), len(item.file.record.views) - len(item.pinhole)
+    return write_each(selection, out, _write_object)
 
 
 def _write_object(item: Item, folder: Path) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -59,7 +58,17 @@ def select(folder: Path, split: str | None = None, limit: int | None = None) -> 
     """
     assigned = splits.read(folder)
     names = [name for name, own in assigned.items() if split in (None, own)]
-    names.sort(key=lambda name: hashlib.sha256(name.encode()).digest())
+    names.sort(key=splits.chance)
     if not names:
         raise DatasetError(f"{folder} holds no object of the split {split!r}" if split else f"{folder} holds no object")
     return Selection(folder, assigned, tuple(sorted(names[:limit])))
+
+
+def write_each(
+    selection: Selection, out: Path, write_object: Callable[[Item, Path], None]
+) -> Iterator[tuple[int, int]]:
+    """Write each object that has a perspective view into a folder of its own; yields views written and left out."""
+    for item in selection:
+        if item.pinhole:
+            write_object(item, out / item.name)
+        yield len(item.pinhole), len(item.file.record.views) - len(item.pinhole)

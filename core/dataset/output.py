@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import OutputError
+from ..errors import OutputError
 
 
 def write(path: Path, data: bytes | str) -> None:
