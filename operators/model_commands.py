@@ -19,11 +19,15 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--run", type=Path, required=True, help="folder of the log and checkpoint; a run begun there is gone on with"
     )
-    parser.add_argument("--steps", type=int, default=4000, help="(%(default)s)")
-    parser.add_argument("--rate", type=float, default=2e-3, help="highest learning rate (%(default)s)")
+    parser.add_argument("--steps", type=int, default=5000, help="(%(default)s)")
+    parser.add_argument("--rate", type=float, default=1.5e-3, help="highest learning rate (%(default)s)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--every", type=int, default=250, help="steps between validations (%(default)s)")
     parser.add_argument("--start", type=Path, help="checkpoint of another run, whose weights to begin with")
+    parser.add_argument(
+        "--from-scratch", action="store_true", help="begin with nothing instead of what ImageNet teaches"
+    )
+    parser.add_argument("--hdri", type=Path, help="with --mask: folder of .exr panoramas (those of Blender)")
     parser.add_argument(
         "--mask", action="store_true", help="train the network that finds the object in a picture instead"
     )
@@ -37,13 +41,18 @@ def _run_train(arguments: argparse.Namespace) -> int:
     from ..core.model import mask_training, training
 
     if arguments.mask:
+        from ..core.scene.environments import hdri_files, panoramas
+
+        files = sorted(arguments.hdri.glob("*.exr")) if arguments.hdri else hdri_files()
         work = mask_training.train_mask(
-            arguments.datasets, arguments.run, arguments.steps, rate=arguments.rate, seed=arguments.seed
-        )
+            arguments.datasets, arguments.run, panoramas(files), arguments.steps, rate=arguments.rate,
+            seed=arguments.seed, imagenet=not arguments.from_scratch,
+        )  # fmt: skip
     else:
         config = training.TrainingConfig(
-            steps=arguments.steps, rate=arguments.rate, seed=arguments.seed, every=arguments.every
-        )
+            steps=arguments.steps, rate=arguments.rate, seed=arguments.seed, every=arguments.every,
+            imagenet=not arguments.from_scratch,
+        )  # fmt: skip
         work = training.train(arguments.datasets, arguments.run, config, start=arguments.start)
     print(_told(work, 60))
     if arguments.weights:

@@ -135,7 +135,7 @@ def _check_shape(file: ObjectFile) -> None:
 
 
 def _check_view(file: ObjectFile, index: int) -> None:
-    name, (_, camera) = f"view {index}", file.record.views[index]
+    name, camera = f"view {index}", file.record.views[index].camera
     view = file.view(index)
     size = (camera.height, camera.width)
     _require_array(view.colour, (*size, 4), np.uint8, f"{name}, colour")

@@ -72,7 +72,8 @@ def _inspect_object(path: Path, found: Inspection, shown: bool) -> tuple[str, ..
     record = file.record
     found.families[record.family] += 1
     found.longest.append(float(np.ptp(record.bounds, axis=0).max()))
-    for index, (kind, camera) in enumerate(record.views):
+    for index, view in enumerate(record.views):
+        kind, camera = view.kind, view.camera
         found.kinds[f"{kind}, {'orthographic' if camera.orthographic else 'perspective'}"] += 1
         found.sizes[camera.width, camera.height] += 1
         seen = int((file.colour(index)[..., 3] > 127).sum())
@@ -80,7 +81,7 @@ def _inspect_object(path: Path, found: Inspection, shown: bool) -> tuple[str, ..
             found.problems.setdefault(record.name, f"view {index} ({kind}) shows {seen} pixels of it")
     if shown:
         found.rows.append(_row(file))
-    return tuple(kind for kind, _ in record.views)
+    return tuple(view.kind for view in record.views)
 
 
 def _row(file: ObjectFile) -> Row:

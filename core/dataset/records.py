@@ -47,25 +47,53 @@ class Shape:
 
 @dataclass(frozen=True)
 class RenderedView:
-    """One picture: colour (H, W, 4) uint8 straight alpha, depth (H, W) float32 metres, normal (H, W, 3) float16."""
+    """One picture: colour (H, W, 4) uint8 straight alpha, depth (H, W) float32 metres, normal (H, W, 3) float16.
+
+    Of a whole scene besides: index (H, W) uint16, see :class:`Instance`, 0 where none is; and of an animated one
+    flow (H, W, 4) float16: by how many pixels, right and down, what is seen moves until the next picture (x, y), and
+    has moved since the previous one (x, y).
+    """
 
     kind: str
     camera: Camera
     colour: NDArray[np.uint8]
     depth: NDArray[np.float32]
     normal: NDArray[np.float16]
+    index: NDArray[np.uint16] | None = None
+    flow: NDArray[np.float16] | None = None
+
+
+@dataclass(frozen=True)
+class ViewRecord:
+    """What is written of a view. drawn: each value that was drawn by chance for it, as JSON knows it."""
+
+    kind: str
+    camera: Camera
+    drawn: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One object of a whole scene: index in the pictures, from 1; its frame to_world (4, 4) and bounds (2, 3) in it."""
+
+    index: int
+    name: str
+    family: str
+    to_world: NDArray[np.float64]
+    bounds: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Record:
-    """The object's ``NAME.json``. bounds: (2, 3) low and high corner, metres."""
+    """The object's ``NAME.json``. bounds: (2, 3) low and high corner, metres. instances: of a whole scene."""
 
     name: str
     source: str
     family: str
     bounds: NDArray[np.float64]
     fingerprint: tuple[float, ...]
-    views: tuple[tuple[str, Camera], ...]
+    views: tuple[ViewRecord, ...]
+    instances: tuple[Instance, ...] = ()
     more: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -84,7 +112,9 @@ def write_object(folder: Path, record: Record, shape: Shape, views: Sequence[Ren
             _add(archive, f"{record.name}.shape.npz", _npz(_packed(shape)))
             for index, view in enumerate(views):
                 _add(archive, f"{record.name}.{index:03d}.png", _png(view.colour))
-                _add(archive, f"{record.name}.{index:03d}.npz", _npz({"depth": view.depth, "normal": view.normal}))
+                arrays = {"depth": view.depth, "normal": view.normal, "index": view.index, "flow": view.flow}
+                arrays = {kind: values for kind, values in arrays.items() if values is not None}
+                _add(archive, f"{record.name}.{index:03d}.npz", _npz(arrays))
         partial.replace(target)
     except OSError as error:
         partial.unlink(missing_ok=True)
@@ -135,10 +165,12 @@ class ObjectFile:
 
     def view(self, index: int) -> RenderedView:
         """All of view ``index``."""
-        kind, camera = self.record.views[index]
-        data = self.arrays(f"{index:03d}.npz")
+        view, data = self.record.views[index], self.arrays(f"{index:03d}.npz")
         with _read(f"{self.path}: {index:03d}.npz is damaged"):
-            return RenderedView(kind, camera, self.colour(index), data["depth"], data["normal"])
+            return RenderedView(
+                view.kind, view.camera, self.colour(index), data["depth"], data["normal"],
+                data.get("index"), data.get("flow"),
+            )  # fmt: skip
 
     def arrays(self, kind: str) -> dict[str, NDArray[Any]]:
         """The arrays of the member ``NAME.kind`` by their names."""
@@ -192,7 +224,17 @@ def _to_json(record: Record) -> dict[str, Any]:
         "family": record.family,
         "bounds": record.bounds.tolist(),
         "fingerprint": list(record.fingerprint),
-        "views": [{"kind": kind, **camera_to_json(camera)} for kind, camera in record.views],
+        "views": [{"kind": v.kind, **camera_to_json(v.camera), "drawn": dict(v.drawn)} for v in record.views],
+        "instances": [
+            {
+                "index": instance.index,
+                "name": instance.name,
+                "family": instance.family,
+                "to_world": instance.to_world.tolist(),
+                "bounds": instance.bounds.tolist(),
+            }
+            for instance in record.instances
+        ],
         **record.more,
     }
 
@@ -200,10 +242,16 @@ def _to_json(record: Record) -> dict[str, Any]:
 def _from_json(data: dict[str, Any]) -> Record:
     if data["version"] != VERSION:
         raise ValueError(f"version {data['version']}, not {VERSION}")
-    own = {"version", "name", "source", "family", "bounds", "fingerprint", "views"}
+    own = {"version", "name", "source", "family", "bounds", "fingerprint", "views", "instances"}
     return Record(
         data["name"], data["source"], data["family"], np.array(data["bounds"]), tuple(data["fingerprint"]),
-        tuple((view["kind"], camera_from_json(view)) for view in data["views"]),
+        tuple(ViewRecord(view["kind"], camera_from_json(view), view.get("drawn", {})) for view in data["views"]),
+        tuple(
+            Instance(
+                one["index"], one["name"], one["family"], np.array(one["to_world"]), np.array(one["bounds"])
+            )
+            for one in data.get("instances", ())
+        ),
         {key: value for key, value in data.items() if key not in own},
     )  # fmt: skip
 

@@ -93,7 +93,7 @@ def load_object(path: Path) -> TrainingObject | None:
         cameras.append(transformed(camera_matrix(view.camera), normalise))
         frames.append(view_frame(view.camera, rows, columns, centre) @ np.linalg.inv(normalise))
     return TrainingObject(
-        record.name, record.family, np.stack(colours), tuple(kind for kind, _ in record.views),
+        record.name, record.family, np.stack(colours), tuple(view.kind for view in record.views),
         np.stack(cameras), np.stack(frames),
         ((shape.near - centre) / size).astype(np.float32), shape.near_inside,
         ((shape.uniform - centre) / size).astype(np.float32), shape.uniform_inside,

@@ -148,7 +148,7 @@ def judge(file: ObjectFile, question: Question) -> Judged:
     """
     record, shape = file.record, file.shape()
     own = object_frame(record.bounds)
-    kinds = [kind for kind, _ in record.views]
+    kinds = [view.kind for view in record.views]
     wanted = question.sides or ("free",)
     missing = [kind for kind in wanted if kind not in kinds]
     if missing:
@@ -159,7 +159,7 @@ def judge(file: ObjectFile, question: Question) -> Judged:
     for mask in masks.values():
         bounding_box(mask)
     rows, columns = np.nonzero(masks[wanted[0]] > 0.5)
-    transform = view_frame(record.views[chosen[0]][1], rows, columns, record.bounds.mean(0))
+    transform = view_frame(record.views[chosen[0]].camera, rows, columns, record.bounds.mean(0))
     if question.sides:
         cameras = fit_cameras(masks)
         larger = np.cbrt(np.linalg.det(transform[:3, :3] @ np.linalg.inv(own[:3, :3]))) if len(chosen) == 1 else 1.0

@@ -23,21 +23,37 @@ Picture = NDArray[np.float32]
 
 
 def train_mask(
-    datasets: Sequence[Path], run: Path, steps: int = 2500, batch: int = 24, rate: float = 3e-3, seed: int = 0
+    datasets: Sequence[Path],
+    run: Path,
+    panoramas: Sequence[NDArray[np.uint8]] = (),
+    steps: int = 1500,
+    batch: int = 24,
+    rate: float = 2e-3,
+    seed: int = 0,
+    imagenet: bool = True,
 ) -> Work[Path]:
     """Train :class:`MaskNetwork`; writes ``run/mask.pt`` and ``run/mask.csv`` (step, loss, IoU on unseen objects).
 
     Goes on from ``run/mask.pt`` if it is there.
 
+    Args:
+        panoramas: equirectangular pictures (H, W, 3) of places that may lie behind the objects; the last of eight
+            or more is kept for the unseen ones.
+        imagenet: whether the backbone starts from what it learned there.
+
     Raises:
-        DatasetError: a set is missing or damaged.
+        DatasetError: a set is missing or damaged. DependencyError: the package of ImageNet's weights is missing.
     """
     run.mkdir(parents=True, exist_ok=True)
     yield Progress(0, "Reading the training set")
     objects, unseen = load_split(datasets, "train"), spread(load_split(datasets, "validation"), 96)
     torch.manual_seed(seed)
     network, first, path = MaskNetwork(), 0, run / "mask.pt"
+    kept = panoramas[-1:] if len(panoramas) >= 8 else panoramas
+    panoramas = panoramas[:-1] if len(panoramas) >= 8 else panoramas
     optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=0.02)
+    if imagenet and not path.exists():
+        network.backbone.start_from_imagenet()
     if path.exists():
         state = torch.load(path, weights_only=True)
         first = state["step"]
@@ -47,13 +63,13 @@ def train_mask(
         for group in optimiser.param_groups:
             group["lr"] = rate * min((step + 1) / 100, 0.5 + 0.5 * float(np.cos(np.pi * step / steps))) + 1e-6
         network.train()
-        pictures, masks = draw(objects, batch, np.random.default_rng((seed, step)))
+        pictures, masks = draw(objects, panoramas, batch, np.random.default_rng((seed, step)))
         loss = _loss(network(pictures), masks)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
         if (step + 1) % 100 == 0:
-            score = mask_iou(network, *draw(unseen, 48, np.random.default_rng(1)))
+            score = mask_iou(network, *draw(unseen, kept, 48, np.random.default_rng(1)))
             with (run / "mask.csv").open("a", encoding="utf-8") as log:
                 log.write(f"{step + 1},{float(loss.detach()):.5f},{score:.5f}\n")
             torch.save({"step": step + 1, "model": network.state_dict(), "optimiser": optimiser.state_dict()}, path)
@@ -71,9 +87,11 @@ def mask_iou(network: MaskNetwork, pictures: Tensor, masks: Tensor) -> float:
     return float(((found & true).sum((1, 2, 3)) / (found | true).sum((1, 2, 3)).clamp(min=1)).mean())
 
 
-def draw(objects: list[TrainingObject], count: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+def draw(
+    objects: list[TrainingObject], panoramas: Sequence[NDArray[np.uint8]], count: int, rng: np.random.Generator
+) -> tuple[Tensor, Tensor]:
     """``count`` pictures (B, 3, H, W) with a background and their masks (B, 1, H, W)."""
-    made = [_composite(objects, rng) for _ in range(count)]
+    made = [_composite(objects, panoramas, rng) for _ in range(count)]
     pictures, masks = (np.stack(part) for part in zip(*made, strict=True))
     return torch.from_numpy(pictures), torch.from_numpy(masks)
 
@@ -85,12 +103,14 @@ def _loss(logits: Tensor, masks: Tensor) -> Tensor:
     return F.binary_cross_entropy_with_logits(logits, masks) + 0.5 * (1 - (both + 1) / (either + 1)).mean()
 
 
-def _composite(objects: list[TrainingObject], rng: np.random.Generator) -> tuple[Picture, Picture]:
+def _composite(
+    objects: list[TrainingObject], panoramas: Sequence[NDArray[np.uint8]], rng: np.random.Generator
+) -> tuple[Picture, Picture]:
     thing = objects[rng.integers(0, len(objects))]
     cut = _cut_out(thing.colour[rng.integers(0, len(thing.kinds))], rng)
     alpha = cut[3:]
-    back = _background(objects, rng)
-    if rng.random() < 0.3:
+    back = _place(panoramas, rng) if panoramas and rng.random() < 0.4 else _background(objects, rng)
+    if rng.random() < 0.4:
         back = back * (1 - 0.6 * _shadow(alpha, rng))
     picture = cut[:3] * alpha + back * (1 - alpha)
     if rng.random() < 0.5:
@@ -116,6 +136,21 @@ def _cut_out(colour: NDArray[np.uint8], rng: np.random.Generator) -> Picture:
     result = np.asarray(sheet, np.float32).transpose(2, 0, 1) / 255
     result[:3] = (result[:3] ** np.exp(rng.normal(0, 0.25)) * np.exp(rng.normal(0, 0.2))).clip(0, 1)
     return result
+
+
+def _place(panoramas: Sequence[NDArray[np.uint8]], rng: np.random.Generator) -> Picture:
+    """What a camera sees of a place (3, H, W), looking level or down, in or out of focus."""
+    panorama = panoramas[rng.integers(0, len(panoramas))]
+    height, width = panorama.shape[:2]
+    reach = np.tan(np.radians(rng.uniform(15, 45)))
+    x, y = np.meshgrid(*2 * [np.linspace(-reach, reach, _SIDE)])
+    pitch = np.radians(rng.uniform(-50, 10))
+    forward, up = np.cos(pitch) + y * np.sin(pitch), np.sin(pitch) - y * np.cos(pitch)
+    across = (np.arctan2(x, forward) / (2 * np.pi) + rng.random()) % 1
+    down = 0.5 - np.arctan2(up, np.hypot(x, forward)) / np.pi
+    rows, columns = (down * height).astype(int).clip(0, height - 1), (across * width).astype(int) % width
+    picture = Image.fromarray(panorama[rows, columns]).filter(ImageFilter.GaussianBlur(float(rng.uniform(0, 2.5))))
+    return np.asarray(picture, np.float32).transpose(2, 0, 1) / 255
 
 
 def _background(objects: list[TrainingObject], rng: np.random.Generator) -> Picture:

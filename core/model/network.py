@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .backbone import CHANNELS, Backbone
 from .layers import Residual, conv, grow
 from .projection import project, sample, sample_depth
 
@@ -28,7 +29,7 @@ class NetworkConfig:
 
     picture: int = 128
     volume: int = 16
-    encoder: tuple[int, int, int, int] = (24, 48, 96, 160)
+    pyramid: tuple[int, int] = (96, 48)
     pixel_channels: int = 32
     fine_channels: int = 16
     depth_bins: int = 16
@@ -63,37 +64,46 @@ class Features:
 
 
 class PictureEncoder(nn.Module):
-    """A small residual network with a feature pyramid (Lin et al. 2017, arXiv:1612.03144)."""
+    """A backbone with a feature pyramid (Lin et al. 2017, arXiv:1612.03144)."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
-        a, b, c, d = config.encoder
+        a, b = config.pyramid
+        fine, two, three, four, five = CHANNELS
         self._bins = config.depth_bins
-        self.stem = nn.Sequential(conv(2, 4, a, stride=2), Residual(2, a))
-        self.down1 = nn.Sequential(conv(2, a, b, stride=2), Residual(2, b))
-        self.down2 = nn.Sequential(conv(2, b, c, stride=2), Residual(2, c), Residual(2, c))
-        self.down3 = nn.Sequential(conv(2, c, d, stride=2), Residual(2, d), Residual(2, d))
-        self.whole = nn.Linear(d, d)
-        self.across3 = nn.Conv2d(d, c, 1)
-        self.join2 = Residual(2, c)
-        self.across2 = nn.Conv2d(c, b, 1)
-        self.join1 = Residual(2, b)
+        self.backbone = Backbone(extra=1)
+        self.whole = nn.Linear(five, a)
+        self.across5 = nn.Conv2d(five, a, 1)
+        self.across4 = nn.Conv2d(four, a, 1)
+        self.across3 = nn.Conv2d(three, a, 1)
+        self.across2 = nn.Conv2d(two, b, 1)
+        self.join4 = conv(2, a, a)
+        self.join3 = Residual(2, a)
+        self.narrow = nn.Conv2d(a, b, 1)
+        self.join2 = Residual(2, b)
         self.pixel = nn.Conv2d(b, config.pixel_channels, 1)
         self.bins = nn.Conv2d(b, config.depth_bins * config.bin_channels, 1)
         self.depth = nn.Conv2d(b, 1, 1)
-        self.fine = nn.Conv2d(a, config.fine_channels, 1)
+        self.fine = nn.Conv2d(fine, config.fine_channels, 1)
+        self.upright = nn.Sequential(
+            nn.Conv2d(five, 64, 1),
+            nn.ReLU(inplace=True),
+            nn.AdaptiveAvgPool2d(4),
+            nn.Flatten(),
+            nn.Linear(1024, 128),
+            nn.ReLU(inplace=True),
+            nn.Linear(128, 3),
+        )
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Pixel features, depth bins, depth, fine features (see :class:`Features`) and a summary (M, C)."""
-        one = self.stem(pictures)
-        two = self.down1(one)
-        three = self.down2(two)
-        four = self.down3(three)
-        summary = four.mean((2, 3))
-        four = four + self.whole(summary)[:, :, None, None]
-        x = self.join2(three + grow(self.across3(four), three))
-        x = self.join1(two + grow(self.across2(x), two))
-        return self.pixel(x), self.bins(x).unflatten(1, (-1, self._bins)), self.depth(x), self.fine(one), summary
+        """Pixel features, depth bins, depth, fine features and up, see :class:`Features`, of pictures (M, 4, H, W)."""
+        one, two, three, four, five = self.backbone(pictures)
+        x = self.across5(five) + self.whole(five.mean((2, 3)))[:, :, None, None]
+        x = self.join4(self.across4(four) + grow(x, four))
+        x = self.join3(self.across3(three) + grow(x, three))
+        x = self.join2(self.across2(two) + grow(self.narrow(x), two))
+        up = F.normalize(self.upright(five), dim=1)
+        return self.pixel(x), self.bins(x).unflatten(1, (-1, self._bins)), self.depth(x), self.fine(one), up
 
 
 class VolumeNetwork(nn.Module):
@@ -140,7 +150,6 @@ class ReconstructionNetwork(nn.Module):
         self.occupied = nn.Linear(config.hidden, 1)
         self.own_colour = nn.Linear(config.hidden, 4)  # colour, and how far to trust it
         self.trust = nn.Linear(2 * config.hidden, 1)
-        self.upright = nn.Linear(config.encoder[3], 3)
         self.register_buffer("levels", torch.zeros(4))  # the logit that counts as the surface, by the number of views
         self.encoder.to(memory_format=torch.channels_last)
         self.volume.to(memory_format=torch.channels_last_3d)
@@ -154,17 +163,16 @@ class ReconstructionNetwork(nn.Module):
         """
         batch, views = pictures.shape[:2]
         mask = pictures[:, :, 3:]
+        grey = (pictures[:, :, :3] * mask + 0.5 * (1 - mask), mask)
         pictures = torch.cat((pictures[:, :, :3] * mask, mask), dim=2)
-        flat = pictures.flatten(0, 1).contiguous(memory_format=torch.channels_last)
-        *maps, summary = self.encoder(flat)
+        flat = pictures.flatten(0, 1)
+        *maps, up = self.encoder(torch.cat(grey, dim=2).flatten(0, 1).contiguous(memory_format=torch.channels_last))
         half = F.avg_pool2d(flat[:, 3:], 2)
         blurred = torch.cat([F.avg_pool2d(half, k, 1, k // 2, count_include_pad=False) for k in (3, 9)], dim=1)
         pixel, bins, depth, fine, blurred = (x.unflatten(0, (batch, views)) for x in (*maps, blurred))
-        first = summary.unflatten(0, (batch, views))[:, 0]
-        up = F.normalize(self.upright(first), dim=1)
         cover = torch.cat((F.avg_pool2d(flat[:, 3:], 4), F.avg_pool2d(blurred.flatten(0, 1), 2)), dim=1)
         lifted = self._lift(pixel, bins, depth, cover.unflatten(0, (batch, views)), cameras)
-        return Features(cameras, pictures, pixel, bins, depth, fine, blurred, self.volume(lifted), up)
+        return Features(cameras, pictures, pixel, bins, depth, fine, blurred, self.volume(lifted), up[::views])
 
     def occupancy(self, features: Features, points: Tensor) -> Tensor:
         """Logits (B, P) at ``points`` (B, P, 3) within the volume; above zero is inside."""

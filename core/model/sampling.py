@@ -46,7 +46,7 @@ _SHEETS: Mapping[int, tuple[tuple[tuple[str, ...], float], ...]] = {
     4: ((("front", "right", "back", "top"), 1.0),),
 }
 # Share of batches by the number of views; more views cost more time.
-_VIEWS = ((1, 0.7), (2, 0.12), (3, 0.06), (4, 0.12))
+_VIEWS = ((1, 0.55), (2, 0.2), (3, 0.08), (4, 0.17))
 _BATCH = {1: 16, 2: 12, 3: 10, 4: 8}
 _SHOWN = 64
 _UP_ERROR = 0.15  # of the direction taken for up
@@ -56,7 +56,7 @@ _UP_ERROR = 0.15  # of the direction taken for up
 class Sampling:
     """How batches are drawn: points of occupancy and of colour a sample, share of free views, and whether to vary."""
 
-    points: int = 1536
+    points: int = 2048
     colours: int = 192
     free: float = 0.6
     vary: bool = True

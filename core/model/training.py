@@ -32,12 +32,15 @@ _CALIBRATED_ON = 128  # objects
 class TrainingConfig:
     """A run. steps: in all; the learning rate falls to zero over them (cosine) after ``warmup``.
 
+    imagenet: whether the backbone starts from what it learned there. backbone: its learning rate, of the others'.
     average: of the weights' exponential moving average. every: steps between validations and checkpoints.
     validation: how many unseen objects to validate on.
     """
 
-    steps: int = 4000
-    rate: float = 2e-3
+    steps: int = 5000
+    rate: float = 1.5e-3
+    imagenet: bool = True
+    backbone: float = 0.3
     warmup: int = 100
     decay: float = 0.02
     clip: float = 1.0
@@ -67,18 +70,18 @@ def train(
 
     Raises:
         DatasetError: a set is missing, damaged or leaks, or ``run`` belongs to another configuration.
+        DependencyError: there is nothing to begin with: no ``start`` and no package of ImageNet's weights.
     """
     run.mkdir(parents=True, exist_ok=True)
     yield Progress(0.0, "Reading the training set")
     objects, unseen = load_split(datasets, "train"), spread(load_split(datasets, "validation"), config.validation)
     trainer = Trainer(config, network or NetworkConfig())
-    if start:
-        trainer.model.load_state_dict(torch.load(start, weights_only=True)["average"])
-        trainer.average.load_state_dict(trainer.model.state_dict())
     _remember(run, config, trainer.model.config)
     checkpoint = run / "checkpoint.pt"
     if checkpoint.exists():
         trainer.load(checkpoint)
+    else:
+        trainer.begin(start)
     with (run / "log.csv").open("a", newline="", encoding="utf-8") as file, ThreadPoolExecutor(1) as pool:
         log = csv.writer(file)
         coming = pool.submit(draw_batch, objects, config.seed, trainer.step)
@@ -106,15 +109,26 @@ class Trainer:
         self.model = ReconstructionNetwork(network)
         self.average = ReconstructionNetwork(network).eval()
         self.average.load_state_dict(self.model.state_dict())
-        self._optimiser = torch.optim.AdamW(self.model.parameters(), weight_decay=config.decay, betas=(0.9, 0.98))
+        known = list(self.model.encoder.backbone.parameters())
+        others = [value for name, value in self.model.named_parameters() if not name.startswith("encoder.backbone.")]
+        groups = [{"params": known, "share": config.backbone}, {"params": others, "share": 1.0}]
+        self._optimiser = torch.optim.AdamW(groups, weight_decay=config.decay, betas=(0.9, 0.98))
+
+    def begin(self, start: Path | None) -> None:
+        """Take the weights of the checkpoint ``start``, or else those that the configuration begins with."""
+        if start:
+            self.model.load_state_dict(torch.load(start, weights_only=True)["average"])
+        elif self.config.imagenet:
+            self.model.encoder.backbone.start_from_imagenet()
+        self.average.load_state_dict(self.model.state_dict())
 
     def update(self, batch: Batch) -> tuple[float, ...]:
         """One step; returns the losses: all, occupancy, colour, depth, up."""
         self.model.train()
         for group in self._optimiser.param_groups:
-            group["lr"] = self._rate()
+            group["lr"] = self._rate() * group["share"]
         losses = losses_of(self.model, batch)
-        total = losses[0] + 0.5 * losses[1] + losses[2] + losses[3]
+        total = losses[0] + 0.5 * losses[1] + losses[2] + 4 * losses[3]
         self._optimiser.zero_grad(set_to_none=True)
         total.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)

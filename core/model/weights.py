@@ -27,13 +27,14 @@ _VERSION = "1"
 
 
 def save(path: Path, reconstruction: ReconstructionNetwork, mask: MaskNetwork) -> None:
-    """Write both networks into one file."""
+    """Write both networks into one file, kernels in half precision."""
     state = {f"reconstruction.{k}": v for k, v in reconstruction.state_dict().items()}
     state |= {f"mask.{k}": v for k, v in mask.state_dict().items()}
     names = {dtype: name for name, dtype in _TYPES.items()}
     header: dict[str, Any] = {}
     blobs, at = [], 0
     for key, value in state.items():
+        value = value.half() if value.is_floating_point() and value.dim() > 1 else value
         blob = value.detach().cpu().contiguous().numpy().tobytes()
         header[key] = {"dtype": names[value.dtype], "shape": list(value.shape), "data_offsets": [at, at + len(blob)]}
         blobs.append(blob)

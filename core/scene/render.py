@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,12 +136,6 @@ def studio(samples: int, threads: int = 0) -> Iterator[Studio]:
         bpy.data.cameras.remove(data)
         bpy.data.lights.remove(lamp)
         bpy.data.worlds.remove(world)
-
-
-def hdri_files() -> Sequence[Path]:
-    """The light domes that Blender ships (CC0), in order; none in some builds."""
-    folder = Path(bpy.utils.resource_path('LOCAL')) / "datafiles/studiolights/world"
-    return sorted(folder.glob("*.exr"))
 
 
 def _dome() -> bpy.types.World:

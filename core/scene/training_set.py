@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
+from itertools import starmap
 from pathlib import Path
 
 import bpy
@@ -15,12 +16,13 @@ import numpy as np
 from ..arrays import MeshArrays
 from ..cameras import Camera
 from ..dataset import output, splits, viewpoints
-from ..dataset.records import VERSION, Record, read_record, write_object
+from ..dataset.records import VERSION, Record, ViewRecord, read_record, write_object
 from ..dataset.truth import ground_truth
 from ..errors import DatasetError, MeshError, OutputError
 from ..work import Progress, Work
 from . import importing
-from .render import Light, Studio, hdri_files, studio
+from .environments import hdri_files
+from .render import Light, Studio, studio
 
 SHEET = ("front", "right", "back", "left", "top", "bottom")
 
@@ -161,7 +163,7 @@ def _render_object(stage: Studio, source: Source, folder: Path, settings: Settin
             views.append(stage.render(kind, camera))
             yield len(views) / len(cameras)
         stage.show(())
-    record = Record(source.name, source.origin, source.family, bounds, fingerprint, tuple(cameras))
+    record = Record(source.name, source.origin, source.family, bounds, fingerprint, tuple(starmap(ViewRecord, cameras)))
     write_object(folder, record, shape, views)
 
 

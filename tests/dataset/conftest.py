@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from maquette.core.cameras import look_at, perspective
 from maquette.core.dataset import viewpoints
-from maquette.core.dataset.records import Record, RenderedView, Shape, write_object
+from maquette.core.dataset.records import Record, RenderedView, Shape, ViewRecord, write_object
 
 SIZE = 64
 HALVES = {"egg": (0.3, 0.4, 0.5), "lens": (0.5, 0.2, 0.35), "pill": (0.2, 0.6, 0.2), "stone": (1.0, 0.9, 0.8)}
@@ -64,7 +64,8 @@ def _write(folder, name, half, rng):
     )  # fmt: skip
     family = "round" if name in ("egg", "stone") else "long"
     views = [_view(kind, camera, half, CENTRE) for kind, camera in cameras]
-    write_object(folder, Record(name, "test", family, bounds, tuple(half / half.max()), tuple(cameras)), shape, views)
+    recorded = tuple(ViewRecord(*each) for each in cameras)
+    write_object(folder, Record(name, "test", family, bounds, tuple(half / half.max()), recorded), shape, views)
 
 
 @pytest.fixture(scope="session")

@@ -130,7 +130,7 @@ class TestColmap:
         surface = file.shape().surface.astype(float)
         for image in model.images.values():
             index = int(image.name.removesuffix(".png"))
-            expected, depth = file.record.views[index][1].project(surface)
+            expected, depth = file.record.views[index].camera.project(surface)
             local = np.array([image.cam_from_world() * point for point in surface])
             np.testing.assert_allclose(local[:, 2], depth, atol=1e-9)
             np.testing.assert_allclose(model.cameras[image.camera_id].img_from_cam(local), expected, atol=1e-6)

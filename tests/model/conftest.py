@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from maquette.core.cameras import look_at, perspective
 from maquette.core.dataset import viewpoints
-from maquette.core.dataset.records import Record, RenderedView, Shape, write_object
+from maquette.core.dataset.records import Record, RenderedView, Shape, ViewRecord, write_object
 
 SIZE = 128
 
@@ -50,7 +50,8 @@ def write_ellipsoid(folder, name, half, rng):
         *(np.float32(uniform), inside[0], np.float32(near), inside[1], np.float32(surface), np.float32(normals))
     )
     views = [RenderedView(kind, camera, *picture(camera, half, colour)) for kind, camera in cameras]
-    write_object(folder, Record(name, "test", "ellipsoid", bounds, tuple(half), tuple(cameras)), shape, views)
+    recorded = tuple(ViewRecord(*each) for each in cameras)
+    write_object(folder, Record(name, "test", "ellipsoid", bounds, tuple(half), recorded), shape, views)
 
 
 @pytest.fixture(scope="session")
@@ -73,5 +74,5 @@ def tiny():
     """A configuration that trains in seconds."""
     from maquette.core.model.network import NetworkConfig
 
-    return NetworkConfig(volume=8, encoder=(8, 8, 16, 16), pixel_channels=8, fine_channels=4, depth_bins=4,
+    return NetworkConfig(volume=8, pyramid=(16, 8), pixel_channels=8, fine_channels=4, depth_bins=4,
                          bin_channels=4, volume_channels=(8, 16, 16), hidden=32)  # fmt: skip

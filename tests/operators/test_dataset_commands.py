@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from maquette.core.cameras import orthographic, perspective
-from maquette.core.dataset.records import Record, RenderedView, Shape, write_object
+from maquette.core.dataset.records import Record, RenderedView, Shape, ViewRecord, write_object
 
 
 @pytest.fixture
@@ -32,7 +32,8 @@ def tiny_set(tmp_path):
     shape = Shape(points, np.zeros(64, bool), points, np.zeros(64, bool), flat, normals)
     bounds = np.array(((-0.5, -0.5, 0), (0.5, 0.5, 0)))
     folder = tmp_path / "set"
-    write_object(folder, Record("sheet", "test", "", bounds, (1.0, 2.0), tuple(cameras)), shape, views)
+    recorded = tuple(ViewRecord(*each) for each in cameras)
+    write_object(folder, Record("sheet", "test", "", bounds, (1.0, 2.0), recorded), shape, views)
     (folder / "splits.json").write_text('{"sheet": "train"}')
     (folder / "dataset.json").write_text('{"version": 1}')
     return folder

@@ -37,7 +37,7 @@ def write(selection: Selection, out: Path) -> Iterator[tuple[int, int]]:
 def _write_object(item: Item, folder: Path) -> None:
     shape = item.file.shape()
     found = sightings(item.file, shape, item.pinhole)
-    cameras = [item.file.record.views[index][1] for index in item.pinhole]
+    cameras = [item.file.record.views[index].camera for index in item.pinhole]
     names = [f"{index:03d}.png" for index in item.pinhole]
     for name in names:
         write_file(folder / "images" / name, item.file.part(name))

@@ -45,7 +45,7 @@ def _write_object(item: Item, folder: Path) -> None:
         image, depth = f"images/{index:03d}.png", f"depth/{index:03d}.npy"
         write_file(folder / image, item.file.part(f"{index:03d}.png"))
         write_npy(folder / depth, item.file.view(index).depth * _MILLIMETRES)
-        camera = record.views[index][1]
+        camera = record.views[index].camera
         frames.append({
             "file_path": image, "depth_file_path": depth, "transform_matrix": camera.to_world.tolist(),
             **_intrinsics(camera),

@@ -26,7 +26,7 @@ class Item:
 
     @cached_property
     def pinhole(self) -> list[int]:
-        return [index for index, (_, camera) in enumerate(self.file.record.views) if not camera.orthographic]
+        return [index for index, view in enumerate(self.file.record.views) if not view.camera.orthographic]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,36 @@
+"""The light domes that Blender ships (CC0): as lamps of a scene, and as pictures of places."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import bpy
+import numpy as np
+from numpy.typing import NDArray
+
+_GREY = 0.18  # what the median of a picture is exposed to
+
+
+def hdri_files() -> Sequence[Path]:
+    """The light domes that Blender ships, in order; none in some builds."""
+    folder = Path(bpy.utils.resource_path('LOCAL')) / "datafiles/studiolights/world"
+    return sorted(folder.glob("*.exr"))
+
+
+def panoramas(files: Iterable[Path]) -> list[NDArray[np.uint8]]:
+    """Equirectangular pictures (H, W, 3) in sRGB of environment maps, row 0 straight up."""
+    pictures = []
+    for file in files:
+        image = bpy.data.images.load(str(file))
+        try:
+            width, height = image.size
+            pixels = np.empty(width * height * image.channels, np.float32)
+            image.pixels.foreach_get(pixels)
+        finally:
+            bpy.data.images.remove(image)
+        light = pixels.reshape(height, width, -1)[::-1, :, :3]
+        light = light * (_GREY / max(float(np.median(light)), 1e-6))
+        colour = np.where(light < 0.0031308, 12.92 * light, 1.055 * np.maximum(light, 1e-6) ** (1 / 2.4) - 0.055)
+        pictures.append((colour.clip(0, 1) * 255).astype(np.uint8))
+    return pictures
