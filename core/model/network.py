@@ -2,9 +2,10 @@
 
 What a picture says of a point: pixel-aligned features (PIFu, arXiv:1905.05172), features of the point's depth along
 its ray (a frustum of depth bins, as Lift-Splat-Shoot has, arXiv:2008.05711), the depth of what is seen there, and the
-picture's own mask and colour. The same, lifted into a coarse volume, passes through a 3D U-Net (in the manner of
-Kar et al., arXiv:1708.05375) that sees the whole. Any number of views in any order: what they say of a point is pooled
-by mean and maximum.
+picture's own mask and colour. Of several pictures each also knows where its rays enter and leave the visual hull of
+all, between which lies what is seen. The same, lifted into a coarse volume, passes through a 3D U-Net (in the manner
+of Kar et al., arXiv:1708.05375) that sees the whole. Any number of views in any order: what they say of a point is
+pooled by mean and maximum.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from torch.nn import functional as F
 
 from .backbone import CHANNELS, Backbone
 from .layers import Residual, conv, grow
-from .projection import project, sample, sample_depth
+from .projection import hull_interval, project, sample, sample_depth
 
 BOUND = 0.55  # the volume is the cube [-BOUND, BOUND]^3; the object's longest side is about 1
 
@@ -47,6 +48,7 @@ class Features:
 
     cameras: (B, N, 5, 4). pictures: (B, N, 4, H, W) colour times mask, and mask.
     pixel: (B, N, C, H/4, W/4). bins: (B, N, C, K, H/4, W/4). depth: (B, N, 1, H/4, W/4) of what is seen.
+    interval: (B, N, 2, H/4, W/4) depths at which the rays enter and leave the visual hull.
     fine: (B, N, C, H/2, W/2). blurred: masks at two blurs, (B, N, 2, H/2, W/2).
     voxels: (B, C, D, D, D), indexed z, y, x. up: (B, 3) unit vector that is up in the world, in the first
     picture's own frame: x right, y away, z up in the picture.
@@ -57,6 +59,7 @@ class Features:
     pixel: Tensor
     bins: Tensor
     depth: Tensor
+    interval: Tensor
     fine: Tensor
     blurred: Tensor
     voxels: Tensor
@@ -74,9 +77,9 @@ class PictureEncoder(nn.Module):
         self.backbone = Backbone(extra=1)
         self.whole = nn.Linear(five, a)
         self.across5 = nn.Conv2d(five, a, 1)
-        self.across4 = nn.Conv2d(four, a, 1)
-        self.across3 = nn.Conv2d(three, a, 1)
-        self.across2 = nn.Conv2d(two, b, 1)
+        self.across4 = nn.Conv2d(four + 2, a, 1)
+        self.across3 = nn.Conv2d(three + 2, a, 1)
+        self.across2 = nn.Conv2d(two + 2, b, 1)
         self.join4 = conv(2, a, a)
         self.join3 = Residual(2, a)
         self.narrow = nn.Conv2d(a, b, 1)
@@ -95,15 +98,22 @@ class PictureEncoder(nn.Module):
             nn.Linear(128, 3),
         )
 
-    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Pixel features, depth bins, depth, fine features and up, see :class:`Features`, of pictures (M, 4, H, W)."""
+    def forward(self, pictures: Tensor, interval: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Pixel features, depth bins, depth, fine features and up, see :class:`Features`, of pictures (M, 4, H, W).
+
+        Args:
+            interval: (M, 2, H/4, W/4), between whose two depths lies what is seen.
+        """
         one, two, three, four, five = self.backbone(pictures)
+        known = (interval, F.avg_pool2d(interval, 2), F.avg_pool2d(interval, 4))
+        two, three, four = (torch.cat(pair, dim=1) for pair in zip((two, three, four), known, strict=True))
         x = self.across5(five) + self.whole(five.mean((2, 3)))[:, :, None, None]
         x = self.join4(self.across4(four) + grow(x, four))
         x = self.join3(self.across3(three) + grow(x, three))
         x = self.join2(self.across2(two) + grow(self.narrow(x), two))
         up = F.normalize(self.upright(five), dim=1)
-        return self.pixel(x), self.bins(x).unflatten(1, (-1, self._bins)), self.depth(x), self.fine(one), up
+        depth = torch.lerp(interval[:, :1], interval[:, 1:], self.depth(x).sigmoid())
+        return self.pixel(x), self.bins(x).unflatten(1, (-1, self._bins)), depth, self.fine(one), up
 
 
 class VolumeNetwork(nn.Module):
@@ -112,7 +122,7 @@ class VolumeNetwork(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         a, b, c = config.volume_channels
-        lifted = 2 * (config.pixel_channels + config.bin_channels + 5) + 6 + 3
+        lifted = 2 * (config.pixel_channels + config.bin_channels + 7) + 6 + 3
         self.enter = nn.Sequential(conv(3, lifted, a, size=1), conv(3, a, a))
         self.down1 = nn.Sequential(conv(3, a, b, size=2, stride=2), Residual(3, b))
         self.down2 = nn.Sequential(conv(3, b, c, size=2, stride=2), Residual(3, c), Residual(3, c))
@@ -137,7 +147,7 @@ class ReconstructionNetwork(nn.Module):
         self.config = config = config or NetworkConfig()
         self.encoder = PictureEncoder(config)
         self.volume = VolumeNetwork(config)
-        said = config.pixel_channels + config.bin_channels + 5
+        said = config.pixel_channels + config.bin_channels + 7
         seen = said + config.fine_channels + 6  # colour, mask and its two blurs
         pooled = 2 * config.hidden + 6 + config.volume_channels[0] + 3
         self.view = nn.Sequential(nn.Linear(seen, config.hidden), nn.ReLU(inplace=True))
@@ -166,13 +176,17 @@ class ReconstructionNetwork(nn.Module):
         grey = (pictures[:, :, :3] * mask + 0.5 * (1 - mask), mask)
         pictures = torch.cat((pictures[:, :, :3] * mask, mask), dim=2)
         flat = pictures.flatten(0, 1)
-        *maps, up = self.encoder(torch.cat(grey, dim=2).flatten(0, 1).contiguous(memory_format=torch.channels_last))
+        grey = torch.cat(grey, dim=2).flatten(0, 1).contiguous(memory_format=torch.channels_last)
+        interval = hull_interval(cameras, mask, pictures.shape[-1] // 4)
+        *maps, up = self.encoder(grey, interval.flatten(0, 1))
         half = F.avg_pool2d(flat[:, 3:], 2)
         blurred = torch.cat([F.avg_pool2d(half, k, 1, k // 2, count_include_pad=False) for k in (3, 9)], dim=1)
         pixel, bins, depth, fine, blurred = (x.unflatten(0, (batch, views)) for x in (*maps, blurred))
         cover = torch.cat((F.avg_pool2d(flat[:, 3:], 4), F.avg_pool2d(blurred.flatten(0, 1), 2)), dim=1)
-        lifted = self._lift(pixel, bins, depth, cover.unflatten(0, (batch, views)), cameras)
-        return Features(cameras, pictures, pixel, bins, depth, fine, blurred, self.volume(lifted), up[::views])
+        lifted = self._lift(pixel, bins, depth, interval, cover.unflatten(0, (batch, views)), cameras)
+        return Features(
+            cameras, pictures, pixel, bins, depth, interval, fine, blurred, self.volume(lifted), up[::views]
+        )
 
     def occupancy(self, features: Features, points: Tensor) -> Tensor:
         """Logits (B, P) at ``points`` (B, P, 3) within the volume; above zero is inside."""
@@ -191,13 +205,15 @@ class ReconstructionNetwork(nn.Module):
         choices = torch.cat((seen, own[:, None, :, :3].sigmoid()), dim=1)
         return (votes[..., None] * choices).sum(1)
 
-    def _lift(self, pixel: Tensor, bins: Tensor, depth: Tensor, cover: Tensor, cameras: Tensor) -> Tensor:
+    def _lift(
+        self, pixel: Tensor, bins: Tensor, depth: Tensor, interval: Tensor, cover: Tensor, cameras: Tensor
+    ) -> Tensor:
         side = self.config.volume
         line = torch.linspace(-1, 1, 2 * side + 1, device=pixel.device)[1::2] * BOUND
         z, y, x = torch.meshgrid(line, line, line, indexing="ij")
         points = torch.stack((x, y, z), dim=-1).reshape(1, -1, 3).expand(len(pixel), -1, -1)
         where, geometry = project(cameras, points)
-        said = _say(pixel, bins, depth, where, geometry)
+        said = _say(pixel, bins, depth, interval, where, geometry)
         covered = sample(cover, where)
         lifted = torch.cat((said.mean(1), said.amax(1), covered.mean(1), covered.amin(1), points), dim=-1)
         grid = lifted.transpose(1, 2).reshape(len(pixel), -1, side, side, side)
@@ -206,7 +222,7 @@ class ReconstructionNetwork(nn.Module):
     def _describe(self, features: Features, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """For points (B, P, 3): their description (B, P, C), the views' (B, N, P, C) and colours (B, N, P, 3)."""
         where, geometry = project(features.cameras, points)
-        said = _say(features.pixel, features.bins, features.depth, where, geometry)
+        said = _say(features.pixel, features.bins, features.depth, features.interval, where, geometry)
         seen, blurs = sample(features.pictures, where), sample(features.blurred, where)
         cover = torch.cat((seen[..., 3:], blurs), dim=-1)
         views = self.view(torch.cat((said, sample(features.fine, where), seen, blurs), dim=-1))
@@ -217,7 +233,8 @@ class ReconstructionNetwork(nn.Module):
         return self.point(torch.cat(pooled, dim=-1)), views, colour
 
 
-def _say(pixel: Tensor, bins: Tensor, depth: Tensor, where: Tensor, geometry: Tensor) -> Tensor:
+def _say(pixel: Tensor, bins: Tensor, depth: Tensor, interval: Tensor, where: Tensor, geometry: Tensor) -> Tensor:
     """What each view says (B, N, P, C) of points from their place in its picture, depth and direction."""
-    behind = geometry[..., :1] - sample(depth, where)
-    return torch.cat((sample(pixel, where), sample_depth(bins, where, geometry[..., :1]), geometry, behind), dim=-1)
+    own = geometry[..., :1]
+    behind = own - sample(torch.cat((depth, interval), dim=2), where)
+    return torch.cat((sample(pixel, where), sample_depth(bins, where, own), geometry, behind), dim=-1)

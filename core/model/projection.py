@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from ..cameras import Camera
 
 DEPTH_REACH = 0.7  # depth bins lie between this much before and behind the origin
+_HULL_STEPS = 29
 
 
 def camera_matrix(camera: Camera) -> NDArray[np.float32]:
@@ -68,6 +69,62 @@ def project(cameras: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
     centre = cameras[:, :, None, 4]
     back = F.normalize(centre[..., :3] - centre[..., 3:] * points[:, None], dim=-1)
     return where, torch.cat((local[..., 3:4], back), dim=-1)
+
+
+def hull_interval(cameras: Tensor, masks: Tensor, side: int) -> Tensor:
+    """Depths at which the rays of a ``side`` x ``side`` picture enter and leave the visual hull: (B, N, 2, side, side).
+
+    -+``DEPTH_REACH`` where nothing is known: with one view, or where a ray misses what the others see.
+
+    Args:
+        cameras: (B, N, 5, 4). masks: (B, N, 1, H, W).
+    """
+    batch, views = cameras.shape[:2]
+    unknown = torch.tensor((-DEPTH_REACH, DEPTH_REACH), device=masks.device)
+    if views == 1:
+        return unknown[:, None, None].expand(batch, 1, 2, side, side)
+    start, along = _rays(cameras, side)
+    depths = torch.linspace(-DEPTH_REACH, DEPTH_REACH, _HULL_STEPS, device=masks.device)
+    cover = torch.stack([
+        _cover(cameras, masks, (start[:, i, :, None] + depths[:, None] * along[:, i, :, None]).flatten(1, 2))
+        for i in range(views)
+    ], dim=1).unflatten(2, (side * side, _HULL_STEPS))  # fmt: skip
+    found = [_first_inside(cover), 1 - _first_inside(cover.flip(-1))]
+    ends = torch.stack([(2 * fraction - 1) * DEPTH_REACH for fraction in found], dim=2)
+    missed = (cover <= 0.5).all(-1)[:, :, None]
+    return torch.where(missed, unknown[:, None], ends).reshape(batch, views, 2, side, side)
+
+
+def _cover(cameras: Tensor, masks: Tensor, points: Tensor) -> Tensor:
+    """The least that the masks (B, N, 1, H, W) cover of each of ``points`` (B, P, 3): (B, P)."""
+    least = None
+    for i in range(cameras.shape[1]):
+        local = points @ cameras[:, i, :3, :3].transpose(1, 2) + cameras[:, i, None, :3, 3]
+        grid = (local[..., :2] / local[..., 2:])[:, :, None]
+        own = F.grid_sample(masks[:, i], grid, align_corners=False)[:, 0, :, 0]
+        least = own if least is None else torch.minimum(least, own)
+    return least  # type: ignore[return-value]
+
+
+def _rays(cameras: Tensor, side: int) -> tuple[Tensor, Tensor]:
+    """Rays of each picture's pixels (B, N, side^2, 3): their points at depth 0, and their way per unit of depth."""
+    line = torch.linspace(-1, 1, 2 * side + 1, device=cameras.device)[1::2]
+    y, x = (values.reshape(-1, 1) for values in torch.meshgrid(line, line, indexing="ij"))
+    rows = cameras[:, :, None]
+    a, b = rows[..., 0, :] - x * rows[..., 2, :], rows[..., 1, :] - y * rows[..., 2, :]
+    c = rows[..., 3, :].expand_as(a)
+    ab, bc, ca = (torch.linalg.cross(u[..., :3], v[..., :3]) for u, v in ((a, b), (b, c), (c, a)))
+    volume = (ab * c[..., :3]).sum(-1, keepdim=True)
+    start = -(a[..., 3:] * bc + b[..., 3:] * ca + c[..., 3:] * ab) / volume
+    return start, ab / volume
+
+
+def _first_inside(cover: Tensor) -> Tensor:
+    """The fraction of the way (...) at which ``cover`` (..., K) along it first passes one half."""
+    first = (cover > 0.5).float().argmax(-1, keepdim=True)
+    after, before = cover.gather(-1, first), cover.gather(-1, (first - 1).clamp(min=0))
+    back = torch.where(first > 0, (after - 0.5) / (after - before).clamp(min=1e-3), 0)
+    return (first - back)[..., 0] / (cover.shape[-1] - 1)
 
 
 def sample(maps: Tensor, where: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ from ..work import Progress, Work
 from . import weights
 from .data import TrainingObject, load_split, spread
 from .network import BOUND, Features, NetworkConfig, ReconstructionNetwork
-from .projection import project, sample
+from .projection import DEPTH_REACH, project, sample
 from .sampling import Batch, Placed, draw_batch, place
 from .segmentation import MaskNetwork
 
@@ -128,7 +128,7 @@ class Trainer:
         for group in self._optimiser.param_groups:
             group["lr"] = self._rate() * group["share"]
         losses = losses_of(self.model, batch)
-        total = losses[0] + 0.5 * losses[1] + losses[2] + 4 * losses[3]
+        total = losses[0] + 0.5 * losses[1] + 2 * losses[2] + 4 * losses[3]
         self._optimiser.zero_grad(set_to_none=True)
         total.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
@@ -178,10 +178,17 @@ def losses_of(model: ReconstructionNetwork, batch: Batch) -> tuple[Tensor, Tenso
     occupancy = F.binary_cross_entropy_with_logits(logits, batch.inside) + 0.3 * (1 - soft_iou(logits, batch.inside))
     colour = F.l1_loss(model.colour(features, batch.surface), batch.colour)
     where, geometry = project(batch.cameras.flatten(0, 1)[:, None], batch.shown.flatten(0, 1))
-    depth = F.l1_loss(sample(features.depth.flatten(0, 1)[:, None], where), geometry[..., :1])
+    depth = _depth_error(sample(features.depth.flatten(0, 1)[:, None], where), geometry[..., :1])
     free = batch.up.norm(dim=1)
     up = (free - (features.up * batch.up).sum(1)).sum() / free.sum().clamp(min=1)
     return occupancy, colour, depth, up
+
+
+def _depth_error(found: Tensor, true: Tensor) -> Tensor:
+    """Mean absolute error of depths (M, 1, P, 1): mostly of the relief, less of how far each picture's whole is off."""
+    off = found - true.clamp(-DEPTH_REACH, DEPTH_REACH)
+    relief = off - off.detach().median(dim=2, keepdim=True).values
+    return relief.abs().mean() + 0.3 * off.abs().mean()
 
 
 def soft_iou(logits: Tensor, inside: Tensor) -> Tensor:
