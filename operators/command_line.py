@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import os
 import shutil
 import sys
@@ -49,6 +50,7 @@ def console() -> NoReturn:
     Ends the process without Python's and Blender's own cleaning up: after Blender's glTF exporter has run, bpy 4.2
     crashes in it, and bpy 4.5 hangs in it for ever once torch is loaded, with none of our code involved.
     """
+    faulthandler.enable()
     try:
         code = main(sys.argv[1:])
     except Exception:  # a bug of ours: told of as Python does
