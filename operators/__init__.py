@@ -12,7 +12,17 @@ from . import (
     settings,
 )
 
-_MODULES = (camera_settings, settings, _work, reconstruct, dataset, preview, procedural, copy_install_command, command_line)
+_MODULES = (
+    camera_settings,
+    settings,
+    _work,
+    reconstruct,
+    dataset,
+    preview,
+    procedural,
+    copy_install_command,
+    command_line,
+)
 
 
 def register() -> None:

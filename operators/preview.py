@@ -70,14 +70,16 @@ def _show(scene: bpy.types.Scene, lines: NDArray[np.float32] | None) -> None:
 
 
 class MAQUETTE_OT_preview_cameras(WorkOperator, bpy.types.Operator):
-    """Draw into the 3D views the cameras that the selected objects would be rendered from, the same for the same seed"""
+    """Draw into the 3D views the cameras that the selected objects would be rendered from"""
 
     bl_idname = "maquette.preview_cameras"
     bl_label = "Preview Cameras"
     bl_options = {'REGISTER'}
     driver = SteppedWork
 
-    cameras: StringProperty(name="Cameras", description="As of Render Dataset", default=" ".join(map(str, rigs.DEFAULT)))
+    cameras: StringProperty(
+        name="Cameras", description="As of Render Dataset", default=" ".join(map(str, rigs.DEFAULT))
+    )
     seed: IntProperty(name="Seed", description="As of Render Dataset", default=0, min=0)
 
     def start(self, context: Context) -> Work[Any]:
