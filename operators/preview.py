@@ -19,7 +19,7 @@ from ..core.work import SteppedWork, Work
 from ._work import WorkOperator
 
 _COLOUR = (1.0, 0.55, 0.1, 1.0)
-_LENGTH = 0.4  # of a drawn frustum, in radii of its object
+LENGTH = 0.4  # of a drawn frustum, in radii of its object
 
 
 class _Drawing:
@@ -90,7 +90,7 @@ class MAQUETTE_OT_preview_cameras(WorkOperator, bpy.types.Operator):
 
     def finish(self, context: Context, result: Any) -> None:
         lines = [
-            frustum(view.camera, _LENGTH * float(np.linalg.norm(bounds[1] - bounds[0])) / 2)
+            frustum(view.camera, LENGTH * float(np.linalg.norm(bounds[1] - bounds[0])) / 2)
             for bounds, views in result
             for view in views
         ]

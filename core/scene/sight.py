@@ -21,9 +21,7 @@ class Sight:
     points: (P, 3) on the object's surface, metres. normals: (P, 3) outward.
     """
 
-    def __init__(
-        self, scene: bpy.types.Scene, points: NDArray[np.floating], normals: NDArray[np.floating]
-    ) -> None:
+    def __init__(self, scene: bpy.types.Scene, points: NDArray[np.floating], normals: NDArray[np.floating]) -> None:
         self._scene = scene
         self._points, self._normals = points.astype(float), normals.astype(float)
         self._radius = float(np.linalg.norm(np.ptp(self._points, axis=0))) / 2
