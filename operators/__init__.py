@@ -1,8 +1,28 @@
 """What the user can do. Each module holds one operator, or the command line, and registers it."""
 
-from . import _work, command_line, copy_install_command, dataset, procedural, reconstruct, settings
+from . import (
+    _work,
+    camera_settings,
+    command_line,
+    copy_install_command,
+    dataset,
+    preview,
+    procedural,
+    reconstruct,
+    settings,
+)
 
-_MODULES = (settings, _work, reconstruct, dataset, procedural, copy_install_command, command_line)
+_MODULES = (
+    camera_settings,
+    settings,
+    _work,
+    reconstruct,
+    dataset,
+    preview,
+    procedural,
+    copy_install_command,
+    command_line,
+)
 
 
 def register() -> None:

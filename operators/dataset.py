@@ -11,6 +11,7 @@ from bpy.props import EnumProperty, IntProperty, StringProperty
 from bpy.types import Context
 
 from ..core.commands import Command, quiet, run_shown
+from ..core.dataset import rigs
 from ..core.errors import DatasetError, SceneError
 from ..core.scene import training_set
 from ..core.scene.compat import PATH_OPTIONS
@@ -64,11 +65,12 @@ class MAQUETTE_OT_render_dataset(WorkOperator, bpy.types.Operator):
         description="Of Cycles for each pixel. Time grows with them, noise falls with their square root",
         default=16, min=1, max=4096,
     )  # fmt: skip
-    free_views: IntProperty(
-        name="Free Views",
-        description="Pictures of each object from anywhere, besides its six sides. Time grows with them",
-        default=6, min=0, max=1000,
-    )  # fmt: skip
+    cameras: StringProperty(
+        name="Cameras",
+        description="Kinds of cameras, such as: sides:front,top free:6 orbit:24,elevation=30,lens=35..85. "
+        "Time grows with their number",
+        default=" ".join(map(str, rigs.DEFAULT)),
+    )
     points: IntProperty(
         name="Points",
         description="Points of each object that are told inside or outside, as many again near its surface",
@@ -86,8 +88,8 @@ class MAQUETTE_OT_render_dataset(WorkOperator, bpy.types.Operator):
             raise DatasetError("Choose a folder to write the training set to")
         hdri = Path(bpy.path.abspath(self.hdri)) if self.hdri else None
         settings = Settings(
-            seed=self.seed, size=self.size, samples=self.samples, free_views=self.free_views, points=self.points,
-            hdri=hdri,
+            seed=self.seed, size=self.size, samples=self.samples, cameras=rigs.parse(self.cameras.split()),
+            points=self.points, hdri=hdri,
         )  # fmt: skip
         return render_dataset(self._sources(context), Path(bpy.path.abspath(self.folder)), settings)
 
@@ -146,8 +148,12 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--size", type=int, default=128, help="side of the pictures, pixels (%(default)s)")
     parser.add_argument("--samples", type=int, default=16, help="of Cycles a pixel (%(default)s)")
-    parser.add_argument("--sides", default=",".join(training_set.SHEET), help="orthographic sides (%(default)s)")
-    parser.add_argument("--free-views", type=int, default=6, help="views from anywhere (%(default)s)")
+    parser.add_argument(
+        "--cameras", nargs="+", metavar="KIND", default=[str(rig) for rig in rigs.DEFAULT],
+        help="kinds of cameras, each KIND[:HOW MANY][,NAME=VALUE...]: sides:front,top free:6 sphere:20 hemisphere:20 "
+        "shell:20,distance=2..4 orbit:24,elevation=30,lens=35..85 scene path:1..250,step=5; with elevation, roll, "
+        "lens or angle, distance, fill, aim and orthographic as in core/dataset/rigs.py (sides free:6)",
+    )  # fmt: skip
     parser.add_argument("--points", type=int, default=16384, help="points told inside or outside (%(default)s)")
     parser.add_argument("--hdri", type=Path, metavar="FOLDER", help="EXR light domes (those that Blender ships)")
     parser.add_argument("--shard", type=_shard, default=(0, 1), metavar="I/N", help="make every N-th object, from I on")
@@ -168,8 +174,8 @@ def _run(arguments: argparse.Namespace) -> int:
     else:
         sources = training_set.scene_sources(bpy.context.scene.objects)
     settings = Settings(
-        seed=arguments.seed, size=arguments.size, samples=arguments.samples, sheet=tuple(arguments.sides.split(",")),
-        free_views=arguments.free_views, points=arguments.points, most_triangles=arguments.most_triangles,
+        seed=arguments.seed, size=arguments.size, samples=arguments.samples,
+        cameras=rigs.parse(arguments.cameras), points=arguments.points, most_triangles=arguments.most_triangles,
         shard=arguments.shard, hdri=arguments.hdri,
     )  # fmt: skip
     sources = training_set.drawn(sources, arguments.limit)

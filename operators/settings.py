@@ -6,6 +6,7 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
 from ..core.scene.compat import PATH_OPTIONS
+from .camera_settings import MaquetteCameras
 
 RESOLUTION = {
     "name": "Resolution",
@@ -73,6 +74,7 @@ class MaquetteSettings(bpy.types.PropertyGroup):
         subtype='DIR_PATH',
         options=set(PATH_OPTIONS),
     )
+    cameras: PointerProperty(type=MaquetteCameras)
 
 
 _register, _unregister = bpy.utils.register_classes_factory((MaquetteSettings,))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import bpy
-from bpy.types import Context
+from bpy.types import Context, UILayout
 
+from ..core.dataset.rigs import AROUND
+from ..operators.camera_settings import taken
 from ..operators.dataset import MAQUETTE_OT_render_dataset
+from ..operators.preview import MAQUETTE_OT_hide_cameras, MAQUETTE_OT_preview_cameras, shown
 from ..operators.procedural import MAQUETTE_OT_add_procedural
 
 
@@ -22,12 +25,54 @@ class MAQUETTE_PT_dataset(bpy.types.Panel):
         layout.use_property_decorate = False
         settings = context.scene.maquette
         layout.operator_menu_enum(MAQUETTE_OT_add_procedural.bl_idname, "family", icon='ADD')
+        cameras = settings.cameras.words()
         column = layout.column()
         column.prop(settings, "dataset_folder")
         row = column.row()
-        row.enabled = bool(settings.dataset_folder)
+        row.enabled = bool(settings.dataset_folder and cameras)
         button = row.operator(MAQUETTE_OT_render_dataset.bl_idname, text="Render Selected Objects", icon='RENDER_STILL')
-        button.folder, button.source = settings.dataset_folder, 'SELECTED'
+        button.folder, button.source, button.cameras = settings.dataset_folder, 'SELECTED', cameras
 
 
-register, unregister = bpy.utils.register_classes_factory((MAQUETTE_PT_dataset,))
+class MAQUETTE_PT_dataset_cameras(bpy.types.Panel):
+    bl_label = "Cameras"
+    bl_space_type = 'VIEW_3D'
+    bl_region_type = 'UI'
+    bl_category = "Maquette"
+    bl_parent_id = "MAQUETTE_PT_dataset"
+
+    def draw(self, context: Context) -> None:
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        settings = context.scene.maquette.cameras
+        layout.grid_flow(row_major=True, columns=3, align=True).prop(settings, "sides", expand=True)
+        layout.prop(settings, "kind")
+        _draw_views(layout.column(), settings)
+        if shown(context.scene) is not None:
+            layout.operator(MAQUETTE_OT_hide_cameras.bl_idname, icon='HIDE_ON')
+        else:
+            row = layout.row()
+            row.enabled = bool(settings.words())
+            row.operator(MAQUETTE_OT_preview_cameras.bl_idname, icon='HIDE_OFF').cameras = settings.words()
+
+
+def _draw_views(layout: UILayout, settings: bpy.types.PropertyGroup) -> None:
+    """What the chosen kind of views knows, and nothing else."""
+    kind = settings.kind.lower()
+    if kind == "path":
+        layout.prop(settings, "whole_path")
+        if not settings.whole_path:
+            layout.prop(settings, "frames")
+        layout.prop(settings, "step")
+    elif kind in ("free", *AROUND):
+        layout.prop(settings, "count")
+    if kind == "orbit":
+        layout.prop(settings, "elevation")
+    if kind in AROUND:
+        layout.prop(settings, "framing")
+        for name in (*taken(settings.framing), "roll", "orthographic"):
+            layout.prop(settings, name)
+
+
+register, unregister = bpy.utils.register_classes_factory((MAQUETTE_PT_dataset, MAQUETTE_PT_dataset_cameras))

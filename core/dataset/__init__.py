@@ -15,9 +15,15 @@
 
 World space is Blender's (right-handed, Z up, the front looks towards -Y), in metres.
 
-``NAME.json``: ``views[i]`` holds ``kind`` ("front", ..., "free"), ``width``, ``height``, ``orthographic``,
-``intrinsics`` (3, 3; pixel (0, 0) is the outer corner of the top left pixel), ``camera_to_world_opengl`` (4, 4;
-looks along -Z, +Y up; Blender's, NeRF's) and ``world_to_camera_opencv`` (4, 4; x right, y down, z forward).
+``NAME.json``: ``views[i]`` holds ``kind`` ("front", ..., or that of its cameras, see ``rigs``), ``width``, ``height``,
+``orthographic``, ``intrinsics`` (3, 3; pixel (0, 0) is the outer corner of the top left pixel; the focal lengths differ
+where the scene's pixels are not square), ``camera_to_world_opengl`` (4, 4; looks along -Z, +Y up; Blender's, NeRF's),
+``world_to_camera_opencv`` (4, 4; x right, y down, z forward) and ``drawn``, what was drawn by chance for the view. Of
+cameras about an object that is ``elevation``, ``azimuth`` (0 before the front, 90 to its right) and ``roll`` in
+degrees, ``distance`` from the middle of the bounding box in half diagonals of it, ``angle``, the horizontal field of
+view in degrees (not of orthographic ones), ``fill``, the share of the picture's side that the larger side of the object
+takes, and ``aim`` (right, up), how far beside the middle it looks, in half diagonals; the last two where the cameras
+have them. Of cameras of the scene it is ``camera``, the name, and in a path ``frame``.
 
 ``NAME.shape.npz``: ``uniform`` (P, 3) float32 in the bounding box grown to a cube and by 10 %, ``near`` (P, 3)
 float32 beside the surface, ``uniform_inside`` and ``near_inside`` (P,) as packed bits, ``surface`` (S, 3) float32

@@ -17,6 +17,7 @@ from .. import exr
 from ..cameras import Camera
 from ..dataset.records import RenderedView
 from . import compat
+from .sight import Sight
 
 _FAR = 1e9  # Blender writes 1e10 as the depth of nothing
 
@@ -54,6 +55,10 @@ class Studio:
                 stage.objects.unlink(obj)
         for obj in objects:
             stage.objects.link(obj)
+
+    def sight(self, points: NDArray[np.floating], normals: NDArray[np.floating]) -> Sight:
+        """Tells which cameras see a surface among the shown objects; see :class:`Sight`."""
+        return Sight(self._scene, points, normals)
 
     def light(self, light: Light) -> None:
         """Set the dome and the sun; see :class:`Light`."""
@@ -94,14 +99,15 @@ class Studio:
         render.resolution_x, render.resolution_y, render.resolution_percentage = camera.width, camera.height, 100
         obj.matrix_world = mathutils.Matrix(camera.to_world)
         data = obj.data
-        focal = camera.intrinsics[0, 0]
-        data.sensor_fit = 'HORIZONTAL'
+        focal, tall = camera.intrinsics[0, 0], camera.intrinsics[0, 0] / camera.intrinsics[1, 1]
+        render.pixel_aspect_x, render.pixel_aspect_y = max(1 / tall, 1), max(tall, 1)  # Blender takes none below 1
         data.type = 'ORTHO' if camera.orthographic else 'PERSP'
-        # ortho_scale belongs to the larger side also under a horizontal fit; the lens to the width
+        # under a horizontal fit, scale, lens and both shifts belong to the width, counted in pixels as wide as they are
+        data.sensor_fit = 'HORIZONTAL'
         data.ortho_scale = camera.width / focal
         data.lens = focal / camera.width * data.sensor_width
         data.shift_x = (camera.width / 2 - camera.intrinsics[0, 2]) / camera.width
-        data.shift_y = (camera.intrinsics[1, 2] - camera.height / 2) / camera.width
+        data.shift_y = (camera.intrinsics[1, 2] - camera.height / 2) / camera.width * tall
         reach = float(np.linalg.norm(camera.to_world[:3, 3])) * 4 + 100
         data.clip_start, data.clip_end = reach * 1e-5, reach
 

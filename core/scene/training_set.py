@@ -4,35 +4,32 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
-from itertools import starmap
 from pathlib import Path
 
 import bpy
 import numpy as np
 
-from ..arrays import MeshArrays
-from ..cameras import Camera
-from ..dataset import output, splits, viewpoints
-from ..dataset.records import VERSION, Record, ViewRecord, read_record, write_object
+from ..dataset import output, rigs, splits, viewpoints
+from ..dataset.records import VERSION, Record, Shape, ViewRecord, read_record, write_object
+from ..dataset.rigs import Rig
 from ..dataset.truth import ground_truth
 from ..errors import DatasetError, MeshError, OutputError
 from ..work import Progress, Work
-from . import importing
+from . import blender_cameras, importing
 from .environments import hdri_files
 from .render import Light, Studio, studio
-
-SHEET = ("front", "right", "back", "left", "top", "bottom")
 
 
 @dataclass(frozen=True)
 class Settings:
     """How to render a training set.
 
-    seed: of cameras, light and sampled points. size: of each square picture, pixels. samples: Cycles' a pixel.
-    sheet: which orthographic sides to take. free_views: how many free ones besides.
+    seed: of cameras, light and sampled points. samples: Cycles' a pixel.
+    size: of each square picture, pixels; of the longer side of those by the scene's own cameras.
+    cameras: which, see ``core.dataset.rigs``.
     points: uniform points of ground truth, and as many near the surface.
     most_triangles: objects of more are skipped, 0 for no limit: their truth would take long.
     shard: (index, count): make every count-th object only, so that several processes share a set.
@@ -42,8 +39,7 @@ class Settings:
     seed: int = 0
     size: int = 128
     samples: int = 16
-    sheet: tuple[str, ...] = SHEET
-    free_views: int = 6
+    cameras: tuple[Rig, ...] = rigs.DEFAULT
     points: int = 16384
     most_triangles: int = 0
     shard: tuple[int, int] = (0, 1)
@@ -122,7 +118,9 @@ def render_dataset(sources: Sequence[Source], folder: Path, settings: Settings) 
 
     Raises:
         OutputError: the folder cannot be written. DatasetError: another set lies there, or the disk is full.
+        SceneError: the scene's own cameras are asked for, and there is none, or one that we cannot use.
     """
+    of_scene = blender_cameras.of_scene(bpy.context, settings.cameras, settings.size)
     _prepare(folder, settings)
     mine = sorted(sources, key=lambda source: source.name)[settings.shard[0] :: settings.shard[1]]
     written = found = 0
@@ -135,7 +133,7 @@ def render_dataset(sources: Sequence[Source], folder: Path, settings: Settings) 
             yield Progress(index / len(mine), source.name)
             note = folder / "objects" / f"{source.name}.skipped"
             try:
-                for part in _render_object(stage, source, folder, settings):
+                for part in _render_object(stage, source, folder, settings, of_scene):
                     yield Progress((index + part) / len(mine), source.name)
                 written += 1
                 note.unlink(missing_ok=True)
@@ -146,8 +144,38 @@ def render_dataset(sources: Sequence[Source], folder: Path, settings: Settings) 
     return Summary(written, found, skipped)
 
 
-def _render_object(stage: Studio, source: Source, folder: Path, settings: Settings) -> Iterator[float]:
-    """Write one object; yields the fraction done after each view."""
+def preview(sources: Sequence[Source], settings: Settings) -> Work[list[tuple[np.ndarray, list[ViewRecord]]]]:
+    """The bounds (2, 3) of each of ``sources`` and the views that :func:`render_dataset` would render of it.
+
+    Raises:
+        MeshError: an object of which it would make nothing. SceneError: as there.
+    """
+    of_scene = blender_cameras.of_scene(bpy.context, settings.cameras, settings.size)
+    found = []
+    with studio(settings.samples) as stage:
+        for index, source in enumerate(sources):
+            yield Progress(index / len(sources), source.name)
+            with _posed(stage, source, settings, of_scene) as posed:
+                found.append((posed.bounds, posed.views))
+    return found
+
+
+@dataclass(frozen=True)
+class _Posed:
+    """An object before the cameras. bounds: (2, 3) metres. rng: as the cameras left it."""
+
+    bounds: np.ndarray
+    shape: Shape
+    fingerprint: tuple[float, ...]
+    views: list[ViewRecord]
+    rng: np.random.Generator
+
+
+@contextmanager
+def _posed(
+    stage: Studio, source: Source, settings: Settings, of_scene: Mapping[str, Sequence[ViewRecord]]
+) -> Iterator[_Posed]:
+    """``source`` is on the stage meanwhile."""
     rng = np.random.default_rng((settings.seed, zlib.crc32(source.name.encode())))
     with source.open() as objects:
         mesh = importing.world_triangles(objects)
@@ -155,16 +183,27 @@ def _render_object(stage: Studio, source: Source, folder: Path, settings: Settin
             raise MeshError(f"It has {len(mesh.triangles()):,} triangles, more than {settings.most_triangles:,}")
         bounds = np.stack((mesh.vertices.min(0), mesh.vertices.max(0))).astype(float)
         shape, fingerprint = ground_truth(mesh, settings.points, rng)
-        cameras = _cameras(mesh, bounds, settings, rng)
         stage.show(objects)
+        try:
+            fault = stage.sight(shape.surface, shape.surface_normals).fault
+            views = viewpoints.draw(settings.cameras, mesh.vertices, settings.size, rng, fault, of_scene)
+            yield _Posed(bounds, shape, fingerprint, views, rng)
+        finally:
+            stage.show(())
+
+
+def _render_object(
+    stage: Studio, source: Source, folder: Path, settings: Settings, of_scene: Mapping[str, Sequence[ViewRecord]]
+) -> Iterator[float]:
+    """Write one object; yields the fraction done after each view."""
+    with _posed(stage, source, settings, of_scene) as posed:
         views = []
-        for kind, camera in cameras:
-            stage.light(_light(settings, rng))
-            views.append(stage.render(kind, camera))
-            yield len(views) / len(cameras)
-        stage.show(())
-    record = Record(source.name, source.origin, source.family, bounds, fingerprint, tuple(starmap(ViewRecord, cameras)))
-    write_object(folder, record, shape, views)
+        for view in posed.views:
+            stage.light(_light(settings, posed.rng))
+            views.append(stage.render(view.kind, view.camera))
+            yield len(views) / len(posed.views)
+    record = Record(source.name, source.origin, source.family, posed.bounds, posed.fingerprint, tuple(posed.views))
+    write_object(folder, record, posed.shape, views)
 
 
 @contextmanager
@@ -174,14 +213,6 @@ def _generated(family: str, seed: int) -> Iterator[Sequence[bpy.types.Object]]:
 
     with importing.temporary_data():
         yield [add_object(bpy.context.scene.collection, procedural.make(family, seed))]
-
-
-def _cameras(
-    mesh: MeshArrays, bounds: np.ndarray, settings: Settings, rng: np.random.Generator
-) -> list[tuple[str, Camera]]:
-    sheet = viewpoints.sides(settings.sheet, *bounds, settings.size)
-    free = [viewpoints.free(mesh.vertices, settings.size, rng) for _ in range(settings.free_views)]
-    return [*zip(settings.sheet, sheet, strict=True), *(("free", camera) for camera in free)]
 
 
 def _light(settings: Settings, rng: np.random.Generator) -> Light:

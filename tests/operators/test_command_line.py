@@ -198,7 +198,7 @@ def test_a_training_set_by_two_processes(as_script, tmp_path):
         (tmp_path / f"meshes/{name}.obj").write_text(
             cube.read_text().replace("v 1", "v 3" if name == "long" else "v .1")
         )
-    options = ["--meshes", tmp_path / "meshes", "--size", 32, "--samples", 1, "--free-views", 0, "--points", 256]
+    options = ["--meshes", tmp_path / "meshes", "--size", 32, "--samples", 1, "--cameras", "sides", "--points", 256]
     done = as_script("dataset", tmp_path / "set", *options, "--processes", 2)
     assert done.returncode == 0, done.stdout + done.stderr
     names = {"cube", "flat", "long"}

@@ -5,6 +5,7 @@ import json
 import bpy
 import numpy as np
 import pytest
+from maquette.core.dataset import rigs
 from maquette.core.errors import DatasetError
 from maquette.core.work import run_to_end
 
@@ -32,7 +33,8 @@ def meshes(addon, tmp_path):
 def settings(**changes):
     from maquette.core.scene.training_set import Settings
 
-    return Settings(**{"size": 32, "samples": 1, "free_views": 1, "points": 512, "sheet": ("front", "top"), **changes})
+    cameras = rigs.parse(["sides:front,top", "free:1"])
+    return Settings(**{"size": 32, "samples": 1, "points": 512, "cameras": cameras, **changes})
 
 
 def make(meshes, folder, **changes):
@@ -103,7 +105,7 @@ def test_other_settings_in_the_same_folder_are_refused(meshes, tmp_path):
 def test_operator_renders_the_selected_object(addon, tmp_path):
     bpy.ops.mesh.primitive_monkey_add(location=(5, 0, 0))
     done = bpy.ops.maquette.render_dataset(
-        folder=str(tmp_path / "set"), source='SELECTED', size=32, samples=1, free_views=0, points=512
+        folder=str(tmp_path / "set"), source='SELECTED', size=32, samples=1, cameras="sides", points=512
     )
     assert done == {'FINISHED'}
     assert [p.stem for p in (tmp_path / "set/objects").glob("*.tar")] == ["Suzanne"]
