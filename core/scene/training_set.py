@@ -6,8 +6,7 @@ import json
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import asdict, dataclass, field
-from itertools import starmap
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import bpy
@@ -16,11 +15,12 @@ import numpy as np
 from ..arrays import MeshArrays
 from ..cameras import Camera
 from ..dataset import output, splits, viewpoints
+from ..dataset.randomisation import Randomisation, described
 from ..dataset.records import VERSION, Record, ViewRecord, read_record, write_object
 from ..dataset.truth import ground_truth
 from ..errors import DatasetError, MeshError, OutputError
 from ..work import Progress, Work
-from . import importing
+from . import importing, randomisation
 from .environments import hdri_files
 from .render import Light, Studio, studio
 
@@ -37,6 +37,7 @@ class Settings:
     most_triangles: objects of more are skipped, 0 for no limit: their truth would take long.
     shard: (index, count): make every count-th object only, so that several processes share a set.
     threads: of the renderer, 0 for all cores. hdri: folder of light domes, None for those that Blender ships.
+    random: what else is drawn.
     """
 
     seed: int = 0
@@ -49,6 +50,7 @@ class Settings:
     shard: tuple[int, int] = (0, 1)
     threads: int = 0
     hdri: Path | None = None
+    random: Randomisation = field(default_factory=Randomisation)
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,7 @@ def render_dataset(sources: Sequence[Source], folder: Path, settings: Settings) 
     Raises:
         OutputError: the folder cannot be written. DatasetError: another set lies there, or the disk is full.
     """
+    settings.random.check()
     _prepare(folder, settings)
     mine = sorted(sources, key=lambda source: source.name)[settings.shard[0] :: settings.shard[1]]
     written = found = 0
@@ -149,7 +152,8 @@ def render_dataset(sources: Sequence[Source], folder: Path, settings: Settings) 
 def _render_object(stage: Studio, source: Source, folder: Path, settings: Settings) -> Iterator[float]:
     """Write one object; yields the fraction done after each view."""
     rng = np.random.default_rng((settings.seed, zlib.crc32(source.name.encode())))
-    with source.open() as objects:
+    random, own = settings.random, (settings.seed, source.name)
+    with source.open() as given, randomisation.varied(given, random, *own) as (objects, drawn):
         mesh = importing.world_triangles(objects)
         if 0 < settings.most_triangles < len(mesh.triangles()):
             raise MeshError(f"It has {len(mesh.triangles()):,} triangles, more than {settings.most_triangles:,}")
@@ -157,13 +161,24 @@ def _render_object(stage: Studio, source: Source, folder: Path, settings: Settin
         shape, fingerprint = ground_truth(mesh, settings.points, rng)
         cameras = _cameras(mesh, bounds, settings, rng)
         stage.show(objects)
-        views = []
-        for kind, camera in cameras:
-            stage.light(_light(settings, rng))
-            views.append(stage.render(kind, camera))
+        views, told = [], []
+        for index, (kind, camera) in enumerate(cameras):
+            light = replace(_light(settings, rng), lamps=randomisation.lamps(random, *own, index, bounds))
+            scenery, around = randomisation.scenery(random, *own, index, camera, mesh)
+            stage.light(light)
+            views.append(randomisation.render(stage, kind, camera, scenery))
+            told.append(ViewRecord(kind, camera, {"light": described(light), **around}))
             yield len(views) / len(cameras)
         stage.show(())
-    record = Record(source.name, source.origin, source.family, bounds, fingerprint, tuple(starmap(ViewRecord, cameras)))
+    record = Record(
+        source.name,
+        source.origin,
+        source.family,
+        bounds,
+        fingerprint,
+        tuple(told),
+        more={"drawn": drawn} if drawn else {},
+    )
     write_object(folder, record, shape, views)
 
 
@@ -195,11 +210,12 @@ def _light(settings: Settings, rng: np.random.Generator) -> Light:
 def _prepare(folder: Path, settings: Settings) -> None:
     kept = {key: value for key, value in asdict(settings).items() if key not in ("most_triangles", "shard", "threads")}
     kept = {"version": VERSION, **json.loads(json.dumps(kept, default=str))}
+    usual = json.loads(json.dumps(asdict(Randomisation()), default=str))
     path = folder / "dataset.json"
     try:
         (folder / "objects").mkdir(parents=True, exist_ok=True)
         if path.exists():
-            if json.loads(path.read_text(encoding="utf-8")) != kept:
+            if {"random": usual, **json.loads(path.read_text(encoding="utf-8"))} != kept:
                 raise DatasetError(f"{folder} holds a set made with other settings: choose another folder")
         else:
             output.write_json(path, kept)
