@@ -18,7 +18,7 @@ from . import compat
 _TEXTURES = {
     "noise": ('ShaderNodeTexNoise', 0, (0.4, 0.6)),
     "checker": ('ShaderNodeTexChecker', 1, (0.0, 1.0)),
-    "voronoi": ('ShaderNodeTexVoronoi', 0, (0.1, 0.6)),
+    "voronoi": ('ShaderNodeTexVoronoi', 0, (0.2, 0.8)),
     "bricks": ('ShaderNodeTexBrick', 1, (0.0, 1.0)),
 }
 
@@ -77,6 +77,8 @@ def _texture(
     kind, output, ends = _TEXTURES[look.texture]
     node = tree.nodes.new(kind)
     node.inputs["Scale"].default_value = 1.0
+    if look.texture == "bricks":
+        node.inputs["Mortar Size"].default_value = 0.05  # of the usual 0.02 little is left in small pictures
     tree.links.new(place.outputs["Vector"], node.inputs["Vector"])
     ramp = tree.nodes.new('ShaderNodeValToRGB')
     tree.links.new(node.outputs[output], ramp.inputs[0])
