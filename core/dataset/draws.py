@@ -69,14 +69,15 @@ def _draw_look(rng: np.random.Generator, textures: Sequence[str], files: Sequenc
 
 
 def draw_lamps(rng: np.random.Generator, random: Randomisation, bounds: NDArray[np.float64]) -> tuple[Lamp, ...]:
-    """Lamps around the object, mostly above it, each as bright on it as the sun may be. bounds: (2, 3) metres."""
+    """Lamps around the object, mostly above it, together about as bright on it as the sun. bounds: (2, 3) metres."""
     centre, radius = bounds.mean(0), float(np.linalg.norm(bounds[1] - bounds[0])) / 2
     lamps = []
-    for _ in range(rng.integers(random.lamps + 1)):
+    count = rng.integers(random.lamps + 1)
+    for _ in range(count):
         up, about, distance = rng.uniform(-0.2, 1), rng.uniform(0, 2 * np.pi), radius * rng.uniform(2, 5)
         out = np.sqrt(1 - up * up)
         place = centre + distance * np.array((out * np.cos(about), out * np.sin(about), up))
-        irradiance = rng.uniform(0.3, 2.5)
+        irradiance = rng.uniform(0.5, 3) / count
         lamps.append(Lamp(
             floats(place), floats(centre), float(radius * rng.uniform(0.2, 1.5)), float(rng.uniform(2500, 9000)),
             float(irradiance * np.pi * distance**2),

@@ -14,10 +14,9 @@ import numpy as np
 
 from ..arrays import MeshArrays
 from ..cameras import Camera
-from ..dataset import output, splits, viewpoints
+from ..dataset import output, splits, truth, viewpoints
 from ..dataset.randomisation import Randomisation, described
 from ..dataset.records import VERSION, Record, ViewRecord, read_record, write_object
-from ..dataset.truth import ground_truth
 from ..errors import DatasetError, MeshError, OutputError
 from ..work import Progress, Work
 from . import importing, randomisation
@@ -158,7 +157,9 @@ def _render_object(stage: Studio, source: Source, folder: Path, settings: Settin
         if 0 < settings.most_triangles < len(mesh.triangles()):
             raise MeshError(f"It has {len(mesh.triangles()):,} triangles, more than {settings.most_triangles:,}")
         bounds = np.stack((mesh.vertices.min(0), mesh.vertices.max(0))).astype(float)
-        shape, fingerprint = ground_truth(mesh, settings.points, rng)
+        shape, fingerprint = truth.ground_truth(mesh, settings.points, rng)
+        if random.turn != "none":  # a copy under another name is turned otherwise
+            fingerprint = truth.fingerprint(importing.world_triangles(given))
         cameras = _cameras(mesh, bounds, settings, rng)
         stage.show(objects)
         views, told = [], []
