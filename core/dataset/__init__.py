@@ -32,8 +32,8 @@ picture over it, mixed as linear light, is the whole picture (``passes.composite
 object: where they hide it, its alpha, depth and normal are those of nothing, so a mask is that of its visible part;
 they cast shadows and are mirrored, also where they are not seen.
 
-``views[i].drawn`` holds what was drawn for the view, see ``randomisation``: ``light`` (dome, its level and turn about Z,
-sun, and ``lamps``); ``background`` (kind, and colour, or picture and window) and ``occluders`` (shape within the unit
+``views[i].drawn`` holds what was drawn for the view, see ``randomisation``: ``light`` (dome, its level and turn about
+Z, sun, and ``lamps``); ``background`` (kind, and colour, or picture and window) and ``occluders`` (shape within the unit
 ball, colour, ``matrix`` to world space) with ``hidden_at_most``, the share of the silhouette behind their bounding
 balls, if these are drawn. A background of kind "hdri" is the dome as it lights; an orthographic camera sees one colour
 of it. ``drawn`` of ``NAME.json`` itself holds ``pose`` (quaternion w x y z, scale, and ``matrix``, by which the object

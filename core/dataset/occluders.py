@@ -12,7 +12,7 @@ from .draws import floats, rotation
 from .randomisation import SHAPES, Occluder, Randomisation
 
 _CELLS = 48  # along the picture: how finely is counted what is hidden
-_POINTS = 20_000
+_POINTS = 10_000
 
 
 def draw_occluders(
