@@ -17,8 +17,10 @@ from ..core.scene import training_set
 from ..core.scene.compat import PATH_OPTIONS
 from ..core.scene.training_set import Settings, Source, Summary, render_dataset
 from ..core.work import SteppedWork, Work
+from . import randomisation
 from ._work import WorkOperator
 from .processes import in_processes
+from .randomisation import RandomisationProperties
 
 SOURCES = (
     ('SELECTED', "Selected", "Each selected mesh object"),
@@ -28,7 +30,7 @@ SOURCES = (
 )
 
 
-class MAQUETTE_OT_render_dataset(WorkOperator, bpy.types.Operator):
+class MAQUETTE_OT_render_dataset(RandomisationProperties, WorkOperator, bpy.types.Operator):
     """Render objects from many sides, with depth, normals, cameras and the truth of their shape, as training data"""
 
     bl_idname = "maquette.render_dataset"
@@ -89,7 +91,7 @@ class MAQUETTE_OT_render_dataset(WorkOperator, bpy.types.Operator):
         hdri = Path(bpy.path.abspath(self.hdri)) if self.hdri else None
         settings = Settings(
             seed=self.seed, size=self.size, samples=self.samples, cameras=rigs.parse(self.cameras.split()),
-            points=self.points, hdri=hdri,
+            points=self.points, hdri=hdri, random=self.randomisation(),
         )  # fmt: skip
         return render_dataset(self._sources(context), Path(bpy.path.abspath(self.folder)), settings)
 
@@ -156,6 +158,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--points", type=int, default=16384, help="points told inside or outside (%(default)s)")
     parser.add_argument("--hdri", type=Path, metavar="FOLDER", help="EXR light domes (those that Blender ships)")
+    randomisation.add_arguments(parser)
     parser.add_argument("--shard", type=_shard, default=(0, 1), metavar="I/N", help="make every N-th object, from I on")
     parser.add_argument("--processes", type=int, default=1, help="work in so many at once, a core each (%(default)s)")
 
@@ -176,7 +179,7 @@ def _run(arguments: argparse.Namespace) -> int:
     settings = Settings(
         seed=arguments.seed, size=arguments.size, samples=arguments.samples,
         cameras=rigs.parse(arguments.cameras), points=arguments.points, most_triangles=arguments.most_triangles,
-        shard=arguments.shard, hdri=arguments.hdri,
+        shard=arguments.shard, hdri=arguments.hdri, random=randomisation.from_arguments(arguments),
     )  # fmt: skip
     sources = training_set.drawn(sources, arguments.limit)
     with quiet():

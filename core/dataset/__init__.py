@@ -7,7 +7,8 @@
       objects/NAME.tar         one object: the WebDataset convention, members KEY.KIND where KEY = NAME
         NAME.json              the object's record: source, family, bounds, fingerprint, and for each view its camera
         NAME.shape.npz         ground truth of the solid shape
-        NAME.000.png           view 0: colour and alpha, 8 bit sRGB, straight alpha
+        NAME.000.png           view 0: colour and alpha of the object alone, 8 bit sRGB, straight alpha
+        NAME.000.surroundings.png   view 0, if it has a background or occluders: what is seen where that is not opaque
         NAME.000.npz           view 0: depth and normal
         ...
       objects/NAME.skipped     why that object could not be used
@@ -32,10 +33,24 @@ points with outward ``surface_normals`` (S, 3) float16.
 ``NAME.000.npz``: ``depth`` (H, W) float32, plane depth (along the view axis) in metres, 0 where nothing is;
 ``normal`` (H, W, 3) float16, world space, unit length, 0 where nothing is.
 
+``NAME.000.surroundings.png``: 8 bit sRGB, straight alpha; opaque unless the background is transparent. The object's
+picture over it, mixed as linear light, is the whole picture (``passes.composite``). Occluders stand between camera and
+object: where they hide it, its alpha, depth and normal are those of nothing, so a mask is that of its visible part;
+they cast shadows and are mirrored, also where they are not seen.
+
+``views[i].drawn`` holds what was drawn for the view, see ``randomisation``: ``light`` (dome, its level and turn about
+Z, sun, and ``lamps``); ``background`` (kind, and colour, or picture and window) and ``occluders`` (shape within the
+unit ball, colour, ``matrix`` to world space) with ``hidden_at_most``, the share of the silhouette behind their
+bounding balls, if these are drawn. A background of kind "hdri" is the dome as it lights; an orthographic camera sees
+one colour of it. ``drawn`` of ``NAME.json`` itself holds ``pose`` (quaternion w x y z, scale, and ``matrix``, by
+which the object was moved before all: views, bounds and truth are of the object after it) and ``materials`` (of each
+slot of each mesh, in order, if they were replaced). Files are named without their folders, which stand in
+``dataset.json``.
+
 Each object's file is written beside its place and moved there whole, so a run that is killed leaves only whole
 objects, and the next run goes on after them.
 
 What follows from a view is derived, not stored (``passes``): mask, ray distance, normals in the camera's frame, object
-coordinates. ``formats`` writes a set as NeRF's ``transforms.json``, COLMAP's text model, COCO instances or BOP;
-``checking`` verifies every file, ``inspection`` counts and shows what is there.
+coordinates, the whole picture. ``formats`` writes a set as NeRF's ``transforms.json``, COLMAP's text model, COCO
+instances or BOP; ``checking`` verifies every file, ``inspection`` counts and shows what is there.
 """

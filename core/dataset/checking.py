@@ -16,7 +16,8 @@ from ..cameras import OPENCV_FROM_OPENGL
 from ..errors import DatasetError
 from ..work import Progress, Work
 from . import passes, splits
-from .records import VERSION, ObjectFile, Record
+from .randomisation import has_surroundings
+from .records import SURROUNDINGS, VERSION, ObjectFile, Record, ViewRecord
 from .truth import GROWN
 
 SPLITS = ("train", "validation", "test")
@@ -72,7 +73,7 @@ def check_object(path: Path) -> Record:
     _require(len(data) % tarfile.RECORDSIZE == 0 and data.endswith(_END), "its end is missing")
     file = ObjectFile(path)
     record = file.record
-    _check_members(path, len(record.views))
+    _check_members(path, record.views)
     _require(record.name == path.stem, f"its record is that of {record.name}")
     _check_bounds(record)
     for index, view in enumerate(json.loads(file.part("json"))["views"]):
@@ -83,8 +84,11 @@ def check_object(path: Path) -> Record:
     return record
 
 
-def _check_members(path: Path, views: int) -> None:
-    kinds = ["json", "shape.npz", *(f"{index:03d}.{kind}" for index in range(views) for kind in ("png", "npz"))]
+def _check_members(path: Path, views: Sequence[ViewRecord]) -> None:
+    kinds = ["json", "shape.npz"]
+    for index, view in enumerate(views):
+        own = ("png", "npz", SURROUNDINGS) if has_surroundings(view.drawn) else ("png", "npz")
+        kinds += [f"{index:03d}.{kind}" for kind in own]
     with tarfile.open(path) as archive:
         names = archive.getnames()
     expected = {f"{path.stem}.{kind}" for kind in kinds}
@@ -141,6 +145,8 @@ def _check_view(file: ObjectFile, index: int) -> None:
     _require_array(view.colour, (*size, 4), np.uint8, f"{name}, colour")
     _require_array(view.depth, size, np.float32, f"{name}, depth")
     _require_array(view.normal, (*size, 3), np.float16, f"{name}, normal")
+    if view.surroundings is not None:
+        _require_array(view.surroundings, (*size, 4), np.uint8, f"{name}, surroundings")
     _require((view.depth >= 0).all(), f"{name}, depth: it is negative")
     on = view.depth > 0
     _require_unit(view.normal[on], f"{name}, normal")

@@ -5,12 +5,25 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import srgb
 from ..cameras import OPENCV_FROM_OPENGL
 from .records import RenderedView
 
 
+def composite(view: RenderedView) -> NDArray[np.uint8]:
+    """(H, W, 4) uint8 sRGB, straight alpha: the whole picture, ``colour`` over ``surroundings``, mixed as light."""
+    if view.surroundings is None:
+        return view.colour
+    over, under = view.colour / 255.0, view.surroundings / 255.0
+    share = (1 - over[..., 3:]) * under[..., 3:]
+    alpha = over[..., 3:] + share
+    light = over[..., 3:] * srgb.to_linear(over[..., :3]) + share * srgb.to_linear(under[..., :3])
+    colour = srgb.from_linear(light / np.maximum(alpha, 1e-6))
+    return (np.concatenate((colour, alpha), axis=2) * 255 + 0.5).astype(np.uint8)
+
+
 def mask(view: RenderedView) -> NDArray[np.bool_]:
-    """(H, W) bool: where the object covers at least half of the pixel."""
+    """(H, W) bool: where what is seen of the object covers at least half of the pixel."""
     return view.colour[..., 3] > 127
 
 

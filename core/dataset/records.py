@@ -22,6 +22,7 @@ from ..cameras import Camera
 from ..errors import DatasetError
 
 VERSION = 1
+SURROUNDINGS = "surroundings.png"
 # What the standard library, numpy and Pillow are seen to raise on damaged files.
 _DAMAGE = (
     OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, EOFError, SyntaxError, RuntimeError,
@@ -52,6 +53,8 @@ class RenderedView:
     Of a whole scene besides: index (H, W) uint16, see :class:`Instance`, 0 where none is; and of an animated one
     flow (H, W, 4) float16: by how many pixels, right and down, what is seen moves until the next picture (x, y), and
     has moved since the previous one (x, y).
+    With a background or occluders besides: surroundings (H, W, 4) uint8 straight alpha, what is to be seen where colour
+    is not opaque.
     """
 
     kind: str
@@ -61,6 +64,7 @@ class RenderedView:
     normal: NDArray[np.float16]
     index: NDArray[np.uint16] | None = None
     flow: NDArray[np.float16] | None = None
+    surroundings: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True)
@@ -112,6 +116,8 @@ def write_object(folder: Path, record: Record, shape: Shape, views: Sequence[Ren
             _add(archive, f"{record.name}.shape.npz", _npz(_packed(shape)))
             for index, view in enumerate(views):
                 _add(archive, f"{record.name}.{index:03d}.png", _png(view.colour))
+                if view.surroundings is not None:
+                    _add(archive, f"{record.name}.{index:03d}.{SURROUNDINGS}", _png(view.surroundings))
                 arrays = {"depth": view.depth, "normal": view.normal, "index": view.index, "flow": view.flow}
                 arrays = {kind: values for kind, values in arrays.items() if values is not None}
                 _add(archive, f"{record.name}.{index:03d}.npz", _npz(arrays))
@@ -158,10 +164,12 @@ class ObjectFile:
 
     def colour(self, index: int) -> NDArray[np.uint8]:
         """Picture of view ``index``: (H, W, 4) uint8, straight alpha."""
-        from PIL import Image
+        return self._picture(f"{index:03d}.png")
 
-        with _read(f"{self.path}: {index:03d}.png is damaged"):
-            return np.asarray(Image.open(io.BytesIO(self.part(f"{index:03d}.png"))))
+    def surroundings(self, index: int) -> NDArray[np.uint8] | None:
+        """What is behind and before the object in view ``index``, see :class:`RenderedView`; None if nothing is."""
+        kind = f"{index:03d}.{SURROUNDINGS}"
+        return self._picture(kind) if f"{self.path.stem}.{kind}" in self._parts else None
 
     def view(self, index: int) -> RenderedView:
         """All of view ``index``."""
@@ -169,8 +177,14 @@ class ObjectFile:
         with _read(f"{self.path}: {index:03d}.npz is damaged"):
             return RenderedView(
                 view.kind, view.camera, self.colour(index), data["depth"], data["normal"],
-                data.get("index"), data.get("flow"),
+                data.get("index"), data.get("flow"), self.surroundings(index),
             )  # fmt: skip
+
+    def _picture(self, kind: str) -> NDArray[np.uint8]:
+        from PIL import Image
+
+        with _read(f"{self.path}: {kind} is damaged"):
+            return np.asarray(Image.open(io.BytesIO(self.part(kind))))
 
     def arrays(self, kind: str) -> dict[str, NDArray[Any]]:
         """The arrays of the member ``NAME.kind`` by their names."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +13,10 @@ import mathutils
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import exr
+from .. import exr, srgb
 from ..cameras import Camera
+from ..dataset.draws import black_body
+from ..dataset.randomisation import MOST, Lamp
 from ..dataset.records import RenderedView
 from . import compat
 from .sight import Sight
@@ -24,7 +26,7 @@ _FAR = 1e9  # Blender writes 1e10 as the depth of nothing
 
 @dataclass(frozen=True)
 class Light:
-    """A dome and a sun.
+    """A dome, a sun, and at most three area lamps.
 
     hdri: an EXR or HDR picture, or None for even white. level: mean radiance of the dome (1 shows white as white).
     turn: of the dome about Z, radians. sun: irradiance, W/m^2; 0 for none.
@@ -37,32 +39,43 @@ class Light:
     sun: float = 0.0
     sun_tilt: float = 0.0
     sun_turn: float = 0.0
+    lamps: tuple[Lamp, ...] = ()
 
 
 class Studio:
-    """A scene with one camera, a light dome and a sun. Make it with :func:`studio`."""
+    """A scene with one camera, a light dome and a sun. Make it with :func:`studio`.
 
-    def __init__(self, scene: bpy.types.Scene, sun: bpy.types.Object, folder: Path) -> None:
-        self._scene = scene
+    scene: its own, with a camera and lights. shown: the collection in it of what stands before the camera.
+    """
+
+    def __init__(
+        self,
+        scene: bpy.types.Scene,
+        shown: bpy.types.Collection,
+        sun: bpy.types.Object,
+        lamps: Sequence[bpy.types.Object],
+        folder: Path,
+    ) -> None:
+        self.scene = scene
+        self.shown = shown
         self._sun = sun
+        self._lamps = lamps
         self._folder = folder
 
     def show(self, objects: Iterable[bpy.types.Object]) -> None:
         """Put just these objects before the camera; they stay linked where they were."""
-        stage = self._scene.collection
-        for obj in list(stage.objects):
-            if obj not in (self._scene.camera, self._sun):
-                stage.objects.unlink(obj)
+        for obj in list(self.shown.objects):
+            self.shown.objects.unlink(obj)
         for obj in objects:
-            stage.objects.link(obj)
+            self.shown.objects.link(obj)
 
     def sight(self, points: NDArray[np.floating], normals: NDArray[np.floating]) -> Sight:
         """Tells which cameras see a surface among the shown objects; see :class:`Sight`."""
         return Sight(self._scene, points, normals)
 
     def light(self, light: Light) -> None:
-        """Set the dome and the sun; see :class:`Light`."""
-        tree = self._scene.world.node_tree
+        """Set the dome, the sun and the lamps; see :class:`Light`."""
+        tree = self.scene.world.node_tree
         nodes = tree.nodes
         picture, background = nodes["Environment Texture"], nodes["Background"]
         old, picture.image = picture.image, bpy.data.images.load(str(light.hdri)) if light.hdri else None
@@ -78,24 +91,35 @@ class Studio:
             tree.links.remove(background.inputs["Color"].links[0])
         self._sun.data.energy = light.sun
         self._sun.rotation_euler = (light.sun_tilt, 0, light.sun_turn)
+        for obj in self._lamps[len(light.lamps) :]:
+            obj.hide_render = True
+        for obj, lamp in zip(self._lamps, light.lamps, strict=False):
+            _set_lamp(obj, lamp)
 
     def render(self, kind: str, camera: Camera) -> RenderedView:
         """One picture with its depth and normals; see :class:`RenderedView`."""
-        self._aim(camera)
-        path = self._folder / "view.exr"
-        self._scene.render.filepath = str(path)
-        bpy.ops.render.render(write_still=True, scene=self._scene.name)
-        passes = {name.partition(".")[2]: values for name, values in exr.read(path).items()}
+        passes = self._passes(camera)
         colour = _stack(passes, "Combined.", "RGBA")
         depth = next(values for name, values in passes.items() if name in ("Depth.Z", "Depth.V"))
         seen = (colour[..., 3] > 0) & (depth < _FAR)
         normal = _stack(passes, "Normal.", "XYZ")
         length = np.linalg.norm(normal, axis=2, keepdims=True)
         normal = np.where(seen[..., None], normal / np.maximum(length, 1e-6), 0)
-        return RenderedView(kind, camera, _display(colour), np.where(seen, depth, 0), normal.astype(np.float16))
+        return RenderedView(kind, camera, display(colour), np.where(seen, depth, 0), normal.astype(np.float16))
+
+    def picture(self, camera: Camera) -> NDArray[np.float32]:
+        """Just the light: (H, W, 4) linear, premultiplied with alpha."""
+        return _stack(self._passes(camera), "Combined.", "RGBA")
+
+    def _passes(self, camera: Camera) -> dict[str, NDArray[np.float32]]:
+        self._aim(camera)
+        path = self._folder / "view.exr"
+        self.scene.render.filepath = str(path)
+        bpy.ops.render.render(write_still=True, scene=self.scene.name)
+        return {name.partition(".")[2]: values for name, values in exr.read(path).items()}
 
     def _aim(self, camera: Camera) -> None:
-        render, obj = self._scene.render, self._scene.camera
+        render, obj = self.scene.render, self.scene.camera
         render.resolution_x, render.resolution_y, render.resolution_percentage = camera.width, camera.height, 100
         obj.matrix_world = mathutils.Matrix(camera.to_world)
         data = obj.data
@@ -127,21 +151,40 @@ def studio(samples: int, threads: int = 0) -> Iterator[Studio]:
     lamp = bpy.data.lights.new("Maquette Studio", 'SUN')
     lamp.angle = 0.2
     sun = bpy.data.objects.new("Maquette Studio Sun", lamp)
-    scene.collection.objects.link(camera)
-    scene.collection.objects.link(sun)
+    sun.visible_camera = False
+    lamps = [_lamp() for _ in range(MOST)]
+    shown = bpy.data.collections.new("Maquette Studio")
+    scene.collection.children.link(shown)
+    for obj in (camera, sun, *lamps):
+        scene.collection.objects.link(obj)
     scene.camera, scene.world = camera, world
     _set_up(scene, samples, threads)
     try:
         with tempfile.TemporaryDirectory(prefix="maquette_") as folder:
-            yield Studio(scene, sun, Path(folder))
+            yield Studio(scene, shown, sun, lamps, Path(folder))
     finally:
         picture = world.node_tree.nodes["Environment Texture"].image
         if picture:
             bpy.data.images.remove(picture)
         bpy.data.scenes.remove(scene)
+        bpy.data.collections.remove(shown)
         bpy.data.cameras.remove(data)
-        bpy.data.lights.remove(lamp)
+        for light in (lamp, *(obj.data for obj in lamps)):
+            bpy.data.lights.remove(light)
         bpy.data.worlds.remove(world)
+
+
+def _lamp() -> bpy.types.Object:
+    lamp = bpy.data.objects.new("Maquette Studio Lamp", bpy.data.lights.new("Maquette Studio Lamp", 'AREA'))
+    lamp.hide_render, lamp.visible_camera = True, False
+    return lamp
+
+
+def _set_lamp(obj: bpy.types.Object, lamp: Lamp) -> None:
+    obj.hide_render = False
+    obj.data.energy, obj.data.size, obj.data.color = lamp.power, lamp.size, black_body(lamp.temperature)
+    way = mathutils.Vector(lamp.target) - mathutils.Vector(lamp.place)
+    obj.matrix_world = mathutils.Matrix.LocRotScale(lamp.place, way.to_track_quat('-Z', 'Y'), None)
 
 
 def _dome() -> bpy.types.World:
@@ -194,9 +237,9 @@ def _stack(passes: dict[str, NDArray[np.float32]], name: str, channels: str) -> 
     return np.stack([passes[name + channel] for channel in channels], axis=2)
 
 
-def _display(linear: NDArray[np.float32]) -> NDArray[np.uint8]:
+def display(linear: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Linear premultiplied light to sRGB with straight alpha, 8 bit (Blender's 'Standard' view)."""
     alpha = linear[..., 3:].clip(0, 1)
-    light = np.where(alpha > 0, linear[..., :3] / np.maximum(alpha, 1e-6), 0).clip(0, 1)
-    colour = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    light = np.where(alpha > 0, linear[..., :3] / np.maximum(alpha, 1e-6), 0)
+    colour = srgb.from_linear(light)
     return (np.concatenate((colour, alpha), axis=2) * 255 + 0.5).astype(np.uint8)

@@ -6,19 +6,21 @@ import json
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import bpy
 import numpy as np
 
-from ..dataset import output, rigs, splits, viewpoints
+from ..arrays import MeshArrays
+from ..dataset import output, rigs, splits, truth, viewpoints
+from ..dataset.randomisation import Randomisation, described
 from ..dataset.records import VERSION, Record, Shape, ViewRecord, read_record, write_object
 from ..dataset.rigs import Rig
-from ..dataset.truth import ground_truth
 from ..errors import DatasetError, MeshError, OutputError
 from ..work import Progress, Work
-from . import blender_cameras, importing
+from . import blender_cameras, importing, randomisation
 from .environments import hdri_files
 from .render import Light, Studio, studio
 
@@ -34,6 +36,7 @@ class Settings:
     most_triangles: objects of more are skipped, 0 for no limit: their truth would take long.
     shard: (index, count): make every count-th object only, so that several processes share a set.
     threads: of the renderer, 0 for all cores. hdri: folder of light domes, None for those that Blender ships.
+    random: what else is drawn.
     """
 
     seed: int = 0
@@ -45,6 +48,7 @@ class Settings:
     shard: tuple[int, int] = (0, 1)
     threads: int = 0
     hdri: Path | None = None
+    random: Randomisation = field(default_factory=Randomisation)
 
 
 @dataclass(frozen=True)
@@ -121,6 +125,7 @@ def render_dataset(sources: Sequence[Source], folder: Path, settings: Settings) 
         SceneError: the scene's own cameras are asked for, and there is none, or one that we cannot use.
     """
     of_scene = blender_cameras.of_scene(bpy.context, settings.cameras, settings.size)
+    settings.random.check()
     _prepare(folder, settings)
     mine = sorted(sources, key=lambda source: source.name)[settings.shard[0] :: settings.shard[1]]
     written = found = 0
@@ -162,12 +167,14 @@ def preview(sources: Sequence[Source], settings: Settings) -> Work[list[tuple[np
 
 @dataclass(frozen=True)
 class _Posed:
-    """An object before the cameras. bounds: (2, 3) metres. rng: as the cameras left it."""
+    """An object before the cameras. bounds: (2, 3) metres. drawn: its pose and look. rng: as the cameras left it."""
 
+    mesh: MeshArrays
     bounds: np.ndarray
     shape: Shape
     fingerprint: tuple[float, ...]
     views: list[ViewRecord]
+    drawn: Mapping[str, Any]
     rng: np.random.Generator
 
 
@@ -177,17 +184,20 @@ def _posed(
 ) -> Iterator[_Posed]:
     """``source`` is on the stage meanwhile."""
     rng = np.random.default_rng((settings.seed, zlib.crc32(source.name.encode())))
-    with source.open() as objects:
+    random, own = settings.random, (settings.seed, source.name)
+    with source.open() as given, randomisation.varied(given, random, *own) as (objects, drawn):
         mesh = importing.world_triangles(objects)
         if 0 < settings.most_triangles < len(mesh.triangles()):
             raise MeshError(f"It has {len(mesh.triangles()):,} triangles, more than {settings.most_triangles:,}")
         bounds = np.stack((mesh.vertices.min(0), mesh.vertices.max(0))).astype(float)
-        shape, fingerprint = ground_truth(mesh, settings.points, rng)
+        shape, fingerprint = truth.ground_truth(mesh, settings.points, rng)
+        if random.turn != "none":  # a copy under another name is turned otherwise
+            fingerprint = truth.fingerprint(importing.world_triangles(given))
         stage.show(objects)
         try:
             fault = stage.sight(shape.surface, shape.surface_normals).fault
             views = viewpoints.draw(settings.cameras, mesh.vertices, settings.size, rng, fault, of_scene)
-            yield _Posed(bounds, shape, fingerprint, views, rng)
+            yield _Posed(mesh, bounds, shape, fingerprint, views, drawn, rng)
         finally:
             stage.show(())
 
@@ -196,13 +206,21 @@ def _render_object(
     stage: Studio, source: Source, folder: Path, settings: Settings, of_scene: Mapping[str, Sequence[ViewRecord]]
 ) -> Iterator[float]:
     """Write one object; yields the fraction done after each view."""
+    random, own = settings.random, (settings.seed, source.name)
     with _posed(stage, source, settings, of_scene) as posed:
-        views = []
-        for view in posed.views:
-            stage.light(_light(settings, posed.rng))
-            views.append(stage.render(view.kind, view.camera))
+        views, told = [], []
+        for index, view in enumerate(posed.views):
+            lamps = randomisation.lamps(random, *own, index, posed.bounds)
+            light = replace(_light(settings, posed.rng), lamps=lamps)
+            scenery, around = randomisation.scenery(random, *own, index, view.camera, posed.mesh)
+            stage.light(light)
+            views.append(randomisation.render(stage, view.kind, view.camera, scenery))
+            told.append(replace(view, drawn={**view.drawn, "light": described(light), **around}))
             yield len(views) / len(posed.views)
-    record = Record(source.name, source.origin, source.family, posed.bounds, posed.fingerprint, tuple(posed.views))
+    record = Record(
+        source.name, source.origin, source.family, posed.bounds, posed.fingerprint, tuple(told),
+        more={"drawn": posed.drawn} if posed.drawn else {},
+    )  # fmt: skip
     write_object(folder, record, posed.shape, views)
 
 
@@ -226,11 +244,12 @@ def _light(settings: Settings, rng: np.random.Generator) -> Light:
 def _prepare(folder: Path, settings: Settings) -> None:
     kept = {key: value for key, value in asdict(settings).items() if key not in ("most_triangles", "shard", "threads")}
     kept = {"version": VERSION, **json.loads(json.dumps(kept, default=str))}
+    usual = json.loads(json.dumps(asdict(Randomisation()), default=str))
     path = folder / "dataset.json"
     try:
         (folder / "objects").mkdir(parents=True, exist_ok=True)
         if path.exists():
-            if json.loads(path.read_text(encoding="utf-8")) != kept:
+            if {"random": usual, **json.loads(path.read_text(encoding="utf-8"))} != kept:
                 raise DatasetError(f"{folder} holds a set made with other settings: choose another folder")
         else:
             output.write_json(path, kept)

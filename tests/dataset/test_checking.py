@@ -76,6 +76,21 @@ def test_a_missing_member(own, kind):
     assert list(found) == ["objects/egg.tar"] and kind in found["objects/egg.tar"]
 
 
+def test_surroundings_are_there_if_they_were_drawn(own):
+    def drawn(record):
+        record["views"][1]["drawn"] = {"background": {"kind": "plain", "colour": [1, 2, 3]}}
+
+    path = own / "objects/egg.tar"
+    rewritten(path, lambda members: members.update({"001.surroundings.png": members["001.png"]}))
+    assert "does not tell of" in told(own)["objects/egg.tar"]
+    changed_record(path, drawn)
+    assert told(own) == {}
+    rewritten(path, lambda members: members.update({"001.surroundings.png": members["001.png"][:99]}))
+    assert "001.surroundings.png is damaged" in told(own)["objects/egg.tar"]
+    rewritten(path, lambda members: members.pop("001.surroundings.png"))
+    assert "lacks egg.001.surroundings.png" in told(own)["objects/egg.tar"]
+
+
 def test_a_member_too_many(own):
     rewritten(own / "objects/egg.tar", lambda members: members.update({"005.png": b""}))
     assert "does not tell of" in told(own)["objects/egg.tar"]

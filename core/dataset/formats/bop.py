@@ -7,7 +7,7 @@
       train/000001/ or val/ or test/              a folder for each object, by its split
         rgb/000000.png                            before black, 8 bit
         depth/000000.png                          plane depth, 16 bit; ``depth_scale`` of the picture makes it mm
-        mask/000000_000000.png, mask_visib/       the object's silhouette; nothing hides it, so both are the same
+        mask/000000_000000.png, mask_visib/       the object's silhouette less what occluders hide: both are the same
         scene_camera.json, scene_gt.json, scene_gt_info.json
       test_targets_bop19.json                     if there are objects of the split test
 
