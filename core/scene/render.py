@@ -76,7 +76,7 @@ class Studio:
 
     def render(self, kind: str, camera: Camera) -> RenderedView:
         """One picture with its depth and normals; see :class:`RenderedView`."""
-        self._aim(camera)
+        aim(self._scene, camera)
         path = self._folder / "view.exr"
         self._scene.render.filepath = str(path)
         bpy.ops.render.render(write_still=True, scene=self._scene.name)
@@ -88,22 +88,6 @@ class Studio:
         length = np.linalg.norm(normal, axis=2, keepdims=True)
         normal = np.where(seen[..., None], normal / np.maximum(length, 1e-6), 0)
         return RenderedView(kind, camera, _display(colour), np.where(seen, depth, 0), normal.astype(np.float16))
-
-    def _aim(self, camera: Camera) -> None:
-        render, obj = self._scene.render, self._scene.camera
-        render.resolution_x, render.resolution_y, render.resolution_percentage = camera.width, camera.height, 100
-        obj.matrix_world = mathutils.Matrix(camera.to_world)
-        data = obj.data
-        focal = camera.intrinsics[0, 0]
-        data.sensor_fit = 'HORIZONTAL'
-        data.type = 'ORTHO' if camera.orthographic else 'PERSP'
-        # ortho_scale belongs to the larger side also under a horizontal fit; the lens to the width
-        data.ortho_scale = camera.width / focal
-        data.lens = focal / camera.width * data.sensor_width
-        data.shift_x = (camera.width / 2 - camera.intrinsics[0, 2]) / camera.width
-        data.shift_y = (camera.intrinsics[1, 2] - camera.height / 2) / camera.width
-        reach = float(np.linalg.norm(camera.to_world[:3, 3])) * 4 + 100
-        data.clip_start, data.clip_end = reach * 1e-5, reach
 
 
 @contextmanager
@@ -136,6 +120,24 @@ def studio(samples: int, threads: int = 0) -> Iterator[Studio]:
         bpy.data.cameras.remove(data)
         bpy.data.lights.remove(lamp)
         bpy.data.worlds.remove(world)
+
+
+def aim(scene: bpy.types.Scene, camera: Camera) -> None:
+    """Let the camera object of ``scene`` render as ``camera`` does."""
+    render, obj = scene.render, scene.camera
+    render.resolution_x, render.resolution_y, render.resolution_percentage = camera.width, camera.height, 100
+    obj.matrix_world = mathutils.Matrix(camera.to_world)
+    data = obj.data
+    focal = camera.intrinsics[0, 0]
+    data.sensor_fit = 'HORIZONTAL'
+    data.type = 'ORTHO' if camera.orthographic else 'PERSP'
+    # ortho_scale belongs to the larger side also under a horizontal fit; the lens to the width
+    data.ortho_scale = camera.width / focal
+    data.lens = focal / camera.width * data.sensor_width
+    data.shift_x = (camera.width / 2 - camera.intrinsics[0, 2]) / camera.width
+    data.shift_y = (camera.intrinsics[1, 2] - camera.height / 2) / camera.width
+    reach = float(np.linalg.norm(camera.to_world[:3, 3])) * 4 + 100
+    data.clip_start, data.clip_end = reach * 1e-5, reach
 
 
 def _dome() -> bpy.types.World:

@@ -1,0 +1,205 @@
+"""A whole scene as one object of a training set, lit as it is."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import bpy
+import numpy as np
+from numpy.typing import NDArray
+
+from ..arrays import MeshArrays
+from ..cameras import Camera
+from ..dataset import passes, viewpoints
+from ..dataset.records import Record, RenderedView, Shape, ViewRecord, write_object
+from ..dataset.truth import fingerprint, ground_truth
+from ..errors import MeshError, SceneError
+from ..work import Progress, Work
+from . import training_set
+from .geometry import Part, Snapshot
+from .instances import Instances, instances_of
+from .scene_stage import SceneStage, scene_stage
+from .training_set import Settings, Summary
+
+FROM = ('OWN', 'PATH', 'AROUND')
+_MOST_TRIANGLES = 200_000  # beyond it the truth of the shape takes minutes
+
+
+@dataclass(frozen=True)
+class WholeScene:
+    """How to render a whole scene.
+
+    cameras: 'OWN', each of the scene's cameras at its frame; 'PATH', that which the scene looks by, at each of
+        ``frames``; 'AROUND', the sides and free views of the set's settings, around everything.
+    frames: (first, last, step). classes_from, class_property: see ``families.family_of``.
+    world: whether the scene's world is seen behind the objects; else the pictures are clear there.
+    """
+
+    cameras: str = 'OWN'
+    frames: tuple[int, int, int] = (1, 1, 1)
+    classes_from: str = 'PROPERTY'
+    class_property: str = "maquette_family"
+    world: bool = False
+
+
+@dataclass(frozen=True)
+class _Sight:
+    """A picture to take: place of its snapshot among all, and name of the scene's own camera, if it is one."""
+
+    kind: str
+    camera: Camera
+    snapshot: int
+    own: str | None = None
+
+
+def render_whole_scene(
+    scene: bpy.types.Scene, layer: str, folder: Path, settings: Settings, whole: WholeScene
+) -> Work[Summary]:
+    """Render ``scene`` with its view layer named ``layer`` into ``folder``; one step a frame that is read, and a view.
+
+    Colour is in the scene's own colour management. Blur of motion and of depth, compositor and sequencer are left out,
+    since no other pass could agree with them.
+
+    Raises:
+        SceneError: there is nothing to render, or no camera. OutputError, DatasetError: as ``render_dataset``.
+    """
+    training_set.prepare(folder, settings, whole)
+    name, origin = _name(scene), f"scene:{scene.name}"
+    if settings.shard[0]:
+        return Summary(0, 0, {})
+    if (folder / "objects" / f"{name}.tar").is_file():
+        training_set.write_splits(folder)
+        return Summary(0, 1, {})
+    rng = np.random.default_rng((settings.seed, zlib.crc32(name.encode())))
+    family, now = str(scene.get("maquette_family", "")), scene.frame_current
+    frames = range(whole.frames[0], whole.frames[1] + 1, whole.frames[2]) if whole.cameras == 'PATH' else (now,)
+    if not frames:
+        raise SceneError(f"There is no frame from {whole.frames[0]} to {whole.frames[1]}: choose others")
+    yield Progress(0, name)
+    with scene_stage(scene, layer, settings.size, settings.samples, settings.threads, whole.world) as stage:
+        snapshots: list[Snapshot] = []
+        for frame in frames:
+            snapshots.append(_sharing(stage.read(frame), snapshots))
+            yield Progress(0.1 * len(snapshots) / len(frames), f"{name}: frame {frame}")
+        found = instances_of(snapshots, whole.classes_from, whole.class_property)
+        mesh = _joined(snapshots[0])
+        sights = _sights(stage, snapshots, mesh, settings, whole, rng)
+        shape = None if _stirs(found, snapshots) else _truth(mesh, settings, rng)
+        yield Progress(0.15, name)
+        with _Spool() as views:
+            for done, sight in enumerate(sights, 1):
+                frame, camera = frames[sight.snapshot], sight.camera
+                flow = whole.cameras == 'PATH'
+                view = stage.render(sight.kind, camera, sight.own, frame, found.sources, flow)
+                points = passes.world_points(view)
+                views.add(replace(view, index=found.index_map(view.index, points, sight.snapshot)))
+                yield Progress(0.15 + 0.85 * done / len(sights), name)
+            recorded = tuple(
+                ViewRecord(s.kind, s.camera, frame=frames[s.snapshot], moved=found.moved(s.snapshot)) for s in sights
+            )
+            record = Record(name, origin, family, _bounds(snapshots), fingerprint(mesh), recorded, found.record)
+            write_object(folder, record, shape, views)
+    training_set.write_splits(folder)
+    return Summary(1, 0, {})
+
+
+class _Spool:
+    """Views on disk, read back one at a time: a long path need not fit into memory."""
+
+    def __enter__(self) -> _Spool:
+        import tempfile
+
+        self._folder = tempfile.TemporaryDirectory(prefix="maquette_")
+        self._views: list[tuple[str, Camera]] = []
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._folder.cleanup()
+
+    def add(self, view: RenderedView) -> None:
+        arrays = {"colour": view.colour, "depth": view.depth, "normal": view.normal, "index": view.index}
+        if view.flow is not None:
+            arrays["flow"] = view.flow
+        np.savez(Path(self._folder.name) / f"{len(self._views)}.npz", **arrays)
+        self._views.append((view.kind, view.camera))
+
+    def __iter__(self) -> Iterator[RenderedView]:
+        for place, (kind, camera) in enumerate(self._views):
+            with np.load(Path(self._folder.name) / f"{place}.npz") as data:
+                yield RenderedView(kind, camera, **data)
+
+
+def _name(scene: bpy.types.Scene) -> str:
+    stem = Path(bpy.data.filepath).stem
+    return training_set.safe_name(f"{stem}__{scene.name}" if stem else scene.name)
+
+
+def _sights(
+    stage: SceneStage, snapshots: Sequence[Snapshot], mesh: MeshArrays, settings: Settings, whole: WholeScene,
+    rng: np.random.Generator,
+) -> list[_Sight]:  # fmt: skip
+    first = snapshots[0]
+    if whole.cameras == 'AROUND':
+        low, high = mesh.vertices.min(0).astype(float), mesh.vertices.max(0).astype(float)
+        sides = viewpoints.sides(settings.sheet, low, high, settings.size)
+        free = [viewpoints.free(mesh.vertices, settings.size, rng) for _ in range(settings.free_views)]
+        kinds = [*settings.sheet, *("free" for _ in free)]
+        return [_Sight(kind, camera, 0) for kind, camera in zip(kinds, [*sides, *free], strict=True)]
+    if not stage.cameras:
+        raise SceneError("The scene has no camera: add one, or take views around it")
+    if whole.cameras == 'OWN':
+        return [_Sight(f"camera {name}", first.cameras[own], 0, own) for name, own in sorted(stage.cameras.items())]
+    return [
+        _Sight("path", snapshot.cameras[snapshot.active], place, snapshot.active)
+        for place, snapshot in enumerate(snapshots)
+    ]
+
+
+def _sharing(snapshot: Snapshot, earlier: Sequence[Snapshot]) -> Snapshot:
+    """``snapshot`` with the arrays of the first of ``earlier`` where they are the same, so that few are held."""
+    known = {part.name: part for part in earlier[0].parts} if earlier else {}
+
+    def shared(part: Part) -> Part:
+        old = known.get(part.name)
+        if old is None or old.vertices.shape != part.vertices.shape or not np.allclose(old.vertices, part.vertices):
+            return part
+        return replace(part, vertices=old.vertices, triangles=old.triangles)
+
+    return replace(snapshot, parts=tuple(shared(part) for part in snapshot.parts))
+
+
+def _joined(snapshot: Snapshot) -> MeshArrays:
+    if not snapshot.parts:
+        return MeshArrays(np.zeros((1, 3), np.float32), np.zeros((0, 3), np.int32))
+    starts = np.cumsum([0, *(len(part.vertices) for part in snapshot.parts)])
+    triangles = [part.triangles + start for part, start in zip(snapshot.parts, starts, strict=False)]
+    vertices = np.concatenate([part.world_vertices() for part in snapshot.parts])
+    return MeshArrays(vertices.astype(np.float32), np.concatenate(triangles).astype(np.int32))
+
+
+def _bounds(snapshots: Sequence[Snapshot]) -> NDArray[np.float64]:
+    vertices = [part.world_vertices() for snapshot in snapshots for part in snapshot.parts]
+    return np.stack((np.min([v.min(0) for v in vertices], 0), np.max([v.max(0) for v in vertices], 0)))
+
+
+def _stirs(found: Instances, snapshots: Sequence[Snapshot]) -> bool:
+    """Whether anything in the scene moves or changes its shape, so that no one shape is its truth."""
+    counts = {len(snapshot.parts) for snapshot in snapshots}
+    bounds = {one.index: one.bounds for one in found.record}
+    return (
+        len(counts) > 1
+        or any(found.moved(place) for place in range(len(snapshots)))
+        or any(not np.allclose(bounds[index], part.bounds(), atol=1e-4) for index, part in found.parts.items())
+    )
+
+
+def _truth(mesh: MeshArrays, settings: Settings, rng: np.random.Generator) -> Shape | None:
+    if len(mesh.triangles()) > (settings.most_triangles or _MOST_TRIANGLES):
+        return None
+    try:
+        return ground_truth(mesh, settings.points, rng)[0]
+    except MeshError:  # it bounds no solid
+        return None
