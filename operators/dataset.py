@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import bpy
-from bpy.props import EnumProperty, IntProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, IntProperty, IntVectorProperty, StringProperty
 from bpy.types import Context
 
 from ..core.commands import Command, quiet, run_shown
 from ..core.errors import DatasetError, SceneError
-from ..core.scene import training_set
+from ..core.scene import families, training_set
 from ..core.scene.compat import PATH_OPTIONS
 from ..core.scene.training_set import Settings, Source, Summary, render_dataset
+from ..core.scene.whole_scene import FROM as WHOLE_FROM
+from ..core.scene.whole_scene import WholeScene, render_whole_scene
 from ..core.work import SteppedWork, Work
 from ._work import WorkOperator
 from .processes import in_processes
+from .settings import SCENE_CAMERAS
 
 SOURCES = (
     ('SELECTED', "Selected", "Each selected mesh object"),
     ('SCENE', "Scene", "Each mesh object of the scene"),
     ('FILES', "Mesh Files", "Each mesh file of a folder"),
     ('PROCEDURAL', "Procedural", "Objects of Maquette's own generators"),
+    ('WHOLE', "Whole Scene", "The scene as it is and is lit, with all that it shows, as one"),
 )
 
 
@@ -74,6 +78,30 @@ class MAQUETTE_OT_render_dataset(WorkOperator, bpy.types.Operator):
         description="Points of each object that are told inside or outside, as many again near its surface",
         default=16384, min=256, max=1000000,
     )  # fmt: skip
+    scene_cameras: EnumProperty(**SCENE_CAMERAS)
+    frames: IntVectorProperty(
+        name="Frames",
+        description="First, last and step of a path; time grows with them. All 0: the scene's own range",
+        size=3, default=(0, 0, 0),
+    )  # fmt: skip
+    classes_from: EnumProperty(
+        name="Classes",
+        description="What tells the class of each object of a whole scene",
+        items=(
+            ('PROPERTY', "Custom Property", "The named custom property, else the collection"),
+            ('COLLECTION', "Collection", "The collection that it lies in"),
+            ('MATERIAL', "Material", "Its first material"),
+        ),
+    )
+    class_property: StringProperty(
+        name="Class Property",
+        description="Name of the custom property that tells the class",
+        default="maquette_family",
+    )
+    show_world: BoolProperty(
+        name="Show World",
+        description="Whether a whole scene is seen before its world; else the pictures are clear there",
+    )
     hdri: StringProperty(
         name="Light Domes",
         description="Folder of EXR pictures to light with. Empty: those that Blender ships",
@@ -89,7 +117,14 @@ class MAQUETTE_OT_render_dataset(WorkOperator, bpy.types.Operator):
             seed=self.seed, size=self.size, samples=self.samples, free_views=self.free_views, points=self.points,
             hdri=hdri,
         )  # fmt: skip
-        return render_dataset(self._sources(context), Path(bpy.path.abspath(self.folder)), settings)
+        folder = Path(bpy.path.abspath(self.folder))
+        if self.source == 'WHOLE':
+            whole = WholeScene(
+                self.scene_cameras, _frames(context.scene, tuple(self.frames)), self.classes_from,
+                self.class_property, self.show_world,
+            )  # fmt: skip
+            return render_whole_scene(context.scene, context.view_layer.name, folder, settings, whole)
+        return render_dataset(self._sources(context), folder, settings)
 
     def finish(self, context: Context, result: Summary) -> None:
         for name, reason in result.skipped.items():
@@ -121,6 +156,14 @@ def _families(text: str) -> list[str]:
     return names
 
 
+def _frames(scene: bpy.types.Scene, frames: Sequence[int]) -> tuple[int, int, int]:
+    """``frames`` (first, last, step), or those of the scene if they are all 0."""
+    first, last, step = frames if any(frames) else (scene.frame_start, scene.frame_end, scene.frame_step)
+    if last < first or step < 1:
+        raise DatasetError(f"Frames {first} to {last}, each {step}: there is none: choose others")
+    return first, last, step
+
+
 def _told(result: Summary) -> str:
     return f"{result.written} objects written, {result.found} were there, {len(result.skipped)} skipped"
 
@@ -135,10 +178,19 @@ def _shard(text: str) -> tuple[int, int]:
     return index, count
 
 
+def _span(text: str) -> tuple[int, int, int]:
+    try:
+        first, last, step = (int(part) for part in (*text.split(":"), "1")[:3])
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text} is not like 1:48 or 1:48:2") from None
+    return first, last, step
+
+
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, help="where to write; a set that is begun there is gone on with")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--meshes", type=Path, metavar="FOLDER", help="each mesh file of a folder")
+    what.add_argument("--whole-scene", action="store_true", help="the open scene as it is and is lit, as one object")
     what.add_argument("--procedural", metavar="FAMILIES", help="our own generators: names parted by commas, or all")
     parser.add_argument("--count", type=int, default=100, help="procedural objects (%(default)s)")
     parser.add_argument("--limit", type=int, help="only so many of the objects, drawn as by chance, always the same")
@@ -150,6 +202,13 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--free-views", type=int, default=6, help="views from anywhere (%(default)s)")
     parser.add_argument("--points", type=int, default=16384, help="points told inside or outside (%(default)s)")
     parser.add_argument("--hdri", type=Path, metavar="FOLDER", help="EXR light domes (those that Blender ships)")
+    names = [name.lower() for name in WHOLE_FROM]
+    parser.add_argument("--scene-cameras", choices=names, default=names[0], help="of a whole scene (%(default)s)")
+    parser.add_argument("--frames", type=_span, default=(0, 0, 0), metavar="A:B:STEP", help="of a path (the scene's)")
+    names = [name.lower() for name in families.BY]
+    parser.add_argument("--classes-from", choices=names, default=names[0], help="of a whole scene (%(default)s)")
+    parser.add_argument("--class-property", default="maquette_family", metavar="NAME", help="(%(default)s)")
+    parser.add_argument("--show-world", action="store_true", help="see a whole scene before its world")
     parser.add_argument("--shard", type=_shard, default=(0, 1), metavar="I/N", help="make every N-th object, from I on")
     parser.add_argument("--processes", type=int, default=1, help="work in so many at once, a core each (%(default)s)")
 
@@ -160,6 +219,16 @@ def _run(arguments: argparse.Namespace) -> int:
         if not code:
             training_set.write_splits(arguments.folder)
         return code
+    settings = _settings(arguments)
+    if arguments.whole_scene:
+        scene = bpy.context.scene
+        whole = WholeScene(
+            arguments.scene_cameras.upper(), _frames(scene, arguments.frames), arguments.classes_from.upper(),
+            arguments.class_property, arguments.show_world,
+        )  # fmt: skip
+        return _finished(
+            arguments, render_whole_scene(scene, bpy.context.view_layer.name, arguments.folder, settings, whole)
+        )
     if arguments.meshes:
         sources = training_set.file_sources(arguments.meshes)
     elif arguments.procedural:
@@ -167,14 +236,21 @@ def _run(arguments: argparse.Namespace) -> int:
         sources = training_set.procedural_sources(_families(text), arguments.count, arguments.seed)
     else:
         sources = training_set.scene_sources(bpy.context.scene.objects)
-    settings = Settings(
+    sources = training_set.drawn(sources, arguments.limit)
+    return _finished(arguments, render_dataset(sources, arguments.folder, settings))
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    return Settings(
         seed=arguments.seed, size=arguments.size, samples=arguments.samples, sheet=tuple(arguments.sides.split(",")),
         free_views=arguments.free_views, points=arguments.points, most_triangles=arguments.most_triangles,
         shard=arguments.shard, hdri=arguments.hdri,
     )  # fmt: skip
-    sources = training_set.drawn(sources, arguments.limit)
+
+
+def _finished(arguments: argparse.Namespace, work: Work[Summary]) -> int:
     with quiet():
-        result = run_shown(render_dataset(sources, arguments.folder, settings))
+        result = run_shown(work)
     for name, reason in result.skipped.items():
         print(f"skipped {name}: {reason}")
     print(f"{arguments.folder}: {_told(result)}")

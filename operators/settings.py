@@ -28,6 +28,17 @@ SIZE = {
 }
 
 
+SCENE_CAMERAS = {
+    "name": "Scene Cameras",
+    "description": "From where a whole scene is seen. Time grows with the pictures",
+    "items": (
+        ('OWN', "Its Cameras", "Each camera of the scene once, at the current frame"),
+        ('PATH', "Path", "The active camera at each frame, with optical flow"),
+        ('AROUND', "Around", "The sides and free views around everything"),
+    ),
+}
+
+
 def side_property(side: str, options: frozenset[str] = frozenset()) -> StringProperty:
     """The path of the picture of one side; an annotation for a class of properties."""
     return StringProperty(
@@ -67,6 +78,7 @@ class MaquetteSettings(bpy.types.PropertyGroup):
         "show the object's own colors (Viewport Shading, Color: Attribute)",
         default=True,
     )
+    scene_cameras: EnumProperty(**SCENE_CAMERAS)
     dataset_folder: StringProperty(
         name="Folder",
         description="Where to write the training set. A set that is begun there is gone on with",

@@ -45,9 +45,7 @@ class Instances:
             if np.abs(pose - first[index].to_world).max() > _SAME * max(1.0, float(np.ptp(first[index].bounds)))
         }
 
-    def index_map(
-        self, numbers: NDArray[np.integer], points: NDArray[np.float64], snapshot: int
-    ) -> NDArray[np.uint16]:
+    def index_map(self, numbers: NDArray[np.integer], points: NDArray[np.float64], snapshot: int) -> NDArray[np.uint16]:
         """(H, W) uint16 index of the instance at each pixel, 0 where none is.
 
         Where an object has several instances, which all bear its number, the pixel's is that whose surface is nearest.

@@ -21,6 +21,8 @@ from .instances import numbered
 from .render import aim
 
 _NAME = "Maquette Whole Scene"
+_EMPTY = "Maquette Empty"
+_GONE = "The scene was taken away while it was rendered: let it be, and render again"
 _FAR = 1e9
 _PASSES = ("combined", "z", "normal", "object_index", "vector")
 _PLAIN = (  # what would alter the picture, or make passes that are not of the scene's geometry
@@ -35,9 +37,12 @@ class SceneStage:
     cameras: names of the cameras of the copy, by those of the scene's own, in their order.
     """
 
-    def __init__(self, name: str, cameras: Mapping[str, str], own: str, size: int, reading: Reader, folder: Path):
+    def __init__(
+        self, name: str, empty: str, cameras: Mapping[str, str], own: str, size: int, reading: Reader, folder: Path
+    ) -> None:
         self.cameras = cameras
         self._name = name
+        self._empty = empty
         self._own = own
         self._shape = _fitted(bpy.data.scenes[name].render, size)
         self._reader = reading
@@ -52,7 +57,7 @@ class SceneStage:
         """
         scene = bpy.data.scenes.get(self._name)
         if scene is None:
-            raise SceneError("The scene was taken away while it was rendered: let it be, and render again")
+            raise SceneError(_GONE)
         return scene
 
     def read(self, frame: int) -> Snapshot:
@@ -95,12 +100,19 @@ class SceneStage:
         return np.array(Image.open(path))
 
     def _render(self, scene: bpy.types.Scene, frame: int) -> Path:
-        """Render ``frame``, as an animation of it: else Blender takes the frame of the scene in the window."""
+        """Render ``frame``, as an animation of it: else Blender takes the frame of the scene in the window.
+
+        After a render Blender evaluates that scene anew, and what is not keyed is lost: so an empty one stands for it.
+        """
+        empty = bpy.data.scenes.get(self._empty)
+        if empty is None:
+            raise SceneError(_GONE)
         for path in self._folder.glob("frame_*"):
             path.unlink()
         scene.frame_start = scene.frame_end = frame
         scene.render.filepath = str(self._folder / "frame_")
-        bpy.ops.render.render(animation=True, scene=scene.name)
+        with bpy.context.temp_override(scene=empty, view_layer=empty.view_layers[0]):
+            bpy.ops.render.render(animation=True, scene=scene.name)
         return next(self._folder.glob("frame_*"))
 
     def _resize(self, scene: bpy.types.Scene) -> None:
@@ -111,7 +123,7 @@ class SceneStage:
     def _look_by(self, scene: bpy.types.Scene, name: str) -> None:
         camera = scene.objects.get(name)
         if camera is None:
-            raise SceneError("A camera was taken away while the scene was rendered: let it be, and render again")
+            raise SceneError(_GONE)
         scene.camera = camera
 
 
@@ -130,6 +142,7 @@ def scene_stage(
         copy = scene.copy()
         copy.name = _NAME
         made.append((bpy.data.scenes, copy.name))
+        made.append((bpy.data.scenes, bpy.data.scenes.new(_EMPTY).name))
         names = {}
         for obj in [obj for obj in copy.view_layers[layer].objects if obj.type == 'CAMERA']:
             names[obj.name] = _camera(copy, obj, made).name
@@ -141,7 +154,7 @@ def scene_stage(
         names = dict(sorted(names.items(), key=lambda item: item[0] != active))
         _set_up(copy, layer, samples, threads, world)
         with tempfile.TemporaryDirectory(prefix="maquette_") as folder, reader() as reading:
-            yield SceneStage(copy.name, names, own, size, reading, Path(folder))
+            yield SceneStage(made[0][1], made[1][1], names, own, size, reading, Path(folder))
     finally:
         for blocks, name in made:
             if name in blocks:

@@ -73,7 +73,8 @@ def state():
     kept = {p.identifier: getattr(layer, p.identifier) for p in layer.bl_rna.properties if "pass" in p.identifier}
     objects = [(o.name, o.pass_index, o.select_get(), np.array(o.matrix_world).tolist()) for o in scene.objects]
     return (
-        blocks, settings, kept, objects, scene.camera.name, scene.cycles.samples, scene.render.image_settings.file_format,
+        blocks, settings, kept, objects, scene.camera.name, scene.cycles.samples,
+        scene.render.image_settings.file_format,
         (scene.frame_current, scene.frame_start, scene.frame_end), hasattr(bpy.types, "MAQUETTE_READER"),
         bpy.data.cameras["near"].dof.use_dof,
     )  # fmt: skip
@@ -238,7 +239,6 @@ def test_the_scene_is_as_before(scene, tmp_path):
     bpy.data.objects["cube"].location.x = -2  # not keyed: lost by whoever evaluates the animation
     bpy.context.view_layer.update()
     before = state()
-    assert before[3][0][1] == 0 or before[3]
     run_to_end(render(tmp_path / "whole", cameras='PATH', frames=(1, 2, 1)))
     assert state() == before
     work = render(tmp_path / "cancelled", cameras='PATH', frames=(1, 3, 1))
