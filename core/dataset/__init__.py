@@ -13,23 +13,34 @@
       objects/NAME.skipped     why that object could not be used
       splits.json              NAME -> "train", "validation" or "test"; by object, duplicates kept together
 
+An object may be a whole scene: then its record tells of instances, its views have an index, along a path of frames
+also a flow, and ``shape.npz``, the solid of all instances together, is there only if they bound one and nothing stirs.
+
 World space is Blender's (right-handed, Z up, the front looks towards -Y), in metres.
 
 ``NAME.json``: ``views[i]`` holds ``kind`` ("front", ..., "free"), ``width``, ``height``, ``orthographic``,
 ``intrinsics`` (3, 3; pixel (0, 0) is the outer corner of the top left pixel), ``camera_to_world_opengl`` (4, 4;
 looks along -Z, +Y up; Blender's, NeRF's) and ``world_to_camera_opencv`` (4, 4; x right, y down, z forward).
+Of a whole scene ``kind`` is "camera NAME", "path" or as above; ``frame`` is the scene's, and ``moved`` holds, by index,
+``to_world`` of the instances that stand elsewhere in this view than ``instances`` say.
+
+``instances[i]`` of a whole scene holds ``index`` in the pictures (i + 1), ``name``, ``family`` (the semantic class),
+``to_world`` (4, 4; rigid, from the instance's own frame in metres), ``bounds`` (2, 3; low and high corner in that frame,
+over all frames) and ``shape``, which copies of one shape share.
 
 ``NAME.shape.npz``: ``uniform`` (P, 3) float32 in the bounding box grown to a cube and by 10 %, ``near`` (P, 3)
 float32 beside the surface, ``uniform_inside`` and ``near_inside`` (P,) as packed bits, ``surface`` (S, 3) float32
 points with outward ``surface_normals`` (S, 3) float16.
 
 ``NAME.000.npz``: ``depth`` (H, W) float32, plane depth (along the view axis) in metres, 0 where nothing is;
-``normal`` (H, W, 3) float16, world space, unit length, 0 where nothing is.
+``normal`` (H, W, 3) float16, world space, unit length, 0 where nothing is. Of a whole scene ``index`` (H, W) uint16, the
+instance at the very sample that depth is of, 0 where none is; and ``flow`` (H, W, 4) float16, in pixels right and down,
+how far what is seen moves until the next frame (x, y) and has moved since the previous one (x, y).
 
 Each object's file is written beside its place and moved there whole, so a run that is killed leaves only whole
 objects, and the next run goes on after them.
 
 What follows from a view is derived, not stored (``passes``): mask, ray distance, normals in the camera's frame, object
-coordinates. ``formats`` writes a set as NeRF's ``transforms.json``, COLMAP's text model, COCO instances or BOP;
+coordinates, of whole scenes also semantic classes and each instance's own coordinates. ``formats`` writes a set as NeRF's ``transforms.json``, COLMAP's text model, COCO instances or BOP;
 ``checking`` verifies every file, ``inspection`` counts and shows what is there.
 """

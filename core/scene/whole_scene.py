@@ -25,7 +25,7 @@ from .scene_stage import SceneStage, scene_stage
 from .training_set import Settings, Summary
 
 FROM = ('OWN', 'PATH', 'AROUND')
-_MOST_TRIANGLES = 200_000  # beyond it the truth of the shape takes minutes
+_MOST_TRIANGLES = 20_000  # beyond it the truth of the shape takes minutes
 
 
 @dataclass(frozen=True)
