@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from .work import Progress, Work, run_to_end
+from .work import Clock, Work, run_to_end
 
 T = TypeVar("T")
 
@@ -36,7 +36,8 @@ def run_shown(work: Work[T]) -> T:
     if not sys.stderr.isatty():
         return run_to_end(work)
     try:
-        return run_to_end(work, _show)
+        clock = Clock()
+        return run_to_end(work, lambda progress: _show(clock.told(progress)))
     finally:
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
@@ -56,5 +57,5 @@ def quiet() -> Iterator[None]:
             os.close(kept)
 
 
-def _show(progress: Progress) -> None:
-    print(f"\r\x1b[K{progress.fraction:4.0%} {progress.stage}", end="", file=sys.stderr, flush=True)
+def _show(text: str) -> None:
+    print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)

@@ -8,7 +8,7 @@ import bpy
 from bpy.types import Context, Event, Timer
 
 from ..core.errors import Cancelled, MaquetteError
-from ..core.work import Progress, SteppedWork, ThreadedWork, Work, run_to_end
+from ..core.work import Clock, Progress, SteppedWork, ThreadedWork, Work, run_to_end
 
 _POLL_SECONDS = 0.1
 
@@ -20,10 +20,15 @@ class Job:
         self.label = label
         self.driver = driver
         self._timer = timer
+        self._clock = Clock()
 
     @property
     def progress(self) -> Progress:
         return self.driver.progress
+
+    def told(self) -> str:
+        """Its progress and the time left, for the panel and the status bar."""
+        return self._clock.told(self.progress)
 
     def cancel(self) -> None:
         self.driver.cancel()
@@ -104,8 +109,7 @@ class WorkOperator:
         elif event.type != 'TIMER':
             return {'PASS_THROUGH'}
         if not job.driver.poll():
-            progress = job.progress
-            show_progress(f"{job.label}: {progress.stage}, {progress.fraction:.0%}   (Esc: stop)")
+            show_progress(f"{job.label}: {job.told()}   (Esc: stop)")
             return {'RUNNING_MODAL'}
         job.leave()
         try:

@@ -7,15 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import bpy
-from bpy.props import EnumProperty, IntProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, IntProperty, StringProperty
 from bpy.types import Context
 
 from ..core.commands import Command, quiet, run_shown
 from ..core.dataset import rigs
 from ..core.errors import DatasetError, SceneError
-from ..core.scene import training_set
+from ..core.scene import families, training_set
 from ..core.scene.compat import PATH_OPTIONS
 from ..core.scene.training_set import Settings, Source, Summary, render_dataset
+from ..core.scene.whole_scene import WholeScene, render_whole_scene
 from ..core.work import SteppedWork, Work
 from . import randomisation
 from ._work import WorkOperator
@@ -27,6 +28,7 @@ SOURCES = (
     ('SCENE', "Scene", "Each mesh object of the scene"),
     ('FILES', "Mesh Files", "Each mesh file of a folder"),
     ('PROCEDURAL', "Procedural", "Objects of Maquette's own generators"),
+    ('WHOLE', "Whole Scene", "The scene as it is and is lit, with all that it shows, as one"),
 )
 
 
@@ -78,6 +80,24 @@ class MAQUETTE_OT_render_dataset(RandomisationProperties, WorkOperator, bpy.type
         description="Points of each object that are told inside or outside, as many again near its surface",
         default=16384, min=256, max=1000000,
     )  # fmt: skip
+    classes_from: EnumProperty(
+        name="Classes",
+        description="What tells the class of each object of a whole scene",
+        items=(
+            ('PROPERTY', "Custom Property", "The named custom property, else the collection"),
+            ('COLLECTION', "Collection", "The collection that it lies in"),
+            ('MATERIAL', "Material", "Its first material"),
+        ),
+    )
+    class_property: StringProperty(
+        name="Class Property",
+        description="Name of the custom property that tells the class",
+        default="maquette_family",
+    )
+    show_world: BoolProperty(
+        name="Show World",
+        description="Whether a whole scene is seen before its world; else the pictures are clear there",
+    )
     hdri: StringProperty(
         name="Light Domes",
         description="Folder of EXR pictures to light with. Empty: those that Blender ships",
@@ -93,7 +113,11 @@ class MAQUETTE_OT_render_dataset(RandomisationProperties, WorkOperator, bpy.type
             seed=self.seed, size=self.size, samples=self.samples, cameras=rigs.parse(self.cameras.split()),
             points=self.points, hdri=hdri, random=self.randomisation(),
         )  # fmt: skip
-        return render_dataset(self._sources(context), Path(bpy.path.abspath(self.folder)), settings)
+        folder = Path(bpy.path.abspath(self.folder))
+        if self.source == 'WHOLE':
+            whole = WholeScene(self.classes_from, self.class_property, self.show_world)
+            return render_whole_scene(context.scene, context.view_layer.name, folder, settings, whole)
+        return render_dataset(self._sources(context), folder, settings)
 
     def finish(self, context: Context, result: Summary) -> None:
         for name, reason in result.skipped.items():
@@ -143,6 +167,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, help="where to write; a set that is begun there is gone on with")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--meshes", type=Path, metavar="FOLDER", help="each mesh file of a folder")
+    what.add_argument("--whole-scene", action="store_true", help="the open scene as it is and is lit, as one object")
     what.add_argument("--procedural", metavar="FAMILIES", help="our own generators: names parted by commas, or all")
     parser.add_argument("--count", type=int, default=100, help="procedural objects (%(default)s)")
     parser.add_argument("--limit", type=int, help="only so many of the objects, drawn as by chance, always the same")
@@ -159,6 +184,10 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--points", type=int, default=16384, help="points told inside or outside (%(default)s)")
     parser.add_argument("--hdri", type=Path, metavar="FOLDER", help="EXR light domes (those that Blender ships)")
     randomisation.add_arguments(parser)
+    names = [name.lower() for name in families.BY]
+    parser.add_argument("--classes-from", choices=names, default=names[0], help="of a whole scene (%(default)s)")
+    parser.add_argument("--class-property", default="maquette_family", metavar="NAME", help="(%(default)s)")
+    parser.add_argument("--show-world", action="store_true", help="see a whole scene before its world")
     parser.add_argument("--shard", type=_shard, default=(0, 1), metavar="I/N", help="make every N-th object, from I on")
     parser.add_argument("--processes", type=int, default=1, help="work in so many at once, a core each (%(default)s)")
 
@@ -169,6 +198,11 @@ def _run(arguments: argparse.Namespace) -> int:
         if not code:
             training_set.write_splits(arguments.folder)
         return code
+    settings = _settings(arguments)
+    if arguments.whole_scene:
+        whole = WholeScene(arguments.classes_from.upper(), arguments.class_property, arguments.show_world)
+        scene, layer = bpy.context.scene, bpy.context.view_layer.name
+        return _finished(arguments, render_whole_scene(scene, layer, arguments.folder, settings, whole))
     if arguments.meshes:
         sources = training_set.file_sources(arguments.meshes)
     elif arguments.procedural:
@@ -176,14 +210,21 @@ def _run(arguments: argparse.Namespace) -> int:
         sources = training_set.procedural_sources(_families(text), arguments.count, arguments.seed)
     else:
         sources = training_set.scene_sources(bpy.context.scene.objects)
-    settings = Settings(
+    sources = training_set.drawn(sources, arguments.limit)
+    return _finished(arguments, render_dataset(sources, arguments.folder, settings))
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    return Settings(
         seed=arguments.seed, size=arguments.size, samples=arguments.samples,
         cameras=rigs.parse(arguments.cameras), points=arguments.points, most_triangles=arguments.most_triangles,
         shard=arguments.shard, hdri=arguments.hdri, random=randomisation.from_arguments(arguments),
     )  # fmt: skip
-    sources = training_set.drawn(sources, arguments.limit)
+
+
+def _finished(arguments: argparse.Namespace, work: Work[Summary]) -> int:
     with quiet():
-        result = run_shown(render_dataset(sources, arguments.folder, settings))
+        result = run_shown(work)
     for name, reason in result.skipped.items():
         print(f"skipped {name}: {reason}")
     print(f"{arguments.folder}: {_told(result)}")

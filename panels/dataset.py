@@ -6,10 +6,12 @@ import bpy
 from bpy.types import Context, UILayout
 
 from ..core.dataset.rigs import AROUND
+from ..operators import _work
 from ..operators.camera_settings import taken
 from ..operators.dataset import MAQUETTE_OT_render_dataset
 from ..operators.preview import MAQUETTE_OT_hide_cameras, MAQUETTE_OT_preview_cameras, shown
 from ..operators.procedural import MAQUETTE_OT_add_procedural
+from .progress import draw_progress
 
 
 class MAQUETTE_PT_dataset(bpy.types.Panel):
@@ -28,10 +30,17 @@ class MAQUETTE_PT_dataset(bpy.types.Panel):
         cameras = settings.cameras.words()
         column = layout.column()
         column.prop(settings, "dataset_folder")
-        row = column.row()
-        row.enabled = bool(settings.dataset_folder and cameras)
-        button = row.operator(MAQUETTE_OT_render_dataset.bl_idname, text="Render Selected Objects", icon='RENDER_STILL')
-        button.folder, button.source, button.cameras = settings.dataset_folder, 'SELECTED', cameras
+        if _work.running():
+            draw_progress(layout)
+            return
+        column = column.column(align=True)
+        column.enabled = bool(settings.dataset_folder and cameras)
+        for source, text, icon in (
+            ('SELECTED', "Render Selected Objects", 'RENDER_STILL'),
+            ('WHOLE', "Render Whole Scene", 'SCENE_DATA'),
+        ):
+            button = column.operator(MAQUETTE_OT_render_dataset.bl_idname, text=text, icon=icon)
+            button.folder, button.source, button.cameras = settings.dataset_folder, source, cameras
 
 
 class MAQUETTE_PT_dataset_cameras(bpy.types.Panel):

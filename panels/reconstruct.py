@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import bpy
-from bpy.types import Context, UILayout
+from bpy.types import Context
 
 from ..core.cameras import SIDES
 from ..operators import _work
 from ..operators.reconstruct import MAQUETTE_OT_reconstruct
 from .preferences import draw_missing
+from .progress import draw_progress
 
 
 class MAQUETTE_PT_reconstruct(bpy.types.Panel):
@@ -41,14 +42,6 @@ class MAQUETTE_PT_reconstruct(bpy.types.Panel):
             row.enabled = not missing and _has_picture(settings)
             row.scale_y = 1.4
             _fill(row.operator(MAQUETTE_OT_reconstruct.bl_idname, icon='MESH_MONKEY'), settings)
-
-
-def draw_progress(layout: UILayout) -> None:
-    """How far the running work is, and a button that stops it."""
-    job = _work.running()
-    row = layout.row(align=True)
-    row.progress(factor=job.progress.fraction, text=job.progress.stage)
-    row.operator(_work.MAQUETTE_OT_stop_work.bl_idname, text="", icon='CANCEL')
 
 
 def _has_picture(settings: bpy.types.PropertyGroup) -> bool:

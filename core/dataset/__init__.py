@@ -14,6 +14,9 @@
       objects/NAME.skipped     why that object could not be used
       splits.json              NAME -> "train", "validation" or "test"; by object, duplicates kept together
 
+An object may be a whole scene: then its record tells of instances, its views have an index, along a path of frames
+also a flow, and ``shape.npz``, the solid of all instances together, is there only if they bound one and nothing stirs.
+
 World space is Blender's (right-handed, Z up, the front looks towards -Y), in metres.
 
 ``NAME.json``: ``views[i]`` holds ``kind`` ("front", ..., or that of its cameras, see ``rigs``), ``width``, ``height``,
@@ -24,14 +27,22 @@ cameras about an object that is ``elevation``, ``azimuth`` (0 before the front, 
 degrees, ``distance`` from the middle of the bounding box in half diagonals of it, ``angle``, the horizontal field of
 view in degrees (not of orthographic ones), ``fill``, the share of the picture's side that the larger side of the object
 takes, and ``aim`` (right, up), how far beside the middle it looks, in half diagonals; the last two where the cameras
-have them. Of cameras of the scene it is ``camera``, the name, and in a path ``frame``.
+have them. Of cameras of the scene it is ``camera``, the name, and in a path ``frame``. Of a whole scene ``frame`` is
+the scene's, and ``moved`` holds, by index, ``to_world`` of the instances that stand elsewhere in this view than
+``instances`` say.
+
+``instances[i]`` of a whole scene holds ``index`` in the pictures (i + 1), ``name``, ``family`` (the semantic class),
+``to_world`` (4, 4; rigid, from the instance's own frame in metres), ``bounds`` (2, 3; low and high corner in that
+frame, over all frames) and ``shape``, which copies of one shape share.
 
 ``NAME.shape.npz``: ``uniform`` (P, 3) float32 in the bounding box grown to a cube and by 10 %, ``near`` (P, 3)
 float32 beside the surface, ``uniform_inside`` and ``near_inside`` (P,) as packed bits, ``surface`` (S, 3) float32
 points with outward ``surface_normals`` (S, 3) float16.
 
 ``NAME.000.npz``: ``depth`` (H, W) float32, plane depth (along the view axis) in metres, 0 where nothing is;
-``normal`` (H, W, 3) float16, world space, unit length, 0 where nothing is.
+``normal`` (H, W, 3) float16, world space, unit length, 0 where nothing is. Of a whole scene ``index`` (H, W) uint16,
+the instance at the very sample that depth is of, 0 where none is; and ``flow`` (H, W, 4) float16, in pixels right and
+down, how far what is seen moves until the next frame (x, y) and has moved since the previous one (x, y).
 
 ``NAME.000.surroundings.png``: 8 bit sRGB, straight alpha; opaque unless the background is transparent. The object's
 picture over it, mixed as linear light, is the whole picture (``passes.composite``). Occluders stand between camera and
@@ -51,6 +62,7 @@ Each object's file is written beside its place and moved there whole, so a run t
 objects, and the next run goes on after them.
 
 What follows from a view is derived, not stored (``passes``): mask, ray distance, normals in the camera's frame, object
-coordinates, the whole picture. ``formats`` writes a set as NeRF's ``transforms.json``, COLMAP's text model, COCO
-instances or BOP; ``checking`` verifies every file, ``inspection`` counts and shows what is there.
+coordinates, the whole picture, of whole scenes also semantic classes and each instance's own coordinates. ``formats``
+writes a set as NeRF's ``transforms.json``, COLMAP's text model, COCO instances or BOP; ``checking`` verifies every
+file, ``inspection`` counts and shows what is there.
 """

@@ -17,11 +17,12 @@ from ..errors import DatasetError
 from ..work import Progress, Work
 from . import passes, splits
 from .randomisation import has_surroundings
-from .records import SURROUNDINGS, VERSION, ObjectFile, Record, ViewRecord
+from .records import SURROUNDINGS, VERSION, ObjectFile, Record, RenderedView, ViewRecord
 from .truth import GROWN
 
 SPLITS = ("train", "validation", "test")
 _OUTSIDE = 0.005  # of the longest side: how far beyond the bounds a picture's depth may lie
+_BESIDE = 1.5  # pixels: how far from its centre a pixel's sample may lie
 _UNIT = 5e-3  # by how much a stored normal's length may differ from 1
 _EXACT = 1e-6  # for what is computed in double precision from numbers of about this size
 _END = bytes(1024)  # two empty blocks close a tar
@@ -73,19 +74,22 @@ def check_object(path: Path) -> Record:
     _require(len(data) % tarfile.RECORDSIZE == 0 and data.endswith(_END), "its end is missing")
     file = ObjectFile(path)
     record = file.record
-    _check_members(path, record.views)
+    _check_members(path, record.views, file.solid or not record.instances)
     _require(record.name == path.stem, f"its record is that of {record.name}")
     _check_bounds(record)
     for index, view in enumerate(json.loads(file.part("json"))["views"]):
         _check_camera(view, f"view {index}")
-    _check_shape(file)
+    _check_instances(record)
+    if file.solid:
+        _check_shape(file)
     for index in range(len(record.views)):
         _check_view(file, index)
     return record
 
 
-def _check_members(path: Path, views: Sequence[ViewRecord]) -> None:
-    kinds = ["json", "shape.npz"]
+def _check_members(path: Path, views: Sequence[ViewRecord], solid: bool) -> None:
+    """solid: whether there must be a truth of the shape; only a whole scene may lack it."""
+    kinds = ["json", *(["shape.npz"] if solid else [])]
     for index, view in enumerate(views):
         own = ("png", "npz", SURROUNDINGS) if has_surroundings(view.drawn) else ("png", "npz")
         kinds += [f"{index:03d}.{kind}" for kind in own]
@@ -101,6 +105,21 @@ def _check_bounds(record: Record) -> None:
     _require(bounds.shape == (2, 3) and np.isfinite(bounds).all() and (np.ptp(bounds, axis=0) > 0).any(), "bad bounds")
     _require((bounds[0] <= bounds[1]).all(), "bad bounds: the low corner is above the high one")
     _require(fingerprint.ndim == 1 and len(fingerprint) > 0 and np.isfinite(fingerprint).all(), "bad fingerprint")
+
+
+def _check_instances(record: Record) -> None:
+    indices = [one.index for one in record.instances]
+    _require(indices == list(range(1, len(indices) + 1)), "its instances are not numbered from 1 on")
+    poses = [(one.name, one.to_world) for one in record.instances]
+    for place, view in enumerate(record.views):
+        _require(set(view.moved) <= set(indices), f"view {place}: something moved that is no instance")
+        poses += [(f"view {place}, instance {index}", pose) for index, pose in view.moved.items()]
+    for name, pose in poses:
+        rigid = pose.shape == (4, 4) and np.abs(pose[:3, :3] @ pose[:3, :3].T - np.eye(3)).max() < _EXACT
+        _require(rigid and np.linalg.det(pose) > 0, f"{name}: its pose is not rigid")
+    for one in record.instances:
+        good = one.bounds.shape == (2, 3) and np.isfinite(one.bounds).all() and (one.bounds[0] <= one.bounds[1]).all()
+        _require(good, f"{one.name}: bad bounds")
 
 
 def _check_camera(view: Mapping[str, Any], name: str) -> None:
@@ -153,8 +172,31 @@ def _check_view(file: ObjectFile, index: int) -> None:
     _require(not view.normal[~on].any(), f"{name}, normal: it is somewhere where depth is not")
     _require(not (on & (view.colour[..., 3] == 0)).any(), f"{name}, depth: it is somewhere where alpha is not")
     low, high = file.record.bounds
-    outside = _beyond(passes.world_points(view)[on], low, high) / float((high - low).max())
-    _require(outside < _OUTSIDE, f"{name}, depth: points lie {outside:.1%} of the longest side outside the bounds")
+    points, size = passes.world_points(view), float((high - low).max())
+    if view.index is None:
+        outside = _beyond(points[on], low, high) / size
+        _require(outside < _OUTSIDE, f"{name}, depth: points lie {outside:.1%} of the longest side outside the bounds")
+    else:
+        _check_index(file.record, index, view, points)
+    if view.flow is not None:
+        _require_array(view.flow, (*view.depth.shape, 4), np.float16, f"{name}, flow")
+        _require(not view.flow[~on].any(), f"{name}, flow: it is somewhere where depth is not")
+
+
+def _check_index(record: Record, place: int, view: RenderedView, points: NDArray[np.float64]) -> None:
+    """points: (H, W, 3) of the surface, world space. Each lies within its instance, or a pixel beside it."""
+    name, on = f"view {place}", view.depth > 0
+    _require_array(view.index, on.shape, np.uint16, f"{name}, index")
+    _require(not view.index[~on].any(), f"{name}, index: it is somewhere where depth is not")
+    _require(int(view.index.max()) <= len(record.instances), f"{name}, index: it is of no instance")
+    reach = _OUTSIDE * float(np.ptp(record.bounds, axis=0).max())
+    wide = np.ones_like(view.depth) if view.camera.orthographic else view.depth
+    pixel = _BESIDE * wide / view.camera.intrinsics.diagonal()[:2].min()
+    for one in record.instances_in(place):
+        shown = view.index == one.index
+        own = (points[shown] - one.to_world[:3, 3]) @ one.to_world[:3, :3]
+        beyond = np.maximum(one.bounds[0] - own, own - one.bounds[1]).clip(0).max(1, initial=0)
+        _require((beyond <= reach + pixel[shown]).all(), f"{name}, index: {one.name} is where it is not")
 
 
 def _check_settings(folder: Path, names: Sequence[str], fingerprints: Mapping[str, Sequence[float]]) -> None:

@@ -25,6 +25,7 @@ class Inspection:
     """What was found.
 
     kinds: of views. sizes: of pictures, (width, height). longest: longest sides, metres. problems: by object.
+    families: of objects, and of the instances of whole scenes.
     rows: label and pictures of some objects, for a contact sheet: views, then normals and object coordinates of the
         last of them.
     """
@@ -70,7 +71,7 @@ def _inspect_object(path: Path, found: Inspection, shown: bool) -> tuple[str, ..
     """Count one object and return the kinds of its views."""
     file = ObjectFile(path)
     record = file.record
-    found.families[record.family] += 1
+    found.families.update([one.family for one in record.instances] or [record.family])
     found.longest.append(float(np.ptp(record.bounds, axis=0).max()))
     for index, view in enumerate(record.views):
         kind, camera = view.kind, view.camera
@@ -91,6 +92,8 @@ def _row(file: ObjectFile) -> Row:
     on = (view.depth > 0)[..., None]
     normals = (passes.camera_normals(view, "opengl") + 1) / 2
     coordinates = passes.object_coordinates(view, record.bounds)
+    if view.index is not None:
+        coordinates = passes.instance_coordinates(view, record.instances_in(indices[-1]))
     pictures = [file.colour(index) / 255.0 for index in indices]
     return f"{record.name}  {record.family}", [*pictures, *(np.dstack((part, on)) for part in (normals, coordinates))]
 

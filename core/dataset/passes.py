@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import srgb
 from ..cameras import OPENCV_FROM_OPENGL
-from .records import RenderedView
+from .records import Instance, RenderedView
 
 
 def composite(view: RenderedView) -> NDArray[np.uint8]:
@@ -23,8 +25,31 @@ def composite(view: RenderedView) -> NDArray[np.uint8]:
 
 
 def mask(view: RenderedView) -> NDArray[np.bool_]:
-    """(H, W) bool: where what is seen of the object covers at least half of the pixel."""
-    return view.colour[..., 3] > 127
+    """(H, W) bool: where what is seen of the object covers at least half of the pixel; of a scene, any instance."""
+    return view.colour[..., 3] > 127 if view.index is None else view.index > 0
+
+
+def semantic(view: RenderedView, instances: Sequence[Instance], families: Sequence[str]) -> NDArray[np.uint16]:
+    """(H, W) uint16 class of what a view of a whole scene shows: 1 for the first of ``families``, 0 for nothing."""
+    classes = np.zeros(max((one.index for one in instances), default=0) + 1, np.uint16)
+    for one in instances:
+        classes[one.index] = families.index(one.family) + 1
+    return classes[view.index]
+
+
+def instance_coordinates(view: RenderedView, instances: Sequence[Instance]) -> NDArray[np.float32]:
+    """As :func:`object_coordinates`, of each of ``instances`` in its own frame.
+
+    Args:
+        instances: as they stand in the view, see ``Record.instances_in``.
+    """
+    points = world_points(view)
+    result = np.zeros((*view.depth.shape, 3), np.float32)
+    for one in instances:
+        on = (view.index == one.index) & (view.depth > 0)
+        own = (points[on] - one.to_world[:3, 3]) @ one.to_world[:3, :3]
+        result[on] = _in_cube(own, one.bounds)
+    return result
 
 
 def world_points(view: RenderedView) -> NDArray[np.float64]:
@@ -74,9 +99,12 @@ def object_coordinates(view: RenderedView, bounds: NDArray[np.float64]) -> NDArr
     Args:
         bounds: (2, 3) low and high corner of the object's bounding box, metres.
     """
+    return np.where(view.depth[..., None] > 0, _in_cube(world_points(view), bounds), 0).astype(np.float32)
+
+
+def _in_cube(points: NDArray[np.float64], bounds: NDArray[np.float64]) -> NDArray[np.float64]:
     low, high = bounds
-    inside = (world_points(view) - (low + high) / 2) / (high - low).max() + 0.5
-    return np.where(view.depth[..., None] > 0, inside.clip(0, 1), 0).astype(np.float32)
+    return ((points - (low + high) / 2) / max(float((high - low).max()), 1e-12) + 0.5).clip(0, 1)
 
 
 def sees(

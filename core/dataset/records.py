@@ -9,9 +9,9 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +50,9 @@ class Shape:
 class RenderedView:
     """One picture: colour (H, W, 4) uint8 straight alpha, depth (H, W) float32 metres, normal (H, W, 3) float16.
 
-    Of a whole scene besides: index (H, W) uint16, see :class:`Instance`, 0 where none is; and of an animated one
-    flow (H, W, 4) float16: by how many pixels, right and down, what is seen moves until the next picture (x, y), and
-    has moved since the previous one (x, y).
+    Of a whole scene besides: index (H, W) uint16, see :class:`Instance`, 0 where none is; and along its frames
+    flow (H, W, 4) float16: by how many pixels, right and down, what is seen moves until the next frame (x, y), and
+    has moved since the previous one (x, y), the mean over the pixel; 0 where nothing is.
     With a background or occluders besides: surroundings (H, W, 4) uint8 straight alpha, what is to be seen where colour
     is not opaque.
     """
@@ -69,22 +69,33 @@ class RenderedView:
 
 @dataclass(frozen=True)
 class ViewRecord:
-    """What is written of a view. drawn: each value that was drawn by chance for it, as JSON knows it."""
+    """What is written of a view.
+
+    drawn: each value that was drawn by chance for it, as JSON knows it.
+    frame: of the scene, None if it shows no scene. moved: to_world (4, 4) of those instances, by their index, that
+        stand elsewhere in it than the record says; see :meth:`Record.instances_in`.
+    """
 
     kind: str
     camera: Camera
     drawn: Mapping[str, Any] = field(default_factory=dict)
+    frame: int | None = None
+    moved: Mapping[int, NDArray[np.float64]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Instance:
-    """One object of a whole scene: index in the pictures, from 1; its frame to_world (4, 4) and bounds (2, 3) in it."""
+    """One object of a whole scene: index in the pictures, from 1; its frame to_world (4, 4) and bounds (2, 3) in it.
+
+    to_world is rigid: its axes are of unit length and bounds are in metres. shape: the same for copies of one shape.
+    """
 
     index: int
     name: str
     family: str
     to_world: NDArray[np.float64]
     bounds: NDArray[np.float64]
+    shape: str = ""
 
 
 @dataclass(frozen=True)
@@ -100,9 +111,18 @@ class Record:
     instances: tuple[Instance, ...] = ()
     more: Mapping[str, Any] = field(default_factory=dict)
 
+    def instances_in(self, view: int) -> tuple[Instance, ...]:
+        """The instances as they stand in the view with the index ``view``."""
+        moved = self.views[view].moved
+        return tuple(replace(one, to_world=moved.get(one.index, one.to_world)) for one in self.instances)
 
-def write_object(folder: Path, record: Record, shape: Shape, views: Sequence[RenderedView]) -> Path:
-    """Write ``objects/NAME.tar`` whole or not at all.
+    def families(self) -> list[str]:
+        """Sorted families: its own or, of a whole scene, those of its instances."""
+        return sorted({one.family for one in self.instances} or {self.family})
+
+
+def write_object(folder: Path, record: Record, shape: Shape | None, views: Iterable[RenderedView]) -> Path:
+    """Write ``objects/NAME.tar`` whole or not at all. shape: None for a whole scene that bounds no solid.
 
     Raises:
         DatasetError: the disk is full or the folder cannot be written.
@@ -113,7 +133,8 @@ def write_object(folder: Path, record: Record, shape: Shape, views: Sequence[Ren
         target.parent.mkdir(parents=True, exist_ok=True)
         with tarfile.open(partial, "w") as archive:
             _add(archive, f"{record.name}.json", json.dumps(_to_json(record)).encode())
-            _add(archive, f"{record.name}.shape.npz", _npz(_packed(shape)))
+            if shape is not None:
+                _add(archive, f"{record.name}.shape.npz", _npz(_packed(shape)))
             for index, view in enumerate(views):
                 _add(archive, f"{record.name}.{index:03d}.png", _png(view.colour))
                 if view.surroundings is not None:
@@ -151,6 +172,11 @@ class ObjectFile:
             with tarfile.open(path) as archive:
                 self._parts = {m.name: archive.extractfile(m).read() for m in archive if m.isfile()}  # type: ignore[union-attr]
             self.record = _from_json(json.loads(self.part("json")))
+
+    @property
+    def solid(self) -> bool:
+        """Whether it has the ground truth of :meth:`shape`; a whole scene may have none."""
+        return f"{self.path.stem}.shape.npz" in self._parts
 
     def shape(self) -> Shape:
         """The ground truth."""
@@ -238,7 +264,7 @@ def _to_json(record: Record) -> dict[str, Any]:
         "family": record.family,
         "bounds": record.bounds.tolist(),
         "fingerprint": list(record.fingerprint),
-        "views": [{"kind": v.kind, **camera_to_json(v.camera), "drawn": dict(v.drawn)} for v in record.views],
+        "views": [_view_to_json(view) for view in record.views],
         "instances": [
             {
                 "index": instance.index,
@@ -246,6 +272,7 @@ def _to_json(record: Record) -> dict[str, Any]:
                 "family": instance.family,
                 "to_world": instance.to_world.tolist(),
                 "bounds": instance.bounds.tolist(),
+                "shape": instance.shape,
             }
             for instance in record.instances
         ],
@@ -259,15 +286,29 @@ def _from_json(data: dict[str, Any]) -> Record:
     own = {"version", "name", "source", "family", "bounds", "fingerprint", "views", "instances"}
     return Record(
         data["name"], data["source"], data["family"], np.array(data["bounds"]), tuple(data["fingerprint"]),
-        tuple(ViewRecord(view["kind"], camera_from_json(view), view.get("drawn", {})) for view in data["views"]),
+        tuple(_view_from_json(view) for view in data["views"]),
         tuple(
             Instance(
-                one["index"], one["name"], one["family"], np.array(one["to_world"]), np.array(one["bounds"])
+                one["index"], one["name"], one["family"], np.array(one["to_world"]), np.array(one["bounds"]),
+                one.get("shape", ""),
             )
             for one in data.get("instances", ())
         ),
         {key: value for key, value in data.items() if key not in own},
     )  # fmt: skip
+
+
+def _view_to_json(view: ViewRecord) -> dict[str, Any]:
+    data = {"kind": view.kind, **camera_to_json(view.camera), "drawn": dict(view.drawn)}
+    if view.frame is not None:
+        data["frame"] = view.frame
+        data["moved"] = {str(index): to_world.tolist() for index, to_world in view.moved.items()}
+    return data
+
+
+def _view_from_json(data: Mapping[str, Any]) -> ViewRecord:
+    moved = {int(index): np.array(to_world) for index, to_world in data.get("moved", {}).items()}
+    return ViewRecord(data["kind"], camera_from_json(data), data.get("drawn", {}), data.get("frame"), moved)
 
 
 def _packed(shape: Shape) -> dict[str, NDArray[Any]]:

@@ -28,6 +28,24 @@ class Sightings:
     colour: NDArray[np.uint8]
 
 
+def points_shown(file: ObjectFile, views: Sequence[int], count: int) -> Shape:
+    """About ``count`` points that the views with the indices ``views`` show, evenly from all of them.
+
+    Returns:
+        A shape with these alone as its surface.
+    """
+    rng, nothing = np.random.default_rng(0), np.zeros((0, 3), np.float32)
+    surface, normals = [nothing], [nothing]
+    for index in views:
+        view = file.view(index)
+        rows, columns = np.nonzero((view.depth > 0) & passes.mask(view))
+        pick = rng.permutation(len(rows))[: -(-count // len(views))]
+        surface.append(passes.world_points(view)[rows[pick], columns[pick]].astype(np.float32))
+        normals.append(view.normal[rows[pick], columns[pick]].astype(np.float32))
+    bits = np.zeros(0, bool)
+    return Shape(nothing, bits, nothing, bits, np.concatenate(surface), np.concatenate(normals))
+
+
 def sightings(file: ObjectFile, shape: Shape, views: Sequence[int]) -> Sightings:
     """Where the views with the indices ``views`` see ``shape.surface``."""
     low, high = file.record.bounds

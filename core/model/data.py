@@ -70,8 +70,10 @@ def spread(objects: Sequence[TrainingObject], count: int) -> list[TrainingObject
 
 
 def load_object(path: Path) -> TrainingObject | None:
-    """One object's file as arrays; None if a view of it is empty."""
+    """One object's file as arrays; None if a view of it is empty, or if it is a whole scene."""
     file = ObjectFile(path)
+    if file.record.instances:
+        return None
     record, shape = file.record, file.shape()
     low, high = record.bounds
     centre, size = (low + high) / 2, float((high - low).max())

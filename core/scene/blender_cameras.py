@@ -106,14 +106,26 @@ def _intrinsics(projection: NDArray[np.float64], width: int, height: int) -> NDA
 
 
 def _pose(name: str, evaluated: bpy.types.Object) -> NDArray[np.float64]:
-    """Camera-to-world (4, 4) without the object's scale, as it is rendered, and orthonormal in double precision."""
-    pose = np.array(evaluated.matrix_world, float)
-    turn = pose[:3, :3] / np.maximum(np.linalg.norm(pose[:3, :3], axis=0), 1e-12)
-    if np.abs(turn.T @ turn - np.eye(3)).max() > _RIGID or np.linalg.det(turn) < 0:
+    """Camera-to-world (4, 4) without the object's scale, as it is rendered."""
+    matrix = np.array(evaluated.matrix_world, float)
+    pose = rigid(matrix)
+    turn = matrix[:3, :3] / np.maximum(np.linalg.norm(matrix[:3, :3], axis=0), 1e-12)
+    if pose is None or np.abs(turn.T @ turn - np.eye(3)).max() > _RIGID or np.linalg.det(turn) < 0:
         raise SceneError(f"{name} is mirrored or sheared by its scale or that of its parents: apply their scale")
-    left, _, right = np.linalg.svd(turn)
-    pose[:3, :3] = left @ right
     return pose
+
+
+def rigid(matrix: np.ndarray) -> np.ndarray | None:
+    """``matrix`` (4, 4) without its scale, its axes orthonormal in double precision; None if it has no volume."""
+    lengths = np.linalg.norm(matrix[:3, :3], axis=0)
+    if not lengths.min() > 1e-12:
+        return None
+    left, stretch, right = np.linalg.svd(matrix[:3, :3] / lengths)
+    if not stretch[-1] > 1e-6:
+        return None
+    result = np.eye(4)
+    result[:3, :3], result[:3, 3] = left @ right, matrix[:3, 3]
+    return result
 
 
 def _sized(camera: Camera, size: int) -> Camera:

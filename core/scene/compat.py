@@ -23,3 +23,11 @@ def write_multilayer_exr(settings: bpy.types.ImageFormatSettings) -> None:
     settings.exr_codec = 'ZIP'
     if bpy.app.version >= (5, 0, 0):
         settings.use_exr_interleave = True  # else every pass is a part of its own, which core.exr does not read
+
+
+def write_png(settings: bpy.types.ImageFormatSettings) -> None:
+    """Write 8 bit colour and alpha. From 5.0 on the kind of media comes first."""
+    if bpy.app.version >= (5, 0, 0):
+        settings.media_type = 'IMAGE'
+    settings.file_format = 'PNG'
+    settings.color_mode, settings.color_depth, settings.compression = 'RGBA', '8', 15

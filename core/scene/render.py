@@ -71,7 +71,7 @@ class Studio:
 
     def sight(self, points: NDArray[np.floating], normals: NDArray[np.floating]) -> Sight:
         """Tells which cameras see a surface among the shown objects; see :class:`Sight`."""
-        return Sight(self._scene, points, normals)
+        return Sight(self.scene, points, normals)
 
     def light(self, light: Light) -> None:
         """Set the dome, the sun and the lamps; see :class:`Light`."""
@@ -112,28 +112,11 @@ class Studio:
         return _stack(self._passes(camera), "Combined.", "RGBA")
 
     def _passes(self, camera: Camera) -> dict[str, NDArray[np.float32]]:
-        self._aim(camera)
+        aim(self.scene, camera)
         path = self._folder / "view.exr"
         self.scene.render.filepath = str(path)
         bpy.ops.render.render(write_still=True, scene=self.scene.name)
         return {name.partition(".")[2]: values for name, values in exr.read(path).items()}
-
-    def _aim(self, camera: Camera) -> None:
-        render, obj = self.scene.render, self.scene.camera
-        render.resolution_x, render.resolution_y, render.resolution_percentage = camera.width, camera.height, 100
-        obj.matrix_world = mathutils.Matrix(camera.to_world)
-        data = obj.data
-        focal, tall = camera.intrinsics[0, 0], camera.intrinsics[0, 0] / camera.intrinsics[1, 1]
-        render.pixel_aspect_x, render.pixel_aspect_y = max(1 / tall, 1), max(tall, 1)  # Blender takes none below 1
-        data.type = 'ORTHO' if camera.orthographic else 'PERSP'
-        # under a horizontal fit, scale, lens and both shifts belong to the width, counted in pixels as wide as they are
-        data.sensor_fit = 'HORIZONTAL'
-        data.ortho_scale = camera.width / focal
-        data.lens = focal / camera.width * data.sensor_width
-        data.shift_x = (camera.width / 2 - camera.intrinsics[0, 2]) / camera.width
-        data.shift_y = (camera.intrinsics[1, 2] - camera.height / 2) / camera.width * tall
-        reach = float(np.linalg.norm(camera.to_world[:3, 3])) * 4 + 100
-        data.clip_start, data.clip_end = reach * 1e-5, reach
 
 
 @contextmanager
@@ -185,6 +168,25 @@ def _set_lamp(obj: bpy.types.Object, lamp: Lamp) -> None:
     obj.data.energy, obj.data.size, obj.data.color = lamp.power, lamp.size, black_body(lamp.temperature)
     way = mathutils.Vector(lamp.target) - mathutils.Vector(lamp.place)
     obj.matrix_world = mathutils.Matrix.LocRotScale(lamp.place, way.to_track_quat('-Z', 'Y'), None)
+
+
+def aim(scene: bpy.types.Scene, camera: Camera) -> None:
+    """Let the camera object of ``scene`` render as ``camera`` does."""
+    render, obj = scene.render, scene.camera
+    render.resolution_x, render.resolution_y, render.resolution_percentage = camera.width, camera.height, 100
+    obj.matrix_world = mathutils.Matrix(camera.to_world)
+    data = obj.data
+    focal, tall = camera.intrinsics[0, 0], camera.intrinsics[0, 0] / camera.intrinsics[1, 1]
+    render.pixel_aspect_x, render.pixel_aspect_y = max(1 / tall, 1), max(tall, 1)  # Blender takes none below 1
+    data.type = 'ORTHO' if camera.orthographic else 'PERSP'
+    # under a horizontal fit, scale, lens and both shifts belong to the width, counted in pixels as wide as they are
+    data.sensor_fit = 'HORIZONTAL'
+    data.ortho_scale = camera.width / focal
+    data.lens = focal / camera.width * data.sensor_width
+    data.shift_x = (camera.width / 2 - camera.intrinsics[0, 2]) / camera.width
+    data.shift_y = (camera.intrinsics[1, 2] - camera.height / 2) / camera.width * tall
+    reach = float(np.linalg.norm(camera.to_world[:3, 3])) * 4 + 100
+    data.clip_start, data.clip_end = reach * 1e-5, reach
 
 
 def _dome() -> bpy.types.World:

@@ -74,7 +74,7 @@ def scene_sources(objects: Sequence[bpy.types.Object]) -> list[Source]:
     """Each mesh object of the scene as one object of the set; its children come along."""
     return [
         Source(
-            _safe(obj.name), f"scene:{obj.name}", obj.get("maquette_family", ""),
+            safe_name(obj.name), f"scene:{obj.name}", obj.get("maquette_family", ""),
             lambda obj=obj: nullcontext([obj, *obj.children_recursive]),
         )
         for obj in objects
@@ -93,7 +93,7 @@ def file_sources(folder: Path) -> list[Source]:
         raise DatasetError(f"{folder} holds no mesh file ({', '.join(importing.SUFFIXES)})")
     return [
         Source(
-            _safe(path.relative_to(folder).with_suffix("").as_posix()), path.name, path.parent.name,
+            safe_name(path.relative_to(folder).with_suffix("").as_posix()), path.name, path.parent.name,
             lambda path=path: importing.imported(path),
         )
         for path in paths
@@ -126,7 +126,7 @@ def render_dataset(sources: Sequence[Source], folder: Path, settings: Settings) 
     """
     of_scene = blender_cameras.of_scene(bpy.context, settings.cameras, settings.size)
     settings.random.check()
-    _prepare(folder, settings)
+    prepare(folder, settings)
     mine = sorted(sources, key=lambda source: source.name)[settings.shard[0] :: settings.shard[1]]
     written = found = 0
     skipped: dict[str, str] = {}
@@ -241,8 +241,14 @@ def _light(settings: Settings, rng: np.random.Generator) -> Light:
     return Light(dome, level * (0.7 if sunny else 1), turn, sun if sunny else 0.0, tilt, about)
 
 
-def _prepare(folder: Path, settings: Settings) -> None:
+def prepare(folder: Path, settings: Settings, whole: object = None) -> None:
+    """Make ``folder`` ready for a set made with ``settings``, and of a whole scene with the dataclass ``whole``.
+
+    Raises:
+        OutputError: it cannot be written. DatasetError: a set that was made with others lies there.
+    """
     kept = {key: value for key, value in asdict(settings).items() if key not in ("most_triangles", "shard", "threads")}
+    kept |= {"whole_scene": asdict(whole)} if whole else {}  # type: ignore[call-overload]
     kept = {"version": VERSION, **json.loads(json.dumps(kept, default=str))}
     usual = json.loads(json.dumps(asdict(Randomisation()), default=str))
     path = folder / "dataset.json"
@@ -266,5 +272,6 @@ def write_splits(folder: Path) -> dict[str, str]:
     return assigned
 
 
-def _safe(name: str) -> str:
+def safe_name(name: str) -> str:
+    """``name`` as that of a file."""
     return "".join(c if c.isalnum() or c in "-_" else "_" for c in name.replace("/", "__"))

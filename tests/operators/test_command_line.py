@@ -212,3 +212,32 @@ def test_processes_that_fail_are_told_of(as_script, tmp_path):
     done = as_script("dataset", tmp_path / "set", "--procedural", "nosuch", "--processes", 2)
     assert done.returncode == 1
     assert "There is no generator named 'nosuch'" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_whole_scene_from_the_command_line_and_the_operator_are_one(maquette, tmp_path, capfd):
+    from maquette.core.dataset.records import ObjectFile
+
+    bpy.ops.mesh.primitive_cube_add(size=1)
+    bpy.context.object["kind"] = "box"
+    camera = bpy.data.objects.new("eye", bpy.data.cameras.new("eye"))
+    camera.location = (0, 0, 6)
+    bpy.context.scene.collection.objects.link(camera)
+    bpy.context.scene.camera = camera
+    small = ("--size", 32, "--samples", 1, "--points", 512, "--class-property", "kind")
+    code = maquette("dataset", tmp_path / "line", "--whole-scene", "--cameras", "path:3..4", *small)
+    assert code == 0 and "1 objects written" in capfd.readouterr().out
+    done = bpy.ops.maquette.render_dataset(
+        folder=str(tmp_path / "button"), source='WHOLE', cameras="path:3..4", class_property="kind",
+        size=32, samples=1, points=512,
+    )  # fmt: skip
+    assert done == {'FINISHED'}
+    line, button = (ObjectFile(tmp_path / folder / "objects/Scene.tar") for folder in ("line", "button"))
+    assert [view.frame for view in line.record.views] == [3, 4]
+    assert [one.family for one in line.record.instances] == ["box"]
+    for kind in ("index", "depth", "flow"):
+        np.testing.assert_array_equal(getattr(line.view(1), kind), getattr(button.view(1), kind))
+
+
+def test_a_path_and_other_cameras_of_a_whole_scene_are_refused(maquette, tmp_path, capfd):
+    assert maquette("dataset", tmp_path / "set", "--whole-scene", "--cameras", "path:2..4", "sides") == 1
+    assert "render it twice" in capfd.readouterr().err

@@ -245,9 +245,10 @@ def test_stand_ins_are_where_and_as_the_objects_are_seen(cube):
 
 
 def settings(**changes):
+    from maquette.core.dataset.rigs import parse
     from maquette.core.scene.training_set import Settings
 
-    return Settings(**{"size": 32, "samples": 1, "free_views": 2, "points": 512, "sheet": ("front",), **changes})
+    return Settings(**{"size": 32, "samples": 1, "cameras": parse(["sides:front", "free:2"]), "points": 512, **changes})
 
 
 def make(folder, **options):
@@ -285,7 +286,7 @@ def test_a_set_with_everything_is_whole_and_the_same_again(cube, pictures, tmp_p
     for index, view in enumerate(one.record.views):
         whole, again = (passes.composite(file.view(index)).astype(int) for file in (one, two))
         assert np.abs(whole - again).max() <= 2
-        assert set(view.drawn) == {"light", "background", "occluders", "hidden_at_most"}
+        assert {"light", "background", "occluders", "hidden_at_most"} <= set(view.drawn)
         if view.drawn["background"]["kind"] == "plain" and not view.drawn["occluders"]:
             assert whole[0, 0].tolist() == [*view.drawn["background"]["colour"], 255]
 
@@ -335,7 +336,7 @@ def test_operator_and_command_line_draw_the_same(cube, pictures, tmp_path):
     from maquette.operators import randomisation
 
     done = bpy.ops.maquette.render_dataset(
-        folder=str(tmp_path / "set"), source='SCENE', size=32, samples=1, free_views=0, points=512, lamps=1,
+        folder=str(tmp_path / "set"), source='SCENE', size=32, samples=1, cameras="sides", points=512, lamps=1,
         materials=0.5, textures=str(pictures),
         backgrounds={'PLAIN', 'IMAGE'}, background_folder=str(pictures), turn='Z',
         scale=(0.5, 2), occluders=1, hidden=0.25,

@@ -18,12 +18,18 @@ pixels from the centre of the top left one, so ``cam_K`` has the principal point
 boxes are as wide as from the first pixel to the last. BOP has no orthographic camera: those views are left out, and an
 object that has no other as well. There is no ``camera.json``, as views differ in their intrinsics.
 
+A whole scene is one folder with a pose for each of its instances that a picture shows. Copies of one shape are one
+object, whose model is made of the points that the pictures show of it. How much of an instance something hides is not
+known: there is ``mask_visib/`` and no ``mask/``, and ``scene_gt_info.json`` tells of what is visible alone.
+
 After docs/bop_datasets_format.md and ``misc.py`` of github.com/thodan/bop_toolkit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +41,13 @@ from ...sheet import bounding_box
 from .. import passes
 from ..output import write as write_file
 from ..output import write_json, write_png
-from ..records import RenderedView
+from ..records import Instance, Record, RenderedView
 from ..sightings import sightings
 from .selection import Item, Selection
 
 _FOLDERS = {"train": "train", "validation": "val", "test": "test"}
 _MILLIMETRES = 1000
+_POINTS = 4096  # of the model of a shape of a whole scene
 _CENTRES = np.array(((0, 0, 0.5), (0, 0, 0.5), (0, 0, 0)))
 _HEADER = """ply
 format ascii 1.0
@@ -58,17 +65,34 @@ end_header
 """
 
 
+@dataclass(frozen=True)
+class _Thing:
+    """What a picture shows: object ID, pose (4, 4) of its model in world space, metres, and mask (H, W)."""
+
+    number: int
+    to_world: NDArray[np.float64]
+    mask: NDArray[np.bool_]
+
+
 def write(selection: Selection, out: Path) -> Iterator[tuple[int, int]]:
     """Write each object, and at last what tells of all; yields how many views were written and left out."""
     models: dict[int, dict[str, Any]] = {}
     targets: list[dict[str, int]] = []
+    shapes = selection.shapes()
     for item in selection:
         if item.pinhole:
-            models[item.number] = _write_model(item, out / "models" / f"obj_{item.number:06d}.ply")
-            _write_scene(item, out / _FOLDERS.get(item.split, item.split) / f"{item.number:06d}")
+            if item.file.record.instances:
+                models |= _write_models(item, out / "models", shapes)
+            else:
+                models[item.number] = _write_model(item, out / "models" / f"obj_{item.number:06d}.ply")
+            folder = out / _FOLDERS.get(item.split, item.split) / f"{item.number:06d}"
+            shown = _write_scene(item, folder, shapes)
             if item.split == "test":
-                numbers = {"scene_id": item.number, "obj_id": item.number, "inst_count": 1}
-                targets += [{"im_id": index, **numbers} for index in item.pinhole]
+                targets += [
+                    {"im_id": index, "scene_id": item.number, "obj_id": number, "inst_count": count}
+                    for index, counted in shown.items()
+                    for number, count in counted.items()
+                ]
         yield len(item.pinhole), len(item.file.record.views) - len(item.pinhole)
     write_json(out / "models/models_info.json", models)
     if targets:
@@ -79,18 +103,54 @@ def _write_model(item: Item, path: Path) -> dict[str, Any]:
     """Write the surface points and return their entry of ``models_info.json``."""
     record, shape = item.file.record, item.file.shape()
     colour = sightings(item.file, shape, range(len(record.views))).colour
-    points = (shape.surface - record.bounds.mean(0)) * _MILLIMETRES
+    return _model(path, record.name, shape.surface, shape.surface_normals, colour, record.bounds)
+
+
+def _write_models(item: Item, folder: Path, shapes: Mapping[tuple[str, str], int]) -> dict[int, dict[str, Any]]:
+    """Write what the pictures show of each shape of a whole scene; returns entries of ``models_info.json``."""
+    record = item.file.record
+    found: dict[int, list[NDArray[np.float64]]] = {}
+    for index in item.pinhole:
+        view = item.file.view(index)
+        points = passes.world_points(view)
+        for one in record.instances_in(index):
+            on = (view.index == one.index) & (view.depth > 0)
+            turn, place = one.to_world[:3, :3], one.to_world[:3, 3]
+            rows = np.hstack(((points[on] - place) @ turn, view.normal[on] @ turn, view.colour[on][:, :3]))
+            found.setdefault(shapes[_key(record, one)], []).append(rows)
+    result, rng, bounds = {}, np.random.default_rng(0), _bounds(record, shapes)
+    names = {shapes[_key(record, one)]: one.name for one in reversed(record.instances)}
+    for number, parts in sorted(found.items()):
+        rows = np.concatenate(parts)
+        rows = rows[rng.permutation(len(rows))[:_POINTS]]
+        if len(rows):
+            path = folder / f"obj_{number:06d}.ply"
+            colour = rows[:, 6:].astype(np.uint8)
+            result[number] = _model(path, names[number], rows[:, :3], rows[:, 3:6], colour, bounds[number])
+    return result
+
+
+def _key(record: Record, instance: Instance) -> tuple[str, str]:
+    return record.name, instance.shape or instance.name
+
+
+def _model(
+    path: Path, name: str, surface: NDArray[np.floating], normals: NDArray[np.floating], colour: NDArray[np.uint8],
+    bounds: NDArray[np.float64],
+) -> dict[str, Any]:  # fmt: skip
+    """Write points (P, 3), metres, with normals (P, 3) and colour (P, 3), the centre of ``bounds`` (2, 3) at 0."""
+    points = (surface - bounds.mean(0)) * _MILLIMETRES
     lines = (
         f"{x:.6g} {y:.6g} {z:.6g} {nx:.4f} {ny:.4f} {nz:.4f} {red} {green} {blue}\n"
-        for (x, y, z), (nx, ny, nz), (red, green, blue) in zip(points, shape.surface_normals, colour, strict=True)
+        for (x, y, z), (nx, ny, nz), (red, green, blue) in zip(points, normals, colour, strict=True)
     )
     write_file(path, _HEADER.format(count=len(points)) + "".join(lines))
-    size = ((record.bounds[1] - record.bounds[0]) * _MILLIMETRES).tolist()
+    size = ((bounds[1] - bounds[0]) * _MILLIMETRES).tolist()
     return {
         "diameter": diameter(points),
         **{f"min_{axis}": -length / 2 for axis, length in zip("xyz", size, strict=True)},
         **{f"size_{axis}": length for axis, length in zip("xyz", size, strict=True)},
-        "name": record.name,
+        "name": name,
     }
 
 
@@ -102,31 +162,75 @@ def diameter(points: NDArray[np.floating]) -> float:
     return float(np.sqrt(max((square[part, None] + square - 2 * points[part] @ points.T).max() for part in parts)))
 
 
-def _write_scene(item: Item, folder: Path) -> None:
-    cameras, poses, infos = {}, {}, {}
-    centre = item.file.record.bounds.mean(0)
+def _write_scene(item: Item, folder: Path, shapes: Mapping[tuple[str, str], int]) -> dict[int, Counter[int]]:
+    """Write the pictures and what is to be known of them; returns how often each shows which object."""
+    cameras, poses, infos, shown = {}, {}, {}, {}
+    whole = bool(item.file.record.instances)
     for index in item.pinhole:
         view = item.file.view(index)
-        mask = passes.mask(view)
         step = max(float(view.depth.max()), 1e-6) * _MILLIMETRES / 65535
         write_png(folder / f"rgb/{index:06d}.png", _before_black(view.colour))
         write_png(folder / f"depth/{index:06d}.png", _deep(view.depth, step))
-        for name in ("mask", "mask_visib"):
-            write_png(folder / f"{name}/{index:06d}_000000.png", mask.astype(np.uint8) * 255)
+        things = _instances(item, index, view, shapes) if whole else [_object(item, view)]
+        for place, thing in enumerate(things):
+            for name in ("mask_visib",) if whole else ("mask", "mask_visib"):
+                write_png(folder / f"{name}/{index:06d}_{place:06d}.png", thing.mask.astype(np.uint8) * 255)
         pose = view.camera.from_world
-        turn, move = pose[:3, :3], pose[:3, 3]
         cameras[index] = {
             "cam_K": (view.camera.intrinsics - _CENTRES).ravel().tolist(), "depth_scale": step,
-            "cam_R_w2c": turn.ravel().tolist(), "cam_t_w2c": (move * _MILLIMETRES).tolist(),
+            "cam_R_w2c": pose[:3, :3].ravel().tolist(), "cam_t_w2c": (pose[:3, 3] * _MILLIMETRES).tolist(),
         }  # fmt: skip
-        poses[index] = [{
-            "obj_id": item.number, "cam_R_m2c": turn.ravel().tolist(),
-            "cam_t_m2c": ((turn @ centre + move) * _MILLIMETRES).tolist(),
-        }]  # fmt: skip
-        infos[index] = [_info(mask, view)]
+        poses[index] = [
+            {
+                "obj_id": thing.number,
+                "cam_R_m2c": (pose @ thing.to_world)[:3, :3].ravel().tolist(),
+                "cam_t_m2c": ((pose @ thing.to_world)[:3, 3] * _MILLIMETRES).tolist(),
+            }
+            for thing in things
+        ]
+        infos[index] = [_visible(thing.mask) if whole else _info(thing.mask, view) for thing in things]
+        shown[index] = Counter(thing.number for thing in things)
     write_json(folder / "scene_camera.json", cameras)
     write_json(folder / "scene_gt_info.json", infos)
     write_json(folder / "scene_gt.json", poses)
+    return shown
+
+
+def _object(item: Item, view: RenderedView) -> _Thing:
+    return _Thing(item.number, _moved(np.eye(4), item.file.record.bounds), passes.mask(view))
+
+
+def _instances(item: Item, index: int, view: RenderedView, shapes: Mapping[tuple[str, str], int]) -> list[_Thing]:
+    """Those that the picture shows. The models of copies are centred alike, by the bounds of all of them."""
+    record = item.file.record
+    bounds = _bounds(record, shapes)
+    found = []
+    for one in record.instances_in(index):
+        number, mask = shapes[_key(record, one)], view.index == one.index
+        if mask.any():
+            found.append(_Thing(number, _moved(one.to_world, bounds[number]), mask))
+    return found
+
+
+def _bounds(record: Record, shapes: Mapping[tuple[str, str], int]) -> dict[int, NDArray[np.float64]]:
+    """(2, 3) of each shape in its own frame, which holds those of all its copies."""
+    bounds: dict[int, NDArray[np.float64]] = {}
+    for one in record.instances:
+        number = shapes[_key(record, one)]
+        old = bounds.get(number, one.bounds)
+        bounds[number] = np.stack((np.minimum(old[0], one.bounds[0]), np.maximum(old[1], one.bounds[1])))
+    return bounds
+
+
+def _moved(to_world: NDArray[np.float64], bounds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """``to_world`` (4, 4) of a frame as that of a model whose origin is the centre of ``bounds`` (2, 3) in it."""
+    centre = np.eye(4)
+    centre[:3, 3] = bounds.mean(0)
+    return to_world @ centre
+
+
+def _visible(mask: NDArray[np.bool_]) -> dict[str, Any]:
+    return {"bbox_visib": _box(mask), "px_count_visib": int(mask.sum())}
 
 
 def _info(mask: NDArray[np.bool_], view: RenderedView) -> dict[str, Any]:

@@ -7,7 +7,8 @@
       annotations/instances_train.json     and of the other splits that have objects
 
 A category is a family (``object`` if it has none), numbered alike in every export of the same set. Each view shows one
-object, whose mask is a run-length encoding with plain counts; a view that shows nothing has no annotation.
+object, or the instances of a whole scene, each of them that it shows with an annotation of its own. A mask is what is
+seen, as a run-length encoding with plain counts; what shows nothing has no annotation.
 
 After cocodataset.org/#format-data.
 """
@@ -26,6 +27,7 @@ from ...sheet import bounding_box
 from .. import passes
 from ..output import write as write_file
 from ..output import write_json
+from ..records import Record, RenderedView
 from .selection import Selection
 
 
@@ -35,7 +37,7 @@ def write(selection: Selection, out: Path) -> Iterator[tuple[int, int]]:
     categories = {family: number for number, family in enumerate(families, 1)}
     images: dict[str, list[dict[str, Any]]] = {}
     annotations: dict[str, list[dict[str, Any]]] = {}
-    numbers = count(1)
+    numbers, instances = count(1), count(1)
     for item in selection:
         record = item.file.record
         for index in range(len(record.views)):
@@ -44,9 +46,8 @@ def write(selection: Selection, out: Path) -> Iterator[tuple[int, int]]:
             write_file(out / "images" / name, item.file.part(f"{index:03d}.png"))
             size = {"height": view.camera.height, "width": view.camera.width}
             images.setdefault(item.split, []).append({"id": number, "file_name": name, **size})
-            mask = passes.mask(view)
-            if mask.any():
-                annotation = {"id": number, "image_id": number, "category_id": categories[record.family]}
+            for family, mask in _masks(view, record):
+                annotation = {"id": next(instances), "image_id": number, "category_id": categories[family]}
                 annotations.setdefault(item.split, []).append({**annotation, **_instance(mask)})
         yield len(record.views), 0
     for split, own in images.items():
@@ -58,6 +59,15 @@ def write(selection: Selection, out: Path) -> Iterator[tuple[int, int]]:
                 "categories": [{"id": number, "name": family or "object"} for family, number in categories.items()],
             },
         )
+
+
+def _masks(view: RenderedView, record: Record) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Family and mask (H, W) of each thing that the view shows."""
+    if view.index is None:
+        found = [(record.family, passes.mask(view))]
+    else:
+        found = [(one.family, view.index == one.index) for one in record.instances]
+    return ((family, mask) for family, mask in found if mask.any())
 
 
 def run_lengths(mask: NDArray[np.bool_]) -> list[int]:

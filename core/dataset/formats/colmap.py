@@ -10,7 +10,7 @@
 
 World space is the set's, in metres. Pixels count from the outer corner of the top left one, as here. COLMAP has no
 orthographic camera, so those views are left out, and an object that has no other as well. Points and poses are
-exact, so the ERROR of each point is 0.
+exact, so the ERROR of each point is 0. The points of a whole scene are some that its pictures show.
 
 After colmap.github.io/format.html.
 """
@@ -25,8 +25,10 @@ from numpy.typing import NDArray
 
 from ...cameras import Camera
 from ..output import write as write_file
-from ..sightings import Sightings, sightings
+from ..sightings import Sightings, points_shown, sightings
 from .selection import Item, Selection, write_each
+
+_POINTS = 8192  # of a whole scene
 
 
 def write(selection: Selection, out: Path) -> Iterator[tuple[int, int]]:
@@ -35,7 +37,8 @@ def write(selection: Selection, out: Path) -> Iterator[tuple[int, int]]:
 
 
 def _write_object(item: Item, folder: Path) -> None:
-    shape = item.file.shape()
+    scene = bool(item.file.record.instances)
+    shape = points_shown(item.file, item.pinhole, _POINTS) if scene else item.file.shape()
     found = sightings(item.file, shape, item.pinhole)
     cameras = [item.file.record.views[index].camera for index in item.pinhole]
     names = [f"{index:03d}.png" for index in item.pinhole]

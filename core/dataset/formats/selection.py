@@ -44,7 +44,17 @@ class Selection:
 
     def families(self) -> list[str]:
         """Families of the whole set, sorted, so that exports of its parts agree about them."""
-        return sorted({read_record(self._path(name)).family for name in self.splits})
+        return sorted({family for name in self.splits for family in read_record(self._path(name)).families()})
+
+    def shapes(self) -> dict[tuple[str, str], int]:
+        """Number of each shape of the instances of whole scenes, by the scene's name and the shape's.
+
+        They follow those of the objects and are of the whole set as well.
+        """
+        found = {
+            (name, one.shape or one.name) for name in self.splits for one in read_record(self._path(name)).instances
+        }
+        return {key: number for number, key in enumerate(sorted(found), len(self.splits) + 1)}
 
     def _path(self, name: str) -> Path:
         return self.folder / "objects" / f"{name}.tar"

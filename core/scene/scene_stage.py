@@ -1,0 +1,222 @@
+"""A copy of a scene that is rendered in its place, so that the scene itself stays as it is."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import bpy
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import exr
+from ..cameras import Camera
+from ..dataset.records import RenderedView
+from ..errors import SceneError
+from . import compat
+from .geometry import Reader, Snapshot, reader
+from .instances import numbered
+from .render import aim
+
+_NAME = "Maquette Whole Scene"
+_EMPTY = "Maquette Empty"
+_GONE = "The scene was taken away while it was rendered: let it be, and render again"
+_FAR = 1e9
+_PASSES = ("combined", "z", "normal", "object_index", "vector")
+_PLAIN = (  # what would alter the picture, or make passes that are not of the scene's geometry
+    "use_border", "use_freestyle", "use_multiview", "use_motion_blur", "use_stamp", "use_compositing",
+    "use_sequencer", "use_persistent_data", "use_single_layer", "use_placeholder",
+)  # fmt: skip
+
+
+class SceneStage:
+    """The copy of a scene; make it with :func:`scene_stage`. Between its steps the user may do anything.
+
+    cameras: names of the cameras of the copy, by those of the scene's own, in their order.
+    """
+
+    def __init__(
+        self, name: str, empty: str, cameras: Mapping[str, str], own: str, size: int, reading: Reader, folder: Path
+    ) -> None:
+        self.cameras = cameras
+        self._name = name
+        self._empty = empty
+        self._own = own
+        self._shape = _fitted(bpy.data.scenes[name].render, size)
+        self._reader = reading
+        self._folder = folder
+
+    @property
+    def scene(self) -> bpy.types.Scene:
+        """The copy.
+
+        Raises:
+            SceneError: it was deleted or undone.
+        """
+        scene = bpy.data.scenes.get(self._name)
+        if scene is None:
+            raise SceneError(_GONE)
+        return scene
+
+    def read(self, frame: int) -> Snapshot:
+        """What the scene holds at ``frame``, and its own cameras."""
+        scene = self.scene
+        self._look_by(scene, next(iter(self.cameras.values()), self._own))
+        self._resize(scene)
+        compat.write_png(scene.render.image_settings)
+        return self._reader.read(scene, tuple(self.cameras.values()), lambda: self._render(scene, frame))
+
+    def render(
+        self, kind: str, camera: Camera, own: str | None, frame: int, sources: Mapping[str, int], flow: bool
+    ) -> RenderedView:
+        """One picture at ``frame``; its index is of ``sources``, see ``instances.numbered``.
+
+        Args:
+            own: name of the copy's camera that ``camera`` tells of, None for one that is not of the scene.
+        """
+        scene = self.scene
+        self._look_by(scene, own or self._own)
+        if own:
+            self._resize(scene)
+        else:
+            scene.render.pixel_aspect_x = scene.render.pixel_aspect_y = 1
+            aim(scene, camera)
+        compat.write_multilayer_exr(scene.render.image_settings)
+        scene.view_layers[0].use_pass_vector = flow
+        with numbered(sources):
+            path = self._render(scene, frame)
+        passes = {name.partition(".")[2]: values for name, values in exr.read(path).items()}
+        return _view(kind, camera, passes, self._colour(scene), flow)
+
+    def _colour(self, scene: bpy.types.Scene) -> NDArray[np.uint8]:
+        """The picture just rendered, in the scene's own colour management: (H, W, 4) uint8."""
+        from PIL import Image
+
+        compat.write_png(scene.render.image_settings)
+        path = self._folder / "colour.png"
+        bpy.data.images["Render Result"].save_render(str(path), scene=scene)
+        return np.array(Image.open(path))
+
+    def _render(self, scene: bpy.types.Scene, frame: int) -> Path:
+        """Render ``frame``, as an animation of it: else Blender takes the frame of the scene in the window.
+
+        After a render Blender evaluates that scene anew, and what is not keyed is lost: so an empty one stands for it.
+        """
+        empty = bpy.data.scenes.get(self._empty)
+        if empty is None:
+            raise SceneError(_GONE)
+        for path in self._folder.glob("frame_*"):
+            path.unlink()
+        scene.frame_start = scene.frame_end = frame
+        scene.render.filepath = str(self._folder / "frame_")
+        with bpy.context.temp_override(scene=empty, view_layer=empty.view_layers[0]):
+            bpy.ops.render.render(animation=True, scene=scene.name)
+        return next(self._folder.glob("frame_*"))
+
+    def _resize(self, scene: bpy.types.Scene) -> None:
+        render = scene.render
+        render.resolution_x, render.resolution_y, render.resolution_percentage = *self._shape[:2], 100
+        render.pixel_aspect_x, render.pixel_aspect_y = self._shape[2:]
+
+    def _look_by(self, scene: bpy.types.Scene, name: str) -> None:
+        camera = scene.objects.get(name)
+        if camera is None:
+            raise SceneError(_GONE)
+        scene.camera = camera
+
+
+@contextmanager
+def scene_stage(
+    scene: bpy.types.Scene, layer: str, size: int, samples: int, threads: int, world: bool
+) -> Iterator[SceneStage]:
+    """A :class:`SceneStage` of the view layer named ``layer``; the open file is as before afterwards.
+
+    Args:
+        size: longer side of the pictures of the scene's own cameras, pixels. samples: of Cycles a pixel.
+        threads: of the renderer, 0 for all cores. world: whether it is seen behind the objects.
+    """
+    made: list[tuple[bpy.types.bpy_prop_collection, str]] = []
+    try:
+        copy = scene.copy()
+        copy.name = _NAME
+        made.append((bpy.data.scenes, copy.name))
+        made.append((bpy.data.scenes, bpy.data.scenes.new(_EMPTY).name))
+        names = {}
+        for obj in [obj for obj in copy.view_layers[layer].objects if obj.type == 'CAMERA']:
+            names[obj.name] = _camera(copy, obj, made).name
+        own = _camera(copy, None, made).name
+        for marker in copy.timeline_markers:
+            if marker.camera and marker.camera.name in names:
+                marker.camera = copy.objects[names[marker.camera.name]]
+        active = scene.camera.name if scene.camera else ""
+        names = dict(sorted(names.items(), key=lambda item: item[0] != active))
+        _set_up(copy, layer, samples, threads, world)
+        with tempfile.TemporaryDirectory(prefix="maquette_") as folder, reader() as reading:
+            yield SceneStage(made[0][1], made[1][1], names, own, size, reading, Path(folder))
+    finally:
+        for blocks, name in made:
+            if name in blocks:
+                blocks.remove(blocks[name])
+
+
+def _camera(
+    scene: bpy.types.Scene, obj: bpy.types.Object | None, made: list[tuple[bpy.types.bpy_prop_collection, str]]
+) -> bpy.types.Object:
+    """A camera object in ``scene``, like ``obj`` but in focus everywhere, or a new one."""
+    data = obj.data.copy() if obj else bpy.data.cameras.new(_NAME)
+    camera = obj.copy() if obj else bpy.data.objects.new(_NAME, data)
+    camera.data = data
+    data.dof.use_dof = False
+    made += [(bpy.data.objects, camera.name), (bpy.data.cameras, data.name)]
+    scene.collection.objects.link(camera)
+    return camera
+
+
+def _set_up(scene: bpy.types.Scene, layer: str, samples: int, threads: int, world: bool) -> None:
+    render, cycles = scene.render, scene.cycles
+    for other in [one for one in scene.view_layers if one.name != layer]:
+        scene.view_layers.remove(other)
+    passes = scene.view_layers[layer]
+    passes.name, passes.use, passes.samples = "Passes", True, 0
+    for name in [p.identifier for p in passes.bl_rna.properties if p.identifier.startswith("use_pass_")]:
+        setattr(passes, name, name.removeprefix("use_pass_") in _PASSES)
+    for name in _PLAIN:
+        setattr(render, name, False)
+    render.engine, render.film_transparent, render.dither_intensity = 'CYCLES', not world, 0
+    render.use_overwrite = render.use_file_extension = True
+    cycles.device, cycles.samples, cycles.seed, cycles.time_limit = 'CPU', samples, 0, 0
+    cycles.use_denoising = cycles.use_adaptive_sampling = False
+    if threads:
+        render.threads_mode, render.threads = 'FIXED', threads
+
+
+def _fitted(render: bpy.types.RenderSettings, size: int) -> tuple[int, int, float, float]:
+    """Width and height of the same proportions whose longer side is ``size``, and the aspect of a pixel."""
+    scale = size / max(render.resolution_x, render.resolution_y)
+    width, height = (max(4, round(side * scale)) for side in (render.resolution_x, render.resolution_y))
+    return width, height, render.pixel_aspect_x, render.pixel_aspect_y
+
+
+def _view(
+    kind: str, camera: Camera, passes: Mapping[str, NDArray[np.float32]], colour: NDArray[np.uint8], flow: bool
+) -> RenderedView:
+    """The passes of a file of the renderer as a view, with the numbers of objects for indices."""
+
+    def stacked(name: str, channels: str) -> NDArray[np.float32]:
+        return np.stack([passes[f"{name}.{channel}"] for channel in channels], axis=2)
+
+    depth = next(values for name, values in passes.items() if name in ("Depth.Z", "Depth.V"))
+    numbers = next(values for name, values in passes.items() if name in ("IndexOB.X", "Object Index.X"))
+    seen = (colour[..., 3] > 0) & (depth < _FAR)
+    normal = stacked("Normal", "XYZ")
+    length = np.linalg.norm(normal, axis=2, keepdims=True)
+    seen &= length[..., 0] > 1e-6
+    normal = np.where(seen[..., None], normal / np.maximum(length, 1e-6), 0).astype(np.float16)
+    motion = None
+    if flow:  # Cycles tells (previous - now, now - next), y up
+        x, y, z, w = np.moveaxis(stacked("Vector", "XYZW"), 2, 0)
+        motion = np.where(seen[..., None], np.stack((-z, w, -x, y), axis=2), 0).astype(np.float16)
+    index = np.where(seen, np.rint(numbers), 0).astype(np.uint16)
+    return RenderedView(kind, camera, colour, np.where(seen, depth, 0), normal, index=index, flow=motion)

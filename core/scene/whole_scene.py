@@ -1,0 +1,214 @@
+"""A whole scene as one object of a training set, lit as it is."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+from numpy.typing import NDArray
+
+from ..arrays import MeshArrays
+from ..cameras import Camera
+from ..dataset import passes, viewpoints
+from ..dataset.records import Record, RenderedView, Shape, ViewRecord, write_object
+from ..dataset.rigs import OF_SCENE, Rig
+from ..dataset.truth import fingerprint, ground_truth
+from ..errors import DatasetError, MeshError, SceneError
+from ..work import Progress, Work
+from . import training_set
+from .geometry import Part, Snapshot
+from .instances import Instances, instances_of
+from .scene_stage import SceneStage, scene_stage
+from .training_set import Settings, Summary
+
+_MOST_TRIANGLES = 20_000  # beyond it the truth of the shape takes minutes
+
+
+@dataclass(frozen=True)
+class WholeScene:
+    """How to render a whole scene.
+
+    classes_from, class_property: see ``families.family_of``.
+    world: whether the scene's world is seen behind the objects; else the pictures are clear there.
+    """
+
+    classes_from: str = 'PROPERTY'
+    class_property: str = "maquette_family"
+    world: bool = False
+
+
+@dataclass(frozen=True)
+class _Sight:
+    """A picture to take: place of its snapshot among all, and name of the scene's own camera, if it is one."""
+
+    kind: str
+    camera: Camera
+    snapshot: int
+    own: str | None = None
+    drawn: Mapping[str, Any] = field(default_factory=dict)
+
+
+def render_whole_scene(
+    scene: bpy.types.Scene, layer: str, folder: Path, settings: Settings, whole: WholeScene
+) -> Work[Summary]:
+    """Render ``scene`` with its view layer named ``layer`` into ``folder``; one step a frame that is read, and a view.
+
+    Colour is in the scene's own colour management. Blur of motion and of depth, compositor and sequencer are left out,
+    since no other pass could agree with them.
+
+    Raises:
+        SceneError: there is nothing to render, or no camera. OutputError, DatasetError: as ``render_dataset``.
+    """
+    training_set.prepare(folder, settings, whole)
+    name, origin = _name(scene), f"scene:{scene.name}"
+    if settings.shard[0]:
+        return Summary(0, 0, {})
+    if (folder / "objects" / f"{name}.tar").is_file():
+        training_set.write_splits(folder)
+        return Summary(0, 1, {})
+    rng = np.random.default_rng((settings.seed, zlib.crc32(name.encode())))
+    family = str(scene.get("maquette_family", ""))
+    path = _path(settings.cameras)
+    if path:
+        first, last = path.frames or (scene.frame_start, scene.frame_end)
+        frames = range(first, last + 1, path.step)
+    else:
+        frames = range(scene.frame_current, scene.frame_current + 1)
+    yield Progress(0, name)
+    with scene_stage(scene, layer, settings.size, settings.samples, settings.threads, whole.world) as stage:
+        snapshots: list[Snapshot] = []
+        for frame in frames:
+            snapshots.append(_sharing(stage.read(frame), snapshots))
+            yield Progress(0.1 * len(snapshots) / len(frames), f"{name}: frame {frame}")
+        found = instances_of(snapshots, whole.classes_from, whole.class_property)
+        mesh = _joined(snapshots[0])
+        sights = _sights(stage, snapshots, mesh, settings, rng)
+        shape = None if _stirs(found, snapshots) else _truth(mesh, settings, rng)
+        yield Progress(0.15, name)
+        with _Spool() as views:
+            for done, sight in enumerate(sights, 1):
+                frame, camera = frames[sight.snapshot], sight.camera
+                view = stage.render(sight.kind, camera, sight.own, frame, found.sources, flow=path is not None)
+                points = passes.world_points(view)
+                views.add(replace(view, index=found.index_map(view.index, points, sight.snapshot)))
+                yield Progress(0.15 + 0.85 * done / len(sights), name)
+            recorded = tuple(
+                ViewRecord(s.kind, s.camera, s.drawn, frames[s.snapshot], found.moved(s.snapshot)) for s in sights
+            )
+            record = Record(name, origin, family, _bounds(snapshots), fingerprint(mesh), recorded, found.record)
+            write_object(folder, record, shape, views)
+    training_set.write_splits(folder)
+    return Summary(1, 0, {})
+
+
+class _Spool:
+    """Views on disk, read back one at a time: a long path need not fit into memory."""
+
+    def __enter__(self) -> _Spool:
+        import tempfile
+
+        self._folder = tempfile.TemporaryDirectory(prefix="maquette_")
+        self._views: list[tuple[str, Camera]] = []
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._folder.cleanup()
+
+    def add(self, view: RenderedView) -> None:
+        arrays = {"colour": view.colour, "depth": view.depth, "normal": view.normal, "index": view.index}
+        if view.flow is not None:
+            arrays["flow"] = view.flow
+        np.savez(Path(self._folder.name) / f"{len(self._views)}.npz", **arrays)
+        self._views.append((view.kind, view.camera))
+
+    def __iter__(self) -> Iterator[RenderedView]:
+        for place, (kind, camera) in enumerate(self._views):
+            with np.load(Path(self._folder.name) / f"{place}.npz") as data:
+                yield RenderedView(kind, camera, **data)
+
+
+def _name(scene: bpy.types.Scene) -> str:
+    stem = Path(bpy.data.filepath).stem
+    return training_set.safe_name(f"{stem}__{scene.name}" if stem else scene.name)
+
+
+def _path(rigs: Sequence[Rig]) -> Rig | None:
+    """The path among ``rigs``, which then is the only one: along it the scene may move.
+
+    Raises:
+        DatasetError: there are others beside it.
+    """
+    paths = [rig for rig in rigs if rig.kind == "path"]
+    if paths and len(rigs) > 1:
+        raise DatasetError("A whole scene is seen along one path or by other cameras, not both: render it twice")
+    return paths[0] if paths else None
+
+
+def _sights(
+    stage: SceneStage, snapshots: Sequence[Snapshot], mesh: MeshArrays, settings: Settings, rng: np.random.Generator
+) -> list[_Sight]:
+    first, sights = snapshots[0], []
+    if any(rig.kind in OF_SCENE for rig in settings.cameras) and not stage.cameras:
+        raise SceneError("The scene has no camera: add one, or take views around it")
+    for rig in settings.cameras:
+        if rig.kind == "path":
+            sights += [_Sight("path", at.cameras[at.active], place, at.active) for place, at in enumerate(snapshots)]
+        elif rig.kind == "scene":
+            own = sorted(stage.cameras.items())
+            sights += [_Sight(f"camera {name}", first.cameras[place], 0, place) for name, place in own]
+        else:
+            views = viewpoints.draw((rig,), mesh.vertices, settings.size, rng, lambda camera: None, {})
+            sights += [_Sight(view.kind, view.camera, 0, drawn=view.drawn) for view in views]
+    return sights
+
+
+def _sharing(snapshot: Snapshot, earlier: Sequence[Snapshot]) -> Snapshot:
+    """``snapshot`` with the arrays of the first of ``earlier`` where they are the same, so that few are held."""
+    known = {part.name: part for part in earlier[0].parts} if earlier else {}
+
+    def shared(part: Part) -> Part:
+        old = known.get(part.name)
+        if old is None or old.vertices.shape != part.vertices.shape or not np.allclose(old.vertices, part.vertices):
+            return part
+        return replace(part, vertices=old.vertices, triangles=old.triangles)
+
+    return replace(snapshot, parts=tuple(shared(part) for part in snapshot.parts))
+
+
+def _joined(snapshot: Snapshot) -> MeshArrays:
+    if not snapshot.parts:
+        return MeshArrays(np.zeros((1, 3), np.float32), np.zeros((0, 3), np.int32))
+    starts = np.cumsum([0, *(len(part.vertices) for part in snapshot.parts)])
+    triangles = [part.triangles + start for part, start in zip(snapshot.parts, starts, strict=False)]
+    vertices = np.concatenate([part.world_vertices() for part in snapshot.parts])
+    return MeshArrays(vertices.astype(np.float32), np.concatenate(triangles).astype(np.int32))
+
+
+def _bounds(snapshots: Sequence[Snapshot]) -> NDArray[np.float64]:
+    vertices = [part.world_vertices() for snapshot in snapshots for part in snapshot.parts]
+    return np.stack((np.min([v.min(0) for v in vertices], 0), np.max([v.max(0) for v in vertices], 0)))
+
+
+def _stirs(found: Instances, snapshots: Sequence[Snapshot]) -> bool:
+    """Whether anything in the scene moves or changes its shape, so that no one shape is its truth."""
+    counts = {len(snapshot.parts) for snapshot in snapshots}
+    bounds = {one.index: one.bounds for one in found.record}
+    return (
+        len(counts) > 1
+        or any(found.moved(place) for place in range(len(snapshots)))
+        or any(not np.allclose(bounds[index], part.bounds(), atol=1e-4) for index, part in found.parts.items())
+    )
+
+
+def _truth(mesh: MeshArrays, settings: Settings, rng: np.random.Generator) -> Shape | None:
+    if len(mesh.triangles()) > (settings.most_triangles or _MOST_TRIANGLES):
+        return None
+    try:
+        return ground_truth(mesh, settings.points, rng)[0]
+    except MeshError:  # it bounds no solid
+        return None
