@@ -151,12 +151,13 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--points", type=int, default=16384, help="points told inside or outside (%(default)s)")
     parser.add_argument("--hdri", type=Path, metavar="FOLDER", help="EXR light domes (those that Blender ships)")
     parser.add_argument("--shard", type=_shard, default=(0, 1), metavar="I/N", help="make every N-th object, from I on")
+    parser.add_argument("--strict", action="store_true", help="stop at an object that cannot be used (it is skipped)")
     parser.add_argument("--processes", type=int, default=1, help="work in so many at once, a core each (%(default)s)")
 
 
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.processes > 1:
-        code = in_processes(arguments.processes, arguments.shard)
+        code = in_processes(arguments.processes, arguments.shard, together=arguments.strict)
         if not code:
             training_set.write_splits(arguments.folder)
         return code
@@ -170,7 +171,7 @@ def _run(arguments: argparse.Namespace) -> int:
     settings = Settings(
         seed=arguments.seed, size=arguments.size, samples=arguments.samples, sheet=tuple(arguments.sides.split(",")),
         free_views=arguments.free_views, points=arguments.points, most_triangles=arguments.most_triangles,
-        shard=arguments.shard, hdri=arguments.hdri,
+        shard=arguments.shard, hdri=arguments.hdri, strict=arguments.strict,
     )  # fmt: skip
     sources = training_set.drawn(sources, arguments.limit)
     with quiet():

@@ -6,7 +6,7 @@ import json
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import starmap
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from ..arrays import MeshArrays
 from ..cameras import Camera
 from ..dataset import output, splits, viewpoints
 from ..dataset.records import VERSION, Record, ViewRecord, read_record, write_object
+from ..dataset.sightings import sighted
 from ..dataset.truth import ground_truth
 from ..errors import DatasetError, MeshError, OutputError
 from ..work import Progress, Work
@@ -25,6 +26,7 @@ from .environments import hdri_files
 from .render import Light, Studio, studio
 
 SHEET = ("front", "right", "back", "left", "top", "bottom")
+_NOT_THE_SET = ("most_triangles", "shard", "threads", "strict")  # settings that leave each object as it is
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Settings:
     most_triangles: objects of more are skipped, 0 for no limit: their truth would take long.
     shard: (index, count): make every count-th object only, so that several processes share a set.
     threads: of the renderer, 0 for all cores. hdri: folder of light domes, None for those that Blender ships.
+    strict: an object that cannot be used stops the run, instead of being skipped.
     """
 
     seed: int = 0
@@ -49,6 +52,7 @@ class Settings:
     shard: tuple[int, int] = (0, 1)
     threads: int = 0
     hdri: Path | None = None
+    strict: bool = False
 
 
 @dataclass(frozen=True)
@@ -121,7 +125,8 @@ def render_dataset(sources: Sequence[Source], folder: Path, settings: Settings) 
     Goes on where an earlier run stopped: whole objects that lie there are kept.
 
     Raises:
-        OutputError: the folder cannot be written. DatasetError: another set lies there, or the disk is full.
+        OutputError: the folder cannot be written. DatasetError: another set lies there, the disk is full, or an object
+            cannot be used and ``settings.strict`` is set.
     """
     _prepare(folder, settings)
     mine = sorted(sources, key=lambda source: source.name)[settings.shard[0] :: settings.shard[1]]
@@ -140,6 +145,8 @@ def render_dataset(sources: Sequence[Source], folder: Path, settings: Settings) 
                 written += 1
                 note.unlink(missing_ok=True)
             except MeshError as error:
+                if settings.strict:
+                    raise DatasetError(f"{source.name} ({source.origin}) cannot be used: {error}") from error
                 skipped[source.name] = str(error)
                 output.write(note, str(error))
     write_splits(folder)
@@ -164,7 +171,9 @@ def _render_object(stage: Studio, source: Source, folder: Path, settings: Settin
             yield len(views) / len(cameras)
         stage.show(())
     record = Record(source.name, source.origin, source.family, bounds, fingerprint, tuple(starmap(ViewRecord, cameras)))
-    write_object(folder, record, shape, views)
+    found = sighted(views, shape, bounds)
+    shape = replace(shape, surface_colour=found.colour, surface_seen=found.seen.any(0))
+    write_object(folder, record, shape, views, mesh)
 
 
 @contextmanager
@@ -193,7 +202,7 @@ def _light(settings: Settings, rng: np.random.Generator) -> Light:
 
 
 def _prepare(folder: Path, settings: Settings) -> None:
-    kept = {key: value for key, value in asdict(settings).items() if key not in ("most_triangles", "shard", "threads")}
+    kept = {key: value for key, value in asdict(settings).items() if key not in _NOT_THE_SET}
     kept = {"version": VERSION, **json.loads(json.dumps(kept, default=str))}
     path = folder / "dataset.json"
     try:
