@@ -1,8 +1,8 @@
 """The exact distance from points to a triangle mesh, many at once.
 
 A tree of boxes over the triangles (sorted along a Morton curve, as Karras 2012, "Maximizing Parallelism in the
-Construction of BVHs", four children a node instead of two) is walked level by level with all points together: a pair of point
-and box lives on while the box is nearer than the nearest corner of a triangle that the point knows of.
+BVHs", four children a node instead of two) is walked level by level with all points together: a pair of
+point and box lives on while the box is nearer than the nearest corner of a triangle that the point knows of.
 """
 
 from __future__ import annotations

@@ -207,6 +207,7 @@ def _prepare(folder: Path, settings: Settings) -> None:
     path = folder / "dataset.json"
     try:
         (folder / "objects").mkdir(parents=True, exist_ok=True)
+        output.sweep(folder)
         if path.exists():
             if json.loads(path.read_text(encoding="utf-8")) != kept:
                 raise DatasetError(f"{folder} holds a set made with other settings: choose another folder")
