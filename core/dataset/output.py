@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from ..errors import OutputError
 
-
 _ABANDONED = 60  # seconds
 
 
