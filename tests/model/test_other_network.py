@@ -6,7 +6,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 SIZE = 32
-STEPS = 240
+STEPS = 160
 
 
 def small_depth_network():

@@ -14,7 +14,7 @@ from maquette.core.errors import DatasetError
 from maquette.core.work import run_to_end
 
 ROOT = Path(__file__).resolve().parents[2]
-COUNT = 4
+COUNT = 2
 
 # A run in a process of its own that ends itself by SIGKILL: {moment} is code that sees to it.
 CHILD = """
