@@ -135,7 +135,7 @@ def _commands() -> tuple[Command, ...]:
     """Every subcommand, in the order of the help. A new one is named here."""
     return (
         RECONSTRUCT, demo.COMMAND, gallery.COMMAND, dataset.COMMAND, dataset_commands.INSPECT, dataset_commands.CHECK,
-        dataset_commands.EXPORT, TRAIN, EVALUATE, BENCHMARK,
+        dataset_commands.PACK, dataset_commands.EXPORT, TRAIN, EVALUATE, BENCHMARK,
     )  # fmt: skip
 
 

@@ -189,12 +189,13 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--class-property", default="maquette_family", metavar="NAME", help="(%(default)s)")
     parser.add_argument("--show-world", action="store_true", help="see a whole scene before its world")
     parser.add_argument("--shard", type=_shard, default=(0, 1), metavar="I/N", help="make every N-th object, from I on")
+    parser.add_argument("--strict", action="store_true", help="stop at an object that cannot be used (it is skipped)")
     parser.add_argument("--processes", type=int, default=1, help="work in so many at once, a core each (%(default)s)")
 
 
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.processes > 1:
-        code = in_processes(arguments.processes, arguments.shard)
+        code = in_processes(arguments.processes, arguments.shard, together=arguments.strict)
         if not code:
             training_set.write_splits(arguments.folder)
         return code
@@ -219,6 +220,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         seed=arguments.seed, size=arguments.size, samples=arguments.samples,
         cameras=rigs.parse(arguments.cameras), points=arguments.points, most_triangles=arguments.most_triangles,
         shard=arguments.shard, hdri=arguments.hdri, random=randomisation.from_arguments(arguments),
+        strict=arguments.strict,
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""``maquette dataset inspect``, ``check`` and ``export``: what is done with a training set outside a scene."""
+"""``maquette dataset inspect``, ``check``, ``pack`` and ``export``: what is done with a training set on disk."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..core import dependencies
 from ..core.commands import Command, run_shown
-from ..core.dataset import checking, formats, inspection
+from ..core.dataset import checking, formats, inspection, shards
 from ..core.dataset.formats.selection import select
 
 
@@ -46,6 +46,19 @@ def _run_check(arguments: argparse.Namespace) -> int:
     return 1 if problems else 0
 
 
+def _add_pack(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, help="the training set")
+    parser.add_argument("--shard-size", type=int, default=256, help="objects in a shard (%(default)s)")
+
+
+def _run_pack(arguments: argparse.Namespace) -> int:
+    if arguments.shard_size < 1:
+        arguments.error("--shard-size is at least 1")
+    written = run_shown(shards.pack(arguments.folder, arguments.shard_size))
+    print(f"{arguments.folder / 'shards'}: {len(written)} shards")
+    return 0
+
+
 def _add_export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, help="the training set")
     parser.add_argument("out", type=Path, help="folder to write, new or empty")
@@ -67,4 +80,5 @@ INSPECT = Command(
     "dataset inspect", "Tell what a training set holds, and draw a contact sheet", _add_inspect, _run_inspect
 )
 CHECK = Command("dataset check", "Verify every file of a training set", _add_check, _run_check)
+PACK = Command("dataset pack", "Write a training set into few large files, to stream", _add_pack, _run_pack)
 EXPORT = Command("dataset export", "Write a training set in the format of others", _add_export, _run_export)

@@ -5,16 +5,21 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import bpy
 
 
-def in_processes(count: int, shard: tuple[int, int]) -> int:
+def in_processes(count: int, shard: tuple[int, int], together: bool = False) -> int:
     """Run the command that this process was started with ``count`` times, each with a part of ``shard`` (index, of).
 
     A process bound to one core renders small pictures nearly twice as fast as one whose idle threads spin on another.
+
+    Args:
+        count: of processes. shard: (index, of) of the work that they share.
+        together: once one has failed, the others are stopped too.
 
     Returns:
         The highest exit code; 128 and the signal's number for a process that one ended.
@@ -26,12 +31,16 @@ def in_processes(count: int, shard: tuple[int, int]) -> int:
             with _on_core(child):
                 words = [*_this_command(), "--processes", "1", "--shard", f"{index + of * child}/{of * count}"]
                 children.append(subprocess.Popen(words))
-        codes = [child.wait() for child in children]
-        return max(code if code >= 0 else 128 - code for code in codes)
+        while any(child.poll() is None for child in children):
+            if together and any(child.returncode for child in children):
+                break
+            time.sleep(0.1)
+        return max(code if code >= 0 else 128 - code for code in (child.returncode or 0 for child in children))
     finally:
         for running in children:
             if running.poll() is None:
                 running.terminate()
+                running.wait()
 
 
 def _this_command() -> list[str]:

@@ -27,6 +27,8 @@ _UNIT = 5e-3  # by how much a stored normal's length may differ from 1
 _EXACT = 1e-6  # for what is computed in double precision from numbers of about this size
 _END = bytes(1024)  # two empty blocks close a tar
 _SHAPE = {"uniform", "uniform_inside", "near", "near_inside", "surface", "surface_normals"}
+_DISTANCES = {"uniform_distance", "near_distance"}  # not in older sets
+_LATER = ("mesh.npz", "surface.npz")  # neither
 # What a JSON of another form than ours comes to, besides our own errors.
 _BAD = (DatasetError, OSError, ValueError, KeyError, TypeError, AttributeError)
 
@@ -74,7 +76,7 @@ def check_object(path: Path) -> Record:
     _require(len(data) % tarfile.RECORDSIZE == 0 and data.endswith(_END), "its end is missing")
     file = ObjectFile(path)
     record = file.record
-    _check_members(path, record.views, file.solid or not record.instances)
+    names = _check_members(path, record.views, file.solid or not record.instances)
     _require(record.name == path.stem, f"its record is that of {record.name}")
     _check_bounds(record)
     for index, view in enumerate(json.loads(file.part("json"))["views"]):
@@ -82,13 +84,16 @@ def check_object(path: Path) -> Record:
     _check_instances(record)
     if file.solid:
         _check_shape(file)
+    for kind, test in (("mesh.npz", _check_mesh), ("surface.npz", _check_surface)):
+        if f"{path.stem}.{kind}" in names:
+            test(file, kind)
     for index in range(len(record.views)):
         _check_view(file, index)
     return record
 
 
-def _check_members(path: Path, views: Sequence[ViewRecord], solid: bool) -> None:
-    """solid: whether there must be a truth of the shape; only a whole scene may lack it."""
+def _check_members(path: Path, views: Sequence[ViewRecord], solid: bool) -> list[str]:
+    """The names of the members. solid: whether there must be a truth of the shape; only a whole scene may lack it."""
     kinds = ["json", *(["shape.npz"] if solid else [])]
     for index, view in enumerate(views):
         own = ("png", "npz", SURROUNDINGS) if has_surroundings(view.drawn) else ("png", "npz")
@@ -97,7 +102,9 @@ def _check_members(path: Path, views: Sequence[ViewRecord], solid: bool) -> None
         names = archive.getnames()
     expected = {f"{path.stem}.{kind}" for kind in kinds}
     _require(expected <= set(names), f"it lacks {', '.join(sorted(expected - set(names)))}")
+    expected |= {f"{path.stem}.{kind}" for kind in _LATER} & set(names)
     _require(sorted(names) == sorted(expected), "it holds what its record does not tell of, or something twice")
+    return names
 
 
 def _check_bounds(record: Record) -> None:
@@ -143,7 +150,7 @@ def _check_camera(view: Mapping[str, Any], name: str) -> None:
 
 def _check_shape(file: ObjectFile) -> None:
     arrays = file.arrays("shape.npz")
-    _require(set(arrays) == _SHAPE, f"shape.npz: it holds {', '.join(sorted(arrays))}")
+    _require(set(arrays) in (_SHAPE, _SHAPE | _DISTANCES), f"shape.npz: it holds {', '.join(sorted(arrays))}")
     for points, bits in (("uniform", "uniform_inside"), ("near", "near_inside"), ("surface", None)):
         _require_array(arrays[points], (None, 3), np.float32, points)
         if bits:
@@ -155,6 +162,32 @@ def _check_shape(file: ObjectFile) -> None:
     outside = np.abs(arrays["uniform"] - (low + high) / 2).max() / size
     _require(outside < GROWN / 2 + _OUTSIDE, "uniform: points lie outside the bounding cube grown by a tenth")
     _require(_beyond(arrays["surface"], low, high) < 0.1 * size, "surface: points lie outside the bounds")
+    for points in ("uniform", "near") if _DISTANCES <= set(arrays) else ():
+        distance = arrays[f"{points}_distance"]
+        _require_array(distance, (len(arrays[points]),), np.float32, f"{points}_distance")
+        inside = np.unpackbits(arrays[f"{points}_inside"], count=len(distance)).astype(bool)
+        _require((np.signbit(distance) == inside).all(), f"{points}_distance: its sign is not that of {points}_inside")
+        far = np.linalg.norm(arrays[points] - (low + high) / 2, axis=1) + size
+        _require((np.abs(distance) <= far).all(), f"{points}_distance: it is farther than all of the object")
+
+
+def _check_mesh(file: ObjectFile, kind: str) -> None:
+    arrays = file.arrays(kind)
+    _require(set(arrays) == {"vertices", "faces"}, f"{kind}: it holds {', '.join(sorted(arrays))}")
+    vertices, faces = arrays["vertices"], arrays["faces"]
+    _require_array(vertices, (None, 3), np.float32, f"{kind}, vertices")
+    _require_array(faces, (None, 3), np.uint32, f"{kind}, faces")
+    _require(faces.max() < len(vertices), f"{kind}, faces: they tell of vertices that are not there")
+    low, high = file.record.bounds
+    wrong = np.abs(np.stack((vertices.min(0) - low, vertices.max(0) - high))).max() / float((high - low).max())
+    _require(wrong < _UNIT, f"{kind}, vertices: they do not reach the bounds, or reach beyond")
+
+
+def _check_surface(file: ObjectFile, kind: str) -> None:
+    arrays, count = file.arrays(kind), len(file.arrays("shape.npz")["surface"])
+    _require(set(arrays) == {"colour", "seen"}, f"{kind}: it holds {', '.join(sorted(arrays))}")
+    _require_array(arrays["colour"], (count, 3), np.uint8, f"{kind}, colour")
+    _require_array(arrays["seen"], (-(-count // 8),), np.uint8, f"{kind}, seen")
 
 
 def _check_view(file: ObjectFile, index: int) -> None:

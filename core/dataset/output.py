@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import OutputError
+
+_ABANDONED = 60  # seconds
 
 
 def write(path: Path, data: bytes | str) -> None:
@@ -49,3 +52,11 @@ def write_npy(path: Path, array: NDArray[Any]) -> None:
     buffer = io.BytesIO()
     np.save(buffer, array)
     write(path, buffer.getvalue())
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed runs left half written in ``folder``; what is younger than a minute may be another's."""
+    for partial in folder.glob(".*.partial"):
+        with suppress(OSError):
+            if time.time() - partial.stat().st_mtime > _ABANDONED:
+                partial.unlink()

@@ -10,7 +10,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import MeshArrays
 from ..cameras import Camera
 from ..errors import DatasetError
 
@@ -36,6 +37,10 @@ class Shape:
 
     uniform, near: (P, 3) float32. uniform_inside, near_inside: (P,) bool.
     surface: (S, 3) float32. surface_normals: (S, 3) float32.
+    Sets that were made before these were stored have None:
+    uniform_distance, near_distance: (P,) float32 metres to the solid's surface, negative inside.
+    surface_colour: (S, 3) uint8, the mean of what the pictures show, grey where none does.
+    surface_seen: (S,) bool, whether a picture shows the point.
     """
 
     uniform: NDArray[np.float32]
@@ -44,6 +49,10 @@ class Shape:
     near_inside: NDArray[np.bool_]
     surface: NDArray[np.float32]
     surface_normals: NDArray[np.float32]
+    uniform_distance: NDArray[np.float32] | None = None
+    near_distance: NDArray[np.float32] | None = None
+    surface_colour: NDArray[np.uint8] | None = None
+    surface_seen: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)
@@ -121,8 +130,13 @@ class Record:
         return sorted({one.family for one in self.instances} or {self.family})
 
 
-def write_object(folder: Path, record: Record, shape: Shape | None, views: Iterable[RenderedView]) -> Path:
-    """Write ``objects/NAME.tar`` whole or not at all. shape: None for a whole scene that bounds no solid.
+def write_object(
+    folder: Path, record: Record, shape: Shape | None, views: Iterable[RenderedView], mesh: MeshArrays | None = None
+) -> Path:
+    """Write ``objects/NAME.tar`` whole or not at all. What a killed run left of it goes.
+
+    Args:
+        shape: None for a whole scene that bounds no solid. mesh: as it was found, world space.
 
     Raises:
         DatasetError: the disk is full or the folder cannot be written.
@@ -131,10 +145,18 @@ def write_object(folder: Path, record: Record, shape: Shape | None, views: Itera
     partial = target.with_suffix(f".{os.getpid()}.partial")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        for left in target.parent.glob(f"{record.name}.*.partial"):
+            left.unlink(missing_ok=True)
         with tarfile.open(partial, "w") as archive:
             _add(archive, f"{record.name}.json", json.dumps(_to_json(record)).encode())
             if shape is not None:
                 _add(archive, f"{record.name}.shape.npz", _npz(_packed(shape)))
+            if mesh is not None:
+                faces = mesh.triangles().astype(np.uint32)
+                _add(archive, f"{record.name}.mesh.npz", _npz({"vertices": mesh.vertices, "faces": faces}))
+            if shape is not None and shape.surface_colour is not None and shape.surface_seen is not None:
+                seen = np.packbits(shape.surface_seen)
+                _add(archive, f"{record.name}.surface.npz", _npz({"colour": shape.surface_colour, "seen": seen}))
             for index, view in enumerate(views):
                 _add(archive, f"{record.name}.{index:03d}.png", _png(view.colour))
                 if view.surroundings is not None:
@@ -144,8 +166,11 @@ def write_object(folder: Path, record: Record, shape: Shape | None, views: Itera
                 _add(archive, f"{record.name}.{index:03d}.npz", _npz(arrays))
         partial.replace(target)
     except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise DatasetError(f"{target} cannot be written: {error.strerror}. Free some space, then run again") from error
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise DatasetError(
+            f"{target} cannot be written: {error.strerror}. Free some space, then run again: it goes on from here"
+        ) from error
     return target
 
 
@@ -162,31 +187,50 @@ def read_record(path: Path) -> Record:
 class ObjectFile:
     """An object's file, open for reading its parts.
 
+    Args:
+        path: the file. parts: its members by their kinds, if they have been read from elsewhere.
+
     Raises:
         DatasetError: it is missing, damaged, or of another version. Reading a part raises it too.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, parts: Mapping[str, bytes] | None = None) -> None:
         self.path = path
         with _read(f"{path} is not a whole object of a training set"):
-            with tarfile.open(path) as archive:
-                self._parts = {m.name: archive.extractfile(m).read() for m in archive if m.isfile()}  # type: ignore[union-attr]
+            if parts is None:
+                with tarfile.open(path) as archive:
+                    members = [
+                        (m.name.removeprefix(f"{path.stem}."), archive.extractfile(m)) for m in archive if m.isfile()
+                    ]
+                    parts = {kind: stored.read() for kind, stored in members}  # type: ignore[union-attr]
+            self._parts = parts
             self.record = _from_json(json.loads(self.part("json")))
 
     @property
     def solid(self) -> bool:
         """Whether it has the ground truth of :meth:`shape`; a whole scene may have none."""
-        return f"{self.path.stem}.shape.npz" in self._parts
+        return "shape.npz" in self._parts
 
     def shape(self) -> Shape:
         """The ground truth."""
         data = self.arrays("shape.npz")
+        surface = self.arrays("surface.npz") if "surface.npz" in self._parts else {}
         with _read(f"{self.path}: shape.npz is damaged"):
             bits = {k: np.unpackbits(data[f"{k}_inside"], count=len(data[k])).astype(bool) for k in ("uniform", "near")}
             return Shape(
                 data["uniform"], bits["uniform"], data["near"], bits["near"],
                 data["surface"], data["surface_normals"].astype(np.float32),
+                data.get("uniform_distance"), data.get("near_distance"), surface.get("colour"),
+                np.unpackbits(surface["seen"], count=len(data["surface"])).astype(bool) if surface else None,
             )  # fmt: skip
+
+    def mesh(self) -> MeshArrays | None:
+        """The object's triangles as they were found, world space; None in sets made before they were stored."""
+        if "mesh.npz" not in self._parts:
+            return None
+        data = self.arrays("mesh.npz")
+        with _read(f"{self.path}: mesh.npz is damaged"):
+            return MeshArrays(data["vertices"], data["faces"].astype(np.int32))
 
     def colour(self, index: int) -> NDArray[np.uint8]:
         """Picture of view ``index``: (H, W, 4) uint8, straight alpha."""
@@ -195,7 +239,7 @@ class ObjectFile:
     def surroundings(self, index: int) -> NDArray[np.uint8] | None:
         """What is behind and before the object in view ``index``, see :class:`RenderedView`; None if nothing is."""
         kind = f"{index:03d}.{SURROUNDINGS}"
-        return self._picture(kind) if f"{self.path.stem}.{kind}" in self._parts else None
+        return self._picture(kind) if kind in self._parts else None
 
     def view(self, index: int) -> RenderedView:
         """All of view ``index``."""
@@ -223,10 +267,9 @@ class ObjectFile:
         Raises:
             DatasetError: there is none.
         """
-        name = f"{self.path.stem}.{kind}"
-        if name not in self._parts:
-            raise DatasetError(f"{self.path} lacks {name}")
-        return self._parts[name]
+        if kind not in self._parts:
+            raise DatasetError(f"{self.path} lacks {self.path.stem}.{kind}")
+        return self._parts[kind]
 
 
 @contextmanager
@@ -312,14 +355,17 @@ def _view_from_json(data: Mapping[str, Any]) -> ViewRecord:
 
 
 def _packed(shape: Shape) -> dict[str, NDArray[Any]]:
-    return {
+    packed = {
         "uniform": shape.uniform,
         "uniform_inside": np.packbits(shape.uniform_inside),
         "near": shape.near,
         "near_inside": np.packbits(shape.near_inside),
         "surface": shape.surface,
         "surface_normals": shape.surface_normals.astype(np.float16),
+        "uniform_distance": shape.uniform_distance,
+        "near_distance": shape.near_distance,
     }
+    return {name: values for name, values in packed.items() if values is not None}
 
 
 def _add(archive: tarfile.TarFile, name: str, data: bytes) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import passes
-from .records import ObjectFile, Shape
+from .records import ObjectFile, RenderedView, Shape
 
 _TOLERANCE = 0.01  # of the longest side: a pixel of a picture of 100
 _UNSEEN = 128
@@ -48,13 +48,16 @@ def points_shown(file: ObjectFile, views: Sequence[int], count: int) -> Shape:
 
 def sightings(file: ObjectFile, shape: Shape, views: Sequence[int]) -> Sightings:
     """Where the views with the indices ``views`` see ``shape.surface``."""
-    low, high = file.record.bounds
-    tolerance = _TOLERANCE * float((high - low).max())
+    return sighted([file.view(index) for index in views], shape, file.record.bounds)
+
+
+def sighted(views: Sequence[RenderedView], shape: Shape, bounds: NDArray[np.float64]) -> Sightings:
+    """Where ``views`` see ``shape.surface``. bounds: (2, 3) of the object, metres."""
+    tolerance = _TOLERANCE * float((bounds[1] - bounds[0]).max())
     pixels = np.zeros((len(views), len(shape.surface), 2))
     seen = np.zeros(pixels.shape[:2], bool)
     light = np.zeros((len(shape.surface), 3))
-    for place, index in enumerate(views):
-        view = file.view(index)
+    for place, view in enumerate(views):
         pixels[place], now = passes.sees(view, shape.surface, shape.surface_normals, tolerance)
         seen[place] = now
         columns, rows = pixels[place, now].astype(int).T

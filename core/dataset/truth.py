@@ -6,6 +6,7 @@ import numpy as np
 
 from ..arrays import MeshArrays
 from ..errors import MeshError
+from ..signed_distance import signed_distance
 from ..solid import make_solid
 from .records import Shape
 
@@ -36,12 +37,14 @@ def ground_truth(mesh: MeshArrays, points: int, rng: np.random.Generator) -> tup
     pick = rng.integers(0, len(surface), points)
     spread = np.array(_NEAR)[rng.integers(0, len(_NEAR), points)] * size
     near = surface[pick] + rng.normal(size=(points, 3)) * spread[:, None]
-    inside = solid.inside(np.concatenate((uniform, near)), rays=7)
+    both = np.concatenate((uniform, near))
+    inside = solid.inside(both, rays=7)
     if inside[:points].mean() < _SMALLEST_VOLUME:
         raise MeshError("The mesh bounds next to no volume: it is a sheet or a wire")
+    distance = signed_distance(solid, both, inside).astype(np.float32)
     shape = Shape(
         uniform.astype(np.float32), inside[:points], near.astype(np.float32), inside[points:],
-        surface.astype(np.float32), normals.astype(np.float32),
+        surface.astype(np.float32), normals.astype(np.float32), distance[:points], distance[points:],
     )  # fmt: skip
     return shape, fingerprint(mesh)
 
@@ -49,7 +52,7 @@ def ground_truth(mesh: MeshArrays, points: int, rng: np.random.Generator) -> tup
 def fingerprint(mesh: MeshArrays) -> tuple[float, ...]:
     """Ten numbers that a copy under another name or colour shares: proportions, area, centre and spread of the surface.
 
-    All in longest sides, along the fixed axes.
+    All in longest sides, along the fixed axes: 3 extents, the area, 3 of the centre, 3 of the spread.
     """
     corners = mesh.vertices.astype(float)[mesh.triangles()]
     low, high = mesh.vertices.min(0).astype(float), mesh.vertices.max(0).astype(float)

@@ -28,7 +28,7 @@ def imported(path: Path) -> Iterator[list[bpy.types.Object]]:
         before = set(bpy.data.objects)
         try:
             _read(path)
-        except RuntimeError as error:
+        except (RuntimeError, OSError) as error:  # OSError: a .blend that is none
             raise MeshError(f"{path} cannot be imported: {error}") from error
         found = [obj for obj in bpy.data.objects if obj not in before]
         if not any(obj.type == 'MESH' for obj in found):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import struct
 import tempfile
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,10 +21,12 @@ from ..cameras import Camera
 from ..dataset.draws import black_body
 from ..dataset.randomisation import MOST, Lamp
 from ..dataset.records import RenderedView
+from ..errors import ImageError, OutputError
 from . import compat
 from .sight import Sight
 
 _FAR = 1e9  # Blender writes 1e10 as the depth of nothing
+_ROOM = 2**26  # bytes free on a disk on which a picture that is not whole was not the disk's fault
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,7 @@ class Studio:
         self._sun = sun
         self._lamps = lamps
         self._folder = folder
+        self._exposures: dict[Path, tuple[float, float]] = {}
 
     def show(self, objects: Iterable[bpy.types.Object]) -> None:
         """Put just these objects before the camera; they stay linked where they were."""
@@ -81,7 +87,9 @@ class Studio:
         old, picture.image = picture.image, bpy.data.images.load(str(light.hdri)) if light.hdri else None
         if old:
             bpy.data.images.remove(old)
-        ceiling, mean = _exposure(picture.image) if picture.image else (1.0, 1.0)
+        if light.hdri and light.hdri not in self._exposures:  # a tenth of a small view's time, so once a dome
+            self._exposures[light.hdri] = _exposure(picture.image)
+        ceiling, mean = self._exposures[light.hdri] if light.hdri else (1.0, 1.0)
         nodes["Ceiling"].inputs[1].default_value = (ceiling,) * 3
         background.inputs["Strength"].default_value = light.level / mean
         nodes["Mapping"].inputs["Rotation"].default_value = (0, 0, light.turn)
@@ -115,8 +123,7 @@ class Studio:
         aim(self.scene, camera)
         path = self._folder / "view.exr"
         self.scene.render.filepath = str(path)
-        bpy.ops.render.render(write_still=True, scene=self.scene.name)
-        return {name.partition(".")[2]: values for name, values in exr.read(path).items()}
+        return {name.partition(".")[2]: values for name, values in rendered(self.scene, path).items()}
 
 
 @contextmanager
@@ -233,6 +240,26 @@ def _set_up(scene: bpy.types.Scene, samples: int, threads: int) -> None:
     compat.write_multilayer_exr(render.image_settings)
     layer = scene.view_layers[0]
     layer.use_pass_z = layer.use_pass_normal = True
+
+
+def rendered(scene: bpy.types.Scene, path: Path) -> dict[str, NDArray[np.float32]]:
+    """All channels of ``scene``'s picture, by way of ``path``.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    path.unlink(missing_ok=True)  # a picture of before must not pass for this one
+    try:
+        bpy.ops.render.render(write_still=True, scene=scene.name)
+        return exr.read(path)
+    except (RuntimeError, OSError, ImageError, struct.error, zlib.error, ValueError, IndexError) as error:
+        free = shutil.disk_usage(path.parent).free
+        if path.is_file() and free > _ROOM:
+            raise
+        raise OutputError(
+            f"{path.parent} cannot be written, {free / 2**20:.0f} MiB are free there: free some space, or set TMPDIR "
+            "to another folder, then run again"
+        ) from error
 
 
 def _stack(passes: dict[str, NDArray[np.float32]], name: str, channels: str) -> NDArray[np.float32]:

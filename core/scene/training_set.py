@@ -18,11 +18,14 @@ from ..dataset import output, rigs, splits, truth, viewpoints
 from ..dataset.randomisation import Randomisation, described
 from ..dataset.records import VERSION, Record, Shape, ViewRecord, read_record, write_object
 from ..dataset.rigs import Rig
+from ..dataset.sightings import sighted
 from ..errors import DatasetError, MeshError, OutputError
 from ..work import Progress, Work
 from . import blender_cameras, importing, randomisation
 from .environments import hdri_files
 from .render import Light, Studio, studio
+
+_NOT_THE_SET = ("most_triangles", "shard", "threads", "strict")  # settings that leave each object as it is
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class Settings:
     shard: (index, count): make every count-th object only, so that several processes share a set.
     threads: of the renderer, 0 for all cores. hdri: folder of light domes, None for those that Blender ships.
     random: what else is drawn.
+    strict: an object that cannot be used stops the run, instead of being skipped.
     """
 
     seed: int = 0
@@ -49,6 +53,7 @@ class Settings:
     threads: int = 0
     hdri: Path | None = None
     random: Randomisation = field(default_factory=Randomisation)
+    strict: bool = False
 
 
 @dataclass(frozen=True)
@@ -121,7 +126,8 @@ def render_dataset(sources: Sequence[Source], folder: Path, settings: Settings) 
     Goes on where an earlier run stopped: whole objects that lie there are kept.
 
     Raises:
-        OutputError: the folder cannot be written. DatasetError: another set lies there, or the disk is full.
+        OutputError: the folder cannot be written. DatasetError: another set lies there, the disk is full, or an object
+            cannot be used and ``settings.strict`` is set.
         SceneError: the scene's own cameras are asked for, and there is none, or one that we cannot use.
     """
     of_scene = blender_cameras.of_scene(bpy.context, settings.cameras, settings.size)
@@ -143,6 +149,8 @@ def render_dataset(sources: Sequence[Source], folder: Path, settings: Settings) 
                 written += 1
                 note.unlink(missing_ok=True)
             except MeshError as error:
+                if settings.strict:
+                    raise DatasetError(f"{source.name} ({source.origin}) cannot be used: {error}") from error
                 skipped[source.name] = str(error)
                 output.write(note, str(error))
     write_splits(folder)
@@ -221,7 +229,9 @@ def _render_object(
         source.name, source.origin, source.family, posed.bounds, posed.fingerprint, tuple(told),
         more={"drawn": posed.drawn} if posed.drawn else {},
     )  # fmt: skip
-    write_object(folder, record, posed.shape, views)
+    found = sighted(views, posed.shape, posed.bounds)
+    shape = replace(posed.shape, surface_colour=found.colour, surface_seen=found.seen.any(0))
+    write_object(folder, record, shape, views, posed.mesh)
 
 
 @contextmanager
@@ -247,13 +257,14 @@ def prepare(folder: Path, settings: Settings, whole: object = None) -> None:
     Raises:
         OutputError: it cannot be written. DatasetError: a set that was made with others lies there.
     """
-    kept = {key: value for key, value in asdict(settings).items() if key not in ("most_triangles", "shard", "threads")}
+    kept = {key: value for key, value in asdict(settings).items() if key not in _NOT_THE_SET}
     kept |= {"whole_scene": asdict(whole)} if whole else {}  # type: ignore[call-overload]
     kept = {"version": VERSION, **json.loads(json.dumps(kept, default=str))}
     usual = json.loads(json.dumps(asdict(Randomisation()), default=str))
     path = folder / "dataset.json"
     try:
         (folder / "objects").mkdir(parents=True, exist_ok=True)
+        output.sweep(folder)
         if path.exists():
             if {"random": usual, **json.loads(path.read_text(encoding="utf-8"))} != kept:
                 raise DatasetError(f"{folder} holds a set made with other settings: choose another folder")

@@ -1,5 +1,10 @@
+import itertools
+
+import numpy as np
 import pytest
+from maquette.core.arrays import MeshArrays
 from maquette.core.dataset.splits import HELD_OUT_FAMILIES, assign, check_no_leak, groups
+from maquette.core.dataset.truth import fingerprint
 from maquette.core.errors import DatasetError
 
 THINGS = {f"thing_{i:03d}": (i * 0.013, 0.5, 1 - i * 0.002) for i in range(400)}
@@ -34,3 +39,24 @@ def test_held_out_families_are_never_trained_on():
 def test_a_leak_is_refused_by_name():
     with pytest.raises(DatasetError, match=r"chair_a .*chair_b"):
         check_no_leak({"chair_a": "train", "chair_b": "test"}, {"chair_a": (0.5, 0.5), "chair_b": (0.502, 0.5)})
+
+
+def test_a_shape_is_known_again_turned_scaled_mirrored_and_moved():
+    rng = np.random.default_rng(0)
+    vertices = rng.normal(size=(60, 3)) * (1, 0.98, 0.7)
+    faces = rng.integers(0, 60, (90, 3)).astype(np.int32)
+
+    def of(axes, signs, scale, move):
+        return fingerprint(MeshArrays((vertices[:, axes] * signs * scale + move).astype(np.float32), faces))
+
+    copies = {
+        f"{''.join(map(str, axes))}_{signs}": of(list(axes), signs, rng.uniform(0.01, 30), rng.normal(size=3))
+        for axes in itertools.permutations(range(3))
+        for signs in itertools.product((-1, 1), repeat=3)
+    }
+    others = {f"other_{i}": fingerprint(MeshArrays(np.float32(rng.normal(size=(60, 3))), faces)) for i in range(20)}
+    found = groups({**copies, **others})
+    assert sorted(map(len, found)) == [1] * 20 + [48]
+    leaking = {name: "test" if i == 7 else "train" for i, name in enumerate(copies)}
+    with pytest.raises(DatasetError, match="are one shape"):
+        check_no_leak(leaking, copies)

@@ -1,0 +1,97 @@
+"""Many objects in one file each: ``shards/SPLIT-NNNNNN.tar``, for disks and networks that are slow with small files.
+
+A shard is the objects' members one after the other, as the WebDataset convention has it: members with the same name
+up to the first dot are one object. Objects lie in an order as by chance, each split in shards of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import tarfile
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from itertools import groupby
+from pathlib import Path
+
+from ..errors import DatasetError, OutputError
+from ..work import Progress, Work
+from . import splits
+from .records import ObjectFile
+
+
+def pack(folder: Path, size: int) -> Work[list[Path]]:
+    """Write the objects of the training set in ``folder`` into shards of ``size`` objects, in place of older shards.
+
+    Raises:
+        DatasetError: the set is missing or damaged. OutputError: the disk is full or the folder cannot be written.
+    """
+    assigned = splits.read(folder)
+    parts = []
+    for split in sorted(set(assigned.values())):
+        names = sorted((name for name, own in assigned.items() if own == split), key=splits.chance)
+        parts += [(f"{split}-{i // size:06d}.tar", names[i : i + size]) for i in range(0, len(names), size)]
+    target = folder / "shards"
+    written = []
+    for index, (name, names) in enumerate(parts):
+        yield Progress(index / len(parts), name)
+        written.append(target / name)
+        _write(written[-1], [folder / "objects" / f"{name}.tar" for name in names])
+    for old in set(target.glob("*.tar")) - set(written):
+        old.unlink()
+    return written
+
+
+def files(folder: Path, split: str) -> list[Path]:
+    """The files that hold the objects of ``split``, in order of their names: shards, or files of one object each.
+
+    Raises:
+        DatasetError: the set is missing or damaged, or the split is empty.
+    """
+    assigned = splits.read(folder)
+    found = sorted((folder / "shards").glob(f"{split}-*.tar"))
+    if not found:
+        found = [folder / "objects" / f"{name}.tar" for name, own in sorted(assigned.items()) if own == split]
+    if not found:
+        raise DatasetError(f"There is no object of the split {split!r} in {folder}")
+    return found
+
+
+def objects(path: Path) -> Iterator[ObjectFile]:
+    """The objects of a shard, or the one of an object's own file, one after the other.
+
+    Raises:
+        DatasetError: the file is missing or damaged.
+    """
+    try:
+        with tarfile.open(path) as archive:
+            members = ((m.name.partition("."), archive.extractfile(m)) for m in archive if m.isfile())
+            for name, own in groupby(members, key=lambda member: member[0][0]):
+                parts = {kind: stored.read() for (_, _, kind), stored in own}  # type: ignore[union-attr]
+                yield ObjectFile(path.with_name(f"{name}.tar"), parts)
+    except (OSError, tarfile.TarError, EOFError) as error:
+        raise DatasetError(f"{path} is not a whole file of a training set: {error}") from error
+
+
+def _write(path: Path, sources: Sequence[Path]) -> None:
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(exist_ok=True)
+        with tarfile.open(partial, "w") as shard:
+            for source in sources:
+                _copy(source, shard)
+        partial.replace(path)
+    except (OSError, DatasetError) as error:
+        with suppress(OSError):
+            partial.unlink()
+        if isinstance(error, DatasetError):
+            raise
+        raise OutputError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _copy(source: Path, shard: tarfile.TarFile) -> None:
+    try:
+        with tarfile.open(source) as archive:
+            for member in archive:
+                shard.addfile(member, archive.extractfile(member))
+    except (FileNotFoundError, tarfile.TarError, EOFError) as error:
+        raise DatasetError(f"{source} is not a whole object of a training set: {error}") from error

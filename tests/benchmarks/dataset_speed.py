@@ -1,0 +1,134 @@
+"""What the dataset operator costs beside the bare render. Run it by hand on an idle machine:
+
+    python tests/benchmarks/dataset_speed.py [--objects 6] [--size 128] [--samples 16] [--rounds 3]
+
+Object by object, in one process and in turns, the same cameras, lights, samples and passes are rendered twice: by the
+operator's own path (light, render, passes into arrays), and by ``bpy.ops.render.render`` alone on the scene that the
+operator left, with the picture written and nothing read. The truth of shape and the writing of the file are timed
+besides. Then the whole command runs with one process and with two, and the loader is read to its end with one worker.
+CPU seconds stand beside the wall's, since those of a busy machine say little.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+
+import conftest  # noqa: E402, F401  makes the package maquette
+import numpy as np  # noqa: E402
+
+FAMILIES = ("chair", "mug", "car")
+
+
+class Clock:
+    """Adds up wall and CPU seconds by name."""
+
+    def __init__(self):
+        self.wall, self.cpu = defaultdict(float), defaultdict(float)
+
+    def __call__(self, name, work, *given, **more):
+        wall, cpu = time.perf_counter(), time.process_time()
+        result = work(*given, **more)
+        self.wall[name] += time.perf_counter() - wall
+        self.cpu[name] += time.process_time() - cpu
+        return result
+
+
+def compare(arguments, clock):
+    """Views rendered both ways, in turns."""
+    import bpy
+    from maquette.core.commands import quiet
+    from maquette.core.dataset.records import Record, ViewRecord, write_object
+    from maquette.core.dataset.truth import ground_truth
+    from maquette.core.scene import training_set
+    from maquette.core.scene.importing import world_triangles
+    from maquette.core.scene.render import studio
+
+    settings = training_set.Settings(size=arguments.size, samples=arguments.samples)
+    views = 0
+    with tempfile.TemporaryDirectory() as folder, quiet(), studio(settings.samples) as stage:
+        scene = next(scene for scene in bpy.data.scenes if scene.name.startswith("Maquette Studio"))
+        for source in training_set.procedural_sources(FAMILIES, arguments.objects, 0) * arguments.rounds:
+            rng = np.random.default_rng(0)
+            with source.open() as objects:
+                mesh = world_triangles(objects)
+                bounds = np.stack((mesh.vertices.min(0), mesh.vertices.max(0))).astype(float)
+                cameras = training_set._cameras(mesh, bounds, settings, rng)
+                stage.show(objects)
+                pictures = []
+                for kind, camera in cameras:
+                    clock("light", stage.light, training_set._light(settings, rng))
+                    stage.render(kind, camera)  # takes the new light in, which either way has to be paid
+                    for which in ("bare", "render") if views % 2 else ("render", "bare"):
+                        if which == "bare":
+                            clock("bare", bpy.ops.render.render, write_still=True, scene=scene.name)
+                        else:
+                            pictures.append(clock("render", stage.render, kind, camera))
+                    views += 1
+                stage.show(())
+            shape, fingerprint = clock("truth", ground_truth, mesh, settings.points, np.random.default_rng(0))
+            recorded = tuple(ViewRecord(*camera) for camera in cameras)
+            record = Record(source.name, "", source.family, bounds, fingerprint, recorded)
+            clock("write", write_object, Path(folder), record, shape, pictures, mesh)
+    return views
+
+
+def command(arguments, folder, processes):
+    """Wall seconds of the whole command."""
+    code = f"import sys; sys.path.insert(0, {str(ROOT / 'tests')!r}); import conftest\n"
+    code += "from maquette.operators.command_line import console; console()"
+    script = folder / "maquette.py"
+    script.write_text(code)
+    words = [sys.executable, script, "dataset", folder / f"set{processes}", "--procedural", ",".join(FAMILIES)]
+    words += ["--count", arguments.objects, "--size", arguments.size, "--samples", arguments.samples]
+    began = time.perf_counter()
+    subprocess.run([*map(str, words), "--processes", str(processes)], check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - began
+
+
+def stream(folder):
+    """Objects and views a second of the loader with one worker."""
+    from maquette.core.model.loader import TrainingStream
+    from torch.utils.data import DataLoader
+
+    loader = DataLoader(TrainingStream(folder, "train", points=2048), batch_size=None, num_workers=1)
+    objects = views = 0
+    began = time.perf_counter()
+    for item in loader:
+        objects, views = objects + 1, views + len(item["colour"])
+    seconds = time.perf_counter() - began
+    return objects / seconds, views / seconds
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--objects", type=int, default=6)
+    parser.add_argument("--size", type=int, default=128)
+    parser.add_argument("--samples", type=int, default=16)
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--only-views", action="store_true", help="not the whole command, nor the loader")
+    arguments = parser.parse_args()
+    clock = Clock()
+    views = compare(arguments, clock)
+    for name, times in (("wall", clock.wall), ("CPU", clock.cpu)):
+        own = sum(seconds for part, seconds in times.items() if part in ("light", "render", "write"))
+        parts = ", ".join(f"{part} {seconds / views * 1000:.1f}" for part, seconds in times.items())
+        without, whole = own / times["bare"] - 1, (own + times["truth"]) / times["bare"] - 1
+        print(f"{name}: bare {views / times['bare']:.2f} views/s, operator {views / own:.2f}")
+        print(f"  overhead of light, passes and files {without:+.1%}, with the truth of shape {whole:+.1%}")
+        print(f"  ms a view: {parts}")
+    if not arguments.only_views:
+        with tempfile.TemporaryDirectory() as folder:
+            one, two = (command(arguments, Path(folder), processes) for processes in (1, 2))
+            print(f"whole command: {one:.1f} s, with two processes {two:.1f} s: {one / two:.2f}x")
+            print("loader, one worker: {:.1f} objects/s, {:.1f} views/s".format(*stream(Path(folder) / "set2")))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""The stream gives what the files hold, all of it once an epoch, the same again, and however it is shared out."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from maquette.core.dataset.records import ObjectFile
+from maquette.core.dataset.shards import pack
+from maquette.core.errors import DatasetError
+from maquette.core.model.loader import TrainingStream
+from maquette.core.work import run_to_end
+from torch.utils.data import DataLoader
+
+
+@pytest.fixture(scope="session")
+def packed(dataset, tmp_path_factory):
+    folder = shutil.copytree(dataset, tmp_path_factory.mktemp("packed") / "set")
+    assert len(run_to_end(pack(folder, 3))) == 5
+    shutil.rmtree(folder / "objects")
+    return folder
+
+
+def names(stream, epoch=0):
+    stream.set_epoch(epoch)
+    return [item["name"] for item in stream]
+
+
+def test_an_item_is_what_the_file_holds(dataset):
+    (item, *_) = TrainingStream(dataset, "train", shuffle=False)
+    file = ObjectFile(dataset / f"objects/{item['name']}.tar")
+    shape = file.shape()
+    for index in range(len(file.record.views)):
+        view = file.view(index)
+        np.testing.assert_array_equal(item["colour"][index].permute(1, 2, 0), view.colour)
+        np.testing.assert_array_equal(item["depth"][index], view.depth)
+        np.testing.assert_array_equal(item["normal"][index].permute(1, 2, 0), view.normal)
+        np.testing.assert_allclose(item["intrinsics"][index], view.camera.intrinsics, rtol=1e-6)
+        np.testing.assert_allclose(item["camera_to_world"][index], view.camera.to_world, atol=1e-6)
+        assert item["orthographic"][index] == view.camera.orthographic
+    np.testing.assert_array_equal(item["near"], shape.near)
+    np.testing.assert_array_equal(item["near_inside"], shape.near_inside)
+    assert "near_distance" not in item and item["kinds"].startswith("front,right")
+
+
+def test_drawn_points_keep_what_belongs_to_them(dataset):
+    (item, *_) = TrainingStream(dataset, "train", views=2, points=64)
+    shape = ObjectFile(dataset / f"objects/{item['name']}.tar").shape()
+    truth = {tuple(point): inside for point, inside in zip(shape.near.tolist(), shape.near_inside, strict=True)}
+    assert [truth[tuple(point)] for point in item["near"].tolist()] == item["near_inside"].tolist()
+    assert item["colour"].shape == (2, 4, 128, 128) and item["surface"].shape == (64, 3)
+
+
+@pytest.mark.parametrize("kind", ["dataset", "packed"])
+def test_every_object_once_in_an_order_of_the_epoch(kind, request):
+    folder = request.getfixturevalue(kind)
+    stream = TrainingStream(folder, "train", views=1, points=8, buffer=4)
+    first, second = names(stream), names(stream, 1)
+    assert sorted(first) == sorted(second) == [f"e{i:02d}" for i in range(8)]
+    assert first != second and first == names(stream)
+    assert first != names(TrainingStream(folder, "train", views=1, points=8, buffer=4, seed=1))
+
+
+def test_what_is_drawn_does_not_depend_on_who_draws(dataset, packed):
+    seen = [
+        {item["name"]: item["near"] for item in TrainingStream(folder, "train", points=8)}
+        for folder in (dataset, packed)
+    ]
+    assert all(torch.equal(seen[0][name], seen[1][name]) for name in seen[0])
+
+
+def test_ranks_share_the_files_evenly(dataset):
+    shares = [names(TrainingStream(dataset, "train", views=1, points=8, rank=rank, ranks=3)) for rank in range(3)]
+    assert [len(share) for share in shares] == [2, 2, 2]
+    assert len({name for share in shares for name in share}) == 6
+
+
+def test_workers_share_the_files_and_hear_of_the_epoch(dataset):
+    stream = TrainingStream(dataset, "train", views=1, points=8)
+    loader = DataLoader(stream, batch_size=2, num_workers=2, persistent_workers=True)
+    orders = []
+    for epoch in (0, 1, 0):
+        stream.set_epoch(epoch)
+        orders.append([name for batch in loader for name in batch["name"]])
+    assert sorted(orders[0]) == sorted(orders[1]) == [f"e{i:02d}" for i in range(8)]
+    assert orders[0] == orders[2] != orders[1]
+
+
+def test_shards_of_other_splits_are_refused(packed, tmp_path):
+    folder = shutil.copytree(packed, tmp_path / "set")
+    splits = json.loads((folder / "splits.json").read_text())
+    (folder / "splits.json").write_text(json.dumps({**splits, "e03": "test"}))
+    with pytest.raises(DatasetError, match="pack again"):
+        names(TrainingStream(folder, "train"))
+
+
+def test_a_damaged_file_is_told_by_name(dataset, tmp_path):
+    folder = shutil.copytree(dataset, tmp_path / "set")
+    path = folder / "objects/e02.tar"
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(DatasetError, match=r"e02"):
+        names(TrainingStream(folder, "train"))
+    with pytest.raises(DatasetError, match="'nothing'"):
+        TrainingStream(folder, "nothing")
