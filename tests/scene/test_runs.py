@@ -24,12 +24,13 @@ root = Path({root!r})
 spec = importlib.util.spec_from_file_location("maquette", root / "__init__.py", submodule_search_locations=[str(root)])
 sys.modules["maquette"] = package = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(package)
+from maquette.core.dataset.rigs import parse
 from maquette.core.scene.training_set import Settings, procedural_sources, render_dataset
 steps = 0
 def die(*args, **more):
     os.kill(os.getpid(), signal.SIGKILL)
 {moment}
-settings = Settings(size=16, samples=1, free_views=1, points=256, sheet=("front",))
+settings = Settings(size=16, samples=1, cameras=parse(("sides:front", "free:1")), points=256)
 for progress in render_dataset(procedural_sources(["mug", "chair"], {count}, 0), Path({folder!r}), settings):
     steps += 1
     if steps == last:
@@ -58,9 +59,10 @@ Path.replace = replace
 
 
 def run(folder, **changes):
+    from maquette.core.dataset.rigs import parse
     from maquette.core.scene.training_set import Settings, procedural_sources, render_dataset
 
-    settings = Settings(size=16, samples=1, free_views=1, points=256, sheet=("front",), **changes)
+    settings = Settings(size=16, samples=1, cameras=parse(("sides:front", "free:1")), points=256, **changes)
     return run_to_end(render_dataset(procedural_sources(["mug", "chair"], COUNT, 0), folder, settings))
 
 
@@ -129,7 +131,7 @@ def test_two_processes_make_the_same_set(undisturbed, tmp_path):
     script = tmp_path / "maquette.py"
     script.write_text(code.replace("; ", "\n"))
     words = ["dataset", tmp_path / "set", "--procedural", "mug,chair", "--count", COUNT, "--size", 16, "--samples", 1]
-    words += ["--free-views", 1, "--points", 256, "--sides", "front", "--processes", 2]
+    words += ["--points", 256, "--processes", 2, "--cameras", "sides:front", "free:1"]
     done = subprocess.run([sys.executable, script, *map(str, words)], capture_output=True, timeout=300)
     assert done.returncode == 0, done.stderr.decode()
     assert_equal_sets(tmp_path / "set", undisturbed)
