@@ -23,7 +23,7 @@ class RandomisationProperties:
     materials: FloatProperty(
         name="Other Materials",
         description="Probability that an object is rendered in drawn materials in place of its own",
-        default=0, min=0, max=1, subtype='FACTOR',
+        default=0.0, min=0, max=1, subtype='FACTOR',
     )  # fmt: skip
     textures: StringProperty(
         name="Textures",
@@ -61,7 +61,7 @@ class RandomisationProperties:
     scale: FloatVectorProperty(
         name="Scale",
         description="Least and most by which each object is scaled about its centre",
-        size=2, default=(1, 1), min=0.001, max=1000,
+        size=2, default=(1.0, 1.0), min=0.001, max=1000,
     )  # fmt: skip
     occluders: IntProperty(
         name="Occluders",
@@ -89,7 +89,7 @@ def _folder(path: str) -> Path | None:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("drawn by chance")
     group.add_argument("--lamps", type=int, default=0, help=f"at most so many area lamps a view, to {MOST} (none)")
-    group.add_argument("--materials", type=float, default=0, metavar="SHARE", help="objects in drawn materials (none)")
+    group.add_argument("--materials", type=float, default=0.0, metavar="SHARE", help="objects in drawn materials (none)")
     group.add_argument("--textures", type=Path, metavar="FOLDER", help="pictures for these (procedural textures only)")
     group.add_argument(
         "--backgrounds", default="transparent", metavar="KINDS", help=f"parted by commas, of {', '.join(BACKGROUNDS)}"
@@ -97,7 +97,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--background-pictures", type=Path, metavar="FOLDER", help="for backgrounds of images")
     group.add_argument("--turn", choices=TURNS, default="none", help="each object about its centre (%(default)s)")
     group.add_argument(
-        "--scale", type=float, nargs=2, default=(1, 1), metavar=("LEAST", "MOST"), help="of each object (1 1)"
+        "--scale", type=float, nargs=2, default=(1.0, 1.0), metavar=("LEAST", "MOST"), help="of each object (1 1)"
     )
     group.add_argument("--occluders", type=int, default=0, help=f"at most so many a view, to {MOST} (none)")
     group.add_argument("--hidden", type=float, default=0.3, help="share that they hide at most (%(default)s)")

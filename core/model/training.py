@@ -218,13 +218,15 @@ def object_iou(model: ReconstructionNetwork, thing: TrainingObject, views: int, 
 
 
 def object_logits(model: ReconstructionNetwork, thing: TrainingObject, views: int, free: bool) -> NDArray[np.float32]:
-    """What the network says of the uniform points (P,) of ``thing``; far outside beyond the volume."""
+    """What the network says of the uniform points (P,) of ``thing``; far outside beyond the volume and the masks."""
     placed, features = _seen(model, thing, views, free)
     if free and views == 1:  # as reconstruction does: the first look tells what is up
         placed, features = _seen(model, thing, views, free, features.up[0].numpy())
     points = placed.move(thing.uniform)
-    logits = model.occupancy(features, torch.from_numpy(points.astype(np.float32))[None])
-    return np.where((np.abs(points) < BOUND).all(1), logits[0].numpy(), -99)
+    asked = torch.from_numpy(points.astype(np.float32))[None]
+    cover = sample(features.pictures[:, :, 3:], project(features.cameras, asked)[0]).amin(1)[0, :, 0].numpy()
+    within = (np.abs(points) < BOUND).all(1) & (cover > 0.5)
+    return np.where(within, model.occupancy(features, asked)[0].numpy(), -99)
 
 
 def _seen(

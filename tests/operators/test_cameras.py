@@ -25,9 +25,9 @@ def test_the_set_keeps_what_was_drawn(cube, tmp_path):
     assert bpy.ops.maquette.render_dataset(folder=str(tmp_path / "set"), cameras=words, **RENDER) == {'FINISHED'}
     views = record(tmp_path / "set").views
     assert [view.kind for view in views] == ["top", "orbit", "orbit", "shell"]
-    assert views[0].drawn == {}
-    assert set(views[1].drawn) == {"elevation", "azimuth", "roll", "distance", "angle", "fill"}
-    assert set(views[3].drawn) == {"elevation", "azimuth", "roll", "distance", "angle", "aim"}
+    assert set(views[0].drawn) == {"light"}
+    assert set(views[1].drawn) == {"light", "elevation", "azimuth", "roll", "distance", "angle", "fill"}
+    assert set(views[3].drawn) == {"light", "elevation", "azimuth", "roll", "distance", "angle", "aim"}
     assert views[2].drawn["elevation"] == 30 and 5 <= views[2].drawn["roll"] <= 9
 
 
@@ -41,7 +41,7 @@ def test_the_scenes_own_cameras_look_at_the_object_where_it_is(cube, tmp_path):
     words = "scene path:1..3,step=2"
     assert bpy.ops.maquette.render_dataset(folder=str(tmp_path / "set"), cameras=words, **RENDER) == {'FINISHED'}
     views = record(tmp_path / "set").views
-    assert [(view.kind, dict(view.drawn)) for view in views] == [
+    assert [(view.kind, {key: view.drawn[key] for key in view.drawn if key != "light"}) for view in views] == [
         ("scene", {"camera": "Here"}),
         ("path", {"camera": "Here", "frame": 1}),
         ("path", {"camera": "Here", "frame": 3}),

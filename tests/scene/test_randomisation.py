@@ -293,7 +293,7 @@ def test_a_set_with_everything_is_whole_and_the_same_again(cube, pictures, tmp_p
 
 def test_what_is_switched_on_changes_nothing_of_the_rest(cube, pictures, tmp_path):
     plain = make(tmp_path / "plain")
-    assert plain.record.more == {} and {tuple(view.drawn) for view in plain.record.views} == {("light",)}
+    assert plain.record.more == {} and not any("background" in view.drawn for view in plain.record.views)
     on = {key: value for key, value in everything(pictures).items() if key not in ("turn", "scale")}
     full = make(tmp_path / "full", **on)
     part = make(tmp_path / "part", **{key: on[key] for key in ("backgrounds", "pictures")}, occluders=0)
