@@ -89,7 +89,7 @@ def _folder(path: str) -> Path | None:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("drawn by chance")
     group.add_argument("--lamps", type=int, default=0, help=f"at most so many area lamps a view, to {MOST} (none)")
-    group.add_argument("--materials", type=float, default=0.0, metavar="SHARE", help="objects in drawn materials (none)")
+    group.add_argument("--materials", type=float, default=0.0, metavar="SHARE", help="drawn materials for so many (0)")
     group.add_argument("--textures", type=Path, metavar="FOLDER", help="pictures for these (procedural textures only)")
     group.add_argument(
         "--backgrounds", default="transparent", metavar="KINDS", help=f"parted by commas, of {', '.join(BACKGROUNDS)}"
