@@ -43,7 +43,7 @@ def _run_train(arguments: argparse.Namespace) -> int:
     if arguments.mask:
         from ..core.scene.environments import hdri_files, panoramas
 
-        files = sorted(arguments.hdri.glob("*.exr")) if arguments.hdri else hdri_files()
+        files = hdri_files(arguments.hdri)
         work = mask_training.train_mask(
             arguments.datasets, arguments.run, panoramas(files), arguments.steps, rate=arguments.rate,
             seed=arguments.seed, imagenet=not arguments.from_scratch,

@@ -6,7 +6,8 @@ import io
 import json
 import os
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from ..errors import OutputError
 _ABANDONED = 60  # seconds
 
 
-def write(path: Path, data: bytes | str) -> None:
-    """Write ``data`` beside ``path`` and move it there; makes the folder.
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Gives a file beside ``path`` to write, which is moved there if all goes well; makes the folder.
 
     Raises:
         OutputError: the disk is full or the folder cannot be written.
@@ -27,12 +29,19 @@ def write(path: Path, data: bytes | str) -> None:
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(data.encode() if isinstance(data, str) else data)
+        yield partial
         partial.replace(path)
     except OSError as error:
-        with suppress(OSError):  # it may never have been there
+        raise OutputError(f"{path} cannot be written: {error.strerror}. Free some space, then run again") from error
+    finally:
+        with suppress(OSError):  # it is there only if something went wrong
             partial.unlink()
-        raise OutputError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def write(path: Path, data: bytes | str) -> None:
+    """Write ``data``, see :func:`whole`."""
+    with whole(path) as partial:
+        partial.write_bytes(data.encode() if isinstance(data, str) else data)
 
 
 def write_json(path: Path, data: Any) -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import struct
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from ..arrays import MeshArrays
 from ..cameras import Camera
 from ..errors import DatasetError
+from . import output
 
 VERSION = 1
 SURROUNDINGS = "surroundings.png"
@@ -139,38 +139,28 @@ def write_object(
         shape: None for a whole scene that bounds no solid. mesh: as it was found, world space.
 
     Raises:
-        DatasetError: the disk is full or the folder cannot be written.
+        OutputError: the disk is full or the folder cannot be written.
     """
     target = folder / "objects" / f"{record.name}.tar"
-    partial = target.with_suffix(f".{os.getpid()}.partial")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        for left in target.parent.glob(f"{record.name}.*.partial"):
-            left.unlink(missing_ok=True)
-        with tarfile.open(partial, "w") as archive:
-            _add(archive, f"{record.name}.json", json.dumps(_to_json(record)).encode())
-            if shape is not None:
-                _add(archive, f"{record.name}.shape.npz", _npz(_packed(shape)))
-            if mesh is not None:
-                faces = mesh.triangles().astype(np.uint32)
-                _add(archive, f"{record.name}.mesh.npz", _npz({"vertices": mesh.vertices, "faces": faces}))
-            if shape is not None and shape.surface_colour is not None and shape.surface_seen is not None:
-                seen = np.packbits(shape.surface_seen)
-                _add(archive, f"{record.name}.surface.npz", _npz({"colour": shape.surface_colour, "seen": seen}))
-            for index, view in enumerate(views):
-                _add(archive, f"{record.name}.{index:03d}.png", _png(view.colour))
-                if view.surroundings is not None:
-                    _add(archive, f"{record.name}.{index:03d}.{SURROUNDINGS}", _png(view.surroundings))
-                arrays = {"depth": view.depth, "normal": view.normal, "index": view.index, "flow": view.flow}
-                arrays = {kind: values for kind, values in arrays.items() if values is not None}
-                _add(archive, f"{record.name}.{index:03d}.npz", _npz(arrays))
-        partial.replace(target)
-    except OSError as error:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise DatasetError(
-            f"{target} cannot be written: {error.strerror}. Free some space, then run again: it goes on from here"
-        ) from error
+    for left in target.parent.glob(f".{target.name}.*.partial"):
+        left.unlink(missing_ok=True)
+    with output.whole(target) as partial, tarfile.open(partial, "w") as archive:
+        _add(archive, f"{record.name}.json", json.dumps(_to_json(record)).encode())
+        if shape is not None:
+            _add(archive, f"{record.name}.shape.npz", _npz(_packed(shape)))
+        if mesh is not None:
+            faces = mesh.triangles().astype(np.uint32)
+            _add(archive, f"{record.name}.mesh.npz", _npz({"vertices": mesh.vertices, "faces": faces}))
+        if shape is not None and shape.surface_colour is not None and shape.surface_seen is not None:
+            seen = np.packbits(shape.surface_seen)
+            _add(archive, f"{record.name}.surface.npz", _npz({"colour": shape.surface_colour, "seen": seen}))
+        for index, view in enumerate(views):
+            _add(archive, f"{record.name}.{index:03d}.png", _png(view.colour))
+            if view.surroundings is not None:
+                _add(archive, f"{record.name}.{index:03d}.{SURROUNDINGS}", _png(view.surroundings))
+            arrays = {"depth": view.depth, "normal": view.normal, "index": view.index, "flow": view.flow}
+            arrays = {kind: values for kind, values in arrays.items() if values is not None}
+            _add(archive, f"{record.name}.{index:03d}.npz", _npz(arrays))
     return target
 
 

@@ -6,16 +6,14 @@ up to the first dot are one object. Objects lie in an order as by chance, each s
 
 from __future__ import annotations
 
-import os
 import tarfile
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 
-from ..errors import DatasetError, OutputError
+from ..errors import DatasetError
 from ..work import Progress, Work
-from . import splits
+from . import output, splits
 from .records import ObjectFile
 
 
@@ -73,19 +71,9 @@ def objects(path: Path) -> Iterator[ObjectFile]:
 
 
 def _write(path: Path, sources: Sequence[Path]) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        path.parent.mkdir(exist_ok=True)
-        with tarfile.open(partial, "w") as shard:
-            for source in sources:
-                _copy(source, shard)
-        partial.replace(path)
-    except (OSError, DatasetError) as error:
-        with suppress(OSError):
-            partial.unlink()
-        if isinstance(error, DatasetError):
-            raise
-        raise OutputError(f"{path} cannot be written: {error.strerror}") from error
+    with output.whole(path) as partial, tarfile.open(partial, "w") as shard:
+        for source in sources:
+            _copy(source, shard)
 
 
 def _copy(source: Path, shard: tarfile.TarFile) -> None:

@@ -9,13 +9,14 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import srgb
+
 _GREY = 0.18  # what the median of a picture is exposed to
 
 
-def hdri_files() -> Sequence[Path]:
-    """The light domes that Blender ships, in order; none in some builds."""
-    folder = Path(bpy.utils.resource_path('LOCAL')) / "datafiles/studiolights/world"
-    return sorted(folder.glob("*.exr"))
+def hdri_files(folder: Path | None = None) -> Sequence[Path]:
+    """The light domes (.exr) of ``folder``, in order, or those that Blender ships; none in some builds."""
+    return sorted((folder or Path(bpy.utils.resource_path('LOCAL')) / "datafiles/studiolights/world").glob("*.exr"))
 
 
 def panoramas(files: Iterable[Path]) -> list[NDArray[np.uint8]]:
@@ -31,6 +32,5 @@ def panoramas(files: Iterable[Path]) -> list[NDArray[np.uint8]]:
             bpy.data.images.remove(image)
         light = pixels.reshape(height, width, -1)[::-1, :, :3]
         light = light * (_GREY / max(float(np.median(light)), 1e-6))
-        colour = np.where(light < 0.0031308, 12.92 * light, 1.055 * np.maximum(light, 1e-6) ** (1 / 2.4) - 0.055)
-        pictures.append((colour.clip(0, 1) * 255).astype(np.uint8))
+        pictures.append((srgb.from_linear(light) * 255).astype(np.uint8))
     return pictures

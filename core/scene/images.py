@@ -6,6 +6,7 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import srgb
 from ..errors import ImageError
 from ..images import check_size, checked, reduced
 
@@ -41,7 +42,7 @@ def pixels(image: bpy.types.Image) -> NDArray[np.float32]:
     elif image.is_float:  # Blender keeps bytes straight and floats premultiplied
         rgba[..., :3] /= np.maximum(rgba[..., 3:], 1e-6)
     if image.is_float and not image.colorspace_settings.is_data:  # bytes are as in the file, floats scene linear
-        rgba[..., :3] = _srgb(rgba[..., :3])
+        rgba[..., :3] = srgb.from_linear(rgba[..., :3])
     return checked(reduced(rgba.clip(0, 1)), f"Image {image.name!r}")
 
 
@@ -53,11 +54,6 @@ def _as_rgba(values: NDArray[np.float32]) -> NDArray[np.float32]:
     if channels in (2, 4):
         rgba[..., 3] = values[..., -1]
     return rgba
-
-
-def _srgb(linear: NDArray[np.float32]) -> NDArray[np.float32]:
-    light = linear.clip(0, 1)
-    return np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055).astype(np.float32)
 
 
 def _why_empty(image: bpy.types.Image) -> str:

@@ -6,6 +6,7 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import srgb
 from . import compat
 
 _ROUGHNESS = 0.7  # the colours hold the photograph's own light: a shiny surface would add a second one
@@ -31,10 +32,6 @@ def showing_attribute(name: str, attribute: str, mean: NDArray[np.floating]) -> 
     shader.inputs["Roughness"].default_value = _ROUGHNESS
     tree.links.new(colour.outputs["Color"], shader.inputs["Base Color"])
     tree.links.new(shader.outputs["BSDF"], output.inputs["Surface"])
-    material.diffuse_color = (*_linear(mean), 1.0)
+    material.diffuse_color = (*srgb.to_linear(mean).tolist(), 1.0)
     material.roughness = _ROUGHNESS
     return material
-
-
-def _linear(srgb: NDArray[np.floating]) -> list[float]:
-    return [float(v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4) for v in srgb]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bpy
 import numpy as np
 
+from .. import srgb
 from ..procedural import Part, ProceduralObject
 from . import compat
 
@@ -44,7 +45,7 @@ def _material(parts: tuple[Part, ...], look: tuple[tuple[float, float, float], f
     material = bpy.data.materials.new(label)
     compat.use_nodes(material)
     shader = next(node for node in material.node_tree.nodes if node.type == 'BSDF_PRINCIPLED')
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour]
+    linear = srgb.to_linear(np.array(colour)).tolist()
     shader.inputs["Base Color"].default_value = (*linear, 1)
     shader.inputs["Roughness"].default_value = roughness
     shader.inputs["Metallic"].default_value = metallic

@@ -6,7 +6,7 @@ import shutil
 import struct
 import tempfile
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,23 +107,22 @@ class Studio:
     def render(self, kind: str, camera: Camera) -> RenderedView:
         """One picture with its depth and normals; see :class:`RenderedView`."""
         passes = self._passes(camera)
-        colour = _stack(passes, "Combined.", "RGBA")
-        depth = next(values for name, values in passes.items() if name in ("Depth.Z", "Depth.V"))
-        seen = (colour[..., 3] > 0) & (depth < _FAR)
-        normal = _stack(passes, "Normal.", "XYZ")
-        length = np.linalg.norm(normal, axis=2, keepdims=True)
-        normal = np.where(seen[..., None], normal / np.maximum(length, 1e-6), 0)
-        return RenderedView(kind, camera, display(colour), np.where(seen, depth, 0), normal.astype(np.float16))
+        colour = stacked(passes, "Combined", "RGBA")
+        _, depth, normal = geometry(passes, colour[..., 3] > 0)
+        return RenderedView(kind, camera, display(colour), depth, normal)
 
     def picture(self, camera: Camera) -> NDArray[np.float32]:
         """Just the light: (H, W, 4) linear, premultiplied with alpha."""
-        return _stack(self._passes(camera), "Combined.", "RGBA")
+        return stacked(self._passes(camera), "Combined", "RGBA")
 
     def _passes(self, camera: Camera) -> dict[str, NDArray[np.float32]]:
         aim(self.scene, camera)
         path = self._folder / "view.exr"
+        path.unlink(missing_ok=True)  # a picture of before must not pass for this one
         self.scene.render.filepath = str(path)
-        return {name.partition(".")[2]: values for name, values in rendered(self.scene, path).items()}
+        with writing(self._folder, path.name):
+            bpy.ops.render.render(write_still=True, scene=self.scene.name)
+            return passes_of(path)
 
 
 @contextmanager
@@ -242,28 +241,49 @@ def _set_up(scene: bpy.types.Scene, samples: int, threads: int) -> None:
     layer.use_pass_z = layer.use_pass_normal = True
 
 
-def rendered(scene: bpy.types.Scene, path: Path) -> dict[str, NDArray[np.float32]]:
-    """All channels of ``scene``'s picture, by way of ``path``.
+@contextmanager
+def writing(folder: Path, name: str) -> Iterator[None]:
+    """Within it a picture is rendered into ``folder``, as ``name`` (a pattern), and read.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: it could not be written whole.
     """
-    path.unlink(missing_ok=True)  # a picture of before must not pass for this one
     try:
-        bpy.ops.render.render(write_still=True, scene=scene.name)
-        return exr.read(path)
+        yield
     except (RuntimeError, OSError, ImageError, struct.error, zlib.error, ValueError, IndexError) as error:
-        free = shutil.disk_usage(path.parent).free
-        if path.is_file() and free > _ROOM:
+        free = shutil.disk_usage(folder).free
+        if any(folder.glob(name)) and free > _ROOM:
             raise
         raise OutputError(
-            f"{path.parent} cannot be written, {free / 2**20:.0f} MiB are free there: free some space, or set TMPDIR "
+            f"{folder} cannot be written, {free / 2**20:.0f} MiB are free there: free some space, or set TMPDIR "
             "to another folder, then run again"
         ) from error
 
 
-def _stack(passes: dict[str, NDArray[np.float32]], name: str, channels: str) -> NDArray[np.float32]:
-    return np.stack([passes[name + channel] for channel in channels], axis=2)
+def passes_of(path: Path) -> dict[str, NDArray[np.float32]]:
+    """All channels (H, W) of the renderer's file of one view layer, named as in "Normal.X"."""
+    return {name.partition(".")[2]: values for name, values in exr.read(path).items()}
+
+
+def stacked(passes: Mapping[str, NDArray[np.float32]], name: str, channels: str) -> NDArray[np.float32]:
+    """The pass ``name`` (H, W, C)."""
+    return np.stack([passes[f"{name}.{channel}"] for channel in channels], axis=2)
+
+
+def geometry(
+    passes: Mapping[str, NDArray[np.float32]], covered: NDArray[np.bool_]
+) -> tuple[NDArray[np.bool_], NDArray[np.float32], NDArray[np.float16]]:
+    """Where a surface is seen (H, W), its depth (H, W) and unit normal (H, W, 3), zero elsewhere.
+
+    Args:
+        covered: (H, W) where the picture shows anything.
+    """
+    depth = next(values for name, values in passes.items() if name in ("Depth.Z", "Depth.V"))
+    normal = stacked(passes, "Normal", "XYZ")
+    length = np.linalg.norm(normal, axis=2, keepdims=True)
+    seen = covered & (depth < _FAR) & (length[..., 0] > 1e-6)
+    normal = np.where(seen[..., None], normal / np.maximum(length, 1e-6), 0).astype(np.float16)
+    return seen, np.where(seen, depth, 0), normal
 
 
 def display(linear: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -11,19 +11,17 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import exr
 from ..cameras import Camera
 from ..dataset.records import RenderedView
 from ..errors import SceneError
 from . import compat
 from .geometry import Reader, Snapshot, reader
 from .instances import numbered
-from .render import aim
+from .render import aim, geometry, passes_of, stacked, writing
 
 _NAME = "Maquette Whole Scene"
 _EMPTY = "Maquette Empty"
 _GONE = "The scene was taken away while it was rendered: let it be, and render again"
-_FAR = 1e9
 _PASSES = ("combined", "z", "normal", "object_index", "vector")
 _PLAIN = (  # what would alter the picture, or make passes that are not of the scene's geometry
     "use_border", "use_freestyle", "use_multiview", "use_motion_blur", "use_stamp", "use_compositing",
@@ -85,9 +83,8 @@ class SceneStage:
             aim(scene, camera)
         compat.write_multilayer_exr(scene.render.image_settings)
         scene.view_layers[0].use_pass_vector = flow
-        with numbered(sources):
-            path = self._render(scene, frame)
-        passes = {name.partition(".")[2]: values for name, values in exr.read(path).items()}
+        with numbered(sources), writing(self._folder, "frame_*"):
+            passes = passes_of(self._render(scene, frame))
         return _view(kind, camera, passes, self._colour(scene), flow)
 
     def _colour(self, scene: bpy.types.Scene) -> NDArray[np.uint8]:
@@ -113,7 +110,10 @@ class SceneStage:
         scene.render.filepath = str(self._folder / "frame_")
         with bpy.context.temp_override(scene=empty, view_layer=empty.view_layers[0]):
             bpy.ops.render.render(animation=True, scene=scene.name)
-        return next(self._folder.glob("frame_*"))
+        written = list(self._folder.glob("frame_*"))
+        if not written:
+            raise OSError(f"Blender wrote no picture into {self._folder}")
+        return written[0]
 
     def _resize(self, scene: bpy.types.Scene) -> None:
         render = scene.render
@@ -203,20 +203,11 @@ def _view(
     kind: str, camera: Camera, passes: Mapping[str, NDArray[np.float32]], colour: NDArray[np.uint8], flow: bool
 ) -> RenderedView:
     """The passes of a file of the renderer as a view, with the numbers of objects for indices."""
-
-    def stacked(name: str, channels: str) -> NDArray[np.float32]:
-        return np.stack([passes[f"{name}.{channel}"] for channel in channels], axis=2)
-
-    depth = next(values for name, values in passes.items() if name in ("Depth.Z", "Depth.V"))
     numbers = next(values for name, values in passes.items() if name in ("IndexOB.X", "Object Index.X"))
-    seen = (colour[..., 3] > 0) & (depth < _FAR)
-    normal = stacked("Normal", "XYZ")
-    length = np.linalg.norm(normal, axis=2, keepdims=True)
-    seen &= length[..., 0] > 1e-6
-    normal = np.where(seen[..., None], normal / np.maximum(length, 1e-6), 0).astype(np.float16)
+    seen, depth, normal = geometry(passes, colour[..., 3] > 0)
     motion = None
     if flow:  # Cycles tells (previous - now, now - next), y up
-        x, y, z, w = np.moveaxis(stacked("Vector", "XYZW"), 2, 0)
+        x, y, z, w = np.moveaxis(stacked(passes, "Vector", "XYZW"), 2, 0)
         motion = np.where(seen[..., None], np.stack((-z, w, -x, y), axis=2), 0).astype(np.float16)
     index = np.where(seen, np.rint(numbers), 0).astype(np.uint16)
-    return RenderedView(kind, camera, colour, np.where(seen, depth, 0), normal, index=index, flow=motion)
+    return RenderedView(kind, camera, colour, depth, normal, index=index, flow=motion)

@@ -244,7 +244,7 @@ def _generated(family: str, seed: int) -> Iterator[Sequence[bpy.types.Object]]:
 
 
 def _light(settings: Settings, rng: np.random.Generator) -> Light:
-    domes = sorted(settings.hdri.glob("*.exr")) if settings.hdri else hdri_files()
+    domes = hdri_files(settings.hdri)
     pick, level, turn, sunny = rng.random(), rng.uniform(0.5, 1.1), rng.uniform(0, 2 * np.pi), rng.random() < 0.35
     sun, tilt, about = rng.uniform(0.5, 3), rng.uniform(0.1, 1.2), rng.uniform(0, 2 * np.pi)
     dome = domes[int(pick * len(domes))] if domes and rng.random() < 0.85 else None

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from maquette.core.errors import DatasetError
+from maquette.core.errors import DatasetError, OutputError
 from maquette.core.work import run_to_end
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -147,7 +147,7 @@ def test_a_full_disk_is_said_and_the_set_goes_on(undisturbed, tmp_path, monkeypa
 
     with monkeypatch.context() as patch:
         patch.setattr(tarfile.TarFile, "addfile", full)
-        with pytest.raises(DatasetError, match=r"cannot be written: No space left.*run again"):
+        with pytest.raises(OutputError, match=r"cannot be written: No space left.*run again"):
             run(folder)
     assert sorted(path.suffix for path in (folder / "objects").iterdir()) == [".tar"]
     assert run(folder).found == 1
