@@ -223,9 +223,11 @@ class ReconstructionNetwork(nn.Module):
         """For points (B, P, 3): their description (B, P, C), the views' (B, N, P, C) and colours (B, N, P, 3)."""
         where, geometry = project(features.cameras, points)
         said = _say(features.pixel, features.bins, features.depth, features.interval, where, geometry)
-        seen, blurs = sample(features.pictures, where), sample(features.blurred, where)
+        seen = sample(features.pictures, where)
+        fine = sample(torch.cat((features.fine, features.blurred), dim=2), where)
+        blurs = fine[..., self.config.fine_channels :]
         cover = torch.cat((seen[..., 3:], blurs), dim=-1)
-        views = self.view(torch.cat((said, sample(features.fine, where), seen, blurs), dim=-1))
+        views = self.view(torch.cat((said, fine[..., : self.config.fine_channels], seen, blurs), dim=-1))
         place = (points / BOUND)[:, :, None, None]
         voxels = F.grid_sample(features.voxels, place, align_corners=False)[..., 0, 0].transpose(1, 2)
         pooled = (views.mean(1), views.amax(1), cover.mean(1), cover.amin(1), voxels, points)
@@ -236,5 +238,6 @@ class ReconstructionNetwork(nn.Module):
 def _say(pixel: Tensor, bins: Tensor, depth: Tensor, interval: Tensor, where: Tensor, geometry: Tensor) -> Tensor:
     """What each view says (B, N, P, C) of points from their place in its picture, depth and direction."""
     own = geometry[..., :1]
-    behind = own - sample(torch.cat((depth, interval), dim=2), where)
-    return torch.cat((sample(pixel, where), sample_depth(bins, where, own), geometry, behind), dim=-1)
+    found = sample(torch.cat((pixel, depth, interval), dim=2), where)
+    behind = own - found[..., -3:]
+    return torch.cat((found[..., :-3], sample_depth(bins, where, own), geometry, behind), dim=-1)

@@ -46,7 +46,7 @@ _SHEETS: Mapping[int, tuple[tuple[tuple[str, ...], float], ...]] = {
     4: ((("front", "right", "back", "top"), 1.0),),
 }
 # Share of batches by the number of views; more views cost more time.
-_VIEWS = ((1, 0.55), (2, 0.2), (3, 0.08), (4, 0.17))
+_VIEWS = ((1, 0.45), (2, 0.2), (3, 0.07), (4, 0.28))
 _BATCH = {1: 16, 2: 12, 3: 10, 4: 8}
 _SHOWN = 64
 _UP_ERROR = 0.15  # of the direction taken for up
@@ -254,7 +254,10 @@ def _disguised(picture: NDArray[np.float32], rng: np.random.Generator) -> NDArra
 def _points(
     thing: TrainingObject, placed: Placed, rng: np.random.Generator, count: int
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """``count`` points of the volume: half near the surface, the others spread over the object's box and beyond it."""
+    """``count`` points of the volume: half near the surface, the others spread over the object's box and beyond it.
+
+    All lie behind the masks of all pictures, if any do: elsewhere the masks alone decide.
+    """
     quota = (count // 2, 3 * count // 8, count - count // 2 - 3 * count // 8)
     pools = (
         _picked(thing.near, thing.near_inside, placed, quota[0], rng),
@@ -268,14 +271,26 @@ def _points(
 def _picked(
     pool: NDArray[np.float32], known: NDArray[np.bool_], placed: Placed, count: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """``count`` of the points of ``pool``, moved, and what is known of them; those in the volume if there are any."""
-    pick = rng.integers(0, len(pool), 3 * count)
+    """``count`` of the points of ``pool``, moved, and what is known of them; such as are asked for if there are any."""
+    pick = rng.integers(0, len(pool), 4 * count)
     points = placed.move(pool[pick])
-    within = np.flatnonzero((np.abs(points) < BOUND).all(1))
+    asked = _asked(placed, points)
+    within = np.flatnonzero((np.abs(points) < BOUND).all(1) if not asked.any() else asked)
     if not len(within):
         within = np.arange(len(points))
     chosen = within[np.arange(count) % len(within)]
     return points[chosen].clip(-BOUND, BOUND), known[pick[chosen]]
+
+
+def _asked(placed: Placed, points: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Which of ``points`` (P, 3) lie in the volume and behind the masks of all pictures."""
+    asked = (np.abs(points) < BOUND).all(1)
+    side = placed.pictures.shape[-1]
+    for picture, camera in zip(placed.pictures, placed.cameras, strict=True):
+        where, _ = _seen_at(camera, points)
+        i, j = ((where + 1) / 2 * side).astype(int).clip(0, side - 1).T
+        asked &= (np.abs(where) < 1).all(1) & (picture[3, j, i] > 0.3)
+    return asked
 
 
 def _outside(
@@ -283,7 +298,7 @@ def _outside(
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Points of the volume beyond the object's bounding box, or where it fills the volume, of its own."""
     points = rng.uniform(-BOUND, BOUND, (4 * count, 3))
-    beyond = np.flatnonzero((np.abs(placed.back(points)) > thing.half + 0.005).any(1))
+    beyond = np.flatnonzero((np.abs(placed.back(points)) > thing.half + 0.005).any(1) & _asked(placed, points))
     if not len(beyond):
         return _picked(thing.uniform, thing.uniform_inside, placed, count, rng)
     return points[beyond[np.arange(count) % len(beyond)]], np.zeros(count, bool)

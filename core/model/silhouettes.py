@@ -17,10 +17,10 @@ from .network import BOUND, Features, ReconstructionNetwork
 from .projection import project, sample, unproject
 
 CHUNK = 16384  # points at once: a step stays well under 0.3 s
-_EDGE = 0.35  # of a mask's cover, where the hull ends
+_EDGE = 0.5  # of a mask's cover, where the hull ends
 _SURVEY = 48  # cells along each side of the first look
-_MAP = 128  # pixels along each side of the maps of rays
-_DEPTHS = 72  # points along a ray
+_MAP = 64  # pixels along each side of the maps of rays
+_DEPTHS = 48  # points along a ray
 _REACH = 0.65  # of a ray before and behind the origin; in an upright frame it runs askew
 _REACHED = 0.3  # the logit that a pixel's ray is brought to
 _MOST = 4.0  # the most that a ray is raised: a mask may be wrong

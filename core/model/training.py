@@ -176,7 +176,9 @@ def losses_of(model: ReconstructionNetwork, batch: Batch) -> tuple[Tensor, Tenso
     errors), and up of free pictures (one less cosine)."""
     features = model.encode(batch.pictures, batch.cameras)
     logits = model.occupancy(features, batch.points)
-    occupancy = F.binary_cross_entropy_with_logits(logits, batch.inside) + 0.3 * (1 - soft_iou(logits, batch.inside))
+    occupancy = F.binary_cross_entropy_with_logits(logits, batch.inside)
+    if batch.pictures.shape[1] < 3:
+        occupancy = occupancy + 0.3 * (1 - soft_iou(logits, batch.inside))
     colour = F.l1_loss(model.colour(features, batch.surface), batch.colour)
     where, geometry = project(batch.cameras.flatten(0, 1)[:, None], batch.shown.flatten(0, 1))
     depth = _depth_error(sample(features.depth.flatten(0, 1)[:, None], where), geometry[..., :1])
