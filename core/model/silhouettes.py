@@ -36,15 +36,18 @@ class SilhouetteField:
     """
 
     def __init__(self, network: ReconstructionNetwork, features: Features, masks: Tensor) -> None:
-        self._network, self._features, self._masks = network, features, masks
+        self._network, self._features, self._masks = network, features, _without_threads(masks)
         self._raised = torch.zeros(1, masks.shape[1], 2, _MAP, _MAP)  # how much, and at what depth
 
     @torch.inference_mode()
     def __call__(self, points: NDArray[np.floating]) -> NDArray[np.float32]:
         """Logits (P,) at ``points`` (P, 3); above 0 is inside."""
+        return self._within(self._masks, points)
+
+    def _within(self, masks: Tensor, points: NDArray[np.floating]) -> NDArray[np.float32]:
         tensor = torch.from_numpy(np.ascontiguousarray(points, np.float32))[None]
         where, geometry = project(self._features.cameras, tensor)
-        gate = 10 * (sample(self._masks, where)[0, ..., 0].amin(0) - _EDGE)
+        gate = 10 * (sample(masks, where)[0, ..., 0].amin(0) - _EDGE)
         near = (gate > -1).nonzero()[:, 0]
         if len(near):
             logits = self._network.occupancy(self._features, tensor[:, near])[0]
@@ -62,18 +65,18 @@ class SilhouetteField:
         """
         line = ((np.arange(_SURVEY) + 0.5) / _SURVEY * 2 - 1) * BOUND
         grid = np.stack(np.meshgrid(line, line, line, indexing="ij"), axis=-1).reshape(-1, 3).astype(np.float32)
-        values = yield from self._values(grid)
+        values = yield from self._values(grid, self._masks)
         cut = self._cut_share(grid, values)
         if cut <= most_cut:
             for view in range(self._masks.shape[1]):
                 yield from self._raise(view, grid, values)
         return cut
 
-    def _values(self, points: NDArray[np.float32]) -> Work[NDArray[np.float32]]:
+    def _values(self, points: NDArray[np.float32], masks: Tensor) -> Work[NDArray[np.float32]]:
         parts = []
         for start in range(0, len(points), CHUNK):
             yield Progress(start / len(points), "Looking")
-            parts.append(self(points[start : start + CHUNK]))
+            parts.append(self._within(masks, points[start : start + CHUNK]))
         return np.concatenate(parts)
 
     def _seen(self, view: int, points: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -102,9 +105,12 @@ class SilhouetteField:
         matrix = self._features.cameras[0, view].numpy()
         where = (np.stack((columns, rows), 1) + 0.5) / _MAP * 2 - 1
         near, far = (unproject(matrix, where, np.full(len(rows), depth)) for depth in (-_REACH, _REACH))
+        wide = self._masks.clone()  # the ray in a pixel's middle stands for all of it
+        reach = self._masks.shape[-1] // _MAP
+        wide[0, view] = F.max_pool2d(self._masks[0, view], 2 * reach + 1, 1, reach)
         along = np.linspace(0, 1, _DEPTHS)[:, None, None]
         rays = (near + (far - near) * along).astype(np.float32)
-        found = (yield from self._values(rays.reshape(-1, 3))).reshape(_DEPTHS, -1)
+        found = (yield from self._values(rays.reshape(-1, 3), wide)).reshape(_DEPTHS, -1)
         found[(np.abs(rays) > BOUND).any(2)] = -np.inf
         depths = np.linspace(-_REACH, _REACH, _DEPTHS)
         likely = np.exp((found - found.max(0)) / _SHARPNESS)
@@ -119,3 +125,13 @@ class SilhouetteField:
         depth_there = torch.where(raised[0] > 0, raised[1] / raised[0], total[1] / total[0].clamp(min=1e-6))
         most_there = torch.where(torch.from_numpy(covered), raised[0], spread)
         self._raised[0, view] = torch.stack((most_there, depth_there))
+
+
+def _without_threads(masks: Tensor) -> Tensor:
+    """``masks`` (B, N, 1, H, W), where they are less than three pixels across a pixel wider on either side.
+
+    What is thinner than the cells of a grid may else pass between its corners.
+    """
+    flat = masks.flatten(0, 1)
+    opened = F.max_pool2d(1 - F.max_pool2d(1 - flat, 3, 1, 1), 3, 1, 1)
+    return torch.maximum(flat, F.max_pool2d((flat - opened).clamp(min=0), 3, 1, 1)).reshape(masks.shape)
