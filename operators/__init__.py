@@ -6,6 +6,7 @@ from . import (
     command_line,
     copy_install_command,
     dataset,
+    dataset_settings,
     preview,
     procedural,
     reconstruct,
@@ -14,6 +15,7 @@ from . import (
 
 _MODULES = (
     camera_settings,
+    dataset_settings,
     settings,
     _work,
     reconstruct,

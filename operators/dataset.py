@@ -20,6 +20,7 @@ from ..core.scene.whole_scene import WholeScene, render_whole_scene
 from ..core.work import SteppedWork, Work
 from . import randomisation
 from ._work import WorkOperator
+from .dataset_settings import PictureProperties
 from .processes import in_processes
 from .randomisation import RandomisationProperties
 
@@ -32,7 +33,7 @@ SOURCES = (
 )
 
 
-class MAQUETTE_OT_render_dataset(RandomisationProperties, WorkOperator, bpy.types.Operator):
+class MAQUETTE_OT_render_dataset(PictureProperties, RandomisationProperties, WorkOperator, bpy.types.Operator):
     """Render objects from many sides, with depth, normals, cameras and the truth of their shape, as training data"""
 
     bl_idname = "maquette.render_dataset"
@@ -58,28 +59,12 @@ class MAQUETTE_OT_render_dataset(RandomisationProperties, WorkOperator, bpy.type
         description="Names of generators, parted by commas. Empty: all of them",
     )
     count: IntProperty(name="Count", description="Procedural objects to make; time grows with it", default=100, min=1)
-    seed: IntProperty(name="Seed", description="Of objects, cameras, light and points. Costs nothing", default=0, min=0)
-    size: IntProperty(
-        name="Picture Size",
-        description="Side of the square pictures in pixels. Twice as many take four times the time",
-        default=128, min=16, max=2048, subtype='PIXEL',
-    )  # fmt: skip
-    samples: IntProperty(
-        name="Samples",
-        description="Of Cycles for each pixel. Time grows with them, noise falls with their square root",
-        default=16, min=1, max=4096,
-    )  # fmt: skip
     cameras: StringProperty(
         name="Cameras",
         description="Kinds of cameras, such as: sides:front,top free:6 orbit:24,elevation=30,lens=35..85. "
         "Time grows with their number",
         default=" ".join(map(str, rigs.DEFAULT)),
     )
-    points: IntProperty(
-        name="Points",
-        description="Points of each object that are told inside or outside, as many again near its surface",
-        default=16384, min=256, max=1000000,
-    )  # fmt: skip
     classes_from: EnumProperty(
         name="Classes",
         description="What tells the class of each object of a whole scene",
@@ -97,12 +82,6 @@ class MAQUETTE_OT_render_dataset(RandomisationProperties, WorkOperator, bpy.type
     show_world: BoolProperty(
         name="Show World",
         description="Whether a whole scene is seen before its world; else the pictures are clear there",
-    )
-    hdri: StringProperty(
-        name="Light Domes",
-        description="Folder of EXR pictures to light with. Empty: those that Blender ships",
-        subtype='DIR_PATH',
-        options=set(PATH_OPTIONS),
     )
 
     def start(self, context: Context) -> Work[Summary]:

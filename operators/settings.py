@@ -7,6 +7,7 @@ from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, Po
 
 from ..core.scene.compat import PATH_OPTIONS
 from .camera_settings import MaquetteCameras
+from .dataset_settings import MaquetteDataset
 
 RESOLUTION = {
     "name": "Resolution",
@@ -75,6 +76,7 @@ class MaquetteSettings(bpy.types.PropertyGroup):
         options=set(PATH_OPTIONS),
     )
     cameras: PointerProperty(type=MaquetteCameras)
+    dataset: PointerProperty(type=MaquetteDataset)
 
 
 _register, _unregister = bpy.utils.register_classes_factory((MaquetteSettings,))

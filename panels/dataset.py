@@ -9,6 +9,7 @@ from ..core.dataset.rigs import AROUND
 from ..operators import _work
 from ..operators.camera_settings import taken
 from ..operators.dataset import MAQUETTE_OT_render_dataset
+from ..operators.dataset_settings import PictureProperties
 from ..operators.preview import MAQUETTE_OT_hide_cameras, MAQUETTE_OT_preview_cameras, shown
 from ..operators.procedural import MAQUETTE_OT_add_procedural
 from .progress import draw_progress
@@ -41,6 +42,7 @@ class MAQUETTE_PT_dataset(bpy.types.Panel):
         ):
             button = column.operator(MAQUETTE_OT_render_dataset.bl_idname, text=text, icon=icon)
             button.folder, button.source, button.cameras = settings.dataset_folder, source, cameras
+            settings.dataset.give(button)
 
 
 class MAQUETTE_PT_dataset_cameras(bpy.types.Panel):
@@ -66,6 +68,49 @@ class MAQUETTE_PT_dataset_cameras(bpy.types.Panel):
             row.operator(MAQUETTE_OT_preview_cameras.bl_idname, icon='HIDE_OFF').cameras = settings.words()
 
 
+class MAQUETTE_PT_dataset_pictures(bpy.types.Panel):
+    bl_label = "Pictures"
+    bl_space_type = 'VIEW_3D'
+    bl_region_type = 'UI'
+    bl_category = "Maquette"
+    bl_parent_id = "MAQUETTE_PT_dataset"
+    bl_options = {'DEFAULT_CLOSED'}
+
+    def draw(self, context: Context) -> None:
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        for name in PictureProperties.__annotations__:
+            layout.prop(context.scene.maquette.dataset, name)
+
+
+class MAQUETTE_PT_dataset_randomisation(bpy.types.Panel):
+    bl_label = "Randomization"
+    bl_space_type = 'VIEW_3D'
+    bl_region_type = 'UI'
+    bl_category = "Maquette"
+    bl_parent_id = "MAQUETTE_PT_dataset"
+    bl_options = {'DEFAULT_CLOSED'}
+
+    def draw(self, context: Context) -> None:
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        settings = context.scene.maquette.dataset
+        layout.prop(settings, "lamps")
+        layout.prop(settings, "materials")
+        if settings.materials:
+            layout.prop(settings, "textures")
+        layout.column().prop(settings, "backgrounds")
+        if 'IMAGE' in settings.backgrounds:
+            layout.prop(settings, "background_folder")
+        layout.prop(settings, "turn")
+        layout.prop(settings, "scale")
+        layout.prop(settings, "occluders")
+        if settings.occluders:
+            layout.prop(settings, "hidden")
+
+
 def _draw_views(layout: UILayout, settings: bpy.types.PropertyGroup) -> None:
     """What the chosen kind of views knows, and nothing else."""
     kind = settings.kind.lower()
@@ -84,4 +129,11 @@ def _draw_views(layout: UILayout, settings: bpy.types.PropertyGroup) -> None:
             layout.prop(settings, name)
 
 
-register, unregister = bpy.utils.register_classes_factory((MAQUETTE_PT_dataset, MAQUETTE_PT_dataset_cameras))
+register, unregister = bpy.utils.register_classes_factory(
+    (
+        MAQUETTE_PT_dataset,
+        MAQUETTE_PT_dataset_cameras,
+        MAQUETTE_PT_dataset_pictures,
+        MAQUETTE_PT_dataset_randomisation,
+    )
+)

@@ -1,5 +1,8 @@
 """Cameras from the panel and from words into the set, and drawn before."""
 
+import json
+from types import SimpleNamespace
+
 import bpy
 import numpy as np
 import pytest
@@ -108,3 +111,20 @@ def test_the_panels_properties_become_words(addon):
     assert settings.words() == "path:3..9"
     settings.kind = 'NONE'
     assert settings.words() == ""
+
+
+def test_what_the_panels_keep_reaches_the_operator(cube, tmp_path):
+    kept = bpy.context.scene.maquette.dataset
+    kept.size, kept.samples, kept.points, kept.seed = 16, 1, 300, 5
+    kept.lamps, kept.turn, kept.scale, kept.backgrounds = 2, 'Z', (1.5, 1.5), {'PLAIN'}
+    button = SimpleNamespace()
+    kept.give(button)
+    operator = bpy.ops.maquette.render_dataset.get_rna_type().properties
+    assert len(vars(button)) >= 14 and set(vars(button)) <= set(operator.keys())
+    folder = tmp_path / "set"
+    done = bpy.ops.maquette.render_dataset(folder=str(folder), source='SELECTED', cameras="sides:top", **vars(button))
+    assert done == {'FINISHED'}
+    found = record(folder)
+    assert np.isclose(found.more["drawn"]["pose"]["scale"], 1.5) and np.isclose(np.ptp(found.bounds, axis=0)[2], 1.5)
+    assert found.views[0].drawn["background"]["kind"] == "plain"
+    assert json.loads((folder / "dataset.json").read_text())["seed"] == 5

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from maquette.core.errors import DatasetError, OutputError
+from maquette.core.errors import OutputError
 from maquette.core.work import run_to_end
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -1,0 +1,47 @@
+"""What a training set is made with besides its cameras: as the operator takes it, and as the panels keep it."""
+
+from __future__ import annotations
+
+import bpy
+from bpy.props import IntProperty, StringProperty
+
+from ..core.scene.compat import PATH_OPTIONS
+from .randomisation import RandomisationProperties
+
+
+class PictureProperties:
+    """Mix-in of an operator, and of what the panels keep."""
+
+    size: IntProperty(
+        name="Picture Size",
+        description="Side of the square pictures in pixels. Twice as many take four times the time",
+        default=128, min=16, max=2048, subtype='PIXEL',
+    )  # fmt: skip
+    samples: IntProperty(
+        name="Samples",
+        description="Of Cycles for each pixel. Time grows with them, noise falls with their square root",
+        default=16, min=1, max=4096,
+    )  # fmt: skip
+    points: IntProperty(
+        name="Points",
+        description="Points of each object that are told inside or outside, as many again near its surface",
+        default=16384, min=256, max=1000000,
+    )  # fmt: skip
+    hdri: StringProperty(
+        name="Light Domes",
+        description="Folder of EXR pictures to light with. Empty: those that Blender ships",
+        subtype='DIR_PATH',
+        options=set(PATH_OPTIONS),
+    )
+    seed: IntProperty(name="Seed", description="Of objects, cameras, light and points. Costs nothing", default=0, min=0)
+
+
+class MaquetteDataset(PictureProperties, RandomisationProperties, bpy.types.PropertyGroup):
+    def give(self, button: bpy.types.OperatorProperties) -> None:
+        """Let the operator behind ``button`` use all this."""
+        for part in (PictureProperties, RandomisationProperties):
+            for name in part.__annotations__:
+                setattr(button, name, getattr(self, name))
+
+
+register, unregister = bpy.utils.register_classes_factory((MaquetteDataset,))
