@@ -18,7 +18,8 @@
       splits.json              NAME -> "train", "validation" or "test"; by object, duplicates kept together
 
 An object may be a whole scene: then its record tells of instances, its views have an index, along a path of frames
-also a flow, and ``shape.npz``, the solid of all instances together, is there only if they bound one and nothing stirs.
+also a flow, ``mesh.npz``, all instances together, is there only if nothing stirs, and ``shape.npz``, their solid, if
+besides they bound one.
 
 World space is Blender's (right-handed, Z up, the front looks towards -Y), in metres.
 

@@ -215,7 +215,8 @@ class ObjectFile:
             )  # fmt: skip
 
     def mesh(self) -> MeshArrays | None:
-        """The object's triangles as they were found, world space; None in sets made before they were stored."""
+        """The object's triangles as they were found, world space; None in sets made before they were stored, and of
+        scenes in which something moves."""
         if "mesh.npz" not in self._parts:
             return None
         data = self.arrays("mesh.npz")

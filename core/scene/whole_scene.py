@@ -88,7 +88,8 @@ def render_whole_scene(
         found = instances_of(snapshots, whole.classes_from, whole.class_property)
         mesh = _joined(snapshots[0])
         sights = _sights(stage, snapshots, mesh, settings, rng)
-        shape = None if _stirs(found, snapshots) else _truth(mesh, settings, rng)
+        still = bool(len(mesh.faces)) and not _stirs(found, snapshots)
+        shape = _truth(mesh, settings, rng) if still else None
         yield Progress(0.15, name)
         with _Spool() as views:
             for done, sight in enumerate(sights, 1):
@@ -101,7 +102,7 @@ def render_whole_scene(
                 ViewRecord(s.kind, s.camera, s.drawn, frames[s.snapshot], found.moved(s.snapshot)) for s in sights
             )
             record = Record(name, origin, family, _bounds(snapshots), fingerprint(mesh), recorded, found.record)
-            write_object(folder, record, shape, views)
+            write_object(folder, record, shape, views, mesh if still else None)
     training_set.write_splits(folder)
     return Summary(1, 0, {})
 

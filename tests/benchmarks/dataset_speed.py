@@ -4,7 +4,8 @@
 
 Object by object, in one process and in turns, the same cameras, lights, samples and passes are rendered twice: by the
 operator's own path (light, render, passes into arrays), and by ``bpy.ops.render.render`` alone on the scene that the
-operator left, with the picture written and nothing read. The truth of shape and the writing of the file are timed
+operator left, with the picture written and nothing read. "plain" is the loop that scripts for Blender usually are: the
+camera set, ``bpy.ops.render.render``, the file read, nothing kept from one view to the next. The truth of shape and the writing of the file are timed
 besides. Then the whole command runs with one process and with two, and the loader is read to its end with one worker.
 CPU seconds stand beside the wall's, since those of a busy machine say little.
 """
@@ -71,12 +72,27 @@ def compare(arguments, clock):
                         else:
                             pictures.append(clock("render", stage.render, kind, camera))
                     views += 1
+                scene.render.use_persistent_data = False
+                for _, camera in cameras:
+                    clock("plain", plain, scene, camera)
+                scene.render.use_persistent_data = True
                 stage.show(())
             shape, fingerprint = clock("truth", ground_truth, mesh, settings.points, np.random.default_rng(0))
             recorded = tuple(ViewRecord(*camera) for camera in cameras)
             record = Record(source.name, "", source.family, bounds, fingerprint, recorded)
             clock("write", write_object, Path(folder), record, shape, pictures, mesh)
     return views
+
+
+def plain(scene, camera):
+    """One view as a script renders it."""
+    import bpy
+    from maquette.core import exr
+    from maquette.core.scene.render import aim
+
+    aim(scene, camera)
+    bpy.ops.render.render(write_still=True, scene=scene.name)
+    exr.read(Path(scene.render.filepath))
 
 
 def command(arguments, folder, processes):
@@ -120,7 +136,8 @@ def main():
         own = sum(seconds for part, seconds in times.items() if part in ("light", "render", "write"))
         parts = ", ".join(f"{part} {seconds / views * 1000:.1f}" for part, seconds in times.items())
         without, whole = own / times["bare"] - 1, (own + times["truth"]) / times["bare"] - 1
-        print(f"{name}: bare {views / times['bare']:.2f} views/s, operator {views / own:.2f}")
+        print(f"{name}: views/s bare {views / times['bare']:.2f}, operator {views / own:.2f}", end="")
+        print(f", plain loop {views / times['plain']:.2f}")
         print(f"  overhead of light, passes and files {without:+.1%}, with the truth of shape {whole:+.1%}")
         print(f"  ms a view: {parts}")
     if not arguments.only_views:

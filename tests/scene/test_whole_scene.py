@@ -183,7 +183,7 @@ def test_flow_is_where_points_go_when_things_and_the_camera_move(scene, tmp_path
     keyed(bpy.data.objects["near"], "location", (1, (0.3, -5, 2.5)), (5, (0.7, -4.6, 2.3)))
     file = made(tmp_path, cameras="path:2..4")
     views = [file.view(place) for place in range(3)]
-    assert [view.frame for view in file.record.views] == [2, 3, 4] and not file.solid
+    assert [view.frame for view in file.record.views] == [2, 3, 4] and not file.solid and not file.mesh()
     now = views[1]
     assert now.flow.dtype == np.float16 and (now.flow[now.depth == 0] == 0).all()
     points, inner = passes.world_points(now), away_from_edges(now.index)
@@ -277,4 +277,12 @@ def test_a_made_scene_is_found_and_its_truth_is_of_all(scene, tmp_path):
     assert file.solid
     inside = file.shape().uniform[file.shape().uniform_inside]
     assert (inside[:, 0] < -0.2).any() and (inside[:, 0] > 0.4).any()
+    mesh = file.mesh()
+    corners = [
+        np.array(bpy.data.objects[name].matrix_world @ vertex.co)
+        for name in ("cube", "ball", "cone")
+        for vertex in bpy.data.objects[name].data.vertices
+    ]
+    assert len(mesh.vertices) == len(corners)
+    np.testing.assert_allclose(np.sort(mesh.vertices, axis=0), np.sort(corners, axis=0), atol=1e-5)
     assert run_to_end(render(tmp_path)).found == 1
