@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from ..arrays import MeshArrays
 from ..errors import MeshError
 from ..signed_distance import signed_distance
-from ..solid import make_solid
+from ..solid import Points, Solid, make_solid
 from .records import Shape
 
 GROWN = 1.1
@@ -15,17 +17,42 @@ _SMALLEST_VOLUME = 2e-4  # of the cube: below it there is nothing for a network 
 _NEAR = (0.005, 0.02, 0.06)  # standard deviations of the distance to the surface, in longest sides
 
 
-def ground_truth(mesh: MeshArrays, points: int, rng: np.random.Generator) -> tuple[Shape, tuple[float, ...]]:
-    """Sample the solid that ``mesh`` bounds.
+@dataclass(frozen=True)
+class Samples:
+    """Points of which :meth:`decided` tells whether they are inside: as in :class:`~.records.Shape`."""
+
+    solid: Solid
+    uniform: Points
+    near: Points
+    surface: Points
+    surface_normals: Points
+
+    def decided(self) -> Shape:
+        """The ground truth: most of its time goes here, and it may go in a thread of its own.
+
+        Raises:
+            MeshError: the solid is next to nothing.
+        """
+        count, both = len(self.uniform), np.concatenate((self.uniform, self.near))
+        inside = self.solid.inside(both, rays=7)
+        if inside[:count].mean() < _SMALLEST_VOLUME:
+            raise MeshError("The mesh bounds next to no volume: it is a sheet or a wire")
+        distance = signed_distance(self.solid, both, inside).astype(np.float32)
+        return Shape(
+            self.uniform.astype(np.float32), inside[:count], self.near.astype(np.float32), inside[count:],
+            self.surface.astype(np.float32), self.surface_normals.astype(np.float32),
+            distance[:count], distance[count:],
+        )  # fmt: skip
+
+
+def sample(mesh: MeshArrays, points: int, rng: np.random.Generator) -> Samples:
+    """Draw points about and on the solid that ``mesh`` bounds.
 
     Args:
         points: how many uniform points, and as many near the surface; a quarter as many on it.
 
-    Returns:
-        The samples, and the fingerprint of :func:`fingerprint`.
-
     Raises:
-        MeshError: the mesh has no area, or bounds next to nothing.
+        MeshError: the mesh has no area, or bounds nothing.
     """
     solid = make_solid(mesh.vertices, mesh.triangles())
     low, high = mesh.vertices.min(0).astype(float), mesh.vertices.max(0).astype(float)
@@ -37,16 +64,7 @@ def ground_truth(mesh: MeshArrays, points: int, rng: np.random.Generator) -> tup
     pick = rng.integers(0, len(surface), points)
     spread = np.array(_NEAR)[rng.integers(0, len(_NEAR), points)] * size
     near = surface[pick] + rng.normal(size=(points, 3)) * spread[:, None]
-    both = np.concatenate((uniform, near))
-    inside = solid.inside(both, rays=7)
-    if inside[:points].mean() < _SMALLEST_VOLUME:
-        raise MeshError("The mesh bounds next to no volume: it is a sheet or a wire")
-    distance = signed_distance(solid, both, inside).astype(np.float32)
-    shape = Shape(
-        uniform.astype(np.float32), inside[:points], near.astype(np.float32), inside[points:],
-        surface.astype(np.float32), normals.astype(np.float32), distance[:points], distance[points:],
-    )  # fmt: skip
-    return shape, fingerprint(mesh)
+    return Samples(solid, uniform, near, surface, normals)
 
 
 def fingerprint(mesh: MeshArrays) -> tuple[float, ...]:

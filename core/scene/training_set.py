@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -179,7 +180,7 @@ class _Posed:
 
     mesh: MeshArrays
     bounds: np.ndarray
-    shape: Shape
+    samples: truth.Samples
     fingerprint: tuple[float, ...]
     views: list[ViewRecord]
     drawn: Mapping[str, Any]
@@ -198,14 +199,14 @@ def _posed(
         if 0 < settings.most_triangles < len(mesh.triangles()):
             raise MeshError(f"It has {len(mesh.triangles()):,} triangles, more than {settings.most_triangles:,}")
         bounds = np.stack((mesh.vertices.min(0), mesh.vertices.max(0))).astype(float)
-        shape, fingerprint = truth.ground_truth(mesh, settings.points, rng)
-        if random.turn != "none":  # a copy under another name is turned otherwise
-            fingerprint = truth.fingerprint(importing.world_triangles(given))
+        samples = truth.sample(mesh, settings.points, rng)
+        # a copy under another name is turned otherwise
+        fingerprint = truth.fingerprint(mesh if random.turn == "none" else importing.world_triangles(given))
         stage.show(objects)
         try:
-            fault = stage.sight(shape.surface, shape.surface_normals).fault
+            fault = stage.sight(samples.surface.astype(np.float32), samples.surface_normals.astype(np.float32)).fault
             views = viewpoints.draw(settings.cameras, mesh.vertices, settings.size, rng, fault, of_scene)
-            yield _Posed(mesh, bounds, shape, fingerprint, views, drawn, rng)
+            yield _Posed(mesh, bounds, samples, fingerprint, views, drawn, rng)
         finally:
             stage.show(())
 
@@ -215,7 +216,7 @@ def _render_object(
 ) -> Iterator[float]:
     """Write one object; yields the fraction done after each view."""
     random, own = settings.random, (settings.seed, source.name)
-    with _posed(stage, source, settings, of_scene) as posed:
+    with _posed(stage, source, settings, of_scene) as posed, _aside(posed.samples.decided) as deciding:
         views, told = [], []
         for index, view in enumerate(posed.views):
             lamps = randomisation.lamps(random, *own, index, posed.bounds)
@@ -225,13 +226,24 @@ def _render_object(
             views.append(randomisation.render(stage, view.kind, view.camera, scenery))
             told.append(replace(view, drawn={**view.drawn, "light": described(light), **around}))
             yield len(views) / len(posed.views)
+        shape = deciding.result()
     record = Record(
         source.name, source.origin, source.family, posed.bounds, posed.fingerprint, tuple(told),
         more={"drawn": posed.drawn} if posed.drawn else {},
     )  # fmt: skip
-    found = sighted(views, posed.shape, posed.bounds)
-    shape = replace(posed.shape, surface_colour=found.colour, surface_seen=found.seen.any(0))
+    found = sighted(views, shape, posed.bounds)
+    shape = replace(shape, surface_colour=found.colour, surface_seen=found.seen.any(0))
     write_object(folder, record, shape, views, posed.mesh)
+
+
+@contextmanager
+def _aside(work: Callable[[], Shape]) -> Iterator[Future[Shape]]:
+    """``work`` in a thread of its own, which goes on while the renderer leaves a core idle."""
+    pool = ThreadPoolExecutor(1)
+    try:
+        yield pool.submit(work)
+    finally:
+        pool.shutdown(wait=False)
 
 
 @contextmanager

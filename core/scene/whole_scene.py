@@ -17,7 +17,7 @@ from ..cameras import Camera
 from ..dataset import passes, viewpoints
 from ..dataset.records import Record, RenderedView, Shape, ViewRecord, write_object
 from ..dataset.rigs import OF_SCENE, Rig
-from ..dataset.truth import fingerprint, ground_truth
+from ..dataset.truth import fingerprint, sample
 from ..errors import DatasetError, MeshError, SceneError
 from ..work import Progress, Work
 from . import training_set
@@ -210,6 +210,6 @@ def _truth(mesh: MeshArrays, settings: Settings, rng: np.random.Generator) -> Sh
     if len(mesh.triangles()) > (settings.most_triangles or _MOST_TRIANGLES):
         return None
     try:
-        return ground_truth(mesh, settings.points, rng)[0]
+        return sample(mesh, settings.points, rng).decided()
     except MeshError:  # it bounds no solid
         return None

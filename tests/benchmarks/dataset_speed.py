@@ -5,9 +5,9 @@
 Object by object, in one process and in turns, the same cameras, lights, samples and passes are rendered twice: by the
 operator's own path (light, render, passes into arrays), and by ``bpy.ops.render.render`` alone on the scene that the
 operator left, with the picture written and nothing read. "plain" is the loop that scripts for Blender usually are: the
-camera set, ``bpy.ops.render.render``, the file read, nothing kept from one view to the next. The truth of shape and the writing of the file are timed
-besides. Then the whole command runs with one process and with two, and the loader is read to its end with one worker.
-CPU seconds stand beside the wall's, since those of a busy machine say little.
+camera set, ``bpy.ops.render.render``, the file read, nothing kept from one view to the next. The truth of shape and the
+writing of the file are timed besides. Then the whole command runs with one process and with two, and the loader is read
+to its end with one worker. CPU seconds stand beside the wall's, since those of a busy machine say little.
 """
 
 import argparse
@@ -46,7 +46,7 @@ def compare(arguments, clock):
     import bpy
     from maquette.core.commands import quiet
     from maquette.core.dataset.records import Record, ViewRecord, write_object
-    from maquette.core.dataset.truth import ground_truth
+    from maquette.core.dataset.truth import fingerprint
     from maquette.core.scene import training_set
     from maquette.core.scene.importing import world_triangles
     from maquette.core.scene.render import studio
@@ -77,11 +77,17 @@ def compare(arguments, clock):
                     clock("plain", plain, scene, camera)
                 scene.render.use_persistent_data = True
                 stage.show(())
-            shape, fingerprint = clock("truth", ground_truth, mesh, settings.points, np.random.default_rng(0))
+            shape = clock("truth", truth, mesh, settings.points)
             recorded = tuple(ViewRecord(*camera) for camera in cameras)
-            record = Record(source.name, "", source.family, bounds, fingerprint, recorded)
+            record = Record(source.name, "", source.family, bounds, fingerprint(mesh), recorded)
             clock("write", write_object, Path(folder), record, shape, pictures, mesh)
     return views
+
+
+def truth(mesh, points):
+    from maquette.core.dataset.truth import sample
+
+    return sample(mesh, points, np.random.default_rng(0)).decided()
 
 
 def plain(scene, camera):
