@@ -8,7 +8,7 @@ import numpy as np
 
 from ..arrays import MeshArrays
 from ..errors import MeshError
-from ..signed_distance import signed_distance
+from ..signed_distance import Tree, signed_distance
 from ..solid import Points, Solid, make_solid
 from .records import Shape
 
@@ -27,8 +27,11 @@ class Samples:
     surface: Points
     surface_normals: Points
 
-    def decided(self) -> Shape:
+    def decided(self, tree: Tree) -> Shape:
         """The ground truth: most of its time goes here, and it may go in a thread of its own.
+
+        Args:
+            tree: see :func:`~..signed_distance.signed_distance`.
 
         Raises:
             MeshError: the solid is next to nothing.
@@ -37,7 +40,7 @@ class Samples:
         inside = self.solid.inside(both, rays=7)
         if inside[:count].mean() < _SMALLEST_VOLUME:
             raise MeshError("The mesh bounds next to no volume: it is a sheet or a wire")
-        distance = signed_distance(self.solid, both, inside).astype(np.float32)
+        distance = signed_distance(self.solid, both, inside, tree).astype(np.float32)
         return Shape(
             self.uniform.astype(np.float32), inside[:count], self.near.astype(np.float32), inside[count:],
             self.surface.astype(np.float32), self.surface_normals.astype(np.float32),

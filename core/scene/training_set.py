@@ -24,6 +24,7 @@ from ..errors import DatasetError, MeshError, OutputError
 from ..work import Progress, Work
 from . import blender_cameras, importing, randomisation
 from .environments import hdri_files
+from .nearest import nearest_triangle
 from .render import Light, Studio, studio
 
 _NOT_THE_SET = ("most_triangles", "shard", "threads", "strict")  # settings that leave each object as it is
@@ -216,7 +217,10 @@ def _render_object(
 ) -> Iterator[float]:
     """Write one object; yields the fraction done after each view."""
     random, own = settings.random, (settings.seed, source.name)
-    with _posed(stage, source, settings, of_scene) as posed, _aside(posed.samples.decided) as deciding:
+    with (
+        _posed(stage, source, settings, of_scene) as posed,
+        _aside(lambda: posed.samples.decided(nearest_triangle)) as deciding,
+    ):
         views, told = [], []
         for index, view in enumerate(posed.views):
             lamps = randomisation.lamps(random, *own, index, posed.bounds)

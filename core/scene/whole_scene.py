@@ -23,6 +23,7 @@ from ..work import Progress, Work
 from . import training_set
 from .geometry import Part, Snapshot
 from .instances import Instances, instances_of
+from .nearest import nearest_triangle
 from .scene_stage import SceneStage, scene_stage
 from .training_set import Settings, Summary
 
@@ -210,6 +211,6 @@ def _truth(mesh: MeshArrays, settings: Settings, rng: np.random.Generator) -> Sh
     if len(mesh.triangles()) > (settings.most_triangles or _MOST_TRIANGLES):
         return None
     try:
-        return sample(mesh, settings.points, rng).decided()
+        return sample(mesh, settings.points, rng).decided(nearest_triangle)
     except MeshError:  # it bounds no solid
         return None

@@ -45,7 +45,8 @@ def compare(arguments, clock):
     """Views rendered both ways, in turns."""
     import bpy
     from maquette.core.commands import quiet
-    from maquette.core.dataset.records import Record, ViewRecord, write_object
+    from maquette.core.dataset import viewpoints
+    from maquette.core.dataset.records import Record, write_object
     from maquette.core.dataset.truth import fingerprint
     from maquette.core.scene import training_set
     from maquette.core.scene.importing import world_triangles
@@ -60,10 +61,11 @@ def compare(arguments, clock):
             with source.open() as objects:
                 mesh = world_triangles(objects)
                 bounds = np.stack((mesh.vertices.min(0), mesh.vertices.max(0))).astype(float)
-                cameras = training_set._cameras(mesh, bounds, settings, rng)
                 stage.show(objects)
+                planned = viewpoints.draw(settings.cameras, mesh.vertices, settings.size, rng, lambda _: None, {})
                 pictures = []
-                for kind, camera in cameras:
+                for view in planned:
+                    kind, camera = view.kind, view.camera
                     clock("light", stage.light, training_set._light(settings, rng))
                     stage.render(kind, camera)  # takes the new light in, which either way has to be paid
                     for which in ("bare", "render") if views % 2 else ("render", "bare"):
@@ -73,21 +75,21 @@ def compare(arguments, clock):
                             pictures.append(clock("render", stage.render, kind, camera))
                     views += 1
                 scene.render.use_persistent_data = False
-                for _, camera in cameras:
-                    clock("plain", plain, scene, camera)
+                for view in planned:
+                    clock("plain", plain, scene, view.camera)
                 scene.render.use_persistent_data = True
                 stage.show(())
             shape = clock("truth", truth, mesh, settings.points)
-            recorded = tuple(ViewRecord(*camera) for camera in cameras)
-            record = Record(source.name, "", source.family, bounds, fingerprint(mesh), recorded)
+            record = Record(source.name, "", source.family, bounds, fingerprint(mesh), tuple(planned))
             clock("write", write_object, Path(folder), record, shape, pictures, mesh)
     return views
 
 
 def truth(mesh, points):
     from maquette.core.dataset.truth import sample
+    from maquette.core.scene.nearest import nearest_triangle
 
-    return sample(mesh, points, np.random.default_rng(0)).decided()
+    return sample(mesh, points, np.random.default_rng(0)).decided(nearest_triangle)
 
 
 def plain(scene, camera):

@@ -1,6 +1,7 @@
 """Signed distance against boxes and balls, whose distance is known."""
 
 import numpy as np
+from maquette.core.scene.nearest import nearest_triangle
 from maquette.core.signed_distance import signed_distance
 from maquette.core.solid import make_solid
 
@@ -23,7 +24,7 @@ def box_distance(points, low, high):
 def found(vertices, faces, points):
     solid = make_solid(vertices, faces)
     inside = solid.inside(points, 7)
-    return signed_distance(solid, points, inside), inside
+    return signed_distance(solid, points, inside, nearest_triangle), inside
 
 
 def test_a_box():

@@ -10,6 +10,7 @@ from maquette.core.dataset.records import ObjectFile, write_object
 from maquette.core.dataset.sightings import sighted
 from maquette.core.dataset.truth import sample
 from maquette.core.errors import DatasetError
+from maquette.core.scene.nearest import nearest_triangle
 
 FACES = np.array([(a, b, c) for a in (0, 1) for b in (2, 3) for c in (4, 5)], np.int32)
 
@@ -85,7 +86,8 @@ def test_truth_of_a_box():
     corners = np.array([(x, y, z) for z in (0, 0.6) for y in (0, 0.8) for x in (0, 1)])
     quads = ((0, 2, 3, 1), (4, 5, 7, 6), (0, 1, 5, 4), (2, 6, 7, 3), (0, 4, 6, 2), (1, 3, 7, 5))
     faces = np.array([face for a, b, c, d in quads for face in ((a, b, c), (a, c, d))], np.int32)
-    shape = sample(MeshArrays(corners.astype(np.float32), faces), 600, np.random.default_rng(0)).decided()
+    mesh = MeshArrays(corners.astype(np.float32), faces)
+    shape = sample(mesh, 600, np.random.default_rng(0)).decided(nearest_triangle)
     for points, distance in ((shape.uniform, shape.uniform_distance), (shape.near, shape.near_distance)):
         beyond = np.maximum(-points, points - (1, 0.8, 0.6))
         truth = np.linalg.norm(beyond.clip(0), axis=1) + np.minimum(beyond.max(1), 0)
