@@ -18,7 +18,7 @@ _CHUNK = 16384  # points at once, so that one step stays short
 _LEAST_COARSE = 32
 
 
-def refine(evaluate: Evaluate, resolution: int, bound: float, band: float = 1.0) -> Work[NDArray[np.float32]]:
+def refine(evaluate: Evaluate, resolution: int, bound: float, band: float = 0.25) -> Work[NDArray[np.float32]]:
     """The field at the (resolution + 1)^3 corners of a grid over [-bound, bound]^3, indexed x, y, z.
 
     Dense at a coarse grid of 32 to 63 cells a side (or more where the resolution cannot be halved); from there on only
@@ -38,11 +38,14 @@ def refine(evaluate: Evaluate, resolution: int, bound: float, band: float = 1.0)
     field = np.empty(shape, np.float32)
     yield from _fill(evaluate, field, np.arange(field.size), bound, 0.0, 1 / (halvings + 1))
     for step in range(1, halvings + 1):
-        near = _near_surface(field, band)
-        wanted = _doubled(_grown(near) if step == 1 else near)
+        near, crossed = _near_surface(field, band), _crossed(field)
+        field = _doubled_values(field)
+        if step == 1:
+            wanted = _doubled(_grown(near))
+        else:
+            wanted = _doubled(near & ~crossed) | _corners_of(_crossed(field))
         known = np.zeros_like(wanted)
         known[::2, ::2, ::2] = True
-        field = _spread(field)
         while True:
             new = np.flatnonzero(wanted & ~known)
             if not len(new):
@@ -104,8 +107,11 @@ def _corners_of(cells: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return _any_corner(np.pad(cells, 1))
 
 
-def _spread(field: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The field on a grid twice as fine; a new corner takes the value of the old one before it."""
+def _doubled_values(field: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The field on a grid twice as fine, the new corners halfway between the old ones."""
     for axis in range(3):
-        field = np.repeat(field, 2, axis).take(range(2 * field.shape[axis] - 1), axis)
+        old = np.moveaxis(field, axis, 0)
+        new = np.empty((2 * len(old) - 1, *old.shape[1:]), np.float32)
+        new[::2], new[1::2] = old, (old[1:] + old[:-1]) / 2
+        field = np.moveaxis(new, 0, axis)
     return np.ascontiguousarray(field)
