@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
 
 from ..cameras import Camera
 from ..dataset import splits
 from ..dataset.records import ObjectFile
 from ..errors import DatasetError
+from .framing import despeckled
 from .projection import camera_matrix, transformed
 
 COLOURS_A_VIEW = 384
@@ -85,7 +85,7 @@ def load_object(path: Path) -> TrainingObject | None:
         rows, columns = np.nonzero((view.colour[..., 3] > 127) & (view.depth > 0))
         if len(rows) < 16:
             return None
-        colour = _despeckled(view.colour)
+        colour = despeckled(view.colour)
         pick = rng.integers(0, len(rows), COLOURS_A_VIEW)
         j, i = rows[pick], columns[pick]
         world = view.camera.unproject(np.stack((i + 0.5, j + 0.5), 1), view.depth[j, i].astype(float))
@@ -130,9 +130,3 @@ def view_frame(
     frame[:3, :3] = np.stack((right, -back, up)) / max(abs(span @ right), abs(span @ up))
     frame[:3, 3] = -frame[:3, :3] @ corners[0]
     return frame
-
-
-def _despeckled(colour: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The picture less the speckles of few samples: a 3x3 median of the colours."""
-    smooth = np.asarray(Image.fromarray(np.ascontiguousarray(colour[..., :3])).filter(ImageFilter.MedianFilter(3)))
-    return np.concatenate((np.where(colour[..., 3:] > 250, smooth, colour[..., :3]), colour[..., 3:]), axis=2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from ..arrays import View
 from ..cameras import WORLD_UP, Camera, look_at, perspective
@@ -55,6 +55,15 @@ def network_view(view: View, side: int) -> View:
     intrinsics = np.array(((focal[0], 0, centre[0]), (0, focal[1], centre[1]), (0, 0, 1.0)))
     camera = Camera(view.camera.to_world, intrinsics, side, side, view.camera.orthographic)
     return View(_cut(view.image, low, window, side), camera)
+
+
+def despeckled(colour: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A picture (H, W, 4) less the speckles that a renderer of few samples or a sensor leaves, its alpha as it is.
+
+    A 3x3 median of the colours within the object. Pictures to train on and pictures to reconstruct both go through it.
+    """
+    smooth = np.asarray(Image.fromarray(np.ascontiguousarray(colour[..., :3])).filter(ImageFilter.MedianFilter(3)))
+    return np.concatenate((np.where(colour[..., 3:] > 250, smooth, colour[..., :3]), colour[..., 3:]), axis=2)
 
 
 def _cut(image: Pixels, low: NDArray[np.float64], window: NDArray[np.float64], side: int) -> Pixels:

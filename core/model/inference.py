@@ -20,7 +20,7 @@ from ..sheet import bounding_box, fit_cameras
 from ..surface import smoothed, surface_nets, without_small_pieces
 from ..work import Progress, Work
 from . import weights
-from .framing import free_camera, network_view, turned_upright
+from .framing import despeckled, free_camera, network_view, turned_upright
 from .network import BOUND, Features, ReconstructionNetwork
 from .projection import camera_matrix
 from .segmentation import MaskNetwork
@@ -141,7 +141,8 @@ def _field(views: Sequence[View], network: ReconstructionNetwork) -> Work[tuple[
 def look(views: Sequence[View], network: ReconstructionNetwork) -> tuple[Features, Tensor]:
     """Features of ``views``, and their masks, finer: (1, N, 1, H, W)."""
     small = [network_view(view, network.config.picture) for view in views]
-    pictures = torch.from_numpy(np.stack([view.image for view in small]).transpose(0, 3, 1, 2)[None].copy())
+    images = [despeckled((view.image * 255 + 0.5).astype(np.uint8)) for view in small]
+    pictures = torch.from_numpy(np.stack(images).transpose(0, 3, 1, 2)[None].astype(np.float32) / 255)
     cameras = torch.from_numpy(np.stack([camera_matrix(view.camera) for view in small])[None])
     masks = [network_view(view, _MASK_SIDE).image[..., 3] for view in views]
     return network.encode(pictures, cameras), torch.from_numpy(np.stack(masks)[None, :, None])
