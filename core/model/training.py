@@ -26,7 +26,7 @@ from .sampling import Batch, Placed, draw_batch, place
 from .segmentation import MaskNetwork
 
 _CALIBRATED_ON = 128  # objects
-_SURE = -4.0  # logit
+_LEVELS = np.linspace(-4, 1.5, 111)  # logits
 
 
 @dataclass(frozen=True)
@@ -210,14 +210,12 @@ QUESTIONS = (("front", 1, False), ("front_right", 2, False), ("front_right_back_
 
 @torch.inference_mode()
 def validate(model: ReconstructionNetwork, unseen: Sequence[TrainingObject]) -> list[float]:
-    """Mean IoU over unseen objects for each of ``QUESTIONS``, on the uniform points of their box."""
+    """Mean IoU over unseen objects for each of ``QUESTIONS``, on the uniform points of their box.
+
+    At the level that is best for the question, since that is how :func:`calibrate` leaves the network.
+    """
     model.eval()
-    return [float(np.mean([object_iou(model, thing, views, free) for thing in unseen])) for _, views, free in QUESTIONS]
-
-
-def object_iou(model: ReconstructionNetwork, thing: TrainingObject, views: int, free: bool) -> float:
-    """IoU of the occupancy of ``thing`` on its uniform points, from posed sides or a free view."""
-    return float(_ious(object_logits(model, thing, views, free), thing.uniform_inside, np.zeros(1))[0])
+    return [float(_level_scores(model, unseen, views, (free,)).max()) for _, views, free in QUESTIONS]
 
 
 def object_logits(model: ReconstructionNetwork, thing: TrainingObject, views: int, free: bool) -> NDArray[np.float32]:
@@ -249,25 +247,25 @@ def _ious(logits: NDArray[np.float32], inside: NDArray[np.bool_], levels: NDArra
     return (found & inside).sum(1) / np.maximum((found | inside).sum(1), 1)
 
 
+def _level_scores(
+    model: ReconstructionNetwork, unseen: Sequence[TrainingObject], views: int, free: Sequence[bool]
+) -> NDArray[np.float64]:
+    """Mean IoU over ``unseen`` at each of ``_LEVELS``, from posed sides or free views or both."""
+    logits = [(object_logits(model, thing, views, kind), thing.uniform_inside) for thing in unseen for kind in free]
+    return np.mean([_ious(found, inside, _LEVELS) for found, inside in logits], axis=0)
+
+
 @torch.inference_mode()
 def calibrate(model: ReconstructionNetwork, unseen: Sequence[TrainingObject]) -> None:
     """Set the logits that count as the surface, by the number of views, to those of the best mean IoU on ``unseen``.
 
-    What one view leaves uncertain is not half inside where it is half likely. From three views on the masks leave
-    little, and only what the network is all but sure is empty is taken away: it hollowed out kinds of things that it
-    had never seen.
+    What is uncertain is not half inside where it is half likely.
     """
     model.eval()
     model.levels.zero_()
-    levels = np.linspace(-1.5, 1.5, 61)
-    for views in (1, 2):
-        scores = [
-            _ious(object_logits(model, thing, views, free), thing.uniform_inside, levels)
-            for thing in unseen
-            for free in ((False, True) if views == 1 else (False,))
-        ]
-        model.levels[views - 1] = float(levels[np.mean(scores, axis=0).argmax()])
-    model.levels[2:] = _SURE
+    for views in range(1, len(model.levels) + 1):
+        scores = _level_scores(model, unseen, views, (False, True) if views == 1 else (False,))
+        model.levels[views - 1] = float(_LEVELS[scores.argmax()])
 
 
 def _remember(run: Path, config: TrainingConfig, network: NetworkConfig) -> None:

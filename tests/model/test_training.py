@@ -5,9 +5,10 @@ import pytest
 import torch
 from maquette.core.errors import DatasetError
 from maquette.core.model.data import load_split
+from maquette.core.model.metrics import iou
 from maquette.core.model.network import ReconstructionNetwork
 from maquette.core.model.sampling import Sampling, draw_batch, draw_sample, place
-from maquette.core.model.training import Trainer, TrainingConfig, calibrate, train, validate
+from maquette.core.model.training import Trainer, TrainingConfig, calibrate, object_logits, train, validate
 from maquette.core.work import run_to_end
 
 
@@ -25,15 +26,15 @@ def inside_by_pictures(pictures, cameras, points):
 @pytest.mark.parametrize(("views", "free"), [(1, False), (4, False), (1, True), (2, True)])
 @pytest.mark.parametrize("vary", [False, True])
 def test_samples_agree_with_their_pictures(dataset, views, free, vary):
-    """Points inside fall on every mask, also after mirroring, turning and stretching; few outside ones do."""
+    """What a view shows falls on its mask, also after mirroring, turning and stretching, and so do all points."""
     objects = load_split([dataset], "train")
     for seed, thing in enumerate(objects):
         sample = draw_sample(thing, views, free, np.random.default_rng(seed), Sampling(vary=vary))
-        pictures, cameras, points, inside, _, _, _, up = sample
-        on = inside_by_pictures(pictures, cameras, points)
-        assert on[inside > 0].mean() > 0.88  # the cameras vary by a pixel
-        if views == 4:
-            assert on[inside == 0].mean() < 0.35
+        pictures, cameras, points, inside, _, _, shown, up = sample
+        for view, there in enumerate(shown):
+            on = inside_by_pictures(pictures[view : view + 1], cameras[view : view + 1], there)
+            assert on.mean() > 0.8  # the cameras vary by a pixel
+        assert inside_by_pictures(pictures, cameras, points).mean() > 0.85
         assert (np.abs(points) <= 0.55).all() and inside.mean() > 0.05
         assert np.linalg.norm(up) == pytest.approx(float(free), abs=1e-5)
 
@@ -69,12 +70,12 @@ def test_batches_depend_on_seed_and_step_alone(dataset):
 
 def test_learns_ellipsoids_it_has_not_seen(dataset, tiny):
     trainer = Trainer(TrainingConfig(steps=80, rate=5e-3, warmup=10, average=0.9), tiny)
-    objects = load_split([dataset], "train")
-    first = trainer.update(draw_batch(objects, 0, 0))
-    for step in range(1, 80):
-        last = trainer.update(draw_batch(objects, 0, step))
-    assert last[0] < 0.6 * first[0]
-    assert validate(trainer.average, load_split([dataset], "validation"))[2] > 0.75
+    objects, unseen = load_split([dataset], "train"), load_split([dataset], "validation")
+    before = validate(trainer.average, unseen)  # at the best level, so what the masks alone tell
+    for step in range(80):
+        trainer.update(draw_batch(objects, 0, step))
+    after = validate(trainer.average, unseen)
+    assert after[0] > before[0] + 0.2 and after[2] > before[2] + 0.03 > 0.5
 
 
 def test_resumed_run_equals_an_undisturbed_one_to_the_bit(dataset, tiny, tmp_path):
@@ -109,11 +110,17 @@ def test_missing_and_empty_sets_are_named(tmp_path):
         load_split([tmp_path], "train")
 
 
+def mean_iou(model, objects):
+    with torch.inference_mode():
+        found = [(object_logits(model, thing, views, False) > 0, thing) for thing in objects for views in (1, 2, 3, 4)]
+    return np.mean([iou(inside, thing.uniform_inside) for inside, thing in found])
+
+
 def test_calibration_lifts_iou_on_what_it_sees(dataset, tiny):
     objects = load_split([dataset], "validation")
     model = ReconstructionNetwork(tiny).eval()
     torch.nn.init.constant_(model.occupied.bias, -0.8)
-    before = validate(model, objects)
+    before = mean_iou(model, objects)
     calibrate(model, objects)
-    assert model.levels.abs().max() > 0
-    assert sum(validate(model, objects)) > sum(before)
+    assert model.levels.abs().min() > 0
+    assert mean_iou(model, objects) > before
