@@ -18,7 +18,7 @@ _CHUNK = 16384  # points at once, so that one step stays short
 _LEAST_COARSE = 32
 
 
-def refine(evaluate: Evaluate, resolution: int, bound: float, band: float = 0.25) -> Work[NDArray[np.float32]]:
+def refine(evaluate: Evaluate, resolution: int, bound: float, band: float = 1.0) -> Work[NDArray[np.float32]]:
     """The field at the (resolution + 1)^3 corners of a grid over [-bound, bound]^3, indexed x, y, z.
 
     Dense at a coarse grid of 32 to 63 cells a side (or more where the resolution cannot be halved); from there on only

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -111,7 +111,7 @@ def place(
     vary: bool,
     guess: NDArray[np.floating] | None = None,
 ) -> Placed:
-    """The object as it is before the network: from one picture as reconstruction itself frames it, else as posed.
+    """The object as it is before the network: as reconstruction itself frames it; several free pictures as posed.
 
     One picture tells neither the depth's extent nor, if it is free, the camera: the frame is then what
     reconstruction would assume. If ``vary``, the object is now and then smaller in it, so that its depth has room.
@@ -127,10 +127,22 @@ def place(
         if guess is None:
             guess = up + (rng.normal(0, _UP_ERROR, 3) if vary else 0)
         return _placed_by_one(thing, chosen[0], guess if free else None, up, room)
-    transform = thing.frames[chosen[0]] if free else np.eye(4)
+    if not free:
+        shown = _fitted(thing, chosen)
+        pictures = np.stack([view.image.transpose(2, 0, 1) for view in shown])
+        cameras = np.stack([camera_matrix(view.camera) for view in shown])
+        return Placed(pictures, cameras, *_affine(np.eye(4)), up, chosen)
+    transform = thing.frames[chosen[0]]
     cameras = np.stack([transformed(thing.cameras[view], transform) for view in chosen])
     pictures = np.stack([_floats(thing.colour[view]) for view in chosen])
     return Placed(pictures, cameras, *_affine(transform), up, chosen)
+
+
+def _fitted(thing: TrainingObject, chosen: Sequence[int]) -> list[View]:
+    """The chosen sides as reconstruction fits them to each other: of their cameras it knows but the names."""
+    images = {thing.kinds[view]: _floats(thing.colour[view]).transpose(1, 2, 0) for view in chosen}
+    cameras = fit_cameras({kind: image[..., 3] for kind, image in images.items()})
+    return [network_view(View(image, cameras[kind]), len(image)) for kind, image in images.items()]
 
 
 def _placed_by_one(

@@ -25,6 +25,7 @@ _REACH = 0.65  # of a ray before and behind the origin; in an upright frame it r
 _REACHED = 0.3  # the logit that a pixel's ray is brought to
 _MOST = 4.0  # the most that a ray is raised: a mask may be wrong
 _THICKNESS = 0.06  # before and behind, of what a ray is raised for
+_STRETCH = 4.0
 _SHARPNESS = 0.2  # in logits: how much likelier a depth must be to outweigh the others
 
 
@@ -41,10 +42,14 @@ class SilhouetteField:
 
     @torch.inference_mode()
     def __call__(self, points: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Logits (P,) at ``points`` (P, 3); above 0 is inside."""
-        return self._within(self._masks, points)
+        """Values (P,) at ``points`` (P, 3); above 0 is inside.
 
-    def _within(self, masks: Tensor, points: NDArray[np.floating]) -> NDArray[np.float32]:
+        The surface between two points is sought in proportion to their values. So that it is not drawn into the object
+        where a mask ends, the network's logits are stretched to the range of what a mask's edge gives.
+        """
+        return self._within(self._masks, points, _STRETCH)
+
+    def _within(self, masks: Tensor, points: NDArray[np.floating], stretch: float = 1.0) -> NDArray[np.float32]:
         tensor = torch.from_numpy(np.ascontiguousarray(points, np.float32))[None]
         where, geometry = project(self._features.cameras, tensor)
         gate = 10 * (sample(masks, where)[0, ..., 0].amin(0) - _EDGE)
@@ -54,7 +59,7 @@ class SilhouetteField:
             most, depth = sample(self._raised, where[:, :, near])[0].unbind(-1)
             apart = (geometry[0, :, near, 0] - depth) / _THICKNESS
             raised = most * (1 - apart**2).clamp(min=0)
-            gate[near] = torch.minimum(logits + raised.amax(0), gate[near])
+            gate[near] = torch.minimum(stretch * (logits + raised.amax(0)), gate[near])
         return gate.numpy()
 
     def survey(self, most_cut: float = 1.0) -> Work[float]:
