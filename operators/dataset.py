@@ -20,9 +20,8 @@ from ..core.scene.whole_scene import WholeScene, render_whole_scene
 from ..core.work import SteppedWork, Work
 from . import randomisation
 from ._work import WorkOperator
-from .dataset_settings import PictureProperties
+from .dataset_settings import DatasetProperties
 from .processes import in_processes
-from .randomisation import RandomisationProperties
 
 SOURCES = (
     ('SELECTED', "Selected", "Each selected mesh object"),
@@ -33,7 +32,7 @@ SOURCES = (
 )
 
 
-class MAQUETTE_OT_render_dataset(PictureProperties, RandomisationProperties, WorkOperator, bpy.types.Operator):
+class MAQUETTE_OT_render_dataset(DatasetProperties, WorkOperator, bpy.types.Operator):
     """Render objects from many sides, with depth, normals, cameras and the truth of their shape, as training data"""
 
     bl_idname = "maquette.render_dataset"
@@ -87,11 +86,7 @@ class MAQUETTE_OT_render_dataset(PictureProperties, RandomisationProperties, Wor
     def start(self, context: Context) -> Work[Summary]:
         if not self.folder:
             raise DatasetError("Choose a folder to write the training set to")
-        hdri = Path(bpy.path.abspath(self.hdri)) if self.hdri else None
-        settings = Settings(
-            seed=self.seed, size=self.size, samples=self.samples, cameras=rigs.parse(self.cameras.split()),
-            points=self.points, hdri=hdri, random=self.randomisation(),
-        )  # fmt: skip
+        settings = self.settings(self.cameras)
         folder = Path(bpy.path.abspath(self.folder))
         if self.source == 'WHOLE':
             whole = WholeScene(self.classes_from, self.class_property, self.show_world)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import bpy
 from bpy.props import IntProperty, StringProperty
 
+from ..core.dataset import rigs
 from ..core.scene.compat import PATH_OPTIONS
+from ..core.scene.training_set import Settings
 from .randomisation import RandomisationProperties
 
 
@@ -36,7 +40,19 @@ class PictureProperties:
     seed: IntProperty(name="Seed", description="Of objects, cameras, light and points. Costs nothing", default=0, min=0)
 
 
-class MaquetteDataset(PictureProperties, RandomisationProperties, bpy.types.PropertyGroup):
+class DatasetProperties(PictureProperties, RandomisationProperties):
+    """Mix-in of the operators that render a set, or show what would be rendered, and of what the panels keep."""
+
+    def settings(self, cameras: str) -> Settings:
+        """All this with the ``cameras``, in the words of ``core.dataset.rigs``."""
+        return Settings(
+            seed=self.seed, size=self.size, samples=self.samples, cameras=rigs.parse(cameras.split()),
+            points=self.points, hdri=Path(bpy.path.abspath(self.hdri)) if self.hdri else None,
+            random=self.randomisation(),
+        )  # fmt: skip
+
+
+class MaquetteDataset(DatasetProperties, bpy.types.PropertyGroup):
     def give(self, button: bpy.types.OperatorProperties) -> None:
         """Let the operator behind ``button`` use all this."""
         for part in (PictureProperties, RandomisationProperties):

@@ -6,7 +6,7 @@ from typing import Any
 
 import bpy
 import numpy as np
-from bpy.props import IntProperty, StringProperty
+from bpy.props import StringProperty
 from bpy.types import Context
 from numpy.typing import NDArray
 
@@ -14,9 +14,9 @@ from ..core.dataset import rigs
 from ..core.errors import SceneError
 from ..core.frusta import frustum
 from ..core.scene import training_set
-from ..core.scene.training_set import Settings
 from ..core.work import SteppedWork, Work
 from ._work import WorkOperator
+from .dataset_settings import DatasetProperties
 
 _COLOUR = (1.0, 0.55, 0.1, 1.0)
 LENGTH = 0.4  # of a drawn frustum, in radii of its object
@@ -69,7 +69,7 @@ def _show(scene: bpy.types.Scene, lines: NDArray[np.float32] | None) -> None:
                 area.tag_redraw()
 
 
-class MAQUETTE_OT_preview_cameras(WorkOperator, bpy.types.Operator):
+class MAQUETTE_OT_preview_cameras(DatasetProperties, WorkOperator, bpy.types.Operator):
     """Draw into the 3D views the cameras that the selected objects would be rendered from"""
 
     bl_idname = "maquette.preview_cameras"
@@ -80,13 +80,12 @@ class MAQUETTE_OT_preview_cameras(WorkOperator, bpy.types.Operator):
     cameras: StringProperty(
         name="Cameras", description="As of Render Dataset", default=" ".join(map(str, rigs.DEFAULT))
     )
-    seed: IntProperty(name="Seed", description="As of Render Dataset", default=0, min=0)
 
     def start(self, context: Context) -> Work[Any]:
         sources = training_set.scene_sources(context.selected_objects)
         if not sources:
             raise SceneError("There is no mesh object to look at: select one")
-        return training_set.preview(sources, Settings(seed=self.seed, cameras=rigs.parse(self.cameras.split())))
+        return training_set.preview(sources, self.settings(self.cameras))
 
     def finish(self, context: Context, result: Any) -> None:
         lines = [

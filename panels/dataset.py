@@ -13,19 +13,14 @@ from ..operators.dataset_settings import PictureProperties
 from ..operators.preview import MAQUETTE_OT_hide_cameras, MAQUETTE_OT_preview_cameras, shown
 from ..operators.procedural import MAQUETTE_OT_add_procedural
 from .progress import draw_progress
+from .sidebar import SidebarPanel
 
 
-class MAQUETTE_PT_dataset(bpy.types.Panel):
+class MAQUETTE_PT_dataset(SidebarPanel, bpy.types.Panel):
     bl_label = "Training Data"
-    bl_space_type = 'VIEW_3D'
-    bl_region_type = 'UI'
-    bl_category = "Maquette"
     bl_options = {'DEFAULT_CLOSED'}
 
-    def draw(self, context: Context) -> None:
-        layout = self.layout
-        layout.use_property_split = True
-        layout.use_property_decorate = False
+    def show(self, layout: UILayout, context: Context) -> None:
         settings = context.scene.maquette
         layout.operator_menu_enum(MAQUETTE_OT_add_procedural.bl_idname, "family", icon='ADD')
         cameras = settings.cameras.words()
@@ -45,17 +40,11 @@ class MAQUETTE_PT_dataset(bpy.types.Panel):
             settings.dataset.give(button)
 
 
-class MAQUETTE_PT_dataset_cameras(bpy.types.Panel):
+class MAQUETTE_PT_dataset_cameras(SidebarPanel, bpy.types.Panel):
     bl_label = "Cameras"
-    bl_space_type = 'VIEW_3D'
-    bl_region_type = 'UI'
-    bl_category = "Maquette"
     bl_parent_id = "MAQUETTE_PT_dataset"
 
-    def draw(self, context: Context) -> None:
-        layout = self.layout
-        layout.use_property_split = True
-        layout.use_property_decorate = False
+    def show(self, layout: UILayout, context: Context) -> None:
         settings = context.scene.maquette.cameras
         layout.grid_flow(row_major=True, columns=3, align=True).prop(settings, "sides", expand=True)
         layout.prop(settings, "kind")
@@ -65,37 +54,27 @@ class MAQUETTE_PT_dataset_cameras(bpy.types.Panel):
         else:
             row = layout.row()
             row.enabled = bool(settings.words())
-            row.operator(MAQUETTE_OT_preview_cameras.bl_idname, icon='HIDE_OFF').cameras = settings.words()
+            button = row.operator(MAQUETTE_OT_preview_cameras.bl_idname, icon='HIDE_OFF')
+            button.cameras = settings.words()
+            context.scene.maquette.dataset.give(button)
 
 
-class MAQUETTE_PT_dataset_pictures(bpy.types.Panel):
+class MAQUETTE_PT_dataset_pictures(SidebarPanel, bpy.types.Panel):
     bl_label = "Pictures"
-    bl_space_type = 'VIEW_3D'
-    bl_region_type = 'UI'
-    bl_category = "Maquette"
     bl_parent_id = "MAQUETTE_PT_dataset"
     bl_options = {'DEFAULT_CLOSED'}
 
-    def draw(self, context: Context) -> None:
-        layout = self.layout
-        layout.use_property_split = True
-        layout.use_property_decorate = False
+    def show(self, layout: UILayout, context: Context) -> None:
         for name in PictureProperties.__annotations__:
             layout.prop(context.scene.maquette.dataset, name)
 
 
-class MAQUETTE_PT_dataset_randomisation(bpy.types.Panel):
+class MAQUETTE_PT_dataset_randomisation(SidebarPanel, bpy.types.Panel):
     bl_label = "Randomization"
-    bl_space_type = 'VIEW_3D'
-    bl_region_type = 'UI'
-    bl_category = "Maquette"
     bl_parent_id = "MAQUETTE_PT_dataset"
     bl_options = {'DEFAULT_CLOSED'}
 
-    def draw(self, context: Context) -> None:
-        layout = self.layout
-        layout.use_property_split = True
-        layout.use_property_decorate = False
+    def show(self, layout: UILayout, context: Context) -> None:
         settings = context.scene.maquette.dataset
         layout.prop(settings, "lamps")
         layout.prop(settings, "materials")

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import bpy
-from bpy.types import Context
+from bpy.types import Context, UILayout
 
 from ..core.cameras import SIDES
 from ..operators import _work
 from ..operators.reconstruct import MAQUETTE_OT_reconstruct
 from .preferences import draw_missing
 from .progress import draw_progress
+from .sidebar import SidebarPanel
 
 
-class MAQUETTE_PT_reconstruct(bpy.types.Panel):
+class MAQUETTE_PT_reconstruct(SidebarPanel, bpy.types.Panel):
     bl_label = "Reconstruct"
-    bl_space_type = 'VIEW_3D'
-    bl_region_type = 'UI'
-    bl_category = "Maquette"
 
-    def draw(self, context: Context) -> None:
-        layout = self.layout
-        layout.use_property_split = True
-        layout.use_property_decorate = False
+    def show(self, layout: UILayout, context: Context) -> None:
         settings = context.scene.maquette
         missing = draw_missing(layout)
         layout.row().prop(settings, "source", expand=True)

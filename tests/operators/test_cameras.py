@@ -128,3 +128,20 @@ def test_what_the_panels_keep_reaches_the_operator(cube, tmp_path):
     assert np.isclose(found.more["drawn"]["pose"]["scale"], 1.5) and np.isclose(np.ptp(found.bounds, axis=0)[2], 1.5)
     assert found.views[0].drawn["background"]["kind"] == "plain"
     assert json.loads((folder / "dataset.json").read_text())["seed"] == 5
+
+
+def test_the_preview_goes_by_what_the_panels_keep(cube, tmp_path):
+    from maquette.core.frusta import frustum
+    from maquette.operators import preview
+
+    kept = bpy.context.scene.maquette.dataset
+    kept.size, kept.samples, kept.points, kept.seed, kept.scale = 16, 1, 300, 5, (2.0, 2.0)
+    button = SimpleNamespace()
+    kept.give(button)
+    bpy.ops.maquette.render_dataset(folder=str(tmp_path / "set"), source='SELECTED', cameras="free:2", **vars(button))
+    found = record(tmp_path / "set")
+    bpy.ops.maquette.preview_cameras(cameras="free:2", **vars(button))
+    length = preview.LENGTH * np.linalg.norm(np.ptp(found.bounds, axis=0)) / 2
+    expected = np.concatenate([frustum(view.camera, length) for view in found.views])
+    np.testing.assert_allclose(preview.shown(bpy.context.scene), expected.reshape(-1, 3), atol=1e-4)
+    bpy.ops.maquette.hide_cameras()
