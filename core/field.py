@@ -38,12 +38,12 @@ def refine(evaluate: Evaluate, resolution: int, bound: float, band: float = 1.0)
     field = np.empty(shape, np.float32)
     yield from _fill(evaluate, field, np.arange(field.size), bound, 0.0, 1 / (halvings + 1))
     for step in range(1, halvings + 1):
-        near, crossed = _near_surface(field, band), _crossed(field)
+        crossed, nearly = _crossed(field), _any_corner((field <= 0) & (field > -band))
         field = _doubled_values(field)
         if step == 1:
-            wanted = _doubled(_grown(near))
+            wanted = _doubled(_grown(crossed | nearly))
         else:
-            wanted = _doubled(near & ~crossed) | _corners_of(_crossed(field))
+            wanted = _doubled(nearly & ~crossed) | _corners_of(_crossed(field))
         known = np.zeros_like(wanted)
         known[::2, ::2, ::2] = True
         while True:
@@ -67,11 +67,6 @@ def _fill(
         part = flat[at : at + _CHUNK]
         points = np.stack(np.unravel_index(part, field.shape), axis=1) * spacing - bound
         values[part] = evaluate(points.astype(np.float32))
-
-
-def _near_surface(field: NDArray[np.float32], band: float) -> NDArray[np.bool_]:
-    """Cells that the surface crosses, or with a corner outside but nearly inside."""
-    return _crossed(field) | _any_corner((field <= 0) & (field > -band))
 
 
 def _crossed(field: NDArray[np.float32]) -> NDArray[np.bool_]:

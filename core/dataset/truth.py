@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..arrays import MeshArrays
 from ..errors import MeshError
@@ -24,8 +25,8 @@ class Samples:
     solid: Solid
     uniform: Points
     near: Points
-    surface: Points
-    surface_normals: Points
+    surface: NDArray[np.float32]
+    surface_normals: NDArray[np.float32]
 
     def decided(self, tree: Tree) -> Shape:
         """The ground truth: most of its time goes here, and it may go in a thread of its own.
@@ -43,8 +44,7 @@ class Samples:
         distance = signed_distance(self.solid, both, inside, tree).astype(np.float32)
         return Shape(
             self.uniform.astype(np.float32), inside[:count], self.near.astype(np.float32), inside[count:],
-            self.surface.astype(np.float32), self.surface_normals.astype(np.float32),
-            distance[:count], distance[count:],
+            self.surface, self.surface_normals, distance[:count], distance[count:],
         )  # fmt: skip
 
 
@@ -67,7 +67,7 @@ def sample(mesh: MeshArrays, points: int, rng: np.random.Generator) -> Samples:
     pick = rng.integers(0, len(surface), points)
     spread = np.array(_NEAR)[rng.integers(0, len(_NEAR), points)] * size
     near = surface[pick] + rng.normal(size=(points, 3)) * spread[:, None]
-    return Samples(solid, uniform, near, surface, normals)
+    return Samples(solid, uniform, near, surface.astype(np.float32), normals.astype(np.float32))
 
 
 def fingerprint(mesh: MeshArrays) -> tuple[float, ...]:

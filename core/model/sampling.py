@@ -128,10 +128,7 @@ def place(
             guess = up + (rng.normal(0, _UP_ERROR, 3) if vary else 0)
         return _placed_by_one(thing, chosen[0], guess if free else None, up, room)
     if not free:
-        shown = _fitted(thing, chosen)
-        pictures = np.stack([view.image.transpose(2, 0, 1) for view in shown])
-        cameras = np.stack([camera_matrix(view.camera) for view in shown])
-        return Placed(pictures, cameras, *_affine(np.eye(4)), up, chosen)
+        return Placed(*_arrays(_fitted(thing, chosen)), *_affine(np.eye(4)), up, chosen)
     transform = thing.frames[chosen[0]]
     cameras = np.stack([transformed(thing.cameras[view], transform) for view in chosen])
     pictures = np.stack([_floats(thing.colour[view]) for view in chosen])
@@ -164,8 +161,13 @@ def _placed_by_one(
         where, depth = _seen_at(assumed, points)
         return unproject(true, where, depth / scale)
 
-    pictures = np.ascontiguousarray(shown.image.transpose(2, 0, 1))[None]
-    return Placed(pictures, camera_matrix(shown.camera)[None], move, back, up, (view,))
+    return Placed(*_arrays([shown]), move, back, up, (view,))
+
+
+def _arrays(shown: Sequence[View]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Pictures (N, 4, H, W) and cameras (N, 5, 4)."""
+    pictures = np.stack([view.image.transpose(2, 0, 1) for view in shown])
+    return pictures, np.stack([camera_matrix(view.camera) for view in shown])
 
 
 def _seen_at(matrix: NDArray[np.floating], points: NDArray[np.floating]) -> tuple[NDArray, NDArray]:
@@ -297,12 +299,17 @@ def _picked(
 def _asked(placed: Placed, points: NDArray[np.floating]) -> NDArray[np.bool_]:
     """Which of ``points`` (P, 3) lie in the volume and behind the masks of all pictures."""
     asked = (np.abs(points) < BOUND).all(1)
-    side = placed.pictures.shape[-1]
     for picture, camera in zip(placed.pictures, placed.cameras, strict=True):
         where, _ = _seen_at(camera, points)
-        i, j = ((where + 1) / 2 * side).astype(int).clip(0, side - 1).T
-        asked &= (np.abs(where) < 1).all(1) & (picture[3, j, i] > 0.3)
+        asked &= (np.abs(where) < 1).all(1) & (_at(picture[3], where) > 0.3)
     return asked
+
+
+def _at(picture: NDArray[np.float32], where: NDArray[np.floating]) -> NDArray[np.float32]:
+    """What ``picture`` (..., H, H) holds at ``where`` (P, 2), in -1..1: (..., P)."""
+    side = picture.shape[-1]
+    i, j = ((where + 1) / 2 * side).astype(int).clip(0, side - 1).T
+    return picture[..., j, i]
 
 
 def _outside(
@@ -327,6 +334,4 @@ def _colours(
     index = int(rng.integers(0, len(placed.chosen)))
     surface = placed.move(thing.seen[placed.chosen[index], pick])
     where, _ = _seen_at(placed.cameras[index], surface)
-    side = placed.pictures.shape[-1]
-    i, j = ((where + 1) / 2 * side).astype(int).clip(0, side - 1).T
-    return surface.clip(-BOUND, BOUND), placed.pictures[index, :3, j, i]
+    return surface.clip(-BOUND, BOUND), _at(placed.pictures[index, :3], where).T

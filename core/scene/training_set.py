@@ -205,7 +205,7 @@ def _posed(
         fingerprint = truth.fingerprint(mesh if random.turn == "none" else importing.world_triangles(given))
         stage.show(objects)
         try:
-            fault = stage.sight(samples.surface.astype(np.float32), samples.surface_normals.astype(np.float32)).fault
+            fault = stage.sight(samples.surface, samples.surface_normals).fault
             views = viewpoints.draw(settings.cameras, mesh.vertices, settings.size, rng, fault, of_scene)
             yield _Posed(mesh, bounds, samples, fingerprint, views, drawn, rng)
         finally:
@@ -221,10 +221,11 @@ def _render_object(
         _posed(stage, source, settings, of_scene) as posed,
         _aside(lambda: posed.samples.decided(nearest_triangle)) as deciding,
     ):
+        domes = hdri_files(settings.hdri)
         views, told = [], []
         for index, view in enumerate(posed.views):
             lamps = randomisation.lamps(random, *own, index, posed.bounds)
-            light = replace(_light(settings, posed.rng), lamps=lamps)
+            light = replace(_light(domes, posed.rng), lamps=lamps)
             scenery, around = randomisation.scenery(random, *own, index, view.camera, posed.mesh)
             stage.light(light)
             views.append(randomisation.render(stage, view.kind, view.camera, scenery))
@@ -259,8 +260,7 @@ def _generated(family: str, seed: int) -> Iterator[Sequence[bpy.types.Object]]:
         yield [add_object(bpy.context.scene.collection, procedural.make(family, seed))]
 
 
-def _light(settings: Settings, rng: np.random.Generator) -> Light:
-    domes = hdri_files(settings.hdri)
+def _light(domes: Sequence[Path], rng: np.random.Generator) -> Light:
     pick, level, turn, sunny = rng.random(), rng.uniform(0.5, 1.1), rng.uniform(0, 2 * np.pi), rng.random() < 0.35
     sun, tilt, about = rng.uniform(0.5, 3), rng.uniform(0.1, 1.2), rng.uniform(0, 2 * np.pi)
     dome = domes[int(pick * len(domes))] if domes and rng.random() < 0.85 else None

@@ -49,11 +49,12 @@ def compare(arguments, clock):
     from maquette.core.dataset.records import Record, write_object
     from maquette.core.dataset.truth import fingerprint
     from maquette.core.scene import training_set
+    from maquette.core.scene.environments import hdri_files
     from maquette.core.scene.importing import world_triangles
     from maquette.core.scene.render import studio
 
     settings = training_set.Settings(size=arguments.size, samples=arguments.samples)
-    views = 0
+    views, domes = 0, hdri_files()
     with tempfile.TemporaryDirectory() as folder, quiet(), studio(settings.samples) as stage:
         scene = next(scene for scene in bpy.data.scenes if scene.name.startswith("Maquette Studio"))
         for source in training_set.procedural_sources(FAMILIES, arguments.objects, 0) * arguments.rounds:
@@ -66,7 +67,7 @@ def compare(arguments, clock):
                 pictures = []
                 for view in planned:
                     kind, camera = view.kind, view.camera
-                    clock("light", stage.light, training_set._light(settings, rng))
+                    clock("light", stage.light, training_set._light(domes, rng))
                     stage.render(kind, camera)  # takes the new light in, which either way has to be paid
                     for which in ("bare", "render") if views % 2 else ("render", "bare"):
                         if which == "bare":

@@ -29,3 +29,11 @@ def test_a_triangle_without_area_is_its_longest_side():
     corners = np.array((((0, 0, 0), (1, 0, 0), (2, 0, 0)), ((0, 0, 0), (0, 0, 0), (0, 0, 0))), float)
     squared, _ = closest_on_triangles(np.array(((1.5, 1, 0), (3, 4, 0))), corners)
     np.testing.assert_allclose(squared, (1, 25))
+
+
+def test_points_beyond_the_corner_of_a_flat_box():
+    """Where the gap to a triangle's box is the distance itself, and rounding must not drop it."""
+    corners = np.array((((0, 0, 0), (1, 0, 0), (0, 1, 0)), ((3, 3, 3), (3, 4, 3), (3, 3, 4))), float)
+    points = np.random.default_rng(0).uniform(-1, 0, (400, 3))
+    squared, _ = closest_on_triangles(points, corners[nearest_triangle(corners)(points)])
+    np.testing.assert_allclose(np.sqrt(squared), np.linalg.norm(points, axis=1))
