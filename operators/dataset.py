@@ -149,6 +149,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--size", type=int, default=128, help="side of the pictures, pixels (%(default)s)")
     parser.add_argument("--samples", type=int, default=16, help="of Cycles a pixel (%(default)s)")
+    parser.add_argument("--denoise", action="store_true", help="free the colors of noise")
     parser.add_argument(
         "--cameras", nargs="+", metavar="KIND", default=[str(rig) for rig in rigs.DEFAULT],
         help="kinds of cameras, each KIND[:HOW MANY][,NAME=VALUE...]: sides:front,top free:6 sphere:20 hemisphere:20 "
@@ -191,7 +192,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _settings(arguments: argparse.Namespace) -> Settings:
     return Settings(
-        seed=arguments.seed, size=arguments.size, samples=arguments.samples,
+        seed=arguments.seed, size=arguments.size, samples=arguments.samples, denoise=arguments.denoise,
         cameras=rigs.parse(arguments.cameras), points=arguments.points, most_triangles=arguments.most_triangles,
         shard=arguments.shard, hdri=arguments.hdri, random=randomisation.from_arguments(arguments),
         strict=arguments.strict,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import bpy
-from bpy.props import IntProperty, StringProperty
+from bpy.props import BoolProperty, IntProperty, StringProperty
 
 from ..core.dataset import rigs
 from ..core.scene.compat import PATH_OPTIONS
@@ -26,6 +26,10 @@ class PictureProperties:
         description="Of Cycles for each pixel. Time grows with them, noise falls with their square root",
         default=16, min=1, max=4096,
     )  # fmt: skip
+    denoise: BoolProperty(
+        name="Denoise",
+        description="Free the colors of noise. Costs about as much as 16 samples and shows more than these would",
+    )
     points: IntProperty(
         name="Points",
         description="Points of each object that are told inside or outside, as many again near its surface",
@@ -46,9 +50,9 @@ class DatasetProperties(PictureProperties, RandomisationProperties):
     def settings(self, cameras: str) -> Settings:
         """All this with the ``cameras``, in the words of ``core.dataset.rigs``."""
         return Settings(
-            seed=self.seed, size=self.size, samples=self.samples, cameras=rigs.parse(cameras.split()),
-            points=self.points, hdri=Path(bpy.path.abspath(self.hdri)) if self.hdri else None,
-            random=self.randomisation(),
+            seed=self.seed, size=self.size, samples=self.samples, denoise=self.denoise,
+            cameras=rigs.parse(cameras.split()), points=self.points,
+            hdri=Path(bpy.path.abspath(self.hdri)) if self.hdri else None, random=self.randomisation(),
         )  # fmt: skip
 
 

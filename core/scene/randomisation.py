@@ -177,13 +177,15 @@ def surroundings(
 def _behind(stage: Studio, camera: Camera, scenery: Scenery) -> NDArray[np.uint8]:
     if scenery.background.kind != "hdri":
         return draws.backdrop(scenery.background, camera.width, camera.height)
-    scene = stage.scene
-    samples = scene.cycles.samples
-    stage.shown.hide_render, scene.render.film_transparent, scene.cycles.samples = True, False, 1
+    scene, cycles = stage.scene, stage.scene.cycles
+    quality = cycles.samples, cycles.use_denoising
+    stage.shown.hide_render, scene.render.film_transparent = True, False
+    cycles.samples, cycles.use_denoising = 1, False
     try:
         return display(stage.picture(camera))
     finally:
-        stage.shown.hide_render, scene.render.film_transparent, scene.cycles.samples = False, True, samples
+        stage.shown.hide_render, scene.render.film_transparent = False, True
+        cycles.samples, cycles.use_denoising = quality
 
 
 @contextmanager

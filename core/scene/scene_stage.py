@@ -17,7 +17,7 @@ from ..errors import SceneError
 from . import compat
 from .geometry import Reader, Snapshot, reader
 from .instances import numbered
-from .render import aim, geometry, passes_of, stacked, writing
+from .render import aim, geometry, passes_of, set_quality, stacked, writing
 
 _NAME = "Maquette Whole Scene"
 _EMPTY = "Maquette Empty"
@@ -129,13 +129,13 @@ class SceneStage:
 
 @contextmanager
 def scene_stage(
-    scene: bpy.types.Scene, layer: str, size: int, samples: int, threads: int, world: bool
+    scene: bpy.types.Scene, layer: str, size: int, samples: int, threads: int, denoise: bool, world: bool
 ) -> Iterator[SceneStage]:
     """A :class:`SceneStage` of the view layer named ``layer``; the open file is as before afterwards.
 
     Args:
-        size: longer side of the pictures of the scene's own cameras, pixels. samples: of Cycles a pixel.
-        threads: of the renderer, 0 for all cores. world: whether it is seen behind the objects.
+        size: longer side of the pictures of the scene's own cameras, pixels.
+        samples, threads, denoise: see ``render.set_quality``. world: whether it is seen behind the objects.
     """
     made: list[tuple[bpy.types.bpy_prop_collection, str]] = []
     try:
@@ -152,7 +152,8 @@ def scene_stage(
                 marker.camera = copy.objects[names[marker.camera.name]]
         active = scene.camera.name if scene.camera else ""
         names = dict(sorted(names.items(), key=lambda item: item[0] != active))
-        _set_up(copy, layer, samples, threads, world)
+        set_quality(copy, samples, threads, denoise)
+        _set_up(copy, layer, world)
         with tempfile.TemporaryDirectory(prefix="maquette_") as folder, reader() as reading:
             yield SceneStage(made[0][1], made[1][1], names, own, size, reading, Path(folder))
     finally:
@@ -174,8 +175,8 @@ def _camera(
     return camera
 
 
-def _set_up(scene: bpy.types.Scene, layer: str, samples: int, threads: int, world: bool) -> None:
-    render, cycles = scene.render, scene.cycles
+def _set_up(scene: bpy.types.Scene, layer: str, world: bool) -> None:
+    render = scene.render
     for other in [one for one in scene.view_layers if one.name != layer]:
         scene.view_layers.remove(other)
     passes = scene.view_layers[layer]
@@ -184,12 +185,8 @@ def _set_up(scene: bpy.types.Scene, layer: str, samples: int, threads: int, worl
         setattr(passes, name, name.removeprefix("use_pass_") in _PASSES)
     for name in _PLAIN:
         setattr(render, name, False)
-    render.engine, render.film_transparent, render.dither_intensity = 'CYCLES', not world, 0
+    render.film_transparent, render.dither_intensity = not world, 0
     render.use_overwrite = render.use_file_extension = True
-    cycles.device, cycles.samples, cycles.seed, cycles.time_limit = 'CPU', samples, 0, 0
-    cycles.use_denoising = cycles.use_adaptive_sampling = False
-    if threads:
-        render.threads_mode, render.threads = 'FIXED', threads
 
 
 def _fitted(render: bpy.types.RenderSettings, size: int) -> tuple[int, int, float, float]:

@@ -34,7 +34,7 @@ _NOT_THE_SET = ("most_triangles", "shard", "threads", "strict")  # settings that
 class Settings:
     """How to render a training set.
 
-    seed: of cameras, light and sampled points. samples: Cycles' a pixel.
+    seed: of cameras, light and sampled points. samples: Cycles' a pixel. denoise: colours, not the rest.
     size: of each square picture, pixels; of the longer side of those by the scene's own cameras.
     cameras: which, see ``core.dataset.rigs``.
     points: uniform points of ground truth, and as many near the surface.
@@ -48,6 +48,7 @@ class Settings:
     seed: int = 0
     size: int = 128
     samples: int = 16
+    denoise: bool = False
     cameras: tuple[Rig, ...] = rigs.DEFAULT
     points: int = 16384
     most_triangles: int = 0
@@ -138,7 +139,7 @@ def render_dataset(sources: Sequence[Source], folder: Path, settings: Settings) 
     mine = sorted(sources, key=lambda source: source.name)[settings.shard[0] :: settings.shard[1]]
     written = found = 0
     skipped: dict[str, str] = {}
-    with studio(settings.samples, settings.threads) as stage:
+    with studio(settings.samples, settings.threads, settings.denoise) as stage:
         for index, source in enumerate(mine):
             if (folder / "objects" / f"{source.name}.tar").is_file():
                 found += 1
@@ -282,7 +283,7 @@ def prepare(folder: Path, settings: Settings, whole: object = None) -> None:
         (folder / "objects").mkdir(parents=True, exist_ok=True)
         output.sweep(folder)
         if path.exists():
-            if {"random": usual, **json.loads(path.read_text(encoding="utf-8"))} != kept:
+            if {"random": usual, "denoise": False, **json.loads(path.read_text(encoding="utf-8"))} != kept:
                 raise DatasetError(f"{folder} holds a set made with other settings: choose another folder")
         else:
             output.write_json(path, kept)

@@ -81,7 +81,8 @@ def render_whole_scene(
     else:
         frames = range(scene.frame_current, scene.frame_current + 1)
     yield Progress(0, name)
-    with scene_stage(scene, layer, settings.size, settings.samples, settings.threads, whole.world) as stage:
+    quality = settings.samples, settings.threads, settings.denoise
+    with scene_stage(scene, layer, settings.size, *quality, whole.world) as stage:
         snapshots: list[Snapshot] = []
         for frame in frames:
             snapshots.append(_sharing(stage.read(frame), snapshots))

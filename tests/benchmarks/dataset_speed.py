@@ -4,13 +4,15 @@
 
 Object by object, in one process and in turns, the same cameras, lights, samples and passes are rendered twice: by the
 operator's own path (light, render, passes into arrays), and by ``bpy.ops.render.render`` alone on the scene that the
-operator left, with the picture written and nothing read. "plain" is the loop that scripts for Blender usually are: the
-camera set, ``bpy.ops.render.render``, the file read, nothing kept from one view to the next. The truth of shape and the
-writing of the file are timed besides. Then the whole command runs with one process and with two, and the loader is read
-to its end with one worker. CPU seconds stand beside the wall's, since those of a busy machine say little.
+operator left, with the picture written and nothing read. "plain" is the loop that scripts for Blender usually are:
+the camera set, ``bpy.ops.render.render``, the file read, nothing kept from one view to the next. The truth of shape
+and the writing of the file are timed besides. Then the whole command runs with one process on all cores, with one
+bound to a core, and with two, and the loader is read to its end with one worker. CPU seconds stand beside the wall's,
+since those of a busy machine say little.
 """
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
@@ -104,16 +106,19 @@ def plain(scene, camera):
     exr.read(Path(scene.render.filepath))
 
 
-def command(arguments, folder, processes):
-    """Wall seconds of the whole command."""
+def command(arguments, folder, processes, cores=None):
+    """Wall seconds of the whole command, bound to ``cores``."""
     code = f"import sys; sys.path.insert(0, {str(ROOT / 'tests')!r}); import conftest\n"
     code += "from maquette.operators.command_line import console; console()"
-    script = folder / "maquette.py"
+    script = folder.parent / "maquette.py"
     script.write_text(code)
-    words = [sys.executable, script, "dataset", folder / f"set{processes}", "--procedural", ",".join(FAMILIES)]
-    words += ["--count", arguments.objects, "--size", arguments.size, "--samples", arguments.samples]
+    words = [sys.executable, script, "dataset", folder, "--procedural", ",".join(FAMILIES)]
+    words += ["--count", arguments.count, "--size", arguments.size, "--samples", arguments.samples]
+    every = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores or every)
     began = time.perf_counter()
     subprocess.run([*map(str, words), "--processes", str(processes)], check=True, stdout=subprocess.DEVNULL)
+    os.sched_setaffinity(0, every)
     return time.perf_counter() - began
 
 
@@ -134,6 +139,7 @@ def stream(folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--objects", type=int, default=6)
+    parser.add_argument("--count", type=int, default=24, help="objects of the whole command")
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--samples", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=1)
@@ -151,9 +157,12 @@ def main():
         print(f"  ms a view: {parts}")
     if not arguments.only_views:
         with tempfile.TemporaryDirectory() as folder:
-            one, two = (command(arguments, Path(folder), processes) for processes in (1, 2))
-            print(f"whole command: {one:.1f} s, with two processes {two:.1f} s: {one / two:.2f}x")
-            print("loader, one worker: {:.1f} objects/s, {:.1f} views/s".format(*stream(Path(folder) / "set2")))
+            folder = Path(folder)
+            bound = command(arguments, folder / "bound", 1, {min(os.sched_getaffinity(0))})
+            one, two = (command(arguments, folder / str(count), count) for count in (1, 2))
+            print(f"whole command: {one:.1f} s, bound to a core {bound:.1f} s, two processes {two:.1f} s:", end="")
+            print(f" {one / two:.2f}x, {bound / two:.2f}x")
+            print("loader, one worker: {:.1f} objects/s, {:.1f} views/s".format(*stream(folder / "2")))
 
 
 if __name__ == "__main__":

@@ -129,3 +129,23 @@ def test_objects_of_too_many_triangles_are_skipped(meshes, tmp_path):
     summary = make(meshes, tmp_path / "set", most_triangles=100)
     assert "ball" in summary.skipped and "more than 100" in summary.skipped["ball"]
     assert summary.written == 4
+
+
+def test_denoised_pictures_are_nearer_to_those_of_many_samples(addon, tmp_path):
+    from maquette.core.dataset.records import ObjectFile
+    from maquette.core.scene.training_set import render_dataset, scene_sources
+
+    bpy.ops.mesh.primitive_monkey_add()
+    sources = scene_sources([bpy.data.objects["Suzanne"]])
+    found = []
+    for samples, denoise in ((2, False), (2, True), (128, False)):
+        folder = tmp_path / f"{samples}{denoise}"
+        run_to_end(render_dataset(sources, folder, settings(size=64, samples=samples, denoise=denoise)))
+        found.append(ObjectFile(folder / "objects/Suzanne.tar").view(0))
+    noisy, clean, true = found
+    inside = true.colour[..., 3] == 255
+    off = [np.abs(view.colour[inside].astype(float) - true.colour[inside]).mean() for view in (noisy, clean)]
+    assert off[1] < 0.6 * off[0]
+    np.testing.assert_array_equal(clean.colour[..., 3], noisy.colour[..., 3])
+    np.testing.assert_array_equal(clean.depth, noisy.depth)
+    np.testing.assert_array_equal(clean.normal, noisy.normal)
