@@ -65,11 +65,12 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=formats.FORMATS, required=True)
     parser.add_argument("--split", choices=checking.SPLITS, help="only its objects (all)")
     parser.add_argument("--limit", type=int, help="only so many of the objects, drawn as by chance, always the same")
+    parser.add_argument("--cut-out", action="store_true", help="without what was put behind and before the objects")
 
 
 def _run_export(arguments: argparse.Namespace) -> int:
     dependencies.require("PIL")
-    selection = select(arguments.folder, arguments.split, arguments.limit)
+    selection = select(arguments.folder, arguments.split, arguments.limit, arguments.cut_out)
     done = run_shown(formats.export(selection, arguments.out, arguments.format))
     told = f"; {done.left_out} orthographic views left out: the format has none" if done.left_out else ""
     print(f"{arguments.out}: {done.objects} objects, {done.views} views{told}")

@@ -57,9 +57,9 @@ class DatasetProperties(PictureProperties, RandomisationProperties):
 
 
 class MaquetteDataset(DatasetProperties, bpy.types.PropertyGroup):
-    def give(self, button: bpy.types.OperatorProperties) -> None:
-        """Let the operator behind ``button`` use all this."""
-        for part in (PictureProperties, RandomisationProperties):
+    def give(self, button: bpy.types.OperatorProperties, whole_scene: bool = False) -> None:
+        """Let the operator behind ``button`` use all this, or of a whole scene what it knows."""
+        for part in (PictureProperties,) if whole_scene else (PictureProperties, RandomisationProperties):
             for name in part.__annotations__:
                 setattr(button, name, getattr(self, name))
 

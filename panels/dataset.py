@@ -37,7 +37,7 @@ class MAQUETTE_PT_dataset(SidebarPanel, bpy.types.Panel):
         ):
             button = column.operator(MAQUETTE_OT_render_dataset.bl_idname, text=text, icon=icon)
             button.folder, button.source, button.cameras = settings.dataset_folder, source, cameras
-            settings.dataset.give(button)
+            settings.dataset.give(button, source == 'WHOLE')
 
 
 class MAQUETTE_PT_dataset_cameras(SidebarPanel, bpy.types.Panel):
@@ -46,7 +46,9 @@ class MAQUETTE_PT_dataset_cameras(SidebarPanel, bpy.types.Panel):
 
     def show(self, layout: UILayout, context: Context) -> None:
         settings = context.scene.maquette.cameras
-        layout.grid_flow(row_major=True, columns=3, align=True).prop(settings, "sides", expand=True)
+        grid = layout.grid_flow(row_major=True, columns=3, align=True)
+        for side in settings.bl_rna.properties["sides"].enum_items:
+            grid.prop_enum(settings, "sides", side.identifier)
         layout.prop(settings, "kind")
         _draw_views(layout.column(), settings)
         if shown(context.scene) is not None:

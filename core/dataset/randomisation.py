@@ -61,6 +61,13 @@ class Randomisation:
         """Whether objects are turned or scaled."""
         return self.turn != "none" or self.scale != (1.0, 1.0)
 
+    @property
+    def nothing(self) -> bool:
+        """Whether all stays as it is."""
+        return not (
+            self.lamps or self.materials or self.poses or self.occluders or self.backgrounds != ("transparent",)
+        )
+
     def check(self) -> None:
         """Raises DatasetError if a value is out of its range, or a folder has no picture."""
         for name in ("lamps", "occluders"):

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
-from ..dataset import shards, splits
+from ..dataset import passes, shards, splits
 from ..dataset.records import ObjectFile
 from ..errors import DatasetError
 
@@ -41,19 +41,21 @@ class TrainingStream(IterableDataset[Item]):
         split: "train", "validation" or "test".
         views: of each object, drawn anew each epoch; None for all, in order.
         points: of each kind, drawn anew each epoch; None for all.
+        composite: whether colour shows what was put behind and before the object, too.
         shuffle: whether to shuffle the files, and the objects of packed shards through a buffer.
         buffer: how many objects that holds; only packed shards need it, objects of their own file are well mixed.
         rank, ranks: this process's place; by default torch.distributed's, if that runs.
 
     Items hold, for the collating of torch:
         name, family: str. kinds: str, those of the views with commas between.
-        colour: (V, 4, H, W) uint8, straight alpha. depth: (V, H, W) float32 metres, 0 where nothing is.
+        colour: (V, 4, H, W) uint8, straight alpha. mask: (V, H, W) bool, see ``passes.mask``.
+        depth: (V, H, W) float32 metres, 0 where nothing is.
         normal: (V, 3, H, W) float32, world space. intrinsics: (V, 3, 3), camera_to_world: (V, 4, 4; OpenGL's) float32.
         orthographic: (V,) bool. bounds: (2, 3) float32 metres.
         uniform, near: (P, 3) float32 metres. uniform_inside, near_inside: (P,) bool.
         uniform_distance, near_distance: (P,) float32 metres, negative inside.
         surface, surface_normals: (P, 3) float32. surface_colour: (P, 3) uint8. surface_seen: (P,) bool.
-        Those that an older set does not hold are left out.
+        What an older set or a scene in which something moves does not hold is left out.
 
     Raises:
         DatasetError: the set is missing or damaged, or the split is empty. Iterating raises it too.
@@ -61,14 +63,15 @@ class TrainingStream(IterableDataset[Item]):
 
     def __init__(
         self, folder: Path, split: str = "train", *, views: int | None = None, points: int | None = None,
-        seed: int = 0, shuffle: bool = True, buffer: int = 64, rank: int | None = None, ranks: int | None = None,
+        composite: bool = False, seed: int = 0, shuffle: bool = True, buffer: int = 64, rank: int | None = None,
+        ranks: int | None = None,
     ) -> None:  # fmt: skip
         running = torch.distributed.is_available() and torch.distributed.is_initialized()
         self._rank = rank if rank is not None else torch.distributed.get_rank() if running else 0
         self._ranks = ranks if ranks is not None else torch.distributed.get_world_size() if running else 1
         self._files = shards.files(folder, split)
         self._names = {name for name, own in splits.read(folder).items() if own == split}
-        self._views, self._points = views, points
+        self._views, self._points, self._composite = views, points, composite
         self._seed, self._shuffle, self._buffer = seed, shuffle, buffer
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
 
@@ -102,18 +105,22 @@ class TrainingStream(IterableDataset[Item]):
             pick = rng.choice(count, self._views, replace=self._views > count)
         views = [file.view(int(index)) for index in pick]
         cameras = [view.camera for view in views]
+        pictures = [passes.composite(view) if self._composite else view.colour for view in views]
+        if len({picture.shape for picture in pictures}) > 1:
+            raise DatasetError(f"{record.name} has pictures of several sizes, which make no tensor: ask for one view")
         return {
             "name": record.name,
             "family": record.family,
             "kinds": ",".join(view.kind for view in views),
-            "colour": _tensor(np.stack([view.colour for view in views]).transpose(0, 3, 1, 2)),
+            "colour": _tensor(np.stack(pictures).transpose(0, 3, 1, 2)),
+            "mask": _tensor(np.stack([passes.mask(view) for view in views])),
             "depth": _tensor(np.stack([view.depth for view in views])),
             "normal": _tensor(np.stack([view.normal for view in views]).transpose(0, 3, 1, 2).astype(np.float32)),
             "intrinsics": _tensor(np.stack([camera.intrinsics for camera in cameras]).astype(np.float32)),
             "camera_to_world": _tensor(np.stack([camera.to_world for camera in cameras]).astype(np.float32)),
             "orthographic": torch.tensor([camera.orthographic for camera in cameras]),
             "bounds": _tensor(record.bounds.astype(np.float32)),
-            **self._truth(file, rng),
+            **(self._truth(file, rng) if file.solid else {}),
         }
 
     def _truth(self, file: ObjectFile, rng: np.random.Generator) -> Item:

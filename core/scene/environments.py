@@ -10,13 +10,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import srgb
+from ..errors import DatasetError
 
+_SUFFIXES = (".exr", ".hdr")
 _GREY = 0.18  # what the median of a picture is exposed to
 
 
 def hdri_files(folder: Path | None = None) -> Sequence[Path]:
-    """The light domes (.exr) of ``folder``, in order, or those that Blender ships; none in some builds."""
-    return sorted((folder or Path(bpy.utils.resource_path('LOCAL')) / "datafiles/studiolights/world").glob("*.exr"))
+    """The light domes of ``folder``, in order, or those that Blender ships; none in some builds.
+
+    Raises:
+        DatasetError: ``folder`` holds none.
+    """
+    within = folder or Path(bpy.utils.resource_path('LOCAL')) / "datafiles/studiolights/world"
+    found = sorted(path for path in within.glob("*") if path.suffix.lower() in _SUFFIXES)
+    if folder and not found:
+        raise DatasetError(f"{folder} holds no light dome ({', '.join(_SUFFIXES)})")
+    return found
 
 
 def panoramas(files: Iterable[Path]) -> list[NDArray[np.uint8]]:

@@ -85,7 +85,8 @@ class SceneStage:
         scene.view_layers[0].use_pass_vector = flow
         with numbered(sources), writing(self._folder, "frame_*"):
             passes = passes_of(self._render(scene, frame))
-        return _view(kind, camera, passes, self._colour(scene), flow)
+            colour = self._colour(scene)
+        return _view(kind, camera, passes, colour, flow)
 
     def _colour(self, scene: bpy.types.Scene) -> NDArray[np.uint8]:
         """The picture just rendered, in the scene's own colour management: (H, W, 4) uint8."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -80,13 +81,14 @@ class Summary:
 
 def scene_sources(objects: Sequence[bpy.types.Object]) -> list[Source]:
     """Each mesh object of the scene as one object of the set; its children come along."""
+    found = [obj for obj in objects if obj.type == 'MESH']
+    names = distinct_names({obj.name_full: obj.name for obj in found})
     return [
         Source(
-            safe_name(obj.name), f"scene:{obj.name}", obj.get("maquette_family", ""),
+            names[obj.name_full], f"scene:{obj.name}", str(obj.get("maquette_family", "")),
             lambda obj=obj: nullcontext([obj, *obj.children_recursive]),
         )
-        for obj in objects
-        if obj.type == 'MESH'
+        for obj in found
     ]  # fmt: skip
 
 
@@ -99,13 +101,12 @@ def file_sources(folder: Path) -> list[Source]:
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in importing.SUFFIXES)
     if not paths:
         raise DatasetError(f"{folder} holds no mesh file ({', '.join(importing.SUFFIXES)})")
+    whole = {path: path.relative_to(folder) for path in paths}
+    names = distinct_names({own.as_posix(): own.with_suffix("").as_posix() for own in whole.values()})
     return [
-        Source(
-            safe_name(path.relative_to(folder).with_suffix("").as_posix()), path.name, path.parent.name,
-            lambda path=path: importing.imported(path),
-        )
-        for path in paths
-    ]  # fmt: skip
+        Source(names[own.as_posix()], path.name, path.parent.name, lambda path=path: importing.imported(path))
+        for path, own in whole.items()
+    ]
 
 
 def procedural_sources(families: Sequence[str], count: int, seed: int) -> list[Source]:
@@ -129,12 +130,13 @@ def render_dataset(sources: Sequence[Source], folder: Path, settings: Settings) 
     Goes on where an earlier run stopped: whole objects that lie there are kept.
 
     Raises:
-        OutputError: the folder cannot be written. DatasetError: another set lies there, the disk is full, or an object
-            cannot be used and ``settings.strict`` is set.
+        OutputError: the folder cannot be written. DatasetError: another set lies there, the disk is full, there is no
+            light dome, or an object cannot be used and ``settings.strict`` is set.
         SceneError: the scene's own cameras are asked for, and there is none, or one that we cannot use.
     """
     of_scene = blender_cameras.of_scene(bpy.context, settings.cameras, settings.size)
     settings.random.check()
+    domes = hdri_files(settings.hdri)
     prepare(folder, settings)
     mine = sorted(sources, key=lambda source: source.name)[settings.shard[0] :: settings.shard[1]]
     written = found = 0
@@ -147,7 +149,7 @@ def render_dataset(sources: Sequence[Source], folder: Path, settings: Settings) 
             yield Progress(index / len(mine), source.name)
             note = folder / "objects" / f"{source.name}.skipped"
             try:
-                for part in _render_object(stage, source, folder, settings, of_scene):
+                for part in _render_object(stage, source, folder, settings, of_scene, domes):
                     yield Progress((index + part) / len(mine), source.name)
                 written += 1
                 note.unlink(missing_ok=True)
@@ -214,15 +216,15 @@ def _posed(
 
 
 def _render_object(
-    stage: Studio, source: Source, folder: Path, settings: Settings, of_scene: Mapping[str, Sequence[ViewRecord]]
-) -> Iterator[float]:
+    stage: Studio, source: Source, folder: Path, settings: Settings, of_scene: Mapping[str, Sequence[ViewRecord]],
+    domes: Sequence[Path],
+) -> Iterator[float]:  # fmt: skip
     """Write one object; yields the fraction done after each view."""
     random, own = settings.random, (settings.seed, source.name)
     with (
         _posed(stage, source, settings, of_scene) as posed,
         _aside(lambda: posed.samples.decided(nearest_triangle)) as deciding,
     ):
-        domes = hdri_files(settings.hdri)
         views, told = [], []
         for index, view in enumerate(posed.views):
             lamps = randomisation.lamps(random, *own, index, posed.bounds)
@@ -298,6 +300,16 @@ def write_splits(folder: Path) -> dict[str, str]:
     assigned = splits.assign(fingerprints, {record.name: record.family for record in records})
     output.write(folder / "splits.json", json.dumps(assigned, indent=0))
     return assigned
+
+
+def distinct_names(wanted: Mapping[str, str]) -> dict[str, str]:
+    """For each key the name it wants, as that of a file; with the key's checksum where several would be the same."""
+    safe = {key: safe_name(name) for key, name in wanted.items()}
+    often = Counter(name.casefold() for name in safe.values())
+    return {
+        key: f"{name}_{zlib.crc32(key.encode()):08x}" if often[name.casefold()] > 1 else name
+        for key, name in safe.items()
+    }
 
 
 def safe_name(name: str) -> str:

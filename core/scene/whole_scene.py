@@ -24,6 +24,7 @@ from . import training_set
 from .geometry import Part, Snapshot
 from .instances import Instances, instances_of
 from .nearest import nearest_triangle
+from .render import writing
 from .scene_stage import SceneStage, scene_stage
 from .training_set import Settings, Summary
 
@@ -65,6 +66,8 @@ def render_whole_scene(
     Raises:
         SceneError: there is nothing to render, or no camera. OutputError, DatasetError: as ``render_dataset``.
     """
+    if not settings.random.nothing:
+        raise DatasetError("A whole scene is rendered as it is: leave its light, looks, poses and background alone")
     training_set.prepare(folder, settings, whole)
     name, origin = _name(scene), f"scene:{scene.name}"
     if settings.shard[0]:
@@ -126,7 +129,9 @@ class _Spool:
         arrays = {"colour": view.colour, "depth": view.depth, "normal": view.normal, "index": view.index}
         if view.flow is not None:
             arrays["flow"] = view.flow
-        np.savez(Path(self._folder.name) / f"{len(self._views)}.npz", **arrays)
+        path = Path(self._folder.name) / f"{len(self._views)}.npz"
+        with writing(path.parent, path.name):
+            np.savez(path, **arrays)
         self._views.append((view.kind, view.camera))
 
     def __iter__(self) -> Iterator[RenderedView]:

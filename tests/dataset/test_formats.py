@@ -1,6 +1,7 @@
 """Exports read back: by the formats' own readers where there is one, else by what their documents say."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pycolmap
@@ -8,7 +9,7 @@ import pytest
 from maquette.core.dataset import formats, passes
 from maquette.core.dataset.formats import bop, coco, colmap
 from maquette.core.dataset.formats.selection import select
-from maquette.core.dataset.records import ObjectFile
+from maquette.core.dataset.records import ObjectFile, write_object
 from maquette.core.errors import DatasetError, OutputError
 from maquette.core.work import run_to_end
 from PIL import Image
@@ -63,6 +64,28 @@ class TestExport:
         done = exported.done[name]
         assert done == formats.Exported(4, 20, 0) if name == "coco" else formats.Exported(4, 12, 8)
         assert not [path for path in out.rglob("*") if "partial" in path.name]
+
+    @pytest.mark.parametrize(
+        ("name", "picture"),
+        [
+            ("nerf", "egg/images/002.png"), ("colmap", "egg/images/002.png"),
+            ("coco", "images/egg_002.png"), ("bop", "train/000001/rgb/000002.png"),
+        ],
+    )  # fmt: skip
+    def test_what_was_put_behind_is_shown_unless_cut_out(self, own, tmp_path, name, picture):
+        file = ObjectFile(own / "objects/egg.tar")
+        views = [file.view(index) for index in range(5)]
+        blue = np.broadcast_to(np.array((0, 0, 255, 255), np.uint8), views[0].colour.shape)
+        write_object(own, file.record, file.shape(), [replace(view, surroundings=blue) for view in views])
+        pictures = []
+        for cut_out in (False, True):
+            out = tmp_path / str(cut_out)
+            run_to_end(formats.export(select(own, "train", cut_out=cut_out), out, name))
+            pictures.append(np.asarray(Image.open(out / picture)))
+        whole, cut = pictures
+        assert whole[0, 0].tolist() == [0, 0, 255, 255][: whole.shape[2]] and not cut[0, 0].any()
+        on = views[2].colour[..., 3] == 255
+        np.testing.assert_array_equal(whole[on], cut[on])
 
     def test_into_a_folder_in_use_is_refused(self, ellipsoids, own):
         with pytest.raises(OutputError, match="not an empty folder"):
@@ -181,6 +204,12 @@ class TestCoco:
             assert truth.cats[annotation["category_id"]]["name"] == file.record.family
             stored = np.asarray(Image.open(exported("coco") / "images" / image["file_name"]))
             np.testing.assert_array_equal(stored, file.colour(int(index)))
+
+    def test_pycocotools_loads_results_beside_it(self, exported):
+        truth = COCO(str(exported("coco") / "annotations/instances_train.json"))
+        first = next(iter(truth.anns.values()))
+        found = {key: first[key] for key in ("image_id", "category_id", "bbox", "segmentation")}
+        assert len(truth.loadRes([{**found, "score": 0.9}]).anns) == 1
 
     def test_every_split_has_the_same_categories(self, exported):
         files = [load(path) for path in (exported("coco") / "annotations").iterdir()]

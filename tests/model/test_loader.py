@@ -2,11 +2,12 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from maquette.core.dataset.records import ObjectFile
+from maquette.core.dataset.records import ObjectFile, write_object
 from maquette.core.dataset.shards import pack
 from maquette.core.errors import DatasetError
 from maquette.core.model.loader import TrainingStream
@@ -39,6 +40,7 @@ def test_an_item_is_what_the_file_holds(dataset):
         np.testing.assert_allclose(item["intrinsics"][index], view.camera.intrinsics, rtol=1e-6)
         np.testing.assert_allclose(item["camera_to_world"][index], view.camera.to_world, atol=1e-6)
         assert item["orthographic"][index] == view.camera.orthographic
+        np.testing.assert_array_equal(item["mask"][index], view.depth > 0)
     np.testing.assert_array_equal(item["near"], shape.near)
     np.testing.assert_array_equal(item["near_inside"], shape.near_inside)
     assert "near_distance" not in item and item["kinds"].startswith("front,right")
@@ -103,3 +105,31 @@ def test_a_damaged_file_is_told_by_name(dataset, tmp_path):
         names(TrainingStream(folder, "train"))
     with pytest.raises(DatasetError, match="'nothing'"):
         TrainingStream(folder, "nothing")
+
+
+@pytest.fixture
+def changed(dataset, tmp_path):
+    """Gives a set whose object e00 has other views, and no ground truth."""
+
+    def with_views(change):
+        folder = shutil.copytree(dataset, tmp_path / "changed")
+        file = ObjectFile(folder / "objects/e00.tar")
+        views = [change(index, file.view(index)) for index in range(len(file.record.views))]
+        write_object(folder, file.record, None, views)
+        (folder / "splits.json").write_text('{"e00": "train"}')
+        return folder
+
+    return with_views
+
+
+def test_shows_what_was_put_behind_if_asked(changed):
+    folder = changed(lambda _, view: replace(view, surroundings=np.full_like(view.colour, 255)))
+    (cut,), (whole,) = (TrainingStream(folder, composite=composite) for composite in (False, True))
+    assert not cut["colour"][0, :, 0, 0].any() and (whole["colour"][0, :, 0, 0] == 255).all()
+    assert torch.equal(cut["mask"], whole["mask"]) and "near" not in whole
+
+
+def test_pictures_of_several_sizes_are_refused(changed):
+    folder = changed(lambda index, view: replace(view, colour=view.colour[: 128 - 64 * index]) if index < 2 else view)
+    with pytest.raises(DatasetError, match="e00 has pictures of several sizes"):
+        names(TrainingStream(folder))

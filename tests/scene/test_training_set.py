@@ -149,3 +149,27 @@ def test_denoised_pictures_are_nearer_to_those_of_many_samples(addon, tmp_path):
     np.testing.assert_array_equal(clean.colour[..., 3], noisy.colour[..., 3])
     np.testing.assert_array_equal(clean.depth, noisy.depth)
     np.testing.assert_array_equal(clean.normal, noisy.normal)
+
+
+def test_names_that_would_be_the_same_are_told_apart(meshes, addon):
+    from maquette.core.scene.training_set import file_sources, scene_sources
+
+    before = {source.name for source in file_sources(meshes)}
+    (meshes / "ball.obj").write_bytes((meshes / "cone.obj").read_bytes())
+    after = {source.name for source in file_sources(meshes)}
+    assert len(after) == len(before) + 1 and before - after == {"ball"}
+    for name in ("Cube.001", "Cube_001", "Other"):
+        bpy.context.collection.objects.link(bpy.data.objects.new(name, bpy.data.meshes.new(name)))
+    names = {source.name for source in scene_sources(bpy.context.scene.objects)}
+    assert len(names) == 3 and "Other" in names and all(name.startswith(("Cube_001_", "Other")) for name in names)
+
+
+def test_light_domes_of_either_kind_or_none(meshes, tmp_path):
+    from maquette.core.scene.environments import hdri_files
+
+    with pytest.raises(DatasetError, match=r"holds no light dome \(.exr, .hdr\)"):
+        make(meshes, tmp_path / "set", hdri=tmp_path)
+    assert not (tmp_path / "set").exists()
+    for name in ("b.hdr", "a.EXR", "c.png"):
+        (tmp_path / name).touch()
+    assert [path.name for path in hdri_files(tmp_path)] == ["a.EXR", "b.hdr"]

@@ -6,7 +6,7 @@ import pytest
 from maquette.core.dataset import passes
 from maquette.core.dataset.checking import check
 from maquette.core.dataset.records import ObjectFile
-from maquette.core.errors import SceneError
+from maquette.core.errors import DatasetError, SceneError
 from maquette.core.work import run_to_end
 
 SIZE = 64
@@ -286,3 +286,14 @@ def test_a_made_scene_is_found_and_its_truth_is_of_all(scene, tmp_path):
     assert len(mesh.vertices) == len(corners)
     np.testing.assert_allclose(np.sort(mesh.vertices, axis=0), np.sort(corners, axis=0), atol=1e-5)
     assert run_to_end(render(tmp_path)).found == 1
+
+
+def test_is_not_randomised(tmp_path, scene):
+    from maquette.core.dataset.randomisation import Randomisation
+    from maquette.core.scene.training_set import Settings
+    from maquette.core.scene.whole_scene import WholeScene, render_whole_scene
+
+    settings = Settings(random=Randomisation(lamps=1))
+    with pytest.raises(DatasetError, match="rendered as it is"):
+        run_to_end(render_whole_scene(scene, bpy.context.view_layer.name, tmp_path / "set", settings, WholeScene()))
+    assert not (tmp_path / "set").exists()

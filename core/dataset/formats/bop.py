@@ -169,7 +169,7 @@ def _write_scene(item: Item, folder: Path, shapes: Mapping[tuple[str, str], int]
     for index in item.pinhole:
         view = item.file.view(index)
         step = max(float(view.depth.max()), 1e-6) * _MILLIMETRES / 65535
-        write_png(folder / f"rgb/{index:06d}.png", _before_black(view.colour))
+        write_png(folder / f"rgb/{index:06d}.png", _before_black(item.picture(index)))
         write_png(folder / f"depth/{index:06d}.png", _deep(view.depth, step))
         things = _instances(item, index, view, shapes) if whole else [_object(item, view)]
         for place, thing in enumerate(things):

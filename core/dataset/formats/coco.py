@@ -3,7 +3,7 @@
 ::
 
     OUT/
-      images/NAME_000.png                  colour and alpha of view 0, as stored
+      images/NAME_000.png                  colour and alpha of view 0
       annotations/instances_train.json     and of the other splits that have objects
 
 A category is a family (``object`` if it has none), numbered alike in every export of the same set. Each view shows one
@@ -25,8 +25,7 @@ from numpy.typing import NDArray
 
 from ...sheet import bounding_box
 from .. import passes
-from ..output import write as write_file
-from ..output import write_json
+from ..output import write_json, write_png
 from ..records import Record, RenderedView
 from .selection import Selection
 
@@ -43,7 +42,7 @@ def write(selection: Selection, out: Path) -> Iterator[tuple[int, int]]:
         for index in range(len(record.views)):
             number, name = next(numbers), f"{item.name}_{index:03d}.png"
             view = item.file.view(index)
-            write_file(out / "images" / name, item.file.part(f"{index:03d}.png"))
+            write_png(out / "images" / name, item.picture(index))
             size = {"height": view.camera.height, "width": view.camera.width}
             images.setdefault(item.split, []).append({"id": number, "file_name": name, **size})
             for family, mask in _masks(view, record):
@@ -54,6 +53,7 @@ def write(selection: Selection, out: Path) -> Iterator[tuple[int, int]]:
         write_json(
             out / "annotations" / f"instances_{split}.json",
             {
+                "info": {"description": f"{selection.folder.name}, {split}"},
                 "images": own,
                 "annotations": annotations.get(split, []),
                 "categories": [{"id": number, "name": family or "object"} for family, number in categories.items()],

@@ -3,7 +3,7 @@
 ::
 
     OUT/NAME/
-      images/000.png             colour and alpha of view 0, as stored
+      images/000.png             colour and alpha of view 0
       sparse/0/cameras.txt       a PINHOLE camera for each view
       sparse/0/images.txt        world-to-camera of each view, and where it sees which points
       sparse/0/points3D.txt      the surface points that a picture shows, with mean colour and track
@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from ...cameras import Camera
 from ..output import write as write_file
+from ..output import write_png
 from ..sightings import Sightings, points_shown, sightings
 from .selection import Item, Selection, write_each
 
@@ -42,8 +43,8 @@ def _write_object(item: Item, folder: Path) -> None:
     found = sightings(item.file, shape, item.pinhole)
     cameras = [item.file.record.views[index].camera for index in item.pinhole]
     names = [f"{index:03d}.png" for index in item.pinhole]
-    for name in names:
-        write_file(folder / "images" / name, item.file.part(name))
+    for index, name in zip(item.pinhole, names, strict=True):
+        write_png(folder / "images" / name, item.picture(index))
     model = folder / "sparse/0"
     write_file(model / "cameras.txt", "".join(_camera_line(i, camera) for i, camera in enumerate(cameras, 1)))
     write_file(

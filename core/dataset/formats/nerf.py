@@ -4,7 +4,7 @@
 
     OUT/NAME/
       transforms.json
-      images/000.png     colour and alpha of view 0, as stored
+      images/000.png     colour and alpha of view 0
       depth/000.npy      (H, W) float32 plane depth in millimetres, nerfstudio's default unit; 0 where nothing is
 
 Camera-to-world is OpenGL's, as stored, in metres, Z up; so is the pixel corner from which ``cx`` and ``cy`` count.
@@ -24,8 +24,7 @@ from typing import Any
 import numpy as np
 
 from ...cameras import Camera
-from ..output import write as write_file
-from ..output import write_json, write_npy
+from ..output import write_json, write_npy, write_png
 from ..records import Record
 from .selection import Item, Selection, write_each
 
@@ -43,7 +42,7 @@ def _write_object(item: Item, folder: Path) -> None:
     frames = []
     for index in item.pinhole:
         image, depth = f"images/{index:03d}.png", f"depth/{index:03d}.npy"
-        write_file(folder / image, item.file.part(f"{index:03d}.png"))
+        write_png(folder / image, item.picture(index))
         write_npy(folder / depth, item.file.view(index).depth * _MILLIMETRES)
         camera = record.views[index].camera
         frames.append({

@@ -7,18 +7,25 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ...errors import DatasetError
-from .. import splits
+from .. import passes, splits
 from ..records import ObjectFile, read_record
 
 
 @dataclass(frozen=True)
 class Item:
-    """An object to export. number: its own in the whole set, from 1. pinhole: indices of its views with perspective."""
+    """An object to export. number: its own in the whole set, from 1. pinhole: indices of its views with perspective.
+
+    cut_out: whether its pictures lack what was put behind and before it.
+    """
 
     number: int
     split: str
     file: ObjectFile
+    cut_out: bool = False
 
     @property
     def name(self) -> str:
@@ -28,19 +35,27 @@ class Item:
     def pinhole(self) -> list[int]:
         return [index for index, view in enumerate(self.file.record.views) if not view.camera.orthographic]
 
+    def picture(self, index: int) -> NDArray[np.uint8]:
+        """View ``index`` as the format shows it: (H, W, 4) uint8, straight alpha."""
+        return self.file.colour(index) if self.cut_out else passes.composite(self.file.view(index))
+
 
 @dataclass(frozen=True)
 class Selection:
-    """Objects of a training set, read one at a time. splits: of every object of the set. names: of those chosen."""
+    """Objects of a training set, read one at a time. splits: of every object of the set. names: of those chosen.
+
+    cut_out: see :class:`Item`.
+    """
 
     folder: Path
     splits: Mapping[str, str]
     names: tuple[str, ...]
+    cut_out: bool = False
 
     def __iter__(self) -> Iterator[Item]:
         numbers = {name: number for number, name in enumerate(sorted(self.splits), 1)}
         for name in self.names:
-            yield Item(numbers[name], self.splits[name], ObjectFile(self._path(name)))
+            yield Item(numbers[name], self.splits[name], ObjectFile(self._path(name)), self.cut_out)
 
     def families(self) -> list[str]:
         """Families of the whole set, sorted, so that exports of its parts agree about them."""
@@ -60,8 +75,11 @@ class Selection:
         return self.folder / "objects" / f"{name}.tar"
 
 
-def select(folder: Path, split: str | None = None, limit: int | None = None) -> Selection:
+def select(folder: Path, split: str | None = None, limit: int | None = None, cut_out: bool = False) -> Selection:
     """Objects of ``split`` (all), and of these only ``limit``, drawn as by chance but always the same.
+
+    Args:
+        cut_out: see :class:`Item`.
 
     Raises:
         DatasetError: the folder holds no training set with splits, or there is no such object.
@@ -71,7 +89,7 @@ def select(folder: Path, split: str | None = None, limit: int | None = None) -> 
     names.sort(key=splits.chance)
     if not names:
         raise DatasetError(f"{folder} holds no object of the split {split!r}" if split else f"{folder} holds no object")
-    return Selection(folder, assigned, tuple(sorted(names[:limit])))
+    return Selection(folder, assigned, tuple(sorted(names[:limit])), cut_out)
 
 
 def write_each(
