@@ -105,6 +105,14 @@ def test_the_command_line_of_blender(blender):
     assert "out.glb: " in done.stdout and (folder / "out.glb").read_bytes()[:4] == b"glTF"
 
 
+def test_a_training_set_by_the_command_line_of_blender(blender):
+    _, run = blender
+    made = run("run", *"blender -b -c maquette dataset set --procedural mug --count 1 --size 32 --samples 1".split())
+    assert made.returncode == 0 and "1 objects written" in made.stdout, made.stdout + made.stderr
+    checked = run("run", *"blender -b -c maquette dataset check set".split())
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
 def test_the_command_line_of_blender_says_what_is_wrong(blender):
     _, run = blender
     done = run("run", *"blender -b -c maquette reconstruct nope.png -o out.glb".split())
