@@ -67,9 +67,9 @@ Z, sun, and ``lamps``); ``background`` (kind, and colour, or picture and window)
 unit ball, colour, ``matrix`` to world space) with ``hidden_at_most``, the share of the silhouette behind their
 bounding balls, if these are drawn. A background of kind "hdri" is the dome as it lights; an orthographic camera sees
 one colour of it. ``drawn`` of ``NAME.json`` itself holds ``pose`` (quaternion w x y z, scale, and ``matrix``, by
-which the object was moved before all: views, bounds and truth are of the object after it) and ``materials`` (of each
-slot of each mesh, in order, if they were replaced). Files are named without their folders, which stand in
-``dataset.json``.
+which the object was moved before all: views, bounds and truth are of the object after it; ``bounds`` of its own are of
+it before) and ``materials`` (of each slot of each mesh, in order, if they were replaced). Files are named without their
+folders, which stand in ``dataset.json``.
 
 Each object's file is written beside its place and moved there whole, so a run that is killed leaves only whole
 objects, and the next run goes on after them. All but pictures and colours is the same to the byte for the same seed,

@@ -91,7 +91,7 @@ def _row(file: ObjectFile) -> Row:
     view = file.view(indices[-1])
     on = (view.depth > 0)[..., None]
     normals = (passes.camera_normals(view, "opengl") + 1) / 2
-    coordinates = passes.object_coordinates(view, record.bounds)
+    coordinates = passes.object_coordinates(view, *record.own_box())
     if view.index is not None:
         coordinates = passes.instance_coordinates(view, record.instances_in(indices[-1]))
     pictures = [file.colour(index) / 255.0 for index in indices]

@@ -90,16 +90,23 @@ def camera_normals(view: RenderedView, convention: str) -> NDArray[np.float32]:
     return view.normal.astype(np.float32) @ turn.T.astype(np.float32)
 
 
-def object_coordinates(view: RenderedView, bounds: NDArray[np.float64]) -> NDArray[np.float32]:
+def object_coordinates(
+    view: RenderedView, bounds: NDArray[np.float64], moved: NDArray[np.float64] | None = None
+) -> NDArray[np.float32]:
     """(H, W, 3) float32 in 0..1: where in the object's cube each pixel's point lies, 0 where nothing is.
 
-    The normalized object coordinate space of Wang et al. 2019 (arXiv 1901.02970), along the world's axes; the
+    The normalized object coordinate space of Wang et al. 2019 (arXiv 1901.02970), along the object's axes; the
     difference is the scale: here the bounding box's longest side is 1, there its diagonal.
 
     Args:
         bounds: (2, 3) low and high corner of the object's bounding box, metres.
+        moved: (4, 4) how the object was moved from there into the world, see ``Record.own_box``; None for not at all.
     """
-    return np.where(view.depth[..., None] > 0, _in_cube(world_points(view), bounds), 0).astype(np.float32)
+    points = world_points(view)
+    if moved is not None:
+        back = np.linalg.inv(moved)
+        points = points @ back[:3, :3].T + back[:3, 3]
+    return np.where(view.depth[..., None] > 0, _in_cube(points, bounds), 0).astype(np.float32)
 
 
 def _in_cube(points: NDArray[np.float64], bounds: NDArray[np.float64]) -> NDArray[np.float64]:

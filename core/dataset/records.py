@@ -125,6 +125,13 @@ class Record:
         moved = self.views[view].moved
         return tuple(replace(one, to_world=moved.get(one.index, one.to_world)) for one in self.instances)
 
+    def own_box(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Bounding box (2, 3) of the object before chance turned and scaled it, and the matrix (4, 4) that did."""
+        pose = self.more.get("drawn", {}).get("pose", {})
+        if "bounds" not in pose:
+            return self.bounds, np.eye(4)
+        return np.array(pose["bounds"]), np.array(pose["matrix"])
+
     def families(self) -> list[str]:
         """Sorted families: its own or, of a whole scene, those of its instances."""
         return sorted({one.family for one in self.instances} or {self.family})

@@ -32,7 +32,8 @@ def varied(
 ) -> Iterator[tuple[Sequence[bpy.types.Object], Mapping[str, Any]]]:
     """``objects``, or stand-ins of them with what was drawn for the object ``name``; and that, as JSON knows it.
 
-    drawn: "pose" is a :class:`Pose`, "materials" a :class:`Look` for each slot of each mesh, in order, if any.
+    drawn: "pose" is a :class:`Pose` with "bounds" (2, 3) of the object before it, "materials" a :class:`Look` for each
+    slot of each mesh, in order, if any.
 
     Raises:
         MeshError: there is no face among ``objects``.
@@ -40,9 +41,9 @@ def varied(
     pose, drawn = None, {}
     if random.poses:
         vertices = importing.world_triangles(objects).vertices.astype(float)
-        centre = (vertices.min(0) + vertices.max(0)) / 2
-        pose = draws.draw_pose(generator(seed, name, Purpose.POSE), random, centre)
-        drawn["pose"] = described(pose)
+        bounds = np.stack((vertices.min(0), vertices.max(0)))
+        pose = draws.draw_pose(generator(seed, name, Purpose.POSE), random, bounds.mean(0))
+        drawn["pose"] = {**described(pose), "bounds": bounds.tolist()}
     slots = sum(max(1, len(obj.material_slots)) for obj in objects if obj.type == 'MESH')
     looks = draws.draw_looks(generator(seed, name, Purpose.LOOKS), random, slots) if random.materials else ()
     if looks:

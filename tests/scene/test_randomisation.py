@@ -313,6 +313,21 @@ def test_the_fingerprint_is_that_of_the_object_as_it_came(cube, tmp_path):
     np.testing.assert_allclose(turned.fingerprint, plain.fingerprint, atol=2e-4)
 
 
+def test_object_coordinates_are_along_the_axes_of_the_object_as_it_came(cube, tmp_path):
+    from maquette.core.dataset.passes import object_coordinates
+
+    cube.scale = (1, 0.5, 0.3)
+    bpy.context.view_layer.update()
+    file = make(tmp_path / "turned", turn="any", scale=(2.0, 2.0))
+    box, moved = file.record.own_box()
+    np.testing.assert_allclose(np.ptp(box, axis=0), (1, 0.5, 0.3), atol=1e-6)
+    for index in range(len(file.record.views)):
+        view = file.view(index)
+        on = (view.depth > 0) & (view.colour[..., 3] == 255)
+        to_faces = np.abs(object_coordinates(view, box, moved)[on] - 0.5) / (np.array((1, 0.5, 0.3)) / 2)
+        assert on.sum() > 50 and np.abs(to_faces.max(1) - 1).max() < 0.02
+
+
 def test_all_is_as_before_after_a_cancel_and_after_an_error(cube, pictures, tmp_path):
     from maquette.core.scene.training_set import render_dataset, scene_sources
 
