@@ -152,7 +152,7 @@ def write_object(
     for left in target.parent.glob(f".{target.name}.*.partial"):
         left.unlink(missing_ok=True)
     with output.whole(target) as partial, tarfile.open(partial, "w") as archive:
-        _add(archive, f"{record.name}.json", json.dumps(_to_json(record)).encode())
+        _add(archive, f"{record.name}.json", json.dumps(record_to_json(record)).encode())
         if shape is not None:
             _add(archive, f"{record.name}.shape.npz", _npz(_packed(shape)))
         if mesh is not None:
@@ -297,7 +297,7 @@ def camera_from_json(data: Mapping[str, Any]) -> Camera:
     )  # fmt: skip
 
 
-def _to_json(record: Record) -> dict[str, Any]:
+def record_to_json(record: Record) -> dict[str, Any]:
     return {
         "version": VERSION,
         "name": record.name,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,17 +16,16 @@ from numpy.typing import NDArray
 
 from ..arrays import MeshArrays
 from ..cameras import Camera
-from ..dataset import passes, viewpoints
-from ..dataset.records import Record, RenderedView, Shape, ViewRecord, write_object
+from ..dataset import output, passes, viewpoints
+from ..dataset.records import Record, RenderedView, Shape, ViewRecord, record_to_json, write_object
 from ..dataset.rigs import OF_SCENE, Rig
 from ..dataset.truth import fingerprint, sample
-from ..errors import DatasetError, MeshError, SceneError
+from ..errors import DatasetError, MeshError, OutputError, SceneError
 from ..work import Progress, Work
 from . import training_set
 from .geometry import Part, Snapshot
 from .instances import Instances, instances_of
 from .nearest import nearest_triangle
-from .render import writing
 from .scene_stage import SceneStage, scene_stage
 from .training_set import Settings, Summary
 
@@ -60,8 +61,9 @@ def render_whole_scene(
 ) -> Work[Summary]:
     """Render ``scene`` with its view layer named ``layer`` into ``folder``; one step a frame that is read, and a view.
 
-    Colour is in the scene's own colour management. Blur of motion and of depth, compositor and sequencer are left out,
-    since no other pass could agree with them.
+    Goes on after the views that an earlier run left, and with ``settings.shard`` renders every n-th of them; the run
+    that finds them all writes the object. Colour is in the scene's own colour management. Blur of motion and of depth,
+    compositor and sequencer are left out, since no other pass could agree with them.
 
     Raises:
         SceneError: there is nothing to render, or no camera. OutputError, DatasetError: as ``render_dataset``.
@@ -70,8 +72,6 @@ def render_whole_scene(
         raise DatasetError("A whole scene is rendered as it is: leave its light, looks, poses and background alone")
     training_set.prepare(folder, settings, whole)
     name, origin = _name(scene), f"scene:{scene.name}"
-    if settings.shard[0]:
-        return Summary(0, 0, {})
     if (folder / "objects" / f"{name}.tar").is_file():
         training_set.write_splits(folder)
         return Summary(0, 1, {})
@@ -96,48 +96,78 @@ def render_whole_scene(
         still = bool(len(mesh.faces)) and not _stirs(found, snapshots)
         shape = _truth(mesh, settings, rng) if still else None
         yield Progress(0.15, name)
-        with _Spool() as views:
-            for done, sight in enumerate(sights, 1):
+        recorded = tuple(
+            ViewRecord(s.kind, s.camera, s.drawn, frames[s.snapshot], found.moved(s.snapshot)) for s in sights
+        )
+        record = Record(name, origin, family, _bounds(snapshots), fingerprint(mesh), recorded, found.record)
+        views = _Spool(folder, record)
+        index, of = settings.shard
+        for place, sight in [*enumerate(sights)][index::of]:
+            if place not in views:
                 frame, camera = frames[sight.snapshot], sight.camera
                 view = stage.render(sight.kind, camera, sight.own, frame, found.sources, flow=path is not None)
                 points = passes.world_points(view)
-                views.add(replace(view, index=found.index_map(view.index, points, sight.snapshot)))
-                yield Progress(0.15 + 0.85 * done / len(sights), name)
-            recorded = tuple(
-                ViewRecord(s.kind, s.camera, s.drawn, frames[s.snapshot], found.moved(s.snapshot)) for s in sights
-            )
-            record = Record(name, origin, family, _bounds(snapshots), fingerprint(mesh), recorded, found.record)
-            write_object(folder, record, shape, views, mesh if still else None)
+                views.add(place, replace(view, index=found.index_map(view.index, points, sight.snapshot)))
+            yield Progress(0.15 + 0.85 * (place + 1) / len(sights), name)
+        written = views.complete()
+        if written:
+            views.gather(shape, mesh if still else None)
     training_set.write_splits(folder)
-    return Summary(1, 0, {})
+    return Summary(int(written), 0, {})
 
 
 class _Spool:
-    """Views on disk, read back one at a time: a long path need not fit into memory."""
+    """Finished views on disk, in the set's folder: a run that was killed goes on after them, and processes share them.
 
-    def __enter__(self) -> _Spool:
-        import tempfile
+    Those of a scene that has changed since, in shape, cameras or frames, are thrown away.
+    """
 
-        self._folder = tempfile.TemporaryDirectory(prefix="maquette_")
-        self._views: list[tuple[str, Camera]] = []
-        return self
+    def __init__(self, folder: Path, record: Record) -> None:
+        kept = zlib.crc32(json.dumps(record_to_json(record)).encode())
+        self._set, self._record = folder, record
+        self._folder = folder / "objects" / f".{record.name}.{kept:08x}.views"
+        for other in self._folder.parent.glob(f".{record.name}.*.views"):
+            if other != self._folder:
+                shutil.rmtree(other, ignore_errors=True)
 
-    def __exit__(self, *raised: object) -> None:
-        self._folder.cleanup()
+    def __contains__(self, place: int) -> bool:
+        return self._path(place).is_file()
 
-    def add(self, view: RenderedView) -> None:
+    def add(self, place: int, view: RenderedView) -> None:
+        """Keep the view that is the ``place``-th of the record's.
+
+        Raises:
+            OutputError: the disk is full.
+        """
         arrays = {"colour": view.colour, "depth": view.depth, "normal": view.normal, "index": view.index}
         if view.flow is not None:
             arrays["flow"] = view.flow
-        path = Path(self._folder.name) / f"{len(self._views)}.npz"
-        with writing(path.parent, path.name):
-            np.savez(path, **arrays)
-        self._views.append((view.kind, view.camera))
+        with output.whole(self._path(place)) as partial, partial.open("wb") as file:
+            np.savez(file, **arrays)
 
-    def __iter__(self) -> Iterator[RenderedView]:
-        for place, (kind, camera) in enumerate(self._views):
-            with np.load(Path(self._folder.name) / f"{place}.npz") as data:
-                yield RenderedView(kind, camera, **data)
+    def complete(self) -> bool:
+        return all(place in self for place in range(len(self._record.views)))
+
+    def gather(self, shape: Shape | None, mesh: MeshArrays | None) -> None:
+        """Write the object, one view in memory at a time, and remove the views; another process may do the same.
+
+        Raises:
+            OutputError: the disk is full.
+        """
+        try:
+            write_object(self._set, self._record, shape, self._views(), mesh)
+        except OutputError:
+            if not (self._set / "objects" / f"{self._record.name}.tar").is_file():
+                raise
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _views(self) -> Iterator[RenderedView]:
+        for place, view in enumerate(self._record.views):
+            with np.load(self._path(place)) as data:
+                yield RenderedView(view.kind, view.camera, **data)
+
+    def _path(self, place: int) -> Path:
+        return self._folder / f"{place}.npz"
 
 
 def _name(scene: bpy.types.Scene) -> str:

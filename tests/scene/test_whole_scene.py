@@ -80,12 +80,12 @@ def state():
     )  # fmt: skip
 
 
-def render(folder, *, size=SIZE, cameras="scene", **how):
+def render(folder, *, size=SIZE, cameras="scene", shard=(0, 1), **how):
     from maquette.core.dataset.rigs import parse
     from maquette.core.scene.training_set import Settings
     from maquette.core.scene.whole_scene import WholeScene, render_whole_scene
 
-    settings = Settings(size=size, samples=1, cameras=parse(cameras.split()), points=512)
+    settings = Settings(size=size, samples=1, cameras=parse(cameras.split()), points=512, shard=shard)
     scene = bpy.context.scene
     return render_whole_scene(scene, bpy.context.view_layer.name, folder, settings, WholeScene(**how))
 
@@ -247,7 +247,7 @@ def test_the_scene_is_as_before(scene, tmp_path):
         next(work)
     assert [o.pass_index for o in scene.objects if o.name == "ball"] == [7]  # also between the steps
     work.close()
-    assert state() == before and not list((tmp_path / "cancelled/objects").iterdir())
+    assert state() == before and not list((tmp_path / "cancelled/objects").glob("*.tar"))
     work = render(tmp_path / "failed")
     next(work), next(work)
     bpy.data.scenes.remove(bpy.data.scenes["Maquette Whole Scene"])
@@ -286,6 +286,50 @@ def test_a_made_scene_is_found_and_its_truth_is_of_all(scene, tmp_path):
     assert len(mesh.vertices) == len(corners)
     np.testing.assert_allclose(np.sort(mesh.vertices, axis=0), np.sort(corners, axis=0), atol=1e-5)
     assert run_to_end(render(tmp_path)).found == 1
+
+
+def spool(folder):
+    return sorted(path.name for path in (folder / "objects").glob(".*.views/*"))
+
+
+def assert_same(one, two):
+    assert one.record.views[0].kind == two.record.views[0].kind and len(one.record.views) == len(two.record.views)
+    for index in range(len(one.record.views)):
+        a, b = one.view(index), two.view(index)
+        np.testing.assert_array_equal(a.index, b.index)
+        np.testing.assert_array_equal(a.depth, b.depth)
+
+
+def test_goes_on_after_the_views_that_are_there(scene, tmp_path, monkeypatch):
+    from maquette.core.scene.scene_stage import SceneStage
+
+    whole = made(tmp_path / "whole", cameras="scene sides:front,top")
+    work = render(tmp_path / "stopped", cameras="scene sides:front,top")
+    while len(spool(tmp_path / "stopped")) < 2:
+        next(work)
+    work.close()  # as a kill would leave it: nothing is done on the way out
+    taken = []
+    own = SceneStage.render
+    monkeypatch.setattr(SceneStage, "render", lambda *a, **k: taken.append(a[1]) or own(*a, **k))
+    assert_same(made(tmp_path / "stopped", cameras="scene sides:front,top"), whole)
+    assert len(taken) == len(whole.record.views) - 2 and not spool(tmp_path / "stopped")
+
+
+def test_views_of_a_scene_that_has_changed_are_not_taken(scene, tmp_path):
+    work = render(tmp_path / "set", cameras="sides:front,top")
+    while not spool(tmp_path / "set"):
+        next(work)
+    work.close()
+    bpy.ops.mesh.primitive_cube_add(location=(0, 0, 3))
+    found = made(tmp_path / "set", cameras="sides:front,top")
+    assert_same(found, made(tmp_path / "anew", cameras="sides:front,top"))
+
+
+def test_processes_share_the_views(scene, tmp_path):
+    whole = made(tmp_path / "whole", cameras="scene sides:front,top")
+    done = [run_to_end(render(tmp_path / "parts", cameras="scene sides:front,top", shard=(i, 2))) for i in (1, 0)]
+    assert [summary.written for summary in done] == [0, 1]
+    assert_same(ObjectFile(next((tmp_path / "parts/objects").glob("*.tar"))), whole)
 
 
 def test_is_not_randomised(tmp_path, scene):
