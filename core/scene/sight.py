@@ -1,18 +1,45 @@
-"""Whether a camera of a scene sees an object there."""
+"""Whether a camera of a scene sees an object there, or anything."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import bpy
 import mathutils
 import numpy as np
+from mathutils.bvhtree import BVHTree
 from numpy.typing import NDArray
 
+from ..arrays import MeshArrays
 from ..cameras import Camera
 from ..solid import directions
 
 _NEAR = 0.05  # radii from a surface where a camera is too near to it
 _TOLERANCE = 0.02  # radii by which the sampled surface may lie behind the mesh
 _RAYS = 32
+_TOO_NEAR = "the camera is too near to a surface"
+
+
+def scene_fault(mesh: MeshArrays) -> Callable[[Camera], str | None]:
+    """Tells why a camera is of no use for a whole scene: it is too near to something, or shows nothing.
+
+    Args:
+        mesh: all that is in the scene, world space.
+    """
+    tree = BVHTree.FromPolygons(mesh.vertices.tolist(), mesh.triangles().tolist(), all_triangles=True)
+    reach = _NEAR * float(np.linalg.norm(np.ptp(mesh.vertices, axis=0))) / 2
+    grid = (np.indices((_RAYS, _RAYS)).reshape(2, -1).T + 0.5) / _RAYS
+
+    def fault(camera: Camera) -> str | None:
+        if tree.find_nearest(camera.to_world[:3, 3], reach)[0] is not None:
+            return _TOO_NEAR
+        pixels = grid * (camera.width, camera.height)
+        starts, ends = (camera.unproject(pixels, np.full(len(pixels), depth)) for depth in (0.0, 1.0))
+        if all(tree.ray_cast(start, way)[0] is None for start, way in zip(starts, ends - starts, strict=True)):
+            return "nothing is in the picture"
+        return None
+
+    return fault
 
 
 class Sight:
@@ -32,7 +59,7 @@ class Sight:
     def fault(self, camera: Camera) -> str | None:
         """Why ``camera`` is of no use for the object: it is too near to something, or sees nothing of it."""
         if self._near(camera.to_world[:3, 3]):
-            return "the camera is too near to a surface"
+            return _TOO_NEAR
         if not self._seen(camera):
             return "the camera is inside of it, or something is before it, or it is not in the picture"
         return None

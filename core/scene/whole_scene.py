@@ -27,6 +27,7 @@ from .geometry import Part, Snapshot
 from .instances import Instances, instances_of
 from .nearest import nearest_triangle
 from .scene_stage import SceneStage, scene_stage
+from .sight import scene_fault
 from .training_set import Settings, Summary
 
 _MOST_TRIANGLES = 20_000  # beyond it the truth of the shape takes minutes
@@ -193,6 +194,7 @@ def _sights(
     first, sights = snapshots[0], []
     if any(rig.kind in OF_SCENE for rig in settings.cameras) and not stage.cameras:
         raise SceneError("The scene has no camera: add one, or take views around it")
+    fault = scene_fault(mesh) if len(mesh.faces) else lambda camera: None
     for rig in settings.cameras:
         if rig.kind == "path":
             sights += [_Sight("path", at.cameras[at.active], place, at.active) for place, at in enumerate(snapshots)]
@@ -200,7 +202,7 @@ def _sights(
             own = sorted(stage.cameras.items())
             sights += [_Sight(f"camera {name}", first.cameras[place], 0, place) for name, place in own]
         else:
-            views = viewpoints.draw((rig,), mesh.vertices, settings.size, rng, lambda camera: None, {})
+            views = viewpoints.draw((rig,), mesh.vertices, settings.size, rng, fault, {})
             sights += [_Sight(view.kind, view.camera, 0, drawn=view.drawn) for view in views]
     return sights
 

@@ -49,3 +49,17 @@ def test_a_wall_hides_it_unless_it_is_not_rendered(sight):
     wall.hide_render = False
     wall.scale = (0.05, 0.05, 1)  # now a part of it is seen
     assert sight().fault(at(0, -4, 1)) is None
+
+
+def test_cameras_of_a_whole_scene_are_clear_of_it_and_show_it(addon):
+    from maquette.core.scene.importing import world_triangles
+    from maquette.core.scene.sight import scene_fault
+
+    bpy.ops.mesh.primitive_plane_add(size=8)
+    floor = bpy.context.object
+    bpy.ops.mesh.primitive_cube_add(size=2, location=(0, 0, 1))
+    fault = scene_fault(world_triangles([floor, bpy.context.object]))
+    assert fault(at(0, -3, 1)) is None and fault(at(0, -3, 5, target=(3, 3, 0))) is None
+    assert "too near" in fault(at(0, -3, 0.05)) and "too near" in fault(at(0, -1.1, 1))
+    assert "nothing" in fault(at(0, -3, 1, target=(0, -6, 3)))
+    assert fault(orthographic(look_at(np.array((0, -4.0, 1)), np.zeros(3)), 2.5, 64)) is None
