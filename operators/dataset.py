@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import bpy
-from bpy.props import BoolProperty, EnumProperty, IntProperty, StringProperty
+from bpy.props import EnumProperty, IntProperty, StringProperty
 from bpy.types import Context
 
 from ..core.commands import Command, quiet, run_shown
@@ -64,24 +64,6 @@ class MAQUETTE_OT_render_dataset(DatasetProperties, WorkOperator, bpy.types.Oper
         "Time grows with their number",
         default=" ".join(map(str, rigs.DEFAULT)),
     )
-    classes_from: EnumProperty(
-        name="Classes",
-        description="What tells the class of each object of a whole scene",
-        items=(
-            ('PROPERTY', "Custom Property", "The named custom property, else the collection"),
-            ('COLLECTION', "Collection", "The collection that it lies in"),
-            ('MATERIAL', "Material", "Its first material"),
-        ),
-    )
-    class_property: StringProperty(
-        name="Class Property",
-        description="Name of the custom property that tells the class",
-        default="maquette_family",
-    )
-    show_world: BoolProperty(
-        name="Show World",
-        description="Whether a whole scene is seen before its world; else the pictures are clear there",
-    )
 
     def start(self, context: Context) -> Work[Summary]:
         if not self.folder:
@@ -104,10 +86,9 @@ class MAQUETTE_OT_render_dataset(DatasetProperties, WorkOperator, bpy.types.Oper
                 return training_set.file_sources(Path(bpy.path.abspath(self.mesh_folder)))
             case 'PROCEDURAL':
                 return training_set.procedural_sources(_families(self.families), self.count, self.seed)
-            case 'SELECTED':
-                sources = training_set.scene_sources(context.selected_objects)
             case _:
-                sources = training_set.scene_sources(context.scene.objects)
+                objects = context.selected_objects if self.source == 'SELECTED' else context.scene.objects
+                sources = training_set.scene_sources(objects, self.classes_from, self.class_property)
         if not sources:
             raise SceneError("There is no mesh object to render: select one, or choose another source of objects")
         return sources
@@ -160,7 +141,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--hdri", type=Path, metavar="FOLDER", help="EXR light domes (those that Blender ships)")
     randomisation.add_arguments(parser)
     names = [name.lower() for name in families.BY]
-    parser.add_argument("--classes-from", choices=names, default=names[0], help="of a whole scene (%(default)s)")
+    parser.add_argument("--classes-from", choices=names, default=names[0], help="of objects of the scene (%(default)s)")
     parser.add_argument("--class-property", default="maquette_family", metavar="NAME", help="(%(default)s)")
     parser.add_argument("--show-world", action="store_true", help="see a whole scene before its world")
     parser.add_argument("--shard", type=_shard, default=(0, 1), metavar="I/N", help="make every N-th object, from I on")
@@ -185,7 +166,8 @@ def _run(arguments: argparse.Namespace) -> int:
         text = "" if arguments.procedural == "all" else arguments.procedural
         sources = training_set.procedural_sources(_families(text), arguments.count, arguments.seed)
     else:
-        sources = training_set.scene_sources(bpy.context.scene.objects)
+        by = arguments.classes_from.upper(), arguments.class_property
+        sources = training_set.scene_sources(bpy.context.scene.objects, *by)
     sources = training_set.drawn(sources, arguments.limit)
     return _finished(arguments, render_dataset(sources, arguments.folder, settings))
 

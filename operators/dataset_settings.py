@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import bpy
-from bpy.props import BoolProperty, IntProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, IntProperty, StringProperty
 
 from ..core.dataset import rigs
 from ..core.scene.compat import PATH_OPTIONS
@@ -42,6 +42,24 @@ class PictureProperties:
         options=set(PATH_OPTIONS),
     )
     seed: IntProperty(name="Seed", description="Of objects, cameras, light and points. Costs nothing", default=0, min=0)
+    classes_from: EnumProperty(
+        name="Classes",
+        description="What tells the class of each object of the scene",
+        items=(
+            ('PROPERTY', "Custom Property", "The named custom property, else the collection"),
+            ('COLLECTION', "Collection", "The collection that it lies in"),
+            ('MATERIAL', "Material", "Its first material"),
+        ),
+    )
+    class_property: StringProperty(
+        name="Class Property",
+        description="Name of the custom property that tells the class",
+        default="maquette_family",
+    )
+    show_world: BoolProperty(
+        name="Show World",
+        description="Whether a whole scene is seen before its world; else the pictures are clear there",
+    )
 
 
 class DatasetProperties(PictureProperties, RandomisationProperties):

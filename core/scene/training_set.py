@@ -25,6 +25,7 @@ from ..errors import DatasetError, MeshError, OutputError
 from ..work import Progress, Work
 from . import blender_cameras, importing, randomisation
 from .environments import hdri_files
+from .families import family_of
 from .nearest import nearest_triangle
 from .render import Light, Studio, studio
 
@@ -79,13 +80,19 @@ class Summary:
     skipped: dict[str, str]
 
 
-def scene_sources(objects: Sequence[bpy.types.Object]) -> list[Source]:
-    """Each mesh object of the scene as one object of the set; its children come along."""
+def scene_sources(
+    objects: Sequence[bpy.types.Object], classes_from: str = 'PROPERTY', class_property: str = "maquette_family"
+) -> list[Source]:
+    """Each mesh object of the scene as one object of the set; its children come along.
+
+    Args:
+        classes_from, class_property: see ``families.family_of``.
+    """
     found = [obj for obj in objects if obj.type == 'MESH']
     names = distinct_names({obj.name_full: obj.name for obj in found})
     return [
         Source(
-            names[obj.name_full], f"scene:{obj.name}", str(obj.get("maquette_family", "")),
+            names[obj.name_full], f"scene:{obj.name}", family_of(obj, None, classes_from, class_property),
             lambda obj=obj: nullcontext([obj, *obj.children_recursive]),
         )
         for obj in found

@@ -111,6 +111,27 @@ def test_operator_renders_the_selected_object(addon, tmp_path):
     assert [p.stem for p in (tmp_path / "set/objects").glob("*.tar")] == ["Suzanne"]
 
 
+@pytest.mark.parametrize(
+    ("by", "family"), [({}, "pets"), ({"classes_from": 'MATERIAL'}, "fur"), ({"class_property": "kind"}, "7")]
+)
+def test_the_class_is_told_by_collection_material_or_property(addon, tmp_path, by, family):
+    from maquette.core.dataset.records import read_record
+
+    bpy.ops.mesh.primitive_monkey_add()
+    pet = bpy.context.object
+    pet["kind"] = 7
+    pet.data.materials.append(bpy.data.materials.new("fur"))
+    pets = bpy.data.collections.new("pets")
+    bpy.context.scene.collection.children.link(pets)
+    pets.objects.link(pet)
+    for collection in [each for each in pet.users_collection if each != pets]:
+        collection.objects.unlink(pet)
+    pet.select_set(True)
+    how = {"size": 16, "samples": 1, "cameras": "sides:front", "points": 512}
+    assert bpy.ops.maquette.render_dataset(folder=str(tmp_path), source='SELECTED', **how, **by) == {'FINISHED'}
+    assert read_record(tmp_path / "objects/Suzanne.tar").family == family
+
+
 def test_nothing_selected_is_said(addon, tmp_path):
     with pytest.raises(RuntimeError, match="no mesh object"):
         bpy.ops.maquette.render_dataset(folder=str(tmp_path / "set"))
