@@ -22,6 +22,7 @@ from ..dataset import splits
 from ..dataset.records import ObjectFile
 from ..errors import DatasetError, ImageError, MeshError
 from ..sheet import bounding_box, fit_cameras
+from ..silhouette import silhouette
 from ..surface import surface_nets
 from ..work import Progress, Work
 from . import metrics, weights
@@ -137,7 +138,7 @@ def photo_score(image: NDArray[np.float32], settings: Settings) -> Work[tuple[Me
     image = with_mask(image, masks)
     view = free_view(image, network)
     mesh = yield from reconstruct_views([view], network, settings.resolution)
-    agreed = metrics.iou(metrics.silhouette(mesh, view.camera), image[..., 3] > 0.5)
+    agreed = metrics.iou(silhouette(mesh, view.camera), image[..., 3] > 0.5)
     return sized(mesh, settings.size).standing(), agreed
 
 

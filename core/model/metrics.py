@@ -7,13 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
-
-from ..arrays import MeshArrays
-from ..cameras import Camera
 
 _PAIRS_AT_ONCE = 2**25
-_FINER = 3
 THRESHOLDS = (0.01, 0.02, 0.05)
 
 Points = NDArray[np.floating]
@@ -36,17 +31,6 @@ def iou(found: NDArray[np.bool_], true: NDArray[np.bool_]) -> float:
     """Intersection over union of two sets given as flags (P,) of the same points; 1 if both are empty."""
     either = int((found | true).sum())
     return float((found & true).sum() / either) if either else 1.0
-
-
-def silhouette(mesh: MeshArrays, camera: Camera) -> NDArray[np.bool_]:
-    """Where in the picture (H, W) of ``camera`` any face of ``mesh`` is seen."""
-    fine = camera.resized(_FINER * camera.width, _FINER * camera.height)  # a drawn polygon's rim is a pixel wide
-    picture = Image.new("L", (fine.width, fine.height))
-    draw = ImageDraw.Draw(picture)
-    pixels, _ = fine.project(mesh.vertices)
-    for face in pixels[mesh.faces] - 0.5:
-        draw.polygon(face.ravel().tolist(), fill=255)
-    return np.asarray(picture.reduce(_FINER)) > 127
 
 
 def compare_surfaces(points: Points, normals: Points, true_points: Points, true_normals: Points) -> SurfaceScores:

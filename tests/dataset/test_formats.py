@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pycolmap
 import pytest
+from maquette.core.arrays import MeshArrays
 from maquette.core.dataset import formats, passes
 from maquette.core.dataset.formats import bop, coco, colmap
 from maquette.core.dataset.formats.selection import select
@@ -304,6 +305,68 @@ class TestBop:
         seen = (vertices[:, 6:] != 128).any(1)
         assert 0.5 < seen.mean() <= 1
         assert np.median(np.abs(vertices[:, 6:] - expected).max(1)[seen]) < 5
+
+    def test_a_mesh_is_written_with_its_faces(self, own, tmp_path):
+        self.with_mesh(own, lambda view: view)
+        run_to_end(formats.export(select(own, "train"), tmp_path / "bop", "bop"))
+        header, _, body = (tmp_path / "bop/models/obj_000001.ply").read_text().partition("end_header\n")
+        lines = body.splitlines()
+        vertices = np.array([line.split() for line in lines if len(line.split()) == 9], float)
+        faces = np.array([line.split() for line in lines if len(line.split()) == 4], int)
+        assert f"element vertex {len(vertices)}\n" in header and f"element face {len(faces)}\n" in header
+        assert (faces[:, 0] == 3).all() and len(faces) == 2 * len(vertices) - 4
+        corners = vertices[faces[:, 1:], :3]
+        across = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        assert ((across * corners.mean(1)).sum(1) > 0).all()
+        outward = vertices[:, :3] / np.array((300, 400, 500)) ** 2
+        cosine = (vertices[:, 3:6] * outward).sum(1) / np.linalg.norm(outward, axis=1)
+        assert cosine.min() > 0.97
+        info = load(tmp_path / "bop/models/models_info.json")["1"]
+        assert [info[f"size_{axis}"] for axis in "xyz"] == pytest.approx([600, 800, 1000])
+
+    def test_what_an_occluder_hides_is_in_the_whole_mask(self, own, tmp_path):
+        hidden = np.zeros((64, 64, 1), bool)
+        hidden[:, :32] = True
+
+        def occluded(view):
+            colour = np.where(hidden, 0, view.colour).astype(np.uint8)
+            depth, normal = np.where(hidden[..., 0], 0, view.depth), np.where(hidden, 0, view.normal)
+            return replace(view, colour=colour, depth=depth, normal=normal, surroundings=np.full_like(colour, 255))
+
+        before = self.with_mesh(own, occluded)
+        run_to_end(formats.export(select(own, "train"), tmp_path / "bop", "bop"))
+        folder = tmp_path / "bop/train/000001"
+        for index in PINHOLE:
+            true = passes.mask(before[index])
+            mask, visible = (
+                np.asarray(Image.open(folder / f"{name}/{index:06d}_000000.png")) > 0 for name in ("mask", "mask_visib")
+            )
+            np.testing.assert_array_equal(visible, true & ~hidden[..., 0])
+            assert (mask ^ true).sum() < 0.02 * true.sum()
+            (info,) = load(folder / "scene_gt_info.json")[str(index)]
+            assert info["px_count_all"] == mask.sum() and info["px_count_visib"] == visible.sum()
+            assert info["visib_fract"] == pytest.approx(visible.sum() / mask.sum()) and 0.2 < info["visib_fract"] < 0.8
+            assert info["bbox_obj"][2] > 1.4 * info["bbox_visib"][2]
+
+    def with_mesh(self, folder, change):
+        """The egg gets its mesh, a net of 64 by 32, and changed views; returns the views before."""
+        file = ObjectFile(folder / "objects/egg.tar")
+        around, down = 64, 31
+        polar, turn = np.meshgrid(np.arange(1, down + 1) / (down + 1) * np.pi, np.arange(around) / around * 2 * np.pi)
+        rings = np.stack((np.sin(polar) * np.cos(turn), np.sin(polar) * np.sin(turn), np.cos(polar)), -1)
+        vertices = np.concatenate((rings.transpose(1, 0, 2).reshape(-1, 3), ((0, 0, 1), (0, 0, -1))))
+        faces = []
+        for j in range(around):
+            k = (j + 1) % around
+            faces += [(around * down, j, k), (around * down + 1, around * (down - 1) + k, around * (down - 1) + j)]
+            for i in range(down - 1):
+                a, b, c, d = around * i + j, around * (i + 1) + j, around * (i + 1) + k, around * i + k
+                faces += [(a, b, c), (a, c, d)]
+        half, centre = np.ptp(file.record.bounds, axis=0) / 2, file.record.bounds.mean(0)
+        mesh = MeshArrays((vertices * half + centre).astype(np.float32), np.array(faces, np.int32))
+        views = [file.view(index) for index in range(5)]
+        write_object(folder, file.record, file.shape(), [change(view) for view in views], mesh)
+        return views
 
     def test_targets_are_of_the_test_split(self, exported):
         targets = load(exported("bop") / "test_targets_bop19.json")

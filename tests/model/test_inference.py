@@ -7,6 +7,7 @@ from maquette.core.model import metrics
 from maquette.core.model.evaluation import QUESTIONS, _answer, judge
 from maquette.core.model.inference import reconstruct_views
 from maquette.core.model.weights import load
+from maquette.core.silhouette import silhouette
 from maquette.core.work import run_to_end
 
 
@@ -31,12 +32,12 @@ def test_an_answer_is_in_the_frame_of_its_question(hull_network, dataset, questi
     judged = judge(ObjectFile(dataset / "objects/e03.tar"), question)
     mesh = run_to_end(_answer(judged, hull_network, 64))
     view = judged.views[0]
-    assert metrics.iou(metrics.silhouette(mesh, view.camera), view.image[..., 3] > 0.5) > 0.88
+    assert metrics.iou(silhouette(mesh, view.camera), view.image[..., 3] > 0.5) > 0.88
 
 
 def test_a_silhouette_is_as_large_as_its_square():
     from maquette.core.arrays import MeshArrays
 
     corners = np.array(((-0.2, 0, -0.3), (0.2, 0, -0.3), (0.2, 0, 0.3), (-0.2, 0, 0.3)), np.float32)
-    drawn = metrics.silhouette(MeshArrays(corners, np.array(((0, 1, 2, 3),))), side("front", 1.0, 50))
+    drawn = silhouette(MeshArrays(corners, np.array(((0, 1, 2, 3),))), side("front", 1.0, 50))
     assert drawn.any(0).sum() == 20 and drawn.any(1).sum() == 30

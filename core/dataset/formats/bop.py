@@ -7,15 +7,16 @@
       train/000001/ or val/ or test/              a folder for each object, by its split
         rgb/000000.png                            before black, 8 bit
         depth/000000.png                          plane depth, 16 bit; ``depth_scale`` of the picture makes it mm
-        mask/000000_000000.png, mask_visib/       the object's silhouette less what occluders hide: both are the same
+        mask/000000_000000.png, mask_visib/       the object's silhouette, and it less what occluders hide
         scene_camera.json, scene_gt.json, scene_gt_info.json
       test_targets_bop19.json                     if there are objects of the split test
 
 Image IDs are the numbers of the views, object IDs those of the objects in the whole set, so exports of its parts agree.
-The models are sampled points of the surface with normals and colours, and no faces: the set does not store the mesh.
-``diameter`` is therefore that of the samples; the box is the mesh's own, as the set tells it. BOP's toolkit counts
-pixels from the centre of the top left one, so ``cam_K`` has the principal point half a pixel lower than here, and
-boxes are as wide as from the first pixel to the last. BOP has no orthographic camera: those views are left out, and an
+The models are the meshes, with the colours that the pictures show near their vertices; of older sets, which do not
+store the mesh, and of the shapes of a whole scene points of the surface without faces. ``diameter`` is that of points
+of the surface; the box is the mesh's own, as the set tells it. BOP's toolkit counts pixels from the centre of the top
+left one, so ``cam_K`` has the principal point half a pixel lower than here, and boxes are as wide as from the first
+pixel to the last. BOP has no orthographic camera: those views are left out, and an
 object that has no other as well. There is no ``camera.json``, as views differ in their intrinsics.
 
 A whole scene is one folder with a pose for each of its instances that a picture shows. Copies of one shape are one
@@ -36,8 +37,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...arrays import MeshArrays
 from ...errors import ImageError
 from ...sheet import bounding_box
+from ...silhouette import silhouette
 from .. import passes
 from ..output import write as write_file
 from ..output import write_json, write_png
@@ -61,17 +64,24 @@ property float nz
 property uchar red
 property uchar green
 property uchar blue
-end_header
+{faces}end_header
+"""
+_FACES = """element face {count}
+property list uchar int vertex_indices
 """
 
 
 @dataclass(frozen=True)
 class _Thing:
-    """What a picture shows: object ID, pose (4, 4) of its model in world space, metres, and mask (H, W)."""
+    """What a picture shows: object ID, pose (4, 4) of its model in world space, metres, and mask (H, W).
+
+    whole: (H, W) its mask if nothing hid it; None if that is not known.
+    """
 
     number: int
     to_world: NDArray[np.float64]
     mask: NDArray[np.bool_]
+    whole: NDArray[np.bool_] | None = None
 
 
 def write(selection: Selection, out: Path) -> Iterator[tuple[int, int]]:
@@ -100,10 +110,33 @@ def write(selection: Selection, out: Path) -> Iterator[tuple[int, int]]:
 
 
 def _write_model(item: Item, path: Path) -> dict[str, Any]:
-    """Write the surface points and return their entry of ``models_info.json``."""
-    record, shape = item.file.record, item.file.shape()
+    """Write the mesh, or else surface points, and return their entry of ``models_info.json``."""
+    record, shape, mesh = item.file.record, item.file.shape(), item.file.mesh()
     colour = sightings(item.file, shape, range(len(record.views))).colour
-    return _model(path, record.name, shape.surface, shape.surface_normals, colour, record.bounds)
+    if mesh is None:
+        return _model(path, record.name, shape.surface, shape.surface_normals, colour, record.bounds)
+    near = _nearest(mesh.vertices, shape.surface[:_POINTS])
+    normals = _vertex_normals(mesh)
+    info = _model(path, record.name, mesh.vertices, normals, colour[near], record.bounds, mesh.triangles())
+    return {**info, "diameter": diameter((shape.surface - record.bounds.mean(0)) * _MILLIMETRES)}
+
+
+def _nearest(points: NDArray[np.floating], others: NDArray[np.floating]) -> NDArray[np.int64]:
+    """Which of ``others`` (Q, 3) is nearest to each of ``points`` (P, 3)."""
+    square = (others.astype(float) ** 2).sum(1) / 2
+    parts = np.array_split(points.astype(float), -(-len(points) // 1024))
+    return np.concatenate([(square - part @ others.T).argmin(1) for part in parts])
+
+
+def _vertex_normals(mesh: MeshArrays) -> NDArray[np.float64]:
+    """(V, 3) unit normals, the mean of the triangles' by area."""
+    triangles = mesh.triangles()
+    corners = mesh.vertices[triangles].astype(float)
+    across = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    normals = np.zeros((len(mesh.vertices), 3))
+    for corner in range(3):
+        np.add.at(normals, triangles[:, corner], across)
+    return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-20)
 
 
 def _write_models(item: Item, folder: Path, shapes: Mapping[tuple[str, str], int]) -> dict[int, dict[str, Any]]:
@@ -136,7 +169,7 @@ def _key(record: Record, instance: Instance) -> tuple[str, str]:
 
 def _model(
     path: Path, name: str, surface: NDArray[np.floating], normals: NDArray[np.floating], colour: NDArray[np.uint8],
-    bounds: NDArray[np.float64],
+    bounds: NDArray[np.float64], triangles: NDArray[np.int32] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Write points (P, 3), metres, with normals (P, 3) and colour (P, 3), the centre of ``bounds`` (2, 3) at 0."""
     points = (surface - bounds.mean(0)) * _MILLIMETRES
@@ -144,7 +177,9 @@ def _model(
         f"{x:.6g} {y:.6g} {z:.6g} {nx:.4f} {ny:.4f} {nz:.4f} {red} {green} {blue}\n"
         for (x, y, z), (nx, ny, nz), (red, green, blue) in zip(points, normals, colour, strict=True)
     )
-    write_file(path, _HEADER.format(count=len(points)) + "".join(lines))
+    faces = [] if triangles is None else [f"3 {a} {b} {c}\n" for a, b, c in triangles.tolist()]
+    header = _HEADER.format(count=len(points), faces=_FACES.format(count=len(faces)) if faces else "")
+    write_file(path, "".join((header, *lines, *faces)))
     size = ((bounds[1] - bounds[0]) * _MILLIMETRES).tolist()
     return {
         "diameter": diameter(points),
@@ -165,16 +200,17 @@ def diameter(points: NDArray[np.floating]) -> float:
 def _write_scene(item: Item, folder: Path, shapes: Mapping[tuple[str, str], int]) -> dict[int, Counter[int]]:
     """Write the pictures and what is to be known of them; returns how often each shows which object."""
     cameras, poses, infos, shown = {}, {}, {}, {}
-    whole = bool(item.file.record.instances)
+    whole, mesh = bool(item.file.record.instances), item.file.mesh()
     for index in item.pinhole:
         view = item.file.view(index)
         step = max(float(view.depth.max()), 1e-6) * _MILLIMETRES / 65535
         write_png(folder / f"rgb/{index:06d}.png", _before_black(item.picture(index)))
         write_png(folder / f"depth/{index:06d}.png", _deep(view.depth, step))
-        things = _instances(item, index, view, shapes) if whole else [_object(item, view)]
+        things = _instances(item, index, view, shapes) if whole else [_object(item, view, mesh)]
         for place, thing in enumerate(things):
-            for name in ("mask_visib",) if whole else ("mask", "mask_visib"):
-                write_png(folder / f"{name}/{index:06d}_{place:06d}.png", thing.mask.astype(np.uint8) * 255)
+            for name, mask in (("mask_visib", thing.mask), ("mask", thing.whole)):
+                if mask is not None:
+                    write_png(folder / f"{name}/{index:06d}_{place:06d}.png", mask.astype(np.uint8) * 255)
         pose = view.camera.from_world
         cameras[index] = {
             "cam_K": (view.camera.intrinsics - _CENTRES).ravel().tolist(), "depth_scale": step,
@@ -188,7 +224,7 @@ def _write_scene(item: Item, folder: Path, shapes: Mapping[tuple[str, str], int]
             }
             for thing in things
         ]
-        infos[index] = [_visible(thing.mask) if whole else _info(thing.mask, view) for thing in things]
+        infos[index] = [_info(thing, view) for thing in things]
         shown[index] = Counter(thing.number for thing in things)
     write_json(folder / "scene_camera.json", cameras)
     write_json(folder / "scene_gt_info.json", infos)
@@ -196,8 +232,10 @@ def _write_scene(item: Item, folder: Path, shapes: Mapping[tuple[str, str], int]
     return shown
 
 
-def _object(item: Item, view: RenderedView) -> _Thing:
-    return _Thing(item.number, _moved(np.eye(4), item.file.record.bounds), passes.mask(view))
+def _object(item: Item, view: RenderedView, mesh: MeshArrays | None) -> _Thing:
+    seen = passes.mask(view)
+    whole = seen if mesh is None or view.surroundings is None else seen | silhouette(mesh, view.camera)
+    return _Thing(item.number, _moved(np.eye(4), item.file.record.bounds), seen, whole)
 
 
 def _instances(item: Item, index: int, view: RenderedView, shapes: Mapping[tuple[str, str], int]) -> list[_Thing]:
@@ -229,17 +267,15 @@ def _moved(to_world: NDArray[np.float64], bounds: NDArray[np.float64]) -> NDArra
     return to_world @ centre
 
 
-def _visible(mask: NDArray[np.bool_]) -> dict[str, Any]:
-    return {"bbox_visib": _box(mask), "px_count_visib": int(mask.sum())}
-
-
-def _info(mask: NDArray[np.bool_], view: RenderedView) -> dict[str, Any]:
-    count = int(mask.sum())
-    box = _box(mask)
-    return {
-        "bbox_obj": box, "bbox_visib": box, "px_count_all": count, "px_count_visib": count,
-        "px_count_valid": int((mask & (view.depth > 0)).sum()), "visib_fract": float(count > 0),
-    }  # fmt: skip
+def _info(thing: _Thing, view: RenderedView) -> dict[str, Any]:
+    seen = int(thing.mask.sum())
+    info = {"bbox_visib": _box(thing.mask), "px_count_visib": seen}
+    if thing.whole is None:
+        return info
+    count = int(thing.whole.sum())
+    valid = int((thing.whole & (view.depth > 0)).sum())
+    share = seen / max(count, 1)
+    return {**info, "bbox_obj": _box(thing.whole), "px_count_all": count, "px_count_valid": valid, "visib_fract": share}
 
 
 def _box(mask: NDArray[np.bool_]) -> list[int]:
