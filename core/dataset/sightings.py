@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,15 +53,28 @@ def sightings(file: ObjectFile, shape: Shape, views: Sequence[int]) -> Sightings
 
 def sighted(views: Sequence[RenderedView], shape: Shape, bounds: NDArray[np.float64]) -> Sightings:
     """Where ``views`` see ``shape.surface``. bounds: (2, 3) of the object, metres."""
-    tolerance = _TOLERANCE * float((bounds[1] - bounds[0]).max())
-    pixels = np.zeros((len(views), len(shape.surface), 2))
-    seen = np.zeros(pixels.shape[:2], bool)
-    light = np.zeros((len(shape.surface), 3))
-    for place, view in enumerate(views):
-        pixels[place], now = passes.sees(view, shape.surface, shape.surface_normals, tolerance)
-        seen[place] = now
-        columns, rows = pixels[place, now].astype(int).T
-        light[now] += view.colour[rows, columns, :3]
-    times = seen.sum(0)[:, None]
+    pixels, seen = zip(*(_sees(view, shape, bounds) for view in views), strict=True)
+    return Sightings(np.stack(pixels), np.stack(seen), colours(views, shape, bounds)[0])
+
+
+def colours(
+    views: Iterable[RenderedView], shape: Shape, bounds: NDArray[np.float64]
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Colour (P, 3) of ``shape.surface``, the mean over the views that see the point, and whether (P,) any does.
+
+    One view at a time need be in memory. bounds: (2, 3) of the object, metres.
+    """
+    light, times = np.zeros((len(shape.surface), 3)), np.zeros((len(shape.surface), 1), int)
+    for view in views:
+        pixels, seen = _sees(view, shape, bounds)
+        columns, rows = pixels[seen].astype(int).T
+        light[seen] += view.colour[rows, columns, :3]
+        times[seen] += 1
     colour = np.where(times > 0, light / np.maximum(times, 1) + 0.5, _UNSEEN)
-    return Sightings(pixels, seen, colour.astype(np.uint8))
+    return colour.astype(np.uint8), times[:, 0] > 0
+
+
+def _sees(
+    view: RenderedView, shape: Shape, bounds: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    return passes.sees(view, shape.surface, shape.surface_normals, _TOLERANCE * float((bounds[1] - bounds[0]).max()))

@@ -18,9 +18,9 @@ import numpy as np
 from ..arrays import MeshArrays
 from ..dataset import output, rigs, splits, truth, viewpoints
 from ..dataset.randomisation import Randomisation, described
-from ..dataset.records import VERSION, Record, Shape, ViewRecord, read_record, write_object
+from ..dataset.records import VERSION, Record, Shape, ViewRecord, read_record
 from ..dataset.rigs import Rig
-from ..dataset.sightings import sighted
+from ..dataset.sightings import colours
 from ..errors import DatasetError, MeshError, OutputError
 from ..work import Progress, Work
 from . import blender_cameras, importing, randomisation
@@ -28,6 +28,7 @@ from .environments import hdri_files
 from .families import family_of
 from .nearest import nearest_triangle
 from .render import Light, Studio, studio
+from .spool import Spool
 
 _NOT_THE_SET = ("most_triangles", "shard", "threads", "strict")  # settings that leave each object as it is
 
@@ -232,23 +233,30 @@ def _render_object(
         _posed(stage, source, settings, of_scene) as posed,
         _aside(lambda: posed.samples.decided(nearest_triangle)) as deciding,
     ):
-        views, told = [], []
+        lit, told = [], []
         for index, view in enumerate(posed.views):
             lamps = randomisation.lamps(random, *own, index, posed.bounds)
             light = replace(_light(domes, posed.rng), lamps=lamps)
             scenery, around = randomisation.scenery(random, *own, index, view.camera, posed.mesh)
-            stage.light(light)
-            views.append(randomisation.render(stage, view.kind, view.camera, scenery))
+            lit.append((light, scenery))
             told.append(replace(view, drawn={**view.drawn, "light": described(light), **around}))
-            yield len(views) / len(posed.views)
-        shape = deciding.result()
-    record = Record(
-        source.name, source.origin, source.family, posed.bounds, posed.fingerprint, tuple(told),
-        more={"drawn": posed.drawn} if posed.drawn else {},
-    )  # fmt: skip
-    found = sighted(views, shape, posed.bounds)
-    shape = replace(shape, surface_colour=found.colour, surface_seen=found.seen.any(0))
-    write_object(folder, record, shape, views, posed.mesh)
+        record = Record(
+            source.name, source.origin, source.family, posed.bounds, posed.fingerprint, tuple(told),
+            more={"drawn": posed.drawn} if posed.drawn else {},
+        )  # fmt: skip
+        views = Spool(folder, record)
+        for index, (view, (light, scenery)) in enumerate(zip(posed.views, lit, strict=True)):
+            if index not in views:
+                stage.light(light)
+                views.add(index, randomisation.render(stage, view.kind, view.camera, scenery))
+            yield (index + 1) / len(lit)
+        try:
+            shape = deciding.result()
+        except MeshError:
+            views.remove()
+            raise
+    colour, seen = colours(views, shape, posed.bounds)
+    views.gather(replace(shape, surface_colour=colour, surface_seen=seen), posed.mesh)
 
 
 @contextmanager

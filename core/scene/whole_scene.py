@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,11 +14,11 @@ from numpy.typing import NDArray
 
 from ..arrays import MeshArrays
 from ..cameras import Camera
-from ..dataset import output, passes, viewpoints
-from ..dataset.records import Record, RenderedView, Shape, ViewRecord, record_to_json, write_object
+from ..dataset import passes, viewpoints
+from ..dataset.records import Record, Shape, ViewRecord
 from ..dataset.rigs import OF_SCENE, Rig
 from ..dataset.truth import fingerprint, sample
-from ..errors import DatasetError, MeshError, OutputError, SceneError
+from ..errors import DatasetError, MeshError, SceneError
 from ..work import Progress, Work
 from . import training_set
 from .geometry import Part, Snapshot
@@ -28,6 +26,7 @@ from .instances import Instances, instances_of
 from .nearest import nearest_triangle
 from .scene_stage import SceneStage, scene_stage
 from .sight import scene_fault
+from .spool import Spool
 from .training_set import Settings, Summary
 
 _MOST_TRIANGLES = 20_000  # beyond it the truth of the shape takes minutes
@@ -101,7 +100,7 @@ def render_whole_scene(
             ViewRecord(s.kind, s.camera, s.drawn, frames[s.snapshot], found.moved(s.snapshot)) for s in sights
         )
         record = Record(name, origin, family, _bounds(snapshots), fingerprint(mesh), recorded, found.record)
-        views = _Spool(folder, record)
+        views = Spool(folder, record)
         index, of = settings.shard
         for place, sight in [*enumerate(sights)][index::of]:
             if place not in views:
@@ -115,60 +114,6 @@ def render_whole_scene(
             views.gather(shape, mesh if still else None)
     training_set.write_splits(folder)
     return Summary(int(written), 0, {})
-
-
-class _Spool:
-    """Finished views on disk, in the set's folder: a run that was killed goes on after them, and processes share them.
-
-    Those of a scene that has changed since, in shape, cameras or frames, are thrown away.
-    """
-
-    def __init__(self, folder: Path, record: Record) -> None:
-        kept = zlib.crc32(json.dumps(record_to_json(record)).encode())
-        self._set, self._record = folder, record
-        self._folder = folder / "objects" / f".{record.name}.{kept:08x}.views"
-        for other in self._folder.parent.glob(f".{record.name}.*.views"):
-            if other != self._folder:
-                shutil.rmtree(other, ignore_errors=True)
-
-    def __contains__(self, place: int) -> bool:
-        return self._path(place).is_file()
-
-    def add(self, place: int, view: RenderedView) -> None:
-        """Keep the view that is the ``place``-th of the record's.
-
-        Raises:
-            OutputError: the disk is full.
-        """
-        arrays = {"colour": view.colour, "depth": view.depth, "normal": view.normal, "index": view.index}
-        if view.flow is not None:
-            arrays["flow"] = view.flow
-        with output.whole(self._path(place)) as partial, partial.open("wb") as file:
-            np.savez(file, **arrays)
-
-    def complete(self) -> bool:
-        return all(place in self for place in range(len(self._record.views)))
-
-    def gather(self, shape: Shape | None, mesh: MeshArrays | None) -> None:
-        """Write the object, one view in memory at a time, and remove the views; another process may do the same.
-
-        Raises:
-            OutputError: the disk is full.
-        """
-        try:
-            write_object(self._set, self._record, shape, self._views(), mesh)
-        except OutputError:
-            if not (self._set / "objects" / f"{self._record.name}.tar").is_file():
-                raise
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-    def _views(self) -> Iterator[RenderedView]:
-        for place, view in enumerate(self._record.views):
-            with np.load(self._path(place)) as data:
-                yield RenderedView(view.kind, view.camera, **data)
-
-    def _path(self, place: int) -> Path:
-        return self._folder / f"{place}.npz"
 
 
 def _name(scene: bpy.types.Scene) -> str:

@@ -96,6 +96,21 @@ def test_a_stopped_run_goes_on_and_equals_an_undisturbed_one(meshes, tmp_path):
     assert kept.items() <= {p.name: p.stat().st_mtime_ns for p in (tmp_path / "stopped/objects").glob("*.tar")}.items()
 
 
+def test_a_stopped_object_goes_on_after_its_views(meshes, tmp_path, monkeypatch):
+    from maquette.core.scene.render import Studio
+    from maquette.core.scene.training_set import file_sources, render_dataset
+
+    work = render_dataset(file_sources(meshes), tmp_path / "set", settings())
+    while len(list((tmp_path / "set/objects").glob(".ball.*.views/*.npz"))) < 2:
+        next(work)
+    work.close()
+    taken, own = [], Studio.render
+    monkeypatch.setattr(Studio, "render", lambda *given: taken.append(given) or own(*given))
+    assert make(meshes, tmp_path / "set").written == 5
+    assert len(taken) == 5 * 3 - 2
+    assert not list((tmp_path / "set/objects").glob(".*"))
+
+
 def test_other_settings_in_the_same_folder_are_refused(meshes, tmp_path):
     make(meshes, tmp_path / "set")
     with pytest.raises(DatasetError, match="other settings"):
