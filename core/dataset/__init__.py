@@ -72,10 +72,9 @@ it before) and ``materials`` (of each slot of each mesh, in order, if they were 
 folders, which stand in ``dataset.json``.
 
 Each object's file is written beside its place and moved there whole, so a run that is killed leaves only whole objects,
-and the next run goes on after them. Views of a whole scene are kept in ``objects/.NAME.*.views`` until all are there,
-so that it goes on after these, and processes share them. All but pictures and colours is the same to the byte for the
-same seed, however many processes make it; those are the same within the renderer's tolerance. ``core.model.loader``
-streams a set.
+and finished views of the next in ``objects/.NAME.*.views``; the next run goes on after them. Processes that make a
+whole scene share its views. All but pictures and colours is the same to the byte for the same seed, however many
+processes make it; those are the same within the renderer's tolerance. ``core.model.loader`` streams a set.
 
 What follows from a view is derived, not stored (``passes``): mask, ray distance, normals in the camera's frame, object
 coordinates, the whole picture, of whole scenes also semantic classes and each instance's own coordinates. ``formats``
