@@ -26,7 +26,7 @@ from .sampling import Batch, Placed, draw_batch, place
 from .segmentation import MaskNetwork
 
 _CALIBRATED_ON = 128  # objects
-_AS_GOOD = 0.003  # of IoU
+_AS_GOOD = 0.001  # of IoU
 _LEVELS = np.linspace(-4, 1.5, 111)  # logits
 
 
