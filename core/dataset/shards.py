@@ -6,6 +6,7 @@ up to the first dot are one object. Objects lie in an order as by chance, each s
 
 from __future__ import annotations
 
+import json
 import tarfile
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -15,6 +16,8 @@ from ..errors import DatasetError
 from ..work import Progress, Work
 from . import output, splits
 from .records import ObjectFile
+
+_PACKED = "splits.json"  # beside the shards: which objects they hold
 
 
 def pack(folder: Path, size: int) -> Work[list[Path]]:
@@ -36,6 +39,7 @@ def pack(folder: Path, size: int) -> Work[list[Path]]:
         _write(written[-1], [folder / "objects" / f"{name}.tar" for name in names])
     for old in set(target.glob("*.tar")) - set(written):
         old.unlink()
+    output.write_json(target / _PACKED, assigned)
     return written
 
 
@@ -43,12 +47,17 @@ def files(folder: Path, split: str) -> list[Path]:
     """The files that hold the objects of ``split``, in order of their names: shards, or files of one object each.
 
     Raises:
-        DatasetError: the set is missing or damaged, or the split is empty.
+        DatasetError: the set is missing or damaged, or has changed since it was packed, or the split is empty.
     """
-    assigned = splits.read(folder)
+    names = sorted(name for name, own in splits.read(folder).items() if own == split)
     found = sorted((folder / "shards").glob(f"{split}-*.tar"))
+    packed = folder / "shards" / _PACKED
+    if found and packed.is_file():
+        kept = json.loads(packed.read_text(encoding="utf-8"))
+        if sorted(name for name, own in kept.items() if own == split) != names:
+            raise DatasetError(f"{folder} has changed since it was packed: run maquette dataset pack again")
     if not found:
-        found = [folder / "objects" / f"{name}.tar" for name, own in sorted(assigned.items()) if own == split]
+        found = [folder / "objects" / f"{name}.tar" for name in names]
     if not found:
         raise DatasetError(f"There is no object of the split {split!r} in {folder}")
     return found

@@ -93,8 +93,18 @@ def test_shards_of_other_splits_are_refused(packed, tmp_path):
     folder = shutil.copytree(packed, tmp_path / "set")
     splits = json.loads((folder / "splits.json").read_text())
     (folder / "splits.json").write_text(json.dumps({**splits, "e03": "test"}))
+    (folder / "shards/splits.json").unlink()
     with pytest.raises(DatasetError, match="pack again"):
         names(TrainingStream(folder, "train"))
+
+
+def test_a_set_that_has_grown_since_it_was_packed_is_refused(packed, tmp_path):
+    folder = shutil.copytree(packed, tmp_path / "set")
+    splits = json.loads((folder / "splits.json").read_text())
+    (folder / "splits.json").write_text(json.dumps({**splits, "new": "train"}))
+    with pytest.raises(DatasetError, match="pack again"):
+        TrainingStream(folder, "train")
+    TrainingStream(folder, "validation")
 
 
 def test_a_damaged_file_is_told_by_name(dataset, tmp_path):
