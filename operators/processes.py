@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -26,6 +27,7 @@ def in_processes(count: int, shard: tuple[int, int], together: bool = False) -> 
     """
     index, of = shard
     children: list[subprocess.Popen[bytes]] = []
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that they end with this one
     try:
         for child in range(count):
             with _on_core(child):
@@ -41,6 +43,7 @@ def in_processes(count: int, shard: tuple[int, int], together: bool = False) -> 
             if running.poll() is None:
                 running.terminate()
                 running.wait()
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
 def _this_command() -> list[str]:

@@ -6,6 +6,7 @@ import re
 import struct
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import bpy
@@ -39,9 +40,9 @@ def as_script(tmp_path_factory):
     script.write_text(SCRIPT.format(root=ROOT))
 
     def run(*arguments):
-        command = [sys.executable, script, *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=120, env=os.environ)
+        return subprocess.run(run.words(*arguments), capture_output=True, text=True, timeout=120, env=os.environ)
 
+    run.words = lambda *arguments: [sys.executable, script, *map(str, arguments)]
     return run
 
 
@@ -206,6 +207,21 @@ def test_a_training_set_by_two_processes(as_script, tmp_path):
     assert set(json.loads((tmp_path / "set/splits.json").read_text())) == names
     again = as_script("dataset", tmp_path / "set", *options)
     assert "0 objects written, 3 were there, 0 skipped" in again.stdout
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds processes as Linux tells of them")
+def test_processes_end_with_the_one_that_began_them(as_script, tmp_path):
+    words = as_script.words("dataset", tmp_path / "set", "--procedural", "all", "--processes", 2, "--samples", 1)
+    parent = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
+    end = time.monotonic() + 60
+    while len(children.read_text().split()) < 2 or not list(tmp_path.glob("set/objects/.*.views/*")):
+        assert time.monotonic() < end and parent.poll() is None
+        time.sleep(0.1)
+    own = children.read_text().split()
+    parent.terminate()
+    assert parent.wait(30) == 143
+    assert not any(Path(f"/proc/{child}").exists() for child in own)
 
 
 def test_processes_that_fail_are_told_of(as_script, tmp_path):
