@@ -18,18 +18,18 @@ class RandomisationProperties:
     lamps: IntProperty(
         name="Lamps",
         description="At most so many area lamps of drawn place, size, color temperature and power light each view",
-        default=0, min=0, max=MOST,
+        default=0, min=0, max=MOST, options={'SKIP_SAVE'},
     )  # fmt: skip
     materials: FloatProperty(
         name="Other Materials",
         description="Probability that an object is rendered in drawn materials in place of its own",
-        default=0.0, min=0, max=1, subtype='FACTOR',
+        default=0.0, min=0, max=1, subtype='FACTOR', options={'SKIP_SAVE'},
     )  # fmt: skip
     textures: StringProperty(
         name="Textures",
         description="Folder of pictures for the drawn materials. Empty: procedural textures only",
         subtype='DIR_PATH',
-        options=set(PATH_OPTIONS),
+        options={'SKIP_SAVE', *PATH_OPTIONS},
     )
     backgrounds: EnumProperty(
         name="Backgrounds",
@@ -40,14 +40,14 @@ class RandomisationProperties:
             ('IMAGE', "Image", "A part of a picture of a folder"),
             ('HDRI', "Light Dome", "The light dome itself; one more, quick rendering a view"),
         ),
-        options={'ENUM_FLAG'},
+        options={'ENUM_FLAG', 'SKIP_SAVE'},
         default={'TRANSPARENT'},
     )
     background_folder: StringProperty(
         name="Background Pictures",
         description="Folder of pictures for backgrounds",
         subtype='DIR_PATH',
-        options=set(PATH_OPTIONS),
+        options={'SKIP_SAVE', *PATH_OPTIONS},
     )
     turn: EnumProperty(
         name="Turn",
@@ -57,21 +57,22 @@ class RandomisationProperties:
             ('Z', "About Z", "By any angle about Z"),
             ('ANY', "Anyhow", "By any rotation"),
         ),
+        options={'SKIP_SAVE'},
     )
     scale: FloatVectorProperty(
         name="Scale",
         description="Least and most by which each object is scaled about its centre",
-        size=2, default=(1.0, 1.0), min=0.001, max=1000,
+        size=2, default=(1.0, 1.0), min=0.001, max=1000, options={'SKIP_SAVE'},
     )  # fmt: skip
     occluders: IntProperty(
         name="Occluders",
         description="At most so many small things before the object in each view; one more rendering a view",
-        default=0, min=0, max=MOST,
+        default=0, min=0, max=MOST, options={'SKIP_SAVE'},
     )  # fmt: skip
     hidden: FloatProperty(
         name="Hidden",
         description="The largest share of an object's silhouette that occluders may hide",
-        default=0.3, min=0, max=1, subtype='FACTOR',
+        default=0.3, min=0, max=1, subtype='FACTOR', options={'SKIP_SAVE'},
     )  # fmt: skip
 
     def randomisation(self) -> Randomisation:

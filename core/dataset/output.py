@@ -63,9 +63,22 @@ def write_npy(path: Path, array: NDArray[Any]) -> None:
     write(path, buffer.getvalue())
 
 
-def sweep(folder: Path) -> None:
-    """Remove what killed runs left half written in ``folder``; what is younger than a minute may be another's."""
-    for partial in folder.glob(".*.partial"):
+def sweep(folder: Path, name: str = "*") -> None:
+    """Remove what killed runs left half written in ``folder`` of the file ``name``; not what another may be writing."""
+    for partial in folder.glob(f".{name}.*.partial"):
         with suppress(OSError):
-            if time.time() - partial.stat().st_mtime > _ABANDONED:
+            if time.time() - partial.stat().st_mtime > _ABANDONED or not _lives(partial.suffixes[-2][1:]):
                 partial.unlink()
+
+
+def _lives(process: str) -> bool:
+    """Whether there may be a process of that number; where that cannot be told, there may."""
+    if os.name != "posix" or not process.isdecimal():
+        return True
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass
+    return True

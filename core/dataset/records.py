@@ -149,8 +149,7 @@ def write_object(
         OutputError: the disk is full or the folder cannot be written.
     """
     target = folder / "objects" / f"{record.name}.tar"
-    for left in target.parent.glob(f".{target.name}.*.partial"):
-        left.unlink(missing_ok=True)
+    output.sweep(target.parent, target.name)
     with output.whole(target) as partial, tarfile.open(partial, "w") as archive:
         _add(archive, f"{record.name}.json", json.dumps(record_to_json(record)).encode())
         if shape is not None:

@@ -6,7 +6,6 @@ up to the first dot are one object. Objects lie in an order as by chance, each s
 
 from __future__ import annotations
 
-import json
 import tarfile
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -33,6 +32,7 @@ def pack(folder: Path, size: int) -> Work[list[Path]]:
         parts += [(f"{split}-{i // size:06d}.tar", names[i : i + size]) for i in range(0, len(names), size)]
     target = folder / "shards"
     written = []
+    output.write_json(target / _PACKED, {})  # so that a part of them is not taken for all
     for index, (name, names) in enumerate(parts):
         yield Progress(index / len(parts), name)
         written.append(target / name)
@@ -53,8 +53,8 @@ def files(folder: Path, split: str) -> list[Path]:
     found = sorted((folder / "shards").glob(f"{split}-*.tar"))
     packed = folder / "shards" / _PACKED
     if found and packed.is_file():
-        kept = json.loads(packed.read_text(encoding="utf-8"))
-        if sorted(name for name, own in kept.items() if own == split) != names:
+        kept = {name for name, own in splits.read(packed.parent).items() if own == split}
+        if kept != set(names):
             raise DatasetError(f"{folder} has changed since it was packed: run maquette dataset pack again")
     if not found:
         found = [folder / "objects" / f"{name}.tar" for name in names]

@@ -120,7 +120,7 @@ class TrainingStream(IterableDataset[Item]):
             "camera_to_world": _tensor(np.stack([camera.to_world for camera in cameras]).astype(np.float32)),
             "orthographic": torch.tensor([camera.orthographic for camera in cameras]),
             "bounds": _tensor(record.bounds.astype(np.float32)),
-            **(self._truth(file, rng) if file.solid else {}),
+            **(self._truth(file, rng) if file.solid or not record.instances else {}),
         }
 
     def _truth(self, file: ObjectFile, rng: np.random.Generator) -> Item:

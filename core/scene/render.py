@@ -237,7 +237,9 @@ def set_quality(scene: bpy.types.Scene, samples: int, threads: int, denoise: boo
     cycles.use_adaptive_sampling, cycles.use_denoising = False, denoise
     if denoise:
         cycles.denoiser, cycles.denoising_input_passes = 'OPENIMAGEDENOISE', 'RGB_ALBEDO_NORMAL'
-        cycles.denoising_prefilter, cycles.denoising_use_gpu = 'ACCURATE', False
+        cycles.denoising_prefilter, cycles.denoising_quality, cycles.denoising_use_gpu = 'ACCURATE', 'HIGH', False
+        for layer in scene.view_layers:
+            layer.cycles.use_denoising = True
     if threads:
         render.threads_mode, render.threads = 'FIXED', threads
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,11 +24,12 @@ class Spool:
     """The views of ``record`` that are finished, in the folder of its set; iterate over them once all are.
 
     Processes may share them. Those that an earlier run left of another record of that name are thrown away: of a scene
-    that has changed since, in shape, cameras or frames.
+    that has changed since, in shape, cameras or frames. Other changes are not seen, so a run that is stopped where its
+    scene can be edited should :meth:`remove` them.
     """
 
     def __init__(self, folder: Path, record: Record) -> None:
-        kept = zlib.crc32(json.dumps(record_to_json(record)).encode())
+        kept = zlib.crc32(json.dumps(_rounded(record_to_json(record))).encode())
         self._set, self._record = folder, record
         self._folder = folder / "objects" / f".{record.name}.{kept:08x}.views"
         for other in self._folder.parent.glob(f".{record.name}.*.views"):
@@ -34,12 +37,17 @@ class Spool:
                 shutil.rmtree(other, ignore_errors=True)
 
     def __contains__(self, place: int) -> bool:
-        return self._path(place).is_file()
+        return zipfile.is_zipfile(self._path(place))  # not one that lost its end with the power
 
     def __iter__(self) -> Iterator[RenderedView]:
         for place, view in enumerate(self._record.views):
-            with np.load(self._path(place)) as data:
-                yield RenderedView(view.kind, view.camera, **data)
+            path = self._path(place)
+            try:
+                with np.load(path) as data:
+                    arrays = dict(data)
+            except OSError as error:
+                raise OutputError(f"{path} has been taken away by another process: run again") from error
+            yield RenderedView(view.kind, view.camera, **arrays)
 
     def add(self, place: int, view: RenderedView) -> None:
         """Keep the view that is the ``place``-th of the record's.
@@ -72,3 +80,12 @@ class Spool:
 
     def _path(self, place: int) -> Path:
         return self._folder / f"{place}.npz"
+
+
+def _rounded(data: Any) -> Any:
+    """``data`` of JSON, its numbers to five digits: the last ones differ from one processor to another."""
+    if isinstance(data, dict):
+        return {key: _rounded(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_rounded(value) for value in data]
+    return float(f"{data:.5g}") if isinstance(data, float) else data

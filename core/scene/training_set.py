@@ -245,14 +245,14 @@ def _render_object(
             more={"drawn": posed.drawn} if posed.drawn else {},
         )  # fmt: skip
         views = Spool(folder, record)
-        for index, (view, (light, scenery)) in enumerate(zip(posed.views, lit, strict=True)):
-            if index not in views:
-                stage.light(light)
-                views.add(index, randomisation.render(stage, view.kind, view.camera, scenery))
-            yield (index + 1) / len(lit)
         try:
+            for index, (view, (light, scenery)) in enumerate(zip(posed.views, lit, strict=True)):
+                if index not in views:
+                    stage.light(light)
+                    views.add(index, randomisation.render(stage, view.kind, view.camera, scenery))
+                yield (index + 1) / len(lit)
             shape = deciding.result()
-        except MeshError:
+        except (MeshError, GeneratorExit):
             views.remove()
             raise
     colour, seen = colours(views, shape, posed.bounds)

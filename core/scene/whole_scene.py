@@ -66,7 +66,8 @@ def render_whole_scene(
     compositor and sequencer are left out, since no other pass could agree with them.
 
     Raises:
-        SceneError: there is nothing to render, or no camera. OutputError, DatasetError: as ``render_dataset``.
+        SceneError: there is nothing to render, or no camera. MeshError: no camera around it that is clear of it was
+            found. OutputError, DatasetError: as ``render_dataset``.
     """
     if not settings.random.nothing:
         raise DatasetError("A whole scene is rendered as it is: leave its light, looks, poses and background alone")
@@ -94,7 +95,6 @@ def render_whole_scene(
         mesh = _joined(snapshots[0])
         sights = _sights(stage, snapshots, mesh, settings, rng)
         still = bool(len(mesh.faces)) and not _stirs(found, snapshots)
-        shape = _truth(mesh, settings, rng) if still else None
         yield Progress(0.15, name)
         recorded = tuple(
             ViewRecord(s.kind, s.camera, s.drawn, frames[s.snapshot], found.moved(s.snapshot)) for s in sights
@@ -102,16 +102,20 @@ def render_whole_scene(
         record = Record(name, origin, family, _bounds(snapshots), fingerprint(mesh), recorded, found.record)
         views = Spool(folder, record)
         index, of = settings.shard
-        for place, sight in [*enumerate(sights)][index::of]:
-            if place not in views:
-                frame, camera = frames[sight.snapshot], sight.camera
-                view = stage.render(sight.kind, camera, sight.own, frame, found.sources, flow=path is not None)
-                points = passes.world_points(view)
-                views.add(place, replace(view, index=found.index_map(view.index, points, sight.snapshot)))
-            yield Progress(0.15 + 0.85 * (place + 1) / len(sights), name)
+        try:
+            for place, sight in [*enumerate(sights)][index::of]:
+                if place not in views:
+                    frame, camera = frames[sight.snapshot], sight.camera
+                    view = stage.render(sight.kind, camera, sight.own, frame, found.sources, flow=path is not None)
+                    points = passes.world_points(view)
+                    views.add(place, replace(view, index=found.index_map(view.index, points, sight.snapshot)))
+                yield Progress(0.15 + 0.85 * (place + 1) / len(sights), name)
+        except GeneratorExit:
+            views.remove()
+            raise
         written = views.complete()
         if written:
-            views.gather(shape, mesh if still else None)
+            views.gather(_truth(mesh, settings, rng) if still else None, mesh if still else None)
     training_set.write_splits(folder)
     return Summary(int(written), 0, {})
 
@@ -139,7 +143,8 @@ def _sights(
     first, sights = snapshots[0], []
     if any(rig.kind in OF_SCENE for rig in settings.cameras) and not stage.cameras:
         raise SceneError("The scene has no camera: add one, or take views around it")
-    fault = scene_fault(mesh) if len(mesh.faces) else lambda camera: None
+    around = any(rig.kind not in (*OF_SCENE, "sides") for rig in settings.cameras)
+    fault = scene_fault(mesh) if around and len(mesh.faces) else lambda camera: None
     for rig in settings.cameras:
         if rig.kind == "path":
             sights += [_Sight("path", at.cameras[at.active], place, at.active) for place, at in enumerate(snapshots)]

@@ -321,7 +321,9 @@ class TestBop:
         outward = vertices[:, :3] / np.array((300, 400, 500)) ** 2
         cosine = (vertices[:, 3:6] * outward).sum(1) / np.linalg.norm(outward, axis=1)
         assert cosine.min() > 0.97
+        assert np.median(np.abs(vertices[:, 6:] - (vertices[:, :3] / (300, 400, 500) * 100 + 120)).max(1)) < 12
         info = load(tmp_path / "bop/models/models_info.json")["1"]
+        assert 960 < info["diameter"] <= 1000
         assert [info[f"size_{axis}"] for axis in "xyz"] == pytest.approx([600, 800, 1000])
 
     def test_what_an_occluder_hides_is_in_the_whole_mask(self, own, tmp_path):
@@ -365,7 +367,9 @@ class TestBop:
         half, centre = np.ptp(file.record.bounds, axis=0) / 2, file.record.bounds.mean(0)
         mesh = MeshArrays((vertices * half + centre).astype(np.float32), np.array(faces, np.int32))
         views = [file.view(index) for index in range(5)]
-        write_object(folder, file.record, file.shape(), [change(view) for view in views], mesh)
+        told = tuple(replace(view, drawn={"occluders": [{}]}) for view in file.record.views)
+        record = replace(file.record, views=told)
+        write_object(folder, record, file.shape(), [change(view) for view in views], mesh)
         return views
 
     def test_targets_are_of_the_test_split(self, exported):

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from maquette.core.dataset.records import ObjectFile, write_object
+from maquette.core.dataset.records import Instance, ObjectFile, write_object
 from maquette.core.dataset.shards import pack
 from maquette.core.errors import DatasetError
 from maquette.core.model.loader import TrainingStream
@@ -119,13 +119,14 @@ def test_a_damaged_file_is_told_by_name(dataset, tmp_path):
 
 @pytest.fixture
 def changed(dataset, tmp_path):
-    """Gives a set whose object e00 has other views, and no ground truth."""
+    """Gives a set whose object e00 has other views and is a whole scene without ground truth."""
 
     def with_views(change):
         folder = shutil.copytree(dataset, tmp_path / "changed")
         file = ObjectFile(folder / "objects/e00.tar")
         views = [change(index, file.view(index)) for index in range(len(file.record.views))]
-        write_object(folder, file.record, None, views)
+        instance = Instance(1, "e00", "", np.eye(4), file.record.bounds)
+        write_object(folder, replace(file.record, instances=(instance,)), None, views)
         (folder / "splits.json").write_text('{"e00": "train"}')
         return folder
 

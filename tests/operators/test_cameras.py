@@ -130,6 +130,25 @@ def test_what_the_panels_keep_reaches_the_operator(cube, tmp_path):
     assert json.loads((folder / "dataset.json").read_text())["seed"] == 5
 
 
+def test_a_whole_scene_is_not_given_what_it_does_not_know(cube, tmp_path):
+    from maquette.operators.randomisation import RandomisationProperties
+
+    kept = bpy.context.scene.maquette.dataset
+    kept.size, kept.samples, kept.points, kept.lamps = 16, 1, 300, 2
+    button = SimpleNamespace()
+    kept.give(button, whole_scene=True)
+    done = bpy.ops.maquette.render_dataset(
+        folder=str(tmp_path / "set"), source='WHOLE', cameras="sides:top", **vars(button)
+    )
+    assert done == {'FINISHED'}
+    operator = bpy.ops.maquette.render_dataset.get_rna_type().properties
+    names = RandomisationProperties.__annotations__
+    assert all(operator[name].is_skip_save for name in names)  # nor what the last run was given
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "kept.blend"))
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "kept.blend"))
+    assert bpy.context.scene.maquette.dataset.lamps == 2
+
+
 def test_the_preview_goes_by_what_the_panels_keep(cube, tmp_path):
     from maquette.core.frusta import frustum
     from maquette.operators import preview

@@ -1,6 +1,7 @@
 """A small set from mesh files: complete, resumable, the same again, and the scene as before."""
 
 import json
+import shutil
 
 import bpy
 import numpy as np
@@ -103,12 +104,14 @@ def test_a_stopped_object_goes_on_after_its_views(meshes, tmp_path, monkeypatch)
     work = render_dataset(file_sources(meshes), tmp_path / "set", settings())
     while len(list((tmp_path / "set/objects").glob(".ball.*.views/*.npz"))) < 2:
         next(work)
+    killed = shutil.copytree(tmp_path / "set", tmp_path / "killed")
     work.close()
+    assert not list((tmp_path / "set/objects").iterdir())  # who stops it may edit the scene
     taken, own = [], Studio.render
     monkeypatch.setattr(Studio, "render", lambda *given: taken.append(given) or own(*given))
-    assert make(meshes, tmp_path / "set").written == 5
+    assert make(meshes, killed).written == 5
     assert len(taken) == 5 * 3 - 2
-    assert not list((tmp_path / "set/objects").glob(".*"))
+    assert not list((killed / "objects").glob(".*"))
 
 
 def test_other_settings_in_the_same_folder_are_refused(meshes, tmp_path):

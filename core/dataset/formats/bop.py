@@ -114,11 +114,11 @@ def _write_model(item: Item, path: Path) -> dict[str, Any]:
     record, shape, mesh = item.file.record, item.file.shape(), item.file.mesh()
     colour = sightings(item.file, shape, range(len(record.views))).colour
     if mesh is None:
-        return _model(path, record.name, shape.surface, shape.surface_normals, colour, record.bounds)
+        return _model(path, record.name, shape.surface, shape.surface_normals, colour, record.bounds, shape.surface)
     near = _nearest(mesh.vertices, shape.surface[:_POINTS])
     normals = _vertex_normals(mesh)
-    info = _model(path, record.name, mesh.vertices, normals, colour[near], record.bounds, mesh.triangles())
-    return {**info, "diameter": diameter((shape.surface - record.bounds.mean(0)) * _MILLIMETRES)}
+    triangles = mesh.triangles()
+    return _model(path, record.name, mesh.vertices, normals, colour[near], record.bounds, shape.surface, triangles)
 
 
 def _nearest(points: NDArray[np.floating], others: NDArray[np.floating]) -> NDArray[np.int64]:
@@ -159,7 +159,7 @@ def _write_models(item: Item, folder: Path, shapes: Mapping[tuple[str, str], int
         if len(rows):
             path = folder / f"obj_{number:06d}.ply"
             colour = rows[:, 6:].astype(np.uint8)
-            result[number] = _model(path, names[number], rows[:, :3], rows[:, 3:6], colour, bounds[number])
+            result[number] = _model(path, names[number], rows[:, :3], rows[:, 3:6], colour, bounds[number], rows[:, :3])
     return result
 
 
@@ -169,9 +169,13 @@ def _key(record: Record, instance: Instance) -> tuple[str, str]:
 
 def _model(
     path: Path, name: str, surface: NDArray[np.floating], normals: NDArray[np.floating], colour: NDArray[np.uint8],
-    bounds: NDArray[np.float64], triangles: NDArray[np.int32] | None = None,
+    bounds: NDArray[np.float64], samples: NDArray[np.floating], triangles: NDArray[np.int32] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """Write points (P, 3), metres, with normals (P, 3) and colour (P, 3), the centre of ``bounds`` (2, 3) at 0."""
+    """Write points (P, 3), metres, with normals (P, 3) and colour (P, 3), the centre of ``bounds`` (2, 3) at 0.
+
+    Args:
+        samples: (Q, 3) of the surface, for its diameter.
+    """
     points = (surface - bounds.mean(0)) * _MILLIMETRES
     lines = (
         f"{x:.6g} {y:.6g} {z:.6g} {nx:.4f} {ny:.4f} {nz:.4f} {red} {green} {blue}\n"
@@ -182,7 +186,7 @@ def _model(
     write_file(path, "".join((header, *lines, *faces)))
     size = ((bounds[1] - bounds[0]) * _MILLIMETRES).tolist()
     return {
-        "diameter": diameter(points),
+        "diameter": diameter(samples * _MILLIMETRES),
         **{f"min_{axis}": -length / 2 for axis, length in zip("xyz", size, strict=True)},
         **{f"size_{axis}": length for axis, length in zip("xyz", size, strict=True)},
         "name": name,
@@ -206,7 +210,8 @@ def _write_scene(item: Item, folder: Path, shapes: Mapping[tuple[str, str], int]
         step = max(float(view.depth.max()), 1e-6) * _MILLIMETRES / 65535
         write_png(folder / f"rgb/{index:06d}.png", _before_black(item.picture(index)))
         write_png(folder / f"depth/{index:06d}.png", _deep(view.depth, step))
-        things = _instances(item, index, view, shapes) if whole else [_object(item, view, mesh)]
+        occluded = bool(item.file.record.views[index].drawn.get("occluders"))
+        things = _instances(item, index, view, shapes) if whole else [_object(item, view, mesh, occluded)]
         for place, thing in enumerate(things):
             for name, mask in (("mask_visib", thing.mask), ("mask", thing.whole)):
                 if mask is not None:
@@ -232,9 +237,9 @@ def _write_scene(item: Item, folder: Path, shapes: Mapping[tuple[str, str], int]
     return shown
 
 
-def _object(item: Item, view: RenderedView, mesh: MeshArrays | None) -> _Thing:
+def _object(item: Item, view: RenderedView, mesh: MeshArrays | None, occluded: bool) -> _Thing:
     seen = passes.mask(view)
-    whole = seen if mesh is None or view.surroundings is None else seen | silhouette(mesh, view.camera)
+    whole = seen | silhouette(mesh, view.camera) if mesh is not None and occluded else seen
     return _Thing(item.number, _moved(np.eye(4), item.file.record.bounds), seen, whole)
 
 
