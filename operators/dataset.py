@@ -138,13 +138,19 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "lens or angle, distance, fill, aim and orthographic as in core/dataset/rigs.py (sides free:6)",
     )  # fmt: skip
     parser.add_argument("--points", type=int, default=16384, help="points told inside or outside (%(default)s)")
-    parser.add_argument("--hdri", type=Path, metavar="FOLDER", help="EXR light domes (those that Blender ships)")
+    parser.add_argument("--hdri", type=Path, metavar="FOLDER", help="EXR or HDR light domes (those that Blender ships)")
     randomisation.add_arguments(parser)
     names = [name.lower() for name in families.BY]
     parser.add_argument("--classes-from", choices=names, default=names[0], help="of objects of the scene (%(default)s)")
     parser.add_argument("--class-property", default="maquette_family", metavar="NAME", help="(%(default)s)")
     parser.add_argument("--show-world", action="store_true", help="see a whole scene before its world")
-    parser.add_argument("--shard", type=_shard, default=(0, 1), metavar="I/N", help="make every N-th object, from I on")
+    parser.add_argument(
+        "--shard",
+        type=_shard,
+        default=(0, 1),
+        metavar="I/N",
+        help="make every N-th object, or view of a whole scene, from I on",
+    )
     parser.add_argument("--strict", action="store_true", help="stop at an object that cannot be used (it is skipped)")
     parser.add_argument("--processes", type=int, default=1, help="work in so many at once, a core each (%(default)s)")
 

@@ -37,7 +37,7 @@ class PictureProperties:
     )  # fmt: skip
     hdri: StringProperty(
         name="Light Domes",
-        description="Folder of EXR pictures to light with. Empty: those that Blender ships",
+        description="Folder of EXR or HDR pictures to light with. Empty: those that Blender ships",
         subtype='DIR_PATH',
         options=set(PATH_OPTIONS),
     )

@@ -42,7 +42,7 @@ class Settings:
     cameras: which, see ``core.dataset.rigs``.
     points: uniform points of ground truth, and as many near the surface.
     most_triangles: objects of more are skipped, 0 for no limit: their truth would take long.
-    shard: (index, count): make every count-th object only, so that several processes share a set.
+    shard: (index, count): make every count-th object only, or view of a whole scene, so that processes share a set.
     threads: of the renderer, 0 for all cores. hdri: folder of light domes, None for those that Blender ships.
     random: what else is drawn.
     strict: an object that cannot be used stops the run, instead of being skipped.

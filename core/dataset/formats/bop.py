@@ -5,7 +5,7 @@
     OUT/
       models/obj_000001.ply, models_info.json     millimetres, origin at the centre of the bounding box, Z up
       train/000001/ or val/ or test/              a folder for each object, by its split
-        rgb/000000.png                            before black, 8 bit
+        rgb/000000.png                            before black where nothing was put behind it, 8 bit
         depth/000000.png                          plane depth, 16 bit; ``depth_scale`` of the picture makes it mm
         mask/000000_000000.png, mask_visib/       the object's silhouette, and it less what occluders hide
         scene_camera.json, scene_gt.json, scene_gt_info.json
