@@ -117,7 +117,7 @@ def make_solid(vertices: NDArray[np.floating], triangles: NDArray[np.integer]) -
     triangles = np.asarray(triangles, np.int32)
     if not len(triangles) or not np.isfinite(vertices).all():
         raise MeshError("The mesh has no faces or coordinates that are not numbers")
-    area = np.linalg.norm(_double_area(vertices, triangles), axis=1) / 2
+    area = np.linalg.norm(area_normals(vertices, triangles), axis=1) / 2
     triangles, area = triangles[area > 1e-12 * area.max()], area[area > 1e-12 * area.max()]
     if not len(triangles):
         raise MeshError("No face of the mesh has an area")
@@ -149,7 +149,7 @@ def inside(
 
 def sample_triangles(vertices: Points, triangles: Faces, count: int, rng: np.random.Generator) -> tuple[Points, Faces]:
     """``count`` points uniform by area: points (count, 3) and the triangle of each (count,)."""
-    area = np.linalg.norm(_double_area(vertices, triangles), axis=1)
+    area = np.linalg.norm(area_normals(vertices, triangles), axis=1)
     face = np.searchsorted(np.cumsum(area), rng.random(count) * area.sum()).clip(max=len(triangles) - 1)
     u, v = rng.random((2, count, 1))
     u, v = np.where(u + v > 1, 1 - u, u), np.where(u + v > 1, 1 - v, v)
@@ -159,11 +159,12 @@ def sample_triangles(vertices: Points, triangles: Faces, count: int, rng: np.ran
 
 def face_normals(vertices: Points, triangles: Faces) -> Points:
     """Unit normals (F, 3) of the triangles."""
-    cross = _double_area(vertices, triangles)
+    cross = area_normals(vertices, triangles)
     return cross / np.maximum(np.linalg.norm(cross, axis=1, keepdims=True), 1e-300)
 
 
-def _double_area(vertices: Points, triangles: Faces) -> Points:
+def area_normals(vertices: Points, triangles: Faces) -> Points:
+    """Normals (F, 3) of the triangles, as long as twice their area."""
     a, b, c = (vertices[triangles[:, k]] for k in range(3))
     return np.cross(b - a, c - a)
 

@@ -13,6 +13,7 @@ from .records import ObjectFile, RenderedView, Shape
 
 _TOLERANCE = 0.01  # of the longest side: a pixel of a picture of 100
 _UNSEEN = 128
+_Seen = tuple[RenderedView, NDArray[np.float64], NDArray[np.bool_]]  # and as ``passes.sees`` tells
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,9 @@ def sightings(file: ObjectFile, shape: Shape, views: Sequence[int]) -> Sightings
 
 def sighted(views: Sequence[RenderedView], shape: Shape, bounds: NDArray[np.float64]) -> Sightings:
     """Where ``views`` see ``shape.surface``. bounds: (2, 3) of the object, metres."""
-    pixels, seen = zip(*(_sees(view, shape, bounds) for view in views), strict=True)
-    return Sightings(np.stack(pixels), np.stack(seen), colours(views, shape, bounds)[0])
+    found = [_seen(view, shape, bounds) for view in views]
+    _, pixels, seen = zip(*found, strict=True)
+    return Sightings(np.stack(pixels), np.stack(seen), _mean(found, len(shape.surface))[0])
 
 
 def colours(
@@ -64,9 +66,13 @@ def colours(
 
     One view at a time need be in memory. bounds: (2, 3) of the object, metres.
     """
-    light, times = np.zeros((len(shape.surface), 3)), np.zeros((len(shape.surface), 1), int)
-    for view in views:
-        pixels, seen = _sees(view, shape, bounds)
+    return _mean((_seen(view, shape, bounds) for view in views), len(shape.surface))
+
+
+def _mean(found: Iterable[_Seen], count: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """As :func:`colours`, of ``count`` points."""
+    light, times = np.zeros((count, 3)), np.zeros((count, 1), int)
+    for view, pixels, seen in found:
         columns, rows = pixels[seen].astype(int).T
         light[seen] += view.colour[rows, columns, :3]
         times[seen] += 1
@@ -74,7 +80,6 @@ def colours(
     return colour.astype(np.uint8), times[:, 0] > 0
 
 
-def _sees(
-    view: RenderedView, shape: Shape, bounds: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    return passes.sees(view, shape.surface, shape.surface_normals, _TOLERANCE * float((bounds[1] - bounds[0]).max()))
+def _seen(view: RenderedView, shape: Shape, bounds: NDArray[np.float64]) -> _Seen:
+    tolerance = _TOLERANCE * float((bounds[1] - bounds[0]).max())
+    return view, *passes.sees(view, shape.surface, shape.surface_normals, tolerance)

@@ -15,7 +15,7 @@ import numpy as np
 from ..arrays import MeshArrays
 from ..dataset import output
 from ..dataset.records import Record, RenderedView, Shape, record_to_json, write_object
-from ..errors import OutputError
+from ..errors import MeshError, OutputError
 
 _ARRAYS = ("colour", "depth", "normal", "index", "flow", "surroundings")
 
@@ -23,9 +23,11 @@ _ARRAYS = ("colour", "depth", "normal", "index", "flow", "surroundings")
 class Spool:
     """The views of ``record`` that are finished, in the folder of its set; iterate over them once all are.
 
+    A context: they go if its body is closed, as when a run is stopped where its scene can be edited, or finds that the
+    object cannot be used. They stay if the process is killed, or the disk is full.
+
     Processes may share them. Those that an earlier run left of another record of that name are thrown away: of a scene
-    that has changed since, in shape, cameras or frames. Other changes are not seen, so a run that is stopped where its
-    scene can be edited should :meth:`remove` them.
+    that has changed since, in shape, cameras or frames; other changes are not seen.
     """
 
     def __init__(self, folder: Path, record: Record) -> None:
@@ -35,6 +37,13 @@ class Spool:
         for other in self._folder.parent.glob(f".{record.name}.*.views"):
             if other != self._folder:
                 shutil.rmtree(other, ignore_errors=True)
+
+    def __enter__(self) -> Spool:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind and issubclass(kind, GeneratorExit | MeshError):
+            self._remove()
 
     def __contains__(self, place: int) -> bool:
         return zipfile.is_zipfile(self._path(place))  # not one that lost its end with the power
@@ -73,9 +82,9 @@ class Spool:
         except OutputError:
             if not (self._set / "objects" / f"{self._record.name}.tar").is_file():
                 raise
-        self.remove()
+        self._remove()
 
-    def remove(self) -> None:
+    def _remove(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _path(self, place: int) -> Path:

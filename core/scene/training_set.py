@@ -244,17 +244,13 @@ def _render_object(
             source.name, source.origin, source.family, posed.bounds, posed.fingerprint, tuple(told),
             more={"drawn": posed.drawn} if posed.drawn else {},
         )  # fmt: skip
-        views = Spool(folder, record)
-        try:
+        with Spool(folder, record) as views:
             for index, (view, (light, scenery)) in enumerate(zip(posed.views, lit, strict=True)):
                 if index not in views:
                     stage.light(light)
                     views.add(index, randomisation.render(stage, view.kind, view.camera, scenery))
                 yield (index + 1) / len(lit)
             shape = deciding.result()
-        except (MeshError, GeneratorExit):
-            views.remove()
-            raise
     colour, seen = colours(views, shape, posed.bounds)
     views.gather(replace(shape, surface_colour=colour, surface_seen=seen), posed.mesh)
 

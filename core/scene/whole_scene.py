@@ -100,9 +100,8 @@ def render_whole_scene(
             ViewRecord(s.kind, s.camera, s.drawn, frames[s.snapshot], found.moved(s.snapshot)) for s in sights
         )
         record = Record(name, origin, family, _bounds(snapshots), fingerprint(mesh), recorded, found.record)
-        views = Spool(folder, record)
         index, of = settings.shard
-        try:
+        with Spool(folder, record) as views:
             for place, sight in [*enumerate(sights)][index::of]:
                 if place not in views:
                     frame, camera = frames[sight.snapshot], sight.camera
@@ -110,9 +109,6 @@ def render_whole_scene(
                     points = passes.world_points(view)
                     views.add(place, replace(view, index=found.index_map(view.index, points, sight.snapshot)))
                 yield Progress(0.15 + 0.85 * (place + 1) / len(sights), name)
-        except GeneratorExit:
-            views.remove()
-            raise
         written = views.complete()
         if written:
             views.gather(_truth(mesh, settings, rng) if still else None, mesh if still else None)

@@ -16,8 +16,8 @@ The models are the meshes, with the colours that the pictures show near their ve
 store the mesh, and of the shapes of a whole scene points of the surface without faces. ``diameter`` is that of points
 of the surface; the box is the mesh's own, as the set tells it. BOP's toolkit counts pixels from the centre of the top
 left one, so ``cam_K`` has the principal point half a pixel lower than here, and boxes are as wide as from the first
-pixel to the last. BOP has no orthographic camera: those views are left out, and an
-object that has no other as well. There is no ``camera.json``, as views differ in their intrinsics.
+pixel to the last. BOP has no orthographic camera: those views are left out, and an object that has no other as well.
+There is no ``camera.json``, as views differ in their intrinsics.
 
 A whole scene is one folder with a pose for each of its instances that a picture shows. Copies of one shape are one
 object, whose model is made of the points that the pictures show of it. How much of an instance something hides is not
@@ -41,11 +41,12 @@ from ...arrays import MeshArrays
 from ...errors import ImageError
 from ...sheet import bounding_box
 from ...silhouette import silhouette
+from ...solid import area_normals
 from .. import passes
 from ..output import write as write_file
 from ..output import write_json, write_png
 from ..records import Instance, Record, RenderedView
-from ..sightings import sightings
+from ..sightings import colours
 from .selection import Item, Selection
 
 _FOLDERS = {"train": "train", "validation": "val", "test": "test"}
@@ -112,7 +113,8 @@ def write(selection: Selection, out: Path) -> Iterator[tuple[int, int]]:
 def _write_model(item: Item, path: Path) -> dict[str, Any]:
     """Write the mesh, or else surface points, and return their entry of ``models_info.json``."""
     record, shape, mesh = item.file.record, item.file.shape(), item.file.mesh()
-    colour = sightings(item.file, shape, range(len(record.views))).colour
+    views = (item.file.view(index) for index in range(len(record.views)))
+    colour, _ = colours(views, shape, record.bounds)
     if mesh is None:
         return _model(path, record.name, shape.surface, shape.surface_normals, colour, record.bounds, shape.surface)
     near = _nearest(mesh.vertices, shape.surface[:_POINTS])
@@ -131,9 +133,7 @@ def _nearest(points: NDArray[np.floating], others: NDArray[np.floating]) -> NDAr
 def _vertex_normals(mesh: MeshArrays) -> NDArray[np.float64]:
     """(V, 3) unit normals, the mean of the triangles' by area."""
     triangles = mesh.triangles()
-    corners = mesh.vertices[triangles].astype(float)
-    across = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    normals = np.zeros((len(mesh.vertices), 3))
+    normals, across = np.zeros((len(mesh.vertices), 3)), area_normals(mesh.vertices.astype(float), triangles)
     for corner in range(3):
         np.add.at(normals, triangles[:, corner], across)
     return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-20)
@@ -208,7 +208,7 @@ def _write_scene(item: Item, folder: Path, shapes: Mapping[tuple[str, str], int]
     for index in item.pinhole:
         view = item.file.view(index)
         step = max(float(view.depth.max()), 1e-6) * _MILLIMETRES / 65535
-        write_png(folder / f"rgb/{index:06d}.png", _before_black(item.picture(index)))
+        write_png(folder / f"rgb/{index:06d}.png", _before_black(item.picture(view)))
         write_png(folder / f"depth/{index:06d}.png", _deep(view.depth, step))
         occluded = bool(item.file.record.views[index].drawn.get("occluders"))
         things = _instances(item, index, view, shapes) if whole else [_object(item, view, mesh, occluded)]

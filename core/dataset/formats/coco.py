@@ -42,7 +42,7 @@ def write(selection: Selection, out: Path) -> Iterator[tuple[int, int]]:
         for index in range(len(record.views)):
             number, name = next(numbers), f"{item.name}_{index:03d}.png"
             view = item.file.view(index)
-            write_png(out / "images" / name, item.picture(index))
+            write_png(out / "images" / name, item.picture(view))
             size = {"height": view.camera.height, "width": view.camera.width}
             images.setdefault(item.split, []).append({"id": number, "file_name": name, **size})
             for family, mask in _masks(view, record):

@@ -44,7 +44,7 @@ def _write_object(item: Item, folder: Path) -> None:
     cameras = [item.file.record.views[index].camera for index in item.pinhole]
     names = [f"{index:03d}.png" for index in item.pinhole]
     for index, name in zip(item.pinhole, names, strict=True):
-        write_png(folder / "images" / name, item.picture(index))
+        write_png(folder / "images" / name, item.picture(item.file.view(index)))
     model = folder / "sparse/0"
     write_file(model / "cameras.txt", "".join(_camera_line(i, camera) for i, camera in enumerate(cameras, 1)))
     write_file(

@@ -42,8 +42,9 @@ def _write_object(item: Item, folder: Path) -> None:
     frames = []
     for index in item.pinhole:
         image, depth = f"images/{index:03d}.png", f"depth/{index:03d}.npy"
-        write_png(folder / image, item.picture(index))
-        write_npy(folder / depth, item.file.view(index).depth * _MILLIMETRES)
+        view = item.file.view(index)
+        write_png(folder / image, item.picture(view))
+        write_npy(folder / depth, view.depth * _MILLIMETRES)
         camera = record.views[index].camera
         frames.append({
             "file_path": image, "depth_file_path": depth, "transform_matrix": camera.to_world.tolist(),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ...errors import DatasetError
 from .. import passes, splits
-from ..records import ObjectFile, read_record
+from ..records import ObjectFile, RenderedView, read_record
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ class Item:
     def pinhole(self) -> list[int]:
         return [index for index, view in enumerate(self.file.record.views) if not view.camera.orthographic]
 
-    def picture(self, index: int) -> NDArray[np.uint8]:
-        """View ``index`` as the format shows it: (H, W, 4) uint8, straight alpha."""
-        return self.file.colour(index) if self.cut_out else passes.composite(self.file.view(index))
+    def picture(self, view: RenderedView) -> NDArray[np.uint8]:
+        """One of its views as the format shows it: (H, W, 4) uint8, straight alpha."""
+        return view.colour if self.cut_out else passes.composite(view)
 
 
 @dataclass(frozen=True)
