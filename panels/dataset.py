@@ -47,6 +47,7 @@ class MAQUETTE_PT_dataset_cameras(SidebarPanel, bpy.types.Panel):
     def show(self, layout: UILayout, context: Context) -> None:
         settings = context.scene.maquette.cameras
         grid = layout.grid_flow(row_major=True, columns=3, align=True)
+        grid.use_property_split = False  # else each button's name stands beside it, too
         for side in settings.bl_rna.properties["sides"].enum_items:
             grid.prop_enum(settings, "sides", side.identifier)
         layout.prop(settings, "kind")
