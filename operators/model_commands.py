@@ -64,6 +64,11 @@ def _run_train(arguments: argparse.Namespace) -> int:
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("datasets", nargs="+", type=Path, help="training sets with splits")
     parser.add_argument("--split", default="test", choices=("train", "validation", "test"), help="(%(default)s)")
+    parser.add_argument(
+        "--ask", default="standard", choices=("standard", "sides", "inputs"),
+        help="one free picture and one to four sides; or three to six sides; or pictures as if drawn, masks off "
+        "(%(default)s)",
+    )  # fmt: skip
     parser.add_argument("--limit", type=int, help="judge this many objects (all)")
     parser.add_argument("--resolution", type=int, default=128, help="cells along a side (%(default)s)")
     parser.add_argument("--weights", type=Path, metavar="FILE", help="the model's weights (those bundled)")
@@ -72,10 +77,11 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
 
 def _run_evaluate(arguments: argparse.Namespace) -> int:
     dependencies.require("torch")
-    from ..core.model import evaluation
+    from ..core.model import evaluation, questions
 
+    asked = {"standard": questions.QUESTIONS, "sides": questions.COUNTS, "inputs": questions.INPUTS}[arguments.ask]
     work = evaluation.evaluate(
-        arguments.datasets, arguments.split, limit=arguments.limit, resolution=arguments.resolution,
+        arguments.datasets, arguments.split, asked, limit=arguments.limit, resolution=arguments.resolution,
         weights_file=arguments.weights, log=arguments.log,
     )  # fmt: skip
     print(evaluation.table(_told(work, 60)))

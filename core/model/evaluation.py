@@ -30,6 +30,7 @@ from .data import object_frame, view_frame
 from .framing import free_camera
 from .inference import Settings, free_view, reconstruct_views, sized, with_mask
 from .network import BOUND
+from .questions import QUESTIONS, Question, disturbed
 
 Points = NDArray[np.floating]
 Field = Callable[[Points], NDArray[np.float32]]
@@ -45,22 +46,6 @@ class Scores:
     f2: float
     f5: float
     normals: float
-
-
-@dataclass(frozen=True)
-class Question:
-    """What is asked of the model: posed ``sides``, or one free view if there are none."""
-
-    name: str
-    sides: tuple[str, ...] = ()
-
-
-QUESTIONS = (
-    Question("free"),
-    Question("front", ("front",)),
-    Question("front+right", ("front", "right")),
-    Question("front+right+back+top", ("front", "right", "back", "top")),
-)
 
 
 @dataclass(frozen=True)
@@ -167,7 +152,7 @@ def judge(file: ObjectFile, question: Question) -> Judged:
         transform = np.diag((larger, larger, larger, 1.0)) @ own
     else:
         cameras = {"free": free_camera(masks["free"])}
-    views = tuple(View(image, cameras[kind]) for kind, image in zip(wanted, images, strict=True))
+    views = disturbed([View(image, cameras[kind]) for kind, image in zip(wanted, images, strict=True)], question)
     linear = transform[:3, :3]
     turn = linear / np.cbrt(np.linalg.det(linear))
     points, surface = (p @ linear.T + transform[:3, 3] for p in (shape.uniform, shape.surface))
@@ -304,11 +289,11 @@ def _write(path: Path, rows: Sequence[tuple[str, str, str, Scores]]) -> None:
 def table(result: Mapping[tuple[str, str], tuple[Scores, int]]) -> str:
     """The means as text, a line a question and method."""
     lines = [
-        f"{'views':22}{'method':13}{'objects':>8}{'IoU':>8}{'Chamfer %':>11}"
+        f"{'views':30}{'method':13}{'objects':>8}{'IoU':>8}{'Chamfer %':>11}"
         f"{'F 1%':>7}{'F 2%':>7}{'F 5%':>7}{'normals':>9}"
     ]
     for (question, method), (s, count) in result.items():
         lines.append(
-            f"{question:22}{method:13}{count:8}{s.iou:8.3f}{s.chamfer:11.2f}{s.f1:7.3f}{s.f2:7.3f}{s.f5:7.3f}{s.normals:9.3f}"
+            f"{question:30}{method:13}{count:8}{s.iou:8.3f}{s.chamfer:11.2f}{s.f1:7.3f}{s.f2:7.3f}{s.f5:7.3f}{s.normals:9.3f}"
         )
     return "\n".join(lines)

@@ -12,11 +12,13 @@ from PIL import Image, ImageFilter
 from torch import Tensor
 
 from ..arrays import View
+from ..dataset.draws import rotation
 from ..sheet import fit_cameras
 from .data import COLOURS_A_VIEW, TrainingObject
 from .framing import free_camera, network_view, turned_upright
 from .network import BOUND
 from .projection import camera_matrix, transformed, unproject
+from .styles import drawn
 
 
 @dataclass(frozen=True)
@@ -224,6 +226,8 @@ def _varied(placed: Placed, free: bool, rng: np.random.Generator) -> Placed:
         cameras[:, 0] *= -1
         pictures = pictures[..., ::-1]
     cameras[:, :2] += rng.normal(0, 0.006, (len(cameras), 2, 1)) * cameras[:, 2:3]
+    if several and rng.random() < 0.4:
+        cameras = np.stack([transformed(camera, _tilt(rng)) for camera in cameras])
     up = placed.up * (-1 if mirror else 1, 1, 1)
     return Placed(
         pictures, cameras, lambda points: forth(placed.move(points)), lambda points: placed.back(undo(points)),
@@ -246,14 +250,25 @@ def _variation(stretch: bool, rng: np.random.Generator) -> NDArray[np.float64]:
     return result
 
 
+def _tilt(rng: np.random.Generator) -> NDArray[np.float64]:
+    """A turn by some degrees about any axis (4, 4): by how much a camera's pose is off."""
+    axis, angle = rng.normal(size=3), np.radians(rng.normal(0, 2.5))
+    x, y, z = axis / np.linalg.norm(axis) * np.sin(angle / 2)
+    result = np.eye(4)
+    result[:3, :3] = rotation((float(np.cos(angle / 2)), x, y, z))
+    return result
+
+
 def _disguised(picture: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    """``picture`` (4, H, W) in other colours, brightness and noise, and its mask a little off."""
+    """``picture`` (4, H, W) in other colours, brightness and noise, now and then as if drawn, its mask a little off."""
     picture = picture.copy()
     kind = rng.random()
     if kind < 0.04:
         picture[:3] = 0.5
-    elif kind < 0.15:
+    elif kind < 0.13:
         picture[:3] = picture[:3].mean(0)
+    elif kind < 0.25:
+        picture[:3] = drawn(picture, rng)
     gain, lift = np.exp(rng.normal(0, 0.15, (3, 1, 1)) + rng.normal(0, 0.2)), rng.normal(0, 0.04)
     picture[:3] = (picture[:3] ** np.exp(rng.normal(0, 0.2)) * gain + lift).clip(0, 1)
     if rng.random() < 0.3:

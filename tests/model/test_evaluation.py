@@ -3,9 +3,10 @@ import pytest
 import torch
 from maquette.core.dataset.records import ObjectFile
 from maquette.core.model import weights
-from maquette.core.model.evaluation import QUESTIONS, MeanShape, evaluate, hull_cover, judge, score, table
+from maquette.core.model.evaluation import MeanShape, evaluate, hull_cover, judge, score, table
 from maquette.core.model.metrics import compare_surfaces, iou, nearest
 from maquette.core.model.network import ReconstructionNetwork
+from maquette.core.model.questions import QUESTIONS
 from maquette.core.model.segmentation import MaskNetwork
 from maquette.core.surface import surface_nets
 from maquette.core.work import run_to_end
