@@ -1,0 +1,202 @@
+"""Moves a mesh a little so that its silhouettes match the pictures' masks.
+
+Each mask's contour pulls at the nearest point of the mesh's outline, as iterative closest points do, and vertices that
+fall outside a mask are pushed back by their distance to it. Both are differentiable in the vertices, which move as a
+smooth field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..arrays import MeshArrays, View
+from ..silhouette import silhouette
+from ..solid import area_normals
+from ..work import Progress, Work
+from .framing import network_view
+from .metrics import iou, nearest
+
+_SIDE = 256  # pixels of a picture's window
+_LOOKS = 4  # how often the mesh's outlines are sought anew
+_STEPS = 4  # between two looks
+_FAR = 12.0  # pixels: a contour further from any outline belongs to what the mesh lacks
+_SMOOTHING = 4  # rounds of averaging over neighbours that the field of movements goes through
+_STIFFNESS = 20.0
+_CONTOUR = 1500  # points of each contour
+_FACING = 8.0  # pixels that opposite directions of two outlines count as
+
+
+@dataclass(frozen=True)
+class Fit:
+    """IoU of the mesh's silhouette with the mask of each view, before and after."""
+
+    before: tuple[float, ...]
+    after: tuple[float, ...]
+
+
+def fit_to_views(mesh: MeshArrays, views: Sequence[View]) -> Work[tuple[MeshArrays, Fit]]:
+    """``mesh``, in the frame of the cameras of ``views``, moved to match their masks; as it was if that is no better.
+
+    Its vertices move, its faces stay: it is as closed and manifold as before.
+    """
+    targets = [_Target(network_view(view, _SIDE)) for view in views]
+    before = yield from _compared(mesh, targets, 0.0)
+    average = _averaging(mesh)
+    start = torch.from_numpy(mesh.vertices)
+    free = torch.zeros_like(start, requires_grad=True)
+    for look in range(_LOOKS):
+        done = 0.1 + 0.8 * look / _LOOKS
+        current = replace(mesh, vertices=(start + _spread(free.detach(), average)).numpy())
+        pairs = []
+        for target in targets:
+            yield Progress(done, "Fitting to the pictures")
+            pairs.append(target.pairs(current))
+        optimiser = torch.optim.LBFGS([free], max_iter=3, history_size=8, line_search_fn="strong_wolfe")
+
+        def loss(optimiser=optimiser, pairs=pairs) -> Tensor:
+            offset = _spread(free, average)
+            bent = (offset - average @ offset) * _SIDE
+            total = _STIFFNESS * bent.square().sum() / len(start)
+            for target, (vertices, contour) in zip(targets, pairs, strict=True):
+                total = total + target.loss(start + offset, vertices, contour)
+            optimiser.zero_grad()
+            total.backward()
+            free.grad = free.grad.contiguous() if free.grad is not None else None  # LBFGS wants it so
+            return total
+
+        for _ in range(_STEPS):
+            yield Progress(done, "Fitting to the pictures")
+            with torch.enable_grad():
+                optimiser.step(loss)
+    fitted = replace(mesh, vertices=(start + _spread(free.detach(), average)).numpy())
+    after = yield from _compared(fitted, targets, 0.9)
+    return (fitted, Fit(before, after)) if np.mean(after) > np.mean(before) else (mesh, Fit(before, before))
+
+
+class _Target:
+    """A picture's mask as something to move towards. All positions in pixels of its window."""
+
+    def __init__(self, view: View) -> None:
+        self._camera = view.camera
+        self._mask = view.image[..., 3] > 0.5
+        contour, facing = _contour(view.image[..., 3])
+        rows, columns = np.mgrid[:_SIDE, :_SIDE] + 0.5
+        distance, _ = nearest(np.stack((columns.ravel(), rows.ravel()), 1), contour)
+        signed = np.where(self._mask, -1, 1) * distance.reshape(_SIDE, _SIDE)
+        self._distance = torch.from_numpy(signed.astype(np.float32))[None, None]
+        pick = np.random.default_rng(0).permutation(len(contour))[:_CONTOUR]
+        self._contour, self._facing = contour[pick], facing[pick]
+
+    def agreement(self, mesh: MeshArrays) -> float:
+        return iou(silhouette(mesh, self._camera), self._mask)
+
+    def pairs(self, mesh: MeshArrays) -> tuple[Tensor, Tensor]:
+        """Vertices (K,) of the mesh's outline and the points (K, 2) of the contour that pull at them."""
+        edge, _ = _contour(silhouette(mesh, self._camera).astype(np.float32))
+        pixels, _ = self._camera.project(mesh.vertices)
+        index = np.flatnonzero(_within(pixels, edge))
+        if not len(index):
+            return torch.zeros(0, dtype=torch.long), torch.zeros(0, 2)
+        ahead, _ = self._camera.project(mesh.vertices[index] + 1e-4 * vertex_normals(mesh)[index])
+        ours, theirs = _directed(pixels[index], ahead - pixels[index]), _directed(self._contour, self._facing)
+        distance, closest = nearest(theirs, ours)
+        near = distance < _FAR
+        return torch.from_numpy(index[closest[near]]), torch.from_numpy(self._contour[near].astype(np.float32))
+
+    def loss(self, vertices: Tensor, pulled: Tensor, contour: Tensor) -> Tensor:
+        pixels = self._project(vertices)
+        place = (pixels / _SIDE * 2 - 1)[None, None]
+        outside = F.grid_sample(self._distance, place, padding_mode="border", align_corners=False).relu()
+        pull = F.huber_loss(pixels[pulled], contour, reduction="sum", delta=4.0) / max(len(contour), 1)
+        return pull + outside.square().sum() / len(self._contour)
+
+    def _project(self, points: Tensor) -> Tensor:
+        """Pixels (P, 2), as :meth:`~..cameras.Camera.project` has them."""
+        matrix, inner = (
+            torch.from_numpy(np.asarray(m, np.float32)) for m in (self._camera.from_world, self._camera.intrinsics)
+        )
+        local = points @ matrix[:3, :3].T + matrix[:3, 3]
+        flat = local[:, :2] if self._camera.orthographic else local[:, :2] / local[:, 2:]
+        return flat @ inner[:2, :2].T + inner[:2, 2]
+
+
+def _compared(mesh: MeshArrays, targets: Sequence[_Target], start: float) -> Work[tuple[float, ...]]:
+    found = []
+    for index, target in enumerate(targets):
+        yield Progress(start + 0.1 * index / len(targets), "Comparing with the pictures")
+        found.append(target.agreement(mesh))
+    return tuple(found)
+
+
+def _contour(cover: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Where ``cover`` (H, W) crosses a half between two pixels, (K, 2) x, y, and the way out there, (K, 2)."""
+    padded = np.pad(cover.astype(float), 1)
+    fall = -np.stack(np.gradient(_blurred(padded))[::-1], axis=-1)
+    points, ways = [], []
+    for axis in (0, 1):
+        low, high = (padded.take(range(k, padded.shape[axis] - 1 + k), axis) for k in (0, 1))
+        rows, columns = np.nonzero((low > 0.5) != (high > 0.5))
+        share = (0.5 - low[rows, columns]) / (high - low)[rows, columns]
+        at = np.stack((columns, rows), 1) - 0.5
+        at[:, 1 - axis] += share
+        points.append(at)
+        ways.append(fall[rows, columns] + fall[rows + (axis == 0), columns + (axis == 1)])
+    return np.concatenate(points), np.concatenate(ways)
+
+
+def _blurred(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    for axis in (0, 1):
+        values = (np.roll(values, 1, axis) + 2 * values + np.roll(values, -1, axis)) / 4
+    return values
+
+
+def _directed(places: NDArray[np.float64], ways: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Places (K, 2) and unit directions as points (K, 4) whose distance tells of both."""
+    unit = ways / np.maximum(np.linalg.norm(ways, axis=1, keepdims=True), 1e-9)
+    return np.concatenate((places, _FACING / 2 * unit), axis=1)
+
+
+def _within(pixels: NDArray[np.float64], edge: NDArray[np.float64], reach: int = 1) -> NDArray[np.bool_]:
+    """Which of ``pixels`` (P, 2) lie in a pixel of ``edge`` (K, 2) or beside one."""
+    near = np.zeros((_SIDE + 2, _SIDE + 2), bool)
+    column, row = np.floor(edge).astype(int).clip(-1, _SIDE).T + 1
+    for down in range(-reach, reach + 1):
+        for across in range(-reach, reach + 1):
+            near[(row + down).clip(0, _SIDE + 1), (column + across).clip(0, _SIDE + 1)] = True
+    column, row = np.floor(pixels).astype(int).clip(-1, _SIDE).T + 1
+    return near[row, column]
+
+
+def vertex_normals(mesh: MeshArrays) -> NDArray[np.float64]:
+    """Unit normals (V, 3), the faces' by their area."""
+    triangles = mesh.triangles()
+    normals = area_normals(mesh.vertices.astype(float), triangles)
+    total = np.stack(
+        [np.bincount(triangles.ravel(), np.repeat(normals[:, k], 3), len(mesh.vertices)) for k in range(3)], axis=1
+    )
+    return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)
+
+
+def _averaging(mesh: MeshArrays) -> Tensor:
+    """Sparse (V, V): the mean over each vertex and its neighbours."""
+    first = mesh.faces.ravel()
+    second = np.roll(mesh.faces, -1, axis=1).ravel()  # in a closed mesh each edge is walked both ways
+    own = np.arange(len(mesh.vertices))
+    row, column = np.concatenate((first, own)), np.concatenate((second, own))
+    weight = 1 / np.bincount(row, minlength=len(own))[row]
+    index = torch.from_numpy(np.stack((row, column)).astype(np.int64))
+    size = (len(own), len(own))
+    return torch.sparse_coo_tensor(index, torch.from_numpy(weight.astype(np.float32)), size, check_invariants=False)
+
+
+def _spread(field: Tensor, average: Tensor) -> Tensor:
+    for _ in range(_SMOOTHING):
+        field = average @ field
+    return field
