@@ -17,6 +17,7 @@ import numpy as np
 
 from ..arrays import MeshArrays
 from ..dataset import output, rigs, splits, truth, viewpoints
+from ..dataset.fingerprint import fingerprint
 from ..dataset.randomisation import Randomisation, described
 from ..dataset.records import VERSION, Record, Shape, ViewRecord, read_record
 from ..dataset.rigs import Rig
@@ -193,7 +194,6 @@ class _Posed:
     mesh: MeshArrays
     bounds: np.ndarray
     samples: truth.Samples
-    fingerprint: tuple[float, ...]
     views: list[ViewRecord]
     drawn: Mapping[str, Any]
     rng: np.random.Generator
@@ -212,13 +212,11 @@ def _posed(
             raise MeshError(f"It has {len(mesh.triangles()):,} triangles, more than {settings.most_triangles:,}")
         bounds = np.stack((mesh.vertices.min(0), mesh.vertices.max(0))).astype(float)
         samples = truth.sample(mesh, settings.points, rng)
-        # a copy under another name is turned otherwise
-        fingerprint = truth.fingerprint(mesh if random.turn == "none" else importing.world_triangles(given))
         stage.show(objects)
         try:
             fault = stage.sight(samples.surface, samples.surface_normals).fault
             views = viewpoints.draw(settings.cameras, mesh.vertices, settings.size, rng, fault, of_scene)
-            yield _Posed(mesh, bounds, samples, fingerprint, views, drawn, rng)
+            yield _Posed(mesh, bounds, samples, views, drawn, rng)
         finally:
             stage.show(())
 
@@ -241,7 +239,7 @@ def _render_object(
             lit.append((light, scenery))
             told.append(replace(view, drawn={**view.drawn, "light": described(light), **around}))
         record = Record(
-            source.name, source.origin, source.family, posed.bounds, posed.fingerprint, tuple(told),
+            source.name, source.origin, source.family, posed.bounds, fingerprint(posed.mesh), tuple(told),
             more={"drawn": posed.drawn} if posed.drawn else {},
         )  # fmt: skip
         with Spool(folder, record) as views:

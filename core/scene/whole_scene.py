@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from ..arrays import MeshArrays
 from ..cameras import Camera
 from ..dataset import passes, viewpoints
+from ..dataset.fingerprint import fingerprint
 from ..dataset.records import Record, Shape, ViewRecord
 from ..dataset.rigs import OF_SCENE, Rig
-from ..dataset.truth import fingerprint, sample
+from ..dataset.truth import sample
 from ..errors import DatasetError, MeshError, SceneError
 from ..work import Progress, Work
 from . import training_set
