@@ -34,8 +34,8 @@ def cut(vertices, triangles, rng):
 
 @pytest.fixture(scope="module")
 def things():
-    """Three objects of every family, by name."""
-    return {f"{family}_{seed}": whole(family, seed) for family in sorted(FAMILIES) for seed in (1, 2, 3)}
+    """Two objects of every family, by name."""
+    return {f"{family}_{seed}": whole(family, seed) for family in sorted(FAMILIES) for seed in (1, 2)}
 
 
 def test_copies_are_found_and_others_are_not_thrown_together(things):
