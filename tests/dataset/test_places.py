@@ -4,6 +4,7 @@ import json
 import shutil
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from maquette.core.dataset import formats, places
 from maquette.core.dataset.checking import check
@@ -138,3 +139,17 @@ def test_an_unfinished_packing_is_told(packed):
 def test_an_object_in_two_shards_is_told(packed):
     shutil.copy(packed / TRAIN, packed / "shards/train-000001.tar")
     assert "in several shards" in told(packed)[PACKING]
+
+
+def test_no_wrong_byte_of_a_shard_is_a_surprise(own):
+    """Each is told of or harmless: nothing is raised."""
+    run_to_end(pack(own, 2))
+    shutil.rmtree(own / "objects")
+    rng, shard, found = np.random.default_rng(0), own / TRAIN, 0
+    whole = shard.read_bytes()
+    for place in rng.integers(0, len(whole) - 10_240, 15):
+        data = bytearray(whole)
+        data[place] = rng.integers(256)
+        shard.write_bytes(data)
+        found += bool(told(own))
+    assert found > 9
