@@ -95,6 +95,20 @@ def find(folder: Path) -> Places:
     return Places(own, packed, damaged)
 
 
+def read_end(archive: tarfile.TarFile) -> int:
+    """Where the end of ``archive`` begins, all of whose members have been read.
+
+    Raises:
+        tarfile.ReadError: there is something else, such as a damaged header, which tarfile takes for the end.
+    """
+    end, stream = archive.offset, archive.fileobj
+    stream.seek(end)  # type: ignore[union-attr]
+    rest = stream.read()  # type: ignore[union-attr]
+    if len(rest) < 2 * tarfile.BLOCKSIZE or any(rest) or (end + len(rest)) % tarfile.RECORDSIZE:
+        raise tarfile.ReadError(f"it is damaged {end} bytes after its beginning")
+    return end
+
+
 def _in_shard(shard: Path) -> list[Place]:
     """The objects of ``shard``, by the headers of its members alone.
 
@@ -104,15 +118,9 @@ def _in_shard(shard: Path) -> list[Place]:
     try:
         with tarfile.open(shard) as archive:
             members = [(member.name.partition(".")[0], member.offset) for member in archive]
-            end = archive.offset
-        with shard.open("rb") as file:
-            file.seek(end)
-            rest = file.read()
+            end = read_end(archive)
     except (OSError, tarfile.TarError, EOFError) as error:
         raise DatasetError(f"{shard} is not a whole file of a training set: {error}") from error
-    if len(rest) < 2 * tarfile.BLOCKSIZE or any(rest) or (end + len(rest)) % tarfile.RECORDSIZE:
-        last = f" after {members[-1][0]}" if members else ""
-        raise DatasetError(f"{shard} is not a whole file of a training set: it is damaged{last}")
     starts = [(name, next(own)[1]) for name, own in groupby(members, key=lambda member: member[0])]
     ends = [start for _, start in starts[1:]] + [end]
     return [Place(shard, name, start, stop) for (name, start), stop in zip(starts, ends, strict=True)]

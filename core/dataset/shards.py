@@ -14,7 +14,7 @@ from pathlib import Path
 from ..errors import DatasetError
 from ..work import Progress, Work
 from . import output, splits
-from .places import Places
+from .places import Places, read_end
 from .records import ObjectFile
 
 _PACKED = "splits.json"  # beside the shards: which objects they hold
@@ -77,6 +77,7 @@ def objects(path: Path) -> Iterator[ObjectFile]:
             for name, own in groupby(members, key=lambda member: member[0][0]):
                 parts = {kind: stored.read() for (_, _, kind), stored in own}  # type: ignore[union-attr]
                 yield ObjectFile(path.with_name(f"{name}.tar"), parts)
+            read_end(archive)
     except (OSError, tarfile.TarError, EOFError) as error:
         raise DatasetError(f"{path} is not a whole file of a training set: {error}") from error
 
