@@ -14,6 +14,9 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 # Where Blender's own modules are, if the package index has dropped the version.
 BPY_INDEX ?= https://download.blender.org/pypi/
 
+# With which tests read what is exported, as nerfstudio and BOP's toolkit do; what they ask for is gigabytes.
+READERS := nerfstudio==1.1.5 easydatasettobop==1.0.2
+
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip install --quiet --disable-pip-version-check
 
@@ -26,6 +29,7 @@ $(VENV)/.ready: pyproject.toml
 	$(PIP) "torch==$(TORCH)+cpu" 2>/dev/null || $(PIP) --extra-index-url $(TORCH_INDEX) "torch==$(TORCH)+cpu" || $(PIP) "torch==$(TORCH)"
 	$(PIP) "bpy==$(BPY)" 2>/dev/null || $(PIP) --extra-index-url $(BPY_INDEX) "bpy==$(BPY)"
 	$(PIP) --editable ".[test]"
+	$(PIP) --no-deps $(READERS)
 	touch $@
 
 demo: $(VENV)/.ready

@@ -71,7 +71,7 @@ class MAQUETTE_OT_render_dataset(DatasetProperties, WorkOperator, bpy.types.Oper
         settings = self.settings(self.cameras)
         folder = Path(bpy.path.abspath(self.folder))
         if self.source == 'WHOLE':
-            whole = WholeScene(self.classes_from, self.class_property, self.show_world)
+            whole = WholeScene(self.show_world)
             return render_whole_scene(context.scene, context.view_layer.name, folder, settings, whole)
         return render_dataset(self._sources(context), folder, settings)
 
@@ -163,7 +163,7 @@ def _run(arguments: argparse.Namespace) -> int:
         return code
     settings = _settings(arguments)
     if arguments.whole_scene:
-        whole = WholeScene(arguments.classes_from.upper(), arguments.class_property, arguments.show_world)
+        whole = WholeScene(arguments.show_world)
         scene, layer = bpy.context.scene, bpy.context.view_layer.name
         return _finished(arguments, render_whole_scene(scene, layer, arguments.folder, settings, whole))
     if arguments.meshes:
@@ -172,7 +172,7 @@ def _run(arguments: argparse.Namespace) -> int:
         text = "" if arguments.procedural == "all" else arguments.procedural
         sources = training_set.procedural_sources(_families(text), arguments.count, arguments.seed)
     else:
-        by = arguments.classes_from.upper(), arguments.class_property
+        by = settings.classes_from, settings.class_property
         sources = training_set.scene_sources(bpy.context.scene.objects, *by)
     sources = training_set.drawn(sources, arguments.limit)
     return _finished(arguments, render_dataset(sources, arguments.folder, settings))
@@ -183,7 +183,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         seed=arguments.seed, size=arguments.size, samples=arguments.samples, denoise=arguments.denoise,
         cameras=rigs.parse(arguments.cameras), points=arguments.points, most_triangles=arguments.most_triangles,
         shard=arguments.shard, hdri=arguments.hdri, random=randomisation.from_arguments(arguments),
-        strict=arguments.strict,
+        classes_from=arguments.classes_from.upper(), class_property=arguments.class_property, strict=arguments.strict,
     )  # fmt: skip
 
 

@@ -71,6 +71,7 @@ class DatasetProperties(PictureProperties, RandomisationProperties):
             seed=self.seed, size=self.size, samples=self.samples, denoise=self.denoise,
             cameras=rigs.parse(cameras.split()), points=self.points,
             hdri=Path(bpy.path.abspath(self.hdri)) if self.hdri else None, random=self.randomisation(),
+            classes_from=self.classes_from, class_property=self.class_property,
         )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 ::
 
     DIR/
-      dataset.json             version of the format, seed, and the settings it was made with
+      dataset.json             version of the format, seed, and the settings it was made with, also whence classes come
       objects/NAME.tar         one object: the WebDataset convention, members KEY.KIND where KEY = NAME
         NAME.json              the object's record: source, family, bounds, fingerprint, and for each view its camera
         NAME.shape.npz         ground truth of the solid shape
@@ -50,6 +50,10 @@ as the source has them so; world space. ``NAME.surface.npz``: ``colour`` (S, 3) 
 pictures: the mean over the views that see the point, grey where none does, and ``seen`` (S,) as packed bits. The class
 is the record's ``family``, the bounding box its ``bounds``.
 
+``fingerprint`` of the record: numbers that the copies of a shape share however they are moved, turned, mirrored, scaled
+or cut into triangles (``core.dataset.fingerprint``), by which ``splits`` keeps them together; not those of a shape that
+was remeshed or reduced. Older sets have others, which know copies turned by quarters only.
+
 Sets made before the distances, the mesh and the colours were stored lack just these, and are read as such.
 
 ``NAME.000.npz``: ``depth`` (H, W) float32, plane depth (along the view axis) in metres, 0 where nothing is;
@@ -79,5 +83,6 @@ processes make it; those are the same within the renderer's tolerance. ``core.mo
 What follows from a view is derived, not stored (``passes``): mask, ray distance, normals in the camera's frame, object
 coordinates, the whole picture, of whole scenes also semantic classes and each instance's own coordinates. ``formats``
 writes a set as NeRF's ``transforms.json``, COLMAP's text model, COCO instances or BOP; ``checking`` verifies every
-file, ``inspection`` counts and shows what is there.
+file, ``inspection`` counts and shows what is there. They read objects from files of their own or from shards alike
+(``places``).
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import tarfile
 from collections.abc import Mapping, Sequence
@@ -15,9 +16,10 @@ from numpy.typing import NDArray
 from ..cameras import OPENCV_FROM_OPENGL
 from ..errors import DatasetError
 from ..work import Progress, Work
-from . import passes, splits
+from . import passes, shards, splits
+from .places import Place, Places, find
 from .randomisation import has_surroundings
-from .records import SURROUNDINGS, VERSION, ObjectFile, Record, RenderedView, ViewRecord
+from .records import SURROUNDINGS, VERSION, ObjectFile, Record, RenderedView
 from .truth import GROWN
 
 SPLITS = ("train", "validation", "test")
@@ -44,40 +46,60 @@ class Problem:
 def check(folder: Path) -> Work[list[Problem]]:
     """Verify every file of the training set in ``folder``; one step an object. A bad file is told of once.
 
+    Of a packed set that is each object in each shard, too, which also must be as in its own file, if it has one.
+
     Raises:
         DatasetError: there is no training set.
     """
-    paths = sorted((folder / "objects").glob("*.tar"))
-    if not paths:
-        raise DatasetError(f"{folder} holds no training set: there is no object in {folder / 'objects'}")
-    problems = []
+    places = find(folder)
+    problems = [Problem(path, _why(DatasetError(why), path)) for path, why in places.damaged.items()]
     fingerprints: dict[str, tuple[float, ...]] = {}
-    for index, path in enumerate(paths):
-        yield Progress(index / len(paths), path.stem)
+    for index, (name, first) in enumerate(places.all.items()):
+        yield Progress(index / len(places.all), name)
+        record, found = _check_each(list(dict.fromkeys((first, *places.packed.get(name, ())))))
+        problems += found
+        if record is not None:
+            fingerprints[name] = record.fingerprint
+    tests = {"dataset.json": _check_settings, "splits.json": _check_splits}
+    if (folder / "shards").is_dir():
+        tests["shards/splits.json"] = _check_packing
+    for file, test in tests.items():
         try:
-            fingerprints[path.stem] = check_object(path).fingerprint
+            test(folder, places, fingerprints)
         except _BAD as error:
-            problems.append(Problem(path, _why(error, path)))
-    for name, test in (("dataset.json", _check_settings), ("splits.json", _check_splits)):
-        try:
-            test(folder, [path.stem for path in paths], fingerprints)
-        except _BAD as error:
-            problems.append(Problem(folder / name, _why(error, folder / name)))
+            problems.append(Problem(folder / file, _why(error, folder / file)))
     return problems
 
 
-def check_object(path: Path) -> Record:
-    """Verify one object's file and return its record.
+def _check_each(places: Sequence[Place]) -> tuple[Record | None, list[Problem]]:
+    """Verify one object in all the places where it lies, which must agree; returns the record of the first good one."""
+    good: ObjectFile | None = None
+    problems = []
+    for place in places:
+        try:
+            if good is None:
+                good = check_object(place)
+            elif place.open().parts != good.parts:
+                check_object(place)
+                raise DatasetError(f"it is not as in {good.path}: {shards.AGAIN}")
+        except _BAD as error:
+            problems.append(Problem(place.path, _why(error, place.path)))
+    return good and good.record, problems
+
+
+def check_object(place: Place) -> ObjectFile:
+    """Verify one object.
 
     Raises:
         DatasetError: the first thing that is wrong; or what numbers of another form raise, such as a ValueError.
     """
-    data = path.read_bytes()
-    _require(len(data) % tarfile.RECORDSIZE == 0 and data.endswith(_END), "its end is missing")
-    file = ObjectFile(path)
+    data = place.read()
+    if not place.inside:
+        _require(len(data) % tarfile.RECORDSIZE == 0 and data.endswith(_END), "its end is missing")
+    file = ObjectFile(place.path, data)
     record = file.record
-    names = _check_members(path, record.views, file.solid or not record.instances)
-    _require(record.name == path.stem, f"its record is that of {record.name}")
+    _check_members(data, file)
+    _require(record.name == place.name, f"its record is that of {record.name}")
     _check_bounds(record)
     for index, view in enumerate(json.loads(file.part("json"))["views"]):
         _check_camera(view, f"view {index}")
@@ -85,26 +107,26 @@ def check_object(path: Path) -> Record:
     if file.solid:
         _check_shape(file)
     for kind, test in (("mesh.npz", _check_mesh), ("surface.npz", _check_surface)):
-        if f"{path.stem}.{kind}" in names:
+        if kind in file.parts:
             test(file, kind)
     for index in range(len(record.views)):
         _check_view(file, index)
-    return record
+    return file
 
 
-def _check_members(path: Path, views: Sequence[ViewRecord], solid: bool) -> list[str]:
-    """The names of the members. solid: whether there must be a truth of the shape; only a whole scene may lack it."""
-    kinds = ["json", *(["shape.npz"] if solid else [])]
-    for index, view in enumerate(views):
+def _check_members(data: bytes, file: ObjectFile) -> None:
+    """data: the tar. There must be a truth of the shape; only a whole scene may lack it."""
+    name, record = file.path.stem, file.record
+    kinds = ["json", *(["shape.npz"] if file.solid or not record.instances else [])]
+    for index, view in enumerate(record.views):
         own = ("png", "npz", SURROUNDINGS) if has_surroundings(view.drawn) else ("png", "npz")
         kinds += [f"{index:03d}.{kind}" for kind in own]
-    with tarfile.open(path) as archive:
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
         names = archive.getnames()
-    expected = {f"{path.stem}.{kind}" for kind in kinds}
+    expected = {f"{name}.{kind}" for kind in kinds}
     _require(expected <= set(names), f"it lacks {', '.join(sorted(expected - set(names)))}")
-    expected |= {f"{path.stem}.{kind}" for kind in _LATER} & set(names)
+    expected |= {f"{name}.{kind}" for kind in _LATER} & set(names)
     _require(sorted(names) == sorted(expected), "it holds what its record does not tell of, or something twice")
-    return names
 
 
 def _check_bounds(record: Record) -> None:
@@ -232,18 +254,23 @@ def _check_index(record: Record, place: int, view: RenderedView, points: NDArray
         _require((beyond <= reach + pixel[shown]).all(), f"{name}, index: {one.name} is where it is not")
 
 
-def _check_settings(folder: Path, names: Sequence[str], fingerprints: Mapping[str, Sequence[float]]) -> None:
+def _check_settings(folder: Path, places: Places, fingerprints: Mapping[str, Sequence[float]]) -> None:
     version = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))["version"]
     _require(version == VERSION, f"version {version}, not {VERSION}")
 
 
-def _check_splits(folder: Path, names: Sequence[str], fingerprints: Mapping[str, Sequence[float]]) -> None:
+def _check_splits(folder: Path, places: Places, fingerprints: Mapping[str, Sequence[float]]) -> None:
     assigned = splits.read(folder)
-    for name in names:
+    for name in places.own or places.all:
         _require(assigned.get(name) in SPLITS, f"{name} is in none of {', '.join(SPLITS)}")
-    gone = sorted(set(assigned) - set(names))
-    _require(not gone, f"{len(gone)} objects are in a split but not in objects/: {', '.join(gone[:3])}")
-    splits.check_no_leak({name: assigned[name] for name in fingerprints}, fingerprints)
+    gone = sorted(set(assigned) - set(places.all))
+    lost = bool(places.damaged)  # what cannot be read there is told of with the shard
+    _require(lost or not gone, f"{len(gone)} objects are in a split but not in the set: {', '.join(gone[:3])}")
+    splits.check_no_leak({name: assigned[name] for name in fingerprints if name in assigned}, fingerprints)
+
+
+def _check_packing(folder: Path, places: Places, fingerprints: Mapping[str, Sequence[float]]) -> None:
+    shards.check(folder, places)
 
 
 def _require(good: bool | np.bool_, why: str) -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..errors import DatasetError
 from ..work import Progress, Work
 from . import passes, splits
+from .places import Place, find
 from .records import ObjectFile
 
 _EMPTY = 16  # pixels: training leaves out an object with a view that shows fewer
@@ -24,7 +25,7 @@ Row = tuple[str, list[NDArray[np.floating]]]
 class Inspection:
     """What was found.
 
-    kinds: of views. sizes: of pictures, (width, height). longest: longest sides, metres. problems: by object.
+    kinds: of views. sizes: of pictures, (width, height). longest: longest sides, metres. problems: by object, or file.
     families: of objects, and of the instances of whole scenes.
     rows: label and pictures of some objects, for a contact sheet: views, then normals and object coordinates of the
         last of them.
@@ -46,30 +47,28 @@ def inspect(folder: Path, shown: int) -> Work[Inspection]:
     Raises:
         DatasetError: there is no training set.
     """
-    paths = sorted((folder / "objects").glob("*.tar"))
-    if not paths:
-        raise DatasetError(f"{folder} holds no training set: there is no object in {folder / 'objects'}")
-    found = Inspection(skipped=_skipped(folder))
+    places = find(folder)
+    found = Inspection(skipped=_skipped(folder), problems={path.name: why for path, why in places.damaged.items()})
     assigned = _splits(folder, found)
     usual: dict[str, tuple[str, ...]] = {}
-    pick = {round(i) for i in np.linspace(0, len(paths) - 1, min(shown, len(paths)))}
-    for index, path in enumerate(paths):
-        yield Progress(index / len(paths), path.stem)
-        found.splits[assigned.get(path.stem, "none")] += 1
+    pick = {round(i) for i in np.linspace(0, len(places.all) - 1, min(shown, len(places.all)))}
+    for index, (name, place) in enumerate(places.all.items()):
+        yield Progress(index / len(places.all), name)
+        found.splits[assigned.get(name, "none")] += 1
         try:
-            usual[path.stem] = _inspect_object(path, found, index in pick)
+            usual[name] = _inspect_object(place, found, index in pick)
         except DatasetError as error:
-            found.problems[path.stem] = str(error)
+            found.problems[name] = str(error)
     if usual:
         _compare(usual, found)
-    for name in sorted(set(assigned) - {path.stem for path in paths}):
+    for name in sorted(set(assigned) - set(places.all)):
         found.problems[name] = "it is in a split, but its file is missing"
     return found
 
 
-def _inspect_object(path: Path, found: Inspection, shown: bool) -> tuple[str, ...]:
+def _inspect_object(place: Place, found: Inspection, shown: bool) -> tuple[str, ...]:
     """Count one object and return the kinds of its views."""
-    file = ObjectFile(path)
+    file = place.open()
     record = file.record
     found.families.update([one.family for one in record.instances] or [record.family])
     found.longest.append(float(np.ptp(record.bounds, axis=0).max()))

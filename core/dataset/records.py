@@ -170,47 +170,58 @@ def write_object(
     return target
 
 
-def read_record(path: Path) -> Record:
+def read_record(path: Path, file: Path | None = None, start: int = 0) -> Record:
     """The record of an object's file, without reading the rest of it.
+
+    Args:
+        file: where it is if that is a shard, and the byte at which it starts there.
 
     Raises:
         DatasetError: it is missing, damaged, or of another version.
     """
-    with _read(f"{path} is not a whole object of a training set"), tarfile.open(path) as archive:
-        return _from_json(json.load(archive.extractfile(f"{path.stem}.json")))  # type: ignore[arg-type]
+    with _read(f"{path} is not a whole object of a training set"), (file or path).open("rb") as stream:
+        stream.seek(start)
+        with tarfile.open(fileobj=stream) as archive:
+            stored = next((archive.extractfile(m) for m in archive if m.name == f"{path.stem}.json"), None)
+            if stored is None:
+                raise ValueError(f"it lacks {path.stem}.json")
+            return _from_json(json.load(stored))
 
 
 class ObjectFile:
     """An object's file, open for reading its parts.
 
     Args:
-        path: the file. parts: its members by their kinds, if they have been read from elsewhere.
+        path: the file. parts: its members by their kinds, or all of its bytes, if they have been read from elsewhere.
+
+    Attributes:
+        parts: its members by their kinds. record: see :class:`Record`.
 
     Raises:
         DatasetError: it is missing, damaged, or of another version. Reading a part raises it too.
     """
 
-    def __init__(self, path: Path, parts: Mapping[str, bytes] | None = None) -> None:
+    def __init__(self, path: Path, parts: Mapping[str, bytes] | bytes | None = None) -> None:
         self.path = path
         with _read(f"{path} is not a whole object of a training set"):
-            if parts is None:
-                with tarfile.open(path) as archive:
+            if parts is None or isinstance(parts, bytes):
+                with tarfile.open(path, fileobj=None if parts is None else io.BytesIO(parts)) as archive:
                     members = [
                         (m.name.removeprefix(f"{path.stem}."), archive.extractfile(m)) for m in archive if m.isfile()
                     ]
                     parts = {kind: stored.read() for kind, stored in members}  # type: ignore[union-attr]
-            self._parts = parts
+            self.parts = parts
             self.record = _from_json(json.loads(self.part("json")))
 
     @property
     def solid(self) -> bool:
         """Whether it has the ground truth of :meth:`shape`; a whole scene may have none."""
-        return "shape.npz" in self._parts
+        return "shape.npz" in self.parts
 
     def shape(self) -> Shape:
         """The ground truth."""
         data = self.arrays("shape.npz")
-        surface = self.arrays("surface.npz") if "surface.npz" in self._parts else {}
+        surface = self.arrays("surface.npz") if "surface.npz" in self.parts else {}
         with _read(f"{self.path}: shape.npz is damaged"):
             bits = {k: np.unpackbits(data[f"{k}_inside"], count=len(data[k])).astype(bool) for k in ("uniform", "near")}
             return Shape(
@@ -223,7 +234,7 @@ class ObjectFile:
     def mesh(self) -> MeshArrays | None:
         """The object's triangles as they were found, world space; None in sets made before they were stored, and of
         scenes in which something moves."""
-        if "mesh.npz" not in self._parts:
+        if "mesh.npz" not in self.parts:
             return None
         data = self.arrays("mesh.npz")
         with _read(f"{self.path}: mesh.npz is damaged"):
@@ -236,7 +247,7 @@ class ObjectFile:
     def surroundings(self, index: int) -> NDArray[np.uint8] | None:
         """What is behind and before the object in view ``index``, see :class:`RenderedView`; None if nothing is."""
         kind = f"{index:03d}.{SURROUNDINGS}"
-        return self._picture(kind) if kind in self._parts else None
+        return self._picture(kind) if kind in self.parts else None
 
     def view(self, index: int) -> RenderedView:
         """All of view ``index``."""
@@ -264,9 +275,9 @@ class ObjectFile:
         Raises:
             DatasetError: there is none.
         """
-        if kind not in self._parts:
+        if kind not in self.parts:
             raise DatasetError(f"{self.path} lacks {self.path.stem}.{kind}")
-        return self._parts[kind]
+        return self.parts[kind]
 
 
 @contextmanager

@@ -14,9 +14,11 @@ from pathlib import Path
 from ..errors import DatasetError
 from ..work import Progress, Work
 from . import output, splits
+from .places import Places, read_end
 from .records import ObjectFile
 
 _PACKED = "splits.json"  # beside the shards: which objects they hold
+AGAIN = "run maquette dataset pack again"
 
 
 def pack(folder: Path, size: int) -> Work[list[Path]]:
@@ -55,7 +57,7 @@ def files(folder: Path, split: str) -> list[Path]:
     if found and packed.is_file():
         kept = {name for name, own in splits.read(packed.parent).items() if own == split}
         if kept != set(names):
-            raise DatasetError(f"{folder} has changed since it was packed: run maquette dataset pack again")
+            raise DatasetError(f"{folder} has changed since it was packed: {AGAIN}")
     if not found:
         found = [folder / "objects" / f"{name}.tar" for name in names]
     if not found:
@@ -75,8 +77,29 @@ def objects(path: Path) -> Iterator[ObjectFile]:
             for name, own in groupby(members, key=lambda member: member[0][0]):
                 parts = {kind: stored.read() for (_, _, kind), stored in own}  # type: ignore[union-attr]
                 yield ObjectFile(path.with_name(f"{name}.tar"), parts)
+            read_end(archive)
     except (OSError, tarfile.TarError, EOFError) as error:
         raise DatasetError(f"{path} is not a whole file of a training set: {error}") from error
+
+
+def check(folder: Path, places: Places) -> None:
+    """See that the shards in ``folder`` hold the objects of the set, each once and by its split.
+
+    Raises:
+        DatasetError: the first thing that is wrong.
+    """
+    packed = splits.read(folder / "shards")
+    gone = sorted(set(packed) - set(places.packed))
+    changed = sorted({name for name, _ in packed.items() ^ splits.read(folder).items()})
+    if not packed:
+        raise DatasetError(f"they were not written to the end: {AGAIN}")
+    if gone:
+        raise DatasetError(f"{len(gone)} objects are in no shard that can be read: {', '.join(gone[:3])}")
+    if changed:
+        raise DatasetError(f"the set has changed since it was packed ({', '.join(changed[:3])}): {AGAIN}")
+    for name, (place, *others) in places.packed.items():
+        if others or not place.file.name.startswith(f"{packed.get(name)}-"):
+            raise DatasetError(f"{name} is in several shards, or in one of another split, or in no split: {AGAIN}")
 
 
 def _write(path: Path, sources: Sequence[Path]) -> None:

@@ -14,8 +14,8 @@ from ..errors import DatasetError
 
 # Families of our own generators that no training ever sees, for the test of what was not learned by heart.
 HELD_OUT_FAMILIES = frozenset({"hat", "teapot", "rocket"})
-_SAME = 0.01
-_FINGERPRINT = 10  # numbers
+_SAME = 0.001
+_OLDER = 10  # numbers of the fingerprints of older sets, which change when an object is turned
 
 
 def assign(fingerprints: Mapping[str, Sequence[float]], families: Mapping[str, str]) -> dict[str, str]:
@@ -39,13 +39,19 @@ def chance(name: str) -> bytes:
 
 
 def groups(fingerprints: Mapping[str, Sequence[float]]) -> list[list[str]]:
-    """Objects whose fingerprints (see ``truth``) differ by at most a hundredth in every number, together.
+    """Objects whose fingerprints (see ``fingerprint``) differ by at most a thousandth in every number, together.
 
-    Also where one is the other at another scale, mirrored along an axis or turned by quarters.
+    So one may be the other at another place, scale or turn, mirrored, or of other triangles. A set that was begun
+    with older fingerprints and gone on with has two kinds, which cannot be compared with each other.
     """
-    if not fingerprints:
-        return []
-    names = sorted(fingerprints)
+    kinds: dict[int, list[str]] = {}
+    for name in sorted(fingerprints):
+        kinds.setdefault(len(fingerprints[name]), []).append(name)
+    return sorted(group for names in kinds.values() for group in _alike(names, fingerprints))
+
+
+def _alike(names: Sequence[str], fingerprints: Mapping[str, Sequence[float]]) -> list[list[str]]:
+    """Groups of ``names``, whose fingerprints have as many numbers."""
     table = _unturned(np.array([fingerprints[name] for name in names]).reshape(len(names), -1))
     order = np.argsort(table[:, 0], kind="stable")
     leader = list(range(len(names)))
@@ -63,17 +69,17 @@ def groups(fingerprints: Mapping[str, Sequence[float]]) -> list[list[str]]:
     together: dict[int, list[str]] = {}
     for i, name in enumerate(names):
         together.setdefault(find(i), []).append(name)
-    return sorted(together.values())
+    return list(together.values())
 
 
 def _unturned(table: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Fingerprints (N, 10) as they are whichever way the axes of an object lie: what is along the axes, sorted.
+    """Those of older sets (N, 10) as they are whichever way the axes of an object lie: what is along the axes, sorted.
 
-    Sorting takes numbers that differ by little to numbers that differ by no more, so copies stay as near as they were.
+    These were compared to a hundredth.
     """
-    if table.shape[1] != _FINGERPRINT:
+    if table.shape[1] != _OLDER:
         return table
-    sides, area, middle, spread = np.split(table, (3, 4, 7), axis=1)
+    sides, area, middle, spread = np.split(table / 10, (3, 4, 7), axis=1)
     return np.concatenate((np.sort(sides), area, np.sort(np.abs(middle)), np.sort(spread)), axis=1)
 
 

@@ -68,20 +68,3 @@ def sample(mesh: MeshArrays, points: int, rng: np.random.Generator) -> Samples:
     spread = np.array(_NEAR)[rng.integers(0, len(_NEAR), points)] * size
     near = surface[pick] + rng.normal(size=(points, 3)) * spread[:, None]
     return Samples(solid, uniform, near, surface.astype(np.float32), normals.astype(np.float32))
-
-
-def fingerprint(mesh: MeshArrays) -> tuple[float, ...]:
-    """Ten numbers that a copy under another name or colour shares: proportions, area, centre and spread of the surface.
-
-    All in longest sides, along the fixed axes: 3 extents, the area, 3 of the centre, 3 of the spread.
-    """
-    corners = mesh.vertices.astype(float)[mesh.triangles()]
-    low, high = mesh.vertices.min(0).astype(float), mesh.vertices.max(0).astype(float)
-    size = (high - low).max()
-    corners = (corners - (low + high) / 2) / size
-    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1) / 2
-    weight = (area / area.sum())[:, None]
-    mean = (weight * corners.mean(1)).sum(0)
-    square = (weight * ((corners**2).sum(1) + corners.sum(1) ** 2) / 12).sum(0)
-    values = (*(high - low) / size, area.sum() / 4, *mean, *np.sqrt(np.maximum(square - mean**2, 0)))
-    return tuple(round(float(value), 4) for value in values)

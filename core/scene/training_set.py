@@ -17,6 +17,7 @@ import numpy as np
 
 from ..arrays import MeshArrays
 from ..dataset import output, rigs, splits, truth, viewpoints
+from ..dataset.fingerprint import fingerprint
 from ..dataset.randomisation import Randomisation, described
 from ..dataset.records import VERSION, Record, Shape, ViewRecord, read_record
 from ..dataset.rigs import Rig
@@ -45,6 +46,7 @@ class Settings:
     shard: (index, count): make every count-th object only, or view of a whole scene, so that processes share a set.
     threads: of the renderer, 0 for all cores. hdri: folder of light domes, None for those that Blender ships.
     random: what else is drawn.
+    classes_from, class_property: of objects of the scene, see ``families.family_of``.
     strict: an object that cannot be used stops the run, instead of being skipped.
     """
 
@@ -59,6 +61,8 @@ class Settings:
     threads: int = 0
     hdri: Path | None = None
     random: Randomisation = field(default_factory=Randomisation)
+    classes_from: str = 'PROPERTY'
+    class_property: str = "maquette_family"
     strict: bool = False
 
 
@@ -193,7 +197,6 @@ class _Posed:
     mesh: MeshArrays
     bounds: np.ndarray
     samples: truth.Samples
-    fingerprint: tuple[float, ...]
     views: list[ViewRecord]
     drawn: Mapping[str, Any]
     rng: np.random.Generator
@@ -212,13 +215,11 @@ def _posed(
             raise MeshError(f"It has {len(mesh.triangles()):,} triangles, more than {settings.most_triangles:,}")
         bounds = np.stack((mesh.vertices.min(0), mesh.vertices.max(0))).astype(float)
         samples = truth.sample(mesh, settings.points, rng)
-        # a copy under another name is turned otherwise
-        fingerprint = truth.fingerprint(mesh if random.turn == "none" else importing.world_triangles(given))
         stage.show(objects)
         try:
             fault = stage.sight(samples.surface, samples.surface_normals).fault
             views = viewpoints.draw(settings.cameras, mesh.vertices, settings.size, rng, fault, of_scene)
-            yield _Posed(mesh, bounds, samples, fingerprint, views, drawn, rng)
+            yield _Posed(mesh, bounds, samples, views, drawn, rng)
         finally:
             stage.show(())
 
@@ -241,7 +242,7 @@ def _render_object(
             lit.append((light, scenery))
             told.append(replace(view, drawn={**view.drawn, "light": described(light), **around}))
         record = Record(
-            source.name, source.origin, source.family, posed.bounds, posed.fingerprint, tuple(told),
+            source.name, source.origin, source.family, posed.bounds, fingerprint(posed.mesh), tuple(told),
             more={"drawn": posed.drawn} if posed.drawn else {},
         )  # fmt: skip
         with Spool(folder, record) as views:
@@ -290,18 +291,26 @@ def prepare(folder: Path, settings: Settings, whole: object = None) -> None:
     kept = {key: value for key, value in asdict(settings).items() if key not in _NOT_THE_SET}
     kept |= {"whole_scene": asdict(whole)} if whole else {}  # type: ignore[call-overload]
     kept = {"version": VERSION, **json.loads(json.dumps(kept, default=str))}
-    usual = json.loads(json.dumps(asdict(Randomisation()), default=str))
     path = folder / "dataset.json"
     try:
         (folder / "objects").mkdir(parents=True, exist_ok=True)
         output.sweep(folder)
         if path.exists():
-            if {"random": usual, "denoise": False, **json.loads(path.read_text(encoding="utf-8"))} != kept:
+            if _told(path) != kept:
                 raise DatasetError(f"{folder} holds a set made with other settings: choose another folder")
         else:
             output.write_json(path, kept)
     except OSError as error:
         raise OutputError(f"{folder} cannot be written: {error.strerror}") from error
+
+
+def _told(path: Path) -> dict[str, Any]:
+    """The settings in ``path``, and those that older sets tell of elsewhere or not at all."""
+    usual = json.loads(json.dumps(asdict(Settings()), default=str))
+    told = json.loads(path.read_text(encoding="utf-8"))
+    whole, classes = told.get("whole_scene", {}), ("classes_from", "class_property")
+    moved = {key: whole.pop(key) for key in classes if key in whole}
+    return {**{key: usual[key] for key in ("random", "denoise", *classes)}, **moved, **told}
 
 
 def write_splits(folder: Path) -> dict[str, str]:

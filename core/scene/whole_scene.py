@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from ..arrays import MeshArrays
 from ..cameras import Camera
 from ..dataset import passes, viewpoints
+from ..dataset.fingerprint import fingerprint
 from ..dataset.records import Record, Shape, ViewRecord
 from ..dataset.rigs import OF_SCENE, Rig
-from ..dataset.truth import fingerprint, sample
+from ..dataset.truth import sample
 from ..errors import DatasetError, MeshError, SceneError
 from ..work import Progress, Work
 from . import training_set
@@ -36,12 +37,9 @@ _MOST_TRIANGLES = 20_000  # beyond it the truth of the shape takes minutes
 class WholeScene:
     """How to render a whole scene.
 
-    classes_from, class_property: see ``families.family_of``.
     world: whether the scene's world is seen behind the objects; else the pictures are clear there.
     """
 
-    classes_from: str = 'PROPERTY'
-    class_property: str = "maquette_family"
     world: bool = False
 
 
@@ -91,7 +89,7 @@ def render_whole_scene(
         for frame in frames:
             snapshots.append(_sharing(stage.read(frame), snapshots))
             yield Progress(0.1 * len(snapshots) / len(frames), f"{name}: frame {frame}")
-        found = instances_of(snapshots, whole.classes_from, whole.class_property)
+        found = instances_of(snapshots, settings.classes_from, settings.class_property)
         mesh = _joined(snapshots[0])
         sights = _sights(stage, snapshots, mesh, settings, rng)
         still = bool(len(mesh.faces)) and not _stirs(found, snapshots)

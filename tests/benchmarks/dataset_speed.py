@@ -48,8 +48,8 @@ def compare(arguments, clock):
     import bpy
     from maquette.core.commands import quiet
     from maquette.core.dataset import viewpoints
+    from maquette.core.dataset.fingerprint import fingerprint
     from maquette.core.dataset.records import Record, write_object
-    from maquette.core.dataset.truth import fingerprint
     from maquette.core.scene import training_set
     from maquette.core.scene.environments import hdri_files
     from maquette.core.scene.importing import world_triangles

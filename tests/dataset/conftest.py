@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -92,3 +93,13 @@ def ellipsoids(tmp_path_factory):
 def own(ellipsoids, tmp_path):
     """A copy of the set, to be damaged."""
     return shutil.copytree(ellipsoids, tmp_path / "own")
+
+
+@pytest.fixture
+def bop_toolkit(monkeypatch):
+    """BOP's toolkit, its modules inout and misc, from a package that carries them; the numpy of their day had float."""
+    pytest.importorskip("easydatasettobop", reason="make setup installs it without what it asks for")
+    monkeypatch.setattr(np, "float", float, raising=False)
+    from easydatasettobop.bop_dataset_utils import inout, misc
+
+    return SimpleNamespace(inout=inout, misc=misc)

@@ -116,6 +116,7 @@ def test_a_flipped_bit(own, kind):
 def test_no_wrong_byte_is_a_surprise(own):
     """Each is told of or, in a time stamp or in what only fills up, harmless: nothing else is raised."""
     from maquette.core.dataset.checking import check_object
+    from maquette.core.dataset.places import Place
 
     path, rng, found = own / "objects/egg.tar", np.random.default_rng(0), 0
     whole = path.read_bytes()
@@ -124,7 +125,7 @@ def test_no_wrong_byte_is_a_surprise(own):
         data[place] = rng.integers(256)
         path.write_bytes(data)
         try:
-            check_object(path)
+            check_object(Place(path))
         except (DatasetError, ValueError, KeyError, TypeError):
             found += 1
     assert found > 110

@@ -144,30 +144,35 @@ def test_coco_has_each_instance_with_its_family(scene, export):
         np.testing.assert_array_equal(decoded, view.index)
 
 
-def test_bop_poses_put_each_model_on_its_mask(scene, export):
+def test_bop_poses_put_each_model_on_its_mask(scene, export, bop_toolkit):
     out = export("bop")
     folder = out / "test/000001"
-    cameras, poses, infos = (json.loads((folder / f"scene_{n}.json").read_text()) for n in ("camera", "gt", "gt_info"))
-    models = json.loads((out / "models/models_info.json").read_text())
+    inout = bop_toolkit.inout
+    cameras, poses = (
+        inout.load_scene_camera(folder / "scene_camera.json"),
+        inout.load_scene_gt(folder / "scene_gt.json"),
+    )
+    infos, models = (
+        inout.load_json(out / path, True) for path in (folder / "scene_gt_info.json", "models/models_info.json")
+    )
     file = room(scene)
-    assert sorted(models) == ["2", "3"] and not (folder / "mask").exists()
+    assert sorted(models) == [2, 3] and not (folder / "mask").exists()
     for key, camera in cameras.items():
-        view = file.view(int(key))
+        view = file.view(key)
         assert [pose["obj_id"] for pose in poses[key]] == [2, 2, 3]  # copies are one object
         for number, (pose, info, one) in enumerate(zip(poses[key], infos[key], THINGS, strict=True)):
-            mask = np.asarray(Image.open(folder / f"mask_visib/{int(key):06d}_{number:06d}.png")) > 0
+            mask = np.asarray(Image.open(folder / f"mask_visib/{key:06d}_{number:06d}.png")) > 0
             np.testing.assert_array_equal(mask, view.index == number + 1)
             assert info["px_count_visib"] == mask.sum()
-            depth = np.asarray(Image.open(folder / f"depth/{int(key):06d}.png")) * camera["depth_scale"]
+            depth = np.asarray(Image.open(folder / f"depth/{key:06d}.png")) * camera["depth_scale"]
             rows, columns = np.nonzero(mask)
             pixels = np.stack((columns, rows, np.ones_like(rows)), axis=1)
-            local = pixels @ np.linalg.inv(np.reshape(camera["cam_K"], (3, 3))).T * depth[rows, columns, None]
-            points = (local - pose["cam_t_m2c"]) @ np.reshape(pose["cam_R_m2c"], (3, 3))
+            local = pixels @ np.linalg.inv(camera["cam_K"]).T * depth[rows, columns, None]
+            points = (local - pose["cam_t_m2c"].T) @ pose["cam_R_m2c"]
             np.testing.assert_allclose(np.linalg.norm(points / (1000 * one[1]), axis=1), 1, atol=2e-3)
-    for number, half in (("2", EGG), ("3", BALL)):
-        text = (out / f"models/obj_{int(number):06d}.ply").read_text().partition("end_header\n")[2]
-        vertices = np.array([line.split() for line in text.splitlines()], float)
-        np.testing.assert_allclose(np.linalg.norm(vertices[:, :3] / (1000 * half), axis=1), 1, atol=2e-3)
+    for number, half in ((2, EGG), (3, BALL)):
+        vertices = inout.load_ply(out / f"models/obj_{number:06d}.ply")["pts"]
+        np.testing.assert_allclose(np.linalg.norm(vertices / (1000 * half), axis=1), 1, atol=2e-3)
         assert models[number]["size_y"] == pytest.approx(2000 * half[1])
     targets = json.loads((out / "test_targets_bop19.json").read_text())
     assert [(t["im_id"], t["obj_id"], t["inst_count"]) for t in targets] == [

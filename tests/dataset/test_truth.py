@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from maquette.core.arrays import MeshArrays
 from maquette.core.dataset.checking import check_object
+from maquette.core.dataset.places import Place
 from maquette.core.dataset.records import ObjectFile, write_object
 from maquette.core.dataset.sightings import sighted
 from maquette.core.dataset.truth import sample
@@ -38,7 +39,7 @@ def parts(own):
 def test_what_is_written_is_read(parts):
     folder, _, shape, _, mesh = parts
     path = write_object(*parts)
-    check_object(path)
+    check_object(Place(path))
     file = ObjectFile(path)
     for name in ("uniform_distance", "near_distance", "surface_colour", "surface_seen"):
         np.testing.assert_array_equal(getattr(file.shape(), name), getattr(shape, name))
@@ -78,7 +79,7 @@ def test_what_is_wrong_is_told(parts, change, why):
     folder, record, shape, views, mesh = parts
     shape, mesh = change(shape, mesh)
     with pytest.raises(DatasetError, match=why):
-        check_object(write_object(folder, record, shape, views, mesh))
+        check_object(Place(write_object(folder, record, shape, views, mesh)))
 
 
 def test_truth_of_a_box():

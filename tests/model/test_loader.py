@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from maquette.core.dataset.places import find
 from maquette.core.dataset.records import Instance, ObjectFile, write_object
 from maquette.core.dataset.shards import pack
 from maquette.core.errors import DatasetError
@@ -115,6 +116,16 @@ def test_a_damaged_file_is_told_by_name(dataset, tmp_path):
         names(TrainingStream(folder, "train"))
     with pytest.raises(DatasetError, match="'nothing'"):
         TrainingStream(folder, "nothing")
+
+
+def test_nothing_is_lost_behind_a_damaged_header(packed, tmp_path):
+    folder = shutil.copytree(packed, tmp_path / "set")
+    place = find(folder).packed["e00"][0]
+    data = bytearray(place.file.read_bytes())
+    data[place.start + 150] ^= 1  # of its checksum
+    place.file.write_bytes(data)
+    with pytest.raises(DatasetError, match=r"train-00000\d\.tar is not a whole file"):
+        names(TrainingStream(folder, "train"))
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """``maquette dataset inspect``, ``check`` and ``export`` as they are typed."""
 
+import shutil
+
 import numpy as np
 import pytest
 from maquette.core.cameras import orthographic, perspective
@@ -46,6 +48,19 @@ def test_check(maquette, capsys, tiny_set):
     path.write_bytes(path.read_bytes()[:5000])
     assert maquette("dataset", "check", tiny_set) == 1
     assert capsys.readouterr().out.startswith(f"{path}: ")
+
+
+def test_a_set_of_shards_alone(maquette, capsys, tiny_set, tmp_path):
+    assert maquette("dataset", "pack", tiny_set) == 0
+    shutil.rmtree(tiny_set / "objects")
+    assert maquette("dataset", "check", tiny_set) == 0
+    assert maquette("dataset", "inspect", tiny_set, "-o", tmp_path / "sheet.png") == 0
+    assert "1 objects, 2 views" in capsys.readouterr().out and (tmp_path / "sheet.png").is_file()
+    assert maquette("dataset", "export", tiny_set, tmp_path / "out", "--format", "nerf") == 0
+    path = tiny_set / "shards/train-000000.tar"
+    path.write_bytes(path.read_bytes()[:5000])
+    assert maquette("dataset", "check", tiny_set) == 1
+    assert f"{path}: is not a whole file" in capsys.readouterr().out
 
 
 def test_inspect(maquette, capsys, tiny_set, tmp_path):

@@ -148,6 +148,13 @@ def test_the_class_is_told_by_collection_material_or_property(addon, tmp_path, b
     how = {"size": 16, "samples": 1, "cameras": "sides:front", "points": 512}
     assert bpy.ops.maquette.render_dataset(folder=str(tmp_path), source='SELECTED', **how, **by) == {'FINISHED'}
     assert read_record(tmp_path / "objects/Suzanne.tar").family == family
+    told = json.loads((tmp_path / "dataset.json").read_text())
+    assert {"classes_from": 'PROPERTY', "class_property": "maquette_family", **by}.items() <= told.items()
+    with pytest.raises(RuntimeError, match="made with other settings"):
+        bpy.ops.maquette.render_dataset(folder=str(tmp_path), source='SELECTED', **how, classes_from='COLLECTION')
+    older = {key: value for key, value in told.items() if not key.startswith("class")}
+    (tmp_path / "dataset.json").write_text(json.dumps(older if not by else told))
+    assert bpy.ops.maquette.render_dataset(folder=str(tmp_path), source='SELECTED', **how, **by) == {'FINISHED'}
 
 
 def test_nothing_selected_is_said(addon, tmp_path):

@@ -1,5 +1,6 @@
 """A whole scene against what Blender's own ray casting and the cameras say; and the scene as before."""
 
+import json
 import shutil
 
 import bpy
@@ -336,6 +337,19 @@ def test_processes_share_the_views(scene, tmp_path):
     done = [run_to_end(render(tmp_path / "parts", cameras="scene sides:front,top", shard=(i, 2))) for i in (1, 0)]
     assert [summary.written for summary in done] == [0, 1]
     assert_same(ObjectFile(next((tmp_path / "parts/objects").glob("*.tar"))), whole)
+
+
+def test_older_sets_which_tell_of_the_classes_elsewhere_are_gone_on_with(scene, tmp_path):
+    made(tmp_path)
+    path = tmp_path / "dataset.json"
+    told = json.loads(path.read_text())
+    told["whole_scene"] |= {key: told.pop(key) for key in ("classes_from", "class_property")}
+    path.write_text(json.dumps(told))
+    assert run_to_end(render(tmp_path)).found == 1
+    told["whole_scene"]["classes_from"] = 'MATERIAL'
+    path.write_text(json.dumps(told))
+    with pytest.raises(DatasetError, match="made with other settings"):
+        run_to_end(render(tmp_path))
 
 
 def test_is_not_randomised(tmp_path, scene):

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from ...errors import DatasetError
 from .. import passes, splits
-from ..records import ObjectFile, RenderedView, read_record
+from ..places import Place, find
+from ..records import ObjectFile, RenderedView
 
 
 @dataclass(frozen=True)
@@ -44,35 +45,31 @@ class Item:
 class Selection:
     """Objects of a training set, read one at a time. splits: of every object of the set. names: of those chosen.
 
-    cut_out: see :class:`Item`.
+    places: where the objects of the set lie. cut_out: see :class:`Item`.
     """
 
     folder: Path
     splits: Mapping[str, str]
     names: tuple[str, ...]
+    places: Mapping[str, Place]
     cut_out: bool = False
 
     def __iter__(self) -> Iterator[Item]:
         numbers = {name: number for number, name in enumerate(sorted(self.splits), 1)}
         for name in self.names:
-            yield Item(numbers[name], self.splits[name], ObjectFile(self._path(name)), self.cut_out)
+            yield Item(numbers[name], self.splits[name], self.places[name].open(), self.cut_out)
 
     def families(self) -> list[str]:
         """Families of the whole set, sorted, so that exports of its parts agree about them."""
-        return sorted({family for name in self.splits for family in read_record(self._path(name)).families()})
+        return sorted({family for name in self.splits for family in self.places[name].record().families()})
 
     def shapes(self) -> dict[tuple[str, str], int]:
         """Number of each shape of the instances of whole scenes, by the scene's name and the shape's.
 
         They follow those of the objects and are of the whole set as well.
         """
-        found = {
-            (name, one.shape or one.name) for name in self.splits for one in read_record(self._path(name)).instances
-        }
+        found = {(name, one.shape or one.name) for name in self.splits for one in self.places[name].record().instances}
         return {key: number for number, key in enumerate(sorted(found), len(self.splits) + 1)}
-
-    def _path(self, name: str) -> Path:
-        return self.folder / "objects" / f"{name}.tar"
 
 
 def select(folder: Path, split: str | None = None, limit: int | None = None, cut_out: bool = False) -> Selection:
@@ -89,7 +86,12 @@ def select(folder: Path, split: str | None = None, limit: int | None = None, cut
     names.sort(key=splits.chance)
     if not names:
         raise DatasetError(f"{folder} holds no object of the split {split!r}" if split else f"{folder} holds no object")
-    return Selection(folder, assigned, tuple(sorted(names[:limit])), cut_out)
+    places = find(folder)
+    gone = sorted(set(assigned) - set(places.all))
+    if gone:
+        why = "; ".join(places.damaged.values()) or "its file is missing"
+        raise DatasetError(f"{folder}: {gone[0]} is in a split, but cannot be found: {why}")
+    return Selection(folder, assigned, tuple(sorted(names[:limit])), places.all, cut_out)
 
 
 def write_each(

@@ -1,0 +1,126 @@
+"""Where the objects of a training set lie: each in a file of its own, many in a shard, or both; read one way.
+
+The members of an object lie one after the other in a shard, so they are a tar by themselves.
+"""
+
+from __future__ import annotations
+
+import tarfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
+from pathlib import Path
+
+from ..errors import DatasetError
+from .records import ObjectFile, Record, read_record
+
+
+@dataclass(frozen=True)
+class Place:
+    """An object's file, or of a shard the bytes from ``start`` to ``end`` that are the object ``inside``."""
+
+    file: Path
+    inside: str = ""
+    start: int = 0
+    end: int = -1
+
+    @property
+    def name(self) -> str:
+        return self.inside or self.file.stem
+
+    @property
+    def path(self) -> Path:
+        """As it is told of: in a shard ``SHARD/NAME.tar``."""
+        return self.file / f"{self.inside}.tar" if self.inside else self.file
+
+    def read(self) -> bytes:
+        """The tar that the object is; in a shard without the empty blocks that end one.
+
+        Raises:
+            DatasetError: it cannot be read.
+        """
+        try:
+            with self.file.open("rb") as file:
+                file.seek(self.start)
+                return file.read(self.end - self.start if self.inside else -1)
+        except OSError as error:
+            raise DatasetError(f"{self.path} cannot be read: {error.strerror}") from error
+
+    def open(self) -> ObjectFile:
+        """The object, for reading its parts.
+
+        Raises:
+            DatasetError: it is missing, damaged, or of another version.
+        """
+        return ObjectFile(self.path, self.read())
+
+    def record(self) -> Record:
+        """The object's record, without reading the rest of it. Raises as :meth:`open`."""
+        return read_record(self.path, self.file, self.start)
+
+
+@dataclass(frozen=True)
+class Places:
+    """Of every object, in order of the names: its own file, and where it lies in shards. damaged: shards, and why."""
+
+    own: Mapping[str, Place]
+    packed: Mapping[str, tuple[Place, ...]]
+    damaged: Mapping[Path, str]
+
+    @cached_property
+    def all(self) -> dict[str, Place]:
+        """Where to read each object: its own file if there is one."""
+        found = {name: places[0] for name, places in self.packed.items()} | dict(self.own)
+        return dict(sorted(found.items()))
+
+
+def find(folder: Path) -> Places:
+    """The objects of the training set in ``folder``.
+
+    Raises:
+        DatasetError: there is none.
+    """
+    own = {path.stem: Place(path) for path in sorted((folder / "objects").glob("*.tar"))}
+    packed: dict[str, tuple[Place, ...]] = {}
+    damaged = {}
+    for shard in sorted((folder / "shards").glob("*.tar")):
+        try:
+            for place in _in_shard(shard):
+                packed[place.name] = (*packed.get(place.name, ()), place)
+        except DatasetError as error:
+            damaged[shard] = str(error)
+    if not own and not packed and not damaged:
+        raise DatasetError(f"{folder} holds no training set: there is no object in {folder / 'objects'} or in shards")
+    return Places(own, packed, damaged)
+
+
+def read_end(archive: tarfile.TarFile) -> int:
+    """Where the end of ``archive`` begins, all of whose members have been read.
+
+    Raises:
+        tarfile.ReadError: there is something else, such as a damaged header, which tarfile takes for the end.
+    """
+    end, stream = archive.offset, archive.fileobj
+    stream.seek(end)  # type: ignore[union-attr]
+    rest = stream.read()  # type: ignore[union-attr]
+    if len(rest) < 2 * tarfile.BLOCKSIZE or any(rest) or (end + len(rest)) % tarfile.RECORDSIZE:
+        raise tarfile.ReadError(f"it is damaged {end} bytes after its beginning")
+    return end
+
+
+def _in_shard(shard: Path) -> list[Place]:
+    """The objects of ``shard``, by the headers of its members alone.
+
+    Raises:
+        DatasetError: it cannot be read to its end.
+    """
+    try:
+        with tarfile.open(shard) as archive:
+            members = [(member.name.partition(".")[0], member.offset) for member in archive]
+            end = read_end(archive)
+    except (OSError, tarfile.TarError, EOFError) as error:
+        raise DatasetError(f"{shard} is not a whole file of a training set: {error}") from error
+    starts = [(name, next(own)[1]) for name, own in groupby(members, key=lambda member: member[0])]
+    ends = [start for _, start in starts[1:]] + [end]
+    return [Place(shard, name, start, stop) for (name, start), stop in zip(starts, ends, strict=True)]
