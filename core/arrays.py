@@ -17,11 +17,13 @@ class MeshArrays:
     vertices: (V, 3) float32, metres.
     faces: (F, 3) or (F, 4) int32 indices into ``vertices``, counter-clockwise seen from outside.
     colours: (V, 3) float32 sRGB in 0..1, one a vertex, or None.
+    confidence: (V,) float32 in 0..1, how likely the true surface is within 2 % of the longest side, or None.
     """
 
     vertices: NDArray[np.float32]
     faces: NDArray[np.int32]
     colours: NDArray[np.float32] | None = None
+    confidence: NDArray[np.float32] | None = None
 
     def triangles(self) -> NDArray[np.int32]:
         """The faces as triangles, (T, 3) int32; a quad becomes two."""

@@ -169,6 +169,14 @@ def area_normals(vertices: Points, triangles: Faces) -> Points:
     return np.cross(b - a, c - a)
 
 
+def vertex_normals(vertices: Points, triangles: Faces) -> Points:
+    """Unit normals (V, 3) of the vertices, the triangles' weighed by their area."""
+    normals = area_normals(vertices.astype(float), triangles)
+    corner, count = triangles.ravel(), len(vertices)
+    total = np.stack([np.bincount(corner, np.repeat(normals[:, k], 3), count) for k in range(3)], axis=1)
+    return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-300)
+
+
 def _survey(
     vertices: Points, triangles: Faces, points: Points, rays: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

@@ -66,8 +66,8 @@ def without_small_pieces(mesh: MeshArrays, fraction: float) -> MeshArrays:
     stays = kept[piece]
     number = np.cumsum(stays) - 1
     faces = number[mesh.faces[stays[mesh.faces[:, 0]]]].astype(np.int32)
-    colours = None if mesh.colours is None else mesh.colours[stays]
-    return replace(mesh, vertices=mesh.vertices[stays], faces=faces, colours=colours)
+    colours, sure = (values if values is None else values[stays] for values in (mesh.colours, mesh.confidence))
+    return replace(mesh, vertices=mesh.vertices[stays], faces=faces, colours=colours, confidence=sure)
 
 
 def pieces(mesh: MeshArrays) -> NDArray[np.int64]:

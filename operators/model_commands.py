@@ -65,9 +65,9 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("datasets", nargs="+", type=Path, help="training sets with splits")
     parser.add_argument("--split", default="test", choices=("train", "validation", "test"), help="(%(default)s)")
     parser.add_argument(
-        "--ask", default="standard", choices=("standard", "sides", "inputs"),
-        help="one free picture and one to four sides; or three to six sides; or pictures as if drawn, masks off "
-        "(%(default)s)",
+        "--ask", default="standard", choices=("standard", "sides", "inputs", "confidence"),
+        help="one free picture and one to four sides; three to six sides; pictures as if drawn, masks and poses off; "
+        "whether the confidence holds (%(default)s)",
     )  # fmt: skip
     parser.add_argument("--limit", type=int, help="judge this many objects (all)")
     parser.add_argument("--resolution", type=int, default=128, help="cells along a side (%(default)s)")
@@ -77,8 +77,14 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
 
 def _run_evaluate(arguments: argparse.Namespace) -> int:
     dependencies.require("torch")
-    from ..core.model import evaluation, questions
+    from ..core.model import evaluation, questions, reliability
 
+    if arguments.ask == "confidence":
+        judged = reliability.judge_confidence(
+            arguments.datasets, arguments.split, arguments.limit, arguments.resolution, arguments.weights
+        )
+        print(reliability.table(_told(judged, 60)))
+        return 0
     asked = {"standard": questions.QUESTIONS, "sides": questions.COUNTS, "inputs": questions.INPUTS}[arguments.ask]
     work = evaluation.evaluate(
         arguments.datasets, arguments.split, asked, limit=arguments.limit, resolution=arguments.resolution,

@@ -6,7 +6,9 @@ import bpy
 from bpy.types import Context, UILayout
 
 from ..core.cameras import SIDES
+from ..core.scene import meshes
 from ..operators import _work
+from ..operators.confidence import MAQUETTE_OT_show_confidence, has_confidence
 from ..operators.reconstruct import MAQUETTE_OT_reconstruct
 from .preferences import draw_missing
 from .progress import draw_progress
@@ -37,6 +39,9 @@ class MAQUETTE_PT_reconstruct(SidebarPanel, bpy.types.Panel):
             row.enabled = not missing and _has_picture(settings)
             row.scale_y = 1.4
             _fill(row.operator(MAQUETTE_OT_reconstruct.bl_idname, icon='MESH_MONKEY'), settings)
+        if has_confidence(context):
+            shown = meshes.HEAT in context.active_object.data.color_attributes
+            layout.operator(MAQUETTE_OT_show_confidence.bl_idname, icon='OVERLAY', depress=shown)
 
 
 def _has_picture(settings: bpy.types.PropertyGroup) -> bool:

@@ -103,6 +103,17 @@ def load_object(path: Path) -> TrainingObject | None:
     )  # fmt: skip
 
 
+def dense_surface(file: ObjectFile) -> NDArray[np.float64]:
+    """Points (P, 3) of the true surface: the samples of the record, and all that its views show."""
+    parts = [file.shape().surface.astype(float)]
+    for index in range(len(file.record.views)):
+        view = file.view(index)
+        rows, columns = np.nonzero((view.colour[..., 3] > 127) & (view.depth > 0))
+        pixels = np.stack((columns, rows), 1) + 0.5
+        parts.append(view.camera.unproject(pixels, view.depth[rows, columns].astype(float)))
+    return np.concatenate(parts)
+
+
 def object_frame(bounds: NDArray[np.float64]) -> NDArray[np.float64]:
     """Similarity (4, 4) from world space to the object's own frame, centred, its longest side 1. bounds: (2, 3)."""
     scale = 1 / float(np.ptp(bounds, axis=0).max())

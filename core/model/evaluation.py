@@ -84,8 +84,8 @@ def evaluate(
         DatasetError: a set is missing, damaged, leaks, or the split is empty.
     """
     network, _ = weights.load(weights_file)
-    files = _files(datasets, split, limit)
-    mean = MeanShape.of(_files(datasets, "train", 400))
+    files = some_files(datasets, split, limit)
+    mean = MeanShape.of(some_files(datasets, "train", 400))
     rows: list[tuple[str, str, str, Scores]] = []
     for index, path in enumerate(files):
         file = ObjectFile(path)
@@ -95,7 +95,7 @@ def evaluate(
                 judged = judge(file, question)
             except ImageError:  # a picture of it is empty: training leaves such objects out too
                 continue
-            mesh = yield from _answer(judged, network, resolution)
+            mesh = yield from answer(judged, network, resolution)
             rows.append((question.name, "Maquette", file.record.name, score(mesh, judged)))
             baselines: Mapping[str, Field] = {
                 "visual hull": lambda points, judged=judged: hull_cover(judged.views, points) - 0.5,
@@ -241,7 +241,8 @@ def _cells(points: Points, side: int) -> NDArray[np.int64]:
     return (i * side + j) * side + k
 
 
-def _answer(judged: Judged, network: weights.ReconstructionNetwork, resolution: int) -> Work[MeshArrays | None]:
+def answer(judged: Judged, network: weights.ReconstructionNetwork, resolution: int) -> Work[MeshArrays | None]:
+    """The model's mesh in the frame of ``judged``, None if it sees nothing solid."""
     try:
         if not judged.free:
             return (yield from reconstruct_views(judged.views, network, resolution))
@@ -266,7 +267,8 @@ def _surface(field: Field, resolution: int = 64) -> MeshArrays | None:
         return None
 
 
-def _files(datasets: Sequence[Path], split: str, limit: int | None) -> list[Path]:
+def some_files(datasets: Sequence[Path], split: str, limit: int | None) -> list[Path]:
+    """``limit`` files of the split, the same ones each time."""
     found = []
     for folder in datasets:
         names = splits.read(folder)

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from ..arrays import MeshArrays, View
 from ..silhouette import silhouette
-from ..solid import area_normals
+from ..solid import vertex_normals
 from ..work import Progress, Work
 from .framing import network_view
 from .metrics import iou, nearest
@@ -104,7 +104,9 @@ class _Target:
         index = np.flatnonzero(_within(pixels, edge))
         if not len(index):
             return torch.zeros(0, dtype=torch.long), torch.zeros(0, 2)
-        ahead, _ = self._camera.project(mesh.vertices[index] + 1e-4 * vertex_normals(mesh)[index])
+        ahead, _ = self._camera.project(
+            mesh.vertices[index] + 1e-4 * vertex_normals(mesh.vertices, mesh.triangles())[index]
+        )
         ours, theirs = _directed(pixels[index], ahead - pixels[index]), _directed(self._contour, self._facing)
         distance, closest = nearest(theirs, ours)
         near = distance < _FAR
@@ -172,16 +174,6 @@ def _within(pixels: NDArray[np.float64], edge: NDArray[np.float64], reach: int =
             near[(row + down).clip(0, _SIDE + 1), (column + across).clip(0, _SIDE + 1)] = True
     column, row = np.floor(pixels).astype(int).clip(-1, _SIDE).T + 1
     return near[row, column]
-
-
-def vertex_normals(mesh: MeshArrays) -> NDArray[np.float64]:
-    """Unit normals (V, 3), the faces' by their area."""
-    triangles = mesh.triangles()
-    normals = area_normals(mesh.vertices.astype(float), triangles)
-    total = np.stack(
-        [np.bincount(triangles.ravel(), np.repeat(normals[:, k], 3), len(mesh.vertices)) for k in range(3)], axis=1
-    )
-    return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)
 
 
 def _averaging(mesh: MeshArrays) -> Tensor:

@@ -20,6 +20,7 @@ from ..sheet import bounding_box, fit_cameras
 from ..surface import smoothed, surface_nets, without_small_pieces
 from ..work import Progress, Work
 from . import weights
+from .confidence import calibrated, steepness
 from .framing import despeckled, free_camera, network_view, turned_upright
 from .network import BOUND, Features, ReconstructionNetwork
 from .projection import camera_matrix
@@ -118,9 +119,11 @@ def reconstruct_views(views: Sequence[View], network: ReconstructionNetwork, res
     colours = []
     chunks = np.array_split(mesh.vertices, max(1, len(mesh.vertices) // CHUNK))
     for index, chunk in enumerate(chunks):
-        yield Progress(0.8 + 0.2 * index / len(chunks), "Coloring")
+        yield Progress(0.8 + 0.15 * index / len(chunks), "Coloring")
         colours.append(_colour(network, features, chunk))
-    return replace(mesh, vertices=mesh.vertices / np.float32(room), colours=np.concatenate(colours))
+    steep = yield from _within(steepness(field, mesh), 0.95, 1.0, "Weighing")
+    sure = calibrated(steep, network.curve(features))
+    return replace(mesh, vertices=mesh.vertices / np.float32(room), colours=np.concatenate(colours), confidence=sure)
 
 
 def _field(views: Sequence[View], network: ReconstructionNetwork) -> Work[tuple[Features, SilhouetteField, float]]:

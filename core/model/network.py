@@ -161,6 +161,7 @@ class ReconstructionNetwork(nn.Module):
         self.own_colour = nn.Linear(config.hidden, 4)  # colour, and how far to trust it
         self.trust = nn.Linear(2 * config.hidden, 1)
         self.register_buffer("levels", torch.zeros(4))  # the logit that counts as the surface, by the number of views
+        self.register_buffer("curves", torch.tensor((1.0, 0.0)).repeat(5, 1))  # of the confidence
         self.encoder.to(memory_format=torch.channels_last)
         self.volume.to(memory_format=torch.channels_last_3d)
 
@@ -190,8 +191,16 @@ class ReconstructionNetwork(nn.Module):
 
     def occupancy(self, features: Features, points: Tensor) -> Tensor:
         """Logits (B, P) at ``points`` (B, P, 3) within the volume; above zero is inside."""
-        logits = self.occupied(self._describe(features, points)[0]).squeeze(-1)
-        return logits - self.levels[min(features.cameras.shape[1], len(self.levels)) - 1]
+        return self._logits(features, points) - self.levels[min(features.cameras.shape[1], len(self.levels)) - 1]
+
+    def probability(self, features: Features, points: Tensor) -> Tensor:
+        """How likely (B, P) each of ``points`` (B, P, 3) is inside, whatever counts as the surface."""
+        return self._logits(features, points).sigmoid()
+
+    def curve(self, features: Features) -> Tensor:
+        """The curve (2,) of the confidence by the number of views; the first is for one in perspective."""
+        views, perspective = features.cameras.shape[1], bool(features.cameras[0, 0, 4, 3])
+        return self.curves[0 if views == 1 and perspective else min(views, len(self.curves) - 1)]
 
     def colour(self, features: Features, points: Tensor) -> Tensor:
         """sRGB colour (B, P, 3) in 0..1 at ``points`` (B, P, 3) of the surface.
@@ -204,6 +213,9 @@ class ReconstructionNetwork(nn.Module):
         votes = torch.cat((self.trust(pairs)[..., 0], own[:, None, :, 3]), dim=1).softmax(dim=1)
         choices = torch.cat((seen, own[:, None, :, :3].sigmoid()), dim=1)
         return (votes[..., None] * choices).sum(1)
+
+    def _logits(self, features: Features, points: Tensor) -> Tensor:
+        return self.occupied(self._describe(features, points)[0]).squeeze(-1)
 
     def _lift(
         self, pixel: Tensor, bins: Tensor, depth: Tensor, interval: Tensor, cover: Tensor, cameras: Tensor

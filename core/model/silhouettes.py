@@ -62,6 +62,15 @@ class SilhouetteField:
             gate[near] = torch.minimum(stretch * (logits + raised.amax(0)), gate[near])
         return gate.numpy()
 
+    @torch.inference_mode()
+    def probability(self, points: NDArray[np.floating]) -> NDArray[np.float32]:
+        """How likely (P,) ``points`` (P, 3) are inside: by the network behind all masks, nothing elsewhere."""
+        tensor = torch.from_numpy(np.ascontiguousarray(points, np.float32))[None]
+        where, _ = project(self._features.cameras, tensor)
+        behind = sample(self._masks, where)[0, ..., 0].amin(0) > _EDGE
+        likely = self._network.probability(self._features, tensor)[0]
+        return torch.where(behind, likely, 0).numpy()
+
     def survey(self, most_cut: float = 1.0) -> Work[float]:
         """Look at the whole coarsely and, unless too much is cut off, raise the rays of pixels that nothing is behind.
 

@@ -17,15 +17,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import DatasetError, OutputError
-from ..work import Progress, Work
+from ..work import Progress, Work, run_to_end
 from . import weights
 from .data import TrainingObject, load_split, spread
 from .network import BOUND, Features, NetworkConfig, ReconstructionNetwork
 from .projection import DEPTH_REACH, project, sample
+from .reliability import calibrate_confidence
 from .sampling import Batch, Placed, draw_batch, place
 from .segmentation import MaskNetwork
 
 _CALIBRATED_ON = 128  # objects
+_CONFIDENCE_ON = 48  # objects, five questions each
 _AS_GOOD = 0.001  # of IoU
 _LEVELS = np.linspace(-4, 1.5, 111)  # logits
 
@@ -281,7 +283,7 @@ def _remember(run: Path, config: TrainingConfig, network: NetworkConfig) -> None
 def export(run: Path, datasets: Sequence[Path], target: Path) -> None:
     """Write the networks of ``run`` (``checkpoint.pt``, its moving average, and ``mask.pt``) as weights.
 
-    The surface's levels are calibrated on the split "validation" of ``datasets``.
+    The surface's levels and the confidence are calibrated on the split "validation" of ``datasets``.
 
     Raises:
         DatasetError: one of them has not been trained there. OutputError: ``target`` cannot be written.
@@ -296,6 +298,7 @@ def export(run: Path, datasets: Sequence[Path], target: Path) -> None:
     reconstruction.load_state_dict(state["average"])
     mask.load_state_dict(torch.load(run / "mask.pt", weights_only=True)["model"])
     calibrate(reconstruction, spread(load_split(datasets, "validation"), _CALIBRATED_ON))
+    run_to_end(calibrate_confidence(reconstruction, datasets, _CONFIDENCE_ON))
     try:
         weights.save(target, reconstruction, mask)
     except OSError as error:

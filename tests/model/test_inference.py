@@ -4,7 +4,7 @@ from maquette.core.arrays import View
 from maquette.core.cameras import side
 from maquette.core.dataset.records import ObjectFile
 from maquette.core.model import metrics
-from maquette.core.model.evaluation import QUESTIONS, _answer, judge
+from maquette.core.model.evaluation import QUESTIONS, answer, judge
 from maquette.core.model.inference import reconstruct_views
 from maquette.core.model.weights import load
 from maquette.core.silhouette import silhouette
@@ -30,7 +30,7 @@ def test_a_depth_that_needs_more_room_gets_it(hull_network):
 def test_an_answer_is_in_the_frame_of_its_question(hull_network, dataset, question):
     """A free picture is looked at upright, and its mesh turned back."""
     judged = judge(ObjectFile(dataset / "objects/e03.tar"), question)
-    mesh = run_to_end(_answer(judged, hull_network, 64))
+    mesh = run_to_end(answer(judged, hull_network, 64))
     view = judged.views[0]
     assert metrics.iou(silhouette(mesh, view.camera), view.image[..., 3] > 0.5) > 0.88
 

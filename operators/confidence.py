@@ -1,0 +1,49 @@
+"""Shows where the model is sure of a surface and where it guesses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import bpy
+from bpy.types import Context
+
+from ..core.scene import meshes
+from .reconstruct import show_colours
+
+
+def has_confidence(context: Context) -> bool:
+    obj = context.active_object
+    return obj is not None and obj.type == 'MESH' and meshes.CONFIDENCE in obj.data.attributes
+
+
+class MAQUETTE_OT_show_confidence(bpy.types.Operator):
+    """Show how sure the model is of each part of the surface: red is a guess, blue is sure. Again: its own colors"""
+
+    bl_idname = "maquette.show_confidence"
+    bl_label = "Confidence"
+    bl_options = {'REGISTER', 'UNDO'}
+
+    @classmethod
+    def poll(cls, context: Context) -> bool:
+        if context.mode != 'OBJECT':
+            cls.poll_message_set("Works in Object Mode")
+            return False
+        if not has_confidence(context):
+            cls.poll_message_set("Choose an object that Maquette has reconstructed: it has the attribute Confidence")
+            return False
+        return True
+
+    def execute(self, context: Context) -> set[str]:
+        mesh = context.active_object.data
+        if meshes.HEAT in mesh.color_attributes:
+            meshes.hide_heat(mesh)
+            return {'FINISHED'}
+        meshes.show_heat(mesh)
+        if context.screen:
+            show_colours(context)
+        return {'FINISHED'}
+
+
+register: Callable[[], None]
+unregister: Callable[[], None]
+register, unregister = bpy.utils.register_classes_factory((MAQUETTE_OT_show_confidence,))
