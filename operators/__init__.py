@@ -10,6 +10,7 @@ from . import (
     preview,
     procedural,
     reconstruct,
+    references,
     settings,
 )
 
@@ -19,6 +20,7 @@ _MODULES = (
     settings,
     _work,
     reconstruct,
+    references,
     dataset,
     preview,
     procedural,
