@@ -170,8 +170,8 @@ def _spans(
     for direction in (camera.to_world[:3, 0], -camera.to_world[:3, 1]):
         axis = int(np.abs(direction).argmax())
         straight = camera.orthographic and abs(direction[axis]) > _STRAIGHT
-        along = np.sign(direction[axis]) * np.eye(3)[axis] if straight else direction
-        low, high = corners @ direction
+        along = np.eye(3)[axis] if straight else direction
+        low, high = np.sort(corners @ direction * (np.sign(direction[axis]) if straight else 1))
         found.append(_Span(index, along, float(low), float(high), axis if straight else None))
     return found[0], found[1]
 
@@ -195,16 +195,16 @@ def _agreed_middles(spans: Sequence[_Span], lengths: NDArray[np.float64]) -> NDA
     """The mean (3,) of the middles that pictures show straight on, or, of far apart ones, the first; else nan."""
     result = np.full(3, np.nan)
     for axis in range(3):
-        middles = list(_middles(spans, axis).values())
-        if middles:
-            far = np.ptp(middles) > LARGEST_DISAGREEMENT * lengths[axis]
-            result[axis] = middles[0] if far else np.mean(middles)
+        ends = np.array([(span.low, span.high) for span in spans if span.axis == axis])
+        if len(ends):
+            far = np.ptp(ends, axis=0).max() > LARGEST_DISAGREEMENT * lengths[axis]
+            result[axis] = ends[0].mean() if far else ends.mean()
     return result
 
 
 def _middles(spans: Sequence[_Span], axis: int) -> dict[int, float]:
     """Where along ``axis`` each picture that shows it has the object's middle."""
-    return {s.index: s.direction[axis] * (s.low + s.high) / 2 for s in spans if s.axis == axis}
+    return {span.index: (span.low + span.high) / 2 for span in spans if span.axis == axis}
 
 
 def _framed(camera: Camera, box: NDArray[np.float64], lengths: Sequence[float | None]) -> Camera:

@@ -12,6 +12,7 @@ from . import (
     reconstruct,
     references,
     settings,
+    turnaround,
 )
 
 _MODULES = (
@@ -21,6 +22,7 @@ _MODULES = (
     _work,
     reconstruct,
     references,
+    turnaround,
     dataset,
     preview,
     procedural,

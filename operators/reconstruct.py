@@ -135,14 +135,14 @@ class MAQUETTE_OT_reconstruct(WorkOperator, bpy.types.Operator):
     )
 
     def start(self, context: Context) -> Work[MeshArrays]:
-        sides = {side: _path(getattr(self, side)) for side in SIDES if getattr(self, side)}
+        sides = {side: absolute_path(getattr(self, side)) for side in SIDES if getattr(self, side)}
         if bool(self.filepath) + bool(self.image) + bool(sides) != 1:
             raise ImageError("Choose one picture, or pictures of the object's sides")
         photo = None
         if self.image:
             photo = scene_images.pixels(scene_images.named(self.image))
         elif self.filepath:
-            photo = _path(self.filepath)
+            photo = absolute_path(self.filepath)
         self._location = context.scene.cursor.location.copy()
         return reconstruct(Request(photo, sides, self.resolution, self.size, chosen_weights(context, self.weights)))
 
@@ -157,7 +157,8 @@ class MAQUETTE_OT_reconstruct(WorkOperator, bpy.types.Operator):
         return self.name or Path(first).stem
 
 
-def _path(text: str) -> Path:
+def absolute_path(text: str) -> Path:
+    """The file that a path property of an operator means, which may begin with Blender's "//"."""
     return Path(bpy.path.abspath(text))
 
 
@@ -165,7 +166,7 @@ def chosen_weights(context: Context, chosen: str) -> Path | None:
     """The file of weights that an operator asks for, else the one in the preferences; None: the bundled one."""
     addon = context.preferences.addons.get(_PACKAGE)  # none in a script that only imports us
     text = chosen or (addon.preferences.weights if addon else "")
-    return _path(text) if text else None
+    return absolute_path(text) if text else None
 
 
 register: Callable[[], None]

@@ -72,6 +72,11 @@ class MaquetteSettings(bpy.types.PropertyGroup):
         description="Collection of the references to use. None: those selected or, if none is, all in view",
         type=bpy.types.Collection,
     )
+    sheet: PointerProperty(
+        name="Sheet",
+        description="Picture with several sides of the object, apart from each other before a plain background or none",
+        type=bpy.types.Image,
+    )
     disagreements: StringProperty(
         name="Disagreements",
         description="In what the references of the last run contradict each other, as measured",

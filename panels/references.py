@@ -10,6 +10,8 @@ from bpy.types import Context, UILayout
 from ..core.errors import SceneError
 from ..core.scene.references import chosen
 from ..operators.references import MAQUETTE_OT_reconstruct_references, said, seen_from
+from ..operators.turnaround import MAQUETTE_OT_lay_out_turnaround
+from .sidebar import SidebarPanel
 
 _ICONS = {'EMPTY': 'IMAGE_REFERENCE', 'CAMERA': 'CAMERA_DATA'}
 _CHARACTERS = 44  # that a line of the sidebar holds, as wide as it is at first
@@ -45,7 +47,30 @@ def draw_button(layout: UILayout, settings: bpy.types.PropertyGroup) -> None:
     button.collection = settings.references.name if settings.references else ""
 
 
+class MAQUETTE_PT_turnaround(SidebarPanel, bpy.types.Panel):
+    bl_label = "Turnaround Sheet"
+    bl_parent_id = "MAQUETTE_PT_reconstruct"
+    bl_options = {'DEFAULT_CLOSED'}
+
+    @classmethod
+    def poll(cls, context: Context) -> bool:
+        return context.scene.maquette.source == 'REFERENCES'
+
+    def show(self, layout: UILayout, context: Context) -> None:
+        settings = context.scene.maquette
+        layout.template_ID(settings, "sheet", open="image.open")
+        layout.prop(settings, "size")
+        row = layout.row()
+        row.enabled = settings.sheet is not None
+        button = row.operator(MAQUETTE_OT_lay_out_turnaround.bl_idname, icon='IMAGE_REFERENCE')
+        button.image = settings.sheet.name if settings.sheet else ""
+        button.size = settings.size
+
+
 def _draw_text(layout: UILayout, text: str) -> None:
     column = layout.column(align=True)
     for index, line in enumerate(textwrap.wrap(text, _CHARACTERS)):
         column.label(text=line, icon='INFO' if index == 0 else 'BLANK1')
+
+
+register, unregister = bpy.utils.register_classes_factory((MAQUETTE_PT_turnaround,))
