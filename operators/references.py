@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import bpy
@@ -12,15 +10,12 @@ import numpy as np
 from bpy.props import CollectionProperty, EnumProperty, IntProperty, PointerProperty, StringProperty
 from bpy.types import Context
 from mathutils import Matrix
-from numpy.typing import NDArray
 
-from ..core import dependencies
 from ..core.cameras import SIDES
 from ..core.errors import SceneError
-from ..core.references import Reference
 from ..core.scene import references as scene_references
 from ..core.scene.compat import PATH_OPTIONS
-from ..core.work import Progress, Work
+from ..core.work import Work
 from ._work import WorkOperator
 from .reconstruct import add_object, chosen_weights, show_colours
 from .settings import RESOLUTION
@@ -37,7 +32,7 @@ class MaquetteReference(bpy.types.PropertyGroup):
         description="What this picture shows of the object. "
         "If that is not what it faces, only its scale counts, and not its place",
         items=(
-            ('AUTO', "As It Stands", "The side that it faces"),
+            ('AUTO', "As Placed", "The side that it faces"),
             *((side.upper(), side.capitalize(), f"The object's {side}, seen straight on") for side in SIDES),
         ),
     )
@@ -52,34 +47,6 @@ def said(obj: bpy.types.Object) -> str:
 def seen_from(obj: bpy.types.Object) -> str:
     """What the reference ``obj`` is taken for, in words."""
     return scene_references.seen_from(obj, said(obj))
-
-
-@dataclass(frozen=True)
-class Request:
-    """What to reconstruct, read out of Blender: may cross to a thread.
-
-    near: (3,) where the object is thought to be, see ``core.model.standing``. resolution, weights: see
-        ``core.model.inference.Settings``.
-    """
-
-    references: tuple[Reference, ...]
-    near: NDArray[np.float64]
-    resolution: int = 128
-    weights: Path | None = None
-
-
-def reconstruct_standing(request: Request) -> Work[Standing]:
-    """The mesh for ``request``, and its place. Touches no bpy.
-
-    Raises:
-        ImageError, WeightsError, DependencyError, MeshError: see ``core.model.standing``.
-    """
-    dependencies.require(*dependencies.MODEL)
-    yield Progress(0.02, "Loading the model")
-    from ..core.model import inference, standing  # torch takes seconds to import
-
-    settings = inference.Settings(request.resolution, weights=request.weights)
-    return (yield from standing.reconstruct_references(request.references, request.near, settings))
 
 
 class MAQUETTE_OT_reconstruct_references(WorkOperator, bpy.types.Operator):
@@ -124,8 +91,11 @@ class MAQUETTE_OT_reconstruct_references(WorkOperator, bpy.types.Operator):
             )
         references = tuple(scene_references.read(context, obj, said(obj)) for obj in objects)
         self._from = ", ".join(f"{obj.name} ({seen_from(obj)})" for obj in objects)
+        from ..core.model import standing
+
         near = np.array(context.scene.cursor.location, float)
-        return reconstruct_standing(Request(references, near, self.resolution, chosen_weights(context, self.weights)))
+        weights = chosen_weights(context, self.weights)
+        return standing.reconstruct_standing(standing.Request(references, near, self.resolution, weights))
 
     def finish(self, context: Context, result: Standing) -> None:
         place = Matrix(result.place)

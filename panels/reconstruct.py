@@ -20,7 +20,9 @@ class MAQUETTE_PT_reconstruct(SidebarPanel, bpy.types.Panel):
     def show(self, layout: UILayout, context: Context) -> None:
         settings = context.scene.maquette
         missing = draw_missing(layout)
-        layout.row().prop(settings, "source", expand=True)
+        row = layout.row()
+        row.use_property_split = False  # three names need the width
+        row.prop(settings, "source", expand=True)
         if settings.source == 'IMAGE':
             layout.template_ID(settings, "image", open="image.open")
         elif settings.source == 'SIDES':

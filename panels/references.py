@@ -7,9 +7,10 @@ import textwrap
 import bpy
 from bpy.types import Context, UILayout
 
+from ..core.cameras import SIDES
 from ..core.errors import SceneError
 from ..core.scene.references import chosen
-from ..operators.references import MAQUETTE_OT_reconstruct_references, said, seen_from
+from ..operators.references import MAQUETTE_OT_reconstruct_references, seen_from
 from ..operators.turnaround import MAQUETTE_OT_lay_out_turnaround
 from .sidebar import SidebarPanel
 
@@ -32,10 +33,13 @@ def draw_references(layout: UILayout, context: Context) -> None:
     column = layout.box().column(align=True)
     column.use_property_split = False
     for obj in objects:
+        told = seen_from(obj)
         row = column.row(align=True).split(factor=0.62)
-        row.label(text=obj.name + ("" if said(obj) else f": {seen_from(obj)}"), icon=_ICONS[obj.type])
+        row.label(text=f"{obj.name}: {told}" if told in SIDES else obj.name, icon=_ICONS[obj.type])
         if obj.type == 'EMPTY':
             row.prop(obj.maquette_reference, "side", text="")
+        if told not in SIDES:
+            column.label(text=told, icon='BLANK1')
     if settings.disagreements:
         _draw_text(layout, f"Fitted to each other: {settings.disagreements}")
 
