@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import bpy
@@ -21,7 +22,7 @@ from .reconstruct import add_object, chosen_weights, show_colours
 from .settings import RESOLUTION
 
 if TYPE_CHECKING:
-    from ..core.model.standing import Standing
+    from ..core.model.standing import Request, Standing
 
 
 class MaquetteReference(bpy.types.PropertyGroup):
@@ -83,31 +84,52 @@ class MAQUETTE_OT_reconstruct_references(WorkOperator, bpy.types.Operator):
     )
 
     def start(self, context: Context) -> Work[Standing]:
-        objects = scene_references.chosen(context, [item.name for item in self.objects], self.collection)
-        if not objects:
-            raise SceneError(
-                "There is no reference in view: add the object's front with Add > Image > Reference, "
-                "or give a camera a background image"
-            )
-        references = tuple(scene_references.read(context, obj, said(obj)) for obj in objects)
-        self._from = ", ".join(f"{obj.name} ({seen_from(obj)})" for obj in objects)
-        from ..core.model import standing
-
-        near = np.array(context.scene.cursor.location, float)
+        names = [item.name for item in self.objects]
         weights = chosen_weights(context, self.weights)
-        return standing.reconstruct_standing(standing.Request(references, near, self.resolution, weights))
+        self._told, request = asked(context, names, self.collection, self.resolution, weights)
+        from ..core.model.standing import reconstruct_standing
+
+        return reconstruct_standing(request)
 
     def finish(self, context: Context, result: Standing) -> None:
-        place = Matrix(result.place)
-        obj = add_object(context, self.name or self.collection or "Maquette", result.mesh, place.translation)
-        obj.rotation_euler = place.to_euler()
+        obj = add_standing(context, self.name or self.collection or "Maquette", result)
         if self.interactive and context.scene.maquette.show_colours:
             show_colours(context)
         told = "; ".join(result.disagreements)
         context.scene.maquette.disagreements = told
         size = f"{len(result.mesh.vertices):,} vertices, {len(result.mesh.faces):,} faces"
         fitted = f". Fitted to each other: {told}" if told else ""
-        self.report({'WARNING' if told else 'INFO'}, f"{obj.name}: {size}, from {self._from}{fitted}")
+        self.report({'WARNING' if told else 'INFO'}, f"{obj.name}: {size}, from {self._told}{fitted}")
+
+
+def asked(
+    context: Context, names: Sequence[str], collection: str, resolution: int, weights: Path | None
+) -> tuple[str, Request]:
+    """What each reference is taken for, in words, and the request to the model; see ``core.scene.references.chosen``.
+
+    Raises:
+        SceneError, ImageError: there is none, or one that cannot be used.
+    """
+    from ..core.model.standing import Request
+
+    objects = scene_references.chosen(context, names, collection)
+    if not objects:
+        raise SceneError(
+            "There is no reference in view: add the object's front with Add > Image > Reference, "
+            "or give a camera a background image"
+        )
+    references = tuple(scene_references.read(context, obj, said(obj)) for obj in objects)
+    told = ", ".join(f"{obj.name} ({seen_from(obj)})" for obj in objects)
+    near = np.array(context.scene.cursor.location, float)
+    return told, Request(references, near, resolution, weights)
+
+
+def add_standing(context: Context, name: str, result: Standing) -> bpy.types.Object:
+    """A new object that stands where its references show it, active and selected."""
+    place = Matrix(result.place)
+    obj = add_object(context, name, result.mesh, place.translation)
+    obj.rotation_euler = place.to_euler()
+    return obj
 
 
 _register: Callable[[], None]

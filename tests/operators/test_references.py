@@ -289,6 +289,21 @@ def test_disagreements_are_measured_told_and_fitted(scene):
     np.testing.assert_allclose((low[[0, 2]], high[[0, 2]]), BOUNDS[:, [0, 2]], atol=0.04)  # the front is believed
 
 
+def test_the_command_line_gives_the_same_mesh(scene, weights, tmp_path, capfd):
+    from maquette.operators import command_line
+
+    names = [side("front", (1.7, 9, 1)).name, side("right", (-4, 3.4, 1.2)).name]
+    made = reconstruct(*(bpy.data.objects[name] for name in names), **scene)
+    words = ["references", *names, "-o", tmp_path / "out.glb", "--resolution", 64, "--weights", weights]
+    assert command_line.main([str(word) for word in words]) == 0
+    assert "from Front (front), Right (right)" in capfd.readouterr().out
+    again = bpy.context.object
+    assert again.name == "out" and (tmp_path / "out.glb").exists()
+    assert again.matrix_basis == made.matrix_basis and len(again.data.vertices) == len(made.data.vertices)
+    assert command_line.main(["references", "nope", "-o", str(tmp_path / "out.glb")]) == 1
+    assert "no object named 'nope'" in capfd.readouterr().err
+
+
 class TestWhich:
     def test_those_selected_else_those_in_view(self, scene):
         from maquette.core.scene.references import chosen
@@ -342,3 +357,10 @@ class TestRefuses:
         for _ in range(6):
             side("right", (-4, 3.4, 1.2))
         self.refused(scene_state, "There are 7 references, at most 6", **scene)
+
+
+def test_every_property_says_what_it_does(addon):
+    operators = (bpy.ops.maquette.reconstruct_references, bpy.ops.maquette.lay_out_turnaround)
+    for rna in (*(operator.get_rna_type() for operator in operators), bpy.types.MaquetteReference.bl_rna):
+        ours = [prop for prop in rna.properties if prop.identifier not in {"rna_type", "name"}]
+        assert ours and [prop.identifier for prop in ours if not prop.description] == []
