@@ -15,7 +15,7 @@ from ..operators.turnaround import MAQUETTE_OT_lay_out_turnaround
 from .sidebar import SidebarPanel
 
 _ICONS = {'EMPTY': 'IMAGE_REFERENCE', 'CAMERA': 'CAMERA_DATA'}
-_CHARACTERS = 44  # that a line of the sidebar holds, as wide as it is at first
+_CHARACTERS = 38  # that a line of the sidebar holds, as wide as it is at first
 
 
 def draw_references(layout: UILayout, context: Context) -> None:

@@ -361,6 +361,7 @@ class TestRefuses:
 
 def test_every_property_says_what_it_does(addon):
     operators = (bpy.ops.maquette.reconstruct_references, bpy.ops.maquette.lay_out_turnaround)
-    for rna in (*(operator.get_rna_type() for operator in operators), bpy.types.MaquetteReference.bl_rna):
+    group = bpy.types.Object.bl_rna.properties["maquette_reference"].fixed_type
+    for rna in (*(operator.get_rna_type() for operator in operators), group):
         ours = [prop for prop in rna.properties if prop.identifier not in {"rna_type", "name"}]
         assert ours and [prop.identifier for prop in ours if not prop.description] == []

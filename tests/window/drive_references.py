@@ -37,6 +37,68 @@ def drawn(colour: tuple[int, int, int], name: str) -> list[int]:
     return [int(v) for v in (columns.min(), rows.min(), columns.max(), rows.max())] if len(rows) else []
 
 
+def add_reference(path: Path) -> Iterator[float]:
+    """Add > Image > Reference, and the file in the browser that it opens."""
+    xdotool("mousemove", 500, 500)
+    yield 0.5
+    xdotool("key", "shift+a")
+    yield 1.5
+    xdotool("type", "--delay", 80, "reference")
+    yield 1.5
+    screenshot(f"r1-menu-{path.stem}")
+    xdotool("key", "Return")
+    yield 2
+    window = bpy.context.window_manager.windows[-1]
+    browser = next(area for area in window.screen.areas if area.type == 'FILE_BROWSER')
+    params = browser.spaces.active.params
+    params.directory, params.filename = str(path.parent).encode(), path.name
+    region = next(region for region in browser.regions if region.type == 'WINDOW')
+    with bpy.context.temp_override(window=window, area=browser, region=region):
+        bpy.ops.file.execute()
+    yield 2
+
+
+def sheet() -> bpy.types.Image:
+    """The bottle from front and right, side by side on white, the right one 4 % larger."""
+    values = np.ones((120, 220, 4), np.float32)
+    for x, scale in ((60, 1.0), (160, 1.04)):
+        for low, high, half in ((0, 48, 20), (48, 80, 8)):  # above the ground
+            rows = slice(int(10 + low * scale), int(10 + high * scale))
+            values[rows, round(x - half * scale) : round(x + half * scale), :3] = np.array(RED) / 255
+    image = bpy.data.images.new("sheet", 220, 120)
+    image.pixels.foreach_set(values.ravel())
+    return image
+
+
+def turnaround() -> Iterator[float]:
+    """From a sheet to references to a mesh, by two buttons."""
+    bpy.ops.object.select_all(action='SELECT')
+    bpy.ops.object.delete()
+    view()[0].spaces.active.shading.light = 'STUDIO'
+    bpy.context.scene.maquette.sheet = sheet()
+    in_view(bpy.ops.view3d.view_axis, type='FRONT')
+    in_view(bpy.ops.view3d.view_orbit, angle=0.6, type='ORBITRIGHT')
+    in_view(bpy.ops.view3d.view_orbit, angle=0.3, type='ORBITUP')
+    yield 1
+    yield from find_button("maquette.reconstruct_references")
+    xdotool("mousemove_relative", 0, 40)  # onto the title of the panel below, which is closed
+    xdotool("click", 1)
+    yield 1
+    yield from find_button("maquette.lay_out_turnaround")
+    xdotool("click", 1)
+    yield 2
+    result["laid_out"] = sorted(obj.name for obj in bpy.context.selected_objects)
+    in_view(bpy.ops.view3d.view_all)
+    yield from find_button("maquette.reconstruct_references")
+    xdotool("click", 1)
+    yield from watch(10, running)
+    yield from watch(120, lambda: not running())
+    xdotool("mousemove", 500, 600)
+    yield 2
+    screenshot("r4-turnaround")
+    result["disagreements"] = bpy.context.scene.maquette.disagreements
+
+
 def compared(made: bpy.types.Object, references: list[bpy.types.Object], name: str) -> Iterator[float]:
     """Where the references are drawn, and where the object is, each alone."""
     for obj, hidden in ((made, True), *((one, False) for one in references)):
@@ -53,6 +115,8 @@ def compared(made: bpy.types.Object, references: list[bpy.types.Object], name: s
 
 def story() -> Iterator[float]:
     bpy.context.preferences.addons[NAME].preferences.weights = str(HERE / "hull.safetensors")
+    bpy.context.preferences.view.filebrowser_display_type = 'SCREEN'
+    bpy.context.preferences.edit.object_align = 'VIEW'
     bpy.data.objects.remove(bpy.data.objects["Cube"])
     area, sidebar = view()
     space = area.spaces.active
@@ -65,9 +129,9 @@ def story() -> Iterator[float]:
     screenshot("r1-none")
     bpy.context.scene.cursor.location = (1, 2, 3)
     references = []
-    for name, axis in VIEWS.items():  # Add > Image > Reference, in the view that it is of
+    for name, axis in VIEWS.items():
         in_view(bpy.ops.view3d.view_axis, type=axis)
-        in_view(bpy.ops.object.empty_image_add, filepath=str(HERE / f"{name}.png"), align='VIEW')
+        yield from add_reference(HERE / f"{name}.png")
         references.append(bpy.context.view_layer.objects.active)
     front, right, top = references
     front.location.y, right.location.x, top.location.z = 6, -3, -1
@@ -125,6 +189,7 @@ def story() -> Iterator[float]:
     pixels.hide_set(False)
     yield 1.5
     result["camera"].append(drawn(GREEN, "camera-object"))
+    yield from turnaround()
 
 
 begin(story())

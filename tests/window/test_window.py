@@ -123,6 +123,11 @@ def test_a_background_image_is_where_blender_draws_it(references):
     assert mesh == pytest.approx(picture, abs=2) and picture[3] - picture[1] > 100
 
 
+def test_a_turnaround_by_two_buttons(references):
+    assert references["laid_out"] == ["Front", "Right"]
+    assert references["disagreements"].startswith("Right is ") and "taller than Front" in references["disagreements"]
+
+
 def test_the_command_line_of_blender(blender):
     folder, run = blender
     command = "blender -b -c maquette reconstruct front.png -o out.glb --resolution 32 --weights hull.safetensors"
