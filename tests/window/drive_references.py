@@ -30,7 +30,8 @@ def drawn(colour: tuple[int, int, int], name: str) -> list[int]:
     """Left, top, right and bottom of where that colour is in the 3D view, in pixels of a screenshot."""
     screenshot(name)
     image = bpy.data.images.load(str(HERE / f"{name}.png"))
-    values = np.array(image.pixels, np.float32).reshape(*image.size[::-1], -1)[::-1, :, :3] * 255
+    width, height = image.size
+    values = np.array(image.pixels, np.float32).reshape(height, width, -1)[::-1, :, :3] * 255
     bpy.data.images.remove(image)
     values[:, view()[1].x :] = 0  # whose icons may be of any colour
     rows, columns = np.nonzero((np.abs(values - colour) < 40).all(-1))
