@@ -38,8 +38,14 @@ def figures(sheet: NDArray[np.float32]) -> list[NDArray[np.float32]]:
             f"{len(kept)} separate figures were found on this sheet, and 2 to {len(SIDES)} are needed: "
             "leave empty space between them, and nothing else on it"
         )
-    cut = np.concatenate((sheet[..., :3], mask[..., None]), axis=2)
-    return [cut[top:bottom, left:right] for top, bottom, left, right in kept]
+    return [_cut(sheet[top:bottom, left:right, :3], mask[top:bottom, left:right]) for top, bottom, left, right in kept]
+
+
+def _cut(colour: NDArray[np.float32], mask: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A figure (h, w, 4), around which its own colour goes on: the sheet's would show as a rim."""
+    solid = mask[..., None] > 0.5
+    around = np.median(colour[solid[..., 0]], axis=0)
+    return np.concatenate((np.where(solid, colour, around), mask[..., None]), axis=2)
 
 
 def _runs(filled: NDArray[np.bool_]) -> list[tuple[int, int]]:

@@ -30,6 +30,13 @@ def test_in_reading_order_without_the_lettering(alpha):
     assert all((figure[..., 3] == 1).all() for figure in found)
 
 
+def test_nothing_of_the_sheet_is_left_around_a_figure():
+    image = sheet()
+    image[20:60, 10:20] = 1
+    figure = figures(image)[0]
+    assert figure[0, 0, 3] == 0 and figure[0, 0, :3] == pytest.approx((0.2, 0.0, 0.3))
+
+
 def test_a_hair_between_an_arm_and_its_body_parts_no_figure():
     image = sheet()
     image[:, 30:32] = 1

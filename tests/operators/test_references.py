@@ -128,6 +128,15 @@ def test_a_mirrored_empty_shows_the_mirrored_picture(scene):
     assert_stands_right(made)
 
 
+def test_an_empty_that_shows_only_from_behind_is_looked_at_from_there(scene):
+    from maquette.operators.references import seen_from
+
+    front = side("front", (1.7, 9, 1))
+    front.empty_image_side = 'BACK'
+    assert seen_from(front) == "back"
+    assert_stands_right(reconstruct(front, side("top", (2, 3, -2)), **scene))
+
+
 def test_turned_in_its_own_plane_and_sheared_by_its_parent(scene):
     parent = bpy.data.objects.new("Parent", None)
     bpy.context.scene.collection.objects.link(parent)
