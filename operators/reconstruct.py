@@ -135,16 +135,16 @@ class MAQUETTE_OT_reconstruct(WorkOperator, bpy.types.Operator):
     )
 
     def start(self, context: Context) -> Work[MeshArrays]:
-        sides = {side: absolute_path(getattr(self, side)) for side in SIDES if getattr(self, side)}
+        sides = {side: _path(getattr(self, side)) for side in SIDES if getattr(self, side)}
         if bool(self.filepath) + bool(self.image) + bool(sides) != 1:
             raise ImageError("Choose one picture, or pictures of the object's sides")
         photo = None
         if self.image:
             photo = scene_images.pixels(scene_images.named(self.image))
         elif self.filepath:
-            photo = absolute_path(self.filepath)
+            photo = _path(self.filepath)
         self._location = context.scene.cursor.location.copy()
-        return reconstruct(Request(photo, sides, self.resolution, self.size, chosen_weights(context, self.weights)))
+        return reconstruct(Request(photo, sides, self.resolution, self.size, weights_file(self.weights)))
 
     def finish(self, context: Context, result: MeshArrays) -> None:
         obj = add_object(context, self._object_name(), result.standing(), self._location)
@@ -157,16 +157,15 @@ class MAQUETTE_OT_reconstruct(WorkOperator, bpy.types.Operator):
         return self.name or Path(first).stem
 
 
-def absolute_path(text: str) -> Path:
-    """The file that a path property of an operator means, which may begin with Blender's "//"."""
+def _path(text: str) -> Path:
     return Path(bpy.path.abspath(text))
 
 
-def chosen_weights(context: Context, chosen: str) -> Path | None:
-    """The file of weights that an operator asks for, else the one in the preferences; None: the bundled one."""
-    addon = context.preferences.addons.get(_PACKAGE)  # none in a script that only imports us
+def weights_file(chosen: str = "") -> Path | None:
+    """The weights ``chosen``, else those of the preferences; None for the bundled ones."""
+    addon = bpy.context.preferences.addons.get(_PACKAGE)  # none in a script that only imports us
     text = chosen or (addon.preferences.weights if addon else "")
-    return absolute_path(text) if text else None
+    return _path(text) if text else None
 
 
 register: Callable[[], None]

@@ -18,7 +18,7 @@ from ..core.scene import references as scene_references
 from ..core.scene.compat import PATH_OPTIONS
 from ..core.work import Work
 from ._work import WorkOperator
-from .reconstruct import add_object, chosen_weights, show_colours
+from .reconstruct import add_object, show_colours, weights_file
 from .settings import RESOLUTION
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class MAQUETTE_OT_reconstruct_references(WorkOperator, bpy.types.Operator):
 
     def start(self, context: Context) -> Work[Standing]:
         names = [item.name for item in self.objects]
-        weights = chosen_weights(context, self.weights)
+        weights = weights_file(self.weights)
         self._told, request = asked(context, names, self.collection, self.resolution, weights)
         from ..core.model.standing import reconstruct_standing
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import bpy
 from bpy.props import EnumProperty, FloatProperty, StringProperty
@@ -14,7 +15,6 @@ from ..core.errors import ImageError, MaquetteError
 from ..core.scene import images as scene_images
 from ..core.scene.compat import PATH_OPTIONS
 from ..core.scene.turnaround import stand_around
-from .reconstruct import absolute_path
 from .settings import SIZE
 
 _ORDER = ("first", "second", "third", "fourth", "fifth", "sixth")
@@ -80,7 +80,7 @@ class MAQUETTE_OT_lay_out_turnaround(bpy.types.Operator):
         if self.image:
             name, sheet = self.image, scene_images.pixels(scene_images.named(self.image), turnaround.MAX_SIDE)
         else:
-            path = absolute_path(self.filepath)
+            path = Path(bpy.path.abspath(self.filepath))
             name, sheet = path.name, images.read(path, turnaround.MAX_SIDE)
         found = turnaround.figures(sheet)
         sides = [getattr(self, order).lower() for order in _ORDER[: len(found)]]

@@ -192,9 +192,6 @@ def drive(steps: Iterator[float]) -> float | None:
     return None
 
 
-def begin(steps: Iterator[float]) -> None:
-    bpy.app.timers.register(lambda: drive(steps), first_interval=3)
-
-
 if __name__ == "__main__":
-    begin(story())
+    steps = story()
+    bpy.app.timers.register(lambda: drive(steps), first_interval=3)

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import bpy
 import numpy as np
-from drive import HERE, NAME, begin, find_button, result, running, screenshot, view, watch, xdotool
+from drive import HERE, NAME, drive, find_button, result, running, screenshot, view, watch, xdotool
 
 RED, GREEN = (200, 40, 30), (0, 255, 0)
 VIEWS = {"front": 'FRONT', "right": 'RIGHT', "top": 'TOP'}  # Blender's words for them
@@ -193,4 +193,5 @@ def story() -> Iterator[float]:
     yield from turnaround()
 
 
-begin(story())
+steps = story()
+bpy.app.timers.register(lambda: drive(steps), first_interval=3)
