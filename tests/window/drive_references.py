@@ -43,20 +43,27 @@ def add_reference(path: Path) -> Iterator[float]:
     xdotool("mousemove", 500, 500)
     yield 0.5
     xdotool("key", "shift+a")
-    yield 1.5
-    xdotool("type", "--delay", 80, "reference")
-    yield 1.5
+    yield 3
+    xdotool("type", "--delay", 150, "reference")
+    yield 3
     screenshot(f"r1-menu-{path.stem}")
     xdotool("key", "Return")
-    yield 2
-    window = bpy.context.window_manager.windows[-1]
-    browser = next(area for area in window.screen.areas if area.type == 'FILE_BROWSER')
+    yield from watch(20, browsers)
+    yield 1
+    (browser,) = browsers()
     params = browser.spaces.active.params
     params.directory, params.filename = str(path.parent).encode(), path.name
     region = next(region for region in browser.regions if region.type == 'WINDOW')
+    window, before = bpy.context.window_manager.windows[0], len(bpy.data.objects)
     with bpy.context.temp_override(window=window, area=browser, region=region):
         bpy.ops.file.execute()
-    yield 2
+    yield from watch(20, lambda: len(bpy.data.objects) > before and not browsers())
+    yield 1
+
+
+def browsers() -> list[bpy.types.Area]:
+    """The file browser, if it is open in place of the window's areas."""
+    return [area for area in bpy.context.window_manager.windows[0].screen.areas if area.type == 'FILE_BROWSER']
 
 
 def sheet() -> bpy.types.Image:
