@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from .cameras import SIDES, Camera, look_at
 from .errors import ImageError
 
 _AXES = {"front": (0, 2), "back": (0, 2), "right": (1, 2), "left": (1, 2), "top": (0, 1), "bottom": (0, 1)}
-_LARGEST_DISAGREEMENT = 0.08  # of a side's length, between pictures said to be at one scale
+LARGEST_DISAGREEMENT = 0.08  # of a side's length, between pictures said to be at one scale
 
 
 def bounding_box(mask: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -52,34 +52,36 @@ def fit_cameras(masks: Mapping[str, NDArray[np.floating]]) -> dict[str, Camera]:
 
 def _agreed_extent(spans: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
     """Lengths along x, y and z (3,), the longest seen one 1; what no picture shows is given as 1."""
-    seen = {
-        axis: [span[k] for name, span in spans.items() for k in (0, 1) if _AXES[name][k] == axis] for axis in range(3)
-    }
-    if any(max(lengths) > (1 + _LARGEST_DISAGREEMENT) * min(lengths) for lengths in seen.values() if lengths):
-        extent = _extent_at_own_scales(spans)
-    else:
-        extent = np.array([np.mean(seen[axis]) if seen[axis] else 0.0 for axis in range(3)])
-    extent = extent / extent.max()
-    return np.where(extent == 0, 1.0, extent)
+    extent = agreed_lengths([(name, _AXES[name][k], span[k]) for name, span in spans.items() for k in (0, 1)])
+    return np.where(extent == 0, 1.0, extent / extent.max())
 
 
-def _extent_at_own_scales(spans: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+def agreed_lengths(measures: Sequence[tuple[str, int, float]]) -> NDArray[np.float64]:
+    """What pictures say together of the lengths along x, y and z (3,); 0 along an axis that none shows.
+
+    The mean, or if two disagree by more than 8 %, as the first picture has it after each got a scale of its own.
+
+    Args:
+        measures: (picture, axis, length), at least one.
+    """
+    seen = {axis: [length for _, where, length in measures if where == axis] for axis in range(3)}
+    if any(max(lengths) > (1 + LARGEST_DISAGREEMENT) * min(lengths) for lengths in seen.values() if lengths):
+        return _lengths_at_own_scales(measures)
+    return np.array([np.mean(lengths) if lengths else 0.0 for lengths in seen.values()])
+
+
+def _lengths_at_own_scales(measures: Sequence[tuple[str, int, float]]) -> NDArray[np.float64]:
     """Least squares over the logarithms of lengths and of each picture's scale (held near one another)."""
-    names = list(spans)
-    rows, values = [], []
-    for index, name in enumerate(names):
-        for k in (0, 1):
-            row = np.zeros(3 + len(names))
-            row[_AXES[name][k]] = row[3 + index] = 1
-            rows.append(row)
-            values.append(np.log(spans[name][k]))
-        row = np.zeros(3 + len(names))
-        row[3 + index] = 0.01
-        rows.append(row)
-        values.append(0.0)
-    solution = np.linalg.lstsq(np.array(rows), np.array(values), rcond=None)[0]
-    known = [any(axis in _AXES[name] for name in names) for axis in range(3)]
-    return np.where(known, np.exp(solution[:3] - solution[:3].max()), 0.0)
+    names = list(dict.fromkeys(name for name, _, _ in measures))
+    rows = np.zeros((len(measures) + len(names), 3 + len(names)))
+    values = np.zeros(len(rows))
+    for row, (name, axis, length) in enumerate(measures):
+        rows[row, [axis, 3 + names.index(name)]] = 1
+        values[row] = np.log(length)
+    rows[len(measures) :, 3:] = 0.01 * np.eye(len(names))
+    solution = np.linalg.lstsq(rows, values, rcond=None)[0]
+    known = np.isin(np.arange(3), [axis for _, axis, _ in measures])
+    return np.where(known, np.exp(solution[:3] + solution[3]), 0.0)
 
 
 def _camera(

@@ -11,7 +11,9 @@ from . import (
     preview,
     procedural,
     reconstruct,
+    references,
     settings,
+    turnaround,
 )
 
 _MODULES = (
@@ -21,6 +23,8 @@ _MODULES = (
     _work,
     reconstruct,
     confidence,
+    references,
+    turnaround,
     dataset,
     preview,
     procedural,

@@ -20,7 +20,7 @@ from ..core.cameras import SIDES
 from ..core.commands import Command, quiet, run_shown
 from ..core.errors import MaquetteError
 from ..core.scene import exporting
-from . import dataset, dataset_commands, demo, gallery, reconstruct, settings
+from . import dataset, dataset_commands, demo, gallery, reconstruct, reference_command, settings
 from .model_commands import BENCHMARK, EVALUATE, TRAIN
 
 _handle: Any = None
@@ -134,8 +134,9 @@ RECONSTRUCT = Command("reconstruct", "Build a mesh from pictures and write it", 
 def _commands() -> tuple[Command, ...]:
     """Every subcommand, in the order of the help. A new one is named here."""
     return (
-        RECONSTRUCT, demo.COMMAND, gallery.COMMAND, dataset.COMMAND, dataset_commands.INSPECT, dataset_commands.CHECK,
-        dataset_commands.PACK, dataset_commands.EXPORT, TRAIN, EVALUATE, BENCHMARK,
+        RECONSTRUCT, reference_command.COMMAND, demo.COMMAND, gallery.COMMAND, dataset.COMMAND,
+        dataset_commands.INSPECT, dataset_commands.CHECK, dataset_commands.PACK, dataset_commands.EXPORT,
+        TRAIN, EVALUATE, BENCHMARK,
     )  # fmt: skip
 
 

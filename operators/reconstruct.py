@@ -144,7 +144,7 @@ class MAQUETTE_OT_reconstruct(WorkOperator, bpy.types.Operator):
         elif self.filepath:
             photo = _path(self.filepath)
         self._location = context.scene.cursor.location.copy()
-        return reconstruct(Request(photo, sides, self.resolution, self.size, _weights(context, self.weights)))
+        return reconstruct(Request(photo, sides, self.resolution, self.size, weights_file(self.weights)))
 
     def finish(self, context: Context, result: MeshArrays) -> None:
         obj = add_object(context, self._object_name(), result.standing(), self._location)
@@ -161,8 +161,9 @@ def _path(text: str) -> Path:
     return Path(bpy.path.abspath(text))
 
 
-def _weights(context: Context, chosen: str) -> Path | None:
-    addon = context.preferences.addons.get(_PACKAGE)  # none in a script that only imports us
+def weights_file(chosen: str = "") -> Path | None:
+    """The weights ``chosen``, else those of the preferences; None for the bundled ones."""
+    addon = bpy.context.preferences.addons.get(_PACKAGE)  # none in a script that only imports us
     text = chosen or (addon.preferences.weights if addon else "")
     return _path(text) if text else None
 

@@ -48,6 +48,12 @@ class MaquetteSettings(bpy.types.PropertyGroup):
         items=(
             ('IMAGE', "Picture", "One picture of the object, from anywhere"),
             ('SIDES', "Sides", "One or more drawings or pictures of the object's sides, seen straight on"),
+            (
+                'REFERENCES',
+                "References",
+                "Image empties, and cameras with a background image, that stand in the scene; the object comes to "
+                "stand where they show it",
+            ),
         ),
     )
     image: PointerProperty(
@@ -61,6 +67,21 @@ class MaquetteSettings(bpy.types.PropertyGroup):
     left: side_property("left")
     top: side_property("top")
     bottom: side_property("bottom")
+    references: PointerProperty(
+        name="Collection",
+        description="Collection of the references to use. None: those selected or, if none is, all in view",
+        type=bpy.types.Collection,
+    )
+    sheet: PointerProperty(
+        name="Sheet",
+        description="Picture with several sides of the object, apart from each other before a plain background or none",
+        type=bpy.types.Image,
+    )
+    disagreements: StringProperty(
+        name="Disagreements",
+        description="In what the references of the last run contradict each other, as measured",
+        options={'SKIP_SAVE'},
+    )
     resolution: IntProperty(**RESOLUTION)
     size: FloatProperty(**SIZE)
     show_colours: BoolProperty(

@@ -12,6 +12,7 @@ from ..operators.confidence import MAQUETTE_OT_show_confidence, has_confidence
 from ..operators.reconstruct import MAQUETTE_OT_reconstruct
 from .preferences import draw_missing
 from .progress import draw_progress
+from .references import draw_button, draw_references
 from .sidebar import SidebarPanel
 
 
@@ -21,16 +22,21 @@ class MAQUETTE_PT_reconstruct(SidebarPanel, bpy.types.Panel):
     def show(self, layout: UILayout, context: Context) -> None:
         settings = context.scene.maquette
         missing = draw_missing(layout)
-        layout.row().prop(settings, "source", expand=True)
+        row = layout.row()
+        row.use_property_split = False  # three names need the width
+        row.prop(settings, "source", expand=True)
         if settings.source == 'IMAGE':
             layout.template_ID(settings, "image", open="image.open")
-        else:
+        elif settings.source == 'SIDES':
             column = layout.column(align=True)
             for side in SIDES:
                 column.prop(settings, side)
+        else:
+            draw_references(layout, context)
         column = layout.column(align=True)
         column.prop(settings, "resolution")
-        column.prop(settings, "size")
+        if settings.source != 'REFERENCES':
+            column.prop(settings, "size")
         layout.prop(settings, "show_colours")
         if _work.running():
             draw_progress(layout)
@@ -38,6 +44,9 @@ class MAQUETTE_PT_reconstruct(SidebarPanel, bpy.types.Panel):
             row = layout.row()
             row.enabled = not missing and _has_picture(settings)
             row.scale_y = 1.4
+            if settings.source == 'REFERENCES':
+                draw_button(row, settings)
+                return
             _fill(row.operator(MAQUETTE_OT_reconstruct.bl_idname, icon='MESH_MONKEY'), settings)
         if has_confidence(context):
             shown = meshes.HEAT in context.active_object.data.color_attributes
@@ -47,7 +56,7 @@ class MAQUETTE_PT_reconstruct(SidebarPanel, bpy.types.Panel):
 def _has_picture(settings: bpy.types.PropertyGroup) -> bool:
     if settings.source == 'IMAGE':
         return settings.image is not None
-    return any(getattr(settings, side) for side in SIDES)
+    return settings.source == 'REFERENCES' or any(getattr(settings, side) for side in SIDES)
 
 
 def _fill(button: bpy.types.OperatorProperties, settings: bpy.types.PropertyGroup) -> None:

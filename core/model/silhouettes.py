@@ -126,6 +126,8 @@ class SilhouetteField:
         rays = (near + (far - near) * along).astype(np.float32)
         found = (yield from self._values(rays.reshape(-1, 3), wide)).reshape(_DEPTHS, -1)
         found[(np.abs(rays) > BOUND).any(2)] = -np.inf
+        crosses = np.isfinite(found).any(0)  # not all rays of a picture that is turned in its plane pass the volume
+        found, rows, columns = found[:, crosses], rows[crosses], columns[crosses]
         depths = np.linspace(-_REACH, _REACH, _DEPTHS)
         likely = np.exp((found - found.max(0)) / _SHARPNESS)
         depth = (likely * depths[:, None]).sum(0) / likely.sum(0)

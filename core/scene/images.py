@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from .. import srgb
 from ..errors import ImageError
-from ..images import check_size, checked, reduced
+from ..images import MAX_SIDE, check_size, checked, reduced
 
 
 def named(name: str) -> bpy.types.Image:
@@ -23,9 +23,9 @@ def named(name: str) -> bpy.types.Image:
     return image
 
 
-def pixels(image: bpy.types.Image) -> NDArray[np.float32]:
+def pixels(image: bpy.types.Image, max_side: int = MAX_SIDE) -> NDArray[np.float32]:
     """What ``image`` shows, in the form of ``core.images.read``: (H, W, 4) float32, row 0 at the top, sRGB,
-    straight alpha; reduced if it is very large.
+    straight alpha; reduced if a side is longer than ``max_side``.
 
     Raises:
         ImageError: its file is missing, it has no pixels, is too large, too small or empty.
@@ -43,7 +43,7 @@ def pixels(image: bpy.types.Image) -> NDArray[np.float32]:
         rgba[..., :3] /= np.maximum(rgba[..., 3:], 1e-6)
     if image.is_float and not image.colorspace_settings.is_data:  # bytes are as in the file, floats scene linear
         rgba[..., :3] = srgb.from_linear(rgba[..., :3])
-    return checked(reduced(rgba.clip(0, 1)), f"Image {image.name!r}")
+    return checked(reduced(rgba.clip(0, 1), max_side), f"Image {image.name!r}")
 
 
 def _as_rgba(values: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -192,5 +192,6 @@ def drive(steps: Iterator[float]) -> float | None:
     return None
 
 
-steps = story()
-bpy.app.timers.register(lambda: drive(steps), first_interval=3)
+if __name__ == "__main__":
+    steps = story()
+    bpy.app.timers.register(lambda: drive(steps), first_interval=3)

@@ -43,7 +43,7 @@ def blender(request, tmp_path_factory, weights, pictures):
     cli = Path(bpy.utils.system_resource('SCRIPTS')) / "addons_core/bl_pkg/cli/blender_ext.py"
     build = [sys.executable, cli, "build", "--source-dir", ROOT, "--output-filepath", folder / "maquette.zip"]
     subprocess.run(build, check=True, capture_output=True)
-    for path in (weights, pictures / "front.png", Path(__file__).with_name("drive.py")):
+    for path in (weights, *pictures.glob("*.png"), *Path(__file__).parent.glob("drive*.py")):
         shutil.copy(path, folder)
     environment = {**os.environ, "BLENDER_USER_RESOURCES": str(folder / "user")}
 
@@ -57,10 +57,11 @@ def blender(request, tmp_path_factory, weights, pictures):
     return folder, run
 
 
-@pytest.fixture(scope="module")
-def story(blender):
+def told(blender, script):
+    """What ``script`` wrote down in a Blender with a window."""
     folder, run = blender
-    done = run("window", "blender", "--python", "drive.py")
+    (folder / "result.json").unlink(missing_ok=True)
+    done = run("window", "blender", "--python", script)
     if os.environ.get("MAQUETTE_SCREENSHOTS"):
         for path in folder.glob("*.png"):
             shutil.copy(path, os.environ["MAQUETTE_SCREENSHOTS"])
@@ -69,6 +70,16 @@ def story(blender):
     result = json.loads((folder / "result.json").read_text())
     assert "error" not in result, result["error"]
     return result
+
+
+@pytest.fixture(scope="module")
+def story(blender):
+    return told(blender, "drive.py")
+
+
+@pytest.fixture(scope="module")
+def references(blender):
+    return told(blender, "drive_references.py")
 
 
 def test_progress_is_seen_and_the_window_does_not_freeze(story):
@@ -95,6 +106,26 @@ def test_undo_and_redo(story):
 
 def test_a_bad_picture_and_a_disabled_add_on_change_nothing(story):
     assert story["unchanged_after_refusal"] and story["unchanged_after_disabling"] and story["alive"]
+
+
+def test_the_mesh_lies_under_the_references(references):
+    assert references["made"] == ["Maquette"]
+    metres = 5 / 96  # an empty is 5 m long at first, and the pictures 96 pixels; around (1, 2, 3)
+    low, high = references["bounds"]
+    assert low == pytest.approx([1 - 20 * metres, 2 - 20 * metres, 3 - 40 * metres], abs=0.08)
+    assert high == pytest.approx([1 + 20 * metres, 2 + 20 * metres, 3 + 40 * metres], abs=0.08)
+    picture, mesh = references["front"]
+    assert mesh == pytest.approx(picture, abs=4) and picture[3] - picture[1] > 100
+
+
+def test_a_background_image_is_where_blender_draws_it(references):
+    picture, mesh = references["camera"]
+    assert mesh == pytest.approx(picture, abs=2) and picture[3] - picture[1] > 100
+
+
+def test_a_turnaround_by_two_buttons(references):
+    assert references["laid_out"] == ["Front", "Right"]
+    assert references["disagreements"].startswith("Right is ") and "taller than Front" in references["disagreements"]
 
 
 def test_the_command_line_of_blender(blender):

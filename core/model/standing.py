@@ -1,0 +1,74 @@
+"""From pictures that stand in a scene to a mesh that stands among them. Imports torch when it runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import dependencies
+from ..arrays import MeshArrays, View
+from ..errors import ImageError
+from ..reference_fit import fit
+from ..references import Reference, upright
+from ..work import Progress, Work
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to reconstruct: may cross to a thread.
+
+    near: (3,) in world space: where along a view the object is that no other picture tells of.
+    resolution, weights: see ``inference.Settings``.
+    """
+
+    references: tuple[Reference, ...]
+    near: NDArray[np.float64]
+    resolution: int = 128
+    weights: Path | None = None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """mesh: in metres, in a frame with its origin below the object's middle. place: (4, 4) from there to world space.
+
+    disagreements: see ``reference_fit.Fit``.
+    """
+
+    mesh: MeshArrays
+    place: NDArray[np.float64]
+    disagreements: tuple[str, ...]
+
+
+def reconstruct_standing(request: Request) -> Work[Standing]:
+    """Mesh where the references stand, as large as they show it.
+
+    Raises:
+        ImageError: no object was found in one of them, which is named. WeightsError, DependencyError, MeshError: see
+            ``inference``.
+    """
+    dependencies.require(*dependencies.MODEL)
+    yield Progress(0.02, "Loading the model")
+    from . import inference, weights  # torch takes seconds to import
+
+    network, masks = weights.load(request.weights)
+    found = []
+    for index, reference in enumerate(request.references):
+        yield Progress(0.05 * (index + 1) / len(request.references), f"Finding the object, {reference.name}")
+        try:
+            view = View(inference.with_mask(reference.view.image, masks), reference.view.camera)
+        except ImageError as error:
+            raise ImageError(f"{reference.name}: {error}") from error
+        found.append(replace(reference, view=upright(view)))
+    fitted = fit(found, request.near)
+    mesh = yield from inference.reconstruct_views(fitted.views, network, request.resolution)
+    size = np.linalg.norm(fitted.to_world[:3, 0])
+    low, high = mesh.vertices.min(0), mesh.vertices.max(0)
+    foot = np.array((*(low + high)[:2] / 2, low[2]))
+    place = np.eye(4)
+    place[:3, :3] = fitted.to_world[:3, :3] / size
+    place[:3, 3] = fitted.to_world[:3, :3] @ foot + fitted.to_world[:3, 3]
+    vertices = ((mesh.vertices - foot) * size).astype(np.float32)
+    return Standing(replace(mesh, vertices=vertices), place, fitted.disagreements)

@@ -1,0 +1,48 @@
+"""``maquette references``: the references of the open file on the command line."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import bpy
+
+from ..core.commands import Command, quiet, run_shown
+from ..core.scene import exporting
+from .references import add_standing, asked
+from .settings import RESOLUTION
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("names", nargs="*", metavar="NAME", help="of references (those selected; else all in view)")
+    parser.add_argument("--collection", default="", metavar="NAME", help="use all references of this collection")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, help=f"file to write: {' '.join(exporting.SUFFIXES)}"
+    )
+    parser.add_argument(
+        "--resolution",
+        type=int,
+        default=RESOLUTION["default"],
+        choices=range(RESOLUTION["min"], RESOLUTION["max"] + 1),
+        metavar="CELLS",
+        help="along the longest side (%(default)s); time and memory grow with its square",
+    )
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="the model's weights (those bundled)")
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from ..core.model.standing import reconstruct_standing
+
+    exporting.check(arguments.output)
+    told, request = asked(bpy.context, arguments.names, arguments.collection, arguments.resolution, arguments.weights)
+    result = run_shown(reconstruct_standing(request))
+    obj = add_standing(bpy.context, arguments.output.stem, result)
+    with quiet():
+        exporting.write(arguments.output, obj)
+    print(f"{arguments.output}: {len(result.mesh.vertices):,} vertices, {len(result.mesh.faces):,} faces, from {told}")
+    for text in result.disagreements:
+        print(f"Fitted to each other: {text}")
+    return 0
+
+
+COMMAND = Command("references", "Build a mesh where the open file's references show it", _add_arguments, _run)

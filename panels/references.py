@@ -1,0 +1,80 @@
+"""The part of the sidebar for references that stand in the scene: what each is taken for, and what is amiss."""
+
+from __future__ import annotations
+
+import textwrap
+
+import bpy
+from bpy.types import Context, UILayout
+
+from ..core.cameras import SIDES
+from ..core.errors import SceneError
+from ..core.scene.references import chosen
+from ..operators.references import MAQUETTE_OT_reconstruct_references, seen_from
+from ..operators.turnaround import MAQUETTE_OT_lay_out_turnaround
+from .sidebar import SidebarPanel
+
+_ICONS = {'EMPTY': 'IMAGE_REFERENCE', 'CAMERA': 'CAMERA_DATA'}
+_CHARACTERS = 38  # that a line of the sidebar holds, as wide as it is at first
+
+
+def draw_references(layout: UILayout, context: Context) -> None:
+    """Which references are used and what each is taken for, with a menu to correct it."""
+    settings = context.scene.maquette
+    layout.prop(settings, "references")
+    try:
+        objects = chosen(context, collection=settings.references.name if settings.references else "")
+    except SceneError as error:
+        _draw_text(layout, str(error))
+        return
+    if not objects:
+        _draw_text(layout, "There is none in view: Add > Image > Reference")
+        return
+    column = layout.box().column(align=True)
+    column.use_property_split = False
+    for obj in objects:
+        told = seen_from(obj)
+        row = column.row(align=True).split(factor=0.62)
+        row.label(text=f"{obj.name}: {told}" if told in SIDES else obj.name, icon=_ICONS[obj.type])
+        if obj.type == 'EMPTY':
+            row.prop(obj.maquette_reference, "side", text="")
+        if told not in SIDES:
+            column.label(text=told, icon='BLANK1')
+    if settings.disagreements:
+        _draw_text(layout, f"Fitted to each other: {settings.disagreements}")
+
+
+def draw_button(layout: UILayout, settings: bpy.types.PropertyGroup) -> None:
+    """The button that reconstructs from them."""
+    button = layout.operator(MAQUETTE_OT_reconstruct_references.bl_idname, text="Reconstruct", icon='MESH_MONKEY')
+    button.resolution = settings.resolution
+    button.collection = settings.references.name if settings.references else ""
+
+
+class MAQUETTE_PT_turnaround(SidebarPanel, bpy.types.Panel):
+    bl_label = "Turnaround Sheet"
+    bl_parent_id = "MAQUETTE_PT_reconstruct"
+    bl_options = {'DEFAULT_CLOSED'}
+
+    @classmethod
+    def poll(cls, context: Context) -> bool:
+        return context.scene.maquette.source == 'REFERENCES'
+
+    def show(self, layout: UILayout, context: Context) -> None:
+        settings = context.scene.maquette
+        layout.template_ID(settings, "sheet", open="image.open")
+        layout.prop(settings, "size")
+        row = layout.row()
+        row.enabled = settings.sheet is not None
+        button = row.operator(MAQUETTE_OT_lay_out_turnaround.bl_idname, icon='IMAGE_REFERENCE')
+        button.image = settings.sheet.name if settings.sheet else ""
+        button.size = settings.size
+
+
+def _draw_text(layout: UILayout, text: str) -> None:
+    column = layout.column(align=True)
+    for index, line in enumerate(textwrap.wrap(text, _CHARACTERS)):
+        column.label(text=line, icon='INFO' if index == 0 else 'BLANK1')
+
+
+register, unregister = bpy.utils.register_classes_factory((MAQUETTE_PT_turnaround,))

@@ -1,0 +1,93 @@
+"""How well a mesh stands among its references: unseen objects' front, right and back as image empties in Blender.
+
+    python tests/benchmarks/references_iou.py SET... [--limit 12] [--weights FILE]
+
+The pictures of a training set's test split are put up as empties at an odd place and scale, the operator reconstructs
+from them, and the mesh is compared with the truth where it stands: nothing is aligned. Beside it the visual hull of
+the same three masks with their true cameras. Prints a line an object and the means.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import bpy
+import numpy as np
+from mathutils import Matrix
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import conftest  # noqa: F401  makes the package maquette
+import maquette
+from maquette.core import solid
+from maquette.core.arrays import View
+from maquette.core.dataset.records import ObjectFile
+from maquette.core.model import evaluation, metrics
+
+SIDES = ("front", "right", "back")
+PLACE = Matrix.LocRotScale((3, -2, 1), None, (1.7, 1.7, 1.7))
+BEHIND = 4.0  # metres that the empties are moved back
+
+
+def stand(name, view, image, parent):
+    """An image empty that shows ``image`` (H, W, 4) uint8 where the orthographic camera of ``view`` sees it."""
+    height, width = image.shape[:2]
+    empty = bpy.data.objects.new(name, None)
+    bpy.context.scene.collection.objects.link(empty)
+    empty.empty_display_type, empty.parent = 'IMAGE', parent
+    empty.data = bpy.data.images.new(name, width, height, alpha=True)
+    empty.data.pixels.foreach_set((image[::-1] / np.float32(255)).astype(np.float32).ravel())
+    (fx, _, cx), (_, _, cy), _ = view.camera.intrinsics
+    empty.empty_display_size = max(width, height) / fx
+    empty.empty_image_offset = -cx / width, cy / height - 1
+    empty.matrix_basis = Matrix(view.camera.to_world) @ Matrix.Translation((0, 0, -BEHIND))
+    return empty
+
+
+def measure(path, weights):
+    """IoU of the mesh, and of the hull."""
+    file = ObjectFile(path)
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    maquette.register()
+    parent = bpy.data.objects.new("Parent", None)
+    bpy.context.scene.collection.objects.link(parent)
+    parent.matrix_basis = PLACE
+    kinds = [view.kind for view in file.record.views]
+    views = [file.record.views[kinds.index(side)] for side in SIDES]
+    images = [file.colour(kinds.index(side)) for side in SIDES]
+    names = [
+        {"name": stand(side, view, image, parent).name} for side, view, image in zip(SIDES, views, images, strict=True)
+    ]
+    bpy.ops.maquette.reconstruct_references(objects=names, weights=weights)
+    bpy.context.view_layer.update()
+    made = bpy.context.object
+    made.data.calc_loop_triangles()
+    to_object = np.array(PLACE.inverted() @ made.matrix_world)
+    vertices = np.array([vertex.co for vertex in made.data.vertices]) @ to_object[:3, :3].T + to_object[:3, 3]
+    triangles = np.array([triangle.vertices for triangle in made.data.loop_triangles])
+    shape = file.shape()
+    found = solid.inside(vertices, triangles, shape.uniform)
+    posed = [View(image.astype(np.float32) / 255, view.camera) for image, view in zip(images, views, strict=True)]
+    hull = evaluation.hull_cover(posed, shape.uniform) > 0.5
+    maquette.unregister()
+    return tuple(metrics.iou(inside, shape.uniform_inside) for inside in (found, hull))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("sets", nargs="+", type=Path)
+    parser.add_argument("--limit", type=int, default=12, help="objects of each set")
+    parser.add_argument("--weights", default="", help="the model's weights (those bundled)")
+    arguments = parser.parse_args()
+    for folder in arguments.sets:
+        rows = []
+        for path in evaluation._files([folder], "test", arguments.limit):
+            rows.append(measure(path, arguments.weights))
+            print(f"{path.stem:40} mesh {rows[-1][0]:.3f}  hull {rows[-1][1]:.3f}", flush=True)
+        mesh, hull = np.mean(rows, axis=0)
+        better = sum(found > baseline for found, baseline in rows)
+        print(f"{folder.name}: {len(rows)} objects, mesh {mesh:.3f}, visual hull {hull:.3f}, better in {better}")
+
+
+if __name__ == "__main__":
+    main()
