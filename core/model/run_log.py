@@ -84,12 +84,12 @@ def draw_curve(run: Path) -> None:
     chart.frame([f"{10**value:.2g}" for value in chart.high_low], f"loss {_mean(losses[:, 1])[-1]:.3g}", "")
     chart.line(np.c_[losses[:, 0], logs], _PALE, 1)
     chart.line(np.c_[losses[:, 0], np.log10(_mean(losses[:, 1]))], _BOLD, 4)
-    values = np.array([line for _, line in scores]).reshape(len(scores), -1)
+    values = np.array([line for _, line in scores]).reshape(len(scores), -1 if scores else 0)
     top = min(1.0, float(values.max()) + 0.03) if len(values) else 1.0
     low = max(0.0, float(values.min()) - 0.03) if len(values) else 0.0
     chart = _Chart(image, (58, 280, 500, 410), (1, last), (low, top))
     chart.frame([f"{value:.2f}" for value in chart.high_low], "IoU on unseen objects", f"step {int(losses[-1, 0])}")
-    for index, colour in enumerate(_COLOURS[: values.shape[1]] if len(values) else ()):
+    for index, colour in enumerate(_COLOURS[: values.shape[1]]):
         curve = np.c_[[step for step, _ in scores], values[:, index]]
         chart.line(curve, colour, 4)
         name = QUESTIONS[index] if index < len(QUESTIONS) else ""
