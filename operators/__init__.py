@@ -11,17 +11,21 @@ from . import (
     procedural,
     reconstruct,
     settings,
+    train,
+    training_settings,
 )
 
 _MODULES = (
     camera_settings,
     dataset_settings,
+    training_settings,
     settings,
     _work,
     reconstruct,
     dataset,
     preview,
     procedural,
+    train,
     copy_install_command,
     command_line,
 )

@@ -51,7 +51,6 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
 def _run_train(arguments: argparse.Namespace) -> int:
     dependencies.require("torch")
     from ..core.model import mask_training, run_settings, training
-    from ..core.model.weights import BUNDLED
 
     file = run_settings.read_settings(arguments.config) if arguments.config else run_settings.RunSettings({})
     datasets, run = arguments.datasets or file.datasets, arguments.run or file.run
@@ -59,18 +58,17 @@ def _run_train(arguments: argparse.Namespace) -> int:
         arguments.error("name the training sets and the folder of the run (--run), here or in --config")
     given = {name: getattr(arguments, name) for name in ("steps", "rate", "seed", "every", "precision", "imagenet")}
     given = {**file.training, **{name: value for name, value in given.items() if value is not None}}
-    config = training.TrainingConfig(**given)
     if arguments.mask:
         from ..core.scene.environments import hdri_files, panoramas
 
+        config = training.TrainingConfig(**given)
         files = hdri_files(arguments.hdri)
         work = mask_training.train_mask(
             datasets, run, panoramas(files), config.steps, rate=config.rate, seed=config.seed, imagenet=config.imagenet
         )
     else:
         start = arguments.start or file.start
-        start = BUNDLED if start and start.name == "bundled" else start
-        work = training.train(datasets, run, config, file.network, start)
+        work = run_settings.work(run_settings.RunSettings(given, file.network, tuple(datasets), run, start))
     print(_told(work, 60))
     weights = arguments.weights or file.weights
     if weights and os.environ.get("RANK", "0") == "0":

@@ -1,8 +1,8 @@
 """What the user sees: the sidebar tab "Maquette" and the preferences. Nothing imports this but the add-on itself."""
 
-from . import dataset, preferences, reconstruct
+from . import dataset, preferences, reconstruct, train
 
-_MODULES = (preferences, reconstruct, dataset)
+_MODULES = (preferences, reconstruct, dataset, train)
 
 
 def register() -> None:

@@ -16,7 +16,6 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, distributed, nn
-from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 
 from ..errors import DatasetError
@@ -78,7 +77,7 @@ class Ranks:
         for child in module.modules():
             if type(child) is nn.BatchNorm2d:
                 child.__class__ = SharedBatchNorm
-        return DistributedDataParallel(module, broadcast_buffers=False, find_unused_parameters=True)
+        return DistributedDataParallel(module, find_unused_parameters=True)
 
 
 ALONE = Ranks()
@@ -117,7 +116,8 @@ class SharedBatchNorm(nn.BatchNorm2d):
             self.num_batches_tracked += 1
             self.running_mean.lerp_(mean, self.momentum)
             self.running_var.lerp_(variance * sums[-1] / (sums[-1] - 1), self.momentum)
-        return F.batch_norm(own, mean, variance, self.weight, self.bias, False, 0.0, self.eps).to(x.dtype)
+        scale = self.weight * torch.rsqrt(variance + self.eps)
+        return (own * scale[:, None, None] + (self.bias - mean * scale)[:, None, None]).to(x.dtype)
 
 
 class _Sum(torch.autograd.Function):

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from ..errors import DatasetError
+from ..errors import DatasetError, MaquetteError
+from ..work import Work, run_to_end
+from . import weights
 from .network import NetworkConfig
-from .training import TrainingConfig
+from .training import TrainingConfig, train
 
 _PATHS = ("run", "start", "weights")
 
@@ -54,6 +57,24 @@ def read_settings(path: Path) -> RunSettings:
         network = NetworkConfig(**{key: tuple(v) if isinstance(v, list) else v for key, v in network.items()})
     paths = {name: path.parent / known[name] for name in _PATHS if name in known}
     return RunSettings(training, network, tuple(path.parent / name for name in known.get("datasets", ())), **paths)
+
+
+def work(settings: RunSettings) -> Work[Path]:
+    """The run of ``settings``, which must name its training sets and folder; see :func:`training.train`."""
+    assert settings.run, "a run has a folder"
+    start = weights.BUNDLED if settings.start and settings.start.name == "bundled" else settings.start
+    config = TrainingConfig(**settings.training)
+    return train(settings.datasets, settings.run, config, settings.network, start)
+
+
+def main(path: str) -> int:
+    """Do the run of the file of settings ``path``, as a process of its own. Returns the exit code."""
+    try:
+        run_to_end(work(read_settings(Path(path))))
+    except MaquetteError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
 
 
 def _check(path: Path, found: Mapping[str, Any], kinds: Mapping[str, type]) -> None:

@@ -86,6 +86,7 @@ def train(
         WeightsError: ``start`` is missing or damaged.
     """
     run.mkdir(parents=True, exist_ok=True)
+    (run / "stop").unlink(missing_ok=True)
     yield Progress(0.0, "Reading the training set")
     objects, unseen = load_split(datasets, "train"), spread(load_split(datasets, "validation"), config.validation)
     with joined() as ranks:
@@ -99,7 +100,6 @@ def _train(
     config, ranks, checkpoint, stop = trainer.config, trainer.ranks, run / "checkpoint.pt", run / "stop"
     if ranks.first:
         _remember(run, config, trainer.model.config)
-        stop.unlink(missing_ok=True)
     if checkpoint.exists():
         trainer.load(checkpoint)
     else:
