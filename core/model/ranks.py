@@ -107,17 +107,18 @@ class SharedBatchNorm(nn.BatchNorm2d):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return super().forward(x)
-        own, channels = x.float(), x.shape[1]
-        size = own.new_tensor([own.numel() / channels])
-        sums = _Sum.apply(torch.cat((own.sum((0, 2, 3)), (own * own).sum((0, 2, 3)), size)))
-        mean, square = (sums[:-1] / sums[-1]).split(channels)
-        variance = square - mean * mean
+        own = x.float()
+        sums = _Sum.apply(torch.cat((own.sum((0, 2, 3)), own.new_tensor([own.numel() / own.shape[1]]))))
+        size = sums[-1].detach()
+        mean = sums[:-1] / size
+        away = own - mean[:, None, None]
+        variance = _Sum.apply((away * away).sum((0, 2, 3))) / size
         with torch.no_grad():
             self.num_batches_tracked += 1
             self.running_mean.lerp_(mean, self.momentum)
-            self.running_var.lerp_(variance * sums[-1] / (sums[-1] - 1), self.momentum)
+            self.running_var.lerp_(variance * size / (size - 1), self.momentum)
         scale = self.weight * torch.rsqrt(variance + self.eps)
-        return (own * scale[:, None, None] + (self.bias - mean * scale)[:, None, None]).to(x.dtype)
+        return (away * scale[:, None, None] + self.bias[:, None, None]).to(x.dtype)
 
 
 class _Sum(torch.autograd.Function):

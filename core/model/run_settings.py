@@ -79,6 +79,8 @@ def main(path: str) -> int:
 
 def _check(path: Path, found: Mapping[str, Any], kinds: Mapping[str, type]) -> None:
     """Raise DatasetError unless all of ``found`` is named in ``kinds`` and of its kind."""
+    if not isinstance(found, dict):
+        raise DatasetError(f"{path} holds no settings: it should be an object with names and values")
     for name, value in found.items():
         if name not in kinds:
             raise DatasetError(f"{path}: there is no setting {name!r}. There are: {', '.join(sorted(kinds))}")
