@@ -109,13 +109,16 @@ def _add_benchmark(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resolution", type=int, default=128, help="cells along a side (%(default)s)")
     parser.add_argument("--runs", type=int, default=5, help="(%(default)s)")
     parser.add_argument("--weights", type=Path, metavar="FILE", help="the model's weights (those bundled)")
+    parser.add_argument(
+        "--others", action="store_true", help="time the architectures of Occupancy Networks and TripoSR beside it"
+    )
 
 
 def _run_benchmark(arguments: argparse.Namespace) -> int:
     dependencies.require("torch")
     from ..core.model import benchmark
 
-    print(benchmark.report(arguments.photo, arguments.resolution, arguments.runs, arguments.weights))
+    print(benchmark.report(arguments.photo, arguments.resolution, arguments.runs, arguments.weights, arguments.others))
     return 0
 
 

@@ -52,28 +52,27 @@ def story() -> Iterator[float]:
     area = next(a for a in bpy.context.window_manager.windows[0].screen.areas if a.type == 'VIEW_3D')
     sidebar = next(region for region in area.regions if region.type == 'UI')
     area.spaces.active.show_region_ui = True
-    bpy.utils.unregister_class(bpy.types.MAQUETTE_PT_dataset_cameras)  # so that the training's panel is in view
-    bpy.types.MAQUETTE_PT_train.bl_order, bpy.types.MAQUETTE_PT_train.bl_options = 0, set()
-    for kind in ("reconstruct", "train"):
-        panel = getattr(bpy.types, f"MAQUETTE_PT_{kind}")
-        bpy.utils.unregister_class(panel)
-        if kind == "train":
-            bpy.utils.register_class(panel)
+    hidden = bpy.types.MAQUETTE_PT_reconstruct  # so that the panel of the training is in view, and open
+    bpy.utils.unregister_class(hidden)
+    panel = bpy.types.MAQUETTE_PT_train
+    bpy.utils.unregister_class(panel)
+    panel.bl_options = set()
+    bpy.utils.register_class(panel)
     yield 1
     sidebar.active_panel_category = "Maquette"
     settings = bpy.context.scene.maquette.training
     settings.dataset, settings.start, settings.start_run = str(HERE / "set"), 'RUN', str(HERE / "start")
-    settings.steps = 60
+    settings.steps = 14
     run = HERE / "set_run"
     yield 2
     screenshot("training-1-idle")
     fields = {name: getattr(settings, name) for name in ("start", "start_run", "steps", "rate")}
     click("maquette.train", folder=settings.dataset, **fields)
-    yield from until(lambda: steps_of(run)[0] >= 14, 200)
+    yield from until(lambda: steps_of(run)[0] >= 11, 400)
     yield 3
     screenshot("training-2-running")
     click("maquette.stop_training")
-    yield from until(lambda: not train.training(), 60)
+    yield from until(lambda: not train.training(), 200)
     result["stopped_at"] = steps_of(run)[0]
     yield 3
     screenshot("training-3-stopped")
@@ -83,7 +82,7 @@ def story() -> Iterator[float]:
     yield 3
     screenshot("training-4-done")
     click("maquette.use_trained_weights", run=str(run))
-    yield from until(lambda: not _work.running(), 120)
+    yield from until(lambda: not _work.running(), 300)
     result["weights"] = bpy.context.preferences.addons[NAME].preferences.weights
     yield 2
     screenshot("training-5-in-use")
@@ -91,10 +90,11 @@ def story() -> Iterator[float]:
     (HERE / "bad").mkdir()
     (HERE / "bad/settings.json").write_text('{"datasets": ["nowhere"], "run": ".", "training": {"steps": 1}}')
     click("maquette.train", run=str(HERE / "bad"), resume=True)
-    yield from until(lambda: not train.training(), 120)
+    yield from until(lambda: not train.training(), 200)
     yield 2
     screenshot("training-6-refused")
     result["refused"] = train.current().failure()
+    bpy.utils.register_class(hidden)
 
 
 def step(tale: Iterator[float]) -> float | None:
