@@ -20,7 +20,10 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config", type=Path, metavar="FILE", help=".toml or .json of settings; those on this line come before it"
     )
-    parser.add_argument("--run", type=Path, help="folder of the log and checkpoint; a run begun there is gone on with")
+    parser.add_argument(
+        "--run", dest="folder", metavar="RUN", type=Path,
+        help="folder of the log and checkpoint; a run begun there is gone on with",
+    )  # fmt: skip
     parser.add_argument("--steps", type=int, help="(5000)")
     parser.add_argument("--rate", type=float, help="highest learning rate (1.5e-3)")
     parser.add_argument("--seed", type=int, help="(0)")
@@ -53,7 +56,7 @@ def _run_train(arguments: argparse.Namespace) -> int:
     from ..core.model import mask_training, run_settings, training
 
     file = run_settings.read_settings(arguments.config) if arguments.config else run_settings.RunSettings({})
-    datasets, run = arguments.datasets or file.datasets, arguments.run or file.run
+    datasets, run = arguments.datasets or file.datasets, arguments.folder or file.run
     if not datasets or not run:
         arguments.error("name the training sets and the folder of the run (--run), here or in --config")
     given = {name: getattr(arguments, name) for name in ("steps", "rate", "seed", "every", "precision", "imagenet")}

@@ -89,3 +89,15 @@ def test_a_run_that_cannot_says_why(tmp_path):
     process.wait(60)
     assert "nowhere" in process.failure()
     assert json.loads((tmp_path / "settings.json").read_text()) == settings
+
+
+def test_the_command_line_trains_by_a_file_of_settings(addon, dataset, start, tmp_path):
+    from maquette.operators import command_line
+
+    settings = {"run": "one", "start": str(start / "checkpoint.pt"), "training": {"steps": 5, "rate": 1e-4}}
+    (tmp_path / "run.json").write_text(json.dumps(settings))
+    words = ["train", str(dataset), "--config", str(tmp_path / "run.json"), "--run", str(tmp_path / "two")]
+    assert command_line.main([*words, "--steps", "1", "--every", "1"]) == 0
+    own = json.loads((tmp_path / "two/config.json").read_text())["training"]
+    assert (own["steps"], own["rate"], own["every"]) == (1, 1e-4, 1) and not (tmp_path / "one").exists()
+    assert command_line.main(["train", str(dataset)]) == 2  # neither --run nor --config
