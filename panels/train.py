@@ -17,8 +17,8 @@ from .sidebar import SidebarPanel
 
 _PICTURE_SCALE = 13.0
 _PICTURES = (
-    ("curve.png", "Loss and IoU by step"),
-    ("samples.png", "Free picture, its shape; front, four sides' shape"),
+    ("curve.png", "Loss and IoU"),
+    ("samples.png", "Unseen objects and their shapes"),
 )
 _previews: Any = None
 
@@ -71,7 +71,7 @@ def _draw_buttons(layout: UILayout, settings: bpy.types.PropertyGroup, run: Path
         button.steps, button.rate = settings.steps, settings.rate
     if (run / "checkpoint.pt").is_file():
         if done >= wanted:
-            layout.label(text=f"{done} steps done. To train on, name another run", icon='CHECKMARK')
+            layout.label(text=f"{done} steps done", icon='CHECKMARK')
         layout.operator(MAQUETTE_OT_use_trained_weights.bl_idname, icon='FILE_REFRESH').run = str(run)
 
 

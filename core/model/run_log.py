@@ -80,20 +80,20 @@ def draw_curve(run: Path) -> None:
     image = Image.new("RGB", (_SIDE, _SIDE), "white")
     last = max(float(losses[-1, 0]), 2.0)
     logs = np.log10(np.maximum(losses[:, 1], 1e-4))
-    chart = _Chart(image, (80, 38, 498, 226), (1, last), (logs.min() - 0.02, logs.max() + 0.02))
+    chart = _Chart(image, (80, 38, 498, 216), (1, last), (logs.min() - 0.02, logs.max() + 0.02))
     chart.frame([f"{10**value:.2g}" for value in chart.high_low], f"loss {_mean(losses[:, 1])[-1]:.3g}", "")
     chart.line(np.c_[losses[:, 0], logs], _PALE, 1)
     chart.line(np.c_[losses[:, 0], np.log10(_mean(losses[:, 1]))], _BOLD, 4)
     values = np.array([line for _, line in scores]).reshape(len(scores), -1 if scores else 0)
     top = min(1.0, float(values.max()) + 0.03) if len(values) else 1.0
     low = max(0.0, float(values.min()) - 0.03) if len(values) else 0.0
-    chart = _Chart(image, (80, 272, 498, 392), (1, last), (low, top))
+    chart = _Chart(image, (80, 260, 498, 370), (1, last), (low, top))
     chart.frame([f"{value:.2f}" for value in chart.high_low], "IoU on unseen objects", f"step {int(losses[-1, 0])}")
     for index, colour in enumerate(_COLOURS[: values.shape[1]]):
         curve = np.c_[[step for step, _ in scores], values[:, index]]
         chart.line(curve, colour, 4)
         name = QUESTIONS[index] if index < len(QUESTIONS) else ""
-        chart.words((8, 416 + 24 * index), f"{name} {curve[-1, 1]:.2f}", colour)
+        chart.words((8, 394 + 28 * index), f"{name} {curve[-1, 1]:.2f}", colour)
     partial = run / "curve.partial"
     image.save(partial, "PNG")
     partial.replace(run / "curve.png")
