@@ -57,7 +57,10 @@ def write_ellipsoid(folder, name, half, rng, colour=None):
 @pytest.fixture(scope="session")
 def dataset(tmp_path_factory):
     """A folder with 12 ellipsoids, 8 of them to train on."""
-    folder = tmp_path_factory.mktemp("ellipsoids")
+    return write_set(tmp_path_factory.mktemp("ellipsoids"))
+
+
+def write_set(folder):
     rng = np.random.default_rng(0)
     splits = {}
     for i in range(12):
@@ -85,6 +88,10 @@ def coins(tmp_path_factory):
 @pytest.fixture(scope="session")
 def tiny():
     """A configuration that trains in seconds."""
+    return tiny_config()
+
+
+def tiny_config():
     from maquette.core.model.network import NetworkConfig
 
     return NetworkConfig(volume=8, pyramid=(16, 8), pixel_channels=8, fine_channels=4, depth_bins=4,
