@@ -28,6 +28,13 @@ DATASET = {
     "subtype": 'DIR_PATH',
     "options": set(PATH_OPTIONS),
 }
+OTHERS = {
+    "name": "Keep",
+    "description": "Folder of a training set of other things (some 100 procedural objects, say), which are learned "
+    "from as well, so that they are not forgotten. Empty: none, and the model gets worse at other things",
+    "subtype": 'DIR_PATH',
+    "options": set(PATH_OPTIONS),
+}
 RUN = {
     "name": "Run",
     "description": "Folder of the run: log, pictures and checkpoint. Empty: beside the training set",
@@ -92,6 +99,7 @@ class MAQUETTE_OT_train(bpy.types.Operator):
     bl_options = {'REGISTER'}
 
     folder: StringProperty(**DATASET)
+    others: StringProperty(**OTHERS)
     run: StringProperty(**RUN)
     start: EnumProperty(**START)
     start_run: StringProperty(**START_RUN)
@@ -144,11 +152,10 @@ class MAQUETTE_OT_train(bpy.types.Operator):
         return _process
 
     def _write_settings(self, run: Path) -> None:
-        folder = Path(bpy.path.abspath(self.folder))
-        if not self.folder or not (folder / "splits.json").is_file():
-            raise DatasetError(
-                f"There is no training set in {self.folder!r}: choose a folder that Render Dataset wrote"
-            )
+        datasets = [self.folder, self.others] if self.others else [self.folder]
+        for text in datasets:
+            if not text or not (Path(bpy.path.abspath(text)) / "splits.json").is_file():
+                raise DatasetError(f"There is no training set in {text!r}: choose a folder that Render Dataset wrote")
         if (run / "checkpoint.pt").exists():
             raise DatasetError(f"{run} holds a run already: resume it, or choose another folder")
         start = "bundled"
@@ -158,7 +165,15 @@ class MAQUETTE_OT_train(bpy.types.Operator):
                 raise DatasetError(f"There is no checkpoint in {self.start_run!r}: choose the folder of a run")
         every = max(10, self.steps // 10)
         own = {"steps": self.steps, "rate": self.rate, "every": every, "warmup": min(100, self.steps // 10 + 1)}
-        write_settings(run, {"datasets": [str(folder)], "run": str(run), "start": start, "training": own})
+        write_settings(
+            run,
+            {
+                "datasets": [bpy.path.abspath(text) for text in datasets],
+                "run": str(run),
+                "start": start,
+                "training": own,
+            },
+        )
 
     def _refuse(self, text: str) -> set[str]:
         self.report({'ERROR'}, f"{self.bl_label}: {text}")

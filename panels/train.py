@@ -37,6 +37,7 @@ class MAQUETTE_PT_train(SidebarPanel, bpy.types.Panel):
         column.prop(settings, "dataset")
         column.prop(settings, "run")
         if not begun:
+            column.prop(settings, "others")
             column.prop(settings, "start")
             if settings.start == 'RUN':
                 column.prop(settings, "start_run")
@@ -66,7 +67,7 @@ def _draw_buttons(layout: UILayout, settings: bpy.types.PropertyGroup, run: Path
     if done < wanted or not begun:
         text = f"Resume at Step {done}" if done else "Resume" if begun else "Train"
         button = layout.operator(MAQUETTE_OT_train.bl_idname, text=text, icon='PLAY')
-        button.folder, button.run, button.resume = settings.dataset, str(run), begun
+        button.folder, button.others, button.run, button.resume = settings.dataset, settings.others, str(run), begun
         button.start, button.start_run = settings.start, settings.start_run
         button.steps, button.rate = settings.steps, settings.rate
     if (run / "checkpoint.pt").is_file():

@@ -37,9 +37,10 @@ def test_a_script_trains_and_takes_the_weights(addon, dataset, start, tmp_path):
 
     run = tmp_path / "run"
     done = bpy.ops.maquette.train(
-        folder=str(dataset), run=str(run), start='RUN', start_run=str(start), steps=2, rate=1e-3
+        folder=str(dataset), others=str(dataset), run=str(run), start='RUN', start_run=str(start), steps=2, rate=1e-3
     )
     assert done == {'FINISHED'} and steps_of(run) == (2, 2)
+    assert json.loads((run / "settings.json").read_text())["datasets"] == [str(dataset)] * 2
     assert {path.name for path in run.iterdir()} >= {"checkpoint.pt", "log.csv", "curve.png", "samples.png"}
     with pytest.raises(RuntimeError, match="holds a run already"):
         bpy.ops.maquette.train(folder=str(dataset), run=str(run), steps=3)
