@@ -39,3 +39,7 @@ class OutputError(MaquetteError):
 
 class DependencyError(MaquetteError):
     """A Python package that this work needs is not installed in this Python."""
+
+
+class WorkerError(MaquetteError):
+    """A process that works for this one cannot be started, or has ended."""

@@ -13,12 +13,15 @@ from . import (
     reconstruct,
     references,
     settings,
+    train,
+    training_settings,
     turnaround,
 )
 
 _MODULES = (
     camera_settings,
     dataset_settings,
+    training_settings,
     settings,
     _work,
     reconstruct,
@@ -28,6 +31,7 @@ _MODULES = (
     dataset,
     preview,
     procedural,
+    train,
     copy_install_command,
     command_line,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from pathlib import Path
 from typing import TypeVar
@@ -15,17 +16,31 @@ T = TypeVar("T")
 
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("datasets", nargs="+", type=Path, help="training sets, as maquette dataset writes them")
+    parser.add_argument("datasets", nargs="*", type=Path, help="training sets, as maquette dataset writes them")
     parser.add_argument(
-        "--run", type=Path, required=True, help="folder of the log and checkpoint; a run begun there is gone on with"
+        "--config", type=Path, metavar="FILE", help=".toml or .json of settings; those on this line come before it"
     )
-    parser.add_argument("--steps", type=int, default=5000, help="(%(default)s)")
-    parser.add_argument("--rate", type=float, default=1.5e-3, help="highest learning rate (%(default)s)")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--every", type=int, default=250, help="steps between validations (%(default)s)")
-    parser.add_argument("--start", type=Path, help="checkpoint of another run, whose weights to begin with")
     parser.add_argument(
-        "--from-scratch", action="store_true", help="begin with nothing instead of what ImageNet teaches"
+        "--run", dest="folder", metavar="RUN", type=Path,
+        help="folder of the log and checkpoint; a run begun there is gone on with",
+    )  # fmt: skip
+    parser.add_argument("--steps", type=int, help="(5000)")
+    parser.add_argument("--rate", type=float, help="highest learning rate (1.5e-3)")
+    parser.add_argument("--seed", type=int, help="(0)")
+    parser.add_argument("--every", type=int, help="steps between validations (250)")
+    parser.add_argument(
+        "--precision",
+        help="float32, bfloat16 (blocks of the network alone), or automatic: what is faster here (automatic)",
+    )
+    parser.add_argument(
+        "--start", type=Path, help="what to begin with: checkpoint of another run, .safetensors file, or bundled"
+    )
+    parser.add_argument(
+        "--from-scratch",
+        dest="imagenet",
+        action="store_false",
+        default=None,
+        help="begin with nothing instead of what ImageNet teaches",
     )
     parser.add_argument("--hdri", type=Path, help="with --mask: folder of .exr panoramas (those of Blender)")
     parser.add_argument(
@@ -38,26 +53,30 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
 
 def _run_train(arguments: argparse.Namespace) -> int:
     dependencies.require("torch")
-    from ..core.model import mask_training, training
+    from ..core.model import mask_training, run_settings, training
 
+    file = run_settings.read_settings(arguments.config) if arguments.config else run_settings.RunSettings({})
+    datasets, run = arguments.datasets or file.datasets, arguments.folder or file.run
+    if not datasets or not run:
+        arguments.error("name the training sets and the folder of the run (--run), here or in --config")
+    given = {name: getattr(arguments, name) for name in ("steps", "rate", "seed", "every", "precision", "imagenet")}
+    given = {**file.training, **{name: value for name, value in given.items() if value is not None}}
     if arguments.mask:
         from ..core.scene.environments import hdri_files, panoramas
 
+        config = training.TrainingConfig(**given)
         files = hdri_files(arguments.hdri)
         work = mask_training.train_mask(
-            arguments.datasets, arguments.run, panoramas(files), arguments.steps, rate=arguments.rate,
-            seed=arguments.seed, imagenet=not arguments.from_scratch,
-        )  # fmt: skip
+            datasets, run, panoramas(files), config.steps, rate=config.rate, seed=config.seed, imagenet=config.imagenet
+        )
     else:
-        config = training.TrainingConfig(
-            steps=arguments.steps, rate=arguments.rate, seed=arguments.seed, every=arguments.every,
-            imagenet=not arguments.from_scratch,
-        )  # fmt: skip
-        work = training.train(arguments.datasets, arguments.run, config, start=arguments.start)
+        start = arguments.start or file.start
+        work = run_settings.work(run_settings.RunSettings(given, file.network, tuple(datasets), run, start))
     print(_told(work, 60))
-    if arguments.weights:
-        training.export(arguments.run, arguments.datasets, arguments.weights)
-        print(arguments.weights)
+    weights = arguments.weights or file.weights
+    if weights and os.environ.get("RANK", "0") == "0":
+        training.export(run, datasets, weights)
+        print(weights)
     return 0
 
 
@@ -99,13 +118,16 @@ def _add_benchmark(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resolution", type=int, default=128, help="cells along a side (%(default)s)")
     parser.add_argument("--runs", type=int, default=5, help="(%(default)s)")
     parser.add_argument("--weights", type=Path, metavar="FILE", help="the model's weights (those bundled)")
+    parser.add_argument(
+        "--others", action="store_true", help="time the architectures of Occupancy Networks and TripoSR beside it"
+    )
 
 
 def _run_benchmark(arguments: argparse.Namespace) -> int:
     dependencies.require("torch")
     from ..core.model import benchmark
 
-    print(benchmark.report(arguments.photo, arguments.resolution, arguments.runs, arguments.weights))
+    print(benchmark.report(arguments.photo, arguments.resolution, arguments.runs, arguments.weights, arguments.others))
     return 0
 
 

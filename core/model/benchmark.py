@@ -14,15 +14,22 @@ import torch
 from .. import images
 from ..arrays import MeshArrays
 from ..work import Work
+from .baselines import occupancy_network, triplane_transformer
+from .baselines.occupancy_network import PICTURE, OccupancyNetwork
+from .counting import Count, peak_flops
 from .inference import Settings, reconstruct_photo
 
 SAMPLE = Path(__file__).parents[1] / "samples" / "photo.png"
 
 
-def report(photo: Path | None, resolution: int, runs: int, weights: Path | None) -> str:
+def report(photo: Path | None, resolution: int, runs: int, weights: Path | None, others: bool = False) -> str:
     """A table of the median seconds of each stage over ``runs`` warm reconstructions, and the peak of memory.
 
-    A stage lasts from its first progress to the next stage's; the longest step is what cannot be interrupted.
+    A stage lasts from its first progress to the next stage's; the longest step is what cannot be interrupted. What
+    each computes is counted in a run of its own (``counting``), beside the best that this machine was measured to do.
+
+    Args:
+        others: whether to time others' architectures (``baselines``), too.
     """
     image = images.read(photo or SAMPLE)
     settings = Settings(resolution=resolution, weights=weights)
@@ -30,19 +37,64 @@ def report(photo: Path | None, resolution: int, runs: int, weights: Path | None)
     _timed(reconstruct_photo(image, settings))
     first = time.perf_counter() - began
     timings = [_timed(reconstruct_photo(image, settings)) for _ in range(runs)]
-    stages = timings[0][0].keys()
     totals = [sum(stage.values()) for stage, _, _ in timings]
+    memory, best, counts = _peak_mib(), peak_flops(), _counted(reconstruct_photo(image, settings))
     mesh = timings[0][2]
-    lines = [f"{stage:24}{median(t[0][stage] for t in timings):8.3f} s" for stage in stages]
+    lines = [
+        _stage(stage, median(t[0][stage] for t in timings), *counts.get(stage, (0, 0)), best) for stage in timings[0][0]
+    ]
+    flops, size = (sum(count[i] for count in counts.values()) for i in range(2))
     lines += [
-        f"{'all, warm':24}{median(totals):8.3f} s   ({min(totals):.3f} to {max(totals):.3f} in {runs} runs)",
+        _stage("all, warm", median(totals), flops, size, best),
+        f"{'':24}{'':8}     ({min(totals):.3f} to {max(totals):.3f} s in {runs} runs)",
         f"{'all, first call':24}{first:8.3f} s   (loads the weights; PyTorch was imported before)",
         f"{'longest step':24}{max(t[1] for t in timings):8.3f} s",
-        f"{'peak memory':24}{_peak_mib():8.0f} MiB of the whole process",
+        f"{'peak memory':24}{memory:8.0f} MiB of the whole process",
+        f"{'a matrix product':24}{best / 1e9:8.1f} GFLOP/s, of which the percentages are",
         f"{resolution}^3, {torch.get_num_threads()} threads, PyTorch {torch.__version__}: "
         f"{len(mesh.vertices):,} vertices, {len(mesh.faces):,} faces",
     ]
-    return "\n".join(lines)
+    return "\n".join([*lines, *(_others(resolution, runs, median(totals)) if others else ())])
+
+
+def _stage(name: str, seconds: float, flops: float, size: float, best: float) -> str:
+    share = f"{flops / seconds / best:6.1%}" if seconds else ""
+    return f"{name:24}{seconds:8.3f} s {flops / 1e9:8.2f} GFLOP {size / 1e9:7.2f} GB {share}"
+
+
+def _counted(work: Work[MeshArrays]) -> dict[str, tuple[int, int]]:
+    """Operations and bytes by stage."""
+    counts: dict[str, tuple[int, int]] = defaultdict(lambda: (0, 0))
+    stage = "Starting"
+    while True:
+        with Count() as count:
+            progress = next(work, None)
+        counts[stage] = (counts[stage][0] + count.flops, counts[stage][1] + count.bytes)
+        if progress is None:
+            return counts
+        stage = progress.stage
+
+
+@torch.inference_mode()
+def _others(resolution: int, runs: int, ours: float) -> list[str]:
+    """Lines on the time of others' architectures on this machine, in this process, and how many times ours it is."""
+    network, picture = OccupancyNetwork().eval(), torch.rand(1, 3, PICTURE, PICTURE)
+    occupancy_network.reconstruct(network, picture, 32)
+    found = []
+    for _ in range(min(runs, 3)):
+        began = time.perf_counter()
+        asked = occupancy_network.reconstruct(network, picture, resolution)
+        found.append(time.perf_counter() - began)
+    looking, planes, grid = triplane_transformer.seconds(resolution)
+    whole, millions = looking + planes + grid, triplane_transformer.parameters() / 1e6
+    return [
+        "Others' architectures, random weights, without surfacing and colours:",
+        f"{'Occupancy Networks':24}{median(found):8.3f} s {median(found) / ours:8.1f} times ours; "
+        f"MISE asked {asked:,} points about a ball",
+        f"{'of TripoSR':24}{whole:8.3f} s {whole / ours:8.1f} times ours; {millions:.0f} M weights; "
+        f"{looking:.1f} s looking, {planes:.1f} s planes, {grid:.1f} s grid;",
+        f"{'':24}{'':10}estimated: a layer of each kind was timed, and {2**16:,} points of the grid",
+    ]
 
 
 def _timed(work: Work[MeshArrays]) -> tuple[dict[str, float], float, MeshArrays]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import csv
+import copy
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,8 +22,12 @@ from ..work import Progress, Work, run_to_end
 from . import weights
 from .data import TrainingObject, load_split, spread
 from .network import BOUND, Features, NetworkConfig, ReconstructionNetwork
+from .precision import mix
 from .projection import DEPTH_REACH, project, sample
+from .ranks import ALONE, Ranks, joined
 from .reliability import calibrate_confidence
+from .run_log import RunLog
+from .run_samples import draw_samples
 from .sampling import Batch, Placed, draw_batch, place
 from .segmentation import MaskNetwork
 
@@ -38,7 +43,7 @@ class TrainingConfig:
 
     imagenet: whether the backbone starts from what it learned there. backbone: its learning rate, of the others'.
     average: of the weights' exponential moving average. every: steps between validations and checkpoints.
-    validation: how many unseen objects to validate on.
+    validation: how many unseen objects to validate on. precision: see ``precision.PRECISIONS``.
     """
 
     steps: int = 5000
@@ -52,6 +57,7 @@ class TrainingConfig:
     seed: int = 0
     every: int = 250
     validation: int = 96
+    precision: str = "automatic"
 
 
 def train(
@@ -63,11 +69,15 @@ def train(
 ) -> Work[Path]:
     """Train on the split "train" of ``datasets``; goes on from ``run/checkpoint.pt`` if it is there.
 
-    Writes into the folder ``run``: ``checkpoint.pt``, ``log.csv`` (a line a step and a line a validation) and
-    ``config.json``. Steps are drawn from seed and number alone, so a resumed run equals an undisturbed one.
+    Writes into the folder ``run``: ``checkpoint.pt``, ``log.csv`` (a line a step and a line a validation),
+    ``config.json``, ``curve.png`` and ``samples.png``. Steps are drawn from seed and number alone, so a resumed run
+    equals an undisturbed one. It stops after the step during which a file ``run/stop`` appears.
+
+    On a GPU if there is one; in as many processes as ``torchrun`` started, each with its part of every batch.
 
     Args:
-        start: a checkpoint of an earlier run, whose weights to begin with.
+        network: its sizes; by default those of ``start``.
+        start: what to begin with: a checkpoint of an earlier run, or a file of weights.
 
     Returns:
         The checkpoint's path.
@@ -75,53 +85,74 @@ def train(
     Raises:
         DatasetError: a set is missing, damaged or leaks, or ``run`` belongs to another configuration.
         DependencyError: there is nothing to begin with: no ``start`` and no package of ImageNet's weights.
+        WeightsError: ``start`` is missing or damaged.
     """
     run.mkdir(parents=True, exist_ok=True)
+    (run / "stop").unlink(missing_ok=True)
     yield Progress(0.0, "Reading the training set")
     objects, unseen = load_split(datasets, "train"), spread(load_split(datasets, "validation"), config.validation)
-    trainer = Trainer(config, network or NetworkConfig())
-    _remember(run, config, trainer.model.config)
-    checkpoint = run / "checkpoint.pt"
+    with joined() as ranks:
+        yield from _train(objects, unseen, run, Trainer(config, network or sizes_of(start), ranks), start)
+    return run / "checkpoint.pt"
+
+
+def _train(
+    objects: list[TrainingObject], unseen: list[TrainingObject], run: Path, trainer: Trainer, start: Path | None
+) -> Work[None]:
+    config, ranks, checkpoint, stop = trainer.config, trainer.ranks, run / "checkpoint.pt", run / "stop"
+    if ranks.first:
+        _remember(run, config, trainer.model.config)
     if checkpoint.exists():
         trainer.load(checkpoint)
     else:
         trainer.begin(start)
-    with (run / "log.csv").open("a", newline="", encoding="utf-8") as file, ThreadPoolExecutor(1) as pool:
-        log = csv.writer(file)
+    with RunLog(run, trainer.step, ranks.first) as log, ThreadPoolExecutor(1) as pool:
         coming = pool.submit(draw_batch, objects, config.seed, trainer.step)
-        while trainer.step < config.steps:
+        stopped = False
+        while trainer.step < config.steps and not stopped:
             began = time.perf_counter()
             batch, coming = coming.result(), pool.submit(draw_batch, objects, config.seed, trainer.step + 1)
             losses = trainer.update(batch)
-            log.writerow((trainer.step, "train", *(f"{x:.5f}" for x in losses), f"{time.perf_counter() - began:.3f}"))
-            if trainer.step % config.every == 0 or trainer.step == config.steps:
-                scores = validate(trainer.average, unseen)
-                log.writerow((trainer.step, "validation", *(f"{x:.5f}" for x in scores)))
-                file.flush()
+            stopped = ranks.agreed(stop.exists())
+            log.step(trainer.step, losses, time.perf_counter() - began)
+            due = trainer.step % config.every == 0 or trainer.step == config.steps
+            if due and ranks.first:
+                judged = trainer.judged()
+                log.validated(trainer.step, validate(judged, unseen))
+                draw_samples(run / "samples.png", judged, unseen)
+            if (due or stopped) and ranks.first:
                 trainer.save(checkpoint)
             yield Progress(trainer.step / config.steps, f"Step {trainer.step}, loss {losses[0]:.3f}")
-    return checkpoint
+    if ranks.first:
+        stop.unlink(missing_ok=True)
 
 
 class Trainer:
     """The network, its moving average and the optimiser, as one thing to step, save and load."""
 
-    def __init__(self, config: TrainingConfig, network: NetworkConfig) -> None:
+    def __init__(self, config: TrainingConfig, network: NetworkConfig, ranks: Ranks = ALONE) -> None:
         torch.manual_seed(config.seed)
         self.config = config
+        self.ranks = ranks
         self.step = 0
         self.model = ReconstructionNetwork(network)
         self.average = ReconstructionNetwork(network).eval()
         self.average.load_state_dict(self.model.state_dict())
+        self.average.to(ranks.device)
+        mix(self.model, config.precision, ranks.device)
+        self._losses = ranks.wrapped(_Losses(self.model))
         known = list(self.model.encoder.backbone.parameters())
         others = [value for name, value in self.model.named_parameters() if not name.startswith("encoder.backbone.")]
         groups = [{"params": known, "share": config.backbone}, {"params": others, "share": 1.0}]
         self._optimiser = torch.optim.AdamW(groups, weight_decay=config.decay, betas=(0.9, 0.98))
 
     def begin(self, start: Path | None) -> None:
-        """Take the weights of the checkpoint ``start``, or else those that the configuration begins with."""
-        if start:
-            self.model.load_state_dict(torch.load(start, weights_only=True)["average"])
+        """Take the weights of ``start``, see :func:`train`, or else those that the configuration begins with."""
+        if start and start.suffix == ".safetensors":
+            self.model.load_state_dict(weights.load(start)[0].state_dict())
+            self.model.levels.zero_()  # they are calibrated anew once the run is exported
+        elif start:
+            self.model.load_state_dict(_checkpoint(start)["average"])
         elif self.config.imagenet:
             self.model.encoder.backbone.start_from_imagenet()
         self.average.load_state_dict(self.model.state_dict())
@@ -131,15 +162,20 @@ class Trainer:
         self.model.train()
         for group in self._optimiser.param_groups:
             group["lr"] = self._rate() * group["share"]
-        losses = losses_of(self.model, batch)
+        part, share = self.ranks.part(batch)
+        losses = self._losses(part)
         total = losses[0] + 0.5 * losses[1] + 2 * losses[2] + 4 * losses[3]
         self._optimiser.zero_grad(set_to_none=True)
-        total.backward()
+        (share * total).backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
         self._optimiser.step()
         self.step += 1
         self._follow()
-        return (float(total.detach()), *(float(loss.detach()) for loss in losses))
+        return tuple(self.ranks.mean([share * loss for loss in (total, *losses)]))
+
+    def judged(self) -> ReconstructionNetwork:
+        """The moving average, on the CPU."""
+        return self.average if self.ranks.device.type == "cpu" else copy.deepcopy(self.average).cpu()
 
     def save(self, path: Path) -> None:
         """Write everything that a resumed run needs, whole or not at all."""
@@ -151,7 +187,7 @@ class Trainer:
         partial.replace(path)
 
     def load(self, path: Path) -> None:
-        state = torch.load(path, weights_only=True)
+        state = torch.load(path, weights_only=True, map_location=self.ranks.device)
         self.step = state["step"]
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
@@ -172,6 +208,17 @@ class Trainer:
                 mean.lerp_(value, 1 - weight)
             else:
                 mean.copy_(value)
+
+
+class _Losses(nn.Module):
+    """:func:`losses_of` as what a module says of a batch, as DDP wants it."""
+
+    def __init__(self, model: ReconstructionNetwork) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        return losses_of(self.model, batch)
 
 
 def losses_of(model: ReconstructionNetwork, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -272,42 +319,54 @@ def calibrate(model: ReconstructionNetwork, unseen: Sequence[TrainingObject]) ->
         model.levels[views - 1] = float(_LEVELS[np.flatnonzero(scores > scores.max() - _AS_GOOD)[0]])
 
 
+def sizes_of(start: Path | None) -> NetworkConfig:
+    """The sizes of the network of ``start``, see :func:`train`."""
+    if start is None:
+        return NetworkConfig()
+    if start.suffix == ".safetensors":
+        return weights.load(start)[0].config
+    return NetworkConfig(**_checkpoint(start)["network"])
+
+
+def _checkpoint(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise DatasetError(f"There is no checkpoint {path} to begin with")
+    return torch.load(path, weights_only=True, map_location="cpu")
+
+
 def _remember(run: Path, config: TrainingConfig, network: NetworkConfig) -> None:
     path = run / "config.json"
     own = json.loads(json.dumps({"training": asdict(config), "network": network.as_dict()}))
-    if path.exists() and json.loads(path.read_text(encoding="utf-8")) != own:
-        raise DatasetError(f"{run} holds a run of another configuration: choose another folder")
+    if path.exists():
+        known = json.loads(path.read_text(encoding="utf-8"))
+        for part, added in (("training", asdict(TrainingConfig())), ("network", NetworkConfig().as_dict())):
+            known[part] = json.loads(json.dumps(added)) | known[part]  # what an older version did not know of
+        if known != own:
+            raise DatasetError(f"{run} holds a run of another configuration: choose another folder")
     path.write_text(json.dumps(own, indent=1), encoding="utf-8")
 
 
 def export(run: Path, datasets: Sequence[Path], target: Path) -> None:
     """Write the networks of ``run`` (``checkpoint.pt``, its moving average, and ``mask.pt``) as weights.
 
-    The surface's levels and the confidence are calibrated on the split "validation" of ``datasets``.
+    The surface's levels and the confidence are calibrated on the split "validation" of ``datasets``. The mask network
+    is the bundled one if ``run`` has trained none.
 
     Raises:
-        DatasetError: one of them has not been trained there. OutputError: ``target`` cannot be written.
+        DatasetError: nothing has been trained there. OutputError: ``target`` cannot be written.
     """
-    missing = [name for name in ("checkpoint.pt", "mask.pt") if not (run / name).is_file()]
-    if missing:
-        raise DatasetError(
-            f"{run} lacks {missing[0]}: train both networks there first (maquette train, and with --mask)"
-        )
-    state = torch.load(run / "checkpoint.pt", weights_only=True)
+    if not (run / "checkpoint.pt").is_file():
+        raise DatasetError(f"{run} lacks checkpoint.pt: train there first (maquette train)")
+    state = torch.load(run / "checkpoint.pt", weights_only=True, map_location="cpu")
     reconstruction, mask = ReconstructionNetwork(NetworkConfig(**state["network"])), MaskNetwork()
     reconstruction.load_state_dict(state["average"])
-    mask.load_state_dict(torch.load(run / "mask.pt", weights_only=True)["model"])
+    if (run / "mask.pt").is_file():
+        mask.load_state_dict(torch.load(run / "mask.pt", weights_only=True)["model"])
+    else:
+        mask = weights.load()[1]
     calibrate(reconstruction, spread(load_split(datasets, "validation"), _CALIBRATED_ON))
     run_to_end(calibrate_confidence(reconstruction, datasets, _CONFIDENCE_ON))
     try:
         weights.save(target, reconstruction, mask)
     except OSError as error:
         raise OutputError(f"{target} cannot be written: {error.strerror}") from error
-
-
-def log_lines(run: Path, kind: str) -> Iterator[tuple[int, list[float]]]:
-    """Lines of ``log.csv``: "train" (step, losses and seconds) or "validation" (step, IoUs)."""
-    with (run / "log.csv").open(newline="", encoding="utf-8") as file:
-        for line in csv.reader(file):
-            if line[1] == kind:
-                yield int(line[0]), [float(x) for x in line[2:]]

@@ -13,13 +13,14 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import MeshError
-from . import creatures, furniture, shapes, vehicles, vessels
+from . import creatures, flat, furniture, hardware, organic, shapes, vehicles, vessels, wires
 from .parts import Part, ProceduralObject
 
 Family = Callable[[np.random.Generator], list[Part]]
 
 FAMILIES: Mapping[str, Family] = {
-    **furniture.FAMILIES, **vessels.FAMILIES, **vehicles.FAMILIES, **creatures.FAMILIES, **shapes.FAMILIES
+    **furniture.FAMILIES, **vessels.FAMILIES, **vehicles.FAMILIES, **creatures.FAMILIES, **shapes.FAMILIES,
+    **hardware.FAMILIES, **flat.FAMILIES, **wires.FAMILIES, **organic.FAMILIES,
 }  # fmt: skip
 
 

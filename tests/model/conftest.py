@@ -30,7 +30,7 @@ def picture(camera, half, colour):
     return rgba.reshape(*shape, 4), depth.astype(np.float32), normal.reshape(*shape, 3).astype(np.float16)
 
 
-def write_ellipsoid(folder, name, half, rng):
+def write_ellipsoid(folder, name, half, rng, colour=None):
     half = np.asarray(half, float)
     bounds = np.stack((-half, half))
     kinds = ("front", "right", "back", "top", "bottom")
@@ -38,7 +38,7 @@ def write_ellipsoid(folder, name, half, rng):
     for turn in (0.5, 2.5):
         eye = 3 * np.array((np.sin(turn), -np.cos(turn), 0.4))
         cameras.append(("free", perspective(look_at(eye, np.zeros(3)), 0.45, SIZE)))
-    colour = rng.integers(40, 255, 3)
+    colour = rng.integers(40, 255, 3) if colour is None else colour
     uniform = rng.uniform(-1.1, 1.1, (2048, 3)) * half.max()
     surface = rng.normal(size=(512, 3))
     surface *= half / np.linalg.norm(surface, axis=1, keepdims=True)
@@ -57,7 +57,10 @@ def write_ellipsoid(folder, name, half, rng):
 @pytest.fixture(scope="session")
 def dataset(tmp_path_factory):
     """A folder with 12 ellipsoids, 8 of them to train on."""
-    folder = tmp_path_factory.mktemp("ellipsoids")
+    return write_set(tmp_path_factory.mktemp("ellipsoids"))
+
+
+def write_set(folder):
     rng = np.random.default_rng(0)
     splits = {}
     for i in range(12):
@@ -70,8 +73,25 @@ def dataset(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def coins(tmp_path_factory):
+    """A folder with 14 golden discs that face the front, 8 of them to train on: nothing else is as flat."""
+    folder = tmp_path_factory.mktemp("coins")
+    rng = np.random.default_rng(1)
+    names = [f"c{i:02d}" for i in range(14)]
+    for name in names:
+        write_ellipsoid(folder, name, (0.5, rng.uniform(0.06, 0.1), rng.uniform(0.4, 0.5)), rng, (230, 180, 40))
+    splits = ["train"] * 8 + ["validation"] * 2 + ["test"] * 4
+    (folder / "splits.json").write_text(json.dumps(dict(zip(names, splits, strict=True))))
+    return folder
+
+
+@pytest.fixture(scope="session")
 def tiny():
     """A configuration that trains in seconds."""
+    return tiny_config()
+
+
+def tiny_config():
     from maquette.core.model.network import NetworkConfig
 
     return NetworkConfig(volume=8, pyramid=(16, 8), pixel_channels=8, fine_channels=4, depth_bins=4,

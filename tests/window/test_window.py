@@ -5,6 +5,7 @@ installed one; and root.
 ``MAQUETTE_SCREENSHOTS=folder`` keeps the screenshots.
 """
 
+import importlib.util
 import json
 import os
 import shutil
@@ -148,3 +149,26 @@ def test_the_command_line_of_blender_says_what_is_wrong(blender):
     _, run = blender
     done = run("run", *"blender -b -c maquette reconstruct nope.png -o out.glb".split())
     assert done.returncode == 1 and "There is no image file nope.png" in done.stderr
+
+
+def test_training_in_the_sidebar(blender):
+    """Begun, stopped, gone on with, its weights in use, and a run that cannot: all beside the living window."""
+    folder, run = blender
+    path = Path(__file__).parents[1] / "model/conftest.py"
+    spec = importlib.util.spec_from_file_location("ellipsoids", path)
+    ellipsoids = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(ellipsoids)
+    ellipsoids.write_set(folder / "set")
+    from maquette.core.model.training import Trainer, TrainingConfig
+
+    (folder / "start").mkdir()
+    Trainer(TrainingConfig(), ellipsoids.tiny_config()).save(folder / "start/checkpoint.pt")
+    shutil.copy(Path(__file__).with_name("drive_training.py"), folder)
+    done = run("window", "env", "OMP_NUM_THREADS=1", "blender", "--python", "drive_training.py")
+    assert "Traceback" not in done.stdout + done.stderr
+    result = json.loads((folder / "result.json").read_text())
+    assert "error" not in result, result["error"]
+    assert result["stopped_at"] < 14 and result["done"] == [14, 14] and result["failure"] is None
+    assert result["weights"].endswith("weights/set_run.safetensors")
+    assert "nowhere" in result["refused"]
+    assert result["longest_freeze"] < 5  # while Python maps torch's libraries, to take the weights into use

@@ -1,0 +1,1 @@
+"""Others' architectures, written anew from their papers with random weights: for their time beside ours, no more."""

@@ -1,0 +1,125 @@
+"""A run of training in a process of its own, with any Python that has PyTorch: it may be stopped, and goes on later.
+
+What it is to do stands in the run's folder, in ``settings.json`` (``core.model.run_settings``); how far it is, in its
+log; to stop it a file named ``stop`` is put there, so that it leaves a checkpoint of its last step.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from .errors import OutputError, WorkerError
+from .work import Progress
+
+# This package under a name of its own: as an extension it is called otherwise, and its parents need bpy.
+_BOOT = """
+import importlib.util, sys
+sys.path[:] = [path for path in sys.path if path] + [path for path in sys.argv[3:] if path not in sys.path]
+folder = sys.argv[1]
+name = "maquette_core"
+spec = importlib.util.spec_from_file_location(name, folder + "/__init__.py", submodule_search_locations=[folder])
+sys.modules[name] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(sys.modules[name])
+from maquette_core.model import run_settings
+sys.exit(run_settings.main(sys.argv[2]))
+"""
+SETTINGS = "settings.json"
+_OUTPUT = "output.txt"
+
+
+def write_settings(run: Path, settings: Mapping[str, Any]) -> None:
+    """Write what a run in the folder ``run`` is to do.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        (run / SETTINGS).write_text(json.dumps(settings, indent=1), encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"{run} cannot be written: {error.strerror}") from error
+
+
+def steps_of(run: Path) -> tuple[int, int]:
+    """How many steps the run in the folder ``run`` has done and is to do; 0 if there is none."""
+    try:
+        wanted = int(json.loads((run / SETTINGS).read_text(encoding="utf-8"))["training"]["steps"])
+        last = _tail(run / "log.csv")
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0, 0
+    done = last.partition(",")[0]
+    return (int(done) if done.isdigit() else 0), wanted
+
+
+class RunProcess:
+    """The process. Begins at once."""
+
+    def __init__(self, run: Path, executable: str = sys.executable, paths: Sequence[str] = tuple(sys.path)) -> None:
+        """Go on with the run of ``run/settings.json``.
+
+        Args:
+            executable: a Python. paths: where it finds modules besides its own places (an extension's wheels, say).
+
+        Raises:
+            WorkerError: that Python cannot be started. OutputError: ``run`` cannot be written.
+        """
+        self.run, self._asked_to_stop = run, False
+        self._before = steps_of(run)[0]
+        quiet = {"creationflags": subprocess.CREATE_NO_WINDOW} if sys.platform == "win32" else {}
+        environment = {key: value for key, value in os.environ.items() if key != "PYTHONHOME"}  # Blender's, if any
+        core = str(Path(__file__).parent)
+        words = [executable, "-B", "-c", _BOOT, core, str(run / SETTINGS), *(path for path in paths if path)]
+        try:
+            (run / "stop").unlink(missing_ok=True)
+            self._output = (run / _OUTPUT).open("wb")
+        except OSError as error:
+            raise OutputError(f"{run} cannot be written: {error.strerror}") from error
+        try:
+            self._process = subprocess.Popen(
+                words, stdin=subprocess.DEVNULL, stdout=self._output, stderr=subprocess.STDOUT, env=environment, **quiet
+            )
+        except OSError as error:
+            self._output.close()
+            raise WorkerError(f"{executable} cannot be started: {error.strerror}") from error
+
+    def running(self) -> bool:
+        if self._process.poll() is None:
+            return True
+        self._output.close()
+        return False
+
+    def wait(self, seconds: float | None = None) -> None:
+        self._process.wait(seconds)
+
+    def stop(self) -> None:
+        """Ask it to end after this step; before its first one it is ended at once, since nothing is lost."""
+        self._asked_to_stop = True
+        if self.running():
+            (self.run / "stop").touch()
+            if steps_of(self.run)[0] <= self._before:
+                self._process.terminate()
+
+    def progress(self) -> Progress:
+        done, wanted = steps_of(self.run)
+        stage = "Stopping" if self._asked_to_stop else f"Step {done} of {wanted}" if done > self._before else "Loading"
+        return Progress(done / max(wanted, 1), stage)
+
+    def failure(self) -> str | None:
+        """Why it ended, if by itself and in vain: what it said last."""
+        if self.running() or self._process.returncode == 0 or self._asked_to_stop:
+            return None
+        return _tail(self.run / _OUTPUT) or f"The process ended with code {self._process.returncode}"
+
+
+def _tail(path: Path) -> str:
+    """The last line that is whole."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 2000))
+        lines = file.read().decode("utf-8", "replace").rstrip("\n").split("\n")
+    return lines[-1].strip()

@@ -1,0 +1,278 @@
+"""Trains the model on the user's own training sets, in a process beside Blender, and takes its weights into use."""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import bpy
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
+from bpy.types import Context
+
+from ..core import dependencies
+from ..core.errors import DatasetError, MaquetteError
+from ..core.run_process import SETTINGS, RunProcess, steps_of, write_settings
+from ..core.scene.compat import PATH_OPTIONS
+from ..core.work import Progress, Work
+from ._work import WorkOperator
+
+_PACKAGE = __package__.rpartition(".")[0]
+_LOOK_SECONDS = 1.0
+_process: RunProcess | None = None
+
+DATASET = {
+    "name": "Training Set",
+    "description": "Folder of the training set to learn from, as Render Dataset writes it",
+    "subtype": 'DIR_PATH',
+    "options": set(PATH_OPTIONS),
+}
+OTHERS = {
+    "name": "Keep",
+    "description": "Folder of a training set of other things (some 100 procedural objects, say), which are learned "
+    "from as well, so that they are not forgotten. Empty: none, and the model gets worse at other things",
+    "subtype": 'DIR_PATH',
+    "options": set(PATH_OPTIONS),
+}
+RUN = {
+    "name": "Run",
+    "description": "Folder of the run: log, pictures and checkpoint. Empty: beside the training set",
+    "subtype": 'DIR_PATH',
+    "options": set(PATH_OPTIONS),
+}
+START = {
+    "name": "Start From",
+    "description": "What the model knows to begin with",
+    "items": (
+        ('BUNDLED', "Bundled Weights", "What came with Maquette: learns a new kind of thing in some hundred steps"),
+        ('RUN', "Another Run", "What an earlier run of training has learned"),
+    ),
+}
+START_RUN = {
+    "name": "From Run",
+    "description": "Folder of the earlier run whose checkpoint to begin with",
+    "subtype": 'DIR_PATH',
+    "options": set(PATH_OPTIONS),
+}
+STEPS = {
+    "name": "Steps",
+    "description": "How many batches of 8 to 16 objects to learn from. More learn more of this kind of thing and "
+    "forget more of others; each takes seconds on a CPU",
+    "default": 200,
+    "min": 1,
+    "soft_max": 5000,
+    "max": 1000000,
+}
+RATE = {
+    "name": "Rate",
+    "description": "Highest learning rate. Higher learns faster and forgets more of what was known",
+    "default": 3e-4,
+    "min": 1e-6,
+    "max": 1e-2,
+    "precision": 5,
+}
+
+
+def current() -> RunProcess | None:
+    """The process that trains, or the last one that did."""
+    return _process
+
+
+def training() -> bool:
+    return _process is not None and _process.running()
+
+
+def run_folder(dataset: str, run: str) -> Path:
+    """Where the run of these settings lies: ``run``, or beside ``dataset``."""
+    if run:
+        return Path(bpy.path.abspath(run))
+    folder = Path(bpy.path.abspath(dataset))
+    return folder.with_name(f"{folder.name}_run")
+
+
+class MAQUETTE_OT_train(bpy.types.Operator):
+    """Teach the model the objects of a training set, in a process beside Blender. It can be stopped and gone on with"""
+
+    bl_idname = "maquette.train"
+    bl_label = "Train"
+    bl_options = {'REGISTER'}
+
+    folder: StringProperty(**DATASET)
+    others: StringProperty(**OTHERS)
+    run: StringProperty(**RUN)
+    start: EnumProperty(**START)
+    start_run: StringProperty(**START_RUN)
+    steps: IntProperty(**STEPS)
+    rate: FloatProperty(**RATE)
+    resume: BoolProperty(
+        name="Resume",
+        description="Go on with the run in its folder, as it was begun: the other settings are not asked",
+        options={'SKIP_SAVE'},
+    )
+
+    @classmethod
+    def poll(cls, context: Context) -> bool:
+        if training():
+            cls.poll_message_set("A training is running: stop it first")
+            return False
+        return True
+
+    def execute(self, context: Context) -> set[str]:
+        """Wait for its end, as a script wants it."""
+        try:
+            process = self._begin()
+            process.wait()
+        except MaquetteError as error:
+            return self._refuse(str(error))
+        if process.failure():
+            return self._refuse(process.failure() or "")
+        self.report({'INFO'}, f"{process.run}: {steps_of(process.run)[0]} steps")
+        return {'FINISHED'}
+
+    def invoke(self, context: Context, event: bpy.types.Event) -> set[str]:
+        if bpy.app.background:
+            return self.execute(context)
+        try:
+            self._begin()
+        except MaquetteError as error:
+            return self._refuse(str(error))
+        bpy.app.timers.register(_look, first_interval=_LOOK_SECONDS, persistent=True)
+        return {'FINISHED'}
+
+    def _begin(self) -> RunProcess:
+        global _process
+        dependencies.require(*dependencies.MODEL)
+        run = run_folder(self.folder, self.run)
+        if not self.resume:
+            self._write_settings(run)
+        elif not (run / SETTINGS).is_file():
+            raise DatasetError(f"There is no run in {run} to go on with: begin one")
+        _process = RunProcess(run)
+        return _process
+
+    def _write_settings(self, run: Path) -> None:
+        datasets = [self.folder, self.others] if self.others else [self.folder]
+        for text in datasets:
+            if not text or not (Path(bpy.path.abspath(text)) / "splits.json").is_file():
+                raise DatasetError(f"There is no training set in {text!r}: choose a folder that Render Dataset wrote")
+        if (run / "checkpoint.pt").exists():
+            raise DatasetError(f"{run} holds a run already: resume it, or choose another folder")
+        start = "bundled"
+        if self.start == 'RUN':
+            start = str(Path(bpy.path.abspath(self.start_run)) / "checkpoint.pt")
+            if not Path(start).is_file():
+                raise DatasetError(f"There is no checkpoint in {self.start_run!r}: choose the folder of a run")
+        every = max(10, self.steps // 10)
+        own = {"steps": self.steps, "rate": self.rate, "every": every, "warmup": min(100, self.steps // 10 + 1)}
+        write_settings(
+            run,
+            {
+                "datasets": [bpy.path.abspath(text) for text in datasets],
+                "run": str(run),
+                "start": start,
+                "training": own,
+            },
+        )
+
+    def _refuse(self, text: str) -> set[str]:
+        self.report({'ERROR'}, f"{self.bl_label}: {text}")
+        return {'CANCELLED'}
+
+
+class MAQUETTE_OT_stop_training(bpy.types.Operator):
+    """Let the training end after its present step. Resume goes on from there"""
+
+    bl_idname = "maquette.stop_training"
+    bl_label = "Stop Training"
+    bl_options = {'INTERNAL'}
+
+    @classmethod
+    def poll(cls, context: Context) -> bool:
+        if not training():
+            cls.poll_message_set("No training is running")
+            return False
+        return True
+
+    def execute(self, context: Context) -> set[str]:
+        _stop()
+        return {'FINISHED'}
+
+
+class MAQUETTE_OT_use_trained_weights(WorkOperator, bpy.types.Operator):
+    """Calibrate what a run has learned, keep it as a file of weights, and reconstruct with it from now on"""
+
+    bl_idname = "maquette.use_trained_weights"
+    bl_label = "Use the New Weights"
+    bl_options = {'REGISTER'}
+
+    run: StringProperty(**RUN)
+
+    def start(self, context: Context) -> Work[Path]:
+        run = Path(bpy.path.abspath(self.run))
+        if not self.run or not (run / "checkpoint.pt").is_file():
+            raise DatasetError(f"There is no checkpoint in {self.run!r}: train first")
+        return _exported(run, _weights_folder(run) / f"{run.name}.safetensors")
+
+    def finish(self, context: Context, result: Path) -> None:
+        addon = context.preferences.addons.get(_PACKAGE)  # none in a script that only imports us
+        if addon:
+            addon.preferences.weights = str(result)
+            context.preferences.is_dirty = True
+        self.report({'INFO'}, f"Reconstructs with {result} from now on")
+
+
+def _exported(run: Path, target: Path) -> Work[Path]:
+    """Touches no bpy, so that it can run on a thread."""
+    yield Progress(0.0, "Loading the model")
+    dependencies.require(*dependencies.MODEL)
+    from ..core.model import run_settings, training
+
+    settings = run_settings.read_settings(run / SETTINGS)
+    yield Progress(0.1, "Calibrating")
+    partial = target.with_suffix(".partial")
+    training.export(run, settings.datasets, partial)
+    shutil.move(partial, target)
+    return target
+
+
+def _weights_folder(run: Path) -> Path:
+    """The extension's own folder for what users make; the run's where we are no extension."""
+    try:
+        return Path(bpy.utils.extension_path_user(_PACKAGE, path="weights", create=True))
+    except ValueError:
+        return run
+
+
+def _look() -> float | None:
+    """Let the sidebars draw how far the training is."""
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == 'VIEW_3D':
+                area.tag_redraw()
+    return _LOOK_SECONDS if training() else None
+
+
+@atexit.register
+def _stop() -> None:
+    if _process:
+        _process.stop()
+
+
+_register: Callable[[], None]
+_unregister: Callable[[], None]
+_register, _unregister = bpy.utils.register_classes_factory(
+    (MAQUETTE_OT_train, MAQUETTE_OT_stop_training, MAQUETTE_OT_use_trained_weights)
+)
+
+
+def register() -> None:
+    _register()
+
+
+def unregister() -> None:
+    """Blender is left, or the add-on disabled: the training ends after its step, and may be resumed."""
+    if bpy.app.timers.is_registered(_look):
+        bpy.app.timers.unregister(_look)
+    _stop()
+    _unregister()

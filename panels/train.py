@@ -1,0 +1,121 @@
+"""The sidebar's part for those who teach the model their own kind of thing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import bpy
+import bpy.utils.previews
+from bpy.types import Context, UILayout
+
+from ..core.run_process import SETTINGS, steps_of
+from ..operators import train
+from ..operators.train import MAQUETTE_OT_stop_training, MAQUETTE_OT_train, MAQUETTE_OT_use_trained_weights
+from .preferences import draw_missing
+from .sidebar import SidebarPanel
+
+_PICTURE_SCALE = 13.0
+_PICTURES = (
+    ("curve.png", "Loss and IoU"),
+    ("samples.png", "Unseen objects and their shapes"),
+)
+_previews: Any = None
+
+
+class MAQUETTE_PT_train(SidebarPanel, bpy.types.Panel):
+    bl_label = "Training"
+    bl_options = {'DEFAULT_CLOSED'}
+
+    def show(self, layout: UILayout, context: Context) -> None:
+        settings = context.scene.maquette.training
+        missing = draw_missing(layout)
+        run = train.run_folder(settings.dataset, settings.run) if settings.dataset or settings.run else None
+        begun = bool(run and (run / SETTINGS).is_file())
+        column = layout.column()
+        column.active = not train.training()
+        column.prop(settings, "dataset")
+        column.prop(settings, "run")
+        if not begun:
+            column.prop(settings, "others")
+            column.prop(settings, "start")
+            if settings.start == 'RUN':
+                column.prop(settings, "start_run")
+            column.prop(settings, "steps")
+            column.prop(settings, "rate")
+        process = train.current()
+        if process and process.running():
+            _draw_running(layout, process)
+            run = process.run
+        elif run:
+            _draw_buttons(layout, settings, run, begun and not missing)
+        if process and process.failure():
+            _draw_wrapped(layout.box(), process.failure() or "")
+        if run:
+            _draw_pictures(layout, run)
+
+
+def _draw_running(layout: UILayout, process: Any) -> None:
+    progress = process.progress()
+    row = layout.row(align=True)
+    row.progress(factor=progress.fraction, text=progress.stage)
+    row.operator(MAQUETTE_OT_stop_training.bl_idname, text="", icon='CANCEL')
+
+
+def _draw_buttons(layout: UILayout, settings: bpy.types.PropertyGroup, run: Path, begun: bool) -> None:
+    done, wanted = steps_of(run)
+    if done < wanted or not begun:
+        text = f"Resume at Step {done}" if done else "Resume" if begun else "Train"
+        button = layout.operator(MAQUETTE_OT_train.bl_idname, text=text, icon='PLAY')
+        button.folder, button.others, button.run, button.resume = settings.dataset, settings.others, str(run), begun
+        button.start, button.start_run = settings.start, settings.start_run
+        button.steps, button.rate = settings.steps, settings.rate
+    if (run / "checkpoint.pt").is_file():
+        if done >= wanted:
+            layout.label(text=f"{done} steps done", icon='CHECKMARK')
+        layout.operator(MAQUETTE_OT_use_trained_weights.bl_idname, icon='FILE_REFRESH').run = str(run)
+
+
+def _draw_wrapped(layout: UILayout, text: str, width: int = 40) -> None:
+    """``text`` in lines, since a label is cut at the sidebar's edge."""
+    column = layout.column(align=True)
+    line = ""
+    for word in text.split():
+        if line and len(line) + len(word) >= width:
+            column.label(text=line)
+            line = ""
+        line = f"{line} {word}".strip()
+    column.label(text=line, icon='ERROR')
+
+
+def _draw_pictures(layout: UILayout, run: Path) -> None:
+    for name, caption in _PICTURES:
+        path = run / name
+        if path.is_file():
+            column = layout.column(align=True)
+            column.label(text=caption)
+            column.template_icon(icon_value=_icon(path), scale=_PICTURE_SCALE)
+
+
+def _icon(path: Path) -> int:
+    """The icon of the picture ``path`` as it is on disk now; one picture of each path is kept."""
+    key = f"{path}:{path.stat().st_mtime_ns}"
+    if key not in _previews:
+        for old in [old for old in _previews if old.startswith(f"{path}:")]:
+            del _previews[old]
+        _previews.load(key, str(path), 'IMAGE')
+    return _previews[key].icon_id
+
+
+_register, _unregister = bpy.utils.register_classes_factory((MAQUETTE_PT_train,))
+
+
+def register() -> None:
+    global _previews
+    _previews = bpy.utils.previews.new()
+    _register()
+
+
+def unregister() -> None:
+    _unregister()
+    bpy.utils.previews.remove(_previews)

@@ -1,0 +1,104 @@
+"""Training as the panel starts it: in a process beside Blender, stopped, gone on with, its weights taken into use."""
+
+import importlib.util
+import json
+import time
+from pathlib import Path
+
+import bpy
+import pytest
+from maquette.core.run_process import RunProcess, steps_of, write_settings
+
+_spec = importlib.util.spec_from_file_location("ellipsoids", Path(__file__).parents[1] / "model/conftest.py")
+_ellipsoids = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(_ellipsoids)
+dataset, tiny = _ellipsoids.dataset, _ellipsoids.tiny
+
+
+@pytest.fixture(scope="module")
+def start(tiny, tmp_path_factory):
+    """The folder of a run that holds a network of small size, which has learned nothing."""
+    from maquette.core.model.training import Trainer, TrainingConfig
+
+    folder = tmp_path_factory.mktemp("start")
+    Trainer(TrainingConfig(), tiny).save(folder / "checkpoint.pt")
+    return folder
+
+
+def until(said, seconds=120):
+    end = time.monotonic() + seconds
+    while not said():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_a_script_trains_and_takes_the_weights(addon, dataset, start, tmp_path):
+    from maquette.core.model import weights
+
+    run = tmp_path / "run"
+    done = bpy.ops.maquette.train(
+        folder=str(dataset), others=str(dataset), run=str(run), start='RUN', start_run=str(start), steps=2, rate=1e-3
+    )
+    assert done == {'FINISHED'} and steps_of(run) == (2, 2)
+    assert json.loads((run / "settings.json").read_text())["datasets"] == [str(dataset)] * 2
+    assert {path.name for path in run.iterdir()} >= {"checkpoint.pt", "log.csv", "curve.png", "samples.png"}
+    with pytest.raises(RuntimeError, match="holds a run already"):
+        bpy.ops.maquette.train(folder=str(dataset), run=str(run), steps=3)
+    assert bpy.ops.maquette.use_trained_weights(run=str(run)) == {'FINISHED'}
+    made, mask = weights.load(run / "run.safetensors")
+    assert made.levels.abs().min() > 0  # calibrated
+    kept = weights.load()[1].state_dict()
+    assert all((value == kept[name]).all() for name, value in mask.state_dict().items())
+
+
+def test_what_is_missing_is_named(addon, dataset, tmp_path):
+    with pytest.raises(RuntimeError, match="There is no training set"):
+        bpy.ops.maquette.train(folder=str(tmp_path))
+    with pytest.raises(RuntimeError, match="There is no checkpoint"):
+        bpy.ops.maquette.train(folder=str(dataset), run=str(tmp_path), start='RUN', start_run=str(tmp_path))
+    with pytest.raises(RuntimeError, match="There is no run"):
+        bpy.ops.maquette.train(run=str(tmp_path), resume=True)
+    with pytest.raises(RuntimeError, match="train first"):
+        bpy.ops.maquette.use_trained_weights(run=str(tmp_path))
+
+
+def test_a_run_stops_after_a_step_and_goes_on(dataset, start, tmp_path):
+    import torch
+
+    own = {"steps": 100000, "every": 100000, "validation": 1}
+    write_settings(tmp_path, {"datasets": [str(dataset)], "run": ".", "start": str(start / "checkpoint.pt"),
+                              "training": own})  # fmt: skip
+    last = 0
+    for _ in range(2):
+        process = RunProcess(tmp_path)
+        until(lambda: steps_of(tmp_path)[0] > last)  # noqa: B023
+        assert process.progress().stage.startswith("Step ")
+        process.stop()
+        process.wait(60)
+        assert not process.running() and process.failure() is None
+        done = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"]
+        assert done == steps_of(tmp_path)[0] > last and not (tmp_path / "stop").exists()
+        last = done
+    steps = [line.split(",")[0] for line in (tmp_path / "log.csv").read_text().splitlines()]
+    assert steps == [str(step) for step in range(1, last + 1)]
+
+
+def test_a_run_that_cannot_says_why(tmp_path):
+    settings = {"datasets": ["nowhere"], "run": ".", "training": {"steps": 1}}
+    write_settings(tmp_path, settings)
+    process = RunProcess(tmp_path)
+    process.wait(60)
+    assert "nowhere" in process.failure()
+    assert json.loads((tmp_path / "settings.json").read_text()) == settings
+
+
+def test_the_command_line_trains_by_a_file_of_settings(addon, dataset, start, tmp_path):
+    from maquette.operators import command_line
+
+    settings = {"run": "one", "start": str(start / "checkpoint.pt"), "training": {"steps": 5, "rate": 1e-4}}
+    (tmp_path / "run.json").write_text(json.dumps(settings))
+    words = ["train", str(dataset), "--config", str(tmp_path / "run.json"), "--run", str(tmp_path / "two")]
+    assert command_line.main([*words, "--steps", "1", "--every", "1"]) == 0
+    own = json.loads((tmp_path / "two/config.json").read_text())["training"]
+    assert (own["steps"], own["rate"], own["every"]) == (1, 1e-4, 1) and not (tmp_path / "one").exists()
+    assert command_line.main(["train", str(dataset)]) == 2  # neither --run nor --config
