@@ -55,16 +55,21 @@ def test_a_missing_file_is_named(tmp_path):
         weights.load(tmp_path / "nothing.safetensors")
 
 
-def test_a_run_is_exported_once_both_networks_are_there(dataset, tiny, tmp_path):
+def test_a_run_is_exported_with_its_own_mask_network_or_the_bundled_one(dataset, tiny, tmp_path):
     from maquette.core.errors import DatasetError
     from maquette.core.model.mask_training import train_mask
     from maquette.core.model.training import TrainingConfig, export, train
     from maquette.core.work import run_to_end
 
-    run = tmp_path / "run"
+    run, file = tmp_path / "run", tmp_path / "w.safetensors"
+    with pytest.raises(DatasetError, match=r"checkpoint\.pt"):
+        export(run, [dataset], file)
     run_to_end(train([dataset], run, TrainingConfig(steps=1, every=1, validation=1), tiny))
-    with pytest.raises(DatasetError, match="--mask"):
-        export(run, [dataset], tmp_path / "w.safetensors")
+    export(run, [dataset], file)
+    assert weights.load(file)[0].config == tiny
+    bundled, taken = (weights.load(path)[1].state_dict() for path in (None, file))
+    assert all(torch.equal(bundled[key], taken[key]) for key in bundled)
     run_to_end(train_mask([dataset], run, steps=2, batch=2, imagenet=False))
-    export(run, [dataset], tmp_path / "w.safetensors")
-    assert weights.load(tmp_path / "w.safetensors")[0].config == tiny
+    export(run, [dataset], file)
+    own = weights.load(file)[1].state_dict()
+    assert not all(torch.equal(bundled[key], own[key]) for key in bundled)
