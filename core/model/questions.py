@@ -14,7 +14,7 @@ from ..dataset.draws import rotation
 from .styles import STYLES
 
 _FOUR = ("front", "right", "back", "top")
-_SIX = ("front", "right", "back", "left", "top", "bottom")
+_SIX = (*_FOUR, "left", "bottom")
 
 
 @dataclass(frozen=True)
