@@ -2,6 +2,8 @@
 # make test [ARGS="-k images"]  all tests, or some
 # make gallery DIR=photos       a contact sheet of every picture in a folder
 # make zip                      the extension for Blender: dist/maquette-x.y.z.zip
+# make zip-full                 the same with PyTorch in it, for one platform and Python: [PLATFORM=linux-x64] [ABI=cp311]
+# make repository               dist/repository, a folder to put on any web server: Blender adds it by its address
 # make setup                    only .venv with all that these need
 
 PYTHON ?= python3.11
@@ -20,7 +22,7 @@ READERS := nerfstudio==1.1.5 easydatasettobop==1.0.2
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip install --quiet --disable-pip-version-check
 
-.PHONY: setup demo test gallery zip
+.PHONY: setup demo test gallery zip zip-full repository
 setup: $(VENV)/.ready
 
 # Done once, and again when the packages change: the second make needs no network.
@@ -41,7 +43,23 @@ test: $(VENV)/.ready
 gallery: $(VENV)/.ready
 	$(VENV)/bin/maquette gallery "$(DIR)"
 
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' blender_manifest.toml)
+# Blender's own command for extensions, which is plain Python.
+BLENDER_EXT = "$$($(RUN) -c 'import bpy; print(bpy.utils.system_resource("SCRIPTS"))')/addons_core/bl_pkg/cli/blender_ext.py"
+
 zip: $(VENV)/.ready
 	mkdir -p dist
-	$(RUN) "$$($(RUN) -c 'import bpy; print(bpy.utils.system_resource("SCRIPTS"))')/addons_core/bl_pkg/cli/blender_ext.py" \
-	  build --source-dir . --output-dir dist
+	$(RUN) $(BLENDER_EXT) build --source-dir . --output-dir dist
+
+# linux-x64, windows-x64, windows-arm64 or macos-arm64; cp311 for Blender 4.2 to 5.0, cp313 from 5.1 on
+PLATFORM ?= linux-x64
+ABI ?= cp311
+zip-full: zip
+	$(RUN) .ci/full_zip.py dist/maquette-$(VERSION).zip --platform $(PLATFORM) --python $(ABI) \
+	  --torch $(TORCH) --index $(TORCH_INDEX) --blender-ext $(BLENDER_EXT)
+
+# The self-contained zips that are built, or else the small one: a Blender must find one of them alone to fit it.
+repository: zip
+	rm -rf dist/repository && mkdir dist/repository
+	cp $$(ls dist/maquette-$(VERSION)-*.zip 2>/dev/null || echo dist/maquette-$(VERSION).zip) dist/repository
+	$(RUN) $(BLENDER_EXT) server-generate --repo-dir dist/repository --html

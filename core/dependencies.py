@@ -12,6 +12,7 @@ from .errors import DependencyError
 PACKAGES = {
     "torch": ("PyTorch", "torch --index-url https://download.pytorch.org/whl/cpu"),
     "PIL": ("Pillow", "pillow"),
+    "numpy": ("NumPy", "numpy"),
 }
 MODEL = ("torch", "PIL")  # what core.model imports besides numpy
 
@@ -36,9 +37,9 @@ def missing(*packages: str) -> list[str]:
     return [package for package in packages if not found(package)]
 
 
-def advice(package: str) -> str:
-    """The command that installs ``package`` into this very Python."""
-    return f'"{sys.executable}" -m pip install {PACKAGES[package][1]}'
+def advice(package: str, executable: str = sys.executable) -> str:
+    """The command that installs ``package`` into this very Python, or another."""
+    return f'"{executable}" -m pip install {PACKAGES[package][1]}'
 
 
 def require(*packages: str) -> None:
@@ -49,5 +50,6 @@ def require(*packages: str) -> None:
     """
     for package in missing(*packages):
         raise DependencyError(
-            f"{PACKAGES[package][0]} is not installed in this Python. Install it with {advice(package)}, then restart"
+            f"{PACKAGES[package][0]} is not installed in this Python. Install it with {advice(package)}, then restart; "
+            "or in Blender name a Python that has it in Maquette's preferences"
         )

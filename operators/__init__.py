@@ -2,8 +2,10 @@
 
 from . import (
     _work,
+    batch,
     camera_settings,
     command_line,
+    compute,
     confidence,
     copy_install_command,
     dataset,
@@ -24,10 +26,12 @@ _MODULES = (
     training_settings,
     settings,
     _work,
+    compute,
     reconstruct,
     confidence,
     references,
     turnaround,
+    batch,
     dataset,
     preview,
     procedural,

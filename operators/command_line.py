@@ -7,20 +7,18 @@ import faulthandler
 import os
 import shutil
 import sys
-import time
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import bpy
-from mathutils import Vector
 
 from ..core.cameras import SIDES
-from ..core.commands import Command, quiet, run_shown
+from ..core.commands import Command
 from ..core.errors import MaquetteError
 from ..core.scene import exporting
-from . import dataset, dataset_commands, demo, gallery, reconstruct, reference_command, settings
+from . import batch, dataset, dataset_commands, demo, gallery, reconstruct, reference_command, settings
 from .model_commands import BENCHMARK, EVALUATE, TRAIN
 
 _handle: Any = None
@@ -80,11 +78,22 @@ def _named(arguments: Sequence[str]) -> list[str]:
 
 
 def _add_reconstruct(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("photo", nargs="?", type=Path, help="picture of the object, from anywhere")
+    parser.add_argument(
+        "photo",
+        nargs="*",
+        type=Path,
+        help="picture of the object, from anywhere; with --out-dir several, one object each",
+    )
     for side in SIDES:
         parser.add_argument(f"--{side}", type=Path, metavar="IMAGE", help=f"picture of its {side}, seen straight on")
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("-o", "--output", type=Path, help=f"file to write: {' '.join(exporting.SUFFIXES)}")
+    where.add_argument(
+        "--out-dir", type=Path, metavar="FOLDER", help="write a .glb for each picture, going on after a bad one"
+    )
+    parser.add_argument("--json", action="store_true", help="say what came of each picture as a line of JSON")
     parser.add_argument(
-        "-o", "--output", type=Path, required=True, help=f"file to write: {' '.join(exporting.SUFFIXES)}"
+        "--assets", action="store_true", help="with --out-dir: a .blend for each, an asset with preview and metadata"
     )
     parser.add_argument(
         "--resolution",
@@ -114,17 +123,17 @@ def _within(kind: Callable[[str], Any], limits: dict[str, Any]) -> Callable[[str
 
 def _run_reconstruct(arguments: argparse.Namespace) -> int:
     sides = {side: path for side in SIDES if (path := getattr(arguments, side))}
-    if bool(arguments.photo) == bool(sides):
-        arguments.error("give one picture, or pictures of sides (--front, --right, ...)")
-    exporting.check(arguments.output)
-    began = time.perf_counter()
-    request = reconstruct.Request(arguments.photo, sides, arguments.resolution, arguments.size, arguments.weights)
-    mesh = run_shown(reconstruct.reconstruct(request))
-    obj = reconstruct.add_object(bpy.context, arguments.output.stem, mesh, Vector())
-    with quiet():
-        exporting.write(arguments.output, obj)
-    seconds = time.perf_counter() - began
-    print(f"{arguments.output}: {len(mesh.vertices):,} vertices, {len(mesh.faces):,} faces, {seconds:.1f} s")
+    if arguments.out_dir:
+        if sides or not arguments.photo:
+            arguments.error("--out-dir takes pictures from anywhere, one for each object")
+        return batch.run(arguments.photo, arguments)
+    if len(arguments.photo) + bool(sides) != 1:
+        arguments.error("give one picture, or pictures of sides (--front, --right, ...), or --out-dir")
+    if arguments.assets:
+        arguments.error("--assets needs --out-dir")
+    photo = arguments.photo[0] if arguments.photo else None
+    request = reconstruct.Request(photo, sides, arguments.resolution, arguments.size, arguments.weights)
+    batch.show(batch.write_one(request, arguments.output), arguments.json)
     return 0
 
 

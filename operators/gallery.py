@@ -10,13 +10,12 @@ from mathutils import Vector
 
 from ..core import dependencies, images
 from ..core.commands import Command, quiet
-from ..core.errors import ImageError, MaquetteError
+from ..core.errors import MaquetteError
 from ..core.scene.importing import temporary_data
 from ..core.scene.portraits import portraits
 from ..core.work import run_to_end
 from . import reconstruct
-
-_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
+from .batch import pictures
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,9 +33,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     from ..core.contact_sheet import contact_sheet
 
-    paths = sorted(path for path in arguments.folder.glob("*") if path.suffix.lower() in _SUFFIXES)
-    if not paths:
-        raise ImageError(f"{arguments.folder} holds no picture ({' '.join(sorted(_SUFFIXES))})")
+    paths = pictures(arguments.folder)
     rows, scores, failed = [], [], 0
     for path in paths:
         try:

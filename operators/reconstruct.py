@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 
 import bpy
@@ -11,59 +11,39 @@ import numpy as np
 from bpy.props import FloatProperty, IntProperty, StringProperty
 from bpy.types import Context
 from mathutils import Vector
-from numpy.typing import NDArray
 
-from ..core import dependencies, images
 from ..core.arrays import MeshArrays
 from ..core.cameras import SIDES
 from ..core.errors import ImageError
+from ..core.model import requests  # without torch, until it runs
+from ..core.model.requests import Request
 from ..core.scene import images as scene_images
 from ..core.scene import meshes
 from ..core.scene.compat import PATH_OPTIONS
-from ..core.work import Progress, Work
+from ..core.work import Work
+from . import compute
 from ._work import WorkOperator
 from .settings import RESOLUTION, SIZE, side_property
 
-_PACKAGE = __package__.rpartition(".")[0]
 _FRESH = frozenset({'SKIP_SAVE'})  # pictures of the last call must not come back in the next
 
-Pixels = NDArray[np.float32]
 
+def reconstruct(request: Request, window: bool = False) -> Work[MeshArrays]:
+    """The mesh for ``request``, from where the preferences say; at once if only the size differs from the last.
 
-@dataclass(frozen=True)
-class Request:
-    """What to reconstruct, read out of Blender: may cross to a thread.
-
-    photo: an image file, or pixels as from ``core.images.read``; None where there are sides.
-    sides: image files by the names of ``core.cameras.SIDES``.
-    resolution, size, weights: see ``core.model.inference.Settings``.
-    """
-
-    photo: Path | Pixels | None = None
-    sides: dict[str, Path] = field(default_factory=dict)
-    resolution: int = 128
-    size: float = 1.0
-    weights: Path | None = None
-
-
-def reconstruct(request: Request) -> Work[MeshArrays]:
-    """The mesh for ``request``. Touches no bpy, and does all that takes time, so that it can run on a thread.
+    Args:
+        window: see :func:`.compute.run`. The work that is returned touches no bpy, so that it can run on a thread.
 
     Raises:
-        ImageError, WeightsError, DependencyError: see ``core.images.read`` and ``core.model.inference``.
+        As ``core.model.requests.reconstruct``; WorkerError.
     """
-    yield Progress(0.0, "Reading")
-    sides = {side: images.read(path) for side, path in request.sides.items()}
-    photo = images.read(request.photo) if isinstance(request.photo, Path) else request.photo
-    dependencies.require(*dependencies.MODEL)
-    yield Progress(0.02, "Loading the model")
-    from ..core.model import inference  # torch takes seconds to import
+    work = compute.run(requests.reconstruct, replace(request, size=1.0, device=compute.device()), window=window)
+    return _scaled(work, request.size)
 
-    settings = inference.Settings(request.resolution, request.size, request.weights)
-    if sides:
-        return (yield from inference.reconstruct_sides(sides, settings))
-    assert photo is not None, "a request has a photo or sides"
-    return (yield from inference.reconstruct_photo(photo, settings))
+
+def _scaled(work: Work[MeshArrays], size: float) -> Work[MeshArrays]:
+    mesh = yield from work
+    return replace(mesh, vertices=mesh.vertices * np.float32(size))
 
 
 def add_object(context: Context, name: str, arrays: MeshArrays, location: Vector) -> bpy.types.Object:
@@ -135,16 +115,17 @@ class MAQUETTE_OT_reconstruct(WorkOperator, bpy.types.Operator):
     )
 
     def start(self, context: Context) -> Work[MeshArrays]:
-        sides = {side: _path(getattr(self, side)) for side in SIDES if getattr(self, side)}
+        sides = {side: absolute_path(getattr(self, side)) for side in SIDES if getattr(self, side)}
         if bool(self.filepath) + bool(self.image) + bool(sides) != 1:
             raise ImageError("Choose one picture, or pictures of the object's sides")
         photo = None
         if self.image:
             photo = scene_images.pixels(scene_images.named(self.image))
         elif self.filepath:
-            photo = _path(self.filepath)
+            photo = absolute_path(self.filepath)
         self._location = context.scene.cursor.location.copy()
-        return reconstruct(Request(photo, sides, self.resolution, self.size, weights_file(self.weights)))
+        request = Request(photo, sides, self.resolution, self.size, weights_file(self.weights))
+        return reconstruct(request, self.interactive)
 
     def finish(self, context: Context, result: MeshArrays) -> None:
         obj = add_object(context, self._object_name(), result.standing(), self._location)
@@ -152,20 +133,29 @@ class MAQUETTE_OT_reconstruct(WorkOperator, bpy.types.Operator):
             show_colours(context)
         self.report({'INFO'}, f"{obj.name}: {len(result.vertices):,} vertices, {len(result.faces):,} faces")
 
+    def label(self) -> str:
+        return f"{self.bl_label} {self._object_name()}"
+
+    def draw(self, context: Context) -> None:
+        """Adjust Last Operation: what does not ask the model again."""
+        self.layout.use_property_split = True
+        self.layout.prop(self, "size")
+        self.layout.prop(self, "name")
+
     def _object_name(self) -> str:
         first = next((path for side in SIDES if (path := getattr(self, side))), self.filepath or self.image)
         return self.name or Path(first).stem
 
 
-def _path(text: str) -> Path:
+def absolute_path(text: str) -> Path:
     return Path(bpy.path.abspath(text))
 
 
 def weights_file(chosen: str = "") -> Path | None:
     """The weights ``chosen``, else those of the preferences; None for the bundled ones."""
-    addon = bpy.context.preferences.addons.get(_PACKAGE)  # none in a script that only imports us
-    text = chosen or (addon.preferences.weights if addon else "")
-    return _path(text) if text else None
+    ours = compute.preferences()
+    text = chosen or (ours.weights if ours else "")
+    return absolute_path(text) if text else None
 
 
 register: Callable[[], None]

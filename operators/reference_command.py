@@ -9,6 +9,7 @@ import bpy
 
 from ..core.commands import Command, quiet, run_shown
 from ..core.scene import exporting
+from . import compute
 from .references import add_standing, asked
 from .settings import RESOLUTION
 
@@ -35,7 +36,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     exporting.check(arguments.output)
     told, request = asked(bpy.context, arguments.names, arguments.collection, arguments.resolution, arguments.weights)
-    result = run_shown(reconstruct_standing(request))
+    result = run_shown(compute.run(reconstruct_standing, request))
     obj = add_standing(bpy.context, arguments.output.stem, result)
     with quiet():
         exporting.write(arguments.output, obj)

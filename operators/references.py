@@ -17,6 +17,7 @@ from ..core.errors import SceneError
 from ..core.scene import references as scene_references
 from ..core.scene.compat import PATH_OPTIONS
 from ..core.work import Work
+from . import compute
 from ._work import WorkOperator
 from .reconstruct import add_object, show_colours, weights_file
 from .settings import RESOLUTION
@@ -89,7 +90,7 @@ class MAQUETTE_OT_reconstruct_references(WorkOperator, bpy.types.Operator):
         self._told, request = asked(context, names, self.collection, self.resolution, weights)
         from ..core.model.standing import reconstruct_standing
 
-        return reconstruct_standing(request)
+        return compute.run(reconstruct_standing, request, window=self.interactive)
 
     def finish(self, context: Context, result: Standing) -> None:
         obj = add_standing(context, self.name or self.collection or "Maquette", result)
@@ -100,6 +101,11 @@ class MAQUETTE_OT_reconstruct_references(WorkOperator, bpy.types.Operator):
         size = f"{len(result.mesh.vertices):,} vertices, {len(result.mesh.faces):,} faces"
         fitted = f". Fitted to each other: {told}" if told else ""
         self.report({'WARNING' if told else 'INFO'}, f"{obj.name}: {size}, from {self._told}{fitted}")
+
+    def draw(self, context: Context) -> None:
+        """Adjust Last Operation: what does not ask the model again."""
+        self.layout.use_property_split = True
+        self.layout.prop(self, "name")
 
 
 def asked(
@@ -121,7 +127,7 @@ def asked(
     references = tuple(scene_references.read(context, obj, said(obj)) for obj in objects)
     told = ", ".join(f"{obj.name} ({seen_from(obj)})" for obj in objects)
     near = np.array(context.scene.cursor.location, float)
-    return told, Request(references, near, resolution, weights)
+    return told, Request(references, near, resolution, weights, compute.device())
 
 
 def add_standing(context: Context, name: str, result: Standing) -> bpy.types.Object:

@@ -91,6 +91,16 @@ class MaquetteSettings(bpy.types.PropertyGroup):
         "show the object's own colors (Viewport Shading, Color: Attribute)",
         default=True,
     )
+    batch_folder: StringProperty(
+        name="Folder",
+        description="Of pictures: each becomes an object. Each takes as long as one picture does",
+        subtype='DIR_PATH',
+        options=set(PATH_OPTIONS),
+    )
+    batch_assets: BoolProperty(
+        name="Mark as Assets",
+        description="The objects appear in the asset browser, with a preview and what they were made of",
+    )
     dataset_folder: StringProperty(
         name="Folder",
         description="Where to write the training set. A set that is begun there is gone on with",

@@ -1,28 +1,45 @@
-"""The add-on's preferences: whose weights, and whether this Python has what the model needs."""
+"""The add-on's preferences: whose weights, and where the model computes."""
 
 from __future__ import annotations
 
 import bpy
-from bpy.props import StringProperty
+from bpy.props import EnumProperty, IntProperty, StringProperty
 from bpy.types import Context, UILayout
 
 from ..core import dependencies
 from ..core.scene.compat import PATH_OPTIONS
+from ..operators import compute
 from ..operators.copy_install_command import MAQUETTE_OT_copy_install_command
+
+_DEVICES = (
+    ('AUTO', "Automatic", "The fastest that is there: CUDA, else Metal, else the processor"),
+    ('CPU', "CPU", "The processor: about a second a picture"),
+    ('CUDA', "CUDA", "A graphics card of NVIDIA. Takes some of its memory until the model is let go"),
+    ('MPS', "Metal", "The graphics of an Apple computer. Takes some of its memory until the model is let go"),
+)
 
 
 def draw_missing(layout: UILayout) -> bool:
     """Say which package of the model is missing and what to do, if one is. Whether one is."""
-    missing = dependencies.missing(*dependencies.MODEL)
+    missing = compute.missing()
     if missing:
         box = layout.box().column(align=True)
         name = dependencies.PACKAGES[missing[0]][0]
         box.label(text=f"{name} is not installed", icon='ERROR')
-        for text in ("in Blender's Python. Everything", "else works. Run in a terminal,", "then restart Blender:"):
+        for text in (
+            "in Blender's Python. Everything",
+            "else works. Name a Python that",
+            "has it in the preferences. Or run",
+            "in a terminal, then restart Blender:",
+        ):
             box.label(text=text)
         copy = box.operator(MAQUETTE_OT_copy_install_command.bl_idname, icon='COPYDOWN')
         copy.package = missing[0]
     return bool(missing)
+
+
+def _forget_test(self: MaquettePreferences, context: Context) -> None:
+    self.told = self.found_devices = ""
 
 
 class MaquettePreferences(bpy.types.AddonPreferences):
@@ -34,13 +51,54 @@ class MaquettePreferences(bpy.types.AddonPreferences):
         subtype='FILE_PATH',
         options=set(PATH_OPTIONS),
     )
+    python: StringProperty(
+        name="Python",
+        description="Program of a Python 3.11 or newer that has PyTorch, Pillow and NumPy, such as "
+        "/home/me/venv/bin/python. It runs the model beside Blender. Empty: Blender's own Python",
+        subtype='FILE_PATH',
+        options=set(PATH_OPTIONS),
+        update=_forget_test,
+    )
+    device: EnumProperty(
+        name="Device",
+        description="What the model computes on. Test shows what is there",
+        items=_DEVICES,
+    )
+    idle: IntProperty(
+        name="Let Go After",
+        description="Seconds without work after which the process that holds the model ends and gives its memory back "
+        "(about 0.4 GB). The next reconstruction then loads it again, which takes some seconds",
+        default=300,
+        min=1,
+        max=86400,
+        soft_max=3600,
+    )
+    told: StringProperty(description="What the last test said", options={'HIDDEN'})
+    found_devices: StringProperty(description="The devices that the last test found", options={'HIDDEN'})
 
     def draw(self, context: Context) -> None:
         layout = self.layout
         layout.use_property_split = True
         layout.prop(self, "weights")
-        if not draw_missing(layout):
+        row = layout.row(align=True)
+        row.prop(self, "python", placeholder="Blender's own")
+        row.operator(compute.MAQUETTE_OT_test_python.bl_idname)
+        if self.told:
+            layout.label(text=self.told, icon='CHECKMARK' if self.told.startswith("Python ") else 'ERROR')
+        elif not draw_missing(layout) and not self.python:
             layout.label(text=f"PyTorch {dependencies.version('torch')} found", icon='CHECKMARK')
+        split = layout.split(factor=0.4)
+        row = split.row()
+        row.alignment = 'RIGHT'
+        row.label(text="Device")
+        row = split.row(align=True)
+        row.use_property_split = False  # else each button's name stands beside it, too
+        for device, *_ in _DEVICES:
+            if device in {'AUTO', 'CPU', self.device, *self.found_devices.upper().split()}:
+                row.prop_enum(self, "device", device)
+        row = layout.row(align=True)
+        row.prop(self, "idle", text="Let Go After (Seconds)")
+        row.operator(compute.MAQUETTE_OT_release_memory.bl_idname)
 
 
 register, unregister = bpy.utils.register_classes_factory((MaquettePreferences,))

@@ -8,8 +8,15 @@ from ..operators import _work
 
 
 def draw_progress(layout: UILayout) -> None:
-    """How far the running work is, how long it still takes, and a button that stops it."""
+    """How far the running work is, how long it still takes, what waits in line, and buttons that stop each."""
     job = _work.running()
-    row = layout.row(align=True)
+    if not job:
+        return
+    column = layout.column(align=True)
+    row = column.row(align=True)
     row.progress(factor=job.progress.fraction, text=job.told())
-    row.operator(_work.MAQUETTE_OT_stop_work.bl_idname, text="", icon='CANCEL')
+    row.operator(_work.MAQUETTE_OT_stop_work.bl_idname, text="", icon='CANCEL').place = 0
+    for place, job in enumerate(_work.waiting(), start=1):
+        row = column.row(align=True)
+        row.label(text=f"Next: {job.label}", icon='TIME')
+        row.operator(_work.MAQUETTE_OT_stop_work.bl_idname, text="", icon='CANCEL').place = place

@@ -38,16 +38,15 @@ class MAQUETTE_PT_reconstruct(SidebarPanel, bpy.types.Panel):
         if settings.source != 'REFERENCES':
             column.prop(settings, "size")
         layout.prop(settings, "show_colours")
-        if _work.running():
-            draw_progress(layout)
+        row = layout.row()
+        row.enabled = not missing and _has_picture(settings)
+        row.scale_y = 1.4
+        text = "Reconstruct Next" if _work.running() else None
+        if settings.source == 'REFERENCES':
+            draw_button(row, settings, text)
         else:
-            row = layout.row()
-            row.enabled = not missing and _has_picture(settings)
-            row.scale_y = 1.4
-            if settings.source == 'REFERENCES':
-                draw_button(row, settings)
-                return
-            _fill(row.operator(MAQUETTE_OT_reconstruct.bl_idname, icon='MESH_MONKEY'), settings)
+            _fill(row.operator(MAQUETTE_OT_reconstruct.bl_idname, text=text, icon='MESH_MONKEY'), settings)
+        draw_progress(layout)
         if has_confidence(context):
             shown = meshes.HEAT in context.active_object.data.color_attributes
             layout.operator(MAQUETTE_OT_show_confidence.bl_idname, icon='OVERLAY', depress=shown)

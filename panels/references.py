@@ -44,9 +44,10 @@ def draw_references(layout: UILayout, context: Context) -> None:
         _draw_text(layout, f"Fitted to each other: {settings.disagreements}")
 
 
-def draw_button(layout: UILayout, settings: bpy.types.PropertyGroup) -> None:
-    """The button that reconstructs from them."""
-    button = layout.operator(MAQUETTE_OT_reconstruct_references.bl_idname, text="Reconstruct", icon='MESH_MONKEY')
+def draw_button(layout: UILayout, settings: bpy.types.PropertyGroup, text: str | None) -> None:
+    """The button that reconstructs from them, called ``text``."""
+    name = MAQUETTE_OT_reconstruct_references.bl_idname
+    button = layout.operator(name, text=text or "Reconstruct", icon='MESH_MONKEY')
     button.resolution = settings.resolution
     button.collection = settings.references.name if settings.references else ""
 

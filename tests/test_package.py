@@ -1,6 +1,8 @@
 """The zip that users get, made and installed by Blender's own code in a throw-away user folder; and pip's package."""
 
+import json
 import os
+import runpy
 import shutil
 import subprocess
 import sys
@@ -30,6 +32,20 @@ addon_utils.disable(name)
 assert not hasattr(bpy.types.Scene, "maquette")
 assert not [kind for kind in dir(bpy.types) if kind.startswith("MAQUETTE")]
 print("INSTALLED AND RAN", flush=True)
+os._exit(0)
+"""
+
+FROM_REPOSITORY = """
+import os, sys, bpy
+bpy.context.preferences.system.use_online_access = True
+url = sys.argv[1]
+bpy.ops.preferences.extension_repo_add(name="Ours", remote_url=url, use_sync_on_startup=False, type='REMOTE')
+place = len(bpy.context.preferences.extensions.repos) - 1
+bpy.ops.extensions.repo_sync(repo_index=place)
+bpy.ops.extensions.package_install(repo_index=place, pkg_id="maquette", enable_on_install=True)
+assert any(name.endswith(".maquette") for name in bpy.context.preferences.addons.keys())
+assert bpy.ops.maquette.add_procedural() == {'FINISHED'}
+print("INSTALLED FROM REPOSITORY", flush=True)
 os._exit(0)
 """
 
@@ -120,3 +136,55 @@ def test_pip_installs_the_script(tmp_path):
         timeout=120,
     )
     assert (done.returncode, done.stderr) == (1, "maquette: There is no image file nope.png\n")
+
+
+class TestOtherPackages:
+    """What make zip-full and make repository write, without the wheels of 200 MB."""
+
+    @pytest.fixture
+    def full_zip(self):
+        return runpy.run_path(str(ROOT / ".ci/full_zip.py"))
+
+    @pytest.mark.parametrize(("python", "oldest", "end"), [("cp311", "4.2.0", "5.1.0"), ("cp313", "5.1.0", None)])
+    def test_the_manifest_of_a_self_contained_zip(self, full_zip, python, oldest, end):
+        text = (ROOT / "blender_manifest.toml").read_text()
+        before = tomllib.loads(text)
+        after = tomllib.loads(full_zip["manifest_with"](text, "linux-x64", python, ["b.whl", "a.whl"]))
+        assert after.pop("wheels") == ["./wheels/a.whl", "./wheels/b.whl"] and after.pop("platforms") == ["linux-x64"]
+        assert (after.pop("blender_version_min"), after.pop("blender_version_max", None)) == (oldest, end)
+        del before["blender_version_min"]
+        assert after == before and "wheels" not in before
+
+    def test_numpy_is_never_among_the_wheels(self, full_zip):
+        assert not [name for name in full_zip["PACKAGES"] if "numpy" in name]
+
+    def test_a_self_contained_zip_is_valid(self, full_zip, built, tmp_path):
+        with zipfile.ZipFile(built) as archive:
+            archive.extractall(tmp_path / "source")
+        wheel = "mpmath-1.4.1-py3-none-any.whl"
+        (tmp_path / "source/wheels").mkdir()
+        with zipfile.ZipFile(tmp_path / "source/wheels" / wheel, "w") as archive:
+            archive.writestr("mpmath/__init__.py", "")
+        manifest = tmp_path / "source/blender_manifest.toml"
+        manifest.write_text(full_zip["manifest_with"](manifest.read_text(), "linux-x64", "cp311", [wheel]))
+        blender_ext("build", "--source-dir", tmp_path / "source", "--output-filepath", tmp_path / "full.zip")
+        said = blender_ext("validate", tmp_path / "full.zip")
+        assert "error" not in said.lower() and "warning" not in said.lower(), said
+        with zipfile.ZipFile(tmp_path / "full.zip") as archive:
+            assert f"wheels/{wheel}" in archive.namelist()
+
+    def test_a_repository_that_blender_installs_from(self, built, tmp_path):
+        repository = tmp_path / "repository"
+        repository.mkdir()
+        shutil.copy(built, repository / "maquette.zip")
+        blender_ext("server-generate", "--repo-dir", repository, "--html")
+        (entry,) = json.loads((repository / "index.json").read_text())["data"]
+        assert (entry["id"], entry["archive_url"]) == ("maquette", "./maquette.zip")
+        script = tmp_path / "install.py"
+        script.write_text(FROM_REPOSITORY)
+        done = subprocess.run(
+            [sys.executable, script, (repository / "index.json").as_uri()],
+            env={**os.environ, "BLENDER_USER_RESOURCES": str(tmp_path / "user")},
+            capture_output=True, text=True, timeout=300,
+        )  # fmt: skip
+        assert "INSTALLED FROM REPOSITORY" in done.stdout, done.stdout + done.stderr

@@ -22,6 +22,7 @@ from ..work import Progress, Work
 from . import weights
 from .confidence import calibrated, steepness
 from .framing import despeckled, free_camera, network_view, turned_upright
+from .layers import device_of
 from .network import BOUND, Features, ReconstructionNetwork
 from .projection import camera_matrix
 from .segmentation import MaskNetwork
@@ -42,11 +43,13 @@ class Settings:
     resolution: cells along each side of the finest grid: 32 to 256; time and memory grow with its square.
     size: the longest side of the mesh, metres.
     weights: a .safetensors file; None for the bundled one.
+    device: where PyTorch computes: "cpu", "cuda" or "mps".
     """
 
     resolution: int = 128
     size: float = 1.0
     weights: Path | None = None
+    device: str = "cpu"
 
 
 def reconstruct_photo(image: Pixels, settings: Settings = Settings()) -> Work[MeshArrays]:
@@ -58,7 +61,7 @@ def reconstruct_photo(image: Pixels, settings: Settings = Settings()) -> Work[Me
         ImageError: no object was found. WeightsError: the weights are missing or damaged.
         MeshError: the model sees no solid in the picture.
     """
-    network, masks = weights.load(settings.weights)
+    network, masks = weights.load(settings.weights, settings.device)
     yield Progress(0.05, "Finding the object")
     image = with_mask(image, masks)
     mesh = yield from reconstruct_views([free_view(image, network)], network, settings.resolution)
@@ -75,7 +78,7 @@ def free_view(image: Pixels, network: ReconstructionNetwork) -> View:
     """
     camera = free_camera(image[..., 3])
     features, _ = look([View(image, camera)], network)
-    return View(image, turned_upright(camera, features.up[0].numpy()))
+    return View(image, turned_upright(camera, features.up[0].cpu().numpy()))
 
 
 def reconstruct_sides(images: Mapping[str, Pixels], settings: Settings = Settings()) -> Work[MeshArrays]:
@@ -86,7 +89,7 @@ def reconstruct_sides(images: Mapping[str, Pixels], settings: Settings = Setting
     Raises:
         As :func:`reconstruct_photo`.
     """
-    network, masks = weights.load(settings.weights)
+    network, masks = weights.load(settings.weights, settings.device)
     found = {}
     for index, (name, image) in enumerate(images.items()):
         yield Progress(0.05 * (index + 1) / len(images), f"Finding the object, {name}")
@@ -148,12 +151,15 @@ def look(views: Sequence[View], network: ReconstructionNetwork) -> tuple[Feature
     pictures = torch.from_numpy(np.stack(images).transpose(0, 3, 1, 2)[None].astype(np.float32) / 255)
     cameras = torch.from_numpy(np.stack([camera_matrix(view.camera) for view in small])[None])
     masks = [network_view(view, _MASK_SIDE).image[..., 3] for view in views]
-    return network.encode(pictures, cameras), torch.from_numpy(np.stack(masks)[None, :, None])
+    place = device_of(network)
+    masks_there = torch.from_numpy(np.stack(masks)[None, :, None]).to(place)
+    return network.encode(pictures.to(place), cameras.to(place)), masks_there
 
 
 @torch.inference_mode()
 def _colour(network: ReconstructionNetwork, features: Features, points: NDArray[np.float32]) -> NDArray[np.float32]:
-    return network.colour(features, torch.from_numpy(points)[None])[0].clamp(0, 1).numpy()
+    there = torch.from_numpy(points)[None].to(device_of(network))
+    return network.colour(features, there)[0].clamp(0, 1).cpu().numpy()
 
 
 def with_mask(image: Pixels, network: MaskNetwork) -> Pixels:
@@ -189,7 +195,9 @@ def _find(colour: Pixels, network: MaskNetwork) -> NDArray[np.float32]:
     picture = F.interpolate(picture, size, mode="bilinear", antialias=True)
     pad = _SEGMENTED_SIDE - size[0], _SEGMENTED_SIDE - size[1]
     picture = F.pad(picture, (pad[1] // 2, pad[1] - pad[1] // 2, pad[0] // 2, pad[0] - pad[0] // 2), mode="replicate")
-    logits = network(picture)[:, :, pad[0] // 2 : pad[0] // 2 + size[0], pad[1] // 2 : pad[1] // 2 + size[1]]
+    logits = network(picture.to(device_of(network))).cpu()[
+        :, :, pad[0] // 2 : pad[0] // 2 + size[0], pad[1] // 2 : pad[1] // 2 + size[1]
+    ]
     return F.interpolate(logits, (height, width), mode="bicubic")[0, 0].sigmoid().numpy()
 
 

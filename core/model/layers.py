@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -41,3 +42,8 @@ def grow(x: Tensor, like: Tensor) -> Tensor:
     """``x`` enlarged to the size of ``like``, linearly between the old values."""
     mode = "bilinear" if x.dim() == 4 else "trilinear"
     return F.interpolate(x, size=like.shape[2:], mode=mode, align_corners=False)
+
+
+def device_of(network: nn.Module) -> torch.device:
+    """Where the weights of ``network`` are, and its inputs must be."""
+    return next(network.parameters()).device

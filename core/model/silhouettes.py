@@ -38,7 +38,7 @@ class SilhouetteField:
 
     def __init__(self, network: ReconstructionNetwork, features: Features, masks: Tensor) -> None:
         self._network, self._features, self._masks = network, features, _without_threads(masks)
-        self._raised = torch.zeros(1, masks.shape[1], 2, _MAP, _MAP)  # how much, and at what depth
+        self._raised = torch.zeros(1, masks.shape[1], 2, _MAP, _MAP, device=masks.device)  # how much, and at what depth
 
     @torch.inference_mode()
     def __call__(self, points: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -50,7 +50,7 @@ class SilhouetteField:
         return self._within(self._masks, points, _STRETCH)
 
     def _within(self, masks: Tensor, points: NDArray[np.floating], stretch: float = 1.0) -> NDArray[np.float32]:
-        tensor = torch.from_numpy(np.ascontiguousarray(points, np.float32))[None]
+        tensor = torch.from_numpy(np.ascontiguousarray(points, np.float32))[None].to(masks.device)
         where, geometry = project(self._features.cameras, tensor)
         gate = 10 * (sample(masks, where)[0, ..., 0].amin(0) - _EDGE)
         near = (gate > -1).nonzero()[:, 0]
@@ -60,16 +60,16 @@ class SilhouetteField:
             apart = (geometry[0, :, near, 0] - depth) / _THICKNESS
             raised = most * (1 - apart**2).clamp(min=0)
             gate[near] = torch.minimum(stretch * (logits + raised.amax(0)), gate[near])
-        return gate.numpy()
+        return gate.cpu().numpy()
 
     @torch.inference_mode()
     def probability(self, points: NDArray[np.floating]) -> NDArray[np.float32]:
         """How likely (P,) ``points`` (P, 3) are inside: by the network behind all masks, nothing elsewhere."""
-        tensor = torch.from_numpy(np.ascontiguousarray(points, np.float32))[None]
+        tensor = torch.from_numpy(np.ascontiguousarray(points, np.float32))[None].to(self._masks.device)
         where, _ = project(self._features.cameras, tensor)
         behind = sample(self._masks, where)[0, ..., 0].amin(0) > _EDGE
         likely = self._network.probability(self._features, tensor)[0]
-        return torch.where(behind, likely, 0).numpy()
+        return torch.where(behind, likely, 0).cpu().numpy()
 
     def survey(self, most_cut: float = 1.0) -> Work[float]:
         """Look at the whole coarsely and, unless too much is cut off, raise the rays of pixels that nothing is behind.
@@ -95,8 +95,9 @@ class SilhouetteField:
 
     def _seen(self, view: int, points: NDArray[np.float32]) -> NDArray[np.int64]:
         """The pixel (P,) of the survey's map that ``points`` fall on in ``view``; -1 outside."""
-        where, _ = project(self._features.cameras[:, view : view + 1], torch.from_numpy(points)[None])
-        at = np.floor((where[0, 0].numpy() + 1) / 2 * _SURVEY).astype(int)
+        there = torch.from_numpy(points)[None].to(self._masks.device)
+        where, _ = project(self._features.cameras[:, view : view + 1], there)
+        at = np.floor((where[0, 0].cpu().numpy() + 1) / 2 * _SURVEY).astype(int)
         within = ((at >= 0) & (at < _SURVEY)).all(1)
         return np.where(within, at[:, 1] * _SURVEY + at[:, 0], -1)
 
@@ -112,11 +113,11 @@ class SilhouetteField:
         np.maximum.at(best, pixel, values)
         reached = best[:-1].reshape(_SURVEY, _SURVEY) > 2 * _REACHED
         index = np.arange(_MAP) * _SURVEY // _MAP
-        covered = F.adaptive_max_pool2d(self._masks[0, view], _MAP)[0].numpy() > 0.5
+        covered = F.adaptive_max_pool2d(self._masks[0, view], _MAP)[0].cpu().numpy() > 0.5
         rows, columns = np.nonzero(covered & ~reached[np.ix_(index, index)])
         if not len(rows):
             return
-        matrix = self._features.cameras[0, view].numpy()
+        matrix = self._features.cameras[0, view].cpu().numpy()
         where = (np.stack((columns, rows), 1) + 0.5) / _MAP * 2 - 1
         near, far = (unproject(matrix, where, np.full(len(rows), depth)) for depth in (-_REACH, _REACH))
         wide = self._masks.clone()  # the ray in a pixel's middle stands for all of it
@@ -140,7 +141,7 @@ class SilhouetteField:
         spread = F.max_pool2d(raised[None, :1], 3, 1, 1)[0, 0]
         depth_there = torch.where(raised[0] > 0, raised[1] / raised[0], total[1] / total[0].clamp(min=1e-6))
         most_there = torch.where(torch.from_numpy(covered), raised[0], spread)
-        self._raised[0, view] = torch.stack((most_there, depth_there))
+        self._raised[0, view] = torch.stack((most_there, depth_there)).to(self._raised.device)
 
 
 def _without_threads(masks: Tensor) -> Tensor:

@@ -21,13 +21,14 @@ class Request:
     """What to reconstruct: may cross to a thread.
 
     near: (3,) in world space: where along a view the object is that no other picture tells of.
-    resolution, weights: see ``inference.Settings``.
+    resolution, weights, device: see ``inference.Settings``; the device may also be "auto".
     """
 
     references: tuple[Reference, ...]
     near: NDArray[np.float64]
     resolution: int = 128
     weights: Path | None = None
+    device: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,10 @@ def reconstruct_standing(request: Request) -> Work[Standing]:
     """
     dependencies.require(*dependencies.MODEL)
     yield Progress(0.02, "Loading the model")
-    from . import inference, weights  # torch takes seconds to import
+    from . import devices, inference, weights  # torch takes seconds to import
 
-    network, masks = weights.load(request.weights)
+    device = devices.chosen(request.device)
+    network, masks = weights.load(request.weights, device.type)
     found = []
     for index, reference in enumerate(request.references):
         yield Progress(0.05 * (index + 1) / len(request.references), f"Finding the object, {reference.name}")

@@ -48,7 +48,7 @@ def save(path: Path, reconstruction: ReconstructionNetwork, mask: MaskNetwork) -
 
 
 @lru_cache(maxsize=1)
-def _load(path: Path, stamp: tuple[int, int]) -> tuple[ReconstructionNetwork, MaskNetwork]:
+def _load(path: Path, stamp: tuple[int, int], device: str) -> tuple[ReconstructionNetwork, MaskNetwork]:
     metadata, state = read(path)
     config = json.loads(metadata["config"])
     config = {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}
@@ -56,12 +56,12 @@ def _load(path: Path, stamp: tuple[int, int]) -> tuple[ReconstructionNetwork, Ma
     for network, prefix in zip(networks, ("reconstruction.", "mask."), strict=True):
         part = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
         network.load_state_dict(part)
-        network.eval().requires_grad_(False)
+        network.eval().requires_grad_(False).to(device)
     return networks
 
 
-def load(path: Path | None = None) -> tuple[ReconstructionNetwork, MaskNetwork]:
-    """Both networks, ready to run, from ``path`` or the bundled file; kept for the next call.
+def load(path: Path | None = None, device: str = "cpu") -> tuple[ReconstructionNetwork, MaskNetwork]:
+    """Both networks, ready to run on ``device``, from ``path`` or the bundled file; kept for the next call.
 
     Raises:
         WeightsError: the file is missing, damaged (its checksum differs) or of another version.
@@ -74,7 +74,7 @@ def load(path: Path | None = None) -> tuple[ReconstructionNetwork, MaskNetwork]:
             f"The model's weights {path} are missing. Install Maquette again, or name others in its preferences"
         ) from error
     try:
-        return _load(path, (status.st_mtime_ns, status.st_size))
+        return _load(path, (status.st_mtime_ns, status.st_size), device)
     except (ValueError, KeyError, TypeError, RuntimeError) as error:
         raise WeightsError(f"The weights {path} do not fit this version of Maquette: {error}") from error
 

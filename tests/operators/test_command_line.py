@@ -1,28 +1,15 @@
 """The command lines as others call them: in a process of its own, and their errors in this one."""
 
 import json
-import os
 import re
 import struct
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import bpy
 import numpy as np
 import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
-SCRIPT = """
-import importlib.util, sys
-spec = importlib.util.spec_from_file_location("maquette", r"{root}/__init__.py", submodule_search_locations=[r"{root}"])
-module = importlib.util.module_from_spec(spec)
-sys.modules["maquette"] = module
-spec.loader.exec_module(module)
-from maquette.operators.command_line import console
-console()
-"""
 
 
 @pytest.fixture
@@ -31,19 +18,6 @@ def maquette(addon):
     from maquette.operators import command_line
 
     return lambda *arguments: command_line.main([str(argument) for argument in arguments])
-
-
-@pytest.fixture(scope="session")
-def as_script(tmp_path_factory):
-    """Runs a command line as the script ``maquette`` does, whatever is installed."""
-    script = tmp_path_factory.mktemp("script") / "maquette"
-    script.write_text(SCRIPT.format(root=ROOT))
-
-    def run(*arguments):
-        return subprocess.run(run.words(*arguments), capture_output=True, text=True, timeout=120, env=os.environ)
-
-    run.words = lambda *arguments: [sys.executable, script, *map(str, arguments)]
-    return run
 
 
 def box(path):

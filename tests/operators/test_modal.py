@@ -146,7 +146,9 @@ def test_escape_does_not_wait_for_a_long_step(run):
     assert outcome == {'CANCELLED'} and time.monotonic() - began < 1
 
 
-def test_no_second_one_beside_it(window):
+@pytest.fixture
+def line(window):
+    """Puts works into the line; each call gives an operator. All have left it at the end."""
     from maquette.operators import _work
 
     class Probe(_work.WorkOperator):
@@ -154,12 +156,92 @@ def test_no_second_one_beside_it(window):
         said: ClassVar = []
         poll_message_set = said.append
 
-    operator = Probe()
-    assert Probe.poll(_work.bpy.context)
-    operator._go_modal(_work.bpy.context, forever())
-    assert not Probe.poll(_work.bpy.context) and "Probe is running" in Probe.said[0]
-    operator.cancel(_work.bpy.context)  # as when Blender loads another file
-    assert Probe.poll(_work.bpy.context) and window.timers == 0
+        def finish(self, context, result):
+            self.result = result
+
+        def report(self, kind, text):
+            self.told = text
+
+        def tick(self, kind="TIMER"):
+            return self.modal(_work.bpy.context, SimpleNamespace(type=kind, value='PRESS'))
+
+        def to_end(self):
+            while (outcome := self.tick()) & {'RUNNING_MODAL', 'PASS_THROUGH'}:
+                time.sleep(0.001)
+            return outcome
+
+    def add(work):
+        operator = Probe()
+        operator.start = lambda context: work
+        assert Probe.poll(_work.bpy.context) and operator.invoke(_work.bpy.context, None) == {'RUNNING_MODAL'}
+        return operator
+
+    yield add
+    assert _work.running() is None and (window.timers, window.status) == (0, None)
+
+
+def counting(log, name):
+    log.append(f"{name} begins")
+    for step in range(3):
+        yield Progress(step / 3, name)
+        time.sleep(0.01)
+    log.append(f"{name} ends")
+    return name
+
+
+def test_the_second_begins_when_the_first_has_ended(line):
+    from maquette.operators import _work
+
+    log = []
+    first, second = line(counting(log, "first")), line(counting(log, "second"))
+    first.tick()
+    for _ in range(20):
+        assert second.tick() == {'PASS_THROUGH'}  # others get its event, too
+        time.sleep(0.005)
+    assert log[0] == "first begins" and "second begins" not in log and len(_work.waiting()) == 1
+    assert first.to_end() == second.to_end() == {'FINISHED'}
+    assert (first.result, second.result) == ("first", "second")
+    assert log == ["first begins", "first ends", "second begins", "second ends"]
+
+
+def test_escape_stops_the_one_that_runs_and_the_button_any(line):
+    import bpy
+    from maquette.operators import _work
+
+    log = []
+    first, second, third = (line(counting(log, name)) for name in ("first", "second", "third"))
+    first.tick()
+    assert third.tick("ESC") == {'PASS_THROUGH'}
+    bpy.ops.maquette.stop_work(place=1)
+    assert second.to_end() == {'CANCELLED'} and second.told == "Probe: Stopped"
+    assert [job is third._job for job in _work.waiting()] == [True]
+    first.tick("ESC")
+    assert first.to_end() == {'CANCELLED'}
+    assert third.to_end() == {'FINISHED'} and "second begins" not in log
+
+
+def test_loading_a_file_empties_the_line(line):
+    from maquette.operators import _work
+
+    operators = [line(forever()) for _ in range(3)]
+    operators[0].tick()
+    for operator in operators:
+        operator.cancel(_work.bpy.context)
+
+
+def test_what_reads_the_scene_as_it_goes_does_not_wait_in_line(line):
+    from maquette.operators import _work
+
+    class Stepped(_work.WorkOperator):
+        bl_label = "Stepped"
+        driver = SteppedWork
+        said: ClassVar = []
+        poll_message_set = said.append
+
+    first = line(forever())
+    assert not Stepped.poll(_work.bpy.context) and "Probe is running" in Stepped.said[0]
+    first.cancel(_work.bpy.context)
+    assert Stepped.poll(_work.bpy.context)
 
 
 def test_disabling_the_add_on_stops_the_work(window, addon, monkeypatch):

@@ -46,6 +46,8 @@ def point_at(x: float, y: float) -> None:
 
 def find_button(command: str, from_right: float = 0.5) -> Iterator[float]:
     """Leave the mouse on the sidebar's button of that operator: moves down until Blender says that it is there."""
+    point_at(500, 500)  # away from the last button, which Blender may still take for the one under the mouse
+    yield 0.5
     area, sidebar = view()
     x = sidebar.x + sidebar.width * from_right
     for y in range(sidebar.y + sidebar.height - 30, sidebar.y + 20, -7):

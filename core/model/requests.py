@@ -1,0 +1,56 @@
+"""What is asked of the model, as it may cross to a thread or another process. Imports torch when it runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import dependencies, images
+from ..arrays import MeshArrays
+from ..work import Progress, Work
+
+Pixels = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to reconstruct.
+
+    photo: an image file, or pixels as from ``core.images.read``; None where there are sides.
+    sides: image files by the names of ``core.cameras.SIDES``.
+    resolution, size, weights, device: see ``core.model.inference.Settings``; the device may also be "auto".
+    """
+
+    photo: Path | Pixels | None = None
+    sides: dict[str, Path] = field(default_factory=dict)
+    resolution: int = 128
+    size: float = 1.0
+    weights: Path | None = None
+    device: str = "auto"
+
+
+def reconstruct(request: Request) -> Work[MeshArrays]:
+    """The mesh for ``request``. Touches no bpy, and does all that takes time.
+
+    Raises:
+        ImageError, WeightsError, DependencyError: see ``core.images.read`` and ``core.model.inference``.
+    """
+    yield Progress(0.0, "Reading")
+    sides = {side: images.read(path) for side, path in request.sides.items()}
+    photo = images.read(request.photo) if isinstance(request.photo, Path) else request.photo
+    dependencies.require(*dependencies.MODEL)
+    yield Progress(0.02, "Loading the model")
+    from . import devices, inference  # torch takes seconds to import
+
+    device = devices.chosen(request.device)
+    settings = inference.Settings(request.resolution, request.size, request.weights, device.type)
+    try:
+        if sides:
+            return (yield from inference.reconstruct_sides(sides, settings))
+        assert photo is not None, "a request has a photo or sides"
+        return (yield from inference.reconstruct_photo(photo, settings))
+    finally:
+        devices.give_back(device)

@@ -1,0 +1,231 @@
+"""A folder of pictures, each into an object of its own: in the window, from scripts and on the command line."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+import time
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import bpy
+from bpy.props import BoolProperty, FloatProperty, IntProperty, StringProperty
+from bpy.types import Context
+from mathutils import Vector
+
+from ..core.arrays import MeshArrays
+from ..core.commands import quiet, run_shown
+from ..core.errors import Cancelled, ImageError, MaquetteError, OutputError
+from ..core.model.requests import Request
+from ..core.scene import assets, exporting
+from ..core.scene.compat import PATH_OPTIONS
+from ..core.scene.importing import temporary_data
+from ..core.work import Progress, SteppedWork, ThreadedWork, Work
+from . import reconstruct
+from ._work import WorkOperator
+from .settings import RESOLUTION, SIZE
+
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
+_ROOT = Path(__file__).parents[1]
+_BUNDLED = _ROOT / "core/weights/maquette.safetensors"
+_APART = 1.3  # sizes from one object to the next
+_IN_A_ROW = 10
+
+
+def pictures(folder: Path) -> list[Path]:
+    """The picture files of ``folder``, by name.
+
+    Raises:
+        ImageError: there are none.
+    """
+    paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in SUFFIXES)
+    if not paths:
+        raise ImageError(f"{folder} holds no picture ({' '.join(sorted(SUFFIXES))})")
+    return paths
+
+
+def about(request: Request, mesh: MeshArrays, seconds: float) -> dict[str, str | int | float]:
+    """What an asset tells of itself: source, model, settings and metrics."""
+    return {
+        "source": ", ".join(str(path) for path in (*request.sides.values(), request.photo) if path is not None),
+        "model": f"Maquette {_version()}, weights {_digest(request.weights or _BUNDLED)}",
+        "resolution": request.resolution,
+        "size": request.size,
+        "vertices": len(mesh.vertices),
+        "faces": len(mesh.faces),
+        "seconds": round(seconds, 2),
+    }  # fmt: skip
+
+
+def _version() -> str:
+    return tomllib.loads((_ROOT / "blender_manifest.toml").read_text(encoding="utf-8"))["version"]
+
+
+@cache
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
+
+
+class MAQUETTE_OT_reconstruct_folder(WorkOperator, bpy.types.Operator):
+    """Build an object from each picture of a folder, in rows from the 3D cursor. Goes on after a picture that is bad"""
+
+    bl_idname = "maquette.reconstruct_folder"
+    bl_label = "Reconstruct Folder"
+    bl_options = {'REGISTER', 'UNDO'}
+    driver = SteppedWork
+
+    folder: StringProperty(
+        name="Folder",
+        description="Of pictures, each of one object. Each takes as long as Reconstruct does",
+        subtype='DIR_PATH',
+        options={'SKIP_SAVE', *PATH_OPTIONS},
+    )
+    resolution: IntProperty(**RESOLUTION)
+    size: FloatProperty(**SIZE)
+    assets: BoolProperty(
+        name="Mark as Assets",
+        description="Each object becomes an asset with a preview, and tells its picture, the model, the settings and "
+        "what came of them. Takes a moment more for each",
+    )
+
+    @classmethod
+    def poll(cls, context: Context) -> bool:
+        return True  # it only adds to the scene, so it may wait in line
+
+    def start(self, context: Context) -> Work[dict[Path, str]]:
+        if not self.folder:
+            raise ImageError("Choose a folder of pictures")
+        folder = Path(bpy.path.abspath(self.folder))
+        weights = reconstruct.weights_file()
+        requests = [Request(path, {}, self.resolution, self.size, weights) for path in pictures(folder)]
+        self._made = 0
+        self._location = context.scene.cursor.location.copy()
+        return self._each(context, requests)
+
+    def finish(self, context: Context, result: dict[Path, str]) -> None:
+        if not self._made:
+            raise ImageError(f"None of the pictures could be reconstructed. The first: {next(iter(result.values()))}")
+        for path, reason in result.items():
+            self.report({'WARNING'}, f"{path.name} was left out: {reason}")
+        self.report({'INFO'}, f"{self._made} objects from {self._made + len(result)} pictures")
+
+    def refuse(self, error: MaquetteError) -> set[str]:
+        """What is there when it is stopped stays, as one step to undo."""
+        stopped = super().refuse(error)
+        return {'FINISHED'} if getattr(self, "_made", 0) else stopped
+
+    def label(self) -> str:
+        return f"{self.bl_label} {Path(self.folder).name}"
+
+    def draw(self, context: Context) -> None:
+        """Adjust Last Operation has nothing here that would not ask the model again."""
+
+    def _each(self, context: Context, requests: list[Request]) -> Work[dict[Path, str]]:
+        failed: dict[Path, str] = {}
+        for index, request in enumerate(requests):
+            began = time.perf_counter()
+            try:
+                work = reconstruct.reconstruct(request, self.interactive)
+                work = _part(_beside(work) if self.interactive else work, index, len(requests), request.photo.name)
+                mesh = yield from work
+                self._add(bpy.context, request, mesh, time.perf_counter() - began)
+            except Cancelled:
+                raise
+            except MaquetteError as error:
+                failed[request.photo] = str(error)
+        return failed
+
+    def _add(self, context: Context, request: Request, mesh: MeshArrays, seconds: float) -> None:
+        row, column = divmod(self._made, _IN_A_ROW)
+        place = self._location + Vector((column, row, 0)) * (_APART * self.size)
+        obj = reconstruct.add_object(context, request.photo.stem, mesh.standing(), place)
+        self._made += 1
+        if self.assets:
+            context.view_layer.update()
+            assets.mark(obj, about(request, mesh, seconds))
+
+
+def _beside(work: Work[Any]) -> Work[Any]:
+    """``work`` on a thread, for one that is itself stepped by the window."""
+    running = ThreadedWork(work)
+    try:
+        while not running.poll():
+            yield running.progress
+        return running.result()
+    finally:
+        running.cancel()
+
+
+def _part(work: Work[Any], index: int, count: int, name: str) -> Work[Any]:
+    """``work`` as one of ``count``."""
+    while True:
+        try:
+            progress = next(work)
+        except StopIteration as stop:
+            return stop.value
+        yield Progress((index + progress.fraction) / count, f"{name}, {index + 1} of {count}: {progress.stage}")
+
+
+def write_one(request: Request, output: Path, asset: bool = False) -> dict[str, str | int | float]:
+    """Reconstruct, and write the object to ``output``; what came of it, as :func:`about`, and where it is.
+
+    Raises:
+        MaquetteError: see ``reconstruct.reconstruct`` and ``exporting.write``.
+    """
+    exporting.check(output)
+    began = time.perf_counter()
+    mesh = run_shown(reconstruct.reconstruct(request))
+    obj = reconstruct.add_object(bpy.context, output.stem, mesh, Vector())
+    told = about(request, mesh, time.perf_counter() - began)
+    with quiet():
+        if asset:
+            bpy.context.view_layer.update()
+            assets.mark(obj, told)
+        exporting.write(output, obj)
+    return {"output": str(output), **told, "seconds": round(time.perf_counter() - began, 2)}
+
+
+def run(photos: list[Path], arguments: argparse.Namespace) -> int:
+    """``maquette reconstruct PHOTO... --out-dir FOLDER``: goes on after a bad picture, and tells of all at the end."""
+    try:
+        arguments.out_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"The folder {arguments.out_dir} cannot be made: {error.strerror}") from error
+    failed: dict[Path, str] = {}
+    for photo, output in _outputs(photos, arguments.out_dir, ".blend" if arguments.assets else ".glb"):
+        request = Request(photo, {}, arguments.resolution, arguments.size, arguments.weights)
+        try:
+            with temporary_data():
+                show(write_one(request, output, arguments.assets), arguments.json)
+        except MaquetteError as error:
+            failed[photo] = str(error)
+            if arguments.json:
+                print(json.dumps({"source": str(photo), "error": str(error)}), flush=True)
+    for photo, reason in failed.items():
+        print(f"maquette: {photo}: {reason}", file=sys.stderr)
+    if failed:
+        print(f"maquette: {len(failed)} of {len(photos)} pictures could not be reconstructed", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def show(told: dict[str, Any], as_json: bool) -> None:
+    """One line of what came of a picture."""
+    text = "{output}: {vertices:,} vertices, {faces:,} faces, {seconds:.1f} s".format(**told)
+    print(json.dumps(told) if as_json else text, flush=True)
+
+
+def _outputs(photos: list[Path], folder: Path, suffix: str) -> Iterator[tuple[Path, Path]]:
+    """Each picture with a file of its own, also where two are called the same."""
+    taken: dict[str, int] = {}
+    for photo in photos:
+        number = taken[photo.stem] = taken.get(photo.stem, 0) + 1
+        yield photo, folder / (f"{photo.stem}{suffix}" if number == 1 else f"{photo.stem}-{number}{suffix}")
+
+
+register, unregister = bpy.utils.register_classes_factory((MAQUETTE_OT_reconstruct_folder,))

@@ -1,0 +1,150 @@
+"""Where the model computes: in this process, in one of its own, or with another Python, as the preferences say."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import bpy
+from bpy.types import Context
+
+from ..core import dependencies, python_probe, wire
+from ..core.process_work import Python, Workers
+from ..core.python_probe import Found
+from ..core.work import Work
+from . import _work
+from ._work import WorkOperator
+
+T = TypeVar("T")
+
+_PACKAGE = __package__.rpartition(".")[0]
+_IDLE = 300.0  # seconds, where there are no preferences
+_workers = Workers()
+_kept: tuple[bytes, Any] | None = None  # the last result, under what it was asked with
+
+
+def preferences() -> bpy.types.AddonPreferences | None:
+    """Ours; None in a script that only imports us."""
+    addon = bpy.context.preferences.addons.get(_PACKAGE)
+    return addon.preferences if addon else None
+
+
+def python() -> Python | None:
+    """The Python that is named in the preferences, if one is."""
+    ours = preferences()
+    return Python(bpy.path.abspath(ours.python)) if ours and ours.python else None
+
+
+def device() -> str:
+    """The device that the preferences choose, as ``core.model.devices`` names it."""
+    ours = preferences()
+    return ours.device.lower() if ours else "auto"
+
+
+def missing() -> list[str]:
+    """The packages of the model that are nowhere to be had: a named Python is taken at its word."""
+    return [] if python() else dependencies.missing(*dependencies.MODEL)
+
+
+def run(function: Callable[..., Work[T]], *arguments: Any, window: bool = False) -> Work[T]:
+    """``function(*arguments)`` where the preferences say, or its last result if it is asked the same again.
+
+    Args:
+        function: of a module of ``core``, and what it takes: see ``core.process_work.WorkerProcess.run``.
+        window: somebody waits at the window: then this Python's PyTorch, too, runs in a process of its own.
+    """
+    place = python() or (Python.own() if window and not missing() else None)
+    ours = preferences()
+    return _run(place, ours.idle if ours else _IDLE, function, arguments)
+
+
+def _run(place: Python | None, idle: float, function: Callable[..., Work[T]], arguments: tuple[Any, ...]) -> Work[T]:
+    """May run on a thread: knows nothing of bpy."""
+    global _kept
+    key = _key(function, arguments)
+    if _kept and _kept[0] == key:
+        return _kept[1]
+    here = _workers.run(place, function, *arguments, idle=idle) if place else function(*arguments)
+    result = yield from here
+    _kept = key, result
+    return result
+
+
+def alive() -> bool:
+    """Whether a worker process holds memory."""
+    return bool(_workers.alive())
+
+
+def _key(function: Callable[..., Any], arguments: tuple[Any, ...]) -> bytes:
+    """Changes with all that the result depends on: files count by their size and time."""
+    message = io.BytesIO()
+    wire.send(message, arguments)
+    stamps = [(path.stat().st_mtime_ns, path.stat().st_size) for path in _paths(arguments) if path.exists()]
+    text = f"{function.__module__}.{function.__qualname__} {stamps}"
+    return hashlib.sha256(text.encode() + message.getbuffer()).digest()
+
+
+def _paths(value: Any) -> list[Path]:
+    match value:
+        case Path():
+            return [value]
+        case list() | tuple():
+            return [path for item in value for path in _paths(item)]
+        case dict():
+            return _paths(list(value.values()))
+    return _paths(list(vars(value).values())) if hasattr(value, "__dataclass_fields__") else []
+
+
+class MAQUETTE_OT_test_python(WorkOperator, bpy.types.Operator):
+    """Start the Python that the model will run in and ask for its version, its PyTorch and the devices there"""
+
+    bl_idname = "maquette.test_python"
+    bl_label = "Test"
+    bl_options = {'INTERNAL'}
+
+    def start(self, context: Context) -> Work[Found]:
+        return python_probe.probe(python() or Python.own())
+
+    def finish(self, context: Context, result: Found) -> None:
+        ours = preferences()
+        if ours:
+            ours.found_devices = " ".join(result.devices)
+            ours.told = result.told()
+        self.report({'INFO'}, result.told())
+
+    def refuse(self, error: Exception) -> set[str]:
+        ours = preferences()
+        if ours:
+            ours.told, ours.found_devices = str(error), ""
+        return super().refuse(error)
+
+
+class MAQUETTE_OT_release_memory(bpy.types.Operator):
+    """End the process that holds the model, and give its memory back. The next reconstruction loads it again"""
+
+    bl_idname = "maquette.release_memory"
+    bl_label = "Release Memory"
+
+    @classmethod
+    def poll(cls, context: Context) -> bool:
+        if _work.running() or not alive():
+            cls.poll_message_set("No process holds the model, or it is working")
+            return False
+        return True
+
+    def execute(self, context: Context) -> set[str]:
+        _workers.end()
+        return {'FINISHED'}
+
+
+register, _unregister = bpy.utils.register_classes_factory((MAQUETTE_OT_test_python, MAQUETTE_OT_release_memory))
+
+
+def unregister() -> None:
+    global _kept
+    _workers.end()
+    _kept = None
+    _unregister()

@@ -1,0 +1,29 @@
+"""The sidebar's part for many pictures at once."""
+
+from __future__ import annotations
+
+import bpy
+from bpy.types import Context, UILayout
+
+from ..operators import compute
+from ..operators.batch import MAQUETTE_OT_reconstruct_folder
+from .sidebar import SidebarPanel
+
+
+class MAQUETTE_PT_batch(SidebarPanel, bpy.types.Panel):
+    bl_label = "Folder of Pictures"
+    bl_parent_id = "MAQUETTE_PT_reconstruct"
+    bl_options = {'DEFAULT_CLOSED'}
+
+    def show(self, layout: UILayout, context: Context) -> None:
+        settings = context.scene.maquette
+        layout.prop(settings, "batch_folder")
+        layout.prop(settings, "batch_assets")
+        row = layout.row()
+        row.enabled = bool(settings.batch_folder) and not compute.missing()
+        button = row.operator(MAQUETTE_OT_reconstruct_folder.bl_idname, icon='FILE_FOLDER')
+        button.folder, button.assets = settings.batch_folder, settings.batch_assets
+        button.resolution, button.size = settings.resolution, settings.size
+
+
+register, unregister = bpy.utils.register_classes_factory((MAQUETTE_PT_batch,))

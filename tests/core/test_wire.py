@@ -1,0 +1,67 @@
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from maquette.core import wire
+from maquette.core.arrays import MeshArrays
+from maquette.core.work import Progress
+
+
+def there_and_back(value):
+    stream = io.BytesIO()
+    wire.send(stream, value)
+    stream.seek(0)
+    return wire.receive(stream)
+
+
+@pytest.mark.parametrize("value", [
+    None, True, 3, 2.5, "Größe", [1, [2, "a"]], (1, 2), {"a": {"b": [None]}, "array": 1}, Path("a/b.png"), float("inf"),
+    Progress(0.5, "Half"),
+])  # fmt: skip
+def test_values_come_out_as_they_went_in(value):
+    assert there_and_back(value) == value
+
+
+@pytest.mark.parametrize("array", [
+    np.arange(6, dtype=np.float32).reshape(2, 3), np.zeros((0, 3), np.int32), np.array(7, np.uint8),
+    np.arange(12).reshape(3, 4).T, np.array([True, False]),
+])  # fmt: skip
+def test_arrays_bit_for_bit_and_writable(array):
+    got = there_and_back({"it": [array]})["it"][0]
+    assert got.dtype == array.dtype and got.shape == array.shape and got.flags.writeable
+    np.testing.assert_array_equal(got, array)
+
+
+def test_our_dataclasses():
+    mesh = MeshArrays(np.ones((4, 3), np.float32), np.arange(4, dtype=np.int32)[None])
+    got = there_and_back(mesh)
+    assert type(got) is MeshArrays and got.colours is None
+    np.testing.assert_array_equal(got.vertices, mesh.vertices)
+
+
+def test_messages_follow_each_other():
+    stream = io.BytesIO()
+    for number in range(3):
+        wire.send(stream, np.full(number, number))
+    stream.seek(0)
+    assert [len(wire.receive(stream)) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(EOFError):
+        wire.receive(stream)
+
+
+@pytest.mark.parametrize("value", [object(), {1, 2}, np.array([object()]), print])
+def test_nothing_else_is_sent(value):
+    with pytest.raises(TypeError):
+        there_and_back(value)
+
+
+@pytest.mark.parametrize("name", ["os:system", "..operators:x", "wire:struct", "arrays:View.__init__", "wire:send"])
+def test_nothing_else_is_made(name):
+    """Neither of other modules, nor what is no dataclass."""
+    stream = io.BytesIO()
+    wire.send(stream, Progress(0.5, "x"))
+    text = stream.getvalue().replace(b"work:Progress", name.encode())
+    text = (int.from_bytes(text[:8], "little") + len(name) - len("work:Progress")).to_bytes(8, "little") + text[8:]
+    with pytest.raises((ValueError, ImportError, AttributeError)):
+        wire.receive(io.BytesIO(text))
