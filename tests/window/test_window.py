@@ -91,7 +91,6 @@ def line(blender):
 def test_progress_is_seen_and_the_window_does_not_freeze(story):
     freezes = story["freezes"]
     assert {"Loading the model", "Shaping", "Coloring"} <= set(freezes)
-    assert freezes.pop("Loading the model") < 5  # Python holds its lock while it maps torch's libraries, once
     assert max(freezes.values()) < 1.5, freezes  # software drawing on a busy machine
 
 
