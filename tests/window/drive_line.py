@@ -77,7 +77,7 @@ def story() -> Iterator[float]:
 
     # three in a line, of which the second is taken out
     before = objects()
-    settings.resolution = 128
+    settings.resolution = 256
     area.tag_redraw()
     yield 1
     yield from click("maquette.reconstruct(", times=3)
@@ -131,7 +131,7 @@ def story() -> Iterator[float]:
     area, _ = view()
     region = next(region for region in area.regions if region.type == 'WINDOW')
     with bpy.context.temp_override(window=bpy.context.window_manager.windows[0], area=area, region=region):
-        bpy.ops.maquette.reconstruct('INVOKE_DEFAULT', image="front.png", resolution=256)
+        bpy.ops.maquette.reconstruct('INVOKE_DEFAULT', image="front.png", resolution=250)
     yield from watch(100, lambda: running().progress.fraction > 0.2)
     bpy.ops.wm.read_homefile(app_template="")
     yield 2
@@ -141,7 +141,7 @@ def story() -> Iterator[float]:
     area, _ = view()
     region = next(region for region in area.regions if region.type == 'WINDOW')
     with bpy.context.temp_override(window=bpy.context.window_manager.windows[0], area=area, region=region):
-        bpy.ops.maquette.reconstruct('INVOKE_DEFAULT', filepath=str(HERE / "front.png"), resolution=256)
+        bpy.ops.maquette.reconstruct('INVOKE_DEFAULT', filepath=str(HERE / "front.png"), resolution=254)
     yield from watch(100, lambda: running().progress.fraction > 0.2)
     result["pids"] = [worker.pid for worker in compute._workers.alive()]
 
