@@ -150,9 +150,7 @@ def inside(
 
 def _between(points: NDArray[np.floating], low: NDArray[np.floating], high: NDArray[np.floating]) -> NDArray[np.bool_]:
     """Which of ``points`` (P, 3) are within the box: (P,). Axis by axis, which is many times as fast as ``all(1)``."""
-    x, y, z = (
-        (part > start) & (part < end) for part, start, end in zip(np.transpose(points), low, high, strict=True)
-    )
+    x, y, z = ((part > start) & (part < end) for part, start, end in zip(np.transpose(points), low, high, strict=True))
     return x & y & z
 
 
@@ -286,7 +284,9 @@ def _candidate_pairs(
     tile = (first[face, 1] + k // span[face, 0]) * side + first[face, 0] + k % span[face, 0]
     face = face[np.argsort(tile.astype(np.uint16), kind="stable")]  # numpy sorts 16 bits five times as fast
     starts = np.concatenate(((0,), np.cumsum(np.bincount(tile, minlength=side * side))))
-    column, row = (((part - start) * each).astype(np.int64) for part, start, each in zip(points, low, scale, strict=True))
+    column, row = (
+        ((part - start) * each).astype(np.int64) for part, start, each in zip(points, low, scale, strict=True)
+    )
     free = (points[0] < low[0]) | (points[1] < low[1]) | (column >= side) | (row >= side)
     within = np.flatnonzero(~free)
     point_tile = row[within] * side + column[within]

@@ -295,16 +295,20 @@ def geometry(
         covered: (H, W) where the picture shows anything.
     """
     depth = next(values for name, values in passes.items() if name in ("Depth.Z", "Depth.V"))
-    normal = stacked(passes, "Normal", "XYZ")
-    length = np.linalg.norm(normal, axis=2, keepdims=True)
-    seen = covered & (depth < _FAR) & (length[..., 0] > 1e-6)
-    normal = np.where(seen[..., None], normal / np.maximum(length, 1e-6), 0).astype(np.float16)
+    along = [passes[f"Normal.{axis}"] for axis in "XYZ"]
+    length = np.sqrt(sum(part * part for part in along))
+    seen = covered & (depth < _FAR) & (length > 1e-6)
+    normal = np.zeros((*seen.shape, 3), np.float16)
+    normal[seen] = np.stack([part[seen] / length[seen] for part in along], axis=1)
     return seen, np.where(seen, depth, 0), normal
 
 
 def display(linear: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Linear premultiplied light to sRGB with straight alpha, 8 bit (Blender's 'Standard' view)."""
-    alpha = linear[..., 3:].clip(0, 1)
-    light = np.where(alpha > 0, linear[..., :3] / np.maximum(alpha, 1e-6), 0)
-    colour = srgb.from_linear(light)
-    return (np.concatenate((colour, alpha), axis=2) * 255 + 0.5).astype(np.uint8)
+    alpha = linear[..., 3].clip(0, 1)
+    covered = alpha > 0
+    shown = np.zeros(linear.shape, np.uint8)
+    share = alpha[covered, None]
+    colour = srgb.from_linear(linear[covered, :3] / np.maximum(share, 1e-6))
+    shown[covered] = np.concatenate((colour, share), axis=1) * 255 + 0.5
+    return shown

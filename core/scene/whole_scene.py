@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping, Sequence
+from concurrent.futures import wait
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,9 @@ from ..dataset.truth import sample
 from ..errors import DatasetError, MeshError, SceneError
 from ..work import Progress, Work
 from . import training_set
+from .aside import aside
 from .geometry import Part, Snapshot
+from .instance_shapes import shapes_of
 from .instances import Instances, instances_of
 from .nearest import nearest_triangle
 from .scene_stage import SceneStage, scene_stage
@@ -97,19 +101,30 @@ def render_whole_scene(
         recorded = tuple(
             ViewRecord(s.kind, s.camera, s.drawn, frames[s.snapshot], found.moved(s.snapshot)) for s in sights
         )
-        record = Record(name, origin, family, _bounds(snapshots), fingerprint(mesh), recorded, found.record)
+        shapes = shapes_of(found, settings.most_triangles or _MOST_TRIANGLES)
+        whole_box = _bounds(snapshots), fingerprint(mesh)
+        record = Record(name, origin, family, *whole_box, recorded, found.record, shapes=shapes.told)
         index, of = settings.shard
         with Spool(folder, record) as views:
-            for place, sight in [*enumerate(sights)][index::of]:
-                if place not in views:
-                    frame, camera = frames[sight.snapshot], sight.camera
-                    view = stage.render(sight.kind, camera, sight.own, frame, found.sources, flow=path is not None)
-                    points = passes.world_points(view)
-                    views.add(place, replace(view, index=found.index_map(view.index, points, sight.snapshot)))
-                yield Progress(0.15 + 0.85 * (place + 1) / len(sights), name)
-        written = views.complete()
+            mine = [number for number in shapes.missing(views) if number % of == index]
+            how = settings.points, settings.seed, name
+            with aside([partial(shapes.truth, number, *how) for number in mine]) as deciding:
+                for place, sight in [*enumerate(sights)][index::of]:
+                    if place not in views:
+                        frame, camera = frames[sight.snapshot], sight.camera
+                        view = stage.render(sight.kind, camera, sight.own, frame, found.sources, flow=path is not None)
+                        points = passes.world_points(view)
+                        views.add(place, replace(view, index=found.index_map(view.index, points, sight.snapshot)))
+                    yield Progress(0.15 + 0.75 * (place + 1) / len(sights), name)
+                for place, (number, work) in enumerate(zip(mine, deciding, strict=True)):
+                    while not work.done():
+                        yield Progress(0.9 + 0.1 * place / len(mine), f"{name}: {shapes.told[number].name}")
+                        wait([work], timeout=0.05)
+                    shapes.keep(views, number, work.result())
+        written = views.complete() and not shapes.missing(views)
         if written:
-            views.gather(_truth(mesh, settings, rng) if still else None, mesh if still else None)
+            record, each = shapes.finished(views, record)
+            views.gather(_truth(mesh, settings, rng) if still else None, mesh if still else None, record, each)
     training_set.write_splits(folder)
     return Summary(int(written), 0, {})
 
@@ -157,7 +172,7 @@ def _sharing(snapshot: Snapshot, earlier: Sequence[Snapshot]) -> Snapshot:
 
     def shared(part: Part) -> Part:
         old = known.get(part.name)
-        if old is None or old.vertices.shape != part.vertices.shape or not np.allclose(old.vertices, part.vertices):
+        if old is None or not part.like(old):
             return part
         return replace(part, vertices=old.vertices, triangles=old.triangles)
 
