@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import wait
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +19,22 @@ from ..arrays import MeshArrays
 from ..cameras import Camera
 from ..dataset import passes, viewpoints
 from ..dataset.fingerprint import fingerprint
-from ..dataset.records import Record, Shape, ViewRecord
+from ..dataset.randomisation import described
+from ..dataset.records import Record, RenderedView, Shape, ViewRecord
 from ..dataset.rigs import OF_SCENE, Rig
 from ..dataset.truth import sample
 from ..errors import DatasetError, MeshError, SceneError
 from ..work import Progress, Work
 from . import training_set
 from .aside import aside
+from .environments import hdri_files
 from .geometry import Part, Snapshot
-from .instance_shapes import shapes_of
+from .instance_shapes import Shapes, shapes_of
 from .instances import Instances, instances_of
 from .nearest import nearest_triangle
+from .scene_randomisation import Chance, Setting, check, draw_looks
 from .scene_stage import SceneStage, scene_stage
-from .sight import scene_fault
+from .sight import Space, scene_fault
 from .spool import Spool
 from .training_set import Settings, Summary
 
@@ -42,9 +46,11 @@ class WholeScene:
     """How to render a whole scene.
 
     world: whether the scene's world is seen behind the objects; else the pictures are clear there.
+    other_worlds: whether each view is lit by a light dome that is drawn, in place of the world.
     """
 
     world: bool = False
+    other_worlds: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,23 @@ class _Sight:
     drawn: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """What is rendered. frames: of the snapshots. settings: of the sights, in order. flow: whether to tell of it."""
+
+    found: Instances
+    frames: Sequence[int]
+    sights: Sequence[_Sight]
+    settings: Sequence[Setting]
+    flow: bool
+
+    def render(self, stage: SceneStage, place: int) -> RenderedView:
+        sight, found = self.sights[place], self.found
+        how = self.frames[sight.snapshot], found.sources, self.flow, self.settings[place]
+        view = stage.render(sight.kind, sight.camera, sight.own, *how)
+        return replace(view, index=found.index_map(view.index, passes.world_points(view), sight.snapshot))
+
+
 def render_whole_scene(
     scene: bpy.types.Scene, layer: str, folder: Path, settings: Settings, whole: WholeScene
 ) -> Work[Summary]:
@@ -69,10 +92,10 @@ def render_whole_scene(
 
     Raises:
         SceneError: there is nothing to render, or no camera. MeshError: no camera around it that is clear of it was
-            found. OutputError, DatasetError: as ``render_dataset``.
+            found. OutputError, DatasetError: as ``render_dataset``, and what is to be drawn makes no sense here.
     """
-    if not settings.random.nothing:
-        raise DatasetError("A whole scene is rendered as it is: leave its light, looks, poses and background alone")
+    check(settings.random, whole.world)
+    domes = hdri_files(settings.hdri) if whole.other_worlds else None
     training_set.prepare(folder, settings, whole)
     name, origin = _name(scene), f"scene:{scene.name}"
     if (folder / "objects" / f"{name}.tar").is_file():
@@ -98,33 +121,16 @@ def render_whole_scene(
         sights = _sights(stage, snapshots, mesh, settings, rng)
         still = bool(len(mesh.faces)) and not _stirs(found, snapshots)
         yield Progress(0.15, name)
-        recorded = tuple(
-            ViewRecord(s.kind, s.camera, s.drawn, frames[s.snapshot], found.moved(s.snapshot)) for s in sights
-        )
+        plan, recorded, drawn = _plan(settings, domes, name, sights, snapshots, found, frames)
         shapes = shapes_of(found, settings.most_triangles or _MOST_TRIANGLES)
         whole_box = _bounds(snapshots), fingerprint(mesh)
-        record = Record(name, origin, family, *whole_box, recorded, found.record, shapes=shapes.told)
-        index, of = settings.shard
+        record = Record(name, origin, family, *whole_box, recorded, found.record, drawn, shapes.told)
         with Spool(folder, record) as views:
-            mine = [number for number in shapes.missing(views) if number % of == index]
-            how = settings.points, settings.seed, name
-            with aside([partial(shapes.truth, number, *how) for number in mine]) as deciding:
-                for place, sight in [*enumerate(sights)][index::of]:
-                    if place not in views:
-                        frame, camera = frames[sight.snapshot], sight.camera
-                        view = stage.render(sight.kind, camera, sight.own, frame, found.sources, flow=path is not None)
-                        points = passes.world_points(view)
-                        views.add(place, replace(view, index=found.index_map(view.index, points, sight.snapshot)))
-                    yield Progress(0.15 + 0.75 * (place + 1) / len(sights), name)
-                for place, (number, work) in enumerate(zip(mine, deciding, strict=True)):
-                    while not work.done():
-                        yield Progress(0.9 + 0.1 * place / len(mine), f"{name}: {shapes.told[number].name}")
-                        wait([work], timeout=0.05)
-                    shapes.keep(views, number, work.result())
-        written = views.complete() and not shapes.missing(views)
-        if written:
-            record, each = shapes.finished(views, record)
-            views.gather(_truth(mesh, settings, rng) if still else None, mesh if still else None, record, each)
+            yield from _views(stage, plan, views, shapes, settings, name)
+            written = views.complete() and not shapes.missing(views)
+            if written:
+                record, each = shapes.finished(views, record)
+                views.gather(_truth(mesh, settings, rng) if still else None, mesh if still else None, record, each)
     training_set.write_splits(folder)
     return Summary(int(written), 0, {})
 
@@ -164,6 +170,45 @@ def _sights(
             views = viewpoints.draw((rig,), mesh.vertices, settings.size, rng, fault, {})
             sights += [_Sight(view.kind, view.camera, 0, drawn=view.drawn) for view in views]
     return sights
+
+
+def _plan(
+    settings: Settings, domes: Sequence[Path] | None, name: str, sights: Sequence[_Sight],
+    snapshots: Sequence[Snapshot], found: Instances, frames: Sequence[int],
+) -> tuple[_Plan, tuple[ViewRecord, ...], dict[str, Any]]:  # fmt: skip
+    """In what each view is rendered, what is told of it, and what more of them all."""
+    looks = draw_looks(settings.random, settings.seed, name, found.sources)
+    chance = Chance(settings.random, domes, looks, settings.seed, name)
+    bounds = _bounds(snapshots)
+    drawn, recorded = [], []
+    for snapshot, own in groupby(enumerate(sights), lambda item: item[1].snapshot):
+        space = Space(_joined(snapshots[snapshot])) if chance.looks_around else None
+        for place, sight in own:
+            setting, told = chance.setting(place, sight.camera, bounds, space)
+            drawn.append(setting)
+            told = {**sight.drawn, **told}
+            recorded.append(ViewRecord(sight.kind, sight.camera, told, frames[snapshot], found.moved(snapshot)))
+    more = {"drawn": {"materials": described(looks)}} if looks else {}
+    return _Plan(found, frames, sights, drawn, any(sight.kind == "path" for sight in sights)), tuple(recorded), more
+
+
+def _views(
+    stage: SceneStage, plan: _Plan, views: Spool, shapes: Shapes, settings: Settings, name: str
+) -> Iterator[Progress]:
+    """Take this process's share of the views that are missing, and meanwhile of the truth of the shapes."""
+    index, of = settings.shard
+    mine = [number for number in shapes.missing(views) if number % of == index]
+    truth = partial(shapes.truth, points=settings.points, seed=settings.seed, name=name)
+    with aside([partial(truth, number) for number in mine]) as deciding:
+        for place in range(len(plan.sights))[index::of]:
+            if place not in views:
+                views.add(place, plan.render(stage, place))
+            yield Progress(0.15 + 0.75 * (place + 1) / len(plan.sights), name)
+        for done, (number, work) in enumerate(zip(mine, deciding, strict=True)):
+            while not work.done():
+                yield Progress(0.9 + 0.1 * done / len(mine), f"{name}: {shapes.told[number].name}")
+                wait([work], timeout=0.05)
+            shapes.keep(views, number, work.result())
 
 
 def _sharing(snapshot: Snapshot, earlier: Sequence[Snapshot]) -> Snapshot:
