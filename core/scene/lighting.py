@@ -66,7 +66,7 @@ class Lights:
             tree.links.new(nodes["Ceiling"].outputs[0], background.inputs["Color"])
         elif background.inputs["Color"].is_linked:
             tree.links.remove(background.inputs["Color"].links[0])
-        self._sun.hide_render, self._sun.data.energy = not light.sun, light.sun
+        self._sun.data.energy = light.sun
         self._sun.rotation_euler = (light.sun_tilt, 0, light.sun_turn)
         for obj in self._lamps[len(light.lamps) :]:
             obj.hide_render = True
@@ -92,7 +92,7 @@ def lit(scene: bpy.types.Scene, exposures: Exposures, dome: bool = True) -> Iter
     """
     world, own = _dome(), scene.world
     sun = _unseen('SUN')
-    sun.data.angle = 0.2
+    sun.data.angle, sun.data.energy, sun.hide_render = 0.2, 0, False
     objects = [sun, *(_unseen('AREA') for _ in range(MOST))]
     for obj in objects:
         scene.collection.objects.link(obj)

@@ -6,6 +6,7 @@ import json
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -18,13 +19,12 @@ from ..arrays import MeshArrays
 from ..dataset import output, rigs, splits, truth, viewpoints
 from ..dataset.fingerprint import fingerprint
 from ..dataset.randomisation import Randomisation, described
-from ..dataset.records import VERSION, Record, ViewRecord, read_record
+from ..dataset.records import VERSION, Record, Shape, ViewRecord, read_record
 from ..dataset.rigs import Rig
 from ..dataset.sightings import colours
 from ..errors import DatasetError, MeshError, OutputError
 from ..work import Progress, Work
 from . import blender_cameras, importing, randomisation
-from .aside import aside
 from .environments import hdri_files
 from .families import family_of
 from .lighting import draw_light
@@ -233,7 +233,7 @@ def _render_object(
     random, own = settings.random, (settings.seed, source.name)
     with (
         _posed(stage, source, settings, of_scene) as posed,
-        aside([lambda: posed.samples.decided(nearest_triangle)]) as (deciding,),
+        _aside(lambda: posed.samples.decided(nearest_triangle)) as deciding,
     ):
         lit, told = [], []
         for index, view in enumerate(posed.views):
@@ -255,6 +255,16 @@ def _render_object(
             shape = deciding.result()
     colour, seen = colours(views, shape, posed.bounds)
     views.gather(replace(shape, surface_colour=colour, surface_seen=seen), posed.mesh)
+
+
+@contextmanager
+def _aside(work: Callable[[], Shape]) -> Iterator[Future[Shape]]:
+    """``work`` in a thread of its own, which goes on while the renderer leaves a core idle."""
+    pool = ThreadPoolExecutor(1)
+    try:
+        yield pool.submit(work)
+    finally:
+        pool.shutdown(wait=False)
 
 
 @contextmanager

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import wait
 from dataclasses import dataclass, field, replace
-from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -26,7 +24,6 @@ from ..dataset.truth import sample
 from ..errors import DatasetError, MeshError, SceneError
 from ..work import Progress, Work
 from . import training_set
-from .aside import aside
 from .environments import hdri_files
 from .geometry import Part, Snapshot
 from .instance_shapes import Shapes, shapes_of
@@ -195,20 +192,19 @@ def _plan(
 def _views(
     stage: SceneStage, plan: _Plan, views: Spool, shapes: Shapes, settings: Settings, name: str
 ) -> Iterator[Progress]:
-    """Take this process's share of the views that are missing, and meanwhile of the truth of the shapes."""
+    """Take this process's share of the views that are missing, then of the truth of the shapes.
+
+    That has no thread of its own: beside Blender 4.2, when it renders frames, another thread's Python crashes.
+    """
     index, of = settings.shard
+    for place in range(len(plan.sights))[index::of]:
+        if place not in views:
+            views.add(place, plan.render(stage, place))
+        yield Progress(0.15 + 0.65 * (place + 1) / len(plan.sights), name)
     mine = [number for number in shapes.missing(views) if number % of == index]
-    truth = partial(shapes.truth, points=settings.points, seed=settings.seed, name=name)
-    with aside([partial(truth, number) for number in mine]) as deciding:
-        for place in range(len(plan.sights))[index::of]:
-            if place not in views:
-                views.add(place, plan.render(stage, place))
-            yield Progress(0.15 + 0.75 * (place + 1) / len(plan.sights), name)
-        for done, (number, work) in enumerate(zip(mine, deciding, strict=True)):
-            while not work.done():
-                yield Progress(0.9 + 0.1 * done / len(mine), f"{name}: {shapes.told[number].name}")
-                wait([work], timeout=0.05)
-            shapes.keep(views, number, work.result())
+    for done, number in enumerate(mine, 1):
+        shapes.keep(views, number, shapes.truth(number, settings.points, settings.seed, name))
+        yield Progress(0.8 + 0.2 * done / len(mine), f"{name}: {shapes.told[number].name}")
 
 
 def _sharing(snapshot: Snapshot, earlier: Sequence[Snapshot]) -> Snapshot:

@@ -33,9 +33,16 @@ def scene(addon):
     scene.render.resolution_x = scene.render.resolution_y = 100
     scene.view_settings.view_transform = 'Standard'
     scene.world = bpy.data.worlds.new("own")
-    scene.world.color = (0.0, 0.0, 0.0)
+    show(scene.world, (0.0, 0.0, 0.0))
     bpy.context.view_layer.update()
     return scene
+
+
+def show(world, colour):
+    """Before 5.0 a new world has no nodes."""
+    if world.node_tree:
+        world.node_tree.nodes["Background"].inputs["Color"].default_value = (*colour, 1)
+    world.color = colour
 
 
 @pytest.fixture
@@ -148,9 +155,7 @@ def test_other_worlds_light_and_are_seen_as_hdri(scene, domes, tmp_path):
 
 
 def test_the_world_of_the_scene_is_behind_as_it_is(scene, tmp_path):
-    scene.world.color = (0.0, 0.0, 1.0)
-    if bpy.app.version >= (5, 0, 0):
-        scene.world.node_tree.nodes["Background"].inputs["Color"].default_value = (0, 0, 1, 1)
+    show(scene.world, (0.0, 0.0, 1.0))
     file = made(tmp_path, backgrounds=("hdri",))
     for index in range(3):
         assert (file.view(index).surroundings == (0, 0, 255, 255)).all()
