@@ -69,10 +69,11 @@ def run(kind, folder):
 def assert_sound(folder):
     """Nothing half written lies there, and every object that does is whole."""
     from maquette.core.dataset.checking import check_object
+    from maquette.core.dataset.places import Place
 
     assert not list(folder.rglob("*.partial"))
     for path in folder.glob("objects/*.tar"):
-        check_object(path)
+        check_object(Place(path))
 
 
 def assert_equal_sets(one, two):
@@ -80,8 +81,8 @@ def assert_equal_sets(one, two):
     assert names[0] == names[1]
     for path in one.glob("objects/*.tar"):
         a, b = ObjectFile(path), ObjectFile(two / "objects" / path.name)
-        assert a._parts.keys() == b._parts.keys()
-        for kind in a._parts:
+        assert a.parts.keys() == b.parts.keys()
+        for kind in a.parts:
             if kind == "json" or kind.endswith(("shape.npz", "mesh.npz")):
                 assert a.part(kind) == b.part(kind), kind
         for index in range(len(a.record.views)):
