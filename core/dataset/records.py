@@ -440,7 +440,13 @@ def _add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
 def _npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """A compressed .npz whose bytes depend on the arrays alone."""
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, values in arrays.items():
+            member = io.BytesIO()
+            np.save(member, values, allow_pickle=False)
+            # level 3 takes less than half the time of numpy's 6, for files that are a few hundredths larger
+            info = zipfile.ZipInfo(f"{name}.npy")
+            archive.writestr(info, member.getvalue(), zipfile.ZIP_DEFLATED, compresslevel=3)
     return buffer.getvalue()
 
 
