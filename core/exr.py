@@ -81,9 +81,9 @@ def _unpacked(block: bytes, size: int) -> bytes:
     """Undo ZIP: inflate, sum the differences, and interleave the two halves. A block no smaller is stored as it is."""
     if len(block) == size:
         return block
-    raw = np.frombuffer(zlib.decompress(block), np.uint8).astype(np.int64)
-    raw[1:] -= 128
-    raw = np.cumsum(raw).astype(np.uint8)
+    raw = np.frombuffer(zlib.decompress(block), np.uint8).copy()
+    raw[1:] -= 128  # all of it modulo 256
+    raw = np.cumsum(raw, dtype=np.uint8)
     half = (size + 1) // 2
     result = np.empty(size, np.uint8)
     result[0::2], result[1::2] = raw[:half], raw[half:]

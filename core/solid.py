@@ -21,7 +21,7 @@ Points = NDArray[np.float64]
 Faces = NDArray[np.int32]
 
 SHEET_THICKNESS = 0.012  # of the longest side: what the finest grid (128 cells) can still show
-_PAIRS_AT_ONCE = 2_000_000
+_PAIRS_AT_ONCE = 40_000  # few enough for the processor's cache: with 2,000,000 it takes twice as long
 
 
 def directions(count: int) -> Points:
@@ -53,17 +53,18 @@ def stab(vertices: Points, triangles: Faces, points: Points, direction: Points) 
     corners = (vertices @ frame.T)[triangles]  # (F, 3, 3), the rays run along z
     x, y, z = (points @ frame.T).T
     edges, plane = _edge_functions(corners), _heights(corners)
-    counts = np.zeros((4, len(points)), np.int32)
-    for index, face in _candidate_pairs(corners[..., :2], np.stack((x, y), 1)):
-        side = _evaluate(edges[0], face, x[index], y[index]) >= 0
+    found = [np.empty(0, np.int64)]
+    for index, face in _candidate_pairs(corners[..., :2], (x, y)):
+        at = x.take(index), y.take(index)
+        side = _evaluate(edges[0], face, *at) >= 0
         for edge in edges[1:]:
-            same = (_evaluate(edge, face, x[index], y[index]) >= 0) == side
-            index, face, side = index[same], face[same], side[same]
-        ahead = _evaluate(plane, face, x[index], y[index]) > z[index]
-        sign = np.where(side, 1, -1)
-        for row, value in enumerate((ahead, ~ahead, sign * ahead, -sign * ~ahead)):
-            counts[row] += np.bincount(index, value, minlength=len(points)).astype(np.int32)
-    return Crossings(*counts)
+            same = np.flatnonzero((_evaluate(edge, face, *at) >= 0) == side)
+            index, face, side, at = index.take(same), face.take(same), side.take(same), tuple(p.take(same) for p in at)
+        ahead = _evaluate(plane, face, *at) > z.take(index)
+        found.append(4 * index + 2 * ahead + side)
+    counts = np.bincount(np.concatenate(found), minlength=4 * len(points)).reshape(-1, 4).astype(np.int32)
+    left_behind, entered_behind, entered, left = counts.T
+    return Crossings(entered + left, entered_behind + left_behind, left - entered, left_behind - entered_behind)
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class Solid:
         """
         low, high = self.vertices.min(0), self.vertices.max(0)
         result = np.zeros(len(points), bool)
-        near = np.flatnonzero(((points > low) & (points < high)).all(1))
+        near = np.flatnonzero(_between(points, low, high))
         winding, seen = _survey(self.vertices, self.triangles, np.asarray(points, float)[near], rays)
         result[near] = (winding > 0.5) | (seen == 0)
         return result
@@ -142,9 +143,15 @@ def inside(
     points = np.asarray(points, float)
     result = np.zeros(len(points), bool)
     if len(triangles):
-        near = np.flatnonzero(((points > vertices.min(0)) & (points < vertices.max(0))).all(1))
+        near = np.flatnonzero(_between(points, vertices.min(0), vertices.max(0)))
         result[near] = _survey(np.asarray(vertices, float), np.asarray(triangles), points[near], rays)[0] > 0.5
     return result
+
+
+def _between(points: NDArray[np.floating], low: NDArray[np.floating], high: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Which of ``points`` (P, 3) are within the box: (P,). Axis by axis, which is many times as fast as ``all(1)``."""
+    x, y, z = ((part > start) & (part < end) for part, start, end in zip(np.transpose(points), low, high, strict=True))
+    return x & y & z
 
 
 def sample_triangles(vertices: Points, triangles: Faces, count: int, rng: np.random.Generator) -> tuple[Points, Faces]:
@@ -256,34 +263,38 @@ def _heights(corners: Points) -> Points:
 
 
 def _evaluate(factors: Points, face: NDArray[np.int64], x: NDArray[np.float64], y: NDArray[np.float64]) -> Points:
-    return factors[0, face] * x + factors[1, face] * y + factors[2, face]
+    return factors[0].take(face) * x + factors[1].take(face) * y + factors[2].take(face)
 
 
-def _candidate_pairs(corners: Points, points: Points) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+def _candidate_pairs(
+    corners: Points, points: tuple[NDArray[np.float64], NDArray[np.float64]]
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Pairs of point and triangle that share a tile of a grid over the plane, some at a time.
 
     Args:
-        corners: (F, 3, 2) triangles. points: (P, 2).
+        corners: (F, 3, 2) triangles. points: x and y (P,).
     """
-    side = int(np.clip(np.sqrt(len(corners)), 8, 128))
+    side = int(np.clip(2 * np.sqrt(len(corners)), 16, 256))
     low = corners.min((0, 1))
     scale = side / np.maximum(corners.max((0, 1)) - low, 1e-12)
     first = ((corners.min(1) - low) * scale).astype(np.int64).clip(0, side - 1)
     last = ((corners.max(1) - low) * scale).astype(np.int64).clip(0, side - 1)
     span = last - first + 1
-    face, k = _expand(span.prod(1))
+    face, k = _expand(span[:, 0] * span[:, 1])
     tile = (first[face, 1] + k // span[face, 0]) * side + first[face, 0] + k % span[face, 0]
-    order = np.argsort(tile, kind="stable")
-    face = face[order]
-    starts = np.searchsorted(tile[order], np.arange(side * side + 1))
-    at = ((points - low) * scale).astype(np.int64)
-    within = np.flatnonzero((points >= low).all(1) & (at < side).all(1))
-    point_tile = at[within, 1] * side + at[within, 0]
+    face = face[np.argsort(tile.astype(np.uint16), kind="stable")]  # numpy sorts 16 bits five times as fast
+    starts = np.concatenate(((0,), np.cumsum(np.bincount(tile, minlength=side * side))))
+    column, row = (
+        ((part - start) * each).astype(np.int64) for part, start, each in zip(points, low, scale, strict=True)
+    )
+    free = (points[0] < low[0]) | (points[1] < low[1]) | (column >= side) | (row >= side)
+    within = np.flatnonzero(~free)
+    point_tile = row[within] * side + column[within]
     count = starts[point_tile + 1] - starts[point_tile]
     chunk = np.cumsum(count) // _PAIRS_AT_ONCE
     for part in np.split(np.arange(len(within)), np.flatnonzero(np.diff(chunk)) + 1):
         which, k = _expand(count[part])
-        yield within[part][which], face[starts[point_tile[part]][which] + k]
+        yield within[part].take(which), face.take(starts[point_tile[part]].take(which) + k)
 
 
 def _expand(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -71,7 +71,7 @@ class MAQUETTE_OT_render_dataset(DatasetProperties, WorkOperator, bpy.types.Oper
         settings = self.settings(self.cameras)
         folder = Path(bpy.path.abspath(self.folder))
         if self.source == 'WHOLE':
-            whole = WholeScene(self.show_world)
+            whole = WholeScene(self.show_world, self.other_worlds)
             return render_whole_scene(context.scene, context.view_layer.name, folder, settings, whole)
         return render_dataset(self._sources(context), folder, settings)
 
@@ -144,6 +144,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--classes-from", choices=names, default=names[0], help="of objects of the scene (%(default)s)")
     parser.add_argument("--class-property", default="maquette_family", metavar="NAME", help="(%(default)s)")
     parser.add_argument("--show-world", action="store_true", help="see a whole scene before its world")
+    parser.add_argument("--other-worlds", action="store_true", help="light a whole scene by drawn domes, not its world")
     parser.add_argument(
         "--shard",
         type=_shard,
@@ -163,7 +164,7 @@ def _run(arguments: argparse.Namespace) -> int:
         return code
     settings = _settings(arguments)
     if arguments.whole_scene:
-        whole = WholeScene(arguments.show_world)
+        whole = WholeScene(arguments.show_world, arguments.other_worlds)
         scene, layer = bpy.context.scene, bpy.context.view_layer.name
         return _finished(arguments, render_whole_scene(scene, layer, arguments.folder, settings, whole))
     if arguments.meshes:

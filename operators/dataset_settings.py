@@ -10,7 +10,7 @@ from bpy.props import BoolProperty, EnumProperty, IntProperty, StringProperty
 from ..core.dataset import rigs
 from ..core.scene.compat import PATH_OPTIONS
 from ..core.scene.training_set import Settings
-from .randomisation import RandomisationProperties
+from .randomisation import OF_OBJECTS, RandomisationProperties
 
 
 class PictureProperties:
@@ -60,6 +60,11 @@ class PictureProperties:
         name="Show World",
         description="Whether a whole scene is seen before its world; else the pictures are clear there",
     )
+    other_worlds: BoolProperty(
+        name="Other Worlds",
+        description="Light each view of a whole scene by a drawn light dome in place of its world. "
+        "Objects rendered one by one always are",
+    )
 
 
 class DatasetProperties(PictureProperties, RandomisationProperties):
@@ -77,9 +82,9 @@ class DatasetProperties(PictureProperties, RandomisationProperties):
 
 class MaquetteDataset(DatasetProperties, bpy.types.PropertyGroup):
     def give(self, button: bpy.types.OperatorProperties, whole_scene: bool = False) -> None:
-        """Let the operator behind ``button`` use all this, or of a whole scene what it knows."""
-        for part in (PictureProperties,) if whole_scene else (PictureProperties, RandomisationProperties):
-            for name in part.__annotations__:
+        """Let the operator behind ``button`` use all this, or of a whole scene what makes sense there."""
+        for name in (*PictureProperties.__annotations__, *RandomisationProperties.__annotations__):
+            if not (whole_scene and name in OF_OBJECTS):
                 setattr(button, name, getattr(self, name))
 
 

@@ -11,6 +11,8 @@ from bpy.props import EnumProperty, FloatProperty, FloatVectorProperty, IntPrope
 from ..core.dataset.randomisation import BACKGROUNDS, MOST, TURNS, Randomisation
 from ..core.scene.compat import PATH_OPTIONS
 
+OF_OBJECTS = ("turn", "scale")  # which would run into each other in a whole scene
+
 
 class RandomisationProperties:
     """Mix-in of an operator."""
@@ -38,7 +40,7 @@ class RandomisationProperties:
             ('TRANSPARENT', "Transparent", "Nothing"),
             ('PLAIN', "Plain", "A color"),
             ('IMAGE', "Image", "A part of a picture of a folder"),
-            ('HDRI', "Light Dome", "The light dome itself; one more, quick rendering a view"),
+            ('HDRI', "Light Dome", "The light dome, or the world, itself; one more, quick rendering a view"),
         ),
         options={'ENUM_FLAG', 'SKIP_SAVE'},
         default={'TRANSPARENT'},
@@ -51,7 +53,7 @@ class RandomisationProperties:
     )
     turn: EnumProperty(
         name="Turn",
-        description="How each object is turned about its centre before it is rendered and sampled",
+        description="How each object is turned about its centre before it is rendered and sampled. Not in whole scenes",
         items=(
             ('NONE', "Not", "As it is"),
             ('Z', "About Z", "By any angle about Z"),
@@ -61,12 +63,12 @@ class RandomisationProperties:
     )
     scale: FloatVectorProperty(
         name="Scale",
-        description="Least and most by which each object is scaled about its centre",
+        description="Least and most by which each object is scaled about its centre. Not in whole scenes",
         size=2, default=(1.0, 1.0), min=0.001, max=1000, options={'SKIP_SAVE'},
     )  # fmt: skip
     occluders: IntProperty(
         name="Occluders",
-        description="At most so many small things before the object in each view; one more rendering a view",
+        description="At most so many small things before object or scene in each view; one more rendering a view",
         default=0, min=0, max=MOST, options={'SKIP_SAVE'},
     )  # fmt: skip
     hidden: FloatProperty(

@@ -13,6 +13,9 @@
         NAME.000.surroundings.png   view 0, if it has a background or occluders: what is seen where that is not opaque
         NAME.000.npz           view 0: depth and normal
         ...
+        NAME.shapes.000.shape.npz   of a whole scene: truth, mesh and colours of the first of its shapes, in its frame
+        NAME.shapes.000.mesh.npz
+        NAME.shapes.000.surface.npz
       objects/NAME.skipped     why that object could not be used
       shards/SPLIT-000000.tar  the same objects, many to a file, if the set has been packed (``shards``)
       splits.json              NAME -> "train", "validation" or "test"; by object, duplicates kept together
@@ -37,7 +40,12 @@ the scene's, and ``moved`` holds, by index, ``to_world`` of the instances that s
 
 ``instances[i]`` of a whole scene holds ``index`` in the pictures (i + 1), ``name``, ``family`` (the semantic class),
 ``to_world`` (4, 4; rigid, from the instance's own frame in metres), ``bounds`` (2, 3; low and high corner in that
-frame, over all frames) and ``shape``, which copies of one shape share.
+frame, over all frames) and ``shape``, which copies of one shape share: instances of one mesh as it is evaluated, at one
+scale. ``shapes[i]`` holds the ``name`` that they share, ``bounds``, how many ``triangles``, what the file ``holds`` of
+it ("mesh", "shape", "surface": members ``NAME.shapes.00i.*``, which are what those of an object are, but in the frame
+of the instances, so that ``to_world`` takes them where each stands), and if that is not all, why, in ``lacks``: it
+changes its shape over the frames, has too many triangles, bounds no solid, or there are more than 1,000 shapes. The
+class is that of the instance. Sets made before shapes were stored have none.
 
 ``NAME.shape.npz``: ``uniform`` (P, 3) float32 in the bounding box grown to a cube and by 10 %, ``near`` (P, 3)
 float32 beside the surface, ``uniform_inside`` and ``near_inside`` (P,) as packed bits, ``surface`` (S, 3) float32

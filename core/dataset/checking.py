@@ -19,7 +19,7 @@ from ..work import Progress, Work
 from . import passes, shards, splits
 from .places import Place, Places, find
 from .randomisation import has_surroundings
-from .records import SURROUNDINGS, VERSION, ObjectFile, Record, RenderedView
+from .records import SURROUNDINGS, VERSION, ObjectFile, Record, RenderedView, shape_kind
 from .truth import GROWN
 
 SPLITS = ("train", "validation", "test")
@@ -104,11 +104,11 @@ def check_object(place: Place) -> ObjectFile:
     for index, view in enumerate(json.loads(file.part("json"))["views"]):
         _check_camera(view, f"view {index}")
     _check_instances(record)
-    if file.solid:
-        _check_shape(file)
-    for kind, test in (("mesh.npz", _check_mesh), ("surface.npz", _check_surface)):
-        if kind in file.parts:
-            test(file, kind)
+    prefixes = {"": record.bounds} | {f"{shape_kind(i)}.": one.bounds for i, one in enumerate(record.shapes)}
+    for prefix, bounds in prefixes.items():
+        for kind, test in _TRUTH.items():
+            if f"{prefix}{kind}" in file.parts:
+                test(file, prefix, bounds)
     for index in range(len(record.views)):
         _check_view(file, index)
     return file
@@ -118,6 +118,8 @@ def _check_members(data: bytes, file: ObjectFile) -> None:
     """data: the tar. There must be a truth of the shape; only a whole scene may lack it."""
     name, record = file.path.stem, file.record
     kinds = ["json", *(["shape.npz"] if file.solid or not record.instances else [])]
+    for number, one in enumerate(record.shapes):
+        kinds += [f"{shape_kind(number)}.{kind}.npz" for kind in one.holds]
     for index, view in enumerate(record.views):
         own = ("png", "npz", SURROUNDINGS) if has_surroundings(view.drawn) else ("png", "npz")
         kinds += [f"{index:03d}.{kind}" for kind in own]
@@ -146,9 +148,22 @@ def _check_instances(record: Record) -> None:
     for name, pose in poses:
         rigid = pose.shape == (4, 4) and np.abs(pose[:3, :3] @ pose[:3, :3].T - np.eye(3)).max() < _EXACT
         _require(rigid and np.linalg.det(pose) > 0, f"{name}: its pose is not rigid")
+    _check_shapes(record)
     for one in record.instances:
         good = one.bounds.shape == (2, 3) and np.isfinite(one.bounds).all() and (one.bounds[0] <= one.bounds[1]).all()
         _require(good, f"{one.name}: bad bounds")
+
+
+def _check_shapes(record: Record) -> None:
+    shapes = {one.name: one for one in record.shapes}
+    _require(len(shapes) == len(record.shapes), "two of its shapes have one name")
+    for one in record.shapes:
+        _require(("shape" in one.holds) != bool(one.lacks), f"{one.name}: it has no truth and no reason, or both")
+    for one in record.instances if shapes else ():
+        _require(one.shape in shapes, f"{one.name}: its shape is not told of")
+        size = max(float(np.ptp(one.bounds, axis=0).max()), 1e-9)
+        off = np.abs(one.bounds - shapes[one.shape].bounds).max() / size
+        _require(off < _UNIT or not shapes[one.shape].holds, f"{one.name}: its bounds are not those of its shape")
 
 
 def _check_camera(view: Mapping[str, Any], name: str) -> None:
@@ -170,8 +185,15 @@ def _check_camera(view: Mapping[str, Any], name: str) -> None:
     _require(plain and (intrinsics.diagonal() > 0).all(), f"{name}: its intrinsics are skewed or mirrored")
 
 
-def _check_shape(file: ObjectFile) -> None:
-    arrays = file.arrays("shape.npz")
+def _check_shape(file: ObjectFile, prefix: str, bounds: NDArray[np.float64]) -> None:
+    """Of the object, or of that of its shapes whose kinds begin with ``prefix``; ``bounds`` (2, 3) in its frame."""
+    try:
+        _check_samples(file.arrays(f"{prefix}shape.npz"), bounds)
+    except DatasetError as error:
+        raise DatasetError(f"{prefix}{error}") from error
+
+
+def _check_samples(arrays: Mapping[str, NDArray[Any]], bounds: NDArray[np.float64]) -> None:
     _require(set(arrays) in (_SHAPE, _SHAPE | _DISTANCES), f"shape.npz: it holds {', '.join(sorted(arrays))}")
     for points, bits in (("uniform", "uniform_inside"), ("near", "near_inside"), ("surface", None)):
         _require_array(arrays[points], (None, 3), np.float32, points)
@@ -179,7 +201,7 @@ def _check_shape(file: ObjectFile) -> None:
             _require_array(arrays[bits], (-(-len(arrays[points]) // 8),), np.uint8, bits)
     _require_array(arrays["surface_normals"], arrays["surface"].shape, np.float16, "surface_normals")
     _require_unit(arrays["surface_normals"], "surface_normals")
-    low, high = file.record.bounds
+    low, high = bounds
     size = float((high - low).max())
     outside = np.abs(arrays["uniform"] - (low + high) / 2).max() / size
     _require(outside < GROWN / 2 + _OUTSIDE, "uniform: points lie outside the bounding cube grown by a tenth")
@@ -193,23 +215,28 @@ def _check_shape(file: ObjectFile) -> None:
         _require((np.abs(distance) <= far).all(), f"{points}_distance: it is farther than all of the object")
 
 
-def _check_mesh(file: ObjectFile, kind: str) -> None:
+def _check_mesh(file: ObjectFile, prefix: str, bounds: NDArray[np.float64]) -> None:
+    kind = f"{prefix}mesh.npz"
     arrays = file.arrays(kind)
     _require(set(arrays) == {"vertices", "faces"}, f"{kind}: it holds {', '.join(sorted(arrays))}")
     vertices, faces = arrays["vertices"], arrays["faces"]
     _require_array(vertices, (None, 3), np.float32, f"{kind}, vertices")
     _require_array(faces, (None, 3), np.uint32, f"{kind}, faces")
     _require(faces.max() < len(vertices), f"{kind}, faces: they tell of vertices that are not there")
-    low, high = file.record.bounds
+    low, high = bounds
     wrong = np.abs(np.stack((vertices.min(0) - low, vertices.max(0) - high))).max() / float((high - low).max())
     _require(wrong < _UNIT, f"{kind}, vertices: they do not reach the bounds, or reach beyond")
 
 
-def _check_surface(file: ObjectFile, kind: str) -> None:
-    arrays, count = file.arrays(kind), len(file.arrays("shape.npz")["surface"])
+def _check_surface(file: ObjectFile, prefix: str, bounds: NDArray[np.float64]) -> None:
+    kind = f"{prefix}surface.npz"
+    arrays, count = file.arrays(kind), len(file.arrays(f"{prefix}shape.npz")["surface"])
     _require(set(arrays) == {"colour", "seen"}, f"{kind}: it holds {', '.join(sorted(arrays))}")
     _require_array(arrays["colour"], (count, 3), np.uint8, f"{kind}, colour")
     _require_array(arrays["seen"], (-(-count // 8),), np.uint8, f"{kind}, seen")
+
+
+_TRUTH = {"shape.npz": _check_shape, "mesh.npz": _check_mesh, "surface.npz": _check_surface}
 
 
 def _check_view(file: ObjectFile, index: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from .. import images
 from .randomisation import TEXTURES, Background, Lamp, Look, Pose, Randomisation, pictures_in
+
+_BEFORE = 0.8  # of the way to a wall: where a lamp stands at most
 
 
 def draw_pose(rng: np.random.Generator, random: Randomisation, centre: NDArray[np.float64]) -> Pose:
@@ -68,19 +70,29 @@ def _draw_look(rng: np.random.Generator, textures: Sequence[str], files: Sequenc
     )
 
 
-def draw_lamps(rng: np.random.Generator, random: Randomisation, bounds: NDArray[np.float64]) -> tuple[Lamp, ...]:
-    """Lamps around the object, mostly above it, together about as bright on it as the sun. bounds: (2, 3) metres."""
-    centre, radius = bounds.mean(0), float(np.linalg.norm(bounds[1] - bounds[0])) / 2
+def draw_lamps(
+    rng: np.random.Generator, random: Randomisation, bounds: NDArray[np.float64],
+    aim: NDArray[np.float64] | None = None, free: Callable[[NDArray[np.float64]], float] | None = None,
+) -> tuple[Lamp, ...]:  # fmt: skip
+    """Lamps around the object, mostly above it, together about as bright on it as the sun.
+
+    Args:
+        bounds: (2, 3) metres. aim: (3,) what they stand around and face; None for the middle of the bounds.
+        free: how far from there towards a unit vector (3,) there is nothing, metres; None for no limit.
+    """
+    centre, radius = bounds.mean(0) if aim is None else aim, float(np.linalg.norm(bounds[1] - bounds[0])) / 2
     lamps = []
     count = rng.integers(random.lamps + 1)
     for _ in range(count):
         up, about, distance = rng.uniform(-0.2, 1), rng.uniform(0, 2 * np.pi), radius * rng.uniform(2, 5)
         out = np.sqrt(1 - up * up)
-        place = centre + distance * np.array((out * np.cos(about), out * np.sin(about), up))
+        way = np.array((out * np.cos(about), out * np.sin(about), up))
+        distance = min(distance, _BEFORE * free(way)) if free else distance
+        place = centre + distance * way
         irradiance = rng.uniform(0.5, 3) / count
         lamps.append(Lamp(
-            floats(place), floats(centre), float(radius * rng.uniform(0.2, 1.5)), float(rng.uniform(2500, 9000)),
-            float(irradiance * np.pi * distance**2),
+            floats(place), floats(centre), float(min(radius * rng.uniform(0.2, 1.5), distance)),
+            float(rng.uniform(2500, 9000)), float(irradiance * np.pi * distance**2),
         ))  # fmt: skip
     return tuple(lamps)
 

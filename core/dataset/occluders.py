@@ -18,14 +18,23 @@ _POINTS = 10_000
 def draw_occluders(
     rng: np.random.Generator, random: Randomisation, camera: Camera, mesh: MeshArrays
 ) -> tuple[tuple[Occluder, ...], float]:
-    """Primitives between ``camera`` and the object, and what share of its silhouette they hide at most.
+    """As :func:`draw_before` the object ``mesh``."""
+    vertices = mesh.vertices.astype(float)
+    points, _ = sample_triangles(vertices, mesh.triangles(), _POINTS, rng)
+    return draw_before(rng, random, camera, points, float(camera.project(vertices)[1].min()))
+
+
+def draw_before(
+    rng: np.random.Generator, random: Randomisation, camera: Camera, points: NDArray[np.float64], near: float
+) -> tuple[tuple[Occluder, ...], float]:
+    """Primitives between ``camera`` and what is to be seen, and what share of its silhouette they hide at most.
 
     The share is counted of their bounding balls, on the cells of a grid that points of the surface fall into. None
     is drawn where the camera is within the object or nothing of it is in the picture.
+
+    Args:
+        points: (P, 3) of its surface, metres. near: the depth at which it begins, metres.
     """
-    vertices = mesh.vertices.astype(float)
-    points, _ = sample_triangles(vertices, mesh.triangles(), _POINTS, rng)
-    near = float(camera.project(vertices)[1].min())
     spots = _silhouette(camera, points) if near > 0 else np.empty((0, 2))
     count = rng.integers(random.occluders + 1)
     if not len(spots):

@@ -33,6 +33,7 @@ class Purpose(IntEnum):
     LAMPS = 3
     BACKGROUND = 4
     OCCLUDERS = 5
+    WORLD = 6
 
 
 @dataclass(frozen=True)
@@ -173,6 +174,8 @@ def described(value: Any) -> Any:
         return {name: described(own) for name, own in parts.items() if own is not None}
     if isinstance(value, Path):
         return value.name
+    if isinstance(value, Mapping):
+        return {key: described(own) for key, own in value.items()}
     if isinstance(value, np.ndarray):
         return value.tolist()
     return [described(each) for each in value] if isinstance(value, tuple | list) else value

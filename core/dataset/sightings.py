@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import passes
-from .records import ObjectFile, RenderedView, Shape
+from .records import Instance, ObjectFile, Record, RenderedView, Shape
 
 _TOLERANCE = 0.01  # of the longest side: a pixel of a picture of 100
 _UNSEEN = 128
+Points = NDArray[np.floating]
 _Seen = tuple[RenderedView, NDArray[np.float64], NDArray[np.bool_]]  # and as ``passes.sees`` tells
 
 
@@ -69,15 +70,58 @@ def colours(
     return _mean((_seen(view, shape, bounds) for view in views), len(shape.surface))
 
 
+def instance_colours(
+    views: Iterable[RenderedView], record: Record, surfaces: Mapping[int, tuple[Points, Points]]
+) -> dict[int, tuple[NDArray[np.uint8], NDArray[np.bool_]]]:
+    """As :func:`colours` of the shapes of a whole scene: the mean over the views and instances that show a point.
+
+    Args:
+        surfaces: points (P, 3) and normals (P, 3), by the indices of the record's shapes, in their own frames.
+    """
+    numbers = {one.name: number for number, one in enumerate(record.shapes)}
+    means = {number: _Mean(len(points)) for number, (points, _) in surfaces.items()}
+    for place, view in enumerate(views):
+        shown = set(np.unique(view.index).tolist())
+        for one in record.instances_in(place):
+            number = numbers.get(one.shape)
+            if one.index in shown and number in surfaces:
+                means[number].add(*_seen_instance(view, one, *surfaces[number]))
+    return {number: mean.result() for number, mean in means.items()}
+
+
+def _seen_instance(view: RenderedView, one: Instance, points: Points, normals: Points) -> _Seen:
+    turn, middle = one.to_world[:3, :3], one.bounds.mean(0) @ one.to_world[:3, :3].T + one.to_world[:3, 3]
+    far = 1.0 if view.camera.orthographic else float(view.camera.project(middle[None])[1][0])
+    pixel = abs(far) / view.camera.intrinsics[0, 0]
+    tolerance = _TOLERANCE * float(np.ptp(one.bounds, axis=0).max()) + pixel
+    pixels, seen = passes.sees(view, points @ turn.T + one.to_world[:3, 3], normals @ turn.T, tolerance)
+    columns, rows = pixels[seen].astype(int).T
+    seen[seen] = view.index[rows, columns] == one.index
+    return view, pixels, seen
+
+
 def _mean(found: Iterable[_Seen], count: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """As :func:`colours`, of ``count`` points."""
-    light, times = np.zeros((count, 3)), np.zeros((count, 1), int)
-    for view, pixels, seen in found:
+    mean = _Mean(count)
+    for each in found:
+        mean.add(*each)
+    return mean.result()
+
+
+class _Mean:
+    """Of the colours in which ``count`` points are seen."""
+
+    def __init__(self, count: int) -> None:
+        self._light, self._times = np.zeros((count, 3)), np.zeros((count, 1), int)
+
+    def add(self, view: RenderedView, pixels: NDArray[np.float64], seen: NDArray[np.bool_]) -> None:
         columns, rows = pixels[seen].astype(int).T
-        light[seen] += view.colour[rows, columns, :3]
-        times[seen] += 1
-    colour = np.where(times > 0, light / np.maximum(times, 1) + 0.5, _UNSEEN)
-    return colour.astype(np.uint8), times[:, 0] > 0
+        self._light[seen] += view.colour[rows, columns, :3]
+        self._times[seen] += 1
+
+    def result(self) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        colour = np.where(self._times > 0, self._light / np.maximum(self._times, 1) + 0.5, _UNSEEN)
+        return colour.astype(np.uint8), self._times[:, 0] > 0
 
 
 def _seen(view: RenderedView, shape: Shape, bounds: NDArray[np.float64]) -> _Seen:

@@ -20,7 +20,7 @@ def write_multilayer_exr(settings: bpy.types.ImageFormatSettings) -> None:
         settings.media_type = 'MULTI_LAYER_IMAGE'
     settings.file_format = 'OPEN_EXR_MULTILAYER'
     settings.color_depth = '32'
-    settings.exr_codec = 'ZIP'
+    settings.exr_codec = 'NONE'  # read at once and thrown away: packing took longer
     if bpy.app.version >= (5, 0, 0):
         settings.use_exr_interleave = True  # else every pass is a part of its own, which core.exr does not read
 

@@ -20,6 +20,7 @@ from .blender_cameras import from_blender, rigid
 
 _KINDS = ('MESH', 'CURVE', 'SURFACE', 'FONT', 'META')  # what Blender makes faces of
 _UNUSED = 2**31 - 1  # fills up a persistent_id
+_SAME = 1e-5
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,15 @@ class Part:
     def bounds(self) -> NDArray[np.float64]:
         """(2, 3) low and high corner in its frame, metres."""
         return np.stack((self.vertices.min(0), self.vertices.max(0)))
+
+    def like(self, other: Part) -> bool:
+        """Whether both are of one shape in their own frames, to a hundred thousandth of its size."""
+        if self.vertices is other.vertices:
+            return True
+        if self.vertices.shape != other.vertices.shape or not np.array_equal(self.triangles, other.triangles):
+            return False
+        reach = _SAME * float(np.ptp(self.vertices, axis=0).max())
+        return bool(np.abs(self.vertices - other.vertices).max() <= reach)
 
 
 @dataclass(frozen=True)

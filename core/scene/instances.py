@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -27,7 +27,8 @@ class Instances:
 
     record: as they first stand. poses: for each snapshot (4, 4) to_world by index, of those that it holds.
     sources: the number of each object that lends pixels its pass_index, by full name. members: indices of the
-    instances that each such number stands for. parts: by index, as first met.
+    instances that each such number stands for. parts: by index, as first met. deforming: shapes, as the record names
+    them, that change from frame to frame.
     """
 
     record: tuple[Instance, ...]
@@ -35,6 +36,7 @@ class Instances:
     sources: Mapping[str, int]
     members: Mapping[int, Sequence[int]]
     parts: Mapping[int, Part]
+    deforming: frozenset[str] = frozenset()
 
     def moved(self, snapshot: int) -> dict[int, NDArray[np.float64]]:
         """Poses in the snapshot with this index that differ from the record's."""
@@ -93,10 +95,12 @@ def instances_of(snapshots: Sequence[Snapshot], classes_from: str, class_propert
         SceneError: there is nothing, or more than the pictures can number.
     """
     first: dict[str, Part] = {}
+    deforming: set[str] = set()
     bounds: dict[str, NDArray[np.float64]] = {}
     for snapshot in snapshots:
         for part in snapshot.parts:
-            first.setdefault(part.name, part)
+            if not part.like(first.setdefault(part.name, part)):
+                deforming.add(part.name)
             now, old = part.bounds(), bounds.get(part.name, part.bounds())
             bounds[part.name] = np.stack((np.minimum(old[0], now[0]), np.maximum(old[1], now[1])))
     names = sorted(first)
@@ -107,11 +111,12 @@ def instances_of(snapshots: Sequence[Snapshot], classes_from: str, class_propert
         raise SceneError(f"The scene has {len(names):,} instances, more than the {_MOST:,} that a picture can number")
     number = {name: index for index, name in enumerate(names, 1)}
     objects = {obj.name_full: obj for obj in bpy.data.objects}
+    shapes = _shapes(first, deforming)
     record = tuple(
         Instance(
             number[name], name,
             family_of(objects[part.source], objects.get(part.instancer), classes_from, class_property),
-            part.to_world, bounds[name], part.shape,
+            part.to_world, bounds[name], shapes[name],
         )
         for name, part in sorted(first.items())
     )  # fmt: skip
@@ -119,7 +124,27 @@ def instances_of(snapshots: Sequence[Snapshot], classes_from: str, class_propert
     for name in names:
         members.setdefault(sources[first[name].source], []).append(number[name])
     poses = tuple({number[part.name]: part.to_world for part in snapshot.parts} for snapshot in snapshots)
-    return Instances(record, poses, sources, members, {number[name]: part for name, part in first.items()})
+    return Instances(
+        record, poses, sources, members, {number[name]: part for name, part in first.items()},
+        frozenset(shapes[name] for name in deforming),
+    )  # fmt: skip
+
+
+def _shapes(parts: Mapping[str, Part], deforming: Collection[str]) -> dict[str, str]:
+    """The shape of each of ``parts`` by their names: one name for those that are of one shape, and stay so.
+
+    What Blender calls one mesh may be several shapes, when modifiers differ.
+    """
+    found: dict[str, list[Part]] = {}
+    result = {}
+    for name, part in sorted(parts.items()):
+        kinds = found.setdefault(part.shape, [])
+        same = (i for i, one in enumerate(kinds) if part.like(one) and (one.name in deforming) == (name in deforming))
+        place = next(same, len(kinds))
+        if place == len(kinds):
+            kinds.append(part)
+        result[name] = part.shape if not place else f"{part.shape} #{place + 1}"
+    return result
 
 
 @contextmanager

@@ -150,10 +150,10 @@ def render(stage: Studio, kind: str, camera: Camera, scenery: Scenery) -> Render
     if not scenery.occluders:
         view = stage.render(kind, camera)
         return replace(view, surroundings=behind) if behind[..., 3].any() else view
-    with _standing(stage, scenery.occluders) as collection:
-        with _holes(stage, collection):
+    with standing(stage.scene, scenery.occluders) as collection:
+        with holes(stage.scene, collection):
             view = stage.render(kind, camera)
-        with _holes(stage, stage.shown):
+        with holes(stage.scene, stage.shown):
             before = stage.picture(camera)
     return replace(view, surroundings=surroundings(view.colour, before, behind))
 
@@ -190,9 +190,9 @@ def _behind(stage: Studio, camera: Camera, scenery: Scenery) -> NDArray[np.uint8
 
 
 @contextmanager
-def _holes(stage: Studio, collection: bpy.types.Collection) -> Iterator[None]:
+def holes(scene: bpy.types.Scene, collection: bpy.types.Collection) -> Iterator[None]:
     """What is in ``collection`` cuts holes into the picture meanwhile, and still casts its shadows."""
-    layer = stage.scene.view_layers[0].layer_collection.children[collection.name]
+    layer = scene.view_layers[0].layer_collection.children[collection.name]
     layer.holdout = True
     try:
         yield
@@ -201,12 +201,12 @@ def _holes(stage: Studio, collection: bpy.types.Collection) -> Iterator[None]:
 
 
 @contextmanager
-def _standing(stage: Studio, things: Sequence[Occluder]) -> Iterator[bpy.types.Collection]:
-    """The occluders, in a collection of the stage's; gone afterwards."""
+def standing(scene: bpy.types.Scene, things: Sequence[Occluder]) -> Iterator[bpy.types.Collection]:
+    """The occluders, in a collection of the scene's; gone afterwards."""
     with ExitStack() as stack:
         collection = bpy.data.collections.new("Maquette Occluders")
         stack.callback(bpy.data.collections.remove, collection)
-        stage.scene.collection.children.link(collection)
+        scene.collection.children.link(collection)
         for thing in things:
             mesh = _primitive(thing.shape)
             stack.callback(bpy.data.meshes.remove, mesh)

@@ -6,9 +6,8 @@ import shutil
 import struct
 import tempfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
@@ -18,33 +17,14 @@ from numpy.typing import NDArray
 
 from .. import exr, srgb
 from ..cameras import Camera
-from ..dataset.draws import black_body
-from ..dataset.randomisation import MOST, Lamp
 from ..dataset.records import RenderedView
 from ..errors import ImageError, OutputError
 from . import compat
+from .lighting import Light, Lights, lit
 from .sight import Sight
 
 _FAR = 1e9  # Blender writes 1e10 as the depth of nothing
 _ROOM = 2**26  # bytes free on a disk on which a picture that is not whole was not the disk's fault
-
-
-@dataclass(frozen=True)
-class Light:
-    """A dome, a sun, and at most three area lamps.
-
-    hdri: an EXR or HDR picture, or None for even white. level: mean radiance of the dome (1 shows white as white).
-    turn: of the dome about Z, radians. sun: irradiance, W/m^2; 0 for none.
-    sun_tilt, sun_turn: where it stands, radians from the zenith and about Z.
-    """
-
-    hdri: Path | None = None
-    level: float = 1.0
-    turn: float = 0.0
-    sun: float = 0.0
-    sun_tilt: float = 0.0
-    sun_turn: float = 0.0
-    lamps: tuple[Lamp, ...] = ()
 
 
 class Studio:
@@ -57,16 +37,13 @@ class Studio:
         self,
         scene: bpy.types.Scene,
         shown: bpy.types.Collection,
-        sun: bpy.types.Object,
-        lamps: Sequence[bpy.types.Object],
+        lights: Lights,
         folder: Path,
     ) -> None:
         self.scene = scene
         self.shown = shown
-        self._sun = sun
-        self._lamps = lamps
+        self._lights = lights
         self._folder = folder
-        self._exposures: dict[Path, tuple[float, float]] = {}
 
     def show(self, objects: Iterable[bpy.types.Object]) -> None:
         """Put just these objects before the camera; they stay linked where they were."""
@@ -81,28 +58,7 @@ class Studio:
 
     def light(self, light: Light) -> None:
         """Set the dome, the sun and the lamps; see :class:`Light`."""
-        tree = self.scene.world.node_tree
-        nodes = tree.nodes
-        picture, background = nodes["Environment Texture"], nodes["Background"]
-        old, picture.image = picture.image, bpy.data.images.load(str(light.hdri)) if light.hdri else None
-        if old:
-            bpy.data.images.remove(old)
-        if light.hdri and light.hdri not in self._exposures:  # a tenth of a small view's time, so once a dome
-            self._exposures[light.hdri] = _exposure(picture.image)
-        ceiling, mean = self._exposures[light.hdri] if light.hdri else (1.0, 1.0)
-        nodes["Ceiling"].inputs[1].default_value = (ceiling,) * 3
-        background.inputs["Strength"].default_value = light.level / mean
-        nodes["Mapping"].inputs["Rotation"].default_value = (0, 0, light.turn)
-        if light.hdri:
-            tree.links.new(nodes["Ceiling"].outputs[0], background.inputs["Color"])
-        elif background.inputs["Color"].is_linked:
-            tree.links.remove(background.inputs["Color"].links[0])
-        self._sun.data.energy = light.sun
-        self._sun.rotation_euler = (light.sun_tilt, 0, light.sun_turn)
-        for obj in self._lamps[len(light.lamps) :]:
-            obj.hide_render = True
-        for obj, lamp in zip(self._lamps, light.lamps, strict=False):
-            _set_lamp(obj, lamp)
+        self._lights.set(light)
 
     def render(self, kind: str, camera: Camera) -> RenderedView:
         """One picture with its depth and normals; see :class:`RenderedView`."""
@@ -136,44 +92,18 @@ def studio(samples: int, threads: int = 0, denoise: bool = False) -> Iterator[St
     scene = bpy.data.scenes.new("Maquette Studio")
     data = bpy.data.cameras.new("Maquette Studio")
     camera = bpy.data.objects.new("Maquette Studio", data)
-    world = _dome()
-    lamp = bpy.data.lights.new("Maquette Studio", 'SUN')
-    lamp.angle = 0.2
-    sun = bpy.data.objects.new("Maquette Studio Sun", lamp)
-    sun.visible_camera = False
-    lamps = [_lamp() for _ in range(MOST)]
     shown = bpy.data.collections.new("Maquette Studio")
     scene.collection.children.link(shown)
-    for obj in (camera, sun, *lamps):
-        scene.collection.objects.link(obj)
-    scene.camera, scene.world = camera, world
+    scene.collection.objects.link(camera)
+    scene.camera = camera
     _set_up(scene, samples, threads, denoise)
     try:
-        with tempfile.TemporaryDirectory(prefix="maquette_") as folder:
-            yield Studio(scene, shown, sun, lamps, Path(folder))
+        with tempfile.TemporaryDirectory(prefix="maquette_") as folder, lit(scene, {}) as lights:
+            yield Studio(scene, shown, lights, Path(folder))
     finally:
-        picture = world.node_tree.nodes["Environment Texture"].image
-        if picture:
-            bpy.data.images.remove(picture)
         bpy.data.scenes.remove(scene)
         bpy.data.collections.remove(shown)
         bpy.data.cameras.remove(data)
-        for light in (lamp, *(obj.data for obj in lamps)):
-            bpy.data.lights.remove(light)
-        bpy.data.worlds.remove(world)
-
-
-def _lamp() -> bpy.types.Object:
-    lamp = bpy.data.objects.new("Maquette Studio Lamp", bpy.data.lights.new("Maquette Studio Lamp", 'AREA'))
-    lamp.hide_render, lamp.visible_camera = True, False
-    return lamp
-
-
-def _set_lamp(obj: bpy.types.Object, lamp: Lamp) -> None:
-    obj.hide_render = False
-    obj.data.energy, obj.data.size, obj.data.color = lamp.power, lamp.size, black_body(lamp.temperature)
-    way = mathutils.Vector(lamp.target) - mathutils.Vector(lamp.place)
-    obj.matrix_world = mathutils.Matrix.LocRotScale(lamp.place, way.to_track_quat('-Z', 'Y'), None)
 
 
 def aim(scene: bpy.types.Scene, camera: Camera) -> None:
@@ -193,35 +123,6 @@ def aim(scene: bpy.types.Scene, camera: Camera) -> None:
     data.shift_y = (camera.intrinsics[1, 2] - camera.height / 2) / camera.width * tall
     reach = float(np.linalg.norm(camera.to_world[:3, 3])) * 4 + 100
     data.clip_start, data.clip_end = reach * 1e-5, reach
-
-
-def _dome() -> bpy.types.World:
-    world = bpy.data.worlds.new("Maquette Studio")
-    compat.use_nodes(world)
-    world.cycles.sampling_method, world.cycles.sample_map_resolution = 'MANUAL', 64  # automatic: 2 s a change of light
-    tree = world.node_tree
-    if "Background" not in tree.nodes:
-        output = tree.nodes.new('ShaderNodeOutputWorld')
-        tree.links.new(tree.nodes.new('ShaderNodeBackground').outputs[0], output.inputs["Surface"])
-    tree.nodes["Background"].inputs["Color"].default_value = (1, 1, 1, 1)
-    picture = tree.nodes.new('ShaderNodeTexEnvironment')
-    mapping = tree.nodes.new('ShaderNodeMapping')
-    coordinates = tree.nodes.new('ShaderNodeTexCoord')
-    tree.links.new(coordinates.outputs["Generated"], mapping.inputs["Vector"])
-    tree.links.new(mapping.outputs["Vector"], picture.inputs["Vector"])
-    ceiling = tree.nodes.new('ShaderNodeVectorMath')
-    ceiling.name, ceiling.operation = "Ceiling", 'MINIMUM'
-    tree.links.new(picture.outputs["Color"], ceiling.inputs[0])
-    return world
-
-
-def _exposure(picture: bpy.types.Image) -> tuple[float, float]:
-    """Where to cut the lamps of a dome off, so that few samples do not speckle, and the mean of what is left."""
-    pixels = np.empty(len(picture.pixels), np.float32)
-    picture.pixels.foreach_get(pixels)
-    light = pixels.reshape(-1, picture.channels)[:, :3]
-    ceiling = 3 * float(light.mean())
-    return ceiling, max(float(np.minimum(light, ceiling).mean()), 1e-6)
 
 
 def set_quality(scene: bpy.types.Scene, samples: int, threads: int, denoise: bool) -> None:
@@ -268,10 +169,11 @@ def writing(folder: Path, name: str) -> Iterator[None]:
         yield
     except (RuntimeError, OSError, ImageError, struct.error, zlib.error, ValueError, IndexError) as error:
         free = shutil.disk_usage(folder).free
-        if any(folder.glob(name)) and free > _ROOM:
+        other = isinstance(error, RuntimeError) and "cannot save" not in str(error)  # Blender's, of the scene
+        if other and any(folder.glob(name)) and free > _ROOM:
             raise
         raise OutputError(
-            f"{folder} cannot be written, {free / 2**20:.0f} MiB are free there: free some space, or set TMPDIR "
+            f"{folder} cannot be written whole, {free / 2**20:.0f} MiB are free there: free some space, or set TMPDIR "
             "to another folder, then run again"
         ) from error
 
@@ -295,16 +197,20 @@ def geometry(
         covered: (H, W) where the picture shows anything.
     """
     depth = next(values for name, values in passes.items() if name in ("Depth.Z", "Depth.V"))
-    normal = stacked(passes, "Normal", "XYZ")
-    length = np.linalg.norm(normal, axis=2, keepdims=True)
-    seen = covered & (depth < _FAR) & (length[..., 0] > 1e-6)
-    normal = np.where(seen[..., None], normal / np.maximum(length, 1e-6), 0).astype(np.float16)
+    along = [passes[f"Normal.{axis}"] for axis in "XYZ"]
+    length = np.sqrt(sum(part * part for part in along))
+    seen = covered & (depth < _FAR) & (length > 1e-6)
+    normal = np.zeros((*seen.shape, 3), np.float16)
+    normal[seen] = np.stack([part[seen] / length[seen] for part in along], axis=1)
     return seen, np.where(seen, depth, 0), normal
 
 
 def display(linear: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Linear premultiplied light to sRGB with straight alpha, 8 bit (Blender's 'Standard' view)."""
-    alpha = linear[..., 3:].clip(0, 1)
-    light = np.where(alpha > 0, linear[..., :3] / np.maximum(alpha, 1e-6), 0)
-    colour = srgb.from_linear(light)
-    return (np.concatenate((colour, alpha), axis=2) * 255 + 0.5).astype(np.uint8)
+    alpha = linear[..., 3].clip(0, 1)
+    covered = alpha > 0
+    shown = np.zeros(linear.shape, np.uint8)
+    share = alpha[covered, None]
+    colour = srgb.from_linear(linear[covered, :3] / np.maximum(share, 1e-6))
+    shown[covered] = np.concatenate((colour, share), axis=1) * 255 + 0.5
+    return shown

@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import bpy
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import srgb
 from ..cameras import Camera
+from ..dataset import draws
+from ..dataset.randomisation import Background
 from ..dataset.records import RenderedView
 from ..errors import SceneError
 from . import compat
 from .geometry import Reader, Snapshot, reader
 from .instances import numbered
+from .lighting import Exposures, lit
+from .randomisation import holes, standing, surroundings
 from .render import aim, geometry, passes_of, set_quality, stacked, writing
+from .scene_randomisation import Setting, dressed
 
 _NAME = "Maquette Whole Scene"
 _EMPTY = "Maquette Empty"
 _GONE = "The scene was taken away while it was rendered: let it be, and render again"
+_BEYOND = 1e7  # metres
 _PASSES = ("combined", "z", "normal", "object_index", "vector")
 _PLAIN = (  # what would alter the picture, or make passes that are not of the scene's geometry
     "use_border", "use_freestyle", "use_multiview", "use_motion_blur", "use_stamp", "use_compositing",
@@ -45,6 +53,7 @@ class SceneStage:
         self._shape = _fitted(bpy.data.scenes[name].render, size)
         self._reader = reading
         self._folder = folder
+        self._exposures: Exposures = {}
 
     @property
     def scene(self) -> bpy.types.Scene:
@@ -64,12 +73,18 @@ class SceneStage:
         self._look_by(scene, next(iter(self.cameras.values()), self._own))
         self._resize(scene)
         compat.write_png(scene.render.image_settings)
-        return self._reader.read(scene, tuple(self.cameras.values()), lambda: self._render(scene, frame))
+
+        def render() -> None:
+            with writing(self._folder, "frame_*"):
+                self._render(scene, frame)
+
+        return self._reader.read(scene, tuple(self.cameras.values()), render)
 
     def render(
-        self, kind: str, camera: Camera, own: str | None, frame: int, sources: Mapping[str, int], flow: bool
-    ) -> RenderedView:
-        """One picture at ``frame``; its index is of ``sources``, see ``instances.numbered``.
+        self, kind: str, camera: Camera, own: str | None, frame: int, sources: Mapping[str, int], flow: bool,
+        setting: Setting,
+    ) -> RenderedView:  # fmt: skip
+        """One picture at ``frame`` in its ``setting``; its index is of ``sources``, see ``instances.numbered``.
 
         Args:
             own: name of the copy's camera that ``camera`` tells of, None for one that is not of the scene.
@@ -81,12 +96,52 @@ class SceneStage:
         else:
             scene.render.pixel_aspect_x = scene.render.pixel_aspect_y = 1
             aim(scene, camera)
-        compat.write_multilayer_exr(scene.render.image_settings)
         scene.view_layers[0].use_pass_vector = flow
-        with numbered(sources), writing(self._folder, "frame_*"):
+        with ExitStack() as stack:
+            stack.enter_context(numbered(sources))
+            stack.enter_context(dressed(setting.looks))
+            if setting.light:
+                stack.enter_context(lit(scene, self._exposures, setting.dome)).set(setting.light)
+            behind = self._behind(scene, frame, setting.scenery.background)
+            if not setting.scenery.occluders:
+                view = self._taken(scene, kind, camera, frame, flow)
+                return view if behind is None else replace(view, surroundings=behind)
+            with standing(scene, setting.scenery.occluders) as collection:
+                with holes(scene, collection):
+                    view = self._taken(scene, kind, camera, frame, flow)
+                with _held_out([*_of(scene, collection), *sources]):
+                    before = self._picture(scene, frame)
+        none = np.zeros_like(view.colour)
+        return replace(view, surroundings=surroundings(view.colour, _light(before), none if behind is None else behind))
+
+    def _taken(self, scene: bpy.types.Scene, kind: str, camera: Camera, frame: int, flow: bool) -> RenderedView:
+        compat.write_multilayer_exr(scene.render.image_settings)
+        with writing(self._folder, "frame_*"):
             passes = passes_of(self._render(scene, frame))
-            colour = self._colour(scene)
-        return _view(kind, camera, passes, colour, flow)
+            return _view(kind, camera, passes, self._colour(scene), flow)
+
+    def _picture(self, scene: bpy.types.Scene, frame: int) -> NDArray[np.uint8]:
+        """Just the colour, as of :meth:`_colour`."""
+        compat.write_png(scene.render.image_settings)
+        with writing(self._folder, "frame_*"):
+            self._render(scene, frame)
+            return self._colour(scene)
+
+    def _behind(self, scene: bpy.types.Scene, frame: int, background: Background) -> NDArray[np.uint8] | None:
+        """The ``background`` as a picture: (H, W, 4) uint8 sRGB; None if there is none."""
+        render = scene.render
+        if background.kind != "hdri":
+            behind = draws.backdrop(background, render.resolution_x, render.resolution_y)
+            return behind if behind[..., 3].any() else None
+        lens, cycles = scene.camera.data, scene.cycles
+        before = lens.clip_start, lens.clip_end, cycles.samples, cycles.use_denoising
+        lens.clip_start, lens.clip_end = _BEYOND, 2 * _BEYOND  # past all things there is the world alone
+        cycles.samples, cycles.use_denoising, render.film_transparent = 1, False, False
+        try:
+            return self._picture(scene, frame)
+        finally:
+            lens.clip_start, lens.clip_end, cycles.samples, cycles.use_denoising = before
+            render.film_transparent = True
 
     def _colour(self, scene: bpy.types.Scene) -> NDArray[np.uint8]:
         """The picture just rendered, in the scene's own colour management: (H, W, 4) uint8."""
@@ -161,6 +216,32 @@ def scene_stage(
         for blocks, name in made:
             if name in blocks:
                 blocks.remove(blocks[name])
+
+
+def _of(scene: bpy.types.Scene, but: bpy.types.Collection) -> list[str]:
+    """Full names of the objects of ``scene`` that are not in the collection ``but``."""
+    left = {obj.name_full for obj in but.objects}
+    return [obj.name_full for obj in scene.objects if obj.name_full not in left]
+
+
+@contextmanager
+def _held_out(names: Collection[str]) -> Iterator[None]:
+    """The objects with these full names cut holes into the picture meanwhile."""
+    objects = [obj for obj in bpy.data.objects if obj.name_full in set(names)]
+    before = [obj.is_holdout for obj in objects]
+    try:
+        for obj in objects:
+            obj.is_holdout = True
+        yield
+    finally:
+        for obj, own in zip(objects, before, strict=True):
+            obj.is_holdout = own
+
+
+def _light(colour: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """8 bit sRGB with straight alpha as linear light, premultiplied."""
+    alpha = colour[..., 3:] / 255.0
+    return np.concatenate((srgb.to_linear(colour[..., :3] / 255.0) * alpha, alpha), axis=2).astype(np.float32)
 
 
 def _camera(

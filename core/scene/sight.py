@@ -26,20 +26,39 @@ def scene_fault(mesh: MeshArrays) -> Callable[[Camera], str | None]:
     Args:
         mesh: all that is in the scene, world space.
     """
-    tree = BVHTree.FromPolygons(mesh.vertices.tolist(), mesh.triangles().tolist(), all_triangles=True)
+    space = Space(mesh)
     reach = _NEAR * float(np.linalg.norm(np.ptp(mesh.vertices, axis=0))) / 2
-    grid = (np.indices((_RAYS, _RAYS)).reshape(2, -1).T + 0.5) / _RAYS
 
     def fault(camera: Camera) -> str | None:
-        if tree.find_nearest(camera.to_world[:3, 3], reach)[0] is not None:
+        if space.within(camera.to_world[:3, 3], reach):
             return _TOO_NEAR
-        pixels = grid * (camera.width, camera.height)
-        starts, ends = (camera.unproject(pixels, np.full(len(pixels), depth)) for depth in (0.0, 1.0))
-        if all(tree.ray_cast(start, way)[0] is None for start, way in zip(starts, ends - starts, strict=True)):
-            return "nothing is in the picture"
-        return None
+        return None if len(space.seen(camera)) else "nothing is in the picture"
 
     return fault
+
+
+class Space:
+    """All that is in a scene, given as its mesh in world space."""
+
+    def __init__(self, mesh: MeshArrays) -> None:
+        self._tree = BVHTree.FromPolygons(mesh.vertices.tolist(), mesh.triangles().tolist(), all_triangles=True)
+        self._grid = (np.indices((_RAYS, _RAYS)).reshape(2, -1).T + 0.5) / _RAYS
+
+    def within(self, place: NDArray[np.float64], reach: float) -> bool:
+        """Whether a surface is within ``reach`` metres of ``place`` (3,)."""
+        return self._tree.find_nearest(place, reach)[0] is not None
+
+    def seen(self, camera: Camera) -> NDArray[np.float64]:
+        """(P, 3) what the rays of an even grid over the picture meet first, metres."""
+        pixels = self._grid * (camera.width, camera.height)
+        starts, ends = (camera.unproject(pixels, np.full(len(pixels), depth)) for depth in (0.0, 1.0))
+        met = (self._tree.ray_cast(start, way)[0] for start, way in zip(starts, ends - starts, strict=True))
+        return np.array([point for point in met if point is not None], float).reshape(-1, 3)
+
+    def free(self, place: NDArray[np.float64], way: NDArray[np.float64]) -> float:
+        """How far from ``place`` (3,) towards ``way`` (3,) there is nothing, metres."""
+        distance = self._tree.ray_cast(place, way)[3]
+        return float("inf") if distance is None else distance
 
 
 class Sight:

@@ -6,11 +6,13 @@ import json
 import shutil
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..arrays import MeshArrays
 from ..dataset import output
@@ -46,16 +48,12 @@ class Spool:
             self._remove()
 
     def __contains__(self, place: int) -> bool:
-        return zipfile.is_zipfile(self._path(place))  # not one that lost its end with the power
+        return self.keeps(str(place))
 
     def __iter__(self) -> Iterator[RenderedView]:
         for place, view in enumerate(self._record.views):
-            path = self._path(place)
-            try:
-                with np.load(path) as data:
-                    arrays = dict(data)
-            except OSError as error:
-                raise OutputError(f"{path} has been taken away by another process: run again") from error
+            with self._taken(self._path(str(place))) as data:
+                arrays = dict(data)
             yield RenderedView(view.kind, view.camera, **arrays)
 
     def add(self, place: int, view: RenderedView) -> None:
@@ -65,20 +63,43 @@ class Spool:
             OutputError: the disk is full.
         """
         arrays = {name: getattr(view, name) for name in _ARRAYS if getattr(view, name) is not None}
-        with output.whole(self._path(place)) as partial, partial.open("wb") as file:
+        self.keep(str(place), arrays)
+
+    def keep(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Keep what else was found out, until the object is written.
+
+        Raises:
+            OutputError: the disk is full.
+        """
+        with output.whole(self._path(name)) as partial, partial.open("wb") as file:
             np.savez(file, **arrays)
+
+    def keeps(self, name: str) -> bool:
+        return zipfile.is_zipfile(self._path(name))  # not one that lost its end with the power
+
+    def kept(self, name: str, only: Collection[str] = ()) -> dict[str, NDArray[Any]]:
+        """What :meth:`keep` was given, or ``only`` those arrays of it that are named."""
+        with self._taken(self._path(name)) as data:
+            return {key: data[key] for key in data if not only or key in only}
 
     def complete(self) -> bool:
         return all(place in self for place in range(len(self._record.views)))
 
-    def gather(self, shape: Shape | None, mesh: MeshArrays | None) -> None:
+    def gather(
+        self, shape: Shape | None, mesh: MeshArrays | None, record: Record | None = None,
+        shapes: Iterable[tuple[Shape | None, MeshArrays | None]] = (),
+    ) -> None:  # fmt: skip
         """Write the object, one view in memory at a time, and remove the views; another process may do the same.
+
+        Args:
+            record: with what has been found out since, in place of that which the views were made by.
+            shape, mesh, shapes: see ``write_object``.
 
         Raises:
             OutputError: the disk is full.
         """
         try:
-            write_object(self._set, self._record, shape, self, mesh)
+            write_object(self._set, record or self._record, shape, self, mesh, shapes)
         except OutputError:
             if not (self._set / "objects" / f"{self._record.name}.tar").is_file():
                 raise
@@ -87,8 +108,17 @@ class Spool:
     def _remove(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _path(self, place: int) -> Path:
-        return self._folder / f"{place}.npz"
+    def _path(self, name: str) -> Path:
+        return self._folder / f"{name}.npz"
+
+    @staticmethod
+    @contextmanager
+    def _taken(path: Path) -> Iterator[Mapping[str, NDArray[Any]]]:
+        try:
+            with np.load(path) as data:
+                yield data
+        except OSError as error:
+            raise OutputError(f"{path} has been taken away by another process: run again") from error
 
 
 def _rounded(data: Any) -> Any:

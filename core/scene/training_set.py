@@ -27,8 +27,9 @@ from ..work import Progress, Work
 from . import blender_cameras, importing, randomisation
 from .environments import hdri_files
 from .families import family_of
+from .lighting import draw_light
 from .nearest import nearest_triangle
-from .render import Light, Studio, studio
+from .render import Studio, studio
 from .spool import Spool
 
 _NOT_THE_SET = ("most_triangles", "shard", "threads", "strict")  # settings that leave each object as it is
@@ -237,7 +238,7 @@ def _render_object(
         lit, told = [], []
         for index, view in enumerate(posed.views):
             lamps = randomisation.lamps(random, *own, index, posed.bounds)
-            light = replace(_light(domes, posed.rng), lamps=lamps)
+            light = draw_light(domes, posed.rng, lamps)
             scenery, around = randomisation.scenery(random, *own, index, view.camera, posed.mesh)
             lit.append((light, scenery))
             told.append(replace(view, drawn={**view.drawn, "light": described(light), **around}))
@@ -275,13 +276,6 @@ def _generated(family: str, seed: int) -> Iterator[Sequence[bpy.types.Object]]:
         yield [add_object(bpy.context.scene.collection, procedural.make(family, seed))]
 
 
-def _light(domes: Sequence[Path], rng: np.random.Generator) -> Light:
-    pick, level, turn, sunny = rng.random(), rng.uniform(0.5, 1.1), rng.uniform(0, 2 * np.pi), rng.random() < 0.35
-    sun, tilt, about = rng.uniform(0.5, 3), rng.uniform(0.1, 1.2), rng.uniform(0, 2 * np.pi)
-    dome = domes[int(pick * len(domes))] if domes and rng.random() < 0.85 else None
-    return Light(dome, level * (0.7 if sunny else 1), turn, sun if sunny else 0.0, tilt, about)
-
-
 def prepare(folder: Path, settings: Settings, whole: object = None) -> None:
     """Make ``folder`` ready for a set made with ``settings``, and of a whole scene with the dataclass ``whole``.
 
@@ -309,6 +303,8 @@ def _told(path: Path) -> dict[str, Any]:
     usual = json.loads(json.dumps(asdict(Settings()), default=str))
     told = json.loads(path.read_text(encoding="utf-8"))
     whole, classes = told.get("whole_scene", {}), ("classes_from", "class_property")
+    if whole:
+        whole.setdefault("other_worlds", False)
     moved = {key: whole.pop(key) for key in classes if key in whole}
     return {**{key: usual[key] for key in ("random", "denoise", *classes)}, **moved, **told}
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +17,21 @@ from ..arrays import MeshArrays
 from ..cameras import Camera
 from ..dataset import passes, viewpoints
 from ..dataset.fingerprint import fingerprint
-from ..dataset.records import Record, Shape, ViewRecord
+from ..dataset.randomisation import described
+from ..dataset.records import Record, RenderedView, Shape, ViewRecord
 from ..dataset.rigs import OF_SCENE, Rig
 from ..dataset.truth import sample
 from ..errors import DatasetError, MeshError, SceneError
 from ..work import Progress, Work
 from . import training_set
+from .environments import hdri_files
 from .geometry import Part, Snapshot
+from .instance_shapes import Shapes, shapes_of
 from .instances import Instances, instances_of
 from .nearest import nearest_triangle
+from .scene_randomisation import Chance, Setting, check, draw_looks
 from .scene_stage import SceneStage, scene_stage
-from .sight import scene_fault
+from .sight import Space, scene_fault
 from .spool import Spool
 from .training_set import Settings, Summary
 
@@ -38,9 +43,11 @@ class WholeScene:
     """How to render a whole scene.
 
     world: whether the scene's world is seen behind the objects; else the pictures are clear there.
+    other_worlds: whether each view is lit by a light dome that is drawn, in place of the world.
     """
 
     world: bool = False
+    other_worlds: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,23 @@ class _Sight:
     drawn: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """What is rendered. frames: of the snapshots. settings: of the sights, in order. flow: whether to tell of it."""
+
+    found: Instances
+    frames: Sequence[int]
+    sights: Sequence[_Sight]
+    settings: Sequence[Setting]
+    flow: bool
+
+    def render(self, stage: SceneStage, place: int) -> RenderedView:
+        sight, found = self.sights[place], self.found
+        how = self.frames[sight.snapshot], found.sources, self.flow, self.settings[place]
+        view = stage.render(sight.kind, sight.camera, sight.own, *how)
+        return replace(view, index=found.index_map(view.index, passes.world_points(view), sight.snapshot))
+
+
 def render_whole_scene(
     scene: bpy.types.Scene, layer: str, folder: Path, settings: Settings, whole: WholeScene
 ) -> Work[Summary]:
@@ -65,10 +89,10 @@ def render_whole_scene(
 
     Raises:
         SceneError: there is nothing to render, or no camera. MeshError: no camera around it that is clear of it was
-            found. OutputError, DatasetError: as ``render_dataset``.
+            found. OutputError, DatasetError: as ``render_dataset``, and what is to be drawn makes no sense here.
     """
-    if not settings.random.nothing:
-        raise DatasetError("A whole scene is rendered as it is: leave its light, looks, poses and background alone")
+    check(settings.random, whole.world)
+    domes = hdri_files(settings.hdri) if whole.other_worlds else None
     training_set.prepare(folder, settings, whole)
     name, origin = _name(scene), f"scene:{scene.name}"
     if (folder / "objects" / f"{name}.tar").is_file():
@@ -94,22 +118,16 @@ def render_whole_scene(
         sights = _sights(stage, snapshots, mesh, settings, rng)
         still = bool(len(mesh.faces)) and not _stirs(found, snapshots)
         yield Progress(0.15, name)
-        recorded = tuple(
-            ViewRecord(s.kind, s.camera, s.drawn, frames[s.snapshot], found.moved(s.snapshot)) for s in sights
-        )
-        record = Record(name, origin, family, _bounds(snapshots), fingerprint(mesh), recorded, found.record)
-        index, of = settings.shard
+        plan, recorded, drawn = _plan(settings, domes, name, sights, snapshots, found, frames)
+        shapes = shapes_of(found, settings.most_triangles or _MOST_TRIANGLES)
+        whole_box = _bounds(snapshots), fingerprint(mesh)
+        record = Record(name, origin, family, *whole_box, recorded, found.record, drawn, shapes.told)
         with Spool(folder, record) as views:
-            for place, sight in [*enumerate(sights)][index::of]:
-                if place not in views:
-                    frame, camera = frames[sight.snapshot], sight.camera
-                    view = stage.render(sight.kind, camera, sight.own, frame, found.sources, flow=path is not None)
-                    points = passes.world_points(view)
-                    views.add(place, replace(view, index=found.index_map(view.index, points, sight.snapshot)))
-                yield Progress(0.15 + 0.85 * (place + 1) / len(sights), name)
-        written = views.complete()
-        if written:
-            views.gather(_truth(mesh, settings, rng) if still else None, mesh if still else None)
+            yield from _views(stage, plan, views, shapes, settings, name)
+            written = views.complete() and not shapes.missing(views)
+            if written:
+                record, each = shapes.finished(views, record)
+                views.gather(_truth(mesh, settings, rng) if still else None, mesh if still else None, record, each)
     training_set.write_splits(folder)
     return Summary(int(written), 0, {})
 
@@ -151,13 +169,51 @@ def _sights(
     return sights
 
 
+def _plan(
+    settings: Settings, domes: Sequence[Path] | None, name: str, sights: Sequence[_Sight],
+    snapshots: Sequence[Snapshot], found: Instances, frames: Sequence[int],
+) -> tuple[_Plan, tuple[ViewRecord, ...], dict[str, Any]]:  # fmt: skip
+    """In what each view is rendered, what is told of it, and what more of them all."""
+    looks = draw_looks(settings.random, settings.seed, name, found.sources)
+    chance = Chance(settings.random, domes, looks, settings.seed, name)
+    bounds = _bounds(snapshots)
+    drawn, recorded = [], []
+    for snapshot, own in groupby(enumerate(sights), lambda item: item[1].snapshot):
+        space = Space(_joined(snapshots[snapshot])) if chance.looks_around else None
+        for place, sight in own:
+            setting, told = chance.setting(place, sight.camera, bounds, space)
+            drawn.append(setting)
+            told = {**sight.drawn, **told}
+            recorded.append(ViewRecord(sight.kind, sight.camera, told, frames[snapshot], found.moved(snapshot)))
+    more = {"drawn": {"materials": described(looks)}} if looks else {}
+    return _Plan(found, frames, sights, drawn, any(sight.kind == "path" for sight in sights)), tuple(recorded), more
+
+
+def _views(
+    stage: SceneStage, plan: _Plan, views: Spool, shapes: Shapes, settings: Settings, name: str
+) -> Iterator[Progress]:
+    """Take this process's share of the views that are missing, then of the truth of the shapes.
+
+    That has no thread of its own: beside Blender 4.2, when it renders frames, another thread's Python crashes.
+    """
+    index, of = settings.shard
+    for place in range(len(plan.sights))[index::of]:
+        if place not in views:
+            views.add(place, plan.render(stage, place))
+        yield Progress(0.15 + 0.65 * (place + 1) / len(plan.sights), name)
+    mine = [number for number in shapes.missing(views) if number % of == index]
+    for done, number in enumerate(mine, 1):
+        shapes.keep(views, number, shapes.truth(number, settings.points, settings.seed, name))
+        yield Progress(0.8 + 0.2 * done / len(mine), f"{name}: {shapes.told[number].name}")
+
+
 def _sharing(snapshot: Snapshot, earlier: Sequence[Snapshot]) -> Snapshot:
     """``snapshot`` with the arrays of the first of ``earlier`` where they are the same, so that few are held."""
     known = {part.name: part for part in earlier[0].parts} if earlier else {}
 
     def shared(part: Part) -> Part:
         old = known.get(part.name)
-        if old is None or old.vertices.shape != part.vertices.shape or not np.allclose(old.vertices, part.vertices):
+        if old is None or not part.like(old):
             return part
         return replace(part, vertices=old.vertices, triangles=old.triangles)
 

@@ -53,6 +53,7 @@ def compare(arguments, clock):
     from maquette.core.scene import training_set
     from maquette.core.scene.environments import hdri_files
     from maquette.core.scene.importing import world_triangles
+    from maquette.core.scene.lighting import draw_light
     from maquette.core.scene.render import studio
 
     settings = training_set.Settings(size=arguments.size, samples=arguments.samples)
@@ -69,7 +70,7 @@ def compare(arguments, clock):
                 pictures = []
                 for view in planned:
                     kind, camera = view.kind, view.camera
-                    clock("light", stage.light, training_set._light(domes, rng))
+                    clock("light", stage.light, draw_light(domes, rng))
                     stage.render(kind, camera)  # takes the new light in, which either way has to be paid
                     for which in ("bare", "render") if views % 2 else ("render", "bare"):
                         if which == "bare":

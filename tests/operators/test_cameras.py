@@ -134,9 +134,10 @@ def test_a_whole_scene_is_not_given_what_it_does_not_know(cube, tmp_path):
     from maquette.operators.randomisation import RandomisationProperties
 
     kept = bpy.context.scene.maquette.dataset
-    kept.size, kept.samples, kept.points, kept.lamps = 16, 1, 300, 2
+    kept.size, kept.samples, kept.points, kept.lamps, kept.turn = 16, 1, 300, 2, 'ANY'
     button = SimpleNamespace()
     kept.give(button, whole_scene=True)
+    assert button.lamps == 2 and not hasattr(button, "turn")
     done = bpy.ops.maquette.render_dataset(
         folder=str(tmp_path / "set"), source='WHOLE', cameras="sides:top", **vars(button)
     )

@@ -82,7 +82,7 @@ def test_occluders_hide_the_object_and_the_whole_picture_is_the_one_with_all_in_
         stage.light(light)
         alone = randomisation.render(stage, "free", CAMERA, Scenery())
         view = randomisation.render(stage, "free", CAMERA, scenery)
-        with randomisation._standing(stage, things):
+        with randomisation.standing(stage.scene, things):
             together = stage.render("free", CAMERA)
     middle = tuple(CAMERA.project(between(0.7)[None])[0][0, ::-1].astype(int))
     assert alone.surroundings is None
