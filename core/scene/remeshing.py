@@ -1,0 +1,169 @@
+"""Blender's own tools for topology, on arrays: each works on an object in a scene of its own, gone afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import bmesh
+import bpy
+import numpy as np
+from numpy.typing import NDArray
+
+from ..arrays import MeshArrays
+from ..commands import quiet
+from ..soundness import check, patched
+from . import meshes
+
+_TOLERANCE = 0.15  # of the faces asked for: what QuadriFlow may be off before it is asked again
+_MOST_QUADRIFLOW = 10_000  # faces; it takes minutes for more, where a grid of voxels is as even
+_TRIES = 2
+
+
+def triangles(mesh: MeshArrays, count: int, mirror: bool = False) -> MeshArrays:
+    """``mesh`` in triangles, decimated to ``count`` of them if it has more. mirror: keep its symmetry about x = 0."""
+    if len(mesh.triangles()) <= count:
+        return replace(mesh, faces=mesh.triangles())
+    with _object(mesh) as obj:
+        modifier = obj.modifiers.new("Decimate", 'DECIMATE')
+        modifier.ratio = count / len(mesh.triangles())
+        modifier.use_collapse_triangulate = True
+        modifier.use_symmetry, modifier.symmetry_axis = mirror, 'X'
+        return _evaluated(obj)
+
+
+def quads(mesh: MeshArrays, count: int, mirror: bool = False) -> MeshArrays:
+    """``mesh`` in about ``count`` quads: QuadriFlow's, or where that tears thin parts apart, triangles cut in three.
+
+    mirror: ``mesh`` is symmetric about x = 0, and so is the result.
+    """
+    pieces, target = check(mesh).pieces, count
+    if count > _MOST_QUADRIFLOW:
+        return _voxel_quads(mesh, count, mirror)
+    for seed in range(_TRIES):
+        made = _quadriflow(mesh, target, seed, mirror)
+        if made is None:
+            break
+        state = check(made)
+        if state.sound and state.pieces == pieces and abs(len(made.faces) / count - 1) <= _TOLERANCE:
+            return made
+        target = round(target * (count / len(made.faces)) ** (1.0 if state.sound else 0.5))
+    return _cut_in_quads(triangles(mesh, count // 3, mirror))
+
+
+def voxels(mesh: MeshArrays, size: float) -> MeshArrays:
+    """The outside of all that ``mesh`` encloses, in quads of about ``size`` metres: one closed surface."""
+    with _object(mesh) as obj:
+        modifier = obj.modifiers.new("Remesh", 'REMESH')
+        modifier.mode, modifier.voxel_size = 'VOXEL', size
+        return _evaluated(obj)
+
+
+def symmetrized(mesh: MeshArrays, side: int) -> MeshArrays:
+    """``mesh`` with its half at x * ``side`` > 0 also on the other side of x = 0, in triangles."""
+    distance = 1e-4 * float(np.ptp(mesh.vertices, axis=0).max())
+    with _object(mesh) as obj:
+        made = bmesh.new()
+        try:
+            made.from_mesh(obj.data)
+            every = [*made.verts, *made.edges, *made.faces]
+            bmesh.ops.symmetrize(made, input=every, direction='-X' if side > 0 else 'X', dist=distance)
+            bmesh.ops.triangulate(made, faces=made.faces)
+            made.to_mesh(obj.data)
+        finally:
+            made.free()
+        return meshes.arrays(obj.data)
+
+
+def unwrapped(mesh: MeshArrays, size: int) -> NDArray[np.float32]:
+    """Where each corner of each face lies in a texture of ``size`` texels: (F, 3 or 4, 2), 0..1, v up, none twice.
+
+    By Smart UV Project, its islands four texels apart.
+    """
+    with _object(mesh) as obj, _context(obj, edit=True):
+        bpy.ops.mesh.select_all(action='SELECT')
+        bpy.ops.uv.smart_project(margin_method='FRACTION', island_margin=4 / size, rotate_method='AXIS_ALIGNED')
+        bpy.ops.object.mode_set(mode='OBJECT')
+        uv = np.empty(2 * len(obj.data.loops), np.float32)
+        obj.data.uv_layers.active.uv.foreach_get("vector", uv)
+    return uv.reshape(*mesh.faces.shape, 2)
+
+
+def _quadriflow(mesh: MeshArrays, count: int, seed: int, mirror: bool) -> MeshArrays | None:
+    """None if it refuses the mesh."""
+    with _object(mesh) as obj, _context(obj):
+        obj.data.use_mirror_x = mirror
+        before = len(obj.data.polygons)
+        options = {"use_mesh_symmetry": mirror, "use_preserve_sharp": False, "smooth_normals": True}
+        with quiet():
+            done = bpy.ops.object.quadriflow_remesh(mode='FACES', target_faces=count, seed=seed, **options)
+        if 'FINISHED' not in done or len(obj.data.polygons) == before or not len(obj.data.polygons):
+            return None
+        return patched(meshes.arrays(obj.data))
+
+
+def _voxel_quads(mesh: MeshArrays, count: int, mirror: bool) -> MeshArrays:
+    corners = mesh.vertices[mesh.triangles()].astype(float)
+    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1).sum() / 2
+    size = float(np.sqrt(0.7 * area / count))
+    for _ in range(3):
+        made = voxels(mesh, size)
+        if abs(len(made.faces) / count - 1) < _TOLERANCE / 3:
+            break
+        size *= float(np.sqrt(len(made.faces) / count))
+    return made
+
+
+def _cut_in_quads(mesh: MeshArrays) -> MeshArrays:
+    """Each triangle of ``mesh`` as three quads, about its middle."""
+    ends = np.stack((mesh.faces, np.roll(mesh.faces, -1, axis=1)), axis=2).reshape(-1, 2)
+    edges, which = np.unique(np.sort(ends, axis=1), axis=0, return_inverse=True)
+    middles, count = mesh.vertices[edges].mean(1), len(mesh.vertices)
+    halfway = count + which.reshape(-1, 3)
+    centre = count + len(edges) + np.arange(len(mesh.faces))
+    faces = [np.stack((mesh.faces[:, k], halfway[:, k], centre, halfway[:, k - 1]), axis=1) for k in range(3)]
+    vertices = np.concatenate((mesh.vertices, middles, mesh.vertices[mesh.faces].mean(1)))
+    return MeshArrays(vertices.astype(np.float32), np.concatenate(faces).astype(np.int32))
+
+
+@contextmanager
+def _object(mesh: MeshArrays) -> Iterator[bpy.types.Object]:
+    """An object of ``mesh``, without its colours, alone in a scene."""
+    scene = bpy.data.scenes.new("Maquette Finish")
+    obj = meshes.new_object("Maquette Finish", replace(mesh, colours=None))
+    try:
+        scene.collection.objects.link(obj)
+        yield obj
+    finally:
+        data = obj.data
+        bpy.data.objects.remove(obj)
+        bpy.data.meshes.remove(data)
+        bpy.data.scenes.remove(scene)
+
+
+@contextmanager
+def _context(obj: bpy.types.Object, edit: bool = False) -> Iterator[None]:
+    """Operators act on ``obj``, in Edit Mode if wished."""
+    scene = obj.users_scene[0]
+    layer = scene.view_layers[0]
+    layer.objects.active = obj
+    obj.select_set(True, view_layer=layer)
+    members = {"scene": scene, "view_layer": layer, "active_object": obj, "object": obj}
+    chosen = {"selected_objects": [obj], "selected_editable_objects": [obj]}
+    if edit:
+        with bpy.context.temp_override(**members, **chosen):
+            bpy.ops.object.mode_set(mode='EDIT')
+        chosen["edit_object"] = obj
+    with bpy.context.temp_override(**members, **chosen):
+        yield
+
+
+def _evaluated(obj: bpy.types.Object) -> MeshArrays:
+    layer = obj.users_scene[0].view_layers[0]
+    layer.update()
+    evaluated = obj.evaluated_get(layer.depsgraph)
+    try:
+        return meshes.arrays(evaluated.to_mesh())
+    finally:
+        evaluated.to_mesh_clear()
