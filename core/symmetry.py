@@ -65,7 +65,9 @@ def best_plane(mesh: MeshArrays, nearest: Nearest) -> Plane:
         squared, _ = closest_on_triangles(image, corners[nearest(image)])
         return Plane(centre, normal, float(np.sqrt(squared).mean()) / size)
 
-    return min((judged(normal) for normal in _normals(points)), key=lambda plane: plane.deviation)
+    return min(
+        (judged(normal) for normal in _normals(corners.mean(1) - centre, area)), key=lambda plane: plane.deviation
+    )
 
 
 def better_half(mesh: MeshArrays, plane: Plane, cameras: Sequence[Camera] = ()) -> int:
@@ -82,9 +84,10 @@ def better_half(mesh: MeshArrays, plane: Plane, cameras: Sequence[Camera] = ()) 
     return 1 if (volume * np.sign(corners.mean(1) @ plane.normal)).sum() >= 0 else -1
 
 
-def _normals(points: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
+def _normals(middles: NDArray[np.float64], area: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
+    """Those worth trying, of triangles with ``middles`` (T, 3) about the centre and an ``area`` (T,)."""
     tried: list[NDArray[np.float64]] = []
-    principal = np.linalg.svd(points - points.mean(0), full_matrices=False)[2]
+    principal = np.linalg.eigh((middles * area[:, None]).T @ middles)[1].T
     for normal in (*np.eye(3)[:2], *principal):
         if abs(normal[2]) < _LYING and all(abs(normal @ other) < _SAME for other in tried):
             tried.append(normal)

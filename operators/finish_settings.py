@@ -8,7 +8,7 @@ from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty
 from ..core.scene import finishing
 
 PRESETS = (
-    ('BLOCK_OUT', "Block-out", "Few quads (500), to model on from. Takes seconds"),
+    ('BLOCK_OUT', "Block-out", "Few quads (1,000), to model on from. Takes seconds"),
     ('SCULPT', "Sculpt Base", "Even quads (4,000), ready for a Multiresolution modifier. Takes some ten seconds"),
     ('PRINT', "Print", "Closed triangles, as many as there are; walls are measured, in millimetres"),
     ('GAME', "Game", "Triangles at a budget (3,000) with one texture. Takes seconds"),

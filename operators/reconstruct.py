@@ -43,7 +43,7 @@ def reconstruct(request: Request, window: bool = False) -> Work[MeshArrays]:
 
 def _scaled(work: Work[MeshArrays], size: float) -> Work[MeshArrays]:
     mesh = yield from work
-    return replace(mesh, vertices=mesh.vertices * np.float32(size))
+    return mesh.placed(np.zeros(3), size)
 
 
 def add_object(context: Context, name: str, arrays: MeshArrays, location: Vector) -> bpy.types.Object:

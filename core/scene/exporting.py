@@ -79,20 +79,18 @@ def _obj(path: str, objects: _Objects) -> None:
     with ExitStack() as stack:
         for index, image in enumerate(images):
             stack.enter_context(_saved(image, Path(path).with_suffix(f".{index}.png" if index else ".png")))
-        bpy.ops.wm.obj_export(
-            filepath=path, export_selected_objects=True, export_colors=not images, path_mode='RELATIVE'
-        )
+        bpy.ops.wm.obj_export(filepath=path, export_selected_objects=True, export_colors=not images, path_mode='STRIP')
 
 
 @contextmanager
 def _saved(image: bpy.types.Image, path: Path) -> Iterator[None]:
     """The packed ``image`` is a file at ``path``, and known as that meanwhile."""
     path.write_bytes(image.packed_file.data)
-    before, image.filepath = image.filepath, str(path)
+    before, image.filepath_raw = image.filepath_raw, str(path)
     try:
         yield
     finally:
-        image.filepath = before
+        image.filepath_raw = before
 
 
 def _ply(path: str, objects: _Objects) -> None:

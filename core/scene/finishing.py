@@ -20,7 +20,7 @@ from . import remeshing
 from .nearest import nearest_triangle
 from .thickness import Walls, walls
 
-_VOXELS = 200  # along the longest side of a mesh that has to be closed
+_VOXELS = 128  # along the longest side of a mesh whose surface has to be made anew
 _MANY = 64  # pieces that are taken to overlap without looking
 
 
@@ -34,7 +34,7 @@ class Preset:
 
 
 PRESETS: Mapping[str, Preset] = {
-    "block_out": Preset(quads=True, faces=500),
+    "block_out": Preset(quads=True, faces=1000),
     "sculpt": Preset(quads=True, faces=4000),
     "print": Preset(quads=False, faces=0, walls=True),
     "game": Preset(quads=False, faces=3000),
@@ -136,7 +136,7 @@ def _without_loose(mesh: MeshArrays, loose: float) -> tuple[MeshArrays, int]:
     kept = ~small & (volumes > 0)
     if kept.all() or not kept.any():
         return mesh, 0
-    return with_faces(mesh, kept[face_pieces(mesh)]), int(small.sum())
+    return with_faces(mesh, kept[face_pieces(mesh)]), int((small & (volumes > 0)).sum())
 
 
 def _sound(mesh: MeshArrays) -> MeshArrays:

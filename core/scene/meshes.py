@@ -39,6 +39,8 @@ def replace_mesh(obj: bpy.types.Object, arrays: MeshArrays) -> None:
         bpy.data.meshes.remove(old)
         obj.data.name = name
     materials.remove_unused(looks)
+    for material in obj.data.materials:
+        material.name = obj.name
 
 
 def arrays(mesh: bpy.types.Mesh) -> MeshArrays:

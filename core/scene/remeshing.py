@@ -19,6 +19,8 @@ from . import meshes
 _TOLERANCE = 0.15  # of the faces asked for: what QuadriFlow may be off before it is asked again
 _MOST_QUADRIFLOW = 10_000  # faces; it takes minutes for more, where a grid of voxels is as even
 _TRIES = 2
+_LEAST_VOLUME = 0.85  # of the mesh's: below it QuadriFlow has flattened thin parts
+_FLAT, _SQUARE = 0.7, 1.2  # radians from flat and from square up to which two triangles become a quad
 
 
 def triangles(mesh: MeshArrays, count: int, mirror: bool = False) -> MeshArrays:
@@ -34,22 +36,23 @@ def triangles(mesh: MeshArrays, count: int, mirror: bool = False) -> MeshArrays:
 
 
 def quads(mesh: MeshArrays, count: int, mirror: bool = False) -> MeshArrays:
-    """``mesh`` in about ``count`` quads: QuadriFlow's, or where that tears thin parts apart, triangles cut in three.
+    """``mesh`` in about ``count`` quads: QuadriFlow's; where that tears or flattens thin parts, decimated faces cut up.
 
     mirror: ``mesh`` is symmetric about x = 0, and so is the result.
     """
-    pieces, target = check(mesh).pieces, count
+    state, target = check(mesh), count
     if count > _MOST_QUADRIFLOW:
         return _voxel_quads(mesh, count, mirror)
     for seed in range(_TRIES):
         made = _quadriflow(mesh, target, seed, mirror)
         if made is None:
             break
-        state = check(made)
-        if state.sound and state.pieces == pieces and abs(len(made.faces) / count - 1) <= _TOLERANCE:
+        found = check(made)
+        whole = found.pieces == state.pieces and found.volume >= _LEAST_VOLUME * state.volume
+        if found.sound and whole and abs(len(made.faces) / count - 1) <= _TOLERANCE:
             return made
-        target = round(target * (count / len(made.faces)) ** (1.0 if state.sound else 0.5))
-    return _cut_in_quads(triangles(mesh, count // 3, mirror))
+        target = round(target * count / len(made.faces))
+    return _cut_in_quads(mesh, count, mirror)
 
 
 def voxels(mesh: MeshArrays, size: float) -> MeshArrays:
@@ -68,7 +71,7 @@ def symmetrized(mesh: MeshArrays, side: int) -> MeshArrays:
         try:
             made.from_mesh(obj.data)
             every = [*made.verts, *made.edges, *made.faces]
-            bmesh.ops.symmetrize(made, input=every, direction='-X' if side > 0 else 'X', dist=distance)
+            bmesh.ops.symmetrize(made, input=every, direction='X' if side > 0 else '-X', dist=distance)
             bmesh.ops.triangulate(made, faces=made.faces)
             made.to_mesh(obj.data)
         finally:
@@ -115,16 +118,32 @@ def _voxel_quads(mesh: MeshArrays, count: int, mirror: bool) -> MeshArrays:
     return made
 
 
-def _cut_in_quads(mesh: MeshArrays) -> MeshArrays:
-    """Each triangle of ``mesh`` as three quads, about its middle."""
-    ends = np.stack((mesh.faces, np.roll(mesh.faces, -1, axis=1)), axis=2).reshape(-1, 2)
-    edges, which = np.unique(np.sort(ends, axis=1), axis=0, return_inverse=True)
-    middles, count = mesh.vertices[edges].mean(1), len(mesh.vertices)
-    halfway = count + which.reshape(-1, 3)
-    centre = count + len(edges) + np.arange(len(mesh.faces))
-    faces = [np.stack((mesh.faces[:, k], halfway[:, k], centre, halfway[:, k - 1]), axis=1) for k in range(3)]
-    vertices = np.concatenate((mesh.vertices, middles, mesh.vertices[mesh.faces].mean(1)))
-    return MeshArrays(vertices.astype(np.float32), np.concatenate(faces).astype(np.int32))
+def _cut_in_quads(mesh: MeshArrays, count: int, mirror: bool) -> MeshArrays:
+    """About ``count`` quads of decimated triangles: joined in pairs where they can be, then each face cut about its
+    middle. Keeps thin parts, and is sound whenever the triangles are."""
+    mesh, target = triangles(mesh, 2 * count, mirror), count // 2
+    for _ in range(3):
+        made = _halved(triangles(mesh, target, mirror))
+        if abs(len(made.faces) / count - 1) <= _TOLERANCE / 3:
+            break
+        target = round(target * count / len(made.faces))
+    return made
+
+
+def _halved(mesh: MeshArrays) -> MeshArrays:
+    """Every face of ``mesh``, pairs of triangles taken as one, cut from its middle to those of its edges."""
+    with _object(mesh) as obj:
+        made = bmesh.new()
+        try:
+            made.from_mesh(obj.data)
+            limits = {"angle_face_threshold": _FLAT, "angle_shape_threshold": _SQUARE}
+            bmesh.ops.join_triangles(made, faces=made.faces, **limits)
+            made.to_mesh(obj.data)
+        finally:
+            made.free()
+        modifier = obj.modifiers.new("Subdivision", 'SUBSURF')
+        modifier.subdivision_type, modifier.levels = 'SIMPLE', 1
+        return _evaluated(obj)
 
 
 @contextmanager

@@ -43,11 +43,11 @@ def put_on(obj: bpy.types.Object, made: Texture) -> bpy.types.Image:
         mesh.uv_layers.remove(layer)
     layer = mesh.uv_layers.new(name=UV)
     layer.uv.foreach_set("vector", np.ascontiguousarray(made.uv, np.float32).ravel())
-    image = _image(f"{obj.name} texture", made.picture)
     old = list(mesh.materials)
     mesh.materials.clear()
+    materials.remove_unused(old)  # first, so that their names are free
+    image = _image(f"{obj.name} texture", made.picture)
     mesh.materials.append(materials.showing_image(obj.name, image, made.picture.mean((0, 1))))
-    materials.remove_unused(old)
     return image
 
 
