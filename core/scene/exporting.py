@@ -70,7 +70,9 @@ def _only_selected(objects: _Objects) -> Iterator[None]:
 
 def _gltf(path: str, objects: _Objects) -> None:
     kind = 'GLB' if path.lower().endswith(".glb") else 'GLTF_SEPARATE'
-    bpy.ops.export_scene.gltf(filepath=path, export_format=kind, use_selection=True, export_yup=True)
+    bpy.ops.export_scene.gltf(
+        filepath=path, export_format=kind, use_selection=True, export_yup=True, export_all_vertex_colors=False
+    )
 
 
 def _obj(path: str, objects: _Objects) -> None:

@@ -13,13 +13,17 @@ from numpy.typing import NDArray
 
 from ..arrays import MeshArrays
 from ..commands import quiet
+from ..signed_distance import closest_on_triangles
+from ..solid import sample_triangles
 from ..soundness import check, patched
 from . import meshes
+from .nearest import nearest_triangle
 
 _TOLERANCE = 0.15  # of the faces asked for: what QuadriFlow may be off before it is asked again
 _MOST_QUADRIFLOW = 10_000  # faces; it takes minutes for more, where a grid of voxels is as even
 _TRIES = 2
 _LEAST_VOLUME = 0.85  # of the mesh's: below it QuadriFlow has flattened thin parts
+_SAMPLES = 4000  # points at which to look whether QuadriFlow lost something
 _FLAT, _SQUARE = 0.7, 1.2  # radians from flat and from square up to which two triangles become a quad
 
 
@@ -48,8 +52,8 @@ def quads(mesh: MeshArrays, count: int, mirror: bool = False) -> MeshArrays:
         if made is None:
             break
         found = check(made)
-        whole = found.pieces == state.pieces and found.volume >= _LEAST_VOLUME * state.volume
-        if found.sound and whole and abs(len(made.faces) / count - 1) <= _TOLERANCE:
+        whole = found.sound and found.pieces == state.pieces and found.volume >= _LEAST_VOLUME * state.volume
+        if whole and abs(len(made.faces) / count - 1) <= _TOLERANCE and not _lost(mesh, made):
             return made
         target = round(target * count / len(made.faces))
     return _cut_in_quads(mesh, count, mirror)
@@ -91,6 +95,16 @@ def unwrapped(mesh: MeshArrays, size: int) -> NDArray[np.float32]:
         uv = np.empty(2 * len(obj.data.loops), np.float32)
         obj.data.uv_layers.active.uv.foreach_get("vector", uv)
     return uv.reshape(*mesh.faces.shape, 2)
+
+
+def _lost(mesh: MeshArrays, made: MeshArrays) -> bool:
+    """Whether some part of ``mesh`` is further from ``made`` than its edges are long: a handle, or the end of a leg."""
+    vertices, faces = mesh.vertices.astype(float), mesh.triangles()
+    points, _ = sample_triangles(vertices, faces, _SAMPLES, np.random.default_rng(0))
+    corners = made.vertices[made.triangles()].astype(float)
+    squared, _ = closest_on_triangles(points, corners[nearest_triangle(corners)(points)])
+    edges = made.vertices[made.faces] - made.vertices[np.roll(made.faces, 1, axis=1)]
+    return float(np.sqrt(squared.max())) > float(np.linalg.norm(edges, axis=2).mean())
 
 
 def _quadriflow(mesh: MeshArrays, count: int, seed: int, mirror: bool) -> MeshArrays | None:
