@@ -89,7 +89,7 @@ def put(obj: bpy.types.Object, result: Result, smooth_angle: float = 0.7) -> lis
 
 def _told(finished: Finished) -> list[str]:
     kind = "quads" if finished.mesh.faces.shape[1] == 4 else "triangles"
-    told = [f"{len(finished.mesh.faces):,} {kind}, {finished.after.told()}"]
+    told = [f"{len(finished.mesh.faces):,} {kind}", finished.after.told()]
     if finished.remade:
         told.append("surface made anew: " + ("parts overlapped" if finished.before.sound else finished.before.told()))
     if finished.removed:
@@ -103,8 +103,10 @@ def scale_of(obj: bpy.types.Object, scene: bpy.types.Scene) -> tuple[float, floa
     return tuple(abs(axis) * scene.unit_settings.scale_length for axis in obj.matrix_world.to_scale())
 
 
-def thin_walls(obj: bpy.types.Object, finished: Finished, least: float, scene: bpy.types.Scene) -> tuple[str, bool]:
-    """The thinnest wall in words, and whether it is below ``least`` metres; selects the faces of such walls."""
+def thin_walls(
+    obj: bpy.types.Object, finished: Finished, least: float, scene: bpy.types.Scene
+) -> tuple[list[str], bool]:
+    """Its size and thinnest wall in words, and whether that is below ``least`` metres; selects faces of such walls."""
     thickness, place = finished.walls.thinnest()
     thin = finished.walls.thickness < least
     obj.data.polygons.foreach_set("select", thin)
@@ -113,7 +115,7 @@ def thin_walls(obj: bpy.types.Object, finished: Finished, least: float, scene: b
     world = rotation @ Vector(place / unit) + location
     where = ", ".join(f"{axis * unit * _MILLIMETRES:.1f}" for axis in world)
     size = " x ".join(f"{axis * unit * _MILLIMETRES:.1f}" for axis in obj.dimensions)
-    return f"{size} mm, thinnest wall {thickness * _MILLIMETRES:.2f} mm at ({where}) mm", bool(thin.any())
+    return [f"{size} mm", f"thinnest wall {thickness * _MILLIMETRES:.2f} mm", f"at ({where}) mm"], bool(thin.any())
 
 
 class _ActiveMesh(WorkOperator):
@@ -179,10 +181,10 @@ class MAQUETTE_OT_finish(TopologyProperties, TextureProperties, _ActiveMesh, bpy
             _add_multires(context, obj, self.multires)
         if result.finished.walls:
             context.scene.unit_settings.length_unit = 'MILLIMETERS'
-            text, warn = thin_walls(obj, result.finished, self.wall, context.scene)
-            told.append(text)
-        if result.texture and self.interactive:
-            show_texture(context)
+            measured, warn = thin_walls(obj, result.finished, self.wall, context.scene)
+            told += measured
+        if self.interactive:
+            show(context, bool(result.texture))
         self.tell(obj, told, warn)
 
 
@@ -200,7 +202,7 @@ class MAQUETTE_OT_texture(TextureProperties, _ActiveMesh, bpy.types.Operator):
         obj = self.object(context)
         self.tell(obj, put(obj, result))
         if self.interactive:
-            show_texture(context)
+            show(context, True)
 
 
 def _add_multires(context: Context, obj: bpy.types.Object, levels: int) -> None:
@@ -210,13 +212,13 @@ def _add_multires(context: Context, obj: bpy.types.Object, levels: int) -> None:
             bpy.ops.object.multires_subdivide(modifier=modifier.name, mode='CATMULL_CLARK')
 
 
-def show_texture(context: Context) -> None:
-    """Let Solid views that show the colours of materials or attributes show textures."""
+def show(context: Context, texture: bool) -> None:
+    """Let Solid views that show the colours of materials, attributes or textures show textures, or attributes."""
     for area in context.screen.areas:
         if area.type == 'VIEW_3D':
             shading = area.spaces.active.shading
-            if shading.type == 'SOLID' and shading.color_type in {'MATERIAL', 'VERTEX'}:
-                shading.color_type = 'TEXTURE'
+            if shading.type == 'SOLID' and shading.color_type in {'MATERIAL', 'VERTEX', 'TEXTURE'}:
+                shading.color_type = 'TEXTURE' if texture else 'VERTEX'
 
 
 register: Callable[[], None]

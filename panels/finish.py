@@ -40,13 +40,12 @@ class MAQUETTE_PT_finish(SidebarPanel, bpy.types.Panel):
 
 
 def _draw_told(layout: UILayout, obj: bpy.types.Object) -> None:
-    """What the last finishing said of it, in lines that fit."""
+    """What the last finishing said of it."""
     told = obj.get(TOLD)
     if told:
         column = layout.box().column(align=True)
-        for sentence in told:
-            for line in sentence.split(", "):
-                column.label(text=line)
+        for line in told:
+            column.label(text=line)
 
 
 register, unregister = bpy.utils.register_classes_factory((MAQUETTE_PT_finish,))

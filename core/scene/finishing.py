@@ -15,7 +15,7 @@ from ..errors import MeshError
 from ..signed_distance import closest_on_triangles
 from ..soundness import Soundness, check, face_pieces, piece_volumes, split, with_faces
 from ..symmetry import Plane, best_plane, better_half
-from ..work import Progress, Work
+from ..work import Progress, Work, beside, step
 from . import remeshing
 from .nearest import nearest_triangle
 from .thickness import Walls, walls
@@ -84,49 +84,60 @@ def finish(mesh: MeshArrays, settings: Settings = Settings(), cameras: Sequence[
     Raises:
         MeshError: it has no faces, encloses nothing, or could not be made sound.
     """
-    yield Progress(0.0, "Checking")
     if not len(mesh.faces) or not np.isfinite(mesh.vertices).all():
         raise MeshError("The mesh has no faces to finish")
-    preset, before = PRESETS[settings.preset], check(mesh)
-    shape, removed, remade = _solid(replace(mesh, colours=None), settings.loose)
-    yield Progress(0.2, "Looking for symmetry")
-    plane = best_plane(shape, nearest_triangle(shape.vertices[shape.triangles()].astype(float)))
+    preset = PRESETS[settings.preset]
+    before = yield from beside(step(Progress(0.0, "Checking"), lambda: check(mesh)))
+    shape, removed, remade = yield from _solid(replace(mesh, colours=None), settings.loose)
+    plane = yield from beside(step(Progress(0.2, "Looking for symmetry"), lambda: _plane(shape)))
     side = better_half(shape, plane, cameras) if settings.symmetric else 0
     if side:
         yield Progress(0.3, "Mirroring")
         frame = plane.frame()
-        shape = replace(shape, vertices=((shape.vertices - plane.point) @ frame.T).astype(np.float32))
-        shape = _sound(remeshing.symmetrized(shape, side))
+        local = replace(shape, vertices=((shape.vertices - plane.point) @ frame.T).astype(np.float32))
+        shape = yield from _sound(remeshing.symmetrized(local, side))
     yield Progress(0.4, "Remeshing")
     faces = settings.faces or preset.faces or len(shape.triangles())
-    made = _sound((remeshing.quads if preset.quads else remeshing.triangles)(shape, faces, bool(side)))
+    made = yield from _sound((remeshing.quads if preset.quads else remeshing.triangles)(shape, faces, bool(side)))
     if side:
         made = replace(made, vertices=(made.vertices @ frame + plane.point).astype(np.float32))
-    yield Progress(0.8, "Coloring")
-    made = replace(made, colours=_colours(mesh, made, plane, side))
-    yield Progress(0.9, "Checking")
     real = replace(made, vertices=made.vertices * np.array(settings.scale, np.float32))
-    thickness = walls(real) if preset.walls else None
-    after = check(made)
-    if not after.sound:
-        raise MeshError(f"The mesh could not be made sound: {after.told()}. Try another number of faces")
-    return Finished(made, before, after, removed, remade, plane, thickness)
+    colours = yield from beside(step(Progress(0.8, "Coloring"), lambda: _colours(mesh, made, plane, side)))
+    measured = None
+    if preset.walls:
+        measured = yield from beside(step(Progress(0.9, "Measuring walls"), lambda: walls(real)))
+    after = yield from beside(step(Progress(0.95, "Checking"), lambda: check(made)))
+    return Finished(replace(made, colours=colours), before, after, removed, remade, plane, measured)
 
 
-def _solid(mesh: MeshArrays, loose: float) -> tuple[MeshArrays, int, bool]:
+def _solid(mesh: MeshArrays, loose: float) -> Work[tuple[MeshArrays, int, bool]]:
     """``mesh`` as sound pieces that do not overlap; how many were removed, and whether it was remade of voxels."""
-    volumes = piece_volumes(mesh)
-    if volumes[np.abs(volumes).argmax()] < 0:  # inside out
-        mesh = replace(mesh, faces=mesh.faces[:, ::-1])
-    mesh, removed = _without_loose(split(mesh), loose)
-    if check(mesh).sound and not _overlapping(mesh):
+    checking = Progress(0.1, "Checking")
+    given = mesh
+    mesh, removed, fine = yield from beside(step(checking, lambda: _cleaned(given, loose)))
+    if fine:
         return mesh, removed, False
+    yield Progress(0.15, "Closing")
     size = float(np.ptp(mesh.vertices, axis=0).max())
     made = split(remeshing.voxels(mesh, size / _VOXELS)) if size > 0 else mesh
     if size <= 0 or not len(made.faces):
         raise MeshError("The mesh encloses nothing: close its holes, or give its walls a thickness")
     made, more = _without_loose(made, loose)
-    return _sound(made), removed + more, True
+    made = yield from _sound(made)
+    return made, removed + more, True
+
+
+def _cleaned(mesh: MeshArrays, loose: float) -> tuple[MeshArrays, int, bool]:
+    """``mesh`` turned outwards, without loose pieces; how many these were, and whether it now is as it should be."""
+    volumes = piece_volumes(mesh)
+    if volumes[np.abs(volumes).argmax()] < 0:  # inside out
+        mesh = replace(mesh, faces=mesh.faces[:, ::-1])
+    mesh, removed = _without_loose(split(mesh), loose)
+    return mesh, removed, check(mesh).sound and not _overlapping(mesh)
+
+
+def _plane(mesh: MeshArrays) -> Plane:
+    return best_plane(mesh, nearest_triangle(mesh.vertices[mesh.triangles()].astype(float)))
 
 
 def _without_loose(mesh: MeshArrays, loose: float) -> tuple[MeshArrays, int]:
@@ -139,20 +150,21 @@ def _without_loose(mesh: MeshArrays, loose: float) -> tuple[MeshArrays, int]:
     return with_faces(mesh, kept[face_pieces(mesh)]), int((small & (volumes > 0)).sum())
 
 
-def _sound(mesh: MeshArrays) -> MeshArrays:
+def _sound(mesh: MeshArrays) -> Work[MeshArrays]:
     """``mesh`` if it is sound, else cut where its surface touches itself, else remade.
 
     Raises:
         MeshError: nothing helped.
     """
-    if check(mesh).sound:
+    state = yield from beside(step(Progress(0.7, "Checking"), lambda: check(mesh)))
+    if state.sound:
         return mesh
     size = float(np.ptp(mesh.vertices, axis=0).max()) / _VOXELS
-    for made in (split(mesh), split(remeshing.voxels(mesh, size))):
-        made, _ = _without_loose(made, 0.0)
+    for make in (lambda: split(mesh), lambda: split(remeshing.voxels(mesh, size))):
+        made, _ = _without_loose(make(), 0.0)
         if check(made).sound:
             return made
-    raise MeshError(f"The mesh could not be made sound: {check(mesh).told()}. Try another number of faces")
+    raise MeshError(f"The mesh could not be made sound: {state.told()}. Try another number of faces")
 
 
 def _overlapping(mesh: MeshArrays) -> bool:

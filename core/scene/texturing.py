@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..arrays import MeshArrays, View
 from ..texture import bake
-from ..work import Progress, Work
+from ..work import Progress, Work, beside
 from . import materials, remeshing
 
 UV = "UVMap"
@@ -29,7 +29,7 @@ def texture(mesh: MeshArrays, views: Sequence[View], size: int) -> Work[Texture]
     """Unwrap ``mesh`` and bake what ``views``, in its frame, show of it; elsewhere its own colours, else grey."""
     yield Progress(0.0, "Unwrapping")
     uv = remeshing.unwrapped(mesh, size)
-    picture = yield from bake(mesh, uv, views, size)
+    picture = yield from beside(bake(mesh, uv, views, size))
     return Texture(picture, uv)
 
 

@@ -90,7 +90,7 @@ def test_presets(block, preset, faces):
     assert check(meshes.arrays(block.data)).sound
     assert (block.data.name, len(bpy.data.meshes), len(bpy.data.scenes)) == (mesh, 1, 1)
     assert tuple(block.location) == (3, 4, 5)
-    assert "closed, manifold, outward" in block["maquette_finished"][0]
+    assert block["maquette_finished"][1] == "closed, manifold, outward"
     if faces:
         assert abs(len(block.data.polygons) / faces - 1) <= 0.15
     assert ("front texture" in bpy.data.images) == (preset == 'GAME')
@@ -98,11 +98,11 @@ def test_presets(block, preset, faces):
         np.testing.assert_allclose(shown_at(block, (0.5, -0.5, 1.5), (0, -1, 0)), (1, 1, 1), atol=0.06)
     if preset == 'PRINT':
         assert bpy.context.scene.unit_settings.length_unit == 'MILLIMETERS'
-        size, wall = block["maquette_finished"][-1].partition(" at (")[0].split(" mm, thinnest wall ")
-        assert [float(length) for length in size.split(" x ")] == pytest.approx(
-            [1000 * d for d in block.dimensions], abs=0.1
-        )
-        assert 0.95 * 1000 * block.dimensions.y < float(wall.removesuffix(" mm")) < 1000 * block.dimensions.y
+        size, wall, _ = block["maquette_finished"][-3:]
+        lengths = [float(length) for length in size.removesuffix(" mm").split(" x ")]
+        assert lengths == pytest.approx([1000 * axis for axis in block.dimensions], abs=0.1)
+        thinnest = float(wall.removeprefix("thinnest wall ").removesuffix(" mm"))
+        assert 0.95 * 1000 * block.dimensions.y < thinnest <= 1000 * block.dimensions.y
 
 
 def test_thin_walls_are_warned_of_and_selected(addon):
@@ -111,9 +111,9 @@ def test_thin_walls_are_warned_of_and_selected(addon):
     cube.scale = (0.02, 0.02, 0.0004)
     bpy.context.view_layer.update()
     assert bpy.ops.maquette.finish(preset='PRINT', wall=0.001) == {'FINISHED'}
-    told = cube["maquette_finished"][-1]
-    assert "20.0 x 20.0 x 0.4 mm, thinnest wall 0.40 mm at (" in told
-    place = [float(word) for word in told.partition("(")[2].partition(")")[0].split(", ")]
+    size, wall, where = cube["maquette_finished"][-3:]
+    assert (size, wall) == ("20.0 x 20.0 x 0.4 mm", "thinnest wall 0.40 mm")
+    place = [float(word) for word in where.partition("(")[2].partition(")")[0].split(", ")]
     assert abs(place[0] - 1000) < 10 and abs(place[1]) < 10 and abs(place[2]) < 0.01
     chosen = [abs(polygon.normal.z) > 0.9 for polygon in cube.data.polygons if polygon.select]
     assert len(chosen) == 4 and all(chosen)

@@ -50,10 +50,10 @@ def test_as_many_faces_as_asked_for(addon, preset, faces, quads):
 def test_no_part_is_lost(addon):
     """A ring so thin that QuadriFlow breaks it at so few faces."""
     x, y, z = np.mgrid[-1:1:64j, -1:1:64j, -1:1:64j]
-    body = 0.35 - np.sqrt(x**2 + y**2 + z**2)
-    handle = 0.06 - np.hypot(np.hypot(x - 0.45, z) - 0.3, y)
+    body = 0.5 - np.sqrt(x**2 + y**2 + z**2)
+    handle = 0.04 - np.hypot(np.hypot(x - 0.6, z) - 0.3, y)
     mesh = surface_nets(np.maximum(body, handle), 0.0, np.full(3, -1.0), 2 / 63)
-    result = made(mesh, preset="block_out", faces=250)
+    result = made(mesh, preset="block_out", faces=300)
     far = result.mesh.vertices[:, 0].max()
     assert far == pytest.approx(mesh.vertices[:, 0].max(), abs=0.08)
     edges = {tuple(sorted(edge)) for face in result.mesh.faces for edge in zip(face, np.roll(face, 1), strict=True)}
