@@ -15,22 +15,31 @@ from ..arrays import MeshArrays
 from ..commands import quiet
 from ..signed_distance import closest_on_triangles
 from ..solid import sample_triangles
-from ..soundness import check, patched
+from ..soundness import check, patched, split
 from . import meshes
 from .nearest import nearest_triangle
 
 _TOLERANCE = 0.15  # of the faces asked for: what QuadriFlow may be off before it is asked again
 _MOST_QUADRIFLOW = 10_000  # faces; it takes minutes for more, where a grid of voxels is as even
 _TRIES = 2
+_LARGE = 100.0  # metres
 _LEAST_VOLUME = 0.85  # of the mesh's: below it QuadriFlow has flattened thin parts
 _SAMPLES = 4000  # points at which to look whether QuadriFlow lost something
 _FLAT, _SQUARE = 0.7, 1.2  # radians from flat and from square up to which two triangles become a quad
 
 
 def triangles(mesh: MeshArrays, count: int, mirror: bool = False) -> MeshArrays:
-    """``mesh`` in triangles, decimated to ``count`` of them if it has more. mirror: keep its symmetry about x = 0."""
+    """``mesh`` in triangles, decimated to ``count`` of them if it has more.
+
+    mirror: keep its symmetry about x = 0, if that leaves it sound; else it is only as near to it as the triangles are.
+    """
     if len(mesh.triangles()) <= count:
         return replace(mesh, faces=mesh.triangles())
+    made = _decimated(mesh, count, mirror)
+    return made if not mirror or check(split(made)).sound else _decimated(mesh, count, False)
+
+
+def _decimated(mesh: MeshArrays, count: int, mirror: bool) -> MeshArrays:
     with _object(mesh) as obj:
         modifier = obj.modifiers.new("Decimate", 'DECIMATE')
         modifier.ratio = count / len(mesh.triangles())
@@ -108,8 +117,9 @@ def _lost(mesh: MeshArrays, made: MeshArrays) -> bool:
 
 
 def _quadriflow(mesh: MeshArrays, count: int, seed: int, mirror: bool) -> MeshArrays | None:
-    """None if it refuses the mesh."""
-    with _object(mesh) as obj, _context(obj):
+    """None if it refuses the mesh. Remeshed large: QuadriFlow refuses edges shorter than a tenth of a millimetre."""
+    scale = _LARGE / float(np.ptp(mesh.vertices, axis=0).max())
+    with _object(mesh.placed(np.zeros(3), scale)) as obj, _context(obj):
         obj.data.use_mirror_x = mirror
         before = len(obj.data.polygons)
         options = {"use_mesh_symmetry": mirror, "use_preserve_sharp": False, "smooth_normals": True}
@@ -117,7 +127,7 @@ def _quadriflow(mesh: MeshArrays, count: int, seed: int, mirror: bool) -> MeshAr
             done = bpy.ops.object.quadriflow_remesh(mode='FACES', target_faces=count, seed=seed, **options)
         if 'FINISHED' not in done or len(obj.data.polygons) == before or not len(obj.data.polygons):
             return None
-        return patched(meshes.arrays(obj.data))
+        return patched(meshes.arrays(obj.data).placed(np.zeros(3), 1 / scale))
 
 
 def _voxel_quads(mesh: MeshArrays, count: int, mirror: bool) -> MeshArrays:

@@ -171,3 +171,22 @@ def test_faces_of_mixed_kinds_are_not_textured_as_they_are(addon):
     bpy.ops.mesh.primitive_cylinder_add(vertices=6)
     with pytest.raises(RuntimeError, match="mixed kinds"):
         bpy.ops.maquette.texture()
+
+
+@pytest.mark.parametrize("pictures_of", [("front", "right"), ("photo",)], ids=" and ".join)
+def test_every_preset_of_the_bundled_samples_is_sound(addon, pictures_of):
+    from pathlib import Path
+
+    folder = Path(meshes.__file__).parents[1] / "samples"
+    names = ["filepath"] if pictures_of == ("photo",) else pictures_of
+    paths = {name: str(folder / f"{picture}.png") for name, picture in zip(names, pictures_of, strict=True)}
+    bpy.ops.maquette.reconstruct(**paths, resolution=64, name="Made")
+    made = bpy.context.object
+    for preset, faces in (("BLOCK_OUT", 1000), ("SCULPT", 2000), ("PRINT", 8000), ("GAME", 3000)):
+        obj = made.copy()
+        obj.data = made.data.copy()
+        bpy.context.collection.objects.link(obj)
+        bpy.context.view_layer.objects.active = obj
+        assert bpy.ops.maquette.finish(preset=preset, faces=faces, texture_size='512') == {'FINISHED'}
+        assert check(meshes.arrays(obj.data)).sound, preset
+        assert abs(len(obj.data.polygons) / faces - 1) <= 0.15, preset

@@ -60,6 +60,12 @@ def test_no_part_is_lost(addon):
     assert len(result.mesh.vertices) - len(edges) + len(result.mesh.faces) == 0  # one hole through it
 
 
+def test_quadriflow_takes_small_things_too(addon):
+    mesh = stool()
+    small = MeshArrays(mesh.vertices * np.float32(0.01), mesh.faces)
+    assert len(remeshing._quadriflow(small, 400, 0, False).faces) > 200
+
+
 def test_a_budget_above_what_there_is_changes_nothing(addon):
     mesh = stool()
     result = made(mesh, preset="game", faces=100000)
