@@ -80,9 +80,8 @@ def face_pieces(mesh: MeshArrays) -> NDArray[np.int64]:
 def with_faces(mesh: MeshArrays, kept: NDArray[np.bool_]) -> MeshArrays:
     """``mesh`` with only the faces that are ``kept`` (F,), and their vertices."""
     used, faces = np.unique(mesh.faces[kept], return_inverse=True)
-    colours = None if mesh.colours is None else mesh.colours[used]
     faces = faces.reshape(-1, mesh.faces.shape[1]).astype(np.int32)
-    return replace(mesh, vertices=mesh.vertices[used], faces=faces, colours=colours)
+    return replace(_with_vertices(mesh, used), faces=faces)
 
 
 def split(mesh: MeshArrays) -> MeshArrays:
@@ -113,8 +112,13 @@ def split(mesh: MeshArrays) -> MeshArrays:
     middle = np.stack([np.bincount(label, middles[:, axis]) for axis in range(3)], axis=1) / count
     cut = (np.bincount(origin, minlength=len(mesh.vertices)) > 1)[origin]
     vertices[cut] += _NUDGE * (middle - vertices)[cut]
-    colours = None if mesh.colours is None else mesh.colours[origin]
-    return replace(mesh, vertices=vertices.astype(np.float32), faces=faces, colours=colours)
+    return replace(_with_vertices(mesh, origin), vertices=vertices.astype(np.float32), faces=faces)
+
+
+def _with_vertices(mesh: MeshArrays, index: NDArray[np.int64]) -> MeshArrays:
+    """``mesh`` whose vertices are those of ``index`` (N,); its faces still name the old ones."""
+    colours, confidence = (None if values is None else values[index] for values in (mesh.colours, mesh.confidence))
+    return replace(mesh, vertices=mesh.vertices[index], colours=colours, confidence=confidence)
 
 
 def patched(mesh: MeshArrays) -> MeshArrays:

@@ -62,8 +62,10 @@ def arrays(mesh: bpy.types.Mesh) -> MeshArrays:
 
 
 def _colours(mesh: bpy.types.Mesh) -> NDArray[np.float32] | None:
-    """(V, 3) sRGB of the active colour attribute, else of the materials' viewport colours; None if there is neither."""
-    loops, attribute = np.empty(len(mesh.loops), np.int32), mesh.color_attributes.active_color
+    """(V, 3) sRGB of our colour attribute or the active one, else of the materials' viewport colours; None if there
+    is none of these."""
+    attribute = mesh.color_attributes.get(COLOUR) or mesh.color_attributes.active_color
+    loops = np.empty(len(mesh.loops), np.int32)
     mesh.loops.foreach_get("vertex_index", loops)
     if attribute:
         rgba = np.empty(4 * len(attribute.data), np.float32)
