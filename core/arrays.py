@@ -18,12 +18,14 @@ class MeshArrays:
     faces: (F, 3) or (F, 4) int32 indices into ``vertices``, counter-clockwise seen from outside.
     colours: (V, 3) float32 sRGB in 0..1, one a vertex, or None.
     confidence: (V,) float32 in 0..1, how likely the true surface is within 2 % of the longest side, or None.
+    views: the pictures that it was made from, their cameras in its frame.
     """
 
     vertices: NDArray[np.float32]
     faces: NDArray[np.int32]
     colours: NDArray[np.float32] | None = None
     confidence: NDArray[np.float32] | None = None
+    views: tuple[KeptView, ...] = ()
 
     def triangles(self) -> NDArray[np.int32]:
         """The faces as triangles, (T, 3) int32; a quad becomes two."""
@@ -33,7 +35,22 @@ class MeshArrays:
 
     def standing(self) -> MeshArrays:
         """The mesh with its lowest point at z = 0."""
-        return replace(self, vertices=self.vertices - np.array((0, 0, self.vertices[:, 2].min()), np.float32))
+        return self.placed(np.array((0, 0, -float(self.vertices[:, 2].min()))))
+
+    def placed(self, offset: NDArray[np.floating], factor: float = 1.0) -> MeshArrays:
+        """The mesh and its views moved by ``offset`` (3,), then scaled by ``factor`` about the origin."""
+        move = np.eye(4)
+        move[:3, 3] = offset
+        views = tuple(replace(view, camera=view.camera.moved(move).scaled(factor)) for view in self.views)
+        return replace(self, vertices=((self.vertices + offset) * factor).astype(np.float32), views=views)
+
+
+@dataclass(frozen=True)
+class KeptView:
+    """A :class:`View` that is kept for later. png: (N,) uint8, the bytes of a PNG file of its picture."""
+
+    png: NDArray[np.uint8]
+    camera: Camera
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import stat
 import struct
 import zlib
@@ -59,6 +60,15 @@ def read(path: Path, max_side: int = MAX_SIDE) -> NDArray[np.float32]:
     except _DAMAGE as error:
         raise ImageError(f"{path} is damaged or cut short ({error}): export or copy it again") from error
     return checked(pixels, str(path))
+
+
+def png(pixels: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """``pixels`` (H, W, 4) as of :func:`read` as the bytes (N,) of a PNG file."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray((pixels * 255 + 0.5).astype(np.uint8)).save(file, "PNG", compress_level=3)
+    return np.frombuffer(file.getvalue(), np.uint8)
 
 
 def check_size(width: int, height: int, name: str) -> None:

@@ -26,7 +26,7 @@ from ..core.scene import assets, exporting
 from ..core.scene.compat import PATH_OPTIONS
 from ..core.scene.importing import temporary_data
 from ..core.work import Progress, SteppedWork, ThreadedWork, Work
-from . import reconstruct
+from . import finish_arguments, reconstruct
 from ._work import WorkOperator
 from .settings import RESOLUTION, SIZE
 
@@ -172,8 +172,13 @@ def _part(work: Work[Any], index: int, count: int, name: str) -> Work[Any]:
         yield Progress((index + progress.fraction) / count, f"{name}, {index + 1} of {count}: {progress.stage}")
 
 
-def write_one(request: Request, output: Path, asset: bool = False) -> dict[str, str | int | float]:
+def write_one(
+    request: Request, output: Path, asset: bool = False, arguments: argparse.Namespace | None = None
+) -> dict[str, Any]:
     """Reconstruct, and write the object to ``output``; what came of it, as :func:`about`, and where it is.
+
+    Args:
+        arguments: those of ``finish_arguments``: how to finish it.
 
     Raises:
         MaquetteError: see ``reconstruct.reconstruct`` and ``exporting.write``.
@@ -182,7 +187,10 @@ def write_one(request: Request, output: Path, asset: bool = False) -> dict[str, 
     began = time.perf_counter()
     mesh = run_shown(reconstruct.reconstruct(request))
     obj = reconstruct.add_object(bpy.context, output.stem, mesh, Vector())
-    told = about(request, mesh, time.perf_counter() - began)
+    told: dict[str, Any] = about(request, mesh, time.perf_counter() - began)
+    finished = finish_arguments.finish_object(obj, output, arguments) if arguments else []
+    if finished:
+        told |= {"vertices": len(obj.data.vertices), "faces": len(obj.data.polygons), "finished": finished}
     with quiet():
         if asset:
             bpy.context.view_layer.update()
@@ -202,7 +210,7 @@ def run(photos: list[Path], arguments: argparse.Namespace) -> int:
         request = Request(photo, {}, arguments.resolution, arguments.size, arguments.weights)
         try:
             with temporary_data():
-                show(write_one(request, output, arguments.assets), arguments.json)
+                show(write_one(request, output, arguments.assets, arguments), arguments.json)
         except MaquetteError as error:
             failed[photo] = str(error)
             if arguments.json:
@@ -217,7 +225,7 @@ def run(photos: list[Path], arguments: argparse.Namespace) -> int:
 def show(told: dict[str, Any], as_json: bool) -> None:
     """One line of what came of a picture."""
     text = "{output}: {vertices:,} vertices, {faces:,} faces, {seconds:.1f} s".format(**told)
-    print(json.dumps(told) if as_json else text, flush=True)
+    print(json.dumps(told) if as_json else "; ".join((text, *told.get("finished", ()))), flush=True)
 
 
 def _outputs(photos: list[Path], folder: Path, suffix: str) -> Iterator[tuple[Path, Path]]:

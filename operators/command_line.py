@@ -18,7 +18,17 @@ from ..core.cameras import SIDES
 from ..core.commands import Command
 from ..core.errors import MaquetteError
 from ..core.scene import exporting
-from . import batch, dataset, dataset_commands, demo, gallery, reconstruct, reference_command, settings
+from . import (
+    batch,
+    dataset,
+    dataset_commands,
+    demo,
+    finish_arguments,
+    gallery,
+    reconstruct,
+    reference_command,
+    settings,
+)
 from .model_commands import BENCHMARK, EVALUATE, TRAIN
 
 _handle: Any = None
@@ -108,6 +118,7 @@ def _add_reconstruct(parser: argparse.ArgumentParser) -> None:
         help="length of the longest side in metres (%(default)s)",
     )
     parser.add_argument("--weights", type=Path, metavar="FILE", help="the model's weights (those bundled)")
+    finish_arguments.add_arguments(parser)
 
 
 def _within(kind: Callable[[str], Any], limits: dict[str, Any]) -> Callable[[str], Any]:
@@ -123,6 +134,7 @@ def _within(kind: Callable[[str], Any], limits: dict[str, Any]) -> Callable[[str
 
 def _run_reconstruct(arguments: argparse.Namespace) -> int:
     sides = {side: path for side in SIDES if (path := getattr(arguments, side))}
+    finish_arguments.check(arguments)
     if arguments.out_dir:
         if sides or not arguments.photo:
             arguments.error("--out-dir takes pictures from anywhere, one for each object")
@@ -133,7 +145,7 @@ def _run_reconstruct(arguments: argparse.Namespace) -> int:
         arguments.error("--assets needs --out-dir")
     photo = arguments.photo[0] if arguments.photo else None
     request = reconstruct.Request(photo, sides, arguments.resolution, arguments.size, arguments.weights)
-    batch.show(batch.write_one(request, arguments.output), arguments.json)
+    batch.show(batch.write_one(request, arguments.output, arguments=arguments), arguments.json)
     return 0
 
 

@@ -18,7 +18,7 @@ from ..core.errors import ImageError
 from ..core.model import requests  # without torch, until it runs
 from ..core.model.requests import Request
 from ..core.scene import images as scene_images
-from ..core.scene import meshes
+from ..core.scene import kept_views, meshes
 from ..core.scene.compat import PATH_OPTIONS
 from ..core.work import Work
 from . import compute
@@ -43,7 +43,7 @@ def reconstruct(request: Request, window: bool = False) -> Work[MeshArrays]:
 
 def _scaled(work: Work[MeshArrays], size: float) -> Work[MeshArrays]:
     mesh = yield from work
-    return replace(mesh, vertices=mesh.vertices * np.float32(size))
+    return mesh.placed(np.zeros(3), size)
 
 
 def add_object(context: Context, name: str, arrays: MeshArrays, location: Vector) -> bpy.types.Object:
@@ -51,6 +51,7 @@ def add_object(context: Context, name: str, arrays: MeshArrays, location: Vector
     if context.mode != 'OBJECT':  # the window stayed usable meanwhile
         bpy.ops.object.mode_set(mode='OBJECT')
     obj = meshes.new_object(name, arrays)
+    kept_views.keep(obj, arrays.views)
     obj.location = location
     layer = context.view_layer
     place = layer.active_layer_collection

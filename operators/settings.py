@@ -8,6 +8,7 @@ from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, Po
 from ..core.scene.compat import PATH_OPTIONS
 from .camera_settings import MaquetteCameras
 from .dataset_settings import MaquetteDataset
+from .finish_settings import MaquetteFinish
 from .training_settings import MaquetteTraining
 
 RESOLUTION = {
@@ -110,6 +111,7 @@ class MaquetteSettings(bpy.types.PropertyGroup):
     cameras: PointerProperty(type=MaquetteCameras)
     dataset: PointerProperty(type=MaquetteDataset)
     training: PointerProperty(type=MaquetteTraining)
+    finish: PointerProperty(type=MaquetteFinish)
 
 
 _register, _unregister = bpy.utils.register_classes_factory((MaquetteSettings,))

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..arrays import MeshArrays, View
+from ..arrays import KeptView, MeshArrays, View
 from ..background import plain_mask
 from ..errors import ImageError, MeshError
 from ..field import refine
+from ..images import png
 from ..sheet import bounding_box, fit_cameras
 from ..surface import smoothed, surface_nets, without_small_pieces
 from ..work import Progress, Work
@@ -64,8 +65,9 @@ def reconstruct_photo(image: Pixels, settings: Settings = Settings()) -> Work[Me
     network, masks = weights.load(settings.weights, settings.device)
     yield Progress(0.05, "Finding the object")
     image = with_mask(image, masks)
-    mesh = yield from reconstruct_views([free_view(image, network)], network, settings.resolution)
-    return sized(mesh, settings.size).standing()
+    views = [free_view(image, network)]
+    mesh = yield from reconstruct_views(views, network, settings.resolution)
+    return sized(with_views(mesh, views), settings.size).standing()
 
 
 def free_view(image: Pixels, network: ReconstructionNetwork) -> View:
@@ -100,7 +102,12 @@ def reconstruct_sides(images: Mapping[str, Pixels], settings: Settings = Setting
     cameras = fit_cameras({name: image[..., 3] for name, image in found.items()})
     views = [View(found[name], cameras[name]) for name in found]
     mesh = yield from reconstruct_views(views, network, settings.resolution)
-    return sized(mesh, settings.size)
+    return sized(with_views(mesh, views), settings.size)
+
+
+def with_views(mesh: MeshArrays, views: Sequence[View]) -> MeshArrays:
+    """``mesh``, which is in the frame of the cameras of ``views``, with these kept for its texture."""
+    return replace(mesh, views=tuple(KeptView(png(view.image), view.camera) for view in views))
 
 
 def reconstruct_views(views: Sequence[View], network: ReconstructionNetwork, resolution: int) -> Work[MeshArrays]:
@@ -213,5 +220,5 @@ def _within(work: Work[NDArray[np.float32]], start: float, end: float, stage: st
 
 def sized(mesh: MeshArrays, size: float) -> MeshArrays:
     """``mesh`` centred, its longest side ``size``."""
-    low, high = mesh.vertices.min(0), mesh.vertices.max(0)
-    return replace(mesh, vertices=((mesh.vertices - (low + high) / 2) * (size / (high - low).max())).astype(np.float32))
+    low, high = mesh.vertices.min(0).astype(float), mesh.vertices.max(0).astype(float)
+    return mesh.placed(-(low + high) / 2, size / float((high - low).max()))

@@ -72,5 +72,5 @@ def reconstruct_standing(request: Request) -> Work[Standing]:
     place = np.eye(4)
     place[:3, :3] = fitted.to_world[:3, :3] / size
     place[:3, 3] = fitted.to_world[:3, :3] @ foot + fitted.to_world[:3, 3]
-    vertices = ((mesh.vertices - foot) * size).astype(np.float32)
-    return Standing(replace(mesh, vertices=vertices), place, fitted.disagreements)
+    mesh = inference.with_views(mesh, fitted.views).placed(-foot, float(size))
+    return Standing(mesh, place, fitted.disagreements)

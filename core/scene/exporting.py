@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import bpy
 
 from ..errors import OutputError
+from . import materials
 
 _Objects = Sequence[bpy.types.Object]
 
@@ -69,15 +70,34 @@ def _only_selected(objects: _Objects) -> Iterator[None]:
 
 def _gltf(path: str, objects: _Objects) -> None:
     kind = 'GLB' if path.lower().endswith(".glb") else 'GLTF_SEPARATE'
-    bpy.ops.export_scene.gltf(filepath=path, export_format=kind, use_selection=True, export_yup=True)
+    bpy.ops.export_scene.gltf(
+        filepath=path, export_format=kind, use_selection=True, export_yup=True, export_all_vertex_colors=False
+    )
 
 
 def _obj(path: str, objects: _Objects) -> None:
-    bpy.ops.wm.obj_export(filepath=path, export_selected_objects=True, export_colors=True)
+    """With its pictures beside it: its exporter copies files, and packed pictures are none."""
+    images = [image for obj in objects for image in materials.images_of(obj) if image.packed_file]
+    with ExitStack() as stack:
+        for index, image in enumerate(images):
+            stack.enter_context(_saved(image, Path(path).with_suffix(f".{index}.png" if index else ".png")))
+        bpy.ops.wm.obj_export(filepath=path, export_selected_objects=True, export_colors=not images, path_mode='STRIP')
+
+
+@contextmanager
+def _saved(image: bpy.types.Image, path: Path) -> Iterator[None]:
+    """The packed ``image`` is a file at ``path``, and known as that meanwhile."""
+    path.write_bytes(image.packed_file.data)
+    before, image.filepath_raw = image.filepath_raw, str(path)
+    try:
+        yield
+    finally:
+        image.filepath_raw = before
 
 
 def _ply(path: str, objects: _Objects) -> None:
-    bpy.ops.wm.ply_export(filepath=path, export_selected_objects=True, export_colors='SRGB')
+    """Colours of the vertices alone: for a UV map it would cut them apart along its seams, and it knows no picture."""
+    bpy.ops.wm.ply_export(filepath=path, export_selected_objects=True, export_colors='SRGB', export_uv=False)
 
 
 def _stl(path: str, objects: _Objects) -> None:

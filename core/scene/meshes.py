@@ -1,10 +1,12 @@
-"""Mesh arrays into Blender's mesh objects. The other way round is ``importing.world_triangles``."""
+"""Mesh arrays into Blender's meshes, and one mesh back; several objects: ``importing.world_triangles``."""
 
 from __future__ import annotations
 
 import bpy
 import numpy as np
+from numpy.typing import NDArray
 
+from .. import srgb
 from ..arrays import MeshArrays
 from . import materials
 
@@ -25,6 +27,65 @@ def new_object(name: str, arrays: MeshArrays) -> bpy.types.Object:
         _colour(mesh, COLOUR, arrays.colours)
         mesh.materials.append(materials.showing_attribute(name, COLOUR, arrays.colours.mean(axis=0)))
     return bpy.data.objects.new(name, mesh)
+
+
+def replace_mesh(obj: bpy.types.Object, arrays: MeshArrays) -> None:
+    """Give ``obj`` a new mesh and material; what they replace goes, if nothing else uses it."""
+    made = new_object(obj.name, arrays)
+    old, name, looks = obj.data, obj.data.name, list(obj.data.materials)
+    obj.data = made.data
+    bpy.data.objects.remove(made)
+    if not old.users:
+        bpy.data.meshes.remove(old)
+        obj.data.name = name
+    materials.remove_unused(looks)
+    for material in obj.data.materials:
+        material.name = obj.name
+
+
+def arrays(mesh: bpy.types.Mesh) -> MeshArrays:
+    """``mesh`` in its own space: quads if it is all quads, else triangles; with its colours, see :func:`_colours`."""
+    vertices = np.empty(3 * len(mesh.vertices), np.float32)
+    mesh.vertices.foreach_get("co", vertices)
+    sides = np.empty(len(mesh.polygons), np.int32)
+    mesh.polygons.foreach_get("loop_total", sides)
+    if len(sides) and (sides == 4).all():
+        faces = np.empty(len(mesh.loops), np.int32)
+        mesh.loops.foreach_get("vertex_index", faces)
+        faces = faces.reshape(-1, 4)
+    else:
+        mesh.calc_loop_triangles()
+        faces = np.empty(3 * len(mesh.loop_triangles), np.int32)
+        mesh.loop_triangles.foreach_get("vertices", faces)
+        faces = faces.reshape(-1, 3)
+    return MeshArrays(vertices.reshape(-1, 3), faces, _colours(mesh))
+
+
+def _colours(mesh: bpy.types.Mesh) -> NDArray[np.float32] | None:
+    """(V, 3) sRGB of our colour attribute or the active one, else of the materials' viewport colours; None if there
+    is none of these."""
+    attribute = mesh.color_attributes.get(COLOUR) or mesh.color_attributes.active_color
+    loops = np.empty(len(mesh.loops), np.int32)
+    mesh.loops.foreach_get("vertex_index", loops)
+    if attribute:
+        rgba = np.empty(4 * len(attribute.data), np.float32)
+        attribute.data.foreach_get("color_srgb", rgba)
+        rgba = rgba.reshape(-1, 4)[:, :3].clip(0, 1)
+        return rgba if attribute.domain == 'POINT' else _mean(rgba, loops, len(mesh.vertices))
+    slots = [slot.diffuse_color[:3] for slot in mesh.materials if slot]
+    if not slots or len(slots) < len(mesh.materials):
+        return None
+    face, sides = np.empty((2, len(mesh.polygons)), np.int32)
+    mesh.polygons.foreach_get("material_index", face)
+    mesh.polygons.foreach_get("loop_total", sides)
+    shown = srgb.from_linear(np.array(slots))[face.clip(0, len(slots) - 1)]
+    return _mean(shown.repeat(sides, 0), loops, len(mesh.vertices))
+
+
+def _mean(colours: NDArray[np.floating], vertex: NDArray[np.int32], count: int) -> NDArray[np.float32]:
+    """The mean (V, 3) of the ``colours`` (L, 3) of each vertex's corners."""
+    total = np.stack([np.bincount(vertex, colours[:, k], count) for k in range(3)], axis=1)
+    return (total / np.maximum(np.bincount(vertex, minlength=count), 1)[:, None]).astype(np.float32)
 
 
 def _fill(mesh: bpy.types.Mesh, arrays: MeshArrays) -> None:

@@ -50,6 +50,39 @@ def test_sides_into_a_glb_upright_in_their_own_frame(as_script, weights, picture
     np.testing.assert_allclose(low, (-0.5, -1, -0.5), atol=0.06)
 
 
+def test_finished_for_a_game(as_script, weights, pictures, tmp_path):
+    out = tmp_path / "out.glb"
+    photo = ["reconstruct", pictures / "photo.png", "-o", out, "--resolution", 32, "--weights", weights]
+    done = as_script(*photo, "--preset", "game", "--faces", 400, "--texture-size", 256)
+    assert (done.returncode, done.stderr) == (0, ""), done
+    told = done.stdout.splitlines()[-1]
+    assert " 400 faces, " in told and "closed, manifold, outward" in told and "texture of 256 x 256" in told
+    data = out.read_bytes()
+    (length,) = struct.unpack_from("<I", data, 12)
+    content = json.loads(data[20 : 20 + length])
+    (primitive,) = content["meshes"][0]["primitives"]
+    assert "TEXCOORD_0" in primitive["attributes"] and "COLOR_0" not in primitive["attributes"]
+    assert "baseColorTexture" in content["materials"][0]["pbrMetallicRoughness"]
+    assert content["accessors"][primitive["indices"]]["count"] == 3 * 400
+
+
+def test_a_print_is_in_millimetres(maquette, weights, pictures, tmp_path, capfd):
+    out = tmp_path / "out.stl"
+    photo = ["reconstruct", pictures / "photo.png", "-o", out, "--resolution", 32, "--weights", weights]
+    assert maquette(*photo, "--size", 0.08, "--preset", "print") == 0
+    assert "thinnest wall " in capfd.readouterr().out
+    data = np.frombuffer(out.read_bytes()[84:], np.dtype([("numbers", "<f4", 12), ("rest", "<u2")]))
+    corners = data["numbers"][:, 3:].reshape(-1, 3)
+    assert np.ptp(corners, axis=0).max() == pytest.approx(80, abs=0.1)
+
+
+def test_words_of_finishing_that_do_not_go_together(maquette, pictures, tmp_path, capfd):
+    photo = ["reconstruct", pictures / "photo.png", "-o", tmp_path / "out.glb"]
+    assert maquette(*photo, "--symmetric") == 2
+    assert "need a --preset" in capfd.readouterr().err
+    assert maquette(*photo, "--texture", "--texture-size", 1) == 2
+
+
 @pytest.mark.parametrize("side", ["front", "right", "back", "left", "top", "bottom"])
 def test_any_side_alone(maquette, weights, pictures, tmp_path, side):
     out = tmp_path / "out.ply"

@@ -248,6 +248,18 @@ def test_where_a_background_image_lies_in_the_frame(frame, options, low, high):
     np.testing.assert_allclose(whole.project(corners)[0], (low, high), atol=1e-3)
 
 
+def test_the_pictures_stay_with_the_object_and_look_at_it_as_they_stood(scene):
+    from maquette.core.scene.kept_views import views_of
+
+    obj = reconstruct(side("front", (1.5, 0, 1)), side("right", (5, 3, 1)), **scene)
+    front, right = views_of(obj)
+    assert obj.matrix_world.translation.length > 1
+    for view, empty in ((front, ABOVE_FOOT), (right, BEFORE_SLAB)):
+        for point, full in ((FOOT, True), (empty, False)):
+            (at,), _ = view.camera.project(np.array((obj.matrix_world.inverted() @ Vector(point),)))
+            assert (view.image[int(at[1]), int(at[0]), 3] > 0.5) == full
+
+
 def test_one_reference_stands_as_deep_as_the_cursor(scene):
     bpy.context.scene.cursor.location = (7, 3.3, 9)
     low, high = corners(reconstruct(side("front", (1.7, 9, 1)), **scene))

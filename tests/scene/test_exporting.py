@@ -67,6 +67,73 @@ def read_back(path):
             yield objects
 
 
+@pytest.fixture
+def textured(addon):
+    """A wedge with a texture whose left half is red, right half green, and a blue row at its foot."""
+    from maquette.core.scene.meshes import new_object
+    from maquette.core.scene.texturing import Texture, put_on
+
+    obj = new_object("Wedge", MeshArrays(WEDGE.vertices, WEDGE.faces, WEDGE.colours))
+    bpy.context.collection.objects.link(obj)
+    picture = np.zeros((32, 64, 3), np.float32)
+    picture[:, :32, 0] = picture[:, 32:, 1] = 1
+    picture[30:, :, 2] = 1
+    uv = np.random.default_rng(0).random((6, 3, 2)).astype(np.float32)
+    put_on(obj, Texture(picture, uv))
+    return obj, picture, uv
+
+
+@pytest.mark.parametrize("suffix", [".glb", ".gltf", ".obj", ".usd", ".usdc", ".usdz", ".blend"])
+def test_a_texture_reads_back_texel_by_texel(textured, tmp_path, suffix):
+    obj, picture, _uv = textured
+    path = tmp_path / f"out{suffix}"
+    write(path, obj)
+    (image,) = (image for image in bpy.data.images if image.name.startswith("Wedge"))
+    assert image.packed_file and tuple(image.size) == (64, 32)
+    where = corner_colours(obj)
+    bpy.data.images.remove(image)
+    with read_back(path) as objects:
+        (read,) = (each for each in objects if each.type == 'MESH')
+        (found,) = (node.image for node in read.data.materials[0].node_tree.nodes if node.type == 'TEX_IMAGE')
+        assert tuple(found.size) == (64, 32)
+        pixels = np.empty((32, 64, 4), np.float32)
+        found.pixels.foreach_get(pixels.ravel())
+        np.testing.assert_allclose(pixels[::-1, :, :3], picture, atol=1 / 255)
+        shader = next(node for node in read.data.materials[0].node_tree.nodes if node.type == 'BSDF_PRINCIPLED')
+        assert shader.inputs["Base Color"].is_linked
+        bpy.context.view_layer.update()
+        back = corner_colours(read)
+        assert set(back) == set(where)
+        for key, places in where.items():
+            np.testing.assert_allclose(sorted(back[key]), sorted(places), atol=1e-3)
+
+
+def corner_colours(obj):
+    """The UV places at each vertex, by where it stands."""
+    bpy.context.view_layer.update()
+    mesh, places = obj.data, {}
+    for loop, uv in zip(mesh.loops, mesh.uv_layers.active.uv, strict=True):
+        at = obj.matrix_world @ mesh.vertices[loop.vertex_index].co
+        places.setdefault(tuple(round(axis, 2) + 0.0 for axis in at), []).append(tuple(uv.vector))
+    return places
+
+
+def test_obj_has_its_picture_beside_it(textured, tmp_path):
+    write(tmp_path / "out.obj", textured[0])
+    assert {path.name for path in tmp_path.iterdir()} == {"out.obj", "out.mtl", "out.png"}
+    assert "map_Kd out.png" in (tmp_path / "out.mtl").read_text()
+    (image,) = (image for image in bpy.data.images if image.name.startswith("Wedge"))
+    assert image.packed_file and image.filepath == ""
+
+
+def test_ply_keeps_the_colours_and_is_not_cut_along_seams(textured, tmp_path):
+    write(tmp_path / "out.ply", textured[0])
+    with read_back(tmp_path / "out.ply") as objects:
+        mesh = objects[0].data
+        assert len(mesh.vertices) == 5
+        np.testing.assert_allclose(mesh.color_attributes[0].data[0].color_srgb[:3], (1, 0.5, 0), atol=0.01)
+
+
 def glb_json(path):
     data = path.read_bytes()
     (length,) = struct.unpack_from("<I", data, 12)

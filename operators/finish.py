@@ -1,0 +1,226 @@
+"""The active mesh as an artist goes on with it: its topology and its texture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import bpy
+from bpy.props import BoolProperty
+from bpy.types import Context
+from mathutils import Vector
+
+from ..core.errors import MeshError
+from ..core.scene import finishing, kept_views, meshes, texturing
+from ..core.scene.finishing import Finished
+from ..core.scene.texturing import Texture
+from ..core.work import Progress, SteppedWork, Work
+from ._work import WorkOperator
+from .finish_settings import TextureProperties, TopologyProperties
+
+TOLD = "maquette_finished"  # the object's custom property that keeps what the panel tells of it
+_MILLIMETRES = 1000.0
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of :func:`finish`; None is what was not asked for."""
+
+    finished: Finished | None
+    texture: Texture | None
+
+
+def finish(obj: bpy.types.Object, settings: finishing.Settings | None, texture_size: int) -> Work[Result]:
+    """Finish the mesh of ``obj`` and texture it. Reads ``obj`` at once and changes nothing: :func:`put` does.
+
+    Args:
+        settings: None for the faces as they are. texture_size: texels along each side; 0 for no texture.
+
+    Raises:
+        MeshError, ImageError: see ``finishing.finish`` and ``kept_views.views_of``.
+    """
+    mesh, views = meshes.arrays(obj.data), kept_views.views_of(obj)
+    if settings is None and len(mesh.faces) != len(obj.data.polygons):
+        raise MeshError(f"{obj.name!r} has faces of mixed kinds: finish it first, or triangulate it")
+    if not len(mesh.faces):
+        raise MeshError(f"{obj.name!r} has no faces")
+
+    def work() -> Work[Result]:
+        shape, finished, texture = mesh, None, None
+        if settings:
+            cameras = [view.camera for view in views]
+            finished = yield from _part(finishing.finish(mesh, settings, cameras), 0.0, 0.6 if texture_size else 1.0)
+            shape = finished.mesh
+        if texture_size:
+            start = 0.6 if settings else 0.0
+            texture = yield from _part(texturing.texture(shape, views, texture_size), start, 1.0)
+        return Result(finished, texture)
+
+    return work()
+
+
+def _part(work: Work[Any], start: float, end: float) -> Work[Any]:
+    """``work`` as a part of a larger one, between two fractions of it."""
+    while True:
+        try:
+            progress = next(work)
+        except StopIteration as stop:
+            return stop.value
+        yield Progress(start + (end - start) * progress.fraction, progress.stage)
+
+
+def put(obj: bpy.types.Object, result: Result, smooth_angle: float = 0.7) -> list[str]:
+    """Give ``obj``, which is in Object Mode, what came of :func:`finish`, and say what that is."""
+    told = []
+    if result.finished:
+        for modifier in [modifier for modifier in obj.modifiers if modifier.type == 'MULTIRES']:
+            obj.modifiers.remove(modifier)  # its details are the old mesh's
+        meshes.replace_mesh(obj, result.finished.mesh)
+        obj.data.set_sharp_from_angle(angle=smooth_angle)
+        told = _told(result.finished)
+    if result.texture:
+        if result.texture.uv.shape[0] != len(obj.data.polygons):
+            raise MeshError(f"{obj.name!r} was changed meanwhile: texture it again")
+        texturing.put_on(obj, result.texture)
+        told.append("texture of {1} x {0}".format(*result.texture.picture.shape))
+    return told
+
+
+def _told(finished: Finished) -> list[str]:
+    kind = "quads" if finished.mesh.faces.shape[1] == 4 else "triangles"
+    told = [f"{len(finished.mesh.faces):,} {kind}", finished.after.told()]
+    if finished.remade:
+        told.append("surface made anew: " + ("parts overlapped" if finished.before.sound else finished.before.told()))
+    if finished.removed:
+        told.append(f"{finished.removed} loose pieces removed")
+    told.append(f"most symmetric: {finished.plane.told()}")
+    return told
+
+
+def scale_of(obj: bpy.types.Object, scene: bpy.types.Scene) -> tuple[float, float, float]:
+    """Metres along each axis of one unit of the mesh of ``obj``."""
+    return tuple(abs(axis) * scene.unit_settings.scale_length for axis in obj.matrix_world.to_scale())
+
+
+def thin_walls(
+    obj: bpy.types.Object, finished: Finished, least: float, scene: bpy.types.Scene
+) -> tuple[list[str], bool]:
+    """Its size and thinnest wall in words, and whether that is below ``least`` metres; selects faces of such walls."""
+    thickness, place = finished.walls.thinnest()
+    thin = finished.walls.thickness < least
+    obj.data.polygons.foreach_set("select", thin)
+    unit = scene.unit_settings.scale_length
+    location, rotation, _ = obj.matrix_world.decompose()
+    world = rotation @ Vector(place / unit) + location
+    where = ", ".join(f"{axis * unit * _MILLIMETRES:.1f}" for axis in world)
+    size = " x ".join(f"{axis * unit * _MILLIMETRES:.1f}" for axis in obj.dimensions)
+    return [f"{size} mm", f"thinnest wall {thickness * _MILLIMETRES:.2f} mm", f"at ({where}) mm"], bool(thin.any())
+
+
+class _ActiveMesh(WorkOperator):
+    """Mix-in: acts on the active mesh object, which is kept by name, since the user may undo or delete meanwhile."""
+
+    driver = SteppedWork  # remeshing and unwrapping need the main thread
+
+    @classmethod
+    def poll(cls, context: Context) -> bool:
+        obj = context.active_object
+        if obj is None or obj.type != 'MESH' or not obj.is_editable or not obj.data.is_editable:
+            cls.poll_message_set("Make a mesh object active that is not linked from another file")
+            return False
+        if context.mode != 'OBJECT':
+            cls.poll_message_set("Go to Object Mode first")
+            return False
+        return super().poll(context)
+
+    def begin(self, context: Context, settings: finishing.Settings | None, texture_size: int) -> Work[Result]:
+        self._name = context.active_object.name
+        return finish(context.active_object, settings, texture_size)
+
+    def object(self, context: Context) -> bpy.types.Object:
+        """The object that the work began with, in Object Mode.
+
+        Raises:
+            MeshError: it is gone.
+        """
+        obj = context.scene.objects.get(self._name)
+        if obj is None or obj.type != 'MESH':
+            raise MeshError(f"{self._name!r} is gone: nothing was changed")
+        if context.mode != 'OBJECT':  # the window stayed usable meanwhile
+            bpy.ops.object.mode_set(mode='OBJECT')
+        return obj
+
+    def tell(self, obj: bpy.types.Object, told: list[str], warn: bool = False) -> None:
+        """Report it, and keep it for the panel."""
+        obj[TOLD] = told
+        self.report({'WARNING' if warn else 'INFO'}, f"{obj.name}: {'; '.join(told)}")
+
+
+class MAQUETTE_OT_finish(TopologyProperties, TextureProperties, _ActiveMesh, bpy.types.Operator):
+    """Remesh the active object for what it is for: closed, manifold, faces outward, colors kept"""
+
+    bl_idname = "maquette.finish"
+    bl_label = "Finish"
+    bl_options = {'REGISTER', 'UNDO'}
+
+    texture: BoolProperty(
+        name="Texture",
+        description="Unwrap it and give it a texture of its pictures, as the preset Game always does. Takes seconds",
+    )
+
+    def start(self, context: Context) -> Work[Result]:
+        textured = self.texture or self.preset == 'GAME'
+        scale = scale_of(context.active_object, context.scene)
+        return self.begin(context, self.topology(scale), int(self.texture_size) if textured else 0)
+
+    def finish(self, context: Context, result: Result) -> None:
+        obj, warn = self.object(context), False
+        told = put(obj, result, self.smooth_angle)
+        if self.multires:
+            _add_multires(context, obj, self.multires)
+        if result.finished.walls:
+            context.scene.unit_settings.length_unit = 'MILLIMETERS'
+            measured, warn = thin_walls(obj, result.finished, self.wall, context.scene)
+            told += measured
+        if self.interactive:
+            show(context, bool(result.texture))
+        self.tell(obj, told, warn)
+
+
+class MAQUETTE_OT_texture(TextureProperties, _ActiveMesh, bpy.types.Operator):
+    """Unwrap the active object and give it a texture of the pictures it was made from, its own colors elsewhere"""
+
+    bl_idname = "maquette.texture"
+    bl_label = "Texture"
+    bl_options = {'REGISTER', 'UNDO'}
+
+    def start(self, context: Context) -> Work[Result]:
+        return self.begin(context, None, int(self.texture_size))
+
+    def finish(self, context: Context, result: Result) -> None:
+        obj = self.object(context)
+        self.tell(obj, put(obj, result))
+        if self.interactive:
+            show(context, True)
+
+
+def _add_multires(context: Context, obj: bpy.types.Object, levels: int) -> None:
+    modifier = obj.modifiers.new("Multires", 'MULTIRES')
+    with context.temp_override(object=obj, active_object=obj):
+        for _ in range(levels):
+            bpy.ops.object.multires_subdivide(modifier=modifier.name, mode='CATMULL_CLARK')
+
+
+def show(context: Context, texture: bool) -> None:
+    """Let Solid views that show the colours of materials, attributes or textures show textures, or attributes."""
+    for area in context.screen.areas:
+        if area.type == 'VIEW_3D':
+            shading = area.spaces.active.shading
+            if shading.type == 'SOLID' and shading.color_type in {'MATERIAL', 'VERTEX', 'TEXTURE'}:
+                shading.color_type = 'TEXTURE' if texture else 'VERTEX'
+
+
+register: Callable[[], None]
+unregister: Callable[[], None]
+register, unregister = bpy.utils.register_classes_factory((MAQUETTE_OT_finish, MAQUETTE_OT_texture))

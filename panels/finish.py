@@ -1,0 +1,51 @@
+"""The sidebar's part for what comes after: topology and texture of the active object."""
+
+from __future__ import annotations
+
+import bpy
+from bpy.types import Context, UILayout
+
+from ..operators import _work
+from ..operators.finish import TOLD, MAQUETTE_OT_finish, MAQUETTE_OT_texture
+from .progress import draw_progress
+from .sidebar import SidebarPanel
+
+
+class MAQUETTE_PT_finish(SidebarPanel, bpy.types.Panel):
+    bl_label = "Finish"
+
+    @classmethod
+    def poll(cls, context: Context) -> bool:
+        return context.active_object is not None and context.active_object.type == 'MESH'
+
+    def show(self, layout: UILayout, context: Context) -> None:
+        settings = context.scene.maquette.finish
+        layout.prop(settings, "preset")
+        column = layout.column(align=True)
+        for name in ("faces", "loose", "smooth_angle"):
+            column.prop(settings, name)
+        if settings.preset == 'SCULPT':
+            column.prop(settings, "multires")
+        if settings.preset == 'PRINT':
+            column.prop(settings, "wall")
+        layout.prop(settings, "symmetric")
+        layout.prop(settings, "texture_size")
+        if _work.running():
+            draw_progress(layout)
+        else:
+            row = layout.row(align=True)
+            settings.give(row.operator(MAQUETTE_OT_finish.bl_idname, icon='MOD_REMESH'))
+            row.operator(MAQUETTE_OT_texture.bl_idname, icon='TEXTURE').texture_size = settings.texture_size
+        _draw_told(layout, context.active_object)
+
+
+def _draw_told(layout: UILayout, obj: bpy.types.Object) -> None:
+    """What the last finishing said of it."""
+    told = obj.get(TOLD)
+    if told:
+        column = layout.box().column(align=True)
+        for line in told:
+            column.label(text=line)
+
+
+register, unregister = bpy.utils.register_classes_factory((MAQUETTE_PT_finish,))

@@ -1,0 +1,192 @@
+import bpy
+import numpy as np
+import pytest
+from maquette.core.scene import kept_views, meshes
+from maquette.core.soundness import check
+
+HALVES = {"front": (0.8, 0.1, 0.1), "right": (0.1, 0.6, 0.1)}
+
+
+@pytest.fixture(scope="module")
+def halves(tmp_path_factory):
+    """Pictures of a block 2 wide, 1 deep and 2 high: the front red, white at its upper right; the right green."""
+    from PIL import Image
+
+    folder = tmp_path_factory.mktemp("halves")
+    for side, width in (("front", 80), ("right", 40)):
+        rgba = np.zeros((96, 96, 4), np.uint8)
+        rgba[8:88, 48 - width // 2 : 48 + width // 2] = (*(255 * np.array(HALVES[side])).astype(int), 255)
+        if side == "front":
+            rgba[16:40, 56:80, :3] = 255
+        Image.fromarray(rgba).save(folder / f"{side}.png")
+    return folder
+
+
+@pytest.fixture
+def block(addon, weights, halves):
+    sides = {side: str(halves / f"{side}.png") for side in HALVES}
+    bpy.context.scene.cursor.location = (3, 4, 5)
+    assert bpy.ops.maquette.reconstruct(**sides, resolution=32, size=2, weights=str(weights)) == {'FINISHED'}
+    return bpy.context.object
+
+
+def shown_at(obj, point, normal):
+    """What the texture of ``obj`` shows at the corner nearest to ``point`` of the faces that look along ``normal``."""
+    mesh = obj.data
+    (image,) = (node.image for node in mesh.materials[0].node_tree.nodes if node.type == 'TEX_IMAGE')
+    pixels = np.empty((image.size[1], image.size[0], 4), np.float32)
+    image.pixels.foreach_get(pixels.ravel())
+    best = None
+    for polygon in mesh.polygons:
+        if polygon.normal.dot(normal) > 0.9:
+            for loop in polygon.loop_indices:
+                distance = np.linalg.norm(np.array(mesh.vertices[mesh.loops[loop].vertex_index].co) - point)
+                if best is None or distance < best[0]:
+                    best = distance, mesh.uv_layers.active.uv[loop].vector
+    u, v = best[1]
+    size = image.size[0]
+    return pixels[min(int(v * size), size - 1), min(int(u * size), size - 1), :3]
+
+
+def test_the_views_stay_with_the_object_in_its_frame(block, tmp_path):
+    views = kept_views.views_of(block)
+    assert len(views) == 2 and all(view.camera.orthographic for view in views)
+    corner = np.array(((1.0, -0.5, 2.0),))  # the upper right front, as the block stands on the ground
+    for view in views:
+        at, _ = view.camera.project(corner)
+        np.testing.assert_allclose(at[0], (88, 8) if view is views[0] else (28, 8), atol=0.7)
+    path = str(tmp_path / "kept.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=path)
+    bpy.ops.wm.open_mainfile(filepath=path)
+    again = kept_views.views_of(bpy.data.objects["front"])
+    np.testing.assert_allclose(again[0].image, views[0].image)
+
+
+def test_texture(block):
+    block.location, block.rotation_euler, block.scale = (1, 1, 1), (0, 0, 1), (2, 1, 1)  # the views go with it
+    assert bpy.ops.maquette.texture(texture_size='512') == {'FINISHED'}
+    (image,) = (image for image in bpy.data.images if image.name == "front texture")
+    assert image.packed_file and tuple(image.size) == (512, 512)
+    front, right = (0, -1, 0), (1, 0, 0)
+    np.testing.assert_allclose(shown_at(block, (-0.5, -0.5, 0.5), front), HALVES["front"], atol=0.06)
+    np.testing.assert_allclose(shown_at(block, (-0.5, -0.5, 1.5), front), HALVES["front"], atol=0.06)  # not mirrored
+    np.testing.assert_allclose(shown_at(block, (0.5, -0.5, 1.5), front), (1, 1, 1), atol=0.06)
+    np.testing.assert_allclose(shown_at(block, (1, 0.0, 1), right), HALVES["right"], atol=0.06)
+    assert block.data.color_attributes["Color"]  # for what needs no texture, and for finishing again
+
+
+def test_a_second_texture_replaces_the_first(block):
+    for _ in range(2):
+        bpy.ops.maquette.texture(texture_size='512')
+    assert sorted(image.name for image in bpy.data.images) == ["front texture", "front view", "front view.001"]
+    assert len(bpy.data.materials) == len(block.data.materials) == 1
+    assert len(block.data.uv_layers) == 1
+
+
+@pytest.mark.parametrize("preset, faces", [("BLOCK_OUT", 300), ("SCULPT", 800), ("PRINT", 0), ("GAME", 500)])
+def test_presets(block, preset, faces):
+    mesh = block.data.name
+    assert bpy.ops.maquette.finish(preset=preset, faces=faces, texture_size='512') == {'FINISHED'}
+    assert check(meshes.arrays(block.data)).sound
+    assert (block.data.name, len(bpy.data.meshes), len(bpy.data.scenes)) == (mesh, 1, 1)
+    assert tuple(block.location) == (3, 4, 5)
+    assert block["maquette_finished"][1] == "closed, manifold, outward"
+    if faces:
+        assert abs(len(block.data.polygons) / faces - 1) <= 0.15
+    assert ("front texture" in bpy.data.images) == (preset == 'GAME')
+    if preset == 'GAME':
+        np.testing.assert_allclose(shown_at(block, (0.5, -0.5, 1.5), (0, -1, 0)), (1, 1, 1), atol=0.06)
+    if preset == 'PRINT':
+        assert bpy.context.scene.unit_settings.length_unit == 'MILLIMETERS'
+        size, wall, _ = block["maquette_finished"][-3:]
+        lengths = [float(length) for length in size.removesuffix(" mm").split(" x ")]
+        assert lengths == pytest.approx([1000 * axis for axis in block.dimensions], abs=0.1)
+        thinnest = float(wall.removeprefix("thinnest wall ").removesuffix(" mm"))
+        assert 0.95 * 1000 * block.dimensions.y < thinnest <= 1000 * block.dimensions.y
+
+
+def test_thin_walls_are_warned_of_and_selected(addon):
+    bpy.ops.mesh.primitive_cube_add(size=1, location=(1, 0, 0))
+    cube = bpy.context.object
+    cube.scale = (0.02, 0.02, 0.0004)
+    bpy.context.view_layer.update()
+    assert bpy.ops.maquette.finish(preset='PRINT', wall=0.001) == {'FINISHED'}
+    size, wall, where = cube["maquette_finished"][-3:]
+    assert (size, wall) == ("20.0 x 20.0 x 0.4 mm", "thinnest wall 0.40 mm")
+    place = [float(word) for word in where.partition("(")[2].partition(")")[0].split(", ")]
+    assert abs(place[0] - 1000) < 10 and abs(place[1]) < 10 and abs(place[2]) < 0.01
+    chosen = [abs(polygon.normal.z) > 0.9 for polygon in cube.data.polygons if polygon.select]
+    assert len(chosen) == 4 and all(chosen)
+
+
+def test_a_multiresolution_modifier(block):
+    bpy.ops.maquette.finish(preset='SCULPT', faces=300, multires=2)
+    (modifier,) = block.modifiers
+    assert (modifier.type, modifier.total_levels) == ('MULTIRES', 2)
+    bpy.ops.maquette.finish(preset='BLOCK_OUT', faces=300)
+    assert not block.modifiers
+
+
+def test_an_object_without_pictures_is_textured_in_its_own_colours(addon):
+    bpy.ops.mesh.primitive_cube_add(size=1)
+    cube = bpy.context.object
+    material = bpy.data.materials.new("Look")
+    material.diffuse_color = (1, 0, 0, 1)
+    cube.data.materials.append(material)
+    assert bpy.ops.maquette.texture(texture_size='512') == {'FINISHED'}
+    np.testing.assert_allclose(shown_at(cube, (0.5, 0.5, 0.5), (0, 0, 1)), (1, 0, 0), atol=0.01)
+
+
+def flat(addon):
+    bpy.ops.mesh.primitive_plane_add()
+    bpy.context.object.data.vertices.foreach_set("co", np.zeros(12, np.float32))
+
+
+def empty(addon):
+    obj = bpy.data.objects.new("Nothing", bpy.data.meshes.new("Nothing"))
+    bpy.context.collection.objects.link(obj)
+    bpy.context.view_layer.objects.active = obj
+
+
+@pytest.mark.parametrize("make", [flat, empty])
+@pytest.mark.parametrize("preset", ['BLOCK_OUT', 'GAME'])
+def test_on_errors_all_is_as_before(addon, scene_state, make, preset):
+    make(addon)
+    before = scene_state()
+    with pytest.raises(RuntimeError, match=r"Finish: .*(no faces|encloses nothing|no extent)"):
+        bpy.ops.maquette.finish(preset=preset)
+    assert scene_state() == before
+
+
+def test_needs_a_mesh_in_object_mode(addon):
+    with pytest.raises(RuntimeError, match="active"):
+        bpy.ops.maquette.finish()
+    bpy.ops.mesh.primitive_cube_add()
+    bpy.ops.object.mode_set(mode='EDIT')
+    with pytest.raises(RuntimeError, match="Object Mode"):
+        bpy.ops.maquette.texture()
+
+
+def test_faces_of_mixed_kinds_are_not_textured_as_they_are(addon):
+    bpy.ops.mesh.primitive_cylinder_add(vertices=6)
+    with pytest.raises(RuntimeError, match="mixed kinds"):
+        bpy.ops.maquette.texture()
+
+
+@pytest.mark.parametrize("pictures_of", [("front", "right"), ("photo",)], ids=" and ".join)
+def test_every_preset_of_the_bundled_samples_is_sound(addon, pictures_of):
+    from pathlib import Path
+
+    folder = Path(meshes.__file__).parents[1] / "samples"
+    names = ["filepath"] if pictures_of == ("photo",) else pictures_of
+    paths = {name: str(folder / f"{picture}.png") for name, picture in zip(names, pictures_of, strict=True)}
+    bpy.ops.maquette.reconstruct(**paths, resolution=64, name="Made")
+    made = bpy.context.object
+    for preset, faces in (("BLOCK_OUT", 1000), ("SCULPT", 2000), ("PRINT", 8000), ("GAME", 3000)):
+        obj = made.copy()
+        obj.data = made.data.copy()
+        bpy.context.collection.objects.link(obj)
+        bpy.context.view_layer.objects.active = obj
+        assert bpy.ops.maquette.finish(preset=preset, faces=faces, texture_size='512') == {'FINISHED'}
+        assert check(meshes.arrays(obj.data)).sound, preset
+        assert abs(len(obj.data.polygons) / faces - 1) <= 0.15, preset
