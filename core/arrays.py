@@ -47,10 +47,15 @@ class MeshArrays:
 
 @dataclass(frozen=True)
 class KeptView:
-    """A :class:`View` that is kept for later. png: (N,) uint8, the bytes of a PNG file of its picture."""
+    """A :class:`View` that is kept for later.
+
+    png: (N,) uint8, the bytes of a PNG file of its picture.
+    silhouette: IoU of the mesh's silhouette with its mask, before and after the mesh was fitted to it, if it was.
+    """
 
     png: NDArray[np.uint8]
     camera: Camera
+    silhouette: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)

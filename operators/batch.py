@@ -58,6 +58,7 @@ def about(request: Request, mesh: MeshArrays, seconds: float) -> dict[str, str |
         "size": request.size,
         "vertices": len(mesh.vertices),
         "faces": len(mesh.faces),
+        "fit": reconstruct.told_fit(mesh),
         "seconds": round(seconds, 2),
     }  # fmt: skip
 
@@ -207,7 +208,7 @@ def run(photos: list[Path], arguments: argparse.Namespace) -> int:
         raise OutputError(f"The folder {arguments.out_dir} cannot be made: {error.strerror}") from error
     failed: dict[Path, str] = {}
     for photo, output in _outputs(photos, arguments.out_dir, ".blend" if arguments.assets else ".glb"):
-        request = Request(photo, {}, arguments.resolution, arguments.size, arguments.weights)
+        request = Request(photo, {}, arguments.resolution, arguments.size, arguments.weights, fit=arguments.fit)
         try:
             with temporary_data():
                 show(write_one(request, output, arguments.assets, arguments), arguments.json)
@@ -224,7 +225,7 @@ def run(photos: list[Path], arguments: argparse.Namespace) -> int:
 
 def show(told: dict[str, Any], as_json: bool) -> None:
     """One line of what came of a picture."""
-    text = "{output}: {vertices:,} vertices, {faces:,} faces, {seconds:.1f} s".format(**told)
+    text = "{output}: {vertices:,} vertices, {faces:,} faces{fit}, {seconds:.1f} s".format(**told)
     print(json.dumps(told) if as_json else "; ".join((text, *told.get("finished", ()))), flush=True)
 
 

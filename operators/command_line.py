@@ -117,6 +117,9 @@ def _add_reconstruct(parser: argparse.ArgumentParser) -> None:
         default=settings.SIZE["default"],
         help="length of the longest side in metres (%(default)s)",
     )
+    parser.add_argument(
+        "--fit", action="store_true", help="move the surface to match the pictures' outlines afterwards"
+    )
     parser.add_argument("--weights", type=Path, metavar="FILE", help="the model's weights (those bundled)")
     finish_arguments.add_arguments(parser)
 
@@ -144,7 +147,9 @@ def _run_reconstruct(arguments: argparse.Namespace) -> int:
     if arguments.assets:
         arguments.error("--assets needs --out-dir")
     photo = arguments.photo[0] if arguments.photo else None
-    request = reconstruct.Request(photo, sides, arguments.resolution, arguments.size, arguments.weights)
+    request = reconstruct.Request(
+        photo, sides, arguments.resolution, arguments.size, arguments.weights, fit=arguments.fit
+    )
     batch.show(batch.write_one(request, arguments.output, arguments=arguments), arguments.json)
     return 0
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import bpy
 import numpy as np
-from bpy.props import FloatProperty, IntProperty, StringProperty
+from bpy.props import BoolProperty, FloatProperty, IntProperty, StringProperty
 from bpy.types import Context
 from mathutils import Vector
 
@@ -23,7 +23,7 @@ from ..core.scene.compat import PATH_OPTIONS
 from ..core.work import Work
 from . import compute
 from ._work import WorkOperator
-from .settings import RESOLUTION, SIZE, side_property
+from .settings import FIT, RESOLUTION, SIZE, side_property
 
 _FRESH = frozenset({'SKIP_SAVE'})  # pictures of the last call must not come back in the next
 
@@ -67,6 +67,20 @@ def add_object(context: Context, name: str, arrays: MeshArrays, location: Vector
     return obj
 
 
+def told(mesh: MeshArrays) -> str:
+    """How large ``mesh`` is and, if it was fitted, how its silhouettes agree with its pictures."""
+    return f"{len(mesh.vertices):,} vertices, {len(mesh.faces):,} faces{told_fit(mesh)}"
+
+
+def told_fit(mesh: MeshArrays) -> str:
+    """How the silhouettes of ``mesh`` agree with its pictures, empty if it was not fitted to them."""
+    pairs = [view.silhouette for view in mesh.views if view.silhouette]
+    if not pairs:
+        return ""
+    before, after = (", ".join(f"{score:.3f}" for score in scores) for scores in zip(*pairs, strict=True))
+    return f", silhouettes {after} (IoU; before the fit {before})"
+
+
 def show_colours(context: Context) -> None:
     """Let Solid views that show material colours, which is Blender's default, show colour attributes."""
     for area in context.screen.areas:
@@ -101,6 +115,7 @@ class MAQUETTE_OT_reconstruct(WorkOperator, bpy.types.Operator):
     top: side_property("top", _FRESH)
     bottom: side_property("bottom", _FRESH)
     resolution: IntProperty(**RESOLUTION)
+    fit: BoolProperty(**FIT)
     size: FloatProperty(**SIZE)
     name: StringProperty(
         name="Name",
@@ -125,14 +140,14 @@ class MAQUETTE_OT_reconstruct(WorkOperator, bpy.types.Operator):
         elif self.filepath:
             photo = absolute_path(self.filepath)
         self._location = context.scene.cursor.location.copy()
-        request = Request(photo, sides, self.resolution, self.size, weights_file(self.weights))
+        request = Request(photo, sides, self.resolution, self.size, weights_file(self.weights), fit=self.fit)
         return reconstruct(request, self.interactive)
 
     def finish(self, context: Context, result: MeshArrays) -> None:
         obj = add_object(context, self._object_name(), result.standing(), self._location)
         if self.interactive and context.scene.maquette.show_colours:
             show_colours(context)
-        self.report({'INFO'}, f"{obj.name}: {len(result.vertices):,} vertices, {len(result.faces):,} faces")
+        self.report({'INFO'}, f"{obj.name}: {told(result)}")
 
     def label(self) -> str:
         return f"{self.bl_label} {self._object_name()}"

@@ -10,6 +10,7 @@ import bpy
 from ..core.commands import Command, quiet, run_shown
 from ..core.scene import exporting
 from . import compute
+from .reconstruct import told as sized
 from .references import add_standing, asked
 from .settings import RESOLUTION
 
@@ -28,6 +29,9 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="CELLS",
         help="along the longest side (%(default)s); time and memory grow with its square",
     )
+    parser.add_argument(
+        "--fit", action="store_true", help="move the surface to match the pictures' outlines afterwards"
+    )
     parser.add_argument("--weights", type=Path, metavar="FILE", help="the model's weights (those bundled)")
 
 
@@ -35,12 +39,14 @@ def _run(arguments: argparse.Namespace) -> int:
     from ..core.model.standing import reconstruct_standing
 
     exporting.check(arguments.output)
-    told, request = asked(bpy.context, arguments.names, arguments.collection, arguments.resolution, arguments.weights)
+    told, request = asked(
+        bpy.context, arguments.names, arguments.collection, arguments.resolution, arguments.weights, arguments.fit
+    )
     result = run_shown(compute.run(reconstruct_standing, request))
     obj = add_standing(bpy.context, arguments.output.stem, result)
     with quiet():
         exporting.write(arguments.output, obj)
-    print(f"{arguments.output}: {len(result.mesh.vertices):,} vertices, {len(result.mesh.faces):,} faces, from {told}")
+    print(f"{arguments.output}: {sized(result.mesh)}, from {told}")
     for text in result.disagreements:
         print(f"Fitted to each other: {text}")
     return 0

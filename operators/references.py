@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import bpy
 import numpy as np
-from bpy.props import CollectionProperty, EnumProperty, IntProperty, PointerProperty, StringProperty
+from bpy.props import BoolProperty, CollectionProperty, EnumProperty, IntProperty, PointerProperty, StringProperty
 from bpy.types import Context
 from mathutils import Matrix
 
@@ -19,8 +19,8 @@ from ..core.scene.compat import PATH_OPTIONS
 from ..core.work import Work
 from . import compute
 from ._work import WorkOperator
-from .reconstruct import add_object, show_colours, weights_file
-from .settings import RESOLUTION
+from .reconstruct import add_object, show_colours, told, weights_file
+from .settings import FIT, RESOLUTION
 
 if TYPE_CHECKING:
     from ..core.model.standing import Request, Standing
@@ -71,6 +71,7 @@ class MAQUETTE_OT_reconstruct_references(WorkOperator, bpy.types.Operator):
         options={'SKIP_SAVE'},
     )
     resolution: IntProperty(**RESOLUTION)
+    fit: BoolProperty(**FIT)
     name: StringProperty(
         name="Name",
         description="Of the new object. Empty: the collection's name, or \"Maquette\"",
@@ -87,7 +88,7 @@ class MAQUETTE_OT_reconstruct_references(WorkOperator, bpy.types.Operator):
     def start(self, context: Context) -> Work[Standing]:
         names = [item.name for item in self.objects]
         weights = weights_file(self.weights)
-        self._told, request = asked(context, names, self.collection, self.resolution, weights)
+        self._told, request = asked(context, names, self.collection, self.resolution, weights, self.fit)
         from ..core.model.standing import reconstruct_standing
 
         return compute.run(reconstruct_standing, request, window=self.interactive)
@@ -96,11 +97,10 @@ class MAQUETTE_OT_reconstruct_references(WorkOperator, bpy.types.Operator):
         obj = add_standing(context, self.name or self.collection or "Maquette", result)
         if self.interactive and context.scene.maquette.show_colours:
             show_colours(context)
-        told = "; ".join(result.disagreements)
-        context.scene.maquette.disagreements = told
-        size = f"{len(result.mesh.vertices):,} vertices, {len(result.mesh.faces):,} faces"
-        fitted = f". Fitted to each other: {told}" if told else ""
-        self.report({'WARNING' if told else 'INFO'}, f"{obj.name}: {size}, from {self._told}{fitted}")
+        apart = "; ".join(result.disagreements)
+        context.scene.maquette.disagreements = apart
+        fitted = f". Fitted to each other: {apart}" if apart else ""
+        self.report({'WARNING' if apart else 'INFO'}, f"{obj.name}: {told(result.mesh)}, from {self._told}{fitted}")
 
     def draw(self, context: Context) -> None:
         """Adjust Last Operation: what does not ask the model again."""
@@ -109,7 +109,7 @@ class MAQUETTE_OT_reconstruct_references(WorkOperator, bpy.types.Operator):
 
 
 def asked(
-    context: Context, names: Sequence[str], collection: str, resolution: int, weights: Path | None
+    context: Context, names: Sequence[str], collection: str, resolution: int, weights: Path | None, fit: bool = False
 ) -> tuple[str, Request]:
     """What each reference is taken for, in words, and the request to the model; see ``core.scene.references.chosen``.
 
@@ -127,7 +127,7 @@ def asked(
     references = tuple(scene_references.read(context, obj, said(obj)) for obj in objects)
     told = ", ".join(f"{obj.name} ({seen_from(obj)})" for obj in objects)
     near = np.array(context.scene.cursor.location, float)
-    return told, Request(references, near, resolution, weights, compute.device())
+    return told, Request(references, near, resolution, weights, compute.device(), fit)
 
 
 def add_standing(context: Context, name: str, result: Standing) -> bpy.types.Object:

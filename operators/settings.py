@@ -20,6 +20,12 @@ RESOLUTION = {
     "max": 256,
     "step": 16,
 }
+FIT = {
+    "name": "Fit to Pictures",
+    "description": "Afterwards move the surface so that its outline matches the pictures'. "
+    "Takes some seconds more; thin parts gain most",
+    "default": False,
+}
 SIZE = {
     "name": "Size",
     "description": "Length of the object's longest side in metres. Costs nothing",
@@ -85,6 +91,7 @@ class MaquetteSettings(bpy.types.PropertyGroup):
         options={'SKIP_SAVE'},
     )
     resolution: IntProperty(**RESOLUTION)
+    fit: BoolProperty(**FIT)
     size: FloatProperty(**SIZE)
     show_colours: BoolProperty(
         name="Show Colors",

@@ -37,6 +37,7 @@ class MAQUETTE_PT_reconstruct(SidebarPanel, bpy.types.Panel):
         column.prop(settings, "resolution")
         if settings.source != 'REFERENCES':
             column.prop(settings, "size")
+        layout.prop(settings, "fit")
         layout.prop(settings, "show_colours")
         row = layout.row()
         row.enabled = not missing and _has_picture(settings)
@@ -59,7 +60,7 @@ def _has_picture(settings: bpy.types.PropertyGroup) -> bool:
 
 
 def _fill(button: bpy.types.OperatorProperties, settings: bpy.types.PropertyGroup) -> None:
-    button.resolution, button.size = settings.resolution, settings.size
+    button.resolution, button.size, button.fit = settings.resolution, settings.size, settings.fit
     if settings.source == 'IMAGE':
         button.image = settings.image.name if settings.image else ""
         return

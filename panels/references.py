@@ -48,7 +48,7 @@ def draw_button(layout: UILayout, settings: bpy.types.PropertyGroup, text: str |
     """The button that reconstructs from them, called ``text``."""
     name = MAQUETTE_OT_reconstruct_references.bl_idname
     button = layout.operator(name, text=text or "Reconstruct", icon='MESH_MONKEY')
-    button.resolution = settings.resolution
+    button.resolution, button.fit = settings.resolution, settings.fit
     button.collection = settings.references.name if settings.references else ""
 
 

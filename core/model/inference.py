@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -22,6 +23,7 @@ from ..surface import smoothed, surface_nets, without_small_pieces
 from ..work import Progress, Work
 from . import weights
 from .confidence import calibrated, steepness
+from .fitting import fit_to_views
 from .framing import despeckled, free_camera, network_view, turned_upright
 from .layers import device_of
 from .network import BOUND, Features, ReconstructionNetwork
@@ -30,6 +32,7 @@ from .segmentation import MaskNetwork
 from .silhouettes import CHUNK, SilhouetteField
 
 Pixels = NDArray[np.float32]
+T = TypeVar("T")
 
 _SEGMENTED_SIDE = 128
 _MASK_SIDE = 256
@@ -45,12 +48,14 @@ class Settings:
     size: the longest side of the mesh, metres.
     weights: a .safetensors file; None for the bundled one.
     device: where PyTorch computes: "cpu", "cuda" or "mps".
+    fit: whether to move the surface afterwards so that its silhouettes match the pictures' masks.
     """
 
     resolution: int = 128
     size: float = 1.0
     weights: Path | None = None
     device: str = "cpu"
+    fit: bool = False
 
 
 def reconstruct_photo(image: Pixels, settings: Settings = Settings()) -> Work[MeshArrays]:
@@ -65,9 +70,8 @@ def reconstruct_photo(image: Pixels, settings: Settings = Settings()) -> Work[Me
     network, masks = weights.load(settings.weights, settings.device)
     yield Progress(0.05, "Finding the object")
     image = with_mask(image, masks)
-    views = [free_view(image, network)]
-    mesh = yield from reconstruct_views(views, network, settings.resolution)
-    return sized(with_views(mesh, views), settings.size).standing()
+    mesh = yield from reconstruct_kept([free_view(image, network)], network, settings.resolution, settings.fit)
+    return sized(mesh, settings.size).standing()
 
 
 def free_view(image: Pixels, network: ReconstructionNetwork) -> View:
@@ -101,13 +105,23 @@ def reconstruct_sides(images: Mapping[str, Pixels], settings: Settings = Setting
             raise ImageError(f"{name}: {error}") from error
     cameras = fit_cameras({name: image[..., 3] for name, image in found.items()})
     views = [View(found[name], cameras[name]) for name in found]
-    mesh = yield from reconstruct_views(views, network, settings.resolution)
-    return sized(with_views(mesh, views), settings.size)
+    mesh = yield from reconstruct_kept(views, network, settings.resolution, settings.fit)
+    return sized(mesh, settings.size)
 
 
-def with_views(mesh: MeshArrays, views: Sequence[View]) -> MeshArrays:
-    """``mesh``, which is in the frame of the cameras of ``views``, with these kept for its texture."""
-    return replace(mesh, views=tuple(KeptView(png(view.image), view.camera) for view in views))
+def reconstruct_kept(
+    views: Sequence[View], network: ReconstructionNetwork, resolution: int, fit: bool
+) -> Work[MeshArrays]:
+    """As :func:`reconstruct_views`, then fitted to the masks if ``fit``; ``views`` are kept for its texture."""
+    work = reconstruct_views(views, network, resolution)
+    if not fit:
+        mesh, agreed = (yield from work), [None] * len(views)
+    else:
+        mesh = yield from _within(work, 0.0, 0.4)
+        mesh, fitted = yield from _within(fit_to_views(mesh, views), 0.4, 1.0)
+        agreed = list(zip(fitted.before, fitted.after, strict=True))
+    kept = [KeptView(png(view.image), view.camera, pair) for view, pair in zip(views, agreed, strict=True)]
+    return replace(mesh, views=tuple(kept))
 
 
 def reconstruct_views(views: Sequence[View], network: ReconstructionNetwork, resolution: int) -> Work[MeshArrays]:
@@ -208,14 +222,14 @@ def _find(colour: Pixels, network: MaskNetwork) -> NDArray[np.float32]:
     return F.interpolate(logits, (height, width), mode="bicubic")[0, 0].sigmoid().numpy()
 
 
-def _within(work: Work[NDArray[np.float32]], start: float, end: float, stage: str) -> Work[NDArray[np.float32]]:
-    """``work`` as a part of a larger one, between two fractions of it."""
+def _within(work: Work[T], start: float, end: float, stage: str | None = None) -> Work[T]:
+    """``work`` as a part of a larger one, between two fractions of it; under its own names of stages if None."""
     while True:
         try:
             progress = next(work)
         except StopIteration as stop:
             return stop.value
-        yield Progress(start + (end - start) * progress.fraction, stage)
+        yield Progress(start + (end - start) * progress.fraction, stage or progress.stage)
 
 
 def sized(mesh: MeshArrays, size: float) -> MeshArrays:

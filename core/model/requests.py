@@ -21,7 +21,7 @@ class Request:
 
     photo: an image file, or pixels as from ``core.images.read``; None where there are sides.
     sides: image files by the names of ``core.cameras.SIDES``.
-    resolution, size, weights, device: see ``core.model.inference.Settings``; the device may also be "auto".
+    resolution, size, weights, device, fit: see ``core.model.inference.Settings``; the device may also be "auto".
     """
 
     photo: Path | Pixels | None = None
@@ -30,6 +30,7 @@ class Request:
     size: float = 1.0
     weights: Path | None = None
     device: str = "auto"
+    fit: bool = False
 
 
 def reconstruct(request: Request) -> Work[MeshArrays]:
@@ -46,7 +47,7 @@ def reconstruct(request: Request) -> Work[MeshArrays]:
     from . import devices, inference  # torch takes seconds to import
 
     device = devices.chosen(request.device)
-    settings = inference.Settings(request.resolution, request.size, request.weights, device.type)
+    settings = inference.Settings(request.resolution, request.size, request.weights, device.type, request.fit)
     try:
         if sides:
             return (yield from inference.reconstruct_sides(sides, settings))

@@ -21,7 +21,7 @@ class Request:
     """What to reconstruct: may cross to a thread.
 
     near: (3,) in world space: where along a view the object is that no other picture tells of.
-    resolution, weights, device: see ``inference.Settings``; the device may also be "auto".
+    resolution, weights, device, fit: see ``inference.Settings``; the device may also be "auto".
     """
 
     references: tuple[Reference, ...]
@@ -29,6 +29,7 @@ class Request:
     resolution: int = 128
     weights: Path | None = None
     device: str = "auto"
+    fit: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,12 +66,11 @@ def reconstruct_standing(request: Request) -> Work[Standing]:
             raise ImageError(f"{reference.name}: {error}") from error
         found.append(replace(reference, view=upright(view)))
     fitted = fit(found, request.near)
-    mesh = yield from inference.reconstruct_views(fitted.views, network, request.resolution)
+    mesh = yield from inference.reconstruct_kept(fitted.views, network, request.resolution, request.fit)
     size = np.linalg.norm(fitted.to_world[:3, 0])
     low, high = mesh.vertices.min(0), mesh.vertices.max(0)
     foot = np.array((*(low + high)[:2] / 2, low[2]))
     place = np.eye(4)
     place[:3, :3] = fitted.to_world[:3, :3] / size
     place[:3, 3] = fitted.to_world[:3, :3] @ foot + fitted.to_world[:3, 3]
-    mesh = inference.with_views(mesh, fitted.views).placed(-foot, float(size))
-    return Standing(mesh, place, fitted.disagreements)
+    return Standing(mesh.placed(-foot, float(size)), place, fitted.disagreements)

@@ -31,6 +31,17 @@ def corners(obj):
     return co.min(0), co.max(0)
 
 
+def test_fitted_to_the_pictures_and_told_so(addon, weights, pictures):
+    front, right = (str(pictures / f"{name}.png") for name in ("front", "right"))
+    reconstruct(front=front, right=right, weights=str(weights))
+    plain = bpy.context.object
+    reconstruct(front=front, right=right, weights=str(weights), fit=True)
+    fitted = bpy.context.object
+    assert len(fitted.data.polygons) == len(plain.data.polygons)
+    moved = np.array([a.co - b.co for a, b in zip(fitted.data.vertices, plain.data.vertices, strict=True)])
+    assert 0 < np.abs(moved).max() < 0.1
+
+
 class TestResult:
     def test_is_one_selected_mesh_object_named_after_the_picture(self, made):
         assert list(bpy.data.objects) == [made] == bpy.context.selected_objects
