@@ -54,13 +54,20 @@ def surface_nets(
     return MeshArrays((start + (vertices - 1) * spacing).astype(np.float32), np.concatenate(faces).astype(np.int32))
 
 
-def without_small_pieces(mesh: MeshArrays, fraction: float) -> MeshArrays:
-    """``mesh`` less the loose pieces whose volume is below ``fraction`` of the largest piece's."""
+def without_small_pieces(mesh: MeshArrays, fraction: float, length: float) -> MeshArrays:
+    """``mesh`` less the loose pieces whose volume is below ``fraction`` of the largest piece's.
+
+    A piece that is longer than ``length`` of the longest stays: a thin leg has next to no volume.
+    """
     piece = pieces(mesh)
     triangles = mesh.triangles()
     a, b, c = (mesh.vertices[triangles[:, k]].astype(float) for k in range(3))
     volume = np.abs(np.bincount(piece[triangles[:, 0]], (a * np.cross(b, c)).sum(1) / 6))
-    kept = volume >= fraction * volume.max()
+    high, low = np.full((2, len(volume), 3), -np.inf)
+    np.maximum.at(high, piece, mesh.vertices)
+    np.maximum.at(low, piece, -mesh.vertices)
+    long = (high + low).max(1)
+    kept = (volume >= fraction * volume.max()) | (long >= length * long.max())
     if kept.all():
         return mesh
     stays = kept[piece]

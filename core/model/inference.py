@@ -135,7 +135,7 @@ def reconstruct_views(views: Sequence[View], network: ReconstructionNetwork, res
     yield Progress(0.75, "Surfacing")
     spacing = 2 * BOUND / resolution
     try:
-        mesh = smoothed(without_small_pieces(surface_nets(values, 0.0, np.full(3, -BOUND), spacing), 0.01))
+        mesh = smoothed(without_small_pieces(surface_nets(values, 0.0, np.full(3, -BOUND), spacing), 0.01, 0.15))
     except MeshError as error:
         raise MeshError(
             "The model sees no solid object in this picture. Try another picture, or one cut out more cleanly"

@@ -106,17 +106,27 @@ def test_small_pieces_go():
     field = np.maximum(ball(40, (-0.3, 0, 0), 0.5)[0], ball(40, (0.7, 0, 0), 0.15)[0])
     mesh = surface_nets(field, 0.0, *ball()[1:])
     assert pieces(mesh).max() == 1
-    alone = without_small_pieces(mesh, 0.1)
+    alone = without_small_pieces(mesh, 0.1, 0.5)
     check_manifold(alone)
     assert pieces(alone).max() == 0 and alone.vertices[:, 0].max() < 0.25
-    assert without_small_pieces(mesh, 0.01) is mesh
+    assert without_small_pieces(mesh, 0.01, 0.5) is mesh
+
+
+def test_a_thin_leg_is_no_small_piece():
+    line = np.linspace(-0.5, 0.5, 61)
+    x, y, z = np.meshgrid(line, line, line, indexing="ij")
+    top, leg = z > 0.4, (np.hypot(x - 0.3, y) < 0.02) & (z < 0.35)
+    mesh = surface_nets(np.where(top | leg, 1.0, -1.0), 0.0, np.full(3, -0.5), line[1] - line[0])
+    assert pieces(mesh).max() == 1
+    assert without_small_pieces(mesh, 0.01, 0.5) is mesh
+    assert pieces(without_small_pieces(mesh, 0.01, 0.9)).max() == 0
 
 
 def test_colours_stay_with_their_vertices():
     field = np.maximum(ball(40, (-0.3, 0, 0), 0.5)[0], ball(40, (0.7, 0, 0), 0.15)[0])
     mesh = surface_nets(field, 0.0, *ball()[1:])
     mesh = MeshArrays(mesh.vertices, mesh.faces, mesh.vertices.copy())
-    alone = without_small_pieces(mesh, 0.1)
+    alone = without_small_pieces(mesh, 0.1, 0.5)
     np.testing.assert_array_equal(alone.vertices, alone.colours)
 
 
