@@ -38,7 +38,10 @@ Field = Callable[[Points], NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class Scores:
-    """Of one object, or means. IoU, F-scores (at 1, 2, 5 %) and normal consistency in 0..1, Chamfer in percent."""
+    """Of one object, or means. IoU, F-scores (at 1, 2, 5 %) and normal consistency in 0..1, Chamfer in percent.
+
+    colour: peak signal-to-noise ratio, dB, of the surface points that the pictures show; NaN for what has no colours.
+    """
 
     iou: float
     chamfer: float
@@ -46,11 +49,14 @@ class Scores:
     f2: float
     f5: float
     normals: float
+    colour: float = float("nan")
 
 
 @dataclass(frozen=True)
 class Judged:
     """An object in the frame of a question. points: (P, 3), inside: (P,). surface, normals: (S, 3).
+
+    seen: (Q, 3) points of the surface that the pictures show, and seen_colours (Q, 3) their sRGB colours in 0..1.
 
     to_object: (4, 4) similarity to the object's own frame, centred, its longest side 1.
     free: the camera is only what a free picture is taken to have.
@@ -61,6 +67,8 @@ class Judged:
     inside: NDArray[np.bool_]
     surface: Points
     normals: Points
+    seen: Points
+    seen_colours: NDArray[np.floating]
     to_object: NDArray[np.float64]
     free: bool
 
@@ -107,7 +115,13 @@ def evaluate(
         _write(log, rows)
     keys = dict.fromkeys((question, method) for question, method, _, _ in rows)
     grouped = {key: [scores for question, method, _, scores in rows if (question, method) == key] for key in keys}
-    return {key: (Scores(*np.mean([astuple(s) for s in group], axis=0)), len(group)) for key, group in grouped.items()}
+    return {key: (_mean(group), len(group)) for key, group in grouped.items()}
+
+
+def _mean(group: Sequence[Scores]) -> Scores:
+    """The means of what is known of each."""
+    columns = [[value for value in column if not np.isnan(value)] for column in zip(*map(astuple, group), strict=True)]
+    return Scores(*(float(np.mean(column)) if column else float("nan") for column in columns))
 
 
 def photo_score(image: NDArray[np.float32], settings: Settings) -> Work[tuple[MeshArrays, float]]:
@@ -157,7 +171,22 @@ def judge(file: ObjectFile, question: Question) -> Judged:
     turn = linear / np.cbrt(np.linalg.det(linear))
     points, surface = (p @ linear.T + transform[:3, 3] for p in (shape.uniform, shape.surface))
     normals, free = shape.surface_normals @ turn.T, not question.sides
-    return Judged(views, points, shape.uniform_inside, surface, normals, own @ np.linalg.inv(transform), free)
+    seen, seen_colours = _seen(file, chosen)
+    seen = seen @ linear.T + transform[:3, 3]
+    to_object = own @ np.linalg.inv(transform)
+    return Judged(views, points, shape.uniform_inside, surface, normals, seen, seen_colours, to_object, free)
+
+
+def _seen(file: ObjectFile, chosen: Sequence[int], count: int = 2000) -> tuple[Points, NDArray[np.floating]]:
+    """Some points (Q, 3) that the ``chosen`` views show, in world space, and their colours (Q, 3)."""
+    places, colours = [], []
+    for view in map(file.view, chosen):
+        rows, columns = np.nonzero((view.colour[..., 3] > 250) & (view.depth > 0))
+        pixels = np.stack((columns, rows), 1) + 0.5
+        places.append(view.camera.unproject(pixels, view.depth[rows, columns].astype(float)))
+        colours.append(view.colour[rows, columns, :3] / 255)
+    pick = np.random.default_rng(0).permutation(sum(map(len, places)))[:count]
+    return np.concatenate(places)[pick], np.concatenate(colours)[pick]
 
 
 def score(mesh: MeshArrays | None, judged: Judged, field: Field | None = None, count: int = 20_000) -> Scores:
@@ -177,7 +206,15 @@ def score(mesh: MeshArrays | None, judged: Judged, field: Field | None = None, c
     points, face = solid.sample_triangles(vertices, triangles, count, np.random.default_rng(0))
     normals = solid.face_normals(vertices, triangles)[face]
     found = metrics.compare_surfaces(points, normals, judged.surface, judged.normals)
-    return Scores(iou, 100 * found.chamfer_l1, *found.f_scores, found.normal_consistency)
+    return Scores(iou, 100 * found.chamfer_l1, *found.f_scores, found.normal_consistency, colour_psnr(mesh, judged))
+
+
+def colour_psnr(mesh: MeshArrays, judged: Judged) -> float:
+    """dB, between the points of ``judged`` that are seen and the nearest vertices of ``mesh``; NaN without colours."""
+    if mesh.colours is None or not len(judged.seen):
+        return float("nan")
+    _, index = metrics.nearest(judged.seen, mesh.vertices)
+    return float(-10 * np.log10(max(np.mean((mesh.colours[index] - judged.seen_colours) ** 2), 1e-10)))
 
 
 def hull_cover(views: Sequence[View], points: Points) -> NDArray[np.float32]:
@@ -292,10 +329,11 @@ def table(result: Mapping[tuple[str, str], tuple[Scores, int]]) -> str:
     """The means as text, a line a question and method."""
     lines = [
         f"{'views':30}{'method':13}{'objects':>8}{'IoU':>8}{'Chamfer %':>11}"
-        f"{'F 1%':>7}{'F 2%':>7}{'F 5%':>7}{'normals':>9}"
+        f"{'F 1%':>7}{'F 2%':>7}{'F 5%':>7}{'normals':>9}{'color dB':>10}"
     ]
     for (question, method), (s, count) in result.items():
         lines.append(
             f"{question:30}{method:13}{count:8}{s.iou:8.3f}{s.chamfer:11.2f}{s.f1:7.3f}{s.f2:7.3f}{s.f5:7.3f}{s.normals:9.3f}"
+            f"{s.colour:10.2f}"
         )
     return "\n".join(lines)

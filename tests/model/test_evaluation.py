@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -54,6 +56,10 @@ def test_truth_and_pictures_share_a_frame(dataset, question):
     found = score(mesh, judged)  # the truth is sampled sparsely here
     assert found.iou > 0.95 and found.chamfer < 3 and found.f5 > 0.85 and found.normals > 0.95
     assert score(None, judged).iou == 0
+    true = judged.seen_colours.mean(0)
+    painted = [replace(mesh, colours=np.full_like(mesh.vertices, 1) * colour) for colour in (true, 1 - true)]
+    right, wrong = (score(each, judged).colour for each in painted)
+    assert right > 40 > 15 > wrong and np.isnan(found.colour)
 
 
 def test_mean_shape_is_in_the_middle(dataset):
