@@ -35,8 +35,6 @@ name = "maquette_core"
 spec = importlib.util.spec_from_file_location(name, folder + "/__init__.py", submodule_search_locations=[folder])
 sys.modules[name] = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(sys.modules[name])
-from maquette_core import worker
-worker.serve()
 """
 _BEAT = 0.05  # seconds between two looks at whether the work is still wanted
 
@@ -69,6 +67,10 @@ class Python:
                 f"{self.executable} cannot be started: {error.strerror}. Choose a Python program in the preferences"
             ) from error
 
+    def start_ours(self, code: str, **pipes: Any) -> subprocess.Popen[bytes]:
+        """As :meth:`start`, for ``code`` in which this package is called ``maquette_core``."""
+        return self.start("-c", _BOOT + code, str(Path(__file__).parent), *self.paths, **pipes)
+
 
 class WorkerProcess:
     """One process. Does one job at a time."""
@@ -78,9 +80,8 @@ class WorkerProcess:
     def __init__(self, python: Python) -> None:
         self.python = python
         self._said = tempfile.TemporaryFile()  # its stderr, for the day it crashes
-        folder = str(Path(__file__).parent)
-        self._process = python.start(
-            "-c", _BOOT, folder, *python.paths,
+        self._process = python.start_ours(
+            "from maquette_core import worker\nworker.serve()",
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said,
         )  # fmt: skip
         self._inbox: queue.Queue[dict[str, Any]] = queue.Queue()

@@ -7,30 +7,18 @@ log; to stop it a file named ``stop`` is put there, so that it leaves a checkpoi
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from .errors import OutputError, WorkerError
+from .process_work import Python
 from .work import Progress
 
-# This package under a name of its own: as an extension it is called otherwise, and its parents need bpy.
-_BOOT = """
-import importlib.util, sys
-sys.path[:] = [path for path in sys.path if path] + [path for path in sys.argv[3:] if path not in sys.path]
-folder = sys.argv[1]
-name = "maquette_core"
-spec = importlib.util.spec_from_file_location(name, folder + "/__init__.py", submodule_search_locations=[folder])
-sys.modules[name] = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(sys.modules[name])
-from maquette_core.model import run_settings
-sys.exit(run_settings.main(sys.argv[2]))
-"""
 SETTINGS = "settings.json"
 _OUTPUT = "output.txt"
+_CODE = "from maquette_core.model import requests\nsys.exit(requests.train({!r}))"
 
 
 def write_settings(run: Path, settings: Mapping[str, Any]) -> None:
@@ -60,33 +48,27 @@ def steps_of(run: Path) -> tuple[int, int]:
 class RunProcess:
     """The process. Begins at once."""
 
-    def __init__(self, run: Path, executable: str = sys.executable, paths: Sequence[str] = tuple(sys.path)) -> None:
-        """Go on with the run of ``run/settings.json``.
-
-        Args:
-            executable: a Python. paths: where it finds modules besides its own places (an extension's wheels, say).
+    def __init__(self, run: Path, python: Python | None = None) -> None:
+        """Go on with the run of ``run/settings.json``, with ``python`` or this one.
 
         Raises:
             WorkerError: that Python cannot be started. OutputError: ``run`` cannot be written.
         """
         self.run, self._asked_to_stop = run, False
         self._before = steps_of(run)[0]
-        quiet = {"creationflags": subprocess.CREATE_NO_WINDOW} if sys.platform == "win32" else {}
-        environment = {key: value for key, value in os.environ.items() if key != "PYTHONHOME"}  # Blender's, if any
-        core = str(Path(__file__).parent)
-        words = [executable, "-B", "-c", _BOOT, core, str(run / SETTINGS), *(path for path in paths if path)]
         try:
             (run / "stop").unlink(missing_ok=True)
             self._output = (run / _OUTPUT).open("wb")
         except OSError as error:
             raise OutputError(f"{run} cannot be written: {error.strerror}") from error
         try:
-            self._process = subprocess.Popen(
-                words, stdin=subprocess.DEVNULL, stdout=self._output, stderr=subprocess.STDOUT, env=environment, **quiet
-            )
-        except OSError as error:
+            self._process = (python or Python.own()).start_ours(
+                _CODE.format(str(run / SETTINGS)),
+                stdin=subprocess.DEVNULL, stdout=self._output, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+        except WorkerError:
             self._output.close()
-            raise WorkerError(f"{executable} cannot be started: {error.strerror}") from error
+            raise
 
     def running(self) -> bool:
         if self._process.poll() is None:

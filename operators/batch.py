@@ -25,7 +25,7 @@ from ..core.model.requests import Request
 from ..core.scene import assets, exporting
 from ..core.scene.compat import PATH_OPTIONS
 from ..core.scene.importing import temporary_data
-from ..core.work import Progress, SteppedWork, ThreadedWork, Work
+from ..core.work import Progress, SteppedWork, Work, beside
 from . import finish_arguments, reconstruct
 from ._work import WorkOperator
 from .settings import RESOLUTION, SIZE
@@ -133,7 +133,7 @@ class MAQUETTE_OT_reconstruct_folder(WorkOperator, bpy.types.Operator):
             began = time.perf_counter()
             try:
                 work = reconstruct.reconstruct(request, self.interactive)
-                work = _part(_beside(work) if self.interactive else work, index, len(requests), request.photo.name)
+                work = _part(beside(work) if self.interactive else work, index, len(requests), request.photo.name)
                 mesh = yield from work
                 self._add(bpy.context, request, mesh, time.perf_counter() - began)
             except Cancelled:
@@ -150,17 +150,6 @@ class MAQUETTE_OT_reconstruct_folder(WorkOperator, bpy.types.Operator):
         if self.assets:
             context.view_layer.update()
             assets.mark(obj, about(request, mesh, seconds))
-
-
-def _beside(work: Work[Any]) -> Work[Any]:
-    """``work`` on a thread, for one that is itself stepped by the window."""
-    running = ThreadedWork(work)
-    try:
-        while not running.poll():
-            yield running.progress
-        return running.result()
-    finally:
-        running.cancel()
 
 
 def _part(work: Work[Any], index: int, count: int, name: str) -> Work[Any]:

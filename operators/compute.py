@@ -56,15 +56,21 @@ def run(function: Callable[..., Work[T]], *arguments: Any, window: bool = False)
         function: of a module of ``core``, and what it takes: see ``core.process_work.WorkerProcess.run``.
         window: somebody waits at the window: then this Python's PyTorch, too, runs in a process of its own.
     """
-    place = python() or (Python.own() if window and not missing() else None)
-    ours = preferences()
-    return _run(place, ours.idle if ours else _IDLE, function, arguments)
+    named, ours = python(), preferences()
+    place = named or (Python.own() if window and not missing() else None)
+    return _run(place, ours.idle if ours else _IDLE, named, function, arguments)
 
 
-def _run(place: Python | None, idle: float, function: Callable[..., Work[T]], arguments: tuple[Any, ...]) -> Work[T]:
+def _run(
+    place: Python | None,
+    idle: float,
+    named: Python | None,
+    function: Callable[..., Work[T]],
+    arguments: tuple[Any, ...],
+) -> Work[T]:
     """May run on a thread: knows nothing of bpy."""
     global _kept
-    key = _key(function, arguments)
+    key = _key(named, function, arguments)
     if _kept and _kept[0] == key:
         return _kept[1]
     here = _workers.run(place, function, *arguments, idle=idle) if place else function(*arguments)
@@ -78,12 +84,12 @@ def alive() -> bool:
     return bool(_workers.alive())
 
 
-def _key(function: Callable[..., Any], arguments: tuple[Any, ...]) -> bytes:
+def _key(named: Python | None, function: Callable[..., Any], arguments: tuple[Any, ...]) -> bytes:
     """Changes with all that the result depends on: files count by their size and time."""
     message = io.BytesIO()
     wire.send(message, arguments)
     stamps = [(path.stat().st_mtime_ns, path.stat().st_size) for path in _paths(arguments) if path.exists()]
-    text = f"{function.__module__}.{function.__qualname__} {stamps}"
+    text = f"{function.__module__}.{function.__qualname__} {named} {stamps}"
     return hashlib.sha256(text.encode() + message.getbuffer()).digest()
 
 

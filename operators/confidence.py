@@ -8,12 +8,12 @@ import bpy
 from bpy.types import Context
 
 from ..core.scene import meshes
-from .reconstruct import show_colours
+from .finish import show
 
 
 def has_confidence(context: Context) -> bool:
     obj = context.active_object
-    return obj is not None and obj.type == 'MESH' and meshes.CONFIDENCE in obj.data.attributes
+    return obj is not None and obj.type == 'MESH' and meshes.confidence(obj.data) is not None
 
 
 class MAQUETTE_OT_show_confidence(bpy.types.Operator):
@@ -40,7 +40,7 @@ class MAQUETTE_OT_show_confidence(bpy.types.Operator):
             return {'FINISHED'}
         meshes.show_heat(mesh)
         if context.screen:
-            show_colours(context)
+            show(context, texture=False)
         return {'FINISHED'}
 
 

@@ -16,7 +16,7 @@ from ..core import dependencies, images
 from ..core.commands import Command, quiet, run_shown
 from ..core.errors import OutputError
 from ..core.scene import exporting
-from . import reconstruct
+from . import compute, reconstruct
 
 _SAMPLES = Path(__file__).parents[1] / "core/samples"
 _PORTRAIT = 240  # pixels
@@ -46,8 +46,10 @@ def _run(arguments: argparse.Namespace) -> int:
     for path in paths[:2]:
         exporting.check(path)
     began = time.perf_counter()
-    dependencies.require(*dependencies.MODEL)
-    from ..core.model import inference  # noqa: F401  so that its seconds are not the first picture's
+    dependencies.require("PIL")  # of this Python, for the sheet
+    if not compute.python():
+        dependencies.require(*dependencies.MODEL)
+        from ..core.model import inference  # noqa: F401  so that its seconds are not the first picture's
 
     loading = time.perf_counter() - began
     made = [_make(request, _APART * index) for index, request in enumerate(_requests(arguments))]

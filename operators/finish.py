@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import bpy
 from bpy.props import BoolProperty
@@ -15,7 +14,7 @@ from ..core.errors import MeshError
 from ..core.scene import finishing, kept_views, meshes, texturing
 from ..core.scene.finishing import Finished
 from ..core.scene.texturing import Texture
-from ..core.work import Progress, SteppedWork, Work
+from ..core.work import SteppedWork, Work, part
 from ._work import WorkOperator
 from .finish_settings import TextureProperties, TopologyProperties
 
@@ -50,24 +49,14 @@ def finish(obj: bpy.types.Object, settings: finishing.Settings | None, texture_s
         shape, finished, texture = mesh, None, None
         if settings:
             cameras = [view.camera for view in views]
-            finished = yield from _part(finishing.finish(mesh, settings, cameras), 0.0, 0.6 if texture_size else 1.0)
+            finished = yield from part(finishing.finish(mesh, settings, cameras), 0.0, 0.6 if texture_size else 1.0)
             shape = finished.mesh
         if texture_size:
             start = 0.6 if settings else 0.0
-            texture = yield from _part(texturing.texture(shape, views, texture_size), start, 1.0)
+            texture = yield from part(texturing.texture(shape, views, texture_size), start, 1.0)
         return Result(finished, texture)
 
     return work()
-
-
-def _part(work: Work[Any], start: float, end: float) -> Work[Any]:
-    """``work`` as a part of a larger one, between two fractions of it."""
-    while True:
-        try:
-            progress = next(work)
-        except StopIteration as stop:
-            return stop.value
-        yield Progress(start + (end - start) * progress.fraction, progress.stage)
 
 
 def put(obj: bpy.types.Object, result: Result, smooth_angle: float = 0.7) -> list[str]:
@@ -94,7 +83,8 @@ def _told(finished: Finished) -> list[str]:
         told.append("surface made anew: " + ("parts overlapped" if finished.before.sound else finished.before.told()))
     if finished.removed:
         told.append(f"{finished.removed} loose pieces removed")
-    told.append(f"most symmetric: {finished.plane.told()}")
+    word = {None: "most symmetric", True: "made symmetric", False: "too far from symmetric to be made so"}
+    told.append(f"{word[finished.symmetric]}: {finished.plane.told()}")
     return told
 
 

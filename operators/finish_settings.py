@@ -39,7 +39,8 @@ class TopologyProperties:
     symmetric: BoolProperty(
         name="Make Symmetric",
         description="Mirror the better half at the plane about which the mesh is most symmetric: the half that its "
-        "pictures show, else the one of more volume. Takes about a second",
+        "pictures show, else the one of more volume. Not if they differ by more than 2 % "
+        "of its length. Takes about a second",
     )
     loose: FloatProperty(
         name="Loose Pieces",

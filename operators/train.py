@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,9 +12,11 @@ from bpy.types import Context
 
 from ..core import dependencies
 from ..core.errors import DatasetError, MaquetteError
+from ..core.model import requests  # without torch, until it runs
 from ..core.run_process import SETTINGS, RunProcess, steps_of, write_settings
 from ..core.scene.compat import PATH_OPTIONS
-from ..core.work import Progress, Work
+from ..core.work import Work
+from . import compute
 from ._work import WorkOperator
 
 _PACKAGE = __package__.rpartition(".")[0]
@@ -142,13 +143,15 @@ class MAQUETTE_OT_train(bpy.types.Operator):
 
     def _begin(self) -> RunProcess:
         global _process
-        dependencies.require(*dependencies.MODEL)
+        python = compute.python()
+        if not python:
+            dependencies.require(*dependencies.MODEL)
         run = run_folder(self.folder, self.run)
         if not self.resume:
             self._write_settings(run)
         elif not (run / SETTINGS).is_file():
             raise DatasetError(f"There is no run in {run} to go on with: begin one")
-        _process = RunProcess(run)
+        _process = RunProcess(run, python)
         return _process
 
     def _write_settings(self, run: Path) -> None:
@@ -212,7 +215,8 @@ class MAQUETTE_OT_use_trained_weights(WorkOperator, bpy.types.Operator):
         run = Path(bpy.path.abspath(self.run))
         if not self.run or not (run / "checkpoint.pt").is_file():
             raise DatasetError(f"There is no checkpoint in {self.run!r}: train first")
-        return _exported(run, _weights_folder(run) / f"{run.name}.safetensors")
+        target = _weights_folder(run) / f"{run.name}.safetensors"
+        return compute.run(requests.export, run / "checkpoint.pt", target, window=self.interactive)
 
     def finish(self, context: Context, result: Path) -> None:
         addon = context.preferences.addons.get(_PACKAGE)  # none in a script that only imports us
@@ -220,20 +224,6 @@ class MAQUETTE_OT_use_trained_weights(WorkOperator, bpy.types.Operator):
             addon.preferences.weights = str(result)
             context.preferences.is_dirty = True
         self.report({'INFO'}, f"Reconstructs with {result} from now on")
-
-
-def _exported(run: Path, target: Path) -> Work[Path]:
-    """Touches no bpy, so that it can run on a thread."""
-    yield Progress(0.0, "Loading the model")
-    dependencies.require(*dependencies.MODEL)
-    from ..core.model import run_settings, training
-
-    settings = run_settings.read_settings(run / SETTINGS)
-    yield Progress(0.1, "Calibrating")
-    partial = target.with_suffix(".partial")
-    training.export(run, settings.datasets, partial)
-    shutil.move(partial, target)
-    return target
 
 
 def _weights_folder(run: Path) -> Path:

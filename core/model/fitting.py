@@ -7,6 +7,7 @@ smooth field.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -30,6 +31,7 @@ _FAR = 12.0  # pixels: a contour further from any outline belongs to what the me
 _SMOOTHING = 4  # rounds of averaging over neighbours that the field of movements goes through
 _STIFFNESS = 20.0
 _CONTOUR = 1500  # points of each contour
+_NEAR = 1e-3  # units before the camera
 _FACING = 8.0  # pixels that opposite directions of two outlines count as
 
 
@@ -46,14 +48,17 @@ def fit_to_views(mesh: MeshArrays, views: Sequence[View]) -> Work[tuple[MeshArra
 
     Its vertices move, its faces stay: it is as closed and manifold as before.
     """
-    targets = [_Target(network_view(view, _SIDE)) for view in views]
+    targets = []
+    for view in views:
+        yield Progress(0.0, "Comparing with the pictures")
+        targets.append(_Target(network_view(view, _SIDE)))
     before = yield from _compared(mesh, targets, 0.0)
-    average = _averaging(mesh)
+    average = _Average(mesh)
     start = torch.from_numpy(mesh.vertices)
     free = torch.zeros_like(start, requires_grad=True)
     for look in range(_LOOKS):
         done = 0.1 + 0.8 * look / _LOOKS
-        current = replace(mesh, vertices=(start + _spread(free.detach(), average)).numpy())
+        current = replace(mesh, vertices=(start + average.spread(free.detach())).numpy())
         pairs = []
         for target in targets:
             yield Progress(done, "Fitting to the pictures")
@@ -61,8 +66,8 @@ def fit_to_views(mesh: MeshArrays, views: Sequence[View]) -> Work[tuple[MeshArra
         optimiser = torch.optim.LBFGS([free], max_iter=3, history_size=8, line_search_fn="strong_wolfe")
 
         def loss(optimiser=optimiser, pairs=pairs) -> Tensor:
-            offset = _spread(free, average)
-            bent = (offset - average @ offset) * _SIDE
+            offset = average.spread(free)
+            bent = (offset - average(offset)) * _SIDE
             total = _STIFFNESS * bent.square().sum() / len(start)
             for target, (vertices, contour) in zip(targets, pairs, strict=True):
                 total = total + target.loss(start + offset, vertices, contour)
@@ -75,20 +80,21 @@ def fit_to_views(mesh: MeshArrays, views: Sequence[View]) -> Work[tuple[MeshArra
             yield Progress(done, "Fitting to the pictures")
             with torch.enable_grad():
                 optimiser.step(loss)
-    fitted = replace(mesh, vertices=(start + _spread(free.detach(), average)).numpy())
+    fitted = replace(mesh, vertices=(start + average.spread(free.detach())).numpy())
     after = yield from _compared(fitted, targets, 0.9)
     return (fitted, Fit(before, after)) if np.mean(after) > np.mean(before) else (mesh, Fit(before, before))
 
 
 class _Target:
-    """A picture's mask as something to move towards. All positions in pixels of its window."""
+    """A picture's mask as something to move towards; an empty one pulls at nothing. In pixels of its window."""
 
     def __init__(self, view: View) -> None:
         self._camera = view.camera
         self._mask = view.image[..., 3] > 0.5
         contour, facing = _contour(view.image[..., 3])
         rows, columns = np.mgrid[:_SIDE, :_SIDE] + 0.5
-        distance, _ = nearest(np.stack((columns.ravel(), rows.ravel()), 1), contour)
+        pixels = np.stack((columns.ravel(), rows.ravel()), 1)
+        distance = nearest(pixels, contour)[0] if len(contour) else np.zeros(len(pixels))
         signed = np.where(self._mask, -1, 1) * distance.reshape(_SIDE, _SIDE)
         self._distance = torch.from_numpy(signed.astype(np.float32))[None, None]
         pick = np.random.default_rng(0).permutation(len(contour))[:_CONTOUR]
@@ -100,9 +106,9 @@ class _Target:
     def pairs(self, mesh: MeshArrays) -> tuple[Tensor, Tensor]:
         """Vertices (K,) of the mesh's outline and the points (K, 2) of the contour that pull at them."""
         edge, _ = _contour(silhouette(mesh, self._camera).astype(np.float32))
-        pixels, _ = self._camera.project(mesh.vertices)
-        index = np.flatnonzero(_within(pixels, edge))
-        if not len(index):
+        pixels, depth = self._camera.project(mesh.vertices)
+        index = np.flatnonzero(_within(pixels, edge) & (depth > 0))
+        if not len(index) or not len(self._contour):
             return torch.zeros(0, dtype=torch.long), torch.zeros(0, 2)
         ahead, _ = self._camera.project(
             mesh.vertices[index] + 1e-4 * vertex_normals(mesh.vertices, mesh.triangles())[index]
@@ -117,15 +123,15 @@ class _Target:
         place = (pixels / _SIDE * 2 - 1)[None, None]
         outside = F.grid_sample(self._distance, place, padding_mode="border", align_corners=False).relu()
         pull = F.huber_loss(pixels[pulled], contour, reduction="sum", delta=4.0) / max(len(contour), 1)
-        return pull + outside.square().sum() / len(self._contour)
+        return pull + outside.square().sum() / max(len(self._contour), 1)
 
     def _project(self, points: Tensor) -> Tensor:
-        """Pixels (P, 2), as :meth:`~..cameras.Camera.project` has them."""
+        """Pixels (P, 2), as :meth:`~..cameras.Camera.project` has them; what is behind the camera is far outside."""
         matrix, inner = (
             torch.from_numpy(np.asarray(m, np.float32)) for m in (self._camera.from_world, self._camera.intrinsics)
         )
         local = points @ matrix[:3, :3].T + matrix[:3, 3]
-        flat = local[:, :2] if self._camera.orthographic else local[:, :2] / local[:, 2:]
+        flat = local[:, :2] if self._camera.orthographic else local[:, :2] / local[:, 2:].clamp_min(_NEAR)
         return flat @ inner[:2, :2].T + inner[:2, 2]
 
 
@@ -168,27 +174,51 @@ def _directed(places: NDArray[np.float64], ways: NDArray[np.float64]) -> NDArray
 def _within(pixels: NDArray[np.float64], edge: NDArray[np.float64], reach: int = 1) -> NDArray[np.bool_]:
     """Which of ``pixels`` (P, 2) lie in a pixel of ``edge`` (K, 2) or beside one."""
     near = np.zeros((_SIDE + 2, _SIDE + 2), bool)
-    column, row = np.floor(edge).astype(int).clip(-1, _SIDE).T + 1
+    column, row = np.floor(edge.clip(-1, _SIDE)).astype(int).T + 1
     for down in range(-reach, reach + 1):
         for across in range(-reach, reach + 1):
             near[(row + down).clip(0, _SIDE + 1), (column + across).clip(0, _SIDE + 1)] = True
-    column, row = np.floor(pixels).astype(int).clip(-1, _SIDE).T + 1
+    column, row = np.floor(pixels.clip(-1, _SIDE)).astype(int).T + 1
     return near[row, column]
 
 
-def _averaging(mesh: MeshArrays) -> Tensor:
-    """Sparse (V, V): the mean over each vertex and its neighbours."""
-    first = mesh.faces.ravel()
-    second = np.roll(mesh.faces, -1, axis=1).ravel()  # in a closed mesh each edge is walked both ways
-    own = np.arange(len(mesh.vertices))
-    row, column = np.concatenate((first, own)), np.concatenate((second, own))
-    weight = 1 / np.bincount(row, minlength=len(own))[row]
+class _Average:
+    """The mean over each vertex and its neighbours."""
+
+    def __init__(self, mesh: MeshArrays) -> None:
+        first = mesh.faces.ravel()
+        second = np.roll(mesh.faces, -1, axis=1).ravel()  # in a closed mesh each edge is walked both ways
+        own = np.arange(len(mesh.vertices))
+        row, column = np.concatenate((first, own)), np.concatenate((second, own))
+        weight = torch.from_numpy((1 / np.bincount(row, minlength=len(own))[row]).astype(np.float32))
+        self._matrix, self._transposed = (_sparse(one, two, weight) for one, two in ((row, column), (column, row)))
+
+    def __call__(self, field: Tensor) -> Tensor:
+        return _Product.apply(field, self._matrix, self._transposed)
+
+    def spread(self, field: Tensor) -> Tensor:
+        for _ in range(_SMOOTHING):
+            field = self(field)
+        return field
+
+
+class _Product(torch.autograd.Function):
+    """Matrix times field. Its own gradient transposes the matrix each time, which takes 20 times as long."""
+
+    @staticmethod
+    def forward(ctx, field: Tensor, matrix: Tensor, transposed: Tensor) -> Tensor:
+        ctx.transposed = transposed
+        return matrix @ field
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None]:
+        return ctx.transposed @ gradient, None, None
+
+
+def _sparse(row: NDArray[np.integer], column: NDArray[np.integer], weight: Tensor) -> Tensor:
+    """(V, V) by rows."""
     index = torch.from_numpy(np.stack((row, column)).astype(np.int64))
-    size = (len(own), len(own))
-    return torch.sparse_coo_tensor(index, torch.from_numpy(weight.astype(np.float32)), size, check_invariants=False)
-
-
-def _spread(field: Tensor, average: Tensor) -> Tensor:
-    for _ in range(_SMOOTHING):
-        field = average @ field
-    return field
+    size = (int(row.max()) + 1,) * 2  # each vertex is there at least once, with itself
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sparse CSR")  # that it is new
+        return torch.sparse_coo_tensor(index, weight, size, check_invariants=False).coalesce().to_sparse_csr()

@@ -20,7 +20,7 @@ from ..field import refine
 from ..images import png
 from ..sheet import bounding_box, fit_cameras
 from ..surface import smoothed, surface_nets, without_small_pieces
-from ..work import Progress, Work
+from ..work import Progress, Work, part
 from . import weights
 from .confidence import calibrated, steepness
 from .fitting import fit_to_views
@@ -117,8 +117,8 @@ def reconstruct_kept(
     if not fit:
         mesh, agreed = (yield from work), [None] * len(views)
     else:
-        mesh = yield from _within(work, 0.0, 0.4)
-        mesh, fitted = yield from _within(fit_to_views(mesh, views), 0.4, 1.0)
+        mesh = yield from part(work, 0.0, 0.4)
+        mesh, fitted = yield from part(fit_to_views(mesh, views), 0.4, 1.0)
         agreed = list(zip(fitted.before, fitted.after, strict=True))
     kept = [KeptView(png(view.image), view.camera, pair) for view, pair in zip(views, agreed, strict=True)]
     return replace(mesh, views=tuple(kept))
@@ -131,7 +131,7 @@ def reconstruct_views(views: Sequence[View], network: ReconstructionNetwork, res
         MeshError: the model sees no solid.
     """
     features, field, room = yield from _field(views, network)
-    values = yield from _within(refine(field, resolution, BOUND), 0.3, 0.75, "Shaping")
+    values = yield from part(refine(field, resolution, BOUND), 0.3, 0.75, "Shaping")
     yield Progress(0.75, "Surfacing")
     spacing = 2 * BOUND / resolution
     try:
@@ -145,7 +145,7 @@ def reconstruct_views(views: Sequence[View], network: ReconstructionNetwork, res
     for index, chunk in enumerate(chunks):
         yield Progress(0.8 + 0.15 * index / len(chunks), "Coloring")
         colours.append(_colour(network, features, chunk))
-    steep = yield from _within(steepness(field, mesh), 0.95, 1.0, "Weighing")
+    steep = yield from part(steepness(field, mesh), 0.95, 1.0, "Weighing")
     sure = calibrated(steep, network.curve(features))
     return replace(mesh, vertices=mesh.vertices / np.float32(room), colours=np.concatenate(colours), confidence=sure)
 
@@ -158,7 +158,7 @@ def _field(views: Sequence[View], network: ReconstructionNetwork) -> Work[tuple[
         features, masks = look([View(view.image, view.camera.scaled(room)) for view in views], network)
         field = SilhouetteField(network, features, masks)
         last = len(views) > 1 or room <= _LEAST_ROOM
-        cut = yield from _within(field.survey(1.0 if last else _CUT), 0.1, 0.3, "Looking")
+        cut = yield from part(field.survey(1.0 if last else _CUT), 0.1, 0.3, "Looking")
         if last or cut <= _CUT:
             return features, field, room
         room *= 0.7
@@ -220,16 +220,6 @@ def _find(colour: Pixels, network: MaskNetwork) -> NDArray[np.float32]:
         :, :, pad[0] // 2 : pad[0] // 2 + size[0], pad[1] // 2 : pad[1] // 2 + size[1]
     ]
     return F.interpolate(logits, (height, width), mode="bicubic")[0, 0].sigmoid().numpy()
-
-
-def _within(work: Work[T], start: float, end: float, stage: str | None = None) -> Work[T]:
-    """``work`` as a part of a larger one, between two fractions of it; under its own names of stages if None."""
-    while True:
-        try:
-            progress = next(work)
-        except StopIteration as stop:
-            return stop.value
-        yield Progress(start + (end - start) * progress.fraction, stage or progress.stage)
 
 
 def sized(mesh: MeshArrays, size: float) -> MeshArrays:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 
 from .. import dependencies, images
 from ..arrays import MeshArrays
-from ..work import Progress, Work
+from ..errors import MaquetteError
+from ..work import Progress, Work, run_to_end
 
 Pixels = NDArray[np.float32]
 
@@ -55,3 +57,35 @@ def reconstruct(request: Request) -> Work[MeshArrays]:
         return (yield from inference.reconstruct_photo(photo, settings))
     finally:
         devices.give_back(device)
+
+
+def export(checkpoint: Path, target: Path) -> Work[Path]:
+    """Calibrate what the run of ``checkpoint`` has learned on its own sets, and write it to ``target`` as weights.
+
+    Raises:
+        DependencyError; DatasetError, OutputError: see ``core.model.training.export``.
+    """
+    yield Progress(0.0, "Loading the model")
+    dependencies.require(*dependencies.MODEL)
+    from . import run_settings, training
+
+    run = checkpoint.parent
+    settings = run_settings.read_settings(run / "settings.json")
+    yield Progress(0.1, "Calibrating")
+    partial = target.with_suffix(".partial")
+    training.export(run, settings.datasets, partial)
+    partial.replace(target)
+    return target
+
+
+def train(settings: str) -> int:
+    """Do the run of the file of ``settings``, as a process of its own. Returns the exit code; says why on stderr."""
+    try:
+        dependencies.require(*dependencies.MODEL)
+        from . import run_settings
+
+        run_to_end(run_settings.work(run_settings.read_settings(Path(settings))))
+    except MaquetteError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from ..errors import DatasetError, MaquetteError
-from ..work import Work, run_to_end
+from ..errors import DatasetError
+from ..work import Work
 from . import weights
 from .network import NetworkConfig
 from .training import TrainingConfig, train
@@ -65,16 +64,6 @@ def work(settings: RunSettings) -> Work[Path]:
     start = weights.BUNDLED if settings.start and settings.start.name == "bundled" else settings.start
     config = TrainingConfig(**settings.training)
     return train(settings.datasets, settings.run, config, settings.network, start)
-
-
-def main(path: str) -> int:
-    """Do the run of the file of settings ``path``, as a process of its own. Returns the exit code."""
-    try:
-        run_to_end(work(read_settings(Path(path))))
-    except MaquetteError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
 
 
 def _check(path: Path, found: Mapping[str, Any], kinds: Mapping[str, type]) -> None:

@@ -21,6 +21,7 @@ from .nearest import nearest_triangle
 from .thickness import Walls, walls
 
 _VOXELS = 128  # along the longest side of a mesh whose surface has to be made anew
+_NEARLY = 0.02  # deviation up to which a mesh is made symmetric; beyond it, mirroring makes another shape
 _MANY = 64  # pieces that are taken to overlap without looking
 
 
@@ -45,7 +46,8 @@ PRESETS: Mapping[str, Preset] = {
 class Settings:
     """How to finish.
 
-    faces: instead of the preset's, 0 for those. symmetric: make it so about the plane that fits best.
+    faces: instead of the preset's, 0 for those. symmetric: make it so about the plane that fits best, if it
+    is nearly so.
     loose: pieces of less than this share of the largest one's volume are removed.
     scale: metres along each axis of one unit of the mesh, for the thickness of walls.
     """
@@ -63,7 +65,7 @@ class Finished:
 
     before, after: how sound it was and is. removed: loose pieces. remade: whether its surface had to be made anew, to
     be closed and of pieces that do not overlap. plane: about which it was most symmetric, before it was made so.
-    walls: of presets that ask for them, metres.
+    symmetric: whether it was made so, None if that was not asked. walls: of presets that ask for them, metres.
     """
 
     mesh: MeshArrays
@@ -72,11 +74,12 @@ class Finished:
     removed: int
     remade: bool
     plane: Plane
+    symmetric: bool | None = None
     walls: Walls | None = None
 
 
 def finish(mesh: MeshArrays, settings: Settings = Settings(), cameras: Sequence[Camera] = ()) -> Work[Finished]:
-    """``mesh`` after ``settings``: always closed, manifold, its faces outward; its colours are the nearest ones.
+    """``mesh`` after ``settings``: always closed, manifold, its faces outward; colours and confidence are the nearest.
 
     Args:
         cameras: of the pictures that it was made from, in its frame: they tell which of two halves is the better.
@@ -88,9 +91,10 @@ def finish(mesh: MeshArrays, settings: Settings = Settings(), cameras: Sequence[
         raise MeshError("The mesh has no faces to finish")
     preset = PRESETS[settings.preset]
     before = yield from beside(step(Progress(0.0, "Checking"), lambda: check(mesh)))
-    shape, removed, remade = yield from _solid(replace(mesh, colours=None), settings.loose)
+    shape, removed, remade = yield from _solid(replace(mesh, colours=None, confidence=None), settings.loose)
     plane = yield from beside(step(Progress(0.2, "Looking for symmetry"), lambda: _plane(shape)))
-    side = better_half(shape, plane, cameras) if settings.symmetric else 0
+    symmetric = plane.deviation <= _NEARLY if settings.symmetric else None
+    side = better_half(shape, plane, cameras) if symmetric else 0
     if side:
         yield Progress(0.3, "Mirroring")
         frame = plane.frame()
@@ -102,12 +106,12 @@ def finish(mesh: MeshArrays, settings: Settings = Settings(), cameras: Sequence[
     if side:
         made = replace(made, vertices=(made.vertices @ frame + plane.point).astype(np.float32))
     real = replace(made, vertices=made.vertices * np.array(settings.scale, np.float32))
-    colours = yield from beside(step(Progress(0.8, "Coloring"), lambda: _colours(mesh, made, plane, side)))
+    carried = yield from beside(step(Progress(0.8, "Coloring"), lambda: _carried(mesh, made, plane, side)))
     measured = None
     if preset.walls:
         measured = yield from beside(step(Progress(0.9, "Measuring walls"), lambda: walls(real)))
     after = yield from beside(step(Progress(0.95, "Checking"), lambda: check(made)))
-    return Finished(replace(made, colours=colours), before, after, removed, remade, plane, measured)
+    return Finished(carried, before, after, removed, remade, plane, symmetric, measured)
 
 
 def _solid(mesh: MeshArrays, loose: float) -> Work[tuple[MeshArrays, int, bool]]:
@@ -179,13 +183,13 @@ def _overlapping(mesh: MeshArrays) -> bool:
     return any(one.overlap(other) for index, one in enumerate(trees) for other in trees[index + 1 :])
 
 
-def _colours(source: MeshArrays, made: MeshArrays, plane: Plane, side: int) -> np.ndarray | None:
-    """For each vertex of ``made`` the colour of ``source`` at the nearest place of its surface: (V, 3).
+def _carried(source: MeshArrays, made: MeshArrays, plane: Plane, side: int) -> MeshArrays:
+    """``made`` with the colours and the confidence that ``source`` has at the nearest places of its surface.
 
     side: which half, in the direction of the plane's normal, was mirrored onto the other; 0 for none.
     """
-    if source.colours is None:
-        return None
+    if source.colours is None and source.confidence is None:
+        return made
     points = made.vertices.astype(float)
     if side:
         lost = ((points - plane.point) @ plane.normal) * side < 0
@@ -195,7 +199,13 @@ def _colours(source: MeshArrays, made: MeshArrays, plane: Plane, side: int) -> n
     found = nearest_triangle(corners)(points)
     _, place = closest_on_triangles(points, corners[found])
     share = _shares(place, corners[found])
-    return (source.colours[triangles[found]] * share[:, :, None]).sum(1).clip(0, 1).astype(np.float32)
+
+    def there(values: np.ndarray | None) -> np.ndarray | None:
+        if values is None:
+            return None
+        return np.einsum("pk...,pk->p...", values[triangles[found]], share).clip(0, 1).astype(np.float32)
+
+    return replace(made, colours=there(source.colours), confidence=there(source.confidence))
 
 
 def _shares(places: np.ndarray, corners: np.ndarray) -> np.ndarray:

@@ -44,7 +44,8 @@ def replace_mesh(obj: bpy.types.Object, arrays: MeshArrays) -> None:
 
 
 def arrays(mesh: bpy.types.Mesh) -> MeshArrays:
-    """``mesh`` in its own space: quads if it is all quads, else triangles; with its colours, see :func:`_colours`."""
+    """``mesh`` in its own space: quads if it is all quads, else triangles; with its colours, see :func:`_colours`,
+    and confidence."""
     vertices = np.empty(3 * len(mesh.vertices), np.float32)
     mesh.vertices.foreach_get("co", vertices)
     sides = np.empty(len(mesh.polygons), np.int32)
@@ -58,13 +59,25 @@ def arrays(mesh: bpy.types.Mesh) -> MeshArrays:
         faces = np.empty(3 * len(mesh.loop_triangles), np.int32)
         mesh.loop_triangles.foreach_get("vertices", faces)
         faces = faces.reshape(-1, 3)
-    return MeshArrays(vertices.reshape(-1, 3), faces, _colours(mesh))
+    return MeshArrays(vertices.reshape(-1, 3), faces, _colours(mesh), confidence(mesh))
+
+
+def confidence(mesh: bpy.types.Mesh) -> NDArray[np.float32] | None:
+    """(V,) as in :class:`~..arrays.MeshArrays`; None if ``mesh`` has none."""
+    attribute = mesh.attributes.get(CONFIDENCE)
+    if attribute is None or (attribute.data_type, attribute.domain) != ('FLOAT', 'POINT'):
+        return None
+    sure = np.empty(len(mesh.vertices), np.float32)
+    attribute.data.foreach_get("value", sure)
+    return sure.clip(0, 1)
 
 
 def _colours(mesh: bpy.types.Mesh) -> NDArray[np.float32] | None:
     """(V, 3) sRGB of our colour attribute or the active one, else of the materials' viewport colours; None if there
     is none of these."""
     attribute = mesh.color_attributes.get(COLOUR) or mesh.color_attributes.active_color
+    if attribute and attribute.name == HEAT:
+        attribute = None
     loops = np.empty(len(mesh.loops), np.int32)
     mesh.loops.foreach_get("vertex_index", loops)
     if attribute:
@@ -103,8 +116,7 @@ def _fill(mesh: bpy.types.Mesh, arrays: MeshArrays) -> None:
 
 def show_heat(mesh: bpy.types.Mesh) -> None:
     """Make a colour attribute of the confidence the one that is shown: red is a guess, blue is sure."""
-    sure = np.empty(len(mesh.vertices), np.float32)
-    mesh.attributes[CONFIDENCE].data.foreach_get("value", sure)
+    sure = confidence(mesh)
     hide_heat(mesh)
     steps = np.linspace(0, 1, len(_SCALE))
     _colour(mesh, HEAT, np.stack([np.interp(sure, steps, channel) for channel in _SCALE.T], axis=1), rendered=False)

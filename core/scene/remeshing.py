@@ -172,9 +172,9 @@ def _halved(mesh: MeshArrays) -> MeshArrays:
 
 @contextmanager
 def _object(mesh: MeshArrays) -> Iterator[bpy.types.Object]:
-    """An object of ``mesh``, without its colours, alone in a scene."""
+    """An object of ``mesh``, without its colours and confidence, alone in a scene."""
     scene = bpy.data.scenes.new("Maquette Finish")
-    obj = meshes.new_object("Maquette Finish", replace(mesh, colours=None))
+    obj = meshes.new_object("Maquette Finish", replace(mesh, colours=None, confidence=None))
     try:
         scene.collection.objects.link(obj)
         yield obj
