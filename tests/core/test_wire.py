@@ -4,7 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from maquette.core import wire
-from maquette.core.arrays import MeshArrays
+from maquette.core.arrays import KeptView, MeshArrays
+from maquette.core.cameras import side
 from maquette.core.work import Progress
 
 
@@ -38,6 +39,21 @@ def test_our_dataclasses():
     got = there_and_back(mesh)
     assert type(got) is MeshArrays and got.colours is None
     np.testing.assert_array_equal(got.vertices, mesh.vertices)
+
+
+def test_all_of_a_mesh():
+    views = (KeptView(np.arange(9, dtype=np.uint8), side("front", 1.1, 96), (0.5, 0.75)),
+             KeptView(np.arange(3, dtype=np.uint8), side("top", 2.0, 64)))  # fmt: skip
+    sure = np.linspace(0, 1, 4, dtype=np.float32)
+    mesh = MeshArrays(np.ones((4, 3), np.float32), np.arange(4, dtype=np.int32)[None], None, sure, views)
+    got = there_and_back(mesh)
+    np.testing.assert_array_equal(got.confidence, sure)
+    assert [view.silhouette for view in got.views] == [(0.5, 0.75), None]
+    for view, sent in zip(got.views, views, strict=True):
+        np.testing.assert_array_equal(view.png, sent.png)
+        np.testing.assert_array_equal(view.camera.to_world, sent.camera.to_world)
+        np.testing.assert_array_equal(view.camera.intrinsics, sent.camera.intrinsics)
+        assert (view.camera.width, view.camera.orthographic) == (sent.camera.width, True)
 
 
 def test_messages_follow_each_other():

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from maquette.core.arrays import MeshArrays, View
-from maquette.core.cameras import side
+from maquette.core.cameras import look_at, perspective, side
 from maquette.core.model.fitting import fit_to_views
 from maquette.core.surface import surface_nets
 from maquette.core.work import run_to_end
@@ -57,6 +57,41 @@ def test_sides_of_something_thin_do_not_change_places():
     middle = np.abs(plate.vertices[:, :2]).max(1) < 0.3
     up = plate.vertices[:, 2] > 0
     assert fitted.vertices[middle & up, 2].min() > 0.01 and fitted.vertices[middle & ~up, 2].max() < -0.01
+
+
+def test_an_empty_mask_pulls_at_nothing():
+    mesh, true = ellipsoid((0.42, 0.28, 0.37)), np.array((0.45, 0.3, 0.4))
+    empty = View(np.zeros((96, 96, 4), np.float32), side("right", 1.1, 96))
+    alone, fit = run_to_end(fit_to_views(mesh, [empty]))
+    assert alone is mesh and fit.before == fit.after == (0.0,)
+    both, fit = run_to_end(fit_to_views(mesh, [view("front", true), empty]))
+    assert fit.after[0] > 0.97 > 0.92 > fit.before[0] and fit.after[1] == 0.0
+    assert np.abs(both.vertices[:, 1]).max() < 0.31
+
+
+@pytest.mark.parametrize("away", [0.3, 0.45])
+def test_what_is_behind_a_camera_counts_not(away):
+    """The camera is inside of the mesh, or has only its rim behind it."""
+    mesh = ellipsoid((0.42, 0.42, 0.37))
+    camera = perspective(look_at(np.array((0, -away, 0)), np.zeros(3)), 2.0, 96)
+    image = np.zeros((96, 96, 4), np.float32)
+    image[30:66, 30:66, 3] = 1
+    fitted, fit = run_to_end(fit_to_views(mesh, [View(image, camera), view("top", np.array((0.45, 0.45, 0.4)))]))
+    assert np.isfinite(fitted.vertices).all() and np.mean(fit.after) >= np.mean(fit.before)
+
+
+def test_a_product_has_the_gradient_of_its_matrix():
+    """Also of an open mesh, whose matrix is of another pattern than its transpose."""
+    import torch
+    from maquette.core.model.fitting import _Average
+
+    average = _Average(MeshArrays(np.eye(3, dtype=np.float32), np.array(((0, 1, 2),), np.int32)))
+    field = torch.rand(3, 2, dtype=torch.float32, requires_grad=True)
+    weight = torch.rand(3, 2)
+    (average(field) * weight).sum().backward()
+    matrix = torch.tensor(((1.0, 1, 0), (0, 1, 1), (1, 0, 1))) / 2
+    torch.testing.assert_close(average(field), matrix @ field)
+    torch.testing.assert_close(field.grad, matrix.T @ weight)
 
 
 def test_a_picture_far_from_the_mesh_leaves_it_whole():

@@ -7,6 +7,9 @@ import bpy
 import numpy as np
 import pytest
 from maquette.core import dependencies
+from maquette.core.arrays import MeshArrays
+
+CORNER = MeshArrays(np.eye(4, 3, dtype=np.float32), np.array(((0, 1, 2), (0, 3, 1), (1, 3, 2), (2, 3, 0)), np.int32))
 
 
 @pytest.fixture
@@ -90,6 +93,51 @@ def test_a_picture_that_has_changed_is_read_again(addon, weights, pictures, tmp_
     reconstruct(weights, path)
     lying, standing = (vertices(obj) for obj in sorted(bpy.data.objects, key=lambda obj: obj.name)[::-1])
     assert np.ptp(lying[:, 0]) > 1.2 * np.ptp(standing[:, 0])
+
+
+def test_what_else_a_result_depends_on_is_asked_anew(named, weights, pictures, monkeypatch, tmp_path):
+    """The weights, the device, a packed image and the Python: each change is one call of the model more."""
+    import shutil
+
+    from maquette.core.model import requests
+
+    asked = []
+
+    def fake(request):
+        asked.append(request)
+        yield from ()
+        return CORNER
+
+    monkeypatch.setattr(requests, "reconstruct", fake)
+    kept = tmp_path / "own.safetensors"
+    shutil.copy(weights, kept)
+    image = bpy.data.images.load(str(pictures / "front.png"))
+    image.pack()
+
+    def calls():
+        before = len(asked)
+        for _ in range(2):
+            assert bpy.ops.maquette.reconstruct(image=image.name, weights=str(kept)) == {'FINISHED'}
+        return len(asked) - before
+
+    assert calls() == 1
+    kept.write_bytes(kept.read_bytes() + b" ")
+    assert calls() == 1
+    image.pixels[0] = 0.5
+    assert calls() == 1
+    named.device = 'CUDA'
+    assert calls() == 1 and asked[-1].device == "cuda"
+    assert calls() == 0
+
+
+def test_another_python_is_asked_anew(named):
+    from maquette.core.model import requests
+    from maquette.operators import compute
+
+    keys = {
+        compute._key(python, requests.reconstruct, ()) for python in (None, compute.Python("a"), compute.Python("b"))
+    }
+    assert len(keys) == 3
 
 
 def test_the_test_button_tells_and_keeps_what_is_there(named, monkeypatch):

@@ -119,6 +119,26 @@ def test_thin_walls_are_warned_of_and_selected(addon):
     assert len(chosen) == 4 and all(chosen)
 
 
+@pytest.mark.parametrize("own", [True, False])
+def test_the_confidence_stays_and_its_heat_is_not_baked(block, own):
+    mesh = block.data
+    sure = meshes.confidence(mesh)
+    top = np.array([vertex.co.z for vertex in mesh.vertices]) > 1
+    mesh.attributes["Confidence"].data.foreach_set("value", top.astype(np.float32))
+    assert len(sure) == len(top)
+    if not own:
+        mesh.color_attributes.remove(mesh.color_attributes["Color"])
+    before = meshes.arrays(mesh).colours
+    assert bpy.ops.maquette.show_confidence() == {'FINISHED'}
+    np.testing.assert_array_equal(meshes.arrays(mesh).colours, before)  # not red and blue
+    assert bpy.ops.maquette.finish(preset='BLOCK_OUT', faces=300) == {'FINISHED'}
+    made = meshes.arrays(block.data)
+    high, low = made.vertices[:, 2] > 1.3, made.vertices[:, 2] < 0.7
+    assert made.confidence[high].min() == 1 and made.confidence[low].max() == 0
+    assert [each.name for each in block.data.color_attributes] == ["Color"]
+    assert bpy.ops.maquette.show_confidence() == {'FINISHED'}
+
+
 def test_a_multiresolution_modifier(block):
     bpy.ops.maquette.finish(preset='SCULPT', faces=300, multires=2)
     (modifier,) = block.modifiers

@@ -2,11 +2,14 @@
 
 import importlib.util
 import json
+import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import bpy
 import pytest
+from maquette.core import dependencies
 from maquette.core.run_process import RunProcess, steps_of, write_settings
 
 _spec = importlib.util.spec_from_file_location("ellipsoids", Path(__file__).parents[1] / "model/conftest.py")
@@ -25,6 +28,21 @@ def start(tiny, tmp_path_factory):
     return folder
 
 
+@pytest.fixture
+def name_a_python(addon, monkeypatch):
+    """Lets the preferences name a Python, this one at first, where Blender's own has no PyTorch."""
+    from maquette.operators import compute
+
+    ours = SimpleNamespace(python=sys.executable, device='CPU', idle=60, weights="")
+
+    def name(executable=sys.executable):
+        ours.python = str(executable)
+        monkeypatch.setattr(compute, "preferences", lambda: ours)
+        monkeypatch.setattr(dependencies, "found", lambda package: False)
+
+    return name
+
+
 def until(said, seconds=120):
     end = time.monotonic() + seconds
     while not said():
@@ -32,8 +50,9 @@ def until(said, seconds=120):
         time.sleep(0.05)
 
 
-def test_a_script_trains_and_takes_the_weights(addon, dataset, start, tmp_path):
+def test_a_script_trains_and_takes_the_weights(addon, name_a_python, dataset, start, tmp_path):
     from maquette.core.model import weights
+    from maquette.operators import compute
 
     run = tmp_path / "run"
     done = bpy.ops.maquette.train(
@@ -44,11 +63,30 @@ def test_a_script_trains_and_takes_the_weights(addon, dataset, start, tmp_path):
     assert {path.name for path in run.iterdir()} >= {"checkpoint.pt", "log.csv", "curve.png", "samples.png"}
     with pytest.raises(RuntimeError, match="holds a run already"):
         bpy.ops.maquette.train(folder=str(dataset), run=str(run), steps=3)
+    name_a_python()  # the export runs in it
     assert bpy.ops.maquette.use_trained_weights(run=str(run)) == {'FINISHED'}
+    assert compute.alive()
     made, mask = weights.load(run / "run.safetensors")
     assert made.levels.abs().min() > 0  # calibrated
     kept = weights.load()[1].state_dict()
     assert all((value == kept[name]).all() for name, value in mask.state_dict().items())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a program of one line")
+def test_the_python_of_the_preferences_trains(name_a_python, dataset, tmp_path):
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\necho asked > {tmp_path}/asked\n")
+    python.chmod(0o755)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dependencies, "found", lambda package: False)
+        with pytest.raises(RuntimeError, match="PyTorch is not installed in this Python"):
+            bpy.ops.maquette.train(folder=str(dataset), run=str(tmp_path / "run"), steps=1)
+    name_a_python(python)
+    assert bpy.ops.maquette.train(folder=str(dataset), run=str(tmp_path / "run"), steps=1) == {'FINISHED'}
+    assert (tmp_path / "asked").read_text() == "asked\n"
+    name_a_python(tmp_path / "none")
+    with pytest.raises(RuntimeError, match="none cannot be started"):
+        bpy.ops.maquette.train(run=str(tmp_path / "run"), resume=True)
 
 
 def test_what_is_missing_is_named(addon, dataset, tmp_path):

@@ -87,12 +87,22 @@ def test_made_symmetric_after_its_better_half(addon, preset, faces):
     mesh = stool()
     mesh = MeshArrays(mesh.vertices * np.float32((0.6, 1, 1)), mesh.faces, mesh.colours)
     result = made(mesh, preset=preset, faces=faces, symmetric=True)
+    assert result.symmetric
     points = result.mesh.vertices
     normal = result.plane.normal
     assert abs(normal).max() > 0.999  # across x or y
     image = result.plane.mirrored(points)
     nearest = np.linalg.norm(points[None].astype(float) - image[:, None], axis=2).min(1)
     assert nearest.max() < (0.01 if preset == "game" else 0.02)
+
+
+def test_what_is_far_from_symmetric_is_left_so(addon):
+    cells = np.zeros((32, 24, 32))
+    cells[4:28, 4:20, 4:10] = cells[4:10, 4:10, 10:28] = cells[20:28, 14:20, 10:16] = 1
+    mesh = surface_nets(cells, 0.5, np.zeros(3), 1 / 32)
+    result = made(mesh, preset="print", symmetric=True)
+    assert result.symmetric is False and result.plane.deviation > 0.02
+    assert result.after.volume == pytest.approx(result.before.volume)
 
 
 def test_the_better_half_is_the_one_that_stays(addon):
