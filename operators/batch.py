@@ -28,7 +28,7 @@ from ..core.scene.importing import temporary_data
 from ..core.work import Progress, SteppedWork, Work, beside
 from . import finish_arguments, reconstruct
 from ._work import WorkOperator
-from .settings import RESOLUTION, SIZE
+from .settings import FIT, RESOLUTION, SIZE
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
 _ROOT = Path(__file__).parents[1]
@@ -89,6 +89,7 @@ class MAQUETTE_OT_reconstruct_folder(WorkOperator, bpy.types.Operator):
     )
     resolution: IntProperty(**RESOLUTION)
     size: FloatProperty(**SIZE)
+    fit: BoolProperty(**FIT)
     assets: BoolProperty(
         name="Mark as Assets",
         description="Each object becomes an asset with a preview, and tells its picture, the model, the settings and "
@@ -104,7 +105,7 @@ class MAQUETTE_OT_reconstruct_folder(WorkOperator, bpy.types.Operator):
             raise ImageError("Choose a folder of pictures")
         folder = Path(bpy.path.abspath(self.folder))
         weights = reconstruct.weights_file()
-        requests = [Request(path, {}, self.resolution, self.size, weights) for path in pictures(folder)]
+        requests = [Request(path, {}, self.resolution, self.size, weights, fit=self.fit) for path in pictures(folder)]
         self._made = 0
         self._location = context.scene.cursor.location.copy()
         return self._each(context, requests)

@@ -82,11 +82,11 @@ def told_fit(mesh: MeshArrays) -> str:
 
 
 def show_colours(context: Context) -> None:
-    """Let Solid views that show material colours, which is Blender's default, show colour attributes."""
+    """Let Solid views that show material colours, which is Blender's default, or textures show colour attributes."""
     for area in context.screen.areas:
         if area.type == 'VIEW_3D':
             shading = area.spaces.active.shading
-            if shading.type == 'SOLID' and shading.color_type == 'MATERIAL':
+            if shading.type == 'SOLID' and shading.color_type in {'MATERIAL', 'TEXTURE'}:
                 shading.color_type = 'VERTEX'
 
 

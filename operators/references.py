@@ -55,7 +55,7 @@ class MAQUETTE_OT_reconstruct_references(WorkOperator, bpy.types.Operator):
     """Build a colored mesh object where image empties, and cameras with a background image, show it in the scene"""
 
     bl_idname = "maquette.reconstruct_references"
-    bl_label = "Reconstruct from References"
+    bl_label = "Reconstruct References"
     bl_options = {'REGISTER', 'UNDO'}
 
     objects: CollectionProperty(

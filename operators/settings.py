@@ -95,7 +95,7 @@ class MaquetteSettings(bpy.types.PropertyGroup):
     size: FloatProperty(**SIZE)
     show_colours: BoolProperty(
         name="Show Colors",
-        description="Afterwards let the Solid views of this screen, where they show material colors, "
+        description="Afterwards let the Solid views of this screen, where they show material colors or textures, "
         "show the object's own colors (Viewport Shading, Color: Attribute)",
         default=True,
     )

@@ -66,7 +66,7 @@ STEPS = {
     "max": 1000000,
 }
 RATE = {
-    "name": "Rate",
+    "name": "Learning Rate",
     "description": "Highest learning rate. Higher learns faster and forgets more of what was known",
     "default": 3e-4,
     "min": 1e-6,

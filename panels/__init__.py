@@ -2,7 +2,7 @@
 
 from . import batch, dataset, finish, preferences, reconstruct, references, train
 
-_MODULES = (preferences, reconstruct, batch, references, finish, dataset, train)
+_MODULES = (preferences, reconstruct, references, batch, finish, dataset, train)
 
 
 def register() -> None:

@@ -23,7 +23,7 @@ class MAQUETTE_PT_batch(SidebarPanel, bpy.types.Panel):
         row.enabled = bool(settings.batch_folder) and not compute.missing()
         button = row.operator(MAQUETTE_OT_reconstruct_folder.bl_idname, icon='FILE_FOLDER')
         button.folder, button.assets = settings.batch_folder, settings.batch_assets
-        button.resolution, button.size = settings.resolution, settings.size
+        button.resolution, button.size, button.fit = settings.resolution, settings.size, settings.fit
 
 
 register, unregister = bpy.utils.register_classes_factory((MAQUETTE_PT_batch,))

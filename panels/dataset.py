@@ -85,7 +85,7 @@ class MAQUETTE_PT_dataset_randomisation(SidebarPanel, bpy.types.Panel):
             layout.prop(settings, "textures")
         layout.column().prop(settings, "backgrounds")
         if 'IMAGE' in settings.backgrounds:
-            layout.prop(settings, "background_folder")
+            layout.prop(settings, "background_folder", text="Pictures")
         layout.prop(settings, "turn")
         layout.prop(settings, "scale")
         layout.prop(settings, "occluders")

@@ -5,10 +5,9 @@ from __future__ import annotations
 import bpy
 from bpy.types import Context, UILayout
 
-from ..operators import _work
 from ..operators.finish import TOLD, MAQUETTE_OT_finish, MAQUETTE_OT_texture
-from .progress import draw_progress
 from .sidebar import SidebarPanel
+from .text import draw_text
 
 
 class MAQUETTE_PT_finish(SidebarPanel, bpy.types.Panel):
@@ -22,7 +21,8 @@ class MAQUETTE_PT_finish(SidebarPanel, bpy.types.Panel):
         settings = context.scene.maquette.finish
         layout.prop(settings, "preset")
         column = layout.column(align=True)
-        for name in ("faces", "loose", "smooth_angle"):
+        column.prop(settings, "faces", text="Faces" if settings.faces else "Faces (Auto)")
+        for name in ("loose", "smooth_angle"):
             column.prop(settings, name)
         if settings.preset == 'SCULPT':
             column.prop(settings, "multires")
@@ -30,12 +30,10 @@ class MAQUETTE_PT_finish(SidebarPanel, bpy.types.Panel):
             column.prop(settings, "wall")
         layout.prop(settings, "symmetric")
         layout.prop(settings, "texture_size")
-        if _work.running():
-            draw_progress(layout)
-        else:
-            row = layout.row(align=True)
-            settings.give(row.operator(MAQUETTE_OT_finish.bl_idname, icon='MOD_REMESH'))
-            row.operator(MAQUETTE_OT_texture.bl_idname, icon='TEXTURE').texture_size = settings.texture_size
+        row = layout.row(align=True)  # its progress is told above, where Reconstruct's is
+        row.scale_y = 1.4
+        settings.give(row.operator(MAQUETTE_OT_finish.bl_idname, icon='MOD_REMESH'))
+        row.operator(MAQUETTE_OT_texture.bl_idname, icon='TEXTURE').texture_size = settings.texture_size
         _draw_told(layout, context.active_object)
 
 
@@ -45,7 +43,7 @@ def _draw_told(layout: UILayout, obj: bpy.types.Object) -> None:
     if told:
         column = layout.box().column(align=True)
         for line in told:
-            column.label(text=line)
+            draw_text(column, line, 'NONE')
 
 
 register, unregister = bpy.utils.register_classes_factory((MAQUETTE_PT_finish,))

@@ -79,6 +79,7 @@ class MaquettePreferences(bpy.types.AddonPreferences):
     def draw(self, context: Context) -> None:
         layout = self.layout
         layout.use_property_split = True
+        layout.use_property_decorate = False
         layout.prop(self, "weights")
         row = layout.row(align=True)
         row.prop(self, "python", placeholder="Blender's own")

@@ -27,12 +27,14 @@ class MAQUETTE_PT_reconstruct(SidebarPanel, bpy.types.Panel):
         row.prop(settings, "source", expand=True)
         if settings.source == 'IMAGE':
             layout.template_ID(settings, "image", open="image.open")
+            ready = settings.image is not None
         elif settings.source == 'SIDES':
             column = layout.column(align=True)
             for side in SIDES:
                 column.prop(settings, side)
+            ready = any(getattr(settings, side) for side in SIDES)
         else:
-            draw_references(layout, context)
+            ready = draw_references(layout, context)
         column = layout.column(align=True)
         column.prop(settings, "resolution")
         if settings.source != 'REFERENCES':
@@ -40,7 +42,7 @@ class MAQUETTE_PT_reconstruct(SidebarPanel, bpy.types.Panel):
         layout.prop(settings, "fit")
         layout.prop(settings, "show_colours")
         row = layout.row()
-        row.enabled = not missing and _has_picture(settings)
+        row.enabled = ready and not missing
         row.scale_y = 1.4
         text = "Reconstruct Next" if _work.running() else None
         if settings.source == 'REFERENCES':
@@ -51,12 +53,8 @@ class MAQUETTE_PT_reconstruct(SidebarPanel, bpy.types.Panel):
         if has_confidence(context):
             shown = meshes.HEAT in context.active_object.data.color_attributes
             layout.operator(MAQUETTE_OT_show_confidence.bl_idname, icon='OVERLAY', depress=shown)
-
-
-def _has_picture(settings: bpy.types.PropertyGroup) -> bool:
-    if settings.source == 'IMAGE':
-        return settings.image is not None
-    return settings.source == 'REFERENCES' or any(getattr(settings, side) for side in SIDES)
+            if shown:
+                layout.label(text="Blue: sure. Red: a guess", icon='INFO')
 
 
 def _fill(button: bpy.types.OperatorProperties, settings: bpy.types.PropertyGroup) -> None:

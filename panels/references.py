@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
-
 import bpy
 from bpy.types import Context, UILayout
 
@@ -13,23 +11,23 @@ from ..core.scene.references import chosen
 from ..operators.references import MAQUETTE_OT_reconstruct_references, seen_from
 from ..operators.turnaround import MAQUETTE_OT_lay_out_turnaround
 from .sidebar import SidebarPanel
+from .text import draw_text
 
 _ICONS = {'EMPTY': 'IMAGE_REFERENCE', 'CAMERA': 'CAMERA_DATA'}
-_CHARACTERS = 38  # that a line of the sidebar holds, as wide as it is at first
 
 
-def draw_references(layout: UILayout, context: Context) -> None:
-    """Which references are used and what each is taken for, with a menu to correct it."""
+def draw_references(layout: UILayout, context: Context) -> bool:
+    """Which references are used and what each is taken for, with a menu to correct it. Whether there is any."""
     settings = context.scene.maquette
     layout.prop(settings, "references")
     try:
         objects = chosen(context, collection=settings.references.name if settings.references else "")
     except SceneError as error:
-        _draw_text(layout, str(error))
-        return
+        draw_text(layout, str(error), 'ERROR')
+        return False
     if not objects:
-        _draw_text(layout, "There is none in view: Add > Image > Reference")
-        return
+        draw_text(layout, "No reference is in view: Add > Image > Reference")
+        return False
     column = layout.box().column(align=True)
     column.use_property_split = False
     for obj in objects:
@@ -41,7 +39,8 @@ def draw_references(layout: UILayout, context: Context) -> None:
         if told not in SIDES:
             column.label(text=told, icon='BLANK1')
     if settings.disagreements:
-        _draw_text(layout, f"Fitted to each other: {settings.disagreements}")
+        draw_text(layout, f"Fitted to each other: {settings.disagreements}")
+    return True
 
 
 def draw_button(layout: UILayout, settings: bpy.types.PropertyGroup, text: str | None) -> None:
@@ -70,12 +69,6 @@ class MAQUETTE_PT_turnaround(SidebarPanel, bpy.types.Panel):
         button = row.operator(MAQUETTE_OT_lay_out_turnaround.bl_idname, icon='IMAGE_REFERENCE')
         button.image = settings.sheet.name if settings.sheet else ""
         button.size = settings.size
-
-
-def _draw_text(layout: UILayout, text: str) -> None:
-    column = layout.column(align=True)
-    for index, line in enumerate(textwrap.wrap(text, _CHARACTERS)):
-        column.label(text=line, icon='INFO' if index == 0 else 'BLANK1')
 
 
 register, unregister = bpy.utils.register_classes_factory((MAQUETTE_PT_turnaround,))

@@ -14,6 +14,7 @@ from ..operators import train
 from ..operators.train import MAQUETTE_OT_stop_training, MAQUETTE_OT_train, MAQUETTE_OT_use_trained_weights
 from .preferences import draw_missing
 from .sidebar import SidebarPanel
+from .text import draw_text
 
 _PICTURE_SCALE = 13.0
 _PICTURES = (
@@ -35,7 +36,6 @@ class MAQUETTE_PT_train(SidebarPanel, bpy.types.Panel):
         column = layout.column()
         column.active = not train.training()
         column.prop(settings, "dataset")
-        column.prop(settings, "run")
         if not begun:
             column.prop(settings, "others")
             column.prop(settings, "start")
@@ -43,14 +43,17 @@ class MAQUETTE_PT_train(SidebarPanel, bpy.types.Panel):
                 column.prop(settings, "start_run")
             column.prop(settings, "steps")
             column.prop(settings, "rate")
+        column.prop(settings, "run")
         process = train.current()
         if process and process.running():
             _draw_running(layout, process)
             run = process.run
-        elif run:
-            _draw_buttons(layout, settings, run, begun and not missing)
+        else:
+            column = layout.column()
+            column.enabled = bool(run) and not missing
+            _draw_buttons(column, settings, run, begun)
         if process and process.failure():
-            _draw_wrapped(layout.box(), process.failure() or "")
+            draw_text(layout.box(), process.failure() or "", 'ERROR')
         if run:
             _draw_pictures(layout, run)
 
@@ -62,30 +65,19 @@ def _draw_running(layout: UILayout, process: Any) -> None:
     row.operator(MAQUETTE_OT_stop_training.bl_idname, text="", icon='CANCEL')
 
 
-def _draw_buttons(layout: UILayout, settings: bpy.types.PropertyGroup, run: Path, begun: bool) -> None:
-    done, wanted = steps_of(run)
+def _draw_buttons(layout: UILayout, settings: bpy.types.PropertyGroup, run: Path | None, begun: bool) -> None:
+    done, wanted = steps_of(run) if run else (0, 0)
     if done < wanted or not begun:
         text = f"Resume at Step {done}" if done else "Resume" if begun else "Train"
         button = layout.operator(MAQUETTE_OT_train.bl_idname, text=text, icon='PLAY')
-        button.folder, button.others, button.run, button.resume = settings.dataset, settings.others, str(run), begun
+        button.folder, button.others = settings.dataset, settings.others
+        button.run, button.resume = str(run or ""), begun
         button.start, button.start_run = settings.start, settings.start_run
         button.steps, button.rate = settings.steps, settings.rate
-    if (run / "checkpoint.pt").is_file():
+    if run and (run / "checkpoint.pt").is_file():
         if done >= wanted:
             layout.label(text=f"{done} steps done", icon='CHECKMARK')
         layout.operator(MAQUETTE_OT_use_trained_weights.bl_idname, icon='FILE_REFRESH').run = str(run)
-
-
-def _draw_wrapped(layout: UILayout, text: str, width: int = 40) -> None:
-    """``text`` in lines, since a label is cut at the sidebar's edge."""
-    column = layout.column(align=True)
-    line = ""
-    for word in text.split():
-        if line and len(line) + len(word) >= width:
-            column.label(text=line)
-            line = ""
-        line = f"{line} {word}".strip()
-    column.label(text=line, icon='ERROR')
 
 
 def _draw_pictures(layout: UILayout, run: Path) -> None:

@@ -45,7 +45,7 @@ def reconstruct(request: Request) -> Work[MeshArrays]:
     sides = {side: images.read(path) for side, path in request.sides.items()}
     photo = images.read(request.photo) if isinstance(request.photo, Path) else request.photo
     dependencies.require(*dependencies.MODEL)
-    yield Progress(0.02, "Loading the model")
+    yield Progress(0.0, "Loading the model")
     from . import devices, inference  # torch takes seconds to import
 
     device = devices.chosen(request.device)

@@ -52,7 +52,7 @@ def reconstruct_standing(request: Request) -> Work[Standing]:
             ``inference``.
     """
     dependencies.require(*dependencies.MODEL)
-    yield Progress(0.02, "Loading the model")
+    yield Progress(0.0, "Loading the model")
     from . import devices, inference, weights  # torch takes seconds to import
 
     device = devices.chosen(request.device)

@@ -33,6 +33,14 @@ def view() -> tuple[bpy.types.Area, bpy.types.Region]:
     return area, next(region for region in area.regions if region.type == 'UI')
 
 
+def open_panels(*names: str) -> None:
+    """Let panels that are closed at first be open; before the sidebar draws them for the first time."""
+    for panel in (getattr(bpy.types, name) for name in names):
+        bpy.utils.unregister_class(panel)
+        panel.bl_options = set()
+        bpy.utils.register_class(panel)
+
+
 def running():
     from bl_ext.user_default.maquette.operators import _work
 
@@ -50,7 +58,7 @@ def find_button(command: str, from_right: float = 0.5) -> Iterator[float]:
     yield 0.5
     area, sidebar = view()
     x = sidebar.x + sidebar.width * from_right
-    for y in range(sidebar.y + sidebar.height - 30, sidebar.y + 20, -7):
+    for y in range(sidebar.y + sidebar.height - 30, sidebar.y + 20, -10):
         point_at(x, y)
         yield 0.08
         with bpy.context.temp_override(window=bpy.context.window_manager.windows[0], area=area, region=sidebar):
@@ -84,6 +92,7 @@ def story() -> Iterator[float]:
     bpy.context.preferences.addons[NAME].preferences.weights = str(HERE / "hull.safetensors")
     area, sidebar = view()
     area.spaces.active.show_region_ui = True
+    open_panels("MAQUETTE_PT_batch")
     yield 1
     sidebar.active_panel_category = "Maquette"
     settings = bpy.context.scene.maquette
@@ -94,9 +103,6 @@ def story() -> Iterator[float]:
     bpy.ops.ed.undo_push(message="Set up")
     yield 1
     screenshot("1-idle")
-    yield from find_button("maquette.reconstruct")
-    xdotool("mousemove_relative", 0, 48)  # onto the title of the next panel, which is closed
-    xdotool("click", 1)
     settings.source = 'SIDES'
     area.tag_redraw()
     yield 1

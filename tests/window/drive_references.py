@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import bpy
 import numpy as np
-from drive import HERE, NAME, drive, find_button, result, running, screenshot, view, watch, xdotool
+from drive import HERE, NAME, drive, find_button, open_panels, result, running, screenshot, view, watch, xdotool
 
 RED, GREEN = (200, 40, 30), (0, 255, 0)
 VIEWS = {"front": 'FRONT', "right": 'RIGHT', "top": 'TOP'}  # Blender's words for them
@@ -88,10 +88,6 @@ def turnaround() -> Iterator[float]:
     in_view(bpy.ops.view3d.view_orbit, angle=0.6, type='ORBITRIGHT')
     in_view(bpy.ops.view3d.view_orbit, angle=0.3, type='ORBITUP')
     yield 1
-    yield from find_button("maquette.reconstruct_references")
-    xdotool("mousemove_relative", 0, 40)  # onto the title of the panel below, which is closed
-    xdotool("click", 1)
-    yield 1
     yield from find_button("maquette.lay_out_turnaround")
     xdotool("click", 1)
     yield 2
@@ -129,6 +125,7 @@ def story() -> Iterator[float]:
     area, sidebar = view()
     space = area.spaces.active
     space.show_region_ui = True
+    open_panels("MAQUETTE_PT_turnaround")
     yield 1
     sidebar.active_panel_category = "Maquette"
     settings = bpy.context.scene.maquette
