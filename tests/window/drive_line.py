@@ -97,8 +97,10 @@ def story() -> Iterator[float]:
     yield 1
     hud = next(region for region in area.regions if region.type == 'HUD')
     point_at(hud.x + hud.width / 2, hud.y + hud.height - 15)  # its title, which opens it
+    closed = hud.height
     xdotool("click", 1)
-    yield 2
+    yield from watch(20, lambda: hud.height > closed)
+    yield 1
     screenshot("9-adjust")
     began = time.perf_counter()
     point_at(hud.x + hud.width * 0.6, hud.y + hud.height - 45)  # Size
