@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .dependencies import require
-from .errors import ImageError
+from .errors import ImageError, MaquetteError
 
 if TYPE_CHECKING:
     from PIL import Image
 
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"})  # of pictures found in folders
 MAX_PIXELS = 80_000_000  # under the size from which Pillow warns of a decompression bomb
 MIN_SIDE = 8
 MAX_SIDE = 1024
@@ -27,6 +28,18 @@ _FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "GIF", "BMP", "TGA", "PPM", "J
 _DEPTHS = {"I;16": 65535.0, "I;16L": 65535.0, "I;16B": 65535.0, "I;16N": 65535.0, "I": 65535.0, "F": 1.0}
 # What Pillow's decoders are seen to raise on damaged files.
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error, zlib.error)
+
+
+def in_folder(folder: Path, error: type[MaquetteError] = ImageError) -> list[Path]:
+    """The picture files of ``folder``, by name.
+
+    Raises:
+        ImageError, or ``error``: there are none.
+    """
+    found = sorted(path for path in folder.glob("*") if path.suffix.lower() in SUFFIXES)
+    if not found:
+        raise error(f"{folder} holds no picture ({' '.join(sorted(SUFFIXES))})")
+    return found
 
 
 def read(path: Path, max_side: int = MAX_SIDE) -> NDArray[np.float32]:

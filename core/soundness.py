@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arrays import MeshArrays
-from .surface import pieces
+from .surface import pieces, with_vertices
 
 _NUDGE = 0.05  # of the way to the middle of its faces: how far a split vertex goes, so that no merging undoes it
 
@@ -77,13 +77,6 @@ def face_pieces(mesh: MeshArrays) -> NDArray[np.int64]:
     return np.unique(pieces(mesh)[mesh.faces[:, 0]], return_inverse=True)[1].reshape(-1)
 
 
-def with_faces(mesh: MeshArrays, kept: NDArray[np.bool_]) -> MeshArrays:
-    """``mesh`` with only the faces that are ``kept`` (F,), and their vertices."""
-    used, faces = np.unique(mesh.faces[kept], return_inverse=True)
-    faces = faces.reshape(-1, mesh.faces.shape[1]).astype(np.int32)
-    return replace(_with_vertices(mesh, used), faces=faces)
-
-
 def split(mesh: MeshArrays) -> MeshArrays:
     """``mesh`` cut along the edges and at the vertices where surfaces touch, so that each is manifold for itself.
 
@@ -112,13 +105,7 @@ def split(mesh: MeshArrays) -> MeshArrays:
     middle = np.stack([np.bincount(label, middles[:, axis]) for axis in range(3)], axis=1) / count
     cut = (np.bincount(origin, minlength=len(mesh.vertices)) > 1)[origin]
     vertices[cut] += _NUDGE * (middle - vertices)[cut]
-    return replace(_with_vertices(mesh, origin), vertices=vertices.astype(np.float32), faces=faces)
-
-
-def _with_vertices(mesh: MeshArrays, index: NDArray[np.int64]) -> MeshArrays:
-    """``mesh`` whose vertices are those of ``index`` (N,); its faces still name the old ones."""
-    colours, confidence = (None if values is None else values[index] for values in (mesh.colours, mesh.confidence))
-    return replace(mesh, vertices=mesh.vertices[index], colours=colours, confidence=confidence)
+    return replace(with_vertices(mesh, origin), vertices=vertices.astype(np.float32), faces=faces)
 
 
 def patched(mesh: MeshArrays) -> MeshArrays:

@@ -70,11 +70,20 @@ def without_small_pieces(mesh: MeshArrays, fraction: float, length: float) -> Me
     kept = (volume >= fraction * volume.max()) | (long >= length * long.max())
     if kept.all():
         return mesh
-    stays = kept[piece]
-    number = np.cumsum(stays) - 1
-    faces = number[mesh.faces[stays[mesh.faces[:, 0]]]].astype(np.int32)
-    colours, sure = (values if values is None else values[stays] for values in (mesh.colours, mesh.confidence))
-    return replace(mesh, vertices=mesh.vertices[stays], faces=faces, colours=colours, confidence=sure)
+    return with_faces(mesh, kept[piece[mesh.faces[:, 0]]])
+
+
+def with_faces(mesh: MeshArrays, kept: NDArray[np.bool_]) -> MeshArrays:
+    """``mesh`` with only the faces that are ``kept`` (F,), and their vertices."""
+    used, faces = np.unique(mesh.faces[kept], return_inverse=True)
+    faces = faces.reshape(-1, mesh.faces.shape[1]).astype(np.int32)
+    return replace(with_vertices(mesh, used), faces=faces)
+
+
+def with_vertices(mesh: MeshArrays, index: NDArray[np.int64]) -> MeshArrays:
+    """``mesh`` whose vertices are those of ``index`` (N,); its faces still name the old ones."""
+    colours, confidence = (None if values is None else values[index] for values in (mesh.colours, mesh.confidence))
+    return replace(mesh, vertices=mesh.vertices[index], colours=colours, confidence=confidence)
 
 
 def pieces(mesh: MeshArrays) -> NDArray[np.int64]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from .arrays import MeshArrays, View
 from .cameras import Camera
+from .solid import face_normals, vertex_normals
 from .work import Progress, Work
 
 Floats = NDArray[np.floating]
@@ -78,15 +79,13 @@ def _texels(mesh: MeshArrays, triangles: NDArray[np.int32], uv: Floats, size: in
     index = np.flatnonzero(owner >= 0)
     face, share = owner[index], shares[index, :, None]
     vertices = mesh.vertices.astype(float)
-    across = np.cross(*(vertices[triangles[:, k]] - vertices[triangles[:, 0]] for k in (1, 2)))
-    smooth = np.stack([np.bincount(triangles.ravel(), across[:, k].repeat(3), len(vertices)) for k in range(3)], axis=1)
     colours = np.full((len(vertices), 3), 0.5) if mesh.colours is None else mesh.colours
     at = triangles[face]
     return _Texels(
         index,
         (vertices[at] * share).sum(1),
-        _unit(across)[face],
-        _unit((_unit(smooth)[at] * share).sum(1)),
+        face_normals(vertices, triangles)[face],
+        _unit((vertex_normals(vertices, triangles)[at] * share).sum(1)),
         (colours[at] * share).sum(1),
     )
 

@@ -18,6 +18,7 @@ from bpy.props import BoolProperty, FloatProperty, IntProperty, StringProperty
 from bpy.types import Context
 from mathutils import Vector
 
+from ..core import images
 from ..core.arrays import MeshArrays
 from ..core.commands import quiet, run_shown
 from ..core.errors import Cancelled, ImageError, MaquetteError, OutputError
@@ -30,23 +31,10 @@ from . import finish_arguments, reconstruct
 from ._work import WorkOperator
 from .settings import FIT, RESOLUTION, SIZE
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
 _ROOT = Path(__file__).parents[1]
 _BUNDLED = _ROOT / "core/weights/maquette.safetensors"
 _APART = 1.3  # sizes from one object to the next
 _IN_A_ROW = 10
-
-
-def pictures(folder: Path) -> list[Path]:
-    """The picture files of ``folder``, by name.
-
-    Raises:
-        ImageError: there are none.
-    """
-    paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in SUFFIXES)
-    if not paths:
-        raise ImageError(f"{folder} holds no picture ({' '.join(sorted(SUFFIXES))})")
-    return paths
 
 
 def about(request: Request, mesh: MeshArrays, seconds: float) -> dict[str, str | int | float]:
@@ -105,7 +93,9 @@ class MAQUETTE_OT_reconstruct_folder(WorkOperator, bpy.types.Operator):
             raise ImageError("Choose a folder of pictures")
         folder = Path(bpy.path.abspath(self.folder))
         weights = reconstruct.weights_file()
-        requests = [Request(path, {}, self.resolution, self.size, weights, fit=self.fit) for path in pictures(folder)]
+        requests = [
+            Request(path, {}, self.resolution, self.size, weights, fit=self.fit) for path in images.in_folder(folder)
+        ]
         self._made = 0
         self._location = context.scene.cursor.location.copy()
         return self._each(context, requests)

@@ -15,7 +15,6 @@ from ..core.scene.importing import temporary_data
 from ..core.scene.portraits import portraits
 from ..core.work import run_to_end
 from . import reconstruct
-from .batch import pictures
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +32,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     from ..core.contact_sheet import contact_sheet
 
-    paths = pictures(arguments.folder)
+    paths = images.in_folder(arguments.folder)
     rows, scores, failed = [], [], 0
     for path in paths:
         try:

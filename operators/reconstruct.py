@@ -23,7 +23,7 @@ from ..core.scene.compat import PATH_OPTIONS
 from ..core.work import Work
 from . import compute
 from ._work import WorkOperator
-from .settings import FIT, RESOLUTION, SIZE, side_property
+from .settings import FIT, RESOLUTION, SIZE, WEIGHTS, side_property
 
 _FRESH = frozenset({'SKIP_SAVE'})  # pictures of the last call must not come back in the next
 
@@ -123,12 +123,7 @@ class MAQUETTE_OT_reconstruct(WorkOperator, bpy.types.Operator):
         maxlen=63,
         options={'SKIP_SAVE'},
     )
-    weights: StringProperty(
-        name="Weights",
-        description="File with the model's weights. Empty: the one in the preferences, else the bundled one",
-        subtype='FILE_PATH',
-        options={'SKIP_SAVE', *PATH_OPTIONS},
-    )
+    weights: StringProperty(**WEIGHTS)
 
     def start(self, context: Context) -> Work[MeshArrays]:
         sides = {side: absolute_path(getattr(self, side)) for side in SIDES if getattr(self, side)}

@@ -15,12 +15,11 @@ from mathutils import Matrix
 from ..core.cameras import SIDES
 from ..core.errors import SceneError
 from ..core.scene import references as scene_references
-from ..core.scene.compat import PATH_OPTIONS
 from ..core.work import Work
 from . import compute
 from ._work import WorkOperator
 from .reconstruct import add_object, show_colours, told, weights_file
-from .settings import FIT, RESOLUTION
+from .settings import FIT, RESOLUTION, WEIGHTS
 
 if TYPE_CHECKING:
     from ..core.model.standing import Request, Standing
@@ -78,12 +77,7 @@ class MAQUETTE_OT_reconstruct_references(WorkOperator, bpy.types.Operator):
         maxlen=63,
         options={'SKIP_SAVE'},
     )
-    weights: StringProperty(
-        name="Weights",
-        description="File with the model's weights. Empty: the one in the preferences, else the bundled one",
-        subtype='FILE_PATH',
-        options={'SKIP_SAVE', *PATH_OPTIONS},
-    )
+    weights: StringProperty(**WEIGHTS)
 
     def start(self, context: Context) -> Work[Standing]:
         names = [item.name for item in self.objects]

@@ -26,6 +26,12 @@ FIT = {
     "Takes some seconds more; thin parts gain most",
     "default": False,
 }
+WEIGHTS = {
+    "name": "Weights",
+    "description": "File with the model's weights. Empty: the one in the preferences, else the bundled one",
+    "subtype": 'FILE_PATH',
+    "options": {'SKIP_SAVE', *PATH_OPTIONS},
+}
 SIZE = {
     "name": "Size",
     "description": "Length of the object's longest side in metres. Costs nothing",

@@ -219,9 +219,9 @@ class MAQUETTE_OT_use_trained_weights(WorkOperator, bpy.types.Operator):
         return compute.run(requests.export, run / "checkpoint.pt", target, window=self.interactive)
 
     def finish(self, context: Context, result: Path) -> None:
-        addon = context.preferences.addons.get(_PACKAGE)  # none in a script that only imports us
-        if addon:
-            addon.preferences.weights = str(result)
+        ours = compute.preferences()
+        if ours:
+            ours.weights = str(result)
             context.preferences.is_dirty = True
         self.report({'INFO'}, f"Reconstructs with {result} from now on")
 

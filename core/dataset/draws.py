@@ -37,6 +37,14 @@ def draw_pose(rng: np.random.Generator, random: Randomisation, centre: NDArray[n
     return Pose(tuple(float(part) for part in quaternion), scale, matrix)
 
 
+def turn(rng: np.random.Generator, angle: float) -> NDArray[np.float64]:
+    """A turn by ``angle``, radians, about any axis (4, 4)."""
+    axis = rng.normal(size=3)
+    result = np.eye(4)
+    result[:3, :3] = rotation((np.cos(angle / 2), *(axis / np.linalg.norm(axis) * np.sin(angle / 2))))
+    return result
+
+
 def rotation(quaternion: Sequence[float]) -> NDArray[np.float64]:
     """(3, 3) of a unit quaternion (w, x, y, z)."""
     w, x, y, z = quaternion

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import images
 from ..errors import DatasetError
 
 BACKGROUNDS = ("transparent", "plain", "image", "hdri")
@@ -24,7 +25,6 @@ TURNS = ("none", "z", "any")
 TEXTURES = ("none", "noise", "checker", "voronoi", "bricks")
 SHAPES = ("cube", "ball", "cylinder", "cone")
 MOST = 3  # lamps, and occluders, of one view
-_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"}
 
 
 class Purpose(IntEnum):
@@ -192,7 +192,4 @@ def pictures_in(folder: Path) -> list[Path]:
     Raises:
         DatasetError: there is none.
     """
-    found = sorted(path for path in folder.glob("*") if path.suffix.lower() in _SUFFIXES)
-    if not found:
-        raise DatasetError(f"{folder} holds no picture ({' '.join(sorted(_SUFFIXES))})")
-    return found
+    return images.in_folder(folder, DatasetError)

@@ -30,14 +30,12 @@ def steepness(field: SilhouetteField, mesh: MeshArrays) -> Work[NDArray[np.float
     cells = ((mesh.vertices / (2 * BOUND) + 0.5) * _BLOCKS).astype(int).clip(0, _BLOCKS - 1)
     _, first, block = np.unique(cells @ (_BLOCKS**2, _BLOCKS, 1), return_index=True, return_inverse=True)
     step = (_REACH * vertex_normals(mesh.vertices, mesh.triangles())[first]).astype(np.float32)
-    found = []
-    for sign in (-1, 1):
-        points = mesh.vertices[first] + sign * step
-        parts = np.array_split(points, 1 + len(points) // CHUNK)
-        for index, part in enumerate(parts):
-            yield Progress((index / len(parts) + (sign > 0)) / 2, "Weighing")
-            found.append((sign, field.probability(part)))
-    inner, outer = (np.concatenate([values for own, values in found if own == sign]) for sign in (-1, 1))
+    points = np.concatenate((mesh.vertices[first] - step, mesh.vertices[first] + step))
+    parts, found = np.array_split(points, 1 + len(points) // CHUNK), []
+    for index, part in enumerate(parts):
+        yield Progress(index / len(parts), "Weighing")
+        found.append(field.probability(part))
+    inner, outer = np.split(np.concatenate(found), 2)
     return (inner - outer)[block.reshape(-1)]
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..cameras import Camera
 from ..dataset import splits
+from ..dataset.passes import world_points
 from ..dataset.records import ObjectFile
 from ..errors import DatasetError
 from .framing import despeckled
@@ -108,9 +109,7 @@ def dense_surface(file: ObjectFile) -> NDArray[np.float64]:
     parts = [file.shape().surface.astype(float)]
     for index in range(len(file.record.views)):
         view = file.view(index)
-        rows, columns = np.nonzero((view.colour[..., 3] > 127) & (view.depth > 0))
-        pixels = np.stack((columns, rows), 1) + 0.5
-        parts.append(view.camera.unproject(pixels, view.depth[rows, columns].astype(float)))
+        parts.append(world_points(view)[(view.colour[..., 3] > 127) & (view.depth > 0)])
     return np.concatenate(parts)
 
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from .. import solid
 from ..arrays import MeshArrays, View
 from ..dataset import splits
+from ..dataset.passes import world_points
 from ..dataset.records import ObjectFile
 from ..errors import DatasetError, ImageError, MeshError
 from ..sheet import bounding_box, fit_cameras
@@ -181,10 +182,9 @@ def _seen(file: ObjectFile, chosen: Sequence[int], count: int = 2000) -> tuple[P
     """Some points (Q, 3) that the ``chosen`` views show, in world space, and their colours (Q, 3)."""
     places, colours = [], []
     for view in map(file.view, chosen):
-        rows, columns = np.nonzero((view.colour[..., 3] > 250) & (view.depth > 0))
-        pixels = np.stack((columns, rows), 1) + 0.5
-        places.append(view.camera.unproject(pixels, view.depth[rows, columns].astype(float)))
-        colours.append(view.colour[rows, columns, :3] / 255)
+        shown = (view.colour[..., 3] > 250) & (view.depth > 0)
+        places.append(world_points(view)[shown])
+        colours.append(view.colour[shown][:, :3] / 255)
     pick = np.random.default_rng(0).permutation(sum(map(len, places)))[:count]
     return np.concatenate(places)[pick], np.concatenate(colours)[pick]
 

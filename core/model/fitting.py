@@ -59,10 +59,11 @@ def fit_to_views(mesh: MeshArrays, views: Sequence[View]) -> Work[tuple[MeshArra
     for look in range(_LOOKS):
         done = 0.1 + 0.8 * look / _LOOKS
         current = replace(mesh, vertices=(start + average.spread(free.detach())).numpy())
+        normals = vertex_normals(current.vertices, current.triangles())
         pairs = []
         for target in targets:
             yield Progress(done, "Fitting to the pictures")
-            pairs.append(target.pairs(current))
+            pairs.append(target.pairs(current, normals))
         optimiser = torch.optim.LBFGS([free], max_iter=3, history_size=8, line_search_fn="strong_wolfe")
 
         def loss(optimiser=optimiser, pairs=pairs) -> Tensor:
@@ -90,6 +91,8 @@ class _Target:
 
     def __init__(self, view: View) -> None:
         self._camera = view.camera
+        matrices = (view.camera.from_world, view.camera.intrinsics)
+        self._matrices = [torch.from_numpy(np.asarray(matrix, np.float32)) for matrix in matrices]
         self._mask = view.image[..., 3] > 0.5
         contour, facing = _contour(view.image[..., 3])
         rows, columns = np.mgrid[:_SIDE, :_SIDE] + 0.5
@@ -103,16 +106,18 @@ class _Target:
     def agreement(self, mesh: MeshArrays) -> float:
         return iou(silhouette(mesh, self._camera), self._mask)
 
-    def pairs(self, mesh: MeshArrays) -> tuple[Tensor, Tensor]:
-        """Vertices (K,) of the mesh's outline and the points (K, 2) of the contour that pull at them."""
+    def pairs(self, mesh: MeshArrays, normals: NDArray[np.float64]) -> tuple[Tensor, Tensor]:
+        """Vertices (K,) of the mesh's outline and the points (K, 2) of the contour that pull at them.
+
+        Args:
+            normals: (V, 3) of its vertices.
+        """
         edge, _ = _contour(silhouette(mesh, self._camera).astype(np.float32))
         pixels, depth = self._camera.project(mesh.vertices)
         index = np.flatnonzero(_within(pixels, edge) & (depth > 0))
         if not len(index) or not len(self._contour):
             return torch.zeros(0, dtype=torch.long), torch.zeros(0, 2)
-        ahead, _ = self._camera.project(
-            mesh.vertices[index] + 1e-4 * vertex_normals(mesh.vertices, mesh.triangles())[index]
-        )
+        ahead, _ = self._camera.project(mesh.vertices[index] + 1e-4 * normals[index])
         ours, theirs = _directed(pixels[index], ahead - pixels[index]), _directed(self._contour, self._facing)
         distance, closest = nearest(theirs, ours)
         near = distance < _FAR
@@ -127,9 +132,7 @@ class _Target:
 
     def _project(self, points: Tensor) -> Tensor:
         """Pixels (P, 2), as :meth:`~..cameras.Camera.project` has them; what is behind the camera is far outside."""
-        matrix, inner = (
-            torch.from_numpy(np.asarray(m, np.float32)) for m in (self._camera.from_world, self._camera.intrinsics)
-        )
+        matrix, inner = self._matrices
         local = points @ matrix[:3, :3].T + matrix[:3, 3]
         flat = local[:, :2] if self._camera.orthographic else local[:, :2] / local[:, 2:].clamp_min(_NEAR)
         return flat @ inner[:2, :2].T + inner[:2, 2]

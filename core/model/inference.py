@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import torch
@@ -32,7 +31,6 @@ from .segmentation import MaskNetwork
 from .silhouettes import CHUNK, SilhouetteField
 
 Pixels = NDArray[np.float32]
-T = TypeVar("T")
 
 _SEGMENTED_SIDE = 128
 _MASK_SIDE = 256

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageFilter
 
 from ..arrays import View
-from ..dataset.draws import rotation
+from ..dataset.draws import turn
 from .styles import STYLES
 
 _FOUR = ("front", "right", "back", "top")
@@ -64,9 +64,5 @@ def _disturbed(view: View, question: Question, index: int, rng: np.random.Genera
         mask = Image.fromarray((image[..., 3] * 255 + 0.5).astype(np.uint8)).filter(kernel)
         image = np.concatenate((image[..., :3], np.asarray(mask, np.float32)[..., None] / 255), axis=2)
     if question.pose:
-        axis = rng.normal(size=3)
-        half = np.radians(question.pose) / 2
-        turn = np.eye(4)
-        turn[:3, :3] = rotation((np.cos(half), *(axis / np.linalg.norm(axis) * np.sin(half))))
-        camera = replace(camera, to_world=turn @ camera.to_world)
+        camera = camera.moved(turn(rng, np.radians(question.pose)))
     return View(image, camera)

@@ -12,7 +12,7 @@ from PIL import Image, ImageFilter
 from torch import Tensor
 
 from ..arrays import View
-from ..dataset.draws import rotation
+from ..dataset.draws import turn
 from ..sheet import fit_cameras
 from .data import COLOURS_A_VIEW, TrainingObject
 from .framing import free_camera, network_view, turned_upright
@@ -52,6 +52,7 @@ _VIEWS = ((1, 0.45), (2, 0.2), (3, 0.07), (4, 0.28))
 _BATCH = {1: 16, 2: 12, 3: 10, 4: 8}
 _SHOWN = 64
 _UP_ERROR = 0.15  # of the direction taken for up
+_POSE_ERROR = 2.5  # degrees, of a camera of several
 
 
 @dataclass(frozen=True)
@@ -227,7 +228,9 @@ def _varied(placed: Placed, free: bool, rng: np.random.Generator) -> Placed:
         pictures = pictures[..., ::-1]
     cameras[:, :2] += rng.normal(0, 0.006, (len(cameras), 2, 1)) * cameras[:, 2:3]
     if several and rng.random() < 0.4:
-        cameras = np.stack([transformed(camera, _tilt(rng)) for camera in cameras])
+        cameras = np.stack(
+            [transformed(camera, turn(rng, np.radians(rng.normal(0, _POSE_ERROR)))) for camera in cameras]
+        )
     up = placed.up * (-1 if mirror else 1, 1, 1)
     return Placed(
         pictures, cameras, lambda points: forth(placed.move(points)), lambda points: placed.back(undo(points)),
@@ -247,15 +250,6 @@ def _variation(stretch: bool, rng: np.random.Generator) -> NDArray[np.float64]:
     c, s = (1, 0, -1, 0)[turn], (0, 1, 0, -1)[turn]
     result = np.diag((*scale, 1.0)) @ np.array(((c, -s, 0, 0), (s, c, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1.0)))
     result[:3, 3] = rng.normal(0, 0.01, 3)
-    return result
-
-
-def _tilt(rng: np.random.Generator) -> NDArray[np.float64]:
-    """A turn by some degrees about any axis (4, 4): by how much a camera's pose is off."""
-    axis, angle = rng.normal(size=3), np.radians(rng.normal(0, 2.5))
-    x, y, z = axis / np.linalg.norm(axis) * np.sin(angle / 2)
-    result = np.eye(4)
-    result[:3, :3] = rotation((float(np.cos(angle / 2)), x, y, z))
     return result
 
 

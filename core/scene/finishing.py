@@ -13,7 +13,8 @@ from ..arrays import MeshArrays
 from ..cameras import Camera
 from ..errors import MeshError
 from ..signed_distance import closest_on_triangles
-from ..soundness import Soundness, check, face_pieces, piece_volumes, split, with_faces
+from ..soundness import Soundness, check, face_pieces, piece_volumes, split
+from ..surface import with_faces
 from ..symmetry import Plane, best_plane, better_half
 from ..work import Progress, Work, beside, step
 from . import remeshing

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..arrays import MeshArrays
 from ..commands import quiet
 from ..signed_distance import closest_on_triangles
-from ..solid import sample_triangles
+from ..solid import area_normals, sample_triangles
 from ..soundness import check, patched, split
 from . import meshes
 from .nearest import nearest_triangle
@@ -55,7 +55,7 @@ def quads(mesh: MeshArrays, count: int, mirror: bool = False) -> MeshArrays:
     """
     state, target = check(mesh), count
     if count > _MOST_QUADRIFLOW:
-        return _voxel_quads(mesh, count, mirror)
+        return _voxel_quads(mesh, count)
     for seed in range(_TRIES):
         made = _quadriflow(mesh, target, seed, mirror)
         if made is None:
@@ -130,9 +130,8 @@ def _quadriflow(mesh: MeshArrays, count: int, seed: int, mirror: bool) -> MeshAr
         return patched(meshes.arrays(obj.data).placed(np.zeros(3), 1 / scale))
 
 
-def _voxel_quads(mesh: MeshArrays, count: int, mirror: bool) -> MeshArrays:
-    corners = mesh.vertices[mesh.triangles()].astype(float)
-    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1).sum() / 2
+def _voxel_quads(mesh: MeshArrays, count: int) -> MeshArrays:
+    area = np.linalg.norm(area_normals(mesh.vertices.astype(float), mesh.triangles()), axis=1).sum() / 2
     size = float(np.sqrt(0.7 * area / count))
     for _ in range(3):
         made = voxels(mesh, size)

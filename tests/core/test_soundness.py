@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 from maquette.core.arrays import MeshArrays
-from maquette.core.soundness import check, patched, split, with_faces
-from maquette.core.surface import surface_nets
+from maquette.core.soundness import check, patched, split
+from maquette.core.surface import surface_nets, with_faces
 
 CUBE = MeshArrays(
     np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)], np.float32),

@@ -62,14 +62,14 @@ def story() -> Iterator[float]:
     sidebar.active_panel_category = "Maquette"
     settings = bpy.context.scene.maquette.training
     settings.dataset, settings.start, settings.start_run = str(HERE / "set"), 'RUN', str(HERE / "start")
-    settings.steps = 14
+    settings.steps = 30
     run = HERE / "set_run"
     yield 2
     screenshot("training-1-idle")
     fields = {name: getattr(settings, name) for name in ("start", "start_run", "steps", "rate")}
     click("maquette.train", folder=settings.dataset, **fields)
     yield from until(lambda: steps_of(run)[0] >= 11, 400)
-    yield 3
+    yield 0.5
     screenshot("training-2-running")
     click("maquette.stop_training")
     yield from until(lambda: not train.training(), 200)
