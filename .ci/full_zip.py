@@ -21,11 +21,11 @@ from pathlib import Path
 PACKAGES = ("pillow", "safetensors", "typing_extensions", "sympy", "mpmath")
 # By Python's ABI: the first Blender that has it, and the first that has another.
 BLENDERS = {"cp311": ("4.2.0", "5.1.0"), "cp313": ("5.1.0", None)}
-# By Blender's name: pip's names, and whether PyTorch's CPU build has a name of its own there.
+# By Blender's name: pip's names, and what tells PyTorch's CPU build from CUDA's, which only Linux gets by default.
 PLATFORMS = {
     "linux-x64": (("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64"), "+cpu"),
-    "windows-x64": (("win_amd64",), "+cpu"),
-    "windows-arm64": (("win_arm64",), "+cpu"),
+    "windows-x64": (("win_amd64",), ""),
+    "windows-arm64": (("win_arm64",), ""),
     "macos-arm64": (("macosx_14_0_arm64",), ""),
 }
 
