@@ -53,7 +53,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
 
 def _run_train(arguments: argparse.Namespace) -> int:
     dependencies.require("torch")
-    from ..core.model import mask_training, run_settings, training
+    from ..core.model import mask_training, run_settings, training, weights
 
     file = run_settings.read_settings(arguments.config) if arguments.config else run_settings.RunSettings({})
     datasets, run = arguments.datasets or file.datasets, arguments.folder or file.run
@@ -61,22 +61,23 @@ def _run_train(arguments: argparse.Namespace) -> int:
         arguments.error("name the training sets and the folder of the run (--run), here or in --config")
     given = {name: getattr(arguments, name) for name in ("steps", "rate", "seed", "every", "precision", "imagenet")}
     given = {**file.training, **{name: value for name, value in given.items() if value is not None}}
+    start = arguments.start or file.start
     if arguments.mask:
         from ..core.scene.environments import hdri_files, panoramas
 
         config = training.TrainingConfig(**given)
         files = hdri_files(arguments.hdri)
         work = mask_training.train_mask(
-            datasets, run, panoramas(files), config.steps, rate=config.rate, seed=config.seed, imagenet=config.imagenet
-        )
+            datasets, run, panoramas(files), config.steps, rate=config.rate, seed=config.seed,
+            imagenet=config.imagenet, start=weights.named(start),
+        )  # fmt: skip
     else:
-        start = arguments.start or file.start
         work = run_settings.work(run_settings.RunSettings(given, file.network, tuple(datasets), run, start))
     print(_told(work, 60))
-    weights = arguments.weights or file.weights
-    if weights and os.environ.get("RANK", "0") == "0":
-        training.export(run, datasets, weights)
-        print(weights)
+    target = arguments.weights or file.weights
+    if target and os.environ.get("RANK", "0") == "0":
+        training.export(run, datasets, target)
+        print(target)
     return 0
 
 
@@ -84,14 +85,15 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("datasets", nargs="+", type=Path, help="training sets with splits")
     parser.add_argument("--split", default="test", choices=("train", "validation", "test"), help="(%(default)s)")
     parser.add_argument(
-        "--ask", default="standard", choices=("standard", "sides", "inputs", "confidence"),
+        "--ask", default="standard", choices=("standard", "sides", "inputs", "confidence", "masks"),
         help="one free picture and one to four sides; three to six sides; pictures as if drawn, masks and poses off; "
-        "whether the confidence holds (%(default)s)",
+        "whether the confidence holds; masks found in photograph-like pictures (%(default)s)",
     )  # fmt: skip
     parser.add_argument("--limit", type=int, help="judge this many objects (all)")
     parser.add_argument("--resolution", type=int, default=128, help="cells along a side (%(default)s)")
     parser.add_argument("--weights", type=Path, metavar="FILE", help="the model's weights (those bundled)")
     parser.add_argument("--log", type=Path, metavar="CSV", help="write every single score")
+    parser.add_argument("--hdri", type=Path, help="with --ask masks: folder of .exr panoramas (those of Blender)")
 
 
 def _run_evaluate(arguments: argparse.Namespace) -> int:
@@ -103,6 +105,16 @@ def _run_evaluate(arguments: argparse.Namespace) -> int:
             arguments.datasets, arguments.split, arguments.limit, arguments.resolution, arguments.weights
         )
         print(reliability.table(_told(judged, 60)))
+        return 0
+    if arguments.ask == "masks":
+        from ..core.model import mask_evaluation
+        from ..core.scene.environments import hdri_files, panoramas
+
+        places = panoramas(hdri_files(arguments.hdri))
+        scores = mask_evaluation.judge_masks(
+            arguments.datasets, arguments.split, places, arguments.limit, arguments.weights
+        )
+        print(mask_evaluation.table(_told(scores, 60)))
         return 0
     asked = {"standard": questions.QUESTIONS, "sides": questions.COUNTS, "inputs": questions.INPUTS}[arguments.ask]
     work = evaluation.evaluate(

@@ -61,9 +61,8 @@ def read_settings(path: Path) -> RunSettings:
 def work(settings: RunSettings) -> Work[Path]:
     """The run of ``settings``, which must name its training sets and folder; see :func:`training.train`."""
     assert settings.run, "a run has a folder"
-    start = weights.BUNDLED if settings.start and settings.start.name == "bundled" else settings.start
     config = TrainingConfig(**settings.training)
-    return train(settings.datasets, settings.run, config, settings.network, start)
+    return train(settings.datasets, settings.run, config, settings.network, weights.named(settings.start))
 
 
 def _check(path: Path, found: Mapping[str, Any], kinds: Mapping[str, type]) -> None:

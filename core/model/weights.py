@@ -26,6 +26,11 @@ _TYPES = {"F32": torch.float32, "F16": torch.float16, "I64": torch.int64}
 _VERSION = "1"
 
 
+def named(path: Path | None) -> Path | None:
+    """``path``, or the bundled file if it is named "bundled"."""
+    return BUNDLED if path and path.name == "bundled" else path
+
+
 def save(path: Path, reconstruction: ReconstructionNetwork, mask: MaskNetwork) -> None:
     """Write both networks into one file, kernels in half precision."""
     state = {f"reconstruction.{k}": v for k, v in reconstruction.state_dict().items()}

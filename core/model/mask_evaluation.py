@@ -1,0 +1,62 @@
+"""How well the object is found in photographs of objects that the mask network never saw."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..dataset.records import ObjectFile
+from ..errors import ImageError
+from ..work import Progress, Work
+from . import weights
+from .backdrops import Panoramas, photograph, unseen_place
+from .evaluation import some_files
+from .inference import with_mask
+from .metrics import iou
+
+
+def judge_masks(
+    datasets: Sequence[Path],
+    split: str,
+    panoramas: Panoramas,
+    limit: int | None = None,
+    weights_file: Path | None = None,
+) -> Work[NDArray[np.float64]]:
+    """IoU (objects,) of the mask that reconstruction finds in a photograph-like picture without alpha.
+
+    Args:
+        panoramas: as training was given them: the one that it kept lies behind the objects.
+
+    Raises:
+        DatasetError: a set is missing or damaged, or the split is empty.
+    """
+    _, network = weights.load(weights_file)
+    files, scores = some_files(datasets, split, limit), []
+    places = unseen_place(panoramas)
+    for index, path in enumerate(files):
+        yield Progress(index / len(files), path.stem)
+        file = ObjectFile(path)
+        kinds = [view.kind for view in file.record.views]
+        colour = file.colour(kinds.index("free") if "free" in kinds else 0)
+        if not (colour[..., 3] > 127).any():
+            continue
+        picture, mask = photograph(colour, places, np.random.default_rng(zlib.crc32(path.stem.encode())))
+        opaque = np.concatenate((picture, np.ones_like(mask))).transpose(1, 2, 0)
+        try:
+            found = with_mask(opaque, network)[..., 3] > 0.5
+        except ImageError:
+            found = np.zeros(mask.shape[1:], bool)
+        scores.append(iou(found, mask[0] > 0.5))
+    return np.array(scores)
+
+
+def table(scores: NDArray[np.float64]) -> str:
+    """The scores in one line."""
+    return (
+        f"mask IoU of {len(scores)} objects: mean {scores.mean():.3f}, median {np.median(scores):.3f}, "
+        f"{(scores >= 0.9).mean():.0%} at 0.9 or better, least {scores.min():.3f}"
+    )

@@ -1,0 +1,44 @@
+import numpy as np
+from maquette.core.model import mask_evaluation
+from maquette.core.model.backdrops import disguise, photograph, unseen_place
+from maquette.core.model.data import load_split
+from maquette.core.work import run_to_end
+
+PLACES = [np.full((64, 128, 3), value, np.uint8) for value in (40, 90)]
+
+
+def disc(colour=(200, 60, 20)):
+    rows, columns = np.mgrid[:96, :96] - 47.5
+    image = np.zeros((96, 96, 4), np.uint8)
+    image[np.hypot(rows, columns) < 30] = (*colour, 255)
+    return image
+
+
+def test_a_photograph_shows_the_whole_object_before_a_place():
+    for seed in range(8):
+        picture, mask = photograph(disc(), PLACES[:1], np.random.default_rng(seed))
+        rows, columns = np.nonzero(mask[0] > 0.5)
+        assert 0.45 * 128 < np.ptp(columns) + 1 < 0.92 * 128 and abs(np.ptp(rows) - np.ptp(columns)) < 4
+        red = picture[0] - picture[2]
+        assert red[mask[0] > 0.99].mean() > 0.2 > np.abs(red[mask[0] < 0.01]).mean()
+
+
+def test_what_is_learned_from_has_its_mask(dataset):
+    objects = load_split([dataset], "train")
+    made = [disguise(objects, PLACES, np.random.default_rng(seed)) for seed in range(30)]
+    assert all(picture.shape == (3, 128, 128) and mask.shape == (1, 128, 128) for picture, mask in made)
+    assert all(0 <= picture.min() and picture.max() <= 1 and 0 < mask.mean() < 1 for picture, mask in made)
+    again, _ = disguise(objects, PLACES, np.random.default_rng(3))
+    assert (again == made[3][0]).all()
+
+
+def test_the_last_of_many_places_is_kept_for_judging():
+    assert len(unseen_place(PLACES)) == 2 and unseen_place([*PLACES] * 4) == PLACES[-1:]
+
+
+def test_masks_found_before_a_plain_place_are_right(dataset):
+    scores = run_to_end(mask_evaluation.judge_masks([dataset], "test", PLACES[:1]))
+    assert len(scores) == 2 and scores.min() > 0.8
+    assert mask_evaluation.table(np.array([0.5, 1.0])) == (
+        "mask IoU of 2 objects: mean 0.750, median 0.750, 50% at 0.9 or better, least 0.500"
+    )
