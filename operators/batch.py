@@ -124,7 +124,7 @@ class MAQUETTE_OT_reconstruct_folder(WorkOperator, bpy.types.Operator):
             began = time.perf_counter()
             try:
                 work = reconstruct.reconstruct(request, self.interactive)
-                work = _part(beside(work) if self.interactive else work, index, len(requests), request.photo.name)
+                work = _part(beside(work, 0.0) if self.interactive else work, index, len(requests), request.photo.name)
                 mesh = yield from work
                 self._add(bpy.context, request, mesh, time.perf_counter() - began)
             except Cancelled:

@@ -23,6 +23,14 @@ def named(name: str) -> bpy.types.Image:
     return image
 
 
+def packed(name: str, png: bytes) -> bpy.types.Image:
+    """A new image with the file ``png`` in it, which Blender reads when it first needs its pixels."""
+    image = bpy.data.images.new(name, 1, 1, alpha=True)
+    image.pack(data=png, data_len=len(png))
+    image.source = 'FILE'
+    return image
+
+
 def pixels(image: bpy.types.Image, max_side: int = MAX_SIDE) -> NDArray[np.float32]:
     """What ``image`` shows, in the form of ``core.images.read``: (H, W, 4) float32, row 0 at the top, sRGB,
     straight alpha; reduced if a side is longer than ``max_side``.

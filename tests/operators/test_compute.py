@@ -22,7 +22,7 @@ def named(addon, monkeypatch):
 
     def name():
         ours.python = sys.executable
-        compute._kept = None
+        compute._kept.clear()
         monkeypatch.setattr(dependencies, "found", lambda package: False)  # as in Blender's own Python
 
     ours.name = name
@@ -135,7 +135,8 @@ def test_another_python_is_asked_anew(named):
     from maquette.operators import compute
 
     keys = {
-        compute._key(python, requests.reconstruct, ()) for python in (None, compute.Python("a"), compute.Python("b"))
+        compute._key(python, requests.reconstruct.__qualname__, ())
+        for python in (None, compute.Python("a"), compute.Python("b"))
     }
     assert len(keys) == 3
 

@@ -49,7 +49,7 @@ def shown_at(obj, point, normal):
 
 
 def test_the_views_stay_with_the_object_in_its_frame(block, tmp_path):
-    views = kept_views.views_of(block)
+    views = kept_views.opened(kept_views.kept_with(block))
     assert len(views) == 2 and all(view.camera.orthographic for view in views)
     corner = np.array(((1.0, -0.5, 2.0),))  # the upper right front, as the block stands on the ground
     for view in views:
@@ -58,7 +58,7 @@ def test_the_views_stay_with_the_object_in_its_frame(block, tmp_path):
     path = str(tmp_path / "kept.blend")
     bpy.ops.wm.save_as_mainfile(filepath=path)
     bpy.ops.wm.open_mainfile(filepath=path)
-    again = kept_views.views_of(bpy.data.objects["front"])
+    again = kept_views.opened(kept_views.kept_with(bpy.data.objects["front"]))
     np.testing.assert_allclose(again[0].image, views[0].image)
 
 

@@ -249,10 +249,10 @@ def test_where_a_background_image_lies_in_the_frame(frame, options, low, high):
 
 
 def test_the_pictures_stay_with_the_object_and_look_at_it_as_they_stood(scene):
-    from maquette.core.scene.kept_views import views_of
+    from maquette.core.scene.kept_views import kept_with, opened
 
     obj = reconstruct(side("front", (1.5, 0, 1)), side("right", (5, 3, 1)), **scene)
-    front, right = views_of(obj)
+    front, right = opened(kept_with(obj))
     assert obj.matrix_world.translation.length > 1
     for view, empty in ((front, ABOVE_FOOT), (right, BEFORE_SLAB)):
         for point, full in ((FOOT, True), (empty, False)):
