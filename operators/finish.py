@@ -106,15 +106,26 @@ class _ActiveMesh(WorkOperator):
         if context.mode != 'OBJECT':
             cls.poll_message_set("Go to Object Mode first")
             return False
-        return True  # it has read all that it needs when it begins, so it may wait in line
+        return True  # it reads all that it needs when its turn comes, so it may wait in line
 
     def label(self) -> str:
         return f"{self.bl_label} {self._name}"
 
     def begin(self, context: Context, settings: finishing.Settings | None, texture_size: int) -> Work[Final]:
-        obj = context.active_object
-        self._name, self._mesh = obj.name, meshes.arrays(obj.data)
-        return finish(obj, self._mesh, settings, texture_size, self.interactive)
+        self._name = context.active_object.name
+        return self._work(settings, texture_size)
+
+    def _work(self, settings: finishing.Settings | None, texture_size: int) -> Work[Final]:
+        obj = self._found(bpy.context)
+        obj.update_from_editmode()
+        self._mesh = meshes.arrays(obj.data)
+        return (yield from finish(obj, self._mesh, settings, texture_size, self.interactive))
+
+    def _found(self, context: Context) -> bpy.types.Object:
+        obj = context.scene.objects.get(self._name)
+        if obj is None or obj.type != 'MESH':
+            raise MeshError(f"{self._name!r} is gone: nothing was changed")
+        return obj
 
     def object(self, context: Context) -> bpy.types.Object:
         """The object that the work began with, in Object Mode.
@@ -122,9 +133,7 @@ class _ActiveMesh(WorkOperator):
         Raises:
             MeshError: it is gone, or another by now.
         """
-        obj = context.scene.objects.get(self._name)
-        if obj is None or obj.type != 'MESH':
-            raise MeshError(f"{self._name!r} is gone: nothing was changed")
+        obj = self._found(context)
         if context.mode != 'OBJECT':  # the window stayed usable meanwhile
             bpy.ops.object.mode_set(mode='OBJECT')
         if not meshes.arrays(obj.data).same(self._mesh):

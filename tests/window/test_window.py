@@ -88,6 +88,13 @@ def line(blender):
     return told(blender, "drive_line.py")
 
 
+@pytest.fixture(scope="module")
+def finish(blender):
+    folder, _ = blender
+    (folder / "scratch").mkdir()
+    return told(blender, "drive_finish.py", f"TMPDIR={folder / 'scratch'}")
+
+
 def test_progress_is_seen_and_the_window_does_not_freeze(story):
     freezes = story["freezes"]
     assert {"Loading the model", "Shaping", "Coloring"} <= set(freezes)
@@ -156,6 +163,36 @@ def test_the_test_button_says_what_is_there(line):
 def test_another_file_and_the_end_in_the_middle_leave_nothing(line):
     assert line["idle_after_loading"] and line["pids"]
     assert not [pid for pid in line["pids"] if Path(f"/proc/{pid}").exists()]
+
+
+@pytest.mark.parametrize("preset", ["stopped", "block_out", "game"])
+def test_finishing_does_not_hold_the_window(finish, preset):
+    """But for drawing, and by the clock of the processor, since a busy machine lets every step wait."""
+    measured = finish[preset]
+    assert measured["longest_step"] < 0.05 and measured["usual_step_clock"] < 0.02, measured
+    assert preset == "stopped" or measured["hand_over"][1] < 0.2, measured
+    assert {"Starting", "Remeshing"} <= set(measured["stages"])
+
+
+def test_escape_stops_finishing_and_ends_the_second_blender(finish):
+    assert finish["seconds_to_stop"] < 1 and finish["unchanged"] and finish["blenders"] == [1, 0]
+
+
+def test_finishing_is_one_step_to_undo_and_is_adjusted_without_remeshing(finish):
+    dense, quads, adjusted, *undone, triangles = finish["faces"]
+    assert 850 <= quads <= 1150 < dense and 2500 < triangles <= 3000
+    assert adjusted == quads and finish["adjust"] < 1  # with drawing and undo
+    assert undone == [dense, quads, dense] and finish["undone"]
+
+
+def test_what_waits_in_line_takes_the_mesh_as_it_is_then(finish):
+    assert finish["line"] == ["Finish Bottle", "Texture Bottle"]
+    assert finish["texture"] == [True, 1024, 1024]  # of the triangles
+
+
+def test_the_end_while_finishing_leaves_no_process_and_no_file(finish, blender):
+    assert finish["pids"] and not [pid for pid in finish["pids"] if Path(f"/proc/{pid}").exists()]
+    assert not list((blender[0] / "scratch").glob("maquette-*"))
 
 
 def test_the_command_line_of_blender(blender):
