@@ -117,7 +117,8 @@ class _ActiveMesh(WorkOperator):
 
     def _work(self, settings: finishing.Settings | None, texture_size: int) -> Work[Final]:
         obj = self._found(bpy.context)
-        obj.update_from_editmode()
+        if obj.mode == 'EDIT':
+            raise MeshError(f"{self._name!r} is in Edit Mode: leave that, then click again")
         self._mesh = meshes.arrays(obj.data)
         return (yield from finish(obj, self._mesh, settings, texture_size, self.interactive))
 

@@ -186,6 +186,13 @@ def test_on_errors_all_is_as_before(addon, scene_state, make, preset):
     assert scene_state() == before
 
 
+class Module(Python):
+    """This Python, in which bpy is there before all else, as in a Blender."""
+
+    def words(self, code):
+        return super().words(f"import bpy\n{code}")
+
+
 @pytest.fixture(params=["this Python, which has bpy", "blender"])
 def second_blender(request, addon, monkeypatch):
     """A program that Finish may take for another Blender."""
@@ -193,7 +200,7 @@ def second_blender(request, addon, monkeypatch):
 
     if request.param == "blender":
         return shutil.which("blender") or pytest.skip("there is no Blender on this computer's path")
-    monkeypatch.setattr(compute, "Blender", lambda program: Python.own())
+    monkeypatch.setattr(compute, "Blender", lambda program: Module(*vars(Python.own()).values()))
     return sys.executable
 
 
@@ -242,8 +249,10 @@ def test_what_was_changed_meanwhile_stays(block):
     begun = Begun()
     work = begun._work(Settings("print"), 0)
     block.data.vertices[0].co.x += 0.01  # before its turn has come
-    bpy.ops.object.mode_set(mode='EDIT')
     run_to_end(work)
+    bpy.ops.object.mode_set(mode='EDIT')
+    with pytest.raises(MeshError, match="'front' is in Edit Mode"):
+        run_to_end(begun._work(Settings("print"), 0))
     assert begun.object(bpy.context) == block and block.mode == 'OBJECT'
     block.data.vertices[0].co.x += 0.01
     with pytest.raises(MeshError, match="'front' was changed meanwhile"):
