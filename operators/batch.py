@@ -123,7 +123,7 @@ class MAQUETTE_OT_reconstruct_folder(WorkOperator, bpy.types.Operator):
         for index, request in enumerate(requests):
             began = time.perf_counter()
             try:
-                work = reconstruct.reconstruct(request, self.interactive)
+                work = reconstruct.reconstruct(request, window=self.interactive)
                 work = _part(beside(work) if self.interactive else work, index, len(requests), request.photo.name)
                 mesh = yield from work
                 self._add(bpy.context, request, mesh, time.perf_counter() - began)

@@ -53,7 +53,8 @@ def run(function: Callable[..., Work[T]], *arguments: Any, window: bool = False)
     """``function(*arguments)`` where the preferences say, or its last result if it is asked the same again.
 
     Args:
-        function: of a module of ``core``, and what it takes: see ``core.process_work.WorkerProcess.run``.
+        function: of a module of ``core``, and what it takes: see ``core.process_work.WorkerProcess.run``. An argument
+            may be a function that makes it when it is time, without bpy.
         window: somebody waits at the window: then this Python's PyTorch, too, runs in a process of its own.
     """
     named, ours = python(), preferences()
@@ -70,6 +71,7 @@ def _run(
 ) -> Work[T]:
     """May run on a thread: knows nothing of bpy."""
     global _kept
+    arguments = tuple(argument() if callable(argument) else argument for argument in arguments)
     key = _key(named, function, arguments)
     if _kept and _kept[0] == key:
         return _kept[1]

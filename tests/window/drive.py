@@ -7,12 +7,16 @@ Reads ``front.png`` and ``hull.safetensors`` beside it; writes ``result.json`` a
 
 import json
 import subprocess
+import sys
 import time
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
 import bpy
+
+sys.path.insert(0, str(Path(__file__).parent))
+from drive_holds import measure
 
 NAME = "bl_ext.user_default.maquette"
 HERE = Path(__file__).parent
@@ -188,6 +192,8 @@ def story() -> Iterator[float]:
 
 
 def drive(steps: Iterator[float]) -> float | None:
+    if "holds" not in result:
+        result["holds"] = measure()
     try:
         return next(steps)
     except StopIteration:

@@ -177,7 +177,8 @@ def story() -> Iterator[float]:
     shown.image = bpy.data.images["front.png"]
     shown.alpha, shown.frame_method, shown.use_flip_x = 1.0, 'FIT', True
     shown.scale, shown.rotation, shown.offset = 0.8, 0.5, (0.06, -0.04)
-    own = scene_references.read(bpy.context, camera).view
+    stand = scene_references.stand(bpy.context, camera)
+    own = stand.reference(stand.picture()).view
     rows, columns = np.nonzero(own.image[..., 3] > 0.5)
     corners = np.stack((columns, rows), 1)[:, None] + ((0, 0), (1, 0), (1, 1), (0, 1))
     flat = own.camera.unproject(corners.reshape(-1, 2).astype(float), np.full(corners.shape[0] * 4, 4.0))
