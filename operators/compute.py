@@ -14,7 +14,7 @@ from bpy.types import Context
 from ..core import dependencies, python_probe, wire
 from ..core.process_work import Python, Workers
 from ..core.python_probe import Found
-from ..core.work import Work
+from ..core.work import Progress, Work
 from . import _work
 from ._work import WorkOperator
 
@@ -71,6 +71,7 @@ def _run(
 ) -> Work[T]:
     """May run on a thread: knows nothing of bpy."""
     global _kept
+    yield Progress(0.0, "Starting")  # what is above this is done at the window
     arguments = tuple(argument() if callable(argument) else argument for argument in arguments)
     key = _key(named, function, arguments)
     if _kept and _kept[0] == key:
