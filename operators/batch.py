@@ -9,7 +9,7 @@ import sys
 import time
 import tomllib
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -120,8 +120,6 @@ class MAQUETTE_OT_reconstruct_folder(WorkOperator, bpy.types.Operator):
 
     def _each(self, context: Context, requests: list[Request]) -> Work[dict[Path, str]]:
         failed: dict[Path, str] = {}
-        if self.assets:  # which takes a moment the first time
-            yield from beside(step(Progress(0.0, "Reading"), lambda: _digest(requests[0].weights or _BUNDLED)))
         for index, request in enumerate(requests):
             began = time.perf_counter()
             try:
@@ -131,8 +129,9 @@ class MAQUETTE_OT_reconstruct_folder(WorkOperator, bpy.types.Operator):
                 seconds = time.perf_counter() - began
                 name = self._add(bpy.context, request, mesh)
                 if self.assets:
-                    yield Progress((index + 1) / len(requests), f"{request.photo.name}: marking")
-                    self._mark(bpy.context, name, about(request, mesh, seconds))
+                    marking = Progress((index + 1) / len(requests), f"{request.photo.name}: marking")
+                    told = yield from beside(step(marking, partial(about, request, mesh, seconds)))
+                    self._mark(bpy.context, name, told)
             except Cancelled:
                 raise
             except MaquetteError as error:
