@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -55,14 +56,15 @@ def run(function: Callable[..., Work[T]], *arguments: Any, window: bool = False)
     """``function(*arguments)`` where the preferences say, or its last result if it is asked the same again.
 
     Args:
-        function: of a module of ``core``, and what it takes: see ``core.process_work.WorkerProcess.run``.
+        function: of a module of ``core``, and what it takes: see ``core.process_work.WorkerProcess.run``. An argument
+            may be a function that makes it when it is time, without bpy.
         window: somebody waits at the window: then this Python's PyTorch, too, runs in a process of its own.
     """
     named, ours = python(), preferences()
     place = named or (Python.own() if window and not missing() else None)
     idle = ours.idle if ours else _IDLE
-    work = _workers.run(place, function, *arguments, idle=idle) if place else function(*arguments)
-    return _remembered(work, named, function, arguments)
+    begin = partial(_workers.run, place, function, idle=idle) if place else function
+    return _remembered(begin, named, function, arguments)
 
 
 def run_blender(function: Callable[..., Work[T]], *arguments: Any, window: bool = False) -> Work[T]:
@@ -80,24 +82,28 @@ def run_blender(function: Callable[..., Work[T]], *arguments: Any, window: bool 
 
 def _beside_window(program: str, idle: float, function: Callable[..., Work[T]], arguments: tuple[Any, ...]) -> Work[T]:
     if program:
-        there = _blenders.run(Blender(program), function, *arguments, idle=idle)
+        begin = partial(_blenders.run, Blender(program), function, idle=idle)
         try:
-            return (yield from beside(_remembered(there, None, function, arguments), 0.0))
+            return (yield from beside(_remembered(begin, None, function, arguments), 0.0))
         except StartError:
             pass
-    return (yield from _remembered(function(*arguments), None, function, arguments))
+    return (yield from _remembered(function, None, function, arguments))
 
 
 def _remembered(
-    work: Work[T], named: Python | None, function: Callable[..., Work[T]], arguments: tuple[Any, ...]
+    begin: Callable[..., Work[T]], named: Python | None, function: Callable[..., Work[T]], arguments: tuple[Any, ...]
 ) -> Work[T]:
-    """``work``, which is ``function(*arguments)``, or its last result. Knows nothing of bpy: it may run on a thread."""
+    """What ``begin`` returns for ``arguments``, as ``function`` does, or its last result.
+
+    Knows nothing of bpy: it may run on a thread, all but what its callers do before the first step.
+    """
     yield Progress(0.0, "Starting")
+    arguments = tuple(argument() if callable(argument) else argument for argument in arguments)
     name = f"{function.__module__}.{function.__qualname__}"
     key = _key(named, name, arguments)
     if name in _kept and _kept[name][0] == key:
         return _kept[name][1]
-    result = yield from work
+    result = yield from begin(*arguments)
     _kept[name] = key, result
     return result
 

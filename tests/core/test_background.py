@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from maquette.core.background import plain_mask
 
 
@@ -11,10 +12,24 @@ def picture(background=1.0):
     return colour.clip(0, 1), radius
 
 
-def test_keeps_what_the_background_cannot_reach():
-    for background in (1.0, 0.5, 0.0):
-        colour, radius = picture(background)
-        np.testing.assert_array_equal(plain_mask(colour) > 0.5, radius < 30)
+@pytest.mark.parametrize("background", (1.0, 0.5, 0.0))
+def test_a_hole_is_background_and_a_shaded_spot_is_not(background):
+    colour, radius = picture(background)
+    np.testing.assert_array_equal(plain_mask(colour) > 0.5, (radius < 30) & (radius > 10))
+    colour[radius <= 10] = abs(background - 0.04)
+    np.testing.assert_array_equal(plain_mask(colour) > 0.5, radius < 30)
+
+
+def test_small_spots_are_no_holes():
+    colour, radius = picture()
+    colour[(radius <= 10) & (radius > 1)] = (0.2, 0.3, 0.1)
+    np.testing.assert_array_equal(plain_mask(colour) > 0.5, radius < 30)
+
+
+def test_a_line_drawing_keeps_what_its_lines_enclose():
+    colour, radius = picture()
+    colour[radius < 28] = 1
+    np.testing.assert_array_equal(plain_mask(colour) > 0.5, radius < 30)
 
 
 def test_a_smooth_gradient_is_background_too():

@@ -59,6 +59,14 @@ def test_another_python_gives_the_same_mesh_tells_what_is_wrong_and_is_let_go(na
     assert len(bpy.data.objects) == 2
 
 
+def test_the_commands_of_the_model_run_there_too(named, tmp_path, capsys):
+    from maquette.operators import command_line
+
+    named.name()
+    assert command_line.main(["train", "--config", str(tmp_path / "run.json")]) == 1
+    assert "run.json cannot be read" in capsys.readouterr().err
+
+
 def test_a_python_that_is_not_there_is_said(named, weights, pictures, tmp_path):
     named.python = str(tmp_path / "none")
     with pytest.raises(RuntimeError, match="none cannot be started"):
