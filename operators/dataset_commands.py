@@ -1,4 +1,4 @@
-"""``maquette dataset inspect``, ``check``, ``pack``, ``compact`` and ``export``: what is done with a training set on disk."""
+"""What is done with a training set on disk: ``maquette dataset`` inspect, check, pack, compact and export."""
 
 from __future__ import annotations
 
