@@ -218,7 +218,7 @@ def _posed(
             raise MeshError(f"It has {len(mesh.triangles()):,} triangles, more than {settings.most_triangles:,}")
         bounds = np.stack((mesh.vertices.min(0), mesh.vertices.max(0))).astype(float)
         samples = truth.sample(mesh, settings.points, rng)
-        stage.show(objects)
+        stage.show(objects, mesh.vertices)
         try:
             fault = stage.sight(samples.surface, samples.surface_normals).fault
             views = viewpoints.draw(settings.cameras, mesh.vertices, settings.size, rng, fault, of_scene)
