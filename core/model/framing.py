@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
+from PIL import Image
 
 from ..arrays import View
 from ..cameras import WORLD_UP, Camera, look_at, perspective
@@ -61,9 +61,25 @@ def despeckled(colour: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """A picture (H, W, 4) less the speckles that a renderer of few samples or a sensor leaves, its alpha as it is.
 
     A 3x3 median of the colours within the object. Pictures to train on and pictures to reconstruct both go through it.
+    The median of nine is that of the largest low, the middle middle and the least high of three sorted columns (Smith
+    1996, "Implementing median filters in XC4000E FPGAs"): whole pictures at a time, several times as fast as Pillow's.
     """
-    smooth = np.asarray(Image.fromarray(np.ascontiguousarray(colour[..., :3])).filter(ImageFilter.MedianFilter(3)))
+    padded = np.pad(colour[..., :3], ((1, 1), (1, 1), (0, 0)), "edge")
+    low, middle, high = _in_order(padded[:-2], padded[1:-1], padded[2:])
+    low = np.maximum(np.maximum(low[:, :-2], low[:, 1:-1]), low[:, 2:])
+    middle = _in_order(middle[:, :-2], middle[:, 1:-1], middle[:, 2:])[1]
+    high = np.minimum(np.minimum(high[:, :-2], high[:, 1:-1]), high[:, 2:])
+    smooth = _in_order(low, middle, high)[1]
     return np.concatenate((np.where(colour[..., 3:] > 250, smooth, colour[..., :3]), colour[..., 3:]), axis=2)
+
+
+def _in_order(
+    one: NDArray[np.uint8], two: NDArray[np.uint8], three: NDArray[np.uint8]
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
+    """The least, the middle and the largest of three, number by number."""
+    one, two = np.minimum(one, two), np.maximum(one, two)
+    two, three = np.minimum(two, three), np.maximum(two, three)
+    return np.minimum(one, two), np.maximum(one, two), three
 
 
 def _cut(image: Pixels, low: NDArray[np.float64], window: NDArray[np.float64], side: int) -> Pixels:

@@ -273,7 +273,7 @@ def object_logits(model: ReconstructionNetwork, thing: TrainingObject, views: in
     placed, features = _seen(model, thing, views, free)
     if free and views == 1:  # as reconstruction does: the first look tells what is up
         placed, features = _seen(model, thing, views, free, features.up[0].numpy())
-    points = placed.move(thing.uniform)
+    points = placed.move(thing.uniform[:])
     asked = torch.from_numpy(points.astype(np.float32))[None]
     cover = sample(features.pictures[:, :, 3:], project(features.cameras, asked)[0]).amin(1)[0, :, 0].numpy()
     within = (np.abs(points) < BOUND).all(1) & (cover > 0.5)
