@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from ..work import Progress, Work
 from .network import BOUND, Features, ReconstructionNetwork
-from .projection import project, sample, unproject
+from .projection import place, sample, unproject
 
 CHUNK = 16384  # points at once: a step stays well under 0.3 s
 _EDGE = 0.5  # of a mask's cover, where the hull ends
@@ -40,7 +40,6 @@ class SilhouetteField:
         self._network, self._features, self._masks = network, features, _without_threads(masks)
         self._raised = torch.zeros(1, masks.shape[1], 2, _MAP, _MAP, device=masks.device)  # how much, and at what depth
 
-    @torch.inference_mode()
     def __call__(self, points: NDArray[np.floating]) -> NDArray[np.float32]:
         """Values (P,) at ``points`` (P, 3); above 0 is inside.
 
@@ -49,15 +48,16 @@ class SilhouetteField:
         """
         return self._within(self._masks, points, _STRETCH)
 
+    @torch.inference_mode()
     def _within(self, masks: Tensor, points: NDArray[np.floating], stretch: float = 1.0) -> NDArray[np.float32]:
         tensor = torch.from_numpy(np.ascontiguousarray(points, np.float32))[None].to(masks.device)
-        where, geometry = project(self._features.cameras, tensor)
+        where, depths = place(self._features.cameras, tensor)
         gate = 10 * (sample(masks, where)[0, ..., 0].amin(0) - _EDGE)
         near = (gate > -1).nonzero()[:, 0]
         if len(near):
             logits = self._network.occupancy(self._features, tensor[:, near])[0]
             most, depth = sample(self._raised, where[:, :, near])[0].unbind(-1)
-            apart = (geometry[0, :, near, 0] - depth) / _THICKNESS
+            apart = (depths[0, :, near, 0] - depth) / _THICKNESS
             raised = most * (1 - apart**2).clamp(min=0)
             gate[near] = torch.minimum(stretch * (logits + raised.amax(0)), gate[near])
         return gate.cpu().numpy()
@@ -66,7 +66,7 @@ class SilhouetteField:
     def probability(self, points: NDArray[np.floating]) -> NDArray[np.float32]:
         """How likely (P,) ``points`` (P, 3) are inside: by the network behind all masks, nothing elsewhere."""
         tensor = torch.from_numpy(np.ascontiguousarray(points, np.float32))[None].to(self._masks.device)
-        where, _ = project(self._features.cameras, tensor)
+        where, _ = place(self._features.cameras, tensor)
         behind = sample(self._masks, where)[0, ..., 0].amin(0) > _EDGE
         likely = self._network.probability(self._features, tensor)[0]
         return torch.where(behind, likely, 0).cpu().numpy()
@@ -96,7 +96,7 @@ class SilhouetteField:
     def _seen(self, view: int, points: NDArray[np.float32]) -> NDArray[np.int64]:
         """The pixel (P,) of the survey's map that ``points`` fall on in ``view``; -1 outside."""
         there = torch.from_numpy(points)[None].to(self._masks.device)
-        where, _ = project(self._features.cameras[:, view : view + 1], there)
+        where, _ = place(self._features.cameras[:, view : view + 1], there)
         at = np.floor((where[0, 0].cpu().numpy() + 1) / 2 * _SURVEY).astype(int)
         within = ((at >= 0) & (at < _SURVEY)).all(1)
         return np.where(within, at[:, 1] * _SURVEY + at[:, 0], -1)
