@@ -10,6 +10,7 @@ pooled by mean and maximum.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -165,10 +166,17 @@ class ReconstructionNetwork(nn.Module):
         self.occupied = nn.Linear(config.hidden, 1)
         self.own_colour = nn.Linear(config.hidden, 4)  # colour, and how far to trust it
         self.trust = nn.Linear(2 * config.hidden, 1)
-        self.register_buffer("levels", torch.zeros(4))  # the logit that counts as the surface, by the number of views
+        self.register_buffer("level", torch.zeros(()))  # the logit that counts as the surface from one picture
         self.register_buffer("curves", torch.tensor((1.0, 0.0)).repeat(5, 1))  # of the confidence
         self.encoder.to(memory_format=torch.channels_last)
         self.volume.to(memory_format=torch.channels_last_3d)
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **options: Any) -> Any:
+        """As any module; of the levels by the number of views that an older version kept, the first is taken."""
+        known = dict(state_dict)
+        if "levels" in known:
+            known["level"] = known.pop("levels")[0]
+        return super().load_state_dict(known, *args, **options)
 
     def encode(self, pictures: Tensor, cameras: Tensor) -> Features:
         """Look at the pictures.
@@ -197,12 +205,8 @@ class ReconstructionNetwork(nn.Module):
         return self.encoder.up(self.encoder.backbone(_before_grey(pictures[:, 0]))[-1])
 
     def occupancy(self, features: Features, points: Tensor) -> Tensor:
-        """Logits (B, P) at ``points`` (B, P, 3) within the volume; above zero is inside."""
-        return self._logits(features, points) - self.levels[min(features.cameras.shape[1], len(self.levels)) - 1]
-
-    def probability(self, features: Features, points: Tensor) -> Tensor:
-        """How likely (B, P) each of ``points`` (B, P, 3) is inside, whatever counts as the surface."""
-        return self._logits(features, points).sigmoid()
+        """Logits (B, P) of the probability that ``points`` (B, P, 3) within the volume are inside."""
+        return self.occupied(self._describe(features, points)[0]).squeeze(-1)
 
     def curve(self, features: Features) -> Tensor:
         """The curve (2,) of the confidence by the number of views; the first is for one in perspective."""
@@ -221,9 +225,6 @@ class ReconstructionNetwork(nn.Module):
         votes = torch.cat((trust[..., 0], own[:, None, :, 3]), dim=1).softmax(dim=1)
         choices = torch.cat((seen, own[:, None, :, :3].sigmoid()), dim=1)
         return (votes[..., None] * choices).sum(1)
-
-    def _logits(self, features: Features, points: Tensor) -> Tensor:
-        return self.occupied(self._describe(features, points)[0]).squeeze(-1)
 
     def _lift(self, pixel: Tensor, bins: Tensor, cover: Tensor, cameras: Tensor) -> Tensor:
         side = self.config.volume
