@@ -190,37 +190,42 @@ def said(numbers, sign=""):
 
 def tables(runs):
     """Scores by "name seed" as markdown: of each run, the differences from the first on the same objects, the sides."""
-    names = [name for name, *_ in RUNS if any(run.rpartition(" ")[0] == name for run in runs)]
-    seeds = {name: [scores for run, scores in runs.items() if run.rpartition(" ")[0] == name] for name in names}
+    seeds = {}
+    for name, *_ in RUNS:
+        found = {run.rpartition(" ")[2]: scores for run, scores in runs.items() if run.rpartition(" ")[0] == name}
+        seeds |= {name: found} if found else {}
+    first, *others = seeds
 
-    def mean_of(name, column, sources=SOURCES):
-        return np.mean([values(scores, column, sources) for scores in seeds[name]], axis=0)
+    def mean_of(name, column, like=None, sources=SOURCES):
+        return np.mean([values(seeds[name][seed], column, sources) for seed in seeds[like or name]], axis=0)
 
     def each(name, column):
-        return "/".join(f"{np.nanmean(values(scores, column)):.3f}" for scores in seeds[name])
+        return "/".join(f"{np.nanmean(values(scores, column)):.3f}" for scores in seeds[name].values())
 
-    def table(title, columns, rows):
-        lines = ["", title, "", "| | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
-        return lines + ["| " + " | ".join(row) + " |" for row in rows]
+    def table(title, measure, questions, names, cell):
+        rows = [[name, *(cell(name, f"{measure}, {question}") for question in questions)] for name in names]
+        if measure == "iou" and first in names:
+            rows.insert(0, ["visual hull", *(said(mean_of(first, f"hull, {question}")) for question in questions)])
+        head = ["", title, "", "| | " + " | ".join(questions) + " |", "|---" * (len(questions) + 1) + "|"]
+        return head + ["| " + " | ".join(row) + " |" for row in rows]
 
-    columns = [f"iou, {question}" for question in QUESTIONS]
-    hull = ["visual hull", *(said(mean_of(names[0], f"hull, {question}")) for question in QUESTIONS)]
-    of_each = [[name, *(f"{said(mean_of(name, c))} ({each(name, c)})" for c in columns)] for name in names]
-    lines = table("IoU, mean over objects and its standard error (of each seed):", QUESTIONS, [hull, *of_each])
-    of_each = [[name, *(said(mean_of(name, f"order, {q}")) for q in QUESTIONS)] for name in names]
-    lines += table("Order behind the masks:", QUESTIONS, of_each)
-    for sources in (SOURCES, *((source,) for source in SOURCES)):
-        less = [
-            [name, *(said(mean_of(name, c, sources) - mean_of(names[0], c, sources), "+") for c in columns)]
-            for name in names[1:]
-        ]
-        lines += table(f"IoU less that of {names[0]}, on the same objects ({', '.join(sources)}):", QUESTIONS, less)
-    first = seeds[names[0]][0]
-    if all(f"iou, {question}" in first for question in SIDES):
-        hull = ["visual hull", *(said(mean_of(names[0], f"hull, {question}")) for question in SIDES)]
-        asked = [name for name in names if f"iou, {next(iter(SIDES))}" in seeds[name][0]]
-        of_each = [[name, *(said(mean_of(name, f"iou, {question}")) for question in SIDES)] for name in asked]
-        lines += table("IoU by the number of pictures:", SIDES, [hull, *of_each])
+    def of_all(name, column):
+        return f"{said(mean_of(name, column))} ({each(name, column)})"
+
+    lines = []
+    for measure in ("iou", "order"):
+        lines += table(
+            f"{measure}: mean over objects, its standard error (each seed's)", measure, QUESTIONS, seeds, of_all
+        )
+        for sources in (SOURCES, *((source,) for source in SOURCES)):
+
+            def less(name, column, own=sources):
+                return said(mean_of(name, column, None, own) - mean_of(first, column, name, own), "+")
+
+            title = f"{measure} less that of {first}, same seeds and objects ({', '.join(sources)})"
+            lines += table(title, measure, QUESTIONS, others, less)
+        asked = [name for name in seeds if f"{measure}, {next(iter(SIDES))}" in next(iter(seeds[name].values()))]
+        lines += table(f"{measure} by the number of pictures", measure, SIDES, asked, of_all) if asked else []
     return "\n".join(lines)
 
 
