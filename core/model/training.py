@@ -132,13 +132,19 @@ def _train(
 class Trainer:
     """The network, its moving average and the optimiser, as one thing to step, save and load."""
 
-    def __init__(self, config: TrainingConfig, network: NetworkConfig, ranks: Ranks = ALONE) -> None:
+    def __init__(
+        self,
+        config: TrainingConfig,
+        network: NetworkConfig,
+        ranks: Ranks = ALONE,
+        kind: type[ReconstructionNetwork] = ReconstructionNetwork,
+    ) -> None:
         torch.manual_seed(config.seed)
         self.config = config
         self.ranks = ranks
         self.step = 0
-        self.model = ReconstructionNetwork(network)
-        self.average = ReconstructionNetwork(network).eval()
+        self.model = kind(network)
+        self.average = kind(network).eval()
         self.average.load_state_dict(self.model.state_dict())
         self.average.to(ranks.device)
         mix(self.model, config.precision, ranks.device)
