@@ -33,6 +33,11 @@ class MeshArrays:
             return self.faces
         return np.concatenate((self.faces[:, [0, 1, 2]], self.faces[:, [0, 2, 3]]))
 
+    def same(self, other: MeshArrays) -> bool:
+        """Whether nothing of both differs, but for the views."""
+        names = ("vertices", "faces", "colours", "confidence")
+        return all(np.array_equal(getattr(self, name), getattr(other, name)) for name in names)
+
     def standing(self) -> MeshArrays:
         """The mesh with its lowest point at z = 0."""
         return self.placed(np.array((0, 0, -float(self.vertices[:, 2].min()))))

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 _ALIKE = 0.06  # of full scale: what JPEG and a soft vignette do to one colour
 _PLAIN = 0.97  # share of the border that must be alike
+_NOISE = 0.95  # share of the background's own pixels that tell how far they are from its colour
+_SAME = 0.7  # share of a hole's pixels that are as close: the others are its blurred rim
+_HOLE = 0.005  # of the object: what is smaller may as well be a highlight
 _FITS = 4  # each without what the one before found unlike
 
 
@@ -14,7 +19,7 @@ def plain_mask(colour: NDArray[np.floating]) -> NDArray[np.float32] | None:
     """Mask (H, W) of what is not background, or None if the border is neither of one colour nor a smooth gradient.
 
     The background is what has the border's colour, or the quadratic of x and y that the border's colours lie on, and
-    is connected to the border, so that spots of that colour within the object stay.
+    is connected to the border. Spots of that colour within the object stay, unless they are clearly holes in it.
 
     Args:
         colour: (H, W, 3) sRGB in 0..1.
@@ -22,11 +27,24 @@ def plain_mask(colour: NDArray[np.floating]) -> NDArray[np.float32] | None:
     edge = np.zeros(colour.shape[:2], bool)
     edge[[0, -1]] = edge[:, [0, -1]] = True
     for background in (_plain, _gradient):
-        alike = np.abs(colour - background(colour, edge)).max(2) < _ALIKE
+        off = np.abs(colour - background(colour, edge)).max(2)
+        alike = off < _ALIKE
         if alike[edge].mean() >= _PLAIN:
-            mask = ~_reached(alike, alike & edge)
-            return mask.astype(np.float32) if mask.any() and _rim_step(colour, mask) > _ALIKE / 2 else None
+            outside = _spread(alike, alike & edge)
+            mask = ~(outside | _holes(off, alike & ~outside, outside))
+            return _blended(off, mask) if mask.any() and _rim_step(colour, mask) > _ALIKE / 2 else None
     return None
+
+
+def _blended(off: NDArray[np.floating], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """``mask`` (H, W), its outermost pixels as opaque as they are further ``off`` the background than beside them."""
+    here = np.where(mask, off, 0)
+    around, inner = (np.pad(values, 1, mode="edge") for values in (here, mask))
+    height, width = mask.shape
+    beside = [np.s_[row : row + height, column : column + width] for row in range(3) for column in range(3)]
+    most = np.max([around[place] for place in beside], axis=0)
+    rim = mask & ~np.all([inner[place] for place in beside], axis=0)
+    return np.where(rim, here / np.maximum(most, 1e-6), mask).astype(np.float32)
 
 
 def _rim_step(colour: NDArray[np.floating], mask: NDArray[np.bool_]) -> float:
@@ -53,20 +71,38 @@ def _gradient(colour: NDArray[np.floating], edge: NDArray[np.bool_]) -> NDArray[
     return terms @ weights
 
 
-def _reached(free: NDArray[np.bool_], seed: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The pixels of ``free`` that are connected to ``seed``: whole runs of rows and columns at a time."""
-    reached = seed
+def _holes(off: NDArray[np.floating], enclosed: NDArray[np.bool_], outside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """What of ``enclosed`` (H, W) is background seen through the object, as within a cup's handle.
+
+    Those are its regions whose colours are as close to the background's as those ``outside`` of the object are, by
+    ``off`` (H, W): what is white in an object is shaded. In a line drawing all would be a hole, so then none is.
+    """
+    named = _spread(enclosed, np.where(enclosed, np.arange(1, off.size + 1).reshape(off.shape), 0))
+    exact = off <= np.quantile(off[outside], _NOISE)
+    sizes = np.bincount(named[enclosed], minlength=off.size + 1)
+    hits = np.bincount(named[enclosed & exact], minlength=off.size + 1)
+    object_size = off.size - outside.sum()
+    clear = (sizes >= _HOLE * object_size) & (hits > _SAME * sizes)
+    holes = clear[named]
+    return holes if holes.sum() <= object_size / 2 else np.zeros_like(holes)
+
+
+def _spread(free: NDArray[np.bool_], values: NDArray[Any]) -> NDArray[Any]:
+    """For every pixel of ``free`` the highest of ``values`` (H, W) that is connected to it; 0 elsewhere.
+
+    Whole runs of rows and columns at a time.
+    """
     while True:
-        grown = _along_rows(free.T, _along_rows(free, reached).T).T
-        if (grown == reached).all():
+        grown = _along_rows(free.T, _along_rows(free, values).T).T
+        if (grown == values).all():
             return grown
-        reached = grown
+        values = grown
 
 
-def _along_rows(free: NDArray[np.bool_], reached: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Every run of ``free`` pixels within a row that holds a reached one."""
-    starts = free.copy()
-    starts[:, 1:] &= ~free[:, :-1]
-    run = np.cumsum(starts.ravel())
-    hit = np.bincount(run, (reached & free).ravel()) > 0
-    return (hit[run] & free.ravel()).reshape(free.shape)
+def _along_rows(free: NDArray[np.bool_], values: NDArray[Any]) -> NDArray[Any]:
+    """For every run of ``free`` pixels within a row the highest of its ``values``; 0 elsewhere."""
+    starts = np.ones(free.shape, bool)
+    starts[:, 1:] = free[:, 1:] != free[:, :-1]
+    run = np.cumsum(starts.ravel()) - 1
+    highest = np.maximum.reduceat((values * free).ravel(), np.flatnonzero(starts))
+    return highest[run].reshape(free.shape)

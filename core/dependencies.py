@@ -51,6 +51,5 @@ def require(*packages: str) -> None:
     for package in missing(*packages):
         raise DependencyError(
             f"{PACKAGES[package][0]} is not installed in this Python. Install it with {advice(package)}, then restart; "
-            "or in Blender name a Python that has it in Maquette's preferences "
-            "(not for the commands train, evaluate, benchmark and gallery)"
+            "or in Blender name a Python that has it in Maquette's preferences"
         )

@@ -43,3 +43,7 @@ class DependencyError(MaquetteError):
 
 class WorkerError(MaquetteError):
     """A process that works for this one cannot be started, or has ended."""
+
+
+class StartError(WorkerError):
+    """It cannot be started, or has ended before it could be given anything to do."""

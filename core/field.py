@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from .surface import halves
 from .work import Progress, Work
 
 Evaluate = Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -77,17 +78,19 @@ def _crossed(field: NDArray[np.float32]) -> NDArray[np.bool_]:
 def _any_corner(values: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """For each cell whether any of its eight corners is true."""
     for axis in range(3):
-        low, high = (values.take(range(k, values.shape[axis] - 1 + k), axis) for k in (0, 1))
-        values = low | high
+        low, high = halves(axis)
+        values = values[low] | values[high]
     return values
 
 
 def _grown(cells: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """``cells`` and their neighbours."""
     for axis in range(3):
-        padded = np.pad(cells, [(1, 1) if a == axis else (0, 0) for a in range(3)])
-        count = cells.shape[axis]
-        cells = padded.take(range(count), axis) | cells | padded.take(range(2, count + 2), axis)
+        low, high = halves(axis)
+        grown = cells.copy()
+        grown[low] |= cells[high]
+        grown[high] |= cells[low]
+        cells = grown
     return cells
 
 

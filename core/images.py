@@ -80,7 +80,7 @@ def png(pixels: NDArray[np.float32]) -> NDArray[np.uint8]:
     from PIL import Image
 
     file = io.BytesIO()
-    Image.fromarray((pixels * 255 + 0.5).astype(np.uint8)).save(file, "PNG", compress_level=3)
+    Image.fromarray((pixels * 255 + 0.5).astype(np.uint8)).save(file, "PNG", compress_level=2)
     return np.frombuffer(file.getvalue(), np.uint8)
 
 

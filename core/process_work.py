@@ -1,7 +1,7 @@
 """Works that run in a worker process with a Python of its own, and look like any other here: generators of progress.
 
-So the window's thread never waits for PyTorch, which keeps Python's lock for long; and a Blender whose Python has no
-PyTorch uses that of another.
+So the window's thread never waits for PyTorch, which keeps Python's lock for long, nor for Blender's own operators,
+which run on that thread only; and a Blender whose Python has no PyTorch uses that of another.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from . import errors, wire
-from .errors import Cancelled, WorkerError
+from .errors import Cancelled, StartError, WorkerError
 from .work import Progress, Work
 
 T = TypeVar("T")
@@ -51,25 +51,41 @@ class Python:
         """The one that runs this, in a process of its own."""
         return cls(sys.executable, tuple(path for path in sys.path if path))
 
-    def start(self, *arguments: str, **pipes: Any) -> subprocess.Popen[bytes]:
-        """Begin a process that asks nothing of this one's window or console.
+    def start(self, code: str, *arguments: str, scratch: str | None = None, **pipes: Any) -> subprocess.Popen[bytes]:
+        """Begin a process that runs ``code``, ``arguments`` in its ``sys.argv[1:]``, and asks nothing of this one's
+        window or console. scratch: the folder for its temporary files, instead of the system's.
 
         Raises:
-            WorkerError: it cannot be started.
+            StartError: it cannot be started.
         """
         quiet = {"creationflags": subprocess.CREATE_NO_WINDOW} if sys.platform == "win32" else {}
         environment = {**os.environ, "PYTORCH_ENABLE_MPS_FALLBACK": "1", "PYTHONIOENCODING": "utf-8"}
         environment.pop("PYTHONHOME", None)  # Blender's, if it set one
+        if scratch:
+            environment |= dict.fromkeys(("TMPDIR", "TMP", "TEMP"), scratch)
+        words = [self.executable, *self.words(code), *arguments]
         try:
-            return subprocess.Popen([self.executable, "-B", *arguments], env=environment, **quiet, **pipes)
+            return subprocess.Popen(words, env=environment, **quiet, **pipes)
         except OSError as error:
-            raise WorkerError(
+            raise StartError(
                 f"{self.executable} cannot be started: {error.strerror}. Choose a Python program in the preferences"
             ) from error
 
-    def start_ours(self, code: str, **pipes: Any) -> subprocess.Popen[bytes]:
+    def start_ours(self, code: str, **options: Any) -> subprocess.Popen[bytes]:
         """As :meth:`start`, for ``code`` in which this package is called ``maquette_core``."""
-        return self.start("-c", _BOOT + code, str(Path(__file__).parent), *self.paths, **pipes)
+        return self.start(_BOOT + code, str(Path(__file__).parent), *self.paths, **options)
+
+    def words(self, code: str) -> tuple[str, ...]:
+        """What to say to the program, so that it runs ``code``."""
+        return ("-B", "-c", code)
+
+
+class Blender(Python):
+    """A Blender without window, preferences and add-ons: a Python that has bpy, on its main thread."""
+
+    def words(self, code: str) -> tuple[str, ...]:
+        code = f"import sys\nsys.dont_write_bytecode = True\nsys.argv[1:] = sys.argv[sys.argv.index('--') + 1:]\n{code}"
+        return ("-b", "--factory-startup", "--python-expr", code, "--")
 
 
 class WorkerProcess:
@@ -80,8 +96,11 @@ class WorkerProcess:
     def __init__(self, python: Python) -> None:
         self.python = python
         self._said = tempfile.TemporaryFile()  # its stderr, for the day it crashes
+        # What it leaves behind when it is killed, as Blender does, goes with this.
+        self._scratch = tempfile.TemporaryDirectory(prefix="maquette-", ignore_cleanup_errors=True)
+        self._began = False
         self._process = python.start_ours(
-            "from maquette_core import worker\nworker.serve()",
+            "from maquette_core import worker\nworker.serve()", scratch=self._scratch.name,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said,
         )  # fmt: skip
         self._inbox: queue.Queue[dict[str, Any]] = queue.Queue()
@@ -108,7 +127,7 @@ class WorkerProcess:
             idle: seconds without a job after which the process ends by itself.
 
         Raises:
-            What the function raises; WorkerError: the process ended before it was done.
+            What the function raises; WorkerError: the process ended before it was done, StartError: or had begun.
         """
         self._job += 1
         name = f"{function.__module__.removeprefix(f'{__package__}.')}:{function.__qualname__}"
@@ -136,6 +155,7 @@ class WorkerProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._scratch.cleanup()
 
     def _send(self, message: dict[str, Any]) -> None:
         with suppress(OSError, ValueError):  # it has ended, or is being ended: the answer says so
@@ -159,7 +179,7 @@ class WorkerProcess:
             case {"stopped": _}:
                 raise Cancelled("Stopped")
             case _:
-                raise WorkerError(self._death())
+                raise (WorkerError if self._began else StartError)(self._death())
 
     def _stop(self) -> None:
         """Ask the job to stop; if it does not, end the process."""
@@ -173,6 +193,8 @@ class WorkerProcess:
 
     def _listen(self) -> None:
         try:
+            wire.skip_to_begin(self._process.stdout)
+            self._began = True
             while True:
                 self._inbox.put(wire.receive(self._process.stdout))
         except (EOFError, OSError, ValueError):

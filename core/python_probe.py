@@ -64,7 +64,7 @@ def probe(python: Python) -> Work[Found]:
     if not Path(python.executable).is_file():
         raise WorkerError(f"There is no program {python.executable}. Choose a Python program in the preferences")
     process = python.start(
-        "-c", _QUESTION, *python.paths,
+        _QUESTION, *python.paths,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     began = time.monotonic()

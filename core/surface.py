@@ -88,27 +88,29 @@ def with_vertices(mesh: MeshArrays, index: NDArray[np.int64]) -> MeshArrays:
 
 def pieces(mesh: MeshArrays) -> NDArray[np.int64]:
     """For each vertex (V,) the number, from 0, of the connected piece it belongs to."""
-    label = np.arange(len(mesh.vertices))
+    label = np.arange(len(mesh.vertices))  # each the root of a tree; along the edges trees are hung on lower ones
+    first, second = mesh.faces[:, :-1].ravel(), mesh.faces[:, 1:].ravel()
     while True:
-        lowest = label[mesh.faces].min(1)
-        new = label.copy()
-        np.minimum.at(new, mesh.faces.ravel(), np.repeat(lowest, mesh.faces.shape[1]))
-        new = new[new]
-        if (new == label).all():
+        one, two = label[first], label[second]
+        apart = one != two
+        if not apart.any():
             return np.unique(label, return_inverse=True)[1].reshape(-1)
-        label = new
+        first, second, one, two = (values[apart] for values in (first, second, one, two))
+        np.minimum.at(label, np.maximum(one, two), np.minimum(one, two))
+        while (label[label] != label).any():
+            label = label[label]
 
 
 def _codes(inside: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """For each cell which of its corners are inside, one bit a corner."""
     codes = inside.view(np.uint8)
     for axis in (2, 1, 0):
-        low, high = _halves(axis)
+        low, high = halves(axis)
         codes = codes[low] | codes[high] << np.uint8(1 << axis)
     return codes
 
 
-def _halves(axis: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+def halves(axis: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
     """What leaves out the last, and the first, of a grid along ``axis``."""
     low, high = ([slice(None)] * 3 for _ in range(2))
     low[axis], high[axis] = slice(None, -1), slice(1, None)

@@ -16,7 +16,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 _LENGTH = struct.Struct("<Q")
+_BEGIN = b"maquette messages\n"
 _KINDS = "biuf"  # of numpy's types: booleans and numbers
+
+
+def begin(stream: BinaryIO) -> None:
+    """Tell that from here on there are messages only."""
+    stream.write(_BEGIN)
+    stream.flush()
+
+
+def skip_to_begin(stream: BinaryIO) -> None:
+    """Read past all that a program says before it has come to :func:`begin`.
+
+    Raises:
+        EOFError: it has ended before that.
+    """
+    while not (line := stream.readline()).endswith(_BEGIN):
+        if not line:
+            raise EOFError
 
 
 def send(stream: BinaryIO, value: Any) -> None:

@@ -26,6 +26,7 @@ def serve() -> NoReturn:
     """Work until stdin or the patience ends."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints must not get between the messages
+    wire.begin(answers)
     inbox: queue.Queue[dict[str, Any]] = queue.Queue()
     threading.Thread(target=_listen, args=(sys.stdin.buffer, inbox), daemon=True).start()
     idle = None

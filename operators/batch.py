@@ -9,7 +9,7 @@ import sys
 import time
 import tomllib
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from ..core.model.requests import Request
 from ..core.scene import assets, exporting
 from ..core.scene.compat import PATH_OPTIONS
 from ..core.scene.importing import temporary_data
-from ..core.work import Progress, SteppedWork, Work, beside
+from ..core.work import Progress, SteppedWork, Work, beside, step
 from . import finish_arguments, reconstruct
 from ._work import WorkOperator
 from .settings import FIT, RESOLUTION, SIZE
@@ -123,24 +123,33 @@ class MAQUETTE_OT_reconstruct_folder(WorkOperator, bpy.types.Operator):
         for index, request in enumerate(requests):
             began = time.perf_counter()
             try:
-                work = reconstruct.reconstruct(request, self.interactive)
-                work = _part(beside(work) if self.interactive else work, index, len(requests), request.photo.name)
+                work = reconstruct.reconstruct(request, window=self.interactive)
+                work = _part(beside(work, 0.0) if self.interactive else work, index, len(requests), request.photo.name)
                 mesh = yield from work
-                self._add(bpy.context, request, mesh, time.perf_counter() - began)
+                seconds = time.perf_counter() - began
+                name = self._add(bpy.context, request, mesh)
+                if self.assets:
+                    marking = Progress((index + 1) / len(requests), f"{request.photo.name}: marking")
+                    told = yield from beside(step(marking, partial(about, request, mesh, seconds)))
+                    self._mark(bpy.context, name, told)
             except Cancelled:
                 raise
             except MaquetteError as error:
                 failed[request.photo] = str(error)
         return failed
 
-    def _add(self, context: Context, request: Request, mesh: MeshArrays, seconds: float) -> None:
+    def _add(self, context: Context, request: Request, mesh: MeshArrays) -> str:
+        """Its name."""
         row, column = divmod(self._made, _IN_A_ROW)
         place = self._location + Vector((column, row, 0)) * (_APART * self.size)
-        obj = reconstruct.add_object(context, request.photo.stem, mesh.standing(), place)
         self._made += 1
-        if self.assets:
+        return reconstruct.add_object(context, request.photo.stem, mesh.standing(), place).name
+
+    def _mark(self, context: Context, name: str, told: dict[str, Any]) -> None:
+        obj = bpy.data.objects.get(name)  # the user may have deleted it meanwhile
+        if obj:
             context.view_layer.update()
-            assets.mark(obj, about(request, mesh, seconds))
+            assets.mark(obj, told)
 
 
 def _part(work: Work[Any], index: int, count: int, name: str) -> Work[Any]:

@@ -161,7 +161,8 @@ def _commands() -> tuple[Command, ...]:
     """Every subcommand, in the order of the help. A new one is named here."""
     return (
         RECONSTRUCT, reference_command.COMMAND, demo.COMMAND, gallery.COMMAND, dataset.COMMAND,
-        dataset_commands.INSPECT, dataset_commands.CHECK, dataset_commands.PACK, dataset_commands.EXPORT,
+        dataset_commands.INSPECT, dataset_commands.CHECK, dataset_commands.PACK, dataset_commands.COMPACT,
+        dataset_commands.EXPORT,
         TRAIN, EVALUATE, BENCHMARK,
     )  # fmt: skip
 

@@ -1,10 +1,12 @@
-"""Where the model computes: in this process, in one of its own, or with another Python, as the preferences say."""
+"""Where long work computes. The model: in this process, in one of its own, or with another Python, as the preferences
+say. What needs Blender's own operators: in a second Blender, so that the window of this one stays usable, or here."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,9 +14,10 @@ import bpy
 from bpy.types import Context
 
 from ..core import dependencies, python_probe, wire
-from ..core.process_work import Python, Workers
+from ..core.errors import StartError
+from ..core.process_work import Blender, Python, Workers
 from ..core.python_probe import Found
-from ..core.work import Work
+from ..core.work import Progress, Work, beside
 from . import _work
 from ._work import WorkOperator
 
@@ -22,8 +25,8 @@ T = TypeVar("T")
 
 _PACKAGE = __package__.rpartition(".")[0]
 _IDLE = 300.0  # seconds, where there are no preferences
-_workers = Workers()
-_kept: tuple[bytes, Any] | None = None  # the last result, under what it was asked with
+_workers, _blenders = Workers(), Workers()
+_kept: dict[str, tuple[bytes, Any]] = {}  # the last result of each function, under what it was asked with
 
 
 def preferences() -> bpy.types.AddonPreferences | None:
@@ -53,43 +56,69 @@ def run(function: Callable[..., Work[T]], *arguments: Any, window: bool = False)
     """``function(*arguments)`` where the preferences say, or its last result if it is asked the same again.
 
     Args:
-        function: of a module of ``core``, and what it takes: see ``core.process_work.WorkerProcess.run``.
+        function: of a module of ``core``, and what it takes: see ``core.process_work.WorkerProcess.run``. An argument
+            may be a function that makes it when it is time, without bpy.
         window: somebody waits at the window: then this Python's PyTorch, too, runs in a process of its own.
     """
     named, ours = python(), preferences()
     place = named or (Python.own() if window and not missing() else None)
-    return _run(place, ours.idle if ours else _IDLE, named, function, arguments)
+    idle = ours.idle if ours else _IDLE
+    begin = partial(_workers.run, place, function, idle=idle) if place else function
+    return _remembered(begin, named, function, arguments)
 
 
-def _run(
-    place: Python | None,
-    idle: float,
-    named: Python | None,
-    function: Callable[..., Work[T]],
-    arguments: tuple[Any, ...],
+def run_blender(function: Callable[..., Work[T]], *arguments: Any, window: bool = False) -> Work[T]:
+    """``function(*arguments)``, which uses bpy but nothing of the open file, or its last result as in :func:`run`.
+
+    Takes its steps on the main thread, and they are short, if there is a second Blender to be had.
+
+    Args:
+        window: somebody waits at the window: then it runs in a second Blender, if one can be started.
+    """
+    ours = preferences()
+    program = bpy.app.binary_path if window else ""  # which is empty for the module bpy
+    return _beside_window(program, ours.idle if ours else _IDLE, function, arguments)
+
+
+def _beside_window(program: str, idle: float, function: Callable[..., Work[T]], arguments: tuple[Any, ...]) -> Work[T]:
+    if program:
+        begin = partial(_blenders.run, Blender(program), function, idle=idle)
+        try:
+            return (yield from beside(_remembered(begin, None, function, arguments), 0.0))
+        except StartError:
+            pass
+    return (yield from _remembered(function, None, function, arguments))
+
+
+def _remembered(
+    begin: Callable[..., Work[T]], named: Python | None, function: Callable[..., Work[T]], arguments: tuple[Any, ...]
 ) -> Work[T]:
-    """May run on a thread: knows nothing of bpy."""
-    global _kept
-    key = _key(named, function, arguments)
-    if _kept and _kept[0] == key:
-        return _kept[1]
-    here = _workers.run(place, function, *arguments, idle=idle) if place else function(*arguments)
-    result = yield from here
-    _kept = key, result
+    """What ``begin`` returns for ``arguments``, as ``function`` does, or its last result.
+
+    Knows nothing of bpy: it may run on a thread, all but what its callers do before the first step.
+    """
+    yield Progress(0.0, "Starting")
+    arguments = tuple(argument() if callable(argument) else argument for argument in arguments)
+    name = f"{function.__module__}.{function.__qualname__}"
+    key = _key(named, name, arguments)
+    if name in _kept and _kept[name][0] == key:
+        return _kept[name][1]
+    result = yield from begin(*arguments)
+    _kept[name] = key, result
     return result
 
 
 def alive() -> bool:
     """Whether a worker process holds memory."""
-    return bool(_workers.alive())
+    return bool(_workers.alive() or _blenders.alive())
 
 
-def _key(named: Python | None, function: Callable[..., Any], arguments: tuple[Any, ...]) -> bytes:
+def _key(named: Python | None, name: str, arguments: tuple[Any, ...]) -> bytes:
     """Changes with all that the result depends on: files count by their size and time."""
     message = io.BytesIO()
     wire.send(message, arguments)
     stamps = [(path.stat().st_mtime_ns, path.stat().st_size) for path in _paths(arguments) if path.exists()]
-    text = f"{function.__module__}.{function.__qualname__} {named} {stamps}"
+    text = f"{name} {named} {stamps}"
     return hashlib.sha256(text.encode() + message.getbuffer()).digest()
 
 
@@ -129,7 +158,7 @@ class MAQUETTE_OT_test_python(WorkOperator, bpy.types.Operator):
 
 
 class MAQUETTE_OT_release_memory(bpy.types.Operator):
-    """End the process that holds the model, and give its memory back. The next reconstruction loads it again"""
+    """End the processes beside this one, with the model and a second Blender. What needs them starts them again"""
 
     bl_idname = "maquette.release_memory"
     bl_label = "Release Memory"
@@ -137,12 +166,12 @@ class MAQUETTE_OT_release_memory(bpy.types.Operator):
     @classmethod
     def poll(cls, context: Context) -> bool:
         if _work.running() or not alive():
-            cls.poll_message_set("No process holds the model, or it is working")
+            cls.poll_message_set("No process holds memory, or it is working")
             return False
         return True
 
     def execute(self, context: Context) -> set[str]:
-        _workers.end()
+        _end()
         return {'FINISHED'}
 
 
@@ -150,7 +179,11 @@ register, _unregister = bpy.utils.register_classes_factory((MAQUETTE_OT_test_pyt
 
 
 def unregister() -> None:
-    global _kept
-    _workers.end()
-    _kept = None
+    _end()
+    _kept.clear()
     _unregister()
+
+
+def _end() -> None:
+    _workers.end()
+    _blenders.end()

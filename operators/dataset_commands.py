@@ -1,4 +1,4 @@
-"""``maquette dataset inspect``, ``check``, ``pack`` and ``export``: what is done with a training set on disk."""
+"""What is done with a training set on disk: ``maquette dataset`` inspect, check, pack, compact and export."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..core import dependencies
 from ..core.commands import Command, run_shown
-from ..core.dataset import checking, formats, inspection, shards
+from ..core.dataset import checking, copying, formats, inspection, shards
 from ..core.dataset.formats.selection import select
 
 
@@ -48,14 +48,25 @@ def _run_check(arguments: argparse.Namespace) -> int:
 
 def _add_pack(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, help="the training set")
-    parser.add_argument("--shard-size", type=int, default=256, help="objects in a shard (%(default)s)")
+    parser.add_argument("--shard-size", type=int, default=64, help="of a shard at most, MiB (%(default)s)")
 
 
 def _run_pack(arguments: argparse.Namespace) -> int:
     if arguments.shard_size < 1:
         arguments.error("--shard-size is at least 1")
-    written = run_shown(shards.pack(arguments.folder, arguments.shard_size))
+    written = run_shown(shards.pack(arguments.folder, arguments.shard_size << 20))
     print(f"{arguments.folder / 'shards'}: {len(written)} shards")
+    return 0
+
+
+def _add_compact(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, help="the training set")
+    parser.add_argument("out", type=Path, help="folder to write; a set that is begun there is gone on with")
+
+
+def _run_compact(arguments: argparse.Namespace) -> int:
+    dependencies.require("PIL")
+    print(f"{arguments.out}: {run_shown(copying.copy_compact(arguments.folder, arguments.out))} objects")
     return 0
 
 
@@ -82,4 +93,5 @@ INSPECT = Command(
 )
 CHECK = Command("dataset check", "Verify every file of a training set", _add_check, _run_check)
 PACK = Command("dataset pack", "Write a training set into few large files, to stream", _add_pack, _run_pack)
+COMPACT = Command("dataset compact", "Copy a training set into the compact form", _add_compact, _run_compact)
 EXPORT = Command("dataset export", "Write a training set in the format of others", _add_export, _run_export)

@@ -28,7 +28,7 @@ class PictureProperties:
     )  # fmt: skip
     denoise: BoolProperty(
         name="Denoise",
-        description="Free the colors of noise. Costs about as much as 16 samples and shows more than these would",
+        description="Free the colors of noise. Costs about as much as 6 samples and shows more than these would",
     )
     points: IntProperty(
         name="Points",

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import bpy
 from bpy.props import BoolProperty
 from bpy.types import Context
 from mathutils import Vector
 
+from ..core.arrays import MeshArrays
 from ..core.errors import MeshError
-from ..core.scene import finishing, kept_views, meshes, texturing
+from ..core.scene import final, finishing, kept_views, meshes, texturing
+from ..core.scene.final import Final
 from ..core.scene.finishing import Finished
-from ..core.scene.texturing import Texture
-from ..core.work import SteppedWork, Work, part
+from ..core.work import SteppedWork, Work
+from . import compute
 from ._work import WorkOperator
 from .finish_settings import TextureProperties, TopologyProperties
 
@@ -22,44 +23,29 @@ TOLD = "maquette_finished"  # the object's custom property that keeps what the p
 _MILLIMETRES = 1000.0
 
 
-@dataclass(frozen=True)
-class Result:
-    """What came of :func:`finish`; None is what was not asked for."""
-
-    finished: Finished | None
-    texture: Texture | None
-
-
-def finish(obj: bpy.types.Object, settings: finishing.Settings | None, texture_size: int) -> Work[Result]:
-    """Finish the mesh of ``obj`` and texture it. Reads ``obj`` at once and changes nothing: :func:`put` does.
+def finish(
+    obj: bpy.types.Object,
+    mesh: MeshArrays,
+    settings: finishing.Settings | None,
+    texture_size: int,
+    window: bool = False,
+) -> Work[Final]:
+    """Finish ``mesh``, that of ``obj``, and texture it. Reads ``obj`` at once and changes nothing: :func:`put` does.
 
     Args:
-        settings: None for the faces as they are. texture_size: texels along each side; 0 for no texture.
+        settings, texture_size: see ``core.scene.final.make``. window: see :func:`.compute.run_blender`.
 
     Raises:
-        MeshError, ImageError: see ``finishing.finish`` and ``kept_views.views_of``.
+        MeshError, ImageError: see ``core.scene.final.make`` and ``kept_views.kept_with``.
     """
-    mesh, views = meshes.arrays(obj.data), kept_views.views_of(obj)
     if settings is None and len(mesh.faces) != len(obj.data.polygons):
         raise MeshError(f"{obj.name!r} has faces of mixed kinds: finish it first, or triangulate it")
     if not len(mesh.faces):
         raise MeshError(f"{obj.name!r} has no faces")
-
-    def work() -> Work[Result]:
-        shape, finished, texture = mesh, None, None
-        if settings:
-            cameras = [view.camera for view in views]
-            finished = yield from part(finishing.finish(mesh, settings, cameras), 0.0, 0.6 if texture_size else 1.0)
-            shape = finished.mesh
-        if texture_size:
-            start = 0.6 if settings else 0.0
-            texture = yield from part(texturing.texture(shape, views, texture_size), start, 1.0)
-        return Result(finished, texture)
-
-    return work()
+    return compute.run_blender(final.make, mesh, kept_views.kept_with(obj), settings, texture_size, window=window)
 
 
-def put(obj: bpy.types.Object, result: Result, smooth_angle: float = 0.7) -> list[str]:
+def put(obj: bpy.types.Object, result: Final, smooth_angle: float = 0.7) -> list[str]:
     """Give ``obj``, which is in Object Mode, what came of :func:`finish`, and say what that is."""
     told = []
     if result.finished:
@@ -69,10 +55,8 @@ def put(obj: bpy.types.Object, result: Result, smooth_angle: float = 0.7) -> lis
         obj.data.set_sharp_from_angle(angle=smooth_angle)
         told = _told(result.finished)
     if result.texture:
-        if result.texture.uv.shape[0] != len(obj.data.polygons):
-            raise MeshError(f"{obj.name!r} was changed meanwhile: texture it again")
         texturing.put_on(obj, result.texture)
-        told.append("texture of {1} x {0}".format(*result.texture.picture.shape))
+        told.append("texture of {} x {}".format(*result.texture.size))
     return told
 
 
@@ -111,7 +95,7 @@ def thin_walls(
 class _ActiveMesh(WorkOperator):
     """Mix-in: acts on the active mesh object, which is kept by name, since the user may undo or delete meanwhile."""
 
-    driver = SteppedWork  # remeshing and unwrapping need the main thread
+    driver = SteppedWork  # remeshing and unwrapping need the main thread, where no second Blender does them
 
     @classmethod
     def poll(cls, context: Context) -> bool:
@@ -122,23 +106,39 @@ class _ActiveMesh(WorkOperator):
         if context.mode != 'OBJECT':
             cls.poll_message_set("Go to Object Mode first")
             return False
-        return super().poll(context)
+        return True  # it reads all that it needs when its turn comes, so it may wait in line
 
-    def begin(self, context: Context, settings: finishing.Settings | None, texture_size: int) -> Work[Result]:
+    def label(self) -> str:
+        return f"{self.bl_label} {self._name}"
+
+    def begin(self, context: Context, settings: finishing.Settings | None, texture_size: int) -> Work[Final]:
         self._name = context.active_object.name
-        return finish(context.active_object, settings, texture_size)
+        return self._work(settings, texture_size)
+
+    def _work(self, settings: finishing.Settings | None, texture_size: int) -> Work[Final]:
+        obj = self._found(bpy.context)
+        if obj.mode == 'EDIT':
+            raise MeshError(f"{self._name!r} is in Edit Mode: leave that, then click again")
+        self._mesh = meshes.arrays(obj.data)
+        return (yield from finish(obj, self._mesh, settings, texture_size, self.interactive))
+
+    def _found(self, context: Context) -> bpy.types.Object:
+        obj = context.scene.objects.get(self._name)
+        if obj is None or obj.type != 'MESH':
+            raise MeshError(f"{self._name!r} is gone: nothing was changed")
+        return obj
 
     def object(self, context: Context) -> bpy.types.Object:
         """The object that the work began with, in Object Mode.
 
         Raises:
-            MeshError: it is gone.
+            MeshError: it is gone, or another by now.
         """
-        obj = context.scene.objects.get(self._name)
-        if obj is None or obj.type != 'MESH':
-            raise MeshError(f"{self._name!r} is gone: nothing was changed")
+        obj = self._found(context)
         if context.mode != 'OBJECT':  # the window stayed usable meanwhile
             bpy.ops.object.mode_set(mode='OBJECT')
+        if not meshes.arrays(obj.data).same(self._mesh):
+            raise MeshError(f"{self._name!r} was changed meanwhile, and stays as it is: click again")
         return obj
 
     def tell(self, obj: bpy.types.Object, told: list[str], warn: bool = False) -> None:
@@ -159,12 +159,18 @@ class MAQUETTE_OT_finish(TopologyProperties, TextureProperties, _ActiveMesh, bpy
         description="Unwrap it and give it a texture of its pictures, as the preset Game always does. Takes seconds",
     )
 
-    def start(self, context: Context) -> Work[Result]:
+    def start(self, context: Context) -> Work[Final]:
         textured = self.texture or self.preset == 'GAME'
         scale = scale_of(context.active_object, context.scene)
         return self.begin(context, self.topology(scale), int(self.texture_size) if textured else 0)
 
-    def finish(self, context: Context, result: Result) -> None:
+    def draw(self, context: Context) -> None:
+        """Adjust Last Operation: what needs no other mesh."""
+        self.layout.use_property_split = True
+        for name in ("smooth_angle", "multires", *(["wall"] if self.preset == 'PRINT' else [])):
+            self.layout.prop(self, name)
+
+    def finish(self, context: Context, result: Final) -> None:
         obj, warn = self.object(context), False
         told = put(obj, result, self.smooth_angle)
         if self.multires:
@@ -185,10 +191,13 @@ class MAQUETTE_OT_texture(TextureProperties, _ActiveMesh, bpy.types.Operator):
     bl_label = "Texture"
     bl_options = {'REGISTER', 'UNDO'}
 
-    def start(self, context: Context) -> Work[Result]:
+    def start(self, context: Context) -> Work[Final]:
         return self.begin(context, None, int(self.texture_size))
 
-    def finish(self, context: Context, result: Result) -> None:
+    def draw(self, context: Context) -> None:
+        """Adjust Last Operation has nothing here that would not bake again."""
+
+    def finish(self, context: Context, result: Final) -> None:
         obj = self.object(context)
         self.tell(obj, put(obj, result))
         if self.interactive:

@@ -8,6 +8,7 @@ from pathlib import Path
 import bpy
 
 from ..core.commands import quiet, run_shown
+from ..core.scene import meshes
 from ..core.scene.finishing import PRESETS, Settings
 from . import finish
 
@@ -39,7 +40,7 @@ def finish_object(obj: bpy.types.Object, output: Path, arguments: Namespace) -> 
     settings = Settings(preset, arguments.faces, arguments.symmetric) if preset else None
     size = arguments.texture_size if arguments.texture or preset == "game" else 0
     with quiet():
-        result = run_shown(finish.finish(obj, settings, size))
+        result = run_shown(finish.finish(obj, meshes.arrays(obj.data), settings, size))
         told = finish.put(obj, result)
     if result.finished and result.finished.walls:
         told.append(f"thinnest wall {result.finished.walls.thinnest()[0] * _MILLIMETRES:.2f} mm")

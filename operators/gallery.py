@@ -11,10 +11,11 @@ from mathutils import Vector
 from ..core import dependencies, images
 from ..core.commands import Command, quiet
 from ..core.errors import MaquetteError
+from ..core.model import errands  # without torch, until it runs
 from ..core.scene.importing import temporary_data
 from ..core.scene.portraits import portraits
 from ..core.work import run_to_end
-from . import reconstruct
+from . import compute, reconstruct
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +28,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    dependencies.require("PIL", *dependencies.MODEL)
+    dependencies.require("PIL")  # of this Python, for the sheet
     from PIL import Image
 
     from ..core.contact_sheet import contact_sheet
@@ -52,16 +53,12 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _row(path: Path, arguments: argparse.Namespace) -> tuple[tuple[str, list], float]:
-    from ..core.model.evaluation import photo_score
-    from ..core.model.inference import Settings
-
-    image = images.read(path)
-    mesh, score = run_to_end(photo_score(image, Settings(arguments.resolution, weights=arguments.weights)))
+    mesh, score = run_to_end(compute.run(errands.score, path, arguments.resolution, arguments.weights))
     with temporary_data():
         obj = reconstruct.add_object(bpy.context, path.stem, mesh, Vector())
         bpy.context.view_layer.update()
         with quiet():
-            return (f"{path.stem}  {score:.2f}", [image, *portraits(obj, 2 * arguments.size)]), score
+            return (f"{path.stem}  {score:.2f}", [images.read(path), *portraits(obj, 2 * arguments.size)]), score
 
 
 COMMAND = Command("gallery", "Reconstruct every picture of a folder onto one contact sheet", _add_arguments, _run)

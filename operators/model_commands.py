@@ -5,14 +5,21 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from ..core import dependencies
+import numpy as np
+from numpy.typing import NDArray
+
 from ..core.commands import Command
+from ..core.model import errands  # without torch, until it runs
 from ..core.work import Progress, Work, run_to_end
+from . import compute
 
 T = TypeVar("T")
+
+_TELLS = 60.0  # seconds between two lines of progress
 
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
@@ -52,32 +59,16 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_train(arguments: argparse.Namespace) -> int:
-    dependencies.require("torch")
-    from ..core.model import mask_training, run_settings, training, weights
-
-    file = run_settings.read_settings(arguments.config) if arguments.config else run_settings.RunSettings({})
-    datasets, run = arguments.datasets or file.datasets, arguments.folder or file.run
-    if not datasets or not run:
-        arguments.error("name the training sets and the folder of the run (--run), here or in --config")
     given = {name: getattr(arguments, name) for name in ("steps", "rate", "seed", "every", "precision", "imagenet")}
-    given = {**file.training, **{name: value for name, value in given.items() if value is not None}}
-    start = arguments.start or file.start
-    if arguments.mask:
-        from ..core.scene.environments import hdri_files, panoramas
-
-        config = training.TrainingConfig(**given)
-        files = hdri_files(arguments.hdri)
-        work = mask_training.train_mask(
-            datasets, run, panoramas(files), config.steps, rate=config.rate, seed=config.seed,
-            imagenet=config.imagenet, start=weights.named(start),
-        )  # fmt: skip
-    else:
-        work = run_settings.work(run_settings.RunSettings(given, file.network, tuple(datasets), run, start))
-    print(_told(work, 60))
-    target = arguments.weights or file.weights
-    if target and os.environ.get("RANK", "0") == "0":
-        training.export(run, datasets, target)
-        print(target)
+    given = {name: value for name, value in given.items() if value is not None}
+    places = _places(arguments.hdri) if arguments.mask else None
+    first = os.environ.get("RANK", "0") == "0"  # of several processes one writes
+    weights = _done(
+        errands.train, arguments.config, arguments.datasets, arguments.folder, given, arguments.start,
+        arguments.weights, places, first,
+    )  # fmt: skip
+    if weights:
+        print(weights)
     return 0
 
 
@@ -97,32 +88,20 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_evaluate(arguments: argparse.Namespace) -> int:
-    dependencies.require("torch")
-    from ..core.model import evaluation, questions, reliability
-
-    if arguments.ask == "confidence":
-        judged = reliability.judge_confidence(
-            arguments.datasets, arguments.split, arguments.limit, arguments.resolution, arguments.weights
+    print(
+        _done(
+            errands.evaluate, arguments.datasets, arguments.split, arguments.ask, arguments.limit,
+            arguments.resolution, arguments.weights, arguments.log,
+            _places(arguments.hdri) if arguments.ask == "masks" else (),
         )
-        print(reliability.table(_told(judged, 60)))
-        return 0
-    if arguments.ask == "masks":
-        from ..core.model import mask_evaluation
-        from ..core.scene.environments import hdri_files, panoramas
-
-        places = panoramas(hdri_files(arguments.hdri))
-        scores = mask_evaluation.judge_masks(
-            arguments.datasets, arguments.split, places, arguments.limit, arguments.weights
-        )
-        print(mask_evaluation.table(_told(scores, 60)))
-        return 0
-    asked = {"standard": questions.QUESTIONS, "sides": questions.COUNTS, "inputs": questions.INPUTS}[arguments.ask]
-    work = evaluation.evaluate(
-        arguments.datasets, arguments.split, asked, limit=arguments.limit, resolution=arguments.resolution,
-        weights_file=arguments.weights, log=arguments.log,
     )  # fmt: skip
-    print(evaluation.table(_told(work, 60)))
     return 0
+
+
+def _places(folder: Path | None) -> list[NDArray[np.uint8]]:
+    from ..core.scene.environments import hdri_files, panoramas
+
+    return panoramas(hdri_files(folder))
 
 
 def _add_benchmark(parser: argparse.ArgumentParser) -> None:
@@ -136,23 +115,25 @@ def _add_benchmark(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_benchmark(arguments: argparse.Namespace) -> int:
-    dependencies.require("torch")
-    from ..core.model import benchmark
-
-    print(benchmark.report(arguments.photo, arguments.resolution, arguments.runs, arguments.weights, arguments.others))
+    print(
+        _done(
+            errands.benchmark, arguments.photo, arguments.resolution, arguments.runs, arguments.weights,
+            arguments.others,
+        )
+    )  # fmt: skip
     return 0
 
 
-def _told(work: Work[T], seconds: float) -> T:
-    """Run ``work`` to its end, with a line of progress every ``seconds``."""
-    last = [time.perf_counter() - seconds]
+def _done(errand: Callable[..., Work[T]], *arguments: Any) -> T:
+    """What ``errand`` returns, from where the preferences say, with a line of progress every minute."""
+    last = [time.perf_counter() - _TELLS]
 
     def show(progress: Progress) -> None:
-        if time.perf_counter() - last[0] >= seconds:
+        if time.perf_counter() - last[0] >= _TELLS:
             last[0] = time.perf_counter()
             print(f"{progress.fraction:6.1%}  {progress.stage}", flush=True)
 
-    return run_to_end(work, show)
+    return run_to_end(compute.run(errand, *arguments), show)
 
 
 TRAIN = Command("train", "Train the model on training sets", _add_train, _run_train)

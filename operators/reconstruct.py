@@ -28,17 +28,22 @@ from .settings import FIT, RESOLUTION, SIZE, WEIGHTS, side_property
 _FRESH = frozenset({'SKIP_SAVE'})  # pictures of the last call must not come back in the next
 
 
-def reconstruct(request: Request, window: bool = False) -> Work[MeshArrays]:
+def reconstruct(
+    request: Request, picture: scene_images.Picture | None = None, window: bool = False
+) -> Work[MeshArrays]:
     """The mesh for ``request``, from where the preferences say; at once if only the size differs from the last.
 
     Args:
+        picture: the photo, if it is of the open file.
         window: see :func:`.compute.run`. The work that is returned touches no bpy, so that it can run on a thread.
 
     Raises:
         As ``core.model.requests.reconstruct``; WorkerError.
     """
-    work = compute.run(requests.reconstruct, replace(request, size=1.0, device=compute.device()), window=window)
-    return _scaled(work, request.size)
+    request, size = replace(request, size=1.0, device=compute.device()), request.size
+    made = (lambda: replace(request, photo=picture.pixels())) if picture else request
+    work = compute.run(requests.reconstruct, made, window=window)
+    return _scaled(work, size)
 
 
 def _scaled(work: Work[MeshArrays], size: float) -> Work[MeshArrays]:
@@ -129,14 +134,11 @@ class MAQUETTE_OT_reconstruct(WorkOperator, bpy.types.Operator):
         sides = {side: absolute_path(getattr(self, side)) for side in SIDES if getattr(self, side)}
         if bool(self.filepath) + bool(self.image) + bool(sides) != 1:
             raise ImageError("Choose one picture, or pictures of the object's sides")
-        photo = None
-        if self.image:
-            photo = scene_images.pixels(scene_images.named(self.image))
-        elif self.filepath:
-            photo = absolute_path(self.filepath)
+        picture = scene_images.picture(scene_images.named(self.image)) if self.image else None
+        photo = absolute_path(self.filepath) if self.filepath else None
         self._location = context.scene.cursor.location.copy()
         request = Request(photo, sides, self.resolution, self.size, weights_file(self.weights), fit=self.fit)
-        return reconstruct(request, self.interactive)
+        return reconstruct(request, picture, self.interactive)
 
     def finish(self, context: Context, result: MeshArrays) -> None:
         obj = add_object(context, self._object_name(), result.standing(), self._location)

@@ -9,7 +9,6 @@ import bpy
 
 from ..core.commands import Command, quiet, run_shown
 from ..core.scene import exporting
-from . import compute
 from .reconstruct import told as sized
 from .references import add_standing, asked
 from .settings import RESOLUTION
@@ -36,13 +35,11 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from ..core.model.standing import reconstruct_standing
-
     exporting.check(arguments.output)
-    told, request = asked(
+    told, work = asked(
         bpy.context, arguments.names, arguments.collection, arguments.resolution, arguments.weights, arguments.fit
     )
-    result = run_shown(compute.run(reconstruct_standing, request))
+    result = run_shown(work)
     obj = add_standing(bpy.context, arguments.output.stem, result)
     with quiet():
         exporting.write(arguments.output, obj)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from mathutils import Matrix
 from ..core.cameras import SIDES
 from ..core.errors import SceneError
 from ..core.scene import references as scene_references
-from ..core.work import Work
+from ..core.work import Progress, SteppedWork, Work, beside, step
 from . import compute
 from ._work import WorkOperator
 from .reconstruct import add_object, show_colours, told, weights_file
@@ -56,6 +57,7 @@ class MAQUETTE_OT_reconstruct_references(WorkOperator, bpy.types.Operator):
     bl_idname = "maquette.reconstruct_references"
     bl_label = "Reconstruct References"
     bl_options = {'REGISTER', 'UNDO'}
+    driver = SteppedWork
 
     objects: CollectionProperty(
         name="Objects",
@@ -79,13 +81,17 @@ class MAQUETTE_OT_reconstruct_references(WorkOperator, bpy.types.Operator):
     )
     weights: StringProperty(**WEIGHTS)
 
+    @classmethod
+    def poll(cls, context: Context) -> bool:
+        return True  # it knows where the references stand from the start, so it may wait in line
+
     def start(self, context: Context) -> Work[Standing]:
         names = [item.name for item in self.objects]
         weights = weights_file(self.weights)
-        self._told, request = asked(context, names, self.collection, self.resolution, weights, self.fit)
-        from ..core.model.standing import reconstruct_standing
-
-        return compute.run(reconstruct_standing, request, window=self.interactive)
+        self._told, work = asked(
+            context, names, self.collection, self.resolution, weights, self.fit, window=self.interactive
+        )
+        return work
 
     def finish(self, context: Context, result: Standing) -> None:
         obj = add_standing(context, self.name or self.collection or "Maquette", result)
@@ -103,9 +109,15 @@ class MAQUETTE_OT_reconstruct_references(WorkOperator, bpy.types.Operator):
 
 
 def asked(
-    context: Context, names: Sequence[str], collection: str, resolution: int, weights: Path | None, fit: bool = False
-) -> tuple[str, Request]:
-    """What each reference is taken for, in words, and the request to the model; see ``core.scene.references.chosen``.
+    context: Context,
+    names: Sequence[str],
+    collection: str,
+    resolution: int,
+    weights: Path | None,
+    fit: bool = False,
+    window: bool = False,
+) -> tuple[str, Work[Standing]]:
+    """What each reference is taken for, in words, and the work to do; see ``core.scene.references.chosen``.
 
     Raises:
         SceneError, ImageError: there is none, or one that cannot be used.
@@ -118,10 +130,26 @@ def asked(
             "There is no reference in view: add the object's front with Add > Image > Reference, "
             "or give a camera a background image"
         )
-    references = tuple(scene_references.read(context, obj, said(obj)) for obj in objects)
+    stands = [scene_references.stand(context, obj, said(obj)) for obj in objects]
     told = ", ".join(f"{obj.name} ({seen_from(obj)})" for obj in objects)
-    near = np.array(context.scene.cursor.location, float)
-    return told, Request(references, near, resolution, weights, compute.device(), fit)
+    request = Request((), np.array(context.scene.cursor.location, float), resolution, weights, compute.device(), fit)
+    return told, _reconstruct(stands, request, window)
+
+
+def _reconstruct(stands: Sequence[scene_references.Stand], request: Request, window: bool) -> Work[Standing]:
+    """Reads one picture a step, since each holds the window, and does the rest beside it."""
+    from ..core.model.standing import reconstruct_standing
+
+    pictures = []
+    for stand in stands:
+        pictures.append((yield from step(Progress(0.0, "Reading"), stand.picture)))
+
+    def made() -> Request:
+        pairs = zip(stands, pictures, strict=True)
+        return replace(request, references=tuple(stand.reference(picture) for stand, picture in pairs))
+
+    work = compute.run(reconstruct_standing, made, window=window)
+    return (yield from (beside(work) if window else work))
 
 
 def add_standing(context: Context, name: str, result: Standing) -> bpy.types.Object:

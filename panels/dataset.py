@@ -6,13 +6,11 @@ import bpy
 from bpy.types import Context, UILayout
 
 from ..core.dataset.rigs import AROUND
-from ..operators import _work
 from ..operators.camera_settings import taken
 from ..operators.dataset import MAQUETTE_OT_render_dataset
 from ..operators.dataset_settings import PictureProperties
 from ..operators.preview import MAQUETTE_OT_hide_cameras, MAQUETTE_OT_preview_cameras, shown
 from ..operators.procedural import MAQUETTE_OT_add_procedural
-from .progress import draw_progress
 from .sidebar import SidebarPanel
 
 
@@ -26,10 +24,7 @@ class MAQUETTE_PT_dataset(SidebarPanel, bpy.types.Panel):
         cameras = settings.cameras.words()
         column = layout.column()
         column.prop(settings, "dataset_folder")
-        if _work.running():
-            draw_progress(layout)
-            return
-        column = column.column(align=True)
+        column = column.column(align=True)  # its progress is told above, where Reconstruct's is
         column.enabled = bool(settings.dataset_folder and cameras)
         for source, text, icon in (
             ('SELECTED', "Render Selected Objects", 'RENDER_STILL'),

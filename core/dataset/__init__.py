@@ -24,6 +24,23 @@ An object may be a whole scene: then its record tells of instances, its views ha
 also a flow, ``mesh.npz``, all instances together, is there only if nothing stirs, and ``shape.npz``, their solid, if
 besides they bound one.
 
+The compact form (``compact``; ``maquette dataset --compact`` or ``maquette dataset compact``) holds what training reads
+alone, of objects, not of whole scenes. In place of the members above it has::
+
+        NAME.json                as above
+        NAME.shape.npz           points as whole numbers, signs as bits
+        NAME.000.webp            view 0: colour, lossy (quality 90), and alpha, exact
+        NAME.000.surroundings.webp
+        NAME.000.depth.png       view 0: depth, 16 bit
+        ...
+        NAME.crc.json            CRC-32 of each member but the record, since WebP has no checksum
+
+Of its ``shape.npz`` ``uniform``, ``near`` and ``surface`` are uint16: a coordinate is ``low`` (3,) + ``step`` times it,
+``step`` being a 65,535th of the cube that holds them all; ``surface_normals`` are int8, of 127. Colour is black where
+alpha is 0. A depth of d > 0 is near + (far - near) * (d - 1) / 65,534 metres, near and far being those of the corners
+of the bounding box, less and plus a hundredth of the longer of their difference and the box's longest side. Mesh,
+signed distances and colours of the surface are left out; normals of a view are differences of its depth.
+
 World space is Blender's (right-handed, Z up, the front looks towards -Y), in metres.
 
 ``NAME.json``: ``views[i]`` holds ``kind`` ("front", ..., or that of its cameras, see ``rigs``), ``width``, ``height``,

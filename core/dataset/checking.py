@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +17,20 @@ from numpy.typing import NDArray
 from ..cameras import OPENCV_FROM_OPENGL
 from ..errors import DatasetError
 from ..work import Progress, Work
-from . import passes, shards, splits
+from . import compact, passes, shards, splits
 from .places import Place, Places, find
 from .randomisation import has_surroundings
-from .records import SURROUNDINGS, VERSION, ObjectFile, Record, RenderedView, shape_kind
+from .records import (
+    SMALL_DEPTH,
+    SMALL_SURROUNDINGS,
+    SUMS,
+    SURROUNDINGS,
+    VERSION,
+    ObjectFile,
+    Record,
+    RenderedView,
+    shape_kind,
+)
 from .truth import GROWN
 
 SPLITS = ("train", "validation", "test")
@@ -121,8 +132,12 @@ def _check_members(data: bytes, file: ObjectFile) -> None:
     for number, one in enumerate(record.shapes):
         kinds += [f"{shape_kind(number)}.{kind}.npz" for kind in one.holds]
     for index, view in enumerate(record.views):
-        own = ("png", "npz", SURROUNDINGS) if has_surroundings(view.drawn) else ("png", "npz")
-        kinds += [f"{index:03d}.{kind}" for kind in own]
+        own = ("webp", SMALL_DEPTH, SMALL_SURROUNDINGS) if file.compact else ("png", "npz", SURROUNDINGS)
+        kinds += [f"{index:03d}.{kind}" for kind in (own if has_surroundings(view.drawn) else own[:2])]
+    if file.compact:
+        kinds.append(SUMS)
+        for kind, sum in json.loads(file.part(SUMS)).items():
+            _require(zlib.crc32(file.part(kind)) == sum, f"{kind} is damaged")
     with tarfile.open(fileobj=io.BytesIO(data)) as archive:
         names = archive.getnames()
     expected = {f"{name}.{kind}" for kind in kinds}
@@ -194,6 +209,7 @@ def _check_shape(file: ObjectFile, prefix: str, bounds: NDArray[np.float64]) -> 
 
 
 def _check_samples(arrays: Mapping[str, NDArray[Any]], bounds: NDArray[np.float64]) -> None:
+    arrays = compact.shape_of(arrays)
     _require(set(arrays) in (_SHAPE, _SHAPE | _DISTANCES), f"shape.npz: it holds {', '.join(sorted(arrays))}")
     for points, bits in (("uniform", "uniform_inside"), ("near", "near_inside"), ("surface", None)):
         _require_array(arrays[points], (None, 3), np.float32, points)

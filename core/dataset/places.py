@@ -13,6 +13,7 @@ from itertools import groupby
 from pathlib import Path
 
 from ..errors import DatasetError
+from . import splits
 from .records import ObjectFile, Record, read_record
 
 
@@ -93,6 +94,24 @@ def find(folder: Path) -> Places:
     if not own and not packed and not damaged:
         raise DatasetError(f"{folder} holds no training set: there is no object in {folder / 'objects'} or in shards")
     return Places(own, packed, damaged)
+
+
+def of_split(folder: Path, split: str) -> list[Place]:
+    """Where the objects of ``split`` in the training set ``folder`` lie, in order of their names.
+
+    Raises:
+        DatasetError: the set is missing or damaged, or has changed since it was packed.
+    """
+    names = sorted(name for name, own in splits.read(folder).items() if own == split)
+    own = {name: Place(folder / "objects" / f"{name}.tar") for name in names}
+    packed = sorted((folder / "shards").glob(f"{split}-*.tar"))
+    if not packed or all(place.file.is_file() for place in own.values()):
+        return list(own.values())
+    found = {place.name: place for shard in packed for place in _in_shard(shard)}
+    gone = [name for name in names if name not in found and not own[name].file.is_file()]
+    if gone:
+        raise DatasetError(f"{folder} has changed since it was packed, {gone[0]} is in no shard: pack it again")
+    return [own[name] if own[name].file.is_file() else found[name] for name in names]
 
 
 def read_end(archive: tarfile.TarFile) -> int:

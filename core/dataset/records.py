@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 from ..arrays import MeshArrays
 from ..cameras import Camera
 from ..errors import DatasetError
-from . import output
+from . import compact, output
 
 VERSION = 1
 SURROUNDINGS = "surroundings.png"
+SMALL_SURROUNDINGS, SMALL_DEPTH, SUMS = "surroundings.webp", "depth.png", "crc.json"  # of the compact form
 # What the standard library, numpy and Pillow are seen to raise on damaged files.
 _DAMAGE = (
     OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, EOFError, SyntaxError, RuntimeError,
@@ -158,13 +159,14 @@ class Record:
 
 def write_object(
     folder: Path, record: Record, shape: Shape | None, views: Iterable[RenderedView], mesh: MeshArrays | None = None,
-    shapes: Iterable[tuple[Shape | None, MeshArrays | None]] = (),
+    shapes: Iterable[tuple[Shape | None, MeshArrays | None]] = (), small: bool = False,
 ) -> Path:  # fmt: skip
     """Write ``objects/NAME.tar`` whole or not at all. What a killed run left of it goes.
 
     Args:
         shape: None for a whole scene that bounds no solid. mesh: as it was found, world space.
         shapes: the same of each of ``record.shapes``, in its own frame.
+        small: in the compact form; objects alone have one, not whole scenes.
 
     Raises:
         OutputError: the disk is full or the folder cannot be written.
@@ -173,6 +175,9 @@ def write_object(
     output.sweep(target.parent, target.name)
     with output.whole(target) as partial, tarfile.open(partial, "w") as archive:
         _add(archive, f"{record.name}.json", json.dumps(record_to_json(record)).encode())
+        if small:
+            _add_small(archive, record, shape, views)
+            return target
         _add_truth(archive, record.name, shape, mesh)
         for number, (own, own_mesh) in enumerate(shapes):
             _add_truth(archive, f"{record.name}.{shape_kind(number)}", own, own_mesh)
@@ -184,6 +189,23 @@ def write_object(
             arrays = {kind: values for kind, values in arrays.items() if values is not None}
             _add(archive, f"{record.name}.{index:03d}.npz", _npz(arrays))
     return target
+
+
+def _add_small(archive: tarfile.TarFile, record: Record, shape: Shape, views: Iterable[RenderedView]) -> None:
+    """The members of the compact form, and last their checksums, which WebP lacks."""
+    sums = {}
+
+    def add(kind: str, data: bytes) -> None:
+        sums[kind] = zlib.crc32(data)
+        _add(archive, f"{record.name}.{kind}", data)
+
+    add("shape.npz", _npz(compact.shape_arrays(packed(shape))))
+    for index, view in enumerate(views):
+        add(f"{index:03d}.webp", compact.picture_bytes(view.colour))
+        if view.surroundings is not None:
+            add(f"{index:03d}.{SMALL_SURROUNDINGS}", compact.picture_bytes(view.surroundings))
+        add(f"{index:03d}.{SMALL_DEPTH}", compact.depth_bytes(view.depth, view.camera, record.bounds))
+    _add(archive, f"{record.name}.{SUMS}", json.dumps(sums).encode())
 
 
 def read_record(path: Path, file: Path | None = None, start: int = 0) -> Record:
@@ -234,13 +256,18 @@ class ObjectFile:
         """Whether it has the ground truth of :meth:`shape`; a whole scene may have none."""
         return "shape.npz" in self.parts
 
+    @property
+    def compact(self) -> bool:
+        """Whether it is in the compact form."""
+        return "000.webp" in self.parts
+
     def shape(self, number: int | None = None) -> Shape:
         """The ground truth; of the shape with the index ``number`` of the record's, in its own frame."""
         own = "" if number is None else f"{shape_kind(number)}."
         data = self.arrays(f"{own}shape.npz")
         surface = self.arrays(f"{own}surface.npz") if f"{own}surface.npz" in self.parts else {}
         with _read(f"{self.path}: {own}shape.npz is damaged"):
-            return unpacked(data, surface)
+            return unpacked(compact.shape_of(data), surface)
 
     def mesh(self, number: int | None = None) -> MeshArrays | None:
         """The triangles as they were found, world space; or of the shape with the index ``number``, in its own frame.
@@ -256,27 +283,46 @@ class ObjectFile:
 
     def colour(self, index: int) -> NDArray[np.uint8]:
         """Picture of view ``index``: (H, W, 4) uint8, straight alpha."""
-        return self._picture(f"{index:03d}.png")
+        kind = self.colour_kind(index)
+        with _read(f"{self.path}: {kind} is damaged"):
+            return compact.picture_of(self.part(kind))
+
+    def colour_kind(self, index: int) -> str:
+        """The member that holds the picture of view ``index``."""
+        return f"{index:03d}.{'webp' if self.compact else 'png'}"
 
     def surroundings(self, index: int) -> NDArray[np.uint8] | None:
         """What is behind and before the object in view ``index``, see :class:`RenderedView`; None if nothing is."""
-        kind = f"{index:03d}.{SURROUNDINGS}"
-        return self._picture(kind) if kind in self.parts else None
+        kind = f"{index:03d}.{SMALL_SURROUNDINGS if self.compact else SURROUNDINGS}"
+        if kind not in self.parts:
+            return None
+        with _read(f"{self.path}: {kind} is damaged"):
+            return compact.picture_of(self.part(kind))
+
+    def depth(self, index: int) -> NDArray[np.float32]:
+        """Of view ``index``: (H, W) float32 metres, 0 where nothing is."""
+        kind = f"{index:03d}.{SMALL_DEPTH if self.compact else 'npz'}"
+        with _read(f"{self.path}: {kind} is damaged"):
+            if self.compact:
+                return compact.depth_of(self.part(kind), self.record.views[index].camera, self.record.bounds)
+            with np.load(io.BytesIO(self.part(kind))) as data:
+                return data["depth"]
 
     def view(self, index: int) -> RenderedView:
-        """All of view ``index``."""
-        view, data = self.record.views[index], self.arrays(f"{index:03d}.npz")
+        """All of view ``index``; in the compact form its normals are what follows from its depth."""
+        view = self.record.views[index]
+        if self.compact:
+            depth = self.depth(index)
+            normal = compact.normals_of(depth, view.camera)
+            return RenderedView(
+                view.kind, view.camera, self.colour(index), depth, normal, surroundings=self.surroundings(index)
+            )
+        data = self.arrays(f"{index:03d}.npz")
         with _read(f"{self.path}: {index:03d}.npz is damaged"):
             return RenderedView(
                 view.kind, view.camera, self.colour(index), data["depth"], data["normal"],
                 data.get("index"), data.get("flow"), self.surroundings(index),
             )  # fmt: skip
-
-    def _picture(self, kind: str) -> NDArray[np.uint8]:
-        from PIL import Image
-
-        with _read(f"{self.path}: {kind} is damaged"):
-            return np.asarray(Image.open(io.BytesIO(self.part(kind))))
 
     def arrays(self, kind: str) -> dict[str, NDArray[Any]]:
         """The arrays of the member ``NAME.kind`` by their names."""

@@ -21,8 +21,11 @@ _PACKED = "splits.json"  # beside the shards: which objects they hold
 AGAIN = "run maquette dataset pack again"
 
 
-def pack(folder: Path, size: int) -> Work[list[Path]]:
-    """Write the objects of the training set in ``folder`` into shards of ``size`` objects, in place of older shards.
+def pack(folder: Path, most: int) -> Work[list[Path]]:
+    """Write the objects of the training set in ``folder`` into shards, in place of older shards.
+
+    Args:
+        most: bytes of a shard; only an object that is larger by itself has a larger one.
 
     Raises:
         DatasetError: the set is missing or damaged. OutputError: the disk is full or the folder cannot be written.
@@ -31,7 +34,7 @@ def pack(folder: Path, size: int) -> Work[list[Path]]:
     parts = []
     for split in sorted(set(assigned.values())):
         names = sorted((name for name, own in assigned.items() if own == split), key=splits.chance)
-        parts += [(f"{split}-{i // size:06d}.tar", names[i : i + size]) for i in range(0, len(names), size)]
+        parts += [(f"{split}-{i:06d}.tar", part) for i, part in enumerate(_parts(folder, names, most))]
     target = folder / "shards"
     written = []
     output.write_json(target / _PACKED, {})  # so that a part of them is not taken for all
@@ -100,6 +103,21 @@ def check(folder: Path, places: Places) -> None:
     for name, (place, *others) in places.packed.items():
         if others or not place.file.name.startswith(f"{packed.get(name)}-"):
             raise DatasetError(f"{name} is in several shards, or in one of another split, or in no split: {AGAIN}")
+
+
+def _parts(folder: Path, names: Sequence[str], most: int) -> list[list[str]]:
+    """``names`` in their order, in parts of at most ``most`` bytes."""
+    parts: list[list[str]] = []
+    filled = most
+    for name in names:
+        path = folder / "objects" / f"{name}.tar"
+        size = path.stat().st_size if path.is_file() else 0  # one that is missing is told of when it is read
+        if filled + size > most:
+            parts.append([])
+            filled = 0
+        parts[-1].append(name)
+        filled += size
+    return parts
 
 
 def _write(path: Path, sources: Sequence[Path]) -> None:

@@ -28,11 +28,11 @@ class Samples:
     surface: NDArray[np.float32]
     surface_normals: NDArray[np.float32]
 
-    def decided(self, tree: Tree) -> Shape:
+    def decided(self, tree: Tree | None) -> Shape:
         """The ground truth: most of its time goes here, and it may go in a thread of its own.
 
         Args:
-            tree: see :func:`~..signed_distance.signed_distance`.
+            tree: see :func:`~..signed_distance.signed_distance`; None for no distances.
 
         Raises:
             MeshError: the solid is next to nothing.
@@ -41,10 +41,12 @@ class Samples:
         inside = self.solid.inside(both, rays=7)
         if inside[:count].mean() < _SMALLEST_VOLUME:
             raise MeshError("The mesh bounds next to no volume: it is a sheet or a wire")
-        distance = signed_distance(self.solid, both, inside, tree).astype(np.float32)
+        distances: list[NDArray[np.float32]] = []
+        if tree:
+            distances = np.split(signed_distance(self.solid, both, inside, tree).astype(np.float32), [count])
         return Shape(
             self.uniform.astype(np.float32), inside[:count], self.near.astype(np.float32), inside[count:],
-            self.surface, self.surface_normals, distance[:count], distance[count:],
+            self.surface, self.surface_normals, *distances,
         )  # fmt: skip
 
 

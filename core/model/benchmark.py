@@ -6,10 +6,13 @@ import resource
 import sys
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from .. import images
 from ..arrays import MeshArrays
@@ -17,13 +20,14 @@ from ..work import Work
 from .baselines import occupancy_network, triplane_transformer
 from .baselines.occupancy_network import PICTURE, OccupancyNetwork
 from .counting import Count, peak_flops
-from .inference import Settings, reconstruct_photo
+from .inference import Settings, reconstruct_photo, reconstruct_sides
 
-SAMPLE = Path(__file__).parents[1] / "samples" / "photo.png"
+SAMPLES = Path(__file__).parents[1] / "samples"
 
 
 def report(photo: Path | None, resolution: int, runs: int, weights: Path | None, others: bool = False) -> str:
-    """A table of the median seconds of each stage over ``runs`` warm reconstructions, and the peak of memory.
+    """A table of the median seconds of each stage over ``runs`` warm reconstructions, of one photo and of four sides
+    (those of the samples, and their mirror images), and the peak of memory.
 
     A stage lasts from its first progress to the next stage's; the longest step is what cannot be interrupted. What
     each computes is counted in a run of its own (``counting``), beside the best that this machine was measured to do.
@@ -31,30 +35,46 @@ def report(photo: Path | None, resolution: int, runs: int, weights: Path | None,
     Args:
         others: whether to time others' architectures (``baselines``), too.
     """
-    image = images.read(photo or SAMPLE)
+    image, sides = images.read(photo or SAMPLES / "photo.png"), _sides()
     settings = Settings(resolution=resolution, weights=weights)
     began = time.perf_counter()
     _timed(reconstruct_photo(image, settings))
     first = time.perf_counter() - began
-    timings = [_timed(reconstruct_photo(image, settings)) for _ in range(runs)]
-    totals = [sum(stage.values()) for stage, _, _ in timings]
-    memory, best, counts = _peak_mib(), peak_flops(), _counted(reconstruct_photo(image, settings))
-    mesh = timings[0][2]
+    best = peak_flops()
+    one, seconds = _table("One photo", lambda: reconstruct_photo(image, settings), runs, best)
+    four, _ = _table("Four sides", lambda: reconstruct_sides(sides, settings), runs, best)
     lines = [
-        _stage(stage, median(t[0][stage] for t in timings), *counts.get(stage, (0, 0)), best) for stage in timings[0][0]
+        *one,
+        *four,
+        f"{'first call, one photo':24}{first:8.3f} s   (loads the weights; PyTorch was imported before)",
+        f"{'peak memory':24}{_peak_mib():8.0f} MiB of the whole process",
+        f"{'a matrix product':24}{best / 1e9:8.1f} GFLOP/s, of which the percentages are",
+        f"{resolution}^3, {torch.get_num_threads()} threads, PyTorch {torch.__version__}",
     ]
+    return "\n".join([*lines, *(_others(resolution, runs, seconds) if others else ())])
+
+
+def _sides() -> dict[str, NDArray[np.float32]]:
+    front, right = (images.read(SAMPLES / f"{side}.png") for side in ("front", "right"))
+    return {"front": front, "right": right, "back": front[:, ::-1], "left": right[:, ::-1]}
+
+
+def _table(name: str, start: Callable[[], Work[MeshArrays]], runs: int, best: float) -> tuple[list[str], float]:
+    """Lines on the work that ``start`` gives, and its median seconds, once warm."""
+    _timed(start())
+    timings = [_timed(start()) for _ in range(runs)]
+    totals = [sum(stages.values()) for stages, _, _ in timings]
+    counts = _counted(start())
     flops, size = (sum(count[i] for count in counts.values()) for i in range(2))
-    lines += [
+    step, stage = max(timing[1] for timing in timings)
+    mesh = timings[0][2]
+    return [
+        f"{name}: {len(mesh.vertices):,} vertices, {len(mesh.faces):,} faces",
+        *(_stage(stage, median(t[0][stage] for t in timings), *counts[stage], best) for stage in timings[0][0]),
         _stage("all, warm", median(totals), flops, size, best),
         f"{'':24}{'':8}     ({min(totals):.3f} to {max(totals):.3f} s in {runs} runs)",
-        f"{'all, first call':24}{first:8.3f} s   (loads the weights; PyTorch was imported before)",
-        f"{'longest step':24}{max(t[1] for t in timings):8.3f} s",
-        f"{'peak memory':24}{memory:8.0f} MiB of the whole process",
-        f"{'a matrix product':24}{best / 1e9:8.1f} GFLOP/s, of which the percentages are",
-        f"{resolution}^3, {torch.get_num_threads()} threads, PyTorch {torch.__version__}: "
-        f"{len(mesh.vertices):,} vertices, {len(mesh.faces):,} faces",
-    ]
-    return "\n".join([*lines, *(_others(resolution, runs, median(totals)) if others else ())])
+        f"{'longest step':24}{step:8.3f} s   ({stage})",
+    ], median(totals)
 
 
 def _stage(name: str, seconds: float, flops: float, size: float, best: float) -> str:
@@ -72,7 +92,7 @@ def _counted(work: Work[MeshArrays]) -> dict[str, tuple[int, int]]:
         counts[stage] = (counts[stage][0] + count.flops, counts[stage][1] + count.bytes)
         if progress is None:
             return counts
-        stage = progress.stage
+        stage = _short(progress.stage)
 
 
 @torch.inference_mode()
@@ -97,21 +117,26 @@ def _others(resolution: int, runs: int, ours: float) -> list[str]:
     ]
 
 
-def _timed(work: Work[MeshArrays]) -> tuple[dict[str, float], float, MeshArrays]:
-    """Seconds by stage, the longest step, and the mesh."""
+def _short(stage: str) -> str:
+    """The stage without which of the pictures it is at."""
+    return stage.split(",")[0]
+
+
+def _timed(work: Work[MeshArrays]) -> tuple[dict[str, float], tuple[float, str], MeshArrays]:
+    """Seconds by stage, the longest step and its stage, and the mesh."""
     stages: dict[str, float] = defaultdict(float)
-    stage, longest = "Starting", 0.0
+    stage, longest = "Starting", (0.0, "")
     while True:
         began = time.perf_counter()
         try:
             progress = next(work)
         except StopIteration as stop:
             stages[stage] += time.perf_counter() - began
-            return stages, max(longest, time.perf_counter() - began), stop.value
+            return stages, max(longest, (time.perf_counter() - began, stage)), stop.value
         seconds = time.perf_counter() - began
         stages[stage] += seconds
-        longest = max(longest, seconds)
-        stage = progress.stage
+        longest = max(longest, (seconds, stage))
+        stage = _short(progress.stage)
 
 
 def _peak_mib() -> float:

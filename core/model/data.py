@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,55 +12,67 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cameras import Camera
-from ..dataset import splits
+from ..dataset.compact import Quantised, picture_of
 from ..dataset.passes import world_points
+from ..dataset.places import Place, of_split
 from ..dataset.records import ObjectFile
 from ..errors import DatasetError
 from .framing import despeckled
 from .projection import camera_matrix, transformed
 
 COLOURS_A_VIEW = 384
+Points = NDArray[np.float32] | Quantised
+
+
+class Pictures(Sequence[NDArray[np.uint8]]):
+    """Pictures (V, H, W, 4) uint8, kept as their files have them; each is read and despeckled when it is taken out."""
+
+    def __init__(self, files: Sequence[bytes]) -> None:
+        self._files = tuple(files)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __getitem__(self, view: int) -> NDArray[np.uint8]:  # type: ignore[override]
+        return despeckled(picture_of(self._files[view]))
 
 
 @dataclass(frozen=True)
 class TrainingObject:
     """One object in memory, in its own frame: centred, the longest side 1. V views, P points.
 
-    colour: (V, H, W, 4) uint8. kinds: (V,). cameras: (V, 5, 4), see ``projection``.
+    colour: of V views. kinds: (V,). cameras: (V, 5, 4), see ``projection``.
     frames: (V, 4, 4) similarity from the object's frame to each view's own: x right, y away, z up in the picture,
         the visible longest side 1, the origin where the picture's middle meets the depth of the object's centre.
-    near, uniform: (P, 3) float32, with near_inside, uniform_inside (P,) bool.
+    near, uniform: (P, 3) float32, of compact sets quantised, with near_inside, uniform_inside (P,) bool.
     half: (3,) half the extent of the bounding box.
-    seen: (V, 384, 3) float32 points that each view shows, and seen_colour (V, 384, 3) uint8 their colours.
+    seen: (V, 384, 3) as they, points that each view shows, and seen_colour (V, 384, 3) uint8 their colours.
     """
 
     name: str
     family: str
-    colour: NDArray[np.uint8]
+    colour: Pictures
     kinds: tuple[str, ...]
     cameras: NDArray[np.float32]
     frames: NDArray[np.float64]
-    near: NDArray[np.float32]
+    near: Points
     near_inside: NDArray[np.bool_]
-    uniform: NDArray[np.float32]
+    uniform: Points
     uniform_inside: NDArray[np.bool_]
     half: NDArray[np.float64]
-    seen: NDArray[np.float32]
+    seen: Points
     seen_colour: NDArray[np.uint8]
 
 
 def load_split(folders: Iterable[Path], split: str) -> list[TrainingObject]:
-    """Every object of ``split`` in the training sets ``folders``, in memory (about 0.8 MB each).
+    """Every object of ``split`` in the training sets ``folders``, packed or not, in memory, as small as in its file.
 
     Raises:
         DatasetError: a set is missing or damaged, its splits leak, or there is no object.
     """
-    paths = []
-    for folder in folders:
-        names = splits.read(folder)
-        paths += [folder / "objects" / f"{name}.tar" for name, own in sorted(names.items()) if own == split]
-    with ThreadPoolExecutor(2) as pool:
-        objects = [found for found in pool.map(load_object, paths) if found is not None]
+    places = [place for folder in folders for place in of_split(folder, split)]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        objects = [found for found in pool.map(load_object, places) if found is not None]
     if not objects:
         raise DatasetError(f"There is no object of the split {split!r} in {', '.join(map(str, folders))}")
     return objects
@@ -70,9 +83,9 @@ def spread(objects: Sequence[TrainingObject], count: int) -> list[TrainingObject
     return [objects[i * len(objects) // count] for i in range(count)] if count < len(objects) else list(objects)
 
 
-def load_object(path: Path) -> TrainingObject | None:
-    """One object's file as arrays; None if a view of it is empty, or if it is a whole scene."""
-    file = ObjectFile(path)
+def load_object(place: Place) -> TrainingObject | None:
+    """One object as arrays; None if a view of it is empty, or if it is a whole scene."""
+    file = place.open()
     if file.record.instances:
         return None
     record, shape = file.record, file.shape()
@@ -80,27 +93,27 @@ def load_object(path: Path) -> TrainingObject | None:
     centre, size = (low + high) / 2, float((high - low).max())
     normalise = object_frame(record.bounds)
     rng = np.random.default_rng(0)
-    colours, cameras, frames, seen, seen_colour = [], [], [], [], []
-    for index in range(len(record.views)):
-        view = file.view(index)
-        rows, columns = np.nonzero((view.colour[..., 3] > 127) & (view.depth > 0))
+    cameras, frames, seen, seen_colour = [], [], [], []
+    for index, view in enumerate(record.views):
+        picture, depth = file.colour(index), file.depth(index)
+        rows, columns = np.nonzero((picture[..., 3] > 127) & (depth > 0))
         if len(rows) < 16:
             return None
-        colour = despeckled(view.colour)
         pick = rng.integers(0, len(rows), COLOURS_A_VIEW)
         j, i = rows[pick], columns[pick]
-        world = view.camera.unproject(np.stack((i + 0.5, j + 0.5), 1), view.depth[j, i].astype(float))
+        world = view.camera.unproject(np.stack((i + 0.5, j + 0.5), 1), depth[j, i].astype(float))
         seen.append((world - centre) / size)
-        seen_colour.append(colour[j, i, :3])
-        colours.append(colour)
+        seen_colour.append(despeckled(picture)[j, i, :3])
         cameras.append(transformed(camera_matrix(view.camera), normalise))
         frames.append(view_frame(view.camera, rows, columns, centre) @ np.linalg.inv(normalise))
+    near, uniform, shown = (
+        Quantised.of(points) if file.compact else np.asarray(points, np.float32)
+        for points in ((shape.near - centre) / size, (shape.uniform - centre) / size, np.stack(seen))
+    )
     return TrainingObject(
-        record.name, record.family, np.stack(colours), tuple(view.kind for view in record.views),
-        np.stack(cameras), np.stack(frames),
-        ((shape.near - centre) / size).astype(np.float32), shape.near_inside,
-        ((shape.uniform - centre) / size).astype(np.float32), shape.uniform_inside,
-        (high - low) / 2 / size, np.stack(seen).astype(np.float32), np.stack(seen_colour),
+        record.name, record.family, Pictures([file.part(file.colour_kind(i)) for i in range(len(record.views))]),
+        tuple(view.kind for view in record.views), np.stack(cameras), np.stack(frames), near, shape.near_inside,
+        uniform, shape.uniform_inside, (high - low) / 2 / size, shown, np.stack(seen_colour),
     )  # fmt: skip
 
 

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from .. import solid
 from ..arrays import MeshArrays, View
-from ..dataset import splits
 from ..dataset.passes import world_points
+from ..dataset.places import Place, of_split
 from ..dataset.records import ObjectFile
 from ..errors import DatasetError, ImageError, MeshError
 from ..sheet import bounding_box, fit_cameras
@@ -93,13 +93,13 @@ def evaluate(
         DatasetError: a set is missing, damaged, leaks, or the split is empty.
     """
     network, _ = weights.load(weights_file)
-    files = some_files(datasets, split, limit)
-    mean = MeanShape.of(some_files(datasets, "train", 400))
+    places = some_places(datasets, split, limit)
+    mean = MeanShape.of(some_places(datasets, "train", 400))
     rows: list[tuple[str, str, str, Scores]] = []
-    for index, path in enumerate(files):
-        file = ObjectFile(path)
+    for index, place in enumerate(places):
+        file = place.open()
         for question in questions:
-            yield Progress(index / len(files), f"{file.record.name}, {question.name}")
+            yield Progress(index / len(places), f"{file.record.name}, {question.name}")
             try:
                 judged = judge(file, question)
             except ImageError:  # a picture of it is empty: training leaves such objects out too
@@ -245,11 +245,11 @@ class MeanShape:
         self.grid, self.level = grid, level
 
     @classmethod
-    def of(cls, files: Sequence[Path], side: int = 24) -> MeanShape:
-        """The mean over the objects in ``files``, from their uniform points."""
+    def of(cls, places: Sequence[Place], side: int = 24) -> MeanShape:
+        """The mean over the objects in ``places``, from their uniform points."""
         hits, counts, shapes = np.zeros(side**3), np.zeros(side**3), []
-        for path in files:
-            file = ObjectFile(path)
+        for place in places:
+            file = place.open()
             shape, (low, high) = file.shape(), file.record.bounds
             cell = _cells((shape.uniform - (low + high) / 2) / (high - low).max(), side)
             hits += np.bincount(cell, shape.uniform_inside, side**3)
@@ -304,16 +304,13 @@ def _surface(field: Field, resolution: int = 64) -> MeshArrays | None:
         return None
 
 
-def some_files(datasets: Sequence[Path], split: str, limit: int | None) -> list[Path]:
-    """``limit`` files of the split, the same ones each time."""
-    found = []
-    for folder in datasets:
-        names = splits.read(folder)
-        found += [folder / "objects" / f"{name}.tar" for name, own in names.items() if own == split]
+def some_places(datasets: Sequence[Path], split: str, limit: int | None) -> list[Place]:
+    """Where ``limit`` objects of the split lie, the same ones each time, packed or not."""
+    found = [(folder, f"{place.name}.tar", place) for folder in datasets for place in of_split(folder, split)]
     if not found:
         raise DatasetError(f"There is no object of the split {split!r} in {', '.join(map(str, datasets))}")
-    order = np.random.default_rng(0).permutation(len(found))
-    return [sorted(found)[i] for i in order[:limit]]
+    found.sort(key=lambda each: each[:2])
+    return [found[i][2] for i in np.random.default_rng(0).permutation(len(found))[:limit]]
 
 
 def _write(path: Path, rows: Sequence[tuple[str, str, str, Scores]]) -> None:

@@ -53,25 +53,25 @@ def fit_to_views(mesh: MeshArrays, views: Sequence[View]) -> Work[tuple[MeshArra
         yield Progress(0.0, "Comparing with the pictures")
         targets.append(_Target(network_view(view, _SIDE)))
     before = yield from _compared(mesh, targets, 0.0)
-    average = _Average(mesh)
+    average, edges = _Average(mesh), _edges(mesh)
     start = torch.from_numpy(mesh.vertices)
     free = torch.zeros_like(start, requires_grad=True)
     for look in range(_LOOKS):
         done = 0.1 + 0.8 * look / _LOOKS
         current = replace(mesh, vertices=(start + average.spread(free.detach())).numpy())
         normals = vertex_normals(current.vertices, current.triangles())
-        pairs = []
+        found = []
         for target in targets:
             yield Progress(done, "Fitting to the pictures")
-            pairs.append(target.pairs(current, normals))
+            found.append(target.pulls(current, edges, normals))
         optimiser = torch.optim.LBFGS([free], max_iter=3, history_size=8, line_search_fn="strong_wolfe")
 
-        def loss(optimiser=optimiser, pairs=pairs) -> Tensor:
+        def loss(optimiser=optimiser, found=found) -> Tensor:
             offset = average.spread(free)
             bent = (offset - average(offset)) * _SIDE
             total = _STIFFNESS * bent.square().sum() / len(start)
-            for target, (vertices, contour) in zip(targets, pairs, strict=True):
-                total = total + target.loss(start + offset, vertices, contour)
+            for target, pulls in zip(targets, found, strict=True):
+                total = total + target.loss(start + offset, pulls)
             optimiser.zero_grad()
             total.backward()
             free.grad = free.grad.contiguous() if free.grad is not None else None  # LBFGS wants it so
@@ -84,6 +84,30 @@ def fit_to_views(mesh: MeshArrays, views: Sequence[View]) -> Work[tuple[MeshArra
     fitted = replace(mesh, vertices=(start + average.spread(free.detach())).numpy())
     after = yield from _compared(fitted, targets, 0.9)
     return (fitted, Fit(before, after)) if np.mean(after) > np.mean(before) else (mesh, Fit(before, before))
+
+
+@dataclass(frozen=True)
+class _Pulls:
+    """Points of a mesh's outline in a picture, on its edges, and the lines of the mask's contour that pull at them.
+
+    edges: (K, 2) vertices. share: (K,) of the way from the first to the second. contour: (K, 2) pixels that the lines
+    pass through. facing: (K, 2) unit directions across them.
+    """
+
+    edges: Tensor
+    share: Tensor
+    contour: Tensor
+    facing: Tensor
+
+    @classmethod
+    def none(cls) -> _Pulls:
+        return cls(torch.zeros(0, 2, dtype=torch.long), torch.zeros(0), torch.zeros(0, 2), torch.zeros(0, 2))
+
+    def of(self, pixels: Tensor) -> Tensor:
+        """What remains between them, vertices being at ``pixels`` (V, 2)."""
+        at = torch.lerp(pixels[self.edges[:, 0]], pixels[self.edges[:, 1]], self.share[:, None])
+        apart = ((at - self.contour) * self.facing).sum(1)
+        return F.huber_loss(apart, torch.zeros_like(apart), reduction="sum", delta=4.0)
 
 
 class _Target:
@@ -101,33 +125,46 @@ class _Target:
         signed = np.where(self._mask, -1, 1) * distance.reshape(_SIDE, _SIDE)
         self._distance = torch.from_numpy(signed.astype(np.float32))[None, None]
         pick = np.random.default_rng(0).permutation(len(contour))[:_CONTOUR]
-        self._contour, self._facing = contour[pick], facing[pick]
+        self._contour, self._facing = contour[pick], _unit(facing[pick])
 
     def agreement(self, mesh: MeshArrays) -> float:
         return iou(silhouette(mesh, self._camera), self._mask)
 
-    def pairs(self, mesh: MeshArrays, normals: NDArray[np.float64]) -> tuple[Tensor, Tensor]:
-        """Vertices (K,) of the mesh's outline and the points (K, 2) of the contour that pull at them.
+    def pulls(self, mesh: MeshArrays, edges: NDArray[np.int64], normals: NDArray[np.float64]) -> _Pulls:
+        """What pulls at the mesh's outline.
 
         Args:
-            normals: (V, 3) of its vertices.
+            edges: (E, 2) of the mesh. normals: (V, 3) of its vertices.
         """
-        edge, _ = _contour(silhouette(mesh, self._camera).astype(np.float32))
-        pixels, depth = self._camera.project(mesh.vertices)
-        index = np.flatnonzero(_within(pixels, edge) & (depth > 0))
-        if not len(index) or not len(self._contour):
-            return torch.zeros(0, dtype=torch.long), torch.zeros(0, 2)
-        ahead, _ = self._camera.project(mesh.vertices[index] + 1e-4 * normals[index])
-        ours, theirs = _directed(pixels[index], ahead - pixels[index]), _directed(self._contour, self._facing)
-        distance, closest = nearest(theirs, ours)
-        near = distance < _FAR
-        return torch.from_numpy(index[closest[near]]), torch.from_numpy(self._contour[near].astype(np.float32))
+        back = self._camera.to_world[:3, 2 if self._camera.orthographic else 3]
+        facing = (normals * (back if self._camera.orthographic else back - mesh.vertices)).sum(1)
+        rim = edges[facing[edges[:, 0]] * facing[edges[:, 1]] < 0]
+        share = facing[rim[:, 0]] / (facing[rim[:, 0]] - facing[rim[:, 1]])
 
-    def loss(self, vertices: Tensor, pulled: Tensor, contour: Tensor) -> Tensor:
+        def at_rim(values: NDArray[np.floating]) -> NDArray[np.floating]:
+            return values[rim[:, 0]] + share[:, None] * (values[rim[:, 1]] - values[rim[:, 0]])
+
+        outline, _ = _contour(silhouette(mesh, self._camera).astype(np.float32))
+        points, ways = at_rim(mesh.vertices), at_rim(normals)
+        pixels, depth = self._camera.project(points)
+        seen = np.flatnonzero(_within(pixels, outline) & (depth > 0))
+        if not len(seen) or not len(self._contour):
+            return _Pulls.none()
+        ahead, _ = self._camera.project(points[seen] + 1e-4 * ways[seen])
+        ours = _directed(pixels[seen], _unit(ahead - pixels[seen]))
+        distance, closest = nearest(_directed(self._contour, self._facing), ours)
+        near = distance < _FAR
+        index = seen[closest[near]]
+        return _Pulls(*map(torch.from_numpy, (
+            rim[index], share[index].astype(np.float32),
+            self._contour[near].astype(np.float32), self._facing[near].astype(np.float32),
+        )))  # fmt: skip
+
+    def loss(self, vertices: Tensor, pulls: _Pulls) -> Tensor:
         pixels = self._project(vertices)
         place = (pixels / _SIDE * 2 - 1)[None, None]
         outside = F.grid_sample(self._distance, place, padding_mode="border", align_corners=False).relu()
-        pull = F.huber_loss(pixels[pulled], contour, reduction="sum", delta=4.0) / max(len(contour), 1)
+        pull = pulls.of(pixels) / max(len(self._contour), 1)
         return pull + outside.square().sum() / max(len(self._contour), 1)
 
     def _project(self, points: Tensor) -> Tensor:
@@ -168,10 +205,19 @@ def _blurred(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return values
 
 
+def _edges(mesh: MeshArrays) -> NDArray[np.int64]:
+    """Those of its faces (E, 2), each once."""
+    ends = np.stack((mesh.faces, np.roll(mesh.faces, -1, axis=1)), axis=2).reshape(-1, 2)
+    return ends[ends[:, 0] < ends[:, 1]].astype(np.int64)  # in a closed mesh each is walked both ways
+
+
 def _directed(places: NDArray[np.float64], ways: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Places (K, 2) and unit directions as points (K, 4) whose distance tells of both."""
-    unit = ways / np.maximum(np.linalg.norm(ways, axis=1, keepdims=True), 1e-9)
-    return np.concatenate((places, _FACING / 2 * unit), axis=1)
+    """Places (K, 2) and unit directions (K, 2) as points (K, 4) whose distance tells of both."""
+    return np.concatenate((places, _FACING / 2 * ways), axis=1)
+
+
+def _unit(ways: NDArray[np.float64]) -> NDArray[np.float64]:
+    return ways / np.maximum(np.linalg.norm(ways, axis=1, keepdims=True), 1e-9)
 
 
 def _within(pixels: NDArray[np.float64], edge: NDArray[np.float64], reach: int = 1) -> NDArray[np.bool_]:

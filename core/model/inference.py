@@ -23,7 +23,7 @@ from ..work import Progress, Work, part
 from . import weights
 from .confidence import calibrated, steepness
 from .fitting import fit_to_views
-from .framing import despeckled, free_camera, network_view, turned_upright
+from .framing import despeckled, free_camera, network_mask, network_view, turned_upright
 from .layers import device_of
 from .network import BOUND, Features, ReconstructionNetwork
 from .projection import camera_matrix
@@ -81,8 +81,7 @@ def free_view(image: Pixels, network: ReconstructionNetwork) -> View:
         ImageError: the mask is empty.
     """
     camera = free_camera(image[..., 3])
-    features, _ = look([View(image, camera)], network)
-    return View(image, turned_upright(camera, features.up[0].cpu().numpy()))
+    return View(image, turned_upright(camera, _up(View(image, camera), network)))
 
 
 def reconstruct_sides(images: Mapping[str, Pixels], settings: Settings = Settings()) -> Work[MeshArrays]:
@@ -139,7 +138,7 @@ def reconstruct_views(views: Sequence[View], network: ReconstructionNetwork, res
             "The model sees no solid object in this picture. Try another picture, or one cut out more cleanly"
         ) from error
     colours = []
-    chunks = np.array_split(mesh.vertices, max(1, len(mesh.vertices) // CHUNK))
+    chunks = np.array_split(mesh.vertices, 1 + len(mesh.vertices) // CHUNK)
     for index, chunk in enumerate(chunks):
         yield Progress(0.8 + 0.15 * index / len(chunks), "Coloring")
         colours.append(_colour(network, features, chunk))
@@ -163,16 +162,25 @@ def _field(views: Sequence[View], network: ReconstructionNetwork) -> Work[tuple[
 
 
 @torch.inference_mode()
+def _up(view: View, network: ReconstructionNetwork) -> NDArray[np.float32]:
+    pictures, _ = _pictures([view], network)
+    return network.upright(pictures)[0].cpu().numpy()
+
+
+@torch.inference_mode()
 def look(views: Sequence[View], network: ReconstructionNetwork) -> tuple[Features, Tensor]:
     """Features of ``views``, and their masks, finer: (1, N, 1, H, W)."""
+    masks = torch.from_numpy(np.stack([network_mask(view, _MASK_SIDE) for view in views])[None, :, None])
+    return network.encode(*_pictures(views, network)), masks.to(device_of(network))
+
+
+def _pictures(views: Sequence[View], network: ReconstructionNetwork) -> tuple[Tensor, Tensor]:
+    """What ``network`` looks at: pictures (1, N, 4, H, W) and cameras (1, N, 5, 4)."""
     small = [network_view(view, network.config.picture) for view in views]
     images = [despeckled((view.image * 255 + 0.5).astype(np.uint8)) for view in small]
     pictures = torch.from_numpy(np.stack(images).transpose(0, 3, 1, 2)[None].astype(np.float32) / 255)
     cameras = torch.from_numpy(np.stack([camera_matrix(view.camera) for view in small])[None])
-    masks = [network_view(view, _MASK_SIDE).image[..., 3] for view in views]
-    place = device_of(network)
-    masks_there = torch.from_numpy(np.stack(masks)[None, :, None]).to(place)
-    return network.encode(pictures.to(place), cameras.to(place)), masks_there
+    return pictures.to(device_of(network)), cameras.to(device_of(network))
 
 
 @torch.inference_mode()

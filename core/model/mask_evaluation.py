@@ -9,12 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..dataset.records import ObjectFile
 from ..errors import ImageError
 from ..work import Progress, Work
 from . import weights
 from .backdrops import Panoramas, photograph, unseen_place
-from .evaluation import some_files
+from .evaluation import some_places
 from .inference import with_mask
 from .metrics import iou
 
@@ -35,16 +34,15 @@ def judge_masks(
         DatasetError: a set is missing or damaged, or the split is empty.
     """
     _, network = weights.load(weights_file)
-    files, scores = some_files(datasets, split, limit), []
-    places = unseen_place(panoramas)
-    for index, path in enumerate(files):
-        yield Progress(index / len(files), path.stem)
-        file = ObjectFile(path)
+    objects, behind, scores = some_places(datasets, split, limit), unseen_place(panoramas), []
+    for index, place in enumerate(objects):
+        yield Progress(index / len(objects), place.name)
+        file = place.open()
         kinds = [view.kind for view in file.record.views]
         colour = file.colour(kinds.index("free") if "free" in kinds else 0)
         if not (colour[..., 3] > 127).any():
             continue
-        picture, mask = photograph(colour, places, np.random.default_rng(zlib.crc32(path.stem.encode())))
+        picture, mask = photograph(colour, behind, np.random.default_rng(zlib.crc32(file.record.name.encode())))
         opaque = np.concatenate((picture, np.ones_like(mask))).transpose(1, 2, 0)
         try:
             found = with_mask(opaque, network)[..., 3] > 0.5

@@ -10,6 +10,7 @@ pooled by mean and maximum.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -19,7 +20,7 @@ from torch.nn import functional as F
 
 from .backbone import CHANNELS, Backbone
 from .layers import Residual, conv, grow
-from .projection import hull_interval, project, sample, sample_depth
+from .projection import hull_interval, interpolate, project, sample, sample_depth
 
 BOUND = 0.55  # the volume is the cube [-BOUND, BOUND]^3; the object's longest side is about 1
 
@@ -47,9 +48,8 @@ class Features:
     """What the network knows after it has seen the pictures.
 
     cameras: (B, N, 5, 4). pictures: (B, N, 4, H, W) colour times mask, and mask.
-    pixel: (B, N, C, H/4, W/4). bins: (B, N, C, K, H/4, W/4). depth: (B, N, 1, H/4, W/4) of what is seen.
-    interval: (B, N, 2, H/4, W/4) depths at which the rays enter and leave the visual hull.
-    fine: (B, N, C, H/2, W/2). blurred: masks at two blurs, (B, N, 2, H/2, W/2).
+    pixel: (B, N, C + 3, H/4, W/4): features, the depth of what is seen, and those at which the rays enter and leave
+    the visual hull. bins: (B, N, C, K, H/4, W/4). fine: (B, N, C + 2, H/2, W/2): features, and masks at two blurs.
     voxels: (B, C, D, D, D), indexed z, y, x. up: (B, 3) unit vector that is up in the world, in the first
     picture's own frame: x right, y away, z up in the picture.
     """
@@ -58,12 +58,14 @@ class Features:
     pictures: Tensor
     pixel: Tensor
     bins: Tensor
-    depth: Tensor
-    interval: Tensor
     fine: Tensor
-    blurred: Tensor
     voxels: Tensor
     up: Tensor
+
+    @property
+    def depth(self) -> Tensor:
+        """(B, N, 1, H/4, W/4) of what is seen."""
+        return self.pixel[:, :, -3:-2]
 
 
 class PictureEncoder(nn.Module):
@@ -98,8 +100,8 @@ class PictureEncoder(nn.Module):
             nn.Linear(128, 3),
         )
 
-    def forward(self, pictures: Tensor, interval: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Pixel features, depth bins, depth, fine features and up, see :class:`Features`, of pictures (M, 4, H, W).
+    def forward(self, pictures: Tensor, interval: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Maps of pixels, depth bins, fine features and up, see :class:`Features`, of pictures (M, 4, H, W).
 
         Args:
             interval: (M, 2, H/4, W/4), between whose two depths lies what is seen.
@@ -111,9 +113,13 @@ class PictureEncoder(nn.Module):
         x = self.join4(self.across4(four) + grow(x, four))
         x = self.join3(self.across3(three) + grow(x, three))
         x = self.join2(self.across2(two) + grow(self.narrow(x), two))
-        up = F.normalize(self.upright(five), dim=1)
         depth = torch.lerp(interval[:, :1], interval[:, 1:], self.depth(x).sigmoid())
-        return self.pixel(x), self.bins(x).unflatten(1, (-1, self._bins)), depth, self.fine(one), up
+        pixel = torch.cat((self.pixel(x), depth, interval), dim=1)
+        return pixel, self.bins(x).unflatten(1, (-1, self._bins)), self.fine(one), self.up(five)
+
+    def up(self, last: Tensor) -> Tensor:
+        """Unit vectors (M, 3) from the ``last`` of the backbone's maps."""
+        return F.normalize(self.upright(last), dim=1)
 
 
 class VolumeNetwork(nn.Module):
@@ -160,10 +166,17 @@ class ReconstructionNetwork(nn.Module):
         self.occupied = nn.Linear(config.hidden, 1)
         self.own_colour = nn.Linear(config.hidden, 4)  # colour, and how far to trust it
         self.trust = nn.Linear(2 * config.hidden, 1)
-        self.register_buffer("levels", torch.zeros(4))  # the logit that counts as the surface, by the number of views
+        self.register_buffer("level", torch.zeros(()))  # the logit that counts as the surface from one picture
         self.register_buffer("curves", torch.tensor((1.0, 0.0)).repeat(5, 1))  # of the confidence
         self.encoder.to(memory_format=torch.channels_last)
         self.volume.to(memory_format=torch.channels_last_3d)
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **options: Any) -> Any:
+        """As any module; of the levels by the number of views that an older version kept, the first is taken."""
+        known = dict(state_dict)
+        if "levels" in known:
+            known["level"] = known.pop("levels")[0]
+        return super().load_state_dict(known, *args, **options)
 
     def encode(self, pictures: Tensor, cameras: Tensor) -> Features:
         """Look at the pictures.
@@ -174,28 +187,26 @@ class ReconstructionNetwork(nn.Module):
         """
         batch, views = pictures.shape[:2]
         mask = pictures[:, :, 3:]
-        grey = (pictures[:, :, :3] * mask + 0.5 * (1 - mask), mask)
+        grey = _before_grey(pictures.flatten(0, 1))
         pictures = torch.cat((pictures[:, :, :3] * mask, mask), dim=2)
         flat = pictures.flatten(0, 1)
-        grey = torch.cat(grey, dim=2).flatten(0, 1).contiguous(memory_format=torch.channels_last)
         interval = hull_interval(cameras, mask, pictures.shape[-1] // 4)
-        *maps, up = self.encoder(grey, interval.flatten(0, 1))
+        pixel, bins, fine, up = self.encoder(grey, interval.flatten(0, 1))
         half = F.avg_pool2d(flat[:, 3:], 2)
         blurred = torch.cat([F.avg_pool2d(half, k, 1, k // 2, count_include_pad=False) for k in (3, 9)], dim=1)
-        pixel, bins, depth, fine, blurred = (x.unflatten(0, (batch, views)) for x in (*maps, blurred))
-        cover = torch.cat((F.avg_pool2d(flat[:, 3:], 4), F.avg_pool2d(blurred.flatten(0, 1), 2)), dim=1)
-        lifted = self._lift(pixel, bins, depth, interval, cover.unflatten(0, (batch, views)), cameras)
-        return Features(
-            cameras, pictures, pixel, bins, depth, interval, fine, blurred, self.volume(lifted), up[::views]
-        )
+        cover = torch.cat((F.avg_pool2d(flat[:, 3:], 4), F.avg_pool2d(blurred, 2)), dim=1)
+        maps = pictures.flatten(0, 1), pixel, bins, torch.cat((fine, blurred), dim=1), cover
+        pictures, pixel, bins, fine, cover = (_rows(x).unflatten(0, (batch, views)) for x in maps)
+        lifted = self._lift(pixel, bins, cover, cameras)
+        return Features(cameras, pictures, pixel, bins, fine, _rows(self.volume(lifted)), up[::views])
+
+    def upright(self, pictures: Tensor) -> Tensor:
+        """Only ``up`` of the :class:`Features` of pictures (B, 1, 4, H, W): (B, 3)."""
+        return self.encoder.up(self.encoder.backbone(_before_grey(pictures[:, 0]))[-1])
 
     def occupancy(self, features: Features, points: Tensor) -> Tensor:
-        """Logits (B, P) at ``points`` (B, P, 3) within the volume; above zero is inside."""
-        return self._logits(features, points) - self.levels[min(features.cameras.shape[1], len(self.levels)) - 1]
-
-    def probability(self, features: Features, points: Tensor) -> Tensor:
-        """How likely (B, P) each of ``points`` (B, P, 3) is inside, whatever counts as the surface."""
-        return self._logits(features, points).sigmoid()
+        """Logits (B, P) of the probability that ``points`` (B, P, 3) within the volume are inside."""
+        return self.occupied(self._describe(features, points)[0]).squeeze(-1)
 
     def curve(self, features: Features) -> Tensor:
         """The curve (2,) of the confidence by the number of views; the first is for one in perspective."""
@@ -209,23 +220,19 @@ class ReconstructionNetwork(nn.Module):
         """
         described, views, seen = self._describe(features, points)
         own = self.own_colour(described)
-        pairs = torch.cat((views, described[:, None].expand_as(views)), dim=-1)
-        votes = torch.cat((self.trust(pairs)[..., 0], own[:, None, :, 3]), dim=1).softmax(dim=1)
+        by_view, by_point = self.trust.weight.split(self.config.hidden, dim=1)
+        trust = F.linear(views, by_view, self.trust.bias) + F.linear(described, by_point)[:, None]
+        votes = torch.cat((trust[..., 0], own[:, None, :, 3]), dim=1).softmax(dim=1)
         choices = torch.cat((seen, own[:, None, :, :3].sigmoid()), dim=1)
         return (votes[..., None] * choices).sum(1)
 
-    def _logits(self, features: Features, points: Tensor) -> Tensor:
-        return self.occupied(self._describe(features, points)[0]).squeeze(-1)
-
-    def _lift(
-        self, pixel: Tensor, bins: Tensor, depth: Tensor, interval: Tensor, cover: Tensor, cameras: Tensor
-    ) -> Tensor:
+    def _lift(self, pixel: Tensor, bins: Tensor, cover: Tensor, cameras: Tensor) -> Tensor:
         side = self.config.volume
         line = torch.linspace(-1, 1, 2 * side + 1, device=pixel.device)[1::2] * BOUND
         z, y, x = torch.meshgrid(line, line, line, indexing="ij")
         points = torch.stack((x, y, z), dim=-1).reshape(1, -1, 3).expand(len(pixel), -1, -1)
         where, geometry = project(cameras, points)
-        said = _say(pixel, bins, depth, interval, where, geometry)
+        said = torch.cat(_say(pixel, bins, where, geometry), dim=-1)
         covered = sample(cover, where)
         lifted = torch.cat((said.mean(1), said.amax(1), covered.mean(1), covered.amin(1), points), dim=-1)
         grid = lifted.transpose(1, 2).reshape(len(pixel), -1, side, side, side)
@@ -234,22 +241,43 @@ class ReconstructionNetwork(nn.Module):
     def _describe(self, features: Features, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """For points (B, P, 3): their description (B, P, C), the views' (B, N, P, C) and colours (B, N, P, 3)."""
         where, geometry = project(features.cameras, points)
-        said = _say(features.pixel, features.bins, features.depth, features.interval, where, geometry)
+        said = _say(features.pixel, features.bins, where, geometry)
         seen = sample(features.pictures, where)
-        fine = sample(torch.cat((features.fine, features.blurred), dim=2), where)
+        fine = sample(features.fine, where)
         blurs = fine[..., self.config.fine_channels :]
         cover = torch.cat((seen[..., 3:], blurs), dim=-1)
-        views = self.view(torch.cat((said, fine[..., : self.config.fine_channels], seen, blurs), dim=-1))
-        place = (points / BOUND)[:, :, None, None]
-        voxels = F.grid_sample(features.voxels, place, align_corners=False)[..., 0, 0].transpose(1, 2)
-        pooled = (views.mean(1), views.amax(1), cover.mean(1), cover.amin(1), voxels, points)
+        views = self.view(torch.cat((*said, fine[..., : self.config.fine_channels], seen, blurs), dim=-1))
+        voxels = interpolate(features.voxels, points / BOUND)
         colour = seen[..., :3] / seen[..., 3:].clamp(min=0.1)
+        if views.shape[1] == 1 and not torch.is_grad_enabled():
+            return self._point_of_one(torch.cat((views[:, 0], cover[:, 0], voxels, points), dim=-1)), views, colour
+        pooled = (views.mean(1), views.amax(1), cover.mean(1), cover.amin(1), voxels, points)
         return self.point(torch.cat(pooled, dim=-1)), views, colour
 
+    def _point_of_one(self, said: Tensor) -> Tensor:
+        """``point`` of one view, of which mean and extreme are the same: their weights add up."""
+        first, hidden = self.point[0], self.config.hidden
+        mean, most, cover, least, rest = first.weight.split(
+            (hidden, hidden, 3, 3, first.in_features - 2 * hidden - 6), 1
+        )
+        weight = torch.cat((mean + most, cover + least, rest), dim=1)
+        return self.point[1:](F.linear(said, weight, first.bias))
 
-def _say(pixel: Tensor, bins: Tensor, depth: Tensor, interval: Tensor, where: Tensor, geometry: Tensor) -> Tensor:
-    """What each view says (B, N, P, C) of points from their place in its picture, depth and direction."""
+
+def _before_grey(pictures: Tensor) -> Tensor:
+    """``pictures`` (M, 4, H, W) with grey where their masks are 0."""
+    colour, mask = pictures.split((3, 1), dim=1)
+    return _rows(torch.cat((colour * mask + 0.5 * (1 - mask), mask), dim=1))
+
+
+def _rows(maps: Tensor) -> Tensor:
+    """``maps`` (M, C, ...), a pixel's channels together in memory: what is sampled at a point lies in a few places."""
+    return maps.contiguous(memory_format=torch.channels_last if maps.dim() == 4 else torch.channels_last_3d)
+
+
+def _say(pixel: Tensor, bins: Tensor, where: Tensor, geometry: Tensor) -> tuple[Tensor, ...]:
+    """What each view says (B, N, P, C), in parts, of points from their place in its picture, depth and direction."""
     own = geometry[..., :1]
-    found = sample(torch.cat((pixel, depth, interval), dim=2), where)
+    found = sample(pixel, where)
     behind = own - found[..., -3:]
-    return torch.cat((found[..., :-3], sample_depth(bins, where, own), geometry, behind), dim=-1)
+    return found[..., :-3], sample_depth(bins, where, own), geometry, behind

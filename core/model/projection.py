@@ -63,12 +63,16 @@ def project(cameras: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
     Args:
         cameras: (B, N, 5, 4). points: (B, P, 3).
     """
-    homogeneous = F.pad(points, (0, 1), value=1.0)
-    local = torch.einsum("bnij,bpj->bnpi", cameras[:, :, :4], homogeneous)
-    where = local[..., :2] / local[..., 2:3]
+    where, depth = place(cameras, points)
     centre = cameras[:, :, None, 4]
     back = F.normalize(centre[..., :3] - centre[..., 3:] * points[:, None], dim=-1)
-    return where, torch.cat((local[..., 3:4], back), dim=-1)
+    return where, torch.cat((depth, back), dim=-1)
+
+
+def place(cameras: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
+    """As :func:`project`, but of the geometry only the depth (B, N, P, 1), which is cheaper."""
+    local = points[:, None] @ cameras[:, :, :4, :3].transpose(-1, -2) + cameras[:, :, None, :4, 3]
+    return local[..., :2] / local[..., 2:3], local[..., 3:]
 
 
 def hull_interval(cameras: Tensor, masks: Tensor, side: int) -> Tensor:
@@ -129,10 +133,7 @@ def _first_inside(cover: Tensor) -> Tensor:
 
 def sample(maps: Tensor, where: Tensor) -> Tensor:
     """Bilinear values (B, N, P, C) of ``maps`` (B, N, C, H, W) at ``where`` (B, N, P, 2); zero outside."""
-    batch, views = maps.shape[:2]
-    grid = where.reshape(batch * views, -1, 1, 2)
-    values = F.grid_sample(maps.flatten(0, 1), grid, align_corners=False)
-    return values[..., 0].transpose(1, 2).reshape(batch, views, -1, maps.shape[2])
+    return interpolate(maps.flatten(0, 1), where.flatten(0, 1)).unflatten(0, maps.shape[:2])
 
 
 def sample_depth(bins: Tensor, where: Tensor, depth: Tensor) -> Tensor:
@@ -140,7 +141,41 @@ def sample_depth(bins: Tensor, where: Tensor, depth: Tensor) -> Tensor:
 
     Beyond the bins and the pictures the nearest value goes on.
     """
-    batch, views = bins.shape[:2]
-    grid = torch.cat((where, depth / DEPTH_REACH), dim=-1).reshape(batch * views, -1, 1, 1, 3)
-    values = F.grid_sample(bins.flatten(0, 1), grid, padding_mode="border", align_corners=False)
-    return values[..., 0, 0].transpose(1, 2).reshape(batch, views, -1, bins.shape[2])
+    places = torch.cat((where, depth / DEPTH_REACH), dim=-1).flatten(0, 1)
+    return interpolate(bins.flatten(0, 1), places, beyond="border").unflatten(0, bins.shape[:2])
+
+
+def interpolate(maps: Tensor, places: Tensor, beyond: str = "zeros") -> Tensor:
+    """Linear values (M, P, C) of ``maps`` (M, C, H, W) or (M, C, D, H, W) at ``places`` (M, P, 2 or 3) in -1..1.
+
+    Args:
+        beyond: "zeros", or "border": the nearest value goes on.
+    """
+    if maps.shape[1] > 1 and maps.device.type == "cpu" and not torch.is_grad_enabled():
+        return _gathered(maps, places, beyond)
+    grid = places.unflatten(1, (-1, *[1] * (places.shape[-1] - 1)))
+    values = F.grid_sample(maps, grid, padding_mode=beyond, align_corners=False)
+    return values.flatten(2).transpose(1, 2)
+
+
+def _gathered(maps: Tensor, places: Tensor, beyond: str) -> Tensor:
+    """As :func:`interpolate`: grid_sample walks each channel by itself, this sums rows of all, many times as fast.
+
+    It is fastest if the channels of ``maps`` lie together in memory.
+    """
+    count, channels, *inner = maps.shape
+    if beyond == "zeros":
+        maps = F.pad(maps, (1, 1) * len(inner))
+    index = torch.arange(count, dtype=torch.int32)[:, None]
+    weights, offsets = [torch.ones(1)], [0]
+    for axis, (size, padded) in enumerate(zip(inner, maps.shape[2:], strict=True)):
+        at = torch.add(padded / 2 - 0.5, places[..., -1 - axis], alpha=size / 2).clamp(0, padded - 1)
+        low = at.int().clamp(0, padded - 2)
+        part = at - low
+        index = index * padded + low
+        weights = [weight * share for weight in weights for share in (1 - part, part)]
+        offsets = [offset * padded + end for offset in offsets for end in (0, 1)]
+    rows = (index[..., None] + torch.tensor(offsets, dtype=torch.int32)).flatten(0, 1)
+    table = maps.movedim(1, -1).reshape(-1, channels)
+    values = F.embedding_bag(rows, table, per_sample_weights=torch.stack(weights, -1).flatten(0, 1), mode="sum")
+    return values.unflatten(0, (count, -1))

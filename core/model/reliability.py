@@ -18,7 +18,7 @@ from ..work import Progress, Work
 from . import metrics, weights
 from .confidence import NEAR, fitted
 from .data import dense_surface, object_frame
-from .evaluation import Judged, answer, judge, some_files
+from .evaluation import Judged, answer, judge, some_places
 from .network import ReconstructionNetwork
 from .questions import QUESTIONS, Question
 
@@ -73,8 +73,8 @@ def calibrate_confidence(
     network.eval().requires_grad_(False)
     network.curves.copy_(torch.tensor((1.0, 0.0)))
     seen: dict[int, list[tuple[NDArray, NDArray]]] = defaultdict(list)
-    for path in some_files(datasets, "validation", count):
-        file = ObjectFile(path)
+    for place in some_places(datasets, "validation", count):
+        file = place.open()
         for key, sides in _SIDES.items():
             try:
                 judged = judge(file, Question(f"{key}", sides))
@@ -98,12 +98,12 @@ def judge_confidence(
         DatasetError: a set is missing or damaged, or the split is empty.
     """
     network, _ = weights.load(weights_file)
-    files = some_files(datasets, split, limit)
+    places = some_places(datasets, split, limit)
     found: dict[str, list[tuple[NDArray, NDArray]]] = defaultdict(list)
-    for index, path in enumerate(files):
-        file = ObjectFile(path)
+    for index, place in enumerate(places):
+        file = place.open()
         for question in QUESTIONS:
-            yield Progress(index / len(files), f"{file.record.name}, {question.name}")
+            yield Progress(index / len(places), f"{file.record.name}, {question.name}")
             try:
                 judged = judge(file, question)
             except ImageError:

@@ -40,12 +40,13 @@ class Batch:
     up: Tensor
 
 
-# Which posed sides a training sample shows, and how often, by the number of views.
+# Which posed sides a sample shows, and how often, by the number of views; training draws up to four.
 _SHEETS: Mapping[int, tuple[tuple[tuple[str, ...], float], ...]] = {
     1: ((("front",), 0.8), (("right",), 0.1), (("top",), 0.1)),
     2: ((("front", "right"), 0.7), (("front", "top"), 0.15), (("front", "back"), 0.15)),
     3: ((("front", "right", "back"), 0.5), (("front", "right", "top"), 0.5)),
     4: ((("front", "right", "back", "top"), 1.0),),
+    6: ((("front", "right", "back", "left", "top", "bottom"), 1.0),),
 }
 # Share of batches by the number of views; more views cost more time.
 _VIEWS = ((1, 0.45), (2, 0.2), (3, 0.07), (4, 0.28))

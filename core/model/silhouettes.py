@@ -2,9 +2,15 @@
 
 Outside of any mask there is nothing (the visual hull, Laurentini 1994), and behind every pixel of a mask there is
 something: where the network is too unsure to put anything on a pixel's ray, the ray's likeliest place is taken.
+
+Between the two, of several pictures, the less sure the network is of an object as a whole, the more of what it only
+half believes in counts as inside: see :func:`best_level`. What one picture leaves open is no matter of single points
+but of whole depths, for which that does not hold; its level is the network's own.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -14,7 +20,7 @@ from torch.nn import functional as F
 
 from ..work import Progress, Work
 from .network import BOUND, Features, ReconstructionNetwork
-from .projection import project, sample, unproject
+from .projection import place, sample, unproject
 
 CHUNK = 16384  # points at once: a step stays well under 0.3 s
 _EDGE = 0.5  # of a mask's cover, where the hull ends
@@ -29,6 +35,20 @@ _STRETCH = 4.0
 _SHARPNESS = 0.2  # in logits: how much likelier a depth must be to outweigh the others
 
 
+def best_level(logits: NDArray[np.floating]) -> float:
+    """The logit that counts as the surface, for the highest IoU to be expected from ``logits`` (P,) of even points.
+
+    Of the points above a level the expected number that are inside, over that of all that are either (Nowozin 2014,
+    doi:10.1109/CVPR.2014.77). With an IoU of a half, what is inside by one third is worth it.
+    """
+    if not len(logits):
+        return 0.0
+    falling = np.sort(logits)[::-1].astype(float)
+    inside = np.cumsum(1 / (1 + np.exp(-falling)))
+    best = (inside / (np.arange(1, len(falling) + 1) + inside[-1] - inside)).argmax()
+    return float((falling[best] + np.append(falling, falling[-1] - 1)[best + 1]) / 2)
+
+
 class SilhouetteField:
     """Occupancy logits that keep to the masks. Call :meth:`survey` once, then the field itself with points.
 
@@ -38,9 +58,9 @@ class SilhouetteField:
 
     def __init__(self, network: ReconstructionNetwork, features: Features, masks: Tensor) -> None:
         self._network, self._features, self._masks = network, features, _without_threads(masks)
+        self._level = float(network.level)
         self._raised = torch.zeros(1, masks.shape[1], 2, _MAP, _MAP, device=masks.device)  # how much, and at what depth
 
-    @torch.inference_mode()
     def __call__(self, points: NDArray[np.floating]) -> NDArray[np.float32]:
         """Values (P,) at ``points`` (P, 3); above 0 is inside.
 
@@ -49,54 +69,58 @@ class SilhouetteField:
         """
         return self._within(self._masks, points, _STRETCH)
 
+    @torch.inference_mode()
     def _within(self, masks: Tensor, points: NDArray[np.floating], stretch: float = 1.0) -> NDArray[np.float32]:
         tensor = torch.from_numpy(np.ascontiguousarray(points, np.float32))[None].to(masks.device)
-        where, geometry = project(self._features.cameras, tensor)
+        where, depths = place(self._features.cameras, tensor)
         gate = 10 * (sample(masks, where)[0, ..., 0].amin(0) - _EDGE)
         near = (gate > -1).nonzero()[:, 0]
         if len(near):
-            logits = self._network.occupancy(self._features, tensor[:, near])[0]
+            logits = self._network.occupancy(self._features, tensor[:, near])[0] - self._level
             most, depth = sample(self._raised, where[:, :, near])[0].unbind(-1)
-            apart = (geometry[0, :, near, 0] - depth) / _THICKNESS
+            apart = (depths[0, :, near, 0] - depth) / _THICKNESS
             raised = most * (1 - apart**2).clamp(min=0)
             gate[near] = torch.minimum(stretch * (logits + raised.amax(0)), gate[near])
         return gate.cpu().numpy()
 
-    @torch.inference_mode()
     def probability(self, points: NDArray[np.floating]) -> NDArray[np.float32]:
         """How likely (P,) ``points`` (P, 3) are inside: by the network behind all masks, nothing elsewhere."""
+        return 1 / (1 + np.exp(-self._logits(points)))
+
+    @torch.inference_mode()
+    def _logits(self, points: NDArray[np.floating]) -> NDArray[np.float32]:
+        """What the network says of ``points`` (P, 3) behind all masks; minus infinity elsewhere."""
         tensor = torch.from_numpy(np.ascontiguousarray(points, np.float32))[None].to(self._masks.device)
-        where, _ = project(self._features.cameras, tensor)
-        behind = sample(self._masks, where)[0, ..., 0].amin(0) > _EDGE
-        likely = self._network.probability(self._features, tensor)[0]
-        return torch.where(behind, likely, 0).cpu().numpy()
+        where, _ = place(self._features.cameras, tensor)
+        logits = torch.full(tensor.shape[1:2], -torch.inf, device=tensor.device)
+        behind = (sample(self._masks, where)[0, ..., 0].amin(0) > _EDGE).nonzero()[:, 0]
+        if len(behind):
+            logits[behind] = self._network.occupancy(self._features, tensor[:, behind])[0]
+        return logits.cpu().numpy()
 
     def survey(self, most_cut: float = 1.0) -> Work[float]:
-        """Look at the whole coarsely and, unless too much is cut off, raise the rays of pixels that nothing is behind.
+        """Look at the whole coarsely: find the level and, unless too much is cut off, raise the rays of pixels that
+        nothing is behind.
 
         Returns:
             The share of the first mask's rays along which the solid leaves the volume.
         """
         line = ((np.arange(_SURVEY) + 0.5) / _SURVEY * 2 - 1) * BOUND
         grid = np.stack(np.meshgrid(line, line, line, indexing="ij"), axis=-1).reshape(-1, 3).astype(np.float32)
-        values = yield from self._values(grid, self._masks)
+        logits = yield from _chunked(self._logits, grid)
+        if self._masks.shape[1] > 1:
+            self._level = best_level(logits[np.isfinite(logits)])
+        values = logits - np.float32(self._level)
         cut = self._cut_share(grid, values)
         if cut <= most_cut:
             for view in range(self._masks.shape[1]):
                 yield from self._raise(view, grid, values)
         return cut
 
-    def _values(self, points: NDArray[np.float32], masks: Tensor) -> Work[NDArray[np.float32]]:
-        parts = []
-        for start in range(0, len(points), CHUNK):
-            yield Progress(start / len(points), "Looking")
-            parts.append(self._within(masks, points[start : start + CHUNK]))
-        return np.concatenate(parts)
-
     def _seen(self, view: int, points: NDArray[np.float32]) -> NDArray[np.int64]:
         """The pixel (P,) of the survey's map that ``points`` fall on in ``view``; -1 outside."""
         there = torch.from_numpy(points)[None].to(self._masks.device)
-        where, _ = project(self._features.cameras[:, view : view + 1], there)
+        where, _ = place(self._features.cameras[:, view : view + 1], there)
         at = np.floor((where[0, 0].cpu().numpy() + 1) / 2 * _SURVEY).astype(int)
         within = ((at >= 0) & (at < _SURVEY)).all(1)
         return np.where(within, at[:, 1] * _SURVEY + at[:, 0], -1)
@@ -125,7 +149,9 @@ class SilhouetteField:
         wide[0, view] = F.max_pool2d(self._masks[0, view], 2 * reach + 1, 1, reach)
         along = np.linspace(0, 1, _DEPTHS)[:, None, None]
         rays = (near + (far - near) * along).astype(np.float32)
-        found = (yield from self._values(rays.reshape(-1, 3), wide)).reshape(_DEPTHS, -1)
+        found = (yield from _chunked(lambda points: self._within(wide, points), rays.reshape(-1, 3))).reshape(
+            _DEPTHS, -1
+        )
         found[(np.abs(rays) > BOUND).any(2)] = -np.inf
         crosses = np.isfinite(found).any(0)  # not all rays of a picture that is turned in its plane pass the volume
         found, rows, columns = found[:, crosses], rows[crosses], columns[crosses]
@@ -142,6 +168,16 @@ class SilhouetteField:
         depth_there = torch.where(raised[0] > 0, raised[1] / raised[0], total[1] / total[0].clamp(min=1e-6))
         most_there = torch.where(torch.from_numpy(covered), raised[0], spread)
         self._raised[0, view] = torch.stack((most_there, depth_there)).to(self._raised.device)
+
+
+def _chunked(
+    field: Callable[[NDArray[np.float32]], NDArray[np.float32]], points: NDArray[np.float32]
+) -> Work[NDArray[np.float32]]:
+    parts = []
+    for start in range(0, len(points), CHUNK):
+        yield Progress(start / len(points), "Looking")
+        parts.append(field(points[start : start + CHUNK]))
+    return np.concatenate(parts)
 
 
 def _without_threads(masks: Tensor) -> Tensor:

@@ -30,9 +30,11 @@ from .run_log import RunLog
 from .run_samples import draw_samples
 from .sampling import Batch, Placed, draw_batch, place
 from .segmentation import MaskNetwork
+from .silhouettes import best_level
 
 _CALIBRATED_ON = 128  # objects
 _CONFIDENCE_ON = 48  # objects, five questions each
+_NOTHING = -99.0  # the logit of what no picture shows
 _AS_GOOD = 0.001  # of IoU
 _LEVELS = np.linspace(-4, 1.5, 111)  # logits
 
@@ -130,13 +132,19 @@ def _train(
 class Trainer:
     """The network, its moving average and the optimiser, as one thing to step, save and load."""
 
-    def __init__(self, config: TrainingConfig, network: NetworkConfig, ranks: Ranks = ALONE) -> None:
+    def __init__(
+        self,
+        config: TrainingConfig,
+        network: NetworkConfig,
+        ranks: Ranks = ALONE,
+        kind: type[ReconstructionNetwork] = ReconstructionNetwork,
+    ) -> None:
         torch.manual_seed(config.seed)
         self.config = config
         self.ranks = ranks
         self.step = 0
-        self.model = ReconstructionNetwork(network)
-        self.average = ReconstructionNetwork(network).eval()
+        self.model = kind(network)
+        self.average = kind(network).eval()
         self.average.load_state_dict(self.model.state_dict())
         self.average.to(ranks.device)
         mix(self.model, config.precision, ranks.device)
@@ -150,7 +158,7 @@ class Trainer:
         """Take the weights of ``start``, see :func:`train`, or else those that the configuration begins with."""
         if start and start.suffix == ".safetensors":
             self.model.load_state_dict(weights.load(start)[0].state_dict())
-            self.model.levels.zero_()  # they are calibrated anew once the run is exported
+            self.model.level.zero_()  # it is calibrated anew once the run is exported
         elif start:
             self.model.load_state_dict(_checkpoint(start)["average"])
         elif self.config.imagenet:
@@ -262,10 +270,14 @@ QUESTIONS = (("front", 1, False), ("front_right", 2, False), ("front_right_back_
 def validate(model: ReconstructionNetwork, unseen: Sequence[TrainingObject]) -> list[float]:
     """Mean IoU over unseen objects for each of ``QUESTIONS``, on the uniform points of their box.
 
-    At the level that is best for the question, since that is how :func:`calibrate` leaves the network.
+    At the levels of reconstruction: the one that is best for all, as :func:`calibrate` will leave the network, where
+    there is one view, and each object's own where there are several.
     """
     model.eval()
-    return [float(_level_scores(model, unseen, views, (free,)).max()) for _, views, free in QUESTIONS]
+    return [
+        float(_level_scores(model, unseen, (free,)).max()) if views == 1 else _mean_iou(model, unseen, views, free)
+        for _, views, free in QUESTIONS
+    ]
 
 
 def object_logits(model: ReconstructionNetwork, thing: TrainingObject, views: int, free: bool) -> NDArray[np.float32]:
@@ -273,11 +285,11 @@ def object_logits(model: ReconstructionNetwork, thing: TrainingObject, views: in
     placed, features = _seen(model, thing, views, free)
     if free and views == 1:  # as reconstruction does: the first look tells what is up
         placed, features = _seen(model, thing, views, free, features.up[0].numpy())
-    points = placed.move(thing.uniform)
+    points = placed.move(thing.uniform[:])
     asked = torch.from_numpy(points.astype(np.float32))[None]
     cover = sample(features.pictures[:, :, 3:], project(features.cameras, asked)[0]).amin(1)[0, :, 0].numpy()
     within = (np.abs(points) < BOUND).all(1) & (cover > 0.5)
-    return np.where(within, model.occupancy(features, asked)[0].numpy(), -99)
+    return np.where(within, model.occupancy(features, asked)[0].numpy(), _NOTHING)
 
 
 def _seen(
@@ -297,26 +309,34 @@ def _ious(logits: NDArray[np.float32], inside: NDArray[np.bool_], levels: NDArra
     return (found & inside).sum(1) / np.maximum((found | inside).sum(1), 1)
 
 
+def _mean_iou(model: ReconstructionNetwork, unseen: Sequence[TrainingObject], views: int, free: bool) -> float:
+    """From several views, at the level that is expected to be best for each object."""
+    found = []
+    for thing in unseen:
+        logits = object_logits(model, thing, views, free)
+        level = best_level(logits[logits > _NOTHING])
+        found.append(_ious(logits, thing.uniform_inside, np.array([level]))[0])
+    return float(np.mean(found))
+
+
 def _level_scores(
-    model: ReconstructionNetwork, unseen: Sequence[TrainingObject], views: int, free: Sequence[bool]
+    model: ReconstructionNetwork, unseen: Sequence[TrainingObject], free: Sequence[bool]
 ) -> NDArray[np.float64]:
-    """Mean IoU over ``unseen`` at each of ``_LEVELS``, from posed sides or free views or both."""
-    logits = [(object_logits(model, thing, views, kind), thing.uniform_inside) for thing in unseen for kind in free]
+    """Mean IoU over ``unseen`` at each of ``_LEVELS`` from one view, posed or free or both."""
+    logits = [(object_logits(model, thing, 1, kind), thing.uniform_inside) for thing in unseen for kind in free]
     return np.mean([_ious(found, inside, _LEVELS) for found, inside in logits], axis=0)
 
 
 @torch.inference_mode()
 def calibrate(model: ReconstructionNetwork, unseen: Sequence[TrainingObject]) -> None:
-    """Set the logits that count as the surface, by the number of views, to those of the best mean IoU on ``unseen``.
+    """Set the logit that counts as the surface from one view to that of the best mean IoU on ``unseen``.
 
     What is uncertain is not half inside where it is half likely. Of levels that are as good, the lowest: it leaves the
     fewest holes.
     """
     model.eval()
-    model.levels.zero_()
-    for views in range(1, len(model.levels) + 1):
-        scores = _level_scores(model, unseen, views, (False, True) if views == 1 else (False,))
-        model.levels[views - 1] = float(_LEVELS[np.flatnonzero(scores > scores.max() - _AS_GOOD)[0]])
+    scores = _level_scores(model, unseen, (False, True))
+    model.level.fill_(float(_LEVELS[np.flatnonzero(scores > scores.max() - _AS_GOOD)[0]]))
 
 
 def sizes_of(start: Path | None) -> NetworkConfig:
@@ -349,7 +369,7 @@ def _remember(run: Path, config: TrainingConfig, network: NetworkConfig) -> None
 def export(run: Path, datasets: Sequence[Path], target: Path) -> None:
     """Write the networks of ``run`` (``checkpoint.pt``, its moving average, and ``mask.pt``) as weights.
 
-    The surface's levels and the confidence are calibrated on the split "validation" of ``datasets``. The mask network
+    The surface's level and the confidence are calibrated on the split "validation" of ``datasets``. The mask network
     is the bundled one if ``run`` has trained none.
 
     Raises:

@@ -342,7 +342,7 @@ def umbrella(rng: Rng) -> list[Part]:
     look, ribs, tall, wide = any_look(rng), int(rng.integers(6, 11)), 1.0, rng.uniform(0.3, 0.6)
     drop, wall = rng.uniform(0.12, 0.35), 0.012
     if rng.random() < 0.25:
-        wide, drop = 0.07, 0.6
+        wide, drop = wide / 6, 2 * drop
     steps = np.linspace(0, 1, 8)
     outside = [(max(wide * t, 0.012), tall - drop * t**1.7) for t in steps]
     inside = [(max((wide - wall) * t, 0.008), z - wall * 1.5) for t, (_, z) in zip(steps, outside, strict=True)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import bpy
 import numpy as np
@@ -57,29 +58,61 @@ def seen_from(obj: bpy.types.Object, side: str = "") -> str:
     return side or told(_back(obj, np.array(obj.matrix_world)))
 
 
-def read(context: bpy.types.Context, obj: bpy.types.Object, side: str = "") -> Reference:
-    """The reference ``obj`` with its pixels.
+@dataclass(frozen=True)
+class Stand:
+    """How a reference stood when it was looked at, without its pixels, which take longer.
 
-    Args:
-        side: of ``cameras.SIDES``, what it shows whichever way it faces; of its place then only the scale counts.
+    image: the ``session_uid`` of its image. camera: of the image's own pixels.
+    side: of ``cameras.SIDES``, what it shows whichever way it faces; of its place then only the scale counts.
+    """
+
+    name: str
+    image: int
+    camera: Camera
+    side: str = ""
+
+    def picture(self) -> images.Picture:
+        """Read its image out of Blender.
+
+        Raises:
+            ImageError: it has none any more, or one without pixels.
+        """
+        image = next((image for image in bpy.data.images if image.session_uid == self.image), None)
+        try:
+            if image is None:
+                raise ImageError("Its image is gone: choose it again")
+            return images.picture(image)
+        except ImageError as error:
+            raise ImageError(f"{self.name}: {error}") from error
+
+    def reference(self, picture: images.Picture) -> Reference:
+        """With ``picture``; touches no bpy.
+
+        Raises:
+            ImageError: it is transparent all over.
+        """
+        try:
+            pixels = picture.pixels()
+        except ImageError as error:
+            raise ImageError(f"{self.name}: {error}") from error
+        camera = self.camera.resized(pixels.shape[1], pixels.shape[0])
+        if not self.side:
+            return Reference(self.name, View(pixels, camera))
+        return Reference(self.name, View(pixels, seen_as(camera, self.side)), placed=False)
+
+
+def stand(context: bpy.types.Context, obj: bpy.types.Object, side: str = "") -> Stand:
+    """How the reference ``obj`` stands; ``side`` as in :class:`Stand`.
 
     Raises:
-        ImageError: it has no image, or one without pixels. SceneError: it is scaled to nothing, or a camera that
-            cannot be used.
+        ImageError: it has no image. SceneError: it is scaled to nothing, or a camera that cannot be used.
     """
     graph = context.evaluated_depsgraph_get()
-    try:
-        if obj.type == 'CAMERA':
-            image, camera = _background_camera(context.scene, obj, graph)
-        else:
-            image, camera = _empty_camera(obj, np.array(obj.evaluated_get(graph).matrix_world))
-        pixels = images.pixels(image)
-    except ImageError as error:
-        raise ImageError(f"{obj.name}: {error}") from error
-    view = View(pixels, camera.resized(pixels.shape[1], pixels.shape[0]))
-    if not side:
-        return Reference(obj.name, view)
-    return Reference(obj.name, View(pixels, seen_as(view.camera, side)), placed=False)
+    if obj.type == 'CAMERA':
+        image, camera = _background_camera(context.scene, obj, graph)
+    else:
+        image, camera = _empty_camera(obj, np.array(obj.evaluated_get(graph).matrix_world))
+    return Stand(obj.name, image.session_uid, camera, side)
 
 
 def background(camera: bpy.types.Object) -> bpy.types.CameraBackgroundImage | None:
@@ -122,7 +155,7 @@ def _aspect(image: bpy.types.Image) -> float:
 def _empty_camera(obj: bpy.types.Object, matrix: NDArray[np.float64]) -> tuple[bpy.types.Image, Camera]:
     """As Blender draws it (``overlay_image_calc_aspect``): the longer side is as long as the display size."""
     if obj.data is None:
-        raise ImageError("This empty has no image: open one in its Object Data properties")
+        raise ImageError(f"{obj.name}: This empty has no image: open one in its Object Data properties")
     width, height = obj.data.size
     aspect = _aspect(obj.data) if height else 1.0
     sides = obj.empty_display_size * np.array((min(1.0, aspect), min(1.0, 1 / aspect)))

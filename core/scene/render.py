@@ -24,6 +24,7 @@ from .lighting import Light, Lights, lit
 from .sight import Sight
 
 _FAR = 1e9  # Blender writes 1e10 as the depth of nothing
+_BESIDE = 4  # pixels about what is shown that are rendered too
 _ROOM = 2**26  # bytes free on a disk on which a picture that is not whole was not the disk's fault
 
 
@@ -44,9 +45,16 @@ class Studio:
         self.shown = shown
         self._lights = lights
         self._folder = folder
+        self._vertices: NDArray[np.floating] | None = None
 
-    def show(self, objects: Iterable[bpy.types.Object]) -> None:
-        """Put just these objects before the camera; they stay linked where they were."""
+    def show(self, objects: Iterable[bpy.types.Object], vertices: NDArray[np.floating] | None = None) -> None:
+        """Put just these objects before the camera; they stay linked where they were.
+
+        Args:
+            vertices: (V, 3) of them all, world space; if given, a picture is rendered only about where these fall,
+                which saves a third of the time.
+        """
+        self._vertices = vertices
         for obj in list(self.shown.objects):
             self.shown.objects.unlink(obj)
         for obj in objects:
@@ -62,7 +70,8 @@ class Studio:
 
     def render(self, kind: str, camera: Camera) -> RenderedView:
         """One picture with its depth and normals; see :class:`RenderedView`."""
-        passes = self._passes(camera)
+        with self._cropped(camera):
+            passes = self._passes(camera)
         colour = stacked(passes, "Combined", "RGBA")
         _, depth, normal = geometry(passes, colour[..., 3] > 0)
         return RenderedView(kind, camera, display(colour), depth, normal)
@@ -70,6 +79,22 @@ class Studio:
     def picture(self, camera: Camera) -> NDArray[np.float32]:
         """Just the light: (H, W, 4) linear, premultiplied with alpha."""
         return stacked(self._passes(camera), "Combined", "RGBA")
+
+    @contextmanager
+    def _cropped(self, camera: Camera) -> Iterator[None]:
+        """Nothing is rendered meanwhile but the part of the picture where the object is; the rest is clear."""
+        render = self.scene.render
+        if self._vertices is not None:
+            pixels, depth = camera.project(self._vertices)
+            size = np.array((camera.width, camera.height))
+            low, high = (pixels.min(0) - _BESIDE).clip(0, size) / size, (pixels.max(0) + _BESIDE).clip(0, size) / size
+            render.use_border = bool(depth.min() > 0 and (low < high).all())
+            render.border_min_x, render.border_max_x = low[0], high[0]
+            render.border_min_y, render.border_max_y = 1 - high[1], 1 - low[1]
+        try:
+            yield
+        finally:
+            render.use_border = False
 
     def _passes(self, camera: Camera) -> dict[str, NDArray[np.float32]]:
         aim(self.scene, camera)
@@ -129,8 +154,8 @@ def set_quality(scene: bpy.types.Scene, samples: int, threads: int, denoise: boo
     """Let Cycles render ``scene`` on the processor, with so many samples for every pixel, always the same.
 
     Args:
-        threads: 0 for all cores. denoise: free colour of noise by Open Image Denoise, guided by albedo and normals;
-            the other passes stay as they are.
+        threads: 0 for all cores. denoise: free colour of noise by Open Image Denoise, guided by albedo and normals as
+            they are: to clean these first takes the time of 15 samples more, which show more. The other passes stay.
     """
     render, cycles = scene.render, scene.cycles
     render.engine = 'CYCLES'
@@ -138,7 +163,7 @@ def set_quality(scene: bpy.types.Scene, samples: int, threads: int, denoise: boo
     cycles.use_adaptive_sampling, cycles.use_denoising = False, denoise
     if denoise:
         cycles.denoiser, cycles.denoising_input_passes = 'OPENIMAGEDENOISE', 'RGB_ALBEDO_NORMAL'
-        cycles.denoising_prefilter, cycles.denoising_quality, cycles.denoising_use_gpu = 'ACCURATE', 'HIGH', False
+        cycles.denoising_prefilter, cycles.denoising_quality, cycles.denoising_use_gpu = 'NONE', 'BALANCED', False
         for layer in scene.view_layers:
             layer.cycles.use_denoising = True
     if threads:

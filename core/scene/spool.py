@@ -87,19 +87,19 @@ class Spool:
 
     def gather(
         self, shape: Shape | None, mesh: MeshArrays | None, record: Record | None = None,
-        shapes: Iterable[tuple[Shape | None, MeshArrays | None]] = (),
+        shapes: Iterable[tuple[Shape | None, MeshArrays | None]] = (), small: bool = False,
     ) -> None:  # fmt: skip
         """Write the object, one view in memory at a time, and remove the views; another process may do the same.
 
         Args:
             record: with what has been found out since, in place of that which the views were made by.
-            shape, mesh, shapes: see ``write_object``.
+            shape, mesh, shapes, small: see ``write_object``.
 
         Raises:
             OutputError: the disk is full.
         """
         try:
-            write_object(self._set, record or self._record, shape, self, mesh, shapes)
+            write_object(self._set, record or self._record, shape, self, mesh, shapes, small)
         except OutputError:
             if not (self._set / "objects" / f"{self._record.name}.tar").is_file():
                 raise

@@ -12,16 +12,19 @@ from numpy.typing import NDArray
 from ..arrays import MeshArrays, View
 from ..texture import bake
 from ..work import Progress, Work, beside
-from . import materials, remeshing
+from . import images, materials, remeshing
 
 UV = "UVMap"
 
 
 @dataclass(frozen=True)
 class Texture:
-    """picture: (S, S, 3) float32 sRGB in 0..1, row 0 at the top. uv: (F, 3 or 4, 2) of the faces' corners, v up."""
+    """png: (N,) uint8, the bytes of its file. size: its width and height. mean: (3,) sRGB in 0..1.
+    uv: (F, 3 or 4, 2) of the faces' corners, v up."""
 
-    picture: NDArray[np.float32]
+    png: NDArray[np.uint8]
+    size: tuple[int, int]
+    mean: NDArray[np.float32]
     uv: NDArray[np.float32]
 
 
@@ -30,7 +33,26 @@ def texture(mesh: MeshArrays, views: Sequence[View], size: int) -> Work[Texture]
     yield Progress(0.0, "Unwrapping")
     uv = remeshing.unwrapped(mesh, size)
     picture = yield from beside(bake(mesh, uv, views, size))
-    return Texture(picture, uv)
+    yield Progress(0.95, "Packing")
+    return encoded(picture, uv)
+
+
+def encoded(picture: NDArray[np.float32], uv: NDArray[np.float32]) -> Texture:
+    """The texture of ``picture`` (H, W, 3), sRGB in 0..1, row 0 at the top, for ``uv`` as in :class:`Texture`.
+
+    By Blender, which writes a PNG file only when it packs an image.
+    """
+    height, width = picture.shape[:2]
+    image = bpy.data.images.new("Maquette texture", width, height, alpha=False)
+    try:
+        rgba = np.ones((height, width, 4), np.float32)
+        rgba[..., :3] = picture[::-1]
+        image.pixels.foreach_set(rgba.ravel())
+        image.pack()
+        png = np.frombuffer(image.packed_file.data, np.uint8)
+    finally:
+        bpy.data.images.remove(image)
+    return Texture(png, (width, height), picture.mean((0, 1)), uv)
 
 
 def put_on(obj: bpy.types.Object, made: Texture) -> bpy.types.Image:
@@ -46,17 +68,6 @@ def put_on(obj: bpy.types.Object, made: Texture) -> bpy.types.Image:
     old = list(mesh.materials)
     mesh.materials.clear()
     materials.remove_unused(old)  # first, so that their names are free
-    image = _image(f"{obj.name} texture", made.picture)
-    mesh.materials.append(materials.showing_image(obj.name, image, made.picture.mean((0, 1))))
-    return image
-
-
-def _image(name: str, picture: NDArray[np.float32]) -> bpy.types.Image:
-    height, width = picture.shape[:2]
-    image = bpy.data.images.new(name, width, height, alpha=False)
-    rgba = np.ones((height, width, 4), np.float32)
-    rgba[..., :3] = picture[::-1]
-    image.pixels.foreach_set(rgba.ravel())
-    image.update()
-    image.pack()
+    image = images.packed(f"{obj.name} texture", made.png.tobytes())
+    mesh.materials.append(materials.showing_image(obj.name, image, made.mean))
     return image

@@ -49,6 +49,7 @@ class Settings:
     random: what else is drawn.
     classes_from, class_property: of objects of the scene, see ``families.family_of``.
     strict: an object that cannot be used stops the run, instead of being skipped.
+    compact: what training reads alone, in the compact form (``core.dataset``); not of whole scenes.
     """
 
     seed: int = 0
@@ -65,6 +66,7 @@ class Settings:
     classes_from: str = 'PROPERTY'
     class_property: str = "maquette_family"
     strict: bool = False
+    compact: bool = False
 
 
 @dataclass(frozen=True)
@@ -216,7 +218,7 @@ def _posed(
             raise MeshError(f"It has {len(mesh.triangles()):,} triangles, more than {settings.most_triangles:,}")
         bounds = np.stack((mesh.vertices.min(0), mesh.vertices.max(0))).astype(float)
         samples = truth.sample(mesh, settings.points, rng)
-        stage.show(objects)
+        stage.show(objects, mesh.vertices)
         try:
             fault = stage.sight(samples.surface, samples.surface_normals).fault
             views = viewpoints.draw(settings.cameras, mesh.vertices, settings.size, rng, fault, of_scene)
@@ -233,7 +235,7 @@ def _render_object(
     random, own = settings.random, (settings.seed, source.name)
     with (
         _posed(stage, source, settings, of_scene) as posed,
-        _aside(lambda: posed.samples.decided(nearest_triangle)) as deciding,
+        _aside(lambda: posed.samples.decided(None if settings.compact else nearest_triangle)) as deciding,
     ):
         lit, told = [], []
         for index, view in enumerate(posed.views):
@@ -253,8 +255,10 @@ def _render_object(
                     views.add(index, randomisation.render(stage, view.kind, view.camera, scenery))
                 yield (index + 1) / len(lit)
             shape = deciding.result()
-    colour, seen = colours(views, shape, posed.bounds)
-    views.gather(replace(shape, surface_colour=colour, surface_seen=seen), posed.mesh)
+    if not settings.compact:
+        colour, seen = colours(views, shape, posed.bounds)
+        shape = replace(shape, surface_colour=colour, surface_seen=seen)
+    views.gather(shape, posed.mesh, small=settings.compact)
 
 
 @contextmanager
@@ -306,7 +310,7 @@ def _told(path: Path) -> dict[str, Any]:
     if whole:
         whole.setdefault("other_worlds", False)
     moved = {key: whole.pop(key) for key in classes if key in whole}
-    return {**{key: usual[key] for key in ("random", "denoise", *classes)}, **moved, **told}
+    return {**{key: usual[key] for key in ("random", "denoise", "compact", *classes)}, **moved, **told}
 
 
 def write_splits(folder: Path) -> dict[str, str]:

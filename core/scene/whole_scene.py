@@ -92,6 +92,8 @@ def render_whole_scene(
             found. OutputError, DatasetError: as ``render_dataset``, and what is to be drawn makes no sense here.
     """
     check(settings.random, whole.world)
+    if settings.compact:
+        raise DatasetError("A whole scene has no compact form: leave Compact out")
     domes = hdri_files(settings.hdri) if whole.other_worlds else None
     training_set.prepare(folder, settings, whole)
     name, origin = _name(scene), f"scene:{scene.name}"

@@ -81,7 +81,7 @@ def main():
     arguments = parser.parse_args()
     for folder in arguments.sets:
         rows = []
-        for path in evaluation._files([folder], "test", arguments.limit):
+        for path in evaluation.some_files([folder], "test", arguments.limit):
             rows.append(measure(path, arguments.weights))
             print(f"{path.stem:40} mesh {rows[-1][0]:.3f}  hull {rows[-1][1]:.3f}", flush=True)
         mesh, hull = np.mean(rows, axis=0)

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from maquette.core.background import plain_mask
 
 
@@ -11,10 +12,24 @@ def picture(background=1.0):
     return colour.clip(0, 1), radius
 
 
-def test_keeps_what_the_background_cannot_reach():
-    for background in (1.0, 0.5, 0.0):
-        colour, radius = picture(background)
-        np.testing.assert_array_equal(plain_mask(colour) > 0.5, radius < 30)
+@pytest.mark.parametrize("background", (1.0, 0.5, 0.0))
+def test_a_hole_is_background_and_a_shaded_spot_is_not(background):
+    colour, radius = picture(background)
+    np.testing.assert_array_equal(plain_mask(colour) > 0.5, (radius < 30) & (radius > 10))
+    colour[radius <= 10] = abs(background - 0.04)
+    np.testing.assert_array_equal(plain_mask(colour) > 0.5, radius < 30)
+
+
+def test_small_spots_are_no_holes():
+    colour, radius = picture()
+    colour[(radius <= 10) & (radius > 1)] = (0.2, 0.3, 0.1)
+    np.testing.assert_array_equal(plain_mask(colour) > 0.5, radius < 30)
+
+
+def test_a_line_drawing_keeps_what_its_lines_enclose():
+    colour, radius = picture()
+    colour[radius < 28] = 1
+    np.testing.assert_array_equal(plain_mask(colour) > 0.5, radius < 30)
 
 
 def test_a_smooth_gradient_is_background_too():
@@ -44,3 +59,12 @@ def test_a_busy_border_is_left_to_others():
 
 def test_an_empty_picture_has_no_object():
     assert plain_mask(np.ones((40, 40, 3))) is None
+
+
+def test_the_rim_is_as_opaque_as_it_is_covered():
+    y, x = np.mgrid[0:480, 0:480] / 8
+    cover = (np.hypot(x - 30.3, y - 29.6) < 20).reshape(60, 8, 60, 8).mean((1, 3))
+    colour = 0.9 + cover[..., None] * (np.array((0.3, 0.1, 0.5)) - 0.9)
+    mask = plain_mask(colour)
+    assert np.abs(mask - cover).max() < 0.15  # what is next to nothing is none, and what is beside it is not all of it
+    assert ((mask > 0.5) != (cover > 0.5)).sum() <= 2

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from maquette.core import process_work
-from maquette.core.errors import Cancelled, ImageError, WorkerError
+from maquette.core.errors import Cancelled, ImageError, StartError, WorkerError
 from maquette.core.process_work import Python, Workers
 from maquette.core.work import ThreadedWork, run_to_end
 
@@ -71,6 +71,35 @@ def test_result_and_progress_come_back_from_another_process(works, workers):
     assert result["pid"] != os.getpid() and (0.5, "Doubling") in seen
 
 
+class Chatty(Python):
+    """Prints before it is ready, as Blender does, and no whole line at last."""
+
+    def words(self, code):
+        return super().words(f"print('Blender 5.2\\nRead prefs', end='', flush=True)\n{code}")
+
+
+def test_what_a_program_prints_before_it_is_ready_is_no_message(works, workers):
+    result = run_to_end(workers.run(Chatty(*vars(Python.own()).values()), works.double, np.ones(2), idle=60))
+    np.testing.assert_array_equal(result["array"], [2, 2])
+
+
+def test_what_is_said_to_blender_gives_our_code_its_arguments(capfd):
+    words = process_work.Blender("blender").words("print(sys.argv[1:], 'bpy' in sys.modules)")
+    assert words[:2] == ("-b", "--factory-startup") and words[-1] == "--"
+    program = words[words.index("--python-expr") + 1]
+    subprocess.run([sys.executable, "-c", program, "--python-expr", "--", "folder", "path"], check=True)
+    assert capfd.readouterr().out == "['folder', 'path'] False\n"
+
+
+def test_its_temporary_files_go_with_it(works, workers):
+    work = workers.run(Python.own(), works.litter, idle=60)
+    folder = next(stage for stage in (progress.stage for progress in work) if os.sep in stage)
+    assert Path(folder).is_dir()
+    work.close()
+    workers.end()
+    assert not Path(folder).parent.exists()
+
+
 def test_it_stays_warm_and_another_python_takes_its_place(works, workers, run):
     first, second = (run(works.double, np.ones(1))["pid"] for _ in range(2))
     assert first == second
@@ -100,8 +129,9 @@ def test_errors_of_the_user_and_bugs_arrive_as_what_they_are(works, run):
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no signals")
 def test_a_crash_is_told_and_the_next_call_starts_another(works, run, code, said):
     before = run(works.double, np.ones(1))["pid"]
-    with pytest.raises(WorkerError, match=said):
+    with pytest.raises(WorkerError, match=said) as raised:
         run(works.crash, code)
+    assert not isinstance(raised.value, StartError)
     assert run(works.double, np.ones(1))["pid"] != before
 
 
@@ -171,10 +201,10 @@ for progress in worker.run(works.long_step, (Path(r"{tmp_path}"),), 60):
 
 
 def test_what_is_no_python_is_said(works, workers, tmp_path):
-    with pytest.raises(WorkerError, match="cannot be started: No such file"):
+    with pytest.raises(StartError, match="cannot be started: No such file"):
         run_to_end(workers.run(Python(str(tmp_path / "none")), works.double, 1, idle=60))
     for program in ("true", "false"):
-        with pytest.raises(WorkerError, match="ended too early"):
+        with pytest.raises(StartError, match="ended too early"):
             run_to_end(workers.run(Python(shutil.which(program)), works.double, 1, idle=60))
 
 

@@ -56,6 +56,19 @@ def test_all_of_a_mesh():
         assert (view.camera.width, view.camera.orthographic) == (sent.camera.width, True)
 
 
+@pytest.mark.parametrize("said", [b"", b"Blender 5.2\n", b"Read prefs", b"\0\n\xff"])
+def test_what_comes_before_the_messages_is_skipped(said):
+    stream = io.BytesIO(said)
+    stream.seek(0, io.SEEK_END)
+    wire.begin(stream)
+    wire.send(stream, 7)
+    stream.seek(0)
+    wire.skip_to_begin(stream)
+    assert wire.receive(stream) == 7
+    with pytest.raises(EOFError):
+        wire.skip_to_begin(io.BytesIO(said))
+
+
 def test_messages_follow_each_other():
     stream = io.BytesIO()
     for number in range(3):

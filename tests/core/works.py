@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -32,6 +33,13 @@ def long_step(folder: Path):
     (folder / "began").touch()
     time.sleep(60)
     yield Progress(1.0, "Never")
+
+
+def litter():
+    folder = tempfile.mkdtemp()
+    while True:
+        yield Progress(0.5, folder)
+        time.sleep(0.01)
 
 
 def refuse():

@@ -20,10 +20,15 @@ TRAIN = "shards/train-000000.tar"
 PACKING = "shards/splits.json"
 
 
+def two(folder):
+    """Bytes in which two of the objects of ``folder`` fit, but no three."""
+    return 5 * max(path.stat().st_size for path in (folder / "objects").glob("*.tar")) // 2
+
+
 @pytest.fixture(params=["shards alone", "shards and files"])
 def packed(own, request):
     """A packed set: egg and lens in one shard, pill and stone in one each."""
-    run_to_end(pack(own, 2))
+    run_to_end(pack(own, two(own)))
     if request.param == "shards alone":
         shutil.rmtree(own / "objects")
     return own
@@ -40,7 +45,7 @@ def again(folder, name, **changes):
 
 
 def test_each_object_is_the_same_wherever_it_lies(ellipsoids, own):
-    run_to_end(pack(own, 2))
+    run_to_end(pack(own, two(own)))
     found = places.find(own)
     assert list(found.all) == list(found.own) == ["egg", "lens", "pill", "stone"] and not found.damaged
     for name, (place,) in found.packed.items():
@@ -112,14 +117,14 @@ def test_a_missing_shard_is_told(packed):
 
 
 def test_what_has_changed_since_it_was_packed_is_told(own):
-    run_to_end(pack(own, 2))
+    run_to_end(pack(own, two(own)))
     file = ObjectFile(own / "objects/egg.tar")
     views = [file.view(index) for index in range(5)]
     write_object(own, file.record, file.shape(), [replace(views[0], colour=views[0].colour // 2 * 2), *views[1:]])
     found = told(own)
     assert list(found) == [f"{TRAIN}/egg.tar"] and "is not as in" in found[f"{TRAIN}/egg.tar"]
     assert "pack again" in found[f"{TRAIN}/egg.tar"]
-    run_to_end(pack(own, 2))
+    run_to_end(pack(own, two(own)))
     assert told(own) == {}
 
 
@@ -142,7 +147,7 @@ def test_an_object_in_two_shards_is_told(packed):
 
 def test_no_wrong_byte_of_a_shard_is_a_surprise(own):
     """Each is told of or harmless: nothing is raised."""
-    run_to_end(pack(own, 2))
+    run_to_end(pack(own, two(own)))
     shutil.rmtree(own / "objects")
     rng, shard, found = np.random.default_rng(0), own / TRAIN, 0
     whole = shard.read_bytes()

@@ -197,6 +197,7 @@ def test_nerf_has_all_views(export):
 
 
 def test_training_on_objects_leaves_scenes_out(scene):
+    from maquette.core.dataset.places import Place
     from maquette.core.model.data import load_object
 
-    assert load_object(scene / "objects/room.tar") is None
+    assert load_object(Place(scene / "objects/room.tar")) is None

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from maquette.core.dataset.places import find
 from maquette.core.dataset.records import ObjectFile
 from maquette.core.model import weights
 from maquette.core.model.evaluation import MeanShape, evaluate, hull_cover, judge, score, table
@@ -63,8 +64,7 @@ def test_truth_and_pictures_share_a_frame(dataset, question):
 
 
 def test_mean_shape_is_in_the_middle(dataset):
-    files = sorted((dataset / "objects").glob("*.tar"))[:8]
-    mean = MeanShape.of(files, side=12)
+    mean = MeanShape.of(list(find(dataset).all.values())[:8], side=12)
     value = mean.at(np.array(((0.0, 0, 0), (0.52, 0.52, 0.52), (0.9, 0, 0))), np.eye(4))
     assert value[0] > 0 > value[1] and value[2] < 0
 

@@ -33,11 +33,3 @@ def test_an_answer_is_in_the_frame_of_its_question(hull_network, dataset, questi
     mesh = run_to_end(answer(judged, hull_network, 64))
     view = judged.views[0]
     assert metrics.iou(silhouette(mesh, view.camera), view.image[..., 3] > 0.5) > 0.88
-
-
-def test_a_silhouette_is_as_large_as_its_square():
-    from maquette.core.arrays import MeshArrays
-
-    corners = np.array(((-0.2, 0, -0.3), (0.2, 0, -0.3), (0.2, 0, 0.3), (-0.2, 0, 0.3)), np.float32)
-    drawn = silhouette(MeshArrays(corners, np.array(((0, 1, 2, 3),))), side("front", 1.0, 50))
-    assert drawn.any(0).sum() == 20 and drawn.any(1).sum() == 30

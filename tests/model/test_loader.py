@@ -19,7 +19,8 @@ from torch.utils.data import DataLoader
 @pytest.fixture(scope="session")
 def packed(dataset, tmp_path_factory):
     folder = shutil.copytree(dataset, tmp_path_factory.mktemp("packed") / "set")
-    assert len(run_to_end(pack(folder, 3))) == 5
+    largest = max(path.stat().st_size for path in (folder / "objects").glob("*.tar"))
+    assert len(run_to_end(pack(folder, 3 * largest))) == 5
     shutil.rmtree(folder / "objects")
     return folder
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 from maquette.core.cameras import look_at, orthographic, perspective, side
 from maquette.core.model.network import ReconstructionNetwork
-from maquette.core.model.projection import camera_matrix, project, sample, transformed
+from maquette.core.model.projection import camera_matrix, interpolate, project, sample, transformed
 
 POINTS = np.random.default_rng(0).uniform(-0.5, 0.5, (50, 3))
 POSE = look_at(np.array((1.0, -2.0, 0.7)), np.zeros(3))
@@ -44,6 +44,17 @@ def test_sampling_reads_the_pixel_under_the_point():
     assert sample(picture, where).item() == 1
 
 
+@pytest.mark.parametrize("beyond", ["zeros", "border"])
+@pytest.mark.parametrize("shape", [(2, 5, 7, 9), (2, 12, 4, 6, 8)])
+def test_the_fast_way_to_sample_equals_the_differentiable_one(shape, beyond):
+    torch.manual_seed(0)
+    maps, places = torch.randn(shape), torch.rand(2, 300, len(shape) - 2) * 3 - 1.5
+    places[0, 0] = 1e9
+    one = interpolate(maps, places, beyond)
+    with torch.inference_mode():
+        torch.testing.assert_close(interpolate(maps, places, beyond), one, atol=1e-5, rtol=0)
+
+
 @pytest.fixture
 def network(tiny):
     torch.manual_seed(0)
@@ -63,6 +74,21 @@ def test_shapes_and_ranges(network):
     colour = network.colour(features, points)
     assert colour.shape == (1, 40, 3) and colour.min() >= 0
     torch.testing.assert_close(features.up.norm(dim=1), torch.ones(1))
+
+
+@pytest.mark.parametrize("views", [1, 3])
+def test_what_is_asked_without_gradients_equals_what_is_trained(network, views):
+    pictures, cameras, points = inputs(views)
+
+    def answers():
+        features = network.encode(pictures, cameras)
+        return network.occupancy(features, points), network.colour(features, points), features.up
+
+    with torch.inference_mode():
+        fast = answers()
+    for one, two in zip(fast, answers(), strict=True):
+        torch.testing.assert_close(one, two, atol=1e-5, rtol=0)
+    torch.testing.assert_close(network.upright(pictures[:, :1]), fast[2])
 
 
 def test_points_do_not_see_each_other(network):

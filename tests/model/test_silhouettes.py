@@ -6,7 +6,7 @@ import torch
 from maquette.core.cameras import side
 from maquette.core.model.framing import free_camera, turned_upright
 from maquette.core.model.projection import camera_matrix
-from maquette.core.model.silhouettes import SilhouetteField
+from maquette.core.model.silhouettes import SilhouetteField, best_level
 from maquette.core.work import run_to_end
 
 
@@ -14,7 +14,7 @@ class Unsure:
     """A network that finds a plane at y = 0.2 likeliest, yet nothing likely enough, or a slab through everything."""
 
     def __init__(self, slab=False):
-        self.slab = slab
+        self.slab, self.level = slab, 0.0
 
     def occupancy(self, _, points):
         return torch.full_like(points[..., 0], 2.0) if self.slab else -1 - 5 * (points[..., 1] - 0.2).abs()
@@ -94,3 +94,34 @@ def test_tells_how_much_is_cut_off(slab, share):
     mask = np.zeros((256, 256), np.float32)
     mask[64:192, 64:192] = 1
     assert run_to_end(field(Unsure(slab), [mask]).survey()) == share
+
+
+def test_the_level_is_that_of_the_best_iou_to_be_expected():
+    """Where many worlds are drawn from the probabilities and the IoU with each is averaged."""
+    rng = np.random.default_rng(0)
+    for middle in (-2.0, 0.0, 2.0):
+        logits = rng.normal(middle, 1.5, 300)
+        worlds = rng.random((200, 300)) < 1 / (1 + np.exp(-logits))
+
+        def mean_iou(level, logits=logits, worlds=worlds):
+            inside = logits > level
+            return np.mean((worlds & inside).sum(1) / (worlds | inside).sum(1))
+
+        found = mean_iou(best_level(logits))
+        assert found > max(mean_iou(level) for level in np.linspace(-5, 5, 41)) - 0.005
+        assert found > mean_iou(0.0) or middle > 0
+
+
+def test_what_is_equally_likely_everywhere_is_inside():
+    assert best_level(np.full(10, -0.5)) < -0.5
+    assert best_level(np.zeros(0)) == 0
+
+
+def test_of_several_pictures_the_level_is_the_objects_own(thin):
+    """One that the network is unsure of all over is not left out, as it is from one picture."""
+    points = np.stack((np.full(50, 1.1 / 256), np.linspace(0.15, 0.25, 50), np.zeros(50)), axis=1)
+    for cameras, there in ((("front",), False), (("front", "front"), True)):
+        found = field(Unsure(), [thin] * len(cameras), cameras)
+        run_to_end(found.survey())
+        found._raised[:] = 0
+        assert (found(points) > 0).any() == there

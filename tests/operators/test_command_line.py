@@ -207,13 +207,14 @@ def test_a_training_set_by_two_processes(as_script, tmp_path):
             cube.read_text().replace("v 1", "v 3" if name == "long" else "v .1")
         )
     options = ["--meshes", tmp_path / "meshes", "--size", 32, "--samples", 1, "--cameras", "sides", "--points", 256]
+    options += ["--procedural", "bowl", "--count", 1, "--compact"]
     done = as_script("dataset", tmp_path / "set", *options, "--processes", 2)
     assert done.returncode == 0, done.stdout + done.stderr
-    names = {"cube", "flat", "long"}
+    names = {"cube", "flat", "long", "procedural__bowl_000000"}
     assert {path.stem for path in (tmp_path / "set/objects").iterdir()} == names
     assert set(json.loads((tmp_path / "set/splits.json").read_text())) == names
     again = as_script("dataset", tmp_path / "set", *options)
-    assert "0 objects written, 3 were there, 0 skipped" in again.stdout
+    assert "0 objects written, 4 were there, 0 skipped" in again.stdout
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds processes as Linux tells of them")

@@ -22,7 +22,7 @@ def named(addon, monkeypatch):
 
     def name():
         ours.python = sys.executable
-        compute._kept = None
+        compute._kept.clear()
         monkeypatch.setattr(dependencies, "found", lambda package: False)  # as in Blender's own Python
 
     ours.name = name
@@ -57,6 +57,14 @@ def test_another_python_gives_the_same_mesh_tells_what_is_wrong_and_is_let_go(na
     assert len(compute._workers.alive()) == 1
     assert bpy.ops.maquette.release_memory() == {'FINISHED'} and not compute.alive()
     assert len(bpy.data.objects) == 2
+
+
+def test_the_commands_of_the_model_run_there_too(named, tmp_path, capsys):
+    from maquette.operators import command_line
+
+    named.name()
+    assert command_line.main(["train", "--config", str(tmp_path / "run.json")]) == 1
+    assert "run.json cannot be read" in capsys.readouterr().err
 
 
 def test_a_python_that_is_not_there_is_said(named, weights, pictures, tmp_path):
@@ -135,7 +143,8 @@ def test_another_python_is_asked_anew(named):
     from maquette.operators import compute
 
     keys = {
-        compute._key(python, requests.reconstruct, ()) for python in (None, compute.Python("a"), compute.Python("b"))
+        compute._key(python, requests.reconstruct.__qualname__, ())
+        for python in (None, compute.Python("a"), compute.Python("b"))
     }
     assert len(keys) == 3
 

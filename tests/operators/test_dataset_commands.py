@@ -50,6 +50,14 @@ def test_check(maquette, capsys, tiny_set):
     assert capsys.readouterr().out.startswith(f"{path}: ")
 
 
+def test_compact(maquette, capsys, tiny_set, tmp_path):
+    assert maquette("dataset", "compact", tiny_set, tmp_path / "small") == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'small'}: 1 objects\n"
+    assert maquette("dataset", "pack", tmp_path / "small") == 0
+    assert maquette("dataset", "check", tmp_path / "small") == 0
+    assert maquette("dataset", "export", tmp_path / "small", tmp_path / "out", "--format", "nerf") == 0
+
+
 def test_a_set_of_shards_alone(maquette, capsys, tiny_set, tmp_path):
     assert maquette("dataset", "pack", tiny_set) == 0
     shutil.rmtree(tiny_set / "objects")

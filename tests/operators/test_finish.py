@@ -1,8 +1,16 @@
+import shutil
+import sys
+import time
+
 import bpy
 import numpy as np
 import pytest
-from maquette.core.scene import kept_views, meshes
+from maquette.core.errors import MeshError
+from maquette.core.process_work import Python
+from maquette.core.scene import final, finishing, kept_views, meshes
+from maquette.core.scene.finishing import Settings
 from maquette.core.soundness import check
+from maquette.core.work import SteppedWork, run_to_end
 
 HALVES = {"front": (0.8, 0.1, 0.1), "right": (0.1, 0.6, 0.1)}
 
@@ -49,7 +57,7 @@ def shown_at(obj, point, normal):
 
 
 def test_the_views_stay_with_the_object_in_its_frame(block, tmp_path):
-    views = kept_views.views_of(block)
+    views = kept_views.opened(kept_views.kept_with(block))
     assert len(views) == 2 and all(view.camera.orthographic for view in views)
     corner = np.array(((1.0, -0.5, 2.0),))  # the upper right front, as the block stands on the ground
     for view in views:
@@ -58,7 +66,7 @@ def test_the_views_stay_with_the_object_in_its_frame(block, tmp_path):
     path = str(tmp_path / "kept.blend")
     bpy.ops.wm.save_as_mainfile(filepath=path)
     bpy.ops.wm.open_mainfile(filepath=path)
-    again = kept_views.views_of(bpy.data.objects["front"])
+    again = kept_views.opened(kept_views.kept_with(bpy.data.objects["front"]))
     np.testing.assert_allclose(again[0].image, views[0].image)
 
 
@@ -176,6 +184,95 @@ def test_on_errors_all_is_as_before(addon, scene_state, make, preset):
     with pytest.raises(RuntimeError, match=r"Finish: .*(no faces|encloses nothing|no extent)"):
         bpy.ops.maquette.finish(preset=preset)
     assert scene_state() == before
+
+
+class Module(Python):
+    """This Python, in which bpy is there before all else, as in a Blender."""
+
+    def words(self, code):
+        return super().words(f"import bpy\n{code}")
+
+
+@pytest.fixture(params=["this Python, which has bpy", "blender"])
+def second_blender(request, addon, monkeypatch):
+    """A program that Finish may take for another Blender."""
+    from maquette.operators import compute
+
+    if request.param == "blender":
+        return shutil.which("blender") or pytest.skip("there is no Blender on this computer's path")
+    monkeypatch.setattr(compute, "Blender", lambda program: Module(*vars(Python.own()).values()))
+    return sys.executable
+
+
+def beside_window(program, obj, **settings):
+    from maquette.operators import compute
+
+    asked = meshes.arrays(obj.data), kept_views.kept_with(obj), Settings(**settings), 256
+    return asked, compute._beside_window(program, 60, final.make, asked)
+
+
+def test_a_second_blender_makes_the_same_in_short_steps(block, second_blender):
+    from maquette.operators import compute
+
+    asked, work = beside_window(second_blender, block, preset="game", faces=500)
+    driver, stages, longest, done = SteppedWork(work), set(), 0.0, False
+    while not done:
+        time.sleep(0.01)
+        began = time.thread_time()
+        done = driver.poll()
+        longest = max(longest, time.thread_time() - began)
+        stages.add(driver.progress.stage)
+    result = driver.result()
+    assert longest < 0.05 and {"Starting", "Unwrapping"} <= stages
+    assert check(result.finished.mesh).sound and result.texture.size == (256, 256)
+    if second_blender == sys.executable:
+        here = run_to_end(final.make(*asked))
+        assert result.finished.mesh.same(here.finished.mesh)
+        assert result.texture.png.tobytes() == here.texture.png.tobytes()
+    assert compute.alive() and bpy.ops.maquette.release_memory() == {'FINISHED'} and not compute.alive()
+
+
+@pytest.mark.parametrize("program", ["/nowhere/blender", shutil.which("false")])
+def test_where_no_second_blender_starts_it_runs_here(block, program):
+    from maquette.operators import compute
+
+    _, work = beside_window(program, block, preset="game", faces=500)
+    assert len(run_to_end(work).finished.mesh.faces) <= 500 and not compute.alive()
+
+
+def test_what_was_changed_meanwhile_stays(block):
+    from maquette.operators.finish import _ActiveMesh
+
+    class Begun(_ActiveMesh):
+        _name = block.name
+
+    begun = Begun()
+    work = begun._work(Settings("print"), 0)
+    block.data.vertices[0].co.x += 0.01  # before its turn has come
+    run_to_end(work)
+    bpy.ops.object.mode_set(mode='EDIT')
+    with pytest.raises(MeshError, match="'front' is in Edit Mode"):
+        run_to_end(begun._work(Settings("print"), 0))
+    assert begun.object(bpy.context) == block and block.mode == 'OBJECT'
+    block.data.vertices[0].co.x += 0.01
+    with pytest.raises(MeshError, match="'front' was changed meanwhile"):
+        begun.object(bpy.context)
+    bpy.data.objects.remove(block)
+    with pytest.raises(MeshError, match="'front' is gone"):
+        begun.object(bpy.context)
+
+
+def test_adjusting_what_is_cheap_does_not_remesh(block, monkeypatch):
+    other = block.copy()
+    other.data = block.data.copy()
+    bpy.context.collection.objects.link(other)
+    assert bpy.ops.maquette.finish(faces=300) == {'FINISHED'}
+    monkeypatch.setattr(finishing, "finish", None)  # would raise, if it were called
+    bpy.context.view_layer.objects.active = other
+    assert bpy.ops.maquette.finish(faces=300, smooth_angle=0.1) == {'FINISHED'}
+    assert meshes.arrays(other.data).same(meshes.arrays(block.data))
+    with pytest.raises(RuntimeError, match="NoneType"):
+        bpy.ops.maquette.finish(faces=200)
 
 
 def test_needs_a_mesh_in_object_mode(addon):

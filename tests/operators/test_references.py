@@ -240,19 +240,19 @@ def test_where_a_background_image_lies_in_the_frame(frame, options, low, high):
     obj = camera("A", aimed((1.9, -6, 1.5)), (200, 150), **options)
     shown = obj.data.background_images[0]
     shown.image = picture("Wide", np.ones((50, 100), bool))
-    own = references.read(bpy.context, obj).view.camera
+    own = references.stand(bpy.context, obj).camera
     shown.image = picture("Full", np.ones((150, 200), bool))
     shown.frame_method, shown.scale, shown.offset = 'STRETCH', 1.0, (0, 0)
-    whole = references.read(bpy.context, obj).view.camera
+    whole = references.stand(bpy.context, obj).camera
     corners = own.unproject(np.array(((0.0, 0.0), (100.0, 50.0))), np.ones(2))
     np.testing.assert_allclose(whole.project(corners)[0], (low, high), atol=1e-3)
 
 
 def test_the_pictures_stay_with_the_object_and_look_at_it_as_they_stood(scene):
-    from maquette.core.scene.kept_views import views_of
+    from maquette.core.scene.kept_views import kept_with, opened
 
     obj = reconstruct(side("front", (1.5, 0, 1)), side("right", (5, 3, 1)), **scene)
-    front, right = views_of(obj)
+    front, right = opened(kept_with(obj))
     assert obj.matrix_world.translation.length > 1
     for view, empty in ((front, ABOVE_FOOT), (right, BEFORE_SLAB)):
         for point, full in ((FOOT, True), (empty, False)):

@@ -67,7 +67,7 @@ def test_a_script_trains_and_takes_the_weights(addon, name_a_python, dataset, st
     assert bpy.ops.maquette.use_trained_weights(run=str(run)) == {'FINISHED'}
     assert compute.alive()
     made, mask = weights.load(run / "run.safetensors")
-    assert made.levels.abs().min() > 0  # calibrated
+    assert made.level != 0  # calibrated
     kept = weights.load()[1].state_dict()
     assert all((value == kept[name]).all() for name, value in mask.state_dict().items())
 
@@ -139,4 +139,4 @@ def test_the_command_line_trains_by_a_file_of_settings(addon, dataset, start, tm
     assert command_line.main([*words, "--steps", "1", "--every", "1"]) == 0
     own = json.loads((tmp_path / "two/config.json").read_text())["training"]
     assert (own["steps"], own["rate"], own["every"]) == (1, 1e-4, 1) and not (tmp_path / "one").exists()
-    assert command_line.main(["train", str(dataset)]) == 2  # neither --run nor --config
+    assert command_line.main(["train", str(dataset)]) == 1  # neither --run nor --config

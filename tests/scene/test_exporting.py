@@ -71,7 +71,7 @@ def read_back(path):
 def textured(addon):
     """A wedge with a texture whose left half is red, right half green, and a blue row at its foot."""
     from maquette.core.scene.meshes import new_object
-    from maquette.core.scene.texturing import Texture, put_on
+    from maquette.core.scene.texturing import encoded, put_on
 
     obj = new_object("Wedge", MeshArrays(WEDGE.vertices, WEDGE.faces, WEDGE.colours))
     bpy.context.collection.objects.link(obj)
@@ -79,7 +79,7 @@ def textured(addon):
     picture[:, :32, 0] = picture[:, 32:, 1] = 1
     picture[30:, :, 2] = 1
     uv = np.random.default_rng(0).random((6, 3, 2)).astype(np.float32)
-    put_on(obj, Texture(picture, uv))
+    put_on(obj, encoded(picture, uv))
     return obj, picture, uv
 
 

@@ -219,3 +219,16 @@ def test_light_domes_of_either_kind_or_none(meshes, tmp_path):
     for name in ("b.hdr", "a.EXR", "c.png"):
         (tmp_path / name).touch()
     assert [path.name for path in hdri_files(tmp_path)] == ["a.EXR", "b.hdr"]
+
+
+def test_compact_is_what_copying_the_whole_set_gives(meshes, tmp_path):
+    from maquette.core.dataset.copying import copy_compact
+    from maquette.core.dataset.places import find
+
+    made = make(meshes, tmp_path / "small", compact=True)
+    make(meshes, tmp_path / "whole")
+    run_to_end(copy_compact(tmp_path / "whole", tmp_path / "copied"))
+    one, other = (find(tmp_path / folder).all for folder in ("small", "copied"))
+    assert made.written == 5 and list(one) == list(other)
+    for name, place in one.items():
+        assert place.open().parts == other[name].open().parts

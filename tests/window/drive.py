@@ -7,12 +7,16 @@ Reads ``front.png`` and ``hull.safetensors`` beside it; writes ``result.json`` a
 
 import json
 import subprocess
+import sys
 import time
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
 import bpy
+
+sys.path.insert(0, str(Path(__file__).parent))
+from drive_holds import measure
 
 NAME = "bl_ext.user_default.maquette"
 HERE = Path(__file__).parent
@@ -84,6 +88,34 @@ def watch(seconds: float, until) -> Iterator[float]:
         last = now
 
 
+def escape() -> Iterator[float]:
+    """Stop what the button that is under the mouse starts, in its middle."""
+    before = objects()
+    xdotool("click", 1)
+    yield from watch(10, running)
+    yield from watch(60, lambda: running() and running().progress.fraction > 0.1)
+    screenshot("2-progress")
+    xdotool("key", "Escape")
+    pressed = time.monotonic()
+    yield from watch(10, lambda: not running())
+    result["seconds_to_stop"] = time.monotonic() - pressed
+    result["unchanged_after_escape"] = objects() == before
+
+
+def undo_and_redo(before: list[str]) -> Iterator[float]:
+    """By the keys of a user, over the 3D view, what was made since there was what is in ``before``."""
+    xdotool("mousemove", 500, 500)
+    yield 2
+    screenshot("4-made")
+    xdotool("key", "ctrl+z")
+    yield 2
+    result["after_undo"] = objects() == before
+    screenshot("5-undone")
+    xdotool("key", "ctrl+shift+z")
+    yield 2
+    result["after_redo"] = [name for name in objects() if name not in before]
+
+
 def objects() -> list[str]:
     return sorted(obj.name for obj in bpy.data.objects)
 
@@ -114,15 +146,7 @@ def story() -> Iterator[float]:
 
     # Esc
     yield from find_button("maquette.reconstruct")
-    xdotool("click", 1)
-    yield from watch(10, running)
-    yield from watch(60, lambda: running() and running().progress.fraction > 0.1)
-    screenshot("2-progress")
-    xdotool("key", "Escape")
-    pressed = time.monotonic()
-    yield from watch(10, lambda: not running())
-    result["seconds_to_stop"] = time.monotonic() - pressed
-    result["unchanged_after_escape"] = objects() == before
+    yield from escape()
     yield 1
     screenshot("3-stopped")
 
@@ -145,18 +169,7 @@ def story() -> Iterator[float]:
     result["active"] = bpy.context.view_layer.objects.active.name
     result["location"] = list(bpy.context.view_layer.objects.active.location)
     result["color_type"] = area.spaces.active.shading.color_type
-    xdotool("mousemove", 500, 500)
-    yield 2
-    screenshot("4-made")
-
-    # undo and redo, by the keys of a user
-    xdotool("key", "ctrl+z")
-    yield 2
-    result["after_undo"] = objects() == before
-    screenshot("5-undone")
-    xdotool("key", "ctrl+shift+z")
-    yield 2
-    result["after_redo"] = [name for name in objects() if name not in before]
+    yield from undo_and_redo(before)
 
     # a bad picture
     bpy.context.scene.maquette.image = bpy.data.images.new("Dot", 1, 1)
@@ -188,6 +201,8 @@ def story() -> Iterator[float]:
 
 
 def drive(steps: Iterator[float]) -> float | None:
+    if "holds" not in result:
+        result["holds"] = measure()
     try:
         return next(steps)
     except StopIteration:

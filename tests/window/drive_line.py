@@ -5,6 +5,7 @@
 As drive.py, whose hands it has.
 """
 
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -42,6 +43,14 @@ def click(command: str, from_right: float = 0.5, times: int = 1) -> Iterator[flo
     for _ in range(times):
         xdotool("click", 1)
         yield 0.5
+
+
+def begin(operator, **options) -> None:
+    """As a button does."""
+    area, _ = view()
+    region = next(region for region in area.regions if region.type == 'WINDOW')
+    with bpy.context.temp_override(window=bpy.context.window_manager.windows[0], area=area, region=region):
+        operator('INVOKE_DEFAULT', **options)
 
 
 def story() -> Iterator[float]:
@@ -114,6 +123,15 @@ def story() -> Iterator[float]:
     result["same_number"] = len(objects()) == count
     screenshot("10-adjusted")
 
+    # a folder
+    before, folder = objects(), HERE / "several"
+    folder.mkdir(exist_ok=True)
+    for name in ("front.png", "photo.png"):
+        shutil.copy(HERE / name, folder)
+    begin(bpy.ops.maquette.reconstruct_folder, folder=str(folder), resolution=64, assets=True)
+    yield from watch(100, lambda: not running())
+    result["made_of_folder"] = [name for name in objects() if name not in before]
+
     # the preferences
     bpy.ops.screen.userpref_show('INVOKE_DEFAULT')
     yield 2
@@ -130,20 +148,14 @@ def story() -> Iterator[float]:
     yield 2
 
     # another file in the middle
-    area, _ = view()
-    region = next(region for region in area.regions if region.type == 'WINDOW')
-    with bpy.context.temp_override(window=bpy.context.window_manager.windows[0], area=area, region=region):
-        bpy.ops.maquette.reconstruct('INVOKE_DEFAULT', image="front.png", resolution=250)
+    begin(bpy.ops.maquette.reconstruct, image="front.png", resolution=250)
     yield from watch(100, lambda: running().progress.fraction > 0.2)
     bpy.ops.wm.read_homefile(app_template="")
     yield 2
     result["idle_after_loading"] = running() is None and objects() == ["Camera", "Cube", "Light"]
 
     # the end in the middle
-    area, _ = view()
-    region = next(region for region in area.regions if region.type == 'WINDOW')
-    with bpy.context.temp_override(window=bpy.context.window_manager.windows[0], area=area, region=region):
-        bpy.ops.maquette.reconstruct('INVOKE_DEFAULT', filepath=str(HERE / "front.png"), resolution=254)
+    begin(bpy.ops.maquette.reconstruct, filepath=str(HERE / "front.png"), resolution=254)
     yield from watch(100, lambda: running().progress.fraction > 0.2)
     result["pids"] = [worker.pid for worker in compute._workers.alive()]
 

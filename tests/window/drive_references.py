@@ -13,17 +13,32 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import bpy
 import numpy as np
-from drive import HERE, NAME, drive, find_button, open_panels, result, running, screenshot, view, watch, xdotool
+from drive import (
+    HERE,
+    NAME,
+    drive,
+    escape,
+    find_button,
+    objects,
+    open_panels,
+    result,
+    running,
+    screenshot,
+    undo_and_redo,
+    view,
+    watch,
+    xdotool,
+)  # fmt: skip
 
 RED, GREEN = (200, 40, 30), (0, 255, 0)
 VIEWS = {"front": 'FRONT', "right": 'RIGHT', "top": 'TOP'}  # Blender's words for them
 
 
-def in_view(operator, **options) -> None:
+def in_view(operator, *how, **options) -> None:
     area, _ = view()
     region = next(region for region in area.regions if region.type == 'WINDOW')
     with bpy.context.temp_override(window=bpy.context.window_manager.windows[0], area=area, region=region):
-        operator(**options)
+        operator(*how, **options)
 
 
 def drawn(colour: tuple[int, int, int], name: str) -> list[int]:
@@ -103,6 +118,34 @@ def turnaround() -> Iterator[float]:
     result["disagreements"] = bpy.context.scene.maquette.disagreements
 
 
+def stopped(references: list[bpy.types.Object]) -> Iterator[float]:
+    """Esc in the middle of a run from large pictures."""
+    for one in references:
+        one.hide_set(False)
+        one.data.scale(2048, 2048)
+    bpy.context.scene.maquette.resolution = 250
+    in_view(bpy.ops.view3d.view_all)
+    yield 3
+    yield from find_button("maquette.reconstruct_references")
+    yield from escape()
+    bpy.context.scene.maquette.resolution = 64
+
+
+def ended() -> Iterator[float]:
+    """Another file, and then the end, in the middle of a run."""
+    from bl_ext.user_default.maquette.operators import compute
+
+    for load in (True, False):
+        in_view(bpy.ops.maquette.reconstruct_references, 'INVOKE_DEFAULT', resolution=250)
+        yield from watch(100, lambda: running().progress.fraction > 0.1)
+        if load:
+            bpy.ops.wm.read_homefile(app_template="")
+            yield 2
+            result["idle_after_loading"] = running() is None and objects() == ["Camera", "Cube", "Light"]
+            bpy.ops.maquette.lay_out_turnaround(image=sheet().name)
+    result["pids"] = [worker.pid for worker in compute._workers.alive()]
+
+
 def compared(made: bpy.types.Object, references: list[bpy.types.Object], name: str) -> Iterator[float]:
     """Where the references are drawn, and where the object is, each alone."""
     for obj, hidden in ((made, True), *((one, False) for one in references)):
@@ -139,6 +182,7 @@ def story() -> Iterator[float]:
         yield from add_reference(HERE / f"{name}.png")
         references.append(bpy.context.view_layer.objects.active)
     front, right, top = references
+    placed = [one.name for one in references]
     front.location.y, right.location.x, top.location.z = 6, -3, -1
     bpy.context.scene.cursor.location = (0, 0, 0)
     bpy.ops.object.select_all(action='DESELECT')
@@ -147,7 +191,7 @@ def story() -> Iterator[float]:
     bpy.ops.ed.undo_push(message="Set up")
     yield 2
     screenshot("r2-three")
-    before = [obj.name for obj in bpy.data.objects]
+    before = objects()
     yield from find_button("maquette.reconstruct_references")
     xdotool("click", 1)
     yield from watch(10, running)
@@ -157,13 +201,13 @@ def story() -> Iterator[float]:
     result["made"] = [obj.name for obj in bpy.data.objects if obj.name not in before]
     points = np.array([made.matrix_world @ vertex.co for vertex in made.data.vertices])
     result["bounds"] = [points.min(0).tolist(), points.max(0).tolist()]
-    xdotool("mousemove", 500, 500)
-    yield 2
+    yield from undo_and_redo(before)
+    made, references = bpy.data.objects["Maquette"], [bpy.data.objects[name] for name in placed]
     screenshot("r3-made")
     space.show_gizmo = space.overlay.show_axis_x = space.overlay.show_cursor = False  # which are red, too
     space.shading.light, space.shading.color_type, space.shading.single_color = 'FLAT', 'SINGLE', (0, 1, 0)
     bpy.ops.object.select_all(action='DESELECT')
-    yield from compared(made, [front], "front")
+    yield from compared(made, references[:1], "front")
 
     # a background image, in every way that one can be laid into a camera's frame
     from bl_ext.user_default.maquette.core.scene import references as scene_references
@@ -177,7 +221,8 @@ def story() -> Iterator[float]:
     shown.image = bpy.data.images["front.png"]
     shown.alpha, shown.frame_method, shown.use_flip_x = 1.0, 'FIT', True
     shown.scale, shown.rotation, shown.offset = 0.8, 0.5, (0.06, -0.04)
-    own = scene_references.read(bpy.context, camera).view
+    stand = scene_references.stand(bpy.context, camera)
+    own = stand.reference(stand.picture()).view
     rows, columns = np.nonzero(own.image[..., 3] > 0.5)
     corners = np.stack((columns, rows), 1)[:, None] + ((0, 0), (1, 0), (1, 1), (0, 1))
     flat = own.camera.unproject(corners.reshape(-1, 2).astype(float), np.full(corners.shape[0] * 4, 4.0))
@@ -194,8 +239,10 @@ def story() -> Iterator[float]:
     pixels.hide_set(False)
     yield 1.5
     result["camera"].append(drawn(GREEN, "camera-object"))
+    yield from stopped(references)
     yield from turnaround()
+    yield from ended()
 
 
 steps = story()
-bpy.app.timers.register(lambda: drive(steps), first_interval=3)
+bpy.app.timers.register(lambda: drive(steps), first_interval=3, persistent=True)

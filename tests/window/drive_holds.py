@@ -1,0 +1,34 @@
+"""How long our own code holds the main thread of a Blender with a window, told apart from Blender's drawing."""
+
+import time
+
+holds: dict[str, dict[str, list[float]]] = {}
+
+
+def measure() -> dict[str, dict[str, list[float]]]:
+    """From now on note how long each call of our operators and panels takes; Blender looks them up by name each time.
+
+    Returns:
+        By operator or panel, and by start (the click), modal, finish (the last call, which hands the result over or
+        refuses to) and draw: the longest, [seconds, seconds of the clock on the wall]. The former leaves out what
+        other processes took of this machine: at most what all threads of this process had of it.
+    """
+    from bl_ext.user_default.maquette.operators._work import WorkOperator
+    from bl_ext.user_default.maquette.panels.sidebar import SidebarPanel
+
+    invoke, modal, draw = WorkOperator.invoke, WorkOperator.modal, SidebarPanel.draw
+    WorkOperator.invoke = lambda self, context, event: _timed(invoke, self, context, event)
+    WorkOperator.modal = lambda self, context, event: _timed(modal, self, context, event)
+    SidebarPanel.draw = lambda self, context: _timed(draw, self, context)
+    return holds
+
+
+def _timed(function, self, *arguments):
+    wall, own = time.perf_counter(), time.process_time()
+    said = function(self, *arguments)
+    wall, own = time.perf_counter() - wall, time.process_time() - own
+    phase = {"invoke": "start", "draw": "draw"}.get(function.__name__)
+    phase = phase or ("modal" if said <= {'RUNNING_MODAL', 'PASS_THROUGH'} else "finish")
+    of = holds.setdefault(type(self).__name__, {})
+    of[phase] = max(of.get(phase, [0.0, 0.0]), [min(wall, own), wall])
+    return said
