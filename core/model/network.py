@@ -142,7 +142,7 @@ class VolumeNetwork(nn.Module):
         two = self.down1(one)
         x = self.down2(two)
         x = self.join2(two + grow(self.across2(x), two))
-        return self.join1(one + grow(self.across1(x), one))
+        return _rows(self.join1(one + grow(self.across1(x), one)))
 
 
 class ReconstructionNetwork(nn.Module):
@@ -198,7 +198,7 @@ class ReconstructionNetwork(nn.Module):
         maps = pictures.flatten(0, 1), pixel, bins, torch.cat((fine, blurred), dim=1), cover
         pictures, pixel, bins, fine, cover = (_rows(x).unflatten(0, (batch, views)) for x in maps)
         lifted = self._lift(pixel, bins, cover, cameras)
-        return Features(cameras, pictures, pixel, bins, fine, _rows(self.volume(lifted)), up[::views])
+        return Features(cameras, pictures, pixel, bins, fine, self.volume(lifted), up[::views])
 
     def upright(self, pictures: Tensor) -> Tensor:
         """Only ``up`` of the :class:`Features` of pictures (B, 1, 4, H, W): (B, 3)."""

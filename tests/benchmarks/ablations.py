@@ -92,8 +92,8 @@ def objects_of(arguments):
         }  # fmt: skip
         loaded = {
             part: {
-                source: [halved(thing) for path in evaluation.some_files([folder], split, limit)
-                        if (thing := load_object(path)) is not None]
+                source: [halved(thing) for place in evaluation.some_places([folder], split, limit)
+                        if (thing := load_object(place)) is not None]
                 for source, folder in zip(SOURCES, folders, strict=True)
             }
             for part, (folders, split, limit) in wanted.items()
@@ -104,8 +104,9 @@ def objects_of(arguments):
 
 def halved(thing):
     """``thing`` with pictures of half the size and at most ``_POINTS`` uniform points."""
-    views, height, width, _ = thing.colour.shape
-    cells = thing.colour.reshape(views, height // 2, 2, width // 2, 2, 4).astype(np.float32)
+    whole = np.stack(list(thing.colour))
+    views, height, width, _ = whole.shape
+    cells = whole.reshape(views, height // 2, 2, width // 2, 2, 4).astype(np.float32)
     alpha = cells[..., 3:].mean((2, 4))
     colour = (cells[..., :3] * cells[..., 3:]).mean((2, 4)) / np.maximum(alpha, 1)
     small = np.concatenate((colour, alpha), axis=-1).round().clip(0, 255).astype(np.uint8)

@@ -21,7 +21,6 @@ import conftest  # noqa: F401  makes the package maquette
 import maquette
 from maquette.core import solid
 from maquette.core.arrays import View
-from maquette.core.dataset.records import ObjectFile
 from maquette.core.model import evaluation, metrics
 
 SIDES = ("front", "right", "back")
@@ -44,9 +43,9 @@ def stand(name, view, image, parent):
     return empty
 
 
-def measure(path, weights):
+def measure(place, weights):
     """IoU of the mesh, and of the hull."""
-    file = ObjectFile(path)
+    file = place.open()
     bpy.ops.wm.read_factory_settings(use_empty=True)
     maquette.register()
     parent = bpy.data.objects.new("Parent", None)
@@ -81,9 +80,9 @@ def main():
     arguments = parser.parse_args()
     for folder in arguments.sets:
         rows = []
-        for path in evaluation.some_files([folder], "test", arguments.limit):
-            rows.append(measure(path, arguments.weights))
-            print(f"{path.stem:40} mesh {rows[-1][0]:.3f}  hull {rows[-1][1]:.3f}", flush=True)
+        for place in evaluation.some_places([folder], "test", arguments.limit):
+            rows.append(measure(place, arguments.weights))
+            print(f"{place.name:40} mesh {rows[-1][0]:.3f}  hull {rows[-1][1]:.3f}", flush=True)
         mesh, hull = np.mean(rows, axis=0)
         better = sum(found > baseline for found, baseline in rows)
         print(f"{folder.name}: {len(rows)} objects, mesh {mesh:.3f}, visual hull {hull:.3f}, better in {better}")

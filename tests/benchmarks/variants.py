@@ -68,8 +68,8 @@ class GlobalLatent(_Blind):
         self.volume = nn.Identity()
         self.point = _Conditioned(sizes.hidden)
 
-    def _lift(self, pixel, bins, depth, interval, cover, cameras):
-        maps = torch.cat((pixel, bins.flatten(2, 3), depth, interval, cover), dim=2)
+    def _lift(self, pixel, bins, cover, cameras):
+        maps = torch.cat((pixel, bins.flatten(2, 3), cover), dim=2)
         pooled = F.adaptive_avg_pool2d(maps.flatten(0, 1), _POOLED).reshape(*maps.shape[:2], -1)
         return self.latent(torch.cat((pooled, cameras.flatten(2)), dim=-1)).mean(1)
 
