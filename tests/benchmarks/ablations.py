@@ -27,6 +27,7 @@ from maquette.core.model import evaluation, metrics
 from maquette.core.model.data import load_object
 from maquette.core.model.network import NetworkConfig, ReconstructionNetwork
 from maquette.core.model.sampling import Sampling, collate, draw_sample
+from maquette.core.model.silhouettes import best_level
 from maquette.core.model.training import Trainer, TrainingConfig, calibrate, object_logits
 
 SIZES = NetworkConfig(
@@ -147,8 +148,8 @@ def batch(objects, seed, step, views):
 def judged(model, things, sides):
     """Scores of the objects by measure and question, and source; of one to six sides too if ``sides``.
 
-    IoU, that of the visual hull, and "order": how likely a point inside has a larger logit than one outside, of those
-    behind all masks (the area under the ROC curve), which asks for no level.
+    IoU at the levels of reconstruction, that of the visual hull, and "order": how likely a point inside has a larger
+    logit than one outside, of those behind all masks (the area under the ROC curve), which asks for no level.
     """
     asked = [("test", question, *how) for question, how in QUESTIONS.items()]
     asked += [("six", question, *how) for question, how in SIDES.items() if sides]
@@ -158,8 +159,9 @@ def judged(model, things, sides):
             for thing in things[part][source]:
                 logits = object_logits(model, thing, views, free)
                 behind, inside = logits > -50, thing.uniform_inside
+                level = float(model.level) if views == 1 else best_level(logits[behind])
                 found = {
-                    "iou": metrics.iou(logits > 0, inside), "hull": metrics.iou(behind, inside),
+                    "iou": metrics.iou(logits > level, inside), "hull": metrics.iou(behind, inside),
                     "order": order(logits[behind], inside[behind]),
                 }  # fmt: skip
                 for measure, value in found.items():

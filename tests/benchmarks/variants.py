@@ -5,7 +5,7 @@ All keep the encoder, its depths and what they are trained on, and pick a surfac
 
 import torch
 from maquette.core.model.network import BOUND, ReconstructionNetwork
-from maquette.core.model.projection import project, sample
+from maquette.core.model.projection import interpolate, project, sample
 from torch import nn
 from torch.nn import functional as F
 
@@ -50,7 +50,7 @@ class VolumeOnly(_Blind):
         )
 
     def _said(self, features, points):
-        return self.point(torch.cat((_at(features.voxels, points), points), dim=-1))
+        return self.point(torch.cat((interpolate(features.voxels, points / BOUND), points), dim=-1))
 
 
 class GlobalLatent(_Blind):
@@ -65,16 +65,16 @@ class GlobalLatent(_Blind):
         sizes = self.config
         maps = sizes.pixel_channels + sizes.depth_bins * sizes.bin_channels + 6
         self.latent = nn.Sequential(nn.Linear(_POOLED**2 * maps + 20, 512), nn.ReLU(), nn.Linear(512, _LATENT))
-        self.volume = nn.Identity()
+        self.volume = nn.Unflatten(1, (_LATENT, 1, 1, 1))
         self.point = _Conditioned(sizes.hidden)
 
     def _lift(self, pixel, bins, cover, cameras):
-        maps = torch.cat((pixel, bins.flatten(2, 3), cover), dim=2)
+        maps = torch.cat((pixel[:, :, :-3], bins.flatten(2, 3), pixel[:, :, -3:], cover), dim=2)
         pooled = F.adaptive_avg_pool2d(maps.flatten(0, 1), _POOLED).reshape(*maps.shape[:2], -1)
         return self.latent(torch.cat((pooled, cameras.flatten(2)), dim=-1)).mean(1)
 
     def _said(self, features, points):
-        return self.point(features.voxels, points)
+        return self.point(features.voxels.flatten(1), points)
 
 
 class Voxels(GlobalLatent):
@@ -90,7 +90,7 @@ class Voxels(GlobalLatent):
         self.point = nn.Linear(_VOXEL, self.config.hidden)  # nothing bends after it: occupancy is a grid of logits
 
     def _said(self, features, points):
-        return self.point(_at(features.voxels, points))
+        return self.point(interpolate(features.voxels, points / BOUND))
 
 
 class _Conditioned(nn.Module):
@@ -108,9 +108,3 @@ class _Conditioned(nn.Module):
             scale, shift = bend(latent)[:, None].chunk(2, dim=-1)
             x = x + layer(F.relu(F.layer_norm(x, (_WIDTH,)) * (1 + scale) + shift))
         return F.relu(self.leave(x))
-
-
-def _at(voxels, points):
-    """Trilinear values (B, P, C) of ``voxels`` (B, C, D, D, D) at ``points`` (B, P, 3)."""
-    place = (points / BOUND)[:, :, None, None]
-    return F.grid_sample(voxels, place, align_corners=False)[..., 0, 0].transpose(1, 2)
