@@ -11,7 +11,7 @@ def measure() -> dict[str, dict[str, list[float]]]:
     Returns:
         By operator or panel, and by start (the click), modal, finish (the last call, which hands the result over or
         refuses to) and draw: the longest, [seconds, seconds of the clock on the wall]. The former leaves out what
-        other processes took of this machine: at most what all threads of this process had of it.
+        other threads and processes took of this machine: at most what this thread had of it.
     """
     from bl_ext.user_default.maquette.operators._work import WorkOperator
     from bl_ext.user_default.maquette.panels.sidebar import SidebarPanel
@@ -24,9 +24,9 @@ def measure() -> dict[str, dict[str, list[float]]]:
 
 
 def _timed(function, self, *arguments):
-    wall, own = time.perf_counter(), time.process_time()
+    wall, own = time.perf_counter(), time.thread_time()
     said = function(self, *arguments)
-    wall, own = time.perf_counter() - wall, time.process_time() - own
+    wall, own = time.perf_counter() - wall, time.thread_time() - own
     phase = {"invoke": "start", "draw": "draw"}.get(function.__name__)
     phase = phase or ("modal" if said <= {'RUNNING_MODAL', 'PASS_THROUGH'} else "finish")
     of = holds.setdefault(type(self).__name__, {})
