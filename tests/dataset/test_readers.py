@@ -154,7 +154,7 @@ class TestBop:
 
 
 def test_webdataset_streams_the_shards(ellipsoids, own):
-    shards = sorted(map(str, run_to_end(pack(own, 3))))
+    shards = sorted(map(str, run_to_end(pack(own, 1 << 26))))
     samples = {
         sample["__key__"]: sample for sample in webdataset.WebDataset(shards, shardshuffle=False).decode("rgba8")
     }
