@@ -107,7 +107,8 @@ def test_our_own_code_hardly_holds_the_window(driven, blender, request):
         for phase, (seconds, _) in phases.items():
             # Blender reads a picture's file in the step that first asks for its pixels: here 2048 pixels square.
             reading = name == "MAQUETTE_OT_reconstruct_references" and phase == "modal"
-            handing_over = phase == "finish" or name == "MAQUETTE_OT_reconstruct_folder"  # which does so at each picture
+            # A folder's meshes are handed over one by one.
+            handing_over = phase == "finish" or name == "MAQUETTE_OT_reconstruct_folder"
             assert seconds < (0.4 if reading else 0.2 if handing_over else 0.05), (name, phases)
 
 
