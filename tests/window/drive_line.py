@@ -86,7 +86,7 @@ def story() -> Iterator[float]:
 
     # three in a line, of which the second is taken out
     before = objects()
-    settings.resolution = 256
+    settings.resolution, settings.fit = 256, True  # the first takes long enough to look for a button meanwhile
     area.tag_redraw()
     yield 1
     yield from click("maquette.reconstruct(", times=3)
@@ -96,6 +96,7 @@ def story() -> Iterator[float]:
     screenshot("8-line")
     yield from click("stop_work(place=1", 0.87)
     yield from watch(400, lambda: not running())
+    settings.fit = False
     result["made_in_line"] = [name for name in objects() if name not in before]
     yield 1
 
