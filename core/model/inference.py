@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..arrays import KeptView, MeshArrays, View
-from ..background import plain_mask
+from ..background import plain_mask, unmixed
 from ..errors import ImageError, MeshError
 from ..field import refine
 from ..images import png
@@ -151,8 +151,7 @@ def _field(views: Sequence[View], network: ReconstructionNetwork) -> Work[tuple[
     """The field to extract, and the scale of its frame: below 1 where one picture's depth needs the room."""
     room = 1.0
     while True:
-        yield Progress(0.1, "Looking")
-        features, masks = look([View(view.image, view.camera.scaled(room)) for view in views], network)
+        features, masks = yield from _look([View(view.image, view.camera.scaled(room)) for view in views], network)
         field = SilhouetteField(network, features, masks)
         last = len(views) > 1 or room <= _LEAST_ROOM
         cut = yield from part(field.survey(1.0 if last else _CUT), 0.1, 0.3, "Looking")
@@ -167,11 +166,15 @@ def _up(view: View, network: ReconstructionNetwork) -> NDArray[np.float32]:
     return network.upright(pictures)[0].cpu().numpy()
 
 
-@torch.inference_mode()
-def look(views: Sequence[View], network: ReconstructionNetwork) -> tuple[Features, Tensor]:
+def _look(views: Sequence[View], network: ReconstructionNetwork) -> Work[tuple[Features, Tensor]]:
     """Features of ``views``, and their masks, finer: (1, N, 1, H, W)."""
+    yield Progress(0.05, "Looking")
+    pictures, cameras = _pictures(views, network)
     masks = torch.from_numpy(np.stack([network_mask(view, _MASK_SIDE) for view in views])[None, :, None])
-    return network.encode(*_pictures(views, network)), masks.to(device_of(network))
+    yield Progress(0.07, "Looking")
+    with torch.inference_mode():
+        features = network.encode(pictures, cameras)
+    return features, masks.to(device_of(network))
 
 
 def _pictures(views: Sequence[View], network: ReconstructionNetwork) -> tuple[Tensor, Tensor]:
@@ -200,7 +203,7 @@ def with_mask(image: Pixels, network: MaskNetwork) -> Pixels:
         return image
     plain = plain_mask(image[..., :3])
     if plain is not None:
-        return np.concatenate((image[..., :3], plain[..., None]), axis=2)
+        return _cut_out(image, plain)
     rough = _find(image[..., :3], network)
     low, high = bounding_box(rough)
     margin = 0.12 * float((high - low).max()) + 2
@@ -209,7 +212,11 @@ def with_mask(image: Pixels, network: MaskNetwork) -> Pixels:
     mask = np.zeros_like(rough)
     mask[top:bottom, left:right] = _find(image[top:bottom, left:right, :3], network)
     bounding_box(mask)
-    return np.concatenate((image[..., :3], mask[..., None]), axis=2)
+    return _cut_out(image, mask)
+
+
+def _cut_out(image: Pixels, mask: NDArray[np.float32]) -> Pixels:
+    return np.concatenate((unmixed(image[..., :3], mask), mask[..., None]), axis=2)
 
 
 @torch.inference_mode()

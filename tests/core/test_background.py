@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from maquette.core.background import plain_mask
+from maquette.core.background import plain_mask, unmixed
 
 
 def picture(background=1.0):
@@ -68,3 +68,20 @@ def test_the_rim_is_as_opaque_as_it_is_covered():
     mask = plain_mask(colour)
     assert np.abs(mask - cover).max() < 0.15  # what is next to nothing is none, and what is beside it is not all of it
     assert ((mask > 0.5) != (cover > 0.5)).sum() <= 2
+
+
+def test_the_rim_loses_the_background_from_its_colours():
+    y, x = np.mgrid[0:480, 0:480] / 8
+    cover = (np.hypot(x - 30.3, y - 29.6) < 20).reshape(60, 8, 60, 8).mean((1, 3))
+    own = np.stack(np.broadcast_arrays(0.3, 0.1, 0.5 + 0.2 * (np.arange(60) > 30)), axis=-1)
+    mixed = 0.9 + cover[..., None] * (own - 0.9)
+    found = unmixed(mixed, cover)
+    apart = (cover > 0) & (abs(np.arange(60) - 30.5) > 6)  # from where the object itself changes its colour
+    assert np.abs(found - own)[apart].max() < 1e-9 and np.abs(mixed - own)[apart].max() > 0.5
+    np.testing.assert_array_equal(found[cover == 0], mixed[cover == 0])
+
+
+def test_what_is_thinner_than_a_rim_keeps_its_colours():
+    colour, mask = np.random.default_rng(0).random((40, 40, 3)), np.zeros((40, 40))
+    mask[10:14] = 1
+    np.testing.assert_array_equal(unmixed(colour, mask), colour)
