@@ -12,7 +12,6 @@ _PLAIN = 0.97  # share of the border that must be alike
 _NOISE = 0.95  # share of the background's own pixels that tell how far they are from its colour
 _SAME = 0.7  # share of a hole's pixels that are as close: the others are its blurred rim
 _HOLE = 0.005  # of the object: what is smaller may as well be a highlight
-_RIM = 2  # pixels at the object's edge whose colours are mixed with the background's
 _FITS = 4  # each without what the one before found unlike
 
 
@@ -37,31 +36,31 @@ def plain_mask(colour: NDArray[np.floating]) -> NDArray[np.float32] | None:
     return None
 
 
-def unmixed(colour: NDArray[np.floating], mask: NDArray[np.floating]) -> NDArray[np.floating]:
-    """``colour`` (H, W, 3) of an object found before a background, its rim's colours those of what lies further in.
+def unmixed(colour: NDArray[np.floating], mask: NDArray[np.floating], rim: int) -> NDArray[np.floating]:
+    """``colour`` (H, W, 3) of an object before a background, its rim's colours those of what lies further in.
 
-    At the rim each pixel, and a lossy file's next ones, show the background, too: on a mesh that would be a seam all
+    At the rim pixels show the background, too, and not only the half covered ones: on a mesh that would be a seam all
     around. What is thinner keeps its colours.
 
     Args:
-        mask: (H, W) in 0..1.
+        mask: (H, W) in 0..1. rim: its width, pixels.
     """
     height, width = mask.shape
-    sure = np.pad(mask > 0.95, _RIM)
+    sure = np.pad(mask > 0.95, rim)
     for axis in (0, 1):
-        sure = np.all([np.roll(sure, step, axis) for step in range(-_RIM, _RIM + 1)], axis=0)
-    known = np.pad(sure[_RIM:-_RIM, _RIM:-_RIM], 1).ravel()
+        sure = np.all([np.roll(sure, step, axis) for step in range(-rim, rim + 1)], axis=0)
+    known = np.pad(sure[rim : rim + height, rim : rim + width], 1).ravel()
     result = np.pad(colour, ((1, 1), (1, 1), (0, 0))).reshape(-1, 3)
-    rim = np.flatnonzero(np.pad(mask > 0, 1).ravel() & ~known)
+    mixed = np.flatnonzero(np.pad(mask > 0, 1).ravel() & ~known)
     around = np.array([row * (width + 2) + column for row in (-1, 0, 1) for column in (-1, 0, 1)])
-    for _ in range(2 * _RIM + 1):
-        beside = rim[:, None] + around
+    for _ in range(2 * rim + 1):
+        beside = mixed[:, None] + around
         share = known[beside].astype(colour.dtype)
         count = share.sum(1)
         found = count > 0
-        result[rim[found]] = (result[beside[found]] * share[found, :, None]).sum(1) / count[found, None]
-        known[rim[found]] = True
-        rim = rim[~found]
+        result[mixed[found]] = (result[beside[found]] * share[found, :, None]).sum(1) / count[found, None]
+        known[mixed[found]] = True
+        mixed = mixed[~found]
     return result.reshape(height + 2, width + 2, 3)[1:-1, 1:-1]
 
 

@@ -34,6 +34,9 @@ Pixels = NDArray[np.float32]
 
 _SEGMENTED_SIDE = 128
 _MASK_SIDE = 256
+_RIM = 2  # pixels: how far a background shows in what is cut out here; JPEG's blocks have it further in than blur
+_RIM_SHARE = 256  # or one in so many pixels, in large pictures and in what others have cut out
+_WIDEST_RIM = 4
 _CUT = 0.05  # share of rays: if the solid leaves the volume on more, the picture is looked at from further away
 _LEAST_ROOM = 0.5
 
@@ -200,10 +203,10 @@ def with_mask(image: Pixels, network: MaskNetwork) -> Pixels:
         ImageError: no object was found.
     """
     if image[..., 3].min() < 0.5:
-        return image
+        return _cut_out(image, image[..., 3], 0)
     plain = plain_mask(image[..., :3])
     if plain is not None:
-        return _cut_out(image, plain)
+        return _cut_out(image, plain, _RIM)
     rough = _find(image[..., :3], network)
     low, high = bounding_box(rough)
     margin = 0.12 * float((high - low).max()) + 2
@@ -212,11 +215,14 @@ def with_mask(image: Pixels, network: MaskNetwork) -> Pixels:
     mask = np.zeros_like(rough)
     mask[top:bottom, left:right] = _find(image[top:bottom, left:right, :3], network)
     bounding_box(mask)
-    return _cut_out(image, mask)
+    return _cut_out(image, mask, _RIM)
 
 
-def _cut_out(image: Pixels, mask: NDArray[np.float32]) -> Pixels:
-    return np.concatenate((unmixed(image[..., :3], mask), mask[..., None]), axis=2)
+def _cut_out(image: Pixels, mask: NDArray[np.float32], least: int) -> Pixels:
+    """``image`` with ``mask``, and without the background in the colours of the rim, at least ``least`` pixels wide."""
+    rim = int(np.clip(max(mask.shape) / _RIM_SHARE, least, _WIDEST_RIM))
+    colour = unmixed(image[..., :3], mask, rim) if rim else image[..., :3]
+    return np.concatenate((colour, mask[..., None]), axis=2)
 
 
 @torch.inference_mode()

@@ -75,7 +75,7 @@ def test_the_rim_loses_the_background_from_its_colours():
     cover = (np.hypot(x - 30.3, y - 29.6) < 20).reshape(60, 8, 60, 8).mean((1, 3))
     own = np.stack(np.broadcast_arrays(0.3, 0.1, 0.5 + 0.2 * (np.arange(60) > 30)), axis=-1)
     mixed = 0.9 + cover[..., None] * (own - 0.9)
-    found = unmixed(mixed, cover)
+    found = unmixed(mixed, cover, 2)
     apart = (cover > 0) & (abs(np.arange(60) - 30.5) > 6)  # from where the object itself changes its colour
     assert np.abs(found - own)[apart].max() < 1e-9 and np.abs(mixed - own)[apart].max() > 0.5
     np.testing.assert_array_equal(found[cover == 0], mixed[cover == 0])
@@ -84,4 +84,4 @@ def test_the_rim_loses_the_background_from_its_colours():
 def test_what_is_thinner_than_a_rim_keeps_its_colours():
     colour, mask = np.random.default_rng(0).random((40, 40, 3)), np.zeros((40, 40))
     mask[10:14] = 1
-    np.testing.assert_array_equal(unmixed(colour, mask), colour)
+    np.testing.assert_array_equal(unmixed(colour, mask, 2), colour)
