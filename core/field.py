@@ -17,19 +17,28 @@ Evaluate = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 _CHUNK = 16384  # points at once, so that one step stays short
 _LEAST_COARSE = 32
+_NONE = np.empty((0, 3))
 
 
-def refine(evaluate: Evaluate, resolution: int, bound: float, band: float = 1.0) -> Work[NDArray[np.float32]]:
+def refine(
+    evaluate: Evaluate,
+    resolution: int,
+    bound: float,
+    band: float = 1.0,
+    seeds: NDArray[np.floating] = _NONE,
+    reach: float = 0.0,
+) -> Work[NDArray[np.float32]]:
     """The field at the (resolution + 1)^3 corners of a grid over [-bound, bound]^3, indexed x, y, z.
 
     Dense at a coarse grid of 32 to 63 cells a side (or more where the resolution cannot be halved); from there on only
     about the cells that the surface crosses, or whose corners come within ``band`` of it, since a part that is thinner
     than a cell shows no sign there. Elsewhere the coarser value is kept; the surface is the one of a dense evaluation
-    wherever it is connected to what the coarser grid shows.
+    wherever it is connected to what the coarser grid shows, or to what is about the ``seeds``.
 
     Args:
         evaluate: points (P, 3) float32 to values (P,), inside above 0; called with at most 16,384 points.
         resolution: cells along each side.
+        seeds: (S, 3) points within ``reach``, along each axis, of thin parts.
     """
     halvings = 0
     while resolution % 2 == 0 and resolution // 2 >= _LEAST_COARSE:
@@ -45,6 +54,7 @@ def refine(evaluate: Evaluate, resolution: int, bound: float, band: float = 1.0)
             wanted = _doubled(_grown(crossed | nearly))
         else:
             wanted = _doubled(nearly & ~crossed) | _corners_of(_crossed(field))
+        wanted |= _corners_of(_around(seeds, reach, len(field) - 1, bound))
         known = np.zeros_like(wanted)
         known[::2, ::2, ::2] = True
         while True:
@@ -68,6 +78,17 @@ def _fill(
         part = flat[at : at + _CHUNK]
         points = np.stack(np.unravel_index(part, field.shape), axis=1) * spacing - bound
         values[part] = evaluate(points.astype(np.float32))
+
+
+def _around(seeds: NDArray[np.floating], reach: float, resolution: int, bound: float) -> NDArray[np.bool_]:
+    """The cells, of ``resolution`` along each side, within ``reach`` of ``seeds`` (S, 3)."""
+    cells = np.zeros((resolution,) * 3, bool)
+    scale = resolution / (2 * bound)
+    at = ((seeds + bound) * scale).astype(int)
+    steps = np.arange(-int(np.ceil(reach * scale)), int(np.ceil(reach * scale)) + 1)
+    for offset in np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(-1, 3):
+        cells[tuple((at + offset).clip(0, resolution - 1).T)] = True
+    return cells
 
 
 def _crossed(field: NDArray[np.float32]) -> NDArray[np.bool_]:

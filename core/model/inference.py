@@ -131,7 +131,9 @@ def reconstruct_views(views: Sequence[View], network: ReconstructionNetwork, res
         MeshError: the model sees no solid.
     """
     features, field, room = yield from _field(views, network)
-    values = yield from part(refine(field, resolution, BOUND), 0.3, 0.75, "Shaping")
+    values = yield from part(
+        refine(field, resolution, BOUND, seeds=field.seeds, reach=field.reach), 0.3, 0.75, "Shaping"
+    )
     yield Progress(0.75, "Surfacing")
     spacing = 2 * BOUND / resolution
     try:

@@ -32,6 +32,10 @@ _REACHED = 0.3  # the logit that a pixel's ray is brought to
 _MOST = 4.0  # the most that a ray is raised: a mask may be wrong
 _THICKNESS = 0.06  # before and behind, of what a ray is raised for
 _STRETCH = 4.0
+_TIMES = 2  # places that a ray may be raised at, apart in the hull, as two legs of a table behind each other are
+_ALIKE = 1.5  # in logits: by how much less likely the second may be
+_FAR = 1e3  # a logit that is none
+_THIN = 3  # points of a ray: so short are the ways through the hull of what may be twice there
 _SHARPNESS = 0.2  # in logits: how much likelier a depth must be to outweigh the others
 
 
@@ -52,14 +56,20 @@ def best_level(logits: NDArray[np.floating]) -> float:
 class SilhouetteField:
     """Occupancy logits that keep to the masks. Call :meth:`survey` once, then the field itself with points.
 
+    seeds: (S, 3) points, within ``reach`` of which rays were raised: thin parts that a grid may miss.
+
     Args:
         masks: (1, N, 1, H, W), as fine as wanted, in the cameras of ``features``.
     """
 
+    reach = BOUND / _MAP  # half a pixel
+
     def __init__(self, network: ReconstructionNetwork, features: Features, masks: Tensor) -> None:
         self._network, self._features, self._masks = network, features, _without_threads(masks)
+        self.seeds: NDArray[np.floating] = np.empty((0, 3))
         self._level = float(network.level)
-        self._raised = torch.zeros(1, masks.shape[1], 2, _MAP, _MAP, device=masks.device)  # how much, and at what depth
+        # how much each pixel's ray is raised, and at what depth
+        self._raised = torch.zeros(_TIMES, masks.shape[1], 2, _MAP, _MAP, device=masks.device)
 
     def __call__(self, points: NDArray[np.floating]) -> NDArray[np.float32]:
         """Values (P,) at ``points`` (P, 3); above 0 is inside.
@@ -77,15 +87,21 @@ class SilhouetteField:
         near = (gate > -1).nonzero()[:, 0]
         if len(near):
             logits = self._network.occupancy(self._features, tensor[:, near])[0] - self._level
-            most, depth = sample(self._raised, where[:, :, near])[0].unbind(-1)
+            most, depth = sample(self._raised, where[:, :, near].expand(_TIMES, -1, -1, -1)).unbind(-1)
             apart = (depths[0, :, near, 0] - depth) / _THICKNESS
             raised = most * (1 - apart**2).clamp(min=0)
-            gate[near] = torch.minimum(stretch * (logits + raised.amax(0)), gate[near])
+            gate[near] = torch.minimum(stretch * (logits + raised.amax((0, 1))), gate[near])
         return gate.cpu().numpy()
 
     def probability(self, points: NDArray[np.floating]) -> NDArray[np.float32]:
         """How likely (P,) ``points`` (P, 3) are inside: by the network behind all masks, nothing elsewhere."""
         return 1 / (1 + np.exp(-self._logits(points)))
+
+    @torch.inference_mode()
+    def _cover(self, masks: Tensor, points: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The least that ``masks`` cover of ``points`` (P, 3): (P,)."""
+        where, _ = place(self._features.cameras, torch.from_numpy(points)[None].to(masks.device))
+        return sample(masks, where)[0, ..., 0].amin(0).cpu().numpy()
 
     @torch.inference_mode()
     def _logits(self, points: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -138,42 +154,62 @@ class SilhouetteField:
         reached = best[:-1].reshape(_SURVEY, _SURVEY) > 2 * _REACHED
         index = np.arange(_MAP) * _SURVEY // _MAP
         covered = F.adaptive_max_pool2d(self._masks[0, view], _MAP)[0].cpu().numpy() > 0.5
-        rows, columns = np.nonzero(covered & ~reached[np.ix_(index, index)])
+        rows, columns = np.nonzero(covered)
         if not len(rows):
             return
         matrix = self._features.cameras[0, view].cpu().numpy()
         where = (np.stack((columns, rows), 1) + 0.5) / _MAP * 2 - 1
         near, far = (unproject(matrix, where, np.full(len(rows), depth)) for depth in (-_REACH, _REACH))
-        wide = self._masks.clone()  # the ray in a pixel's middle stands for all of it
-        reach = self._masks.shape[-1] // _MAP
-        wide[0, view] = F.max_pool2d(self._masks[0, view], 2 * reach + 1, 1, reach)
+        reach = self._masks.shape[-1] // _MAP  # what is between two pixels' middles, and two points of a ray, counts
+        wide = F.max_pool2d(self._masks.flatten(0, 1), 2 * reach + 1, 1, reach).reshape(self._masks.shape)
         along = np.linspace(0, 1, _DEPTHS)[:, None, None]
         rays = (near + (far - near) * along).astype(np.float32)
-        found = (yield from _chunked(lambda points: self._within(wide, points), rays.reshape(-1, 3))).reshape(
-            _DEPTHS, -1
-        )
-        found[(np.abs(rays) > BOUND).any(2)] = -np.inf
-        crosses = np.isfinite(found).any(0)  # not all rays of a picture that is turned in its plane pass the volume
-        found, rows, columns = found[:, crosses], rows[crosses], columns[crosses]
+        cover = yield from _chunked(lambda points: self._cover(wide, points), rays.reshape(-1, 3))
+        within = (cover.reshape(_DEPTHS, -1) > _EDGE) & (np.abs(rays) <= BOUND).all(2)
+        stretch = np.cumsum(np.diff(within.astype(np.int8), axis=0, prepend=0) > 0, axis=0)
+        thin = within.sum(0) <= _THIN * stretch[-1]
+        wanted = within.any(0) & (thin | ~reached[index[rows], index[columns]])
+        rays, near, far = rays[:, wanted], near[wanted], far[wanted]
+        within, stretch, rows, columns = (values[..., wanted] for values in (within, stretch, rows, columns))
+        found = np.full(within.shape, -np.inf, np.float32)
+        found[within] = yield from _chunked(lambda points: self._within(wide, points), rays[within])
+        least = np.minimum(found.max(0), _REACHED) - _ALIKE
         depths = np.linspace(-_REACH, _REACH, _DEPTHS)
-        likely = np.exp((found - found.max(0)) / _SHARPNESS)
-        depth = (likely * depths[:, None]).sum(0) / likely.sum(0)
-        there = found[np.abs(depths[:, None] - depth).argmin(0), np.arange(len(rows))]
-        most = (_REACHED - there).clip(0, _MOST) * (found.max(0) < _REACHED)
-        raised = torch.zeros(2, _MAP, _MAP)
-        raised[:, rows, columns] = torch.from_numpy(np.stack((most, most * depth)).astype(np.float32))
-        # A point between pixels has a share of each: around the raised ones, the raise and its depth go on.
-        total = F.avg_pool2d(raised[None], 3, 1, 1)[0]
-        spread = F.max_pool2d(raised[None, :1], 3, 1, 1)[0, 0]
-        depth_there = torch.where(raised[0] > 0, raised[1] / raised[0], total[1] / total[0].clamp(min=1e-6))
-        most_there = torch.where(torch.from_numpy(covered), raised[0], spread)
-        self._raised[0, view] = torch.stack((most_there, depth_there)).to(self._raised.device)
+        ray = np.arange(len(rows))
+        picks = np.zeros((_TIMES, 2, len(rows)), np.float32)  # how much and at what depth
+        for time in range(_TIMES):
+            best, own = found.max(0), stretch == stretch[found.argmax(0), ray]
+            likely = np.exp((np.where(own & within, found, -_FAR) - best.clip(-_FAR)) / _SHARPNESS)
+            depth = (likely * depths[:, None]).sum(0) / likely.sum(0)
+            there = found[np.abs(depths[:, None] - depth).argmin(0), ray]
+            most = (_REACHED - there).clip(0, _MOST) * (best < _REACHED)
+            picks[time] = np.where(best > least, (most, depth), picks[0])
+            found[own] = -np.inf
+        for most, depth in picks:
+            at = near + (far - near) * ((depth + _REACH) / (2 * _REACH))[:, None]
+            self.seeds = np.concatenate((self.seeds, at[most > 0]))
+        order = picks[:, 1].argsort(0)  # as their neighbours', since what lies between two rays has a share of both
+        for time in range(_TIMES):
+            self._raised[time, view] = _around(rows, columns, *picks[order[time], :, ray].T)
+
+
+def _around(
+    rows: NDArray[np.int64], columns: NDArray[np.int64], most: NDArray[np.float32], depth: NDArray[np.float32]
+) -> Tensor:
+    """The map (2, 64, 64) of rays that are raised by ``most`` (R,) at ``depth`` (R,); it goes on for a pixel around."""
+    raised, known = torch.zeros(2, _MAP, _MAP), torch.zeros(_MAP, _MAP, dtype=torch.bool)
+    raised[:, rows, columns] = torch.from_numpy(np.stack((most, most * depth)))
+    known[rows, columns] = True
+    total = F.avg_pool2d(raised[None], 3, 1, 1)[0]
+    spread = F.max_pool2d(raised[None, :1], 3, 1, 1)[0, 0]
+    depth_there = torch.where(raised[0] > 0, raised[1] / raised[0], total[1] / total[0].clamp(min=1e-6))
+    return torch.stack((torch.where(known, raised[0], spread), depth_there))
 
 
 def _chunked(
     field: Callable[[NDArray[np.float32]], NDArray[np.float32]], points: NDArray[np.float32]
 ) -> Work[NDArray[np.float32]]:
-    parts = []
+    parts = [np.empty(0, np.float32)]
     for start in range(0, len(points), CHUNK):
         yield Progress(start / len(points), "Looking")
         parts.append(field(points[start : start + CHUNK]))

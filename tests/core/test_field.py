@@ -43,6 +43,22 @@ def test_equals_the_dense_field(name, resolution):
     np.testing.assert_allclose(found[near], true[near], atol=1e-3)
 
 
+@pytest.mark.parametrize("resolution", [64, 128, 256])
+def test_what_no_coarse_grid_shows_is_found_about_seeds(resolution):
+    """A rod whose ends touch nothing, in a field that falls off at once."""
+
+    def rod(x, y, z):
+        return np.where((np.hypot(x - 0.12, y - 0.085) < 0.01) & (np.abs(z) < 0.3), 5.0, -5.0)
+
+    inside = dense(rod, resolution, 0.55) > 0
+    heights = np.arange(-0.29, 0.3, 0.017)
+    seeds = np.stack((np.full(len(heights), 0.127), np.full(len(heights), 0.079), heights), axis=1)
+    alone, field = run_to_end(refine(Counted(rod), resolution, 0.55)), Counted(rod)
+    found = run_to_end(refine(field, resolution, 0.55, seeds=seeds, reach=0.0086))
+    np.testing.assert_array_equal(found > 0, inside)
+    assert inside.any() and not (alone > 0).any()
+
+
 def test_cost_grows_like_the_surface():
     counts = []
     for resolution in (128, 256):

@@ -89,6 +89,26 @@ def test_two_masks_hold_together(thin):
         assert (found(points) > 0).any() == there
 
 
+def test_two_legs_behind_each_other_both_stand():
+    """Though one would satisfy each mask: the network finds them as likely."""
+
+    class Doubtful(Unsure):
+        def occupancy(self, _, points):
+            return torch.where(points[..., 2] > 0.37, 4.0, -2 + 0.3 * points[..., 1])  # a top, and little below
+
+    legs = bar(60, 2) + bar(190, 2)
+    legs[24:40, 60:192] = 1
+    found = field(Doubtful(), [legs, legs], ("front", "right"))
+    run_to_end(found.survey())
+    low, high = (left / 256 * 1.1 - 0.55 for left in (61, 191))
+    heights = np.linspace(-0.35, 0.35, 30)
+    for x, y in ((low, low), (low, high), (high, low), (high, high)):
+        points = np.stack((np.full(30, x), np.full(30, y), heights), axis=1)
+        assert (found(points) > 0).all(), (x, y)
+        near = np.abs(found.seeds[:, None] - points[None]).max(2) < found.reach + 1e-6
+        assert near.any()
+
+
 @pytest.mark.parametrize(("slab", "share"), [(True, 1.0), (False, 0.0)])
 def test_tells_how_much_is_cut_off(slab, share):
     mask = np.zeros((256, 256), np.float32)
