@@ -6,6 +6,9 @@ picture's own mask and colour. Of several pictures each also knows where its ray
 all, between which lies what is seen. The same, lifted into a coarse volume, passes through a 3D U-Net (in the manner
 of Kar et al., arXiv:1708.05375) that sees the whole. Any number of views in any order: what they say of a point is
 pooled by mean and maximum.
+
+Of one picture only its masks and the depth of what is seen go with the volume: what lies behind, no pixel knows, and
+asked for it each pixel guesses another depth than its neighbours.
 """
 
 from __future__ import annotations
@@ -157,12 +160,8 @@ class ReconstructionNetwork(nn.Module):
         seen = said + config.fine_channels + 6  # colour, mask and its two blurs
         pooled = 2 * config.hidden + 6 + config.volume_channels[0] + 3
         self.view = nn.Sequential(nn.Linear(seen, config.hidden), nn.ReLU(inplace=True))
-        self.point = nn.Sequential(
-            nn.Linear(pooled, config.hidden),
-            nn.ReLU(inplace=True),
-            nn.Linear(config.hidden, config.hidden),
-            nn.ReLU(inplace=True),
-        )
+        self.point = _described(pooled, config.hidden)
+        self.alone = _described(config.volume_channels[0] + 7, config.hidden)
         self.occupied = nn.Linear(config.hidden, 1)
         self.own_colour = nn.Linear(config.hidden, 4)  # colour, and how far to trust it
         self.trust = nn.Linear(2 * config.hidden, 1)
@@ -206,7 +205,9 @@ class ReconstructionNetwork(nn.Module):
 
     def occupancy(self, features: Features, points: Tensor) -> Tensor:
         """Logits (B, P) of the probability that ``points`` (B, P, 3) within the volume are inside."""
-        return self.occupied(self._describe(features, points)[0]).squeeze(-1)
+        several = features.cameras.shape[1] > 1
+        described = self._describe(features, points)[0] if several else self._describe_alone(features, points)
+        return self.occupied(described).squeeze(-1)
 
     def curve(self, features: Features) -> Tensor:
         """The curve (2,) of the confidence by the number of views; the first is for one in perspective."""
@@ -249,19 +250,23 @@ class ReconstructionNetwork(nn.Module):
         views = self.view(torch.cat((*said, fine[..., : self.config.fine_channels], seen, blurs), dim=-1))
         voxels = interpolate(features.voxels, points / BOUND)
         colour = seen[..., :3] / seen[..., 3:].clamp(min=0.1)
-        if views.shape[1] == 1 and not torch.is_grad_enabled():
-            return self._point_of_one(torch.cat((views[:, 0], cover[:, 0], voxels, points), dim=-1)), views, colour
         pooled = (views.mean(1), views.amax(1), cover.mean(1), cover.amin(1), voxels, points)
         return self.point(torch.cat(pooled, dim=-1)), views, colour
 
-    def _point_of_one(self, said: Tensor) -> Tensor:
-        """``point`` of one view, of which mean and extreme are the same: their weights add up."""
-        first, hidden = self.point[0], self.config.hidden
-        mean, most, cover, least, rest = first.weight.split(
-            (hidden, hidden, 3, 3, first.in_features - 2 * hidden - 6), 1
-        )
-        weight = torch.cat((mean + most, cover + least, rest), dim=1)
-        return self.point[1:](F.linear(said, weight, first.bias))
+    def _describe_alone(self, features: Features, points: Tensor) -> Tensor:
+        """For points (B, P, 3), of one picture: their description (B, P, C)."""
+        where, geometry = project(features.cameras, points)
+        mask = sample(features.pictures[:, :, 3:], where)
+        blurs = sample(features.fine[:, :, self.config.fine_channels :], where)
+        behind = geometry[..., :1] - sample(features.depth, where)
+        voxels = interpolate(features.voxels, points / BOUND)
+        return self.alone(torch.cat((voxels, points, mask[:, 0], blurs[:, 0], behind[:, 0]), dim=-1))
+
+
+def _described(inputs: int, hidden: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(inputs, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, hidden), nn.ReLU(inplace=True)
+    )
 
 
 def _before_grey(pictures: Tensor) -> Tensor:

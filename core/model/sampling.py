@@ -26,7 +26,7 @@ class Batch:
     """B samples of N views each, P points of known occupancy and Q of known colour.
 
     pictures: (B, N, 4, H, W). cameras: (B, N, 5, 4). points: (B, P, 3), inside: (B, P).
-    surface: (B, Q, 3), colour: (B, Q, 3). shown: (B, N, 64, 3) points of the surface that each view shows.
+    surface: (B, Q, 3), colour: (B, Q, 3). shown: (B, N, 256, 3) points of the surface that each view shows.
     up: (B, 3), in the first picture's own frame; zero where the picture is posed.
     """
 
@@ -49,9 +49,9 @@ _SHEETS: Mapping[int, tuple[tuple[tuple[str, ...], float], ...]] = {
     6: ((("front", "right", "back", "left", "top", "bottom"), 1.0),),
 }
 # Share of batches by the number of views; more views cost more time.
-_VIEWS = ((1, 0.45), (2, 0.2), (3, 0.07), (4, 0.28))
+_VIEWS = ((1, 0.55), (2, 0.16), (3, 0.06), (4, 0.23))
 _BATCH = {1: 16, 2: 12, 3: 10, 4: 8}
-_SHOWN = 64
+_SHOWN = 256
 _UP_ERROR = 0.15  # of the direction taken for up
 _POSE_ERROR = 2.5  # degrees, of a camera of several
 

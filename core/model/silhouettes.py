@@ -1,7 +1,8 @@
 """Makes the network's field agree with the pictures' masks, both ways.
 
 Outside of any mask there is nothing (the visual hull, Laurentini 1994), and behind every pixel of a mask there is
-something: where the network is too unsure to put anything on a pixel's ray, the ray's likeliest place is taken.
+something: where the network is too unsure to put anything on a pixel's ray, the ray's likeliest place is taken, or
+two that are apart in the hull and about as likely.
 
 Between the two, of several pictures, the less sure the network is of an object as a whole, the more of what it only
 half believes in counts as inside: see :func:`best_level`. What one picture leaves open is no matter of single points
@@ -180,14 +181,15 @@ class SilhouetteField:
         for time in range(_TIMES):
             best, own = found.max(0), stretch == stretch[found.argmax(0), ray]
             likely = np.exp((np.where(own & within, found, -_FAR) - best.clip(-_FAR)) / _SHARPNESS)
-            depth = (likely * depths[:, None]).sum(0) / likely.sum(0)
+            depth = (likely * depths[:, None]).sum(0) / likely.sum(0).clip(1e-9)  # not all have a second place
             there = found[np.abs(depths[:, None] - depth).argmin(0), ray]
             most = (_REACHED - there).clip(0, _MOST) * (best < _REACHED)
             picks[time] = np.where(best > least, (most, depth), picks[0])
             found[own] = -np.inf
         for most, depth in picks:
             at = near + (far - near) * ((depth + _REACH) / (2 * _REACH))[:, None]
-            self.seeds = np.concatenate((self.seeds, at[most > 0]))
+            if self._masks.shape[1] > 1:  # what one picture's rim asks for lies at a depth that nobody knows
+                self.seeds = np.concatenate((self.seeds, at[most > 0]))
         order = picks[:, 1].argsort(0)  # as their neighbours', since what lies between two rays has a share of both
         for time in range(_TIMES):
             self._raised[time, view] = _around(rows, columns, *picks[order[time], :, ray].T)

@@ -38,7 +38,8 @@ SOURCES = ("meshes", "procedural")
 MIXED = (0.5, 0.5)  # shares of the sources
 # Name, network, shares of the sources, and the number of pictures, None for one, two and four.
 RUNS = (
-    ("both (ours)", ReconstructionNetwork, MIXED, None),
+    ("ours", ReconstructionNetwork, MIXED, None),
+    ("both from one picture, too", variants.Both, MIXED, None),
     ("pixel-aligned only", variants.PixelAligned, MIXED, None),
     ("volume only", variants.VolumeOnly, MIXED, None),
     ("global latent", variants.GlobalLatent, MIXED, None),

@@ -15,7 +15,14 @@ _WIDTH = 128  # of the decoder of a global latent
 _VOXEL = 8  # channels of the 32^3 grid
 
 
-class PixelAligned(ReconstructionNetwork):
+class Both(ReconstructionNetwork):
+    """Asks one picture as it asks several: the volume, and what the picture says where a point falls on it."""
+
+    def _describe_alone(self, features, points):
+        return self._describe(features, points)[0]
+
+
+class PixelAligned(Both):
     """No volume: what the pictures say where a point falls on them (as PIFu, arXiv:1905.05172)."""
 
     def __init__(self, config=None):
@@ -26,7 +33,7 @@ class PixelAligned(ReconstructionNetwork):
         return pixel.new_zeros(len(pixel), self.config.volume_channels[0], 1, 1, 1)
 
 
-class _Blind(ReconstructionNetwork):
+class _Blind(Both):
     """Where a point falls on the pictures says nothing of its occupancy: what ``_said`` gives of it does."""
 
     def __init__(self, config=None):
