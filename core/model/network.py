@@ -259,7 +259,7 @@ class ReconstructionNetwork(nn.Module):
         mask = sample(features.pictures[:, :, 3:], where)
         blurs = sample(features.fine[:, :, self.config.fine_channels :], where)
         behind = geometry[..., :1] - sample(features.depth, where)
-        voxels = interpolate(features.voxels, points / BOUND)
+        voxels = interpolate(features.voxels, points / BOUND, "border")
         return self.alone(torch.cat((voxels, points, mask[:, 0], blurs[:, 0], behind[:, 0]), dim=-1))
 
 

@@ -168,7 +168,8 @@ class SilhouetteField:
         cover = yield from _chunked(lambda points: self._cover(wide, points), rays.reshape(-1, 3))
         within = (cover.reshape(_DEPTHS, -1) > _EDGE) & (np.abs(rays) <= BOUND).all(2)
         stretch = np.cumsum(np.diff(within.astype(np.int8), axis=0, prepend=0) > 0, axis=0)
-        thin = within.sum(0) <= _THIN * stretch[-1]
+        several = self._masks.shape[1] > 1
+        thin = several & (within.sum(0) <= _THIN * stretch[-1])
         wanted = within.any(0) & (thin | ~reached[index[rows], index[columns]])
         rays, near, far = rays[:, wanted], near[wanted], far[wanted]
         within, stretch, rows, columns = (values[..., wanted] for values in (within, stretch, rows, columns))
@@ -188,18 +189,25 @@ class SilhouetteField:
             found[own] = -np.inf
         for most, depth in picks:
             at = near + (far - near) * ((depth + _REACH) / (2 * _REACH))[:, None]
-            if self._masks.shape[1] > 1:  # what one picture's rim asks for lies at a depth that nobody knows
+            if several:  # what one picture's rim asks for lies at a depth that nobody knows
                 self.seeds = np.concatenate((self.seeds, at[most > 0]))
         order = picks[:, 1].argsort(0)  # as their neighbours', since what lies between two rays has a share of both
         for time in range(_TIMES):
-            self._raised[time, view] = _around(rows, columns, *picks[order[time], :, ray].T)
+            self._raised[time, view] = _around(rows, columns, *picks[order[time], :, ray].T, covered & (not several))
 
 
 def _around(
-    rows: NDArray[np.int64], columns: NDArray[np.int64], most: NDArray[np.float32], depth: NDArray[np.float32]
+    rows: NDArray[np.int64],
+    columns: NDArray[np.int64],
+    most: NDArray[np.float32],
+    depth: NDArray[np.float32],
+    kept: NDArray[np.bool_],
 ) -> Tensor:
-    """The map (2, 64, 64) of rays that are raised by ``most`` (R,) at ``depth`` (R,); it goes on for a pixel around."""
-    raised, known = torch.zeros(2, _MAP, _MAP), torch.zeros(_MAP, _MAP, dtype=torch.bool)
+    """The map (2, 64, 64) of rays that are raised by ``most`` (R,) at ``depth`` (R,).
+
+    It goes on for a pixel around, but in pixels that are ``kept`` (64, 64).
+    """
+    raised, known = torch.zeros(2, _MAP, _MAP), torch.from_numpy(kept.copy())
     raised[:, rows, columns] = torch.from_numpy(np.stack((most, most * depth)))
     known[rows, columns] = True
     total = F.avg_pool2d(raised[None], 3, 1, 1)[0]
