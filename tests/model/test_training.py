@@ -73,7 +73,7 @@ def test_batches_depend_on_seed_and_step_alone(dataset):
 def test_learns_ellipsoids_it_has_not_seen(dataset, tiny, monkeypatch):
     """From one picture and from four, which have their own heads."""
     monkeypatch.setattr(sampling, "_VIEWS", ((1, 0.35), (4, 0.65)))
-    trainer = Trainer(TrainingConfig(steps=100, rate=5e-3, warmup=10, average=0.9), tiny)
+    trainer = Trainer(TrainingConfig(steps=160, rate=5e-3, warmup=10, average=0.9), tiny)
     objects, unseen = load_split([dataset], "train"), load_split([dataset], "validation")
     before = validate(trainer.average, unseen)  # at the best level, so what the masks alone tell
     for step in range(100):
