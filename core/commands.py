@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +29,18 @@ class Command:
     help: str
     add_arguments: Callable[[ArgumentParser], None]
     run: Callable[[Namespace], int]
+
+
+def picture_path(text: str) -> Path:
+    """An argument: where to write a picture.
+
+    Raises:
+        ArgumentTypeError: its name is not that of a picture.
+    """
+    path = Path(text)
+    if path.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
+        raise ArgumentTypeError(f"{text} does not end in .png, .jpg or .webp")
+    return path
 
 
 def run_shown(work: Work[T]) -> T:

@@ -17,7 +17,6 @@ Evaluate = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 _CHUNK = 16384  # points at once, so that one step stays short
 _LEAST_COARSE = 32
-_NONE = np.empty((0, 3))
 
 
 def refine(
@@ -25,7 +24,7 @@ def refine(
     resolution: int,
     bound: float,
     band: float = 1.0,
-    seeds: NDArray[np.floating] = _NONE,
+    seeds: NDArray[np.floating] | None = None,
     reach: float = 0.0,
 ) -> Work[NDArray[np.float32]]:
     """The field at the (resolution + 1)^3 corners of a grid over [-bound, bound]^3, indexed x, y, z.
@@ -54,7 +53,8 @@ def refine(
             wanted = _doubled(_grown(crossed | nearly))
         else:
             wanted = _doubled(nearly & ~crossed) | _corners_of(_crossed(field))
-        wanted |= _corners_of(_around(seeds, reach, len(field) - 1, bound))
+        if seeds is not None:
+            wanted |= _corners_of(_cells_near(seeds, reach, len(field) - 1, bound))
         known = np.zeros_like(wanted)
         known[::2, ::2, ::2] = True
         while True:
@@ -80,7 +80,7 @@ def _fill(
         values[part] = evaluate(points.astype(np.float32))
 
 
-def _around(seeds: NDArray[np.floating], reach: float, resolution: int, bound: float) -> NDArray[np.bool_]:
+def _cells_near(seeds: NDArray[np.floating], reach: float, resolution: int, bound: float) -> NDArray[np.bool_]:
     """The cells, of ``resolution`` along each side, within ``reach`` of ``seeds`` (S, 3)."""
     cells = np.zeros((resolution,) * 3, bool)
     scale = resolution / (2 * bound)

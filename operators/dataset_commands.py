@@ -6,14 +6,14 @@ import argparse
 from pathlib import Path
 
 from ..core import dependencies
-from ..core.commands import Command, run_shown
+from ..core.commands import Command, picture_path, run_shown
 from ..core.dataset import checking, copying, formats, inspection, shards
 from ..core.dataset.formats.selection import select
 
 
 def _add_inspect(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, help="the training set")
-    parser.add_argument("-o", "--output", type=Path, default=Path("out/dataset.png"), help="(%(default)s)")
+    parser.add_argument("-o", "--output", type=picture_path, default=Path("out/dataset.png"), help="(%(default)s)")
     parser.add_argument("--shown", type=int, default=24, help="objects on the contact sheet (%(default)s)")
     parser.add_argument("--size", type=int, default=96, help="of each picture on the sheet, pixels (%(default)s)")
 

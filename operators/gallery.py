@@ -9,7 +9,7 @@ import bpy
 from mathutils import Vector
 
 from ..core import dependencies, images
-from ..core.commands import Command, quiet
+from ..core.commands import Command, picture_path, quiet
 from ..core.errors import MaquetteError
 from ..core.model import errands  # without torch, until it runs
 from ..core.scene.importing import temporary_data
@@ -20,7 +20,7 @@ from . import compute, reconstruct
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, help="of pictures")
-    parser.add_argument("-o", "--output", type=Path, default=Path("out/gallery.png"), help="(%(default)s)")
+    parser.add_argument("-o", "--output", type=picture_path, default=Path("out/gallery.png"), help="(%(default)s)")
     parser.add_argument("--resolution", type=int, default=128, help="cells along the longest side (%(default)s)")
     parser.add_argument("--size", type=int, default=160, help="of each picture on the sheet, pixels (%(default)s)")
     parser.add_argument("--columns", type=int, default=2, help="(%(default)s)")

@@ -21,23 +21,14 @@ from torch.nn import functional as F
 
 from ..work import Progress, Work
 from .network import BOUND, Features, ReconstructionNetwork
-from .projection import place, sample, unproject
+from .projection import place, sample
+from .rays import MAP, REACHED, TIMES, Rays, likeliest, raised_map, thin
 
 CHUNK = 16384  # points at once: a step stays well under 0.3 s
 _EDGE = 0.5  # of a mask's cover, where the hull ends
 _SURVEY = 48  # cells along each side of the first look
-_MAP = 64  # pixels along each side of the maps of rays
-_DEPTHS = 48  # points along a ray
-_REACH = 0.65  # of a ray before and behind the origin; in an upright frame it runs askew
-_REACHED = 0.3  # the logit that a pixel's ray is brought to
-_MOST = 4.0  # the most that a ray is raised: a mask may be wrong
 _THICKNESS = 0.06  # before and behind, of what a ray is raised for
 _STRETCH = 4.0
-_TIMES = 2  # places that a ray may be raised at, apart in the hull, as two legs of a table behind each other are
-_ALIKE = 1.5  # in logits: by how much less likely the second may be
-_FAR = 1e3  # a logit that is none
-_THIN = 3  # points of a ray: so short are the ways through the hull of what may be twice there
-_SHARPNESS = 0.2  # in logits: how much likelier a depth must be to outweigh the others
 
 
 def best_level(logits: NDArray[np.floating]) -> float:
@@ -63,14 +54,14 @@ class SilhouetteField:
         masks: (1, N, 1, H, W), as fine as wanted, in the cameras of ``features``.
     """
 
-    reach = BOUND / _MAP  # half a pixel
+    reach = BOUND / MAP  # half a pixel
 
     def __init__(self, network: ReconstructionNetwork, features: Features, masks: Tensor) -> None:
         self._network, self._features, self._masks = network, features, _without_threads(masks)
         self.seeds: NDArray[np.floating] = np.empty((0, 3))
         self._level = float(network.level)
         # how much each pixel's ray is raised, and at what depth
-        self._raised = torch.zeros(_TIMES, masks.shape[1], 2, _MAP, _MAP, device=masks.device)
+        self._raised = torch.zeros(TIMES, masks.shape[1], 2, MAP, MAP, device=masks.device)
 
     def __call__(self, points: NDArray[np.floating]) -> NDArray[np.float32]:
         """Values (P,) at ``points`` (P, 3); above 0 is inside.
@@ -80,40 +71,9 @@ class SilhouetteField:
         """
         return self._within(self._masks, points, _STRETCH)
 
-    @torch.inference_mode()
-    def _within(self, masks: Tensor, points: NDArray[np.floating], stretch: float = 1.0) -> NDArray[np.float32]:
-        tensor = torch.from_numpy(np.ascontiguousarray(points, np.float32))[None].to(masks.device)
-        where, depths = place(self._features.cameras, tensor)
-        gate = 10 * (sample(masks, where)[0, ..., 0].amin(0) - _EDGE)
-        near = (gate > -1).nonzero()[:, 0]
-        if len(near):
-            logits = self._network.occupancy(self._features, tensor[:, near])[0] - self._level
-            most, depth = sample(self._raised, where[:, :, near].expand(_TIMES, -1, -1, -1)).unbind(-1)
-            apart = (depths[0, :, near, 0] - depth) / _THICKNESS
-            raised = most * (1 - apart**2).clamp(min=0)
-            gate[near] = torch.minimum(stretch * (logits + raised.amax((0, 1))), gate[near])
-        return gate.cpu().numpy()
-
     def probability(self, points: NDArray[np.floating]) -> NDArray[np.float32]:
         """How likely (P,) ``points`` (P, 3) are inside: by the network behind all masks, nothing elsewhere."""
         return 1 / (1 + np.exp(-self._logits(points)))
-
-    @torch.inference_mode()
-    def _cover(self, masks: Tensor, points: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The least that ``masks`` cover of ``points`` (P, 3): (P,)."""
-        where, _ = place(self._features.cameras, torch.from_numpy(points)[None].to(masks.device))
-        return sample(masks, where)[0, ..., 0].amin(0).cpu().numpy()
-
-    @torch.inference_mode()
-    def _logits(self, points: NDArray[np.floating]) -> NDArray[np.float32]:
-        """What the network says of ``points`` (P, 3) behind all masks; minus infinity elsewhere."""
-        tensor = torch.from_numpy(np.ascontiguousarray(points, np.float32))[None].to(self._masks.device)
-        where, _ = place(self._features.cameras, tensor)
-        logits = torch.full(tensor.shape[1:2], -torch.inf, device=tensor.device)
-        behind = (sample(self._masks, where)[0, ..., 0].amin(0) > _EDGE).nonzero()[:, 0]
-        if len(behind):
-            logits[behind] = self._network.occupancy(self._features, tensor[:, behind])[0]
-        return logits.cpu().numpy()
 
     def survey(self, most_cut: float = 1.0) -> Work[float]:
         """Look at the whole coarsely: find the level and, unless too much is cut off, raise the rays of pixels that
@@ -131,10 +91,40 @@ class SilhouetteField:
         cut = self._cut_share(grid, values)
         if cut <= most_cut:
             for view in range(self._masks.shape[1]):
-                yield from self._raise(view, grid, values)
+                yield from self._raise(view, self._bare(view, grid, values))
         return cut
 
-    def _seen(self, view: int, points: NDArray[np.float32]) -> NDArray[np.int64]:
+    @torch.inference_mode()
+    def _within(self, masks: Tensor, points: NDArray[np.floating], stretch: float = 1.0) -> NDArray[np.float32]:
+        there, where, depths, cover = self._placed(masks, points)
+        gate = 10 * (cover - _EDGE)
+        near = (gate > -1).nonzero()[:, 0]
+        if len(near):
+            logits = self._network.occupancy(self._features, there[:, near])[0] - self._level
+            most, depth = sample(self._raised, where[:, :, near].expand(TIMES, -1, -1, -1)).unbind(-1)
+            apart = (depths[0, :, near, 0] - depth) / _THICKNESS
+            raised = most * (1 - apart**2).clamp(min=0)
+            gate[near] = torch.minimum(stretch * (logits + raised.amax((0, 1))), gate[near])
+        return gate.cpu().numpy()
+
+    @torch.inference_mode()
+    def _logits(self, points: NDArray[np.floating]) -> NDArray[np.float32]:
+        """What the network says of ``points`` (P, 3) behind all masks; minus infinity elsewhere."""
+        there, _, _, cover = self._placed(self._masks, points)
+        logits = torch.full_like(cover, -torch.inf)
+        behind = (cover > _EDGE).nonzero()[:, 0]
+        if len(behind):
+            logits[behind] = self._network.occupancy(self._features, there[:, behind])[0]
+        return logits.cpu().numpy()
+
+    def _placed(self, masks: Tensor, points: NDArray[np.floating]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """``points`` (P, 3) as a tensor (1, P, 3), where they fall and how deep, and the least that ``masks`` cover of
+        them (P,)."""
+        there = torch.from_numpy(np.ascontiguousarray(points, np.float32))[None].to(masks.device)
+        where, depths = place(self._features.cameras, there)
+        return there, where, depths, sample(masks, where)[0, ..., 0].amin(0)
+
+    def _pixel(self, view: int, points: NDArray[np.float32]) -> NDArray[np.int64]:
         """The pixel (P,) of the survey's map that ``points`` fall on in ``view``; -1 outside."""
         there = torch.from_numpy(points)[None].to(self._masks.device)
         where, _ = place(self._features.cameras[:, view : view + 1], there)
@@ -143,77 +133,43 @@ class SilhouetteField:
         return np.where(within, at[:, 1] * _SURVEY + at[:, 0], -1)
 
     def _cut_share(self, grid: NDArray[np.float32], values: NDArray[np.float32]) -> float:
-        pixel = self._seen(0, grid)
+        pixel = self._pixel(0, grid)
         solid = (values > 0) & (pixel >= 0)
         at_end = solid & (np.abs(grid).max(1) > BOUND - 2 * BOUND / _SURVEY)
         return len(np.unique(pixel[at_end])) / max(len(np.unique(pixel[solid])), 1)
 
-    def _raise(self, view: int, grid: NDArray[np.float32], values: NDArray[np.float32]) -> Work[None]:
-        pixel = self._seen(view, grid)
-        best = np.full(_SURVEY**2 + 1, -np.inf, np.float32)
-        np.maximum.at(best, pixel, values)
-        reached = best[:-1].reshape(_SURVEY, _SURVEY) > 2 * _REACHED
-        index = np.arange(_MAP) * _SURVEY // _MAP
-        covered = F.adaptive_max_pool2d(self._masks[0, view], _MAP)[0].cpu().numpy() > 0.5
-        rows, columns = np.nonzero(covered)
-        if not len(rows):
+    def _bare(self, view: int, grid: NDArray[np.float32], values: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """The pixels (64, 64) of ``view`` behind which ``values`` (P,) at ``grid`` (P, 3) show no solid."""
+        best = np.full(_SURVEY**2 + 1, -np.inf, np.float32)  # the last one's for what falls outside
+        np.maximum.at(best, self._pixel(view, grid), values)
+        index = np.arange(MAP) * _SURVEY // MAP
+        return best[:-1].reshape(_SURVEY, _SURVEY)[np.ix_(index, index)] <= 2 * REACHED
+
+    def _raise(self, view: int, bare: NDArray[np.bool_]) -> Work[None]:
+        """Raise the rays of the pixels of ``view`` that are ``bare`` and, of several views, of what is thin."""
+        covered = F.adaptive_max_pool2d(self._masks[0, view], MAP)[0].cpu().numpy() > 0.5
+        if not covered.any():
             return
-        matrix = self._features.cameras[0, view].cpu().numpy()
-        where = (np.stack((columns, rows), 1) + 0.5) / _MAP * 2 - 1
-        near, far = (unproject(matrix, where, np.full(len(rows), depth)) for depth in (-_REACH, _REACH))
-        reach = self._masks.shape[-1] // _MAP  # what is between two pixels' middles, and two points of a ray, counts
-        wide = F.max_pool2d(self._masks.flatten(0, 1), 2 * reach + 1, 1, reach).reshape(self._masks.shape)
-        along = np.linspace(0, 1, _DEPTHS)[:, None, None]
-        rays = (near + (far - near) * along).astype(np.float32)
-        cover = yield from _chunked(lambda points: self._cover(wide, points), rays.reshape(-1, 3))
-        within = (cover.reshape(_DEPTHS, -1) > _EDGE) & (np.abs(rays) <= BOUND).all(2)
-        stretch = np.cumsum(np.diff(within.astype(np.int8), axis=0, prepend=0) > 0, axis=0)
         several = self._masks.shape[1] > 1
-        thin = several & (within.sum(0) <= _THIN * stretch[-1])
-        wanted = within.any(0) & (thin | ~reached[index[rows], index[columns]])
-        rays, near, far = rays[:, wanted], near[wanted], far[wanted]
-        within, stretch, rows, columns = (values[..., wanted] for values in (within, stretch, rows, columns))
+        rays = Rays.of(self._features.cameras[0, view].cpu().numpy(), covered)
+        points, wide = rays.points(), self._widened()
+        cover = yield from _chunked(lambda part: self._placed(wide, part)[3].cpu().numpy(), points.reshape(-1, 3))
+        within = (cover.reshape(points.shape[:2]) > _EDGE) & (np.abs(points) <= BOUND).all(2)
+        wanted = bare[rays.rows, rays.columns] | (thin(within) & several)
+        wanted &= within.any(0)
+        rays, points, within = rays.only(wanted), points[:, wanted], within[:, wanted]
         found = np.full(within.shape, -np.inf, np.float32)
-        found[within] = yield from _chunked(lambda points: self._within(wide, points), rays[within])
-        least = np.minimum(found.max(0), _REACHED) - _ALIKE
-        depths = np.linspace(-_REACH, _REACH, _DEPTHS)
-        ray = np.arange(len(rows))
-        picks = np.zeros((_TIMES, 2, len(rows)), np.float32)  # how much and at what depth
-        for time in range(_TIMES):
-            best, own = found.max(0), stretch == stretch[found.argmax(0), ray]
-            likely = np.exp((np.where(own & within, found, -_FAR) - best.clip(-_FAR)) / _SHARPNESS)
-            depth = (likely * depths[:, None]).sum(0) / likely.sum(0).clip(1e-9)  # not all have a second place
-            there = found[np.abs(depths[:, None] - depth).argmin(0), ray]
-            most = (_REACHED - there).clip(0, _MOST) * (best < _REACHED)
-            picks[time] = np.where(best > least, (most, depth), picks[0])
-            found[own] = -np.inf
-        for most, depth in picks:
-            at = near + (far - near) * ((depth + _REACH) / (2 * _REACH))[:, None]
+        found[within] = yield from _chunked(lambda part: self._within(wide, part), points[within])
+        most, depth = likeliest(found, within)
+        for time in range(TIMES):
             if several:  # what one picture's rim asks for lies at a depth that nobody knows
-                self.seeds = np.concatenate((self.seeds, at[most > 0]))
-        order = picks[:, 1].argsort(0)  # as their neighbours', since what lies between two rays has a share of both
-        for time in range(_TIMES):
-            self._raised[time, view] = _around(rows, columns, *picks[order[time], :, ray].T, covered & (not several))
+                self.seeds = np.concatenate((self.seeds, rays.at(depth[time])[most[time] > 0]))
+            self._raised[time, view] = raised_map(rays, most[time], depth[time], covered & (not several))
 
-
-def _around(
-    rows: NDArray[np.int64],
-    columns: NDArray[np.int64],
-    most: NDArray[np.float32],
-    depth: NDArray[np.float32],
-    kept: NDArray[np.bool_],
-) -> Tensor:
-    """The map (2, 64, 64) of rays that are raised by ``most`` (R,) at ``depth`` (R,).
-
-    It goes on for a pixel around, but in pixels that are ``kept`` (64, 64).
-    """
-    raised, known = torch.zeros(2, _MAP, _MAP), torch.from_numpy(kept.copy())
-    raised[:, rows, columns] = torch.from_numpy(np.stack((most, most * depth)))
-    known[rows, columns] = True
-    total = F.avg_pool2d(raised[None], 3, 1, 1)[0]
-    spread = F.max_pool2d(raised[None, :1], 3, 1, 1)[0, 0]
-    depth_there = torch.where(raised[0] > 0, raised[1] / raised[0], total[1] / total[0].clamp(min=1e-6))
-    return torch.stack((torch.where(known, raised[0], spread), depth_there))
+    def _widened(self) -> Tensor:
+        """The masks so that what is between two pixels' middles, and two points of a ray, counts."""
+        reach = self._masks.shape[-1] // MAP
+        return F.max_pool2d(self._masks.flatten(0, 1), 2 * reach + 1, 1, reach).reshape(self._masks.shape)
 
 
 def _chunked(

@@ -6,6 +6,7 @@ import torch
 from maquette.core.cameras import side
 from maquette.core.model.framing import free_camera, turned_upright
 from maquette.core.model.projection import camera_matrix
+from maquette.core.model.rays import likeliest
 from maquette.core.model.silhouettes import SilhouetteField, best_level
 from maquette.core.work import run_to_end
 
@@ -107,6 +108,19 @@ def test_two_legs_behind_each_other_both_stand():
         assert (found(points) > 0).all(), (x, y)
         near = np.abs(found.seeds[:, None] - points[None]).max(2) < found.reach + 1e-6
         assert near.any()
+
+
+def test_a_ray_is_raised_at_the_likeliest_depth_of_each_stretch():
+    """Of 48 depths from -0.65 to 0.65: the second stretch only where it is about as likely, and nothing that stands."""
+    within = np.zeros((48, 3), bool)
+    within[5:12], within[30:40] = True, True
+    logits = np.full((48, 3), -9, np.float32)
+    logits[8], logits[35] = (-2.5, -4, 1), (-2, -1, -2)
+    logits[20] = 5  # outside of the hull
+    most, depth = likeliest(logits, within)
+    first, second = np.linspace(-0.65, 0.65, 48)[[8, 35]]
+    np.testing.assert_allclose(most, [(2.8, 1.3, 0), (2.3, 1.3, 0)], atol=1e-5)
+    np.testing.assert_allclose(depth[:, :2], [(first, second), (second, second)], atol=1e-5)
 
 
 @pytest.mark.parametrize(("slab", "share"), [(True, 1.0), (False, 0.0)])

@@ -145,6 +145,7 @@ class TestErrors:
             ["reconstruct", "a.png", "-o", "a.glb", "--resolution", "many"],
             ["reconstruct", "a.png", "-o", "a.glb", "--size", "0"],
             ["reconstruct", "a.png", "-o", "a.glb", "--size", "nan"],
+            ["gallery", ".", "-o", "sheet.xyz"], ["dataset", "inspect", ".", "-o", "folder"],
         ],
     )  # fmt: skip
     def test_a_wrong_command_line(self, maquette, capsys, arguments):
