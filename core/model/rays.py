@@ -64,9 +64,7 @@ def thin(within: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return within.sum(0) <= _THIN * stretches(within)[-1]
 
 
-def likeliest(
-    found: NDArray[np.float32], within: NDArray[np.bool_]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def likeliest(found: NDArray[np.float32], within: NDArray[np.bool_]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """How much to raise each ray, and at what depth: (2, R) each, the second in another stretch of the ray.
 
     That is the first once more if nothing else is as likely. In order of depth, as their neighbours' are, since what
@@ -92,9 +90,7 @@ def likeliest(
     return np.take_along_axis(most, order, 0), np.take_along_axis(at, order, 0)
 
 
-def raised_map(
-    rays: Rays, most: NDArray[np.float32], depth: NDArray[np.float32], kept: NDArray[np.bool_]
-) -> Tensor:
+def raised_map(rays: Rays, most: NDArray[np.float32], depth: NDArray[np.float32], kept: NDArray[np.bool_]) -> Tensor:
     """The map (2, 64, 64) of ``rays`` that are raised by ``most`` (R,) at ``depth`` (R,).
 
     It goes on for a pixel around, but in pixels that are ``kept`` (64, 64).
