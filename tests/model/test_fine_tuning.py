@@ -11,7 +11,7 @@ def scores(model, folder):
 
 @pytest.mark.slow
 def test_a_new_kind_is_learned_from_a_few_and_the_others_are_kept(dataset, coins, tmp_path):
-    """A flat thing's depth cannot be seen from its front: the bundled weights learn it, for things that look like it."""
+    """A flat thing's depth cannot be seen from its front: the bundled weights learn it for things of that look."""
     bundled, _ = weights.load()
     before = scores(bundled, coins), scores(bundled, dataset)
     config = TrainingConfig(steps=40, rate=1e-3, every=40, warmup=5, average=0.8, validation=2)
