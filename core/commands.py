@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from .images import SUFFIXES
 from .work import Clock, Work, run_to_end
 
 T = TypeVar("T")
@@ -38,8 +39,8 @@ def picture_path(text: str) -> Path:
         ArgumentTypeError: its name is not that of a picture.
     """
     path = Path(text)
-    if path.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
-        raise ArgumentTypeError(f"{text} does not end in .png, .jpg or .webp")
+    if path.suffix.lower() not in SUFFIXES:
+        raise ArgumentTypeError(f"{text} does not end as a picture does ({', '.join(sorted(SUFFIXES))})")
     return path
 
 

@@ -18,7 +18,7 @@ from .errors import ImageError, MaquetteError
 if TYPE_CHECKING:
     from PIL import Image
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"})  # of pictures found in folders
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"})  # of pictures
 MAX_PIXELS = 80_000_000  # under the size from which Pillow warns of a decompression bomb
 MIN_SIDE = 8
 MAX_SIDE = 1024

@@ -54,14 +54,14 @@ class Rays:
         return self.near + (self.far - self.near) * ((depth + _REACH) / (2 * _REACH))[:, None]
 
 
-def stretches(within: NDArray[np.bool_]) -> NDArray[np.int64]:
+def _stretches(within: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Which time, from 1 on, each ray is ``within`` (D, R), or was last."""
     return np.cumsum(np.diff(within.astype(np.int8), axis=0, prepend=0) > 0, axis=0)
 
 
 def thin(within: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The rays (R,) that are ``within`` (D, R) for but a short way each time."""
-    return within.sum(0) <= _THIN * stretches(within)[-1]
+    return within.sum(0) <= _THIN * _stretches(within)[-1]
 
 
 def likeliest(found: NDArray[np.float32], within: NDArray[np.bool_]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -73,7 +73,7 @@ def likeliest(found: NDArray[np.float32], within: NDArray[np.bool_]) -> tuple[ND
     Args:
         found: (D, R) logits of the points of rays, of those ``within`` (D, R).
     """
-    stretch, ray = stretches(within), np.arange(found.shape[1])
+    stretch, ray = _stretches(within), np.arange(found.shape[1])
     depths = np.linspace(-_REACH, _REACH, _DEPTHS)
     rest = np.where(within, found, -np.inf).astype(np.float32)
     least = np.minimum(rest.max(0), REACHED) - _ALIKE
