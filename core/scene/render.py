@@ -126,6 +126,7 @@ def studio(samples: int, threads: int = 0, denoise: bool = False) -> Iterator[St
         with tempfile.TemporaryDirectory(prefix="maquette_") as folder, lit(scene, {}) as lights:
             yield Studio(scene, shown, lights, Path(folder))
     finally:
+        scene.render.use_persistent_data = False  # else Cycles keeps a graph of a scene that is gone: Blender crashes
         bpy.data.scenes.remove(scene)
         bpy.data.collections.remove(shown)
         bpy.data.cameras.remove(data)

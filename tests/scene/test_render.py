@@ -1,5 +1,8 @@
 """What is written about a view is true of the picture: known points are found where the camera says."""
 
+import subprocess
+import sys
+
 import bpy
 import numpy as np
 import pytest
@@ -53,6 +56,22 @@ def test_depth_and_camera_put_every_pixel_on_the_cube(cube, name):
     box = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
     limit = (camera.width, camera.height)
     np.testing.assert_allclose(box, (*corner.min(0).clip(0), *np.minimum(corner.max(0), limit)), atol=2.5)
+
+
+def test_nothing_of_blender_points_to_the_scene_that_is_gone(addon):
+    """Its memory is overwritten with the letters that begin a scene's name: who still reads it there crashes."""
+    code = (
+        "import bpy, numpy as np\n"
+        "from maquette.core.scene.portraits import portraits\n"
+        "bpy.ops.mesh.primitive_cube_add()\n"
+        "portraits(bpy.context.object, 16, samples=1)\n"
+        "kept = [np.full(n, 0x4353, np.uint16) for n in range(8, 6000, 8) for _ in range(3)]\n"
+        "bpy.context.collection.objects.link(bpy.data.objects.new('made', None))\n"
+        "bpy.context.view_layer.update()\n"
+        "print('well')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=120, text=True)
+    assert done.stdout.endswith("well\n"), done
 
 
 def test_the_file_is_as_before_also_after_an_error(cube):
