@@ -36,7 +36,8 @@ def disguise(
 ) -> tuple[Picture, Picture]:
     """Some object's picture before some background, harder than most photographs: to learn from. As `photograph`."""
     cut = _cut_out(_any_picture(objects, rng), rng)
-    back = _place(panoramas, rng) if panoramas and rng.random() < 0.6 else _background(objects, rng)
+    known = panoramas and rng.random() < 0.7
+    back = _recoloured(_place(panoramas, rng), rng) if known else _background(objects, rng)
     for _ in range(rng.integers(1, 3) if rng.random() < 0.3 else 0):
         back = _beside(back, _any_picture(objects, rng), rng)
     return _composed(cut, back, rng)
@@ -108,6 +109,17 @@ def _place(panoramas: Panoramas, rng: np.random.Generator) -> Picture:
     rows, columns = (down * height).astype(int).clip(0, height - 1), (across * width).astype(int) % width
     picture = Image.fromarray(panorama[rows, columns]).filter(ImageFilter.GaussianBlur(float(rng.uniform(0, 2.5))))
     return np.asarray(picture, np.float32).transpose(2, 0, 1) / 255
+
+
+def _recoloured(place: Picture, rng: np.random.Generator) -> Picture:
+    """``place`` as one of many more: seen in a mirror, in other colours, or with less of them."""
+    if rng.random() < 0.5:
+        place = place[:, :, ::-1]
+    if rng.random() < 0.5:
+        place = place[rng.permutation(3)]
+    if rng.random() < 0.5:
+        place = place + rng.uniform(0, 1) * (place.mean(0) - place)
+    return place ** np.exp(rng.normal(0, 0.3))
 
 
 def _background(objects: Sequence[TrainingObject], rng: np.random.Generator) -> Picture:

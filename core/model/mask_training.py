@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ..work import Progress, Work
 from . import weights
@@ -16,12 +17,14 @@ from .backdrops import Panoramas, disguise, unseen_place
 from .data import TrainingObject, load_split, spread
 from .segmentation import MaskNetwork
 
+_AVERAGE = 0.998  # of the weights' exponential moving average
+
 
 def train_mask(
     datasets: Sequence[Path],
     run: Path,
     panoramas: Panoramas = (),
-    steps: int = 1500,
+    steps: int = 3000,
     batch: int = 24,
     rate: float = 2e-3,
     seed: int = 0,
@@ -30,7 +33,7 @@ def train_mask(
 ) -> Work[Path]:
     """Train :class:`MaskNetwork`; writes ``run/mask.pt`` and ``run/mask.csv`` (step, loss, IoU on unseen objects).
 
-    Goes on from ``run/mask.pt`` if it is there.
+    What is judged, and exported, is the weights' exponential moving average. Goes on from ``run/mask.pt`` if it is there.
 
     Args:
         panoramas: equirectangular pictures (H, W, 3) of places that may lie behind the objects; the last of eight
@@ -54,10 +57,13 @@ def train_mask(
         network.load_state_dict(weights.load(start)[1].state_dict())
     elif imagenet and not path.exists():
         network.backbone.start_from_imagenet()
+    average = AveragedModel(network, multi_avg_fn=_follow, use_buffers=True)
     if path.exists():
         state = torch.load(path, weights_only=True)
         first = state["step"]
         network.load_state_dict(state["model"])
+        average.module.load_state_dict(state["average"])
+        average.n_averaged += first
         optimiser.load_state_dict(state["optimiser"])
     for step in range(first, steps):
         for group in optimiser.param_groups:
@@ -68,11 +74,13 @@ def train_mask(
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
+        average.update_parameters(network)
         if (step + 1) % 100 == 0 or step + 1 == steps:
-            score = mask_iou(network, *draw(unseen, kept, 48, np.random.default_rng(1)))
+            score = mask_iou(average.module, *draw(unseen, kept, 48, np.random.default_rng(1)))
             with (run / "mask.csv").open("a", encoding="utf-8") as log:
                 log.write(f"{step + 1},{float(loss.detach()):.5f},{score:.5f}\n")
-            torch.save({"step": step + 1, "model": network.state_dict(), "optimiser": optimiser.state_dict()}, path)
+            state = {"model": network.state_dict(), "average": average.module.state_dict()}
+            torch.save({"step": step + 1, **state, "optimiser": optimiser.state_dict()}, path)
         yield Progress(step / steps, f"Step {step}, loss {float(loss.detach()):.3f}")
     return path
 
@@ -94,8 +102,13 @@ def draw(
     return torch.from_numpy(pictures), torch.from_numpy(masks)
 
 
+def _follow(means: list[Tensor], values: list[Tensor], updates: Tensor) -> None:
+    """Move the averages towards the values, fast at first."""
+    get_ema_multi_avg_fn(min(_AVERAGE, float(updates / (updates + 10))))(means, values, updates)
+
+
 def _loss(logits: Tensor, masks: Tensor) -> Tensor:
     """Cross-entropy and soft IoU."""
     found = logits.sigmoid()
     both, either = (found * masks).sum((1, 2, 3)), (found + masks - found * masks).sum((1, 2, 3))
-    return F.binary_cross_entropy_with_logits(logits, masks) + 0.5 * (1 - (both + 1) / (either + 1)).mean()
+    return F.binary_cross_entropy_with_logits(logits, masks) + (1 - (both + 1) / (either + 1)).mean()

@@ -381,7 +381,7 @@ def export(run: Path, datasets: Sequence[Path], target: Path) -> None:
     reconstruction, mask = ReconstructionNetwork(NetworkConfig(**state["network"])), MaskNetwork()
     reconstruction.load_state_dict(state["average"])
     if (run / "mask.pt").is_file():
-        mask.load_state_dict(torch.load(run / "mask.pt", weights_only=True)["model"])
+        mask.load_state_dict(torch.load(run / "mask.pt", weights_only=True)["average"])
     else:
         mask = weights.load()[1]
     calibrate(reconstruction, spread(load_split(datasets, "validation"), _CALIBRATED_ON))
