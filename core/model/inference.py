@@ -229,7 +229,7 @@ def _cut_out(image: Pixels, mask: NDArray[np.float32], least: int) -> Pixels:
 
 @torch.inference_mode()
 def _find(colour: Pixels, network: MaskNetwork) -> NDArray[np.float32]:
-    """Mask (H, W) in 0..1 of ``colour`` (H, W, 3), which is brought into the network's square."""
+    """Mask (H, W) in 0..1 of ``colour`` (H, W, 3), which is brought into the network's square, and its mirror image."""
     height, width = colour.shape[:2]
     scale = _SEGMENTED_SIDE / max(height, width)
     size = max(1, round(height * scale)), max(1, round(width * scale))
@@ -237,9 +237,9 @@ def _find(colour: Pixels, network: MaskNetwork) -> NDArray[np.float32]:
     picture = F.interpolate(picture, size, mode="bilinear", antialias=True)
     pad = _SEGMENTED_SIDE - size[0], _SEGMENTED_SIDE - size[1]
     picture = F.pad(picture, (pad[1] // 2, pad[1] - pad[1] // 2, pad[0] // 2, pad[0] - pad[0] // 2), mode="replicate")
-    logits = network(picture.to(device_of(network))).cpu()[
-        :, :, pad[0] // 2 : pad[0] // 2 + size[0], pad[1] // 2 : pad[1] // 2 + size[1]
-    ]
+    one, other = network(torch.cat((picture, picture.flip(3))).to(device_of(network))).cpu().split(1)
+    logits = (one + other.flip(3)) / 2
+    logits = logits[:, :, pad[0] // 2 : pad[0] // 2 + size[0], pad[1] // 2 : pad[1] // 2 + size[1]]
     return F.interpolate(logits, (height, width), mode="bicubic")[0, 0].sigmoid().numpy()
 
 

@@ -33,7 +33,7 @@ def train_mask(
 ) -> Work[Path]:
     """Train :class:`MaskNetwork`; writes ``run/mask.pt`` and ``run/mask.csv`` (step, loss, IoU on unseen objects).
 
-    What is judged, and exported, is the weights' exponential moving average. Goes on from ``run/mask.pt`` if it is there.
+    What is judged, and exported, is the moving average of the weights. Goes on from ``run/mask.pt`` if it is there.
 
     Args:
         panoramas: equirectangular pictures (H, W, 3) of places that may lie behind the objects; the last of eight
