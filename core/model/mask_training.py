@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ..work import Progress, Work
 from . import weights
+from .averages import follow
 from .backdrops import Panoramas, disguise, unseen_place
 from .data import TrainingObject, load_split, spread
 from .segmentation import MaskNetwork
@@ -57,13 +58,12 @@ def train_mask(
         network.load_state_dict(weights.load(start)[1].state_dict())
     elif imagenet and not path.exists():
         network.backbone.start_from_imagenet()
-    average = AveragedModel(network, multi_avg_fn=_follow, use_buffers=True)
+    average = copy.deepcopy(network)
     if path.exists():
         state = torch.load(path, weights_only=True)
         first = state["step"]
         network.load_state_dict(state["model"])
-        average.module.load_state_dict(state["average"])
-        average.n_averaged += first
+        average.load_state_dict(state["average"])
         optimiser.load_state_dict(state["optimiser"])
     for step in range(first, steps):
         for group in optimiser.param_groups:
@@ -74,12 +74,12 @@ def train_mask(
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
-        average.update_parameters(network)
+        follow(average, network, _AVERAGE, step)
         if (step + 1) % 100 == 0 or step + 1 == steps:
-            score = mask_iou(average.module, *draw(unseen, kept, 48, np.random.default_rng(1)))
+            score = mask_iou(average, *draw(unseen, kept, 48, np.random.default_rng(1)))
             with (run / "mask.csv").open("a", encoding="utf-8") as log:
                 log.write(f"{step + 1},{float(loss.detach()):.5f},{score:.5f}\n")
-            state = {"model": network.state_dict(), "average": average.module.state_dict()}
+            state = {"model": network.state_dict(), "average": average.state_dict()}
             torch.save({"step": step + 1, **state, "optimiser": optimiser.state_dict()}, path)
         yield Progress(step / steps, f"Step {step}, loss {float(loss.detach()):.3f}")
     return path
@@ -100,11 +100,6 @@ def draw(
     made = [disguise(objects, panoramas, rng) for _ in range(count)]
     pictures, masks = (np.stack(part) for part in zip(*made, strict=True))
     return torch.from_numpy(pictures), torch.from_numpy(masks)
-
-
-def _follow(means: list[Tensor], values: list[Tensor], updates: Tensor) -> None:
-    """Move the averages towards the values, fast at first."""
-    get_ema_multi_avg_fn(min(_AVERAGE, float(updates / (updates + 10))))(means, values, updates)
 
 
 def _loss(logits: Tensor, masks: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from ..errors import DatasetError, OutputError
 from ..work import Progress, Work, run_to_end
 from . import weights
+from .averages import follow
 from .data import TrainingObject, load_split, spread
 from .network import BOUND, Features, NetworkConfig, ReconstructionNetwork
 from .precision import mix
@@ -178,7 +179,7 @@ class Trainer:
         nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
         self._optimiser.step()
         self.step += 1
-        self._follow()
+        follow(self.average, self.model, self.config.average, self.step)
         return tuple(self.ranks.mean([share * loss for loss in (total, *losses)]))
 
     def judged(self) -> ReconstructionNetwork:
@@ -207,15 +208,6 @@ class Trainer:
             return config.rate * (self.step + 1) / config.warmup
         done = (self.step - config.warmup) / max(config.steps - config.warmup, 1)
         return config.rate * (0.5 + 0.5 * float(np.cos(np.pi * min(done, 1.0)))) + 1e-6
-
-    @torch.no_grad()
-    def _follow(self) -> None:
-        weight = min(self.config.average, self.step / (self.step + 10))
-        for mean, value in zip(self.average.state_dict().values(), self.model.state_dict().values(), strict=True):
-            if mean.dtype.is_floating_point:
-                mean.lerp_(value, 1 - weight)
-            else:
-                mean.copy_(value)
 
 
 class _Losses(nn.Module):

@@ -58,7 +58,7 @@ def test_depth_and_camera_put_every_pixel_on_the_cube(cube, name):
     np.testing.assert_allclose(box, (*corner.min(0).clip(0), *np.minimum(corner.max(0), limit)), atol=2.5)
 
 
-def test_nothing_of_blender_points_to_the_scene_that_is_gone(addon):
+def test_nothing_of_blender_points_to_the_scene_that_is_gone():
     """Its memory is overwritten with the letters that begin a scene's name: who still reads it there crashes."""
     code = (
         "import bpy, numpy as np\n"
