@@ -163,6 +163,7 @@ def _commands() -> tuple[Command, ...]:
         RECONSTRUCT, reference_command.COMMAND, demo.COMMAND, gallery.COMMAND, dataset.COMMAND,
         dataset_commands.INSPECT, dataset_commands.CHECK, dataset_commands.PACK, dataset_commands.COMPACT,
         dataset_commands.EXPORT,
+        dataset_commands.ROOMS,
         TRAIN, EVALUATE, BENCHMARK,
     )  # fmt: skip
 

@@ -1,4 +1,5 @@
-"""What is done with a training set on disk: ``maquette dataset`` inspect, check, pack, compact and export."""
+"""What is done with a training set on disk: ``maquette dataset`` inspect, check, pack, compact and export;
+``maquette dataset rooms`` makes what it may be lit by."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import argparse
 from pathlib import Path
 
 from ..core import dependencies
-from ..core.commands import Command, picture_path, run_shown
+from ..core.commands import Command, picture_path, quiet, run_shown
 from ..core.dataset import checking, copying, formats, inspection, shards
 from ..core.dataset.formats.selection import select
 
@@ -88,6 +89,28 @@ def _run_export(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _add_rooms(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, help="where to write; what is there is gone on with")
+    parser.add_argument("--count", type=int, default=100, help="(%(default)s)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--width", type=int, default=1280, help="of each, pixels; half as high (%(default)s)")
+    parser.add_argument("--samples", type=int, default=3, help="of Cycles a pixel (%(default)s)")
+    parser.add_argument("--hdri", type=Path, metavar="FOLDER", help="light domes about them (those that Blender ships)")
+
+
+def _run_rooms(arguments: argparse.Namespace) -> int:
+    from ..core.scene.rooms import render_rooms
+
+    with quiet():
+        written = run_shown(
+            render_rooms(
+                arguments.folder, arguments.count, arguments.seed, arguments.width, arguments.samples, arguments.hdri
+            )
+        )
+    print(f"{arguments.folder}: {written} written, {max(arguments.count - written, 0)} found there")
+    return 0
+
+
 INSPECT = Command(
     "dataset inspect", "Tell what a training set holds, and draw a contact sheet", _add_inspect, _run_inspect
 )
@@ -95,3 +118,6 @@ CHECK = Command("dataset check", "Verify every file of a training set", _add_che
 PACK = Command("dataset pack", "Write a training set into few large files, to stream", _add_pack, _run_pack)
 COMPACT = Command("dataset compact", "Copy a training set into the compact form", _add_compact, _run_compact)
 EXPORT = Command("dataset export", "Write a training set in the format of others", _add_export, _run_export)
+ROOMS = Command(
+    "dataset rooms", "Render drawn rooms as light domes, to light by and to put behind objects", _add_rooms, _run_rooms
+)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -49,7 +49,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         default=None,
         help="begin with nothing instead of what ImageNet teaches",
     )
-    parser.add_argument("--hdri", type=Path, help="with --mask: folder of .exr panoramas (those of Blender)")
+    _add_places(parser, "--mask")
     parser.add_argument(
         "--mask", action="store_true", help="train the network that finds the object in a picture instead"
     )
@@ -84,7 +84,7 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resolution", type=int, default=128, help="cells along a side (%(default)s)")
     parser.add_argument("--weights", type=Path, metavar="FILE", help="the model's weights (those bundled)")
     parser.add_argument("--log", type=Path, metavar="CSV", help="write every single score")
-    parser.add_argument("--hdri", type=Path, help="with --ask masks: folder of .exr panoramas (those of Blender)")
+    _add_places(parser, "--ask masks")
 
 
 def _run_evaluate(arguments: argparse.Namespace) -> int:
@@ -98,10 +98,17 @@ def _run_evaluate(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _places(folder: Path | None) -> list[NDArray[np.uint8]]:
+def _add_places(parser: argparse.ArgumentParser, with_what: str) -> None:
+    parser.add_argument(
+        "--hdri", nargs="+", type=Path, metavar="FOLDER",
+        help=f"with {with_what}: panoramas (.exr, .hdr; those of Blender); of eight or more the last is for judging",
+    )  # fmt: skip
+
+
+def _places(folders: Sequence[Path] | None) -> list[NDArray[np.uint8]]:
     from ..core.scene.environments import hdri_files, panoramas
 
-    return panoramas(hdri_files(folder))
+    return panoramas(path for folder in folders or (None,) for path in hdri_files(folder))
 
 
 def _add_benchmark(parser: argparse.ArgumentParser) -> None:

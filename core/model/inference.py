@@ -27,12 +27,11 @@ from .framing import despeckled, free_camera, network_mask, network_view, turned
 from .layers import device_of
 from .network import BOUND, Features, ReconstructionNetwork
 from .projection import camera_matrix
-from .segmentation import MaskNetwork
+from .segmentation import SIDE, MaskNetwork
 from .silhouettes import CHUNK, SilhouetteField
 
 Pixels = NDArray[np.float32]
 
-_SEGMENTED_SIDE = 128
 _MASK_SIDE = 256
 _RIM = 2  # pixels: how far a background shows in what is cut out here; JPEG's blocks have it further in than blur
 _RIM_SHARE = 256  # or one in so many pixels, in large pictures and in what others have cut out
@@ -231,11 +230,11 @@ def _cut_out(image: Pixels, mask: NDArray[np.float32], least: int) -> Pixels:
 def _find(colour: Pixels, network: MaskNetwork) -> NDArray[np.float32]:
     """Mask (H, W) in 0..1 of ``colour`` (H, W, 3), which is brought into the network's square, and its mirror image."""
     height, width = colour.shape[:2]
-    scale = _SEGMENTED_SIDE / max(height, width)
+    scale = SIDE / max(height, width)
     size = max(1, round(height * scale)), max(1, round(width * scale))
     picture = torch.from_numpy(colour.transpose(2, 0, 1)[None].copy())
     picture = F.interpolate(picture, size, mode="bilinear", antialias=True)
-    pad = _SEGMENTED_SIDE - size[0], _SEGMENTED_SIDE - size[1]
+    pad = SIDE - size[0], SIDE - size[1]
     picture = F.pad(picture, (pad[1] // 2, pad[1] - pad[1] // 2, pad[0] // 2, pad[0] - pad[0] // 2), mode="replicate")
     one, other = network(torch.cat((picture, picture.flip(3))).to(device_of(network))).cpu().split(1)
     logits = (one + other.flip(3)) / 2

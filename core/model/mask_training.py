@@ -26,7 +26,7 @@ def train_mask(
     run: Path,
     panoramas: Panoramas = (),
     steps: int = 3000,
-    batch: int = 24,
+    batch: int = 12,
     rate: float = 2e-3,
     seed: int = 0,
     imagenet: bool = True,

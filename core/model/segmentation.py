@@ -9,6 +9,8 @@ from torch.nn import functional as F
 from .backbone import CHANNELS, Backbone
 from .layers import conv, grow
 
+SIDE = 192  # pixels: of the square pictures that it learns from
+
 
 class MaskNetwork(nn.Module):
     """A U-Net (Ronneberger et al. 2015, arXiv:1505.04597) on a backbone, from colour to the foreground's logits."""
