@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..work import Progress, Work
-from . import weights
+from . import checkpoints, weights
 from .averages import follow
 from .backdrops import Panoramas, disguise, unseen_place
 from .data import TrainingObject, load_split, spread
@@ -60,7 +60,7 @@ def train_mask(
         network.backbone.start_from_imagenet()
     average = copy.deepcopy(network)
     if path.exists():
-        state = torch.load(path, weights_only=True)
+        state = checkpoints.read(path)
         first = state["step"]
         network.load_state_dict(state["model"])
         average.load_state_dict(state["average"])
@@ -80,7 +80,7 @@ def train_mask(
             with (run / "mask.csv").open("a", encoding="utf-8") as log:
                 log.write(f"{step + 1},{float(loss.detach()):.5f},{score:.5f}\n")
             state = {"model": network.state_dict(), "average": average.state_dict()}
-            torch.save({"step": step + 1, **state, "optimiser": optimiser.state_dict()}, path)
+            checkpoints.write(path, {"step": step + 1, **state, "optimiser": optimiser.state_dict()})
         yield Progress(step / steps, f"Step {step}, loss {float(loss.detach()):.3f}")
     return path
 

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +18,7 @@ from torch.nn import functional as F
 
 from ..errors import DatasetError, OutputError
 from ..work import Progress, Work, run_to_end
-from . import weights
+from . import checkpoints, weights
 from .averages import follow
 from .data import TrainingObject, load_split, spread
 from .network import BOUND, Features, NetworkConfig, ReconstructionNetwork
@@ -161,7 +160,7 @@ class Trainer:
             self.model.load_state_dict(weights.load(start)[0].state_dict())
             self.model.level.zero_()  # it is calibrated anew once the run is exported
         elif start:
-            self.model.load_state_dict(_checkpoint(start)["average"])
+            self.model.load_state_dict(checkpoints.read(start)["average"])
         elif self.config.imagenet:
             self.model.encoder.backbone.start_from_imagenet()
         self.average.load_state_dict(self.model.state_dict())
@@ -188,15 +187,12 @@ class Trainer:
 
     def save(self, path: Path) -> None:
         """Write everything that a resumed run needs, whole or not at all."""
-        partial = path.with_suffix(".partial")
         state = {"step": self.step, "model": self.model.state_dict(), "average": self.average.state_dict()}
-        torch.save(
-            {**state, "optimiser": self._optimiser.state_dict(), "network": self.model.config.as_dict()}, partial
-        )
-        partial.replace(path)
+        rest = {"optimiser": self._optimiser.state_dict(), "network": self.model.config.as_dict()}
+        checkpoints.write(path, {**state, **rest})
 
     def load(self, path: Path) -> None:
-        state = torch.load(path, weights_only=True, map_location=self.ranks.device)
+        state = checkpoints.read(path, self.ranks.device)
         self.step = state["step"]
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
@@ -337,13 +333,7 @@ def sizes_of(start: Path | None) -> NetworkConfig:
         return NetworkConfig()
     if start.suffix == ".safetensors":
         return weights.load(start)[0].config
-    return NetworkConfig(**_checkpoint(start)["network"])
-
-
-def _checkpoint(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise DatasetError(f"There is no checkpoint {path} to begin with")
-    return torch.load(path, weights_only=True, map_location="cpu")
+    return NetworkConfig(**checkpoints.read(start)["network"])
 
 
 def _remember(run: Path, config: TrainingConfig, network: NetworkConfig) -> None:
@@ -369,11 +359,11 @@ def export(run: Path, datasets: Sequence[Path], target: Path) -> None:
     """
     if not (run / "checkpoint.pt").is_file():
         raise DatasetError(f"{run} lacks checkpoint.pt: train there first (maquette train)")
-    state = torch.load(run / "checkpoint.pt", weights_only=True, map_location="cpu")
+    state = checkpoints.read(run / "checkpoint.pt")
     reconstruction, mask = ReconstructionNetwork(NetworkConfig(**state["network"])), MaskNetwork()
     reconstruction.load_state_dict(state["average"])
     if (run / "mask.pt").is_file():
-        mask.load_state_dict(torch.load(run / "mask.pt", weights_only=True)["average"])
+        mask.load_state_dict(checkpoints.read(run / "mask.pt")["average"])
     else:
         mask = weights.load()[1]
     calibrate(reconstruction, spread(load_split(datasets, "validation"), _CALIBRATED_ON))
