@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .draws import draw_looks, floats
 from .randomisation import Lamp, Look, Randomisation
@@ -60,14 +61,11 @@ def draw_room(families: Sequence[str], rng: np.random.Generator) -> Room:
     taken = [(0.0, 0.0, _CLEAR)]
     for _ in range(rng.integers(15, 60)):
         size = float(np.exp(rng.uniform(np.log(0.2), np.log(1.8))))
-        reach = (half - size / 2).clip(0.1)
-        for _ in range(_TRIES):
-            x, y = rng.uniform(-reach, reach)
-            if all(np.hypot(x - a, y - b) > 0.5 * size + r for a, b, r in taken):
-                break
-        else:
+        found = _free_place(size / 2, half, taken, rng)
+        if not found:
             continue
-        taken.append((x, y, 0.5 * size))
+        x, y = found
+        taken.append((x, y, size / 2))
         plinth = rng.uniform(0.3, 0.9) if size < 0.6 and rng.random() < 0.5 else 0.0
         if plinth:
             wide = 0.6 * size
@@ -78,7 +76,19 @@ def draw_room(families: Sequence[str], rng: np.random.Generator) -> Room:
     return Room(tuple(boxes), tuple(things), _lamps(half, height, rng) if indoors else (), _sun(indoors, rng))
 
 
-def _shell(half: np.ndarray, height: float, indoors: bool, rng: np.random.Generator) -> list[Box]:
+def _free_place(
+    radius: float, half: NDArray[np.float64], taken: Sequence[tuple[float, float, float]], rng: np.random.Generator
+) -> tuple[float, float] | None:
+    """Where within the walls a thing touches none of the circles (x, y, radius) that are ``taken``; None if nowhere."""
+    reach = (half - radius).clip(0.1)
+    for _ in range(_TRIES):
+        x, y = rng.uniform(-reach, reach)
+        if all(np.hypot(x - a, y - b) > radius + r for a, b, r in taken):
+            return float(x), float(y)
+    return None
+
+
+def _shell(half: NDArray[np.float64], height: float, indoors: bool, rng: np.random.Generator) -> list[Box]:
     """The floor, and what there is of walls and ceiling, each 0.1 m thick; grounds go on behind a wall."""
     (x, y), thick = half, 0.1
     far = 1.0 if indoors else 5.0
@@ -96,7 +106,7 @@ def _shell(half: np.ndarray, height: float, indoors: bool, rng: np.random.Genera
     return shell
 
 
-def _pictures(half: np.ndarray, height: float, rng: np.random.Generator) -> list[Box]:
+def _pictures(half: NDArray[np.float64], height: float, rng: np.random.Generator) -> list[Box]:
     """Flat panels on the walls, as pictures and doors are."""
     panels = []
     for _ in range(rng.integers(0, 9)):
@@ -113,7 +123,7 @@ def _pictures(half: np.ndarray, height: float, rng: np.random.Generator) -> list
     return panels
 
 
-def _lamps(half: np.ndarray, height: float, rng: np.random.Generator) -> tuple[Lamp, ...]:
+def _lamps(half: NDArray[np.float64], height: float, rng: np.random.Generator) -> tuple[Lamp, ...]:
     lamps = []
     for _ in range(rng.integers(1, 4)):
         x, y = rng.uniform(-0.7, 0.7, 2) * half
