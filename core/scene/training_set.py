@@ -135,8 +135,11 @@ def procedural_sources(families: Sequence[str], count: int, seed: int) -> list[S
 
 
 def drawn(sources: Sequence[Source], count: int | None) -> list[Source]:
-    """``count`` of ``sources`` as by chance, but always the same, and of more all that were of fewer; all if None."""
-    return sorted(sources, key=lambda source: splits.chance(source.name))[:count]
+    """``count`` of ``sources`` as by chance, but always the same, and of more all that were of fewer; all if None.
+
+    By another chance than that of the splits, else few would all be of one.
+    """
+    return sorted(sources, key=lambda source: splits.chance(f"drawn {source.name}"))[:count]
 
 
 def render_dataset(sources: Sequence[Source], folder: Path, settings: Settings) -> Work[Summary]:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections import Counter
 
 import bpy
 import numpy as np
@@ -169,6 +170,17 @@ def test_fewer_are_among_those_that_more_are(meshes):
     two, four = ({source.name for source in drawn(sources[::step], count)} for step, count in ((1, 2), (-1, 4)))
     assert len(two) == 2 and len(four) == 4 and two < four
     assert len(drawn(sources, None)) == len(sources)
+
+
+def test_fewer_are_of_every_split():
+    """Once they were chosen by the number that puts the least of it into training: there was nothing to judge by."""
+    from maquette.core.dataset.splits import assign
+    from maquette.core.scene.training_set import Source, drawn
+
+    sources = [Source(f"thing_{i}", "", "thing", list) for i in range(1000)]
+    few = {one.name: [float(i)] * 10 for i, one in enumerate(drawn(sources, 100))}
+    found = Counter(assign(few, dict.fromkeys(few, "thing")).values())
+    assert 60 < found["train"] < 95 and found["validation"] and found["test"]
 
 
 def test_objects_of_too_many_triangles_are_skipped(meshes, tmp_path):
