@@ -349,25 +349,27 @@ def _remember(run: Path, config: TrainingConfig, network: NetworkConfig) -> None
 
 
 def export(run: Path, datasets: Sequence[Path], target: Path) -> None:
-    """Write the networks of ``run`` (``checkpoint.pt``, its moving average, and ``mask.pt``) as weights.
+    """Write the networks of ``run`` (``checkpoint.pt`` and ``mask.pt``, their moving averages) as weights.
 
-    The surface's level and the confidence are calibrated on the split "validation" of ``datasets``. The mask network
-    is the bundled one if ``run`` has trained none.
+    What ``run`` has not trained is the bundled one. Of a reconstruction network of its own the surface's level and the
+    confidence are calibrated on the split "validation" of ``datasets``.
 
     Raises:
         DatasetError: nothing has been trained there. OutputError: ``target`` cannot be written.
     """
-    if not (run / "checkpoint.pt").is_file():
-        raise DatasetError(f"{run} lacks checkpoint.pt: train there first (maquette train)")
-    state = checkpoints.read(run / "checkpoint.pt")
-    reconstruction, mask = ReconstructionNetwork(NetworkConfig(**state["network"])), MaskNetwork()
-    reconstruction.load_state_dict(state["average"])
-    if (run / "mask.pt").is_file():
-        mask.load_state_dict(checkpoints.read(run / "mask.pt")["average"])
-    else:
-        mask = weights.load()[1]
-    calibrate(reconstruction, spread(load_split(datasets, "validation"), _CALIBRATED_ON))
-    run_to_end(calibrate_confidence(reconstruction, datasets, _CONFIDENCE_ON))
+    own, own_mask = run / "checkpoint.pt", run / "mask.pt"
+    if not own.is_file() and not own_mask.is_file():
+        raise DatasetError(f"{run} has neither checkpoint.pt nor mask.pt: train there first (maquette train)")
+    reconstruction, mask = weights.load()
+    if own_mask.is_file():
+        mask = MaskNetwork()
+        mask.load_state_dict(checkpoints.read(own_mask)["average"])
+    if own.is_file():
+        state = checkpoints.read(own)
+        reconstruction = ReconstructionNetwork(NetworkConfig(**state["network"]))
+        reconstruction.load_state_dict(state["average"])
+        calibrate(reconstruction, spread(load_split(datasets, "validation"), _CALIBRATED_ON))
+        run_to_end(calibrate_confidence(reconstruction, datasets, _CONFIDENCE_ON))
     try:
         weights.save(target, reconstruction, mask)
     except OSError as error:

@@ -55,14 +55,14 @@ def test_a_missing_file_is_named(tmp_path):
         weights.load(tmp_path / "nothing.safetensors")
 
 
-def test_a_run_is_exported_with_its_own_mask_network_or_the_bundled_one(dataset, tiny, tmp_path):
+def test_a_run_is_exported_and_what_it_lacks_is_the_bundled(dataset, tiny, tmp_path):
     from maquette.core.errors import DatasetError
     from maquette.core.model.mask_training import train_mask
     from maquette.core.model.training import TrainingConfig, export, train
     from maquette.core.work import run_to_end
 
     run, file = tmp_path / "run", tmp_path / "w.safetensors"
-    with pytest.raises(DatasetError, match=r"checkpoint\.pt"):
+    with pytest.raises(DatasetError, match=r"neither checkpoint\.pt nor mask\.pt"):
         export(run, [dataset], file)
     run_to_end(train([dataset], run, TrainingConfig(steps=1, every=1, validation=1), tiny))
     export(run, [dataset], file)
@@ -73,3 +73,8 @@ def test_a_run_is_exported_with_its_own_mask_network_or_the_bundled_one(dataset,
     export(run, [dataset], file)
     own = weights.load(file)[1].state_dict()
     assert not all(torch.equal(bundled[key], own[key]) for key in bundled)
+    (run / "checkpoint.pt").unlink()
+    export(run, [dataset], file)
+    (known, _), (taken, mask) = weights.load(), weights.load(file)
+    assert all(torch.equal(value, taken.state_dict()[key]) for key, value in known.state_dict().items())
+    assert all(torch.equal(value, mask.state_dict()[key]) for key, value in own.items())
