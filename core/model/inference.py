@@ -208,13 +208,13 @@ def with_mask(image: Pixels, network: MaskNetwork) -> Pixels:
     plain = plain_mask(image[..., :3])
     if plain is not None:
         return _cut_out(image, plain, _RIM)
-    rough = _find(image[..., :3], network)
+    rough = _find(image[..., :3], network, mirrored=False)
     low, high = bounding_box(rough)
     margin = 0.12 * float((high - low).max()) + 2
     left, top = np.floor(np.maximum(low - margin, 0)).astype(int)
     right, bottom = np.ceil(np.minimum(high + margin, rough.shape[::-1])).astype(int)
     mask = np.zeros_like(rough)
-    mask[top:bottom, left:right] = _find(image[top:bottom, left:right, :3], network)
+    mask[top:bottom, left:right] = _find(image[top:bottom, left:right, :3], network, mirrored=True)
     bounding_box(mask)
     return _cut_out(image, mask, _RIM)
 
@@ -227,8 +227,12 @@ def _cut_out(image: Pixels, mask: NDArray[np.float32], least: int) -> Pixels:
 
 
 @torch.inference_mode()
-def _find(colour: Pixels, network: MaskNetwork) -> NDArray[np.float32]:
-    """Mask (H, W) in 0..1 of ``colour`` (H, W, 3), which is brought into the network's square, and its mirror image."""
+def _find(colour: Pixels, network: MaskNetwork, mirrored: bool) -> NDArray[np.float32]:
+    """Mask (H, W) in 0..1 of ``colour`` (H, W, 3), which is brought into the network's square.
+
+    Args:
+        mirrored: whether to ask for the mirror image as well, and take the mean.
+    """
     height, width = colour.shape[:2]
     scale = SIDE / max(height, width)
     size = max(1, round(height * scale)), max(1, round(width * scale))
@@ -236,8 +240,11 @@ def _find(colour: Pixels, network: MaskNetwork) -> NDArray[np.float32]:
     picture = F.interpolate(picture, size, mode="bilinear", antialias=True)
     pad = SIDE - size[0], SIDE - size[1]
     picture = F.pad(picture, (pad[1] // 2, pad[1] - pad[1] // 2, pad[0] // 2, pad[0] - pad[0] // 2), mode="replicate")
-    one, other = network(torch.cat((picture, picture.flip(3))).to(device_of(network))).cpu().split(1)
-    logits = (one + other.flip(3)) / 2
+    picture = picture.to(device_of(network))
+    logits = network(picture)
+    if mirrored:
+        logits = (logits + network(picture.flip(3)).flip(3)) / 2
+    logits = logits.cpu()
     logits = logits[:, :, pad[0] // 2 : pad[0] // 2 + size[0], pad[1] // 2 : pad[1] // 2 + size[1]]
     return F.interpolate(logits, (height, width), mode="bicubic")[0, 0].sigmoid().numpy()
 
