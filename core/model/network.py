@@ -30,7 +30,11 @@ BOUND = 0.55  # the volume is the cube [-BOUND, BOUND]^3; the object's longest s
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """Sizes. ``picture``: side of the input, pixels. ``volume``: side of the lifted grid, voxels."""
+    """Sizes. ``picture``: side of the input, pixels. ``volume``: side of the lifted grid, voxels, at least 12.
+
+    Of 8 the smallest grid has 2 to a side, for which oneDNN of torch 2.13 leaves parts of the weights' gradients in
+    bfloat16 unwritten on CPUs: whatever lay in memory there.
+    """
 
     picture: int = 128
     volume: int = 16

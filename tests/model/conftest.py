@@ -94,5 +94,5 @@ def tiny():
 def tiny_config():
     from maquette.core.model.network import NetworkConfig
 
-    return NetworkConfig(volume=8, pyramid=(16, 8), pixel_channels=8, fine_channels=4, depth_bins=4,
+    return NetworkConfig(volume=12, pyramid=(16, 8), pixel_channels=8, fine_channels=4, depth_bins=4,
                          bin_channels=4, volume_channels=(8, 16, 16), hidden=32)  # fmt: skip

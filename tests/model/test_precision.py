@@ -35,7 +35,6 @@ def test_mixed_losses_and_gradients_are_those_of_float32_within_its_precision(ti
     (losses, gradients), (mixed_losses, mixed_gradients) = found
     assert not torch.equal(losses, mixed_losses)
     torch.testing.assert_close(mixed_losses, losses, rtol=0.03, atol=0.01)
-    gradients, mixed_gradients = gradients.double(), mixed_gradients.double()  # their squares may be too large for float32
     assert torch.cosine_similarity(gradients, mixed_gradients, dim=0) > 0.9
 
 
