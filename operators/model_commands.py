@@ -49,6 +49,12 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         default=None,
         help="begin with nothing instead of what ImageNet teaches",
     )
+    parser.add_argument(
+        "--one-picture",
+        action="store_true",
+        default=None,
+        help="train nothing but what answers for one picture: fast, and leaves the rest as it is",
+    )
     _add_places(parser, "--mask")
     parser.add_argument(
         "--mask", action="store_true", help="train the network that finds the object in a picture instead"
@@ -59,7 +65,8 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_train(arguments: argparse.Namespace) -> int:
-    given = {name: getattr(arguments, name) for name in ("steps", "rate", "seed", "every", "precision", "imagenet")}
+    names = ("steps", "rate", "seed", "every", "precision", "imagenet", "one_picture")
+    given = {name: getattr(arguments, name) for name in names}
     given = {name: value for name, value in given.items() if value is not None}
     places = _places(arguments.hdri) if arguments.mask else None
     first = os.environ.get("RANK", "0") == "0"  # of several processes one writes

@@ -7,13 +7,13 @@ all, between which lies what is seen. The same, lifted into a coarse volume, pas
 of Kar et al., arXiv:1708.05375) that sees the whole. Any number of views in any order: what they say of a point is
 pooled by mean and maximum.
 
-Of one picture only its masks and the depth of what is seen go with the volume: what lies behind, no pixel knows, and
-asked for it each pixel guesses another depth than its neighbours.
+One picture leaves open how deep all of it is, which no point can decide by itself: it is asked as a whole, see
+``tubes``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -24,6 +24,7 @@ from torch.nn import functional as F
 from .backbone import CHANNELS, Backbone
 from .layers import Residual, conv, grow
 from .projection import hull_interval, interpolate, project, sample, sample_depth
+from .tubes import Tubes, along
 
 BOUND = 0.55  # the volume is the cube [-BOUND, BOUND]^3; the object's longest side is about 1
 
@@ -45,6 +46,8 @@ class NetworkConfig:
     bin_channels: int = 12
     volume_channels: tuple[int, int, int] = (32, 64, 128)
     hidden: int = 64
+    tube_channels: tuple[int, int, int, int] = (256, 192, 128, 64)
+    tube_depths: int = 32
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -57,8 +60,9 @@ class Features:
     cameras: (B, N, 5, 4). pictures: (B, N, 4, H, W) colour times mask, and mask.
     pixel: (B, N, C + 3, H/4, W/4): features, the depth of what is seen, and those at which the rays enter and leave
     the visual hull. bins: (B, N, C, K, H/4, W/4). fine: (B, N, C + 2, H/2, W/2): features, and masks at two blurs.
-    voxels: (B, C, D, D, D), indexed z, y, x. up: (B, 3) unit vector that is up in the world, in the first
-    picture's own frame: x right, y away, z up in the picture.
+    voxels: (B, C, D, D, D), indexed z, y, x. tubes: (B, 1, K, H/4, W/4) of one picture, else None.
+    up: (B, 3) unit vector that is up in the world, in the first picture's own frame: x right, y away, z up in the
+    picture.
     """
 
     cameras: Tensor
@@ -67,6 +71,7 @@ class Features:
     bins: Tensor
     fine: Tensor
     voxels: Tensor
+    tubes: Tensor | None
     up: Tensor
 
     @property
@@ -107,13 +112,13 @@ class PictureEncoder(nn.Module):
             nn.Linear(128, 3),
         )
 
-    def forward(self, pictures: Tensor, interval: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Maps of pixels, depth bins, fine features and up, see :class:`Features`, of pictures (M, 4, H, W).
+    def forward(self, maps: Sequence[Tensor], interval: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Maps of pixels, depth bins, fine features and up, see :class:`Features`, of the backbone's ``maps``.
 
         Args:
             interval: (M, 2, H/4, W/4), between whose two depths lies what is seen.
         """
-        one, two, three, four, five = self.backbone(pictures)
+        one, two, three, four, five = maps
         known = (interval, F.avg_pool2d(interval, 2), F.avg_pool2d(interval, 4))
         two, three, four = (torch.cat(pair, dim=1) for pair in zip((two, three, four), known, strict=True))
         x = self.across5(five) + self.whole(five.mean((2, 3)))[:, :, None, None]
@@ -164,8 +169,11 @@ class ReconstructionNetwork(nn.Module):
         seen = said + config.fine_channels + 6  # colour, mask and its two blurs
         pooled = 2 * config.hidden + 6 + config.volume_channels[0] + 3
         self.view = nn.Sequential(nn.Linear(seen, config.hidden), nn.ReLU(inplace=True))
-        self.point = _described(pooled, config.hidden)
-        self.alone = _described(config.volume_channels[0] + 7, config.hidden)
+        self.point = nn.Sequential(
+            nn.Linear(pooled, config.hidden), nn.ReLU(inplace=True),
+            nn.Linear(config.hidden, config.hidden), nn.ReLU(inplace=True),
+        )  # fmt: skip
+        self.tubes = Tubes(config.tube_channels, config.tube_depths)
         self.occupied = nn.Linear(config.hidden, 1)
         self.own_colour = nn.Linear(config.hidden, 4)  # colour, and how far to trust it
         self.trust = nn.Linear(2 * config.hidden, 1)
@@ -190,18 +198,19 @@ class ReconstructionNetwork(nn.Module):
         """
         batch, views = pictures.shape[:2]
         mask = pictures[:, :, 3:]
-        grey = _before_grey(pictures.flatten(0, 1))
+        seen = self.encoder.backbone(_before_grey(pictures.flatten(0, 1)))
+        tubes = self.tubes(seen, cameras, mask[:, 0]) if views == 1 else None
         pictures = torch.cat((pictures[:, :, :3] * mask, mask), dim=2)
         flat = pictures.flatten(0, 1)
         interval = hull_interval(cameras, mask, pictures.shape[-1] // 4)
-        pixel, bins, fine, up = self.encoder(grey, interval.flatten(0, 1))
+        pixel, bins, fine, up = self.encoder(seen, interval.flatten(0, 1))
         half = F.avg_pool2d(flat[:, 3:], 2)
         blurred = torch.cat([F.avg_pool2d(half, k, 1, k // 2, count_include_pad=False) for k in (3, 9)], dim=1)
         cover = torch.cat((F.avg_pool2d(flat[:, 3:], 4), F.avg_pool2d(blurred, 2)), dim=1)
         maps = pictures.flatten(0, 1), pixel, bins, torch.cat((fine, blurred), dim=1), cover
         pictures, pixel, bins, fine, cover = (_rows(x).unflatten(0, (batch, views)) for x in maps)
         lifted = self._lift(pixel, bins, cover, cameras)
-        return Features(cameras, pictures, pixel, bins, fine, self.volume(lifted), up[::views])
+        return Features(cameras, pictures, pixel, bins, fine, self.volume(lifted), tubes, up[::views])
 
     def upright(self, pictures: Tensor) -> Tensor:
         """Only ``up`` of the :class:`Features` of pictures (B, 1, 4, H, W): (B, 3)."""
@@ -209,9 +218,15 @@ class ReconstructionNetwork(nn.Module):
 
     def occupancy(self, features: Features, points: Tensor) -> Tensor:
         """Logits (B, P) of the probability that ``points`` (B, P, 3) within the volume are inside."""
-        several = features.cameras.shape[1] > 1
-        described = self._describe(features, points)[0] if several else self._describe_alone(features, points)
-        return self.occupied(described).squeeze(-1)
+        if features.tubes is not None:
+            return along(features.tubes, features.cameras, points)
+        return self.occupied(self._describe(features, points)[0]).squeeze(-1)
+
+    def occupancy_of_one(self, pictures: Tensor, cameras: Tensor, points: Tensor) -> Tensor:
+        """What :meth:`encode` and :meth:`occupancy` say of one picture (B, 1, 4, H, W), and nothing else: (B, P)."""
+        with torch.no_grad():
+            seen = self.encoder.backbone(_before_grey(pictures[:, 0]))
+        return along(self.tubes(seen, cameras, pictures[:, 0, 3:]), cameras, points)
 
     def curve(self, features: Features) -> Tensor:
         """The curve (2,) of the confidence by the number of views; the first is for one in perspective."""
@@ -256,21 +271,6 @@ class ReconstructionNetwork(nn.Module):
         colour = seen[..., :3] / seen[..., 3:].clamp(min=0.1)
         pooled = (views.mean(1), views.amax(1), cover.mean(1), cover.amin(1), voxels, points)
         return self.point(torch.cat(pooled, dim=-1)), views, colour
-
-    def _describe_alone(self, features: Features, points: Tensor) -> Tensor:
-        """For points (B, P, 3), of one picture: their description (B, P, C)."""
-        where, geometry = project(features.cameras, points)
-        mask = sample(features.pictures[:, :, 3:], where)
-        blurs = sample(features.fine[:, :, self.config.fine_channels :], where)
-        behind = geometry[..., :1] - sample(features.depth, where)
-        voxels = interpolate(features.voxels, points / BOUND, "border")
-        return self.alone(torch.cat((voxels, points, mask[:, 0], blurs[:, 0], behind[:, 0]), dim=-1))
-
-
-def _described(inputs: int, hidden: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Linear(inputs, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, hidden), nn.ReLU(inplace=True)
-    )
 
 
 def _before_grey(pictures: Tensor) -> Tensor:

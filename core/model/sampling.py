@@ -58,26 +58,30 @@ _POSE_ERROR = 2.5  # degrees, of a camera of several
 
 @dataclass(frozen=True)
 class Sampling:
-    """How batches are drawn: points of occupancy and of colour a sample, share of free views, and whether to vary."""
+    """How batches are drawn: points of occupancy and of colour a sample, share of free views, and whether to vary.
+
+    batch: objects of one picture each; None for batches of one to four pictures.
+    """
 
     points: int = 2048
     colours: int = 192
     free: float = 0.6
     vary: bool = True
+    batch: int | None = None
+
+
+ONE_PICTURE = Sampling(points=6144, colours=1, batch=48)
 
 
 def draw_batch(objects: list[TrainingObject], seed: int, step: int, sampling: Sampling = Sampling()) -> Batch:
     """The batch of ``step``: the same for the same seed and step, so that a resumed run goes on as if never stopped."""
     rng = np.random.default_rng((seed, step))
     counts, shares = zip(*_VIEWS, strict=True)
-    views = int(rng.choice(counts, p=shares))
-    free = views != 3 and rng.random() < (sampling.free if views == 1 else 0.1)
-    picked = (
-        rng.choice(len(objects), _BATCH[views], replace=False)
-        if len(objects) >= 16
-        else rng.integers(0, len(objects), _BATCH[views])
-    )
-    samples = [draw_sample(objects[i], views, free, rng, sampling) for i in picked]
+    views = 1 if sampling.batch else int(rng.choice(counts, p=shares))
+    free = 0.0 if views == 3 else sampling.free if views == 1 else 0.1
+    count = sampling.batch or _BATCH[views]
+    picked = rng.choice(len(objects), count, replace=len(objects) < count)
+    samples = [draw_sample(objects[i], views, rng.random() < free, rng, sampling) for i in picked]
     return collate(samples)
 
 

@@ -28,7 +28,7 @@ from .ranks import ALONE, Ranks, joined
 from .reliability import calibrate_confidence
 from .run_log import RunLog
 from .run_samples import draw_samples
-from .sampling import Batch, Placed, draw_batch, place
+from .sampling import ONE_PICTURE, Batch, Placed, Sampling, draw_batch, place
 from .segmentation import MaskNetwork
 from .silhouettes import best_level
 
@@ -44,6 +44,7 @@ class TrainingConfig:
     """A run. steps: in all; the learning rate falls to zero over them (cosine) after ``warmup``.
 
     imagenet: whether the backbone starts from what it learned there. backbone: its learning rate, of the others'.
+    one_picture: whether to train nothing but what answers for one picture, which is fast and leaves the rest as it is.
     average: of the weights' exponential moving average. every: steps between validations and checkpoints.
     validation: how many unseen objects to validate on. precision: see ``precision.PRECISIONS``.
     """
@@ -52,6 +53,7 @@ class TrainingConfig:
     rate: float = 1.5e-3
     imagenet: bool = True
     backbone: float = 0.3
+    one_picture: bool = False
     warmup: int = 100
     decay: float = 0.02
     clip: float = 1.0
@@ -109,11 +111,12 @@ def _train(
     else:
         trainer.begin(start)
     with RunLog(run, trainer.step, ranks.first) as log, ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(draw_batch, objects, config.seed, trainer.step)
+        sampling = ONE_PICTURE if config.one_picture else Sampling()
+        coming = pool.submit(draw_batch, objects, config.seed, trainer.step, sampling)
         stopped = False
         while trainer.step < config.steps and not stopped:
             began = time.perf_counter()
-            batch, coming = coming.result(), pool.submit(draw_batch, objects, config.seed, trainer.step + 1)
+            batch, coming = coming.result(), pool.submit(draw_batch, objects, config.seed, trainer.step + 1, sampling)
             losses = trainer.update(batch)
             stopped = ranks.agreed(stop.exists())
             log.step(trainer.step, losses, time.perf_counter() - began)
@@ -148,9 +151,12 @@ class Trainer:
         self.average.load_state_dict(self.model.state_dict())
         self.average.to(ranks.device)
         mix(self.model, config.precision, ranks.device)
-        self._losses = ranks.wrapped(_Losses(self.model))
-        known = list(self.model.encoder.backbone.parameters())
-        others = [value for name, value in self.model.named_parameters() if not name.startswith("encoder.backbone.")]
+        self.model.requires_grad_(not config.one_picture)
+        self.model.tubes.requires_grad_()
+        self._losses = ranks.wrapped(_Losses(self.model, config.one_picture))
+        named = [(name, value) for name, value in self.model.named_parameters() if value.requires_grad]
+        known = [value for name, value in named if name.startswith("encoder.backbone.")]
+        others = [value for name, value in named if not name.startswith("encoder.backbone.")]
         groups = [{"params": known, "share": config.backbone}, {"params": others, "share": 1.0}]
         self._optimiser = torch.optim.AdamW(groups, weight_decay=config.decay, betas=(0.9, 0.98))
 
@@ -167,7 +173,8 @@ class Trainer:
 
     def update(self, batch: Batch) -> tuple[float, ...]:
         """One step; returns the losses: all, occupancy, colour, depth, up."""
-        self.model.train()
+        self.model.train(not self.config.one_picture)
+        self.model.tubes.train()
         for group in self._optimiser.param_groups:
             group["lr"] = self._rate() * group["share"]
         part, share = self.ranks.part(batch)
@@ -207,30 +214,37 @@ class Trainer:
 
 
 class _Losses(nn.Module):
-    """:func:`losses_of` as what a module says of a batch, as DDP wants it."""
+    """:func:`losses_of` as what a module says of a batch, as DDP wants it; of one picture that of occupancy alone."""
 
-    def __init__(self, model: ReconstructionNetwork) -> None:
+    def __init__(self, model: ReconstructionNetwork, one_picture: bool) -> None:
         super().__init__()
         self.model = model
+        self._one_picture = one_picture
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        return losses_of(self.model, batch)
+        if not self._one_picture:
+            return losses_of(self.model, batch)
+        logits = self.model.occupancy_of_one(batch.pictures, batch.cameras, batch.points)
+        nothing = logits.new_zeros(())
+        return _occupancy_loss(logits, batch), nothing, nothing, nothing
 
 
 def losses_of(model: ReconstructionNetwork, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Losses of a batch: occupancy (cross-entropy and soft IoU), colour and depth of what is seen (mean absolute
     errors), and up of free pictures (one less cosine)."""
     features = model.encode(batch.pictures, batch.cameras)
-    logits = model.occupancy(features, batch.points)
-    occupancy = F.binary_cross_entropy_with_logits(logits, batch.inside)
-    if batch.pictures.shape[1] < 3:
-        occupancy = occupancy + 0.3 * (1 - soft_iou(logits, batch.inside))
+    occupancy = _occupancy_loss(model.occupancy(features, batch.points), batch)
     colour = F.l1_loss(model.colour(features, batch.surface), batch.colour)
     where, geometry = project(batch.cameras.flatten(0, 1)[:, None], batch.shown.flatten(0, 1))
     depth = _depth_error(sample(features.depth.flatten(0, 1)[:, None], where), geometry[..., :1])
     free = batch.up.norm(dim=1)
     up = (free - (features.up * batch.up).sum(1)).sum() / free.sum().clamp(min=1)
     return occupancy, colour, depth, up
+
+
+def _occupancy_loss(logits: Tensor, batch: Batch) -> Tensor:
+    loss = F.binary_cross_entropy_with_logits(logits, batch.inside)
+    return loss + 0.3 * (1 - soft_iou(logits, batch.inside)) if batch.pictures.shape[1] < 3 else loss
 
 
 def _depth_error(found: Tensor, true: Tensor) -> Tensor:

@@ -32,7 +32,7 @@ from maquette.core.model.training import Trainer, TrainingConfig, calibrate, obj
 
 SIZES = NetworkConfig(
     picture=64, volume=12, pyramid=(48, 32), pixel_channels=24, fine_channels=12, depth_bins=8, bin_channels=8,
-    volume_channels=(16, 32, 64), hidden=48,
+    volume_channels=(16, 32, 64), hidden=48, tube_channels=(128, 96, 64, 32), tube_depths=24,
 )  # fmt: skip
 SOURCES = ("meshes", "procedural")
 MIXED = (0.5, 0.5)  # shares of the sources
@@ -94,8 +94,8 @@ def objects_of(arguments):
         }  # fmt: skip
         loaded = {
             part: {
-                source: [halved(thing) for place in evaluation.some_places([folder], split, limit)
-                        if (thing := load_object(place)) is not None]
+                source: [small for place in evaluation.some_places([folder], split, limit)
+                        if (thing := load_object(place)) and shown(small := halved(thing))]
                 for source, folder in zip(SOURCES, folders, strict=True)
             }
             for part, (folders, split, limit) in wanted.items()
@@ -114,6 +114,11 @@ def halved(thing):
     small = np.concatenate((colour, alpha), axis=-1).round().clip(0, 255).astype(np.uint8)
     uniform, inside = thing.uniform[:_POINTS], thing.uniform_inside[:_POINTS]
     return replace(thing, colour=small, uniform=uniform, uniform_inside=inside)
+
+
+def shown(thing):
+    """Whether every view still shows ``thing``: of half the size, what is thin may have vanished."""
+    return (np.asarray(thing.colour)[..., 3] > 127).any((1, 2)).all()
 
 
 def trained(kind, objects, seed, steps, views, path):

@@ -18,8 +18,8 @@ _VOXEL = 8  # channels of the 32^3 grid
 class Both(ReconstructionNetwork):
     """Asks one picture as it asks several: the volume, and what the picture says where a point falls on it."""
 
-    def _describe_alone(self, features, points):
-        return self._describe(features, points)[0]
+    def occupancy(self, features, points):
+        return self.occupied(self._describe(features, points)[0]).squeeze(-1)
 
 
 class PixelAligned(Both):

@@ -95,4 +95,5 @@ def tiny_config():
     from maquette.core.model.network import NetworkConfig
 
     return NetworkConfig(volume=12, pyramid=(16, 8), pixel_channels=8, fine_channels=4, depth_bins=4,
-                         bin_channels=4, volume_channels=(8, 16, 16), hidden=32)  # fmt: skip
+                         bin_channels=4, volume_channels=(8, 16, 16), hidden=32,
+                         tube_channels=(32, 24, 16, 16), tube_depths=16)  # fmt: skip

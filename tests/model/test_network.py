@@ -3,7 +3,8 @@ import pytest
 import torch
 from maquette.core.cameras import look_at, orthographic, perspective, side
 from maquette.core.model.network import ReconstructionNetwork
-from maquette.core.model.projection import camera_matrix, interpolate, project, sample, transformed
+from maquette.core.model.projection import camera_matrix, interpolate, project, sample, transformed, unproject
+from maquette.core.model.tubes import REACH, along
 
 POINTS = np.random.default_rng(0).uniform(-0.5, 0.5, (50, 3))
 POSE = look_at(np.array((1.0, -2.0, 0.7)), np.zeros(3))
@@ -112,3 +113,44 @@ def test_colour_under_a_clear_mask_is_not_looked_at(network):
     other[:, :, :3, :64] = 0.123
     one, two = (network.occupancy(network.encode(p, cameras), points) for p in (pictures, other))
     torch.testing.assert_close(one, two)
+
+
+@pytest.mark.parametrize("camera", [*CAMERAS, side("right", 1.1, 64)], ids=["pinhole", "flat", "right"])
+def test_a_tube_is_read_at_the_pixel_and_the_depth_of_a_point(camera):
+    """The 5th of 16 depths behind the pixel in column 11 and row 3 of 16."""
+    tubes = torch.zeros(1, 1, 16, 16, 16)
+    tubes[0, 0, 4, 3, 11] = 1
+    where, depth = np.array([(11.5, 3.5)]) / 8 - 1, np.array([4.5 / 8 - 1]) * REACH
+    matrix = camera_matrix(camera)
+    point = torch.from_numpy(unproject(matrix, where, depth)).float()[None]
+    assert along(tubes, torch.from_numpy(matrix)[None, None], point).item() == pytest.approx(1, abs=1e-3)
+
+
+def test_one_picture_is_asked_as_a_whole(network):
+    """What is in a corner of it bears on what lies behind another; and nothing but the tubes is asked."""
+    pictures, cameras, points = inputs(1)
+
+    def found():
+        torch.manual_seed(0)
+        return network.occupancy(network.encode(pictures, cameras), points)[0]
+
+    torch.testing.assert_close(network.occupancy_of_one(pictures, cameras, points)[0], found())
+    network.train()  # normalised by the picture itself: by the means of a new network nothing comes through
+    one = found()
+    pictures[..., -16:, -16:] = 0
+    elsewhere = project(cameras, points)[0][0, 0].amax(1) < 0.5
+    assert elsewhere.any() and ((found() - one)[elsewhere].abs() > 1e-4).all()
+    torch.nn.init.zeros_(network.tubes.depths.weight)
+    torch.nn.init.constant_(network.tubes.depths.bias, 3.0)
+    torch.testing.assert_close(found(), torch.full((40,), 3.0))
+
+
+def test_whether_a_picture_is_posed_is_known(network):
+    pictures, _, points = inputs(1)
+    flat, pinhole = (
+        torch.from_numpy(camera_matrix(kind(look_at(np.array((0, -2.0, 0)), np.zeros(3)), size, 128)))[None, None]
+        for kind, size in ((orthographic, 1.1), (perspective, 0.5))
+    )
+    middle = points[:, :1] * 0  # falls on the same place of both
+    found = [network.occupancy(network.encode(pictures, camera), middle) for camera in (flat, pinhole)]
+    assert found[0] != found[1]

@@ -1,3 +1,4 @@
+import copy
 import csv
 
 import numpy as np
@@ -80,6 +81,30 @@ def test_learns_ellipsoids_it_has_not_seen(dataset, tiny, monkeypatch):
         trainer.update(draw_batch(objects, 0, step))
     after = validate(trainer.average, unseen)
     assert after[0] > before[0] + 0.2 and after[2] > before[2] + 0.03 > 0.5
+
+
+def test_one_picture_alone_is_trained_and_the_rest_stays_as_it_is(dataset, tiny, monkeypatch):
+    small = Sampling(points=512, colours=1, batch=16)
+    trainer = Trainer(TrainingConfig(steps=80, rate=5e-3, warmup=5, average=0.9, one_picture=True), tiny)
+    start = copy.deepcopy(trainer.average.state_dict())
+    objects, unseen = load_split([dataset], "train"), load_split([dataset], "validation")
+    before = validate(trainer.average, unseen)
+    for step in range(50):
+        batch = draw_batch(objects, 0, step, small)
+        assert batch.pictures.shape[:2] == (16, 1)
+        trainer.update(batch)
+    after = validate(trainer.average, unseen)
+    assert after[0] > before[0] + 0.1 and after[1:3] == before[1:3]
+    for name, value in trainer.average.state_dict().items():
+        assert name.startswith("tubes.") or torch.equal(value, start[name]), name
+
+
+def test_posed_and_free_pictures_share_a_batch(dataset):
+    """What is normalised over a batch is so over both kinds, as it will be in use."""
+    batch = draw_batch(load_split([dataset], "train"), 0, 0, Sampling(points=64, colours=1, batch=32))
+    perspective, tilted = batch.cameras[:, 0, 4, 3], batch.up.norm(dim=1)
+    torch.testing.assert_close(perspective, tilted, atol=1e-5, rtol=0)
+    assert 0.2 < perspective.mean() < 0.9
 
 
 def test_resumed_run_equals_an_undisturbed_one_to_the_bit(dataset, tiny, tmp_path):
