@@ -78,7 +78,7 @@ def draw_batch(objects: list[TrainingObject], seed: int, step: int, sampling: Sa
     rng = np.random.default_rng((seed, step))
     counts, shares = zip(*_VIEWS, strict=True)
     views = 1 if sampling.batch else int(rng.choice(counts, p=shares))
-    free = 0.0 if views == 3 else sampling.free if views == 1 else 0.1
+    free = float(views != 3 and rng.random() < 0.1) if views > 1 else sampling.free  # a share of those of one picture
     count = sampling.batch or _BATCH[views]
     picked = rng.choice(len(objects), count, replace=len(objects) < count)
     samples = [draw_sample(objects[i], views, rng.random() < free, rng, sampling) for i in picked]

@@ -37,7 +37,6 @@ class Tubes(nn.Module):
         self.join3 = nn.Sequential(conv(2, b + three, c), Residual(2, c), Residual(2, c))
         self.join2 = nn.Sequential(conv(2, c + two + 4, d), Residual(2, d))
         self.depths = nn.Conv2d(d, depths, 1)
-        self._dropped = nn.Dropout2d(0.1)
         self.to(memory_format=torch.channels_last)
 
     def forward(self, maps: Sequence[Tensor], cameras: Tensor, masks: Tensor) -> Tensor:
@@ -49,7 +48,7 @@ class Tubes(nn.Module):
         _, two, three, four, five = maps
         posed = (1 - cameras[:, 0, 4, 3])[:, None, None, None].expand(-1, 1, *five.shape[2:])
         x = F.relu(self.across5(torch.cat((five, posed), 1)) + self.whole(five.mean((2, 3)))[:, :, None, None])
-        x = self._dropped(self.join5(x))
+        x = self.join5(x)
         x = self.join4(torch.cat((grow(x, four), four), 1))
         x = self.join3(torch.cat((grow(x, three), three), 1))
         cover = F.pixel_unshuffle(F.avg_pool2d(masks, 2), 2)
