@@ -198,7 +198,7 @@ class ReconstructionNetwork(nn.Module):
         """
         batch, views = pictures.shape[:2]
         mask = pictures[:, :, 3:]
-        seen = self.encoder.backbone(_before_grey(pictures.flatten(0, 1)))
+        seen = self._seen(pictures)
         tubes = self.tubes(seen, cameras, mask[:, 0]) if views == 1 else None
         pictures = torch.cat((pictures[:, :, :3] * mask, mask), dim=2)
         flat = pictures.flatten(0, 1)
@@ -214,7 +214,7 @@ class ReconstructionNetwork(nn.Module):
 
     def upright(self, pictures: Tensor) -> Tensor:
         """Only ``up`` of the :class:`Features` of pictures (B, 1, 4, H, W): (B, 3)."""
-        return self.encoder.up(self.encoder.backbone(_before_grey(pictures[:, 0]))[-1])
+        return self.encoder.up(self._seen(pictures)[-1])
 
     def occupancy(self, features: Features, points: Tensor) -> Tensor:
         """Logits (B, P) of the probability that ``points`` (B, P, 3) within the volume are inside."""
@@ -224,9 +224,7 @@ class ReconstructionNetwork(nn.Module):
 
     def occupancy_of_one(self, pictures: Tensor, cameras: Tensor, points: Tensor) -> Tensor:
         """What :meth:`encode` and :meth:`occupancy` say of one picture (B, 1, 4, H, W), and nothing else: (B, P)."""
-        with torch.no_grad():
-            seen = self.encoder.backbone(_before_grey(pictures[:, 0]))
-        return along(self.tubes(seen, cameras, pictures[:, 0, 3:]), cameras, points)
+        return along(self.tubes(self._seen(pictures), cameras, pictures[:, 0, 3:]), cameras, points)
 
     def curve(self, features: Features) -> Tensor:
         """The curve (2,) of the confidence by the number of views; the first is for one in perspective."""
@@ -245,6 +243,10 @@ class ReconstructionNetwork(nn.Module):
         votes = torch.cat((trust[..., 0], own[:, None, :, 3]), dim=1).softmax(dim=1)
         choices = torch.cat((seen, own[:, None, :, :3].sigmoid()), dim=1)
         return (votes[..., None] * choices).sum(1)
+
+    def _seen(self, pictures: Tensor) -> list[Tensor]:
+        """The backbone's maps of ``pictures`` (B, N, 4, H, W), one after the other."""
+        return self.encoder.backbone(_before_grey(pictures.flatten(0, 1)))
 
     def _lift(self, pixel: Tensor, bins: Tensor, cover: Tensor, cameras: Tensor) -> Tensor:
         side = self.config.volume

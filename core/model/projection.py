@@ -136,12 +136,12 @@ def sample(maps: Tensor, where: Tensor) -> Tensor:
     return interpolate(maps.flatten(0, 1), where.flatten(0, 1)).unflatten(0, maps.shape[:2])
 
 
-def sample_depth(bins: Tensor, where: Tensor, depth: Tensor) -> Tensor:
+def sample_depth(bins: Tensor, where: Tensor, depth: Tensor, reach: float = DEPTH_REACH) -> Tensor:
     """Trilinear values (B, N, P, C) of ``bins`` (B, N, C, K, H, W) at ``where`` (B, N, P, 2), ``depth`` (B, N, P, 1).
 
-    Beyond the bins and the pictures the nearest value goes on.
+    The bins lie between ``reach`` before and behind the origin. Beyond them and the pictures the nearest value goes on.
     """
-    places = torch.cat((where, depth / DEPTH_REACH), dim=-1).flatten(0, 1)
+    places = torch.cat((where, depth / reach), dim=-1).flatten(0, 1)
     return interpolate(bins.flatten(0, 1), places, beyond="border").unflatten(0, bins.shape[:2])
 
 

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from .backbone import CHANNELS
 from .layers import Residual, conv, grow
-from .projection import interpolate, place
+from .projection import place, sample_depth
 
 REACH = 0.6  # depths lie between this much before and behind the origin
 
@@ -58,5 +58,4 @@ class Tubes(nn.Module):
 
 def along(tubes: Tensor, cameras: Tensor, points: Tensor) -> Tensor:
     """Logits (B, P) of ``tubes`` (B, 1, K, H, W), seen from ``cameras`` (B, 1, 5, 4), at ``points`` (B, P, 3)."""
-    where, depth = place(cameras, points)
-    return interpolate(tubes, torch.cat((where, depth / REACH), dim=-1)[:, 0], beyond="border")[..., 0]
+    return sample_depth(tubes[:, None], *place(cameras, points), REACH)[:, 0, :, 0]

@@ -131,7 +131,6 @@ def test_one_picture_is_asked_as_a_whole(network):
     pictures, cameras, points = inputs(1)
 
     def found():
-        torch.manual_seed(0)
         return network.occupancy(network.encode(pictures, cameras), points)[0]
 
     torch.testing.assert_close(network.occupancy_of_one(pictures, cameras, points)[0], found())

@@ -83,7 +83,7 @@ def test_learns_ellipsoids_it_has_not_seen(dataset, tiny, monkeypatch):
     assert after[0] > before[0] + 0.2 and after[2] > before[2] + 0.03 > 0.5
 
 
-def test_one_picture_alone_is_trained_and_the_rest_stays_as_it_is(dataset, tiny, monkeypatch):
+def test_one_picture_alone_is_trained_and_the_rest_stays_as_it_is(dataset, tiny):
     small = Sampling(points=512, colours=1, batch=16)
     trainer = Trainer(TrainingConfig(steps=80, rate=5e-3, warmup=5, average=0.9, one_picture=True), tiny)
     start = copy.deepcopy(trainer.average.state_dict())
