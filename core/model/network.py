@@ -199,7 +199,7 @@ class ReconstructionNetwork(nn.Module):
         batch, views = pictures.shape[:2]
         mask = pictures[:, :, 3:]
         seen = self._seen(pictures)
-        tubes = self.tubes(seen, cameras, mask[:, 0]) if views == 1 else None
+        tubes = self._tubes(seen, pictures, cameras) if views == 1 else None
         pictures = torch.cat((pictures[:, :, :3] * mask, mask), dim=2)
         flat = pictures.flatten(0, 1)
         interval = hull_interval(cameras, mask, pictures.shape[-1] // 4)
@@ -223,7 +223,7 @@ class ReconstructionNetwork(nn.Module):
         return self.occupied(self._describe(features, points)[0]).squeeze(-1)
 
     def occupancy_of_one(self, pictures: Tensor, cameras: Tensor, points: Tensor) -> Tensor:
-        """What :meth:`encode` and :meth:`occupancy` say of one picture (B, 1, 4, H, W), and nothing else: (B, P)."""
+        """Logits (B, P) of one picture (B, 1, 4, H, W) as it is trained: without its mirror image, and nothing else."""
         return along(self.tubes(self._seen(pictures), cameras, pictures[:, 0, 3:]), cameras, points)
 
     def curve(self, features: Features) -> Tensor:
@@ -247,6 +247,16 @@ class ReconstructionNetwork(nn.Module):
     def _seen(self, pictures: Tensor) -> list[Tensor]:
         """The backbone's maps of ``pictures`` (B, N, 4, H, W), one after the other."""
         return self.encoder.backbone(_before_grey(pictures.flatten(0, 1)))
+
+    def _tubes(self, seen: Sequence[Tensor], pictures: Tensor, cameras: Tensor) -> Tensor:
+        """Of one picture (B, 1, 4, H, W), of which the backbone's maps are ``seen``; once trained, the mean of what it
+        and its mirror image say.
+        """
+        found = self.tubes(seen, cameras, pictures[:, 0, 3:])
+        if self.training:
+            return found
+        mirrored = pictures.flip(-1)
+        return (found + self.tubes(self._seen(mirrored), cameras, mirrored[:, 0, 3:]).flip(-1)) / 2
 
     def _lift(self, pixel: Tensor, bins: Tensor, cover: Tensor, cameras: Tensor) -> Tensor:
         side = self.config.volume

@@ -133,8 +133,8 @@ def test_one_picture_is_asked_as_a_whole(network):
     def found():
         return network.occupancy(network.encode(pictures, cameras), points)[0]
 
-    torch.testing.assert_close(network.occupancy_of_one(pictures, cameras, points)[0], found())
     network.train()  # normalised by the picture itself: by the means of a new network nothing comes through
+    torch.testing.assert_close(network.occupancy_of_one(pictures, cameras, points)[0], found())
     one = found()
     pictures[..., -16:, -16:] = 0
     elsewhere = project(cameras, points)[0][0, 0].amax(1) < 0.5
@@ -142,6 +142,24 @@ def test_one_picture_is_asked_as_a_whole(network):
     torch.nn.init.zeros_(network.tubes.depths.weight)
     torch.nn.init.constant_(network.tubes.depths.bias, 3.0)
     torch.testing.assert_close(found(), torch.full((40,), 3.0))
+
+
+def test_a_mirrored_picture_is_the_mirrored_solid(network):
+    pictures, cameras, _ = inputs(1)
+
+    def both():
+        return (network.encode(p, cameras).tubes for p in (pictures, pictures.flip(-1)))
+
+    network.train()
+    for layer in network.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.momentum = 1.0  # so that something comes through
+    one, two = both()
+    assert (two.flip(-1) - one).abs().max() > 1e-3  # the weights are not alike left and right
+    network.eval()
+    one, two = both()
+    assert one.std() > 1e-3
+    torch.testing.assert_close(two.flip(-1), one)
 
 
 def test_whether_a_picture_is_posed_is_known(network):
