@@ -33,7 +33,6 @@ from .records import (
 )
 from .truth import GROWN
 
-SPLITS = ("train", "validation", "test")
 _OUTSIDE = 0.005  # of the longest side: how far beyond the bounds a picture's depth may lie
 _BESIDE = 1.5  # pixels: how far from its centre a pixel's sample may lie
 _UNIT = 5e-3  # by how much a stored normal's length may differ from 1
@@ -305,7 +304,7 @@ def _check_settings(folder: Path, places: Places, fingerprints: Mapping[str, Seq
 def _check_splits(folder: Path, places: Places, fingerprints: Mapping[str, Sequence[float]]) -> None:
     assigned = splits.read(folder)
     for name in places.own or places.all:
-        _require(assigned.get(name) in SPLITS, f"{name} is in none of {', '.join(SPLITS)}")
+        _require(assigned.get(name) in splits.SPLITS, f"{name} is in none of {', '.join(splits.SPLITS)}")
     gone = sorted(set(assigned) - set(places.all))
     lost = bool(places.damaged)  # what cannot be read there is told of with the shard
     _require(lost or not gone, f"{len(gone)} objects are in a split but not in the set: {', '.join(gone[:3])}")

@@ -6,7 +6,7 @@ The members of an object lie one after the other in a shard, so they are a tar b
 from __future__ import annotations
 
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
@@ -112,6 +112,24 @@ def of_split(folder: Path, split: str) -> list[Place]:
     if gone:
         raise DatasetError(f"{folder} has changed since it was packed, {gone[0]} is in no shard: pack it again")
     return [own[name] if own[name].file.is_file() else found[name] for name in names]
+
+
+def to_train_on(folders: Sequence[Path]) -> list[Place]:
+    """Where the objects of the split "train" of ``folders`` lie, without copies of what any of these judges by.
+
+    A set keeps copies of its own together, but of those of another, such as another part of the same meshes, it does
+    not know.
+
+    Raises:
+        DatasetError: as :func:`of_split`, or an object is damaged.
+    """
+    if len(folders) == 1:
+        return of_split(folders[0], "train")
+    found = [(split, place) for folder in folders for split in splits.SPLITS for place in of_split(folder, split)]
+    own = {str(index): split for index, (split, _) in enumerate(found)}
+    fingerprints = {str(index): place.record().fingerprint for index, (_, place) in enumerate(found)}
+    copies = splits.copies_of_judged(own, fingerprints)
+    return [place for index, (split, place) in enumerate(found) if split == "train" and str(index) not in copies]
 
 
 def read_end(archive: tarfile.TarFile) -> int:

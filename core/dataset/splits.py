@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import DatasetError
 
+SPLITS = ("train", "validation", "test")
 # Families of our own generators that no training ever sees, for the test of what was not learned by heart.
 HELD_OUT_FAMILIES = frozenset({"hat", "teapot", "rocket"})
 _SAME = 0.001
@@ -96,6 +97,12 @@ def check_no_leak(splits: Mapping[str, str], fingerprints: Mapping[str, Sequence
                     f"{group[0]} ({splits[group[0]]}) and {name} ({splits[name]}) are one shape: "
                     "the training would see what it is judged on. Assign the splits again"
                 )
+
+
+def copies_of_judged(splits: Mapping[str, str], fingerprints: Mapping[str, Sequence[float]]) -> set[str]:
+    """Those of the split "train" that are one shape with one of another split."""
+    leaking = (group for group in groups(fingerprints) if {splits[name] for name in group} > {"train"})
+    return {name for group in leaking for name in group if splits[name] == "train"}
 
 
 def read(folder: Path) -> dict[str, str]:

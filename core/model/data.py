@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..cameras import Camera
 from ..dataset.compact import Quantised, picture_of
 from ..dataset.passes import world_points
-from ..dataset.places import Place, of_split
+from ..dataset.places import Place, of_split, to_train_on
 from ..dataset.records import ObjectFile
 from ..errors import DatasetError
 from .framing import despeckled
@@ -64,13 +64,15 @@ class TrainingObject:
     seen_colour: NDArray[np.uint8]
 
 
-def load_split(folders: Iterable[Path], split: str) -> list[TrainingObject]:
+def load_split(folders: Sequence[Path], split: str) -> list[TrainingObject]:
     """Every object of ``split`` in the training sets ``folders``, packed or not, in memory, as small as in its file.
+
+    To train on not those that are copies of what another set judges by.
 
     Raises:
         DatasetError: a set is missing or damaged, its splits leak, or there is no object.
     """
-    places = [place for folder in folders for place in of_split(folder, split)]
+    places = to_train_on(folders) if split == "train" else [p for folder in folders for p in of_split(folder, split)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         objects = [found for found in pool.map(load_object, places) if found is not None]
     if not objects:

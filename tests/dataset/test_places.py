@@ -55,6 +55,18 @@ def test_each_object_is_the_same_wherever_it_lies(ellipsoids, own):
         assert place.record().name == name and place.record().bounds.tolist() == place.open().record.bounds.tolist()
 
 
+def test_a_copy_of_what_another_set_judges_by_is_not_trained_on(own, tmp_path):
+    other = shutil.copytree(own, tmp_path / "other")
+    again(own, "splits.json", egg="train", lens="train", pill="test", stone="validation")
+    again(other, "splits.json", egg="validation", lens="train", pill="train", stone="test")
+
+    def names(*folders):
+        return [(place.file.parent.parent, place.name) for place in places.to_train_on(folders)]
+
+    assert names(own) == [(own, "egg"), (own, "lens")]
+    assert names(own, other) == [(own, "lens"), (other, "lens")]
+
+
 def test_a_packed_set_is_good_and_counted(ellipsoids, packed):
     assert told(packed) == {}
     plain, found = run_to_end(inspect(ellipsoids, 2)), run_to_end(inspect(packed, 2))
