@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..core import dependencies
 from ..core.commands import Command, picture_path, quiet, run_shown
-from ..core.dataset import checking, copying, formats, inspection, shards
+from ..core.dataset import checking, copying, formats, inspection, shards, splits
 from ..core.dataset.formats.selection import select
 
 
@@ -75,7 +75,7 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, help="the training set")
     parser.add_argument("out", type=Path, help="folder to write, new or empty")
     parser.add_argument("--format", choices=formats.FORMATS, required=True)
-    parser.add_argument("--split", choices=checking.SPLITS, help="only its objects (all)")
+    parser.add_argument("--split", choices=splits.SPLITS, help="only its objects (all)")
     parser.add_argument("--limit", type=int, help="only so many of the objects, drawn as by chance, always the same")
     parser.add_argument("--cut-out", action="store_true", help="without what was put behind and before the objects")
 
