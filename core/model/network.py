@@ -177,16 +177,16 @@ class ReconstructionNetwork(nn.Module):
         self.occupied = nn.Linear(config.hidden, 1)
         self.own_colour = nn.Linear(config.hidden, 4)  # colour, and how far to trust it
         self.trust = nn.Linear(2 * config.hidden, 1)
-        self.register_buffer("level", torch.zeros(()))  # the logit that counts as the surface from one picture
+        self.register_buffer("shift", torch.zeros(()))  # of one picture's ``best_level``, see ``silhouettes``
         self.register_buffer("curves", torch.tensor((1.0, 0.0)).repeat(5, 1))  # of the confidence
         self.encoder.to(memory_format=torch.channels_last)
         self.volume.to(memory_format=torch.channels_last_3d)
 
     def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **options: Any) -> Any:
-        """As any module; of the levels by the number of views that an older version kept, the first is taken."""
-        known = dict(state_dict)
-        if "levels" in known:
-            known["level"] = known.pop("levels")[0]
+        """As any module; levels that an older version kept say nothing of the shift, which then is none."""
+        known = {name: value for name, value in state_dict.items() if name not in ("level", "levels")}
+        if len(known) < len(state_dict):
+            known["shift"] = torch.zeros(())
         return super().load_state_dict(known, *args, **options)
 
     def encode(self, pictures: Tensor, cameras: Tensor) -> Features:

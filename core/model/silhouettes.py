@@ -4,9 +4,9 @@ Outside of any mask there is nothing (the visual hull, Laurentini 1994), and beh
 something: where the network is too unsure to put anything on a pixel's ray, the ray's likeliest place is taken, or
 two that are apart in the hull and about as likely.
 
-Between the two, of several pictures, the less sure the network is of an object as a whole, the more of what it only
-half believes in counts as inside: see :func:`best_level`. What one picture leaves open is no matter of single points
-but of whole depths, for which that does not hold; its level is the network's own.
+Between the two, the less sure the network is of an object as a whole, the more of what it only half believes in counts
+as inside: see :func:`best_level`. What one picture leaves open is no matter of single points but of whole depths, for
+which that holds less well: it is shifted by as much as was found best.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class SilhouetteField:
     def __init__(self, network: ReconstructionNetwork, features: Features, masks: Tensor) -> None:
         self._network, self._features, self._masks = network, features, _without_threads(masks)
         self.seeds: NDArray[np.floating] = np.empty((0, 3))
-        self._level = float(network.level)
+        self._level = 0.0
         # how much each pixel's ray is raised, and at what depth
         self._raised = torch.zeros(TIMES, masks.shape[1], 2, MAP, MAP, device=masks.device)
 
@@ -85,8 +85,9 @@ class SilhouetteField:
         line = ((np.arange(_SURVEY) + 0.5) / _SURVEY * 2 - 1) * BOUND
         grid = np.stack(np.meshgrid(line, line, line, indexing="ij"), axis=-1).reshape(-1, 3).astype(np.float32)
         logits = yield from _chunked(self._logits, grid)
-        if self._masks.shape[1] > 1:
-            self._level = best_level(logits[np.isfinite(logits)])
+        self._level = best_level(logits[np.isfinite(logits)])
+        if self._masks.shape[1] == 1:
+            self._level += float(self._network.shift)
         values = logits - np.float32(self._level)
         cut = self._cut_share(grid, values)
         if cut <= most_cut:

@@ -36,7 +36,7 @@ _CALIBRATED_ON = 128  # objects
 _CONFIDENCE_ON = 48  # objects, five questions each
 _NOTHING = -99.0  # the logit of what no picture shows
 _AS_GOOD = 0.001  # of IoU
-_LEVELS = np.linspace(-4, 1.5, 111)  # logits
+_SHIFTS = np.linspace(-2, 2, 81)  # logits
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ class Trainer:
         """Take the weights of ``start``, see :func:`train`, or else those that the configuration begins with."""
         if start and start.suffix == ".safetensors":
             self.model.load_state_dict(weights.load(start)[0].state_dict())
-            self.model.level.zero_()  # it is calibrated anew once the run is exported
+            self.model.shift.zero_()  # it is calibrated anew once the run is exported
         elif start:
             self.model.load_state_dict(checkpoints.read(start)["average"])
         elif self.config.imagenet:
@@ -272,12 +272,12 @@ QUESTIONS = (("front", 1, False), ("front_right", 2, False), ("front_right_back_
 def validate(model: ReconstructionNetwork, unseen: Sequence[TrainingObject]) -> list[float]:
     """Mean IoU over unseen objects for each of ``QUESTIONS``, on the uniform points of their box.
 
-    At the levels of reconstruction: the one that is best for all, as :func:`calibrate` will leave the network, where
-    there is one view, and each object's own where there are several.
+    At the levels of reconstruction: each object's own, where there is one view with the shift that is best for all, as
+    :func:`calibrate` will leave the network.
     """
     model.eval()
     return [
-        float(_level_scores(model, unseen, (free,)).max()) if views == 1 else _mean_iou(model, unseen, views, free)
+        float(_shift_scores(model, unseen, (free,)).max()) if views == 1 else _mean_iou(model, unseen, views, free)
         for _, views, free in QUESTIONS
     ]
 
@@ -321,24 +321,24 @@ def _mean_iou(model: ReconstructionNetwork, unseen: Sequence[TrainingObject], vi
     return float(np.mean(found))
 
 
-def _level_scores(
+def _shift_scores(
     model: ReconstructionNetwork, unseen: Sequence[TrainingObject], free: Sequence[bool]
 ) -> NDArray[np.float64]:
-    """Mean IoU over ``unseen`` at each of ``_LEVELS`` from one view, posed or free or both."""
+    """Mean IoU over ``unseen`` with the best levels shifted by each of ``_SHIFTS``, from one view, posed or free or
+    both."""
     logits = [(object_logits(model, thing, 1, kind), thing.uniform_inside) for thing in unseen for kind in free]
-    return np.mean([_ious(found, inside, _LEVELS) for found, inside in logits], axis=0)
+    levels = [best_level(found[found > _NOTHING]) + _SHIFTS for found, _ in logits]
+    return np.mean([_ious(*of, own) for of, own in zip(logits, levels, strict=True)], axis=0)
 
 
 @torch.inference_mode()
 def calibrate(model: ReconstructionNetwork, unseen: Sequence[TrainingObject]) -> None:
-    """Set the logit that counts as the surface from one view to that of the best mean IoU on ``unseen``.
-
-    What is uncertain is not half inside where it is half likely. Of levels that are as good, the lowest: it leaves the
-    fewest holes.
-    """
+    """Set the shift of the level from one view to that of the best mean IoU on ``unseen``; of as good ones, the
+    least."""
     model.eval()
-    scores = _level_scores(model, unseen, (False, True))
-    model.level.fill_(float(_LEVELS[np.flatnonzero(scores > scores.max() - _AS_GOOD)[0]]))
+    scores = _shift_scores(model, unseen, (False, True))
+    good = _SHIFTS[scores > scores.max() - _AS_GOOD]
+    model.shift.fill_(float(good[np.abs(good).argmin()]))
 
 
 def sizes_of(start: Path | None) -> NetworkConfig:

@@ -165,7 +165,7 @@ def judged(model, things, sides):
             for thing in things[part][source]:
                 logits = object_logits(model, thing, views, free)
                 behind, inside = logits > -50, thing.uniform_inside
-                level = float(model.level) if views == 1 else best_level(logits[behind])
+                level = best_level(logits[behind]) + (float(model.shift) if views == 1 else 0)
                 found = {
                     "iou": metrics.iou(logits > level, inside), "hull": metrics.iou(behind, inside),
                     "order": order(logits[behind], inside[behind]),

@@ -15,7 +15,7 @@ class Unsure:
     """A network that finds a plane at y = 0.2 likeliest, yet nothing likely enough, or a slab through everything."""
 
     def __init__(self, slab=False):
-        self.slab, self.level = slab, 0.0
+        self.slab, self.shift = slab, 0.0 if slab else 3.0
 
     def occupancy(self, _, points):
         return torch.full_like(points[..., 0], 2.0) if self.slab else -1 - 5 * (points[..., 1] - 0.2).abs()
@@ -151,8 +151,8 @@ def test_what_is_equally_likely_everywhere_is_inside():
     assert best_level(np.zeros(0)) == 0
 
 
-def test_of_several_pictures_the_level_is_the_objects_own(thin):
-    """One that the network is unsure of all over is not left out, as it is from one picture."""
+def test_the_level_is_the_objects_own_and_that_of_one_picture_shifted(thin):
+    """One that the network is unsure of all over is not left out; from one picture it is, by this network's shift."""
     points = np.stack((np.full(50, 1.1 / 256), np.linspace(0.15, 0.25, 50), np.zeros(50)), axis=1)
     for cameras, there in ((("front",), False), (("front", "front"), True)):
         found = field(Unsure(), [thin] * len(cameras), cameras)

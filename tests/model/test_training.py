@@ -10,6 +10,7 @@ from maquette.core.model.data import load_split
 from maquette.core.model.metrics import iou
 from maquette.core.model.network import ReconstructionNetwork
 from maquette.core.model.sampling import Sampling, draw_batch, draw_sample, place
+from maquette.core.model.silhouettes import best_level
 from maquette.core.model.training import Trainer, TrainingConfig, calibrate, object_logits, train, validate
 from maquette.core.work import run_to_end
 
@@ -142,7 +143,11 @@ def test_missing_and_empty_sets_are_named(tmp_path):
 def mean_iou(model, objects):
     with torch.inference_mode():
         found = [(object_logits(model, thing, 1, free), thing) for thing in objects for free in (False, True)]
-    return np.mean([iou(logits > float(model.level), thing.uniform_inside) for logits, thing in found])
+    scores = []
+    for logits, thing in found:
+        level = best_level(logits[logits > -99]) + float(model.shift)
+        scores.append(iou(logits > level, thing.uniform_inside))
+    return np.mean(scores)
 
 
 def test_calibration_lifts_iou_on_what_it_sees(dataset, tiny):
@@ -151,5 +156,5 @@ def test_calibration_lifts_iou_on_what_it_sees(dataset, tiny):
     torch.nn.init.constant_(model.occupied.bias, -0.8)
     before = mean_iou(model, objects)
     calibrate(model, objects)
-    assert model.level != 0
+    assert model.shift != 0
     assert mean_iou(model, objects) > before
