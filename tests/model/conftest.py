@@ -60,10 +60,17 @@ def dataset(tmp_path_factory):
     return write_set(tmp_path_factory.mktemp("ellipsoids"))
 
 
-def write_set(folder):
+@pytest.fixture(scope="session")
+def others(tmp_path_factory):
+    """A folder with 30 ellipsoids, 20 of them to test on: so many that no luck in guessing their depths tells."""
+    return write_set(tmp_path_factory.mktemp("others"), 30)
+
+
+def write_set(folder, count=12):
+    """``count`` ellipsoids, of which 8 are to train on, 2 to validate on and the others to test on."""
     rng = np.random.default_rng(0)
     splits = {}
-    for i in range(12):
+    for i in range(count):
         half = rng.uniform(0.2, 0.5, 3)
         half[i % 3] = 0.5
         write_ellipsoid(folder, f"e{i:02d}", half, rng)
