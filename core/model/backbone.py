@@ -104,3 +104,10 @@ class _Convolution(nn.Module):
             after = self.conv.kernel_size[0] - 2 - self._before
             x = F.pad(x, (self._before, after, self._before, after))
         return self.norm(self.conv(x))
+
+
+def before_grey(pictures: Tensor) -> Tensor:
+    """``pictures`` (M, 4, H, W) with grey where their masks are 0, a pixel's channels together in memory."""
+    colour, mask = pictures.split((3, 1), dim=1)
+    grey = torch.cat((colour * mask + 0.5 * (1 - mask), mask), dim=1)
+    return grey.contiguous(memory_format=torch.channels_last)

@@ -13,7 +13,6 @@ One picture leaves open how deep all of it is, which no point can decide by itse
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -21,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .backbone import CHANNELS, Backbone
+from .backbone import CHANNELS, Backbone, before_grey
 from .layers import Residual, conv, grow
 from .projection import hull_interval, interpolate, project, sample, sample_depth
 from .tubes import Tubes, along
@@ -60,9 +59,9 @@ class Features:
     cameras: (B, N, 5, 4). pictures: (B, N, 4, H, W) colour times mask, and mask.
     pixel: (B, N, C + 3, H/4, W/4): features, the depth of what is seen, and those at which the rays enter and leave
     the visual hull. bins: (B, N, C, K, H/4, W/4). fine: (B, N, C + 2, H/2, W/2): features, and masks at two blurs.
-    voxels: (B, C, D, D, D), indexed z, y, x. tubes: (B, 1, K, H/4, W/4) of one picture, else None.
-    up: (B, 3) unit vector that is up in the world, in the first picture's own frame: x right, y away, z up in the
-    picture.
+    voxels: (B, C, D, D, D), indexed z, y, x.
+    tubes, up: of one picture, else None: (B, 1, K, H/4, W/4), and (B, 3) the unit vector that is up in the world, in
+    the picture's own frame: x right, y away, z up in the picture.
     """
 
     cameras: Tensor
@@ -72,7 +71,7 @@ class Features:
     fine: Tensor
     voxels: Tensor
     tubes: Tensor | None
-    up: Tensor
+    up: Tensor | None
 
     @property
     def depth(self) -> Tensor:
@@ -102,23 +101,14 @@ class PictureEncoder(nn.Module):
         self.bins = nn.Conv2d(b, config.depth_bins * config.bin_channels, 1)
         self.depth = nn.Conv2d(b, 1, 1)
         self.fine = nn.Conv2d(fine, config.fine_channels, 1)
-        self.upright = nn.Sequential(
-            nn.Conv2d(five, 64, 1),
-            nn.ReLU(inplace=True),
-            nn.AdaptiveAvgPool2d(4),
-            nn.Flatten(),
-            nn.Linear(1024, 128),
-            nn.ReLU(inplace=True),
-            nn.Linear(128, 3),
-        )
 
-    def forward(self, maps: Sequence[Tensor], interval: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Maps of pixels, depth bins, fine features and up, see :class:`Features`, of the backbone's ``maps``.
+    def forward(self, pictures: Tensor, interval: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Maps of pixels, depth bins and fine features, see :class:`Features`, of ``pictures`` (M, 4, H, W).
 
         Args:
             interval: (M, 2, H/4, W/4), between whose two depths lies what is seen.
         """
-        one, two, three, four, five = maps
+        one, two, three, four, five = self.backbone(before_grey(pictures))
         known = (interval, F.avg_pool2d(interval, 2), F.avg_pool2d(interval, 4))
         two, three, four = (torch.cat(pair, dim=1) for pair in zip((two, three, four), known, strict=True))
         x = self.across5(five) + self.whole(five.mean((2, 3)))[:, :, None, None]
@@ -127,11 +117,7 @@ class PictureEncoder(nn.Module):
         x = self.join2(self.across2(two) + grow(self.narrow(x), two))
         depth = torch.lerp(interval[:, :1], interval[:, 1:], self.depth(x).sigmoid())
         pixel = torch.cat((self.pixel(x), depth, interval), dim=1)
-        return pixel, self.bins(x).unflatten(1, (-1, self._bins)), self.fine(one), self.up(five)
-
-    def up(self, last: Tensor) -> Tensor:
-        """Unit vectors (M, 3) from the ``last`` of the backbone's maps."""
-        return F.normalize(self.upright(last), dim=1)
+        return pixel, self.bins(x).unflatten(1, (-1, self._bins)), self.fine(one)
 
 
 class VolumeNetwork(nn.Module):
@@ -182,13 +168,6 @@ class ReconstructionNetwork(nn.Module):
         self.encoder.to(memory_format=torch.channels_last)
         self.volume.to(memory_format=torch.channels_last_3d)
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **options: Any) -> Any:
-        """As any module; levels that an older version kept say nothing of the shift, which then is none."""
-        known = {name: value for name, value in state_dict.items() if name not in ("level", "levels")}
-        if len(known) < len(state_dict):
-            known["shift"] = torch.zeros(())
-        return super().load_state_dict(known, *args, **options)
-
     def encode(self, pictures: Tensor, cameras: Tensor) -> Features:
         """Look at the pictures.
 
@@ -198,23 +177,21 @@ class ReconstructionNetwork(nn.Module):
         """
         batch, views = pictures.shape[:2]
         mask = pictures[:, :, 3:]
-        seen = self._seen(pictures)
-        tubes = self._tubes(seen, pictures, cameras) if views == 1 else None
-        pictures = torch.cat((pictures[:, :, :3] * mask, mask), dim=2)
-        flat = pictures.flatten(0, 1)
+        tubes, up = self._tubes(pictures[:, 0], cameras) if views == 1 else (None, None)
         interval = hull_interval(cameras, mask, pictures.shape[-1] // 4)
-        pixel, bins, fine, up = self.encoder(seen, interval.flatten(0, 1))
+        pixel, bins, fine = self.encoder(pictures.flatten(0, 1), interval.flatten(0, 1))
+        flat = torch.cat((pictures[:, :, :3] * mask, mask), dim=2).flatten(0, 1)
         half = F.avg_pool2d(flat[:, 3:], 2)
         blurred = torch.cat([F.avg_pool2d(half, k, 1, k // 2, count_include_pad=False) for k in (3, 9)], dim=1)
         cover = torch.cat((F.avg_pool2d(flat[:, 3:], 4), F.avg_pool2d(blurred, 2)), dim=1)
-        maps = pictures.flatten(0, 1), pixel, bins, torch.cat((fine, blurred), dim=1), cover
+        maps = flat, pixel, bins, torch.cat((fine, blurred), dim=1), cover
         pictures, pixel, bins, fine, cover = (_rows(x).unflatten(0, (batch, views)) for x in maps)
         lifted = self._lift(pixel, bins, cover, cameras)
-        return Features(cameras, pictures, pixel, bins, fine, self.volume(lifted), tubes, up[::views])
+        return Features(cameras, pictures, pixel, bins, fine, self.volume(lifted), tubes, up)
 
     def upright(self, pictures: Tensor) -> Tensor:
         """Only ``up`` of the :class:`Features` of pictures (B, 1, 4, H, W): (B, 3)."""
-        return self.encoder.up(self._seen(pictures)[-1])
+        return self.tubes.up(pictures[:, 0])
 
     def occupancy(self, features: Features, points: Tensor) -> Tensor:
         """Logits (B, P) of the probability that ``points`` (B, P, 3) within the volume are inside."""
@@ -222,9 +199,11 @@ class ReconstructionNetwork(nn.Module):
             return along(features.tubes, features.cameras, points)
         return self.occupied(self._describe(features, points)[0]).squeeze(-1)
 
-    def occupancy_of_one(self, pictures: Tensor, cameras: Tensor, points: Tensor) -> Tensor:
-        """Logits (B, P) of one picture (B, 1, 4, H, W) as it is trained: without its mirror image, and nothing else."""
-        return along(self.tubes(self._seen(pictures), cameras, pictures[:, 0, 3:]), cameras, points)
+    def occupancy_of_one(self, pictures: Tensor, cameras: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (B, P) and ``up`` (B, 3) of one picture (B, 1, 4, H, W) as they are trained: without its mirror image,
+        and nothing else."""
+        tubes, up = self.tubes(pictures[:, 0], cameras)
+        return along(tubes, cameras, points), up
 
     def curve(self, features: Features) -> Tensor:
         """The curve (2,) of the confidence by the number of views; the first is for one in perspective."""
@@ -244,19 +223,15 @@ class ReconstructionNetwork(nn.Module):
         choices = torch.cat((seen, own[:, None, :, :3].sigmoid()), dim=1)
         return (votes[..., None] * choices).sum(1)
 
-    def _seen(self, pictures: Tensor) -> list[Tensor]:
-        """The backbone's maps of ``pictures`` (B, N, 4, H, W), one after the other."""
-        return self.encoder.backbone(_before_grey(pictures.flatten(0, 1)))
-
-    def _tubes(self, seen: Sequence[Tensor], pictures: Tensor, cameras: Tensor) -> Tensor:
-        """Of one picture (B, 1, 4, H, W), of which the backbone's maps are ``seen``; once trained, the mean of what it
-        and its mirror image say.
-        """
-        found = self.tubes(seen, cameras, pictures[:, 0, 3:])
+    def _tubes(self, pictures: Tensor, cameras: Tensor) -> tuple[Tensor, Tensor]:
+        """Of pictures (B, 4, H, W), one each; once trained, of the solid the mean of what they and their mirror images
+        say."""
         if self.training:
-            return found
-        mirrored = pictures.flip(-1)
-        return (found + self.tubes(self._seen(mirrored), cameras, mirrored[:, 0, 3:]).flip(-1)) / 2
+            return self.tubes(pictures, cameras)
+        both = torch.cat((pictures, pictures.flip(-1)))
+        tubes, up = self.tubes(both, cameras.repeat(2, 1, 1, 1))
+        found, mirrored = tubes.chunk(2)
+        return (found + mirrored.flip(-1)) / 2, up[: len(pictures)]
 
     def _lift(self, pixel: Tensor, bins: Tensor, cover: Tensor, cameras: Tensor) -> Tensor:
         side = self.config.volume
@@ -283,12 +258,6 @@ class ReconstructionNetwork(nn.Module):
         colour = seen[..., :3] / seen[..., 3:].clamp(min=0.1)
         pooled = (views.mean(1), views.amax(1), cover.mean(1), cover.amin(1), voxels, points)
         return self.point(torch.cat(pooled, dim=-1)), views, colour
-
-
-def _before_grey(pictures: Tensor) -> Tensor:
-    """``pictures`` (M, 4, H, W) with grey where their masks are 0."""
-    colour, mask = pictures.split((3, 1), dim=1)
-    return _rows(torch.cat((colour * mask + 0.5 * (1 - mask), mask), dim=1))
 
 
 def _rows(maps: Tensor) -> Tensor:

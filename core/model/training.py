@@ -155,8 +155,8 @@ class Trainer:
         self.model.tubes.requires_grad_()
         self._losses = ranks.wrapped(_Losses(self.model, config.one_picture))
         named = [(name, value) for name, value in self.model.named_parameters() if value.requires_grad]
-        known = [value for name, value in named if name.startswith("encoder.backbone.")]
-        others = [value for name, value in named if not name.startswith("encoder.backbone.")]
+        known = [value for name, value in named if ".backbone." in name]
+        others = [value for name, value in named if ".backbone." not in name]
         groups = [{"params": known, "share": config.backbone}, {"params": others, "share": 1.0}]
         self._optimiser = torch.optim.AdamW(groups, weight_decay=config.decay, betas=(0.9, 0.98))
 
@@ -168,7 +168,8 @@ class Trainer:
         elif start:
             self.model.load_state_dict(checkpoints.read(start)["average"])
         elif self.config.imagenet:
-            self.model.encoder.backbone.start_from_imagenet()
+            for part in (self.model.encoder, self.model.tubes):
+                part.backbone.start_from_imagenet()
         self.average.load_state_dict(self.model.state_dict())
 
     def update(self, batch: Batch) -> tuple[float, ...]:
@@ -214,7 +215,7 @@ class Trainer:
 
 
 class _Losses(nn.Module):
-    """:func:`losses_of` as what a module says of a batch, as DDP wants it; of one picture that of occupancy alone."""
+    """:func:`losses_of` as what a module says of a batch, as DDP wants it; of one picture those of occupancy and up."""
 
     def __init__(self, model: ReconstructionNetwork, one_picture: bool) -> None:
         super().__init__()
@@ -224,9 +225,9 @@ class _Losses(nn.Module):
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         if not self._one_picture:
             return losses_of(self.model, batch)
-        logits = self.model.occupancy_of_one(batch.pictures, batch.cameras, batch.points)
+        logits, up = self.model.occupancy_of_one(batch.pictures, batch.cameras, batch.points)
         nothing = logits.new_zeros(())
-        return _occupancy_loss(logits, batch), nothing, nothing, nothing
+        return _occupancy_loss(logits, batch), nothing, nothing, _up_error(up, batch.up)
 
 
 def losses_of(model: ReconstructionNetwork, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -237,14 +238,19 @@ def losses_of(model: ReconstructionNetwork, batch: Batch) -> tuple[Tensor, Tenso
     colour = F.l1_loss(model.colour(features, batch.surface), batch.colour)
     where, geometry = project(batch.cameras.flatten(0, 1)[:, None], batch.shown.flatten(0, 1))
     depth = _depth_error(sample(features.depth.flatten(0, 1)[:, None], where), geometry[..., :1])
-    free = batch.up.norm(dim=1)
-    up = (free - (features.up * batch.up).sum(1)).sum() / free.sum().clamp(min=1)
+    up = depth.new_zeros(()) if features.up is None else _up_error(features.up, batch.up)
     return occupancy, colour, depth, up
 
 
 def _occupancy_loss(logits: Tensor, batch: Batch) -> Tensor:
     loss = F.binary_cross_entropy_with_logits(logits, batch.inside)
     return loss + 0.3 * (1 - soft_iou(logits, batch.inside)) if batch.pictures.shape[1] < 3 else loss
+
+
+def _up_error(found: Tensor, true: Tensor) -> Tensor:
+    """Mean of one less the cosine between unit vectors (B, 3), of those whose ``true`` one is not zero."""
+    free = true.norm(dim=1)
+    return (free - (found * true).sum(1)).sum() / free.sum().clamp(min=1)
 
 
 def _depth_error(found: Tensor, true: Tensor) -> Tensor:
