@@ -1,4 +1,4 @@
-"""Judges the model on objects that it never saw, beside two baselines on the same inputs.
+"""Judges the model on objects that it never saw, beside two baselines on the same inputs, and what those could tell.
 
 The protocol: posed references, no alignment whatever; a free view in its own frame, its camera unknown; one picture
 leaves the depth unknown, of which only the middle is given. IoU on the uniform points of the
@@ -83,7 +83,8 @@ def evaluate(
     weights_file: Path | None = None,
     log: Path | None = None,
 ) -> Work[dict[tuple[str, str], tuple[Scores, int]]]:
-    """Mean scores and number of objects by (question, method); method is "Maquette", "visual hull" or "mean shape".
+    """Mean scores and number of objects by (question, method); method is "Maquette", "visual hull" or "mean shape", and
+    of posed pictures "exact depths", see :func:`carved_by_depth`.
 
     Args:
         limit: judge the first that many objects of the split (they are in no order that matters).
@@ -106,10 +107,12 @@ def evaluate(
                 continue
             mesh = yield from answer(judged, network, resolution)
             rows.append((question.name, "Maquette", file.record.name, score(mesh, judged)))
-            baselines: Mapping[str, Field] = {
+            baselines: dict[str, Field] = {
                 "visual hull": lambda points, judged=judged: hull_cover(judged.views, points) - 0.5,
                 "mean shape": lambda points, judged=judged: mean.at(points, judged.to_object),
             }
+            if question.sides:
+                baselines["exact depths"] = carved_by_depth(file, question.sides, judged.to_object)
             for method, field in baselines.items():
                 rows.append((question.name, method, file.record.name, score(_surface(field), judged, field)))
     if log:
@@ -233,6 +236,32 @@ def hull_cover(views: Sequence[View], points: Points) -> NDArray[np.float32]:
         ) * v
         least = np.minimum(least, value)
     return least
+
+
+def carved_by_depth(file: ObjectFile, sides: Sequence[str], to_object: NDArray[np.floating]) -> Field:
+    """What is behind the masks of ``sides``, orthographic, and not before what they show, as if each depth were known to the pixel.
+
+    Depth maps cannot say more (space carving, Curless and Levoy 1996, doi:10.1145/237170.237269): what is still missing
+    is hidden from all of them.
+
+    Args:
+        to_object: (4, 4) from the frame of the points to the object's own.
+    """
+    to_world = np.linalg.inv(object_frame(file.record.bounds)) @ to_object
+    kinds = [view.kind for view in file.record.views]
+    views = [file.view(kinds.index(side)) for side in sides]
+    depths = [np.pad(np.where(v.colour[..., 3] > 127, v.depth, np.inf), 1, constant_values=np.inf) for v in views]
+
+    def at(points: Points) -> NDArray[np.float32]:
+        world = points @ to_world[:3, :3].T + to_world[:3, 3]
+        pixels_behind = []
+        for view, shown in zip(views, depths, strict=True):
+            pixels, depth = view.camera.project(world)
+            i, j = (np.floor(pixels).astype(int) + 1).clip(0, np.array(shown.shape[::-1]) - 1).T
+            pixels_behind.append((depth - shown[j, i]) * view.camera.intrinsics[0, 0])
+        return (np.min(pixels_behind, axis=0) + 0.5).clip(-9, 9).astype(np.float32)
+
+    return at
 
 
 class MeanShape:

@@ -6,7 +6,7 @@ import torch
 from maquette.core.dataset.places import find
 from maquette.core.dataset.records import ObjectFile
 from maquette.core.model import weights
-from maquette.core.model.evaluation import MeanShape, evaluate, hull_cover, judge, score, table
+from maquette.core.model.evaluation import MeanShape, carved_by_depth, evaluate, hull_cover, judge, score, table
 from maquette.core.model.metrics import compare_surfaces, iou, nearest
 from maquette.core.model.network import ReconstructionNetwork
 from maquette.core.model.questions import QUESTIONS
@@ -63,6 +63,17 @@ def test_truth_and_pictures_share_a_frame(dataset, question):
     assert right > 40 > 15 > wrong and np.isnan(found.colour)
 
 
+def test_exact_depths_carve_what_masks_cannot(dataset):
+    """A point before what is seen is outside by its depth alone, one behind it inside; beyond the masks all is out."""
+    file = ObjectFile(dataset / "objects/e03.tar")
+    judged = judge(file, next(question for question in QUESTIONS if question.name == "front"))
+    carved = carved_by_depth(file, ("front",), judged.to_object)
+    first = judged.surface[judged.surface[:, 1].argmin()]
+    shown = first + np.array(((0, -0.05, 0), (0, 0.05, 0), (0.5, 0.05, 0), (5, 0, 5)))
+    assert (carved(shown) > 0).tolist() == [False, True, False, False]
+    assert (carved(judged.points)[judged.inside] > -1).mean() > 0.98
+
+
 def test_mean_shape_is_in_the_middle(dataset):
     mean = MeanShape.of(list(find(dataset).all.values())[:8], side=12)
     value = mean.at(np.array(((0.0, 0, 0), (0.52, 0.52, 0.52), (0.9, 0, 0))), np.eye(4))
@@ -77,8 +88,9 @@ def test_evaluate_judges_every_question_and_method(dataset, tiny, tmp_path):
     result = run_to_end(
         evaluate([dataset], "test", resolution=32, weights_file=tmp_path / "w.safetensors", log=tmp_path / "log.csv")
     )
-    assert len(result) == 3 * len(QUESTIONS)
+    assert len(result) == 3 * len(QUESTIONS) + sum(bool(question.sides) for question in QUESTIONS)
     assert {count for _, count in result.values()} == {2}
-    assert result["front+right+back+top", "visual hull"][0].iou > 0.75
+    scores = [result["front+right+back+top", method][0].iou for method in ("visual hull", "exact depths")]
+    assert scores[1] > scores[0] > 0.75
     assert "visual hull" in table(result)
-    assert len((tmp_path / "log.csv").read_text().splitlines()) == 1 + 2 * 3 * len(QUESTIONS)
+    assert len((tmp_path / "log.csv").read_text().splitlines()) == 1 + 2 * len(result)
