@@ -43,6 +43,11 @@ def stand(name, view, image, parent):
     return empty
 
 
+def shown(file, side):
+    """The picture (H, W, 4) uint8 of ``side``."""
+    return file.colour([view.kind for view in file.record.views].index(side))
+
+
 def measure(place, weights):
     """IoU of the mesh, and of the hull."""
     file = place.open()
@@ -51,9 +56,8 @@ def measure(place, weights):
     parent = bpy.data.objects.new("Parent", None)
     bpy.context.scene.collection.objects.link(parent)
     parent.matrix_basis = PLACE
-    kinds = [view.kind for view in file.record.views]
-    views = [file.record.views[kinds.index(side)] for side in SIDES]
-    images = [file.colour(kinds.index(side)) for side in SIDES]
+    views = [next(view for view in file.record.views if view.kind == side) for side in SIDES]
+    images = [shown(file, side) for side in SIDES]
     names = [
         {"name": stand(side, view, image, parent).name} for side, view, image in zip(SIDES, views, images, strict=True)
     ]
@@ -81,6 +85,9 @@ def main():
     for folder in arguments.sets:
         rows = []
         for place in evaluation.some_places([folder], "test", arguments.limit):
+            if any(not (shown(place.open(), side)[..., 3] > 127).any() for side in SIDES):
+                print(f"{place.name:40} left out: a picture is empty", flush=True)
+                continue
             rows.append(measure(place, arguments.weights))
             print(f"{place.name:40} mesh {rows[-1][0]:.3f}  hull {rows[-1][1]:.3f}", flush=True)
         mesh, hull = np.mean(rows, axis=0)
