@@ -239,7 +239,7 @@ def hull_cover(views: Sequence[View], points: Points) -> NDArray[np.float32]:
 
 
 def carved_by_depth(file: ObjectFile, sides: Sequence[str], to_object: NDArray[np.floating]) -> Field:
-    """What is behind the masks of ``sides``, orthographic, and not before what they show, as if each depth were known to the pixel.
+    """What is behind the masks of ``sides``, orthographic, and not before what they show, each pixel's depth known.
 
     Depth maps cannot say more (space carving, Curless and Levoy 1996, doi:10.1145/237170.237269): what is still missing
     is hidden from all of them.
