@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
+
+from .errors import OutputError
 
 _GAP = 4
 _TEXT = 14
@@ -36,6 +39,20 @@ def contact_sheet(
             at = left + place * (size + _GAP) + (size - tile.width) // 2, top + _TEXT + (size - tile.height) // 2
             sheet.paste(tile, at, tile)
     return np.asarray(sheet)
+
+
+def write_contact_sheet(
+    path: Path, rows: Sequence[tuple[str, Sequence[NDArray[np.floating]]]], size: int, columns: int = 1
+) -> None:
+    """Write what :func:`contact_sheet` makes.
+
+    Raises:
+        OutputError: ``path`` cannot be written.
+    """
+    try:
+        Image.fromarray(contact_sheet(rows, size, columns)).save(path)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 def _fitted(picture: NDArray[np.floating], size: int) -> Image.Image:

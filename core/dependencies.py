@@ -48,8 +48,9 @@ def require(*packages: str) -> None:
     Raises:
         DependencyError: names the first that is missing, and the command that installs it.
     """
+    elsewhere = "; or in Blender name a Python that has it in Maquette's preferences" if "torch" in packages else ""
     for package in missing(*packages):
         raise DependencyError(
-            f"{PACKAGES[package][0]} is not installed in this Python. Install it with {advice(package)}, then restart; "
-            "or in Blender name a Python that has it in Maquette's preferences"
+            f"{PACKAGES[package][0]} is not installed in this Python. Install it with {advice(package)}, then restart"
+            f"{elsewhere}"
         )

@@ -10,6 +10,7 @@ import time
 import tomllib
 from collections.abc import Iterator
 from functools import cache, partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from mathutils import Vector
 from ..core import images
 from ..core.arrays import MeshArrays
 from ..core.commands import quiet, run_shown
-from ..core.errors import Cancelled, ImageError, MaquetteError, OutputError
+from ..core.dataset.output import make_folder
+from ..core.errors import Cancelled, ImageError, MaquetteError
 from ..core.model.requests import Request
 from ..core.scene import assets, exporting
 from ..core.scene.compat import PATH_OPTIONS
@@ -152,14 +154,14 @@ class MAQUETTE_OT_reconstruct_folder(WorkOperator, bpy.types.Operator):
             assets.mark(obj, told)
 
 
-def _part(work: Work[Any], index: int, count: int, name: str) -> Work[Any]:
-    """``work`` as one of ``count``."""
+def _part(work: Work[Any], index: int, total: int, name: str) -> Work[Any]:
+    """``work`` as one of ``total``."""
     while True:
         try:
             progress = next(work)
         except StopIteration as stop:
             return stop.value
-        yield Progress((index + progress.fraction) / count, f"{name}, {index + 1} of {count}: {progress.stage}")
+        yield Progress((index + progress.fraction) / total, f"{name}, {index + 1} of {total}: {progress.stage}")
 
 
 def write_one(
@@ -191,10 +193,7 @@ def write_one(
 
 def run(photos: list[Path], arguments: argparse.Namespace) -> int:
     """``maquette reconstruct PHOTO... --out-dir FOLDER``: goes on after a bad picture, and tells of all at the end."""
-    try:
-        arguments.out_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"The folder {arguments.out_dir} cannot be made: {error.strerror}") from error
+    make_folder(arguments.out_dir)
     failed: dict[Path, str] = {}
     for photo, output in _outputs(photos, arguments.out_dir, ".blend" if arguments.assets else ".glb"):
         request = Request(photo, {}, arguments.resolution, arguments.size, arguments.weights, fit=arguments.fit)
@@ -220,10 +219,12 @@ def show(told: dict[str, Any], as_json: bool) -> None:
 
 def _outputs(photos: list[Path], folder: Path, suffix: str) -> Iterator[tuple[Path, Path]]:
     """Each picture with a file of its own, also where two are called the same."""
-    taken: dict[str, int] = {}
+    taken: set[str] = set()
     for photo in photos:
-        number = taken[photo.stem] = taken.get(photo.stem, 0) + 1
-        yield photo, folder / (f"{photo.stem}{suffix}" if number == 1 else f"{photo.stem}-{number}{suffix}")
+        names = (photo.stem if number == 1 else f"{photo.stem}-{number}" for number in count(1))
+        name = next(name for name in names if name.casefold() not in taken)  # A and a are one on some disks
+        taken.add(name.casefold())
+        yield photo, folder / f"{name}{suffix}"
 
 
 register, unregister = bpy.utils.register_classes_factory((MAQUETTE_OT_reconstruct_folder,))

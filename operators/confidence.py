@@ -13,7 +13,7 @@ from .finish import show
 
 def has_confidence(context: Context) -> bool:
     obj = context.active_object
-    return obj is not None and obj.type == 'MESH' and meshes.confidence(obj.data) is not None
+    return obj is not None and obj.type == 'MESH' and meshes.has_confidence(obj.data)
 
 
 class MAQUETTE_OT_show_confidence(bpy.types.Operator):
@@ -30,6 +30,9 @@ class MAQUETTE_OT_show_confidence(bpy.types.Operator):
             return False
         if not has_confidence(context):
             cls.poll_message_set("Choose an object that Maquette has reconstructed: it has the attribute Confidence")
+            return False
+        if not context.active_object.data.is_editable:
+            cls.poll_message_set("The mesh is linked from another file")
             return False
         return True
 

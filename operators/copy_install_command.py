@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import bpy
-from bpy.props import StringProperty
 from bpy.types import Context
 
 from ..core import dependencies
+from . import compute
 
 
 class MAQUETTE_OT_copy_install_command(bpy.types.Operator):
-    """Copy the command that installs the missing package, to paste it into a terminal"""
+    """Copy the commands that install what is missing, one a line, to paste them into a terminal"""
 
     bl_idname = "maquette.copy_install_command"
     bl_label = "Copy Install Command"
     bl_options = {'INTERNAL'}
 
-    package: StringProperty(name="Package", description="Name of the package that is missing", default="torch")
-
     def execute(self, context: Context) -> set[str]:
-        context.window_manager.clipboard = dependencies.advice(self.package)
-        self.report({'INFO'}, f"Copied: {dependencies.advice(self.package)}")
+        commands = [dependencies.advice(package) for package in compute.missing()]
+        context.window_manager.clipboard = "\n".join(commands)
+        self.report({'INFO'}, f"Copied: {'; '.join(commands)}")
         return {'FINISHED'}
 
 

@@ -13,7 +13,7 @@ from bpy.types import Context
 
 from ..core.commands import Command, quiet, run_shown
 from ..core.dataset import rigs
-from ..core.errors import DatasetError, SceneError
+from ..core.errors import DatasetError
 from ..core.scene import families, training_set
 from ..core.scene.compat import PATH_OPTIONS
 from ..core.scene.training_set import Settings, Source, Summary, render_dataset
@@ -90,15 +90,14 @@ class MAQUETTE_OT_render_dataset(DatasetProperties, WorkOperator, bpy.types.Oper
     def _sources(self, context: Context) -> list[Source]:
         match self.source:
             case 'FILES':
+                if not self.mesh_folder:
+                    raise DatasetError("Choose a folder of mesh files")
                 return training_set.file_sources(Path(bpy.path.abspath(self.mesh_folder)))
             case 'PROCEDURAL':
                 return training_set.procedural_sources(_families(self.families), self.count, self.seed)
             case _:
                 objects = context.selected_objects if self.source == 'SELECTED' else context.scene.objects
-                sources = training_set.scene_sources(objects, self.classes_from, self.class_property)
-        if not sources:
-            raise SceneError("There is no mesh object to render: select one, or choose another source of objects")
-        return sources
+                return training_set.scene_sources(objects, self.classes_from, self.class_property)
 
 
 def _families(text: str) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..core import dependencies
 from ..core.commands import Command, picture_path, quiet, run_shown
-from ..core.dataset import checking, copying, formats, inspection, shards, splits
+from ..core.dataset import checking, copying, formats, inspection, output, shards, splits
 from ..core.dataset.formats.selection import select
 
 
@@ -21,15 +21,13 @@ def _add_inspect(parser: argparse.ArgumentParser) -> None:
 
 def _run_inspect(arguments: argparse.Namespace) -> int:
     dependencies.require("PIL")
-    from PIL import Image
+    from ..core.contact_sheet import write_contact_sheet
 
-    from ..core.contact_sheet import contact_sheet
-
+    output.make_folder(arguments.output.parent)
     found = run_shown(inspection.inspect(arguments.folder, arguments.shown))
     print(inspection.report(found))
     if found.rows:
-        arguments.output.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(contact_sheet(found.rows, arguments.size, columns=2)).save(arguments.output)
+        write_contact_sheet(arguments.output, found.rows, arguments.size, columns=2)
         print(f"{arguments.output}: {len(found.rows)} objects")
     return 0
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..core import dependencies, images
 from ..core.commands import Command, quiet, run_shown
-from ..core.errors import OutputError
+from ..core.dataset.output import make_folder
 from ..core.scene import exporting
 from . import compute, reconstruct
 
@@ -42,11 +42,13 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     paths = [arguments.folder / f"demo{suffix}" for suffix in (".glb", ".blend", ".png")]
-    _make_folder(arguments.folder)
+    make_folder(arguments.folder)
     for path in paths[:2]:
         exporting.check(path)
     began = time.perf_counter()
     dependencies.require("PIL")  # of this Python, for the sheet
+    from ..core.contact_sheet import write_contact_sheet
+
     if not compute.python():
         dependencies.require(*dependencies.MODEL)
         from ..core.model import inference  # noqa: F401  so that its seconds are not the first picture's
@@ -56,17 +58,10 @@ def _run(arguments: argparse.Namespace) -> int:
     with quiet():
         for path in paths[:2]:
             exporting.write(path, *(each.object for each in made))
-    _write_sheet(paths[2], made)
+    write_contact_sheet(paths[2], [each.row for each in made], _PORTRAIT)
     told = "; ".join(f"{each.row[0]} {each.faces:,} faces in {each.seconds:.1f} s" for each in made)
     print(f"{', '.join(map(str, paths))}: {told}; loading PyTorch {loading:.1f} s")
     return 0
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"The folder {folder} cannot be made: {error.strerror}") from error
 
 
 def _requests(arguments: argparse.Namespace) -> list[reconstruct.Request]:
@@ -90,17 +85,6 @@ def _make(request: reconstruct.Request, place: float) -> _Made:
     with quiet():
         pictures += portraits(obj, _PORTRAIT)
     return _Made(obj, len(mesh.faces), seconds, (label, pictures))
-
-
-def _write_sheet(path: Path, made: list[_Made]) -> None:
-    from PIL import Image
-
-    from ..core.contact_sheet import contact_sheet
-
-    try:
-        Image.fromarray(contact_sheet([each.row for each in made], _PORTRAIT)).save(path)
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 COMMAND = Command("demo", "Show what Maquette does, on bundled pictures or on yours", _add_arguments, _run)

@@ -176,7 +176,8 @@ class MAQUETTE_OT_finish(TopologyProperties, TextureProperties, _ActiveMesh, bpy
         if self.multires:
             _add_multires(context, obj, self.multires)
         if result.finished.walls:
-            context.scene.unit_settings.length_unit = 'MILLIMETERS'
+            if context.scene.unit_settings.system == 'METRIC':
+                context.scene.unit_settings.length_unit = 'MILLIMETERS'
             measured, warn = thin_walls(obj, result.finished, self.wall, context.scene)
             told += measured
         if self.interactive:

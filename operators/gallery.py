@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 import bpy
@@ -10,6 +11,7 @@ from mathutils import Vector
 
 from ..core import dependencies, images
 from ..core.commands import Command, picture_path, quiet
+from ..core.dataset.output import make_folder
 from ..core.errors import MaquetteError
 from ..core.model import errands  # without torch, until it runs
 from ..core.scene.importing import temporary_data
@@ -29,10 +31,9 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     dependencies.require("PIL")  # of this Python, for the sheet
-    from PIL import Image
+    from ..core.contact_sheet import write_contact_sheet
 
-    from ..core.contact_sheet import contact_sheet
-
+    make_folder(arguments.output.parent)
     paths = images.in_folder(arguments.folder)
     rows, scores, failed = [], [], 0
     for path in paths:
@@ -42,11 +43,10 @@ def _run(arguments: argparse.Namespace) -> int:
             scores.append(score)
         except MaquetteError as error:
             failed += 1
-            print(f"{path.name}: {error}")
+            print(f"maquette: {path}: {error}", file=sys.stderr)
     if not rows:
         return 1
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(contact_sheet(rows, arguments.size, arguments.columns)).save(arguments.output)
+    write_contact_sheet(arguments.output, rows, arguments.size, arguments.columns)
     told = f"mean IoU of the silhouettes {sum(scores) / len(scores):.3f}, the least {min(scores):.3f}"
     print(f"{arguments.output}: {len(rows)} of {len(paths)} pictures; {told}")
     return 1 if failed else 0

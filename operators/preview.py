@@ -11,7 +11,6 @@ from bpy.types import Context
 from numpy.typing import NDArray
 
 from ..core.dataset import rigs
-from ..core.errors import SceneError
 from ..core.frusta import frustum
 from ..core.scene import training_set
 from ..core.work import SteppedWork, Work
@@ -83,8 +82,6 @@ class MAQUETTE_OT_preview_cameras(DatasetProperties, WorkOperator, bpy.types.Ope
 
     def start(self, context: Context) -> Work[Any]:
         sources = training_set.scene_sources(context.selected_objects)
-        if not sources:
-            raise SceneError("There is no mesh object to look at: select one")
         return training_set.preview(sources, self.settings(self.cameras))
 
     def finish(self, context: Context, result: Any) -> None:

@@ -89,7 +89,7 @@ def run_folder(dataset: str, run: str) -> Path:
     if run:
         return Path(bpy.path.abspath(run))
     folder = Path(bpy.path.abspath(dataset))
-    return folder.with_name(f"{folder.name}_run")
+    return folder.parent / f"{folder.name or 'maquette'}_run"  # a whole disk has no name
 
 
 class MAQUETTE_OT_train(bpy.types.Operator):
@@ -146,6 +146,8 @@ class MAQUETTE_OT_train(bpy.types.Operator):
         python = compute.python()
         if not python:
             dependencies.require(*dependencies.MODEL)
+        if not (self.folder or self.run):
+            raise DatasetError("Choose a training set: a folder that Render Dataset wrote")
         run = run_folder(self.folder, self.run)
         if not self.resume:
             self._write_settings(run)

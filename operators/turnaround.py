@@ -64,6 +64,8 @@ class MAQUETTE_OT_lay_out_turnaround(bpy.types.Operator):
         except MaquetteError as error:
             self.report({'ERROR'}, f"{self.bl_label}: {error}")
             return {'CANCELLED'}
+        if context.mode != 'OBJECT':
+            bpy.ops.object.mode_set(mode='OBJECT')
         for other in context.selected_objects:
             other.select_set(False)
         made = stand_around(context.scene.collection, name, figures, self.size)

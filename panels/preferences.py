@@ -10,6 +10,7 @@ from ..core import dependencies
 from ..core.scene.compat import PATH_OPTIONS
 from ..operators import compute
 from ..operators.copy_install_command import MAQUETTE_OT_copy_install_command
+from .text import draw_text
 
 _DEVICES = (
     ('AUTO', "Automatic", "The fastest that is there: CUDA, else Metal, else the processor"),
@@ -19,22 +20,20 @@ _DEVICES = (
 )
 
 
+_INSTEAD = (
+    "Name a Python that has it in the preferences. Or run in a terminal what the button copies, then restart Blender. "
+    "Training sets need Pillow in Blender's own Python; the rest needs neither."
+)
+
+
 def draw_missing(layout: UILayout) -> bool:
     """Say which package of the model is missing and what to do, if one is. Whether one is."""
     missing = compute.missing()
     if missing:
         box = layout.box().column(align=True)
-        name = dependencies.PACKAGES[missing[0]][0]
-        box.label(text=f"{name} is not installed", icon='ERROR')
-        for text in (
-            "in Blender's Python. Everything",
-            "else works. Name a Python that",
-            "has it in the preferences. Or run",
-            "in a terminal, then restart Blender:",
-        ):
-            box.label(text=text)
-        copy = box.operator(MAQUETTE_OT_copy_install_command.bl_idname, icon='COPYDOWN')
-        copy.package = missing[0]
+        names = " and ".join(dependencies.PACKAGES[package][0] for package in missing)
+        draw_text(box, f"{names} not found in Blender's Python. {_INSTEAD}", 'ERROR')
+        box.operator(MAQUETTE_OT_copy_install_command.bl_idname, icon='COPYDOWN')
     return bool(missing)
 
 

@@ -38,6 +38,18 @@ def whole(path: Path) -> Iterator[Path]:
             partial.unlink()
 
 
+def make_folder(folder: Path) -> None:
+    """Make ``folder`` and those that it lies in; nothing if it is there.
+
+    Raises:
+        OutputError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"The folder {folder} cannot be made: {error.strerror}") from error
+
+
 def write(path: Path, data: bytes | str) -> None:
     """Write ``data``, see :func:`whole`."""
     with whole(path) as partial:

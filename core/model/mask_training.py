@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..dataset.output import make_folder
 from ..work import Progress, Work
 from . import checkpoints, weights
 from .averages import follow
@@ -46,7 +47,7 @@ def train_mask(
         DatasetError: a set is missing or damaged. DependencyError: the package of ImageNet's weights is missing.
         WeightsError: ``start`` is missing or damaged.
     """
-    run.mkdir(parents=True, exist_ok=True)
+    make_folder(run)
     yield Progress(0, "Reading the training set")
     objects, unseen = load_split(datasets, "train"), spread(load_split(datasets, "validation"), 96)
     torch.manual_seed(seed)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..dataset.output import make_folder
 from ..errors import DatasetError, OutputError
 from ..work import Progress, Work, run_to_end
 from . import checkpoints, weights
@@ -91,7 +92,7 @@ def train(
         DependencyError: there is nothing to begin with: no ``start`` and no package of ImageNet's weights.
         WeightsError: ``start`` is missing or damaged.
     """
-    run.mkdir(parents=True, exist_ok=True)
+    make_folder(run)
     (run / "stop").unlink(missing_ok=True)
     yield Progress(0.0, "Reading the training set")
     objects, unseen = load_split(datasets, "train"), spread(load_split(datasets, "validation"), config.validation)

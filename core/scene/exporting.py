@@ -76,11 +76,15 @@ def _gltf(path: str, objects: _Objects) -> None:
 
 
 def _obj(path: str, objects: _Objects) -> None:
-    """With its pictures beside it: its exporter copies files, and packed pictures are none."""
+    """With its textures beside it: its exporter copies files, and packed pictures are none.
+
+    ``chair.obj`` has ``chair_texture.png``, since ``chair.png`` may well be the picture that it was made from.
+    """
     images = [image for obj in objects for image in materials.images_of(obj) if image.packed_file]
     with ExitStack() as stack:
         for index, image in enumerate(images):
-            stack.enter_context(_saved(image, Path(path).with_suffix(f".{index}.png" if index else ".png")))
+            beside = f"{Path(path).stem}_texture{index or ''}.png"
+            stack.enter_context(_saved(image, Path(path).with_name(beside)))
         bpy.ops.wm.obj_export(filepath=path, export_selected_objects=True, export_colors=not images, path_mode='STRIP')
 
 

@@ -60,13 +60,18 @@ def arrays(mesh: bpy.types.Mesh) -> MeshArrays:
     return MeshArrays(vertices.reshape(-1, 3), faces, _colours(mesh), confidence(mesh))
 
 
+def has_confidence(mesh: bpy.types.Mesh) -> bool:
+    """Asked at each redraw, also in Edit Mode, when attributes have no values."""
+    attribute = mesh.attributes.get(CONFIDENCE)
+    return attribute is not None and (attribute.data_type, attribute.domain) == ('FLOAT', 'POINT')
+
+
 def confidence(mesh: bpy.types.Mesh) -> NDArray[np.float32] | None:
     """(V,) as in :class:`~..arrays.MeshArrays`; None if ``mesh`` has none."""
-    attribute = mesh.attributes.get(CONFIDENCE)
-    if attribute is None or (attribute.data_type, attribute.domain) != ('FLOAT', 'POINT'):
+    if not has_confidence(mesh):
         return None
     sure = np.empty(len(mesh.vertices), np.float32)
-    attribute.data.foreach_get("value", sure)
+    mesh.attributes[CONFIDENCE].data.foreach_get("value", sure)
     return sure.clip(0, 1)
 
 

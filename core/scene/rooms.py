@@ -11,6 +11,7 @@ import mathutils
 import numpy as np
 
 from .. import procedural
+from ..dataset.output import make_folder
 from ..dataset.rooms import EYE, Box, Room, Thing, draw_room
 from ..dataset.splits import HELD_OUT_FAMILIES
 from ..work import Progress, Work
@@ -39,7 +40,7 @@ def render_rooms(
     """
     domes = hdri_files(hdri)
     families = sorted(set(procedural.FAMILIES) - HELD_OUT_FAMILIES)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     missing = [i for i in range(count) if not _path(folder, i).exists()]
     with temporary_data(), studio(samples, denoise=True) as room_studio:
         _look_about(room_studio.scene, width)

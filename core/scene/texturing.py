@@ -61,8 +61,8 @@ def put_on(obj: bpy.types.Object, made: Texture) -> bpy.types.Image:
     The image is new, packed, and named after the object.
     """
     mesh = obj.data
-    for layer in list(mesh.uv_layers):
-        mesh.uv_layers.remove(layer)
+    while mesh.uv_layers:  # each removal moves the others
+        mesh.uv_layers.remove(mesh.uv_layers[0])
     layer = mesh.uv_layers.new(name=UV)
     layer.uv.foreach_set("vector", np.ascontiguousarray(made.uv, np.float32).ravel())
     old = list(mesh.materials)

@@ -15,6 +15,7 @@ from typing import Any
 import bpy
 import numpy as np
 
+from .. import dependencies
 from ..arrays import MeshArrays
 from ..dataset import output, rigs, splits, truth, viewpoints
 from ..dataset.fingerprint import fingerprint
@@ -22,7 +23,7 @@ from ..dataset.randomisation import Randomisation, described
 from ..dataset.records import VERSION, Record, Shape, ViewRecord, read_record
 from ..dataset.rigs import Rig
 from ..dataset.sightings import colours
-from ..errors import DatasetError, MeshError, OutputError
+from ..errors import DatasetError, MeshError, OutputError, SceneError
 from ..work import Progress, Work
 from . import blender_cameras, importing, randomisation
 from .environments import hdri_files
@@ -95,8 +96,13 @@ def scene_sources(
 
     Args:
         classes_from, class_property: see ``families.family_of``.
+
+    Raises:
+        SceneError: there is none.
     """
     found = [obj for obj in objects if obj.type == 'MESH']
+    if not found:
+        raise SceneError("There is no mesh object to render: select one, or choose another source of objects")
     names = distinct_names({obj.name_full: obj.name for obj in found})
     return [
         Source(
@@ -148,6 +154,7 @@ def render_dataset(sources: Sequence[Source], folder: Path, settings: Settings) 
     Goes on where an earlier run stopped: whole objects that lie there are kept.
 
     Raises:
+        As :func:`prepare`.
         OutputError: the folder cannot be written. DatasetError: another set lies there, the disk is full, there is no
             light dome, or an object cannot be used and ``settings.strict`` is set.
         SceneError: the scene's own cameras are asked for, and there is none, or one that we cannot use.
@@ -287,8 +294,10 @@ def prepare(folder: Path, settings: Settings, whole: object = None) -> None:
     """Make ``folder`` ready for a set made with ``settings``, and of a whole scene with the dataclass ``whole``.
 
     Raises:
+        DependencyError: Pillow, which writes the pictures, is missing: said before anything is rendered.
         OutputError: it cannot be written. DatasetError: a set that was made with others lies there.
     """
+    dependencies.require("PIL")
     kept = {key: value for key, value in asdict(settings).items() if key not in _NOT_THE_SET}
     kept |= {"whole_scene": asdict(whole)} if whole else {}  # type: ignore[call-overload]
     kept = {"version": VERSION, **json.loads(json.dumps(kept, default=str))}

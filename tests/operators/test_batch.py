@@ -114,9 +114,12 @@ class TestCommandLine:
         other = tmp_path / "other"
         other.mkdir()
         shutil.copy(folder / "photo.png", other / "front.png")
-        code, _, err = run(folder / "front.png", other / "front.png", "--out-dir", tmp_path / "out")
+        shutil.copy(folder / "photo.png", other / "front-2.png")
+        pictures = [folder / "front.png", other / "front.png", other / "front-2.png"]
+        code, _, err = run(*pictures, "--out-dir", tmp_path / "out")
         assert (code, err) == (0, "")
-        assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["front-2.glb", "front.glb"]
+        written = sorted(path.name for path in (tmp_path / "out").iterdir())
+        assert written == ["front-2-2.glb", "front-2.glb", "front.glb"]
 
     @pytest.mark.parametrize("arguments", [
         ["--out-dir", "out"], ["a.png", "b.png", "-o", "a.glb"], ["--front", "a.png", "--out-dir", "out"],

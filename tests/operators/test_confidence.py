@@ -39,6 +39,16 @@ def test_shown_as_heat_and_taken_away_again(made):
     assert [colours.active_color.name, len(colours)] == ["Color", 1]
 
 
+def test_the_sidebar_asks_for_it_in_edit_mode_too(made):
+    from maquette.operators.confidence import has_confidence
+
+    bpy.ops.object.mode_set(mode='EDIT')
+    try:
+        assert has_confidence(bpy.context) and not bpy.ops.maquette.show_confidence.poll()
+    finally:
+        bpy.ops.object.mode_set(mode='OBJECT')
+
+
 def test_refused_where_there_is_none(made):
     from maquette.core.scene import meshes
 

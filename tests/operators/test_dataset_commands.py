@@ -71,6 +71,19 @@ def test_a_set_of_shards_alone(maquette, capsys, tiny_set, tmp_path):
     assert f"{path}: is not a whole file" in capsys.readouterr().out
 
 
+def test_what_cannot_be_written_or_is_nothing_is_an_error(maquette, capsys, tiny_set, tmp_path):
+    (tmp_path / "file").touch()
+    for words in (
+        ["dataset", "rooms", tmp_path / "file"],
+        ["dataset", "inspect", tiny_set, "-o", tmp_path / "file/sheet.png"],
+        ["gallery", tmp_path, "-o", tmp_path / "file/sheet.png"],
+    ):
+        assert maquette(*words) == 1
+        assert "cannot be made" in capsys.readouterr().err
+    assert maquette("dataset", tmp_path / "empty") == 1
+    assert "no mesh object" in capsys.readouterr().err and not (tmp_path / "empty").exists()
+
+
 def test_inspect(maquette, capsys, tiny_set, tmp_path):
     from PIL import Image
 

@@ -91,6 +91,22 @@ def test_a_second_texture_replaces_the_first(block):
     assert len(block.data.uv_layers) == 1
 
 
+@pytest.mark.parametrize("system", ['IMPERIAL', 'NONE'])
+def test_a_print_in_other_units(block, system):
+    bpy.context.scene.unit_settings.system = system
+    assert bpy.ops.maquette.finish(preset='PRINT') == {'FINISHED'}
+    assert bpy.context.scene.unit_settings.system == system
+    assert block["maquette_finished"][-1].startswith("thinnest wall") or "mm" in block["maquette_finished"][-2]
+
+
+def test_a_texture_takes_the_place_of_many_uv_maps(block):
+    for name in "abcd":
+        block.data.uv_layers.new(name=name)
+    assert bpy.ops.maquette.texture(texture_size='512') == {'FINISHED'}
+    assert len(block.data.uv_layers) == 1
+    np.testing.assert_allclose(shown_at(block, (0.5, -0.5, 1.5), (0, -1, 0)), (1, 1, 1), atol=0.06)
+
+
 @pytest.mark.parametrize("preset, faces", [("BLOCK_OUT", 300), ("SCULPT", 800), ("PRINT", 0), ("GAME", 500)])
 def test_presets(block, preset, faces):
     mesh = block.data.name

@@ -89,6 +89,13 @@ def test_the_python_of_the_preferences_trains(name_a_python, dataset, tmp_path):
         bpy.ops.maquette.train(run=str(tmp_path / "run"), resume=True)
 
 
+@pytest.mark.parametrize("folder", ["/", "//", "set"])
+def test_the_run_lies_beside_any_folder(addon, folder):
+    from maquette.operators.train import run_folder
+
+    assert run_folder(folder, "").name.endswith("_run")
+
+
 def test_what_is_missing_is_named(addon, dataset, tmp_path):
     with pytest.raises(RuntimeError, match="There is no training set"):
         bpy.ops.maquette.train(folder=str(tmp_path))

@@ -55,6 +55,14 @@ def test_the_order_can_be_corrected(addon, sheet):
     assert set(made) == {"Front", "Left", "Back"}
 
 
+def test_edit_mode_is_left_first(addon, sheet):
+    bpy.ops.mesh.primitive_cube_add()
+    cube = bpy.context.object
+    bpy.ops.object.mode_set(mode='EDIT')
+    lay_out(sheet)
+    assert (cube.mode, bpy.context.mode, bpy.context.object.name) == ('OBJECT', 'OBJECT', "Front")
+
+
 def test_refusals_name_the_reason(addon, sheet, scene_state):
     before = scene_state()
     with pytest.raises(RuntimeError, match="taken for front, front, back: give each a side of its own"):

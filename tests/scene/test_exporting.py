@@ -118,10 +118,12 @@ def corner_colours(obj):
     return places
 
 
-def test_obj_has_its_picture_beside_it(textured, tmp_path):
+def test_obj_has_its_texture_beside_it_and_leaves_the_picture_of_that_name(textured, tmp_path):
+    (tmp_path / "out.png").write_bytes(b"what it was made from")
     write(tmp_path / "out.obj", textured[0])
-    assert {path.name for path in tmp_path.iterdir()} == {"out.obj", "out.mtl", "out.png"}
-    assert "map_Kd out.png" in (tmp_path / "out.mtl").read_text()
+    assert {path.name for path in tmp_path.iterdir()} == {"out.obj", "out.mtl", "out_texture.png", "out.png"}
+    assert "map_Kd out_texture.png" in (tmp_path / "out.mtl").read_text()
+    assert (tmp_path / "out.png").read_bytes() == b"what it was made from"
     (image,) = (image for image in bpy.data.images if image.name.startswith("Wedge"))
     assert image.packed_file and image.filepath == ""
 
