@@ -47,7 +47,7 @@ def finish(
 
 def put(obj: bpy.types.Object, result: Final, smooth_angle: float = 0.7) -> list[str]:
     """Give ``obj``, which is in Object Mode, what came of :func:`finish`, and say what that is."""
-    told = []
+    told, moved = [], kept_views.moved(obj)
     if result.finished:
         for modifier in [modifier for modifier in obj.modifiers if modifier.type == 'MULTIRES']:
             obj.modifiers.remove(modifier)  # its details are the old mesh's
@@ -57,6 +57,10 @@ def put(obj: bpy.types.Object, result: Final, smooth_angle: float = 0.7) -> list
     if result.texture:
         texturing.put_on(obj, result.texture)
         told.append("texture of {} x {}".format(*result.texture.size))
+        if moved:
+            told.append(
+                f"{moved} pictures left out: the mesh is not where it was in them. Texture before you apply a transform"
+            )
     return told
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import bpy
 import numpy as np
 
 from ..arrays import MeshArrays
 from ..errors import MeshError
+
+T = TypeVar("T")
 
 SUFFIXES = (".glb", ".gltf", ".obj", ".ply", ".stl", ".blend")
 
@@ -24,7 +27,8 @@ def imported(path: Path) -> Iterator[list[bpy.types.Object]]:
     """
     if not path.is_file():
         raise MeshError(f"There is no mesh file {path}")
-    with temporary_data():
+
+    def read() -> list[bpy.types.Object]:
         before = set(bpy.data.objects)
         try:
             _read(path)
@@ -33,7 +37,25 @@ def imported(path: Path) -> Iterator[list[bpy.types.Object]]:
         found = [obj for obj in bpy.data.objects if obj not in before]
         if not any(obj.type == 'MESH' for obj in found):
             raise MeshError(f"{path} holds no mesh")
+        return found
+
+    with taken_out(read) as found:
         yield found
+
+
+@contextmanager
+def taken_out(make: Callable[[], T]) -> Iterator[T]:
+    """What ``make`` returns. The data-blocks that it brought into the file are taken out again at the end, and no
+    others: meanwhile somebody may make some, or undo."""
+    before, ours = _blocks(), set()
+    try:
+        try:
+            made = make()
+        finally:
+            ours = {block.session_uid for block in _blocks() - before}
+        yield made
+    finally:
+        bpy.data.batch_remove({block for block in _blocks() if block.session_uid in ours})
 
 
 @contextmanager

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 import bpy
 import numpy as np
+from numpy.typing import NDArray
 
 from ..arrays import KeptView, View
 from ..cameras import Camera
 from .images import packed, pixels
 
 _KEY = "maquette_views"
+_OVERLAP = 0.5  # IoU of where a mesh was in a picture and is: sculpted it keeps more, moved or scaled it loses more
 
 
 def keep(obj: bpy.types.Object, views: tuple[KeptView, ...]) -> None:
@@ -25,20 +27,43 @@ def keep(obj: bpy.types.Object, views: tuple[KeptView, ...]) -> None:
             "to_world": view.camera.to_world.ravel().tolist(),
             "intrinsics": view.camera.intrinsics.ravel().tolist(),
             "orthographic": view.camera.orthographic,
+            "box": _box(obj, view.camera).ravel().tolist(),
         }
         for view in views
     ]
 
 
 def kept_with(obj: bpy.types.Object) -> list[KeptView | View]:
-    """The views that were kept with ``obj``, less those whose image is gone. None are for other objects.
+    """The views that were kept with ``obj``, less those whose image is gone or of which :func:`moved` tells. None are
+    for other objects.
 
     Those that are still packed come as they are: reading them, see :func:`opened`, takes long.
 
     Raises:
         ImageError: an image has lost its pixels.
     """
-    return [_kept(kept) for kept in obj.get(_KEY, ()) if kept["image"]]
+    return [_kept(kept) for kept in obj.get(_KEY, ()) if kept["image"] and not _moved(obj, kept)]
+
+
+def moved(obj: bpy.types.Object) -> int:
+    """Of how many views the mesh of ``obj`` is no longer where it was: its transform was applied, say."""
+    return sum(_moved(obj, kept) for kept in obj.get(_KEY, ()))
+
+
+def _moved(obj: bpy.types.Object, kept: bpy.types.bpy_struct) -> bool:
+    if "box" not in kept or not len(obj.data.vertices):
+        return False
+    now, then = _box(obj, _camera(kept)), np.array(kept["box"]).reshape(2, 2)
+    both = np.prod((np.minimum(now[1], then[1]) - np.maximum(now[0], then[0])).clip(0))
+    return bool(both < _OVERLAP * (np.prod(now[1] - now[0]) + np.prod(then[1] - then[0]) - both))
+
+
+def _box(obj: bpy.types.Object, camera: Camera) -> NDArray[np.float64]:
+    """Where the mesh of ``obj`` lies in the picture, pixels: (2, 2), low and high."""
+    vertices = np.empty(3 * len(obj.data.vertices), np.float32)
+    obj.data.vertices.foreach_get("co", vertices)
+    at, _ = camera.project(vertices.reshape(-1, 3))
+    return np.stack((at.min(0), at.max(0)))
 
 
 def opened(views: Sequence[KeptView | View]) -> list[View]:
@@ -50,10 +75,13 @@ def opened(views: Sequence[KeptView | View]) -> list[View]:
     return [_opened(view) if isinstance(view, KeptView) else view for view in views]
 
 
-def _kept(kept: bpy.types.bpy_struct) -> KeptView | View:
-    image, (width, height) = kept["image"], kept["size"]
+def _camera(kept: bpy.types.bpy_struct) -> Camera:
     to_world, intrinsics = np.array(kept["to_world"]).reshape(4, 4), np.array(kept["intrinsics"]).reshape(3, 3)
-    camera = Camera(to_world, intrinsics, width, height, bool(kept["orthographic"]))
+    return Camera(to_world, intrinsics, *kept["size"], bool(kept["orthographic"]))
+
+
+def _kept(kept: bpy.types.bpy_struct) -> KeptView | View:
+    image, camera = kept["image"], _camera(kept)
     if image.packed_file and not image.is_dirty:
         return KeptView(np.frombuffer(image.packed_file.data, np.uint8), camera)
     picture = pixels(image)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,14 +101,15 @@ def lit(scene: bpy.types.Scene, exposures: Exposures, dome: bool = True) -> Iter
     try:
         yield Lights(world, sun, objects[1:], exposures)
     finally:
-        if dome:
-            scene.world = own
-        picture = world.node_tree.nodes["Environment Texture"].image
-        if picture:
-            bpy.data.images.remove(picture)
-        for data in [obj.data for obj in objects]:
-            bpy.data.lights.remove(data)  # and with it the object
-        bpy.data.worlds.remove(world)
+        with suppress(ReferenceError):  # an undo takes all of them
+            if dome:
+                scene.world = own
+            picture = world.node_tree.nodes["Environment Texture"].image
+            if picture:
+                bpy.data.images.remove(picture)
+            for data in [obj.data for obj in objects]:
+                bpy.data.lights.remove(data)  # and with it the object
+            bpy.data.worlds.remove(world)
 
 
 def _unseen(kind: str) -> bpy.types.Object:

@@ -7,7 +7,7 @@ import struct
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import bpy
@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 from .. import exr, srgb
 from ..cameras import Camera
 from ..dataset.records import RenderedView
-from ..errors import ImageError, OutputError
+from ..errors import ImageError, OutputError, SceneError
 from . import compat
 from .lighting import Light, Lights, lit
 from .sight import Sight
 
 _FAR = 1e9  # Blender writes 1e10 as the depth of nothing
 _BESIDE = 4  # pixels about what is shown that are rendered too
+_GONE = "What was being rendered was deleted or undone: let it be meanwhile, and render again; what is written is kept"
 _ROOM = 2**26  # bytes free on a disk on which a picture that is not whole was not the disk's fault
 
 
@@ -113,6 +114,9 @@ def studio(samples: int, threads: int = 0, denoise: bool = False) -> Iterator[St
     Args:
         samples: of Cycles a pixel; time grows with it, noise falls with its square root.
         threads: of the renderer; 0 for all cores. denoise: see :func:`set_quality`.
+
+    Raises:
+        SceneError: what it shows, or itself, was deleted or undone meanwhile.
     """
     scene = bpy.data.scenes.new("Maquette Studio")
     data = bpy.data.cameras.new("Maquette Studio")
@@ -123,13 +127,40 @@ def studio(samples: int, threads: int = 0, denoise: bool = False) -> Iterator[St
     scene.camera = camera
     _set_up(scene, samples, threads, denoise)
     try:
-        with tempfile.TemporaryDirectory(prefix="maquette_") as folder, lit(scene, {}) as lights:
+        with (
+            tempfile.TemporaryDirectory(prefix="maquette_") as folder, _nothing_kept(scene), lit(scene, {}) as lights
+        ):  # fmt: skip
             yield Studio(scene, shown, lights, Path(folder))
+    except ReferenceError as error:
+        raise SceneError(_GONE) from error
     finally:
-        scene.render.use_persistent_data = False  # else Cycles keeps a graph of a scene that is gone: Blender crashes
-        bpy.data.scenes.remove(scene)
-        bpy.data.collections.remove(shown)
-        bpy.data.cameras.remove(data)
+        with suppress(ReferenceError):  # an undo takes all of them
+            bpy.data.scenes.remove(scene)
+            bpy.data.collections.remove(shown)
+            bpy.data.cameras.remove(data)
+
+
+@contextmanager
+def _nothing_kept(scene: bpy.types.Scene) -> Iterator[None]:
+    """Cycles keeps nothing of ``scene`` after this, nor through an undo or another file.
+
+    It would keep a graph of a scene that is gone: Blender crashes.
+    """
+
+    def let_go(*_: object) -> None:
+        with suppress(ReferenceError):
+            scene.render.use_persistent_data = False
+
+    moments = bpy.app.handlers.undo_pre, bpy.app.handlers.redo_pre, bpy.app.handlers.load_pre
+    for handlers in moments:
+        handlers.append(let_go)
+    try:
+        yield
+    finally:
+        let_go()
+        for handlers in moments:
+            with suppress(ValueError):  # another file's coming takes them
+                handlers.remove(let_go)
 
 
 def aim(scene: bpy.types.Scene, camera: Camera) -> None:

@@ -7,7 +7,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -234,7 +234,8 @@ def _posed(
             views = viewpoints.draw(settings.cameras, mesh.vertices, settings.size, rng, fault, of_scene)
             yield _Posed(mesh, bounds, samples, views, drawn, rng)
         finally:
-            stage.show(())
+            with suppress(ReferenceError):  # it was undone
+                stage.show(())
 
 
 def _render_object(
@@ -286,8 +287,9 @@ def _generated(family: str, seed: int) -> Iterator[Sequence[bpy.types.Object]]:
     from .. import procedural
     from .procedural import add_object
 
-    with importing.temporary_data():
-        yield [add_object(bpy.context.scene.collection, procedural.make(family, seed))]
+    thing = procedural.make(family, seed)
+    with importing.taken_out(lambda: add_object(bpy.context.scene.collection, thing)) as obj:
+        yield [obj]
 
 
 def prepare(folder: Path, settings: Settings, whole: object = None) -> None:

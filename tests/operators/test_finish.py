@@ -11,6 +11,7 @@ from maquette.core.scene import final, finishing, kept_views, meshes
 from maquette.core.scene.finishing import Settings
 from maquette.core.soundness import check
 from maquette.core.work import SteppedWork, run_to_end
+from mathutils import Matrix
 
 HALVES = {"front": (0.8, 0.1, 0.1), "right": (0.1, 0.6, 0.1)}
 
@@ -81,6 +82,25 @@ def test_texture(block):
     np.testing.assert_allclose(shown_at(block, (0.5, -0.5, 1.5), front), (1, 1, 1), atol=0.06)
     np.testing.assert_allclose(shown_at(block, (1, 0.0, 1), right), HALVES["right"], atol=0.06)
     assert block.data.color_attributes["Color"]  # for what needs no texture, and for finishing again
+
+
+@pytest.mark.parametrize("location, scale", [((1.5, 0, 0), 1), ((0, 0, 0), 2)])
+def test_pictures_that_no_longer_lie_on_the_mesh_are_left_out_and_told_of(block, location, scale):
+    block.data.transform(Matrix.Translation(location) @ Matrix.Scale(scale, 4))
+    assert kept_views.moved(block) >= 1
+    assert bpy.ops.maquette.texture(texture_size='512') == {'FINISHED'}
+    assert "pictures left out" in block["maquette_finished"][-1]
+    (image,) = (image for image in bpy.data.images if image.name == "front texture")
+    pixels = np.array(image.pixels).reshape(-1, 4)[:, :3]
+    red = block.data.color_attributes["Color"]
+    front = max(block.data.polygons, key=lambda polygon: -polygon.normal.y).vertices[0]
+    assert np.abs(pixels - np.array(red.data[front].color_srgb)[:3]).max(1).min() < 0.1  # the mesh's own colour
+
+
+def test_a_sculpted_mesh_keeps_its_pictures(block):
+    for vertex in block.data.vertices:
+        vertex.co.x *= 1.3
+    assert kept_views.moved(block) == 0 and len(kept_views.kept_with(block)) == 2
 
 
 def test_a_second_texture_replaces_the_first(block):

@@ -209,6 +209,40 @@ def test_denoised_pictures_are_nearer_to_those_of_many_samples(addon, tmp_path):
     np.testing.assert_array_equal(clean.normal, noisy.normal)
 
 
+def test_an_undo_while_it_renders_is_told_and_the_file_is_whole(addon, tmp_path):
+    from maquette.core.errors import SceneError
+    from maquette.core.scene.training_set import procedural_sources, render_dataset
+
+    bpy.ops.mesh.primitive_cube_add()
+    for message in ("first", "second"):
+        bpy.ops.ed.undo_push(message=message)
+    work = render_dataset(procedural_sources(["book"], 2, 0), tmp_path, settings())
+    for _ in range(3):
+        next(work)
+    bpy.ops.ed.undo()
+    with pytest.raises(SceneError, match="deleted or undone"):
+        run_to_end(work)
+    assert [obj.name for obj in bpy.data.objects] == ["Cube"] and len(bpy.data.scenes) == 1
+
+
+def test_what_is_deleted_before_its_turn_is_told_and_what_comes_meanwhile_stays(addon, tmp_path):
+    from maquette.core.errors import SceneError
+    from maquette.core.scene.training_set import procedural_sources, render_dataset, scene_sources
+
+    for x in (0, 3):
+        bpy.ops.mesh.primitive_cube_add(location=(x, 0, 0))
+    work = render_dataset(scene_sources(bpy.context.scene.objects), tmp_path / "a", settings())
+    next(work)
+    bpy.data.objects.remove(bpy.data.objects["Cube.001"])
+    with pytest.raises(SceneError, match="deleted or undone"):
+        run_to_end(work)
+    work = render_dataset(procedural_sources(["book"], 1, 0), tmp_path / "b", settings())
+    next(work), next(work)
+    bpy.ops.mesh.primitive_cone_add()
+    run_to_end(work)
+    assert sorted(obj.name for obj in bpy.data.objects) == ["Cone", "Cube"] and len(bpy.data.scenes) == 1
+
+
 def test_names_that_would_be_the_same_are_told_apart(meshes, addon):
     from maquette.core.scene.training_set import file_sources, scene_sources
 
