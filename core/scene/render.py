@@ -16,10 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import exr, srgb
+from ..arrays import MeshArrays
 from ..cameras import Camera
 from ..dataset.records import RenderedView
-from ..errors import ImageError, OutputError, SceneError
+from ..errors import ImageError, MeshError, OutputError, SceneError
 from . import compat
+from .geometry import reader
 from .lighting import Light, Lights, lit
 from .sight import Sight
 
@@ -60,6 +62,25 @@ class Studio:
             self.shown.objects.unlink(obj)
         for obj in objects:
             self.shown.objects.link(obj)
+
+    def solid(self) -> MeshArrays:
+        """What is shown, as the renderer gets it: vertices (V, 3) in world space, metres, and triangles (F, 3).
+
+        Raises:
+            MeshError: it has no face.
+        """
+        self.scene.render.use_persistent_data = False  # it would keep the reader's engine
+        with reader() as reading:
+            snapshot = reading.read(self.scene, (), lambda: bpy.ops.render.render(scene=self.scene.name))
+        self.scene.render.use_persistent_data = True
+        if not snapshot.parts:
+            names = ", ".join(obj.name for obj in self.shown.objects)
+            raise MeshError(f"There is no mesh face in {names or 'nothing'} that is rendered")
+        counts = np.cumsum([0, *(len(part.vertices) for part in snapshot.parts)])
+        return MeshArrays(
+            np.concatenate([part.world_vertices() for part in snapshot.parts]).astype(np.float32),
+            np.concatenate([part.triangles + first for part, first in zip(snapshot.parts, counts, strict=False)]),
+        )
 
     def sight(self, points: NDArray[np.floating], normals: NDArray[np.floating]) -> Sight:
         """Tells which cameras see a surface among the shown objects; see :class:`Sight`."""
@@ -118,6 +139,7 @@ def studio(samples: int, threads: int = 0, denoise: bool = False) -> Iterator[St
     Raises:
         SceneError: what it shows, or itself, was deleted or undone meanwhile.
     """
+    rendered = bool(_results())
     scene = bpy.data.scenes.new("Maquette Studio")
     data = bpy.data.cameras.new("Maquette Studio")
     camera = bpy.data.objects.new("Maquette Studio", data)
@@ -138,6 +160,13 @@ def studio(samples: int, threads: int = 0, denoise: bool = False) -> Iterator[St
             bpy.data.scenes.remove(scene)
             bpy.data.collections.remove(shown)
             bpy.data.cameras.remove(data)
+        if not rendered:
+            bpy.data.batch_remove(_results())
+
+
+def _results() -> list[bpy.types.Image]:
+    """Blender's own image of what was rendered last, if anything was."""
+    return [image for image in bpy.data.images if image.type == 'RENDER_RESULT']
 
 
 @contextmanager

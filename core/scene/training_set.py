@@ -223,7 +223,8 @@ def _posed(
     rng = np.random.default_rng((settings.seed, zlib.crc32(source.name.encode())))
     random, own = settings.random, (settings.seed, source.name)
     with source.open() as given, randomisation.varied(given, random, *own) as (objects, drawn):
-        mesh = importing.world_triangles(objects)
+        stage.show(objects)
+        mesh = stage.solid()
         if 0 < settings.most_triangles < len(mesh.triangles()):
             raise MeshError(f"It has {len(mesh.triangles()):,} triangles, more than {settings.most_triangles:,}")
         bounds = np.stack((mesh.vertices.min(0), mesh.vertices.max(0))).astype(float)

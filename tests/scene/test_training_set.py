@@ -209,6 +209,24 @@ def test_denoised_pictures_are_nearer_to_those_of_many_samples(addon, tmp_path):
     np.testing.assert_array_equal(clean.normal, noisy.normal)
 
 
+def test_the_truth_is_of_what_is_rendered(addon, tmp_path):
+    """Modifiers at their render settings, without what is hidden in renders, with what is no mesh but has faces."""
+    from maquette.core.dataset.records import ObjectFile
+    from maquette.core.scene.training_set import render_dataset, scene_sources
+
+    bpy.ops.mesh.primitive_cube_add()
+    cube = bpy.context.object
+    smooth = cube.modifiers.new("Subdivision", 'SUBSURF')
+    smooth.levels, smooth.render_levels = 0, 3
+    bpy.ops.mesh.primitive_uv_sphere_add(radius=3)
+    bpy.context.object.hide_render, bpy.context.object.parent = True, cube
+    bpy.ops.object.text_add(location=(0, 0, 2))
+    bpy.context.object.parent, bpy.context.object.data.extrude = cube, 0.1
+    run_to_end(render_dataset(scene_sources([cube]), tmp_path, settings()))
+    (low, high) = ObjectFile(tmp_path / "objects/Cube.tar").record.bounds
+    assert -0.95 < low[2] < -0.7 and 1.9 < high[2] < 2.2 and high[0] > 0.95 and low[0] > -0.95
+
+
 def test_an_undo_while_it_renders_is_told_and_the_file_is_whole(addon, tmp_path):
     from maquette.core.errors import SceneError
     from maquette.core.scene.training_set import procedural_sources, render_dataset
