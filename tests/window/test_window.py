@@ -221,6 +221,12 @@ def test_the_end_while_finishing_leaves_no_process_and_no_file(finish, blender):
     assert not list((blender[0] / "scratch").glob("maquette-*"))
 
 
+def test_an_undo_while_a_training_set_is_rendered(blender):
+    told_of = told(blender, "drive_dataset.py")
+    assert told_of["undone"] and told_of["previewed"] and told_of["again"], told_of
+    assert told_of["objects"] == ["Cube", "Suzanne"]
+
+
 def test_the_command_line_of_blender(blender):
     folder, run = blender
     command = "blender -b -c maquette reconstruct front.png -o out.glb --resolution 32 --weights hull.safetensors"
