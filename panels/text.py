@@ -6,7 +6,7 @@ import textwrap
 
 from bpy.types import UILayout
 
-_CHARACTERS = 38  # that a line of the sidebar holds, as wide as it is at first
+_CHARACTERS = 34  # that a line holds in a box of the sidebar, as wide as it is at first
 
 
 def draw_text(layout: UILayout, text: str, icon: str = 'INFO') -> None:
