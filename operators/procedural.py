@@ -10,6 +10,7 @@ from bpy.types import Context
 
 from ..core.procedural import FAMILIES, make
 from ..core.scene.procedural import add_object
+from .reconstruct import collection_for_new
 from .settings import SIZE
 
 _ITEMS = [
@@ -38,7 +39,7 @@ class MAQUETTE_OT_add_procedural(bpy.types.Operator):
 
     def execute(self, context: Context) -> set[str]:
         thing = make(self.family, self.seed)
-        obj = add_object(context.collection, thing)
+        obj = add_object(collection_for_new(context), thing)
         obj.scale = (self.size,) * 3
         lowest = min(float(part.mesh.vertices[:, 2].min()) for part in thing.parts)
         obj.location = context.scene.cursor.location

@@ -59,9 +59,7 @@ def add_object(context: Context, name: str, arrays: MeshArrays, location: Vector
     kept_views.keep(obj, arrays.views)
     obj.location = location
     layer = context.view_layer
-    place = layer.active_layer_collection
-    ours = place.is_visible and place.collection.is_editable  # not if it is excluded, or linked from another file
-    (place.collection if ours else context.scene.collection).objects.link(obj)
+    collection_for_new(context).objects.link(obj)
     for other in context.selected_objects:
         other.select_set(False)
     space = context.space_data
@@ -70,6 +68,12 @@ def add_object(context: Context, name: str, arrays: MeshArrays, location: Vector
     layer.objects.active = obj
     obj.select_set(True)
     return obj
+
+
+def collection_for_new(context: Context) -> bpy.types.Collection:
+    """The active one, but the scene's own if that is excluded, or linked from another file."""
+    place = context.view_layer.active_layer_collection
+    return place.collection if place.is_visible and place.collection.is_editable else context.scene.collection
 
 
 def told(mesh: MeshArrays) -> str:

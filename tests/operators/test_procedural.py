@@ -17,3 +17,16 @@ def test_stands_on_the_cursor_in_its_size_and_colours(addon):
     assert not obj.data.validate()
     assert len(obj.data.materials) >= 1
     assert {p.material_index for p in obj.data.polygons} == set(range(len(obj.data.materials)))
+
+
+def test_stands_in_the_scene_where_the_active_collection_is_of_another_file(addon, tmp_path):
+    collection = bpy.data.collections.new("Theirs")
+    bpy.data.libraries.write(str(tmp_path / "theirs.blend"), {collection})
+    bpy.data.collections.remove(collection)
+    with bpy.data.libraries.load(str(tmp_path / "theirs.blend"), link=True) as (_, here):
+        here.collections = ["Theirs"]
+    (linked,) = here.collections
+    bpy.context.scene.collection.children.link(linked)
+    bpy.context.view_layer.active_layer_collection = bpy.context.view_layer.layer_collection.children["Theirs"]
+    assert bpy.ops.maquette.add_procedural(family="chair") == {'FINISHED'}
+    assert bpy.context.object.users_collection == (bpy.context.scene.collection,)
