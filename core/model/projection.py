@@ -48,13 +48,13 @@ def transformed(matrix: NDArray[np.floating], transform: NDArray[np.floating]) -
 
 def unproject(matrix: NDArray[np.floating], where: NDArray[np.floating], depth: NDArray[np.floating]) -> NDArray:
     """Points (P, 3) that the camera ``matrix`` sees at ``where`` (P, 2), in -1..1, and ``depth`` (P,)."""
-    rows = np.concatenate((
-        matrix[None, :2] - where[:, :, None] * matrix[2],
-        np.broadcast_to(matrix[3], (len(where), 1, 4)),
-    ), axis=1)  # fmt: skip
-    target = -rows[..., 3]
-    target[:, 2] += depth
-    return np.linalg.solve(rows[..., :3], target[..., None])[..., 0]
+    # Cramer's rule for the three planes that meet there, the products of whose normals are linear in x and y, too.
+    (one, two, three, four), (a, b, c, d), zero = matrix[:4, :3], matrix[:4, 3], np.zeros(3)
+    by = np.concatenate((np.ones((len(where), 1)), where), axis=1)
+    rays = by @ (np.cross(one, two), np.cross(two, three), np.cross(three, one))
+    start = (by @ (a, -c, 0))[:, None] * (by @ (np.cross(two, four), zero, np.cross(four, three)))
+    start += (by @ (b, 0, -c))[:, None] * (by @ (np.cross(four, one), np.cross(three, four), zero))
+    return (rays * (depth - d)[:, None] - start) / (rays @ four)[:, None]
 
 
 def project(cameras: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:

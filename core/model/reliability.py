@@ -69,13 +69,18 @@ def near_truth(mesh: MeshArrays, judged: Judged, file: ObjectFile) -> tuple[NDAr
 def calibrate_confidence(
     network: ReconstructionNetwork, datasets: Sequence[Path], count: int, resolution: int = 96
 ) -> Work[None]:
-    """Fit the curves of the confidence on ``count`` objects of the split "validation"."""
+    """Fit the curves of the confidence on ``count`` objects of the split "validation", those for which they have the
+    views."""
     network.eval().requires_grad_(False)
+    before = network.curves.clone()
     network.curves.copy_(torch.tensor((1.0, 0.0)))
     seen: dict[int, list[tuple[NDArray, NDArray]]] = defaultdict(list)
     for place in some_places(datasets, "validation", count):
         file = place.open()
+        kinds = {view.kind for view in file.record.views}
         for key, sides in _SIDES.items():
+            if not kinds.issuperset(sides or ("free",)):
+                continue
             try:
                 judged = judge(file, Question(f"{key}", sides))
             except ImageError:
@@ -84,6 +89,7 @@ def calibrate_confidence(
             if mesh is not None:
                 sure, near = near_truth(mesh, judged, file)
                 seen[key].append((np.log(sure / (1 - sure)), near))
+    network.curves.copy_(before)
     for key, parts in seen.items():
         steep, near = (np.concatenate(part) for part in zip(*parts, strict=True))
         network.curves[key] = fitted(steep, near)

@@ -24,7 +24,8 @@ Points = NDArray[np.float64]
 class RunLog:
     """Lines of ``log.csv``, at once on disk, and now and then the curve. Writes nothing unless ``first``.
 
-    A line is a step, "train", its losses and its seconds; or a step, "validation" and IoUs, one of each question.
+    A line is a step, "train", its losses and its seconds; or a step, "validation" and IoUs, one of each question, NaN
+    where it is not asked.
     """
 
     def __init__(self, run: Path, step: int, first: bool) -> None:
@@ -85,12 +86,15 @@ def draw_curve(run: Path) -> None:
     chart.line(np.c_[losses[:, 0], logs], _PALE, 1)
     chart.line(np.c_[losses[:, 0], np.log10(_mean(losses[:, 1]))], _BOLD, 4)
     values = np.array([line for _, line in scores]).reshape(len(scores), -1 if scores else 0)
-    top = min(1.0, float(values.max()) + 0.03) if len(values) else 1.0
-    low = max(0.0, float(values.min()) - 0.03) if len(values) else 0.0
+    known = values[~np.isnan(values)]
+    top = min(1.0, float(known.max()) + 0.03) if len(known) else 1.0
+    low = max(0.0, float(known.min()) - 0.03) if len(known) else 0.0
     chart = _Chart(image, (80, 260, 498, 370), (1, last), (low, top))
     chart.frame([f"{value:.2f}" for value in chart.high_low], "IoU on unseen objects", f"step {int(losses[-1, 0])}")
     for index, colour in enumerate(_COLOURS[: values.shape[1]]):
         curve = np.c_[[step for step, _ in scores], values[:, index]]
+        if np.isnan(curve).any():  # not asked
+            continue
         chart.line(curve, colour, 4)
         name = QUESTIONS[index] if index < len(QUESTIONS) else ""
         chart.words((8, 394 + 28 * index), f"{name} {curve[-1, 1]:.2f}", colour)

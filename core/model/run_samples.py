@@ -14,7 +14,7 @@ from PIL import Image
 
 from ..contact_sheet import contact_sheet
 from .data import TrainingObject, spread
-from .sampling import place
+from .sampling import place, shows
 
 if TYPE_CHECKING:
     from .network import ReconstructionNetwork
@@ -23,14 +23,18 @@ _GRID = 48  # cells along the diagonal that is looked through
 _TILE = 120
 _LEVEL = -0.6  # logit; about where calibration puts the surface
 _REACH = 0.75  # of the grid about the middle: objects are 1 long
-_ASKED = ((1, True), (4, False))  # number of views, free or posed
 
 
 def draw_samples(path: Path, model: ReconstructionNetwork, unseen: Sequence[TrainingObject]) -> None:
-    """Write four objects to ``path``: a free picture and the shape from it, a front and the shape from four sides."""
-    rows = [
-        (thing.name, [tile for asked in _ASKED for tile in _tiles(model, thing, *asked)]) for thing in spread(unseen, 4)
-    ]
+    """Write four objects to ``path``: a free picture and the shape from it, a front and the shape from four sides.
+
+    Or from as many sides as it has; nothing of what it has not.
+    """
+    rows = []
+    for thing in spread(unseen, 4):
+        sides = [(views, False) for views in (4, 2, 1) if shows(thing, views, False)]
+        asked = [(1, True)] * shows(thing, 1, True) + sides[:1]
+        rows.append((thing.name, [tile for how in asked for tile in _tiles(model, thing, *how)]))
     partial = path.with_suffix(".partial")
     Image.fromarray(contact_sheet(rows, _TILE)).save(partial, "PNG")
     partial.replace(path)

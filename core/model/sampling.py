@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -74,15 +75,40 @@ ONE_PICTURE = Sampling(points=6144, colours=1, batch=48)
 
 
 def draw_batch(objects: list[TrainingObject], seed: int, step: int, sampling: Sampling = Sampling()) -> Batch:
-    """The batch of ``step``: the same for the same seed and step, so that a resumed run goes on as if never stopped."""
+    """The batch of ``step``: the same for the same seed and step, so that a resumed run goes on as if never stopped.
+
+    Of ``objects``, each of which can be asked for with one picture, only those that have the views; if none has so
+    many, of one picture.
+    """
     rng = np.random.default_rng((seed, step))
     counts, shares = zip(*_VIEWS, strict=True)
     views = 1 if sampling.batch else int(rng.choice(counts, p=shares))
+    able = [thing for thing in objects if can_ask(thing, views)]
+    views, able = (views, able) if able else (1, objects)
     free = float(views != 3 and rng.random() < 0.1) if views > 1 else sampling.free  # a share of those of one picture
     count = sampling.batch or _BATCH[views]
-    picked = rng.choice(len(objects), count, replace=len(objects) < count)
-    samples = [draw_sample(objects[i], views, rng.random() < free, rng, sampling) for i in picked]
-    return collate(samples)
+    picked = [able[i] for i in rng.choice(len(able), count, replace=len(able) < count)]
+    wanted = [bool(rng.random() < free) for _ in picked]
+    return collate([
+        draw_sample(thing, views, kind if shows(thing, views, kind) else not kind, rng, sampling)
+        for thing, kind in zip(picked, wanted, strict=True)
+    ])  # fmt: skip
+
+
+def shows(thing: TrainingObject, views: int, free: bool) -> bool:
+    """Whether ``thing`` has so many free ``views``, or posed sides that are asked for together."""
+    return thing.kinds.count("free") >= views if free else bool(_sheets(thing.kinds, views))
+
+
+def can_ask(thing: TrainingObject, views: int) -> bool:
+    """Whether ``thing`` shows so many ``views``, free or posed."""
+    return shows(thing, views, False) or shows(thing, views, True)
+
+
+@cache
+def _sheets(kinds: tuple[str, ...], views: int) -> tuple[tuple[tuple[str, ...], float], ...]:
+    """Those of ``_SHEETS`` that an object with views of ``kinds`` shows."""
+    return tuple(sheet for sheet in _SHEETS[views] if set(sheet[0]) <= set(kinds))
 
 
 Sample = tuple[NDArray, NDArray, NDArray, NDArray, NDArray, NDArray, NDArray, NDArray]
@@ -204,8 +230,9 @@ def draw_sample(thing: TrainingObject, views: int, free: bool, rng: np.random.Ge
 
 
 def _sheet_views(thing: TrainingObject, views: int, rng: np.random.Generator) -> list[int]:
-    sets, shares = zip(*_SHEETS[views], strict=True)
-    return [thing.kinds.index(kind) for kind in sets[rng.choice(len(sets), p=shares)]]
+    sets, shares = zip(*_sheets(thing.kinds, views), strict=True)
+    chosen = sets[rng.choice(len(sets), p=np.array(shares) / sum(shares))]
+    return [thing.kinds.index(kind) for kind in chosen]
 
 
 def free_views(thing: TrainingObject, views: int, rng: np.random.Generator) -> list[int]:

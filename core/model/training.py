@@ -29,7 +29,7 @@ from .ranks import ALONE, Ranks, joined
 from .reliability import calibrate_confidence
 from .run_log import RunLog
 from .run_samples import draw_samples
-from .sampling import ONE_PICTURE, Batch, Placed, Sampling, draw_batch, place
+from .sampling import ONE_PICTURE, Batch, Placed, Sampling, can_ask, draw_batch, place, shows
 from .segmentation import MaskNetwork
 from .silhouettes import best_level
 
@@ -88,17 +88,28 @@ def train(
         The checkpoint's path.
 
     Raises:
-        DatasetError: a set is missing, damaged or leaks, or ``run`` belongs to another configuration.
+        DatasetError: a set is missing, damaged or leaks, none of its objects has a view that is asked for, or ``run``
+            belongs to another configuration.
         DependencyError: there is nothing to begin with: no ``start`` and no package of ImageNet's weights.
         WeightsError: ``start`` is missing or damaged.
     """
     make_folder(run)
     (run / "stop").unlink(missing_ok=True)
     yield Progress(0.0, "Reading the training set")
-    objects, unseen = load_split(datasets, "train"), spread(load_split(datasets, "validation"), config.validation)
+    objects, unseen = _askable(datasets, "train"), spread(_askable(datasets, "validation"), config.validation)
     with joined() as ranks:
         yield from _train(objects, unseen, run, Trainer(config, network or sizes_of(start), ranks), start)
     return run / "checkpoint.pt"
+
+
+def _askable(datasets: Sequence[Path], split: str) -> list[TrainingObject]:
+    """The objects of ``split`` that have a view that one picture can be asked with: a front, or a free one."""
+    found = [thing for thing in load_split(datasets, split) if can_ask(thing, 1)]
+    if not found:
+        raise DatasetError(
+            f"No object of the split {split!r} has a view of a side or a free one: render some (--cameras sides free:6)"
+        )
+    return found
 
 
 def _train(
@@ -124,7 +135,7 @@ def _train(
             due = trainer.step % config.every == 0 or trainer.step == config.steps
             if due and ranks.first:
                 judged = trainer.judged()
-                log.validated(trainer.step, validate(judged, unseen))
+                log.validated(trainer.step, validate(judged, unseen, config.one_picture))
                 draw_samples(run / "samples.png", judged, unseen)
             if (due or stopped) and ranks.first:
                 trainer.save(checkpoint)
@@ -276,17 +287,26 @@ QUESTIONS = (("front", 1, False), ("front_right", 2, False), ("front_right_back_
 
 
 @torch.inference_mode()
-def validate(model: ReconstructionNetwork, unseen: Sequence[TrainingObject]) -> list[float]:
+def validate(model: ReconstructionNetwork, unseen: Sequence[TrainingObject], one_picture: bool = False) -> list[float]:
     """Mean IoU over unseen objects for each of ``QUESTIONS``, on the uniform points of their box.
 
     At the levels of reconstruction: each object's own, where there is one view with the shift that is best for all, as
-    :func:`calibrate` will leave the network.
+    :func:`calibrate` will leave the network. Over the objects that have the views; NaN if none has.
+
+    Args:
+        one_picture: leave out what asks for several, NaN.
     """
     model.eval()
-    return [
-        float(_shift_scores(model, unseen, (free,)).max()) if views == 1 else _mean_iou(model, unseen, views, free)
-        for _, views, free in QUESTIONS
-    ]
+    scores = []
+    for _, views, free in QUESTIONS:
+        able = [thing for thing in unseen if shows(thing, views, free) and not (one_picture and views > 1)]
+        if not able:
+            scores.append(float("nan"))
+        elif views == 1:
+            scores.append(float(_shift_scores(model, able, (free,)).max()))
+        else:
+            scores.append(_mean_iou(model, able, views, free))
+    return scores
 
 
 def object_logits(model: ReconstructionNetwork, thing: TrainingObject, views: int, free: bool) -> NDArray[np.float32]:
@@ -332,8 +352,9 @@ def _shift_scores(
     model: ReconstructionNetwork, unseen: Sequence[TrainingObject], free: Sequence[bool]
 ) -> NDArray[np.float64]:
     """Mean IoU over ``unseen`` with the best levels shifted by each of ``_SHIFTS``, from one view, posed or free or
-    both."""
-    logits = [(object_logits(model, thing, 1, kind), thing.uniform_inside) for thing in unseen for kind in free]
+    both, as each has it."""
+    asked = [(thing, kind) for thing in unseen for kind in free if shows(thing, 1, kind)]
+    logits = [(object_logits(model, thing, 1, kind), thing.uniform_inside) for thing, kind in asked]
     levels = [best_level(found[found > _NOTHING]) + _SHIFTS for found, _ in logits]
     return np.mean([_ious(*of, own) for of, own in zip(logits, levels, strict=True)], axis=0)
 
@@ -389,7 +410,7 @@ def export(run: Path, datasets: Sequence[Path], target: Path) -> None:
         state = checkpoints.read(own)
         reconstruction = ReconstructionNetwork(NetworkConfig(**state["network"]))
         reconstruction.load_state_dict(state["average"])
-        calibrate(reconstruction, spread(load_split(datasets, "validation"), _CALIBRATED_ON))
+        calibrate(reconstruction, spread(_askable(datasets, "validation"), _CALIBRATED_ON))
         run_to_end(calibrate_confidence(reconstruction, datasets, _CONFIDENCE_ON))
     try:
         weights.save(target, reconstruction, mask)

@@ -30,14 +30,16 @@ def picture(camera, half, colour):
     return rgba.reshape(*shape, 4), depth.astype(np.float32), normal.reshape(*shape, 3).astype(np.float16)
 
 
-def write_ellipsoid(folder, name, half, rng, colour=None):
+SIDES = ("front", "right", "back", "top", "bottom")
+
+
+def write_ellipsoid(folder, name, half, rng, colour=None, sides=SIDES, free="free"):
     half = np.asarray(half, float)
     bounds = np.stack((-half, half))
-    kinds = ("front", "right", "back", "top", "bottom")
-    cameras = [*zip(kinds, viewpoints.sides(kinds, *bounds, SIZE), strict=True)]
+    cameras = [*zip(sides, viewpoints.sides(sides, *bounds, SIZE), strict=True)]
     for turn in (0.5, 2.5):
         eye = 3 * np.array((np.sin(turn), -np.cos(turn), 0.4))
-        cameras.append(("free", perspective(look_at(eye, np.zeros(3)), 0.45, SIZE)))
+        cameras.append((free, perspective(look_at(eye, np.zeros(3)), 0.45, SIZE)))
     colour = rng.integers(40, 255, 3) if colour is None else colour
     uniform = rng.uniform(-1.1, 1.1, (2048, 3)) * half.max()
     surface = rng.normal(size=(512, 3))
@@ -66,14 +68,14 @@ def others(tmp_path_factory):
     return write_set(tmp_path_factory.mktemp("others"), 30)
 
 
-def write_set(folder, count=12):
+def write_set(folder, count=12, **views):
     """``count`` ellipsoids, of which 8 are to train on, 2 to validate on and the others to test on."""
     rng = np.random.default_rng(0)
     splits = {}
     for i in range(count):
         half = rng.uniform(0.2, 0.5, 3)
         half[i % 3] = 0.5
-        write_ellipsoid(folder, f"e{i:02d}", half, rng)
+        write_ellipsoid(folder, f"e{i:02d}", half, rng, **views)
         splits[f"e{i:02d}"] = "train" if i < 8 else "validation" if i < 10 else "test"
     (folder / "splits.json").write_text(json.dumps(splits))
     return folder

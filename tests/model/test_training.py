@@ -5,14 +5,17 @@ import numpy as np
 import pytest
 import torch
 from maquette.core.errors import DatasetError
-from maquette.core.model import sampling
+from maquette.core.model import sampling, weights
 from maquette.core.model.data import load_split
 from maquette.core.model.metrics import iou
 from maquette.core.model.network import ReconstructionNetwork
+from maquette.core.model.run_log import log_lines
 from maquette.core.model.sampling import Sampling, draw_batch, draw_sample, place
 from maquette.core.model.silhouettes import best_level
-from maquette.core.model.training import Trainer, TrainingConfig, calibrate, object_logits, train, validate
+from maquette.core.model.training import Trainer, TrainingConfig, calibrate, export, object_logits, train, validate
 from maquette.core.work import run_to_end
+
+from .conftest import write_set
 
 
 def inside_by_pictures(pictures, cameras, points):
@@ -98,6 +101,26 @@ def test_one_picture_alone_is_trained_and_the_rest_stays_as_it_is(dataset, tiny)
     assert after[0] > before[0] + 0.1 and after[1:3] == before[1:3]
     for name, value in trainer.average.state_dict().items():
         assert name.startswith("tubes.") or torch.equal(value, start[name]), name
+
+
+@pytest.mark.parametrize("one_picture", [False, True])
+def test_sets_of_few_views_are_learned_from_as_far_as_they_go(tiny, tmp_path, one_picture):
+    """Two sides and two free views: nothing is asked of three or four pictures, and what was known of it stays."""
+    folder = write_set(tmp_path / "few", sides=("front", "right"))
+    config = TrainingConfig(steps=6, every=6, warmup=1, one_picture=one_picture)
+    run_to_end(train([folder], tmp_path / "run", config, tiny))
+    ((_, scores),) = log_lines(tmp_path / "run", "validation")
+    assert [not np.isnan(score) for score in scores] == [True, not one_picture, False, True]
+    export(tmp_path / "run", [folder], tmp_path / "found.safetensors")
+    curves = weights.load(tmp_path / "found.safetensors")[0].curves
+    untouched = torch.tensor((1.0, 0.0))
+    assert [torch.equal(curve, untouched) for curve in curves] == [False, False, False, True, True]
+
+
+def test_sets_without_a_view_to_ask_with_are_refused(tiny, tmp_path):
+    folder = write_set(tmp_path / "orbit", sides=(), free="orbit")
+    with pytest.raises(DatasetError, match=r"free:6"):
+        run_to_end(train([folder], tmp_path / "run", TrainingConfig(steps=1), tiny))
 
 
 def test_posed_and_free_pictures_share_a_batch(dataset):
