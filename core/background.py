@@ -13,6 +13,8 @@ _NOISE = 0.95  # share of the background's own pixels that tell how far they are
 _SAME = 0.7  # share of a hole's pixels that are as close: the others are its blurred rim
 _HOLE = 0.005  # of the object: what is smaller may as well be a highlight
 _FITS = 4  # each without what the one before found unlike
+_SPECK = 0.005  # of the largest piece: dust on a scan, scraps of lettering
+_NEAR = 128  # parts of a picture's longest side, within about two of which pieces are one
 
 
 def plain_mask(colour: NDArray[np.floating]) -> NDArray[np.float32] | None:
@@ -34,6 +36,25 @@ def plain_mask(colour: NDArray[np.floating]) -> NDArray[np.float32] | None:
             mask = ~(outside | _holes(off, alike & ~outside, outside))
             return _blended(off, mask) if mask.any() and _rim_step(colour, mask) > _ALIKE / 2 else None
     return None
+
+
+def without_specks(mask: NDArray[np.float32]) -> NDArray[np.float32]:
+    """``mask`` (H, W) in 0..1 less what is small beside its largest piece and far from the others.
+
+    An object is framed by all that is its mask: a grain of dust in a corner would make it small and put it aside.
+    """
+    height, width = mask.shape
+    block = -(-max(mask.shape) // _NEAR)
+    solid = np.pad(mask > 0.5, ((0, -height % block), (0, -width % block)))
+    sizes = solid.reshape(len(solid) // block, block, -1, block).sum((1, 3))
+    around = np.pad(sizes, 1)
+    near = np.any([np.roll(around, (i, j), (0, 1)) for i in (-1, 0, 1) for j in (-1, 0, 1)], axis=0)[1:-1, 1:-1]
+    named = _spread(near, np.where(near, np.arange(1, near.size + 1).reshape(near.shape), 0))
+    pieces = np.bincount(named.ravel(), sizes.ravel())
+    specks = (pieces > 0) & (pieces < _SPECK * pieces.max())
+    if not specks.any():
+        return mask
+    return np.where(specks[named].repeat(block, 0).repeat(block, 1)[:height, :width], np.float32(0), mask)
 
 
 def unmixed(colour: NDArray[np.floating], mask: NDArray[np.floating], rim: int) -> NDArray[np.floating]:

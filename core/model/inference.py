@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..arrays import KeptView, MeshArrays, View
-from ..background import plain_mask, unmixed
+from ..background import plain_mask, unmixed, without_specks
 from ..errors import ImageError, MeshError
 from ..field import refine
 from ..images import png
@@ -208,7 +208,7 @@ def with_mask(image: Pixels, network: MaskNetwork) -> Pixels:
     plain = plain_mask(image[..., :3])
     if plain is not None:
         return _cut_out(image, plain, _RIM)
-    rough = _find(image[..., :3], network, mirrored=False)
+    rough = without_specks(_find(image[..., :3], network, mirrored=False))
     low, high = bounding_box(rough)
     margin = 0.12 * float((high - low).max()) + 2
     left, top = np.floor(np.maximum(low - margin, 0)).astype(int)
@@ -220,7 +220,9 @@ def with_mask(image: Pixels, network: MaskNetwork) -> Pixels:
 
 
 def _cut_out(image: Pixels, mask: NDArray[np.float32], least: int) -> Pixels:
-    """``image`` with ``mask``, and without the background in the colours of the rim, at least ``least`` pixels wide."""
+    """``image`` with ``mask`` less its specks, and without the background in the colours of the rim, at least ``least``
+    pixels wide."""
+    mask = without_specks(mask)
     rim = int(np.clip(max(mask.shape) / _RIM_SHARE, least, _WIDEST_RIM))
     colour = unmixed(image[..., :3], mask, rim) if rim else image[..., :3]
     return np.concatenate((colour, mask[..., None]), axis=2)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..arrays import View
 from ..dataset.draws import turn
+from ..dataset.truth import GROWN
 from ..sheet import fit_cameras
 from .data import COLOURS_A_VIEW, TrainingObject
 from .framing import free_camera, network_view, turned_upright
@@ -61,17 +62,19 @@ _POSE_ERROR = 2.5  # degrees, of a camera of several
 class Sampling:
     """How batches are drawn: points of occupancy and of colour a sample, share of free views, and whether to vary.
 
+    near: share of the points near the surface; the others are even ones, as the surface's level is found from.
     batch: objects of one picture each; None for batches of one to four pictures.
     """
 
     points: int = 2048
+    near: float = 0.5
     colours: int = 192
     free: float = 0.6
     vary: bool = True
     batch: int | None = None
 
 
-ONE_PICTURE = Sampling(points=6144, colours=1, batch=48)
+ONE_PICTURE = Sampling(points=4096, near=0.0, colours=1, batch=48)
 
 
 def draw_batch(objects: list[TrainingObject], seed: int, step: int, sampling: Sampling = Sampling()) -> Batch:
@@ -222,7 +225,7 @@ def draw_sample(thing: TrainingObject, views: int, free: bool, rng: np.random.Ge
     placed = place(thing, views, free, rng, sampling.vary)
     if sampling.vary:
         placed = _varied(placed, free, rng)
-    points, inside = _points(thing, placed, rng, sampling.points)
+    points, inside = _points(thing, placed, rng, sampling)
     surface, colour = _colours(thing, placed, rng, sampling.colours)
     shown = np.stack([placed.move(thing.seen[view, :_SHOWN]) for view in placed.chosen])
     arrays = (placed.pictures, placed.cameras, points, inside, surface, colour, shown, placed.up)
@@ -307,17 +310,21 @@ def _disguised(picture: NDArray[np.float32], rng: np.random.Generator) -> NDArra
 
 
 def _points(
-    thing: TrainingObject, placed: Placed, rng: np.random.Generator, count: int
+    thing: TrainingObject, placed: Placed, rng: np.random.Generator, sampling: Sampling
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """``count`` points of the volume: half near the surface, the others spread over the object's box and beyond it.
+    """Points of the volume, some near the surface, the others evenly over the object's box and beyond it.
 
     All lie behind the masks of all pictures, if any do: elsewhere the masks alone decide.
     """
-    quota = (count // 2, 3 * count // 8, count - count // 2 - 3 * count // 8)
+    near = int(sampling.near * sampling.points)
+    even = rng.uniform(-BOUND, BOUND, (4 * sampling.points, 3))
+    even = even[_asked(placed, even)]
+    beyond = even[(np.abs(placed.back(even)) > GROWN * thing.half).any(1)]
+    outside = round((sampling.points - near) * len(beyond) / max(len(even), 1))
     pools = (
-        _picked(thing.near, thing.near_inside, placed, quota[0], rng),
-        _picked(thing.uniform, thing.uniform_inside, placed, quota[1], rng),
-        _outside(thing, placed, quota[2], rng),
+        _picked(thing.near, thing.near_inside, placed, near, rng),
+        _picked(thing.uniform, thing.uniform_inside, placed, sampling.points - near - outside, rng),
+        (beyond[np.arange(outside) % max(len(beyond), 1)], np.zeros(outside, bool)),
     )
     points, inside = zip(*pools, strict=True)
     return np.concatenate(points), np.concatenate(inside)
@@ -351,17 +358,6 @@ def _at(picture: NDArray[np.float32], where: NDArray[np.floating]) -> NDArray[np
     side = picture.shape[-1]
     i, j = ((where + 1) / 2 * side).astype(int).clip(0, side - 1).T
     return picture[..., j, i]
-
-
-def _outside(
-    thing: TrainingObject, placed: Placed, count: int, rng: np.random.Generator
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Points of the volume beyond the object's bounding box, or where it fills the volume, of its own."""
-    points = rng.uniform(-BOUND, BOUND, (4 * count, 3))
-    beyond = np.flatnonzero((np.abs(placed.back(points)) > thing.half + 0.005).any(1) & _asked(placed, points))
-    if not len(beyond):
-        return _picked(thing.uniform, thing.uniform_inside, placed, count, rng)
-    return points[beyond[np.arange(count) % len(beyond)]], np.zeros(count, bool)
 
 
 def _colours(

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from maquette.core.background import plain_mask, unmixed
+from maquette.core.background import plain_mask, unmixed, without_specks
 
 
 def picture(background=1.0):
@@ -85,3 +85,18 @@ def test_what_is_thinner_than_a_rim_keeps_its_colours():
     colour, mask = np.random.default_rng(0).random((40, 40, 3)), np.zeros((40, 40))
     mask[10:14] = 1
     np.testing.assert_array_equal(unmixed(colour, mask, 2), colour)
+
+
+@pytest.mark.parametrize("scale", (1, 5))
+def test_specks_far_from_the_object_are_left_out(scale):
+    """A grain in a corner is; a spot beside the object, a large part of it and its soft edges are not."""
+    mask = np.zeros((100 * scale, 140 * scale), np.float32)
+    mask[30 * scale : 80 * scale, 40 * scale : 90 * scale] = 1
+    mask[29 * scale, 40 * scale : 90 * scale] = 0.4
+    mask[28 * scale : 30 * scale, 90 * scale : 92 * scale] = 0.9
+    mask[10 * scale : 15 * scale, 100 * scale : 105 * scale] = 0.8
+    dusty = mask.copy()
+    dusty[2 * scale : 4 * scale, 2 * scale : 5 * scale] = 1
+    dusty[-1, -1] = 0.7
+    np.testing.assert_array_equal(without_specks(dusty), mask)
+    assert without_specks(mask) is mask
