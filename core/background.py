@@ -13,6 +13,10 @@ _NOISE = 0.95  # share of the background's own pixels that tell how far they are
 _SAME = 0.7  # share of a hole's pixels that are as close: the others are its blurred rim
 _HOLE = 0.005  # of the object: what is smaller may as well be a highlight
 _FITS = 4  # each without what the one before found unlike
+_MARGIN = 0.02  # of the longest side: the widest rim that is taken for a frame
+_LINE = 2  # pixels: how uneven it may be, and how wide a line beside it
+_WITHIN = 32  # pixels: the least that a frame is around
+_FILLED = 0.99
 _SPECK = 0.005  # of the largest piece: dust on a scan, scraps of lettering
 _NEAR = 128  # parts of a picture's longest side, within about two of which pieces are one
 
@@ -36,6 +40,25 @@ def plain_mask(colour: NDArray[np.floating]) -> NDArray[np.float32] | None:
             mask = ~(outside | _holes(off, alike & ~outside, outside))
             return _blended(off, mask) if mask.any() and _rim_step(colour, mask) > _ALIKE / 2 else None
     return None
+
+
+def within_frame(mask: NDArray[np.floating]) -> tuple[slice, slice] | None:
+    """Rows and columns of what is within a frame, or a margin, around a picture, if ``mask`` (H, W) is all but that.
+
+    It is a rectangle then, nearly as large as the picture, with as little around it on each side.
+    """
+    solid = mask > 0.5
+    sides = [np.flatnonzero(solid.any(axis)) for axis in (1, 0)]
+    if not len(sides[0]):
+        return None
+    ends = [(side[0], side[-1] + 1) for side in sides]
+    rims = [rim for (low, high), length in zip(ends, mask.shape, strict=True) for rim in (low, length - high)]
+    rows, columns = (slice(low + _LINE, high - _LINE) for low, high in ends)
+    wide = max(rims) > max(_LINE + 1, _MARGIN * max(mask.shape)) or max(rims) - min(rims) > _LINE
+    small = min(high - low for low, high in ends) < _WITHIN
+    if wide or small or solid[rows, columns].mean() < _FILLED:
+        return None
+    return rows, columns
 
 
 def without_specks(mask: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -41,6 +41,10 @@ class DependencyError(MaquetteError):
     """A Python package that this work needs is not installed in this Python."""
 
 
+class DeviceError(MaquetteError):
+    """What the model computes on has too little memory."""
+
+
 class WorkerError(MaquetteError):
     """A process that works for this one cannot be started, or has ended."""
 

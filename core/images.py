@@ -62,8 +62,8 @@ def read(path: Path, max_side: int = MAX_SIDE) -> NDArray[np.float32]:
     _check_file(path)
     Image.init()
     formats = [name for name in _FORMATS if name in Image.OPEN]
-    try:
-        with Image.open(path, formats=formats) as image:
+    try:  # not by its path, by which Pillow maps TIFFs into memory, those that are to be turned with wrong rows
+        with path.open("rb") as file, Image.open(file, formats=formats) as image:
             check_size(image.width, image.height, str(path))
             pixels = _pixels(image, max_side)
     except Image.DecompressionBombError as error:
@@ -108,13 +108,12 @@ def checked(pixels: NDArray[np.float32], name: str) -> NDArray[np.float32]:
 
 
 def reduced(pixels: NDArray[np.float32], max_side: int = MAX_SIDE) -> NDArray[np.float32]:
-    """``pixels`` (H, W, 4), straight alpha, averaged over whole blocks until no side is longer than ``max_side``."""
+    """``pixels`` (H, W, 4), straight alpha, averaged over blocks until no side is longer than ``max_side``."""
     factor = _factor(pixels.shape[1], pixels.shape[0], max_side)
     if factor == 1:
         return pixels
-    rows, columns = (max(1, side // factor) for side in pixels.shape[:2])
-    tall, wide = min(factor, pixels.shape[0]), min(factor, pixels.shape[1])
-    blocks = pixels[: rows * tall, : columns * wide].reshape(rows, tall, columns, wide, 4)
+    whole = np.pad(pixels, [(0, -side % factor) for side in pixels.shape[:2]] + [(0, 0)], mode="edge")
+    blocks = whole.reshape(len(whole) // factor, factor, -1, factor, 4)
     alpha = blocks[..., 3:]
     opacity = alpha.mean((1, 3))
     colour = (blocks[..., :3] * alpha).mean((1, 3)) / np.maximum(opacity, 1e-6)
@@ -147,7 +146,11 @@ def _pixels(image: Image.Image, max_side: int) -> NDArray[np.float32]:
 
     image.draft(None, (max_side, max_side))  # lets JPEG decode at a fraction of its size
     deep = image.mode in _DEPTHS
-    upright = ImageOps.exif_transpose(image)
+    image.load()
+    try:
+        upright = ImageOps.exif_transpose(image)
+    except _DAMAGE:  # of what is written about it, not of the picture
+        upright = image
     if deep:
         return reduced(_deep(upright), max_side)
     colour = upright if upright.mode == "RGBA" else upright.convert("RGBA")
@@ -161,10 +164,10 @@ def _deep(image: Image.Image) -> NDArray[np.float32]:
     """Grey of more than 8 bits, which Pillow's own conversion would clip to white."""
     values = np.asarray(image).astype(np.float32)
     scale = _DEPTHS[image.mode]
-    peak = float(np.nanmax(values))
+    peak = float(values.max(where=np.isfinite(values), initial=0))
     if peak > scale:  # 32 bit integers, or light above white
         scale = float(2**31 - 1) if image.mode == "I" else peak
-    grey = np.nan_to_num(values / scale).clip(0, 1)
+    grey = np.nan_to_num(values / scale, posinf=1).clip(0, 1)
     clear = image.info.get("transparency")
     alpha = np.ones_like(grey) if clear is None else (values != clear).astype(np.float32)
     return np.stack((grey, grey, grey, alpha), axis=2)

@@ -229,17 +229,17 @@ class Workers:
             try:
                 return (yield from worker.run(function, arguments, idle))
             except WorkerError:
-                if not (warm and worker.left()):  # its idle time may run out just as it is asked
+                if not (warm and worker in self._all and worker.left()):  # its idle time may run out as it is asked
                     raise
             finally:
                 self._put_back(worker)
 
     def end(self) -> None:
         """End every process, give their memory back."""
-        for worker in self._all:
-            worker.end()
-        self._all.clear()
+        ending, self._all = self._all, []
         self._free.clear()
+        for worker in ending:
+            worker.end()
 
     def alive(self) -> list[WorkerProcess]:
         """Those that hold memory."""

@@ -84,13 +84,20 @@ class RunProcess:
         self._asked_to_stop = True
         if self.running():
             (self.run / "stop").touch()
-            if steps_of(self.run)[0] <= self._before:
+            done, _ = self._steps()
+            if done <= self._before:
                 self._process.terminate()
 
     def progress(self) -> Progress:
-        done, wanted = steps_of(self.run)
+        done, wanted = self._steps()
         stage = "Stopping" if self._asked_to_stop else f"Step {done} of {wanted}" if done > self._before else "Loading"
         return Progress(done / max(wanted, 1), stage)
+
+    def _steps(self) -> tuple[int, int]:
+        """As :func:`steps_of`. What a crash left in the log of steps after the checkpoint, the process drops."""
+        done, wanted = steps_of(self.run)
+        self._before = min(self._before, done)
+        return done, wanted
 
     def failure(self) -> str | None:
         """Why it ended, if by itself and in vain: what it said last."""

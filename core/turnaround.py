@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .background import plain_mask
+from .background import plain_mask, within_frame
 from .cameras import SIDES
 from .errors import ImageError
 
@@ -25,6 +25,9 @@ def figures(sheet: NDArray[np.float32]) -> list[NDArray[np.float32]]:
     mask = sheet[..., 3] if sheet[..., 3].min() < 0.5 else plain_mask(sheet[..., :3])
     if mask is None:
         raise ImageError("The background of this sheet is not plain: give it one colour, or make it transparent")
+    framed = within_frame(mask)
+    if framed:
+        return figures(sheet[framed])
     solid = mask > 0.5
     boxes = []
     for top, bottom in _runs(solid.any(1)):

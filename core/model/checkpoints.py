@@ -22,8 +22,11 @@ def read(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
     """What :func:`write` was given, on ``device``.
 
     Raises:
-        DatasetError: there is no such file.
+        DatasetError: there is no such file, or it is no checkpoint.
     """
     if not path.is_file():
         raise DatasetError(f"There is no checkpoint {path} to begin with")
-    return torch.load(path, weights_only=True, map_location=device)
+    try:
+        return torch.load(path, weights_only=True, map_location=device)
+    except Exception as error:  # the unpickler takes any bytes for orders, and fails as it may
+        raise DatasetError(f"{path} is no checkpoint, or is cut short: name another, or copy it again") from error

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ..errors import DependencyError
+from ..errors import DependencyError, DeviceError
 
 if TYPE_CHECKING:
     import torch
@@ -12,11 +14,14 @@ if TYPE_CHECKING:
 NAMES = ("auto", "cpu", "cuda", "mps")
 
 
-def chosen(name: str) -> torch.device:
+@contextmanager
+def chosen(name: str) -> Iterator[torch.device]:
     """The device called ``name``, one of :data:`NAMES`; "auto" is the fastest that is there.
 
+    Afterwards other programs have the memory that PyTorch would keep for its next call.
+
     Raises:
-        DependencyError: it is not there.
+        DependencyError: it is not there. DeviceError: its memory did not suffice for what was done with it.
     """
     import torch
 
@@ -27,14 +32,15 @@ def chosen(name: str) -> torch.device:
         raise DependencyError(
             f"PyTorch {torch.__version__} finds no {name.upper()} device. Choose Automatic or CPU in the preferences"
         )
-    return torch.device(name)
-
-
-def give_back(device: torch.device) -> None:
-    """Let other programs have the memory that PyTorch keeps for its next call."""
-    import torch
-
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
-    elif device.type == "mps":
-        torch.mps.empty_cache()
+    try:
+        yield torch.device(name)
+    except torch.OutOfMemoryError as error:
+        raise DeviceError(
+            f"The memory of the {name.upper()} device does not suffice: lower the resolution, or choose CPU in the "
+            "preferences"
+        ) from error
+    finally:
+        if name == "cuda":
+            torch.cuda.empty_cache()
+        elif name == "mps":
+            torch.mps.empty_cache()

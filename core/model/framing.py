@@ -51,11 +51,12 @@ def network_view(view: View, side: int) -> View:
     centre = (view.camera.intrinsics[:2, 2] - low) * side / window
     intrinsics = np.array(((focal[0], 0, centre[0]), (0, focal[1], centre[1]), (0, 0, 1.0)))
     camera = Camera(view.camera.to_world, intrinsics, side, side, view.camera.orthographic)
-    solid = np.concatenate((view.image[..., :3] * view.image[..., 3:], view.image[..., 3:]), axis=2)
-    cut = _cut(solid, low, window, side)
-    alpha = cut[..., 3:]
-    colour = np.where(alpha > 1e-3, cut[..., :3] / np.maximum(alpha, 1e-3), 0)
-    return View(np.concatenate((colour, alpha), axis=2).clip(0, 1).astype(np.float32), camera)
+    return View(_shown(view.image, low, window, side), camera)
+
+
+def of_side(image: Pixels, side: int) -> Pixels:
+    """All of ``image`` (H, H, 4) with ``side`` pixels to a side."""
+    return image if len(image) == side else _shown(image, np.zeros(2), np.array(image.shape[1::-1], float), side)
 
 
 def network_mask(view: View, side: int) -> NDArray[np.float32]:
@@ -94,6 +95,14 @@ def _window(camera: Camera) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     scale = camera.intrinsics[[0, 1], [0, 1]]
     size = FRAME * (scale if camera.orthographic else scale / float(depth[0]))
     return at[0] - size / 2, size
+
+
+def _shown(image: Pixels, low: NDArray[np.float64], window: NDArray[np.float64], side: int) -> Pixels:
+    """The window of ``image`` (H, W, 4), straight alpha, as a square; arguments as of :func:`_cut`."""
+    cut = _cut(np.concatenate((image[..., :3] * image[..., 3:], image[..., 3:]), axis=2), low, window, side)
+    alpha = cut[..., 3:]
+    colour = np.where(alpha > 1e-3, cut[..., :3] / np.maximum(alpha, 1e-3), 0)
+    return np.concatenate((colour, alpha), axis=2).clip(0, 1).astype(np.float32)
 
 
 def _cut(image: Pixels, low: NDArray[np.float64], window: NDArray[np.float64], side: int) -> Pixels:

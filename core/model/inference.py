@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..arrays import KeptView, MeshArrays, View
-from ..background import plain_mask, unmixed, without_specks
+from ..background import plain_mask, unmixed, within_frame, without_specks
 from ..errors import ImageError, MeshError
 from ..field import refine
 from ..images import png
@@ -36,6 +36,8 @@ _MASK_SIDE = 256
 _RIM = 2  # pixels: how far a background shows in what is cut out here; JPEG's blocks have it further in than blur
 _RIM_SHARE = 256  # or one in so many pixels, in large pictures and in what others have cut out
 _WIDEST_RIM = 4
+_BLANK = 0.06  # of full scale: what JPEG does to one colour
+_IN_FRAME = (0.05, 0.7)  # of what is within a frame: what is smaller is a handle, what is larger the panel of a door
 _CUT = 0.05  # share of rays: if the solid leaves the volume on more, the picture is looked at from further away
 _LEAST_ROOM = 0.5
 
@@ -129,14 +131,19 @@ def reconstruct_views(views: Sequence[View], network: ReconstructionNetwork, res
     Raises:
         MeshError: the model sees no solid.
     """
-    features, field, room = yield from _field(views, network)
+    features, field, room = yield from _field(views, network, resolution)
+    aside = BOUND / resolution  # half a cell: the middle of a thin thing, which is the frame's, lies between corners
+
+    def moved(points: NDArray[np.float32]) -> NDArray[np.float32]:
+        return field(points + aside)
+
     values = yield from part(
-        refine(field, resolution, BOUND, seeds=field.seeds, reach=field.reach), 0.3, 0.75, "Shaping"
+        refine(moved, resolution, BOUND, seeds=field.seeds - aside, reach=field.reach), 0.3, 0.75, "Shaping"
     )
     yield Progress(0.75, "Surfacing")
-    spacing = 2 * BOUND / resolution
     try:
-        mesh = smoothed(without_small_pieces(surface_nets(values, 0.0, np.full(3, -BOUND), spacing), 0.01, 0.15))
+        mesh = surface_nets(values, 0.0, np.full(3, aside - BOUND), 2 * aside)
+        mesh = smoothed(without_small_pieces(mesh, 0.01, 0.15))
     except MeshError as error:
         raise MeshError(
             "The model sees no solid object in this picture. Try another picture, or one cut out more cleanly"
@@ -151,12 +158,14 @@ def reconstruct_views(views: Sequence[View], network: ReconstructionNetwork, res
     return replace(mesh, vertices=mesh.vertices / np.float32(room), colours=np.concatenate(colours), confidence=sure)
 
 
-def _field(views: Sequence[View], network: ReconstructionNetwork) -> Work[tuple[Features, SilhouetteField, float]]:
+def _field(
+    views: Sequence[View], network: ReconstructionNetwork, resolution: int
+) -> Work[tuple[Features, SilhouetteField, float]]:
     """The field to extract, and the scale of its frame: below 1 where one picture's depth needs the room."""
     room = 1.0
     while True:
         features, masks = yield from _look([View(view.image, view.camera.scaled(room)) for view in views], network)
-        field = SilhouetteField(network, features, masks)
+        field = SilhouetteField(network, features, masks, resolution)
         last = len(views) > 1 or room <= _LEAST_ROOM
         cut = yield from part(field.survey(1.0 if last else _CUT), 0.1, 0.3, "Looking")
         if last or cut <= _CUT:
@@ -205,9 +214,13 @@ def with_mask(image: Pixels, network: MaskNetwork) -> Pixels:
     """
     if image[..., 3].min() < 0.5:
         return _cut_out(image, image[..., 3], 0)
+    if np.ptp(image[..., :3], axis=(0, 1)).max() < _BLANK:
+        raise ImageError("No object was found in the picture: it is of one color all over")
     plain = plain_mask(image[..., :3])
     if plain is not None:
-        return _cut_out(image, plain, _RIM)
+        framed = within_frame(plain)
+        found = None if framed is None else _clear_of_frame(image, framed, network)
+        return _cut_out(image, plain, _RIM) if found is None else found
     rough = without_specks(_find(image[..., :3], network, mirrored=False))
     low, high = bounding_box(rough)
     margin = 0.12 * float((high - low).max()) + 2
@@ -217,6 +230,21 @@ def with_mask(image: Pixels, network: MaskNetwork) -> Pixels:
     mask[top:bottom, left:right] = _find(image[top:bottom, left:right, :3], network, mirrored=True)
     bounding_box(mask)
     return _cut_out(image, mask, _RIM)
+
+
+def _clear_of_frame(image: Pixels, within: tuple[slice, slice], network: MaskNetwork) -> Pixels | None:
+    """:func:`with_mask` of what is ``within`` a frame; None if nothing in it is clear of it: then it was no frame, but
+    the plain background of something rectangular that is seen straight on."""
+    try:
+        found = with_mask(image[within], network)
+    except ImageError:
+        return None
+    solid = found[..., 3] > 0.5
+    if solid[[0, -1]].any() or solid[:, [0, -1]].any() or not _IN_FRAME[0] < solid.mean() < _IN_FRAME[1]:
+        return None
+    whole = np.concatenate((image[..., :3], np.zeros_like(image[..., 3:])), axis=2)
+    whole[within] = found
+    return whole
 
 
 def _cut_out(image: Pixels, mask: NDArray[np.float32], least: int) -> Pixels:

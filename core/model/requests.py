@@ -48,15 +48,12 @@ def reconstruct(request: Request) -> Work[MeshArrays]:
     yield Progress(0.0, "Loading the model")
     from . import devices, inference  # torch takes seconds to import
 
-    device = devices.chosen(request.device)
-    settings = inference.Settings(request.resolution, request.size, request.weights, device.type, request.fit)
-    try:
+    with devices.chosen(request.device) as device:
+        settings = inference.Settings(request.resolution, request.size, request.weights, device.type, request.fit)
         if sides:
             return (yield from inference.reconstruct_sides(sides, settings))
         assert photo is not None, "a request has a photo or sides"
         return (yield from inference.reconstruct_photo(photo, settings))
-    finally:
-        devices.give_back(device)
 
 
 def export(checkpoint: Path, target: Path) -> Work[Path]:

@@ -17,8 +17,8 @@ from ..dataset.draws import turn
 from ..dataset.truth import GROWN
 from ..sheet import fit_cameras
 from .data import COLOURS_A_VIEW, TrainingObject
-from .framing import free_camera, network_view, turned_upright
-from .network import BOUND
+from .framing import free_camera, network_view, of_side, turned_upright
+from .network import BOUND, NetworkConfig
 from .projection import camera_matrix, transformed, unproject
 from .styles import drawn
 
@@ -64,6 +64,7 @@ class Sampling:
 
     near: share of the points near the surface; the others are even ones, as the surface's level is found from.
     batch: objects of one picture each; None for batches of one to four pictures.
+    picture: side of the pictures, pixels, whatever those of the sets have.
     """
 
     points: int = 2048
@@ -72,6 +73,7 @@ class Sampling:
     free: float = 0.6
     vary: bool = True
     batch: int | None = None
+    picture: int = NetworkConfig.picture
 
 
 ONE_PICTURE = Sampling(points=4096, near=0.0, colours=1, batch=48)
@@ -147,6 +149,7 @@ def place(
     rng: np.random.Generator,
     vary: bool,
     guess: NDArray[np.floating] | None = None,
+    side: int = NetworkConfig.picture,
 ) -> Placed:
     """The object as it is before the network: as reconstruction itself frames it; several free pictures as posed.
 
@@ -155,6 +158,7 @@ def place(
 
     Args:
         guess: (3,) what is taken for up in a free picture; None for nearly the truth.
+        side: of the pictures that the network sees, pixels.
     """
     chosen = tuple(free_views(thing, views, rng) if free else _sheet_views(thing, views, rng))
     up = thing.frames[chosen[0]][:3, 2]
@@ -163,31 +167,36 @@ def place(
         room = rng.uniform(0.4, 1) if vary and rng.random() < 0.3 else 1.0
         if guess is None:
             guess = up + (rng.normal(0, _UP_ERROR, 3) if vary else 0)
-        return _placed_by_one(thing, chosen[0], guess if free else None, up, room)
+        return _placed_by_one(thing, chosen[0], guess if free else None, up, room, side)
     if not free:
-        return Placed(*_arrays(_fitted(thing, chosen)), *_affine(np.eye(4)), up, chosen)
+        return Placed(*_arrays(_fitted(thing, chosen, side)), *_affine(np.eye(4)), up, chosen)
     transform = thing.frames[chosen[0]]
     cameras = np.stack([transformed(thing.cameras[view], transform) for view in chosen])
-    pictures = np.stack([_floats(thing.colour[view]) for view in chosen])
+    pictures = np.stack([of_side(_floats(thing.colour[view]), side).transpose(2, 0, 1) for view in chosen])
     return Placed(pictures, cameras, *_affine(transform), up, chosen)
 
 
-def _fitted(thing: TrainingObject, chosen: Sequence[int]) -> list[View]:
+def _fitted(thing: TrainingObject, chosen: Sequence[int], side: int) -> list[View]:
     """The chosen sides as reconstruction fits them to each other: of their cameras it knows but the names."""
-    images = {thing.kinds[view]: _floats(thing.colour[view]).transpose(1, 2, 0) for view in chosen}
+    images = {thing.kinds[view]: _floats(thing.colour[view]) for view in chosen}
     cameras = fit_cameras({kind: image[..., 3] for kind, image in images.items()})
-    return [network_view(View(image, cameras[kind]), len(image)) for kind, image in images.items()]
+    return [network_view(View(image, cameras[kind]), side) for kind, image in images.items()]
 
 
 def _placed_by_one(
-    thing: TrainingObject, view: int, guess: NDArray[np.float64] | None, up: NDArray[np.float64], room: float
+    thing: TrainingObject,
+    view: int,
+    guess: NDArray[np.float64] | None,
+    up: NDArray[np.float64],
+    room: float,
+    side: int,
 ) -> Placed:
     """``guess``: what is taken for up in a free picture; None if the picture is posed."""
-    image, true, frame = _floats(thing.colour[view]).transpose(1, 2, 0), thing.cameras[view], thing.frames[view]
+    image, true, frame = _floats(thing.colour[view]), thing.cameras[view], thing.frames[view]
     mask, kind = image[..., 3], thing.kinds[view]
     posed = fit_cameras({kind: mask})[kind] if guess is None else turned_upright(free_camera(mask), guess)
     camera = posed.scaled(room)
-    shown = network_view(View(image, camera), len(image))
+    shown = network_view(View(image, camera), side)
     assumed, scale = camera_matrix(camera), room * float(np.linalg.norm(frame[0, :3]))
 
     def move(points: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -222,7 +231,7 @@ def _affine(transform: NDArray[np.float64]) -> tuple[Move, Move]:
 
 def draw_sample(thing: TrainingObject, views: int, free: bool, rng: np.random.Generator, sampling: Sampling) -> Sample:
     """One sample: free views in the first one's frame, or posed sides in the object's."""
-    placed = place(thing, views, free, rng, sampling.vary)
+    placed = place(thing, views, free, rng, sampling.vary, side=sampling.picture)
     if sampling.vary:
         placed = _varied(placed, free, rng)
     points, inside = _points(thing, placed, rng, sampling)
@@ -244,7 +253,7 @@ def free_views(thing: TrainingObject, views: int, rng: np.random.Generator) -> l
 
 
 def _floats(colour: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return colour.transpose(2, 0, 1).astype(np.float32) / 255
+    return colour.astype(np.float32) / 255
 
 
 def _varied(placed: Placed, free: bool, rng: np.random.Generator) -> Placed:

@@ -26,7 +26,7 @@ from .rays import MAP, REACHED, TIMES, Rays, likeliest, raised_map, thin
 
 CHUNK = 16384  # points at once: a step stays well under 0.3 s
 _EDGE = 0.5  # of a mask's cover, where the hull ends
-_SURVEY = 48  # cells along each side of the first look
+_SURVEY = 49  # cells along each side of the first look: an odd number, so that what is thin and in the middle is met
 _THICKNESS = 0.06  # before and behind, of what a ray is raised for
 _STRETCH = 4.0
 
@@ -51,13 +51,17 @@ class SilhouetteField:
     seeds: (S, 3) points, within ``reach`` of which rays were raised: thin parts that a grid may miss.
 
     Args:
-        masks: (1, N, 1, H, W), as fine as wanted, in the cameras of ``features``.
+        masks: (1, N, 1, H, H), as fine as wanted, in the cameras of ``features``.
+        resolution: cells along each side of the grid that it will be asked at.
     """
 
     reach = BOUND / MAP  # half a pixel
 
-    def __init__(self, network: ReconstructionNetwork, features: Features, masks: Tensor) -> None:
-        self._network, self._features, self._masks = network, features, _without_threads(masks)
+    def __init__(
+        self, network: ReconstructionNetwork, features: Features, masks: Tensor, resolution: int = 128
+    ) -> None:
+        self._network, self._features = network, features
+        self._masks = _without_threads(masks, max(masks.shape[-1] // (2 * resolution), 1))
         self.seeds: NDArray[np.floating] = np.empty((0, 3))
         self._level = 0.0
         # how much each pixel's ray is raised, and at what depth
@@ -183,11 +187,11 @@ def _chunked(
     return np.concatenate(parts)
 
 
-def _without_threads(masks: Tensor) -> Tensor:
-    """``masks`` (B, N, 1, H, W), where they are less than three pixels across a pixel wider on either side.
+def _without_threads(masks: Tensor, by: int) -> Tensor:
+    """``masks`` (B, N, 1, H, W), where they are less than 2 ``by`` + 1 pixels across ``by`` wider on either side.
 
     What is thinner than the cells of a grid may else pass between its corners.
     """
-    flat = masks.flatten(0, 1)
-    opened = F.max_pool2d(1 - F.max_pool2d(1 - flat, 3, 1, 1), 3, 1, 1)
-    return torch.maximum(flat, F.max_pool2d((flat - opened).clamp(min=0), 3, 1, 1)).reshape(masks.shape)
+    flat, around = masks.flatten(0, 1), (2 * by + 1, 1, by)
+    opened = F.max_pool2d(1 - F.max_pool2d(1 - flat, *around), *around)
+    return torch.maximum(flat, F.max_pool2d((flat - opened).clamp(min=0), *around)).reshape(masks.shape)

@@ -55,18 +55,18 @@ def reconstruct_standing(request: Request) -> Work[Standing]:
     yield Progress(0.0, "Loading the model")
     from . import devices, inference, weights  # torch takes seconds to import
 
-    device = devices.chosen(request.device)
-    network, masks = weights.load(request.weights, device.type)
-    found = []
-    for index, reference in enumerate(request.references):
-        yield Progress(0.05 * (index + 1) / len(request.references), f"Finding the object, {reference.name}")
-        try:
-            view = View(inference.with_mask(reference.view.image, masks), reference.view.camera)
-        except ImageError as error:
-            raise ImageError(f"{reference.name}: {error}") from error
-        found.append(replace(reference, view=upright(view)))
-    fitted = fit(found, request.near)
-    mesh = yield from inference.reconstruct_kept(fitted.views, network, request.resolution, request.fit)
+    with devices.chosen(request.device) as device:
+        network, masks = weights.load(request.weights, device.type)
+        found = []
+        for index, reference in enumerate(request.references):
+            yield Progress(0.05 * (index + 1) / len(request.references), f"Finding the object, {reference.name}")
+            try:
+                view = View(inference.with_mask(reference.view.image, masks), reference.view.camera)
+            except ImageError as error:
+                raise ImageError(f"{reference.name}: {error}") from error
+            found.append(replace(reference, view=upright(view)))
+        fitted = fit(found, request.near)
+        mesh = yield from inference.reconstruct_kept(fitted.views, network, request.resolution, request.fit)
     size = np.linalg.norm(fitted.to_world[:3, 0])
     low, high = mesh.vertices.min(0), mesh.vertices.max(0)
     foot = np.array((*(low + high)[:2] / 2, low[2]))

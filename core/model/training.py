@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -88,11 +88,14 @@ def train(
         The checkpoint's path.
 
     Raises:
-        DatasetError: a set is missing, damaged or leaks, none of its objects has a view that is asked for, or ``run``
-            belongs to another configuration.
+        DatasetError: a set is missing, damaged or leaks, none of its objects has a view that is asked for, a number of
+            ``config`` is too small, or ``run`` belongs to another configuration.
         DependencyError: there is nothing to begin with: no ``start`` and no package of ImageNet's weights.
         WeightsError: ``start`` is missing or damaged.
     """
+    for name in ("steps", "every", "validation"):
+        if getattr(config, name) < 1:
+            raise DatasetError(f"{name} is {getattr(config, name)}: it must be 1 or more")
     make_folder(run)
     (run / "stop").unlink(missing_ok=True)
     yield Progress(0.0, "Reading the training set")
@@ -123,7 +126,7 @@ def _train(
     else:
         trainer.begin(start)
     with RunLog(run, trainer.step, ranks.first) as log, ThreadPoolExecutor(1) as pool:
-        sampling = ONE_PICTURE if config.one_picture else Sampling()
+        sampling = replace(ONE_PICTURE if config.one_picture else Sampling(), picture=trainer.model.config.picture)
         coming = pool.submit(draw_batch, objects, config.seed, trainer.step, sampling)
         stopped = False
         while trainer.step < config.steps and not stopped:
@@ -192,7 +195,7 @@ class Trainer:
             group["lr"] = self._rate() * group["share"]
         part, share = self.ranks.part(batch)
         losses = self._losses(part)
-        total = losses[0] + 0.5 * losses[1] + 2 * losses[2] + 4 * losses[3]
+        total = losses[0] + 0.5 * losses[1] + 2 * losses[2] + 6 * losses[3]
         self._optimiser.zero_grad(set_to_none=True)
         (share * total).backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
@@ -239,7 +242,7 @@ class _Losses(nn.Module):
             return losses_of(self.model, batch)
         logits, up = self.model.occupancy_of_one(batch.pictures, batch.cameras, batch.points)
         nothing = logits.new_zeros(())
-        return _occupancy_loss(logits, batch), nothing, nothing, _up_error(up, batch.up)
+        return _occupancy_loss(logits, batch), nothing, nothing, up_error(up, batch.up)
 
 
 def losses_of(model: ReconstructionNetwork, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -250,7 +253,7 @@ def losses_of(model: ReconstructionNetwork, batch: Batch) -> tuple[Tensor, Tenso
     colour = F.l1_loss(model.colour(features, batch.surface), batch.colour)
     where, geometry = project(batch.cameras.flatten(0, 1)[:, None], batch.shown.flatten(0, 1))
     depth = _depth_error(sample(features.depth.flatten(0, 1)[:, None], where), geometry[..., :1])
-    up = depth.new_zeros(()) if features.up is None else _up_error(features.up, batch.up)
+    up = depth.new_zeros(()) if features.up is None else up_error(features.up, batch.up)
     return occupancy, colour, depth, up
 
 
@@ -259,10 +262,9 @@ def _occupancy_loss(logits: Tensor, batch: Batch) -> Tensor:
     return loss + 0.3 * (1 - soft_iou(logits, batch.inside)) if batch.pictures.shape[1] < 3 else loss
 
 
-def _up_error(found: Tensor, true: Tensor) -> Tensor:
-    """Mean of one less the cosine between unit vectors (B, 3), of those whose ``true`` one is not zero."""
-    free = true.norm(dim=1)
-    return (free - (found * true).sum(1)).sum() / free.sum().clamp(min=1)
+def up_error(found: Tensor, true: Tensor) -> Tensor:
+    """Mean of one less the cosine between unit vectors (B, 3), nothing for those whose ``true`` one is zero."""
+    return (true.norm(dim=1) - (found * true).sum(1)).mean()
 
 
 def _depth_error(found: Tensor, true: Tensor) -> Tensor:
@@ -328,7 +330,7 @@ def _seen(
     free: bool,
     guess: NDArray[np.float32] | None = None,
 ) -> tuple[Placed, Features]:
-    placed = place(thing, views, free, np.random.default_rng(0), vary=False, guess=guess)
+    placed = place(thing, views, free, np.random.default_rng(0), False, guess, model.config.picture)
     return placed, model.encode(torch.from_numpy(placed.pictures)[None], torch.from_numpy(placed.cameras)[None])
 
 
@@ -375,7 +377,10 @@ def sizes_of(start: Path | None) -> NetworkConfig:
         return NetworkConfig()
     if start.suffix == ".safetensors":
         return weights.load(start)[0].config
-    return NetworkConfig(**checkpoints.read(start)["network"])
+    known = checkpoints.read(start)
+    if "network" not in known:
+        raise DatasetError(f"{start} is no checkpoint of a network that reconstructs: name another")
+    return NetworkConfig(**known["network"])
 
 
 def _remember(run: Path, config: TrainingConfig, network: NetworkConfig) -> None:

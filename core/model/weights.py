@@ -80,6 +80,8 @@ def load(path: Path | None = None, device: str = "cpu") -> tuple[ReconstructionN
         ) from error
     try:
         return _load(path, (status.st_mtime_ns, status.st_size), device)
+    except torch.OutOfMemoryError:
+        raise
     except (ValueError, KeyError, TypeError, RuntimeError) as error:
         raise WeightsError(f"The weights {path} do not fit this version of Maquette: {error}") from error
 
@@ -90,7 +92,10 @@ def read(path: Path) -> tuple[Mapping[str, str], dict[str, Tensor]]:
     Raises:
         WeightsError: it is damaged.
     """
-    data = path.read_bytes()
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise WeightsError(f"The weights {path} cannot be read: {error.strerror}") from error
     try:
         (length,) = struct.unpack_from("<Q", data)
         header = json.loads(data[8 : 8 + length])

@@ -103,8 +103,9 @@ def test_cmyk(tmp_path):
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_orientation_is_obeyed(tmp_path, orientation):
-    upright = Image.fromarray(ramp())
+@pytest.mark.parametrize(("suffix", "mode"), [("png", "RGB"), ("tif", "RGBA")])
+def test_exif_orientation_is_obeyed(tmp_path, orientation, suffix, mode):
+    upright = Image.fromarray(ramp()).convert(mode)
     undo = {
         2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
         5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_90, 7: Image.Transpose.TRANSVERSE,
@@ -113,8 +114,28 @@ def test_exif_orientation_is_obeyed(tmp_path, orientation):
     stored = upright.transpose(undo[orientation]) if orientation in undo else upright
     exif = Image.Exif()
     exif[0x0112] = orientation
-    read = images.read(saved(tmp_path / "a.png", stored, exif=exif))
+    read = images.read(saved(tmp_path / f"a.{suffix}", stored, exif=exif))
     np.testing.assert_allclose(read[..., :3], ramp() / 255, atol=1e-6)
+
+
+def test_what_is_written_about_a_picture_may_be_damaged(tmp_path):
+    read = images.read(saved(tmp_path / "a.png", Image.fromarray(ramp()), exif=b"Exif\0\0XXXXXX"))
+    np.testing.assert_allclose(read[..., :3], ramp() / 255, atol=1e-6)
+
+
+def test_light_without_bound_is_white(tmp_path):
+    light = np.full((12, 16), 0.5, np.float32)
+    light[0, 0] = np.inf
+    read = images.read(saved(tmp_path / "a.tif", Image.fromarray(light)))
+    assert read[0, 0, 0] == 1 and (read[1:, :, 0] == 0.5).all()
+
+
+def test_the_rest_beside_whole_blocks_is_kept():
+    pixels = np.zeros((15, 1000, 4), np.float32)
+    pixels[12:] = 1
+    found = images.reduced(pixels, 100)
+    assert found.shape == (2, 100, 4)
+    np.testing.assert_allclose(found[:, 0, 3], (0, 0.8))
 
 
 @pytest.mark.parametrize("suffix", ["gif", "webp", "png"])

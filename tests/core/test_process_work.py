@@ -218,3 +218,18 @@ def test_ended_from_outside_in_the_middle(works, workers, tmp_path):
     wait_until(lambda: not driver._thread.is_alive(), 5)
     with pytest.raises(Cancelled):
         driver.result()
+
+
+@pytest.mark.parametrize("cancelled", [True, False])
+def test_a_warm_one_that_is_ended_in_the_middle_is_not_begun_again(works, workers, run, tmp_path, cancelled):
+    run(works.double, 1)
+    driver = ThreadedWork(workers.run(Python.own(), works.forever, tmp_path, idle=60))
+    wait_until(lambda: driver.progress.stage == "Going on")
+    if cancelled:
+        driver.cancel()
+    workers.end()
+    wait_until(driver.poll)
+    wait_until(lambda: not driver._thread.is_alive(), 5)
+    with pytest.raises(Cancelled if cancelled else WorkerError):
+        driver.result()
+    assert not workers.alive()

@@ -50,3 +50,9 @@ def test_what_is_no_sheet_is_refused():
         figures(noise)
     with pytest.raises(ImageError, match="1 separate figures"):
         figures(sheet(boxes=[(20, 20, 80, 120)]))
+
+
+def test_a_sheet_may_have_a_frame():
+    image = sheet()
+    image[[0, 1, -2, -1]] = image[:, [0, 1, -2, -1]] = (0, 0, 0, 1)
+    assert len(figures(image)) == 4

@@ -33,13 +33,13 @@ def picture(camera, half, colour):
 SIDES = ("front", "right", "back", "top", "bottom")
 
 
-def write_ellipsoid(folder, name, half, rng, colour=None, sides=SIDES, free="free"):
+def write_ellipsoid(folder, name, half, rng, colour=None, sides=SIDES, free="free", size=SIZE):
     half = np.asarray(half, float)
     bounds = np.stack((-half, half))
-    cameras = [*zip(sides, viewpoints.sides(sides, *bounds, SIZE), strict=True)]
+    cameras = [*zip(sides, viewpoints.sides(sides, *bounds, size), strict=True)]
     for turn in (0.5, 2.5):
         eye = 3 * np.array((np.sin(turn), -np.cos(turn), 0.4))
-        cameras.append((free, perspective(look_at(eye, np.zeros(3)), 0.45, SIZE)))
+        cameras.append((free, perspective(look_at(eye, np.zeros(3)), 0.45, size)))
     colour = rng.integers(40, 255, 3) if colour is None else colour
     uniform = rng.uniform(-1.1, 1.1, (2048, 3)) * half.max()
     surface = rng.normal(size=(512, 3))

@@ -38,6 +38,15 @@ def test_mixed_losses_and_gradients_are_those_of_float32_within_its_precision(ti
     assert torch.cosine_similarity(gradients, mixed_gradients, dim=0) > 0.9
 
 
+def test_on_a_cpu_the_backbone_stays_as_exact_as_it_was(tiny):
+    network, pictures = ReconstructionNetwork(tiny).eval(), torch.rand(1, 4, 64, 64)
+    layers = network.tubes.backbone, network.tubes.upright
+    maps = layers[0](pictures)
+    up = layers[1](maps[-1])
+    mix(network, "bfloat16", CPU)
+    assert torch.equal(maps[-1], layers[0](pictures)[-1]) and not torch.equal(up, layers[1](maps[-1]))
+
+
 def test_automatic_is_bfloat16_where_it_is_faster(tiny):
     assert mix(ReconstructionNetwork(tiny), "automatic", CPU) == is_faster(CPU)
     with pytest.raises(DatasetError, match="bfloat16"):

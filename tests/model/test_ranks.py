@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import make_dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,9 @@ from maquette.core.model.data import load_split
 from maquette.core.model.ranks import Ranks
 from maquette.core.model.run_log import log_lines
 from maquette.core.model.sampling import draw_batch
+from maquette.core.model.training import up_error
 
+Several = make_dataclass("Several", [("found", torch.Tensor), ("true", torch.Tensor)])
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = Path(__file__).with_name("two_processes.py")
 STEPS = 5
@@ -38,7 +41,9 @@ def test_two_processes_have_the_losses_of_one(dataset, tmp_path):
         assert [step for step, _ in log_lines(run, "train")] == list(range(1, STEPS + 1))  # one of them writes
         curves.append(np.array([values[:-1] for _, values in log_lines(run, "train")]))
         assert (run / "curve.png").exists() and (run / "samples.png").exists()
-    np.testing.assert_allclose(curves[0][0], curves[1][0], atol=2e-5)  # the same samples, the same means
+    # The same samples, the same means; depth, of an untrained encoder, differs by 4e-5 from one thread to two, too.
+    np.testing.assert_allclose(curves[0][0, 1:3], curves[1][0, 1:3], atol=2e-5)
+    np.testing.assert_allclose(curves[0][0, 3], curves[1][0, 3], atol=1e-4)
     np.testing.assert_allclose(curves[0][:, 1:4], curves[1][:, 1:4], rtol=5e-3, atol=1e-3)
     np.testing.assert_allclose(curves[0][:, 4], curves[1][:, 4], atol=0.1)  # the direction of a short vector: rounding
     one, two = (torch.load(run / "checkpoint.pt", weights_only=True)["model"] for _, run in runs)
@@ -53,6 +58,16 @@ def test_parts_make_the_whole_batch_and_their_weighted_means_its_mean(dataset):
     assert sum(len(part.points) for part, _ in parts) == len(batch.points)
     mean = sum(weight * part.inside.mean() for part, weight in parts) / count
     torch.testing.assert_close(mean, batch.inside.mean())
+
+
+def test_what_is_up_counts_alike_in_parts_of_unequally_many_free_pictures():
+    torch.manual_seed(0)
+    found, true = torch.nn.functional.normalize(torch.randn(2, 9, 3), dim=2)
+    true[:4] = 0  # posed
+    whole = Several(found, true)
+    parts = [Ranks(rank, 2).part(whole) for rank in range(2)]
+    mean = sum(weight * up_error(part.found, part.true) for part, weight in parts) / 2
+    torch.testing.assert_close(mean, up_error(found, true))
 
 
 def test_more_processes_than_samples_are_refused(dataset):

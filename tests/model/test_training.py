@@ -1,5 +1,6 @@
 import copy
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -115,6 +116,41 @@ def test_sets_of_few_views_are_learned_from_as_far_as_they_go(tiny, tmp_path, on
     curves = weights.load(tmp_path / "found.safetensors")[0].curves
     untouched = torch.tensor((1.0, 0.0))
     assert [torch.equal(curve, untouched) for curve in curves] == [False, False, False, True, True]
+
+
+@pytest.mark.parametrize(("views", "free"), [(1, False), (4, False), (1, True), (2, True)])
+def test_pictures_of_another_size_are_seen_as_use_shows_them(dataset, tmp_path, views, free):
+    """Those of the same objects at twice the size are all but the same, and go into one batch with them."""
+    large = load_split([write_set(tmp_path / "large", size=256)], "train")
+    small = load_split([dataset], "train")
+    for one, two in zip(small, large, strict=True):
+        seen, again = (place(thing, views, free, np.random.default_rng(0), vary=False) for thing in (one, two))
+        assert again.pictures.shape == seen.pictures.shape == (views, 4, 128, 128)
+        assert np.abs(again.pictures - seen.pictures).mean() < 0.02
+        np.testing.assert_allclose(again.cameras, seen.cameras, atol=0.1)
+    steps = range(4)
+    assert {draw_batch(small + large, 0, step).pictures.shape[-1] for step in steps} == {128}
+
+
+@pytest.mark.parametrize("name", ["steps", "every", "validation"])
+def test_settings_too_small_are_refused(dataset, tiny, tmp_path, name):
+    with pytest.raises(DatasetError, match=f"{name} is 0"):
+        run_to_end(train([dataset], tmp_path, replace(TrainingConfig(), **{name: 0}), tiny))
+
+
+@pytest.mark.parametrize("content", [b"", b"some text", b"PK\x03\x04 cut short"])
+def test_what_is_no_checkpoint_is_refused(dataset, tmp_path, content):
+    start = tmp_path / "start.pt"
+    start.write_bytes(content)
+    with pytest.raises(DatasetError, match=r"start\.pt is no checkpoint"):
+        run_to_end(train([dataset], tmp_path / "run", TrainingConfig(steps=1), start=start))
+
+
+def test_another_networks_checkpoint_is_refused(dataset, tmp_path):
+    start = tmp_path / "mask.pt"
+    torch.save({"step": 1}, start)
+    with pytest.raises(DatasetError, match=r"mask\.pt is no checkpoint of a network"):
+        run_to_end(train([dataset], tmp_path / "run", TrainingConfig(steps=1), start=start))
 
 
 def test_sets_without_a_view_to_ask_with_are_refused(tiny, tmp_path):

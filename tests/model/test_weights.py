@@ -55,6 +55,11 @@ def test_a_missing_file_is_named(tmp_path):
         weights.load(tmp_path / "nothing.safetensors")
 
 
+def test_a_folder_is_no_weights(tmp_path):
+    with pytest.raises(WeightsError, match="cannot be read"):
+        weights.load(tmp_path)
+
+
 def test_a_run_is_exported_and_what_it_lacks_is_the_bundled(dataset, tiny, tmp_path):
     from maquette.core.errors import DatasetError
     from maquette.core.model.mask_training import train_mask

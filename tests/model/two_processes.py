@@ -17,5 +17,7 @@ from maquette.core.work import run_to_end  # noqa: E402
 tiny = NetworkConfig(volume=12, pyramid=(16, 8), pixel_channels=8, fine_channels=4, depth_bins=4, bin_channels=4,
                      volume_channels=(8, 16, 16), hidden=32,
                      tube_channels=(32, 24, 16, 16), tube_depths=16)  # fmt: skip
-config = TrainingConfig(steps=int(steps), rate=3e-4, every=int(steps), warmup=2, validation=2, imagenet=False)
+config = TrainingConfig(
+    steps=int(steps), rate=3e-4, every=int(steps), warmup=2, validation=2, imagenet=False, precision="float32"
+)
 run_to_end(train([Path(dataset)], Path(run), config, tiny))

@@ -128,6 +128,28 @@ def test_a_run_stops_after_a_step_and_goes_on(dataset, start, tmp_path):
     assert steps == [str(step) for step in range(1, last + 1)]
 
 
+def test_a_run_that_crashed_stops_after_a_step_too(dataset, start, tmp_path):
+    """Its log is ahead of its checkpoint."""
+    import torch
+
+    own = {"steps": 100000, "every": 100000, "validation": 1}
+    write_settings(tmp_path, {"datasets": [str(dataset)], "run": ".", "start": str(start / "checkpoint.pt"),
+                              "training": own})  # fmt: skip
+    process = RunProcess(tmp_path)
+    until(lambda: steps_of(tmp_path)[0] > 0)
+    process.stop()
+    process.wait(60)
+    done = steps_of(tmp_path)[0]
+    with (tmp_path / "log.csv").open("a") as log:
+        log.writelines(f"{step},train,1,1,1,1,1,1\n" for step in range(done + 1, done + 9000))
+    process = RunProcess(tmp_path)
+    until(lambda: process.progress().stage.startswith("Step "))
+    process.stop()
+    process.wait(60)
+    assert process.failure() is None
+    assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] == steps_of(tmp_path)[0] > done
+
+
 def test_a_run_that_cannot_says_why(tmp_path):
     settings = {"datasets": ["nowhere"], "run": ".", "training": {"steps": 1}}
     write_settings(tmp_path, settings)
