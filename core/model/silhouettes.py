@@ -26,7 +26,7 @@ from .rays import MAP, REACHED, TIMES, Rays, likeliest, raised_map, thin
 
 CHUNK = 16384  # points at once: a step stays well under 0.3 s
 _EDGE = 0.5  # of a mask's cover, where the hull ends
-_SURVEY = 49  # cells along each side of the first look: an odd number, so that what is thin and in the middle is met
+_SURVEY = 49  # cells along each side of the first look: an odd number, so that it meets what is thin and in the middle
 _THICKNESS = 0.06  # before and behind, of what a ray is raised for
 _STRETCH = 4.0
 
@@ -89,7 +89,10 @@ class SilhouetteField:
         line = ((np.arange(_SURVEY) + 0.5) / _SURVEY * 2 - 1) * BOUND
         grid = np.stack(np.meshgrid(line, line, line, indexing="ij"), axis=-1).reshape(-1, 3).astype(np.float32)
         logits = yield from _chunked(self._logits, grid)
-        self._level = best_level(logits[np.isfinite(logits)])
+        known = logits[np.isfinite(logits)]
+        if not len(known):  # it is thinner than these cells
+            known = yield from self._along_rays()
+        self._level = best_level(known)
         if self._masks.shape[1] == 1:
             self._level += float(self._network.shift)
         values = logits - np.float32(self._level)
@@ -112,10 +115,18 @@ class SilhouetteField:
             gate[near] = torch.minimum(stretch * (logits + raised.amax((0, 1))), gate[near])
         return gate.cpu().numpy()
 
+    def _along_rays(self) -> Work[NDArray[np.float32]]:
+        """What the network says (P,) behind the first picture's pixels, within the masks of all."""
+        covered = self._covered(0)
+        points = Rays.of(self._features.cameras[0, 0].cpu().numpy(), covered).points().reshape(-1, 3)
+        wide = self._widened()
+        logits = yield from _chunked(lambda part: self._logits(part, wide), points[(np.abs(points) <= BOUND).all(1)])
+        return logits[np.isfinite(logits)]
+
     @torch.inference_mode()
-    def _logits(self, points: NDArray[np.floating]) -> NDArray[np.float32]:
-        """What the network says of ``points`` (P, 3) behind all masks; minus infinity elsewhere."""
-        there, _, _, cover = self._placed(self._masks, points)
+    def _logits(self, points: NDArray[np.floating], masks: Tensor | None = None) -> NDArray[np.float32]:
+        """What the network says of ``points`` (P, 3) behind all ``masks``, or its own; minus infinity elsewhere."""
+        there, _, _, cover = self._placed(self._masks if masks is None else masks, points)
         logits = torch.full_like(cover, -torch.inf)
         behind = (cover > _EDGE).nonzero()[:, 0]
         if len(behind):
@@ -152,7 +163,7 @@ class SilhouetteField:
 
     def _raise(self, view: int, bare: NDArray[np.bool_]) -> Work[None]:
         """Raise the rays of the pixels of ``view`` that are ``bare`` and, of several views, of what is thin."""
-        covered = F.adaptive_max_pool2d(self._masks[0, view], MAP)[0].cpu().numpy() > 0.5
+        covered = self._covered(view)
         if not covered.any():
             return
         several = self._masks.shape[1] > 1
@@ -170,6 +181,10 @@ class SilhouetteField:
             if several:  # what one picture's rim asks for lies at a depth that nobody knows
                 self.seeds = np.concatenate((self.seeds, rays.at(depth[time])[most[time] > 0]))
             self._raised[time, view] = raised_map(rays, most[time], depth[time], covered & (not several))
+
+    def _covered(self, view: int) -> NDArray[np.bool_]:
+        """Where the mask of ``view`` covers anything of a pixel of the maps of rays (64, 64)."""
+        return F.adaptive_max_pool2d(self._masks[0, view], MAP)[0].cpu().numpy() > 0.5
 
     def _widened(self) -> Tensor:
         """The masks so that what is between two pixels' middles, and two points of a ray, counts."""
