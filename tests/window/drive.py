@@ -8,6 +8,7 @@ Reads ``front.png`` and ``hull.safetensors`` beside it; writes ``result.json`` a
 import json
 import subprocess
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Iterator
@@ -49,6 +50,18 @@ def running():
     from bl_ext.user_default.maquette.operators import _work
 
     return _work.running()
+
+
+def hold() -> threading.Event:
+    """Let the work that runs take no more steps until the event is set: a fast machine may end it too early."""
+    go, driver = threading.Event(), running()._driver
+
+    def waiting(work):
+        go.wait()
+        return (yield from work)
+
+    driver._work = waiting(driver._work)
+    return go
 
 
 def point_at(x: float, y: float) -> None:
@@ -154,7 +167,9 @@ def story() -> Iterator[float]:
     yield from find_button("maquette.reconstruct")
     xdotool("click", 1)
     yield from watch(10, running)
+    go = hold()
     yield from find_button("maquette.stop_work", 0.87)
+    go.set()
     xdotool("click", 1)
     yield from watch(10, lambda: not running())
     result["unchanged_after_stop"] = objects() == before

@@ -15,7 +15,7 @@ import bpy
 
 HERE = Path(__file__).parent
 sys.path.append(str(HERE))
-from drive import NAME, drive, find_button, objects, point_at, result, running, screenshot, view, watch, xdotool  # noqa: E402
+from drive import NAME, drive, find_button, hold, objects, point_at, result, running, screenshot, view, watch, xdotool  # noqa: E402
 
 gaps: dict[str, float] = {}  # by stage: the longest that the main thread was held
 _last = float("inf")
@@ -38,11 +38,10 @@ def tick() -> float:
     return 0.005
 
 
-def click(command: str, from_right: float = 0.5, times: int = 1) -> Iterator[float]:
+def click(command: str, from_right: float = 0.5) -> Iterator[float]:
     yield from find_button(command, from_right)
-    for _ in range(times):
-        xdotool("click", 1)
-        yield 0.5
+    xdotool("click", 1)
+    yield 0.5
 
 
 def begin(operator, **options) -> None:
@@ -86,17 +85,21 @@ def story() -> Iterator[float]:
 
     # three in a line, of which the second is taken out
     before = objects()
-    settings.resolution, settings.fit = 256, True  # the first takes long enough to look for a button meanwhile
+    settings.resolution = 256
     area.tag_redraw()
     yield 1
-    yield from click("maquette.reconstruct(", times=3)
+    yield from click("maquette.reconstruct(")
+    go = hold()
+    for _ in range(2):
+        xdotool("click", 1)
+        yield 0.5
     result["waiting"] = len(_work.waiting())
     xdotool("mousemove_relative", 0, 200)
     yield 1
     screenshot("8-line")
     yield from click("stop_work(place=1", 0.87)
+    go.set()
     yield from watch(400, lambda: not running())
-    settings.fit = False
     result["made_in_line"] = [name for name in objects() if name not in before]
     yield 1
 
