@@ -155,11 +155,13 @@ class SilhouetteField:
         return len(np.unique(pixel[at_end])) / max(len(np.unique(pixel[solid])), 1)
 
     def _bare(self, view: int, grid: NDArray[np.float32], values: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """The pixels (64, 64) of ``view`` behind which ``values`` (P,) at ``grid`` (P, 3) show no solid."""
+        """The pixels (64, 64) of ``view`` behind which, or behind a neighbour of which, ``values`` (P,) at ``grid``
+        (P, 3) show no solid."""
         best = np.full(_SURVEY**2 + 1, -np.inf, np.float32)  # the last one's for what falls outside
         np.maximum.at(best, self._pixel(view, grid), values)
-        index = np.arange(MAP) * _SURVEY // MAP
-        return best[:-1].reshape(_SURVEY, _SURVEY)[np.ix_(index, index)] <= 2 * REACHED
+        index = ((np.arange(MAP) + 0.5) * _SURVEY / MAP).astype(int)
+        bare = best[:-1].reshape(_SURVEY, _SURVEY)[np.ix_(index, index)] <= 2 * REACHED
+        return F.max_pool2d(torch.from_numpy(bare)[None].float(), 3, 1, 1)[0].numpy() > 0
 
     def _raise(self, view: int, bare: NDArray[np.bool_]) -> Work[None]:
         """Raise the rays of the pixels of ``view`` that are ``bare`` and, of several views, of what is thin."""

@@ -54,6 +54,28 @@ def test_every_pixel_of_a_mask_gets_something_at_its_likeliest_depth(left, width
     assert len(inside) and abs(inside.mean() - 0.2) < 0.02 and np.ptp(inside) < 0.2
 
 
+@pytest.mark.parametrize("half", (0.18, 0.185, 0.19, 0.195, 0.2))
+def test_every_side_of_a_mask_is_brought_out_alike(half):
+    """Where the network's solid ends before the mask does."""
+
+    class Narrow(Unsure):
+        def occupancy(self, features, points):
+            within = (points[..., [0, 2]].abs() < half).all(-1)
+            return torch.where(within, torch.tensor(4.0), super().occupancy(features, points))
+
+    mask = np.zeros((256, 256), np.float32)
+    mask[80:176, 80:176] = 1  # 0.206 to every side
+    network = Narrow()
+    network.shift = 0.0
+    found = field(network, [mask])
+    run_to_end(found.survey())
+    line = (np.arange(96) + 0.5) / 96 * 0.4 - 0.2
+    points = np.stack(np.meshgrid(line, np.linspace(0.1, 0.3, 9), line, indexing="ij"), axis=-1)
+    shown = (found(points.reshape(-1, 3)) > 0).reshape(points.shape[:3]).any(1)
+    assert shown.mean() > 0.85  # half a ray may be open between what stands and what is raised
+    assert (shown != np.rot90(shown, 2)).mean() < 0.01
+
+
 def test_nothing_is_looked_for_outside_of_the_volume():
     """A ray that runs askew leaves the volume, where the network's answer means nothing."""
 
