@@ -76,7 +76,7 @@ class Sampling:
     picture: int = NetworkConfig.picture
 
 
-ONE_PICTURE = Sampling(points=4096, near=0.0, colours=1, batch=48)
+ONE_PICTURE = Sampling(points=4096, near=0.0, colours=1, free=0.75, batch=48)
 
 
 def draw_batch(objects: list[TrainingObject], seed: int, step: int, sampling: Sampling = Sampling()) -> Batch:
