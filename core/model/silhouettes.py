@@ -57,9 +57,7 @@ class SilhouetteField:
 
     reach = BOUND / MAP  # half a pixel
 
-    def __init__(
-        self, network: ReconstructionNetwork, features: Features, masks: Tensor, resolution: int = 128
-    ) -> None:
+    def __init__(self, network: ReconstructionNetwork, features: Features, masks: Tensor, resolution: int) -> None:
         self._network, self._features = network, features
         self._masks = _without_threads(masks, max(masks.shape[-1] // (2 * resolution), 1))
         self.seeds: NDArray[np.floating] = np.empty((0, 3))
@@ -77,7 +75,7 @@ class SilhouetteField:
 
     def probability(self, points: NDArray[np.floating]) -> NDArray[np.float32]:
         """How likely (P,) ``points`` (P, 3) are inside: by the network behind all masks, nothing elsewhere."""
-        return 1 / (1 + np.exp(-self._logits(points)))
+        return 1 / (1 + np.exp(-self._logits(self._masks, points)))
 
     def survey(self, most_cut: float = 1.0) -> Work[float]:
         """Look at the whole coarsely: find the level and, unless too much is cut off, raise the rays of pixels that
@@ -88,7 +86,7 @@ class SilhouetteField:
         """
         line = ((np.arange(_SURVEY) + 0.5) / _SURVEY * 2 - 1) * BOUND
         grid = np.stack(np.meshgrid(line, line, line, indexing="ij"), axis=-1).reshape(-1, 3).astype(np.float32)
-        logits = yield from _chunked(self._logits, grid)
+        logits = yield from _chunked(lambda part: self._logits(self._masks, part), grid)
         known = logits[np.isfinite(logits)]
         if not len(known):  # it is thinner than these cells
             known = yield from self._along_rays()
@@ -120,13 +118,13 @@ class SilhouetteField:
         covered = self._covered(0)
         points = Rays.of(self._features.cameras[0, 0].cpu().numpy(), covered).points().reshape(-1, 3)
         wide = self._widened()
-        logits = yield from _chunked(lambda part: self._logits(part, wide), points[(np.abs(points) <= BOUND).all(1)])
+        logits = yield from _chunked(lambda part: self._logits(wide, part), points[(np.abs(points) <= BOUND).all(1)])
         return logits[np.isfinite(logits)]
 
     @torch.inference_mode()
-    def _logits(self, points: NDArray[np.floating], masks: Tensor | None = None) -> NDArray[np.float32]:
-        """What the network says of ``points`` (P, 3) behind all ``masks``, or its own; minus infinity elsewhere."""
-        there, _, _, cover = self._placed(self._masks if masks is None else masks, points)
+    def _logits(self, masks: Tensor, points: NDArray[np.floating]) -> NDArray[np.float32]:
+        """What the network says of ``points`` (P, 3) behind all ``masks``; minus infinity elsewhere."""
+        there, _, _, cover = self._placed(masks, points)
         logits = torch.full_like(cover, -torch.inf)
         behind = (cover > _EDGE).nonzero()[:, 0]
         if len(behind):

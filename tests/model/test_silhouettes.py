@@ -25,7 +25,7 @@ def field(network, masks, cameras=("front",)):
     found = [side(camera, 1.1, 64) if isinstance(camera, str) else camera for camera in cameras]
     matrices = torch.from_numpy(np.stack([camera_matrix(camera) for camera in found]))[None]
     stack = torch.from_numpy(np.stack(masks))[None, :, None]
-    return SilhouetteField(network, SimpleNamespace(cameras=matrices), stack)
+    return SilhouetteField(network, SimpleNamespace(cameras=matrices), stack, 128)
 
 
 def bar(left, width):
