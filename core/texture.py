@@ -1,11 +1,11 @@
-"""A texture from pictures: each texel takes the color that the pictures which see its place on the surface show there.
+"""Colors of a surface from pictures: each texel or vertex takes the color that the pictures which see it show there.
 
 What a picture sees is told by a depth buffer of its own; pictures are blended by how squarely they look at the surface.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,14 +13,16 @@ from numpy.typing import NDArray
 
 from .arrays import MeshArrays, View
 from .cameras import Camera
+from .neighbours import around
 from .solid import face_normals, vertex_normals
-from .work import Progress, Work
+from .work import Progress, Work, part
 
 Floats = NDArray[np.floating]
+Buffer = tuple[NDArray[np.float64], Camera]  # how near the nearest is in each pixel (H, W), metres, and their camera
 
 _PAIRS_AT_ONCE = 1_000_000
 _BUFFER = 1024  # pixels along the longer side of a depth buffer
-_SHARPNESS = 6  # power of the cosine to the surface by which pictures are blended
+_SHARPNESS = 2  # power of the cosine to the surface by which pictures are blended
 _OWN = 0.01  # weight of the mesh's own colour: where pictures see it only from the side it goes over into that
 _LEAST_COSINE = 0.15
 _PADDING = 16  # texels around each island of the unwrapping
@@ -37,40 +39,68 @@ def bake(mesh: MeshArrays, uv: NDArray[np.float32], views: Sequence[View], size:
     """
     yield Progress(0.0, "Unwrapping")
     triangles, uv = mesh.triangles(), _split(uv)
-    texels = _texels(mesh, triangles, uv, size)
-    total = texels.colours * _OWN
-    weight = np.full(len(total), _OWN)
-    for index, view in enumerate(views):
-        yield Progress(0.1 + 0.7 * index / len(views), "Projecting")
-        depth = depth_buffer(mesh.vertices[triangles].astype(float), view.camera)
-        yield Progress(0.1 + 0.7 * (index + 0.5) / len(views), "Projecting")
-        colour, seen = _projected(view, depth, texels)
-        total += colour * seen[:, None]
-        weight += seen
+    index, texels = _texels(mesh, triangles, uv, size)
+
+    def buffer(camera: Camera) -> Buffer:
+        return depth_buffer(mesh.vertices[triangles].astype(float), camera)
+
+    colours = yield from part(_blended(texels, views, buffer), 0.1, 0.8)
     yield Progress(0.8, "Padding")
     picture = np.full((size, size, 3), mesh.colours.mean(0) if mesh.colours is not None else 0.5, np.float32)
     filled = np.zeros((size, size), bool)
-    picture.reshape(-1, 3)[texels.index] = total / weight[:, None]
-    filled.ravel()[texels.index] = True
+    picture.reshape(-1, 3)[index] = colours
+    filled.ravel()[index] = True
     return _padded(picture, filled)
 
 
-@dataclass(frozen=True)
-class _Texels:
-    """The texels on which some of the surface lies.
+def seen_colours(mesh: MeshArrays, views: Sequence[View], cell: float) -> Work[NDArray[np.float32]]:
+    """sRGB colors (V, 3) of the vertices of ``mesh``: what ``views`` show of them, elsewhere their own.
 
-    index: (T,) in the flat texture. positions: (T, 3) metres. faces, normals: (T, 3) unit normals, those of the flat
-    faces and smooth ones. colours: (T, 3) the mesh's own.
+    What hides what is told by the vertices alone, which is fast, and enough where they lie close.
+
+    Args:
+        cell: about how far neighbouring vertices are from each other, metres.
+    """
+    vertices, triangles = mesh.vertices.astype(float), mesh.triangles()
+    normals = vertex_normals(vertices, triangles)
+    places = _Places(vertices, normals, normals, mesh.colours)
+
+    def buffer(camera: Camera) -> Buffer:
+        return _vertex_buffer(vertices, camera, cell)
+
+    return (yield from _blended(places, views, buffer)).astype(np.float32)
+
+
+def _blended(places: _Places, views: Sequence[View], buffer: Callable[[Camera], Buffer]) -> Work[Floats]:
+    """Colours (T, 3) of ``places``, blended of what ``views`` show of them."""
+    total = places.colours * _OWN
+    weight = np.full(len(total), _OWN)
+    for index, view in enumerate(views):
+        yield Progress(index / len(views), "Projecting")
+        depth = buffer(view.camera)
+        yield Progress((index + 0.5) / len(views), "Projecting")
+        colour, seen = _projected(view, depth, places)
+        total += colour * seen[:, None]
+        weight += seen
+    return total / weight[:, None]
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Places on the surface.
+
+    positions: (T, 3) metres. faces, normals: (T, 3) unit normals, those of the flat faces and smooth ones.
+    colours: (T, 3) the mesh's own.
     """
 
-    index: NDArray[np.int64]
     positions: Floats
     faces: Floats
     normals: Floats
     colours: Floats
 
 
-def _texels(mesh: MeshArrays, triangles: NDArray[np.int32], uv: Floats, size: int) -> _Texels:
+def _texels(mesh: MeshArrays, triangles: NDArray[np.int32], uv: Floats, size: int) -> tuple[NDArray[np.int64], _Places]:
+    """The texels on which some of the surface lies: where in the flat texture (T,), and on the surface."""
     corners = uv * (size, -size) + (0, size)
     owner = np.full(size * size, -1, np.int64)
     shares = np.zeros((size * size, 3), np.float32)
@@ -81,8 +111,7 @@ def _texels(mesh: MeshArrays, triangles: NDArray[np.int32], uv: Floats, size: in
     vertices = mesh.vertices.astype(float)
     colours = np.full((len(vertices), 3), 0.5) if mesh.colours is None else mesh.colours
     at = triangles[face]
-    return _Texels(
-        index,
+    return index, _Places(
         (vertices[at] * share).sum(1),
         face_normals(vertices, triangles)[face],
         _unit((vertex_normals(vertices, triangles)[at] * share).sum(1)),
@@ -90,7 +119,7 @@ def _texels(mesh: MeshArrays, triangles: NDArray[np.int32], uv: Floats, size: in
     )
 
 
-def depth_buffer(corners: Floats, camera: Camera) -> tuple[NDArray[np.float64], Camera]:
+def depth_buffer(corners: Floats, camera: Camera) -> Buffer:
     """How near the nearest of the triangles ``corners`` (F, 3, 3) is in each pixel (H, W), metres, inf for none;
     and the camera of these pixels."""
     scale = _BUFFER / max(camera.width, camera.height)
@@ -106,19 +135,32 @@ def depth_buffer(corners: Floats, camera: Camera) -> tuple[NDArray[np.float64], 
     return buffer.reshape(fine.height, fine.width), fine
 
 
-def _projected(view: View, buffer: tuple[NDArray[np.float64], Camera], texels: _Texels) -> tuple[Floats, Floats]:
-    """What ``view`` shows at the texels: colours (T, 3), and how much each counts (T,), 0 where it does not see it."""
+def _vertex_buffer(vertices: Floats, camera: Camera, cell: float) -> Buffer:
+    """As :func:`depth_buffer`, of ``vertices`` (V, 3) as points, in pixels as wide as a cell of a grid."""
+    _, depth = camera.project(vertices)
+    away = 1.0 if camera.orthographic else float(np.median(depth))
+    scale = away / cell / camera.intrinsics[0, 0]
+    coarse = camera.resized(max(1, round(camera.width * scale)), max(1, round(camera.height * scale)))
+    buffer = np.full((coarse.height, coarse.width), np.inf)
+    column, row = np.floor(coarse.project(vertices)[0]).astype(np.int64).T
+    within = (depth > 0) & (column >= 0) & (row >= 0) & (column < coarse.width) & (row < coarse.height)
+    np.minimum.at(buffer, (row[within], column[within]), depth[within])
+    return buffer, coarse
+
+
+def _projected(view: View, buffer: Buffer, places: _Places) -> tuple[Floats, Floats]:
+    """What ``view`` shows at ``places``: colours (T, 3), and how much each counts (T,), 0 where it does not see it."""
     camera = view.camera
     if camera.orthographic:
-        ways = np.broadcast_to(camera.to_world[:3, 2], texels.positions.shape)
+        ways = np.broadcast_to(camera.to_world[:3, 2], places.positions.shape)
     else:
-        ways = _unit(camera.to_world[:3, 3] - texels.positions)
-    cosine = np.minimum((texels.faces * ways).sum(1), (texels.normals * ways).sum(1))
-    seen = np.flatnonzero((cosine > _LEAST_COSINE) & ~_hidden(texels.positions, cosine, *buffer))
-    colours, weight = np.zeros_like(texels.positions), np.zeros(len(texels.positions))
+        ways = _unit(camera.to_world[:3, 3] - places.positions)
+    cosine = np.minimum((places.faces * ways).sum(1), (places.normals * ways).sum(1))
+    seen = np.flatnonzero((cosine > _LEAST_COSINE) & ~_hidden(places.positions, cosine, *buffer))
+    colours, weight = np.zeros_like(places.positions), np.zeros(len(places.positions))
     picture = np.concatenate((view.image[..., :3] * view.image[..., 3:], view.image[..., 3:]), axis=2)
-    picture = np.concatenate((picture, _around(view.image[..., 3], np.minimum)[..., None]), axis=2)
-    sample = _sampled(picture, camera.project(texels.positions[seen])[0])
+    picture = np.concatenate((picture, around(view.image[..., 3], np.minimum)[..., None]), axis=2)
+    sample = _sampled(picture, camera.project(places.positions[seen])[0])
     opacity = sample[:, 3]
     colours[seen] = (sample[:, :3] / np.maximum(opacity, 1e-6)[:, None]).clip(0, 1)
     weight[seen] = cosine[seen] ** _SHARPNESS * sample[:, 4] * (opacity > 0.5)
@@ -139,7 +181,7 @@ def _hidden(
     column, row = np.where(inside[:, None], cell, 0).T
     pixel = 1 / camera.intrinsics[0, 0] * (1.0 if camera.orthographic else depth)
     slope = np.sqrt(1 / np.maximum(cosine, _LEAST_COSINE) ** 2 - 1)
-    return ~inside | (_around(buffer, np.minimum)[row, column] < depth - pixel * (1.0 + 2.5 * slope))
+    return ~inside | (around(buffer, np.minimum)[row, column] < depth - pixel * (1.0 + 2.5 * slope))
 
 
 def _covered(
@@ -183,23 +225,13 @@ def _sampled(picture: Floats, pixels: Floats) -> Floats:
     return upper * (1 - v) + (picture[down, x] * (1 - u) + picture[down, right] * u) * v
 
 
-def _around(values: Floats, which: np.ufunc) -> Floats:
-    """``which`` of the 3 x 3 values about each of ``values`` (H, W)."""
-    for axis in (0, 1):
-        padded = np.pad(values, [(1, 1) if axis == k else (0, 0) for k in (0, 1)], mode="edge")
-        count = values.shape[axis]
-        parts = [padded.take(range(start, start + count), axis) for start in range(3)]
-        values = which(which(parts[0], parts[1]), parts[2])
-    return values
-
-
 def _padded(picture: NDArray[np.float32], filled: NDArray[np.bool_]) -> NDArray[np.float32]:
     """``picture`` (S, S, 3) with what is ``filled`` grown by the mean of its neighbours, so that no seam shows."""
     size = filled.shape[0]
     flat, known = picture.reshape(-1, 3), np.pad(filled, 1)
     ways = [(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if i or j]
     for _ in range(_PADDING):
-        rim = _around(known.astype(np.uint8), np.maximum).astype(bool) & ~known
+        rim = around(known.astype(np.uint8), np.maximum).astype(bool) & ~known
         rows, columns = np.nonzero(rim[1:-1, 1:-1])
         total, count = np.zeros((len(rows), 3), np.float32), np.zeros(len(rows), np.float32)
         for i, j in ways:

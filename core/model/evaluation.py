@@ -138,7 +138,7 @@ def photo_score(image: NDArray[np.float32], settings: Settings) -> Work[tuple[Me
         As ``reconstruct_photo``.
     """
     network, masks = weights.load(settings.weights)
-    image = with_mask(image, masks)
+    image = yield from with_mask(image, masks)
     view = free_view(image, network)
     mesh = yield from reconstruct_views([view], network, settings.resolution)
     agreed = metrics.iou(silhouette(mesh, view.camera), image[..., 3] > 0.5)

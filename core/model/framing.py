@@ -99,6 +99,10 @@ def _window(camera: Camera) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 def _shown(image: Pixels, low: NDArray[np.float64], window: NDArray[np.float64], side: int) -> Pixels:
     """The window of ``image`` (H, W, 4), straight alpha, as a square; arguments as of :func:`_cut`."""
+    far = window / side + 2  # pixels beyond the window that a pixel at its rim may be made of
+    left, top = np.floor(low - far).clip(0, np.array(image.shape[1::-1]) - 1).astype(int)
+    right, bottom = np.ceil(low + window + far).clip((left + 1, top + 1), None).astype(int)
+    image, low = image[top:bottom, left:right], low - (left, top)
     cut = _cut(np.concatenate((image[..., :3] * image[..., 3:], image[..., 3:]), axis=2), low, window, side)
     alpha = cut[..., 3:]
     colour = np.where(alpha > 1e-3, cut[..., :3] / np.maximum(alpha, 1e-3), 0)

@@ -19,6 +19,7 @@ from ..field import refine
 from ..images import png
 from ..sheet import bounding_box, fit_cameras
 from ..surface import smoothed, surface_nets, without_small_pieces
+from ..texture import seen_colours
 from ..work import Progress, Work, part
 from . import weights
 from .confidence import calibrated, steepness
@@ -32,6 +33,7 @@ from .silhouettes import CHUNK, SilhouetteField
 
 Pixels = NDArray[np.float32]
 
+_FINDING = "Finding the object"
 _MASK_SIDE = 256
 _RIM = 2  # pixels: how far a background shows in what is cut out here; JPEG's blocks have it further in than blur
 _RIM_SHARE = 256  # or one in so many pixels, in large pictures and in what others have cut out
@@ -70,8 +72,7 @@ def reconstruct_photo(image: Pixels, settings: Settings = Settings()) -> Work[Me
         MeshError: the model sees no solid in the picture.
     """
     network, masks = weights.load(settings.weights, settings.device)
-    yield Progress(0.05, "Finding the object")
-    image = with_mask(image, masks)
+    image = yield from part(with_mask(image, masks), 0.0, 0.05)
     mesh = yield from reconstruct_kept([free_view(image, network)], network, settings.resolution, settings.fit)
     return sized(mesh, settings.size).standing()
 
@@ -99,9 +100,9 @@ def reconstruct_sides(images: Mapping[str, Pixels], settings: Settings = Setting
     network, masks = weights.load(settings.weights, settings.device)
     found = {}
     for index, (name, image) in enumerate(images.items()):
-        yield Progress(0.05 * (index + 1) / len(images), f"Finding the object, {name}")
+        finding = part(with_mask(image, masks), 0.05 * index / len(images), 0.05, f"Finding the object, {name}")
         try:
-            found[name] = with_mask(image, masks)
+            found[name] = yield from finding
         except ImageError as error:
             raise ImageError(f"{name}: {error}") from error
     cameras = fit_cameras({name: image[..., 3] for name, image in found.items()})
@@ -151,11 +152,17 @@ def reconstruct_views(views: Sequence[View], network: ReconstructionNetwork, res
     colours = []
     chunks = np.array_split(mesh.vertices, 1 + len(mesh.vertices) // CHUNK)
     for index, chunk in enumerate(chunks):
-        yield Progress(0.8 + 0.15 * index / len(chunks), "Coloring")
+        yield Progress(0.8 + 0.1 * index / len(chunks), "Coloring")
         colours.append(_colour(network, features, chunk))
-    steep = yield from part(steepness(field, mesh), 0.95, 1.0, "Weighing")
+    steep = yield from part(steepness(field, mesh), 0.9, 0.95, "Weighing")
     sure = calibrated(steep, network.curve(features))
-    return replace(mesh, vertices=mesh.vertices / np.float32(room), colours=np.concatenate(colours), confidence=sure)
+    mesh = replace(mesh, vertices=mesh.vertices / np.float32(room), colours=np.concatenate(colours), confidence=sure)
+    shown = []
+    for view in views:
+        yield Progress(0.95, "Coloring")
+        shown.append(network_view(view, 2 * resolution))
+    seen = yield from part(seen_colours(mesh, shown, 2 * aside / room), 0.95, 1.0, "Coloring")
+    return replace(mesh, colours=seen)
 
 
 def _field(
@@ -205,21 +212,23 @@ def _colour(network: ReconstructionNetwork, features: Features, points: NDArray[
     return network.colour(features, there)[0].clamp(0, 1).cpu().numpy()
 
 
-def with_mask(image: Pixels, network: MaskNetwork) -> Pixels:
+def with_mask(image: Pixels, network: MaskNetwork) -> Work[Pixels]:
     """``image`` (H, W, 4) with the object's mask as its alpha: its own alpha, or what stands before a plain
     background, or what the network finds.
 
     Raises:
         ImageError: no object was found.
     """
+    yield Progress(0.0, _FINDING)
     if image[..., 3].min() < 0.5:
         return _cut_out(image, image[..., 3], 0)
     if np.ptp(image[..., :3], axis=(0, 1)).max() < _BLANK:
         raise ImageError("No object was found in the picture: it is of one color all over")
     plain = plain_mask(image[..., :3])
+    yield Progress(0.2, _FINDING)
     if plain is not None:
         framed = within_frame(plain)
-        found = None if framed is None else _clear_of_frame(image, framed, network)
+        found = None if framed is None else (yield from _clear_of_frame(image, framed, network))
         return _cut_out(image, plain, _RIM) if found is None else found
     rough = without_specks(_find(image[..., :3], network, mirrored=False))
     low, high = bounding_box(rough)
@@ -227,16 +236,18 @@ def with_mask(image: Pixels, network: MaskNetwork) -> Pixels:
     left, top = np.floor(np.maximum(low - margin, 0)).astype(int)
     right, bottom = np.ceil(np.minimum(high + margin, rough.shape[::-1])).astype(int)
     mask = np.zeros_like(rough)
+    yield Progress(0.4, _FINDING)
     mask[top:bottom, left:right] = _find(image[top:bottom, left:right, :3], network, mirrored=True)
     bounding_box(mask)
+    yield Progress(0.8, _FINDING)
     return _cut_out(image, mask, _RIM)
 
 
-def _clear_of_frame(image: Pixels, within: tuple[slice, slice], network: MaskNetwork) -> Pixels | None:
+def _clear_of_frame(image: Pixels, within: tuple[slice, slice], network: MaskNetwork) -> Work[Pixels | None]:
     """:func:`with_mask` of what is ``within`` a frame; None if nothing in it is clear of it: then it was no frame, but
     the plain background of something rectangular that is seen straight on."""
     try:
-        found = with_mask(image[within], network)
+        found = yield from with_mask(image[within], network)
     except ImageError:
         return None
     solid = found[..., 3] > 0.5

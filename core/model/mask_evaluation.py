@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageError
-from ..work import Progress, Work
+from ..work import Progress, Work, run_to_end
 from . import weights
 from .backdrops import Panoramas, photograph, unseen_place
 from .evaluation import some_places
@@ -45,7 +45,7 @@ def judge_masks(
         picture, mask = photograph(colour, behind, np.random.default_rng(zlib.crc32(file.record.name.encode())))
         opaque = np.concatenate((picture, np.ones_like(mask))).transpose(1, 2, 0)
         try:
-            found = with_mask(opaque, network)[..., 3] > 0.5
+            found = run_to_end(with_mask(opaque, network))[..., 3] > 0.5
         except ImageError:
             found = np.zeros(mask.shape[1:], bool)
         scores.append(iou(found, mask[0] > 0.5))

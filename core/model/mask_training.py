@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from . import checkpoints, weights
 from .averages import follow
 from .backdrops import Panoramas, disguise, unseen_place
 from .data import TrainingObject, load_split, spread
+from .precision import mix
 from .segmentation import MaskNetwork
 
 _AVERAGE = 0.998  # of the weights' exponential moving average
@@ -66,23 +68,30 @@ def train_mask(
         network.load_state_dict(state["model"])
         average.load_state_dict(state["average"])
         optimiser.load_state_dict(state["optimiser"])
-    for step in range(first, steps):
-        for group in optimiser.param_groups:
-            group["lr"] = rate * min((step + 1) / 100, 0.5 + 0.5 * float(np.cos(np.pi * step / steps))) + 1e-6
-        network.train()
-        pictures, masks = draw(objects, panoramas, batch, np.random.default_rng((seed, step)))
-        loss = _loss(network(pictures), masks)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
-        follow(average, network, _AVERAGE, step)
-        if (step + 1) % 100 == 0 or step + 1 == steps:
-            score = mask_iou(average, *draw(unseen, kept, 48, np.random.default_rng(1)))
-            with (run / "mask.csv").open("a", encoding="utf-8") as log:
-                log.write(f"{step + 1},{float(loss.detach()):.5f},{score:.5f}\n")
-            state = {"model": network.state_dict(), "average": average.state_dict()}
-            checkpoints.write(path, {"step": step + 1, **state, "optimiser": optimiser.state_dict()})
-        yield Progress(step / steps, f"Step {step}, loss {float(loss.detach()):.3f}")
+    mix(network, "automatic", torch.device("cpu"))
+
+    def drawn(step: int) -> tuple[Tensor, Tensor]:
+        return draw(objects, panoramas, batch, np.random.default_rng((seed, step)))
+
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(drawn, first)
+        for step in range(first, steps):
+            for group in optimiser.param_groups:
+                group["lr"] = rate * min((step + 1) / 100, 0.5 + 0.5 * float(np.cos(np.pi * step / steps))) + 1e-6
+            network.train()
+            (pictures, masks), coming = coming.result(), pool.submit(drawn, step + 1)
+            loss = _loss(network(pictures), masks)
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+            follow(average, network, _AVERAGE, step)
+            if (step + 1) % 100 == 0 or step + 1 == steps:
+                score = mask_iou(average, *draw(unseen, kept, 48, np.random.default_rng(1)))
+                with (run / "mask.csv").open("a", encoding="utf-8") as log:
+                    log.write(f"{step + 1},{float(loss.detach()):.5f},{score:.5f}\n")
+                state = {"model": network.state_dict(), "average": average.state_dict()}
+                checkpoints.write(path, {"step": step + 1, **state, "optimiser": optimiser.state_dict()})
+            yield Progress(step / steps, f"Step {step}, loss {float(loss.detach()):.3f}")
     return path
 
 

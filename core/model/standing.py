@@ -13,7 +13,7 @@ from ..arrays import MeshArrays, View
 from ..errors import ImageError
 from ..reference_fit import fit
 from ..references import Reference, upright
-from ..work import Progress, Work
+from ..work import Progress, Work, part
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,13 @@ def reconstruct_standing(request: Request) -> Work[Standing]:
         network, masks = weights.load(request.weights, device.type)
         found = []
         for index, reference in enumerate(request.references):
-            yield Progress(0.05 * (index + 1) / len(request.references), f"Finding the object, {reference.name}")
+            finding = inference.with_mask(reference.view.image, masks)
+            begun, stage = 0.05 * index / len(request.references), f"Finding the object, {reference.name}"
             try:
-                view = View(inference.with_mask(reference.view.image, masks), reference.view.camera)
+                image = yield from part(finding, begun, 0.05, stage)
             except ImageError as error:
                 raise ImageError(f"{reference.name}: {error}") from error
-            found.append(replace(reference, view=upright(view)))
+            found.append(replace(reference, view=upright(View(image, reference.view.camera))))
         fitted = fit(found, request.near)
         mesh = yield from inference.reconstruct_kept(fitted.views, network, request.resolution, request.fit)
     size = np.linalg.norm(fitted.to_world[:3, 0])

@@ -53,6 +53,23 @@ def test_a_winding_way_in_is_found():
     assert mask[45, 60] == 0 and mask[45, 80] == 1
 
 
+def test_the_background_is_all_that_is_connected_to_the_border():
+    """In a maze of walls, whose ways are found by a search of their own."""
+    rng = np.random.default_rng(3)
+    dark = np.pad(rng.random((120, 90)) < 0.42, 1)
+    dark[50:60, 40:70] = True
+    reached, ahead = np.zeros(dark.shape, bool), [(0, 0)]
+    while ahead:
+        i, j = ahead.pop()
+        if not (0 <= i < dark.shape[0] and 0 <= j < dark.shape[1]) or dark[i, j] or reached[i, j]:
+            continue
+        reached[i, j] = True
+        ahead += [(i + 1, j), (i - 1, j), (i, j + 1), (i, j - 1)]
+    assert 200 < (~dark & ~reached).sum()
+    shade = np.where(dark, 0.2, np.where(reached, 1.0, 0.95))  # what is enclosed is shaded, and so no hole
+    np.testing.assert_array_equal(plain_mask(np.repeat(shade[..., None], 3, 2)) > 0, ~reached)
+
+
 def test_a_busy_border_is_left_to_others():
     assert plain_mask(np.random.default_rng(0).random((40, 40, 3))) is None
 

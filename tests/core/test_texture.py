@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from maquette.core import cameras
 from maquette.core.arrays import MeshArrays, View
-from maquette.core.texture import bake
+from maquette.core.texture import bake, seen_colours
 from maquette.core.work import run_to_end
 
 SIZE = 192
@@ -124,7 +124,7 @@ def test_two_pictures_are_blended_by_how_squarely_they_look():
     mesh = MeshArrays(np.array(corners, np.float32), np.array([[0, 1, 2, 3]], np.int32), np.ones((4, 3), np.float32))
     uv, low, side = layout(1)
     red = texel(baked(mesh, uv, [picture("front"), picture("right")]), low[0], side, 0.3, 0.3)[0]
-    front, right = np.cos(angle) ** 6, np.sin(angle) ** 6
+    front, right = np.cos(angle) ** 2, np.sin(angle) ** 2
     assert red == pytest.approx((0.9 * front + 0.75 * right + 0.01) / (front + right + 0.01), abs=0.01)
 
 
@@ -134,3 +134,57 @@ def test_colours_reach_beyond_the_islands():
     texture = baked(mesh, uv, [picture(name) for name in COLOURS])
     outside = low[0] + np.array((-0.01, 0.1))
     assert texture[int((1 - outside[1]) * SIZE), int(outside[0] * SIZE)][0] == pytest.approx(0.9, abs=0.05)
+
+
+CELL = 0.02
+
+
+def grids(*extents):
+    """Boxes from low to high corners whose faces are grids of vertices a cell apart, each face with its own; and the
+    sides that the vertices' faces look to."""
+    coarse, looks = boxes(*extents)
+    vertices, faces, sides = [], [], []
+    for face, side in zip(coarse.faces, looks, strict=True):
+        a, b, _, d = coarse.vertices[face]
+        columns, rows = (round(np.linalg.norm(end - a) / CELL) + 1 for end in (b, d))
+        u, v = np.meshgrid(np.linspace(0, 1, columns), np.linspace(0, 1, rows))
+        first = sum(map(len, vertices)) + (np.arange(rows - 1)[:, None] * columns + np.arange(columns - 1)).ravel()
+        faces.append(np.stack((first, first + 1, first + columns + 1, first + columns), 1))
+        vertices.append(a + u.reshape(-1, 1) * (b - a) + v.reshape(-1, 1) * (d - a))
+        sides += [side] * vertices[-1].shape[0]
+    own = np.repeat(GREY[None], len(sides), 0).astype(np.float32)
+    whole = np.concatenate(vertices).astype(np.float32)
+    return MeshArrays(whole, np.concatenate(faces).astype(np.int32), own), np.array(sides)
+
+
+def test_vertices_take_the_colours_of_the_pictures_that_see_them():
+    mesh, sides = grids(((-0.5, -0.5, -0.5), (0.5, 0.5, 0.5)))
+    found = run_to_end(seen_colours(mesh, [picture("front"), picture("right")], CELL))
+    inner = np.sort(np.abs(mesh.vertices), axis=1)[:, 1] < 0.45  # of a face, clear of its edges
+    for name in OUT:
+        there = inner & (sides == name)
+        if name not in ("front", "right"):
+            np.testing.assert_allclose(found[there], np.tile(GREY, (there.sum(), 1)), atol=1e-6)
+            continue
+        assert np.abs(found[there, 0] - COLOURS[name]).max() < 0.02, name
+        u, v = (mesh.vertices[there] @ np.array(table[name]) for table in (RIGHT, UP))
+        marked, clear = (u > 0.22) & (u < 0.38) & (v > 0.12) & (v < 0.38), (u < 0.18) | (v < 0.08)
+        assert found[there][marked, 1].min() > 0.9 > 0.1 > found[there][clear, 1].max(), name
+
+
+@pytest.mark.parametrize("far", [False, True], ids=["orthographic", "perspective"])
+def test_vertices_that_are_hidden_keep_their_own_colours(far):
+    mesh, sides = grids(((-0.15, -0.5, -0.15), (0.15, -0.4, 0.15)), ((-0.5, 0.2, -0.5), (0.5, 0.5, 0.5)))
+    view = picture("front", 128)
+    if far:
+        pose = cameras.look_at(np.array((0.0, -50, 0)), np.zeros(3))
+        view = View(view.image, cameras.perspective(pose, 2 * np.arctan(0.6 / 50), 128))
+    found = run_to_end(seen_colours(mesh, [view], CELL))
+    at, out = mesh.vertices, np.abs(mesh.vertices[:, [0, 2]]).max(1)
+    behind = (sides == "front") & (at[:, 1] > 0)
+    assert (behind & (out < 0.14)).sum() > 100
+    np.testing.assert_allclose(
+        found[behind & (out < 0.14)], np.tile(GREY, ((behind & (out < 0.14)).sum(), 1)), atol=1e-6
+    )
+    assert found[behind & (out > 0.2) & (out < 0.48), 0].min() > 0.8
+    assert found[(sides == "front") & (at[:, 1] < 0) & (out < 0.13), 0].min() > 0.8

@@ -45,7 +45,7 @@ def test_an_empty_picture_shows_no_object(shade):
     image = np.full((64, 64, 4), shade, np.float32) + np.random.default_rng(0).uniform(-0.02, 0.02, (64, 64, 4))
     image[..., 3] = 1
     with pytest.raises(ImageError, match="one color"):
-        with_mask(image.clip(0, 1), load()[1])
+        run_to_end(with_mask(image.clip(0, 1), load()[1]))
 
 
 @pytest.mark.parametrize("question", QUESTIONS[:2], ids=lambda question: question.name)
@@ -75,13 +75,20 @@ def test_a_frame_is_no_object(inset, wide):
     image[240 - inset - wide : 240 - inset, inset : 320 - inset, :3] = 0
     image[inset : 240 - inset, inset : inset + wide, :3] = 0
     image[inset : 240 - inset, 320 - inset - wide : 320 - inset, :3] = 0
-    found = with_mask(image, load()[1])
+    found = run_to_end(with_mask(image, load()[1]))
     np.testing.assert_array_equal(found[..., 3] > 0.5, boxes(thing)[..., 1] < 1)
+
+
+def test_finding_an_object_can_be_stopped_between_its_looks():
+    busy = np.random.default_rng(0).random((240, 320, 4)).astype(np.float32)
+    busy[60:180, 100:220, :3], busy[..., 3] = (0.9, 0.1, 0.1), 1
+    work = with_mask(busy, load()[1])
+    assert [next(work).stage for _ in range(4)] == ["Finding the object"] * 4
 
 
 @pytest.mark.parametrize("part", [(300, 110, 308, 130), (20, 20, 300, 110)], ids=["handle", "drawer"])
 def test_a_cupboard_seen_straight_on_is_no_frame(part):
     cupboard = 4, 4, 316, 236
     drawn = [cupboard, part] + ([(20, 125, 300, 220)] if part[0] == 20 else [])
-    found = with_mask(boxes(*drawn), load()[1])
+    found = run_to_end(with_mask(boxes(*drawn), load()[1]))
     np.testing.assert_array_equal(found[..., 3] > 0.5, boxes(cupboard)[..., 1] < 1)
