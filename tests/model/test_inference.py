@@ -40,6 +40,25 @@ def test_a_thin_thing_in_the_middle_is_as_thick_as_it_is(hull_network, resolutio
         assert 0.75 * true < found < true + 1.2 * cell
 
 
+@pytest.mark.parametrize("deep", [False, True], ids=["a cube", "one that needs more room"])
+def test_what_a_picture_sees_has_its_colours(hull_network, deep):
+    image = np.zeros((512, 512, 4), np.float32)
+    image[90:422, 210 if deep else 90 : 302 if deep else 422, 3] = 1
+    image[:, (np.arange(512) + 4) // 8 % 2 == 0, 0] = 1
+    views = [View(image, side(name, 1.1, 512)) for name in (("front",) if deep else ("front", "right"))]
+    mesh = run_to_end(reconstruct_views(views, hull_network, 128))
+    low, high = mesh.vertices.min(0), mesh.vertices.max(0)
+    for name, axis, across in (("front", 1, 0), ("right", 0, 1))[: len(views)]:
+        surface = mesh.vertices[:, axis] < low[1] + 0.003 if axis else mesh.vertices[:, axis] > high[0] - 0.003
+        inner = np.abs(mesh.vertices - (low + high) / 2) < (high - low) / 2 - 0.03
+        faced = surface & np.delete(inner, axis, 1).all(1)
+        pixel = (mesh.vertices[faced, across] / 1.1 + 0.5) * 512 + 4
+        middle = np.abs(pixel % 8 - 4) < 1
+        assert middle.sum() > 100, name
+        np.testing.assert_allclose(mesh.colours[faced][middle, 0], pixel[middle] // 8 % 2 == 0, atol=0.2)
+        assert mesh.colours[faced, 1:].max() < 0.02
+
+
 @pytest.mark.parametrize("shade", [0.0, 0.5, 1.0])
 def test_an_empty_picture_shows_no_object(shade):
     image = np.full((64, 64, 4), shade, np.float32) + np.random.default_rng(0).uniform(-0.02, 0.02, (64, 64, 4))
