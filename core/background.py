@@ -12,7 +12,9 @@ from .neighbours import around
 _ALIKE = 0.06  # of full scale: what JPEG and a soft vignette do to one colour
 _PLAIN = 0.97  # share of the border that must be alike
 _NOISE = 0.95  # share of the background's own pixels that tell how far they are from its colour
-_SAME = 0.7  # share of a hole's pixels that are as close: the others are its blurred rim
+_SAME = 0.7  # share of a hole's pixels that are as close
+_BLUR = 2  # pixels from an object's rim: what may be blurred
+_BLOCK = 8  # pixels: how far JPEG spreads what is there
 _HOLE = 0.005  # of the object: what is smaller may as well be a highlight
 _FITS = 4  # each without what the one before found unlike
 _MARGIN = 0.02  # of the longest side: the widest rim that is taken for a frame
@@ -166,18 +168,30 @@ def _holes(off: NDArray[np.floating], enclosed: NDArray[np.bool_], outside: NDAr
     """What of ``enclosed`` (H, W) is background seen through the object, as within a cup's handle.
 
     Those are its regions whose colours are as close to the background's as those ``outside`` of the object are, by
-    ``off`` (H, W): what is white in an object is shaded. In a line drawing all would be a hole, so then none is.
+    ``off`` (H, W), as far from its rim: what is white in an object is shaded. In a line drawing all would be a hole, so
+    then none is.
     """
-    if not enclosed.any():
-        return enclosed
-    named = _spread(enclosed, np.where(enclosed, np.arange(1, off.size + 1).reshape(off.shape), 0))
-    exact = off <= np.quantile(off[outside], _NOISE)
-    sizes = np.bincount(named[enclosed], minlength=off.size + 1)
-    hits = np.bincount(named[enclosed & exact], minlength=off.size + 1)
+    none = np.zeros_like(enclosed)
     object_size = off.size - outside.sum()
-    clear = (sizes >= _HOLE * object_size) & (hits > _SAME * sizes)
+    named = _spread(enclosed, np.where(enclosed, np.arange(1, off.size + 1).reshape(off.shape), 0))
+    large = np.bincount(named[enclosed], minlength=off.size + 1) >= _HOLE * object_size
+    if not large.any():
+        return none
+    blurred = _grown(~(outside | enclosed), _BLUR)
+    beside = _grown(blurred, _BLOCK - _BLUR) & ~blurred
+    alike = off[outside & beside]
+    exact = off <= (np.quantile(alike, _NOISE) if len(alike) else 0)
+    sizes, hits = (np.bincount(named[enclosed & ~blurred & part], minlength=off.size + 1) for part in (True, exact))
+    clear = large & (hits > _SAME * sizes)
     holes = clear[named]
-    return holes if holes.sum() <= object_size / 2 else np.zeros_like(holes)
+    return holes if holes.sum() <= object_size / 2 else none
+
+
+def _grown(mask: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
+    """What is within ``reach`` pixels of ``mask`` (H, W)."""
+    for _ in range(reach):
+        mask = around(mask, np.logical_or)
+    return mask
 
 
 def _spread(free: NDArray[np.bool_], values: NDArray[Any]) -> NDArray[Any]:

@@ -1,6 +1,10 @@
+import io
+
 import numpy as np
 import pytest
 from maquette.core.background import plain_mask, unmixed, without_specks
+from maquette.core.model import metrics
+from PIL import Image
 
 
 def picture(background=1.0):
@@ -18,6 +22,21 @@ def test_a_hole_is_background_and_a_shaded_spot_is_not(background):
     np.testing.assert_array_equal(plain_mask(colour) > 0.5, (radius < 30) & (radius > 10))
     colour[radius <= 10] = abs(background - 0.04)
     np.testing.assert_array_equal(plain_mask(colour) > 0.5, radius < 30)
+
+
+@pytest.mark.parametrize("quality", (60, 75, 90))
+def test_a_hole_that_jpeg_has_made_uneven_is_background_too(quality):
+    """Between the bars of a gate; a board of nearly the background's colour is none."""
+    y, x = np.mgrid[0:224, 0:224]
+    within = (abs(y - 110) < 70) & (abs(x - 110) < 80)
+    bars = within & (((x - 30) % 16 < 4) | (y < 46) | (y > 110))
+    board = within & (x > 94) & (x < 126) & (y < 111)
+    picture = np.full((224, 224, 3), 255, np.uint8)
+    picture[board], picture[bars] = 246, (60, 90, 40)
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "JPEG", quality=quality)
+    found = plain_mask(np.asarray(Image.open(file), np.float32) / 255) > 0.5
+    assert metrics.iou(found, bars | board) > 0.93
 
 
 def test_small_spots_are_no_holes():
