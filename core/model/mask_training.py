@@ -37,7 +37,8 @@ def train_mask(
 ) -> Work[Path]:
     """Train :class:`MaskNetwork`; writes ``run/mask.pt`` and ``run/mask.csv`` (step, loss, IoU on unseen objects).
 
-    What is judged, and exported, is the moving average of the weights. Goes on from ``run/mask.pt`` if it is there.
+    What is judged, and exported, is the moving average of the weights. Goes on from ``run/mask.pt`` if it is there, and
+    stops after the step during which a file ``run/stop`` appears.
 
     Args:
         panoramas: equirectangular pictures (H, W, 3) of places that may lie behind the objects; the last of eight
@@ -50,6 +51,8 @@ def train_mask(
         WeightsError: ``start`` is missing or damaged.
     """
     make_folder(run)
+    stop = run / "stop"
+    stop.unlink(missing_ok=True)
     yield Progress(0, "Reading the training set")
     objects, unseen = load_split(datasets, "train"), spread(load_split(datasets, "validation"), 96)
     torch.manual_seed(seed)
@@ -85,13 +88,17 @@ def train_mask(
             loss.backward()
             optimiser.step()
             follow(average, network, _AVERAGE, step)
-            if (step + 1) % 100 == 0 or step + 1 == steps:
+            stopped = stop.exists()
+            if (step + 1) % 100 == 0 or step + 1 == steps or stopped:
                 score = mask_iou(average, *draw(unseen, kept, 48, np.random.default_rng(1)))
                 with (run / "mask.csv").open("a", encoding="utf-8") as log:
                     log.write(f"{step + 1},{float(loss.detach()):.5f},{score:.5f}\n")
                 state = {"model": network.state_dict(), "average": average.state_dict()}
                 checkpoints.write(path, {"step": step + 1, **state, "optimiser": optimiser.state_dict()})
             yield Progress(step / steps, f"Step {step}, loss {float(loss.detach()):.3f}")
+            if stopped:
+                stop.unlink(missing_ok=True)
+                break
     return path
 
 
