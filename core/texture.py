@@ -22,7 +22,7 @@ Buffer = tuple[NDArray[np.float64], Camera]  # how near the nearest is in each p
 
 _PAIRS_AT_ONCE = 1_000_000
 _BUFFER = 1024  # pixels along the longer side of a depth buffer
-_SHARPNESS = 2  # power of the cosine to the surface by which pictures are blended
+_SHARPNESS = 6  # power of the cosine to the surface by which pictures are blended
 _OWN = 0.01  # weight of the mesh's own colour: where pictures see it only from the side it goes over into that
 _LEAST_COSINE = 0.15
 _PADDING = 16  # texels around each island of the unwrapping

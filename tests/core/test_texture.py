@@ -124,7 +124,7 @@ def test_two_pictures_are_blended_by_how_squarely_they_look():
     mesh = MeshArrays(np.array(corners, np.float32), np.array([[0, 1, 2, 3]], np.int32), np.ones((4, 3), np.float32))
     uv, low, side = layout(1)
     red = texel(baked(mesh, uv, [picture("front"), picture("right")]), low[0], side, 0.3, 0.3)[0]
-    front, right = np.cos(angle) ** 2, np.sin(angle) ** 2
+    front, right = np.cos(angle) ** 6, np.sin(angle) ** 6
     assert red == pytest.approx((0.9 * front + 0.75 * right + 0.01) / (front + right + 0.01), abs=0.01)
 
 
