@@ -1,47 +1,57 @@
 """What the user can do. Each module holds one operator, or the command line, and registers it."""
 
 from . import (
-    _work,
-    batch,
-    camera_settings,
-    command_line,
-    compute,
-    confidence,
+    _compute,
+    _task_operator,
+    add_procedural,
     copy_install_command,
-    dataset,
-    dataset_settings,
     finish,
-    finish_settings,
-    preview,
-    procedural,
+    lay_out_turnaround,
+    preview_cameras,
     reconstruct,
-    references,
-    settings,
+    reconstruct_folder,
+    reconstruct_references,
+    render_dataset,
+    show_confidence,
     train,
-    training_settings,
-    turnaround,
+)
+from .cli import main
+from .properties import (
+    cameras as camera_properties,
+)
+from .properties import (
+    dataset as dataset_properties,
+)
+from .properties import (
+    finish as finish_properties,
+)
+from .properties import (
+    scene as scene_properties,
+)
+from .properties import (
+    training as training_properties,
 )
 
 _MODULES = (
-    camera_settings,
-    dataset_settings,
-    training_settings,
-    finish_settings,
-    settings,
-    _work,
-    compute,
+    camera_properties,
+    dataset_properties,
+    training_properties,
+    finish_properties,
+    scene_properties,
+    _task_operator,
+    _compute,
     reconstruct,
-    confidence,
-    references,
-    turnaround,
-    batch,
+    show_confidence,
+    reconstruct_references,
+    lay_out_turnaround,
+    reconstruct_folder,
     finish,
-    dataset,
-    preview,
-    procedural,
+    render_dataset,
+    preview_cameras,
+    add_procedural,
     train,
     copy_install_command,
-    command_line,
+    main,
 )
 
 

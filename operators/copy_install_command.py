@@ -5,8 +5,8 @@ from __future__ import annotations
 import bpy
 from bpy.types import Context
 
-from ..core import dependencies
-from . import compute
+from ..core.jobs import dependencies
+from . import _compute
 
 
 class MAQUETTE_OT_copy_install_command(bpy.types.Operator):
@@ -17,7 +17,7 @@ class MAQUETTE_OT_copy_install_command(bpy.types.Operator):
     bl_options = {'INTERNAL'}
 
     def execute(self, context: Context) -> set[str]:
-        commands = [dependencies.advice(package) for package in compute.missing()]
+        commands = [dependencies.advice(package) for package in _compute.missing()]
         context.window_manager.clipboard = "\n".join(commands)
         self.report({'INFO'}, f"Copied: {'; '.join(commands)}")
         return {'FINISHED'}

@@ -11,13 +11,14 @@ from mathutils import Vector
 
 from ..core.arrays import MeshArrays
 from ..core.errors import MeshError
-from ..core.scene import final, finishing, kept_views, meshes, texturing
-from ..core.scene.final import Final
-from ..core.scene.finishing import Finished
-from ..core.work import SteppedWork, Work
-from . import compute
-from ._work import WorkOperator
-from .finish_settings import TextureProperties, TopologyProperties
+from ..core.jobs.task import SteppedWork, Work
+from ..core.scene import meshes, source_views
+from ..core.scene.finishing import pipeline, remesh, texturing
+from ..core.scene.finishing.pipeline import Final
+from ..core.scene.finishing.remesh import Finished
+from . import _compute
+from ._task_operator import WorkOperator
+from .properties.finish import TextureProperties, TopologyProperties
 
 TOLD = "maquette_finished"  # the object's custom property that keeps what the panel tells of it
 _MILLIMETRES = 1000.0
@@ -26,28 +27,28 @@ _MILLIMETRES = 1000.0
 def finish(
     obj: bpy.types.Object,
     mesh: MeshArrays,
-    settings: finishing.Settings | None,
+    settings: remesh.Settings | None,
     texture_size: int,
     window: bool = False,
 ) -> Work[Final]:
     """Finish ``mesh``, that of ``obj``, and texture it. Reads ``obj`` at once and changes nothing: :func:`put` does.
 
     Args:
-        settings, texture_size: see ``core.scene.final.make``. window: see :func:`.compute.run_blender`.
+        settings, texture_size: see ``core.scene.finishing.pipeline.make``. window: see :func:`.compute.run_blender`.
 
     Raises:
-        MeshError, ImageError: see ``core.scene.final.make`` and ``kept_views.kept_with``.
+        MeshError, ImageError: see ``core.scene.finishing.pipeline.make`` and ``kept_views.kept_with``.
     """
     if settings is None and len(mesh.faces) != len(obj.data.polygons):
         raise MeshError(f"{obj.name!r} has faces of mixed kinds: finish it first, or triangulate it")
     if not len(mesh.faces):
         raise MeshError(f"{obj.name!r} has no faces")
-    return compute.run_blender(final.make, mesh, kept_views.kept_with(obj), settings, texture_size, window=window)
+    return _compute.run_blender(pipeline.make, mesh, source_views.kept_with(obj), settings, texture_size, window=window)
 
 
 def put(obj: bpy.types.Object, result: Final, smooth_angle: float = 0.7) -> list[str]:
     """Give ``obj``, which is in Object Mode, what came of :func:`finish`, and say what that is."""
-    told, moved = [], kept_views.moved(obj)
+    told, moved = [], source_views.moved(obj)
     if result.finished:
         for modifier in [modifier for modifier in obj.modifiers if modifier.type == 'MULTIRES']:
             obj.modifiers.remove(modifier)  # its details are the old mesh's
@@ -115,11 +116,11 @@ class _ActiveMesh(WorkOperator):
     def label(self) -> str:
         return f"{self.bl_label} {self._name}"
 
-    def begin(self, context: Context, settings: finishing.Settings | None, texture_size: int) -> Work[Final]:
+    def begin(self, context: Context, settings: remesh.Settings | None, texture_size: int) -> Work[Final]:
         self._name = context.active_object.name
         return self._work(settings, texture_size)
 
-    def _work(self, settings: finishing.Settings | None, texture_size: int) -> Work[Final]:
+    def _work(self, settings: remesh.Settings | None, texture_size: int) -> Work[Final]:
         obj = self._found(bpy.context)
         if obj.mode == 'EDIT':
             raise MeshError(f"{self._name!r} is in Edit Mode: leave that, then click again")

@@ -15,15 +15,15 @@ from mathutils import Vector
 from ..core.arrays import MeshArrays
 from ..core.cameras import SIDES
 from ..core.errors import ImageError
-from ..core.model import requests  # without torch, until it runs
-from ..core.model.requests import Request
+from ..core.jobs.task import Work
+from ..core.model.jobs import reconstruct as reconstruct_job  # without torch, until it runs
+from ..core.model.jobs.reconstruct import Request
 from ..core.scene import images as scene_images
-from ..core.scene import kept_views, meshes
+from ..core.scene import meshes, source_views
 from ..core.scene.compat import PATH_OPTIONS
-from ..core.work import Work
-from . import compute
-from ._work import WorkOperator
-from .settings import FIT, RESOLUTION, SIZE, WEIGHTS, side_property
+from . import _compute
+from ._task_operator import WorkOperator
+from .properties.scene import FIT, RESOLUTION, SIZE, WEIGHTS, side_property
 
 _FRESH = frozenset({'SKIP_SAVE'})  # pictures of the last call must not come back in the next
 
@@ -38,11 +38,11 @@ def reconstruct(
         window: see :func:`.compute.run`. The work that is returned touches no bpy, so that it can run on a thread.
 
     Raises:
-        As ``core.model.requests.reconstruct``; WorkerError.
+        As ``core.model.jobs.reconstruct.reconstruct``; WorkerError.
     """
-    request, size = replace(request, size=1.0, device=compute.device()), request.size
+    request, size = replace(request, size=1.0, device=_compute.device()), request.size
     made = (lambda: replace(request, photo=picture.pixels())) if picture else request
-    work = compute.run(requests.reconstruct, made, window=window)
+    work = _compute.run(reconstruct_job.reconstruct, made, window=window)
     return _scaled(work, size)
 
 
@@ -56,7 +56,7 @@ def add_object(context: Context, name: str, arrays: MeshArrays, location: Vector
     if context.mode != 'OBJECT':  # the window stayed usable meanwhile
         bpy.ops.object.mode_set(mode='OBJECT')
     obj = meshes.new_object(name, arrays)
-    kept_views.keep(obj, arrays.views)
+    source_views.keep(obj, arrays.views)
     obj.location = location
     layer = context.view_layer
     collection_for_new(context).objects.link(obj)
@@ -170,7 +170,7 @@ def absolute_path(text: str) -> Path:
 
 def weights_file(chosen: str = "") -> Path | None:
     """The weights ``chosen``, else those of the preferences; None for the bundled ones."""
-    ours = compute.preferences()
+    ours = _compute.preferences()
     text = chosen or (ours.weights if ours else "")
     return absolute_path(text) if text else None
 

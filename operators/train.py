@@ -10,14 +10,14 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 from bpy.types import Context
 
-from ..core import dependencies
 from ..core.errors import DatasetError, MaquetteError
-from ..core.model import requests  # without torch, until it runs
-from ..core.run_process import SETTINGS, RunProcess, steps_of, write_settings
+from ..core.jobs import dependencies
+from ..core.jobs.task import Work
+from ..core.jobs.training_process import SETTINGS, RunProcess, steps_of, write_settings
+from ..core.model.jobs import reconstruct  # without torch, until it runs
 from ..core.scene.compat import PATH_OPTIONS
-from ..core.work import Work
-from . import compute
-from ._work import WorkOperator
+from . import _compute
+from ._task_operator import WorkOperator
 
 _PACKAGE = __package__.rpartition(".")[0]
 _LOOK_SECONDS = 1.0
@@ -143,7 +143,7 @@ class MAQUETTE_OT_train(bpy.types.Operator):
 
     def _begin(self) -> RunProcess:
         global _process
-        python = compute.python()
+        python = _compute.python()
         if not python:
             dependencies.require(*dependencies.MODEL)
         if not (self.folder or self.run):
@@ -218,10 +218,10 @@ class MAQUETTE_OT_use_trained_weights(WorkOperator, bpy.types.Operator):
         if not self.run or not (run / "checkpoint.pt").is_file():
             raise DatasetError(f"There is no checkpoint in {self.run!r}: train first")
         target = _weights_folder(run) / f"{run.name}.safetensors"
-        return compute.run(requests.export, run / "checkpoint.pt", target, window=self.interactive)
+        return _compute.run(reconstruct.export, run / "checkpoint.pt", target, window=self.interactive)
 
     def finish(self, context: Context, result: Path) -> None:
-        ours = compute.preferences()
+        ours = _compute.preferences()
         if ours:
             ours.weights = str(result)
             context.preferences.is_dirty = True

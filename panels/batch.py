@@ -5,8 +5,8 @@ from __future__ import annotations
 import bpy
 from bpy.types import Context, UILayout
 
-from ..operators import compute
-from ..operators.batch import MAQUETTE_OT_reconstruct_folder
+from ..operators import _compute
+from ..operators.reconstruct_folder import MAQUETTE_OT_reconstruct_folder
 from .sidebar import SidebarPanel
 
 
@@ -20,7 +20,7 @@ class MAQUETTE_PT_batch(SidebarPanel, bpy.types.Panel):
         layout.prop(settings, "batch_folder")
         layout.prop(settings, "batch_assets")
         row = layout.row()
-        row.enabled = bool(settings.batch_folder) and not compute.missing()
+        row.enabled = bool(settings.batch_folder) and not _compute.missing()
         button = row.operator(MAQUETTE_OT_reconstruct_folder.bl_idname, icon='FILE_FOLDER')
         button.folder, button.assets = settings.batch_folder, settings.batch_assets
         button.resolution, button.size, button.fit = settings.resolution, settings.size, settings.fit

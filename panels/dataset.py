@@ -5,12 +5,12 @@ from __future__ import annotations
 import bpy
 from bpy.types import Context, UILayout
 
-from ..core.dataset.rigs import AROUND
-from ..operators.camera_settings import taken
-from ..operators.dataset import MAQUETTE_OT_render_dataset
-from ..operators.dataset_settings import PictureProperties
-from ..operators.preview import MAQUETTE_OT_hide_cameras, MAQUETTE_OT_preview_cameras, shown
-from ..operators.procedural import MAQUETTE_OT_add_procedural
+from ..core.synthesis.camera_rigs import AROUND
+from ..operators.add_procedural import MAQUETTE_OT_add_procedural
+from ..operators.preview_cameras import MAQUETTE_OT_hide_cameras, MAQUETTE_OT_preview_cameras, shown
+from ..operators.properties.cameras import taken
+from ..operators.properties.dataset import PictureProperties
+from ..operators.render_dataset import MAQUETTE_OT_render_dataset
 from .sidebar import SidebarPanel
 
 

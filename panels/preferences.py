@@ -6,9 +6,9 @@ import bpy
 from bpy.props import EnumProperty, IntProperty, StringProperty
 from bpy.types import Context, UILayout
 
-from ..core import dependencies
+from ..core.jobs import dependencies
 from ..core.scene.compat import PATH_OPTIONS
-from ..operators import compute
+from ..operators import _compute
 from ..operators.copy_install_command import MAQUETTE_OT_copy_install_command
 from .text import draw_text
 
@@ -28,7 +28,7 @@ _INSTEAD = (
 
 def draw_missing(layout: UILayout) -> bool:
     """Say which package of the model is missing and what to do, if one is. Whether one is."""
-    missing = compute.missing()
+    missing = _compute.missing()
     if missing:
         box = layout.box().column(align=True)
         names = " and ".join(dependencies.PACKAGES[package][0] for package in missing)
@@ -82,7 +82,7 @@ class MaquettePreferences(bpy.types.AddonPreferences):
         layout.prop(self, "weights")
         row = layout.row(align=True)
         row.prop(self, "python", placeholder="Blender's own")
-        row.operator(compute.MAQUETTE_OT_test_python.bl_idname)
+        row.operator(_compute.MAQUETTE_OT_test_python.bl_idname)
         if self.told:
             layout.label(text=self.told, icon='CHECKMARK' if self.told.startswith("Python ") else 'ERROR')
         elif not draw_missing(layout) and not self.python:
@@ -98,7 +98,7 @@ class MaquettePreferences(bpy.types.AddonPreferences):
                 row.prop_enum(self, "device", device)
         row = layout.row(align=True)
         row.prop(self, "idle", text="Let Go After (Seconds)")
-        row.operator(compute.MAQUETTE_OT_release_memory.bl_idname)
+        row.operator(_compute.MAQUETTE_OT_release_memory.bl_idname)
 
 
 register, unregister = bpy.utils.register_classes_factory((MaquettePreferences,))

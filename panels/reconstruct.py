@@ -7,9 +7,9 @@ from bpy.types import Context, UILayout
 
 from ..core.cameras import SIDES
 from ..core.scene import meshes
-from ..operators import _work
-from ..operators.confidence import MAQUETTE_OT_show_confidence, has_confidence
+from ..operators import _task_operator
 from ..operators.reconstruct import MAQUETTE_OT_reconstruct
+from ..operators.show_confidence import MAQUETTE_OT_show_confidence, has_confidence
 from .preferences import draw_missing
 from .progress import draw_progress
 from .references import draw_button, draw_references
@@ -44,7 +44,7 @@ class MAQUETTE_PT_reconstruct(SidebarPanel, bpy.types.Panel):
         row = layout.row()
         row.enabled = ready and not missing
         row.scale_y = 1.4
-        text = "Reconstruct Next" if _work.running() else None
+        text = "Reconstruct Next" if _task_operator.running() else None
         if settings.source == 'REFERENCES':
             draw_button(row, settings, text)
         else:

@@ -8,8 +8,8 @@ from bpy.types import Context, UILayout
 from ..core.cameras import SIDES
 from ..core.errors import SceneError
 from ..core.scene.references import chosen
-from ..operators.references import MAQUETTE_OT_reconstruct_references, seen_from
-from ..operators.turnaround import MAQUETTE_OT_lay_out_turnaround
+from ..operators.lay_out_turnaround import MAQUETTE_OT_lay_out_turnaround
+from ..operators.reconstruct_references import MAQUETTE_OT_reconstruct_references, seen_from
 from .sidebar import SidebarPanel
 from .text import draw_text
 

@@ -9,9 +9,13 @@ import bpy
 import bpy.utils.previews
 from bpy.types import Context, UILayout
 
-from ..core.run_process import SETTINGS, steps_of
+from ..core.jobs.training_process import SETTINGS, steps_of
 from ..operators import train
-from ..operators.train import MAQUETTE_OT_stop_training, MAQUETTE_OT_train, MAQUETTE_OT_use_trained_weights
+from ..operators.train import (
+    MAQUETTE_OT_stop_training,
+    MAQUETTE_OT_train,
+    MAQUETTE_OT_use_trained_weights,
+)
 from .preferences import draw_missing
 from .sidebar import SidebarPanel
 from .text import draw_text

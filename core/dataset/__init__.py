@@ -68,7 +68,7 @@ class is that of the instance. Sets made before shapes were stored have none.
 float32 beside the surface, ``uniform_inside`` and ``near_inside`` (P,) as packed bits, ``surface`` (S, 3) float32
 points with outward ``surface_normals`` (S, 3) float16. ``uniform_distance`` and ``near_distance`` (P,) float32 are the
 signed distances of the points to the surface of the same solid in metres, negative inside, exact to its triangles
-(``core.signed_distance``); sheets have been given a thickness, so the solid is not always the mesh.
+(``core.geometry.signed_distance``); sheets have been given a thickness, so the solid is not always the mesh.
 
 ``NAME.mesh.npz``: ``vertices`` (V, 3) float32 and ``faces`` (F, 3) uint32, counter-clockwise seen from outside as far
 as the source has them so; world space. ``NAME.surface.npz``: ``colour`` (S, 3) uint8 sRGB of ``surface``, lit as in the
@@ -103,7 +103,7 @@ folders, which stand in ``dataset.json``.
 Each object's file is written beside its place and moved there whole, so a run that is killed leaves only whole objects,
 and finished views of the next in ``objects/.NAME.*.views``; the next run goes on after them. Processes that make a
 whole scene share its views. All but pictures and colours is the same to the byte for the same seed, however many
-processes make it; those are the same within the renderer's tolerance. ``core.model.loader`` streams a set.
+processes make it; those are the same within the renderer's tolerance. ``core.model.training.streaming_dataset`` streams a set.
 
 What follows from a view is derived, not stored (``passes``): mask, ray distance, normals in the camera's frame, object
 coordinates, the whole picture, of whole scenes also semantic classes and each instance's own coordinates. ``formats``

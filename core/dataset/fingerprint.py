@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import MeshArrays
-from ..solid import area_normals
+from ..geometry.winding_number import area_normals
 
 _DIGITS = 5
 _TRIANGLES = 1 << 15  # integrated at a time

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import srgb
 from ..cameras import OPENCV_FROM_OPENGL
+from ..imaging import color as color_space
 from .records import Instance, RenderedView
 
 
@@ -19,8 +19,8 @@ def composite(view: RenderedView) -> NDArray[np.uint8]:
     over, under = view.colour / 255.0, view.surroundings / 255.0
     share = (1 - over[..., 3:]) * under[..., 3:]
     alpha = over[..., 3:] + share
-    light = over[..., 3:] * srgb.to_linear(over[..., :3]) + share * srgb.to_linear(under[..., :3])
-    colour = srgb.from_linear(light / np.maximum(alpha, 1e-6))
+    light = over[..., 3:] * color_space.to_linear(over[..., :3]) + share * color_space.to_linear(under[..., :3])
+    colour = color_space.from_linear(light / np.maximum(alpha, 1e-6))
     return (np.concatenate((colour, alpha), axis=2) * 255 + 0.5).astype(np.uint8)
 
 

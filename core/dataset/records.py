@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ..arrays import MeshArrays
 from ..cameras import Camera
 from ..errors import DatasetError
-from . import compact, output
+from . import atomic_files, compact
 
 VERSION = 1
 SURROUNDINGS = "surroundings.png"
@@ -172,8 +172,8 @@ def write_object(
         OutputError: the disk is full or the folder cannot be written.
     """
     target = folder / "objects" / f"{record.name}.tar"
-    output.sweep(target.parent, target.name)
-    with output.whole(target) as partial, tarfile.open(partial, "w") as archive:
+    atomic_files.sweep(target.parent, target.name)
+    with atomic_files.whole(target) as partial, tarfile.open(partial, "w") as archive:
         _add(archive, f"{record.name}.json", json.dumps(record_to_json(record)).encode())
         if small:
             _add_small(archive, record, shape, views)

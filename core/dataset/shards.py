@@ -12,9 +12,9 @@ from itertools import groupby
 from pathlib import Path
 
 from ..errors import DatasetError
-from ..work import Progress, Work
-from . import output, splits
-from .places import Places, read_end
+from ..jobs.task import Progress, Work
+from . import atomic_files, splits
+from .index import Places, read_end
 from .records import ObjectFile
 
 _PACKED = "splits.json"  # beside the shards: which objects they hold
@@ -37,14 +37,14 @@ def pack(folder: Path, most: int) -> Work[list[Path]]:
         parts += [(f"{split}-{i:06d}.tar", part) for i, part in enumerate(_parts(folder, names, most))]
     target = folder / "shards"
     written = []
-    output.write_json(target / _PACKED, {})  # so that a part of them is not taken for all
+    atomic_files.write_json(target / _PACKED, {})  # so that a part of them is not taken for all
     for index, (name, names) in enumerate(parts):
         yield Progress(index / len(parts), name)
         written.append(target / name)
         _write(written[-1], [folder / "objects" / f"{name}.tar" for name in names])
     for old in set(target.glob("*.tar")) - set(written):
         old.unlink()
-    output.write_json(target / _PACKED, assigned)
+    atomic_files.write_json(target / _PACKED, assigned)
     return written
 
 
@@ -121,7 +121,7 @@ def _parts(folder: Path, names: Sequence[str], most: int) -> list[list[str]]:
 
 
 def _write(path: Path, sources: Sequence[Path]) -> None:
-    with output.whole(path) as partial, tarfile.open(partial, "w") as shard:
+    with atomic_files.whole(path) as partial, tarfile.open(partial, "w") as shard:
         for source in sources:
             _copy(source, shard)
 

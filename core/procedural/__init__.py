@@ -13,7 +13,17 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import MeshError
-from . import creatures, flat, furniture, hardware, organic, shapes, vehicles, vessels, wires
+from . import (
+    creatures,
+    flat,
+    furniture,
+    hardware,
+    organic,
+    shapes,
+    vehicles,
+    vessels,
+    wires,
+)
 from .parts import Part, ProceduralObject
 
 Family = Callable[[np.random.Generator], list[Part]]

@@ -10,7 +10,19 @@ import numpy as np
 
 from ..arrays import MeshArrays
 from .parts import Part, any_look, metal, part, wood
-from .primitives import box, curve, cylinder, displaced, ellipsoid, lathe, moved, prism, torus, tube, turned
+from .primitives import (
+    box,
+    curve,
+    cylinder,
+    displaced,
+    ellipsoid,
+    lathe,
+    moved,
+    prism,
+    torus,
+    tube,
+    turned,
+)
 
 Rng = np.random.Generator
 

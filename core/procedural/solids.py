@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import MeshArrays
-from ..surface import surface_nets
+from ..geometry.surface_nets import surface_nets
 from .primitives import Vector, moved, ring_mesh, signed_volume, tube
 
 Points = NDArray[np.floating]

@@ -6,7 +6,18 @@ import numpy as np
 
 from ..arrays import MeshArrays
 from .parts import Part, any_look, dark, metal, paint, part, wood
-from .primitives import box, cylinder, ellipsoid, lathe, moved, prism, ring_mesh, stretched, tube, turned
+from .primitives import (
+    box,
+    cylinder,
+    ellipsoid,
+    lathe,
+    moved,
+    prism,
+    ring_mesh,
+    stretched,
+    tube,
+    turned,
+)
 
 Rng = np.random.Generator
 

@@ -8,7 +8,19 @@ import numpy as np
 
 from ..arrays import MeshArrays
 from .parts import Part, any_look, dark, metal, paint, part, wood
-from .primitives import box, curve, cylinder, displaced, ellipsoid, lathe, moved, ring_mesh, torus, tube, turned
+from .primitives import (
+    box,
+    curve,
+    cylinder,
+    displaced,
+    ellipsoid,
+    lathe,
+    moved,
+    ring_mesh,
+    torus,
+    tube,
+    turned,
+)
 from .solids import along, annulus, bar, bars, circle
 
 Rng = np.random.Generator

@@ -22,7 +22,7 @@ def write_multilayer_exr(settings: bpy.types.ImageFormatSettings) -> None:
     settings.color_depth = '32'
     settings.exr_codec = 'NONE'  # read at once and thrown away: packing took longer
     if bpy.app.version >= (5, 0, 0):
-        settings.use_exr_interleave = True  # else every pass is a part of its own, which core.exr does not read
+        settings.use_exr_interleave = True  # else every pass is a part of its own, which core.imaging.exr does not read
 
 
 def write_exr(settings: bpy.types.ImageFormatSettings) -> None:

@@ -8,9 +8,9 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import srgb
 from ..errors import ImageError
-from ..images import MAX_SIDE, check_size, checked, reduced
+from ..imaging import color as color_space
+from ..imaging.image_files import MAX_SIDE, check_size, checked, reduced
 
 
 def named(name: str) -> bpy.types.Image:
@@ -59,7 +59,7 @@ class Picture:
         elif self.linear:  # Blender keeps bytes straight and floats premultiplied
             rgba[..., :3] /= np.maximum(rgba[..., 3:], 1e-6)
         if self.linear and not self.data:  # bytes are as in the file, floats scene linear
-            rgba[..., :3] = srgb.from_linear(rgba[..., :3])
+            rgba[..., :3] = color_space.from_linear(rgba[..., :3])
         return checked(reduced(rgba.clip(0, 1), max_side), f"Image {self.name!r}")
 
 
@@ -80,7 +80,7 @@ def picture(image: bpy.types.Image) -> Picture:
 
 
 def pixels(image: bpy.types.Image, max_side: int = MAX_SIDE) -> NDArray[np.float32]:
-    """What ``image`` shows, in the form of ``core.images.read``: (H, W, 4) float32, row 0 at the top, sRGB,
+    """What ``image`` shows, in the form of ``core.imaging.image_files.read``: (H, W, 4) float32, row 0 at the top, sRGB,
     straight alpha; reduced if a side is longer than ``max_side``.
 
     Raises:

@@ -8,7 +8,7 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import srgb
+from ..imaging import color as color_space
 from . import compat
 
 _ROUGHNESS = 0.7  # the colours hold the photograph's own light: a shiny surface would add a second one
@@ -70,6 +70,6 @@ def _principled(name: str, kind: str, mean: NDArray[np.floating]) -> tuple[bpy.t
     shader.inputs["Roughness"].default_value = _ROUGHNESS
     tree.links.new(colour.outputs["Color"], shader.inputs["Base Color"])
     tree.links.new(shader.outputs["BSDF"], output.inputs["Surface"])
-    material.diffuse_color = (*srgb.to_linear(mean).tolist(), 1.0)
+    material.diffuse_color = (*color_space.to_linear(mean).tolist(), 1.0)
     material.roughness = _ROUGHNESS
     return material, colour

@@ -6,8 +6,8 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import srgb
 from ..arrays import MeshArrays
+from ..imaging import color as color_space
 from . import materials
 
 COLOUR = "Color"  # the name that Blender itself gives to a first colour attribute
@@ -92,7 +92,7 @@ def _colours(mesh: bpy.types.Mesh) -> NDArray[np.float32] | None:
     face, sides = np.empty((2, len(mesh.polygons)), np.int32)
     mesh.polygons.foreach_get("material_index", face)
     mesh.polygons.foreach_get("loop_total", sides)
-    shown = srgb.from_linear(np.array(slots))[face.clip(0, len(slots) - 1)]
+    shown = color_space.from_linear(np.array(slots))[face.clip(0, len(slots) - 1)]
     return _mean(shown.repeat(sides, 0), _corners(mesh), len(mesh.vertices))
 
 

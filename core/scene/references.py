@@ -9,12 +9,12 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
+from ..alignment.reference import Reference, seen_as, standing_camera, told
 from ..arrays import View
 from ..cameras import SIDES, Camera
 from ..errors import ImageError, SceneError
-from ..references import Reference, seen_as, standing_camera, told
 from . import images
-from .blender_cameras import from_blender
+from .cameras import from_blender
 
 MOST = 6
 

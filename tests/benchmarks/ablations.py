@@ -23,12 +23,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import conftest  # noqa: F401  makes the package maquette
 import variants
-from maquette.core.model import evaluation, metrics
-from maquette.core.model.data import load_object
-from maquette.core.model.network import NetworkConfig, ReconstructionNetwork
-from maquette.core.model.sampling import Sampling, collate, draw_sample
-from maquette.core.model.silhouettes import best_level
-from maquette.core.model.training import Trainer, TrainingConfig, calibrate, object_logits
+from maquette.core.model import metrics
+from maquette.core.model.evaluation import evaluate
+from maquette.core.model.inference.occupancy_field import best_level
+from maquette.core.model.networks.reconstruction import NetworkConfig, ReconstructionNetwork
+from maquette.core.model.training.batches import Sampling, collate, draw_sample
+from maquette.core.model.training.objects import load_object
+from maquette.core.model.training.trainer import Trainer, TrainingConfig, calibrate, object_logits
 
 SIZES = NetworkConfig(
     picture=64, volume=12, pyramid=(48, 32), pixel_channels=24, fine_channels=12, depth_bins=8, bin_channels=8,
@@ -94,7 +95,7 @@ def objects_of(arguments):
         }  # fmt: skip
         loaded = {
             part: {
-                source: [small for place in evaluation.some_places([folder], split, limit)
+                source: [small for place in evaluate.some_places([folder], split, limit)
                         if (thing := load_object(place)) and shown(small := halved(thing))]
                 for source, folder in zip(SOURCES, folders, strict=True)
             }

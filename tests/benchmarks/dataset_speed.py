@@ -46,27 +46,27 @@ class Clock:
 def compare(arguments, clock):
     """Views rendered both ways, in turns."""
     import bpy
-    from maquette.core.commands import quiet
-    from maquette.core.dataset import viewpoints
+    from maquette.core.console import quiet
     from maquette.core.dataset.fingerprint import fingerprint
     from maquette.core.dataset.records import Record, write_object
-    from maquette.core.scene import training_set
-    from maquette.core.scene.environments import hdri_files
+    from maquette.core.scene.datagen import objects as object_datasets
     from maquette.core.scene.importing import world_triangles
-    from maquette.core.scene.lighting import draw_light
-    from maquette.core.scene.render import studio
+    from maquette.core.scene.rendering.hdri import hdri_files
+    from maquette.core.scene.rendering.lighting import draw_light
+    from maquette.core.scene.rendering.studio import studio
+    from maquette.core.synthesis import camera_sampling
 
-    settings = training_set.Settings(size=arguments.size, samples=arguments.samples)
+    settings = object_datasets.Settings(size=arguments.size, samples=arguments.samples)
     views, domes = 0, hdri_files()
     with tempfile.TemporaryDirectory() as folder, quiet(), studio(settings.samples) as stage:
         scene = next(scene for scene in bpy.data.scenes if scene.name.startswith("Maquette Studio"))
-        for source in training_set.procedural_sources(FAMILIES, arguments.objects, 0) * arguments.rounds:
+        for source in object_datasets.procedural_sources(FAMILIES, arguments.objects, 0) * arguments.rounds:
             rng = np.random.default_rng(0)
             with source.open() as objects:
                 mesh = world_triangles(objects)
                 bounds = np.stack((mesh.vertices.min(0), mesh.vertices.max(0))).astype(float)
                 stage.show(objects)
-                planned = viewpoints.draw(settings.cameras, mesh.vertices, settings.size, rng, lambda _: None, {})
+                planned = camera_sampling.draw(settings.cameras, mesh.vertices, settings.size, rng, lambda _: None, {})
                 pictures = []
                 for view in planned:
                     kind, camera = view.kind, view.camera
@@ -90,8 +90,8 @@ def compare(arguments, clock):
 
 
 def truth(mesh, points):
-    from maquette.core.dataset.truth import sample
-    from maquette.core.scene.nearest import nearest_triangle
+    from maquette.core.dataset.ground_truth import sample
+    from maquette.core.scene.bvh import nearest_triangle
 
     return sample(mesh, points, np.random.default_rng(0)).decided(nearest_triangle)
 
@@ -99,8 +99,8 @@ def truth(mesh, points):
 def plain(scene, camera):
     """One view as a script renders it."""
     import bpy
-    from maquette.core import exr
-    from maquette.core.scene.render import aim
+    from maquette.core.imaging import exr
+    from maquette.core.scene.rendering.studio import aim
 
     aim(scene, camera)
     bpy.ops.render.render(write_still=True, scene=scene.name)
@@ -110,7 +110,7 @@ def plain(scene, camera):
 def command(arguments, folder, processes, cores=None):
     """Wall seconds of the whole command, bound to ``cores``."""
     code = f"import sys; sys.path.insert(0, {str(ROOT / 'tests')!r}); import conftest\n"
-    code += "from maquette.operators.command_line import console; console()"
+    code += "from maquette.operators.cli.main import console; console()"
     script = folder.parent / "maquette.py"
     script.write_text(code)
     words = [sys.executable, script, "dataset", folder, "--procedural", ",".join(FAMILIES)]
@@ -125,7 +125,7 @@ def command(arguments, folder, processes, cores=None):
 
 def stream(folder):
     """Objects and views a second of the loader with one worker."""
-    from maquette.core.model.loader import TrainingStream
+    from maquette.core.model.training.streaming_dataset import TrainingStream
     from torch.utils.data import DataLoader
 
     loader = DataLoader(TrainingStream(folder, "train", points=2048), batch_size=None, num_workers=1)

@@ -19,9 +19,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import conftest  # noqa: F401  makes the package maquette
 import maquette
-from maquette.core import solid
 from maquette.core.arrays import View
-from maquette.core.model import evaluation, metrics
+from maquette.core.geometry import winding_number
+from maquette.core.model import metrics
+from maquette.core.model.evaluation import evaluate
 
 SIDES = ("front", "right", "back")
 PLACE = Matrix.LocRotScale((3, -2, 1), None, (1.7, 1.7, 1.7))
@@ -69,9 +70,9 @@ def measure(place, weights):
     vertices = np.array([vertex.co for vertex in made.data.vertices]) @ to_object[:3, :3].T + to_object[:3, 3]
     triangles = np.array([triangle.vertices for triangle in made.data.loop_triangles])
     shape = file.shape()
-    found = solid.inside(vertices, triangles, shape.uniform)
+    found = winding_number.inside(vertices, triangles, shape.uniform)
     posed = [View(image.astype(np.float32) / 255, view.camera) for image, view in zip(images, views, strict=True)]
-    hull = evaluation.hull_cover(posed, shape.uniform) > 0.5
+    hull = evaluate.hull_cover(posed, shape.uniform) > 0.5
     maquette.unregister()
     return tuple(metrics.iou(inside, shape.uniform_inside) for inside in (found, hull))
 
@@ -84,7 +85,7 @@ def main():
     arguments = parser.parse_args()
     for folder in arguments.sets:
         rows = []
-        for place in evaluation.some_places([folder], "test", arguments.limit):
+        for place in evaluate.some_places([folder], "test", arguments.limit):
             if any(not (shown(place.open(), side)[..., 3] > 127).any() for side in SIDES):
                 print(f"{place.name:40} left out: a picture is empty", flush=True)
                 continue

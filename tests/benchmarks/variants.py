@@ -4,8 +4,8 @@ All keep the encoder, its depths and what they are trained on, and pick a surfac
 """
 
 import torch
-from maquette.core.model.network import BOUND, ReconstructionNetwork
-from maquette.core.model.projection import interpolate, project, sample
+from maquette.core.model.networks.projection import interpolate, project, sample
+from maquette.core.model.networks.reconstruction import BOUND, ReconstructionNetwork
 from torch import nn
 from torch.nn import functional as F
 

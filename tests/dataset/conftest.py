@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from maquette.core.cameras import look_at, perspective
-from maquette.core.dataset import viewpoints
 from maquette.core.dataset.records import Record, RenderedView, Shape, ViewRecord, write_object
+from maquette.core.synthesis import camera_sampling
 
 SIZE = 64
 HALVES = {"egg": (0.3, 0.4, 0.5), "lens": (0.5, 0.2, 0.35), "pill": (0.2, 0.6, 0.2), "stone": (1.0, 0.9, 0.8)}
@@ -47,7 +47,7 @@ def _write(folder, name, half, rng):
     half = np.asarray(half)
     bounds = CENTRE + np.stack((-half, half))
     kinds = ("front", "right")
-    cameras = [*zip(kinds, viewpoints.sides(kinds, *bounds, SIZE), strict=True)]
+    cameras = [*zip(kinds, camera_sampling.sides(kinds, *bounds, SIZE), strict=True)]
     for turn in (0.5, 2.5, 4.5):
         eye = CENTRE + 5 * half.max() * np.array((np.sin(turn), -np.cos(turn), 0.4))
         camera = perspective(look_at(eye, CENTRE), 0.45, SIZE).cropped(turn, -1.5, SIZE, SIZE)

@@ -4,15 +4,15 @@ import shutil
 
 import numpy as np
 import pytest
-from maquette.core.dataset import places
-from maquette.core.dataset.checking import check
+from maquette.core.dataset import index as dataset_index
 from maquette.core.dataset.compact import Quantised
-from maquette.core.dataset.copying import copy_compact
-from maquette.core.dataset.inspection import inspect, report
+from maquette.core.dataset.conversion import copy_compact
 from maquette.core.dataset.records import Instance, write_object
 from maquette.core.dataset.shards import pack
+from maquette.core.dataset.summary import inspect, report
+from maquette.core.dataset.validation import check
 from maquette.core.errors import DatasetError
-from maquette.core.work import run_to_end
+from maquette.core.jobs.task import run_to_end
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def small(ellipsoids, tmp_path):
 
 
 def both(ellipsoids, small, name="egg"):
-    return places.find(ellipsoids).all[name].open(), places.find(small).all[name].open()
+    return dataset_index.find(ellipsoids).all[name].open(), dataset_index.find(small).all[name].open()
 
 
 def test_pictures_keep_their_masks_and_nearly_their_colours(ellipsoids, small):
@@ -86,7 +86,7 @@ def test_goes_on_with_what_is_there(ellipsoids, small):
 
 
 def test_whole_scenes_and_other_sets_are_refused(ellipsoids, own, small, tmp_path):
-    file = places.find(own).all["egg"].open()
+    file = dataset_index.find(own).all["egg"].open()
     instance = Instance(1, "egg", "", np.eye(4), file.record.bounds)
     views = [file.view(i) for i in range(len(file.record.views))]
     write_object(own, type(file.record)(**{**vars(file.record), "instances": (instance,)}), file.shape(), views)

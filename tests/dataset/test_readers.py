@@ -7,11 +7,11 @@ from unittest.mock import MagicMock
 import numpy as np
 import pytest
 import webdataset
-from maquette.core.dataset import formats
-from maquette.core.dataset.formats.selection import select
+from maquette.core.dataset import exporters
+from maquette.core.dataset.exporters.selection import select
 from maquette.core.dataset.records import ObjectFile
 from maquette.core.dataset.shards import pack
-from maquette.core.work import run_to_end
+from maquette.core.jobs.task import run_to_end
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of theirs
 PINHOLE = (2, 3, 4)  # views of each ellipsoid that are not orthographic
@@ -69,7 +69,7 @@ def test_the_rays_of_nerfstudio_meet_the_object_where_the_picture_shows_it(
     ellipsoids, nerfstudio, tmp_path, name, settings
 ):
     """By default it turns, moves and scales the scene, and tells by how much."""
-    run_to_end(formats.export(select(ellipsoids), tmp_path / "out", "nerf"))
+    run_to_end(exporters.export(select(ellipsoids), tmp_path / "out", "nerf"))
     data = nerfstudio(tmp_path / "out" / name, **settings)
     half, centre = half_and_centre(object_file(ellipsoids, name).record)
     outputs, scale = data._dataparser_outputs, data._dataparser_outputs.dataparser_scale
@@ -94,7 +94,7 @@ def test_the_rays_of_nerfstudio_meet_the_object_where_the_picture_shows_it(
 @pytest.fixture(scope="module")
 def bop(ellipsoids, tmp_path_factory):
     out = tmp_path_factory.mktemp("bop") / "out"
-    run_to_end(formats.export(select(ellipsoids), out, "bop"))
+    run_to_end(exporters.export(select(ellipsoids), out, "bop"))
     return out
 
 

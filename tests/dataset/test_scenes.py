@@ -7,11 +7,11 @@ import numpy as np
 import pycolmap
 import pytest
 from maquette.core.cameras import look_at, perspective
-from maquette.core.dataset import formats, inspection, passes
-from maquette.core.dataset.checking import check
-from maquette.core.dataset.formats.selection import select
+from maquette.core.dataset import exporters, passes, summary
+from maquette.core.dataset.exporters.selection import select
 from maquette.core.dataset.records import Instance, ObjectFile, Record, RenderedView, ViewRecord, write_object
-from maquette.core.work import run_to_end
+from maquette.core.dataset.validation import check
+from maquette.core.jobs.task import run_to_end
 from PIL import Image
 from pycocotools.coco import COCO
 
@@ -68,7 +68,7 @@ def room(folder):
 def export(scene, tmp_path_factory):
     def of(name):
         out = tmp_path_factory.mktemp("out") / name
-        run_to_end(formats.export(select(scene), out, name))
+        run_to_end(exporters.export(select(scene), out, name))
         return out
 
     return of
@@ -101,7 +101,7 @@ def test_coordinates_and_classes(scene, number):
 
 def test_a_whole_scene_is_good_and_its_families_are_counted(scene):
     assert run_to_end(check(scene)) == []
-    found = run_to_end(inspection.inspect(scene, 1))
+    found = run_to_end(summary.inspect(scene, 1))
     assert found.families == {"egg": 2, "ball": 1} and found.problems == {}
 
 
@@ -197,7 +197,7 @@ def test_nerf_has_all_views(export):
 
 
 def test_training_on_objects_leaves_scenes_out(scene):
-    from maquette.core.dataset.places import Place
-    from maquette.core.model.data import load_object
+    from maquette.core.dataset.index import Place
+    from maquette.core.model.training.objects import load_object
 
     assert load_object(Place(scene / "objects/room.tar")) is None

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 from maquette.core.cameras import look_at, perspective
-from maquette.core.dataset import viewpoints
 from maquette.core.dataset.records import Record, RenderedView, Shape, ViewRecord, write_object
+from maquette.core.synthesis import camera_sampling
 
 SIZE = 128
 
@@ -36,7 +36,7 @@ SIDES = ("front", "right", "back", "top", "bottom")
 def write_ellipsoid(folder, name, half, rng, colour=None, sides=SIDES, free="free", size=SIZE):
     half = np.asarray(half, float)
     bounds = np.stack((-half, half))
-    cameras = [*zip(sides, viewpoints.sides(sides, *bounds, size), strict=True)]
+    cameras = [*zip(sides, camera_sampling.sides(sides, *bounds, size), strict=True)]
     for turn in (0.5, 2.5):
         eye = 3 * np.array((np.sin(turn), -np.cos(turn), 0.4))
         cameras.append((free, perspective(look_at(eye, np.zeros(3)), 0.45, size)))
@@ -101,7 +101,7 @@ def tiny():
 
 
 def tiny_config():
-    from maquette.core.model.network import NetworkConfig
+    from maquette.core.model.networks.reconstruction import NetworkConfig
 
     return NetworkConfig(volume=12, pyramid=(16, 8), pixel_channels=8, fine_channels=4, depth_bins=4,
                          bin_channels=4, volume_channels=(8, 16, 16), hidden=32,

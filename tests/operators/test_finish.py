@@ -6,11 +6,12 @@ import bpy
 import numpy as np
 import pytest
 from maquette.core.errors import MeshError
-from maquette.core.process_work import Python
-from maquette.core.scene import final, finishing, kept_views, meshes
-from maquette.core.scene.finishing import Settings
-from maquette.core.soundness import check
-from maquette.core.work import SteppedWork, run_to_end
+from maquette.core.geometry.topology import check
+from maquette.core.jobs.task import SteppedWork, run_to_end
+from maquette.core.jobs.worker_pool import Python
+from maquette.core.scene import meshes, source_views
+from maquette.core.scene.finishing import pipeline, remesh
+from maquette.core.scene.finishing.remesh import Settings
 from mathutils import Matrix
 
 HALVES = {"front": (0.8, 0.1, 0.1), "right": (0.1, 0.6, 0.1)}
@@ -58,7 +59,7 @@ def shown_at(obj, point, normal):
 
 
 def test_the_views_stay_with_the_object_in_its_frame(block, tmp_path):
-    views = kept_views.opened(kept_views.kept_with(block))
+    views = source_views.opened(source_views.kept_with(block))
     assert len(views) == 2 and all(view.camera.orthographic for view in views)
     corner = np.array(((1.0, -0.5, 2.0),))  # the upper right front, as the block stands on the ground
     for view in views:
@@ -67,7 +68,7 @@ def test_the_views_stay_with_the_object_in_its_frame(block, tmp_path):
     path = str(tmp_path / "kept.blend")
     bpy.ops.wm.save_as_mainfile(filepath=path)
     bpy.ops.wm.open_mainfile(filepath=path)
-    again = kept_views.opened(kept_views.kept_with(bpy.data.objects["front"]))
+    again = source_views.opened(source_views.kept_with(bpy.data.objects["front"]))
     np.testing.assert_allclose(again[0].image, views[0].image)
 
 
@@ -87,7 +88,7 @@ def test_texture(block):
 @pytest.mark.parametrize("location, scale", [((1.5, 0, 0), 1), ((0, 0, 0), 2)])
 def test_pictures_that_no_longer_lie_on_the_mesh_are_left_out_and_told_of(block, location, scale):
     block.data.transform(Matrix.Translation(location) @ Matrix.Scale(scale, 4))
-    assert kept_views.moved(block) >= 1
+    assert source_views.moved(block) >= 1
     assert bpy.ops.maquette.texture(texture_size='512') == {'FINISHED'}
     assert "pictures left out" in block["maquette_finished"][-1]
     (image,) = (image for image in bpy.data.images if image.name == "front texture")
@@ -100,7 +101,7 @@ def test_pictures_that_no_longer_lie_on_the_mesh_are_left_out_and_told_of(block,
 def test_a_sculpted_mesh_keeps_its_pictures(block):
     for vertex in block.data.vertices:
         vertex.co.x *= 1.3
-    assert kept_views.moved(block) == 0 and len(kept_views.kept_with(block)) == 2
+    assert source_views.moved(block) == 0 and len(source_views.kept_with(block)) == 2
 
 
 def test_a_second_texture_replaces_the_first(block):
@@ -232,23 +233,23 @@ class Module(Python):
 @pytest.fixture(params=["this Python, which has bpy", "blender"])
 def second_blender(request, addon, monkeypatch):
     """A program that Finish may take for another Blender."""
-    from maquette.operators import compute
+    from maquette.operators import _compute
 
     if request.param == "blender":
         return shutil.which("blender") or pytest.skip("there is no Blender on this computer's path")
-    monkeypatch.setattr(compute, "Blender", lambda program: Module(*vars(Python.own()).values()))
+    monkeypatch.setattr(_compute, "Blender", lambda program: Module(*vars(Python.own()).values()))
     return sys.executable
 
 
 def beside_window(program, obj, **settings):
-    from maquette.operators import compute
+    from maquette.operators import _compute
 
-    asked = meshes.arrays(obj.data), kept_views.kept_with(obj), Settings(**settings), 256
-    return asked, compute._beside_window(program, 60, final.make, asked)
+    asked = meshes.arrays(obj.data), source_views.kept_with(obj), Settings(**settings), 256
+    return asked, _compute._beside_window(program, 60, pipeline.make, asked)
 
 
 def test_a_second_blender_makes_the_same_in_short_steps(block, second_blender):
-    from maquette.operators import compute
+    from maquette.operators import _compute
 
     asked, work = beside_window(second_blender, block, preset="game", faces=500)
     driver, stages, longest, done = SteppedWork(work), set(), 0.0, False
@@ -262,18 +263,18 @@ def test_a_second_blender_makes_the_same_in_short_steps(block, second_blender):
     assert longest < 0.05 and {"Starting", "Unwrapping"} <= stages
     assert check(result.finished.mesh).sound and result.texture.size == (256, 256)
     if second_blender == sys.executable:
-        here = run_to_end(final.make(*asked))
+        here = run_to_end(pipeline.make(*asked))
         assert result.finished.mesh.same(here.finished.mesh)
         assert result.texture.png.tobytes() == here.texture.png.tobytes()
-    assert compute.alive() and bpy.ops.maquette.release_memory() == {'FINISHED'} and not compute.alive()
+    assert _compute.alive() and bpy.ops.maquette.release_memory() == {'FINISHED'} and not _compute.alive()
 
 
 @pytest.mark.parametrize("program", ["/nowhere/blender", shutil.which("false")])
 def test_where_no_second_blender_starts_it_runs_here(block, program):
-    from maquette.operators import compute
+    from maquette.operators import _compute
 
     _, work = beside_window(program, block, preset="game", faces=500)
-    assert len(run_to_end(work).finished.mesh.faces) <= 500 and not compute.alive()
+    assert len(run_to_end(work).finished.mesh.faces) <= 500 and not _compute.alive()
 
 
 def test_what_was_changed_meanwhile_stays(block):
@@ -303,7 +304,7 @@ def test_adjusting_what_is_cheap_does_not_remesh(block, monkeypatch):
     other.data = block.data.copy()
     bpy.context.collection.objects.link(other)
     assert bpy.ops.maquette.finish(faces=300) == {'FINISHED'}
-    monkeypatch.setattr(finishing, "finish", None)  # would raise, if it were called
+    monkeypatch.setattr(remesh, "finish", None)  # would raise, if it were called
     bpy.context.view_layer.objects.active = other
     assert bpy.ops.maquette.finish(faces=300, smooth_angle=0.1) == {'FINISHED'}
     assert meshes.arrays(other.data).same(meshes.arrays(block.data))

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import pytest
 from maquette.core.errors import ImageError
-from maquette.core.work import Progress, SteppedWork, ThreadedWork
+from maquette.core.jobs.task import Progress, SteppedWork, ThreadedWork
 
 
 class FakeWindow:
@@ -36,20 +36,20 @@ class FakeWindow:
 
 @pytest.fixture
 def window(addon, monkeypatch):
-    from maquette.operators import _work
+    from maquette.operators import _task_operator
 
     window = FakeWindow()
     context = SimpleNamespace(window_manager=window, window=window)
-    monkeypatch.setattr(_work, "bpy", SimpleNamespace(context=context, app=SimpleNamespace(background=False)))
+    monkeypatch.setattr(_task_operator, "bpy", SimpleNamespace(context=context, app=SimpleNamespace(background=False)))
     return window
 
 
 @pytest.fixture(params=[ThreadedWork, SteppedWork])
 def run(request, window):
     """Runs a work through WorkOperator's invoke and modal with the given events, then timers."""
-    from maquette.operators import _work
+    from maquette.operators import _task_operator
 
-    class Probe(_work.WorkOperator):
+    class Probe(_task_operator.WorkOperator):
         bl_label = "Probe"
         driver = request.param
 
@@ -65,14 +65,14 @@ def run(request, window):
     def _run(work, events=()):
         operator = Probe()
         operator.work = work
-        outcome = operator.invoke(_work.bpy.context, None)
-        assert outcome == {'RUNNING_MODAL'} and _work.running() is not None
+        outcome = operator.invoke(_task_operator.bpy.context, None)
+        assert outcome == {'RUNNING_MODAL'} and _task_operator.running() is not None
         for kind in (*events, *["TIMER"] * 10**6):
-            outcome = operator.modal(_work.bpy.context, SimpleNamespace(type=kind, value='PRESS'))
+            outcome = operator.modal(_task_operator.bpy.context, SimpleNamespace(type=kind, value='PRESS'))
             if not outcome & {'RUNNING_MODAL', 'PASS_THROUGH'}:
                 break
             time.sleep(0.001)
-        assert _work.running() is None and (window.timers, window.status) == (0, None)
+        assert _task_operator.running() is None and (window.timers, window.status) == (0, None)
         return operator, outcome
 
     return _run
@@ -121,7 +121,7 @@ def test_an_error_is_reported(run):
 
 
 def test_a_bug_flies_after_the_window_is_put_back(run, window):
-    from maquette.operators import _work
+    from maquette.operators import _task_operator
 
     def work():
         yield Progress(0, "Looking")
@@ -129,7 +129,7 @@ def test_a_bug_flies_after_the_window_is_put_back(run, window):
 
     with pytest.raises(ZeroDivisionError):
         run(work())
-    assert _work.running() is None and (window.timers, window.status) == (0, None)
+    assert _task_operator.running() is None and (window.timers, window.status) == (0, None)
 
 
 @pytest.mark.parametrize("run", [ThreadedWork], indirect=True)
@@ -149,9 +149,9 @@ def test_escape_does_not_wait_for_a_long_step(run):
 @pytest.fixture
 def line(window):
     """Puts works into the line; each call gives an operator. All have left it at the end."""
-    from maquette.operators import _work
+    from maquette.operators import _task_operator
 
-    class Probe(_work.WorkOperator):
+    class Probe(_task_operator.WorkOperator):
         bl_label = "Probe"
         said: ClassVar = []
         poll_message_set = said.append
@@ -163,7 +163,7 @@ def line(window):
             self.told = text
 
         def tick(self, kind="TIMER"):
-            return self.modal(_work.bpy.context, SimpleNamespace(type=kind, value='PRESS'))
+            return self.modal(_task_operator.bpy.context, SimpleNamespace(type=kind, value='PRESS'))
 
         def to_end(self):
             while (outcome := self.tick()) & {'RUNNING_MODAL', 'PASS_THROUGH'}:
@@ -173,11 +173,13 @@ def line(window):
     def add(work):
         operator = Probe()
         operator.start = lambda context: work
-        assert Probe.poll(_work.bpy.context) and operator.invoke(_work.bpy.context, None) == {'RUNNING_MODAL'}
+        assert Probe.poll(_task_operator.bpy.context) and operator.invoke(_task_operator.bpy.context, None) == {
+            'RUNNING_MODAL'
+        }
         return operator
 
     yield add
-    assert _work.running() is None and (window.timers, window.status) == (0, None)
+    assert _task_operator.running() is None and (window.timers, window.status) == (0, None)
 
 
 def counting(log, name):
@@ -190,7 +192,7 @@ def counting(log, name):
 
 
 def test_the_second_begins_when_the_first_has_ended(line):
-    from maquette.operators import _work
+    from maquette.operators import _task_operator
 
     log = []
     first, second = line(counting(log, "first")), line(counting(log, "second"))
@@ -198,7 +200,7 @@ def test_the_second_begins_when_the_first_has_ended(line):
     for _ in range(20):
         assert second.tick() == {'PASS_THROUGH'}  # others get its event, too
         time.sleep(0.005)
-    assert log[0] == "first begins" and "second begins" not in log and len(_work.waiting()) == 1
+    assert log[0] == "first begins" and "second begins" not in log and len(_task_operator.waiting()) == 1
     assert first.to_end() == second.to_end() == {'FINISHED'}
     assert (first.result, second.result) == ("first", "second")
     assert log == ["first begins", "first ends", "second begins", "second ends"]
@@ -206,7 +208,7 @@ def test_the_second_begins_when_the_first_has_ended(line):
 
 def test_escape_stops_the_one_that_runs_and_the_button_any(line):
     import bpy
-    from maquette.operators import _work
+    from maquette.operators import _task_operator
 
     log = []
     first, second, third = (line(counting(log, name)) for name in ("first", "second", "third"))
@@ -214,40 +216,40 @@ def test_escape_stops_the_one_that_runs_and_the_button_any(line):
     assert third.tick("ESC") == {'PASS_THROUGH'}
     bpy.ops.maquette.stop_work(place=1)
     assert second.to_end() == {'CANCELLED'} and second.told == "Probe: Stopped"
-    assert [job is third._job for job in _work.waiting()] == [True]
+    assert [job is third._job for job in _task_operator.waiting()] == [True]
     first.tick("ESC")
     assert first.to_end() == {'CANCELLED'}
     assert third.to_end() == {'FINISHED'} and "second begins" not in log
 
 
 def test_loading_a_file_empties_the_line(line):
-    from maquette.operators import _work
+    from maquette.operators import _task_operator
 
     operators = [line(forever()) for _ in range(3)]
     operators[0].tick()
     for operator in operators:
-        operator.cancel(_work.bpy.context)
+        operator.cancel(_task_operator.bpy.context)
 
 
 def test_what_reads_the_scene_as_it_goes_does_not_wait_in_line(line):
-    from maquette.operators import _work
+    from maquette.operators import _task_operator
 
-    class Stepped(_work.WorkOperator):
+    class Stepped(_task_operator.WorkOperator):
         bl_label = "Stepped"
         driver = SteppedWork
         said: ClassVar = []
         poll_message_set = said.append
 
     first = line(forever())
-    assert not Stepped.poll(_work.bpy.context) and "Probe is running" in Stepped.said[0]
-    first.cancel(_work.bpy.context)
-    assert Stepped.poll(_work.bpy.context)
+    assert not Stepped.poll(_task_operator.bpy.context) and "Probe is running" in Stepped.said[0]
+    first.cancel(_task_operator.bpy.context)
+    assert Stepped.poll(_task_operator.bpy.context)
 
 
 def test_disabling_the_add_on_stops_the_work(window, addon, monkeypatch):
-    from maquette.operators import _work
+    from maquette.operators import _task_operator
 
-    class Probe(_work.WorkOperator):
+    class Probe(_task_operator.WorkOperator):
         bl_label = "Probe"
 
     log = []
@@ -259,10 +261,10 @@ def test_disabling_the_add_on_stops_the_work(window, addon, monkeypatch):
             log.append("closed")
 
     operator = Probe()
-    operator._go_modal(_work.bpy.context, work())
+    operator._go_modal(_task_operator.bpy.context, work())
     time.sleep(0.05)
     addon.unregister()
-    assert _work.running() is None and (window.timers, window.status) == (0, None)
+    assert _task_operator.running() is None and (window.timers, window.status) == (0, None)
     time.sleep(0.1)
     assert log == ["closed"]
     addon.register()

@@ -1,8 +1,8 @@
 import bpy
 import numpy as np
 import pytest
-from maquette.core import dependencies
-from maquette.core.work import run_to_end
+from maquette.core.jobs import dependencies
+from maquette.core.jobs.task import run_to_end
 from PIL import Image
 
 
@@ -68,11 +68,11 @@ class TestResult:
 
 
 def test_the_same_mesh_as_the_direct_call(made, weights, pictures):
-    from maquette.core import images
-    from maquette.core.model import inference
+    from maquette.core.imaging import image_files
+    from maquette.core.model.inference.pipeline import pipeline
 
-    settings = inference.Settings(resolution=32, size=2.0, weights=weights)
-    direct = run_to_end(inference.reconstruct_photo(images.read(pictures / "front.png"), settings))
+    settings = pipeline.Settings(resolution=32, size=2.0, weights=weights)
+    direct = run_to_end(pipeline.reconstruct_photo(image_files.read(pictures / "front.png"), settings))
     kept = np.array([vertex.co for vertex in made.data.vertices])
     np.testing.assert_allclose(kept[:, :2], direct.vertices[:, :2], atol=1e-6)
     np.testing.assert_allclose(kept[:, 2], direct.vertices[:, 2] - direct.vertices[:, 2].min(), atol=1e-6)

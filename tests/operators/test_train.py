@@ -9,8 +9,8 @@ from types import SimpleNamespace
 
 import bpy
 import pytest
-from maquette.core import dependencies
-from maquette.core.run_process import RunProcess, steps_of, write_settings
+from maquette.core.jobs import dependencies
+from maquette.core.jobs.training_process import RunProcess, steps_of, write_settings
 
 _spec = importlib.util.spec_from_file_location("ellipsoids", Path(__file__).parents[1] / "model/conftest.py")
 _ellipsoids = importlib.util.module_from_spec(_spec)
@@ -21,7 +21,7 @@ dataset, tiny = _ellipsoids.dataset, _ellipsoids.tiny
 @pytest.fixture(scope="module")
 def start(tiny, tmp_path_factory):
     """The folder of a run that holds a network of small size, which has learned nothing."""
-    from maquette.core.model.training import Trainer, TrainingConfig
+    from maquette.core.model.training.trainer import Trainer, TrainingConfig
 
     folder = tmp_path_factory.mktemp("start")
     Trainer(TrainingConfig(), tiny).save(folder / "checkpoint.pt")
@@ -31,13 +31,13 @@ def start(tiny, tmp_path_factory):
 @pytest.fixture
 def name_a_python(addon, monkeypatch):
     """Lets the preferences name a Python, this one at first, where Blender's own has no PyTorch."""
-    from maquette.operators import compute
+    from maquette.operators import _compute
 
     ours = SimpleNamespace(python=sys.executable, device='CPU', idle=60, weights="")
 
     def name(executable=sys.executable):
         ours.python = str(executable)
-        monkeypatch.setattr(compute, "preferences", lambda: ours)
+        monkeypatch.setattr(_compute, "preferences", lambda: ours)
         monkeypatch.setattr(dependencies, "found", lambda package: False)
 
     return name
@@ -51,8 +51,8 @@ def until(said, seconds=120):
 
 
 def test_a_script_trains_and_takes_the_weights(addon, name_a_python, dataset, start, tmp_path):
-    from maquette.core.model import weights
-    from maquette.operators import compute
+    from maquette.core.model.inference import weights
+    from maquette.operators import _compute
 
     run = tmp_path / "run"
     done = bpy.ops.maquette.train(
@@ -65,7 +65,7 @@ def test_a_script_trains_and_takes_the_weights(addon, name_a_python, dataset, st
         bpy.ops.maquette.train(folder=str(dataset), run=str(run), steps=3)
     name_a_python()  # the export runs in it
     assert bpy.ops.maquette.use_trained_weights(run=str(run)) == {'FINISHED'}
-    assert compute.alive()
+    assert _compute.alive()
     made, mask = weights.load(run / "run.safetensors")
     assert made.shift != 0  # calibrated
     kept = weights.load()[1].state_dict()
@@ -160,12 +160,12 @@ def test_a_run_that_cannot_says_why(tmp_path):
 
 
 def test_the_command_line_trains_by_a_file_of_settings(addon, dataset, start, tmp_path):
-    from maquette.operators import command_line
+    from maquette.operators.cli import main
 
     settings = {"run": "one", "start": str(start / "checkpoint.pt"), "training": {"steps": 5, "rate": 1e-4}}
     (tmp_path / "run.json").write_text(json.dumps(settings))
     words = ["train", str(dataset), "--config", str(tmp_path / "run.json"), "--run", str(tmp_path / "two")]
-    assert command_line.main([*words, "--steps", "1", "--every", "1"]) == 0
+    assert main.main([*words, "--steps", "1", "--every", "1"]) == 0
     own = json.loads((tmp_path / "two/config.json").read_text())["training"]
     assert (own["steps"], own["rate"], own["every"]) == (1, 1e-4, 1) and not (tmp_path / "one").exists()
-    assert command_line.main(["train", str(dataset)]) == 1  # neither --run nor --config
+    assert main.main(["train", str(dataset)]) == 1  # neither --run nor --config

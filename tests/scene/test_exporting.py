@@ -70,8 +70,8 @@ def read_back(path):
 @pytest.fixture
 def textured(addon):
     """A wedge with a texture whose left half is red, right half green, and a blue row at its foot."""
+    from maquette.core.scene.finishing.texturing import encoded, put_on
     from maquette.core.scene.meshes import new_object
-    from maquette.core.scene.texturing import encoded, put_on
 
     obj = new_object("Wedge", MeshArrays(WEDGE.vertices, WEDGE.faces, WEDGE.colours))
     bpy.context.collection.objects.link(obj)

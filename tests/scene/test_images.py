@@ -1,8 +1,8 @@
 import bpy
 import numpy as np
 import pytest
-from maquette.core import images as files
 from maquette.core.errors import ImageError
+from maquette.core.imaging import image_files as files
 from PIL import Image
 
 RNG = np.random.default_rng(0)

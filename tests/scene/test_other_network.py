@@ -3,8 +3,8 @@
 import json
 
 import torch
-from maquette.core.dataset.rigs import parse
-from maquette.core.work import run_to_end
+from maquette.core.jobs.task import run_to_end
+from maquette.core.synthesis.camera_rigs import parse
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
@@ -28,9 +28,9 @@ def pictures(batch):
 
 
 def test_a_classifier_beats_chance_on_objects_it_never_saw(addon, tmp_path):
-    from maquette.core.commands import quiet
-    from maquette.core.model.loader import TrainingStream
-    from maquette.core.scene.training_set import Settings, procedural_sources, render_dataset
+    from maquette.core.console import quiet
+    from maquette.core.model.training.streaming_dataset import TrainingStream
+    from maquette.core.scene.datagen.objects import Settings, procedural_sources, render_dataset
 
     sources = procedural_sources(FAMILIES, EACH * len(FAMILIES), 0)
     settings = Settings(size=32, samples=2, points=512, cameras=parse(["free:4"]))

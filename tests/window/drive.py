@@ -47,9 +47,9 @@ def open_panels(*names: str) -> None:
 
 
 def running():
-    from bl_ext.user_default.maquette.operators import _work
+    from bl_ext.user_default.maquette.operators import _task_operator
 
-    return _work.running()
+    return _task_operator.running()
 
 
 def hold() -> threading.Event:

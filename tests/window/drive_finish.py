@@ -51,10 +51,10 @@ def measured(function: Callable, last: bool) -> Callable:
 
 
 def measure() -> None:
-    from bl_ext.user_default.maquette.operators import _work, finish
+    from bl_ext.user_default.maquette.operators import _task_operator, finish
 
     for name in ("invoke", "modal"):
-        setattr(_work.WorkOperator, name, measured(getattr(_work.WorkOperator, name), False))
+        setattr(_task_operator.WorkOperator, name, measured(getattr(_task_operator.WorkOperator, name), False))
     for operator in (finish.MAQUETTE_OT_finish, finish.MAQUETTE_OT_texture):
         operator.finish = measured(operator.finish, True)
 
@@ -75,7 +75,7 @@ def bottle() -> bpy.types.Object:
     """A body with a handle, of many quads, and the pictures from front and right that it was made from."""
     from bl_ext.user_default.maquette.core import cameras, images, surface
     from bl_ext.user_default.maquette.core.arrays import KeptView, MeshArrays
-    from bl_ext.user_default.maquette.core.scene import kept_views, meshes
+    from bl_ext.user_default.maquette.core.scene import meshes, source_views
 
     x, y, z = np.mgrid[-1 : 1 : CELLS * 1j, -1 : 1 : CELLS * 1j, -1 : 1 : CELLS * 1j]
     body = np.where(z < 0.3, 0.5, 0.2) - np.hypot(x, y)
@@ -88,7 +88,7 @@ def bottle() -> bpy.types.Object:
     png = images.png(picture)
     views = tuple(KeptView(png, cameras.side(name, 2.0, PICTURE)) for name in ("front", "right"))
     obj = meshes.new_object("Bottle", MeshArrays(mesh.vertices, mesh.faces, colours))
-    kept_views.keep(obj, views)
+    source_views.keep(obj, views)
     bpy.context.scene.collection.objects.link(obj)
     bpy.context.view_layer.objects.active = obj
     obj.select_set(True)
@@ -128,7 +128,7 @@ def finished(name: str) -> Iterator[float]:
 
 def story() -> Iterator[float]:
     from bl_ext.user_default.maquette.core.scene import meshes
-    from bl_ext.user_default.maquette.operators import _work, compute
+    from bl_ext.user_default.maquette.operators import _compute, _task_operator
 
     bpy.data.objects.remove(bpy.data.objects["Cube"])
     obj = bottle()
@@ -149,14 +149,14 @@ def story() -> Iterator[float]:
     yield from click(button, 'BLOCK_OUT')
     yield from watch(60, lambda: running() and running().progress.stage == "Remeshing")
     screenshot("f1-running")
-    killed = [worker.pid for worker in compute._blenders.alive()]
+    killed = [worker.pid for worker in _compute._blenders.alive()]
     xdotool("key", "Escape")
     pressed = time.monotonic()
     yield from watch(10, lambda: not running())
     result["seconds_to_stop"] = time.monotonic() - pressed
-    yield from watch(5, lambda: not compute._blenders.alive() or len(compute._blenders._free))
+    yield from watch(5, lambda: not _compute._blenders.alive() or len(_compute._blenders._free))
     result["unchanged"] = meshes.arrays(bpy.data.objects["Bottle"].data).same(before)
-    result["blenders"] = [len(killed), len(compute._blenders.alive())]
+    result["blenders"] = [len(killed), len(_compute._blenders.alive())]
     told("stopped")
 
     # Block-out, and Adjust Last Operation
@@ -193,9 +193,9 @@ def story() -> Iterator[float]:
 
     drawn = time.monotonic()
     for number in range(5):  # what drawing alone costs here
-        _work.show_progress(f"Drawing {number}")
+        _task_operator.show_progress(f"Drawing {number}")
         yield 0.1
-    _work.show_progress(None)
+    _task_operator.show_progress(None)
     result["drawing"] = (time.monotonic() - drawn) / 5 - 0.1
 
     # Game, and in line behind it a larger texture of that
@@ -204,7 +204,7 @@ def story() -> Iterator[float]:
     region = next(region for region in area.regions if region.type == 'WINDOW')
     with bpy.context.temp_override(window=bpy.context.window_manager.windows[0], area=area, region=region):
         bpy.ops.maquette.texture('INVOKE_DEFAULT', texture_size='1024')
-    result["line"] = [job.label for job in _work._line]
+    result["line"] = [job.label for job in _task_operator._line]
     yield from finished("game")
     (image,) = (image for image in bpy.data.images if image.name == "Bottle texture")
     result["texture"] = [bool(image.packed_file), *image.size]
@@ -214,7 +214,7 @@ def story() -> Iterator[float]:
     # the end in the middle
     yield from click(button, 'BLOCK_OUT')
     yield from watch(60, lambda: running() and running().progress.stage == "Remeshing")
-    result["pids"] = [worker.pid for worker in compute._blenders.alive()]
+    result["pids"] = [worker.pid for worker in _compute._blenders.alive()]
 
 
 steps = story()

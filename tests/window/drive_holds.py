@@ -13,7 +13,7 @@ def measure() -> dict[str, dict[str, list[float]]]:
         refuses to) and draw: the longest, [seconds, seconds of the clock on the wall]. The former leaves out what
         other threads and processes took of this machine: at most what this thread had of it.
     """
-    from bl_ext.user_default.maquette.operators._work import WorkOperator
+    from bl_ext.user_default.maquette.operators._task_operator import WorkOperator
     from bl_ext.user_default.maquette.panels.sidebar import SidebarPanel
 
     invoke, modal, draw = WorkOperator.invoke, WorkOperator.modal, SidebarPanel.draw

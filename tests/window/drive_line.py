@@ -22,9 +22,9 @@ _last = float("inf")
 
 
 def modules():
-    from bl_ext.user_default.maquette.operators import _work, compute
+    from bl_ext.user_default.maquette.operators import _compute, _task_operator
 
-    return _work, compute
+    return _task_operator, _compute
 
 
 def tick() -> float:
@@ -53,7 +53,7 @@ def begin(operator, **options) -> None:
 
 
 def story() -> Iterator[float]:
-    _work, compute = modules()
+    task_operator, compute = modules()
     preferences = bpy.context.preferences.addons[NAME].preferences
     preferences.weights = str(HERE / "hull.safetensors")
     area, sidebar = view()
@@ -68,9 +68,9 @@ def story() -> Iterator[float]:
 
     bpy.app.timers.register(tick, persistent=True)
     for number in range(20):  # what drawing alone costs here
-        _work.show_progress(f"Drawing {number}")
+        task_operator.show_progress(f"Drawing {number}")
         yield 0.1
-    _work.show_progress(None)
+    task_operator.show_progress(None)
     yield 0.5
     result["drawing"] = gaps[""]
 
@@ -93,7 +93,7 @@ def story() -> Iterator[float]:
     for _ in range(2):
         xdotool("click", 1)
         yield 0.5
-    result["waiting"] = len(_work.waiting())
+    result["waiting"] = len(task_operator.waiting())
     xdotool("mousemove_relative", 0, 200)
     yield 1
     screenshot("8-line")

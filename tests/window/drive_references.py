@@ -133,7 +133,7 @@ def stopped(references: list[bpy.types.Object]) -> Iterator[float]:
 
 def ended() -> Iterator[float]:
     """Another file, and then the end, in the middle of a run."""
-    from bl_ext.user_default.maquette.operators import compute
+    from bl_ext.user_default.maquette.operators import _compute
 
     for load in (True, False):
         in_view(bpy.ops.maquette.reconstruct_references, 'INVOKE_DEFAULT', resolution=250)
@@ -143,7 +143,7 @@ def ended() -> Iterator[float]:
             yield 2
             result["idle_after_loading"] = running() is None and objects() == ["Camera", "Cube", "Light"]
             bpy.ops.maquette.lay_out_turnaround(image=sheet().name)
-    result["pids"] = [worker.pid for worker in compute._workers.alive()]
+    result["pids"] = [worker.pid for worker in _compute._workers.alive()]
 
 
 def compared(made: bpy.types.Object, references: list[bpy.types.Object], name: str) -> Iterator[float]:

@@ -46,8 +46,8 @@ def until(said, seconds: float) -> Iterator[float]:
 
 
 def story() -> Iterator[float]:
-    from bl_ext.user_default.maquette.core.run_process import steps_of
-    from bl_ext.user_default.maquette.operators import _work, train
+    from bl_ext.user_default.maquette.core.jobs.training_process import steps_of
+    from bl_ext.user_default.maquette.operators import _task_operator, train
 
     area = next(a for a in bpy.context.window_manager.windows[0].screen.areas if a.type == 'VIEW_3D')
     sidebar = next(region for region in area.regions if region.type == 'UI')
@@ -82,7 +82,7 @@ def story() -> Iterator[float]:
     yield 3
     screenshot("training-4-done")
     click("maquette.use_trained_weights", run=str(run))
-    yield from until(lambda: not _work.running(), 300)
+    yield from until(lambda: not _task_operator.running(), 300)
     result["weights"] = bpy.context.preferences.addons[NAME].preferences.weights
     yield 2
     screenshot("training-5-in-use")

@@ -1,0 +1,78 @@
+"""``transforms.json`` of NeRF, Instant-NGP and nerfstudio, a folder for each object.
+
+::
+
+    OUT/NAME/
+      transforms.json
+      images/000.png     colour and alpha of view 0
+      depth/000.npy      (H, W) float32 plane depth in millimetres, nerfstudio's default unit; 0 where nothing is
+
+Camera-to-world is OpenGL's, as stored, in metres, Z up; so is the pixel corner from which ``cx`` and ``cy`` count.
+Intrinsics stand once if all views share them, else in each frame. ``scale`` and ``offset`` are Instant-NGP's: they
+bring the object, grown by a tenth, into its unit cube, hence ``aabb_scale`` 1; nerfstudio makes its own.
+The format has no orthographic camera, so those views are left out, and an object that has no other as well.
+
+After docs.nerf.studio/quickstart/data_conventions and instant-ngp's docs/nerf_dataset_tips.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...cameras import Camera
+from ..atomic_files import write_json, write_npy, write_png
+from ..records import Record
+from .selection import Item, Selection, write_each
+
+_MILLIMETRES = np.float32(1000)
+_GROWN = 1.1
+
+
+def write(selection: Selection, out: Path) -> Iterator[tuple[int, int]]:
+    """Write each object; yields how many of its views were written and left out."""
+    return write_each(selection, out, _write_object)
+
+
+def _write_object(item: Item, folder: Path) -> None:
+    record = item.file.record
+    frames = []
+    for index in item.pinhole:
+        image, depth = f"images/{index:03d}.png", f"depth/{index:03d}.npy"
+        view = item.file.view(index)
+        write_png(folder / image, item.picture(view))
+        write_npy(folder / depth, view.depth * _MILLIMETRES)
+        camera = record.views[index].camera
+        frames.append({
+            "file_path": image, "depth_file_path": depth, "transform_matrix": camera.to_world.tolist(),
+            **_intrinsics(camera),
+        })  # fmt: skip
+    write_json(folder / "transforms.json", {**_instant_ngp(record), **_shared(frames), "frames": frames})
+
+
+def _intrinsics(camera: Camera) -> dict[str, float]:
+    matrix = camera.intrinsics.tolist()
+    return {
+        "fl_x": matrix[0][0], "fl_y": matrix[1][1], "cx": matrix[0][2], "cy": matrix[1][2],
+        "w": camera.width, "h": camera.height,
+    }  # fmt: skip
+
+
+def _shared(frames: list[dict[str, Any]]) -> dict[str, Any]:
+    """Take out of ``frames`` the intrinsics that are the same in all of them."""
+    keys = [key for key in ("fl_x", "fl_y", "cx", "cy", "w", "h") if len({frame[key] for frame in frames}) == 1]
+    shared = {key: frames[0][key] for key in keys}
+    for frame in frames:
+        for key in keys:
+            del frame[key]
+    return shared
+
+
+def _instant_ngp(record: Record) -> dict[str, Any]:
+    low, high = record.bounds
+    scale = 1 / (_GROWN * float((high - low).max()))
+    offset = 0.5 - scale * (low + high) / 2
+    return {"camera_model": "OPENCV", "aabb_scale": 1, "scale": scale, "offset": offset.tolist()}

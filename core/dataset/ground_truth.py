@@ -1,0 +1,72 @@
+"""Ground truth of a solid shape, from a triangle mesh that may be messy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..arrays import MeshArrays
+from ..errors import MeshError
+from ..geometry.signed_distance import Tree, signed_distance
+from ..geometry.winding_number import Points, Solid, make_solid
+from .records import Shape
+
+GROWN = 1.1
+_SMALLEST_VOLUME = 2e-4  # of the cube: below it there is nothing for a network to learn
+_NEAR = (0.005, 0.02, 0.06)  # standard deviations of the distance to the surface, in longest sides
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Points of which :meth:`decided` tells whether they are inside: as in :class:`~.records.Shape`."""
+
+    solid: Solid
+    uniform: Points
+    near: Points
+    surface: NDArray[np.float32]
+    surface_normals: NDArray[np.float32]
+
+    def decided(self, tree: Tree | None) -> Shape:
+        """The ground truth: most of its time goes here, and it may go in a thread of its own.
+
+        Args:
+            tree: see :func:`~..signed_distance.signed_distance`; None for no distances.
+
+        Raises:
+            MeshError: the solid is next to nothing.
+        """
+        count, both = len(self.uniform), np.concatenate((self.uniform, self.near))
+        inside = self.solid.inside(both, rays=7)
+        if inside[:count].mean() < _SMALLEST_VOLUME:
+            raise MeshError("The mesh bounds next to no volume: it is a sheet or a wire")
+        distances: list[NDArray[np.float32]] = []
+        if tree:
+            distances = np.split(signed_distance(self.solid, both, inside, tree).astype(np.float32), [count])
+        return Shape(
+            self.uniform.astype(np.float32), inside[:count], self.near.astype(np.float32), inside[count:],
+            self.surface, self.surface_normals, *distances,
+        )  # fmt: skip
+
+
+def sample(mesh: MeshArrays, points: int, rng: np.random.Generator) -> Samples:
+    """Draw points about and on the solid that ``mesh`` bounds.
+
+    Args:
+        points: how many uniform points, and as many near the surface; a quarter as many on it.
+
+    Raises:
+        MeshError: the mesh has no area, or bounds nothing.
+    """
+    solid = make_solid(mesh.vertices, mesh.triangles())
+    low, high = mesh.vertices.min(0).astype(float), mesh.vertices.max(0).astype(float)
+    size = float((high - low).max())
+    surface, normals, _ = solid.surface(max(points // 4, 512), rng)
+    if len(surface) < 64:
+        raise MeshError("The mesh bounds no solid: nothing of its surface parts an inside from an outside")
+    uniform = (low + high) / 2 + size * GROWN * (rng.random((points, 3)) - 0.5)
+    pick = rng.integers(0, len(surface), points)
+    spread = np.array(_NEAR)[rng.integers(0, len(_NEAR), points)] * size
+    near = surface[pick] + rng.normal(size=(points, 3)) * spread[:, None]
+    return Samples(solid, uniform, near, surface.astype(np.float32), normals.astype(np.float32))

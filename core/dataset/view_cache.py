@@ -1,0 +1,130 @@
+"""Finished views on disk until all of an object are there: few are in memory, and a run that was stopped goes on."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+import zlib
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..arrays import MeshArrays
+from ..errors import MeshError, OutputError
+from . import atomic_files
+from .records import Record, RenderedView, Shape, record_to_json, write_object
+
+_ARRAYS = ("colour", "depth", "normal", "index", "flow", "surroundings")
+
+
+class Spool:
+    """The views of ``record`` that are finished, in the folder of its set; iterate over them once all are.
+
+    A context: they go if its body is closed, as when a run is stopped where its scene can be edited, or finds that the
+    object cannot be used. They stay if the process is killed, or the disk is full.
+
+    Processes may share them. Those that an earlier run left of another record of that name are thrown away: of a scene
+    that has changed since, in shape, cameras or frames; other changes are not seen.
+    """
+
+    def __init__(self, folder: Path, record: Record) -> None:
+        kept = zlib.crc32(json.dumps(_rounded(record_to_json(record))).encode())
+        self._set, self._record = folder, record
+        self._folder = folder / "objects" / f".{record.name}.{kept:08x}.views"
+        for other in self._folder.parent.glob(f".{record.name}.*.views"):
+            if other != self._folder:
+                shutil.rmtree(other, ignore_errors=True)
+
+    def __enter__(self) -> Spool:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind and issubclass(kind, GeneratorExit | MeshError):
+            self._remove()
+
+    def __contains__(self, place: int) -> bool:
+        return self.keeps(str(place))
+
+    def __iter__(self) -> Iterator[RenderedView]:
+        for place, view in enumerate(self._record.views):
+            with self._taken(self._path(str(place))) as data:
+                arrays = dict(data)
+            yield RenderedView(view.kind, view.camera, **arrays)
+
+    def add(self, place: int, view: RenderedView) -> None:
+        """Keep the view that is the ``place``-th of the record's.
+
+        Raises:
+            OutputError: the disk is full.
+        """
+        arrays = {name: getattr(view, name) for name in _ARRAYS if getattr(view, name) is not None}
+        self.keep(str(place), arrays)
+
+    def keep(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Keep what else was found out, until the object is written.
+
+        Raises:
+            OutputError: the disk is full.
+        """
+        with atomic_files.whole(self._path(name)) as partial, partial.open("wb") as file:
+            np.savez(file, **arrays)
+
+    def keeps(self, name: str) -> bool:
+        return zipfile.is_zipfile(self._path(name))  # not one that lost its end with the power
+
+    def kept(self, name: str, only: Collection[str] = ()) -> dict[str, NDArray[Any]]:
+        """What :meth:`keep` was given, or ``only`` those arrays of it that are named."""
+        with self._taken(self._path(name)) as data:
+            return {key: data[key] for key in data if not only or key in only}
+
+    def complete(self) -> bool:
+        return all(place in self for place in range(len(self._record.views)))
+
+    def gather(
+        self, shape: Shape | None, mesh: MeshArrays | None, record: Record | None = None,
+        shapes: Iterable[tuple[Shape | None, MeshArrays | None]] = (), small: bool = False,
+    ) -> None:  # fmt: skip
+        """Write the object, one view in memory at a time, and remove the views; another process may do the same.
+
+        Args:
+            record: with what has been found out since, in place of that which the views were made by.
+            shape, mesh, shapes, small: see ``write_object``.
+
+        Raises:
+            OutputError: the disk is full.
+        """
+        try:
+            write_object(self._set, record or self._record, shape, self, mesh, shapes, small)
+        except OutputError:
+            if not (self._set / "objects" / f"{self._record.name}.tar").is_file():
+                raise
+        self._remove()
+
+    def _remove(self) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _path(self, name: str) -> Path:
+        return self._folder / f"{name}.npz"
+
+    @staticmethod
+    @contextmanager
+    def _taken(path: Path) -> Iterator[Mapping[str, NDArray[Any]]]:
+        try:
+            with np.load(path) as data:
+                yield data
+        except OSError as error:
+            raise OutputError(f"{path} has been taken away by another process: run again") from error
+
+
+def _rounded(data: Any) -> Any:
+    """``data`` of JSON, its numbers to five digits: the last ones differ from one processor to another."""
+    if isinstance(data, dict):
+        return {key: _rounded(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_rounded(value) for value in data]
+    return float(f"{data:.5g}") if isinstance(data, float) else data

@@ -1,0 +1,77 @@
+"""From pictures that stand in a scene to a mesh that stands among them. Imports torch when it runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...alignment.posed_views import fit
+from ...alignment.reference import Reference, upright
+from ...arrays import MeshArrays, View
+from ...errors import ImageError
+from ...jobs import dependencies
+from ...jobs.task import Progress, Work, part
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to reconstruct: may cross to a thread.
+
+    near: (3,) in world space: where along a view the object is that no other picture tells of.
+    resolution, weights, device, fit: see ``inference.Settings``; the device may also be "auto".
+    """
+
+    references: tuple[Reference, ...]
+    near: NDArray[np.float64]
+    resolution: int = 128
+    weights: Path | None = None
+    device: str = "auto"
+    fit: bool = False
+
+
+@dataclass(frozen=True)
+class Standing:
+    """mesh: in metres, in a frame with its origin below the object's middle. place: (4, 4) from there to world space.
+
+    disagreements: see ``reference_fit.Fit``.
+    """
+
+    mesh: MeshArrays
+    place: NDArray[np.float64]
+    disagreements: tuple[str, ...]
+
+
+def reconstruct_standing(request: Request) -> Work[Standing]:
+    """Mesh where the references stand, as large as they show it.
+
+    Raises:
+        ImageError: no object was found in one of them, which is named. WeightsError, DependencyError, MeshError: see
+            ``inference``.
+    """
+    dependencies.require(*dependencies.MODEL)
+    yield Progress(0.0, "Loading the model")
+    from ..inference import devices, pipeline, weights  # torch takes seconds to import
+
+    with devices.chosen(request.device) as device:
+        network, masks = weights.load(request.weights, device.type)
+        found = []
+        for index, reference in enumerate(request.references):
+            finding = pipeline.with_mask(reference.view.image, masks)
+            begun, stage = 0.05 * index / len(request.references), f"Finding the object, {reference.name}"
+            try:
+                image = yield from part(finding, begun, 0.05, stage)
+            except ImageError as error:
+                raise ImageError(f"{reference.name}: {error}") from error
+            found.append(replace(reference, view=upright(View(image, reference.view.camera))))
+        fitted = fit(found, request.near)
+        mesh = yield from pipeline.reconstruct_kept(fitted.views, network, request.resolution, request.fit)
+    size = np.linalg.norm(fitted.to_world[:3, 0])
+    low, high = mesh.vertices.min(0), mesh.vertices.max(0)
+    foot = np.array((*(low + high)[:2] / 2, low[2]))
+    place = np.eye(4)
+    place[:3, :3] = fitted.to_world[:3, :3] / size
+    place[:3, 3] = fitted.to_world[:3, :3] @ foot + fitted.to_world[:3, 3]
+    return Standing(mesh.placed(-foot, float(size)), place, fitted.disagreements)

@@ -1,0 +1,127 @@
+"""Trains the mask network on the training set's pictures, put before backgrounds made on the spot."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ...dataset.atomic_files import make_folder
+from ...jobs.task import Progress, Work
+from ..inference import weights
+from ..networks.foreground import MaskNetwork
+from ..photo_compositing import Panoramas, disguise, unseen_place
+from . import checkpoints
+from .ema import follow
+from .mixed_precision import mix
+from .objects import TrainingObject, load_split, spread
+
+_AVERAGE = 0.998  # of the weights' exponential moving average
+
+
+def train_mask(
+    datasets: Sequence[Path],
+    run: Path,
+    panoramas: Panoramas = (),
+    steps: int = 3000,
+    batch: int = 12,
+    rate: float = 2e-3,
+    seed: int = 0,
+    imagenet: bool = True,
+    start: Path | None = None,
+) -> Work[Path]:
+    """Train :class:`MaskNetwork`; writes ``run/mask.pt`` and ``run/mask.csv`` (step, loss, IoU on unseen objects).
+
+    What is judged, and exported, is the moving average of the weights. Goes on from ``run/mask.pt`` if it is there, and
+    stops after the step during which a file ``run/stop`` appears.
+
+    Args:
+        panoramas: equirectangular pictures (H, W, 3) of places that may lie behind the objects; the last of eight
+            or more is kept for the unseen ones.
+        imagenet: whether the backbone starts from what it learned there.
+        start: a file of weights whose mask network to begin with instead.
+
+    Raises:
+        DatasetError: a set is missing or damaged. DependencyError: the package of ImageNet's weights is missing.
+        WeightsError: ``start`` is missing or damaged.
+    """
+    make_folder(run)
+    stop = run / "stop"
+    stop.unlink(missing_ok=True)
+    yield Progress(0, "Reading the training set")
+    objects, unseen = load_split(datasets, "train"), spread(load_split(datasets, "validation"), 96)
+    torch.manual_seed(seed)
+    network, first, path = MaskNetwork(), 0, run / "mask.pt"
+    kept = unseen_place(panoramas)
+    panoramas = panoramas[:-1] if len(panoramas) > len(kept) else panoramas
+    optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=0.02)
+    if start:
+        network.load_state_dict(weights.load(start)[1].state_dict())
+    elif imagenet and not path.exists():
+        network.backbone.start_from_imagenet()
+    average = copy.deepcopy(network)
+    if path.exists():
+        state = checkpoints.read(path)
+        first = state["step"]
+        network.load_state_dict(state["model"])
+        average.load_state_dict(state["average"])
+        optimiser.load_state_dict(state["optimiser"])
+    mix(network, "automatic", torch.device("cpu"))
+
+    def drawn(step: int) -> tuple[Tensor, Tensor]:
+        return draw(objects, panoramas, batch, np.random.default_rng((seed, step)))
+
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(drawn, first)
+        for step in range(first, steps):
+            for group in optimiser.param_groups:
+                group["lr"] = rate * min((step + 1) / 100, 0.5 + 0.5 * float(np.cos(np.pi * step / steps))) + 1e-6
+            network.train()
+            (pictures, masks), coming = coming.result(), pool.submit(drawn, step + 1)
+            loss = _loss(network(pictures), masks)
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+            follow(average, network, _AVERAGE, step)
+            stopped = stop.exists()
+            if (step + 1) % 100 == 0 or step + 1 == steps or stopped:
+                score = mask_iou(average, *draw(unseen, kept, 48, np.random.default_rng(1)))
+                with (run / "mask.csv").open("a", encoding="utf-8") as log:
+                    log.write(f"{step + 1},{float(loss.detach()):.5f},{score:.5f}\n")
+                state = {"model": network.state_dict(), "average": average.state_dict()}
+                checkpoints.write(path, {"step": step + 1, **state, "optimiser": optimiser.state_dict()})
+            yield Progress(step / steps, f"Step {step}, loss {float(loss.detach()):.3f}")
+            if stopped:
+                stop.unlink(missing_ok=True)
+                break
+    return path
+
+
+@torch.inference_mode()
+def mask_iou(network: MaskNetwork, pictures: Tensor, masks: Tensor) -> float:
+    """Mean IoU of the network's masks with the true ones (B, 1, H, W)."""
+    network.eval()
+    found, true = network(pictures) > 0, masks > 0.5
+    return float(((found & true).sum((1, 2, 3)) / (found | true).sum((1, 2, 3)).clamp(min=1)).mean())
+
+
+def draw(
+    objects: Sequence[TrainingObject], panoramas: Panoramas, count: int, rng: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    """``count`` pictures (B, 3, H, W) with a background and their masks (B, 1, H, W)."""
+    made = [disguise(objects, panoramas, rng) for _ in range(count)]
+    pictures, masks = (np.stack(part) for part in zip(*made, strict=True))
+    return torch.from_numpy(pictures), torch.from_numpy(masks)
+
+
+def _loss(logits: Tensor, masks: Tensor) -> Tensor:
+    """Cross-entropy and soft IoU."""
+    found = logits.sigmoid()
+    both, either = (found * masks).sum((1, 2, 3)), (found + masks - found * masks).sum((1, 2, 3))
+    return F.binary_cross_entropy_with_logits(logits, masks) + (1 - (both + 1) / (either + 1)).mean()

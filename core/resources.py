@@ -1,0 +1,10 @@
+"""Files that come with the package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_CORE = Path(__file__).parent
+PACKAGE = _CORE.parent  # the folder of the extension
+SAMPLES = _CORE / "samples"  # sample images
+BUNDLED_WEIGHTS = _CORE / "weights" / "maquette.safetensors"

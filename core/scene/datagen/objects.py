@@ -1,0 +1,355 @@
+"""Objects in, a training set out: the work behind ``maquette.render_dataset``."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+
+from ...arrays import MeshArrays
+from ...dataset import atomic_files, ground_truth, splits
+from ...dataset.fingerprint import fingerprint
+from ...dataset.records import VERSION, Record, Shape, ViewRecord, read_record
+from ...dataset.view_cache import Spool
+from ...dataset.visibility import colours
+from ...errors import DatasetError, MeshError, OutputError, SceneError
+from ...jobs import dependencies
+from ...jobs.task import Progress, Work
+from ...synthesis import camera_rigs, camera_sampling
+from ...synthesis.camera_rigs import Rig
+from ...synthesis.randomization import Randomisation, described
+from .. import cameras as scene_cameras
+from .. import importing
+from ..bvh import nearest_triangle
+from ..rendering.hdri import hdri_files
+from ..rendering.lighting import draw_light
+from ..rendering.studio import Studio, studio
+from . import object_randomization
+from .class_labels import family_of
+
+_NOT_THE_SET = ("most_triangles", "shard", "threads", "strict")  # settings that leave each object as it is
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to render a training set.
+
+    seed: of cameras, light and sampled points. samples: Cycles' a pixel. denoise: colours, not the rest.
+    size: of each square picture, pixels; of the longer side of those by the scene's own cameras.
+    cameras: which, see ``core.synthesis.camera_rigs``.
+    points: uniform points of ground truth, and as many near the surface.
+    most_triangles: objects of more are skipped, 0 for no limit: their truth would take long.
+    shard: (index, count): make every count-th object only, or view of a whole scene, so that processes share a set.
+    threads: of the renderer, 0 for all cores. hdri: folder of light domes, None for those that Blender ships.
+    random: what else is drawn.
+    classes_from, class_property: of objects of the scene, see ``families.family_of``.
+    strict: an object that cannot be used stops the run, instead of being skipped.
+    compact: what training reads alone, in the compact form (``core.dataset``); not of whole scenes.
+    """
+
+    seed: int = 0
+    size: int = 128
+    samples: int = 16
+    denoise: bool = False
+    cameras: tuple[Rig, ...] = camera_rigs.DEFAULT
+    points: int = 16384
+    most_triangles: int = 0
+    shard: tuple[int, int] = (0, 1)
+    threads: int = 0
+    hdri: Path | None = None
+    random: Randomisation = field(default_factory=Randomisation)
+    classes_from: str = 'PROPERTY'
+    class_property: str = "maquette_family"
+    strict: bool = False
+    compact: bool = False
+
+
+@dataclass(frozen=True)
+class Source:
+    """One object to come. ``open`` gives its objects, which are in the file while that context lasts."""
+
+    name: str
+    origin: str
+    family: str
+    open: Callable[[], AbstractContextManager[Sequence[bpy.types.Object]]] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run did: objects written now, found from before, and skipped with the reason."""
+
+    written: int
+    found: int
+    skipped: dict[str, str]
+
+
+def scene_sources(
+    objects: Sequence[bpy.types.Object], classes_from: str = 'PROPERTY', class_property: str = "maquette_family"
+) -> list[Source]:
+    """Each mesh object of the scene as one object of the set; its children come along.
+
+    Args:
+        classes_from, class_property: see ``families.family_of``.
+
+    Raises:
+        SceneError: there is none.
+    """
+    found = [obj for obj in objects if obj.type == 'MESH']
+    if not found:
+        raise SceneError("There is no mesh object to render: select one, or choose another source of objects")
+    names = distinct_names({obj.name_full: obj.name for obj in found})
+    return [
+        Source(
+            names[obj.name_full], f"scene:{obj.name}", family_of(obj, None, classes_from, class_property),
+            lambda obj=obj: nullcontext([obj, *obj.children_recursive]),
+        )
+        for obj in found
+    ]  # fmt: skip
+
+
+def file_sources(folder: Path) -> list[Source]:
+    """Each mesh file under ``folder`` as one object; its family is the name of the folder it lies in.
+
+    Raises:
+        DatasetError: there is none.
+    """
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in importing.SUFFIXES)
+    if not paths:
+        raise DatasetError(f"{folder} holds no mesh file ({', '.join(importing.SUFFIXES)})")
+    whole = {path: path.relative_to(folder) for path in paths}
+    names = distinct_names({own.as_posix(): own.with_suffix("").as_posix() for own in whole.values()})
+    return [
+        Source(names[own.as_posix()], path.name, path.parent.name, lambda path=path: importing.imported(path))
+        for path, own in whole.items()
+    ]
+
+
+def procedural_sources(families: Sequence[str], count: int, seed: int) -> list[Source]:
+    """``count`` objects of our own generators, the families in turn."""
+
+    def source(family: str, number: int) -> Source:
+        name = f"procedural__{family}_{number:06d}"
+        return Source(name, f"procedural:{family}:{number}", family, lambda: _generated(family, number))
+
+    return [source(families[i % len(families)], seed + i // len(families)) for i in range(count)]
+
+
+def drawn(sources: Sequence[Source], count: int | None) -> list[Source]:
+    """``count`` of ``sources`` as by chance, but always the same, and of more all that were of fewer; all if None.
+
+    By another chance than that of the splits, else few would all be of one.
+    """
+    return sorted(sources, key=lambda source: splits.chance(f"drawn {source.name}"))[:count]
+
+
+def render_dataset(sources: Sequence[Source], folder: Path, settings: Settings) -> Work[Summary]:
+    """Render and sample every source into ``folder``, in the format of ``core.dataset``; one step a view.
+
+    Goes on where an earlier run stopped: whole objects that lie there are kept.
+
+    Raises:
+        As :func:`prepare`.
+        OutputError: the folder cannot be written. DatasetError: another set lies there, the disk is full, there is no
+            light dome, or an object cannot be used and ``settings.strict`` is set.
+        SceneError: the scene's own cameras are asked for, and there is none, or one that we cannot use.
+    """
+    of_scene = scene_cameras.of_scene(bpy.context, settings.cameras, settings.size)
+    settings.random.check()
+    domes = hdri_files(settings.hdri)
+    prepare(folder, settings)
+    mine = sorted(sources, key=lambda source: source.name)[settings.shard[0] :: settings.shard[1]]
+    written = found = 0
+    skipped: dict[str, str] = {}
+    with studio(settings.samples, settings.threads, settings.denoise) as stage:
+        for index, source in enumerate(mine):
+            if (folder / "objects" / f"{source.name}.tar").is_file():
+                found += 1
+                continue
+            yield Progress(index / len(mine), source.name)
+            note = folder / "objects" / f"{source.name}.skipped"
+            try:
+                for part in _render_object(stage, source, folder, settings, of_scene, domes):
+                    yield Progress((index + part) / len(mine), source.name)
+                written += 1
+                note.unlink(missing_ok=True)
+            except MeshError as error:
+                if settings.strict:
+                    raise DatasetError(f"{source.name} ({source.origin}) cannot be used: {error}") from error
+                skipped[source.name] = str(error)
+                atomic_files.write(note, str(error))
+    write_splits(folder)
+    return Summary(written, found, skipped)
+
+
+def preview(sources: Sequence[Source], settings: Settings) -> Work[list[tuple[np.ndarray, list[ViewRecord]]]]:
+    """The bounds (2, 3) of each of ``sources`` and the views that :func:`render_dataset` would render of it.
+
+    Raises:
+        MeshError: an object of which it would make nothing. SceneError: as there.
+    """
+    of_scene = scene_cameras.of_scene(bpy.context, settings.cameras, settings.size)
+    found = []
+    with studio(settings.samples) as stage:
+        for index, source in enumerate(sources):
+            yield Progress(index / len(sources), source.name)
+            with _posed(stage, source, settings, of_scene) as posed:
+                found.append((posed.bounds, posed.views))
+    return found
+
+
+@dataclass(frozen=True)
+class _Posed:
+    """An object before the cameras. bounds: (2, 3) metres. drawn: its pose and look. rng: as the cameras left it."""
+
+    mesh: MeshArrays
+    bounds: np.ndarray
+    samples: ground_truth.Samples
+    views: list[ViewRecord]
+    drawn: Mapping[str, Any]
+    rng: np.random.Generator
+
+
+@contextmanager
+def _posed(
+    stage: Studio, source: Source, settings: Settings, of_scene: Mapping[str, Sequence[ViewRecord]]
+) -> Iterator[_Posed]:
+    """``source`` is on the stage meanwhile."""
+    rng = np.random.default_rng((settings.seed, zlib.crc32(source.name.encode())))
+    random, own = settings.random, (settings.seed, source.name)
+    with source.open() as given, object_randomization.varied(given, random, *own) as (objects, drawn):
+        stage.show(objects)
+        mesh = stage.solid()
+        if 0 < settings.most_triangles < len(mesh.triangles()):
+            raise MeshError(f"It has {len(mesh.triangles()):,} triangles, more than {settings.most_triangles:,}")
+        bounds = np.stack((mesh.vertices.min(0), mesh.vertices.max(0))).astype(float)
+        samples = ground_truth.sample(mesh, settings.points, rng)
+        stage.show(objects, mesh.vertices)
+        try:
+            fault = stage.sight(samples.surface, samples.surface_normals).fault
+            views = camera_sampling.draw(settings.cameras, mesh.vertices, settings.size, rng, fault, of_scene)
+            yield _Posed(mesh, bounds, samples, views, drawn, rng)
+        finally:
+            with suppress(ReferenceError):  # it was undone
+                stage.show(())
+
+
+def _render_object(
+    stage: Studio, source: Source, folder: Path, settings: Settings, of_scene: Mapping[str, Sequence[ViewRecord]],
+    domes: Sequence[Path],
+) -> Iterator[float]:  # fmt: skip
+    """Write one object; yields the fraction done after each view."""
+    random, own = settings.random, (settings.seed, source.name)
+    with (
+        _posed(stage, source, settings, of_scene) as posed,
+        _aside(lambda: posed.samples.decided(None if settings.compact else nearest_triangle)) as deciding,
+    ):
+        lit, told = [], []
+        for index, view in enumerate(posed.views):
+            lamps = object_randomization.lamps(random, *own, index, posed.bounds)
+            light = draw_light(domes, posed.rng, lamps)
+            scenery, around = object_randomization.scenery(random, *own, index, view.camera, posed.mesh)
+            lit.append((light, scenery))
+            told.append(replace(view, drawn={**view.drawn, "light": described(light), **around}))
+        record = Record(
+            source.name, source.origin, source.family, posed.bounds, fingerprint(posed.mesh), tuple(told),
+            more={"drawn": posed.drawn} if posed.drawn else {},
+        )  # fmt: skip
+        with Spool(folder, record) as views:
+            for index, (view, (light, scenery)) in enumerate(zip(posed.views, lit, strict=True)):
+                if index not in views:
+                    stage.light(light)
+                    views.add(index, object_randomization.render(stage, view.kind, view.camera, scenery))
+                yield (index + 1) / len(lit)
+            shape = deciding.result()
+    if not settings.compact:
+        colour, seen = colours(views, shape, posed.bounds)
+        shape = replace(shape, surface_colour=colour, surface_seen=seen)
+    views.gather(shape, posed.mesh, small=settings.compact)
+
+
+@contextmanager
+def _aside(work: Callable[[], Shape]) -> Iterator[Future[Shape]]:
+    """``work`` in a thread of its own, which goes on while the renderer leaves a core idle."""
+    pool = ThreadPoolExecutor(1)
+    try:
+        yield pool.submit(work)
+    finally:
+        pool.shutdown(wait=False)
+
+
+@contextmanager
+def _generated(family: str, seed: int) -> Iterator[Sequence[bpy.types.Object]]:
+    from ... import procedural
+    from ..procedural_objects import add_object
+
+    thing = procedural.make(family, seed)
+    with importing.taken_out(lambda: add_object(bpy.context.scene.collection, thing)) as obj:
+        yield [obj]
+
+
+def prepare(folder: Path, settings: Settings, whole: object = None) -> None:
+    """Make ``folder`` ready for a set made with ``settings``, and of a whole scene with the dataclass ``whole``.
+
+    Raises:
+        DependencyError: Pillow, which writes the pictures, is missing: said before anything is rendered.
+        OutputError: it cannot be written. DatasetError: a set that was made with others lies there.
+    """
+    dependencies.require("PIL")
+    kept = {key: value for key, value in asdict(settings).items() if key not in _NOT_THE_SET}
+    kept |= {"whole_scene": asdict(whole)} if whole else {}  # type: ignore[call-overload]
+    kept = {"version": VERSION, **json.loads(json.dumps(kept, default=str))}
+    path = folder / "dataset.json"
+    try:
+        (folder / "objects").mkdir(parents=True, exist_ok=True)
+        atomic_files.sweep(folder)
+        if path.exists():
+            if _told(path) != kept:
+                raise DatasetError(f"{folder} holds a set made with other settings: choose another folder")
+        else:
+            atomic_files.write_json(path, kept)
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be written: {error.strerror}") from error
+
+
+def _told(path: Path) -> dict[str, Any]:
+    """The settings in ``path``, and those that older sets tell of elsewhere or not at all."""
+    usual = json.loads(json.dumps(asdict(Settings()), default=str))
+    told = json.loads(path.read_text(encoding="utf-8"))
+    whole, classes = told.get("whole_scene", {}), ("classes_from", "class_property")
+    if whole:
+        whole.setdefault("other_worlds", False)
+    moved = {key: whole.pop(key) for key in classes if key in whole}
+    return {**{key: usual[key] for key in ("random", "denoise", "compact", *classes)}, **moved, **told}
+
+
+def write_splits(folder: Path) -> dict[str, str]:
+    """Assign every object in ``folder`` to a split and write ``splits.json``."""
+    records = [read_record(path) for path in sorted((folder / "objects").glob("*.tar"))]
+    fingerprints = {record.name: record.fingerprint for record in records}
+    assigned = splits.assign(fingerprints, {record.name: record.family for record in records})
+    atomic_files.write(folder / "splits.json", json.dumps(assigned, indent=0))
+    return assigned
+
+
+def distinct_names(wanted: Mapping[str, str]) -> dict[str, str]:
+    """For each key the name it wants, as that of a file; with the key's checksum where several would be the same."""
+    safe = {key: safe_name(name) for key, name in wanted.items()}
+    often = Counter(name.casefold() for name in safe.values())
+    return {
+        key: f"{name}_{zlib.crc32(key.encode()):08x}" if often[name.casefold()] > 1 else name
+        for key, name in safe.items()
+    }
+
+
+def safe_name(name: str) -> str:
+    """``name`` as that of a file."""
+    return "".join(c if c.isalnum() or c in "-_" else "_" for c in name.replace("/", "__"))

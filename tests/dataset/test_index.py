@@ -1,0 +1,172 @@
+"""Packed sets are checked, inspected and exported like those with a file for each object."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from maquette.core.dataset import exporters
+from maquette.core.dataset import index as dataset_index
+from maquette.core.dataset.exporters.selection import select
+from maquette.core.dataset.index import Place
+from maquette.core.dataset.records import ObjectFile, write_object
+from maquette.core.dataset.shards import pack
+from maquette.core.dataset.summary import inspect, report
+from maquette.core.dataset.validation import check
+from maquette.core.errors import DatasetError
+from maquette.core.jobs.task import run_to_end
+
+TRAIN = "shards/train-000000.tar"
+PACKING = "shards/splits.json"
+
+
+def two(folder):
+    """Bytes in which two of the objects of ``folder`` fit, but no three."""
+    return 5 * max(path.stat().st_size for path in (folder / "objects").glob("*.tar")) // 2
+
+
+@pytest.fixture(params=["shards alone", "shards and files"])
+def packed(own, request):
+    """A packed set: egg and lens in one shard, pill and stone in one each."""
+    run_to_end(pack(own, two(own)))
+    if request.param == "shards alone":
+        shutil.rmtree(own / "objects")
+    return own
+
+
+def told(folder):
+    """Problems as {path within the set: text}."""
+    return {problem.path.relative_to(folder).as_posix(): problem.what for problem in run_to_end(check(folder))}
+
+
+def again(folder, name, **changes):
+    splits = json.loads((folder / name).read_text())
+    (folder / name).write_text(json.dumps({key: own for key, own in {**splits, **changes}.items() if own}))
+
+
+def test_each_object_is_the_same_wherever_it_lies(ellipsoids, own):
+    run_to_end(pack(own, two(own)))
+    found = dataset_index.find(own)
+    assert list(found.all) == list(found.own) == ["egg", "lens", "pill", "stone"] and not found.damaged
+    for name, (place,) in found.packed.items():
+        assert place.name == name and place.path == own / "shards" / place.file.name / f"{name}.tar"
+        assert found.all[name] == Place(own / f"objects/{name}.tar")
+        assert place.open().parts == ObjectFile(ellipsoids / f"objects/{name}.tar").parts
+        assert place.record().name == name and place.record().bounds.tolist() == place.open().record.bounds.tolist()
+
+
+def test_a_copy_of_what_another_set_judges_by_is_not_trained_on(own, tmp_path):
+    other = shutil.copytree(own, tmp_path / "other")
+    again(own, "splits.json", egg="train", lens="train", pill="test", stone="validation")
+    again(other, "splits.json", egg="validation", lens="train", pill="train", stone="test")
+
+    def names(*folders):
+        return [(place.file.parent.parent, place.name) for place in dataset_index.to_train_on(folders)]
+
+    assert names(own) == [(own, "egg"), (own, "lens")]
+    assert names(own, other) == [(own, "lens"), (other, "lens")]
+
+
+def test_a_packed_set_is_good_and_counted(ellipsoids, packed):
+    assert told(packed) == {}
+    plain, found = run_to_end(inspect(ellipsoids, 2)), run_to_end(inspect(packed, 2))
+    assert report(found).partition("skipped")[0] == report(plain).partition("skipped")[0]
+    for (label, pictures), (expected, as_before) in zip(found.rows, plain.rows, strict=True):
+        assert label == expected and all((a == b).all() for a, b in zip(pictures, as_before, strict=True))
+
+
+@pytest.mark.parametrize("name", exporters.FORMATS)
+def test_exports_are_those_of_the_set_before(ellipsoids, packed, tmp_path, name):
+    outs = []
+    for folder in (ellipsoids, packed):
+        outs.append(tmp_path / folder.name / "out")
+        run_to_end(exporters.export(select(folder), outs[-1], name))
+    files = [{path.relative_to(out): path for path in out.rglob("*") if path.is_file()} for out in outs]
+    assert set(files[0]) == set(files[1]) and len(files[0]) > 12
+    for path, first in files[0].items():
+        one, other = first.read_bytes(), files[1][path].read_bytes()
+        assert one == other or one.replace(b"ellipsoids", b"own") == other  # COCO's description
+
+
+def test_a_damaged_object_of_a_shard_is_named(packed, tmp_path):
+    shard = packed / TRAIN
+    data = bytearray(shard.read_bytes())
+    (place,) = dataset_index.find(packed).packed["lens"]
+    data[place.start + 512 + data[place.start + 512 :].index(b"IDAT") + 99] ^= 16
+    shard.write_bytes(data)
+    found = told(packed)
+    assert list(found) == [f"{TRAIN}/lens.tar"] and "000.png is damaged" in found[f"{TRAIN}/lens.tar"]
+    if not (packed / "objects").exists():
+        assert "lens" in run_to_end(inspect(packed, 0)).problems
+        with pytest.raises(DatasetError, match=r"train-000000\.tar/lens\.tar: 000\.png is damaged"):
+            run_to_end(exporters.export(select(packed, "train"), tmp_path / "out", "coco"))
+
+
+@pytest.mark.parametrize("left", [0, 0.3, 0.5, 0.99])
+def test_a_shard_cut_short_is_named(packed, left):
+    shard = packed / TRAIN
+    shard.write_bytes(shard.read_bytes()[: int(left * shard.stat().st_size)])
+    found = told(packed)
+    assert "not a whole file" in found.pop(TRAIN) and "2 objects are in no shard" in found.pop(PACKING)
+    assert found == {}
+    assert "train-000000.tar" in run_to_end(inspect(packed, 0)).problems
+    if not (packed / "objects").exists():
+        with pytest.raises(DatasetError, match=r"egg is in a split, .*train-000000\.tar is not a whole file"):
+            select(packed)
+
+
+def test_a_damaged_header_does_not_hide_what_follows(packed):
+    (place,) = dataset_index.find(packed).packed["lens"]
+    data = bytearray((packed / TRAIN).read_bytes())
+    data[place.start + 150] ^= 1  # of its checksum
+    (packed / TRAIN).write_bytes(data)
+    assert "it is damaged" in told(packed)[TRAIN]
+
+
+def test_a_missing_shard_is_told(packed):
+    (packed / TRAIN).unlink()
+    assert "2 objects are in no shard that can be read: egg, lens" in told(packed)[PACKING]
+
+
+def test_what_has_changed_since_it_was_packed_is_told(own):
+    run_to_end(pack(own, two(own)))
+    file = ObjectFile(own / "objects/egg.tar")
+    views = [file.view(index) for index in range(5)]
+    write_object(own, file.record, file.shape(), [replace(views[0], colour=views[0].colour // 2 * 2), *views[1:]])
+    found = told(own)
+    assert list(found) == [f"{TRAIN}/egg.tar"] and "is not as in" in found[f"{TRAIN}/egg.tar"]
+    assert "pack again" in found[f"{TRAIN}/egg.tar"]
+    run_to_end(pack(own, two(own)))
+    assert told(own) == {}
+
+
+def test_other_splits_than_those_packed_are_told(packed):
+    again(packed, "splits.json", egg="test")
+    assert told(packed) == {PACKING: "the set has changed since it was packed (egg): run maquette dataset pack again"}
+    again(packed, PACKING, egg="test")
+    assert "or in one of another split" in told(packed)[PACKING]
+
+
+def test_an_unfinished_packing_is_told(packed):
+    (packed / PACKING).write_text("{}")
+    assert "not written to the end" in told(packed)[PACKING]
+
+
+def test_an_object_in_two_shards_is_told(packed):
+    shutil.copy(packed / TRAIN, packed / "shards/train-000001.tar")
+    assert "in several shards" in told(packed)[PACKING]
+
+
+def test_no_wrong_byte_of_a_shard_is_a_surprise(own):
+    """Each is told of or harmless: nothing is raised."""
+    run_to_end(pack(own, two(own)))
+    shutil.rmtree(own / "objects")
+    rng, shard, found = np.random.default_rng(0), own / TRAIN, 0
+    whole = shard.read_bytes()
+    for place in rng.integers(0, len(whole) - 10_240, 15):
+        data = bytearray(whole)
+        data[place] = rng.integers(256)
+        shard.write_bytes(data)
+        found += bool(told(own))
+    assert found > 9

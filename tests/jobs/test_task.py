@@ -1,0 +1,86 @@
+import threading
+import time
+from itertools import pairwise
+
+import pytest
+from maquette.core.errors import Cancelled
+from maquette.core.jobs.task import Clock, Progress, SteppedWork, ThreadedWork, beside, run_to_end, step
+
+
+def count(n, log=None):
+    try:
+        for i in range(n):
+            yield Progress(i / n, "Counting")
+            time.sleep(0.001)
+        return n
+    finally:
+        if log is not None:
+            log.append("cleaned up")
+
+
+def wait(running):
+    while not running.poll():
+        pass
+
+
+def test_run_to_end_returns_the_result():
+    seen = []
+    assert run_to_end(count(3), seen.append) == 3
+    assert [p.fraction for p in seen] == [0, 1 / 3, 2 / 3]
+
+
+@pytest.mark.parametrize("driver", [ThreadedWork, SteppedWork])
+class TestDrivers:
+    def test_reach_the_result(self, driver):
+        running = driver(count(3))
+        wait(running)
+        assert running.result() == 3
+
+    def test_cancel_cleans_up(self, driver):
+        log = []
+        running = driver(count(10**6, log))
+        while running.progress.stage != "Counting":
+            running.poll()
+        running.cancel()
+        wait(running)
+        with pytest.raises(Cancelled):
+            running.result()
+        assert log == ["cleaned up"]
+
+    def test_errors_reach_the_owner(self, driver):
+        def broken():
+            yield Progress(0, "Breaking")
+            raise ValueError("boom")
+
+        running = driver(broken())
+        wait(running)
+        with pytest.raises(ValueError, match="boom"):
+            running.result()
+
+
+def test_time_left_counts_from_the_first_step():
+    now = iter([100.0, 101.0, 110.0, 190.0])
+    clock = Clock(lambda: next(now))
+    assert clock.told(Progress(0.5, "Going on")) == "Going on, 50%"  # half was there before
+    assert clock.told(Progress(0.75, "Going on")) == "Going on, 75%"  # too early to tell
+    assert clock.told(Progress(0.75, "Going on")) == "Going on, 75%, 10 s left"
+    assert clock.told(Progress(0.75, "Going on")) == "Going on, 75%, 2 min left"
+
+
+def test_beside_runs_on_a_thread_and_its_steps_are_short():
+    here = threading.get_ident()
+
+    def slow():
+        time.sleep(0.3)
+        return threading.get_ident()
+
+    work, steps = beside(step(Progress(0.5, "Sleeping"), slow)), []
+    began = time.monotonic()
+    there = run_to_end(work, lambda progress: steps.append((progress.stage, time.monotonic() - began)))
+    assert there != here and steps[-1][0] == "Sleeping" and len(steps) > 5
+    assert max(b - a for (_, a), (_, b) in pairwise(steps)) < 0.2
+
+
+def test_what_goes_wrong_beside_is_raised_here():
+    with pytest.raises(ZeroDivisionError):
+        run_to_end(beside(step(Progress(0.0, ""), lambda: 1 // 0)))

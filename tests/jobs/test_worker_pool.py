@@ -1,0 +1,237 @@
+"""Real processes of this Python, which do the works of works.py: without torch, so that they are quick."""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from maquette.core.errors import Cancelled, ImageError, StartError, WorkerError
+from maquette.core.jobs import worker_pool
+from maquette.core.jobs.task import ThreadedWork, run_to_end
+from maquette.core.jobs.worker_pool import Python, Workers
+
+CORE = Path(worker_pool.__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def core(tmp_path_factory):
+    """A copy of core/ with works.py in it, as a worker process finds it."""
+    folder = tmp_path_factory.mktemp("extension") / "core"
+    (folder / "jobs").mkdir(parents=True)
+    for path in [*CORE.glob("*.py"), *CORE.glob("jobs/*.py")]:
+        shutil.copy(path, folder / path.relative_to(CORE))
+    shutil.copy(Path(__file__).with_name("works.py"), folder)
+    return folder
+
+
+@pytest.fixture
+def works(core, monkeypatch):
+    monkeypatch.setattr(worker_pool, "__file__", str(core / "jobs/worker_pool.py"))
+    spec = importlib.util.spec_from_file_location("maquette.core.works", core / "works.py")
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, module)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def workers():
+    workers = Workers()
+    yield workers
+    workers.end()
+    assert not workers.alive()
+
+
+@pytest.fixture
+def run(workers):
+    """Runs a work to its end in a process."""
+    return lambda function, *arguments, idle=60: run_to_end(workers.run(Python.own(), function, *arguments, idle=idle))
+
+
+def wait_until(true, seconds=20.0):
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.01)
+
+
+def exists(pid):
+    return Path(f"/proc/{pid}").exists()
+
+
+def test_result_and_progress_come_back_from_another_process(works, workers):
+    seen = []
+    work = workers.run(Python.own(), works.double, np.arange(3.0), idle=60)
+    result = run_to_end(work, lambda progress: seen.append((progress.fraction, progress.stage)))
+    np.testing.assert_array_equal(result["array"], [0, 2, 4])
+    assert result["pid"] != os.getpid() and (0.5, "Doubling") in seen
+
+
+class Chatty(Python):
+    """Prints before it is ready, as Blender does, and no whole line at last."""
+
+    def words(self, code):
+        return super().words(f"print('Blender 5.2\\nRead prefs', end='', flush=True)\n{code}")
+
+
+def test_what_a_program_prints_before_it_is_ready_is_no_message(works, workers):
+    result = run_to_end(workers.run(Chatty(*vars(Python.own()).values()), works.double, np.ones(2), idle=60))
+    np.testing.assert_array_equal(result["array"], [2, 2])
+
+
+def test_what_is_said_to_blender_gives_our_code_its_arguments(capfd):
+    words = worker_pool.Blender("blender").words("print(sys.argv[1:], 'bpy' in sys.modules)")
+    assert words[:2] == ("-b", "--factory-startup") and words[-1] == "--"
+    program = words[words.index("--python-expr") + 1]
+    subprocess.run([sys.executable, "-c", program, "--python-expr", "--", "folder", "path"], check=True)
+    assert capfd.readouterr().out == "['folder', 'path'] False\n"
+
+
+def test_its_temporary_files_go_with_it(works, workers):
+    work = workers.run(Python.own(), works.litter, idle=60)
+    folder = next(stage for stage in (progress.stage for progress in work) if os.sep in stage)
+    assert Path(folder).is_dir()
+    work.close()
+    workers.end()
+    assert not Path(folder).parent.exists()
+
+
+def test_it_stays_warm_and_another_python_takes_its_place(works, workers, run):
+    first, second = (run(works.double, np.ones(1))["pid"] for _ in range(2))
+    assert first == second
+    other = Python(sys.executable, (*Python.own().paths, "/nowhere"))
+    third = run_to_end(workers.run(other, works.double, np.ones(1), idle=60))["pid"]
+    assert third != first and [worker.pid for worker in workers.alive()] == [third]
+
+
+def test_two_at_once_have_a_process_each_and_one_is_kept(works, workers):
+    both = [ThreadedWork(workers.run(Python.own(), works.double, np.ones(1), idle=60)) for _ in range(2)]
+    wait_until(lambda: all(one.poll() for one in both))
+    assert len({one.result()["pid"] for one in both}) in (1, 2)  # one, if the first was done so soon
+    wait_until(lambda: len(workers.alive()) == 1)
+
+
+def test_errors_of_the_user_and_bugs_arrive_as_what_they_are(works, run):
+    with pytest.raises(ImageError, match="the picture is bad"):
+        run(works.refuse)
+    with pytest.raises(RuntimeError, match=r"(?s)works.py.*by zero"):
+        run(works.bug)
+    assert run(works.double, np.ones(1))
+
+
+@pytest.mark.parametrize(
+    ("code", "said"), [(3, "exit code 3.*memory is corrupt"), (0, "SIGKILL.*lower resolution. The")]
+)
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no signals")
+def test_a_crash_is_told_and_the_next_call_starts_another(works, run, code, said):
+    before = run(works.double, np.ones(1))["pid"]
+    with pytest.raises(WorkerError, match=said) as raised:
+        run(works.crash, code)
+    assert not isinstance(raised.value, StartError)
+    assert run(works.double, np.ones(1))["pid"] != before
+
+
+def cancelled(work, began):
+    """Seconds from the cancel until the driver is free."""
+    driver = ThreadedWork(work)
+    wait_until(lambda: began(driver))
+    asked = time.monotonic()
+    driver.cancel()
+    wait_until(driver.poll)
+    with pytest.raises(Cancelled):
+        driver.result()
+    return time.monotonic() - asked
+
+
+def test_cancel_closes_the_work_there_and_keeps_the_process(works, workers, run, tmp_path):
+    pid = run(works.double, np.ones(1))["pid"]
+    work = workers.run(Python.own(), works.forever, tmp_path, idle=60)
+    assert cancelled(work, lambda driver: driver.progress.stage == "Going on") < 1
+    wait_until((tmp_path / "closed").exists)
+    assert run(works.double, np.ones(1))["pid"] == pid
+
+
+def test_cancel_in_a_long_step_ends_the_process(works, workers, tmp_path):
+    work = workers.run(Python.own(), works.long_step, tmp_path, idle=60)
+    assert cancelled(work, lambda driver: (tmp_path / "began").exists()) < 1
+    wait_until(lambda: not workers.alive(), 1)
+
+
+def test_it_leaves_when_idle_and_the_next_call_starts_another(works, workers, run):
+    first = run(works.double, np.ones(1), idle=0.2)["pid"]
+    wait_until(lambda: not workers.alive())
+    assert run(works.double, np.ones(1))["pid"] != first
+
+
+def test_it_leaves_just_as_it_is_asked(works, workers, run, monkeypatch):
+    """The idle time may run out between the look whether it is there and the request."""
+    first = run(works.double, np.ones(1), idle=0.1)["pid"]
+    wait_until(lambda: not workers.alive())
+    lives = iter([True])
+    alive = worker_pool.WorkerProcess.alive
+    monkeypatch.setattr(worker_pool.WorkerProcess, "alive", lambda self: next(lives, None) or alive(self))
+    assert run(works.double, np.ones(1))["pid"] != first
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="finds processes as Linux tells of them")
+def test_none_is_left_when_its_owner_is_killed_in_the_middle(core, tmp_path):
+    script = tmp_path / "owner.py"
+    script.write_text(f"""
+import importlib.util, sys
+from pathlib import Path
+spec = importlib.util.spec_from_file_location("c", r"{core}/__init__.py", submodule_search_locations=[r"{core}"])
+sys.modules["c"] = module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+from c import works
+from c.jobs import worker_pool
+worker = worker_pool.WorkerProcess(worker_pool.Python.own())
+for progress in worker.run(works.long_step, (Path(r"{tmp_path}"),), 60):
+    print(worker.pid, flush=True)
+""")
+    owner = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE)
+    pid = int(owner.stdout.readline())
+    wait_until((tmp_path / "began").exists)
+    assert exists(pid)
+    owner.kill()
+    owner.wait()
+    wait_until(lambda: not exists(pid), 5)
+
+
+def test_what_is_no_python_is_said(works, workers, tmp_path):
+    with pytest.raises(StartError, match="cannot be started: No such file"):
+        run_to_end(workers.run(Python(str(tmp_path / "none")), works.double, 1, idle=60))
+    for program in ("true", "false"):
+        with pytest.raises(StartError, match="ended too early"):
+            run_to_end(workers.run(Python(shutil.which(program)), works.double, 1, idle=60))
+
+
+def test_ended_from_outside_in_the_middle(works, workers, tmp_path):
+    """As when the add-on is disabled: no thread is left with an error of its own."""
+    driver = ThreadedWork(workers.run(Python.own(), works.forever, tmp_path, idle=60))
+    wait_until(lambda: driver.progress.stage == "Going on")
+    workers.end()
+    driver.cancel()
+    wait_until(driver.poll)
+    wait_until(lambda: not driver._thread.is_alive(), 5)
+    with pytest.raises(Cancelled):
+        driver.result()
+
+
+@pytest.mark.parametrize("cancelled", [True, False])
+def test_a_warm_one_that_is_ended_in_the_middle_is_not_begun_again(works, workers, run, tmp_path, cancelled):
+    run(works.double, 1)
+    driver = ThreadedWork(workers.run(Python.own(), works.forever, tmp_path, idle=60))
+    wait_until(lambda: driver.progress.stage == "Going on")
+    if cancelled:
+        driver.cancel()
+    workers.end()
+    wait_until(driver.poll)
+    wait_until(lambda: not driver._thread.is_alive(), 5)
+    with pytest.raises(Cancelled if cancelled else WorkerError):
+        driver.result()
+    assert not workers.alive()

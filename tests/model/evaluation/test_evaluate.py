@@ -1,0 +1,104 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from maquette.core.dataset.index import find
+from maquette.core.dataset.records import ObjectFile
+from maquette.core.geometry.surface_nets import surface_nets
+from maquette.core.jobs.task import run_to_end
+from maquette.core.model.evaluation.evaluate import (
+    MeanShape,
+    carved_by_depth,
+    evaluate,
+    hull_cover,
+    judge,
+    score,
+    table,
+)
+from maquette.core.model.evaluation.test_cases import QUESTIONS
+from maquette.core.model.inference import weights
+from maquette.core.model.metrics import compare_surfaces, iou, nearest
+from maquette.core.model.networks.foreground import MaskNetwork
+from maquette.core.model.networks.reconstruction import ReconstructionNetwork
+
+
+def test_iou():
+    a, b = np.array([1, 1, 0, 0], bool), np.array([1, 0, 1, 0], bool)
+    assert iou(a, b) == pytest.approx(1 / 3)
+    assert iou(a & ~a, b & ~b) == 1
+
+
+def test_nearest_is_the_nearest():
+    rng = np.random.default_rng(0)
+    a, b = rng.random((300, 3)), rng.random((200, 3))
+    distance, index = nearest(a, b)
+    true = np.linalg.norm(a[:, None] - b[None], axis=2)
+    np.testing.assert_array_equal(index, true.argmin(1))
+    np.testing.assert_allclose(distance, true.min(1), atol=1e-3)
+
+
+def test_shifted_plane():
+    rng = np.random.default_rng(0)
+    flat = np.c_[rng.random((4000, 2)), np.zeros(4000)]
+    up = np.broadcast_to((0.0, 0, 1), flat.shape)
+    scores = compare_surfaces(flat, up, flat + (0, 0, 0.03), -up)
+    assert scores.chamfer_l1 == pytest.approx(0.03, abs=1e-4)
+    assert scores.f_scores == pytest.approx((0, 0, 1), abs=1e-6)
+    assert scores.normal_consistency == pytest.approx(1)
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=lambda q: q.name)
+def test_truth_and_pictures_share_a_frame(dataset, question):
+    """The true solid lies within the hull of its own pictures, and the true surface scores nearly full marks."""
+    judged = judge(ObjectFile(dataset / "objects/e03.tar"), question)
+    cover = hull_cover(judged.views, judged.points)
+    assert (cover[judged.inside] > 0.4).mean() > 0.98
+    assert iou(cover > 0.5, judged.inside) > (0.75 if len(judged.views) == 4 else 0.2)
+    line = np.linspace(-0.55, 0.55, 65)
+    points = np.stack(np.meshgrid(line, line, line, indexing="ij"), -1).reshape(-1, 3)
+    local = points @ judged.to_object[:3, :3].T + judged.to_object[:3, 3]
+    half = ObjectFile(dataset / "objects/e03.tar").record.bounds[1]
+    axes = half / (2 * half.max())
+    field = (1 - np.linalg.norm(local / axes, axis=1)).reshape(65, 65, 65)
+    mesh = surface_nets(field.astype(np.float32), 0.0, np.full(3, -0.55), 1.1 / 64)
+    found = score(mesh, judged)  # the truth is sampled sparsely here
+    assert found.iou > 0.95 and found.chamfer < 3 and found.f5 > 0.85 and found.normals > 0.95
+    assert score(None, judged).iou == 0
+    true = judged.seen_colours.mean(0)
+    painted = [replace(mesh, colours=np.full_like(mesh.vertices, 1) * colour) for colour in (true, 1 - true)]
+    right, wrong = (score(each, judged).colour for each in painted)
+    assert right > 40 > 15 > wrong and np.isnan(found.colour)
+
+
+def test_exact_depths_carve_what_masks_cannot(dataset):
+    """A point before what is seen is outside by its depth alone, one behind it inside; beyond the masks all is out."""
+    file = ObjectFile(dataset / "objects/e03.tar")
+    judged = judge(file, next(question for question in QUESTIONS if question.name == "front"))
+    carved = carved_by_depth(file, ("front",), judged.to_object)
+    first = judged.surface[judged.surface[:, 1].argmin()]
+    shown = first + np.array(((0, -0.05, 0), (0, 0.05, 0), (0.5, 0.05, 0), (5, 0, 5)))
+    assert (carved(shown) > 0).tolist() == [False, True, False, False]
+    assert (carved(judged.points)[judged.inside] > -1).mean() > 0.98
+
+
+def test_mean_shape_is_in_the_middle(dataset):
+    mean = MeanShape.of(list(find(dataset).all.values())[:8], side=12)
+    value = mean.at(np.array(((0.0, 0, 0), (0.52, 0.52, 0.52), (0.9, 0, 0))), np.eye(4))
+    assert value[0] > 0 > value[1] and value[2] < 0
+
+
+def test_evaluate_judges_every_question_and_method(dataset, tiny, tmp_path):
+    torch.manual_seed(0)
+    network = ReconstructionNetwork(tiny)
+    network.occupied.bias.data.fill_(3.0)
+    weights.save(tmp_path / "w.safetensors", network, MaskNetwork())
+    result = run_to_end(
+        evaluate([dataset], "test", resolution=32, weights_file=tmp_path / "w.safetensors", log=tmp_path / "log.csv")
+    )
+    assert len(result) == 3 * len(QUESTIONS) + sum(bool(question.sides) for question in QUESTIONS)
+    assert {count for _, count in result.values()} == {2}
+    scores = [result["front+right+back+top", method][0].iou for method in ("visual hull", "exact depths")]
+    assert scores[1] > scores[0] > 0.75
+    assert "visual hull" in table(result)
+    assert len((tmp_path / "log.csv").read_text().splitlines()) == 1 + 2 * len(result)

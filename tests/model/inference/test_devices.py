@@ -1,0 +1,20 @@
+import pytest
+import torch
+from maquette.core.errors import DependencyError, DeviceError
+from maquette.core.model.inference import devices
+
+
+def test_memory_that_does_not_suffice_is_told():
+    with pytest.raises(DeviceError, match="CPU device does not suffice"), devices.chosen("cpu") as device:
+        assert device == torch.device("cpu")
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+
+@pytest.mark.parametrize("name", ["cuda", "mps"])
+def test_what_is_not_there_is_told(name, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(DependencyError, match=name.upper()), devices.chosen(name):
+        pass
+    with devices.chosen("auto") as device:
+        assert device.type == "cpu"

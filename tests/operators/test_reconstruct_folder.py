@@ -1,0 +1,135 @@
+"""A folder of pictures: what comes of it in the scene, on disk and on the command line, also when some are bad."""
+
+import json
+import shutil
+
+import bpy
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def folder(pictures, tmp_path):
+    """Two good pictures, one that is none, and a text that is not even meant to be one."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for name in ("front", "photo"):
+        shutil.copy(pictures / f"{name}.png", folder)
+    (folder / "hollow.png").write_text("hello")
+    (folder / "notes.txt").write_text("hello")
+    return folder
+
+
+@pytest.fixture
+def own_weights(addon, weights, monkeypatch):
+    """The tiny network, as if the preferences named it."""
+    from maquette.operators import reconstruct
+
+    monkeypatch.setattr(reconstruct, "weights_file", lambda chosen="": weights)
+
+
+def test_each_picture_becomes_an_object_and_a_bad_one_is_left_out(own_weights, folder):
+    bpy.context.scene.cursor.location = (1, 2, 3)
+    done = bpy.ops.maquette.reconstruct_folder(folder=str(folder), resolution=32, size=2.0)
+    assert done == {'FINISHED'}
+    assert [obj.name for obj in bpy.data.objects] == ["front", "photo"]
+    assert [tuple(obj.location) for obj in bpy.data.objects] == [(1, 2, 3), (pytest.approx(3.6), 2, 3)]
+    assert not any(obj.asset_data for obj in bpy.data.objects)
+
+
+def test_assets_show_and_tell_what_they_are(own_weights, folder):
+    bpy.ops.maquette.reconstruct_folder(folder=str(folder), resolution=32, assets=True)
+    front = bpy.data.objects["front"]
+    data = front.asset_data
+    assert data["source"] == str(folder / "front.png") and data["model"].startswith("Maquette 0.")
+    assert (data["resolution"], data["faces"]) == (32, len(front.data.polygons))
+    assert "resolution 32" in data.description and "Maquette" in data.tags
+    preview = np.array(front.preview.image_pixels_float).reshape(*front.preview.image_size, 4)
+    seen = preview[..., 3] > 0.5
+    assert 0.02 < seen.mean() < 0.9  # the object, and nothing around it
+    red, green, _ = preview[seen][:, :3].mean(0)
+    assert red > 1.5 * green  # it is a red bottle
+
+
+@pytest.mark.parametrize(("make", "said"), [
+    (lambda folder: None, "Choose a folder"),
+    (lambda folder: folder, "holds no picture"),
+])  # fmt: skip
+def test_a_folder_without_pictures_is_refused(own_weights, tmp_path, make, said):
+    with pytest.raises(RuntimeError, match=said):
+        bpy.ops.maquette.reconstruct_folder(folder=str(make(tmp_path) or ""))
+
+
+def test_only_bad_pictures_are_an_error(own_weights, tmp_path):
+    (tmp_path / "bad.png").write_text("hello")
+    with pytest.raises(RuntimeError, match=r"None of the pictures .* is not an image"):
+        bpy.ops.maquette.reconstruct_folder(folder=str(tmp_path))
+
+
+class TestCommandLine:
+    @pytest.fixture
+    def run(self, addon, weights, capfd):
+        from maquette.operators.cli import main
+
+        def run(*arguments):
+            capfd.readouterr()
+            words = ["reconstruct", *arguments, "--resolution", 32, "--weights", weights]
+            return main.main([str(word) for word in words]), *capfd.readouterr()
+
+        return run
+
+    def test_goes_on_after_a_bad_one_and_tells_of_it_at_the_end(self, as_script, weights, folder, tmp_path):
+        words = ["--out-dir", tmp_path / "deep/out", "--resolution", 32, "--weights", weights]
+        done = as_script("reconstruct", *sorted(folder.glob("*.png")), *words)
+        assert done.returncode == 1
+        assert sorted(path.name for path in (tmp_path / "deep/out").iterdir()) == ["front.glb", "photo.glb"]
+        assert len(done.stdout.splitlines()) == 2 and "faces" in done.stdout
+        hollow, last = done.stderr.splitlines()
+        assert "hollow.png is not an image" in hollow and last.endswith("1 of 3 pictures could not be reconstructed")
+
+    def test_lines_of_json(self, as_script, weights, folder, tmp_path):
+        words = ["--out-dir", tmp_path, "--json", "--resolution", 32, "--weights", weights]
+        done = as_script("reconstruct", *sorted(folder.glob("*.png")), *words)
+        front, hollow, photo = map(json.loads, done.stdout.splitlines())
+        assert done.returncode == 1 and "is not an image" in hollow["error"]
+        assert hollow["source"] == str(folder / "hollow.png")
+        assert front["output"] == str(tmp_path / "front.glb") and front["faces"] > 100 and photo["resolution"] == 32
+        assert "error" not in front
+
+    def test_leaves_the_open_file_as_it_was(self, run, folder, tmp_path, scene_state):
+        before = scene_state()
+        assert run(folder / "front.png", "--out-dir", tmp_path)[0] == 0
+        assert scene_state() == before
+
+    def test_assets_into_blend_files(self, run, folder, tmp_path):
+        code, _, _ = run(folder / "front.png", "--out-dir", tmp_path, "--assets")
+        assert code == 0
+        with bpy.data.libraries.load(str(tmp_path / "front.blend"), assets_only=True) as (there, here):
+            assert there.objects == ["front"]
+            here.objects = there.objects
+        (front,) = here.objects
+        assert front.asset_data["source"].endswith("front.png") and front.preview.image_size[0] == 128
+
+    def test_two_of_the_same_name_do_not_overwrite_each_other(self, run, folder, tmp_path):
+        other = tmp_path / "other"
+        other.mkdir()
+        shutil.copy(folder / "photo.png", other / "front.png")
+        shutil.copy(folder / "photo.png", other / "front-2.png")
+        pictures = [folder / "front.png", other / "front.png", other / "front-2.png"]
+        code, _, err = run(*pictures, "--out-dir", tmp_path / "out")
+        assert (code, err) == (0, "")
+        written = sorted(path.name for path in (tmp_path / "out").iterdir())
+        assert written == ["front-2-2.glb", "front-2.glb", "front.glb"]
+
+    @pytest.mark.parametrize("arguments", [
+        ["--out-dir", "out"], ["a.png", "b.png", "-o", "a.glb"], ["--front", "a.png", "--out-dir", "out"],
+        ["a.png", "-o", "a.glb", "--assets"], ["a.png", "-o", "a.glb", "--out-dir", "out"],
+    ])  # fmt: skip
+    def test_a_wrong_command_line(self, run, arguments):
+        code, _, err = run(*arguments)
+        assert code == 2 and "usage: maquette" in err
+
+    def test_a_folder_that_cannot_be_made(self, run, folder, tmp_path):
+        (tmp_path / "file").touch()
+        code, _, err = run(folder / "front.png", "--out-dir", tmp_path / "file/out")
+        assert code == 1 and "cannot be made: Not a directory" in err

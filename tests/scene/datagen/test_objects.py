@@ -1,0 +1,298 @@
+"""A small set from mesh files: complete, resumable, the same again, and the scene as before."""
+
+import json
+import shutil
+from collections import Counter
+
+import bpy
+import numpy as np
+import pytest
+from maquette.core.errors import DatasetError
+from maquette.core.jobs.task import run_to_end
+from maquette.core.synthesis import camera_rigs
+
+
+@pytest.fixture
+def meshes(addon, tmp_path):
+    folder = tmp_path / "meshes"
+    folder.mkdir()
+    for name, make in (("ball", bpy.ops.mesh.primitive_uv_sphere_add), ("cone", bpy.ops.mesh.primitive_cone_add)):
+        make()
+        if name == "ball":
+            bpy.ops.export_scene.gltf(filepath=str(folder / "ball.glb"), use_selection=True)
+        else:
+            bpy.ops.wm.obj_export(filepath=str(folder / "cone.obj"), export_selected_objects=True)
+        bpy.ops.object.delete()
+    bpy.ops.mesh.primitive_cube_add()
+    bpy.ops.wm.ply_export(filepath=str(folder / "cube.ply"), export_selected_objects=True)
+    bpy.ops.wm.stl_export(filepath=str(folder / "cube2.stl"), export_selected_objects=True)
+    bpy.data.libraries.write(str(folder / "cube3.blend"), {bpy.context.object})
+    bpy.ops.object.delete()
+    (folder / "broken.glb").write_bytes(b"not a mesh")
+    return folder
+
+
+def settings(**changes):
+    from maquette.core.scene.datagen.objects import Settings
+
+    cameras = camera_rigs.parse(["sides:front,top", "free:1"])
+    return Settings(**{"size": 32, "samples": 1, "points": 512, "cameras": cameras, **changes})
+
+
+def make(meshes, folder, **changes):
+    from maquette.core.scene.datagen.objects import file_sources, render_dataset
+
+    return run_to_end(render_dataset(file_sources(meshes), folder, settings(**changes)))
+
+
+def test_every_kind_of_file_becomes_a_whole_object(meshes, tmp_path):
+    from maquette.core.dataset.records import ObjectFile
+
+    before = {name: len(getattr(bpy.data, name)) for name in ("objects", "meshes", "materials", "scenes", "worlds")}
+    summary = make(meshes, tmp_path / "set")
+    assert (summary.written, summary.found, list(summary.skipped)) == (5, 0, ["broken"])
+    assert {name: len(getattr(bpy.data, name)) for name in before} == before
+    assert (tmp_path / "set/objects/broken.skipped").read_text() == summary.skipped["broken"]
+    ball = ObjectFile(tmp_path / "set/objects/ball.tar")
+    shape, record = ball.shape(), ball.record
+    np.testing.assert_allclose(record.bounds, [[-1, -1, -1], [1, 1, 1]], atol=0.01)
+    clear = np.abs(np.linalg.norm(shape.uniform, axis=1) - 1) > 0.03
+    assert (shape.uniform_inside == (np.linalg.norm(shape.uniform, axis=1) < 1))[clear].all()
+    np.testing.assert_allclose(np.linalg.norm(shape.surface, axis=1), 1, atol=0.03)
+    assert ((shape.surface * shape.surface_normals).sum(1) > 0.9).all()
+    view = ball.view(0)
+    assert view.kind == "front"
+    rows, columns = np.nonzero(view.depth)
+    points = view.camera.unproject(np.stack((columns + 0.5, rows + 0.5), 1), view.depth[rows, columns].astype(float))
+    assert np.quantile(np.abs(np.linalg.norm(points, axis=1) - 1), 0.7) < 0.05
+    assert set(json.loads((tmp_path / "set/splits.json").read_text())) == {"ball", "cone", "cube", "cube2", "cube3"}
+
+
+def test_copies_share_a_split(meshes, tmp_path):
+    make(meshes, tmp_path / "set")
+    splits = json.loads((tmp_path / "set/splits.json").read_text())
+    assert splits["cube"] == splits["cube2"] == splits["cube3"]
+
+
+def test_a_stopped_run_goes_on_and_equals_an_undisturbed_one(meshes, tmp_path):
+    from maquette.core.dataset.records import ObjectFile
+    from maquette.core.scene.datagen.objects import file_sources, render_dataset
+
+    work = render_dataset(file_sources(meshes), tmp_path / "stopped", settings())
+    for _ in range(6):
+        next(work)
+    work.close()
+    assert len(bpy.data.scenes) == 1
+    kept = {p.name: p.stat().st_mtime_ns for p in (tmp_path / "stopped/objects").glob("*.tar")}
+    assert 0 < len(kept) < 5
+    assert make(meshes, tmp_path / "stopped").found == len(kept)
+    make(meshes, tmp_path / "whole", shard=(0, 2))
+    make(meshes, tmp_path / "whole", shard=(1, 2))
+    for path in sorted((tmp_path / "whole/objects").glob("*.tar")):
+        one, two = ObjectFile(path), ObjectFile(tmp_path / "stopped/objects" / path.name)
+        np.testing.assert_array_equal(one.shape().near, two.shape().near)
+        np.testing.assert_array_equal(one.shape().near_inside, two.shape().near_inside)
+        for a, b in zip(one.record.views, two.record.views, strict=True):
+            np.testing.assert_array_equal(a.camera.to_world, b.camera.to_world)
+        assert np.abs(one.view(0).depth - two.view(0).depth).max() < 1e-4
+    assert kept.items() <= {p.name: p.stat().st_mtime_ns for p in (tmp_path / "stopped/objects").glob("*.tar")}.items()
+
+
+def test_a_stopped_object_goes_on_after_its_views(meshes, tmp_path, monkeypatch):
+    from maquette.core.scene.datagen.objects import file_sources, render_dataset
+    from maquette.core.scene.rendering.studio import Studio
+
+    work = render_dataset(file_sources(meshes), tmp_path / "set", settings())
+    while len(list((tmp_path / "set/objects").glob(".ball.*.views/*.npz"))) < 2:
+        next(work)
+    killed = shutil.copytree(tmp_path / "set", tmp_path / "killed")
+    work.close()
+    assert not list((tmp_path / "set/objects").iterdir())  # who stops it may edit the scene
+    taken, own = [], Studio.render
+    monkeypatch.setattr(Studio, "render", lambda *given: taken.append(given) or own(*given))
+    assert make(meshes, killed).written == 5
+    assert len(taken) == 5 * 3 - 2
+    assert not list((killed / "objects").glob(".*"))
+
+
+def test_other_settings_in_the_same_folder_are_refused(meshes, tmp_path):
+    make(meshes, tmp_path / "set")
+    with pytest.raises(DatasetError, match="other settings"):
+        make(meshes, tmp_path / "set", size=64)
+
+
+def test_operator_renders_the_selected_object(addon, tmp_path):
+    bpy.ops.mesh.primitive_monkey_add(location=(5, 0, 0))
+    done = bpy.ops.maquette.render_dataset(
+        folder=str(tmp_path / "set"), source='SELECTED', size=32, samples=1, cameras="sides", points=512
+    )
+    assert done == {'FINISHED'}
+    assert [p.stem for p in (tmp_path / "set/objects").glob("*.tar")] == ["Suzanne"]
+
+
+@pytest.mark.parametrize(
+    ("by", "family"), [({}, "pets"), ({"classes_from": 'MATERIAL'}, "fur"), ({"class_property": "kind"}, "7")]
+)
+def test_the_class_is_told_by_collection_material_or_property(addon, tmp_path, by, family):
+    from maquette.core.dataset.records import read_record
+
+    bpy.ops.mesh.primitive_monkey_add()
+    pet = bpy.context.object
+    pet["kind"] = 7
+    pet.data.materials.append(bpy.data.materials.new("fur"))
+    pets = bpy.data.collections.new("pets")
+    bpy.context.scene.collection.children.link(pets)
+    pets.objects.link(pet)
+    for collection in [each for each in pet.users_collection if each != pets]:
+        collection.objects.unlink(pet)
+    pet.select_set(True)
+    how = {"size": 16, "samples": 1, "cameras": "sides:front", "points": 512}
+    assert bpy.ops.maquette.render_dataset(folder=str(tmp_path), source='SELECTED', **how, **by) == {'FINISHED'}
+    assert read_record(tmp_path / "objects/Suzanne.tar").family == family
+    told = json.loads((tmp_path / "dataset.json").read_text())
+    assert {"classes_from": 'PROPERTY', "class_property": "maquette_family", **by}.items() <= told.items()
+    with pytest.raises(RuntimeError, match="made with other settings"):
+        bpy.ops.maquette.render_dataset(folder=str(tmp_path), source='SELECTED', **how, classes_from='COLLECTION')
+    older = {key: value for key, value in told.items() if not key.startswith("class")}
+    (tmp_path / "dataset.json").write_text(json.dumps(older if not by else told))
+    assert bpy.ops.maquette.render_dataset(folder=str(tmp_path), source='SELECTED', **how, **by) == {'FINISHED'}
+
+
+def test_nothing_selected_is_said(addon, tmp_path):
+    with pytest.raises(RuntimeError, match="no mesh object"):
+        bpy.ops.maquette.render_dataset(folder=str(tmp_path / "set"))
+
+
+def test_fewer_are_among_those_that_more_are(meshes):
+    from maquette.core.scene.datagen.objects import drawn, file_sources
+
+    sources = file_sources(meshes)
+    two, four = ({source.name for source in drawn(sources[::step], count)} for step, count in ((1, 2), (-1, 4)))
+    assert len(two) == 2 and len(four) == 4 and two < four
+    assert len(drawn(sources, None)) == len(sources)
+
+
+def test_fewer_are_of_every_split():
+    """Once they were chosen by the number that puts the least of it into training: there was nothing to judge by."""
+    from maquette.core.dataset.splits import assign
+    from maquette.core.scene.datagen.objects import Source, drawn
+
+    sources = [Source(f"thing_{i}", "", "thing", list) for i in range(1000)]
+    few = {one.name: [float(i)] * 10 for i, one in enumerate(drawn(sources, 100))}
+    found = Counter(assign(few, dict.fromkeys(few, "thing")).values())
+    assert 60 < found["train"] < 95 and found["validation"] and found["test"]
+
+
+def test_objects_of_too_many_triangles_are_skipped(meshes, tmp_path):
+    summary = make(meshes, tmp_path / "set", most_triangles=100)
+    assert "ball" in summary.skipped and "more than 100" in summary.skipped["ball"]
+    assert summary.written == 4
+
+
+def test_denoised_pictures_are_nearer_to_those_of_many_samples(addon, tmp_path):
+    from maquette.core.dataset.records import ObjectFile
+    from maquette.core.scene.datagen.objects import render_dataset, scene_sources
+
+    bpy.ops.mesh.primitive_monkey_add()
+    sources = scene_sources([bpy.data.objects["Suzanne"]])
+    found = []
+    for samples, denoise in ((2, False), (2, True), (128, False)):
+        folder = tmp_path / f"{samples}{denoise}"
+        run_to_end(render_dataset(sources, folder, settings(size=64, samples=samples, denoise=denoise)))
+        found.append(ObjectFile(folder / "objects/Suzanne.tar").view(0))
+    noisy, clean, true = found
+    inside = true.colour[..., 3] == 255
+    off = [np.abs(view.colour[inside].astype(float) - true.colour[inside]).mean() for view in (noisy, clean)]
+    assert off[1] < 0.6 * off[0]
+    np.testing.assert_array_equal(clean.colour[..., 3], noisy.colour[..., 3])
+    np.testing.assert_array_equal(clean.depth, noisy.depth)
+    np.testing.assert_array_equal(clean.normal, noisy.normal)
+
+
+def test_the_truth_is_of_what_is_rendered(addon, tmp_path):
+    """Modifiers at their render settings, without what is hidden in renders, with what is no mesh but has faces."""
+    from maquette.core.dataset.records import ObjectFile
+    from maquette.core.scene.datagen.objects import render_dataset, scene_sources
+
+    bpy.ops.mesh.primitive_cube_add()
+    cube = bpy.context.object
+    smooth = cube.modifiers.new("Subdivision", 'SUBSURF')
+    smooth.levels, smooth.render_levels = 0, 3
+    bpy.ops.mesh.primitive_uv_sphere_add(radius=3)
+    bpy.context.object.hide_render, bpy.context.object.parent = True, cube
+    bpy.ops.object.text_add(location=(0, 0, 2))
+    bpy.context.object.parent, bpy.context.object.data.extrude = cube, 0.1
+    run_to_end(render_dataset(scene_sources([cube]), tmp_path, settings()))
+    (low, high) = ObjectFile(tmp_path / "objects/Cube.tar").record.bounds
+    assert -0.95 < low[2] < -0.7 and 1.9 < high[2] < 2.2 and high[0] > 0.95 and low[0] > -0.95
+
+
+def test_an_undo_while_it_renders_is_told_and_the_file_is_whole(addon, tmp_path):
+    from maquette.core.errors import SceneError
+    from maquette.core.scene.datagen.objects import procedural_sources, render_dataset
+
+    bpy.ops.mesh.primitive_cube_add()
+    for message in ("first", "second"):
+        bpy.ops.ed.undo_push(message=message)
+    work = render_dataset(procedural_sources(["book"], 2, 0), tmp_path, settings())
+    for _ in range(3):
+        next(work)
+    bpy.ops.ed.undo()
+    with pytest.raises(SceneError, match="deleted or undone"):
+        run_to_end(work)
+    assert [obj.name for obj in bpy.data.objects] == ["Cube"] and len(bpy.data.scenes) == 1
+
+
+def test_what_is_deleted_before_its_turn_is_told_and_what_comes_meanwhile_stays(addon, tmp_path):
+    from maquette.core.errors import SceneError
+    from maquette.core.scene.datagen.objects import procedural_sources, render_dataset, scene_sources
+
+    for x in (0, 3):
+        bpy.ops.mesh.primitive_cube_add(location=(x, 0, 0))
+    work = render_dataset(scene_sources(bpy.context.scene.objects), tmp_path / "a", settings())
+    next(work)
+    bpy.data.objects.remove(bpy.data.objects["Cube.001"])
+    with pytest.raises(SceneError, match="deleted or undone"):
+        run_to_end(work)
+    work = render_dataset(procedural_sources(["book"], 1, 0), tmp_path / "b", settings())
+    next(work), next(work)
+    bpy.ops.mesh.primitive_cone_add()
+    run_to_end(work)
+    assert sorted(obj.name for obj in bpy.data.objects) == ["Cone", "Cube"] and len(bpy.data.scenes) == 1
+
+
+def test_names_that_would_be_the_same_are_told_apart(meshes, addon):
+    from maquette.core.scene.datagen.objects import file_sources, scene_sources
+
+    before = {source.name for source in file_sources(meshes)}
+    (meshes / "ball.obj").write_bytes((meshes / "cone.obj").read_bytes())
+    after = {source.name for source in file_sources(meshes)}
+    assert len(after) == len(before) + 1 and before - after == {"ball"}
+    for name in ("Cube.001", "Cube_001", "Other"):
+        bpy.context.collection.objects.link(bpy.data.objects.new(name, bpy.data.meshes.new(name)))
+    names = {source.name for source in scene_sources(bpy.context.scene.objects)}
+    assert len(names) == 3 and "Other" in names and all(name.startswith(("Cube_001_", "Other")) for name in names)
+
+
+def test_light_domes_of_either_kind_or_none(meshes, tmp_path):
+    from maquette.core.scene.rendering.hdri import hdri_files
+
+    with pytest.raises(DatasetError, match=r"holds no light dome \(.exr, .hdr\)"):
+        make(meshes, tmp_path / "set", hdri=tmp_path)
+    assert not (tmp_path / "set").exists()
+    for name in ("b.hdr", "a.EXR", "c.png"):
+        (tmp_path / name).touch()
+    assert [path.name for path in hdri_files(tmp_path)] == ["a.EXR", "b.hdr"]
+
+
+def test_compact_is_what_copying_the_whole_set_gives(meshes, tmp_path):
+    from maquette.core.dataset.conversion import copy_compact
+    from maquette.core.dataset.index import find
+
+    made = make(meshes, tmp_path / "small", compact=True)
+    make(meshes, tmp_path / "whole")
+    run_to_end(copy_compact(tmp_path / "whole", tmp_path / "copied"))
+    one, other = (find(tmp_path / folder).all for folder in ("small", "copied"))
+    assert made.written == 5 and list(one) == list(other)
+    for name, place in one.items():
+        assert place.open().parts == other[name].open().parts

@@ -1,0 +1,107 @@
+"""What is written about a view is true of the picture: known points are found where the camera says."""
+
+import subprocess
+import sys
+
+import bpy
+import numpy as np
+import pytest
+from maquette.core.cameras import look_at, orthographic, perspective, side
+
+
+@pytest.fixture
+def cube(addon):
+    bpy.ops.mesh.primitive_cube_add(size=1, location=(0.2, 0.1, 0.3))
+    return bpy.context.object
+
+
+def state():
+    kinds = ("scenes", "objects", "cameras", "lights", "worlds", "images", "meshes", "materials")
+    return {kind: [item.name for item in getattr(bpy.data, kind) if item.name != "Render Result"] for kind in kinds}
+
+
+CAMERAS = {
+    "perspective": perspective(look_at(np.array((2.0, -3, 1.5)), np.zeros(3)), 0.8, 96),
+    "orthographic": orthographic(look_at(np.array((2.0, -3, 1.5)), np.zeros(3)), 2.5, 96),
+    "shifted": perspective(look_at(np.array((2.0, -3, 1.5)), np.zeros(3)), 0.8, 96).cropped(20, -12, 96, 96),
+    "wide": perspective(look_at(np.array((2.0, -3, 1.5)), np.zeros(3)), 0.8, 96).cropped(-30, 0, 150, 96),
+    "tall_flat": orthographic(look_at(np.array((2.0, -3, 1.5)), np.zeros(3)), 2.5, 96).cropped(10, -30, 76, 150),
+    "top": side("top", 2.5, 96),
+}
+
+
+@pytest.mark.parametrize("name", CAMERAS)
+def test_depth_and_camera_put_every_pixel_on_the_cube(cube, name):
+    from maquette.core.scene.rendering.studio import studio
+
+    camera = CAMERAS[name]
+    with studio(4) as stage:
+        stage.show([cube])
+        view = stage.render("test", camera)
+    assert view.colour.shape == (camera.height, camera.width, 4)
+    rows, columns = np.nonzero(view.depth)
+    inner = view.colour[rows, columns, 3] == 255
+    rows, columns = rows[inner], columns[inner]
+    assert len(rows) > 300
+    depth = view.depth[rows, columns].astype(float)
+    local = camera.unproject(np.stack((columns + 0.5, rows + 0.5), 1), depth) - (0.2, 0.1, 0.3)
+    off = np.abs(np.abs(local).max(1) - 0.5)
+    assert np.quantile(off, 0.9) < 0.03  # the depth is of one sample within the pixel
+    axis = np.abs(local).argmax(1)
+    normal = view.normal[rows, columns].astype(float)
+    pick = np.arange(len(rows))
+    agree = normal[pick, axis] * np.sign(local[pick, axis])
+    assert np.quantile(agree, 0.1) > 0.9
+    corner = camera.project(np.array([(x, y, z) for x in (-0.3, 0.7) for y in (-0.4, 0.6) for z in (-0.2, 0.8)]))[0]
+    box = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+    limit = (camera.width, camera.height)
+    np.testing.assert_allclose(box, (*corner.min(0).clip(0), *np.minimum(corner.max(0), limit)), atol=2.5)
+
+
+def test_nothing_of_blender_points_to_the_scene_that_is_gone():
+    """Its memory is overwritten with the letters that begin a scene's name: who still reads it there crashes."""
+    code = (
+        "import bpy, numpy as np\n"
+        "from maquette.core.scene.rendering.thumbnails import portraits\n"
+        "bpy.ops.mesh.primitive_cube_add()\n"
+        "portraits(bpy.context.object, 16, samples=1)\n"
+        "kept = [np.full(n, 0x4353, np.uint16) for n in range(8, 6000, 8) for _ in range(3)]\n"
+        "bpy.context.collection.objects.link(bpy.data.objects.new('made', None))\n"
+        "bpy.context.view_layer.update()\n"
+        "print('well')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=120, text=True)
+    assert done.stdout.endswith("well\n"), done
+
+
+def test_the_file_is_as_before_also_after_an_error(cube):
+    from maquette.core.scene.rendering.studio import studio
+
+    before = state()
+    with pytest.raises(RuntimeError, match="in between"), studio(1) as stage:
+        stage.show([cube])
+        stage.render("test", CAMERAS["top"])
+        raise RuntimeError("in between")
+    assert state() == before
+    assert bpy.context.scene.objects.get(cube.name) is cube
+
+
+def test_white_under_even_light_is_white_and_nothing_is_clear(addon):
+    from maquette.core.scene.rendering.studio import Light, studio
+
+    bpy.ops.mesh.primitive_uv_sphere_add(radius=0.5)
+    material = bpy.data.materials.new("grey")
+    material.use_nodes = True
+    shader = next(node for node in material.node_tree.nodes if node.type == 'BSDF_PRINCIPLED')
+    shader.inputs["Base Color"].default_value = (0.2, 0.2, 0.2, 1)
+    shader.inputs["Roughness"].default_value = 1
+    shader.inputs["Specular IOR Level"].default_value = 0
+    bpy.context.object.data.materials.append(material)
+    with studio(32) as stage:
+        stage.show([bpy.context.object])
+        stage.light(Light(level=1.0))
+        view = stage.render("test", side("front", 2, 32))
+    assert (view.colour[0, 0] == 0).all()
+    assert view.colour[16, 16, 3] == 255
+    srgb = 255 * (1.055 * 0.2 ** (1 / 2.4) - 0.055)
+    assert view.colour[14:18, 14:18, :3].mean() == pytest.approx(srgb, abs=6)

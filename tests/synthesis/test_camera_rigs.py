@@ -1,0 +1,48 @@
+"""The words for cameras: read, written, and refused with a reason."""
+
+import pytest
+from maquette.core.errors import DatasetError
+from maquette.core.synthesis.camera_rigs import DEFAULT, SHEET, Rig, parse
+
+
+def test_words_become_rigs_and_rigs_words():
+    words = (
+        "sides sides:front,top free:6 sphere:20 shell:4,roll=-10..10,distance=2..4,orthographic=0.25 "
+        "orbit:24,elevation=30,lens=35..85,fill=0.5 "
+        "hemisphere:2,angle=20..60,aim=0 scene path path:1..250,step=5 path:7"
+    ).split()
+    rigs = parse(words)
+    assert [str(rig) for rig in rigs] == words
+    assert rigs[0] == Rig("sides", sides=SHEET) and rigs[1].sides == ("front", "top")
+    assert rigs[5] == Rig("orbit", 24, elevation=(30, 30), lens=(35, 85), fill=(0.5, 0.5))
+    assert rigs[8] == Rig("path") and rigs[9].frames == (1, 250) and rigs[10].frames == (7, 7)
+    assert parse(["sides", "free:6"]) == DEFAULT
+
+
+@pytest.mark.parametrize(
+    ("word", "reason"),
+    [
+        ("ring:3", "no kind of cameras 'ring'.*orbit"),
+        ("sides:front,under", "no side under.*bottom"),
+        ("orbit", "orbit is not like"),
+        ("orbit:many", "orbit:many is not like"),
+        ("orbit:0", "count is a number .* within 1"),
+        ("orbit:4,height=3", "orbit knows no 'height'. It knows: elevation, roll"),
+        ("free:4,lens=50", "free knows no 'lens'. It knows: nothing"),
+        ("sphere:4,fill=0.9..0.5", "fill is a number or a range A..B within 0.01..1"),
+        ("sphere:4,fill=2", "fill is a number"),
+        ("sphere:4,lens=nan", "lens is a number"),
+        ("sphere:4,lens=50,angle=30", "lens and angle say the same"),
+        ("sphere:4,lens=50,distance=3,fill=0.5", "two give the third"),
+        ("path:9..1", "first frame comes after the last"),
+        ("scene:Camera", "scene:Camera is not like"),
+    ],
+)
+def test_what_cannot_be_is_said(word, reason):
+    with pytest.raises(DatasetError, match=reason):
+        parse([word])
+
+
+def test_no_word_is_said():
+    with pytest.raises(DatasetError, match="Say which cameras: some of sides, free"):
+        parse([])
