@@ -1,0 +1,262 @@
+"""What the rays of a camera meet in the bit grid of an object: labels of the dense network.
+
+A ray is marched through the grid in equal steps of depth, half a cell long at most, and all rays
+at once. Of the samples inside or outside along it follow the intervals, by where that changes, and
+the share of each tube's bin that is solid, by their running sum.
+
+::
+
+    depth     0   .   .   z1  .   .   exit  .   .   entry2  .   last exit
+    inside    0   0   0   1   1   1   0     0   0   1       1   0
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..networks.dense_single_view import TUBE_BINS, TUBE_EDGES
+from ..networks.projection import unproject
+
+GRID_GROWN = 1.02  # side of the cube that the grid fills, in longest sides of the bounding box
+_STEP = 0.5  # cells, at most
+_GAP = 4  # steps: a shorter way outside between two intervals is of the cells, not of the object
+_NORMAL_RADIUS = 2.5  # cells about a point from which its normal is told
+_EDGES = TUBE_EDGES.numpy().astype(np.float32)
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class GridRays:
+    """Rays through the grid of an object: a ray is at ``start + z * direction`` at the depth z.
+
+    Attributes:
+        start: (P, 3) float32, in cells: cell i reaches from i to i + 1 along its axis.
+        direction: (P, 3) float32, in cells per unit of depth.
+    """
+
+    start: Floats
+    direction: Floats
+
+
+@dataclass(frozen=True)
+class RayTargets:
+    """What P rays meet. Depths are absolute and NaN where there is no such crossing.
+
+    Attributes:
+        intervals: (P,) uint8 how many intervals of the ray are inside.
+        first_entry, first_exit, second_entry, last_exit: (P,) float32 depths.
+        tubes: (P, TUBE_BINS) float32 share of each bin behind the first entry that is inside, 0
+            where the ray meets nothing.
+    """
+
+    intervals: NDArray[np.uint8]
+    first_entry: Floats
+    first_exit: Floats
+    second_entry: Floats
+    last_exit: Floats
+    tubes: Floats
+
+
+def grid_rays(
+    camera: NDArray[np.floating], ndc: NDArray[np.floating], depth: NDArray[np.floating], side: int
+) -> GridRays:
+    """Return the rays through points of an image, in the cells of the grid.
+
+    Args:
+        camera: (5, 4) matrix of ``projection``, for the object's own frame (centered, longest side
+            of the bounding box 1).
+        ndc: (P, 2) in -1..1, right and down.
+        depth: (4,) the depth of homogeneous points in that frame: any linear measure that grows
+            along the rays, such as in another unit than the camera's.
+        side: cells along each axis of the grid.
+    """
+    near = unproject(camera, ndc, np.zeros(len(ndc)))
+    far = unproject(camera, ndc, np.ones(len(ndc)))
+    along = far - near
+
+    # from the camera's own depth to the depth that is wanted
+    near_depth = near @ depth[:3] + depth[3]
+    per_unit = along / (along @ depth[:3])[:, None]
+    start = near - near_depth[:, None] * per_unit
+
+    cells = side / GRID_GROWN
+    start = start * cells + side / 2
+    return GridRays(start.astype(np.float32), (per_unit * cells).astype(np.float32))
+
+
+def solid_box(grid: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return the first cells (3,) that hold something of ``grid``, and those after the last: (2, 3).
+
+    Of an empty grid all is 0.
+    """
+    box = np.zeros((2, 3), np.int64)
+    for axis in range(3):
+        others = tuple(other for other in range(3) if other != axis)
+        filled = np.flatnonzero(grid.any(axis=others))
+        if len(filled):
+            box[:, axis] = filled[0], filled[-1] + 1
+    return box
+
+
+def march(grid: NDArray[np.bool_], rays: GridRays) -> RayTargets:
+    """Return what ``rays`` meet in ``grid``, to half a step.
+
+    Args:
+        grid: (G, G, G) bool by x, y and z.
+    """
+    count = len(rays.start)
+    result = _nothing(count)
+    enter, leave = _clipped(solid_box(grid), rays)
+    hit = np.flatnonzero(leave > enter)
+    if not len(hit):
+        return result
+    enter = enter[hit]
+    leave = leave[hit]
+
+    # samples (R, K) at the middle of equal steps
+    direction = rays.direction[hit]
+    step = np.float32(_STEP / np.linalg.norm(direction, axis=1).max())
+    steps = int(np.ceil((leave - enter).max() / step)) + 1
+    inside = _sampled(grid, rays.start[hit], direction, enter, step, steps)
+    inside &= (np.arange(steps) + np.float32(0.5)) * step < (leave - enter)[:, None]
+    inside = _closed(inside)
+
+    _write_intervals(result, hit, inside, enter, step)
+    _write_tubes(result, hit, inside, enter, step)
+    return result
+
+
+def surface_normals(
+    grid: NDArray[np.bool_], points: NDArray[np.floating]
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """Return outward normals at points of the surface: from the middle of what is inside to them.
+
+    Args:
+        grid: (G, G, G) bool. points: (P, 3) in cells.
+
+    Returns:
+        (P, 3) float32 unit vectors, and (P,) whether they could be told.
+    """
+    reach = int(_NORMAL_RADIUS)
+    steps = np.arange(-reach, reach + 1)
+    offsets = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
+    offsets = offsets[np.linalg.norm(offsets, axis=1) <= _NORMAL_RADIUS]
+
+    # inside (P, K) of the cells about each point; with a margin no index leaves the grid
+    padded = np.pad(grid, reach)
+    side = padded.shape[0]
+    cells = np.floor(points).astype(np.int32).clip(0, len(grid) - 1) + reach
+    flat = (cells[:, 0] * side + cells[:, 1]) * side + cells[:, 2]
+    flat_offsets = ((offsets[:, 0] * side + offsets[:, 1]) * side + offsets[:, 2]).astype(np.int32)
+    inside = padded.reshape(-1).take(flat[:, None] + flat_offsets)
+
+    gradient = -(inside.astype(np.float32) @ offsets.astype(np.float32))
+    length = np.linalg.norm(gradient, axis=1)
+    told = length > 1
+    normals = gradient / np.maximum(length, 1e-6)[:, None]
+    return normals.astype(np.float32), told
+
+
+def _nothing(count: int) -> RayTargets:
+    return RayTargets(
+        intervals=np.zeros(count, np.uint8),
+        first_entry=np.full(count, np.nan, np.float32),
+        first_exit=np.full(count, np.nan, np.float32),
+        second_entry=np.full(count, np.nan, np.float32),
+        last_exit=np.full(count, np.nan, np.float32),
+        tubes=np.zeros((count, TUBE_BINS), np.float32),
+    )
+
+
+def _clipped(box: NDArray[np.int64], rays: GridRays) -> tuple[Floats, Floats]:
+    """Return the depths (P,) at which ``rays`` enter and leave ``box`` (2, 3), in cells."""
+    direction = np.where(np.abs(rays.direction) < 1e-6, np.float32(1e-6), rays.direction)
+    bounds = (box[:, None].astype(np.float32) - rays.start) / direction
+    enter = bounds.min(axis=0).max(axis=1)
+    leave = bounds.max(axis=0).min(axis=1)
+    return enter, leave
+
+
+def _sampled(
+    grid: NDArray[np.bool_], start: Floats, direction: Floats, enter: Floats, step: np.float32,
+    steps: int,
+) -> NDArray[np.bool_]:  # fmt: skip
+    """Return whether each ray is inside in the middle of each of its steps: (R, steps)."""
+    side = grid.shape[0]
+    first = start + (enter + step / 2)[:, None] * direction
+    stride = step * direction
+    ranks = np.arange(steps, dtype=np.float32)
+    flat = np.zeros((len(start), steps), np.int32)
+    for axis in range(3):
+        cell = (first[:, axis, None] + ranks * stride[:, axis, None]).astype(np.int32)
+        np.clip(cell, 0, side - 1, out=cell)
+        flat *= side
+        flat += cell
+    return grid.reshape(-1).take(flat)
+
+
+def _closed(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Fill gaps of at most ``_GAP`` steps in ``inside`` (R, K).
+
+    A ray that passes a slanted surface leaves and meets its cells, like a staircase, again.
+    """
+    wide = np.pad(inside, ((0, 0), (_GAP, _GAP)))
+    grown = wide.copy()
+    for shift in range(1, _GAP + 1):
+        grown[:, shift:] |= wide[:, :-shift]
+    closed = grown.copy()
+    for shift in range(1, _GAP + 1):
+        closed[:, :-shift] &= grown[:, shift:]
+    return closed[:, _GAP:-_GAP]
+
+
+def _write_intervals(
+    result: RayTargets, hit: NDArray[np.int64], inside: NDArray[np.bool_], enter: Floats,
+    step: np.float32,
+) -> None:  # fmt: skip
+    """Find where ``inside`` (R, K) changes, and write it for the rays ``hit`` (R,)."""
+    padded = np.pad(inside, ((0, 0), (1, 1)))
+    rises = padded[:, 1:] & ~padded[:, :-1]
+    falls = padded[:, :-1] & ~padded[:, 1:]
+    intervals = rises.sum(axis=1)
+    result.intervals[hit] = np.minimum(intervals, 255)
+
+    # boundaries lie between two samples, which is where steps begin
+    solid = intervals > 0
+    twice = intervals > 1
+    first_entry = rises.argmax(axis=1)
+    first_exit = falls.argmax(axis=1)
+    last_exit = falls.shape[1] - 1 - falls[:, ::-1].argmax(axis=1)
+    rises[np.arange(len(rises)), first_entry] = False
+    second_entry = rises.argmax(axis=1)
+
+    result.first_entry[hit[solid]] = (enter + first_entry * step)[solid]
+    result.first_exit[hit[solid]] = (enter + first_exit * step)[solid]
+    result.last_exit[hit[solid]] = (enter + last_exit * step)[solid]
+    result.second_entry[hit[twice]] = (enter + second_entry * step)[twice]
+
+
+def _write_tubes(
+    result: RayTargets, hit: NDArray[np.int64], inside: NDArray[np.bool_], enter: Floats,
+    step: np.float32,
+) -> None:  # fmt: skip
+    """Write how much of each bin behind the first entry is inside, for the rays ``hit`` (R,)."""
+    steps = inside.shape[1]
+    length = np.zeros((len(inside), steps + 1), np.float32)
+    np.cumsum(inside, axis=1, dtype=np.float32, out=length[:, 1:])
+
+    # the length that is inside before each edge of the bins, in steps
+    rays = np.flatnonzero(result.intervals[hit])
+    offset = (result.first_entry[hit[rays]] - enter[rays])[:, None]
+    edge = ((offset + _EDGES) / step).clip(0, steps)
+    below = np.minimum(edge.astype(np.int32), steps - 1)
+    row = rays[:, None]
+    before = length[row, below]
+    solid_length = before + (length[row, below + 1] - before) * (edge - below)
+
+    widths = np.diff(_EDGES)
+    result.tubes[hit[rays]] = np.diff(solid_length, axis=1) * step / widths
