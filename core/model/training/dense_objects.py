@@ -1,0 +1,172 @@
+"""Objects of relightable training sets in memory, as small as in their files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...cameras import Camera
+from ...dataset.index import Place, of_split, to_train_on
+from ...dataset.records import ObjectFile, ViewRecord
+from ...errors import DatasetError
+from ..inference.preprocessing import despeckled
+from ..networks.projection import camera_matrix, transformed
+from .objects import object_frame
+
+_SYMMETRIC = 0.94  # IoU of a grid with its mirror image above which the object counts as symmetric
+_LEAST_PIXELS = 24  # of a view that shows the object
+# Which members of a file training needs: all but points near the surface, the mesh and such.
+_NEEDED = ("json", "shape.npz", "grid.npz")
+
+
+@dataclass(frozen=True)
+class SurfaceView:
+    """What one view shows, without light, in the object's frame.
+
+    Attributes:
+        color: (H, W, 3) uint8 sRGB as it was rendered. albedo: (H, W, 3) uint8 sRGB.
+        occlusion: (H, W) uint8, 255 for open. alpha: (H, W) uint8.
+        normal: (H, W, 3) float32 unit vectors, 0 where nothing is.
+        depth: (H, W) float32 along the camera's axis from the middle of the bounding box, in its
+            longest sides; NaN where nothing is.
+        camera: (5, 4) float32, see ``projection``, for the object's frame.
+    """
+
+    color: NDArray[np.uint8]
+    albedo: NDArray[np.uint8]
+    occlusion: NDArray[np.uint8]
+    alpha: NDArray[np.uint8]
+    normal: NDArray[np.float32]
+    depth: NDArray[np.float32]
+    camera: NDArray[np.float32]
+
+
+class DenseObject:
+    """One object: its views, grid and points are decoded when they are asked for.
+
+    Attributes:
+        name: of the object. family: its class.
+        kinds: (V,) "front", ... of the six sides, "free" of other views.
+        cameras: (V, 5, 4) float32 for the object's frame: centered, longest side 1.
+        half: (3,) half the extent of the bounding box in that frame.
+        mirror: unit normal (3,) of the plane through the origin by which the object is symmetric,
+            or None.
+    """
+
+    def __init__(self, file: ObjectFile) -> None:
+        record = file.record
+        self._file = file
+        self._frame = object_frame(record.bounds)
+        self.name = record.name
+        self.family = record.family
+        self.kinds = tuple(view.kind for view in record.views)
+        self.cameras = np.stack([self._camera(view) for view in record.views])
+        low, high = record.bounds
+        self.half = (high - low) / 2 / float((high - low).max())
+        self.mirror = _mirror_plane(self.grid())
+
+    def grid(self) -> NDArray[np.bool_]:
+        """Return which cells of the cube about the object are inside: (96, 96, 96) by x, y, z."""
+        grid = self._file.grid()
+        if grid is None:
+            raise DatasetError(f"{self._file.path} has no grid: render the set with --grid")
+        return grid
+
+    def view(self, index: int) -> SurfaceView:
+        """Return what the view ``index`` shows."""
+        file = self._file
+        picture = file.colour(index)
+        albedo = file.albedo(index)
+        occlusion = file.occlusion(index)
+        if albedo is None or occlusion is None:
+            raise DatasetError(f"{file.path} is not relightable: render the set with --relightable")
+        return SurfaceView(
+            color=despeckled(picture)[..., :3],
+            albedo=albedo,
+            occlusion=occlusion,
+            alpha=picture[..., 3],
+            normal=file.normal(index).astype(np.float32),
+            depth=self._depth(index),
+            camera=self.cameras[index],
+        )
+
+    def alpha(self, index: int) -> NDArray[np.uint8]:
+        """Return the alpha (H, W) of the view ``index`` alone."""
+        return self._file.colour(index)[..., 3]
+
+    def points(self) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Return points (P, 3) of the grown box in the object's frame, and which are inside."""
+        shape = self._file.shape()
+        points = np.asarray(shape.uniform[:], float)
+        return points @ self._frame[:3, :3].T + self._frame[:3, 3], shape.uniform_inside
+
+    def _camera(self, view: ViewRecord) -> NDArray[np.float32]:
+        return transformed(camera_matrix(view.camera), self._frame)
+
+    def _depth(self, index: int) -> NDArray[np.float32]:
+        depth = self._file.depth(index)
+        camera: Camera = self._file.record.views[index].camera
+        scale = self._frame[0, 0]
+        center = -self._frame[:3, 3] / scale
+        of_center = float(camera.from_world[2] @ (*center, 1))
+        return np.where(depth > 0, (depth - of_center) * scale, np.nan).astype(np.float32)
+
+
+def load_dense_split(folders: Sequence[Path], split: str) -> list[DenseObject]:
+    """Load the objects of ``split`` in the training sets ``folders``, packed or not.
+
+    To train on not those that are copies of what another set judges by.
+
+    Raises:
+        DatasetError: a set is missing or damaged, is not relightable or has no grids, or there is
+            no object.
+    """
+    if split == "train":
+        places = to_train_on(folders)
+    else:
+        places = [place for folder in folders for place in of_split(folder, split)]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        objects = [found for found in pool.map(load_dense_object, places) if found is not None]
+    if not objects:
+        names = ", ".join(map(str, folders))
+        raise DatasetError(f"There is no object of the split {split!r} in {names}")
+    return objects
+
+
+def load_dense_object(place: Place) -> DenseObject | None:
+    """Load one object; None if a view of it is empty, or if it is a whole scene.
+
+    Raises:
+        DatasetError: it is damaged, is not relightable or has no grid.
+    """
+    file = place.open()
+    if file.record.instances:
+        return None
+    if not file.relightable:
+        raise DatasetError(f"{file.path} is not relightable: render the set with --relightable")
+    kept = {kind: data for kind, data in file.parts.items() if _is_needed(kind)}
+    small = ObjectFile(file.path, kept)
+    for index in range(len(small.record.views)):
+        if (small.colour(index)[..., 3] > 127).sum() < _LEAST_PIXELS:
+            return None
+    return DenseObject(small)
+
+
+def _is_needed(kind: str) -> bool:
+    return kind in _NEEDED or kind == "crc.json" or kind[:3].isdigit()
+
+
+def _mirror_plane(grid: NDArray[np.bool_]) -> NDArray[np.float64] | None:
+    """Return the normal (3,) of the plane across x or y by which ``grid`` is symmetric, or None."""
+    for axis in (0, 1):
+        mirrored = np.flip(grid, axis)
+        union = np.count_nonzero(grid | mirrored)
+        if union and np.count_nonzero(grid & mirrored) > _SYMMETRIC * union:
+            return np.eye(3)[axis]
+    return None
