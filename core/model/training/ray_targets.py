@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ..networks.dense_single_view import TUBE_BINS, TUBE_EDGES
 from ..networks.projection import unproject
 
+GRID_SIDE = 96  # cells along each axis
 GRID_GROWN = 1.02  # side of the cube that the grid fills, in longest sides of the bounding box
 _STEP = 0.5  # cells, at most
 _GAP = 4  # steps: a shorter way outside between two intervals is of the cells, not of the object
@@ -86,6 +87,11 @@ def grid_rays(
     cells = side / GRID_GROWN
     start = start * cells + side / 2
     return GridRays(start.astype(np.float32), (per_unit * cells).astype(np.float32))
+
+
+def in_object_frame(cells: Floats, side: int = GRID_SIDE) -> Floats:
+    """Return points (..., 3) of the object's own frame for ``cells`` of its grid."""
+    return (cells - np.float32(side / 2)) * np.float32(GRID_GROWN / side)
 
 
 def solid_box(grid: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -35,7 +35,7 @@ def pixel_grid(side=64):
     return np.stack((x.ravel(), y.ravel()), axis=1)
 
 
-def in_object_frame(rays):
+def rays_in_object_frame(rays):
     """Start and direction of rays as points of the object's frame."""
     return (rays.start - SIDE / 2) * CELL, rays.direction * CELL
 
@@ -48,7 +48,7 @@ def test_a_sphere_is_met_where_its_equation_says(kind):
     rays = grid_rays(camera, pixel_grid(), camera[3], SIDE)
     found = march(grid, rays)
 
-    start, direction = (part.astype(float) for part in in_object_frame(rays))
+    start, direction = (part.astype(float) for part in rays_in_object_frame(rays))
     a = (direction**2).sum(1)
     b = (start * direction).sum(1)
     c = (start**2).sum(1) - radius**2
@@ -74,7 +74,7 @@ def test_two_boxes_one_behind_the_other_give_two_intervals(kind):
     found = march(grid, rays)
 
     # planes of constant y, where the ray is well within the boxes at all of them
-    start, direction = in_object_frame(rays)
+    start, direction = rays_in_object_frame(rays)
     faces = np.array((-0.4, -0.2, 0.1, 0.4))
     depth = (faces - start[:, 1, None]) / direction[:, 1, None]
     where = start[:, None] + depth[..., None] * direction[:, None]

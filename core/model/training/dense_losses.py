@@ -1,0 +1,227 @@
+"""Losses of the dense network, each a mean over what its labels are known of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..networks.dense_single_view import TUBE_EDGES, DenseOutput
+from .dense_batches import DenseBatch
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Weights of the losses.
+
+    Attributes:
+        first_depth: negative log-likelihood of the first surface, the unit of all others.
+        gradient: error of the relief's slope at several scales: crisp edges, flat planes.
+        tubes: cross-entropy of the bins, by their width, and overlap: one less their soft IoU,
+            which asks for the likelier half of what is uncertain.
+        layers: negative log-likelihood of the exits and the second entry.
+        intervals: cross-entropy of how many there are.
+        normals: one less the cosine, of both normals.
+        up, view, extent, shift: of the whole image.
+        family: cross-entropy of the class by the embedding.
+        mirror: of whether there is a mirror plane, and of its place.
+        free_depth_reach: depths beyond it are not learned from: no hull reaches there.
+        temperature: of the cosines between embeddings and prototypes.
+    """
+
+    first_depth: float = 1.0
+    gradient: float = 0.5
+    tubes: float = 1.0
+    overlap: float = 0.3
+    layers: float = 0.5
+    intervals: float = 0.1
+    normals: float = 0.3
+    up: float = 0.3
+    view: float = 0.1
+    extent: float = 0.1
+    shift: float = 0.3
+    family: float = 0.05
+    mirror: float = 0.05
+    free_depth_reach: float = 1.0
+    temperature: float = 0.1
+
+
+class FamilyPrototypes(nn.Module):
+    """A direction of the embedding for each class: it is learned beside the network, not in it."""
+
+    def __init__(self, families: int, embedding: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(max(families, 1), embedding))
+
+    def forward(self, embedding: Tensor, temperature: float) -> Tensor:
+        """Return logits (B, families) of ``embedding`` (B, E)."""
+        return embedding @ F.normalize(self.weight, dim=1).T / temperature
+
+
+def dense_losses(
+    output: DenseOutput, batch: DenseBatch, prototypes: FamilyPrototypes, config: LossConfig
+) -> dict[str, Tensor]:
+    """Return the losses by their names in :class:`LossConfig`, and their weighted sum as "all"."""
+    shown = batch.shown
+    known = shown & batch.first_depth.isfinite()
+    known &= batch.first_depth.abs() < config.free_depth_reach
+    offset, depth_scale = depth_alignment(output, batch, known)
+    depth = torch.where(known, batch.first_depth - offset[:, None, None], 0.0)
+
+    losses = {
+        "first_depth": masked_mean(mixture_nll(output, depth), known),
+        "gradient": gradient_loss(output.likeliest_depth() - depth, known),
+        **_tube_losses(output.tubes, batch),
+        "layers": _layer_loss(output, batch),
+        "intervals": _interval_loss(output.interval_logits, batch),
+        "normals": _normal_loss(output.front_normal, batch.front_normal)
+        + _normal_loss(output.back_normal, batch.back_normal),
+        **_image_losses(output, batch, offset, depth_scale),
+        **_family_losses(output, batch, prototypes, config),
+    }
+    total = sum(getattr(config, name) * loss for name, loss in losses.items())
+    return {"all": total, **losses}  # type: ignore[dict-item]
+
+
+def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+    """Return the mean of ``values`` where ``mask`` is set, 0 if that is nowhere."""
+    return (values * mask).sum() / mask.sum().clamp(min=1)
+
+
+def mixture_nll(output: DenseOutput, depth: Tensor) -> Tensor:
+    """Return the negative log-likelihood (B, h, w) of ``depth`` (B, h, w) under the first surface.
+
+    Two Laplace distributions: at an edge their modes take the two surfaces, where a single one
+    would take a depth between them at which nothing is.
+    """
+    error = (output.first_depth - depth[:, None]).abs()
+    log_density = -error / output.first_scale - (2 * output.first_scale).log()
+    return -torch.logsumexp(output.first_log_weight + log_density, dim=1)
+
+
+@torch.no_grad()
+def depth_alignment(
+    output: DenseOutput, batch: DenseBatch, known: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return by how much the true depth is behind the network's, and the log of its relief's ratio.
+
+    One image leaves open how far away the object is: what is learned of a free image is the
+    relief alone, less the median of its error.
+
+    Args:
+        known: (B, h, w) where the first depth is known.
+
+    Returns:
+        (B,) shift, 0 of images that are not free, and (B,) log of the ratio of mean absolute
+        deviations.
+    """
+    predicted = output.likeliest_depth()
+    nan = torch.full_like(predicted, torch.nan)
+    error = torch.where(known, batch.first_depth - predicted, nan)
+    shift = error.flatten(1).nanmedian(dim=1).values.nan_to_num(0.0)
+    shift = torch.where(batch.free, shift, 0.0)
+    true_relief = _deviation(torch.where(known, batch.first_depth, nan))
+    own_relief = _deviation(torch.where(known, predicted, nan))
+    ratio = (true_relief.clamp(min=0.01) / own_relief.clamp(min=0.01)).log()
+    return shift, ratio.clamp(-1, 1)
+
+
+def _deviation(values: Tensor) -> Tensor:
+    """Return the mean absolute deviation (B,) from the median of ``values`` (B, h, w), NaN aside."""
+    flat = values.flatten(1)
+    middle = flat.nanmedian(dim=1, keepdim=True).values
+    return (flat - middle).abs().nanmean(dim=1).nan_to_num(0.0)
+
+
+def gradient_loss(error: Tensor, known: Tensor, scales: int = 4) -> Tensor:
+    """Return the mean absolute slope of ``error`` (B, h, w) at steps of 1, 2, 4, ... pixels.
+
+    Of MegaDepth (Li and Snavely 2018, arXiv:1804.00607), but of depth rather than of its log. The
+    slope is cut off at 0.1, so that a wrong surface at an edge does not outweigh all others.
+    """
+    total = error.new_zeros(())
+    for scale in range(scales):
+        step = 2**scale
+        across = (error[:, :, step:] - error[:, :, :-step]).abs()
+        across_known = known[:, :, step:] & known[:, :, :-step]
+        down = (error[:, step:] - error[:, :-step]).abs()
+        down_known = known[:, step:] & known[:, :-step]
+        total = total + masked_mean(across.clamp(max=0.1), across_known)
+        total = total + masked_mean(down.clamp(max=0.1), down_known)
+    return total
+
+
+def _tube_losses(logits: Tensor, batch: DenseBatch) -> dict[str, Tensor]:
+    width = TUBE_EDGES.diff().to(logits.device)[:, None, None]
+    truth = batch.tubes.float() / 255
+    solid = (batch.shown & (batch.intervals > 0))[:, None]
+    entropy = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")
+    by_pixel = (entropy * width).sum(1, keepdim=True) / width.sum()
+
+    # overlap of each image's solid
+    weight = width * solid
+    probability = logits.sigmoid()
+    both = (probability * truth * weight).sum((1, 2, 3))
+    either = ((probability + truth) * weight).sum((1, 2, 3)) - both
+    overlap = (both + 1e-3) / (either + 1e-3)
+    return {"tubes": 10 * masked_mean(by_pixel, solid), "overlap": 1 - overlap.mean()}
+
+
+def _layer_loss(output: DenseOutput, batch: DenseBatch) -> Tensor:
+    known = batch.layers.isfinite()
+    error = (output.layers - batch.layers.nan_to_num(0.0)).abs()
+    nll = error / output.layer_scale + (2 * output.layer_scale).log()
+    return masked_mean(nll, known)
+
+
+def _interval_loss(logits: Tensor, batch: DenseBatch) -> Tensor:
+    most = logits.shape[1] - 1
+    counts = batch.intervals.long().clamp(max=most)
+    entropy = F.cross_entropy(logits, counts, reduction="none")
+    return masked_mean(entropy, batch.shown)
+
+
+def _normal_loss(normals: Tensor, truth: Tensor) -> Tensor:
+    known = truth.abs().sum(1) > 0.5
+    return masked_mean(1 - (normals * truth).sum(1), known)
+
+
+def _image_losses(
+    output: DenseOutput, batch: DenseBatch, offset: Tensor, depth_scale: Tensor
+) -> dict[str, Tensor]:
+    free = batch.free
+    pinhole = batch.field_of_view > 0
+    seen_freely = batch.conditions[:, 0] < 0.5
+    up = 1 - (output.up * batch.up).sum(1)
+    view = (output.field_of_view - batch.field_of_view).abs()
+    extent = (output.depth_extent - batch.depth_extent).abs()
+    shift = (output.shift - offset).abs() + 0.3 * (output.scale - depth_scale).abs()
+    return {
+        "up": masked_mean(up, seen_freely),
+        "view": masked_mean(view, pinhole),
+        "extent": extent.mean(),
+        "shift": masked_mean(shift, free),
+    }
+
+
+def _family_losses(
+    output: DenseOutput, batch: DenseBatch, prototypes: FamilyPrototypes, config: LossConfig
+) -> dict[str, Tensor]:
+    # class
+    named = batch.family >= 0
+    logits = prototypes(output.embedding, config.temperature)
+    entropy = F.cross_entropy(logits, batch.family.clamp(min=0), reduction="none")
+
+    # mirror plane: normal and offset may both change their sign
+    symmetric = batch.mirror_plane.abs().sum(1) > 0
+    presence = F.binary_cross_entropy_with_logits(output.mirror_logit, symmetric.float())
+    true_normal = batch.mirror_plane[:, :3]
+    cosine = (output.mirror_plane[:, :3] * true_normal).sum(1)
+    offset = output.mirror_plane[:, 3] * cosine.sign() - batch.mirror_plane[:, 3]
+    place = 1 - cosine.abs() + offset.abs()
+    return {
+        "family": masked_mean(entropy, named),
+        "mirror": presence + masked_mean(place, symmetric),
+    }
