@@ -100,6 +100,9 @@ which the object was moved before all: views, bounds and truth are of the object
 it before) and ``materials`` (of each slot of each mesh, in order, if they were replaced). Files are named without their
 folders, which stand in ``dataset.json``.
 
+``draws`` of ``NAME.json``, of an object of our own generators, is what its family drew: a list of [address, value], see
+``core.procedural.recording``. Older sets have none.
+
 Each object's file is written beside its place and moved there whole, so a run that is killed leaves only whole objects,
 and finished views of the next in ``objects/.NAME.*.views``; the next run goes on after them. Processes that make a
 whole scene share its views. All but pictures and colours is the same to the byte for the same seed, however many

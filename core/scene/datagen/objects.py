@@ -75,12 +75,16 @@ class Settings:
 
 @dataclass(frozen=True)
 class Source:
-    """One object to come. ``open`` gives its objects, which are in the file while that context lasts."""
+    """One object to come. ``open`` gives its objects, which are in the file while that context lasts.
+
+    more: what else its record shall tell, as JSON; called when it is rendered.
+    """
 
     name: str
     origin: str
     family: str
     open: Callable[[], AbstractContextManager[Sequence[bpy.types.Object]]] = field(repr=False)
+    more: Callable[[], Mapping[str, Any]] = field(default=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -138,7 +142,13 @@ def procedural_sources(families: Sequence[str], count: int, seed: int) -> list[S
 
     def source(family: str, number: int) -> Source:
         name = f"procedural__{family}_{number:06d}"
-        return Source(name, f"procedural:{family}:{number}", family, lambda: _generated(family, number))
+        return Source(
+            name,
+            f"procedural:{family}:{number}",
+            family,
+            open=lambda: _generated(family, number),
+            more=lambda: _draws(family, number),
+        )
 
     return [source(families[i % len(families)], seed + i // len(families)) for i in range(count)]
 
@@ -261,7 +271,7 @@ def _render_object(
             told.append(replace(view, drawn={**view.drawn, "light": described(light), **around}))
         record = Record(
             source.name, source.origin, source.family, posed.bounds, fingerprint(posed.mesh), tuple(told),
-            more={"drawn": posed.drawn} if posed.drawn else {},
+            more={**source.more(), **({"drawn": posed.drawn} if posed.drawn else {})},
         )  # fmt: skip
         with Spool(folder, record) as views:
             for index, (view, (light, scenery)) in enumerate(zip(posed.views, lit, strict=True)):
@@ -294,6 +304,14 @@ def _generated(family: str, seed: int) -> Iterator[Sequence[bpy.types.Object]]:
     thing = procedural.make(family, seed)
     with importing.taken_out(lambda: add_object(bpy.context.scene.collection, thing)) as obj:
         yield [obj]
+
+
+def _draws(family: str, seed: int) -> dict[str, Any]:
+    """Return what a record tells of a generated object: [address, value] of all that was drawn."""
+    from ... import procedural
+
+    thing = procedural.make(family, seed)
+    return {"draws": [[draw.address, draw.value] for draw in thing.draws]}
 
 
 def prepare(folder: Path, settings: Settings, whole: object = None) -> None:

@@ -227,6 +227,17 @@ def test_the_truth_is_of_what_is_rendered(addon, tmp_path):
     assert -0.95 < low[2] < -0.7 and 1.9 < high[2] < 2.2 and high[0] > 0.95 and low[0] > -0.95
 
 
+def test_the_record_of_a_generated_object_tells_what_was_drawn(addon, tmp_path):
+    from maquette.core.dataset.records import read_record
+    from maquette.core.procedural import make as make_thing
+    from maquette.core.scene.datagen.objects import procedural_sources, render_dataset
+
+    run_to_end(render_dataset(procedural_sources(["barrel"], 1, 4), tmp_path, settings()))
+    record = read_record(tmp_path / "objects/procedural__barrel_000004.tar")
+    draws = make_thing("barrel", 4).draws
+    assert record.more["draws"] == [[draw.address, draw.value] for draw in draws]
+
+
 def test_an_undo_while_it_renders_is_told_and_the_file_is_whole(addon, tmp_path):
     from maquette.core.errors import SceneError
     from maquette.core.scene.datagen.objects import procedural_sources, render_dataset
