@@ -162,6 +162,8 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--compact", action="store_true", help="write what training reads alone, in a third of the bytes"
     )
+    parser.add_argument("--relightable", action="store_true", help="write albedo, ambient occlusion and true normals")
+    parser.add_argument("--grid", action="store_true", help="write which of 96^3 cells about each object are inside")
     parser.add_argument("--strict", action="store_true", help="stop at an object that cannot be used (it is skipped)")
     parser.add_argument("--processes", type=int, default=1, help="work in so many at once, a core each (%(default)s)")
 
@@ -196,7 +198,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         cameras=camera_rigs.parse(arguments.cameras), points=arguments.points, most_triangles=arguments.most_triangles,
         shard=arguments.shard, hdri=arguments.hdri, random=randomization_properties.from_arguments(arguments),
         classes_from=arguments.classes_from.upper(), class_property=arguments.class_property, strict=arguments.strict,
-        compact=arguments.compact,
+        compact=arguments.compact, relightable=arguments.relightable, grid=arguments.grid,
     )  # fmt: skip
 
 

@@ -12,7 +12,10 @@
         NAME.000.png           view 0: colour and alpha of the object alone, 8 bit sRGB, straight alpha
         NAME.000.surroundings.png   view 0, if it has a background or occluders: what is seen where that is not opaque
         NAME.000.npz           view 0: depth and normal
+        NAME.000.albedo.png      view 0 of a relightable set: colour without light, 8 bit sRGB
+        NAME.000.occlusion.png   and ambient occlusion, 8 bit
         ...
+        NAME.grid.npz            inside or outside on a grid, if asked for
         NAME.shapes.000.shape.npz   of a whole scene: truth, mesh and colours of the first of its shapes, in its frame
         NAME.shapes.000.mesh.npz
         NAME.shapes.000.surface.npz
@@ -32,6 +35,9 @@ alone, of objects, not of whole scenes. In place of the members above it has::
         NAME.000.webp            view 0: colour, lossy (quality 90), and alpha, exact
         NAME.000.surroundings.webp
         NAME.000.depth.png       view 0: depth, 16 bit
+        NAME.000.albedo.webp     view 0 of a relightable set: colour without light, lossy (quality 90)
+        NAME.000.shading.webp    and its normal (red, green) and occlusion (blue), exact
+        NAME.grid.npz            as above, if asked for
         ...
         NAME.crc.json            CRC-32 of each member but the record, since WebP has no checksum
 
@@ -39,7 +45,10 @@ Of its ``shape.npz`` ``uniform``, ``near`` and ``surface`` are uint16: a coordin
 ``step`` being a 65,535th of the cube that holds them all; ``surface_normals`` are int8, of 127. Colour is black where
 alpha is 0. A depth of d > 0 is near + (far - near) * (d - 1) / 65,534 metres, near and far being those of the corners
 of the bounding box, less and plus a hundredth of the longer of their difference and the box's longest side. Mesh,
-signed distances and colours of the surface are left out; normals of a view are differences of its depth.
+signed distances and colours of the surface are left out; normals of a view are differences of its depth unless it has
+a ``shading.webp``, whose red r and green g are an octahedral code: with u = (r - 128) / 127, v = (g - 128) / 127 and
+z = 1 - abs(u) - abs(v) it is (u, v, z) where z >= 0, else (u + s z, v + t z, z) with s and t the signs of u and v, made
+of unit length; world space, to a degree; 0 where depth is.
 
 World space is Blender's (right-handed, Z up, the front looks towards -Y), in metres.
 
@@ -86,6 +95,20 @@ Sets made before the distances, the mesh and the colours were stored lack just t
 the instance at the very sample that depth is of, 0 where none is; and ``flow`` (H, W, 4) float16, in pixels right and
 down, how far what is seen moves until the next frame (x, y) and has moved since the previous one (x, y).
 
+``NAME.000.albedo.png``, if the set was made ``relightable`` (``maquette dataset --relightable``):
+8 bit sRGB of the share of even white light that the surface sends back (the sum of diffuse, glossy
+and transmitted), straight, black where alpha is 0. ``NAME.000.occlusion.png``: 8 bit, linear, the
+share of the hemisphere above the surface, weighed by the cosine, in which nothing is within half
+the object's longest side: 255 where all is open, 0 also where alpha is 0; occluders count. The
+noise of few samples is taken out along the surface (``smoothing``).
+
+``NAME.grid.npz``, if the set was made with a ``grid`` (``maquette dataset --grid``): ``inside``,
+96 x 96 x 96 bits packed in C order [x, y, z], so that a byte holds eight cells along z, the lowest
+z in its highest bit (``numpy.packbits``). The cells fill the cube about the middle of ``bounds``
+whose side is 1.02 times their longest side; in world space, along its axes, x, y and z rising with
+the index. A bit tells of the center of its cell, ``low`` + (index + 0.5) * side / 96, and of the
+same solid as ``uniform_inside`` (``core.geometry.occupancy_grid``).
+
 ``NAME.000.surroundings.png``: 8 bit sRGB, straight alpha; opaque unless the background is transparent. The object's
 picture over it, mixed as linear light, is the whole picture (``passes.composite``). Occluders stand between camera and
 object: where they hide it, its alpha, depth and normal are those of nothing, so a mask is that of its visible part;
@@ -99,6 +122,9 @@ one colour of it. ``drawn`` of ``NAME.json`` itself holds ``pose`` (quaternion w
 which the object was moved before all: views, bounds and truth are of the object after it; ``bounds`` of its own are of
 it before) and ``materials`` (of each slot of each mesh, in order, if they were replaced). Files are named without their
 folders, which stand in ``dataset.json``.
+
+``draws`` of ``NAME.json``, of an object of our own generators, is what its family drew: a list of [address, value], see
+``core.procedural.recording``. Older sets have none.
 
 Each object's file is written beside its place and moved there whole, so a run that is killed leaves only whole objects,
 and finished views of the next in ``objects/.NAME.*.views``; the next run goes on after them. Processes that make a

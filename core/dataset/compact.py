@@ -1,7 +1,8 @@
 """The compact form of an object's members: what a network learns from, in a third of the bytes or less.
 
 Pictures are WebP, lossy in colour and exact in alpha, depth and points take 16 bits a number. Left out is what is not
-learned from (the mesh, signed distances, colours of the surface) or follows from the rest (normals of the views).
+learned from (the mesh, signed distances, colours of the surface) or follows from the rest (normals of the views, where
+they are not kept for relighting).
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from ..cameras import Camera
 
 QUALITY = 90  # of WebP's colours
 STEPS = 2**16 - 1
+_HALF = 127  # steps of a channel of normals to either side
+_BLOCK = 8  # pixels: side of what WebP transforms at once, of chroma
 _BEYOND = 0.01  # of the bounding box's reach along a view: how far depth may lie beyond it
 _CLOUDS = ("uniform", "near", "surface")
 
@@ -67,6 +70,88 @@ def picture_of(data: bytes) -> NDArray[np.uint8]:
     colour = np.array(image.convert("RGBA"))
     colour[colour[..., 3] == 0] = 0
     return colour
+
+
+def albedo_bytes(albedo: NDArray[np.uint8], shown: NDArray[np.bool_]) -> bytes:
+    """Albedo (H, W, 3) as lossy WebP. What is not ``shown`` (H, W) is of no account: it takes the color beside it."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(_filled(albedo, shown)).save(buffer, "WEBP", quality=QUALITY, method=4)
+    return buffer.getvalue()
+
+
+def _filled(colour: NDArray[np.uint8], shown: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """``colour`` (H, W, 3) with the mean of what is ``shown`` in a block of the codec where nothing is.
+
+    Else the black beside an edge would bleed into it: chroma has half the resolution. A block
+    that shows nothing takes the mean of the blocks about it.
+    """
+    height, width = shown.shape
+    rows, columns = np.arange(0, height, _BLOCK), np.arange(0, width, _BLOCK)
+    light = np.dstack((colour * shown[..., None], shown)).astype(float)
+    sums = np.add.reduceat(np.add.reduceat(light, rows, axis=0), columns, axis=1)
+    wide = np.pad(sums, ((1, 1), (1, 1), (0, 0)))
+    about = np.lib.stride_tricks.sliding_window_view(wide, (3, 3), axis=(0, 1)).sum((-2, -1))
+    sums = np.where(sums[..., 3:] > 0, sums, about)
+    means = np.round(sums[..., :3] / np.maximum(sums[..., 3:], 1)).astype(np.uint8)
+    spread = means.repeat(_BLOCK, axis=0).repeat(_BLOCK, axis=1)[:height, :width]
+    return np.where(shown[..., None], colour, spread)
+
+
+def shading_bytes(normal: NDArray[np.floating], occlusion: NDArray[np.uint8]) -> bytes:
+    """Normals (H, W, 3), see :func:`octahedral`, and occlusion (H, W) as the three channels of a lossless WebP."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    pixels = np.dstack((octahedral(normal), occlusion))
+    Image.fromarray(pixels).save(buffer, "WEBP", lossless=True, quality=60, method=2, exact=True)
+    return buffer.getvalue()
+
+
+def octahedral(normal: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """Unit vectors (..., 3) in two channels of 8 bits (..., 2): 1 to 255; 0 where they are 0.
+
+    The sphere as an octahedron that is unfolded into a square (Meyer et al. 2010,
+    doi:10.1111/j.1467-8659.2010.01737.x). Vectors along the axes stay exact; others turn by less
+    than a degree.
+    """
+    vectors = normal.astype(float)
+    size = np.abs(vectors).sum(-1, keepdims=True)
+    x, y, z = np.moveaxis(vectors / np.maximum(size, 1e-9), -1, 0)
+    folded = z < 0
+    u = np.where(folded, (1 - np.abs(y)) * np.where(x < 0, -1, 1), x)
+    v = np.where(folded, (1 - np.abs(x)) * np.where(y < 0, -1, 1), y)
+    steps = np.round(np.stack((u, v), axis=-1) * _HALF) + _HALF + 1
+    return np.where(size > 0, steps, 0).astype(np.uint8)
+
+
+def unit_vectors(steps: NDArray[np.uint8], shown: NDArray[np.bool_]) -> NDArray[np.float16]:
+    """What :func:`octahedral` was given, (..., 3) float16 of unit length; 0 where not ``shown`` (...)."""
+    vectors = np.zeros((*shown.shape, 3), np.float16)
+    u, v = ((steps[shown].astype(float) - _HALF - 1) / _HALF).clip(-1, 1).T
+    z = 1 - np.abs(u) - np.abs(v)
+    below = np.minimum(z, 0)  # folded back
+    found = np.stack((u + np.where(u < 0, -below, below), v + np.where(v < 0, -below, below), z), axis=1)
+    vectors[shown] = found / np.linalg.norm(found, axis=1, keepdims=True)
+    return vectors
+
+
+def pixels_of(data: bytes, size: tuple[int, int], mode: str) -> NDArray[np.uint8]:
+    """A picture of 8 bits in memory of its own; decoded only if it is as expected.
+
+    Args:
+        size: (width, height). mode: Pillow's, "RGB" or "L".
+
+    Raises:
+        ValueError: it is of another size or mode.
+    """
+    from PIL import Image
+
+    image = Image.open(io.BytesIO(data))
+    if image.size != size or image.mode != mode:
+        raise ValueError(f"it is {image.mode} of {image.size}, not {mode} of {size}")
+    return np.array(image)
 
 
 def depth_bytes(depth: NDArray[np.float32], camera: Camera, bounds: NDArray[np.float64]) -> bytes:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ..arrays import MeshArrays
 from ..errors import MeshError
+from ..geometry.occupancy_grid import inside_grid
 from ..geometry.signed_distance import Tree, signed_distance
 from ..geometry.winding_number import Points, Solid, make_solid
 from .records import Shape
@@ -28,11 +29,12 @@ class Samples:
     surface: NDArray[np.float32]
     surface_normals: NDArray[np.float32]
 
-    def decided(self, tree: Tree | None) -> Shape:
+    def decided(self, tree: Tree | None, bounds: NDArray[np.floating] | None = None) -> Shape:
         """The ground truth: most of its time goes here, and it may go in a thread of its own.
 
         Args:
             tree: see :func:`~..signed_distance.signed_distance`; None for no distances.
+            bounds: (2, 3) low and high corner of the object, for a grid about them; None for no grid.
 
         Raises:
             MeshError: the solid is next to nothing.
@@ -47,6 +49,7 @@ class Samples:
         return Shape(
             self.uniform.astype(np.float32), inside[:count], self.near.astype(np.float32), inside[count:],
             self.surface, self.surface_normals, *distances,
+            grid=None if bounds is None else inside_grid(self.solid, bounds),
         )  # fmt: skip
 
 

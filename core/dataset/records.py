@@ -20,11 +20,18 @@ from numpy.typing import NDArray
 from ..arrays import MeshArrays
 from ..cameras import Camera
 from ..errors import DatasetError
+from ..geometry.occupancy_grid import SIDE as GRID_SIDE
 from . import atomic_files, compact
 
 VERSION = 1
 SURROUNDINGS = "surroundings.png"
 SMALL_SURROUNDINGS, SMALL_DEPTH, SUMS = "surroundings.webp", "depth.png", "crc.json"  # of the compact form
+ALBEDO = "albedo.png"
+OCCLUSION = "occlusion.png"
+SMALL_ALBEDO = "albedo.webp"
+SMALL_SHADING = "shading.webp"
+GRID = "grid.npz"
+_GRID_BYTES = GRID_SIDE**3 // 8 + 128  # of the array and its header
 # What the standard library, numpy and Pillow are seen to raise on damaged files.
 _DAMAGE = (
     OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, EOFError, SyntaxError, RuntimeError,
@@ -42,6 +49,8 @@ class Shape:
     uniform_distance, near_distance: (P,) float32 metres to the solid's surface, negative inside.
     surface_colour: (S, 3) uint8, the mean of what the pictures show, grey where none does.
     surface_seen: (S,) bool, whether a picture shows the point.
+    Only sets that were made with it have
+    grid: (96, 96, 96) bool by x, y and z, whether the center of each cell is inside, see ``core.geometry.occupancy_grid``.
     """
 
     uniform: NDArray[np.float32]
@@ -54,6 +63,7 @@ class Shape:
     near_distance: NDArray[np.float32] | None = None
     surface_colour: NDArray[np.uint8] | None = None
     surface_seen: NDArray[np.bool_] | None = None
+    grid: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +75,8 @@ class RenderedView:
     has moved since the previous one (x, y), the mean over the pixel; 0 where nothing is.
     With a background or occluders besides: surroundings (H, W, 4) uint8 straight alpha, what is to be seen where colour
     is not opaque.
+    In relightable sets besides: albedo (H, W, 3) uint8 sRGB, the color without light, and occlusion (H, W) uint8, the
+    share of the hemisphere over the surface that is open within half the longest side, 255 for all; 0 where alpha is.
     """
 
     kind: str
@@ -75,6 +87,8 @@ class RenderedView:
     index: NDArray[np.uint16] | None = None
     flow: NDArray[np.float16] | None = None
     surroundings: NDArray[np.uint8] | None = None
+    albedo: NDArray[np.uint8] | None = None
+    occlusion: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True)
@@ -185,6 +199,9 @@ def write_object(
             _add(archive, f"{record.name}.{index:03d}.png", _png(view.colour))
             if view.surroundings is not None:
                 _add(archive, f"{record.name}.{index:03d}.{SURROUNDINGS}", _png(view.surroundings))
+            for kind, pixels in ((ALBEDO, view.albedo), (OCCLUSION, view.occlusion)):
+                if pixels is not None:
+                    _add(archive, f"{record.name}.{index:03d}.{kind}", _png(pixels))
             arrays = {"depth": view.depth, "normal": view.normal, "index": view.index, "flow": view.flow}
             arrays = {kind: values for kind, values in arrays.items() if values is not None}
             _add(archive, f"{record.name}.{index:03d}.npz", _npz(arrays))
@@ -200,11 +217,16 @@ def _add_small(archive: tarfile.TarFile, record: Record, shape: Shape, views: It
         _add(archive, f"{record.name}.{kind}", data)
 
     add("shape.npz", _npz(compact.shape_arrays(packed(shape))))
+    if shape.grid is not None:
+        add(GRID, _grid_bytes(shape.grid))
     for index, view in enumerate(views):
         add(f"{index:03d}.webp", compact.picture_bytes(view.colour))
         if view.surroundings is not None:
             add(f"{index:03d}.{SMALL_SURROUNDINGS}", compact.picture_bytes(view.surroundings))
         add(f"{index:03d}.{SMALL_DEPTH}", compact.depth_bytes(view.depth, view.camera, record.bounds))
+        if view.albedo is not None and view.occlusion is not None:
+            add(f"{index:03d}.{SMALL_ALBEDO}", compact.albedo_bytes(view.albedo, view.colour[..., 3] > 0))
+            add(f"{index:03d}.{SMALL_SHADING}", compact.shading_bytes(view.normal, view.occlusion))
     _add(archive, f"{record.name}.{SUMS}", json.dumps(sums).encode())
 
 
@@ -267,7 +289,15 @@ class ObjectFile:
         data = self.arrays(f"{own}shape.npz")
         surface = self.arrays(f"{own}surface.npz") if f"{own}surface.npz" in self.parts else {}
         with _read(f"{self.path}: {own}shape.npz is damaged"):
-            return unpacked(compact.shape_of(data), surface)
+            shape = unpacked(compact.shape_of(data), surface)
+        return replace(shape, grid=self.grid()) if number is None else shape
+
+    def grid(self) -> NDArray[np.bool_] | None:
+        """Which cells are inside, see :class:`Shape`; None if the set was made without."""
+        if GRID not in self.parts:
+            return None
+        with _read(f"{self.path}: {GRID} is damaged"):
+            return grid_of(self.part(GRID))
 
     def mesh(self, number: int | None = None) -> MeshArrays | None:
         """The triangles as they were found, world space; or of the shape with the index ``number``, in its own frame.
@@ -299,6 +329,46 @@ class ObjectFile:
         with _read(f"{self.path}: {kind} is damaged"):
             return compact.picture_of(self.part(kind))
 
+    @property
+    def relightable(self) -> bool:
+        """Whether its views have albedo and occlusion."""
+        return f"000.{SMALL_ALBEDO if self.compact else ALBEDO}" in self.parts
+
+    def albedo(self, index: int) -> NDArray[np.uint8] | None:
+        """Color of view ``index`` without light: (H, W, 3) uint8 sRGB; None if the set was made without."""
+        if not self.relightable:
+            return None
+        albedo = self._pixels(index, SMALL_ALBEDO if self.compact else ALBEDO, "RGB")
+        if self.compact:
+            albedo[self.colour(index)[..., 3] == 0] = 0
+        return albedo
+
+    def occlusion(self, index: int) -> NDArray[np.uint8] | None:
+        """How open the surface of view ``index`` is: (H, W) uint8; None if the set was made without."""
+        if not self.relightable:
+            return None
+        return self._shading(index)[..., 2] if self.compact else self._pixels(index, OCCLUSION, "L")
+
+    def normal(self, index: int) -> NDArray[np.float16]:
+        """Of view ``index``: (H, W, 3) float16, world space, 0 where nothing is; see :meth:`view`."""
+        if not self.compact:
+            return self.arrays(f"{index:03d}.npz")["normal"]
+        depth = self.depth(index)
+        if not self.relightable:
+            return compact.normals_of(depth, self.record.views[index].camera)
+        return compact.unit_vectors(self._shading(index)[..., :2], depth > 0)
+
+    def _shading(self, index: int) -> NDArray[np.uint8]:
+        """(H, W, 3) uint8, of the compact form: two channels of the normal, and occlusion."""
+        return self._pixels(index, SMALL_SHADING, "RGB")
+
+    def _pixels(self, index: int, kind: str, mode: str) -> NDArray[np.uint8]:
+        """A picture of view ``index`` that must be of its size and of ``mode``, in memory of its own."""
+        camera = self.record.views[index].camera
+        kind = f"{index:03d}.{kind}"
+        with _read(f"{self.path}: {kind} is damaged"):
+            return compact.pixels_of(self.part(kind), (camera.width, camera.height), mode)
+
     def depth(self, index: int) -> NDArray[np.float32]:
         """Of view ``index``: (H, W) float32 metres, 0 where nothing is."""
         kind = f"{index:03d}.{SMALL_DEPTH if self.compact else 'npz'}"
@@ -309,19 +379,19 @@ class ObjectFile:
                 return data["depth"]
 
     def view(self, index: int) -> RenderedView:
-        """All of view ``index``; in the compact form its normals are what follows from its depth."""
+        """All of view ``index``; in the compact form its normals follow from its depth if it is not relightable."""
         view = self.record.views[index]
         if self.compact:
-            depth = self.depth(index)
-            normal = compact.normals_of(depth, view.camera)
             return RenderedView(
-                view.kind, view.camera, self.colour(index), depth, normal, surroundings=self.surroundings(index)
-            )
+                view.kind, view.camera, self.colour(index), self.depth(index), self.normal(index),
+                surroundings=self.surroundings(index), albedo=self.albedo(index), occlusion=self.occlusion(index),
+            )  # fmt: skip
         data = self.arrays(f"{index:03d}.npz")
         with _read(f"{self.path}: {index:03d}.npz is damaged"):
             return RenderedView(
                 view.kind, view.camera, self.colour(index), data["depth"], data["normal"],
                 data.get("index"), data.get("flow"), self.surroundings(index),
+                self.albedo(index), self.occlusion(index),
             )  # fmt: skip
 
     def arrays(self, kind: str) -> dict[str, NDArray[Any]]:
@@ -469,6 +539,8 @@ def shape_kind(number: int) -> str:
 def _add_truth(archive: tarfile.TarFile, name: str, shape: Shape | None, mesh: MeshArrays | None) -> None:
     if shape is not None:
         _add(archive, f"{name}.shape.npz", _npz(packed(shape)))
+        if shape.grid is not None:
+            _add(archive, f"{name}.{GRID}", _grid_bytes(shape.grid))
     if mesh is not None:
         faces = mesh.triangles().astype(np.uint32)
         _add(archive, f"{name}.mesh.npz", _npz({"vertices": mesh.vertices, "faces": faces}))
@@ -494,6 +566,27 @@ def _npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
             info = zipfile.ZipInfo(f"{name}.npy")
             archive.writestr(info, member.getvalue(), zipfile.ZIP_DEFLATED, compresslevel=3)
     return buffer.getvalue()
+
+
+def _grid_bytes(grid: NDArray[np.bool_]) -> bytes:
+    """The member of ``grid`` (96, 96, 96): eight cells along z in each byte."""
+    return _npz({"inside": np.packbits(grid)})
+
+
+def grid_of(data: bytes) -> NDArray[np.bool_]:
+    """What the member ``grid.npz`` holds, (96, 96, 96) bool; no more memory is taken than such a grid needs.
+
+    Raises:
+        ValueError: it holds something else. Damaged files raise what the standard library does.
+    """
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        sizes = {info.filename: info.file_size for info in archive.infolist()}
+        if sizes != {"inside.npy": _GRID_BYTES}:
+            raise ValueError(f"it holds {sizes}, not the bits of {GRID_SIDE} cells a side")
+        bits = np.load(io.BytesIO(archive.read("inside.npy")), allow_pickle=False)
+    if bits.shape != (GRID_SIDE**3 // 8,) or bits.dtype != np.uint8:
+        raise ValueError(f"its bits are {bits.dtype} {bits.shape}")
+    return np.unpackbits(bits).astype(bool).reshape((GRID_SIDE,) * 3)
 
 
 def _png(pixels: NDArray[np.uint8]) -> bytes:

@@ -27,8 +27,8 @@ class Inspection:
 
     kinds: of views. sizes: of pictures, (width, height). longest: longest sides, metres. problems: by object, or file.
     families: of objects, and of the instances of whole scenes.
-    rows: label and pictures of some objects, for a contact sheet: views, then normals and object coordinates of the
-        last of them.
+    rows: label and pictures of some objects, for a contact sheet: views, then normals, object coordinates and,
+        where it is there, albedo and occlusion of the last of them.
     """
 
     splits: Counter[str] = field(default_factory=Counter)
@@ -94,7 +94,10 @@ def _row(file: ObjectFile) -> Row:
     if view.index is not None:
         coordinates = passes.instance_coordinates(view, record.instances_in(indices[-1]))
     pictures = [file.colour(index) / 255.0 for index in indices]
-    return f"{record.name}  {record.family}", [*pictures, *(np.dstack((part, on)) for part in (normals, coordinates))]
+    parts = [normals, coordinates]
+    if view.albedo is not None:
+        parts += [view.albedo / 255.0, np.dstack([view.occlusion / 255.0] * 3)]
+    return f"{record.name}  {record.family}", [*pictures, *(np.dstack((part, on)) for part in parts)]
 
 
 def _compare(usual: Mapping[str, tuple[str, ...]], found: Inspection) -> None:

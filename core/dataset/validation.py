@@ -16,13 +16,19 @@ from numpy.typing import NDArray
 
 from ..cameras import OPENCV_FROM_OPENGL
 from ..errors import DatasetError
+from ..geometry import occupancy_grid
 from ..jobs.task import Progress, Work
 from ..synthesis.randomization import has_surroundings
 from . import compact, passes, shards, splits
 from .ground_truth import GROWN
 from .index import Place, Places, find
 from .records import (
+    ALBEDO,
+    GRID,
+    OCCLUSION,
+    SMALL_ALBEDO,
     SMALL_DEPTH,
+    SMALL_SHADING,
     SMALL_SURROUNDINGS,
     SUMS,
     SURROUNDINGS,
@@ -37,10 +43,11 @@ _OUTSIDE = 0.005  # of the longest side: how far beyond the bounds a picture's d
 _BESIDE = 1.5  # pixels: how far from its centre a pixel's sample may lie
 _UNIT = 5e-3  # by how much a stored normal's length may differ from 1
 _EXACT = 1e-6  # for what is computed in double precision from numbers of about this size
+_AGREE = 0.9  # of the uniform points away from the surface: rays of other directions see messy meshes otherwise
 _END = bytes(1024)  # two empty blocks close a tar
 _SHAPE = {"uniform", "uniform_inside", "near", "near_inside", "surface", "surface_normals"}
 _DISTANCES = {"uniform_distance", "near_distance"}  # not in older sets
-_LATER = ("mesh.npz", "surface.npz")  # neither
+_LATER = ("mesh.npz", "surface.npz", GRID)  # nor these
 # What a JSON of another form than ours comes to, besides our own errors.
 _BAD = (DatasetError, OSError, ValueError, KeyError, TypeError, AttributeError)
 
@@ -132,7 +139,8 @@ def _check_members(data: bytes, file: ObjectFile) -> None:
         kinds += [f"{shape_kind(number)}.{kind}.npz" for kind in one.holds]
     for index, view in enumerate(record.views):
         own = ("webp", SMALL_DEPTH, SMALL_SURROUNDINGS) if file.compact else ("png", "npz", SURROUNDINGS)
-        kinds += [f"{index:03d}.{kind}" for kind in (own if has_surroundings(view.drawn) else own[:2])]
+        more = ((SMALL_ALBEDO, SMALL_SHADING) if file.compact else (ALBEDO, OCCLUSION)) if file.relightable else ()
+        kinds += [f"{index:03d}.{kind}" for kind in (*(own if has_surroundings(view.drawn) else own[:2]), *more)]
     if file.compact:
         kinds.append(SUMS)
         for kind, sum in json.loads(file.part(SUMS)).items():
@@ -251,7 +259,18 @@ def _check_surface(file: ObjectFile, prefix: str, bounds: NDArray[np.float64]) -
     _require_array(arrays["seen"], (-(-count // 8),), np.uint8, f"{kind}, seen")
 
 
-_TRUTH = {"shape.npz": _check_shape, "mesh.npz": _check_mesh, "surface.npz": _check_surface}
+def _check_grid(file: ObjectFile, prefix: str, bounds: NDArray[np.float64]) -> None:
+    """It must not contradict the uniform points: those whose cell and all its neighbors are alike are as it is."""
+    grid, shape = file.grid(), file.shape()
+    steps = np.floor(occupancy_grid.coordinates(shape.uniform, bounds)).astype(int)
+    within = ((steps > 0) & (steps < len(grid) - 1)).all(1)
+    around = np.stack([grid[tuple((steps[within] + step).T)] for step in np.indices((3, 3, 3)).reshape(3, -1).T - 1])
+    alike = (around == around[0]).all(0)
+    same = around[0, alike] == shape.uniform_inside[within][alike]
+    _require(not len(same) or same.mean() > _AGREE, f"{GRID}: it contradicts the uniform points")
+
+
+_TRUTH = {"shape.npz": _check_shape, "mesh.npz": _check_mesh, "surface.npz": _check_surface, GRID: _check_grid}
 
 
 def _check_view(file: ObjectFile, index: int) -> None:
@@ -263,6 +282,12 @@ def _check_view(file: ObjectFile, index: int) -> None:
     _require_array(view.normal, (*size, 3), np.float16, f"{name}, normal")
     if view.surroundings is not None:
         _require_array(view.surroundings, (*size, 4), np.uint8, f"{name}, surroundings")
+    if view.albedo is not None:
+        _require_array(view.albedo, (*size, 3), np.uint8, f"{name}, albedo")
+        _require_array(view.occlusion, size, np.uint8, f"{name}, occlusion")
+        clear = view.colour[..., 3] == 0
+        for kind, pixels in (("albedo", view.albedo), ("occlusion", view.occlusion)):
+            _require(not pixels[clear].any(), f"{name}, {kind}: it is somewhere where alpha is not")
     _require((view.depth >= 0).all(), f"{name}, depth: it is negative")
     on = view.depth > 0
     _require_unit(view.normal[on], f"{name}, normal")

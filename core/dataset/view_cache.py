@@ -19,7 +19,7 @@ from ..errors import MeshError, OutputError
 from . import atomic_files
 from .records import Record, RenderedView, Shape, record_to_json, write_object
 
-_ARRAYS = ("colour", "depth", "normal", "index", "flow", "surroundings")
+_ARRAYS = ("colour", "depth", "normal", "index", "flow", "surroundings", "albedo", "occlusion")
 
 
 class Spool:

@@ -52,15 +52,15 @@ def stab(vertices: Points, triangles: Faces, points: Points, direction: Points) 
     frame = _frame(direction)
     corners = (vertices @ frame.T)[triangles]  # (F, 3, 3), the rays run along z
     x, y, z = (points @ frame.T).T
-    edges, plane = _edge_functions(corners), _heights(corners)
+    edges, plane = edge_functions(corners), heights(corners)
     found = [np.empty(0, np.int64)]
     for index, face in _candidate_pairs(corners[..., :2], (x, y)):
         at = x.take(index), y.take(index)
-        side = _evaluate(edges[0], face, *at) >= 0
+        side = evaluate(edges[0], face, *at) >= 0
         for edge in edges[1:]:
-            same = np.flatnonzero((_evaluate(edge, face, *at) >= 0) == side)
+            same = np.flatnonzero((evaluate(edge, face, *at) >= 0) == side)
             index, face, side, at = index.take(same), face.take(same), side.take(same), tuple(p.take(same) for p in at)
-        ahead = _evaluate(plane, face, *at) > z.take(index)
+        ahead = evaluate(plane, face, *at) > z.take(index)
         found.append(4 * index + 2 * ahead + side)
     counts = np.bincount(np.concatenate(found), minlength=4 * len(points)).reshape(-1, 4).astype(np.int32)
     left_behind, entered_behind, entered, left = counts.T
@@ -241,7 +241,7 @@ def _frame(direction: Points) -> Points:
     return np.stack((x, np.cross(direction, x), direction))
 
 
-def _edge_functions(corners: Points) -> list[Points]:
+def edge_functions(corners: Points) -> list[Points]:
     """For each edge of triangles (F, 3, 3) the factors (3, F) of x, y and 1 in its edge function (Pineda 1988).
 
     An edge that two triangles share has exactly opposite factors in them, so that no ray slips between.
@@ -253,7 +253,7 @@ def _edge_functions(corners: Points) -> list[Points]:
     return result
 
 
-def _heights(corners: Points) -> Points:
+def heights(corners: Points) -> Points:
     """The factors (3, F) of x, y and 1 in the z of each triangle's plane; level where it stands upright."""
     a = corners[:, 0]
     normal = np.cross(corners[:, 1] - a, corners[:, 2] - a)
@@ -262,7 +262,7 @@ def _heights(corners: Points) -> Points:
     return np.stack((slope[:, 0], slope[:, 1], a[:, 2] - (slope * a[:, :2]).sum(1)))
 
 
-def _evaluate(factors: Points, face: NDArray[np.int64], x: NDArray[np.float64], y: NDArray[np.float64]) -> Points:
+def evaluate(factors: Points, face: NDArray[np.int64], x: NDArray[np.float64], y: NDArray[np.float64]) -> Points:
     return factors[0].take(face) * x + factors[1].take(face) * y + factors[2].take(face)
 
 
@@ -280,7 +280,7 @@ def _candidate_pairs(
     first = ((corners.min(1) - low) * scale).astype(np.int64).clip(0, side - 1)
     last = ((corners.max(1) - low) * scale).astype(np.int64).clip(0, side - 1)
     span = last - first + 1
-    face, k = _expand(span[:, 0] * span[:, 1])
+    face, k = expand(span[:, 0] * span[:, 1])
     tile = (first[face, 1] + k // span[face, 0]) * side + first[face, 0] + k % span[face, 0]
     face = face[np.argsort(tile.astype(np.uint16), kind="stable")]  # numpy sorts 16 bits five times as fast
     starts = np.concatenate(((0,), np.cumsum(np.bincount(tile, minlength=side * side))))
@@ -293,11 +293,11 @@ def _candidate_pairs(
     count = starts[point_tile + 1] - starts[point_tile]
     chunk = np.cumsum(count) // _PAIRS_AT_ONCE
     for part in np.split(np.arange(len(within)), np.flatnonzero(np.diff(chunk)) + 1):
-        which, k = _expand(count[part])
+        which, k = expand(count[part])
         yield within[part].take(which), face.take(starts[point_tile[part]].take(which) + k)
 
 
-def _expand(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def expand(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """For counts (2, 0, 3): owners (0, 0, 2, 2, 2) and ranks within the owner (0, 1, 0, 1, 2)."""
     owner = np.repeat(np.arange(len(counts)), counts)
     return owner, np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)

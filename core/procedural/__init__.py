@@ -1,7 +1,7 @@
 """Objects made from a seed: what the training set is made of, and what an artist may start from.
 
-A family is a function from a random generator to parts, each a closed solid; parts may overlap. The front looks
-towards -Y. The same family and seed give the same object in every version of Blender.
+A family is a function from a random generator to parts, each a closed solid; parts may overlap. The
+front looks towards -Y. The same family and seed give the same object in every version of Blender.
 """
 
 from __future__ import annotations
@@ -14,35 +14,90 @@ import numpy as np
 
 from ..errors import MeshError
 from . import (
+    architecture,
+    containers,
     creatures,
+    crockery,
+    firearms,
     flat,
     furniture,
     hardware,
+    market,
     organic,
+    outdoor,
     shapes,
+    street,
     vehicles,
     vessels,
+    weapons,
     wires,
 )
 from .parts import Part, ProceduralObject
+from .recording import Draw, RecordingGenerator, run
 
 Family = Callable[[np.random.Generator], list[Part]]
 
 FAMILIES: Mapping[str, Family] = {
-    **furniture.FAMILIES, **vessels.FAMILIES, **vehicles.FAMILIES, **creatures.FAMILIES, **shapes.FAMILIES,
-    **hardware.FAMILIES, **flat.FAMILIES, **wires.FAMILIES, **organic.FAMILIES,
-}  # fmt: skip
+    **furniture.FAMILIES,
+    **vessels.FAMILIES,
+    **vehicles.FAMILIES,
+    **creatures.FAMILIES,
+    **shapes.FAMILIES,
+    **hardware.FAMILIES,
+    **flat.FAMILIES,
+    **wires.FAMILIES,
+    **organic.FAMILIES,
+    **containers.FAMILIES,
+    **crockery.FAMILIES,
+    **weapons.FAMILIES,
+    **firearms.FAMILIES,
+    **outdoor.FAMILIES,
+    **architecture.FAMILIES,
+    **street.FAMILIES,
+    **market.FAMILIES,
+}
 
 
 def make(family: str, seed: int) -> ProceduralObject:
-    """The object of ``family`` and ``seed``, centred, its longest side 1.
+    """Return the object of ``family`` and ``seed``, centered, its longest side 1.
 
     Raises:
         MeshError: there is no such family.
     """
+    return _made(family, seed, _generator(family, seed))
+
+
+def make_from_draws(family: str, seed: int, overrides: Mapping[str, float]) -> ProceduralObject:
+    """Return the object of ``family`` and ``seed`` with some of its draws replaced.
+
+    All other draws keep their values, also where another count of parts shifts the random stream.
+    Only what was not drawn before comes new from that stream.
+
+    Args:
+        overrides: values by the address of a :class:`Draw`, clipped to its range; of "choice" the
+            index of the option. Addresses that the object does not draw have no effect.
+
+    Raises:
+        MeshError: there is no such family.
+    """
+    known = _generator(family, seed)
+    _made(family, seed, known)
+    return _made(family, seed, _generator(family, seed, {**known.values, **overrides}))
+
+
+def _generator(
+    family: str, seed: int, fixed: Mapping[str, float] | None = None
+) -> RecordingGenerator:
+    plain = np.random.default_rng((seed, zlib.crc32(family.encode())))
+    return RecordingGenerator(plain.bit_generator, fixed)
+
+
+def _made(family: str, seed: int, generator: RecordingGenerator) -> ProceduralObject:
     if family not in FAMILIES:
-        raise MeshError(f"There is no family of objects named {family!r}. There are: {', '.join(sorted(FAMILIES))}")
-    parts = FAMILIES[family](np.random.default_rng((seed, zlib.crc32(family.encode()))))
+        names = ", ".join(sorted(FAMILIES))
+        raise MeshError(f"There is no family of objects named {family!r}. There are: {names}")
+    parts = run(FAMILIES[family], generator)
+
     low = np.min([part.mesh.vertices.min(0) for part in parts], axis=0)
     high = np.max([part.mesh.vertices.max(0) for part in parts], axis=0)
     scale = 1 / float((high - low).max())
@@ -50,7 +105,9 @@ def make(family: str, seed: int) -> ProceduralObject:
     for part in parts:
         vertices = ((part.mesh.vertices - (low + high) / 2) * scale).astype(np.float32)
         placed.append(replace(part, mesh=replace(part.mesh, vertices=vertices)))
-    return ProceduralObject(f"{family}_{seed:06d}", family, seed, tuple(placed))
+
+    name = f"{family}_{seed:06d}"
+    return ProceduralObject(name, family, seed, tuple(placed), tuple(generator.draws))
 
 
-__all__ = ["FAMILIES", "Family", "Part", "ProceduralObject", "make"]
+__all__ = ["FAMILIES", "Draw", "Family", "Part", "ProceduralObject", "make", "make_from_draws"]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..arrays import MeshArrays
+from .recording import Draw
 
 
 @dataclass(frozen=True)
@@ -23,12 +24,17 @@ class Part:
 
 @dataclass(frozen=True)
 class ProceduralObject:
-    """Parts about the origin, the longest side 1, Z up, the front towards -Y."""
+    """Parts about the origin, the longest side 1, Z up, the front towards -Y.
+
+    Args:
+        draws: what the family drew to make it, see ``recording``.
+    """
 
     name: str
     family: str
     seed: int
     parts: tuple[Part, ...]
+    draws: tuple[Draw, ...] = ()
 
 
 Look = tuple[tuple[float, float, float], float, float]

@@ -165,3 +165,21 @@ def test_the_preview_goes_by_what_the_panels_keep(cube, tmp_path):
     expected = np.concatenate([frustum(view.camera, length) for view in found.views])
     np.testing.assert_allclose(preview_cameras.shown(bpy.context.scene), expected.reshape(-1, 3), atol=1e-4)
     bpy.ops.maquette.hide_cameras()
+
+
+def test_the_operator_writes_relightable_objects_with_a_grid_but_not_whole_scenes(addon, tmp_path):
+    from maquette.core.dataset.records import ObjectFile
+
+    bpy.ops.mesh.primitive_cube_add()
+    more = {"cameras": "sides:front", "relightable": True, "grid": True}
+    assert bpy.ops.maquette.render_dataset(folder=str(tmp_path), **RENDER, **more) == {'FINISHED'}
+    (path,) = (tmp_path / "objects").glob("*.tar")
+    file = ObjectFile(path)
+    assert file.relightable and 0.9 < file.grid().mean() * 1.02**3 < 1.05
+    given = SimpleNamespace()
+    settings = bpy.context.scene.maquette.dataset
+    settings.relightable = settings.grid = True
+    settings.give(given, whole_scene=True)
+    assert not {"relightable", "grid"} & vars(given).keys()
+    settings.give(given)
+    assert given.relightable and given.grid

@@ -15,7 +15,7 @@ from ...cameras import Camera
 from ...dataset.compact import Quantised, picture_of
 from ...dataset.index import Place, of_split, to_train_on
 from ...dataset.passes import world_points
-from ...dataset.records import ObjectFile
+from ...dataset.records import GRID, ObjectFile, grid_of
 from ...errors import DatasetError
 from ..inference.preprocessing import despeckled
 from ..networks.projection import camera_matrix, transformed
@@ -38,6 +38,36 @@ class Pictures(Sequence[NDArray[np.uint8]]):
 
 
 @dataclass(frozen=True)
+class Surface:
+    """What a picture shows, without light.
+
+    albedo: (H, W, 3) uint8 sRGB. occlusion: (H, W) uint8, 255 for open. normal: (H, W, 3) float16, in world space or,
+    which is the same, in the object's own frame. All are 0 where nothing is.
+    """
+
+    albedo: NDArray[np.uint8]
+    occlusion: NDArray[np.uint8]
+    normal: NDArray[np.float16]
+
+
+class Surfaces(Sequence[Surface]):
+    """A :class:`Surface` for each view, kept as its files have it and read when it is taken out."""
+
+    def __init__(self, file: ObjectFile) -> None:
+        self._file = file
+
+    def __len__(self) -> int:
+        return len(self._file.record.views)
+
+    def __getitem__(self, view: int) -> Surface:  # type: ignore[override]
+        file = self._file
+        albedo, occlusion = file.albedo(view), file.occlusion(view)
+        if albedo is None or occlusion is None:
+            raise DatasetError(f"{file.path} is not relightable")
+        return Surface(albedo, occlusion, file.normal(view))
+
+
+@dataclass(frozen=True)
 class TrainingObject:
     """One object in memory, in its own frame: centred, the longest side 1. V views, P points.
 
@@ -47,6 +77,7 @@ class TrainingObject:
     near, uniform: (P, 3) float32, of compact sets quantised, with near_inside, uniform_inside (P,) bool.
     half: (3,) half the extent of the bounding box.
     seen: (V, 384, 3) as they, points that each view shows, and seen_colour (V, 384, 3) uint8 their colours.
+    surfaces: of the views, None if the set is not relightable. grid_file: member of the grid, None if there is none.
     """
 
     name: str
@@ -62,6 +93,15 @@ class TrainingObject:
     half: NDArray[np.float64]
     seen: Points
     seen_colour: NDArray[np.uint8]
+    surfaces: Surfaces | None = None
+    grid_file: bytes | None = None
+
+    def grid(self) -> NDArray[np.bool_] | None:
+        """Which cells of the cube about the object are inside: (96, 96, 96), see ``core.geometry.occupancy_grid``.
+
+        In the object's own frame the cell (i, j, k) is centered at ((i, j, k) + 0.5) / 96 - 0.5, times 1.02.
+        """
+        return None if self.grid_file is None else grid_of(self.grid_file)
 
 
 def load_split(folders: Sequence[Path], split: str) -> list[TrainingObject]:
@@ -116,7 +156,16 @@ def load_object(place: Place) -> TrainingObject | None:
         record.name, record.family, Pictures([file.part(file.colour_kind(i)) for i in range(len(record.views))]),
         tuple(view.kind for view in record.views), np.stack(cameras), np.stack(frames), near, shape.near_inside,
         uniform, shape.uniform_inside, (high - low) / 2 / size, shown, np.stack(seen_colour),
+        _surfaces(file), file.parts.get(GRID),
     )  # fmt: skip
+
+
+def _surfaces(file: ObjectFile) -> Surfaces | None:
+    """With the members of the views alone: the points are in memory as they are."""
+    if not file.relightable:
+        return None
+    parts = {kind: data for kind, data in file.parts.items() if kind == "json" or kind[:3].isdigit()}
+    return Surfaces(ObjectFile(file.path, parts))
 
 
 def dense_surface(file: ObjectFile) -> NDArray[np.float64]:

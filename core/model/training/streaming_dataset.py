@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import random
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
 from ...dataset import passes, shards, splits
-from ...dataset.records import ObjectFile
+from ...dataset.records import ObjectFile, RenderedView
 from ...errors import DatasetError
 
 Item = dict[str, Any]
@@ -51,6 +51,7 @@ class TrainingStream(IterableDataset[Item]):
         colour: (V, 4, H, W) uint8, straight alpha. mask: (V, H, W) bool, see ``passes.mask``.
         depth: (V, H, W) float32 metres, 0 where nothing is.
         normal: (V, 3, H, W) float32, world space. intrinsics: (V, 3, 3), camera_to_world: (V, 4, 4; OpenGL's) float32.
+        albedo: (V, 3, H, W) uint8, occlusion: (V, H, W) uint8. grid: (96, 96, 96) bool, see ``core.geometry.occupancy_grid``.
         orthographic: (V,) bool. bounds: (2, 3) float32 metres.
         uniform, near: (P, 3) float32 metres. uniform_inside, near_inside: (P,) bool.
         uniform_distance, near_distance: (P,) float32 metres, negative inside.
@@ -116,6 +117,7 @@ class TrainingStream(IterableDataset[Item]):
             "mask": _tensor(np.stack([passes.mask(view) for view in views])),
             "depth": _tensor(np.stack([view.depth for view in views])),
             "normal": _tensor(np.stack([view.normal for view in views]).transpose(0, 3, 1, 2).astype(np.float32)),
+            **_relit(views),
             "intrinsics": _tensor(np.stack([camera.intrinsics for camera in cameras]).astype(np.float32)),
             "camera_to_world": _tensor(np.stack([camera.to_world for camera in cameras]).astype(np.float32)),
             "orthographic": torch.tensor([camera.orthographic for camera in cameras]),
@@ -125,6 +127,8 @@ class TrainingStream(IterableDataset[Item]):
 
     def _truth(self, file: ObjectFile, rng: np.random.Generator) -> Item:
         shape, result = file.shape(), {}
+        if shape.grid is not None:
+            result["grid"] = _tensor(shape.grid)
         for kind in ("uniform", "near", "surface"):
             count = len(getattr(shape, kind))
             pick = slice(None) if self._points is None else rng.integers(0, count, self._points)
@@ -133,6 +137,16 @@ class TrainingStream(IterableDataset[Item]):
                 if values is not None:
                     result[name] = _tensor(values[pick])
         return result
+
+
+def _relit(views: Sequence[RenderedView]) -> Item:
+    """Albedo and occlusion of ``views``, or nothing where the set was made without."""
+    if any(view.albedo is None for view in views):
+        return {}
+    return {
+        "albedo": _tensor(np.stack([view.albedo for view in views]).transpose(0, 3, 1, 2)),
+        "occlusion": _tensor(np.stack([view.occlusion for view in views])),
+    }
 
 
 def _mixed(objects: Iterator[ObjectFile], size: int, rng: random.Random) -> Iterator[ObjectFile]:

@@ -36,6 +36,7 @@ from ..rendering.studio import Studio, studio
 from . import object_randomization
 from .class_labels import family_of
 
+_NOT_TOLD = ("relightable", "grid")  # in ``dataset.json`` only if they are set, so that older sets go on as they are
 _NOT_THE_SET = ("most_triangles", "shard", "threads", "strict")  # settings that leave each object as it is
 
 
@@ -54,6 +55,8 @@ class Settings:
     classes_from, class_property: of objects of the scene, see ``families.family_of``.
     strict: an object that cannot be used stops the run, instead of being skipped.
     compact: what training reads alone, in the compact form (``core.dataset``); not of whole scenes.
+    relightable: each view with albedo, occlusion and, in the compact form too, its true normals; not of whole scenes.
+    grid: each object with the cells of a cube about it that are inside; not of whole scenes.
     """
 
     seed: int = 0
@@ -71,16 +74,22 @@ class Settings:
     class_property: str = "maquette_family"
     strict: bool = False
     compact: bool = False
+    relightable: bool = False
+    grid: bool = False
 
 
 @dataclass(frozen=True)
 class Source:
-    """One object to come. ``open`` gives its objects, which are in the file while that context lasts."""
+    """One object to come. ``open`` gives its objects, which are in the file while that context lasts.
+
+    more: what else its record shall tell, as JSON; called when it is rendered.
+    """
 
     name: str
     origin: str
     family: str
     open: Callable[[], AbstractContextManager[Sequence[bpy.types.Object]]] = field(repr=False)
+    more: Callable[[], Mapping[str, Any]] = field(default=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -138,7 +147,13 @@ def procedural_sources(families: Sequence[str], count: int, seed: int) -> list[S
 
     def source(family: str, number: int) -> Source:
         name = f"procedural__{family}_{number:06d}"
-        return Source(name, f"procedural:{family}:{number}", family, lambda: _generated(family, number))
+        return Source(
+            name,
+            f"procedural:{family}:{number}",
+            family,
+            open=lambda: _generated(family, number),
+            more=lambda: _draws(family, number),
+        )
 
     return [source(families[i % len(families)], seed + i // len(families)) for i in range(count)]
 
@@ -169,7 +184,7 @@ def render_dataset(sources: Sequence[Source], folder: Path, settings: Settings) 
     mine = sorted(sources, key=lambda source: source.name)[settings.shard[0] :: settings.shard[1]]
     written = found = 0
     skipped: dict[str, str] = {}
-    with studio(settings.samples, settings.threads, settings.denoise) as stage:
+    with studio(settings.samples, settings.threads, settings.denoise, settings.relightable) as stage:
         for index, source in enumerate(mine):
             if (folder / "objects" / f"{source.name}.tar").is_file():
                 found += 1
@@ -250,7 +265,7 @@ def _render_object(
     random, own = settings.random, (settings.seed, source.name)
     with (
         _posed(stage, source, settings, of_scene) as posed,
-        _aside(lambda: posed.samples.decided(None if settings.compact else nearest_triangle)) as deciding,
+        _aside(lambda: _decided(posed, settings)) as deciding,
     ):
         lit, told = [], []
         for index, view in enumerate(posed.views):
@@ -261,7 +276,7 @@ def _render_object(
             told.append(replace(view, drawn={**view.drawn, "light": described(light), **around}))
         record = Record(
             source.name, source.origin, source.family, posed.bounds, fingerprint(posed.mesh), tuple(told),
-            more={"drawn": posed.drawn} if posed.drawn else {},
+            more={**source.more(), **({"drawn": posed.drawn} if posed.drawn else {})},
         )  # fmt: skip
         with Spool(folder, record) as views:
             for index, (view, (light, scenery)) in enumerate(zip(posed.views, lit, strict=True)):
@@ -274,6 +289,12 @@ def _render_object(
         colour, seen = colours(views, shape, posed.bounds)
         shape = replace(shape, surface_colour=colour, surface_seen=seen)
     views.gather(shape, posed.mesh, small=settings.compact)
+
+
+def _decided(posed: _Posed, settings: Settings) -> Shape:
+    """The truth of what is on the stage, as much of it as the set holds."""
+    tree = None if settings.compact else nearest_triangle
+    return posed.samples.decided(tree, posed.bounds if settings.grid else None)
 
 
 @contextmanager
@@ -296,6 +317,14 @@ def _generated(family: str, seed: int) -> Iterator[Sequence[bpy.types.Object]]:
         yield [obj]
 
 
+def _draws(family: str, seed: int) -> dict[str, Any]:
+    """Return what a record tells of a generated object: [address, value] of all that was drawn."""
+    from ... import procedural
+
+    thing = procedural.make(family, seed)
+    return {"draws": [[draw.address, draw.value] for draw in thing.draws]}
+
+
 def prepare(folder: Path, settings: Settings, whole: object = None) -> None:
     """Make ``folder`` ready for a set made with ``settings``, and of a whole scene with the dataclass ``whole``.
 
@@ -305,6 +334,7 @@ def prepare(folder: Path, settings: Settings, whole: object = None) -> None:
     """
     dependencies.require("PIL")
     kept = {key: value for key, value in asdict(settings).items() if key not in _NOT_THE_SET}
+    kept = {key: value for key, value in kept.items() if value or key not in _NOT_TOLD}
     kept |= {"whole_scene": asdict(whole)} if whole else {}  # type: ignore[call-overload]
     kept = {"version": VERSION, **json.loads(json.dumps(kept, default=str))}
     path = folder / "dataset.json"

@@ -95,6 +95,8 @@ def render_whole_scene(
     check(settings.random, whole.world)
     if settings.compact:
         raise DatasetError("A whole scene has no compact form: leave Compact out")
+    if settings.relightable or settings.grid:
+        raise DatasetError("Only objects rendered one by one are relightable or have a grid: leave both out")
     domes = hdri_files(settings.hdri) if whole.other_worlds else None
     objects.prepare(folder, settings, whole)
     name, origin = _name(scene), f"scene:{scene.name}"

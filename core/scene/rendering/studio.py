@@ -8,6 +8,7 @@ import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import bpy
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from ...arrays import MeshArrays
 from ...cameras import Camera
+from ...dataset import occlusion_smoothing
 from ...dataset.records import RenderedView
 from ...errors import ImageError, MeshError, OutputError, SceneError
 from ...imaging import color as color_space
@@ -26,6 +28,8 @@ from ..depsgraph import reader
 from .camera_visibility import Sight
 from .lighting import Light, Lights, lit
 
+_OCCLUSION_REACH = 0.5  # longest sides
+_SMOOTHED_APART = 0.02  # longest sides: how far from the plane of a pixel others still tell of it
 _FAR = 1e9  # Blender writes 1e10 as the depth of nothing
 _BESIDE = 4  # pixels about what is shown that are rendered too
 _GONE = "What was being rendered was deleted or undone: let it be meanwhile, and render again; what is written is kept"
@@ -44,11 +48,13 @@ class Studio:
         shown: bpy.types.Collection,
         lights: Lights,
         folder: Path,
+        relightable: bool = False,
     ) -> None:
         self.scene = scene
         self.shown = shown
         self._lights = lights
         self._folder = folder
+        self._relightable = relightable
         self._vertices: NDArray[np.floating] | None = None
 
     def show(self, objects: Iterable[bpy.types.Object], vertices: NDArray[np.floating] | None = None) -> None:
@@ -56,9 +62,12 @@ class Studio:
 
         Args:
             vertices: (V, 3) of them all, world space; if given, a picture is rendered only about where these fall,
-                which saves a third of the time.
+                which saves a third of the time. Occlusion is told within half the longest side of them.
         """
         self._vertices = vertices
+        if vertices is not None:
+            reach = _OCCLUSION_REACH * float(np.ptp(vertices, axis=0).max())
+            self.scene.world.light_settings.distance = max(reach, 1e-6)
         for obj in list(self.shown.objects):
             self.shown.objects.unlink(obj)
         for obj in objects:
@@ -97,7 +106,15 @@ class Studio:
             passes = self._passes(camera)
         colour = stacked(passes, "Combined", "RGBA")
         _, depth, normal = geometry(passes, colour[..., 3] > 0)
-        return RenderedView(kind, camera, display(colour), depth, normal)
+        view = RenderedView(kind, camera, display(colour), depth, normal)
+        if not self._relightable:
+            return view
+        size = 2 * self.scene.world.light_settings.distance
+        return replace(
+            view,
+            albedo=albedo(passes, view.colour),
+            occlusion=occlusion(passes, view, size),
+        )
 
     def picture(self, camera: Camera) -> NDArray[np.float32]:
         """Just the light: (H, W, 4) linear, premultiplied with alpha."""
@@ -130,12 +147,15 @@ class Studio:
 
 
 @contextmanager
-def studio(samples: int, threads: int = 0, denoise: bool = False) -> Iterator[Studio]:
+def studio(
+    samples: int, threads: int = 0, denoise: bool = False, relightable: bool = False
+) -> Iterator[Studio]:
     """A :class:`Studio`; the open file is as before afterwards, also on cancel.
 
     Args:
         samples: of Cycles a pixel; time grows with it, noise falls with its square root.
         threads: of the renderer; 0 for all cores. denoise: see :func:`set_quality`.
+        relightable: whether its pictures have albedo and occlusion, too.
 
     Raises:
         SceneError: what it shows, or itself, was deleted or undone meanwhile.
@@ -149,11 +169,13 @@ def studio(samples: int, threads: int = 0, denoise: bool = False) -> Iterator[St
     scene.collection.objects.link(camera)
     scene.camera = camera
     _set_up(scene, samples, threads, denoise)
+    if relightable:
+        _add_passes(scene.view_layers[0])
     try:
         with (
             tempfile.TemporaryDirectory(prefix="maquette_") as folder, _nothing_kept(scene), lit(scene, {}) as lights
         ):  # fmt: skip
-            yield Studio(scene, shown, lights, Path(folder))
+            yield Studio(scene, shown, lights, Path(folder), relightable)
     except ReferenceError as error:
         raise SceneError(_GONE) from error
     finally:
@@ -245,6 +267,11 @@ def _set_up(scene: bpy.types.Scene, samples: int, threads: int, denoise: bool) -
     layer.use_pass_z = layer.use_pass_normal = True
 
 
+def _add_passes(layer: bpy.types.ViewLayer) -> None:
+    layer.use_pass_ambient_occlusion = True
+    layer.use_pass_diffuse_color = layer.use_pass_glossy_color = layer.use_pass_transmission_color = True
+
+
 @contextmanager
 def writing(folder: Path, name: str) -> Iterator[None]:
     """Within it a picture is rendered into ``folder``, as ``name`` (a pattern), and read.
@@ -301,3 +328,31 @@ def display(linear: NDArray[np.float32]) -> NDArray[np.uint8]:
     colour = color_space.from_linear(linear[covered, :3] / np.maximum(share, 1e-6))
     shown[covered] = np.concatenate((colour, share), axis=1) * 255 + 0.5
     return shown
+
+
+def albedo(passes: Mapping[str, NDArray[np.float32]], colour: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(H, W, 3) sRGB, 8 bit: the share of even white light that the surface sends back.
+
+    The sum of Cycles' colors of diffuse, glossy and transmitted light: each alone is black on
+    metal, cloth or glass. 0 where ``colour`` (H, W, 4) is clear.
+    """
+    light = np.sum([stacked(passes, name, "RGB") for name in ("DiffCol", "GlossCol", "TransCol")], axis=0)
+    alpha = stacked(passes, "Combined", "A")
+    shown = color_space.from_linear((light / np.maximum(alpha, 1e-6)).clip(0, 1))
+    return np.where(colour[..., 3:] > 0, shown * 255 + 0.5, 0).astype(np.uint8)
+
+
+def occlusion(
+    passes: Mapping[str, NDArray[np.float32]], view: RenderedView, size: float
+) -> NDArray[np.uint8]:
+    """(H, W) 8 bit, 255 where nothing is near above the surface; 0 where ``view`` is clear.
+
+    Cycles sends one ray a sample, so the noise of few samples is taken out along the surface.
+
+    Args:
+        size: longest side of what is shown, metres.
+    """
+    open_ = (passes["AO.R"] / np.maximum(passes["Combined.A"], 1e-6)).clip(0, 1)
+    if view.depth.any():
+        open_ = occlusion_smoothing.along_surface(open_, view, _SMOOTHED_APART * size)
+    return np.where(view.colour[..., 3] > 0, open_ * 255 + 0.5, 0).astype(np.uint8)

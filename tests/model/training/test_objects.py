@@ -1,19 +1,23 @@
 """What training has in memory: the same from shards, to the bit, and from the compact form but for its rounding."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from maquette.core.dataset.conversion import copy_compact
 from maquette.core.dataset.index import find
+from maquette.core.dataset.records import write_object
 from maquette.core.dataset.shards import pack
 from maquette.core.errors import DatasetError
+from maquette.core.geometry.occupancy_grid import cell_centers
 from maquette.core.jobs.task import run_to_end
 from maquette.core.model.evaluation.evaluate import some_places
 from maquette.core.model.inference.preprocessing import despeckled
 from maquette.core.model.training.batches import draw_batch, place
 from maquette.core.model.training.objects import load_split
+from maquette.core.model.training.streaming_dataset import TrainingStream
 from PIL import Image, ImageFilter
 
 
@@ -86,3 +90,46 @@ def test_despeckling_is_the_median_that_pillow_takes_within_the_object(size):
     inside = colour[..., 3:] > 250
     np.testing.assert_array_equal(despeckled(colour)[..., :3], np.where(inside, median, colour[..., :3]))
     np.testing.assert_array_equal(despeckled(colour)[..., 3], colour[..., 3])
+
+
+@pytest.fixture(scope="module")
+def relightable(dataset, tmp_path_factory):
+    """The set with an albedo, an occlusion and a grid, in the full and in the compact form."""
+    whole = shutil.copytree(dataset, tmp_path_factory.mktemp("relightable") / "whole")
+    (whole / "dataset.json").write_text('{"version": 1}')
+    for found in find(dataset).all.values():
+        file = found.open()
+        views = [file.view(index) for index in range(len(file.record.views))]
+        views = [replace(view, albedo=view.colour[..., :3], occlusion=view.colour[..., 3] // 2) for view in views]
+        low, high = file.record.bounds
+        grid = (np.abs(cell_centers(file.record.bounds) - low) < (high - low) / 2).all(-1)  # an octant of the box
+        write_object(whole, file.record, replace(file.shape(), grid=grid), views)
+    run_to_end(copy_compact(whole, whole.with_name("compact")))
+    return whole, whole.with_name("compact")
+
+
+def test_surfaces_and_the_grid_are_read_when_they_are_asked_for(dataset, relightable):
+    plain, whole, compact = (load_split([folder], "train")[3] for folder in (dataset, *relightable))
+    assert plain.surfaces is None and plain.grid() is None
+    file = find(relightable[0]).all["e03"].open()
+    assert len(whole.surfaces) == len(compact.surfaces) == 7
+    for index in (0, 6):
+        view, one, other = file.view(index), whole.surfaces[index], compact.surfaces[index]
+        for name in ("albedo", "occlusion", "normal"):
+            np.testing.assert_array_equal(getattr(one, name), getattr(view, name))
+        np.testing.assert_array_equal(other.occlusion, view.occlusion)
+        on = view.depth > 0
+        assert (other.normal[on].astype(float) * view.normal[on]).sum(1).min() > 0.999
+        assert np.abs(other.albedo[on].astype(int) - view.albedo[on]).mean() < 5
+    np.testing.assert_array_equal(whole.grid(), file.shape().grid)
+    np.testing.assert_array_equal(compact.grid(), whole.grid())
+    inside = (np.indices((96, 96, 96)) + 0.5) / 96 * 1.02 - 0.51  # the object's own frame
+    low = -whole.half[:, None, None, None]
+    np.testing.assert_array_equal(whole.grid(), (np.abs(inside - low) < -low).all(0))
+
+
+def test_the_stream_has_them_as_tensors(dataset, relightable):
+    (plain, *_), (item, *_) = (list(TrainingStream(folder, shuffle=False)) for folder in (dataset, relightable[1]))
+    assert not plain.keys() & {"albedo", "occlusion", "grid"}
+    assert item["albedo"].shape == item["colour"][:, :3].shape and item["occlusion"].shape == item["depth"].shape
+    assert item["grid"].shape == (96, 96, 96) and item["grid"].dtype == torch.bool

@@ -227,6 +227,17 @@ def test_the_truth_is_of_what_is_rendered(addon, tmp_path):
     assert -0.95 < low[2] < -0.7 and 1.9 < high[2] < 2.2 and high[0] > 0.95 and low[0] > -0.95
 
 
+def test_the_record_of_a_generated_object_tells_what_was_drawn(addon, tmp_path):
+    from maquette.core.dataset.records import read_record
+    from maquette.core.procedural import make as make_thing
+    from maquette.core.scene.datagen.objects import procedural_sources, render_dataset
+
+    run_to_end(render_dataset(procedural_sources(["barrel"], 1, 4), tmp_path, settings()))
+    record = read_record(tmp_path / "objects/procedural__barrel_000004.tar")
+    draws = make_thing("barrel", 4).draws
+    assert record.more["draws"] == [[draw.address, draw.value] for draw in draws]
+
+
 def test_an_undo_while_it_renders_is_told_and_the_file_is_whole(addon, tmp_path):
     from maquette.core.errors import SceneError
     from maquette.core.scene.datagen.objects import procedural_sources, render_dataset
@@ -296,3 +307,32 @@ def test_compact_is_what_copying_the_whole_set_gives(meshes, tmp_path):
     assert made.written == 5 and list(one) == list(other)
     for name, place in one.items():
         assert place.open().parts == other[name].open().parts
+
+
+def test_relightable_is_the_same_set_with_more_in_it(meshes, tmp_path):
+    from maquette.core.dataset.conversion import copy_compact
+    from maquette.core.dataset.index import find
+    from maquette.core.dataset.validation import check
+
+    more = {"relightable": True, "grid": True}
+    make(meshes, tmp_path / "plain")
+    make(meshes, tmp_path / "whole", **more)
+    make(meshes, tmp_path / "small", compact=True, **more)
+    run_to_end(copy_compact(tmp_path / "whole", tmp_path / "copied"))
+    plain, whole, small, copied = (find(tmp_path / folder).all for folder in ("plain", "whole", "small", "copied"))
+    assert len(whole) == 5
+    for name, place in whole.items():
+        parts, less = place.open().parts, plain[name].open().parts
+        added = {"grid.npz"} | {f"00{view}.{kind}.png" for view in range(3) for kind in ("albedo", "occlusion")}
+        assert parts.keys() - less.keys() == added
+        assert all(parts[kind] == less[kind] for kind in less if not kind.endswith((".png", "surface.npz")))
+        assert small[name].open().parts == copied[name].open().parts
+    told = json.loads((tmp_path / "plain/dataset.json").read_text())
+    assert "relightable" not in told and "grid" not in told
+    assert json.loads((tmp_path / "whole/dataset.json").read_text()) == {**told, **more}
+    with pytest.raises(DatasetError, match="other settings"):
+        make(meshes, tmp_path / "plain", **more)
+    for folder in ("whole", "small"):
+        assert run_to_end(check(tmp_path / folder)) == []
+    ball = whole["ball"].open().shape()
+    assert ball.grid.mean() == pytest.approx(np.pi / 6 / 1.02**3, rel=0.03)  # its facets lie within the sphere

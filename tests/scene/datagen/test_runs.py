@@ -30,7 +30,7 @@ steps = 0
 def die(*args, **more):
     os.kill(os.getpid(), signal.SIGKILL)
 {moment}
-settings = Settings(size=16, samples=1, cameras=parse(("sides:front", "free:1")), points=256)
+settings = Settings(size=16, samples=1, cameras=parse(("sides:front", "free:1")), points=256{more})
 for progress in render_dataset(procedural_sources(["mug", "chair"], {count}, 0), Path({folder!r}), settings):
     steps += 1
     if steps == last:
@@ -66,8 +66,8 @@ def run(folder, **changes):
     return run_to_end(render_dataset(procedural_sources(["mug", "chair"], COUNT, 0), folder, settings))
 
 
-def killed(folder, moment):
-    code = CHILD.format(root=str(ROOT), moment=moment, count=COUNT, folder=str(folder))
+def killed(folder, moment, more=""):
+    code = CHILD.format(root=str(ROOT), moment=moment, count=COUNT, folder=str(folder), more=more)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=120)
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
 
@@ -115,6 +115,24 @@ def test_killed_at_any_moment_the_next_run_finishes_the_same_set(undisturbed, tm
     summary = run(folder)
     assert summary.written < COUNT and summary.found + summary.written == COUNT
     assert_equal_sets(folder, undisturbed)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="a signal of POSIX systems")
+def test_a_killed_run_of_relightable_objects_goes_on_to_the_byte(tmp_path):
+    changes = {"relightable": True, "grid": True, "compact": True}
+    run(tmp_path / "undisturbed", **changes)
+    more = "".join(f", {name}=True" for name in changes)
+    killed(tmp_path / "killed", "last = 2", more)
+    (views,) = (tmp_path / "killed/objects").glob(".*.views")
+    kept = dict(np.load(sorted(views.glob("*.npz"))[0]))
+    assert kept["albedo"].any() and kept["occlusion"].any()
+    assert run(tmp_path / "killed", **changes).written == COUNT
+    paths = sorted((tmp_path / "undisturbed/objects").glob("*.tar"))
+    assert len(paths) == COUNT
+    for path in paths:
+        one, other = members(path), members(tmp_path / "killed/objects" / path.name)
+        assert f"{path.stem}.grid.npz" in one and f"{path.stem}.001.shading.webp" in one
+        assert one == other
 
 
 def test_shards_make_the_same_set(undisturbed, tmp_path):

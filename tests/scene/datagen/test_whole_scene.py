@@ -351,3 +351,17 @@ def test_older_sets_which_tell_of_the_classes_elsewhere_are_gone_on_with(scene, 
     path.write_text(json.dumps(told))
     with pytest.raises(DatasetError, match="made with other settings"):
         run_to_end(render(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["relightable", "grid", "compact"])
+def test_what_only_objects_have_is_refused(addon, tmp_path, name):
+    from maquette.core.scene.datagen.objects import Settings
+    from maquette.core.scene.datagen.whole_scene import WholeScene, render_whole_scene
+
+    bpy.ops.mesh.primitive_cube_add()
+    work = render_whole_scene(
+        bpy.context.scene, "ViewLayer", tmp_path, Settings(**{name: True}), WholeScene()
+    )
+    with pytest.raises(DatasetError, match=r"Only objects|no compact form"):
+        run_to_end(work)
+    assert not list(tmp_path.iterdir())

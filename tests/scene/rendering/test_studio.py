@@ -105,3 +105,80 @@ def test_white_under_even_light_is_white_and_nothing_is_clear(addon):
     assert view.colour[16, 16, 3] == 255
     srgb = 255 * (1.055 * 0.2 ** (1 / 2.4) - 0.055)
     assert view.colour[14:18, 14:18, :3].mean() == pytest.approx(srgb, abs=6)
+
+
+def painted(obj, colour, **more):
+    material = bpy.data.materials.new("paint")
+    material.use_nodes = True
+    shader = next(node for node in material.node_tree.nodes if node.type == 'BSDF_PRINCIPLED')
+    shader.inputs["Base Color"].default_value = (*colour, 1)
+    for name, value in more.items():
+        shader.inputs[name.replace("_", " ")].default_value = value
+    obj.data.materials.append(material)
+
+
+def in_srgb(linear):
+    return 255 * (1.055 * np.asarray(linear) ** (1 / 2.4) - 0.055)
+
+
+@pytest.mark.parametrize("name", ["perspective", "top"])
+def test_albedo_of_a_lit_and_half_shadowed_cube_is_flat(cube, name):
+    from maquette.core.scene.rendering.studio import Light, studio
+
+    painted(cube, (0.5, 0.05, 0.02), Specular_IOR_Level=0.0)
+    bpy.ops.mesh.primitive_cube_add(size=1, location=(0.8, -0.9, 1.4))  # casts its shadow onto the other
+    shade = bpy.context.object
+    with studio(8, relightable=True) as stage:
+        stage.show([cube, shade])
+        shade.visible_camera = False
+        stage.light(Light(level=0.2, sun=3.0, sun_tilt=0.8))
+        view = stage.render("test", CAMERAS[name])
+    on = view.colour[..., 3] > 0
+    assert on.sum() > 300
+    assert np.ptp(np.quantile(view.colour[on, 0], (0.1, 0.9))) > 25  # light and shadow are in the picture
+    np.testing.assert_allclose(view.albedo[on], np.broadcast_to(in_srgb((0.5, 0.05, 0.02)), (on.sum(), 3)), atol=2)
+    assert ((view.colour[..., 3] > 0) & (view.colour[..., 3] < 255)).any()  # its edges, too
+    assert not view.albedo[~on].any() and not view.occlusion[~on].any()
+    assert view.albedo.dtype == view.occlusion.dtype == np.uint8
+
+
+def test_albedo_of_metal_is_its_color(cube):
+    from maquette.core.scene.rendering.studio import studio
+
+    painted(cube, (0.8, 0.4, 0.1), Metallic=1.0, Roughness=0.2)
+    with studio(8, relightable=True) as stage:
+        stage.show([cube])
+        view = stage.render("test", CAMERAS["top"])
+    on = view.colour[..., 3] > 0
+    np.testing.assert_allclose(np.median(view.albedo[on], axis=0), in_srgb((0.8, 0.4, 0.1)), atol=4)
+
+
+@pytest.mark.parametrize("size", [1.0, 40.0])
+def test_an_inner_corner_is_occluded_and_an_open_face_is_not_at_any_size(addon, size):
+    """Of a floor and a wall: dark beside the edge between them, open half the longest side away, as on the top."""
+    from maquette.core.scene.rendering.studio import studio
+
+    bpy.ops.mesh.primitive_cube_add(size=1, location=(0, 0, -0.05 * size), scale=(size, size, 0.1 * size))
+    floor = bpy.context.object
+    bpy.ops.mesh.primitive_cube_add(size=1, location=(0.45 * size, 0, 0.2 * size), scale=(0.1 * size, size, 0.5 * size))
+    wall = bpy.context.object
+    bpy.context.view_layer.update()
+    boxes = [np.array(obj.bound_box) @ np.array(obj.matrix_world)[:3, :3].T + obj.location for obj in (floor, wall)]
+    corners = np.concatenate(boxes)
+    with studio(8, relightable=True) as stage:
+        stage.show([floor, wall], corners)
+        eye = np.array((0.0, -0.01, 3.0)) * size
+        view = stage.render("test", orthographic(look_at(eye, np.zeros(3)), 1.2 * size, 96))
+    column = [round(48 + 80 * x) for x in (-0.4, -0.02, 0.36, 0.45)]  # far floor, past the reach, beside, on the wall
+    far, past, beside, top = (view.occlusion[30:66, at - 2 : at + 2].mean() for at in column)
+    assert far > 250 and top > 250 and beside < 190 and beside < past - 50
+    assert view.occlusion[30:66, 12:40].std() < 12  # no noise
+
+
+def test_without_asking_there_is_neither(cube):
+    from maquette.core.scene.rendering.studio import studio
+
+    with studio(1) as stage:
+        stage.show([cube])
+        view = stage.render("test", CAMERAS["top"])
+    assert view.albedo is None and view.occlusion is None

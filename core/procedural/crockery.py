@@ -1,0 +1,151 @@
+"""Jars and cooking pots."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .parts import Look, Part, any_look, dark, metal, part, wood
+from .primitives import curve, cylinder, ellipsoid, lathe, moved, torus, tube, turned
+
+Rng = np.random.Generator
+Profile = list[tuple[float, float]]
+
+
+def jar(rng: Rng) -> list[Part]:
+    """Make a jar, urn or amphora with a lid, a cork or an open mouth."""
+    height = rng.uniform(0.6, 1.1)
+    belly = rng.uniform(0.25, 0.45)
+    foot = belly * rng.uniform(0.4, 1.0)
+    shoulder = rng.uniform(0.45, 0.8)
+    neck = belly * rng.uniform(0.45, 0.95)
+    lip = neck * rng.uniform(1.0, 1.3)
+    wall = rng.uniform(0.02, 0.04)
+    sides = int(rng.choice((6, 8, 12, 36, 36)))
+    look = any_look(rng)
+
+    points = curve(
+        (foot, 0, 0),
+        (belly * 0.95, 0, height * shoulder * 0.45),
+        (belly, 0, height * shoulder * 0.8),
+        (neck, 0, height * 0.92),
+        steps=6,
+    )
+    outside = [(float(r), float(z)) for r, _, z in points]
+    outside.append((lip, height))
+    closure = int(rng.integers(0, 4))
+    inside = [(max(r - wall, 0.02), max(z, wall)) for r, z in reversed(outside)]
+    parts = [part("body", lathe([*outside, *inside], sides), look)]
+
+    tall = rng.uniform(0.04, 0.16)
+    second = any_look(rng)
+    if closure == 1:
+        parts.append(part("lid", cylinder(lip * 1.06, tall, (0, 0, height), sides=sides), second))
+    elif closure == 2:
+        dome = lathe([(lip * 1.05, 0), (lip, 0.02), (lip * 0.6, tall), (0.02, tall * 1.3)], sides)
+        parts.append(part("lid", moved(dome, (0, 0, height)), second))
+        knob = ellipsoid((0.05, 0.05, 0.05), (0, 0, height + tall * 1.3 + 0.02), rings=8)
+        parts.append(part("knob", knob, second))
+    elif closure == 3:
+        cork = cylinder(neck * 0.92, tall * 1.5, (0, 0, height), top=neck * 0.98, sides=sides)
+        parts.append(part("cork", cork, wood(rng)))
+
+    handle_count = int(rng.integers(0, 3))
+    return parts + _jar_handles(rng, handle_count, (neck, belly, height), look)
+
+
+def _jar_handles(
+    rng: Rng, count: int, measures: tuple[float, float, float], look: Look
+) -> list[Part]:
+    """Make bent handles from the neck to the belly, to the right and to the left."""
+    neck, belly, height = measures
+    reach = belly * rng.uniform(1.1, 1.5)
+    thickness = rng.uniform(0.018, 0.04)
+    parts = []
+    for side in (1, -1)[:count]:
+        path = curve(
+            (side * neck * 0.95, 0, height * 0.9),
+            (side * reach, 0, height * 0.88),
+            (side * reach, 0, height * 0.68),
+            (side * belly * 0.85, 0, height * 0.55),
+        )
+        parts.append(part("handle", tube(path, thickness), look))
+    return parts
+
+
+def cooking_pot(rng: Rng) -> list[Part]:
+    """Make a saucepan, stockpot or cauldron: a long handle, two grips or a bail, often a lid."""
+    radius = rng.uniform(0.3, 0.5)
+    height = radius * rng.uniform(0.35, 1.6)
+    belly = rng.uniform(0.0, 0.3)
+    foot = rng.uniform(0.6, 1.0)
+    wall = rng.uniform(0.02, 0.05)
+    look = (metal, dark, any_look)[rng.integers(0, 3)](rng)
+    grip_look = (dark, wood, metal)[rng.integers(0, 3)](rng)
+
+    levels = np.linspace(0, 1, 10)
+    radii = radius * (foot + (1 - foot) * levels**0.5 + belly * np.sin(np.pi * levels))
+    outside = [(float(r), float(z)) for r, z in zip(radii, levels * height, strict=True)]
+    inside = [(r - wall, max(z, wall)) for r, z in reversed(outside)]
+    parts = [part("pot", lathe([*outside, *inside], 36), look)]
+    if rng.random() < 0.6:
+        parts.append(part("rim", torus(radius, rng.uniform(0.012, 0.03), (0, 0, height)), look))
+
+    if rng.random() < 0.5:
+        rise = rng.uniform(0.03, 0.15)
+        profile = [
+            (radius * 1.02, 0),
+            (radius * 0.98, 0.03),
+            (radius * 0.5, rise),
+            (0.02, rise + 0.02),
+        ]
+        parts.append(part("lid", moved(lathe(profile, 36), (0, 0, height)), look))
+        knob = ellipsoid((0.05, 0.05, 0.04), (0, 0, height + rise + 0.05), rings=8)
+        parts.append(part("knob", knob, grip_look))
+
+    parts += _pot_grips(rng, radius, height, grip_look)
+    if rng.random() < 0.3:
+        leg = rng.uniform(0.08, 0.2)
+        for angle in (90, 210, 330):
+            mesh = cylinder(0.025, leg + 0.1, (radius * 0.7 * foot, 0, 0.05 - leg / 2), sides=10)
+            parts.append(part("leg", turned(mesh, "z", angle), look))
+    return parts
+
+
+def _pot_grips(rng: Rng, radius: float, height: float, look: Look) -> list[Part]:
+    """Make what a pot is carried by: a long handle to the right, two grips, or a bail."""
+    kind = int(rng.integers(0, 3))
+    thickness = rng.uniform(0.018, 0.04)
+    if kind == 0:
+        length = rng.uniform(0.5, 1.0)
+        rise = rng.uniform(-0.02, 0.2)
+        path = curve(
+            (radius * 0.97, 0, height * 0.85),
+            (radius + length / 2, 0, height * 0.9 + rise * 0.7),
+            (radius + length, 0, height * 0.9 + rise),
+        )
+        return [part("handle", tube(path, thickness * np.linspace(0.8, 1.2, len(path))), look)]
+
+    if kind == 1:
+        out = rng.uniform(0.08, 0.16)
+        parts = []
+        for side in (-1, 1):
+            path = curve(
+                (side * radius * 0.95, -0.12, height * 0.8),
+                (side * (radius + out), -0.1, height * 0.82),
+                (side * (radius + out), 0.1, height * 0.82),
+                (side * radius * 0.95, 0.12, height * 0.8),
+            )
+            parts.append(part("handle", tube(path, thickness), look))
+        return parts
+
+    turn = np.linspace(0, np.pi, 24)
+    lift = rng.uniform(0.7, 1.1) * radius
+    arch = np.c_[radius * np.cos(turn), np.zeros(24), lift * np.sin(turn)]
+    bail = turned(tube(arch, thickness * 0.6), "x", rng.uniform(-80, 80))
+    return [part("handle", moved(bail, (0, 0, height * 0.95)), look)]
+
+
+FAMILIES = {
+    "cooking_pot": cooking_pot,
+    "jar": jar,
+}
