@@ -21,8 +21,9 @@ from .objects import object_frame
 
 _SYMMETRIC = 0.94  # IoU of a grid with its mirror image above which the object counts as symmetric
 _LEAST_PIXELS = 24  # of a view that shows the object
-# Which members of a file training needs: all but points near the surface, the mesh and such.
-_NEEDED = ("json", "shape.npz", "grid.npz")
+# Which members of a file training needs besides views; points are half of the bytes, and only judge.
+_NEEDED = ("json", "crc.json", "grid.npz")
+_POINTS = "shape.npz"
 
 
 @dataclass(frozen=True)
@@ -132,15 +133,19 @@ def load_dense_split(folders: Sequence[Path], split: str) -> list[DenseObject]:
     else:
         places = [place for folder in folders for place in of_split(folder, split)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        objects = [found for found in pool.map(load_dense_object, places) if found is not None]
+        loaded = pool.map(lambda place: load_dense_object(place, split != "train"), places)
+        objects = [thing for thing in loaded if thing is not None]
     if not objects:
         names = ", ".join(map(str, folders))
         raise DatasetError(f"There is no object of the split {split!r} in {names}")
     return objects
 
 
-def load_dense_object(place: Place) -> DenseObject | None:
+def load_dense_object(place: Place, points: bool = True) -> DenseObject | None:
     """Load one object; None if a view of it is empty, or if it is a whole scene.
+
+    Args:
+        points: keep what :meth:`DenseObject.points` returns.
 
     Raises:
         DatasetError: it is damaged, is not relightable or has no grid.
@@ -150,7 +155,11 @@ def load_dense_object(place: Place) -> DenseObject | None:
         return None
     if not file.relightable:
         raise DatasetError(f"{file.path} is not relightable: render the set with --relightable")
-    kept = {kind: data for kind, data in file.parts.items() if _is_needed(kind)}
+    kept = {
+        kind: data
+        for kind, data in file.parts.items()
+        if _is_needed(kind) or (points and kind == _POINTS)
+    }
     small = ObjectFile(file.path, kept)
     for index in range(len(small.record.views)):
         if (small.colour(index)[..., 3] > 127).sum() < _LEAST_PIXELS:
@@ -159,7 +168,7 @@ def load_dense_object(place: Place) -> DenseObject | None:
 
 
 def _is_needed(kind: str) -> bool:
-    return kind in _NEEDED or kind == "crc.json" or kind[:3].isdigit()
+    return kind in _NEEDED or kind[:3].isdigit()
 
 
 def _mirror_plane(grid: NDArray[np.bool_]) -> NDArray[np.float64] | None:
