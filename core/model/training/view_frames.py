@@ -47,6 +47,10 @@ class ViewFrame:
         """Return where points (P, 2) of the network's image are in the stored picture."""
         return _mapped(self.to_stored, ndc)
 
+    def seen(self, stored: Array) -> Array:
+        """Return where points (P, 2) of the stored picture are in the network's image."""
+        return _mapped(np.linalg.inv(self.to_stored), stored)
+
     def normals(self, normals: NDArray[np.floating]) -> NDArray[np.float32]:
         """Return normals (P, 3) of the object as those of the stretched one, in its own frame."""
         turned = normals / self.stretch

@@ -1,0 +1,315 @@
+"""Trains the dense single-view network: resumable to the bit, on a CPU or a GPU, for as long as wanted.
+
+The learning rate is warmed up and then stays: no end has to be known, and the checkpoint of a run
+can be trained on. For a release a short run of its own starts from it and lets the rate fall to
+zero (warm-up, stable, decay; Hu et al. 2024, arXiv:2404.06395).
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ...dataset.atomic_files import make_folder
+from ...errors import DatasetError
+from ...jobs.task import Progress, Work
+from ..networks.dense_single_view import DenseOutput, DenseSingleViewNetwork
+from ..evaluation.flops import Count
+from ..networks.dense_trunk import CONDITIONS, IMAGE_CHANNELS, DenseConfig
+from . import checkpoints
+from .dense_batches import BatchSource, DenseBatch, SamplingConfig, batches_from
+from .dense_log import DenseLog
+from .dense_losses import FamilyPrototypes, LossConfig, dense_losses
+from .dense_objects import DenseObject, load_dense_split
+from .dense_preview import draw_dense_samples
+from .dense_samples import AugmentationConfig
+from .dense_validation import validate_dense
+from .ema import follow
+from .mixed_precision import PRECISIONS, is_faster
+
+CHECKPOINT = "checkpoint.pt"
+# Settings that a run may be gone on with changed: they do not change the steps that are behind it.
+_MAY_CHANGE = ("steps", "decay_steps", "checkpoint_seconds", "validate_every", "precision", "threads")
+
+
+@dataclass(frozen=True)
+class DenseTrainingConfig:
+    """A run of training.
+
+    Attributes:
+        steps: in all, of the run that a ``start`` came from, too.
+        learning_rate: after ``warmup_steps``. decay_steps: at the end, in which it falls to zero.
+        betas, weight_decay: of AdamW. clip: largest norm of the gradient.
+        average: share that the moving average of the weights keeps of itself in a step.
+        seed: of the first weights and all batches.
+        precision: "float32", "bfloat16", or "automatic": what the device computes faster.
+        checkpoint_seconds: between two checkpoints.
+        validate_every: steps between two validations. validation: objects to validate on.
+        threads: of a CPU; 0 for as many as there are.
+    """
+
+    steps: int = 100_000
+    learning_rate: float = 1e-3
+    warmup_steps: int = 500
+    decay_steps: int = 0
+    betas: tuple[float, float] = (0.9, 0.95)
+    weight_decay: float = 0.05
+    clip: float = 1.0
+    average: float = 0.999
+    seed: int = 0
+    precision: str = "automatic"
+    checkpoint_seconds: float = 600.0
+    validate_every: int = 1000
+    validation: int = 64
+    threads: int = 0
+
+
+@dataclass(frozen=True)
+class DenseRunConfig:
+    """All that a run can be repeated from, besides its training sets; its ``config.json``."""
+
+    training: DenseTrainingConfig = field(default_factory=DenseTrainingConfig)
+    network: DenseConfig = field(default_factory=DenseConfig)
+    sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
+    losses: LossConfig = field(default_factory=LossConfig)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the settings as JSON holds them."""
+        return json.loads(json.dumps(asdict(self)))
+
+
+class DenseTrainer:
+    """The network, its moving average and the optimizer, as one thing to step, save and load.
+
+    Args:
+        config: of the run. families: how many classes there are. device: to train on.
+    """
+
+    def __init__(self, config: DenseRunConfig, families: int, device: torch.device) -> None:
+        torch.manual_seed(config.training.seed)
+        self.config = config
+        self.device = device
+        self.step = 0
+        self.network = DenseSingleViewNetwork(config.network).to(device)
+        self.prototypes = FamilyPrototypes(families, config.network.embedding).to(device)
+        self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
+        self.mixed = _is_mixed(config.training.precision, device)
+        self._optimizer = torch.optim.AdamW(
+            self._groups(), betas=config.training.betas, fused=device.type == "cuda"
+        )
+
+    def train_step(self, batch: DenseBatch) -> dict[str, float]:
+        """Take one step; returns the losses by name."""
+        self.network.train()
+        for group in self._optimizer.param_groups:
+            group["lr"] = self.learning_rate()
+        output = self.look(self.network, batch)
+        losses = dense_losses(output, batch, self.prototypes, self.config.losses)
+        self._optimizer.zero_grad(set_to_none=True)
+        losses["all"].backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.config.training.clip)
+        self._optimizer.step()
+        self.step += 1
+        follow(self.average, self.network, self.config.training.average, self.step)
+        stacked = torch.stack([loss.detach() for loss in losses.values()]).tolist()
+        return dict(zip(losses, stacked, strict=True))
+
+    def look(self, network: DenseSingleViewNetwork, batch: DenseBatch) -> DenseOutput:
+        """Return what ``network`` says of ``batch``, in the precision of the run."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed):
+            return network(batch.image, batch.conditions)
+
+    def learning_rate(self) -> float:
+        """Return the rate of the next step."""
+        config = self.config.training
+        warm = min(1.0, (self.step + 1) / max(config.warmup_steps, 1))
+        left = 1.0
+        if config.decay_steps:
+            left = min(1.0, (config.steps - self.step) / config.decay_steps)
+        return config.learning_rate * warm * left
+
+    def save(self, path: Path) -> None:
+        """Write everything that a resumed run needs, whole or not at all."""
+        checkpoints.write(
+            path,
+            {
+                "step": self.step,
+                "network": self.network.state_dict(),
+                "prototypes": self.prototypes.state_dict(),
+                "average": self.average.state_dict(),
+                "optimizer": self._optimizer.state_dict(),
+                "config": self.config.as_dict(),
+            },
+        )
+
+    def load(self, path: Path) -> None:
+        """Go on from what :meth:`save` wrote, on whatever device it was.
+
+        Raises:
+            DatasetError: there is no checkpoint, or it is of another network.
+        """
+        state = checkpoints.read(path, self.device)
+        try:
+            self.network.load_state_dict(state["network"])
+            self.prototypes.load_state_dict(state["prototypes"])
+            self.average.load_state_dict(state["average"])
+            self._optimizer.load_state_dict(state["optimizer"])
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise DatasetError(f"{path} is of another network or other classes") from error
+        self.step = state["step"]
+
+    def _groups(self) -> list[dict[str, Any]]:
+        """Weights of convolutions and linear layers decay, those of normalization and biases do not."""
+        values = [*self.network.parameters(), *self.prototypes.parameters()]
+        decaying = [value for value in values if value.dim() > 1]
+        others = [value for value in values if value.dim() <= 1]
+        decay = self.config.training.weight_decay
+        return [
+            {"params": decaying, "weight_decay": decay},
+            {"params": others, "weight_decay": 0.0},
+        ]
+
+
+def train_dense(
+    datasets: Sequence[Path], run: Path, config: DenseRunConfig, start: Path | None = None
+) -> Work[Path]:
+    """Train on the split "train" of ``datasets``; goes on from the checkpoint in ``run`` if there is one.
+
+    Writes into the folder ``run``: ``checkpoint.pt`` every ten minutes and at the end,
+    ``log.jsonl``, ``samples.png`` and ``config.json``. Batches are drawn from seed and step alone,
+    so a resumed run equals an undisturbed one. It stops after the step during which a file
+    ``run/stop`` appears.
+
+    Args:
+        start: a checkpoint of another run to begin with, at its step.
+
+    Returns:
+        The checkpoint's path.
+
+    Raises:
+        DatasetError: a set is missing, damaged, or without what training needs; or ``run`` belongs
+            to another configuration.
+    """
+    make_folder(run)
+    (run / "stop").unlink(missing_ok=True)
+    yield Progress(0.0, "Reading the training set")
+    objects = load_dense_split(datasets, "train")
+    unseen = _spread(load_dense_split(datasets, "validation"), config.training.validation)
+    families = sorted({thing.family for thing in objects})
+    _write_config(run, config, datasets, families)
+
+    if config.training.threads:
+        torch.set_num_threads(config.training.threads)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    trainer = DenseTrainer(config, len(families), device)
+    checkpoint = run / CHECKPOINT
+    if checkpoint.exists():
+        trainer.load(checkpoint)
+    elif start:
+        trainer.load(start)
+    source = BatchSource(
+        objects, families, config.training.seed, config.sampling, config.augmentation,
+        config.network.depth_reach,
+    )  # fmt: skip
+    yield from _steps(run, trainer, source, unseen)
+    return checkpoint
+
+
+def _steps(
+    run: Path, trainer: DenseTrainer, source: BatchSource, unseen: Sequence[DenseObject]
+) -> Work[None]:
+    """Step until the end or until ``run/stop`` is there, and write down what is due."""
+    config = trainer.config.training
+    stop = run / "stop"
+    images = source.sampling.objects * source.sampling.views
+    flop = images * image_flop(trainer.config)
+    saved = time.monotonic()
+    batches = batches_from(source, trainer.step, trainer.device)
+    with closing(batches), DenseLog(run, trainer.step, images, flop) as log:  # type: ignore[type-var]
+        while trainer.step < config.steps:
+            began = time.perf_counter()
+            losses = trainer.train_step(next(batches))
+            log.step(trainer.step, losses, time.perf_counter() - began)
+            stopped = stop.exists()
+            if trainer.step % config.validate_every == 0 or trainer.step == config.steps:
+                _validate(run, trainer, unseen, log)
+            if stopped or time.monotonic() - saved > config.checkpoint_seconds:
+                trainer.save(run / CHECKPOINT)
+                saved = time.monotonic()
+            yield Progress(
+                trainer.step / config.steps, f"Step {trainer.step}, loss {losses['all']:.3f}"
+            )
+            if stopped:
+                break
+    trainer.save(run / CHECKPOINT)
+    stop.unlink(missing_ok=True)
+
+
+def image_flop(config: DenseRunConfig) -> float:
+    """Return the operations of a step for one image: thrice those of the forward pass, which are counted."""
+    network = DenseSingleViewNetwork(config.network).eval()
+    side = config.sampling.side
+    with torch.inference_mode(), Count() as count:
+        network(torch.zeros(1, IMAGE_CHANNELS, side, side), torch.zeros(1, CONDITIONS))
+    return 3.0 * count.flops
+
+
+def _validate(
+    run: Path, trainer: DenseTrainer, unseen: Sequence[DenseObject], log: DenseLog
+) -> None:
+    scores = validate_dense(trainer.average, unseen, trainer.device)
+    log.validated(trainer.step, scores)
+    draw_dense_samples(run / "samples.png", trainer.average, unseen, trainer.device)
+
+
+def _is_mixed(precision: str, device: torch.device) -> bool:
+    if precision not in PRECISIONS:
+        raise DatasetError(f"There is no precision {precision!r}: there are {', '.join(PRECISIONS)}")
+    return precision == "bfloat16" or (precision == "automatic" and is_faster(device))
+
+
+def _spread(objects: Sequence[DenseObject], count: int) -> list[DenseObject]:
+    """Return at most ``count`` of ``objects``, evenly from first to last."""
+    if count >= len(objects):
+        return list(objects)
+    return [objects[index * len(objects) // count] for index in range(count)]
+
+
+def _write_config(
+    run: Path, config: DenseRunConfig, datasets: Sequence[Path], families: Sequence[str]
+) -> None:
+    """Write ``config.json``, or see that the one that is there is of the same run.
+
+    Raises:
+        DatasetError: it is of another.
+    """
+    path = run / "config.json"
+    own = config.as_dict()
+    own["datasets"] = [folder.name for folder in datasets]
+    own["families"] = list(families)
+    if path.exists():
+        known = json.loads(path.read_text(encoding="utf-8"))
+        if _comparable(known) != _comparable(own):
+            raise DatasetError(f"{run} holds a run of another configuration: choose another folder")
+    path.write_text(json.dumps(own, indent=1), encoding="utf-8")
+
+
+def _comparable(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return ``settings`` without those that may change from one part of a run to the next."""
+    result = copy.deepcopy(settings)
+    for name in _MAY_CHANGE:
+        result["training"].pop(name, None)
+    result["sampling"].pop("workers", None)
+    result.pop("datasets", None)
+    return result
+
