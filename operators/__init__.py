@@ -16,21 +16,11 @@ from . import (
     train,
 )
 from .cli import main
-from .properties import (
-    cameras as camera_properties,
-)
-from .properties import (
-    dataset as dataset_properties,
-)
-from .properties import (
-    finish as finish_properties,
-)
-from .properties import (
-    scene as scene_properties,
-)
-from .properties import (
-    training as training_properties,
-)
+from .properties import cameras as camera_properties
+from .properties import dataset as dataset_properties
+from .properties import finish as finish_properties
+from .properties import scene as scene_properties
+from .properties import training as training_properties
 
 _MODULES = (
     camera_properties,

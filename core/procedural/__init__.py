@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import MeshError
-from . import (
+from .families import (
     architecture,
     containers,
     creatures,

@@ -7,7 +7,7 @@ import pytest
 from maquette.core.geometry.occupancy_grid import GROWN, SIDE, cell_centers, coordinates, inside_grid
 from maquette.core.geometry.winding_number import Solid, make_solid
 
-from ..core.test_solid import ball, joined
+from .test_winding_number import ball, joined
 
 BOX = np.array(
     [

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..arrays import MeshArrays
-from .parts import Look, Part, any_look, metal, paint, part, white, wood
-from .primitives import box, curve, cylinder, lathe, moved, tube, turned
+from ...arrays import MeshArrays
+from ..parts import Look, Part, any_look, metal, paint, part, white, wood
+from ..primitives import box, curve, cylinder, lathe, moved, tube, turned
 
 Rng = np.random.Generator
 

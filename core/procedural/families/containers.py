@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..arrays import MeshArrays
-from .parts import Look, Part, any_look, dark, metal, paint, part, wood
-from .primitives import box, curve, cylinder, ellipsoid, lathe, moved, torus, tube, turned
-from .solids import along, annulus, circle, extruded
+from ...arrays import MeshArrays
+from ..parts import Look, Part, any_look, dark, metal, paint, part, wood
+from ..primitives import box, curve, cylinder, ellipsoid, lathe, moved, torus, tube, turned
+from ..solids import along, annulus, circle, extruded
 
 Rng = np.random.Generator
 Profile = list[tuple[float, float]]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..arrays import MeshArrays
-from .parts import Part, any_look, paint, part, white, wood
-from .primitives import curve, ellipsoid, lathe, moved, stretched, tube, turned
+from ...arrays import MeshArrays
+from ..parts import Part, any_look, paint, part, white, wood
+from ..primitives import curve, ellipsoid, lathe, moved, stretched, tube, turned
+from ..solids import Field, ball, bar, block, capsule, less, rod, roughened, solid, union
 from .shapes import random_composition, symmetric_composition
-from .solids import Field, ball, bar, block, capsule, less, rod, roughened, solid, union
 
 Rng = np.random.Generator
 

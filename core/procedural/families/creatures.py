@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .parts import Look, Part, any_look, dark, paint, part
-from .primitives import box, curve, cylinder, ellipsoid, lathe, moved, tube, turned
+from ..parts import Look, Part, any_look, dark, paint, part
+from ..primitives import box, curve, cylinder, ellipsoid, lathe, moved, tube, turned
 
 Rng = np.random.Generator
 Point = NDArray[np.floating]

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..arrays import MeshArrays
-from .parts import Part, any_look, metal, part, wood
-from .primitives import (
+from ...arrays import MeshArrays
+from ..parts import Part, any_look, metal, part, wood
+from ..primitives import (
     box,
     curve,
     cylinder,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..arrays import MeshArrays
-from .parts import Look, Part, any_look, dark, metal, paint, part, wood
-from .primitives import box, curve, cylinder, ellipsoid, lathe, moved, ring_mesh, tube, turned
-from .solids import along, circle, extruded
+from ...arrays import MeshArrays
+from ..parts import Look, Part, any_look, dark, metal, paint, part, wood
+from ..primitives import box, curve, cylinder, ellipsoid, lathe, moved, ring_mesh, tube, turned
+from ..solids import along, circle, extruded
 
 Rng = np.random.Generator
 

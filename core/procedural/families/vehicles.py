@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..arrays import MeshArrays
-from .parts import Part, any_look, dark, metal, paint, part, wood
-from .primitives import (
+from ...arrays import MeshArrays
+from ..parts import Part, any_look, dark, metal, paint, part, wood
+from ..primitives import (
     box,
     cylinder,
     ellipsoid,

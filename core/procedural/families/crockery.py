@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .parts import Look, Part, any_look, dark, metal, part, wood
-from .primitives import curve, cylinder, ellipsoid, lathe, moved, torus, tube, turned
+from ..parts import Look, Part, any_look, dark, metal, part, wood
+from ..primitives import curve, cylinder, ellipsoid, lathe, moved, torus, tube, turned
 
 Rng = np.random.Generator
 Profile = list[tuple[float, float]]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .parts import Part, any_look, dark, metal, paint, part
-from .primitives import box, curve, cylinder, lathe, moved, prism, torus, tube, turned
-from .solids import along, annulus, circle, extruded, rectangle
+from ..parts import Part, any_look, dark, metal, paint, part
+from ..primitives import box, curve, cylinder, lathe, moved, prism, torus, tube, turned
+from ..solids import along, annulus, circle, extruded, rectangle
 
 Rng = np.random.Generator
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..arrays import MeshArrays
-from .parts import Part, any_look, dark, metal, paint, part, white, wood
-from .primitives import box, cylinder, lathe, moved, turned
-from .solids import annulus, circle, extruded, rectangle
+from ...arrays import MeshArrays
+from ..parts import Part, any_look, dark, metal, paint, part, white, wood
+from ..primitives import box, cylinder, lathe, moved, turned
+from ..solids import annulus, circle, extruded, rectangle
 
 Rng = np.random.Generator
 

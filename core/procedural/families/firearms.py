@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .parts import Look, Part, any_look, dark, metal, paint, part, wood
-from .primitives import box, cylinder, ellipsoid, lathe, moved, torus, turned
-from .solids import along, annulus, circle, extruded
+from ..parts import Look, Part, any_look, dark, metal, paint, part, wood
+from ..primitives import box, cylinder, ellipsoid, lathe, moved, torus, turned
+from ..solids import along, annulus, circle, extruded
 
 Rng = np.random.Generator
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import MeshArrays
-from .parts import Look, Part, any_look, metal, part, wood
-from .primitives import (
+from ...arrays import MeshArrays
+from ..parts import Look, Part, any_look, metal, part, wood
+from ..primitives import (
     box,
     curve,
     cylinder,
@@ -19,7 +19,7 @@ from .primitives import (
     tube,
     turned,
 )
-from .solids import along
+from ..solids import along
 
 Rng = np.random.Generator
 Points = NDArray[np.floating]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .parts import Look, Part, any_look, dark, metal, paint, part, wood
-from .primitives import box, cylinder, lathe, moved, tube, turned
-from .solids import along, annulus, bar, circle, extruded
+from ..parts import Look, Part, any_look, dark, metal, paint, part, wood
+from ..primitives import box, cylinder, lathe, moved, tube, turned
+from ..solids import along, annulus, bar, circle, extruded
 
 Rng = np.random.Generator
 Points = NDArray[np.floating]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import MeshArrays
-from .parts import Look, Part, any_look, dark, metal, paint, part, wood
-from .primitives import box, curve, cylinder, ellipsoid, moved, ring_mesh, torus, tube, turned
-from .solids import along, annulus, bar, extruded, rectangle
+from ...arrays import MeshArrays
+from ..parts import Look, Part, any_look, dark, metal, paint, part, wood
+from ..primitives import box, curve, cylinder, ellipsoid, moved, ring_mesh, torus, tube, turned
+from ..solids import along, annulus, bar, extruded, rectangle
 
 Rng = np.random.Generator
 Outline = NDArray[np.floating]

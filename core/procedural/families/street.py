@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..arrays import MeshArrays
-from .parts import Look, Part, any_look, dark, metal, paint, part, white, wood
-from .primitives import (
+from ...arrays import MeshArrays
+from ..parts import Look, Part, any_look, dark, metal, paint, part, white, wood
+from ..primitives import (
     box,
     curve,
     cylinder,
@@ -18,7 +18,7 @@ from .primitives import (
     tube,
     turned,
 )
-from .solids import along, annulus, bar, circle, extruded
+from ..solids import along, annulus, bar, circle, extruded
 
 Rng = np.random.Generator
 

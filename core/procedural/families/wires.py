@@ -6,9 +6,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from ..arrays import MeshArrays
-from .parts import Part, any_look, dark, metal, paint, part, wood
-from .primitives import (
+from ...arrays import MeshArrays
+from ..parts import Part, any_look, dark, metal, paint, part, wood
+from ..primitives import (
     box,
     curve,
     cylinder,
@@ -21,7 +21,7 @@ from .primitives import (
     tube,
     turned,
 )
-from .solids import along, annulus, bar, bars, circle
+from ..solids import along, annulus, bar, bars, circle
 
 Rng = np.random.Generator
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .parts import Part, any_look, metal, paint, part, white
-from .primitives import box, curve, cylinder, ellipsoid, lathe, moved, torus, tube, turned
+from ..parts import Part, any_look, metal, paint, part, white
+from ..primitives import box, curve, cylinder, ellipsoid, lathe, moved, torus, tube, turned
 
 Rng = np.random.Generator
 Profile = list[tuple[float, float]]
