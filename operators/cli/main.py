@@ -21,6 +21,7 @@ from .. import reconstruct, reconstruct_folder, render_dataset
 from ..properties import scene as scene_properties
 from . import dataset_tools, demo, finish, gallery, references
 from .command import Command
+from .dense import TRAIN_DENSE
 from .model import BENCHMARK, EVALUATE, TRAIN
 
 _handle: Any = None
@@ -158,7 +159,7 @@ def _commands() -> tuple[Command, ...]:
         dataset_tools.INSPECT, dataset_tools.CHECK, dataset_tools.PACK, dataset_tools.COMPACT,
         dataset_tools.EXPORT,
         dataset_tools.ROOMS,
-        TRAIN, EVALUATE, BENCHMARK,
+        TRAIN, TRAIN_DENSE, EVALUATE, BENCHMARK,
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.jobs.task import Progress, Work, run_to_end
-from ...core.model.jobs import commands  # without torch, until it runs
+from ...core.model.jobs import commands, dense  # without torch, until they run
 from .. import _compute
 from .command import Command
 
@@ -126,9 +126,17 @@ def _add_benchmark(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--others", action="store_true", help="time the architectures of Occupancy Networks and TripoSR beside it"
     )
+    parser.add_argument(
+        "--training", nargs="*", type=Path, metavar="SET",
+        help="time steps of training the dense network instead, and its loader on these sets",
+    )  # fmt: skip
+    parser.add_argument("--config", type=Path, metavar="FILE", help="with --training: settings of a run")
 
 
 def _run_benchmark(arguments: argparse.Namespace) -> int:
+    if arguments.training is not None:
+        print(_done(dense.benchmark_training, arguments.training, arguments.config, arguments.runs))
+        return 0
     print(
         _done(
             commands.benchmark, arguments.photo, arguments.resolution, arguments.runs, arguments.weights,
