@@ -45,7 +45,7 @@ def training_report(datasets: Sequence[Path], config: DenseRunConfig, steps: int
         DatasetError: a set is missing, damaged, or without what training needs.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    trainer = DenseTrainer(config, 8, device)
+    trainer = DenseTrainer(config, device)
     images = config.sampling.objects * config.sampling.views
     times = step_times(trainer, random_batch(images, config.sampling.side).to(device), steps)
     flop = images * image_flop(config)

@@ -12,6 +12,9 @@ from ..networks.dense_single_view import TUBE_EDGES, DenseOutput
 from .dense_batches import DenseBatch
 
 
+MOST_FAMILIES = 1024
+
+
 @dataclass(frozen=True)
 class LossConfig:
     """Weights of the losses.
@@ -49,11 +52,14 @@ class LossConfig:
 
 
 class FamilyPrototypes(nn.Module):
-    """A direction of the embedding for each class: it is learned beside the network, not in it."""
+    """A direction of the embedding for each class: it is learned beside the network, not in it.
 
-    def __init__(self, families: int, embedding: int) -> None:
+    There is room for ``MOST_FAMILIES``, so that a run can go on with a set that has more of them.
+    """
+
+    def __init__(self, embedding: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(max(families, 1), embedding))
+        self.weight = nn.Parameter(torch.randn(MOST_FAMILIES, embedding))
 
     def forward(self, embedding: Tensor, temperature: float) -> Tensor:
         """Return logits (B, families) of ``embedding`` (B, E)."""
@@ -154,19 +160,26 @@ def gradient_loss(error: Tensor, known: Tensor, scales: int = 4) -> Tensor:
 
 
 def _tube_losses(logits: Tensor, batch: DenseBatch) -> dict[str, Tensor]:
-    width = TUBE_EDGES.diff().to(logits.device)[:, None, None]
-    truth = batch.tubes.float() / 255
-    solid = (batch.shown & (batch.intervals > 0))[:, None]
-    entropy = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")
-    by_pixel = (entropy * width).sum(1, keepdim=True) / width.sum()
+    """Return cross-entropy and overlap of the bins (B, K, h, w) of rays that meet something."""
+    width = TUBE_EDGES.diff().to(logits.device)
+    solid = batch.shown & (batch.intervals > 0)
+    image = solid.nonzero()[:, 0]
+    chosen = logits.permute(0, 2, 3, 1)[solid]
+    truth = batch.tubes.permute(0, 2, 3, 1)[solid].float() / 255
+
+    # of P rays: by the width of the bins, 10 times the mean, which most empty bins keep small
+    entropy = F.binary_cross_entropy_with_logits(chosen, truth, reduction="none")
+    by_ray = (entropy @ width) / width.sum()
+    mean = by_ray.sum() / max(len(by_ray), 1)
 
     # overlap of each image's solid
-    weight = width * solid
-    probability = logits.sigmoid()
-    both = (probability * truth * weight).sum((1, 2, 3))
-    either = ((probability + truth) * weight).sum((1, 2, 3)) - both
-    overlap = (both + 1e-3) / (either + 1e-3)
-    return {"tubes": 10 * masked_mean(by_pixel, solid), "overlap": 1 - overlap.mean()}
+    probability = chosen.sigmoid()
+    both = (probability * truth) @ width
+    either = (probability + truth) @ width - both
+    zeros = logits.new_zeros(len(logits))
+    union = zeros.index_add(0, image, either)
+    overlap = (zeros.index_add(0, image, both) + 1e-3) / (union + 1e-3)
+    return {"tubes": 10 * mean, "overlap": 1 - overlap.mean()}
 
 
 def _layer_loss(output: DenseOutput, batch: DenseBatch) -> Tensor:
@@ -210,9 +223,11 @@ def _family_losses(
     output: DenseOutput, batch: DenseBatch, prototypes: FamilyPrototypes, config: LossConfig
 ) -> dict[str, Tensor]:
     # class
-    named = batch.family >= 0
+    named = (batch.family >= 0) & (batch.family < MOST_FAMILIES)
     logits = prototypes(output.embedding, config.temperature)
-    entropy = F.cross_entropy(logits, batch.family.clamp(min=0), reduction="none")
+    entropy = F.cross_entropy(
+        logits, batch.family.clamp(0, MOST_FAMILIES - 1), reduction="none"
+    )
 
     # mirror plane: normal and offset may both change their sign
     symmetric = batch.mirror_plane.abs().sum(1) > 0

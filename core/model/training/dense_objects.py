@@ -18,6 +18,7 @@ from ...errors import DatasetError
 from ..inference.preprocessing import despeckled
 from ..networks.projection import camera_matrix, transformed
 from .objects import object_frame
+from .ray_targets import solid_box
 
 _SYMMETRIC = 0.94  # IoU of a grid with its mirror image above which the object counts as symmetric
 _LEAST_PIXELS = 24  # of a view that shows the object
@@ -58,6 +59,7 @@ class DenseObject:
         half: (3,) half the extent of the bounding box in that frame.
         mirror: unit normal (3,) of the plane through the origin by which the object is symmetric,
             or None.
+        box: (2, 3) first and last cells of the grid that hold something, see ``solid_box``.
     """
 
     def __init__(self, file: ObjectFile) -> None:
@@ -70,7 +72,9 @@ class DenseObject:
         self.cameras = np.stack([self._camera(view) for view in record.views])
         low, high = record.bounds
         self.half = (high - low) / 2 / float((high - low).max())
-        self.mirror = _mirror_plane(self.grid())
+        grid = self.grid()
+        self.mirror = _mirror_plane(grid)
+        self.box = solid_box(grid)
 
     def grid(self) -> NDArray[np.bool_]:
         """Return which cells of the cube about the object are inside: (96, 96, 96) by x, y, z."""

@@ -167,8 +167,7 @@ def draw_dense_sample(
     posed = thing.kinds[ask.view] != "free"
     stretch = _stretch(rng, augmentation)
     window = _window(rng, augmentation, whole_object=posed and bool(ask.others))
-    shown_pixels = np.argwhere(view.alpha > _SEEN)
-    frame = frame_view(view.camera, stretch, _pixel_ndc(shown_pixels, view), thing.half, window)
+    frame = frame_view(view.camera, stretch, _outline_ndc(view.alpha), thing.half, window)
 
     # image
     color = _colored(view, frame, rng, augmentation)
@@ -187,7 +186,7 @@ def draw_dense_sample(
     stored = stored[shown]
     grid = thing.grid()
     rays = grid_rays(view.camera, stored, frame.depth, len(grid))
-    met = march(grid, rays)
+    met = march(grid, rays, thing.box)
     pixels = row[shown], column[shown]
     first_depth = _refined(met, view.depth[pixels], view, stored, frame)
     front = _front_normals(view.normal[pixels], frame)
@@ -234,11 +233,16 @@ def _window(
     return Window(whole_object=whole_object, room=room, mirror=rng.random() < augmentation.mirror)
 
 
-def _pixel_ndc(pixels: NDArray[np.int64], view: SurfaceView) -> NDArray[np.float64]:
-    """Return the outer corners of ``pixels`` (P, 2; row and column) as points in -1..1: (4 P, 2)."""
-    height, width = view.alpha.shape
-    corners = np.concatenate([pixels[:, ::-1] + step for step in ((0, 0), (0, 1), (1, 0), (1, 1))])
-    return corners * (2 / width, 2 / height) - 1.0
+def _outline_ndc(alpha: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return the outer corners (P, 2), in -1..1, of the first and last pixel shown in each row."""
+    shown = alpha > _SEEN
+    height, width = shown.shape
+    rows = np.flatnonzero(shown.any(axis=1))
+    first = shown[rows].argmax(axis=1)
+    last = width - shown[rows, ::-1].argmax(axis=1)
+    columns = np.concatenate((first, first, last, last))
+    lines = np.concatenate((rows, rows + 1, rows, rows + 1))
+    return np.stack((columns, lines), axis=1) * (2 / width, 2 / height) - 1.0
 
 
 def _pixel_centers(side: int) -> NDArray[np.float64]:
@@ -268,7 +272,7 @@ def _colored(
     stretched = not np.allclose(frame.stretch, 1)  # then its shading is wrong as it is
     if not stretched and rng.random() >= augmentation.relight:
         return view.color.astype(np.float32) / 255
-    known = (view.alpha > 0) & (np.abs(view.normal).sum(axis=2) > 0)
+    known = (view.alpha > 0) & view.normal.any(axis=2)
     normals = frame.normals(view.normal[known])
 
     # texture
@@ -361,7 +365,7 @@ def _disturbed_mask(
 def _front_normals(normals: Floats, frame: ViewFrame) -> Floats:
     """Return the picture's ``normals`` (P, 3) in the frame of the image, 0 where there is none."""
     front = frame.normals(normals) @ frame.directions.T
-    front *= np.abs(normals).sum(axis=1, keepdims=True) > 0
+    front *= normals.any(axis=1, keepdims=True)
     return front.astype(np.float32)
 
 

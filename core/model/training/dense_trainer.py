@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -92,21 +92,19 @@ class DenseTrainer:
     """The network, its moving average and the optimizer, as one thing to step, save and load.
 
     Args:
-        config: of the run. families: how many classes there are. device: to train on.
+        config: of the run. device: to train on.
     """
 
-    def __init__(self, config: DenseRunConfig, families: int, device: torch.device) -> None:
+    def __init__(self, config: DenseRunConfig, device: torch.device) -> None:
         torch.manual_seed(config.training.seed)
         self.config = config
         self.device = device
         self.step = 0
         self.network = DenseSingleViewNetwork(config.network).to(device)
-        self.prototypes = FamilyPrototypes(families, config.network.embedding).to(device)
+        self.prototypes = FamilyPrototypes(config.network.embedding).to(device)
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
         self.mixed = _is_mixed(config.training.precision, device)
-        self._optimizer = torch.optim.AdamW(
-            self._groups(), betas=config.training.betas, fused=device.type == "cuda"
-        )
+        self._optimizer = torch.optim.AdamW(self._groups(), betas=config.training.betas)
 
     def train_step(self, batch: DenseBatch) -> dict[str, float]:
         """Take one step; returns the losses by name."""
@@ -165,7 +163,7 @@ class DenseTrainer:
             self.average.load_state_dict(state["average"])
             self._optimizer.load_state_dict(state["optimizer"])
         except (KeyError, RuntimeError, ValueError) as error:
-            raise DatasetError(f"{path} is of another network or other classes") from error
+            raise DatasetError(f"{path} is of another network") from error
         self.step = state["step"]
 
     def _groups(self) -> list[dict[str, Any]]:
@@ -205,13 +203,12 @@ def train_dense(
     yield Progress(0.0, "Reading the training set")
     objects = load_dense_split(datasets, "train")
     unseen = _spread(load_dense_split(datasets, "validation"), config.training.validation)
-    families = sorted({thing.family for thing in objects})
-    _write_config(run, config, datasets, families)
+    families = _write_config(run, config, datasets, {thing.family for thing in objects})
 
     if config.training.threads:
         torch.set_num_threads(config.training.threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    trainer = DenseTrainer(config, len(families), device)
+    trainer = DenseTrainer(config, device)
     checkpoint = run / CHECKPOINT
     if checkpoint.exists():
         trainer.load(checkpoint)
@@ -286,22 +283,28 @@ def _spread(objects: Sequence[DenseObject], count: int) -> list[DenseObject]:
 
 
 def _write_config(
-    run: Path, config: DenseRunConfig, datasets: Sequence[Path], families: Sequence[str]
-) -> None:
+    run: Path, config: DenseRunConfig, datasets: Sequence[Path], families: Set[str]
+) -> list[str]:
     """Write ``config.json``, or see that the one that is there is of the same run.
+
+    Returns:
+        The classes by their indices: those that the run knows already keep theirs.
 
     Raises:
         DatasetError: it is of another.
     """
     path = run / "config.json"
     own = config.as_dict()
-    own["datasets"] = [folder.name for folder in datasets]
-    own["families"] = list(families)
+    known_families: list[str] = []
     if path.exists():
         known = json.loads(path.read_text(encoding="utf-8"))
+        known_families = known.get("families", [])
         if _comparable(known) != _comparable(own):
             raise DatasetError(f"{run} holds a run of another configuration: choose another folder")
+    own["datasets"] = [folder.name for folder in datasets]
+    own["families"] = known_families + sorted(families - set(known_families))
     path.write_text(json.dumps(own, indent=1), encoding="utf-8")
+    return own["families"]
 
 
 def _comparable(settings: dict[str, Any]) -> dict[str, Any]:
@@ -311,5 +314,6 @@ def _comparable(settings: dict[str, Any]) -> dict[str, Any]:
         result["training"].pop(name, None)
     result["sampling"].pop("workers", None)
     result.pop("datasets", None)
+    result.pop("families", None)
     return result
 

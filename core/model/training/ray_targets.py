@@ -17,11 +17,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ...geometry.occupancy_grid import GROWN as GRID_GROWN
+from ...geometry.occupancy_grid import SIDE as GRID_SIDE
 from ..networks.dense_single_view import TUBE_BINS, TUBE_EDGES
 from ..networks.projection import unproject
 
-GRID_SIDE = 96  # cells along each axis
-GRID_GROWN = 1.02  # side of the cube that the grid fills, in longest sides of the bounding box
 _STEP = 0.5  # cells, at most
 _GAP = 4  # steps: a shorter way outside between two intervals is of the cells, not of the object
 _NORMAL_RADIUS = 2.5  # cells about a point from which its normal is told
@@ -108,15 +108,17 @@ def solid_box(grid: NDArray[np.bool_]) -> NDArray[np.int64]:
     return box
 
 
-def march(grid: NDArray[np.bool_], rays: GridRays) -> RayTargets:
+def march(
+    grid: NDArray[np.bool_], rays: GridRays, box: NDArray[np.int64] | None = None
+) -> RayTargets:
     """Return what ``rays`` meet in ``grid``, to half a step.
 
     Args:
-        grid: (G, G, G) bool by x, y and z.
+        grid: (G, G, G) bool by x, y and z. box: :func:`solid_box` of it, if that is known.
     """
     count = len(rays.start)
     result = _nothing(count)
-    enter, leave = _clipped(solid_box(grid), rays)
+    enter, leave = _clipped(solid_box(grid) if box is None else box, rays)
     hit = np.flatnonzero(leave > enter)
     if not len(hit):
         return result
@@ -181,9 +183,11 @@ def _nothing(count: int) -> RayTargets:
 def _clipped(box: NDArray[np.int64], rays: GridRays) -> tuple[Floats, Floats]:
     """Return the depths (P,) at which ``rays`` enter and leave ``box`` (2, 3), in cells."""
     direction = np.where(np.abs(rays.direction) < 1e-6, np.float32(1e-6), rays.direction)
-    bounds = (box[:, None].astype(np.float32) - rays.start) / direction
-    enter = bounds.min(axis=0).max(axis=1)
-    leave = bounds.max(axis=0).min(axis=1)
+    low, high = (box[:, None].astype(np.float32) - rays.start) / direction
+    near = np.minimum(low, high)
+    far = np.maximum(low, high)
+    enter = np.maximum(np.maximum(near[:, 0], near[:, 1]), near[:, 2])
+    leave = np.minimum(np.minimum(far[:, 0], far[:, 1]), far[:, 2])
     return enter, leave
 
 

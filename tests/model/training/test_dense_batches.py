@@ -1,0 +1,80 @@
+"""Batches of the dense network depend on seed and step alone, and on nothing that draws ahead."""
+
+from dataclasses import fields, replace
+from itertools import islice
+
+import numpy as np
+import pytest
+import torch
+from maquette.core.model.training.dense_batches import (
+    BatchSource,
+    SamplingConfig,
+    batches_from,
+    draw_ask,
+)
+from maquette.core.model.training.dense_samples import AugmentationConfig
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def source(ellipsoids):
+    return BatchSource(
+        ellipsoids,
+        ["kind0", "kind1"],
+        sampling=SamplingConfig(objects=2, views=2, side=64),
+        augmentation=AugmentationConfig(clean_steps=2),
+    )
+
+
+def same(one, two):
+    return all(
+        torch.equal(getattr(one, part.name).nan_to_num(9), getattr(two, part.name).nan_to_num(9))
+        for part in fields(one)
+    )
+
+
+def test_a_batch_is_the_same_whenever_it_is_drawn(source):
+    assert same(source.batch(3), source.batch(3))
+    assert not same(source.batch(3), source.batch(4))
+    assert not same(source.batch(3), replace(source, seed=1).batch(3))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_what_is_drawn_ahead_is_what_is_drawn_at_its_step(source, workers):
+    sampling = replace(source.sampling, workers=workers)
+    ahead = batches_from(replace(source, sampling=sampling), 1, CPU)
+    for step, batch in zip((1, 2, 3), islice(ahead, 3), strict=True):
+        assert same(batch, source.batch(step))
+    ahead.close()
+
+
+def test_the_first_steps_are_clean(source):
+    images = source.batch(0).image
+    gray = (images[:, :3].std(1) < 1e-3).flatten(1).float().mean(1)
+    masked = (images[:, 3] > 0.99).flatten(1).float().mean(1)
+    assert (gray + masked < 1.05).all()  # neither clay nor drawn: what is shown has its color
+    varied = torch.cat([source.batch(step).image for step in range(2, 8)])
+    assert len(varied) == 24
+
+
+def test_views_are_drawn_in_the_shares_that_are_set(ellipsoids):
+    rng = np.random.default_rng(0)
+    thing = ellipsoids[0]
+    asks = [draw_ask(thing, rng, SamplingConfig()) for _ in range(2000)]
+    posed = np.array([thing.kinds[ask.view] != "free" for ask in asks])
+    several = np.array([bool(ask.others) for ask in asks])
+    front = np.array([thing.kinds[ask.view] == "front" for ask in asks])
+    assert posed.mean() == pytest.approx(0.5, abs=0.05)
+    assert several.mean() == pytest.approx(0.45, abs=0.05)
+    assert front[posed & ~several].mean() == pytest.approx(0.7 + 0.3 / 4, abs=0.06)
+    for ask in asks:
+        kinds = {thing.kinds[index] == "free" for index in (ask.view, *ask.others)}
+        assert len(kinds) == 1
+        assert ask.view not in ask.others
+
+
+def test_a_batch_moves_to_a_device_whole(source):
+    batch = source.batch(0)
+    assert same(batch.to(CPU), batch)
+    assert batch.family.tolist() == [index for index in batch.family.tolist() if index in (0, 1)]
