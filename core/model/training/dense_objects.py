@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...cameras import Camera
+from ...dataset.compact import pixels_of, unit_vectors
 from ...dataset.index import Place, of_split, to_train_on
-from ...dataset.records import ObjectFile, ViewRecord
+from ...dataset.records import SMALL_ALBEDO, SMALL_SHADING, ObjectFile, ViewRecord
 from ...errors import DatasetError
 from ..inference.preprocessing import despeckled
 from ..networks.projection import camera_matrix, transformed
@@ -86,20 +87,38 @@ class DenseObject:
     def view(self, index: int) -> SurfaceView:
         """Return what the view ``index`` shows."""
         file = self._file
-        picture = file.colour(index)
-        albedo = file.albedo(index)
-        occlusion = file.occlusion(index)
-        if albedo is None or occlusion is None:
+        if not file.relightable:
             raise DatasetError(f"{file.path} is not relightable: render the set with --relightable")
+        picture = file.colour(index)
+        depth = file.depth(index)
+        albedo, normal, occlusion = self._surface(index, depth)
         return SurfaceView(
             color=despeckled(picture)[..., :3],
             albedo=albedo,
             occlusion=occlusion,
             alpha=picture[..., 3],
-            normal=file.normal(index).astype(np.float32),
-            depth=self._depth(index),
+            normal=normal,
+            depth=self._depth(index, depth),
             camera=self.cameras[index],
         )
+
+    def _surface(
+        self, index: int, depth: NDArray[np.float32]
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.uint8]]:
+        """Return albedo, normals and occlusion of a view; of the compact form each member is read once.
+
+        Args:
+            depth: (H, W) of the view, 0 where nothing is.
+        """
+        file = self._file
+        if not file.compact:
+            normal = file.normal(index).astype(np.float32)
+            return file.albedo(index), normal, file.occlusion(index)  # type: ignore[return-value]
+        size = depth.shape[::-1]
+        albedo = pixels_of(file.part(f"{index:03d}.{SMALL_ALBEDO}"), size, "RGB")
+        shading = pixels_of(file.part(f"{index:03d}.{SMALL_SHADING}"), size, "RGB")
+        normal = unit_vectors(shading[..., :2], depth > 0).astype(np.float32)
+        return albedo, normal, shading[..., 2]
 
     def alpha(self, index: int) -> NDArray[np.uint8]:
         """Return the alpha (H, W) of the view ``index`` alone."""
@@ -114,8 +133,8 @@ class DenseObject:
     def _camera(self, view: ViewRecord) -> NDArray[np.float32]:
         return transformed(camera_matrix(view.camera), self._frame)
 
-    def _depth(self, index: int) -> NDArray[np.float32]:
-        depth = self._file.depth(index)
+    def _depth(self, index: int, depth: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return ``depth`` (H, W) in metres, from the camera, in the object's unit, from its middle."""
         camera: Camera = self._file.record.views[index].camera
         scale = self._frame[0, 0]
         center = -self._frame[:3, 3] / scale

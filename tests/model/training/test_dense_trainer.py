@@ -12,6 +12,7 @@ from maquette.core.model.training import checkpoints
 from maquette.core.model.training.dense_batches import BatchSource
 from maquette.core.model.training.dense_config_file import read_dense_config, updated
 from maquette.core.model.training.dense_log import dense_log_lines
+from maquette.core.model.training.dense_objects import load_dense_split
 from maquette.core.model.training.dense_trainer import DenseTrainer, train_dense
 from maquette.core.model.training.dense_validation import (
     look_at_views,
@@ -126,10 +127,10 @@ def test_steps_on_one_batch_bring_its_losses_down(ellipsoids, dense_config):
         assert losses[-1][name] < losses[0][name], name
 
 
-def test_right_labels_as_output_give_the_object_back(ellipsoids, dense_config):
+def test_right_labels_as_output_give_the_object_back(relightable, dense_config):
     trainer = DenseTrainer(dense_config, CPU)
+    thing = load_dense_split([relightable], "validation")[0]
     for kind in ("front", "free"):
-        thing = ellipsoids[0]
         placed = placed_views(trainer.average, [thing], kind)
         output, _ = look_at_views(trainer.average, placed, CPU)
         sample = placed[0].sample
