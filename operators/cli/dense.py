@@ -10,9 +10,15 @@ from .command import Command
 from .model import _done
 
 _GIVEN = (
-    "steps", "learning_rate", "decay_steps", "seed", "precision", "threads", "validate_every",
+    "steps",
+    "learning_rate",
+    "decay_steps",
+    "seed",
+    "precision",
+    "threads",
+    "validate_every",
     "workers",
-)  # fmt: skip
+)
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,9 +26,13 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "datasets", nargs="+", type=Path, help="training sets made with --relightable and --grid"
     )
     parser.add_argument(
-        "--run", dest="folder", metavar="RUN", type=Path, required=True,
+        "--run",
+        dest="folder",
+        metavar="RUN",
+        type=Path,
+        required=True,
         help="folder of the log and checkpoint; a run begun there is gone on with",
-    )  # fmt: skip
+    )
     parser.add_argument("--config", type=Path, metavar="FILE", help=".toml or .json of settings")
     parser.add_argument("--start", type=Path, help="checkpoint of another run to begin with")
     parser.add_argument("--steps", type=int, help="in all (100000)")

@@ -97,7 +97,7 @@ def random_batch(images: int, side: int) -> DenseBatch:
 
 
 def step_times(trainer: DenseTrainer, batch: DenseBatch, steps: int) -> StepTimes:
-    """Return how long the parts of a step take: once forward, once forward and backward, once all."""
+    """Return how long the parts of a step take."""
 
     def forward() -> torch.Tensor:
         trainer.network.train()

@@ -12,9 +12,12 @@ from ...jobs.task import Progress, Work
 
 
 def train_dense(
-    datasets: Sequence[Path], run: Path, config: Path | None, given: Mapping[str, Any],
+    datasets: Sequence[Path],
+    run: Path,
+    config: Path | None,
+    given: Mapping[str, Any],
     start: Path | None,
-) -> Work[Path]:  # fmt: skip
+) -> Work[Path]:
     """Train a run of the dense network, or go on with it.
 
     Args:

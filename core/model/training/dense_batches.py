@@ -1,4 +1,4 @@
-"""Batches of the dense network: which objects, views and further images, and drawn ahead of time."""
+"""Batches of the dense network: which objects and views, drawn ahead of time."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from .dense_images import AugmentationConfig
 from .dense_objects import DenseObject
-from .dense_samples import Ask, AugmentationConfig, DenseSample, draw_dense_sample
+from .dense_samples import Ask, DenseSample, draw_dense_sample
 
 FRONT = "front"
 FREE = "free"

@@ -18,7 +18,7 @@ _ASIDE = ("datasets", "families")  # in the config.json of a run, but no setting
 
 
 def read_dense_config(path: Path) -> DenseRunConfig:
-    """Return the settings in the file ``path``, .toml or .json; what it leaves out is as by default.
+    """Return the settings in the file ``path``, .toml or .json, over the defaults.
 
     Raises:
         DatasetError: it is missing, is neither, or holds a setting that there is not.
@@ -32,7 +32,7 @@ def read_dense_config(path: Path) -> DenseRunConfig:
         kind = "TOML" if path.suffix == ".toml" else "JSON"
         raise DatasetError(f"{path} is not {kind}: {error}") from error
     if not isinstance(settings, dict):
-        raise DatasetError(f"{path} holds no settings: it should be an object with names and values")
+        raise DatasetError(f"{path} holds no settings: it should hold names and values")
     settings = {name: value for name, value in settings.items() if name not in _ASIDE}
     try:
         return updated(DenseRunConfig(), settings)

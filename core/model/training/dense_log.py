@@ -15,7 +15,8 @@ class DenseLog:
     """Lines of ``log.jsonl``, at once on disk.
 
     A line of "kind" "train" has the step, the mean of each loss over the last 20 steps or so, and
-    the speed: seconds a step, images and GFLOP a second. One of "validation" has the step and the scores.
+    the speed: seconds a step, images and GFLOP a second. One of "validation" has the step and
+    the scores.
 
     Args:
         run: folder. step: where the run goes on; what was written of later steps is dropped.

@@ -11,7 +11,6 @@ from torch.nn import functional as F
 from ..networks.dense_single_view import TUBE_EDGES, DenseOutput
 from .dense_batches import DenseBatch
 
-
 MOST_FAMILIES = 1024
 
 
@@ -108,10 +107,8 @@ def mixture_nll(output: DenseOutput, depth: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def depth_alignment(
-    output: DenseOutput, batch: DenseBatch, known: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Return by how much the true depth is behind the network's, and the log of its relief's ratio.
+def depth_alignment(output: DenseOutput, batch: DenseBatch, known: Tensor) -> tuple[Tensor, Tensor]:
+    """Return how far the true depth is behind the network's, and the log of the reliefs' ratio.
 
     One image leaves open how far away the object is: what is learned of a free image is the
     relief alone, less the median of its error.
@@ -135,7 +132,7 @@ def depth_alignment(
 
 
 def _deviation(values: Tensor) -> Tensor:
-    """Return the mean absolute deviation (B,) from the median of ``values`` (B, h, w), NaN aside."""
+    """Return the mean absolute deviation (B,) of ``values`` (B, h, w) from their median."""
     flat = values.flatten(1)
     middle = flat.nanmedian(dim=1, keepdim=True).values
     return (flat - middle).abs().nanmean(dim=1).nan_to_num(0.0)
@@ -225,9 +222,7 @@ def _family_losses(
     # class
     named = (batch.family >= 0) & (batch.family < MOST_FAMILIES)
     logits = prototypes(output.embedding, config.temperature)
-    entropy = F.cross_entropy(
-        logits, batch.family.clamp(0, MOST_FAMILIES - 1), reduction="none"
-    )
+    entropy = F.cross_entropy(logits, batch.family.clamp(0, MOST_FAMILIES - 1), reduction="none")
 
     # mirror plane: normal and offset may both change their sign
     symmetric = batch.mirror_plane.abs().sum(1) > 0

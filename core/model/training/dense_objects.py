@@ -23,7 +23,7 @@ from .ray_targets import solid_box
 
 _SYMMETRIC = 0.94  # IoU of a grid with its mirror image above which the object counts as symmetric
 _LEAST_PIXELS = 24  # of a view that shows the object
-# Which members of a file training needs besides views; points are half of the bytes, and only judge.
+# Members that training needs besides views; points are half of the bytes, and only judge.
 _NEEDED = ("json", "crc.json", "grid.npz")
 _POINTS = "shape.npz"
 
@@ -105,7 +105,7 @@ class DenseObject:
     def _surface(
         self, index: int, depth: NDArray[np.float32]
     ) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.uint8]]:
-        """Return albedo, normals and occlusion of a view; of the compact form each member is read once.
+        """Return albedo, normals and occlusion of a view, reading each compact member once.
 
         Args:
             depth: (H, W) of the view, 0 where nothing is.
@@ -134,7 +134,7 @@ class DenseObject:
         return transformed(camera_matrix(view.camera), self._frame)
 
     def _depth(self, index: int, depth: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return ``depth`` (H, W) in metres, from the camera, in the object's unit, from its middle."""
+        """Return ``depth`` (H, W; metres from the camera) in the object's unit from its middle."""
         camera: Camera = self._file.record.views[index].camera
         scale = self._frame[0, 0]
         center = -self._frame[:3, 3] / scale

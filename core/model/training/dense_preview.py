@@ -24,9 +24,11 @@ Floats = NDArray[np.floating]
 
 
 def draw_dense_samples(
-    path: Path, network: DenseSingleViewNetwork, things: Sequence[DenseObject],
+    path: Path,
+    network: DenseSingleViewNetwork,
+    things: Sequence[DenseObject],
     device: torch.device,
-) -> None:  # fmt: skip
+) -> None:
     """Write a sheet: a row an image, front and free in turn.
 
     Columns: the image; first depth, true and predicted, its error and the scale that the network

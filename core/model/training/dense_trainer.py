@@ -1,4 +1,4 @@
-"""Trains the dense single-view network: resumable to the bit, on a CPU or a GPU, for as long as wanted.
+"""Trains the dense single-view network: resumable to the bit, on a CPU or a GPU.
 
 The learning rate is warmed up and then stays: no end has to be known, and the checkpoint of a run
 can be trained on. For a release a short run of its own starts from it and lets the rate fall to
@@ -22,23 +22,30 @@ from torch import nn
 from ...dataset.atomic_files import make_folder
 from ...errors import DatasetError
 from ...jobs.task import Progress, Work
-from ..networks.dense_single_view import DenseOutput, DenseSingleViewNetwork
 from ..evaluation.flops import Count
+from ..networks.dense_single_view import DenseOutput, DenseSingleViewNetwork
 from ..networks.dense_trunk import CONDITIONS, IMAGE_CHANNELS, DenseConfig
 from . import checkpoints
 from .dense_batches import BatchSource, DenseBatch, SamplingConfig, batches_from
+from .dense_images import AugmentationConfig
 from .dense_log import DenseLog
 from .dense_losses import FamilyPrototypes, LossConfig, dense_losses
 from .dense_objects import DenseObject, load_dense_split
 from .dense_preview import draw_dense_samples
-from .dense_samples import AugmentationConfig
 from .dense_validation import validate_dense
 from .ema import follow
 from .mixed_precision import PRECISIONS, is_faster
 
 CHECKPOINT = "checkpoint.pt"
 # Settings that a run may be gone on with changed: they do not change the steps that are behind it.
-_MAY_CHANGE = ("steps", "decay_steps", "checkpoint_seconds", "validate_every", "precision", "threads")
+_MAY_CHANGE = (
+    "steps",
+    "decay_steps",
+    "checkpoint_seconds",
+    "validate_every",
+    "precision",
+    "threads",
+)
 
 
 @dataclass(frozen=True)
@@ -167,7 +174,7 @@ class DenseTrainer:
         self.step = state["step"]
 
     def _groups(self) -> list[dict[str, Any]]:
-        """Weights of convolutions and linear layers decay, those of normalization and biases do not."""
+        """Return weights of convolutions and linear layers, which decay, and all others."""
         values = [*self.network.parameters(), *self.prototypes.parameters()]
         decaying = [value for value in values if value.dim() > 1]
         others = [value for value in values if value.dim() <= 1]
@@ -181,7 +188,7 @@ class DenseTrainer:
 def train_dense(
     datasets: Sequence[Path], run: Path, config: DenseRunConfig, start: Path | None = None
 ) -> Work[Path]:
-    """Train on the split "train" of ``datasets``; goes on from the checkpoint in ``run`` if there is one.
+    """Train on the split "train" of ``datasets``, or go on from the checkpoint in ``run``.
 
     Writes into the folder ``run``: ``checkpoint.pt`` every ten minutes and at the end,
     ``log.jsonl``, ``samples.png`` and ``config.json``. Batches are drawn from seed and step alone,
@@ -215,9 +222,13 @@ def train_dense(
     elif start:
         trainer.load(start)
     source = BatchSource(
-        objects, families, config.training.seed, config.sampling, config.augmentation,
+        objects,
+        families,
+        config.training.seed,
+        config.sampling,
+        config.augmentation,
         config.network.depth_reach,
-    )  # fmt: skip
+    )
     yield from _steps(run, trainer, source, unseen)
     return checkpoint
 
@@ -232,7 +243,8 @@ def _steps(
     flop = images * image_flop(trainer.config)
     saved = time.monotonic()
     batches = batches_from(source, trainer.step, trainer.device)
-    with closing(batches), DenseLog(run, trainer.step, images, flop) as log:  # type: ignore[type-var]
+    log = DenseLog(run, trainer.step, images, flop)
+    with closing(batches), log:  # type: ignore[type-var]
         while trainer.step < config.steps:
             began = time.perf_counter()
             losses = trainer.train_step(next(batches))
@@ -253,7 +265,7 @@ def _steps(
 
 
 def image_flop(config: DenseRunConfig) -> float:
-    """Return the operations of a step for one image: thrice those of the forward pass, which are counted."""
+    """Return the operations of a step for one image: thrice the counted ones of looking at it."""
     network = DenseSingleViewNetwork(config.network).eval()
     side = config.sampling.side
     with torch.inference_mode(), Count() as count:
@@ -271,7 +283,9 @@ def _validate(
 
 def _is_mixed(precision: str, device: torch.device) -> bool:
     if precision not in PRECISIONS:
-        raise DatasetError(f"There is no precision {precision!r}: there are {', '.join(PRECISIONS)}")
+        raise DatasetError(
+            f"There is no precision {precision!r}: there are {', '.join(PRECISIONS)}"
+        )
     return precision == "bfloat16" or (precision == "automatic" and is_faster(device))
 
 
@@ -316,4 +330,3 @@ def _comparable(settings: dict[str, Any]) -> dict[str, Any]:
     result.pop("datasets", None)
     result.pop("families", None)
     return result
-

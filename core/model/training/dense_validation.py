@@ -13,9 +13,10 @@ from ..inference.occupancy_field import best_level
 from ..metrics import iou
 from ..networks.dense_single_view import TUBE_BINS, TUBE_EDGES, DenseOutput, DenseSingleViewNetwork
 from .dense_batches import FREE, FRONT, collate
+from .dense_images import NOTHING_VARIED
 from .dense_losses import depth_alignment
 from .dense_objects import DenseObject
-from .dense_samples import NOTHING_VARIED, Ask, PlacedView, draw_dense_sample
+from .dense_samples import Ask, PlacedView, draw_dense_sample
 
 GROSS = 0.1  # error of the first depth above which a pixel shows another surface
 _AT_ONCE = 16  # images
@@ -55,11 +56,15 @@ def placed_views(
     reach = network.config.depth_reach
     return [
         draw_dense_sample(
-            thing, Ask(thing.kinds.index(kind)), np.random.default_rng(0), NOTHING_VARIED, side,
+            thing,
+            Ask(thing.kinds.index(kind)),
+            np.random.default_rng(0),
+            NOTHING_VARIED,
+            side,
             reach,
         )
         for thing in things
-    ]  # fmt: skip
+    ]
 
 
 @torch.inference_mode()

@@ -95,9 +95,9 @@ def in_object_frame(cells: Floats, side: int = GRID_SIDE) -> Floats:
 
 
 def solid_box(grid: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return the first cells (3,) that hold something of ``grid``, and those after the last: (2, 3).
+    """Return the bounds (2, 3) of what ``grid`` holds: first cells, and those after the last.
 
-    Of an empty grid all is 0.
+    Of an empty grid they are 0.
     """
     box = np.zeros((2, 3), np.int64)
     for axis in range(3):
@@ -192,9 +192,13 @@ def _clipped(box: NDArray[np.int64], rays: GridRays) -> tuple[Floats, Floats]:
 
 
 def _sampled(
-    grid: NDArray[np.bool_], start: Floats, direction: Floats, enter: Floats, step: np.float32,
+    grid: NDArray[np.bool_],
+    start: Floats,
+    direction: Floats,
+    enter: Floats,
+    step: np.float32,
     steps: int,
-) -> NDArray[np.bool_]:  # fmt: skip
+) -> NDArray[np.bool_]:
     """Return whether each ray is inside in the middle of each of its steps: (R, steps)."""
     side = grid.shape[0]
     first = start + (enter + step / 2)[:, None] * direction
@@ -225,9 +229,12 @@ def _closed(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _write_intervals(
-    result: RayTargets, hit: NDArray[np.int64], inside: NDArray[np.bool_], enter: Floats,
+    result: RayTargets,
+    hit: NDArray[np.int64],
+    inside: NDArray[np.bool_],
+    enter: Floats,
     step: np.float32,
-) -> None:  # fmt: skip
+) -> None:
     """Find where ``inside`` (R, K) changes, and write it for the rays ``hit`` (R,)."""
     padded = np.pad(inside, ((0, 0), (1, 1)))
     rises = padded[:, 1:] & ~padded[:, :-1]
@@ -251,9 +258,12 @@ def _write_intervals(
 
 
 def _write_tubes(
-    result: RayTargets, hit: NDArray[np.int64], inside: NDArray[np.bool_], enter: Floats,
+    result: RayTargets,
+    hit: NDArray[np.int64],
+    inside: NDArray[np.bool_],
+    enter: Floats,
     step: np.float32,
-) -> None:  # fmt: skip
+) -> None:
     """Write how much of each bin behind the first entry is inside, for the rays ``hit`` (R,)."""
     steps = inside.shape[1]
     length = np.zeros((len(inside), steps + 1), np.float32)

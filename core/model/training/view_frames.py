@@ -154,7 +154,7 @@ def _origin_in_image(aimed: _Aimed) -> Array:
 
 
 def _aimed(camera: NDArray[np.floating], stretch: Array, shown: Array) -> _Aimed:
-    """Return a true camera that sees the stretched object as ``camera`` does, and looks at its middle."""
+    """Return a true camera that sees the stretched object and looks at its middle."""
     rows = camera[:3, :3].astype(float) / stretch
     offset = camera[:3, 3].astype(float)
     if not camera[4, 3]:
@@ -184,7 +184,7 @@ def _aimed_orthographic(rows: Array, offset: Array) -> _Aimed:
 
 
 def _axes(away: Array, down: Array) -> Array:
-    """Return unit axes right, down and away (3, 3): ``away`` (3,) as it is, the others near ``down`` (3,)."""
+    """Return unit axes (3, 3) right, down and away: ``away`` as it is, ``down`` about so."""
     away = away / np.linalg.norm(away)
     down = down - (down @ away) * away
     down = down / np.linalg.norm(down)

@@ -101,7 +101,7 @@ def dense_config():
     """A configuration of the dense network that trains in seconds."""
     from maquette.core.model.networks.dense_trunk import DenseConfig
     from maquette.core.model.training.dense_batches import SamplingConfig
-    from maquette.core.model.training.dense_samples import AugmentationConfig
+    from maquette.core.model.training.dense_images import AugmentationConfig
     from maquette.core.model.training.dense_trainer import DenseRunConfig, DenseTrainingConfig
 
     return DenseRunConfig(

@@ -12,7 +12,7 @@ from maquette.core.model.training.dense_batches import (
     batches_from,
     draw_ask,
 )
-from maquette.core.model.training.dense_samples import AugmentationConfig
+from maquette.core.model.training.dense_images import AugmentationConfig
 
 CPU = torch.device("cpu")
 

@@ -5,13 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from maquette.core.errors import DatasetError
+from maquette.core.model.training.dense_images import NOTHING_VARIED, AugmentationConfig
 from maquette.core.model.training.dense_objects import load_dense_split
-from maquette.core.model.training.dense_samples import (
-    NOTHING_VARIED,
-    Ask,
-    AugmentationConfig,
-    draw_dense_sample,
-)
+from maquette.core.model.training.dense_samples import Ask, draw_dense_sample
 
 ALL = AugmentationConfig(clean_steps=0)
 
@@ -26,7 +22,7 @@ def drawn(thing, view=0, augmentation=NOTHING_VARIED, seed=0, others=(), side=64
 
 
 def points_of(placed):
-    """The first surface (P, 3) by the sample's depth, in the frame of its image, and its normals."""
+    """The first surface (P, 3) by depth in the frame of the image, and its normals."""
     sample = placed.sample
     known = sample.shown & np.isfinite(sample.first_depth)
     side = len(known)
@@ -122,7 +118,7 @@ def test_other_views_bound_the_depth_and_one_alone_does_not(ellipsoids):
     alone = drawn(thing, 0).sample
     assert set(np.unique(alone.image[4:6])) == {-1.0, 1.0}
     several = drawn(thing, 0, others=(1, 3)).sample
-    entry, leave = (several.image[4:6, ::2, ::2][:, several.shown])
+    entry, leave = several.image[4:6, ::2, ::2][:, several.shown]
     assert (entry > -1).mean() > 0.9
     depth = several.first_depth[several.shown]
     margin = 0.06

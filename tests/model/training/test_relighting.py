@@ -46,7 +46,9 @@ def test_occlusion_multiplies_the_ambient_light_alone():
     white = np.full((len(normals), 3), 255, np.uint8)
     half = np.full(len(normals), 128, np.uint8)
     open_ = np.full(len(normals), 255, np.uint8)
-    assert np.allclose(relit(white, normals, half, sky(0.5)), from_linear(0.5 * 128 / 255), atol=1e-4)
+    assert np.allclose(
+        relit(white, normals, half, sky(0.5)), from_linear(0.5 * 128 / 255), atol=1e-4
+    )
     under_lamp = [relit(white, normals, part, lamp((0, 0, 1), 0.5)) for part in (half, open_)]
     assert np.array_equal(*under_lamp)
 

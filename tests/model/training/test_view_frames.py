@@ -24,7 +24,7 @@ def cameras():
 
 
 def network_ndc(frame, points):
-    """Where points of the stretched object's frame are in the network's image, from its frame alone."""
+    """Where points of the stretched object are in the network's image, from its frame alone."""
     local = (points - frame.middle) @ frame.directions.T * frame.scale
     window = 1.1
     if not frame.field_of_view:
