@@ -121,25 +121,25 @@ def look_at(
     return pose
 
 
-def orthographic(pose: NDArray[np.float64], scale: float, size: int) -> Camera:
+def orthographic_camera(pose: NDArray[np.float64], scale: float, size: int) -> Camera:
     """An orthographic camera at ``pose`` whose square picture of ``size`` pixels shows ``scale`` metres."""
     focal = size / scale
     return Camera(pose, np.array(((focal, 0, size / 2), (0, focal, size / 2), (0, 0, 1.0))), size, size, True)
 
 
-def perspective(pose: NDArray[np.float64], angle: float, size: int) -> Camera:
+def perspective_camera(pose: NDArray[np.float64], angle: float, size: int) -> Camera:
     """A pinhole camera at ``pose`` with a field of view of ``angle`` radians over a square picture."""
     focal = size / 2 / np.tan(angle / 2)
     return Camera(pose, np.array(((focal, 0, size / 2), (0, focal, size / 2), (0, 0, 1.0))), size, size)
 
 
-def side(name: str, scale: float, size: int, distance: float = 2.0) -> Camera:
+def side_camera(name: str, scale: float, size: int, distance: float = 2.0) -> Camera:
     """The orthographic camera of one of :data:`SIDES`, aimed at the origin from ``distance`` metres."""
     direction, up = SIDES[name]
-    return orthographic(look_at(np.array(direction, float) * distance, np.zeros(3), np.array(up, float)), scale, size)
+    return orthographic_camera(look_at(np.array(direction, float) * distance, np.zeros(3), np.array(up, float)), scale, size)
 
 
-def frustum(camera: Camera, depth: float) -> NDArray[np.float64]:
+def frustum_lines(camera: Camera, depth: float) -> NDArray[np.float64]:
     """Line segments (9, 2, 3) in world space, metres: from the camera to the corners of its picture, and around it.
 
     The last one is a mark above the middle of the picture's upper edge.

@@ -28,7 +28,7 @@ _INSTEAD = (
 
 def draw_missing(layout: UILayout) -> bool:
     """Say which package of the model is missing and what to do, if one is. Whether one is."""
-    missing = _compute.missing()
+    missing = _compute.missing_packages()
     if missing:
         box = layout.box().column(align=True)
         names = " and ".join(dependencies.PACKAGES[package][0] for package in missing)
@@ -86,7 +86,7 @@ class MaquettePreferences(bpy.types.AddonPreferences):
         if self.told:
             layout.label(text=self.told, icon='CHECKMARK' if self.told.startswith("Python ") else 'ERROR')
         elif not draw_missing(layout) and not self.python:
-            layout.label(text=f"PyTorch {dependencies.version('torch')} found", icon='CHECKMARK')
+            layout.label(text=f"PyTorch {dependencies.installed_version('torch')} found", icon='CHECKMARK')
         split = layout.split(factor=0.4)
         row = split.row()
         row.alignment = 'RIGHT'

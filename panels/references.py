@@ -7,7 +7,7 @@ from bpy.types import Context, UILayout
 
 from ..core.cameras import SIDES
 from ..core.errors import SceneError
-from ..core.scene.references import chosen
+from ..core.scene.references import chosen_references
 from ..operators.lay_out_turnaround import MAQUETTE_OT_lay_out_turnaround
 from ..operators.reconstruct_references import MAQUETTE_OT_reconstruct_references, seen_from
 from .sidebar import SidebarPanel
@@ -21,7 +21,7 @@ def draw_references(layout: UILayout, context: Context) -> bool:
     settings = context.scene.maquette
     layout.prop(settings, "references")
     try:
-        objects = chosen(context, collection=settings.references.name if settings.references else "")
+        objects = chosen_references(context, collection=settings.references.name if settings.references else "")
     except SceneError as error:
         draw_text(layout, str(error), 'ERROR')
         return False
@@ -60,7 +60,7 @@ class MAQUETTE_PT_turnaround(SidebarPanel, bpy.types.Panel):
     def poll(cls, context: Context) -> bool:
         return context.scene.maquette.source == 'REFERENCES'
 
-    def show(self, layout: UILayout, context: Context) -> None:
+    def draw_content(self, layout: UILayout, context: Context) -> None:
         settings = context.scene.maquette
         layout.template_ID(settings, "sheet", open="image.open")
         layout.prop(settings, "size")

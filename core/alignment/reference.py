@@ -28,7 +28,7 @@ class Reference:
     placed: bool = True
 
 
-def standing_camera(
+def camera_of_image_plane(
     edges: NDArray[np.float64], corner: NDArray[np.float64], facing: NDArray[np.float64], width: int, height: int
 ) -> Camera:
     """The orthographic camera that sees a picture which stands in space as it stands.
@@ -53,7 +53,7 @@ def standing_camera(
     return Camera(pose, intrinsics, width, height, orthographic=True)
 
 
-def seen_as(camera: Camera, side: str) -> Camera:
+def face_side(camera: Camera, side: str) -> Camera:
     """``camera`` turned about its own place to look at the named one of ``cameras.SIDES``."""
     direction, up = (np.array(v, float) for v in SIDES[side])
     pose = look_at(direction, np.zeros(3), up)
@@ -61,7 +61,7 @@ def seen_as(camera: Camera, side: str) -> Camera:
     return Camera(pose, camera.intrinsics, camera.width, camera.height, camera.orthographic)
 
 
-def told(back: NDArray[np.floating]) -> str:
+def describe_direction(back: NDArray[np.floating]) -> str:
     """What a picture is taken for that is seen from ``back`` (3,), the direction from the object to the viewer.
 
     A name of ``cameras.SIDES``, or a text such as "25° right of front, 10° from above".
@@ -80,11 +80,11 @@ def told(back: NDArray[np.floating]) -> str:
     return text
 
 
-def upright(view: View) -> View:
+def rectify_view(view: View) -> View:
     """The same view with a picture that its camera neither turns, mirrors nor shears."""
     linear = view.camera.intrinsics[:2, :2]
     if abs(linear[0, 1]) + abs(linear[1, 0]) > 1e-4 * np.abs(linear).max():
-        return _resampled(view)
+        return _resample_view(view)
     flips = [axis for axis, focal in ((1, linear[0, 0]), (0, linear[1, 1])) if focal < 0]
     intrinsics = view.camera.intrinsics.copy()
     for axis in flips:
@@ -92,10 +92,10 @@ def upright(view: View) -> View:
         intrinsics[k] *= -1
         intrinsics[k, 2] += view.image.shape[axis]
     intrinsics[[0, 1], [1, 0]] = 0
-    return _with(view, np.ascontiguousarray(np.flip(view.image, flips)), intrinsics)
+    return _with_image(view, np.ascontiguousarray(np.flip(view.image, flips)), intrinsics)
 
 
-def _resampled(view: View) -> View:
+def _resample_view(view: View) -> View:
     from PIL import Image
 
     height, width = view.image.shape[:2]
@@ -117,11 +117,11 @@ def _resampled(view: View) -> View:
     ]
     image = np.stack([np.asarray(layer) for layer in layers], axis=2)
     image[..., :3] /= np.maximum(image[..., 3:], 1e-3)
-    centre = to_new @ view.camera.intrinsics[:2, 2] - low
-    return _with(view, image.clip(0, 1), np.array(((focal, 0, centre[0]), (0, focal, centre[1]), (0, 0, 1.0))))
+    center = to_new @ view.camera.intrinsics[:2, 2] - low
+    return _with_image(view, image.clip(0, 1), np.array(((focal, 0, center[0]), (0, focal, center[1]), (0, 0, 1.0))))
 
 
-def _with(view: View, image: NDArray[np.float32], intrinsics: NDArray[np.float64]) -> View:
+def _with_image(view: View, image: NDArray[np.float32], intrinsics: NDArray[np.float64]) -> View:
     height, width = image.shape[:2]
     camera = view.camera
     return View(image, Camera(camera.to_world, intrinsics, width, height, camera.orthographic))

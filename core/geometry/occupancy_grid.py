@@ -2,7 +2,7 @@
 
 Rays along the axes and the diagonals of a lattice pass through the centers of its cells, so that
 one list of crossings a line answers for each cell on it. There are 13 such lines through a cell
-(3 axes, 6 diagonals of faces, 4 of the cube), as many as ``Solid.inside`` takes; the 10 diagonals
+(3 axes, 6 diagonals of faces, 4 of the cube), as many as ``OrientedSolid.contains`` takes; the 10 diagonals
 are asked only where the axes do not agree, which is nowhere if the surface is closed.
 """
 
@@ -14,7 +14,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from .winding_number import Faces, Points, Solid, edge_functions, evaluate, expand, heights
+from .winding_number import Faces, Points, OrientedSolid, edge_functions, evaluate, expand, heights
 
 SIDE = 96  # cells
 GROWN = 1.02  # side of the cube, in the longest sides of the bounding box
@@ -47,10 +47,10 @@ def coordinates(points: NDArray[np.floating], bounds: NDArray[np.floating]) -> P
     return (points - low) / cell
 
 
-def inside_grid(solid: Solid, bounds: NDArray[np.floating]) -> NDArray[np.bool_]:
+def inside_grid(solid: OrientedSolid, bounds: NDArray[np.floating]) -> NDArray[np.bool_]:
     """Whether the center of each cell of the cube about the middle of ``bounds`` is inside.
 
-    As ``Solid.inside`` has it: where the mean winding number is above a half, or what no
+    As ``OrientedSolid.contains`` has it: where the mean winding number is above a half, or what no
     direction sees from outside.
 
     Args:

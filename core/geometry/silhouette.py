@@ -11,7 +11,7 @@ from ..cameras import Camera
 _FINER = 4  # even, see below
 
 
-def silhouette(mesh: MeshArrays, camera: Camera) -> NDArray[np.bool_]:
+def render_silhouette(mesh: MeshArrays, camera: Camera) -> NDArray[np.bool_]:
     """Where in the picture (H, W) of ``camera`` any face of ``mesh`` lies that is all before it."""
     from PIL import Image, ImageDraw
 

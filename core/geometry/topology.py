@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import MeshArrays
-from .surface_nets import pieces, with_vertices
+from .surface_nets import connected_components, submesh_of_vertices
 
 _NUDGE = 0.05  # of the way to the middle of its faces: how far a split vertex goes, so that no merging undoes it
 
 
 @dataclass(frozen=True)
-class Soundness:
+class TopologyReport:
     """What is wrong with a mesh; all counts are 0 in a closed, manifold mesh whose faces look outwards.
 
     boundary: edges of one face. non_manifold: edges of three faces or more. flipped: edges whose two faces wind
@@ -32,10 +32,10 @@ class Soundness:
     pieces: int
 
     @property
-    def sound(self) -> bool:
+    def is_watertight(self) -> bool:
         return not (self.boundary or self.non_manifold or self.flipped or self.pinched or self.inward)
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """In words: "closed, manifold, outward", or what is wrong."""
         wrong = {
             "open edges": self.boundary,
@@ -48,16 +48,16 @@ class Soundness:
         return ", ".join(found) if found else "closed, manifold, outward"
 
 
-def check(mesh: MeshArrays) -> Soundness:
+def check_topology(mesh: MeshArrays) -> TopologyReport:
     """Count what is wrong with ``mesh``."""
     sides = _Sides(mesh)
     uses, balance = np.bincount(sides.edge), np.bincount(sides.edge, sides.forward * 2.0 - 1)
     volume = piece_volumes(mesh)
-    return Soundness(
+    return TopologyReport(
         boundary=int((uses == 1).sum()),
         non_manifold=int((uses > 2).sum()),
         flipped=int(((uses == 2) & (balance != 0)).sum()),
-        pinched=_pinched(mesh, sides, uses),
+        pinched=_count_pinched(mesh, sides, uses),
         inward=int((volume <= 0).sum()),
         volume=float(volume.sum()),
         pieces=len(volume),
@@ -66,7 +66,7 @@ def check(mesh: MeshArrays) -> Soundness:
 
 def piece_volumes(mesh: MeshArrays) -> NDArray[np.float64]:
     """Signed volume of each of the mesh's loose pieces, numbered as by :func:`face_pieces`, cubic metres."""
-    triangles = replace(mesh, faces=mesh.triangles())
+    triangles = replace(mesh, faces=mesh.to_triangles())
     corners = mesh.vertices[triangles.faces].astype(float) - mesh.vertices[mesh.faces[0, 0]]
     six = (corners[:, 0] * np.cross(corners[:, 1], corners[:, 2])).sum(1)
     return np.bincount(face_pieces(triangles), six / 6)
@@ -74,17 +74,17 @@ def piece_volumes(mesh: MeshArrays) -> NDArray[np.float64]:
 
 def face_pieces(mesh: MeshArrays) -> NDArray[np.int64]:
     """For each face (F,) the number, from 0, of the loose piece it belongs to."""
-    return np.unique(pieces(mesh)[mesh.faces[:, 0]], return_inverse=True)[1].reshape(-1)
+    return np.unique(connected_components(mesh)[mesh.faces[:, 0]], return_inverse=True)[1].reshape(-1)
 
 
-def split(mesh: MeshArrays) -> MeshArrays:
+def split_non_manifold(mesh: MeshArrays) -> MeshArrays:
     """``mesh`` cut along the edges and at the vertices where surfaces touch, so that each is manifold for itself.
 
     Of the faces about such an edge those two stay together that have the solid between them (after Guéziec et al.
     2001, "Cutting and stitching", doi:10.1109/2945.928166). Edges whose faces cannot be paired are left.
     """
     sides = _Sides(mesh)
-    first, second = _paired(mesh, sides)
+    first, second = _pair_sides(mesh, sides)
     corners = np.arange(mesh.faces.size)
     joined = np.concatenate(
         (
@@ -93,7 +93,7 @@ def split(mesh: MeshArrays) -> MeshArrays:
         )
     )
     every = np.concatenate((joined, np.stack((corners, corners), axis=1)))
-    label = pieces(MeshArrays(np.empty((mesh.faces.size, 0), np.float32), every.astype(np.int32)))
+    label = connected_components(MeshArrays(np.empty((mesh.faces.size, 0), np.float32), every.astype(np.int32)))
     if label.max() + 1 == len(mesh.vertices):
         return mesh
     origin = np.empty(label.max() + 1, np.int64)
@@ -105,10 +105,10 @@ def split(mesh: MeshArrays) -> MeshArrays:
     middle = np.stack([np.bincount(label, middles[:, axis]) for axis in range(3)], axis=1) / count
     cut = (np.bincount(origin, minlength=len(mesh.vertices)) > 1)[origin]
     vertices[cut] += _NUDGE * (middle - vertices)[cut]
-    return replace(with_vertices(mesh, origin), vertices=vertices.astype(np.float32), faces=faces)
+    return replace(submesh_of_vertices(mesh, origin), vertices=vertices.astype(np.float32), faces=faces)
 
 
-def patched(mesh: MeshArrays) -> MeshArrays:
+def fill_holes(mesh: MeshArrays) -> MeshArrays:
     """``mesh`` of quads with its holes of an even number of edges closed by ladders of quads."""
     sides = _Sides(mesh)
     flat = mesh.faces.ravel()
@@ -121,11 +121,11 @@ def patched(mesh: MeshArrays) -> MeshArrays:
         while ring[-1] in following:
             ring.append(following.pop(ring[-1]))
         if ring[0] == ring[-1] and len(ring) % 2:
-            quads += _ladder(mesh.vertices, ring[:-1], known)
+            quads += _bridge_ring(mesh.vertices, ring[:-1], known)
     return replace(mesh, faces=np.concatenate((mesh.faces, quads)).astype(np.int32)) if quads else mesh
 
 
-def _ladder(
+def _bridge_ring(
     vertices: NDArray[np.float32], ring: list[int], known: set[tuple[int, int]]
 ) -> list[tuple[int, int, int, int]]:
     """Quads across a ring of vertices, whose rungs are short and no ``known`` edges; none if there is no way."""
@@ -157,7 +157,7 @@ class _Sides:
         self.forward = start < end
 
 
-def _paired(mesh: MeshArrays, sides: _Sides) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _pair_sides(mesh: MeshArrays, sides: _Sides) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The two sides (N,), (N,) of each pair of faces that hold together at an edge, one running against the other."""
     uses = np.bincount(sides.edge)
     order = np.argsort(sides.edge, kind="stable")
@@ -191,7 +191,7 @@ def _about_an_edge(mesh: MeshArrays, sides: _Sides, group: NDArray[np.int64]) ->
     return np.stack((ring[run], np.roll(ring, 1)[run]), axis=1)
 
 
-def _pinched(mesh: MeshArrays, sides: _Sides, uses: NDArray[np.int64]) -> int:
+def _count_pinched(mesh: MeshArrays, sides: _Sides, uses: NDArray[np.int64]) -> int:
     """How many vertices have several fans of faces; told only of vertices all of whose edges have two faces."""
     order = np.argsort(sides.edge, kind="stable")
     two = order[(uses == 2)[sides.edge[order]]].reshape(-1, 2)
@@ -203,7 +203,7 @@ def _pinched(mesh: MeshArrays, sides: _Sides, uses: NDArray[np.int64]) -> int:
     joined = np.concatenate(
         (np.stack((ends, others), axis=2).reshape(-1, 2), np.arange(flat.size)[:, None].repeat(2, 1))
     )
-    label = pieces(MeshArrays(np.empty((flat.size, 0), np.float32), joined.astype(np.int32)))
+    label = connected_components(MeshArrays(np.empty((flat.size, 0), np.float32), joined.astype(np.int32)))
     fan = np.unique(np.stack((flat, label), axis=1), axis=0)[:, 0]
     rough = np.zeros(len(mesh.vertices), bool)
     rough[flat[uses[sides.edge] != 2]] = True

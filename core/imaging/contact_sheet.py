@@ -35,7 +35,7 @@ def contact_sheet(
         left, top = index // lines * width + _GAP, index % lines * height
         draw.text((left, top + 1), label, fill=(60, 60, 60))
         for place, picture in enumerate(pictures):
-            tile = _fitted(picture, size)
+            tile = _fit_into_cell(picture, size)
             at = left + place * (size + _GAP) + (size - tile.width) // 2, top + _TEXT + (size - tile.height) // 2
             sheet.paste(tile, at, tile)
     return np.asarray(sheet)
@@ -55,7 +55,7 @@ def write_contact_sheet(
         raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
-def _fitted(picture: NDArray[np.floating], size: int) -> Image.Image:
+def _fit_into_cell(picture: NDArray[np.floating], size: int) -> Image.Image:
     image = Image.fromarray((np.asarray(picture).clip(0, 1) * 255 + 0.5).astype(np.uint8))
     scale = size / max(image.size)
     return image.resize(

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def around(values: NDArray[np.generic], which: np.ufunc) -> NDArray[np.generic]:
+def filter3x3(values: NDArray[np.generic], which: np.ufunc) -> NDArray[np.generic]:
     """``which`` (``np.minimum``, ``np.maximum``, ``np.logical_and``) of the 3 x 3 values about each of ``values``
     (H, W); of those within the picture at its border."""
     for axis in (0, 1):

@@ -17,56 +17,56 @@ Picture = NDArray[np.float32]
 Panoramas = Sequence[NDArray[np.uint8]]
 
 
-def unseen_place(panoramas: Panoramas) -> Panoramas:
+def held_out_panorama(panoramas: Panoramas) -> Panoramas:
     """What of ``panoramas`` training keeps for judging: the last of eight or more, else all."""
     return panoramas[-1:] if len(panoramas) >= 8 else panoramas
 
 
-def photograph(colour: NDArray[np.uint8], panoramas: Panoramas, rng: np.random.Generator) -> tuple[Picture, Picture]:
+def composite_photo(color: NDArray[np.uint8], panoramas: Panoramas, rng: np.random.Generator) -> tuple[Picture, Picture]:
     """An object's square picture (H, H, 4) as a photograph of it alone in a place: (3, H, H), and its mask (1, H, H).
 
     Args:
         panoramas: equirectangular pictures (H, W, 3) of places.
     """
-    side = len(colour)
-    cut = _cut_out(colour, side, rng, 0.5, 0.9, 0.0)
-    return _composed(cut, _place(panoramas, side, rng), rng)
+    side = len(color)
+    cut = _cut_out(color, side, rng, 0.5, 0.9, 0.0)
+    return _composite(cut, _panorama_background(panoramas, side, rng), rng)
 
 
-def disguise(
+def augment_photo(
     objects: Sequence[TrainingObject], panoramas: Panoramas, rng: np.random.Generator
 ) -> tuple[Picture, Picture]:
     """Some object's picture before some background, harder than most photographs: to learn from.
 
-    As :func:`photograph`, ``SIDE`` pixels on each side."""
-    cut = _cut_out(_any_picture(objects, rng), SIDE, rng)
+    As :func:`composite_photo`, ``SIDE`` pixels on each side."""
+    cut = _cut_out(_random_cutout(objects, rng), SIDE, rng)
     known = panoramas and rng.random() < 0.7
-    back = _recoloured(_place(panoramas, SIDE, rng), rng) if known else _background(objects, rng)
+    back = _recolor_panorama(_panorama_background(panoramas, SIDE, rng), rng) if known else _procedural_background(objects, rng)
     for _ in range(rng.integers(1, 3) if rng.random() < 0.3 else 0):
-        back = _beside(back, _any_picture(objects, rng), rng)
-    return _composed(cut, back, rng)
+        back = _add_distractor(back, _random_cutout(objects, rng), rng)
+    return _composite(cut, back, rng)
 
 
-def _composed(cut: Picture, back: Picture, rng: np.random.Generator) -> tuple[Picture, Picture]:
+def _composite(cut: Picture, back: Picture, rng: np.random.Generator) -> tuple[Picture, Picture]:
     alpha = cut[3:]
     if rng.random() < 0.4:
-        back = back * (1 - 0.6 * _shadow(alpha, rng))
+        back = back * (1 - 0.6 * _soft_shadow(alpha, rng))
     picture = cut[:3] * alpha + back * (1 - alpha)
     if rng.random() < 0.5:
         picture = picture * np.exp(rng.normal(0, 0.15, (3, 1, 1)))
-    return _degraded(picture.clip(0, 1), rng), alpha.astype(np.float32)
+    return _degrade_photo(picture.clip(0, 1), rng), alpha.astype(np.float32)
 
 
-def _any_picture(objects: Sequence[TrainingObject], rng: np.random.Generator) -> NDArray[np.uint8]:
+def _random_cutout(objects: Sequence[TrainingObject], rng: np.random.Generator) -> NDArray[np.uint8]:
     """The picture (H, W, 4) of some object from some side."""
     thing = objects[rng.integers(0, len(objects))]
-    return thing.colour[rng.integers(0, len(thing.kinds))]
+    return thing.color[rng.integers(0, len(thing.view_kinds))]
 
 
-def _beside(back: Picture, colour: NDArray[np.uint8], rng: np.random.Generator) -> Picture:
+def _add_distractor(back: Picture, color: NDArray[np.uint8], rng: np.random.Generator) -> Picture:
     """``back`` (3, H, W) with another thing in it, at its margin and mostly cut by the frame."""
     side = back.shape[-1]
-    other = _cut_out(colour, side, rng)
+    other = _cut_out(color, side, rng)
     angle, reach = rng.uniform(0, 2 * np.pi), rng.uniform(0.45, 0.7) * side
     shift = np.rint((np.sin(angle) * reach, np.cos(angle) * reach)).astype(int)
     moved = np.zeros_like(other)
@@ -76,7 +76,7 @@ def _beside(back: Picture, colour: NDArray[np.uint8], rng: np.random.Generator) 
 
 
 def _cut_out(
-    colour: NDArray[np.uint8], side: int, rng: np.random.Generator,
+    color: NDArray[np.uint8], side: int, rng: np.random.Generator,
     least: float = 0.35, most: float = 0.98, beyond: float = 0.1,
 ) -> Picture:  # fmt: skip
     """The object (4, H, W) cut out of its picture, at another size and place, now and then cut by the frame.
@@ -85,9 +85,9 @@ def _cut_out(
         side: of the frame, pixels.
         least, most: share of the frame that its longer side takes. beyond: how often it is larger than the frame.
     """
-    rows, columns = np.nonzero(colour[..., 3] > 20)
+    rows, columns = np.nonzero(color[..., 3] > 20)
     box = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
-    cut = Image.fromarray(colour).crop(box)
+    cut = Image.fromarray(color).crop(box)
     fill = (rng.uniform(1.0, 1.3) if rng.random() < beyond else rng.uniform(least, most)) * side
     scale = fill / max(cut.size)
     size = max(2, round(cut.width * scale)), max(2, round(cut.height * scale))
@@ -103,7 +103,7 @@ def _cut_out(
     return result
 
 
-def _place(panoramas: Panoramas, side: int, rng: np.random.Generator) -> Picture:
+def _panorama_background(panoramas: Panoramas, side: int, rng: np.random.Generator) -> Picture:
     """What a camera sees of a place (3, H, W), looking level or down, in or out of focus."""
     panorama = panoramas[rng.integers(0, len(panoramas))]
     height, width = panorama.shape[:2]
@@ -124,7 +124,7 @@ def _place(panoramas: Panoramas, side: int, rng: np.random.Generator) -> Picture
     return np.asarray(picture, np.float32).transpose(2, 0, 1) / 255
 
 
-def _recoloured(place: Picture, rng: np.random.Generator) -> Picture:
+def _recolor_panorama(place: Picture, rng: np.random.Generator) -> Picture:
     """``place`` as one of many more: seen in a mirror, in other colours, or with less of them."""
     if rng.random() < 0.5:
         place = place[:, :, ::-1]
@@ -135,7 +135,7 @@ def _recoloured(place: Picture, rng: np.random.Generator) -> Picture:
     return place ** np.exp(rng.normal(0, 0.3))
 
 
-def _background(objects: Sequence[TrainingObject], rng: np.random.Generator) -> Picture:
+def _procedural_background(objects: Sequence[TrainingObject], rng: np.random.Generator) -> Picture:
     """(3, H, W): plain, a gradient, a floor before a wall, patterns, or an enlarged piece of another picture."""
     kind = rng.random()
     first, second = rng.uniform(0, 1, (2, 3, 1, 1))
@@ -152,21 +152,21 @@ def _background(objects: Sequence[TrainingObject], rng: np.random.Generator) -> 
         edge = 1 / (1 + np.exp(-(y - rng.uniform(0.4, 0.9) + rng.normal(0, 0.2) * (x - 0.5)) * rng.uniform(20, 200)))
         plain = first * (1 - edge) + second * edge
     elif kind < 0.85:
-        plain = _clouds(SIDE, rng)
+        plain = _value_noise(SIDE, rng)
     else:
-        other = objects[rng.integers(0, len(objects))].colour
+        other = objects[rng.integers(0, len(objects))].color
         piece = Image.fromarray(other[rng.integers(0, len(other))][..., :3].copy())
         part = piece.width * rng.uniform(0.2, 0.6)
         left, top = rng.uniform(0, piece.width - part, 2)
         piece = piece.resize((SIDE, SIDE), Image.Resampling.BICUBIC, (left, top, left + part, top + part))
         plain = np.asarray(piece, np.float32).transpose(2, 0, 1) / 255
     texture = rng.random() < 0.3
-    return (plain + (0.25 * (_clouds(SIDE, rng) - 0.5) if texture else 0) + rng.normal(0, 0.01, (3, SIDE, SIDE))).clip(
+    return (plain + (0.25 * (_value_noise(SIDE, rng) - 0.5) if texture else 0) + rng.normal(0, 0.01, (3, SIDE, SIDE))).clip(
         0, 1
     )
 
 
-def _clouds(side: int, rng: np.random.Generator) -> NDArray[np.float64]:
+def _value_noise(side: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """Noise of several sizes, in colour: (3, H, W)."""
     total = np.zeros((3, side, side))
     for cells in (2, 4, 8, 16, 32, 64):
@@ -177,7 +177,7 @@ def _clouds(side: int, rng: np.random.Generator) -> NDArray[np.float64]:
     return total / max(total.max(), 1e-6)
 
 
-def _shadow(alpha: Picture, rng: np.random.Generator) -> Picture:
+def _soft_shadow(alpha: Picture, rng: np.random.Generator) -> Picture:
     """A soft shadow (1, H, W) beside and below the object."""
     scale = alpha.shape[-1] / _FINE
     blur = ImageFilter.GaussianBlur(float(rng.uniform(1, 8)) * scale)
@@ -186,7 +186,7 @@ def _shadow(alpha: Picture, rng: np.random.Generator) -> Picture:
     return np.roll(np.asarray(image, np.float32)[None] / 255, (dy, dx), (1, 2)) * rng.uniform(0.3, 1)
 
 
-def _degraded(picture: NDArray[np.floating], rng: np.random.Generator) -> Picture:
+def _degrade_photo(picture: NDArray[np.floating], rng: np.random.Generator) -> Picture:
     """Blur, noise and JPEG, now and then."""
     if rng.random() < 0.3:
         picture = (picture + rng.normal(0, rng.uniform(0, 0.05), picture.shape)).clip(0, 1)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..geometry.signed_distance import Nearest
 
 
-def nearest_triangle(corners: NDArray[np.float64]) -> Nearest:
+def nearest_triangle_finder(corners: NDArray[np.float64]) -> Nearest:
     """Tells the index (P,) of that of the triangles ``corners`` (F, 3, 3) which is nearest to each of points (P, 3).
 
     In single precision, about the triangles' own middle: where two are all but equally near it may be either.

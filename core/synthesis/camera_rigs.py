@@ -92,7 +92,7 @@ class Rig:
         if self.distance and self.fill and (self.lens or self.angle):
             raise DatasetError(f"{self.kind}: of lens, distance and fill two give the third: leave one of them out")
 
-    def filled(self) -> Rig:
+    def with_defaults(self) -> Rig:
         """This rig with what its kind has by default where nothing was said."""
         lens, distance, fill = self.lens, self.distance, self.fill
         if self.kind == "shell" and not (distance or fill):
@@ -109,44 +109,44 @@ class Rig:
 
     def __str__(self) -> str:
         sides = "" if self.sides == SHEET else ",".join(self.sides)
-        first = {"sides": sides, "scene": "", "path": _words(self.frames)}.get(self.kind, str(self.count))
-        given = {field.name: getattr(self, field.name) for field in fields(self) if field.name in _allowed(self.kind)}
+        first = {"sides": sides, "scene": "", "path": _format_value(self.frames)}.get(self.kind, str(self.count))
+        given = {field.name: getattr(self, field.name) for field in fields(self) if field.name in _allowed_options(self.kind)}
         usual = {field.name: field.default for field in fields(self)}
-        more = "".join(f",{name}={_words(value)}" for name, value in given.items() if value != usual[name])
+        more = "".join(f",{name}={_format_value(value)}" for name, value in given.items() if value != usual[name])
         return (f"{self.kind}:{first}" if first else self.kind) + more
 
 
 DEFAULT = (Rig("sides"), Rig("free", 6))
 
 
-def parse(words: Iterable[str]) -> tuple[Rig, ...]:
+def parse_rigs(words: Iterable[str]) -> tuple[Rig, ...]:
     """Rigs from their words.
 
     Raises:
         DatasetError: there is none, or a word cannot be understood.
     """
-    rigs = tuple(_parsed(word) for word in words)
+    rigs = tuple(_parse_rig(word) for word in words)
     if not rigs:
         raise DatasetError(f"Say which cameras: some of {', '.join(KINDS)}")
     return rigs
 
 
-def _parsed(word: str) -> Rig:
+def _parse_rig(word: str) -> Rig:
     kind, *rest = (part for part in word.replace(":", ",", 1).split(","))
     first = [part for part in rest if "=" not in part]
     pairs = [part.split("=", 1) for part in rest if "=" in part]
     Rig(kind)
     for name, _ in pairs:
-        if name not in _allowed(kind):
-            raise DatasetError(f"{word}: {kind} knows no {name!r}. It knows: {', '.join(_allowed(kind)) or 'nothing'}")
+        if name not in _allowed_options(kind):
+            raise DatasetError(f"{word}: {kind} knows no {name!r}. It knows: {', '.join(_allowed_options(kind)) or 'nothing'}")
     try:
-        given = {name: _value(name, text) for name, text in pairs}
-        return Rig(kind, **_first(kind, first), **given)
+        given = {name: _parse_value(name, text) for name, text in pairs}
+        return Rig(kind, **_positional_values(kind, first), **given)
     except (ValueError, IndexError) as error:
         raise DatasetError(f"{word} is not like sides:front,top or orbit:24,lens=35..85 or path:1..250") from error
 
 
-def _first(kind: str, parts: list[str]) -> dict[str, object]:
+def _positional_values(kind: str, parts: list[str]) -> dict[str, object]:
     """What stands before the named values."""
     if kind == "sides":
         return {"sides": tuple(parts) or SHEET}
@@ -160,20 +160,20 @@ def _first(kind: str, parts: list[str]) -> dict[str, object]:
     return {"count": int(parts[0])}
 
 
-def _allowed(kind: str) -> tuple[str, ...]:
+def _allowed_options(kind: str) -> tuple[str, ...]:
     if kind in AROUND:
         return ("elevation", "roll", "lens", "angle", "distance", "fill", "aim", "orthographic")
     return ("step",) if kind == "path" else ()
 
 
-def _value(name: str, text: str) -> float | Range:
+def _parse_value(name: str, text: str) -> float | Range:
     if name in _NUMBERS:
         return int(text) if name == "step" else float(text)
     low, _, high = text.partition("..")
     return float(low), float(high or low)
 
 
-def _words(value: object) -> str:
+def _format_value(value: object) -> str:
     if isinstance(value, tuple):
         low, high = value
         return f"{low:.9g}" if low == high else f"{low:.9g}..{high:.9g}"

@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ...core.console import quiet
+from ...core.console import silence_stdout
 from ...core.dataset import (
     atomic_files,
     conversion,
@@ -16,25 +16,25 @@ from ...core.dataset import (
     summary,
     validation,
 )
-from ...core.dataset.exporters.selection import select
+from ...core.dataset.exporters.selection import select_objects
 from ...core.jobs import dependencies
-from .command import Command, picture_path, run_shown
+from .command import Command, image_path, run_with_progress_line
 
 
 def _add_inspect(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, help="the training set")
-    parser.add_argument("-o", "--output", type=picture_path, default=Path("out/dataset.png"), help="(%(default)s)")
+    parser.add_argument("-o", "--output", type=image_path, default=Path("out/dataset.png"), help="(%(default)s)")
     parser.add_argument("--shown", type=int, default=24, help="objects on the contact sheet (%(default)s)")
     parser.add_argument("--size", type=int, default=96, help="of each picture on the sheet, pixels (%(default)s)")
 
 
 def _run_inspect(arguments: argparse.Namespace) -> int:
-    dependencies.require("PIL")
+    dependencies.require_packages("PIL")
     from ...core.imaging.contact_sheet import write_contact_sheet
 
     atomic_files.make_folder(arguments.output.parent)
-    found = run_shown(summary.inspect(arguments.folder, arguments.shown))
-    print(summary.report(found))
+    found = run_with_progress_line(summary.summarize_dataset(arguments.folder, arguments.shown))
+    print(summary.format_summary(found))
     if found.rows:
         write_contact_sheet(arguments.output, found.rows, arguments.size, columns=2)
         print(f"{arguments.output}: {len(found.rows)} objects")
@@ -46,8 +46,8 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_check(arguments: argparse.Namespace) -> int:
-    dependencies.require("PIL")
-    problems = run_shown(validation.check(arguments.folder))
+    dependencies.require_packages("PIL")
+    problems = run_with_progress_line(validation.validate_dataset(arguments.folder))
     for problem in problems:
         print(f"{problem.path}: {problem.what}")
     print(f"{arguments.folder}: {len(problems)} bad files" if problems else f"{arguments.folder}: all good")
@@ -62,7 +62,7 @@ def _add_pack(parser: argparse.ArgumentParser) -> None:
 def _run_pack(arguments: argparse.Namespace) -> int:
     if arguments.shard_size < 1:
         arguments.error("--shard-size is at least 1")
-    written = run_shown(shards.pack(arguments.folder, arguments.shard_size << 20))
+    written = run_with_progress_line(shards.pack_shards(arguments.folder, arguments.shard_size << 20))
     print(f"{arguments.folder / 'shards'}: {len(written)} shards")
     return 0
 
@@ -73,8 +73,8 @@ def _add_compact(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_compact(arguments: argparse.Namespace) -> int:
-    dependencies.require("PIL")
-    print(f"{arguments.out}: {run_shown(conversion.copy_compact(arguments.folder, arguments.out))} objects")
+    dependencies.require_packages("PIL")
+    print(f"{arguments.out}: {run_with_progress_line(conversion.copy_compact(arguments.folder, arguments.out))} objects")
     return 0
 
 
@@ -88,9 +88,9 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_export(arguments: argparse.Namespace) -> int:
-    dependencies.require("PIL")
-    selection = select(arguments.folder, arguments.split, arguments.limit, arguments.cut_out)
-    done = run_shown(exporters.export(selection, arguments.out, arguments.format))
+    dependencies.require_packages("PIL")
+    selection = select_objects(arguments.folder, arguments.split, arguments.limit, arguments.cut_out)
+    done = run_with_progress_line(exporters.export_selection(selection, arguments.out, arguments.format))
     told = f"; {done.left_out} orthographic views left out: the format has none" if done.left_out else ""
     print(f"{arguments.out}: {done.objects} objects, {done.views} views{told}")
     return 0
@@ -108,8 +108,8 @@ def _add_rooms(parser: argparse.ArgumentParser) -> None:
 def _run_rooms(arguments: argparse.Namespace) -> int:
     from ...core.scene.datagen.interiors import render_rooms
 
-    with quiet():
-        written = run_shown(
+    with silence_stdout():
+        written = run_with_progress_line(
             render_rooms(
                 arguments.folder, arguments.count, arguments.seed, arguments.width, arguments.samples, arguments.hdri
             )

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.jobs.task import Progress, Work, run_to_end
+from ...core.jobs.task import Progress, Task, run_to_end
 from ...core.model.jobs import commands  # without torch, until it runs
 from .. import _compute
 from .command import Command
@@ -68,10 +68,10 @@ def _run_train(arguments: argparse.Namespace) -> int:
     names = ("steps", "rate", "seed", "every", "precision", "imagenet", "one_picture")
     given = {name: getattr(arguments, name) for name in names}
     given = {name: value for name, value in given.items() if value is not None}
-    places = _places(arguments.hdri) if arguments.mask else None
+    places = _parse_datasets(arguments.hdri) if arguments.mask else None
     first = os.environ.get("RANK", "0") == "0"  # of several processes one writes
-    weights = _done(
-        commands.train, arguments.config, arguments.datasets, arguments.folder, given, arguments.start,
+    weights = _run_with_log(
+        commands.run_training, arguments.config, arguments.datasets, arguments.folder, given, arguments.start,
         arguments.weights, places, first,
     )  # fmt: skip
     if weights:
@@ -96,10 +96,10 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
 
 def _run_evaluate(arguments: argparse.Namespace) -> int:
     print(
-        _done(
-            commands.evaluate, arguments.datasets, arguments.split, arguments.ask, arguments.limit,
+        _run_with_log(
+            commands.run_evaluation, arguments.datasets, arguments.split, arguments.ask, arguments.limit,
             arguments.resolution, arguments.weights, arguments.log,
-            _places(arguments.hdri) if arguments.ask == "masks" else (),
+            _parse_datasets(arguments.hdri) if arguments.ask == "masks" else (),
         )
     )  # fmt: skip
     return 0
@@ -112,10 +112,10 @@ def _add_places(parser: argparse.ArgumentParser, with_what: str) -> None:
     )  # fmt: skip
 
 
-def _places(folders: Sequence[Path] | None) -> list[NDArray[np.uint8]]:
-    from ...core.scene.rendering.hdri import hdri_files, panoramas
+def _parse_datasets(folders: Sequence[Path] | None) -> list[NDArray[np.uint8]]:
+    from ...core.scene.rendering.hdri import hdri_files, read_panoramas
 
-    return panoramas(path for folder in folders or (None,) for path in hdri_files(folder))
+    return read_panoramas(path for folder in folders or (None,) for path in hdri_files(folder))
 
 
 def _add_benchmark(parser: argparse.ArgumentParser) -> None:
@@ -130,15 +130,15 @@ def _add_benchmark(parser: argparse.ArgumentParser) -> None:
 
 def _run_benchmark(arguments: argparse.Namespace) -> int:
     print(
-        _done(
-            commands.benchmark, arguments.photo, arguments.resolution, arguments.runs, arguments.weights,
+        _run_with_log(
+            commands.run_benchmark, arguments.photo, arguments.resolution, arguments.runs, arguments.weights,
             arguments.others,
         )
     )  # fmt: skip
     return 0
 
 
-def _done(errand: Callable[..., Work[T]], *arguments: Any) -> T:
+def _run_with_log(errand: Callable[..., Task[T]], *arguments: Any) -> T:
     """What ``errand`` returns, from where the preferences say, with a line of progress every minute."""
     last = [time.perf_counter() - _TELLS]
 
@@ -147,7 +147,7 @@ def _done(errand: Callable[..., Work[T]], *arguments: Any) -> T:
             last[0] = time.perf_counter()
             print(f"{progress.fraction:6.1%}  {progress.stage}", flush=True)
 
-    return run_to_end(_compute.run(errand, *arguments), show)
+    return run_to_end(_compute.run_function(errand, *arguments), show)
 
 
 TRAIN = Command("train", "Train the model on training sets", _add_train, _run_train)

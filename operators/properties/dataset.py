@@ -8,9 +8,9 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, IntProperty, StringProperty
 
 from ...core.scene.compat import PATH_OPTIONS
-from ...core.scene.datagen.objects import Settings
+from ...core.scene.datagen.objects import DatasetSettings
 from ...core.synthesis import camera_rigs
-from .randomization import OF_OBJECTS, RandomisationProperties
+from .randomization import OF_OBJECTS, RandomizationProperties
 
 
 class PictureProperties:
@@ -77,24 +77,24 @@ class PictureProperties:
     )
 
 
-class DatasetProperties(PictureProperties, RandomisationProperties):
+class DatasetProperties(PictureProperties, RandomizationProperties):
     """Mix-in of the operators that render a set, or show what would be rendered, and of what the panels keep."""
 
-    def settings(self, cameras: str) -> Settings:
+    def dataset_settings(self, cameras: str) -> DatasetSettings:
         """All this with the ``cameras``, in the words of ``core.synthesis.camera_rigs``."""
-        return Settings(
+        return DatasetSettings(
             seed=self.seed, size=self.size, samples=self.samples, denoise=self.denoise,
-            cameras=camera_rigs.parse(cameras.split()), points=self.points,
-            hdri=Path(bpy.path.abspath(self.hdri)) if self.hdri else None, random=self.randomisation(),
+            cameras=camera_rigs.parse_rigs(cameras.split()), points=self.points,
+            hdri=Path(bpy.path.abspath(self.hdri)) if self.hdri else None, random=self.randomization_settings(),
             classes_from=self.classes_from, class_property=self.class_property,
             relightable=self.relightable, grid=self.grid,
         )  # fmt: skip
 
 
 class MaquetteDataset(DatasetProperties, bpy.types.PropertyGroup):
-    def give(self, button: bpy.types.OperatorProperties, whole_scene: bool = False) -> None:
+    def apply_to(self, button: bpy.types.OperatorProperties, whole_scene: bool = False) -> None:
         """Let the operator behind ``button`` use all this, or of a whole scene what makes sense there."""
-        for name in (*PictureProperties.__annotations__, *RandomisationProperties.__annotations__):
+        for name in (*PictureProperties.__annotations__, *RandomizationProperties.__annotations__):
             if not (whole_scene and name in (*OF_OBJECTS, "relightable", "grid")):
                 setattr(button, name, getattr(self, name))
 

@@ -64,13 +64,13 @@ class TopologyProperties:
         default=0.001, min=0.0, max=1.0, precision=4, unit='LENGTH',
     )  # fmt: skip
 
-    def topology(self, scale: tuple[float, float, float]) -> remesh.Settings:
+    def finish_settings(self, scale: tuple[float, float, float]) -> remesh.FinishSettings:
         """All this, for a mesh of which one unit is ``scale`` metres along each axis."""
-        return remesh.Settings(self.preset.lower(), self.faces, self.symmetric, self.loose / 100, scale)
+        return remesh.FinishSettings(self.preset.lower(), self.faces, self.symmetric, self.loose / 100, scale)
 
 
 class MaquetteFinish(TopologyProperties, TextureProperties, bpy.types.PropertyGroup):
-    def give(self, button: bpy.types.OperatorProperties) -> None:
+    def apply_to(self, button: bpy.types.OperatorProperties) -> None:
         """Let the operator behind ``button``, which finishes, use all this."""
         for part in (TopologyProperties, TextureProperties):
             for name in part.__annotations__:

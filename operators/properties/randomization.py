@@ -9,12 +9,12 @@ import bpy
 from bpy.props import EnumProperty, FloatProperty, FloatVectorProperty, IntProperty, StringProperty
 
 from ...core.scene.compat import PATH_OPTIONS
-from ...core.synthesis.randomization import BACKGROUNDS, MOST, TURNS, Randomisation
+from ...core.synthesis.randomization import BACKGROUNDS, MOST, TURNS, Randomization
 
 OF_OBJECTS = ("turn", "scale")  # which would run into each other in a whole scene
 
 
-class RandomisationProperties:
+class RandomizationProperties:
     """Mix-in of an operator."""
 
     lamps: IntProperty(
@@ -77,15 +77,15 @@ class RandomisationProperties:
         default=0.3, min=0, max=1, subtype='FACTOR', options={'SKIP_SAVE'},
     )  # fmt: skip
 
-    def randomisation(self) -> Randomisation:
-        return Randomisation(
-            self.lamps, self.materials, _folder(self.textures),
-            tuple(kind for kind in BACKGROUNDS if kind.upper() in self.backgrounds), _folder(self.background_folder),
+    def randomization_settings(self) -> Randomization:
+        return Randomization(
+            self.lamps, self.materials, _absolute_folder(self.textures),
+            tuple(kind for kind in BACKGROUNDS if kind.upper() in self.backgrounds), _absolute_folder(self.background_folder),
             self.turn.lower(), tuple(self.scale), self.occluders, self.hidden,
         )  # fmt: skip
 
 
-def _folder(path: str) -> Path | None:
+def _absolute_folder(path: str) -> Path | None:
     return Path(bpy.path.abspath(path)) if path else None
 
 
@@ -106,8 +106,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--hidden", type=float, default=0.3, help="share that they hide at most (%(default)s)")
 
 
-def from_arguments(arguments: argparse.Namespace) -> Randomisation:
-    return Randomisation(
+def from_arguments(arguments: argparse.Namespace) -> Randomization:
+    return Randomization(
         arguments.lamps, arguments.materials, arguments.textures, tuple(arguments.backgrounds.split(",")),
         arguments.background_pictures, arguments.turn, tuple(map(float, arguments.scale)), arguments.occluders,
         arguments.hidden,

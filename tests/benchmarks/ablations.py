@@ -25,11 +25,11 @@ import conftest  # noqa: F401  makes the package maquette
 import variants
 from maquette.core.model import metrics
 from maquette.core.model.evaluation import evaluate
-from maquette.core.model.inference.occupancy_field import best_level
+from maquette.core.model.inference.occupancy_field import expected_iou_threshold
 from maquette.core.model.networks.reconstruction import NetworkConfig, ReconstructionNetwork
-from maquette.core.model.training.batches import Sampling, collate, draw_sample
+from maquette.core.model.training.batches import SamplingConfig, collate_samples, sample_object
 from maquette.core.model.training.objects import load_object
-from maquette.core.model.training.trainer import Trainer, TrainingConfig, calibrate, object_logits
+from maquette.core.model.training.trainer import Trainer, TrainingConfig, calibrate_level, object_logits
 
 SIZES = NetworkConfig(
     picture=64, volume=12, pyramid=(48, 32), pixel_channels=24, fine_channels=12, depth_bins=8, bin_channels=8,
@@ -78,7 +78,7 @@ def main():
                 train = [t for source, share in zip(SOURCES, shares, strict=True)
                          for t in things["train"][source][: round(share * arguments.objects)]]  # fmt: skip
                 model = trained(kind, train, seed, arguments.steps, views, path)
-                calibrate(model, [t for source in SOURCES for t in things["validation"][source]])
+                calibrate_level(model, [t for source in SOURCES for t in things["validation"][source]])
                 scores = judged(model, things, kind is ReconstructionNetwork)
                 path.write_text(json.dumps(scores))
                 print(path.stem, *means(scores), flush=True)
@@ -95,7 +95,7 @@ def objects_of(arguments):
         }  # fmt: skip
         loaded = {
             part: {
-                source: [small for place in evaluate.some_places([folder], split, limit)
+                source: [small for place in evaluate.sample_objects([folder], split, limit)
                         if (thing := load_object(place)) and shown(small := halved(thing))]
                 for source, folder in zip(SOURCES, folders, strict=True)
             }
@@ -107,19 +107,19 @@ def objects_of(arguments):
 
 def halved(thing):
     """``thing`` with pictures of half the size and at most ``_POINTS`` uniform points."""
-    whole = np.stack(list(thing.colour))
+    whole = np.stack(list(thing.color))
     views, height, width, _ = whole.shape
     cells = whole.reshape(views, height // 2, 2, width // 2, 2, 4).astype(np.float32)
     alpha = cells[..., 3:].mean((2, 4))
-    colour = (cells[..., :3] * cells[..., 3:]).mean((2, 4)) / np.maximum(alpha, 1)
-    small = np.concatenate((colour, alpha), axis=-1).round().clip(0, 255).astype(np.uint8)
+    color = (cells[..., :3] * cells[..., 3:]).mean((2, 4)) / np.maximum(alpha, 1)
+    small = np.concatenate((color, alpha), axis=-1).round().clip(0, 255).astype(np.uint8)
     uniform, inside = thing.uniform[:_POINTS], thing.uniform_inside[:_POINTS]
-    return replace(thing, colour=small, uniform=uniform, uniform_inside=inside)
+    return replace(thing, color=small, uniform=uniform, uniform_inside=inside)
 
 
 def shown(thing):
     """Whether every view still shows ``thing``: of half the size, what is thin may have vanished."""
-    return (np.asarray(thing.colour)[..., 3] > 127).any((1, 2)).all()
+    return (np.asarray(thing.color)[..., 3] > 127).any((1, 2)).all()
 
 
 def trained(kind, objects, seed, steps, views, path):
@@ -127,18 +127,18 @@ def trained(kind, objects, seed, steps, views, path):
     config = TrainingConfig(steps=steps, warmup=50, seed=seed, average=0.99)
     trainer, kept = Trainer(config, SIZES, kind=kind), path.with_suffix(".pt")
     if kept.exists():
-        trainer.load(kept)
+        trainer.load_checkpoint(kept)
     else:
-        trainer.begin(None)
+        trainer.initialize_weights(None)
     lines = ["all,occupancy,colour,depth,up"]
     while trainer.step < steps:
-        losses = trainer.update(batch(objects, seed, trainer.step, views))
+        losses = trainer.train_step(batch(objects, seed, trainer.step, views))
         lines.append(",".join(f"{loss:.4f}" for loss in losses))
         if trainer.step % 50 == 0 or trainer.step == steps:
             path.with_suffix(".csv").write_text("\n".join(lines))
     if not kept.exists():
-        trainer.save(kept)
-    return trainer.judged()
+        trainer.save_checkpoint(kept)
+    return trainer.averaged_model()
 
 
 def batch(objects, seed, step, views):
@@ -148,7 +148,7 @@ def batch(objects, seed, step, views):
     views = views or drawn
     free = views == 1 and rng.random() < 0.6
     picked = rng.integers(0, len(objects), BATCHES[views][0])
-    return collate([draw_sample(objects[i], views, free, rng, Sampling(points=1024, colours=64)) for i in picked])
+    return collate_samples([sample_object(objects[i], views, free, rng, SamplingConfig(points=1024, colors=64)) for i in picked])
 
 
 @torch.inference_mode()
@@ -166,7 +166,7 @@ def judged(model, things, sides):
             for thing in things[part][source]:
                 logits = object_logits(model, thing, views, free)
                 behind, inside = logits > -50, thing.uniform_inside
-                level = best_level(logits[behind]) + (float(model.shift) if views == 1 else 0)
+                level = expected_iou_threshold(logits[behind]) + (float(model.shift) if views == 1 else 0)
                 found = {
                     "iou": metrics.iou(logits > level, inside), "hull": metrics.iou(behind, inside),
                     "order": order(logits[behind], inside[behind]),

@@ -46,71 +46,71 @@ class Clock:
 def compare(arguments, clock):
     """Views rendered both ways, in turns."""
     import bpy
-    from maquette.core.console import quiet
-    from maquette.core.dataset.fingerprint import fingerprint
+    from maquette.core.console import silence_stdout
+    from maquette.core.dataset.fingerprint import shape_fingerprint
     from maquette.core.dataset.records import Record, write_object
     from maquette.core.scene.datagen import objects as object_datasets
     from maquette.core.scene.importing import world_triangles
     from maquette.core.scene.rendering.hdri import hdri_files
-    from maquette.core.scene.rendering.lighting import draw_light
-    from maquette.core.scene.rendering.studio import studio
+    from maquette.core.scene.rendering.lighting import sample_light
+    from maquette.core.scene.rendering.studio import render_studio
     from maquette.core.synthesis import camera_sampling
 
-    settings = object_datasets.Settings(size=arguments.size, samples=arguments.samples)
+    settings = object_datasets.DatasetSettings(size=arguments.size, samples=arguments.samples)
     views, domes = 0, hdri_files()
-    with tempfile.TemporaryDirectory() as folder, quiet(), studio(settings.samples) as stage:
+    with tempfile.TemporaryDirectory() as folder, silence_stdout(), render_studio(settings.samples) as stage:
         scene = next(scene for scene in bpy.data.scenes if scene.name.startswith("Maquette Studio"))
         for source in object_datasets.procedural_sources(FAMILIES, arguments.objects, 0) * arguments.rounds:
             rng = np.random.default_rng(0)
             with source.open() as objects:
                 mesh = world_triangles(objects)
                 bounds = np.stack((mesh.vertices.min(0), mesh.vertices.max(0))).astype(float)
-                stage.show(objects)
-                planned = camera_sampling.draw(settings.cameras, mesh.vertices, settings.size, rng, lambda _: None, {})
+                stage.set_objects(objects)
+                planned = camera_sampling.sample_views(settings.cameras, mesh.vertices, settings.size, rng, lambda _: None, {})
                 pictures = []
                 for view in planned:
                     kind, camera = view.kind, view.camera
-                    clock("light", stage.light, draw_light(domes, rng))
-                    stage.render(kind, camera)  # takes the new light in, which either way has to be paid
+                    clock("light", stage.set_light, sample_light(domes, rng))
+                    stage.render_view(kind, camera)  # takes the new light in, which either way has to be paid
                     for which in ("bare", "render") if views % 2 else ("render", "bare"):
                         if which == "bare":
                             clock("bare", bpy.ops.render.render, write_still=True, scene=scene.name)
                         else:
-                            pictures.append(clock("render", stage.render, kind, camera))
+                            pictures.append(clock("render", stage.render_view, kind, camera))
                     views += 1
                 scene.render.use_persistent_data = False
                 for view in planned:
                     clock("plain", plain, scene, view.camera)
                 scene.render.use_persistent_data = True
-                stage.show(())
+                stage.set_objects(())
             shape = clock("truth", truth, mesh, settings.points)
-            record = Record(source.name, "", source.family, bounds, fingerprint(mesh), tuple(planned))
+            record = Record(source.name, "", source.family, bounds, shape_fingerprint(mesh), tuple(planned))
             clock("write", write_object, Path(folder), record, shape, pictures, mesh)
     return views
 
 
 def truth(mesh, points):
-    from maquette.core.dataset.ground_truth import sample
-    from maquette.core.scene.bvh import nearest_triangle
+    from maquette.core.dataset.ground_truth import sample_solid
+    from maquette.core.scene.bvh import nearest_triangle_finder
 
-    return sample(mesh, points, np.random.default_rng(0)).decided(nearest_triangle)
+    return sample_solid(mesh, points, np.random.default_rng(0)).label(nearest_triangle_finder)
 
 
 def plain(scene, camera):
     """One view as a script renders it."""
     import bpy
     from maquette.core.imaging import exr
-    from maquette.core.scene.rendering.studio import aim
+    from maquette.core.scene.rendering.studio import apply_camera
 
-    aim(scene, camera)
+    apply_camera(scene, camera)
     bpy.ops.render.render(write_still=True, scene=scene.name)
-    exr.read(Path(scene.render.filepath))
+    exr.read_exr(Path(scene.render.filepath))
 
 
 def command(arguments, folder, processes, cores=None):
     """Wall seconds of the whole command, bound to ``cores``."""
     code = f"import sys; sys.path.insert(0, {str(ROOT / 'tests')!r}); import conftest\n"
-    code += "from maquette.operators.cli.main import console; console()"
+    code += "from maquette.operators.cli.main import run_console; run_console()"
     script = folder.parent / "maquette.py"
     script.write_text(code)
     words = [sys.executable, script, "dataset", folder, "--procedural", ",".join(FAMILIES)]

@@ -46,12 +46,12 @@ def stand(name, view, image, parent):
 
 def shown(file, side):
     """The picture (H, W, 4) uint8 of ``side``."""
-    return file.colour([view.kind for view in file.record.views].index(side))
+    return file.read_color([view.kind for view in file.record.views].index(side))
 
 
 def measure(place, weights):
     """IoU of the mesh, and of the hull."""
-    file = place.open()
+    file = place.open_object()
     bpy.ops.wm.read_factory_settings(use_empty=True)
     maquette.register()
     parent = bpy.data.objects.new("Parent", None)
@@ -69,8 +69,8 @@ def measure(place, weights):
     to_object = np.array(PLACE.inverted() @ made.matrix_world)
     vertices = np.array([vertex.co for vertex in made.data.vertices]) @ to_object[:3, :3].T + to_object[:3, 3]
     triangles = np.array([triangle.vertices for triangle in made.data.loop_triangles])
-    shape = file.shape()
-    found = winding_number.inside(vertices, triangles, shape.uniform)
+    shape = file.read_shape()
+    found = winding_number.points_inside(vertices, triangles, shape.uniform)
     posed = [View(image.astype(np.float32) / 255, view.camera) for image, view in zip(images, views, strict=True)]
     hull = evaluate.hull_cover(posed, shape.uniform) > 0.5
     maquette.unregister()
@@ -85,8 +85,8 @@ def main():
     arguments = parser.parse_args()
     for folder in arguments.sets:
         rows = []
-        for place in evaluate.some_places([folder], "test", arguments.limit):
-            if any(not (shown(place.open(), side)[..., 3] > 127).any() for side in SIDES):
+        for place in evaluate.sample_objects([folder], "test", arguments.limit):
+            if any(not (shown(place.open_object(), side)[..., 3] > 127).any() for side in SIDES):
                 print(f"{place.name:40} left out: a picture is empty", flush=True)
                 continue
             rows.append(measure(place, arguments.weights))

@@ -4,7 +4,7 @@ All keep the encoder, its depths and what they are trained on, and pick a surfac
 """
 
 import torch
-from maquette.core.model.networks.projection import interpolate, project, sample
+from maquette.core.model.networks.projection import interpolate_maps, project_points, sample_maps
 from maquette.core.model.networks.reconstruction import BOUND, ReconstructionNetwork
 from torch import nn
 from torch.nn import functional as F
@@ -18,8 +18,8 @@ _VOXEL = 8  # channels of the 32^3 grid
 class Both(ReconstructionNetwork):
     """Asks one picture as it asks several: the volume, and what the picture says where a point falls on it."""
 
-    def occupancy(self, features, points):
-        return self.occupied(self._describe(features, points)[0]).squeeze(-1)
+    def predict_occupancy(self, features, points):
+        return self.occupied(self._point_features(features, points)[0]).squeeze(-1)
 
 
 class PixelAligned(Both):
@@ -29,7 +29,7 @@ class PixelAligned(Both):
         super().__init__(config)
         self.volume = nn.Identity()
 
-    def _lift(self, pixel, *_):
+    def _lift_to_volume(self, pixel, *_):
         return pixel.new_zeros(len(pixel), self.config.volume_channels[0], 1, 1, 1)
 
 
@@ -40,8 +40,8 @@ class _Blind(Both):
         super().__init__(config)
         del self.view
 
-    def _describe(self, features, points):
-        seen = sample(features.pictures, project(features.cameras, points)[0])
+    def _point_features(self, features, points):
+        seen = sample_maps(features.pictures, project_points(features.cameras, points)[0])
         views = seen.new_zeros(*seen.shape[:3], self.config.hidden)
         return self._said(features, points), views, seen[..., :3] / seen[..., 3:].clamp(min=0.1)
 
@@ -57,7 +57,7 @@ class VolumeOnly(_Blind):
         )
 
     def _said(self, features, points):
-        return self.point(torch.cat((interpolate(features.voxels, points / BOUND), points), dim=-1))
+        return self.point(torch.cat((interpolate_maps(features.voxels, points / BOUND), points), dim=-1))
 
 
 class GlobalLatent(_Blind):
@@ -75,7 +75,7 @@ class GlobalLatent(_Blind):
         self.volume = nn.Unflatten(1, (_LATENT, 1, 1, 1))
         self.point = _Conditioned(sizes.hidden)
 
-    def _lift(self, pixel, bins, cover, cameras):
+    def _lift_to_volume(self, pixel, bins, cover, cameras):
         maps = torch.cat((pixel[:, :, :-3], bins.flatten(2, 3), pixel[:, :, -3:], cover), dim=2)
         pooled = F.adaptive_avg_pool2d(maps.flatten(0, 1), _POOLED).reshape(*maps.shape[:2], -1)
         return self.latent(torch.cat((pooled, cameras.flatten(2)), dim=-1)).mean(1)
@@ -97,7 +97,7 @@ class Voxels(GlobalLatent):
         self.point = nn.Linear(_VOXEL, self.config.hidden)  # nothing bends after it: occupancy is a grid of logits
 
     def _said(self, features, points):
-        return self.point(interpolate(features.voxels, points / BOUND))
+        return self.point(interpolate_maps(features.voxels, points / BOUND))
 
 
 class _Conditioned(nn.Module):

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import webdataset
 from maquette.core.dataset import exporters
-from maquette.core.dataset.exporters.selection import select
+from maquette.core.dataset.exporters.selection import select_objects
 from maquette.core.dataset.records import ObjectFile
-from maquette.core.dataset.shards import pack
+from maquette.core.dataset.shards import pack_shards
 from maquette.core.jobs.task import run_to_end
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of theirs
@@ -21,7 +21,7 @@ def object_file(folder, name):
     return ObjectFile(folder / "objects" / f"{name}.tar")
 
 
-def half_and_centre(record):
+def half_and_center(record):
     return np.ptp(record.bounds, axis=0) / 2, record.bounds.mean(0)
 
 
@@ -69,16 +69,16 @@ def test_the_rays_of_nerfstudio_meet_the_object_where_the_picture_shows_it(
     ellipsoids, nerfstudio, tmp_path, name, settings
 ):
     """By default it turns, moves and scales the scene, and tells by how much."""
-    run_to_end(exporters.export(select(ellipsoids), tmp_path / "out", "nerf"))
+    run_to_end(exporters.export_selection(select_objects(ellipsoids), tmp_path / "out", "nerf"))
     data = nerfstudio(tmp_path / "out" / name, **settings)
-    half, centre = half_and_centre(object_file(ellipsoids, name).record)
+    half, center = half_and_center(object_file(ellipsoids, name).record)
     outputs, scale = data._dataparser_outputs, data._dataparser_outputs.dataparser_scale
     turn, move = np.split(outputs.dataparser_transform.numpy().astype(float), (3,), axis=1)
     assert len(data) == len(PINHOLE)
     for index in range(len(data)):
         rays = data.cameras.generate_rays(camera_indices=index)
         origins, ways = (part.numpy().astype(float).reshape(-1, 3) for part in (rays.origins, rays.directions))
-        origins = (origins / scale - move.T) @ turn - centre
+        origins = (origins / scale - move.T) @ turn - center
         ways = ways @ turn
         hit, points = met(origins, ways, half)
         picture = data[index]["image"].numpy().reshape(-1, 4)
@@ -94,7 +94,7 @@ def test_the_rays_of_nerfstudio_meet_the_object_where_the_picture_shows_it(
 @pytest.fixture(scope="module")
 def bop(ellipsoids, tmp_path_factory):
     out = tmp_path_factory.mktemp("bop") / "out"
-    run_to_end(exporters.export(select(ellipsoids), out, "bop"))
+    run_to_end(exporters.export_selection(select_objects(ellipsoids), out, "bop"))
     return out
 
 
@@ -103,7 +103,7 @@ class TestBop:
         infos = bop_toolkit.inout.load_json(bop / "models/models_info.json", keys_to_int=True)
         for number, name in enumerate(("egg", "lens", "pill", "stone"), 1):
             model, info = bop_toolkit.inout.load_ply(bop / f"models/obj_{number:06d}.ply"), infos[number]
-            half, _ = half_and_centre(object_file(ellipsoids, name).record)
+            half, _ = half_and_center(object_file(ellipsoids, name).record)
             np.testing.assert_allclose(np.linalg.norm(model["pts"] / (1000 * half), axis=1), 1, atol=1e-4)
             low, size = np.split(np.array(bop_toolkit.misc.calc_3d_bbox(*model["pts"].T)), 2)
             told_low, told_size = (np.array([info[f"{kind}_{axis}"] for axis in "xyz"]) for kind in ("min", "size"))
@@ -122,7 +122,7 @@ class TestBop:
     def test_the_toolkit_puts_the_model_on_its_picture(self, ellipsoids, bop_toolkit, bop, name, folder):
         inout, misc, scene = bop_toolkit.inout, bop_toolkit.misc, bop / folder
         file = object_file(ellipsoids, name)
-        half, _ = half_and_centre(file.record)
+        half, _ = half_and_center(file.record)
         cameras = inout.load_scene_camera(scene / "scene_camera.json")
         truth = inout.load_scene_gt(scene / "scene_gt.json")
         infos = inout.load_json(scene / "scene_gt_info.json", keys_to_int=True)
@@ -148,23 +148,23 @@ class TestBop:
             pixels = misc.project_pts(model["pts"], camera["cam_K"], turn, move.T)
             low, high = np.array(info["bbox_obj"][:2]), np.add(info["bbox_obj"][:2], info["bbox_obj"][2:])
             assert np.abs(pixels.min(0) - low).max() < 1.5 and np.abs(pixels.max(0) - high).max() < 1.5
-            world = misc.transform_pts_Rt(file.shape().surface * 1000.0, camera["cam_R_w2c"], camera["cam_t_w2c"])
+            world = misc.transform_pts_Rt(file.read_shape().surface * 1000.0, camera["cam_R_w2c"], camera["cam_t_w2c"])
             own = (world - move) @ turn / 1000
             np.testing.assert_allclose(np.linalg.norm(own / half, axis=1), 1, atol=1e-5)
 
 
 def test_webdataset_streams_the_shards(ellipsoids, own):
-    shards = sorted(map(str, run_to_end(pack(own, 1 << 26))))
+    shards = sorted(map(str, run_to_end(pack_shards(own, 1 << 26))))
     samples = {
         sample["__key__"]: sample for sample in webdataset.WebDataset(shards, shardshuffle=False).decode("rgba8")
     }
     assert sorted(samples) == ["egg", "lens", "pill", "stone"] and len(shards) == 3
     for name, sample in samples.items():
         file, record = object_file(ellipsoids, name), sample["json"]
-        half, centre = half_and_centre(file.record)
+        half, center = half_and_center(file.record)
         assert record["name"] == name and len(record["views"]) == 5
         surface = sample["shape.npz"]["surface"].astype(float)
-        np.testing.assert_allclose(np.linalg.norm((surface - centre) / half, axis=1), 1, atol=1e-5)
+        np.testing.assert_allclose(np.linalg.norm((surface - center) / half, axis=1), 1, atol=1e-5)
         for index, view in enumerate(record["views"]):
             picture, arrays = sample[f"{index:03d}.png"], sample[f"{index:03d}.npz"]
             assert picture.dtype == np.uint8 and picture.shape == (view["height"], view["width"], 4)
@@ -175,7 +175,7 @@ def test_webdataset_streams_the_shards(ellipsoids, own):
             ways = pixels @ np.linalg.inv(view["intrinsics"]).T
             local = ways * (1, 1, 0) + (0, 0, 1) * depth if view["orthographic"] else ways * depth
             points = np.c_[local, np.ones(len(local))] @ np.linalg.inv(view["world_to_camera_opencv"]).T
-            points = points[:, :3] - centre
+            points = points[:, :3] - center
             np.testing.assert_allclose(np.linalg.norm(points / half, axis=1), 1, atol=1e-4)
             assert np.abs(picture[rows, columns, :3] - painted(points, half)).max() < 3
             normal = points / half**2

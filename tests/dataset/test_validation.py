@@ -6,14 +6,14 @@ import tarfile
 
 import numpy as np
 import pytest
-from maquette.core.dataset.validation import check
+from maquette.core.dataset.validation import validate_dataset
 from maquette.core.errors import DatasetError
 from maquette.core.jobs.task import run_to_end
 
 
 def told(folder):
     """Problems as {path within the set: text}."""
-    problems = run_to_end(check(folder))
+    problems = run_to_end(validate_dataset(folder))
     result = {problem.path.relative_to(folder).as_posix(): problem.what for problem in problems}
     assert len(result) == len(problems)
     return result
@@ -58,7 +58,7 @@ def test_a_whole_set_is_good(ellipsoids):
 
 def test_no_set(tmp_path):
     with pytest.raises(DatasetError, match="holds no training set"):
-        run_to_end(check(tmp_path))
+        run_to_end(validate_dataset(tmp_path))
 
 
 @pytest.mark.parametrize("left", [0, 700, 10_000, -512, -1])
@@ -115,7 +115,7 @@ def test_a_flipped_bit(own, kind):
 
 def test_no_wrong_byte_is_a_surprise(own):
     """Each is told of or, in a time stamp or in what only fills up, harmless: nothing else is raised."""
-    from maquette.core.dataset.index import Place
+    from maquette.core.dataset.index import ObjectLocation
     from maquette.core.dataset.validation import check_object
 
     path, rng, found = own / "objects/egg.tar", np.random.default_rng(0), 0
@@ -125,7 +125,7 @@ def test_no_wrong_byte_is_a_surprise(own):
         data[place] = rng.integers(256)
         path.write_bytes(data)
         try:
-            check_object(Place(path))
+            check_object(ObjectLocation(path))
         except (DatasetError, ValueError, KeyError, TypeError):
             found += 1
     assert found > 110

@@ -2,8 +2,8 @@
 
 import numpy as np
 from maquette.core.geometry.signed_distance import signed_distance
-from maquette.core.geometry.winding_number import make_solid
-from maquette.core.scene.bvh import nearest_triangle
+from maquette.core.geometry.winding_number import orient_and_thicken
+from maquette.core.scene.bvh import nearest_triangle_finder
 
 _QUADS = ((0, 2, 3, 1), (4, 5, 7, 6), (0, 1, 5, 4), (2, 6, 7, 3), (0, 4, 6, 2), (1, 3, 7, 5))
 
@@ -22,9 +22,9 @@ def box_distance(points, low, high):
 
 
 def found(vertices, faces, points):
-    solid = make_solid(vertices, faces)
-    inside = solid.inside(points, 7)
-    return signed_distance(solid, points, inside, nearest_triangle), inside
+    solid = orient_and_thicken(vertices, faces)
+    inside = solid.contains(points, 7)
+    return signed_distance(solid, points, inside, nearest_triangle_finder), inside
 
 
 def test_a_box():

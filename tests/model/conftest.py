@@ -4,14 +4,14 @@ import json
 
 import numpy as np
 import pytest
-from maquette.core.cameras import look_at, perspective
+from maquette.core.cameras import look_at, perspective_camera
 from maquette.core.dataset.records import Record, RenderedView, Shape, ViewRecord, write_object
 from maquette.core.synthesis import camera_sampling
 
 SIZE = 128
 
 
-def picture(camera, half, colour):
+def picture(camera, half, color):
     """RenderedView of the ellipsoid with the half axes ``half`` about the origin."""
     rows, columns = np.mgrid[0 : camera.height, 0 : camera.width]
     pixels = np.stack((columns + 0.5, rows + 0.5), axis=-1).reshape(-1, 2)
@@ -25,7 +25,7 @@ def picture(camera, half, colour):
     normal = points / half**2
     normal = np.where(hit[:, None], normal / np.linalg.norm(normal, axis=1, keepdims=True), 0)
     rgba = np.zeros((camera.height * camera.width, 4), np.uint8)
-    rgba[hit] = (*colour, 255)
+    rgba[hit] = (*color, 255)
     shape = (camera.height, camera.width)
     return rgba.reshape(*shape, 4), depth.astype(np.float32), normal.reshape(*shape, 3).astype(np.float16)
 
@@ -33,14 +33,14 @@ def picture(camera, half, colour):
 SIDES = ("front", "right", "back", "top", "bottom")
 
 
-def write_ellipsoid(folder, name, half, rng, colour=None, sides=SIDES, free="free", size=SIZE):
+def write_ellipsoid(folder, name, half, rng, color=None, sides=SIDES, free="free", size=SIZE):
     half = np.asarray(half, float)
     bounds = np.stack((-half, half))
-    cameras = [*zip(sides, camera_sampling.sides(sides, *bounds, size), strict=True)]
+    cameras = [*zip(sides, camera_sampling.side_cameras(sides, *bounds, size), strict=True)]
     for turn in (0.5, 2.5):
         eye = 3 * np.array((np.sin(turn), -np.cos(turn), 0.4))
-        cameras.append((free, perspective(look_at(eye, np.zeros(3)), 0.45, size)))
-    colour = rng.integers(40, 255, 3) if colour is None else colour
+        cameras.append((free, perspective_camera(look_at(eye, np.zeros(3)), 0.45, size)))
+    color = rng.integers(40, 255, 3) if color is None else color
     uniform = rng.uniform(-1.1, 1.1, (2048, 3)) * half.max()
     surface = rng.normal(size=(512, 3))
     surface *= half / np.linalg.norm(surface, axis=1, keepdims=True)
@@ -51,7 +51,7 @@ def write_ellipsoid(folder, name, half, rng, colour=None, sides=SIDES, free="fre
     shape = Shape(
         *(np.float32(uniform), inside[0], np.float32(near), inside[1], np.float32(surface), np.float32(normals))
     )
-    views = [RenderedView(kind, camera, *picture(camera, half, colour)) for kind, camera in cameras]
+    views = [RenderedView(kind, camera, *picture(camera, half, color)) for kind, camera in cameras]
     recorded = tuple(ViewRecord(*each) for each in cameras)
     write_object(folder, Record(name, "test", "ellipsoid", bounds, tuple(half), recorded), shape, views)
 

@@ -15,8 +15,8 @@ spec = importlib.util.spec_from_file_location("maquette", r"{root}/__init__.py",
 module = importlib.util.module_from_spec(spec)
 sys.modules["maquette"] = module
 spec.loader.exec_module(module)
-from maquette.operators.cli.main import console
-console()
+from maquette.operators.cli.main import run_console
+run_console()
 """
 
 

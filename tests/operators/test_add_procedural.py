@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 
-def test_stands_on_the_cursor_in_its_size_and_colours(addon):
+def test_stands_on_the_cursor_in_its_size_and_colors(addon):
     bpy.context.scene.cursor.location = (1, 2, 3)
     assert bpy.ops.maquette.add_procedural(family="chair", seed=4, size=2.0) == {'FINISHED'}
     obj = bpy.context.object

@@ -6,12 +6,12 @@ import bpy
 import numpy as np
 import pytest
 from maquette.core.errors import MeshError
-from maquette.core.geometry.topology import check
-from maquette.core.jobs.task import SteppedWork, run_to_end
-from maquette.core.jobs.worker_pool import Python
+from maquette.core.geometry.topology import check_topology
+from maquette.core.jobs.task import SteppedTask, run_to_end
+from maquette.core.jobs.worker_pool import PythonInterpreter
 from maquette.core.scene import meshes, source_views
 from maquette.core.scene.finishing import pipeline, remesh
-from maquette.core.scene.finishing.remesh import Settings
+from maquette.core.scene.finishing.remesh import FinishSettings
 from mathutils import Matrix
 
 HALVES = {"front": (0.8, 0.1, 0.1), "right": (0.1, 0.6, 0.1)}
@@ -59,7 +59,7 @@ def shown_at(obj, point, normal):
 
 
 def test_the_views_stay_with_the_object_in_its_frame(block, tmp_path):
-    views = source_views.opened(source_views.kept_with(block))
+    views = source_views.decode_views(source_views.load_views(block))
     assert len(views) == 2 and all(view.camera.orthographic for view in views)
     corner = np.array(((1.0, -0.5, 2.0),))  # the upper right front, as the block stands on the ground
     for view in views:
@@ -68,7 +68,7 @@ def test_the_views_stay_with_the_object_in_its_frame(block, tmp_path):
     path = str(tmp_path / "kept.blend")
     bpy.ops.wm.save_as_mainfile(filepath=path)
     bpy.ops.wm.open_mainfile(filepath=path)
-    again = source_views.opened(source_views.kept_with(bpy.data.objects["front"]))
+    again = source_views.decode_views(source_views.load_views(bpy.data.objects["front"]))
     np.testing.assert_allclose(again[0].image, views[0].image)
 
 
@@ -88,7 +88,7 @@ def test_texture(block):
 @pytest.mark.parametrize("location, scale", [((1.5, 0, 0), 1), ((0, 0, 0), 2)])
 def test_pictures_that_no_longer_lie_on_the_mesh_are_left_out_and_told_of(block, location, scale):
     block.data.transform(Matrix.Translation(location) @ Matrix.Scale(scale, 4))
-    assert source_views.moved(block) >= 1
+    assert source_views.count_stale(block) >= 1
     assert bpy.ops.maquette.texture(texture_size='512') == {'FINISHED'}
     assert "pictures left out" in block["maquette_finished"][-1]
     (image,) = (image for image in bpy.data.images if image.name == "front texture")
@@ -101,7 +101,7 @@ def test_pictures_that_no_longer_lie_on_the_mesh_are_left_out_and_told_of(block,
 def test_a_sculpted_mesh_keeps_its_pictures(block):
     for vertex in block.data.vertices:
         vertex.co.x *= 1.3
-    assert source_views.moved(block) == 0 and len(source_views.kept_with(block)) == 2
+    assert source_views.count_stale(block) == 0 and len(source_views.load_views(block)) == 2
 
 
 def test_a_second_texture_replaces_the_first(block):
@@ -132,7 +132,7 @@ def test_a_texture_takes_the_place_of_many_uv_maps(block):
 def test_presets(block, preset, faces):
     mesh = block.data.name
     assert bpy.ops.maquette.finish(preset=preset, faces=faces, texture_size='512') == {'FINISHED'}
-    assert check(meshes.arrays(block.data)).sound
+    assert check_topology(meshes.to_arrays(block.data)).is_watertight
     assert (block.data.name, len(bpy.data.meshes), len(bpy.data.scenes)) == (mesh, 1, 1)
     assert tuple(block.location) == (3, 4, 5)
     assert block["maquette_finished"][1] == "closed, manifold, outward"
@@ -167,17 +167,17 @@ def test_thin_walls_are_warned_of_and_selected(addon):
 @pytest.mark.parametrize("own", [True, False])
 def test_the_confidence_stays_and_its_heat_is_not_baked(block, own):
     mesh = block.data
-    sure = meshes.confidence(mesh)
+    sure = meshes.confidence_of(mesh)
     top = np.array([vertex.co.z for vertex in mesh.vertices]) > 1
     mesh.attributes["Confidence"].data.foreach_set("value", top.astype(np.float32))
     assert len(sure) == len(top)
     if not own:
         mesh.color_attributes.remove(mesh.color_attributes["Color"])
-    before = meshes.arrays(mesh).colours
+    before = meshes.to_arrays(mesh).colors
     assert bpy.ops.maquette.show_confidence() == {'FINISHED'}
-    np.testing.assert_array_equal(meshes.arrays(mesh).colours, before)  # not red and blue
+    np.testing.assert_array_equal(meshes.to_arrays(mesh).colors, before)  # not red and blue
     assert bpy.ops.maquette.finish(preset='BLOCK_OUT', faces=300) == {'FINISHED'}
-    made = meshes.arrays(block.data)
+    made = meshes.to_arrays(block.data)
     high, low = made.vertices[:, 2] > 1.3, made.vertices[:, 2] < 0.7
     assert made.confidence[high].min() == 1 and made.confidence[low].max() == 0
     assert [each.name for each in block.data.color_attributes] == ["Color"]
@@ -192,7 +192,7 @@ def test_a_multiresolution_modifier(block):
     assert not block.modifiers
 
 
-def test_an_object_without_pictures_is_textured_in_its_own_colours(addon):
+def test_an_object_without_pictures_is_textured_in_its_own_colors(addon):
     bpy.ops.mesh.primitive_cube_add(size=1)
     cube = bpy.context.object
     material = bpy.data.materials.new("Look")
@@ -223,11 +223,11 @@ def test_on_errors_all_is_as_before(addon, scene_state, make, preset):
     assert scene_state() == before
 
 
-class Module(Python):
+class Module(PythonInterpreter):
     """This Python, in which bpy is there before all else, as in a Blender."""
 
-    def words(self, code):
-        return super().words(f"import bpy\n{code}")
+    def command_words(self, code):
+        return super().command_words(f"import bpy\n{code}")
 
 
 @pytest.fixture(params=["this Python, which has bpy", "blender"])
@@ -237,22 +237,22 @@ def second_blender(request, addon, monkeypatch):
 
     if request.param == "blender":
         return shutil.which("blender") or pytest.skip("there is no Blender on this computer's path")
-    monkeypatch.setattr(_compute, "Blender", lambda program: Module(*vars(Python.own()).values()))
+    monkeypatch.setattr(_compute, "BlenderInterpreter", lambda program: Module(*vars(PythonInterpreter.current()).values()))
     return sys.executable
 
 
 def beside_window(program, obj, **settings):
     from maquette.operators import _compute
 
-    asked = meshes.arrays(obj.data), source_views.kept_with(obj), Settings(**settings), 256
-    return asked, _compute._beside_window(program, 60, pipeline.make, asked)
+    asked = meshes.to_arrays(obj.data), source_views.load_views(obj), FinishSettings(**settings), 256
+    return asked, _compute._beside_window(program, 60, pipeline.finish_and_texture, asked)
 
 
 def test_a_second_blender_makes_the_same_in_short_steps(block, second_blender):
     from maquette.operators import _compute
 
     asked, work = beside_window(second_blender, block, preset="game", faces=500)
-    driver, stages, longest, done = SteppedWork(work), set(), 0.0, False
+    driver, stages, longest, done = SteppedTask(work), set(), 0.0, False
     while not done:
         time.sleep(0.01)
         began = time.thread_time()
@@ -261,12 +261,12 @@ def test_a_second_blender_makes_the_same_in_short_steps(block, second_blender):
         stages.add(driver.progress.stage)
     result = driver.result()
     assert longest < 0.05 and {"Starting", "Unwrapping"} <= stages
-    assert check(result.finished.mesh).sound and result.texture.size == (256, 256)
+    assert check_topology(result.finished.mesh).is_watertight and result.texture.size == (256, 256)
     if second_blender == sys.executable:
-        here = run_to_end(pipeline.make(*asked))
-        assert result.finished.mesh.same(here.finished.mesh)
+        here = run_to_end(pipeline.finish_and_texture(*asked))
+        assert result.finished.mesh.has_same_surface(here.finished.mesh)
         assert result.texture.png.tobytes() == here.texture.png.tobytes()
-    assert _compute.alive() and bpy.ops.maquette.release_memory() == {'FINISHED'} and not _compute.alive()
+    assert _compute.is_worker_alive() and bpy.ops.maquette.release_memory() == {'FINISHED'} and not _compute.is_worker_alive()
 
 
 @pytest.mark.parametrize("program", ["/nowhere/blender", shutil.which("false")])
@@ -274,7 +274,7 @@ def test_where_no_second_blender_starts_it_runs_here(block, program):
     from maquette.operators import _compute
 
     _, work = beside_window(program, block, preset="game", faces=500)
-    assert len(run_to_end(work).finished.mesh.faces) <= 500 and not _compute.alive()
+    assert len(run_to_end(work).finished.mesh.faces) <= 500 and not _compute.is_worker_alive()
 
 
 def test_what_was_changed_meanwhile_stays(block):
@@ -284,19 +284,19 @@ def test_what_was_changed_meanwhile_stays(block):
         _name = block.name
 
     begun = Begun()
-    work = begun._work(Settings("print"), 0)
+    work = begun._finishing_task(FinishSettings("print"), 0)
     block.data.vertices[0].co.x += 0.01  # before its turn has come
     run_to_end(work)
     bpy.ops.object.mode_set(mode='EDIT')
     with pytest.raises(MeshError, match="'front' is in Edit Mode"):
-        run_to_end(begun._work(Settings("print"), 0))
-    assert begun.object(bpy.context) == block and block.mode == 'OBJECT'
+        run_to_end(begun._finishing_task(FinishSettings("print"), 0))
+    assert begun.active_object(bpy.context) == block and block.mode == 'OBJECT'
     block.data.vertices[0].co.x += 0.01
     with pytest.raises(MeshError, match="'front' was changed meanwhile"):
-        begun.object(bpy.context)
+        begun.active_object(bpy.context)
     bpy.data.objects.remove(block)
     with pytest.raises(MeshError, match="'front' is gone"):
-        begun.object(bpy.context)
+        begun.active_object(bpy.context)
 
 
 def test_adjusting_what_is_cheap_does_not_remesh(block, monkeypatch):
@@ -304,10 +304,10 @@ def test_adjusting_what_is_cheap_does_not_remesh(block, monkeypatch):
     other.data = block.data.copy()
     bpy.context.collection.objects.link(other)
     assert bpy.ops.maquette.finish(faces=300) == {'FINISHED'}
-    monkeypatch.setattr(remesh, "finish", None)  # would raise, if it were called
+    monkeypatch.setattr(remesh, "remesh", None)  # would raise, if it were called
     bpy.context.view_layer.objects.active = other
     assert bpy.ops.maquette.finish(faces=300, smooth_angle=0.1) == {'FINISHED'}
-    assert meshes.arrays(other.data).same(meshes.arrays(block.data))
+    assert meshes.to_arrays(other.data).has_same_surface(meshes.to_arrays(block.data))
     with pytest.raises(RuntimeError, match="NoneType"):
         bpy.ops.maquette.finish(faces=200)
 
@@ -342,5 +342,5 @@ def test_every_preset_of_the_bundled_samples_is_sound(addon, pictures_of):
         bpy.context.collection.objects.link(obj)
         bpy.context.view_layer.objects.active = obj
         assert bpy.ops.maquette.finish(preset=preset, faces=faces, texture_size='512') == {'FINISHED'}
-        assert check(meshes.arrays(obj.data)).sound, preset
+        assert check_topology(meshes.to_arrays(obj.data)).is_watertight, preset
         assert abs(len(obj.data.polygons) / faces - 1) <= 0.15, preset

@@ -62,7 +62,7 @@ class TestResult:
         np.add.at(uses, [loop.edge_index for loop in mesh.loops], 1)
         assert (uses == 2).all()
 
-    def test_has_colours(self, made):
+    def test_has_colors(self, made):
         assert made.data.color_attributes.active_color.name == "Color"
         assert made.data.materials[0].node_tree.nodes["Color Attribute"].layer_name == "Color"
 
@@ -72,7 +72,7 @@ def test_the_same_mesh_as_the_direct_call(made, weights, pictures):
     from maquette.core.model.inference.pipeline import pipeline
 
     settings = pipeline.Settings(resolution=32, size=2.0, weights=weights)
-    direct = run_to_end(pipeline.reconstruct_photo(image_files.read(pictures / "front.png"), settings))
+    direct = run_to_end(pipeline.reconstruct_photo(image_files.read_image(pictures / "front.png"), settings))
     kept = np.array([vertex.co for vertex in made.data.vertices])
     np.testing.assert_allclose(kept[:, :2], direct.vertices[:, :2], atol=1e-6)
     np.testing.assert_allclose(kept[:, 2], direct.vertices[:, 2] - direct.vertices[:, 2].min(), atol=1e-6)
@@ -208,7 +208,7 @@ class TestBadInput:
         self.refused(scene_state, "damaged", **options)
 
     def test_no_torch(self, cube, scene_state, pictures, monkeypatch):
-        monkeypatch.setattr(dependencies, "found", lambda package: package != "torch")
+        monkeypatch.setattr(dependencies, "is_installed", lambda package: package != "torch")
         match = "PyTorch is not installed in this Python. Install it with .* -m pip install torch"
         self.refused(scene_state, match, filepath=str(pictures / "front.png"))
 

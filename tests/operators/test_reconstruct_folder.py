@@ -74,7 +74,7 @@ class TestCommandLine:
         def run(*arguments):
             capfd.readouterr()
             words = ["reconstruct", *arguments, "--resolution", 32, "--weights", weights]
-            return main.main([str(word) for word in words]), *capfd.readouterr()
+            return main.run_command([str(word) for word in words]), *capfd.readouterr()
 
         return run
 

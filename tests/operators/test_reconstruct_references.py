@@ -77,7 +77,7 @@ def corners(obj):
 def inside(obj, points):
     obj.data.calc_loop_triangles()
     co = np.array([obj.matrix_world @ vertex.co for vertex in obj.data.vertices])
-    return winding_number.inside(
+    return winding_number.points_inside(
         co, np.array([t.vertices for t in obj.data.loop_triangles]), np.array(points, float)
     ).tolist()
 
@@ -242,19 +242,19 @@ def test_where_a_background_image_lies_in_the_frame(frame, options, low, high):
     obj = camera("A", aimed((1.9, -6, 1.5)), (200, 150), **options)
     shown = obj.data.background_images[0]
     shown.image = picture("Wide", np.ones((50, 100), bool))
-    own = references.stand(bpy.context, obj).camera
+    own = references.reference_pose(bpy.context, obj).camera
     shown.image = picture("Full", np.ones((150, 200), bool))
     shown.frame_method, shown.scale, shown.offset = 'STRETCH', 1.0, (0, 0)
-    whole = references.stand(bpy.context, obj).camera
+    whole = references.reference_pose(bpy.context, obj).camera
     corners = own.unproject(np.array(((0.0, 0.0), (100.0, 50.0))), np.ones(2))
     np.testing.assert_allclose(whole.project(corners)[0], (low, high), atol=1e-3)
 
 
 def test_the_pictures_stay_with_the_object_and_look_at_it_as_they_stood(scene):
-    from maquette.core.scene.source_views import kept_with, opened
+    from maquette.core.scene.source_views import load_views, decode_views
 
     obj = reconstruct(side("front", (1.5, 0, 1)), side("right", (5, 3, 1)), **scene)
-    front, right = opened(kept_with(obj))
+    front, right = decode_views(load_views(obj))
     assert obj.matrix_world.translation.length > 1
     for view, empty in ((front, ABOVE_FOOT), (right, BEFORE_SLAB)):
         for point, full in ((FOOT, True), (empty, False)):
@@ -318,27 +318,27 @@ def test_the_command_line_gives_the_same_mesh(scene, weights, tmp_path, capfd):
     names = [side("front", (1.7, 9, 1)).name, side("right", (-4, 3.4, 1.2)).name]
     made = reconstruct(*(bpy.data.objects[name] for name in names), **scene)
     words = ["references", *names, "-o", tmp_path / "out.glb", "--resolution", 64, "--weights", weights]
-    assert main.main([str(word) for word in words]) == 0
+    assert main.run_command([str(word) for word in words]) == 0
     assert "from Front (front), Right (right)" in capfd.readouterr().out
     again = bpy.context.object
     assert again.name == "out" and (tmp_path / "out.glb").exists()
     assert again.matrix_basis == made.matrix_basis and len(again.data.vertices) == len(made.data.vertices)
-    assert main.main(["references", "nope", "-o", str(tmp_path / "out.glb")]) == 1
+    assert main.run_command(["references", "nope", "-o", str(tmp_path / "out.glb")]) == 1
     assert "no object named 'nope'" in capfd.readouterr().err
 
 
 class TestWhich:
     def test_those_selected_else_those_in_view(self, scene):
-        from maquette.core.scene.references import chosen
+        from maquette.core.scene.references import chosen_references
 
         front, right = side("front", (1.7, 9, 1)), side("right", (-4, 3.4, 1.2))
         hidden, clear = side("back", (0, -5, 1)), side("top", (2, 3, -2))
         hidden.hide_set(True)
         clear.use_empty_image_alpha, clear.color[3] = True, 0
         bpy.ops.mesh.primitive_cube_add()
-        assert chosen(bpy.context) == [front, right]
+        assert chosen_references(bpy.context) == [front, right]
         right.select_set(True)
-        assert chosen(bpy.context) == [right]
+        assert chosen_references(bpy.context) == [right]
 
     def test_those_of_a_collection(self, scene):
         sheet = bpy.data.collections.new("Robot")

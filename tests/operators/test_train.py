@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import bpy
 import pytest
 from maquette.core.jobs import dependencies
-from maquette.core.jobs.training_process import RunProcess, steps_of, write_settings
+from maquette.core.jobs.training_process import TrainingProcess, steps_of, write_settings
 
 _spec = importlib.util.spec_from_file_location("ellipsoids", Path(__file__).parents[1] / "model/conftest.py")
 _ellipsoids = importlib.util.module_from_spec(_spec)
@@ -24,7 +24,7 @@ def start(tiny, tmp_path_factory):
     from maquette.core.model.training.trainer import Trainer, TrainingConfig
 
     folder = tmp_path_factory.mktemp("start")
-    Trainer(TrainingConfig(), tiny).save(folder / "checkpoint.pt")
+    Trainer(TrainingConfig(), tiny).save_checkpoint(folder / "checkpoint.pt")
     return folder
 
 
@@ -37,8 +37,8 @@ def name_a_python(addon, monkeypatch):
 
     def name(executable=sys.executable):
         ours.python = str(executable)
-        monkeypatch.setattr(_compute, "preferences", lambda: ours)
-        monkeypatch.setattr(dependencies, "found", lambda package: False)
+        monkeypatch.setattr(_compute, "addon_preferences", lambda: ours)
+        monkeypatch.setattr(dependencies, "is_installed", lambda package: False)
 
     return name
 
@@ -65,10 +65,10 @@ def test_a_script_trains_and_takes_the_weights(addon, name_a_python, dataset, st
         bpy.ops.maquette.train(folder=str(dataset), run=str(run), steps=3)
     name_a_python()  # the export runs in it
     assert bpy.ops.maquette.use_trained_weights(run=str(run)) == {'FINISHED'}
-    assert _compute.alive()
-    made, mask = weights.load(run / "run.safetensors")
+    assert _compute.is_worker_alive()
+    made, mask = weights.load_weights(run / "run.safetensors")
     assert made.shift != 0  # calibrated
-    kept = weights.load()[1].state_dict()
+    kept = weights.load_weights()[1].state_dict()
     assert all((value == kept[name]).all() for name, value in mask.state_dict().items())
 
 
@@ -78,7 +78,7 @@ def test_the_python_of_the_preferences_trains(name_a_python, dataset, tmp_path):
     python.write_text(f"#!/bin/sh\necho asked > {tmp_path}/asked\n")
     python.chmod(0o755)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dependencies, "found", lambda package: False)
+        patch.setattr(dependencies, "is_installed", lambda package: False)
         with pytest.raises(RuntimeError, match="PyTorch is not installed in this Python"):
             bpy.ops.maquette.train(folder=str(dataset), run=str(tmp_path / "run"), steps=1)
     name_a_python(python)
@@ -115,12 +115,12 @@ def test_a_run_stops_after_a_step_and_goes_on(dataset, start, tmp_path):
                               "training": own})  # fmt: skip
     last = 0
     for _ in range(2):
-        process = RunProcess(tmp_path)
+        process = TrainingProcess(tmp_path)
         until(lambda: steps_of(tmp_path)[0] > last)  # noqa: B023
         assert process.progress().stage.startswith("Step ")
-        process.stop()
+        process.request_stop()
         process.wait(60)
-        assert not process.running() and process.failure() is None
+        assert not process.is_running() and process.failure_text() is None
         done = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"]
         assert done == steps_of(tmp_path)[0] > last and not (tmp_path / "stop").exists()
         last = done
@@ -135,27 +135,27 @@ def test_a_run_that_crashed_stops_after_a_step_too(dataset, start, tmp_path):
     own = {"steps": 100000, "every": 100000, "validation": 1}
     write_settings(tmp_path, {"datasets": [str(dataset)], "run": ".", "start": str(start / "checkpoint.pt"),
                               "training": own})  # fmt: skip
-    process = RunProcess(tmp_path)
+    process = TrainingProcess(tmp_path)
     until(lambda: steps_of(tmp_path)[0] > 0)
-    process.stop()
+    process.request_stop()
     process.wait(60)
     done = steps_of(tmp_path)[0]
     with (tmp_path / "log.csv").open("a") as log:
         log.writelines(f"{step},train,1,1,1,1,1,1\n" for step in range(done + 1, done + 9000))
-    process = RunProcess(tmp_path)
+    process = TrainingProcess(tmp_path)
     until(lambda: process.progress().stage.startswith("Step "))
-    process.stop()
+    process.request_stop()
     process.wait(60)
-    assert process.failure() is None
+    assert process.failure_text() is None
     assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] == steps_of(tmp_path)[0] > done
 
 
 def test_a_run_that_cannot_says_why(tmp_path):
     settings = {"datasets": ["nowhere"], "run": ".", "training": {"steps": 1}}
     write_settings(tmp_path, settings)
-    process = RunProcess(tmp_path)
+    process = TrainingProcess(tmp_path)
     process.wait(60)
-    assert "nowhere" in process.failure()
+    assert "nowhere" in process.failure_text()
     assert json.loads((tmp_path / "settings.json").read_text()) == settings
 
 
@@ -165,7 +165,7 @@ def test_the_command_line_trains_by_a_file_of_settings(addon, dataset, start, tm
     settings = {"run": "one", "start": str(start / "checkpoint.pt"), "training": {"steps": 5, "rate": 1e-4}}
     (tmp_path / "run.json").write_text(json.dumps(settings))
     words = ["train", str(dataset), "--config", str(tmp_path / "run.json"), "--run", str(tmp_path / "two")]
-    assert main.main([*words, "--steps", "1", "--every", "1"]) == 0
+    assert main.run_command([*words, "--steps", "1", "--every", "1"]) == 0
     own = json.loads((tmp_path / "two/config.json").read_text())["training"]
     assert (own["steps"], own["rate"], own["every"]) == (1, 1e-4, 1) and not (tmp_path / "one").exists()
-    assert main.main(["train", str(dataset)]) == 1  # neither --run nor --config
+    assert main.run_command(["train", str(dataset)]) == 1  # neither --run nor --config

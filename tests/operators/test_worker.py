@@ -18,12 +18,12 @@ def named(addon, monkeypatch):
     from maquette.operators import _compute
 
     ours = SimpleNamespace(python="", device='CPU', idle=60, weights="", told="", found_devices="")
-    monkeypatch.setattr(_compute, "preferences", lambda: ours)
+    monkeypatch.setattr(_compute, "addon_preferences", lambda: ours)
 
     def name():
         ours.python = sys.executable
         _compute._kept.clear()
-        monkeypatch.setattr(dependencies, "found", lambda package: False)  # as in Blender's own Python
+        monkeypatch.setattr(dependencies, "is_installed", lambda package: False)  # as in Blender's own Python
 
     ours.name = name
     return ours
@@ -54,8 +54,8 @@ def test_another_python_gives_the_same_mesh_tells_what_is_wrong_and_is_let_go(na
         named.device = 'MPS'
         with pytest.raises(RuntimeError, match="finds no MPS device"):
             reconstruct(weights, pictures / "photo.png")
-    assert len(_compute._workers.alive()) == 1
-    assert bpy.ops.maquette.release_memory() == {'FINISHED'} and not _compute.alive()
+    assert len(_compute._workers.alive_workers()) == 1
+    assert bpy.ops.maquette.release_memory() == {'FINISHED'} and not _compute.is_worker_alive()
     assert len(bpy.data.objects) == 2
 
 
@@ -63,7 +63,7 @@ def test_the_commands_of_the_model_run_there_too(named, tmp_path, capsys):
     from maquette.operators.cli import main
 
     named.name()
-    assert main.main(["train", "--config", str(tmp_path / "run.json")]) == 1
+    assert main.run_command(["train", "--config", str(tmp_path / "run.json")]) == 1
     assert "run.json cannot be read" in capsys.readouterr().err
 
 
@@ -116,7 +116,7 @@ def test_what_else_a_result_depends_on_is_asked_anew(named, weights, pictures, m
         yield from ()
         return CORNER
 
-    monkeypatch.setattr(reconstruct_job, "reconstruct", fake)
+    monkeypatch.setattr(reconstruct_job, "reconstruct_request", fake)
     kept = tmp_path / "own.safetensors"
     shutil.copy(weights, kept)
     image = bpy.data.images.load(str(pictures / "front.png"))
@@ -143,8 +143,8 @@ def test_another_python_is_asked_anew(named):
     from maquette.operators import _compute
 
     keys = {
-        _compute._key(python, reconstruct_job.reconstruct.__qualname__, ())
-        for python in (None, _compute.Python("a"), _compute.Python("b"))
+        _compute._cache_key(python, reconstruct_job.reconstruct_request.__qualname__, ())
+        for python in (None, _compute.PythonInterpreter("a"), _compute.PythonInterpreter("b"))
     }
     assert len(keys) == 3
 
@@ -158,9 +158,9 @@ def test_the_test_button_tells_and_keeps_what_is_there(named, monkeypatch):
     def probe(python):
         assert python.executable == sys.executable
         yield from ()
-        return python_probe.Found("3.12.1", "2.9", {"cuda": "Card"})
+        return python_probe.PythonInfo("3.12.1", "2.9", {"cuda": "Card"})
 
-    monkeypatch.setattr(python_probe, "probe", probe)
+    monkeypatch.setattr(python_probe, "probe_python", probe)
     assert bpy.ops.maquette.test_python() == {'FINISHED'}
     assert named.found_devices == "cuda" and "PyTorch 2.9, devices: CPU, CUDA (Card)" in named.told
 
@@ -168,7 +168,7 @@ def test_the_test_button_tells_and_keeps_what_is_there(named, monkeypatch):
         yield from ()
         raise DependencyError("it has no PyTorch")
 
-    monkeypatch.setattr(python_probe, "probe", refuse)
+    monkeypatch.setattr(python_probe, "probe_python", refuse)
     with pytest.raises(RuntimeError, match="it has no PyTorch"):
         bpy.ops.maquette.test_python()
     assert (named.found_devices, named.told) == ("", "it has no PyTorch")

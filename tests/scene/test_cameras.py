@@ -20,13 +20,13 @@ PERCENTAGES = (100, 71)
 def markers(addon):
     """A small glowing sphere at each of MARKERS, before a camera that is not straight in any way."""
     objects = []
-    for place, colour in zip(MARKERS, np.eye(4)[:3], strict=True):
+    for place, color in zip(MARKERS, np.eye(4)[:3], strict=True):
         bpy.ops.mesh.primitive_ico_sphere_add(subdivisions=2, radius=0.17, location=place)
         material = bpy.data.materials.new("glow")
         material.use_nodes = True
         tree = material.node_tree
         glow = tree.nodes.new('ShaderNodeEmission')
-        glow.inputs["Color"].default_value = colour
+        glow.inputs["Color"].default_value = color
         output = next(node for node in tree.nodes if node.type == 'OUTPUT_MATERIAL')
         tree.links.new(glow.outputs[0], output.inputs["Surface"])
         bpy.context.object.data.materials.append(material)
@@ -55,7 +55,7 @@ def rendered(markers, tmp_path):
 
     def _rendered():
         bpy.ops.render.render(write_still=True)
-        passes = {name.partition(".")[2]: values for name, values in exr.read(tmp_path / "view.exr").items()}
+        passes = {name.partition(".")[2]: values for name, values in exr.read_exr(tmp_path / "view.exr").items()}
         return np.stack([passes[f"Combined.{channel}"] for channel in "RGB"], axis=2)
 
     return _rendered
@@ -80,7 +80,7 @@ def here():
 @pytest.mark.parametrize("fit", FITS)
 def test_markers_are_where_the_matrix_says(markers, rendered, fit, aspect):
     """Eight of the 72 settings at a time; each both as Blender renders it and as the data set renders it again."""
-    from maquette.core.scene.rendering.studio import studio
+    from maquette.core.scene.rendering.studio import render_studio
 
     scene = bpy.context.scene
     render, data = scene.render, scene.camera.data
@@ -93,9 +93,9 @@ def test_markers_are_where_the_matrix_says(markers, rendered, fit, aspect):
         render.pixel_aspect_x, render.pixel_aspect_y = pixel
         cameras.append(here())
         pictures.append(rendered())
-    with studio(8, threads=1) as stage:
-        stage.show(markers)
-        again = [stage.render("scene", camera) for camera in cameras]
+    with render_studio(8, threads=1) as stage:
+        stage.set_objects(markers)
+        again = [stage.render_view("scene", camera) for camera in cameras]
     for camera, picture, view in zip(cameras, pictures, again, strict=True):
         assert picture.shape[:2] == view.colour.shape[:2] == (camera.height, camera.width)
         expected, _ = camera.project(MARKERS)
@@ -133,11 +133,11 @@ def test_a_path_is_the_active_camera_over_the_frames(markers, rendered):
 
 def test_cameras_of_the_scene_in_the_size_of_the_set(markers):
     from maquette.core.scene.cameras import of_scene
-    from maquette.core.synthesis.camera_rigs import parse
+    from maquette.core.synthesis.camera_rigs import parse_rigs
 
     scene = bpy.context.scene
     scene.render.resolution_x, scene.render.resolution_y, scene.frame_end = 1920, 1080, 3
-    views = of_scene(bpy.context, parse(["sides", "scene", "path", "path:2"]), 128)
+    views = of_scene(bpy.context, parse_rigs(["sides", "scene", "path", "path:2"]), 128)
     assert {name: len(each) for name, each in views.items()} == {"scene": 1, "path": 3, "path:2": 1}
     camera = views["scene"][0].camera
     assert (camera.width, camera.height) == (128, 72)

@@ -31,7 +31,7 @@ def test_quads_as_given(cube):
 def test_triangles_as_given(addon):
     from maquette.core.scene.meshes import new_object
 
-    mesh = new_object("Cube", MeshArrays(CUBE.vertices, CUBE.triangles())).data
+    mesh = new_object("Cube", MeshArrays(CUBE.vertices, CUBE.to_triangles())).data
     assert (len(mesh.polygons), len(mesh.edges)) == (12, 18)
     assert not mesh.color_attributes and not mesh.materials
 
@@ -46,17 +46,17 @@ def test_there_and_back(cube):
     assert len(back.faces) == 12
 
 
-def test_colours_are_srgb_and_the_ones_that_show(cube):
+def test_colors_are_srgb_and_the_ones_that_show(cube):
     attributes = cube.data.color_attributes
-    colour = attributes["Color"]
-    assert (colour.domain, attributes.active_color) == ('POINT', colour)
+    color = attributes["Color"]
+    assert (color.domain, attributes.active_color) == ('POINT', color)
     assert attributes.render_color_index == 0 == attributes.active_color_index
     kept = np.empty(32, np.float32)
-    colour.data.foreach_get("color_srgb", kept)
-    np.testing.assert_allclose(kept.reshape(8, 4)[:, :3], CUBE.colours, atol=0.5 / 255 + 1e-4)
+    color.data.foreach_get("color_srgb", kept)
+    np.testing.assert_allclose(kept.reshape(8, 4)[:, :3], CUBE.colors, atol=0.5 / 255 + 1e-4)
 
 
-def test_the_render_shows_the_colours(cube):
+def test_the_render_shows_the_colors(cube):
     """White light from all around and no light lost: the picture is the attribute, through the material."""
     scene = bpy.context.scene
     scene.render.engine = 'CYCLES'
@@ -104,5 +104,5 @@ def rendered(scene):
 
 def test_solid_view_shows_at_least_the_mean(cube):
     material = cube.data.materials[0]
-    mean = CUBE.colours.mean(axis=0)
+    mean = CUBE.colors.mean(axis=0)
     np.testing.assert_allclose(material.diffuse_color[:3], ((mean + 0.055) / 1.055) ** 2.4, atol=1e-3)

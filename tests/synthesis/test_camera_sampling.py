@@ -5,14 +5,14 @@ import pytest
 from maquette.core.dataset.records import ViewRecord
 from maquette.core.errors import MeshError
 from maquette.core.synthesis import camera_sampling
-from maquette.core.synthesis.camera_rigs import parse
+from maquette.core.synthesis.camera_rigs import parse_rigs
 
 BOX = np.array([(x, y, z) for x in (-1, 1) for y in (0, 3) for z in (0, 0.5)], float)
-CENTRE, RADIUS = np.array((0, 1.5, 0.25)), float(np.linalg.norm((2, 3, 0.5))) / 2
+CENTER, RADIUS = np.array((0, 1.5, 0.25)), float(np.linalg.norm((2, 3, 0.5))) / 2
 
 
 def draw(words, seed=0, fault=lambda camera: None, of_scene=None, vertices=BOX):
-    return camera_sampling.draw(parse(words.split()), vertices, 100, np.random.default_rng(seed), fault, of_scene or {})
+    return camera_sampling.sample_views(parse_rigs(words.split()), vertices, 100, np.random.default_rng(seed), fault, of_scene or {})
 
 
 def directions(views):
@@ -30,7 +30,7 @@ def extent(view):
 
 def test_free_cameras_are_those_of_old():
     rng = np.random.default_rng(7)
-    flat, deep = (camera_sampling.free(BOX, 128, rng)[0] for _ in range(2))
+    flat, deep = (camera_sampling.handheld_camera(BOX, 128, rng)[0] for _ in range(2))
     np.testing.assert_allclose(flat.to_world[:3, 3], (-4.166701, -4.02879, 2.501907), atol=1e-6)
     np.testing.assert_allclose(flat.intrinsics[:2], ((34.7034, 0, 64), (0, 34.7034, 64)), atol=1e-4)
     np.testing.assert_allclose(deep.to_world[0], (0.427669, 0.29944, -0.852898, -7.067622), atol=1e-6)
@@ -88,18 +88,18 @@ def test_intrinsics_follow_from_distance_and_fill():
     for view in draw("sphere:20,distance=1.5..6,fill=0.4..0.9"):
         share, off = extent(view)
         assert share == pytest.approx(view.drawn["fill"]) and np.abs(off).max() < 1e-9
-        away = np.linalg.norm(view.camera.to_world[:3, 3] - CENTRE) / RADIUS
+        away = np.linalg.norm(view.camera.to_world[:3, 3] - CENTER) / RADIUS
         assert 1.5 <= away <= 6 and away == pytest.approx(view.drawn["distance"])
 
 
 def test_a_shell_has_the_lens_and_the_distance_asked_for_and_looks_beside():
     views = draw("shell:40,lens=35,distance=2..4,aim=0.4")
     assert {round(view.drawn["angle"], 6) for view in views} == {round(2 * np.degrees(np.arctan(18 / 35)), 6)}
-    away = np.array([np.linalg.norm(view.camera.to_world[:3, 3] - CENTRE) / RADIUS for view in views])
+    away = np.array([np.linalg.norm(view.camera.to_world[:3, 3] - CENTER) / RADIUS for view in views])
     assert 2 <= away.min() < 2.3 and 3.7 < away.max() <= 4
     assert all("fill" not in view.drawn for view in views)
     missed = np.array([
-        np.linalg.norm(np.cross(CENTRE - view.camera.to_world[:3, 3], -view.camera.to_world[:3, 2])) / RADIUS
+        np.linalg.norm(np.cross(CENTER - view.camera.to_world[:3, 3], -view.camera.to_world[:3, 2])) / RADIUS
         for view in views
     ])  # fmt: skip
     assert 0.25 < missed.max() <= 0.4

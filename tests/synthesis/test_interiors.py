@@ -1,11 +1,11 @@
 import numpy as np
-from maquette.core.synthesis.interiors import EYE, draw_room
+from maquette.core.synthesis.interiors import EYE, sample_interior
 
 FAMILIES = ("chair", "mug")
 
 
 def rooms(count=40):
-    return [draw_room(FAMILIES, np.random.default_rng(seed)) for seed in range(count)]
+    return [sample_interior(FAMILIES, np.random.default_rng(seed)) for seed in range(count)]
 
 
 def test_a_room_is_the_same_again_and_no_other_is():

@@ -49,7 +49,7 @@ def open_panels(*names: str) -> None:
 def running():
     from bl_ext.user_default.maquette.operators import _task_operator
 
-    return _task_operator.running()
+    return _task_operator.running_task()
 
 
 def hold() -> threading.Event:

@@ -54,11 +54,11 @@ def story() -> Iterator[float]:
         bpy.ops.ed.undo_push(message="Smooth")
     before = there()
     click(bpy.ops.maquette.render_dataset, **fields)
-    yield from until(lambda: _task_operator.running() and _task_operator.running().progress.fraction > 0.1, 200)
+    yield from until(lambda: _task_operator.running_task() and _task_operator.running_task().progress.fraction > 0.1, 200)
     subprocess.run(["import", "-window", "root", str(HERE / "dataset-1-running.png")], check=True)
     with bpy.context.temp_override(**view()):
         bpy.ops.ed.undo()
-    yield from until(lambda: not _task_operator.running(), 60)
+    yield from until(lambda: not _task_operator.running_task(), 60)
     yield 1
     subprocess.run(["import", "-window", "root", str(HERE / "dataset-2-undone.png")], check=True)
     result["undone"] = there() == before
@@ -69,11 +69,11 @@ def story() -> Iterator[float]:
     bpy.data.objects["Suzanne"].select_set(True)
     yield 1
     click(bpy.ops.maquette.preview_cameras, cameras="sides")
-    yield from until(lambda: not _task_operator.running(), 60)
+    yield from until(lambda: not _task_operator.running_task(), 60)
     result["previewed"] = there() == before
     click(bpy.ops.maquette.render_dataset, **fields)
-    yield from until(lambda: _task_operator.running(), 10)
-    yield from until(lambda: not _task_operator.running(), 300)
+    yield from until(lambda: _task_operator.running_task(), 10)
+    yield from until(lambda: not _task_operator.running_task(), 300)
     result["again"] = there() == before
     result["objects"] = sorted(path.stem for path in (SET / "objects").glob("*.tar"))
 

@@ -54,7 +54,7 @@ def measure() -> None:
     from bl_ext.user_default.maquette.operators import _task_operator, finish
 
     for name in ("invoke", "modal"):
-        setattr(_task_operator.WorkOperator, name, measured(getattr(_task_operator.WorkOperator, name), False))
+        setattr(_task_operator.TaskOperator, name, measured(getattr(_task_operator.TaskOperator, name), False))
     for operator in (finish.MAQUETTE_OT_finish, finish.MAQUETTE_OT_texture):
         operator.finish = measured(operator.finish, True)
 
@@ -74,7 +74,7 @@ def told(name: str) -> None:
 def bottle() -> bpy.types.Object:
     """A body with a handle, of many quads, and the pictures from front and right that it was made from."""
     from bl_ext.user_default.maquette.core import cameras, images, surface
-    from bl_ext.user_default.maquette.core.arrays import KeptView, MeshArrays
+    from bl_ext.user_default.maquette.core.arrays import SourceView, MeshArrays
     from bl_ext.user_default.maquette.core.scene import meshes, source_views
 
     x, y, z = np.mgrid[-1 : 1 : CELLS * 1j, -1 : 1 : CELLS * 1j, -1 : 1 : CELLS * 1j]
@@ -82,13 +82,13 @@ def bottle() -> bpy.types.Object:
     handle = 0.09 - np.hypot(np.hypot(x - 0.5, z + 0.2) - 0.3, y)
     field = np.minimum(np.maximum(body, handle), 0.9 - abs(z))
     mesh = surface.surface_nets(field, 0.0, np.full(3, -1.0), 2 / (CELLS - 1))
-    colours = np.where(mesh.vertices[:, 2:] < 0, (0.8, 0.2, 0.1), (0.2, 0.3, 0.8)).astype(np.float32)
+    colors = np.where(mesh.vertices[:, 2:] < 0, (0.8, 0.2, 0.1), (0.2, 0.3, 0.8)).astype(np.float32)
     noise = np.random.default_rng(0).random((PICTURE, PICTURE, 3))
     picture = np.concatenate((0.5 + 0.2 * noise, np.ones((PICTURE, PICTURE, 1))), 2).astype(np.float32)
     png = images.png(picture)
-    views = tuple(KeptView(png, cameras.side(name, 2.0, PICTURE)) for name in ("front", "right"))
-    obj = meshes.new_object("Bottle", MeshArrays(mesh.vertices, mesh.faces, colours))
-    source_views.keep(obj, views)
+    views = tuple(SourceView(png, cameras.side_camera(name, 2.0, PICTURE)) for name in ("front", "right"))
+    obj = meshes.new_object("Bottle", MeshArrays(mesh.vertices, mesh.faces, colors))
+    source_views.store_views(obj, views)
     bpy.context.scene.collection.objects.link(obj)
     bpy.context.view_layer.objects.active = obj
     obj.select_set(True)
@@ -138,7 +138,7 @@ def story() -> Iterator[float]:
     sidebar.active_panel_category = "Maquette"
     bpy.ops.ed.undo_push(message="Set up")
     yield 1
-    before = meshes.arrays(obj.data)
+    before = meshes.to_arrays(obj.data)
     result["faces"] = [faces()]
     measure()
 
@@ -155,7 +155,7 @@ def story() -> Iterator[float]:
     yield from watch(10, lambda: not running())
     result["seconds_to_stop"] = time.monotonic() - pressed
     yield from watch(5, lambda: not _compute._blenders.alive() or len(_compute._blenders._free))
-    result["unchanged"] = meshes.arrays(bpy.data.objects["Bottle"].data).same(before)
+    result["unchanged"] = meshes.to_arrays(bpy.data.objects["Bottle"].data).has_same_surface(before)
     result["blenders"] = [len(killed), len(_compute._blenders.alive())]
     told("stopped")
 
@@ -189,7 +189,7 @@ def story() -> Iterator[float]:
         xdotool("key", keys)
         yield from watch(20, lambda count=count: faces() != count)
         result["faces"].append(faces())
-    result["undone"] = meshes.arrays(bpy.data.objects["Bottle"].data).same(before)
+    result["undone"] = meshes.to_arrays(bpy.data.objects["Bottle"].data).has_same_surface(before)
 
     drawn = time.monotonic()
     for number in range(5):  # what drawing alone costs here

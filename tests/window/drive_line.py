@@ -80,7 +80,7 @@ def story() -> Iterator[float]:
     yield from watch(200, lambda: not running())
     result["gaps"] = {stage: gap for stage, gap in gaps.items() if stage}
     result["made"] = [name for name in objects() if name not in before]
-    result["workers"] = len(compute._workers.alive())
+    result["workers"] = len(compute._workers.alive_workers())
     result["torch_in_blender"] = "torch" in sys.modules
 
     # three in a line, of which the second is taken out
@@ -161,7 +161,7 @@ def story() -> Iterator[float]:
     # the end in the middle
     begin(bpy.ops.maquette.reconstruct, filepath=str(HERE / "front.png"), resolution=254)
     yield from watch(100, lambda: running().progress.fraction > 0.2)
-    result["pids"] = [worker.pid for worker in compute._workers.alive()]
+    result["pids"] = [worker.pid for worker in compute._workers.alive_workers()]
 
 
 steps = story()

@@ -41,7 +41,7 @@ def in_view(operator, *how, **options) -> None:
         operator(*how, **options)
 
 
-def drawn(colour: tuple[int, int, int], name: str) -> list[int]:
+def drawn(color: tuple[int, int, int], name: str) -> list[int]:
     """Left, top, right and bottom of where that colour is in the 3D view, in pixels of a screenshot."""
     screenshot(name)
     image = bpy.data.images.load(str(HERE / f"{name}.png"))
@@ -49,7 +49,7 @@ def drawn(colour: tuple[int, int, int], name: str) -> list[int]:
     values = np.array(image.pixels, np.float32).reshape(height, width, -1)[::-1, :, :3] * 255
     bpy.data.images.remove(image)
     values[:, view()[1].x :] = 0  # whose icons may be of any colour
-    rows, columns = np.nonzero((np.abs(values - colour) < 40).all(-1))
+    rows, columns = np.nonzero((np.abs(values - color) < 40).all(-1))
     return [int(v) for v in (columns.min(), rows.min(), columns.max(), rows.max())] if len(rows) else []
 
 
@@ -221,8 +221,8 @@ def story() -> Iterator[float]:
     shown.image = bpy.data.images["front.png"]
     shown.alpha, shown.frame_method, shown.use_flip_x = 1.0, 'FIT', True
     shown.scale, shown.rotation, shown.offset = 0.8, 0.5, (0.06, -0.04)
-    stand = scene_references.stand(bpy.context, camera)
-    own = stand.reference(stand.picture()).view
+    stand = scene_references.reference_pose(bpy.context, camera)
+    own = stand.to_reference(stand.read_image()).view
     rows, columns = np.nonzero(own.image[..., 3] > 0.5)
     corners = np.stack((columns, rows), 1)[:, None] + ((0, 0), (1, 0), (1, 1), (0, 1))
     flat = own.camera.unproject(corners.reshape(-1, 2).astype(float), np.full(corners.shape[0] * 4, 4.0))

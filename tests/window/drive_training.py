@@ -72,17 +72,17 @@ def story() -> Iterator[float]:
     yield 0.5
     screenshot("training-2-running")
     click("maquette.stop_training")
-    yield from until(lambda: not train.training(), 200)
+    yield from until(lambda: not train.is_training(), 200)
     result["stopped_at"] = steps_of(run)[0]
     yield 3
     screenshot("training-3-stopped")
     click("maquette.train", folder=settings.dataset, run=str(run), resume=True)
-    yield from until(lambda: not train.training(), 300)
-    result["failure"], result["done"] = train.current().failure(), steps_of(run)
+    yield from until(lambda: not train.is_training(), 300)
+    result["failure"], result["done"] = train.current_process().failure_text(), steps_of(run)
     yield 3
     screenshot("training-4-done")
     click("maquette.use_trained_weights", run=str(run))
-    yield from until(lambda: not _task_operator.running(), 300)
+    yield from until(lambda: not _task_operator.running_task(), 300)
     result["weights"] = bpy.context.preferences.addons[NAME].preferences.weights
     yield 2
     screenshot("training-5-in-use")
@@ -90,10 +90,10 @@ def story() -> Iterator[float]:
     (HERE / "bad").mkdir()
     (HERE / "bad/settings.json").write_text('{"datasets": ["nowhere"], "run": ".", "training": {"steps": 1}}')
     click("maquette.train", run=str(HERE / "bad"), resume=True)
-    yield from until(lambda: not train.training(), 200)
+    yield from until(lambda: not train.is_training(), 200)
     yield 2
     screenshot("training-6-refused")
-    result["refused"] = train.current().failure()
+    result["refused"] = train.current_process().failure_text()
     bpy.utils.register_class(hidden)
 
 

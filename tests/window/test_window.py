@@ -122,7 +122,7 @@ def test_the_stop_button_leaves_nothing(story):
     assert story["unchanged_after_stop"]
 
 
-def test_the_object_is_there_and_shown_in_colour(story):
+def test_the_object_is_there_and_shown_in_color(story):
     assert story["made"] == ["front"] and story["active"] == "front"
     assert story["location"] == [2, -2, 0]
     assert story["color_type"] == 'VERTEX'
@@ -260,7 +260,7 @@ def test_training_in_the_sidebar(blender):
     from maquette.core.model.training.trainer import Trainer, TrainingConfig
 
     (folder / "start").mkdir()
-    Trainer(TrainingConfig(), ellipsoids.tiny_config()).save(folder / "start/checkpoint.pt")
+    Trainer(TrainingConfig(), ellipsoids.tiny_config()).save_checkpoint(folder / "start/checkpoint.pt")
     result = told(blender, "drive_training.py", "OMP_NUM_THREADS=1")
     assert result["stopped_at"] < 30 and result["done"] == [30, 30] and result["failure"] is None
     assert result["weights"].endswith("weights/set_run.safetensors")

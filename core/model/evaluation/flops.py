@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 _GEMM = 1024
 
 
-class Count:
+class CostCounter:
     """As a context: counts what PyTorch does meanwhile on this thread.
 
     flops: of matrix products and convolutions, two for each product that is added. bytes: of the tensors that the
@@ -24,7 +24,7 @@ class Count:
         self._flops = FlopCounterMode(display=False)
         self._bytes = _Bytes()
 
-    def __enter__(self) -> Count:
+    def __enter__(self) -> CostCounter:
         self._flops.__enter__()
         self._bytes.__enter__()
         return self

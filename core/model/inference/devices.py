@@ -15,7 +15,7 @@ NAMES = ("auto", "cpu", "cuda", "mps")
 
 
 @contextmanager
-def chosen(name: str) -> Iterator[torch.device]:
+def select_device(name: str) -> Iterator[torch.device]:
     """The device called ``name``, one of :data:`NAMES`; "auto" is the fastest that is there.
 
     Afterwards other programs have the memory that PyTorch would keep for its next call.

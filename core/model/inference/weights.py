@@ -19,19 +19,19 @@ from torch import Tensor
 
 from ...errors import WeightsError
 from ...resources import BUNDLED_WEIGHTS
-from ..networks.foreground import MaskNetwork
+from ..networks.foreground import ForegroundNetwork
 from ..networks.reconstruction import NetworkConfig, ReconstructionNetwork
 
 _TYPES = {"F32": torch.float32, "F16": torch.float16, "I64": torch.int64}
 _VERSION = "1"
 
 
-def named(path: Path | None) -> Path | None:
+def resolve_weights(path: Path | None) -> Path | None:
     """``path``, or the bundled file if it is named "bundled"."""
     return BUNDLED_WEIGHTS if path and path.name == "bundled" else path
 
 
-def save(path: Path, reconstruction: ReconstructionNetwork, mask: MaskNetwork) -> None:
+def save_weights(path: Path, reconstruction: ReconstructionNetwork, mask: ForegroundNetwork) -> None:
     """Write both networks into one file, kernels in half precision."""
     state = {f"reconstruction.{k}": v for k, v in reconstruction.state_dict().items()}
     state |= {f"mask.{k}": v for k, v in mask.state_dict().items()}
@@ -53,11 +53,11 @@ def save(path: Path, reconstruction: ReconstructionNetwork, mask: MaskNetwork) -
 
 
 @lru_cache(maxsize=1)
-def _load(path: Path, stamp: tuple[int, int], device: str) -> tuple[ReconstructionNetwork, MaskNetwork]:
-    metadata, state = read(path)
+def _load_cached(path: Path, stamp: tuple[int, int], device: str) -> tuple[ReconstructionNetwork, ForegroundNetwork]:
+    metadata, state = read_weights(path)
     config = json.loads(metadata["config"])
     config = {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}
-    networks = ReconstructionNetwork(NetworkConfig(**config)), MaskNetwork()
+    networks = ReconstructionNetwork(NetworkConfig(**config)), ForegroundNetwork()
     for network, prefix in zip(networks, ("reconstruction.", "mask."), strict=True):
         part = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
         network.load_state_dict(part)
@@ -65,7 +65,7 @@ def _load(path: Path, stamp: tuple[int, int], device: str) -> tuple[Reconstructi
     return networks
 
 
-def load(path: Path | None = None, device: str = "cpu") -> tuple[ReconstructionNetwork, MaskNetwork]:
+def load_weights(path: Path | None = None, device: str = "cpu") -> tuple[ReconstructionNetwork, ForegroundNetwork]:
     """Both networks, ready to run on ``device``, from ``path`` or the bundled file; kept for the next call.
 
     Raises:
@@ -79,15 +79,15 @@ def load(path: Path | None = None, device: str = "cpu") -> tuple[ReconstructionN
             f"The model's weights {path} are missing. Install Maquette again, or name others in its preferences"
         ) from error
     try:
-        return _load(path, (status.st_mtime_ns, status.st_size), device)
+        return _load_cached(path, (status.st_mtime_ns, status.st_size), device)
     except torch.OutOfMemoryError:
         raise
     except (ValueError, KeyError, TypeError, RuntimeError) as error:
         raise WeightsError(f"The weights {path} do not fit this version of Maquette: {error}") from error
 
 
-def read(path: Path) -> tuple[Mapping[str, str], dict[str, Tensor]]:
-    """Metadata and tensors of a file that :func:`save` wrote.
+def read_weights(path: Path) -> tuple[Mapping[str, str], dict[str, Tensor]]:
+    """Metadata and tensors of a file that :func:`save_weights` wrote.
 
     Raises:
         WeightsError: it is damaged.

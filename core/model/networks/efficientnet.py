@@ -106,8 +106,8 @@ class _Convolution(nn.Module):
         return self.norm(self.conv(x))
 
 
-def before_grey(pictures: Tensor) -> Tensor:
+def composite_on_gray(pictures: Tensor) -> Tensor:
     """``pictures`` (M, 4, H, W) with grey where their masks are 0, a pixel's channels together in memory."""
-    colour, mask = pictures.split((3, 1), dim=1)
-    grey = torch.cat((colour * mask + 0.5 * (1 - mask), mask), dim=1)
-    return grey.contiguous(memory_format=torch.channels_last)
+    color, mask = pictures.split((3, 1), dim=1)
+    gray = torch.cat((color * mask + 0.5 * (1 - mask), mask), dim=1)
+    return gray.contiguous(memory_format=torch.channels_last)

@@ -11,15 +11,15 @@ import torch
 from ...errors import DatasetError
 
 
-def write(path: Path, state: Mapping[str, Any]) -> None:
+def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
     """Write ``state`` whole or not at all."""
     partial = path.with_suffix(".partial")
     torch.save(dict(state), partial)
     partial.replace(path)
 
 
-def read(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
-    """What :func:`write` was given, on ``device``.
+def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
+    """What :func:`write_checkpoint` was given, on ``device``.
 
     Raises:
         DatasetError: there is no such file, or it is no checkpoint.

@@ -7,7 +7,7 @@ from torch import nn
 
 
 @torch.no_grad()
-def follow(average: nn.Module, network: nn.Module, most: float, steps: int) -> None:
+def update_ema(average: nn.Module, network: nn.Module, most: float, steps: int) -> None:
     """Move the weights and buffers of ``average`` towards those of ``network``, of the same kind.
 
     Args:

@@ -21,22 +21,22 @@ _MOST = 50_000  # triangles to measure at, the largest
 
 
 @dataclass(frozen=True)
-class Walls:
+class WallThickness:
     """thickness: (T,) metres straight in from the middle of each triangle, inf where nothing is opposite.
     places: (T, 3) the middles of these walls, in the mesh's space."""
 
     thickness: NDArray[np.float64]
     places: NDArray[np.float64]
 
-    def thinnest(self) -> tuple[float, NDArray[np.float64]]:
+    def thinnest_place(self) -> tuple[float, NDArray[np.float64]]:
         """The least thickness, and where."""
         index = int(self.thickness.argmin())
         return float(self.thickness[index]), self.places[index]
 
 
-def walls(mesh: MeshArrays) -> Walls:
+def measure_walls(mesh: MeshArrays) -> WallThickness:
     """How thick the walls of a closed mesh are; of very many triangles at the largest only."""
-    triangles, vertices = mesh.triangles(), mesh.vertices.astype(float)
+    triangles, vertices = mesh.to_triangles(), mesh.vertices.astype(float)
     normals, middles = face_normals(vertices, triangles), vertices[triangles].mean(1)
     area = np.linalg.norm(area_normals(vertices, triangles), axis=1)
     faces = np.argsort(-area)[:_MOST]
@@ -49,4 +49,4 @@ def walls(mesh: MeshArrays) -> Walls:
         _, normal, _, distance = tree.ray_cast(Vector(starts[face]), Vector(ways[face]))
         if normal is not None and normal.dot(Vector(ways[face])) > _ALONG:
             thickness[face] = distance + step
-    return Walls(thickness, middles + ways * np.where(np.isfinite(thickness), thickness, 0)[:, None] / 2)
+    return WallThickness(thickness, middles + ways * np.where(np.isfinite(thickness), thickness, 0)[:, None] / 2)

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 from maquette.core.errors import DatasetError
-from maquette.core.model.training.batches import draw_batch
-from maquette.core.model.training.distributed import Ranks
+from maquette.core.model.training.batches import sample_batch
+from maquette.core.model.training.distributed import DistributedContext
 from maquette.core.model.training.log import log_lines
 from maquette.core.model.training.objects import load_split
 from maquette.core.model.training.trainer import up_error
@@ -52,12 +52,12 @@ def test_two_processes_have_the_losses_of_one(dataset, tmp_path):
 
 
 def test_parts_make_the_whole_batch_and_their_weighted_means_its_mean(dataset):
-    batch = draw_batch(load_split([dataset], "train"), 0, 3)
+    batch = sample_batch(load_split([dataset], "train"), 0, 3)
     count = next(n for n in (3, 5, 7) if len(batch.points) % n)  # parts of unequal size
-    parts = [Ranks(rank, count).part(batch) for rank in range(count)]
+    parts = [DistributedContext(rank, count).shard_batch(batch) for rank in range(count)]
     assert sum(len(part.points) for part, _ in parts) == len(batch.points)
-    mean = sum(weight * part.inside.mean() for part, weight in parts) / count
-    torch.testing.assert_close(mean, batch.inside.mean())
+    mean = sum(weight * part.occupancy.mean() for part, weight in parts) / count
+    torch.testing.assert_close(mean, batch.occupancy.mean())
 
 
 def test_what_is_up_counts_alike_in_parts_of_unequally_many_free_pictures():
@@ -65,11 +65,11 @@ def test_what_is_up_counts_alike_in_parts_of_unequally_many_free_pictures():
     found, true = torch.nn.functional.normalize(torch.randn(2, 9, 3), dim=2)
     true[:4] = 0  # posed
     whole = Several(found, true)
-    parts = [Ranks(rank, 2).part(whole) for rank in range(2)]
+    parts = [DistributedContext(rank, 2).shard_batch(whole) for rank in range(2)]
     mean = sum(weight * up_error(part.found, part.true) for part, weight in parts) / 2
     torch.testing.assert_close(mean, up_error(found, true))
 
 
 def test_more_processes_than_samples_are_refused(dataset):
     with pytest.raises(DatasetError, match="start fewer"):
-        Ranks(0, 1000).part(draw_batch(load_split([dataset], "train"), 0, 0))
+        DistributedContext(0, 1000).shard_batch(sample_batch(load_split([dataset], "train"), 0, 0))

@@ -12,7 +12,7 @@ spec.loader.exec_module(module)
 
 from maquette.core.jobs.task import run_to_end  # noqa: E402
 from maquette.core.model.networks.reconstruction import NetworkConfig  # noqa: E402
-from maquette.core.model.training.trainer import TrainingConfig, train  # noqa: E402
+from maquette.core.model.training.trainer import TrainingConfig, train_network  # noqa: E402
 
 tiny = NetworkConfig(volume=12, pyramid=(16, 8), pixel_channels=8, fine_channels=4, depth_bins=4, bin_channels=4,
                      volume_channels=(8, 16, 16), hidden=32,
@@ -20,4 +20,4 @@ tiny = NetworkConfig(volume=12, pyramid=(16, 8), pixel_channels=8, fine_channels
 config = TrainingConfig(
     steps=int(steps), rate=3e-4, every=int(steps), warmup=2, validation=2, imagenet=False, precision="float32"
 )
-run_to_end(train([Path(dataset)], Path(run), config, tiny))
+run_to_end(train_network([Path(dataset)], Path(run), config, tiny))

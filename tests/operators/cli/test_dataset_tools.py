@@ -4,7 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
-from maquette.core.cameras import orthographic, perspective
+from maquette.core.cameras import orthographic_camera, perspective_camera
 from maquette.core.dataset.records import Record, RenderedView, Shape, ViewRecord, write_object
 
 
@@ -12,7 +12,7 @@ from maquette.core.dataset.records import Record, RenderedView, Shape, ViewRecor
 def maquette(addon):
     from maquette.operators.cli import main
 
-    return lambda *arguments: main.main([str(argument) for argument in arguments])
+    return lambda *arguments: main.run_command([str(argument) for argument in arguments])
 
 
 @pytest.fixture
@@ -20,14 +20,14 @@ def tiny_set(tmp_path):
     """A training set of one square sheet that faces two cameras."""
     pose = np.eye(4)
     pose[2, 3] = 2
-    cameras = [("top", orthographic(pose, 1.1, 16)), ("free", perspective(pose, 0.6, 16))]
+    cameras = [("top", orthographic_camera(pose, 1.1, 16)), ("free", perspective_camera(pose, 0.6, 16))]
     views = []
     for kind, camera in cameras:
         shown = np.zeros((16, 16), bool)
         shown[4:12, 4:12] = True
-        colour = np.where(shown[..., None], np.uint8(255), np.uint8(0)) * np.ones(4, np.uint8)
+        color = np.where(shown[..., None], np.uint8(255), np.uint8(0)) * np.ones(4, np.uint8)
         normal = np.where(shown[..., None], (0, 0, 1), 0).astype(np.float16)
-        views.append(RenderedView(kind, camera, colour, np.where(shown, 2, 0).astype(np.float32), normal))
+        views.append(RenderedView(kind, camera, color, np.where(shown, 2, 0).astype(np.float32), normal))
     points = np.random.default_rng(0).uniform(-0.5, 0.5, (64, 3)).astype(np.float32)
     flat = points * np.float32((1, 1, 0))
     normals = np.tile(np.float32((0, 0, 1)), (64, 1))

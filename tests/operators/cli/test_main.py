@@ -17,7 +17,7 @@ def maquette(addon):
     """Runs a command line in this Blender."""
     from maquette.operators.cli import main
 
-    return lambda *arguments: main.main([str(argument) for argument in arguments])
+    return lambda *arguments: main.run_command([str(argument) for argument in arguments])
 
 
 def box(path):
@@ -66,7 +66,7 @@ def test_finished_for_a_game(as_script, weights, pictures, tmp_path):
     assert content["accessors"][primitive["indices"]]["count"] == 3 * 400
 
 
-def test_a_print_is_in_millimetres(maquette, weights, pictures, tmp_path, capfd):
+def test_a_print_is_in_millimeters(maquette, weights, pictures, tmp_path, capfd):
     out = tmp_path / "out.stl"
     photo = ["reconstruct", pictures / "photo.png", "-o", out, "--resolution", 32, "--weights", weights]
     assert maquette(*photo, "--size", 0.08, "--preset", "print") == 0
@@ -260,7 +260,7 @@ def test_a_whole_scene_from_the_command_line_and_the_operator_are_one(maquette, 
     assert [view.frame for view in line.record.views] == [3, 4]
     assert [one.family for one in line.record.instances] == ["box"]
     for kind in ("index", "depth", "flow"):
-        np.testing.assert_array_equal(getattr(line.view(1), kind), getattr(button.view(1), kind))
+        np.testing.assert_array_equal(getattr(line.read_view(1), kind), getattr(button.read_view(1), kind))
 
 
 def test_a_path_and_other_cameras_of_a_whole_scene_are_refused(maquette, tmp_path, capfd):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from maquette.core.dataset import passes
 from maquette.core.dataset.records import ObjectFile
-from maquette.core.dataset.validation import check
+from maquette.core.dataset.validation import validate_dataset
 from maquette.core.jobs.task import run_to_end
 from mathutils.bvhtree import BVHTree
 
@@ -13,16 +13,16 @@ POINTS = 1024
 WEDGE = [(0, 0, 0), (1, 0, 0), (0, 0.7, 0), (0, 0, 0.5)]
 
 
-def mesh(name, vertices, faces, colour=None):
+def mesh(name, vertices, faces, color=None):
     data = bpy.data.meshes.new(name)
     data.from_pydata(vertices, [], faces)
-    if colour:
+    if color:
         material = bpy.data.materials.new(name)
         material.use_nodes = True
         tree = material.node_tree
         tree.nodes.clear()
         glow = tree.nodes.new('ShaderNodeEmission')
-        glow.inputs["Color"].default_value = (*colour, 1)
+        glow.inputs["Color"].default_value = (*color, 1)
         tree.links.new(glow.outputs[0], tree.nodes.new('ShaderNodeOutputMaterial').inputs["Surface"])
         data.materials.append(material)
     return data
@@ -56,14 +56,14 @@ def put_strip():
 
 
 def made(folder, *, cameras="scene sides:left", **more):
-    from maquette.core.scene.datagen.objects import Settings
+    from maquette.core.scene.datagen.objects import DatasetSettings
     from maquette.core.scene.datagen.whole_scene import WholeScene, render_whole_scene
-    from maquette.core.synthesis.camera_rigs import parse
+    from maquette.core.synthesis.camera_rigs import parse_rigs
 
-    settings = Settings(size=64, samples=1, cameras=parse(cameras.split()), points=POINTS, **more)
+    settings = DatasetSettings(size=64, samples=1, cameras=parse_rigs(cameras.split()), points=POINTS, **more)
     layer = bpy.context.view_layer.name
     run_to_end(render_whole_scene(bpy.context.scene, layer, folder, settings, WholeScene()))
-    assert run_to_end(check(folder)) == []
+    assert run_to_end(validate_dataset(folder)) == []
     return ObjectFile(next((folder / "objects").glob("*.tar")))
 
 
@@ -76,11 +76,11 @@ def test_meshes_moved_by_the_poses_are_what_the_pictures_show(scene, tmp_path):
     assert [one.name for one in file.record.instances] == ["floor", "one", "three", "two"]
     assert len(file.record.shapes) == 3  # the mirrored one is another
     for place in range(2):
-        view, trees = file.view(place), {}
+        view, trees = file.read_view(place), {}
         for one in file.record.instances_in(place):
-            found = file.mesh(shape_number(file, one))
+            found = file.read_mesh(shape_number(file, one))
             world = found.vertices @ one.to_world[:3, :3].T + one.to_world[:3, 3]
-            trees[one.index] = BVHTree.FromPolygons(world.tolist(), found.triangles().tolist(), all_triangles=True)
+            trees[one.index] = BVHTree.FromPolygons(world.tolist(), found.to_triangles().tolist(), all_triangles=True)
         rows, columns = (part.ravel() for part in np.indices(view.depth.shape))
         starts, ends = (
             view.camera.unproject(np.stack((columns + 0.5, rows + 0.5), 1), np.full(rows.size, depth))
@@ -103,13 +103,13 @@ def test_meshes_moved_by_the_poses_are_what_the_pictures_show(scene, tmp_path):
         assert np.median(off) < 0.02 and off.max() < 0.2
 
 
-def test_samples_colours_and_distances_agree_with_the_pictures(scene, tmp_path):
+def test_samples_colors_and_distances_agree_with_the_pictures(scene, tmp_path):
     file = made(tmp_path)
-    view = file.view(0)
+    view = file.read_view(0)
     points = passes.world_points(view)
     for one in file.record.instances[1:]:
         number = shape_number(file, one)
-        told, shape = file.record.shapes[number], file.shape(number)
+        told, shape = file.record.shapes[number], file.read_shape(number)
         assert told.holds == ("mesh", "shape", "surface") and not told.lacks
         on = view.index == one.index
         own = (points[on] - one.to_world[:3, 3]) @ one.to_world[:3, :3]
@@ -150,26 +150,26 @@ def test_one_mesh_with_other_modifiers_is_another_shape(scene, tmp_path):
     file = made(tmp_path, cameras="sides:front")
     names = {one.name: one.shape for one in file.record.instances}
     assert names["one"] != names["two"] == f"{names['one']} #2"
-    meshes = [file.mesh(number).vertices for number in range(len(file.record.shapes))]
+    meshes = [file.read_mesh(number).vertices for number in range(len(file.record.shapes))]
     assert [len(vertices) for vertices in meshes] == [4] * 4
 
 
 def test_processes_share_the_truth(scene, tmp_path):
     whole = made(tmp_path / "whole")
     for index in (1, 0):
-        from maquette.core.scene.datagen.objects import Settings
+        from maquette.core.scene.datagen.objects import DatasetSettings
         from maquette.core.scene.datagen.whole_scene import WholeScene, render_whole_scene
-        from maquette.core.synthesis.camera_rigs import parse
+        from maquette.core.synthesis.camera_rigs import parse_rigs
 
-        cameras = parse(["scene", "sides:left"])
-        settings = Settings(size=64, samples=1, cameras=cameras, points=POINTS, shard=(index, 2))
+        cameras = parse_rigs(["scene", "sides:left"])
+        settings = DatasetSettings(size=64, samples=1, cameras=cameras, points=POINTS, shard=(index, 2))
         run_to_end(render_whole_scene(scene, bpy.context.view_layer.name, tmp_path / "parts", settings, WholeScene()))
     parts = ObjectFile(next((tmp_path / "parts/objects").glob("*.tar")))
     for number in range(len(whole.record.shapes)):
         for kind in (f"shapes.{number:03d}.{own}.npz" for own in whole.record.shapes[number].holds):
             if not kind.endswith("surface.npz"):
-                assert whole.part(kind) == parts.part(kind)
-    assert whole.part("json") == parts.part("json")
+                assert whole.read_member(kind) == parts.read_member(kind)
+    assert whole.read_member("json") == parts.read_member("json")
 
 
 def test_a_truth_that_is_not_of_its_shape_is_told(scene, tmp_path):
@@ -180,11 +180,11 @@ def test_a_truth_that_is_not_of_its_shape_is_told(scene, tmp_path):
     put_strip()
     file = made(tmp_path / "good", cameras="sides:front")
     record = file.record
-    each = [(file.shape(n) if "shape" in o.holds else None, file.mesh(n)) for n, o in enumerate(record.shapes)]
+    each = [(file.read_shape(n) if "shape" in o.holds else None, file.read_mesh(n)) for n, o in enumerate(record.shapes)]
 
     def told(record, shapes):
-        write_object(tmp_path / "bad", record, None, [file.view(0)], None, shapes)
-        return next(p.what for p in run_to_end(check(tmp_path / "bad")) if p.path.suffix == ".tar")
+        write_object(tmp_path / "bad", record, None, [file.read_view(0)], None, shapes)
+        return next(p.what for p in run_to_end(validate_dataset(tmp_path / "bad")) if p.path.suffix == ".tar")
 
     flipped = dataclasses.replace(each[0][0], uniform_inside=~each[0][0].uniform_inside)
     assert "shapes.000.uniform_distance: its sign" in told(record, [(flipped, each[0][1]), *each[1:]])

@@ -55,11 +55,11 @@ def scene_to_render():
 
 def run(kind, folder):
     import bpy
-    from maquette.core.scene.datagen.objects import Settings, procedural_sources, render_dataset
+    from maquette.core.scene.datagen.objects import DatasetSettings, procedural_sources, render_dataset
     from maquette.core.scene.datagen.whole_scene import WholeScene, render_whole_scene
-    from maquette.core.synthesis.camera_rigs import parse
+    from maquette.core.synthesis.camera_rigs import parse_rigs
 
-    settings = Settings(size=32, samples=1, cameras=parse(("sides:front,top", "sphere:4")), points=1024)
+    settings = DatasetSettings(size=32, samples=1, cameras=parse_rigs(("sides:front,top", "sphere:4")), points=1024)
     if kind == "objects":
         return run_to_end(render_dataset(procedural_sources(["mug", "chair"], 2, 0), folder, settings))
     layer = bpy.context.view_layer.name
@@ -68,12 +68,12 @@ def run(kind, folder):
 
 def assert_sound(folder):
     """Nothing half written lies there, and every object that does is whole."""
-    from maquette.core.dataset.index import Place
+    from maquette.core.dataset.index import ObjectLocation
     from maquette.core.dataset.validation import check_object
 
     assert not list(folder.rglob("*.partial"))
     for path in folder.glob("objects/*.tar"):
-        check_object(Place(path))
+        check_object(ObjectLocation(path))
 
 
 def assert_equal_sets(one, two):
@@ -84,9 +84,9 @@ def assert_equal_sets(one, two):
         assert a.parts.keys() == b.parts.keys()
         for kind in a.parts:
             if kind == "json" or kind.endswith(("shape.npz", "mesh.npz")):
-                assert a.part(kind) == b.part(kind), kind
+                assert a.read_member(kind) == b.read_member(kind), kind
         for index in range(len(a.record.views)):
-            views = a.view(index), b.view(index)
+            views = a.read_view(index), b.read_view(index)
             assert np.abs(views[0].colour.astype(int) - views[1].colour).max() <= 2
             assert np.abs(views[0].depth - views[1].depth).max() < 1e-4
     for name in ("dataset.json", "splits.json"):

@@ -85,7 +85,7 @@ class _Conditioned(nn.Module):
 
 
 @torch.inference_mode()
-def reconstruct(network: OccupancyNetwork, picture: Tensor, resolution: int) -> int:
+def reconstruct_mesh(network: OccupancyNetwork, picture: Tensor, resolution: int) -> int:
     """All that the network computes for a mesh at ``resolution`` (32 times a power of two); how many points it asks.
 
     Args:
@@ -94,7 +94,7 @@ def reconstruct(network: OccupancyNetwork, picture: Tensor, resolution: int) -> 
     latent, asked, side = network.encode(picture), 0, _COARSE
     line = torch.linspace(-0.55, 0.55, side + 1)
     grid = torch.stack(torch.meshgrid(line, line, line, indexing="ij"), dim=-1)
-    inside = _ask(network, latent, grid.reshape(-1, 3)).reshape(grid.shape[:3])
+    inside = _decode_points(network, latent, grid.reshape(-1, 3)).reshape(grid.shape[:3])
     asked += inside.numel()
     while side < resolution:
         fine = 2 * side + 1
@@ -104,12 +104,12 @@ def reconstruct(network: OccupancyNetwork, picture: Tensor, resolution: int) -> 
         grid = torch.stack(torch.meshgrid(line, line, line, indexing="ij"), dim=-1)
         near[::2, ::2, ::2] = False  # they are known
         known = F.interpolate(inside[None, None], (fine,) * 3)[0, 0]
-        known[near] = _ask(network, latent, grid[near])
+        known[near] = _decode_points(network, latent, grid[near])
         inside, side, asked = known, 2 * side, asked + int(near.sum())
     return asked
 
 
-def _ask(network: OccupancyNetwork, latent: Tensor, points: Tensor) -> Tensor:
+def _decode_points(network: OccupancyNetwork, latent: Tensor, points: Tensor) -> Tensor:
     """Decode ``points`` (P, 3), and say which are in the ball."""
     for chunk in points.split(_CHUNK):
         network.decode(latent, chunk[None])

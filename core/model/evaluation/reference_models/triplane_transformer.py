@@ -80,7 +80,7 @@ class PlaneField(nn.Module):
         layers = [layer for a, b in pairwise(widths) for layer in (nn.Linear(a, b), nn.SiLU())]
         self.network = nn.Sequential(*layers, nn.Linear(_NEURONS, 4))
 
-    def planes(self, tokens: Tensor) -> Tensor:
+    def upsample_planes(self, tokens: Tensor) -> Tensor:
         """(3, C, 64, 64) of tokens (1, 3 * 32 * 32, 1024)."""
         return self.enlarge(tokens.reshape(3, 32, 32, _WIDTH).permute(0, 3, 1, 2))
 
@@ -92,23 +92,23 @@ class PlaneField(nn.Module):
 
 
 @torch.inference_mode()
-def seconds(resolution: int) -> tuple[float, float, float]:
+def estimate_seconds(resolution: int) -> tuple[float, float, float]:
     """About how long a picture takes at ``resolution`` on this machine: for looking, for the planes, for the grid."""
     picture, tokens = torch.randn(1, _PICTURE_TOKENS, _PICTURE_WIDTH), torch.randn(1, _TOKENS, _WIDTH)
     look, layer, field = PictureLayer().eval(), PlaneLayer().eval(), PlaneField().eval()
-    looking = _PICTURE_LAYERS * _best(lambda: look(picture))
-    planes = _LAYERS * _best(lambda: layer(tokens, picture)) + _best(lambda: field.planes(tokens))
-    found, points = field.planes(tokens), torch.rand(_CHUNK, 3) * 2 - 1
-    return looking, planes, resolution**3 / _CHUNK * _best(lambda: field(found, points))
+    looking = _PICTURE_LAYERS * _best_time(lambda: look(picture))
+    planes = _LAYERS * _best_time(lambda: layer(tokens, picture)) + _best_time(lambda: field.upsample_planes(tokens))
+    found, points = field.upsample_planes(tokens), torch.rand(_CHUNK, 3) * 2 - 1
+    return looking, planes, resolution**3 / _CHUNK * _best_time(lambda: field(found, points))
 
 
-def parameters() -> int:
+def parameter_count() -> int:
     """How many weights the whole would have."""
     kinds = ((PictureLayer(), _PICTURE_LAYERS), (PlaneLayer(), _LAYERS), (PlaneField(), 1))
     return sum(count * sum(value.numel() for value in layer.parameters()) for layer, count in kinds)
 
 
-def _best(work: Callable[[], object], times: int = 2) -> float:
+def _best_time(work: Callable[[], object], times: int = 2) -> float:
     found = []
     for _ in range(times):
         began = time.perf_counter()
