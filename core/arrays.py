@@ -46,8 +46,12 @@ class MeshArrays:
         """The mesh and its views moved by ``offset`` (3,), then scaled by ``factor`` about the origin."""
         move = np.eye(4)
         move[:3, 3] = offset
-        views = tuple(replace(view, camera=view.camera.moved(move).scaled(factor)) for view in self.views)
-        return replace(self, vertices=((self.vertices + offset) * factor).astype(np.float32), views=views)
+        views = tuple(
+            replace(view, camera=view.camera.moved(move).scaled(factor)) for view in self.views
+        )
+        return replace(
+            self, vertices=((self.vertices + offset) * factor).astype(np.float32), views=views
+        )
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,11 @@ T = TypeVar("T")
 
 _PACKAGE = __package__.rpartition(".")[0]
 _IDLE = 300.0  # seconds, where there are no preferences
-_workers, _blenders = WorkerPool(), WorkerPool()
-_kept: dict[str, tuple[bytes, Any]] = {}  # the last result of each function, under what it was asked with
+_workers = WorkerPool()
+_blenders = WorkerPool()
+_kept: dict[
+    str, tuple[bytes, Any]
+] = {}  # the last result of each function, under what it was asked with
 
 
 def addon_preferences() -> bpy.types.AddonPreferences | None:
@@ -52,7 +55,9 @@ def missing_packages() -> list[str]:
     return [] if named_python() else dependencies.missing_packages(*dependencies.MODEL)
 
 
-def run_function(function: Callable[..., Task[T]], *arguments: Any, window: bool = False) -> Task[T]:
+def run_function(
+    function: Callable[..., Task[T]], *arguments: Any, window: bool = False
+) -> Task[T]:
     """``function(*arguments)`` where the preferences say, or its last result if it is asked the same again.
 
     Args:
@@ -60,14 +65,17 @@ def run_function(function: Callable[..., Task[T]], *arguments: Any, window: bool
             may be a function that makes it when it is time, without bpy.
         window: somebody waits at the window: then this Python's PyTorch, too, runs in a process of its own.
     """
-    named, ours = named_python(), addon_preferences()
+    named = named_python()
+    ours = addon_preferences()
     place = named or (PythonInterpreter.current() if window and not missing_packages() else None)
     idle = ours.idle if ours else _IDLE
     begin = partial(_workers.run_function, place, function, idle=idle) if place else function
     return _memoized(begin, named, function, arguments)
 
 
-def run_in_blender(function: Callable[..., Task[T]], *arguments: Any, window: bool = False) -> Task[T]:
+def run_in_blender(
+    function: Callable[..., Task[T]], *arguments: Any, window: bool = False
+) -> Task[T]:
     """``function(*arguments)``, which uses bpy but nothing of the open file, or its last result as in :func:`run_function`.
 
     Takes its steps on the main thread, and they are short, if there is a second Blender to be had.
@@ -80,7 +88,9 @@ def run_in_blender(function: Callable[..., Task[T]], *arguments: Any, window: bo
     return _beside_window(program, ours.idle if ours else _IDLE, function, arguments)
 
 
-def _beside_window(program: str, idle: float, function: Callable[..., Task[T]], arguments: tuple[Any, ...]) -> Task[T]:
+def _beside_window(
+    program: str, idle: float, function: Callable[..., Task[T]], arguments: tuple[Any, ...]
+) -> Task[T]:
     if program:
         begin = partial(_blenders.run_function, BlenderInterpreter(program), function, idle=idle)
         try:
@@ -91,7 +101,10 @@ def _beside_window(program: str, idle: float, function: Callable[..., Task[T]], 
 
 
 def _memoized(
-    begin: Callable[..., Task[T]], named: PythonInterpreter | None, function: Callable[..., Task[T]], arguments: tuple[Any, ...]
+    begin: Callable[..., Task[T]],
+    named: PythonInterpreter | None,
+    function: Callable[..., Task[T]],
+    arguments: tuple[Any, ...],
 ) -> Task[T]:
     """What ``begin`` returns for ``arguments``, as ``function`` does, or its last result.
 
@@ -117,7 +130,11 @@ def _cache_key(named: PythonInterpreter | None, name: str, arguments: tuple[Any,
     """Changes with all that the result depends on: files count by their size and time."""
     message = io.BytesIO()
     messages.send_message(message, arguments)
-    stamps = [(path.stat().st_mtime_ns, path.stat().st_size) for path in _file_paths(arguments) if path.exists()]
+    stamps = [
+        (path.stat().st_mtime_ns, path.stat().st_size)
+        for path in _file_paths(arguments)
+        if path.exists()
+    ]
     text = f"{name} {named} {stamps}"
     return hashlib.sha256(text.encode() + message.getbuffer()).digest()
 
@@ -153,7 +170,8 @@ class MAQUETTE_OT_test_python(TaskOperator, bpy.types.Operator):
     def report_error(self, error: Exception) -> set[str]:
         ours = addon_preferences()
         if ours:
-            ours.told, ours.found_devices = str(error), ""
+            ours.told = str(error)
+            ours.found_devices = ""
         return super().report_error(error)
 
 
@@ -175,7 +193,9 @@ class MAQUETTE_OT_release_memory(bpy.types.Operator):
         return {'FINISHED'}
 
 
-register, _unregister = bpy.utils.register_classes_factory((MAQUETTE_OT_test_python, MAQUETTE_OT_release_memory))
+register, _unregister = bpy.utils.register_classes_factory(
+    (MAQUETTE_OT_test_python, MAQUETTE_OT_release_memory)
+)
 
 
 def unregister() -> None:

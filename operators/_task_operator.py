@@ -9,7 +9,7 @@ from bpy.props import IntProperty
 from bpy.types import Context, Event, Timer
 
 from ..core.errors import Cancelled, MaquetteError
-from ..core.jobs.task import ProgressClock, Progress, SteppedTask, ThreadedTask, Task, run_to_end
+from ..core.jobs.task import Progress, ProgressClock, SteppedTask, Task, ThreadedTask, run_to_end
 
 _POLL_SECONDS = 0.1
 
@@ -17,7 +17,9 @@ _POLL_SECONDS = 0.1
 class QueuedTask:
     """A work that runs while the window stays usable, or waits in line until those before it are done."""
 
-    def __init__(self, label: str, driver: type[SteppedTask[Any]], work: Task[Any], timer: Timer) -> None:
+    def __init__(
+        self, label: str, driver: type[SteppedTask[Any]], work: Task[Any], timer: Timer
+    ) -> None:
         self.label = label
         self._begin = lambda: driver(work)
         self._driver: SteppedTask[Any] | None = None
@@ -170,7 +172,9 @@ class TaskOperator:
         return {'RUNNING_MODAL'}
 
     def report_error(self, error: MaquetteError) -> set[str]:
-        self.report({'INFO'} if isinstance(error, Cancelled) else {'ERROR'}, f"{self.bl_label}: {error}")
+        self.report(
+            {'INFO'} if isinstance(error, Cancelled) else {'ERROR'}, f"{self.bl_label}: {error}"
+        )
         return {'CANCELLED'}
 
 
@@ -181,7 +185,9 @@ class MAQUETTE_OT_stop_work(bpy.types.Operator):
     bl_label = "Stop"
     bl_options = {'INTERNAL'}
 
-    place: IntProperty(name="Place", description="In the line of jobs: 0 is the one that runs", min=0)
+    place: IntProperty(
+        name="Place", description="In the line of jobs: 0 is the one that runs", min=0
+    )
 
     @classmethod
     def poll(cls, context: Context) -> bool:

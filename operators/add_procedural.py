@@ -26,8 +26,12 @@ class MAQUETTE_OT_add_procedural(bpy.types.Operator):
     bl_label = "Add Procedural Object"
     bl_options = {'REGISTER', 'UNDO'}
 
-    family: EnumProperty(name="Family", description="What kind of object", items=_ITEMS, default="chair")
-    seed: IntProperty(name="Seed", description="Which object of the family. Costs nothing", default=0, min=0)
+    family: EnumProperty(
+        name="Family", description="What kind of object", items=_ITEMS, default="chair"
+    )
+    seed: IntProperty(
+        name="Seed", description="Which object of the family. Costs nothing", default=0, min=0
+    )
     size: FloatProperty(**SIZE)
 
     @classmethod

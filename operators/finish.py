@@ -40,15 +40,27 @@ def start_finishing(
         MeshError, ImageError: see ``core.scene.finishing.pipeline.finish_and_texture`` and ``kept_views.kept_with``.
     """
     if settings is None and len(mesh.faces) != len(obj.data.polygons):
-        raise MeshError(f"{obj.name!r} has faces of mixed kinds: finish it first, or triangulate it")
+        raise MeshError(
+            f"{obj.name!r} has faces of mixed kinds: finish it first, or triangulate it"
+        )
     if not len(mesh.faces):
         raise MeshError(f"{obj.name!r} has no faces")
-    return _compute.run_in_blender(pipeline.finish_and_texture, mesh, source_views.load_views(obj), settings, texture_size, window=window)
+    return _compute.run_in_blender(
+        pipeline.finish_and_texture,
+        mesh,
+        source_views.load_views(obj),
+        settings,
+        texture_size,
+        window=window,
+    )
 
 
-def apply_result(obj: bpy.types.Object, result: FinishOutput, smooth_angle: float = 0.7) -> list[str]:
+def apply_result(
+    obj: bpy.types.Object, result: FinishOutput, smooth_angle: float = 0.7
+) -> list[str]:
     """Give ``obj``, which is in Object Mode, what came of :func:`start_finishing`, and say what that is."""
-    told, moved = [], source_views.count_stale(obj)
+    told = []
+    moved = source_views.count_stale(obj)
     if result.finished:
         for modifier in [modifier for modifier in obj.modifiers if modifier.type == 'MULTIRES']:
             obj.modifiers.remove(modifier)  # its details are the old mesh's
@@ -69,17 +81,26 @@ def _finish_summary(finished: RemeshResult) -> list[str]:
     kind = "quads" if finished.mesh.faces.shape[1] == 4 else "triangles"
     told = [f"{len(finished.mesh.faces):,} {kind}", finished.after.summary()]
     if finished.remade:
-        told.append("surface made anew: " + ("parts overlapped" if finished.before.is_watertight else finished.before.summary()))
+        told.append(
+            "surface made anew: "
+            + ("parts overlapped" if finished.before.is_watertight else finished.before.summary())
+        )
     if finished.removed:
         told.append(f"{finished.removed} loose pieces removed")
-    word = {None: "most symmetric", True: "made symmetric", False: "too far from symmetric to be made so"}
+    word = {
+        None: "most symmetric",
+        True: "made symmetric",
+        False: "too far from symmetric to be made so",
+    }
     told.append(f"{word[finished.symmetric]}: {finished.plane.summary()}")
     return told
 
 
 def scale_of(obj: bpy.types.Object, scene: bpy.types.Scene) -> tuple[float, float, float]:
     """Metres along each axis of one unit of the mesh of ``obj``."""
-    return tuple(abs(axis) * scene.unit_settings.scale_length for axis in obj.matrix_world.to_scale())
+    return tuple(
+        abs(axis) * scene.unit_settings.scale_length for axis in obj.matrix_world.to_scale()
+    )
 
 
 def thin_walls(
@@ -94,7 +115,11 @@ def thin_walls(
     world = rotation @ Vector(place / unit) + location
     where = ", ".join(f"{axis * unit * _MILLIMETERS:.1f}" for axis in world)
     size = " x ".join(f"{axis * unit * _MILLIMETERS:.1f}" for axis in obj.dimensions)
-    return [f"{size} mm", f"thinnest wall {thickness * _MILLIMETERS:.2f} mm", f"at ({where}) mm"], bool(thin.any())
+    return [
+        f"{size} mm",
+        f"thinnest wall {thickness * _MILLIMETERS:.2f} mm",
+        f"at ({where}) mm",
+    ], bool(thin.any())
 
 
 class _ActiveMesh(TaskOperator):
@@ -116,16 +141,22 @@ class _ActiveMesh(TaskOperator):
     def label(self) -> str:
         return f"{self.bl_label} {self._name}"
 
-    def begin_finishing(self, context: Context, settings: remesh.FinishSettings | None, texture_size: int) -> Task[FinishOutput]:
+    def begin_finishing(
+        self, context: Context, settings: remesh.FinishSettings | None, texture_size: int
+    ) -> Task[FinishOutput]:
         self._name = context.active_object.name
         return self._finishing_task(settings, texture_size)
 
-    def _finishing_task(self, settings: remesh.FinishSettings | None, texture_size: int) -> Task[FinishOutput]:
+    def _finishing_task(
+        self, settings: remesh.FinishSettings | None, texture_size: int
+    ) -> Task[FinishOutput]:
         obj = self._find_mesh(bpy.context)
         if obj.mode == 'EDIT':
             raise MeshError(f"{self._name!r} is in Edit Mode: leave that, then click again")
         self._mesh = meshes.to_arrays(obj.data)
-        return (yield from start_finishing(obj, self._mesh, settings, texture_size, self.interactive))
+        return (
+            yield from start_finishing(obj, self._mesh, settings, texture_size, self.interactive)
+        )
 
     def _find_mesh(self, context: Context) -> bpy.types.Object:
         obj = context.scene.objects.get(self._name)
@@ -143,7 +174,9 @@ class _ActiveMesh(TaskOperator):
         if context.mode != 'OBJECT':  # the window stayed usable meanwhile
             bpy.ops.object.mode_set(mode='OBJECT')
         if not meshes.to_arrays(obj.data).has_same_surface(self._mesh):
-            raise MeshError(f"{self._name!r} was changed meanwhile, and stays as it is: click again")
+            raise MeshError(
+                f"{self._name!r} was changed meanwhile, and stays as it is: click again"
+            )
         return obj
 
     def report_result(self, obj: bpy.types.Object, told: list[str], warn: bool = False) -> None:
@@ -167,7 +200,9 @@ class MAQUETTE_OT_finish(TopologyProperties, TextureProperties, _ActiveMesh, bpy
     def start(self, context: Context) -> Task[FinishOutput]:
         textured = self.texture or self.preset == 'GAME'
         scale = scale_of(context.active_object, context.scene)
-        return self.begin_finishing(context, self.finish_settings(scale), int(self.texture_size) if textured else 0)
+        return self.begin_finishing(
+            context, self.finish_settings(scale), int(self.texture_size) if textured else 0
+        )
 
     def draw(self, context: Context) -> None:
         """Adjust Last Operation: what needs no other mesh."""
@@ -176,7 +211,8 @@ class MAQUETTE_OT_finish(TopologyProperties, TextureProperties, _ActiveMesh, bpy
             self.layout.prop(self, name)
 
     def finish(self, context: Context, result: FinishOutput) -> None:
-        obj, warn = self.active_object(context), False
+        obj = self.active_object(context)
+        warn = False
         told = apply_result(obj, result, self.smooth_angle)
         if self.multires:
             _add_multires(context, obj, self.multires)

@@ -55,7 +55,10 @@ class MAQUETTE_OT_lay_out_turnaround(bpy.types.Operator):
     fifth: _figure_property("fifth", "top")
     sixth: _figure_property("sixth", "bottom")
     size: FloatProperty(
-        **{**SIZE, "description": "Length of the largest figure's longer side in metres. Costs nothing"}
+        **{
+            **SIZE,
+            "description": "Length of the largest figure's longer side in metres. Costs nothing",
+        }
     )
 
     def execute(self, context: Context) -> set[str]:
@@ -80,14 +83,20 @@ class MAQUETTE_OT_lay_out_turnaround(bpy.types.Operator):
         if bool(self.image) == bool(self.filepath):
             raise ImageError("Choose one picture of several sides")
         if self.image:
-            name, sheet = self.image, scene_images.image_pixels(scene_images.image_named(self.image), turnaround_sheet.MAX_SIDE)
+            name = self.image
+            sheet = scene_images.image_pixels(
+                scene_images.image_named(self.image), turnaround_sheet.MAX_SIDE
+            )
         else:
             path = Path(bpy.path.abspath(self.filepath))
-            name, sheet = path.name, image_files.read_image(path, turnaround_sheet.MAX_SIDE)
+            name = path.name
+            sheet = image_files.read_image(path, turnaround_sheet.MAX_SIDE)
         found = turnaround_sheet.split_figures(sheet)
         sides = [getattr(self, order).lower() for order in _ORDER[: len(found)]]
         if len(set(sides)) < len(sides):
-            raise ImageError(f"{len(found)} figures are taken for {', '.join(sides)}: give each a side of its own")
+            raise ImageError(
+                f"{len(found)} figures are taken for {', '.join(sides)}: give each a side of its own"
+            )
         return name.rpartition(".")[0] or name, dict(zip(sides, found, strict=True))
 
 

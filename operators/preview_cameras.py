@@ -28,7 +28,9 @@ class _Drawing:
         self.scene = scene.session_uid  # another file may be loaded meanwhile
         self.lines = lines
         self._batch: Any = None
-        self._handle = bpy.types.SpaceView3D.draw_handler_add(self._draw_lines, (), 'WINDOW', 'POST_VIEW')
+        self._handle = bpy.types.SpaceView3D.draw_handler_add(
+            self._draw_lines, (), 'WINDOW', 'POST_VIEW'
+        )
 
     def remove_handler(self) -> None:
         bpy.types.SpaceView3D.draw_handler_remove(self._handle, 'WINDOW')
@@ -77,7 +79,9 @@ class MAQUETTE_OT_preview_cameras(DatasetProperties, TaskOperator, bpy.types.Ope
     driver = SteppedTask
 
     cameras: StringProperty(
-        name="Cameras", description="As of Render Dataset", default=" ".join(map(str, camera_rigs.DEFAULT))
+        name="Cameras",
+        description="As of Render Dataset",
+        default=" ".join(map(str, camera_rigs.DEFAULT)),
     )
 
     def start(self, context: Context) -> Task[Any]:
@@ -113,7 +117,9 @@ class MAQUETTE_OT_hide_cameras(bpy.types.Operator):
         return {'FINISHED'}
 
 
-register, _unregister = bpy.utils.register_classes_factory((MAQUETTE_OT_preview_cameras, MAQUETTE_OT_hide_cameras))
+register, _unregister = bpy.utils.register_classes_factory(
+    (MAQUETTE_OT_preview_cameras, MAQUETTE_OT_hide_cameras)
+)
 
 
 def unregister() -> None:

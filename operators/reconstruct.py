@@ -29,7 +29,9 @@ _FRESH = frozenset({'SKIP_SAVE'})  # pictures of the last call must not come bac
 
 
 def start_reconstruction(
-    request: ReconstructionRequest, picture: scene_images.ImageValues | None = None, window: bool = False
+    request: ReconstructionRequest,
+    picture: scene_images.ImageValues | None = None,
+    window: bool = False,
 ) -> Task[MeshArrays]:
     """The mesh for ``request``, from where the preferences say; at once if only the size differs from the last.
 
@@ -51,7 +53,9 @@ def _scaled_result(work: Task[MeshArrays], size: float) -> Task[MeshArrays]:
     return mesh.offset_and_scaled(np.zeros(3), size)
 
 
-def add_object(context: Context, name: str, arrays: MeshArrays, location: Vector) -> bpy.types.Object:
+def add_object(
+    context: Context, name: str, arrays: MeshArrays, location: Vector
+) -> bpy.types.Object:
     """A new object with its origin at ``location``, active, selected and in view."""
     if context.mode != 'OBJECT':  # the window stayed usable meanwhile
         bpy.ops.object.mode_set(mode='OBJECT')
@@ -73,7 +77,11 @@ def add_object(context: Context, name: str, arrays: MeshArrays, location: Vector
 def collection_for_new(context: Context) -> bpy.types.Collection:
     """The active one, but the scene's own if that is excluded, or linked from another file."""
     place = context.view_layer.active_layer_collection
-    return place.collection if place.is_visible and place.collection.is_editable else context.scene.collection
+    return (
+        place.collection
+        if place.is_visible and place.collection.is_editable
+        else context.scene.collection
+    )
 
 
 def mesh_summary(mesh: MeshArrays) -> str:
@@ -86,7 +94,9 @@ def fit_summary(mesh: MeshArrays) -> str:
     pairs = [view.silhouette for view in mesh.views if view.silhouette]
     if not pairs:
         return ""
-    before, after = (", ".join(f"{score:.3f}" for score in scores) for scores in zip(*pairs, strict=True))
+    before, after = (
+        ", ".join(f"{score:.3f}" for score in scores) for scores in zip(*pairs, strict=True)
+    )
     return f", silhouettes {after} (IoU; before the fit {before})"
 
 
@@ -138,10 +148,14 @@ class MAQUETTE_OT_reconstruct(TaskOperator, bpy.types.Operator):
         sides = {side: absolute_path(getattr(self, side)) for side in SIDES if getattr(self, side)}
         if bool(self.filepath) + bool(self.image) + bool(sides) != 1:
             raise ImageError("Choose one picture, or pictures of the object's sides")
-        picture = scene_images.image_values(scene_images.image_named(self.image)) if self.image else None
+        picture = (
+            scene_images.image_values(scene_images.image_named(self.image)) if self.image else None
+        )
         photo = absolute_path(self.filepath) if self.filepath else None
         self._location = context.scene.cursor.location.copy()
-        request = ReconstructionRequest(photo, sides, self.resolution, self.size, weights_file(self.weights), fit=self.fit)
+        request = ReconstructionRequest(
+            photo, sides, self.resolution, self.size, weights_file(self.weights), fit=self.fit
+        )
         return start_reconstruction(request, picture, self.interactive)
 
     def finish(self, context: Context, result: MeshArrays) -> None:
@@ -160,7 +174,9 @@ class MAQUETTE_OT_reconstruct(TaskOperator, bpy.types.Operator):
         self.layout.prop(self, "name")
 
     def _object_name(self) -> str:
-        first = next((path for side in SIDES if (path := getattr(self, side))), self.filepath or self.image)
+        first = next(
+            (path for side in SIDES if (path := getattr(self, side))), self.filepath or self.image
+        )
         return self.name or Path(first).stem
 
 

@@ -41,10 +41,14 @@ _APART = 1.3  # sizes from one object to the next
 _IN_A_ROW = 10
 
 
-def asset_metadata(request: ReconstructionRequest, mesh: MeshArrays, seconds: float) -> dict[str, str | int | float]:
+def asset_metadata(
+    request: ReconstructionRequest, mesh: MeshArrays, seconds: float
+) -> dict[str, str | int | float]:
     """What an asset tells of itself: source, model, settings and metrics."""
     return {
-        "source": ", ".join(str(path) for path in (*request.sides.values(), request.photo) if path is not None),
+        "source": ", ".join(
+            str(path) for path in (*request.sides.values(), request.photo) if path is not None
+        ),
         "model": f"Maquette {_addon_version()}, weights {_file_digest(request.weights or BUNDLED_WEIGHTS)}",
         "resolution": request.resolution,
         "size": request.size,
@@ -52,7 +56,7 @@ def asset_metadata(request: ReconstructionRequest, mesh: MeshArrays, seconds: fl
         "faces": len(mesh.faces),
         "fit": reconstruct.fit_summary(mesh),
         "seconds": round(seconds, 2),
-    }  # fmt: skip
+    }
 
 
 def _addon_version() -> str:
@@ -107,7 +111,9 @@ class MAQUETTE_OT_reconstruct_folder(TaskOperator, bpy.types.Operator):
 
     def finish(self, context: Context, result: dict[Path, str]) -> None:
         if not self._made:
-            raise ImageError(f"None of the pictures could be reconstructed. The first: {next(iter(result.values()))}")
+            raise ImageError(
+                f"None of the pictures could be reconstructed. The first: {next(iter(result.values()))}"
+            )
         for path, reason in result.items():
             self.report({'WARNING'}, f"{path.name} was left out: {reason}")
         self.report({'INFO'}, f"{self._made} objects from {self._made + len(result)} pictures")
@@ -123,19 +129,30 @@ class MAQUETTE_OT_reconstruct_folder(TaskOperator, bpy.types.Operator):
     def draw(self, context: Context) -> None:
         """Adjust Last Operation has nothing here that would not ask the model again."""
 
-    def _reconstruct_each(self, context: Context, requests: list[ReconstructionRequest]) -> Task[dict[Path, str]]:
+    def _reconstruct_each(
+        self, context: Context, requests: list[ReconstructionRequest]
+    ) -> Task[dict[Path, str]]:
         failed: dict[Path, str] = {}
         for index, request in enumerate(requests):
             began = time.perf_counter()
             try:
                 work = reconstruct.start_reconstruction(request, window=self.interactive)
-                work = _image_subtask(in_thread(work, 0.0) if self.interactive else work, index, len(requests), request.photo.name)
+                work = _image_subtask(
+                    in_thread(work, 0.0) if self.interactive else work,
+                    index,
+                    len(requests),
+                    request.photo.name,
+                )
                 mesh = yield from work
                 seconds = time.perf_counter() - began
                 name = self._add_result(bpy.context, request, mesh)
                 if self.assets:
-                    marking = Progress((index + 1) / len(requests), f"{request.photo.name}: marking")
-                    told = yield from in_thread(single_step(marking, partial(asset_metadata, request, mesh, seconds)))
+                    marking = Progress(
+                        (index + 1) / len(requests), f"{request.photo.name}: marking"
+                    )
+                    told = yield from in_thread(
+                        single_step(marking, partial(asset_metadata, request, mesh, seconds))
+                    )
                     self._mark_asset(bpy.context, name, told)
             except Cancelled:
                 raise
@@ -143,7 +160,9 @@ class MAQUETTE_OT_reconstruct_folder(TaskOperator, bpy.types.Operator):
                 failed[request.photo] = str(error)
         return failed
 
-    def _add_result(self, context: Context, request: ReconstructionRequest, mesh: MeshArrays) -> str:
+    def _add_result(
+        self, context: Context, request: ReconstructionRequest, mesh: MeshArrays
+    ) -> str:
         """Its name."""
         row, column = divmod(self._made, _IN_A_ROW)
         place = self._location + Vector((column, row, 0)) * (_APART * self.size)
@@ -164,11 +183,16 @@ def _image_subtask(work: Task[Any], index: int, total: int, name: str) -> Task[A
             progress = next(work)
         except StopIteration as stop:
             return stop.value
-        yield Progress((index + progress.fraction) / total, f"{name}, {index + 1} of {total}: {progress.stage}")
+        yield Progress(
+            (index + progress.fraction) / total, f"{name}, {index + 1} of {total}: {progress.stage}"
+        )
 
 
 def write_one(
-    request: ReconstructionRequest, output: Path, asset: bool = False, arguments: argparse.Namespace | None = None
+    request: ReconstructionRequest,
+    output: Path,
+    asset: bool = False,
+    arguments: argparse.Namespace | None = None,
 ) -> dict[str, Any]:
     """Reconstruct, and write the object to ``output``; what came of it, as :func:`asset_metadata`, and where it is.
 
@@ -185,7 +209,11 @@ def write_one(
     told: dict[str, Any] = asset_metadata(request, mesh, time.perf_counter() - began)
     finished = finish_command.finish_object(obj, output, arguments) if arguments else []
     if finished:
-        told |= {"vertices": len(obj.data.vertices), "faces": len(obj.data.polygons), "finished": finished}
+        told |= {
+            "vertices": len(obj.data.vertices),
+            "faces": len(obj.data.polygons),
+            "finished": finished,
+        }
     with silence_stdout():
         if asset:
             bpy.context.view_layer.update()
@@ -198,11 +226,17 @@ def reconstruct_photos(photos: list[Path], arguments: argparse.Namespace) -> int
     """``maquette reconstruct PHOTO... --out-dir FOLDER``: goes on after a bad picture, and tells of all at the end."""
     make_folder(arguments.out_dir)
     failed: dict[Path, str] = {}
-    for photo, output in _output_paths(photos, arguments.out_dir, ".blend" if arguments.assets else ".glb"):
-        request = ReconstructionRequest(photo, {}, arguments.resolution, arguments.size, arguments.weights, fit=arguments.fit)
+    for photo, output in _output_paths(
+        photos, arguments.out_dir, ".blend" if arguments.assets else ".glb"
+    ):
+        request = ReconstructionRequest(
+            photo, {}, arguments.resolution, arguments.size, arguments.weights, fit=arguments.fit
+        )
         try:
             with temporary_data():
-                print_result(write_one(request, output, arguments.assets, arguments), arguments.json)
+                print_result(
+                    write_one(request, output, arguments.assets, arguments), arguments.json
+                )
         except MaquetteError as error:
             failed[photo] = str(error)
             if arguments.json:
@@ -210,7 +244,10 @@ def reconstruct_photos(photos: list[Path], arguments: argparse.Namespace) -> int
     for photo, reason in failed.items():
         print(f"maquette: {photo}: {reason}", file=sys.stderr)
     if failed:
-        print(f"maquette: {len(failed)} of {len(photos)} pictures could not be reconstructed", file=sys.stderr)
+        print(
+            f"maquette: {len(failed)} of {len(photos)} pictures could not be reconstructed",
+            file=sys.stderr,
+        )
     return 1 if failed else 0
 
 
@@ -225,7 +262,9 @@ def _output_paths(photos: list[Path], folder: Path, suffix: str) -> Iterator[tup
     taken: set[str] = set()
     for photo in photos:
         names = (photo.stem if number == 1 else f"{photo.stem}-{number}" for number in count(1))
-        name = next(name for name in names if name.casefold() not in taken)  # A and a are one on some disks
+        name = next(
+            name for name in names if name.casefold() not in taken
+        )  # A and a are one on some disks
         taken.add(name.casefold())
         yield photo, folder / f"{name}{suffix}"
 

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 
 import bpy
 import numpy as np
-from bpy.props import BoolProperty, CollectionProperty, EnumProperty, IntProperty, PointerProperty, StringProperty
+from bpy.props import (
+    BoolProperty,
+    CollectionProperty,
+    EnumProperty,
+    IntProperty,
+    PointerProperty,
+    StringProperty,
+)
 from bpy.types import Context
 from mathutils import Matrix
 
@@ -20,10 +27,10 @@ from ..core.scene import references as scene_references
 from . import _compute
 from ._task_operator import TaskOperator
 from .properties.scene import FIT, RESOLUTION, WEIGHTS
-from .reconstruct import add_object, show_colours, mesh_summary, weights_file
+from .reconstruct import add_object, mesh_summary, show_colours, weights_file
 
 if TYPE_CHECKING:
-    from ..core.model.jobs.reconstruct_references import PosedRequest, PosedReconstruction
+    from ..core.model.jobs.reconstruct_references import PosedReconstruction, PosedRequest
 
 
 class MaquetteReference(bpy.types.PropertyGroup):
@@ -35,7 +42,10 @@ class MaquetteReference(bpy.types.PropertyGroup):
         "If that is not what it faces, only its scale counts, and not its place",
         items=(
             ('AUTO', "As Placed", "The side that it faces"),
-            *((side.upper(), side.capitalize(), f"The object's {side}, seen straight on") for side in SIDES),
+            *(
+                (side.upper(), side.capitalize(), f"The object's {side}, seen straight on")
+                for side in SIDES
+            ),
         ),
     )
 
@@ -89,7 +99,13 @@ class MAQUETTE_OT_reconstruct_references(TaskOperator, bpy.types.Operator):
         names = [item.name for item in self.objects]
         weights = weights_file(self.weights)
         self._told, work = start_references(
-            context, names, self.collection, self.resolution, weights, self.fit, window=self.interactive
+            context,
+            names,
+            self.collection,
+            self.resolution,
+            weights,
+            self.fit,
+            window=self.interactive,
         )
         return work
 
@@ -100,7 +116,10 @@ class MAQUETTE_OT_reconstruct_references(TaskOperator, bpy.types.Operator):
         apart = "; ".join(result.disagreements)
         context.scene.maquette.disagreements = apart
         fitted = f". Fitted to each other: {apart}" if apart else ""
-        self.report({'WARNING' if apart else 'INFO'}, f"{obj.name}: {mesh_summary(result.mesh)}, from {self._told}{fitted}")
+        self.report(
+            {'WARNING' if apart else 'INFO'},
+            f"{obj.name}: {mesh_summary(result.mesh)}, from {self._told}{fitted}",
+        )
 
     def draw(self, context: Context) -> None:
         """Adjust Last Operation: what does not ask the model again."""
@@ -132,11 +151,20 @@ def start_references(
         )
     stands = [scene_references.reference_pose(context, obj, user_side(obj)) for obj in objects]
     told = ", ".join(f"{obj.name} ({seen_from(obj)})" for obj in objects)
-    request = PosedRequest((), np.array(context.scene.cursor.location, float), resolution, weights, _compute.chosen_device(), fit)
+    request = PosedRequest(
+        (),
+        np.array(context.scene.cursor.location, float),
+        resolution,
+        weights,
+        _compute.chosen_device(),
+        fit,
+    )
     return told, _reconstruct_references(stands, request, window)
 
 
-def _reconstruct_references(stands: Sequence[scene_references.ReferencePose], request: PosedRequest, window: bool) -> Task[PosedReconstruction]:
+def _reconstruct_references(
+    stands: Sequence[scene_references.ReferencePose], request: PosedRequest, window: bool
+) -> Task[PosedReconstruction]:
     """Reads one picture a step, since each holds the window, and does the rest beside it."""
     from ..core.model.jobs.reconstruct_references import reconstruct_posed
 
@@ -146,7 +174,9 @@ def _reconstruct_references(stands: Sequence[scene_references.ReferencePose], re
 
     def made() -> PosedRequest:
         pairs = zip(stands, pictures, strict=True)
-        return replace(request, references=tuple(stand.to_reference(picture) for stand, picture in pairs))
+        return replace(
+            request, references=tuple(stand.to_reference(picture) for stand, picture in pairs)
+        )
 
     work = _compute.run_function(reconstruct_posed, made, window=window)
     return (yield from (in_thread(work) if window else work))
@@ -162,7 +192,9 @@ def add_posed_object(context: Context, name: str, result: PosedReconstruction) -
 
 _register: Callable[[], None]
 _unregister: Callable[[], None]
-_register, _unregister = bpy.utils.register_classes_factory((MaquetteReference, MAQUETTE_OT_reconstruct_references))
+_register, _unregister = bpy.utils.register_classes_factory(
+    (MaquetteReference, MAQUETTE_OT_reconstruct_references)
+)
 
 
 def register() -> None:

@@ -29,7 +29,9 @@ class MAQUETTE_OT_show_confidence(bpy.types.Operator):
             cls.poll_message_set("Works in Object Mode")
             return False
         if not has_confidence(context):
-            cls.poll_message_set("Choose an object that Maquette has reconstructed: it has the attribute Confidence")
+            cls.poll_message_set(
+                "Choose an object that Maquette has reconstructed: it has the attribute Confidence"
+            )
             return False
         if not context.active_object.data.is_editable:
             cls.poll_message_set("The mesh is linked from another file")

@@ -46,7 +46,11 @@ START = {
     "name": "Start From",
     "description": "What the model knows to begin with",
     "items": (
-        ('BUNDLED', "Bundled Weights", "What came with Maquette: learns a new kind of thing in some hundred steps"),
+        (
+            'BUNDLED',
+            "Bundled Weights",
+            "What came with Maquette: learns a new kind of thing in some hundred steps",
+        ),
         ('RUN', "Another Run", "What an earlier run of training has learned"),
     ),
 }
@@ -160,16 +164,25 @@ class MAQUETTE_OT_train(bpy.types.Operator):
         datasets = [self.folder, self.others] if self.others else [self.folder]
         for text in datasets:
             if not text or not (Path(bpy.path.abspath(text)) / "splits.json").is_file():
-                raise DatasetError(f"There is no training set in {text!r}: choose a folder that Render Dataset wrote")
+                raise DatasetError(
+                    f"There is no training set in {text!r}: choose a folder that Render Dataset wrote"
+                )
         if (run / "checkpoint.pt").exists():
             raise DatasetError(f"{run} holds a run already: resume it, or choose another folder")
         start = "bundled"
         if self.start == 'RUN':
             start = str(Path(bpy.path.abspath(self.start_run)) / "checkpoint.pt")
             if not Path(start).is_file():
-                raise DatasetError(f"There is no checkpoint in {self.start_run!r}: choose the folder of a run")
+                raise DatasetError(
+                    f"There is no checkpoint in {self.start_run!r}: choose the folder of a run"
+                )
         every = max(10, self.steps // 10)
-        own = {"steps": self.steps, "rate": self.rate, "every": every, "warmup": min(100, self.steps // 10 + 1)}
+        own = {
+            "steps": self.steps,
+            "rate": self.rate,
+            "every": every,
+            "warmup": min(100, self.steps // 10 + 1),
+        }
         write_settings(
             run,
             {
@@ -218,7 +231,9 @@ class MAQUETTE_OT_use_trained_weights(TaskOperator, bpy.types.Operator):
         if not self.run or not (run / "checkpoint.pt").is_file():
             raise DatasetError(f"There is no checkpoint in {self.run!r}: train first")
         target = _weights_folder(run) / f"{run.name}.safetensors"
-        return _compute.run_function(reconstruct.export_checkpoint, run / "checkpoint.pt", target, window=self.interactive)
+        return _compute.run_function(
+            reconstruct.export_checkpoint, run / "checkpoint.pt", target, window=self.interactive
+        )
 
     def finish(self, context: Context, result: Path) -> None:
         ours = _compute.addon_preferences()

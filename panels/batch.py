@@ -22,8 +22,11 @@ class MAQUETTE_PT_batch(SidebarPanel, bpy.types.Panel):
         row = layout.row()
         row.enabled = bool(settings.batch_folder) and not _compute.missing_packages()
         button = row.operator(MAQUETTE_OT_reconstruct_folder.bl_idname, icon='FILE_FOLDER')
-        button.folder, button.assets = settings.batch_folder, settings.batch_assets
-        button.resolution, button.size, button.fit = settings.resolution, settings.size, settings.fit
+        button.folder = settings.batch_folder
+        button.assets = settings.batch_assets
+        button.resolution = settings.resolution
+        button.size = settings.size
+        button.fit = settings.fit
 
 
 register, unregister = bpy.utils.register_classes_factory((MAQUETTE_PT_batch,))

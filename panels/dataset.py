@@ -7,7 +7,11 @@ from bpy.types import Context, UILayout
 
 from ..core.synthesis.camera_rigs import AROUND
 from ..operators.add_procedural import MAQUETTE_OT_add_procedural
-from ..operators.preview_cameras import MAQUETTE_OT_hide_cameras, MAQUETTE_OT_preview_cameras, drawn_lines
+from ..operators.preview_cameras import (
+    MAQUETTE_OT_hide_cameras,
+    MAQUETTE_OT_preview_cameras,
+    drawn_lines,
+)
 from ..operators.properties.cameras import framing_values
 from ..operators.properties.dataset import PictureProperties
 from ..operators.render_dataset import MAQUETTE_OT_render_dataset
@@ -31,7 +35,9 @@ class MAQUETTE_PT_dataset(SidebarPanel, bpy.types.Panel):
             ('WHOLE', "Render Whole Scene", 'SCENE_DATA'),
         ):
             button = column.operator(MAQUETTE_OT_render_dataset.bl_idname, text=text, icon=icon)
-            button.folder, button.source, button.cameras = settings.dataset_folder, source, cameras
+            button.folder = settings.dataset_folder
+            button.source = source
+            button.cameras = cameras
             settings.dataset.apply_to(button, source == 'WHOLE')
 
 

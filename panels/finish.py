@@ -33,7 +33,9 @@ class MAQUETTE_PT_finish(SidebarPanel, bpy.types.Panel):
         row = layout.row(align=True)  # its progress is told above, where Reconstruct's is
         row.scale_y = 1.4
         settings.apply_to(row.operator(MAQUETTE_OT_finish.bl_idname, icon='MOD_REMESH'))
-        row.operator(MAQUETTE_OT_texture.bl_idname, icon='TEXTURE').texture_size = settings.texture_size
+        row.operator(
+            MAQUETTE_OT_texture.bl_idname, icon='TEXTURE'
+        ).texture_size = settings.texture_size
         _draw_summary(layout, context.active_object)
 
 

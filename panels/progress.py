@@ -19,4 +19,6 @@ def draw_progress(layout: UILayout) -> None:
     for place, job in enumerate(_task_operator.waiting_tasks(), start=1):
         row = column.row(align=True)
         row.label(text=f"Next: {job.label}", icon='TIME')
-        row.operator(_task_operator.MAQUETTE_OT_stop_work.bl_idname, text="", icon='CANCEL').place = place
+        row.operator(
+            _task_operator.MAQUETTE_OT_stop_work.bl_idname, text="", icon='CANCEL'
+        ).place = place

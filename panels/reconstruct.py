@@ -48,7 +48,10 @@ class MAQUETTE_PT_reconstruct(SidebarPanel, bpy.types.Panel):
         if settings.source == 'REFERENCES':
             draw_button(row, settings, text)
         else:
-            _fill_button(row.operator(MAQUETTE_OT_reconstruct.bl_idname, text=text, icon='MESH_MONKEY'), settings)
+            _fill_button(
+                row.operator(MAQUETTE_OT_reconstruct.bl_idname, text=text, icon='MESH_MONKEY'),
+                settings,
+            )
         draw_progress(layout)
         if has_confidence(context):
             shown = meshes.HEAT in context.active_object.data.color_attributes
@@ -58,7 +61,9 @@ class MAQUETTE_PT_reconstruct(SidebarPanel, bpy.types.Panel):
 
 
 def _fill_button(button: bpy.types.OperatorProperties, settings: bpy.types.PropertyGroup) -> None:
-    button.resolution, button.size, button.fit = settings.resolution, settings.size, settings.fit
+    button.resolution = settings.resolution
+    button.size = settings.size
+    button.fit = settings.fit
     if settings.source == 'IMAGE':
         button.image = settings.image.name if settings.image else ""
         return

@@ -21,7 +21,9 @@ def draw_references(layout: UILayout, context: Context) -> bool:
     settings = context.scene.maquette
     layout.prop(settings, "references")
     try:
-        objects = chosen_references(context, collection=settings.references.name if settings.references else "")
+        objects = chosen_references(
+            context, collection=settings.references.name if settings.references else ""
+        )
     except SceneError as error:
         draw_text(layout, str(error), 'ERROR')
         return False
@@ -47,7 +49,8 @@ def draw_button(layout: UILayout, settings: bpy.types.PropertyGroup, text: str |
     """The button that reconstructs from them, called ``text``."""
     name = MAQUETTE_OT_reconstruct_references.bl_idname
     button = layout.operator(name, text=text or "Reconstruct", icon='MESH_MONKEY')
-    button.resolution, button.fit = settings.resolution, settings.fit
+    button.resolution = settings.resolution
+    button.fit = settings.fit
     button.collection = settings.references.name if settings.references else ""
 
 

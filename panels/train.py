@@ -35,7 +35,11 @@ class MAQUETTE_PT_train(SidebarPanel, bpy.types.Panel):
     def draw_content(self, layout: UILayout, context: Context) -> None:
         settings = context.scene.maquette.training
         missing = draw_missing(layout)
-        run = train.run_folder(settings.dataset, settings.run) if settings.dataset or settings.run else None
+        run = (
+            train.run_folder(settings.dataset, settings.run)
+            if settings.dataset or settings.run
+            else None
+        )
         begun = bool(run and (run / SETTINGS).is_file())
         column = layout.column()
         column.active = not train.is_training()
@@ -69,19 +73,27 @@ def _draw_running(layout: UILayout, process: Any) -> None:
     row.operator(MAQUETTE_OT_stop_training.bl_idname, text="", icon='CANCEL')
 
 
-def _draw_buttons(layout: UILayout, settings: bpy.types.PropertyGroup, run: Path | None, begun: bool) -> None:
+def _draw_buttons(
+    layout: UILayout, settings: bpy.types.PropertyGroup, run: Path | None, begun: bool
+) -> None:
     done, wanted = steps_of(run) if run else (0, 0)
     if done < wanted or not begun:
         text = f"Resume at Step {done}" if done else "Resume" if begun else "Train"
         button = layout.operator(MAQUETTE_OT_train.bl_idname, text=text, icon='PLAY')
-        button.folder, button.others = settings.dataset, settings.others
-        button.run, button.resume = str(run or ""), begun
-        button.start, button.start_run = settings.start, settings.start_run
-        button.steps, button.rate = settings.steps, settings.rate
+        button.folder = settings.dataset
+        button.others = settings.others
+        button.run = str(run or "")
+        button.resume = begun
+        button.start = settings.start
+        button.start_run = settings.start_run
+        button.steps = settings.steps
+        button.rate = settings.rate
     if run and (run / "checkpoint.pt").is_file():
         if done >= wanted:
             layout.label(text=f"{done} steps done", icon='CHECKMARK')
-        layout.operator(MAQUETTE_OT_use_trained_weights.bl_idname, icon='FILE_REFRESH').run = str(run)
+        layout.operator(MAQUETTE_OT_use_trained_weights.bl_idname, icon='FILE_REFRESH').run = str(
+            run
+        )
 
 
 def _draw_pictures(layout: UILayout, run: Path) -> None:

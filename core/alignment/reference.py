@@ -29,7 +29,11 @@ class Reference:
 
 
 def camera_of_image_plane(
-    edges: NDArray[np.float64], corner: NDArray[np.float64], facing: NDArray[np.float64], width: int, height: int
+    edges: NDArray[np.float64],
+    corner: NDArray[np.float64],
+    facing: NDArray[np.float64],
+    width: int,
+    height: int,
 ) -> Camera:
     """The orthographic camera that sees a picture which stands in space as it stands.
 
@@ -46,7 +50,9 @@ def camera_of_image_plane(
     pose = np.eye(4)
     pose[:3, :3] = np.stack((np.cross(up, back), up, back), axis=1)
     pose[:3, 3] = corner
-    to_metres = np.array((across, upwards) @ pose[:3, :2] * (1, -1)).T  # camera's x and y from shares of the edges
+    to_metres = np.array(
+        (across, upwards) @ pose[:3, :2] * (1, -1)
+    ).T  # camera's x and y from shares of the edges
     intrinsics = np.eye(3)
     intrinsics[:2, :2] = np.diag((width, -height)) @ np.linalg.inv(to_metres)
     intrinsics[:2, 2] = 0, height
@@ -72,7 +78,8 @@ def describe_direction(back: NDArray[np.floating]) -> str:
         return "top" if z > 0 else "bottom"
     azimuth = np.degrees(np.arctan2(x, -y))
     nearest = round(azimuth / 90)
-    text, off = _AROUND[nearest % 4], azimuth - 90 * nearest
+    text = _AROUND[nearest % 4]
+    off = azimuth - 90 * nearest
     if abs(off) >= _LEVEL:
         text = f"{abs(off):.0f}° {_AROUND[(nearest + (1 if off > 0 else -1)) % 4]} of {text}"
     if abs(elevation) >= _LEVEL:
@@ -105,7 +112,9 @@ def _resample_view(view: View) -> View:
     corners = np.array(((0, 0), (width, 0), (0, height), (width, height))) @ to_new.T
     low = np.floor(corners.min(0))
     size = tuple(np.ceil(corners.max(0) - low).astype(int).tolist())
-    back = np.linalg.inv(to_new)  # Pillow asks where in the old picture each place of the new one is
+    back = np.linalg.inv(
+        to_new
+    )  # Pillow asks where in the old picture each place of the new one is
     a, b, c, d = back.ravel()
     e, f = back @ low
     solid = np.concatenate((view.image[..., :3] * view.image[..., 3:], view.image[..., 3:]), axis=2)
@@ -118,7 +127,11 @@ def _resample_view(view: View) -> View:
     image = np.stack([np.asarray(layer) for layer in layers], axis=2)
     image[..., :3] /= np.maximum(image[..., 3:], 1e-3)
     center = to_new @ view.camera.intrinsics[:2, 2] - low
-    return _with_image(view, image.clip(0, 1), np.array(((focal, 0, center[0]), (0, focal, center[1]), (0, 0, 1.0))))
+    return _with_image(
+        view,
+        image.clip(0, 1),
+        np.array(((focal, 0, center[0]), (0, focal, center[1]), (0, 0, 1.0))),
+    )
 
 
 def _with_image(view: View, image: NDArray[np.float32], intrinsics: NDArray[np.float64]) -> View:

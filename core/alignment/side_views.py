@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 from ..cameras import SIDES, Camera, look_at
 from ..errors import ImageError
 
-_AXES = {"front": (0, 2), "back": (0, 2), "right": (1, 2), "left": (1, 2), "top": (0, 1), "bottom": (0, 1)}
+_AXES = {
+    "front": (0, 2),
+    "back": (0, 2),
+    "right": (1, 2),
+    "left": (1, 2),
+    "top": (0, 1),
+    "bottom": (0, 1),
+}
 LARGEST_DISAGREEMENT = 0.08  # of a side's length, between pictures said to be at one scale
 
 
@@ -20,7 +27,8 @@ def mask_bounds(mask: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArra
     Raises:
         ImageError: it is nowhere.
     """
-    rows, columns = np.flatnonzero((mask > 0.5).any(1)), np.flatnonzero((mask > 0.5).any(0))
+    rows = np.flatnonzero((mask > 0.5).any(1))
+    columns = np.flatnonzero((mask > 0.5).any(0))
     if not len(rows):
         raise ImageError(
             "No object was found in the picture: its mask is empty. Give the picture an alpha that is the object"
@@ -52,7 +60,9 @@ def align_side_cameras(masks: Mapping[str, NDArray[np.floating]]) -> dict[str, C
 
 def _reconciled_extent(spans: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
     """Lengths along x, y and z (3,), the longest seen one 1; what no picture shows is given as 1."""
-    extent = reconcile_lengths([(name, _AXES[name][k], span[k]) for name, span in spans.items() for k in (0, 1)])
+    extent = reconcile_lengths(
+        [(name, _AXES[name][k], span[k]) for name, span in spans.items() for k in (0, 1)]
+    )
     return np.where(extent == 0, 1.0, extent / extent.max())
 
 
@@ -65,7 +75,11 @@ def reconcile_lengths(measures: Sequence[tuple[str, int, float]]) -> NDArray[np.
         measures: (picture, axis, length), at least one.
     """
     seen = {axis: [length for _, where, length in measures if where == axis] for axis in range(3)}
-    if any(max(lengths) > (1 + LARGEST_DISAGREEMENT) * min(lengths) for lengths in seen.values() if lengths):
+    if any(
+        max(lengths) > (1 + LARGEST_DISAGREEMENT) * min(lengths)
+        for lengths in seen.values()
+        if lengths
+    ):
         return _lengths_at_own_scales(measures)
     return np.array([np.mean(lengths) if lengths else 0.0 for lengths in seen.values()])
 
@@ -85,11 +99,16 @@ def _lengths_at_own_scales(measures: Sequence[tuple[str, int, float]]) -> NDArra
 
 
 def _side_camera(
-    name: str, box: tuple[NDArray[np.float64], NDArray[np.float64]], extent: NDArray[np.float64], shape: tuple[int, ...]
+    name: str,
+    box: tuple[NDArray[np.float64], NDArray[np.float64]],
+    extent: NDArray[np.float64],
+    shape: tuple[int, ...],
 ) -> Camera:
     low, high = box
     focal = (high - low) / extent[list(_AXES[name])]
     center = (low + high) / 2
     direction, up = (np.array(v, float) for v in SIDES[name])
     intrinsics = np.array(((focal[0], 0, center[0]), (0, focal[1], center[1]), (0, 0, 1.0)))
-    return Camera(look_at(2 * direction, np.zeros(3), up), intrinsics, shape[1], shape[0], orthographic=True)
+    return Camera(
+        look_at(2 * direction, np.zeros(3), up), intrinsics, shape[1], shape[0], orthographic=True
+    )

@@ -32,7 +32,9 @@ def atomic_write(path: Path) -> Iterator[Path]:
         yield partial
         partial.replace(path)
     except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror}. Free some space, then run again") from error
+        raise OutputError(
+            f"{path} cannot be written: {error.strerror}. Free some space, then run again"
+        ) from error
     finally:
         with suppress(OSError):  # it is there only if something went wrong
             partial.unlink()
@@ -79,7 +81,9 @@ def remove_partials(folder: Path, name: str = "*") -> None:
     """Remove what killed runs left half written in ``folder`` of the file ``name``; not what another may be writing."""
     for partial in folder.glob(f".{name}.*.partial"):
         with suppress(OSError):
-            if time.time() - partial.stat().st_mtime > _ABANDONED or not _process_exists(partial.suffixes[-2][1:]):
+            if time.time() - partial.stat().st_mtime > _ABANDONED or not _process_exists(
+                partial.suffixes[-2][1:]
+            ):
                 partial.unlink()
 
 

@@ -88,7 +88,8 @@ def _filled(color: NDArray[np.uint8], shown: NDArray[np.bool_]) -> NDArray[np.ui
     that shows nothing takes the mean of the blocks about it.
     """
     height, width = shown.shape
-    rows, columns = np.arange(0, height, _BLOCK), np.arange(0, width, _BLOCK)
+    rows = np.arange(0, height, _BLOCK)
+    columns = np.arange(0, width, _BLOCK)
     light = np.dstack((color * shown[..., None], shown)).astype(float)
     sums = np.add.reduceat(np.add.reduceat(light, rows, axis=0), columns, axis=1)
     wide = np.pad(sums, ((1, 1), (1, 1), (0, 0)))
@@ -132,7 +133,9 @@ def unit_vectors(steps: NDArray[np.uint8], shown: NDArray[np.bool_]) -> NDArray[
     u, v = ((steps[shown].astype(float) - _HALF - 1) / _HALF).clip(-1, 1).T
     z = 1 - np.abs(u) - np.abs(v)
     below = np.minimum(z, 0)  # folded back
-    found = np.stack((u + np.where(u < 0, -below, below), v + np.where(v < 0, -below, below), z), axis=1)
+    found = np.stack(
+        (u + np.where(u < 0, -below, below), v + np.where(v < 0, -below, below), z), axis=1
+    )
     vectors[shown] = found / np.linalg.norm(found, axis=1, keepdims=True)
     return vectors
 
@@ -172,7 +175,11 @@ def decode_depth(data: bytes, camera: Camera, bounds: NDArray[np.float64]) -> ND
 
     near, far = _depth_range(camera, bounds)
     steps = np.asarray(Image.open(io.BytesIO(data))).astype(float)
-    return np.where(steps > 0, near + (steps - 1) * ((far - near) / (STEPS - 1)), 0).clip(0).astype(np.float32)
+    return (
+        np.where(steps > 0, near + (steps - 1) * ((far - near) / (STEPS - 1)), 0)
+        .clip(0)
+        .astype(np.float32)
+    )
 
 
 def _depth_range(camera: Camera, bounds: NDArray[np.float64]) -> tuple[float, float]:
@@ -207,11 +214,17 @@ def normals_from_depth(depth: NDArray[np.float32], camera: Camera) -> NDArray[np
 
 
 def _shorter_step(
-    points: NDArray[np.float64], rows: NDArray[np.int64], columns: NDArray[np.int64], step: tuple[int, int]
+    points: NDArray[np.float64],
+    rows: NDArray[np.int64],
+    columns: NDArray[np.int64],
+    step: tuple[int, int],
 ) -> NDArray[np.float64]:
     """The shorter (P, 3) of the ways on to the next and on from the last point; 0 if there is neither."""
     own = points[rows, columns]
-    ways = points[rows + step[0], columns + step[1]] - own, own - points[rows - step[0], columns - step[1]]
+    ways = (
+        points[rows + step[0], columns + step[1]] - own,
+        own - points[rows - step[0], columns - step[1]],
+    )
     lengths = [np.nan_to_num(np.linalg.norm(way, axis=1), nan=np.inf) for way in ways]
     return np.nan_to_num(np.where((lengths[0] <= lengths[1])[:, None], *ways))
 
@@ -236,6 +249,9 @@ def shape_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[A
         return dict(arrays)
     normals = arrays["surface_normals"].astype(float)
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
-    points = {name: QuantizedPoints(arrays[name], arrays["low"], float(arrays["step"]))[:] for name in _CLOUDS}
+    points = {
+        name: QuantizedPoints(arrays[name], arrays["low"], float(arrays["step"]))[:]
+        for name in _CLOUDS
+    }
     bits = {name: arrays[name] for name in ("uniform_inside", "near_inside")}
     return {**points, **bits, "surface_normals": normals.astype(np.float16)}

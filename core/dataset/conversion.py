@@ -22,7 +22,10 @@ def copy_compact(folder: Path, target: Path) -> Task[int]:
         OutputError: the disk is full or the folder cannot be written.
     """
     assigned = splits.read_splits(folder)
-    settings = {**json.loads((folder / "dataset.json").read_text(encoding="utf-8")), "compact": True}
+    settings = {
+        **json.loads((folder / "dataset.json").read_text(encoding="utf-8")),
+        "compact": True,
+    }
     told = target / "dataset.json"
     if told.exists() and json.loads(told.read_text(encoding="utf-8")) != settings:
         raise DatasetError(f"{target} holds a set made with other settings: choose another folder")

@@ -17,8 +17,11 @@ from ..geometry.winding_number import area_normals
 
 _DIGITS = 5
 _TRIANGLES = 1 << 15  # integrated at a time
-_A, _B = 0.445948490915965, 0.091576213509771
-_CORNERS = np.array([np.roll((1 - 2 * s, s, s), turn) for s in (_A, _B) for turn in range(3)])  # (6, 3) barycentric
+_A = 0.445948490915965
+_B = 0.091576213509771
+_CORNERS = np.array(
+    [np.roll((1 - 2 * s, s, s), turn) for s in (_A, _B) for turn in range(3)]
+)  # (6, 3) barycentric
 _SHARES = np.repeat((0.223381589678011, 0.109951743655322), 3)  # (6,) of the area
 
 
@@ -50,7 +53,9 @@ def shape_fingerprint(mesh: MeshArrays) -> tuple[float, ...]:
     return tuple(round(float(value), _DIGITS) for value in values)
 
 
-def _second_moments(corners: NDArray[np.float64], weights: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+def _second_moments(
+    corners: NDArray[np.float64], weights: NDArray[np.float64]
+) -> list[NDArray[np.float64]]:
     """Means over triangles (T, 3, 3) with weights (T,) of the products of two, three and four coordinates."""
     second, third, fourth = (np.zeros((3,) * order) for order in (2, 3, 4))
     for first in range(0, len(corners), _TRIANGLES):

@@ -92,7 +92,9 @@ def build_index(folder: Path) -> DatasetIndex:
         except DatasetError as error:
             damaged[shard] = str(error)
     if not own and not packed and not damaged:
-        raise DatasetError(f"{folder} holds no training set: there is no object in {folder / 'objects'} or in shards")
+        raise DatasetError(
+            f"{folder} holds no training set: there is no object in {folder / 'objects'} or in shards"
+        )
     return DatasetIndex(own, packed, damaged)
 
 
@@ -110,7 +112,9 @@ def locations_of_split(folder: Path, split: str) -> list[ObjectLocation]:
     found = {place.name: place for shard in packed for place in _in_shard(shard)}
     gone = [name for name in names if name not in found and not own[name].file.is_file()]
     if gone:
-        raise DatasetError(f"{folder} has changed since it was packed, {gone[0]} is in no shard: pack it again")
+        raise DatasetError(
+            f"{folder} has changed since it was packed, {gone[0]} is in no shard: pack it again"
+        )
     return [own[name] if own[name].file.is_file() else found[name] for name in names]
 
 
@@ -125,11 +129,22 @@ def training_locations(folders: Sequence[Path]) -> list[ObjectLocation]:
     """
     if len(folders) == 1:
         return locations_of_split(folders[0], "train")
-    found = [(split, place) for folder in folders for split in splits.SPLITS for place in locations_of_split(folder, split)]
+    found = [
+        (split, place)
+        for folder in folders
+        for split in splits.SPLITS
+        for place in locations_of_split(folder, split)
+    ]
     own = {str(index): split for index, (split, _) in enumerate(found)}
-    fingerprints = {str(index): place.read_record().fingerprint for index, (_, place) in enumerate(found)}
+    fingerprints = {
+        str(index): place.read_record().fingerprint for index, (_, place) in enumerate(found)
+    }
     copies = splits.duplicates_of_held_out(own, fingerprints)
-    return [place for index, (split, place) in enumerate(found) if split == "train" and str(index) not in copies]
+    return [
+        place
+        for index, (split, place) in enumerate(found)
+        if split == "train" and str(index) not in copies
+    ]
 
 
 def read_end(archive: tarfile.TarFile) -> int:
@@ -138,7 +153,8 @@ def read_end(archive: tarfile.TarFile) -> int:
     Raises:
         tarfile.ReadError: there is something else, such as a damaged header, which tarfile takes for the end.
     """
-    end, stream = archive.offset, archive.fileobj
+    end = archive.offset
+    stream = archive.fileobj
     stream.seek(end)  # type: ignore[union-attr]
     rest = stream.read()  # type: ignore[union-attr]
     if len(rest) < 2 * tarfile.BLOCKSIZE or any(rest) or (end + len(rest)) % tarfile.RECORDSIZE:
@@ -160,4 +176,7 @@ def _in_shard(shard: Path) -> list[ObjectLocation]:
         raise DatasetError(f"{shard} is not a whole file of a training set: {error}") from error
     starts = [(name, next(own)[1]) for name, own in groupby(members, key=lambda member: member[0])]
     ends = [start for _, start in starts[1:]] + [end]
-    return [ObjectLocation(shard, name, start, stop) for (name, start), stop in zip(starts, ends, strict=True)]
+    return [
+        ObjectLocation(shard, name, start, stop)
+        for (name, start), stop in zip(starts, ends, strict=True)
+    ]

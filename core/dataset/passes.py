@@ -16,10 +16,13 @@ def composite_image(view: RenderedView) -> NDArray[np.uint8]:
     """(H, W, 4) uint8 sRGB, straight alpha: the whole picture, ``colour`` over ``surroundings``, mixed as light."""
     if view.surroundings is None:
         return view.colour
-    over, under = view.colour / 255.0, view.surroundings / 255.0
+    over = view.colour / 255.0
+    under = view.surroundings / 255.0
     share = (1 - over[..., 3:]) * under[..., 3:]
     alpha = over[..., 3:] + share
-    light = over[..., 3:] * color_space.to_linear(over[..., :3]) + share * color_space.to_linear(under[..., :3])
+    light = over[..., 3:] * color_space.to_linear(over[..., :3]) + share * color_space.to_linear(
+        under[..., :3]
+    )
     color = color_space.from_linear(light / np.maximum(alpha, 1e-6))
     return (np.concatenate((color, alpha), axis=2) * 255 + 0.5).astype(np.uint8)
 
@@ -29,7 +32,9 @@ def object_mask(view: RenderedView) -> NDArray[np.bool_]:
     return view.colour[..., 3] > 127 if view.index is None else view.index > 0
 
 
-def semantic_map(view: RenderedView, instances: Sequence[Instance], families: Sequence[str]) -> NDArray[np.uint16]:
+def semantic_map(
+    view: RenderedView, instances: Sequence[Instance], families: Sequence[str]
+) -> NDArray[np.uint16]:
     """(H, W) uint16 class of what a view of a whole scene shows: 1 for the first of ``families``, 0 for nothing."""
     classes = np.zeros(max((one.index for one in instances), default=0) + 1, np.uint16)
     for one in instances:
@@ -115,7 +120,10 @@ def _in_cube(points: NDArray[np.float64], bounds: NDArray[np.float64]) -> NDArra
 
 
 def visible_pixels(
-    view: RenderedView, points: NDArray[np.floating], normals: NDArray[np.floating], tolerance: float
+    view: RenderedView,
+    points: NDArray[np.floating],
+    normals: NDArray[np.floating],
+    tolerance: float,
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Where points of the surface fall in the picture, and which of them it shows.
 
@@ -131,7 +139,14 @@ def visible_pixels(
     camera = view.camera
     pixels, depth = camera.project(points)
     back = camera.to_world[:3, 2] if camera.orthographic else camera.to_world[:3, 3] - points
-    seen = (depth > 0) & ((normals * back).sum(1) > 0) & (pixels >= 0).all(1) & (pixels < view.depth.shape[::-1]).all(1)
+    seen = (
+        (depth > 0)
+        & ((normals * back).sum(1) > 0)
+        & (pixels >= 0).all(1)
+        & (pixels < view.depth.shape[::-1]).all(1)
+    )
     columns, rows = pixels[seen].astype(int).T
-    seen[seen] = object_mask(view)[rows, columns] & (np.abs(view.depth[rows, columns] - depth[seen]) <= tolerance)
+    seen[seen] = object_mask(view)[rows, columns] & (
+        np.abs(view.depth[rows, columns] - depth[seen]) <= tolerance
+    )
     return pixels, seen

@@ -25,7 +25,10 @@ from . import atomic_files, compact
 
 VERSION = 1
 SURROUNDINGS = "surroundings.png"
-SMALL_SURROUNDINGS, SMALL_DEPTH, SUMS = "surroundings.webp", "depth.png", "crc.json"  # of the compact form
+# of the compact form
+SMALL_SURROUNDINGS = "surroundings.webp"
+SMALL_DEPTH = "depth.png"
+SUMS = "crc.json"
 ALBEDO = "albedo.png"
 OCCLUSION = "occlusion.png"
 SMALL_ALBEDO = "albedo.webp"
@@ -34,9 +37,20 @@ GRID = "grid.npz"
 _GRID_BYTES = GRID_SIDE**3 // 8 + 128  # of the array and its header
 # What the standard library, numpy and Pillow are seen to raise on damaged files.
 _DAMAGE = (
-    OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, EOFError, SyntaxError, RuntimeError,
-    struct.error, tarfile.TarError, zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    IndexError,
+    EOFError,
+    SyntaxError,
+    RuntimeError,
+    struct.error,
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 @dataclass(frozen=True)
@@ -157,7 +171,9 @@ class Record:
     def instances_in(self, view: int) -> tuple[Instance, ...]:
         """The instances as they stand in the view with the index ``view``."""
         moved = self.views[view].moved
-        return tuple(replace(one, to_world=moved.get(one.index, one.to_world)) for one in self.instances)
+        return tuple(
+            replace(one, to_world=moved.get(one.index, one.to_world)) for one in self.instances
+        )
 
     def unposed_bounds(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Bounding box (2, 3) of the object before chance turned and scaled it, and the matrix (4, 4) that did."""
@@ -172,9 +188,14 @@ class Record:
 
 
 def write_object(
-    folder: Path, record: Record, shape: Shape | None, views: Iterable[RenderedView], mesh: MeshArrays | None = None,
-    shapes: Iterable[tuple[Shape | None, MeshArrays | None]] = (), small: bool = False,
-) -> Path:  # fmt: skip
+    folder: Path,
+    record: Record,
+    shape: Shape | None,
+    views: Iterable[RenderedView],
+    mesh: MeshArrays | None = None,
+    shapes: Iterable[tuple[Shape | None, MeshArrays | None]] = (),
+    small: bool = False,
+) -> Path:
     """Write ``objects/NAME.tar`` whole or not at all. What a killed run left of it goes.
 
     Args:
@@ -198,17 +219,28 @@ def write_object(
         for index, view in enumerate(views):
             _add_member(archive, f"{record.name}.{index:03d}.png", _encode_png(view.colour))
             if view.surroundings is not None:
-                _add_member(archive, f"{record.name}.{index:03d}.{SURROUNDINGS}", _encode_png(view.surroundings))
+                _add_member(
+                    archive,
+                    f"{record.name}.{index:03d}.{SURROUNDINGS}",
+                    _encode_png(view.surroundings),
+                )
             for kind, pixels in ((ALBEDO, view.albedo), (OCCLUSION, view.occlusion)):
                 if pixels is not None:
                     _add_member(archive, f"{record.name}.{index:03d}.{kind}", _encode_png(pixels))
-            arrays = {"depth": view.depth, "normal": view.normal, "index": view.index, "flow": view.flow}
+            arrays = {
+                "depth": view.depth,
+                "normal": view.normal,
+                "index": view.index,
+                "flow": view.flow,
+            }
             arrays = {kind: values for kind, values in arrays.items() if values is not None}
             _add_member(archive, f"{record.name}.{index:03d}.npz", _encode_npz(arrays))
     return target
 
 
-def _add_small(archive: tarfile.TarFile, record: Record, shape: Shape, views: Iterable[RenderedView]) -> None:
+def _add_small(
+    archive: tarfile.TarFile, record: Record, shape: Shape, views: Iterable[RenderedView]
+) -> None:
     """The members of the compact form, and last their checksums, which WebP lacks."""
     sums = {}
 
@@ -223,9 +255,15 @@ def _add_small(archive: tarfile.TarFile, record: Record, shape: Shape, views: It
         add(f"{index:03d}.webp", compact.encode_image(view.colour))
         if view.surroundings is not None:
             add(f"{index:03d}.{SMALL_SURROUNDINGS}", compact.encode_image(view.surroundings))
-        add(f"{index:03d}.{SMALL_DEPTH}", compact.encode_depth(view.depth, view.camera, record.bounds))
+        add(
+            f"{index:03d}.{SMALL_DEPTH}",
+            compact.encode_depth(view.depth, view.camera, record.bounds),
+        )
         if view.albedo is not None and view.occlusion is not None:
-            add(f"{index:03d}.{SMALL_ALBEDO}", compact.albedo_bytes(view.albedo, view.colour[..., 3] > 0))
+            add(
+                f"{index:03d}.{SMALL_ALBEDO}",
+                compact.albedo_bytes(view.albedo, view.colour[..., 3] > 0),
+            )
             add(f"{index:03d}.{SMALL_SHADING}", compact.shading_bytes(view.normal, view.occlusion))
     _add_member(archive, f"{record.name}.{SUMS}", json.dumps(sums).encode())
 
@@ -239,10 +277,15 @@ def read_record(path: Path, file: Path | None = None, start: int = 0) -> Record:
     Raises:
         DatasetError: it is missing, damaged, or of another version.
     """
-    with _reading(f"{path} is not a whole object of a training set"), (file or path).open("rb") as stream:
+    with (
+        _reading(f"{path} is not a whole object of a training set"),
+        (file or path).open("rb") as stream,
+    ):
         stream.seek(start)
         with tarfile.open(fileobj=stream) as archive:
-            stored = next((archive.extractfile(m) for m in archive if m.name == f"{path.stem}.json"), None)
+            stored = next(
+                (archive.extractfile(m) for m in archive if m.name == f"{path.stem}.json"), None
+            )
             if stored is None:
                 raise ValueError(f"it lacks {path.stem}.json")
             return _from_json(json.load(stored))
@@ -265,9 +308,13 @@ class ObjectFile:
         self.path = path
         with _reading(f"{path} is not a whole object of a training set"):
             if parts is None or isinstance(parts, bytes):
-                with tarfile.open(path, fileobj=None if parts is None else io.BytesIO(parts)) as archive:
+                with tarfile.open(
+                    path, fileobj=None if parts is None else io.BytesIO(parts)
+                ) as archive:
                     members = [
-                        (m.name.removeprefix(f"{path.stem}."), archive.extractfile(m)) for m in archive if m.isfile()
+                        (m.name.removeprefix(f"{path.stem}."), archive.extractfile(m))
+                        for m in archive
+                        if m.isfile()
                     ]
                     parts = {kind: stored.read() for kind, stored in members}  # type: ignore[union-attr]
             self.parts = parts
@@ -347,7 +394,9 @@ class ObjectFile:
         """How open the surface of view ``index`` is: (H, W) uint8; None if the set was made without."""
         if not self.relightable:
             return None
-        return self._shading(index)[..., 2] if self.is_compact else self._pixels(index, OCCLUSION, "L")
+        return (
+            self._shading(index)[..., 2] if self.is_compact else self._pixels(index, OCCLUSION, "L")
+        )
 
     def normal(self, index: int) -> NDArray[np.float16]:
         """Of view ``index``: (H, W, 3) float16, world space, 0 where nothing is; see :meth:`read_view`."""
@@ -374,7 +423,9 @@ class ObjectFile:
         kind = f"{index:03d}.{SMALL_DEPTH if self.is_compact else 'npz'}"
         with _reading(f"{self.path}: {kind} is damaged"):
             if self.is_compact:
-                return compact.decode_depth(self.read_member(kind), self.record.views[index].camera, self.record.bounds)
+                return compact.decode_depth(
+                    self.read_member(kind), self.record.views[index].camera, self.record.bounds
+                )
             with np.load(io.BytesIO(self.read_member(kind))) as data:
                 return data["depth"]
 
@@ -383,20 +434,36 @@ class ObjectFile:
         view = self.record.views[index]
         if self.is_compact:
             return RenderedView(
-                view.kind, view.camera, self.read_color(index), self.read_depth(index), self.normal(index),
-                surroundings=self.read_surroundings(index), albedo=self.albedo(index), occlusion=self.occlusion(index),
-            )  # fmt: skip
+                view.kind,
+                view.camera,
+                self.read_color(index),
+                self.read_depth(index),
+                self.normal(index),
+                surroundings=self.read_surroundings(index),
+                albedo=self.albedo(index),
+                occlusion=self.occlusion(index),
+            )
         data = self.read_arrays(f"{index:03d}.npz")
         with _reading(f"{self.path}: {index:03d}.npz is damaged"):
             return RenderedView(
-                view.kind, view.camera, self.read_color(index), data["depth"], data["normal"],
-                data.get("index"), data.get("flow"), self.read_surroundings(index),
-                self.albedo(index), self.occlusion(index),
-            )  # fmt: skip
+                view.kind,
+                view.camera,
+                self.read_color(index),
+                data["depth"],
+                data["normal"],
+                data.get("index"),
+                data.get("flow"),
+                self.read_surroundings(index),
+                self.albedo(index),
+                self.occlusion(index),
+            )
 
     def read_arrays(self, kind: str) -> dict[str, NDArray[Any]]:
         """The arrays of the member ``NAME.kind`` by their names."""
-        with _reading(f"{self.path}: {kind} is damaged"), np.load(io.BytesIO(self.read_member(kind))) as data:
+        with (
+            _reading(f"{self.path}: {kind} is damaged"),
+            np.load(io.BytesIO(self.read_member(kind))) as data,
+        ):
             return dict(data)
 
     def read_member(self, kind: str) -> bytes:
@@ -432,9 +499,12 @@ def camera_to_json(camera: Camera) -> dict[str, Any]:
 
 def camera_from_json(data: Mapping[str, Any]) -> Camera:
     return Camera(
-        np.array(data["camera_to_world_opengl"]), np.array(data["intrinsics"]),
-        data["width"], data["height"], data["orthographic"],
-    )  # fmt: skip
+        np.array(data["camera_to_world_opengl"]),
+        np.array(data["intrinsics"]),
+        data["width"],
+        data["height"],
+        data["orthographic"],
+    )
 
 
 def record_to_json(record: Record) -> dict[str, Any]:
@@ -465,13 +535,31 @@ def record_to_json(record: Record) -> dict[str, Any]:
 def _from_json(data: dict[str, Any]) -> Record:
     if data["version"] != VERSION:
         raise ValueError(f"version {data['version']}, not {VERSION}")
-    own = {"version", "name", "source", "family", "bounds", "fingerprint", "views", "instances", "shapes"}
+    own = {
+        "version",
+        "name",
+        "source",
+        "family",
+        "bounds",
+        "fingerprint",
+        "views",
+        "instances",
+        "shapes",
+    }
     return Record(
-        data["name"], data["source"], data["family"], np.array(data["bounds"]), tuple(data["fingerprint"]),
+        data["name"],
+        data["source"],
+        data["family"],
+        np.array(data["bounds"]),
+        tuple(data["fingerprint"]),
         tuple(_view_from_json(view) for view in data["views"]),
         tuple(
             Instance(
-                one["index"], one["name"], one["family"], np.array(one["to_world"]), np.array(one["bounds"]),
+                one["index"],
+                one["name"],
+                one["family"],
+                np.array(one["to_world"]),
+                np.array(one["bounds"]),
                 one.get("shape", ""),
             )
             for one in data.get("instances", ())
@@ -479,17 +567,28 @@ def _from_json(data: dict[str, Any]) -> Record:
         {key: value for key, value in data.items() if key not in own},
         tuple(
             InstanceShape(
-                one["name"], np.array(one["bounds"]), one["triangles"], tuple(one["holds"]), one.get("lacks", "")
+                one["name"],
+                np.array(one["bounds"]),
+                one["triangles"],
+                tuple(one["holds"]),
+                one.get("lacks", ""),
             )
             for one in data.get("shapes", ())
         ),
-    )  # fmt: skip
+    )
 
 
 def _shape_to_json(shape: InstanceShape) -> dict[str, Any]:
     lacks = {"lacks": shape.lacks} if shape.lacks else {}
-    bounds, holds = shape.bounds.tolist(), list(shape.holds)
-    return {"name": shape.name, "bounds": bounds, "triangles": shape.triangles, "holds": holds, **lacks}
+    bounds = shape.bounds.tolist()
+    holds = list(shape.holds)
+    return {
+        "name": shape.name,
+        "bounds": bounds,
+        "triangles": shape.triangles,
+        "holds": holds,
+        **lacks,
+    }
 
 
 def _view_to_json(view: ViewRecord) -> dict[str, Any]:
@@ -502,7 +601,9 @@ def _view_to_json(view: ViewRecord) -> dict[str, Any]:
 
 def _view_from_json(data: Mapping[str, Any]) -> ViewRecord:
     moved = {int(index): np.array(to_world) for index, to_world in data.get("moved", {}).items()}
-    return ViewRecord(data["kind"], camera_from_json(data), data.get("drawn", {}), data.get("frame"), moved)
+    return ViewRecord(
+        data["kind"], camera_from_json(data), data.get("drawn", {}), data.get("frame"), moved
+    )
 
 
 def pack_shape(shape: Shape) -> dict[str, NDArray[Any]]:
@@ -522,13 +623,24 @@ def pack_shape(shape: Shape) -> dict[str, NDArray[Any]]:
 
 def unpack_shape(data: Mapping[str, NDArray[Any]], surface: Mapping[str, NDArray[Any]]) -> Shape:
     """What :func:`pack_shape` was given. surface: the arrays of ``surface.npz``, or none."""
-    bits = {k: np.unpackbits(data[f"{k}_inside"], count=len(data[k])).astype(bool) for k in ("uniform", "near")}
+    bits = {
+        k: np.unpackbits(data[f"{k}_inside"], count=len(data[k])).astype(bool)
+        for k in ("uniform", "near")
+    }
     return Shape(
-        data["uniform"], bits["uniform"], data["near"], bits["near"],
-        data["surface"], data["surface_normals"].astype(np.float32),
-        data.get("uniform_distance"), data.get("near_distance"), surface.get("colour"),
-        np.unpackbits(surface["seen"], count=len(data["surface"])).astype(bool) if surface else None,
-    )  # fmt: skip
+        data["uniform"],
+        bits["uniform"],
+        data["near"],
+        bits["near"],
+        data["surface"],
+        data["surface_normals"].astype(np.float32),
+        data.get("uniform_distance"),
+        data.get("near_distance"),
+        surface.get("colour"),
+        np.unpackbits(surface["seen"], count=len(data["surface"])).astype(bool)
+        if surface
+        else None,
+    )
 
 
 def shape_kind(number: int) -> str:
@@ -536,17 +648,25 @@ def shape_kind(number: int) -> str:
     return f"shapes.{number:03d}"
 
 
-def _add_truth(archive: tarfile.TarFile, name: str, shape: Shape | None, mesh: MeshArrays | None) -> None:
+def _add_truth(
+    archive: tarfile.TarFile, name: str, shape: Shape | None, mesh: MeshArrays | None
+) -> None:
     if shape is not None:
         _add_member(archive, f"{name}.shape.npz", _encode_npz(pack_shape(shape)))
         if shape.grid is not None:
             _add_member(archive, f"{name}.{GRID}", _grid_bytes(shape.grid))
     if mesh is not None:
         faces = mesh.to_triangles().astype(np.uint32)
-        _add_member(archive, f"{name}.mesh.npz", _encode_npz({"vertices": mesh.vertices, "faces": faces}))
+        _add_member(
+            archive, f"{name}.mesh.npz", _encode_npz({"vertices": mesh.vertices, "faces": faces})
+        )
     if shape is not None and shape.surface_colour is not None and shape.surface_seen is not None:
         seen = np.packbits(shape.surface_seen)
-        _add_member(archive, f"{name}.surface.npz", _encode_npz({"colour": shape.surface_colour, "seen": seen}))
+        _add_member(
+            archive,
+            f"{name}.surface.npz",
+            _encode_npz({"colour": shape.surface_colour, "seen": seen}),
+        )
 
 
 def _add_member(archive: tarfile.TarFile, name: str, data: bytes) -> None:

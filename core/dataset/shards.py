@@ -33,8 +33,13 @@ def pack_shards(folder: Path, most: int) -> Task[list[Path]]:
     assigned = splits.read_splits(folder)
     parts = []
     for split in sorted(set(assigned.values())):
-        names = sorted((name for name, own in assigned.items() if own == split), key=splits.hash_key)
-        parts += [(f"{split}-{i:06d}.tar", part) for i, part in enumerate(_parts_by_size(folder, names, most))]
+        names = sorted(
+            (name for name, own in assigned.items() if own == split), key=splits.hash_key
+        )
+        parts += [
+            (f"{split}-{i:06d}.tar", part)
+            for i, part in enumerate(_parts_by_size(folder, names, most))
+        ]
     target = folder / "shards"
     written = []
     atomic_files.write_json(target / _PACKED, {})  # so that a part of them is not taken for all
@@ -76,7 +81,9 @@ def objects_in_shard(path: Path) -> Iterator[ObjectFile]:
     """
     try:
         with tarfile.open(path) as archive:
-            members = ((m.name.partition("."), archive.extractfile(m)) for m in archive if m.isfile())
+            members = (
+                (m.name.partition("."), archive.extractfile(m)) for m in archive if m.isfile()
+            )
             for name, own in groupby(members, key=lambda member: member[0][0]):
                 parts = {kind: stored.read() for (_, _, kind), stored in own}  # type: ignore[union-attr]
                 yield ObjectFile(path.with_name(f"{name}.tar"), parts)
@@ -97,12 +104,18 @@ def validate_shards(folder: Path, places: DatasetIndex) -> None:
     if not packed:
         raise DatasetError(f"they were not written to the end: {AGAIN}")
     if gone:
-        raise DatasetError(f"{len(gone)} objects are in no shard that can be read: {', '.join(gone[:3])}")
+        raise DatasetError(
+            f"{len(gone)} objects are in no shard that can be read: {', '.join(gone[:3])}"
+        )
     if changed:
-        raise DatasetError(f"the set has changed since it was packed ({', '.join(changed[:3])}): {AGAIN}")
+        raise DatasetError(
+            f"the set has changed since it was packed ({', '.join(changed[:3])}): {AGAIN}"
+        )
     for name, (place, *others) in places.packed.items():
         if others or not place.file.name.startswith(f"{packed.get(name)}-"):
-            raise DatasetError(f"{name} is in several shards, or in one of another split, or in no split: {AGAIN}")
+            raise DatasetError(
+                f"{name} is in several shards, or in one of another split, or in no split: {AGAIN}"
+            )
 
 
 def _parts_by_size(folder: Path, names: Sequence[str], most: int) -> list[list[str]]:
@@ -111,7 +124,9 @@ def _parts_by_size(folder: Path, names: Sequence[str], most: int) -> list[list[s
     filled = most
     for name in names:
         path = folder / "objects" / f"{name}.tar"
-        size = path.stat().st_size if path.is_file() else 0  # one that is missing is told of when it is read
+        size = (
+            path.stat().st_size if path.is_file() else 0
+        )  # one that is missing is told of when it is read
         if filled + size > most:
             parts.append([])
             filled = 0

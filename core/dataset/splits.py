@@ -19,7 +19,9 @@ _SAME = 0.001
 _OLDER = 10  # numbers of the fingerprints of older sets, which change when an object is turned
 
 
-def assign_splits(fingerprints: Mapping[str, Sequence[float]], families: Mapping[str, str]) -> dict[str, str]:
+def assign_splits(
+    fingerprints: Mapping[str, Sequence[float]], families: Mapping[str, str]
+) -> dict[str, str]:
     """Split of each object: 80 % train, 10 % validation, 10 % test, by a hash of its group's name.
 
     A group is what :func:`group_duplicates` finds to be one shape; its name is the smallest of its objects' names.
@@ -48,10 +50,14 @@ def group_duplicates(fingerprints: Mapping[str, Sequence[float]]) -> list[list[s
     kinds: dict[int, list[str]] = {}
     for name in sorted(fingerprints):
         kinds.setdefault(len(fingerprints[name]), []).append(name)
-    return sorted(group for names in kinds.values() for group in _similar_groups(names, fingerprints))
+    return sorted(
+        group for names in kinds.values() for group in _similar_groups(names, fingerprints)
+    )
 
 
-def _similar_groups(names: Sequence[str], fingerprints: Mapping[str, Sequence[float]]) -> list[list[str]]:
+def _similar_groups(
+    names: Sequence[str], fingerprints: Mapping[str, Sequence[float]]
+) -> list[list[str]]:
     """Groups of ``names``, whose fingerprints have as many numbers."""
     table = _axis_sorted(np.array([fingerprints[name] for name in names]).reshape(len(names), -1))
     order = np.argsort(table[:, 0], kind="stable")
@@ -99,9 +105,15 @@ def check_no_leak(splits: Mapping[str, str], fingerprints: Mapping[str, Sequence
                 )
 
 
-def duplicates_of_held_out(splits: Mapping[str, str], fingerprints: Mapping[str, Sequence[float]]) -> set[str]:
+def duplicates_of_held_out(
+    splits: Mapping[str, str], fingerprints: Mapping[str, Sequence[float]]
+) -> set[str]:
     """Those of the split "train" that are one shape with one of another split."""
-    leaking = (group for group in group_duplicates(fingerprints) if {splits[name] for name in group} > {"train"})
+    leaking = (
+        group
+        for group in group_duplicates(fingerprints)
+        if {splits[name] for name in group} > {"train"}
+    )
     return {name for group in leaking for name in group if splits[name] == "train"}
 
 

@@ -48,10 +48,15 @@ def summarize_dataset(folder: Path, shown: int) -> Task[DatasetSummary]:
         DatasetError: there is no training set.
     """
     places = build_index(folder)
-    found = DatasetSummary(skipped=_skipped_objects(folder), problems={path.name: why for path, why in places.damaged.items()})
+    found = DatasetSummary(
+        skipped=_skipped_objects(folder),
+        problems={path.name: why for path, why in places.damaged.items()},
+    )
     assigned = _count_splits(folder, found)
     usual: dict[str, tuple[str, ...]] = {}
-    pick = {round(i) for i in np.linspace(0, len(places.by_name) - 1, min(shown, len(places.by_name)))}
+    pick = {
+        round(i) for i in np.linspace(0, len(places.by_name) - 1, min(shown, len(places.by_name)))
+    }
     for index, (name, place) in enumerate(places.by_name.items()):
         yield Progress(index / len(places.by_name), name)
         found.splits[assigned.get(name, "none")] += 1
@@ -73,12 +78,15 @@ def _inspect_object(place: ObjectLocation, found: DatasetSummary, shown: bool) -
     found.families.update([one.family for one in record.instances] or [record.family])
     found.longest.append(float(np.ptp(record.bounds, axis=0).max()))
     for index, view in enumerate(record.views):
-        kind, camera = view.kind, view.camera
+        kind = view.kind
+        camera = view.camera
         found.kinds[f"{kind}, {'orthographic' if camera.orthographic else 'perspective'}"] += 1
         found.sizes[camera.width, camera.height] += 1
         seen = int((file.read_color(index)[..., 3] > 127).sum())
         if seen < _EMPTY:
-            found.problems.setdefault(record.name, f"view {index} ({kind}) shows {seen} pixels of it")
+            found.problems.setdefault(
+                record.name, f"view {index} ({kind}) shows {seen} pixels of it"
+            )
     if shown:
         found.rows.append(_sheet_row(file))
     return tuple(view.kind for view in record.views)
@@ -97,19 +105,27 @@ def _sheet_row(file: ObjectFile) -> Row:
     parts = [normals, coordinates]
     if view.albedo is not None:
         parts += [view.albedo / 255.0, np.dstack([view.occlusion / 255.0] * 3)]
-    return f"{record.name}  {record.family}", [*pictures, *(np.dstack((part, on)) for part in parts)]
+    return f"{record.name}  {record.family}", [
+        *pictures,
+        *(np.dstack((part, on)) for part in parts),
+    ]
 
 
 def _compare_views(usual: Mapping[str, tuple[str, ...]], found: DatasetSummary) -> None:
     """Tell of objects whose views are not those that most objects have."""
     (most, _), *_ = Counter(usual.values()).most_common(1)
     for name, kinds in usual.items():
-        less, more = Counter(most) - Counter(kinds), Counter(kinds) - Counter(most)
+        less = Counter(most) - Counter(kinds)
+        more = Counter(kinds) - Counter(most)
         told = [
-            f"{count} {kind} {word}" for word, many in (("less", less), ("more", more)) for kind, count in many.items()
+            f"{count} {kind} {word}"
+            for word, many in (("less", less), ("more", more))
+            for kind, count in many.items()
         ]
         if told:
-            found.problems.setdefault(name, f"its views are not those of most objects: {', '.join(told)}")
+            found.problems.setdefault(
+                name, f"its views are not those of most objects: {', '.join(told)}"
+            )
 
 
 def _skipped_objects(folder: Path) -> dict[str, str]:
@@ -128,9 +144,18 @@ def _count_splits(folder: Path, found: DatasetSummary) -> dict[str, str]:
 def format_summary(found: DatasetSummary) -> str:
     """``found`` as text."""
     lines = [f"{sum(found.splits.values())} objects, {sum(found.kinds.values())} views"]
-    for name, counted in (("splits", found.splits), ("families", found.families), ("views", found.kinds)):
-        lines.append(f"{name}: " + "; ".join(f"{key or 'none'} {count}" for key, count in counted.most_common()))
-    lines.append("sizes: " + "; ".join(f"{w} x {h} {count}" for (w, h), count in found.sizes.most_common()))
+    for name, counted in (
+        ("splits", found.splits),
+        ("families", found.families),
+        ("views", found.kinds),
+    ):
+        lines.append(
+            f"{name}: "
+            + "; ".join(f"{key or 'none'} {count}" for key, count in counted.most_common())
+        )
+    lines.append(
+        "sizes: " + "; ".join(f"{w} x {h} {count}" for (w, h), count in found.sizes.most_common())
+    )
     if found.longest:
         lines.append(f"longest sides: {min(found.longest):.3g} to {max(found.longest):.3g} m")
     for name, told in (("problems", found.problems), ("skipped", found.skipped)):

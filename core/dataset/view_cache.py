@@ -34,7 +34,8 @@ class ViewCache:
 
     def __init__(self, folder: Path, record: Record) -> None:
         kept = zlib.crc32(json.dumps(_round_numbers(record_to_json(record))).encode())
-        self._set, self._record = folder, record
+        self._set = folder
+        self._record = record
         self._folder = folder / "objects" / f".{record.name}.{kept:08x}.views"
         for other in self._folder.parent.glob(f".{record.name}.*.views"):
             if other != self._folder:
@@ -71,7 +72,10 @@ class ViewCache:
         Raises:
             OutputError: the disk is full.
         """
-        with atomic_files.atomic_write(self._file_path(name)) as partial, partial.open("wb") as file:
+        with (
+            atomic_files.atomic_write(self._file_path(name)) as partial,
+            partial.open("wb") as file,
+        ):
             np.savez(file, **arrays)
 
     def has(self, name: str) -> bool:
@@ -86,9 +90,13 @@ class ViewCache:
         return all(place in self for place in range(len(self._record.views)))
 
     def finalize(
-        self, shape: Shape | None, mesh: MeshArrays | None, record: Record | None = None,
-        shapes: Iterable[tuple[Shape | None, MeshArrays | None]] = (), small: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        shape: Shape | None,
+        mesh: MeshArrays | None,
+        record: Record | None = None,
+        shapes: Iterable[tuple[Shape | None, MeshArrays | None]] = (),
+        small: bool = False,
+    ) -> None:
         """Write the object, one view in memory at a time, and remove the views; another process may do the same.
 
         Args:
@@ -118,7 +126,9 @@ class ViewCache:
             with np.load(path) as data:
                 yield data
         except OSError as error:
-            raise OutputError(f"{path} has been taken away by another process: run again") from error
+            raise OutputError(
+                f"{path} has been taken away by another process: run again"
+            ) from error
 
 
 def _round_numbers(data: Any) -> Any:

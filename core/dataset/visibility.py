@@ -14,7 +14,9 @@ from .records import Instance, ObjectFile, Record, RenderedView, Shape
 _TOLERANCE = 0.01  # of the longest side: a pixel of a picture of 100
 _UNSEEN = 128
 Points = NDArray[np.floating]
-_Seen = tuple[RenderedView, NDArray[np.float64], NDArray[np.bool_]]  # and as ``passes.visible_pixels`` tells
+_Seen = tuple[
+    RenderedView, NDArray[np.float64], NDArray[np.bool_]
+]  # and as ``passes.visible_pixels`` tells
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,10 @@ def visible_points(file: ObjectFile, views: Sequence[int], count: int) -> Shape:
     Returns:
         A shape with these alone as its surface.
     """
-    rng, nothing = np.random.default_rng(0), np.zeros((0, 3), np.float32)
-    surface, normals = [nothing], [nothing]
+    rng = np.random.default_rng(0)
+    nothing = np.zeros((0, 3), np.float32)
+    surface = [nothing]
+    normals = [nothing]
     for index in views:
         view = file.read_view(index)
         rows, columns = np.nonzero((view.depth > 0) & passes.object_mask(view))
@@ -50,10 +54,14 @@ def visible_points(file: ObjectFile, views: Sequence[int], count: int) -> Shape:
 
 def project_surface(file: ObjectFile, shape: Shape, views: Sequence[int]) -> Visibility:
     """Where the views with the indices ``views`` see ``shape.surface``."""
-    return project_surface_views([file.read_view(index) for index in views], shape, file.record.bounds)
+    return project_surface_views(
+        [file.read_view(index) for index in views], shape, file.record.bounds
+    )
 
 
-def project_surface_views(views: Sequence[RenderedView], shape: Shape, bounds: NDArray[np.float64]) -> Visibility:
+def project_surface_views(
+    views: Sequence[RenderedView], shape: Shape, bounds: NDArray[np.float64]
+) -> Visibility:
     """Where ``views`` see ``shape.surface``. bounds: (2, 3) of the object, metres."""
     found = [_surface_seen(view, shape, bounds) for view in views]
     _, pixels, seen = zip(*found, strict=True)
@@ -90,11 +98,14 @@ def instance_colors(
 
 
 def _seen_instance(view: RenderedView, one: Instance, points: Points, normals: Points) -> _Seen:
-    turn, middle = one.to_world[:3, :3], one.bounds.mean(0) @ one.to_world[:3, :3].T + one.to_world[:3, 3]
+    turn = one.to_world[:3, :3]
+    middle = one.bounds.mean(0) @ one.to_world[:3, :3].T + one.to_world[:3, 3]
     far = 1.0 if view.camera.orthographic else float(view.camera.project(middle[None])[1][0])
     pixel = abs(far) / view.camera.intrinsics[0, 0]
     tolerance = _TOLERANCE * float(np.ptp(one.bounds, axis=0).max()) + pixel
-    pixels, seen = passes.visible_pixels(view, points @ turn.T + one.to_world[:3, 3], normals @ turn.T, tolerance)
+    pixels, seen = passes.visible_pixels(
+        view, points @ turn.T + one.to_world[:3, 3], normals @ turn.T, tolerance
+    )
     columns, rows = pixels[seen].astype(int).T
     seen[seen] = view.index[rows, columns] == one.index
     return view, pixels, seen
@@ -112,9 +123,12 @@ class _RunningMean:
     """Of the colours in which ``count`` points are seen."""
 
     def __init__(self, count: int) -> None:
-        self._light, self._times = np.zeros((count, 3)), np.zeros((count, 1), int)
+        self._light = np.zeros((count, 3))
+        self._times = np.zeros((count, 1), int)
 
-    def accumulate(self, view: RenderedView, pixels: NDArray[np.float64], seen: NDArray[np.bool_]) -> None:
+    def accumulate(
+        self, view: RenderedView, pixels: NDArray[np.float64], seen: NDArray[np.bool_]
+    ) -> None:
         columns, rows = pixels[seen].astype(int).T
         self._light[seen] += view.colour[rows, columns, :3]
         self._times[seen] += 1

@@ -45,9 +45,12 @@ def evaluate_multiresolution(
         halvings += 1
     shape = (resolution + 1,) * 3
     field = np.empty(shape, np.float32)
-    yield from _evaluate_corners(evaluate, field, np.arange(field.size), bound, 0.0, 1 / (halvings + 1))
+    yield from _evaluate_corners(
+        evaluate, field, np.arange(field.size), bound, 0.0, 1 / (halvings + 1)
+    )
     for step in range(1, halvings + 1):
-        crossed, nearly = _crossed_cells(field), _any_corner((field <= 0) & (field > -band))
+        crossed = _crossed_cells(field)
+        nearly = _any_corner((field <= 0) & (field > -band))
         field = _doubled_values(field)
         if step == 1:
             wanted = _refined_corners(_dilate_cells(crossed | nearly))
@@ -61,14 +64,21 @@ def evaluate_multiresolution(
             new = np.flatnonzero(wanted & ~known)
             if not len(new):
                 break
-            yield from _evaluate_corners(evaluate, field, new, bound, step / (halvings + 1), 1 / (halvings + 1))
+            yield from _evaluate_corners(
+                evaluate, field, new, bound, step / (halvings + 1), 1 / (halvings + 1)
+            )
             known |= wanted
             wanted = _corners_of(_crossed_cells(field))
     return field
 
 
 def _evaluate_corners(
-    evaluate: Evaluate, field: NDArray[np.float32], flat: NDArray[np.int64], bound: float, start: float, share: float
+    evaluate: Evaluate,
+    field: NDArray[np.float32],
+    flat: NDArray[np.int64],
+    bound: float,
+    start: float,
+    share: float,
 ) -> Task[None]:
     """Put the values at the corners ``flat`` into ``field``, some at a time."""
     spacing = 2 * bound / (field.shape[0] - 1)
@@ -80,7 +90,9 @@ def _evaluate_corners(
         values[part] = evaluate(points.astype(np.float32))
 
 
-def _cells_near(seeds: NDArray[np.floating], reach: float, resolution: int, bound: float) -> NDArray[np.bool_]:
+def _cells_near(
+    seeds: NDArray[np.floating], reach: float, resolution: int, bound: float
+) -> NDArray[np.bool_]:
     """The cells, of ``resolution`` along each side, within ``reach`` of ``seeds`` (S, 3)."""
     cells = np.zeros((resolution,) * 3, bool)
     scale = resolution / (2 * bound)
@@ -131,6 +143,7 @@ def _doubled_values(field: NDArray[np.float32]) -> NDArray[np.float32]:
     for axis in range(3):
         old = np.moveaxis(field, axis, 0)
         new = np.empty((2 * len(old) - 1, *old.shape[1:]), np.float32)
-        new[::2], new[1::2] = old, (old[1:] + old[:-1]) / 2
+        new[::2] = old
+        new[1::2] = (old[1:] + old[:-1]) / 2
         field = np.moveaxis(new, 0, axis)
     return np.ascontiguousarray(field)

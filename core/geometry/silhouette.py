@@ -20,6 +20,8 @@ def render_silhouette(mesh: MeshArrays, camera: Camera) -> NDArray[np.bool_]:
     draw = ImageDraw.Draw(picture)
     pixels, depth = fine.project(mesh.vertices)
     for face in pixels[mesh.faces[(depth[mesh.faces] > 0).all(1)]]:
-        draw.polygon(face.ravel().tolist(), fill=255)  # of whole coordinates, down to which they are cut
+        draw.polygon(
+            face.ravel().tolist(), fill=255
+        )  # of whole coordinates, down to which they are cut
     # A polygon's rim is drawn too, half a fine pixel on either side: what is half covered to the eye is a bit more.
     return np.asarray(picture.reduce(_FINER)) > 128

@@ -32,7 +32,11 @@ class SymmetryPlane:
     def summary(self) -> str:
         """Such as "plane across X, 0.4% off"."""
         axis = int(np.abs(self.normal).argmax())
-        name = "XYZ"[axis] if abs(self.normal[axis]) > 0.98 else "({:.2f}, {:.2f}, {:.2f})".format(*self.normal)
+        name = (
+            "XYZ"[axis]
+            if abs(self.normal[axis]) > 0.98
+            else "({:.2f}, {:.2f}, {:.2f})".format(*self.normal)
+        )
         return f"plane across {name}, {self.deviation:.1%} off"
 
     def mirror_points(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -53,7 +57,8 @@ def find_symmetry_plane(mesh: MeshArrays, nearest: Nearest) -> SymmetryPlane:
     Args:
         nearest: of the mesh's :meth:`~.arrays.MeshArrays.to_triangles`, see ``core.scene.bvh``.
     """
-    triangles, vertices = mesh.to_triangles(), mesh.vertices.astype(float)
+    triangles = mesh.to_triangles()
+    vertices = mesh.vertices.astype(float)
     points, _ = sample_triangles(vertices, triangles, _SAMPLES, np.random.default_rng(0))
     corners = vertices[triangles]
     area = np.linalg.norm(area_normals(vertices, triangles), axis=1)
@@ -66,7 +71,8 @@ def find_symmetry_plane(mesh: MeshArrays, nearest: Nearest) -> SymmetryPlane:
         return SymmetryPlane(center, normal, float(np.sqrt(squared).mean()) / size)
 
     return min(
-        (judged(normal) for normal in _candidate_normals(corners.mean(1) - center, area)), key=lambda plane: plane.deviation
+        (judged(normal) for normal in _candidate_normals(corners.mean(1) - center, area)),
+        key=lambda plane: plane.deviation,
     )
 
 
@@ -84,7 +90,9 @@ def choose_half(mesh: MeshArrays, plane: SymmetryPlane, cameras: Sequence[Camera
     return 1 if (volume * np.sign(corners.mean(1) @ plane.normal)).sum() >= 0 else -1
 
 
-def _candidate_normals(middles: NDArray[np.float64], area: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
+def _candidate_normals(
+    middles: NDArray[np.float64], area: NDArray[np.float64]
+) -> Iterator[NDArray[np.float64]]:
     """Those worth trying, of triangles with ``middles`` (T, 3) about the centre and an ``area`` (T,)."""
     tried: list[NDArray[np.float64]] = []
     principal = np.linalg.eigh((middles * area[:, None]).T @ middles)[1].T

@@ -18,7 +18,9 @@ from ..jobs.task import Progress, Task, subtask
 from .winding_number import face_normals, vertex_normals
 
 Floats = NDArray[np.floating]
-Buffer = tuple[NDArray[np.float64], Camera]  # how near the nearest is in each pixel (H, W), metres, and their camera
+Buffer = tuple[
+    NDArray[np.float64], Camera
+]  # how near the nearest is in each pixel (H, W), metres, and their camera
 
 _PAIRS_AT_ONCE = 1_000_000
 _BUFFER = 1024  # pixels along the longer side of a depth buffer
@@ -28,7 +30,9 @@ _LEAST_COSINE = 0.15
 _PADDING = 16  # texels around each island of the unwrapping
 
 
-def bake_texture(mesh: MeshArrays, uv: NDArray[np.float32], views: Sequence[View], size: int) -> Task[NDArray[np.float32]]:
+def bake_texture(
+    mesh: MeshArrays, uv: NDArray[np.float32], views: Sequence[View], size: int
+) -> Task[NDArray[np.float32]]:
     """The texture (size, size, 3) float32, sRGB in 0..1, row 0 at the top, of an unwrapped mesh.
 
     Args:
@@ -38,7 +42,8 @@ def bake_texture(mesh: MeshArrays, uv: NDArray[np.float32], views: Sequence[View
         size: texels along each side; time grows with its square.
     """
     yield Progress(0.0, "Unwrapping")
-    triangles, uv = mesh.to_triangles(), _triangle_corners(uv)
+    triangles = mesh.to_triangles()
+    uv = _triangle_corners(uv)
     index, texels = _surface_texels(mesh, triangles, uv, size)
 
     def buffer(camera: Camera) -> Buffer:
@@ -46,14 +51,18 @@ def bake_texture(mesh: MeshArrays, uv: NDArray[np.float32], views: Sequence[View
 
     colors = yield from subtask(_blend_views(texels, views, buffer), 0.1, 0.8)
     yield Progress(0.8, "Padding")
-    picture = np.full((size, size, 3), mesh.colors.mean(0) if mesh.colors is not None else 0.5, np.float32)
+    picture = np.full(
+        (size, size, 3), mesh.colors.mean(0) if mesh.colors is not None else 0.5, np.float32
+    )
     filled = np.zeros((size, size), bool)
     picture.reshape(-1, 3)[index] = colors
     filled.ravel()[index] = True
     return _pad_islands(picture, filled)
 
 
-def vertex_colors_from_views(mesh: MeshArrays, views: Sequence[View], cell: float) -> Task[NDArray[np.float32]]:
+def vertex_colors_from_views(
+    mesh: MeshArrays, views: Sequence[View], cell: float
+) -> Task[NDArray[np.float32]]:
     """sRGB colors (V, 3) of the vertices of ``mesh``: what ``views`` show of them, elsewhere their own.
 
     What hides what is told by the vertices alone, which is fast, and enough where they lie close.
@@ -61,7 +70,8 @@ def vertex_colors_from_views(mesh: MeshArrays, views: Sequence[View], cell: floa
     Args:
         cell: about how far neighbouring vertices are from each other, metres.
     """
-    vertices, triangles = mesh.vertices.astype(float), mesh.to_triangles()
+    vertices = mesh.vertices.astype(float)
+    triangles = mesh.to_triangles()
     normals = vertex_normals(vertices, triangles)
     places = _SurfaceSamples(vertices, normals, normals, mesh.colors)
 
@@ -71,7 +81,9 @@ def vertex_colors_from_views(mesh: MeshArrays, views: Sequence[View], cell: floa
     return (yield from _blend_views(places, views, buffer)).astype(np.float32)
 
 
-def _blend_views(places: _SurfaceSamples, views: Sequence[View], buffer: Callable[[Camera], Buffer]) -> Task[Floats]:
+def _blend_views(
+    places: _SurfaceSamples, views: Sequence[View], buffer: Callable[[Camera], Buffer]
+) -> Task[Floats]:
     """Colours (T, 3) of ``places``, blended of what ``views`` show of them."""
     total = places.colors * _OWN
     weight = np.full(len(total), _OWN)
@@ -99,15 +111,19 @@ class _SurfaceSamples:
     colors: Floats
 
 
-def _surface_texels(mesh: MeshArrays, triangles: NDArray[np.int32], uv: Floats, size: int) -> tuple[NDArray[np.int64], _SurfaceSamples]:
+def _surface_texels(
+    mesh: MeshArrays, triangles: NDArray[np.int32], uv: Floats, size: int
+) -> tuple[NDArray[np.int64], _SurfaceSamples]:
     """The texels on which some of the surface lies: where in the flat texture (T,), and on the surface."""
     corners = uv * (size, -size) + (0, size)
     owner = np.full(size * size, -1, np.int64)
     shares = np.zeros((size * size, 3), np.float32)
     for pixel, face, share in _rasterize(corners, size, size):
-        owner[pixel], shares[pixel] = face, share
+        owner[pixel] = face
+        shares[pixel] = share
     index = np.flatnonzero(owner >= 0)
-    face, share = owner[index], shares[index, :, None]
+    face = owner[index]
+    share = shares[index, :, None]
     vertices = mesh.vertices.astype(float)
     colors = np.full((len(vertices), 3), 0.5) if mesh.colors is None else mesh.colors
     at = triangles[face]
@@ -127,10 +143,13 @@ def depth_buffer(corners: Floats, camera: Camera) -> Buffer:
     pixels, depth = fine.project(corners.reshape(-1, 3))
     depth = depth.reshape(-1, 3)
     before = np.flatnonzero((depth > 0).all(1))
-    pixels, depth = pixels.reshape(-1, 3, 2)[before], depth[before]
+    pixels = pixels.reshape(-1, 3, 2)[before]
+    depth = depth[before]
     buffer = np.full(fine.height * fine.width, np.inf)
     for pixel, face, share in _rasterize(pixels, fine.width, fine.height):
-        across = (depth[face] * share).sum(1) if fine.orthographic else 1 / (share / depth[face]).sum(1)
+        across = (
+            (depth[face] * share).sum(1) if fine.orthographic else 1 / (share / depth[face]).sum(1)
+        )
         np.minimum.at(buffer, pixel, across)
     return buffer.reshape(fine.height, fine.width), fine
 
@@ -140,10 +159,14 @@ def _vertex_buffer(vertices: Floats, camera: Camera, cell: float) -> Buffer:
     _, depth = camera.project(vertices)
     away = 1.0 if camera.orthographic else float(np.median(depth))
     scale = away / cell / camera.intrinsics[0, 0]
-    coarse = camera.resized(max(1, round(camera.width * scale)), max(1, round(camera.height * scale)))
+    coarse = camera.resized(
+        max(1, round(camera.width * scale)), max(1, round(camera.height * scale))
+    )
     buffer = np.full((coarse.height, coarse.width), np.inf)
     column, row = np.floor(coarse.project(vertices)[0]).astype(np.int64).T
-    within = (depth > 0) & (column >= 0) & (row >= 0) & (column < coarse.width) & (row < coarse.height)
+    within = (
+        (depth > 0) & (column >= 0) & (row >= 0) & (column < coarse.width) & (row < coarse.height)
+    )
     np.minimum.at(buffer, (row[within], column[within]), depth[within])
     return buffer, coarse
 
@@ -156,10 +179,17 @@ def _project_view(view: View, buffer: Buffer, places: _SurfaceSamples) -> tuple[
     else:
         ways = _unit_vectors(camera.to_world[:3, 3] - places.positions)
     cosine = np.minimum((places.faces * ways).sum(1), (places.normals * ways).sum(1))
-    seen = np.flatnonzero((cosine > _LEAST_COSINE) & ~_is_occluded(places.positions, cosine, *buffer))
-    colors, weight = np.zeros_like(places.positions), np.zeros(len(places.positions))
-    picture = np.concatenate((view.image[..., :3] * view.image[..., 3:], view.image[..., 3:]), axis=2)
-    picture = np.concatenate((picture, filter3x3(view.image[..., 3], np.minimum)[..., None]), axis=2)
+    seen = np.flatnonzero(
+        (cosine > _LEAST_COSINE) & ~_is_occluded(places.positions, cosine, *buffer)
+    )
+    colors = np.zeros_like(places.positions)
+    weight = np.zeros(len(places.positions))
+    picture = np.concatenate(
+        (view.image[..., :3] * view.image[..., 3:], view.image[..., 3:]), axis=2
+    )
+    picture = np.concatenate(
+        (picture, filter3x3(view.image[..., 3], np.minimum)[..., None]), axis=2
+    )
     sample = _sample_image(picture, camera.project(places.positions[seen])[0])
     opacity = sample[:, 3]
     colors[seen] = (sample[:, :3] / np.maximum(opacity, 1e-6)[:, None]).clip(0, 1)
@@ -181,7 +211,9 @@ def _is_occluded(
     column, row = np.where(inside[:, None], cell, 0).T
     pixel = 1 / camera.intrinsics[0, 0] * (1.0 if camera.orthographic else depth)
     slope = np.sqrt(1 / np.maximum(cosine, _LEAST_COSINE) ** 2 - 1)
-    return ~inside | (filter3x3(buffer, np.minimum)[row, column] < depth - pixel * (1.0 + 2.5 * slope))
+    return ~inside | (
+        filter3x3(buffer, np.minimum)[row, column] < depth - pixel * (1.0 + 2.5 * slope)
+    )
 
 
 def _rasterize(
@@ -196,16 +228,23 @@ def _rasterize(
     high = (np.floor(corners.max(1) - 0.5).astype(np.int64) + 1).clip(0, (width, height))
     span = np.maximum(high - low, 0)
     counts = span.prod(1)
-    a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
+    a = corners[:, 0]
+    b = corners[:, 1]
+    c = corners[:, 2]
     twice = _cross_2d(b - a, c - a)
     order = np.flatnonzero((counts > 0) & (np.abs(twice) > 1e-12))
-    bounds = np.searchsorted(np.cumsum(counts[order]), np.arange(0, counts[order].sum(), _PAIRS_AT_ONCE))
+    bounds = np.searchsorted(
+        np.cumsum(counts[order]), np.arange(0, counts[order].sum(), _PAIRS_AT_ONCE)
+    )
     for faces in np.split(order, bounds[1:]):
         if not len(faces):
             continue
         face = faces.repeat(counts[faces])
-        step = np.arange(len(face)) - (np.cumsum(counts[faces]) - counts[faces]).repeat(counts[faces])
-        x, y = low[face, 0] + step % span[face, 0], low[face, 1] + step // span[face, 0]
+        step = np.arange(len(face)) - (np.cumsum(counts[faces]) - counts[faces]).repeat(
+            counts[faces]
+        )
+        x = low[face, 0] + step % span[face, 0]
+        y = low[face, 1] + step // span[face, 0]
         point = np.stack((x, y), axis=1) + 0.5
         second = _cross_2d(point - a[face], c[face] - a[face]) / twice[face]
         third = _cross_2d(b[face] - a[face], point - a[face]) / twice[face]
@@ -220,7 +259,8 @@ def _sample_image(picture: Floats, pixels: Floats) -> Floats:
     place = (pixels - 0.5).clip(0, (width - 1, height - 1))
     low = np.minimum(place.astype(np.int64), (max(width - 2, 0), max(height - 2, 0)))
     (x, y), (u, v) = low.T, (place - low).T[..., None]
-    right, down = np.minimum(x + 1, width - 1), np.minimum(y + 1, height - 1)
+    right = np.minimum(x + 1, width - 1)
+    down = np.minimum(y + 1, height - 1)
     upper = picture[y, x] * (1 - u) + picture[y, right] * u
     return upper * (1 - v) + (picture[down, x] * (1 - u) + picture[down, right] * u) * v
 
@@ -228,12 +268,14 @@ def _sample_image(picture: Floats, pixels: Floats) -> Floats:
 def _pad_islands(picture: NDArray[np.float32], filled: NDArray[np.bool_]) -> NDArray[np.float32]:
     """``picture`` (S, S, 3) with what is ``filled`` grown by the mean of its neighbours, so that no seam shows."""
     size = filled.shape[0]
-    flat, known = picture.reshape(-1, 3), np.pad(filled, 1)
+    flat = picture.reshape(-1, 3)
+    known = np.pad(filled, 1)
     ways = [(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if i or j]
     for _ in range(_PADDING):
         rim = filter3x3(known.astype(np.uint8), np.maximum).astype(bool) & ~known
         rows, columns = np.nonzero(rim[1:-1, 1:-1])
-        total, count = np.zeros((len(rows), 3), np.float32), np.zeros(len(rows), np.float32)
+        total = np.zeros((len(rows), 3), np.float32)
+        count = np.zeros(len(rows), np.float32)
         for i, j in ways:
             here = np.flatnonzero(known[rows + 1 + i, columns + 1 + j])
             total[here] += flat[(rows[here] + i) * size + columns[here] + j]
@@ -245,7 +287,11 @@ def _pad_islands(picture: NDArray[np.float32], filled: NDArray[np.bool_]) -> NDA
 
 def _triangle_corners(uv: NDArray[np.float32]) -> Floats:
     """The corners of faces (F, 3 or 4, 2) as those of triangles, in the order of ``MeshArrays.to_triangles``."""
-    return uv.astype(float) if uv.shape[1] == 3 else np.concatenate((uv[:, [0, 1, 2]], uv[:, [0, 2, 3]])).astype(float)
+    return (
+        uv.astype(float)
+        if uv.shape[1] == 3
+        else np.concatenate((uv[:, [0, 1, 2]], uv[:, [0, 2, 3]])).astype(float)
+    )
 
 
 def _cross_2d(one: Floats, two: Floats) -> Floats:

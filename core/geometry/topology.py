@@ -33,7 +33,9 @@ class TopologyReport:
 
     @property
     def is_watertight(self) -> bool:
-        return not (self.boundary or self.non_manifold or self.flipped or self.pinched or self.inward)
+        return not (
+            self.boundary or self.non_manifold or self.flipped or self.pinched or self.inward
+        )
 
     def summary(self) -> str:
         """In words: "closed, manifold, outward", or what is wrong."""
@@ -51,7 +53,8 @@ class TopologyReport:
 def check_topology(mesh: MeshArrays) -> TopologyReport:
     """Count what is wrong with ``mesh``."""
     sides = _Sides(mesh)
-    uses, balance = np.bincount(sides.edge), np.bincount(sides.edge, sides.forward * 2.0 - 1)
+    uses = np.bincount(sides.edge)
+    balance = np.bincount(sides.edge, sides.forward * 2.0 - 1)
     volume = piece_volumes(mesh)
     return TopologyReport(
         boundary=int((uses == 1).sum()),
@@ -74,7 +77,9 @@ def piece_volumes(mesh: MeshArrays) -> NDArray[np.float64]:
 
 def face_pieces(mesh: MeshArrays) -> NDArray[np.int64]:
     """For each face (F,) the number, from 0, of the loose piece it belongs to."""
-    return np.unique(connected_components(mesh)[mesh.faces[:, 0]], return_inverse=True)[1].reshape(-1)
+    return np.unique(connected_components(mesh)[mesh.faces[:, 0]], return_inverse=True)[1].reshape(
+        -1
+    )
 
 
 def split_non_manifold(mesh: MeshArrays) -> MeshArrays:
@@ -93,7 +98,9 @@ def split_non_manifold(mesh: MeshArrays) -> MeshArrays:
         )
     )
     every = np.concatenate((joined, np.stack((corners, corners), axis=1)))
-    label = connected_components(MeshArrays(np.empty((mesh.faces.size, 0), np.float32), every.astype(np.int32)))
+    label = connected_components(
+        MeshArrays(np.empty((mesh.faces.size, 0), np.float32), every.astype(np.int32))
+    )
     if label.max() + 1 == len(mesh.vertices):
         return mesh
     origin = np.empty(label.max() + 1, np.int64)
@@ -105,7 +112,9 @@ def split_non_manifold(mesh: MeshArrays) -> MeshArrays:
     middle = np.stack([np.bincount(label, middles[:, axis]) for axis in range(3)], axis=1) / count
     cut = (np.bincount(origin, minlength=len(mesh.vertices)) > 1)[origin]
     vertices[cut] += _NUDGE * (middle - vertices)[cut]
-    return replace(submesh_of_vertices(mesh, origin), vertices=vertices.astype(np.float32), faces=faces)
+    return replace(
+        submesh_of_vertices(mesh, origin), vertices=vertices.astype(np.float32), faces=faces
+    )
 
 
 def fill_holes(mesh: MeshArrays) -> MeshArrays:
@@ -113,7 +122,9 @@ def fill_holes(mesh: MeshArrays) -> MeshArrays:
     sides = _Sides(mesh)
     flat = mesh.faces.ravel()
     lone = np.flatnonzero((np.bincount(sides.edge) == 1)[sides.edge])
-    following = dict(zip(flat[sides.after[lone]].tolist(), flat[lone].tolist(), strict=True))  # against the faces
+    following = dict(
+        zip(flat[sides.after[lone]].tolist(), flat[lone].tolist(), strict=True)
+    )  # against the faces
     known = set(map(tuple, np.sort(np.stack((flat, flat[sides.after]), axis=1), axis=1).tolist()))
     quads = []
     while following:
@@ -122,7 +133,9 @@ def fill_holes(mesh: MeshArrays) -> MeshArrays:
             ring.append(following.pop(ring[-1]))
         if ring[0] == ring[-1] and len(ring) % 2:
             quads += _bridge_ring(mesh.vertices, ring[:-1], known)
-    return replace(mesh, faces=np.concatenate((mesh.faces, quads)).astype(np.int32)) if quads else mesh
+    return (
+        replace(mesh, faces=np.concatenate((mesh.faces, quads)).astype(np.int32)) if quads else mesh
+    )
 
 
 def _bridge_ring(
@@ -133,7 +146,8 @@ def _bridge_ring(
     best: tuple[float, list[tuple[int, int, int, int]]] = (np.inf, [])
     for shift in range(count // 2):
         turned = ring[shift:] + ring[:shift]
-        left, right = turned[: count // 2], turned[: count // 2 - 1 : -1]
+        left = turned[: count // 2]
+        right = turned[: count // 2 - 1 : -1]
         rungs = list(zip(left, right, strict=True))
         inner = rungs[1:-1]
         length = sum(float(np.linalg.norm(vertices[a] - vertices[b])) for a, b in inner)
@@ -150,8 +164,11 @@ class _Sides:
     """
 
     def __init__(self, mesh: MeshArrays) -> None:
-        start, end = mesh.faces.ravel(), np.roll(mesh.faces, -1, axis=1).ravel()
-        self.after = np.roll(np.arange(mesh.faces.size).reshape(mesh.faces.shape), -1, axis=1).ravel()
+        start = mesh.faces.ravel()
+        end = np.roll(mesh.faces, -1, axis=1).ravel()
+        self.after = np.roll(
+            np.arange(mesh.faces.size).reshape(mesh.faces.shape), -1, axis=1
+        ).ravel()
         key = np.minimum(start, end).astype(np.int64) * len(mesh.vertices) + np.maximum(start, end)
         self.edge = np.unique(key, return_inverse=True)[1].reshape(-1)
         self.forward = start < end
@@ -165,7 +182,9 @@ def _pair_sides(mesh: MeshArrays, sides: _Sides) -> tuple[NDArray[np.int64], NDA
     plain = plain[sides.forward[plain[:, 0]] != sides.forward[plain[:, 1]]]
     pairs = [plain]
     crowded = order[(uses > 2)[sides.edge[order]]]
-    groups = np.split(crowded, np.flatnonzero(np.diff(sides.edge[crowded])) + 1) if len(crowded) else []
+    groups = (
+        np.split(crowded, np.flatnonzero(np.diff(sides.edge[crowded])) + 1) if len(crowded) else []
+    )
     for group in groups:
         pairs.append(_about_an_edge(mesh, sides, group))
     both = np.concatenate(pairs)
@@ -177,14 +196,19 @@ def _about_an_edge(mesh: MeshArrays, sides: _Sides, group: NDArray[np.int64]) ->
     forward = sides.forward[group]
     if forward.sum() * 2 != len(group):
         return np.empty((0, 2), np.int64)
-    flat, corners = mesh.faces.ravel(), mesh.faces.shape[1]
+    flat = mesh.faces.ravel()
+    corners = mesh.faces.shape[1]
     side = group[0]
     start, end = sorted((flat[side], flat[sides.after[side]]))
     along = (mesh.vertices[end] - mesh.vertices[start]).astype(float)
     ways = mesh.vertices[mesh.faces[group // corners]].mean(1) - mesh.vertices[start].astype(float)
     across = ways[0] - along * (ways[0] @ along) / max(along @ along, 1e-300)
-    angle = np.arctan2(ways @ np.cross(along / max(np.linalg.norm(along), 1e-300), across), ways @ across)
-    ring = group[np.argsort(angle)]  # counter-clockwise about the edge: the solid is behind a forward face
+    angle = np.arctan2(
+        ways @ np.cross(along / max(np.linalg.norm(along), 1e-300), across), ways @ across
+    )
+    ring = group[
+        np.argsort(angle)
+    ]  # counter-clockwise about the edge: the solid is behind a forward face
     run = sides.forward[ring]
     if (run == np.roll(run, 1)).any():  # they overlap: any pairing closes the surface
         return np.stack((ring[run], ring[~run]), axis=1)
@@ -201,9 +225,14 @@ def _count_pinched(mesh: MeshArrays, sides: _Sides, uses: NDArray[np.int64]) -> 
     crossed = flat[ends[:, 0]] != flat[others[:, 0]]
     others[crossed] = others[crossed, ::-1]
     joined = np.concatenate(
-        (np.stack((ends, others), axis=2).reshape(-1, 2), np.arange(flat.size)[:, None].repeat(2, 1))
+        (
+            np.stack((ends, others), axis=2).reshape(-1, 2),
+            np.arange(flat.size)[:, None].repeat(2, 1),
+        )
     )
-    label = connected_components(MeshArrays(np.empty((flat.size, 0), np.float32), joined.astype(np.int32)))
+    label = connected_components(
+        MeshArrays(np.empty((flat.size, 0), np.float32), joined.astype(np.int32))
+    )
     fan = np.unique(np.stack((flat, label), axis=1), axis=0)[:, 0]
     rough = np.zeros(len(mesh.vertices), bool)
     rough[flat[uses[sides.edge] != 2]] = True

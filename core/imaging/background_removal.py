@@ -36,7 +36,8 @@ def mask_plain_background(color: NDArray[np.floating]) -> NDArray[np.float32] | 
     """
     edge = np.zeros(color.shape[:2], bool)
     edge[[0, -1]] = edge[:, [0, -1]] = True
-    place, shown = np.stack(_quadratic_terms(*np.nonzero(edge), edge.shape)), color[edge]
+    place = np.stack(_quadratic_terms(*np.nonzero(edge), edge.shape))
+    shown = color[edge]
     for fit in (_fit_plain_background, _fit_gradient):
         weights = fit(place, shown)
         if (np.abs(shown - place.T @ weights).max(1) < _ALIKE).mean() < _PLAIN:
@@ -45,7 +46,9 @@ def mask_plain_background(color: NDArray[np.floating]) -> NDArray[np.float32] | 
         alike = off < _ALIKE
         outside = _flood_fill(alike, alike & edge)
         mask = ~(outside | _find_holes(off, alike & ~outside, outside))
-        return _soften_edge(off, mask) if mask.any() and _rim_step(color, mask) > _ALIKE / 2 else None
+        return (
+            _soften_edge(off, mask) if mask.any() and _rim_step(color, mask) > _ALIKE / 2 else None
+        )
     return None
 
 
@@ -59,7 +62,11 @@ def detect_frame(mask: NDArray[np.floating]) -> tuple[slice, slice] | None:
     if not len(sides[0]):
         return None
     ends = [(side[0], side[-1] + 1) for side in sides]
-    rims = [rim for (low, high), length in zip(ends, mask.shape, strict=True) for rim in (low, length - high)]
+    rims = [
+        rim
+        for (low, high), length in zip(ends, mask.shape, strict=True)
+        for rim in (low, length - high)
+    ]
     rows, columns = (slice(low + _LINE, high - _LINE) for low, high in ends)
     wide = max(rims) > max(_LINE + 1, _MARGIN * max(mask.shape)) or max(rims) - min(rims) > _LINE
     small = min(high - low for low, high in ends) < _WITHIN
@@ -78,16 +85,22 @@ def remove_specks(mask: NDArray[np.float32]) -> NDArray[np.float32]:
     solid = np.pad(mask > 0.5, ((0, -height % block), (0, -width % block)))
     sizes = solid.reshape(len(solid) // block, block, -1, block).sum((1, 3))
     around = np.pad(sizes, 1)
-    near = np.any([np.roll(around, (i, j), (0, 1)) for i in (-1, 0, 1) for j in (-1, 0, 1)], axis=0)[1:-1, 1:-1]
+    near = np.any(
+        [np.roll(around, (i, j), (0, 1)) for i in (-1, 0, 1) for j in (-1, 0, 1)], axis=0
+    )[1:-1, 1:-1]
     named = _flood_fill(near, np.where(near, np.arange(1, near.size + 1).reshape(near.shape), 0))
     pieces = np.bincount(named.ravel(), sizes.ravel())
     specks = (pieces > 0) & (pieces < _SPECK * pieces.max())
     if not specks.any():
         return mask
-    return np.where(specks[named].repeat(block, 0).repeat(block, 1)[:height, :width], np.float32(0), mask)
+    return np.where(
+        specks[named].repeat(block, 0).repeat(block, 1)[:height, :width], np.float32(0), mask
+    )
 
 
-def decontaminate_edges(color: NDArray[np.floating], mask: NDArray[np.floating], rim: int) -> NDArray[np.floating]:
+def decontaminate_edges(
+    color: NDArray[np.floating], mask: NDArray[np.floating], rim: int
+) -> NDArray[np.floating]:
     """``colour`` (H, W, 3) of an object before a background, its rim's colours those of what lies further in.
 
     At the rim pixels show the background, too, and not only the half covered ones: on a mesh that would be a seam all
@@ -109,7 +122,9 @@ def decontaminate_edges(color: NDArray[np.floating], mask: NDArray[np.floating],
         share = known[beside].astype(color.dtype)
         count = share.sum(1)
         found = count > 0
-        result[mixed[found]] = (result[beside[found]] * share[found, :, None]).sum(1) / count[found, None]
+        result[mixed[found]] = (result[beside[found]] * share[found, :, None]).sum(1) / count[
+            found, None
+        ]
         known[mixed[found]] = True
         mixed = mixed[~found]
     return result.reshape(height + 2, width + 2, 3)[1:-1, 1:-1]
@@ -119,7 +134,9 @@ def _soften_edge(off: NDArray[np.floating], mask: NDArray[np.bool_]) -> NDArray[
     """``mask`` (H, W), its outermost pixels as opaque as they are further ``off`` the background than beside them."""
     here = np.where(mask, off, 0)
     rim = mask & ~filter3x3(mask, np.logical_and)
-    return np.where(rim, here / np.maximum(filter3x3(here, np.maximum), 1e-6), mask).astype(np.float32)
+    return np.where(rim, here / np.maximum(filter3x3(here, np.maximum), 1e-6), mask).astype(
+        np.float32
+    )
 
 
 def _rim_step(color: NDArray[np.floating], mask: NDArray[np.bool_]) -> float:
@@ -128,13 +145,20 @@ def _rim_step(color: NDArray[np.floating], mask: NDArray[np.bool_]) -> float:
     return float(np.median(np.concatenate(steps)))
 
 
-def _quadratic_terms(rows: NDArray[np.int64], columns: NDArray[np.int64], shape: tuple[int, int]) -> list[NDArray[np.float64]]:
+def _quadratic_terms(
+    rows: NDArray[np.int64], columns: NDArray[np.int64], shape: tuple[int, int]
+) -> list[NDArray[np.float64]]:
     """What a quadratic of x and y is the sum of, at ``rows`` and ``columns`` of a picture of ``shape``."""
-    y, x = (2 * place / max(length - 1, 1) - 1 for place, length in zip((rows, columns), shape, strict=True))
+    y, x = (
+        2 * place / max(length - 1, 1) - 1
+        for place, length in zip((rows, columns), shape, strict=True)
+    )
     return [np.ones_like(x), x, y, x * x, x * y, y * y]
 
 
-def _fit_plain_background(place: NDArray[np.float64], shown: NDArray[np.floating]) -> NDArray[np.float64]:
+def _fit_plain_background(
+    place: NDArray[np.float64], shown: NDArray[np.floating]
+) -> NDArray[np.float64]:
     """Weights (6, 3) of the quadratic that is the colour of most of the border; arguments as of :func:`_fit_gradient`."""
     return np.concatenate((np.median(shown, axis=0)[None], np.zeros((len(place) - 1, 3))))
 
@@ -153,7 +177,9 @@ def _fit_gradient(place: NDArray[np.float64], shown: NDArray[np.floating]) -> ND
     return weights
 
 
-def _background_distance(color: NDArray[np.floating], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+def _background_distance(
+    color: NDArray[np.floating], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """How far ``colour`` (H, W, 3) is from the quadratic of ``weights`` (6, 3), in the channel that is furthest."""
     height, width = color.shape[:2]
     terms = _quadratic_terms(np.arange(height)[:, None], np.arange(width)[None], (height, width))
@@ -164,7 +190,9 @@ def _background_distance(color: NDArray[np.floating], weights: NDArray[np.float6
     return off
 
 
-def _find_holes(off: NDArray[np.floating], enclosed: NDArray[np.bool_], outside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _find_holes(
+    off: NDArray[np.floating], enclosed: NDArray[np.bool_], outside: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
     """What of ``enclosed`` (H, W) is background seen through the object, as within a cup's handle.
 
     Those are its regions whose colours are as close to the background's as those ``outside`` of the object are, by
@@ -173,7 +201,9 @@ def _find_holes(off: NDArray[np.floating], enclosed: NDArray[np.bool_], outside:
     """
     none = np.zeros_like(enclosed)
     object_size = off.size - outside.sum()
-    named = _flood_fill(enclosed, np.where(enclosed, np.arange(1, off.size + 1).reshape(off.shape), 0))
+    named = _flood_fill(
+        enclosed, np.where(enclosed, np.arange(1, off.size + 1).reshape(off.shape), 0)
+    )
     large = np.bincount(named[enclosed], minlength=off.size + 1) >= _HOLE * object_size
     if not large.any():
         return none
@@ -181,7 +211,10 @@ def _find_holes(off: NDArray[np.floating], enclosed: NDArray[np.bool_], outside:
     beside = _dilate_mask(blurred, _BLOCK - _BLUR) & ~blurred
     alike = off[outside & beside]
     exact = off <= (np.quantile(alike, _NOISE) if len(alike) else 0)
-    sizes, hits = (np.bincount(named[enclosed & ~blurred & part], minlength=off.size + 1) for part in (True, exact))
+    sizes, hits = (
+        np.bincount(named[enclosed & ~blurred & part], minlength=off.size + 1)
+        for part in (True, exact)
+    )
     clear = large & (hits > _SAME * sizes)
     holes = clear[named]
     return holes if holes.sum() <= object_size / 2 else none
@@ -206,15 +239,20 @@ def _flood_fill(free: NDArray[np.bool_], values: NDArray[Any]) -> NDArray[Any]:
     touching = free[1:] & free[:-1] & (starts[1:] | starts[:-1])
     group = _merge_connected(run[:-1][touching], run[1:][touching], run[-1, -1] + 1)
     highest = np.zeros(len(group), values.dtype)
-    np.maximum.at(highest, group, np.maximum.reduceat((values * free).ravel(), np.flatnonzero(starts)))
+    np.maximum.at(
+        highest, group, np.maximum.reduceat((values * free).ravel(), np.flatnonzero(starts))
+    )
     return highest[group][run]
 
 
-def _merge_connected(one: NDArray[np.int64], other: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+def _merge_connected(
+    one: NDArray[np.int64], other: NDArray[np.int64], count: int
+) -> NDArray[np.int64]:
     """For each of ``count`` the least that it is connected to by pairs of ``one`` and ``other`` (K,)."""
     group = np.arange(count)
     while True:
-        low, high = np.minimum(group[one], group[other]), np.maximum(group[one], group[other])
+        low = np.minimum(group[one], group[other])
+        high = np.maximum(group[one], group[other])
         if (low == high).all():
             return group
         np.minimum.at(group, high, low)

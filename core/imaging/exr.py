@@ -31,9 +31,12 @@ def read_exr(path: Path) -> dict[str, NDArray[np.float32]]:
     attributes, start = _read_header(data)
     compression = attributes["compression"][0]
     if compression not in _LINES_A_BLOCK or data[5] & 0x1A:
-        raise ImageError(f"{path}: only single-part scanline files, uncompressed or ZIP, can be read")
+        raise ImageError(
+            f"{path}: only single-part scanline files, uncompressed or ZIP, can be read"
+        )
     x0, y0, x1, y1 = struct.unpack("<4i", attributes["dataWindow"])
-    width, height = x1 - x0 + 1, y1 - y0 + 1
+    width = x1 - x0 + 1
+    height = y1 - y0 + 1
     channels = _read_channels(attributes["channels"])
     lines = _LINES_A_BLOCK[compression]
     blocks = (height + lines - 1) // lines
@@ -44,7 +47,8 @@ def read_exr(path: Path) -> dict[str, NDArray[np.float32]]:
         rows = min(lines, y1 + 1 - y)
         block = _decompress_block(data[offset + 8 : offset + 8 + size], rows * line_bytes)
         image[y - y0 : y - y0 + rows] = np.frombuffer(block, np.uint8).reshape(rows, line_bytes)
-    result, at = {}, 0
+    result = {}
+    at = 0
     for name, dtype in channels:
         part = np.ascontiguousarray(image[:, at : at + dtype.itemsize * width])
         result[name] = part.view(dtype).astype(np.float32)
@@ -53,7 +57,8 @@ def read_exr(path: Path) -> dict[str, NDArray[np.float32]]:
 
 
 def _read_header(data: bytes) -> tuple[dict[str, bytes], int]:
-    attributes, at = {}, 8
+    attributes = {}
+    at = 8
     while data[at]:
         name, at = _read_text(data, at)
         _, at = _read_text(data, at)
@@ -64,7 +69,8 @@ def _read_header(data: bytes) -> tuple[dict[str, bytes], int]:
 
 
 def _read_channels(data: bytes) -> list[tuple[str, np.dtype]]:
-    channels, at = [], 0
+    channels = []
+    at = 0
     while data[at]:
         name, at = _read_text(data, at)
         channels.append((name, _TYPES[struct.unpack_from("<i", data, at)[0]]))
@@ -86,5 +92,6 @@ def _decompress_block(block: bytes, size: int) -> bytes:
     raw = np.cumsum(raw, dtype=np.uint8)
     half = (size + 1) // 2
     result = np.empty(size, np.uint8)
-    result[0::2], result[1::2] = raw[:half], raw[half:]
+    result[0::2] = raw[:half]
+    result[1::2] = raw[half:]
     return result.tobytes()

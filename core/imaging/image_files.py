@@ -24,10 +24,42 @@ MIN_SIDE = 8
 MAX_SIDE = 1024
 
 # Not all that Pillow knows: it would hand EPS to Ghostscript, and some others to programs outside.
-_FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "GIF", "BMP", "TGA", "PPM", "JPEG2000", "AVIF", "PSD", "DDS", "ICO")
-_DEPTHS = {"I;16": 65535.0, "I;16L": 65535.0, "I;16B": 65535.0, "I;16N": 65535.0, "I": 65535.0, "F": 1.0}
+_FORMATS = (
+    "PNG",
+    "JPEG",
+    "MPO",
+    "WEBP",
+    "TIFF",
+    "GIF",
+    "BMP",
+    "TGA",
+    "PPM",
+    "JPEG2000",
+    "AVIF",
+    "PSD",
+    "DDS",
+    "ICO",
+)
+_DEPTHS = {
+    "I;16": 65535.0,
+    "I;16L": 65535.0,
+    "I;16B": 65535.0,
+    "I;16N": 65535.0,
+    "I": 65535.0,
+    "F": 1.0,
+}
 # What Pillow's decoders are seen to raise on damaged files.
-_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error, zlib.error)
+_DAMAGE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    IndexError,
+    KeyError,
+    TypeError,
+    struct.error,
+    zlib.error,
+)
 
 
 def images_in_folder(folder: Path, error: type[MaquetteError] = ImageError) -> list[Path]:
@@ -69,9 +101,13 @@ def read_image(path: Path, max_side: int = MAX_SIDE) -> NDArray[np.float32]:
     except Image.DecompressionBombError as error:
         raise ImageError(_too_large(str(path))) from error
     except UnidentifiedImageError as error:
-        raise ImageError(f"{path} is not an image that can be read: save it as PNG or JPEG") from error
+        raise ImageError(
+            f"{path} is not an image that can be read: save it as PNG or JPEG"
+        ) from error
     except _DAMAGE as error:
-        raise ImageError(f"{path} is damaged or cut short ({error}): export or copy it again") from error
+        raise ImageError(
+            f"{path} is damaged or cut short ({error}): export or copy it again"
+        ) from error
     return require_visible(pixels, str(path))
 
 
@@ -93,7 +129,9 @@ def check_size(width: int, height: int, name: str) -> None:
     if width * height > MAX_PIXELS:
         raise ImageError(_too_large(f"{name}, {width} x {height} pixels,"))
     if min(width, height) < MIN_SIDE:
-        raise ImageError(f"{name} is only {width} x {height} pixels: at least {MIN_SIDE} x {MIN_SIDE} are needed")
+        raise ImageError(
+            f"{name} is only {width} x {height} pixels: at least {MIN_SIDE} x {MIN_SIDE} are needed"
+        )
 
 
 def require_visible(pixels: NDArray[np.float32], name: str) -> NDArray[np.float32]:
@@ -112,7 +150,9 @@ def downscale(pixels: NDArray[np.float32], max_side: int = MAX_SIDE) -> NDArray[
     factor = _downscale_factor(pixels.shape[1], pixels.shape[0], max_side)
     if factor == 1:
         return pixels
-    whole = np.pad(pixels, [(0, -side % factor) for side in pixels.shape[:2]] + [(0, 0)], mode="edge")
+    whole = np.pad(
+        pixels, [(0, -side % factor) for side in pixels.shape[:2]] + [(0, 0)], mode="edge"
+    )
     blocks = whole.reshape(len(whole) // factor, factor, -1, factor, 4)
     alpha = blocks[..., 3:]
     opacity = alpha.mean((1, 3))
@@ -126,7 +166,9 @@ def _check_file(path: Path) -> None:
     except FileNotFoundError as error:
         raise ImageError(f"There is no image file {path}") from error
     except (OSError, ValueError) as error:
-        raise ImageError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+        raise ImageError(
+            f"{path} cannot be read: {getattr(error, 'strerror', None) or error}"
+        ) from error
     if stat.S_ISDIR(mode):
         raise ImageError(f"{path} is a folder: name an image file")
     if not stat.S_ISREG(mode):

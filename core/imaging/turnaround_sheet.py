@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ..cameras import SIDES
 from ..errors import ImageError
-from .background_removal import mask_plain_background, detect_frame
+from .background_removal import detect_frame, mask_plain_background
 
 MAX_SIDE = 2048  # pixels that a sheet is read with: four figures of half a thousand
 _GAP = 200  # share of the sheet that separates figures: less may part an arm from its body
@@ -24,7 +24,9 @@ def split_figures(sheet: NDArray[np.float32]) -> list[NDArray[np.float32]]:
     """
     mask = sheet[..., 3] if sheet[..., 3].min() < 0.5 else mask_plain_background(sheet[..., :3])
     if mask is None:
-        raise ImageError("The background of this sheet is not plain: give it one colour, or make it transparent")
+        raise ImageError(
+            "The background of this sheet is not plain: give it one colour, or make it transparent"
+        )
     framed = detect_frame(mask)
     if framed:
         return split_figures(sheet[framed])
@@ -41,7 +43,10 @@ def split_figures(sheet: NDArray[np.float32]) -> list[NDArray[np.float32]]:
             f"{len(kept)} separate figures were found on this sheet, and 2 to {len(SIDES)} are needed: "
             "leave empty space between them, and nothing else on it"
         )
-    return [_cut_figure(sheet[top:bottom, left:right, :3], mask[top:bottom, left:right]) for top, bottom, left, right in kept]
+    return [
+        _cut_figure(sheet[top:bottom, left:right, :3], mask[top:bottom, left:right])
+        for top, bottom, left, right in kept
+    ]
 
 
 def _cut_figure(color: NDArray[np.float32], mask: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -46,7 +46,9 @@ def send_message(stream: BinaryIO, value: Any) -> None:
     """
     arrays: list[NDArray] = []
     plain = _pack_value(value, arrays)
-    header = json.dumps({"value": plain, "arrays": [[a.dtype.str, a.shape] for a in arrays]}).encode()
+    header = json.dumps(
+        {"value": plain, "arrays": [[a.dtype.str, a.shape] for a in arrays]}
+    ).encode()
     stream.write(_LENGTH.pack(len(header)) + header)
     for array in arrays:
         stream.write(array.tobytes() if array.ndim == 0 else array.data if array.size else b"")
@@ -70,7 +72,9 @@ def _read_array(stream: BinaryIO, kind: np.dtype, shape: tuple[int, ...]) -> NDA
         raise ValueError(f"an array of {kind} is no message")
     array = np.empty(shape, kind)
     if array.size:
-        array.reshape(-1).view(np.uint8)[:] = np.frombuffer(_read_exactly(stream, array.nbytes), np.uint8)
+        array.reshape(-1).view(np.uint8)[:] = np.frombuffer(
+            _read_exactly(stream, array.nbytes), np.uint8
+        )
     return array
 
 
@@ -97,8 +101,16 @@ def _pack_value(value: Any, arrays: list[NDArray]) -> Any:
         case dict() if all(isinstance(key, str) for key in value):
             return {"dict": {key: _pack_value(item, arrays) for key, item in value.items()}}
     if is_dataclass(value) and type(value).__module__.startswith(f"{CORE_PACKAGE}."):
-        name = f"{type(value).__module__.removeprefix(f'{CORE_PACKAGE}.')}:{type(value).__qualname__}"
-        return {name: {each.name: _pack_value(getattr(value, each.name), arrays) for each in fields(value) if each.init}}
+        name = (
+            f"{type(value).__module__.removeprefix(f'{CORE_PACKAGE}.')}:{type(value).__qualname__}"
+        )
+        return {
+            name: {
+                each.name: _pack_value(getattr(value, each.name), arrays)
+                for each in fields(value)
+                if each.init
+            }
+        }
     raise TypeError(f"{type(value)} is no message")
 
 

@@ -62,11 +62,16 @@ def probe_python(python: PythonInterpreter) -> Task[PythonInfo]:
     """
     yield Progress(0.0, "Asking")
     if not Path(python.executable).is_file():
-        raise WorkerError(f"There is no program {python.executable}. Choose a Python program in the preferences")
+        raise WorkerError(
+            f"There is no program {python.executable}. Choose a Python program in the preferences"
+        )
     process = python.start_code(
-        _QUESTION, *python.paths,
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
+        _QUESTION,
+        *python.paths,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
     began = time.monotonic()
     try:
         while (passed := time.monotonic() - began) < _PATIENCE:
@@ -80,7 +85,9 @@ def probe_python(python: PythonInterpreter) -> Task[PythonInfo]:
     finally:
         process.kill()
         process.wait()
-    return _parse_answer(python.executable, said.decode(errors="replace"), errors.decode(errors="replace"))
+    return _parse_answer(
+        python.executable, said.decode(errors="replace"), errors.decode(errors="replace")
+    )
 
 
 def _parse_answer(executable: str, said: str, errors: str) -> PythonInfo:
@@ -90,13 +97,21 @@ def _parse_answer(executable: str, said: str, errors: str) -> PythonInfo:
         version = tuple(answer["python"])
     except (IndexError, ValueError, KeyError, TypeError) as error:
         last = (errors.strip().splitlines() or lines or ["nothing"])[-1]
-        raise WorkerError(f"{executable} does not answer as a Python does. It said: {last[:80]}") from error
+        raise WorkerError(
+            f"{executable} does not answer as a Python does. It said: {last[:80]}"
+        ) from error
     told = ".".join(map(str, version))
     if version < OLDEST:
-        raise WorkerError(f"{executable} is Python {told}: {OLDEST[0]}.{OLDEST[1]} or newer is needed")
+        raise WorkerError(
+            f"{executable} is Python {told}: {OLDEST[0]}.{OLDEST[1]} or newer is needed"
+        )
     for package, (name, _) in PACKAGES.items():
         if package in answer["broken"]:
-            raise DependencyError(f"{name} is in {executable} but cannot be loaded: {answer['broken'][package]}")
+            raise DependencyError(
+                f"{name} is in {executable} but cannot be loaded: {answer['broken'][package]}"
+            )
         if package not in answer["packages"]:
-            raise DependencyError(f"{executable} has no {name}. Install it with {install_command(package, executable)}")
+            raise DependencyError(
+                f"{executable} has no {name}. Install it with {install_command(package, executable)}"
+            )
     return PythonInfo(told, answer["packages"]["torch"], dict(answer["devices"]))

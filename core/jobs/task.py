@@ -50,13 +50,20 @@ class ProgressClock:
         now = self._now()
         if self._first is None:
             self._first = now, progress.fraction
-        passed, done = now - self._first[0], progress.fraction - self._first[1]
-        return passed / done * (1 - progress.fraction) if passed >= self.patience and done > 0 else None
+        passed = now - self._first[0]
+        done = progress.fraction - self._first[1]
+        return (
+            passed / done * (1 - progress.fraction)
+            if passed >= self.patience and done > 0
+            else None
+        )
 
     def progress_text(self, progress: Progress) -> str:
         """``progress`` as text, such as "Rendering, 40%, 3 min left"."""
         left = self.seconds_left(progress)
-        return f"{progress.stage}, {progress.fraction:.0%}" + (f", {_format_duration(left)} left" if left is not None else "")
+        return f"{progress.stage}, {progress.fraction:.0%}" + (
+            f", {_format_duration(left)} left" if left is not None else ""
+        )
 
 
 def _format_duration(seconds: float) -> str:

@@ -54,7 +54,8 @@ class TrainingProcess:
         Raises:
             WorkerError: that Python cannot be started. OutputError: ``run`` cannot be written.
         """
-        self.run, self._asked_to_stop = run, False
+        self.run = run
+        self._asked_to_stop = False
         self._before = steps_of(run)[0]
         try:
             (run / "stop").unlink(missing_ok=True)
@@ -64,8 +65,10 @@ class TrainingProcess:
         try:
             self._process = (python or PythonInterpreter.current()).start_package_code(
                 _CODE.format(str(run / SETTINGS)),
-                stdin=subprocess.DEVNULL, stdout=self._output, stderr=subprocess.STDOUT,
-            )  # fmt: skip
+                stdin=subprocess.DEVNULL,
+                stdout=self._output,
+                stderr=subprocess.STDOUT,
+            )
         except WorkerError:
             self._output.close()
             raise
@@ -90,7 +93,13 @@ class TrainingProcess:
 
     def progress(self) -> Progress:
         done, wanted = self._finished_steps()
-        stage = "Stopping" if self._asked_to_stop else f"Step {done} of {wanted}" if done > self._before else "Loading"
+        stage = (
+            "Stopping"
+            if self._asked_to_stop
+            else f"Step {done} of {wanted}"
+            if done > self._before
+            else "Loading"
+        )
         return Progress(done / max(wanted, 1), stage)
 
     def _finished_steps(self) -> tuple[int, int]:
@@ -103,7 +112,10 @@ class TrainingProcess:
         """Why it ended, if by itself and in vain: what it said last."""
         if self.is_running() or self._process.returncode == 0 or self._asked_to_stop:
             return None
-        return _last_line(self.run / _OUTPUT) or f"The process ended with code {self._process.returncode}"
+        return (
+            _last_line(self.run / _OUTPUT)
+            or f"The process ended with code {self._process.returncode}"
+        )
 
 
 def _last_line(path: Path) -> str:

@@ -52,7 +52,9 @@ class PythonInterpreter:
         """The one that runs this, in a process of its own."""
         return cls(sys.executable, tuple(path for path in sys.path if path))
 
-    def start_code(self, code: str, *arguments: str, scratch: str | None = None, **pipes: Any) -> subprocess.Popen[bytes]:
+    def start_code(
+        self, code: str, *arguments: str, scratch: str | None = None, **pipes: Any
+    ) -> subprocess.Popen[bytes]:
         """Begin a process that runs ``code``, ``arguments`` in its ``sys.argv[1:]``, and asks nothing of this one's
         window or console. scratch: the folder for its temporary files, instead of the system's.
 
@@ -60,7 +62,11 @@ class PythonInterpreter:
             StartError: it cannot be started.
         """
         quiet = {"creationflags": subprocess.CREATE_NO_WINDOW} if sys.platform == "win32" else {}
-        environment = {**os.environ, "PYTORCH_ENABLE_MPS_FALLBACK": "1", "PYTHONIOENCODING": "utf-8"}
+        environment = {
+            **os.environ,
+            "PYTORCH_ENABLE_MPS_FALLBACK": "1",
+            "PYTHONIOENCODING": "utf-8",
+        }
         environment.pop("PYTHONHOME", None)  # Blender's, if it set one
         if scratch:
             environment |= dict.fromkeys(("TMPDIR", "TMP", "TEMP"), scratch)
@@ -101,9 +107,12 @@ class WorkerProcess:
         self._scratch = tempfile.TemporaryDirectory(prefix="maquette-", ignore_cleanup_errors=True)
         self._began = False
         self._process = python.start_package_code(
-            "from maquette_core.jobs import worker_main\nworker_main.serve_jobs()", scratch=self._scratch.name,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said,
-        )  # fmt: skip
+            "from maquette_core.jobs import worker_main\nworker_main.serve_jobs()",
+            scratch=self._scratch.name,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._said,
+        )
         self._inbox: queue.Queue[dict[str, Any]] = queue.Queue()
         self._job = 0
         threading.Thread(target=self._read_messages, name="maquette-worker", daemon=True).start()
@@ -119,7 +128,9 @@ class WorkerProcess:
         """Whether it has ended of itself, its idle time being over."""
         return self._process.poll() == 0
 
-    def run_function(self, function: Callable[..., Task[T]], arguments: tuple[Any, ...], idle: float) -> Task[T]:
+    def run_function(
+        self, function: Callable[..., Task[T]], arguments: tuple[Any, ...], idle: float
+    ) -> Task[T]:
         """``function(*arguments)`` there, as a work here. Closing it stops it there, or ends the process.
 
         Args:
@@ -132,7 +143,9 @@ class WorkerProcess:
         """
         self._job += 1
         name = f"{function.__module__.removeprefix(f'{messages.CORE_PACKAGE}.')}:{function.__qualname__}"
-        self._send_message({"run": name, "job": self._job, "arguments": list(arguments), "idle": idle})
+        self._send_message(
+            {"run": name, "job": self._job, "arguments": list(arguments), "idle": idle}
+        )
         progress = Progress(0.0, "Starting")
         done = False
         try:
@@ -210,9 +223,7 @@ class WorkerProcess:
             why = ". Perhaps the memory did not suffice: try a lower resolution"
         else:
             why = f": {lines[-1]}"
-        return (
-            f"The worker process of {self.python.executable} ended too early ({how}){why}. The next call starts another"
-        )
+        return f"The worker process of {self.python.executable} ended too early ({how}){why}. The next call starts another"
 
 
 class WorkerPool:
@@ -222,7 +233,13 @@ class WorkerPool:
         self._all: list[WorkerProcess] = []
         self._free: list[WorkerProcess] = []
 
-    def run_function(self, python: PythonInterpreter, function: Callable[..., Task[T]], *arguments: Any, idle: float) -> Task[T]:
+    def run_function(
+        self,
+        python: PythonInterpreter,
+        function: Callable[..., Task[T]],
+        *arguments: Any,
+        idle: float,
+    ) -> Task[T]:
         """As :meth:`WorkerProcess.run_function`, in a warm process of ``python`` or in a new one."""
         yield Progress(0.0, "Starting")
         while True:
@@ -230,14 +247,17 @@ class WorkerPool:
             try:
                 return (yield from worker.run_function(function, arguments, idle))
             except WorkerError:
-                if not (warm and worker in self._all and worker.has_left()):  # its idle time may run out as it is asked
+                if not (
+                    warm and worker in self._all and worker.has_left()
+                ):  # its idle time may run out as it is asked
                     raise
             finally:
                 self._put_back(worker)
 
     def end_all(self) -> None:
         """End every process, give their memory back."""
-        ending, self._all = self._all, []
+        ending = self._all
+        self._all = []
         self._free.clear()
         for worker in ending:
             worker.terminate()

@@ -20,7 +20,8 @@ class Style(Protocol):
 
 def line_art(picture: Pixels, rng: np.random.Generator) -> Pixels:
     """Dark lines on light paper: the outline, and where the colours change most within it."""
-    paper, ink = rng.uniform(0.8, 1), rng.uniform(0, 0.3)
+    paper = rng.uniform(0.8, 1)
+    ink = rng.uniform(0, 0.3)
     lines = np.maximum(_mask_outline(picture[3]), _edge_pixels(picture, rng.uniform(0.75, 0.92)))
     return np.broadcast_to(paper + (ink - paper) * lines, (3, *lines.shape)).astype(np.float32)
 
@@ -34,7 +35,9 @@ def toon_shading(picture: Pixels, rng: np.random.Generator) -> Pixels:
     low, high = (inside.min(), inside.max() + 1e-3) if inside.size else (0.0, 1.0)
     steps = np.floor((bright - low) / (high - low) * levels).clip(0, levels - 1)
     colors = smooth / bright * (low + (steps + 0.5) / levels * (high - low))
-    return (colors * (1 - _mask_outline(picture[3])) if rng.random() < 0.5 else colors).astype(np.float32)
+    return (colors * (1 - _mask_outline(picture[3])) if rng.random() < 0.5 else colors).astype(
+        np.float32
+    )
 
 
 def flat_silhouette(picture: Pixels, rng: np.random.Generator) -> Pixels:
@@ -42,7 +45,11 @@ def flat_silhouette(picture: Pixels, rng: np.random.Generator) -> Pixels:
     return np.full_like(picture[:3], rng.uniform(0, 0.6))
 
 
-STYLES: Mapping[str, Style] = {"line art": line_art, "toon": toon_shading, "silhouette": flat_silhouette}
+STYLES: Mapping[str, Style] = {
+    "line art": line_art,
+    "toon": toon_shading,
+    "silhouette": flat_silhouette,
+}
 
 
 def stylize(picture: Pixels, rng: np.random.Generator) -> Pixels:
@@ -69,5 +76,7 @@ def _edge_pixels(picture: Pixels, share: float) -> Pixels:
 
 def _filter_layers(layers: Pixels, kernel: ImageFilter.Filter) -> Pixels:
     """``layers`` (C, H, W) in 0..1, each through a filter of Pillow's, at 8 bits."""
-    images = [Image.fromarray((layer * 255 + 0.5).clip(0, 255).astype(np.uint8)) for layer in layers]
+    images = [
+        Image.fromarray((layer * 255 + 0.5).clip(0, 255).astype(np.uint8)) for layer in layers
+    ]
     return np.stack([np.asarray(image.filter(kernel), np.float32) / 255 for image in images])

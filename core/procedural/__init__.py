@@ -110,4 +110,12 @@ def _made(family: str, seed: int, generator: RecordingGenerator) -> ProceduralOb
     return ProceduralObject(name, family, seed, tuple(placed), tuple(generator.draws))
 
 
-__all__ = ["FAMILIES", "Draw", "Family", "Part", "ProceduralObject", "make_object", "make_from_draws"]
+__all__ = [
+    "FAMILIES",
+    "Draw",
+    "Family",
+    "Part",
+    "ProceduralObject",
+    "make_object",
+    "make_from_draws",
+]

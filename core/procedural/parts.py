@@ -42,7 +42,11 @@ PartMaterial = tuple[tuple[float, float, float], float, float]
 
 def paint_material(rng: np.random.Generator) -> PartMaterial:
     """Any colour, matt to glossy."""
-    return colorsys.hsv_to_rgb(rng.random(), rng.uniform(0, 0.9), rng.uniform(0.2, 1)), rng.uniform(0.2, 0.9), 0.0
+    return (
+        colorsys.hsv_to_rgb(rng.random(), rng.uniform(0, 0.9), rng.uniform(0.2, 1)),
+        rng.uniform(0.2, 0.9),
+        0.0,
+    )
 
 
 def wood_material(rng: np.random.Generator) -> PartMaterial:
@@ -70,7 +74,9 @@ def white_material(rng: np.random.Generator) -> PartMaterial:
 
 
 def any_material(rng: np.random.Generator) -> PartMaterial:
-    return (paint_material, wood_material, metal_material, dark_material, white_material)[rng.choice(5, p=(0.5, 0.2, 0.1, 0.1, 0.1))](rng)
+    return (paint_material, wood_material, metal_material, dark_material, white_material)[
+        rng.choice(5, p=(0.5, 0.2, 0.1, 0.1, 0.1))
+    ](rng)
 
 
 def make_part(label: str, mesh: MeshArrays, look: PartMaterial) -> Part:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..arrays import MeshArrays
 from ..geometry.surface_nets import surface_nets
-from .primitives import Vector, translate_mesh, ring_mesh, signed_volume, make_tube
+from .primitives import Vector, make_tube, ring_mesh, signed_volume, translate_mesh
 
 Points = NDArray[np.floating]
 Field = Callable[[Points], Points]  # points (..., 3) to distances (...), negative inside
@@ -20,7 +20,9 @@ def make_bar(start: Vector, end: Vector, radius: float, sides: int = 8) -> MeshA
     return make_tube(np.array((start, end), float), radius, sides)
 
 
-def make_bars(points: list[Vector], radius: float, closed: bool = False, sides: int = 8) -> list[MeshArrays]:
+def make_bars(
+    points: list[Vector], radius: float, closed: bool = False, sides: int = 8
+) -> list[MeshArrays]:
     """Bars from each of ``points`` to the next."""
     ends = [*points[1:], points[0]] if closed else points[1:]
     return [make_bar(a, b, radius, sides) for a, b in zip(points, ends, strict=False)]
@@ -30,7 +32,9 @@ def annulus_plate(outer: Points, inner: Points, height: float) -> MeshArrays:
     """A plate about z = 0 with a hole: between the outlines ``outer`` and ``inner`` (P, 2), counter-clockwise."""
     half = height / 2
     corners = ((inner, -half), (outer, -half), (outer, half), (inner, half))
-    return ring_mesh(np.stack([np.c_[line, np.full(len(line), z)] for line, z in corners], axis=1), closed=True)
+    return ring_mesh(
+        np.stack([np.c_[line, np.full(len(line), z)] for line, z in corners], axis=1), closed=True
+    )
 
 
 def circle_outline(radius: float, sides: int = 32, phase: float = 0.0) -> Points:
@@ -51,7 +55,9 @@ def rectangle_outline(width: float, height: float, sides: int = 32) -> Points:
 def extrude_outline(outline: Points, height: float) -> MeshArrays:
     """Any simple ``outline`` (P, 2), counter-clockwise, raised from z = -height/2 to height/2."""
     count = len(outline)
-    vertices = np.concatenate([np.c_[outline, np.full(count, z)] for z in (-height / 2, height / 2)])
+    vertices = np.concatenate(
+        [np.c_[outline, np.full(count, z)] for z in (-height / 2, height / 2)]
+    )
     caps = np.array(_ear_triangles(outline))
     i = np.arange(count)
     j = (i + 1) % count
@@ -63,12 +69,17 @@ def extrude_outline(outline: Points, height: float) -> MeshArrays:
 
 def _ear_triangles(outline: Points) -> list[tuple[int, int, int]]:
     """Triangles of a simple polygon, by cutting ears off (Meisters 1975)."""
-    left, triangles = list(range(len(outline))), []
+    left = list(range(len(outline)))
+    triangles = []
     while len(left) > 3:
         for place, b in enumerate(left):
-            a, c = left[place - 1], left[(place + 1) % len(left)]
+            a = left[place - 1]
+            c = left[(place + 1) % len(left)]
             others = outline[[v for v in left if v not in (a, b, c)]]
-            if _signed_double_area(outline[a], outline[b], outline[c]) > 1e-12 and not _points_in_triangle(outline[[a, b, c]], others).any():
+            if (
+                _signed_double_area(outline[a], outline[b], outline[c]) > 1e-12
+                and not _points_in_triangle(outline[[a, b, c]], others).any()
+            ):
                 break
         triangles.append((a, b, c))
         left.pop(place)
@@ -77,11 +88,16 @@ def _ear_triangles(outline: Points) -> list[tuple[int, int, int]]:
 
 def _signed_double_area(a: Points, b: Points, c: Points) -> Points:
     """Twice the area of triangles; above zero if counter-clockwise."""
-    return (b[..., 0] - a[..., 0]) * (c[..., 1] - a[..., 1]) - (b[..., 1] - a[..., 1]) * (c[..., 0] - a[..., 0])
+    return (b[..., 0] - a[..., 0]) * (c[..., 1] - a[..., 1]) - (b[..., 1] - a[..., 1]) * (
+        c[..., 0] - a[..., 0]
+    )
 
 
 def _points_in_triangle(corners: Points, points: Points) -> NDArray[np.bool_]:
-    return np.all([_signed_double_area(corners[i], corners[(i + 1) % 3], points) >= 0 for i in range(3)], axis=0)
+    return np.all(
+        [_signed_double_area(corners[i], corners[(i + 1) % 3], points) >= 0 for i in range(3)],
+        axis=0,
+    )
 
 
 # Signed distances (Quilez, iquilezles.org/articles/distfunctions), and what is made of them.
@@ -93,16 +109,21 @@ def ball_field(center: Vector, radius: float) -> Field:
 
 def capsule_field(start: Vector, end: Vector, first: float, second: float) -> Field:
     """About the line from ``start`` to ``end``, thick as ``first`` and ``second`` at its ends."""
-    a, way = np.asarray(start, float), np.subtract(end, start).astype(float)
+    a = np.asarray(start, float)
+    way = np.subtract(end, start).astype(float)
 
     def field(p: Points) -> Points:
         along = ((p - a) @ way / max(way @ way, 1e-9)).clip(0, 1)
-        return np.linalg.norm(p - a - along[..., None] * way, axis=-1) - (first + (second - first) * along)
+        return np.linalg.norm(p - a - along[..., None] * way, axis=-1) - (
+            first + (second - first) * along
+        )
 
     return field
 
 
-def block_field(center: Vector, size: Vector, round_by: float = 0.0, turn: Points | None = None) -> Field:
+def block_field(
+    center: Vector, size: Vector, round_by: float = 0.0, turn: Points | None = None
+) -> Field:
     """A box, turned by the matrix ``turn`` (3, 3), its edges rounded."""
     half = np.asarray(size, float) / 2 - round_by
 
@@ -140,7 +161,9 @@ def subtract_fields(field: Field, others: list[Field]) -> Field:
     return lambda p: np.maximum(field(p), -np.stack([one(p) for one in others]).min(0))
 
 
-def roughen_field(field: Field, rng: np.random.Generator, height: float, frequency: float, ridges: bool = False) -> Field:
+def roughen_field(
+    field: Field, rng: np.random.Generator, height: float, frequency: float, ridges: bool = False
+) -> Field:
     """``field`` with a sum of waves of ``height`` on its surface, sharp where they turn if ``ridges``."""
     ways = [(rng.normal(size=3), rng.uniform(0, 6.3), 2.0**octave) for octave in (0, 0, 0, 1, 1, 2)]
 
@@ -156,10 +179,13 @@ def roughen_field(field: Field, rng: np.random.Generator, height: float, frequen
 
 def solid_of_field(field: Field, low: Vector, high: Vector, cells: int = 44) -> MeshArrays:
     """The surface of ``field`` within a box, which has ``cells`` along its longest side."""
-    low, high = np.asarray(low, float), np.asarray(high, float)
+    low = np.asarray(low, float)
+    high = np.asarray(high, float)
     spacing = float((high - low).max()) / cells
     lines = [np.arange(a, b + spacing, spacing) for a, b in zip(low, high, strict=True)]
-    mesh = surface_nets(-field(np.stack(np.meshgrid(*lines, indexing="ij"), axis=-1)), 0.0, low, spacing)
+    mesh = surface_nets(
+        -field(np.stack(np.meshgrid(*lines, indexing="ij"), axis=-1)), 0.0, low, spacing
+    )
     return MeshArrays(mesh.vertices, mesh.to_triangles())
 
 

@@ -17,5 +17,9 @@ def nearest_triangle_finder(corners: NDArray[np.float64]) -> Nearest:
     """
     middle = corners.mean((0, 1))
     faces = np.arange(3 * len(corners)).reshape(-1, 3)
-    tree = BVHTree.FromPolygons((corners - middle).reshape(-1, 3).tolist(), faces.tolist(), all_triangles=True)
-    return lambda points: np.array([tree.find_nearest(point)[2] for point in (points - middle).tolist()], np.int64)
+    tree = BVHTree.FromPolygons(
+        (corners - middle).reshape(-1, 3).tolist(), faces.tolist(), all_triangles=True
+    )
+    return lambda points: np.array(
+        [tree.find_nearest(point)[2] for point in (points - middle).tolist()], np.int64
+    )

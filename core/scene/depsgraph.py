@@ -53,7 +53,9 @@ class EvaluatedInstance:
         """Whether both are of one shape in their own frames, to a hundred thousandth of its size."""
         if self.vertices is other.vertices:
             return True
-        if self.vertices.shape != other.vertices.shape or not np.array_equal(self.triangles, other.triangles):
+        if self.vertices.shape != other.vertices.shape or not np.array_equal(
+            self.triangles, other.triangles
+        ):
             return False
         reach = _SAME * float(np.ptp(self.vertices, axis=0).max())
         return bool(np.abs(self.vertices - other.vertices).max() <= reach)
@@ -71,7 +73,9 @@ class SceneSnapshot:
 class DepsgraphReader:
     """Reads scenes; make it with :func:`depsgraph_reader`."""
 
-    def read_scene(self, scene: bpy.types.Scene, cameras: tuple[str, ...], render: Callable[[], None]) -> SceneSnapshot:
+    def read_scene(
+        self, scene: bpy.types.Scene, cameras: tuple[str, ...], render: Callable[[], None]
+    ) -> SceneSnapshot:
         """``scene`` as it is when ``render`` renders it, with those of its camera objects that are named."""
         found: list[SceneSnapshot] = []
         errors: list[Exception] = []
@@ -82,7 +86,8 @@ class DepsgraphReader:
             except Exception as error:  # Blender would print it and go on
                 errors.append(error)
 
-        engine, scene.render.engine = scene.render.engine, _Engine.bl_idname
+        engine = scene.render.engine
+        scene.render.engine = _Engine.bl_idname
         _Engine.read = read
         try:
             render()
@@ -147,7 +152,9 @@ def _object_triangles(obj: bpy.types.Object) -> tuple[NDArray[np.float64], NDArr
 
 
 def _evaluated_instance(
-    item: bpy.types.DepsgraphObjectInstance, vertices: NDArray[np.float64], triangles: NDArray[np.int32]
+    item: bpy.types.DepsgraphObjectInstance,
+    vertices: NDArray[np.float64],
+    triangles: NDArray[np.int32],
 ) -> EvaluatedInstance | None:
     """None if it has no face."""
     matrix = np.array(item.matrix_world, float)
@@ -162,7 +169,10 @@ def _evaluated_instance(
     source = (item.instance_object if item.is_instance else item.object).original.name_full
     instancer = item.parent.original.name_full if item.is_instance else ""
     place = ".".join(str(number) for number in reversed(item.persistent_id) if number != _UNUSED)
-    scale = ",".join(f"{length:.4g}" for length in np.linalg.norm(matrix[:3, :3], axis=0) * (-1 if mirrored else 1))
+    scale = ",".join(
+        f"{length:.4g}"
+        for length in np.linalg.norm(matrix[:3, :3], axis=0) * (-1 if mirrored else 1)
+    )
     return EvaluatedInstance(
         f"{instancer}/{source}/{place}" if item.is_instance else source,
         source,

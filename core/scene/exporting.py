@@ -23,14 +23,18 @@ def check_export_path(path: Path) -> None:
     if path.suffix.lower() not in _WRITERS:
         raise OutputError(f"{path}: {path.suffix or 'no suffix'} is none of {', '.join(SUFFIXES)}")
     if not path.parent.is_dir():
-        raise OutputError(f"There is no folder {path.parent} to write {path.name} into: make it first")
+        raise OutputError(
+            f"There is no folder {path.parent} to write {path.name} into: make it first"
+        )
     try:
         there = path.exists()
         path.open("ab").close()
         if not there:
             path.unlink()
     except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror}. Name another file") from error
+        raise OutputError(
+            f"{path} cannot be written: {error.strerror}. Name another file"
+        ) from error
 
 
 def write_meshes(path: Path, *objects: bpy.types.Object) -> None:
@@ -43,7 +47,11 @@ def write_meshes(path: Path, *objects: bpy.types.Object) -> None:
     with _only_selected(objects):
         try:
             _WRITERS[path.suffix.lower()](str(path), objects)
-        except (RuntimeError, OSError, AttributeError) as error:  # AttributeError: the exporter's add-on is disabled
+        except (
+            RuntimeError,
+            OSError,
+            AttributeError,
+        ) as error:  # AttributeError: the exporter's add-on is disabled
             raise OutputError(f"{path} could not be written: {error}") from error
     if not path.is_file() or not path.stat().st_size:
         raise OutputError(f"{path} could not be written: is the disk full?")
@@ -52,7 +60,8 @@ def write_meshes(path: Path, *objects: bpy.types.Object) -> None:
 @contextmanager
 def _only_selected(objects: _Objects) -> Iterator[None]:
     layer = bpy.context.view_layer
-    before, active = list(bpy.context.selected_objects), layer.objects.active
+    before = list(bpy.context.selected_objects)
+    active = layer.objects.active
     for other in before:
         other.select_set(False)
     for obj in objects:
@@ -71,7 +80,11 @@ def _only_selected(objects: _Objects) -> Iterator[None]:
 def _write_gltf(path: str, objects: _Objects) -> None:
     kind = 'GLB' if path.lower().endswith(".glb") else 'GLTF_SEPARATE'
     bpy.ops.export_scene.gltf(
-        filepath=path, export_format=kind, use_selection=True, export_yup=True, export_all_vertex_colors=False
+        filepath=path,
+        export_format=kind,
+        use_selection=True,
+        export_yup=True,
+        export_all_vertex_colors=False,
     )
 
 
@@ -85,14 +98,17 @@ def _write_obj(path: str, objects: _Objects) -> None:
         for index, image in enumerate(images):
             beside = f"{Path(path).stem}_texture{index or ''}.png"
             stack.enter_context(_saved_image(image, Path(path).with_name(beside)))
-        bpy.ops.wm.obj_export(filepath=path, export_selected_objects=True, export_colors=not images, path_mode='STRIP')
+        bpy.ops.wm.obj_export(
+            filepath=path, export_selected_objects=True, export_colors=not images, path_mode='STRIP'
+        )
 
 
 @contextmanager
 def _saved_image(image: bpy.types.Image, path: Path) -> Iterator[None]:
     """The packed ``image`` is a file at ``path``, and known as that meanwhile."""
     path.write_bytes(image.packed_file.data)
-    before, image.filepath_raw = image.filepath_raw, str(path)
+    before = image.filepath_raw
+    image.filepath_raw = str(path)
     try:
         yield
     finally:
@@ -101,7 +117,9 @@ def _saved_image(image: bpy.types.Image, path: Path) -> Iterator[None]:
 
 def _write_ply(path: str, objects: _Objects) -> None:
     """Colours of the vertices alone: for a UV map it would cut them apart along its seams, and it knows no picture."""
-    bpy.ops.wm.ply_export(filepath=path, export_selected_objects=True, export_colors='SRGB', export_uv=False)
+    bpy.ops.wm.ply_export(
+        filepath=path, export_selected_objects=True, export_colors='SRGB', export_uv=False
+    )
 
 
 def _write_stl(path: str, objects: _Objects) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import ImageError
 from ..imaging import color as color_space
-from ..imaging.image_files import MAX_SIDE, check_size, require_visible, downscale
+from ..imaging.image_files import MAX_SIDE, check_size, downscale, require_visible
 
 
 def image_named(name: str) -> bpy.types.Image:
@@ -76,7 +76,9 @@ def image_values(image: bpy.types.Image) -> ImageValues:
     values = np.empty((height, width, image.channels), np.float32)
     image.pixels.foreach_get(values.ravel())
     opaque = image.alpha_mode in {'NONE', 'CHANNEL_PACKED'}
-    return ImageValues(image.name, values, opaque, image.is_float, image.colorspace_settings.is_data)
+    return ImageValues(
+        image.name, values, opaque, image.is_float, image.colorspace_settings.is_data
+    )
 
 
 def image_pixels(image: bpy.types.Image, max_side: int = MAX_SIDE) -> NDArray[np.float32]:

@@ -47,7 +47,8 @@ def imported_objects(path: Path) -> Iterator[list[bpy.types.Object]]:
 def detached_objects(make: Callable[[], T]) -> Iterator[T]:
     """What ``make`` returns. The data-blocks that it brought into the file are taken out again at the end, and no
     others: meanwhile somebody may make some, or undo."""
-    before, ours = _data_blocks(), set()
+    before = _data_blocks()
+    ours = set()
     try:
         try:
             made = make()
@@ -71,7 +72,11 @@ def temporary_data() -> Iterator[None]:
 def _data_blocks() -> set[bpy.types.ID]:
     kinds = (p.identifier for p in bpy.data.bl_rna.properties if p.type == 'COLLECTION')
     blocks = {block for kind in kinds for block in getattr(bpy.data, kind)}
-    return {block for block in blocks if getattr(block, "type", "") not in ('RENDER_RESULT', 'COMPOSITING')}
+    return {
+        block
+        for block in blocks
+        if getattr(block, "type", "") not in ('RENDER_RESULT', 'COMPOSITING')
+    }
 
 
 def _import_file(path: Path) -> None:
@@ -104,7 +109,9 @@ def world_triangles(objects: Iterable[bpy.types.Object]) -> MeshArrays:
         MeshError: there is no face among them.
     """
     graph = bpy.context.evaluated_depsgraph_get()
-    vertices, triangles, count = [np.empty((0, 3), np.float32)], [np.empty((0, 3), np.int32)], 0
+    vertices = [np.empty((0, 3), np.float32)]
+    triangles = [np.empty((0, 3), np.int32)]
+    count = 0
     for obj in objects:
         if obj.type != 'MESH':
             continue

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from ..imaging import color as color_space
 from . import compat
 
-_ROUGHNESS = 0.7  # the colours hold the photograph's own light: a shiny surface would add a second one
+_ROUGHNESS = (
+    0.7  # the colours hold the photograph's own light: a shiny surface would add a second one
+)
 
 
 def showing_attribute(name: str, attribute: str, mean: NDArray[np.floating]) -> bpy.types.Material:
@@ -28,7 +30,9 @@ def showing_attribute(name: str, attribute: str, mean: NDArray[np.floating]) -> 
     return material
 
 
-def showing_image(name: str, image: bpy.types.Image, mean: NDArray[np.floating]) -> bpy.types.Material:
+def showing_image(
+    name: str, image: bpy.types.Image, mean: NDArray[np.floating]
+) -> bpy.types.Material:
     """A material whose base colour is ``image`` by the mesh's UV map; ``name`` and ``mean`` as above."""
     material, node = _principled_material(name, 'ShaderNodeTexImage', mean)
     node.image = image
@@ -57,7 +61,9 @@ def _material_images(material: bpy.types.Material) -> list[bpy.types.Image]:
     return [node.image for node in nodes if node.type == 'TEX_IMAGE' and node.image]
 
 
-def _principled_material(name: str, kind: str, mean: NDArray[np.floating]) -> tuple[bpy.types.Material, bpy.types.ShaderNode]:
+def _principled_material(
+    name: str, kind: str, mean: NDArray[np.floating]
+) -> tuple[bpy.types.Material, bpy.types.ShaderNode]:
     """A material whose base colour comes from a node of that ``kind``, and the node."""
     material = bpy.data.materials.new(name)
     compat.use_nodes(material)
@@ -66,7 +72,8 @@ def _principled_material(name: str, kind: str, mean: NDArray[np.floating]) -> tu
     output = tree.nodes.new('ShaderNodeOutputMaterial')
     shader = tree.nodes.new('ShaderNodeBsdfPrincipled')
     color = tree.nodes.new(kind)
-    shader.location, color.location = (-300, 0), (-600, 0)
+    shader.location = (-300, 0)
+    color.location = (-600, 0)
     shader.inputs["Roughness"].default_value = _ROUGHNESS
     tree.links.new(color.outputs["Color"], shader.inputs["Base Color"])
     tree.links.new(shader.outputs["BSDF"], output.inputs["Surface"])

@@ -13,7 +13,15 @@ from . import materials
 COLOR = "Color"  # the name that Blender itself gives to a first colour attribute
 CONFIDENCE = "Confidence"  # how likely the true surface is near, 0 to 1
 HEAT = "Confidence Colors"
-_SCALE = np.array(((0.70, 0.09, 0.17), (0.96, 0.65, 0.51), (0.97, 0.97, 0.97), (0.57, 0.77, 0.87), (0.13, 0.40, 0.67)))
+_SCALE = np.array(
+    (
+        (0.70, 0.09, 0.17),
+        (0.96, 0.65, 0.51),
+        (0.97, 0.97, 0.97),
+        (0.57, 0.77, 0.87),
+        (0.13, 0.40, 0.67),
+    )
+)
 
 
 def new_object(name: str, arrays: MeshArrays) -> bpy.types.Object:
@@ -32,7 +40,9 @@ def new_object(name: str, arrays: MeshArrays) -> bpy.types.Object:
 def replace_mesh(obj: bpy.types.Object, arrays: MeshArrays) -> None:
     """Give ``obj`` a new mesh and material; what they replace goes, if nothing else uses it."""
     made = new_object(obj.name, arrays)
-    old, name, looks = obj.data, obj.data.name, list(obj.data.materials)
+    old = obj.data
+    name = obj.data.name
+    looks = list(obj.data.materials)
     obj.data = made.data
     bpy.data.objects.remove(made)
     if not old.users:
@@ -85,7 +95,11 @@ def _vertex_colors(mesh: bpy.types.Mesh) -> NDArray[np.float32] | None:
         rgba = np.empty(4 * len(attribute.data), np.float32)
         attribute.data.foreach_get("color_srgb", rgba)
         rgba = rgba.reshape(-1, 4)[:, :3].clip(0, 1)
-        return rgba if attribute.domain == 'POINT' else _mean_per_vertex(rgba, _corner_vertices(mesh), len(mesh.vertices))
+        return (
+            rgba
+            if attribute.domain == 'POINT'
+            else _mean_per_vertex(rgba, _corner_vertices(mesh), len(mesh.vertices))
+        )
     slots = [slot.diffuse_color[:3] for slot in mesh.materials if slot]
     if not slots or len(slots) < len(mesh.materials):
         return None
@@ -104,7 +118,9 @@ def _corner_vertices(mesh: bpy.types.Mesh) -> NDArray[np.int32]:
     return corners
 
 
-def _mean_per_vertex(colors: NDArray[np.floating], vertex: NDArray[np.int32], count: int) -> NDArray[np.float32]:
+def _mean_per_vertex(
+    colors: NDArray[np.floating], vertex: NDArray[np.int32], count: int
+) -> NDArray[np.float32]:
     """The mean (V, 3) of the ``colours`` (L, 3) of each vertex's corners."""
     total = np.stack([np.bincount(vertex, colors[:, k], count) for k in range(3)], axis=1)
     return (total / np.maximum(np.bincount(vertex, minlength=count), 1)[:, None]).astype(np.float32)
@@ -115,7 +131,9 @@ def _fill_mesh(mesh: bpy.types.Mesh, arrays: MeshArrays) -> None:
     ``validate``, of which our closed surfaces have no need, as long as all the rest."""
     count, corners = arrays.faces.shape
     mesh.vertices.add(len(arrays.vertices))
-    mesh.attributes["position"].data.foreach_set("vector", np.ascontiguousarray(arrays.vertices, np.float32).ravel())
+    mesh.attributes["position"].data.foreach_set(
+        "vector", np.ascontiguousarray(arrays.vertices, np.float32).ravel()
+    )
     mesh.loops.add(count * corners)
     if count:
         corner = mesh.attributes[".corner_vert"]  # as in _corners
@@ -130,7 +148,12 @@ def show_confidence_colors(mesh: bpy.types.Mesh) -> None:
     sure = confidence_of(mesh)
     hide_confidence_colors(mesh)
     steps = np.linspace(0, 1, len(_SCALE))
-    _set_color_attribute(mesh, HEAT, np.stack([np.interp(sure, steps, channel) for channel in _SCALE.T], axis=1), rendered=False)
+    _set_color_attribute(
+        mesh,
+        HEAT,
+        np.stack([np.interp(sure, steps, channel) for channel in _SCALE.T], axis=1),
+        rendered=False,
+    )
 
 
 def hide_confidence_colors(mesh: bpy.types.Mesh) -> None:
@@ -141,7 +164,9 @@ def hide_confidence_colors(mesh: bpy.types.Mesh) -> None:
         mesh.color_attributes.active_color = own
 
 
-def _set_color_attribute(mesh: bpy.types.Mesh, name: str, colors: np.ndarray, rendered: bool = True) -> None:
+def _set_color_attribute(
+    mesh: bpy.types.Mesh, name: str, colors: np.ndarray, rendered: bool = True
+) -> None:
     """Bytes, since a photograph has no more, and ``color_srgb``, since ``color`` would be taken for linear light."""
     attribute = mesh.color_attributes.new(name, 'BYTE_COLOR', 'POINT')
     rgba = np.ones((len(colors), 4), np.float32)

@@ -17,7 +17,9 @@ def add_object(collection: bpy.types.Collection, thing: ProceduralObject) -> bpy
     counts = [len(part.mesh.vertices) for part in thing.parts]
     offsets = np.cumsum([0, *counts[:-1]])
     vertices = np.concatenate([part.mesh.vertices for part in thing.parts])
-    faces = np.concatenate([part.mesh.faces + offset for part, offset in zip(thing.parts, offsets, strict=True)])
+    faces = np.concatenate(
+        [part.mesh.faces + offset for part, offset in zip(thing.parts, offsets, strict=True)]
+    )
     mesh.vertices.add(len(vertices))
     mesh.vertices.foreach_set("co", vertices.ravel())
     mesh.loops.add(3 * len(faces))
@@ -29,7 +31,8 @@ def add_object(collection: bpy.types.Collection, thing: ProceduralObject) -> bpy
         mesh.materials.append(_part_material(thing.parts, look))
     slots = [looks.index((part.color, part.roughness, part.metallic)) for part in thing.parts]
     mesh.polygons.foreach_set(
-        "material_index", np.repeat(slots, [len(part.mesh.faces) for part in thing.parts]).astype(np.int32)
+        "material_index",
+        np.repeat(slots, [len(part.mesh.faces) for part in thing.parts]).astype(np.int32),
     )
     mesh.update(calc_edges=True)
     mesh.shade_flat()
@@ -39,9 +42,13 @@ def add_object(collection: bpy.types.Collection, thing: ProceduralObject) -> bpy
     return obj
 
 
-def _part_material(parts: tuple[Part, ...], look: tuple[tuple[float, float, float], float, float]) -> bpy.types.Material:
+def _part_material(
+    parts: tuple[Part, ...], look: tuple[tuple[float, float, float], float, float]
+) -> bpy.types.Material:
     color, roughness, metallic = look
-    label = next(part.label for part in parts if (part.color, part.roughness, part.metallic) == look)
+    label = next(
+        part.label for part in parts if (part.color, part.roughness, part.metallic) == look
+    )
     material = bpy.data.materials.new(label)
     compat.use_nodes(material)
     shader = next(node for node in material.node_tree.nodes if node.type == 'BSDF_PRINCIPLED')

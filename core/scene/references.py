@@ -9,7 +9,7 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from ..alignment.reference import Reference, face_side, camera_of_image_plane, describe_direction
+from ..alignment.reference import Reference, camera_of_image_plane, describe_direction, face_side
 from ..arrays import View
 from ..cameras import SIDES, Camera
 from ..errors import ImageError, SceneError
@@ -30,7 +30,9 @@ def is_reference(obj: bpy.types.Object) -> bool:
     )
 
 
-def chosen_references(context: bpy.types.Context, names: Sequence[str] = (), collection: str = "") -> list[bpy.types.Object]:
+def chosen_references(
+    context: bpy.types.Context, names: Sequence[str] = (), collection: str = ""
+) -> list[bpy.types.Object]:
     """The references to use: those named, or those of a collection, or those selected; if none is, all in view.
 
     Raises:
@@ -49,7 +51,9 @@ def chosen_references(context: bpy.types.Context, names: Sequence[str] = (), col
     if not (found or names or collection):
         found = [obj for obj in context.visible_objects if is_reference(obj)]
     if len(found) > MOST:
-        raise SceneError(f"There are {len(found)} references, at most {MOST} can be used: select those to use")
+        raise SceneError(
+            f"There are {len(found)} references, at most {MOST} can be used: select those to use"
+        )
     return sorted(found, key=lambda obj: (_side_rank(obj), obj.name))
 
 
@@ -101,7 +105,9 @@ class ReferencePose:
         return Reference(self.name, View(pixels, face_side(camera, self.side)), placed=False)
 
 
-def reference_pose(context: bpy.types.Context, obj: bpy.types.Object, side: str = "") -> ReferencePose:
+def reference_pose(
+    context: bpy.types.Context, obj: bpy.types.Object, side: str = ""
+) -> ReferencePose:
     """How the reference ``obj`` stands; ``side`` as in :class:`ReferencePose`.
 
     Raises:
@@ -128,7 +134,9 @@ def _objects_named(context: bpy.types.Context, name: str) -> bpy.types.Object:
     if obj is None:
         raise SceneError(f"There is no object named {name!r} in this scene")
     if not is_reference(obj):
-        raise SceneError(f"{name} is neither an image empty in view nor a camera that shows a background image")
+        raise SceneError(
+            f"{name} is neither an image empty in view nor a camera that shows a background image"
+        )
     return obj
 
 
@@ -152,10 +160,14 @@ def _image_aspect(image: bpy.types.Image) -> float:
     return width / max(height, 1) * image.display_aspect[0] / image.display_aspect[1]
 
 
-def _empty_camera(obj: bpy.types.Object, matrix: NDArray[np.float64]) -> tuple[bpy.types.Image, Camera]:
+def _empty_camera(
+    obj: bpy.types.Object, matrix: NDArray[np.float64]
+) -> tuple[bpy.types.Image, Camera]:
     """As Blender draws it (``overlay_image_calc_aspect``): the longer side is as long as the display size."""
     if obj.data is None:
-        raise ImageError(f"{obj.name}: This empty has no image: open one in its Object Data properties")
+        raise ImageError(
+            f"{obj.name}: This empty has no image: open one in its Object Data properties"
+        )
     width, height = obj.data.size
     aspect = _image_aspect(obj.data) if height else 1.0
     sides = obj.empty_display_size * np.array((min(1.0, aspect), min(1.0, 1 / aspect)))
@@ -163,7 +175,9 @@ def _empty_camera(obj: bpy.types.Object, matrix: NDArray[np.float64]) -> tuple[b
     if np.linalg.norm(np.cross(*edges)) < 1e-12:
         raise SceneError(f"{obj.name} is scaled to nothing: give it a size")
     corner = matrix[:3, 3] + np.array(obj.empty_image_offset) @ edges
-    return obj.data, camera_of_image_plane(edges, corner, _viewer_direction(obj, matrix), max(width, 1), max(height, 1))
+    return obj.data, camera_of_image_plane(
+        edges, corner, _viewer_direction(obj, matrix), max(width, 1), max(height, 1)
+    )
 
 
 def _background_camera(
@@ -173,15 +187,21 @@ def _background_camera(
     shown = background_image(obj)
     assert shown is not None, "only references are read"
     camera = from_blender(scene, obj, graph)
-    width, height = max(shown.image.size[0], 1), max(shown.image.size[1], 1)
-    to_frame = _on_frame(shown, obj.data, scene) @ np.array(((1 / width, 0, -0.5), (0, -1 / height, 0.5), (0, 0, 1)))
+    width = max(shown.image.size[0], 1)
+    height = max(shown.image.size[1], 1)
+    to_frame = _on_frame(shown, obj.data, scene) @ np.array(
+        ((1 / width, 0, -0.5), (0, -1 / height, 0.5), (0, 0, 1))
+    )
     corners = np.array([corner[:2] for corner in obj.data.view_frame(scene=scene)])
-    low, high = corners.min(0), corners.max(0)
-    to_pixels = np.array((
-        (camera.width / (high[0] - low[0]), 0, -low[0] * camera.width / (high[0] - low[0])),
-        (0, -camera.height / (high[1] - low[1]), high[1] * camera.height / (high[1] - low[1])),
-        (0, 0, 1),
-    ))  # fmt: skip
+    low = corners.min(0)
+    high = corners.max(0)
+    to_pixels = np.array(
+        (
+            (camera.width / (high[0] - low[0]), 0, -low[0] * camera.width / (high[0] - low[0])),
+            (0, -camera.height / (high[1] - low[1]), high[1] * camera.height / (high[1] - low[1])),
+            (0, 0, 1),
+        )
+    )
     intrinsics = np.linalg.inv(to_pixels @ to_frame) @ camera.intrinsics
     return shown.image, Camera(camera.to_world, intrinsics, width, height, camera.orthographic)
 
@@ -195,18 +215,29 @@ def _on_frame(
     """
     corners = np.array([corner[:2] for corner in camera.view_frame(scene=scene)])
     frame = np.ptp(corners, axis=0)
-    aspect, frame_aspect = _image_aspect(shown.image), frame[0] / frame[1]
+    aspect = _image_aspect(shown.image)
+    frame_aspect = frame[0] / frame[1]
     size = frame
     if shown.frame_method != 'STRETCH':
         by_height = (aspect > frame_aspect) == (shown.frame_method == 'CROP')
-        size = np.array((frame[1] * aspect, frame[1])) if by_height else np.array((frame[0], frame[0] / aspect))
-    size = size * shown.scale * np.array((-1 if shown.use_flip_x else 1, -1 if shown.use_flip_y else 1))
+        size = (
+            np.array((frame[1] * aspect, frame[1]))
+            if by_height
+            else np.array((frame[0], frame[0] / aspect))
+        )
+    size = (
+        size
+        * shown.scale
+        * np.array((-1 if shown.use_flip_x else 1, -1 if shown.use_flip_y else 1))
+    )
     unit = camera.ortho_scale if camera.type == 'ORTHO' else 1.0
     offset = np.array(shown.offset) * unit
     offset *= min(1.0, frame_aspect), 1 / (max(1.0, frame_aspect) * aspect / frame_aspect)
-    c, s = np.cos(shown.rotation), np.sin(shown.rotation)
+    c = np.cos(shown.rotation)
+    s = np.sin(shown.rotation)
     middle = (corners.min(0) + corners.max(0)) / 2 + offset
     turn = np.array(((c, s), (-s, c)))
     result = np.eye(3)
-    result[:2, :2], result[:2, 2] = turn * size, middle
+    result[:2, :2] = turn * size
+    result[:2, 2] = middle
     return result

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..arrays import SourceView, View
 from ..cameras import Camera
-from .images import packed_image, image_pixels
+from .images import image_pixels, packed_image
 
 _KEY = "maquette_views"
 _OVERLAP = 0.5  # IoU of where a mesh was in a picture and is: sculpted it keeps more, moved or scaled it loses more
@@ -42,7 +42,11 @@ def load_views(obj: bpy.types.Object) -> list[SourceView | View]:
     Raises:
         ImageError: an image has lost its pixels.
     """
-    return [_view_to_property(kept) for kept in obj.get(_KEY, ()) if kept["image"] and not _is_stale(obj, kept)]
+    return [
+        _view_to_property(kept)
+        for kept in obj.get(_KEY, ())
+        if kept["image"] and not _is_stale(obj, kept)
+    ]
 
 
 def count_stale(obj: bpy.types.Object) -> int:
@@ -53,7 +57,8 @@ def count_stale(obj: bpy.types.Object) -> int:
 def _is_stale(obj: bpy.types.Object, kept: bpy.types.bpy_struct) -> bool:
     if "box" not in kept or not len(obj.data.vertices):
         return False
-    now, then = _mesh_box(obj, _camera_from_json(kept)), np.array(kept["box"]).reshape(2, 2)
+    now = _mesh_box(obj, _camera_from_json(kept))
+    then = np.array(kept["box"]).reshape(2, 2)
     both = np.prod((np.minimum(now[1], then[1]) - np.maximum(now[0], then[0])).clip(0))
     return bool(both < _OVERLAP * (np.prod(now[1] - now[0]) + np.prod(then[1] - then[0]) - both))
 
@@ -76,12 +81,14 @@ def decode_views(views: Sequence[SourceView | View]) -> list[View]:
 
 
 def _camera_from_json(kept: bpy.types.bpy_struct) -> Camera:
-    to_world, intrinsics = np.array(kept["to_world"]).reshape(4, 4), np.array(kept["intrinsics"]).reshape(3, 3)
+    to_world = np.array(kept["to_world"]).reshape(4, 4)
+    intrinsics = np.array(kept["intrinsics"]).reshape(3, 3)
     return Camera(to_world, intrinsics, *kept["size"], bool(kept["orthographic"]))
 
 
 def _view_to_property(kept: bpy.types.bpy_struct) -> SourceView | View:
-    image, camera = kept["image"], _camera_from_json(kept)
+    image = kept["image"]
+    camera = _camera_from_json(kept)
     if image.packed_file and not image.is_dirty:
         return SourceView(np.frombuffer(image.packed_file.data, np.uint8), camera)
     picture = image_pixels(image)

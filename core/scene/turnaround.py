@@ -15,7 +15,10 @@ _AWAY = 1.5  # of the largest figure, that each stands from the origin
 
 
 def place_references(
-    collection: bpy.types.Collection, name: str, figures: Mapping[str, NDArray[np.float32]], size: float
+    collection: bpy.types.Collection,
+    name: str,
+    figures: Mapping[str, NDArray[np.float32]],
+    size: float,
 ) -> list[bpy.types.Object]:
     """An image empty for each of ``figures``, with its picture in the file, at one scale and on the ground.
 
@@ -31,7 +34,8 @@ def place_references(
         width, height = image.size
         empty = bpy.data.objects.new(side.capitalize(), None)
         collection.objects.link(empty)
-        empty.empty_display_type, empty.data = 'IMAGE', image
+        empty.empty_display_type = 'IMAGE'
+        empty.data = image
         empty.empty_display_size = max(width, height) * scale
         empty.empty_image_side = 'FRONT'
         direction, up = (np.array(vector, float) for vector in SIDES[side])

@@ -37,12 +37,28 @@ SHEET = tuple(SIDES)
 AROUND = ("sphere", "hemisphere", "shell", "orbit")
 OF_SCENE = ("scene", "path")
 KINDS = ("sides", "free", *AROUND, *OF_SCENE)
-_ELEVATION = {"sphere": (-90.0, 90.0), "hemisphere": (0.0, 90.0), "shell": (-90.0, 90.0), "orbit": (20.0, 20.0)}
-_LENS, _FILL, _DISTANCE, _AIM = (50.0, 50.0), (0.75, 0.95), (3.0, 5.0), 0.3
+_ELEVATION = {
+    "sphere": (-90.0, 90.0),
+    "hemisphere": (0.0, 90.0),
+    "shell": (-90.0, 90.0),
+    "orbit": (20.0, 20.0),
+}
+_LENS = (50.0, 50.0)
+_FILL = (0.75, 0.95)
+_DISTANCE = (3.0, 5.0)
+_AIM = 0.3
 _LIMITS = {
-    "elevation": (-90, 90), "roll": (-360, 360), "lens": (1, 5000), "angle": (0.1, 170), "distance": (0.01, 1e4),
-    "fill": (0.01, 1), "aim": (0, 10), "orthographic": (0, 1), "count": (1, 1e6), "step": (1, 1e6),
-}  # fmt: skip
+    "elevation": (-90, 90),
+    "roll": (-360, 360),
+    "lens": (1, 5000),
+    "angle": (0.1, 170),
+    "distance": (0.01, 1e4),
+    "fill": (0.01, 1),
+    "aim": (0, 10),
+    "orthographic": (0, 1),
+    "count": (1, 1e6),
+    "step": (1, 1e6),
+}
 _NUMBERS = ("aim", "orthographic", "step")
 
 
@@ -76,25 +92,35 @@ class Rig:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            raise DatasetError(f"There is no kind of cameras {self.kind!r}. There are: {', '.join(KINDS)}")
+            raise DatasetError(
+                f"There is no kind of cameras {self.kind!r}. There are: {', '.join(KINDS)}"
+            )
         unknown = [name for name in self.sides if name not in SIDES]
         if unknown or not self.sides:
-            raise DatasetError(f"There is no side {', '.join(unknown) or 'given'}. There are: {', '.join(SIDES)}")
+            raise DatasetError(
+                f"There is no side {', '.join(unknown) or 'given'}. There are: {', '.join(SIDES)}"
+            )
         for name, (least, most) in _LIMITS.items():
             value = getattr(self, name)
             low, high = value if isinstance(value, tuple) else (value, value)
             if value is not None and not least <= low <= high <= most:
-                raise DatasetError(f"{self.kind}: {name} is a number or a range A..B within {least:g}..{most:g}")
+                raise DatasetError(
+                    f"{self.kind}: {name} is a number or a range A..B within {least:g}..{most:g}"
+                )
         if self.frames and self.frames[0] > self.frames[1]:
             raise DatasetError(f"{self.kind}: the first frame comes after the last")
         if self.lens and self.angle:
             raise DatasetError(f"{self.kind}: lens and angle say the same thing: give one of them")
         if self.distance and self.fill and (self.lens or self.angle):
-            raise DatasetError(f"{self.kind}: of lens, distance and fill two give the third: leave one of them out")
+            raise DatasetError(
+                f"{self.kind}: of lens, distance and fill two give the third: leave one of them out"
+            )
 
     def with_defaults(self) -> Rig:
         """This rig with what its kind has by default where nothing was said."""
-        lens, distance, fill = self.lens, self.distance, self.fill
+        lens = self.lens
+        distance = self.distance
+        fill = self.fill
         if self.kind == "shell" and not (distance or fill):
             distance = _DISTANCE
         if not (lens or self.angle or (distance and fill)):
@@ -109,10 +135,20 @@ class Rig:
 
     def __str__(self) -> str:
         sides = "" if self.sides == SHEET else ",".join(self.sides)
-        first = {"sides": sides, "scene": "", "path": _format_value(self.frames)}.get(self.kind, str(self.count))
-        given = {field.name: getattr(self, field.name) for field in fields(self) if field.name in _allowed_options(self.kind)}
+        first = {"sides": sides, "scene": "", "path": _format_value(self.frames)}.get(
+            self.kind, str(self.count)
+        )
+        given = {
+            field.name: getattr(self, field.name)
+            for field in fields(self)
+            if field.name in _allowed_options(self.kind)
+        }
         usual = {field.name: field.default for field in fields(self)}
-        more = "".join(f",{name}={_format_value(value)}" for name, value in given.items() if value != usual[name])
+        more = "".join(
+            f",{name}={_format_value(value)}"
+            for name, value in given.items()
+            if value != usual[name]
+        )
         return (f"{self.kind}:{first}" if first else self.kind) + more
 
 
@@ -138,12 +174,16 @@ def _parse_rig(word: str) -> Rig:
     Rig(kind)
     for name, _ in pairs:
         if name not in _allowed_options(kind):
-            raise DatasetError(f"{word}: {kind} knows no {name!r}. It knows: {', '.join(_allowed_options(kind)) or 'nothing'}")
+            raise DatasetError(
+                f"{word}: {kind} knows no {name!r}. It knows: {', '.join(_allowed_options(kind)) or 'nothing'}"
+            )
     try:
         given = {name: _parse_value(name, text) for name, text in pairs}
         return Rig(kind, **_positional_values(kind, first), **given)
     except (ValueError, IndexError) as error:
-        raise DatasetError(f"{word} is not like sides:front,top or orbit:24,lens=35..85 or path:1..250") from error
+        raise DatasetError(
+            f"{word} is not like sides:front,top or orbit:24,lens=35..85 or path:1..250"
+        ) from error
 
 
 def _positional_values(kind: str, parts: list[str]) -> dict[str, object]:

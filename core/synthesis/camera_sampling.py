@@ -17,7 +17,9 @@ from .camera_rigs import OF_SCENE, Rig
 
 SIDES_SCALE = 1.1  # an orthographic side shows this many longest sides of the object
 _TRIES = 50
-_FLAT_DISTANCE, _FLAT_FILL = 4.0, 0.85  # of orthographic cameras, where none is asked for; in radii
+# of orthographic cameras, where none is asked for; in radii
+_FLAT_DISTANCE = 4.0
+_FLAT_FILL = 0.85
 _MANY = 8192
 _IN_FRONT = 0.02  # radii before a camera where the object may begin
 
@@ -50,16 +52,23 @@ def sample_views(
     for rig in rigs:
         if rig.kind == "sides":
             cameras = side_cameras(rig.sides, *_vertex_bounds(vertices), size)
-            views += [ViewRecord(name, camera) for name, camera in zip(rig.sides, cameras, strict=True)]
+            views += [
+                ViewRecord(name, camera) for name, camera in zip(rig.sides, cameras, strict=True)
+            ]
         elif rig.kind in OF_SCENE:
             views += _without_fault(of_scene[str(rig)], fault)
         else:
             tries = _handheld_candidates if rig.kind == "free" else _rig_candidates
-            views += [ViewRecord(rig.kind, *_first_valid(rig, one, fault)) for one in tries(rig, vertices, size, rng)]
+            views += [
+                ViewRecord(rig.kind, *_first_valid(rig, one, fault))
+                for one in tries(rig, vertices, size, rng)
+            ]
     return views
 
 
-def side_cameras(names: Sequence[str], low: NDArray[np.float64], high: NDArray[np.float64], size: int) -> list[Camera]:
+def side_cameras(
+    names: Sequence[str], low: NDArray[np.float64], high: NDArray[np.float64], size: int
+) -> list[Camera]:
     """Orthographic cameras of ``names`` (of ``cameras.SIDES``), all at one scale, aimed at the box's centre.
 
     Args:
@@ -71,7 +80,9 @@ def side_cameras(names: Sequence[str], low: NDArray[np.float64], high: NDArray[n
     return [side_camera(name, SIDES_SCALE, size).scaled(longest).moved(move) for name in names]
 
 
-def handheld_camera(vertices: NDArray[np.floating], size: int, rng: np.random.Generator) -> CameraSettings:
+def handheld_camera(
+    vertices: NDArray[np.floating], size: int, rng: np.random.Generator
+) -> CameraSettings:
     """A camera as a person would hold it: a little above the horizon, the object filling most of the picture.
 
     Elevation N(18, 15) degrees within -10..75, any azimuth, roll N(0, 2); three in ten are orthographic, the
@@ -82,18 +93,38 @@ def handheld_camera(vertices: NDArray[np.floating], size: int, rng: np.random.Ge
     """
     center, radius = _box_center(vertices)
     elevation = np.radians(np.clip(rng.normal(18, 15), -10, 75))
-    azimuth, roll = rng.uniform(0, 2 * np.pi), np.radians(rng.normal(0, 2))
-    back = np.array((np.sin(azimuth) * np.cos(elevation), -np.cos(azimuth) * np.cos(elevation), np.sin(elevation)))
-    flat, angle, fill = rng.random() < 0.3, np.radians(rng.uniform(10, 65)), rng.uniform(0.75, 0.95)
+    azimuth = rng.uniform(0, 2 * np.pi)
+    roll = np.radians(rng.normal(0, 2))
+    back = np.array(
+        (
+            np.sin(azimuth) * np.cos(elevation),
+            -np.cos(azimuth) * np.cos(elevation),
+            np.sin(elevation),
+        )
+    )
+    flat = rng.random() < 0.3
+    angle = np.radians(rng.uniform(10, 65))
+    fill = rng.uniform(0.75, 0.95)
     distance = 4 * radius if flat else 1.05 * radius / np.sin(angle / 2)
     pose = look_at(center + distance * back, center) @ _roll_rotation(roll)
-    camera = orthographic_camera(pose, 2 * radius, size) if flat else perspective_camera(pose, angle, size)
+    camera = (
+        orthographic_camera(pose, 2 * radius, size)
+        if flat
+        else perspective_camera(pose, angle, size)
+    )
     camera = _fitted_perspective(camera, vertices, fill)
-    return camera, _camera_settings(camera, vertices, *np.degrees((elevation, azimuth, roll)), fill=fill)
+    return camera, _camera_settings(
+        camera, vertices, *np.degrees((elevation, azimuth, roll)), fill=fill
+    )
 
 
 def rig_camera(
-    rig: Rig, vertices: NDArray[np.floating], elevation: float, azimuth: float, size: int, rng: np.random.Generator
+    rig: Rig,
+    vertices: NDArray[np.floating],
+    elevation: float,
+    azimuth: float,
+    size: int,
+    rng: np.random.Generator,
 ) -> CameraSettings:
     """A camera of ``rig`` (:meth:`Rig.with_defaults`) that looks from a direction, given in degrees; see :class:`Rig`.
 
@@ -101,11 +132,12 @@ def rig_camera(
     less draws the same others.
     """
     center, radius = _box_center(vertices)
-    roll, lens, angle, distance, fill = (_sample_range(each, rng) for each in (
-        rig.roll, rig.lens, rig.angle, rig.distance, rig.fill
-    ))  # fmt: skip
+    roll, lens, angle, distance, fill = (
+        _sample_range(each, rng) for each in (rig.roll, rig.lens, rig.angle, rig.distance, rig.fill)
+    )
     flat = rng.random() < rig.orthographic
-    spin, reach = rng.uniform(0, 2 * np.pi), np.sqrt(rng.random()) * (rig.aim or 0)
+    spin = rng.uniform(0, 2 * np.pi)
+    reach = np.sqrt(rng.random()) * (rig.aim or 0)
     pose = _turntable_pose(elevation, azimuth, roll or 0)
     back = pose[:3, 2]
     field = 2 * np.arctan(18 / lens) if lens else np.radians(angle or 30)
@@ -140,14 +172,17 @@ def _rig_candidates(
     rig: Rig, vertices: NDArray[np.floating], size: int, rng: np.random.Generator
 ) -> Iterator[Callable[[], CameraSettings]]:
     """For each camera of the rig what draws it. An orbit keeps its elevation and azimuths."""
-    rig, vertices = rig.with_defaults(), _extreme_vertices(vertices)
+    rig = rig.with_defaults()
+    vertices = _extreme_vertices(vertices)
     low, high = rig.elevation  # type: ignore[misc]
     level = rng.uniform(low, high)
 
     def one(index: int) -> CameraSettings:
         if rig.kind == "orbit":
             return rig_camera(rig, vertices, level, 360 * index / rig.count, size, rng)
-        height = rng.uniform(np.sin(np.radians(low)), np.sin(np.radians(high)))  # even on the sphere (Archimedes)
+        height = rng.uniform(
+            np.sin(np.radians(low)), np.sin(np.radians(high))
+        )  # even on the sphere (Archimedes)
         elevation = np.degrees(np.arcsin(np.clip(height, -1, 1)))
         return rig_camera(rig, vertices, elevation, rng.uniform(0, 360), size, rng)
 
@@ -167,13 +202,17 @@ def _first_valid(rig: Rig, draw_one: Callable[[], CameraSettings], fault: Fault)
         why = fault(camera)
         if not why:
             return camera, drawn
-    raise MeshError(f"No camera was found for it by {rig} in {_TRIES} tries: {why}. Let it stand farther off")
+    raise MeshError(
+        f"No camera was found for it by {rig} in {_TRIES} tries: {why}. Let it stand farther off"
+    )
 
 
 def _without_fault(views: Sequence[ViewRecord], fault: Fault) -> list[ViewRecord]:
     faults = [fault(view.camera) or "" for view in views]
     if all(faults):
-        raise MeshError(f"None of the scene's {len(views)} views is of use for it: {'; '.join(sorted(set(faults)))}")
+        raise MeshError(
+            f"None of the scene's {len(views)} views is of use for it: {'; '.join(sorted(set(faults)))}"
+        )
     return [view for view, why in zip(views, faults, strict=True) if not why]
 
 
@@ -196,7 +235,9 @@ def _camera_settings(
     return {name: float(value) for name, value in told.items()}
 
 
-def _vertex_bounds(vertices: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _vertex_bounds(
+    vertices: NDArray[np.floating],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return vertices.min(0).astype(float), vertices.max(0).astype(float)
 
 
@@ -233,7 +274,9 @@ def _turntable_pose(elevation: float, azimuth: float, roll: float) -> NDArray[np
     return pose @ _roll_rotation(np.radians(roll))
 
 
-def _fit_distance(turn: NDArray[np.float64], vertices: NDArray[np.floating], slope: float) -> NDArray[np.float64]:
+def _fit_distance(
+    turn: NDArray[np.float64], vertices: NDArray[np.floating], slope: float
+) -> NDArray[np.float64]:
     """Where a camera of axes ``turn`` (3, 3) stands so that the object touches the pyramid of rays of ``slope``.
 
     For each axis the two planes of that slope that bear on the object meet in a line; the farther of the two lines
@@ -252,10 +295,13 @@ def _fit_distance(turn: NDArray[np.float64], vertices: NDArray[np.floating], slo
     return turn @ np.array((*(high - low) / 2, far))
 
 
-def _fitted_orthographic(pose: NDArray[np.float64], vertices: NDArray[np.floating], fill: float, size: int) -> Camera:
+def _fitted_orthographic(
+    pose: NDArray[np.float64], vertices: NDArray[np.floating], fill: float, size: int
+) -> Camera:
     """An orthographic camera like ``pose``, moved sideways so that the object fills and centres its picture."""
     local = vertices @ pose[:3, :3]
-    low, high = local.min(0), local.max(0)
+    low = local.min(0)
+    high = local.max(0)
     pose = pose.copy()
     depth = pose[:3, 3] @ pose[:3, 2]
     pose[:3, 3] = pose[:3, :3] @ np.array((*(low + high)[:2] / 2, depth))
@@ -271,7 +317,8 @@ def _fitted_perspective(camera: Camera, vertices: NDArray[np.floating], fill: fl
     pixels, depth = camera.project(vertices)
     if depth.min() < _IN_FRONT * _box_center(vertices)[1]:
         raise MeshError("a part of the object is beside or behind the camera")
-    low, high = pixels.min(0), pixels.max(0)
+    low = pixels.min(0)
+    high = pixels.max(0)
     zoom = fill * camera.width / float((high - low).max())
     window = camera.width / zoom
     center = (low + high) / 2

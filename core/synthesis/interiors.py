@@ -56,7 +56,10 @@ def sample_interior(families: Sequence[str], rng: np.random.Generator) -> Interi
     indoors = rng.random() < 0.67
     half = rng.uniform(2, 4.5, 2) if indoors else rng.uniform(3, 7, 2)
     height = rng.uniform(2.4, 3.6)
-    boxes = [*_room_shell(half, height, indoors, rng), *(_wall_panels(half, height, rng) if indoors else ())]
+    boxes = [
+        *_room_shell(half, height, indoors, rng),
+        *(_wall_panels(half, height, rng) if indoors else ()),
+    ]
     things: list[Furnishing] = []
     taken = [(0.0, 0.0, _CLEAR)]
     for _ in range(rng.integers(15, 60)):
@@ -69,15 +72,33 @@ def sample_interior(families: Sequence[str], rng: np.random.Generator) -> Interi
         plinth = rng.uniform(0.3, 0.9) if size < 0.6 and rng.random() < 0.5 else 0.0
         if plinth:
             wide = 0.6 * size
-            boxes.append(Box(to_floats((x - wide, y - wide, 0)), to_floats((x + wide, y + wide, plinth)), _wall_material(rng)))
+            boxes.append(
+                Box(
+                    to_floats((x - wide, y - wide, 0)),
+                    to_floats((x + wide, y + wide, plinth)),
+                    _wall_material(rng),
+                )
+            )
         family = families[rng.integers(len(families))]
         seed = _FIRST_SEED + int(rng.integers(1_000_000))
-        things.append(Furnishing(family, seed, size, float(rng.uniform(0, 2 * np.pi)), to_floats((x, y, plinth))))
-    return Interior(tuple(boxes), tuple(things), _ceiling_lights(half, height, rng) if indoors else (), _sun_strength(indoors, rng))
+        things.append(
+            Furnishing(
+                family, seed, size, float(rng.uniform(0, 2 * np.pi)), to_floats((x, y, plinth))
+            )
+        )
+    return Interior(
+        tuple(boxes),
+        tuple(things),
+        _ceiling_lights(half, height, rng) if indoors else (),
+        _sun_strength(indoors, rng),
+    )
 
 
 def _free_place(
-    radius: float, half: NDArray[np.float64], taken: Sequence[tuple[float, float, float]], rng: np.random.Generator
+    radius: float,
+    half: NDArray[np.float64],
+    taken: Sequence[tuple[float, float, float]],
+    rng: np.random.Generator,
 ) -> tuple[float, float] | None:
     """Where within the walls a thing touches none of the circles (x, y, radius) that are ``taken``; None if nowhere."""
     reach = (half - radius).clip(0.1)
@@ -88,21 +109,39 @@ def _free_place(
     return None
 
 
-def _room_shell(half: NDArray[np.float64], height: float, indoors: bool, rng: np.random.Generator) -> list[Box]:
+def _room_shell(
+    half: NDArray[np.float64], height: float, indoors: bool, rng: np.random.Generator
+) -> list[Box]:
     """The floor, and what there is of walls and ceiling, each 0.1 m thick; grounds go on behind a wall."""
     (x, y), thick = half, 0.1
     far = 1.0 if indoors else 5.0
-    shell = [Box(to_floats((-far * x, -far * y, -thick)), to_floats((far * x, far * y, 0)), _wall_material(rng, 4.0))]
+    shell = [
+        Box(
+            to_floats((-far * x, -far * y, -thick)),
+            to_floats((far * x, far * y, 0)),
+            _wall_material(rng, 4.0),
+        )
+    ]
     walls = [
-        ((-x - thick, -y, 0), (-x, y, height)), ((x, -y, 0), (x + thick, y, height)),
-        ((-x, -y - thick, 0), (x, -y, height)), ((-x, y, 0), (x, y + thick, height)),
-    ]  # fmt: skip
+        ((-x - thick, -y, 0), (-x, y, height)),
+        ((x, -y, 0), (x + thick, y, height)),
+        ((-x, -y - thick, 0), (x, -y, height)),
+        ((-x, y, 0), (x, y + thick, height)),
+    ]
     same = _wall_material(rng, 2.0)
     for low, high in walls:
         if rng.random() < (0.88 if indoors else 0.2):
-            shell.append(Box(to_floats(low), to_floats(high), same if rng.random() < 0.7 else _wall_material(rng, 2.0)))
+            shell.append(
+                Box(
+                    to_floats(low),
+                    to_floats(high),
+                    same if rng.random() < 0.7 else _wall_material(rng, 2.0),
+                )
+            )
     if indoors and rng.random() < 0.85:
-        shell.append(Box(to_floats((-x, -y, height)), to_floats((x, y, height + thick)), _wall_material(rng)))
+        shell.append(
+            Box(to_floats((-x, -y, height)), to_floats((x, y, height + thick)), _wall_material(rng))
+        )
     return shell
 
 
@@ -110,7 +149,8 @@ def _wall_panels(half: NDArray[np.float64], height: float, rng: np.random.Genera
     """Flat panels on the walls, as pictures and doors are."""
     panels = []
     for _ in range(rng.integers(0, 9)):
-        wide, tall = rng.uniform(0.2, 0.7), rng.uniform(0.2, 1.0)
+        wide = rng.uniform(0.2, 0.7)
+        tall = rng.uniform(0.2, 1.0)
         along = int(rng.integers(2))  # the axis along which its wall runs
         side = rng.choice((-1.0, 1.0))
         middle = np.zeros(3)
@@ -118,20 +158,31 @@ def _wall_panels(half: NDArray[np.float64], height: float, rng: np.random.Genera
         middle[1 - along] = side * (half[1 - along] - 0.01)
         middle[2] = rng.uniform(min(tall, 0.5 * height), max(height - tall, 0.5 * height))
         reach = np.zeros(3)
-        reach[along], reach[1 - along], reach[2] = wide, 0.02, tall
-        panels.append(Box(to_floats(middle - reach), to_floats(middle + reach), _wall_material(rng)))
+        reach[along] = wide
+        reach[1 - along] = 0.02
+        reach[2] = tall
+        panels.append(
+            Box(to_floats(middle - reach), to_floats(middle + reach), _wall_material(rng))
+        )
     return panels
 
 
-def _ceiling_lights(half: NDArray[np.float64], height: float, rng: np.random.Generator) -> tuple[AreaLight, ...]:
+def _ceiling_lights(
+    half: NDArray[np.float64], height: float, rng: np.random.Generator
+) -> tuple[AreaLight, ...]:
     lamps = []
     for _ in range(rng.integers(1, 4)):
         x, y = rng.uniform(-0.7, 0.7, 2) * half
         power = rng.uniform(20, 80) * height**2 / 6
-        lamps.append(AreaLight(
-            to_floats((x, y, height - 0.05)), to_floats((x + rng.normal(0, 0.5), y + rng.normal(0, 0.5), 0)),
-            float(rng.uniform(0.2, 1.5)), float(rng.uniform(2500, 9000)), float(power),
-        ))  # fmt: skip
+        lamps.append(
+            AreaLight(
+                to_floats((x, y, height - 0.05)),
+                to_floats((x + rng.normal(0, 0.5), y + rng.normal(0, 0.5), 0)),
+                float(rng.uniform(0.2, 1.5)),
+                float(rng.uniform(2500, 9000)),
+                float(power),
+            )
+        )
     return tuple(lamps)
 
 
@@ -145,5 +196,12 @@ def _wall_material(rng: np.random.Generator, finer: float = 1.0) -> MaterialPara
     if look.texture == "none":  # of what is plain there is little in a room
         look = other
     gray = rng.uniform(0, 1)
-    colors = tuple(to_floats(np.array(one) + gray * (np.mean(one) - np.array(one))) for one in look.colours)
-    return replace(look, colours=colors, metallic=0.0, frequency=look.frequency * float(finer ** rng.uniform(0, 2)))
+    colors = tuple(
+        to_floats(np.array(one) + gray * (np.mean(one) - np.array(one))) for one in look.colours
+    )
+    return replace(
+        look,
+        colours=colors,
+        metallic=0.0,
+        frequency=look.frequency * float(finer ** rng.uniform(0, 2)),
+    )

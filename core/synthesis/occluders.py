@@ -9,7 +9,7 @@ from ..arrays import MeshArrays
 from ..cameras import Camera
 from ..geometry.winding_number import sample_triangles
 from .randomization import SHAPES, Occluder, Randomization
-from .samplers import to_floats, rotation_matrix
+from .samplers import rotation_matrix, to_floats
 
 _CELLS = 48  # along the picture: how finely is counted what is hidden
 _POINTS = 10_000
@@ -21,11 +21,17 @@ def sample_occluders(
     """As :func:`sample_occluders_before` the object ``mesh``."""
     vertices = mesh.vertices.astype(float)
     points, _ = sample_triangles(vertices, mesh.to_triangles(), _POINTS, rng)
-    return sample_occluders_before(rng, random, camera, points, float(camera.project(vertices)[1].min()))
+    return sample_occluders_before(
+        rng, random, camera, points, float(camera.project(vertices)[1].min())
+    )
 
 
 def sample_occluders_before(
-    rng: np.random.Generator, random: Randomization, camera: Camera, points: NDArray[np.float64], near: float
+    rng: np.random.Generator,
+    random: Randomization,
+    camera: Camera,
+    points: NDArray[np.float64],
+    near: float,
 ) -> tuple[tuple[Occluder, ...], float]:
     """Primitives between ``camera`` and what is to be seen, and what share of its silhouette they hide at most.
 
@@ -43,14 +49,23 @@ def sample_occluders_before(
     behind = np.zeros(len(spots), bool)
     found = []
     for _ in range(count):
-        depth, shape = near * rng.uniform(0.5, 0.85), SHAPES[rng.integers(len(SHAPES))]
+        depth = near * rng.uniform(0.5, 0.85)
+        shape = SHAPES[rng.integers(len(SHAPES))]
         spot = spots[rng.integers(len(spots))] + cell * rng.uniform(-0.5, 0.5, 2)
-        metre = camera.intrinsics[0, 0] / (1 if camera.orthographic else depth)  # pixels of one at that depth
-        radius = min(rng.uniform(0.1, 0.5) * cell * np.sqrt(len(spots)) / metre, 0.9 * (near - depth))
-        thin, turn, color = rng.uniform(0.4, 1, 3), _random_quaternion(rng), to_floats(rng.random(3))
+        metre = camera.intrinsics[0, 0] / (
+            1 if camera.orthographic else depth
+        )  # pixels of one at that depth
+        radius = min(
+            rng.uniform(0.1, 0.5) * cell * np.sqrt(len(spots)) / metre, 0.9 * (near - depth)
+        )
+        thin = rng.uniform(0.4, 1, 3)
+        turn = _random_quaternion(rng)
+        color = to_floats(rng.random(3))
         center = camera.unproject(spot[None], np.array((depth,)))[0]
         distance = _from_rays(camera, spots, depth, center)
-        while radius * metre > 0.5 * cell and (behind | (distance <= radius)).mean() > random.hidden:
+        while (
+            radius * metre > 0.5 * cell and (behind | (distance <= radius)).mean() > random.hidden
+        ):
             radius *= 0.8
         if radius * metre > 0.5 * cell:
             behind |= distance <= radius
@@ -73,7 +88,9 @@ def _from_rays(
     camera: Camera, pixels: NDArray[np.float64], depth: float, point: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """(K,) distance of ``point`` from the rays through ``pixels`` (K, 2), metres."""
-    here, there = (camera.unproject(pixels, np.full(len(pixels), far)) for far in (depth, 2 * depth))
+    here, there = (
+        camera.unproject(pixels, np.full(len(pixels), far)) for far in (depth, 2 * depth)
+    )
     way = (there - here) / np.linalg.norm(there - here, axis=1, keepdims=True)
     return np.linalg.norm(np.cross(point - here, way), axis=1)
 

@@ -66,24 +66,39 @@ class Randomization:
     def is_off(self) -> bool:
         """Whether all stays as it is."""
         return not (
-            self.lamps or self.materials or self.changes_pose or self.occluders or self.backgrounds != ("transparent",)
+            self.lamps
+            or self.materials
+            or self.changes_pose
+            or self.occluders
+            or self.backgrounds != ("transparent",)
         )
 
     def validate(self) -> None:
         """Raises DatasetError if a value is out of its range, or a folder has no picture."""
         for name in ("lamps", "occluders"):
             if not 0 <= getattr(self, name) <= MOST:
-                raise DatasetError(f"There can be 0 to {MOST} {name} a view, not {getattr(self, name)}")
-        for name, what in (("materials", "probability of other materials"), ("hidden", "share that occluders hide")):
+                raise DatasetError(
+                    f"There can be 0 to {MOST} {name} a view, not {getattr(self, name)}"
+                )
+        for name, what in (
+            ("materials", "probability of other materials"),
+            ("hidden", "share that occluders hide"),
+        ):
             if not 0 <= getattr(self, name) <= 1:
                 raise DatasetError(f"The {what} is in 0 to 1, not {getattr(self, name)}")
         unknown = [kind for kind in self.backgrounds if kind not in BACKGROUNDS]
         if unknown or not self.backgrounds:
-            raise DatasetError(f"No background is called {unknown or ''}: choose of {', '.join(BACKGROUNDS)}")
+            raise DatasetError(
+                f"No background is called {unknown or ''}: choose of {', '.join(BACKGROUNDS)}"
+            )
         if self.turn not in TURNS:
-            raise DatasetError(f"Objects cannot be turned {self.turn!r}: choose of {', '.join(TURNS)}")
+            raise DatasetError(
+                f"Objects cannot be turned {self.turn!r}: choose of {', '.join(TURNS)}"
+            )
         if not 0 < self.scale[0] <= self.scale[1]:
-            raise DatasetError(f"The least scale is above 0 and no more than the most, not {self.scale}")
+            raise DatasetError(
+                f"The least scale is above 0 and no more than the most, not {self.scale}"
+            )
         if "image" in self.backgrounds and not self.pictures:
             raise DatasetError("Backgrounds of images need a folder of pictures: name one")
         for folder in (self.textures, self.pictures):
@@ -164,7 +179,9 @@ class SceneryParams:
 
 def rng_for(seed: int, name: str, purpose: Purpose, view: int | None = None) -> np.random.Generator:
     """Of one purpose for the object ``name``, or for its view with the index ``view``."""
-    return np.random.default_rng((seed, zlib.crc32(name.encode()), purpose, 0 if view is None else view + 1))
+    return np.random.default_rng(
+        (seed, zlib.crc32(name.encode()), purpose, 0 if view is None else view + 1)
+    )
 
 
 def to_json(value: Any) -> Any:
@@ -183,7 +200,9 @@ def to_json(value: Any) -> Any:
 
 def has_surroundings(drawn: Mapping[str, Any]) -> bool:
     """Whether the view of which ``drawn`` tells has anything beside the object, see ``records.RenderedView``."""
-    return drawn.get("background", {"kind": "transparent"})["kind"] != "transparent" or bool(drawn.get("occluders"))
+    return drawn.get("background", {"kind": "transparent"})["kind"] != "transparent" or bool(
+        drawn.get("occluders")
+    )
 
 
 def images_in(folder: Path) -> list[Path]:

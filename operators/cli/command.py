@@ -38,7 +38,9 @@ def image_path(text: str) -> Path:
     """
     path = Path(text)
     if path.suffix.lower() not in SUFFIXES:
-        raise ArgumentTypeError(f"{text} does not end as a picture does ({', '.join(sorted(SUFFIXES))})")
+        raise ArgumentTypeError(
+            f"{text} does not end as a picture does ({', '.join(sorted(SUFFIXES))})"
+        )
     return path
 
 

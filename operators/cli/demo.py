@@ -37,9 +37,15 @@ class _DemoResult:
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("image", nargs="?", type=Path, help="a picture of yours (the bundled ones)")
-    parser.add_argument("--folder", type=Path, default=Path("out"), help="where to write demo.* (%(default)s)")
-    parser.add_argument("--resolution", type=int, default=128, help="cells along the longest side (%(default)s)")
-    parser.add_argument("--weights", type=Path, metavar="FILE", help="the model's weights (those bundled)")
+    parser.add_argument(
+        "--folder", type=Path, default=Path("out"), help="where to write demo.* (%(default)s)"
+    )
+    parser.add_argument(
+        "--resolution", type=int, default=128, help="cells along the longest side (%(default)s)"
+    )
+    parser.add_argument(
+        "--weights", type=Path, metavar="FILE", help="the model's weights (those bundled)"
+    )
 
 
 def _run_command(arguments: argparse.Namespace) -> int:
@@ -56,7 +62,10 @@ def _run_command(arguments: argparse.Namespace) -> int:
         from ...core.model.inference import pipeline  # noqa: F401  so that its seconds are not the first picture's
 
     loading = time.perf_counter() - began
-    made = [_make_demo(request, _APART * index) for index, request in enumerate(_demo_requests(arguments))]
+    made = [
+        _make_demo(request, _APART * index)
+        for index, request in enumerate(_demo_requests(arguments))
+    ]
     with silence_stdout():
         for path in paths[:2]:
             exporting.write_meshes(path, *(each.object for each in made))
@@ -71,7 +80,10 @@ def _demo_requests(arguments: argparse.Namespace) -> list[reconstruct.Reconstruc
     if arguments.image:
         return [reconstruct.ReconstructionRequest(arguments.image, **options)]
     sides = {side: SAMPLES / f"{side}.png" for side in ("front", "right")}
-    return [reconstruct.ReconstructionRequest(sides=sides, **options), reconstruct.ReconstructionRequest(SAMPLES / "photo.png", **options)]
+    return [
+        reconstruct.ReconstructionRequest(sides=sides, **options),
+        reconstruct.ReconstructionRequest(SAMPLES / "photo.png", **options),
+    ]
 
 
 def _make_demo(request: reconstruct.ReconstructionRequest, place: float) -> _DemoResult:
@@ -83,10 +95,16 @@ def _make_demo(request: reconstruct.ReconstructionRequest, place: float) -> _Dem
     obj = reconstruct.add_object(bpy.context, label, mesh.on_ground(), Vector((place, 0, 0)))
     seconds = time.perf_counter() - began
     bpy.context.view_layer.update()
-    pictures = [image_files.read_image(path) for path in (*request.sides.values(), request.photo) if isinstance(path, Path)]
+    pictures = [
+        image_files.read_image(path)
+        for path in (*request.sides.values(), request.photo)
+        if isinstance(path, Path)
+    ]
     with silence_stdout():
         pictures += render_thumbnails(obj, _PORTRAIT)
     return _DemoResult(obj, len(mesh.faces), seconds, (label, pictures))
 
 
-COMMAND = Command("demo", "Show what Maquette does, on bundled pictures or on yours", _add_arguments, _run_command)
+COMMAND = Command(
+    "demo", "Show what Maquette does, on bundled pictures or on yours", _add_arguments, _run_command
+)

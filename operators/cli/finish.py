@@ -18,11 +18,17 @@ _MILLIMETERS = 1000.0
 
 def add_arguments(parser: ArgumentParser) -> None:
     names = [name.replace("_", "-") for name in PRESETS]
-    parser.add_argument("--preset", choices=names, help="remesh it for this; game makes a texture, too")
+    parser.add_argument(
+        "--preset", choices=names, help="remesh it for this; game makes a texture, too"
+    )
     parser.add_argument("--faces", type=int, default=0, help="of the preset (its own number)")
-    parser.add_argument("--symmetric", action="store_true", help="mirror its better half; with a preset")
+    parser.add_argument(
+        "--symmetric", action="store_true", help="mirror its better half; with a preset"
+    )
     parser.add_argument("--texture", action="store_true", help="give it a texture of its pictures")
-    parser.add_argument("--texture-size", type=int, default=1024, help="texels along each side (%(default)s)")
+    parser.add_argument(
+        "--texture-size", type=int, default=1024, help="texels along each side (%(default)s)"
+    )
 
 
 def check_arguments(arguments: Namespace) -> None:
@@ -41,10 +47,14 @@ def finish_object(obj: bpy.types.Object, output: Path, arguments: Namespace) -> 
     settings = FinishSettings(preset, arguments.faces, arguments.symmetric) if preset else None
     size = arguments.texture_size if arguments.texture or preset == "game" else 0
     with silence_stdout():
-        result = run_with_progress_line(finish.start_finishing(obj, meshes.to_arrays(obj.data), settings, size))
+        result = run_with_progress_line(
+            finish.start_finishing(obj, meshes.to_arrays(obj.data), settings, size)
+        )
         told = finish.apply_result(obj, result)
     if result.finished and result.finished.walls:
-        told.append(f"thinnest wall {result.finished.walls.thinnest_place()[0] * _MILLIMETERS:.2f} mm")
+        told.append(
+            f"thinnest wall {result.finished.walls.thinnest_place()[0] * _MILLIMETERS:.2f} mm"
+        )
         if output.suffix.lower() == ".stl":
             obj.scale = (_MILLIMETERS,) * 3
     return told

@@ -56,14 +56,18 @@ def run_console() -> NoReturn:
     except Exception:  # a bug of ours: told of as Python does
         traceback.print_exc()
         code = 1
-    shutil.rmtree(bpy.app.tempdir, ignore_errors=True)  # the only thing that the cleaning up would have done
+    shutil.rmtree(
+        bpy.app.tempdir, ignore_errors=True
+    )  # the only thing that the cleaning up would have done
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
 
 
 def _make_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="maquette", description="Reference pictures in, mesh objects out.")
+    parser = argparse.ArgumentParser(
+        prog="maquette", description="Reference pictures in, mesh objects out."
+    )
     subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in _all_commands():
         sub = subparsers.add_parser(command.name, help=command.help, description=command.help)
@@ -87,15 +91,26 @@ def _add_reconstruct(parser: argparse.ArgumentParser) -> None:
         help="picture of the object, from anywhere; with --out-dir several, one object each",
     )
     for side in SIDES:
-        parser.add_argument(f"--{side}", type=Path, metavar="IMAGE", help=f"picture of its {side}, seen straight on")
+        parser.add_argument(
+            f"--{side}", type=Path, metavar="IMAGE", help=f"picture of its {side}, seen straight on"
+        )
     where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("-o", "--output", type=Path, help=f"file to write: {' '.join(exporting.SUFFIXES)}")
     where.add_argument(
-        "--out-dir", type=Path, metavar="FOLDER", help="write a .glb for each picture, going on after a bad one"
+        "-o", "--output", type=Path, help=f"file to write: {' '.join(exporting.SUFFIXES)}"
     )
-    parser.add_argument("--json", action="store_true", help="say what came of each picture as a line of JSON")
+    where.add_argument(
+        "--out-dir",
+        type=Path,
+        metavar="FOLDER",
+        help="write a .glb for each picture, going on after a bad one",
+    )
     parser.add_argument(
-        "--assets", action="store_true", help="with --out-dir: a .blend for each, an asset with preview and metadata"
+        "--json", action="store_true", help="say what came of each picture as a line of JSON"
+    )
+    parser.add_argument(
+        "--assets",
+        action="store_true",
+        help="with --out-dir: a .blend for each, an asset with preview and metadata",
     )
     parser.add_argument(
         "--resolution",
@@ -110,9 +125,13 @@ def _add_reconstruct(parser: argparse.ArgumentParser) -> None:
         help="length of the longest side in metres (%(default)s)",
     )
     parser.add_argument(
-        "--fit", action="store_true", help="move the surface to match the pictures' outlines afterwards"
+        "--fit",
+        action="store_true",
+        help="move the surface to match the pictures' outlines afterwards",
     )
-    parser.add_argument("--weights", type=Path, metavar="FILE", help="the model's weights (those bundled)")
+    parser.add_argument(
+        "--weights", type=Path, metavar="FILE", help="the model's weights (those bundled)"
+    )
     finish.add_arguments(parser)
 
 
@@ -120,7 +139,9 @@ def _number_within(kind: Callable[[str], Any], limits: dict[str, Any]) -> Callab
     def number(text: str) -> Any:
         value = kind(text)
         if not limits["min"] <= value <= limits["max"]:
-            raise argparse.ArgumentTypeError(f"{text} is not within {limits['min']} to {limits['max']}")
+            raise argparse.ArgumentTypeError(
+                f"{text} is not within {limits['min']} to {limits['max']}"
+            )
         return value
 
     number.__name__ = kind.__name__  # argparse puts it into its messages
@@ -135,7 +156,9 @@ def _run_reconstruct(arguments: argparse.Namespace) -> int:
             arguments.error("--out-dir takes pictures from anywhere, one for each object")
         return reconstruct_folder.reconstruct_photos(arguments.photo, arguments)
     if len(arguments.photo) + bool(sides) != 1:
-        arguments.error("give one picture, or pictures of sides (--front, --right, ...), or --out-dir")
+        arguments.error(
+            "give one picture, or pictures of sides (--front, --right, ...), or --out-dir"
+        )
     if arguments.assets:
         arguments.error("--assets needs --out-dir")
     photo = arguments.photo[0] if arguments.photo else None
@@ -148,18 +171,29 @@ def _run_reconstruct(arguments: argparse.Namespace) -> int:
     return 0
 
 
-RECONSTRUCT = Command("reconstruct", "Build a mesh from pictures and write it", _add_reconstruct, _run_reconstruct)
+RECONSTRUCT = Command(
+    "reconstruct", "Build a mesh from pictures and write it", _add_reconstruct, _run_reconstruct
+)
 
 
 def _all_commands() -> tuple[Command, ...]:
     """Every subcommand, in the order of the help. A new one is named here."""
     return (
-        RECONSTRUCT, references.COMMAND, demo.COMMAND, gallery.COMMAND, render_dataset.COMMAND,
-        dataset_tools.INSPECT, dataset_tools.CHECK, dataset_tools.PACK, dataset_tools.COMPACT,
+        RECONSTRUCT,
+        references.COMMAND,
+        demo.COMMAND,
+        gallery.COMMAND,
+        render_dataset.COMMAND,
+        dataset_tools.INSPECT,
+        dataset_tools.CHECK,
+        dataset_tools.PACK,
+        dataset_tools.COMPACT,
         dataset_tools.EXPORT,
         dataset_tools.ROOMS,
-        TRAIN, EVALUATE, BENCHMARK,
-    )  # fmt: skip
+        TRAIN,
+        EVALUATE,
+        BENCHMARK,
+    )
 
 
 def register() -> None:

@@ -23,14 +23,22 @@ _TELLS = 60.0  # seconds between two lines of progress
 
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("datasets", nargs="*", type=Path, help="training sets, as maquette dataset writes them")
     parser.add_argument(
-        "--config", type=Path, metavar="FILE", help=".toml or .json of settings; those on this line come before it"
+        "datasets", nargs="*", type=Path, help="training sets, as maquette dataset writes them"
     )
     parser.add_argument(
-        "--run", dest="folder", metavar="RUN", type=Path,
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help=".toml or .json of settings; those on this line come before it",
+    )
+    parser.add_argument(
+        "--run",
+        dest="folder",
+        metavar="RUN",
+        type=Path,
         help="folder of the log and checkpoint; a run begun there is gone on with",
-    )  # fmt: skip
+    )
     parser.add_argument("--steps", type=int, help="(5000)")
     parser.add_argument("--rate", type=float, help="highest learning rate (1.5e-3)")
     parser.add_argument("--seed", type=int, help="(0)")
@@ -40,7 +48,9 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         help="float32, bfloat16 (blocks of the network alone), or automatic: what is faster here (automatic)",
     )
     parser.add_argument(
-        "--start", type=Path, help="what to begin with: checkpoint of another run, .safetensors file, or bundled"
+        "--start",
+        type=Path,
+        help="what to begin with: checkpoint of another run, .safetensors file, or bundled",
     )
     parser.add_argument(
         "--from-scratch",
@@ -57,10 +67,14 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     )
     _add_places(parser, "--mask")
     parser.add_argument(
-        "--mask", action="store_true", help="train the network that finds the object in a picture instead"
+        "--mask",
+        action="store_true",
+        help="train the network that finds the object in a picture instead",
     )
     parser.add_argument(
-        "--weights", type=Path, help="afterwards write both networks of this run to a .safetensors file"
+        "--weights",
+        type=Path,
+        help="afterwards write both networks of this run to a .safetensors file",
     )
 
 
@@ -71,9 +85,16 @@ def _run_train(arguments: argparse.Namespace) -> int:
     places = _parse_datasets(arguments.hdri) if arguments.mask else None
     first = os.environ.get("RANK", "0") == "0"  # of several processes one writes
     weights = _run_with_log(
-        commands.run_training, arguments.config, arguments.datasets, arguments.folder, given, arguments.start,
-        arguments.weights, places, first,
-    )  # fmt: skip
+        commands.run_training,
+        arguments.config,
+        arguments.datasets,
+        arguments.folder,
+        given,
+        arguments.start,
+        arguments.weights,
+        places,
+        first,
+    )
     if weights:
         print(weights)
     return 0
@@ -81,15 +102,23 @@ def _run_train(arguments: argparse.Namespace) -> int:
 
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("datasets", nargs="+", type=Path, help="training sets with splits")
-    parser.add_argument("--split", default="test", choices=("train", "validation", "test"), help="(%(default)s)")
     parser.add_argument(
-        "--ask", default="standard", choices=("standard", "sides", "inputs", "confidence", "masks"),
+        "--split", default="test", choices=("train", "validation", "test"), help="(%(default)s)"
+    )
+    parser.add_argument(
+        "--ask",
+        default="standard",
+        choices=("standard", "sides", "inputs", "confidence", "masks"),
         help="one free picture and one to four sides; three to six sides; pictures as if drawn, masks and poses off; "
         "whether the confidence holds; masks found in photograph-like pictures (%(default)s)",
-    )  # fmt: skip
+    )
     parser.add_argument("--limit", type=int, help="judge this many objects (all)")
-    parser.add_argument("--resolution", type=int, default=128, help="cells along a side (%(default)s)")
-    parser.add_argument("--weights", type=Path, metavar="FILE", help="the model's weights (those bundled)")
+    parser.add_argument(
+        "--resolution", type=int, default=128, help="cells along a side (%(default)s)"
+    )
+    parser.add_argument(
+        "--weights", type=Path, metavar="FILE", help="the model's weights (those bundled)"
+    )
     parser.add_argument("--log", type=Path, metavar="CSV", help="write every single score")
     _add_places(parser, "--ask masks")
 
@@ -97,19 +126,28 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
 def _run_evaluate(arguments: argparse.Namespace) -> int:
     print(
         _run_with_log(
-            commands.run_evaluation, arguments.datasets, arguments.split, arguments.ask, arguments.limit,
-            arguments.resolution, arguments.weights, arguments.log,
+            commands.run_evaluation,
+            arguments.datasets,
+            arguments.split,
+            arguments.ask,
+            arguments.limit,
+            arguments.resolution,
+            arguments.weights,
+            arguments.log,
             _parse_datasets(arguments.hdri) if arguments.ask == "masks" else (),
         )
-    )  # fmt: skip
+    )
     return 0
 
 
 def _add_places(parser: argparse.ArgumentParser, with_what: str) -> None:
     parser.add_argument(
-        "--hdri", nargs="+", type=Path, metavar="FOLDER",
+        "--hdri",
+        nargs="+",
+        type=Path,
+        metavar="FOLDER",
         help=f"with {with_what}: panoramas (.exr, .hdr; those of Blender); of eight or more the last is for judging",
-    )  # fmt: skip
+    )
 
 
 def _parse_datasets(folders: Sequence[Path] | None) -> list[NDArray[np.uint8]]:
@@ -119,22 +157,34 @@ def _parse_datasets(folders: Sequence[Path] | None) -> list[NDArray[np.uint8]]:
 
 
 def _add_benchmark(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("photo", nargs="?", type=Path, help="picture to reconstruct (the bundled one)")
-    parser.add_argument("--resolution", type=int, default=128, help="cells along a side (%(default)s)")
-    parser.add_argument("--runs", type=int, default=5, help="(%(default)s)")
-    parser.add_argument("--weights", type=Path, metavar="FILE", help="the model's weights (those bundled)")
     parser.add_argument(
-        "--others", action="store_true", help="time the architectures of Occupancy Networks and TripoSR beside it"
+        "photo", nargs="?", type=Path, help="picture to reconstruct (the bundled one)"
+    )
+    parser.add_argument(
+        "--resolution", type=int, default=128, help="cells along a side (%(default)s)"
+    )
+    parser.add_argument("--runs", type=int, default=5, help="(%(default)s)")
+    parser.add_argument(
+        "--weights", type=Path, metavar="FILE", help="the model's weights (those bundled)"
+    )
+    parser.add_argument(
+        "--others",
+        action="store_true",
+        help="time the architectures of Occupancy Networks and TripoSR beside it",
     )
 
 
 def _run_benchmark(arguments: argparse.Namespace) -> int:
     print(
         _run_with_log(
-            commands.run_benchmark, arguments.photo, arguments.resolution, arguments.runs, arguments.weights,
+            commands.run_benchmark,
+            arguments.photo,
+            arguments.resolution,
+            arguments.runs,
+            arguments.weights,
             arguments.others,
         )
-    )  # fmt: skip
+    )
     return 0
 
 
@@ -151,5 +201,9 @@ def _run_with_log(errand: Callable[..., Task[T]], *arguments: Any) -> T:
 
 
 TRAIN = Command("train", "Train the model on training sets", _add_train, _run_train)
-EVALUATE = Command("evaluate", "Judge the model on objects it never saw", _add_evaluate, _run_evaluate)
-BENCHMARK = Command("benchmark", "Time the stages of a reconstruction", _add_benchmark, _run_benchmark)
+EVALUATE = Command(
+    "evaluate", "Judge the model on objects it never saw", _add_evaluate, _run_evaluate
+)
+BENCHMARK = Command(
+    "benchmark", "Time the stages of a reconstruction", _add_benchmark, _run_benchmark
+)

@@ -16,10 +16,18 @@ from .command import Command, run_with_progress_line
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("names", nargs="*", metavar="NAME", help="of references (those selected; else all in view)")
-    parser.add_argument("--collection", default="", metavar="NAME", help="use all references of this collection")
     parser.add_argument(
-        "-o", "--output", type=Path, required=True, help=f"file to write: {' '.join(exporting.SUFFIXES)}"
+        "names", nargs="*", metavar="NAME", help="of references (those selected; else all in view)"
+    )
+    parser.add_argument(
+        "--collection", default="", metavar="NAME", help="use all references of this collection"
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        help=f"file to write: {' '.join(exporting.SUFFIXES)}",
     )
     parser.add_argument(
         "--resolution",
@@ -30,15 +38,24 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help="along the longest side (%(default)s); time and memory grow with its square",
     )
     parser.add_argument(
-        "--fit", action="store_true", help="move the surface to match the pictures' outlines afterwards"
+        "--fit",
+        action="store_true",
+        help="move the surface to match the pictures' outlines afterwards",
     )
-    parser.add_argument("--weights", type=Path, metavar="FILE", help="the model's weights (those bundled)")
+    parser.add_argument(
+        "--weights", type=Path, metavar="FILE", help="the model's weights (those bundled)"
+    )
 
 
 def _run_command(arguments: argparse.Namespace) -> int:
     exporting.check_export_path(arguments.output)
     told, work = start_references(
-        bpy.context, arguments.names, arguments.collection, arguments.resolution, arguments.weights, arguments.fit
+        bpy.context,
+        arguments.names,
+        arguments.collection,
+        arguments.resolution,
+        arguments.weights,
+        arguments.fit,
     )
     result = run_with_progress_line(work)
     obj = add_posed_object(bpy.context, arguments.output.stem, result)
@@ -50,4 +67,9 @@ def _run_command(arguments: argparse.Namespace) -> int:
     return 0
 
 
-COMMAND = Command("references", "Build a mesh where the open file's references show it", _add_arguments, _run_command)
+COMMAND = Command(
+    "references",
+    "Build a mesh where the open file's references show it",
+    _add_arguments,
+    _run_command,
+)

@@ -19,13 +19,18 @@ class PictureProperties:
     size: IntProperty(
         name="Picture Size",
         description="Side of the square pictures in pixels. Twice as many take four times the time",
-        default=128, min=16, max=2048, subtype='PIXEL',
-    )  # fmt: skip
+        default=128,
+        min=16,
+        max=2048,
+        subtype='PIXEL',
+    )
     samples: IntProperty(
         name="Samples",
         description="Of Cycles for each pixel. Time grows with them, noise falls with their square root",
-        default=16, min=1, max=4096,
-    )  # fmt: skip
+        default=16,
+        min=1,
+        max=4096,
+    )
     denoise: BoolProperty(
         name="Denoise",
         description="Free the colors of noise. Costs about as much as 6 samples and shows more than these would",
@@ -33,8 +38,10 @@ class PictureProperties:
     points: IntProperty(
         name="Points",
         description="Points of each object that are told inside or outside, as many again near its surface",
-        default=16384, min=256, max=1000000,
-    )  # fmt: skip
+        default=16384,
+        min=256,
+        max=1000000,
+    )
     relightable: BoolProperty(
         name="Relightable",
         description="Write the color without light and the ambient occlusion of each picture, by which it can be lit "
@@ -51,7 +58,12 @@ class PictureProperties:
         subtype='DIR_PATH',
         options=set(PATH_OPTIONS),
     )
-    seed: IntProperty(name="Seed", description="Of objects, cameras, light and points. Costs nothing", default=0, min=0)
+    seed: IntProperty(
+        name="Seed",
+        description="Of objects, cameras, light and points. Costs nothing",
+        default=0,
+        min=0,
+    )
     classes_from: EnumProperty(
         name="Classes",
         description="What tells the class of each object of the scene",
@@ -83,12 +95,19 @@ class DatasetProperties(PictureProperties, RandomizationProperties):
     def dataset_settings(self, cameras: str) -> DatasetSettings:
         """All this with the ``cameras``, in the words of ``core.synthesis.camera_rigs``."""
         return DatasetSettings(
-            seed=self.seed, size=self.size, samples=self.samples, denoise=self.denoise,
-            cameras=camera_rigs.parse_rigs(cameras.split()), points=self.points,
-            hdri=Path(bpy.path.abspath(self.hdri)) if self.hdri else None, random=self.randomization_settings(),
-            classes_from=self.classes_from, class_property=self.class_property,
-            relightable=self.relightable, grid=self.grid,
-        )  # fmt: skip
+            seed=self.seed,
+            size=self.size,
+            samples=self.samples,
+            denoise=self.denoise,
+            cameras=camera_rigs.parse_rigs(cameras.split()),
+            points=self.points,
+            hdri=Path(bpy.path.abspath(self.hdri)) if self.hdri else None,
+            random=self.randomization_settings(),
+            classes_from=self.classes_from,
+            class_property=self.class_property,
+            relightable=self.relightable,
+            grid=self.grid,
+        )
 
 
 class MaquetteDataset(DatasetProperties, bpy.types.PropertyGroup):

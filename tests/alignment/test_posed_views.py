@@ -3,7 +3,13 @@ import pytest
 from maquette.core.alignment.posed_views import align_references, frame_axes
 from maquette.core.alignment.reference import Reference
 from maquette.core.arrays import View
-from maquette.core.cameras import Camera, look_at, orthographic_camera, perspective_camera, side_camera
+from maquette.core.cameras import (
+    Camera,
+    look_at,
+    orthographic_camera,
+    perspective_camera,
+    side_camera,
+)
 
 NEAR = np.array((9.0, 9.0, 9.0))
 MIDDLE, EXTENT = np.array((2.0, -1.0, 3.0)), np.array((0.8, 0.5, 1.2))
@@ -39,11 +45,15 @@ def test_three_sides_give_place_and_size():
     ends = np.array([(0, 0, 0.5), (0, 0, -0.5)])
     for view in fitted.views[:2]:
         rows = np.flatnonzero(view.image[..., 3].any(1))
-        np.testing.assert_allclose(view.camera.project(ends)[0][:, 1], (rows[0], rows[-1] + 1), atol=1e-6)
+        np.testing.assert_allclose(
+            view.camera.project(ends)[0][:, 1], (rows[0], rows[-1] + 1), atol=1e-6
+        )
 
 
 def test_what_is_seen_from_aside_tells_of_the_depth():
-    aside = orthographic_camera(look_at(np.array((np.sin(0.6), -np.cos(0.6), 0)) * 3, np.zeros(3)), 2.0, 400)
+    aside = orthographic_camera(
+        look_at(np.array((np.sin(0.6), -np.cos(0.6), 0)) * 3, np.zeros(3)), 2.0, 400
+    )
     fitted = align_references([standing("front"), box(moved(aside), name="aside")], NEAR)
     np.testing.assert_allclose(fitted.to_world[:3, 3], MIDDLE, atol=0.02)
     assert frame_axes([view.camera for view in fitted.views]) == pytest.approx(np.eye(3))
@@ -51,18 +61,25 @@ def test_what_is_seen_from_aside_tells_of_the_depth():
 
 def test_perspective_cameras_give_place_and_size():
     eyes = np.array(((0.5, -4, 0.4), (4, 0.3, 1), (-2, 3, 2.0)))
-    views = [box(moved(perspective_camera(look_at(eye, np.array((0.2, 0, 0.1))), 0.7, 300))) for eye in eyes]
+    views = [
+        box(moved(perspective_camera(look_at(eye, np.array((0.2, 0, 0.1))), 0.7, 300)))
+        for eye in eyes
+    ]
     fitted = align_references(views, NEAR)
     np.testing.assert_allclose(fitted.to_world[:3, 3], MIDDLE, atol=0.03)
     assert fitted.to_world[0, 0] == pytest.approx(1.2, rel=0.05)
     for view, given in zip(fitted.views, views, strict=True):  # the same rays as before
         there = np.array(((0.1, 0.2, 0.3), (-0.2, 0.1, 0.4)))
         world = there @ fitted.to_world[:3, :3].T + fitted.to_world[:3, 3]
-        np.testing.assert_allclose(view.camera.project(there)[0], given.view.camera.project(world)[0], atol=1e-6)
+        np.testing.assert_allclose(
+            view.camera.project(there)[0], given.view.camera.project(world)[0], atol=1e-6
+        )
 
 
 def test_one_from_aside_is_the_front_of_its_own_frame():
-    aside = orthographic_camera(look_at(np.array((np.sin(0.6), -np.cos(0.6), 0)) * 3, np.zeros(3)), 2.0, 400)
+    aside = orthographic_camera(
+        look_at(np.array((np.sin(0.6), -np.cos(0.6), 0)) * 3, np.zeros(3)), 2.0, 400
+    )
     fitted = align_references([box(moved(aside))], MIDDLE)
     np.testing.assert_allclose(fitted.views[0].camera.to_world[:3, 2], (0, -1, 0), atol=1e-9)
     np.testing.assert_allclose(fitted.to_world[:3, 3], MIDDLE, atol=0.01)
@@ -80,8 +97,12 @@ def test_the_sides_that_the_world_does_not_know_are_found():
 def test_disagreement_is_measured():
     small = box(moved(side_camera("right", 2.0, 400)), EXTENT * (1, 1, 0.95), "right")
     fitted = align_references([standing("front"), small], NEAR)
-    assert len(fitted.disagreements) == 1 and fitted.disagreements[0].endswith("% taller than right")
-    assert float(fitted.disagreements[0].split()[2].rstrip("%")) == pytest.approx(100 / 0.95 - 100, abs=0.7)
+    assert len(fitted.disagreements) == 1 and fitted.disagreements[0].endswith(
+        "% taller than right"
+    )
+    assert float(fitted.disagreements[0].split()[2].rstrip("%")) == pytest.approx(
+        100 / 0.95 - 100, abs=0.7
+    )
 
 
 def test_far_off_the_first_is_believed():
@@ -94,7 +115,9 @@ def test_far_off_the_first_is_believed():
 
 
 def test_of_one_that_is_not_placed_only_the_scale_counts():
-    elsewhere = Reference("right", View(standing("right").view.image, side_camera("right", 2.0, 400)), placed=False)
+    elsewhere = Reference(
+        "right", View(standing("right").view.image, side_camera("right", 2.0, 400)), placed=False
+    )
     fitted = align_references([standing("front"), elsewhere], np.array((0, -1.0, 0)))
     np.testing.assert_allclose(fitted.to_world[:3, 3], MIDDLE, atol=5e-3)
     assert fitted.disagreements == ()

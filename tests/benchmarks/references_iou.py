@@ -60,18 +60,25 @@ def measure(place, weights):
     views = [next(view for view in file.record.views if view.kind == side) for side in SIDES]
     images = [shown(file, side) for side in SIDES]
     names = [
-        {"name": stand(side, view, image, parent).name} for side, view, image in zip(SIDES, views, images, strict=True)
+        {"name": stand(side, view, image, parent).name}
+        for side, view, image in zip(SIDES, views, images, strict=True)
     ]
     bpy.ops.maquette.reconstruct_references(objects=names, weights=weights)
     bpy.context.view_layer.update()
     made = bpy.context.object
     made.data.calc_loop_triangles()
     to_object = np.array(PLACE.inverted() @ made.matrix_world)
-    vertices = np.array([vertex.co for vertex in made.data.vertices]) @ to_object[:3, :3].T + to_object[:3, 3]
+    vertices = (
+        np.array([vertex.co for vertex in made.data.vertices]) @ to_object[:3, :3].T
+        + to_object[:3, 3]
+    )
     triangles = np.array([triangle.vertices for triangle in made.data.loop_triangles])
     shape = file.read_shape()
     found = winding_number.points_inside(vertices, triangles, shape.uniform)
-    posed = [View(image.astype(np.float32) / 255, view.camera) for image, view in zip(images, views, strict=True)]
+    posed = [
+        View(image.astype(np.float32) / 255, view.camera)
+        for image, view in zip(images, views, strict=True)
+    ]
     hull = evaluate.hull_cover(posed, shape.uniform) > 0.5
     maquette.unregister()
     return tuple(metrics.iou(inside, shape.uniform_inside) for inside in (found, hull))
@@ -93,7 +100,9 @@ def main():
             print(f"{place.name:40} mesh {rows[-1][0]:.3f}  hull {rows[-1][1]:.3f}", flush=True)
         mesh, hull = np.mean(rows, axis=0)
         better = sum(found > baseline for found, baseline in rows)
-        print(f"{folder.name}: {len(rows)} objects, mesh {mesh:.3f}, visual hull {hull:.3f}, better in {better}")
+        print(
+            f"{folder.name}: {len(rows)} objects, mesh {mesh:.3f}, visual hull {hull:.3f}, better in {better}"
+        )
 
 
 if __name__ == "__main__":

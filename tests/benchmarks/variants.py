@@ -53,11 +53,16 @@ class VolumeOnly(_Blind):
         super().__init__(config)
         hidden = self.config.hidden
         self.point = nn.Sequential(
-            nn.Linear(self.config.volume_channels[0] + 3, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU()
+            nn.Linear(self.config.volume_channels[0] + 3, hidden),
+            nn.ReLU(),
+            nn.Linear(hidden, hidden),
+            nn.ReLU(),
         )
 
     def _said(self, features, points):
-        return self.point(torch.cat((interpolate_maps(features.voxels, points / BOUND), points), dim=-1))
+        return self.point(
+            torch.cat((interpolate_maps(features.voxels, points / BOUND), points), dim=-1)
+        )
 
 
 class GlobalLatent(_Blind):
@@ -71,7 +76,9 @@ class GlobalLatent(_Blind):
         super().__init__(config)
         sizes = self.config
         maps = sizes.pixel_channels + sizes.depth_bins * sizes.bin_channels + 6
-        self.latent = nn.Sequential(nn.Linear(_POOLED**2 * maps + 20, 512), nn.ReLU(), nn.Linear(512, _LATENT))
+        self.latent = nn.Sequential(
+            nn.Linear(_POOLED**2 * maps + 20, 512), nn.ReLU(), nn.Linear(512, _LATENT)
+        )
         self.volume = nn.Unflatten(1, (_LATENT, 1, 1, 1))
         self.point = _Conditioned(sizes.hidden)
 
@@ -92,9 +99,15 @@ class Voxels(GlobalLatent):
         widths = (64, 32, 16)
         layers = [nn.Linear(_LATENT, widths[0] * 64), nn.Unflatten(1, (widths[0], 4, 4, 4))]
         for inputs, outputs in zip(widths, (*widths[1:], _VOXEL), strict=True):
-            layers += [nn.GroupNorm(8, inputs), nn.ReLU(), nn.ConvTranspose3d(inputs, outputs, 4, 2, 1)]
+            layers += [
+                nn.GroupNorm(8, inputs),
+                nn.ReLU(),
+                nn.ConvTranspose3d(inputs, outputs, 4, 2, 1),
+            ]
         self.volume = nn.Sequential(*layers)
-        self.point = nn.Linear(_VOXEL, self.config.hidden)  # nothing bends after it: occupancy is a grid of logits
+        self.point = nn.Linear(
+            _VOXEL, self.config.hidden
+        )  # nothing bends after it: occupancy is a grid of logits
 
     def _said(self, features, points):
         return self.point(interpolate_maps(features.voxels, points / BOUND))

@@ -9,7 +9,7 @@ from maquette.core.dataset.compact import QuantizedPoints
 from maquette.core.dataset.conversion import copy_compact
 from maquette.core.dataset.records import Instance, write_object
 from maquette.core.dataset.shards import pack_shards
-from maquette.core.dataset.summary import summarize_dataset, format_summary
+from maquette.core.dataset.summary import format_summary, summarize_dataset
 from maquette.core.dataset.validation import validate_dataset
 from maquette.core.errors import DatasetError
 from maquette.core.jobs.task import run_to_end
@@ -22,7 +22,9 @@ def small(ellipsoids, tmp_path):
 
 
 def both(ellipsoids, small, name="egg"):
-    return dataset_index.build_index(ellipsoids).by_name[name].open_object(), dataset_index.build_index(small).by_name[name].open_object()
+    return dataset_index.build_index(ellipsoids).by_name[
+        name
+    ].open_object(), dataset_index.build_index(small).by_name[name].open_object()
 
 
 def test_pictures_keep_their_masks_and_nearly_their_colors(ellipsoids, small):
@@ -58,14 +60,19 @@ def test_truth_is_the_same_to_a_step(ellipsoids, small):
 
 
 def test_a_small_set_is_good_smaller_and_counted_also_packed(ellipsoids, small):
-    counted = [format_summary(run_to_end(summarize_dataset(folder, 1))).partition("skipped")[0] for folder in (ellipsoids, small)]
+    counted = [
+        format_summary(run_to_end(summarize_dataset(folder, 1))).partition("skipped")[0]
+        for folder in (ellipsoids, small)
+    ]
     assert counted[0] == counted[1]
     for packing in (False, True):
         if packing:
             run_to_end(pack_shards(small, 2**20))
             shutil.rmtree(small / "objects")
         assert run_to_end(validate_dataset(small)) == []
-    sizes = [sum(path.stat().st_size for path in folder.rglob("*.tar")) for folder in (ellipsoids, small)]
+    sizes = [
+        sum(path.stat().st_size for path in folder.rglob("*.tar")) for folder in (ellipsoids, small)
+    ]
     assert sizes[1] < sizes[0] / 2
 
 
@@ -82,14 +89,21 @@ def test_goes_on_with_what_is_there(ellipsoids, small):
     before = (small / "objects/egg.tar").stat().st_mtime_ns
     (small / "objects/lens.tar").unlink()
     run_to_end(copy_compact(ellipsoids, small))
-    assert (small / "objects/egg.tar").stat().st_mtime_ns == before and run_to_end(validate_dataset(small)) == []
+    assert (small / "objects/egg.tar").stat().st_mtime_ns == before and run_to_end(
+        validate_dataset(small)
+    ) == []
 
 
 def test_whole_scenes_and_other_sets_are_refused(ellipsoids, own, small, tmp_path):
     file = dataset_index.build_index(own).by_name["egg"].open_object()
     instance = Instance(1, "egg", "", np.eye(4), file.record.bounds)
     views = [file.read_view(i) for i in range(len(file.record.views))]
-    write_object(own, type(file.record)(**{**vars(file.record), "instances": (instance,)}), file.read_shape(), views)
+    write_object(
+        own,
+        type(file.record)(**{**vars(file.record), "instances": (instance,)}),
+        file.read_shape(),
+        views,
+    )
     with pytest.raises(DatasetError, match=r"egg\.tar is a whole scene"):
         run_to_end(copy_compact(own, tmp_path / "other"))
     (small / "dataset.json").write_text('{"version": 1, "seed": 5}')
@@ -102,4 +116,7 @@ def test_quantized_points_are_taken_out_like_those_of_an_array():
     kept = QuantizedPoints.quantize(points)
     assert len(kept) == 5 and kept.steps.dtype == np.uint16 and kept[2, [3, 4]].dtype == np.float32
     step = np.ptp(points.reshape(-1, 3), axis=0).max() / 65535
-    assert np.abs(kept[:] - points).max() <= step * 0.51 and np.abs(kept[2, [3, 4]] - points[2, [3, 4]]).max() <= step
+    assert (
+        np.abs(kept[:] - points).max() <= step * 0.51
+        and np.abs(kept[2, [3, 4]] - points[2, [3, 4]]).max() <= step
+    )

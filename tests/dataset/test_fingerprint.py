@@ -28,14 +28,21 @@ def moved(vertices, rng, mirrored):
 def cut(vertices, triangles, rng):
     """The same surface of three times as many triangles, in another order."""
     middles = len(vertices) + np.arange(len(triangles))
-    parts = [np.stack((triangles[:, a], triangles[:, b], middles), axis=1) for a, b in ((0, 1), (1, 2), (2, 0))]
-    return np.concatenate((vertices, vertices[triangles].mean(1))), rng.permutation(np.concatenate(parts))
+    parts = [
+        np.stack((triangles[:, a], triangles[:, b], middles), axis=1)
+        for a, b in ((0, 1), (1, 2), (2, 0))
+    ]
+    return np.concatenate((vertices, vertices[triangles].mean(1))), rng.permutation(
+        np.concatenate(parts)
+    )
 
 
 @pytest.fixture(scope="module")
 def things():
     """Two objects of every family, by name."""
-    return {f"{family}_{seed}": whole(family, seed) for family in sorted(FAMILIES) for seed in (1, 2)}
+    return {
+        f"{family}_{seed}": whole(family, seed) for family in sorted(FAMILIES) for seed in (1, 2)
+    }
 
 
 def test_copies_are_found_and_others_are_not_thrown_together(things):
@@ -46,19 +53,31 @@ def test_copies_are_found_and_others_are_not_thrown_together(things):
     for i, name in enumerate(name for name in things if name.endswith("_2")):
         vertices, triangles = things[name]
         copy = moved(vertices, rng, mirrored=i % 2), triangles
-        copies[f"{name} copy"] = shape_fingerprint(MeshArrays(*(cut(*copy, rng) if i % 3 else copy)))
+        copies[f"{name} copy"] = shape_fingerprint(
+            MeshArrays(*(cut(*copy, rng) if i % 3 else copy))
+        )
     found = group_duplicates({**prints, **copies})
-    expected = [[name, f"{name} copy"] if f"{name} copy" in copies else [name] for name in sorted(things)]
+    expected = [
+        [name, f"{name} copy"] if f"{name} copy" in copies else [name] for name in sorted(things)
+    ]
     assert found == expected and len(copies) == len(FAMILIES)
-    splits = {**dict.fromkeys(prints, "train"), **dict.fromkeys(copies, "train"), "chair_2 copy": "test"}
-    with pytest.raises(DatasetError, match=r"chair_2 \(train\) and chair_2 copy \(test\) are one shape"):
+    splits = {
+        **dict.fromkeys(prints, "train"),
+        **dict.fromkeys(copies, "train"),
+        "chair_2 copy": "test",
+    }
+    with pytest.raises(
+        DatasetError, match=r"chair_2 \(train\) and chair_2 copy \(test\) are one shape"
+    ):
         check_no_leak(splits, {**prints, **copies})
 
 
 def test_a_copy_written_with_four_digits_is_found(things):
     vertices, triangles = things["teapot_1"]
     rounded = np.round(vertices + 50, 4).astype(np.float32)
-    prints = [shape_fingerprint(MeshArrays(*mesh)) for mesh in (things["teapot_1"], (rounded, triangles))]
+    prints = [
+        shape_fingerprint(MeshArrays(*mesh)) for mesh in (things["teapot_1"], (rounded, triangles))
+    ]
     np.testing.assert_allclose(*prints, atol=5e-4)
     assert len(group_duplicates(dict(zip("ab", prints, strict=True)))) == 1
 
@@ -73,4 +92,7 @@ def test_numbers_of_a_square_and_of_nothing():
     fourth = (2 * along**2 + 6 * across**2) ** 0.5
     expected = (0, 0.5**0.5, 0.5**0.5, side, 3**0.5, 0, 0, 0, both, both, fourth)
     np.testing.assert_allclose(found, expected, atol=1e-5)
-    assert shape_fingerprint(MeshArrays(np.zeros((3, 3), np.float32), np.zeros((0, 3), np.int32))) == (0.0,) * 11
+    assert (
+        shape_fingerprint(MeshArrays(np.zeros((3, 3), np.float32), np.zeros((0, 3), np.int32)))
+        == (0.0,) * 11
+    )

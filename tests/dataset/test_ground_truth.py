@@ -51,7 +51,9 @@ def test_what_is_written_is_read(parts):
 def test_colors_of_the_surface_are_those_of_the_pictures(parts):
     _, record, shape, _, _ = parts
     low, high = record.bounds
-    painted = ((shape.surface - (low + high) / 2) / ((high - low) / 2) + 1) * 100 + 20  # as the fixture paints
+    painted = (
+        (shape.surface - (low + high) / 2) / ((high - low) / 2) + 1
+    ) * 100 + 20  # as the fixture paints
     seen = shape.surface_seen
     assert 0.5 < seen.mean() < 1 and (shape.surface_colour[~seen] == 128).all()
     assert np.abs(shape.surface_colour[seen] - painted[seen]).mean() < 6
@@ -68,11 +70,23 @@ def test_older_sets_have_none(ellipsoids):
     ("change", "why"),
     [
         (lambda s, m: (replace(s, near_distance=-s.near_distance), m), "near_distance: its sign"),
-        (lambda s, m: (replace(s, near_distance=s.near_distance[1:]), m), "near_distance: its shape"),
-        (lambda s, m: (replace(s, uniform_distance=s.uniform_distance * 1e4), m), "farther than all"),
+        (
+            lambda s, m: (replace(s, near_distance=s.near_distance[1:]), m),
+            "near_distance: its shape",
+        ),
+        (
+            lambda s, m: (replace(s, uniform_distance=s.uniform_distance * 1e4), m),
+            "farther than all",
+        ),
         (lambda s, m: (s, MeshArrays(m.vertices, m.faces + 1)), "vertices that are not there"),
-        (lambda s, m: (s, MeshArrays(m.vertices * np.float32(1.1), m.faces)), "do not reach the bounds"),
-        (lambda s, m: (replace(s, surface_colour=s.surface_colour[1:]), m), "surface.npz, colour: its shape"),
+        (
+            lambda s, m: (s, MeshArrays(m.vertices * np.float32(1.1), m.faces)),
+            "do not reach the bounds",
+        ),
+        (
+            lambda s, m: (replace(s, surface_colour=s.surface_colour[1:]), m),
+            "surface.npz, colour: its shape",
+        ),
     ],
 )
 def test_what_is_wrong_is_told(parts, change, why):
@@ -89,7 +103,10 @@ def test_truth_of_a_box():
     faces = np.array([face for a, b, c, d in quads for face in ((a, b, c), (a, c, d))], np.int32)
     mesh = MeshArrays(corners.astype(np.float32), faces)
     shape = sample_solid(mesh, 600, np.random.default_rng(0)).label(nearest_triangle_finder)
-    for points, distance in ((shape.uniform, shape.uniform_distance), (shape.near, shape.near_distance)):
+    for points, distance in (
+        (shape.uniform, shape.uniform_distance),
+        (shape.near, shape.near_distance),
+    ):
         beyond = np.maximum(-points, points - (1, 0.8, 0.6))
         truth = np.linalg.norm(beyond.clip(0), axis=1) + np.minimum(beyond.max(1), 0)
         np.testing.assert_allclose(distance, truth, atol=1e-6)

@@ -12,7 +12,7 @@ from maquette.core.dataset.exporters.selection import select_objects
 from maquette.core.dataset.index import ObjectLocation
 from maquette.core.dataset.records import ObjectFile, write_object
 from maquette.core.dataset.shards import pack_shards
-from maquette.core.dataset.summary import summarize_dataset, format_summary
+from maquette.core.dataset.summary import format_summary, summarize_dataset
 from maquette.core.dataset.validation import validate_dataset
 from maquette.core.errors import DatasetError
 from maquette.core.jobs.task import run_to_end
@@ -37,23 +37,34 @@ def packed(own, request):
 
 def told(folder):
     """Problems as {path within the set: text}."""
-    return {problem.path.relative_to(folder).as_posix(): problem.what for problem in run_to_end(validate_dataset(folder))}
+    return {
+        problem.path.relative_to(folder).as_posix(): problem.what
+        for problem in run_to_end(validate_dataset(folder))
+    }
 
 
 def again(folder, name, **changes):
     splits = json.loads((folder / name).read_text())
-    (folder / name).write_text(json.dumps({key: own for key, own in {**splits, **changes}.items() if own}))
+    (folder / name).write_text(
+        json.dumps({key: own for key, own in {**splits, **changes}.items() if own})
+    )
 
 
 def test_each_object_is_the_same_wherever_it_lies(ellipsoids, own):
     run_to_end(pack_shards(own, two(own)))
     found = dataset_index.build_index(own)
-    assert list(found.by_name) == list(found.own) == ["egg", "lens", "pill", "stone"] and not found.damaged
+    assert (
+        list(found.by_name) == list(found.own) == ["egg", "lens", "pill", "stone"]
+        and not found.damaged
+    )
     for name, (place,) in found.packed.items():
         assert place.name == name and place.path == own / "shards" / place.file.name / f"{name}.tar"
         assert found.by_name[name] == ObjectLocation(own / f"objects/{name}.tar")
         assert place.open_object().parts == ObjectFile(ellipsoids / f"objects/{name}.tar").parts
-        assert place.read_record().name == name and place.read_record().bounds.tolist() == place.open_object().record.bounds.tolist()
+        assert (
+            place.read_record().name == name
+            and place.read_record().bounds.tolist() == place.open_object().record.bounds.tolist()
+        )
 
 
 def test_a_copy_of_what_another_set_judges_by_is_not_trained_on(own, tmp_path):
@@ -62,7 +73,10 @@ def test_a_copy_of_what_another_set_judges_by_is_not_trained_on(own, tmp_path):
     again(other, "splits.json", egg="validation", lens="train", pill="train", stone="test")
 
     def names(*folders):
-        return [(place.file.parent.parent, place.name) for place in dataset_index.training_locations(folders)]
+        return [
+            (place.file.parent.parent, place.name)
+            for place in dataset_index.training_locations(folders)
+        ]
 
     assert names(own) == [(own, "egg"), (own, "lens")]
     assert names(own, other) == [(own, "lens"), (other, "lens")]
@@ -70,10 +84,18 @@ def test_a_copy_of_what_another_set_judges_by_is_not_trained_on(own, tmp_path):
 
 def test_a_packed_set_is_good_and_counted(ellipsoids, packed):
     assert told(packed) == {}
-    plain, found = run_to_end(summarize_dataset(ellipsoids, 2)), run_to_end(summarize_dataset(packed, 2))
-    assert format_summary(found).partition("skipped")[0] == format_summary(plain).partition("skipped")[0]
+    plain, found = (
+        run_to_end(summarize_dataset(ellipsoids, 2)),
+        run_to_end(summarize_dataset(packed, 2)),
+    )
+    assert (
+        format_summary(found).partition("skipped")[0]
+        == format_summary(plain).partition("skipped")[0]
+    )
     for (label, pictures), (expected, as_before) in zip(found.rows, plain.rows, strict=True):
-        assert label == expected and all((a == b).all() for a, b in zip(pictures, as_before, strict=True))
+        assert label == expected and all(
+            (a == b).all() for a, b in zip(pictures, as_before, strict=True)
+        )
 
 
 @pytest.mark.parametrize("name", exporters.FORMATS)
@@ -82,7 +104,9 @@ def test_exports_are_those_of_the_set_before(ellipsoids, packed, tmp_path, name)
     for folder in (ellipsoids, packed):
         outs.append(tmp_path / folder.name / "out")
         run_to_end(exporters.export_selection(select_objects(folder), outs[-1], name))
-    files = [{path.relative_to(out): path for path in out.rglob("*") if path.is_file()} for out in outs]
+    files = [
+        {path.relative_to(out): path for path in out.rglob("*") if path.is_file()} for out in outs
+    ]
     assert set(files[0]) == set(files[1]) and len(files[0]) > 12
     for path, first in files[0].items():
         one, other = first.read_bytes(), files[1][path].read_bytes()
@@ -96,11 +120,17 @@ def test_a_damaged_object_of_a_shard_is_named(packed, tmp_path):
     data[place.start + 512 + data[place.start + 512 :].index(b"IDAT") + 99] ^= 16
     shard.write_bytes(data)
     found = told(packed)
-    assert list(found) == [f"{TRAIN}/lens.tar"] and "000.png is damaged" in found[f"{TRAIN}/lens.tar"]
+    assert (
+        list(found) == [f"{TRAIN}/lens.tar"] and "000.png is damaged" in found[f"{TRAIN}/lens.tar"]
+    )
     if not (packed / "objects").exists():
         assert "lens" in run_to_end(summarize_dataset(packed, 0)).problems
         with pytest.raises(DatasetError, match=r"train-000000\.tar/lens\.tar: 000\.png is damaged"):
-            run_to_end(exporters.export_selection(select_objects(packed, "train"), tmp_path / "out", "coco"))
+            run_to_end(
+                exporters.export_selection(
+                    select_objects(packed, "train"), tmp_path / "out", "coco"
+                )
+            )
 
 
 @pytest.mark.parametrize("left", [0, 0.3, 0.5, 0.99])
@@ -108,11 +138,15 @@ def test_a_shard_cut_short_is_named(packed, left):
     shard = packed / TRAIN
     shard.write_bytes(shard.read_bytes()[: int(left * shard.stat().st_size)])
     found = told(packed)
-    assert "not a whole file" in found.pop(TRAIN) and "2 objects are in no shard" in found.pop(PACKING)
+    assert "not a whole file" in found.pop(TRAIN) and "2 objects are in no shard" in found.pop(
+        PACKING
+    )
     assert found == {}
     assert "train-000000.tar" in run_to_end(summarize_dataset(packed, 0)).problems
     if not (packed / "objects").exists():
-        with pytest.raises(DatasetError, match=r"egg is in a split, .*train-000000\.tar is not a whole file"):
+        with pytest.raises(
+            DatasetError, match=r"egg is in a split, .*train-000000\.tar is not a whole file"
+        ):
             select_objects(packed)
 
 
@@ -133,7 +167,12 @@ def test_what_has_changed_since_it_was_packed_is_told(own):
     run_to_end(pack_shards(own, two(own)))
     file = ObjectFile(own / "objects/egg.tar")
     views = [file.read_view(index) for index in range(5)]
-    write_object(own, file.record, file.read_shape(), [replace(views[0], colour=views[0].colour // 2 * 2), *views[1:]])
+    write_object(
+        own,
+        file.record,
+        file.read_shape(),
+        [replace(views[0], colour=views[0].colour // 2 * 2), *views[1:]],
+    )
     found = told(own)
     assert list(found) == [f"{TRAIN}/egg.tar"] and "is not as in" in found[f"{TRAIN}/egg.tar"]
     assert "pack again" in found[f"{TRAIN}/egg.tar"]
@@ -143,7 +182,9 @@ def test_what_has_changed_since_it_was_packed_is_told(own):
 
 def test_other_splits_than_those_packed_are_told(packed):
     again(packed, "splits.json", egg="test")
-    assert told(packed) == {PACKING: "the set has changed since it was packed (egg): run maquette dataset pack again"}
+    assert told(packed) == {
+        PACKING: "the set has changed since it was packed (egg): run maquette dataset pack again"
+    }
     again(packed, PACKING, egg="test")
     assert "or in one of another split" in told(packed)[PACKING]
 

@@ -11,7 +11,13 @@ import zlib
 import numpy as np
 import pytest
 from maquette.core.dataset import index as dataset_index
-from maquette.core.dataset.compact import albedo_bytes, octahedral, pixels_of, shading_bytes, unit_vectors
+from maquette.core.dataset.compact import (
+    albedo_bytes,
+    octahedral,
+    pixels_of,
+    shading_bytes,
+    unit_vectors,
+)
 from maquette.core.dataset.conversion import copy_compact
 from maquette.core.dataset.occlusion_smoothing import along_surface
 from maquette.core.dataset.records import ObjectFile, RenderedView, grid_of, write_object

@@ -2,7 +2,12 @@ import itertools
 
 import numpy as np
 import pytest
-from maquette.core.dataset.splits import HELD_OUT_FAMILIES, assign_splits, check_no_leak, group_duplicates
+from maquette.core.dataset.splits import (
+    HELD_OUT_FAMILIES,
+    assign_splits,
+    check_no_leak,
+    group_duplicates,
+)
 from maquette.core.errors import DatasetError
 
 THINGS = {f"thing_{i:03d}": (i * 0.0013, 0.5, 1 - i * 0.0002) for i in range(400)}
@@ -26,7 +31,10 @@ def test_copies_stay_together():
 
 
 def test_near_chains_are_one_group():
-    assert group_duplicates({"a": (0.0,), "b": (0.0009,), "c": (0.0018,), "d": (0.01,)}) == [["a", "b", "c"], ["d"]]
+    assert group_duplicates({"a": (0.0,), "b": (0.0009,), "c": (0.0018,), "d": (0.01,)}) == [
+        ["a", "b", "c"],
+        ["d"],
+    ]
 
 
 def test_held_out_families_are_never_trained_on():
@@ -36,7 +44,10 @@ def test_held_out_families_are_never_trained_on():
 
 def test_a_leak_is_refused_by_name():
     with pytest.raises(DatasetError, match=r"chair_a .*chair_b"):
-        check_no_leak({"chair_a": "train", "chair_b": "test"}, {"chair_a": (0.5, 0.5), "chair_b": (0.5002, 0.5)})
+        check_no_leak(
+            {"chair_a": "train", "chair_b": "test"},
+            {"chair_a": (0.5, 0.5), "chair_b": (0.5002, 0.5)},
+        )
 
 
 def test_fingerprints_of_older_sets_are_the_same_along_other_axes_and_to_a_hundredth():
@@ -46,7 +57,9 @@ def test_fingerprints_of_older_sets_are_the_same_along_other_axes_and_to_a_hundr
         along = [[values[axis] for axis in axes] for values in (sides, middle, spread)]
         return (*along[0], 0.53, *np.multiply(along[1], signs), *along[2])
 
-    turns = list(itertools.product(itertools.permutations(range(3)), itertools.product((-1, 1), repeat=3)))
+    turns = list(
+        itertools.product(itertools.permutations(range(3)), itertools.product((-1, 1), repeat=3))
+    )
     copies = {f"copy_{i:02d}": of(*turn) for i, turn in enumerate(turns)}
     near = (*np.add(copies["copy_00"], 0.009),)
     other = (*np.add(copies["copy_00"], 0.03),)

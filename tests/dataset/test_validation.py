@@ -22,7 +22,9 @@ def told(folder):
 def rewritten(path, change):
     """Write the tar at ``path`` again with ``change(members)`` done to its dict of bytes by kind."""
     with tarfile.open(path) as archive:
-        members = {m.name.removeprefix(f"{path.stem}."): archive.extractfile(m).read() for m in archive}
+        members = {
+            m.name.removeprefix(f"{path.stem}."): archive.extractfile(m).read() for m in archive
+        }
     change(members)
     with tarfile.open(path, "w") as archive:
         for kind, data in members.items():
@@ -85,7 +87,9 @@ def test_surroundings_are_there_if_they_were_drawn(own):
     assert "does not tell of" in told(own)["objects/egg.tar"]
     changed_record(path, drawn)
     assert told(own) == {}
-    rewritten(path, lambda members: members.update({"001.surroundings.png": members["001.png"][:99]}))
+    rewritten(
+        path, lambda members: members.update({"001.surroundings.png": members["001.png"][:99]})
+    )
     assert "001.surroundings.png is damaged" in told(own)["objects/egg.tar"]
     rewritten(path, lambda members: members.pop("001.surroundings.png"))
     assert "lacks egg.001.surroundings.png" in told(own)["objects/egg.tar"]
@@ -149,7 +153,9 @@ def test_extrinsics_of_two_cameras(own):
 
 def test_a_picture_of_another_size(own):
     changed_record(own / "objects/egg.tar", lambda record: record["views"][0].update(width=65))
-    assert told(own) == {"objects/egg.tar": "view 0, colour: its shape is (64, 64, 4), not (64, 65, 4)"}
+    assert told(own) == {
+        "objects/egg.tar": "view 0, colour: its shape is (64, 64, 4), not (64, 65, 4)"
+    }
 
 
 def test_depth_of_another_kind(own):
@@ -161,7 +167,11 @@ def test_depth_of_another_kind(own):
 
 
 def test_depth_that_leads_outside_the_bounds(own):
-    changed_arrays(own / "objects/egg.tar", "002.npz", lambda arrays: arrays.update(depth=arrays["depth"] * 0.9))
+    changed_arrays(
+        own / "objects/egg.tar",
+        "002.npz",
+        lambda arrays: arrays.update(depth=arrays["depth"] * 0.9),
+    )
     assert "view 2, depth: points lie" in told(own)["objects/egg.tar"]
 
 
@@ -172,9 +182,13 @@ def test_an_array_too_few(own):
     assert "001.npz is damaged" in told(own)["objects/lens.tar"]
 
 
-@pytest.mark.parametrize("record", [[], 3, {"version": 1}, {"version": 2}, {"version": 1, "views": 3}])
+@pytest.mark.parametrize(
+    "record", [[], 3, {"version": 1}, {"version": 2}, {"version": 1, "views": 3}]
+)
 def test_a_record_of_another_form(own, record):
-    rewritten(own / "objects/egg.tar", lambda members: members.update(json=json.dumps(record).encode()))
+    rewritten(
+        own / "objects/egg.tar", lambda members: members.update(json=json.dumps(record).encode())
+    )
     assert list(told(own)) == ["objects/egg.tar"]
 
 
@@ -209,7 +223,9 @@ class TestSplits:
                     archive.addfile(info, io.BytesIO(data))
         self.write(own, twin="test")
         found = told(own)
-        assert list(found) == ["splits.json"] and found["splits.json"].startswith("egg (train) and twin (test)")
+        assert list(found) == ["splits.json"] and found["splits.json"].startswith(
+            "egg (train) and twin (test)"
+        )
         self.write(own, twin="train")
         assert told(own) == {}
 

@@ -24,12 +24,20 @@ def dense(field, resolution, bound):
 FIELDS = {
     "ball": lambda x, y, z: 100 * (0.4 - np.sqrt(x * x + y * y + z * z)),
     "torus": lambda x, y, z: 100 * (0.1 - np.hypot(np.hypot(x, y) - 0.35, z)),
-    "rod": lambda x, y, z: 100 * (0.008 - np.maximum(np.hypot(x - 0.11, y - 0.07), np.abs(z) - 0.4)),
-    "table": lambda x, y, z: 100 * np.maximum(
-        np.minimum(0.02 - np.abs(z - 0.3), 0.4 - np.maximum(np.abs(x), np.abs(y))),
-        np.minimum(0.006 - np.maximum(np.abs(np.abs(x) - 0.35), np.abs(np.abs(y) - 0.35)), 0.3 - np.abs(z)),
+    "rod": lambda x, y, z: (
+        100 * (0.008 - np.maximum(np.hypot(x - 0.11, y - 0.07), np.abs(z) - 0.4))
     ),
-}  # fmt: skip
+    "table": lambda x, y, z: (
+        100
+        * np.maximum(
+            np.minimum(0.02 - np.abs(z - 0.3), 0.4 - np.maximum(np.abs(x), np.abs(y))),
+            np.minimum(
+                0.006 - np.maximum(np.abs(np.abs(x) - 0.35), np.abs(np.abs(y) - 0.35)),
+                0.3 - np.abs(z),
+            ),
+        )
+    ),
+}
 
 
 @pytest.mark.parametrize("name", FIELDS)
@@ -53,7 +61,10 @@ def test_what_no_coarse_grid_shows_is_found_about_seeds(resolution):
     inside = dense(rod, resolution, 0.55) > 0
     heights = np.arange(-0.29, 0.3, 0.017)
     seeds = np.stack((np.full(len(heights), 0.127), np.full(len(heights), 0.079), heights), axis=1)
-    alone, field = run_to_end(evaluate_multiresolution(Counted(rod), resolution, 0.55)), Counted(rod)
+    alone, field = (
+        run_to_end(evaluate_multiresolution(Counted(rod), resolution, 0.55)),
+        Counted(rod),
+    )
     found = run_to_end(evaluate_multiresolution(field, resolution, 0.55, seeds=seeds, reach=0.0086))
     np.testing.assert_array_equal(found > 0, inside)
     assert inside.any() and not (alone > 0).any()

@@ -4,7 +4,13 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from maquette.core.geometry.occupancy_grid import GROWN, SIDE, cell_centers, coordinates, inside_grid
+from maquette.core.geometry.occupancy_grid import (
+    GROWN,
+    SIDE,
+    cell_centers,
+    coordinates,
+    inside_grid,
+)
 from maquette.core.geometry.winding_number import OrientedSolid, orient_and_thicken
 
 from .test_winding_number import ball, joined

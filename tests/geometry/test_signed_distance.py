@@ -37,11 +37,16 @@ def test_a_box():
 
 def test_walls_inside_of_a_union_do_not_count():
     """A slab with a post that goes right through it, as the legs of a table go into its top."""
-    slab, post = (np.array(((-1, -1, 0), (1, 1, 0.4))), np.array(((-0.1, -0.1, -1), (0.1, 0.1, 0.3))))
+    slab, post = (
+        np.array(((-1, -1, 0), (1, 1, 0.4))),
+        np.array(((-0.1, -0.1, -1), (0.1, 0.1, 0.3))),
+    )
     one, two = box(*slab), box(*post)
     points = np.random.default_rng(1).uniform((-1.1, -1.1, -1.1), (1.1, 1.1, 0.5), (3000, 3))
     points[:1000] = np.random.default_rng(2).uniform((-0.1, -0.1, -0.3), (0.1, 0.1, 0.4), (1000, 3))
-    distance, inside = found(np.concatenate((one[0], two[0])), np.concatenate((one[1], two[1] + 8)), points)
+    distance, inside = found(
+        np.concatenate((one[0], two[0])), np.concatenate((one[1], two[1] + 8)), points
+    )
     outside = np.minimum(box_distance(points, *slab), box_distance(points, *post))
     np.testing.assert_array_equal(inside, outside < 0)
     np.testing.assert_allclose(distance[~inside], outside[~inside], atol=1e-12)

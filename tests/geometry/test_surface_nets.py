@@ -2,7 +2,12 @@ import numpy as np
 import pytest
 from maquette.core.arrays import MeshArrays
 from maquette.core.errors import MeshError
-from maquette.core.geometry.surface_nets import connected_components, taubin_smooth, surface_nets, remove_small_components
+from maquette.core.geometry.surface_nets import (
+    connected_components,
+    remove_small_components,
+    surface_nets,
+    taubin_smooth,
+)
 
 
 def grid(size, bound=1.0):
@@ -25,7 +30,9 @@ def check_manifold(mesh):
     """Each edge in two faces that run it in opposite directions; each vertex with one fan."""
     quads = mesh.faces
     edges = np.stack((quads, np.roll(quads, -1, 1)), axis=2).reshape(-1, 2)
-    assert len(np.unique(edges, axis=0)) == len(edges), "two faces run an edge in the same direction"
+    assert len(np.unique(edges, axis=0)) == len(edges), (
+        "two faces run an edge in the same direction"
+    )
     reverse = np.unique(edges[:, ::-1], axis=0)
     np.testing.assert_array_equal(np.unique(edges, axis=0), reverse)
     after = {}  # around each vertex: from the edge a face comes in by to the edge it leaves by
@@ -49,7 +56,9 @@ def test_ball():
     check_manifold(mesh)
     assert mesh.faces.shape[1] == 4
     np.testing.assert_allclose(np.linalg.norm(mesh.vertices, axis=1), 0.6, atol=0.01)
-    assert volume(mesh) == pytest.approx(4 / 3 * np.pi * 0.6**3, rel=0.02)  # positive: it faces outwards
+    assert volume(mesh) == pytest.approx(
+        4 / 3 * np.pi * 0.6**3, rel=0.02
+    )  # positive: it faces outwards
 
 
 def test_torus_has_one_hole():
@@ -83,7 +92,10 @@ def test_the_check_of_manifolds_sees_a_shared_edge():
     voxels[1, 1, 1] = voxels[2, 2, 1] = 1
     check_manifold(surface_nets(voxels, 0.5))
     one = surface_nets(np.ones((1, 1, 1)))
-    pair = np.concatenate((one.vertices, one.vertices + 9)), np.concatenate((one.faces, one.faces + 8))
+    pair = (
+        np.concatenate((one.vertices, one.vertices + 9)),
+        np.concatenate((one.faces, one.faces + 8)),
+    )
     check_manifold(MeshArrays(*pair))
     with pytest.raises(AssertionError, match="two fans"):
         check_manifold(MeshArrays(pair[0], np.where(pair[1] == 8, 0, pair[1])))
@@ -134,7 +146,9 @@ def test_smoothing_irons_steps_out_and_keeps_the_volume():
     """A ball of whole voxels, whose steps are half a cell."""
     line = np.linspace(-1, 1, 41)
     x, y, z = np.meshgrid(line, line, line, indexing="ij")
-    rough = surface_nets(np.where(x * x + y * y + z * z < 0.64, 1.0, -1.0), 0.0, np.full(3, -1.0), 0.05)
+    rough = surface_nets(
+        np.where(x * x + y * y + z * z < 0.64, 1.0, -1.0), 0.0, np.full(3, -1.0), 0.05
+    )
     even = taubin_smooth(rough)
 
     def radii(mesh):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from maquette.core import cameras
 from maquette.core.geometry.surface_nets import surface_nets
-from maquette.core.geometry.symmetry import SymmetryPlane, find_symmetry_plane, choose_half
+from maquette.core.geometry.symmetry import SymmetryPlane, choose_half, find_symmetry_plane
 from maquette.core.scene.bvh import nearest_triangle_finder
 
 
@@ -15,12 +15,17 @@ def shape(long_arm=0):
 
 
 def plane_of(mesh):
-    return find_symmetry_plane(mesh, nearest_triangle_finder(mesh.vertices[mesh.to_triangles()].astype(float)))
+    return find_symmetry_plane(
+        mesh, nearest_triangle_finder(mesh.vertices[mesh.to_triangles()].astype(float))
+    )
 
 
 def turned(mesh, angle):
     c, s = np.cos(angle), np.sin(angle)
-    return type(mesh)((mesh.vertices @ np.array(((c, s, 0), (-s, c, 0), (0, 0, 1)))).astype(np.float32), mesh.faces)
+    return type(mesh)(
+        (mesh.vertices @ np.array(((c, s, 0), (-s, c, 0), (0, 0, 1)))).astype(np.float32),
+        mesh.faces,
+    )
 
 
 def test_the_plane_of_a_symmetric_thing_is_found():
@@ -42,7 +47,9 @@ def test_the_score_tells_of_what_differs():
 def test_mirroring_and_the_frame_agree():
     plane = SymmetryPlane(np.array((1.0, 2, 3)), np.array((0.6, 0.8, 0)), 0)
     point = np.array(((4.0, 5, 6),))
-    local, image = ((p - plane.point) @ plane.frame_rotation().T for p in (point, plane.mirror_points(point)))
+    local, image = (
+        (p - plane.point) @ plane.frame_rotation().T for p in (point, plane.mirror_points(point))
+    )
     np.testing.assert_allclose(image, local * (-1, 1, 1))
     assert np.linalg.det(plane.frame_rotation()) == pytest.approx(1)
 
@@ -52,4 +59,9 @@ def test_the_better_half_is_the_one_that_is_seen_else_the_fuller():
     across = SymmetryPlane(np.array((0.5, 19.5 / 24, 0.5)), np.array((0.0, 1, 0)), 0)
     assert choose_half(mesh, across) == 1
     assert choose_half(mesh, across, [cameras.side_camera("front", 1, 8)]) == -1
-    assert choose_half(mesh, across, [cameras.side_camera("front", 1, 8), cameras.side_camera("back", 1, 8)]) == 1
+    assert (
+        choose_half(
+            mesh, across, [cameras.side_camera("front", 1, 8), cameras.side_camera("back", 1, 8)]
+        )
+        == 1
+    )

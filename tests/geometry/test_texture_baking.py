@@ -8,13 +8,35 @@ from maquette.core.geometry.texture_baking import bake_texture, vertex_colors_fr
 from maquette.core.jobs.task import run_to_end
 
 SIZE = 192
-COLORS = {"front": 0.9, "right": 0.75, "back": 0.6, "left": 0.45, "top": 0.3, "bottom": 0.15}  # of red
+COLORS = {
+    "front": 0.9,
+    "right": 0.75,
+    "back": 0.6,
+    "left": 0.45,
+    "top": 0.3,
+    "bottom": 0.15,
+}  # of red
 GRAY = np.array((0.0, 0.0, 1.0))  # the mesh's own
 # What is right and up in the picture of each side, told without core.cameras.
-RIGHT = {"front": (1, 0, 0), "right": (0, 1, 0), "back": (-1, 0, 0), "left": (0, -1, 0), "top": (1, 0, 0)}
+RIGHT = {
+    "front": (1, 0, 0),
+    "right": (0, 1, 0),
+    "back": (-1, 0, 0),
+    "left": (0, -1, 0),
+    "top": (1, 0, 0),
+}
 RIGHT["bottom"] = (1, 0, 0)
-UP = dict.fromkeys(("front", "right", "back", "left"), (0, 0, 1)) | {"top": (0, 1, 0), "bottom": (0, -1, 0)}
-OUT = {"front": (0, -1, 0), "right": (1, 0, 0), "back": (0, 1, 0), "left": (-1, 0, 0), "top": (0, 0, 1)}
+UP = dict.fromkeys(("front", "right", "back", "left"), (0, 0, 1)) | {
+    "top": (0, 1, 0),
+    "bottom": (0, -1, 0),
+}
+OUT = {
+    "front": (0, -1, 0),
+    "right": (1, 0, 0),
+    "back": (0, 1, 0),
+    "left": (-1, 0, 0),
+    "top": (0, 0, 1),
+}
 OUT["bottom"] = (0, 0, -1)
 
 
@@ -26,7 +48,9 @@ def boxes(*extents):
         for side in OUT:
             r, u, o = (np.array(table[side], float) for table in (RIGHT, UP, OUT))
             middle, half = (low + high) / 2, (high - low) / 2
-            corners = [middle + half * (o + a * r + b * u) for a, b in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
+            corners = [
+                middle + half * (o + a * r + b * u) for a, b in ((-1, -1), (1, -1), (1, 1), (-1, 1))
+            ]
             faces.append(np.arange(4) + len(vertices))
             vertices += corners
             sides.append(side)
@@ -69,7 +93,9 @@ def test_each_side_of_a_cube_shows_its_own_picture_the_right_way_round():
     uv, low, side = layout(6)
     texture = baked(mesh, uv, [picture(name) for name in COLORS])
     for index, name in enumerate(sides):
-        found = {(u, v): texel(texture, low[index], side, u, v) for u in (0.2, 0.8) for v in (0.25, 0.75)}
+        found = {
+            (u, v): texel(texture, low[index], side, u, v) for u in (0.2, 0.8) for v in (0.25, 0.75)
+        }
         for (u, v), color in found.items():
             assert color[0] == pytest.approx(COLORS[name], abs=0.03), name
             assert (color[1] > 0.9) == (u > 0.5 and v > 0.5), (name, u, v)
@@ -87,7 +113,9 @@ def test_what_no_picture_sees_keeps_its_own_color():
 @pytest.mark.parametrize("far", [False, True], ids=["orthographic", "perspective"])
 def test_nothing_bleeds_through_to_what_is_hidden(far):
     """A small box before a large one: the front picture shows the large one only around the small one."""
-    mesh, sides = boxes(((-0.15, -0.5, -0.15), (0.15, -0.4, 0.15)), ((-0.5, 0.2, -0.5), (0.5, 0.5, 0.5)))
+    mesh, sides = boxes(
+        ((-0.15, -0.5, -0.15), (0.15, -0.4, 0.15)), ((-0.5, 0.2, -0.5), (0.5, 0.5, 0.5))
+    )
     view = picture("front", 128)
     if far:
         pose = cameras.look_at(np.array((0.0, -50, 0)), np.zeros(3))
@@ -118,14 +146,26 @@ def test_beyond_the_mask_the_picture_says_nothing():
 def test_two_pictures_are_blended_by_how_squarely_they_look():
     """A face that looks to the front and a little to the right is mostly the front's."""
     angle = np.radians(20)
-    out, along = np.array((np.sin(angle), -np.cos(angle), 0)), np.array((np.cos(angle), np.sin(angle), 0))
-    corners = [0.2 * (a * along + b * np.array((0, 0, 1.0))) for a, b in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
+    out, along = (
+        np.array((np.sin(angle), -np.cos(angle), 0)),
+        np.array((np.cos(angle), np.sin(angle), 0)),
+    )
+    corners = [
+        0.2 * (a * along + b * np.array((0, 0, 1.0)))
+        for a, b in ((-1, -1), (1, -1), (1, 1), (-1, 1))
+    ]
     assert np.cross(corners[1] - corners[0], corners[3] - corners[0]) @ out > 0
-    mesh = MeshArrays(np.array(corners, np.float32), np.array([[0, 1, 2, 3]], np.int32), np.ones((4, 3), np.float32))
+    mesh = MeshArrays(
+        np.array(corners, np.float32),
+        np.array([[0, 1, 2, 3]], np.int32),
+        np.ones((4, 3), np.float32),
+    )
     uv, low, side = layout(1)
     red = texel(baked(mesh, uv, [picture("front"), picture("right")]), low[0], side, 0.3, 0.3)[0]
     front, right = np.cos(angle) ** 6, np.sin(angle) ** 6
-    assert red == pytest.approx((0.9 * front + 0.75 * right + 0.01) / (front + right + 0.01), abs=0.01)
+    assert red == pytest.approx(
+        (0.9 * front + 0.75 * right + 0.01) / (front + right + 0.01), abs=0.01
+    )
 
 
 def test_colors_reach_beyond_the_islands():
@@ -133,7 +173,9 @@ def test_colors_reach_beyond_the_islands():
     uv, low, _side = layout(6)
     texture = baked(mesh, uv, [picture(name) for name in COLORS])
     outside = low[0] + np.array((-0.01, 0.1))
-    assert texture[int((1 - outside[1]) * SIZE), int(outside[0] * SIZE)][0] == pytest.approx(0.9, abs=0.05)
+    assert texture[int((1 - outside[1]) * SIZE), int(outside[0] * SIZE)][0] == pytest.approx(
+        0.9, abs=0.05
+    )
 
 
 CELL = 0.02
@@ -148,7 +190,10 @@ def grids(*extents):
         a, b, _, d = coarse.vertices[face]
         columns, rows = (round(np.linalg.norm(end - a) / CELL) + 1 for end in (b, d))
         u, v = np.meshgrid(np.linspace(0, 1, columns), np.linspace(0, 1, rows))
-        first = sum(map(len, vertices)) + (np.arange(rows - 1)[:, None] * columns + np.arange(columns - 1)).ravel()
+        first = (
+            sum(map(len, vertices))
+            + (np.arange(rows - 1)[:, None] * columns + np.arange(columns - 1)).ravel()
+        )
         faces.append(np.stack((first, first + 1, first + columns + 1, first + columns), 1))
         vertices.append(a + u.reshape(-1, 1) * (b - a) + v.reshape(-1, 1) * (d - a))
         sides += [side] * vertices[-1].shape[0]
@@ -174,7 +219,9 @@ def test_vertices_take_the_colors_of_the_pictures_that_see_them():
 
 @pytest.mark.parametrize("far", [False, True], ids=["orthographic", "perspective"])
 def test_vertices_that_are_hidden_keep_their_own_colors(far):
-    mesh, sides = grids(((-0.15, -0.5, -0.15), (0.15, -0.4, 0.15)), ((-0.5, 0.2, -0.5), (0.5, 0.5, 0.5)))
+    mesh, sides = grids(
+        ((-0.15, -0.5, -0.15), (0.15, -0.4, 0.15)), ((-0.5, 0.2, -0.5), (0.5, 0.5, 0.5))
+    )
     view = picture("front", 128)
     if far:
         pose = cameras.look_at(np.array((0.0, -50, 0)), np.zeros(3))

@@ -1,12 +1,15 @@
 import numpy as np
 import pytest
 from maquette.core.arrays import MeshArrays
-from maquette.core.geometry.surface_nets import surface_nets, submesh
+from maquette.core.geometry.surface_nets import submesh, surface_nets
 from maquette.core.geometry.topology import check_topology, fill_holes, split_non_manifold
 
 CUBE = MeshArrays(
     np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)], np.float32),
-    np.array([[0, 1, 3, 2], [4, 6, 7, 5], [0, 4, 5, 1], [2, 3, 7, 6], [0, 2, 6, 4], [1, 5, 7, 3]], np.int32),
+    np.array(
+        [[0, 1, 3, 2], [4, 6, 7, 5], [0, 4, 5, 1], [2, 3, 7, 6], [0, 2, 6, 4], [1, 5, 7, 3]],
+        np.int32,
+    ),
 )
 
 
@@ -41,11 +44,15 @@ def test_what_is_wrong_is_counted():
     assert counts(MeshArrays(CUBE.vertices, CUBE.faces[:, ::-1])) == (0, 0, 0, 0, 1)
     assert counts(joined(CUBE, moved(1, 1, 0))) == (0, 1, 0, 0, 0)
     assert counts(joined(CUBE, moved(1, 1, 1))) == (0, 0, 0, 1, 0)
-    assert "1 edges of more than two faces" in check_topology(joined(CUBE, moved(1, 1, 0))).summary()
+    assert (
+        "1 edges of more than two faces" in check_topology(joined(CUBE, moved(1, 1, 0))).summary()
+    )
 
 
 def test_vertices_that_no_face_uses_do_not_count():
-    loose = MeshArrays(np.concatenate((np.full((1, 3), 9, np.float32), CUBE.vertices)), CUBE.faces + 1)
+    loose = MeshArrays(
+        np.concatenate((np.full((1, 3), 9, np.float32), CUBE.vertices)), CUBE.faces + 1
+    )
     assert check_topology(loose).is_watertight
 
 

@@ -3,17 +3,24 @@
 import numpy as np
 import pytest
 from maquette.core.errors import MeshError
-from maquette.core.geometry.winding_number import points_inside, orient_and_thicken
+from maquette.core.geometry.winding_number import orient_and_thicken, points_inside
 
 
 def ball(radius=0.4, rings=24, center=(0.0, 0.0, 0.0)):
     """A closed UV sphere, outward."""
-    polar, turn = np.linspace(0, np.pi, rings + 1), np.linspace(0, 2 * np.pi, 2 * rings, endpoint=False)
-    grid = np.array([[(np.sin(p) * np.cos(t), np.sin(p) * np.sin(t), np.cos(p)) for t in turn] for p in polar])
+    polar, turn = (
+        np.linspace(0, np.pi, rings + 1),
+        np.linspace(0, 2 * np.pi, 2 * rings, endpoint=False),
+    )
+    grid = np.array(
+        [[(np.sin(p) * np.cos(t), np.sin(p) * np.sin(t), np.cos(p)) for t in turn] for p in polar]
+    )
     n, index = 2 * rings, np.arange((rings + 1) * 2 * rings).reshape(rings + 1, -1)
     a, b = index[:-1], np.roll(index[:-1], -1, 1)
     c, d = np.roll(index[1:], -1, 1), index[1:]
-    faces = np.concatenate((np.stack((a, d, c), -1).reshape(-1, 3), np.stack((a, c, b), -1).reshape(-1, 3)))
+    faces = np.concatenate(
+        (np.stack((a, d, c), -1).reshape(-1, 3), np.stack((a, c, b), -1).reshape(-1, 3))
+    )
     vertices = grid.reshape(-1, 3) * radius + center
     assert n == len(turn)
     edge = vertices[faces]
@@ -94,7 +101,9 @@ def test_a_sheet_gets_a_thickness():
     vertices = np.array(((-0.5, -0.5, 0), (0.5, -0.5, 0), (0.5, 0.5, 0), (-0.5, 0.5, 0)), float)
     solid = orient_and_thicken(vertices, np.array(((0, 1, 2), (0, 2, 3))))
     assert solid.sheet_share == 1
-    found = solid.contains(np.array(((0.1, 0.2, 0.001), (0.1, 0.2, 0.05), (0.1, 0.2, -0.001), (0.7, 0, 0))))
+    found = solid.contains(
+        np.array(((0.1, 0.2, 0.001), (0.1, 0.2, 0.05), (0.1, 0.2, -0.001), (0.7, 0, 0)))
+    )
     assert found.tolist() == [True, False, True, False]
 
 
@@ -105,7 +114,9 @@ def test_surface_lies_outside_of_the_overlap():
     assert len(points) > 1500
     assert np.minimum(left, right).min() > 0.29
     center = np.where((left < right)[:, None], (-0.15, 0, 0), (0.15, 0, 0))
-    assert (((points - center) * normals).sum(1) > 0.25).mean() > 0.99  # the seam itself may belong to either
+    assert (
+        ((points - center) * normals).sum(1) > 0.25
+    ).mean() > 0.99  # the seam itself may belong to either
 
 
 @pytest.mark.parametrize("faces", [np.zeros((0, 3), int), np.array([[0, 1, 1]])])

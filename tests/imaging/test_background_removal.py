@@ -2,7 +2,11 @@ import io
 
 import numpy as np
 import pytest
-from maquette.core.imaging.background_removal import mask_plain_background, decontaminate_edges, remove_specks
+from maquette.core.imaging.background_removal import (
+    decontaminate_edges,
+    mask_plain_background,
+    remove_specks,
+)
 from maquette.core.model import metrics
 from PIL import Image
 
@@ -11,7 +15,9 @@ def picture(background=1.0):
     """A dark ring with a spot of the background's colour inside, on a plain background with some noise."""
     y, x = np.mgrid[0:90, 0:120]
     radius = np.hypot(x - 60, y - 45)
-    color = np.full((90, 120, 3), background) + np.random.default_rng(0).uniform(-0.02, 0.02, (90, 120, 3))
+    color = np.full((90, 120, 3), background) + np.random.default_rng(0).uniform(
+        -0.02, 0.02, (90, 120, 3)
+    )
     color[(radius < 30) & (radius > 10)] = (0.2, 0.3, 0.1)
     return color.clip(0, 1), radius
 
@@ -85,8 +91,12 @@ def test_the_background_is_all_that_is_connected_to_the_border():
         reached[i, j] = True
         ahead += [(i + 1, j), (i - 1, j), (i, j + 1), (i, j - 1)]
     assert 200 < (~dark & ~reached).sum()
-    shade = np.where(dark, 0.2, np.where(reached, 1.0, 0.95))  # what is enclosed is shaded, and so no hole
-    np.testing.assert_array_equal(mask_plain_background(np.repeat(shade[..., None], 3, 2)) > 0, ~reached)
+    shade = np.where(
+        dark, 0.2, np.where(reached, 1.0, 0.95)
+    )  # what is enclosed is shaded, and so no hole
+    np.testing.assert_array_equal(
+        mask_plain_background(np.repeat(shade[..., None], 3, 2)) > 0, ~reached
+    )
 
 
 def test_a_busy_border_is_left_to_others():
@@ -102,7 +112,9 @@ def test_the_rim_is_as_opaque_as_it_is_covered():
     cover = (np.hypot(x - 30.3, y - 29.6) < 20).reshape(60, 8, 60, 8).mean((1, 3))
     color = 0.9 + cover[..., None] * (np.array((0.3, 0.1, 0.5)) - 0.9)
     mask = mask_plain_background(color)
-    assert np.abs(mask - cover).max() < 0.15  # what is next to nothing is none, and what is beside it is not all of it
+    assert (
+        np.abs(mask - cover).max() < 0.15
+    )  # what is next to nothing is none, and what is beside it is not all of it
     assert ((mask > 0.5) != (cover > 0.5)).sum() <= 2
 
 
@@ -112,7 +124,9 @@ def test_the_rim_loses_the_background_from_its_colors():
     own = np.stack(np.broadcast_arrays(0.3, 0.1, 0.5 + 0.2 * (np.arange(60) > 30)), axis=-1)
     mixed = 0.9 + cover[..., None] * (own - 0.9)
     found = decontaminate_edges(mixed, cover, 2)
-    apart = (cover > 0) & (abs(np.arange(60) - 30.5) > 6)  # from where the object itself changes its colour
+    apart = (cover > 0) & (
+        abs(np.arange(60) - 30.5) > 6
+    )  # from where the object itself changes its colour
     assert np.abs(found - own)[apart].max() < 1e-9 and np.abs(mixed - own)[apart].max() > 0.5
     np.testing.assert_array_equal(found[cover == 0], mixed[cover == 0])
 

@@ -52,7 +52,9 @@ def test_color_of_16_bits(tmp_path):
     """Written by hand, since Pillow writes none."""
 
     def chunk(kind, body):
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
 
     deep = (ramp().astype(np.uint16) * 257).astype(">u2")
     rows = b"".join(b"\0" + row.tobytes() for row in deep)
@@ -66,9 +68,13 @@ def test_color_of_16_bits(tmp_path):
 def test_gray_and_gray_with_alpha(tmp_path):
     gray = ramp()[..., 0]
     read = image_files.read_image(saved(tmp_path / "l.png", Image.fromarray(gray)))
-    np.testing.assert_allclose(read[..., :3], np.repeat(gray[..., None] / 255, 3, axis=2), atol=1e-6)
+    np.testing.assert_allclose(
+        read[..., :3], np.repeat(gray[..., None] / 255, 3, axis=2), atol=1e-6
+    )
     alpha = np.full(SIZE[::-1], 200, np.uint8)
-    read = image_files.read_image(saved(tmp_path / "la.png", Image.merge("LA", [Image.fromarray(a) for a in (gray, alpha)])))
+    read = image_files.read_image(
+        saved(tmp_path / "la.png", Image.merge("LA", [Image.fromarray(a) for a in (gray, alpha)]))
+    )
     np.testing.assert_allclose(read[..., 0], gray / 255, atol=1e-6)
     np.testing.assert_allclose(read[..., 3], 200 / 255, atol=1e-6)
 
@@ -108,10 +114,14 @@ def test_cmyk(tmp_path):
 def test_exif_orientation_is_obeyed(tmp_path, orientation, suffix, mode):
     upright = Image.fromarray(ramp()).convert(mode)
     undo = {
-        2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
-        5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_90, 7: Image.Transpose.TRANSVERSE,
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_90,
+        7: Image.Transpose.TRANSVERSE,
         8: Image.Transpose.ROTATE_270,
-    }  # fmt: skip
+    }
     stored = upright.transpose(undo[orientation]) if orientation in undo else upright
     exif = Image.Exif()
     exif[0x0112] = orientation
@@ -120,7 +130,9 @@ def test_exif_orientation_is_obeyed(tmp_path, orientation, suffix, mode):
 
 
 def test_what_is_written_about_a_picture_may_be_damaged(tmp_path):
-    read = image_files.read_image(saved(tmp_path / "a.png", Image.fromarray(ramp()), exif=b"Exif\0\0XXXXXX"))
+    read = image_files.read_image(
+        saved(tmp_path / "a.png", Image.fromarray(ramp()), exif=b"Exif\0\0XXXXXX")
+    )
     np.testing.assert_allclose(read[..., :3], ramp() / 255, atol=1e-6)
 
 
@@ -155,7 +167,9 @@ def test_a_phone_s_file_of_several_pictures(tmp_path):
 
 
 def test_very_wide(tmp_path):
-    read = image_files.read_image(saved(tmp_path / "a.png", Image.fromarray(ramp(6000, 40))), max_side=1024)
+    read = image_files.read_image(
+        saved(tmp_path / "a.png", Image.fromarray(ramp(6000, 40))), max_side=1024
+    )
     assert read.shape == (7, 1000, 4)
     assert abs(float(read[3, 500, 0]) - 0.5) < 0.01
 
@@ -248,11 +262,15 @@ class TestRefuses:
     @pytest.mark.parametrize("alpha", [0, 30])
     def test_one_whose_alpha_is_empty(self, tmp_path, alpha):
         with pytest.raises(ImageError, match="transparent all over"):
-            image_files.read_image(saved(tmp_path / "a.png", Image.new("RGBA", SIZE, (255, 0, 0, alpha))))
+            image_files.read_image(
+                saved(tmp_path / "a.png", Image.new("RGBA", SIZE, (255, 0, 0, alpha)))
+            )
 
     def test_postscript_which_pillow_would_run(self, tmp_path):
         path = tmp_path / "a.png"
-        path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n%%EndComments\nshowpage\n")
+        path.write_bytes(
+            b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n%%EndComments\nshowpage\n"
+        )
         with pytest.raises(ImageError, match="is not an image"):
             image_files.read_image(path)
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from maquette.core.arrays import SourceView, MeshArrays
+from maquette.core.arrays import MeshArrays, SourceView
 from maquette.core.cameras import side_camera
 from maquette.core.jobs import messages
 from maquette.core.jobs.task import Progress
@@ -16,18 +16,36 @@ def there_and_back(value):
     return messages.receive_message(stream)
 
 
-@pytest.mark.parametrize("value", [
-    None, True, 3, 2.5, "Größe", [1, [2, "a"]], (1, 2), {"a": {"b": [None]}, "array": 1}, Path("a/b.png"), float("inf"),
-    Progress(0.5, "Half"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        True,
+        3,
+        2.5,
+        "Größe",
+        [1, [2, "a"]],
+        (1, 2),
+        {"a": {"b": [None]}, "array": 1},
+        Path("a/b.png"),
+        float("inf"),
+        Progress(0.5, "Half"),
+    ],
+)
 def test_values_come_out_as_they_went_in(value):
     assert there_and_back(value) == value
 
 
-@pytest.mark.parametrize("array", [
-    np.arange(6, dtype=np.float32).reshape(2, 3), np.zeros((0, 3), np.int32), np.array(7, np.uint8),
-    np.arange(12).reshape(3, 4).T, np.array([True, False]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(6, dtype=np.float32).reshape(2, 3),
+        np.zeros((0, 3), np.int32),
+        np.array(7, np.uint8),
+        np.arange(12).reshape(3, 4).T,
+        np.array([True, False]),
+    ],
+)
 def test_arrays_bit_for_bit_and_writable(array):
     got = there_and_back({"it": [array]})["it"][0]
     assert got.dtype == array.dtype and got.shape == array.shape and got.flags.writeable
@@ -42,10 +60,14 @@ def test_our_dataclasses():
 
 
 def test_all_of_a_mesh():
-    views = (SourceView(np.arange(9, dtype=np.uint8), side_camera("front", 1.1, 96), (0.5, 0.75)),
-             SourceView(np.arange(3, dtype=np.uint8), side_camera("top", 2.0, 64)))  # fmt: skip
+    views = (
+        SourceView(np.arange(9, dtype=np.uint8), side_camera("front", 1.1, 96), (0.5, 0.75)),
+        SourceView(np.arange(3, dtype=np.uint8), side_camera("top", 2.0, 64)),
+    )
     sure = np.linspace(0, 1, 4, dtype=np.float32)
-    mesh = MeshArrays(np.ones((4, 3), np.float32), np.arange(4, dtype=np.int32)[None], None, sure, views)
+    mesh = MeshArrays(
+        np.ones((4, 3), np.float32), np.arange(4, dtype=np.int32)[None], None, sure, views
+    )
     got = there_and_back(mesh)
     np.testing.assert_array_equal(got.confidence, sure)
     assert [view.silhouette for view in got.views] == [(0.5, 0.75), None]
@@ -86,13 +108,22 @@ def test_nothing_else_is_sent(value):
 
 
 @pytest.mark.parametrize(
-    "name", ["os:system", "..operators:x", "jobs.messages:struct", "arrays:View.__init__", "jobs.messages:send_message"]
+    "name",
+    [
+        "os:system",
+        "..operators:x",
+        "jobs.messages:struct",
+        "arrays:View.__init__",
+        "jobs.messages:send_message",
+    ],
 )
 def test_nothing_else_is_made(name):
     """Neither of other modules, nor what is no dataclass."""
     stream = io.BytesIO()
     messages.send_message(stream, Progress(0.5, "x"))
     text = stream.getvalue().replace(b"jobs.task:Progress", name.encode())
-    text = (int.from_bytes(text[:8], "little") + len(name) - len("jobs.task:Progress")).to_bytes(8, "little") + text[8:]
+    text = (int.from_bytes(text[:8], "little") + len(name) - len("jobs.task:Progress")).to_bytes(
+        8, "little"
+    ) + text[8:]
     with pytest.raises((ValueError, ImportError, AttributeError)):
         messages.receive_message(io.BytesIO(text))

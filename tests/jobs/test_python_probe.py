@@ -32,7 +32,9 @@ def test_this_very_python():
     import torch
 
     found = ask(PythonInterpreter.current())
-    assert found.torch == torch.__version__ and found.python == ".".join(map(str, sys.version_info[:3]))
+    assert found.torch == torch.__version__ and found.python == ".".join(
+        map(str, sys.version_info[:3])
+    )
     assert f"PyTorch {torch.__version__}, devices: CPU" in found.status_text()
 
 
@@ -41,14 +43,25 @@ def test_a_good_answer_after_chatter(program):
     assert found.status_text() == "Python 3.12.1, PyTorch 2.9, devices: CPU, CUDA (Card)"
 
 
-@pytest.mark.parametrize(("answer", "error", "said"), [
-    (GOOD.replace("12, 1", "8, 0"), WorkerError, "is Python 3.8.0: 3.11 or newer is needed"),
-    (GOOD.replace('"torch": "2.9"', '"x": "1"'), DependencyError, 'has no PyTorch. Install it with ".*" -m pip'),
-    (GOOD.replace('"broken": {', '"broken": {"torch": "libc10.so"'), DependencyError, "cannot be loaded: libc10.so"),
-    ("hello", WorkerError, "does not answer as a Python does. It said: hello"),
-    ("", WorkerError, "It said: nothing"),
-    ("{}", WorkerError, "does not answer"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("answer", "error", "said"),
+    [
+        (GOOD.replace("12, 1", "8, 0"), WorkerError, "is Python 3.8.0: 3.11 or newer is needed"),
+        (
+            GOOD.replace('"torch": "2.9"', '"x": "1"'),
+            DependencyError,
+            'has no PyTorch. Install it with ".*" -m pip',
+        ),
+        (
+            GOOD.replace('"broken": {', '"broken": {"torch": "libc10.so"'),
+            DependencyError,
+            "cannot be loaded: libc10.so",
+        ),
+        ("hello", WorkerError, "does not answer as a Python does. It said: hello"),
+        ("", WorkerError, "It said: nothing"),
+        ("{}", WorkerError, "does not answer"),
+    ],
+)
 def test_what_is_wrong_is_said(program, answer, error, said):
     with pytest.raises(error, match=said):
         ask(program(answer))

@@ -4,7 +4,15 @@ from itertools import pairwise
 
 import pytest
 from maquette.core.errors import Cancelled
-from maquette.core.jobs.task import ProgressClock, Progress, SteppedTask, ThreadedTask, in_thread, run_to_end, single_step
+from maquette.core.jobs.task import (
+    Progress,
+    ProgressClock,
+    SteppedTask,
+    ThreadedTask,
+    in_thread,
+    run_to_end,
+    single_step,
+)
 
 
 def count(n, log=None):
@@ -61,7 +69,9 @@ class TestDrivers:
 def test_time_left_counts_from_the_first_step():
     now = iter([100.0, 101.0, 110.0, 190.0])
     clock = ProgressClock(lambda: next(now))
-    assert clock.progress_text(Progress(0.5, "Going on")) == "Going on, 50%"  # half was there before
+    assert (
+        clock.progress_text(Progress(0.5, "Going on")) == "Going on, 50%"
+    )  # half was there before
     assert clock.progress_text(Progress(0.75, "Going on")) == "Going on, 75%"  # too early to tell
     assert clock.progress_text(Progress(0.75, "Going on")) == "Going on, 75%, 10 s left"
     assert clock.progress_text(Progress(0.75, "Going on")) == "Going on, 75%, 2 min left"
@@ -76,7 +86,9 @@ def test_beside_runs_on_a_thread_and_its_steps_are_short():
 
     work, steps = in_thread(single_step(Progress(0.5, "Sleeping"), slow)), []
     began = time.monotonic()
-    there = run_to_end(work, lambda progress: steps.append((progress.stage, time.monotonic() - began)))
+    there = run_to_end(
+        work, lambda progress: steps.append((progress.stage, time.monotonic() - began))
+    )
     assert there != here and steps[-1][0] == "Sleeping" and len(steps) > 5
     assert max(b - a for (_, a), (_, b) in pairwise(steps)) < 0.2
 

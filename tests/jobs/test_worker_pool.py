@@ -50,7 +50,9 @@ def workers():
 @pytest.fixture
 def run(workers):
     """Runs a work to its end in a process."""
-    return lambda function, *arguments, idle=60: run_to_end(workers.run_function(PythonInterpreter.current(), function, *arguments, idle=idle))
+    return lambda function, *arguments, idle=60: run_to_end(
+        workers.run_function(PythonInterpreter.current(), function, *arguments, idle=idle)
+    )
 
 
 def wait_until(true, seconds=20.0):
@@ -76,19 +78,29 @@ class Chatty(PythonInterpreter):
     """Prints before it is ready, as Blender does, and no whole line at last."""
 
     def command_words(self, code):
-        return super().command_words(f"print('Blender 5.2\\nRead prefs', end='', flush=True)\n{code}")
+        return super().command_words(
+            f"print('Blender 5.2\\nRead prefs', end='', flush=True)\n{code}"
+        )
 
 
 def test_what_a_program_prints_before_it_is_ready_is_no_message(works, workers):
-    result = run_to_end(workers.run_function(Chatty(*vars(PythonInterpreter.current()).values()), works.double, np.ones(2), idle=60))
+    result = run_to_end(
+        workers.run_function(
+            Chatty(*vars(PythonInterpreter.current()).values()), works.double, np.ones(2), idle=60
+        )
+    )
     np.testing.assert_array_equal(result["array"], [2, 2])
 
 
 def test_what_is_said_to_blender_gives_our_code_its_arguments(capfd):
-    words = worker_pool.BlenderInterpreter("blender").command_words("print(sys.argv[1:], 'bpy' in sys.modules)")
+    words = worker_pool.BlenderInterpreter("blender").command_words(
+        "print(sys.argv[1:], 'bpy' in sys.modules)"
+    )
     assert words[:2] == ("-b", "--factory-startup") and words[-1] == "--"
     program = words[words.index("--python-expr") + 1]
-    subprocess.run([sys.executable, "-c", program, "--python-expr", "--", "folder", "path"], check=True)
+    subprocess.run(
+        [sys.executable, "-c", program, "--python-expr", "--", "folder", "path"], check=True
+    )
     assert capfd.readouterr().out == "['folder', 'path'] False\n"
 
 
@@ -110,9 +122,17 @@ def test_it_stays_warm_and_another_python_takes_its_place(works, workers, run):
 
 
 def test_two_at_once_have_a_process_each_and_one_is_kept(works, workers):
-    both = [ThreadedTask(workers.run_function(PythonInterpreter.current(), works.double, np.ones(1), idle=60)) for _ in range(2)]
+    both = [
+        ThreadedTask(
+            workers.run_function(PythonInterpreter.current(), works.double, np.ones(1), idle=60)
+        )
+        for _ in range(2)
+    ]
     wait_until(lambda: all(one.poll() for one in both))
-    assert len({one.result()["pid"] for one in both}) in (1, 2)  # one, if the first was done so soon
+    assert len({one.result()["pid"] for one in both}) in (
+        1,
+        2,
+    )  # one, if the first was done so soon
     wait_until(lambda: len(workers.alive_workers()) == 1)
 
 
@@ -174,11 +194,15 @@ def test_it_leaves_just_as_it_is_asked(works, workers, run, monkeypatch):
     wait_until(lambda: not workers.alive_workers())
     lives = iter([True])
     alive = worker_pool.WorkerProcess.is_alive
-    monkeypatch.setattr(worker_pool.WorkerProcess, "is_alive", lambda self: next(lives, None) or alive(self))
+    monkeypatch.setattr(
+        worker_pool.WorkerProcess, "is_alive", lambda self: next(lives, None) or alive(self)
+    )
     assert run(works.double, np.ones(1))["pid"] != first
 
 
-@pytest.mark.skipif(not Path("/proc/self").exists(), reason="finds processes as Linux tells of them")
+@pytest.mark.skipif(
+    not Path("/proc/self").exists(), reason="finds processes as Linux tells of them"
+)
 def test_none_is_left_when_its_owner_is_killed_in_the_middle(core, tmp_path):
     script = tmp_path / "owner.py"
     script.write_text(f"""
@@ -204,15 +228,25 @@ for progress in worker.run_function(works.long_step, (Path(r"{tmp_path}"),), 60)
 
 def test_what_is_no_python_is_said(works, workers, tmp_path):
     with pytest.raises(StartError, match="cannot be started: No such file"):
-        run_to_end(workers.run_function(PythonInterpreter(str(tmp_path / "none")), works.double, 1, idle=60))
+        run_to_end(
+            workers.run_function(
+                PythonInterpreter(str(tmp_path / "none")), works.double, 1, idle=60
+            )
+        )
     for program in ("true", "false"):
         with pytest.raises(StartError, match="ended too early"):
-            run_to_end(workers.run_function(PythonInterpreter(shutil.which(program)), works.double, 1, idle=60))
+            run_to_end(
+                workers.run_function(
+                    PythonInterpreter(shutil.which(program)), works.double, 1, idle=60
+                )
+            )
 
 
 def test_ended_from_outside_in_the_middle(works, workers, tmp_path):
     """As when the add-on is disabled: no thread is left with an error of its own."""
-    driver = ThreadedTask(workers.run_function(PythonInterpreter.current(), works.forever, tmp_path, idle=60))
+    driver = ThreadedTask(
+        workers.run_function(PythonInterpreter.current(), works.forever, tmp_path, idle=60)
+    )
     wait_until(lambda: driver.progress.stage == "Going on")
     workers.end_all()
     driver.cancel()
@@ -223,9 +257,13 @@ def test_ended_from_outside_in_the_middle(works, workers, tmp_path):
 
 
 @pytest.mark.parametrize("cancelled", [True, False])
-def test_a_warm_one_that_is_ended_in_the_middle_is_not_begun_again(works, workers, run, tmp_path, cancelled):
+def test_a_warm_one_that_is_ended_in_the_middle_is_not_begun_again(
+    works, workers, run, tmp_path, cancelled
+):
     run(works.double, 1)
-    driver = ThreadedTask(workers.run_function(PythonInterpreter.current(), works.forever, tmp_path, idle=60))
+    driver = ThreadedTask(
+        workers.run_function(PythonInterpreter.current(), works.forever, tmp_path, idle=60)
+    )
     wait_until(lambda: driver.progress.stage == "Going on")
     if cancelled:
         driver.cancel()

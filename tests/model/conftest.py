@@ -20,14 +20,20 @@ def picture(camera, half, color):
     a, b, c = (way**2).sum(1), (start * way).sum(1), (start**2).sum(1) - 1
     root = b * b - a * c
     hit = root > 0
-    depth = np.where(hit, 0.5 + (-b - np.sqrt(np.maximum(root, 0))) / a, 0).reshape(camera.height, -1)
+    depth = np.where(hit, 0.5 + (-b - np.sqrt(np.maximum(root, 0))) / a, 0).reshape(
+        camera.height, -1
+    )
     points = camera.unproject(pixels, depth.ravel())
     normal = points / half**2
     normal = np.where(hit[:, None], normal / np.linalg.norm(normal, axis=1, keepdims=True), 0)
     rgba = np.zeros((camera.height * camera.width, 4), np.uint8)
     rgba[hit] = (*color, 255)
     shape = (camera.height, camera.width)
-    return rgba.reshape(*shape, 4), depth.astype(np.float32), normal.reshape(*shape, 3).astype(np.float16)
+    return (
+        rgba.reshape(*shape, 4),
+        depth.astype(np.float32),
+        normal.reshape(*shape, 3).astype(np.float16),
+    )
 
 
 SIDES = ("front", "right", "back", "top", "bottom")
@@ -49,11 +55,20 @@ def write_ellipsoid(folder, name, half, rng, color=None, sides=SIDES, free="free
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
     inside = [((p / half) ** 2).sum(1) < 1 for p in (uniform, near)]
     shape = Shape(
-        *(np.float32(uniform), inside[0], np.float32(near), inside[1], np.float32(surface), np.float32(normals))
+        *(
+            np.float32(uniform),
+            inside[0],
+            np.float32(near),
+            inside[1],
+            np.float32(surface),
+            np.float32(normals),
+        )
     )
     views = [RenderedView(kind, camera, *picture(camera, half, color)) for kind, camera in cameras]
     recorded = tuple(ViewRecord(*each) for each in cameras)
-    write_object(folder, Record(name, "test", "ellipsoid", bounds, tuple(half), recorded), shape, views)
+    write_object(
+        folder, Record(name, "test", "ellipsoid", bounds, tuple(half), recorded), shape, views
+    )
 
 
 @pytest.fixture(scope="session")
@@ -88,7 +103,9 @@ def coins(tmp_path_factory):
     rng = np.random.default_rng(1)
     names = [f"c{i:02d}" for i in range(14)]
     for name in names:
-        write_ellipsoid(folder, name, (0.5, rng.uniform(0.06, 0.1), rng.uniform(0.4, 0.5)), rng, (230, 180, 40))
+        write_ellipsoid(
+            folder, name, (0.5, rng.uniform(0.06, 0.1), rng.uniform(0.4, 0.5)), rng, (230, 180, 40)
+        )
     splits = ["train"] * 8 + ["validation"] * 2 + ["test"] * 4
     (folder / "splits.json").write_text(json.dumps(dict(zip(names, splits, strict=True))))
     return folder
@@ -103,6 +120,15 @@ def tiny():
 def tiny_config():
     from maquette.core.model.networks.reconstruction import NetworkConfig
 
-    return NetworkConfig(volume=12, pyramid=(16, 8), pixel_channels=8, fine_channels=4, depth_bins=4,
-                         bin_channels=4, volume_channels=(8, 16, 16), hidden=32,
-                         tube_channels=(32, 24, 16, 16), tube_depths=16)  # fmt: skip
+    return NetworkConfig(
+        volume=12,
+        pyramid=(16, 8),
+        pixel_channels=8,
+        fine_channels=4,
+        depth_bins=4,
+        bin_channels=4,
+        volume_channels=(8, 16, 16),
+        hidden=32,
+        tube_channels=(32, 24, 16, 16),
+        tube_depths=16,
+    )

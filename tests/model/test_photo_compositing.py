@@ -20,7 +20,9 @@ def test_a_photograph_shows_the_whole_object_before_a_place():
         picture, mask = composite_photo(disc(), PLACES[:1], np.random.default_rng(seed))
         rows, columns = np.nonzero(mask[0] > 0.5)
         assert mask.shape == (1, 96, 96)
-        assert 0.45 * 96 < np.ptp(columns) + 1 < 0.92 * 96 and abs(np.ptp(rows) - np.ptp(columns)) < 4
+        assert (
+            0.45 * 96 < np.ptp(columns) + 1 < 0.92 * 96 and abs(np.ptp(rows) - np.ptp(columns)) < 4
+        )
         red = picture[0] - picture[2]
         assert red[mask[0] > 0.99].mean() > 0.2 > np.abs(red[mask[0] < 0.01]).mean()
 
@@ -28,8 +30,12 @@ def test_a_photograph_shows_the_whole_object_before_a_place():
 def test_what_is_learned_from_has_its_mask(dataset):
     objects = load_split([dataset], "train")
     made = [augment_photo(objects, PLACES, np.random.default_rng(seed)) for seed in range(30)]
-    assert all(picture.shape == (3, SIDE, SIDE) and mask.shape == (1, SIDE, SIDE) for picture, mask in made)
-    assert all(0 <= picture.min() and picture.max() <= 1 and 0 < mask.mean() < 1 for picture, mask in made)
+    assert all(
+        picture.shape == (3, SIDE, SIDE) and mask.shape == (1, SIDE, SIDE) for picture, mask in made
+    )
+    assert all(
+        0 <= picture.min() and picture.max() <= 1 and 0 < mask.mean() < 1 for picture, mask in made
+    )
     again, _ = augment_photo(objects, PLACES, np.random.default_rng(3))
     assert (again == made[3][0]).all()
 
@@ -37,8 +43,12 @@ def test_what_is_learned_from_has_its_mask(dataset):
 def test_a_coarse_place_has_no_steps_in_a_fine_picture():
     ramp = np.abs(np.linspace(-255, 255, 8))[None, :, None]
     place = np.broadcast_to(ramp, (4, 8, 3)).astype(np.uint8)  # 73 from one column to the next
-    pictures = [composite_photo(disc(), [place], np.random.default_rng(seed))[0] for seed in range(6)]
-    steps = [np.abs(np.diff(picture[:, 2:6].mean(1), axis=1)).max() for picture in pictures]  # above the object
+    pictures = [
+        composite_photo(disc(), [place], np.random.default_rng(seed))[0] for seed in range(6)
+    ]
+    steps = [
+        np.abs(np.diff(picture[:, 2:6].mean(1), axis=1)).max() for picture in pictures
+    ]  # above the object
     assert max(steps) < 0.1
 
 

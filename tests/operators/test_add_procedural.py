@@ -27,6 +27,8 @@ def test_stands_in_the_scene_where_the_active_collection_is_of_another_file(addo
         here.collections = ["Theirs"]
     (linked,) = here.collections
     bpy.context.scene.collection.children.link(linked)
-    bpy.context.view_layer.active_layer_collection = bpy.context.view_layer.layer_collection.children["Theirs"]
+    bpy.context.view_layer.active_layer_collection = (
+        bpy.context.view_layer.layer_collection.children["Theirs"]
+    )
     assert bpy.ops.maquette.add_procedural(family="chair") == {'FINISHED'}
     assert bpy.context.object.users_collection == (bpy.context.scene.collection,)

@@ -25,7 +25,10 @@ def halves(tmp_path_factory):
     folder = tmp_path_factory.mktemp("halves")
     for side, width in (("front", 80), ("right", 40)):
         rgba = np.zeros((96, 96, 4), np.uint8)
-        rgba[8:88, 48 - width // 2 : 48 + width // 2] = (*(255 * np.array(HALVES[side])).astype(int), 255)
+        rgba[8:88, 48 - width // 2 : 48 + width // 2] = (
+            *(255 * np.array(HALVES[side])).astype(int),
+            255,
+        )
         if side == "front":
             rgba[16:40, 56:80, :3] = 255
         Image.fromarray(rgba).save(folder / f"{side}.png")
@@ -36,21 +39,27 @@ def halves(tmp_path_factory):
 def block(addon, weights, halves):
     sides = {side: str(halves / f"{side}.png") for side in HALVES}
     bpy.context.scene.cursor.location = (3, 4, 5)
-    assert bpy.ops.maquette.reconstruct(**sides, resolution=32, size=2, weights=str(weights)) == {'FINISHED'}
+    assert bpy.ops.maquette.reconstruct(**sides, resolution=32, size=2, weights=str(weights)) == {
+        'FINISHED'
+    }
     return bpy.context.object
 
 
 def shown_at(obj, point, normal):
     """What the texture of ``obj`` shows at the corner nearest to ``point`` of the faces that look along ``normal``."""
     mesh = obj.data
-    (image,) = (node.image for node in mesh.materials[0].node_tree.nodes if node.type == 'TEX_IMAGE')
+    (image,) = (
+        node.image for node in mesh.materials[0].node_tree.nodes if node.type == 'TEX_IMAGE'
+    )
     pixels = np.empty((image.size[1], image.size[0], 4), np.float32)
     image.pixels.foreach_get(pixels.ravel())
     best = None
     for polygon in mesh.polygons:
         if polygon.normal.dot(normal) > 0.9:
             for loop in polygon.loop_indices:
-                distance = np.linalg.norm(np.array(mesh.vertices[mesh.loops[loop].vertex_index].co) - point)
+                distance = np.linalg.norm(
+                    np.array(mesh.vertices[mesh.loops[loop].vertex_index].co) - point
+                )
                 if best is None or distance < best[0]:
                     best = distance, mesh.uv_layers.active.uv[loop].vector
     u, v = best[1]
@@ -61,7 +70,9 @@ def shown_at(obj, point, normal):
 def test_the_views_stay_with_the_object_in_its_frame(block, tmp_path):
     views = source_views.decode_views(source_views.load_views(block))
     assert len(views) == 2 and all(view.camera.orthographic for view in views)
-    corner = np.array(((1.0, -0.5, 2.0),))  # the upper right front, as the block stands on the ground
+    corner = np.array(
+        ((1.0, -0.5, 2.0),)
+    )  # the upper right front, as the block stands on the ground
     for view in views:
         at, _ = view.camera.project(corner)
         np.testing.assert_allclose(at[0], (88, 8) if view is views[0] else (28, 8), atol=0.7)
@@ -73,16 +84,26 @@ def test_the_views_stay_with_the_object_in_its_frame(block, tmp_path):
 
 
 def test_texture(block):
-    block.location, block.rotation_euler, block.scale = (1, 1, 1), (0, 0, 1), (2, 1, 1)  # the views go with it
+    block.location, block.rotation_euler, block.scale = (
+        (1, 1, 1),
+        (0, 0, 1),
+        (2, 1, 1),
+    )  # the views go with it
     assert bpy.ops.maquette.texture(texture_size='512') == {'FINISHED'}
     (image,) = (image for image in bpy.data.images if image.name == "front texture")
     assert image.packed_file and tuple(image.size) == (512, 512)
     front, right = (0, -1, 0), (1, 0, 0)
-    np.testing.assert_allclose(shown_at(block, (-0.5, -0.5, 0.5), front), HALVES["front"], atol=0.06)
-    np.testing.assert_allclose(shown_at(block, (-0.5, -0.5, 1.5), front), HALVES["front"], atol=0.06)  # not mirrored
+    np.testing.assert_allclose(
+        shown_at(block, (-0.5, -0.5, 0.5), front), HALVES["front"], atol=0.06
+    )
+    np.testing.assert_allclose(
+        shown_at(block, (-0.5, -0.5, 1.5), front), HALVES["front"], atol=0.06
+    )  # not mirrored
     np.testing.assert_allclose(shown_at(block, (0.5, -0.5, 1.5), front), (1, 1, 1), atol=0.06)
     np.testing.assert_allclose(shown_at(block, (1, 0.0, 1), right), HALVES["right"], atol=0.06)
-    assert block.data.color_attributes["Color"]  # for what needs no texture, and for finishing again
+    assert block.data.color_attributes[
+        "Color"
+    ]  # for what needs no texture, and for finishing again
 
 
 @pytest.mark.parametrize("location, scale", [((1.5, 0, 0), 1), ((0, 0, 0), 2)])
@@ -95,7 +116,9 @@ def test_pictures_that_no_longer_lie_on_the_mesh_are_left_out_and_told_of(block,
     pixels = np.array(image.pixels).reshape(-1, 4)[:, :3]
     red = block.data.color_attributes["Color"]
     front = max(block.data.polygons, key=lambda polygon: -polygon.normal.y).vertices[0]
-    assert np.abs(pixels - np.array(red.data[front].color_srgb)[:3]).max(1).min() < 0.1  # the mesh's own colour
+    assert (
+        np.abs(pixels - np.array(red.data[front].color_srgb)[:3]).max(1).min() < 0.1
+    )  # the mesh's own colour
 
 
 def test_a_sculpted_mesh_keeps_its_pictures(block):
@@ -107,7 +130,11 @@ def test_a_sculpted_mesh_keeps_its_pictures(block):
 def test_a_second_texture_replaces_the_first(block):
     for _ in range(2):
         bpy.ops.maquette.texture(texture_size='512')
-    assert sorted(image.name for image in bpy.data.images) == ["front texture", "front view", "front view.001"]
+    assert sorted(image.name for image in bpy.data.images) == [
+        "front texture",
+        "front view",
+        "front view.001",
+    ]
     assert len(bpy.data.materials) == len(block.data.materials) == 1
     assert len(block.data.uv_layers) == 1
 
@@ -117,7 +144,10 @@ def test_a_print_in_other_units(block, system):
     bpy.context.scene.unit_settings.system = system
     assert bpy.ops.maquette.finish(preset='PRINT') == {'FINISHED'}
     assert bpy.context.scene.unit_settings.system == system
-    assert block["maquette_finished"][-1].startswith("thinnest wall") or "mm" in block["maquette_finished"][-2]
+    assert (
+        block["maquette_finished"][-1].startswith("thinnest wall")
+        or "mm" in block["maquette_finished"][-2]
+    )
 
 
 def test_a_texture_takes_the_place_of_many_uv_maps(block):
@@ -128,7 +158,9 @@ def test_a_texture_takes_the_place_of_many_uv_maps(block):
     np.testing.assert_allclose(shown_at(block, (0.5, -0.5, 1.5), (0, -1, 0)), (1, 1, 1), atol=0.06)
 
 
-@pytest.mark.parametrize("preset, faces", [("BLOCK_OUT", 300), ("SCULPT", 800), ("PRINT", 0), ("GAME", 500)])
+@pytest.mark.parametrize(
+    "preset, faces", [("BLOCK_OUT", 300), ("SCULPT", 800), ("PRINT", 0), ("GAME", 500)]
+)
 def test_presets(block, preset, faces):
     mesh = block.data.name
     assert bpy.ops.maquette.finish(preset=preset, faces=faces, texture_size='512') == {'FINISHED'}
@@ -140,7 +172,9 @@ def test_presets(block, preset, faces):
         assert abs(len(block.data.polygons) / faces - 1) <= 0.15
     assert ("front texture" in bpy.data.images) == (preset == 'GAME')
     if preset == 'GAME':
-        np.testing.assert_allclose(shown_at(block, (0.5, -0.5, 1.5), (0, -1, 0)), (1, 1, 1), atol=0.06)
+        np.testing.assert_allclose(
+            shown_at(block, (0.5, -0.5, 1.5), (0, -1, 0)), (1, 1, 1), atol=0.06
+        )
     if preset == 'PRINT':
         assert bpy.context.scene.unit_settings.length_unit == 'MILLIMETERS'
         size, wall, _ = block["maquette_finished"][-3:]
@@ -237,14 +271,23 @@ def second_blender(request, addon, monkeypatch):
 
     if request.param == "blender":
         return shutil.which("blender") or pytest.skip("there is no Blender on this computer's path")
-    monkeypatch.setattr(_compute, "BlenderInterpreter", lambda program: Module(*vars(PythonInterpreter.current()).values()))
+    monkeypatch.setattr(
+        _compute,
+        "BlenderInterpreter",
+        lambda program: Module(*vars(PythonInterpreter.current()).values()),
+    )
     return sys.executable
 
 
 def beside_window(program, obj, **settings):
     from maquette.operators import _compute
 
-    asked = meshes.to_arrays(obj.data), source_views.load_views(obj), FinishSettings(**settings), 256
+    asked = (
+        meshes.to_arrays(obj.data),
+        source_views.load_views(obj),
+        FinishSettings(**settings),
+        256,
+    )
     return asked, _compute._beside_window(program, 60, pipeline.finish_and_texture, asked)
 
 
@@ -266,7 +309,11 @@ def test_a_second_blender_makes_the_same_in_short_steps(block, second_blender):
         here = run_to_end(pipeline.finish_and_texture(*asked))
         assert result.finished.mesh.has_same_surface(here.finished.mesh)
         assert result.texture.png.tobytes() == here.texture.png.tobytes()
-    assert _compute.is_worker_alive() and bpy.ops.maquette.release_memory() == {'FINISHED'} and not _compute.is_worker_alive()
+    assert (
+        _compute.is_worker_alive()
+        and bpy.ops.maquette.release_memory() == {'FINISHED'}
+        and not _compute.is_worker_alive()
+    )
 
 
 @pytest.mark.parametrize("program", ["/nowhere/blender", shutil.which("false")])
@@ -333,7 +380,10 @@ def test_every_preset_of_the_bundled_samples_is_sound(addon, pictures_of):
 
     folder = Path(meshes.__file__).parents[1] / "samples"
     names = ["filepath"] if pictures_of == ("photo",) else pictures_of
-    paths = {name: str(folder / f"{picture}.png") for name, picture in zip(names, pictures_of, strict=True)}
+    paths = {
+        name: str(folder / f"{picture}.png")
+        for name, picture in zip(names, pictures_of, strict=True)
+    }
     bpy.ops.maquette.reconstruct(**paths, resolution=64, name="Made")
     made = bpy.context.object
     for preset, faces in (("BLOCK_OUT", 1000), ("SCULPT", 2000), ("PRINT", 8000), ("GAME", 3000)):
@@ -341,6 +391,8 @@ def test_every_preset_of_the_bundled_samples_is_sound(addon, pictures_of):
         obj.data = made.data.copy()
         bpy.context.collection.objects.link(obj)
         bpy.context.view_layer.objects.active = obj
-        assert bpy.ops.maquette.finish(preset=preset, faces=faces, texture_size='512') == {'FINISHED'}
+        assert bpy.ops.maquette.finish(preset=preset, faces=faces, texture_size='512') == {
+            'FINISHED'
+        }
         assert check_topology(meshes.to_arrays(obj.data)).is_watertight, preset
         assert abs(len(obj.data.polygons) / faces - 1) <= 0.15, preset

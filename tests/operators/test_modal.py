@@ -40,7 +40,11 @@ def window(addon, monkeypatch):
 
     window = FakeWindow()
     context = SimpleNamespace(window_manager=window, window=window)
-    monkeypatch.setattr(_task_operator, "bpy", SimpleNamespace(context=context, app=SimpleNamespace(background=False)))
+    monkeypatch.setattr(
+        _task_operator,
+        "bpy",
+        SimpleNamespace(context=context, app=SimpleNamespace(background=False)),
+    )
     return window
 
 
@@ -68,7 +72,9 @@ def run(request, window):
         outcome = operator.invoke(_task_operator.bpy.context, None)
         assert outcome == {'RUNNING_MODAL'} and _task_operator.running_task() is not None
         for kind in (*events, *["TIMER"] * 10**6):
-            outcome = operator.modal(_task_operator.bpy.context, SimpleNamespace(type=kind, value='PRESS'))
+            outcome = operator.modal(
+                _task_operator.bpy.context, SimpleNamespace(type=kind, value='PRESS')
+            )
             if not outcome & {'RUNNING_MODAL', 'PASS_THROUGH'}:
                 break
             time.sleep(0.001)
@@ -173,9 +179,9 @@ def line(window):
     def add(work):
         operator = Probe()
         operator.start = lambda context: work
-        assert Probe.poll(_task_operator.bpy.context) and operator.invoke(_task_operator.bpy.context, None) == {
-            'RUNNING_MODAL'
-        }
+        assert Probe.poll(_task_operator.bpy.context) and operator.invoke(
+            _task_operator.bpy.context, None
+        ) == {'RUNNING_MODAL'}
         return operator
 
     yield add
@@ -200,7 +206,11 @@ def test_the_second_begins_when_the_first_has_ended(line):
     for _ in range(20):
         assert second.tick() == {'PASS_THROUGH'}  # others get its event, too
         time.sleep(0.005)
-    assert log[0] == "first begins" and "second begins" not in log and len(_task_operator.waiting_tasks()) == 1
+    assert (
+        log[0] == "first begins"
+        and "second begins" not in log
+        and len(_task_operator.waiting_tasks()) == 1
+    )
     assert first.to_end() == second.to_end() == {'FINISHED'}
     assert (first.result, second.result) == ("first", "second")
     assert log == ["first begins", "first ends", "second begins", "second ends"]

@@ -25,12 +25,30 @@ def record(folder):
 
 def test_the_set_keeps_what_was_drawn(cube, tmp_path):
     words = "sides:top orbit:2,elevation=30,roll=5..9 shell:1"
-    assert bpy.ops.maquette.render_dataset(folder=str(tmp_path / "set"), cameras=words, **RENDER) == {'FINISHED'}
+    assert bpy.ops.maquette.render_dataset(
+        folder=str(tmp_path / "set"), cameras=words, **RENDER
+    ) == {'FINISHED'}
     views = record(tmp_path / "set").views
     assert [view.kind for view in views] == ["top", "orbit", "orbit", "shell"]
     assert set(views[0].drawn) == {"light"}
-    assert set(views[1].drawn) == {"light", "elevation", "azimuth", "roll", "distance", "angle", "fill"}
-    assert set(views[3].drawn) == {"light", "elevation", "azimuth", "roll", "distance", "angle", "aim"}
+    assert set(views[1].drawn) == {
+        "light",
+        "elevation",
+        "azimuth",
+        "roll",
+        "distance",
+        "angle",
+        "fill",
+    }
+    assert set(views[3].drawn) == {
+        "light",
+        "elevation",
+        "azimuth",
+        "roll",
+        "distance",
+        "angle",
+        "aim",
+    }
     assert views[2].drawn["elevation"] == 30 and 5 <= views[2].drawn["roll"] <= 9
 
 
@@ -42,9 +60,14 @@ def test_the_scenes_own_cameras_look_at_the_object_where_it_is(cube, tmp_path):
     bpy.context.scene.camera = bpy.data.objects["Here"]
     bpy.context.scene.render.resolution_x, bpy.context.scene.render.resolution_y = 192, 108
     words = "scene path:1..3,step=2"
-    assert bpy.ops.maquette.render_dataset(folder=str(tmp_path / "set"), cameras=words, **RENDER) == {'FINISHED'}
+    assert bpy.ops.maquette.render_dataset(
+        folder=str(tmp_path / "set"), cameras=words, **RENDER
+    ) == {'FINISHED'}
     views = record(tmp_path / "set").views
-    assert [(view.kind, {key: view.drawn[key] for key in view.drawn if key != "light"}) for view in views] == [
+    assert [
+        (view.kind, {key: view.drawn[key] for key in view.drawn if key != "light"})
+        for view in views
+    ] == [
         ("scene", {"camera": "Here"}),
         ("path", {"camera": "Here", "frame": 1}),
         ("path", {"camera": "Here", "frame": 3}),
@@ -73,7 +96,9 @@ def test_the_preview_shows_the_cameras_of_the_set_and_leaves_the_scene(cube, sce
     more = {**RENDER, "points": 16384, "seed": 3}
     bpy.ops.maquette.render_dataset(folder=str(tmp_path / "set"), cameras=words, **more)
     views = record(tmp_path / "set").views
-    expected = [frustum_lines(view.camera, preview_cameras.LENGTH * np.sqrt(3) / 2) for view in views]
+    expected = [
+        frustum_lines(view.camera, preview_cameras.LENGTH * np.sqrt(3) / 2) for view in views
+    ]
     np.testing.assert_allclose(lines, np.concatenate(expected).reshape(-1, 3), atol=1e-4)
     before = scene_state()  # now with the render's result
     assert bpy.ops.maquette.hide_cameras() == {'FINISHED'}
@@ -106,7 +131,9 @@ def test_the_panels_properties_become_words(addon):
         Rig("orbit", 8, elevation=(35.5, 35.5), roll=(-5, 5), lens=(35, 85), fill=(0.75, 0.95)),
     )
     settings.sides, settings.kind, settings.framing = set(), 'SHELL', 'FILL'
-    assert parse_rigs(settings.words().split()) == (Rig("shell", 8, roll=(-5, 5), lens=(35, 85), distance=(3, 5)),)
+    assert parse_rigs(settings.words().split()) == (
+        Rig("shell", 8, roll=(-5, 5), lens=(35, 85), distance=(3, 5)),
+    )
     settings.kind, settings.whole_path, settings.frames = 'PATH', False, (3, 9)
     assert settings.words() == "path:3..9"
     settings.kind = 'NONE'
@@ -122,10 +149,14 @@ def test_what_the_panels_keep_reaches_the_operator(cube, tmp_path):
     operator = bpy.ops.maquette.render_dataset.get_rna_type().properties
     assert len(vars(button)) >= 14 and set(vars(button)) <= set(operator.keys())
     folder = tmp_path / "set"
-    done = bpy.ops.maquette.render_dataset(folder=str(folder), source='SELECTED', cameras="sides:top", **vars(button))
+    done = bpy.ops.maquette.render_dataset(
+        folder=str(folder), source='SELECTED', cameras="sides:top", **vars(button)
+    )
     assert done == {'FINISHED'}
     found = record(folder)
-    assert np.isclose(found.more["drawn"]["pose"]["scale"], 1.5) and np.isclose(np.ptp(found.bounds, axis=0)[2], 1.5)
+    assert np.isclose(found.more["drawn"]["pose"]["scale"], 1.5) and np.isclose(
+        np.ptp(found.bounds, axis=0)[2], 1.5
+    )
     assert found.views[0].drawn["background"]["kind"] == "plain"
     assert json.loads((folder / "dataset.json").read_text())["seed"] == 5
 
@@ -158,12 +189,16 @@ def test_the_preview_goes_by_what_the_panels_keep(cube, tmp_path):
     kept.size, kept.samples, kept.points, kept.seed, kept.scale = 16, 1, 300, 5, (2.0, 2.0)
     button = SimpleNamespace()
     kept.apply_to(button)
-    bpy.ops.maquette.render_dataset(folder=str(tmp_path / "set"), source='SELECTED', cameras="free:2", **vars(button))
+    bpy.ops.maquette.render_dataset(
+        folder=str(tmp_path / "set"), source='SELECTED', cameras="free:2", **vars(button)
+    )
     found = record(tmp_path / "set")
     bpy.ops.maquette.preview_cameras(cameras="free:2", **vars(button))
     length = preview_cameras.LENGTH * np.linalg.norm(np.ptp(found.bounds, axis=0)) / 2
     expected = np.concatenate([frustum_lines(view.camera, length) for view in found.views])
-    np.testing.assert_allclose(preview_cameras.drawn_lines(bpy.context.scene), expected.reshape(-1, 3), atol=1e-4)
+    np.testing.assert_allclose(
+        preview_cameras.drawn_lines(bpy.context.scene), expected.reshape(-1, 3), atol=1e-4
+    )
     bpy.ops.maquette.hide_cameras()
 
 

@@ -12,7 +12,9 @@ import pytest
 from maquette.core.jobs import dependencies
 from maquette.core.jobs.training_process import TrainingProcess, steps_of, write_settings
 
-_spec = importlib.util.spec_from_file_location("ellipsoids", Path(__file__).parents[1] / "model/conftest.py")
+_spec = importlib.util.spec_from_file_location(
+    "ellipsoids", Path(__file__).parents[1] / "model/conftest.py"
+)
 _ellipsoids = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_ellipsoids)
 dataset, tiny = _ellipsoids.dataset, _ellipsoids.tiny
@@ -56,11 +58,22 @@ def test_a_script_trains_and_takes_the_weights(addon, name_a_python, dataset, st
 
     run = tmp_path / "run"
     done = bpy.ops.maquette.train(
-        folder=str(dataset), others=str(dataset), run=str(run), start='RUN', start_run=str(start), steps=2, rate=1e-3
+        folder=str(dataset),
+        others=str(dataset),
+        run=str(run),
+        start='RUN',
+        start_run=str(start),
+        steps=2,
+        rate=1e-3,
     )
     assert done == {'FINISHED'} and steps_of(run) == (2, 2)
     assert json.loads((run / "settings.json").read_text())["datasets"] == [str(dataset)] * 2
-    assert {path.name for path in run.iterdir()} >= {"checkpoint.pt", "log.csv", "curve.png", "samples.png"}
+    assert {path.name for path in run.iterdir()} >= {
+        "checkpoint.pt",
+        "log.csv",
+        "curve.png",
+        "samples.png",
+    }
     with pytest.raises(RuntimeError, match="holds a run already"):
         bpy.ops.maquette.train(folder=str(dataset), run=str(run), steps=3)
     name_a_python()  # the export runs in it
@@ -82,7 +95,9 @@ def test_the_python_of_the_preferences_trains(name_a_python, dataset, tmp_path):
         with pytest.raises(RuntimeError, match="PyTorch is not installed in this Python"):
             bpy.ops.maquette.train(folder=str(dataset), run=str(tmp_path / "run"), steps=1)
     name_a_python(python)
-    assert bpy.ops.maquette.train(folder=str(dataset), run=str(tmp_path / "run"), steps=1) == {'FINISHED'}
+    assert bpy.ops.maquette.train(folder=str(dataset), run=str(tmp_path / "run"), steps=1) == {
+        'FINISHED'
+    }
     assert (tmp_path / "asked").read_text() == "asked\n"
     name_a_python(tmp_path / "none")
     with pytest.raises(RuntimeError, match="none cannot be started"):
@@ -100,7 +115,9 @@ def test_what_is_missing_is_named(addon, dataset, tmp_path):
     with pytest.raises(RuntimeError, match="There is no training set"):
         bpy.ops.maquette.train(folder=str(tmp_path))
     with pytest.raises(RuntimeError, match="There is no checkpoint"):
-        bpy.ops.maquette.train(folder=str(dataset), run=str(tmp_path), start='RUN', start_run=str(tmp_path))
+        bpy.ops.maquette.train(
+            folder=str(dataset), run=str(tmp_path), start='RUN', start_run=str(tmp_path)
+        )
     with pytest.raises(RuntimeError, match="There is no run"):
         bpy.ops.maquette.train(run=str(tmp_path), resume=True)
     with pytest.raises(RuntimeError, match="train first"):
@@ -111,8 +128,15 @@ def test_a_run_stops_after_a_step_and_goes_on(dataset, start, tmp_path):
     import torch
 
     own = {"steps": 100000, "every": 100000, "validation": 1}
-    write_settings(tmp_path, {"datasets": [str(dataset)], "run": ".", "start": str(start / "checkpoint.pt"),
-                              "training": own})  # fmt: skip
+    write_settings(
+        tmp_path,
+        {
+            "datasets": [str(dataset)],
+            "run": ".",
+            "start": str(start / "checkpoint.pt"),
+            "training": own,
+        },
+    )
     last = 0
     for _ in range(2):
         process = TrainingProcess(tmp_path)
@@ -133,8 +157,15 @@ def test_a_run_that_crashed_stops_after_a_step_too(dataset, start, tmp_path):
     import torch
 
     own = {"steps": 100000, "every": 100000, "validation": 1}
-    write_settings(tmp_path, {"datasets": [str(dataset)], "run": ".", "start": str(start / "checkpoint.pt"),
-                              "training": own})  # fmt: skip
+    write_settings(
+        tmp_path,
+        {
+            "datasets": [str(dataset)],
+            "run": ".",
+            "start": str(start / "checkpoint.pt"),
+            "training": own,
+        },
+    )
     process = TrainingProcess(tmp_path)
     until(lambda: steps_of(tmp_path)[0] > 0)
     process.request_stop()
@@ -147,7 +178,11 @@ def test_a_run_that_crashed_stops_after_a_step_too(dataset, start, tmp_path):
     process.request_stop()
     process.wait(60)
     assert process.failure_text() is None
-    assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] == steps_of(tmp_path)[0] > done
+    assert (
+        torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"]
+        == steps_of(tmp_path)[0]
+        > done
+    )
 
 
 def test_a_run_that_cannot_says_why(tmp_path):
@@ -162,10 +197,23 @@ def test_a_run_that_cannot_says_why(tmp_path):
 def test_the_command_line_trains_by_a_file_of_settings(addon, dataset, start, tmp_path):
     from maquette.operators.cli import main
 
-    settings = {"run": "one", "start": str(start / "checkpoint.pt"), "training": {"steps": 5, "rate": 1e-4}}
+    settings = {
+        "run": "one",
+        "start": str(start / "checkpoint.pt"),
+        "training": {"steps": 5, "rate": 1e-4},
+    }
     (tmp_path / "run.json").write_text(json.dumps(settings))
-    words = ["train", str(dataset), "--config", str(tmp_path / "run.json"), "--run", str(tmp_path / "two")]
+    words = [
+        "train",
+        str(dataset),
+        "--config",
+        str(tmp_path / "run.json"),
+        "--run",
+        str(tmp_path / "two"),
+    ]
     assert main.run_command([*words, "--steps", "1", "--every", "1"]) == 0
     own = json.loads((tmp_path / "two/config.json").read_text())["training"]
-    assert (own["steps"], own["rate"], own["every"]) == (1, 1e-4, 1) and not (tmp_path / "one").exists()
+    assert (own["steps"], own["rate"], own["every"]) == (1, 1e-4, 1) and not (
+        tmp_path / "one"
+    ).exists()
     assert main.run_command(["train", str(dataset)]) == 1  # neither --run nor --config

@@ -9,7 +9,9 @@ import pytest
 from maquette.core.arrays import MeshArrays
 from maquette.core.jobs import dependencies
 
-CORNER = MeshArrays(np.eye(4, 3, dtype=np.float32), np.array(((0, 1, 2), (0, 3, 1), (1, 3, 2), (2, 3, 0)), np.int32))
+CORNER = MeshArrays(
+    np.eye(4, 3, dtype=np.float32), np.array(((0, 1, 2), (0, 3, 1), (1, 3, 2), (2, 3, 0)), np.int32)
+)
 
 
 @pytest.fixture
@@ -23,7 +25,9 @@ def named(addon, monkeypatch):
     def name():
         ours.python = sys.executable
         _compute._kept.clear()
-        monkeypatch.setattr(dependencies, "is_installed", lambda package: False)  # as in Blender's own Python
+        monkeypatch.setattr(
+            dependencies, "is_installed", lambda package: False
+        )  # as in Blender's own Python
 
     ours.name = name
     return ours
@@ -38,7 +42,9 @@ def vertices(obj):
     return np.array([vertex.co for vertex in obj.data.vertices])
 
 
-def test_another_python_gives_the_same_mesh_tells_what_is_wrong_and_is_let_go(named, weights, pictures, tmp_path):
+def test_another_python_gives_the_same_mesh_tells_what_is_wrong_and_is_let_go(
+    named, weights, pictures, tmp_path
+):
     import torch
     from maquette.operators import _compute
 
@@ -74,7 +80,9 @@ def test_a_python_that_is_not_there_is_said(named, weights, pictures, tmp_path):
     assert not list(bpy.data.objects)
 
 
-def test_only_the_size_differs_and_the_model_is_not_asked_again(addon, weights, pictures, monkeypatch):
+def test_only_the_size_differs_and_the_model_is_not_asked_again(
+    addon, weights, pictures, monkeypatch
+):
     from maquette.core.model.inference.pipeline import pipeline
 
     path = pictures / "front.png"
@@ -99,11 +107,15 @@ def test_a_picture_that_has_changed_is_read_again(addon, weights, pictures, tmp_
     reconstruct(weights, path)
     Image.open(pictures / "front.png").rotate(90).save(path)
     reconstruct(weights, path)
-    lying, standing = (vertices(obj) for obj in sorted(bpy.data.objects, key=lambda obj: obj.name)[::-1])
+    lying, standing = (
+        vertices(obj) for obj in sorted(bpy.data.objects, key=lambda obj: obj.name)[::-1]
+    )
     assert np.ptp(lying[:, 0]) > 1.2 * np.ptp(standing[:, 0])
 
 
-def test_what_else_a_result_depends_on_is_asked_anew(named, weights, pictures, monkeypatch, tmp_path):
+def test_what_else_a_result_depends_on_is_asked_anew(
+    named, weights, pictures, monkeypatch, tmp_path
+):
     """The weights, the device, a packed image and the Python: each change is one call of the model more."""
     import shutil
 

@@ -18,9 +18,14 @@ def test_parts_are_closed_outward_solids_in_the_unit_box(family):
             faces = part.mesh.faces
             edges = np.concatenate((faces[:, :2], faces[:, 1:], faces[:, [2, 0]]))
             assert len(np.unique(edges, axis=0)) == len(edges), (seed, part.label)
-            assert np.array_equal(np.unique(edges, axis=0), np.unique(edges[:, ::-1], axis=0)), (seed, part.label)
+            assert np.array_equal(np.unique(edges, axis=0), np.unique(edges[:, ::-1], axis=0)), (
+                seed,
+                part.label,
+            )
             assert signed_volume(part.mesh) > 0, (seed, part.label)
-            assert np.isfinite(part.mesh.vertices).all() and all(0 <= c <= 1.001 for c in part.color)
+            assert np.isfinite(part.mesh.vertices).all() and all(
+                0 <= c <= 1.001 for c in part.color
+            )
         assert sum(len(part.mesh.faces) for part in thing.parts) < 40_000
 
 
@@ -30,7 +35,8 @@ def test_a_seed_is_one_object_and_another_seed_another(family):
     for a, b in zip(one.parts, two.parts, strict=True):
         np.testing.assert_array_equal(a.mesh.vertices, b.mesh.vertices)
     same = len(one.parts) == len(other.parts) and all(
-        a.mesh.vertices.shape == b.mesh.vertices.shape and np.allclose(a.mesh.vertices, b.mesh.vertices)
+        a.mesh.vertices.shape == b.mesh.vertices.shape
+        and np.allclose(a.mesh.vertices, b.mesh.vertices)
         for a, b in zip(one.parts, other.parts, strict=True)
     )
     assert not same

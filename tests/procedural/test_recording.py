@@ -5,14 +5,36 @@ from pathlib import Path
 import maquette.core.procedural as procedural
 import numpy as np
 import pytest
-from maquette.core.procedural import FAMILIES, addresses, make_object, make_from_draws
+from maquette.core.procedural import FAMILIES, addresses, make_from_draws, make_object
 from maquette.core.procedural.recording import Draw, RecordingGenerator, run
 
 _NEW_FAMILIES = (
-    "anvil", "axe", "barrel", "bow", "bridge", "cannon", "column", "cooking_pot", "crate",
-    "dumbbell", "fish", "gateway", "gun", "jar", "lantern", "mailbox", "pumpkin", "shield",
-    "street_lamp", "sword", "tent", "traffic_cone", "treasure_chest", "well", "wheelbarrow",
-)  # fmt: skip
+    "anvil",
+    "axe",
+    "barrel",
+    "bow",
+    "bridge",
+    "cannon",
+    "column",
+    "cooking_pot",
+    "crate",
+    "dumbbell",
+    "fish",
+    "gateway",
+    "gun",
+    "jar",
+    "lantern",
+    "mailbox",
+    "pumpkin",
+    "shield",
+    "street_lamp",
+    "sword",
+    "tent",
+    "traffic_cone",
+    "treasure_chest",
+    "well",
+    "wheelbarrow",
+)
 _LOOKS = (".paint", ".wood", ".metal", ".dark", ".white", ".any_look")
 
 
@@ -22,7 +44,7 @@ def _plain(family, seed):
 
 def _same_meshes(first, second):
     return len(first.parts) == len(second.parts) and all(
-        np.array_equal(a.mesh.vertices, b.mesh.vertices) and a.colour == b.colour
+        np.array_equal(a.mesh.vertices, b.mesh.vertices) and a.color == b.color
         for a, b in zip(first.parts, second.parts, strict=True)
     )
 
@@ -70,7 +92,7 @@ def test_an_address_names_what_the_value_is_for():
     draws = {draw.address: draw for draw in make_object("chair", 3).draws}
     assert draws["width"].kind == "uniform"
     assert (draws["width"].low, draws["width"].high) == (0.38, 0.6)
-    assert draws["legs.kind"] == Draw("legs.kind", "integers", 0, 5, draws["legs.kind"].value)
+    assert draws["make_legs.kind"] == Draw("make_legs.kind", "integers", 0, 5, draws["make_legs.kind"].value)
     assert "cushion.any_look.choice" in draws
     rows = [draw.address for draw in make_object("lamp", 0).draws]
     assert {"height", "foot"} <= set(rows)
@@ -123,10 +145,10 @@ def test_other_draws_stay_where_an_override_changes_their_number():
 
 
 def test_overrides_are_clipped_and_unknown_addresses_have_no_effect():
-    thing = make_from_draws("chair", 3, {"width": 99, "legs.kind": -4, "no.such": 1})
+    thing = make_from_draws("chair", 3, {"width": 99, "make_legs.kind": -4, "no.such": 1})
     values = {draw.address: draw.value for draw in thing.draws}
     assert values["width"] == 0.6
-    assert values["legs.kind"] == 0
+    assert values["make_legs.kind"] == 0
     assert "no.such" not in values
 
 

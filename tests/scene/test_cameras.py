@@ -34,7 +34,11 @@ def markers(addon):
     data = bpy.data.cameras.new("Camera")
     camera = bpy.data.objects.new("Camera", data)
     bpy.context.collection.objects.link(camera)
-    camera.location, camera.rotation_euler, camera.scale = (0.9, -5.5, 1.6), (1.3, 0.2, 0.16), (1.5, 1.5, 1.5)
+    camera.location, camera.rotation_euler, camera.scale = (
+        (0.9, -5.5, 1.6),
+        (1.3, 0.2, 0.16),
+        (1.5, 1.5, 1.5),
+    )
     data.lens, data.ortho_scale, data.sensor_width, data.sensor_height = 26, 4, 32, 26
     bpy.context.scene.camera = camera
     return objects
@@ -55,7 +59,10 @@ def rendered(markers, tmp_path):
 
     def _rendered():
         bpy.ops.render.render(write_still=True)
-        passes = {name.partition(".")[2]: values for name, values in exr.read_exr(tmp_path / "view.exr").items()}
+        passes = {
+            name.partition(".")[2]: values
+            for name, values in exr.read_exr(tmp_path / "view.exr").items()
+        }
         return np.stack([passes[f"Combined.{channel}"] for channel in "RGB"], axis=2)
 
     return _rendered
@@ -66,7 +73,10 @@ def found(picture):
     rows, columns = np.mgrid[: picture.shape[0], : picture.shape[1]] + 0.5
     light = picture.astype(float)
     assert (light.sum((0, 1)) > 1).all()
-    return np.stack([(light * at[..., None]).sum((0, 1)) for at in (columns, rows)], 1) / light.sum((0, 1))[:, None]
+    return (
+        np.stack([(light * at[..., None]).sum((0, 1)) for at in (columns, rows)], 1)
+        / light.sum((0, 1))[:, None]
+    )
 
 
 def here():
@@ -86,10 +96,18 @@ def test_markers_are_where_the_matrix_says(markers, rendered, fit, aspect):
     render, data = scene.render, scene.camera.data
     cameras, pictures = [], []
     pixels = (PIXELS[0], PIXELS[2] if aspect == "portrait" else PIXELS[1])
-    for number, (shift, pixel, percentage) in enumerate(itertools.product(SHIFTS, pixels, PERCENTAGES)):
-        data.sensor_fit, data.type = fit, ('PERSP', 'ORTHO')[(number.bit_count() + FITS.index(fit)) % 2]
+    for number, (shift, pixel, percentage) in enumerate(
+        itertools.product(SHIFTS, pixels, PERCENTAGES)
+    ):
+        data.sensor_fit, data.type = (
+            fit,
+            ('PERSP', 'ORTHO')[(number.bit_count() + FITS.index(fit)) % 2],
+        )
         data.shift_x, data.shift_y = shift
-        (render.resolution_x, render.resolution_y), render.resolution_percentage = ASPECTS[aspect], percentage
+        (render.resolution_x, render.resolution_y), render.resolution_percentage = (
+            ASPECTS[aspect],
+            percentage,
+        )
         render.pixel_aspect_x, render.pixel_aspect_y = pixel
         cameras.append(here())
         pictures.append(rendered())
@@ -99,11 +117,19 @@ def test_markers_are_where_the_matrix_says(markers, rendered, fit, aspect):
     for camera, picture, view in zip(cameras, pictures, again, strict=True):
         assert picture.shape[:2] == view.colour.shape[:2] == (camera.height, camera.width)
         expected, _ = camera.project(MARKERS)
-        assert (expected > 2.5).all() and (expected < np.array((camera.width, camera.height)) - 2.5).all()
+        assert (expected > 2.5).all() and (
+            expected < np.array((camera.width, camera.height)) - 2.5
+        ).all()
         np.testing.assert_allclose(found(picture), expected, atol=0.3)
-        lit = np.where(view.colour[..., 3:] > 0, view.colour[..., :3] / 255.0, 0) * view.colour[..., 3:] / 255
+        lit = (
+            np.where(view.colour[..., 3:] > 0, view.colour[..., :3] / 255.0, 0)
+            * view.colour[..., 3:]
+            / 255
+        )
         np.testing.assert_allclose(found(lit), expected, atol=0.3)
-    assert any(camera.orthographic for camera in cameras) and not all(camera.orthographic for camera in cameras)
+    assert any(camera.orthographic for camera in cameras) and not all(
+        camera.orthographic for camera in cameras
+    )
 
 
 def test_a_path_is_the_active_camera_over_the_frames(markers, rendered):
@@ -124,8 +150,10 @@ def test_a_path_is_the_active_camera_over_the_frames(markers, rendered):
     views = camera_path(bpy.context, (1, 9), 3)
     assert (scene.frame_current, scene.camera) == (3, first)
     assert [dict(view.drawn) for view in views] == [
-        {"camera": "Camera", "frame": 1}, {"camera": "Camera", "frame": 4}, {"camera": "Second", "frame": 7}
-    ]  # fmt: skip
+        {"camera": "Camera", "frame": 1},
+        {"camera": "Camera", "frame": 4},
+        {"camera": "Second", "frame": 7},
+    ]
     for view in views[1:]:
         scene.frame_set(view.drawn["frame"])
         np.testing.assert_allclose(found(rendered()), view.camera.project(MARKERS)[0], atol=0.3)

@@ -53,7 +53,9 @@ def test_reads_back_as_it_was(wedge, tmp_path, suffix):
         assert len(read.faces) == 6
         if suffix != ".stl":
             (mesh,) = (obj.data for obj in objects if obj.type == 'MESH')
-            np.testing.assert_allclose(mesh.color_attributes[0].data[0].color_srgb[:3], (1, 0.5, 0), atol=0.01)
+            np.testing.assert_allclose(
+                mesh.color_attributes[0].data[0].color_srgb[:3], (1, 0.5, 0), atol=0.01
+            )
 
 
 @contextmanager
@@ -70,7 +72,7 @@ def read_back(path):
 @pytest.fixture
 def textured(addon):
     """A wedge with a texture whose left half is red, right half green, and a blue row at its foot."""
-    from maquette.core.scene.finishing.texturing import encode_texture, apply_texture
+    from maquette.core.scene.finishing.texturing import apply_texture, encode_texture
     from maquette.core.scene.meshes import new_object
 
     obj = new_object("Wedge", MeshArrays(WEDGE.vertices, WEDGE.faces, WEDGE.colors))
@@ -94,12 +96,20 @@ def test_a_texture_reads_back_texel_by_texel(textured, tmp_path, suffix):
     bpy.data.images.remove(image)
     with read_back(path) as objects:
         (read,) = (each for each in objects if each.type == 'MESH')
-        (found,) = (node.image for node in read.data.materials[0].node_tree.nodes if node.type == 'TEX_IMAGE')
+        (found,) = (
+            node.image
+            for node in read.data.materials[0].node_tree.nodes
+            if node.type == 'TEX_IMAGE'
+        )
         assert tuple(found.size) == (64, 32)
         pixels = np.empty((32, 64, 4), np.float32)
         found.pixels.foreach_get(pixels.ravel())
         np.testing.assert_allclose(pixels[::-1, :, :3], picture, atol=1 / 255)
-        shader = next(node for node in read.data.materials[0].node_tree.nodes if node.type == 'BSDF_PRINCIPLED')
+        shader = next(
+            node
+            for node in read.data.materials[0].node_tree.nodes
+            if node.type == 'BSDF_PRINCIPLED'
+        )
         assert shader.inputs["Base Color"].is_linked
         bpy.context.view_layer.update()
         back = corner_colors(read)
@@ -121,7 +131,12 @@ def corner_colors(obj):
 def test_obj_has_its_texture_beside_it_and_leaves_the_picture_of_that_name(textured, tmp_path):
     (tmp_path / "out.png").write_bytes(b"what it was made from")
     write(tmp_path / "out.obj", textured[0])
-    assert {path.name for path in tmp_path.iterdir()} == {"out.obj", "out.mtl", "out_texture.png", "out.png"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "out.obj",
+        "out.mtl",
+        "out_texture.png",
+        "out.png",
+    }
     assert "map_Kd out_texture.png" in (tmp_path / "out.mtl").read_text()
     assert (tmp_path / "out.png").read_bytes() == b"what it was made from"
     (image,) = (image for image in bpy.data.images if image.name.startswith("Wedge"))
@@ -133,7 +148,9 @@ def test_ply_keeps_the_colors_and_is_not_cut_along_seams(textured, tmp_path):
     with read_back(tmp_path / "out.ply") as objects:
         mesh = objects[0].data
         assert len(mesh.vertices) == 5
-        np.testing.assert_allclose(mesh.color_attributes[0].data[0].color_srgb[:3], (1, 0.5, 0), atol=0.01)
+        np.testing.assert_allclose(
+            mesh.color_attributes[0].data[0].color_srgb[:3], (1, 0.5, 0), atol=0.01
+        )
 
 
 def glb_json(path):
@@ -150,7 +167,9 @@ def test_gltf_has_y_up_and_colors_and_nothing_else(wedge, tmp_path):
     primitive = content["meshes"][0]["primitives"][0]
     assert "COLOR_0" in primitive["attributes"]
     place = content["accessors"][primitive["attributes"]["POSITION"]]
-    np.testing.assert_allclose((place["min"], place["max"]), ((-1, 0, -0.5), (1, 4, 0.5)), atol=1e-6)
+    np.testing.assert_allclose(
+        (place["min"], place["max"]), ((-1, 0, -0.5), (1, 4, 0.5)), atol=1e-6
+    )
     assert not {"translation", "rotation", "scale"} & set(content["nodes"][0])
 
 

@@ -66,7 +66,11 @@ def test_packed_images_need_no_file(addon, tmp_path):
 
 
 def test_large_images_are_reduced(addon):
-    assert pixels(generated(np.ones((40, 2100, 4), np.float32))).shape == (14, 700, 4)  # the rest is kept
+    assert pixels(generated(np.ones((40, 2100, 4), np.float32))).shape == (
+        14,
+        700,
+        4,
+    )  # the rest is kept
 
 
 class TestRefuses:
@@ -76,7 +80,9 @@ class TestRefuses:
         image = bpy.data.images.load(str(path))
         path.unlink()
         image.reload()
-        with pytest.raises(ImageError, match=r"'gone.png' cannot be read from .*gone\.png: find its file"):
+        with pytest.raises(
+            ImageError, match=r"'gone.png' cannot be read from .*gone\.png: find its file"
+        ):
             pixels(image)
 
     def test_the_render_result(self, addon):

@@ -17,7 +17,9 @@ EPOCHS = 40
 def small_classifier():
     layers = [nn.Conv2d(4, 16, 3, 2, 1), nn.Conv2d(16, 32, 3, 2, 1), nn.Conv2d(32, 64, 3, 2, 1)]
     steps = [step for layer in layers for step in (layer, nn.ReLU())]
-    return nn.Sequential(*steps, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, len(FAMILIES)))
+    return nn.Sequential(
+        *steps, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, len(FAMILIES))
+    )
 
 
 def pictures(batch):
@@ -30,7 +32,11 @@ def pictures(batch):
 def test_a_classifier_beats_chance_on_objects_it_never_saw(addon, tmp_path):
     from maquette.core.console import silence_stdout
     from maquette.core.model.training.streaming_dataset import TrainingStream
-    from maquette.core.scene.datagen.objects import DatasetSettings, procedural_sources, render_dataset
+    from maquette.core.scene.datagen.objects import (
+        DatasetSettings,
+        procedural_sources,
+        render_dataset,
+    )
 
     sources = procedural_sources(FAMILIES, EACH * len(FAMILIES), 0)
     settings = DatasetSettings(size=32, samples=2, points=512, cameras=parse_rigs(["free:4"]))

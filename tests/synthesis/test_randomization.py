@@ -14,9 +14,9 @@ from maquette.core.synthesis.randomization import (
     Background,
     Purpose,
     Randomization,
-    to_json,
-    rng_for,
     has_surroundings,
+    rng_for,
+    to_json,
 )
 from PIL import Image
 
@@ -36,15 +36,22 @@ CENTER = np.array((1.0, -2, 0.5))
 def block():
     """A block of 1 x 0.4 x 0.6 metres about CENTRE."""
     corners = np.array([(x, y, z) for x in (-0.5, 0.5) for y in (-0.2, 0.2) for z in (-0.3, 0.3)])
-    quads = np.array(((0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)))
-    return MeshArrays((corners + CENTER).astype(np.float32), np.concatenate((quads[:, :3], quads[:, [0, 2, 3]])))
+    quads = np.array(
+        ((0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3))
+    )
+    return MeshArrays(
+        (corners + CENTER).astype(np.float32), np.concatenate((quads[:, :3], quads[:, [0, 2, 3]]))
+    )
 
 
 def test_the_same_again_and_other_for_other_names_purposes_and_views():
     numbers = [
         rng_for(seed, name, purpose, view).random()
-        for seed in (0, 1) for name in ("a", "b") for purpose in Purpose for view in (None, 0, 1)
-    ]  # fmt: skip
+        for seed in (0, 1)
+        for name in ("a", "b")
+        for purpose in Purpose
+        for view in (None, 0, 1)
+    ]
     assert len(set(numbers)) == len(numbers)
     assert rng_for(1, "b", Purpose.POSE, 1).random() == rng_for(1, "b", Purpose.POSE, 1).random()
     assert np.random.default_rng((0, 1)).random() not in numbers
@@ -66,7 +73,9 @@ def test_a_pose_turns_and_scales_about_the_center(turn):
 
 def test_looks_are_drawn_as_often_as_asked():
     rng = np.random.default_rng(0)
-    replaced = [len(samplers.sample_materials(rng, Randomization(materials=0.3), 2)) for _ in range(300)]
+    replaced = [
+        len(samplers.sample_materials(rng, Randomization(materials=0.3), 2)) for _ in range(300)
+    ]
     assert set(replaced) == {0, 2} and 60 < sum(map(bool, replaced)) < 120
 
 
@@ -79,9 +88,13 @@ def test_a_black_body_is_warm_then_white_then_cold():
 
 
 CAMERAS = {
-    "front": side_camera("front", 1.4, 64).moved(np.block([[np.eye(3), CENTER[:, None]], [np.zeros(3), 1]])),
+    "front": side_camera("front", 1.4, 64).moved(
+        np.block([[np.eye(3), CENTER[:, None]], [np.zeros(3), 1]])
+    ),
     "free": perspective_camera(look_at(CENTER + (1.0, -2, 1), CENTER), 0.5, 64),
-    "near": perspective_camera(look_at(CENTER + (0.2, -1, 0.2), CENTER), 1.2, 64).cropped(8, -6, 72, 48),
+    "near": perspective_camera(look_at(CENTER + (0.2, -1, 0.2), CENTER), 1.2, 64).cropped(
+        8, -6, 72, 48
+    ),
 }
 
 
@@ -114,15 +127,21 @@ def test_what_was_drawn_is_json(block, tmp_path):
     random = Randomization(backgrounds=("image",), pictures=tmp_path)
     rng = np.random.default_rng(0)
     values = [
-        samplers.sample_pose(rng, ALL, CENTER), samplers.sample_materials(rng, ALL, 3), samplers.sample_background(rng, random),
+        samplers.sample_pose(rng, ALL, CENTER),
+        samplers.sample_materials(rng, ALL, 3),
+        samplers.sample_background(rng, random),
         samplers.sample_lights(rng, ALL, np.stack((CENTER - 1, CENTER + 1))),
         sample_occluders(rng, ALL, CAMERAS["free"], block)[0],
-    ]  # fmt: skip
+    ]
     told = to_json(values)
     assert json.loads(json.dumps(told)) == told
     assert told[2]["picture"] == "one.png" and "colour" not in told[2]
-    assert has_surroundings({"background": told[2]}) and not has_surroundings({"background": {"kind": "transparent"}})
-    assert has_surroundings({"occluders": [{}]}) and not has_surroundings({"light": {}, "occluders": []})
+    assert has_surroundings({"background": told[2]}) and not has_surroundings(
+        {"background": {"kind": "transparent"}}
+    )
+    assert has_surroundings({"occluders": [{}]}) and not has_surroundings(
+        {"light": {}, "occluders": []}
+    )
 
 
 def test_backdrops(tmp_path):
@@ -131,9 +150,13 @@ def test_backdrops(tmp_path):
     ramp = np.zeros((40, 80, 3), np.uint8)
     ramp[..., 0], ramp[..., 1] = np.arange(80) * 3, np.arange(40)[:, None] * 6
     Image.fromarray(ramp).save(tmp_path / "ramp.png")
-    cut = samplers.background_image(Background("image", None, tmp_path / "ramp.png", (1.0, 0.0, 0.5)), 20, 20)
+    cut = samplers.background_image(
+        Background("image", None, tmp_path / "ramp.png", (1.0, 0.0, 0.5)), 20, 20
+    )
     assert cut.shape == (20, 20, 4) and (cut[..., 3] == 255).all()
-    np.testing.assert_allclose(cut[10, :, 0], ramp[10, 60:80, 0], atol=2)  # at the right, at the top, half as high
+    np.testing.assert_allclose(
+        cut[10, :, 0], ramp[10, 60:80, 0], atol=2
+    )  # at the right, at the top, half as high
     np.testing.assert_allclose(cut[:, 10, 1], ramp[0:20, 70, 1], atol=2)
 
 
@@ -145,7 +168,9 @@ def test_the_whole_picture_is_mixed_as_light(ellipsoid_view):
     color[0, 0], color[0, 1], color[0, 2] = (255, 255, 255, 128), (9, 8, 7, 255), (50, 60, 70, 128)
     behind = np.full((24, 24, 4), (0, 0, 0, 255), np.uint8)
     behind[0, 2] = 0
-    whole = passes.composite_image(type(view)("free", camera, color, view.depth, view.normal, surroundings=behind))
+    whole = passes.composite_image(
+        type(view)("free", camera, color, view.depth, view.normal, surroundings=behind)
+    )
     assert tuple(whole[0, 0]) == (188, 188, 188, 255)  # half of the light of white
     assert tuple(whole[0, 1]) == (9, 8, 7, 255) and tuple(whole[0, 2]) == (50, 60, 70, 128)
     assert tuple(whole[1, 1]) == (0, 0, 0, 255)

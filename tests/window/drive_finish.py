@@ -21,8 +21,12 @@ from drive import drive, find_button, point_at, result, running, screenshot, vie
 
 PICTURE = 1024  # pixels of a picture that it was made from
 CELLS = 96
-steps_taken: list[tuple[float, float]] = []  # seconds of the clock and of the processor that each of ours took
-hand_over: list[tuple[float, float]] = []  # so for the last step, which puts the result into the file
+steps_taken: list[
+    tuple[float, float]
+] = []  # seconds of the clock and of the processor that each of ours took
+hand_over: list[
+    tuple[float, float]
+] = []  # so for the last step, which puts the result into the file
 _inner = (0.0, 0.0)
 
 
@@ -30,8 +34,12 @@ def times() -> tuple[float, float]:
     return time.perf_counter(), time.thread_time()
 
 
-def since(began: tuple[float, float], less: tuple[float, float] = (0.0, 0.0)) -> tuple[float, float]:
-    return tuple(now - then - without for now, then, without in zip(times(), began, less, strict=True))
+def since(
+    began: tuple[float, float], less: tuple[float, float] = (0.0, 0.0)
+) -> tuple[float, float]:
+    return tuple(
+        now - then - without for now, then, without in zip(times(), began, less, strict=True)
+    )
 
 
 def measured(function: Callable, last: bool) -> Callable:
@@ -54,7 +62,11 @@ def measure() -> None:
     from bl_ext.user_default.maquette.operators import _task_operator, finish
 
     for name in ("invoke", "modal"):
-        setattr(_task_operator.TaskOperator, name, measured(getattr(_task_operator.TaskOperator, name), False))
+        setattr(
+            _task_operator.TaskOperator,
+            name,
+            measured(getattr(_task_operator.TaskOperator, name), False),
+        )
     for operator in (finish.MAQUETTE_OT_finish, finish.MAQUETTE_OT_texture):
         operator.finish = measured(operator.finish, True)
 
@@ -63,9 +75,12 @@ def told(name: str) -> None:
     """Write down what was measured since the last time."""
     walls, own = zip(*steps_taken, strict=True)
     result[name] = {
-        "longest_step": max(own), "longest_step_clock": max(walls), "usual_step_clock": float(np.median(walls)),
-        "hand_over": max(hand_over, default=None), "stages": dict(result["freezes"]),
-    }  # fmt: skip
+        "longest_step": max(own),
+        "longest_step_clock": max(walls),
+        "usual_step_clock": float(np.median(walls)),
+        "hand_over": max(hand_over, default=None),
+        "stages": dict(result["freezes"]),
+    }
     steps_taken.clear()
     hand_over.clear()
     result["freezes"].clear()
@@ -74,7 +89,7 @@ def told(name: str) -> None:
 def bottle() -> bpy.types.Object:
     """A body with a handle, of many quads, and the pictures from front and right that it was made from."""
     from bl_ext.user_default.maquette.core import cameras, images, surface
-    from bl_ext.user_default.maquette.core.arrays import SourceView, MeshArrays
+    from bl_ext.user_default.maquette.core.arrays import MeshArrays, SourceView
     from bl_ext.user_default.maquette.core.scene import meshes, source_views
 
     x, y, z = np.mgrid[-1 : 1 : CELLS * 1j, -1 : 1 : CELLS * 1j, -1 : 1 : CELLS * 1j]
@@ -84,9 +99,13 @@ def bottle() -> bpy.types.Object:
     mesh = surface.surface_nets(field, 0.0, np.full(3, -1.0), 2 / (CELLS - 1))
     colors = np.where(mesh.vertices[:, 2:] < 0, (0.8, 0.2, 0.1), (0.2, 0.3, 0.8)).astype(np.float32)
     noise = np.random.default_rng(0).random((PICTURE, PICTURE, 3))
-    picture = np.concatenate((0.5 + 0.2 * noise, np.ones((PICTURE, PICTURE, 1))), 2).astype(np.float32)
+    picture = np.concatenate((0.5 + 0.2 * noise, np.ones((PICTURE, PICTURE, 1))), 2).astype(
+        np.float32
+    )
     png = images.png(picture)
-    views = tuple(SourceView(png, cameras.side_camera(name, 2.0, PICTURE)) for name in ("front", "right"))
+    views = tuple(
+        SourceView(png, cameras.side_camera(name, 2.0, PICTURE)) for name in ("front", "right")
+    )
     obj = meshes.new_object("Bottle", MeshArrays(mesh.vertices, mesh.faces, colors))
     source_views.store_views(obj, views)
     bpy.context.scene.collection.objects.link(obj)
@@ -101,12 +120,18 @@ def faces() -> int:
 
 def sharp() -> int:
     mesh = bpy.data.objects["Bottle"].data
-    return sum(value.value for value in mesh.attributes["sharp_edge"].data) if "sharp_edge" in mesh.attributes else 0
+    return (
+        sum(value.value for value in mesh.attributes["sharp_edge"].data)
+        if "sharp_edge" in mesh.attributes
+        else 0
+    )
 
 
 def click(place: tuple[int, int], preset: str) -> Iterator[float]:
     """Choose the preset, and then the button at ``place``."""
-    xdotool("mousemove", 500, 500)  # a button under the mouse keeps the preset that it was drawn with
+    xdotool(
+        "mousemove", 500, 500
+    )  # a button under the mouse keeps the preset that it was drawn with
     yield 1
     bpy.context.scene.maquette.finish.preset = preset
     view()[0].tag_redraw()
@@ -144,7 +169,9 @@ def story() -> Iterator[float]:
 
     # Esc while Blender remeshes
     yield from find_button("maquette.finish(", 0.2)
-    where = subprocess.run(["xdotool", "getmouselocation", "--shell"], check=True, capture_output=True, text=True)
+    where = subprocess.run(
+        ["xdotool", "getmouselocation", "--shell"], check=True, capture_output=True, text=True
+    )
     button = tuple(int(line.partition("=")[2]) for line in where.stdout.splitlines()[:2])
     yield from click(button, 'BLOCK_OUT')
     yield from watch(60, lambda: running() and running().progress.stage == "Remeshing")
@@ -202,7 +229,9 @@ def story() -> Iterator[float]:
     bpy.context.scene.maquette.finish.texture_size = '512'
     yield from click(button, 'GAME')
     region = next(region for region in area.regions if region.type == 'WINDOW')
-    with bpy.context.temp_override(window=bpy.context.window_manager.windows[0], area=area, region=region):
+    with bpy.context.temp_override(
+        window=bpy.context.window_manager.windows[0], area=area, region=region
+    ):
         bpy.ops.maquette.texture('INVOKE_DEFAULT', texture_size='1024')
     result["line"] = [job.label for job in _task_operator._line]
     yield from finished("game")

@@ -15,7 +15,20 @@ import bpy
 
 HERE = Path(__file__).parent
 sys.path.append(str(HERE))
-from drive import NAME, drive, find_button, hold, objects, point_at, result, running, screenshot, view, watch, xdotool  # noqa: E402
+from drive import (  # noqa: E402
+    NAME,
+    drive,
+    find_button,
+    hold,
+    objects,
+    point_at,
+    result,
+    running,
+    screenshot,
+    view,
+    watch,
+    xdotool,
+)
 
 gaps: dict[str, float] = {}  # by stage: the longest that the main thread was held
 _last = float("inf")
@@ -48,7 +61,9 @@ def begin(operator, **options) -> None:
     """As a button does."""
     area, _ = view()
     region = next(region for region in area.regions if region.type == 'WINDOW')
-    with bpy.context.temp_override(window=bpy.context.window_manager.windows[0], area=area, region=region):
+    with bpy.context.temp_override(
+        window=bpy.context.window_manager.windows[0], area=area, region=region
+    ):
         operator('INVOKE_DEFAULT', **options)
 
 

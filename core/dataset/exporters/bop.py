@@ -95,7 +95,9 @@ def write_bop(selection: Selection, out: Path) -> Iterator[tuple[int, int]]:
             if item.file.record.instances:
                 models |= _write_models(item, out / "models", shapes)
             else:
-                models[item.number] = _write_model(item, out / "models" / f"obj_{item.number:06d}.ply")
+                models[item.number] = _write_model(
+                    item, out / "models" / f"obj_{item.number:06d}.ply"
+                )
             folder = out / _FOLDERS.get(item.split, item.split) / f"{item.number:06d}"
             shown = _write_scene(item, folder, shapes)
             if item.split == "test":
@@ -112,15 +114,34 @@ def write_bop(selection: Selection, out: Path) -> Iterator[tuple[int, int]]:
 
 def _write_model(item: SelectedObject, path: Path) -> dict[str, Any]:
     """Write the mesh, or else surface points, and return their entry of ``models_info.json``."""
-    record, shape, mesh = item.file.record, item.file.read_shape(), item.file.read_mesh()
+    record = item.file.record
+    shape = item.file.read_shape()
+    mesh = item.file.read_mesh()
     views = (item.file.read_view(index) for index in range(len(record.views)))
     color, _ = surface_colors(views, shape, record.bounds)
     if mesh is None:
-        return _write_ply_model(path, record.name, shape.surface, shape.surface_normals, color, record.bounds, shape.surface)
+        return _write_ply_model(
+            path,
+            record.name,
+            shape.surface,
+            shape.surface_normals,
+            color,
+            record.bounds,
+            shape.surface,
+        )
     near = _nearest_index(mesh.vertices, shape.surface[:_POINTS])
     normals = _vertex_normals(mesh)
     triangles = mesh.to_triangles()
-    return _write_ply_model(path, record.name, mesh.vertices, normals, color[near], record.bounds, shape.surface, triangles)
+    return _write_ply_model(
+        path,
+        record.name,
+        mesh.vertices,
+        normals,
+        color[near],
+        record.bounds,
+        shape.surface,
+        triangles,
+    )
 
 
 def _nearest_index(points: NDArray[np.floating], others: NDArray[np.floating]) -> NDArray[np.int64]:
@@ -133,13 +154,16 @@ def _nearest_index(points: NDArray[np.floating], others: NDArray[np.floating]) -
 def _vertex_normals(mesh: MeshArrays) -> NDArray[np.float64]:
     """(V, 3) unit normals, the mean of the triangles' by area."""
     triangles = mesh.to_triangles()
-    normals, across = np.zeros((len(mesh.vertices), 3)), area_normals(mesh.vertices.astype(float), triangles)
+    normals = np.zeros((len(mesh.vertices), 3))
+    across = area_normals(mesh.vertices.astype(float), triangles)
     for corner in range(3):
         np.add.at(normals, triangles[:, corner], across)
     return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-20)
 
 
-def _write_models(item: SelectedObject, folder: Path, shapes: Mapping[tuple[str, str], int]) -> dict[int, dict[str, Any]]:
+def _write_models(
+    item: SelectedObject, folder: Path, shapes: Mapping[tuple[str, str], int]
+) -> dict[int, dict[str, Any]]:
     """Write what the pictures show of each shape of a whole scene; returns entries of ``models_info.json``."""
     record = item.file.record
     found: dict[int, list[NDArray[np.float64]]] = {}
@@ -148,10 +172,15 @@ def _write_models(item: SelectedObject, folder: Path, shapes: Mapping[tuple[str,
         points = passes.world_points(view)
         for one in record.instances_in(index):
             on = (view.index == one.index) & (view.depth > 0)
-            turn, place = one.to_world[:3, :3], one.to_world[:3, 3]
-            rows = np.hstack(((points[on] - place) @ turn, view.normal[on] @ turn, view.colour[on][:, :3]))
+            turn = one.to_world[:3, :3]
+            place = one.to_world[:3, 3]
+            rows = np.hstack(
+                ((points[on] - place) @ turn, view.normal[on] @ turn, view.colour[on][:, :3])
+            )
             found.setdefault(shapes[_model_key(record, one)], []).append(rows)
-    result, rng, bounds = {}, np.random.default_rng(0), _shape_bounds(record, shapes)
+    result = {}
+    rng = np.random.default_rng(0)
+    bounds = _shape_bounds(record, shapes)
     names = {shapes[_model_key(record, one)]: one.name for one in reversed(record.instances)}
     for number, parts in sorted(found.items()):
         rows = np.concatenate(parts)
@@ -159,7 +188,9 @@ def _write_models(item: SelectedObject, folder: Path, shapes: Mapping[tuple[str,
         if len(rows):
             path = folder / f"obj_{number:06d}.ply"
             color = rows[:, 6:].astype(np.uint8)
-            result[number] = _write_ply_model(path, names[number], rows[:, :3], rows[:, 3:6], color, bounds[number], rows[:, :3])
+            result[number] = _write_ply_model(
+                path, names[number], rows[:, :3], rows[:, 3:6], color, bounds[number], rows[:, :3]
+            )
     return result
 
 
@@ -168,9 +199,15 @@ def _model_key(record: Record, instance: Instance) -> tuple[str, str]:
 
 
 def _write_ply_model(
-    path: Path, name: str, surface: NDArray[np.floating], normals: NDArray[np.floating], color: NDArray[np.uint8],
-    bounds: NDArray[np.float64], samples: NDArray[np.floating], triangles: NDArray[np.int32] | None = None,
-) -> dict[str, Any]:  # fmt: skip
+    path: Path,
+    name: str,
+    surface: NDArray[np.floating],
+    normals: NDArray[np.floating],
+    color: NDArray[np.uint8],
+    bounds: NDArray[np.float64],
+    samples: NDArray[np.floating],
+    triangles: NDArray[np.int32] | None = None,
+) -> dict[str, Any]:
     """Write points (P, 3), metres, with normals (P, 3) and colour (P, 3), the centre of ``bounds`` (2, 3) at 0.
 
     Args:
@@ -182,7 +219,9 @@ def _write_ply_model(
         for (x, y, z), (nx, ny, nz), (red, green, blue) in zip(points, normals, color, strict=True)
     )
     faces = [] if triangles is None else [f"3 {a} {b} {c}\n" for a, b, c in triangles.tolist()]
-    header = _HEADER.format(count=len(points), faces=_FACES.format(count=len(faces)) if faces else "")
+    header = _HEADER.format(
+        count=len(points), faces=_FACES.format(count=len(faces)) if faces else ""
+    )
     write_file(path, "".join((header, *lines, *faces)))
     size = ((bounds[1] - bounds[0]) * _MILLIMETERS).tolist()
     return {
@@ -198,29 +237,47 @@ def largest_distance(points: NDArray[np.floating]) -> float:
     points = points.astype(float)
     square = (points**2).sum(1)
     parts = np.array_split(np.arange(len(points)), -(-len(points) // 256))
-    return float(np.sqrt(max((square[part, None] + square - 2 * points[part] @ points.T).max() for part in parts)))
+    return float(
+        np.sqrt(
+            max((square[part, None] + square - 2 * points[part] @ points.T).max() for part in parts)
+        )
+    )
 
 
-def _write_scene(item: SelectedObject, folder: Path, shapes: Mapping[tuple[str, str], int]) -> dict[int, Counter[int]]:
+def _write_scene(
+    item: SelectedObject, folder: Path, shapes: Mapping[tuple[str, str], int]
+) -> dict[int, Counter[int]]:
     """Write the pictures and what is to be known of them; returns how often each shows which object."""
-    cameras, poses, infos, shown = {}, {}, {}, {}
-    whole, mesh = bool(item.file.record.instances), item.file.read_mesh()
+    cameras = {}
+    poses = {}
+    infos = {}
+    shown = {}
+    whole = bool(item.file.record.instances)
+    mesh = item.file.read_mesh()
     for index in item.pinhole_views:
         view = item.file.read_view(index)
         step = max(float(view.depth.max()), 1e-6) * _MILLIMETERS / 65535
         write_png(folder / f"rgb/{index:06d}.png", _before_black(item.read_image(view)))
         write_png(folder / f"depth/{index:06d}.png", _depth_steps(view.depth, step))
         occluded = bool(item.file.record.views[index].drawn.get("occluders"))
-        things = _instance_entries(item, index, view, shapes) if whole else [_object_entry(item, view, mesh, occluded)]
+        things = (
+            _instance_entries(item, index, view, shapes)
+            if whole
+            else [_object_entry(item, view, mesh, occluded)]
+        )
         for place, thing in enumerate(things):
             for name, mask in (("mask_visib", thing.mask), ("mask", thing.whole)):
                 if mask is not None:
-                    write_png(folder / f"{name}/{index:06d}_{place:06d}.png", mask.astype(np.uint8) * 255)
+                    write_png(
+                        folder / f"{name}/{index:06d}_{place:06d}.png", mask.astype(np.uint8) * 255
+                    )
         pose = view.camera.from_world
         cameras[index] = {
-            "cam_K": (view.camera.intrinsics - _CENTERS).ravel().tolist(), "depth_scale": step,
-            "cam_R_w2c": pose[:3, :3].ravel().tolist(), "cam_t_w2c": (pose[:3, 3] * _MILLIMETERS).tolist(),
-        }  # fmt: skip
+            "cam_K": (view.camera.intrinsics - _CENTERS).ravel().tolist(),
+            "depth_scale": step,
+            "cam_R_w2c": pose[:3, :3].ravel().tolist(),
+            "cam_t_w2c": (pose[:3, 3] * _MILLIMETERS).tolist(),
+        }
         poses[index] = [
             {
                 "obj_id": thing.number,
@@ -237,35 +294,50 @@ def _write_scene(item: SelectedObject, folder: Path, shapes: Mapping[tuple[str, 
     return shown
 
 
-def _object_entry(item: SelectedObject, view: RenderedView, mesh: MeshArrays | None, occluded: bool) -> _VisibleInstance:
+def _object_entry(
+    item: SelectedObject, view: RenderedView, mesh: MeshArrays | None, occluded: bool
+) -> _VisibleInstance:
     seen = passes.object_mask(view)
     whole = seen | render_silhouette(mesh, view.camera) if mesh is not None and occluded else seen
-    return _VisibleInstance(item.number, _recentered_pose(np.eye(4), item.file.record.bounds), seen, whole)
+    return _VisibleInstance(
+        item.number, _recentered_pose(np.eye(4), item.file.record.bounds), seen, whole
+    )
 
 
-def _instance_entries(item: SelectedObject, index: int, view: RenderedView, shapes: Mapping[tuple[str, str], int]) -> list[_VisibleInstance]:
+def _instance_entries(
+    item: SelectedObject, index: int, view: RenderedView, shapes: Mapping[tuple[str, str], int]
+) -> list[_VisibleInstance]:
     """Those that the picture shows. The models of copies are centred alike, by the bounds of all of them."""
     record = item.file.record
     bounds = _shape_bounds(record, shapes)
     found = []
     for one in record.instances_in(index):
-        number, mask = shapes[_model_key(record, one)], view.index == one.index
+        number = shapes[_model_key(record, one)]
+        mask = view.index == one.index
         if mask.any():
-            found.append(_VisibleInstance(number, _recentered_pose(one.to_world, bounds[number]), mask))
+            found.append(
+                _VisibleInstance(number, _recentered_pose(one.to_world, bounds[number]), mask)
+            )
     return found
 
 
-def _shape_bounds(record: Record, shapes: Mapping[tuple[str, str], int]) -> dict[int, NDArray[np.float64]]:
+def _shape_bounds(
+    record: Record, shapes: Mapping[tuple[str, str], int]
+) -> dict[int, NDArray[np.float64]]:
     """(2, 3) of each shape in its own frame, which holds those of all its copies."""
     bounds: dict[int, NDArray[np.float64]] = {}
     for one in record.instances:
         number = shapes[_model_key(record, one)]
         old = bounds.get(number, one.bounds)
-        bounds[number] = np.stack((np.minimum(old[0], one.bounds[0]), np.maximum(old[1], one.bounds[1])))
+        bounds[number] = np.stack(
+            (np.minimum(old[0], one.bounds[0]), np.maximum(old[1], one.bounds[1]))
+        )
     return bounds
 
 
-def _recentered_pose(to_world: NDArray[np.float64], bounds: NDArray[np.float64]) -> NDArray[np.float64]:
+def _recentered_pose(
+    to_world: NDArray[np.float64], bounds: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """``to_world`` (4, 4) of a frame as that of a model whose origin is the centre of ``bounds`` (2, 3) in it."""
     center = np.eye(4)
     center[:3, 3] = bounds.mean(0)
@@ -280,7 +352,13 @@ def _model_info(thing: _VisibleInstance, view: RenderedView) -> dict[str, Any]:
     count = int(thing.whole.sum())
     valid = int((thing.whole & (view.depth > 0)).sum())
     share = seen / max(count, 1)
-    return {**info, "bbox_obj": _mask_box(thing.whole), "px_count_all": count, "px_count_valid": valid, "visib_fract": share}
+    return {
+        **info,
+        "bbox_obj": _mask_box(thing.whole),
+        "px_count_all": count,
+        "px_count_valid": valid,
+        "visib_fract": share,
+    }
 
 
 def _mask_box(mask: NDArray[np.bool_]) -> list[int]:

@@ -36,18 +36,26 @@ def write_coco(selection: Selection, out: Path) -> Iterator[tuple[int, int]]:
     categories = {family: number for number, family in enumerate(families, 1)}
     images: dict[str, list[dict[str, Any]]] = {}
     annotations: dict[str, list[dict[str, Any]]] = {}
-    numbers, instances = count(1), count(1)
+    numbers = count(1)
+    instances = count(1)
     for item in selection:
         record = item.file.record
         for index in range(len(record.views)):
-            number, name = next(numbers), f"{item.name}_{index:03d}.png"
+            number = next(numbers)
+            name = f"{item.name}_{index:03d}.png"
             view = item.file.read_view(index)
             write_png(out / "images" / name, item.read_image(view))
             size = {"height": view.camera.height, "width": view.camera.width}
             images.setdefault(item.split, []).append({"id": number, "file_name": name, **size})
             for family, mask in _instance_masks(view, record):
-                annotation = {"id": next(instances), "image_id": number, "category_id": categories[family]}
-                annotations.setdefault(item.split, []).append({**annotation, **_mask_annotation(mask)})
+                annotation = {
+                    "id": next(instances),
+                    "image_id": number,
+                    "category_id": categories[family],
+                }
+                annotations.setdefault(item.split, []).append(
+                    {**annotation, **_mask_annotation(mask)}
+                )
         yield len(record.views), 0
     for split, own in images.items():
         write_json(
@@ -56,7 +64,10 @@ def write_coco(selection: Selection, out: Path) -> Iterator[tuple[int, int]]:
                 "info": {"description": f"{selection.folder.name}, {split}"},
                 "images": own,
                 "annotations": annotations.get(split, []),
-                "categories": [{"id": number, "name": family or "object"} for family, number in categories.items()],
+                "categories": [
+                    {"id": number, "name": family or "object"}
+                    for family, number in categories.items()
+                ],
             },
         )
 

@@ -34,7 +34,11 @@ class SelectedObject:
 
     @cached_property
     def pinhole_views(self) -> list[int]:
-        return [index for index, view in enumerate(self.file.record.views) if not view.camera.orthographic]
+        return [
+            index
+            for index, view in enumerate(self.file.record.views)
+            if not view.camera.orthographic
+        ]
 
     def read_image(self, view: RenderedView) -> NDArray[np.uint8]:
         """One of its views as the format shows it: (H, W, 4) uint8, straight alpha."""
@@ -57,22 +61,36 @@ class Selection:
     def __iter__(self) -> Iterator[SelectedObject]:
         numbers = {name: number for number, name in enumerate(sorted(self.splits), 1)}
         for name in self.names:
-            yield SelectedObject(numbers[name], self.splits[name], self.places[name].open_object(), self.cut_out)
+            yield SelectedObject(
+                numbers[name], self.splits[name], self.places[name].open_object(), self.cut_out
+            )
 
     def family_names(self) -> list[str]:
         """Families of the whole set, sorted, so that exports of its parts agree about them."""
-        return sorted({family for name in self.splits for family in self.places[name].read_record().family_names()})
+        return sorted(
+            {
+                family
+                for name in self.splits
+                for family in self.places[name].read_record().family_names()
+            }
+        )
 
     def shape_numbers(self) -> dict[tuple[str, str], int]:
         """Number of each shape of the instances of whole scenes, by the scene's name and the shape's.
 
         They follow those of the objects and are of the whole set as well.
         """
-        found = {(name, one.shape or one.name) for name in self.splits for one in self.places[name].read_record().instances}
+        found = {
+            (name, one.shape or one.name)
+            for name in self.splits
+            for one in self.places[name].read_record().instances
+        }
         return {key: number for number, key in enumerate(sorted(found), len(self.splits) + 1)}
 
 
-def select_objects(folder: Path, split: str | None = None, limit: int | None = None, cut_out: bool = False) -> Selection:
+def select_objects(
+    folder: Path, split: str | None = None, limit: int | None = None, cut_out: bool = False
+) -> Selection:
     """Objects of ``split`` (all), and of these only ``limit``, drawn as by chance but always the same.
 
     Args:
@@ -85,7 +103,11 @@ def select_objects(folder: Path, split: str | None = None, limit: int | None = N
     names = [name for name, own in assigned.items() if split in (None, own)]
     names.sort(key=splits.hash_key)
     if not names:
-        raise DatasetError(f"{folder} holds no object of the split {split!r}" if split else f"{folder} holds no object")
+        raise DatasetError(
+            f"{folder} holds no object of the split {split!r}"
+            if split
+            else f"{folder} holds no object"
+        )
     places = build_index(folder)
     gone = sorted(set(assigned) - set(places.by_name))
     if gone:

@@ -20,12 +20,18 @@ from ..inference import weights
 from ..inference.confidence import NEAR, fit_calibration
 from ..networks.reconstruction import ReconstructionNetwork
 from ..training.objects import dense_surface, object_frame
-from .evaluate import EvaluationCase, predict_mesh, build_case, sample_objects
+from .evaluate import EvaluationCase, build_case, predict_mesh, sample_objects
 from .test_cases import INPUT_VARIANTS, InputVariant
 
-_SIDES: Mapping[int, tuple[str, ...]] = {  # what each curve is fitted on; the first on a free picture
-    0: (), 1: ("front",), 2: ("front", "right"), 3: ("front", "right", "back"), 4: ("front", "right", "back", "top"),
-}  # fmt: skip
+_SIDES: Mapping[
+    int, tuple[str, ...]
+] = {  # what each curve is fitted on; the first on a free picture
+    0: (),
+    1: ("front",),
+    2: ("front", "right"),
+    3: ("front", "right", "back"),
+    4: ("front", "right", "back", "top"),
+}
 _VERTICES = 2000  # of each mesh
 _BINS = 10
 
@@ -52,12 +58,19 @@ def calibration_metrics(sure: NDArray[np.floating], near: NDArray[np.bool_]) -> 
     apart = np.abs(np.bincount(which, sure, _BINS) - np.bincount(which, near, _BINS))
     _, rank, ties = np.unique(sure, return_inverse=True, return_counts=True)
     place = (np.cumsum(ties) - (ties - 1) / 2)[rank.reshape(-1)]
-    hits, misses = int(near.sum()), int((~near).sum())
-    ranking = (place[near].sum() - hits * (hits + 1) / 2) / (hits * misses) if hits and misses else 0.5
-    return CalibrationMetrics(float(sure.mean()), float(near.mean()), float(apart.sum() / count.sum()), float(ranking))
+    hits = int(near.sum())
+    misses = int((~near).sum())
+    ranking = (
+        (place[near].sum() - hits * (hits + 1) / 2) / (hits * misses) if hits and misses else 0.5
+    )
+    return CalibrationMetrics(
+        float(sure.mean()), float(near.mean()), float(apart.sum() / count.sum()), float(ranking)
+    )
 
 
-def vertex_accuracy(mesh: MeshArrays, judged: EvaluationCase, file: ObjectFile) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+def vertex_accuracy(
+    mesh: MeshArrays, judged: EvaluationCase, file: ObjectFile
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """The confidence (P,) of some vertices of ``mesh`` and whether (P,) they are near the true surface."""
     pick = np.random.default_rng(0).permutation(len(mesh.vertices))[:_VERTICES]
     transform = np.linalg.inv(judged.to_object) @ object_frame(file.record.bounds)
@@ -97,7 +110,11 @@ def calibrate_confidence(
 
 
 def evaluate_confidence(
-    datasets: Sequence[Path], split: str, limit: int | None, resolution: int = 128, weights_file: Path | None = None
+    datasets: Sequence[Path],
+    split: str,
+    limit: int | None,
+    resolution: int = 128,
+    weights_file: Path | None = None,
 ) -> Task[dict[str, CalibrationMetrics]]:
     """For each of ``INPUT_VARIANTS`` how the confidence agrees with the truth, over all objects of the split.
 
@@ -119,12 +136,16 @@ def evaluate_confidence(
             if mesh is not None:
                 found[question.name].append(vertex_accuracy(mesh, judged, file))
     return {
-        name: calibration_metrics(*(np.concatenate(part) for part in zip(*parts, strict=True))) for name, parts in found.items()
+        name: calibration_metrics(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+        for name, parts in found.items()
     }
 
 
 def format_calibration(result: Mapping[str, CalibrationMetrics]) -> str:
     """A line a question."""
     lines = [f"{'views':24}{'confidence':>11}{'within 2 %':>11}{'gap':>7}{'ranking':>9}"]
-    lines += [f"{name:24}{r.sure:11.3f}{r.near:11.3f}{r.gap:7.3f}{r.ranking:9.3f}" for name, r in result.items()]
+    lines += [
+        f"{name:24}{r.sure:11.3f}{r.near:11.3f}{r.gap:7.3f}{r.ranking:9.3f}"
+        for name, r in result.items()
+    ]
     return "\n".join(lines)

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ...alignment.side_views import mask_bounds, align_side_cameras
+from ...alignment.side_views import align_side_cameras, mask_bounds
 from ...arrays import MeshArrays, View
 from ...dataset.index import ObjectLocation, locations_of_split
 from ...dataset.passes import world_points
@@ -28,7 +28,13 @@ from ...geometry.surface_nets import surface_nets
 from ...jobs.task import Progress, Task
 from .. import metrics
 from ..inference import weights
-from ..inference.pipeline import ReconstructionSettings, upright_view, reconstruct_views, scaled_to, segment_foreground
+from ..inference.pipeline import (
+    ReconstructionSettings,
+    reconstruct_views,
+    scaled_to,
+    segment_foreground,
+    upright_view,
+)
 from ..inference.preprocessing import assumed_camera
 from ..networks.reconstruction import BOUND
 from ..training.objects import object_frame, view_frame
@@ -110,26 +116,45 @@ def evaluate_model(
             rows.append((question.name, "Maquette", file.record.name, score_mesh(mesh, judged)))
             baselines: dict[str, Field] = {
                 "visual hull": lambda points, judged=judged: hull_cover(judged.views, points) - 0.5,
-                "mean shape": lambda points, judged=judged: mean.sample_at(points, judged.to_object),
+                "mean shape": lambda points, judged=judged: mean.sample_at(
+                    points, judged.to_object
+                ),
             }
             if question.sides:
-                baselines["exact depths"] = depth_carved_hull(file, question.sides, judged.to_object)
+                baselines["exact depths"] = depth_carved_hull(
+                    file, question.sides, judged.to_object
+                )
             for method, field in baselines.items():
-                rows.append((question.name, method, file.record.name, score_mesh(_extract_surface(field), judged, field)))
+                rows.append(
+                    (
+                        question.name,
+                        method,
+                        file.record.name,
+                        score_mesh(_extract_surface(field), judged, field),
+                    )
+                )
     if log:
         _write_csv(log, rows)
     keys = dict.fromkeys((question, method) for question, method, _, _ in rows)
-    grouped = {key: [scores for question, method, _, scores in rows if (question, method) == key] for key in keys}
+    grouped = {
+        key: [scores for question, method, _, scores in rows if (question, method) == key]
+        for key in keys
+    }
     return {key: (_mean_metrics(group), len(group)) for key, group in grouped.items()}
 
 
 def _mean_metrics(group: Sequence[Metrics]) -> Metrics:
     """The means of what is known of each."""
-    columns = [[value for value in column if not np.isnan(value)] for column in zip(*map(astuple, group), strict=True)]
+    columns = [
+        [value for value in column if not np.isnan(value)]
+        for column in zip(*map(astuple, group), strict=True)
+    ]
     return Metrics(*(float(np.mean(column)) if column else float("nan") for column in columns))
 
 
-def silhouette_score(image: NDArray[np.float32], settings: ReconstructionSettings) -> Task[tuple[MeshArrays, float]]:
+def silhouette_score(
+    image: NDArray[np.float32], settings: ReconstructionSettings
+) -> Task[tuple[MeshArrays, float]]:
     """Mesh of a free picture (H, W, 4), as ``reconstruct_photo`` gives it, and how far it agrees with the picture.
 
     Returns:
@@ -151,7 +176,8 @@ def build_case(file: ObjectFile, question: InputVariant) -> EvaluationCase:
 
     That is centred, the longest side that is seen 1, and turned as the object or, free, as the view.
     """
-    record, shape = file.record, file.read_shape()
+    record = file.record
+    shape = file.read_shape()
     own = object_frame(record.bounds)
     kinds = [view.kind for view in record.views]
     wanted = question.sides or ("free",)
@@ -167,24 +193,36 @@ def build_case(file: ObjectFile, question: InputVariant) -> EvaluationCase:
     transform = view_frame(record.views[chosen[0]].camera, rows, columns, record.bounds.mean(0))
     if question.sides:
         cameras = align_side_cameras(masks)
-        larger = np.cbrt(np.linalg.det(transform[:3, :3] @ np.linalg.inv(own[:3, :3]))) if len(chosen) == 1 else 1.0
+        larger = (
+            np.cbrt(np.linalg.det(transform[:3, :3] @ np.linalg.inv(own[:3, :3])))
+            if len(chosen) == 1
+            else 1.0
+        )
         transform = np.diag((larger, larger, larger, 1.0)) @ own
     else:
         cameras = {"free": assumed_camera(masks["free"])}
-    views = perturbed_views([View(image, cameras[kind]) for kind, image in zip(wanted, images, strict=True)], question)
+    views = perturbed_views(
+        [View(image, cameras[kind]) for kind, image in zip(wanted, images, strict=True)], question
+    )
     linear = transform[:3, :3]
     turn = linear / np.cbrt(np.linalg.det(linear))
     points, surface = (p @ linear.T + transform[:3, 3] for p in (shape.uniform, shape.surface))
-    normals, free = shape.surface_normals @ turn.T, not question.sides
+    normals = shape.surface_normals @ turn.T
+    free = not question.sides
     seen, seen_colors = _sample_visible(file, chosen)
     seen = seen @ linear.T + transform[:3, 3]
     to_object = own @ np.linalg.inv(transform)
-    return EvaluationCase(views, points, shape.uniform_inside, surface, normals, seen, seen_colors, to_object, free)
+    return EvaluationCase(
+        views, points, shape.uniform_inside, surface, normals, seen, seen_colors, to_object, free
+    )
 
 
-def _sample_visible(file: ObjectFile, chosen: Sequence[int], count: int = 2000) -> tuple[Points, NDArray[np.floating]]:
+def _sample_visible(
+    file: ObjectFile, chosen: Sequence[int], count: int = 2000
+) -> tuple[Points, NDArray[np.floating]]:
     """Some points (Q, 3) that the ``chosen`` views show, in world space, and their colours (Q, 3)."""
-    places, colors = [], []
+    places = []
+    colors = []
     for view in map(file.read_view, chosen):
         shown = (view.colour[..., 3] > 250) & (view.depth > 0)
         places.append(world_points(view)[shown])
@@ -193,7 +231,9 @@ def _sample_visible(file: ObjectFile, chosen: Sequence[int], count: int = 2000) 
     return np.concatenate(places)[pick], np.concatenate(colors)[pick]
 
 
-def score_mesh(mesh: MeshArrays | None, judged: EvaluationCase, field: Field | None = None, count: int = 20_000) -> Metrics:
+def score_mesh(
+    mesh: MeshArrays | None, judged: EvaluationCase, field: Field | None = None, count: int = 20_000
+) -> Metrics:
     """Scores of ``mesh`` against the truth; None (nothing was found) scores as badly as can be.
 
     Args:
@@ -206,11 +246,20 @@ def score_mesh(mesh: MeshArrays | None, judged: EvaluationCase, field: Field | N
     else:
         inside = winding_number.points_inside(mesh.vertices, mesh.to_triangles(), judged.points)
     iou = metrics.iou(inside, judged.inside)
-    vertices, triangles = mesh.vertices.astype(float), mesh.to_triangles()
-    points, face = winding_number.sample_triangles(vertices, triangles, count, np.random.default_rng(0))
+    vertices = mesh.vertices.astype(float)
+    triangles = mesh.to_triangles()
+    points, face = winding_number.sample_triangles(
+        vertices, triangles, count, np.random.default_rng(0)
+    )
     normals = winding_number.face_normals(vertices, triangles)[face]
     found = metrics.compare_surfaces(points, normals, judged.surface, judged.normals)
-    return Metrics(iou, 100 * found.chamfer_l1, *found.f_scores, found.normal_consistency, color_psnr(mesh, judged))
+    return Metrics(
+        iou,
+        100 * found.chamfer_l1,
+        *found.f_scores,
+        found.normal_consistency,
+        color_psnr(mesh, judged),
+    )
 
 
 def color_psnr(mesh: MeshArrays, judged: EvaluationCase) -> float:
@@ -218,7 +267,9 @@ def color_psnr(mesh: MeshArrays, judged: EvaluationCase) -> float:
     if mesh.colors is None or not len(judged.seen):
         return float("nan")
     _, index = metrics.nearest_distance(judged.seen, mesh.vertices)
-    return float(-10 * np.log10(max(np.mean((mesh.colors[index] - judged.seen_colors) ** 2), 1e-10)))
+    return float(
+        -10 * np.log10(max(np.mean((mesh.colors[index] - judged.seen_colors) ** 2), 1e-10))
+    )
 
 
 def hull_cover(views: Sequence[View], points: Points) -> NDArray[np.float32]:
@@ -239,7 +290,9 @@ def hull_cover(views: Sequence[View], points: Points) -> NDArray[np.float32]:
     return least
 
 
-def depth_carved_hull(file: ObjectFile, sides: Sequence[str], to_object: NDArray[np.floating]) -> Field:
+def depth_carved_hull(
+    file: ObjectFile, sides: Sequence[str], to_object: NDArray[np.floating]
+) -> Field:
     """What is behind the masks of ``sides``, orthographic, and not before what they show, each pixel's depth known.
 
     Depth maps cannot say more (space carving, Curless and Levoy 1996, doi:10.1145/237170.237269): what is still missing
@@ -251,7 +304,10 @@ def depth_carved_hull(file: ObjectFile, sides: Sequence[str], to_object: NDArray
     to_world = np.linalg.inv(object_frame(file.record.bounds)) @ to_object
     kinds = [view.kind for view in file.record.views]
     views = [file.read_view(kinds.index(side)) for side in sides]
-    depths = [np.pad(np.where(v.colour[..., 3] > 127, v.depth, np.inf), 1, constant_values=np.inf) for v in views]
+    depths = [
+        np.pad(np.where(v.colour[..., 3] > 127, v.depth, np.inf), 1, constant_values=np.inf)
+        for v in views
+    ]
 
     def at(points: Points) -> NDArray[np.float32]:
         world = points @ to_world[:3, :3].T + to_world[:3, 3]
@@ -272,15 +328,19 @@ class MeanShape:
     """
 
     def __init__(self, grid: NDArray[np.float32], level: float) -> None:
-        self.grid, self.level = grid, level
+        self.grid = grid
+        self.level = level
 
     @classmethod
     def mean_over_objects(cls, places: Sequence[ObjectLocation], side: int = 24) -> MeanShape:
         """The mean over the objects in ``places``, from their uniform points."""
-        hits, counts, shapes = np.zeros(side**3), np.zeros(side**3), []
+        hits = np.zeros(side**3)
+        counts = np.zeros(side**3)
+        shapes = []
         for place in places:
             file = place.open_object()
-            shape, (low, high) = file.read_shape(), file.record.bounds
+            shape = file.read_shape()
+            (low, high) = file.record.bounds
             cell = _cell_indices((shape.uniform - (low + high) / 2) / (high - low).max(), side)
             hits += np.bincount(cell, shape.uniform_inside, side**3)
             counts += np.bincount(cell, minlength=side**3)
@@ -288,7 +348,9 @@ class MeanShape:
         share = hits / np.maximum(counts, 1)
 
         def fit(level: float) -> float:
-            return float(np.mean([metrics.iou(share[cell] > level, inside) for cell, inside in shapes]))
+            return float(
+                np.mean([metrics.iou(share[cell] > level, inside) for cell, inside in shapes])
+            )
 
         level = max(np.linspace(0.05, 0.6, 23), key=fit)
         return cls(share.reshape(side, side, side).astype(np.float32), float(level))
@@ -308,7 +370,9 @@ def _cell_indices(points: Points, side: int) -> NDArray[np.int64]:
     return (i * side + j) * side + k
 
 
-def predict_mesh(judged: EvaluationCase, network: weights.ReconstructionNetwork, resolution: int) -> Task[MeshArrays | None]:
+def predict_mesh(
+    judged: EvaluationCase, network: weights.ReconstructionNetwork, resolution: int
+) -> Task[MeshArrays | None]:
     """The model's mesh in the frame of ``judged``, None if it sees nothing solid."""
     try:
         if not judged.free:
@@ -325,10 +389,15 @@ def predict_mesh(judged: EvaluationCase, network: weights.ReconstructionNetwork,
 def _extract_surface(field: Field, resolution: int = 64) -> MeshArrays | None:
     line = np.linspace(-BOUND, BOUND, resolution + 1)
     points = np.stack(np.meshgrid(line, line, line, indexing="ij"), axis=-1).reshape(-1, 3)
-    values = np.concatenate([field(chunk) for chunk in np.array_split(points, 1 + len(points) // 500_000)])
+    values = np.concatenate(
+        [field(chunk) for chunk in np.array_split(points, 1 + len(points) // 500_000)]
+    )
     try:
         return surface_nets(
-            values.reshape((resolution + 1,) * 3).astype(np.float32), 0.0, np.full(3, -BOUND), 2 * BOUND / resolution
+            values.reshape((resolution + 1,) * 3).astype(np.float32),
+            0.0,
+            np.full(3, -BOUND),
+            2 * BOUND / resolution,
         )
     except MeshError:
         return None
@@ -336,9 +405,15 @@ def _extract_surface(field: Field, resolution: int = 64) -> MeshArrays | None:
 
 def sample_objects(datasets: Sequence[Path], split: str, limit: int | None) -> list[ObjectLocation]:
     """Where ``limit`` objects of the split lie, the same ones each time, packed or not."""
-    found = [(folder, f"{place.name}.tar", place) for folder in datasets for place in locations_of_split(folder, split)]
+    found = [
+        (folder, f"{place.name}.tar", place)
+        for folder in datasets
+        for place in locations_of_split(folder, split)
+    ]
     if not found:
-        raise DatasetError(f"There is no object of the split {split!r} in {', '.join(map(str, datasets))}")
+        raise DatasetError(
+            f"There is no object of the split {split!r} in {', '.join(map(str, datasets))}"
+        )
     found.sort(key=lambda each: each[:2])
     return [found[i][2] for i in np.random.default_rng(0).permutation(len(found))[:limit]]
 
@@ -348,7 +423,8 @@ def _write_csv(path: Path, rows: Sequence[tuple[str, str, str, Metrics]]) -> Non
         table = csv.writer(file)
         table.writerow(("question", "method", "object", *(field.name for field in fields(Metrics))))
         table.writerows(
-            (question, method, name, *(f"{x:.4f}" for x in astuple(scores))) for question, method, name, scores in rows
+            (question, method, name, *(f"{x:.4f}" for x in astuple(scores)))
+            for question, method, name, scores in rows
         )
 
 

@@ -47,11 +47,15 @@ class _Bytes(TorchDispatchMode):
         super().__init__()
         self.total = 0
 
-    def __torch_dispatch__(self, function: Any, types: Any, arguments: Any = (), named: Any = None) -> Any:
+    def __torch_dispatch__(
+        self, function: Any, types: Any, arguments: Any = (), named: Any = None
+    ) -> Any:
         result = function(*arguments, **(named or {}))
         if not function.is_view:
             tensors = tree_leaves((arguments, named, result))
-            self.total += sum(t.numel() * t.element_size() for t in tensors if isinstance(t, torch.Tensor))
+            self.total += sum(
+                t.numel() * t.element_size() for t in tensors if isinstance(t, torch.Tensor)
+            )
         return result
 
 

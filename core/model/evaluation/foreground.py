@@ -34,7 +34,9 @@ def evaluate_masks(
         DatasetError: a set is missing or damaged, or the split is empty.
     """
     _, network = weights.load_weights(weights_file)
-    objects, behind, scores = sample_objects(datasets, split, limit), held_out_panorama(panoramas), []
+    objects = sample_objects(datasets, split, limit)
+    behind = held_out_panorama(panoramas)
+    scores = []
     for index, place in enumerate(objects):
         yield Progress(index / len(objects), place.name)
         file = place.open_object()
@@ -42,7 +44,9 @@ def evaluate_masks(
         color = file.read_color(kinds.index("free") if "free" in kinds else 0)
         if not (color[..., 3] > 127).any():
             continue
-        picture, mask = composite_photo(color, behind, np.random.default_rng(zlib.crc32(file.record.name.encode())))
+        picture, mask = composite_photo(
+            color, behind, np.random.default_rng(zlib.crc32(file.record.name.encode()))
+        )
         opaque = np.concatenate((picture, np.ones_like(mask))).transpose(1, 2, 0)
         try:
             found = run_to_end(segment_foreground(opaque, network))[..., 3] > 0.5

@@ -24,7 +24,9 @@ from .reference_models import occupancy_network, triplane_transformer
 from .reference_models.occupancy_network import PICTURE, OccupancyNetwork
 
 
-def benchmark_report(photo: Path | None, resolution: int, runs: int, weights: Path | None, others: bool = False) -> str:
+def benchmark_report(
+    photo: Path | None, resolution: int, runs: int, weights: Path | None, others: bool = False
+) -> str:
     """A table of the median seconds of each stage over ``runs`` warm reconstructions, of one photo and of four sides
     (those of the samples, and their mirror images), and the peak of memory.
 
@@ -34,13 +36,16 @@ def benchmark_report(photo: Path | None, resolution: int, runs: int, weights: Pa
     Args:
         others: whether to time others' architectures (``baselines``), too.
     """
-    image, sides = image_files.read_image(photo or SAMPLES / "photo.png"), _sample_sides()
+    image = image_files.read_image(photo or SAMPLES / "photo.png")
+    sides = _sample_sides()
     settings = ReconstructionSettings(resolution=resolution, weights=weights)
     began = time.perf_counter()
     _time_stages(reconstruct_photo(image, settings))
     first = time.perf_counter() - began
     best = peak_flops()
-    one, seconds = _timing_lines("One photo", lambda: reconstruct_photo(image, settings), runs, best)
+    one, seconds = _timing_lines(
+        "One photo", lambda: reconstruct_photo(image, settings), runs, best
+    )
     four, _ = _timing_lines("Four sides", lambda: reconstruct_sides(sides, settings), runs, best)
     lines = [
         *one,
@@ -58,7 +63,9 @@ def _sample_sides() -> dict[str, NDArray[np.float32]]:
     return {"front": front, "right": right, "back": front[:, ::-1], "left": right[:, ::-1]}
 
 
-def _timing_lines(name: str, start: Callable[[], Task[MeshArrays]], runs: int, best: float) -> tuple[list[str], float]:
+def _timing_lines(
+    name: str, start: Callable[[], Task[MeshArrays]], runs: int, best: float
+) -> tuple[list[str], float]:
     """Lines on the work that ``start`` gives, and its median seconds, once warm."""
     _time_stages(start())
     timings = [_time_stages(start()) for _ in range(runs)]
@@ -69,7 +76,10 @@ def _timing_lines(name: str, start: Callable[[], Task[MeshArrays]], runs: int, b
     mesh = timings[0][2]
     return [
         f"{name}: {len(mesh.vertices):,} vertices, {len(mesh.faces):,} faces",
-        *(_stage_line(stage, median(t[0][stage] for t in timings), *counts[stage], best) for stage in timings[0][0]),
+        *(
+            _stage_line(stage, median(t[0][stage] for t in timings), *counts[stage], best)
+            for stage in timings[0][0]
+        ),
         _stage_line("all, warm", median(totals), flops, size, best),
         f"{'':24}{'':8}     ({min(totals):.3f} to {max(totals):.3f} s in {runs} runs)",
         f"{'longest step':24}{step:8.3f} s   ({stage})",
@@ -97,7 +107,8 @@ def _cost_by_stage(work: Task[MeshArrays]) -> dict[str, tuple[int, int]]:
 @torch.inference_mode()
 def _baseline_lines(resolution: int, runs: int, ours: float) -> list[str]:
     """Lines on the time of others' architectures on this machine, in this process, and how many times ours it is."""
-    network, picture = OccupancyNetwork().eval(), torch.rand(1, 3, PICTURE, PICTURE)
+    network = OccupancyNetwork().eval()
+    picture = torch.rand(1, 3, PICTURE, PICTURE)
     occupancy_network.reconstruct_mesh(network, picture, 32)
     found = []
     for _ in range(min(runs, 3)):
@@ -105,7 +116,8 @@ def _baseline_lines(resolution: int, runs: int, ours: float) -> list[str]:
         asked = occupancy_network.reconstruct_mesh(network, picture, resolution)
         found.append(time.perf_counter() - began)
     looking, planes, grid = triplane_transformer.estimate_seconds(resolution)
-    whole, millions = looking + planes + grid, triplane_transformer.parameter_count() / 1e6
+    whole = looking + planes + grid
+    millions = triplane_transformer.parameter_count() / 1e6
     return [
         "Others' architectures, random weights, without surfacing and colours:",
         f"{'Occupancy Networks':24}{median(found):8.3f} s {median(found) / ours:8.1f} times ours; "
@@ -124,7 +136,8 @@ def _stage_name(stage: str) -> str:
 def _time_stages(work: Task[MeshArrays]) -> tuple[dict[str, float], tuple[float, str], MeshArrays]:
     """Seconds by stage, the longest step and its stage, and the mesh."""
     stages: dict[str, float] = defaultdict(float)
-    stage, longest = "Starting", (0.0, "")
+    stage = "Starting"
+    longest = (0.0, "")
     while True:
         began = time.perf_counter()
         try:

@@ -55,14 +55,19 @@ def perturbed_views(views: Sequence[View], question: InputVariant) -> tuple[View
 
 
 def _perturb_view(view: View, question: InputVariant, index: int, rng: np.random.Generator) -> View:
-    image, camera = view.image, view.camera
+    image = view.image
+    camera = view.camera
     if question.style:
         drawn = STYLES[question.style](image.transpose(2, 0, 1), rng).transpose(1, 2, 0)
         image = np.concatenate((drawn, image[..., 3:]), axis=2)
     if question.mask:
-        kernel = (ImageFilter.MinFilter if index % 2 else ImageFilter.MaxFilter)(2 * question.mask + 1)
+        kernel = (ImageFilter.MinFilter if index % 2 else ImageFilter.MaxFilter)(
+            2 * question.mask + 1
+        )
         mask = Image.fromarray((image[..., 3] * 255 + 0.5).astype(np.uint8)).filter(kernel)
-        image = np.concatenate((image[..., :3], np.asarray(mask, np.float32)[..., None] / 255), axis=2)
+        image = np.concatenate(
+            (image[..., :3], np.asarray(mask, np.float32)[..., None] / 255), axis=2
+        )
     if question.pose:
         camera = camera.moved(random_rotation(rng, np.radians(question.pose)))
     return View(image, camera)

@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from ...jobs.task import Progress, Task
 from ..networks.projection import project_depth, sample_maps
 from ..networks.reconstruction import BOUND, Features, ReconstructionNetwork
-from .ray_evidence import MAP, REACHED, TIMES, PixelRays, most_likely_hits, boost_map, thin_rays
+from .ray_evidence import MAP, REACHED, TIMES, PixelRays, boost_map, most_likely_hits, thin_rays
 
 CHUNK = 16384  # points at once: a step stays well under 0.3 s
 _EDGE = 0.5  # of a mask's cover, where the hull ends
@@ -57,8 +57,11 @@ class HullConstrainedField:
 
     reach = BOUND / MAP  # half a pixel
 
-    def __init__(self, network: ReconstructionNetwork, features: Features, masks: Tensor, resolution: int) -> None:
-        self._network, self._features = network, features
+    def __init__(
+        self, network: ReconstructionNetwork, features: Features, masks: Tensor, resolution: int
+    ) -> None:
+        self._network = network
+        self._features = features
         self._masks = _thicken_thin_masks(masks, max(masks.shape[-1] // (2 * resolution), 1))
         self.seeds: NDArray[np.floating] = np.empty((0, 3))
         self._level = 0.0
@@ -85,8 +88,14 @@ class HullConstrainedField:
             The share of the first mask's rays along which the solid leaves the volume.
         """
         line = ((np.arange(_SURVEY) + 0.5) / _SURVEY * 2 - 1) * BOUND
-        grid = np.stack(np.meshgrid(line, line, line, indexing="ij"), axis=-1).reshape(-1, 3).astype(np.float32)
-        logits = yield from _evaluate_chunks(lambda part: self._network_logits(self._masks, part), grid)
+        grid = (
+            np.stack(np.meshgrid(line, line, line, indexing="ij"), axis=-1)
+            .reshape(-1, 3)
+            .astype(np.float32)
+        )
+        logits = yield from _evaluate_chunks(
+            lambda part: self._network_logits(self._masks, part), grid
+        )
         known = logits[np.isfinite(logits)]
         if not len(known):  # it is thinner than these cells
             known = yield from self._along_rays()
@@ -97,17 +106,25 @@ class HullConstrainedField:
         cut = self._cut_share(grid, values)
         if cut <= most_cut:
             for view in range(self._masks.shape[1]):
-                yield from self._complete_silhouette(view, self._uncovered_pixels(view, grid, values))
+                yield from self._complete_silhouette(
+                    view, self._uncovered_pixels(view, grid, values)
+                )
         return cut
 
     @torch.inference_mode()
-    def _values_within_hull(self, masks: Tensor, points: NDArray[np.floating], stretch: float = 1.0) -> NDArray[np.float32]:
+    def _values_within_hull(
+        self, masks: Tensor, points: NDArray[np.floating], stretch: float = 1.0
+    ) -> NDArray[np.float32]:
         there, where, depths, cover = self._projected_points(masks, points)
         gate = 10 * (cover - _EDGE)
         near = (gate > -1).nonzero()[:, 0]
         if len(near):
-            logits = self._network.predict_occupancy(self._features, there[:, near])[0] - self._level
-            most, depth = sample_maps(self._raised, where[:, :, near].expand(TIMES, -1, -1, -1)).unbind(-1)
+            logits = (
+                self._network.predict_occupancy(self._features, there[:, near])[0] - self._level
+            )
+            most, depth = sample_maps(
+                self._raised, where[:, :, near].expand(TIMES, -1, -1, -1)
+            ).unbind(-1)
             apart = (depths[0, :, near, 0] - depth) / _THICKNESS
             raised = most * (1 - apart**2).clamp(min=0)
             gate[near] = torch.minimum(stretch * (logits + raised.amax((0, 1))), gate[near])
@@ -116,9 +133,15 @@ class HullConstrainedField:
     def _along_rays(self) -> Task[NDArray[np.float32]]:
         """What the network says (P,) behind the first picture's pixels, within the masks of all."""
         covered = self._covered_pixels(0)
-        points = PixelRays.through_pixels(self._features.cameras[0, 0].cpu().numpy(), covered).sample_points().reshape(-1, 3)
+        points = (
+            PixelRays.through_pixels(self._features.cameras[0, 0].cpu().numpy(), covered)
+            .sample_points()
+            .reshape(-1, 3)
+        )
         wide = self._widen_masks()
-        logits = yield from _evaluate_chunks(lambda part: self._network_logits(wide, part), points[(np.abs(points) <= BOUND).all(1)])
+        logits = yield from _evaluate_chunks(
+            lambda part: self._network_logits(wide, part), points[(np.abs(points) <= BOUND).all(1)]
+        )
         return logits[np.isfinite(logits)]
 
     @torch.inference_mode()
@@ -131,7 +154,9 @@ class HullConstrainedField:
             logits[behind] = self._network.predict_occupancy(self._features, there[:, behind])[0]
         return logits.cpu().numpy()
 
-    def _projected_points(self, masks: Tensor, points: NDArray[np.floating]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def _projected_points(
+        self, masks: Tensor, points: NDArray[np.floating]
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """``points`` (P, 3) as a tensor (1, P, 3), where they fall and how deep, and the least that ``masks`` cover of
         them (P,)."""
         there = torch.from_numpy(np.ascontiguousarray(points, np.float32))[None].to(masks.device)
@@ -152,7 +177,9 @@ class HullConstrainedField:
         at_end = solid & (np.abs(grid).max(1) > BOUND - 2 * BOUND / _SURVEY)
         return len(np.unique(pixel[at_end])) / max(len(np.unique(pixel[solid])), 1)
 
-    def _uncovered_pixels(self, view: int, grid: NDArray[np.float32], values: NDArray[np.float32]) -> NDArray[np.bool_]:
+    def _uncovered_pixels(
+        self, view: int, grid: NDArray[np.float32], values: NDArray[np.float32]
+    ) -> NDArray[np.bool_]:
         """The pixels (64, 64) of ``view`` behind which, or behind a neighbour of which, ``values`` (P,) at ``grid``
         (P, 3) show no solid."""
         best = np.full(_SURVEY**2 + 1, -np.inf, np.float32)  # the last one's for what falls outside
@@ -168,19 +195,30 @@ class HullConstrainedField:
             return
         several = self._masks.shape[1] > 1
         rays = PixelRays.through_pixels(self._features.cameras[0, view].cpu().numpy(), covered)
-        points, wide = rays.sample_points(), self._widen_masks()
-        cover = yield from _evaluate_chunks(lambda part: self._projected_points(wide, part)[3].cpu().numpy(), points.reshape(-1, 3))
+        points = rays.sample_points()
+        wide = self._widen_masks()
+        cover = yield from _evaluate_chunks(
+            lambda part: self._projected_points(wide, part)[3].cpu().numpy(), points.reshape(-1, 3)
+        )
         within = (cover.reshape(points.shape[:2]) > _EDGE) & (np.abs(points) <= BOUND).all(2)
         wanted = bare[rays.rows, rays.columns] | (thin_rays(within) & several)
         wanted &= within.any(0)
-        rays, points, within = rays.select_rays(wanted), points[:, wanted], within[:, wanted]
+        rays = rays.select_rays(wanted)
+        points = points[:, wanted]
+        within = within[:, wanted]
         found = np.full(within.shape, -np.inf, np.float32)
-        found[within] = yield from _evaluate_chunks(lambda part: self._values_within_hull(wide, part), points[within])
+        found[within] = yield from _evaluate_chunks(
+            lambda part: self._values_within_hull(wide, part), points[within]
+        )
         most, depth = most_likely_hits(found, within)
         for time in range(TIMES):
             if several:  # what one picture's rim asks for lies at a depth that nobody knows
-                self.seeds = np.concatenate((self.seeds, rays.points_at_depth(depth[time])[most[time] > 0]))
-            self._raised[time, view] = boost_map(rays, most[time], depth[time], covered & (not several))
+                self.seeds = np.concatenate(
+                    (self.seeds, rays.points_at_depth(depth[time])[most[time] > 0])
+                )
+            self._raised[time, view] = boost_map(
+                rays, most[time], depth[time], covered & (not several)
+            )
 
     def _covered_pixels(self, view: int) -> NDArray[np.bool_]:
         """Where the mask of ``view`` covers anything of a pixel of the maps of rays (64, 64)."""
@@ -189,7 +227,9 @@ class HullConstrainedField:
     def _widen_masks(self) -> Tensor:
         """The masks so that what is between two pixels' middles, and two points of a ray, counts."""
         reach = self._masks.shape[-1] // MAP
-        return F.max_pool2d(self._masks.flatten(0, 1), 2 * reach + 1, 1, reach).reshape(self._masks.shape)
+        return F.max_pool2d(self._masks.flatten(0, 1), 2 * reach + 1, 1, reach).reshape(
+            self._masks.shape
+        )
 
 
 def _evaluate_chunks(
@@ -207,6 +247,9 @@ def _thicken_thin_masks(masks: Tensor, by: int) -> Tensor:
 
     What is thinner than the cells of a grid may else pass between its corners.
     """
-    flat, around = masks.flatten(0, 1), (2 * by + 1, 1, by)
+    flat = masks.flatten(0, 1)
+    around = (2 * by + 1, 1, by)
     opened = F.max_pool2d(1 - F.max_pool2d(1 - flat, *around), *around)
-    return torch.maximum(flat, F.max_pool2d((flat - opened).clamp(min=0), *around)).reshape(masks.shape)
+    return torch.maximum(flat, F.max_pool2d((flat - opened).clamp(min=0), *around)).reshape(
+        masks.shape
+    )

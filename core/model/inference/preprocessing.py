@@ -29,14 +29,17 @@ def assumed_camera(mask: NDArray[np.floating]) -> Camera:
     low, high = mask_bounds(mask)
     window = float((high - low).max()) * FRAME
     distance = FRAME / 2 / np.tan(_ANGLE / 2)
-    camera = perspective_camera(look_at(np.array((0, -distance, 0)), np.zeros(3)), float(_ANGLE), 1).zoomed(window)
+    camera = perspective_camera(
+        look_at(np.array((0, -distance, 0)), np.zeros(3)), float(_ANGLE), 1
+    ).zoomed(window)
     return camera.cropped(*(window / 2 - (low + high) / 2), mask.shape[1], mask.shape[0])
 
 
 def rotate_upright(camera: Camera, up: NDArray[np.floating]) -> Camera:
     """``camera`` of a free picture after its frame is turned, the shortest way, so that ``up`` (3,) points up in it."""
     up = np.asarray(up, float) / np.linalg.norm(up)
-    axis, cosine = np.cross(up, WORLD_UP), float(up @ WORLD_UP)
+    axis = np.cross(up, WORLD_UP)
+    cosine = float(up @ WORLD_UP)
     cross = np.array(((0, -axis[2], axis[1]), (axis[2], 0, -axis[0]), (-axis[1], axis[0], 0)))
     turn = np.diag((1.0, -1.0, -1.0, 1.0)) if cosine < -0.999 else np.eye(4)
     if cosine >= -0.999:
@@ -56,12 +59,18 @@ def crop_view(view: View, side: int) -> View:
 
 def resize_square(image: Pixels, side: int) -> Pixels:
     """All of ``image`` (H, H, 4) with ``side`` pixels to a side."""
-    return image if len(image) == side else _crop_color(image, np.zeros(2), np.array(image.shape[1::-1], float), side)
+    return (
+        image
+        if len(image) == side
+        else _crop_color(image, np.zeros(2), np.array(image.shape[1::-1], float), side)
+    )
 
 
 def crop_mask(view: View, side: int) -> NDArray[np.float32]:
     """The alpha (side, side) of :func:`crop_view`."""
-    return _resample_window(view.image[..., 3:], *_crop_window(view.camera), side)[..., 0].clip(0, 1)
+    return _resample_window(view.image[..., 3:], *_crop_window(view.camera), side)[..., 0].clip(
+        0, 1
+    )
 
 
 def median_filter(color: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -77,7 +86,9 @@ def median_filter(color: NDArray[np.uint8]) -> NDArray[np.uint8]:
     middle = _sort3(middle[:, :-2], middle[:, 1:-1], middle[:, 2:])[1]
     high = np.minimum(np.minimum(high[:, :-2], high[:, 1:-1]), high[:, 2:])
     smooth = _sort3(low, middle, high)[1]
-    return np.concatenate((np.where(color[..., 3:] > 250, smooth, color[..., :3]), color[..., 3:]), axis=2)
+    return np.concatenate(
+        (np.where(color[..., 3:] > 250, smooth, color[..., :3]), color[..., 3:]), axis=2
+    )
 
 
 def _sort3(
@@ -97,26 +108,38 @@ def _crop_window(camera: Camera) -> tuple[NDArray[np.float64], NDArray[np.float6
     return at[0] - size / 2, size
 
 
-def _crop_color(image: Pixels, low: NDArray[np.float64], window: NDArray[np.float64], side: int) -> Pixels:
+def _crop_color(
+    image: Pixels, low: NDArray[np.float64], window: NDArray[np.float64], side: int
+) -> Pixels:
     """The window of ``image`` (H, W, 4), straight alpha, as a square; arguments as of :func:`_resample_window`."""
     far = window / side + 2  # pixels beyond the window that a pixel at its rim may be made of
     left, top = np.floor(low - far).clip(0, np.array(image.shape[1::-1]) - 1).astype(int)
     right, bottom = np.ceil(low + window + far).clip((left + 1, top + 1), None).astype(int)
-    image, low = image[top:bottom, left:right], low - (left, top)
-    cut = _resample_window(np.concatenate((image[..., :3] * image[..., 3:], image[..., 3:]), axis=2), low, window, side)
+    image = image[top:bottom, left:right]
+    low = low - (left, top)
+    cut = _resample_window(
+        np.concatenate((image[..., :3] * image[..., 3:], image[..., 3:]), axis=2), low, window, side
+    )
     alpha = cut[..., 3:]
     color = np.where(alpha > 1e-3, cut[..., :3] / np.maximum(alpha, 1e-3), 0)
     return np.concatenate((color, alpha), axis=2).clip(0, 1).astype(np.float32)
 
 
-def _resample_window(image: Pixels, low: NDArray[np.float64], window: NDArray[np.float64], side: int) -> Pixels:
+def _resample_window(
+    image: Pixels, low: NDArray[np.float64], window: NDArray[np.float64], side: int
+) -> Pixels:
     """The window of ``image`` (H, W, C) from ``low`` (x, y) on, scaled to a square; empty where it reaches outside."""
     shrink = np.maximum(window // _LARGEST, 1).astype(int)
-    if shrink.max() > 1:  # a close-up of the end of something long: mostly empty, and gigabytes if kept as fine
+    if (
+        shrink.max() > 1
+    ):  # a close-up of the end of something long: mostly empty, and gigabytes if kept as fine
         across, down = shrink
         image = np.pad(image, ((0, -image.shape[0] % down), (0, -image.shape[1] % across), (0, 0)))
-        image = image.reshape(image.shape[0] // down, down, image.shape[1] // across, across, -1).mean((1, 3))
-        low, window = low / shrink, window / shrink
+        image = image.reshape(
+            image.shape[0] // down, down, image.shape[1] // across, across, -1
+        ).mean((1, 3))
+        low = low / shrink
+        window = window / shrink
     before = np.ceil(np.maximum(-low, 0)).astype(int) + 1
     after = np.ceil(np.maximum(low + window - image.shape[1::-1], 0)).astype(int) + 1
     image = np.pad(image, ((before[1], after[1]), (before[0], after[0]), (0, 0)))

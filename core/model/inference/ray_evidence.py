@@ -38,11 +38,16 @@ class PixelRays:
         """Those of the pixels that are ``covered`` (64, 64), of the camera ``matrix``, see ``projection``."""
         rows, columns = np.nonzero(covered)
         where = (np.stack((columns, rows), 1) + 0.5) / MAP * 2 - 1
-        near, far = (unproject_points(matrix, where, np.full(len(rows), depth)) for depth in (-_REACH, _REACH))
+        near, far = (
+            unproject_points(matrix, where, np.full(len(rows), depth))
+            for depth in (-_REACH, _REACH)
+        )
         return cls(rows, columns, near, far)
 
     def select_rays(self, wanted: NDArray[np.bool_]) -> PixelRays:
-        return PixelRays(self.rows[wanted], self.columns[wanted], self.near[wanted], self.far[wanted])
+        return PixelRays(
+            self.rows[wanted], self.columns[wanted], self.near[wanted], self.far[wanted]
+        )
 
     def sample_points(self) -> NDArray[np.float32]:
         """(48, R, 3) evenly along them."""
@@ -64,7 +69,9 @@ def thin_rays(within: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return within.sum(0) <= _THIN * _segment_index(within)[-1]
 
 
-def most_likely_hits(found: NDArray[np.float32], within: NDArray[np.bool_]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def most_likely_hits(
+    found: NDArray[np.float32], within: NDArray[np.bool_]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """How much to raise each ray, and at what depth: (2, R) each, the second in another stretch of the ray.
 
     That is the first once more if nothing else is as likely. In order of depth, as their neighbours' are, since what
@@ -73,15 +80,19 @@ def most_likely_hits(found: NDArray[np.float32], within: NDArray[np.bool_]) -> t
     Args:
         found: (D, R) logits of the points of rays, of those ``within`` (D, R).
     """
-    stretch, ray = _segment_index(within), np.arange(found.shape[1])
+    stretch = _segment_index(within)
+    ray = np.arange(found.shape[1])
     depths = np.linspace(-_REACH, _REACH, _DEPTHS)
     rest = np.where(within, found, -np.inf).astype(np.float32)
     least = np.minimum(rest.max(0), REACHED) - _ALIKE
     most, at = np.zeros((2, TIMES, len(ray)), np.float32)
     for time in range(TIMES):
-        best, own = rest.max(0), within & (stretch == stretch[rest.argmax(0), ray])
+        best = rest.max(0)
+        own = within & (stretch == stretch[rest.argmax(0), ray])
         likely = np.exp((np.where(own, rest, -_FAR) - best.clip(-_FAR)) / _SHARPNESS)
-        depth = (likely * depths[:, None]).sum(0) / likely.sum(0).clip(1e-9)  # not all have a second place
+        depth = (likely * depths[:, None]).sum(0) / likely.sum(0).clip(
+            1e-9
+        )  # not all have a second place
         there = rest[np.abs(depths[:, None] - depth).argmin(0), ray]
         lift = (REACHED - there).clip(0, _MOST) * (best < REACHED)
         most[time], at[time] = np.where(best > least, (lift, depth), (most[0], at[0]))
@@ -90,15 +101,20 @@ def most_likely_hits(found: NDArray[np.float32], within: NDArray[np.bool_]) -> t
     return np.take_along_axis(most, order, 0), np.take_along_axis(at, order, 0)
 
 
-def boost_map(rays: PixelRays, most: NDArray[np.float32], depth: NDArray[np.float32], kept: NDArray[np.bool_]) -> Tensor:
+def boost_map(
+    rays: PixelRays, most: NDArray[np.float32], depth: NDArray[np.float32], kept: NDArray[np.bool_]
+) -> Tensor:
     """The map (2, 64, 64) of ``rays`` that are raised by ``most`` (R,) at ``depth`` (R,).
 
     It goes on for a pixel around, but in pixels that are ``kept`` (64, 64).
     """
-    raised, known = torch.zeros(2, MAP, MAP), torch.from_numpy(kept.copy())
+    raised = torch.zeros(2, MAP, MAP)
+    known = torch.from_numpy(kept.copy())
     raised[:, rays.rows, rays.columns] = torch.from_numpy(np.stack((most, most * depth)))
     known[rays.rows, rays.columns] = True
     total = F.avg_pool2d(raised[None], 3, 1, 1)[0]
     spread = F.max_pool2d(raised[None, :1], 3, 1, 1)[0, 0]
-    depth_there = torch.where(raised[0] > 0, raised[1] / raised[0], total[1] / total[0].clamp(min=1e-6))
+    depth_there = torch.where(
+        raised[0] > 0, raised[1] / raised[0], total[1] / total[0].clamp(min=1e-6)
+    )
     return torch.stack((torch.where(known, raised[0], spread), depth_there))

@@ -53,7 +53,8 @@ def fit_to_views(mesh: MeshArrays, views: Sequence[View]) -> Task[tuple[MeshArra
         yield Progress(0.0, "Comparing with the pictures")
         targets.append(_SilhouetteTarget(crop_view(view, _SIDE)))
     before = yield from _compare_silhouettes(mesh, targets, 0.0)
-    average, edges = _NeighborSmoothing(mesh), _unique_edges(mesh)
+    average = _NeighborSmoothing(mesh)
+    edges = _unique_edges(mesh)
     start = torch.from_numpy(mesh.vertices)
     free = torch.zeros_like(start, requires_grad=True)
     for look in range(_OUTER_ITERATIONS):
@@ -64,7 +65,9 @@ def fit_to_views(mesh: MeshArrays, views: Sequence[View]) -> Task[tuple[MeshArra
         for target in targets:
             yield Progress(done, "Fitting to the pictures")
             found.append(target.find_correspondences(current, edges, normals))
-        optimizer = torch.optim.LBFGS([free], max_iter=3, history_size=8, line_search_fn="strong_wolfe")
+        optimizer = torch.optim.LBFGS(
+            [free], max_iter=3, history_size=8, line_search_fn="strong_wolfe"
+        )
 
         def loss(optimizer=optimizer, found=found) -> Tensor:
             offset = average.distribute(free)
@@ -74,7 +77,9 @@ def fit_to_views(mesh: MeshArrays, views: Sequence[View]) -> Task[tuple[MeshArra
                 total = total + target.silhouette_loss(start + offset, pulls)
             optimizer.zero_grad()
             total.backward()
-            free.grad = free.grad.contiguous() if free.grad is not None else None  # LBFGS wants it so
+            free.grad = (
+                free.grad.contiguous() if free.grad is not None else None
+            )  # LBFGS wants it so
             return total
 
         for _ in range(_STEPS):
@@ -83,7 +88,11 @@ def fit_to_views(mesh: MeshArrays, views: Sequence[View]) -> Task[tuple[MeshArra
                 optimizer.step(loss)
     fitted = replace(mesh, vertices=(start + average.distribute(free.detach())).numpy())
     after = yield from _compare_silhouettes(fitted, targets, 0.9)
-    return (fitted, SilhouetteFit(before, after)) if np.mean(after) > np.mean(before) else (mesh, SilhouetteFit(before, before))
+    return (
+        (fitted, SilhouetteFit(before, after))
+        if np.mean(after) > np.mean(before)
+        else (mesh, SilhouetteFit(before, before))
+    )
 
 
 @dataclass(frozen=True)
@@ -101,7 +110,12 @@ class _Correspondences:
 
     @classmethod
     def empty(cls) -> _Correspondences:
-        return cls(torch.zeros(0, 2, dtype=torch.long), torch.zeros(0), torch.zeros(0, 2), torch.zeros(0, 2))
+        return cls(
+            torch.zeros(0, 2, dtype=torch.long),
+            torch.zeros(0),
+            torch.zeros(0, 2),
+            torch.zeros(0, 2),
+        )
 
     def residuals(self, pixels: Tensor) -> Tensor:
         """What remains between them, vertices being at ``pixels`` (V, 2)."""
@@ -125,12 +139,15 @@ class _SilhouetteTarget:
         signed = np.where(self._mask, -1, 1) * distance.reshape(_SIDE, _SIDE)
         self._distance = torch.from_numpy(signed.astype(np.float32))[None, None]
         pick = np.random.default_rng(0).permutation(len(contour))[:_CONTOUR]
-        self._contour, self._facing = contour[pick], _unit_directions(facing[pick])
+        self._contour = contour[pick]
+        self._facing = _unit_directions(facing[pick])
 
     def silhouette_iou(self, mesh: MeshArrays) -> float:
         return iou(render_silhouette(mesh, self._camera), self._mask)
 
-    def find_correspondences(self, mesh: MeshArrays, edges: NDArray[np.int64], normals: NDArray[np.float64]) -> _Correspondences:
+    def find_correspondences(
+        self, mesh: MeshArrays, edges: NDArray[np.int64], normals: NDArray[np.float64]
+    ) -> _Correspondences:
         """What pulls at the mesh's outline.
 
         Args:
@@ -145,7 +162,8 @@ class _SilhouetteTarget:
             return values[rim[:, 0]] + share[:, None] * (values[rim[:, 1]] - values[rim[:, 0]])
 
         outline, _ = _contour_points(render_silhouette(mesh, self._camera).astype(np.float32))
-        points, ways = at_rim(mesh.vertices), at_rim(normals)
+        points = at_rim(mesh.vertices)
+        ways = at_rim(normals)
         pixels, depth = self._camera.project(points)
         seen = np.flatnonzero(_near_edge_pixels(pixels, outline) & (depth > 0))
         if not len(seen) or not len(self._contour):
@@ -155,15 +173,24 @@ class _SilhouetteTarget:
         distance, closest = nearest_distance(_signed_lines(self._contour, self._facing), ours)
         near = distance < _FAR
         index = seen[closest[near]]
-        return _Correspondences(*map(torch.from_numpy, (
-            rim[index], share[index].astype(np.float32),
-            self._contour[near].astype(np.float32), self._facing[near].astype(np.float32),
-        )))  # fmt: skip
+        return _Correspondences(
+            *map(
+                torch.from_numpy,
+                (
+                    rim[index],
+                    share[index].astype(np.float32),
+                    self._contour[near].astype(np.float32),
+                    self._facing[near].astype(np.float32),
+                ),
+            )
+        )
 
     def silhouette_loss(self, vertices: Tensor, pulls: _Correspondences) -> Tensor:
         pixels = self._project(vertices)
         place = (pixels / _SIDE * 2 - 1)[None, None]
-        outside = F.grid_sample(self._distance, place, padding_mode="border", align_corners=False).relu()
+        outside = F.grid_sample(
+            self._distance, place, padding_mode="border", align_corners=False
+        ).relu()
         pull = pulls.residuals(pixels) / max(len(self._contour), 1)
         return pull + outside.square().sum() / max(len(self._contour), 1)
 
@@ -171,11 +198,17 @@ class _SilhouetteTarget:
         """Pixels (P, 2), as :meth:`~..cameras.Camera.project` has them; what is behind the camera is far outside."""
         matrix, inner = self._matrices
         local = points @ matrix[:3, :3].T + matrix[:3, 3]
-        flat = local[:, :2] if self._camera.orthographic else local[:, :2] / local[:, 2:].clamp_min(_NEAR)
+        flat = (
+            local[:, :2]
+            if self._camera.orthographic
+            else local[:, :2] / local[:, 2:].clamp_min(_NEAR)
+        )
         return flat @ inner[:2, :2].T + inner[:2, 2]
 
 
-def _compare_silhouettes(mesh: MeshArrays, targets: Sequence[_SilhouetteTarget], start: float) -> Task[tuple[float, ...]]:
+def _compare_silhouettes(
+    mesh: MeshArrays, targets: Sequence[_SilhouetteTarget], start: float
+) -> Task[tuple[float, ...]]:
     found = []
     for index, target in enumerate(targets):
         yield Progress(start + 0.1 * index / len(targets), "Comparing with the pictures")
@@ -187,7 +220,8 @@ def _contour_points(cover: NDArray[np.float32]) -> tuple[NDArray[np.float64], ND
     """Where ``cover`` (H, W) crosses a half between two pixels, (K, 2) x, y, and the way out there, (K, 2)."""
     padded = np.pad(cover.astype(float), 1)
     fall = -np.stack(np.gradient(_blur_mask(padded))[::-1], axis=-1)
-    points, ways = [], []
+    points = []
+    ways = []
     for axis in (0, 1):
         low, high = (padded.take(range(k, padded.shape[axis] - 1 + k), axis) for k in (0, 1))
         rows, columns = np.nonzero((low > 0.5) != (high > 0.5))
@@ -208,7 +242,9 @@ def _blur_mask(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def _unique_edges(mesh: MeshArrays) -> NDArray[np.int64]:
     """Those of its faces (E, 2), each once."""
     ends = np.stack((mesh.faces, np.roll(mesh.faces, -1, axis=1)), axis=2).reshape(-1, 2)
-    return ends[ends[:, 0] < ends[:, 1]].astype(np.int64)  # in a closed mesh each is walked both ways
+    return ends[ends[:, 0] < ends[:, 1]].astype(
+        np.int64
+    )  # in a closed mesh each is walked both ways
 
 
 def _signed_lines(places: NDArray[np.float64], ways: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -220,7 +256,9 @@ def _unit_directions(ways: NDArray[np.float64]) -> NDArray[np.float64]:
     return ways / np.maximum(np.linalg.norm(ways, axis=1, keepdims=True), 1e-9)
 
 
-def _near_edge_pixels(pixels: NDArray[np.float64], edge: NDArray[np.float64], reach: int = 1) -> NDArray[np.bool_]:
+def _near_edge_pixels(
+    pixels: NDArray[np.float64], edge: NDArray[np.float64], reach: int = 1
+) -> NDArray[np.bool_]:
     """Which of ``pixels`` (P, 2) lie in a pixel of ``edge`` (K, 2) or beside one."""
     near = np.zeros((_SIDE + 2, _SIDE + 2), bool)
     column, row = np.floor(edge.clip(-1, _SIDE)).astype(int).T + 1
@@ -236,11 +274,18 @@ class _NeighborSmoothing:
 
     def __init__(self, mesh: MeshArrays) -> None:
         first = mesh.faces.ravel()
-        second = np.roll(mesh.faces, -1, axis=1).ravel()  # in a closed mesh each edge is walked both ways
+        second = np.roll(
+            mesh.faces, -1, axis=1
+        ).ravel()  # in a closed mesh each edge is walked both ways
         own = np.arange(len(mesh.vertices))
-        row, column = np.concatenate((first, own)), np.concatenate((second, own))
-        weight = torch.from_numpy((1 / np.bincount(row, minlength=len(own))[row]).astype(np.float32))
-        self._matrix, self._transposed = (_sparse_matrix(one, two, weight) for one, two in ((row, column), (column, row)))
+        row = np.concatenate((first, own))
+        column = np.concatenate((second, own))
+        weight = torch.from_numpy(
+            (1 / np.bincount(row, minlength=len(own))[row]).astype(np.float32)
+        )
+        self._matrix, self._transposed = (
+            _sparse_matrix(one, two, weight) for one, two in ((row, column), (column, row))
+        )
 
     def __call__(self, field: Tensor) -> Tensor:
         return _SparseMatmul.apply(field, self._matrix, self._transposed)
@@ -270,4 +315,8 @@ def _sparse_matrix(row: NDArray[np.integer], column: NDArray[np.integer], weight
     size = (int(row.max()) + 1,) * 2  # each vertex is there at least once, with itself
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Sparse CSR")  # that it is new
-        return torch.sparse_coo_tensor(index, weight, size, check_invariants=False).coalesce().to_sparse_csr()
+        return (
+            torch.sparse_coo_tensor(index, weight, size, check_invariants=False)
+            .coalesce()
+            .to_sparse_csr()
+        )

@@ -50,22 +50,37 @@ def run_training(
 
     file = config_file.read_settings(config) if config else config_file.RunSettings({})
     file = replace(
-        file, training={**file.training, **given}, datasets=tuple(datasets) or file.datasets, run=run or file.run,
-        start=start or file.start, weights=weights or file.weights,
-    )  # fmt: skip
+        file,
+        training={**file.training, **given},
+        datasets=tuple(datasets) or file.datasets,
+        run=run or file.run,
+        start=start or file.start,
+        weights=weights or file.weights,
+    )
     if not file.datasets or not file.run:
-        raise DatasetError("Name the training sets and the folder of the run (--run), or a file of them (--config)")
+        raise DatasetError(
+            "Name the training sets and the folder of the run (--run), or a file of them (--config)"
+        )
     if panoramas is None:
         yield from config_file.training_work(file)
     else:
         own = trainer.TrainingConfig(**file.training)
         yield from foreground_trainer.train_mask(
-            file.datasets, file.run, panoramas, own.steps, rate=own.rate, seed=own.seed, imagenet=own.imagenet,
+            file.datasets,
+            file.run,
+            panoramas,
+            own.steps,
+            rate=own.rate,
+            seed=own.seed,
+            imagenet=own.imagenet,
             start=resolve_weights(file.start),
-        )  # fmt: skip
+        )
     if not (file.weights and export):
         return None
-    yield from single_step(Progress(1.0, "Calibrating"), lambda: trainer.export_run(file.run, file.datasets, file.weights))
+    yield from single_step(
+        Progress(1.0, "Calibrating"),
+        lambda: trainer.export_run(file.run, file.datasets, file.weights),
+    )
     return file.weights
 
 
@@ -93,17 +108,27 @@ def run_evaluation(
     from ..evaluation import evaluate as evaluation
 
     if ask == "confidence":
-        sure = yield from confidence.evaluate_confidence(datasets, split, limit, resolution, weights)
+        sure = yield from confidence.evaluate_confidence(
+            datasets, split, limit, resolution, weights
+        )
         return confidence.format_calibration(sure)
     if ask == "masks":
         found = yield from foreground.evaluate_masks(datasets, split, panoramas, limit, weights)
         return foreground.format_mask_scores(found)
-    asked = {"standard": test_cases.INPUT_VARIANTS, "sides": test_cases.COUNTS, "inputs": test_cases.INPUTS}[ask]
-    scores = yield from evaluation.evaluate_model(datasets, split, asked, limit, resolution, weights, log)
+    asked = {
+        "standard": test_cases.INPUT_VARIANTS,
+        "sides": test_cases.COUNTS,
+        "inputs": test_cases.INPUTS,
+    }[ask]
+    scores = yield from evaluation.evaluate_model(
+        datasets, split, asked, limit, resolution, weights, log
+    )
     return evaluation.format_table(scores)
 
 
-def run_benchmark(photo: Path | None, resolution: int, runs: int, weights: Path | None, others: bool) -> Task[str]:
+def run_benchmark(
+    photo: Path | None, resolution: int, runs: int, weights: Path | None, others: bool
+) -> Task[str]:
     """The report of ``core.model.evaluation.speed``.
 
     Raises:
@@ -115,7 +140,9 @@ def run_benchmark(photo: Path | None, resolution: int, runs: int, weights: Path 
     return benchmark_report(photo, resolution, runs, weights, others)
 
 
-def score_photo(photo: Path, resolution: int, weights: Path | None) -> Task[tuple[MeshArrays, float]]:
+def score_photo(
+    photo: Path, resolution: int, weights: Path | None
+) -> Task[tuple[MeshArrays, float]]:
     """See ``evaluation.photo_score``.
 
     Raises:
@@ -125,4 +152,8 @@ def score_photo(photo: Path, resolution: int, weights: Path | None) -> Task[tupl
     from ..evaluation.evaluate import silhouette_score
     from ..inference.pipeline import ReconstructionSettings
 
-    return (yield from silhouette_score(image_files.read_image(photo), ReconstructionSettings(resolution, weights=weights)))
+    return (
+        yield from silhouette_score(
+            image_files.read_image(photo), ReconstructionSettings(resolution, weights=weights)
+        )
+    )

@@ -44,13 +44,17 @@ def reconstruct_request(request: ReconstructionRequest) -> Task[MeshArrays]:
     """
     yield Progress(0.0, "Reading")
     sides = {side: image_files.read_image(path) for side, path in request.sides.items()}
-    photo = image_files.read_image(request.photo) if isinstance(request.photo, Path) else request.photo
+    photo = (
+        image_files.read_image(request.photo) if isinstance(request.photo, Path) else request.photo
+    )
     dependencies.require_packages(*dependencies.MODEL)
     yield Progress(0.0, "Loading the model")
     from ..inference import devices, pipeline  # torch takes seconds to import
 
     with devices.select_device(request.device) as device:
-        settings = pipeline.ReconstructionSettings(request.resolution, request.size, request.weights, device.type, request.fit)
+        settings = pipeline.ReconstructionSettings(
+            request.resolution, request.size, request.weights, device.type, request.fit
+        )
         if sides:
             return (yield from pipeline.reconstruct_sides(sides, settings))
         assert photo is not None, "a request has a photo or sides"

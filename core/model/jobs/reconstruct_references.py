@@ -60,18 +60,24 @@ def reconstruct_posed(request: PosedRequest) -> Task[PosedReconstruction]:
         found = []
         for index, reference in enumerate(request.references):
             finding = pipeline.segment_foreground(reference.view.image, masks)
-            begun, stage = 0.05 * index / len(request.references), f"Finding the object, {reference.name}"
+            begun = 0.05 * index / len(request.references)
+            stage = f"Finding the object, {reference.name}"
             try:
                 image = yield from subtask(finding, begun, 0.05, stage)
             except ImageError as error:
                 raise ImageError(f"{reference.name}: {error}") from error
             found.append(replace(reference, view=rectify_view(View(image, reference.view.camera))))
         fitted = align_references(found, request.near)
-        mesh = yield from pipeline.reconstruct_and_fit(fitted.views, network, request.resolution, request.fit)
+        mesh = yield from pipeline.reconstruct_and_fit(
+            fitted.views, network, request.resolution, request.fit
+        )
     size = np.linalg.norm(fitted.to_world[:3, 0])
-    low, high = mesh.vertices.min(0), mesh.vertices.max(0)
+    low = mesh.vertices.min(0)
+    high = mesh.vertices.max(0)
     foot = np.array((*(low + high)[:2] / 2, low[2]))
     place = np.eye(4)
     place[:3, :3] = fitted.to_world[:3, :3] / size
     place[:3, 3] = fitted.to_world[:3, :3] @ foot + fitted.to_world[:3, 3]
-    return PosedReconstruction(mesh.offset_and_scaled(-foot, float(size)), place, fitted.disagreements)
+    return PosedReconstruction(
+        mesh.offset_and_scaled(-foot, float(size)), place, fitted.disagreements
+    )

@@ -37,9 +37,14 @@ class ForegroundNetwork(nn.Module):
 
 def _distance_to_border_color(pictures: Tensor) -> Tensor:
     """How far each pixel is from the border's median colour and from the corners', blended: (B, 2, H, W)."""
-    border = torch.cat((pictures[:, :, 0], pictures[:, :, -1], pictures[:, :, :, 0], pictures[:, :, :, -1]), dim=2)
+    border = torch.cat(
+        (pictures[:, :, 0], pictures[:, :, -1], pictures[:, :, :, 0], pictures[:, :, :, -1]), dim=2
+    )
     median = border.median(dim=2).values[:, :, None, None]
     corners = F.interpolate(
-        F.adaptive_avg_pool2d(pictures, 8)[:, :, ::7, ::7], size=pictures.shape[2:], mode="bilinear", align_corners=True
+        F.adaptive_avg_pool2d(pictures, 8)[:, :, ::7, ::7],
+        size=pictures.shape[2:],
+        mode="bilinear",
+        align_corners=True,
     )
     return torch.stack([(pictures - other).abs().amax(1) for other in (median, corners)], dim=1)

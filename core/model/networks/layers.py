@@ -9,7 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-def conv_norm_relu(dimensions: int, inputs: int, outputs: int, size: int = 3, stride: int = 1) -> nn.Sequential:
+def conv_norm_relu(
+    dimensions: int, inputs: int, outputs: int, size: int = 3, stride: int = 1
+) -> nn.Sequential:
     """Convolution, normalisation and ReLU in 2 or 3 dimensions.
 
     In 3D the normalisation is over groups of channels (Wu and He 2018, arXiv:1803.08494): what is lifted from one

@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 from .efficientnet import CHANNELS, Backbone, composite_on_gray
 from .layers import Residual, conv_norm_relu, upsample_like
-from .projection import hull_interval, interpolate_maps, project_points, sample_maps, sample_depth
+from .projection import hull_interval, interpolate_maps, project_points, sample_depth, sample_maps
 from .single_view import SingleViewNetwork, sample_depth_logits
 
 BOUND = 0.55  # the volume is the cube [-BOUND, BOUND]^3; the object's longest side is about 1
@@ -110,7 +110,9 @@ class ImageEncoder(nn.Module):
         """
         one, two, three, four, five = self.backbone(composite_on_gray(pictures))
         known = (interval, F.avg_pool2d(interval, 2), F.avg_pool2d(interval, 4))
-        two, three, four = (torch.cat(pair, dim=1) for pair in zip((two, three, four), known, strict=True))
+        two, three, four = (
+            torch.cat(pair, dim=1) for pair in zip((two, three, four), known, strict=True)
+        )
         x = self.across5(five) + self.whole(five.mean((2, 3)))[:, :, None, None]
         x = self.join4(self.across4(four) + upsample_like(x, four))
         x = self.join3(self.across3(three) + upsample_like(x, three))
@@ -129,7 +131,9 @@ class VolumeUNet(nn.Module):
         lifted = 2 * (config.pixel_channels + config.bin_channels + 7) + 6 + 3
         self.enter = nn.Sequential(conv_norm_relu(3, lifted, a, size=1), conv_norm_relu(3, a, a))
         self.down1 = nn.Sequential(conv_norm_relu(3, a, b, size=2, stride=2), Residual(3, b))
-        self.down2 = nn.Sequential(conv_norm_relu(3, b, c, size=2, stride=2), Residual(3, c), Residual(3, c))
+        self.down2 = nn.Sequential(
+            conv_norm_relu(3, b, c, size=2, stride=2), Residual(3, c), Residual(3, c)
+        )
         self.across2 = nn.Conv3d(c, b, 1)
         self.join2 = conv_norm_relu(3, b, b)
         self.across1 = nn.Conv3d(b, a, 1)
@@ -156,14 +160,18 @@ class ReconstructionNetwork(nn.Module):
         pooled = 2 * config.hidden + 6 + config.volume_channels[0] + 3
         self.view = nn.Sequential(nn.Linear(seen, config.hidden), nn.ReLU(inplace=True))
         self.point = nn.Sequential(
-            nn.Linear(pooled, config.hidden), nn.ReLU(inplace=True),
-            nn.Linear(config.hidden, config.hidden), nn.ReLU(inplace=True),
-        )  # fmt: skip
+            nn.Linear(pooled, config.hidden),
+            nn.ReLU(inplace=True),
+            nn.Linear(config.hidden, config.hidden),
+            nn.ReLU(inplace=True),
+        )
         self.tubes = SingleViewNetwork(config.tube_channels, config.tube_depths)
         self.occupied = nn.Linear(config.hidden, 1)
         self.own_colour = nn.Linear(config.hidden, 4)  # colour, and how far to trust it
         self.trust = nn.Linear(2 * config.hidden, 1)
-        self.register_buffer("shift", torch.zeros(()))  # of one picture's ``best_level``, see ``silhouettes``
+        self.register_buffer(
+            "shift", torch.zeros(())
+        )  # of one picture's ``best_level``, see ``silhouettes``
         self.register_buffer("curves", torch.tensor((1.0, 0.0)).repeat(5, 1))  # of the confidence
         self.encoder.to(memory_format=torch.channels_last)
         self.volume.to(memory_format=torch.channels_last_3d)
@@ -177,15 +185,21 @@ class ReconstructionNetwork(nn.Module):
         """
         batch, views = pictures.shape[:2]
         mask = pictures[:, :, 3:]
-        tubes, up = self._encode_single_view(pictures[:, 0], cameras) if views == 1 else (None, None)
+        tubes, up = (
+            self._encode_single_view(pictures[:, 0], cameras) if views == 1 else (None, None)
+        )
         interval = hull_interval(cameras, mask, pictures.shape[-1] // 4)
         pixel, bins, fine = self.encoder(pictures.flatten(0, 1), interval.flatten(0, 1))
         flat = torch.cat((pictures[:, :, :3] * mask, mask), dim=2).flatten(0, 1)
         half = F.avg_pool2d(flat[:, 3:], 2)
-        blurred = torch.cat([F.avg_pool2d(half, k, 1, k // 2, count_include_pad=False) for k in (3, 9)], dim=1)
+        blurred = torch.cat(
+            [F.avg_pool2d(half, k, 1, k // 2, count_include_pad=False) for k in (3, 9)], dim=1
+        )
         cover = torch.cat((F.avg_pool2d(flat[:, 3:], 4), F.avg_pool2d(blurred, 2)), dim=1)
         maps = flat, pixel, bins, torch.cat((fine, blurred), dim=1), cover
-        pictures, pixel, bins, fine, cover = (_channels_last(x).unflatten(0, (batch, views)) for x in maps)
+        pictures, pixel, bins, fine, cover = (
+            _channels_last(x).unflatten(0, (batch, views)) for x in maps
+        )
         lifted = self._lift_to_volume(pixel, bins, cover, cameras)
         return Features(cameras, pictures, pixel, bins, fine, self.volume(lifted), tubes, up)
 
@@ -199,7 +213,9 @@ class ReconstructionNetwork(nn.Module):
             return sample_depth_logits(features.tubes, features.cameras, points)
         return self.occupied(self._point_features(features, points)[0]).squeeze(-1)
 
-    def predict_single_view(self, pictures: Tensor, cameras: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
+    def predict_single_view(
+        self, pictures: Tensor, cameras: Tensor, points: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Logits (B, P) and ``up`` (B, 3) of one picture (B, 1, 4, H, W) as they are trained: without its mirror image,
         and nothing else."""
         tubes, up = self.tubes(pictures[:, 0], cameras)
@@ -207,7 +223,8 @@ class ReconstructionNetwork(nn.Module):
 
     def calibration_for(self, features: Features) -> Tensor:
         """The curve (2,) of the confidence by the number of views; the first is for one in perspective."""
-        views, perspective = features.cameras.shape[1], bool(features.cameras[0, 0, 4, 3])
+        views = features.cameras.shape[1]
+        perspective = bool(features.cameras[0, 0, 4, 3])
         return self.curves[0 if views == 1 and perspective else min(views, len(self.curves) - 1)]
 
     def predict_color(self, features: Features, points: Tensor) -> Tensor:
@@ -233,7 +250,9 @@ class ReconstructionNetwork(nn.Module):
         found, mirrored = tubes.chunk(2)
         return (found + mirrored.flip(-1)) / 2, up[: len(pictures)]
 
-    def _lift_to_volume(self, pixel: Tensor, bins: Tensor, cover: Tensor, cameras: Tensor) -> Tensor:
+    def _lift_to_volume(
+        self, pixel: Tensor, bins: Tensor, cover: Tensor, cameras: Tensor
+    ) -> Tensor:
         side = self.config.volume
         line = torch.linspace(-1, 1, 2 * side + 1, device=pixel.device)[1::2] * BOUND
         z, y, x = torch.meshgrid(line, line, line, indexing="ij")
@@ -241,7 +260,9 @@ class ReconstructionNetwork(nn.Module):
         where, geometry = project_points(cameras, points)
         said = torch.cat(_sample_view_features(pixel, bins, where, geometry), dim=-1)
         covered = sample_maps(cover, where)
-        lifted = torch.cat((said.mean(1), said.amax(1), covered.mean(1), covered.amin(1), points), dim=-1)
+        lifted = torch.cat(
+            (said.mean(1), said.amax(1), covered.mean(1), covered.amin(1), points), dim=-1
+        )
         grid = lifted.transpose(1, 2).reshape(len(pixel), -1, side, side, side)
         return grid.contiguous(memory_format=torch.channels_last_3d)
 
@@ -253,7 +274,9 @@ class ReconstructionNetwork(nn.Module):
         fine = sample_maps(features.fine, where)
         blurs = fine[..., self.config.fine_channels :]
         cover = torch.cat((seen[..., 3:], blurs), dim=-1)
-        views = self.view(torch.cat((*said, fine[..., : self.config.fine_channels], seen, blurs), dim=-1))
+        views = self.view(
+            torch.cat((*said, fine[..., : self.config.fine_channels], seen, blurs), dim=-1)
+        )
         voxels = interpolate_maps(features.voxels, points / BOUND)
         color = seen[..., :3] / seen[..., 3:].clamp(min=0.1)
         pooled = (views.mean(1), views.amax(1), cover.mean(1), cover.amin(1), voxels, points)
@@ -262,10 +285,14 @@ class ReconstructionNetwork(nn.Module):
 
 def _channels_last(maps: Tensor) -> Tensor:
     """``maps`` (M, C, ...), a pixel's channels together in memory: what is sampled at a point lies in a few places."""
-    return maps.contiguous(memory_format=torch.channels_last if maps.dim() == 4 else torch.channels_last_3d)
+    return maps.contiguous(
+        memory_format=torch.channels_last if maps.dim() == 4 else torch.channels_last_3d
+    )
 
 
-def _sample_view_features(pixel: Tensor, bins: Tensor, where: Tensor, geometry: Tensor) -> tuple[Tensor, ...]:
+def _sample_view_features(
+    pixel: Tensor, bins: Tensor, where: Tensor, geometry: Tensor
+) -> tuple[Tensor, ...]:
     """What each view says (B, N, P, C), in parts, of points from their place in its picture, depth and direction."""
     own = geometry[..., :1]
     found = sample_maps(pixel, where)

@@ -56,7 +56,10 @@ class SingleViewNetwork(nn.Module):
         """
         _, two, three, four, five = self.backbone(composite_on_gray(pictures))
         posed = (1 - cameras[:, 0, 4, 3])[:, None, None, None].expand(-1, 1, *five.shape[2:])
-        x = F.relu(self.across5(torch.cat((five, posed), 1)) + self.whole(five.mean((2, 3)))[:, :, None, None])
+        x = F.relu(
+            self.across5(torch.cat((five, posed), 1))
+            + self.whole(five.mean((2, 3)))[:, :, None, None]
+        )
         x = self.join5(x)
         x = self.join4(torch.cat((upsample_like(x, four), four), 1))
         x = self.join3(torch.cat((upsample_like(x, three), three), 1))

@@ -79,7 +79,9 @@ class SamplingConfig:
 SINGLE_VIEW = SamplingConfig(points=4096, near=0.0, colors=1, free=0.75, batch=48)
 
 
-def sample_batch(objects: list[TrainingObject], seed: int, step: int, sampling: SamplingConfig = SamplingConfig()) -> Batch:
+def sample_batch(
+    objects: list[TrainingObject], seed: int, step: int, sampling: SamplingConfig = SamplingConfig()
+) -> Batch:
     """The batch of ``step``: the same for the same seed and step, so that a resumed run goes on as if never stopped.
 
     Of ``objects``, each of which can be asked for with one picture, only those that have the views; if none has so
@@ -90,19 +92,29 @@ def sample_batch(objects: list[TrainingObject], seed: int, step: int, sampling: 
     views = 1 if sampling.batch else int(rng.choice(counts, p=shares))
     able = [thing for thing in objects if is_usable(thing, views)]
     views, able = (views, able) if able else (1, objects)
-    free = float(views != 3 and rng.random() < 0.1) if views > 1 else sampling.free  # a share of those of one picture
+    free = (
+        float(views != 3 and rng.random() < 0.1) if views > 1 else sampling.free
+    )  # a share of those of one picture
     count = sampling.batch or _BATCH[views]
     picked = [able[i] for i in rng.choice(len(able), count, replace=len(able) < count)]
     wanted = [bool(rng.random() < free) for _ in picked]
-    return collate_samples([
-        sample_object(thing, views, kind if has_views(thing, views, kind) else not kind, rng, sampling)
-        for thing, kind in zip(picked, wanted, strict=True)
-    ])  # fmt: skip
+    return collate_samples(
+        [
+            sample_object(
+                thing, views, kind if has_views(thing, views, kind) else not kind, rng, sampling
+            )
+            for thing, kind in zip(picked, wanted, strict=True)
+        ]
+    )
 
 
 def has_views(thing: TrainingObject, views: int, free: bool) -> bool:
     """Whether ``thing`` has so many free ``views``, or posed sides that are asked for together."""
-    return thing.view_kinds.count("free") >= views if free else bool(_view_sets(thing.view_kinds, views))
+    return (
+        thing.view_kinds.count("free") >= views
+        if free
+        else bool(_view_sets(thing.view_kinds, views))
+    )
 
 
 def is_usable(thing: TrainingObject, views: int) -> bool:
@@ -160,7 +172,9 @@ def frame_object(
         guess: (3,) what is taken for up in a free picture; None for nearly the truth.
         side: of the pictures that the network sees, pixels.
     """
-    chosen = tuple(sample_free_views(thing, views, rng) if free else _sample_side_views(thing, views, rng))
+    chosen = tuple(
+        sample_free_views(thing, views, rng) if free else _sample_side_views(thing, views, rng)
+    )
     up = thing.view_frames[chosen[0]][:3, 2]
     up = up / np.linalg.norm(up) if free else np.zeros(3)
     if views == 1:
@@ -169,10 +183,20 @@ def frame_object(
             guess = up + (rng.normal(0, _UP_ERROR, 3) if vary else 0)
         return _placed_by_one(thing, chosen[0], guess if free else None, up, room, side)
     if not free:
-        return FramedObject(*_to_arrays(_fit_side_cameras(thing, chosen, side)), *_affine_matrix(np.eye(4)), up, chosen)
+        return FramedObject(
+            *_to_arrays(_fit_side_cameras(thing, chosen, side)),
+            *_affine_matrix(np.eye(4)),
+            up,
+            chosen,
+        )
     transform = thing.view_frames[chosen[0]]
     cameras = np.stack([transform_camera(thing.cameras[view], transform) for view in chosen])
-    pictures = np.stack([resize_square(_to_float_image(thing.color[view]), side).transpose(2, 0, 1) for view in chosen])
+    pictures = np.stack(
+        [
+            resize_square(_to_float_image(thing.color[view]), side).transpose(2, 0, 1)
+            for view in chosen
+        ]
+    )
     return FramedObject(pictures, cameras, *_affine_matrix(transform), up, chosen)
 
 
@@ -192,12 +216,20 @@ def _placed_by_one(
     side: int,
 ) -> FramedObject:
     """``guess``: what is taken for up in a free picture; None if the picture is posed."""
-    image, true, frame = _to_float_image(thing.color[view]), thing.cameras[view], thing.view_frames[view]
-    mask, kind = image[..., 3], thing.view_kinds[view]
-    posed = align_side_cameras({kind: mask})[kind] if guess is None else rotate_upright(assumed_camera(mask), guess)
+    image = _to_float_image(thing.color[view])
+    true = thing.cameras[view]
+    frame = thing.view_frames[view]
+    mask = image[..., 3]
+    kind = thing.view_kinds[view]
+    posed = (
+        align_side_cameras({kind: mask})[kind]
+        if guess is None
+        else rotate_upright(assumed_camera(mask), guess)
+    )
     camera = posed.scaled(room)
     shown = crop_view(View(image, camera), side)
-    assumed, scale = camera_matrix(camera), room * float(np.linalg.norm(frame[0, :3]))
+    assumed = camera_matrix(camera)
+    scale = room * float(np.linalg.norm(frame[0, :3]))
 
     def move(points: NDArray[np.floating]) -> NDArray[np.float64]:
         where, depth = _seen_at(true, points)
@@ -229,7 +261,13 @@ def _affine_matrix(transform: NDArray[np.float64]) -> tuple[Move, Move]:
     )
 
 
-def sample_object(thing: TrainingObject, views: int, free: bool, rng: np.random.Generator, sampling: SamplingConfig) -> Sample:
+def sample_object(
+    thing: TrainingObject,
+    views: int,
+    free: bool,
+    rng: np.random.Generator,
+    sampling: SamplingConfig,
+) -> Sample:
     """One sample: free views in the first one's frame, or posed sides in the object's."""
     placed = frame_object(thing, views, free, rng, sampling.vary, side=sampling.picture)
     if sampling.vary:
@@ -273,13 +311,22 @@ def _augment(placed: FramedObject, free: bool, rng: np.random.Generator) -> Fram
     cameras[:, :2] += rng.normal(0, 0.006, (len(cameras), 2, 1)) * cameras[:, 2:3]
     if several and rng.random() < 0.4:
         cameras = np.stack(
-            [transform_camera(camera, random_rotation(rng, np.radians(rng.normal(0, _POSE_ERROR)))) for camera in cameras]
+            [
+                transform_camera(
+                    camera, random_rotation(rng, np.radians(rng.normal(0, _POSE_ERROR)))
+                )
+                for camera in cameras
+            ]
         )
     up = placed.up * (-1 if mirror else 1, 1, 1)
     return FramedObject(
-        pictures, cameras, lambda points: forth(placed.move(points)), lambda points: placed.back(undo(points)),
-        up, placed.chosen,
-    )  # fmt: skip
+        pictures,
+        cameras,
+        lambda points: forth(placed.move(points)),
+        lambda points: placed.back(undo(points)),
+        up,
+        placed.chosen,
+    )
 
 
 def _random_transform(stretch: bool, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -291,8 +338,11 @@ def _random_transform(stretch: bool, rng: np.random.Generator) -> NDArray[np.flo
         if rng.random() < 0.5:
             proportions = np.exp(rng.uniform(-0.35, 0.35, 3))
             scale *= proportions / proportions.max()
-    c, s = (1, 0, -1, 0)[turn], (0, 1, 0, -1)[turn]
-    result = np.diag((*scale, 1.0)) @ np.array(((c, -s, 0, 0), (s, c, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1.0)))
+    c = (1, 0, -1, 0)[turn]
+    s = (0, 1, 0, -1)[turn]
+    result = np.diag((*scale, 1.0)) @ np.array(
+        ((c, -s, 0, 0), (s, c, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1.0))
+    )
     result[:3, 3] = rng.normal(0, 0.01, 3)
     return result
 
@@ -307,10 +357,13 @@ def _augment_colors(picture: NDArray[np.float32], rng: np.random.Generator) -> N
         picture[:3] = picture[:3].mean(0)
     elif kind < 0.25:
         picture[:3] = stylize(picture, rng)
-    gain, lift = np.exp(rng.normal(0, 0.15, (3, 1, 1)) + rng.normal(0, 0.2)), rng.normal(0, 0.04)
+    gain = np.exp(rng.normal(0, 0.15, (3, 1, 1)) + rng.normal(0, 0.2))
+    lift = rng.normal(0, 0.04)
     picture[:3] = (picture[:3] ** np.exp(rng.normal(0, 0.2)) * gain + lift).clip(0, 1)
     if rng.random() < 0.3:
-        picture[:3] = (picture[:3] + rng.normal(0, rng.uniform(0, 0.06), picture[:3].shape)).clip(0, 1)
+        picture[:3] = (picture[:3] + rng.normal(0, rng.uniform(0, 0.06), picture[:3].shape)).clip(
+            0, 1
+        )
     if rng.random() < 0.15:
         size = ImageFilter.MaxFilter(3) if rng.random() < 0.5 else ImageFilter.MinFilter(3)
         mask = Image.fromarray((picture[3] * 255).astype(np.uint8))
@@ -332,7 +385,9 @@ def _sample_volume_points(
     outside = round((sampling.points - near) * len(beyond) / max(len(even), 1))
     pools = (
         _sample_points(thing.near_points, thing.near_inside, placed, near, rng),
-        _sample_points(thing.uniform, thing.uniform_inside, placed, sampling.points - near - outside, rng),
+        _sample_points(
+            thing.uniform, thing.uniform_inside, placed, sampling.points - near - outside, rng
+        ),
         (beyond[np.arange(outside) % max(len(beyond), 1)], np.zeros(outside, bool)),
     )
     points, inside = zip(*pools, strict=True)
@@ -340,7 +395,11 @@ def _sample_volume_points(
 
 
 def _sample_points(
-    pool: NDArray[np.float32], known: NDArray[np.bool_], placed: FramedObject, count: int, rng: np.random.Generator
+    pool: NDArray[np.float32],
+    known: NDArray[np.bool_],
+    placed: FramedObject,
+    count: int,
+    rng: np.random.Generator,
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """``count`` of the points of ``pool``, moved, and what is known of them; such as are asked for if there are any."""
     pick = rng.integers(0, len(pool), 4 * count)
@@ -362,7 +421,9 @@ def _in_visual_hull(placed: FramedObject, points: NDArray[np.floating]) -> NDArr
     return asked
 
 
-def _lookup_pixels(picture: NDArray[np.float32], where: NDArray[np.floating]) -> NDArray[np.float32]:
+def _lookup_pixels(
+    picture: NDArray[np.float32], where: NDArray[np.floating]
+) -> NDArray[np.float32]:
     """What ``picture`` (..., H, H) holds at ``where`` (P, 2), in -1..1: (..., P)."""
     side = picture.shape[-1]
     i, j = ((where + 1) / 2 * side).astype(int).clip(0, side - 1).T
@@ -376,7 +437,9 @@ def _sample_surface_colors(
     pick = rng.integers(0, COLORS_A_VIEW, count)
     if rng.random() < 0.4:
         view = int(rng.integers(0, len(thing.view_kinds)))
-        return placed.move(thing.visible_points[view, pick]).clip(-BOUND, BOUND), thing.seen_color[view, pick] / 255
+        return placed.move(thing.visible_points[view, pick]).clip(-BOUND, BOUND), thing.seen_color[
+            view, pick
+        ] / 255
     index = int(rng.integers(0, len(placed.chosen)))
     surface = placed.move(thing.visible_points[placed.chosen[index], pick])
     where, _ = _seen_at(placed.cameras[index], surface)

@@ -29,4 +29,6 @@ def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str,
     try:
         return torch.load(path, weights_only=True, map_location=device)
     except Exception as error:  # the unpickler takes any bytes for orders, and fails as it may
-        raise DatasetError(f"{path} is no checkpoint, or is cut short: name another, or copy it again") from error
+        raise DatasetError(
+            f"{path} is no checkpoint, or is cut short: name another, or copy it again"
+        ) from error

@@ -49,8 +49,12 @@ class DistributedContext:
         tensors = {field.name: getattr(batch, field.name) for field in fields(batch)}  # type: ignore[arg-type]
         whole = len(next(iter(tensors.values())))
         if whole < self.count:
-            raise DatasetError(f"{self.count} processes cannot share a batch of {whole} samples: start fewer")
-        mine = {name: value[self.rank :: self.count].to(self.device) for name, value in tensors.items()}
+            raise DatasetError(
+                f"{self.count} processes cannot share a batch of {whole} samples: start fewer"
+            )
+        mine = {
+            name: value[self.rank :: self.count].to(self.device) for name, value in tensors.items()
+        }
         own = len(next(iter(mine.values())))
         return replace(batch, **mine), own * self.count / whole  # type: ignore[type-var]
 
@@ -108,7 +112,9 @@ class CpuSyncBatchNorm(nn.BatchNorm2d):
         if not self.training:
             return super().forward(x)
         own = x.float()
-        sums = _Sum.apply(torch.cat((own.sum((0, 2, 3)), own.new_tensor([own.numel() / own.shape[1]]))))
+        sums = _Sum.apply(
+            torch.cat((own.sum((0, 2, 3)), own.new_tensor([own.numel() / own.shape[1]])))
+        )
         size = sums[-1].detach()
         mean = sums[:-1] / size
         away = own - mean[:, None, None]

@@ -20,7 +20,7 @@ from ..photo_compositing import Panoramas, augment_photo, held_out_panorama
 from . import checkpoints
 from .ema import update_ema
 from .mixed_precision import enable_mixed_precision
-from .objects import TrainingObject, load_split, evenly_spaced
+from .objects import TrainingObject, evenly_spaced, load_split
 
 _AVERAGE = 0.998  # of the weights' exponential moving average
 
@@ -55,9 +55,12 @@ def train_mask(
     stop = run / "stop"
     stop.unlink(missing_ok=True)
     yield Progress(0, "Reading the training set")
-    objects, unseen = load_split(datasets, "train"), evenly_spaced(load_split(datasets, "validation"), 96)
+    objects = load_split(datasets, "train")
+    unseen = evenly_spaced(load_split(datasets, "validation"), 96)
     torch.manual_seed(seed)
-    network, first, path = ForegroundNetwork(), 0, run / "mask.pt"
+    network = ForegroundNetwork()
+    first = 0
+    path = run / "mask.pt"
     kept = held_out_panorama(panoramas)
     panoramas = panoramas[:-1] if len(panoramas) > len(kept) else panoramas
     optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=0.02)
@@ -81,7 +84,10 @@ def train_mask(
         coming = pool.submit(drawn, first)
         for step in range(first, steps):
             for group in optimizer.param_groups:
-                group["lr"] = rate * min((step + 1) / 100, 0.5 + 0.5 * float(np.cos(np.pi * step / steps))) + 1e-6
+                group["lr"] = (
+                    rate * min((step + 1) / 100, 0.5 + 0.5 * float(np.cos(np.pi * step / steps)))
+                    + 1e-6
+                )
             network.train()
             (pictures, masks), coming = coming.result(), pool.submit(drawn, step + 1)
             loss = _mask_loss(network(pictures), masks)
@@ -91,11 +97,15 @@ def train_mask(
             update_ema(average, network, _AVERAGE, step)
             stopped = stop.exists()
             if (step + 1) % 100 == 0 or step + 1 == steps or stopped:
-                score = mask_iou(average, *sample_masked_batch(unseen, kept, 48, np.random.default_rng(1)))
+                score = mask_iou(
+                    average, *sample_masked_batch(unseen, kept, 48, np.random.default_rng(1))
+                )
                 with (run / "mask.csv").open("a", encoding="utf-8") as log:
                     log.write(f"{step + 1},{float(loss.detach()):.5f},{score:.5f}\n")
                 state = {"model": network.state_dict(), "average": average.state_dict()}
-                checkpoints.write_checkpoint(path, {"step": step + 1, **state, "optimiser": optimizer.state_dict()})
+                checkpoints.write_checkpoint(
+                    path, {"step": step + 1, **state, "optimiser": optimizer.state_dict()}
+                )
             yield Progress(step / steps, f"Step {step}, loss {float(loss.detach()):.3f}")
             if stopped:
                 stop.unlink(missing_ok=True)
@@ -107,8 +117,11 @@ def train_mask(
 def mask_iou(network: ForegroundNetwork, pictures: Tensor, masks: Tensor) -> float:
     """Mean IoU of the network's masks with the true ones (B, 1, H, W)."""
     network.eval()
-    found, true = network(pictures) > 0, masks > 0.5
-    return float(((found & true).sum((1, 2, 3)) / (found | true).sum((1, 2, 3)).clamp(min=1)).mean())
+    found = network(pictures) > 0
+    true = masks > 0.5
+    return float(
+        ((found & true).sum((1, 2, 3)) / (found | true).sum((1, 2, 3)).clamp(min=1)).mean()
+    )
 
 
 def sample_masked_batch(
@@ -123,5 +136,8 @@ def sample_masked_batch(
 def _mask_loss(logits: Tensor, masks: Tensor) -> Tensor:
     """Cross-entropy and soft IoU."""
     found = logits.sigmoid()
-    both, either = (found * masks).sum((1, 2, 3)), (found + masks - found * masks).sum((1, 2, 3))
-    return F.binary_cross_entropy_with_logits(logits, masks) + (1 - (both + 1) / (either + 1)).mean()
+    both = (found * masks).sum((1, 2, 3))
+    either = (found + masks - found * masks).sum((1, 2, 3))
+    return (
+        F.binary_cross_entropy_with_logits(logits, masks) + (1 - (both + 1) / (either + 1)).mean()
+    )

@@ -38,7 +38,9 @@ def enable_mixed_precision(network: nn.Module, precision: str, device: torch.dev
         DatasetError: there is no such precision.
     """
     if precision not in PRECISIONS:
-        raise DatasetError(f"There is no precision {precision!r}: there are {', '.join(PRECISIONS)}")
+        raise DatasetError(
+            f"There is no precision {precision!r}: there are {', '.join(PRECISIONS)}"
+        )
     mixed = precision == "bfloat16" or (precision == "automatic" and has_native_bfloat16(device))
     for block in _outermost_blocks(network) if mixed else ():
         if device.type == "cpu" and isinstance(block, Backbone):
@@ -59,6 +61,10 @@ def _mixed_forward(forward: Callable[..., Any], kind: str) -> Callable[..., Any]
     def run(*arguments: Any) -> Any:
         with torch.autocast(kind, torch.bfloat16):
             result = forward(*arguments)
-        return result.float() if isinstance(result, Tensor) else type(result)(part.float() for part in result)
+        return (
+            result.float()
+            if isinstance(result, Tensor)
+            else type(result)(part.float() for part in result)
+        )
 
     return run

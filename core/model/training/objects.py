@@ -61,7 +61,8 @@ class Surfaces(Sequence[Surface]):
 
     def __getitem__(self, view: int) -> Surface:  # type: ignore[override]
         file = self._file
-        albedo, occlusion = file.albedo(view), file.occlusion(view)
+        albedo = file.albedo(view)
+        occlusion = file.occlusion(view)
         if albedo is None or occlusion is None:
             raise DatasetError(f"{file.path} is not relightable")
         return Surface(albedo, occlusion, file.normal(view))
@@ -112,17 +113,27 @@ def load_split(folders: Sequence[Path], split: str) -> list[TrainingObject]:
     Raises:
         DatasetError: a set is missing or damaged, its splits leak, or there is no object.
     """
-    places = training_locations(folders) if split == "train" else [p for folder in folders for p in locations_of_split(folder, split)]
+    places = (
+        training_locations(folders)
+        if split == "train"
+        else [p for folder in folders for p in locations_of_split(folder, split)]
+    )
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         objects = [found for found in pool.map(load_object, places) if found is not None]
     if not objects:
-        raise DatasetError(f"There is no object of the split {split!r} in {', '.join(map(str, folders))}")
+        raise DatasetError(
+            f"There is no object of the split {split!r} in {', '.join(map(str, folders))}"
+        )
     return objects
 
 
 def evenly_spaced(objects: Sequence[TrainingObject], count: int) -> list[TrainingObject]:
     """At most ``count`` of ``objects``, evenly from first to last, so that no source of them is left out."""
-    return [objects[i * len(objects) // count] for i in range(count)] if count < len(objects) else list(objects)
+    return (
+        [objects[i * len(objects) // count] for i in range(count)]
+        if count < len(objects)
+        else list(objects)
+    )
 
 
 def load_object(place: ObjectLocation) -> TrainingObject | None:
@@ -130,19 +141,26 @@ def load_object(place: ObjectLocation) -> TrainingObject | None:
     file = place.open_object()
     if file.record.instances:
         return None
-    record, shape = file.record, file.read_shape()
+    record = file.record
+    shape = file.read_shape()
     low, high = record.bounds
-    center, size = (low + high) / 2, float((high - low).max())
+    center = (low + high) / 2
+    size = float((high - low).max())
     normalize = object_frame(record.bounds)
     rng = np.random.default_rng(0)
-    cameras, frames, seen, seen_color = [], [], [], []
+    cameras = []
+    frames = []
+    seen = []
+    seen_color = []
     for index, view in enumerate(record.views):
-        picture, depth = file.read_color(index), file.read_depth(index)
+        picture = file.read_color(index)
+        depth = file.read_depth(index)
         rows, columns = np.nonzero((picture[..., 3] > 127) & (depth > 0))
         if len(rows) < 16:
             return None
         pick = rng.integers(0, len(rows), COLORS_A_VIEW)
-        j, i = rows[pick], columns[pick]
+        j = rows[pick]
+        i = columns[pick]
         world = view.camera.unproject(np.stack((i + 0.5, j + 0.5), 1), depth[j, i].astype(float))
         seen.append((world - center) / size)
         seen_color.append(median_filter(picture)[j, i, :3])
@@ -150,21 +168,38 @@ def load_object(place: ObjectLocation) -> TrainingObject | None:
         frames.append(view_frame(view.camera, rows, columns, center) @ np.linalg.inv(normalize))
     near, uniform, shown = (
         QuantizedPoints.quantize(points) if file.is_compact else np.asarray(points, np.float32)
-        for points in ((shape.near - center) / size, (shape.uniform - center) / size, np.stack(seen))
+        for points in (
+            (shape.near - center) / size,
+            (shape.uniform - center) / size,
+            np.stack(seen),
+        )
     )
     return TrainingObject(
-        record.name, record.family, LazyImages([file.read_member(file.color_kind(i)) for i in range(len(record.views))]),
-        tuple(view.kind for view in record.views), np.stack(cameras), np.stack(frames), near, shape.near_inside,
-        uniform, shape.uniform_inside, (high - low) / 2 / size, shown, np.stack(seen_color),
-        _surfaces(file), file.parts.get(GRID),
-    )  # fmt: skip
+        record.name,
+        record.family,
+        LazyImages([file.read_member(file.color_kind(i)) for i in range(len(record.views))]),
+        tuple(view.kind for view in record.views),
+        np.stack(cameras),
+        np.stack(frames),
+        near,
+        shape.near_inside,
+        uniform,
+        shape.uniform_inside,
+        (high - low) / 2 / size,
+        shown,
+        np.stack(seen_color),
+        _surfaces(file),
+        file.parts.get(GRID),
+    )
 
 
 def _surfaces(file: ObjectFile) -> Surfaces | None:
     """With the members of the views alone: the points are in memory as they are."""
     if not file.relightable:
         return None
-    parts = {kind: data for kind, data in file.parts.items() if kind == "json" or kind[:3].isdigit()}
+    parts = {
+        kind: data for kind, data in file.parts.items() if kind == "json" or kind[:3].isdigit()
+    }
     return Surfaces(ObjectFile(file.path, parts))
 
 

@@ -25,7 +25,9 @@ _LEVEL = -0.6  # logit; about where calibration puts the surface
 _REACH = 0.75  # of the grid about the middle: objects are 1 long
 
 
-def draw_samples(path: Path, model: ReconstructionNetwork, unseen: Sequence[TrainingObject]) -> None:
+def draw_samples(
+    path: Path, model: ReconstructionNetwork, unseen: Sequence[TrainingObject]
+) -> None:
     """Write four objects to ``path``: a free picture and the shape from it, a front and the shape from four sides.
 
     Or from as many sides as it has; nothing of what it has not.
@@ -34,7 +36,9 @@ def draw_samples(path: Path, model: ReconstructionNetwork, unseen: Sequence[Trai
     for thing in evenly_spaced(unseen, 4):
         sides = [(views, False) for views in (4, 2, 1) if has_views(thing, views, False)]
         asked = [(1, True)] * has_views(thing, 1, True) + sides[:1]
-        rows.append((thing.name, [tile for how in asked for tile in _object_tiles(model, thing, *how)]))
+        rows.append(
+            (thing.name, [tile for how in asked for tile in _object_tiles(model, thing, *how)])
+        )
     partial = path.with_suffix(".partial")
     Image.fromarray(contact_sheet(rows, _TILE)).save(partial, "PNG")
     partial.replace(path)
@@ -49,17 +53,23 @@ def _object_tiles(
 
 
 @torch.inference_mode()
-def _shaded_shape(model: ReconstructionNetwork, thing: TrainingObject, views: int, free: bool) -> NDArray[np.floating]:
+def _shaded_shape(
+    model: ReconstructionNetwork, thing: TrainingObject, views: int, free: bool
+) -> NDArray[np.floating]:
     from .trainer import object_logits  # training draws samples, too
 
     away = np.array((-0.55, 0.75, -0.45)) / np.linalg.norm((-0.55, 0.75, -0.45))
     right = np.cross(away, (0, 0, 1)) / np.linalg.norm(np.cross(away, (0, 0, 1)))
     line = np.linspace(-_REACH, _REACH, _GRID)
     down, across, deep = np.meshgrid(-line, line, line, indexing="ij")
-    points = across[..., None] * right + down[..., None] * np.cross(right, away) + deep[..., None] * away
+    points = (
+        across[..., None] * right + down[..., None] * np.cross(right, away) + deep[..., None] * away
+    )
     near = (np.abs(points) < thing.half_extent + 0.03).all(-1)
     logits = np.full(near.shape, -99, np.float32)
-    logits[near] = object_logits(model, replace(thing, uniform=points[near].astype(np.float32)), views, free)
+    logits[near] = object_logits(
+        model, replace(thing, uniform=points[near].astype(np.float32)), views, free
+    )
     return _shade_surface(logits - _LEVEL, 2 * _REACH / _GRID)
 
 

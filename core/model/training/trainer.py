@@ -31,16 +31,16 @@ from .batches import (
     Batch,
     FramedObject,
     SamplingConfig,
-    is_usable,
-    sample_batch,
     frame_object,
     has_views,
+    is_usable,
+    sample_batch,
 )
 from .distributed import SINGLE_PROCESS, DistributedContext, distributed_context
 from .ema import update_ema
 from .log import RunLog
 from .mixed_precision import enable_mixed_precision
-from .objects import TrainingObject, load_split, evenly_spaced
+from .objects import TrainingObject, evenly_spaced, load_split
 from .preview import draw_samples
 
 _CALIBRATED_ON = 128  # objects
@@ -109,9 +109,12 @@ def train_network(
     make_folder(run)
     (run / "stop").unlink(missing_ok=True)
     yield Progress(0.0, "Reading the training set")
-    objects, unseen = _usable_objects(datasets, "train"), evenly_spaced(_usable_objects(datasets, "validation"), config.validation)
+    objects = _usable_objects(datasets, "train")
+    unseen = evenly_spaced(_usable_objects(datasets, "validation"), config.validation)
     with distributed_context() as ranks:
-        yield from _training_loop(objects, unseen, run, Trainer(config, network or network_config_of(start), ranks), start)
+        yield from _training_loop(
+            objects, unseen, run, Trainer(config, network or network_config_of(start), ranks), start
+        )
     return run / "checkpoint.pt"
 
 
@@ -126,9 +129,16 @@ def _usable_objects(datasets: Sequence[Path], split: str) -> list[TrainingObject
 
 
 def _training_loop(
-    objects: list[TrainingObject], unseen: list[TrainingObject], run: Path, trainer: Trainer, start: Path | None
+    objects: list[TrainingObject],
+    unseen: list[TrainingObject],
+    run: Path,
+    trainer: Trainer,
+    start: Path | None,
 ) -> Task[None]:
-    config, ranks, checkpoint, stop = trainer.config, trainer.ranks, run / "checkpoint.pt", run / "stop"
+    config = trainer.config
+    ranks = trainer.ranks
+    checkpoint = run / "checkpoint.pt"
+    stop = run / "stop"
     if ranks.is_main:
         _write_config(run, config, trainer.model.config)
     if checkpoint.exists():
@@ -136,23 +146,31 @@ def _training_loop(
     else:
         trainer.initialize_weights(start)
     with RunLog(run, trainer.step, ranks.is_main) as log, ThreadPoolExecutor(1) as pool:
-        sampling = replace(SINGLE_VIEW if config.one_picture else SamplingConfig(), picture=trainer.model.config.picture)
+        sampling = replace(
+            SINGLE_VIEW if config.one_picture else SamplingConfig(),
+            picture=trainer.model.config.picture,
+        )
         coming = pool.submit(sample_batch, objects, config.seed, trainer.step, sampling)
         stopped = False
         while trainer.step < config.steps and not stopped:
             began = time.perf_counter()
-            batch, coming = coming.result(), pool.submit(sample_batch, objects, config.seed, trainer.step + 1, sampling)
+            batch = coming.result()
+            coming = pool.submit(sample_batch, objects, config.seed, trainer.step + 1, sampling)
             losses = trainer.train_step(batch)
             stopped = ranks.any_rank(stop.exists())
             log.log_step(trainer.step, losses, time.perf_counter() - began)
             due = trainer.step % config.every == 0 or trainer.step == config.steps
             if due and ranks.is_main:
                 judged = trainer.averaged_model()
-                log.log_validation(trainer.step, validation_scores(judged, unseen, config.one_picture))
+                log.log_validation(
+                    trainer.step, validation_scores(judged, unseen, config.one_picture)
+                )
                 draw_samples(run / "samples.png", judged, unseen)
             if (due or stopped) and ranks.is_main:
                 trainer.save_checkpoint(checkpoint)
-            yield Progress(trainer.step / config.steps, f"Step {trainer.step}, loss {losses[0]:.3f}")
+            yield Progress(
+                trainer.step / config.steps, f"Step {trainer.step}, loss {losses[0]:.3f}"
+            )
     if ranks.is_main:
         stop.unlink(missing_ok=True)
 
@@ -179,7 +197,9 @@ class Trainer:
         self.model.requires_grad_(not config.one_picture)
         self.model.tubes.requires_grad_()
         self._losses = ranks.wrap_module(_Losses(self.model, config.one_picture))
-        named = [(name, value) for name, value in self.model.named_parameters() if value.requires_grad]
+        named = [
+            (name, value) for name, value in self.model.named_parameters() if value.requires_grad
+        ]
         known = [value for name, value in named if ".backbone." in name]
         others = [value for name, value in named if ".backbone." not in name]
         groups = [{"params": known, "share": config.backbone}, {"params": others, "share": 1.0}]
@@ -216,11 +236,17 @@ class Trainer:
 
     def averaged_model(self) -> ReconstructionNetwork:
         """The moving average, on the CPU."""
-        return self.average if self.ranks.device.type == "cpu" else copy.deepcopy(self.average).cpu()
+        return (
+            self.average if self.ranks.device.type == "cpu" else copy.deepcopy(self.average).cpu()
+        )
 
     def save_checkpoint(self, path: Path) -> None:
         """Write everything that a resumed run needs, whole or not at all."""
-        state = {"step": self.step, "model": self.model.state_dict(), "average": self.average.state_dict()}
+        state = {
+            "step": self.step,
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+        }
         rest = {"optimiser": self._optimizer.state_dict(), "network": self.model.config.as_dict()}
         checkpoints.write_checkpoint(path, {**state, **rest})
 
@@ -255,21 +281,29 @@ class _Losses(nn.Module):
         return _occupancy_loss(logits, batch), nothing, nothing, up_error(up, batch.up_direction)
 
 
-def compute_losses(model: ReconstructionNetwork, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def compute_losses(
+    model: ReconstructionNetwork, batch: Batch
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Losses of a batch: occupancy (cross-entropy and soft IoU), colour and depth of what is seen (mean absolute
     errors), and up of free pictures (one less cosine)."""
     features = model.encode_views(batch.images, batch.cameras)
     occupancy = _occupancy_loss(model.predict_occupancy(features, batch.points), batch)
     color = F.l1_loss(model.predict_color(features, batch.surface), batch.color)
-    where, geometry = project_points(batch.cameras.flatten(0, 1)[:, None], batch.visible_points.flatten(0, 1))
-    depth = _depth_error(sample_maps(features.expected_depth.flatten(0, 1)[:, None], where), geometry[..., :1])
+    where, geometry = project_points(
+        batch.cameras.flatten(0, 1)[:, None], batch.visible_points.flatten(0, 1)
+    )
+    depth = _depth_error(
+        sample_maps(features.expected_depth.flatten(0, 1)[:, None], where), geometry[..., :1]
+    )
     up = depth.new_zeros(()) if features.up is None else up_error(features.up, batch.up_direction)
     return occupancy, color, depth, up
 
 
 def _occupancy_loss(logits: Tensor, batch: Batch) -> Tensor:
     loss = F.binary_cross_entropy_with_logits(logits, batch.occupancy)
-    return loss + 0.3 * (1 - soft_iou(logits, batch.occupancy)) if batch.images.shape[1] < 3 else loss
+    return (
+        loss + 0.3 * (1 - soft_iou(logits, batch.occupancy)) if batch.images.shape[1] < 3 else loss
+    )
 
 
 def up_error(found: Tensor, true: Tensor) -> Tensor:
@@ -295,11 +329,18 @@ def soft_iou(logits: Tensor, inside: Tensor) -> Tensor:
 
 
 # What validation asks: name, number of views, free or posed.
-QUESTIONS = (("front", 1, False), ("front_right", 2, False), ("front_right_back_top", 4, False), ("free", 1, True))
+QUESTIONS = (
+    ("front", 1, False),
+    ("front_right", 2, False),
+    ("front_right_back_top", 4, False),
+    ("free", 1, True),
+)
 
 
 @torch.inference_mode()
-def validation_scores(model: ReconstructionNetwork, unseen: Sequence[TrainingObject], one_picture: bool = False) -> list[float]:
+def validation_scores(
+    model: ReconstructionNetwork, unseen: Sequence[TrainingObject], one_picture: bool = False
+) -> list[float]:
     """Mean IoU over unseen objects for each of ``QUESTIONS``, on the uniform points of their box.
 
     At the levels of reconstruction: each object's own, where there is one view with the shift that is best for all, as
@@ -311,7 +352,11 @@ def validation_scores(model: ReconstructionNetwork, unseen: Sequence[TrainingObj
     model.eval()
     scores = []
     for _, views, free in QUESTIONS:
-        able = [thing for thing in unseen if has_views(thing, views, free) and not (one_picture and views > 1)]
+        able = [
+            thing
+            for thing in unseen
+            if has_views(thing, views, free) and not (one_picture and views > 1)
+        ]
         if not able:
             scores.append(float("nan"))
         elif views == 1:
@@ -321,14 +366,20 @@ def validation_scores(model: ReconstructionNetwork, unseen: Sequence[TrainingObj
     return scores
 
 
-def object_logits(model: ReconstructionNetwork, thing: TrainingObject, views: int, free: bool) -> NDArray[np.float32]:
+def object_logits(
+    model: ReconstructionNetwork, thing: TrainingObject, views: int, free: bool
+) -> NDArray[np.float32]:
     """What the network says of the uniform points (P,) of ``thing``; far outside beyond the volume and the masks."""
     placed, features = _encode_object(model, thing, views, free)
     if free and views == 1:  # as reconstruction does: the first look tells what is up
         placed, features = _encode_object(model, thing, views, free, features.up[0].numpy())
     points = placed.move(thing.uniform[:])
     asked = torch.from_numpy(points.astype(np.float32))[None]
-    cover = sample_maps(features.pictures[:, :, 3:], project_points(features.cameras, asked)[0]).amin(1)[0, :, 0].numpy()
+    cover = (
+        sample_maps(features.pictures[:, :, 3:], project_points(features.cameras, asked)[0])
+        .amin(1)[0, :, 0]
+        .numpy()
+    )
     within = (np.abs(points) < BOUND).all(1) & (cover > 0.5)
     return np.where(within, model.predict_occupancy(features, asked)[0].numpy(), _NOTHING)
 
@@ -340,17 +391,25 @@ def _encode_object(
     free: bool,
     guess: NDArray[np.float32] | None = None,
 ) -> tuple[FramedObject, Features]:
-    placed = frame_object(thing, views, free, np.random.default_rng(0), False, guess, model.config.picture)
-    return placed, model.encode_views(torch.from_numpy(placed.pictures)[None], torch.from_numpy(placed.cameras)[None])
+    placed = frame_object(
+        thing, views, free, np.random.default_rng(0), False, guess, model.config.picture
+    )
+    return placed, model.encode_views(
+        torch.from_numpy(placed.pictures)[None], torch.from_numpy(placed.cameras)[None]
+    )
 
 
-def _iou_per_level(logits: NDArray[np.float32], inside: NDArray[np.bool_], levels: NDArray[np.float64]) -> NDArray[np.float64]:
+def _iou_per_level(
+    logits: NDArray[np.float32], inside: NDArray[np.bool_], levels: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """IoU (L,) of the points above each of ``levels`` (L,) with the truth."""
     found = logits > levels[:, None]
     return (found & inside).sum(1) / np.maximum((found | inside).sum(1), 1)
 
 
-def _mean_iou(model: ReconstructionNetwork, unseen: Sequence[TrainingObject], views: int, free: bool) -> float:
+def _mean_iou(
+    model: ReconstructionNetwork, unseen: Sequence[TrainingObject], views: int, free: bool
+) -> float:
     """From several views, at the level that is expected to be best for each object."""
     found = []
     for thing in unseen:
@@ -368,7 +427,9 @@ def _shift_scores(
     asked = [(thing, kind) for thing in unseen for kind in free if has_views(thing, 1, kind)]
     logits = [(object_logits(model, thing, 1, kind), thing.uniform_inside) for thing, kind in asked]
     levels = [expected_iou_threshold(found[found > _NOTHING]) + _SHIFTS for found, _ in logits]
-    return np.mean([_iou_per_level(*of, own) for of, own in zip(logits, levels, strict=True)], axis=0)
+    return np.mean(
+        [_iou_per_level(*of, own) for of, own in zip(logits, levels, strict=True)], axis=0
+    )
 
 
 @torch.inference_mode()
@@ -398,8 +459,13 @@ def _write_config(run: Path, config: TrainingConfig, network: NetworkConfig) -> 
     own = json.loads(json.dumps({"training": asdict(config), "network": network.as_dict()}))
     if path.exists():
         known = json.loads(path.read_text(encoding="utf-8"))
-        for part, added in (("training", asdict(TrainingConfig())), ("network", NetworkConfig().as_dict())):
-            known[part] = json.loads(json.dumps(added)) | known[part]  # what an older version did not know of
+        for part, added in (
+            ("training", asdict(TrainingConfig())),
+            ("network", NetworkConfig().as_dict()),
+        ):
+            known[part] = (
+                json.loads(json.dumps(added)) | known[part]
+            )  # what an older version did not know of
         if known != own:
             raise DatasetError(f"{run} holds a run of another configuration: choose another folder")
     path.write_text(json.dumps(own, indent=1), encoding="utf-8")
@@ -414,9 +480,12 @@ def export_run(run: Path, datasets: Sequence[Path], target: Path) -> None:
     Raises:
         DatasetError: nothing has been trained there. OutputError: ``target`` cannot be written.
     """
-    own, own_mask = run / "checkpoint.pt", run / "mask.pt"
+    own = run / "checkpoint.pt"
+    own_mask = run / "mask.pt"
     if not own.is_file() and not own_mask.is_file():
-        raise DatasetError(f"{run} has neither checkpoint.pt nor mask.pt: train there first (maquette train)")
+        raise DatasetError(
+            f"{run} has neither checkpoint.pt nor mask.pt: train there first (maquette train)"
+        )
     reconstruction, mask = weights.load_weights()
     if own_mask.is_file():
         mask = ForegroundNetwork()
@@ -425,7 +494,9 @@ def export_run(run: Path, datasets: Sequence[Path], target: Path) -> None:
         state = checkpoints.read_checkpoint(own)
         reconstruction = ReconstructionNetwork(NetworkConfig(**state["network"]))
         reconstruction.load_state_dict(state["average"])
-        calibrate_level(reconstruction, evenly_spaced(_usable_objects(datasets, "validation"), _CALIBRATED_ON))
+        calibrate_level(
+            reconstruction, evenly_spaced(_usable_objects(datasets, "validation"), _CALIBRATED_ON)
+        )
         run_to_end(calibrate_confidence(reconstruction, datasets, _CONFIDENCE_ON))
     try:
         weights.save_weights(target, reconstruction, mask)

@@ -6,18 +6,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...arrays import MeshArrays
-from ..parts import PartMaterial, Part, any_material, metal_material, make_part, wood_material
+from ..parts import Part, PartMaterial, any_material, make_part, metal_material, wood_material
 from ..primitives import (
+    lathe_solid,
     make_box,
-    smooth_curve,
     make_cylinder,
     make_ellipsoid,
-    lathe_solid,
-    translate_mesh,
-    ring_mesh,
     make_torus,
     make_tube,
+    ring_mesh,
     rotate_mesh,
+    smooth_curve,
+    translate_mesh,
 )
 from ..solids import align_to_axis
 
@@ -39,8 +39,12 @@ def column(rng: Rng) -> list[Part]:
     # The base: a square plinth and rounded courses.
     plinth = radius * rng.uniform(1.3, 1.8)
     step = rng.uniform(0.05, 0.14)
-    parts.append(make_part("plinth", make_box((2 * plinth, 2 * plinth, step), (0, 0, step / 2)), stone))
-    parts.append(make_part("base", make_torus(radius * 1.02, step * 0.35, (0, 0, step * 1.2), 32, 10), stone))
+    parts.append(
+        make_part("plinth", make_box((2 * plinth, 2 * plinth, step), (0, 0, step / 2)), stone)
+    )
+    parts.append(
+        make_part("base", make_torus(radius * 1.02, step * 0.35, (0, 0, step * 1.2), 32, 10), stone)
+    )
 
     shaft = _shaft(radius, height, taper, swell, flutes)
     if is_broken:
@@ -52,7 +56,9 @@ def column(rng: Rng) -> list[Part]:
         stub = _shaft(radius * taper, height * rng.uniform(0.15, 0.4), 1.0, 0.0, flutes)
         fallen = rotate_mesh(rotate_mesh(stub, "y", 90), "z", rng.uniform(-60, 60))
         parts.append(
-            make_part("fragment", translate_mesh(fallen, (plinth + 0.15, -plinth, radius * taper)), stone)
+            make_part(
+                "fragment", translate_mesh(fallen, (plinth + 0.15, -plinth, radius * taper)), stone
+            )
         )
         return parts
 
@@ -83,10 +89,14 @@ def _capital(rng: Rng, radius: float, top: float, stone: PartMaterial) -> list[P
         (radius * (spread if kind else 1.1), tall * 0.7),
         (radius * spread, tall),
     ]
-    parts = [make_part("capital", translate_mesh(lathe_solid(profile, 32), (0, 0, top - 0.01)), stone)]
+    parts = [
+        make_part("capital", translate_mesh(lathe_solid(profile, 32), (0, 0, top - 0.01)), stone)
+    ]
     side = 2 * radius * spread
     slab = rng.uniform(0.03, 0.08)
-    parts.append(make_part("slab", make_box((side, side, slab), (0, 0, top + tall + slab / 2 - 0.02)), stone))
+    parts.append(
+        make_part("slab", make_box((side, side, slab), (0, 0, top + tall + slab / 2 - 0.02)), stone)
+    )
     if kind == 2:
         for x in (-1, 1):
             scroll = align_to_axis(make_cylinder(tall * 0.6, side * 0.98, sides=20), "y")
@@ -100,7 +110,11 @@ def _capital(rng: Rng, radius: float, top: float, stone: PartMaterial) -> list[P
     if rng.random() < 0.25:
         ball = radius * rng.uniform(0.6, 1.1)
         center = (0, 0, top + tall + slab + ball * 0.8)
-        parts.append(make_part("ball", make_ellipsoid((ball, ball, ball), center, rings=12), any_material(rng)))
+        parts.append(
+            make_part(
+                "ball", make_ellipsoid((ball, ball, ball), center, rings=12), any_material(rng)
+            )
+        )
     return parts
 
 
@@ -115,7 +129,9 @@ def gateway(rng: Rng) -> list[Part]:
     half = (width + post) / 2
     parts = []
     for side in (-1, 1):
-        parts.append(make_part("post", make_box((post, depth, height), (side * half, 0, height / 2)), stone))
+        parts.append(
+            make_part("post", make_box((post, depth, height), (side * half, 0, height / 2)), stone)
+        )
 
     parts += _gate_top(rng, (half, height), post, depth, stone)
 
@@ -130,7 +146,9 @@ def gateway(rng: Rng) -> list[Part]:
             if side < 0:
                 mirrored = hung.vertices * np.array((-1, 1, 1), np.float32)
                 hung = MeshArrays(mirrored, hung.faces[:, ::-1])
-            parts.append(make_part(label, translate_mesh(hung, (-side * width / 2, 0, 0.02)), leaf_look))
+            parts.append(
+                make_part(label, translate_mesh(hung, (-side * width / 2, 0, 0.02)), leaf_look)
+            )
     return parts
 
 
@@ -155,12 +173,16 @@ def _gate_top(
             (half * 0.6, 0, height + lift),
             (half, 0, height),
         )
-        parts.append(make_part("arch", make_tube(path, post * 0.5, int(rng.choice((4, 12)))), stone))
+        parts.append(
+            make_part("arch", make_tube(path, post * 0.5, int(rng.choice((4, 12)))), stone)
+        )
     elif above == 3:
         ball = post * rng.uniform(0.5, 0.8)
         for side in (-1, 1):
             center = (side * half, 0, height + ball * 0.8)
-            parts.append(make_part("ball", make_ellipsoid((ball, ball, ball), center, rings=10), stone))
+            parts.append(
+                make_part("ball", make_ellipsoid((ball, ball, ball), center, rings=10), stone)
+            )
     return parts
 
 

@@ -5,8 +5,27 @@ from __future__ import annotations
 import numpy as np
 
 from ...arrays import MeshArrays
-from ..parts import PartMaterial, Part, any_material, dark_material, metal_material, paint_material, make_part, wood_material
-from ..primitives import make_box, smooth_curve, make_cylinder, make_ellipsoid, lathe_solid, translate_mesh, make_torus, make_tube, rotate_mesh
+from ..parts import (
+    Part,
+    PartMaterial,
+    any_material,
+    dark_material,
+    make_part,
+    metal_material,
+    paint_material,
+    wood_material,
+)
+from ..primitives import (
+    lathe_solid,
+    make_box,
+    make_cylinder,
+    make_ellipsoid,
+    make_torus,
+    make_tube,
+    rotate_mesh,
+    smooth_curve,
+    translate_mesh,
+)
 from ..solids import align_to_axis, annulus_plate, circle_outline, extrude_outline
 
 Rng = np.random.Generator
@@ -39,7 +58,9 @@ def barrel(rng: Rng) -> list[Part]:
     hoop_count = int(rng.integers(2, 6))
     for level in np.linspace(rng.uniform(0.06, 0.2), 0.94, hoop_count):
         outer = float(np.interp(level, levels, radii)) + hoop_thickness
-        ring = annulus_plate(circle_outline(outer, sides), circle_outline(outer - 0.04, sides), hoop_width)
+        ring = annulus_plate(
+            circle_outline(outer, sides), circle_outline(outer - 0.04, sides), hoop_width
+        )
         parts.append(make_part("hoop", translate_mesh(ring, (0, 0, level * height)), hoop_look))
 
     if rng.random() < 0.3 and not is_open:
@@ -57,15 +78,23 @@ def _lying_barrel(
 
     tap_height = -radius * rng.uniform(0.3, 0.7)
     spout = make_cylinder(0.03, 0.2, sides=12)
-    lying.append(make_part("tap", translate_mesh(rotate_mesh(spout, "x", 90), (0, -height, tap_height)), metal_look))
     lying.append(
-        make_part("tap", make_cylinder(0.02, 0.12, (0, -height - 0.08, tap_height), sides=12), metal_look)
+        make_part(
+            "tap", translate_mesh(rotate_mesh(spout, "x", 90), (0, -height, tap_height)), metal_look
+        )
+    )
+    lying.append(
+        make_part(
+            "tap", make_cylinder(0.02, 0.12, (0, -height - 0.08, tap_height), sides=12), metal_look
+        )
     )
 
     cradle = wood_material(rng)
     size = (radius * rng.uniform(1.6, 2.4), rng.uniform(0.06, 0.14), radius * 0.5)
     for share in (0.25, 0.75):
-        lying.append(make_part("cradle", make_box(size, (0, -share * height, -radius * 1.05)), cradle))
+        lying.append(
+            make_part("cradle", make_box(size, (0, -share * height, -radius * 1.05)), cradle)
+        )
     return lying
 
 
@@ -91,10 +120,18 @@ def crate(rng: Rng) -> list[Part]:
             y = side * (depth / 2 - relief - thickness / 2)
             x = side * (width / 2 - relief - thickness / 2)
             parts.append(
-                make_part("board", make_box((width * 0.98, thickness, board_height), (0, y, z)), board_look)
+                make_part(
+                    "board",
+                    make_box((width * 0.98, thickness, board_height), (0, y, z)),
+                    board_look,
+                )
             )
             parts.append(
-                make_part("board", make_box((thickness, depth * 0.98, board_height), (x, 0, z)), board_look)
+                make_part(
+                    "board",
+                    make_box((thickness, depth * 0.98, board_height), (x, 0, z)),
+                    board_look,
+                )
             )
 
     lid_levels = (-1,) if is_open else (-1, 1)
@@ -102,7 +139,9 @@ def crate(rng: Rng) -> list[Part]:
     for side in lid_levels:
         z = side * (height / 2 - lid_inset - thickness / 2)
         parts.append(
-            make_part("lid", make_box((width * 0.98, depth * 0.98, thickness), (0, 0, z)), board_look)
+            make_part(
+                "lid", make_box((width * 0.98, depth * 0.98, thickness), (0, 0, z)), board_look
+            )
         )
     return parts + _braces(rng, size, beam, frame_look)
 
@@ -117,7 +156,9 @@ def _crate_frame(size: np.ndarray, beam: float, look: PartMaterial) -> list[Part
                 lengths = np.full(3, beam)
                 lengths[axis] = size[axis] - between
                 center = np.array((first, second)) * (np.delete(size, axis) - beam) / 2
-                parts.append(make_part("frame", make_box(lengths, np.insert(center, axis, 0.0)), look))
+                parts.append(
+                    make_part("frame", make_box(lengths, np.insert(center, axis, 0.0)), look)
+                )
     return parts
 
 
@@ -136,7 +177,9 @@ def _braces(rng: Rng, size: np.ndarray, beam: float, look: PartMaterial) -> list
             inner = np.array((width, size[2])) - beam
             angle = float(np.degrees(np.arctan2(inner[1], inner[0])))
             length = float(np.hypot(*inner)) - 0.5 * beam
-            meshes.append(rotate_mesh(make_box((length, beam * depth_share, broad)), "y", tilt * angle))
+            meshes.append(
+                rotate_mesh(make_box((length, beam * depth_share, broad)), "y", tilt * angle)
+            )
         if kind == 3:
             meshes.append(make_box((broad, beam * depth_share, size[2] - beam)))
         for mesh in meshes:
@@ -156,7 +199,11 @@ def treasure_chest(rng: Rng) -> list[Part]:
     is_open = rng.random() < 0.45
     opening = rng.uniform(30, 110) if is_open else 0.0
 
-    parts = [make_part("floor", make_box((width - 0.02, depth - 0.02, wall), (0, 0, wall / 2 + 0.01)), look)]
+    parts = [
+        make_part(
+            "floor", make_box((width - 0.02, depth - 0.02, wall), (0, 0, wall / 2 + 0.01)), look
+        )
+    ]
     for side in (-1, 1):
         front = (0, side * (depth - wall) / 2, height / 2)
         end = (side * (width - wall) / 2, 0, height / 2)
@@ -188,7 +235,9 @@ def treasure_chest(rng: Rng) -> list[Part]:
 
     if is_open:
         heap = (width * 0.46, depth * 0.46, height * rng.uniform(0.3, 0.6))
-        parts.append(make_part("hoard", make_ellipsoid(heap, (0, 0, height * 0.6), 3.0), paint_material(rng)))
+        parts.append(
+            make_part("hoard", make_ellipsoid(heap, (0, 0, height * 0.6), 3.0), paint_material(rng))
+        )
     if rng.random() < 0.6:
         parts += _end_handles(rng, width / 2, height * 0.6, trim)
     return parts
@@ -235,7 +284,9 @@ def lantern(rng: Rng) -> list[Part]:
     post = rng.uniform(0.012, 0.03)
     post_count = sides if sides < 32 else int(rng.integers(3, 7))
     for x, y in circle_outline(radius * 0.92, post_count, phase):
-        parts.append(make_part("post", make_cylinder(post, height, (x, y, foot + height / 2), sides=8), look))
+        parts.append(
+            make_part("post", make_cylinder(post, height, (x, y, foot + height / 2), sides=8), look)
+        )
     if rng.random() < 0.6:
         glass = make_cylinder(
             radius * rng.uniform(0.6, 0.88), height * 0.98, (0, 0, foot + height / 2), sides=sides
@@ -243,7 +294,13 @@ def lantern(rng: Rng) -> list[Part]:
         parts.append(make_part("pane", rotate_mesh(glass, "z", 180 / sides), paint_material(rng)))
     else:
         candle = rng.uniform(0.3, 0.6) * height
-        parts.append(make_part("candle", make_cylinder(0.06, candle, (0, 0, foot + candle / 2)), paint_material(rng)))
+        parts.append(
+            make_part(
+                "candle",
+                make_cylinder(0.06, candle, (0, 0, foot + candle / 2)),
+                paint_material(rng),
+            )
+        )
         flame = make_ellipsoid((0.03, 0.03, 0.07), (0, 0, foot + candle + 0.05), rings=8)
         parts.append(make_part("flame", flame, paint_material(rng)))
 

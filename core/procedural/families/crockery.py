@@ -4,8 +4,25 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..parts import PartMaterial, Part, any_material, dark_material, metal_material, make_part, wood_material
-from ..primitives import smooth_curve, make_cylinder, make_ellipsoid, lathe_solid, translate_mesh, make_torus, make_tube, rotate_mesh
+from ..parts import (
+    Part,
+    PartMaterial,
+    any_material,
+    dark_material,
+    make_part,
+    metal_material,
+    wood_material,
+)
+from ..primitives import (
+    lathe_solid,
+    make_cylinder,
+    make_ellipsoid,
+    make_torus,
+    make_tube,
+    rotate_mesh,
+    smooth_curve,
+    translate_mesh,
+)
 
 Rng = np.random.Generator
 Profile = list[tuple[float, float]]
@@ -39,9 +56,13 @@ def jar(rng: Rng) -> list[Part]:
     tall = rng.uniform(0.04, 0.16)
     second = any_material(rng)
     if closure == 1:
-        parts.append(make_part("lid", make_cylinder(lip * 1.06, tall, (0, 0, height), sides=sides), second))
+        parts.append(
+            make_part("lid", make_cylinder(lip * 1.06, tall, (0, 0, height), sides=sides), second)
+        )
     elif closure == 2:
-        dome = lathe_solid([(lip * 1.05, 0), (lip, 0.02), (lip * 0.6, tall), (0.02, tall * 1.3)], sides)
+        dome = lathe_solid(
+            [(lip * 1.05, 0), (lip, 0.02), (lip * 0.6, tall), (0.02, tall * 1.3)], sides
+        )
         parts.append(make_part("lid", translate_mesh(dome, (0, 0, height)), second))
         knob = make_ellipsoid((0.05, 0.05, 0.05), (0, 0, height + tall * 1.3 + 0.02), rings=8)
         parts.append(make_part("knob", knob, second))
@@ -88,7 +109,9 @@ def cooking_pot(rng: Rng) -> list[Part]:
     inside = [(r - wall, max(z, wall)) for r, z in reversed(outside)]
     parts = [make_part("pot", lathe_solid([*outside, *inside], 36), look)]
     if rng.random() < 0.6:
-        parts.append(make_part("rim", make_torus(radius, rng.uniform(0.012, 0.03), (0, 0, height)), look))
+        parts.append(
+            make_part("rim", make_torus(radius, rng.uniform(0.012, 0.03), (0, 0, height)), look)
+        )
 
     if rng.random() < 0.5:
         rise = rng.uniform(0.03, 0.15)
@@ -98,7 +121,9 @@ def cooking_pot(rng: Rng) -> list[Part]:
             (radius * 0.5, rise),
             (0.02, rise + 0.02),
         ]
-        parts.append(make_part("lid", translate_mesh(lathe_solid(profile, 36), (0, 0, height)), look))
+        parts.append(
+            make_part("lid", translate_mesh(lathe_solid(profile, 36), (0, 0, height)), look)
+        )
         knob = make_ellipsoid((0.05, 0.05, 0.04), (0, 0, height + rise + 0.05), rings=8)
         parts.append(make_part("knob", knob, grip_look))
 
@@ -106,7 +131,9 @@ def cooking_pot(rng: Rng) -> list[Part]:
     if rng.random() < 0.3:
         leg = rng.uniform(0.08, 0.2)
         for angle in (90, 210, 330):
-            mesh = make_cylinder(0.025, leg + 0.1, (radius * 0.7 * foot, 0, 0.05 - leg / 2), sides=10)
+            mesh = make_cylinder(
+                0.025, leg + 0.1, (radius * 0.7 * foot, 0, 0.05 - leg / 2), sides=10
+            )
             parts.append(make_part("leg", rotate_mesh(mesh, "z", angle), look))
     return parts
 
@@ -123,7 +150,9 @@ def _pot_grips(rng: Rng, radius: float, height: float, look: PartMaterial) -> li
             (radius + length / 2, 0, height * 0.9 + rise * 0.7),
             (radius + length, 0, height * 0.9 + rise),
         )
-        return [make_part("handle", make_tube(path, thickness * np.linspace(0.8, 1.2, len(path))), look)]
+        return [
+            make_part("handle", make_tube(path, thickness * np.linspace(0.8, 1.2, len(path))), look)
+        ]
 
     if kind == 1:
         out = rng.uniform(0.08, 0.16)

@@ -4,8 +4,25 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..parts import PartMaterial, Part, any_material, dark_material, metal_material, paint_material, make_part, wood_material
-from ..primitives import make_box, make_cylinder, make_ellipsoid, lathe_solid, translate_mesh, make_torus, rotate_mesh
+from ..parts import (
+    Part,
+    PartMaterial,
+    any_material,
+    dark_material,
+    make_part,
+    metal_material,
+    paint_material,
+    wood_material,
+)
+from ..primitives import (
+    lathe_solid,
+    make_box,
+    make_cylinder,
+    make_ellipsoid,
+    make_torus,
+    rotate_mesh,
+    translate_mesh,
+)
 from ..solids import align_to_axis, annulus_plate, circle_outline, extrude_outline
 
 Rng = np.random.Generator
@@ -35,7 +52,9 @@ def gun(rng: Rng) -> list[Part]:
     return parts
 
 
-def _gun_barrel(rng: Rng, length: float, height: float, looks: tuple[PartMaterial, PartMaterial]) -> list[Part]:
+def _gun_barrel(
+    rng: Rng, length: float, height: float, looks: tuple[PartMaterial, PartMaterial]
+) -> list[Part]:
     """Make the barrel or two of them, with a muzzle and a hand guard."""
     reach = rng.uniform(0.15, 0.8)
     radius = height * rng.uniform(0.14, 0.35)
@@ -47,14 +66,20 @@ def _gun_barrel(rng: Rng, length: float, height: float, looks: tuple[PartMateria
 
     offsets = (-radius, radius) if is_double else (0.0,)
     for x in offsets:
-        tube_mesh = annulus_plate(circle_outline(radius, sides), circle_outline(radius * 0.55, sides), reach)
+        tube_mesh = annulus_plate(
+            circle_outline(radius, sides), circle_outline(radius * 0.55, sides), reach
+        )
         barrel = translate_mesh(align_to_axis(tube_mesh, "y"), (x, start - reach / 2 + 0.01, level))
         parts.append(make_part("barrel", barrel, looks[0]))
         if rng.random() < 0.5:
             muzzle_length = reach * rng.uniform(0.1, 0.35)
             outer = circle_outline(radius * rng.uniform(1.2, 1.7), sides)
-            muzzle = align_to_axis(annulus_plate(outer, circle_outline(radius * 0.6, sides), muzzle_length), "y")
-            parts.append(make_part("muzzle", translate_mesh(muzzle, (x, start - reach, level)), looks[0]))
+            muzzle = align_to_axis(
+                annulus_plate(outer, circle_outline(radius * 0.6, sides), muzzle_length), "y"
+            )
+            parts.append(
+                make_part("muzzle", translate_mesh(muzzle, (x, start - reach, level)), looks[0])
+            )
 
     if rng.random() < 0.5:
         guard_length = reach * rng.uniform(0.4, 0.8)
@@ -64,18 +89,28 @@ def _gun_barrel(rng: Rng, length: float, height: float, looks: tuple[PartMateria
     return parts
 
 
-def _gun_grips(rng: Rng, length: float, height: float, width: float, look: PartMaterial) -> list[Part]:
+def _gun_grips(
+    rng: Rng, length: float, height: float, width: float, look: PartMaterial
+) -> list[Part]:
     """Make the grip, the trigger in its guard, and a magazine."""
     drop = rng.uniform(0.14, 0.24)
     slant = rng.uniform(0, 30)
     grip_at = length * rng.uniform(0.15, 0.42)
     grip = make_box((width * 0.8, rng.uniform(0.07, 0.11), drop), (0, 0, -drop / 2), 0.012)
-    parts = [make_part("grip", translate_mesh(rotate_mesh(grip, "x", slant), (0, grip_at, -height * 0.4)), look)]
+    parts = [
+        make_part(
+            "grip", translate_mesh(rotate_mesh(grip, "x", slant), (0, grip_at, -height * 0.4)), look
+        )
+    ]
 
     ring = rng.uniform(0.035, 0.05)
     guard = align_to_axis(make_torus(ring, 0.008, sides=20, round_sides=6), "x")
     front = grip_at - 0.05 - ring
-    parts.append(make_part("trigger_guard", translate_mesh(guard, (0, front, -height / 2 - ring * 0.6)), look))
+    parts.append(
+        make_part(
+            "trigger_guard", translate_mesh(guard, (0, front, -height / 2 - ring * 0.6)), look
+        )
+    )
     trigger = make_box((0.014, 0.014, ring * 1.2), (0, front, -height / 2 - ring * 0.4))
     parts.append(make_part("trigger", trigger, dark_material(rng)))
 
@@ -84,11 +119,17 @@ def _gun_grips(rng: Rng, length: float, height: float, width: float, look: PartM
         lean = rng.uniform(-20, 5)
         case = make_box((width * 0.6, rng.uniform(0.06, 0.12), tall), (0, 0, -tall / 2), 0.006)
         at = (0, front - rng.uniform(0.08, 0.16), -height * 0.4)
-        parts.append(make_part("magazine", translate_mesh(rotate_mesh(case, "x", lean), at), dark_material(rng)))
+        parts.append(
+            make_part(
+                "magazine", translate_mesh(rotate_mesh(case, "x", lean), at), dark_material(rng)
+            )
+        )
     return parts
 
 
-def _gun_stock(rng: Rng, length: float, height: float, width: float, look: PartMaterial) -> list[Part]:
+def _gun_stock(
+    rng: Rng, length: float, height: float, width: float, look: PartMaterial
+) -> list[Part]:
     """Make the stock: a solid one, or a bar with a shoulder plate."""
     reach = rng.uniform(0.2, 0.45)
     drop = rng.uniform(0.0, 0.12)
@@ -109,7 +150,10 @@ def _gun_stock(rng: Rng, length: float, height: float, width: float, look: PartM
 
     rod = align_to_axis(make_cylinder(height * 0.18, reach, sides=12), "y")
     plate = make_box((width * 0.8, 0.04, butt), (0, end, -drop * 0.4), 0.008)
-    return [make_part("stock", translate_mesh(rod, (0, start + reach / 2, 0)), look), make_part("butt", plate, look)]
+    return [
+        make_part("stock", translate_mesh(rod, (0, start + reach / 2, 0)), look),
+        make_part("butt", plate, look),
+    ]
 
 
 def _gun_sight(rng: Rng, length: float, height: float, look: PartMaterial) -> list[Part]:
@@ -120,7 +164,9 @@ def _gun_sight(rng: Rng, length: float, height: float, look: PartMaterial) -> li
     if rng.random() < 0.5:
         post = rng.uniform(0.03, 0.06)
         ends = (-length * 0.45, length * 0.45)
-        return [make_part("sight", make_box((0.02, 0.03, post), (0, y, height / 2)), look) for y in ends]
+        return [
+            make_part("sight", make_box((0.02, 0.03, post), (0, y, height / 2)), look) for y in ends
+        ]
 
     profile = [
         (radius * 1.3, -scope_length / 2),
@@ -129,9 +175,17 @@ def _gun_sight(rng: Rng, length: float, height: float, look: PartMaterial) -> li
         (radius, scope_length / 2),
     ]
     level = height / 2 + radius + 0.02
-    parts = [make_part("scope", translate_mesh(rotate_mesh(lathe_solid(profile, 20), "x", -90), (0, at, level)), dark_material(rng))]
+    parts = [
+        make_part(
+            "scope",
+            translate_mesh(rotate_mesh(lathe_solid(profile, 20), "x", -90), (0, at, level)),
+            dark_material(rng),
+        )
+    ]
     for y in (-0.25, 0.25):
-        mount = make_box((0.03, 0.025, radius + 0.04), (0, at + y * scope_length, level - radius * 0.7))
+        mount = make_box(
+            (0.03, 0.025, radius + 0.04), (0, at + y * scope_length, level - radius * 0.7)
+        )
         parts.append(make_part("mount", mount, look))
     return parts
 
@@ -160,7 +214,9 @@ def cannon(rng: Rng) -> list[Part]:
         (bore, length * 0.5),
     ]
     pieces = [make_part("barrel", lathe_solid(profile, 28), look)]
-    pieces.append(make_part("knob", make_ellipsoid((0.05, 0.05, 0.06), (0, 0, -0.1), rings=8), look))
+    pieces.append(
+        make_part("knob", make_ellipsoid((0.05, 0.05, 0.06), (0, 0, -0.1), rings=8), look)
+    )
     for level in np.linspace(0.08, 0.8, int(rng.integers(1, 5))):
         radius = float(np.interp(level, (0, 0.3, 0.88), (breech, breech, muzzle)))
         ring = make_torus(radius, rng.uniform(0.012, 0.03), (0, 0, level * length), 28, 8)
@@ -178,11 +234,19 @@ def cannon(rng: Rng) -> list[Part]:
     for i in range(int(rng.integers(0, 4))):
         ball = bore * 0.95
         center = (breech * 4 + 2.1 * ball * (i % 2), -0.2 + 2.1 * ball * (i // 2), ball)
-        parts.append(make_part("cannonball", make_ellipsoid((ball, ball, ball), center, rings=10), dark_material(rng)))
+        parts.append(
+            make_part(
+                "cannonball",
+                make_ellipsoid((ball, ball, ball), center, rings=10),
+                dark_material(rng),
+            )
+        )
     return parts
 
 
-def _carriage(rng: Rng, length: float, breech: float, wheel: float, look: PartMaterial) -> list[Part]:
+def _carriage(
+    rng: Rng, length: float, breech: float, wheel: float, look: PartMaterial
+) -> list[Part]:
     """Make two cheeks, the axles and the wheels."""
     cheek = rng.uniform(0.04, 0.08)
     trail = rng.uniform(0.4, 0.8) * length
@@ -199,7 +263,9 @@ def _carriage(rng: Rng, length: float, breech: float, wheel: float, look: PartMa
     parts = []
     for side in (-1, 1):
         mesh = align_to_axis(extrude_outline(outline, cheek), "x")
-        parts.append(make_part("cheek", translate_mesh(mesh, (side * (breech + cheek / 2), 0, 0)), look))
+        parts.append(
+            make_part("cheek", translate_mesh(mesh, (side * (breech + cheek / 2), 0, 0)), look)
+        )
 
     reach = breech + cheek + 0.06
     rear = int(rng.integers(0, 2))  # another pair of wheels behind
@@ -222,13 +288,19 @@ def _cart_wheel(
         disc = align_to_axis(make_cylinder(radius, 0.07, sides=24), "x")
         return [make_part("wheel", translate_mesh(disc, center), look)]
 
-    rim = align_to_axis(annulus_plate(circle_outline(radius), circle_outline(radius * 0.8), 0.07), "x")
+    rim = align_to_axis(
+        annulus_plate(circle_outline(radius), circle_outline(radius * 0.8), 0.07), "x"
+    )
     parts = [make_part("wheel", translate_mesh(rim, center), look)]
     hub = align_to_axis(make_cylinder(radius * 0.2, 0.12, sides=16), "x")
     parts.append(make_part("hub", translate_mesh(hub, center), look))
     for i in range(spokes):
         bar = make_box((0.035, 0.03, radius * 0.75), (0, 0, radius * 0.5))
-        parts.append(make_part("spoke", translate_mesh(rotate_mesh(bar, "x", 360 * i / spokes), center), look))
+        parts.append(
+            make_part(
+                "spoke", translate_mesh(rotate_mesh(bar, "x", 360 * i / spokes), center), look
+            )
+        )
     return parts
 
 

@@ -5,8 +5,27 @@ from __future__ import annotations
 import numpy as np
 
 from ...arrays import MeshArrays
-from ..parts import PartMaterial, Part, any_material, dark_material, metal_material, paint_material, make_part, wood_material
-from ..primitives import make_box, smooth_curve, make_cylinder, make_ellipsoid, lathe_solid, translate_mesh, ring_mesh, make_tube, rotate_mesh
+from ..parts import (
+    Part,
+    PartMaterial,
+    any_material,
+    dark_material,
+    make_part,
+    metal_material,
+    paint_material,
+    wood_material,
+)
+from ..primitives import (
+    lathe_solid,
+    make_box,
+    make_cylinder,
+    make_ellipsoid,
+    make_tube,
+    ring_mesh,
+    rotate_mesh,
+    smooth_curve,
+    translate_mesh,
+)
 from ..solids import align_to_axis, circle_outline, extrude_outline
 
 Rng = np.random.Generator
@@ -38,16 +57,24 @@ def pumpkin(rng: Rng) -> list[Part]:
     length = rng.uniform(0.08, 0.3)
     lean = rng.uniform(-0.15, 0.15)
     thick = rng.uniform(0.02, 0.07)
-    path = smooth_curve((0, 0, top - 0.05), (lean * 0.3, 0, top + length * 0.6), (lean, 0, top + length))
+    path = smooth_curve(
+        (0, 0, top - 0.05), (lean * 0.3, 0, top + length * 0.6), (lean, 0, top + length)
+    )
     radii = thick * np.linspace(1.3, rng.uniform(0.6, 1.1), len(path))
-    parts.append(make_part("stalk", make_tube(path, radii, int(rng.choice((5, 8)))), wood_material(rng)))
+    parts.append(
+        make_part("stalk", make_tube(path, radii, int(rng.choice((5, 8)))), wood_material(rng))
+    )
     for _ in range(int(rng.integers(0, 3))):
         size = rng.uniform(0.1, 0.2)
         leaf = rotate_mesh(
-            make_ellipsoid((size, size * 0.5, 0.015), (size, 0, 0), rings=8), "y", rng.uniform(-40, 10)
+            make_ellipsoid((size, size * 0.5, 0.015), (size, 0, 0), rings=8),
+            "y",
+            rng.uniform(-40, 10),
         )
         turned_leaf = rotate_mesh(leaf, "z", rng.uniform(0, 360))
-        parts.append(make_part("leaf", translate_mesh(turned_leaf, (0, 0, top + 0.02)), paint_material(rng)))
+        parts.append(
+            make_part("leaf", translate_mesh(turned_leaf, (0, 0, top + 0.02)), paint_material(rng))
+        )
     if rng.random() < 0.3:
         parts += _carved_face(rng, height)
     return parts
@@ -62,7 +89,9 @@ def _carved_face(rng: Rng, height: float) -> list[Part]:
     parts = []
     for side in (-1, 1):
         eye = rotate_mesh(extrude_outline(circle_outline(size, 3, np.pi / 2), 0.3), "x", 90)
-        parts.append(make_part("eye", translate_mesh(eye, (side * apart, -0.37, height * 0.12)), glow))
+        parts.append(
+            make_part("eye", translate_mesh(eye, (side * apart, -0.37, height * 0.12)), glow)
+        )
     nose = rotate_mesh(extrude_outline(circle_outline(size * 0.6, 3, np.pi / 2), 0.3), "x", 90)
     parts.append(make_part("nose", translate_mesh(nose, (0, -0.37, 0)), glow))
     mouth = make_box((2 * grin, 0.3, size * 0.9), (0, -0.35, -height * 0.16))
@@ -99,8 +128,12 @@ def fish(rng: Rng) -> list[Part]:
     at = float(np.interp(0.14, shares, profile))
     for side in (-1, 1):
         center = (side * width * at * 0.85, -length * 0.36, height * 0.2)
-        parts.append(make_part("eye", make_ellipsoid((eye * 0.6, eye, eye), center, rings=8), eye_look))
-        fin = make_ellipsoid((side_fin * 0.5, side_fin * 0.3, 0.012), (side_fin * 0.4, 0, 0), rings=8)
+        parts.append(
+            make_part("eye", make_ellipsoid((eye * 0.6, eye, eye), center, rings=8), eye_look)
+        )
+        fin = make_ellipsoid(
+            (side_fin * 0.5, side_fin * 0.3, 0.012), (side_fin * 0.4, 0, 0), rings=8
+        )
         spread = rotate_mesh(rotate_mesh(fin, "z", 35), "y", 30)
         if side < 0:
             spread = MeshArrays(
@@ -116,7 +149,9 @@ def fish(rng: Rng) -> list[Part]:
     return parts + _fish_fins(rng, length, height, sway * (1 - peak) ** 2, fin_look)
 
 
-def _fish_fins(rng: Rng, length: float, height: float, sway: float, look: PartMaterial) -> list[Part]:
+def _fish_fins(
+    rng: Rng, length: float, height: float, sway: float, look: PartMaterial
+) -> list[Part]:
     """Make the tail fin and the fins above and below, as plates in y and z."""
     tail = height * rng.uniform(0.7, 1.5)
     notch = rng.uniform(0.0, 0.7)
@@ -132,7 +167,13 @@ def _fish_fins(rng: Rng, length: float, height: float, sway: float, look: PartMa
         )
     )
     thick = max(0.02 * length, 0.014)
-    parts = [make_part("tail_fin", translate_mesh(align_to_axis(extrude_outline(outline, thick), "x"), (sway, 0, 0)), look)]
+    parts = [
+        make_part(
+            "tail_fin",
+            translate_mesh(align_to_axis(extrude_outline(outline, thick), "x"), (sway, 0, 0)),
+            look,
+        )
+    ]
 
     rise = height * rng.uniform(0.2, 0.8)
     span = length * rng.uniform(0.15, 0.45)
@@ -141,10 +182,18 @@ def _fish_fins(rng: Rng, length: float, height: float, sway: float, look: PartMa
         ((-span / 2, 0), (span / 2, 0), (span / 2 + lean, rise), (lean - span * 0.1, rise))
     )
     base = height * 0.8
-    parts.append(make_part("back_fin", translate_mesh(align_to_axis(extrude_outline(back, thick), "x"), (0, -0.05, base)), look))
+    parts.append(
+        make_part(
+            "back_fin",
+            translate_mesh(align_to_axis(extrude_outline(back, thick), "x"), (0, -0.05, base)),
+            look,
+        )
+    )
     if rng.random() < 0.6:
         belly = (back * (0.6, -rng.uniform(0.5, 1.0)))[::-1]
-        under = translate_mesh(align_to_axis(extrude_outline(belly, thick), "x"), (0, length * 0.12, -height * 0.65))
+        under = translate_mesh(
+            align_to_axis(extrude_outline(belly, thick), "x"), (0, length * 0.12, -height * 0.65)
+        )
         parts.append(make_part("belly_fin", under, look))
     return parts
 
@@ -187,7 +236,9 @@ def anvil(rng: Rng) -> list[Part]:
         parts.append(
             make_part(
                 "heel",
-                make_box((step, width * 0.9, face * 0.5), (length / 2 + step / 2, 0, top - face * 0.3)),
+                make_box(
+                    (step, width * 0.9, face * 0.5), (length / 2 + step / 2, 0, top - face * 0.3)
+                ),
                 steel,
             )
         )
@@ -209,8 +260,15 @@ def _forge_things(rng: Rng, length: float, width: float, top: float) -> list[Par
         angle = rng.uniform(-50, 50)
         handle = align_to_axis(make_cylinder(0.018, 0.4, sides=10), "x")
         head = make_box((0.06, 0.15, 0.06), (0.2, 0, 0), 0.006)
-        for label, mesh, look in (("handle", handle, wood_material(rng)), ("head", head, metal_material(rng))):
-            parts.append(make_part(label, translate_mesh(rotate_mesh(mesh, "z", angle), (0, 0, top + 0.03)), look))
+        for label, mesh, look in (
+            ("handle", handle, wood_material(rng)),
+            ("head", head, metal_material(rng)),
+        ):
+            parts.append(
+                make_part(
+                    label, translate_mesh(rotate_mesh(mesh, "z", angle), (0, 0, top + 0.03)), look
+                )
+            )
     return parts
 
 
@@ -221,7 +279,9 @@ def dumbbell(rng: Rng) -> list[Part]:
     bar_look = (metal_material, dark_material)[rng.integers(0, 2)](rng)
     weight_look = (dark_material, metal_material, any_material)[rng.integers(0, 3)](rng)
     sides = int(rng.choice((6, 8, 12, 32)))
-    parts = [make_part("bar", align_to_axis(make_cylinder(bar_radius, length, sides=16), "x"), bar_look)]
+    parts = [
+        make_part("bar", align_to_axis(make_cylinder(bar_radius, length, sides=16), "x"), bar_look)
+    ]
 
     # Weights are set from the inside outwards, the same on both sides.
     kind = int(rng.integers(0, 3))  # plates, balls, drums
@@ -236,13 +296,21 @@ def dumbbell(rng: Rng) -> list[Part]:
         for i in range(count):
             own = radius * shrink**i
             mesh, depth = _weight(kind, own, thickness, sides)
-            parts.append(make_part("weight", translate_mesh(mesh, (side * (at + depth / 2), 0, 0)), weight_look))
+            parts.append(
+                make_part(
+                    "weight", translate_mesh(mesh, (side * (at + depth / 2), 0, 0)), weight_look
+                )
+            )
             at += depth + gap
 
     if rng.random() < 0.6:
-        collar = align_to_axis(make_cylinder(bar_radius * rng.uniform(1.4, 2.2), 0.05, sides=16), "x")
+        collar = align_to_axis(
+            make_cylinder(bar_radius * rng.uniform(1.4, 2.2), 0.05, sides=16), "x"
+        )
         for side in (-1, 1):
-            parts.append(make_part("collar", translate_mesh(collar, (side * (start - 0.03), 0, 0)), bar_look))
+            parts.append(
+                make_part("collar", translate_mesh(collar, (side * (start - 0.03), 0, 0)), bar_look)
+            )
     if rng.random() < 0.5:
         grip = align_to_axis(
             make_cylinder(bar_radius * rng.uniform(1.1, 1.5), start * rng.uniform(0.6, 1.4)), "x"

@@ -5,9 +5,25 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..parts import PartMaterial, Part, any_material, dark_material, metal_material, paint_material, make_part, wood_material
-from ..primitives import make_box, make_cylinder, lathe_solid, translate_mesh, make_tube, rotate_mesh
-from ..solids import align_to_axis, annulus_plate, make_bar, circle_outline, extrude_outline
+from ..parts import (
+    Part,
+    PartMaterial,
+    any_material,
+    dark_material,
+    make_part,
+    metal_material,
+    paint_material,
+    wood_material,
+)
+from ..primitives import (
+    lathe_solid,
+    make_box,
+    make_cylinder,
+    make_tube,
+    rotate_mesh,
+    translate_mesh,
+)
+from ..solids import align_to_axis, annulus_plate, circle_outline, extrude_outline, make_bar
 
 Rng = np.random.Generator
 Points = NDArray[np.floating]
@@ -62,7 +78,9 @@ def _ridge_tent(
     body = rotate_mesh(extrude_outline(gable, depth), "x", 90)
 
     front = np.array(((-opening / 2, 0), (opening / 2, 0), (0, height * 0.85)))
-    entrance = translate_mesh(rotate_mesh(extrude_outline(front, 0.04), "x", 90), (0, -depth / 2, 0.005))
+    entrance = translate_mesh(
+        rotate_mesh(extrude_outline(front, 0.04), "x", 90), (0, -depth / 2, 0.005)
+    )
     return [make_part("cloth", body, cloth), make_part("entrance", entrance, dark_material(rng))]
 
 
@@ -93,14 +111,20 @@ def well(rng: Rng) -> list[Part]:
     stone = any_material(rng)
     beam_look = (wood_material, any_material)[rng.integers(0, 2)](rng)
     phase = np.pi / sides
-    ring = annulus_plate(circle_outline(radius, sides, phase), circle_outline(radius - wall, sides, phase), height)
+    ring = annulus_plate(
+        circle_outline(radius, sides, phase), circle_outline(radius - wall, sides, phase), height
+    )
     parts = [make_part("wall", translate_mesh(ring, (0, 0, height / 2)), stone)]
     water = make_cylinder(
         (radius - wall / 2) * np.cos(phase), 0.05, (0, 0, height * rng.uniform(0.2, 0.6)), sides=24
     )
     parts.append(make_part("water", water, paint_material(rng)))
     if rng.random() < 0.6:
-        lip = annulus_plate(circle_outline(radius * 1.1, sides, phase), circle_outline(radius - wall, sides, phase), 0.06)
+        lip = annulus_plate(
+            circle_outline(radius * 1.1, sides, phase),
+            circle_outline(radius - wall, sides, phase),
+            0.06,
+        )
         parts.append(make_part("rim", translate_mesh(lip, (0, 0, height)), any_material(rng)))
 
     # Two posts carry the windlass, and most often a roof.
@@ -109,7 +133,9 @@ def well(rng: Rng) -> list[Part]:
     reach = (radius - wall / 2) * np.cos(phase)
     for side in (-1, 1):
         parts.append(
-            make_part("post", make_box((2 * post, 2 * post, top), (side * reach, 0, top / 2)), beam_look)
+            make_part(
+                "post", make_box((2 * post, 2 * post, top), (side * reach, 0, top / 2)), beam_look
+            )
         )
     level = height + (top - height) * rng.uniform(0.4, 0.7)
     drum = align_to_axis(make_cylinder(rng.uniform(0.03, 0.07), 2 * reach, sides=16), "x")
@@ -131,7 +157,10 @@ def _well_bucket(rng: Rng, level: float, low: float) -> list[Part]:
     profile = [(size * 0.8, 0), (size, size * 2), (size * 0.85, size * 2), (size * 0.7, 0.02)]
     rope = make_bar((0, -0.03, bottom), (0, -0.03, level), 0.01, 6)
     bucket = translate_mesh(lathe_solid(profile, 16), (0, -0.03, bottom - size))
-    return [make_part("rope", rope, wood_material(rng)), make_part("bucket", bucket, any_material(rng))]
+    return [
+        make_part("rope", rope, wood_material(rng)),
+        make_part("bucket", bucket, any_material(rng)),
+    ]
 
 
 def _saddle_roof(rng: Rng, reach: float, top: float, look: PartMaterial) -> list[Part]:
@@ -144,7 +173,11 @@ def _saddle_roof(rng: Rng, reach: float, top: float, look: PartMaterial) -> list
     for side in (-1, 1):
         slope = make_box((2 * reach * over, run, 0.035), (0, side * run / 2, 0))
         parts.append(
-            make_part("roof", translate_mesh(rotate_mesh(slope, "x", -side * pitch), (0, 0, top + 0.1)), tiles)
+            make_part(
+                "roof",
+                translate_mesh(rotate_mesh(slope, "x", -side * pitch), (0, 0, top + 0.1)),
+                tiles,
+            )
         )
     ridge = make_box((2 * reach * over * 1.02, 0.05, 0.05), (0, 0, top + 0.1))
     return [*parts, make_part("ridge", ridge, look)]

@@ -9,19 +9,19 @@ from __future__ import annotations
 import numpy as np
 
 from ...arrays import MeshArrays
-from ..parts import Part, any_material, metal_material, make_part, wood_material
+from ..parts import Part, any_material, make_part, metal_material, wood_material
 from ..primitives import (
-    make_box,
-    smooth_curve,
-    make_cylinder,
     displace_mesh,
-    make_ellipsoid,
     lathe_solid,
-    translate_mesh,
+    make_box,
+    make_cylinder,
+    make_ellipsoid,
     make_prism,
     make_torus,
     make_tube,
     rotate_mesh,
+    smooth_curve,
+    translate_mesh,
 )
 
 Rng = np.random.Generator
@@ -44,7 +44,10 @@ def _random_primitive(rng: Rng) -> MeshArrays:
         case 3:
             mesh = make_torus(size[0] / 2, min(size[0] * 0.45, size[2] / 4 + 0.02))
         case 4:
-            mesh = make_tube(smooth_curve(*rng.uniform(-0.4, 0.4, (int(rng.integers(3, 6)), 3))), rng.uniform(0.02, 0.09))
+            mesh = make_tube(
+                smooth_curve(*rng.uniform(-0.4, 0.4, (int(rng.integers(3, 6)), 3))),
+                rng.uniform(0.02, 0.09),
+            )
         case _:
             turn = np.linspace(0, 2 * np.pi, 9, endpoint=False)
             outline = rng.uniform(0.15, 0.5, 9)[:, None] * np.c_[np.cos(turn), np.sin(turn)]
@@ -64,7 +67,13 @@ def random_composition(rng: Rng) -> list[Part]:
     parts = []
     for _ in range(int(rng.integers(1, 10))):
         at = rng.normal(0, 0.28, 3)
-        parts.append(make_part("part", translate_mesh(_turned_freely(rng, _random_primitive(rng)), at), any_material(rng)))
+        parts.append(
+            make_part(
+                "part",
+                translate_mesh(_turned_freely(rng, _random_primitive(rng)), at),
+                any_material(rng),
+            )
+        )
     return parts
 
 
@@ -72,7 +81,8 @@ def symmetric_composition(rng: Rng) -> list[Part]:
     """Like a random composition, but its left and right are mirror images, as in most things."""
     parts = []
     for _ in range(int(rng.integers(1, 6))):
-        mesh, look = translate_mesh(_turned_freely(rng, _random_primitive(rng)), rng.normal(0, 0.3, 3)), any_material(rng)
+        mesh = translate_mesh(_turned_freely(rng, _random_primitive(rng)), rng.normal(0, 0.3, 3))
+        look = any_material(rng)
         mirror = MeshArrays(mesh.vertices * np.float32((-1, 1, 1)), mesh.faces[:, ::-1])
         parts += [make_part("part", mesh, look), make_part("part", mirror, look)]
     return parts
@@ -81,10 +91,21 @@ def symmetric_composition(rng: Rng) -> list[Part]:
 def random_lathe(rng: Rng) -> list[Part]:
     knots = int(rng.integers(3, 8))
     path = smooth_curve(
-        *np.c_[rng.uniform(0.05, 0.5, knots), np.zeros(knots), np.linspace(0, rng.uniform(0.3, 1.8), knots)], steps=7
+        *np.c_[
+            rng.uniform(0.05, 0.5, knots),
+            np.zeros(knots),
+            np.linspace(0, rng.uniform(0.3, 1.8), knots),
+        ],
+        steps=7,
     )
     profile = [(max(float(r), 0.02), float(z)) for r, _, z in path]
-    return [make_part("lathe", _turned_now_and_then(rng, lathe_solid(profile, int(rng.choice((5, 6, 8, 32, 32))))), any_material(rng))]
+    return [
+        make_part(
+            "lathe",
+            _turned_now_and_then(rng, lathe_solid(profile, int(rng.choice((5, 6, 8, 32, 32))))),
+            any_material(rng),
+        )
+    ]
 
 
 def _turned_now_and_then(rng: Rng, mesh: MeshArrays) -> MeshArrays:
@@ -97,7 +118,11 @@ def random_sweep(rng: Rng) -> list[Part]:
         path = smooth_curve(*rng.uniform(-0.5, 0.5, (int(rng.integers(3, 7)), 3)))
         radius = rng.uniform(0.03, 0.14) * rng.uniform(0.4, 1, 4)
         radii = np.interp(np.linspace(0, 3, len(path)), np.arange(4), radius)
-        parts.append(make_part("sweep", make_tube(path, radii, int(rng.choice((4, 6, 12)))), any_material(rng)))
+        parts.append(
+            make_part(
+                "sweep", make_tube(path, radii, int(rng.choice((4, 6, 12)))), any_material(rng)
+            )
+        )
     return parts
 
 
@@ -107,18 +132,29 @@ def make_blob(rng: Rng) -> list[Part]:
     parts = []
     for _ in range(int(rng.integers(1, 5))):
         mesh = displace_mesh(
-            make_ellipsoid(rng.uniform(0.15, 0.5, 3), rings=18), rng, rng.uniform(0.02, 0.12), frequency=rng.uniform(3, 12)
+            make_ellipsoid(rng.uniform(0.15, 0.5, 3), rings=18),
+            rng,
+            rng.uniform(0.02, 0.12),
+            frequency=rng.uniform(3, 12),
         )
         parts.append(make_part("blob", translate_mesh(mesh, rng.normal(0, 0.2, 3)), look))
     if rng.random() < 0.25:
-        parts.append(make_part("stalk", make_tube(smooth_curve((0, 0, 0), (0.02, 0, 0.5), (0.1, 0, 0.65)), 0.03), wood_material(rng)))
+        parts.append(
+            make_part(
+                "stalk",
+                make_tube(smooth_curve((0, 0, 0), (0.02, 0, 0.5), (0.1, 0, 0.65)), 0.03),
+                wood_material(rng),
+            )
+        )
     return parts
 
 
 def make_tool(rng: Rng) -> list[Part]:
     """A handle with a head: hammers, spoons, brushes, spades."""
-    handle, head = (wood_material, any_material)[rng.integers(0, 2)](rng), (metal_material, any_material)[rng.integers(0, 2)](rng)
-    length, thick = rng.uniform(0.6, 1), rng.uniform(0.02, 0.05)
+    handle = (wood_material, any_material)[rng.integers(0, 2)](rng)
+    head = (metal_material, any_material)[rng.integers(0, 2)](rng)
+    length = rng.uniform(0.6, 1)
+    thick = rng.uniform(0.02, 0.05)
     parts = [
         make_part(
             "handle",
@@ -132,12 +168,18 @@ def make_tool(rng: Rng) -> list[Part]:
     match rng.integers(0, 4):
         case 0:
             mesh = rotate_mesh(
-                make_cylinder(rng.uniform(0.05, 0.1), rng.uniform(0.2, 0.4), sides=int(rng.choice((4, 8, 20)))), "x", 90
+                make_cylinder(
+                    rng.uniform(0.05, 0.1), rng.uniform(0.2, 0.4), sides=int(rng.choice((4, 8, 20)))
+                ),
+                "x",
+                90,
             )
         case 1:
             mesh = make_ellipsoid((rng.uniform(0.08, 0.14), 0.025, rng.uniform(0.1, 0.18)))
         case 2:
-            mesh = make_box((rng.uniform(0.1, 0.25), rng.uniform(0.02, 0.1), rng.uniform(0.1, 0.3)), bevel=0.008)
+            mesh = make_box(
+                (rng.uniform(0.1, 0.25), rng.uniform(0.02, 0.1), rng.uniform(0.1, 0.3)), bevel=0.008
+            )
         case _:
             mesh = make_torus(rng.uniform(0.06, 0.12), 0.025)
             mesh = rotate_mesh(mesh, "x", 90)
@@ -145,6 +187,10 @@ def make_tool(rng: Rng) -> list[Part]:
 
 
 FAMILIES = {
-    "blob": make_blob, "random_composition": random_composition, "random_lathe": random_lathe, "random_sweep": random_sweep,
-    "symmetric_composition": symmetric_composition, "tool": make_tool,
-}  # fmt: skip
+    "blob": make_blob,
+    "random_composition": random_composition,
+    "random_lathe": random_lathe,
+    "random_sweep": random_sweep,
+    "symmetric_composition": symmetric_composition,
+    "tool": make_tool,
+}

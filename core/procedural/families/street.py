@@ -5,20 +5,30 @@ from __future__ import annotations
 import numpy as np
 
 from ...arrays import MeshArrays
-from ..parts import PartMaterial, Part, any_material, dark_material, metal_material, paint_material, make_part, white_material, wood_material
+from ..parts import (
+    Part,
+    PartMaterial,
+    any_material,
+    dark_material,
+    make_part,
+    metal_material,
+    paint_material,
+    white_material,
+    wood_material,
+)
 from ..primitives import (
+    lathe_solid,
     make_box,
-    smooth_curve,
     make_cylinder,
     make_ellipsoid,
-    lathe_solid,
-    translate_mesh,
     make_prism,
-    ring_mesh,
     make_tube,
+    ring_mesh,
     rotate_mesh,
+    smooth_curve,
+    translate_mesh,
 )
-from ..solids import align_to_axis, annulus_plate, make_bar, circle_outline, extrude_outline
+from ..solids import align_to_axis, annulus_plate, circle_outline, extrude_outline, make_bar
 
 Rng = np.random.Generator
 
@@ -65,12 +75,18 @@ def _lamp_head(
     tall = size * rng.uniform(1.2, 2.4)
     middle = low + (0, 0, tall / 2)
     if kind == 0:
-        return [make_part("globe", make_ellipsoid((size, size, tall / 2), middle, rings=12), looks[1])]
+        return [
+            make_part("globe", make_ellipsoid((size, size, tall / 2), middle, rings=12), looks[1])
+        ]
     if kind == 1:
         glass = make_cylinder(size * 0.6, tall, middle, top=size, sides=6)
-        cap = make_cylinder(size * 1.2, tall * 0.4, low + (0, 0, tall * 1.15), top=size * 0.2, sides=6)
+        cap = make_cylinder(
+            size * 1.2, tall * 0.4, low + (0, 0, tall * 1.15), top=size * 0.2, sides=6
+        )
         return [make_part("pane", glass, looks[1]), make_part("cap", cap, looks[0])]
-    shade = make_cylinder(size * 1.3, tall * 0.6, low + (0, 0, tall * 0.7), top=size * 0.4, sides=20)
+    shade = make_cylinder(
+        size * 1.3, tall * 0.6, low + (0, 0, tall * 0.7), top=size * 0.4, sides=20
+    )
     bulb = make_ellipsoid((size * 0.5, size * 0.5, size * 0.5), low + (0, 0, tall * 0.4), rings=8)
     return [make_part("shade", shade, looks[0]), make_part("bulb", bulb, looks[1])]
 
@@ -91,9 +107,15 @@ def mailbox(rng: Rng) -> list[Part]:
     front = -depth / 2
     second = any_material(rng)
     slot = rng.uniform(0.4, 0.8) * width
-    parts.append(make_part("slot", make_box((slot, 0.03, 0.025), (0, front, height * 0.85)), dark_material(rng)))
+    parts.append(
+        make_part(
+            "slot", make_box((slot, 0.03, 0.025), (0, front, height * 0.85)), dark_material(rng)
+        )
+    )
     panel_height = rng.uniform(0.25, 0.55) * height
-    panel = make_box((width * 0.7, 0.03, panel_height), (0, front, panel_height * 0.6 + 0.03), 0.006)
+    panel = make_box(
+        (width * 0.7, 0.03, panel_height), (0, front, panel_height * 0.6 + 0.03), 0.006
+    )
     parts.append(make_part("door", panel, second))
     size = rng.uniform(0.012, 0.03)
     knob = make_ellipsoid((size, size * 1.2, size), (0, front - 0.02, panel_height), rings=6)
@@ -107,10 +129,14 @@ def mailbox(rng: Rng) -> list[Part]:
     post = rng.uniform(0.025, 0.06)
     post_look = (wood_material, metal_material)[rng.integers(0, 2)](rng)
     parts.append(
-        make_part("post", make_box((2 * post, 2 * post, ground), (0, 0, -ground / 2 + 0.01)), post_look)
+        make_part(
+            "post", make_box((2 * post, 2 * post, ground), (0, 0, -ground / 2 + 0.01)), post_look
+        )
     )
     if rng.random() < 0.5:
-        parts.append(make_part("board", make_box((width * 1.1, depth * 0.9, 0.03), (0, 0, -0.01)), post_look))
+        parts.append(
+            make_part("board", make_box((width * 1.1, depth * 0.9, 0.03), (0, 0, -0.01)), post_look)
+        )
     return parts
 
 
@@ -120,7 +146,10 @@ def _mail_flag(rng: Rng, at: tuple[float, float, float]) -> list[Part]:
     look = paint_material(rng)
     pole = rotate_mesh(make_box((0.014, 0.02, 0.2), (0, 0, 0.1)), "x", angle)
     flag = rotate_mesh(make_box((0.016, 0.1, 0.06), (0, 0.05, 0.17)), "x", angle)
-    return [make_part("flag_pole", translate_mesh(pole, at), look), make_part("flag", translate_mesh(flag, at), look)]
+    return [
+        make_part("flag_pole", translate_mesh(pole, at), look),
+        make_part("flag", translate_mesh(flag, at), look),
+    ]
 
 
 def _round_topped(width: float, depth: float, height: float, rounded: float) -> MeshArrays:
@@ -142,7 +171,11 @@ def traffic_cone(rng: Rng) -> list[Part]:
     look = (paint_material, any_material)[rng.integers(0, 2)](rng)
     sides = int(rng.choice((4, 8, 28, 28)))
     parts = [
-        make_part("cone", make_cylinder(radius, height, (0, 0, height / 2 + slab), top=tip, sides=28), look)
+        make_part(
+            "cone",
+            make_cylinder(radius, height, (0, 0, height / 2 + slab), top=tip, sides=28),
+            look,
+        )
     ]
 
     base_look = look if rng.random() < 0.5 else dark_material(rng)
@@ -166,10 +199,16 @@ def traffic_cone(rng: Rng) -> list[Part]:
     if rng.random() < 0.3:
         lamp = rng.uniform(0.04, 0.1)
         parts.append(
-            make_part("lamp", make_ellipsoid((lamp, lamp * 0.7, lamp), (0, 0, top + lamp * 0.7)), paint_material(rng))
+            make_part(
+                "lamp",
+                make_ellipsoid((lamp, lamp * 0.7, lamp), (0, 0, top + lamp * 0.7)),
+                paint_material(rng),
+            )
         )
     elif rng.random() < 0.4:
-        ring = annulus_plate(circle_outline(tip + 0.025), circle_outline(tip * 0.7), rng.uniform(0.02, 0.05))
+        ring = annulus_plate(
+            circle_outline(tip + 0.025), circle_outline(tip * 0.7), rng.uniform(0.02, 0.05)
+        )
         parts.append(make_part("collar", translate_mesh(ring, (0, 0, top)), base_look))
     return parts
 
@@ -184,7 +223,11 @@ def wheelbarrow(rng: Rng) -> list[Part]:
     tub_look = (paint_material, metal_material, wood_material)[rng.integers(0, 3)](rng)
     frame_look = (wood_material, metal_material, any_material)[rng.integers(0, 3)](rng)
     flare = rng.uniform(1.1, 1.5)
-    parts = [make_part("tub", translate_mesh(_tub(width, length, depth, flare), (0, 0, ground)), tub_look)]
+    parts = [
+        make_part(
+            "tub", translate_mesh(_tub(width, length, depth, flare), (0, 0, ground)), tub_look
+        )
+    ]
 
     thick = rng.uniform(0.018, 0.035)
     spread = width * rng.uniform(0.35, 0.6)
@@ -215,7 +258,9 @@ def wheelbarrow(rng: Rng) -> list[Part]:
     if rng.random() < 0.45:
         load = (width * 0.5 * flare, length * 0.48 * flare, depth * rng.uniform(0.3, 0.8))
         parts.append(
-            make_part("load", make_ellipsoid(load, (0, 0, ground + depth * 0.85), 2.4), any_material(rng))
+            make_part(
+                "load", make_ellipsoid(load, (0, 0, ground + depth * 0.85), 2.4), any_material(rng)
+            )
         )
     return parts
 
@@ -244,7 +289,9 @@ def _barrow_wheels(rng: Rng, count: int, radius: float, reach: float, front: flo
     hub_look = any_material(rng)
     parts = []
     for x in (0.0,) if count == 1 else (-reach, reach):
-        tire = align_to_axis(annulus_plate(circle_outline(radius), circle_outline(radius * hub_share), broad), "x")
+        tire = align_to_axis(
+            annulus_plate(circle_outline(radius), circle_outline(radius * hub_share), broad), "x"
+        )
         hub = align_to_axis(make_cylinder(radius * hub_share * 1.02, broad * 0.7, sides=20), "x")
         parts.append(make_part("tire", translate_mesh(tire, (x, front, radius)), tire_look))
         parts.append(make_part("hub", translate_mesh(hub, (x, front, radius)), hub_look))

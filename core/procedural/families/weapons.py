@@ -6,9 +6,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...arrays import MeshArrays
-from ..parts import PartMaterial, Part, any_material, dark_material, metal_material, paint_material, make_part, wood_material
-from ..primitives import make_box, smooth_curve, make_cylinder, make_ellipsoid, translate_mesh, ring_mesh, make_torus, make_tube, rotate_mesh
-from ..solids import align_to_axis, annulus_plate, make_bar, extrude_outline, rectangle_outline
+from ..parts import (
+    Part,
+    PartMaterial,
+    any_material,
+    dark_material,
+    make_part,
+    metal_material,
+    paint_material,
+    wood_material,
+)
+from ..primitives import (
+    make_box,
+    make_cylinder,
+    make_ellipsoid,
+    make_torus,
+    make_tube,
+    ring_mesh,
+    rotate_mesh,
+    smooth_curve,
+    translate_mesh,
+)
+from ..solids import align_to_axis, annulus_plate, extrude_outline, make_bar, rectangle_outline
 
 Rng = np.random.Generator
 Outline = NDArray[np.floating]
@@ -25,7 +44,11 @@ def sword(rng: Rng) -> list[Part]:
     parts = [make_part("blade", _blade(rng, length, width), steel)]
 
     grip = make_cylinder(grip_radius, grip_length, (0, 0, -grip_length / 2), top=grip_radius * 1.1)
-    parts.append(make_part("grip", grip, (wood_material, dark_material, any_material)[rng.integers(0, 3)](rng)))
+    parts.append(
+        make_part(
+            "grip", grip, (wood_material, dark_material, any_material)[rng.integers(0, 3)](rng)
+        )
+    )
     if rng.random() < 0.5:
         wraps = int(rng.integers(2, 7))
         for level in (np.arange(wraps) + 0.5) / wraps:
@@ -37,15 +60,21 @@ def sword(rng: Rng) -> list[Part]:
     low = (0, 0, -grip_length - pommel * 0.5)
     match rng.integers(0, 4):
         case 0:
-            parts.append(make_part("pommel", make_ellipsoid((pommel, pommel, pommel), low, rings=8), trim))
+            parts.append(
+                make_part("pommel", make_ellipsoid((pommel, pommel, pommel), low, rings=8), trim)
+            )
         case 1:
             disc = rotate_mesh(make_cylinder(pommel * 1.3, pommel, sides=20), "x", 90)
             parts.append(make_part("pommel", translate_mesh(disc, low), trim))
         case 2:
-            ring = align_to_axis(make_torus(pommel * 1.2, pommel * 0.4, sides=20, round_sides=8), "y")
+            ring = align_to_axis(
+                make_torus(pommel * 1.2, pommel * 0.4, sides=20, round_sides=8), "y"
+            )
             parts.append(make_part("pommel", translate_mesh(ring, (0, 0, low[2] - pommel)), trim))
         case _:
-            parts.append(make_part("pommel", make_box((pommel * 2, pommel * 1.6, pommel), low, 0.006), trim))
+            parts.append(
+                make_part("pommel", make_box((pommel * 2, pommel * 1.6, pommel), low, 0.006), trim)
+            )
     return parts
 
 
@@ -85,7 +114,9 @@ def _guard(rng: Rng, width: float, grip_radius: float) -> MeshArrays:
         case 0:
             return make_box((2 * span, 2.4 * thick, 2 * thick), bevel=thick * 0.4)
         case 1:
-            path = smooth_curve((-span, 0, droop), (-span / 2, 0, 0), (span / 2, 0, 0), (span, 0, droop))
+            path = smooth_curve(
+                (-span, 0, droop), (-span / 2, 0, 0), (span / 2, 0, 0), (span, 0, droop)
+            )
             return make_tube(path, thick)
         case 2:
             return make_cylinder(width * 1.5, thick, sides=int(rng.choice((6, 8, 28))))
@@ -111,7 +142,9 @@ def axe(rng: Rng) -> list[Part]:
     meshes = [extrude_outline(edge, head_thickness)]
     if kind == 1:
         back = rng.uniform(0.08, 0.16)
-        meshes.append(make_box((back, head_thickness * 1.5, head_thickness * 1.5), (-back / 2, 0, 0)))
+        meshes.append(
+            make_box((back, head_thickness * 1.5, head_thickness * 1.5), (-back / 2, 0, 0))
+        )
     elif kind == 2:
         meshes.append(extrude_outline((edge * (-1, 1))[::-1], head_thickness))
     elif kind == 3:
@@ -120,7 +153,11 @@ def axe(rng: Rng) -> list[Part]:
         pick = smooth_curve((0, 0, 0), (-spike * 0.6, -droop * 0.3, 0), (-spike, -droop, 0))
         meshes.append(make_tube(pick, np.linspace(head_thickness * 0.8, 0.008, len(pick)), 6))
     for mesh in meshes:
-        parts.append(make_part("head", translate_mesh(rotate_mesh(mesh, "x", 90), (0, 0, head_level)), head_look))
+        parts.append(
+            make_part(
+                "head", translate_mesh(rotate_mesh(mesh, "x", 90), (0, 0, head_level)), head_look
+            )
+        )
 
     socket = make_box((thick * 3.2, thick * 2.8, thick * rng.uniform(3, 5)), (0, 0, head_level))
     parts.append(make_part("socket", socket, head_look))
@@ -128,7 +165,9 @@ def axe(rng: Rng) -> list[Part]:
         grip = make_cylinder(thick * 1.5, length * rng.uniform(0.12, 0.25), (0, 0, length * 0.12))
         parts.append(make_part("grip", grip, dark_material(rng)))
     if rng.random() < 0.3:
-        tip = make_cylinder(thick * 1.1, rng.uniform(0.06, 0.16), (0, 0, length), top=0.006, sides=8)
+        tip = make_cylinder(
+            thick * 1.1, rng.uniform(0.06, 0.16), (0, 0, length), top=0.006, sides=8
+        )
         parts.append(make_part("spike", tip, head_look))
     return parts
 
@@ -163,11 +202,17 @@ def bow(rng: Rng) -> list[Part]:
     up_down = np.array((1, 1, -1))
     path = smooth_curve(tip * up_down, bend * up_down, (belly, 0, 0), bend, tip, steps=10)
     radii = thick * (1 - (1 - taper) * np.abs(np.linspace(-1, 1, len(path))))
-    parts = [make_part("bow", make_tube(path, np.maximum(radii, 0.008), flat=rng.uniform(0.7, 1.8)), look)]
+    parts = [
+        make_part(
+            "bow", make_tube(path, np.maximum(radii, 0.008), flat=rng.uniform(0.7, 1.8)), look
+        )
+    ]
 
     grip = rng.uniform(0.08, 0.2)
     grip_mesh = make_cylinder(thick * 1.35, grip, (belly, 0, 0))
-    parts.append(make_part("grip", grip_mesh, (dark_material, any_material)[rng.integers(0, 2)](rng)))
+    parts.append(
+        make_part("grip", grip_mesh, (dark_material, any_material)[rng.integers(0, 2)](rng))
+    )
 
     draw_length = rng.uniform(0.05, 0.35) * (rng.random() < 0.4)
     nock = (recurve - draw_length, 0, 0)
@@ -183,8 +228,12 @@ def _arrow(rng: Rng, start: float, end: float) -> list[Part]:
     """Make an arrow along x from ``start`` to ``end``."""
     shaft = make_part("arrow", make_bar((start, 0, 0), (end, 0, 0), 0.01, 8), wood_material(rng))
     head_length = rng.uniform(0.06, 0.12)
-    cone = make_cylinder(rng.uniform(0.02, 0.04), head_length, top=0.004, sides=int(rng.choice((4, 16))))
-    head = make_part("arrowhead", translate_mesh(rotate_mesh(cone, "y", 90), (end, 0, 0)), metal_material(rng))
+    cone = make_cylinder(
+        rng.uniform(0.02, 0.04), head_length, top=0.004, sides=int(rng.choice((4, 16)))
+    )
+    head = make_part(
+        "arrowhead", translate_mesh(rotate_mesh(cone, "y", 90), (end, 0, 0)), metal_material(rng)
+    )
 
     feather_look = paint_material(rng)
     feather = make_box((rng.uniform(0.08, 0.14), 0.007, 0.08), (start + 0.08, 0, 0))
@@ -210,7 +259,9 @@ def shield(rng: Rng) -> list[Part]:
         parts.append(make_part("rim", rotate_mesh(rim, "x", 90), trim))
     if rng.random() < 0.6:
         boss = rng.uniform(0.06, 0.16)
-        dome = make_ellipsoid((boss, boss * rng.uniform(0.4, 1.1), boss), (0, -bulge - thickness / 2, 0))
+        dome = make_ellipsoid(
+            (boss, boss * rng.uniform(0.4, 1.1), boss), (0, -bulge - thickness / 2, 0)
+        )
         parts.append(make_part("boss", dome, trim))
 
     emblem = int(rng.integers(0, 4))
@@ -227,7 +278,11 @@ def shield(rng: Rng) -> list[Part]:
     if emblem == 3:
         star = rectangle_outline(stripe * 3, stripe * 3) @ np.array(((0.7, 0.7), (-0.7, 0.7)))
         parts.append(
-            make_part("emblem", translate_mesh(rotate_mesh(extrude_outline(star, depth), "x", 90), (0, level, 0)), second)
+            make_part(
+                "emblem",
+                translate_mesh(rotate_mesh(extrude_outline(star, depth), "x", 90), (0, level, 0)),
+                second,
+            )
         )
     return [*parts, _shield_grip(rng, thickness)]
 

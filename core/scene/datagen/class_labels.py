@@ -17,12 +17,16 @@ def class_of(obj: bpy.types.Object, instancer: bpy.types.Object | None, by: str,
     """
     asked = [one for one in (obj, instancer) if one]
     if by == 'MATERIAL':
-        return _first_name(slot.material.name for one in asked for slot in one.material_slots if slot.material)
+        return _first_name(
+            slot.material.name for one in asked for slot in one.material_slots if slot.material
+        )
     told = ""
     if by == 'PROPERTY':
         blocks = [block for one in asked for block in (one, one.data) if block]
         told = _first_name(str(block[name]) for block in blocks if name in block)
-    return told or _first_name(collection.name for one in asked for collection in _own_collections(one))
+    return told or _first_name(
+        collection.name for one in asked for collection in _own_collections(one)
+    )
 
 
 def _own_collections(obj: bpy.types.Object) -> list[bpy.types.Collection]:

@@ -34,13 +34,20 @@ class InstanceShapes:
     def missing_indices(self, views: ViewCache) -> list[int]:
         """Indices of those whose truth is yet to be found."""
         return [
-            number for number, one in enumerate(self.told) if not one.lacks and not views.has(_KEPT.format(number))
+            number
+            for number, one in enumerate(self.told)
+            if not one.lacks and not views.has(_KEPT.format(number))
         ]
 
-    def shape_truth(self, number: int, points: int, seed: int, name: str) -> dict[str, NDArray[Any]]:
+    def shape_truth(
+        self, number: int, points: int, seed: int, name: str
+    ) -> dict[str, NDArray[Any]]:
         """That of the shape with the index ``number`` of the scene ``name``, to be kept; or why there is none."""
-        told, mesh = self.told[number], self._shape_mesh(number)
-        rng = np.random.default_rng((seed, zlib.crc32(name.encode()), zlib.crc32(told.name.encode())))
+        told = self.told[number]
+        mesh = self._shape_mesh(number)
+        rng = np.random.default_rng(
+            (seed, zlib.crc32(name.encode()), zlib.crc32(told.name.encode()))
+        )
         try:
             return pack_shape(sample_solid(mesh, points, rng).label(nearest_triangle_finder))
         except MeshError as error:
@@ -50,11 +57,18 @@ class InstanceShapes:
         """Raises OutputError: the disk is full."""
         views.put(_KEPT.format(number), truth)
 
-    def complete_record(self, views: ViewCache, record: Record) -> tuple[Record, Iterator[tuple[Shape | None, MeshArrays | None]]]:
+    def complete_record(
+        self, views: ViewCache, record: Record
+    ) -> tuple[Record, Iterator[tuple[Shape | None, MeshArrays | None]]]:
         """``record`` with what is there of each shape, and that, one in memory at a time."""
-        told, surfaces = list(self.told), {}
+        told = list(self.told)
+        surfaces = {}
         for number, one in enumerate(self.told):
-            kept = {} if one.lacks else views.get(_KEPT.format(number), ("lacks", "surface", "surface_normals"))
+            kept = (
+                {}
+                if one.lacks
+                else views.get(_KEPT.format(number), ("lacks", "surface", "surface_normals"))
+            )
             if "surface" in kept:
                 surfaces[number] = kept["surface"], kept["surface_normals"].astype(np.float32)
                 told[number] = replace(one, holds=("mesh", "shape", "surface"))
@@ -69,7 +83,9 @@ class InstanceShapes:
                 if number in colors:
                     color, seen = colors[number]
                     shape = replace(
-                        unpack_shape(views.get(_KEPT.format(number)), {}), surface_colour=color, surface_seen=seen
+                        unpack_shape(views.get(_KEPT.format(number)), {}),
+                        surface_colour=color,
+                        surface_seen=seen,
                     )
                 yield shape, self._shape_mesh(number) if "mesh" in one.holds else None
 
@@ -97,7 +113,8 @@ def shapes_of(found: InstanceTable, most_triangles: int) -> InstanceShapes:
         elif len(told) >= _MOST:
             lacks = f"the scene has more than {_MOST:,} shapes"
         elif count > most_triangles:
-            holds, lacks = ("mesh",), f"it has {count:,} triangles, more than {most_triangles:,}"
+            holds = ("mesh",)
+            lacks = f"it has {count:,} triangles, more than {most_triangles:,}"
         told.append(InstanceShape(name, part.local_bounds(), count, holds, lacks))
         parts.append(part)
     return InstanceShapes(tuple(told), tuple(parts))

@@ -44,10 +44,13 @@ class InstanceTable:
         return {
             index: pose
             for index, pose in self.poses[snapshot].items()
-            if np.abs(pose - first[index].to_world).max() > _SAME * max(1.0, float(np.ptp(first[index].bounds)))
+            if np.abs(pose - first[index].to_world).max()
+            > _SAME * max(1.0, float(np.ptp(first[index].bounds)))
         }
 
-    def index_map(self, numbers: NDArray[np.integer], points: NDArray[np.float64], snapshot: int) -> NDArray[np.uint16]:
+    def index_map(
+        self, numbers: NDArray[np.integer], points: NDArray[np.float64], snapshot: int
+    ) -> NDArray[np.uint16]:
         """(H, W) uint16 index of the instance at each pixel, 0 where none is.
 
         Where an object has several instances, which all bear its number, the pixel's is that whose surface is nearest.
@@ -66,26 +69,35 @@ class InstanceTable:
         return result
 
     def _nearest_instance(
-        self, points: NDArray[np.float64], here: Sequence[int], poses: Mapping[int, NDArray[np.float64]]
+        self,
+        points: NDArray[np.float64],
+        here: Sequence[int],
+        poses: Mapping[int, NDArray[np.float64]],
     ) -> NDArray[np.integer]:
         """Index (P,) of that of the instances ``here`` whose surface is nearest to each of ``points`` (P, 3)."""
         best = np.full(len(points), np.inf)
         found = np.full(len(points), here[0])
         for index in here:
-            part, pose = self.parts[index], poses[index]
+            part = self.parts[index]
+            pose = poses[index]
             own = (points - pose[:3, 3]) @ pose[:3, :3]
             low, high = part.local_bounds()
             outside = np.linalg.norm(np.maximum(low - own, own - high).clip(0), axis=1)
             near = np.flatnonzero(outside < best)  # no surface is nearer than its box
             if len(near):
-                tree = BVHTree.FromPolygons(part.vertices.tolist(), part.triangles.tolist(), all_triangles=True)
+                tree = BVHTree.FromPolygons(
+                    part.vertices.tolist(), part.triangles.tolist(), all_triangles=True
+                )
                 distance = np.array([tree.find_nearest(point)[3] for point in own[near].tolist()])
                 nearer = distance < best[near]
-                best[near[nearer]], found[near[nearer]] = distance[nearer], index
+                best[near[nearer]] = distance[nearer]
+                found[near[nearer]] = index
         return found
 
 
-def instances_of(snapshots: Sequence[SceneSnapshot], classes_from: str, class_property: str) -> InstanceTable:
+def instances_of(
+    snapshots: Sequence[SceneSnapshot], classes_from: str, class_property: str
+) -> InstanceTable:
     """Number what the ``snapshots`` hold, by name.
 
     Args:
@@ -101,36 +113,57 @@ def instances_of(snapshots: Sequence[SceneSnapshot], classes_from: str, class_pr
         for part in snapshot.parts:
             if not part.is_same_shape(first.setdefault(part.name, part)):
                 deforming.add(part.name)
-            now, old = part.local_bounds(), bounds.get(part.name, part.local_bounds())
+            now = part.local_bounds()
+            old = bounds.get(part.name, part.local_bounds())
             bounds[part.name] = np.stack((np.minimum(old[0], now[0]), np.maximum(old[1], now[1])))
     names = sorted(first)
-    sources = {name: number for number, name in enumerate(sorted({part.source for part in first.values()}), 1)}
+    sources = {
+        name: number
+        for number, name in enumerate(sorted({part.source for part in first.values()}), 1)
+    }
     if not names:
-        raise SceneError("There is nothing to render in the scene: no object of it has a face and is shown in renders")
+        raise SceneError(
+            "There is nothing to render in the scene: no object of it has a face and is shown in renders"
+        )
     if len(names) > _MOST or len(sources) > _MOST_SOURCES:
-        raise SceneError(f"The scene has {len(names):,} instances, more than the {_MOST:,} that a picture can number")
+        raise SceneError(
+            f"The scene has {len(names):,} instances, more than the {_MOST:,} that a picture can number"
+        )
     number = {name: index for index, name in enumerate(names, 1)}
     objects = {obj.name_full: obj for obj in bpy.data.objects}
     shapes = _distinct_shapes(first, deforming)
     record = tuple(
         Instance(
-            number[name], name,
-            class_of(objects[part.source], objects.get(part.instancer), classes_from, class_property),
-            part.to_world, bounds[name], shapes[name],
+            number[name],
+            name,
+            class_of(
+                objects[part.source], objects.get(part.instancer), classes_from, class_property
+            ),
+            part.to_world,
+            bounds[name],
+            shapes[name],
         )
         for name, part in sorted(first.items())
-    )  # fmt: skip
+    )
     members: dict[int, list[int]] = {}
     for name in names:
         members.setdefault(sources[first[name].source], []).append(number[name])
-    poses = tuple({number[part.name]: part.to_world for part in snapshot.parts} for snapshot in snapshots)
+    poses = tuple(
+        {number[part.name]: part.to_world for part in snapshot.parts} for snapshot in snapshots
+    )
     return InstanceTable(
-        record, poses, sources, members, {number[name]: part for name, part in first.items()},
+        record,
+        poses,
+        sources,
+        members,
+        {number[name]: part for name, part in first.items()},
         frozenset(shapes[name] for name in deforming),
-    )  # fmt: skip
+    )
 
 
-def _distinct_shapes(parts: Mapping[str, EvaluatedInstance], deforming: Collection[str]) -> dict[str, str]:
+def _distinct_shapes(
+    parts: Mapping[str, EvaluatedInstance], deforming: Collection[str]
+) -> dict[str, str]:
     """The shape of each of ``parts`` by their names: one name for those that are of one shape, and stay so.
 
     What Blender calls one mesh may be several shapes, when modifiers differ.
@@ -139,7 +172,11 @@ def _distinct_shapes(parts: Mapping[str, EvaluatedInstance], deforming: Collecti
     result = {}
     for name, part in sorted(parts.items()):
         kinds = found.setdefault(part.shape, [])
-        same = (i for i, one in enumerate(kinds) if part.is_same_shape(one) and (one.name in deforming) == (name in deforming))
+        same = (
+            i
+            for i, one in enumerate(kinds)
+            if part.is_same_shape(one) and (one.name in deforming) == (name in deforming)
+        )
         place = next(same, len(kinds))
         if place == len(kinds):
             kinds.append(part)

@@ -14,18 +14,23 @@ from ... import procedural
 from ...dataset.atomic_files import make_folder
 from ...dataset.splits import HELD_OUT_FAMILIES
 from ...jobs.task import Progress, Task
-from ...synthesis.interiors import EYE, Box, Interior, Furnishing, sample_interior
+from ...synthesis.interiors import EYE, Box, Furnishing, Interior, sample_interior
 from .. import compat
 from ..importing import temporary_data
 from ..procedural_objects import add_object
 from ..rendering.hdri import hdri_files
 from ..rendering.lighting import LightSettings, sample_light
 from ..rendering.random_materials import temporary_material
-from ..rendering.studio import RenderStudio, render_studio, guard_output
+from ..rendering.studio import RenderStudio, guard_output, render_studio
 
 
 def render_rooms(
-    folder: Path, count: int, seed: int = 0, width: int = 1280, samples: int = 3, hdri: Path | None = None
+    folder: Path,
+    count: int,
+    seed: int = 0,
+    width: int = 1280,
+    samples: int = 3,
+    hdri: Path | None = None,
 ) -> Task[int]:
     """Write ``room_0000.exr`` and so on into ``folder``: equirectangular, half as high as wide; how many were new.
 
@@ -62,35 +67,48 @@ def _room_path(folder: Path, index: int) -> Path:
 def _look_about(scene: bpy.types.Scene, width: int) -> None:
     """All around from the eye, with what lies behind and light from wall to wall."""
     render = scene.render
-    render.resolution_x, render.resolution_y, render.resolution_percentage = width, width // 2, 100
-    render.film_transparent, render.use_persistent_data = False, False
+    render.resolution_x = width
+    render.resolution_y = width // 2
+    render.resolution_percentage = 100
+    render.film_transparent = False
+    render.use_persistent_data = False
     scene.cycles.max_bounces = 2
     scene.camera.matrix_world = mathutils.Matrix.LocRotScale(
         (0, 0, EYE), mathutils.Euler((np.pi / 2, 0, 0)).to_quaternion(), None
     )
-    scene.camera.data.type, scene.camera.data.panorama_type = 'PANO', 'EQUIRECTANGULAR'
+    scene.camera.data.type = 'PANO'
+    scene.camera.data.panorama_type = 'EQUIRECTANGULAR'
     compat.write_exr(render.image_settings)
 
 
 def _room_light(room: Interior, domes: Sequence[Path], rng: np.random.Generator) -> LightSettings:
     drawn = sample_light(domes, rng, room.lamps)
-    return LightSettings(drawn.hdri, drawn.level, drawn.turn, room.sun, drawn.sun_tilt, drawn.sun_turn, room.lamps)
+    return LightSettings(
+        drawn.hdri, drawn.level, drawn.turn, room.sun, drawn.sun_tilt, drawn.sun_turn, room.lamps
+    )
 
 
 @contextmanager
 def _build_room(room: Interior) -> Iterator[list[bpy.types.Object]]:
     with temporary_data(), ExitStack() as stack:
         collection = bpy.data.collections.new("Maquette Room")
-        yield [_add_box(box, stack) for box in room.boxes] + [_add_furnishing(thing, collection) for thing in room.things]
+        yield [_add_box(box, stack) for box in room.boxes] + [
+            _add_furnishing(thing, collection) for thing in room.things
+        ]
 
 
 def _add_box(box: Box, stack: ExitStack) -> bpy.types.Object:
-    low, high = np.array(box.low), np.array(box.high)
-    corners = np.array([(x, y, z) for x in (0, 1) for y in (0, 1) for z in (0, 1)]) * (high - low) + low
+    low = np.array(box.low)
+    high = np.array(box.high)
+    corners = (
+        np.array([(x, y, z) for x in (0, 1) for y in (0, 1) for z in (0, 1)]) * (high - low) + low
+    )
     faces = ((0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3))
     mesh = bpy.data.meshes.new("Maquette Room")
     mesh.from_pydata(corners.tolist(), [], faces)
-    mesh.materials.append(stack.enter_context(temporary_material(box.look, (high - low) / (high - low).max())))
+    mesh.materials.append(
+        stack.enter_context(temporary_material(box.look, (high - low) / (high - low).max()))
+    )
     return bpy.data.objects.new(mesh.name, mesh)
 
 

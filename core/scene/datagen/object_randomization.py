@@ -25,14 +25,17 @@ from ...synthesis.randomization import (
     Purpose,
     Randomization,
     SceneryParams,
-    to_json,
     rng_for,
+    to_json,
 )
 from .. import importing
 from ..rendering.random_materials import plain_material, temporary_material
 from ..rendering.studio import RenderStudio, to_srgb8
 
-_PROPORTIONS = {"cylinder": (0.7, 0.7, 1.4), "cone": (0.8, 0.0, 1.2)}  # radii below and above, height: in the unit ball
+_PROPORTIONS = {
+    "cylinder": (0.7, 0.7, 1.4),
+    "cone": (0.8, 0.0, 1.2),
+}  # radii below and above, height: in the unit ball
 
 
 @contextmanager
@@ -47,20 +50,27 @@ def randomized_objects(
     Raises:
         MeshError: there is no face among ``objects``.
     """
-    pose, drawn = None, {}
+    pose = None
+    drawn = {}
     if random.changes_pose:
         vertices = importing.world_triangles(objects).vertices.astype(float)
         bounds = np.stack((vertices.min(0), vertices.max(0)))
         pose = samplers.sample_pose(rng_for(seed, name, Purpose.POSE), random, bounds.mean(0))
         drawn["pose"] = {**to_json(pose), "bounds": bounds.tolist()}
     slots = sum(max(1, len(obj.material_slots)) for obj in objects if obj.type == 'MESH')
-    looks = samplers.sample_materials(rng_for(seed, name, Purpose.LOOKS), random, slots) if random.materials else ()
+    looks = (
+        samplers.sample_materials(rng_for(seed, name, Purpose.LOOKS), random, slots)
+        if random.materials
+        else ()
+    )
     if looks:
         drawn["materials"] = to_json(looks)
     if not drawn:
         yield objects, drawn
         return
-    with evaluated_copies(objects, mathutils.Matrix(pose.matrix if pose else np.eye(4)), looks) as others:
+    with evaluated_copies(
+        objects, mathutils.Matrix(pose.matrix if pose else np.eye(4)), looks
+    ) as others:
         yield others, drawn
 
 
@@ -73,7 +83,8 @@ def evaluated_copies(
     Args:
         looks: for each material slot of each mesh, in order; empty to keep their own.
     """
-    graph, left = bpy.context.evaluated_depsgraph_get(), list(looks)
+    graph = bpy.context.evaluated_depsgraph_get()
+    left = list(looks)
     copies: list[bpy.types.Object] = []
     with ExitStack() as stack:
         for obj in objects:
@@ -87,8 +98,11 @@ def evaluated_copies(
             )
             stack.callback(bpy.data.meshes.remove, mesh)  # and with it the object
             slots = max(1, len(obj.material_slots))
-            own, left = left[:slots], left[slots:]
-            made = [stack.enter_context(temporary_material(look, _mesh_extent(mesh))) for look in own]
+            own = left[:slots]
+            left = left[slots:]
+            made = [
+                stack.enter_context(temporary_material(look, _mesh_extent(mesh))) for look in own
+            ]
             # those of the object's slots may differ from those of its data
             _assign_materials(mesh, made or [slot.material for slot in obj.material_slots])
             copies.append(_place_copy(obj, mesh, place))
@@ -104,9 +118,12 @@ def _copy_object(obj: bpy.types.Object, place: mathutils.Matrix) -> bpy.types.Ob
     return copy
 
 
-def _place_copy(obj: bpy.types.Object, mesh: bpy.types.Mesh, place: mathutils.Matrix) -> bpy.types.Object:
+def _place_copy(
+    obj: bpy.types.Object, mesh: bpy.types.Mesh, place: mathutils.Matrix
+) -> bpy.types.Object:
     new = bpy.data.objects.new(obj.name, mesh)
-    new.hide_render, new.pass_index = obj.hide_render, obj.pass_index
+    new.hide_render = obj.hide_render
+    new.pass_index = obj.pass_index
     new.matrix_world = place
     sheared = new.matrix_basis.inverted_safe() @ place
     if not np.allclose(sheared, np.eye(4), atol=1e-5):
@@ -130,7 +147,9 @@ def _assign_materials(mesh: bpy.types.Mesh, materials: Sequence[bpy.types.Materi
         mesh.materials[slot] = each
 
 
-def view_lights(random: Randomization, seed: int, name: str, view: int, bounds: NDArray[np.float64]) -> tuple[AreaLight, ...]:
+def view_lights(
+    random: Randomization, seed: int, name: str, view: int, bounds: NDArray[np.float64]
+) -> tuple[AreaLight, ...]:
     """Those of a view of the object ``name``, whose box in world space is ``bounds`` (2, 3)."""
     return samplers.sample_lights(rng_for(seed, name, Purpose.LAMPS, view), random, bounds)
 
@@ -145,11 +164,19 @@ def view_scenery(
         drawn["background"] = to_json(background)
     if not random.occluders:
         return SceneryParams(background), drawn
-    found, hidden = occluders.sample_occluders(rng_for(seed, name, Purpose.OCCLUDERS, view), random, camera, mesh)
-    return SceneryParams(background, found), {**drawn, "occluders": to_json(found), "hidden_at_most": hidden}
+    found, hidden = occluders.sample_occluders(
+        rng_for(seed, name, Purpose.OCCLUDERS, view), random, camera, mesh
+    )
+    return SceneryParams(background, found), {
+        **drawn,
+        "occluders": to_json(found),
+        "hidden_at_most": hidden,
+    }
 
 
-def render_view(stage: RenderStudio, kind: str, camera: Camera, scenery: SceneryParams) -> RenderedView:
+def render_view(
+    stage: RenderStudio, kind: str, camera: Camera, scenery: SceneryParams
+) -> RenderedView:
     """One picture of what ``stage`` shows, in ``scenery``; see :class:`RenderedView`.
 
     Occluders cast shadows and are mirrored; where they hide the object, its alpha, depth and normal are those of
@@ -184,17 +211,23 @@ def render_surroundings(
     return np.where(before[..., 3:] > 1e-4, to_srgb8(whole.clip(0, None)), behind)
 
 
-def _render_behind(stage: RenderStudio, camera: Camera, scenery: SceneryParams) -> NDArray[np.uint8]:
+def _render_behind(
+    stage: RenderStudio, camera: Camera, scenery: SceneryParams
+) -> NDArray[np.uint8]:
     if scenery.background.kind != "hdri":
         return samplers.background_image(scenery.background, camera.width, camera.height)
-    scene, cycles = stage.scene, stage.scene.cycles
+    scene = stage.scene
+    cycles = stage.scene.cycles
     quality = cycles.samples, cycles.use_denoising
-    stage.shown.hide_render, scene.render.film_transparent = True, False
-    cycles.samples, cycles.use_denoising = 1, False
+    stage.shown.hide_render = True
+    scene.render.film_transparent = False
+    cycles.samples = 1
+    cycles.use_denoising = False
     try:
         return to_srgb8(stage.render_image(camera))
     finally:
-        stage.shown.hide_render, scene.render.film_transparent = False, True
+        stage.shown.hide_render = False
+        scene.render.film_transparent = True
         cycles.samples, cycles.use_denoising = quality
 
 
@@ -210,7 +243,9 @@ def holdout(scene: bpy.types.Scene, collection: bpy.types.Collection) -> Iterato
 
 
 @contextmanager
-def placed_occluders(scene: bpy.types.Scene, things: Sequence[Occluder]) -> Iterator[bpy.types.Collection]:
+def placed_occluders(
+    scene: bpy.types.Scene, things: Sequence[Occluder]
+) -> Iterator[bpy.types.Collection]:
     """The occluders, in a collection of the scene's; gone afterwards."""
     with ExitStack() as stack:
         collection = bpy.data.collections.new("Maquette Occluders")
@@ -219,7 +254,9 @@ def placed_occluders(scene: bpy.types.Scene, things: Sequence[Occluder]) -> Iter
         for thing in things:
             mesh = _occluder_mesh(thing.shape)
             stack.callback(bpy.data.meshes.remove, mesh)
-            mesh.materials.append(stack.enter_context(temporary_material(plain_material(thing.colour), np.ones(3))))
+            mesh.materials.append(
+                stack.enter_context(temporary_material(plain_material(thing.colour), np.ones(3)))
+            )
             mesh.transform(mathutils.Matrix(thing.matrix))
             collection.objects.link(bpy.data.objects.new("Maquette Occluder", mesh))
         yield collection
@@ -227,7 +264,8 @@ def placed_occluders(scene: bpy.types.Scene, things: Sequence[Occluder]) -> Iter
 
 def _occluder_mesh(shape: str) -> bpy.types.Mesh:
     """One of ``SHAPES`` within the unit ball."""
-    mesh, build = bpy.data.meshes.new("Maquette Occluder"), bmesh.new()
+    mesh = bpy.data.meshes.new("Maquette Occluder")
+    build = bmesh.new()
     match shape:
         case "cube":
             bmesh.ops.create_cube(build, size=2 / 3**0.5)
@@ -235,7 +273,9 @@ def _occluder_mesh(shape: str) -> bpy.types.Mesh:
             bmesh.ops.create_icosphere(build, subdivisions=3, radius=1)
         case _:
             below, above, height = _PROPORTIONS[shape]
-            bmesh.ops.create_cone(build, cap_ends=True, segments=32, radius1=below, radius2=above, depth=height)
+            bmesh.ops.create_cone(
+                build, cap_ends=True, segments=32, radius1=below, radius2=above, depth=height
+            )
     build.to_mesh(mesh)
     build.free()
     return mesh

@@ -36,8 +36,16 @@ from ..rendering.studio import RenderStudio, render_studio
 from . import object_randomization
 from .class_labels import class_of
 
-_NOT_TOLD = ("relightable", "grid")  # in ``dataset.json`` only if they are set, so that older sets go on as they are
-_NOT_THE_SET = ("most_triangles", "shard", "threads", "strict")  # settings that leave each object as it is
+_NOT_TOLD = (
+    "relightable",
+    "grid",
+)  # in ``dataset.json`` only if they are set, so that older sets go on as they are
+_NOT_THE_SET = (
+    "most_triangles",
+    "shard",
+    "threads",
+    "strict",
+)  # settings that leave each object as it is
 
 
 @dataclass(frozen=True)
@@ -102,7 +110,9 @@ class RenderSummary:
 
 
 def scene_sources(
-    objects: Sequence[bpy.types.Object], classes_from: str = 'PROPERTY', class_property: str = "maquette_family"
+    objects: Sequence[bpy.types.Object],
+    classes_from: str = 'PROPERTY',
+    class_property: str = "maquette_family",
 ) -> list[ObjectSource]:
     """Each mesh object of the scene as one object of the set; its children come along.
 
@@ -114,15 +124,19 @@ def scene_sources(
     """
     found = [obj for obj in objects if obj.type == 'MESH']
     if not found:
-        raise SceneError("There is no mesh object to render: select one, or choose another source of objects")
+        raise SceneError(
+            "There is no mesh object to render: select one, or choose another source of objects"
+        )
     names = distinct_names({obj.name_full: obj.name for obj in found})
     return [
         ObjectSource(
-            names[obj.name_full], f"scene:{obj.name}", class_of(obj, None, classes_from, class_property),
+            names[obj.name_full],
+            f"scene:{obj.name}",
+            class_of(obj, None, classes_from, class_property),
             lambda obj=obj: nullcontext([obj, *obj.children_recursive]),
         )
         for obj in found
-    ]  # fmt: skip
+    ]
 
 
 def file_sources(folder: Path) -> list[ObjectSource]:
@@ -135,9 +149,16 @@ def file_sources(folder: Path) -> list[ObjectSource]:
     if not paths:
         raise DatasetError(f"{folder} holds no mesh file ({', '.join(importing.SUFFIXES)})")
     whole = {path: path.relative_to(folder) for path in paths}
-    names = distinct_names({own.as_posix(): own.with_suffix("").as_posix() for own in whole.values()})
+    names = distinct_names(
+        {own.as_posix(): own.with_suffix("").as_posix() for own in whole.values()}
+    )
     return [
-        ObjectSource(names[own.as_posix()], path.name, path.parent.name, lambda path=path: importing.imported_objects(path))
+        ObjectSource(
+            names[own.as_posix()],
+            path.name,
+            path.parent.name,
+            lambda path=path: importing.imported_objects(path),
+        )
         for path, own in whole.items()
     ]
 
@@ -166,7 +187,9 @@ def subset(sources: Sequence[ObjectSource], count: int | None) -> list[ObjectSou
     return sorted(sources, key=lambda source: splits.hash_key(f"drawn {source.name}"))[:count]
 
 
-def render_dataset(sources: Sequence[ObjectSource], folder: Path, settings: DatasetSettings) -> Task[RenderSummary]:
+def render_dataset(
+    sources: Sequence[ObjectSource], folder: Path, settings: DatasetSettings
+) -> Task[RenderSummary]:
     """Render and sample every source into ``folder``, in the format of ``core.dataset``; one step a view.
 
     Goes on where an earlier run stopped: whole objects that lie there are kept.
@@ -184,7 +207,9 @@ def render_dataset(sources: Sequence[ObjectSource], folder: Path, settings: Data
     mine = sorted(sources, key=lambda source: source.name)[settings.shard[0] :: settings.shard[1]]
     written = found = 0
     skipped: dict[str, str] = {}
-    with render_studio(settings.samples, settings.threads, settings.denoise, settings.relightable) as stage:
+    with render_studio(
+        settings.samples, settings.threads, settings.denoise, settings.relightable
+    ) as stage:
         for index, source in enumerate(mine):
             if (folder / "objects" / f"{source.name}.tar").is_file():
                 found += 1
@@ -198,14 +223,18 @@ def render_dataset(sources: Sequence[ObjectSource], folder: Path, settings: Data
                 note.unlink(missing_ok=True)
             except MeshError as error:
                 if settings.strict:
-                    raise DatasetError(f"{source.name} ({source.origin}) cannot be used: {error}") from error
+                    raise DatasetError(
+                        f"{source.name} ({source.origin}) cannot be used: {error}"
+                    ) from error
                 skipped[source.name] = str(error)
                 atomic_files.write_bytes(note, str(error))
     write_splits(folder)
     return RenderSummary(written, found, skipped)
 
 
-def preview_views(sources: Sequence[ObjectSource], settings: DatasetSettings) -> Task[list[tuple[np.ndarray, list[ViewRecord]]]]:
+def preview_views(
+    sources: Sequence[ObjectSource], settings: DatasetSettings
+) -> Task[list[tuple[np.ndarray, list[ViewRecord]]]]:
     """The bounds (2, 3) of each of ``sources`` and the views that :func:`render_dataset` would render of it.
 
     Raises:
@@ -235,22 +264,33 @@ class _PreparedObject:
 
 @contextmanager
 def _prepared_object(
-    stage: RenderStudio, source: ObjectSource, settings: DatasetSettings, of_scene: Mapping[str, Sequence[ViewRecord]]
+    stage: RenderStudio,
+    source: ObjectSource,
+    settings: DatasetSettings,
+    of_scene: Mapping[str, Sequence[ViewRecord]],
 ) -> Iterator[_PreparedObject]:
     """``source`` is on the stage meanwhile."""
     rng = np.random.default_rng((settings.seed, zlib.crc32(source.name.encode())))
-    random, own = settings.random, (settings.seed, source.name)
-    with source.open() as given, object_randomization.randomized_objects(given, random, *own) as (objects, drawn):
+    random = settings.random
+    own = (settings.seed, source.name)
+    with (
+        source.open() as given,
+        object_randomization.randomized_objects(given, random, *own) as (objects, drawn),
+    ):
         stage.set_objects(objects)
         mesh = stage.evaluated_mesh()
         if 0 < settings.most_triangles < len(mesh.to_triangles()):
-            raise MeshError(f"It has {len(mesh.to_triangles()):,} triangles, more than {settings.most_triangles:,}")
+            raise MeshError(
+                f"It has {len(mesh.to_triangles()):,} triangles, more than {settings.most_triangles:,}"
+            )
         bounds = np.stack((mesh.vertices.min(0), mesh.vertices.max(0))).astype(float)
         samples = ground_truth.sample_solid(mesh, settings.points, rng)
         stage.set_objects(objects, mesh.vertices)
         try:
             fault = stage.camera_check(samples.surface, samples.surface_normals).rejection_reason
-            views = camera_sampling.sample_views(settings.cameras, mesh.vertices, settings.size, rng, fault, of_scene)
+            views = camera_sampling.sample_views(
+                settings.cameras, mesh.vertices, settings.size, rng, fault, of_scene
+            )
             yield _PreparedObject(mesh, bounds, samples, views, drawn, rng)
         finally:
             with suppress(ReferenceError):  # it was undone
@@ -258,31 +298,47 @@ def _prepared_object(
 
 
 def _render_object(
-    stage: RenderStudio, source: ObjectSource, folder: Path, settings: DatasetSettings, of_scene: Mapping[str, Sequence[ViewRecord]],
+    stage: RenderStudio,
+    source: ObjectSource,
+    folder: Path,
+    settings: DatasetSettings,
+    of_scene: Mapping[str, Sequence[ViewRecord]],
     domes: Sequence[Path],
-) -> Iterator[float]:  # fmt: skip
+) -> Iterator[float]:
     """Write one object; yields the fraction done after each view."""
-    random, own = settings.random, (settings.seed, source.name)
+    random = settings.random
+    own = (settings.seed, source.name)
     with (
         _prepared_object(stage, source, settings, of_scene) as posed,
         _in_background(lambda: _decided(posed, settings)) as deciding,
     ):
-        lit, told = [], []
+        lit = []
+        told = []
         for index, view in enumerate(posed.views):
             lamps = object_randomization.view_lights(random, *own, index, posed.bounds)
             light = sample_light(domes, posed.rng, lamps)
-            scenery, around = object_randomization.view_scenery(random, *own, index, view.camera, posed.mesh)
+            scenery, around = object_randomization.view_scenery(
+                random, *own, index, view.camera, posed.mesh
+            )
             lit.append((light, scenery))
             told.append(replace(view, drawn={**view.drawn, "light": to_json(light), **around}))
         record = Record(
-            source.name, source.origin, source.family, posed.bounds, shape_fingerprint(posed.mesh), tuple(told),
+            source.name,
+            source.origin,
+            source.family,
+            posed.bounds,
+            shape_fingerprint(posed.mesh),
+            tuple(told),
             more={**source.more(), **({"drawn": posed.drawn} if posed.drawn else {})},
-        )  # fmt: skip
+        )
         with ViewCache(folder, record) as views:
             for index, (view, (light, scenery)) in enumerate(zip(posed.views, lit, strict=True)):
                 if index not in views:
                     stage.set_light(light)
-                    views.put_view(index, object_randomization.render_view(stage, view.kind, view.camera, scenery))
+                    views.put_view(
+                        index,
+                        object_randomization.render_view(stage, view.kind, view.camera, scenery),
+                    )
                 yield (index + 1) / len(lit)
             shape = deciding.result()
     if not settings.compact:
@@ -343,7 +399,9 @@ def prepare_folder(folder: Path, settings: DatasetSettings, whole: object = None
         atomic_files.remove_partials(folder)
         if path.exists():
             if _stored_settings(path) != kept:
-                raise DatasetError(f"{folder} holds a set made with other settings: choose another folder")
+                raise DatasetError(
+                    f"{folder} holds a set made with other settings: choose another folder"
+                )
         else:
             atomic_files.write_json(path, kept)
     except OSError as error:
@@ -354,18 +412,25 @@ def _stored_settings(path: Path) -> dict[str, Any]:
     """The settings in ``path``, and those that older sets tell of elsewhere or not at all."""
     usual = json.loads(json.dumps(asdict(DatasetSettings()), default=str))
     told = json.loads(path.read_text(encoding="utf-8"))
-    whole, classes = told.get("whole_scene", {}), ("classes_from", "class_property")
+    whole = told.get("whole_scene", {})
+    classes = ("classes_from", "class_property")
     if whole:
         whole.setdefault("other_worlds", False)
     moved = {key: whole.pop(key) for key in classes if key in whole}
-    return {**{key: usual[key] for key in ("random", "denoise", "compact", *classes)}, **moved, **told}
+    return {
+        **{key: usual[key] for key in ("random", "denoise", "compact", *classes)},
+        **moved,
+        **told,
+    }
 
 
 def write_splits(folder: Path) -> dict[str, str]:
     """Assign every object in ``folder`` to a split and write ``splits.json``."""
     records = [read_record(path) for path in sorted((folder / "objects").glob("*.tar"))]
     fingerprints = {record.name: record.fingerprint for record in records}
-    assigned = splits.assign_splits(fingerprints, {record.name: record.family for record in records})
+    assigned = splits.assign_splits(
+        fingerprints, {record.name: record.family for record in records}
+    )
     atomic_files.write_bytes(folder / "splits.json", json.dumps(assigned, indent=0))
     return assigned
 

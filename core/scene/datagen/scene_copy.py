@@ -21,7 +21,14 @@ from ...synthesis.randomization import Background
 from .. import compat
 from ..depsgraph import DepsgraphReader, SceneSnapshot, depsgraph_reader
 from ..rendering.lighting import Exposures, temporary_lights
-from ..rendering.studio import apply_camera, decode_geometry, read_passes, set_quality, stack_channels, guard_output
+from ..rendering.studio import (
+    apply_camera,
+    decode_geometry,
+    guard_output,
+    read_passes,
+    set_quality,
+    stack_channels,
+)
 from .instances import pass_indices
 from .object_randomization import holdout, placed_occluders, render_surroundings
 from .scene_randomization import ViewSetting, override_materials
@@ -32,9 +39,17 @@ _GONE = "The scene was taken away while it was rendered: let it be, and render a
 _BEYOND = 1e7  # metres
 _PASSES = ("combined", "z", "normal", "object_index", "vector")
 _PLAIN = (  # what would alter the picture, or make passes that are not of the scene's geometry
-    "use_border", "use_freestyle", "use_multiview", "use_motion_blur", "use_stamp", "use_compositing",
-    "use_sequencer", "use_persistent_data", "use_single_layer", "use_placeholder",
-)  # fmt: skip
+    "use_border",
+    "use_freestyle",
+    "use_multiview",
+    "use_motion_blur",
+    "use_stamp",
+    "use_compositing",
+    "use_sequencer",
+    "use_persistent_data",
+    "use_single_layer",
+    "use_placeholder",
+)
 
 
 class SceneCopy:
@@ -44,7 +59,14 @@ class SceneCopy:
     """
 
     def __init__(
-        self, name: str, empty: str, cameras: Mapping[str, str], own: str, size: int, reading: DepsgraphReader, folder: Path
+        self,
+        name: str,
+        empty: str,
+        cameras: Mapping[str, str],
+        own: str,
+        size: int,
+        reading: DepsgraphReader,
+        folder: Path,
     ) -> None:
         self.cameras = cameras
         self._name = name
@@ -81,9 +103,15 @@ class SceneCopy:
         return self._reader.read_scene(scene, tuple(self.cameras.values()), render)
 
     def render_view(
-        self, kind: str, camera: Camera, own: str | None, frame: int, sources: Mapping[str, int], flow: bool,
+        self,
+        kind: str,
+        camera: Camera,
+        own: str | None,
+        frame: int,
+        sources: Mapping[str, int],
+        flow: bool,
         setting: ViewSetting,
-    ) -> RenderedView:  # fmt: skip
+    ) -> RenderedView:
         """One picture at ``frame`` in its ``setting``; its index is of ``sources``, see ``instances.pass_indices``.
 
         Args:
@@ -101,7 +129,9 @@ class SceneCopy:
             stack.enter_context(pass_indices(sources))
             stack.enter_context(override_materials(setting.looks))
             if setting.light:
-                stack.enter_context(temporary_lights(scene, self._exposures, setting.dome)).set_light(setting.light)
+                stack.enter_context(
+                    temporary_lights(scene, self._exposures, setting.dome)
+                ).set_light(setting.light)
             behind = self._render_behind(scene, frame, setting.scenery.background)
             if not setting.scenery.occluders:
                 view = self._render_to_file(scene, kind, camera, frame, flow)
@@ -112,9 +142,16 @@ class SceneCopy:
                 with _held_out([*_objects_outside(scene, collection), *sources]):
                     before = self._render_image(scene, frame)
         none = np.zeros_like(view.colour)
-        return replace(view, surroundings=render_surroundings(view.colour, _linear_light(before), none if behind is None else behind))
+        return replace(
+            view,
+            surroundings=render_surroundings(
+                view.colour, _linear_light(before), none if behind is None else behind
+            ),
+        )
 
-    def _render_to_file(self, scene: bpy.types.Scene, kind: str, camera: Camera, frame: int, flow: bool) -> RenderedView:
+    def _render_to_file(
+        self, scene: bpy.types.Scene, kind: str, camera: Camera, frame: int, flow: bool
+    ) -> RenderedView:
         compat.write_multilayer_exr(scene.render.image_settings)
         with guard_output(self._folder, "frame_*"):
             passes = read_passes(self._render_frame(scene, frame))
@@ -127,16 +164,23 @@ class SceneCopy:
             self._render_frame(scene, frame)
             return self._managed_color(scene)
 
-    def _render_behind(self, scene: bpy.types.Scene, frame: int, background: Background) -> NDArray[np.uint8] | None:
+    def _render_behind(
+        self, scene: bpy.types.Scene, frame: int, background: Background
+    ) -> NDArray[np.uint8] | None:
         """The ``background`` as a picture: (H, W, 4) uint8 sRGB; None if there is none."""
         render = scene.render
         if background.kind != "hdri":
             behind = samplers.background_image(background, render.resolution_x, render.resolution_y)
             return behind if behind[..., 3].any() else None
-        lens, cycles = scene.camera.data, scene.cycles
+        lens = scene.camera.data
+        cycles = scene.cycles
         before = lens.clip_start, lens.clip_end, cycles.samples, cycles.use_denoising
-        lens.clip_start, lens.clip_end = _BEYOND, 2 * _BEYOND  # past all things there is the world alone
-        cycles.samples, cycles.use_denoising, render.film_transparent = 1, False, False
+        # past all things there is the world alone
+        lens.clip_start = _BEYOND
+        lens.clip_end = 2 * _BEYOND
+        cycles.samples = 1
+        cycles.use_denoising = False
+        render.film_transparent = False
         try:
             return self._render_image(scene, frame)
         finally:
@@ -173,7 +217,10 @@ class SceneCopy:
 
     def _set_size(self, scene: bpy.types.Scene) -> None:
         render = scene.render
-        render.resolution_x, render.resolution_y, render.resolution_percentage = *self._shape[:2], 100
+        render.resolution_x, render.resolution_y, render.resolution_percentage = (
+            *self._shape[:2],
+            100,
+        )
         render.pixel_aspect_x, render.pixel_aspect_y = self._shape[2:]
 
     def _set_camera(self, scene: bpy.types.Scene, name: str) -> None:
@@ -185,7 +232,13 @@ class SceneCopy:
 
 @contextmanager
 def scene_copy(
-    scene: bpy.types.Scene, layer: str, size: int, samples: int, threads: int, denoise: bool, world: bool
+    scene: bpy.types.Scene,
+    layer: str,
+    size: int,
+    samples: int,
+    threads: int,
+    denoise: bool,
+    world: bool,
 ) -> Iterator[SceneCopy]:
     """A :class:`SceneCopy` of the view layer named ``layer``; the open file is as before afterwards.
 
@@ -210,7 +263,10 @@ def scene_copy(
         names = dict(sorted(names.items(), key=lambda item: item[0] != active))
         set_quality(copy, samples, threads, denoise)
         _set_up(copy, layer, world)
-        with tempfile.TemporaryDirectory(prefix="maquette_") as folder, depsgraph_reader() as reading:
+        with (
+            tempfile.TemporaryDirectory(prefix="maquette_") as folder,
+            depsgraph_reader() as reading,
+        ):
             yield SceneCopy(made[0][1], made[1][1], names, own, size, reading, Path(folder))
     finally:
         for blocks, name in made:
@@ -241,11 +297,15 @@ def _held_out(names: Collection[str]) -> Iterator[None]:
 def _linear_light(color: NDArray[np.uint8]) -> NDArray[np.float32]:
     """8 bit sRGB with straight alpha as linear light, premultiplied."""
     alpha = color[..., 3:] / 255.0
-    return np.concatenate((color_space.to_linear(color[..., :3] / 255.0) * alpha, alpha), axis=2).astype(np.float32)
+    return np.concatenate(
+        (color_space.to_linear(color[..., :3] / 255.0) * alpha, alpha), axis=2
+    ).astype(np.float32)
 
 
 def _copy_camera(
-    scene: bpy.types.Scene, obj: bpy.types.Object | None, made: list[tuple[bpy.types.bpy_prop_collection, str]]
+    scene: bpy.types.Scene,
+    obj: bpy.types.Object | None,
+    made: list[tuple[bpy.types.bpy_prop_collection, str]],
 ) -> bpy.types.Object:
     """A camera object in ``scene``, like ``obj`` but in focus everywhere, or a new one."""
     data = obj.data.copy() if obj else bpy.data.cameras.new(_NAME)
@@ -262,27 +322,40 @@ def _set_up(scene: bpy.types.Scene, layer: str, world: bool) -> None:
     for other in [one for one in scene.view_layers if one.name != layer]:
         scene.view_layers.remove(other)
     passes = scene.view_layers[layer]
-    passes.name, passes.use, passes.samples = "Passes", True, 0
-    for name in [p.identifier for p in passes.bl_rna.properties if p.identifier.startswith("use_pass_")]:
+    passes.name = "Passes"
+    passes.use = True
+    passes.samples = 0
+    for name in [
+        p.identifier for p in passes.bl_rna.properties if p.identifier.startswith("use_pass_")
+    ]:
         setattr(passes, name, name.removeprefix("use_pass_") in _PASSES)
     for name in _PLAIN:
         setattr(render, name, False)
-    render.film_transparent, render.dither_intensity = not world, 0
+    render.film_transparent = not world
+    render.dither_intensity = 0
     render.use_overwrite = render.use_file_extension = True
 
 
 def _fitted_size(render: bpy.types.RenderSettings, size: int) -> tuple[int, int, float, float]:
     """Width and height of the same proportions whose longer side is ``size``, and the aspect of a pixel."""
     scale = size / max(render.resolution_x, render.resolution_y)
-    width, height = (max(4, round(side * scale)) for side in (render.resolution_x, render.resolution_y))
+    width, height = (
+        max(4, round(side * scale)) for side in (render.resolution_x, render.resolution_y)
+    )
     return width, height, render.pixel_aspect_x, render.pixel_aspect_y
 
 
 def _view_from_passes(
-    kind: str, camera: Camera, passes: Mapping[str, NDArray[np.float32]], color: NDArray[np.uint8], flow: bool
+    kind: str,
+    camera: Camera,
+    passes: Mapping[str, NDArray[np.float32]],
+    color: NDArray[np.uint8],
+    flow: bool,
 ) -> RenderedView:
     """The passes of a file of the renderer as a view, with the numbers of objects for indices."""
-    numbers = next(values for name, values in passes.items() if name in ("IndexOB.X", "Object Index.X"))
+    numbers = next(
+        values for name, values in passes.items() if name in ("IndexOB.X", "Object Index.X")
+    )
     seen, depth, normal = decode_geometry(passes, color[..., 3] > 0)
     motion = None
     if flow:  # Cycles tells (previous - now, now - next), y up

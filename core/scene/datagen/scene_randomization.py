@@ -15,7 +15,14 @@ from numpy.typing import NDArray
 from ...cameras import Camera
 from ...errors import DatasetError
 from ...synthesis import occluders, samplers
-from ...synthesis.randomization import MaterialParams, Purpose, Randomization, SceneryParams, to_json, rng_for
+from ...synthesis.randomization import (
+    MaterialParams,
+    Purpose,
+    Randomization,
+    SceneryParams,
+    rng_for,
+    to_json,
+)
 from ..rendering.camera_visibility import SceneBVH
 from ..rendering.lighting import LightSettings, sample_light
 from ..rendering.random_materials import temporary_material
@@ -57,14 +64,18 @@ def check_randomization(random: Randomization, world: bool) -> None:
         )
 
 
-def sample_scene_materials(random: Randomization, seed: int, name: str, sources: Iterable[str]) -> dict[str, tuple[MaterialParams, ...]]:
+def sample_scene_materials(
+    random: Randomization, seed: int, name: str, sources: Iterable[str]
+) -> dict[str, tuple[MaterialParams, ...]]:
     """Materials for some of the objects ``sources`` of the scene ``name``, by their full names."""
     if not random.materials:
         return {}
     objects = {obj.name_full: obj for obj in bpy.data.objects}
     found = {
         source: samplers.sample_materials(
-            rng_for(seed, f"{name}/{source}", Purpose.LOOKS), random, max(1, len(objects[source].material_slots))
+            rng_for(seed, f"{name}/{source}", Purpose.LOOKS),
+            random,
+            max(1, len(objects[source].material_slots)),
         )
         for source in sorted(sources)
     }
@@ -111,14 +122,22 @@ class SceneRandomizer:
         things: tuple[occluders.Occluder, ...] = ()
         if self.random.occluders:
             near = float(camera.project(seen)[1].min()) if len(seen) else 0.0
-            things, hidden = occluders.sample_occluders_before(rng[Purpose.OCCLUDERS], self.random, camera, seen, near)
+            things, hidden = occluders.sample_occluders_before(
+                rng[Purpose.OCCLUDERS], self.random, camera, seen, near
+            )
             drawn |= {"occluders": to_json(things), "hidden_at_most": hidden}
-        return ViewSetting(light, self.domes is not None, SceneryParams(background, things), self.looks), drawn
+        return ViewSetting(
+            light, self.domes is not None, SceneryParams(background, things), self.looks
+        ), drawn
 
     def _view_lights(
-        self, rng: np.random.Generator, camera: Camera, bounds: NDArray[np.float64], space: SceneBVH | None,
+        self,
+        rng: np.random.Generator,
+        camera: Camera,
+        bounds: NDArray[np.float64],
+        space: SceneBVH | None,
         seen: NDArray[np.float64],
-    ) -> tuple[samplers.AreaLight, ...]:  # fmt: skip
+    ) -> tuple[samplers.AreaLight, ...]:
         """Lamps about a place between the camera and what it sees, before the next wall."""
         if not self.random.lamps:
             return ()
@@ -128,7 +147,9 @@ class SceneRandomizer:
         middle = np.argsort(depth)[len(depth) // 2]
         eye = camera.unproject(pixels[[middle]], np.zeros(1))[0]
         aim = seen[middle] + _BACK * (eye - seen[middle])
-        return samplers.sample_lights(rng, self.random, bounds, aim, lambda way: space.free_distance(aim, way))
+        return samplers.sample_lights(
+            rng, self.random, bounds, aim, lambda way: space.free_distance(aim, way)
+        )
 
 
 @contextmanager
@@ -146,14 +167,20 @@ def override_materials(looks: Looks) -> Iterator[None]:
         yield
 
 
-def _override_object(obj: bpy.types.Object, looks: Sequence[MaterialParams], stack: ExitStack) -> None:
+def _override_object(
+    obj: bpy.types.Object, looks: Sequence[MaterialParams], stack: ExitStack
+) -> None:
     sides = np.ptp(np.array(obj.bound_box), axis=0)
-    made = [stack.enter_context(temporary_material(look, sides / max(float(sides.max()), 1e-9))) for look in looks]
+    made = [
+        stack.enter_context(temporary_material(look, sides / max(float(sides.max()), 1e-9)))
+        for look in looks
+    ]
     if not obj.material_slots:
         obj.data.materials.append(None)
         stack.callback(obj.data.materials.clear)  # pop would leave a slot behind
     for slot, material in zip(obj.material_slots, made, strict=False):
-        link, slot.link = slot.link, 'OBJECT'
+        link = slot.link
+        slot.link = 'OBJECT'
         stack.callback(setattr, slot, "link", link)
         stack.callback(setattr, slot, "material", slot.material)
         slot.material = material

@@ -34,7 +34,12 @@ from .instance_shapes import InstanceShapes, shapes_of
 from .instances import InstanceTable, instances_of
 from .objects import DatasetSettings, RenderSummary
 from .scene_copy import SceneCopy, scene_copy
-from .scene_randomization import SceneRandomizer, ViewSetting, check_randomization, sample_scene_materials
+from .scene_randomization import (
+    SceneRandomizer,
+    ViewSetting,
+    check_randomization,
+    sample_scene_materials,
+)
 
 _MOST_TRIANGLES = 20_000  # beyond it the truth of the shape takes minutes
 
@@ -73,10 +78,13 @@ class _ScenePlan:
     flow: bool
 
     def render_view(self, stage: SceneCopy, place: int) -> RenderedView:
-        sight, found = self.sights[place], self.found
+        sight = self.sights[place]
+        found = self.found
         how = self.frames[sight.snapshot], found.sources, self.flow, self.settings[place]
         view = stage.render_view(sight.kind, sight.camera, sight.own, *how)
-        return replace(view, index=found.index_map(view.index, passes.world_points(view), sight.snapshot))
+        return replace(
+            view, index=found.index_map(view.index, passes.world_points(view), sight.snapshot)
+        )
 
 
 def render_whole_scene(
@@ -96,10 +104,13 @@ def render_whole_scene(
     if settings.compact:
         raise DatasetError("A whole scene has no compact form: leave Compact out")
     if settings.relightable or settings.grid:
-        raise DatasetError("Only objects rendered one by one are relightable or have a grid: leave both out")
+        raise DatasetError(
+            "Only objects rendered one by one are relightable or have a grid: leave both out"
+        )
     domes = hdri_files(settings.hdri) if whole.other_worlds else None
     objects.prepare_folder(folder, settings, whole)
-    name, origin = _scene_name(scene), f"scene:{scene.name}"
+    name = _scene_name(scene)
+    origin = f"scene:{scene.name}"
     if (folder / "objects" / f"{name}.tar").is_file():
         objects.write_splits(folder)
         return RenderSummary(0, 1, {})
@@ -126,13 +137,20 @@ def render_whole_scene(
         plan, recorded, drawn = _make_plan(settings, domes, name, sights, snapshots, found, frames)
         shapes = shapes_of(found, settings.most_triangles or _MOST_TRIANGLES)
         whole_box = _scene_bounds(snapshots), shape_fingerprint(mesh)
-        record = Record(name, origin, family, *whole_box, recorded, found.record, drawn, shapes.told)
+        record = Record(
+            name, origin, family, *whole_box, recorded, found.record, drawn, shapes.told
+        )
         with ViewCache(folder, record) as views:
             yield from _render_views(stage, plan, views, shapes, settings, name)
             written = views.is_complete() and not shapes.missing_indices(views)
             if written:
                 record, each = shapes.complete_record(views, record)
-                views.finalize(_scene_truth(mesh, settings, rng) if still else None, mesh if still else None, record, each)
+                views.finalize(
+                    _scene_truth(mesh, settings, rng) if still else None,
+                    mesh if still else None,
+                    record,
+                    each,
+                )
     objects.write_splits(folder)
     return RenderSummary(int(written), 0, {})
 
@@ -150,52 +168,86 @@ def _path_rig(rigs: Sequence[Rig]) -> Rig | None:
     """
     paths = [rig for rig in rigs if rig.kind == "path"]
     if paths and len(rigs) > 1:
-        raise DatasetError("A whole scene is seen along one path or by other cameras, not both: render it twice")
+        raise DatasetError(
+            "A whole scene is seen along one path or by other cameras, not both: render it twice"
+        )
     return paths[0] if paths else None
 
 
 def _planned_views(
-    stage: SceneCopy, snapshots: Sequence[SceneSnapshot], mesh: MeshArrays, settings: DatasetSettings, rng: np.random.Generator
+    stage: SceneCopy,
+    snapshots: Sequence[SceneSnapshot],
+    mesh: MeshArrays,
+    settings: DatasetSettings,
+    rng: np.random.Generator,
 ) -> list[_PlannedView]:
-    first, sights = snapshots[0], []
+    first = snapshots[0]
+    sights = []
     if any(rig.kind in OF_SCENE for rig in settings.cameras) and not stage.cameras:
         raise SceneError("The scene has no camera: add one, or take views around it")
     around = any(rig.kind not in (*OF_SCENE, "sides") for rig in settings.cameras)
     fault = scene_fault(mesh) if around and len(mesh.faces) else lambda camera: None
     for rig in settings.cameras:
         if rig.kind == "path":
-            sights += [_PlannedView("path", at.cameras[at.active], place, at.active) for place, at in enumerate(snapshots)]
+            sights += [
+                _PlannedView("path", at.cameras[at.active], place, at.active)
+                for place, at in enumerate(snapshots)
+            ]
         elif rig.kind == "scene":
             own = sorted(stage.cameras.items())
-            sights += [_PlannedView(f"camera {name}", first.cameras[place], 0, place) for name, place in own]
+            sights += [
+                _PlannedView(f"camera {name}", first.cameras[place], 0, place)
+                for name, place in own
+            ]
         else:
-            views = camera_sampling.sample_views((rig,), mesh.vertices, settings.size, rng, fault, {})
+            views = camera_sampling.sample_views(
+                (rig,), mesh.vertices, settings.size, rng, fault, {}
+            )
             sights += [_PlannedView(view.kind, view.camera, 0, drawn=view.drawn) for view in views]
     return sights
 
 
 def _make_plan(
-    settings: DatasetSettings, domes: Sequence[Path] | None, name: str, sights: Sequence[_PlannedView],
-    snapshots: Sequence[SceneSnapshot], found: InstanceTable, frames: Sequence[int],
-) -> tuple[_ScenePlan, tuple[ViewRecord, ...], dict[str, Any]]:  # fmt: skip
+    settings: DatasetSettings,
+    domes: Sequence[Path] | None,
+    name: str,
+    sights: Sequence[_PlannedView],
+    snapshots: Sequence[SceneSnapshot],
+    found: InstanceTable,
+    frames: Sequence[int],
+) -> tuple[_ScenePlan, tuple[ViewRecord, ...], dict[str, Any]]:
     """In what each view is rendered, what is told of it, and what more of them all."""
     looks = sample_scene_materials(settings.random, settings.seed, name, found.sources)
     chance = SceneRandomizer(settings.random, domes, looks, settings.seed, name)
     bounds = _scene_bounds(snapshots)
-    drawn, recorded = [], []
+    drawn = []
+    recorded = []
     for snapshot, own in groupby(enumerate(sights), lambda item: item[1].snapshot):
         space = SceneBVH(_join_meshes(snapshots[snapshot])) if chance.needs_scene_bvh else None
         for place, sight in own:
             setting, told = chance.view_setting(place, sight.camera, bounds, space)
             drawn.append(setting)
             told = {**sight.drawn, **told}
-            recorded.append(ViewRecord(sight.kind, sight.camera, told, frames[snapshot], found.moved_poses(snapshot)))
+            recorded.append(
+                ViewRecord(
+                    sight.kind, sight.camera, told, frames[snapshot], found.moved_poses(snapshot)
+                )
+            )
     more = {"drawn": {"materials": to_json(looks)}} if looks else {}
-    return _ScenePlan(found, frames, sights, drawn, any(sight.kind == "path" for sight in sights)), tuple(recorded), more
+    return (
+        _ScenePlan(found, frames, sights, drawn, any(sight.kind == "path" for sight in sights)),
+        tuple(recorded),
+        more,
+    )
 
 
 def _render_views(
-    stage: SceneCopy, plan: _ScenePlan, views: ViewCache, shapes: InstanceShapes, settings: DatasetSettings, name: str
+    stage: SceneCopy,
+    plan: _ScenePlan,
+    views: ViewCache,
+    shapes: InstanceShapes,
+    settings: DatasetSettings,
+    name: str,
 ) -> Iterator[Progress]:
     """Take this process's share of the views that are missing, then of the truth of the shapes.
 
@@ -208,7 +260,9 @@ def _render_views(
         yield Progress(0.15 + 0.65 * (place + 1) / len(plan.sights), name)
     mine = [number for number in shapes.missing_indices(views) if number % of == index]
     for done, number in enumerate(mine, 1):
-        shapes.store_truth(views, number, shapes.shape_truth(number, settings.points, settings.seed, name))
+        shapes.store_truth(
+            views, number, shapes.shape_truth(number, settings.points, settings.seed, name)
+        )
         yield Progress(0.8 + 0.2 * done / len(mine), f"{name}: {shapes.told[number].name}")
 
 
@@ -229,14 +283,18 @@ def _join_meshes(snapshot: SceneSnapshot) -> MeshArrays:
     if not snapshot.parts:
         return MeshArrays(np.zeros((1, 3), np.float32), np.zeros((0, 3), np.int32))
     starts = np.cumsum([0, *(len(part.vertices) for part in snapshot.parts)])
-    triangles = [part.triangles + start for part, start in zip(snapshot.parts, starts, strict=False)]
+    triangles = [
+        part.triangles + start for part, start in zip(snapshot.parts, starts, strict=False)
+    ]
     vertices = np.concatenate([part.world_vertices() for part in snapshot.parts])
     return MeshArrays(vertices.astype(np.float32), np.concatenate(triangles).astype(np.int32))
 
 
 def _scene_bounds(snapshots: Sequence[SceneSnapshot]) -> NDArray[np.float64]:
     vertices = [part.world_vertices() for snapshot in snapshots for part in snapshot.parts]
-    return np.stack((np.min([v.min(0) for v in vertices], 0), np.max([v.max(0) for v in vertices], 0)))
+    return np.stack(
+        (np.min([v.min(0) for v in vertices], 0), np.max([v.max(0) for v in vertices], 0))
+    )
 
 
 def _is_animated(found: InstanceTable, snapshots: Sequence[SceneSnapshot]) -> bool:
@@ -246,11 +304,16 @@ def _is_animated(found: InstanceTable, snapshots: Sequence[SceneSnapshot]) -> bo
     return (
         len(counts) > 1
         or any(found.moved_poses(place) for place in range(len(snapshots)))
-        or any(not np.allclose(bounds[index], part.local_bounds(), atol=1e-4) for index, part in found.parts.items())
+        or any(
+            not np.allclose(bounds[index], part.local_bounds(), atol=1e-4)
+            for index, part in found.parts.items()
+        )
     )
 
 
-def _scene_truth(mesh: MeshArrays, settings: DatasetSettings, rng: np.random.Generator) -> Shape | None:
+def _scene_truth(
+    mesh: MeshArrays, settings: DatasetSettings, rng: np.random.Generator
+) -> Shape | None:
     if len(mesh.to_triangles()) > (settings.most_triangles or _MOST_TRIANGLES):
         return None
     try:

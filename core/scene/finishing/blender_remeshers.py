@@ -25,7 +25,9 @@ _TRIES = 2
 _LARGE = 100.0  # metres
 _LEAST_VOLUME = 0.85  # of the mesh's: below it QuadriFlow has flattened thin parts
 _SAMPLES = 4000  # points at which to look whether QuadriFlow lost something
-_FLAT, _SQUARE = 0.7, 1.2  # radians from flat and from square up to which two triangles become a quad
+# radians from flat and from square up to which two triangles become a quad
+_FLAT = 0.7
+_SQUARE = 1.2
 
 
 def decimate_triangles(mesh: MeshArrays, count: int, mirror: bool = False) -> MeshArrays:
@@ -36,7 +38,11 @@ def decimate_triangles(mesh: MeshArrays, count: int, mirror: bool = False) -> Me
     if len(mesh.to_triangles()) <= count:
         return replace(mesh, faces=mesh.to_triangles())
     made = _decimate(mesh, count, mirror)
-    return made if not mirror or check_topology(split_non_manifold(made)).is_watertight else _decimate(mesh, count, False)
+    return (
+        made
+        if not mirror or check_topology(split_non_manifold(made)).is_watertight
+        else _decimate(mesh, count, False)
+    )
 
 
 def _decimate(mesh: MeshArrays, count: int, mirror: bool) -> MeshArrays:
@@ -44,7 +50,8 @@ def _decimate(mesh: MeshArrays, count: int, mirror: bool) -> MeshArrays:
         modifier = obj.modifiers.new("Decimate", 'DECIMATE')
         modifier.ratio = count / len(mesh.to_triangles())
         modifier.use_collapse_triangulate = True
-        modifier.use_symmetry, modifier.symmetry_axis = mirror, 'X'
+        modifier.use_symmetry = mirror
+        modifier.symmetry_axis = 'X'
         return _evaluated_mesh(obj)
 
 
@@ -53,7 +60,8 @@ def remesh_quads(mesh: MeshArrays, count: int, mirror: bool = False) -> MeshArra
 
     mirror: ``mesh`` is symmetric about x = 0, and so is the result.
     """
-    state, target = check_topology(mesh), count
+    state = check_topology(mesh)
+    target = count
     if count > _MOST_QUADRIFLOW:
         return _voxel_quads(mesh, count)
     for seed in range(_TRIES):
@@ -61,7 +69,11 @@ def remesh_quads(mesh: MeshArrays, count: int, mirror: bool = False) -> MeshArra
         if made is None:
             break
         found = check_topology(made)
-        whole = found.is_watertight and found.pieces == state.pieces and found.volume >= _LEAST_VOLUME * state.volume
+        whole = (
+            found.is_watertight
+            and found.pieces == state.pieces
+            and found.volume >= _LEAST_VOLUME * state.volume
+        )
         if whole and abs(len(made.faces) / count - 1) <= _TOLERANCE and not _lost_part(mesh, made):
             return made
         target = round(target * count / len(made.faces))
@@ -72,7 +84,8 @@ def remesh_voxels(mesh: MeshArrays, size: float) -> MeshArrays:
     """The outside of all that ``mesh`` encloses, in quads of about ``size`` metres: one closed surface."""
     with _temporary_object(mesh) as obj:
         modifier = obj.modifiers.new("Remesh", 'REMESH')
-        modifier.mode, modifier.voxel_size = 'VOXEL', size
+        modifier.mode = 'VOXEL'
+        modifier.voxel_size = size
         return _evaluated_mesh(obj)
 
 
@@ -84,7 +97,9 @@ def symmetrize_mesh(mesh: MeshArrays, side: int) -> MeshArrays:
         try:
             made.from_mesh(obj.data)
             every = [*made.verts, *made.edges, *made.faces]
-            bmesh.ops.symmetrize(made, input=every, direction='X' if side > 0 else '-X', dist=distance)
+            bmesh.ops.symmetrize(
+                made, input=every, direction='X' if side > 0 else '-X', dist=distance
+            )
             bmesh.ops.triangulate(made, faces=made.faces)
             made.to_mesh(obj.data)
         finally:
@@ -99,7 +114,9 @@ def unwrap_uv(mesh: MeshArrays, size: int) -> NDArray[np.float32]:
     """
     with _temporary_object(mesh) as obj, _operator_context(obj, edit=True):
         bpy.ops.mesh.select_all(action='SELECT')
-        bpy.ops.uv.smart_project(margin_method='FRACTION', island_margin=4 / size, rotate_method='AXIS_ALIGNED')
+        bpy.ops.uv.smart_project(
+            margin_method='FRACTION', island_margin=4 / size, rotate_method='AXIS_ALIGNED'
+        )
         bpy.ops.object.mode_set(mode='OBJECT')
         uv = np.empty(2 * len(obj.data.loops), np.float32)
         obj.data.uv_layers.active.uv.foreach_get("vector", uv)
@@ -108,7 +125,8 @@ def unwrap_uv(mesh: MeshArrays, size: int) -> NDArray[np.float32]:
 
 def _lost_part(mesh: MeshArrays, made: MeshArrays) -> bool:
     """Whether some part of ``mesh`` is further from ``made`` than its edges are long: a handle, or the end of a leg."""
-    vertices, faces = mesh.vertices.astype(float), mesh.to_triangles()
+    vertices = mesh.vertices.astype(float)
+    faces = mesh.to_triangles()
     points, _ = sample_triangles(vertices, faces, _SAMPLES, np.random.default_rng(0))
     corners = made.vertices[made.to_triangles()].astype(float)
     squared, _ = closest_on_triangles(points, corners[nearest_triangle_finder(corners)(points)])
@@ -119,19 +137,27 @@ def _lost_part(mesh: MeshArrays, made: MeshArrays) -> bool:
 def _run_quadriflow(mesh: MeshArrays, count: int, seed: int, mirror: bool) -> MeshArrays | None:
     """None if it refuses the mesh. Remeshed large: QuadriFlow refuses edges shorter than a tenth of a millimetre."""
     scale = _LARGE / float(np.ptp(mesh.vertices, axis=0).max())
-    with _temporary_object(mesh.offset_and_scaled(np.zeros(3), scale)) as obj, _operator_context(obj):
+    with (
+        _temporary_object(mesh.offset_and_scaled(np.zeros(3), scale)) as obj,
+        _operator_context(obj),
+    ):
         obj.data.use_mirror_x = mirror
         before = len(obj.data.polygons)
         options = {"use_mesh_symmetry": mirror, "use_preserve_sharp": False, "smooth_normals": True}
         with silence_stdout():
-            done = bpy.ops.object.quadriflow_remesh(mode='FACES', target_faces=count, seed=seed, **options)
+            done = bpy.ops.object.quadriflow_remesh(
+                mode='FACES', target_faces=count, seed=seed, **options
+            )
         if 'FINISHED' not in done or len(obj.data.polygons) == before or not len(obj.data.polygons):
             return None
         return fill_holes(meshes.to_arrays(obj.data).offset_and_scaled(np.zeros(3), 1 / scale))
 
 
 def _voxel_quads(mesh: MeshArrays, count: int) -> MeshArrays:
-    area = np.linalg.norm(area_normals(mesh.vertices.astype(float), mesh.to_triangles()), axis=1).sum() / 2
+    area = (
+        np.linalg.norm(area_normals(mesh.vertices.astype(float), mesh.to_triangles()), axis=1).sum()
+        / 2
+    )
     size = float(np.sqrt(0.7 * area / count))
     for _ in range(3):
         made = remesh_voxels(mesh, size)
@@ -144,7 +170,8 @@ def _voxel_quads(mesh: MeshArrays, count: int) -> MeshArrays:
 def _cut_in_quads(mesh: MeshArrays, count: int, mirror: bool) -> MeshArrays:
     """About ``count`` quads of decimated triangles: joined in pairs where they can be, then each face cut about its
     middle. Keeps thin parts, and is sound whenever the triangles are."""
-    mesh, target = decimate_triangles(mesh, 2 * count, mirror), count // 2
+    mesh = decimate_triangles(mesh, 2 * count, mirror)
+    target = count // 2
     for _ in range(3):
         made = _pair_triangles(decimate_triangles(mesh, target, mirror))
         if abs(len(made.faces) / count - 1) <= _TOLERANCE / 3:
@@ -165,7 +192,8 @@ def _pair_triangles(mesh: MeshArrays) -> MeshArrays:
         finally:
             made.free()
         modifier = obj.modifiers.new("Subdivision", 'SUBSURF')
-        modifier.subdivision_type, modifier.levels = 'SIMPLE', 1
+        modifier.subdivision_type = 'SIMPLE'
+        modifier.levels = 1
         return _evaluated_mesh(obj)
 
 

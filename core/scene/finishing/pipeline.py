@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...arrays import SourceView, MeshArrays, View
+from ...arrays import MeshArrays, SourceView, View
 from ...jobs.task import Progress, Task, subtask
 from .. import source_views
 from . import remesh, texturing
-from .remesh import RemeshResult, FinishSettings
+from .remesh import FinishSettings, RemeshResult
 from .texturing import BakedTexture
 
 
@@ -22,7 +22,10 @@ class FinishOutput:
 
 
 def finish_and_texture(
-    mesh: MeshArrays, views: Sequence[SourceView | View], settings: FinishSettings | None, texture_size: int
+    mesh: MeshArrays,
+    views: Sequence[SourceView | View],
+    settings: FinishSettings | None,
+    texture_size: int,
 ) -> Task[FinishOutput]:
     """Finish ``mesh`` and texture it.
 
@@ -42,5 +45,7 @@ def finish_and_texture(
     if texture_size:
         yield Progress(share, "Reading the pictures")
         pictures = source_views.decode_views(views)
-        texture = yield from subtask(texturing.bake_texture_of_views(mesh, pictures, texture_size), share, 1.0)
+        texture = yield from subtask(
+            texturing.bake_texture_of_views(mesh, pictures, texture_size), share, 1.0
+        )
     return FinishOutput(finished, texture)

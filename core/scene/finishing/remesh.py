@@ -14,15 +14,23 @@ from ...cameras import Camera
 from ...errors import MeshError
 from ...geometry.signed_distance import closest_on_triangles
 from ...geometry.surface_nets import submesh
-from ...geometry.symmetry import SymmetryPlane, find_symmetry_plane, choose_half
-from ...geometry.topology import TopologyReport, check_topology, face_pieces, piece_volumes, split_non_manifold
+from ...geometry.symmetry import SymmetryPlane, choose_half, find_symmetry_plane
+from ...geometry.topology import (
+    TopologyReport,
+    check_topology,
+    face_pieces,
+    piece_volumes,
+    split_non_manifold,
+)
 from ...jobs.task import Progress, Task, in_thread, single_step
 from ..bvh import nearest_triangle_finder
 from . import blender_remeshers
 from .wall_thickness import WallThickness, measure_walls
 
 _VOXELS = 128  # along the longest side of a mesh whose surface has to be made anew
-_NEARLY = 0.02  # deviation up to which a mesh is made symmetric; beyond it, mirroring makes another shape
+_NEARLY = (
+    0.02  # deviation up to which a mesh is made symmetric; beyond it, mirroring makes another shape
+)
 _MANY = 64  # pieces that are taken to overlap without looking
 
 
@@ -79,7 +87,9 @@ class RemeshResult:
     walls: WallThickness | None = None
 
 
-def remesh(mesh: MeshArrays, settings: FinishSettings = FinishSettings(), cameras: Sequence[Camera] = ()) -> Task[RemeshResult]:
+def remesh(
+    mesh: MeshArrays, settings: FinishSettings = FinishSettings(), cameras: Sequence[Camera] = ()
+) -> Task[RemeshResult]:
     """``mesh`` after ``settings``: always closed, manifold, its faces outward; colours and confidence are the nearest.
 
     Args:
@@ -91,29 +101,47 @@ def remesh(mesh: MeshArrays, settings: FinishSettings = FinishSettings(), camera
     if not len(mesh.faces) or not np.isfinite(mesh.vertices).all():
         raise MeshError("The mesh has no faces to finish")
     preset = PRESETS[settings.preset]
-    before = yield from in_thread(single_step(Progress(0.0, "Checking"), lambda: check_topology(mesh)))
-    shape, removed, remade = yield from _merge_pieces(replace(mesh, colors=None, confidence=None), settings.loose)
-    plane = yield from in_thread(single_step(Progress(0.2, "Looking for symmetry"), lambda: _symmetry_plane(shape)))
+    before = yield from in_thread(
+        single_step(Progress(0.0, "Checking"), lambda: check_topology(mesh))
+    )
+    shape, removed, remade = yield from _merge_pieces(
+        replace(mesh, colors=None, confidence=None), settings.loose
+    )
+    plane = yield from in_thread(
+        single_step(Progress(0.2, "Looking for symmetry"), lambda: _symmetry_plane(shape))
+    )
     symmetric = plane.deviation <= _NEARLY if settings.symmetric else None
     side = choose_half(shape, plane, cameras) if symmetric else 0
     if side:
         yield Progress(0.3, "Mirroring")
         frame = plane.frame_rotation()
-        local = replace(shape, vertices=((shape.vertices - plane.point) @ frame.T).astype(np.float32))
+        local = replace(
+            shape, vertices=((shape.vertices - plane.point) @ frame.T).astype(np.float32)
+        )
         shape = yield from _repair_mesh(blender_remeshers.symmetrize_mesh(local, side))
     yield Progress(0.4, "Remeshing")
     faces = settings.faces or preset.faces or len(shape.to_triangles())
     made = yield from _repair_mesh(
-        (blender_remeshers.remesh_quads if preset.quads else blender_remeshers.decimate_triangles)(shape, faces, bool(side))
+        (blender_remeshers.remesh_quads if preset.quads else blender_remeshers.decimate_triangles)(
+            shape, faces, bool(side)
+        )
     )
     if side:
         made = replace(made, vertices=(made.vertices @ frame + plane.point).astype(np.float32))
     real = replace(made, vertices=made.vertices * np.array(settings.scale, np.float32))
-    carried = yield from in_thread(single_step(Progress(0.8, "Coloring"), lambda: _transfer_attributes(mesh, made, plane, side)))
+    carried = yield from in_thread(
+        single_step(
+            Progress(0.8, "Coloring"), lambda: _transfer_attributes(mesh, made, plane, side)
+        )
+    )
     measured = None
     if preset.walls:
-        measured = yield from in_thread(single_step(Progress(0.9, "Measuring walls"), lambda: measure_walls(real)))
-    after = yield from in_thread(single_step(Progress(0.95, "Checking"), lambda: check_topology(made)))
+        measured = yield from in_thread(
+            single_step(Progress(0.9, "Measuring walls"), lambda: measure_walls(real))
+        )
+    after = yield from in_thread(
+        single_step(Progress(0.95, "Checking"), lambda: check_topology(made))
+    )
     return RemeshResult(carried, before, after, removed, remade, plane, symmetric, measured)
 
 
@@ -121,12 +149,18 @@ def _merge_pieces(mesh: MeshArrays, loose: float) -> Task[tuple[MeshArrays, int,
     """``mesh`` as sound pieces that do not overlap; how many were removed, and whether it was remade of voxels."""
     checking = Progress(0.1, "Checking")
     given = mesh
-    mesh, removed, fine = yield from in_thread(single_step(checking, lambda: _remove_debris(given, loose)))
+    mesh, removed, fine = yield from in_thread(
+        single_step(checking, lambda: _remove_debris(given, loose))
+    )
     if fine:
         return mesh, removed, False
     yield Progress(0.15, "Closing")
     size = float(np.ptp(mesh.vertices, axis=0).max())
-    made = split_non_manifold(blender_remeshers.remesh_voxels(mesh, size / _VOXELS)) if size > 0 else mesh
+    made = (
+        split_non_manifold(blender_remeshers.remesh_voxels(mesh, size / _VOXELS))
+        if size > 0
+        else mesh
+    )
     if size <= 0 or not len(made.faces):
         raise MeshError("The mesh encloses nothing: close its holes, or give its walls a thickness")
     made, more = _without_loose(made, loose)
@@ -144,7 +178,9 @@ def _remove_debris(mesh: MeshArrays, loose: float) -> tuple[MeshArrays, int, boo
 
 
 def _symmetry_plane(mesh: MeshArrays) -> SymmetryPlane:
-    return find_symmetry_plane(mesh, nearest_triangle_finder(mesh.vertices[mesh.to_triangles()].astype(float)))
+    return find_symmetry_plane(
+        mesh, nearest_triangle_finder(mesh.vertices[mesh.to_triangles()].astype(float))
+    )
 
 
 def _without_loose(mesh: MeshArrays, loose: float) -> tuple[MeshArrays, int]:
@@ -163,15 +199,22 @@ def _repair_mesh(mesh: MeshArrays) -> Task[MeshArrays]:
     Raises:
         MeshError: nothing helped.
     """
-    state = yield from in_thread(single_step(Progress(0.7, "Checking"), lambda: check_topology(mesh)))
+    state = yield from in_thread(
+        single_step(Progress(0.7, "Checking"), lambda: check_topology(mesh))
+    )
     if state.is_watertight:
         return mesh
     size = float(np.ptp(mesh.vertices, axis=0).max()) / _VOXELS
-    for make in (lambda: split_non_manifold(mesh), lambda: split_non_manifold(blender_remeshers.remesh_voxels(mesh, size))):
+    for make in (
+        lambda: split_non_manifold(mesh),
+        lambda: split_non_manifold(blender_remeshers.remesh_voxels(mesh, size)),
+    ):
         made, _ = _without_loose(make(), 0.0)
         if check_topology(made).is_watertight:
             return made
-    raise MeshError(f"The mesh could not be made sound: {state.summary()}. Try another number of faces")
+    raise MeshError(
+        f"The mesh could not be made sound: {state.summary()}. Try another number of faces"
+    )
 
 
 def _has_overlaps(mesh: MeshArrays) -> bool:
@@ -182,11 +225,18 @@ def _has_overlaps(mesh: MeshArrays) -> bool:
     if count == 1 or count > _MANY:
         return count > 1
     vertices = mesh.vertices.tolist()
-    trees = [BVHTree.FromPolygons(vertices, triangles[piece == k].tolist(), all_triangles=True) for k in range(count)]
-    return any(one.overlap(other) for index, one in enumerate(trees) for other in trees[index + 1 :])
+    trees = [
+        BVHTree.FromPolygons(vertices, triangles[piece == k].tolist(), all_triangles=True)
+        for k in range(count)
+    ]
+    return any(
+        one.overlap(other) for index, one in enumerate(trees) for other in trees[index + 1 :]
+    )
 
 
-def _transfer_attributes(source: MeshArrays, made: MeshArrays, plane: SymmetryPlane, side: int) -> MeshArrays:
+def _transfer_attributes(
+    source: MeshArrays, made: MeshArrays, plane: SymmetryPlane, side: int
+) -> MeshArrays:
     """``made`` with the colours and the confidence that ``source`` has at the nearest places of its surface.
 
     side: which half, in the direction of the plane's normal, was mirrored onto the other; 0 for none.
@@ -206,16 +256,25 @@ def _transfer_attributes(source: MeshArrays, made: MeshArrays, plane: SymmetryPl
     def there(values: np.ndarray | None) -> np.ndarray | None:
         if values is None:
             return None
-        return np.einsum("pk...,pk->p...", values[triangles[found]], share).clip(0, 1).astype(np.float32)
+        return (
+            np.einsum("pk...,pk->p...", values[triangles[found]], share)
+            .clip(0, 1)
+            .astype(np.float32)
+        )
 
     return replace(made, colors=there(source.colors), confidence=there(source.confidence))
 
 
 def _barycentric(places: np.ndarray, corners: np.ndarray) -> np.ndarray:
     """Barycentric coordinates (P, 3) of ``places`` (P, 3) in their triangles (P, 3, 3)."""
-    across = [corners[:, k - 1] - corners[:, k - 2] for k in range(3)]  # the side opposite of each corner
+    across = [
+        corners[:, k - 1] - corners[:, k - 2] for k in range(3)
+    ]  # the side opposite of each corner
     normal = np.cross(across[0], across[1])
-    parts = [np.einsum("ij,ij->i", np.cross(across[k], places - corners[:, k - 2]), normal).clip(0) for k in range(3)]
+    parts = [
+        np.einsum("ij,ij->i", np.cross(across[k], places - corners[:, k - 2]), normal).clip(0)
+        for k in range(3)
+    ]
     share = np.stack(parts, axis=1)
     total = share.sum(1, keepdims=True)
     return np.where(total > 0, share / np.where(total > 0, total, 1), 1 / 3)

@@ -14,9 +14,7 @@ from numpy.typing import NDArray
 from ...arrays import MeshArrays
 from ...geometry.winding_number import area_normals, face_normals
 
-_ALONG = (
-    0.5  # cosine between the ray and the far side's normal; where it is less, as at the edge of a wedge, is no wall
-)
+_ALONG = 0.5  # cosine between the ray and the far side's normal; where it is less, as at the edge of a wedge, is no wall
 _MOST = 50_000  # triangles to measure at, the largest
 
 
@@ -36,17 +34,22 @@ class WallThickness:
 
 def measure_walls(mesh: MeshArrays) -> WallThickness:
     """How thick the walls of a closed mesh are; of very many triangles at the largest only."""
-    triangles, vertices = mesh.to_triangles(), mesh.vertices.astype(float)
-    normals, middles = face_normals(vertices, triangles), vertices[triangles].mean(1)
+    triangles = mesh.to_triangles()
+    vertices = mesh.vertices.astype(float)
+    normals = face_normals(vertices, triangles)
+    middles = vertices[triangles].mean(1)
     area = np.linalg.norm(area_normals(vertices, triangles), axis=1)
     faces = np.argsort(-area)[:_MOST]
     faces = faces[area[faces] > 0]
     step = 1e-5 * float(np.ptp(vertices, axis=0).max())
-    starts, ways = middles - step * normals, -normals
+    starts = middles - step * normals
+    ways = -normals
     tree = BVHTree.FromPolygons(vertices.tolist(), triangles.tolist(), all_triangles=True)
     thickness = np.full(len(triangles), np.inf)
     for face in faces.tolist():
         _, normal, _, distance = tree.ray_cast(Vector(starts[face]), Vector(ways[face]))
         if normal is not None and normal.dot(Vector(ways[face])) > _ALONG:
             thickness[face] = distance + step
-    return WallThickness(thickness, middles + ways * np.where(np.isfinite(thickness), thickness, 0)[:, None] / 2)
+    return WallThickness(
+        thickness, middles + ways * np.where(np.isfinite(thickness), thickness, 0)[:, None] / 2
+    )

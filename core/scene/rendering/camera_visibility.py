@@ -41,7 +41,9 @@ class SceneBVH:
     """All that is in a scene, given as its mesh in world space."""
 
     def __init__(self, mesh: MeshArrays) -> None:
-        self._tree = BVHTree.FromPolygons(mesh.vertices.tolist(), mesh.to_triangles().tolist(), all_triangles=True)
+        self._tree = BVHTree.FromPolygons(
+            mesh.vertices.tolist(), mesh.to_triangles().tolist(), all_triangles=True
+        )
         self._grid = (np.indices((_RAYS, _RAYS)).reshape(2, -1).T + 0.5) / _RAYS
 
     def is_near(self, place: NDArray[np.float64], reach: float) -> bool:
@@ -51,8 +53,13 @@ class SceneBVH:
     def visible_hits(self, camera: Camera) -> NDArray[np.float64]:
         """(P, 3) what the rays of an even grid over the picture meet first, metres."""
         pixels = self._grid * (camera.width, camera.height)
-        starts, ends = (camera.unproject(pixels, np.full(len(pixels), depth)) for depth in (0.0, 1.0))
-        met = (self._tree.ray_cast(start, way)[0] for start, way in zip(starts, ends - starts, strict=True))
+        starts, ends = (
+            camera.unproject(pixels, np.full(len(pixels), depth)) for depth in (0.0, 1.0)
+        )
+        met = (
+            self._tree.ray_cast(start, way)[0]
+            for start, way in zip(starts, ends - starts, strict=True)
+        )
         return np.array([point for point in met if point is not None], float).reshape(-1, 3)
 
     def free_distance(self, place: NDArray[np.float64], way: NDArray[np.float64]) -> float:
@@ -67,9 +74,12 @@ class CameraCheck:
     points: (P, 3) on the object's surface, metres. normals: (P, 3) outward.
     """
 
-    def __init__(self, scene: bpy.types.Scene, points: NDArray[np.floating], normals: NDArray[np.floating]) -> None:
+    def __init__(
+        self, scene: bpy.types.Scene, points: NDArray[np.floating], normals: NDArray[np.floating]
+    ) -> None:
         self._scene = scene
-        self._points, self._normals = points.astype(float), normals.astype(float)
+        self._points = points.astype(float)
+        self._normals = normals.astype(float)
         self._radius = float(np.linalg.norm(np.ptp(self._points, axis=0))) / 2
         layer = scene.view_layers[0]
         layer.update()
@@ -80,7 +90,9 @@ class CameraCheck:
         if self._is_too_near(camera.to_world[:3, 3]):
             return _TOO_NEAR
         if not self._is_visible(camera):
-            return "the camera is inside of it, or something is before it, or it is not in the picture"
+            return (
+                "the camera is inside of it, or something is before it, or it is not in the picture"
+            )
         return None
 
     def _is_too_near(self, eye: NDArray[np.float64]) -> bool:
@@ -110,9 +122,12 @@ class CameraCheck:
                 return True
         return False
 
-    def _hit_distance(self, start: NDArray[np.float64], way: NDArray[np.float64], reach: float) -> float | None:
+    def _hit_distance(
+        self, start: NDArray[np.float64], way: NDArray[np.float64], reach: float
+    ) -> float | None:
         """How far along ``way`` something that is rendered lies, at most ``reach`` metres; None if nothing."""
-        origin, direction = mathutils.Vector(start), mathutils.Vector(way).normalized()
+        origin = mathutils.Vector(start)
+        direction = mathutils.Vector(way).normalized()
         gone = 0.0
         while gone < reach:
             hit, place, _, _, obj, _ = self._scene.ray_cast(

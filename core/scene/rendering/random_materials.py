@@ -25,11 +25,15 @@ _TEXTURES = {
 
 def plain_material(color: Sequence[float]) -> MaterialParams:
     """Half rough, of one ``colour`` (3,), sRGB in 0..1."""
-    return MaterialParams("none", None, (tuple(color), tuple(color)), 0.5, 0.0, 1.0, (0.0, 0.0, 0.0))
+    return MaterialParams(
+        "none", None, (tuple(color), tuple(color)), 0.5, 0.0, 1.0, (0.0, 0.0, 0.0)
+    )
 
 
 @contextmanager
-def temporary_material(look: MaterialParams, extent: NDArray[np.floating]) -> Iterator[bpy.types.Material]:
+def temporary_material(
+    look: MaterialParams, extent: NDArray[np.floating]
+) -> Iterator[bpy.types.Material]:
     """``look`` for a mesh that is ``extent`` (3,) longest sides wide, deep and high; gone afterwards.
 
     Raises:
@@ -41,7 +45,9 @@ def temporary_material(look: MaterialParams, extent: NDArray[np.floating]) -> It
             image = bpy.data.images.load(str(look.picture))
             stack.callback(bpy.data.images.remove, image)
             if not image.size[0]:
-                raise DatasetError(f"{look.picture} cannot be read: take it out of the folder of textures")
+                raise DatasetError(
+                    f"{look.picture} cannot be read: take it out of the folder of textures"
+                )
         made = bpy.data.materials.new("Maquette Look")
         stack.callback(bpy.data.materials.remove, made)
         compat.use_nodes(made)
@@ -49,7 +55,12 @@ def temporary_material(look: MaterialParams, extent: NDArray[np.floating]) -> It
         yield made
 
 
-def _build_nodes(tree: bpy.types.NodeTree, look: MaterialParams, image: bpy.types.Image | None, extent: NDArray[np.floating]) -> None:
+def _build_nodes(
+    tree: bpy.types.NodeTree,
+    look: MaterialParams,
+    image: bpy.types.Image | None,
+    extent: NDArray[np.floating],
+) -> None:
     tree.nodes.clear()
     output = tree.nodes.new('ShaderNodeOutputMaterial')
     shader = tree.nodes.new('ShaderNodeBsdfPrincipled')
@@ -62,28 +73,38 @@ def _build_nodes(tree: bpy.types.NodeTree, look: MaterialParams, image: bpy.type
 
 
 def _texture_socket(
-    tree: bpy.types.NodeTree, look: MaterialParams, image: bpy.types.Image | None, extent: NDArray[np.floating]
+    tree: bpy.types.NodeTree,
+    look: MaterialParams,
+    image: bpy.types.Image | None,
+    extent: NDArray[np.floating],
 ) -> bpy.types.NodeSocket:
     """The socket of the texture's colour, in the frame of the mesh's box so that no UV map is needed."""
     place = tree.nodes.new('ShaderNodeMapping')
     place.inputs["Location"].default_value = look.offset
     place.inputs["Scale"].default_value = extent * look.frequency
-    tree.links.new(tree.nodes.new('ShaderNodeTexCoord').outputs["Generated"], place.inputs["Vector"])
+    tree.links.new(
+        tree.nodes.new('ShaderNodeTexCoord').outputs["Generated"], place.inputs["Vector"]
+    )
     if image:
         node = tree.nodes.new('ShaderNodeTexImage')
-        node.image, node.projection, node.projection_blend = image, 'BOX', 0.2
+        node.image = image
+        node.projection = 'BOX'
+        node.projection_blend = 0.2
         tree.links.new(place.outputs["Vector"], node.inputs["Vector"])
         return node.outputs["Color"]
     kind, output, ends = _TEXTURES[look.texture]
     node = tree.nodes.new(kind)
     node.inputs["Scale"].default_value = 1.0
     if look.texture == "bricks":
-        node.inputs["Mortar Size"].default_value = 0.05  # of the usual 0.02 little is left in small pictures
+        node.inputs[
+            "Mortar Size"
+        ].default_value = 0.05  # of the usual 0.02 little is left in small pictures
     tree.links.new(place.outputs["Vector"], node.inputs["Vector"])
     ramp = tree.nodes.new('ShaderNodeValToRGB')
     tree.links.new(node.outputs[output], ramp.inputs[0])
     for element, end, color in zip(ramp.color_ramp.elements, ends, look.colours, strict=True):
-        element.position, element.color = end, _linear_rgba(color)
+        element.position = end
+        element.color = _linear_rgba(color)
     return ramp.outputs["Color"]
 
 

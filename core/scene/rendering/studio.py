@@ -33,7 +33,9 @@ _SMOOTHED_APART = 0.02  # longest sides: how far from the plane of a pixel other
 _FAR = 1e9  # Blender writes 1e10 as the depth of nothing
 _BESIDE = 4  # pixels about what is shown that are rendered too
 _GONE = "What was being rendered was deleted or undone: let it be meanwhile, and render again; what is written is kept"
-_MIN_FREE_BYTES = 2**26  # bytes free on a disk on which a picture that is not whole was not the disk's fault
+_MIN_FREE_BYTES = (
+    2**26
+)  # bytes free on a disk on which a picture that is not whole was not the disk's fault
 
 
 class RenderStudio:
@@ -57,7 +59,9 @@ class RenderStudio:
         self._relightable = relightable
         self._vertices: NDArray[np.floating] | None = None
 
-    def set_objects(self, objects: Iterable[bpy.types.Object], vertices: NDArray[np.floating] | None = None) -> None:
+    def set_objects(
+        self, objects: Iterable[bpy.types.Object], vertices: NDArray[np.floating] | None = None
+    ) -> None:
         """Put just these objects before the camera; they stay linked where they were.
 
         Args:
@@ -81,7 +85,9 @@ class RenderStudio:
         """
         self.scene.render.use_persistent_data = False  # it would keep the reader's engine
         with depsgraph_reader() as reading:
-            snapshot = reading.read_scene(self.scene, (), lambda: bpy.ops.render.render(scene=self.scene.name))
+            snapshot = reading.read_scene(
+                self.scene, (), lambda: bpy.ops.render.render(scene=self.scene.name)
+            )
         self.scene.render.use_persistent_data = True
         if not snapshot.parts:
             names = ", ".join(obj.name for obj in self.shown.objects)
@@ -89,10 +95,17 @@ class RenderStudio:
         counts = np.cumsum([0, *(len(part.vertices) for part in snapshot.parts)])
         return MeshArrays(
             np.concatenate([part.world_vertices() for part in snapshot.parts]).astype(np.float32),
-            np.concatenate([part.triangles + first for part, first in zip(snapshot.parts, counts, strict=False)]),
+            np.concatenate(
+                [
+                    part.triangles + first
+                    for part, first in zip(snapshot.parts, counts, strict=False)
+                ]
+            ),
         )
 
-    def camera_check(self, points: NDArray[np.floating], normals: NDArray[np.floating]) -> CameraCheck:
+    def camera_check(
+        self, points: NDArray[np.floating], normals: NDArray[np.floating]
+    ) -> CameraCheck:
         """Tells which cameras see a surface among the shown objects; see :class:`CameraCheck`."""
         return CameraCheck(self.scene, points, normals)
 
@@ -127,10 +140,13 @@ class RenderStudio:
         if self._vertices is not None:
             pixels, depth = camera.project(self._vertices)
             size = np.array((camera.width, camera.height))
-            low, high = (pixels.min(0) - _BESIDE).clip(0, size) / size, (pixels.max(0) + _BESIDE).clip(0, size) / size
+            low = (pixels.min(0) - _BESIDE).clip(0, size) / size
+            high = (pixels.max(0) + _BESIDE).clip(0, size) / size
             render.use_border = bool(depth.min() > 0 and (low < high).all())
-            render.border_min_x, render.border_max_x = low[0], high[0]
-            render.border_min_y, render.border_max_y = 1 - high[1], 1 - low[1]
+            render.border_min_x = low[0]
+            render.border_max_x = high[0]
+            render.border_min_y = 1 - high[1]
+            render.border_max_y = 1 - low[1]
         try:
             yield
         finally:
@@ -173,8 +189,10 @@ def render_studio(
         _add_passes(scene.view_layers[0])
     try:
         with (
-            tempfile.TemporaryDirectory(prefix="maquette_") as folder, _release_render_data(scene), temporary_lights(scene, {}) as lights
-        ):  # fmt: skip
+            tempfile.TemporaryDirectory(prefix="maquette_") as folder,
+            _release_render_data(scene),
+            temporary_lights(scene, {}) as lights,
+        ):
             yield RenderStudio(scene, shown, lights, Path(folder), relightable)
     except ReferenceError as error:
         raise SceneError(_GONE) from error
@@ -217,12 +235,18 @@ def _release_render_data(scene: bpy.types.Scene) -> Iterator[None]:
 
 def apply_camera(scene: bpy.types.Scene, camera: Camera) -> None:
     """Let the camera object of ``scene`` render as ``camera`` does."""
-    render, obj = scene.render, scene.camera
-    render.resolution_x, render.resolution_y, render.resolution_percentage = camera.width, camera.height, 100
+    render = scene.render
+    obj = scene.camera
+    render.resolution_x = camera.width
+    render.resolution_y = camera.height
+    render.resolution_percentage = 100
     obj.matrix_world = mathutils.Matrix(camera.to_world)
     data = obj.data
-    focal, tall = camera.intrinsics[0, 0], camera.intrinsics[0, 0] / camera.intrinsics[1, 1]
-    render.pixel_aspect_x, render.pixel_aspect_y = max(1 / tall, 1), max(tall, 1)  # Blender takes none below 1
+    focal = camera.intrinsics[0, 0]
+    tall = camera.intrinsics[0, 0] / camera.intrinsics[1, 1]
+    # Blender takes none below 1
+    render.pixel_aspect_x = max(1 / tall, 1)
+    render.pixel_aspect_y = max(tall, 1)
     data.type = 'ORTHO' if camera.orthographic else 'PERSP'
     # under a horizontal fit, scale, lens and both shifts belong to the width, counted in pixels as wide as they are
     data.sensor_fit = 'HORIZONTAL'
@@ -231,7 +255,8 @@ def apply_camera(scene: bpy.types.Scene, camera: Camera) -> None:
     data.shift_x = (camera.width / 2 - camera.intrinsics[0, 2]) / camera.width
     data.shift_y = (camera.intrinsics[1, 2] - camera.height / 2) / camera.width * tall
     reach = float(np.linalg.norm(camera.to_world[:3, 3])) * 4 + 100
-    data.clip_start, data.clip_end = reach * 1e-5, reach
+    data.clip_start = reach * 1e-5
+    data.clip_end = reach
 
 
 def set_quality(scene: bpy.types.Scene, samples: int, threads: int, denoise: bool) -> None:
@@ -241,24 +266,35 @@ def set_quality(scene: bpy.types.Scene, samples: int, threads: int, denoise: boo
         threads: 0 for all cores. denoise: free colour of noise by Open Image Denoise, guided by albedo and normals as
             they are: to clean these first takes the time of 15 samples more, which show more. The other passes stay.
     """
-    render, cycles = scene.render, scene.cycles
+    render = scene.render
+    cycles = scene.cycles
     render.engine = 'CYCLES'
-    cycles.device, cycles.samples, cycles.seed, cycles.time_limit = 'CPU', samples, 0, 0
-    cycles.use_adaptive_sampling, cycles.use_denoising = False, denoise
+    cycles.device = 'CPU'
+    cycles.samples = samples
+    cycles.seed = 0
+    cycles.time_limit = 0
+    cycles.use_adaptive_sampling = False
+    cycles.use_denoising = denoise
     if denoise:
-        cycles.denoiser, cycles.denoising_input_passes = 'OPENIMAGEDENOISE', 'RGB_ALBEDO_NORMAL'
-        cycles.denoising_prefilter, cycles.denoising_quality, cycles.denoising_use_gpu = 'NONE', 'BALANCED', False
+        cycles.denoiser = 'OPENIMAGEDENOISE'
+        cycles.denoising_input_passes = 'RGB_ALBEDO_NORMAL'
+        cycles.denoising_prefilter = 'NONE'
+        cycles.denoising_quality = 'BALANCED'
+        cycles.denoising_use_gpu = False
         for layer in scene.view_layers:
             layer.cycles.use_denoising = True
     if threads:
-        render.threads_mode, render.threads = 'FIXED', threads
+        render.threads_mode = 'FIXED'
+        render.threads = threads
 
 
 def _set_up(scene: bpy.types.Scene, samples: int, threads: int, denoise: bool) -> None:
     set_quality(scene, samples, threads, denoise)
-    render, cycles = scene.render, scene.cycles
+    render = scene.render
+    cycles = scene.cycles
     cycles.caustics_reflective = cycles.caustics_refractive = False
-    cycles.max_bounces, cycles.transparent_max_bounces = 1, 4
+    cycles.max_bounces = 1
+    cycles.transparent_max_bounces = 4
     cycles.sample_clamp_direct = cycles.sample_clamp_indirect = 4
     render.film_transparent = render.use_persistent_data = True
     render.use_compositing = render.use_sequencer = False
@@ -269,7 +305,9 @@ def _set_up(scene: bpy.types.Scene, samples: int, threads: int, denoise: bool) -
 
 def _add_passes(layer: bpy.types.ViewLayer) -> None:
     layer.use_pass_ambient_occlusion = True
-    layer.use_pass_diffuse_color = layer.use_pass_glossy_color = layer.use_pass_transmission_color = True
+    layer.use_pass_diffuse_color = layer.use_pass_glossy_color = (
+        layer.use_pass_transmission_color
+    ) = True
 
 
 @contextmanager
@@ -281,9 +319,19 @@ def guard_output(folder: Path, name: str) -> Iterator[None]:
     """
     try:
         yield
-    except (RuntimeError, OSError, ImageError, struct.error, zlib.error, ValueError, IndexError) as error:
+    except (
+        RuntimeError,
+        OSError,
+        ImageError,
+        struct.error,
+        zlib.error,
+        ValueError,
+        IndexError,
+    ) as error:
         free = shutil.disk_usage(folder).free
-        other = isinstance(error, RuntimeError) and "cannot save" not in str(error)  # Blender's, of the scene
+        other = isinstance(error, RuntimeError) and "cannot save" not in str(
+            error
+        )  # Blender's, of the scene
         if other and any(folder.glob(name)) and free > _MIN_FREE_BYTES:
             raise
         raise OutputError(
@@ -297,7 +345,9 @@ def read_passes(path: Path) -> dict[str, NDArray[np.float32]]:
     return {name.partition(".")[2]: values for name, values in exr.read_exr(path).items()}
 
 
-def stack_channels(passes: Mapping[str, NDArray[np.float32]], name: str, channels: str) -> NDArray[np.float32]:
+def stack_channels(
+    passes: Mapping[str, NDArray[np.float32]], name: str, channels: str
+) -> NDArray[np.float32]:
     """The pass ``name`` (H, W, C)."""
     return np.stack([passes[f"{name}.{channel}"] for channel in channels], axis=2)
 
@@ -330,13 +380,18 @@ def to_srgb8(linear: NDArray[np.float32]) -> NDArray[np.uint8]:
     return shown
 
 
-def albedo(passes: Mapping[str, NDArray[np.float32]], color: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def albedo(
+    passes: Mapping[str, NDArray[np.float32]], color: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
     """(H, W, 3) sRGB, 8 bit: the share of even white light that the surface sends back.
 
     The sum of Cycles' colors of diffuse, glossy and transmitted light: each alone is black on
     metal, cloth or glass. 0 where ``colour`` (H, W, 4) is clear.
     """
-    light = np.sum([stack_channels(passes, name, "RGB") for name in ("DiffCol", "GlossCol", "TransCol")], axis=0)
+    light = np.sum(
+        [stack_channels(passes, name, "RGB") for name in ("DiffCol", "GlossCol", "TransCol")],
+        axis=0,
+    )
     alpha = stack_channels(passes, "Combined", "A")
     shown = color_space.from_linear((light / np.maximum(alpha, 1e-6)).clip(0, 1))
     return np.where(color[..., 3:] > 0, shown * 255 + 0.5, 0).astype(np.uint8)

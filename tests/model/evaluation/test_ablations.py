@@ -26,12 +26,19 @@ def variants():
 @pytest.fixture(scope="module")
 def batch(dataset):
     things, rng = load_split([dataset], "train")[:2], np.random.default_rng(0)
-    return collate_samples([sample_object(thing, 2, False, rng, SamplingConfig(points=256, colors=32)) for thing in things])
+    return collate_samples(
+        [
+            sample_object(thing, 2, False, rng, SamplingConfig(points=256, colors=32))
+            for thing in things
+        ]
+    )
 
 
 def logits(network, batch):
     with torch.inference_mode():
-        return network.eval().predict_occupancy(network.encode_views(batch.images, batch.cameras), batch.points)
+        return network.eval().predict_occupancy(
+            network.encode_views(batch.images, batch.cameras), batch.points
+        )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -48,7 +55,9 @@ def test_a_variant_learns_and_answers_otherwise(variants, tiny, batch, name):
 
 
 @pytest.mark.parametrize("name", ["VolumeOnly", "GlobalLatent", "Voxels"])
-def test_what_a_picture_shows_at_a_point_reaches_only_what_is_aligned_with_it(variants, tiny, batch, name):
+def test_what_a_picture_shows_at_a_point_reaches_only_what_is_aligned_with_it(
+    variants, tiny, batch, name
+):
     """Full-resolution maps of features are read where a point falls, but not by these."""
     for kind, reads in ((getattr(variants, name), False), (variants.PixelAligned, True)):
         torch.manual_seed(0)
@@ -66,7 +75,9 @@ def test_voxels_are_a_grid_of_logits(variants, tiny, batch):
     with torch.inference_mode():
         features = network.encode_views(batch.images, batch.cameras)
         middles = (torch.tensor((15.5, 16.0, 16.5)) / 32 * 2 - 1) * 0.55
-        line = torch.stack((middles, torch.full((3,), 0.55 / 32), torch.full((3,), 0.55 / 32)), dim=1)
+        line = torch.stack(
+            (middles, torch.full((3,), 0.55 / 32), torch.full((3,), 0.55 / 32)), dim=1
+        )
         one, half, two = network.predict_occupancy(features, line.expand(2, 3, 3)).unbind(1)
     torch.testing.assert_close(half, (one + two) / 2, atol=1e-5, rtol=1e-4)
     assert features.voxels.shape[2:] == (32, 32, 32)

@@ -9,12 +9,12 @@ from maquette.core.geometry.surface_nets import surface_nets
 from maquette.core.jobs.task import run_to_end
 from maquette.core.model.evaluation.evaluate import (
     MeanShape,
+    build_case,
     depth_carved_hull,
     evaluate_model,
-    hull_cover,
-    build_case,
-    score_mesh,
     format_table,
+    hull_cover,
+    score_mesh,
 )
 from maquette.core.model.evaluation.test_cases import INPUT_VARIANTS
 from maquette.core.model.inference import weights
@@ -66,7 +66,9 @@ def test_truth_and_pictures_share_a_frame(dataset, question):
     assert found.iou > 0.95 and found.chamfer < 3 and found.f5 > 0.85 and found.normals > 0.95
     assert score_mesh(None, judged).iou == 0
     true = judged.seen_colors.mean(0)
-    painted = [replace(mesh, colors=np.full_like(mesh.vertices, 1) * color) for color in (true, 1 - true)]
+    painted = [
+        replace(mesh, colors=np.full_like(mesh.vertices, 1) * color) for color in (true, 1 - true)
+    ]
     right, wrong = (score_mesh(each, judged).colour for each in painted)
     assert right > 40 > 15 > wrong and np.isnan(found.colour)
 
@@ -74,7 +76,9 @@ def test_truth_and_pictures_share_a_frame(dataset, question):
 def test_exact_depths_carve_what_masks_cannot(dataset):
     """A point before what is seen is outside by its depth alone, one behind it inside; beyond the masks all is out."""
     file = ObjectFile(dataset / "objects/e03.tar")
-    judged = build_case(file, next(question for question in INPUT_VARIANTS if question.name == "front"))
+    judged = build_case(
+        file, next(question for question in INPUT_VARIANTS if question.name == "front")
+    )
     carved = depth_carved_hull(file, ("front",), judged.to_object)
     first = judged.surface[judged.surface[:, 1].argmin()]
     shown = first + np.array(((0, -0.05, 0), (0, 0.05, 0), (0.5, 0.05, 0), (5, 0, 5)))
@@ -94,11 +98,21 @@ def test_evaluate_judges_every_question_and_method(dataset, tiny, tmp_path):
     network.occupied.bias.data.fill_(3.0)
     weights.save_weights(tmp_path / "w.safetensors", network, ForegroundNetwork())
     result = run_to_end(
-        evaluate_model([dataset], "test", resolution=32, weights_file=tmp_path / "w.safetensors", log=tmp_path / "log.csv")
+        evaluate_model(
+            [dataset],
+            "test",
+            resolution=32,
+            weights_file=tmp_path / "w.safetensors",
+            log=tmp_path / "log.csv",
+        )
     )
-    assert len(result) == 3 * len(INPUT_VARIANTS) + sum(bool(question.sides) for question in INPUT_VARIANTS)
+    assert len(result) == 3 * len(INPUT_VARIANTS) + sum(
+        bool(question.sides) for question in INPUT_VARIANTS
+    )
     assert {count for _, count in result.values()} == {2}
-    scores = [result["front+right+back+top", method][0].iou for method in ("visual hull", "exact depths")]
+    scores = [
+        result["front+right+back+top", method][0].iou for method in ("visual hull", "exact depths")
+    ]
     assert scores[1] > scores[0] > 0.75
     assert "visual hull" in format_table(result)
     assert len((tmp_path / "log.csv").read_text().splitlines()) == 1 + 2 * len(result)

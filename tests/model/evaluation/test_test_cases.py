@@ -15,7 +15,9 @@ def file(dataset):
 
 @pytest.mark.parametrize("question", INPUTS, ids=lambda q: q.name)
 def test_the_same_disturbance_each_time(file, question):
-    for one, two in zip(build_case(file, question).views, build_case(file, question).views, strict=True):
+    for one, two in zip(
+        build_case(file, question).views, build_case(file, question).views, strict=True
+    ):
         np.testing.assert_array_equal(one.image, two.image)
         np.testing.assert_array_equal(one.camera.to_world, two.camera.to_world)
 
@@ -23,7 +25,9 @@ def test_the_same_disturbance_each_time(file, question):
 @pytest.mark.parametrize("style", STYLES)
 def test_drawn_pictures_keep_the_mask_and_change_the_colors(file, style):
     for clean, drawn in zip(
-        build_case(file, InputVariant("a", SIDES)).views, build_case(file, InputVariant("b", SIDES, style=style)).views, strict=True
+        build_case(file, InputVariant("a", SIDES)).views,
+        build_case(file, InputVariant("b", SIDES, style=style)).views,
+        strict=True,
     ):
         np.testing.assert_array_equal(clean.image[..., 3], drawn.image[..., 3])
         inside = clean.image[..., 3] > 0.9
@@ -35,7 +39,9 @@ def test_drawn_pictures_keep_the_mask_and_change_the_colors(file, style):
 def test_line_art_draws_the_outline_dark_and_the_rest_light(file):
     (view,) = build_case(file, InputVariant("front, line art", ("front",), style="line art")).views
     mask, light = view.image[..., 3] > 0.9, view.image[..., :3].mean(2)
-    rim = mask & ~(np.roll(mask, 1, 1) & np.roll(mask, -1, 1) & np.roll(mask, 1, 0) & np.roll(mask, -1, 0))
+    rim = mask & ~(
+        np.roll(mask, 1, 1) & np.roll(mask, -1, 1) & np.roll(mask, 1, 0) & np.roll(mask, -1, 0)
+    )
     assert light[rim].mean() < 0.4 < 0.7 < np.median(light[mask])
 
 
@@ -52,4 +58,6 @@ def test_cameras_are_turned_by_what_is_said_about_the_middle(file):
         turn = one.camera.to_world[:3, :3].T @ two.camera.to_world[:3, :3]
         assert np.degrees(np.arccos((np.trace(turn) - 1) / 2)) == pytest.approx(3, abs=1e-6)
         middle = np.zeros((1, 3))
-        np.testing.assert_allclose(one.camera.project(middle)[0], two.camera.project(middle)[0], atol=1e-6)
+        np.testing.assert_allclose(
+            one.camera.project(middle)[0], two.camera.project(middle)[0], atol=1e-6
+        )

@@ -5,7 +5,11 @@ from maquette.core.arrays import MeshArrays
 from maquette.core.geometry.surface_nets import surface_nets
 from maquette.core.jobs.task import run_to_end
 from maquette.core.model.evaluation.confidence import calibration_metrics
-from maquette.core.model.inference.confidence import apply_calibration, fit_calibration, occupancy_contrast
+from maquette.core.model.inference.confidence import (
+    apply_calibration,
+    fit_calibration,
+    occupancy_contrast,
+)
 
 
 class Ball:
@@ -60,9 +64,21 @@ def test_the_curve_is_that_of_the_number_of_views(tiny):
 
     network = ReconstructionNetwork(tiny).eval()
     network.curves[:, 0] = torch.arange(5.0)
-    sides = [camera_matrix(side_camera(name, 1.1, tiny.picture)) for name in ("front", "right", "back", "left", "top")]
-    free = camera_matrix(perspective_camera(look_at(np.array((0, -2.0, 0)), np.zeros(3)), 0.5, tiny.picture))
-    for cameras, slope in (([free], 0), (sides[:1], 1), (sides[:2], 2), (sides[:4], 4), (sides, 4), ([free, free], 2)):
+    sides = [
+        camera_matrix(side_camera(name, 1.1, tiny.picture))
+        for name in ("front", "right", "back", "left", "top")
+    ]
+    free = camera_matrix(
+        perspective_camera(look_at(np.array((0, -2.0, 0)), np.zeros(3)), 0.5, tiny.picture)
+    )
+    for cameras, slope in (
+        ([free], 0),
+        (sides[:1], 1),
+        (sides[:2], 2),
+        (sides[:4], 4),
+        (sides, 4),
+        ([free, free], 2),
+    ):
         pictures = torch.ones(1, len(cameras), 4, tiny.picture, tiny.picture)
         with torch.inference_mode():
             features = network.encode_views(pictures, torch.from_numpy(np.stack(cameras))[None])

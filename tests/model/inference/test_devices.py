@@ -5,7 +5,10 @@ from maquette.core.model.inference import devices
 
 
 def test_memory_that_does_not_suffice_is_told():
-    with pytest.raises(DeviceError, match="CPU device does not suffice"), devices.select_device("cpu") as device:
+    with (
+        pytest.raises(DeviceError, match="CPU device does not suffice"),
+        devices.select_device("cpu") as device,
+    ):
         assert device == torch.device("cpu")
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 

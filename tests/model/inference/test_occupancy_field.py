@@ -5,7 +5,10 @@ import pytest
 import torch
 from maquette.core.cameras import side_camera
 from maquette.core.jobs.task import run_to_end
-from maquette.core.model.inference.occupancy_field import HullConstrainedField, expected_iou_threshold
+from maquette.core.model.inference.occupancy_field import (
+    HullConstrainedField,
+    expected_iou_threshold,
+)
 from maquette.core.model.inference.preprocessing import assumed_camera, rotate_upright
 from maquette.core.model.inference.ray_evidence import most_likely_hits
 from maquette.core.model.networks.projection import camera_matrix
@@ -18,11 +21,17 @@ class Unsure:
         self.slab, self.shift = slab, 0.0 if slab else 3.0
 
     def predict_occupancy(self, _, points):
-        return torch.full_like(points[..., 0], 2.0) if self.slab else -1 - 5 * (points[..., 1] - 0.2).abs()
+        return (
+            torch.full_like(points[..., 0], 2.0)
+            if self.slab
+            else -1 - 5 * (points[..., 1] - 0.2).abs()
+        )
 
 
 def field(network, masks, cameras=("front",)):
-    found = [side_camera(camera, 1.1, 64) if isinstance(camera, str) else camera for camera in cameras]
+    found = [
+        side_camera(camera, 1.1, 64) if isinstance(camera, str) else camera for camera in cameras
+    ]
     matrices = torch.from_numpy(np.stack([camera_matrix(camera) for camera in found]))[None]
     stack = torch.from_numpy(np.stack(masks))[None, :, None]
     return HullConstrainedField(network, SimpleNamespace(cameras=matrices), stack, 128)
@@ -61,7 +70,9 @@ def test_every_side_of_a_mask_is_brought_out_alike(half):
     class Narrow(Unsure):
         def predict_occupancy(self, features, points):
             within = (points[..., [0, 2]].abs() < half).all(-1)
-            return torch.where(within, torch.tensor(4.0), super().predict_occupancy(features, points))
+            return torch.where(
+                within, torch.tensor(4.0), super().predict_occupancy(features, points)
+            )
 
     mask = np.zeros((256, 256), np.float32)
     mask[80:176, 80:176] = 1  # 0.206 to every side
@@ -82,7 +93,9 @@ def test_nothing_is_looked_for_outside_of_the_volume():
     class Wild(Unsure):
         def predict_occupancy(self, features, points):
             within = (points.abs() <= 0.55).all(-1)
-            return torch.where(within, super().predict_occupancy(features, points), torch.tensor(9.0))
+            return torch.where(
+                within, super().predict_occupancy(features, points), torch.tensor(9.0)
+            )
 
     camera = rotate_upright(assumed_camera(bar(120, 16)), np.array((0, -0.5, 0.87)))
     found = field(Wild(), [bar(120, 16)], [camera])
@@ -108,7 +121,9 @@ def test_two_masks_hold_together(thin):
     found = field(Unsure(), [thin, upper], ("front", "right"))
     run_to_end(found.prepare())
     for height, there in ((-0.1, False), (0.1, True)):
-        points = np.stack((np.full(50, 1.1 / 256), np.linspace(-0.5, 0.5, 50), np.full(50, height)), axis=1)
+        points = np.stack(
+            (np.full(50, 1.1 / 256), np.linspace(-0.5, 0.5, 50), np.full(50, height)), axis=1
+        )
         assert (found(points) > 0).any() == there
 
 
@@ -117,7 +132,9 @@ def test_two_legs_behind_each_other_both_stand():
 
     class Doubtful(Unsure):
         def predict_occupancy(self, _, points):
-            return torch.where(points[..., 2] > 0.37, 4.0, -2 + 0.3 * points[..., 1])  # a top, and little below
+            return torch.where(
+                points[..., 2] > 0.37, 4.0, -2 + 0.3 * points[..., 1]
+            )  # a top, and little below
 
     legs = bar(60, 2) + bar(190, 2)
     legs[24:40, 60:192] = 1

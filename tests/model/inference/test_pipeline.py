@@ -7,7 +7,7 @@ from maquette.core.errors import ImageError
 from maquette.core.geometry.silhouette import render_silhouette
 from maquette.core.jobs.task import run_to_end
 from maquette.core.model import metrics
-from maquette.core.model.evaluation.evaluate import INPUT_VARIANTS, predict_mesh, build_case
+from maquette.core.model.evaluation.evaluate import INPUT_VARIANTS, build_case, predict_mesh
 from maquette.core.model.inference.pipeline import reconstruct_views, segment_foreground
 from maquette.core.model.inference.weights import load_weights
 
@@ -21,9 +21,13 @@ def hull_network(weights):
 def test_a_depth_that_needs_more_room_gets_it(hull_network):
     image = np.ones((128, 128, 4), np.float32)
     image[:20], image[108:], image[:, :40], image[:, 88:] = 0, 0, 0, 0
-    mesh = run_to_end(reconstruct_views([View(image, side_camera("front", 1.1, 128))], hull_network, 64))
+    mesh = run_to_end(
+        reconstruct_views([View(image, side_camera("front", 1.1, 128))], hull_network, 64)
+    )
     width, depth, height = np.ptp(mesh.vertices, axis=0)
-    assert width == pytest.approx(48 / 128 * 1.1, abs=0.03) and height == pytest.approx(88 / 128 * 1.1, abs=0.03)
+    assert width == pytest.approx(48 / 128 * 1.1, abs=0.03) and height == pytest.approx(
+        88 / 128 * 1.1, abs=0.03
+    )
     assert depth > 2
 
 
@@ -45,23 +49,34 @@ def test_what_a_picture_sees_has_its_colors(hull_network, deep):
     image = np.zeros((512, 512, 4), np.float32)
     image[90:422, 210 if deep else 90 : 302 if deep else 422, 3] = 1
     image[:, (np.arange(512) + 4) // 8 % 2 == 0, 0] = 1
-    views = [View(image, side_camera(name, 1.1, 512)) for name in (("front",) if deep else ("front", "right"))]
+    views = [
+        View(image, side_camera(name, 1.1, 512))
+        for name in (("front",) if deep else ("front", "right"))
+    ]
     mesh = run_to_end(reconstruct_views(views, hull_network, 128))
     low, high = mesh.vertices.min(0), mesh.vertices.max(0)
     for name, axis, across in (("front", 1, 0), ("right", 0, 1))[: len(views)]:
-        surface = mesh.vertices[:, axis] < low[1] + 0.003 if axis else mesh.vertices[:, axis] > high[0] - 0.003
+        surface = (
+            mesh.vertices[:, axis] < low[1] + 0.003
+            if axis
+            else mesh.vertices[:, axis] > high[0] - 0.003
+        )
         inner = np.abs(mesh.vertices - (low + high) / 2) < (high - low) / 2 - 0.03
         faced = surface & np.delete(inner, axis, 1).all(1)
         pixel = (mesh.vertices[faced, across] / 1.1 + 0.5) * 512 + 4
         middle = np.abs(pixel % 8 - 4) < 1
         assert middle.sum() > 100, name
-        np.testing.assert_allclose(mesh.colors[faced][middle, 0], pixel[middle] // 8 % 2 == 0, atol=0.2)
+        np.testing.assert_allclose(
+            mesh.colors[faced][middle, 0], pixel[middle] // 8 % 2 == 0, atol=0.2
+        )
         assert mesh.colors[faced, 1:].max() < 0.02
 
 
 @pytest.mark.parametrize("shade", [0.0, 0.5, 1.0])
 def test_an_empty_picture_shows_no_object(shade):
-    image = np.full((64, 64, 4), shade, np.float32) + np.random.default_rng(0).uniform(-0.02, 0.02, (64, 64, 4))
+    image = np.full((64, 64, 4), shade, np.float32) + np.random.default_rng(0).uniform(
+        -0.02, 0.02, (64, 64, 4)
+    )
     image[..., 3] = 1
     with pytest.raises(ImageError, match="one color"):
         run_to_end(segment_foreground(image.clip(0, 1), load_weights()[1]))
@@ -105,7 +120,9 @@ def test_finding_an_object_can_be_stopped_between_its_looks():
     assert [next(work).stage for _ in range(4)] == ["Finding the object"] * 4
 
 
-@pytest.mark.parametrize("part", [(300, 110, 308, 130), (20, 20, 300, 110)], ids=["handle", "drawer"])
+@pytest.mark.parametrize(
+    "part", [(300, 110, 308, 130), (20, 20, 300, 110)], ids=["handle", "drawer"]
+)
 def test_a_cupboard_seen_straight_on_is_no_frame(part):
     cupboard = 4, 4, 316, 236
     drawn = [cupboard, part] + ([(20, 125, 300, 220)] if part[0] == 20 else [])

@@ -30,7 +30,9 @@ def view(name, half):
 @pytest.mark.parametrize("true", [(0.45, 0.3, 0.4), (0.38, 0.26, 0.34)])
 def test_a_mesh_takes_the_outlines_of_the_pictures(true):
     mesh = ellipsoid((0.42, 0.28, 0.37))
-    fitted, fit = run_to_end(fit_to_views(mesh, [view(name, np.array(true)) for name in ("front", "right", "top")]))
+    fitted, fit = run_to_end(
+        fit_to_views(mesh, [view(name, np.array(true)) for name in ("front", "right", "top")])
+    )
     assert max(fit.before) < 0.92
     assert min(fit.after) > 0.97
     np.testing.assert_allclose(np.abs(fitted.vertices).max(0), true, atol=0.008)
@@ -56,7 +58,10 @@ def test_sides_of_something_thin_do_not_change_places():
     fitted, _ = run_to_end(fit_to_views(plate, [View(image, camera)]))
     middle = np.abs(plate.vertices[:, :2]).max(1) < 0.3
     up = plate.vertices[:, 2] > 0
-    assert fitted.vertices[middle & up, 2].min() > 0.01 and fitted.vertices[middle & ~up, 2].max() < -0.01
+    assert (
+        fitted.vertices[middle & up, 2].min() > 0.01
+        and fitted.vertices[middle & ~up, 2].max() < -0.01
+    )
 
 
 def test_an_empty_mask_pulls_at_nothing():
@@ -76,7 +81,9 @@ def test_what_is_behind_a_camera_counts_not(away):
     camera = perspective_camera(look_at(np.array((0, -away, 0)), np.zeros(3)), 2.0, 96)
     image = np.zeros((96, 96, 4), np.float32)
     image[30:66, 30:66, 3] = 1
-    fitted, fit = run_to_end(fit_to_views(mesh, [View(image, camera), view("top", np.array((0.45, 0.45, 0.4)))]))
+    fitted, fit = run_to_end(
+        fit_to_views(mesh, [View(image, camera), view("top", np.array((0.45, 0.45, 0.4)))])
+    )
     assert np.isfinite(fitted.vertices).all() and np.mean(fit.after) >= np.mean(fit.before)
 
 
@@ -85,7 +92,9 @@ def test_a_product_has_the_gradient_of_its_matrix():
     import torch
     from maquette.core.model.inference.silhouette_fitting import _NeighborSmoothing
 
-    average = _NeighborSmoothing(MeshArrays(np.eye(3, dtype=np.float32), np.array(((0, 1, 2),), np.int32)))
+    average = _NeighborSmoothing(
+        MeshArrays(np.eye(3, dtype=np.float32), np.array(((0, 1, 2),), np.int32))
+    )
     field = torch.rand(3, 2, dtype=torch.float32, requires_grad=True)
     weight = torch.rand(3, 2)
     (average(field) * weight).sum().backward()

@@ -15,7 +15,9 @@ def file(tiny, tmp_path):
     return path
 
 
-def test_come_back_with_their_kernels_in_half_precision_and_the_safetensors_package_reads_them(file, tiny):
+def test_come_back_with_their_kernels_in_half_precision_and_the_safetensors_package_reads_them(
+    file, tiny
+):
     torch.manual_seed(0)
     network = ReconstructionNetwork(tiny)
     loaded, _ = weights.load_weights(file)
@@ -84,5 +86,7 @@ def test_a_run_is_exported_and_what_it_lacks_is_the_bundled(dataset, tiny, tmp_p
     (run / "checkpoint.pt").unlink()
     export_run(run, [dataset], file)
     (known, _), (taken, mask) = weights.load_weights(), weights.load_weights(file)
-    assert all(torch.equal(value, taken.state_dict()[key]) for key, value in known.state_dict().items())
+    assert all(
+        torch.equal(value, taken.state_dict()[key]) for key, value in known.state_dict().items()
+    )
     assert all(torch.equal(value, mask.state_dict()[key]) for key, value in own.items())

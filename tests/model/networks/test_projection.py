@@ -1,7 +1,12 @@
 import numpy as np
 import torch
 from maquette.core.cameras import look_at, perspective_camera, side_camera
-from maquette.core.model.networks.projection import DEPTH_REACH, camera_matrix, hull_interval, unproject_points
+from maquette.core.model.networks.projection import (
+    DEPTH_REACH,
+    camera_matrix,
+    hull_interval,
+    unproject_points,
+)
 
 SIDE = 64
 
@@ -12,7 +17,10 @@ def box_masks(cameras, half):
     masks = np.zeros((1, len(cameras), 1, SIDE, SIDE), np.float32)
     for index, camera in enumerate(cameras):
         pixels, _ = camera.project(corners)
-        (left, top), (right, bottom) = np.round(pixels.min(0)).astype(int), np.round(pixels.max(0)).astype(int)
+        (left, top), (right, bottom) = (
+            np.round(pixels.min(0)).astype(int),
+            np.round(pixels.max(0)).astype(int),
+        )
         masks[0, index, 0, top:bottom, left:right] = 1
     return torch.from_numpy(masks)
 

@@ -2,13 +2,23 @@ import numpy as np
 import pytest
 import torch
 from maquette.core.cameras import look_at, orthographic_camera, perspective_camera, side_camera
-from maquette.core.model.networks.projection import camera_matrix, interpolate_maps, project_points, sample_maps, transform_camera, unproject_points
+from maquette.core.model.networks.projection import (
+    camera_matrix,
+    interpolate_maps,
+    project_points,
+    sample_maps,
+    transform_camera,
+    unproject_points,
+)
 from maquette.core.model.networks.reconstruction import ReconstructionNetwork
 from maquette.core.model.networks.single_view import REACH, sample_depth_logits
 
 POINTS = np.random.default_rng(0).uniform(-0.5, 0.5, (50, 3))
 POSE = look_at(np.array((1.0, -2.0, 0.7)), np.zeros(3))
-CAMERAS = [perspective_camera(POSE, 0.7, 64).cropped(3, -5, 64, 64), orthographic_camera(POSE, 1.3, 64)]
+CAMERAS = [
+    perspective_camera(POSE, 0.7, 64).cropped(3, -5, 64, 64),
+    orthographic_camera(POSE, 1.3, 64),
+]
 
 
 @pytest.mark.parametrize("camera", CAMERAS, ids=["pinhole", "flat"])
@@ -32,9 +42,13 @@ def test_transformed_camera_sees_the_moved_world_alike(camera):
     transform = np.diag((-0.7, 1.2, 0.9, 1.0))
     transform[:3, 3] = (0.1, 0.2, -0.1)
     moved = POINTS @ transform[:3, :3].T + transform[:3, 3]
-    first = project_points(torch.from_numpy(camera_matrix(camera))[None, None], torch.from_numpy(POINTS).float()[None])[0]
+    first = project_points(
+        torch.from_numpy(camera_matrix(camera))[None, None], torch.from_numpy(POINTS).float()[None]
+    )[0]
     matrix = transform_camera(camera_matrix(camera), transform)
-    second = project_points(torch.from_numpy(matrix)[None, None], torch.from_numpy(moved).float()[None])[0]
+    second = project_points(
+        torch.from_numpy(matrix)[None, None], torch.from_numpy(moved).float()[None]
+    )[0]
     torch.testing.assert_close(first, second, atol=1e-4, rtol=0)
 
 
@@ -64,8 +78,14 @@ def network(tiny):
 
 def inputs(views=3):
     torch.manual_seed(1)
-    cameras = np.stack([camera_matrix(side_camera(name, 1.1, 128)) for name in ("front", "right", "top")[:views]])
-    return torch.rand(1, views, 4, 128, 128), torch.from_numpy(cameras)[None], torch.rand(1, 40, 3) - 0.5
+    cameras = np.stack(
+        [camera_matrix(side_camera(name, 1.1, 128)) for name in ("front", "right", "top")[:views]]
+    )
+    return (
+        torch.rand(1, views, 4, 128, 128),
+        torch.from_numpy(cameras)[None],
+        torch.rand(1, 40, 3) - 0.5,
+    )
 
 
 def test_shapes_and_ranges(network):
@@ -101,14 +121,19 @@ def test_what_is_up_is_a_direction_that_one_picture_tells(network):
 def test_points_do_not_see_each_other(network):
     pictures, cameras, points = inputs()
     features = network.encode_views(pictures, cameras)
-    torch.testing.assert_close(network.predict_occupancy(features, points)[:, :7], network.predict_occupancy(features, points[:, :7]))
+    torch.testing.assert_close(
+        network.predict_occupancy(features, points)[:, :7],
+        network.predict_occupancy(features, points[:, :7]),
+    )
 
 
 def test_the_order_of_views_does_not_matter(network):
     pictures, cameras, points = inputs()
     order = [2, 0, 1]
     one = network.predict_occupancy(network.encode_views(pictures, cameras), points)
-    two = network.predict_occupancy(network.encode_views(pictures[:, order], cameras[:, order]), points)
+    two = network.predict_occupancy(
+        network.encode_views(pictures[:, order], cameras[:, order]), points
+    )
     torch.testing.assert_close(one, two, atol=1e-5, rtol=1e-4)
 
 
@@ -117,11 +142,16 @@ def test_color_under_a_clear_mask_is_not_looked_at(network):
     pictures[:, :, 3, :64] = 0
     other = pictures.clone()
     other[:, :, :3, :64] = 0.123
-    one, two = (network.predict_occupancy(network.encode_views(p, cameras), points) for p in (pictures, other))
+    one, two = (
+        network.predict_occupancy(network.encode_views(p, cameras), points)
+        for p in (pictures, other)
+    )
     torch.testing.assert_close(one, two)
 
 
-@pytest.mark.parametrize("camera", [*CAMERAS, side_camera("right", 1.1, 64)], ids=["pinhole", "flat", "right"])
+@pytest.mark.parametrize(
+    "camera", [*CAMERAS, side_camera("right", 1.1, 64)], ids=["pinhole", "flat", "right"]
+)
 def test_a_tube_is_read_at_the_pixel_and_the_depth_of_a_point(camera):
     """The 5th of 16 depths behind the pixel in column 11 and row 3 of 16."""
     tubes = torch.zeros(1, 1, 16, 16, 16)
@@ -129,7 +159,9 @@ def test_a_tube_is_read_at_the_pixel_and_the_depth_of_a_point(camera):
     where, depth = np.array([(11.5, 3.5)]) / 8 - 1, np.array([4.5 / 8 - 1]) * REACH
     matrix = camera_matrix(camera)
     point = torch.from_numpy(unproject_points(matrix, where, depth)).float()[None]
-    assert sample_depth_logits(tubes, torch.from_numpy(matrix)[None, None], point).item() == pytest.approx(1, abs=1e-3)
+    assert sample_depth_logits(
+        tubes, torch.from_numpy(matrix)[None, None], point
+    ).item() == pytest.approx(1, abs=1e-3)
 
 
 def test_one_picture_is_asked_as_a_whole(network):
@@ -140,7 +172,9 @@ def test_one_picture_is_asked_as_a_whole(network):
         return network.predict_occupancy(network.encode_views(pictures, cameras), points)[0]
 
     network.train()  # normalised by the picture itself: by the means of a new network nothing comes through
-    torch.testing.assert_close(network.predict_single_view(pictures, cameras, points)[0][0], found())
+    torch.testing.assert_close(
+        network.predict_single_view(pictures, cameras, points)[0][0], found()
+    )
     one = found()
     pictures[..., -16:, -16:] = 0
     elsewhere = project_points(cameras, points)[0][0, 0].amax(1) < 0.5
@@ -171,9 +205,14 @@ def test_a_mirrored_picture_is_the_mirrored_solid(network):
 def test_whether_a_picture_is_posed_is_known(network):
     pictures, _, points = inputs(1)
     flat, pinhole = (
-        torch.from_numpy(camera_matrix(kind(look_at(np.array((0, -2.0, 0)), np.zeros(3)), size, 128)))[None, None]
+        torch.from_numpy(
+            camera_matrix(kind(look_at(np.array((0, -2.0, 0)), np.zeros(3)), size, 128))
+        )[None, None]
         for kind, size in ((orthographic_camera, 1.1), (perspective_camera, 0.5))
     )
     middle = points[:, :1] * 0  # falls on the same place of both
-    found = [network.predict_occupancy(network.encode_views(pictures, camera), middle) for camera in (flat, pinhole)]
+    found = [
+        network.predict_occupancy(network.encode_views(pictures, camera), middle)
+        for camera in (flat, pinhole)
+    ]
     assert found[0] != found[1]

@@ -27,28 +27,43 @@ def started(processes, dataset, run):
     words = [sys.executable]
     if processes > 1:
         words += ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", processes]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1", "GLOO_SOCKET_IFNAME": "lo"}
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "MASTER_ADDR": "127.0.0.1",
+        "GLOO_SOCKET_IFNAME": "lo",
+    }
     words = [*words, SCRIPT, ROOT, dataset, run, STEPS]
-    return subprocess.Popen([str(word) for word in words], env=environment, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        [str(word) for word in words], env=environment, stderr=subprocess.PIPE, text=True
+    )
 
 
 def test_two_processes_have_the_losses_of_one(dataset, tmp_path):
-    runs = [(started(count, dataset, tmp_path / str(count)), tmp_path / str(count)) for count in (1, 2)]
+    runs = [
+        (started(count, dataset, tmp_path / str(count)), tmp_path / str(count)) for count in (1, 2)
+    ]
     curves = []
     for process, run in runs:
         _, said = process.communicate(timeout=280)
         assert process.returncode == 0, said
-        assert [step for step, _ in log_lines(run, "train")] == list(range(1, STEPS + 1))  # one of them writes
+        assert [step for step, _ in log_lines(run, "train")] == list(
+            range(1, STEPS + 1)
+        )  # one of them writes
         curves.append(np.array([values[:-1] for _, values in log_lines(run, "train")]))
         assert (run / "curve.png").exists() and (run / "samples.png").exists()
     # The same samples, the same means; depth, of an untrained encoder, differs by 4e-5 from one thread to two, too.
     np.testing.assert_allclose(curves[0][0, 1:3], curves[1][0, 1:3], atol=2e-5)
     np.testing.assert_allclose(curves[0][0, 3], curves[1][0, 3], atol=1e-4)
     np.testing.assert_allclose(curves[0][:, 1:4], curves[1][:, 1:4], rtol=5e-3, atol=1e-3)
-    np.testing.assert_allclose(curves[0][:, 4], curves[1][:, 4], atol=0.1)  # the direction of a short vector: rounding
+    np.testing.assert_allclose(
+        curves[0][:, 4], curves[1][:, 4], atol=0.1
+    )  # the direction of a short vector: rounding
     one, two = (torch.load(run / "checkpoint.pt", weights_only=True)["model"] for _, run in runs)
     means = [name for name in one if name.endswith("running_mean")]
-    assert means and all(torch.allclose(one[name], two[name], rtol=0.05, atol=0.02) for name in means)
+    assert means and all(
+        torch.allclose(one[name], two[name], rtol=0.05, atol=0.02) for name in means
+    )
 
 
 def test_parts_make_the_whole_batch_and_their_weighted_means_its_mean(dataset):

@@ -2,7 +2,12 @@ import pytest
 from maquette.core.jobs.task import run_to_end
 from maquette.core.model.inference import weights
 from maquette.core.model.training.objects import load_split
-from maquette.core.model.training.trainer import Trainer, TrainingConfig, train_network, validation_scores
+from maquette.core.model.training.trainer import (
+    Trainer,
+    TrainingConfig,
+    train_network,
+    validation_scores,
+)
 
 
 def scores(model, folder):
@@ -16,7 +21,9 @@ def test_a_new_kind_is_learned_from_a_few_and_the_others_are_kept(others, coins,
     before = scores(bundled, coins), scores(bundled, others)
     config = TrainingConfig(steps=40, rate=1e-3, every=40, warmup=5, average=0.8, validation=2)
     tuned = Trainer(config, bundled.config)
-    tuned.load_checkpoint(run_to_end(train_network([coins, others], tmp_path, config, start=weights.BUNDLED_WEIGHTS)))
+    tuned.load_checkpoint(
+        run_to_end(train_network([coins, others], tmp_path, config, start=weights.BUNDLED_WEIGHTS))
+    )
     after = scores(tuned.average, coins), scores(tuned.average, others)
     assert after[0][0] > before[0][0] + 0.15
     assert min(b - a for a, b in zip(before[1], after[1], strict=True)) > -0.05

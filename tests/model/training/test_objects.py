@@ -15,7 +15,7 @@ from maquette.core.geometry.occupancy_grid import cell_centers
 from maquette.core.jobs.task import run_to_end
 from maquette.core.model.evaluation.evaluate import sample_objects
 from maquette.core.model.inference.preprocessing import median_filter
-from maquette.core.model.training.batches import sample_batch, frame_object
+from maquette.core.model.training.batches import frame_object, sample_batch
 from maquette.core.model.training.objects import load_split
 from maquette.core.model.training.streaming_dataset import TrainingStream
 from PIL import Image, ImageFilter
@@ -47,7 +47,9 @@ def test_objects_hold_what_their_files_do(dataset):
     assert len(thing.color) == len(file.record.views) == 7
     for index in range(7):
         np.testing.assert_array_equal(thing.color[index], median_filter(file.read_color(index)))
-    np.testing.assert_array_equal(thing.near_points, ((file.read_shape().near - center) / size).astype(np.float32))
+    np.testing.assert_array_equal(
+        thing.near_points, ((file.read_shape().near - center) / size).astype(np.float32)
+    )
 
 
 def test_packed_sets_train_to_the_bit_as_others(dataset, packed):
@@ -59,18 +61,30 @@ def test_packed_sets_train_to_the_bit_as_others(dataset, packed):
 
 
 def test_packed_sets_are_judged_by_the_same_objects(dataset, packed):
-    names = [[place.name for place in sample_objects([folder], "train", 5)] for folder in (dataset, packed)]
+    names = [
+        [place.name for place in sample_objects([folder], "train", 5)]
+        for folder in (dataset, packed)
+    ]
     assert names[0] == names[1] and len(names[0]) == 5
 
 
 def test_compact_sets_give_the_same_but_for_rounding(dataset, small):
-    for thing, less in zip(load_split([dataset], "train"), load_split([small], "train"), strict=True):
+    for thing, less in zip(
+        load_split([dataset], "train"), load_split([small], "train"), strict=True
+    ):
         np.testing.assert_array_equal(thing.near_inside, less.near_inside)
-        assert np.abs(thing.near_points - less.near_points[:]).max() < 3e-5 > np.abs(thing.uniform - less.uniform[:]).max()
+        assert (
+            np.abs(thing.near_points - less.near_points[:]).max()
+            < 3e-5
+            > np.abs(thing.uniform - less.uniform[:]).max()
+        )
         assert np.abs(thing.visible_points - less.visible_points[:]).max() < 1e-4
         assert np.abs(thing.seen_color.astype(int) - less.seen_color).mean() < 2
         np.testing.assert_array_equal(thing.view_frames, less.view_frames)
-        one, other = (frame_object(each, 4, False, np.random.default_rng(0), vary=False) for each in (thing, less))
+        one, other = (
+            frame_object(each, 4, False, np.random.default_rng(0), vary=False)
+            for each in (thing, less)
+        )
         np.testing.assert_array_equal(one.pictures[:, 3], other.pictures[:, 3])
         np.testing.assert_array_equal(one.cameras, other.cameras)
         assert less.near_points.steps.nbytes == thing.near_points.nbytes // 2
@@ -88,7 +102,9 @@ def test_despeckling_is_the_median_that_pillow_takes_within_the_object(size):
     color = np.random.default_rng(0).integers(0, 256, (*size, 4)).astype(np.uint8)
     median = np.asarray(Image.fromarray(color[..., :3].copy()).filter(ImageFilter.MedianFilter(3)))
     inside = color[..., 3:] > 250
-    np.testing.assert_array_equal(median_filter(color)[..., :3], np.where(inside, median, color[..., :3]))
+    np.testing.assert_array_equal(
+        median_filter(color)[..., :3], np.where(inside, median, color[..., :3])
+    )
     np.testing.assert_array_equal(median_filter(color)[..., 3], color[..., 3])
 
 
@@ -100,9 +116,14 @@ def relightable(dataset, tmp_path_factory):
     for found in build_index(dataset).by_name.values():
         file = found.open_object()
         views = [file.read_view(index) for index in range(len(file.record.views))]
-        views = [replace(view, albedo=view.colour[..., :3], occlusion=view.colour[..., 3] // 2) for view in views]
+        views = [
+            replace(view, albedo=view.colour[..., :3], occlusion=view.colour[..., 3] // 2)
+            for view in views
+        ]
         low, high = file.record.bounds
-        grid = (np.abs(cell_centers(file.record.bounds) - low) < (high - low) / 2).all(-1)  # an octant of the box
+        grid = (np.abs(cell_centers(file.record.bounds) - low) < (high - low) / 2).all(
+            -1
+        )  # an octant of the box
         write_object(whole, file.record, replace(file.read_shape(), grid=grid), views)
     run_to_end(copy_compact(whole, whole.with_name("compact")))
     return whole, whole.with_name("compact")
@@ -129,7 +150,12 @@ def test_surfaces_and_the_grid_are_read_when_they_are_asked_for(dataset, relight
 
 
 def test_the_stream_has_them_as_tensors(dataset, relightable):
-    (plain, *_), (item, *_) = (list(TrainingStream(folder, shuffle=False)) for folder in (dataset, relightable[1]))
+    (plain, *_), (item, *_) = (
+        list(TrainingStream(folder, shuffle=False)) for folder in (dataset, relightable[1])
+    )
     assert not plain.keys() & {"albedo", "occlusion", "grid"}
-    assert item["albedo"].shape == item["colour"][:, :3].shape and item["occlusion"].shape == item["depth"].shape
+    assert (
+        item["albedo"].shape == item["colour"][:, :3].shape
+        and item["occlusion"].shape == item["depth"].shape
+    )
     assert item["grid"].shape == (96, 96, 96) and item["grid"].dtype == torch.bool

@@ -51,7 +51,10 @@ def test_an_item_is_what_the_file_holds(dataset):
 def test_drawn_points_keep_what_belongs_to_them(dataset):
     (item, *_) = TrainingStream(dataset, "train", views=2, points=64)
     shape = ObjectFile(dataset / f"objects/{item['name']}.tar").read_shape()
-    truth = {tuple(point): inside for point, inside in zip(shape.near.tolist(), shape.near_inside, strict=True)}
+    truth = {
+        tuple(point): inside
+        for point, inside in zip(shape.near.tolist(), shape.near_inside, strict=True)
+    }
     assert [truth[tuple(point)] for point in item["near"].tolist()] == item["near_inside"].tolist()
     assert item["colour"].shape == (2, 4, 128, 128) and item["surface"].shape == (64, 3)
 
@@ -75,7 +78,10 @@ def test_what_is_drawn_does_not_depend_on_who_draws(dataset, packed):
 
 
 def test_ranks_share_the_files_evenly(dataset):
-    shares = [names(TrainingStream(dataset, "train", views=1, points=8, rank=rank, ranks=3)) for rank in range(3)]
+    shares = [
+        names(TrainingStream(dataset, "train", views=1, points=8, rank=rank, ranks=3))
+        for rank in range(3)
+    ]
     assert [len(share) for share in shares] == [2, 2, 2]
     assert len({name for share in shares for name in share}) == 6
 
@@ -153,6 +159,10 @@ def test_shows_what_was_put_behind_if_asked(changed):
 
 
 def test_pictures_of_several_sizes_are_refused(changed):
-    folder = changed(lambda index, view: replace(view, color=view.colour[: 128 - 64 * index]) if index < 2 else view)
+    folder = changed(
+        lambda index, view: (
+            replace(view, color=view.colour[: 128 - 64 * index]) if index < 2 else view
+        )
+    )
     with pytest.raises(DatasetError, match="e00 has pictures of several sizes"):
         names(TrainingStream(folder))

@@ -12,7 +12,12 @@ from maquette.core.model.inference.occupancy_field import expected_iou_threshold
 from maquette.core.model.metrics import iou
 from maquette.core.model.networks.reconstruction import ReconstructionNetwork
 from maquette.core.model.training import batches
-from maquette.core.model.training.batches import SamplingConfig, sample_batch, sample_object, frame_object
+from maquette.core.model.training.batches import (
+    SamplingConfig,
+    frame_object,
+    sample_batch,
+    sample_object,
+)
 from maquette.core.model.training.log import log_lines
 from maquette.core.model.training.objects import load_split
 from maquette.core.model.training.trainer import (
@@ -45,7 +50,9 @@ def test_samples_agree_with_their_pictures(dataset, views, free, vary):
     """What a view shows falls on its mask, also after mirroring, turning and stretching, and so do all points."""
     objects = load_split([dataset], "train")
     for seed, thing in enumerate(objects):
-        sample = sample_object(thing, views, free, np.random.default_rng(seed), SamplingConfig(vary=vary))
+        sample = sample_object(
+            thing, views, free, np.random.default_rng(seed), SamplingConfig(vary=vary)
+        )
         pictures, cameras, points, inside, _, _, shown, up = sample
         for view, there in enumerate(shown):
             on = inside_by_pictures(pictures[view : view + 1], cameras[view : view + 1], there)
@@ -60,7 +67,9 @@ def test_samples_agree_with_their_pictures(dataset, views, free, vary):
 def test_moves_there_and_back(dataset, views, free):
     thing = load_split([dataset], "train")[0]
     placed = frame_object(thing, views, free, np.random.default_rng(3), vary=True)
-    np.testing.assert_allclose(placed.back(placed.move(thing.near_points[:50])), thing.near_points[:50], atol=1e-5)
+    np.testing.assert_allclose(
+        placed.back(placed.move(thing.near_points[:50])), thing.near_points[:50], atol=1e-5
+    )
 
 
 def test_up_of_a_view_from_above_leans_towards_the_viewer(dataset):
@@ -75,7 +84,9 @@ def test_a_free_picture_is_seen_upright(dataset):
     placed = frame_object(thing, 1, True, np.random.default_rng(0), vary=False)
     low, high = placed.move(np.array(((0, 0, -0.05), (0, 0, 0.05))))
     rise = (high - low) / np.linalg.norm(high - low)
-    np.testing.assert_allclose(rise, (0, 0, 1), atol=0.02)  # but for the perspective that is not known
+    np.testing.assert_allclose(
+        rise, (0, 0, 1), atol=0.02
+    )  # but for the perspective that is not known
 
 
 def test_batches_depend_on_seed_and_step_alone(dataset):
@@ -90,7 +101,9 @@ def test_learns_ellipsoids_it_has_not_seen(dataset, tiny, monkeypatch):
     monkeypatch.setattr(batches, "_VIEWS", ((1, 0.35), (4, 0.65)))
     trainer = Trainer(TrainingConfig(steps=160, rate=5e-3, warmup=10, average=0.9), tiny)
     objects, unseen = load_split([dataset], "train"), load_split([dataset], "validation")
-    before = validation_scores(trainer.average, unseen)  # at the best level, so what the masks alone tell
+    before = validation_scores(
+        trainer.average, unseen
+    )  # at the best level, so what the masks alone tell
     for step in range(150):
         trainer.train_step(sample_batch(objects, 0, step))
     after = validation_scores(trainer.average, unseen)
@@ -99,7 +112,9 @@ def test_learns_ellipsoids_it_has_not_seen(dataset, tiny, monkeypatch):
 
 def test_one_picture_alone_is_trained_and_the_rest_stays_as_it_is(dataset, tiny):
     small = SamplingConfig(points=512, colors=1, batch=16)
-    trainer = Trainer(TrainingConfig(steps=80, rate=5e-3, warmup=5, average=0.9, one_picture=True), tiny)
+    trainer = Trainer(
+        TrainingConfig(steps=80, rate=5e-3, warmup=5, average=0.9, one_picture=True), tiny
+    )
     start = copy.deepcopy(trainer.average.state_dict())
     objects, unseen = load_split([dataset], "train"), load_split([dataset], "validation")
     before = validation_scores(trainer.average, unseen)
@@ -133,7 +148,10 @@ def test_pictures_of_another_size_are_seen_as_use_shows_them(dataset, tmp_path, 
     large = load_split([write_set(tmp_path / "large", size=256)], "train")
     small = load_split([dataset], "train")
     for one, two in zip(small, large, strict=True):
-        seen, again = (frame_object(thing, views, free, np.random.default_rng(0), vary=False) for thing in (one, two))
+        seen, again = (
+            frame_object(thing, views, free, np.random.default_rng(0), vary=False)
+            for thing in (one, two)
+        )
         assert again.pictures.shape == seen.pictures.shape == (views, 4, 128, 128)
         assert np.abs(again.pictures - seen.pictures).mean() < 0.02
         np.testing.assert_allclose(again.cameras, seen.cameras, atol=0.1)
@@ -170,7 +188,9 @@ def test_sets_without_a_view_to_ask_with_are_refused(tiny, tmp_path):
 
 def test_posed_and_free_pictures_share_a_batch(dataset):
     """What is normalised over a batch is so over both kinds, as it will be in use."""
-    batch = sample_batch(load_split([dataset], "train"), 0, 0, SamplingConfig(points=64, colors=1, batch=32))
+    batch = sample_batch(
+        load_split([dataset], "train"), 0, 0, SamplingConfig(points=64, colors=1, batch=32)
+    )
     perspective, tilted = batch.cameras[:, 0, 4, 3], batch.up_direction.norm(dim=1)
     torch.testing.assert_close(perspective, tilted, atol=1e-5, rtol=0)
     assert 0.2 < perspective.mean() < 0.9
@@ -178,12 +198,16 @@ def test_posed_and_free_pictures_share_a_batch(dataset):
 
 def test_resumed_run_equals_an_undisturbed_one_to_the_bit(dataset, tiny, tmp_path):
     config = TrainingConfig(steps=4, every=2, warmup=1, validation=2)
-    whole = torch.load(run_to_end(train_network([dataset], tmp_path / "whole", config, tiny)), weights_only=True)
+    whole = torch.load(
+        run_to_end(train_network([dataset], tmp_path / "whole", config, tiny)), weights_only=True
+    )
     work = train_network([dataset], tmp_path / "stopped", config, tiny)
     for _ in range(4):  # reading, then three steps: the checkpoint is of the second
         next(work)
     work.close()
-    resumed = torch.load(run_to_end(train_network([dataset], tmp_path / "stopped", config, tiny)), weights_only=True)
+    resumed = torch.load(
+        run_to_end(train_network([dataset], tmp_path / "stopped", config, tiny)), weights_only=True
+    )
     assert resumed["step"] == whole["step"] == 4
     for part in ("model", "average"):
         for name, value in whole[part].items():
@@ -195,9 +219,13 @@ def test_resumed_run_equals_an_undisturbed_one_to_the_bit(dataset, tiny, tmp_pat
 
 
 def test_another_configuration_in_the_same_folder_is_refused(dataset, tiny, tmp_path):
-    run_to_end(train_network([dataset], tmp_path, TrainingConfig(steps=1, every=1, validation=1), tiny))
+    run_to_end(
+        train_network([dataset], tmp_path, TrainingConfig(steps=1, every=1, validation=1), tiny)
+    )
     with pytest.raises(DatasetError, match="another configuration"):
-        run_to_end(train_network([dataset], tmp_path, TrainingConfig(steps=2, every=1, validation=1), tiny))
+        run_to_end(
+            train_network([dataset], tmp_path, TrainingConfig(steps=2, every=1, validation=1), tiny)
+        )
 
 
 def test_missing_and_empty_sets_are_named(tmp_path):
@@ -210,7 +238,11 @@ def test_missing_and_empty_sets_are_named(tmp_path):
 
 def mean_iou(model, objects):
     with torch.inference_mode():
-        found = [(object_logits(model, thing, 1, free), thing) for thing in objects for free in (False, True)]
+        found = [
+            (object_logits(model, thing, 1, free), thing)
+            for thing in objects
+            for free in (False, True)
+        ]
     scores = []
     for logits, thing in found:
         level = expected_iou_threshold(logits[logits > -99]) + float(model.shift)

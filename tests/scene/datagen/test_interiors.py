@@ -12,13 +12,30 @@ NOTHING = (0.0, 0.0, 0.0)
 
 
 def state():
-    kinds = ("scenes", "objects", "cameras", "lights", "worlds", "images", "meshes", "materials", "collections")
-    return {kind: [item.name for item in getattr(bpy.data, kind) if item.name != "Render Result"] for kind in kinds}
+    kinds = (
+        "scenes",
+        "objects",
+        "cameras",
+        "lights",
+        "worlds",
+        "images",
+        "meshes",
+        "materials",
+        "collections",
+    )
+    return {
+        kind: [item.name for item in getattr(bpy.data, kind) if item.name != "Render Result"]
+        for kind in kinds
+    }
 
 
 def cube(middle, color):
     middle = np.array(middle)
-    return Box(tuple(middle - 0.4), tuple(middle + 0.4), MaterialParams("none", None, (color, color), 1.0, 0.0, 1.0, NOTHING))
+    return Box(
+        tuple(middle - 0.4),
+        tuple(middle + 0.4),
+        MaterialParams("none", None, (color, color), 1.0, 0.0, 1.0, NOTHING),
+    )
 
 
 def test_rooms_are_domes_and_the_file_is_as_before(tmp_path, addon):
@@ -32,7 +49,9 @@ def test_rooms_are_domes_and_the_file_is_as_before(tmp_path, addon):
     assert (read_panoramas(hdri_files(tmp_path))[1] == second).all()
 
 
-def test_what_is_ahead_lies_in_the_middle_and_what_is_right_of_it_on_the_right(tmp_path, addon, monkeypatch):
+def test_what_is_ahead_lies_in_the_middle_and_what_is_right_of_it_on_the_right(
+    tmp_path, addon, monkeypatch
+):
     """The eye looks along Y; a turned or mirrored dome would light from elsewhere than it shows."""
     lamp = AreaLight((0.0, 0.0, 3.0), NOTHING, 1.0, 6500.0, 200.0)
     boxes = (
@@ -40,10 +59,16 @@ def test_what_is_ahead_lies_in_the_middle_and_what_is_right_of_it_on_the_right(t
         cube((2, 0, 1.4), (0.05, 0.05, 0.9)),
         cube((0, 0, 0), (0.05, 0.9, 0.05)),
     )
-    monkeypatch.setattr(interiors, "sample_interior", lambda families, rng: Interior(boxes, (), (lamp,), 0.0))
+    monkeypatch.setattr(
+        interiors, "sample_interior", lambda families, rng: Interior(boxes, (), (lamp,), 0.0)
+    )
     run_to_end(interiors.render_rooms(tmp_path, 1, width=64, samples=4))
     (picture,) = read_panoramas(hdri_files(tmp_path))
-    assert picture[16, 32].argmax() == 0 and picture[16, 48].argmax() == 2 and picture[31, :].mean(0).argmax() == 1
+    assert (
+        picture[16, 32].argmax() == 0
+        and picture[16, 48].argmax() == 2
+        and picture[31, :].mean(0).argmax() == 1
+    )
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path, addon):

@@ -14,11 +14,24 @@ from PIL import Image
 
 SIZE = 48
 CAMERA = perspective_camera(look_at(np.array((2.0, -3, 1.5)), np.zeros(3)), 0.8, SIZE)
-KINDS = ("scenes", "collections", "objects", "cameras", "lights", "worlds", "images", "meshes", "materials")
+KINDS = (
+    "scenes",
+    "collections",
+    "objects",
+    "cameras",
+    "lights",
+    "worlds",
+    "images",
+    "meshes",
+    "materials",
+)
 
 
 def state():
-    return {kind: [item.name for item in getattr(bpy.data, kind) if item.name != "Render Result"] for kind in KINDS}
+    return {
+        kind: [item.name for item in getattr(bpy.data, kind) if item.name != "Render Result"]
+        for kind in KINDS
+    }
 
 
 @pytest.fixture
@@ -94,7 +107,9 @@ def test_occluders_hide_the_object_and_the_whole_picture_is_the_one_with_all_in_
     np.testing.assert_allclose(view.depth[stays], alone.depth[stays], rtol=1e-4)
     over = together.colour / 255.0
     green = np.where(
-        np.array((30, 200, 90)) / 255 <= 0.04045, 0, ((np.array((30, 200, 90)) / 255 + 0.055) / 1.055) ** 2.4
+        np.array((30, 200, 90)) / 255 <= 0.04045,
+        0,
+        ((np.array((30, 200, 90)) / 255 + 0.055) / 1.055) ** 2.4,
     )
     light_of = ((over[..., :3] + 0.055) / 1.055) ** 2.4
     mixed = over[..., 3:] * light_of + (1 - over[..., 3:]) * green
@@ -139,11 +154,15 @@ def test_the_light_dome_behind_is_where_it_lights_from(cube, tmp_path):
     back = perspective_camera(look_at(np.array((0, 9.0, 0)), np.zeros(3)), 0.3, SIZE)
     front = perspective_camera(look_at(np.array((0, -9.0, 0)), np.zeros(3)), 0.3, SIZE)
     to_front, to_back = (shoot(cube, scenery, light, camera) for camera in (back, front))
-    assert (to_front.surroundings[..., 3] == 255).all() and (to_back.surroundings[..., 3] == 255).all()
+    assert (to_front.surroundings[..., 3] == 255).all() and (
+        to_back.surroundings[..., 3] == 255
+    ).all()
     assert to_front.surroundings[..., 0].min() > 60 + to_front.surroundings[..., 1].max()
     assert np.ptp(to_back.surroundings[..., :3], axis=2).max() < 10
     on = to_back.colour[..., 3] == 255
-    assert on.sum() > 100 and to_back.colour[on][:, 0].mean() > 1.5 * to_back.colour[on][:, 1].mean()  # lit from -Y
+    assert (
+        on.sum() > 100 and to_back.colour[on][:, 0].mean() > 1.5 * to_back.colour[on][:, 1].mean()
+    )  # lit from -Y
 
 
 def test_lamps_light_in_their_color_and_go_out_again(cube):
@@ -178,8 +197,13 @@ def test_drawn_materials_are_seen_and_leave_the_object_as_it_was(cube, texture):
     from mathutils import Matrix
 
     before, own = state(), materials([cube])
-    look = MaterialParams(texture, None, ((1.0, 0.0, 0.0), (0.0, 0.0, 1.0)), 1.0, 0.0, 4.0, (0.1, 0.2, 0.3))
-    with render_studio(4) as stage, object_randomization.evaluated_copies([cube], Matrix(), [look]) as objects:
+    look = MaterialParams(
+        texture, None, ((1.0, 0.0, 0.0), (0.0, 0.0, 1.0)), 1.0, 0.0, 4.0, (0.1, 0.2, 0.3)
+    )
+    with (
+        render_studio(4) as stage,
+        object_randomization.evaluated_copies([cube], Matrix(), [look]) as objects,
+    ):
         stage.set_objects(objects)
         stage.set_light(LightSettings())
         view = stage.render_view("free", CAMERA)
@@ -196,8 +220,19 @@ def test_pictures_are_put_on_and_a_damaged_one_is_said(cube, pictures):
     from mathutils import Matrix
 
     before = state()
-    look = MaterialParams("picture", pictures / "green.png", ((1.0, 0, 0), (0, 0, 1.0)), 1.0, 0.0, 2.0, (0.0, 0.0, 0.0))
-    with render_studio(2) as stage, object_randomization.evaluated_copies([cube], Matrix(), [look]) as objects:
+    look = MaterialParams(
+        "picture",
+        pictures / "green.png",
+        ((1.0, 0, 0), (0, 0, 1.0)),
+        1.0,
+        0.0,
+        2.0,
+        (0.0, 0.0, 0.0),
+    )
+    with (
+        render_studio(2) as stage,
+        object_randomization.evaluated_copies([cube], Matrix(), [look]) as objects,
+    ):
         stage.set_objects(objects)
         stage.set_light(LightSettings())
         view = stage.render_view("free", CAMERA)
@@ -245,23 +280,42 @@ def settings(**changes):
     from maquette.core.scene.datagen.objects import DatasetSettings
     from maquette.core.synthesis.camera_rigs import parse_rigs
 
-    return DatasetSettings(**{"size": 32, "samples": 1, "cameras": parse_rigs(["sides:front", "free:2"]), "points": 512, **changes})
+    return DatasetSettings(
+        **{
+            "size": 32,
+            "samples": 1,
+            "cameras": parse_rigs(["sides:front", "free:2"]),
+            "points": 512,
+            **changes,
+        }
+    )
 
 
 def make(folder, **options):
     from maquette.core.dataset.records import ObjectFile
     from maquette.core.scene.datagen.objects import render_dataset, scene_sources
 
-    run_to_end(render_dataset(scene_sources(bpy.context.scene.objects), folder, settings(random=draw(**options))))
+    run_to_end(
+        render_dataset(
+            scene_sources(bpy.context.scene.objects), folder, settings(random=draw(**options))
+        )
+    )
     (path,) = (folder / "objects").glob("*.tar")
     return ObjectFile(path)
 
 
 def everything(pictures):
     return {
-        "lamps": 2, "materials": 1.0, "textures": pictures, "backgrounds": ("plain", "image", "hdri"),
-        "pictures": pictures, "turn": "any", "scale": (0.5, 2.0), "occluders": 3, "hidden": 0.4,
-    }  # fmt: skip
+        "lamps": 2,
+        "materials": 1.0,
+        "textures": pictures,
+        "backgrounds": ("plain", "image", "hdri"),
+        "pictures": pictures,
+        "turn": "any",
+        "scale": (0.5, 2.0),
+        "occluders": 3,
+        "hidden": 0.4,
+    }
 
 
 def test_a_set_with_everything_is_whole_and_the_same_again(cube, pictures, tmp_path):
@@ -273,15 +327,23 @@ def test_a_set_with_everything_is_whole_and_the_same_again(cube, pictures, tmp_p
     before, own = (state(), np.array(cube.matrix_world)), materials([cube])
     one, two = (make(tmp_path / name, **everything(pictures)) for name in ("one", "two"))
     assert run_to_end(validate_dataset(tmp_path / "one")) == []
-    assert state() == before[0] and (np.array(cube.matrix_world) == before[1]).all() and materials([cube]) == own
+    assert (
+        state() == before[0]
+        and (np.array(cube.matrix_world) == before[1]).all()
+        and materials([cube]) == own
+    )
     for kind in ("json", "shape.npz"):
         assert one.read_member(kind) == two.read_member(kind)
     pose = one.record.more["drawn"]["pose"]
-    local = (one.read_shape().surface - np.array(pose["matrix"])[:3, 3]) @ np.linalg.inv(np.array(pose["matrix"])[:3, :3]).T
+    local = (one.read_shape().surface - np.array(pose["matrix"])[:3, 3]) @ np.linalg.inv(
+        np.array(pose["matrix"])[:3, :3]
+    ).T
     off = (np.abs(local - (0.2, 0.1, 0.3)) / (0.5, 0.25, 0.15)).max(1)
     np.testing.assert_allclose(off, 1, atol=0.01)  # on the cube, once the pose is taken back
     for index, view in enumerate(one.record.views):
-        whole, again = (passes.composite_image(file.read_view(index)).astype(int) for file in (one, two))
+        whole, again = (
+            passes.composite_image(file.read_view(index)).astype(int) for file in (one, two)
+        )
         assert np.abs(whole - again).max() <= 2
         assert {"light", "background", "occluders", "hidden_at_most"} <= set(view.drawn)
         if view.drawn["background"]["kind"] == "plain" and not view.drawn["occluders"]:
@@ -290,10 +352,14 @@ def test_a_set_with_everything_is_whole_and_the_same_again(cube, pictures, tmp_p
 
 def test_what_is_switched_on_changes_nothing_of_the_rest(cube, pictures, tmp_path):
     plain = make(tmp_path / "plain")
-    assert plain.record.more == {} and not any("background" in view.drawn for view in plain.record.views)
+    assert plain.record.more == {} and not any(
+        "background" in view.drawn for view in plain.record.views
+    )
     on = {key: value for key, value in everything(pictures).items() if key not in ("turn", "scale")}
     full = make(tmp_path / "full", **on)
-    part = make(tmp_path / "part", **{key: on[key] for key in ("backgrounds", "pictures")}, occluders=0)
+    part = make(
+        tmp_path / "part", **{key: on[key] for key in ("backgrounds", "pictures")}, occluders=0
+    )
     for a, b, c in zip(plain.record.views, full.record.views, part.record.views, strict=True):
         assert {**b.drawn["light"], "lamps": []} == a.drawn["light"] == c.drawn["light"]
         np.testing.assert_array_equal(a.camera.to_world, b.camera.to_world)
@@ -321,7 +387,9 @@ def test_object_coordinates_are_along_the_axes_of_the_object_as_it_came(cube, tm
     for index in range(len(file.record.views)):
         view = file.read_view(index)
         on = (view.depth > 0) & (view.colour[..., 3] == 255)
-        to_faces = np.abs(object_coordinates(view, box, moved)[on] - 0.5) / (np.array((1, 0.5, 0.3)) / 2)
+        to_faces = np.abs(object_coordinates(view, box, moved)[on] - 0.5) / (
+            np.array((1, 0.5, 0.3)) / 2
+        )
         assert on.sum() > 50 and np.abs(to_faces.max(1) - 1).max() < 0.02
 
 
@@ -338,7 +406,9 @@ def test_all_is_as_before_after_a_cancel_and_after_an_error(cube, pictures, tmp_
     (pictures / "red.png").write_bytes(b"no picture")
     (pictures / "green.png").write_bytes(b"no picture")
     with pytest.raises(Exception, match=r"(green|red)\.png"):
-        run_to_end(render_dataset(scene_sources([cube]), tmp_path / "failed", settings(random=random)))
+        run_to_end(
+            render_dataset(scene_sources([cube]), tmp_path / "failed", settings(random=random))
+        )
     assert state() == before and materials([cube]) == own
 
 
@@ -348,11 +418,22 @@ def test_operator_and_command_line_draw_the_same(cube, pictures, tmp_path):
     from maquette.operators.properties import randomization as randomization_properties
 
     done = bpy.ops.maquette.render_dataset(
-        folder=str(tmp_path / "set"), source='SCENE', size=32, samples=1, cameras="sides", points=512, lamps=1,
-        materials=0.5, textures=str(pictures),
-        backgrounds={'PLAIN', 'IMAGE'}, background_folder=str(pictures), turn='Z',
-        scale=(0.5, 2), occluders=1, hidden=0.25,
-    )  # fmt: skip
+        folder=str(tmp_path / "set"),
+        source='SCENE',
+        size=32,
+        samples=1,
+        cameras="sides",
+        points=512,
+        lamps=1,
+        materials=0.5,
+        textures=str(pictures),
+        backgrounds={'PLAIN', 'IMAGE'},
+        background_folder=str(pictures),
+        turn='Z',
+        scale=(0.5, 2),
+        occluders=1,
+        hidden=0.25,
+    )
     assert done == {'FINISHED'}
     parser = argparse.ArgumentParser()
     randomization_properties.add_arguments(parser)

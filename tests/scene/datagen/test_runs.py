@@ -59,11 +59,19 @@ Path.replace = replace
 
 
 def run(folder, **changes):
-    from maquette.core.scene.datagen.objects import DatasetSettings, procedural_sources, render_dataset
+    from maquette.core.scene.datagen.objects import (
+        DatasetSettings,
+        procedural_sources,
+        render_dataset,
+    )
     from maquette.core.synthesis.camera_rigs import parse_rigs
 
-    settings = DatasetSettings(size=16, samples=1, cameras=parse_rigs(("sides:front", "free:1")), points=256, **changes)
-    return run_to_end(render_dataset(procedural_sources(["mug", "chair"], COUNT, 0), folder, settings))
+    settings = DatasetSettings(
+        size=16, samples=1, cameras=parse_rigs(("sides:front", "free:1")), points=256, **changes
+    )
+    return run_to_end(
+        render_dataset(procedural_sources(["mug", "chair"], COUNT, 0), folder, settings)
+    )
 
 
 def killed(folder, moment, more=""):
@@ -81,7 +89,9 @@ def assert_equal_sets(one, two):
     """The same bytes of all that is not rendered, and pictures equal within the renderer's tolerance."""
     from maquette.core.dataset.records import ObjectFile
 
-    names = [sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*")) for folder in (one, two)]
+    names = [
+        sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*")) for folder in (one, two)
+    ]
     assert names[0] == names[1]
     for name in ("dataset.json", "splits.json"):
         assert (one / name).read_bytes() == (two / name).read_bytes()
@@ -143,12 +153,28 @@ def test_shards_make_the_same_set(undisturbed, tmp_path):
 
 def test_two_processes_make_the_same_set(undisturbed, tmp_path):
     start = "import os, sys; sys.path.insert(0, {!r}); import conftest; from maquette.operators.cli.main import run_command; "
-    code = start.format(str(ROOT / "tests")) + "code = main(sys.argv[1:]); sys.stdout.flush(); os._exit(code)"
+    code = (
+        start.format(str(ROOT / "tests"))
+        + "code = main(sys.argv[1:]); sys.stdout.flush(); os._exit(code)"
+    )
     script = tmp_path / "maquette.py"
     script.write_text(code.replace("; ", "\n"))
-    words = ["dataset", tmp_path / "set", "--procedural", "mug,chair", "--count", COUNT, "--size", 16, "--samples", 1]
+    words = [
+        "dataset",
+        tmp_path / "set",
+        "--procedural",
+        "mug,chair",
+        "--count",
+        COUNT,
+        "--size",
+        16,
+        "--samples",
+        1,
+    ]
     words += ["--points", 256, "--processes", 2, "--cameras", "sides:front", "free:1"]
-    done = subprocess.run([sys.executable, script, *map(str, words)], capture_output=True, timeout=300)
+    done = subprocess.run(
+        [sys.executable, script, *map(str, words)], capture_output=True, timeout=300
+    )
     assert done.returncode == 0, done.stderr.decode()
     assert_equal_sets(tmp_path / "set", undisturbed)
 
@@ -165,7 +191,9 @@ def test_a_full_disk_is_said_and_the_set_goes_on(undisturbed, tmp_path, monkeypa
         patch.setattr(tarfile.TarFile, "addfile", full)
         with pytest.raises(OutputError, match=r"cannot be written: No space left.*run again"):
             run(folder)
-    assert sorted(path.suffix for path in (folder / "objects").iterdir() if path.is_file()) == [".tar"]
+    assert sorted(path.suffix for path in (folder / "objects").iterdir() if path.is_file()) == [
+        ".tar"
+    ]
     assert run(folder).found == 1
     assert_equal_sets(folder, undisturbed)
 
@@ -196,7 +224,11 @@ def test_memory_stays_flat(addon):
     bpy.ops.mesh.primitive_monkey_add()
 
     def mebibytes():
-        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+        return (
+            int(Path("/proc/self/statm").read_text().split()[1])
+            * os.sysconf("SC_PAGE_SIZE")
+            / 2**20
+        )
 
     told = []
     with silence_stdout(), render_studio(samples=1, threads=1) as stage:
@@ -204,6 +236,9 @@ def test_memory_stays_flat(addon):
             if index % 10 == 0:
                 stage.set_objects([bpy.context.object] if index % 20 else [])
                 stage.set_light(LightSettings(domes[index // 10 % len(domes)]))
-            stage.render_view("free", perspective_camera(look_at(np.array((5.0, index * 0.01, 2)), np.zeros(3)), 0.8, 16))
+            stage.render_view(
+                "free",
+                perspective_camera(look_at(np.array((5.0, index * 0.01, 2)), np.zeros(3)), 0.8, 16),
+            )
             told.append(mebibytes())
     assert np.median(told[-50:]) - np.median(told[75:125]) < 8

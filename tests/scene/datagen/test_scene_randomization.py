@@ -10,7 +10,17 @@ from maquette.core.errors import DatasetError
 from maquette.core.jobs.task import run_to_end
 from PIL import Image
 
-KINDS = ("scenes", "collections", "objects", "cameras", "lights", "worlds", "images", "meshes", "materials")
+KINDS = (
+    "scenes",
+    "collections",
+    "objects",
+    "cameras",
+    "lights",
+    "worlds",
+    "images",
+    "meshes",
+    "materials",
+)
 SIZE = 48
 
 
@@ -59,24 +69,45 @@ def domes(tmp_path):
 
 
 def state():
-    blocks = {kind: [one.name for one in getattr(bpy.data, kind) if one.name != "Render Result"] for kind in KINDS}
-    slots = [[(s.link, s.material and s.material.name) for s in obj.material_slots] for obj in bpy.data.objects]
+    blocks = {
+        kind: [one.name for one in getattr(bpy.data, kind) if one.name != "Render Result"]
+        for kind in KINDS
+    }
+    slots = [
+        [(s.link, s.material and s.material.name) for s in obj.material_slots]
+        for obj in bpy.data.objects
+    ]
     held = [(obj.is_holdout, obj.pass_index, obj.hide_render) for obj in bpy.data.objects]
-    return blocks, slots, held, bpy.context.scene.world.name, [len(mesh.materials) for mesh in bpy.data.meshes]
+    return (
+        blocks,
+        slots,
+        held,
+        bpy.context.scene.world.name,
+        [len(mesh.materials) for mesh in bpy.data.meshes],
+    )
 
 
-def work(folder, *, cameras="scene sides:front,top", hdri=None, world=False, other_worlds=False, **random):
+def work(
+    folder, *, cameras="scene sides:front,top", hdri=None, world=False, other_worlds=False, **random
+):
     from maquette.core.scene.datagen.objects import DatasetSettings
     from maquette.core.scene.datagen.whole_scene import WholeScene, render_whole_scene
     from maquette.core.synthesis.camera_rigs import parse_rigs
     from maquette.core.synthesis.randomization import Randomization
 
     settings = DatasetSettings(
-        seed=3, size=SIZE, samples=2, cameras=parse_rigs(cameras.split()), points=256, hdri=hdri,
+        seed=3,
+        size=SIZE,
+        samples=2,
+        cameras=parse_rigs(cameras.split()),
+        points=256,
+        hdri=hdri,
         random=Randomization(**random),
-    )  # fmt: skip
+    )
     whole = WholeScene(world=world, other_worlds=other_worlds)
-    return render_whole_scene(bpy.context.scene, bpy.context.view_layer.name, folder, settings, whole)
+    return render_whole_scene(
+        bpy.context.scene, bpy.context.view_layer.name, folder, settings, whole
+    )
 
 
 def made(folder, **how):
@@ -107,10 +138,17 @@ def test_with_everything_it_is_whole_the_same_again_and_the_scene_as_before(scen
     Image.new("RGB", (40, 24), (0, 250, 0)).save(pictures / "green.png")
     before = state()
     all_of_it = {
-        "lamps": 2, "materials": 0.8, "textures": pictures, "backgrounds": ("plain", "image", "hdri"),
-        "pictures": pictures, "occluders": 3, "hidden": 0.4, "hdri": domes, "other_worlds": True,
+        "lamps": 2,
+        "materials": 0.8,
+        "textures": pictures,
+        "backgrounds": ("plain", "image", "hdri"),
+        "pictures": pictures,
+        "occluders": 3,
+        "hidden": 0.4,
+        "hdri": domes,
+        "other_worlds": True,
         "cameras": "scene sides:front,top hemisphere:3",
-    }  # fmt: skip
+    }
     one, two = (made(tmp_path / name, **all_of_it) for name in ("one", "two"))
     assert state() == before
     assert one.read_member("json") == two.read_member("json")
@@ -119,7 +157,9 @@ def test_with_everything_it_is_whole_the_same_again_and_the_scene_as_before(scen
     hidden = 0
     for index, view in enumerate(one.record.views):
         assert {"light", "background", "occluders", "hidden_at_most"} <= set(view.drawn)
-        np.testing.assert_array_equal(view.camera.to_world, plain.record.views[index].camera.to_world)
+        np.testing.assert_array_equal(
+            view.camera.to_world, plain.record.views[index].camera.to_world
+        )
         shown, bare = one.read_view(index), plain.read_view(index)
         whole = passes.composite_image(shown)
         assert (whole[..., 3] >= 253).all()
@@ -142,7 +182,9 @@ def test_with_everything_it_is_whole_the_same_again_and_the_scene_as_before(scen
 
 def test_other_worlds_light_and_are_seen_as_hdri(scene, domes, tmp_path):
     dark = made(tmp_path / "dark", cameras="scene").read_view(0)
-    file = made(tmp_path / "lit", cameras="scene", hdri=domes, other_worlds=True, backgrounds=("hdri",))
+    file = made(
+        tmp_path / "lit", cameras="scene", hdri=domes, other_worlds=True, backgrounds=("hdri",)
+    )
     light, view = file.record.views[0].drawn["light"], file.read_view(0)
     on = (dark.index > 0) & (dark.colour[..., 3] == 255)
     assert dark.colour[on][:, :3].max() < 5
@@ -150,7 +192,9 @@ def test_other_worlds_light_and_are_seen_as_hdri(scene, domes, tmp_path):
     assert (view.surroundings[..., 3] == 255).all()
     if "hdri" in light:
         assert light["hdri"] == "red.exr"
-        assert view.colour[on][:, 0].mean() > 40 and view.colour[on][:, 1:3].max() < 15 + 60 * (light["sun"] > 0)
+        assert view.colour[on][:, 0].mean() > 40 and view.colour[on][:, 1:3].max() < 15 + 60 * (
+            light["sun"] > 0
+        )
         assert view.surroundings[..., 0].min() > 100 and view.surroundings[..., 1:3].max() < 5
 
 
@@ -167,11 +211,17 @@ def test_materials_are_worn_and_taken_off(scene, tmp_path):
     lamp.rotation_euler = (0.8, 0, 0)
     scene.collection.objects.link(lamp)
     before = state()
-    plain, file = made(tmp_path / "plain", cameras="scene"), made(tmp_path / "worn", cameras="scene", materials=1.0)
+    plain, file = (
+        made(tmp_path / "plain", cameras="scene"),
+        made(tmp_path / "worn", cameras="scene", materials=1.0),
+    )
     assert state() == before
     assert list(file.record.more["drawn"]["materials"]) == ["cube"]
     on = plain.read_view(0).index > 0
-    gray, other = plain.read_view(0).colour[on][:, :3].astype(int), file.read_view(0).colour[on][:, :3].astype(int)
+    gray, other = (
+        plain.read_view(0).colour[on][:, :3].astype(int),
+        file.read_view(0).colour[on][:, :3].astype(int),
+    )
     assert np.ptp(gray, axis=1).max() < 6 < np.ptp(other, axis=1).mean()
 
 

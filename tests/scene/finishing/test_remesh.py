@@ -33,7 +33,12 @@ def made(mesh, **settings):
 
 @pytest.mark.parametrize(
     "preset, faces, quads",
-    [("block_out", 400, True), ("sculpt", 1500, True), ("sculpt", 12000, True), ("game", 300, False)],
+    [
+        ("block_out", 400, True),
+        ("sculpt", 1500, True),
+        ("sculpt", 12000, True),
+        ("game", 300, False),
+    ],
 )
 def test_as_many_faces_as_asked_for(addon, preset, faces, quads):
     result = made(stool(), preset=preset, faces=faces)
@@ -55,8 +60,14 @@ def test_no_part_is_lost(addon):
     result = made(mesh, preset="block_out", faces=300)
     far = result.mesh.vertices[:, 0].max()
     assert far == pytest.approx(mesh.vertices[:, 0].max(), abs=0.08)
-    edges = {tuple(sorted(edge)) for face in result.mesh.faces for edge in zip(face, np.roll(face, 1), strict=True)}
-    assert len(result.mesh.vertices) - len(edges) + len(result.mesh.faces) == 0  # one hole through it
+    edges = {
+        tuple(sorted(edge))
+        for face in result.mesh.faces
+        for edge in zip(face, np.roll(face, 1), strict=True)
+    }
+    assert (
+        len(result.mesh.vertices) - len(edges) + len(result.mesh.faces) == 0
+    )  # one hole through it
 
 
 def test_quadriflow_takes_small_things_too(addon):
@@ -77,7 +88,9 @@ def test_colors_are_those_of_the_nearest_surface(addon, preset):
     front = mesh.vertices[:, 1] < -0.06
     np.testing.assert_allclose(mesh.colors[front], np.tile((1, 0, 0), (front.sum(), 1)), atol=0.02)
     behind = mesh.vertices[:, 1] > 0.06
-    np.testing.assert_allclose(mesh.colors[behind], np.tile((0, 1, 0), (behind.sum(), 1)), atol=0.02)
+    np.testing.assert_allclose(
+        mesh.colors[behind], np.tile((0, 1, 0), (behind.sum(), 1)), atol=0.02
+    )
 
 
 @pytest.mark.parametrize("preset, faces", [("block_out", 500), ("game", 400)])
@@ -170,7 +183,9 @@ def test_the_thinnest_wall_is_measured_in_metres_and_found(addon):
     result = made(stool(wide=1), preset="print", scale=(2.0, 2.0, 2.0))
     thickness, place = result.walls.thinnest_place()
     exact = measure_walls(MeshArrays(result.mesh.vertices * 2, result.mesh.faces)).thickness.min()
-    assert thickness == pytest.approx(exact) and len(result.walls.thickness) == len(result.mesh.faces)
+    assert thickness == pytest.approx(exact) and len(result.walls.thickness) == len(
+        result.mesh.faces
+    )
     assert 0.5 * 2 / 32 < thickness < 1.1 * 2 / 32
     assert place[2] < 2 * 24 / 32 and -0.65 < place[0] < -0.5  # in the thin leg
     board = result.walls.thickness[result.mesh.vertices[result.mesh.faces, 2].min(1) > 26.4 / 32]

@@ -23,7 +23,12 @@ def at(*eye, target=(0, 0, 0)):
 
 def test_a_camera_before_it_sees_it(sight):
     assert sight().rejection_reason(at(0, -4, 1)) is None
-    assert sight().rejection_reason(orthographic_camera(look_at(np.array((0, -4.0, 1)), np.zeros(3)), 2.5, 64)) is None
+    assert (
+        sight().rejection_reason(
+            orthographic_camera(look_at(np.array((0, -4.0, 1)), np.zeros(3)), 2.5, 64)
+        )
+        is None
+    )
 
 
 def test_from_inside_and_past_it_nothing_is_seen(sight):
@@ -42,7 +47,9 @@ def test_a_wall_hides_it_unless_it_is_not_rendered(sight):
     bpy.ops.mesh.primitive_plane_add(size=9, location=(0, -2, 0), rotation=(1.5708, 0, 0))
     wall = bpy.context.object
     flat = orthographic_camera(look_at(np.array((0, -4.0, 1)), np.zeros(3)), 2.5, 64)
-    assert "before it" in sight().rejection_reason(at(0, -4, 1)) and "before it" in sight().rejection_reason(flat)
+    assert "before it" in sight().rejection_reason(
+        at(0, -4, 1)
+    ) and "before it" in sight().rejection_reason(flat)
     assert sight().rejection_reason(at(0, 4, 1)) is None
     wall.hide_render = True
     assert sight().rejection_reason(at(0, -4, 1)) is None

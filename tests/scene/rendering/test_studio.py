@@ -17,15 +17,24 @@ def cube(addon):
 
 def state():
     kinds = ("scenes", "objects", "cameras", "lights", "worlds", "images", "meshes", "materials")
-    return {kind: [item.name for item in getattr(bpy.data, kind) if item.name != "Render Result"] for kind in kinds}
+    return {
+        kind: [item.name for item in getattr(bpy.data, kind) if item.name != "Render Result"]
+        for kind in kinds
+    }
 
 
 CAMERAS = {
     "perspective": perspective_camera(look_at(np.array((2.0, -3, 1.5)), np.zeros(3)), 0.8, 96),
     "orthographic": orthographic_camera(look_at(np.array((2.0, -3, 1.5)), np.zeros(3)), 2.5, 96),
-    "shifted": perspective_camera(look_at(np.array((2.0, -3, 1.5)), np.zeros(3)), 0.8, 96).cropped(20, -12, 96, 96),
-    "wide": perspective_camera(look_at(np.array((2.0, -3, 1.5)), np.zeros(3)), 0.8, 96).cropped(-30, 0, 150, 96),
-    "tall_flat": orthographic_camera(look_at(np.array((2.0, -3, 1.5)), np.zeros(3)), 2.5, 96).cropped(10, -30, 76, 150),
+    "shifted": perspective_camera(look_at(np.array((2.0, -3, 1.5)), np.zeros(3)), 0.8, 96).cropped(
+        20, -12, 96, 96
+    ),
+    "wide": perspective_camera(look_at(np.array((2.0, -3, 1.5)), np.zeros(3)), 0.8, 96).cropped(
+        -30, 0, 150, 96
+    ),
+    "tall_flat": orthographic_camera(
+        look_at(np.array((2.0, -3, 1.5)), np.zeros(3)), 2.5, 96
+    ).cropped(10, -30, 76, 150),
     "top": side_camera("top", 2.5, 96),
 }
 
@@ -52,10 +61,14 @@ def test_depth_and_camera_put_every_pixel_on_the_cube(cube, name):
     pick = np.arange(len(rows))
     agree = normal[pick, axis] * np.sign(local[pick, axis])
     assert np.quantile(agree, 0.1) > 0.9
-    corner = camera.project(np.array([(x, y, z) for x in (-0.3, 0.7) for y in (-0.4, 0.6) for z in (-0.2, 0.8)]))[0]
+    corner = camera.project(
+        np.array([(x, y, z) for x in (-0.3, 0.7) for y in (-0.4, 0.6) for z in (-0.2, 0.8)])
+    )[0]
     box = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
     limit = (camera.width, camera.height)
-    np.testing.assert_allclose(box, (*corner.min(0).clip(0), *np.minimum(corner.max(0), limit)), atol=2.5)
+    np.testing.assert_allclose(
+        box, (*corner.min(0).clip(0), *np.minimum(corner.max(0), limit)), atol=2.5
+    )
 
 
 def test_nothing_of_blender_points_to_the_scene_that_is_gone():
@@ -126,7 +139,9 @@ def test_albedo_of_a_lit_and_half_shadowed_cube_is_flat(cube, name):
     from maquette.core.scene.rendering.studio import LightSettings, render_studio
 
     painted(cube, (0.5, 0.05, 0.02), Specular_IOR_Level=0.0)
-    bpy.ops.mesh.primitive_cube_add(size=1, location=(0.8, -0.9, 1.4))  # casts its shadow onto the other
+    bpy.ops.mesh.primitive_cube_add(
+        size=1, location=(0.8, -0.9, 1.4)
+    )  # casts its shadow onto the other
     shade = bpy.context.object
     with render_studio(8, relightable=True) as stage:
         stage.set_objects([cube, shade])
@@ -135,8 +150,12 @@ def test_albedo_of_a_lit_and_half_shadowed_cube_is_flat(cube, name):
         view = stage.render_view("test", CAMERAS[name])
     on = view.colour[..., 3] > 0
     assert on.sum() > 300
-    assert np.ptp(np.quantile(view.colour[on, 0], (0.1, 0.9))) > 25  # light and shadow are in the picture
-    np.testing.assert_allclose(view.albedo[on], np.broadcast_to(in_srgb((0.5, 0.05, 0.02)), (on.sum(), 3)), atol=2)
+    assert (
+        np.ptp(np.quantile(view.colour[on, 0], (0.1, 0.9))) > 25
+    )  # light and shadow are in the picture
+    np.testing.assert_allclose(
+        view.albedo[on], np.broadcast_to(in_srgb((0.5, 0.05, 0.02)), (on.sum(), 3)), atol=2
+    )
     assert ((view.colour[..., 3] > 0) & (view.colour[..., 3] < 255)).any()  # its edges, too
     assert not view.albedo[~on].any() and not view.occlusion[~on].any()
     assert view.albedo.dtype == view.occlusion.dtype == np.uint8
@@ -158,18 +177,29 @@ def test_an_inner_corner_is_occluded_and_an_open_face_is_not_at_any_size(addon, 
     """Of a floor and a wall: dark beside the edge between them, open half the longest side away, as on the top."""
     from maquette.core.scene.rendering.studio import render_studio
 
-    bpy.ops.mesh.primitive_cube_add(size=1, location=(0, 0, -0.05 * size), scale=(size, size, 0.1 * size))
+    bpy.ops.mesh.primitive_cube_add(
+        size=1, location=(0, 0, -0.05 * size), scale=(size, size, 0.1 * size)
+    )
     floor = bpy.context.object
-    bpy.ops.mesh.primitive_cube_add(size=1, location=(0.45 * size, 0, 0.2 * size), scale=(0.1 * size, size, 0.5 * size))
+    bpy.ops.mesh.primitive_cube_add(
+        size=1, location=(0.45 * size, 0, 0.2 * size), scale=(0.1 * size, size, 0.5 * size)
+    )
     wall = bpy.context.object
     bpy.context.view_layer.update()
-    boxes = [np.array(obj.bound_box) @ np.array(obj.matrix_world)[:3, :3].T + obj.location for obj in (floor, wall)]
+    boxes = [
+        np.array(obj.bound_box) @ np.array(obj.matrix_world)[:3, :3].T + obj.location
+        for obj in (floor, wall)
+    ]
     corners = np.concatenate(boxes)
     with render_studio(8, relightable=True) as stage:
         stage.set_objects([floor, wall], corners)
         eye = np.array((0.0, -0.01, 3.0)) * size
-        view = stage.render_view("test", orthographic_camera(look_at(eye, np.zeros(3)), 1.2 * size, 96))
-    column = [round(48 + 80 * x) for x in (-0.4, -0.02, 0.36, 0.45)]  # far floor, past the reach, beside, on the wall
+        view = stage.render_view(
+            "test", orthographic_camera(look_at(eye, np.zeros(3)), 1.2 * size, 96)
+        )
+    column = [
+        round(48 + 80 * x) for x in (-0.4, -0.02, 0.36, 0.45)
+    ]  # far floor, past the reach, beside, on the wall
     far, past, beside, top = (view.occlusion[30:66, at - 2 : at + 2].mean() for at in column)
     assert far > 250 and top > 250 and beside < 190 and beside < past - 50
     assert view.occlusion[30:66, 12:40].std() < 12  # no noise
