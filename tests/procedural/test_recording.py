@@ -93,7 +93,7 @@ def test_an_address_names_what_the_value_is_for():
     assert draws["width"].kind == "uniform"
     assert (draws["width"].low, draws["width"].high) == (0.38, 0.6)
     assert draws["make_legs.kind"] == Draw("make_legs.kind", "integers", 0, 5, draws["make_legs.kind"].value)
-    assert "cushion.any_look.choice" in draws
+    assert "cushion.any_material.choice" in draws
     rows = [draw.address for draw in make_object("lamp", 0).draws]
     assert {"height", "foot"} <= set(rows)
 
