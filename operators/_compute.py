@@ -1,5 +1,6 @@
 """Where long work computes. The model: in this process, in one of its own, or with another Python, as the preferences
-say. What needs Blender's own operators: in a second Blender, so that the window of this one stays usable, or here."""
+say. What needs Blender's own operators: in a second Blender, so that the window of this one stays usable, or here.
+"""
 
 from __future__ import annotations
 

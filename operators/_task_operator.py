@@ -80,7 +80,8 @@ def waiting_tasks() -> list[QueuedTask]:
 
 def show_progress(text: str | None) -> None:
     """Put ``text`` into the status bar, None for Blender's own, and let the sidebars draw again; not for the same text,
-    since drawing is what holds the window longest."""
+    since drawing is what holds the window longest.
+    """
     global _shown
     if text is not None and text == _shown:
         return

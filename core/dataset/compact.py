@@ -159,7 +159,8 @@ def pixels_of(data: bytes, size: tuple[int, int], mode: str) -> NDArray[np.uint8
 
 def encode_depth(depth: NDArray[np.float32], camera: Camera, bounds: NDArray[np.float64]) -> bytes:
     """Depth (H, W) as a PNG of 16 bits: 0 where nothing is, else 1 to 65,535 over what the box ``bounds`` (2, 3) has
-    before the camera."""
+    before the camera.
+    """
     from PIL import Image
 
     near, far = _depth_range(camera, bounds)

@@ -303,7 +303,7 @@ def _check_samples(arrays: Mapping[str, NDArray[Any]], bounds: NDArray[np.float6
         _distance_outside(arrays["surface"], low, high) < 0.1 * size,
         "surface: points lie outside the bounds",
     )
-    for points in ("uniform", "near") if _DISTANCES <= set(arrays) else ():
+    for points in ("uniform", "near") if set(arrays) >= _DISTANCES else ():
         distance = arrays[f"{points}_distance"]
         _require_array(distance, (len(arrays[points]),), np.float32, f"{points}_distance")
         inside = np.unpackbits(arrays[f"{points}_inside"], count=len(distance)).astype(bool)

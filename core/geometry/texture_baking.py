@@ -63,7 +63,7 @@ def bake_texture(
 def vertex_colors_from_views(
     mesh: MeshArrays, views: Sequence[View], cell: float
 ) -> Task[NDArray[np.float32]]:
-    """sRGB colors (V, 3) of the vertices of ``mesh``: what ``views`` show of them, elsewhere their own.
+    """SRGB colors (V, 3) of the vertices of ``mesh``: what ``views`` show of them, elsewhere their own.
 
     What hides what is told by the vertices alone, which is fast, and enough where they lie close.
 
@@ -137,7 +137,8 @@ def _surface_texels(
 
 def depth_buffer(corners: Floats, camera: Camera) -> Buffer:
     """How near the nearest of the triangles ``corners`` (F, 3, 3) is in each pixel (H, W), metres, inf for none;
-    and the camera of these pixels."""
+    and the camera of these pixels.
+    """
     scale = _BUFFER / max(camera.width, camera.height)
     fine = camera.resized(max(1, round(camera.width * scale)), max(1, round(camera.height * scale)))
     pixels, depth = fine.project(corners.reshape(-1, 3))

@@ -40,7 +40,8 @@ def augment_photo(
 ) -> tuple[Picture, Picture]:
     """Some object's picture before some background, harder than most photographs: to learn from.
 
-    As :func:`composite_photo`, ``SIDE`` pixels on each side."""
+    As :func:`composite_photo`, ``SIDE`` pixels on each side.
+    """
     cut = _cut_out(_random_cutout(objects, rng), SIDE, rng)
     known = panoramas and rng.random() < 0.7
     back = (

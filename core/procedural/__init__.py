@@ -116,6 +116,6 @@ __all__ = [
     "Family",
     "Part",
     "ProceduralObject",
-    "make_object",
     "make_from_draws",
+    "make_object",
 ]

@@ -46,7 +46,8 @@ def imported_objects(path: Path) -> Iterator[list[bpy.types.Object]]:
 @contextmanager
 def detached_objects(make: Callable[[], T]) -> Iterator[T]:
     """What ``make`` returns. The data-blocks that it brought into the file are taken out again at the end, and no
-    others: meanwhile somebody may make some, or undo."""
+    others: meanwhile somebody may make some, or undo.
+    """
     before = _data_blocks()
     ours = set()
     try:

@@ -55,7 +55,8 @@ def replace_mesh(obj: bpy.types.Object, arrays: MeshArrays) -> None:
 
 def to_arrays(mesh: bpy.types.Mesh) -> MeshArrays:
     """``mesh`` in its own space: quads if it is all quads, else triangles; with its colours, see :func:`_vertex_colors`,
-    and confidence."""
+    and confidence.
+    """
     vertices = np.empty(3 * len(mesh.vertices), np.float32)
     mesh.vertices.foreach_get("co", vertices)
     sides = np.empty(len(mesh.polygons), np.int32)
@@ -87,7 +88,8 @@ def confidence_of(mesh: bpy.types.Mesh) -> NDArray[np.float32] | None:
 
 def _vertex_colors(mesh: bpy.types.Mesh) -> NDArray[np.float32] | None:
     """(V, 3) sRGB of our colour attribute or the active one, else of the materials' viewport colours; None if there
-    is none of these."""
+    is none of these.
+    """
     attribute = mesh.color_attributes.get(COLOR) or mesh.color_attributes.active_color
     if attribute and attribute.name == HEAT:
         attribute = None
@@ -128,7 +130,8 @@ def _mean_per_vertex(
 
 def _fill_mesh(mesh: bpy.types.Mesh, arrays: MeshArrays) -> None:
     """By the attributes, which are copied as they are: a property of each vertex or corner takes 100 times as long, and
-    ``validate``, of which our closed surfaces have no need, as long as all the rest."""
+    ``validate``, of which our closed surfaces have no need, as long as all the rest.
+    """
     count, corners = arrays.faces.shape
     mesh.vertices.add(len(arrays.vertices))
     mesh.attributes["position"].data.foreach_set(

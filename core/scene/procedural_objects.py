@@ -12,7 +12,8 @@ from . import compat
 
 def add_object(collection: bpy.types.Collection, thing: ProceduralObject) -> bpy.types.Object:
     """One mesh object of ``thing`` in ``collection``, with a material for each look; its custom property
-    ``maquette_family`` tells what it is."""
+    ``maquette_family`` tells what it is.
+    """
     mesh = bpy.data.meshes.new(thing.name)
     counts = [len(part.mesh.vertices) for part in thing.parts]
     offsets = np.cumsum([0, *counts[:-1]])

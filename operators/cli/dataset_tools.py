@@ -1,5 +1,6 @@
 """What is done with a training set on disk: ``maquette dataset`` inspect, check, pack, compact and export;
-``maquette dataset rooms`` makes what it may be lit by."""
+``maquette dataset rooms`` makes what it may be lit by.
+"""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ def test_the_background_is_all_that_is_connected_to_the_border():
             continue
         reached[i, j] = True
         ahead += [(i + 1, j), (i - 1, j), (i, j + 1), (i, j - 1)]
-    assert 200 < (~dark & ~reached).sum()
+    assert (~dark & ~reached).sum() > 200
     shade = np.where(
         dark, 0.2, np.where(reached, 1.0, 0.95)
     )  # what is enclosed is shaded, and so no hole

@@ -34,7 +34,7 @@ def test_what_is_learned_from_has_its_mask(dataset):
         picture.shape == (3, SIDE, SIDE) and mask.shape == (1, SIDE, SIDE) for picture, mask in made
     )
     assert all(
-        0 <= picture.min() and picture.max() <= 1 and 0 < mask.mean() < 1 for picture, mask in made
+        picture.min() >= 0 and picture.max() <= 1 and 0 < mask.mean() < 1 for picture, mask in made
     )
     again, _ = augment_photo(objects, PLACES, np.random.default_rng(3))
     assert (again == made[3][0]).all()

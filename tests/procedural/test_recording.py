@@ -92,7 +92,9 @@ def test_an_address_names_what_the_value_is_for():
     draws = {draw.address: draw for draw in make_object("chair", 3).draws}
     assert draws["width"].kind == "uniform"
     assert (draws["width"].low, draws["width"].high) == (0.38, 0.6)
-    assert draws["make_legs.kind"] == Draw("make_legs.kind", "integers", 0, 5, draws["make_legs.kind"].value)
+    assert draws["make_legs.kind"] == Draw(
+        "make_legs.kind", "integers", 0, 5, draws["make_legs.kind"].value
+    )
     assert "cushion.any_material.choice" in draws
     rows = [draw.address for draw in make_object("lamp", 0).draws]
     assert {"height", "foot"} <= set(rows)

@@ -6,11 +6,19 @@ from maquette.core.synthesis.camera_rigs import DEFAULT, SHEET, Rig, parse_rigs
 
 
 def test_words_become_rigs_and_rigs_words():
-    words = (
-        "sides sides:front,top free:6 sphere:20 shell:4,roll=-10..10,distance=2..4,orthographic=0.25 "
-        "orbit:24,elevation=30,lens=35..85,fill=0.5 "
-        "hemisphere:2,angle=20..60,aim=0 scene path path:1..250,step=5 path:7"
-    ).split()
+    words = [
+        "sides",
+        "sides:front,top",
+        "free:6",
+        "sphere:20",
+        "shell:4,roll=-10..10,distance=2..4,orthographic=0.25",
+        "orbit:24,elevation=30,lens=35..85,fill=0.5",
+        "hemisphere:2,angle=20..60,aim=0",
+        "scene",
+        "path",
+        "path:1..250,step=5",
+        "path:7",
+    ]
     rigs = parse_rigs(words)
     assert [str(rig) for rig in rigs] == words
     assert rigs[0] == Rig("sides", sides=SHEET) and rigs[1].sides == ("front", "top")

@@ -40,7 +40,7 @@ def test_no_box_is_around_the_eye_and_lamps_are_where_a_ceiling_may_be():
     assert 10 < len(lit) < 38
     for room in rooms():
         assert not any(
-            (np.array(box.low) < (0, 0, EYE)).all() and ((0, 0, EYE) < np.array(box.high)).all()
+            (np.array(box.low) < (0, 0, EYE)).all() and (np.array(box.high) > (0, 0, EYE)).all()
             for box in room.boxes
         )
         assert all(lamp.place[2] > EYE for lamp in room.lamps) and not (room.lamps and room.sun)

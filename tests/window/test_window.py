@@ -67,7 +67,18 @@ def blender(request, tmp_path_factory, weights, pictures):
         )
 
     done = run(
-        "run", *"blender -b -c extension install-file -r user_default -e maquette.zip".split()
+        "run",
+        *[
+            "blender",
+            "-b",
+            "-c",
+            "extension",
+            "install-file",
+            "-r",
+            "user_default",
+            "-e",
+            "maquette.zip",
+        ],
     )
     assert done.returncode == 0, done.stdout + done.stderr
     run("run", "blender", "-b", "--python-expr", PREFERENCES)
@@ -266,16 +277,33 @@ def test_a_training_set_by_the_command_line_of_blender(blender):
     _, run = blender
     made = run(
         "run",
-        *"blender -b -c maquette dataset set --procedural mug --count 1 --size 32 --samples 1".split(),
+        *[
+            "blender",
+            "-b",
+            "-c",
+            "maquette",
+            "dataset",
+            "set",
+            "--procedural",
+            "mug",
+            "--count",
+            "1",
+            "--size",
+            "32",
+            "--samples",
+            "1",
+        ],
     )
     assert made.returncode == 0 and "1 objects written" in made.stdout, made.stdout + made.stderr
-    checked = run("run", *"blender -b -c maquette dataset check set".split())
+    checked = run("run", *["blender", "-b", "-c", "maquette", "dataset", "check", "set"])
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 def test_the_command_line_of_blender_says_what_is_wrong(blender):
     _, run = blender
-    done = run("run", *"blender -b -c maquette reconstruct nope.png -o out.glb".split())
+    done = run(
+        "run", *["blender", "-b", "-c", "maquette", "reconstruct", "nope.png", "-o", "out.glb"]
+    )
     assert done.returncode == 1 and "There is no image file nope.png" in done.stderr
 
 

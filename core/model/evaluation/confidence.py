@@ -84,7 +84,8 @@ def calibrate_confidence(
     network: ReconstructionNetwork, datasets: Sequence[Path], count: int, resolution: int = 96
 ) -> Task[None]:
     """Fit the curves of the confidence on ``count`` objects of the split "validation", those for which they have the
-    views."""
+    views.
+    """
     network.eval().requires_grad_(False)
     before = network.curves.clone()
     network.curves.copy_(torch.tensor((1.0, 0.0)))

@@ -158,7 +158,8 @@ class HullConstrainedField:
         self, masks: Tensor, points: NDArray[np.floating]
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """``points`` (P, 3) as a tensor (1, P, 3), where they fall and how deep, and the least that ``masks`` cover of
-        them (P,)."""
+        them (P,).
+        """
         there = torch.from_numpy(np.ascontiguousarray(points, np.float32))[None].to(masks.device)
         where, depths = project_depth(self._features.cameras, there)
         return there, where, depths, sample_maps(masks, where)[0, ..., 0].amin(0)
@@ -181,7 +182,8 @@ class HullConstrainedField:
         self, view: int, grid: NDArray[np.float32], values: NDArray[np.float32]
     ) -> NDArray[np.bool_]:
         """The pixels (64, 64) of ``view`` behind which, or behind a neighbour of which, ``values`` (P,) at ``grid``
-        (P, 3) show no solid."""
+        (P, 3) show no solid.
+        """
         best = np.full(_SURVEY**2 + 1, -np.inf, np.float32)  # the last one's for what falls outside
         np.maximum.at(best, self._map_pixel(view, grid), values)
         index = ((np.arange(MAP) + 0.5) * _SURVEY / MAP).astype(int)

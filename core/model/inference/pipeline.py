@@ -300,7 +300,8 @@ def _segment_inside_frame(
     image: Pixels, within: tuple[slice, slice], network: ForegroundNetwork
 ) -> Task[Pixels | None]:
     """:func:`segment_foreground` of what is ``within`` a frame; None if nothing in it is clear of it: then it was no frame, but
-    the plain background of something rectangular that is seen straight on."""
+    the plain background of something rectangular that is seen straight on.
+    """
     try:
         found = yield from segment_foreground(image[within], network)
     except ImageError:
@@ -319,7 +320,8 @@ def _segment_inside_frame(
 
 def _apply_mask(image: Pixels, mask: NDArray[np.float32], least: int) -> Pixels:
     """``image`` with ``mask`` less its specks, and without the background in the colours of the rim, at least ``least``
-    pixels wide."""
+    pixels wide.
+    """
     mask = remove_specks(mask)
     rim = int(np.clip(max(mask.shape) / _RIM_SHARE, least, _WIDEST_RIM))
     color = decontaminate_edges(image[..., :3], mask, rim) if rim else image[..., :3]

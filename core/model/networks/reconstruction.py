@@ -217,7 +217,8 @@ class ReconstructionNetwork(nn.Module):
         self, pictures: Tensor, cameras: Tensor, points: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Logits (B, P) and ``up`` (B, 3) of one picture (B, 1, 4, H, W) as they are trained: without its mirror image,
-        and nothing else."""
+        and nothing else.
+        """
         tubes, up = self.tubes(pictures[:, 0], cameras)
         return sample_depth_logits(tubes, cameras, points), up
 
@@ -228,7 +229,7 @@ class ReconstructionNetwork(nn.Module):
         return self.curves[0 if views == 1 and perspective else min(views, len(self.curves) - 1)]
 
     def predict_color(self, features: Features, points: Tensor) -> Tensor:
-        """sRGB colour (B, P, 3) in 0..1 at ``points`` (B, P, 3) of the surface.
+        """SRGB colour (B, P, 3) in 0..1 at ``points`` (B, P, 3) of the surface.
 
         A mixture of what each picture shows there and a colour of its own for what none of them sees.
         """
@@ -242,7 +243,8 @@ class ReconstructionNetwork(nn.Module):
 
     def _encode_single_view(self, pictures: Tensor, cameras: Tensor) -> tuple[Tensor, Tensor]:
         """Of pictures (B, 4, H, W), one each; once trained, of the solid the mean of what they and their mirror images
-        say."""
+        say.
+        """
         if self.training:
             return self.tubes(pictures, cameras)
         both = torch.cat((pictures, pictures.flip(-1)))

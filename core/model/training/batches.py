@@ -296,7 +296,8 @@ def _to_float_image(color: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 def _augment(placed: FramedObject, free: bool, rng: np.random.Generator) -> FramedObject:
     """``placed`` at a slightly other scale and place, of other proportions, mirrored, in other colours; cameras a
-    little off."""
+    little off.
+    """
     several = len(placed.chosen) > 1
     transform = _random_transform(several and not free, rng)
     mirror = rng.random() < 0.5

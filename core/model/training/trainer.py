@@ -285,7 +285,8 @@ def compute_losses(
     model: ReconstructionNetwork, batch: Batch
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Losses of a batch: occupancy (cross-entropy and soft IoU), colour and depth of what is seen (mean absolute
-    errors), and up of free pictures (one less cosine)."""
+    errors), and up of free pictures (one less cosine).
+    """
     features = model.encode_views(batch.images, batch.cameras)
     occupancy = _occupancy_loss(model.predict_occupancy(features, batch.points), batch)
     color = F.l1_loss(model.predict_color(features, batch.surface), batch.color)
@@ -423,7 +424,8 @@ def _shift_scores(
     model: ReconstructionNetwork, unseen: Sequence[TrainingObject], free: Sequence[bool]
 ) -> NDArray[np.float64]:
     """Mean IoU over ``unseen`` with the best levels shifted by each of ``_SHIFTS``, from one view, posed or free or
-    both, as each has it."""
+    both, as each has it.
+    """
     asked = [(thing, kind) for thing in unseen for kind in free if has_views(thing, 1, kind)]
     logits = [(object_logits(model, thing, 1, kind), thing.uniform_inside) for thing, kind in asked]
     levels = [expected_iou_threshold(found[found > _NOTHING]) + _SHIFTS for found, _ in logits]
@@ -435,7 +437,8 @@ def _shift_scores(
 @torch.inference_mode()
 def calibrate_level(model: ReconstructionNetwork, unseen: Sequence[TrainingObject]) -> None:
     """Set the shift of the level from one view to that of the best mean IoU on ``unseen``; of as good ones, the
-    least."""
+    least.
+    """
     model.eval()
     scores = _shift_scores(model, unseen, (False, True))
     good = _SHIFTS[scores > scores.max() - _AS_GOOD]

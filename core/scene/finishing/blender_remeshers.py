@@ -169,7 +169,8 @@ def _voxel_quads(mesh: MeshArrays, count: int) -> MeshArrays:
 
 def _cut_in_quads(mesh: MeshArrays, count: int, mirror: bool) -> MeshArrays:
     """About ``count`` quads of decimated triangles: joined in pairs where they can be, then each face cut about its
-    middle. Keeps thin parts, and is sound whenever the triangles are."""
+    middle. Keeps thin parts, and is sound whenever the triangles are.
+    """
     mesh = decimate_triangles(mesh, 2 * count, mirror)
     target = count // 2
     for _ in range(3):

@@ -21,7 +21,8 @@ UV = "UVMap"
 @dataclass(frozen=True)
 class BakedTexture:
     """png: (N,) uint8, the bytes of its file. size: its width and height. mean: (3,) sRGB in 0..1.
-    uv: (F, 3 or 4, 2) of the faces' corners, v up."""
+    uv: (F, 3 or 4, 2) of the faces' corners, v up.
+    """
 
     png: NDArray[np.uint8]
     size: tuple[int, int]

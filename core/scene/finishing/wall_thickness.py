@@ -1,11 +1,12 @@
 """How thick the walls of a closed mesh are: as a shape diameter (Shapira et al. 2008, doi:10.1007/s00371-007-0197-5),
-but of one ray a face, straight in, since the thinnest wall is wanted and not a part's mean."""
+but of one ray a face, straight in, since the thinnest wall is wanted and not a part's mean.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import bpy  # noqa: F401  mathutils comes with it
+import bpy
 import numpy as np
 from mathutils import Vector
 from mathutils.bvhtree import BVHTree
@@ -21,7 +22,8 @@ _MOST = 50_000  # triangles to measure at, the largest
 @dataclass(frozen=True)
 class WallThickness:
     """thickness: (T,) metres straight in from the middle of each triangle, inf where nothing is opposite.
-    places: (T, 3) the middles of these walls, in the mesh's space."""
+    places: (T, 3) the middles of these walls, in the mesh's space.
+    """
 
     thickness: NDArray[np.float64]
     places: NDArray[np.float64]
