@@ -23,7 +23,10 @@ PACKAGES = ("pillow", "safetensors", "typing_extensions", "sympy", "mpmath")
 BLENDERS = {"cp311": ("4.2.0", "5.1.0"), "cp313": ("5.1.0", None)}
 # By Blender's name: pip's names, and what tells PyTorch's CPU build from CUDA's, which only Linux gets by default.
 PLATFORMS = {
-    "linux-x64": (("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64"), "+cpu"),
+    "linux-x64": (
+        ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64"),
+        "+cpu",
+    ),
     "windows-x64": (("win_amd64",), ""),
     "windows-arm64": (("win_arm64",), ""),
     "macos-arm64": (("macosx_14_0_arm64",), ""),
@@ -33,7 +36,11 @@ PLATFORMS = {
 def manifest_with(manifest: str, platform: str, python: str, wheels: Sequence[str]) -> str:
     """``manifest`` as text for one platform and Python, with ``wheels``: file names in the zip's folder ``wheels``."""
     oldest, end = BLENDERS[python]
-    lines = [line for line in manifest.splitlines() if not line.startswith(("blender_version_", "platforms", "wheels"))]
+    lines = [
+        line
+        for line in manifest.splitlines()
+        if not line.startswith(("blender_version_", "platforms", "wheels"))
+    ]
     own = [f'blender_version_min = "{oldest}"', f'platforms = ["{platform}"]', "wheels = ["]
     own += [f'  "./wheels/{name}",' for name in sorted(wheels)] + ["]"]
     if end:
@@ -45,8 +52,22 @@ def manifest_with(manifest: str, platform: str, python: str, wheels: Sequence[st
 def download(folder: Path, platform: str, python: str, torch: str, index: str) -> list[str]:
     """Put the wheels into ``folder``; their names."""
     names, build = PLATFORMS[platform]
-    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    pip += ["--only-binary=:all:", "--implementation", "cp", "--python-version", f"{python[2]}.{python[3:]}"]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+    ]
+    pip += [
+        "--only-binary=:all:",
+        "--implementation",
+        "cp",
+        "--python-version",
+        f"{python[2]}.{python[3:]}",
+    ]
     pip += [word for abi in (python, "abi3", "none") for word in ("--abi", abi)]
     pip += [word for name in names for word in ("--platform", name)]
     pip += ["--dest", str(folder)]
@@ -65,17 +86,31 @@ def main() -> None:
     parser.add_argument("--platform", choices=PLATFORMS, default="linux-x64")
     parser.add_argument("--python", choices=BLENDERS, default="cp311")
     parser.add_argument("--torch", required=True, help="its version")
-    parser.add_argument("--index", required=True, help="where PyTorch's CPU builds are, if pip's own index has none")
-    parser.add_argument("--blender-ext", type=Path, required=True, help="Blender's command for extensions")
+    parser.add_argument(
+        "--index", required=True, help="where PyTorch's CPU builds are, if pip's own index has none"
+    )
+    parser.add_argument(
+        "--blender-ext", type=Path, required=True, help="Blender's command for extensions"
+    )
     arguments = parser.parse_args()
-    output = arguments.small.with_name(f"{arguments.small.stem}-{arguments.platform}-{arguments.python}.zip")
+    output = arguments.small.with_name(
+        f"{arguments.small.stem}-{arguments.platform}-{arguments.python}.zip"
+    )
     with tempfile.TemporaryDirectory(dir=arguments.small.parent) as name:
         source = Path(name)
         with zipfile.ZipFile(arguments.small) as archive:
             archive.extractall(source)
-        wheels = download(source / "wheels", arguments.platform, arguments.python, arguments.torch, arguments.index)
+        wheels = download(
+            source / "wheels",
+            arguments.platform,
+            arguments.python,
+            arguments.torch,
+            arguments.index,
+        )
         manifest = source / "blender_manifest.toml"
-        text = manifest_with(manifest.read_text(encoding="utf-8"), arguments.platform, arguments.python, wheels)
+        text = manifest_with(
+            manifest.read_text(encoding="utf-8"), arguments.platform, arguments.python, wheels
+        )
         manifest.write_text(text, encoding="utf-8")
         build = ["build", "--source-dir", str(source), "--output-filepath", str(output)]
         subprocess.run([sys.executable, str(arguments.blender_ext), *build], check=True)

@@ -23,35 +23,39 @@ class MeshArrays:
 
     vertices: NDArray[np.float32]
     faces: NDArray[np.int32]
-    colours: NDArray[np.float32] | None = None
+    colors: NDArray[np.float32] | None = None
     confidence: NDArray[np.float32] | None = None
-    views: tuple[KeptView, ...] = ()
+    views: tuple[SourceView, ...] = ()
 
-    def triangles(self) -> NDArray[np.int32]:
+    def to_triangles(self) -> NDArray[np.int32]:
         """The faces as triangles, (T, 3) int32; a quad becomes two."""
         if self.faces.shape[1] == 3:
             return self.faces
         return np.concatenate((self.faces[:, [0, 1, 2]], self.faces[:, [0, 2, 3]]))
 
-    def same(self, other: MeshArrays) -> bool:
+    def has_same_surface(self, other: MeshArrays) -> bool:
         """Whether nothing of both differs, but for the views."""
-        names = ("vertices", "faces", "colours", "confidence")
+        names = ("vertices", "faces", "colors", "confidence")
         return all(np.array_equal(getattr(self, name), getattr(other, name)) for name in names)
 
-    def standing(self) -> MeshArrays:
+    def on_ground(self) -> MeshArrays:
         """The mesh with its lowest point at z = 0."""
-        return self.placed(np.array((0, 0, -float(self.vertices[:, 2].min()))))
+        return self.offset_and_scaled(np.array((0, 0, -float(self.vertices[:, 2].min()))))
 
-    def placed(self, offset: NDArray[np.floating], factor: float = 1.0) -> MeshArrays:
+    def offset_and_scaled(self, offset: NDArray[np.floating], factor: float = 1.0) -> MeshArrays:
         """The mesh and its views moved by ``offset`` (3,), then scaled by ``factor`` about the origin."""
         move = np.eye(4)
         move[:3, 3] = offset
-        views = tuple(replace(view, camera=view.camera.moved(move).scaled(factor)) for view in self.views)
-        return replace(self, vertices=((self.vertices + offset) * factor).astype(np.float32), views=views)
+        views = tuple(
+            replace(view, camera=view.camera.moved(move).scaled(factor)) for view in self.views
+        )
+        return replace(
+            self, vertices=((self.vertices + offset) * factor).astype(np.float32), views=views
+        )
 
 
 @dataclass(frozen=True)
-class KeptView:
+class SourceView:
     """A :class:`View` that is kept for later.
 
     png: (N,) uint8, the bytes of a PNG file of its picture.

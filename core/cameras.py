@@ -48,14 +48,18 @@ class Camera:
         """(4, 4) world-to-camera in OpenCV's convention (x right, y down, z forward)."""
         return OPENCV_FROM_OPENGL @ np.linalg.inv(self.to_world)
 
-    def project(self, points: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def project(
+        self, points: NDArray[np.floating]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Where ``points`` (P, 3) in world space fall: pixels (P, 2) and plane depth (P,) in metres."""
         local = points @ self.from_world[:3, :3].T + self.from_world[:3, 3]
         depth = local[:, 2]
         flat = local[:, :2] if self.orthographic else local[:, :2] / depth[:, None]
         return flat @ self.intrinsics[:2, :2].T + self.intrinsics[:2, 2], depth
 
-    def unproject(self, pixels: NDArray[np.floating], depth: NDArray[np.floating]) -> NDArray[np.float64]:
+    def unproject(
+        self, pixels: NDArray[np.floating], depth: NDArray[np.floating]
+    ) -> NDArray[np.float64]:
         """World points (P, 3) at ``pixels`` (P, 2) and plane ``depth`` (P,); inverse of :meth:`project`."""
         flat = (pixels - self.intrinsics[:2, 2]) @ np.linalg.inv(self.intrinsics[:2, :2]).T
         if not self.orthographic:
@@ -121,25 +125,33 @@ def look_at(
     return pose
 
 
-def orthographic(pose: NDArray[np.float64], scale: float, size: int) -> Camera:
+def orthographic_camera(pose: NDArray[np.float64], scale: float, size: int) -> Camera:
     """An orthographic camera at ``pose`` whose square picture of ``size`` pixels shows ``scale`` metres."""
     focal = size / scale
-    return Camera(pose, np.array(((focal, 0, size / 2), (0, focal, size / 2), (0, 0, 1.0))), size, size, True)
+    return Camera(
+        pose, np.array(((focal, 0, size / 2), (0, focal, size / 2), (0, 0, 1.0))), size, size, True
+    )
 
 
-def perspective(pose: NDArray[np.float64], angle: float, size: int) -> Camera:
+def perspective_camera(pose: NDArray[np.float64], angle: float, size: int) -> Camera:
     """A pinhole camera at ``pose`` with a field of view of ``angle`` radians over a square picture."""
     focal = size / 2 / np.tan(angle / 2)
-    return Camera(pose, np.array(((focal, 0, size / 2), (0, focal, size / 2), (0, 0, 1.0))), size, size)
+    return Camera(
+        pose, np.array(((focal, 0, size / 2), (0, focal, size / 2), (0, 0, 1.0))), size, size
+    )
 
 
-def side(name: str, scale: float, size: int, distance: float = 2.0) -> Camera:
+def side_camera(name: str, scale: float, size: int, distance: float = 2.0) -> Camera:
     """The orthographic camera of one of :data:`SIDES`, aimed at the origin from ``distance`` metres."""
     direction, up = SIDES[name]
-    return orthographic(look_at(np.array(direction, float) * distance, np.zeros(3), np.array(up, float)), scale, size)
+    return orthographic_camera(
+        look_at(np.array(direction, float) * distance, np.zeros(3), np.array(up, float)),
+        scale,
+        size,
+    )
 
 
-def frustum(camera: Camera, depth: float) -> NDArray[np.float64]:
+def frustum_lines(camera: Camera, depth: float) -> NDArray[np.float64]:
     """Line segments (9, 2, 3) in world space, metres: from the camera to the corners of its picture, and around it.
 
     The last one is a mark above the middle of the picture's upper edge.
@@ -147,8 +159,11 @@ def frustum(camera: Camera, depth: float) -> NDArray[np.float64]:
     Args:
         depth: how far before the camera the picture is drawn, metres.
     """
-    width, height = camera.width, camera.height
-    pixels = np.array(((0, 0), (width, 0), (width, height), (0, height), (width / 2, 0), (width / 2, -height / 8)))
+    width = camera.width
+    height = camera.height
+    pixels = np.array(
+        ((0, 0), (width, 0), (width, height), (0, height), (width / 2, 0), (width / 2, -height / 8))
+    )
     far = camera.unproject(pixels.astype(float), np.full(6, depth))
     near = camera.unproject(pixels.astype(float), np.zeros(6))
     corners = far[:4]

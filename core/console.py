@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def silence_stdout() -> Iterator[None]:
     """Nothing that Blender, its renderer or its exporters print meanwhile reaches stdout. What they raise does."""
     sys.stdout.flush()
     kept = os.dup(1)

@@ -8,7 +8,7 @@ import bpy
 from bpy.props import EnumProperty, FloatProperty, IntProperty
 from bpy.types import Context
 
-from ..core.procedural import FAMILIES, make
+from ..core.procedural import FAMILIES, make_object
 from ..core.scene.procedural_objects import add_object
 from .properties.scene import SIZE
 from .reconstruct import collection_for_new
@@ -26,8 +26,12 @@ class MAQUETTE_OT_add_procedural(bpy.types.Operator):
     bl_label = "Add Procedural Object"
     bl_options = {'REGISTER', 'UNDO'}
 
-    family: EnumProperty(name="Family", description="What kind of object", items=_ITEMS, default="chair")
-    seed: IntProperty(name="Seed", description="Which object of the family. Costs nothing", default=0, min=0)
+    family: EnumProperty(
+        name="Family", description="What kind of object", items=_ITEMS, default="chair"
+    )
+    seed: IntProperty(
+        name="Seed", description="Which object of the family. Costs nothing", default=0, min=0
+    )
     size: FloatProperty(**SIZE)
 
     @classmethod
@@ -38,7 +42,7 @@ class MAQUETTE_OT_add_procedural(bpy.types.Operator):
         return True
 
     def execute(self, context: Context) -> set[str]:
-        thing = make(self.family, self.seed)
+        thing = make_object(self.family, self.seed)
         obj = add_object(collection_for_new(context), thing)
         obj.scale = (self.size,) * 3
         lowest = min(float(part.mesh.vertices[:, 2].min()) for part in thing.parts)

@@ -17,7 +17,9 @@ class MAQUETTE_OT_copy_install_command(bpy.types.Operator):
     bl_options = {'INTERNAL'}
 
     def execute(self, context: Context) -> set[str]:
-        commands = [dependencies.advice(package) for package in _compute.missing()]
+        commands = [
+            dependencies.install_command(package) for package in _compute.missing_packages()
+        ]
         context.window_manager.clipboard = "\n".join(commands)
         self.report({'INFO'}, f"Copied: {'; '.join(commands)}")
         return {'FINISHED'}

@@ -10,14 +10,14 @@ from bpy.props import StringProperty
 from bpy.types import Context
 from numpy.typing import NDArray
 
-from ..core.cameras import frustum
-from ..core.jobs.task import SteppedWork, Work
+from ..core.cameras import frustum_lines
+from ..core.jobs.task import SteppedTask, Task
 from ..core.scene.datagen import objects
 from ..core.synthesis import camera_rigs
-from ._task_operator import WorkOperator
+from ._task_operator import TaskOperator
 from .properties.dataset import DatasetProperties
 
-_COLOUR = (1.0, 0.55, 0.1, 1.0)
+_COLOR = (1.0, 0.55, 0.1, 1.0)
 LENGTH = 0.4  # of a drawn frustum, in radii of its object
 
 
@@ -28,12 +28,14 @@ class _Drawing:
         self.scene = scene.session_uid  # another file may be loaded meanwhile
         self.lines = lines
         self._batch: Any = None
-        self._handle = bpy.types.SpaceView3D.draw_handler_add(self._draw, (), 'WINDOW', 'POST_VIEW')
+        self._handle = bpy.types.SpaceView3D.draw_handler_add(
+            self._draw_lines, (), 'WINDOW', 'POST_VIEW'
+        )
 
-    def remove(self) -> None:
+    def remove_handler(self) -> None:
         bpy.types.SpaceView3D.draw_handler_remove(self._handle, 'WINDOW')
 
-    def _draw(self) -> None:
+    def _draw_lines(self) -> None:
         import gpu  # there is none without a window
         from gpu_extras.batch import batch_for_shader
 
@@ -43,7 +45,7 @@ class _Drawing:
         if self._batch is None:
             self._batch = batch_for_shader(shader, 'LINES', {"pos": self.lines})
         gpu.state.depth_test_set('LESS_EQUAL')
-        shader.uniform_float("color", _COLOUR)
+        shader.uniform_float("color", _COLOR)
         self._batch.draw(shader)
         gpu.state.depth_test_set('NONE')
 
@@ -51,16 +53,16 @@ class _Drawing:
 _drawing: _Drawing | None = None
 
 
-def shown(scene: bpy.types.Scene) -> NDArray[np.float32] | None:
+def drawn_lines(scene: bpy.types.Scene) -> NDArray[np.float32] | None:
     """The ends (2 N, 3) of the lines that are drawn in the 3D views of ``scene``, if any; metres."""
     return _drawing.lines if _drawing and _drawing.scene == scene.session_uid else None
 
 
-def _show(scene: bpy.types.Scene, lines: NDArray[np.float32] | None) -> None:
+def _show_lines(scene: bpy.types.Scene, lines: NDArray[np.float32] | None) -> None:
     """Draw ``lines`` (2 N, 3) instead of what is drawn; None: nothing."""
     global _drawing
     if _drawing:
-        _drawing.remove()
+        _drawing.remove_handler()
     _drawing = None if lines is None else _Drawing(scene, lines)
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
@@ -68,29 +70,31 @@ def _show(scene: bpy.types.Scene, lines: NDArray[np.float32] | None) -> None:
                 area.tag_redraw()
 
 
-class MAQUETTE_OT_preview_cameras(DatasetProperties, WorkOperator, bpy.types.Operator):
+class MAQUETTE_OT_preview_cameras(DatasetProperties, TaskOperator, bpy.types.Operator):
     """Draw into the 3D views the cameras that the selected objects would be rendered from"""
 
     bl_idname = "maquette.preview_cameras"
     bl_label = "Preview Cameras"
     bl_options = {'REGISTER'}
-    driver = SteppedWork
+    driver = SteppedTask
 
     cameras: StringProperty(
-        name="Cameras", description="As of Render Dataset", default=" ".join(map(str, camera_rigs.DEFAULT))
+        name="Cameras",
+        description="As of Render Dataset",
+        default=" ".join(map(str, camera_rigs.DEFAULT)),
     )
 
-    def start(self, context: Context) -> Work[Any]:
+    def start(self, context: Context) -> Task[Any]:
         sources = objects.scene_sources(context.selected_objects)
-        return objects.preview(sources, self.settings(self.cameras))
+        return objects.preview_views(sources, self.dataset_settings(self.cameras))
 
     def finish(self, context: Context, result: Any) -> None:
         lines = [
-            frustum(view.camera, LENGTH * float(np.linalg.norm(bounds[1] - bounds[0])) / 2)
+            frustum_lines(view.camera, LENGTH * float(np.linalg.norm(bounds[1] - bounds[0])) / 2)
             for bounds, views in result
             for view in views
         ]
-        _show(context.scene, np.concatenate(lines).reshape(-1, 3).astype(np.float32))
+        _show_lines(context.scene, np.concatenate(lines).reshape(-1, 3).astype(np.float32))
         self.report({'INFO'}, f"{len(lines)} cameras of {len(result)} objects")
 
 
@@ -103,19 +107,21 @@ class MAQUETTE_OT_hide_cameras(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: Context) -> bool:
-        if shown(context.scene) is None:
+        if drawn_lines(context.scene) is None:
             cls.poll_message_set("No cameras are shown")
             return False
         return True
 
     def execute(self, context: Context) -> set[str]:
-        _show(context.scene, None)
+        _show_lines(context.scene, None)
         return {'FINISHED'}
 
 
-register, _unregister = bpy.utils.register_classes_factory((MAQUETTE_OT_preview_cameras, MAQUETTE_OT_hide_cameras))
+register, _unregister = bpy.utils.register_classes_factory(
+    (MAQUETTE_OT_preview_cameras, MAQUETTE_OT_hide_cameras)
+)
 
 
 def unregister() -> None:
-    _show(bpy.context.scene, None)
+    _show_lines(bpy.context.scene, None)
     _unregister()

@@ -15,22 +15,24 @@ from mathutils import Vector
 from ..core.arrays import MeshArrays
 from ..core.cameras import SIDES
 from ..core.errors import ImageError
-from ..core.jobs.task import Work
+from ..core.jobs.task import Task
 from ..core.model.jobs import reconstruct as reconstruct_job  # without torch, until it runs
-from ..core.model.jobs.reconstruct import Request
+from ..core.model.jobs.reconstruct import ReconstructionRequest
 from ..core.scene import images as scene_images
 from ..core.scene import meshes, source_views
 from ..core.scene.compat import PATH_OPTIONS
 from . import _compute
-from ._task_operator import WorkOperator
+from ._task_operator import TaskOperator
 from .properties.scene import FIT, RESOLUTION, SIZE, WEIGHTS, side_property
 
 _FRESH = frozenset({'SKIP_SAVE'})  # pictures of the last call must not come back in the next
 
 
-def reconstruct(
-    request: Request, picture: scene_images.Picture | None = None, window: bool = False
-) -> Work[MeshArrays]:
+def start_reconstruction(
+    request: ReconstructionRequest,
+    picture: scene_images.ImageValues | None = None,
+    window: bool = False,
+) -> Task[MeshArrays]:
     """The mesh for ``request``, from where the preferences say; at once if only the size differs from the last.
 
     Args:
@@ -40,23 +42,25 @@ def reconstruct(
     Raises:
         As ``core.model.jobs.reconstruct.reconstruct``; WorkerError.
     """
-    request, size = replace(request, size=1.0, device=_compute.device()), request.size
-    made = (lambda: replace(request, photo=picture.pixels())) if picture else request
-    work = _compute.run(reconstruct_job.reconstruct, made, window=window)
-    return _scaled(work, size)
+    request, size = replace(request, size=1.0, device=_compute.chosen_device()), request.size
+    made = (lambda: replace(request, photo=picture.to_pixels())) if picture else request
+    work = _compute.run_function(reconstruct_job.reconstruct_request, made, window=window)
+    return _scaled_result(work, size)
 
 
-def _scaled(work: Work[MeshArrays], size: float) -> Work[MeshArrays]:
+def _scaled_result(work: Task[MeshArrays], size: float) -> Task[MeshArrays]:
     mesh = yield from work
-    return mesh.placed(np.zeros(3), size)
+    return mesh.offset_and_scaled(np.zeros(3), size)
 
 
-def add_object(context: Context, name: str, arrays: MeshArrays, location: Vector) -> bpy.types.Object:
+def add_object(
+    context: Context, name: str, arrays: MeshArrays, location: Vector
+) -> bpy.types.Object:
     """A new object with its origin at ``location``, active, selected and in view."""
     if context.mode != 'OBJECT':  # the window stayed usable meanwhile
         bpy.ops.object.mode_set(mode='OBJECT')
     obj = meshes.new_object(name, arrays)
-    source_views.keep(obj, arrays.views)
+    source_views.store_views(obj, arrays.views)
     obj.location = location
     layer = context.view_layer
     collection_for_new(context).objects.link(obj)
@@ -73,20 +77,26 @@ def add_object(context: Context, name: str, arrays: MeshArrays, location: Vector
 def collection_for_new(context: Context) -> bpy.types.Collection:
     """The active one, but the scene's own if that is excluded, or linked from another file."""
     place = context.view_layer.active_layer_collection
-    return place.collection if place.is_visible and place.collection.is_editable else context.scene.collection
+    return (
+        place.collection
+        if place.is_visible and place.collection.is_editable
+        else context.scene.collection
+    )
 
 
-def told(mesh: MeshArrays) -> str:
+def mesh_summary(mesh: MeshArrays) -> str:
     """How large ``mesh`` is and, if it was fitted, how its silhouettes agree with its pictures."""
-    return f"{len(mesh.vertices):,} vertices, {len(mesh.faces):,} faces{told_fit(mesh)}"
+    return f"{len(mesh.vertices):,} vertices, {len(mesh.faces):,} faces{fit_summary(mesh)}"
 
 
-def told_fit(mesh: MeshArrays) -> str:
+def fit_summary(mesh: MeshArrays) -> str:
     """How the silhouettes of ``mesh`` agree with its pictures, empty if it was not fitted to them."""
     pairs = [view.silhouette for view in mesh.views if view.silhouette]
     if not pairs:
         return ""
-    before, after = (", ".join(f"{score:.3f}" for score in scores) for scores in zip(*pairs, strict=True))
+    before, after = (
+        ", ".join(f"{score:.3f}" for score in scores) for scores in zip(*pairs, strict=True)
+    )
     return f", silhouettes {after} (IoU; before the fit {before})"
 
 
@@ -99,7 +109,7 @@ def show_colours(context: Context) -> None:
                 shading.color_type = 'VERTEX'
 
 
-class MAQUETTE_OT_reconstruct(WorkOperator, bpy.types.Operator):
+class MAQUETTE_OT_reconstruct(TaskOperator, bpy.types.Operator):
     """Build a colored mesh object from a picture, or from pictures of its sides, at the 3D cursor"""
 
     bl_idname = "maquette.reconstruct"
@@ -134,21 +144,25 @@ class MAQUETTE_OT_reconstruct(WorkOperator, bpy.types.Operator):
     )
     weights: StringProperty(**WEIGHTS)
 
-    def start(self, context: Context) -> Work[MeshArrays]:
+    def start(self, context: Context) -> Task[MeshArrays]:
         sides = {side: absolute_path(getattr(self, side)) for side in SIDES if getattr(self, side)}
         if bool(self.filepath) + bool(self.image) + bool(sides) != 1:
             raise ImageError("Choose one picture, or pictures of the object's sides")
-        picture = scene_images.picture(scene_images.named(self.image)) if self.image else None
+        picture = (
+            scene_images.image_values(scene_images.image_named(self.image)) if self.image else None
+        )
         photo = absolute_path(self.filepath) if self.filepath else None
         self._location = context.scene.cursor.location.copy()
-        request = Request(photo, sides, self.resolution, self.size, weights_file(self.weights), fit=self.fit)
-        return reconstruct(request, picture, self.interactive)
+        request = ReconstructionRequest(
+            photo, sides, self.resolution, self.size, weights_file(self.weights), fit=self.fit
+        )
+        return start_reconstruction(request, picture, self.interactive)
 
     def finish(self, context: Context, result: MeshArrays) -> None:
-        obj = add_object(context, self._object_name(), result.standing(), self._location)
+        obj = add_object(context, self._object_name(), result.on_ground(), self._location)
         if self.interactive and context.scene.maquette.show_colours:
             show_colours(context)
-        self.report({'INFO'}, f"{obj.name}: {told(result)}")
+        self.report({'INFO'}, f"{obj.name}: {mesh_summary(result)}")
 
     def label(self) -> str:
         return f"{self.bl_label} {self._object_name()}"
@@ -160,7 +174,9 @@ class MAQUETTE_OT_reconstruct(WorkOperator, bpy.types.Operator):
         self.layout.prop(self, "name")
 
     def _object_name(self) -> str:
-        first = next((path for side in SIDES if (path := getattr(self, side))), self.filepath or self.image)
+        first = next(
+            (path for side in SIDES if (path := getattr(self, side))), self.filepath or self.image
+        )
         return self.name or Path(first).stem
 
 
@@ -170,7 +186,7 @@ def absolute_path(text: str) -> Path:
 
 def weights_file(chosen: str = "") -> Path | None:
     """The weights ``chosen``, else those of the preferences; None for the bundled ones."""
-    ours = _compute.preferences()
+    ours = _compute.addon_preferences()
     text = chosen or (ours.weights if ours else "")
     return absolute_path(text) if text else None
 

@@ -20,58 +20,62 @@ from bpy.types import Context
 from mathutils import Vector
 
 from ..core.arrays import MeshArrays
-from ..core.console import quiet
+from ..core.console import silence_stdout
 from ..core.dataset.atomic_files import make_folder
 from ..core.errors import Cancelled, ImageError, MaquetteError
 from ..core.imaging import image_files
-from ..core.jobs.task import Progress, SteppedWork, Work, beside, step
-from ..core.model.jobs.reconstruct import Request
+from ..core.jobs.task import Progress, SteppedTask, Task, in_thread, single_step
+from ..core.model.jobs.reconstruct import ReconstructionRequest
 from ..core.resources import BUNDLED_WEIGHTS, PACKAGE
 from ..core.scene import exporting
 from ..core.scene.compat import PATH_OPTIONS
 from ..core.scene.importing import temporary_data
 from ..core.scene.rendering import asset_preview
 from . import reconstruct
-from ._task_operator import WorkOperator
+from ._task_operator import TaskOperator
 from .cli import finish as finish_command
-from .cli.command import run_shown
+from .cli.command import run_with_progress_line
 from .properties.scene import FIT, RESOLUTION, SIZE
 
 _APART = 1.3  # sizes from one object to the next
 _IN_A_ROW = 10
 
 
-def about(request: Request, mesh: MeshArrays, seconds: float) -> dict[str, str | int | float]:
+def asset_metadata(
+    request: ReconstructionRequest, mesh: MeshArrays, seconds: float
+) -> dict[str, str | int | float]:
     """What an asset tells of itself: source, model, settings and metrics."""
     return {
-        "source": ", ".join(str(path) for path in (*request.sides.values(), request.photo) if path is not None),
-        "model": f"Maquette {_version()}, weights {_digest(request.weights or BUNDLED_WEIGHTS)}",
+        "source": ", ".join(
+            str(path) for path in (*request.sides.values(), request.photo) if path is not None
+        ),
+        "model": f"Maquette {_addon_version()}, weights {_file_digest(request.weights or BUNDLED_WEIGHTS)}",
         "resolution": request.resolution,
         "size": request.size,
         "vertices": len(mesh.vertices),
         "faces": len(mesh.faces),
-        "fit": reconstruct.told_fit(mesh),
+        "fit": reconstruct.fit_summary(mesh),
         "seconds": round(seconds, 2),
-    }  # fmt: skip
+    }
 
 
-def _version() -> str:
+def _addon_version() -> str:
     return tomllib.loads((PACKAGE / "blender_manifest.toml").read_text(encoding="utf-8"))["version"]
 
 
 @cache
-def _digest(path: Path) -> str:
+def _file_digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:12]
 
 
-class MAQUETTE_OT_reconstruct_folder(WorkOperator, bpy.types.Operator):
+class MAQUETTE_OT_reconstruct_folder(TaskOperator, bpy.types.Operator):
     """Build an object from each picture of a folder, in rows from the 3D cursor. Goes on after a picture that is bad"""
 
     bl_idname = "maquette.reconstruct_folder"
     bl_label = "Reconstruct Folder"
     bl_options = {'REGISTER', 'UNDO'}
-    driver = SteppedWork
+    driver = SteppedTask
 
     folder: StringProperty(
         name="Folder",
@@ -92,29 +96,31 @@ class MAQUETTE_OT_reconstruct_folder(WorkOperator, bpy.types.Operator):
     def poll(cls, context: Context) -> bool:
         return True  # it only adds to the scene, so it may wait in line
 
-    def start(self, context: Context) -> Work[dict[Path, str]]:
+    def start(self, context: Context) -> Task[dict[Path, str]]:
         if not self.folder:
             raise ImageError("Choose a folder of pictures")
         folder = Path(bpy.path.abspath(self.folder))
         weights = reconstruct.weights_file()
         requests = [
-            Request(path, {}, self.resolution, self.size, weights, fit=self.fit)
-            for path in image_files.in_folder(folder)
+            ReconstructionRequest(path, {}, self.resolution, self.size, weights, fit=self.fit)
+            for path in image_files.images_in_folder(folder)
         ]
         self._made = 0
         self._location = context.scene.cursor.location.copy()
-        return self._each(context, requests)
+        return self._reconstruct_each(context, requests)
 
     def finish(self, context: Context, result: dict[Path, str]) -> None:
         if not self._made:
-            raise ImageError(f"None of the pictures could be reconstructed. The first: {next(iter(result.values()))}")
+            raise ImageError(
+                f"None of the pictures could be reconstructed. The first: {next(iter(result.values()))}"
+            )
         for path, reason in result.items():
             self.report({'WARNING'}, f"{path.name} was left out: {reason}")
         self.report({'INFO'}, f"{self._made} objects from {self._made + len(result)} pictures")
 
-    def refuse(self, error: MaquetteError) -> set[str]:
+    def report_error(self, error: MaquetteError) -> set[str]:
         """What is there when it is stopped stays, as one step to undo."""
-        stopped = super().refuse(error)
+        stopped = super().report_error(error)
         return {'FINISHED'} if getattr(self, "_made", 0) else stopped
 
     def label(self) -> str:
@@ -123,86 +129,114 @@ class MAQUETTE_OT_reconstruct_folder(WorkOperator, bpy.types.Operator):
     def draw(self, context: Context) -> None:
         """Adjust Last Operation has nothing here that would not ask the model again."""
 
-    def _each(self, context: Context, requests: list[Request]) -> Work[dict[Path, str]]:
+    def _reconstruct_each(
+        self, context: Context, requests: list[ReconstructionRequest]
+    ) -> Task[dict[Path, str]]:
         failed: dict[Path, str] = {}
         for index, request in enumerate(requests):
             began = time.perf_counter()
             try:
-                work = reconstruct.reconstruct(request, window=self.interactive)
-                work = _part(beside(work, 0.0) if self.interactive else work, index, len(requests), request.photo.name)
+                work = reconstruct.start_reconstruction(request, window=self.interactive)
+                work = _image_subtask(
+                    in_thread(work, 0.0) if self.interactive else work,
+                    index,
+                    len(requests),
+                    request.photo.name,
+                )
                 mesh = yield from work
                 seconds = time.perf_counter() - began
-                name = self._add(bpy.context, request, mesh)
+                name = self._add_result(bpy.context, request, mesh)
                 if self.assets:
-                    marking = Progress((index + 1) / len(requests), f"{request.photo.name}: marking")
-                    told = yield from beside(step(marking, partial(about, request, mesh, seconds)))
-                    self._mark(bpy.context, name, told)
+                    marking = Progress(
+                        (index + 1) / len(requests), f"{request.photo.name}: marking"
+                    )
+                    told = yield from in_thread(
+                        single_step(marking, partial(asset_metadata, request, mesh, seconds))
+                    )
+                    self._mark_asset(bpy.context, name, told)
             except Cancelled:
                 raise
             except MaquetteError as error:
                 failed[request.photo] = str(error)
         return failed
 
-    def _add(self, context: Context, request: Request, mesh: MeshArrays) -> str:
+    def _add_result(
+        self, context: Context, request: ReconstructionRequest, mesh: MeshArrays
+    ) -> str:
         """Its name."""
         row, column = divmod(self._made, _IN_A_ROW)
         place = self._location + Vector((column, row, 0)) * (_APART * self.size)
         self._made += 1
-        return reconstruct.add_object(context, request.photo.stem, mesh.standing(), place).name
+        return reconstruct.add_object(context, request.photo.stem, mesh.on_ground(), place).name
 
-    def _mark(self, context: Context, name: str, told: dict[str, Any]) -> None:
+    def _mark_asset(self, context: Context, name: str, told: dict[str, Any]) -> None:
         obj = bpy.data.objects.get(name)  # the user may have deleted it meanwhile
         if obj:
             context.view_layer.update()
-            asset_preview.mark(obj, told)
+            asset_preview.mark_as_asset(obj, told)
 
 
-def _part(work: Work[Any], index: int, total: int, name: str) -> Work[Any]:
+def _image_subtask(work: Task[Any], index: int, total: int, name: str) -> Task[Any]:
     """``work`` as one of ``total``."""
     while True:
         try:
             progress = next(work)
         except StopIteration as stop:
             return stop.value
-        yield Progress((index + progress.fraction) / total, f"{name}, {index + 1} of {total}: {progress.stage}")
+        yield Progress(
+            (index + progress.fraction) / total, f"{name}, {index + 1} of {total}: {progress.stage}"
+        )
 
 
 def write_one(
-    request: Request, output: Path, asset: bool = False, arguments: argparse.Namespace | None = None
+    request: ReconstructionRequest,
+    output: Path,
+    asset: bool = False,
+    arguments: argparse.Namespace | None = None,
 ) -> dict[str, Any]:
-    """Reconstruct, and write the object to ``output``; what came of it, as :func:`about`, and where it is.
+    """Reconstruct, and write the object to ``output``; what came of it, as :func:`asset_metadata`, and where it is.
 
     Args:
         arguments: those of ``finish_arguments``: how to finish it.
 
     Raises:
-        MaquetteError: see ``reconstruct.reconstruct`` and ``exporting.write``.
+        MaquetteError: see ``reconstruct.reconstruct`` and ``exporting.write_meshes``.
     """
-    exporting.check(output)
+    exporting.check_export_path(output)
     began = time.perf_counter()
-    mesh = run_shown(reconstruct.reconstruct(request))
+    mesh = run_with_progress_line(reconstruct.start_reconstruction(request))
     obj = reconstruct.add_object(bpy.context, output.stem, mesh, Vector())
-    told: dict[str, Any] = about(request, mesh, time.perf_counter() - began)
+    told: dict[str, Any] = asset_metadata(request, mesh, time.perf_counter() - began)
     finished = finish_command.finish_object(obj, output, arguments) if arguments else []
     if finished:
-        told |= {"vertices": len(obj.data.vertices), "faces": len(obj.data.polygons), "finished": finished}
-    with quiet():
+        told |= {
+            "vertices": len(obj.data.vertices),
+            "faces": len(obj.data.polygons),
+            "finished": finished,
+        }
+    with silence_stdout():
         if asset:
             bpy.context.view_layer.update()
-            asset_preview.mark(obj, told)
-        exporting.write(output, obj)
+            asset_preview.mark_as_asset(obj, told)
+        exporting.write_meshes(output, obj)
     return {"output": str(output), **told, "seconds": round(time.perf_counter() - began, 2)}
 
 
-def run(photos: list[Path], arguments: argparse.Namespace) -> int:
+def reconstruct_photos(photos: list[Path], arguments: argparse.Namespace) -> int:
     """``maquette reconstruct PHOTO... --out-dir FOLDER``: goes on after a bad picture, and tells of all at the end."""
     make_folder(arguments.out_dir)
     failed: dict[Path, str] = {}
-    for photo, output in _outputs(photos, arguments.out_dir, ".blend" if arguments.assets else ".glb"):
-        request = Request(photo, {}, arguments.resolution, arguments.size, arguments.weights, fit=arguments.fit)
+    for photo, output in _output_paths(
+        photos, arguments.out_dir, ".blend" if arguments.assets else ".glb"
+    ):
+        request = ReconstructionRequest(
+            photo, {}, arguments.resolution, arguments.size, arguments.weights, fit=arguments.fit
+        )
         try:
             with temporary_data():
-                show(write_one(request, output, arguments.assets, arguments), arguments.json)
+                print_result(
+                    write_one(request, output, arguments.assets, arguments), arguments.json
+                )
         except MaquetteError as error:
             failed[photo] = str(error)
             if arguments.json:
@@ -210,22 +244,27 @@ def run(photos: list[Path], arguments: argparse.Namespace) -> int:
     for photo, reason in failed.items():
         print(f"maquette: {photo}: {reason}", file=sys.stderr)
     if failed:
-        print(f"maquette: {len(failed)} of {len(photos)} pictures could not be reconstructed", file=sys.stderr)
+        print(
+            f"maquette: {len(failed)} of {len(photos)} pictures could not be reconstructed",
+            file=sys.stderr,
+        )
     return 1 if failed else 0
 
 
-def show(told: dict[str, Any], as_json: bool) -> None:
+def print_result(told: dict[str, Any], as_json: bool) -> None:
     """One line of what came of a picture."""
     text = "{output}: {vertices:,} vertices, {faces:,} faces{fit}, {seconds:.1f} s".format(**told)
     print(json.dumps(told) if as_json else "; ".join((text, *told.get("finished", ()))), flush=True)
 
 
-def _outputs(photos: list[Path], folder: Path, suffix: str) -> Iterator[tuple[Path, Path]]:
+def _output_paths(photos: list[Path], folder: Path, suffix: str) -> Iterator[tuple[Path, Path]]:
     """Each picture with a file of its own, also where two are called the same."""
     taken: set[str] = set()
     for photo in photos:
         names = (photo.stem if number == 1 else f"{photo.stem}-{number}" for number in count(1))
-        name = next(name for name in names if name.casefold() not in taken)  # A and a are one on some disks
+        name = next(
+            name for name in names if name.casefold() not in taken
+        )  # A and a are one on some disks
         taken.add(name.casefold())
         yield photo, folder / f"{name}{suffix}"
 

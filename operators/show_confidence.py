@@ -8,7 +8,7 @@ import bpy
 from bpy.types import Context
 
 from ..core.scene import meshes
-from .finish import show
+from .finish import show_shading
 
 
 def has_confidence(context: Context) -> bool:
@@ -29,7 +29,9 @@ class MAQUETTE_OT_show_confidence(bpy.types.Operator):
             cls.poll_message_set("Works in Object Mode")
             return False
         if not has_confidence(context):
-            cls.poll_message_set("Choose an object that Maquette has reconstructed: it has the attribute Confidence")
+            cls.poll_message_set(
+                "Choose an object that Maquette has reconstructed: it has the attribute Confidence"
+            )
             return False
         if not context.active_object.data.is_editable:
             cls.poll_message_set("The mesh is linked from another file")
@@ -39,11 +41,11 @@ class MAQUETTE_OT_show_confidence(bpy.types.Operator):
     def execute(self, context: Context) -> set[str]:
         mesh = context.active_object.data
         if meshes.HEAT in mesh.color_attributes:
-            meshes.hide_heat(mesh)
+            meshes.hide_confidence_colors(mesh)
             return {'FINISHED'}
-        meshes.show_heat(mesh)
+        meshes.show_confidence_colors(mesh)
         if context.screen:
-            show(context, texture=False)
+            show_shading(context, texture=False)
         return {'FINISHED'}
 
 

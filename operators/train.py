@@ -12,16 +12,16 @@ from bpy.types import Context
 
 from ..core.errors import DatasetError, MaquetteError
 from ..core.jobs import dependencies
-from ..core.jobs.task import Work
-from ..core.jobs.training_process import SETTINGS, RunProcess, steps_of, write_settings
+from ..core.jobs.task import Task
+from ..core.jobs.training_process import SETTINGS, TrainingProcess, steps_of, write_settings
 from ..core.model.jobs import reconstruct  # without torch, until it runs
 from ..core.scene.compat import PATH_OPTIONS
 from . import _compute
-from ._task_operator import WorkOperator
+from ._task_operator import TaskOperator
 
 _PACKAGE = __package__.rpartition(".")[0]
-_LOOK_SECONDS = 1.0
-_process: RunProcess | None = None
+_REDRAW_SECONDS = 1.0
+_process: TrainingProcess | None = None
 
 DATASET = {
     "name": "Training Set",
@@ -46,7 +46,11 @@ START = {
     "name": "Start From",
     "description": "What the model knows to begin with",
     "items": (
-        ('BUNDLED', "Bundled Weights", "What came with Maquette: learns a new kind of thing in some hundred steps"),
+        (
+            'BUNDLED',
+            "Bundled Weights",
+            "What came with Maquette: learns a new kind of thing in some hundred steps",
+        ),
         ('RUN', "Another Run", "What an earlier run of training has learned"),
     ),
 }
@@ -75,13 +79,13 @@ RATE = {
 }
 
 
-def current() -> RunProcess | None:
+def current_process() -> TrainingProcess | None:
     """The process that trains, or the last one that did."""
     return _process
 
 
-def training() -> bool:
-    return _process is not None and _process.running()
+def is_training() -> bool:
+    return _process is not None and _process.is_running()
 
 
 def run_folder(dataset: str, run: str) -> Path:
@@ -114,7 +118,7 @@ class MAQUETTE_OT_train(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: Context) -> bool:
-        if training():
+        if is_training():
             cls.poll_message_set("A training is running: stop it first")
             return False
         return True
@@ -122,12 +126,12 @@ class MAQUETTE_OT_train(bpy.types.Operator):
     def execute(self, context: Context) -> set[str]:
         """Wait for its end, as a script wants it."""
         try:
-            process = self._begin()
+            process = self._begin_training()
             process.wait()
         except MaquetteError as error:
-            return self._refuse(str(error))
-        if process.failure():
-            return self._refuse(process.failure() or "")
+            return self._report_error(str(error))
+        if process.failure_text():
+            return self._report_error(process.failure_text() or "")
         self.report({'INFO'}, f"{process.run}: {steps_of(process.run)[0]} steps")
         return {'FINISHED'}
 
@@ -135,17 +139,17 @@ class MAQUETTE_OT_train(bpy.types.Operator):
         if bpy.app.background:
             return self.execute(context)
         try:
-            self._begin()
+            self._begin_training()
         except MaquetteError as error:
-            return self._refuse(str(error))
-        bpy.app.timers.register(_look, first_interval=_LOOK_SECONDS, persistent=True)
+            return self._report_error(str(error))
+        bpy.app.timers.register(_redraw_panels, first_interval=_REDRAW_SECONDS, persistent=True)
         return {'FINISHED'}
 
-    def _begin(self) -> RunProcess:
+    def _begin_training(self) -> TrainingProcess:
         global _process
-        python = _compute.python()
+        python = _compute.named_python()
         if not python:
-            dependencies.require(*dependencies.MODEL)
+            dependencies.require_packages(*dependencies.MODEL)
         if not (self.folder or self.run):
             raise DatasetError("Choose a training set: a folder that Render Dataset wrote")
         run = run_folder(self.folder, self.run)
@@ -153,23 +157,32 @@ class MAQUETTE_OT_train(bpy.types.Operator):
             self._write_settings(run)
         elif not (run / SETTINGS).is_file():
             raise DatasetError(f"There is no run in {run} to go on with: begin one")
-        _process = RunProcess(run, python)
+        _process = TrainingProcess(run, python)
         return _process
 
     def _write_settings(self, run: Path) -> None:
         datasets = [self.folder, self.others] if self.others else [self.folder]
         for text in datasets:
             if not text or not (Path(bpy.path.abspath(text)) / "splits.json").is_file():
-                raise DatasetError(f"There is no training set in {text!r}: choose a folder that Render Dataset wrote")
+                raise DatasetError(
+                    f"There is no training set in {text!r}: choose a folder that Render Dataset wrote"
+                )
         if (run / "checkpoint.pt").exists():
             raise DatasetError(f"{run} holds a run already: resume it, or choose another folder")
         start = "bundled"
         if self.start == 'RUN':
             start = str(Path(bpy.path.abspath(self.start_run)) / "checkpoint.pt")
             if not Path(start).is_file():
-                raise DatasetError(f"There is no checkpoint in {self.start_run!r}: choose the folder of a run")
+                raise DatasetError(
+                    f"There is no checkpoint in {self.start_run!r}: choose the folder of a run"
+                )
         every = max(10, self.steps // 10)
-        own = {"steps": self.steps, "rate": self.rate, "every": every, "warmup": min(100, self.steps // 10 + 1)}
+        own = {
+            "steps": self.steps,
+            "rate": self.rate,
+            "every": every,
+            "warmup": min(100, self.steps // 10 + 1),
+        }
         write_settings(
             run,
             {
@@ -180,7 +193,7 @@ class MAQUETTE_OT_train(bpy.types.Operator):
             },
         )
 
-    def _refuse(self, text: str) -> set[str]:
+    def _report_error(self, text: str) -> set[str]:
         self.report({'ERROR'}, f"{self.bl_label}: {text}")
         return {'CANCELLED'}
 
@@ -194,17 +207,17 @@ class MAQUETTE_OT_stop_training(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: Context) -> bool:
-        if not training():
+        if not is_training():
             cls.poll_message_set("No training is running")
             return False
         return True
 
     def execute(self, context: Context) -> set[str]:
-        _stop()
+        _stop_timer()
         return {'FINISHED'}
 
 
-class MAQUETTE_OT_use_trained_weights(WorkOperator, bpy.types.Operator):
+class MAQUETTE_OT_use_trained_weights(TaskOperator, bpy.types.Operator):
     """Calibrate what a run has learned, keep it as a file of weights, and reconstruct with it from now on"""
 
     bl_idname = "maquette.use_trained_weights"
@@ -213,15 +226,17 @@ class MAQUETTE_OT_use_trained_weights(WorkOperator, bpy.types.Operator):
 
     run: StringProperty(**RUN)
 
-    def start(self, context: Context) -> Work[Path]:
+    def start(self, context: Context) -> Task[Path]:
         run = Path(bpy.path.abspath(self.run))
         if not self.run or not (run / "checkpoint.pt").is_file():
             raise DatasetError(f"There is no checkpoint in {self.run!r}: train first")
         target = _weights_folder(run) / f"{run.name}.safetensors"
-        return _compute.run(reconstruct.export, run / "checkpoint.pt", target, window=self.interactive)
+        return _compute.run_function(
+            reconstruct.export_checkpoint, run / "checkpoint.pt", target, window=self.interactive
+        )
 
     def finish(self, context: Context, result: Path) -> None:
-        ours = _compute.preferences()
+        ours = _compute.addon_preferences()
         if ours:
             ours.weights = str(result)
             context.preferences.is_dirty = True
@@ -236,19 +251,19 @@ def _weights_folder(run: Path) -> Path:
         return run
 
 
-def _look() -> float | None:
+def _redraw_panels() -> float | None:
     """Let the sidebars draw how far the training is."""
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
             if area.type == 'VIEW_3D':
                 area.tag_redraw()
-    return _LOOK_SECONDS if training() else None
+    return _REDRAW_SECONDS if is_training() else None
 
 
 @atexit.register
-def _stop() -> None:
+def _stop_timer() -> None:
     if _process:
-        _process.stop()
+        _process.request_stop()
 
 
 _register: Callable[[], None]
@@ -264,7 +279,7 @@ def register() -> None:
 
 def unregister() -> None:
     """Blender is left, or the add-on disabled: the training ends after its step, and may be resumed."""
-    if bpy.app.timers.is_registered(_look):
-        bpy.app.timers.unregister(_look)
-    _stop()
+    if bpy.app.timers.is_registered(_redraw_panels):
+        bpy.app.timers.unregister(_redraw_panels)
+    _stop_timer()
     _unregister()

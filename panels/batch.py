@@ -15,15 +15,18 @@ class MAQUETTE_PT_batch(SidebarPanel, bpy.types.Panel):
     bl_parent_id = "MAQUETTE_PT_reconstruct"
     bl_options = {'DEFAULT_CLOSED'}
 
-    def show(self, layout: UILayout, context: Context) -> None:
+    def draw_content(self, layout: UILayout, context: Context) -> None:
         settings = context.scene.maquette
         layout.prop(settings, "batch_folder")
         layout.prop(settings, "batch_assets")
         row = layout.row()
-        row.enabled = bool(settings.batch_folder) and not _compute.missing()
+        row.enabled = bool(settings.batch_folder) and not _compute.missing_packages()
         button = row.operator(MAQUETTE_OT_reconstruct_folder.bl_idname, icon='FILE_FOLDER')
-        button.folder, button.assets = settings.batch_folder, settings.batch_assets
-        button.resolution, button.size, button.fit = settings.resolution, settings.size, settings.fit
+        button.folder = settings.batch_folder
+        button.assets = settings.batch_assets
+        button.resolution = settings.resolution
+        button.size = settings.size
+        button.fit = settings.fit
 
 
 register, unregister = bpy.utils.register_classes_factory((MAQUETTE_PT_batch,))

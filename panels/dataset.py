@@ -7,8 +7,12 @@ from bpy.types import Context, UILayout
 
 from ..core.synthesis.camera_rigs import AROUND
 from ..operators.add_procedural import MAQUETTE_OT_add_procedural
-from ..operators.preview_cameras import MAQUETTE_OT_hide_cameras, MAQUETTE_OT_preview_cameras, shown
-from ..operators.properties.cameras import taken
+from ..operators.preview_cameras import (
+    MAQUETTE_OT_hide_cameras,
+    MAQUETTE_OT_preview_cameras,
+    drawn_lines,
+)
+from ..operators.properties.cameras import framing_values
 from ..operators.properties.dataset import PictureProperties
 from ..operators.render_dataset import MAQUETTE_OT_render_dataset
 from .sidebar import SidebarPanel
@@ -18,10 +22,10 @@ class MAQUETTE_PT_dataset(SidebarPanel, bpy.types.Panel):
     bl_label = "Training Data"
     bl_options = {'DEFAULT_CLOSED'}
 
-    def show(self, layout: UILayout, context: Context) -> None:
+    def draw_content(self, layout: UILayout, context: Context) -> None:
         settings = context.scene.maquette
         layout.operator_menu_enum(MAQUETTE_OT_add_procedural.bl_idname, "family", icon='ADD')
-        cameras = settings.cameras.words()
+        cameras = settings.cameras.rig_words()
         column = layout.column()
         column.prop(settings, "dataset_folder")
         column = column.column(align=True)  # its progress is told above, where Reconstruct's is
@@ -31,15 +35,17 @@ class MAQUETTE_PT_dataset(SidebarPanel, bpy.types.Panel):
             ('WHOLE', "Render Whole Scene", 'SCENE_DATA'),
         ):
             button = column.operator(MAQUETTE_OT_render_dataset.bl_idname, text=text, icon=icon)
-            button.folder, button.source, button.cameras = settings.dataset_folder, source, cameras
-            settings.dataset.give(button, source == 'WHOLE')
+            button.folder = settings.dataset_folder
+            button.source = source
+            button.cameras = cameras
+            settings.dataset.apply_to(button, source == 'WHOLE')
 
 
 class MAQUETTE_PT_dataset_cameras(SidebarPanel, bpy.types.Panel):
     bl_label = "Cameras"
     bl_parent_id = "MAQUETTE_PT_dataset"
 
-    def show(self, layout: UILayout, context: Context) -> None:
+    def draw_content(self, layout: UILayout, context: Context) -> None:
         settings = context.scene.maquette.cameras
         grid = layout.grid_flow(row_major=True, columns=3, align=True)
         grid.use_property_split = False  # else each button's name stands beside it, too
@@ -47,13 +53,13 @@ class MAQUETTE_PT_dataset_cameras(SidebarPanel, bpy.types.Panel):
             grid.prop_enum(settings, "sides", side.identifier)
         layout.prop(settings, "kind")
         _draw_views(layout.column(), settings)
-        if shown(context.scene) is not None:
+        if drawn_lines(context.scene) is not None:
             layout.operator(MAQUETTE_OT_hide_cameras.bl_idname, icon='HIDE_ON')
         else:
             row = layout.row()
-            row.enabled = bool(settings.words())
+            row.enabled = bool(settings.rig_words())
             button = row.operator(MAQUETTE_OT_preview_cameras.bl_idname, icon='HIDE_OFF')
-            button.cameras = settings.words()
+            button.cameras = settings.rig_words()
             context.scene.maquette.dataset.give(button)
 
 
@@ -62,7 +68,7 @@ class MAQUETTE_PT_dataset_pictures(SidebarPanel, bpy.types.Panel):
     bl_parent_id = "MAQUETTE_PT_dataset"
     bl_options = {'DEFAULT_CLOSED'}
 
-    def show(self, layout: UILayout, context: Context) -> None:
+    def draw_content(self, layout: UILayout, context: Context) -> None:
         for name in PictureProperties.__annotations__:
             layout.prop(context.scene.maquette.dataset, name)
 
@@ -72,7 +78,7 @@ class MAQUETTE_PT_dataset_randomisation(SidebarPanel, bpy.types.Panel):
     bl_parent_id = "MAQUETTE_PT_dataset"
     bl_options = {'DEFAULT_CLOSED'}
 
-    def show(self, layout: UILayout, context: Context) -> None:
+    def draw_content(self, layout: UILayout, context: Context) -> None:
         settings = context.scene.maquette.dataset
         layout.prop(settings, "lamps")
         layout.prop(settings, "materials")
@@ -102,7 +108,7 @@ def _draw_views(layout: UILayout, settings: bpy.types.PropertyGroup) -> None:
         layout.prop(settings, "elevation")
     if kind in AROUND:
         layout.prop(settings, "framing")
-        for name in (*taken(settings.framing), "roll", "orthographic"):
+        for name in (*framing_values(settings.framing), "roll", "orthographic"):
             layout.prop(settings, name)
 
 

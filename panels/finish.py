@@ -17,7 +17,7 @@ class MAQUETTE_PT_finish(SidebarPanel, bpy.types.Panel):
     def poll(cls, context: Context) -> bool:
         return context.active_object is not None and context.active_object.type == 'MESH'
 
-    def show(self, layout: UILayout, context: Context) -> None:
+    def draw_content(self, layout: UILayout, context: Context) -> None:
         settings = context.scene.maquette.finish
         layout.prop(settings, "preset")
         column = layout.column(align=True)
@@ -32,12 +32,14 @@ class MAQUETTE_PT_finish(SidebarPanel, bpy.types.Panel):
         layout.prop(settings, "texture_size")
         row = layout.row(align=True)  # its progress is told above, where Reconstruct's is
         row.scale_y = 1.4
-        settings.give(row.operator(MAQUETTE_OT_finish.bl_idname, icon='MOD_REMESH'))
-        row.operator(MAQUETTE_OT_texture.bl_idname, icon='TEXTURE').texture_size = settings.texture_size
-        _draw_told(layout, context.active_object)
+        settings.apply_to(row.operator(MAQUETTE_OT_finish.bl_idname, icon='MOD_REMESH'))
+        row.operator(
+            MAQUETTE_OT_texture.bl_idname, icon='TEXTURE'
+        ).texture_size = settings.texture_size
+        _draw_summary(layout, context.active_object)
 
 
-def _draw_told(layout: UILayout, obj: bpy.types.Object) -> None:
+def _draw_summary(layout: UILayout, obj: bpy.types.Object) -> None:
     """What the last finishing said of it."""
     told = obj.get(TOLD)
     if told:

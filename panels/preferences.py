@@ -15,8 +15,16 @@ from .text import draw_text
 _DEVICES = (
     ('AUTO', "Automatic", "The fastest that is there: CUDA, else Metal, else the processor"),
     ('CPU', "CPU", "The processor: about a second a picture"),
-    ('CUDA', "CUDA", "A graphics card of NVIDIA. Takes some of its memory until the model is let go"),
-    ('MPS', "Metal", "The graphics of an Apple computer. Takes some of its memory until the model is let go"),
+    (
+        'CUDA',
+        "CUDA",
+        "A graphics card of NVIDIA. Takes some of its memory until the model is let go",
+    ),
+    (
+        'MPS',
+        "Metal",
+        "The graphics of an Apple computer. Takes some of its memory until the model is let go",
+    ),
 )
 
 
@@ -28,7 +36,7 @@ _INSTEAD = (
 
 def draw_missing(layout: UILayout) -> bool:
     """Say which package of the model is missing and what to do, if one is. Whether one is."""
-    missing = _compute.missing()
+    missing = _compute.missing_packages()
     if missing:
         box = layout.box().column(align=True)
         names = " and ".join(dependencies.PACKAGES[package][0] for package in missing)
@@ -73,7 +81,9 @@ class MaquettePreferences(bpy.types.AddonPreferences):
         soft_max=3600,
     )
     told: StringProperty(description="What the last test said", options={'HIDDEN'})
-    found_devices: StringProperty(description="The devices that the last test found", options={'HIDDEN'})
+    found_devices: StringProperty(
+        description="The devices that the last test found", options={'HIDDEN'}
+    )
 
     def draw(self, context: Context) -> None:
         layout = self.layout
@@ -84,9 +94,13 @@ class MaquettePreferences(bpy.types.AddonPreferences):
         row.prop(self, "python", placeholder="Blender's own")
         row.operator(_compute.MAQUETTE_OT_test_python.bl_idname)
         if self.told:
-            layout.label(text=self.told, icon='CHECKMARK' if self.told.startswith("Python ") else 'ERROR')
+            layout.label(
+                text=self.told, icon='CHECKMARK' if self.told.startswith("Python ") else 'ERROR'
+            )
         elif not draw_missing(layout) and not self.python:
-            layout.label(text=f"PyTorch {dependencies.version('torch')} found", icon='CHECKMARK')
+            layout.label(
+                text=f"PyTorch {dependencies.installed_version('torch')} found", icon='CHECKMARK'
+            )
         split = layout.split(factor=0.4)
         row = split.row()
         row.alignment = 'RIGHT'

@@ -19,7 +19,7 @@ from .sidebar import SidebarPanel
 class MAQUETTE_PT_reconstruct(SidebarPanel, bpy.types.Panel):
     bl_label = "Reconstruct"
 
-    def show(self, layout: UILayout, context: Context) -> None:
+    def draw_content(self, layout: UILayout, context: Context) -> None:
         settings = context.scene.maquette
         missing = draw_missing(layout)
         row = layout.row()
@@ -44,11 +44,14 @@ class MAQUETTE_PT_reconstruct(SidebarPanel, bpy.types.Panel):
         row = layout.row()
         row.enabled = ready and not missing
         row.scale_y = 1.4
-        text = "Reconstruct Next" if _task_operator.running() else None
+        text = "Reconstruct Next" if _task_operator.running_task() else None
         if settings.source == 'REFERENCES':
             draw_button(row, settings, text)
         else:
-            _fill(row.operator(MAQUETTE_OT_reconstruct.bl_idname, text=text, icon='MESH_MONKEY'), settings)
+            _fill_button(
+                row.operator(MAQUETTE_OT_reconstruct.bl_idname, text=text, icon='MESH_MONKEY'),
+                settings,
+            )
         draw_progress(layout)
         if has_confidence(context):
             shown = meshes.HEAT in context.active_object.data.color_attributes
@@ -57,8 +60,10 @@ class MAQUETTE_PT_reconstruct(SidebarPanel, bpy.types.Panel):
                 layout.label(text="Blue: sure. Red: a guess", icon='INFO')
 
 
-def _fill(button: bpy.types.OperatorProperties, settings: bpy.types.PropertyGroup) -> None:
-    button.resolution, button.size, button.fit = settings.resolution, settings.size, settings.fit
+def _fill_button(button: bpy.types.OperatorProperties, settings: bpy.types.PropertyGroup) -> None:
+    button.resolution = settings.resolution
+    button.size = settings.size
+    button.fit = settings.fit
     if settings.source == 'IMAGE':
         button.image = settings.image.name if settings.image else ""
         return

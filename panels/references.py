@@ -7,7 +7,7 @@ from bpy.types import Context, UILayout
 
 from ..core.cameras import SIDES
 from ..core.errors import SceneError
-from ..core.scene.references import chosen
+from ..core.scene.references import chosen_references
 from ..operators.lay_out_turnaround import MAQUETTE_OT_lay_out_turnaround
 from ..operators.reconstruct_references import MAQUETTE_OT_reconstruct_references, seen_from
 from .sidebar import SidebarPanel
@@ -21,7 +21,9 @@ def draw_references(layout: UILayout, context: Context) -> bool:
     settings = context.scene.maquette
     layout.prop(settings, "references")
     try:
-        objects = chosen(context, collection=settings.references.name if settings.references else "")
+        objects = chosen_references(
+            context, collection=settings.references.name if settings.references else ""
+        )
     except SceneError as error:
         draw_text(layout, str(error), 'ERROR')
         return False
@@ -47,7 +49,8 @@ def draw_button(layout: UILayout, settings: bpy.types.PropertyGroup, text: str |
     """The button that reconstructs from them, called ``text``."""
     name = MAQUETTE_OT_reconstruct_references.bl_idname
     button = layout.operator(name, text=text or "Reconstruct", icon='MESH_MONKEY')
-    button.resolution, button.fit = settings.resolution, settings.fit
+    button.resolution = settings.resolution
+    button.fit = settings.fit
     button.collection = settings.references.name if settings.references else ""
 
 
@@ -60,7 +63,7 @@ class MAQUETTE_PT_turnaround(SidebarPanel, bpy.types.Panel):
     def poll(cls, context: Context) -> bool:
         return context.scene.maquette.source == 'REFERENCES'
 
-    def show(self, layout: UILayout, context: Context) -> None:
+    def draw_content(self, layout: UILayout, context: Context) -> None:
         settings = context.scene.maquette
         layout.template_ID(settings, "sheet", open="image.open")
         layout.prop(settings, "size")

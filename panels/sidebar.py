@@ -6,7 +6,7 @@ from bpy.types import Context, UILayout
 
 
 class SidebarPanel:
-    """Mix-in of a panel in the tab "Maquette" of the 3D view's sidebar: its :meth:`show` fills it."""
+    """Mix-in of a panel in the tab "Maquette" of the 3D view's sidebar: its :meth:`draw_content` fills it."""
 
     bl_space_type = 'VIEW_3D'
     bl_region_type = 'UI'
@@ -15,7 +15,7 @@ class SidebarPanel:
     def draw(self, context: Context) -> None:
         self.layout.use_property_split = True
         self.layout.use_property_decorate = False
-        self.show(self.layout, context)
+        self.draw_content(self.layout, context)
 
-    def show(self, layout: UILayout, context: Context) -> None:
+    def draw_content(self, layout: UILayout, context: Context) -> None:
         raise NotImplementedError

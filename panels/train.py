@@ -32,13 +32,17 @@ class MAQUETTE_PT_train(SidebarPanel, bpy.types.Panel):
     bl_label = "Training"
     bl_options = {'DEFAULT_CLOSED'}
 
-    def show(self, layout: UILayout, context: Context) -> None:
+    def draw_content(self, layout: UILayout, context: Context) -> None:
         settings = context.scene.maquette.training
         missing = draw_missing(layout)
-        run = train.run_folder(settings.dataset, settings.run) if settings.dataset or settings.run else None
+        run = (
+            train.run_folder(settings.dataset, settings.run)
+            if settings.dataset or settings.run
+            else None
+        )
         begun = bool(run and (run / SETTINGS).is_file())
         column = layout.column()
-        column.active = not train.training()
+        column.active = not train.is_training()
         column.prop(settings, "dataset")
         if not begun:
             column.prop(settings, "others")
@@ -48,16 +52,16 @@ class MAQUETTE_PT_train(SidebarPanel, bpy.types.Panel):
             column.prop(settings, "steps")
             column.prop(settings, "rate")
         column.prop(settings, "run")
-        process = train.current()
-        if process and process.running():
+        process = train.current_process()
+        if process and process.is_running():
             _draw_running(layout, process)
             run = process.run
         else:
             column = layout.column()
             column.enabled = bool(run) and not missing
             _draw_buttons(column, settings, run, begun)
-        if process and process.failure():
-            draw_text(layout.box(), process.failure() or "", 'ERROR')
+        if process and process.failure_text():
+            draw_text(layout.box(), process.failure_text() or "", 'ERROR')
         if run:
             _draw_pictures(layout, run)
 
@@ -69,19 +73,27 @@ def _draw_running(layout: UILayout, process: Any) -> None:
     row.operator(MAQUETTE_OT_stop_training.bl_idname, text="", icon='CANCEL')
 
 
-def _draw_buttons(layout: UILayout, settings: bpy.types.PropertyGroup, run: Path | None, begun: bool) -> None:
+def _draw_buttons(
+    layout: UILayout, settings: bpy.types.PropertyGroup, run: Path | None, begun: bool
+) -> None:
     done, wanted = steps_of(run) if run else (0, 0)
     if done < wanted or not begun:
         text = f"Resume at Step {done}" if done else "Resume" if begun else "Train"
         button = layout.operator(MAQUETTE_OT_train.bl_idname, text=text, icon='PLAY')
-        button.folder, button.others = settings.dataset, settings.others
-        button.run, button.resume = str(run or ""), begun
-        button.start, button.start_run = settings.start, settings.start_run
-        button.steps, button.rate = settings.steps, settings.rate
+        button.folder = settings.dataset
+        button.others = settings.others
+        button.run = str(run or "")
+        button.resume = begun
+        button.start = settings.start
+        button.start_run = settings.start_run
+        button.steps = settings.steps
+        button.rate = settings.rate
     if run and (run / "checkpoint.pt").is_file():
         if done >= wanted:
             layout.label(text=f"{done} steps done", icon='CHECKMARK')
-        layout.operator(MAQUETTE_OT_use_trained_weights.bl_idname, icon='FILE_REFRESH').run = str(run)
+        layout.operator(MAQUETTE_OT_use_trained_weights.bl_idname, icon='FILE_REFRESH').run = str(
+            run
+        )
 
 
 def _draw_pictures(layout: UILayout, run: Path) -> None:
@@ -90,10 +102,10 @@ def _draw_pictures(layout: UILayout, run: Path) -> None:
         if path.is_file():
             column = layout.column(align=True)
             column.label(text=caption)
-            column.template_icon(icon_value=_icon(path), scale=_PICTURE_SCALE)
+            column.template_icon(icon_value=_preview_icon(path), scale=_PICTURE_SCALE)
 
 
-def _icon(path: Path) -> int:
+def _preview_icon(path: Path) -> int:
     """The icon of the picture ``path`` as it is on disk now; one picture of each path is kept."""
     key = f"{path}:{path.stat().st_mtime_ns}"
     if key not in _previews:

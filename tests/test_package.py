@@ -53,7 +53,9 @@ os._exit(0)
 def blender_ext(*arguments):
     """Blender's own command for extensions, which is plain Python."""
     cli = Path(bpy.utils.system_resource('SCRIPTS')) / "addons_core/bl_pkg/cli/blender_ext.py"
-    done = subprocess.run([sys.executable, cli, *map(str, arguments)], capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, cli, *map(str, arguments)], capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -74,7 +76,15 @@ def test_the_zip_holds_what_runs_and_no_more(built):
     with zipfile.ZipFile(built) as archive:
         names = archive.namelist()
     tops = {name.partition("/")[0] for name in names}
-    assert tops <= {"__init__.py", "blender_manifest.toml", "LICENSE", "README.md", "core", "operators", "panels"}
+    assert tops <= {
+        "__init__.py",
+        "blender_manifest.toml",
+        "LICENSE",
+        "README.md",
+        "core",
+        "operators",
+        "panels",
+    }
     ours = {
         path.relative_to(ROOT).as_posix()
         for part in ("core", "operators", "panels")
@@ -108,7 +118,11 @@ def test_versions_agree():
 
 def test_pip_gets_every_package():
     listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
-    folders = {path.parent for part in ("core", "operators", "panels") for path in (ROOT / part).rglob("*.py")}
+    folders = {
+        path.parent
+        for part in ("core", "operators", "panels")
+        for path in (ROOT / part).rglob("*.py")
+    }
     assert sorted(listed) == sorted(
         ["maquette", *(".".join(("maquette", *f.relative_to(ROOT).parts)) for f in folders)]
     )
@@ -117,7 +131,9 @@ def test_pip_gets_every_package():
 @pytest.mark.slow
 def test_pip_installs_the_script(tmp_path):
     """From a copy: pip leaves its build folder in the sources."""
-    pytest.importorskip("setuptools", reason="pip needs setuptools here, to build without a network")
+    pytest.importorskip(
+        "setuptools", reason="pip needs setuptools here, to build without a network"
+    )
     source = tmp_path / "source"
     source.mkdir()
     for name in ("__init__.py", "blender_manifest.toml", "pyproject.toml", "README.md", "LICENSE"):
@@ -125,7 +141,16 @@ def test_pip_installs_the_script(tmp_path):
             shutil.copy(ROOT / name, source)
     for name in ("core", "operators", "panels"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--target"]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "--target",
+    ]
     subprocess.run([*pip, tmp_path / "site", source], check=True, capture_output=True, timeout=300)
     done = subprocess.run(
         [tmp_path / "site/bin/maquette", "reconstruct", "nope.png", "-o", "out.glb"],
@@ -145,13 +170,22 @@ class TestOtherPackages:
     def full_zip(self):
         return runpy.run_path(str(ROOT / ".ci/full_zip.py"))
 
-    @pytest.mark.parametrize(("python", "oldest", "end"), [("cp311", "4.2.0", "5.1.0"), ("cp313", "5.1.0", None)])
+    @pytest.mark.parametrize(
+        ("python", "oldest", "end"), [("cp311", "4.2.0", "5.1.0"), ("cp313", "5.1.0", None)]
+    )
     def test_the_manifest_of_a_self_contained_zip(self, full_zip, python, oldest, end):
         text = (ROOT / "blender_manifest.toml").read_text()
         before = tomllib.loads(text)
-        after = tomllib.loads(full_zip["manifest_with"](text, "linux-x64", python, ["b.whl", "a.whl"]))
-        assert after.pop("wheels") == ["./wheels/a.whl", "./wheels/b.whl"] and after.pop("platforms") == ["linux-x64"]
-        assert (after.pop("blender_version_min"), after.pop("blender_version_max", None)) == (oldest, end)
+        after = tomllib.loads(
+            full_zip["manifest_with"](text, "linux-x64", python, ["b.whl", "a.whl"])
+        )
+        assert after.pop("wheels") == ["./wheels/a.whl", "./wheels/b.whl"] and after.pop(
+            "platforms"
+        ) == ["linux-x64"]
+        assert (after.pop("blender_version_min"), after.pop("blender_version_max", None)) == (
+            oldest,
+            end,
+        )
         del before["blender_version_min"]
         assert after == before and "wheels" not in before
 
@@ -166,8 +200,12 @@ class TestOtherPackages:
         with zipfile.ZipFile(tmp_path / "source/wheels" / wheel, "w") as archive:
             archive.writestr("mpmath/__init__.py", "")
         manifest = tmp_path / "source/blender_manifest.toml"
-        manifest.write_text(full_zip["manifest_with"](manifest.read_text(), "linux-x64", "cp311", [wheel]))
-        blender_ext("build", "--source-dir", tmp_path / "source", "--output-filepath", tmp_path / "full.zip")
+        manifest.write_text(
+            full_zip["manifest_with"](manifest.read_text(), "linux-x64", "cp311", [wheel])
+        )
+        blender_ext(
+            "build", "--source-dir", tmp_path / "source", "--output-filepath", tmp_path / "full.zip"
+        )
         said = blender_ext("validate", tmp_path / "full.zip")
         assert "error" not in said.lower() and "warning" not in said.lower(), said
         with zipfile.ZipFile(tmp_path / "full.zip") as archive:
@@ -185,6 +223,8 @@ class TestOtherPackages:
         done = subprocess.run(
             [sys.executable, script, (repository / "index.json").as_uri()],
             env={**os.environ, "BLENDER_USER_RESOURCES": str(tmp_path / "user")},
-            capture_output=True, text=True, timeout=300,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
         assert "INSTALLED FROM REPOSITORY" in done.stdout, done.stdout + done.stderr

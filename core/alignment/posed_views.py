@@ -12,9 +12,11 @@ from ..arrays import View
 from ..cameras import Camera
 from ..errors import ImageError
 from .reference import Reference
-from .side_views import LARGEST_DISAGREEMENT, agreed_lengths, bounding_box
+from .side_views import LARGEST_DISAGREEMENT, mask_bounds, reconcile_lengths
 
-_STRAIGHT = np.cos(np.radians(1.0))  # between a picture's axis and one of the frame's that it is taken to show
+_STRAIGHT = np.cos(
+    np.radians(1.0)
+)  # between a picture's axis and one of the frame's that it is taken to show
 _TOLD = 0.01  # of a length, from which on a disagreement is told
 _HELD = 1e-3  # weight of where the object is thought to be, beside what a picture says
 _GUESSED = 0.05  # weight of a length that no picture shows straight on being as long as the longest
@@ -24,7 +26,7 @@ _ACROSS = ("width", "depth", "height")
 
 
 @dataclass(frozen=True)
-class Fit:
+class ReferenceAlignment:
     """views: as ``inference.reconstruct_views`` takes them. to_world: (4, 4) similarity from their frame, metres.
 
     disagreements: what the pictures contradict each other in, measured; texts for the user.
@@ -53,7 +55,9 @@ class _Span:
         return self.high - self.low
 
 
-def fit(references: Sequence[Reference], near: NDArray[np.float64]) -> Fit:
+def align_references(
+    references: Sequence[Reference], near: NDArray[np.float64]
+) -> ReferenceAlignment:
     """The frame of the object that ``references`` show, and their cameras in it.
 
     The frame is centred on the object, its longest seen side 1. Orthographic pictures that show an axis of the frame
@@ -72,28 +76,46 @@ def fit(references: Sequence[Reference], near: NDArray[np.float64]) -> Fit:
     turn = np.eye(4)
     turn[:3, :3] = axes.T
     cameras = [reference.view.camera.moved(turn) for reference in references]
-    boxes = [_box(reference) for reference in references]
-    placed = [index for index, reference in enumerate(references) if reference.placed] or list(range(len(cameras)))
+    boxes = [_mask_corners(reference) for reference in references]
+    placed = [index for index, reference in enumerate(references) if reference.placed] or list(
+        range(len(cameras))
+    )
     rays = [cameras[index] for index in placed], [boxes[index] for index in placed], axes.T @ near
-    centre = _centre(*rays, np.full(3, np.nan))
+    center = _nearest_to_rays(*rays, np.full(3, np.nan))
     names = [reference.name for reference in references]
-    spans = [span for i, camera in enumerate(cameras) for span in _spans(i, camera, boxes[i], centre, names[i])]
+    spans = [
+        span
+        for i, camera in enumerate(cameras)
+        for span in _image_spans(i, camera, boxes[i], center, names[i])
+    ]
     straight = [span for span in spans if span.axis is not None]
-    lengths = agreed_lengths([(str(s.index), s.axis, s.length) for s in straight]) if straight else np.zeros(3)
-    lengths = _completed(lengths, spans)
-    centre = _centre(*rays, _agreed_middles([span for span in straight if span.index in placed], lengths))
+    lengths = (
+        reconcile_lengths([(str(s.index), s.axis, s.length) for s in straight])
+        if straight
+        else np.zeros(3)
+    )
+    lengths = _estimate_lengths(lengths, spans)
+    center = _nearest_to_rays(
+        *rays, _agreed_middles([span for span in straight if span.index in placed], lengths)
+    )
     size = float(lengths.max())
     move = np.eye(4)
-    move[:3, 3] = -centre
+    move[:3, 3] = -center
     shares = [None if span.axis is None else lengths[span.axis] / size for span in spans]
     framed = [
-        _framed(camera.moved(move).scaled(1 / size), boxes[i], shares[2 * i : 2 * i + 2])
+        _fitted_camera(camera.moved(move).scaled(1 / size), boxes[i], shares[2 * i : 2 * i + 2])
         for i, camera in enumerate(cameras)
     ]
-    views = tuple(View(reference.view.image, camera) for reference, camera in zip(references, framed, strict=True))
+    views = tuple(
+        View(reference.view.image, camera)
+        for reference, camera in zip(references, framed, strict=True)
+    )
     to_world = np.eye(4)
-    to_world[:3, :3], to_world[:3, 3] = axes * size, axes @ centre
-    return Fit(views, to_world, tuple(_disagreements(names, straight, lengths, placed)))
+    to_world[:3, :3] = axes * size
+    to_world[:3, 3] = axes @ center
+    return ReferenceAlignment(
+        views, to_world, tuple(_measure_disagreements(names, straight, lengths, placed))
+    )
 
 
 def frame_axes(cameras: Sequence[Camera]) -> NDArray[np.float64]:
@@ -104,7 +126,7 @@ def frame_axes(cameras: Sequence[Camera]) -> NDArray[np.float64]:
     """
     poses = [camera.to_world[:3, :3] for camera in cameras]
     world = np.eye(3)
-    turned = [_turned(pose) for pose in poses]
+    turned = [_turned_axes(pose) for pose in poses]
     if len(poses) == 1:
         return world if _straight_on(world, poses) else turned[0]
     fronts = [np.stack((pose[:, 0], -pose[:, 2], pose[:, 1]), axis=1) for pose in poses]
@@ -112,7 +134,7 @@ def frame_axes(cameras: Sequence[Camera]) -> NDArray[np.float64]:
     return best if _straight_on(best, poses) > max(_straight_on(world, poses), 1) else world
 
 
-def _turned(pose: NDArray[np.float64]) -> NDArray[np.float64]:
+def _turned_axes(pose: NDArray[np.float64]) -> NDArray[np.float64]:
     """The world's axes turned about z until x is right in the picture of ``pose`` (3, 3)."""
     x, y = pose[:2, 0]
     length = np.hypot(x, y)
@@ -126,15 +148,15 @@ def _straight_on(axes: NDArray[np.float64], poses: Sequence[NDArray[np.float64]]
     return sum(bool((np.abs(axes.T @ pose).max(0) > _STRAIGHT).all()) for pose in poses)
 
 
-def _box(reference: Reference) -> NDArray[np.float64]:
+def _mask_corners(reference: Reference) -> NDArray[np.float64]:
     """Corners (2, 2) of the mask, pixels."""
     try:
-        return np.stack(bounding_box(reference.view.image[..., 3]))
+        return np.stack(mask_bounds(reference.view.image[..., 3]))
     except ImageError as error:
         raise ImageError(f"{reference.name}: {error}") from error
 
 
-def _centre(
+def _nearest_to_rays(
     cameras: Sequence[Camera],
     boxes: Sequence[NDArray[np.float64]],
     near: NDArray[np.float64],
@@ -144,7 +166,8 @@ def _centre(
 
     known: (3,) its coordinates, those to find nan.
     """
-    rows, values = [_HELD * np.eye(3)], [_HELD * near]
+    rows = [_HELD * np.eye(3)]
+    values = [_HELD * near]
     for camera, box in zip(cameras, boxes, strict=True):
         start, end = camera.unproject(box.mean(0)[None].repeat(2, 0), np.array((0.0, 1.0)))
         along = (end - start) / np.linalg.norm(end - start)
@@ -152,19 +175,22 @@ def _centre(
         rows.append(across)
         values.append(across @ start)
     free = np.isnan(known)
-    matrix, right = np.concatenate(rows), np.concatenate(values) - np.concatenate(rows) @ np.where(free, 0, known)
+    matrix = np.concatenate(rows)
+    right = np.concatenate(values) - np.concatenate(rows) @ np.where(free, 0, known)
     result = known.copy()
     result[free] = np.linalg.lstsq(matrix[:, free], right, rcond=None)[0]
     return result
 
 
-def _spans(
-    index: int, camera: Camera, box: NDArray[np.float64], centre: NDArray[np.float64], name: str
+def _image_spans(
+    index: int, camera: Camera, box: NDArray[np.float64], center: NDArray[np.float64], name: str
 ) -> tuple[_Span, _Span]:
-    """What a picture shows across and down, at the depth of ``centre``."""
-    depth = float(camera.project(centre[None])[1][0])
+    """What a picture shows across and down, at the depth of ``center``."""
+    depth = float(camera.project(center[None])[1][0])
     if not camera.orthographic and depth <= 0:
-        raise ImageError(f"{name}: the object is behind this camera. Turn it, or move the 3D cursor to the object")
+        raise ImageError(
+            f"{name}: the object is behind this camera. Turn it, or move the 3D cursor to the object"
+        )
     corners = camera.unproject(box, np.full(2, depth))
     found = []
     for direction in (camera.to_world[:3, 0], -camera.to_world[:3, 1]):
@@ -176,7 +202,7 @@ def _spans(
     return found[0], found[1]
 
 
-def _completed(lengths: NDArray[np.float64], spans: Sequence[_Span]) -> NDArray[np.float64]:
+def _estimate_lengths(lengths: NDArray[np.float64], spans: Sequence[_Span]) -> NDArray[np.float64]:
     """``lengths`` (3,) with those that are 0 estimated from what is seen askew; else as long as the longest."""
     free = lengths == 0
     if not free.any():
@@ -184,7 +210,10 @@ def _completed(lengths: NDArray[np.float64], spans: Sequence[_Span]) -> NDArray[
     longest = lengths.max() or max(span.length for span in spans)
     askew = [span for span in spans if span.axis is None]
     rows = np.array([*(span.direction**2 for span in askew), *(_GUESSED * np.eye(3))])
-    values = np.array([*(span.length**2 for span in askew), *[_GUESSED * longest**2] * 3]) - rows @ lengths**2
+    values = (
+        np.array([*(span.length**2 for span in askew), *[_GUESSED * longest**2] * 3])
+        - rows @ lengths**2
+    )
     squares = np.linalg.lstsq(rows[:, free], values, rcond=None)[0]
     result = lengths.copy()
     result[free] = np.sqrt(squares.clip((0.05 * longest) ** 2, (3 * longest) ** 2))
@@ -202,12 +231,14 @@ def _agreed_middles(spans: Sequence[_Span], lengths: NDArray[np.float64]) -> NDA
     return result
 
 
-def _middles(spans: Sequence[_Span], axis: int) -> dict[int, float]:
+def _object_middles(spans: Sequence[_Span], axis: int) -> dict[int, float]:
     """Where along ``axis`` each picture that shows it has the object's middle."""
     return {span.index: (span.low + span.high) / 2 for span in spans if span.axis == axis}
 
 
-def _framed(camera: Camera, box: NDArray[np.float64], lengths: Sequence[float | None]) -> Camera:
+def _fitted_camera(
+    camera: Camera, box: NDArray[np.float64], lengths: Sequence[float | None]
+) -> Camera:
     """``camera`` with the mask's ``box`` stretched to ``lengths`` about the origin, where those are known."""
     if not camera.orthographic:
         return camera
@@ -215,24 +246,33 @@ def _framed(camera: Camera, box: NDArray[np.float64], lengths: Sequence[float | 
     intrinsics[:2, 2] = camera.project(np.zeros((1, 3)))[0][0]
     for k, length in enumerate(lengths):
         if length is not None:
-            intrinsics[k, k], intrinsics[k, 2] = np.ptp(box[:, k]) / length, box[:, k].mean()
+            intrinsics[k, k] = np.ptp(box[:, k]) / length
+            intrinsics[k, 2] = box[:, k].mean()
     pose = camera.to_world.copy()
     pose[:3, 3] = 2 * pose[:3, 2]
     return replace(camera, to_world=pose, intrinsics=intrinsics)
 
 
-def _disagreements(
-    names: Sequence[str], spans: Sequence[_Span], lengths: NDArray[np.float64], placed: Sequence[int]
+def _measure_disagreements(
+    names: Sequence[str],
+    spans: Sequence[_Span],
+    lengths: NDArray[np.float64],
+    placed: Sequence[int],
 ) -> list[str]:
     texts = []
     for axis in range(3):
         seen = sorted((span.length, span.index) for span in spans if span.axis == axis)
         if seen and seen[-1][0] > (1 + _TOLD) * seen[0][0]:
             (least, small), (most, large) = seen[0], seen[-1]
-            texts.append(f"{names[large]} is {most / least - 1:.1%} {_LARGER[axis]} than {names[small]}")
-        middles = {i: m for i, m in _middles(spans, axis).items() if i in placed}
+            texts.append(
+                f"{names[large]} is {most / least - 1:.1%} {_LARGER[axis]} than {names[small]}"
+            )
+        middles = {i: m for i, m in _object_middles(spans, axis).items() if i in placed}
         if middles and np.ptp(list(middles.values())) > _TOLD * lengths[axis]:
-            first, last = min(middles, key=middles.__getitem__), max(middles, key=middles.__getitem__)
+            first = min(middles, key=middles.__getitem__)
+            last = max(middles, key=middles.__getitem__)
             share = (middles[last] - middles[first]) / lengths[axis]
-            texts.append(f"{names[last]} is {share:.1%} of the {_ACROSS[axis]} {_FURTHER[axis]} than {names[first]}")
+            texts.append(
+                f"{names[last]} is {share:.1%} of the {_ACROSS[axis]} {_FURTHER[axis]} than {names[first]}"
+            )
     return texts

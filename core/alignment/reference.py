@@ -28,8 +28,12 @@ class Reference:
     placed: bool = True
 
 
-def standing_camera(
-    edges: NDArray[np.float64], corner: NDArray[np.float64], facing: NDArray[np.float64], width: int, height: int
+def camera_of_image_plane(
+    edges: NDArray[np.float64],
+    corner: NDArray[np.float64],
+    facing: NDArray[np.float64],
+    width: int,
+    height: int,
 ) -> Camera:
     """The orthographic camera that sees a picture which stands in space as it stands.
 
@@ -46,14 +50,16 @@ def standing_camera(
     pose = np.eye(4)
     pose[:3, :3] = np.stack((np.cross(up, back), up, back), axis=1)
     pose[:3, 3] = corner
-    to_metres = np.array((across, upwards) @ pose[:3, :2] * (1, -1)).T  # camera's x and y from shares of the edges
+    to_metres = np.array(
+        (across, upwards) @ pose[:3, :2] * (1, -1)
+    ).T  # camera's x and y from shares of the edges
     intrinsics = np.eye(3)
     intrinsics[:2, :2] = np.diag((width, -height)) @ np.linalg.inv(to_metres)
     intrinsics[:2, 2] = 0, height
     return Camera(pose, intrinsics, width, height, orthographic=True)
 
 
-def seen_as(camera: Camera, side: str) -> Camera:
+def face_side(camera: Camera, side: str) -> Camera:
     """``camera`` turned about its own place to look at the named one of ``cameras.SIDES``."""
     direction, up = (np.array(v, float) for v in SIDES[side])
     pose = look_at(direction, np.zeros(3), up)
@@ -61,7 +67,7 @@ def seen_as(camera: Camera, side: str) -> Camera:
     return Camera(pose, camera.intrinsics, camera.width, camera.height, camera.orthographic)
 
 
-def told(back: NDArray[np.floating]) -> str:
+def describe_direction(back: NDArray[np.floating]) -> str:
     """What a picture is taken for that is seen from ``back`` (3,), the direction from the object to the viewer.
 
     A name of ``cameras.SIDES``, or a text such as "25° right of front, 10° from above".
@@ -72,7 +78,8 @@ def told(back: NDArray[np.floating]) -> str:
         return "top" if z > 0 else "bottom"
     azimuth = np.degrees(np.arctan2(x, -y))
     nearest = round(azimuth / 90)
-    text, off = _AROUND[nearest % 4], azimuth - 90 * nearest
+    text = _AROUND[nearest % 4]
+    off = azimuth - 90 * nearest
     if abs(off) >= _LEVEL:
         text = f"{abs(off):.0f}° {_AROUND[(nearest + (1 if off > 0 else -1)) % 4]} of {text}"
     if abs(elevation) >= _LEVEL:
@@ -80,11 +87,11 @@ def told(back: NDArray[np.floating]) -> str:
     return text
 
 
-def upright(view: View) -> View:
+def rectify_view(view: View) -> View:
     """The same view with a picture that its camera neither turns, mirrors nor shears."""
     linear = view.camera.intrinsics[:2, :2]
     if abs(linear[0, 1]) + abs(linear[1, 0]) > 1e-4 * np.abs(linear).max():
-        return _resampled(view)
+        return _resample_view(view)
     flips = [axis for axis, focal in ((1, linear[0, 0]), (0, linear[1, 1])) if focal < 0]
     intrinsics = view.camera.intrinsics.copy()
     for axis in flips:
@@ -92,10 +99,10 @@ def upright(view: View) -> View:
         intrinsics[k] *= -1
         intrinsics[k, 2] += view.image.shape[axis]
     intrinsics[[0, 1], [1, 0]] = 0
-    return _with(view, np.ascontiguousarray(np.flip(view.image, flips)), intrinsics)
+    return _with_image(view, np.ascontiguousarray(np.flip(view.image, flips)), intrinsics)
 
 
-def _resampled(view: View) -> View:
+def _resample_view(view: View) -> View:
     from PIL import Image
 
     height, width = view.image.shape[:2]
@@ -105,7 +112,9 @@ def _resampled(view: View) -> View:
     corners = np.array(((0, 0), (width, 0), (0, height), (width, height))) @ to_new.T
     low = np.floor(corners.min(0))
     size = tuple(np.ceil(corners.max(0) - low).astype(int).tolist())
-    back = np.linalg.inv(to_new)  # Pillow asks where in the old picture each place of the new one is
+    back = np.linalg.inv(
+        to_new
+    )  # Pillow asks where in the old picture each place of the new one is
     a, b, c, d = back.ravel()
     e, f = back @ low
     solid = np.concatenate((view.image[..., :3] * view.image[..., 3:], view.image[..., 3:]), axis=2)
@@ -117,11 +126,15 @@ def _resampled(view: View) -> View:
     ]
     image = np.stack([np.asarray(layer) for layer in layers], axis=2)
     image[..., :3] /= np.maximum(image[..., 3:], 1e-3)
-    centre = to_new @ view.camera.intrinsics[:2, 2] - low
-    return _with(view, image.clip(0, 1), np.array(((focal, 0, centre[0]), (0, focal, centre[1]), (0, 0, 1.0))))
+    center = to_new @ view.camera.intrinsics[:2, 2] - low
+    return _with_image(
+        view,
+        image.clip(0, 1),
+        np.array(((focal, 0, center[0]), (0, focal, center[1]), (0, 0, 1.0))),
+    )
 
 
-def _with(view: View, image: NDArray[np.float32], intrinsics: NDArray[np.float64]) -> View:
+def _with_image(view: View, image: NDArray[np.float32], intrinsics: NDArray[np.float64]) -> View:
     height, width = image.shape[:2]
     camera = view.camera
     return View(image, Camera(camera.to_world, intrinsics, width, height, camera.orthographic))

@@ -110,11 +110,11 @@ the index. A bit tells of the center of its cell, ``low`` + (index + 0.5) * side
 same solid as ``uniform_inside`` (``core.geometry.occupancy_grid``).
 
 ``NAME.000.surroundings.png``: 8 bit sRGB, straight alpha; opaque unless the background is transparent. The object's
-picture over it, mixed as linear light, is the whole picture (``passes.composite``). Occluders stand between camera and
+picture over it, mixed as linear light, is the whole picture (``passes.composite_image``). Occluders stand between camera and
 object: where they hide it, its alpha, depth and normal are those of nothing, so a mask is that of its visible part;
 they cast shadows and are mirrored, also where they are not seen.
 
-``views[i].drawn`` holds what was drawn for the view, see ``randomisation``: ``light`` (dome, its level and turn about
+``views[i].drawn`` holds what was drawn for the view, see ``randomization``: ``light`` (dome, its level and turn about
 Z, sun, and ``lamps``); ``background`` (kind, and colour, or picture and window) and ``occluders`` (shape within the
 unit ball, colour, ``matrix`` to world space) with ``hidden_at_most``, the share of the silhouette behind their
 bounding balls, if these are drawn. A background of kind "hdri" is the dome as it lights; an orthographic camera sees

@@ -20,7 +20,7 @@ _ABANDONED = 60  # seconds
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Gives a file beside ``path`` to write, which is moved there if all goes well; makes the folder.
 
     Raises:
@@ -32,7 +32,9 @@ def whole(path: Path) -> Iterator[Path]:
         yield partial
         partial.replace(path)
     except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror}. Free some space, then run again") from error
+        raise OutputError(
+            f"{path} cannot be written: {error.strerror}. Free some space, then run again"
+        ) from error
     finally:
         with suppress(OSError):  # it is there only if something went wrong
             partial.unlink()
@@ -50,14 +52,14 @@ def make_folder(folder: Path) -> None:
         raise OutputError(f"The folder {folder} cannot be made: {error.strerror}") from error
 
 
-def write(path: Path, data: bytes | str) -> None:
-    """Write ``data``, see :func:`whole`."""
-    with whole(path) as partial:
+def write_bytes(path: Path, data: bytes | str) -> None:
+    """Write ``data``, see :func:`atomic_write`."""
+    with atomic_write(path) as partial:
         partial.write_bytes(data.encode() if isinstance(data, str) else data)
 
 
 def write_json(path: Path, data: Any) -> None:
-    write(path, json.dumps(data, indent=1))
+    write_bytes(path, json.dumps(data, indent=1))
 
 
 def write_png(path: Path, pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> None:
@@ -66,24 +68,26 @@ def write_png(path: Path, pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> Non
 
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
-    write(path, buffer.getvalue())
+    write_bytes(path, buffer.getvalue())
 
 
 def write_npy(path: Path, array: NDArray[Any]) -> None:
     buffer = io.BytesIO()
     np.save(buffer, array)
-    write(path, buffer.getvalue())
+    write_bytes(path, buffer.getvalue())
 
 
-def sweep(folder: Path, name: str = "*") -> None:
+def remove_partials(folder: Path, name: str = "*") -> None:
     """Remove what killed runs left half written in ``folder`` of the file ``name``; not what another may be writing."""
     for partial in folder.glob(f".{name}.*.partial"):
         with suppress(OSError):
-            if time.time() - partial.stat().st_mtime > _ABANDONED or not _lives(partial.suffixes[-2][1:]):
+            if time.time() - partial.stat().st_mtime > _ABANDONED or not _process_exists(
+                partial.suffixes[-2][1:]
+            ):
                 partial.unlink()
 
 
-def _lives(process: str) -> bool:
+def _process_exists(process: str) -> bool:
     """Whether there may be a process of that number; where that cannot be told, there may."""
     if os.name != "posix" or not process.isdecimal():
         return True

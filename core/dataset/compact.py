@@ -26,7 +26,7 @@ _CLOUDS = ("uniform", "near", "surface")
 
 
 @dataclass(frozen=True)
-class Quantised:
+class QuantizedPoints:
     """Points kept in 16 bits a coordinate; what is taken out by an index, as of an array, is float32.
 
     steps: (..., 3) uint16, from ``low`` (3,), each ``step`` long.
@@ -37,7 +37,7 @@ class Quantised:
     step: float
 
     @classmethod
-    def of(cls, points: NDArray[np.floating]) -> Quantised:
+    def quantize(cls, points: NDArray[np.floating]) -> QuantizedPoints:
         """``points`` (..., 3), to half a step, which is their longest side over 65,535."""
         flat = points.reshape(-1, 3).astype(float)
         low = flat.min(0)
@@ -51,25 +51,25 @@ class Quantised:
         return (self.low + self.step * self.steps[index]).astype(np.float32)
 
 
-def picture_bytes(colour: NDArray[np.uint8]) -> bytes:
+def encode_image(color: NDArray[np.uint8]) -> bytes:
     """A picture (H, W, 4) as WebP."""
     from PIL import Image
 
     buffer = io.BytesIO()
-    Image.fromarray(colour).save(buffer, "WEBP", quality=QUALITY, alpha_quality=100, method=4)
+    Image.fromarray(color).save(buffer, "WEBP", quality=QUALITY, alpha_quality=100, method=4)
     return buffer.getvalue()
 
 
-def picture_of(data: bytes) -> NDArray[np.uint8]:
-    """What :func:`picture_bytes` was given, (H, W, 4); or any other picture. Black where alpha is 0, as rendered."""
+def decode_image(data: bytes) -> NDArray[np.uint8]:
+    """What :func:`encode_image` was given, (H, W, 4); or any other picture. Black where alpha is 0, as rendered."""
     from PIL import Image
 
     image = Image.open(io.BytesIO(data))
     if image.format != "WEBP":
         return np.asarray(image)
-    colour = np.array(image.convert("RGBA"))
-    colour[colour[..., 3] == 0] = 0
-    return colour
+    color = np.array(image.convert("RGBA"))
+    color[color[..., 3] == 0] = 0
+    return color
 
 
 def albedo_bytes(albedo: NDArray[np.uint8], shown: NDArray[np.bool_]) -> bytes:
@@ -81,22 +81,23 @@ def albedo_bytes(albedo: NDArray[np.uint8], shown: NDArray[np.bool_]) -> bytes:
     return buffer.getvalue()
 
 
-def _filled(colour: NDArray[np.uint8], shown: NDArray[np.bool_]) -> NDArray[np.uint8]:
+def _filled(color: NDArray[np.uint8], shown: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """``colour`` (H, W, 3) with the mean of what is ``shown`` in a block of the codec where nothing is.
 
     Else the black beside an edge would bleed into it: chroma has half the resolution. A block
     that shows nothing takes the mean of the blocks about it.
     """
     height, width = shown.shape
-    rows, columns = np.arange(0, height, _BLOCK), np.arange(0, width, _BLOCK)
-    light = np.dstack((colour * shown[..., None], shown)).astype(float)
+    rows = np.arange(0, height, _BLOCK)
+    columns = np.arange(0, width, _BLOCK)
+    light = np.dstack((color * shown[..., None], shown)).astype(float)
     sums = np.add.reduceat(np.add.reduceat(light, rows, axis=0), columns, axis=1)
     wide = np.pad(sums, ((1, 1), (1, 1), (0, 0)))
     about = np.lib.stride_tricks.sliding_window_view(wide, (3, 3), axis=(0, 1)).sum((-2, -1))
     sums = np.where(sums[..., 3:] > 0, sums, about)
     means = np.round(sums[..., :3] / np.maximum(sums[..., 3:], 1)).astype(np.uint8)
     spread = means.repeat(_BLOCK, axis=0).repeat(_BLOCK, axis=1)[:height, :width]
-    return np.where(shown[..., None], colour, spread)
+    return np.where(shown[..., None], color, spread)
 
 
 def shading_bytes(normal: NDArray[np.floating], occlusion: NDArray[np.uint8]) -> bytes:
@@ -132,7 +133,9 @@ def unit_vectors(steps: NDArray[np.uint8], shown: NDArray[np.bool_]) -> NDArray[
     u, v = ((steps[shown].astype(float) - _HALF - 1) / _HALF).clip(-1, 1).T
     z = 1 - np.abs(u) - np.abs(v)
     below = np.minimum(z, 0)  # folded back
-    found = np.stack((u + np.where(u < 0, -below, below), v + np.where(v < 0, -below, below), z), axis=1)
+    found = np.stack(
+        (u + np.where(u < 0, -below, below), v + np.where(v < 0, -below, below), z), axis=1
+    )
     vectors[shown] = found / np.linalg.norm(found, axis=1, keepdims=True)
     return vectors
 
@@ -154,35 +157,40 @@ def pixels_of(data: bytes, size: tuple[int, int], mode: str) -> NDArray[np.uint8
     return np.array(image)
 
 
-def depth_bytes(depth: NDArray[np.float32], camera: Camera, bounds: NDArray[np.float64]) -> bytes:
+def encode_depth(depth: NDArray[np.float32], camera: Camera, bounds: NDArray[np.float64]) -> bytes:
     """Depth (H, W) as a PNG of 16 bits: 0 where nothing is, else 1 to 65,535 over what the box ``bounds`` (2, 3) has
-    before the camera."""
+    before the camera.
+    """
     from PIL import Image
 
-    near, far = _reach(camera, bounds)
+    near, far = _depth_range(camera, bounds)
     steps = 1 + np.round((depth - near) / (far - near) * (STEPS - 1)).clip(0, STEPS - 1)
     buffer = io.BytesIO()
     Image.fromarray(np.where(depth > 0, steps, 0).astype(np.uint16)).save(buffer, "PNG")
     return buffer.getvalue()
 
 
-def depth_of(data: bytes, camera: Camera, bounds: NDArray[np.float64]) -> NDArray[np.float32]:
-    """What :func:`depth_bytes` was given, (H, W) float32, to half a step."""
+def decode_depth(data: bytes, camera: Camera, bounds: NDArray[np.float64]) -> NDArray[np.float32]:
+    """What :func:`encode_depth` was given, (H, W) float32, to half a step."""
     from PIL import Image
 
-    near, far = _reach(camera, bounds)
+    near, far = _depth_range(camera, bounds)
     steps = np.asarray(Image.open(io.BytesIO(data))).astype(float)
-    return np.where(steps > 0, near + (steps - 1) * ((far - near) / (STEPS - 1)), 0).clip(0).astype(np.float32)
+    return (
+        np.where(steps > 0, near + (steps - 1) * ((far - near) / (STEPS - 1)), 0)
+        .clip(0)
+        .astype(np.float32)
+    )
 
 
-def _reach(camera: Camera, bounds: NDArray[np.float64]) -> tuple[float, float]:
+def _depth_range(camera: Camera, bounds: NDArray[np.float64]) -> tuple[float, float]:
     corners = np.stack(np.meshgrid(*bounds.T), axis=-1).reshape(-1, 3)
     depth = corners @ camera.from_world[2, :3] + camera.from_world[2, 3]
     beyond = _BEYOND * max(float(np.ptp(depth)), float(np.ptp(bounds, axis=0).max()))
     return float(depth.min()) - beyond, float(depth.max()) + beyond
 
 
-def normals_of(depth: NDArray[np.float32], camera: Camera) -> NDArray[np.float16]:
+def normals_from_depth(depth: NDArray[np.float32], camera: Camera) -> NDArray[np.float16]:
     """Unit normals (H, W, 3) in world space by differences of ``depth`` (H, W), 0 where nothing is.
 
     Of the neighbours on both sides the one that is nearer in space counts, so that edges stay; what has none faces the
@@ -197,7 +205,7 @@ def normals_of(depth: NDArray[np.float32], camera: Camera) -> NDArray[np.float16
     points[rows + 1, columns + 1] = camera.unproject(
         np.stack((columns + 0.5, rows + 0.5), 1), depth[rows, columns].astype(float)
     )
-    along = [_slope(points, rows + 1, columns + 1, step) for step in ((0, 1), (1, 0))]
+    along = [_shorter_step(points, rows + 1, columns + 1, step) for step in ((0, 1), (1, 0))]
     found = np.cross(*along)
     length = np.linalg.norm(found, axis=1, keepdims=True)
     found = np.where(length > 0, found / np.where(length > 0, length, 1), back)
@@ -206,20 +214,26 @@ def normals_of(depth: NDArray[np.float32], camera: Camera) -> NDArray[np.float16
     return normal
 
 
-def _slope(
-    points: NDArray[np.float64], rows: NDArray[np.int64], columns: NDArray[np.int64], step: tuple[int, int]
+def _shorter_step(
+    points: NDArray[np.float64],
+    rows: NDArray[np.int64],
+    columns: NDArray[np.int64],
+    step: tuple[int, int],
 ) -> NDArray[np.float64]:
     """The shorter (P, 3) of the ways on to the next and on from the last point; 0 if there is neither."""
     own = points[rows, columns]
-    ways = points[rows + step[0], columns + step[1]] - own, own - points[rows - step[0], columns - step[1]]
+    ways = (
+        points[rows + step[0], columns + step[1]] - own,
+        own - points[rows - step[0], columns - step[1]],
+    )
     lengths = [np.nan_to_num(np.linalg.norm(way, axis=1), nan=np.inf) for way in ways]
     return np.nan_to_num(np.where((lengths[0] <= lengths[1])[:, None], *ways))
 
 
-def shape_arrays(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+def compact_arrays(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """Those of ``shape.npz`` in the small: points as steps of one cube, normals of the surface in 8 bits."""
     clouds = [arrays[name] for name in _CLOUDS]
-    whole = Quantised.of(np.concatenate(clouds))
+    whole = QuantizedPoints.quantize(np.concatenate(clouds))
     parts = np.split(whole.steps, np.cumsum([len(cloud) for cloud in clouds])[:-1])
     return {
         **dict(zip(_CLOUDS, parts, strict=True)),
@@ -230,12 +244,15 @@ def shape_arrays(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     }
 
 
-def shape_of(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """What :func:`shape_arrays` was given, less the distances; or those of the other form as they are."""
+def shape_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """What :func:`compact_arrays` was given, less the distances; or those of the other form as they are."""
     if "step" not in arrays:
         return dict(arrays)
     normals = arrays["surface_normals"].astype(float)
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
-    points = {name: Quantised(arrays[name], arrays["low"], float(arrays["step"]))[:] for name in _CLOUDS}
+    points = {
+        name: QuantizedPoints(arrays[name], arrays["low"], float(arrays["step"]))[:]
+        for name in _CLOUDS
+    }
     bits = {name: arrays[name] for name in ("uniform_inside", "near_inside")}
     return {**points, **bits, "surface_normals": normals.astype(np.float16)}

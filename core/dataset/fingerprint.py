@@ -17,19 +17,22 @@ from ..geometry.winding_number import area_normals
 
 _DIGITS = 5
 _TRIANGLES = 1 << 15  # integrated at a time
-_A, _B = 0.445948490915965, 0.091576213509771
-_CORNERS = np.array([np.roll((1 - 2 * s, s, s), turn) for s in (_A, _B) for turn in range(3)])  # (6, 3) barycentric
+_A = 0.445948490915965
+_B = 0.091576213509771
+_CORNERS = np.array(
+    [np.roll((1 - 2 * s, s, s), turn) for s in (_A, _B) for turn in range(3)]
+)  # (6, 3) barycentric
 _SHARES = np.repeat((0.223381589678011, 0.109951743655322), 3)  # (6,) of the area
 
 
-def fingerprint(mesh: MeshArrays) -> tuple[float, ...]:
+def shape_fingerprint(mesh: MeshArrays) -> tuple[float, ...]:
     """The numbers, in root mean square distances of the surface from its centroid.
 
     3 spreads along the principal axes, the root of the area, the farthest distance from the centroid, the sizes of the
     mean of x |x|^2 and of the third moments, the roots of the eigenvalues of the mean of x x^T |x|^2 (3), and the
     size of the fourth moments.
     """
-    triangles = mesh.triangles()
+    triangles = mesh.to_triangles()
     vertices = mesh.vertices.astype(float)
     area = np.linalg.norm(area_normals(vertices, triangles), axis=1) / 2
     weights = area / max(area.sum(), 1e-300)
@@ -37,20 +40,22 @@ def fingerprint(mesh: MeshArrays) -> tuple[float, ...]:
     square = ((corners**2).sum((1, 2)) + (corners.sum(1) ** 2).sum(1)) / 12
     size = max(float(np.sqrt(weights @ square)), 1e-300)
     corners /= size
-    second, third, fourth = _moments(corners, weights)
+    second, third, fourth = _second_moments(corners, weights)
     values = (
-        *_roots(second),
+        *_eigenvalue_roots(second),
         np.sqrt(area.sum()) / size,
         np.linalg.norm(corners, axis=2).max(initial=0),
         np.linalg.norm(np.einsum("ijj", third)),
         np.linalg.norm(third),
-        *_roots(np.einsum("ijkk", fourth)),
+        *_eigenvalue_roots(np.einsum("ijkk", fourth)),
         np.linalg.norm(fourth),
     )
     return tuple(round(float(value), _DIGITS) for value in values)
 
 
-def _moments(corners: NDArray[np.float64], weights: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+def _second_moments(
+    corners: NDArray[np.float64], weights: NDArray[np.float64]
+) -> list[NDArray[np.float64]]:
     """Means over triangles (T, 3, 3) with weights (T,) of the products of two, three and four coordinates."""
     second, third, fourth = (np.zeros((3,) * order) for order in (2, 3, 4))
     for first in range(0, len(corners), _TRIANGLES):
@@ -63,6 +68,6 @@ def _moments(corners: NDArray[np.float64], weights: NDArray[np.float64]) -> list
     return [second, third, fourth]
 
 
-def _roots(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+def _eigenvalue_roots(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     """Roots (3,) of the eigenvalues of a positive matrix (3, 3), in ascending order."""
     return np.sqrt(np.maximum(np.linalg.eigvalsh(matrix), 0))

@@ -11,7 +11,7 @@ from ..arrays import MeshArrays
 from ..errors import MeshError
 from ..geometry.occupancy_grid import inside_grid
 from ..geometry.signed_distance import Tree, signed_distance
-from ..geometry.winding_number import Points, Solid, make_solid
+from ..geometry.winding_number import OrientedSolid, Points, orient_and_thicken
 from .records import Shape
 
 GROWN = 1.1
@@ -20,16 +20,16 @@ _NEAR = (0.005, 0.02, 0.06)  # standard deviations of the distance to the surfac
 
 
 @dataclass(frozen=True)
-class Samples:
-    """Points of which :meth:`decided` tells whether they are inside: as in :class:`~.records.Shape`."""
+class UnlabelledSamples:
+    """Points of which :meth:`label` tells whether they are inside: as in :class:`~.records.Shape`."""
 
-    solid: Solid
+    solid: OrientedSolid
     uniform: Points
     near: Points
     surface: NDArray[np.float32]
     surface_normals: NDArray[np.float32]
 
-    def decided(self, tree: Tree | None, bounds: NDArray[np.floating] | None = None) -> Shape:
+    def label(self, tree: Tree | None, bounds: NDArray[np.floating] | None = None) -> Shape:
         """The ground truth: most of its time goes here, and it may go in a thread of its own.
 
         Args:
@@ -39,21 +39,29 @@ class Samples:
         Raises:
             MeshError: the solid is next to nothing.
         """
-        count, both = len(self.uniform), np.concatenate((self.uniform, self.near))
-        inside = self.solid.inside(both, rays=7)
+        count = len(self.uniform)
+        both = np.concatenate((self.uniform, self.near))
+        inside = self.solid.contains(both, rays=7)
         if inside[:count].mean() < _SMALLEST_VOLUME:
             raise MeshError("The mesh bounds next to no volume: it is a sheet or a wire")
         distances: list[NDArray[np.float32]] = []
         if tree:
-            distances = np.split(signed_distance(self.solid, both, inside, tree).astype(np.float32), [count])
+            distances = np.split(
+                signed_distance(self.solid, both, inside, tree).astype(np.float32), [count]
+            )
         return Shape(
-            self.uniform.astype(np.float32), inside[:count], self.near.astype(np.float32), inside[count:],
-            self.surface, self.surface_normals, *distances,
+            self.uniform.astype(np.float32),
+            inside[:count],
+            self.near.astype(np.float32),
+            inside[count:],
+            self.surface,
+            self.surface_normals,
+            *distances,
             grid=None if bounds is None else inside_grid(self.solid, bounds),
-        )  # fmt: skip
+        )
 
 
-def sample(mesh: MeshArrays, points: int, rng: np.random.Generator) -> Samples:
+def sample_solid(mesh: MeshArrays, points: int, rng: np.random.Generator) -> UnlabelledSamples:
     """Draw points about and on the solid that ``mesh`` bounds.
 
     Args:
@@ -62,14 +70,19 @@ def sample(mesh: MeshArrays, points: int, rng: np.random.Generator) -> Samples:
     Raises:
         MeshError: the mesh has no area, or bounds nothing.
     """
-    solid = make_solid(mesh.vertices, mesh.triangles())
-    low, high = mesh.vertices.min(0).astype(float), mesh.vertices.max(0).astype(float)
+    solid = orient_and_thicken(mesh.vertices, mesh.to_triangles())
+    low = mesh.vertices.min(0).astype(float)
+    high = mesh.vertices.max(0).astype(float)
     size = float((high - low).max())
-    surface, normals, _ = solid.surface(max(points // 4, 512), rng)
+    surface, normals, _ = solid.sample_surface(max(points // 4, 512), rng)
     if len(surface) < 64:
-        raise MeshError("The mesh bounds no solid: nothing of its surface parts an inside from an outside")
+        raise MeshError(
+            "The mesh bounds no solid: nothing of its surface parts an inside from an outside"
+        )
     uniform = (low + high) / 2 + size * GROWN * (rng.random((points, 3)) - 0.5)
     pick = rng.integers(0, len(surface), points)
     spread = np.array(_NEAR)[rng.integers(0, len(_NEAR), points)] * size
     near = surface[pick] + rng.normal(size=(points, 3)) * spread[:, None]
-    return Samples(solid, uniform, near, surface.astype(np.float32), normals.astype(np.float32))
+    return UnlabelledSamples(
+        solid, uniform, near, surface.astype(np.float32), normals.astype(np.float32)
+    )

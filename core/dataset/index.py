@@ -18,7 +18,7 @@ from .records import ObjectFile, Record, read_record
 
 
 @dataclass(frozen=True)
-class Place:
+class ObjectLocation:
     """An object's file, or of a shard the bytes from ``start`` to ``end`` that are the object ``inside``."""
 
     file: Path
@@ -35,7 +35,7 @@ class Place:
         """As it is told of: in a shard ``SHARD/NAME.tar``."""
         return self.file / f"{self.inside}.tar" if self.inside else self.file
 
-    def read(self) -> bytes:
+    def read_tar(self) -> bytes:
         """The tar that the object is; in a shard without the empty blocks that end one.
 
         Raises:
@@ -48,42 +48,42 @@ class Place:
         except OSError as error:
             raise DatasetError(f"{self.path} cannot be read: {error.strerror}") from error
 
-    def open(self) -> ObjectFile:
+    def open_object(self) -> ObjectFile:
         """The object, for reading its parts.
 
         Raises:
             DatasetError: it is missing, damaged, or of another version.
         """
-        return ObjectFile(self.path, self.read())
+        return ObjectFile(self.path, self.read_tar())
 
-    def record(self) -> Record:
-        """The object's record, without reading the rest of it. Raises as :meth:`open`."""
+    def read_record(self) -> Record:
+        """The object's record, without reading the rest of it. Raises as :meth:`open_object`."""
         return read_record(self.path, self.file, self.start)
 
 
 @dataclass(frozen=True)
-class Places:
+class DatasetIndex:
     """Of every object, in order of the names: its own file, and where it lies in shards. damaged: shards, and why."""
 
-    own: Mapping[str, Place]
-    packed: Mapping[str, tuple[Place, ...]]
+    own: Mapping[str, ObjectLocation]
+    packed: Mapping[str, tuple[ObjectLocation, ...]]
     damaged: Mapping[Path, str]
 
     @cached_property
-    def all(self) -> dict[str, Place]:
+    def by_name(self) -> dict[str, ObjectLocation]:
         """Where to read each object: its own file if there is one."""
         found = {name: places[0] for name, places in self.packed.items()} | dict(self.own)
         return dict(sorted(found.items()))
 
 
-def find(folder: Path) -> Places:
+def build_index(folder: Path) -> DatasetIndex:
     """The objects of the training set in ``folder``.
 
     Raises:
         DatasetError: there is none.
     """
-    own = {path.stem: Place(path) for path in sorted((folder / "objects").glob("*.tar"))}
-    packed: dict[str, tuple[Place, ...]] = {}
+    own = {path.stem: ObjectLocation(path) for path in sorted((folder / "objects").glob("*.tar"))}
+    packed: dict[str, tuple[ObjectLocation, ...]] = {}
     damaged = {}
     for shard in sorted((folder / "shards").glob("*.tar")):
         try:
@@ -92,44 +92,59 @@ def find(folder: Path) -> Places:
         except DatasetError as error:
             damaged[shard] = str(error)
     if not own and not packed and not damaged:
-        raise DatasetError(f"{folder} holds no training set: there is no object in {folder / 'objects'} or in shards")
-    return Places(own, packed, damaged)
+        raise DatasetError(
+            f"{folder} holds no training set: there is no object in {folder / 'objects'} or in shards"
+        )
+    return DatasetIndex(own, packed, damaged)
 
 
-def of_split(folder: Path, split: str) -> list[Place]:
+def locations_of_split(folder: Path, split: str) -> list[ObjectLocation]:
     """Where the objects of ``split`` in the training set ``folder`` lie, in order of their names.
 
     Raises:
         DatasetError: the set is missing or damaged, or has changed since it was packed.
     """
-    names = sorted(name for name, own in splits.read(folder).items() if own == split)
-    own = {name: Place(folder / "objects" / f"{name}.tar") for name in names}
+    names = sorted(name for name, own in splits.read_splits(folder).items() if own == split)
+    own = {name: ObjectLocation(folder / "objects" / f"{name}.tar") for name in names}
     packed = sorted((folder / "shards").glob(f"{split}-*.tar"))
     if not packed or all(place.file.is_file() for place in own.values()):
         return list(own.values())
     found = {place.name: place for shard in packed for place in _in_shard(shard)}
     gone = [name for name in names if name not in found and not own[name].file.is_file()]
     if gone:
-        raise DatasetError(f"{folder} has changed since it was packed, {gone[0]} is in no shard: pack it again")
+        raise DatasetError(
+            f"{folder} has changed since it was packed, {gone[0]} is in no shard: pack it again"
+        )
     return [own[name] if own[name].file.is_file() else found[name] for name in names]
 
 
-def to_train_on(folders: Sequence[Path]) -> list[Place]:
+def training_locations(folders: Sequence[Path]) -> list[ObjectLocation]:
     """Where the objects of the split "train" of ``folders`` lie, without copies of what any of these judges by.
 
     A set keeps copies of its own together, but of those of another, such as another part of the same meshes, it does
     not know.
 
     Raises:
-        DatasetError: as :func:`of_split`, or an object is damaged.
+        DatasetError: as :func:`locations_of_split`, or an object is damaged.
     """
     if len(folders) == 1:
-        return of_split(folders[0], "train")
-    found = [(split, place) for folder in folders for split in splits.SPLITS for place in of_split(folder, split)]
+        return locations_of_split(folders[0], "train")
+    found = [
+        (split, place)
+        for folder in folders
+        for split in splits.SPLITS
+        for place in locations_of_split(folder, split)
+    ]
     own = {str(index): split for index, (split, _) in enumerate(found)}
-    fingerprints = {str(index): place.record().fingerprint for index, (_, place) in enumerate(found)}
-    copies = splits.copies_of_judged(own, fingerprints)
-    return [place for index, (split, place) in enumerate(found) if split == "train" and str(index) not in copies]
+    fingerprints = {
+        str(index): place.read_record().fingerprint for index, (_, place) in enumerate(found)
+    }
+    copies = splits.duplicates_of_held_out(own, fingerprints)
+    return [
+        place
+        for index, (split, place) in enumerate(found)
+        if split == "train" and str(index) not in copies
+    ]
 
 
 def read_end(archive: tarfile.TarFile) -> int:
@@ -138,7 +153,8 @@ def read_end(archive: tarfile.TarFile) -> int:
     Raises:
         tarfile.ReadError: there is something else, such as a damaged header, which tarfile takes for the end.
     """
-    end, stream = archive.offset, archive.fileobj
+    end = archive.offset
+    stream = archive.fileobj
     stream.seek(end)  # type: ignore[union-attr]
     rest = stream.read()  # type: ignore[union-attr]
     if len(rest) < 2 * tarfile.BLOCKSIZE or any(rest) or (end + len(rest)) % tarfile.RECORDSIZE:
@@ -146,7 +162,7 @@ def read_end(archive: tarfile.TarFile) -> int:
     return end
 
 
-def _in_shard(shard: Path) -> list[Place]:
+def _in_shard(shard: Path) -> list[ObjectLocation]:
     """The objects of ``shard``, by the headers of its members alone.
 
     Raises:
@@ -160,4 +176,7 @@ def _in_shard(shard: Path) -> list[Place]:
         raise DatasetError(f"{shard} is not a whole file of a training set: {error}") from error
     starts = [(name, next(own)[1]) for name, own in groupby(members, key=lambda member: member[0])]
     ends = [start for _, start in starts[1:]] + [end]
-    return [Place(shard, name, start, stop) for (name, start), stop in zip(starts, ends, strict=True)]
+    return [
+        ObjectLocation(shard, name, start, stop)
+        for (name, start), stop in zip(starts, ends, strict=True)
+    ]

@@ -12,24 +12,29 @@ from ..imaging import color as color_space
 from .records import Instance, RenderedView
 
 
-def composite(view: RenderedView) -> NDArray[np.uint8]:
+def composite_image(view: RenderedView) -> NDArray[np.uint8]:
     """(H, W, 4) uint8 sRGB, straight alpha: the whole picture, ``colour`` over ``surroundings``, mixed as light."""
     if view.surroundings is None:
         return view.colour
-    over, under = view.colour / 255.0, view.surroundings / 255.0
+    over = view.colour / 255.0
+    under = view.surroundings / 255.0
     share = (1 - over[..., 3:]) * under[..., 3:]
     alpha = over[..., 3:] + share
-    light = over[..., 3:] * color_space.to_linear(over[..., :3]) + share * color_space.to_linear(under[..., :3])
-    colour = color_space.from_linear(light / np.maximum(alpha, 1e-6))
-    return (np.concatenate((colour, alpha), axis=2) * 255 + 0.5).astype(np.uint8)
+    light = over[..., 3:] * color_space.to_linear(over[..., :3]) + share * color_space.to_linear(
+        under[..., :3]
+    )
+    color = color_space.from_linear(light / np.maximum(alpha, 1e-6))
+    return (np.concatenate((color, alpha), axis=2) * 255 + 0.5).astype(np.uint8)
 
 
-def mask(view: RenderedView) -> NDArray[np.bool_]:
+def object_mask(view: RenderedView) -> NDArray[np.bool_]:
     """(H, W) bool: where what is seen of the object covers at least half of the pixel; of a scene, any instance."""
     return view.colour[..., 3] > 127 if view.index is None else view.index > 0
 
 
-def semantic(view: RenderedView, instances: Sequence[Instance], families: Sequence[str]) -> NDArray[np.uint16]:
+def semantic_map(
+    view: RenderedView, instances: Sequence[Instance], families: Sequence[str]
+) -> NDArray[np.uint16]:
     """(H, W) uint16 class of what a view of a whole scene shows: 1 for the first of ``families``, 0 for nothing."""
     classes = np.zeros(max((one.index for one in instances), default=0) + 1, np.uint16)
     for one in instances:
@@ -100,7 +105,7 @@ def object_coordinates(
 
     Args:
         bounds: (2, 3) low and high corner of the object's bounding box, metres.
-        moved: (4, 4) how the object was moved from there into the world, see ``Record.own_box``; None for not at all.
+        moved: (4, 4) how the object was moved from there into the world, see ``Record.unposed_bounds``; None for not at all.
     """
     points = world_points(view)
     if moved is not None:
@@ -114,8 +119,11 @@ def _in_cube(points: NDArray[np.float64], bounds: NDArray[np.float64]) -> NDArra
     return ((points - (low + high) / 2) / max(float((high - low).max()), 1e-12) + 0.5).clip(0, 1)
 
 
-def sees(
-    view: RenderedView, points: NDArray[np.floating], normals: NDArray[np.floating], tolerance: float
+def visible_pixels(
+    view: RenderedView,
+    points: NDArray[np.floating],
+    normals: NDArray[np.floating],
+    tolerance: float,
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Where points of the surface fall in the picture, and which of them it shows.
 
@@ -131,7 +139,14 @@ def sees(
     camera = view.camera
     pixels, depth = camera.project(points)
     back = camera.to_world[:3, 2] if camera.orthographic else camera.to_world[:3, 3] - points
-    seen = (depth > 0) & ((normals * back).sum(1) > 0) & (pixels >= 0).all(1) & (pixels < view.depth.shape[::-1]).all(1)
+    seen = (
+        (depth > 0)
+        & ((normals * back).sum(1) > 0)
+        & (pixels >= 0).all(1)
+        & (pixels < view.depth.shape[::-1]).all(1)
+    )
     columns, rows = pixels[seen].astype(int).T
-    seen[seen] = mask(view)[rows, columns] & (np.abs(view.depth[rows, columns] - depth[seen]) <= tolerance)
+    seen[seen] = object_mask(view)[rows, columns] & (
+        np.abs(view.depth[rows, columns] - depth[seen]) <= tolerance
+    )
     return pixels, seen

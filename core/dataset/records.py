@@ -25,7 +25,10 @@ from . import atomic_files, compact
 
 VERSION = 1
 SURROUNDINGS = "surroundings.png"
-SMALL_SURROUNDINGS, SMALL_DEPTH, SUMS = "surroundings.webp", "depth.png", "crc.json"  # of the compact form
+# of the compact form
+SMALL_SURROUNDINGS = "surroundings.webp"
+SMALL_DEPTH = "depth.png"
+SUMS = "crc.json"
 ALBEDO = "albedo.png"
 OCCLUSION = "occlusion.png"
 SMALL_ALBEDO = "albedo.webp"
@@ -34,9 +37,20 @@ GRID = "grid.npz"
 _GRID_BYTES = GRID_SIDE**3 // 8 + 128  # of the array and its header
 # What the standard library, numpy and Pillow are seen to raise on damaged files.
 _DAMAGE = (
-    OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, EOFError, SyntaxError, RuntimeError,
-    struct.error, tarfile.TarError, zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    IndexError,
+    EOFError,
+    SyntaxError,
+    RuntimeError,
+    struct.error,
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 @dataclass(frozen=True)
@@ -157,24 +171,31 @@ class Record:
     def instances_in(self, view: int) -> tuple[Instance, ...]:
         """The instances as they stand in the view with the index ``view``."""
         moved = self.views[view].moved
-        return tuple(replace(one, to_world=moved.get(one.index, one.to_world)) for one in self.instances)
+        return tuple(
+            replace(one, to_world=moved.get(one.index, one.to_world)) for one in self.instances
+        )
 
-    def own_box(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def unposed_bounds(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Bounding box (2, 3) of the object before chance turned and scaled it, and the matrix (4, 4) that did."""
         pose = self.more.get("drawn", {}).get("pose", {})
         if "bounds" not in pose:
             return self.bounds, np.eye(4)
         return np.array(pose["bounds"]), np.array(pose["matrix"])
 
-    def families(self) -> list[str]:
+    def family_names(self) -> list[str]:
         """Sorted families: its own or, of a whole scene, those of its instances."""
         return sorted({one.family for one in self.instances} or {self.family})
 
 
 def write_object(
-    folder: Path, record: Record, shape: Shape | None, views: Iterable[RenderedView], mesh: MeshArrays | None = None,
-    shapes: Iterable[tuple[Shape | None, MeshArrays | None]] = (), small: bool = False,
-) -> Path:  # fmt: skip
+    folder: Path,
+    record: Record,
+    shape: Shape | None,
+    views: Iterable[RenderedView],
+    mesh: MeshArrays | None = None,
+    shapes: Iterable[tuple[Shape | None, MeshArrays | None]] = (),
+    small: bool = False,
+) -> Path:
     """Write ``objects/NAME.tar`` whole or not at all. What a killed run left of it goes.
 
     Args:
@@ -186,9 +207,9 @@ def write_object(
         OutputError: the disk is full or the folder cannot be written.
     """
     target = folder / "objects" / f"{record.name}.tar"
-    atomic_files.sweep(target.parent, target.name)
-    with atomic_files.whole(target) as partial, tarfile.open(partial, "w") as archive:
-        _add(archive, f"{record.name}.json", json.dumps(record_to_json(record)).encode())
+    atomic_files.remove_partials(target.parent, target.name)
+    with atomic_files.atomic_write(target) as partial, tarfile.open(partial, "w") as archive:
+        _add_member(archive, f"{record.name}.json", json.dumps(record_to_json(record)).encode())
         if small:
             _add_small(archive, record, shape, views)
             return target
@@ -196,38 +217,55 @@ def write_object(
         for number, (own, own_mesh) in enumerate(shapes):
             _add_truth(archive, f"{record.name}.{shape_kind(number)}", own, own_mesh)
         for index, view in enumerate(views):
-            _add(archive, f"{record.name}.{index:03d}.png", _png(view.colour))
+            _add_member(archive, f"{record.name}.{index:03d}.png", _encode_png(view.colour))
             if view.surroundings is not None:
-                _add(archive, f"{record.name}.{index:03d}.{SURROUNDINGS}", _png(view.surroundings))
+                _add_member(
+                    archive,
+                    f"{record.name}.{index:03d}.{SURROUNDINGS}",
+                    _encode_png(view.surroundings),
+                )
             for kind, pixels in ((ALBEDO, view.albedo), (OCCLUSION, view.occlusion)):
                 if pixels is not None:
-                    _add(archive, f"{record.name}.{index:03d}.{kind}", _png(pixels))
-            arrays = {"depth": view.depth, "normal": view.normal, "index": view.index, "flow": view.flow}
+                    _add_member(archive, f"{record.name}.{index:03d}.{kind}", _encode_png(pixels))
+            arrays = {
+                "depth": view.depth,
+                "normal": view.normal,
+                "index": view.index,
+                "flow": view.flow,
+            }
             arrays = {kind: values for kind, values in arrays.items() if values is not None}
-            _add(archive, f"{record.name}.{index:03d}.npz", _npz(arrays))
+            _add_member(archive, f"{record.name}.{index:03d}.npz", _encode_npz(arrays))
     return target
 
 
-def _add_small(archive: tarfile.TarFile, record: Record, shape: Shape, views: Iterable[RenderedView]) -> None:
+def _add_small(
+    archive: tarfile.TarFile, record: Record, shape: Shape, views: Iterable[RenderedView]
+) -> None:
     """The members of the compact form, and last their checksums, which WebP lacks."""
     sums = {}
 
     def add(kind: str, data: bytes) -> None:
         sums[kind] = zlib.crc32(data)
-        _add(archive, f"{record.name}.{kind}", data)
+        _add_member(archive, f"{record.name}.{kind}", data)
 
-    add("shape.npz", _npz(compact.shape_arrays(packed(shape))))
+    add("shape.npz", _encode_npz(compact.compact_arrays(pack_shape(shape))))
     if shape.grid is not None:
         add(GRID, _grid_bytes(shape.grid))
     for index, view in enumerate(views):
-        add(f"{index:03d}.webp", compact.picture_bytes(view.colour))
+        add(f"{index:03d}.webp", compact.encode_image(view.colour))
         if view.surroundings is not None:
-            add(f"{index:03d}.{SMALL_SURROUNDINGS}", compact.picture_bytes(view.surroundings))
-        add(f"{index:03d}.{SMALL_DEPTH}", compact.depth_bytes(view.depth, view.camera, record.bounds))
+            add(f"{index:03d}.{SMALL_SURROUNDINGS}", compact.encode_image(view.surroundings))
+        add(
+            f"{index:03d}.{SMALL_DEPTH}",
+            compact.encode_depth(view.depth, view.camera, record.bounds),
+        )
         if view.albedo is not None and view.occlusion is not None:
-            add(f"{index:03d}.{SMALL_ALBEDO}", compact.albedo_bytes(view.albedo, view.colour[..., 3] > 0))
+            add(
+                f"{index:03d}.{SMALL_ALBEDO}",
+                compact.albedo_bytes(view.albedo, view.colour[..., 3] > 0),
+            )
             add(f"{index:03d}.{SMALL_SHADING}", compact.shading_bytes(view.normal, view.occlusion))
-    _add(archive, f"{record.name}.{SUMS}", json.dumps(sums).encode())
+    _add_member(archive, f"{record.name}.{SUMS}", json.dumps(sums).encode())
 
 
 def read_record(path: Path, file: Path | None = None, start: int = 0) -> Record:
@@ -239,10 +277,15 @@ def read_record(path: Path, file: Path | None = None, start: int = 0) -> Record:
     Raises:
         DatasetError: it is missing, damaged, or of another version.
     """
-    with _read(f"{path} is not a whole object of a training set"), (file or path).open("rb") as stream:
+    with (
+        _reading(f"{path} is not a whole object of a training set"),
+        (file or path).open("rb") as stream,
+    ):
         stream.seek(start)
         with tarfile.open(fileobj=stream) as archive:
-            stored = next((archive.extractfile(m) for m in archive if m.name == f"{path.stem}.json"), None)
+            stored = next(
+                (archive.extractfile(m) for m in archive if m.name == f"{path.stem}.json"), None
+            )
             if stored is None:
                 raise ValueError(f"it lacks {path.stem}.json")
             return _from_json(json.load(stored))
@@ -263,43 +306,47 @@ class ObjectFile:
 
     def __init__(self, path: Path, parts: Mapping[str, bytes] | bytes | None = None) -> None:
         self.path = path
-        with _read(f"{path} is not a whole object of a training set"):
+        with _reading(f"{path} is not a whole object of a training set"):
             if parts is None or isinstance(parts, bytes):
-                with tarfile.open(path, fileobj=None if parts is None else io.BytesIO(parts)) as archive:
+                with tarfile.open(
+                    path, fileobj=None if parts is None else io.BytesIO(parts)
+                ) as archive:
                     members = [
-                        (m.name.removeprefix(f"{path.stem}."), archive.extractfile(m)) for m in archive if m.isfile()
+                        (m.name.removeprefix(f"{path.stem}."), archive.extractfile(m))
+                        for m in archive
+                        if m.isfile()
                     ]
                     parts = {kind: stored.read() for kind, stored in members}  # type: ignore[union-attr]
             self.parts = parts
-            self.record = _from_json(json.loads(self.part("json")))
+            self.record = _from_json(json.loads(self.read_member("json")))
 
     @property
-    def solid(self) -> bool:
-        """Whether it has the ground truth of :meth:`shape`; a whole scene may have none."""
+    def has_ground_truth(self) -> bool:
+        """Whether it has the ground truth of :meth:`read_shape`; a whole scene may have none."""
         return "shape.npz" in self.parts
 
     @property
-    def compact(self) -> bool:
+    def is_compact(self) -> bool:
         """Whether it is in the compact form."""
         return "000.webp" in self.parts
 
-    def shape(self, number: int | None = None) -> Shape:
+    def read_shape(self, number: int | None = None) -> Shape:
         """The ground truth; of the shape with the index ``number`` of the record's, in its own frame."""
         own = "" if number is None else f"{shape_kind(number)}."
-        data = self.arrays(f"{own}shape.npz")
-        surface = self.arrays(f"{own}surface.npz") if f"{own}surface.npz" in self.parts else {}
-        with _read(f"{self.path}: {own}shape.npz is damaged"):
-            shape = unpacked(compact.shape_of(data), surface)
+        data = self.read_arrays(f"{own}shape.npz")
+        surface = self.read_arrays(f"{own}surface.npz") if f"{own}surface.npz" in self.parts else {}
+        with _reading(f"{self.path}: {own}shape.npz is damaged"):
+            shape = unpack_shape(compact.shape_from_arrays(data), surface)
         return replace(shape, grid=self.grid()) if number is None else shape
 
     def grid(self) -> NDArray[np.bool_] | None:
         """Which cells are inside, see :class:`Shape`; None if the set was made without."""
         if GRID not in self.parts:
             return None
-        with _read(f"{self.path}: {GRID} is damaged"):
-            return grid_of(self.part(GRID))
+        with _reading(f"{self.path}: {GRID} is damaged"):
+            return grid_of(self.read_member(GRID))
 
-    def mesh(self, number: int | None = None) -> MeshArrays | None:
+    def read_mesh(self, number: int | None = None) -> MeshArrays | None:
         """The triangles as they were found, world space; or of the shape with the index ``number``, in its own frame.
 
         None in sets made before they were stored, and of scenes in which something moves.
@@ -307,55 +354,57 @@ class ObjectFile:
         kind = "mesh.npz" if number is None else f"{shape_kind(number)}.mesh.npz"
         if kind not in self.parts:
             return None
-        data = self.arrays(kind)
-        with _read(f"{self.path}: {kind} is damaged"):
+        data = self.read_arrays(kind)
+        with _reading(f"{self.path}: {kind} is damaged"):
             return MeshArrays(data["vertices"], data["faces"].astype(np.int32))
 
-    def colour(self, index: int) -> NDArray[np.uint8]:
+    def read_color(self, index: int) -> NDArray[np.uint8]:
         """Picture of view ``index``: (H, W, 4) uint8, straight alpha."""
-        kind = self.colour_kind(index)
-        with _read(f"{self.path}: {kind} is damaged"):
-            return compact.picture_of(self.part(kind))
+        kind = self.color_kind(index)
+        with _reading(f"{self.path}: {kind} is damaged"):
+            return compact.decode_image(self.read_member(kind))
 
-    def colour_kind(self, index: int) -> str:
+    def color_kind(self, index: int) -> str:
         """The member that holds the picture of view ``index``."""
-        return f"{index:03d}.{'webp' if self.compact else 'png'}"
+        return f"{index:03d}.{'webp' if self.is_compact else 'png'}"
 
-    def surroundings(self, index: int) -> NDArray[np.uint8] | None:
+    def read_surroundings(self, index: int) -> NDArray[np.uint8] | None:
         """What is behind and before the object in view ``index``, see :class:`RenderedView`; None if nothing is."""
-        kind = f"{index:03d}.{SMALL_SURROUNDINGS if self.compact else SURROUNDINGS}"
+        kind = f"{index:03d}.{SMALL_SURROUNDINGS if self.is_compact else SURROUNDINGS}"
         if kind not in self.parts:
             return None
-        with _read(f"{self.path}: {kind} is damaged"):
-            return compact.picture_of(self.part(kind))
+        with _reading(f"{self.path}: {kind} is damaged"):
+            return compact.decode_image(self.read_member(kind))
 
     @property
     def relightable(self) -> bool:
         """Whether its views have albedo and occlusion."""
-        return f"000.{SMALL_ALBEDO if self.compact else ALBEDO}" in self.parts
+        return f"000.{SMALL_ALBEDO if self.is_compact else ALBEDO}" in self.parts
 
     def albedo(self, index: int) -> NDArray[np.uint8] | None:
         """Color of view ``index`` without light: (H, W, 3) uint8 sRGB; None if the set was made without."""
         if not self.relightable:
             return None
-        albedo = self._pixels(index, SMALL_ALBEDO if self.compact else ALBEDO, "RGB")
-        if self.compact:
-            albedo[self.colour(index)[..., 3] == 0] = 0
+        albedo = self._pixels(index, SMALL_ALBEDO if self.is_compact else ALBEDO, "RGB")
+        if self.is_compact:
+            albedo[self.read_color(index)[..., 3] == 0] = 0
         return albedo
 
     def occlusion(self, index: int) -> NDArray[np.uint8] | None:
         """How open the surface of view ``index`` is: (H, W) uint8; None if the set was made without."""
         if not self.relightable:
             return None
-        return self._shading(index)[..., 2] if self.compact else self._pixels(index, OCCLUSION, "L")
+        return (
+            self._shading(index)[..., 2] if self.is_compact else self._pixels(index, OCCLUSION, "L")
+        )
 
     def normal(self, index: int) -> NDArray[np.float16]:
-        """Of view ``index``: (H, W, 3) float16, world space, 0 where nothing is; see :meth:`view`."""
-        if not self.compact:
-            return self.arrays(f"{index:03d}.npz")["normal"]
-        depth = self.depth(index)
+        """Of view ``index``: (H, W, 3) float16, world space, 0 where nothing is; see :meth:`read_view`."""
+        if not self.is_compact:
+            return self.read_arrays(f"{index:03d}.npz")["normal"]
+        depth = self.read_depth(index)
         if not self.relightable:
-            return compact.normals_of(depth, self.record.views[index].camera)
+            return compact.normals_from_depth(depth, self.record.views[index].camera)
         return compact.unit_vectors(self._shading(index)[..., :2], depth > 0)
 
     def _shading(self, index: int) -> NDArray[np.uint8]:
@@ -366,40 +415,58 @@ class ObjectFile:
         """A picture of view ``index`` that must be of its size and of ``mode``, in memory of its own."""
         camera = self.record.views[index].camera
         kind = f"{index:03d}.{kind}"
-        with _read(f"{self.path}: {kind} is damaged"):
-            return compact.pixels_of(self.part(kind), (camera.width, camera.height), mode)
+        with _reading(f"{self.path}: {kind} is damaged"):
+            return compact.pixels_of(self.read_member(kind), (camera.width, camera.height), mode)
 
-    def depth(self, index: int) -> NDArray[np.float32]:
+    def read_depth(self, index: int) -> NDArray[np.float32]:
         """Of view ``index``: (H, W) float32 metres, 0 where nothing is."""
-        kind = f"{index:03d}.{SMALL_DEPTH if self.compact else 'npz'}"
-        with _read(f"{self.path}: {kind} is damaged"):
-            if self.compact:
-                return compact.depth_of(self.part(kind), self.record.views[index].camera, self.record.bounds)
-            with np.load(io.BytesIO(self.part(kind))) as data:
+        kind = f"{index:03d}.{SMALL_DEPTH if self.is_compact else 'npz'}"
+        with _reading(f"{self.path}: {kind} is damaged"):
+            if self.is_compact:
+                return compact.decode_depth(
+                    self.read_member(kind), self.record.views[index].camera, self.record.bounds
+                )
+            with np.load(io.BytesIO(self.read_member(kind))) as data:
                 return data["depth"]
 
-    def view(self, index: int) -> RenderedView:
+    def read_view(self, index: int) -> RenderedView:
         """All of view ``index``; in the compact form its normals follow from its depth if it is not relightable."""
         view = self.record.views[index]
-        if self.compact:
+        if self.is_compact:
             return RenderedView(
-                view.kind, view.camera, self.colour(index), self.depth(index), self.normal(index),
-                surroundings=self.surroundings(index), albedo=self.albedo(index), occlusion=self.occlusion(index),
-            )  # fmt: skip
-        data = self.arrays(f"{index:03d}.npz")
-        with _read(f"{self.path}: {index:03d}.npz is damaged"):
+                view.kind,
+                view.camera,
+                self.read_color(index),
+                self.read_depth(index),
+                self.normal(index),
+                surroundings=self.read_surroundings(index),
+                albedo=self.albedo(index),
+                occlusion=self.occlusion(index),
+            )
+        data = self.read_arrays(f"{index:03d}.npz")
+        with _reading(f"{self.path}: {index:03d}.npz is damaged"):
             return RenderedView(
-                view.kind, view.camera, self.colour(index), data["depth"], data["normal"],
-                data.get("index"), data.get("flow"), self.surroundings(index),
-                self.albedo(index), self.occlusion(index),
-            )  # fmt: skip
+                view.kind,
+                view.camera,
+                self.read_color(index),
+                data["depth"],
+                data["normal"],
+                data.get("index"),
+                data.get("flow"),
+                self.read_surroundings(index),
+                self.albedo(index),
+                self.occlusion(index),
+            )
 
-    def arrays(self, kind: str) -> dict[str, NDArray[Any]]:
+    def read_arrays(self, kind: str) -> dict[str, NDArray[Any]]:
         """The arrays of the member ``NAME.kind`` by their names."""
-        with _read(f"{self.path}: {kind} is damaged"), np.load(io.BytesIO(self.part(kind))) as data:
+        with (
+            _reading(f"{self.path}: {kind} is damaged"),
+            np.load(io.BytesIO(self.read_member(kind))) as data,
+        ):
             return dict(data)
 
-    def part(self, kind: str) -> bytes:
+    def read_member(self, kind: str) -> bytes:
         """The member ``NAME.kind`` as it is stored.
 
         Raises:
@@ -411,7 +478,7 @@ class ObjectFile:
 
 
 @contextmanager
-def _read(problem: str) -> Iterator[None]:
+def _reading(problem: str) -> Iterator[None]:
     """Turn what damaged data raises into a DatasetError that begins with ``problem``."""
     try:
         yield
@@ -432,9 +499,12 @@ def camera_to_json(camera: Camera) -> dict[str, Any]:
 
 def camera_from_json(data: Mapping[str, Any]) -> Camera:
     return Camera(
-        np.array(data["camera_to_world_opengl"]), np.array(data["intrinsics"]),
-        data["width"], data["height"], data["orthographic"],
-    )  # fmt: skip
+        np.array(data["camera_to_world_opengl"]),
+        np.array(data["intrinsics"]),
+        data["width"],
+        data["height"],
+        data["orthographic"],
+    )
 
 
 def record_to_json(record: Record) -> dict[str, Any]:
@@ -465,13 +535,31 @@ def record_to_json(record: Record) -> dict[str, Any]:
 def _from_json(data: dict[str, Any]) -> Record:
     if data["version"] != VERSION:
         raise ValueError(f"version {data['version']}, not {VERSION}")
-    own = {"version", "name", "source", "family", "bounds", "fingerprint", "views", "instances", "shapes"}
+    own = {
+        "version",
+        "name",
+        "source",
+        "family",
+        "bounds",
+        "fingerprint",
+        "views",
+        "instances",
+        "shapes",
+    }
     return Record(
-        data["name"], data["source"], data["family"], np.array(data["bounds"]), tuple(data["fingerprint"]),
+        data["name"],
+        data["source"],
+        data["family"],
+        np.array(data["bounds"]),
+        tuple(data["fingerprint"]),
         tuple(_view_from_json(view) for view in data["views"]),
         tuple(
             Instance(
-                one["index"], one["name"], one["family"], np.array(one["to_world"]), np.array(one["bounds"]),
+                one["index"],
+                one["name"],
+                one["family"],
+                np.array(one["to_world"]),
+                np.array(one["bounds"]),
                 one.get("shape", ""),
             )
             for one in data.get("instances", ())
@@ -479,17 +567,28 @@ def _from_json(data: dict[str, Any]) -> Record:
         {key: value for key, value in data.items() if key not in own},
         tuple(
             InstanceShape(
-                one["name"], np.array(one["bounds"]), one["triangles"], tuple(one["holds"]), one.get("lacks", "")
+                one["name"],
+                np.array(one["bounds"]),
+                one["triangles"],
+                tuple(one["holds"]),
+                one.get("lacks", ""),
             )
             for one in data.get("shapes", ())
         ),
-    )  # fmt: skip
+    )
 
 
 def _shape_to_json(shape: InstanceShape) -> dict[str, Any]:
     lacks = {"lacks": shape.lacks} if shape.lacks else {}
-    bounds, holds = shape.bounds.tolist(), list(shape.holds)
-    return {"name": shape.name, "bounds": bounds, "triangles": shape.triangles, "holds": holds, **lacks}
+    bounds = shape.bounds.tolist()
+    holds = list(shape.holds)
+    return {
+        "name": shape.name,
+        "bounds": bounds,
+        "triangles": shape.triangles,
+        "holds": holds,
+        **lacks,
+    }
 
 
 def _view_to_json(view: ViewRecord) -> dict[str, Any]:
@@ -502,10 +601,12 @@ def _view_to_json(view: ViewRecord) -> dict[str, Any]:
 
 def _view_from_json(data: Mapping[str, Any]) -> ViewRecord:
     moved = {int(index): np.array(to_world) for index, to_world in data.get("moved", {}).items()}
-    return ViewRecord(data["kind"], camera_from_json(data), data.get("drawn", {}), data.get("frame"), moved)
+    return ViewRecord(
+        data["kind"], camera_from_json(data), data.get("drawn", {}), data.get("frame"), moved
+    )
 
 
-def packed(shape: Shape) -> dict[str, NDArray[Any]]:
+def pack_shape(shape: Shape) -> dict[str, NDArray[Any]]:
     """The arrays of ``shape.npz``: all but the colours."""
     arrays = {
         "uniform": shape.uniform,
@@ -520,15 +621,26 @@ def packed(shape: Shape) -> dict[str, NDArray[Any]]:
     return {name: values for name, values in arrays.items() if values is not None}
 
 
-def unpacked(data: Mapping[str, NDArray[Any]], surface: Mapping[str, NDArray[Any]]) -> Shape:
-    """What :func:`packed` was given. surface: the arrays of ``surface.npz``, or none."""
-    bits = {k: np.unpackbits(data[f"{k}_inside"], count=len(data[k])).astype(bool) for k in ("uniform", "near")}
+def unpack_shape(data: Mapping[str, NDArray[Any]], surface: Mapping[str, NDArray[Any]]) -> Shape:
+    """What :func:`pack_shape` was given. surface: the arrays of ``surface.npz``, or none."""
+    bits = {
+        k: np.unpackbits(data[f"{k}_inside"], count=len(data[k])).astype(bool)
+        for k in ("uniform", "near")
+    }
     return Shape(
-        data["uniform"], bits["uniform"], data["near"], bits["near"],
-        data["surface"], data["surface_normals"].astype(np.float32),
-        data.get("uniform_distance"), data.get("near_distance"), surface.get("colour"),
-        np.unpackbits(surface["seen"], count=len(data["surface"])).astype(bool) if surface else None,
-    )  # fmt: skip
+        data["uniform"],
+        bits["uniform"],
+        data["near"],
+        bits["near"],
+        data["surface"],
+        data["surface_normals"].astype(np.float32),
+        data.get("uniform_distance"),
+        data.get("near_distance"),
+        surface.get("colour"),
+        np.unpackbits(surface["seen"], count=len(data["surface"])).astype(bool)
+        if surface
+        else None,
+    )
 
 
 def shape_kind(number: int) -> str:
@@ -536,26 +648,34 @@ def shape_kind(number: int) -> str:
     return f"shapes.{number:03d}"
 
 
-def _add_truth(archive: tarfile.TarFile, name: str, shape: Shape | None, mesh: MeshArrays | None) -> None:
+def _add_truth(
+    archive: tarfile.TarFile, name: str, shape: Shape | None, mesh: MeshArrays | None
+) -> None:
     if shape is not None:
-        _add(archive, f"{name}.shape.npz", _npz(packed(shape)))
+        _add_member(archive, f"{name}.shape.npz", _encode_npz(pack_shape(shape)))
         if shape.grid is not None:
-            _add(archive, f"{name}.{GRID}", _grid_bytes(shape.grid))
+            _add_member(archive, f"{name}.{GRID}", _grid_bytes(shape.grid))
     if mesh is not None:
-        faces = mesh.triangles().astype(np.uint32)
-        _add(archive, f"{name}.mesh.npz", _npz({"vertices": mesh.vertices, "faces": faces}))
+        faces = mesh.to_triangles().astype(np.uint32)
+        _add_member(
+            archive, f"{name}.mesh.npz", _encode_npz({"vertices": mesh.vertices, "faces": faces})
+        )
     if shape is not None and shape.surface_colour is not None and shape.surface_seen is not None:
         seen = np.packbits(shape.surface_seen)
-        _add(archive, f"{name}.surface.npz", _npz({"colour": shape.surface_colour, "seen": seen}))
+        _add_member(
+            archive,
+            f"{name}.surface.npz",
+            _encode_npz({"colour": shape.surface_colour, "seen": seen}),
+        )
 
 
-def _add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
+def _add_member(archive: tarfile.TarFile, name: str, data: bytes) -> None:
     info = tarfile.TarInfo(name)
     info.size = len(data)
     archive.addfile(info, io.BytesIO(data))
 
 
-def _npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+def _encode_npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """A compressed .npz whose bytes depend on the arrays alone."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
@@ -570,7 +690,7 @@ def _npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
 
 def _grid_bytes(grid: NDArray[np.bool_]) -> bytes:
     """The member of ``grid`` (96, 96, 96): eight cells along z in each byte."""
-    return _npz({"inside": np.packbits(grid)})
+    return _encode_npz({"inside": np.packbits(grid)})
 
 
 def grid_of(data: bytes) -> NDArray[np.bool_]:
@@ -589,7 +709,7 @@ def grid_of(data: bytes) -> NDArray[np.bool_]:
     return np.unpackbits(bits).astype(bool).reshape((GRID_SIDE,) * 3)
 
 
-def _png(pixels: NDArray[np.uint8]) -> bytes:
+def _encode_png(pixels: NDArray[np.uint8]) -> bytes:
     from PIL import Image
 
     buffer = io.BytesIO()

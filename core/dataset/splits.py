@@ -19,14 +19,16 @@ _SAME = 0.001
 _OLDER = 10  # numbers of the fingerprints of older sets, which change when an object is turned
 
 
-def assign(fingerprints: Mapping[str, Sequence[float]], families: Mapping[str, str]) -> dict[str, str]:
+def assign_splits(
+    fingerprints: Mapping[str, Sequence[float]], families: Mapping[str, str]
+) -> dict[str, str]:
     """Split of each object: 80 % train, 10 % validation, 10 % test, by a hash of its group's name.
 
-    A group is what :func:`groups` finds to be one shape; its name is the smallest of its objects' names.
+    A group is what :func:`group_duplicates` finds to be one shape; its name is the smallest of its objects' names.
     """
     result = {}
-    for group in groups(fingerprints):
-        share = int.from_bytes(chance(min(group))[:4], "big") / 2**32
+    for group in group_duplicates(fingerprints):
+        share = int.from_bytes(hash_key(min(group))[:4], "big") / 2**32
         split = "train" if share < 0.8 else "validation" if share < 0.9 else "test"
         if any(families[name] in HELD_OUT_FAMILIES for name in group):
             split = "test"
@@ -34,12 +36,12 @@ def assign(fingerprints: Mapping[str, Sequence[float]], families: Mapping[str, s
     return result
 
 
-def chance(name: str) -> bytes:
+def hash_key(name: str) -> bytes:
     """A key to sort names by: an order as by chance, but always the same."""
     return hashlib.sha256(name.encode()).digest()
 
 
-def groups(fingerprints: Mapping[str, Sequence[float]]) -> list[list[str]]:
+def group_duplicates(fingerprints: Mapping[str, Sequence[float]]) -> list[list[str]]:
     """Objects whose fingerprints (see ``fingerprint``) differ by at most a thousandth in every number, together.
 
     So one may be the other at another place, scale or turn, mirrored, or of other triangles. A set that was begun
@@ -48,12 +50,16 @@ def groups(fingerprints: Mapping[str, Sequence[float]]) -> list[list[str]]:
     kinds: dict[int, list[str]] = {}
     for name in sorted(fingerprints):
         kinds.setdefault(len(fingerprints[name]), []).append(name)
-    return sorted(group for names in kinds.values() for group in _alike(names, fingerprints))
+    return sorted(
+        group for names in kinds.values() for group in _similar_groups(names, fingerprints)
+    )
 
 
-def _alike(names: Sequence[str], fingerprints: Mapping[str, Sequence[float]]) -> list[list[str]]:
+def _similar_groups(
+    names: Sequence[str], fingerprints: Mapping[str, Sequence[float]]
+) -> list[list[str]]:
     """Groups of ``names``, whose fingerprints have as many numbers."""
-    table = _unturned(np.array([fingerprints[name] for name in names]).reshape(len(names), -1))
+    table = _axis_sorted(np.array([fingerprints[name] for name in names]).reshape(len(names), -1))
     order = np.argsort(table[:, 0], kind="stable")
     leader = list(range(len(names)))
 
@@ -73,7 +79,7 @@ def _alike(names: Sequence[str], fingerprints: Mapping[str, Sequence[float]]) ->
     return list(together.values())
 
 
-def _unturned(table: NDArray[np.float64]) -> NDArray[np.float64]:
+def _axis_sorted(table: NDArray[np.float64]) -> NDArray[np.float64]:
     """Those of older sets (N, 10) as they are whichever way the axes of an object lie: what is along the axes, sorted.
 
     These were compared to a hundredth.
@@ -90,7 +96,7 @@ def check_no_leak(splits: Mapping[str, str], fingerprints: Mapping[str, Sequence
     Raises:
         DatasetError: names the first pair.
     """
-    for group in groups({name: fingerprints[name] for name in splits}):
+    for group in group_duplicates({name: fingerprints[name] for name in splits}):
         for name in group:
             if splits[name] != splits[group[0]]:
                 raise DatasetError(
@@ -99,13 +105,19 @@ def check_no_leak(splits: Mapping[str, str], fingerprints: Mapping[str, Sequence
                 )
 
 
-def copies_of_judged(splits: Mapping[str, str], fingerprints: Mapping[str, Sequence[float]]) -> set[str]:
+def duplicates_of_held_out(
+    splits: Mapping[str, str], fingerprints: Mapping[str, Sequence[float]]
+) -> set[str]:
     """Those of the split "train" that are one shape with one of another split."""
-    leaking = (group for group in groups(fingerprints) if {splits[name] for name in group} > {"train"})
+    leaking = (
+        group
+        for group in group_duplicates(fingerprints)
+        if {splits[name] for name in group} > {"train"}
+    )
     return {name for group in leaking for name in group if splits[name] == "train"}
 
 
-def read(folder: Path) -> dict[str, str]:
+def read_splits(folder: Path) -> dict[str, str]:
     """``splits.json`` of a training set.
 
     Raises:

@@ -22,7 +22,7 @@ from .records import Record, RenderedView, Shape, record_to_json, write_object
 _ARRAYS = ("colour", "depth", "normal", "index", "flow", "surroundings", "albedo", "occlusion")
 
 
-class Spool:
+class ViewCache:
     """The views of ``record`` that are finished, in the folder of its set; iterate over them once all are.
 
     A context: they go if its body is closed, as when a run is stopped where its scene can be edited, or finds that the
@@ -33,62 +33,70 @@ class Spool:
     """
 
     def __init__(self, folder: Path, record: Record) -> None:
-        kept = zlib.crc32(json.dumps(_rounded(record_to_json(record))).encode())
-        self._set, self._record = folder, record
+        kept = zlib.crc32(json.dumps(_round_numbers(record_to_json(record))).encode())
+        self._set = folder
+        self._record = record
         self._folder = folder / "objects" / f".{record.name}.{kept:08x}.views"
         for other in self._folder.parent.glob(f".{record.name}.*.views"):
             if other != self._folder:
                 shutil.rmtree(other, ignore_errors=True)
 
-    def __enter__(self) -> Spool:
+    def __enter__(self) -> ViewCache:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind and issubclass(kind, GeneratorExit | MeshError):
-            self._remove()
+            self._remove_folder()
 
     def __contains__(self, place: int) -> bool:
-        return self.keeps(str(place))
+        return self.has(str(place))
 
     def __iter__(self) -> Iterator[RenderedView]:
         for place, view in enumerate(self._record.views):
-            with self._taken(self._path(str(place))) as data:
+            with self._opened_arrays(self._file_path(str(place))) as data:
                 arrays = dict(data)
             yield RenderedView(view.kind, view.camera, **arrays)
 
-    def add(self, place: int, view: RenderedView) -> None:
+    def put_view(self, place: int, view: RenderedView) -> None:
         """Keep the view that is the ``place``-th of the record's.
 
         Raises:
             OutputError: the disk is full.
         """
         arrays = {name: getattr(view, name) for name in _ARRAYS if getattr(view, name) is not None}
-        self.keep(str(place), arrays)
+        self.put(str(place), arrays)
 
-    def keep(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+    def put(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Keep what else was found out, until the object is written.
 
         Raises:
             OutputError: the disk is full.
         """
-        with atomic_files.whole(self._path(name)) as partial, partial.open("wb") as file:
+        with (
+            atomic_files.atomic_write(self._file_path(name)) as partial,
+            partial.open("wb") as file,
+        ):
             np.savez(file, **arrays)
 
-    def keeps(self, name: str) -> bool:
-        return zipfile.is_zipfile(self._path(name))  # not one that lost its end with the power
+    def has(self, name: str) -> bool:
+        return zipfile.is_zipfile(self._file_path(name))  # not one that lost its end with the power
 
-    def kept(self, name: str, only: Collection[str] = ()) -> dict[str, NDArray[Any]]:
-        """What :meth:`keep` was given, or ``only`` those arrays of it that are named."""
-        with self._taken(self._path(name)) as data:
+    def get(self, name: str, only: Collection[str] = ()) -> dict[str, NDArray[Any]]:
+        """What :meth:`put` was given, or ``only`` those arrays of it that are named."""
+        with self._opened_arrays(self._file_path(name)) as data:
             return {key: data[key] for key in data if not only or key in only}
 
-    def complete(self) -> bool:
+    def is_complete(self) -> bool:
         return all(place in self for place in range(len(self._record.views)))
 
-    def gather(
-        self, shape: Shape | None, mesh: MeshArrays | None, record: Record | None = None,
-        shapes: Iterable[tuple[Shape | None, MeshArrays | None]] = (), small: bool = False,
-    ) -> None:  # fmt: skip
+    def finalize(
+        self,
+        shape: Shape | None,
+        mesh: MeshArrays | None,
+        record: Record | None = None,
+        shapes: Iterable[tuple[Shape | None, MeshArrays | None]] = (),
+        small: bool = False,
+    ) -> None:
         """Write the object, one view in memory at a time, and remove the views; another process may do the same.
 
         Args:
@@ -103,28 +111,30 @@ class Spool:
         except OutputError:
             if not (self._set / "objects" / f"{self._record.name}.tar").is_file():
                 raise
-        self._remove()
+        self._remove_folder()
 
-    def _remove(self) -> None:
+    def _remove_folder(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _path(self, name: str) -> Path:
+    def _file_path(self, name: str) -> Path:
         return self._folder / f"{name}.npz"
 
     @staticmethod
     @contextmanager
-    def _taken(path: Path) -> Iterator[Mapping[str, NDArray[Any]]]:
+    def _opened_arrays(path: Path) -> Iterator[Mapping[str, NDArray[Any]]]:
         try:
             with np.load(path) as data:
                 yield data
         except OSError as error:
-            raise OutputError(f"{path} has been taken away by another process: run again") from error
+            raise OutputError(
+                f"{path} has been taken away by another process: run again"
+            ) from error
 
 
-def _rounded(data: Any) -> Any:
+def _round_numbers(data: Any) -> Any:
     """``data`` of JSON, its numbers to five digits: the last ones differ from one processor to another."""
     if isinstance(data, dict):
-        return {key: _rounded(value) for key, value in data.items()}
+        return {key: _round_numbers(value) for key, value in data.items()}
     if isinstance(data, list | tuple):
-        return [_rounded(value) for value in data]
+        return [_round_numbers(value) for value in data]
     return float(f"{data:.5g}") if isinstance(data, float) else data

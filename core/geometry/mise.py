@@ -10,8 +10,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from ..jobs.task import Progress, Work
-from .surface_nets import halves
+from ..jobs.task import Progress, Task
+from .surface_nets import grid_halves
 
 Evaluate = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
@@ -19,14 +19,14 @@ _CHUNK = 16384  # points at once, so that one step stays short
 _LEAST_COARSE = 32
 
 
-def refine(
+def evaluate_multiresolution(
     evaluate: Evaluate,
     resolution: int,
     bound: float,
     band: float = 1.0,
     seeds: NDArray[np.floating] | None = None,
     reach: float = 0.0,
-) -> Work[NDArray[np.float32]]:
+) -> Task[NDArray[np.float32]]:
     """The field at the (resolution + 1)^3 corners of a grid over [-bound, bound]^3, indexed x, y, z.
 
     Dense at a coarse grid of 32 to 63 cells a side (or more where the resolution cannot be halved); from there on only
@@ -45,14 +45,17 @@ def refine(
         halvings += 1
     shape = (resolution + 1,) * 3
     field = np.empty(shape, np.float32)
-    yield from _fill(evaluate, field, np.arange(field.size), bound, 0.0, 1 / (halvings + 1))
+    yield from _evaluate_corners(
+        evaluate, field, np.arange(field.size), bound, 0.0, 1 / (halvings + 1)
+    )
     for step in range(1, halvings + 1):
-        crossed, nearly = _crossed(field), _any_corner((field <= 0) & (field > -band))
+        crossed = _crossed_cells(field)
+        nearly = _any_corner((field <= 0) & (field > -band))
         field = _doubled_values(field)
         if step == 1:
-            wanted = _doubled(_grown(crossed | nearly))
+            wanted = _refined_corners(_dilate_cells(crossed | nearly))
         else:
-            wanted = _doubled(nearly & ~crossed) | _corners_of(_crossed(field))
+            wanted = _refined_corners(nearly & ~crossed) | _corners_of(_crossed_cells(field))
         if seeds is not None:
             wanted |= _corners_of(_cells_near(seeds, reach, len(field) - 1, bound))
         known = np.zeros_like(wanted)
@@ -61,15 +64,22 @@ def refine(
             new = np.flatnonzero(wanted & ~known)
             if not len(new):
                 break
-            yield from _fill(evaluate, field, new, bound, step / (halvings + 1), 1 / (halvings + 1))
+            yield from _evaluate_corners(
+                evaluate, field, new, bound, step / (halvings + 1), 1 / (halvings + 1)
+            )
             known |= wanted
-            wanted = _corners_of(_crossed(field))
+            wanted = _corners_of(_crossed_cells(field))
     return field
 
 
-def _fill(
-    evaluate: Evaluate, field: NDArray[np.float32], flat: NDArray[np.int64], bound: float, start: float, share: float
-) -> Work[None]:
+def _evaluate_corners(
+    evaluate: Evaluate,
+    field: NDArray[np.float32],
+    flat: NDArray[np.int64],
+    bound: float,
+    start: float,
+    share: float,
+) -> Task[None]:
     """Put the values at the corners ``flat`` into ``field``, some at a time."""
     spacing = 2 * bound / (field.shape[0] - 1)
     values = field.reshape(-1)
@@ -80,7 +90,9 @@ def _fill(
         values[part] = evaluate(points.astype(np.float32))
 
 
-def _cells_near(seeds: NDArray[np.floating], reach: float, resolution: int, bound: float) -> NDArray[np.bool_]:
+def _cells_near(
+    seeds: NDArray[np.floating], reach: float, resolution: int, bound: float
+) -> NDArray[np.bool_]:
     """The cells, of ``resolution`` along each side, within ``reach`` of ``seeds`` (S, 3)."""
     cells = np.zeros((resolution,) * 3, bool)
     scale = resolution / (2 * bound)
@@ -91,7 +103,7 @@ def _cells_near(seeds: NDArray[np.floating], reach: float, resolution: int, boun
     return cells
 
 
-def _crossed(field: NDArray[np.float32]) -> NDArray[np.bool_]:
+def _crossed_cells(field: NDArray[np.float32]) -> NDArray[np.bool_]:
     inside = field > 0
     return _any_corner(inside) & _any_corner(~inside)
 
@@ -99,15 +111,15 @@ def _crossed(field: NDArray[np.float32]) -> NDArray[np.bool_]:
 def _any_corner(values: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """For each cell whether any of its eight corners is true."""
     for axis in range(3):
-        low, high = halves(axis)
+        low, high = grid_halves(axis)
         values = values[low] | values[high]
     return values
 
 
-def _grown(cells: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _dilate_cells(cells: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """``cells`` and their neighbours."""
     for axis in range(3):
-        low, high = halves(axis)
+        low, high = grid_halves(axis)
         grown = cells.copy()
         grown[low] |= cells[high]
         grown[high] |= cells[low]
@@ -115,7 +127,7 @@ def _grown(cells: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return cells
 
 
-def _doubled(cells: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _refined_corners(cells: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The corners, in a grid twice as fine, that lie in or on ``cells``."""
     for axis in range(3):
         cells = np.repeat(cells, 2, axis)
@@ -131,6 +143,7 @@ def _doubled_values(field: NDArray[np.float32]) -> NDArray[np.float32]:
     for axis in range(3):
         old = np.moveaxis(field, axis, 0)
         new = np.empty((2 * len(old) - 1, *old.shape[1:]), np.float32)
-        new[::2], new[1::2] = old, (old[1:] + old[:-1]) / 2
+        new[::2] = old
+        new[1::2] = (old[1:] + old[:-1]) / 2
         field = np.moveaxis(new, 0, axis)
     return np.ascontiguousarray(field)

@@ -2,7 +2,7 @@
 
 Rays along the axes and the diagonals of a lattice pass through the centers of its cells, so that
 one list of crossings a line answers for each cell on it. There are 13 such lines through a cell
-(3 axes, 6 diagonals of faces, 4 of the cube), as many as ``Solid.inside`` takes; the 10 diagonals
+(3 axes, 6 diagonals of faces, 4 of the cube), as many as ``OrientedSolid.contains`` takes; the 10 diagonals
 are asked only where the axes do not agree, which is nowhere if the surface is closed.
 """
 
@@ -14,7 +14,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from .winding_number import Faces, Points, Solid, edge_functions, evaluate, expand, heights
+from .winding_number import Faces, OrientedSolid, Points, edge_functions, evaluate, expand, heights
 
 SIDE = 96  # cells
 GROWN = 1.02  # side of the cube, in the longest sides of the bounding box
@@ -47,10 +47,10 @@ def coordinates(points: NDArray[np.floating], bounds: NDArray[np.floating]) -> P
     return (points - low) / cell
 
 
-def inside_grid(solid: Solid, bounds: NDArray[np.floating]) -> NDArray[np.bool_]:
+def inside_grid(solid: OrientedSolid, bounds: NDArray[np.floating]) -> NDArray[np.bool_]:
     """Whether the center of each cell of the cube about the middle of ``bounds`` is inside.
 
-    As ``Solid.inside`` has it: where the mean winding number is above a half, or what no
+    As ``OrientedSolid.contains`` has it: where the mean winding number is above a half, or what no
     direction sees from outside.
 
     Args:
@@ -124,7 +124,8 @@ def _survey(
     slot = np.ceil(depth).clip(0, SIDE).astype(np.int64)  # the first cell beyond
     keys = lines * (SIDE + 1) + slot
     order = np.argsort(keys, kind="stable")
-    keys, sums = keys[order], np.concatenate(((0,), np.cumsum(sign[order])))
+    keys = keys[order]
+    sums = np.concatenate(((0,), np.cumsum(sign[order])))
     sums = sums.astype(np.int32)
     starts = np.concatenate(
         ((0,), np.cumsum(np.bincount(lines, minlength=count[0] * count[1])))
@@ -137,7 +138,8 @@ def _survey(
     )
     own = first * count[1] + second
     before = _before(keys, own * (SIDE + 1) + cells[axis], count[0] * count[1] * (SIDE + 1))
-    start, end = starts.take(own), starts.take(own + 1)
+    start = starts.take(own)
+    end = starts.take(own + 1)
     passed = sums.take(before)
     return _Survey(
         sums.take(end) - passed, sums.take(start) - passed, (before == start) | (before == end)
@@ -191,14 +193,19 @@ def _crossed(
     start = np.ceil(low - _BESIDE).clip(0, width).astype(np.int64)
     end = np.floor(high + _BESIDE).clip(-1, width - 1).astype(np.int64)
     row, rank = expand((end - start + 1).clip(0))
-    face, x, y = face[row], x[row], start[row] + rank
+    face = face[row]
+    x = x[row]
+    y = start[row] + rank
 
     # those that pass all three edges on the same side
     edges = edge_functions(corners)
     side = evaluate(edges[0], face, x, y) >= 0
     for edge in edges[1:]:
         same = np.flatnonzero((evaluate(edge, face, x, y) >= 0) == side)
-        face, side, x, y = face.take(same), side.take(same), x.take(same), y.take(same)
+        face = face.take(same)
+        side = side.take(same)
+        x = x.take(same)
+        y = y.take(same)
     sign = np.where(side, 1, -1).astype(np.int8)
     return x * width + y, evaluate(heights(corners), face, x, y), sign
 

@@ -11,7 +11,7 @@ from ..cameras import Camera
 _FINER = 4  # even, see below
 
 
-def silhouette(mesh: MeshArrays, camera: Camera) -> NDArray[np.bool_]:
+def render_silhouette(mesh: MeshArrays, camera: Camera) -> NDArray[np.bool_]:
     """Where in the picture (H, W) of ``camera`` any face of ``mesh`` lies that is all before it."""
     from PIL import Image, ImageDraw
 
@@ -20,6 +20,8 @@ def silhouette(mesh: MeshArrays, camera: Camera) -> NDArray[np.bool_]:
     draw = ImageDraw.Draw(picture)
     pixels, depth = fine.project(mesh.vertices)
     for face in pixels[mesh.faces[(depth[mesh.faces] > 0).all(1)]]:
-        draw.polygon(face.ravel().tolist(), fill=255)  # of whole coordinates, down to which they are cut
+        draw.polygon(
+            face.ravel().tolist(), fill=255
+        )  # of whole coordinates, down to which they are cut
     # A polygon's rim is drawn too, half a fine pixel on either side: what is half covered to the eye is a bit more.
     return np.asarray(picture.reduce(_FINER)) > 128

@@ -22,7 +22,10 @@ _EDGE_INDEX = {(a, b): index for index, (_, a, b) in enumerate(_EDGES)}
 
 
 def surface_nets(
-    field: NDArray[np.floating], level: float = 0.0, origin: NDArray[np.floating] | None = None, spacing: float = 1.0
+    field: NDArray[np.floating],
+    level: float = 0.0,
+    origin: NDArray[np.floating] | None = None,
+    spacing: float = 1.0,
 ) -> MeshArrays:
     """The surface where ``field`` crosses ``level``, closed, manifold and oriented outwards.
 
@@ -41,26 +44,29 @@ def surface_nets(
     inside = padded > 0
     if not inside.any():
         raise MeshError("There is no surface: nothing of the field is inside")
-    codes = _unpinched(inside, padded)
+    codes = _unpinch_codes(inside, padded)
     cells = _crossed_cells(codes)
     code = codes.ravel()[cells]
-    _, counts = _sheets()
+    _, counts = _sheet_table()
     first = np.cumsum(counts[code]) - counts[code]
     where = np.empty(codes.size, np.int32)
     where[cells] = np.arange(len(cells), dtype=np.int32)
-    vertices = _vertices(padded, cells, code, first, codes.shape)
-    faces = [_quads(axis, cells, code, where, first, codes.shape) for axis in range(3)]
+    vertices = _cell_vertices(padded, cells, code, first, codes.shape)
+    faces = [_edge_quads(axis, cells, code, where, first, codes.shape) for axis in range(3)]
     start = np.zeros(3) if origin is None else np.asarray(origin, float)
-    return MeshArrays((start + (vertices - 1) * spacing).astype(np.float32), np.concatenate(faces).astype(np.int32))
+    return MeshArrays(
+        (start + (vertices - 1) * spacing).astype(np.float32),
+        np.concatenate(faces).astype(np.int32),
+    )
 
 
-def without_small_pieces(mesh: MeshArrays, fraction: float, length: float) -> MeshArrays:
+def remove_small_components(mesh: MeshArrays, fraction: float, length: float) -> MeshArrays:
     """``mesh`` less the loose pieces whose volume is below ``fraction`` of the largest piece's.
 
     A piece that is longer than ``length`` of the longest stays: a thin leg has next to no volume.
     """
-    piece = pieces(mesh)
-    triangles = mesh.triangles()
+    piece = connected_components(mesh)
+    triangles = mesh.to_triangles()
     a, b, c = (mesh.vertices[triangles[:, k]].astype(float) for k in range(3))
     volume = np.abs(np.bincount(piece[triangles[:, 0]], (a * np.cross(b, c)).sum(1) / 6))
     high, low = np.full((2, len(volume), 3), -np.inf)
@@ -70,28 +76,34 @@ def without_small_pieces(mesh: MeshArrays, fraction: float, length: float) -> Me
     kept = (volume >= fraction * volume.max()) | (long >= length * long.max())
     if kept.all():
         return mesh
-    return with_faces(mesh, kept[piece[mesh.faces[:, 0]]])
+    return submesh(mesh, kept[piece[mesh.faces[:, 0]]])
 
 
-def with_faces(mesh: MeshArrays, kept: NDArray[np.bool_]) -> MeshArrays:
+def submesh(mesh: MeshArrays, kept: NDArray[np.bool_]) -> MeshArrays:
     """``mesh`` with only the faces that are ``kept`` (F,), and their vertices."""
     used, faces = np.unique(mesh.faces[kept], return_inverse=True)
     faces = faces.reshape(-1, mesh.faces.shape[1]).astype(np.int32)
-    return replace(with_vertices(mesh, used), faces=faces)
+    return replace(submesh_of_vertices(mesh, used), faces=faces)
 
 
-def with_vertices(mesh: MeshArrays, index: NDArray[np.int64]) -> MeshArrays:
+def submesh_of_vertices(mesh: MeshArrays, index: NDArray[np.int64]) -> MeshArrays:
     """``mesh`` whose vertices are those of ``index`` (N,); its faces still name the old ones."""
-    colours, confidence = (None if values is None else values[index] for values in (mesh.colours, mesh.confidence))
-    return replace(mesh, vertices=mesh.vertices[index], colours=colours, confidence=confidence)
+    colors, confidence = (
+        None if values is None else values[index] for values in (mesh.colors, mesh.confidence)
+    )
+    return replace(mesh, vertices=mesh.vertices[index], colors=colors, confidence=confidence)
 
 
-def pieces(mesh: MeshArrays) -> NDArray[np.int64]:
+def connected_components(mesh: MeshArrays) -> NDArray[np.int64]:
     """For each vertex (V,) the number, from 0, of the connected piece it belongs to."""
-    label = np.arange(len(mesh.vertices))  # each the root of a tree; along the edges trees are hung on lower ones
-    first, second = mesh.faces[:, :-1].ravel(), mesh.faces[:, 1:].ravel()
+    label = np.arange(
+        len(mesh.vertices)
+    )  # each the root of a tree; along the edges trees are hung on lower ones
+    first = mesh.faces[:, :-1].ravel()
+    second = mesh.faces[:, 1:].ravel()
     while True:
-        one, two = label[first], label[second]
+        one = label[first]
+        two = label[second]
         apart = one != two
         if not apart.any():
             return np.unique(label, return_inverse=True)[1].reshape(-1)
@@ -101,19 +113,20 @@ def pieces(mesh: MeshArrays) -> NDArray[np.int64]:
             label = label[label]
 
 
-def _codes(inside: NDArray[np.bool_]) -> NDArray[np.uint8]:
+def _corner_codes(inside: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """For each cell which of its corners are inside, one bit a corner."""
     codes = inside.view(np.uint8)
     for axis in (2, 1, 0):
-        low, high = halves(axis)
+        low, high = grid_halves(axis)
         codes = codes[low] | codes[high] << np.uint8(1 << axis)
     return codes
 
 
-def halves(axis: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+def grid_halves(axis: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
     """What leaves out the last, and the first, of a grid along ``axis``."""
     low, high = ([slice(None)] * 3 for _ in range(2))
-    low[axis], high[axis] = slice(None, -1), slice(1, None)
+    low[axis] = slice(None, -1)
+    high[axis] = slice(1, None)
     return tuple(low), tuple(high)
 
 
@@ -122,19 +135,19 @@ def _crossed_cells(codes: NDArray[np.uint8]) -> NDArray[np.int64]:
     return np.flatnonzero(codes - np.uint8(1) < np.uint8(254))  # 0 - 1 wraps to 255
 
 
-def _strides(shape: tuple[int, ...]) -> tuple[int, int, int]:
+def _flat_strides(shape: tuple[int, ...]) -> tuple[int, int, int]:
     """How far apart in a flat index two neighbours along each axis are."""
     return shape[1] * shape[2], shape[2], 1
 
 
-def _unpinched(inside: NDArray[np.bool_], field: NDArray[np.float32]) -> NDArray[np.uint8]:
+def _unpinch_codes(inside: NDArray[np.bool_], field: NDArray[np.float32]) -> NDArray[np.uint8]:
     """The cells' codes, after filling (in ``inside``) the few corners where two sheets would share an edge.
 
     That is at a face whose corners alternate and whose two crossing lines belong to one sheet in both cells. The
     outside corner of it that is closer to the level is filled. Filling only ever adds, so this ends.
     """
     while True:
-        codes = _codes(inside)
+        codes = _corner_codes(inside)
         pinched = _pinched_faces(codes)
         if not pinched:
             return codes
@@ -142,7 +155,11 @@ def _unpinched(inside: NDArray[np.bool_], field: NDArray[np.float32]) -> NDArray
             corner = np.array(cell)
             corner[axis] += 1
             u, v = (np.eye(3, dtype=int)[a] for a in range(3) if a != axis)
-            open_corners = [tuple(p) for p in (corner, corner + u, corner + v, corner + u + v) if not inside[tuple(p)]]
+            open_corners = [
+                tuple(p)
+                for p in (corner, corner + u, corner + v, corner + u + v)
+                if not inside[tuple(p)]
+            ]
             nearest = max(open_corners, key=lambda p: field[p], default=None)
             if nearest is not None:
                 inside[nearest] = True
@@ -151,7 +168,9 @@ def _unpinched(inside: NDArray[np.bool_], field: NDArray[np.float32]) -> NDArray
 
 def _pinched_faces(codes: NDArray[np.uint8]) -> list[tuple[int, ...]]:
     """(axis, i, j, k) of each cell whose sheet cuts its high face along the axis twice, as does the next cell's."""
-    twice, flat, strides = _passes_twice(), codes.ravel(), _strides(codes.shape)
+    twice = _passes_twice()
+    flat = codes.ravel()
+    strides = _flat_strides(codes.shape)
     cells = _crossed_cells(codes)
     code = flat[cells]
     pinched = []
@@ -159,21 +178,29 @@ def _pinched_faces(codes: NDArray[np.uint8]) -> list[tuple[int, ...]]:
         # The padding keeps such a face off the border, so that there is a next cell.
         found = cells[twice[code, 2 * axis + 1]]
         found = found[twice[flat[found + strides[axis]], 2 * axis]]
-        pinched += [(axis, *cell) for cell in np.stack(np.unravel_index(found, codes.shape), axis=1).tolist()]
+        pinched += [
+            (axis, *cell)
+            for cell in np.stack(np.unravel_index(found, codes.shape), axis=1).tolist()
+        ]
     return pinched
 
 
-def _vertices(
-    field: NDArray[np.float32], cells: NDArray[np.int64], code: NDArray[np.uint8], first: NDArray[np.int64],
+def _cell_vertices(
+    field: NDArray[np.float32],
+    cells: NDArray[np.int64],
+    code: NDArray[np.uint8],
+    first: NDArray[np.int64],
     shape: tuple[int, ...],
-) -> NDArray[np.float64]:  # fmt: skip
+) -> NDArray[np.float64]:
     """The mean of the crossings of each sheet in each cell: (V, 3) in cells of the padded grid."""
-    groups, counts = _sheets()
+    groups, counts = _sheet_table()
     i, j, k = np.unravel_index(cells, shape)
-    values, strides = field.ravel(), _strides(field.shape)
+    values = field.ravel()
+    strides = _flat_strides(field.shape)
     at = i * strides[0] + j * strides[1] + k
     total = int(counts[code].sum())
-    weight, offset = np.zeros(total), np.zeros((3, total))
+    weight = np.zeros(total)
+    offset = np.zeros((3, total))
     for index, (axis, a, _) in enumerate(_EDGES):
         group = groups[code, index]
         has = np.flatnonzero(group >= 0)
@@ -182,35 +209,51 @@ def _vertices(
         weight[owner] += 1
         for other in range(3):
             if other == axis:
-                offset[other, owner] += _crossing(values[corner], values[corner + strides[axis]])
+                offset[other, owner] += _edge_crossing(
+                    values[corner], values[corner + strides[axis]]
+                )
             elif a >> other & 1:
                 offset[other, owner] += 1
     base = np.repeat(np.stack((i, j, k)), counts[code], axis=1)
     return (base + offset / weight).T
 
 
-def _crossing(one: NDArray[np.float32], two: NDArray[np.float32]) -> NDArray[np.float64]:
+def _edge_crossing(one: NDArray[np.float32], two: NDArray[np.float32]) -> NDArray[np.float64]:
     """Where along edges in 0..1 the values, one of them above 0, cross it; -inf, the padding, mirrors the other."""
-    one, two = one.astype(float), two.astype(float)
-    one, two = (np.where(np.isinf(v), -np.abs(other) - 1e-6, v) for v, other in ((one, two), (two, one)))
+    one = one.astype(float)
+    two = two.astype(float)
+    one, two = (
+        np.where(np.isinf(v), -np.abs(other) - 1e-6, v) for v, other in ((one, two), (two, one))
+    )
     return (one / np.where(one == two, 1, one - two)).clip(0.001, 0.999)
 
 
-def _quads(
-    axis: int, cells: NDArray[np.int64], code: NDArray[np.uint8], where: NDArray[np.int32], first: NDArray[np.int64],
+def _edge_quads(
+    axis: int,
+    cells: NDArray[np.int64],
+    code: NDArray[np.uint8],
+    where: NDArray[np.int32],
+    first: NDArray[np.int64],
     shape: tuple[int, ...],
-) -> NDArray[np.int64]:  # fmt: skip
+) -> NDArray[np.int64]:
     """A quad around each crossed edge of the grid along ``axis``: the vertices of the four cells about it.
 
     An edge is found in the cell that it begins at; on the border, where it would have none, the padding is not crossed.
     """
-    groups, _ = _sheets()
-    low, high = code & 1, code >> (1 << axis) & 1
+    groups, _ = _sheet_table()
+    low = code & 1
+    high = code >> (1 << axis) & 1
     own = np.flatnonzero(low != high)
-    strides = _strides(shape)
-    u, v = (axis + 1) % 3, (axis + 2) % 3
+    strides = _flat_strides(shape)
+    u = (axis + 1) % 3
+    v = (axis + 2) % 3
     corners = []
-    for du, dv in ((1, 1), (0, 1), (0, 0), (1, 0)):  # counter-clockwise seen from the end of the axis
+    for du, dv in (
+        (1, 1),
+        (0, 1),
+        (0, 0),
+        (1, 0),
+    ):  # counter-clockwise seen from the end of the axis
         rank = where[cells[own] - du * strides[u] - dv * strides[v]]
         start = du << u | dv << v
         corners.append(first[rank] + groups[code[rank], _EDGE_INDEX[start, start | 1 << axis]])
@@ -229,7 +272,9 @@ def _face_lines(code: int) -> list[tuple[int, int, int]]:
         for end in range(2):
             ring = [end << axis | i << u | j << v for i, j in ((0, 0), (1, 0), (1, 1), (0, 1))]
             full = [bool(code >> c & 1) for c in ring]
-            sides = [_EDGE_INDEX[min(ring[k], ring[k - 3]), max(ring[k], ring[k - 3])] for k in range(4)]
+            sides = [
+                _EDGE_INDEX[min(ring[k], ring[k - 3]), max(ring[k], ring[k - 3])] for k in range(4)
+            ]
             crossed = [k for k in range(4) if full[k] != full[k - 3]]
             if len(crossed) == 2:
                 lines.append((2 * axis + end, sides[crossed[0]], sides[crossed[1]]))
@@ -239,9 +284,10 @@ def _face_lines(code: int) -> list[tuple[int, int, int]]:
 
 
 @cache
-def _sheets() -> tuple[NDArray[np.int8], NDArray[np.int64]]:
+def _sheet_table() -> tuple[NDArray[np.int8], NDArray[np.int64]]:
     """For each code the sheet (256, 12) that each edge belongs to, -1 if it is not crossed, and their number (256,)."""
-    groups, counts = np.full((256, 12), -1, np.int8), np.zeros(256, np.int64)
+    groups = np.full((256, 12), -1, np.int8)
+    counts = np.zeros(256, np.int64)
     for code in range(256):
         lines = _face_lines(code)
         for _, start, _ in lines:
@@ -249,7 +295,9 @@ def _sheets() -> tuple[NDArray[np.int8], NDArray[np.int64]]:
                 continue
             reached = {start}
             while True:
-                more = {edge for _, a, b in lines if a in reached or b in reached for edge in (a, b)}
+                more = {
+                    edge for _, a, b in lines if a in reached or b in reached for edge in (a, b)
+                }
                 if more <= reached:
                     break
                 reached |= more
@@ -261,7 +309,7 @@ def _sheets() -> tuple[NDArray[np.int8], NDArray[np.int64]]:
 @cache
 def _passes_twice() -> NDArray[np.bool_]:
     """For each code and face (256, 6): whether one sheet cuts the face in two lines."""
-    groups, _ = _sheets()
+    groups, _ = _sheet_table()
     result = np.zeros((256, 6), bool)
     for code in range(256):
         for face in range(6):
@@ -270,7 +318,7 @@ def _passes_twice() -> NDArray[np.bool_]:
     return result
 
 
-def smoothed(mesh: MeshArrays, rounds: int = 8) -> MeshArrays:
+def taubin_smooth(mesh: MeshArrays, rounds: int = 8) -> MeshArrays:
     """``mesh`` with the steps of its grid ironed out, its volume kept (Taubin 1995, doi:10.1145/218380.218473).
 
     Args:
@@ -283,6 +331,8 @@ def smoothed(mesh: MeshArrays, rounds: int = 8) -> MeshArrays:
     vertices = mesh.vertices.astype(float)
     for step in (0.5, -0.53) * rounds:
         # In a closed mesh each edge is walked both ways, so that its ends meet once each way.
-        total = np.stack([np.bincount(first, vertices[second, k], len(vertices)) for k in range(3)], axis=1)
+        total = np.stack(
+            [np.bincount(first, vertices[second, k], len(vertices)) for k in range(3)], axis=1
+        )
         vertices += step * (total / count - vertices)
     return replace(mesh, vertices=vertices.astype(np.float32))

@@ -19,7 +19,7 @@ _LYING = 0.7  # height of a normal above which a plane lies: things stand, so le
 
 
 @dataclass(frozen=True)
-class Plane:
+class SymmetryPlane:
     """A plane through ``point`` (3,) with the unit ``normal`` (3,), and how well it mirrors a mesh.
 
     deviation: mean distance between the mesh and its mirror image, as a share of the mesh's longest side.
@@ -29,17 +29,21 @@ class Plane:
     normal: NDArray[np.float64]
     deviation: float
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """Such as "plane across X, 0.4% off"."""
         axis = int(np.abs(self.normal).argmax())
-        name = "XYZ"[axis] if abs(self.normal[axis]) > 0.98 else "({:.2f}, {:.2f}, {:.2f})".format(*self.normal)
+        name = (
+            "XYZ"[axis]
+            if abs(self.normal[axis]) > 0.98
+            else "({:.2f}, {:.2f}, {:.2f})".format(*self.normal)
+        )
         return f"plane across {name}, {self.deviation:.1%} off"
 
-    def mirrored(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
+    def mirror_points(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
         """``points`` (P, 3) on the other side of it."""
         return points - 2 * ((points - self.point) @ self.normal)[:, None] * self.normal
 
-    def frame(self) -> NDArray[np.float64]:
+    def frame_rotation(self) -> NDArray[np.float64]:
         """(3, 3) rotation whose rows are the axes of a frame that has the plane at x = 0, when moved to ``point``."""
         other = np.eye(3)[np.abs(self.normal).argmin()]
         second = np.cross(self.normal, other)
@@ -47,30 +51,32 @@ class Plane:
         return np.stack((self.normal, second, np.cross(self.normal, second)))
 
 
-def best_plane(mesh: MeshArrays, nearest: Nearest) -> Plane:
+def find_symmetry_plane(mesh: MeshArrays, nearest: Nearest) -> SymmetryPlane:
     """The best of the planes through the centre of area whose normals are x, y or a principal axis that is not upright.
 
     Args:
-        nearest: of the mesh's :meth:`~.arrays.MeshArrays.triangles`, see ``core.scene.bvh``.
+        nearest: of the mesh's :meth:`~.arrays.MeshArrays.to_triangles`, see ``core.scene.bvh``.
     """
-    triangles, vertices = mesh.triangles(), mesh.vertices.astype(float)
+    triangles = mesh.to_triangles()
+    vertices = mesh.vertices.astype(float)
     points, _ = sample_triangles(vertices, triangles, _SAMPLES, np.random.default_rng(0))
     corners = vertices[triangles]
     area = np.linalg.norm(area_normals(vertices, triangles), axis=1)
-    centre = (corners.mean(1) * area[:, None]).sum(0) / area.sum()
+    center = (corners.mean(1) * area[:, None]).sum(0) / area.sum()
     size = float(np.ptp(vertices, axis=0).max())
 
-    def judged(normal: NDArray[np.float64]) -> Plane:
-        image = Plane(centre, normal, 0.0).mirrored(points)
+    def judged(normal: NDArray[np.float64]) -> SymmetryPlane:
+        image = SymmetryPlane(center, normal, 0.0).mirror_points(points)
         squared, _ = closest_on_triangles(image, corners[nearest(image)])
-        return Plane(centre, normal, float(np.sqrt(squared).mean()) / size)
+        return SymmetryPlane(center, normal, float(np.sqrt(squared).mean()) / size)
 
     return min(
-        (judged(normal) for normal in _normals(corners.mean(1) - centre, area)), key=lambda plane: plane.deviation
+        (judged(normal) for normal in _candidate_normals(corners.mean(1) - center, area)),
+        key=lambda plane: plane.deviation,
     )
 
 
-def better_half(mesh: MeshArrays, plane: Plane, cameras: Sequence[Camera] = ()) -> int:
+def choose_half(mesh: MeshArrays, plane: SymmetryPlane, cameras: Sequence[Camera] = ()) -> int:
     """1 for the half of ``mesh`` that the plane's normal points to, -1 for the other.
 
     The better one is the one that ``cameras``, of the pictures it was made from, look at; where they see both alike,
@@ -79,12 +85,14 @@ def better_half(mesh: MeshArrays, plane: Plane, cameras: Sequence[Camera] = ()) 
     ways = [camera.to_world[:3, 2] @ plane.normal for camera in cameras]
     if ways and abs(np.sum(ways)) > 0.1:
         return int(np.sign(np.sum(ways)))
-    corners = mesh.vertices[mesh.triangles()].astype(float) - plane.point
+    corners = mesh.vertices[mesh.to_triangles()].astype(float) - plane.point
     volume = (corners[:, 0] * np.cross(corners[:, 1], corners[:, 2])).sum(1) / 6
     return 1 if (volume * np.sign(corners.mean(1) @ plane.normal)).sum() >= 0 else -1
 
 
-def _normals(middles: NDArray[np.float64], area: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
+def _candidate_normals(
+    middles: NDArray[np.float64], area: NDArray[np.float64]
+) -> Iterator[NDArray[np.float64]]:
     """Those worth trying, of triangles with ``middles`` (T, 3) about the centre and an ``area`` (T,)."""
     tried: list[NDArray[np.float64]] = []
     principal = np.linalg.eigh((middles * area[:, None]).T @ middles)[1].T

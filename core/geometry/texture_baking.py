@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 
 from ..arrays import MeshArrays, View
 from ..cameras import Camera
-from ..imaging.morphology import around
-from ..jobs.task import Progress, Work, part
+from ..imaging.morphology import filter3x3
+from ..jobs.task import Progress, Task, subtask
 from .winding_number import face_normals, vertex_normals
 
 Floats = NDArray[np.floating]
-Buffer = tuple[NDArray[np.float64], Camera]  # how near the nearest is in each pixel (H, W), metres, and their camera
+Buffer = tuple[
+    NDArray[np.float64], Camera
+]  # how near the nearest is in each pixel (H, W), metres, and their camera
 
 _PAIRS_AT_ONCE = 1_000_000
 _BUFFER = 1024  # pixels along the longer side of a depth buffer
@@ -28,7 +30,9 @@ _LEAST_COSINE = 0.15
 _PADDING = 16  # texels around each island of the unwrapping
 
 
-def bake(mesh: MeshArrays, uv: NDArray[np.float32], views: Sequence[View], size: int) -> Work[NDArray[np.float32]]:
+def bake_texture(
+    mesh: MeshArrays, uv: NDArray[np.float32], views: Sequence[View], size: int
+) -> Task[NDArray[np.float32]]:
     """The texture (size, size, 3) float32, sRGB in 0..1, row 0 at the top, of an unwrapped mesh.
 
     Args:
@@ -38,55 +42,63 @@ def bake(mesh: MeshArrays, uv: NDArray[np.float32], views: Sequence[View], size:
         size: texels along each side; time grows with its square.
     """
     yield Progress(0.0, "Unwrapping")
-    triangles, uv = mesh.triangles(), _split(uv)
-    index, texels = _texels(mesh, triangles, uv, size)
+    triangles = mesh.to_triangles()
+    uv = _triangle_corners(uv)
+    index, texels = _surface_texels(mesh, triangles, uv, size)
 
     def buffer(camera: Camera) -> Buffer:
         return depth_buffer(mesh.vertices[triangles].astype(float), camera)
 
-    colours = yield from part(_blended(texels, views, buffer), 0.1, 0.8)
+    colors = yield from subtask(_blend_views(texels, views, buffer), 0.1, 0.8)
     yield Progress(0.8, "Padding")
-    picture = np.full((size, size, 3), mesh.colours.mean(0) if mesh.colours is not None else 0.5, np.float32)
+    picture = np.full(
+        (size, size, 3), mesh.colors.mean(0) if mesh.colors is not None else 0.5, np.float32
+    )
     filled = np.zeros((size, size), bool)
-    picture.reshape(-1, 3)[index] = colours
+    picture.reshape(-1, 3)[index] = colors
     filled.ravel()[index] = True
-    return _padded(picture, filled)
+    return _pad_islands(picture, filled)
 
 
-def seen_colours(mesh: MeshArrays, views: Sequence[View], cell: float) -> Work[NDArray[np.float32]]:
-    """sRGB colors (V, 3) of the vertices of ``mesh``: what ``views`` show of them, elsewhere their own.
+def vertex_colors_from_views(
+    mesh: MeshArrays, views: Sequence[View], cell: float
+) -> Task[NDArray[np.float32]]:
+    """SRGB colors (V, 3) of the vertices of ``mesh``: what ``views`` show of them, elsewhere their own.
 
     What hides what is told by the vertices alone, which is fast, and enough where they lie close.
 
     Args:
         cell: about how far neighbouring vertices are from each other, metres.
     """
-    vertices, triangles = mesh.vertices.astype(float), mesh.triangles()
+    vertices = mesh.vertices.astype(float)
+    triangles = mesh.to_triangles()
     normals = vertex_normals(vertices, triangles)
-    places = _Places(vertices, normals, normals, mesh.colours)
+    places = _SurfaceSamples(vertices, normals, normals, mesh.colors)
 
     def buffer(camera: Camera) -> Buffer:
         return _vertex_buffer(vertices, camera, cell)
 
-    return (yield from _blended(places, views, buffer)).astype(np.float32)
+    return (yield from _blend_views(places, views, buffer)).astype(np.float32)
 
 
-def _blended(places: _Places, views: Sequence[View], buffer: Callable[[Camera], Buffer]) -> Work[Floats]:
+def _blend_views(
+    places: _SurfaceSamples, views: Sequence[View], buffer: Callable[[Camera], Buffer]
+) -> Task[Floats]:
     """Colours (T, 3) of ``places``, blended of what ``views`` show of them."""
-    total = places.colours * _OWN
+    total = places.colors * _OWN
     weight = np.full(len(total), _OWN)
     for index, view in enumerate(views):
         yield Progress(index / len(views), "Projecting")
         depth = buffer(view.camera)
         yield Progress((index + 0.5) / len(views), "Projecting")
-        colour, seen = _projected(view, depth, places)
-        total += colour * seen[:, None]
+        color, seen = _project_view(view, depth, places)
+        total += color * seen[:, None]
         weight += seen
     return total / weight[:, None]
 
 
 @dataclass(frozen=True)
-class _Places:
+class _SurfaceSamples:
     """Places on the surface.
 
     positions: (T, 3) metres. faces, normals: (T, 3) unit normals, those of the flat faces and smooth ones.
@@ -96,41 +108,49 @@ class _Places:
     positions: Floats
     faces: Floats
     normals: Floats
-    colours: Floats
+    colors: Floats
 
 
-def _texels(mesh: MeshArrays, triangles: NDArray[np.int32], uv: Floats, size: int) -> tuple[NDArray[np.int64], _Places]:
+def _surface_texels(
+    mesh: MeshArrays, triangles: NDArray[np.int32], uv: Floats, size: int
+) -> tuple[NDArray[np.int64], _SurfaceSamples]:
     """The texels on which some of the surface lies: where in the flat texture (T,), and on the surface."""
     corners = uv * (size, -size) + (0, size)
     owner = np.full(size * size, -1, np.int64)
     shares = np.zeros((size * size, 3), np.float32)
-    for pixel, face, share in _covered(corners, size, size):
-        owner[pixel], shares[pixel] = face, share
+    for pixel, face, share in _rasterize(corners, size, size):
+        owner[pixel] = face
+        shares[pixel] = share
     index = np.flatnonzero(owner >= 0)
-    face, share = owner[index], shares[index, :, None]
+    face = owner[index]
+    share = shares[index, :, None]
     vertices = mesh.vertices.astype(float)
-    colours = np.full((len(vertices), 3), 0.5) if mesh.colours is None else mesh.colours
+    colors = np.full((len(vertices), 3), 0.5) if mesh.colors is None else mesh.colors
     at = triangles[face]
-    return index, _Places(
+    return index, _SurfaceSamples(
         (vertices[at] * share).sum(1),
         face_normals(vertices, triangles)[face],
-        _unit((vertex_normals(vertices, triangles)[at] * share).sum(1)),
-        (colours[at] * share).sum(1),
+        _unit_vectors((vertex_normals(vertices, triangles)[at] * share).sum(1)),
+        (colors[at] * share).sum(1),
     )
 
 
 def depth_buffer(corners: Floats, camera: Camera) -> Buffer:
     """How near the nearest of the triangles ``corners`` (F, 3, 3) is in each pixel (H, W), metres, inf for none;
-    and the camera of these pixels."""
+    and the camera of these pixels.
+    """
     scale = _BUFFER / max(camera.width, camera.height)
     fine = camera.resized(max(1, round(camera.width * scale)), max(1, round(camera.height * scale)))
     pixels, depth = fine.project(corners.reshape(-1, 3))
     depth = depth.reshape(-1, 3)
     before = np.flatnonzero((depth > 0).all(1))
-    pixels, depth = pixels.reshape(-1, 3, 2)[before], depth[before]
+    pixels = pixels.reshape(-1, 3, 2)[before]
+    depth = depth[before]
     buffer = np.full(fine.height * fine.width, np.inf)
-    for pixel, face, share in _covered(pixels, fine.width, fine.height):
-        across = (depth[face] * share).sum(1) if fine.orthographic else 1 / (share / depth[face]).sum(1)
+    for pixel, face, share in _rasterize(pixels, fine.width, fine.height):
+        across = (
+            (depth[face] * share).sum(1) if fine.orthographic else 1 / (share / depth[face]).sum(1)
+        )
         np.minimum.at(buffer, pixel, across)
     return buffer.reshape(fine.height, fine.width), fine
 
@@ -140,34 +160,45 @@ def _vertex_buffer(vertices: Floats, camera: Camera, cell: float) -> Buffer:
     _, depth = camera.project(vertices)
     away = 1.0 if camera.orthographic else float(np.median(depth))
     scale = away / cell / camera.intrinsics[0, 0]
-    coarse = camera.resized(max(1, round(camera.width * scale)), max(1, round(camera.height * scale)))
+    coarse = camera.resized(
+        max(1, round(camera.width * scale)), max(1, round(camera.height * scale))
+    )
     buffer = np.full((coarse.height, coarse.width), np.inf)
     column, row = np.floor(coarse.project(vertices)[0]).astype(np.int64).T
-    within = (depth > 0) & (column >= 0) & (row >= 0) & (column < coarse.width) & (row < coarse.height)
+    within = (
+        (depth > 0) & (column >= 0) & (row >= 0) & (column < coarse.width) & (row < coarse.height)
+    )
     np.minimum.at(buffer, (row[within], column[within]), depth[within])
     return buffer, coarse
 
 
-def _projected(view: View, buffer: Buffer, places: _Places) -> tuple[Floats, Floats]:
+def _project_view(view: View, buffer: Buffer, places: _SurfaceSamples) -> tuple[Floats, Floats]:
     """What ``view`` shows at ``places``: colours (T, 3), and how much each counts (T,), 0 where it does not see it."""
     camera = view.camera
     if camera.orthographic:
         ways = np.broadcast_to(camera.to_world[:3, 2], places.positions.shape)
     else:
-        ways = _unit(camera.to_world[:3, 3] - places.positions)
+        ways = _unit_vectors(camera.to_world[:3, 3] - places.positions)
     cosine = np.minimum((places.faces * ways).sum(1), (places.normals * ways).sum(1))
-    seen = np.flatnonzero((cosine > _LEAST_COSINE) & ~_hidden(places.positions, cosine, *buffer))
-    colours, weight = np.zeros_like(places.positions), np.zeros(len(places.positions))
-    picture = np.concatenate((view.image[..., :3] * view.image[..., 3:], view.image[..., 3:]), axis=2)
-    picture = np.concatenate((picture, around(view.image[..., 3], np.minimum)[..., None]), axis=2)
-    sample = _sampled(picture, camera.project(places.positions[seen])[0])
+    seen = np.flatnonzero(
+        (cosine > _LEAST_COSINE) & ~_is_occluded(places.positions, cosine, *buffer)
+    )
+    colors = np.zeros_like(places.positions)
+    weight = np.zeros(len(places.positions))
+    picture = np.concatenate(
+        (view.image[..., :3] * view.image[..., 3:], view.image[..., 3:]), axis=2
+    )
+    picture = np.concatenate(
+        (picture, filter3x3(view.image[..., 3], np.minimum)[..., None]), axis=2
+    )
+    sample = _sample_image(picture, camera.project(places.positions[seen])[0])
     opacity = sample[:, 3]
-    colours[seen] = (sample[:, :3] / np.maximum(opacity, 1e-6)[:, None]).clip(0, 1)
+    colors[seen] = (sample[:, :3] / np.maximum(opacity, 1e-6)[:, None]).clip(0, 1)
     weight[seen] = cosine[seen] ** _SHARPNESS * sample[:, 4] * (opacity > 0.5)
-    return colours, weight
+    return colors, weight
 
 
-def _hidden(
+def _is_occluded(
     points: Floats, cosine: NDArray[np.floating], buffer: NDArray[np.float64], camera: Camera
 ) -> NDArray[np.bool_]:
     """Whether something lies before each of ``points`` (P, 3), or they are not in the picture.
@@ -181,10 +212,12 @@ def _hidden(
     column, row = np.where(inside[:, None], cell, 0).T
     pixel = 1 / camera.intrinsics[0, 0] * (1.0 if camera.orthographic else depth)
     slope = np.sqrt(1 / np.maximum(cosine, _LEAST_COSINE) ** 2 - 1)
-    return ~inside | (around(buffer, np.minimum)[row, column] < depth - pixel * (1.0 + 2.5 * slope))
+    return ~inside | (
+        filter3x3(buffer, np.minimum)[row, column] < depth - pixel * (1.0 + 2.5 * slope)
+    )
 
 
-def _covered(
+def _rasterize(
     corners: Floats, width: int, height: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]]:
     """The pixels whose centres lie in the triangles ``corners`` (F, 3, 2), in chunks.
@@ -196,44 +229,54 @@ def _covered(
     high = (np.floor(corners.max(1) - 0.5).astype(np.int64) + 1).clip(0, (width, height))
     span = np.maximum(high - low, 0)
     counts = span.prod(1)
-    a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
-    twice = _cross(b - a, c - a)
+    a = corners[:, 0]
+    b = corners[:, 1]
+    c = corners[:, 2]
+    twice = _cross_2d(b - a, c - a)
     order = np.flatnonzero((counts > 0) & (np.abs(twice) > 1e-12))
-    bounds = np.searchsorted(np.cumsum(counts[order]), np.arange(0, counts[order].sum(), _PAIRS_AT_ONCE))
+    bounds = np.searchsorted(
+        np.cumsum(counts[order]), np.arange(0, counts[order].sum(), _PAIRS_AT_ONCE)
+    )
     for faces in np.split(order, bounds[1:]):
         if not len(faces):
             continue
         face = faces.repeat(counts[faces])
-        step = np.arange(len(face)) - (np.cumsum(counts[faces]) - counts[faces]).repeat(counts[faces])
-        x, y = low[face, 0] + step % span[face, 0], low[face, 1] + step // span[face, 0]
+        step = np.arange(len(face)) - (np.cumsum(counts[faces]) - counts[faces]).repeat(
+            counts[faces]
+        )
+        x = low[face, 0] + step % span[face, 0]
+        y = low[face, 1] + step // span[face, 0]
         point = np.stack((x, y), axis=1) + 0.5
-        second = _cross(point - a[face], c[face] - a[face]) / twice[face]
-        third = _cross(b[face] - a[face], point - a[face]) / twice[face]
+        second = _cross_2d(point - a[face], c[face] - a[face]) / twice[face]
+        third = _cross_2d(b[face] - a[face], point - a[face]) / twice[face]
         share = np.stack((1 - second - third, second, third), axis=1)
         within = (share >= -1e-6).all(1)
         yield (y * width + x)[within], face[within], share[within].astype(np.float32)
 
 
-def _sampled(picture: Floats, pixels: Floats) -> Floats:
+def _sample_image(picture: Floats, pixels: Floats) -> Floats:
     """``picture`` (H, W, C) between its pixels at ``pixels`` (P, 2): (P, C)."""
     height, width = picture.shape[:2]
     place = (pixels - 0.5).clip(0, (width - 1, height - 1))
     low = np.minimum(place.astype(np.int64), (max(width - 2, 0), max(height - 2, 0)))
     (x, y), (u, v) = low.T, (place - low).T[..., None]
-    right, down = np.minimum(x + 1, width - 1), np.minimum(y + 1, height - 1)
+    right = np.minimum(x + 1, width - 1)
+    down = np.minimum(y + 1, height - 1)
     upper = picture[y, x] * (1 - u) + picture[y, right] * u
     return upper * (1 - v) + (picture[down, x] * (1 - u) + picture[down, right] * u) * v
 
 
-def _padded(picture: NDArray[np.float32], filled: NDArray[np.bool_]) -> NDArray[np.float32]:
+def _pad_islands(picture: NDArray[np.float32], filled: NDArray[np.bool_]) -> NDArray[np.float32]:
     """``picture`` (S, S, 3) with what is ``filled`` grown by the mean of its neighbours, so that no seam shows."""
     size = filled.shape[0]
-    flat, known = picture.reshape(-1, 3), np.pad(filled, 1)
+    flat = picture.reshape(-1, 3)
+    known = np.pad(filled, 1)
     ways = [(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if i or j]
     for _ in range(_PADDING):
-        rim = around(known.astype(np.uint8), np.maximum).astype(bool) & ~known
+        rim = filter3x3(known.astype(np.uint8), np.maximum).astype(bool) & ~known
         rows, columns = np.nonzero(rim[1:-1, 1:-1])
-        total, count = np.zeros((len(rows), 3), np.float32), np.zeros(len(rows), np.float32)
+        total = np.zeros((len(rows), 3), np.float32)
+        count = np.zeros(len(rows), np.float32)
         for i, j in ways:
             here = np.flatnonzero(known[rows + 1 + i, columns + 1 + j])
             total[here] += flat[(rows[here] + i) * size + columns[here] + j]
@@ -243,14 +286,18 @@ def _padded(picture: NDArray[np.float32], filled: NDArray[np.bool_]) -> NDArray[
     return picture
 
 
-def _split(uv: NDArray[np.float32]) -> Floats:
-    """The corners of faces (F, 3 or 4, 2) as those of triangles, in the order of ``MeshArrays.triangles``."""
-    return uv.astype(float) if uv.shape[1] == 3 else np.concatenate((uv[:, [0, 1, 2]], uv[:, [0, 2, 3]])).astype(float)
+def _triangle_corners(uv: NDArray[np.float32]) -> Floats:
+    """The corners of faces (F, 3 or 4, 2) as those of triangles, in the order of ``MeshArrays.to_triangles``."""
+    return (
+        uv.astype(float)
+        if uv.shape[1] == 3
+        else np.concatenate((uv[:, [0, 1, 2]], uv[:, [0, 2, 3]])).astype(float)
+    )
 
 
-def _cross(one: Floats, two: Floats) -> Floats:
+def _cross_2d(one: Floats, two: Floats) -> Floats:
     return one[:, 0] * two[:, 1] - one[:, 1] * two[:, 0]
 
 
-def _unit(vectors: Floats) -> Floats:
+def _unit_vectors(vectors: Floats) -> Floats:
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)

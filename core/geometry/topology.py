@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import MeshArrays
-from .surface_nets import pieces, with_vertices
+from .surface_nets import connected_components, submesh_of_vertices
 
 _NUDGE = 0.05  # of the way to the middle of its faces: how far a split vertex goes, so that no merging undoes it
 
 
 @dataclass(frozen=True)
-class Soundness:
+class TopologyReport:
     """What is wrong with a mesh; all counts are 0 in a closed, manifold mesh whose faces look outwards.
 
     boundary: edges of one face. non_manifold: edges of three faces or more. flipped: edges whose two faces wind
@@ -32,10 +32,12 @@ class Soundness:
     pieces: int
 
     @property
-    def sound(self) -> bool:
-        return not (self.boundary or self.non_manifold or self.flipped or self.pinched or self.inward)
+    def is_watertight(self) -> bool:
+        return not (
+            self.boundary or self.non_manifold or self.flipped or self.pinched or self.inward
+        )
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """In words: "closed, manifold, outward", or what is wrong."""
         wrong = {
             "open edges": self.boundary,
@@ -48,16 +50,17 @@ class Soundness:
         return ", ".join(found) if found else "closed, manifold, outward"
 
 
-def check(mesh: MeshArrays) -> Soundness:
+def check_topology(mesh: MeshArrays) -> TopologyReport:
     """Count what is wrong with ``mesh``."""
     sides = _Sides(mesh)
-    uses, balance = np.bincount(sides.edge), np.bincount(sides.edge, sides.forward * 2.0 - 1)
+    uses = np.bincount(sides.edge)
+    balance = np.bincount(sides.edge, sides.forward * 2.0 - 1)
     volume = piece_volumes(mesh)
-    return Soundness(
+    return TopologyReport(
         boundary=int((uses == 1).sum()),
         non_manifold=int((uses > 2).sum()),
         flipped=int(((uses == 2) & (balance != 0)).sum()),
-        pinched=_pinched(mesh, sides, uses),
+        pinched=_count_pinched(mesh, sides, uses),
         inward=int((volume <= 0).sum()),
         volume=float(volume.sum()),
         pieces=len(volume),
@@ -66,7 +69,7 @@ def check(mesh: MeshArrays) -> Soundness:
 
 def piece_volumes(mesh: MeshArrays) -> NDArray[np.float64]:
     """Signed volume of each of the mesh's loose pieces, numbered as by :func:`face_pieces`, cubic metres."""
-    triangles = replace(mesh, faces=mesh.triangles())
+    triangles = replace(mesh, faces=mesh.to_triangles())
     corners = mesh.vertices[triangles.faces].astype(float) - mesh.vertices[mesh.faces[0, 0]]
     six = (corners[:, 0] * np.cross(corners[:, 1], corners[:, 2])).sum(1)
     return np.bincount(face_pieces(triangles), six / 6)
@@ -74,17 +77,19 @@ def piece_volumes(mesh: MeshArrays) -> NDArray[np.float64]:
 
 def face_pieces(mesh: MeshArrays) -> NDArray[np.int64]:
     """For each face (F,) the number, from 0, of the loose piece it belongs to."""
-    return np.unique(pieces(mesh)[mesh.faces[:, 0]], return_inverse=True)[1].reshape(-1)
+    return np.unique(connected_components(mesh)[mesh.faces[:, 0]], return_inverse=True)[1].reshape(
+        -1
+    )
 
 
-def split(mesh: MeshArrays) -> MeshArrays:
+def split_non_manifold(mesh: MeshArrays) -> MeshArrays:
     """``mesh`` cut along the edges and at the vertices where surfaces touch, so that each is manifold for itself.
 
     Of the faces about such an edge those two stay together that have the solid between them (after Guéziec et al.
     2001, "Cutting and stitching", doi:10.1109/2945.928166). Edges whose faces cannot be paired are left.
     """
     sides = _Sides(mesh)
-    first, second = _paired(mesh, sides)
+    first, second = _pair_sides(mesh, sides)
     corners = np.arange(mesh.faces.size)
     joined = np.concatenate(
         (
@@ -93,7 +98,9 @@ def split(mesh: MeshArrays) -> MeshArrays:
         )
     )
     every = np.concatenate((joined, np.stack((corners, corners), axis=1)))
-    label = pieces(MeshArrays(np.empty((mesh.faces.size, 0), np.float32), every.astype(np.int32)))
+    label = connected_components(
+        MeshArrays(np.empty((mesh.faces.size, 0), np.float32), every.astype(np.int32))
+    )
     if label.max() + 1 == len(mesh.vertices):
         return mesh
     origin = np.empty(label.max() + 1, np.int64)
@@ -105,15 +112,19 @@ def split(mesh: MeshArrays) -> MeshArrays:
     middle = np.stack([np.bincount(label, middles[:, axis]) for axis in range(3)], axis=1) / count
     cut = (np.bincount(origin, minlength=len(mesh.vertices)) > 1)[origin]
     vertices[cut] += _NUDGE * (middle - vertices)[cut]
-    return replace(with_vertices(mesh, origin), vertices=vertices.astype(np.float32), faces=faces)
+    return replace(
+        submesh_of_vertices(mesh, origin), vertices=vertices.astype(np.float32), faces=faces
+    )
 
 
-def patched(mesh: MeshArrays) -> MeshArrays:
+def fill_holes(mesh: MeshArrays) -> MeshArrays:
     """``mesh`` of quads with its holes of an even number of edges closed by ladders of quads."""
     sides = _Sides(mesh)
     flat = mesh.faces.ravel()
     lone = np.flatnonzero((np.bincount(sides.edge) == 1)[sides.edge])
-    following = dict(zip(flat[sides.after[lone]].tolist(), flat[lone].tolist(), strict=True))  # against the faces
+    following = dict(
+        zip(flat[sides.after[lone]].tolist(), flat[lone].tolist(), strict=True)
+    )  # against the faces
     known = set(map(tuple, np.sort(np.stack((flat, flat[sides.after]), axis=1), axis=1).tolist()))
     quads = []
     while following:
@@ -121,11 +132,13 @@ def patched(mesh: MeshArrays) -> MeshArrays:
         while ring[-1] in following:
             ring.append(following.pop(ring[-1]))
         if ring[0] == ring[-1] and len(ring) % 2:
-            quads += _ladder(mesh.vertices, ring[:-1], known)
-    return replace(mesh, faces=np.concatenate((mesh.faces, quads)).astype(np.int32)) if quads else mesh
+            quads += _bridge_ring(mesh.vertices, ring[:-1], known)
+    return (
+        replace(mesh, faces=np.concatenate((mesh.faces, quads)).astype(np.int32)) if quads else mesh
+    )
 
 
-def _ladder(
+def _bridge_ring(
     vertices: NDArray[np.float32], ring: list[int], known: set[tuple[int, int]]
 ) -> list[tuple[int, int, int, int]]:
     """Quads across a ring of vertices, whose rungs are short and no ``known`` edges; none if there is no way."""
@@ -133,7 +146,8 @@ def _ladder(
     best: tuple[float, list[tuple[int, int, int, int]]] = (np.inf, [])
     for shift in range(count // 2):
         turned = ring[shift:] + ring[:shift]
-        left, right = turned[: count // 2], turned[: count // 2 - 1 : -1]
+        left = turned[: count // 2]
+        right = turned[: count // 2 - 1 : -1]
         rungs = list(zip(left, right, strict=True))
         inner = rungs[1:-1]
         length = sum(float(np.linalg.norm(vertices[a] - vertices[b])) for a, b in inner)
@@ -150,14 +164,17 @@ class _Sides:
     """
 
     def __init__(self, mesh: MeshArrays) -> None:
-        start, end = mesh.faces.ravel(), np.roll(mesh.faces, -1, axis=1).ravel()
-        self.after = np.roll(np.arange(mesh.faces.size).reshape(mesh.faces.shape), -1, axis=1).ravel()
+        start = mesh.faces.ravel()
+        end = np.roll(mesh.faces, -1, axis=1).ravel()
+        self.after = np.roll(
+            np.arange(mesh.faces.size).reshape(mesh.faces.shape), -1, axis=1
+        ).ravel()
         key = np.minimum(start, end).astype(np.int64) * len(mesh.vertices) + np.maximum(start, end)
         self.edge = np.unique(key, return_inverse=True)[1].reshape(-1)
         self.forward = start < end
 
 
-def _paired(mesh: MeshArrays, sides: _Sides) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _pair_sides(mesh: MeshArrays, sides: _Sides) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The two sides (N,), (N,) of each pair of faces that hold together at an edge, one running against the other."""
     uses = np.bincount(sides.edge)
     order = np.argsort(sides.edge, kind="stable")
@@ -165,7 +182,9 @@ def _paired(mesh: MeshArrays, sides: _Sides) -> tuple[NDArray[np.int64], NDArray
     plain = plain[sides.forward[plain[:, 0]] != sides.forward[plain[:, 1]]]
     pairs = [plain]
     crowded = order[(uses > 2)[sides.edge[order]]]
-    groups = np.split(crowded, np.flatnonzero(np.diff(sides.edge[crowded])) + 1) if len(crowded) else []
+    groups = (
+        np.split(crowded, np.flatnonzero(np.diff(sides.edge[crowded])) + 1) if len(crowded) else []
+    )
     for group in groups:
         pairs.append(_about_an_edge(mesh, sides, group))
     both = np.concatenate(pairs)
@@ -177,21 +196,26 @@ def _about_an_edge(mesh: MeshArrays, sides: _Sides, group: NDArray[np.int64]) ->
     forward = sides.forward[group]
     if forward.sum() * 2 != len(group):
         return np.empty((0, 2), np.int64)
-    flat, corners = mesh.faces.ravel(), mesh.faces.shape[1]
+    flat = mesh.faces.ravel()
+    corners = mesh.faces.shape[1]
     side = group[0]
     start, end = sorted((flat[side], flat[sides.after[side]]))
     along = (mesh.vertices[end] - mesh.vertices[start]).astype(float)
     ways = mesh.vertices[mesh.faces[group // corners]].mean(1) - mesh.vertices[start].astype(float)
     across = ways[0] - along * (ways[0] @ along) / max(along @ along, 1e-300)
-    angle = np.arctan2(ways @ np.cross(along / max(np.linalg.norm(along), 1e-300), across), ways @ across)
-    ring = group[np.argsort(angle)]  # counter-clockwise about the edge: the solid is behind a forward face
+    angle = np.arctan2(
+        ways @ np.cross(along / max(np.linalg.norm(along), 1e-300), across), ways @ across
+    )
+    ring = group[
+        np.argsort(angle)
+    ]  # counter-clockwise about the edge: the solid is behind a forward face
     run = sides.forward[ring]
     if (run == np.roll(run, 1)).any():  # they overlap: any pairing closes the surface
         return np.stack((ring[run], ring[~run]), axis=1)
     return np.stack((ring[run], np.roll(ring, 1)[run]), axis=1)
 
 
-def _pinched(mesh: MeshArrays, sides: _Sides, uses: NDArray[np.int64]) -> int:
+def _count_pinched(mesh: MeshArrays, sides: _Sides, uses: NDArray[np.int64]) -> int:
     """How many vertices have several fans of faces; told only of vertices all of whose edges have two faces."""
     order = np.argsort(sides.edge, kind="stable")
     two = order[(uses == 2)[sides.edge[order]]].reshape(-1, 2)
@@ -201,9 +225,14 @@ def _pinched(mesh: MeshArrays, sides: _Sides, uses: NDArray[np.int64]) -> int:
     crossed = flat[ends[:, 0]] != flat[others[:, 0]]
     others[crossed] = others[crossed, ::-1]
     joined = np.concatenate(
-        (np.stack((ends, others), axis=2).reshape(-1, 2), np.arange(flat.size)[:, None].repeat(2, 1))
+        (
+            np.stack((ends, others), axis=2).reshape(-1, 2),
+            np.arange(flat.size)[:, None].repeat(2, 1),
+        )
     )
-    label = pieces(MeshArrays(np.empty((flat.size, 0), np.float32), joined.astype(np.int32)))
+    label = connected_components(
+        MeshArrays(np.empty((flat.size, 0), np.float32), joined.astype(np.int32))
+    )
     fan = np.unique(np.stack((flat, label), axis=1), axis=0)[:, 0]
     rough = np.zeros(len(mesh.vertices), bool)
     rough[flat[uses[sides.edge] != 2]] = True

@@ -12,6 +12,6 @@ def to_linear(srgb: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 def from_linear(light: NDArray[np.floating]) -> NDArray[np.floating]:
-    """sRGB values of linear light, both in 0..1, any shape; what is beyond is cut off."""
+    """SRGB values of linear light, both in 0..1, any shape; what is beyond is cut off."""
     light = np.clip(light, 0, 1)
     return np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)

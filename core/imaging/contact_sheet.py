@@ -27,22 +27,30 @@ def contact_sheet(
         columns: how many rows stand side by side.
     """
     across = max(len(pictures) for _, pictures in rows)
-    width, height = across * (size + _GAP) + 2 * _GAP, size + _TEXT + _GAP
+    width = across * (size + _GAP) + 2 * _GAP
+    height = size + _TEXT + _GAP
     lines = -(-len(rows) // columns)
     sheet = Image.new("RGB", (columns * width, lines * height), _PAPER)
     draw = ImageDraw.Draw(sheet)
     for index, (label, pictures) in enumerate(rows):
-        left, top = index // lines * width + _GAP, index % lines * height
+        left = index // lines * width + _GAP
+        top = index % lines * height
         draw.text((left, top + 1), label, fill=(60, 60, 60))
         for place, picture in enumerate(pictures):
-            tile = _fitted(picture, size)
-            at = left + place * (size + _GAP) + (size - tile.width) // 2, top + _TEXT + (size - tile.height) // 2
+            tile = _fit_into_cell(picture, size)
+            at = (
+                left + place * (size + _GAP) + (size - tile.width) // 2,
+                top + _TEXT + (size - tile.height) // 2,
+            )
             sheet.paste(tile, at, tile)
     return np.asarray(sheet)
 
 
 def write_contact_sheet(
-    path: Path, rows: Sequence[tuple[str, Sequence[NDArray[np.floating]]]], size: int, columns: int = 1
+    path: Path,
+    rows: Sequence[tuple[str, Sequence[NDArray[np.floating]]]],
+    size: int,
+    columns: int = 1,
 ) -> None:
     """Write what :func:`contact_sheet` makes.
 
@@ -55,9 +63,10 @@ def write_contact_sheet(
         raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
-def _fitted(picture: NDArray[np.floating], size: int) -> Image.Image:
+def _fit_into_cell(picture: NDArray[np.floating], size: int) -> Image.Image:
     image = Image.fromarray((np.asarray(picture).clip(0, 1) * 255 + 0.5).astype(np.uint8))
     scale = size / max(image.size)
     return image.resize(
-        (max(1, round(image.width * scale)), max(1, round(image.height * scale))), Image.Resampling.LANCZOS
+        (max(1, round(image.width * scale)), max(1, round(image.height * scale))),
+        Image.Resampling.LANCZOS,
     )

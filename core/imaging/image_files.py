@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageError, MaquetteError
-from ..jobs.dependencies import require
+from ..jobs.dependencies import require_packages
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -24,13 +24,45 @@ MIN_SIDE = 8
 MAX_SIDE = 1024
 
 # Not all that Pillow knows: it would hand EPS to Ghostscript, and some others to programs outside.
-_FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "GIF", "BMP", "TGA", "PPM", "JPEG2000", "AVIF", "PSD", "DDS", "ICO")
-_DEPTHS = {"I;16": 65535.0, "I;16L": 65535.0, "I;16B": 65535.0, "I;16N": 65535.0, "I": 65535.0, "F": 1.0}
+_FORMATS = (
+    "PNG",
+    "JPEG",
+    "MPO",
+    "WEBP",
+    "TIFF",
+    "GIF",
+    "BMP",
+    "TGA",
+    "PPM",
+    "JPEG2000",
+    "AVIF",
+    "PSD",
+    "DDS",
+    "ICO",
+)
+_DEPTHS = {
+    "I;16": 65535.0,
+    "I;16L": 65535.0,
+    "I;16B": 65535.0,
+    "I;16N": 65535.0,
+    "I": 65535.0,
+    "F": 1.0,
+}
 # What Pillow's decoders are seen to raise on damaged files.
-_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error, zlib.error)
+_DAMAGE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    IndexError,
+    KeyError,
+    TypeError,
+    struct.error,
+    zlib.error,
+)
 
 
-def in_folder(folder: Path, error: type[MaquetteError] = ImageError) -> list[Path]:
+def images_in_folder(folder: Path, error: type[MaquetteError] = ImageError) -> list[Path]:
     """The picture files of ``folder``, by name.
 
     Raises:
@@ -42,7 +74,7 @@ def in_folder(folder: Path, error: type[MaquetteError] = ImageError) -> list[Pat
     return found
 
 
-def read(path: Path, max_side: int = MAX_SIDE) -> NDArray[np.float32]:
+def read_image(path: Path, max_side: int = MAX_SIDE) -> NDArray[np.float32]:
     """Read a picture file as it is meant to be seen: turned upright by its EXIF, of an animation the first frame.
 
     Args:
@@ -56,7 +88,7 @@ def read(path: Path, max_side: int = MAX_SIDE) -> NDArray[np.float32]:
         ImageError: there is no such file, or it is not a picture, damaged, too large, too small or empty.
         DependencyError: Pillow is not installed.
     """
-    require("PIL")
+    require_packages("PIL")
     from PIL import Image, UnidentifiedImageError
 
     _check_file(path)
@@ -65,18 +97,22 @@ def read(path: Path, max_side: int = MAX_SIDE) -> NDArray[np.float32]:
     try:  # not by its path, by which Pillow maps TIFFs into memory, those that are to be turned with wrong rows
         with path.open("rb") as file, Image.open(file, formats=formats) as image:
             check_size(image.width, image.height, str(path))
-            pixels = _pixels(image, max_side)
+            pixels = _decode_pixels(image, max_side)
     except Image.DecompressionBombError as error:
         raise ImageError(_too_large(str(path))) from error
     except UnidentifiedImageError as error:
-        raise ImageError(f"{path} is not an image that can be read: save it as PNG or JPEG") from error
+        raise ImageError(
+            f"{path} is not an image that can be read: save it as PNG or JPEG"
+        ) from error
     except _DAMAGE as error:
-        raise ImageError(f"{path} is damaged or cut short ({error}): export or copy it again") from error
-    return checked(pixels, str(path))
+        raise ImageError(
+            f"{path} is damaged or cut short ({error}): export or copy it again"
+        ) from error
+    return require_visible(pixels, str(path))
 
 
-def png(pixels: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """``pixels`` (H, W, 4) as of :func:`read` as the bytes (N,) of a PNG file."""
+def encode_png(pixels: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """``pixels`` (H, W, 4) as of :func:`read_image` as the bytes (N,) of a PNG file."""
     from PIL import Image
 
     file = io.BytesIO()
@@ -93,10 +129,12 @@ def check_size(width: int, height: int, name: str) -> None:
     if width * height > MAX_PIXELS:
         raise ImageError(_too_large(f"{name}, {width} x {height} pixels,"))
     if min(width, height) < MIN_SIDE:
-        raise ImageError(f"{name} is only {width} x {height} pixels: at least {MIN_SIDE} x {MIN_SIDE} are needed")
+        raise ImageError(
+            f"{name} is only {width} x {height} pixels: at least {MIN_SIDE} x {MIN_SIDE} are needed"
+        )
 
 
-def checked(pixels: NDArray[np.float32], name: str) -> NDArray[np.float32]:
+def require_visible(pixels: NDArray[np.float32], name: str) -> NDArray[np.float32]:
     """``pixels`` (H, W, 4) as they are, if their alpha shows anything.
 
     Raises:
@@ -107,17 +145,19 @@ def checked(pixels: NDArray[np.float32], name: str) -> NDArray[np.float32]:
     return pixels
 
 
-def reduced(pixels: NDArray[np.float32], max_side: int = MAX_SIDE) -> NDArray[np.float32]:
+def downscale(pixels: NDArray[np.float32], max_side: int = MAX_SIDE) -> NDArray[np.float32]:
     """``pixels`` (H, W, 4), straight alpha, averaged over blocks until no side is longer than ``max_side``."""
-    factor = _factor(pixels.shape[1], pixels.shape[0], max_side)
+    factor = _downscale_factor(pixels.shape[1], pixels.shape[0], max_side)
     if factor == 1:
         return pixels
-    whole = np.pad(pixels, [(0, -side % factor) for side in pixels.shape[:2]] + [(0, 0)], mode="edge")
+    whole = np.pad(
+        pixels, [(0, -side % factor) for side in pixels.shape[:2]] + [(0, 0)], mode="edge"
+    )
     blocks = whole.reshape(len(whole) // factor, factor, -1, factor, 4)
     alpha = blocks[..., 3:]
     opacity = alpha.mean((1, 3))
-    colour = (blocks[..., :3] * alpha).mean((1, 3)) / np.maximum(opacity, 1e-6)
-    return np.concatenate((colour, opacity), axis=2)
+    color = (blocks[..., :3] * alpha).mean((1, 3)) / np.maximum(opacity, 1e-6)
+    return np.concatenate((color, opacity), axis=2)
 
 
 def _check_file(path: Path) -> None:
@@ -126,7 +166,9 @@ def _check_file(path: Path) -> None:
     except FileNotFoundError as error:
         raise ImageError(f"There is no image file {path}") from error
     except (OSError, ValueError) as error:
-        raise ImageError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+        raise ImageError(
+            f"{path} cannot be read: {getattr(error, 'strerror', None) or error}"
+        ) from error
     if stat.S_ISDIR(mode):
         raise ImageError(f"{path} is a folder: name an image file")
     if not stat.S_ISREG(mode):
@@ -137,11 +179,11 @@ def _too_large(what: str) -> str:
     return f"{what} is larger than {MAX_PIXELS // 1_000_000} megapixels: scale it down first"
 
 
-def _factor(width: int, height: int, max_side: int) -> int:
+def _downscale_factor(width: int, height: int, max_side: int) -> int:
     return -(-max(width, height) // max_side)
 
 
-def _pixels(image: Image.Image, max_side: int) -> NDArray[np.float32]:
+def _decode_pixels(image: Image.Image, max_side: int) -> NDArray[np.float32]:
     from PIL import ImageOps
 
     image.draft(None, (max_side, max_side))  # lets JPEG decode at a fraction of its size
@@ -152,22 +194,22 @@ def _pixels(image: Image.Image, max_side: int) -> NDArray[np.float32]:
     except _DAMAGE:  # of what is written about it, not of the picture
         upright = image
     if deep:
-        return reduced(_deep(upright), max_side)
-    colour = upright if upright.mode == "RGBA" else upright.convert("RGBA")
-    factor = _factor(*colour.size, max_side)
+        return downscale(_high_depth_gray(upright), max_side)
+    color = upright if upright.mode == "RGBA" else upright.convert("RGBA")
+    factor = _downscale_factor(*color.size, max_side)
     if factor > 1:
-        colour = colour.reduce(factor)
-    return np.asarray(colour, np.float32) / 255
+        color = color.reduce(factor)
+    return np.asarray(color, np.float32) / 255
 
 
-def _deep(image: Image.Image) -> NDArray[np.float32]:
+def _high_depth_gray(image: Image.Image) -> NDArray[np.float32]:
     """Grey of more than 8 bits, which Pillow's own conversion would clip to white."""
     values = np.asarray(image).astype(np.float32)
     scale = _DEPTHS[image.mode]
     peak = float(values.max(where=np.isfinite(values), initial=0))
     if peak > scale:  # 32 bit integers, or light above white
         scale = float(2**31 - 1) if image.mode == "I" else peak
-    grey = np.nan_to_num(values / scale, posinf=1).clip(0, 1)
+    gray = np.nan_to_num(values / scale, posinf=1).clip(0, 1)
     clear = image.info.get("transparency")
-    alpha = np.ones_like(grey) if clear is None else (values != clear).astype(np.float32)
-    return np.stack((grey, grey, grey, alpha), axis=2)
+    alpha = np.ones_like(gray) if clear is None else (values != clear).astype(np.float32)
+    return np.stack((gray, gray, gray, alpha), axis=2)

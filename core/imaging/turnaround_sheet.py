@@ -7,14 +7,14 @@ from numpy.typing import NDArray
 
 from ..cameras import SIDES
 from ..errors import ImageError
-from .background_removal import plain_mask, within_frame
+from .background_removal import detect_frame, mask_plain_background
 
 MAX_SIDE = 2048  # pixels that a sheet is read with: four figures of half a thousand
 _GAP = 200  # share of the sheet that separates figures: less may part an arm from its body
 _LEAST = 0.2  # of the largest figure's size: what is smaller is lettering
 
 
-def figures(sheet: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+def split_figures(sheet: NDArray[np.float32]) -> list[NDArray[np.float32]]:
     """The figures of a ``sheet`` (H, W, 4), each cut out (h, w, 4), in reading order: rows, and in each left to right.
 
     A figure is what empty rows and columns separate, before the sheet's alpha or its plain background.
@@ -22,16 +22,18 @@ def figures(sheet: NDArray[np.float32]) -> list[NDArray[np.float32]]:
     Raises:
         ImageError: the background is not plain, there are fewer than two figures or more than six.
     """
-    mask = sheet[..., 3] if sheet[..., 3].min() < 0.5 else plain_mask(sheet[..., :3])
+    mask = sheet[..., 3] if sheet[..., 3].min() < 0.5 else mask_plain_background(sheet[..., :3])
     if mask is None:
-        raise ImageError("The background of this sheet is not plain: give it one colour, or make it transparent")
-    framed = within_frame(mask)
+        raise ImageError(
+            "The background of this sheet is not plain: give it one colour, or make it transparent"
+        )
+    framed = detect_frame(mask)
     if framed:
-        return figures(sheet[framed])
+        return split_figures(sheet[framed])
     solid = mask > 0.5
     boxes = []
-    for top, bottom in _runs(solid.any(1)):
-        for left, right in _runs(solid[top:bottom].any(0)):
+    for top, bottom in _filled_runs(solid.any(1)):
+        for left, right in _filled_runs(solid[top:bottom].any(0)):
             rows = np.flatnonzero(solid[top:bottom, left:right].any(1))
             boxes.append((top + rows[0], top + rows[-1] + 1, left, right))
     sizes = [np.sqrt((bottom - top) * (right - left)) for top, bottom, left, right in boxes]
@@ -41,17 +43,20 @@ def figures(sheet: NDArray[np.float32]) -> list[NDArray[np.float32]]:
             f"{len(kept)} separate figures were found on this sheet, and 2 to {len(SIDES)} are needed: "
             "leave empty space between them, and nothing else on it"
         )
-    return [_cut(sheet[top:bottom, left:right, :3], mask[top:bottom, left:right]) for top, bottom, left, right in kept]
+    return [
+        _cut_figure(sheet[top:bottom, left:right, :3], mask[top:bottom, left:right])
+        for top, bottom, left, right in kept
+    ]
 
 
-def _cut(colour: NDArray[np.float32], mask: NDArray[np.float32]) -> NDArray[np.float32]:
+def _cut_figure(color: NDArray[np.float32], mask: NDArray[np.float32]) -> NDArray[np.float32]:
     """A figure (h, w, 4), around which its own colour goes on: the sheet's would show as a rim."""
     solid = mask[..., None] > 0.5
-    around = np.median(colour[solid[..., 0]], axis=0)
-    return np.concatenate((np.where(solid, colour, around), mask[..., None]), axis=2)
+    around = np.median(color[solid[..., 0]], axis=0)
+    return np.concatenate((np.where(solid, color, around), mask[..., None]), axis=2)
 
 
-def _runs(filled: NDArray[np.bool_]) -> list[tuple[int, int]]:
+def _filled_runs(filled: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """Beginning and end of each run of ``filled`` (N,); gaps that are too narrow do not end one."""
     at = np.flatnonzero(filled)
     if not len(at):

@@ -18,13 +18,13 @@ MODEL = ("torch", "PIL")  # what core.model imports besides numpy
 
 
 @cache
-def found(package: str) -> bool:
+def is_installed(package: str) -> bool:
     """Whether ``package`` can be imported. Remembered: a package that is installed later needs a restart."""
     return util.find_spec(package) is not None
 
 
 @cache
-def version(package: str) -> str:
+def installed_version(package: str) -> str:
     """The version of an installed package, "" if it does not say."""
     try:
         return metadata.version({"PIL": "pillow"}.get(package, package))
@@ -32,25 +32,29 @@ def version(package: str) -> str:
         return ""
 
 
-def missing(*packages: str) -> list[str]:
+def missing_packages(*packages: str) -> list[str]:
     """Those of ``packages`` that this Python lacks."""
-    return [package for package in packages if not found(package)]
+    return [package for package in packages if not is_installed(package)]
 
 
-def advice(package: str, executable: str = sys.executable) -> str:
+def install_command(package: str, executable: str = sys.executable) -> str:
     """The command that installs ``package`` into this very Python, or another."""
     return f'"{executable}" -m pip install {PACKAGES[package][1]}'
 
 
-def require(*packages: str) -> None:
+def require_packages(*packages: str) -> None:
     """Do nothing if all ``packages`` can be imported.
 
     Raises:
         DependencyError: names the first that is missing, and the command that installs it.
     """
-    elsewhere = "; or in Blender name a Python that has it in Maquette's preferences" if "torch" in packages else ""
-    for package in missing(*packages):
+    elsewhere = (
+        "; or in Blender name a Python that has it in Maquette's preferences"
+        if "torch" in packages
+        else ""
+    )
+    for package in missing_packages(*packages):
         raise DependencyError(
-            f"{PACKAGES[package][0]} is not installed in this Python. Install it with {advice(package)}, then restart"
+            f"{PACKAGES[package][0]} is not installed in this Python. Install it with {install_command(package)}, then restart"
             f"{elsewhere}"
         )

@@ -21,14 +21,14 @@ _KINDS = "biuf"  # of numpy's types: booleans and numbers
 CORE_PACKAGE = __package__.rpartition(".")[0]  # its modules' names in messages are relative to it
 
 
-def begin(stream: BinaryIO) -> None:
+def begin_messages(stream: BinaryIO) -> None:
     """Tell that from here on there are messages only."""
     stream.write(_BEGIN)
     stream.flush()
 
 
 def skip_to_begin(stream: BinaryIO) -> None:
-    """Read past all that a program says before it has come to :func:`begin`.
+    """Read past all that a program says before it has come to :func:`begin_messages`.
 
     Raises:
         EOFError: it has ended before that.
@@ -38,50 +38,54 @@ def skip_to_begin(stream: BinaryIO) -> None:
             raise EOFError
 
 
-def send(stream: BinaryIO, value: Any) -> None:
+def send_message(stream: BinaryIO, value: Any) -> None:
     """Write ``value``: plain values, lists, tuples, dictionaries with texts as keys, paths, arrays, our dataclasses.
 
     Raises:
         TypeError: it holds something else. OSError: nobody reads any more.
     """
     arrays: list[NDArray] = []
-    plain = _packed(value, arrays)
-    header = json.dumps({"value": plain, "arrays": [[a.dtype.str, a.shape] for a in arrays]}).encode()
+    plain = _pack_value(value, arrays)
+    header = json.dumps(
+        {"value": plain, "arrays": [[a.dtype.str, a.shape] for a in arrays]}
+    ).encode()
     stream.write(_LENGTH.pack(len(header)) + header)
     for array in arrays:
         stream.write(array.tobytes() if array.ndim == 0 else array.data if array.size else b"")
     stream.flush()
 
 
-def receive(stream: BinaryIO) -> Any:
-    """What :func:`send` wrote.
+def receive_message(stream: BinaryIO) -> Any:
+    """What :func:`send_message` wrote.
 
     Raises:
         EOFError: the other side has ended.
     """
-    (length,) = _LENGTH.unpack(_exactly(stream, _LENGTH.size))
-    header = json.loads(_exactly(stream, length))
-    arrays = [_array(stream, np.dtype(kind), tuple(shape)) for kind, shape in header["arrays"]]
-    return _unpacked(header["value"], arrays)
+    (length,) = _LENGTH.unpack(_read_exactly(stream, _LENGTH.size))
+    header = json.loads(_read_exactly(stream, length))
+    arrays = [_read_array(stream, np.dtype(kind), tuple(shape)) for kind, shape in header["arrays"]]
+    return _unpack_value(header["value"], arrays)
 
 
-def _array(stream: BinaryIO, kind: np.dtype, shape: tuple[int, ...]) -> NDArray:
+def _read_array(stream: BinaryIO, kind: np.dtype, shape: tuple[int, ...]) -> NDArray:
     if kind.kind not in _KINDS:
         raise ValueError(f"an array of {kind} is no message")
     array = np.empty(shape, kind)
     if array.size:
-        array.reshape(-1).view(np.uint8)[:] = np.frombuffer(_exactly(stream, array.nbytes), np.uint8)
+        array.reshape(-1).view(np.uint8)[:] = np.frombuffer(
+            _read_exactly(stream, array.nbytes), np.uint8
+        )
     return array
 
 
-def _exactly(stream: BinaryIO, count: int) -> bytes:
+def _read_exactly(stream: BinaryIO, count: int) -> bytes:
     data = stream.read(count)
     if len(data) < count:
         raise EOFError
     return data
 
 
-def _packed(value: Any, arrays: list[NDArray]) -> Any:
+def _pack_value(value: Any, arrays: list[NDArray]) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     match value:
@@ -93,16 +97,24 @@ def _packed(value: Any, arrays: list[NDArray]) -> Any:
         case Path():
             return {"path": str(value)}
         case list() | tuple():
-            return {type(value).__name__: [_packed(item, arrays) for item in value]}
+            return {type(value).__name__: [_pack_value(item, arrays) for item in value]}
         case dict() if all(isinstance(key, str) for key in value):
-            return {"dict": {key: _packed(item, arrays) for key, item in value.items()}}
+            return {"dict": {key: _pack_value(item, arrays) for key, item in value.items()}}
     if is_dataclass(value) and type(value).__module__.startswith(f"{CORE_PACKAGE}."):
-        name = f"{type(value).__module__.removeprefix(f'{CORE_PACKAGE}.')}:{type(value).__qualname__}"
-        return {name: {each.name: _packed(getattr(value, each.name), arrays) for each in fields(value) if each.init}}
+        name = (
+            f"{type(value).__module__.removeprefix(f'{CORE_PACKAGE}.')}:{type(value).__qualname__}"
+        )
+        return {
+            name: {
+                each.name: _pack_value(getattr(value, each.name), arrays)
+                for each in fields(value)
+                if each.init
+            }
+        }
     raise TypeError(f"{type(value)} is no message")
 
 
-def _unpacked(value: Any, arrays: list[NDArray]) -> Any:
+def _unpack_value(value: Any, arrays: list[NDArray]) -> Any:
     if not isinstance(value, dict):
         return value
     ((kind, content),) = value.items()
@@ -112,18 +124,18 @@ def _unpacked(value: Any, arrays: list[NDArray]) -> Any:
         case "path":
             return Path(content)
         case "list":
-            return [_unpacked(item, arrays) for item in content]
+            return [_unpack_value(item, arrays) for item in content]
         case "tuple":
-            return tuple(_unpacked(item, arrays) for item in content)
+            return tuple(_unpack_value(item, arrays) for item in content)
         case "dict":
-            return {key: _unpacked(item, arrays) for key, item in content.items()}
-    found = named(kind)
+            return {key: _unpack_value(item, arrays) for key, item in content.items()}
+    found = resolve_name(kind)
     if not (isinstance(found, type) and is_dataclass(found)):
         raise ValueError(f"{kind} is no message")
-    return found(**{key: _unpacked(item, arrays) for key, item in content.items()})
+    return found(**{key: _unpack_value(item, arrays) for key, item in content.items()})
 
 
-def named(name: str) -> Any:
+def resolve_name(name: str) -> Any:
     """What "module:name" is called in this package, such as "arrays:MeshArrays".
 
     Raises:

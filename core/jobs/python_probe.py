@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import DependencyError, WorkerError
-from .dependencies import PACKAGES, advice
-from .task import Progress, Work
-from .worker_pool import Python
+from .dependencies import PACKAGES, install_command
+from .task import Progress, Task
+from .worker_pool import PythonInterpreter
 
 OLDEST = (3, 11)
 _PATIENCE = 120.0  # seconds; a cold disk may take half of it to give PyTorch
@@ -38,7 +38,7 @@ print("\\n" + json.dumps(said))
 
 
 @dataclass(frozen=True)
-class Found:
+class PythonInfo:
     """A Python that can run the model.
 
     python, torch: their versions. devices: names of GPUs by "cuda" and "mps".
@@ -48,13 +48,13 @@ class Found:
     torch: str
     devices: dict[str, str]
 
-    def told(self) -> str:
+    def status_text(self) -> str:
         """One line for the user."""
         gpus = [f"{name.upper()} ({label})" for name, label in self.devices.items()]
         return f"Python {self.python}, PyTorch {self.torch}, devices: {', '.join(['CPU', *gpus])}"
 
 
-def probe(python: Python) -> Work[Found]:
+def probe_python(python: PythonInterpreter) -> Task[PythonInfo]:
     """Ask ``python`` whether it can run the model. Takes as long as its PyTorch takes to load.
 
     Raises:
@@ -62,11 +62,16 @@ def probe(python: Python) -> Work[Found]:
     """
     yield Progress(0.0, "Asking")
     if not Path(python.executable).is_file():
-        raise WorkerError(f"There is no program {python.executable}. Choose a Python program in the preferences")
-    process = python.start(
-        _QUESTION, *python.paths,
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
+        raise WorkerError(
+            f"There is no program {python.executable}. Choose a Python program in the preferences"
+        )
+    process = python.start_code(
+        _QUESTION,
+        *python.paths,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
     began = time.monotonic()
     try:
         while (passed := time.monotonic() - began) < _PATIENCE:
@@ -80,23 +85,33 @@ def probe(python: Python) -> Work[Found]:
     finally:
         process.kill()
         process.wait()
-    return _understood(python.executable, said.decode(errors="replace"), errors.decode(errors="replace"))
+    return _parse_answer(
+        python.executable, said.decode(errors="replace"), errors.decode(errors="replace")
+    )
 
 
-def _understood(executable: str, said: str, errors: str) -> Found:
+def _parse_answer(executable: str, said: str, errors: str) -> PythonInfo:
     lines = said.strip().splitlines()
     try:
         answer = json.loads(lines[-1])
         version = tuple(answer["python"])
     except (IndexError, ValueError, KeyError, TypeError) as error:
         last = (errors.strip().splitlines() or lines or ["nothing"])[-1]
-        raise WorkerError(f"{executable} does not answer as a Python does. It said: {last[:80]}") from error
+        raise WorkerError(
+            f"{executable} does not answer as a Python does. It said: {last[:80]}"
+        ) from error
     told = ".".join(map(str, version))
     if version < OLDEST:
-        raise WorkerError(f"{executable} is Python {told}: {OLDEST[0]}.{OLDEST[1]} or newer is needed")
+        raise WorkerError(
+            f"{executable} is Python {told}: {OLDEST[0]}.{OLDEST[1]} or newer is needed"
+        )
     for package, (name, _) in PACKAGES.items():
         if package in answer["broken"]:
-            raise DependencyError(f"{name} is in {executable} but cannot be loaded: {answer['broken'][package]}")
+            raise DependencyError(
+                f"{name} is in {executable} but cannot be loaded: {answer['broken'][package]}"
+            )
         if package not in answer["packages"]:
-            raise DependencyError(f"{executable} has no {name}. Install it with {advice(package, executable)}")
-    return Found(told, answer["packages"]["torch"], dict(answer["devices"]))
+            raise DependencyError(
+                f"{executable} has no {name}. Install it with {install_command(package, executable)}"
+            )
+    return PythonInfo(told, answer["packages"]["torch"], dict(answer["devices"]))

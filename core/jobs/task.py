@@ -30,10 +30,10 @@ class Progress:
     stage: str
 
 
-Work = Generator[Progress, None, T]
+Task = Generator[Progress, None, T]
 
 
-class Clock:
+class ProgressClock:
     """Tells how long a work still takes, from how far it came since its first step; what was there before counts not.
 
     now: the time in seconds, from any beginning.
@@ -45,21 +45,28 @@ class Clock:
         self._now = now
         self._first: tuple[float, float] | None = None
 
-    def left(self, progress: Progress) -> float | None:
+    def seconds_left(self, progress: Progress) -> float | None:
         """Seconds, or None while there is nothing to tell by."""
         now = self._now()
         if self._first is None:
             self._first = now, progress.fraction
-        passed, done = now - self._first[0], progress.fraction - self._first[1]
-        return passed / done * (1 - progress.fraction) if passed >= self.patience and done > 0 else None
+        passed = now - self._first[0]
+        done = progress.fraction - self._first[1]
+        return (
+            passed / done * (1 - progress.fraction)
+            if passed >= self.patience and done > 0
+            else None
+        )
 
-    def told(self, progress: Progress) -> str:
+    def progress_text(self, progress: Progress) -> str:
         """``progress`` as text, such as "Rendering, 40%, 3 min left"."""
-        left = self.left(progress)
-        return f"{progress.stage}, {progress.fraction:.0%}" + (f", {_duration(left)} left" if left is not None else "")
+        left = self.seconds_left(progress)
+        return f"{progress.stage}, {progress.fraction:.0%}" + (
+            f", {_format_duration(left)} left" if left is not None else ""
+        )
 
 
-def _duration(seconds: float) -> str:
+def _format_duration(seconds: float) -> str:
     """Rounded up to what a person wants to know."""
     for name, unit, most in (("s", 1, 60), ("min", 60, 60), ("h", 3600, 48)):
         if seconds <= unit * most:
@@ -67,7 +74,7 @@ def _duration(seconds: float) -> str:
     return f"{math.ceil(seconds / 86400)} days"
 
 
-def run_to_end(work: Work[T], on_progress: Callable[[Progress], None] = lambda progress: None) -> T:
+def run_to_end(work: Task[T], on_progress: Callable[[Progress], None] = lambda progress: None) -> T:
     """Drive ``work`` on the calling thread and return its result."""
     while True:
         try:
@@ -77,10 +84,10 @@ def run_to_end(work: Work[T], on_progress: Callable[[Progress], None] = lambda p
             return result
 
 
-class SteppedWork(Generic[T]):
+class SteppedTask(Generic[T]):
     """Takes one step of the work per :meth:`poll`, on the caller's thread. For work that uses bpy."""
 
-    def __init__(self, work: Work[T], progress: Progress = Progress(0.0, "Starting")) -> None:
+    def __init__(self, work: Task[T], progress: Progress = Progress(0.0, "Starting")) -> None:
         self.progress = progress
         self._work = work
         self._outcome: Callable[[], T] | None = None
@@ -94,13 +101,13 @@ class SteppedWork(Generic[T]):
                 value = stop.value
                 self._outcome = lambda: value
             except Exception as error:
-                self._outcome = _raiser(error)
+                self._outcome = _raise_later(error)
         return self._outcome is not None
 
     def cancel(self) -> None:
         with suppress(MaquetteError):  # of what it would tidy up and finds gone
             self._work.close()
-        self._outcome = _raiser(Cancelled("Stopped"))
+        self._outcome = _raise_later(Cancelled("Stopped"))
 
     def result(self) -> T:
         """What the work returned; raises what it raised, or Cancelled."""
@@ -108,7 +115,7 @@ class SteppedWork(Generic[T]):
         return self._outcome()
 
 
-class ThreadedWork(SteppedWork[T]):
+class ThreadedTask(SteppedTask[T]):
     """Runs the work on a thread of its own. For work that never touches bpy.
 
     A step may be long (importing torch takes seconds), so a cancelled work is let go after :attr:`patience`
@@ -117,7 +124,7 @@ class ThreadedWork(SteppedWork[T]):
 
     patience: ClassVar[float] = 0.5
 
-    def __init__(self, work: Work[T], progress: Progress = Progress(0.0, "Starting")) -> None:
+    def __init__(self, work: Task[T], progress: Progress = Progress(0.0, "Starting")) -> None:
         super().__init__(work, progress)
         self._stop = threading.Event()
         self._let_go_at = float("inf")
@@ -149,7 +156,7 @@ class ThreadedWork(SteppedWork[T]):
         super().cancel()
 
 
-def beside(work: Work[T], seconds: float = _STEP) -> Work[T]:
+def in_thread(work: Task[T], seconds: float = _STEP) -> Task[T]:
     """``work``, which never touches bpy, on a thread of its own: the steps of this one stay short, for a window.
 
     seconds: how long each of them waits; none need, if a timer takes them.
@@ -158,7 +165,7 @@ def beside(work: Work[T], seconds: float = _STEP) -> Work[T]:
         first = next(work)
     except StopIteration as stop:
         return stop.value
-    driver = ThreadedWork(work, first)
+    driver = ThreadedTask(work, first)
     try:
         while not driver.poll():
             driver.wait(seconds)
@@ -168,7 +175,7 @@ def beside(work: Work[T], seconds: float = _STEP) -> Work[T]:
         driver.cancel()
 
 
-def part(work: Work[T], start: float, end: float, stage: str | None = None) -> Work[T]:
+def subtask(work: Task[T], start: float, end: float, stage: str | None = None) -> Task[T]:
     """``work`` as a part of a larger one, between two fractions of it; under its own names of stages if None."""
     while True:
         try:
@@ -178,13 +185,13 @@ def part(work: Work[T], start: float, end: float, stage: str | None = None) -> W
         yield Progress(start + (end - start) * progress.fraction, stage or progress.stage)
 
 
-def step(progress: Progress, function: Callable[[], T]) -> Work[T]:
+def single_step(progress: Progress, function: Callable[[], T]) -> Task[T]:
     """A work of one step."""
     yield progress
     return function()
 
 
-def _raiser(error: Exception) -> Callable[[], NoReturn]:
+def _raise_later(error: Exception) -> Callable[[], NoReturn]:
     def outcome() -> NoReturn:
         raise error
 

@@ -14,11 +14,11 @@ from typing import Any
 
 from ..errors import OutputError, WorkerError
 from .task import Progress
-from .worker_pool import Python
+from .worker_pool import PythonInterpreter
 
 SETTINGS = "settings.json"
 _OUTPUT = "output.txt"
-_CODE = "from maquette_core.model.jobs import reconstruct\nsys.exit(reconstruct.train({!r}))"
+_CODE = "from maquette_core.model.jobs import reconstruct\nsys.exit(reconstruct.train_from_settings({!r}))"
 
 
 def write_settings(run: Path, settings: Mapping[str, Any]) -> None:
@@ -38,23 +38,24 @@ def steps_of(run: Path) -> tuple[int, int]:
     """How many steps the run in the folder ``run`` has done and is to do; 0 if there is none."""
     try:
         wanted = int(json.loads((run / SETTINGS).read_text(encoding="utf-8"))["training"]["steps"])
-        last = _tail(run / "log.csv")
+        last = _last_line(run / "log.csv")
     except (OSError, ValueError, KeyError, TypeError):
         return 0, 0
     done = last.partition(",")[0]
     return (int(done) if done.isdigit() else 0), wanted
 
 
-class RunProcess:
+class TrainingProcess:
     """The process. Begins at once."""
 
-    def __init__(self, run: Path, python: Python | None = None) -> None:
+    def __init__(self, run: Path, python: PythonInterpreter | None = None) -> None:
         """Go on with the run of ``run/settings.json``, with ``python`` or this one.
 
         Raises:
             WorkerError: that Python cannot be started. OutputError: ``run`` cannot be written.
         """
-        self.run, self._asked_to_stop = run, False
+        self.run = run
+        self._asked_to_stop = False
         self._before = steps_of(run)[0]
         try:
             (run / "stop").unlink(missing_ok=True)
@@ -62,15 +63,17 @@ class RunProcess:
         except OSError as error:
             raise OutputError(f"{run} cannot be written: {error.strerror}") from error
         try:
-            self._process = (python or Python.own()).start_ours(
+            self._process = (python or PythonInterpreter.current()).start_package_code(
                 _CODE.format(str(run / SETTINGS)),
-                stdin=subprocess.DEVNULL, stdout=self._output, stderr=subprocess.STDOUT,
-            )  # fmt: skip
+                stdin=subprocess.DEVNULL,
+                stdout=self._output,
+                stderr=subprocess.STDOUT,
+            )
         except WorkerError:
             self._output.close()
             raise
 
-    def running(self) -> bool:
+    def is_running(self) -> bool:
         if self._process.poll() is None:
             return True
         self._output.close()
@@ -79,34 +82,43 @@ class RunProcess:
     def wait(self, seconds: float | None = None) -> None:
         self._process.wait(seconds)
 
-    def stop(self) -> None:
+    def request_stop(self) -> None:
         """Ask it to end after this step; before its first one it is ended at once, since nothing is lost."""
         self._asked_to_stop = True
-        if self.running():
+        if self.is_running():
             (self.run / "stop").touch()
-            done, _ = self._steps()
+            done, _ = self._finished_steps()
             if done <= self._before:
                 self._process.terminate()
 
     def progress(self) -> Progress:
-        done, wanted = self._steps()
-        stage = "Stopping" if self._asked_to_stop else f"Step {done} of {wanted}" if done > self._before else "Loading"
+        done, wanted = self._finished_steps()
+        stage = (
+            "Stopping"
+            if self._asked_to_stop
+            else f"Step {done} of {wanted}"
+            if done > self._before
+            else "Loading"
+        )
         return Progress(done / max(wanted, 1), stage)
 
-    def _steps(self) -> tuple[int, int]:
+    def _finished_steps(self) -> tuple[int, int]:
         """As :func:`steps_of`. What a crash left in the log of steps after the checkpoint, the process drops."""
         done, wanted = steps_of(self.run)
         self._before = min(self._before, done)
         return done, wanted
 
-    def failure(self) -> str | None:
+    def failure_text(self) -> str | None:
         """Why it ended, if by itself and in vain: what it said last."""
-        if self.running() or self._process.returncode == 0 or self._asked_to_stop:
+        if self.is_running() or self._process.returncode == 0 or self._asked_to_stop:
             return None
-        return _tail(self.run / _OUTPUT) or f"The process ended with code {self._process.returncode}"
+        return (
+            _last_line(self.run / _OUTPUT)
+            or f"The process ended with code {self._process.returncode}"
+        )
 
 
-def _tail(path: Path) -> str:
+def _last_line(path: Path) -> str:
     """The last line that is whole."""
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - 2000))

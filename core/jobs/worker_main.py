@@ -23,13 +23,13 @@ from . import messages
 _stopped = 0  # the last job that is not wanted any more
 
 
-def serve() -> NoReturn:
+def serve_jobs() -> NoReturn:
     """Work until stdin or the patience ends."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints must not get between the messages
-    messages.begin(answers)
+    messages.begin_messages(answers)
     inbox: queue.Queue[dict[str, Any]] = queue.Queue()
-    threading.Thread(target=_listen, args=(sys.stdin.buffer, inbox), daemon=True).start()
+    threading.Thread(target=_read_messages, args=(sys.stdin.buffer, inbox), daemon=True).start()
     idle = None
     while True:
         try:
@@ -37,14 +37,14 @@ def serve() -> NoReturn:
         except queue.Empty:
             os._exit(0)
         idle = message["idle"]
-        messages.send(answers, _answer(message, answers))
+        messages.send_message(answers, _run_job(message, answers))
 
 
-def _listen(stream: BinaryIO, inbox: queue.Queue[dict[str, Any]]) -> None:
+def _read_messages(stream: BinaryIO, inbox: queue.Queue[dict[str, Any]]) -> None:
     global _stopped
     try:
         while True:
-            message = messages.receive(stream)
+            message = messages.receive_message(stream)
             if "stop" in message:
                 _stopped = message["stop"]
             else:
@@ -56,12 +56,12 @@ def _listen(stream: BinaryIO, inbox: queue.Queue[dict[str, Any]]) -> None:
         os._exit(1)
 
 
-def _answer(message: dict[str, Any], answers: BinaryIO) -> dict[str, Any]:
+def _run_job(message: dict[str, Any], answers: BinaryIO) -> dict[str, Any]:
     """Do the job, telling of its progress; the last message of it."""
     try:
-        work = messages.named(message["run"])(*message["arguments"])
+        work = messages.resolve_name(message["run"])(*message["arguments"])
         while _stopped < message["job"]:
-            messages.send(answers, {"progress": next(work)})
+            messages.send_message(answers, {"progress": next(work)})
         work.close()
         return {"stopped": True}
     except StopIteration as stop:

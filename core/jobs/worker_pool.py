@@ -23,7 +23,7 @@ from typing import Any, ClassVar, TypeVar
 from .. import errors
 from ..errors import Cancelled, StartError, WorkerError
 from . import messages
-from .task import Progress, Work
+from .task import Progress, Task
 
 T = TypeVar("T")
 
@@ -41,18 +41,20 @@ _BEAT = 0.05  # seconds between two looks at whether the work is still wanted
 
 
 @dataclass(frozen=True)
-class Python:
+class PythonInterpreter:
     """A Python: its program, and where it finds modules besides its own places (an extension's wheels, say)."""
 
     executable: str
     paths: tuple[str, ...] = ()
 
     @classmethod
-    def own(cls) -> Python:
+    def current(cls) -> PythonInterpreter:
         """The one that runs this, in a process of its own."""
         return cls(sys.executable, tuple(path for path in sys.path if path))
 
-    def start(self, code: str, *arguments: str, scratch: str | None = None, **pipes: Any) -> subprocess.Popen[bytes]:
+    def start_code(
+        self, code: str, *arguments: str, scratch: str | None = None, **pipes: Any
+    ) -> subprocess.Popen[bytes]:
         """Begin a process that runs ``code``, ``arguments`` in its ``sys.argv[1:]``, and asks nothing of this one's
         window or console. scratch: the folder for its temporary files, instead of the system's.
 
@@ -60,11 +62,15 @@ class Python:
             StartError: it cannot be started.
         """
         quiet = {"creationflags": subprocess.CREATE_NO_WINDOW} if sys.platform == "win32" else {}
-        environment = {**os.environ, "PYTORCH_ENABLE_MPS_FALLBACK": "1", "PYTHONIOENCODING": "utf-8"}
+        environment = {
+            **os.environ,
+            "PYTORCH_ENABLE_MPS_FALLBACK": "1",
+            "PYTHONIOENCODING": "utf-8",
+        }
         environment.pop("PYTHONHOME", None)  # Blender's, if it set one
         if scratch:
             environment |= dict.fromkeys(("TMPDIR", "TMP", "TEMP"), scratch)
-        words = [self.executable, *self.words(code), *arguments]
+        words = [self.executable, *self.command_words(code), *arguments]
         try:
             return subprocess.Popen(words, env=environment, **quiet, **pipes)
         except OSError as error:
@@ -72,19 +78,19 @@ class Python:
                 f"{self.executable} cannot be started: {error.strerror}. Choose a Python program in the preferences"
             ) from error
 
-    def start_ours(self, code: str, **options: Any) -> subprocess.Popen[bytes]:
-        """As :meth:`start`, for ``code`` in which this package is called ``maquette_core``."""
-        return self.start(_BOOT + code, str(Path(__file__).parents[1]), *self.paths, **options)
+    def start_package_code(self, code: str, **options: Any) -> subprocess.Popen[bytes]:
+        """As :meth:`start_code`, for ``code`` in which this package is called ``maquette_core``."""
+        return self.start_code(_BOOT + code, str(Path(__file__).parents[1]), *self.paths, **options)
 
-    def words(self, code: str) -> tuple[str, ...]:
+    def command_words(self, code: str) -> tuple[str, ...]:
         """What to say to the program, so that it runs ``code``."""
         return ("-B", "-c", code)
 
 
-class Blender(Python):
+class BlenderInterpreter(PythonInterpreter):
     """A Blender without window, preferences and add-ons: a Python that has bpy, on its main thread."""
 
-    def words(self, code: str) -> tuple[str, ...]:
+    def command_words(self, code: str) -> tuple[str, ...]:
         code = f"import sys\nsys.dont_write_bytecode = True\nsys.argv[1:] = sys.argv[sys.argv.index('--') + 1:]\n{code}"
         return ("-b", "--factory-startup", "--python-expr", code, "--")
 
@@ -94,32 +100,37 @@ class WorkerProcess:
 
     patience: ClassVar[float] = 0.4  # seconds that a job has to stop by itself
 
-    def __init__(self, python: Python) -> None:
+    def __init__(self, python: PythonInterpreter) -> None:
         self.python = python
         self._said = tempfile.TemporaryFile()  # its stderr, for the day it crashes
         # What it leaves behind when it is killed, as Blender does, goes with this.
         self._scratch = tempfile.TemporaryDirectory(prefix="maquette-", ignore_cleanup_errors=True)
         self._began = False
-        self._process = python.start_ours(
-            "from maquette_core.jobs import worker_main\nworker_main.serve()", scratch=self._scratch.name,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said,
-        )  # fmt: skip
+        self._process = python.start_package_code(
+            "from maquette_core.jobs import worker_main\nworker_main.serve_jobs()",
+            scratch=self._scratch.name,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._said,
+        )
         self._inbox: queue.Queue[dict[str, Any]] = queue.Queue()
         self._job = 0
-        threading.Thread(target=self._listen, name="maquette-worker", daemon=True).start()
+        threading.Thread(target=self._read_messages, name="maquette-worker", daemon=True).start()
 
     @property
     def pid(self) -> int:
         return self._process.pid
 
-    def alive(self) -> bool:
+    def is_alive(self) -> bool:
         return self._process.poll() is None
 
-    def left(self) -> bool:
+    def has_left(self) -> bool:
         """Whether it has ended of itself, its idle time being over."""
         return self._process.poll() == 0
 
-    def run(self, function: Callable[..., Work[T]], arguments: tuple[Any, ...], idle: float) -> Work[T]:
+    def run_function(
+        self, function: Callable[..., Task[T]], arguments: tuple[Any, ...], idle: float
+    ) -> Task[T]:
         """``function(*arguments)`` there, as a work here. Closing it stops it there, or ends the process.
 
         Args:
@@ -132,22 +143,24 @@ class WorkerProcess:
         """
         self._job += 1
         name = f"{function.__module__.removeprefix(f'{messages.CORE_PACKAGE}.')}:{function.__qualname__}"
-        self._send({"run": name, "job": self._job, "arguments": list(arguments), "idle": idle})
+        self._send_message(
+            {"run": name, "job": self._job, "arguments": list(arguments), "idle": idle}
+        )
         progress = Progress(0.0, "Starting")
         done = False
         try:
             while True:
-                answer = self._next(_BEAT)
+                answer = self._next_message(_BEAT)
                 progress = answer.get("progress", progress)
                 if answer.keys() - {"progress"}:
                     done = True
-                    return self._outcome(answer)
+                    return self._job_outcome(answer)
                 yield progress
         finally:
             if not done:
-                self._stop()
+                self._stop_job()
 
-    def end(self) -> None:
+    def terminate(self) -> None:
         """End the process, whatever it is doing."""
         with suppress(OSError):
             self._process.stdin.close()
@@ -158,18 +171,18 @@ class WorkerProcess:
             self._process.wait()
         self._scratch.cleanup()
 
-    def _send(self, message: dict[str, Any]) -> None:
+    def _send_message(self, message: dict[str, Any]) -> None:
         with suppress(OSError, ValueError):  # it has ended, or is being ended: the answer says so
-            messages.send(self._process.stdin, message)
+            messages.send_message(self._process.stdin, message)
 
-    def _next(self, seconds: float) -> dict[str, Any]:
+    def _next_message(self, seconds: float) -> dict[str, Any]:
         """The next message; an empty one if none comes."""
         try:
             return self._inbox.get(timeout=seconds)
         except queue.Empty:
             return {}
 
-    def _outcome(self, answer: dict[str, Any]) -> Any:
+    def _job_outcome(self, answer: dict[str, Any]) -> Any:
         match answer:
             case {"result": result}:
                 return result
@@ -180,28 +193,28 @@ class WorkerProcess:
             case {"stopped": _}:
                 raise Cancelled("Stopped")
             case _:
-                raise (WorkerError if self._began else StartError)(self._death())
+                raise (WorkerError if self._began else StartError)(self._death_message())
 
-    def _stop(self) -> None:
+    def _stop_job(self) -> None:
         """Ask the job to stop; if it does not, end the process."""
-        self._send({"stop": self._job})
+        self._send_message({"stop": self._job})
         end = time.monotonic() + self.patience
         while (left := end - time.monotonic()) > 0:
-            if self._next(left).keys() & {"stopped", "result", "error", "bug", "ended"}:
+            if self._next_message(left).keys() & {"stopped", "result", "error", "bug", "ended"}:
                 return
         self._process.kill()
         self._process.wait()
 
-    def _listen(self) -> None:
+    def _read_messages(self) -> None:
         try:
             messages.skip_to_begin(self._process.stdout)
             self._began = True
             while True:
-                self._inbox.put(messages.receive(self._process.stdout))
+                self._inbox.put(messages.receive_message(self._process.stdout))
         except (EOFError, OSError, ValueError):
             self._inbox.put({"ended": True})
 
-    def _death(self) -> str:
+    def _death_message(self) -> str:
         code = self._process.wait()
         self._said.seek(0)
         lines = self._said.read()[-4000:].decode(errors="replace").strip().splitlines()
@@ -210,60 +223,67 @@ class WorkerProcess:
             why = ". Perhaps the memory did not suffice: try a lower resolution"
         else:
             why = f": {lines[-1]}"
-        return (
-            f"The worker process of {self.python.executable} ended too early ({how}){why}. The next call starts another"
-        )
+        return f"The worker process of {self.python.executable} ended too early ({how}){why}. The next call starts another"
 
 
-class Workers:
+class WorkerPool:
     """Keeps the last process warm for the next job, and knows all of them."""
 
     def __init__(self) -> None:
         self._all: list[WorkerProcess] = []
         self._free: list[WorkerProcess] = []
 
-    def run(self, python: Python, function: Callable[..., Work[T]], *arguments: Any, idle: float) -> Work[T]:
-        """As :meth:`WorkerProcess.run`, in a warm process of ``python`` or in a new one."""
+    def run_function(
+        self,
+        python: PythonInterpreter,
+        function: Callable[..., Task[T]],
+        *arguments: Any,
+        idle: float,
+    ) -> Task[T]:
+        """As :meth:`WorkerProcess.run_function`, in a warm process of ``python`` or in a new one."""
         yield Progress(0.0, "Starting")
         while True:
-            worker, warm = self._take(python)
+            worker, warm = self._take_worker(python)
             try:
-                return (yield from worker.run(function, arguments, idle))
+                return (yield from worker.run_function(function, arguments, idle))
             except WorkerError:
-                if not (warm and worker in self._all and worker.left()):  # its idle time may run out as it is asked
+                if not (
+                    warm and worker in self._all and worker.has_left()
+                ):  # its idle time may run out as it is asked
                     raise
             finally:
                 self._put_back(worker)
 
-    def end(self) -> None:
+    def end_all(self) -> None:
         """End every process, give their memory back."""
-        ending, self._all = self._all, []
+        ending = self._all
+        self._all = []
         self._free.clear()
         for worker in ending:
-            worker.end()
+            worker.terminate()
 
-    def alive(self) -> list[WorkerProcess]:
+    def alive_workers(self) -> list[WorkerProcess]:
         """Those that hold memory."""
-        return [worker for worker in self._all if worker.alive()]
+        return [worker for worker in self._all if worker.is_alive()]
 
-    def _take(self, python: Python) -> tuple[WorkerProcess, bool]:
+    def _take_worker(self, python: PythonInterpreter) -> tuple[WorkerProcess, bool]:
         """A process of ``python``, and whether it was there before."""
         while self._free:
             worker = self._free.pop()
-            if worker.python == python and worker.alive():
+            if worker.python == python and worker.is_alive():
                 return worker, True
-            self._forget(worker)
+            self._forget_worker(worker)
         worker = WorkerProcess(python)
         self._all.append(worker)
         return worker, False
 
     def _put_back(self, worker: WorkerProcess) -> None:
-        if worker.alive() and worker in self._all and not self._free:
+        if worker.is_alive() and worker in self._all and not self._free:
             self._free.append(worker)
         else:
-            self._forget(worker)
+            self._forget_worker(worker)
 
-    def _forget(self, worker: WorkerProcess) -> None:
-        worker.end()
+    def _forget_worker(self, worker: WorkerProcess) -> None:
+        worker.terminate()
         if worker in self._all:
             self._all.remove(worker)

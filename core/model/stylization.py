@@ -20,44 +20,51 @@ class Style(Protocol):
 
 def line_art(picture: Pixels, rng: np.random.Generator) -> Pixels:
     """Dark lines on light paper: the outline, and where the colours change most within it."""
-    paper, ink = rng.uniform(0.8, 1), rng.uniform(0, 0.3)
-    lines = np.maximum(_outline(picture[3]), _edges(picture, rng.uniform(0.75, 0.92)))
+    paper = rng.uniform(0.8, 1)
+    ink = rng.uniform(0, 0.3)
+    lines = np.maximum(_mask_outline(picture[3]), _edge_pixels(picture, rng.uniform(0.75, 0.92)))
     return np.broadcast_to(paper + (ink - paper) * lines, (3, *lines.shape)).astype(np.float32)
 
 
-def toon(picture: Pixels, rng: np.random.Generator) -> Pixels:
+def toon_shading(picture: Pixels, rng: np.random.Generator) -> Pixels:
     """Colours in two to four levels of brightness, now and then with an outline."""
     levels = int(rng.integers(2, 5))
-    smooth = _filtered(picture[:3], ImageFilter.MedianFilter(5))
+    smooth = _filter_layers(picture[:3], ImageFilter.MedianFilter(5))
     bright = smooth.max(0).clip(0.02, 1)
     inside = bright[picture[3] > 0.5]
     low, high = (inside.min(), inside.max() + 1e-3) if inside.size else (0.0, 1.0)
     steps = np.floor((bright - low) / (high - low) * levels).clip(0, levels - 1)
-    colours = smooth / bright * (low + (steps + 0.5) / levels * (high - low))
-    return (colours * (1 - _outline(picture[3])) if rng.random() < 0.5 else colours).astype(np.float32)
+    colors = smooth / bright * (low + (steps + 0.5) / levels * (high - low))
+    return (colors * (1 - _mask_outline(picture[3])) if rng.random() < 0.5 else colors).astype(
+        np.float32
+    )
 
 
-def silhouette(picture: Pixels, rng: np.random.Generator) -> Pixels:
+def flat_silhouette(picture: Pixels, rng: np.random.Generator) -> Pixels:
     """One grey, mostly dark."""
     return np.full_like(picture[:3], rng.uniform(0, 0.6))
 
 
-STYLES: Mapping[str, Style] = {"line art": line_art, "toon": toon, "silhouette": silhouette}
+STYLES: Mapping[str, Style] = {
+    "line art": line_art,
+    "toon": toon_shading,
+    "silhouette": flat_silhouette,
+}
 
 
-def drawn(picture: Pixels, rng: np.random.Generator) -> Pixels:
+def stylize(picture: Pixels, rng: np.random.Generator) -> Pixels:
     """Colours (3, H, W) of ``picture`` (4, H, W) in one of ``STYLES``."""
     return list(STYLES.values())[rng.integers(len(STYLES))](picture, rng)
 
 
-def _outline(mask: Pixels) -> Pixels:
+def _mask_outline(mask: Pixels) -> Pixels:
     """The mask's outermost two pixels (H, W)."""
-    return mask - _filtered(mask[None], ImageFilter.MinFilter(5))[0]
+    return mask - _filter_layers(mask[None], ImageFilter.MinFilter(5))[0]
 
 
-def _edges(picture: Pixels, share: float) -> Pixels:
+def _edge_pixels(picture: Pixels, share: float) -> Pixels:
     """The pixels (H, W), 0 or 1, whose colours change visibly and more than those of ``share`` of the mask's pixels."""
-    smooth = _filtered(picture[:3], ImageFilter.MedianFilter(3))
+    smooth = _filter_layers(picture[:3], ImageFilter.MedianFilter(3))
     steps = np.abs(np.diff(smooth, axis=1, prepend=smooth[:, :1])) + np.abs(
         np.diff(smooth, axis=2, prepend=smooth[..., :1])
     )
@@ -67,7 +74,9 @@ def _edges(picture: Pixels, share: float) -> Pixels:
     return ((change > least) & (picture[3] > 0.9)).astype(np.float32)
 
 
-def _filtered(layers: Pixels, kernel: ImageFilter.Filter) -> Pixels:
+def _filter_layers(layers: Pixels, kernel: ImageFilter.Filter) -> Pixels:
     """``layers`` (C, H, W) in 0..1, each through a filter of Pillow's, at 8 bits."""
-    images = [Image.fromarray((layer * 255 + 0.5).clip(0, 255).astype(np.uint8)) for layer in layers]
+    images = [
+        Image.fromarray((layer * 255 + 0.5).clip(0, 255).astype(np.uint8)) for layer in layers
+    ]
     return np.stack([np.asarray(image.filter(kernel), np.float32) / 255 for image in images])

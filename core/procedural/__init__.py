@@ -58,7 +58,7 @@ FAMILIES: Mapping[str, Family] = {
 }
 
 
-def make(family: str, seed: int) -> ProceduralObject:
+def make_object(family: str, seed: int) -> ProceduralObject:
     """Return the object of ``family`` and ``seed``, centered, its longest side 1.
 
     Raises:
@@ -110,4 +110,12 @@ def _made(family: str, seed: int, generator: RecordingGenerator) -> ProceduralOb
     return ProceduralObject(name, family, seed, tuple(placed), tuple(generator.draws))
 
 
-__all__ = ["FAMILIES", "Draw", "Family", "Part", "ProceduralObject", "make", "make_from_draws"]
+__all__ = [
+    "FAMILIES",
+    "Draw",
+    "Family",
+    "Part",
+    "ProceduralObject",
+    "make_from_draws",
+    "make_object",
+]

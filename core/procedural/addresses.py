@@ -14,7 +14,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from . import FAMILIES, make
+from . import FAMILIES, make_object
 
 Sites = dict[str, tuple[str, float, float, int]]
 
@@ -42,7 +42,7 @@ def sites_of(family: str) -> Sites:
     sites: Sites = {}
     for seed in SEEDS:
         visits: Counter[str] = Counter()
-        for draw in make(family, seed).draws:
+        for draw in make_object(family, seed).draws:
             site = _VISIT.sub("", draw.address)
             visits[site] += 1
             kind, low, high, most = sites.get(site, (draw.kind, draw.low, draw.high, 0))

@@ -17,7 +17,7 @@ class Part:
 
     label: str
     mesh: MeshArrays
-    colour: tuple[float, float, float]
+    color: tuple[float, float, float]
     roughness: float = 0.6
     metallic: float = 0.0
 
@@ -37,15 +37,19 @@ class ProceduralObject:
     draws: tuple[Draw, ...] = ()
 
 
-Look = tuple[tuple[float, float, float], float, float]
+PartMaterial = tuple[tuple[float, float, float], float, float]
 
 
-def paint(rng: np.random.Generator) -> Look:
+def paint_material(rng: np.random.Generator) -> PartMaterial:
     """Any colour, matt to glossy."""
-    return colorsys.hsv_to_rgb(rng.random(), rng.uniform(0, 0.9), rng.uniform(0.2, 1)), rng.uniform(0.2, 0.9), 0.0
+    return (
+        colorsys.hsv_to_rgb(rng.random(), rng.uniform(0, 0.9), rng.uniform(0.2, 1)),
+        rng.uniform(0.2, 0.9),
+        0.0,
+    )
 
 
-def wood(rng: np.random.Generator) -> Look:
+def wood_material(rng: np.random.Generator) -> PartMaterial:
     return (
         colorsys.hsv_to_rgb(rng.uniform(0.04, 0.11), rng.uniform(0.3, 0.75), rng.uniform(0.2, 0.8)),
         rng.uniform(0.4, 0.8),
@@ -53,7 +57,7 @@ def wood(rng: np.random.Generator) -> Look:
     )
 
 
-def metal(rng: np.random.Generator) -> Look:
+def metal_material(rng: np.random.Generator) -> PartMaterial:
     return (
         colorsys.hsv_to_rgb(rng.uniform(0.05, 0.6), rng.uniform(0, 0.25), rng.uniform(0.4, 0.95)),
         rng.uniform(0.2, 0.5),
@@ -61,17 +65,19 @@ def metal(rng: np.random.Generator) -> Look:
     )
 
 
-def dark(rng: np.random.Generator) -> Look:
+def dark_material(rng: np.random.Generator) -> PartMaterial:
     return (rng.uniform(0.02, 0.15),) * 3, rng.uniform(0.4, 0.9), 0.0
 
 
-def white(rng: np.random.Generator) -> Look:
+def white_material(rng: np.random.Generator) -> PartMaterial:
     return (rng.uniform(0.8, 1),) * 3, rng.uniform(0.3, 0.9), 0.0
 
 
-def any_look(rng: np.random.Generator) -> Look:
-    return (paint, wood, metal, dark, white)[rng.choice(5, p=(0.5, 0.2, 0.1, 0.1, 0.1))](rng)
+def any_material(rng: np.random.Generator) -> PartMaterial:
+    return (paint_material, wood_material, metal_material, dark_material, white_material)[
+        rng.choice(5, p=(0.5, 0.2, 0.1, 0.1, 0.1))
+    ](rng)
 
 
-def part(label: str, mesh: MeshArrays, look: Look) -> Part:
+def make_part(label: str, mesh: MeshArrays, look: PartMaterial) -> Part:
     return Part(label, mesh, *look)

@@ -36,7 +36,7 @@ from typing import Any
 
 import numpy as np
 
-NOISE_FUNCTIONS = frozenset({"displaced", "roughened"})
+NOISE_FUNCTIONS = frozenset({"displace_mesh", "roughen_field"})
 LARGEST_ARRAY = 16
 NORMAL_SPREAD = 3.0  # standard deviations that the stated range of a normal draw covers
 

@@ -16,7 +16,9 @@ from ..synthesis.camera_rigs import OF_SCENE, Rig
 _RIGID = 1e-5
 
 
-def from_blender(scene: bpy.types.Scene, obj: bpy.types.Object, graph: bpy.types.Depsgraph) -> Camera:
+def from_blender(
+    scene: bpy.types.Scene, obj: bpy.types.Object, graph: bpy.types.Depsgraph
+) -> Camera:
     """The camera ``obj`` as ``scene`` renders with it at the frame that ``graph`` is evaluated at.
 
     Sensor fit, shift, pixel aspect and the percentage of the resolution are all in the intrinsics, since Blender's own
@@ -28,21 +30,37 @@ def from_blender(scene: bpy.types.Scene, obj: bpy.types.Object, graph: bpy.types
     evaluated = obj.evaluated_get(graph)
     kind = evaluated.data.type
     if kind not in ('PERSP', 'ORTHO'):
-        raise SceneError(f"{obj.name} is a {kind.lower()} camera: only perspective and orthographic ones have a matrix")
-    width, height = picture_size(scene.render)
-    projection = np.array(obj.calc_matrix_camera(
-        graph, x=width, y=height, scale_x=scene.render.pixel_aspect_x, scale_y=scene.render.pixel_aspect_y
-    ))  # fmt: skip
-    return Camera(_pose(obj.name, evaluated), _intrinsics(projection, width, height), width, height, kind == 'ORTHO')
+        raise SceneError(
+            f"{obj.name} is a {kind.lower()} camera: only perspective and orthographic ones have a matrix"
+        )
+    width, height = image_size(scene.render)
+    projection = np.array(
+        obj.calc_matrix_camera(
+            graph,
+            x=width,
+            y=height,
+            scale_x=scene.render.pixel_aspect_x,
+            scale_y=scene.render.pixel_aspect_y,
+        )
+    )
+    return Camera(
+        _camera_pose(obj.name, evaluated),
+        _intrinsics_of_projection(projection, width, height),
+        width,
+        height,
+        kind == 'ORTHO',
+    )
 
 
-def picture_size(render: bpy.types.RenderSettings) -> tuple[int, int]:
+def image_size(render: bpy.types.RenderSettings) -> tuple[int, int]:
     """Width and height in pixels of what is rendered; Blender rounds the percentage down."""
     share = render.resolution_percentage
     return max(render.resolution_x * share // 100, 1), max(render.resolution_y * share // 100, 1)
 
 
-def of_scene(context: bpy.types.Context, rigs: Iterable[Rig], size: int) -> dict[str, Sequence[ViewRecord]]:
+def of_scene(
+    context: bpy.types.Context, rigs: Iterable[Rig], size: int
+) -> dict[str, Sequence[ViewRecord]]:
     """The views of each rig that takes the scene's own cameras, by its text; see ``viewpoints.draw``.
 
     size: of the longer side of the pictures, pixels; their shape is that of the scene's. The frame is as before after.
@@ -53,8 +71,12 @@ def of_scene(context: bpy.types.Context, rigs: Iterable[Rig], size: int) -> dict
     wanted = [rig for rig in rigs if rig.kind in OF_SCENE]
     return {
         str(rig): [
-            ViewRecord(view.kind, _sized(view.camera, size), view.drawn)
-            for view in (scene_cameras(context) if rig.kind == "scene" else camera_path(context, rig.frames, rig.step))
+            ViewRecord(view.kind, _resized_camera(view.camera, size), view.drawn)
+            for view in (
+                scene_cameras(context)
+                if rig.kind == "scene"
+                else camera_path(context, rig.frames, rig.step)
+            )
         ]
         for rig in wanted
     }
@@ -67,13 +89,21 @@ def scene_cameras(context: bpy.types.Context) -> list[ViewRecord]:
         SceneError: there is none, or one that we cannot use.
     """
     graph = context.evaluated_depsgraph_get()
-    cameras = sorted((obj for obj in context.view_layer.objects if obj.type == 'CAMERA'), key=lambda obj: obj.name)
+    cameras = sorted(
+        (obj for obj in context.view_layer.objects if obj.type == 'CAMERA'),
+        key=lambda obj: obj.name,
+    )
     if not cameras:
         raise SceneError("The scene has no camera: add one, or choose other kinds of cameras")
-    return [ViewRecord("scene", from_blender(context.scene, obj, graph), {"camera": obj.name}) for obj in cameras]
+    return [
+        ViewRecord("scene", from_blender(context.scene, obj, graph), {"camera": obj.name})
+        for obj in cameras
+    ]
 
 
-def camera_path(context: bpy.types.Context, frames: tuple[int, int] | None, step: int = 1) -> list[ViewRecord]:
+def camera_path(
+    context: bpy.types.Context, frames: tuple[int, int] | None, step: int = 1
+) -> list[ViewRecord]:
     """The active camera (which markers may change) at every ``step``-th of ``frames``, both ends counted.
 
     frames: the first and the last; None: those of the scene.
@@ -83,13 +113,16 @@ def camera_path(context: bpy.types.Context, frames: tuple[int, int] | None, step
     """
     scene = context.scene
     first, last = frames or (scene.frame_start, scene.frame_end)
-    before, camera = (scene.frame_current, scene.frame_subframe), scene.camera
+    before = (scene.frame_current, scene.frame_subframe)
+    camera = scene.camera
     views = []
     try:
         for frame in range(first, last + 1, step):
             scene.frame_set(frame)
             if not scene.camera:
-                raise SceneError("The scene has no active camera: choose one in the scene's properties")
+                raise SceneError(
+                    "The scene has no active camera: choose one in the scene's properties"
+                )
             now = from_blender(scene, scene.camera, context.evaluated_depsgraph_get())
             views.append(ViewRecord("path", now, {"camera": scene.camera.name, "frame": frame}))
     finally:
@@ -98,24 +131,31 @@ def camera_path(context: bpy.types.Context, frames: tuple[int, int] | None, step
     return views
 
 
-def _intrinsics(projection: NDArray[np.float64], width: int, height: int) -> NDArray[np.float64]:
+def _intrinsics_of_projection(
+    projection: NDArray[np.float64], width: int, height: int
+) -> NDArray[np.float64]:
     """From OpenGL's projection (4, 4), whose picture is -1..1 with y up, to pixels; see ``cameras``."""
     (fx, _, tilt_x, move_x), (_, fy, tilt_y, move_y) = projection[:2]
-    across, down = (1 + move_x - tilt_x) / 2, (1 - move_y + tilt_y) / 2
-    return np.array(((fx * width / 2, 0, across * width), (0, fy * height / 2, down * height), (0, 0, 1.0)))
+    across = (1 + move_x - tilt_x) / 2
+    down = (1 - move_y + tilt_y) / 2
+    return np.array(
+        ((fx * width / 2, 0, across * width), (0, fy * height / 2, down * height), (0, 0, 1.0))
+    )
 
 
-def _pose(name: str, evaluated: bpy.types.Object) -> NDArray[np.float64]:
+def _camera_pose(name: str, evaluated: bpy.types.Object) -> NDArray[np.float64]:
     """Camera-to-world (4, 4) without the object's scale, as it is rendered."""
     matrix = np.array(evaluated.matrix_world, float)
-    pose = rigid(matrix)
+    pose = rigid_matrix(matrix)
     turn = matrix[:3, :3] / np.maximum(np.linalg.norm(matrix[:3, :3], axis=0), 1e-12)
     if pose is None or np.abs(turn.T @ turn - np.eye(3)).max() > _RIGID or np.linalg.det(turn) < 0:
-        raise SceneError(f"{name} is mirrored or sheared by its scale or that of its parents: apply their scale")
+        raise SceneError(
+            f"{name} is mirrored or sheared by its scale or that of its parents: apply their scale"
+        )
     return pose
 
 
-def rigid(matrix: np.ndarray) -> np.ndarray | None:
+def rigid_matrix(matrix: np.ndarray) -> np.ndarray | None:
     """``matrix`` (4, 4) without its scale, its axes orthonormal in double precision; None if it has no volume."""
     lengths = np.linalg.norm(matrix[:3, :3], axis=0)
     if not lengths.min() > 1e-12:
@@ -124,10 +164,11 @@ def rigid(matrix: np.ndarray) -> np.ndarray | None:
     if not stretch[-1] > 1e-6:
         return None
     result = np.eye(4)
-    result[:3, :3], result[:3, 3] = left @ right, matrix[:3, 3]
+    result[:3, :3] = left @ right
+    result[:3, 3] = matrix[:3, 3]
     return result
 
 
-def _sized(camera: Camera, size: int) -> Camera:
+def _resized_camera(camera: Camera, size: int) -> Camera:
     scale = size / max(camera.width, camera.height)
     return camera.resized(max(round(camera.width * scale), 1), max(round(camera.height * scale), 1))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import bpy
 
 # A path property says so if it knows Blender's "//" (the folder of the open file). Before 4.5 none could, and all did.
-PATH_OPTIONS = frozenset({'PATH_SUPPORTS_BLEND_RELATIVE'}) if bpy.app.version >= (4, 5, 0) else frozenset()
+PATH_OPTIONS = (
+    frozenset({'PATH_SUPPORTS_BLEND_RELATIVE'}) if bpy.app.version >= (4, 5, 0) else frozenset()
+)
 
 
 def use_nodes(block: bpy.types.World | bpy.types.Material) -> None:
@@ -22,15 +24,19 @@ def write_multilayer_exr(settings: bpy.types.ImageFormatSettings) -> None:
     settings.color_depth = '32'
     settings.exr_codec = 'NONE'  # read at once and thrown away: packing took longer
     if bpy.app.version >= (5, 0, 0):
-        settings.use_exr_interleave = True  # else every pass is a part of its own, which core.imaging.exr does not read
+        settings.use_exr_interleave = (
+            True  # else every pass is a part of its own, which core.imaging.exr does not read
+        )
 
 
 def write_exr(settings: bpy.types.ImageFormatSettings) -> None:
     """Write colour alone into a 16 bit EXR file, small with little loss. From 5.0 on the kind of media comes first."""
     if bpy.app.version >= (5, 0, 0):
         settings.media_type = 'IMAGE'
-    settings.file_format, settings.color_mode = 'OPEN_EXR', 'RGB'
-    settings.color_depth, settings.exr_codec = '16', 'DWAA'
+    settings.file_format = 'OPEN_EXR'
+    settings.color_mode = 'RGB'
+    settings.color_depth = '16'
+    settings.exr_codec = 'DWAA'
 
 
 def write_png(settings: bpy.types.ImageFormatSettings) -> None:
@@ -38,4 +44,6 @@ def write_png(settings: bpy.types.ImageFormatSettings) -> None:
     if bpy.app.version >= (5, 0, 0):
         settings.media_type = 'IMAGE'
     settings.file_format = 'PNG'
-    settings.color_mode, settings.color_depth, settings.compression = 'RGBA', '8', 15
+    settings.color_mode = 'RGBA'
+    settings.color_depth = '8'
+    settings.compression = 15

@@ -14,8 +14,8 @@ from . import materials
 _Objects = Sequence[bpy.types.Object]
 
 
-def check(path: Path) -> None:
-    """Make sure, before the work begins, that :func:`write` can write ``path``; leaves no file.
+def check_export_path(path: Path) -> None:
+    """Make sure, before the work begins, that :func:`write_meshes` can write ``path``; leaves no file.
 
     Raises:
         OutputError: the suffix is unknown, or the folder is missing or cannot be written.
@@ -23,27 +23,35 @@ def check(path: Path) -> None:
     if path.suffix.lower() not in _WRITERS:
         raise OutputError(f"{path}: {path.suffix or 'no suffix'} is none of {', '.join(SUFFIXES)}")
     if not path.parent.is_dir():
-        raise OutputError(f"There is no folder {path.parent} to write {path.name} into: make it first")
+        raise OutputError(
+            f"There is no folder {path.parent} to write {path.name} into: make it first"
+        )
     try:
         there = path.exists()
         path.open("ab").close()
         if not there:
             path.unlink()
     except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror}. Name another file") from error
+        raise OutputError(
+            f"{path} cannot be written: {error.strerror}. Name another file"
+        ) from error
 
 
-def write(path: Path, *objects: bpy.types.Object) -> None:
+def write_meshes(path: Path, *objects: bpy.types.Object) -> None:
     """Write ``objects``, which are in the current view layer, and nothing else; the selection is as before afterwards.
 
     Raises:
-        OutputError: as :func:`check`, or writing failed.
+        OutputError: as :func:`check_export_path`, or writing failed.
     """
-    check(path)
+    check_export_path(path)
     with _only_selected(objects):
         try:
             _WRITERS[path.suffix.lower()](str(path), objects)
-        except (RuntimeError, OSError, AttributeError) as error:  # AttributeError: the exporter's add-on is disabled
+        except (
+            RuntimeError,
+            OSError,
+            AttributeError,
+        ) as error:  # AttributeError: the exporter's add-on is disabled
             raise OutputError(f"{path} could not be written: {error}") from error
     if not path.is_file() or not path.stat().st_size:
         raise OutputError(f"{path} could not be written: is the disk full?")
@@ -52,7 +60,8 @@ def write(path: Path, *objects: bpy.types.Object) -> None:
 @contextmanager
 def _only_selected(objects: _Objects) -> Iterator[None]:
     layer = bpy.context.view_layer
-    before, active = list(bpy.context.selected_objects), layer.objects.active
+    before = list(bpy.context.selected_objects)
+    active = layer.objects.active
     for other in before:
         other.select_set(False)
     for obj in objects:
@@ -68,14 +77,18 @@ def _only_selected(objects: _Objects) -> Iterator[None]:
         layer.objects.active = active
 
 
-def _gltf(path: str, objects: _Objects) -> None:
+def _write_gltf(path: str, objects: _Objects) -> None:
     kind = 'GLB' if path.lower().endswith(".glb") else 'GLTF_SEPARATE'
     bpy.ops.export_scene.gltf(
-        filepath=path, export_format=kind, use_selection=True, export_yup=True, export_all_vertex_colors=False
+        filepath=path,
+        export_format=kind,
+        use_selection=True,
+        export_yup=True,
+        export_all_vertex_colors=False,
     )
 
 
-def _obj(path: str, objects: _Objects) -> None:
+def _write_obj(path: str, objects: _Objects) -> None:
     """With its textures beside it: its exporter copies files, and packed pictures are none.
 
     ``chair.obj`` has ``chair_texture.png``, since ``chair.png`` may well be the picture that it was made from.
@@ -84,35 +97,40 @@ def _obj(path: str, objects: _Objects) -> None:
     with ExitStack() as stack:
         for index, image in enumerate(images):
             beside = f"{Path(path).stem}_texture{index or ''}.png"
-            stack.enter_context(_saved(image, Path(path).with_name(beside)))
-        bpy.ops.wm.obj_export(filepath=path, export_selected_objects=True, export_colors=not images, path_mode='STRIP')
+            stack.enter_context(_saved_image(image, Path(path).with_name(beside)))
+        bpy.ops.wm.obj_export(
+            filepath=path, export_selected_objects=True, export_colors=not images, path_mode='STRIP'
+        )
 
 
 @contextmanager
-def _saved(image: bpy.types.Image, path: Path) -> Iterator[None]:
+def _saved_image(image: bpy.types.Image, path: Path) -> Iterator[None]:
     """The packed ``image`` is a file at ``path``, and known as that meanwhile."""
     path.write_bytes(image.packed_file.data)
-    before, image.filepath_raw = image.filepath_raw, str(path)
+    before = image.filepath_raw
+    image.filepath_raw = str(path)
     try:
         yield
     finally:
         image.filepath_raw = before
 
 
-def _ply(path: str, objects: _Objects) -> None:
+def _write_ply(path: str, objects: _Objects) -> None:
     """Colours of the vertices alone: for a UV map it would cut them apart along its seams, and it knows no picture."""
-    bpy.ops.wm.ply_export(filepath=path, export_selected_objects=True, export_colors='SRGB', export_uv=False)
+    bpy.ops.wm.ply_export(
+        filepath=path, export_selected_objects=True, export_colors='SRGB', export_uv=False
+    )
 
 
-def _stl(path: str, objects: _Objects) -> None:
+def _write_stl(path: str, objects: _Objects) -> None:
     bpy.ops.wm.stl_export(filepath=path, export_selected_objects=True)
 
 
-def _usd(path: str, objects: _Objects) -> None:
+def _write_usd(path: str, objects: _Objects) -> None:
     bpy.ops.wm.usd_export(filepath=path, selected_objects_only=True)
 
 
-def _blend(path: str, objects: _Objects) -> None:
+def _write_blend(path: str, objects: _Objects) -> None:
     """A file of one scene with the objects alone, whatever else is open."""
     scene = bpy.data.scenes.new("Maquette")
     try:
@@ -124,15 +142,15 @@ def _blend(path: str, objects: _Objects) -> None:
 
 
 _WRITERS: dict[str, Callable[[str, _Objects], None]] = {
-    ".glb": _gltf,
-    ".gltf": _gltf,
-    ".obj": _obj,
-    ".ply": _ply,
-    ".stl": _stl,
-    ".usd": _usd,
-    ".usda": _usd,
-    ".usdc": _usd,
-    ".usdz": _usd,
-    ".blend": _blend,
+    ".glb": _write_gltf,
+    ".gltf": _write_gltf,
+    ".obj": _write_obj,
+    ".ply": _write_ply,
+    ".stl": _write_stl,
+    ".usd": _write_usd,
+    ".usda": _write_usd,
+    ".usdc": _write_usd,
+    ".usdz": _write_usd,
+    ".blend": _write_blend,
 }
 SUFFIXES = tuple(_WRITERS)

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from ..errors import ImageError
 from ..imaging import color as color_space
-from ..imaging.image_files import MAX_SIDE, check_size, checked, reduced
+from ..imaging.image_files import MAX_SIDE, check_size, downscale, require_visible
 
 
-def named(name: str) -> bpy.types.Image:
+def image_named(name: str) -> bpy.types.Image:
     """The picture of the open file called ``name``.
 
     Raises:
@@ -25,7 +25,7 @@ def named(name: str) -> bpy.types.Image:
     return image
 
 
-def packed(name: str, png: bytes) -> bpy.types.Image:
+def packed_image(name: str, png: bytes) -> bpy.types.Image:
     """A new image with the file ``png`` in it, which Blender reads when it first needs its pixels."""
     image = bpy.data.images.new(name, 1, 1, alpha=True)
     image.pack(data=png, data_len=len(png))
@@ -34,7 +34,7 @@ def packed(name: str, png: bytes) -> bpy.types.Image:
 
 
 @dataclass(frozen=True)
-class Picture:
+class ImageValues:
     """A picture read out of Blender, which is all that needs Blender: the rest is for a thread.
 
     values: (H, W, C) float32 as Blender keeps them, row 0 at the bottom.
@@ -47,8 +47,8 @@ class Picture:
     linear: bool
     data: bool
 
-    def pixels(self, max_side: int = MAX_SIDE) -> NDArray[np.float32]:
-        """As of :func:`pixels`.
+    def to_pixels(self, max_side: int = MAX_SIDE) -> NDArray[np.float32]:
+        """As of :func:`image_pixels`.
 
         Raises:
             ImageError: it is empty.
@@ -60,10 +60,10 @@ class Picture:
             rgba[..., :3] /= np.maximum(rgba[..., 3:], 1e-6)
         if self.linear and not self.data:  # bytes are as in the file, floats scene linear
             rgba[..., :3] = color_space.from_linear(rgba[..., :3])
-        return checked(reduced(rgba.clip(0, 1), max_side), f"Image {self.name!r}")
+        return require_visible(downscale(rgba.clip(0, 1), max_side), f"Image {self.name!r}")
 
 
-def picture(image: bpy.types.Image) -> Picture:
+def image_values(image: bpy.types.Image) -> ImageValues:
     """What ``image`` holds. Takes some 5 ms a megapixel.
 
     Raises:
@@ -76,17 +76,19 @@ def picture(image: bpy.types.Image) -> Picture:
     values = np.empty((height, width, image.channels), np.float32)
     image.pixels.foreach_get(values.ravel())
     opaque = image.alpha_mode in {'NONE', 'CHANNEL_PACKED'}
-    return Picture(image.name, values, opaque, image.is_float, image.colorspace_settings.is_data)
+    return ImageValues(
+        image.name, values, opaque, image.is_float, image.colorspace_settings.is_data
+    )
 
 
-def pixels(image: bpy.types.Image, max_side: int = MAX_SIDE) -> NDArray[np.float32]:
-    """What ``image`` shows, in the form of ``core.imaging.image_files.read``: (H, W, 4) float32, row 0 at the top, sRGB,
+def image_pixels(image: bpy.types.Image, max_side: int = MAX_SIDE) -> NDArray[np.float32]:
+    """What ``image`` shows, in the form of ``core.imaging.image_files.read_image``: (H, W, 4) float32, row 0 at the top, sRGB,
     straight alpha; reduced if a side is longer than ``max_side``.
 
     Raises:
         ImageError: its file is missing, it has no pixels, is too large, too small or empty.
     """
-    return picture(image).pixels(max_side)
+    return image_values(image).to_pixels(max_side)
 
 
 def _as_rgba(values: NDArray[np.float32]) -> NDArray[np.float32]:

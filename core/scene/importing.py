@@ -19,7 +19,7 @@ SUFFIXES = (".glb", ".gltf", ".obj", ".ply", ".stl", ".blend")
 
 
 @contextmanager
-def imported(path: Path) -> Iterator[list[bpy.types.Object]]:
+def imported_objects(path: Path) -> Iterator[list[bpy.types.Object]]:
     """The objects of a mesh file, linked to the current scene's collection; gone afterwards with all that came along.
 
     Raises:
@@ -31,7 +31,7 @@ def imported(path: Path) -> Iterator[list[bpy.types.Object]]:
     def read() -> list[bpy.types.Object]:
         before = set(bpy.data.objects)
         try:
-            _read(path)
+            _import_file(path)
         except (RuntimeError, OSError) as error:  # OSError: a .blend that is none
             raise MeshError(f"{path} cannot be imported: {error}") from error
         found = [obj for obj in bpy.data.objects if obj not in before]
@@ -39,42 +39,48 @@ def imported(path: Path) -> Iterator[list[bpy.types.Object]]:
             raise MeshError(f"{path} holds no mesh")
         return found
 
-    with taken_out(read) as found:
+    with detached_objects(read) as found:
         yield found
 
 
 @contextmanager
-def taken_out(make: Callable[[], T]) -> Iterator[T]:
+def detached_objects(make: Callable[[], T]) -> Iterator[T]:
     """What ``make`` returns. The data-blocks that it brought into the file are taken out again at the end, and no
-    others: meanwhile somebody may make some, or undo."""
-    before, ours = _blocks(), set()
+    others: meanwhile somebody may make some, or undo.
+    """
+    before = _data_blocks()
+    ours = set()
     try:
         try:
             made = make()
         finally:
-            ours = {block.session_uid for block in _blocks() - before}
+            ours = {block.session_uid for block in _data_blocks() - before}
         yield made
     finally:
-        bpy.data.batch_remove({block for block in _blocks() if block.session_uid in ours})
+        bpy.data.batch_remove({block for block in _data_blocks() if block.session_uid in ours})
 
 
 @contextmanager
 def temporary_data() -> Iterator[None]:
     """Whatever data-blocks come into the file meanwhile are taken out again at the end."""
-    before = _blocks()
+    before = _data_blocks()
     try:
         yield
     finally:
-        bpy.data.batch_remove(_blocks() - before)
+        bpy.data.batch_remove(_data_blocks() - before)
 
 
-def _blocks() -> set[bpy.types.ID]:
+def _data_blocks() -> set[bpy.types.ID]:
     kinds = (p.identifier for p in bpy.data.bl_rna.properties if p.type == 'COLLECTION')
     blocks = {block for kind in kinds for block in getattr(bpy.data, kind)}
-    return {block for block in blocks if getattr(block, "type", "") not in ('RENDER_RESULT', 'COMPOSITING')}
+    return {
+        block
+        for block in blocks
+        if getattr(block, "type", "") not in ('RENDER_RESULT', 'COMPOSITING')
+    }
 
 
-def _read(path: Path) -> None:
+def _import_file(path: Path) -> None:
     match path.suffix.lower():
         case ".glb" | ".gltf":
             bpy.ops.import_scene.gltf(filepath=str(path))
@@ -85,12 +91,12 @@ def _read(path: Path) -> None:
         case ".stl":
             bpy.ops.wm.stl_import(filepath=str(path))
         case ".blend":
-            _append(path)
+            _append_blend(path)
         case other:
             raise MeshError(f"{path}: {other or 'no suffix'} is none of {', '.join(SUFFIXES)}")
 
 
-def _append(path: Path) -> None:
+def _append_blend(path: Path) -> None:
     with bpy.data.libraries.load(str(path)) as (there, here):
         here.objects = there.objects
     for obj in here.objects:
@@ -104,7 +110,9 @@ def world_triangles(objects: Iterable[bpy.types.Object]) -> MeshArrays:
         MeshError: there is no face among them.
     """
     graph = bpy.context.evaluated_depsgraph_get()
-    vertices, triangles, count = [np.empty((0, 3), np.float32)], [np.empty((0, 3), np.int32)], 0
+    vertices = [np.empty((0, 3), np.float32)]
+    triangles = [np.empty((0, 3), np.int32)]
+    count = 0
     for obj in objects:
         if obj.type != 'MESH':
             continue

@@ -9,7 +9,7 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from ..alignment.reference import Reference, seen_as, standing_camera, told
+from ..alignment.reference import Reference, camera_of_image_plane, describe_direction, face_side
 from ..arrays import View
 from ..cameras import SIDES, Camera
 from ..errors import ImageError, SceneError
@@ -22,7 +22,7 @@ MOST = 6
 def is_reference(obj: bpy.types.Object) -> bool:
     """Whether ``obj`` is an image empty that is not wholly transparent, or a camera that shows a background image."""
     if obj.type == 'CAMERA':
-        return background(obj) is not None
+        return background_image(obj) is not None
     return (
         obj.type == 'EMPTY'
         and obj.empty_display_type == 'IMAGE'
@@ -30,7 +30,9 @@ def is_reference(obj: bpy.types.Object) -> bool:
     )
 
 
-def chosen(context: bpy.types.Context, names: Sequence[str] = (), collection: str = "") -> list[bpy.types.Object]:
+def chosen_references(
+    context: bpy.types.Context, names: Sequence[str] = (), collection: str = ""
+) -> list[bpy.types.Object]:
     """The references to use: those named, or those of a collection, or those selected; if none is, all in view.
 
     Raises:
@@ -38,7 +40,7 @@ def chosen(context: bpy.types.Context, names: Sequence[str] = (), collection: st
     """
     objects: Iterable[bpy.types.Object]
     if names:
-        objects = [_named(context, name) for name in names]
+        objects = [_objects_named(context, name) for name in names]
     elif collection:
         if collection not in bpy.data.collections:
             raise SceneError(f"There is no collection named {collection!r} in this file")
@@ -49,17 +51,19 @@ def chosen(context: bpy.types.Context, names: Sequence[str] = (), collection: st
     if not (found or names or collection):
         found = [obj for obj in context.visible_objects if is_reference(obj)]
     if len(found) > MOST:
-        raise SceneError(f"There are {len(found)} references, at most {MOST} can be used: select those to use")
-    return sorted(found, key=lambda obj: (_rank(obj), obj.name))
+        raise SceneError(
+            f"There are {len(found)} references, at most {MOST} can be used: select those to use"
+        )
+    return sorted(found, key=lambda obj: (_side_rank(obj), obj.name))
 
 
 def seen_from(obj: bpy.types.Object, side: str = "") -> str:
     """What the reference ``obj`` is taken for, in words; see ``references.told``. side: what the user says it is."""
-    return side or told(_back(obj, np.array(obj.matrix_world)))
+    return side or describe_direction(_viewer_direction(obj, np.array(obj.matrix_world)))
 
 
 @dataclass(frozen=True)
-class Stand:
+class ReferencePose:
     """How a reference stood when it was looked at, without its pixels, which take longer.
 
     image: the ``session_uid`` of its image. camera: of the image's own pixels.
@@ -71,7 +75,7 @@ class Stand:
     camera: Camera
     side: str = ""
 
-    def picture(self) -> images.Picture:
+    def read_image(self) -> images.ImageValues:
         """Read its image out of Blender.
 
         Raises:
@@ -81,28 +85,30 @@ class Stand:
         try:
             if image is None:
                 raise ImageError("Its image is gone: choose it again")
-            return images.picture(image)
+            return images.image_values(image)
         except ImageError as error:
             raise ImageError(f"{self.name}: {error}") from error
 
-    def reference(self, picture: images.Picture) -> Reference:
+    def to_reference(self, picture: images.ImageValues) -> Reference:
         """With ``picture``; touches no bpy.
 
         Raises:
             ImageError: it is transparent all over.
         """
         try:
-            pixels = picture.pixels()
+            pixels = picture.to_pixels()
         except ImageError as error:
             raise ImageError(f"{self.name}: {error}") from error
         camera = self.camera.resized(pixels.shape[1], pixels.shape[0])
         if not self.side:
             return Reference(self.name, View(pixels, camera))
-        return Reference(self.name, View(pixels, seen_as(camera, self.side)), placed=False)
+        return Reference(self.name, View(pixels, face_side(camera, self.side)), placed=False)
 
 
-def stand(context: bpy.types.Context, obj: bpy.types.Object, side: str = "") -> Stand:
-    """How the reference ``obj`` stands; ``side`` as in :class:`Stand`.
+def reference_pose(
+    context: bpy.types.Context, obj: bpy.types.Object, side: str = ""
+) -> ReferencePose:
+    """How the reference ``obj`` stands; ``side`` as in :class:`ReferencePose`.
 
     Raises:
         ImageError: it has no image. SceneError: it is scaled to nothing, or a camera that cannot be used.
@@ -112,10 +118,10 @@ def stand(context: bpy.types.Context, obj: bpy.types.Object, side: str = "") -> 
         image, camera = _background_camera(context.scene, obj, graph)
     else:
         image, camera = _empty_camera(obj, np.array(obj.evaluated_get(graph).matrix_world))
-    return Stand(obj.name, image.session_uid, camera, side)
+    return ReferencePose(obj.name, image.session_uid, camera, side)
 
 
-def background(camera: bpy.types.Object) -> bpy.types.CameraBackgroundImage | None:
+def background_image(camera: bpy.types.Object) -> bpy.types.CameraBackgroundImage | None:
     """The first background image that ``camera`` shows; None if it shows none."""
     if not camera.data.show_background_images:
         return None
@@ -123,22 +129,24 @@ def background(camera: bpy.types.Object) -> bpy.types.CameraBackgroundImage | No
     return next((one for one in shown if one.source == 'IMAGE' and one.image), None)
 
 
-def _named(context: bpy.types.Context, name: str) -> bpy.types.Object:
+def _objects_named(context: bpy.types.Context, name: str) -> bpy.types.Object:
     obj = context.scene.objects.get(name)
     if obj is None:
         raise SceneError(f"There is no object named {name!r} in this scene")
     if not is_reference(obj):
-        raise SceneError(f"{name} is neither an image empty in view nor a camera that shows a background image")
+        raise SceneError(
+            f"{name} is neither an image empty in view nor a camera that shows a background image"
+        )
     return obj
 
 
-def _rank(obj: bpy.types.Object) -> int:
+def _side_rank(obj: bpy.types.Object) -> int:
     """The place of ``obj`` among the sides as it stands: the first is believed where two disagree by far."""
-    back = _back(obj, np.array(obj.matrix_world))
+    back = _viewer_direction(obj, np.array(obj.matrix_world))
     return int(np.argmax([np.dot(back, direction) for direction, _ in SIDES.values()]))
 
 
-def _back(obj: bpy.types.Object, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+def _viewer_direction(obj: bpy.types.Object, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     """The direction (3,) from the object to the viewer of the reference ``obj`` that stands at ``matrix`` (4, 4)."""
     if obj.type == 'CAMERA':
         return matrix[:3, 2]
@@ -147,41 +155,53 @@ def _back(obj: bpy.types.Object, matrix: NDArray[np.float64]) -> NDArray[np.floa
     return normal if normal @ facing >= 0 else -normal
 
 
-def _aspect(image: bpy.types.Image) -> float:
+def _image_aspect(image: bpy.types.Image) -> float:
     width, height = image.size
     return width / max(height, 1) * image.display_aspect[0] / image.display_aspect[1]
 
 
-def _empty_camera(obj: bpy.types.Object, matrix: NDArray[np.float64]) -> tuple[bpy.types.Image, Camera]:
+def _empty_camera(
+    obj: bpy.types.Object, matrix: NDArray[np.float64]
+) -> tuple[bpy.types.Image, Camera]:
     """As Blender draws it (``overlay_image_calc_aspect``): the longer side is as long as the display size."""
     if obj.data is None:
-        raise ImageError(f"{obj.name}: This empty has no image: open one in its Object Data properties")
+        raise ImageError(
+            f"{obj.name}: This empty has no image: open one in its Object Data properties"
+        )
     width, height = obj.data.size
-    aspect = _aspect(obj.data) if height else 1.0
+    aspect = _image_aspect(obj.data) if height else 1.0
     sides = obj.empty_display_size * np.array((min(1.0, aspect), min(1.0, 1 / aspect)))
     edges = sides[:, None] * matrix[:3, :2].T
     if np.linalg.norm(np.cross(*edges)) < 1e-12:
         raise SceneError(f"{obj.name} is scaled to nothing: give it a size")
     corner = matrix[:3, 3] + np.array(obj.empty_image_offset) @ edges
-    return obj.data, standing_camera(edges, corner, _back(obj, matrix), max(width, 1), max(height, 1))
+    return obj.data, camera_of_image_plane(
+        edges, corner, _viewer_direction(obj, matrix), max(width, 1), max(height, 1)
+    )
 
 
 def _background_camera(
     scene: bpy.types.Scene, obj: bpy.types.Object, graph: bpy.types.Depsgraph
 ) -> tuple[bpy.types.Image, Camera]:
     """The camera of its background image's own pixels."""
-    shown = background(obj)
+    shown = background_image(obj)
     assert shown is not None, "only references are read"
     camera = from_blender(scene, obj, graph)
-    width, height = max(shown.image.size[0], 1), max(shown.image.size[1], 1)
-    to_frame = _on_frame(shown, obj.data, scene) @ np.array(((1 / width, 0, -0.5), (0, -1 / height, 0.5), (0, 0, 1)))
+    width = max(shown.image.size[0], 1)
+    height = max(shown.image.size[1], 1)
+    to_frame = _on_frame(shown, obj.data, scene) @ np.array(
+        ((1 / width, 0, -0.5), (0, -1 / height, 0.5), (0, 0, 1))
+    )
     corners = np.array([corner[:2] for corner in obj.data.view_frame(scene=scene)])
-    low, high = corners.min(0), corners.max(0)
-    to_pixels = np.array((
-        (camera.width / (high[0] - low[0]), 0, -low[0] * camera.width / (high[0] - low[0])),
-        (0, -camera.height / (high[1] - low[1]), high[1] * camera.height / (high[1] - low[1])),
-        (0, 0, 1),
-    ))  # fmt: skip
+    low = corners.min(0)
+    high = corners.max(0)
+    to_pixels = np.array(
+        (
+            (camera.width / (high[0] - low[0]), 0, -low[0] * camera.width / (high[0] - low[0])),
+            (0, -camera.height / (high[1] - low[1]), high[1] * camera.height / (high[1] - low[1])),
+            (0, 0, 1),
+        )
+    )
     intrinsics = np.linalg.inv(to_pixels @ to_frame) @ camera.intrinsics
     return shown.image, Camera(camera.to_world, intrinsics, width, height, camera.orthographic)
 
@@ -195,18 +215,29 @@ def _on_frame(
     """
     corners = np.array([corner[:2] for corner in camera.view_frame(scene=scene)])
     frame = np.ptp(corners, axis=0)
-    aspect, frame_aspect = _aspect(shown.image), frame[0] / frame[1]
+    aspect = _image_aspect(shown.image)
+    frame_aspect = frame[0] / frame[1]
     size = frame
     if shown.frame_method != 'STRETCH':
         by_height = (aspect > frame_aspect) == (shown.frame_method == 'CROP')
-        size = np.array((frame[1] * aspect, frame[1])) if by_height else np.array((frame[0], frame[0] / aspect))
-    size = size * shown.scale * np.array((-1 if shown.use_flip_x else 1, -1 if shown.use_flip_y else 1))
+        size = (
+            np.array((frame[1] * aspect, frame[1]))
+            if by_height
+            else np.array((frame[0], frame[0] / aspect))
+        )
+    size = (
+        size
+        * shown.scale
+        * np.array((-1 if shown.use_flip_x else 1, -1 if shown.use_flip_y else 1))
+    )
     unit = camera.ortho_scale if camera.type == 'ORTHO' else 1.0
     offset = np.array(shown.offset) * unit
     offset *= min(1.0, frame_aspect), 1 / (max(1.0, frame_aspect) * aspect / frame_aspect)
-    c, s = np.cos(shown.rotation), np.sin(shown.rotation)
+    c = np.cos(shown.rotation)
+    s = np.sin(shown.rotation)
     middle = (corners.min(0) + corners.max(0)) / 2 + offset
     turn = np.array(((c, s), (-s, c)))
     result = np.eye(3)
-    result[:2, :2], result[:2, 2] = turn * size, middle
+    result[:2, :2] = turn * size
+    result[:2, 2] = middle
     return result

@@ -14,8 +14,11 @@ from ..cameras import SIDES, look_at
 _AWAY = 1.5  # of the largest figure, that each stands from the origin
 
 
-def stand_around(
-    collection: bpy.types.Collection, name: str, figures: Mapping[str, NDArray[np.float32]], size: float
+def place_references(
+    collection: bpy.types.Collection,
+    name: str,
+    figures: Mapping[str, NDArray[np.float32]],
+    size: float,
 ) -> list[bpy.types.Object]:
     """An image empty for each of ``figures``, with its picture in the file, at one scale and on the ground.
 
@@ -27,11 +30,12 @@ def stand_around(
     scale = size / max(max(figure.shape[:2]) for figure in figures.values())
     made = []
     for side, figure in figures.items():
-        image = _packed(f"{name} {side}", np.pad(figure, ((1, 1), (1, 1), (0, 0))))
+        image = _pack_image(f"{name} {side}", np.pad(figure, ((1, 1), (1, 1), (0, 0))))
         width, height = image.size
         empty = bpy.data.objects.new(side.capitalize(), None)
         collection.objects.link(empty)
-        empty.empty_display_type, empty.data = 'IMAGE', image
+        empty.empty_display_type = 'IMAGE'
+        empty.data = image
         empty.empty_display_size = max(width, height) * scale
         empty.empty_image_side = 'FRONT'
         direction, up = (np.array(vector, float) for vector in SIDES[side])
@@ -43,7 +47,7 @@ def stand_around(
     return made
 
 
-def _packed(name: str, values: NDArray[np.float32]) -> bpy.types.Image:
+def _pack_image(name: str, values: NDArray[np.float32]) -> bpy.types.Image:
     """An image of the open file with ``values`` (H, W, 4), row 0 at the top, sRGB and straight alpha."""
     image = bpy.data.images.new(name, values.shape[1], values.shape[0], alpha=True)
     image.pixels.foreach_set(np.ascontiguousarray(values[::-1], np.float32).ravel())

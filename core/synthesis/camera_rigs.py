@@ -37,12 +37,28 @@ SHEET = tuple(SIDES)
 AROUND = ("sphere", "hemisphere", "shell", "orbit")
 OF_SCENE = ("scene", "path")
 KINDS = ("sides", "free", *AROUND, *OF_SCENE)
-_ELEVATION = {"sphere": (-90.0, 90.0), "hemisphere": (0.0, 90.0), "shell": (-90.0, 90.0), "orbit": (20.0, 20.0)}
-_LENS, _FILL, _DISTANCE, _AIM = (50.0, 50.0), (0.75, 0.95), (3.0, 5.0), 0.3
+_ELEVATION = {
+    "sphere": (-90.0, 90.0),
+    "hemisphere": (0.0, 90.0),
+    "shell": (-90.0, 90.0),
+    "orbit": (20.0, 20.0),
+}
+_LENS = (50.0, 50.0)
+_FILL = (0.75, 0.95)
+_DISTANCE = (3.0, 5.0)
+_AIM = 0.3
 _LIMITS = {
-    "elevation": (-90, 90), "roll": (-360, 360), "lens": (1, 5000), "angle": (0.1, 170), "distance": (0.01, 1e4),
-    "fill": (0.01, 1), "aim": (0, 10), "orthographic": (0, 1), "count": (1, 1e6), "step": (1, 1e6),
-}  # fmt: skip
+    "elevation": (-90, 90),
+    "roll": (-360, 360),
+    "lens": (1, 5000),
+    "angle": (0.1, 170),
+    "distance": (0.01, 1e4),
+    "fill": (0.01, 1),
+    "aim": (0, 10),
+    "orthographic": (0, 1),
+    "count": (1, 1e6),
+    "step": (1, 1e6),
+}
 _NUMBERS = ("aim", "orthographic", "step")
 
 
@@ -76,25 +92,35 @@ class Rig:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            raise DatasetError(f"There is no kind of cameras {self.kind!r}. There are: {', '.join(KINDS)}")
+            raise DatasetError(
+                f"There is no kind of cameras {self.kind!r}. There are: {', '.join(KINDS)}"
+            )
         unknown = [name for name in self.sides if name not in SIDES]
         if unknown or not self.sides:
-            raise DatasetError(f"There is no side {', '.join(unknown) or 'given'}. There are: {', '.join(SIDES)}")
+            raise DatasetError(
+                f"There is no side {', '.join(unknown) or 'given'}. There are: {', '.join(SIDES)}"
+            )
         for name, (least, most) in _LIMITS.items():
             value = getattr(self, name)
             low, high = value if isinstance(value, tuple) else (value, value)
             if value is not None and not least <= low <= high <= most:
-                raise DatasetError(f"{self.kind}: {name} is a number or a range A..B within {least:g}..{most:g}")
+                raise DatasetError(
+                    f"{self.kind}: {name} is a number or a range A..B within {least:g}..{most:g}"
+                )
         if self.frames and self.frames[0] > self.frames[1]:
             raise DatasetError(f"{self.kind}: the first frame comes after the last")
         if self.lens and self.angle:
             raise DatasetError(f"{self.kind}: lens and angle say the same thing: give one of them")
         if self.distance and self.fill and (self.lens or self.angle):
-            raise DatasetError(f"{self.kind}: of lens, distance and fill two give the third: leave one of them out")
+            raise DatasetError(
+                f"{self.kind}: of lens, distance and fill two give the third: leave one of them out"
+            )
 
-    def filled(self) -> Rig:
+    def with_defaults(self) -> Rig:
         """This rig with what its kind has by default where nothing was said."""
-        lens, distance, fill = self.lens, self.distance, self.fill
+        lens = self.lens
+        distance = self.distance
+        fill = self.fill
         if self.kind == "shell" and not (distance or fill):
             distance = _DISTANCE
         if not (lens or self.angle or (distance and fill)):
@@ -109,44 +135,58 @@ class Rig:
 
     def __str__(self) -> str:
         sides = "" if self.sides == SHEET else ",".join(self.sides)
-        first = {"sides": sides, "scene": "", "path": _words(self.frames)}.get(self.kind, str(self.count))
-        given = {field.name: getattr(self, field.name) for field in fields(self) if field.name in _allowed(self.kind)}
+        first = {"sides": sides, "scene": "", "path": _format_value(self.frames)}.get(
+            self.kind, str(self.count)
+        )
+        given = {
+            field.name: getattr(self, field.name)
+            for field in fields(self)
+            if field.name in _allowed_options(self.kind)
+        }
         usual = {field.name: field.default for field in fields(self)}
-        more = "".join(f",{name}={_words(value)}" for name, value in given.items() if value != usual[name])
+        more = "".join(
+            f",{name}={_format_value(value)}"
+            for name, value in given.items()
+            if value != usual[name]
+        )
         return (f"{self.kind}:{first}" if first else self.kind) + more
 
 
 DEFAULT = (Rig("sides"), Rig("free", 6))
 
 
-def parse(words: Iterable[str]) -> tuple[Rig, ...]:
+def parse_rigs(words: Iterable[str]) -> tuple[Rig, ...]:
     """Rigs from their words.
 
     Raises:
         DatasetError: there is none, or a word cannot be understood.
     """
-    rigs = tuple(_parsed(word) for word in words)
+    rigs = tuple(_parse_rig(word) for word in words)
     if not rigs:
         raise DatasetError(f"Say which cameras: some of {', '.join(KINDS)}")
     return rigs
 
 
-def _parsed(word: str) -> Rig:
+def _parse_rig(word: str) -> Rig:
     kind, *rest = (part for part in word.replace(":", ",", 1).split(","))
     first = [part for part in rest if "=" not in part]
     pairs = [part.split("=", 1) for part in rest if "=" in part]
     Rig(kind)
     for name, _ in pairs:
-        if name not in _allowed(kind):
-            raise DatasetError(f"{word}: {kind} knows no {name!r}. It knows: {', '.join(_allowed(kind)) or 'nothing'}")
+        if name not in _allowed_options(kind):
+            raise DatasetError(
+                f"{word}: {kind} knows no {name!r}. It knows: {', '.join(_allowed_options(kind)) or 'nothing'}"
+            )
     try:
-        given = {name: _value(name, text) for name, text in pairs}
-        return Rig(kind, **_first(kind, first), **given)
+        given = {name: _parse_value(name, text) for name, text in pairs}
+        return Rig(kind, **_positional_values(kind, first), **given)
     except (ValueError, IndexError) as error:
-        raise DatasetError(f"{word} is not like sides:front,top or orbit:24,lens=35..85 or path:1..250") from error
+        raise DatasetError(
+            f"{word} is not like sides:front,top or orbit:24,lens=35..85 or path:1..250"
+        ) from error
 
 
-def _first(kind: str, parts: list[str]) -> dict[str, object]:
+def _positional_values(kind: str, parts: list[str]) -> dict[str, object]:
     """What stands before the named values."""
     if kind == "sides":
         return {"sides": tuple(parts) or SHEET}
@@ -160,20 +200,20 @@ def _first(kind: str, parts: list[str]) -> dict[str, object]:
     return {"count": int(parts[0])}
 
 
-def _allowed(kind: str) -> tuple[str, ...]:
+def _allowed_options(kind: str) -> tuple[str, ...]:
     if kind in AROUND:
         return ("elevation", "roll", "lens", "angle", "distance", "fill", "aim", "orthographic")
     return ("step",) if kind == "path" else ()
 
 
-def _value(name: str, text: str) -> float | Range:
+def _parse_value(name: str, text: str) -> float | Range:
     if name in _NUMBERS:
         return int(text) if name == "step" else float(text)
     low, _, high = text.partition("..")
     return float(low), float(high or low)
 
 
-def _words(value: object) -> str:
+def _format_value(value: object) -> str:
     if isinstance(value, tuple):
         low, high = value
         return f"{low:.9g}" if low == high else f"{low:.9g}..{high:.9g}"

@@ -1,6 +1,6 @@
 """What can be drawn by chance for an object and its views besides cameras, dome and sun: plain values.
 
-Each purpose draws from a generator of its own (:func:`generator`), each view too, so that what is switched on changes
+Each purpose draws from a generator of its own (:func:`rng_for`), each view too, so that what is switched on changes
 nothing of what another purpose or another view draws. After Tobin et al. 2017 (arXiv 1703.06907), who randomise
 lamps, textures, backgrounds and distractors. ``draws`` and ``occluders`` do it.
 """
@@ -37,7 +37,7 @@ class Purpose(IntEnum):
 
 
 @dataclass(frozen=True)
-class Randomisation:
+class Randomization:
     """What to draw; by default nothing.
 
     lamps: at most so many area lamps a view, 0 to 3.
@@ -58,37 +58,52 @@ class Randomisation:
     hidden: float = 0.3
 
     @property
-    def poses(self) -> bool:
+    def changes_pose(self) -> bool:
         """Whether objects are turned or scaled."""
         return self.turn != "none" or self.scale != (1.0, 1.0)
 
     @property
-    def nothing(self) -> bool:
+    def is_off(self) -> bool:
         """Whether all stays as it is."""
         return not (
-            self.lamps or self.materials or self.poses or self.occluders or self.backgrounds != ("transparent",)
+            self.lamps
+            or self.materials
+            or self.changes_pose
+            or self.occluders
+            or self.backgrounds != ("transparent",)
         )
 
-    def check(self) -> None:
+    def validate(self) -> None:
         """Raises DatasetError if a value is out of its range, or a folder has no picture."""
         for name in ("lamps", "occluders"):
             if not 0 <= getattr(self, name) <= MOST:
-                raise DatasetError(f"There can be 0 to {MOST} {name} a view, not {getattr(self, name)}")
-        for name, what in (("materials", "probability of other materials"), ("hidden", "share that occluders hide")):
+                raise DatasetError(
+                    f"There can be 0 to {MOST} {name} a view, not {getattr(self, name)}"
+                )
+        for name, what in (
+            ("materials", "probability of other materials"),
+            ("hidden", "share that occluders hide"),
+        ):
             if not 0 <= getattr(self, name) <= 1:
                 raise DatasetError(f"The {what} is in 0 to 1, not {getattr(self, name)}")
         unknown = [kind for kind in self.backgrounds if kind not in BACKGROUNDS]
         if unknown or not self.backgrounds:
-            raise DatasetError(f"No background is called {unknown or ''}: choose of {', '.join(BACKGROUNDS)}")
+            raise DatasetError(
+                f"No background is called {unknown or ''}: choose of {', '.join(BACKGROUNDS)}"
+            )
         if self.turn not in TURNS:
-            raise DatasetError(f"Objects cannot be turned {self.turn!r}: choose of {', '.join(TURNS)}")
+            raise DatasetError(
+                f"Objects cannot be turned {self.turn!r}: choose of {', '.join(TURNS)}"
+            )
         if not 0 < self.scale[0] <= self.scale[1]:
-            raise DatasetError(f"The least scale is above 0 and no more than the most, not {self.scale}")
+            raise DatasetError(
+                f"The least scale is above 0 and no more than the most, not {self.scale}"
+            )
         if "image" in self.backgrounds and not self.pictures:
             raise DatasetError("Backgrounds of images need a folder of pictures: name one")
         for folder in (self.textures, self.pictures):
             if folder:
-                pictures_in(folder)
+                images_in(folder)
 
 
 @dataclass(frozen=True)
@@ -101,7 +116,7 @@ class Pose:
 
 
 @dataclass(frozen=True)
-class Look:
+class MaterialParams:
     """A material. colours: two, sRGB in 0..1, which the texture mixes. frequency: periods along the longest side.
 
     offset: of the texture, (3,) periods. picture: in place of the colours and the procedural texture.
@@ -117,7 +132,7 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Lamp:
+class AreaLight:
     """A square area lamp. place: (3,) metres; it faces ``target`` (3,). size: of its side, metres.
 
     temperature: kelvin. power: watt, as Blender counts it.
@@ -154,7 +169,7 @@ class Occluder:
 
 
 @dataclass(frozen=True)
-class Scenery:
+class SceneryParams:
     """What surrounds the object in one view. hidden_at_most: share of its silhouette behind the occluders."""
 
     background: Background = Background()
@@ -162,34 +177,38 @@ class Scenery:
     hidden_at_most: float = 0.0
 
 
-def generator(seed: int, name: str, purpose: Purpose, view: int | None = None) -> np.random.Generator:
+def rng_for(seed: int, name: str, purpose: Purpose, view: int | None = None) -> np.random.Generator:
     """Of one purpose for the object ``name``, or for its view with the index ``view``."""
-    return np.random.default_rng((seed, zlib.crc32(name.encode()), purpose, 0 if view is None else view + 1))
+    return np.random.default_rng(
+        (seed, zlib.crc32(name.encode()), purpose, 0 if view is None else view + 1)
+    )
 
 
-def described(value: Any) -> Any:
+def to_json(value: Any) -> Any:
     """``value`` as JSON knows it: dataclasses without what is None, arrays as lists, files by their name."""
     if is_dataclass(value):
         parts = {part.name: getattr(value, part.name) for part in fields(value)}
-        return {name: described(own) for name, own in parts.items() if own is not None}
+        return {name: to_json(own) for name, own in parts.items() if own is not None}
     if isinstance(value, Path):
         return value.name
     if isinstance(value, Mapping):
-        return {key: described(own) for key, own in value.items()}
+        return {key: to_json(own) for key, own in value.items()}
     if isinstance(value, np.ndarray):
         return value.tolist()
-    return [described(each) for each in value] if isinstance(value, tuple | list) else value
+    return [to_json(each) for each in value] if isinstance(value, tuple | list) else value
 
 
 def has_surroundings(drawn: Mapping[str, Any]) -> bool:
     """Whether the view of which ``drawn`` tells has anything beside the object, see ``records.RenderedView``."""
-    return drawn.get("background", {"kind": "transparent"})["kind"] != "transparent" or bool(drawn.get("occluders"))
+    return drawn.get("background", {"kind": "transparent"})["kind"] != "transparent" or bool(
+        drawn.get("occluders")
+    )
 
 
-def pictures_in(folder: Path) -> list[Path]:
+def images_in(folder: Path) -> list[Path]:
     """The pictures in ``folder``, in order.
 
     Raises:
         DatasetError: there is none.
     """
-    return image_files.in_folder(folder, DatasetError)
+    return image_files.images_in_folder(folder, DatasetError)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ...core.imaging.image_files import SUFFIXES
-from ...core.jobs.task import Clock, Work, run_to_end
+from ...core.jobs.task import ProgressClock, Task, run_to_end
 
 T = TypeVar("T")
 
@@ -30,7 +30,7 @@ class Command:
     run: Callable[[Namespace], int]
 
 
-def picture_path(text: str) -> Path:
+def image_path(text: str) -> Path:
     """An argument: where to write a picture.
 
     Raises:
@@ -38,20 +38,22 @@ def picture_path(text: str) -> Path:
     """
     path = Path(text)
     if path.suffix.lower() not in SUFFIXES:
-        raise ArgumentTypeError(f"{text} does not end as a picture does ({', '.join(sorted(SUFFIXES))})")
+        raise ArgumentTypeError(
+            f"{text} does not end as a picture does ({', '.join(sorted(SUFFIXES))})"
+        )
     return path
 
 
-def run_shown(work: Work[T]) -> T:
+def run_with_progress_line(work: Task[T]) -> T:
     """Drive ``work`` to its end with a line of progress on stderr, if a person is looking."""
     if not sys.stderr.isatty():
         return run_to_end(work)
     try:
-        clock = Clock()
-        return run_to_end(work, lambda progress: _show(clock.told(progress)))
+        clock = ProgressClock()
+        return run_to_end(work, lambda progress: _print_progress(clock.progress_text(progress)))
     finally:
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
-def _show(text: str) -> None:
+def _print_progress(text: str) -> None:
     print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)

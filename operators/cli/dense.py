@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ...core.model.jobs import dense  # without torch, until it runs
 from .command import Command
-from .model import _done
+from .model import _run_with_log
 
 _GIVEN = (
     "steps",
@@ -52,7 +52,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     given = {name: getattr(arguments, name) for name in _GIVEN}
     given = {name: value for name, value in given.items() if value is not None}
-    checkpoint = _done(
+    checkpoint = _run_with_log(
         dense.train_dense,
         arguments.datasets,
         arguments.folder,

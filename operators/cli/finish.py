@@ -7,25 +7,31 @@ from pathlib import Path
 
 import bpy
 
-from ...core.console import quiet
+from ...core.console import silence_stdout
 from ...core.scene import meshes
-from ...core.scene.finishing.remesh import PRESETS, Settings
+from ...core.scene.finishing.remesh import PRESETS, FinishSettings
 from .. import finish
-from .command import run_shown
+from .command import run_with_progress_line
 
-_MILLIMETRES = 1000.0
+_MILLIMETERS = 1000.0
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     names = [name.replace("_", "-") for name in PRESETS]
-    parser.add_argument("--preset", choices=names, help="remesh it for this; game makes a texture, too")
+    parser.add_argument(
+        "--preset", choices=names, help="remesh it for this; game makes a texture, too"
+    )
     parser.add_argument("--faces", type=int, default=0, help="of the preset (its own number)")
-    parser.add_argument("--symmetric", action="store_true", help="mirror its better half; with a preset")
+    parser.add_argument(
+        "--symmetric", action="store_true", help="mirror its better half; with a preset"
+    )
     parser.add_argument("--texture", action="store_true", help="give it a texture of its pictures")
-    parser.add_argument("--texture-size", type=int, default=1024, help="texels along each side (%(default)s)")
+    parser.add_argument(
+        "--texture-size", type=int, default=1024, help="texels along each side (%(default)s)"
+    )
 
 
-def check(arguments: Namespace) -> None:
+def check_arguments(arguments: Namespace) -> None:
     """Stop, as for any wrong command line, at what does not go together."""
     if not arguments.preset and (arguments.faces or arguments.symmetric):
         arguments.error("--faces and --symmetric need a --preset")
@@ -38,13 +44,17 @@ def finish_object(obj: bpy.types.Object, output: Path, arguments: Namespace) -> 
     preset = (arguments.preset or "").replace("-", "_")
     if not preset and not arguments.texture:
         return []
-    settings = Settings(preset, arguments.faces, arguments.symmetric) if preset else None
+    settings = FinishSettings(preset, arguments.faces, arguments.symmetric) if preset else None
     size = arguments.texture_size if arguments.texture or preset == "game" else 0
-    with quiet():
-        result = run_shown(finish.finish(obj, meshes.arrays(obj.data), settings, size))
-        told = finish.put(obj, result)
+    with silence_stdout():
+        result = run_with_progress_line(
+            finish.start_finishing(obj, meshes.to_arrays(obj.data), settings, size)
+        )
+        told = finish.apply_result(obj, result)
     if result.finished and result.finished.walls:
-        told.append(f"thinnest wall {result.finished.walls.thinnest()[0] * _MILLIMETRES:.2f} mm")
+        told.append(
+            f"thinnest wall {result.finished.walls.thinnest_place()[0] * _MILLIMETERS:.2f} mm"
+        )
         if output.suffix.lower() == ".stl":
-            obj.scale = (_MILLIMETRES,) * 3
+            obj.scale = (_MILLIMETERS,) * 3
     return told

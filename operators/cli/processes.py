@@ -27,17 +27,28 @@ def in_processes(count: int, shard: tuple[int, int], together: bool = False) -> 
     """
     index, of = shard
     children: list[subprocess.Popen[bytes]] = []
-    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that they end with this one
+    before = signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM)
+    )  # so that they end with this one
     try:
         for child in range(count):
             with _on_core(child):
-                words = [*_this_command(), "--processes", "1", "--shard", f"{index + of * child}/{of * count}"]
+                words = [
+                    *_this_command(),
+                    "--processes",
+                    "1",
+                    "--shard",
+                    f"{index + of * child}/{of * count}",
+                ]
                 children.append(subprocess.Popen(words))
         while any(child.poll() is None for child in children):
             if together and any(child.returncode for child in children):
                 break
             time.sleep(0.1)
-        return max(code if code >= 0 else 128 - code for code in (child.returncode or 0 for child in children))
+        return max(
+            code if code >= 0 else 128 - code
+            for code in (child.returncode or 0 for child in children)
+        )
     finally:
         for running in children:
             if running.poll() is None:
@@ -47,7 +58,9 @@ def in_processes(count: int, shard: tuple[int, int], together: bool = False) -> 
 
 
 def _this_command() -> list[str]:
-    return [bpy.app.binary_path, *sys.argv[1:]] if bpy.app.binary_path else [sys.executable, *sys.argv]
+    return (
+        [bpy.app.binary_path, *sys.argv[1:]] if bpy.app.binary_path else [sys.executable, *sys.argv]
+    )
 
 
 @contextmanager

@@ -8,9 +8,9 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, IntProperty, StringProperty
 
 from ...core.scene.compat import PATH_OPTIONS
-from ...core.scene.datagen.objects import Settings
+from ...core.scene.datagen.objects import DatasetSettings
 from ...core.synthesis import camera_rigs
-from .randomization import OF_OBJECTS, RandomisationProperties
+from .randomization import OF_OBJECTS, RandomizationProperties
 
 
 class PictureProperties:
@@ -19,13 +19,18 @@ class PictureProperties:
     size: IntProperty(
         name="Picture Size",
         description="Side of the square pictures in pixels. Twice as many take four times the time",
-        default=128, min=16, max=2048, subtype='PIXEL',
-    )  # fmt: skip
+        default=128,
+        min=16,
+        max=2048,
+        subtype='PIXEL',
+    )
     samples: IntProperty(
         name="Samples",
         description="Of Cycles for each pixel. Time grows with them, noise falls with their square root",
-        default=16, min=1, max=4096,
-    )  # fmt: skip
+        default=16,
+        min=1,
+        max=4096,
+    )
     denoise: BoolProperty(
         name="Denoise",
         description="Free the colors of noise. Costs about as much as 6 samples and shows more than these would",
@@ -33,8 +38,10 @@ class PictureProperties:
     points: IntProperty(
         name="Points",
         description="Points of each object that are told inside or outside, as many again near its surface",
-        default=16384, min=256, max=1000000,
-    )  # fmt: skip
+        default=16384,
+        min=256,
+        max=1000000,
+    )
     relightable: BoolProperty(
         name="Relightable",
         description="Write the color without light and the ambient occlusion of each picture, by which it can be lit "
@@ -51,7 +58,12 @@ class PictureProperties:
         subtype='DIR_PATH',
         options=set(PATH_OPTIONS),
     )
-    seed: IntProperty(name="Seed", description="Of objects, cameras, light and points. Costs nothing", default=0, min=0)
+    seed: IntProperty(
+        name="Seed",
+        description="Of objects, cameras, light and points. Costs nothing",
+        default=0,
+        min=0,
+    )
     classes_from: EnumProperty(
         name="Classes",
         description="What tells the class of each object of the scene",
@@ -77,24 +89,31 @@ class PictureProperties:
     )
 
 
-class DatasetProperties(PictureProperties, RandomisationProperties):
+class DatasetProperties(PictureProperties, RandomizationProperties):
     """Mix-in of the operators that render a set, or show what would be rendered, and of what the panels keep."""
 
-    def settings(self, cameras: str) -> Settings:
+    def dataset_settings(self, cameras: str) -> DatasetSettings:
         """All this with the ``cameras``, in the words of ``core.synthesis.camera_rigs``."""
-        return Settings(
-            seed=self.seed, size=self.size, samples=self.samples, denoise=self.denoise,
-            cameras=camera_rigs.parse(cameras.split()), points=self.points,
-            hdri=Path(bpy.path.abspath(self.hdri)) if self.hdri else None, random=self.randomisation(),
-            classes_from=self.classes_from, class_property=self.class_property,
-            relightable=self.relightable, grid=self.grid,
-        )  # fmt: skip
+        return DatasetSettings(
+            seed=self.seed,
+            size=self.size,
+            samples=self.samples,
+            denoise=self.denoise,
+            cameras=camera_rigs.parse_rigs(cameras.split()),
+            points=self.points,
+            hdri=Path(bpy.path.abspath(self.hdri)) if self.hdri else None,
+            random=self.randomization_settings(),
+            classes_from=self.classes_from,
+            class_property=self.class_property,
+            relightable=self.relightable,
+            grid=self.grid,
+        )
 
 
 class MaquetteDataset(DatasetProperties, bpy.types.PropertyGroup):
-    def give(self, button: bpy.types.OperatorProperties, whole_scene: bool = False) -> None:
+    def apply_to(self, button: bpy.types.OperatorProperties, whole_scene: bool = False) -> None:
         """Let the operator behind ``button`` use all this, or of a whole scene what makes sense there."""
-        for name in (*PictureProperties.__annotations__, *RandomisationProperties.__annotations__):
+        for name in (*PictureProperties.__annotations__, *RandomizationProperties.__annotations__):
             if not (whole_scene and name in (*OF_OBJECTS, "relightable", "grid")):
                 setattr(button, name, getattr(self, name))
 

@@ -9,8 +9,16 @@ from ...core.scene.finishing import remesh
 
 PRESETS = (
     ('BLOCK_OUT', "Block-out", "Few quads (1,000), to model on from. Takes seconds"),
-    ('SCULPT', "Sculpt Base", "Even quads (4,000), ready for a Multiresolution modifier. Takes some ten seconds"),
-    ('PRINT', "Print", "Closed triangles, as many as there are; walls are measured, in millimetres"),
+    (
+        'SCULPT',
+        "Sculpt Base",
+        "Even quads (4,000), ready for a Multiresolution modifier. Takes some ten seconds",
+    ),
+    (
+        'PRINT',
+        "Print",
+        "Closed triangles, as many as there are; walls are measured, in millimetres",
+    ),
     ('GAME', "Game", "Triangles at a budget (3,000) with one texture. Takes seconds"),
 )
 SIZES = tuple((str(size), str(size), f"{size} x {size} texels") for size in (512, 1024, 2048, 4096))
@@ -22,8 +30,9 @@ class TextureProperties:
     texture_size: EnumProperty(
         name="Texture Size",
         description="Texels along each side of the texture. Twice as many take four times the time and memory",
-        items=SIZES, default="1024",
-    )  # fmt: skip
+        items=SIZES,
+        default="1024",
+    )
 
 
 class TopologyProperties:
@@ -34,8 +43,10 @@ class TopologyProperties:
         name="Faces",
         description="How many faces to make: quads within 15 %, triangles at most so many. 0: as the preset says. "
         "Time grows with the number of quads; beyond 10,000 they come of a grid",
-        default=0, min=0, max=1000000,
-    )  # fmt: skip
+        default=0,
+        min=0,
+        max=1000000,
+    )
     symmetric: BoolProperty(
         name="Make Symmetric",
         description="Mirror the better half at the plane about which the mesh is most symmetric: the half that its "
@@ -45,32 +56,46 @@ class TopologyProperties:
     loose: FloatProperty(
         name="Loose Pieces",
         description="Remove pieces smaller than this, in percent of the largest piece's volume. Costs nothing",
-        default=1.0, min=0.0, max=100.0, subtype='PERCENTAGE',
-    )  # fmt: skip
+        default=1.0,
+        min=0.0,
+        max=100.0,
+        subtype='PERCENTAGE',
+    )
     smooth_angle: FloatProperty(
         name="Smooth Angle",
         description="Edges between faces that meet at more than this look sharp. Costs nothing",
-        default=0.7, min=0.0, max=3.14159, subtype='ANGLE',
-    )  # fmt: skip
+        default=0.7,
+        min=0.0,
+        max=3.14159,
+        subtype='ANGLE',
+    )
     multires: IntProperty(
         name="Multiresolution",
         description="Levels of a Multiresolution modifier to add, for sculpting; each has four times the faces "
         "of the one before. 0: none",
-        default=0, min=0, max=5,
-    )  # fmt: skip
+        default=0,
+        min=0,
+        max=5,
+    )
     wall: FloatProperty(
         name="Least Wall",
         description="Warn of walls thinner than this, in metres, and select their faces. Costs nothing",
-        default=0.001, min=0.0, max=1.0, precision=4, unit='LENGTH',
-    )  # fmt: skip
+        default=0.001,
+        min=0.0,
+        max=1.0,
+        precision=4,
+        unit='LENGTH',
+    )
 
-    def topology(self, scale: tuple[float, float, float]) -> remesh.Settings:
+    def finish_settings(self, scale: tuple[float, float, float]) -> remesh.FinishSettings:
         """All this, for a mesh of which one unit is ``scale`` metres along each axis."""
-        return remesh.Settings(self.preset.lower(), self.faces, self.symmetric, self.loose / 100, scale)
+        return remesh.FinishSettings(
+            self.preset.lower(), self.faces, self.symmetric, self.loose / 100, scale
+        )
 
 
 class MaquetteFinish(TopologyProperties, TextureProperties, bpy.types.PropertyGroup):
-    def give(self, button: bpy.types.OperatorProperties) -> None:
+    def apply_to(self, button: bpy.types.OperatorProperties) -> None:
         """Let the operator behind ``button``, which finishes, use all this."""
         for part in (TopologyProperties, TextureProperties):
             for name in part.__annotations__:

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import bpy
-from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
+from bpy.props import (
+    BoolProperty,
+    EnumProperty,
+    FloatProperty,
+    IntProperty,
+    PointerProperty,
+    StringProperty,
+)
 
 from ...core.scene.compat import PATH_OPTIONS
 from .cameras import MaquetteCameras
@@ -61,7 +68,11 @@ class MaquetteSettings(bpy.types.PropertyGroup):
         description="What to reconstruct from",
         items=(
             ('IMAGE', "Picture", "One picture of the object, from anywhere"),
-            ('SIDES', "Sides", "One or more drawings or pictures of the object's sides, seen straight on"),
+            (
+                'SIDES',
+                "Sides",
+                "One or more drawings or pictures of the object's sides, seen straight on",
+            ),
             (
                 'REFERENCES',
                 "References",

@@ -1,6 +1,11 @@
 import numpy as np
 import pytest
-from maquette.core.alignment.reference import seen_as, standing_camera, told, upright
+from maquette.core.alignment.reference import (
+    camera_of_image_plane,
+    describe_direction,
+    face_side,
+    rectify_view,
+)
 from maquette.core.arrays import View
 from maquette.core.cameras import SIDES, Camera
 
@@ -21,18 +26,29 @@ RNG = np.random.default_rng(0)
 )
 def test_told(azimuth, elevation, text):
     a, e = np.radians((azimuth, elevation))
-    assert told(np.array((np.sin(a) * np.cos(e), -np.cos(a) * np.cos(e), np.sin(e)))) == text
+    assert (
+        describe_direction(np.array((np.sin(a) * np.cos(e), -np.cos(a) * np.cos(e), np.sin(e))))
+        == text
+    )
 
 
 def test_sides_are_told_by_name():
-    assert [told(np.array(direction, float)) for direction, _ in SIDES.values()] == list(SIDES)
+    assert [
+        describe_direction(np.array(direction, float)) for direction, _ in SIDES.values()
+    ] == list(SIDES)
 
 
-@pytest.mark.parametrize("edges", [((3, 0, 0), (0, 0, 2)), ((-3, 0, 0), (0, 0, 2)), ((3, 0, 1), (0.5, 0, 2))])
+@pytest.mark.parametrize(
+    "edges", [((3, 0, 0), (0, 0, 2)), ((-3, 0, 0), (0, 0, 2)), ((3, 0, 1), (0.5, 0, 2))]
+)
 def test_a_standing_picture_is_seen_where_it_stands(edges):
     edges, corner = np.array(edges, float), np.array((1.0, 2.0, 3.0))
-    camera = standing_camera(edges, corner, np.array((0.0, -1.0, 0.0)), 60, 40)
-    places = np.array([corner, corner + edges[0], corner + edges[1]]) + (0, 7, 0)  # of the depth nothing depends
+    camera = camera_of_image_plane(edges, corner, np.array((0.0, -1.0, 0.0)), 60, 40)
+    places = np.array([corner, corner + edges[0], corner + edges[1]]) + (
+        0,
+        7,
+        0,
+    )  # of the depth nothing depends
     np.testing.assert_allclose(camera.project(places)[0], ((0, 40), (60, 40), (0, 0)), atol=1e-9)
     np.testing.assert_allclose(camera.to_world[:3, 2], (0, -1, 0), atol=1e-9)
     assert np.linalg.det(camera.to_world) == pytest.approx(1)
@@ -46,19 +62,23 @@ def blob():
     return image.astype(np.float32)
 
 
-@pytest.mark.parametrize("linear", [((20, 0), (0, 25)), ((-20, 0), (0, -25)), ((15, 8), (-5, 20)), ((0, -9), (12, 0))])
+@pytest.mark.parametrize(
+    "linear", [((20, 0), (0, 25)), ((-20, 0), (0, -25)), ((15, 8), (-5, 20)), ((0, -9), (12, 0))]
+)
 def test_upright_shows_the_same_of_every_point(linear):
     intrinsics = np.eye(3)
     intrinsics[:2, :2], intrinsics[:2, 2] = linear, (37, 29)
     view = View(blob(), Camera(np.eye(4), intrinsics, 80, 60, orthographic=True))
-    result = upright(view)
+    result = rectify_view(view)
     assert result.camera.intrinsics[0, 1] == result.camera.intrinsics[1, 0] == 0
     assert (np.diag(result.camera.intrinsics) > 0).all()
     assert result.image.shape == (result.camera.height, result.camera.width, 4)
     where = RNG.uniform((10, 10), (70, 50), (50, 2))
     points = view.camera.unproject(where, np.ones(50))
     there = result.camera.project(points)[0]
-    np.testing.assert_allclose(looked_up(result.image, there), looked_up(view.image, where), atol=0.04)
+    np.testing.assert_allclose(
+        looked_up(result.image, there), looked_up(view.image, where), atol=0.04
+    )
 
 
 def looked_up(image, where):
@@ -67,7 +87,9 @@ def looked_up(image, where):
 
 
 def test_seen_as_a_side_it_keeps_its_scale():
-    camera = standing_camera(np.array(((3, 0, 0), (0, 0, 2.0))), np.zeros(3), np.array((0, -1.0, 0)), 60, 40)
-    right = seen_as(camera, "right")
+    camera = camera_of_image_plane(
+        np.array(((3, 0, 0), (0, 0, 2.0))), np.zeros(3), np.array((0, -1.0, 0)), 60, 40
+    )
+    right = face_side(camera, "right")
     np.testing.assert_allclose(right.to_world[:3, 2], (1, 0, 0))
     np.testing.assert_allclose(right.intrinsics, camera.intrinsics)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from maquette.core.alignment.side_views import fit_cameras
+from maquette.core.alignment.side_views import align_side_cameras
 from maquette.core.errors import ImageError
 
 
@@ -12,7 +12,11 @@ def mask(height, width, box):
 
 
 def corners_of(extent):
-    return np.array([(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]) * np.array(extent) / 2
+    return (
+        np.array([(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)])
+        * np.array(extent)
+        / 2
+    )
 
 
 def test_one_scale_gives_the_box_and_the_pictures_fit_it():
@@ -21,25 +25,34 @@ def test_one_scale_gives_the_box_and_the_pictures_fit_it():
         "right": mask(100, 100, (30, 15, 50, 95)),
         "top": mask(100, 100, (5, 5, 45, 25)),
     }
-    cameras = fit_cameras(masks)
+    cameras = align_side_cameras(masks)
     corners = corners_of((0.5, 0.25, 1.0))
-    for name, box in (("front", (20, 10, 60, 90)), ("right", (30, 15, 50, 95)), ("top", (5, 5, 45, 25))):
+    for name, box in (
+        ("front", (20, 10, 60, 90)),
+        ("right", (30, 15, 50, 95)),
+        ("top", (5, 5, 45, 25)),
+    ):
         pixels, _ = cameras[name].project(corners)
         np.testing.assert_allclose((*pixels.min(0), *pixels.max(0)), box, atol=1e-9)
 
 
 def test_pictures_of_other_sizes_get_scales_of_their_own():
-    masks = {"front": mask(100, 100, (20, 10, 60, 90)), "right": mask(200, 300, (100, 20, 140, 180))}
-    pixels, _ = fit_cameras(masks)["right"].project(corners_of((0.5, 0.25, 1.0)))
+    masks = {
+        "front": mask(100, 100, (20, 10, 60, 90)),
+        "right": mask(200, 300, (100, 20, 140, 180)),
+    }
+    pixels, _ = align_side_cameras(masks)["right"].project(corners_of((0.5, 0.25, 1.0)))
     np.testing.assert_allclose((*pixels.min(0), *pixels.max(0)), (100, 20, 140, 180), rtol=0.02)
 
 
 def test_small_disagreement_is_shared():
-    cameras = fit_cameras({"front": mask(100, 100, (20, 10, 60, 90)), "right": mask(100, 100, (20, 10, 60, 92))})
+    cameras = align_side_cameras(
+        {"front": mask(100, 100, (20, 10, 60, 90)), "right": mask(100, 100, (20, 10, 60, 92))}
+    )
     top, low = (cameras["right"].project(np.array([(0, 0, z)]))[0][0, 1] for z in (0.5, -0.5))
     assert (top, low) == pytest.approx((10, 92), abs=1e-6)
 
 
 def test_empty_mask_names_the_picture():
     with pytest.raises(ImageError, match="right"):
-        fit_cameras({"front": mask(9, 9, (2, 2, 5, 5)), "right": np.zeros((9, 9))})
+        align_side_cameras({"front": mask(9, 9, (2, 2, 5, 5)), "right": np.zeros((9, 9))})

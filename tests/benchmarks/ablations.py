@@ -21,20 +21,34 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import conftest  # noqa: F401  makes the package maquette
+import conftest
 import variants
 from maquette.core.model import metrics
 from maquette.core.model.evaluation import evaluate
-from maquette.core.model.inference.occupancy_field import best_level
+from maquette.core.model.inference.occupancy_field import expected_iou_threshold
 from maquette.core.model.networks.reconstruction import NetworkConfig, ReconstructionNetwork
-from maquette.core.model.training.batches import Sampling, collate, draw_sample
+from maquette.core.model.training.batches import SamplingConfig, collate_samples, sample_object
 from maquette.core.model.training.objects import load_object
-from maquette.core.model.training.trainer import Trainer, TrainingConfig, calibrate, object_logits
+from maquette.core.model.training.trainer import (
+    Trainer,
+    TrainingConfig,
+    calibrate_level,
+    object_logits,
+)
 
 SIZES = NetworkConfig(
-    picture=64, volume=12, pyramid=(48, 32), pixel_channels=24, fine_channels=12, depth_bins=8, bin_channels=8,
-    volume_channels=(16, 32, 64), hidden=48, tube_channels=(128, 96, 64, 32), tube_depths=24,
-)  # fmt: skip
+    picture=64,
+    volume=12,
+    pyramid=(48, 32),
+    pixel_channels=24,
+    fine_channels=12,
+    depth_bins=8,
+    bin_channels=8,
+    volume_channels=(16, 32, 64),
+    hidden=48,
+    tube_channels=(128, 96, 64, 32),
+    tube_depths=24,
+)
 SOURCES = ("meshes", "procedural")
 MIXED = (0.5, 0.5)  # shares of the sources
 # Name, network, shares of the sources, and the number of pictures, None for one, two and four.
@@ -51,22 +65,40 @@ RUNS = (
     ("ours, two pictures only", ReconstructionNetwork, MIXED, 2),
     ("ours, four pictures only", ReconstructionNetwork, MIXED, 4),
 )
-BATCHES = {1: (8, 0.45), 2: (6, 0.25), 4: (4, 0.3)}  # objects of a batch and share of batches, by number of pictures
-QUESTIONS = {"front": (1, False), "front+right": (2, False), "four sides": (4, False), "free": (1, True)}
+BATCHES = {
+    1: (8, 0.45),
+    2: (6, 0.25),
+    4: (4, 0.3),
+}  # objects of a batch and share of batches, by number of pictures
+QUESTIONS = {
+    "front": (1, False),
+    "front+right": (2, False),
+    "four sides": (4, False),
+    "free": (1, True),
+}
 SIDES = {f"{count} of six sides": (count, False) for count in (1, 2, 3, 4, 6)}
 _POINTS = 16384  # of each object judged
 _VALIDATED = 32  # objects of each source
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("run", type=Path, help="folder for objects, logs and scores")
     for name in ("--train", "--test", "--six"):
-        parser.add_argument(name, nargs=2, type=Path, required=True, metavar=("MESHES", "PROCEDURAL"))
+        parser.add_argument(
+            name, nargs=2, type=Path, required=True, metavar=("MESHES", "PROCEDURAL")
+        )
     parser.add_argument("--objects", type=int, default=600, help="to train on, in each run")
     parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
-    parser.add_argument("--only", nargs="+", choices=[name for name, *_ in RUNS], default=[name for name, *_ in RUNS])
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=[name for name, *_ in RUNS],
+        default=[name for name, *_ in RUNS],
+    )
     arguments = parser.parse_args()
     arguments.run.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
@@ -75,14 +107,26 @@ def main():
         for name, kind, shares, views in RUNS:
             path = arguments.run / f"{name} {seed}.json"
             if name in arguments.only and not path.exists():
-                train = [t for source, share in zip(SOURCES, shares, strict=True)
-                         for t in things["train"][source][: round(share * arguments.objects)]]  # fmt: skip
+                train = [
+                    t
+                    for source, share in zip(SOURCES, shares, strict=True)
+                    for t in things["train"][source][: round(share * arguments.objects)]
+                ]
                 model = trained(kind, train, seed, arguments.steps, views, path)
-                calibrate(model, [t for source in SOURCES for t in things["validation"][source]])
+                calibrate_level(
+                    model, [t for source in SOURCES for t in things["validation"][source]]
+                )
                 scores = judged(model, things, kind is ReconstructionNetwork)
                 path.write_text(json.dumps(scores))
                 print(path.stem, *means(scores), flush=True)
-    print(tables({path.stem: json.loads(path.read_text()) for path in sorted(arguments.run.glob("*.json"))}))
+    print(
+        tables(
+            {
+                path.stem: json.loads(path.read_text())
+                for path in sorted(arguments.run.glob("*.json"))
+            }
+        )
+    )
 
 
 def objects_of(arguments):
@@ -90,36 +134,41 @@ def objects_of(arguments):
     kept = arguments.run / "objects.pkl"
     if not kept.exists():
         wanted = {
-            "train": (arguments.train, "train", arguments.objects), "test": (arguments.test, "test", None),
-            "validation": (arguments.train, "validation", _VALIDATED), "six": (arguments.six, "test", None),
-        }  # fmt: skip
+            "train": (arguments.train, "train", arguments.objects),
+            "test": (arguments.test, "test", None),
+            "validation": (arguments.train, "validation", _VALIDATED),
+            "six": (arguments.six, "test", None),
+        }
         loaded = {
             part: {
-                source: [small for place in evaluate.some_places([folder], split, limit)
-                        if (thing := load_object(place)) and shown(small := halved(thing))]
+                source: [
+                    small
+                    for place in evaluate.sample_objects([folder], split, limit)
+                    if (thing := load_object(place)) and shown(small := halved(thing))
+                ]
                 for source, folder in zip(SOURCES, folders, strict=True)
             }
             for part, (folders, split, limit) in wanted.items()
-        }  # fmt: skip
+        }
         kept.write_bytes(pickle.dumps(loaded))
     return pickle.loads(kept.read_bytes())
 
 
 def halved(thing):
     """``thing`` with pictures of half the size and at most ``_POINTS`` uniform points."""
-    whole = np.stack(list(thing.colour))
+    whole = np.stack(list(thing.color))
     views, height, width, _ = whole.shape
     cells = whole.reshape(views, height // 2, 2, width // 2, 2, 4).astype(np.float32)
     alpha = cells[..., 3:].mean((2, 4))
-    colour = (cells[..., :3] * cells[..., 3:]).mean((2, 4)) / np.maximum(alpha, 1)
-    small = np.concatenate((colour, alpha), axis=-1).round().clip(0, 255).astype(np.uint8)
+    color = (cells[..., :3] * cells[..., 3:]).mean((2, 4)) / np.maximum(alpha, 1)
+    small = np.concatenate((color, alpha), axis=-1).round().clip(0, 255).astype(np.uint8)
     uniform, inside = thing.uniform[:_POINTS], thing.uniform_inside[:_POINTS]
-    return replace(thing, colour=small, uniform=uniform, uniform_inside=inside)
+    return replace(thing, color=small, uniform=uniform, uniform_inside=inside)
 
 
 def shown(thing):
     """Whether every view still shows ``thing``: of half the size, what is thin may have vanished."""
-    return (np.asarray(thing.colour)[..., 3] > 127).any((1, 2)).all()
+    return (np.asarray(thing.color)[..., 3] > 127).any((1, 2)).all()
 
 
 def trained(kind, objects, seed, steps, views, path):
@@ -127,18 +176,18 @@ def trained(kind, objects, seed, steps, views, path):
     config = TrainingConfig(steps=steps, warmup=50, seed=seed, average=0.99)
     trainer, kept = Trainer(config, SIZES, kind=kind), path.with_suffix(".pt")
     if kept.exists():
-        trainer.load(kept)
+        trainer.load_checkpoint(kept)
     else:
-        trainer.begin(None)
+        trainer.initialize_weights(None)
     lines = ["all,occupancy,colour,depth,up"]
     while trainer.step < steps:
-        losses = trainer.update(batch(objects, seed, trainer.step, views))
+        losses = trainer.train_step(batch(objects, seed, trainer.step, views))
         lines.append(",".join(f"{loss:.4f}" for loss in losses))
         if trainer.step % 50 == 0 or trainer.step == steps:
             path.with_suffix(".csv").write_text("\n".join(lines))
     if not kept.exists():
-        trainer.save(kept)
-    return trainer.judged()
+        trainer.save_checkpoint(kept)
+    return trainer.averaged_model()
 
 
 def batch(objects, seed, step, views):
@@ -148,7 +197,12 @@ def batch(objects, seed, step, views):
     views = views or drawn
     free = views == 1 and rng.random() < 0.6
     picked = rng.integers(0, len(objects), BATCHES[views][0])
-    return collate([draw_sample(objects[i], views, free, rng, Sampling(points=1024, colours=64)) for i in picked])
+    return collate_samples(
+        [
+            sample_object(objects[i], views, free, rng, SamplingConfig(points=1024, colors=64))
+            for i in picked
+        ]
+    )
 
 
 @torch.inference_mode()
@@ -166,13 +220,18 @@ def judged(model, things, sides):
             for thing in things[part][source]:
                 logits = object_logits(model, thing, views, free)
                 behind, inside = logits > -50, thing.uniform_inside
-                level = best_level(logits[behind]) + (float(model.shift) if views == 1 else 0)
+                level = expected_iou_threshold(logits[behind]) + (
+                    float(model.shift) if views == 1 else 0
+                )
                 found = {
-                    "iou": metrics.iou(logits > level, inside), "hull": metrics.iou(behind, inside),
+                    "iou": metrics.iou(logits > level, inside),
+                    "hull": metrics.iou(behind, inside),
                     "order": order(logits[behind], inside[behind]),
-                }  # fmt: skip
+                }
                 for measure, value in found.items():
-                    scores.setdefault(f"{measure}, {question}", {}).setdefault(source, []).append(value)
+                    scores.setdefault(f"{measure}, {question}", {}).setdefault(source, []).append(
+                        value
+                    )
     return scores
 
 
@@ -181,7 +240,11 @@ def order(logits, inside):
     ranks = np.empty(len(logits))
     ranks[logits.argsort(kind="stable")] = np.arange(len(logits))
     ones, zeros = inside.sum(), (~inside).sum()
-    return float((ranks[inside].sum() - ones * (ones - 1) / 2) / (ones * zeros)) if ones and zeros else float("nan")
+    return (
+        float((ranks[inside].sum() - ones * (ones - 1) / 2) / (ones * zeros))
+        if ones and zeros
+        else float("nan")
+    )
 
 
 def values(scores, question, sources=SOURCES):
@@ -202,21 +265,44 @@ def tables(runs):
     """Scores by "name seed" as markdown: of each run, the differences from the first on the same objects, the sides."""
     seeds = {}
     for name, *_ in RUNS:
-        found = {run.rpartition(" ")[2]: scores for run, scores in runs.items() if run.rpartition(" ")[0] == name}
+        found = {
+            run.rpartition(" ")[2]: scores
+            for run, scores in runs.items()
+            if run.rpartition(" ")[0] == name
+        }
         seeds |= {name: found} if found else {}
     first, *others = seeds
 
     def mean_of(name, column, like=None, sources=SOURCES):
-        return np.mean([values(seeds[name][seed], column, sources) for seed in seeds[like or name]], axis=0)
+        return np.mean(
+            [values(seeds[name][seed], column, sources) for seed in seeds[like or name]], axis=0
+        )
 
     def each(name, column):
-        return "/".join(f"{np.nanmean(values(scores, column)):.3f}" for scores in seeds[name].values())
+        return "/".join(
+            f"{np.nanmean(values(scores, column)):.3f}" for scores in seeds[name].values()
+        )
 
     def table(title, measure, questions, names, cell):
-        rows = [[name, *(cell(name, f"{measure}, {question}") for question in questions)] for name in names]
+        rows = [
+            [name, *(cell(name, f"{measure}, {question}") for question in questions)]
+            for name in names
+        ]
         if measure == "iou" and first in names:
-            rows.insert(0, ["visual hull", *(said(mean_of(first, f"hull, {question}")) for question in questions)])
-        head = ["", title, "", "| | " + " | ".join(questions) + " |", "|---" * (len(questions) + 1) + "|"]
+            rows.insert(
+                0,
+                [
+                    "visual hull",
+                    *(said(mean_of(first, f"hull, {question}")) for question in questions),
+                ],
+            )
+        head = [
+            "",
+            title,
+            "",
+            "| | " + " | ".join(questions) + " |",
+            "|---" * (len(questions) + 1) + "|",
+        ]
         return head + ["| " + " | ".join(row) + " |" for row in rows]
 
     def of_all(name, column):
@@ -225,17 +311,31 @@ def tables(runs):
     lines = []
     for measure in ("iou", "order"):
         lines += table(
-            f"{measure}: mean over objects, its standard error (each seed's)", measure, QUESTIONS, seeds, of_all
+            f"{measure}: mean over objects, its standard error (each seed's)",
+            measure,
+            QUESTIONS,
+            seeds,
+            of_all,
         )
         for sources in (SOURCES, *((source,) for source in SOURCES)):
 
             def less(name, column, own=sources):
-                return said(mean_of(name, column, None, own) - mean_of(first, column, name, own), "+")
+                return said(
+                    mean_of(name, column, None, own) - mean_of(first, column, name, own), "+"
+                )
 
             title = f"{measure} less that of {first}, same seeds and objects ({', '.join(sources)})"
             lines += table(title, measure, QUESTIONS, others, less)
-        asked = [name for name in seeds if f"{measure}, {next(iter(SIDES))}" in next(iter(seeds[name].values()))]
-        lines += table(f"{measure} by the number of pictures", measure, SIDES, asked, of_all) if asked else []
+        asked = [
+            name
+            for name in seeds
+            if f"{measure}, {next(iter(SIDES))}" in next(iter(seeds[name].values()))
+        ]
+        lines += (
+            table(f"{measure} by the number of pictures", measure, SIDES, asked, of_all)
+            if asked
+            else []
+        )
     return "\n".join(lines)
 
 

@@ -23,8 +23,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
-import conftest  # noqa: E402, F401  makes the package maquette
-import numpy as np  # noqa: E402
+import conftest
+import numpy as np
 
 FAMILIES = ("chair", "mug", "car")
 
@@ -46,71 +46,83 @@ class Clock:
 def compare(arguments, clock):
     """Views rendered both ways, in turns."""
     import bpy
-    from maquette.core.console import quiet
-    from maquette.core.dataset.fingerprint import fingerprint
+    from maquette.core.console import silence_stdout
+    from maquette.core.dataset.fingerprint import shape_fingerprint
     from maquette.core.dataset.records import Record, write_object
     from maquette.core.scene.datagen import objects as object_datasets
     from maquette.core.scene.importing import world_triangles
     from maquette.core.scene.rendering.hdri import hdri_files
-    from maquette.core.scene.rendering.lighting import draw_light
-    from maquette.core.scene.rendering.studio import studio
+    from maquette.core.scene.rendering.lighting import sample_light
+    from maquette.core.scene.rendering.studio import render_studio
     from maquette.core.synthesis import camera_sampling
 
-    settings = object_datasets.Settings(size=arguments.size, samples=arguments.samples)
+    settings = object_datasets.DatasetSettings(size=arguments.size, samples=arguments.samples)
     views, domes = 0, hdri_files()
-    with tempfile.TemporaryDirectory() as folder, quiet(), studio(settings.samples) as stage:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        silence_stdout(),
+        render_studio(settings.samples) as stage,
+    ):
         scene = next(scene for scene in bpy.data.scenes if scene.name.startswith("Maquette Studio"))
-        for source in object_datasets.procedural_sources(FAMILIES, arguments.objects, 0) * arguments.rounds:
+        for source in (
+            object_datasets.procedural_sources(FAMILIES, arguments.objects, 0) * arguments.rounds
+        ):
             rng = np.random.default_rng(0)
             with source.open() as objects:
                 mesh = world_triangles(objects)
                 bounds = np.stack((mesh.vertices.min(0), mesh.vertices.max(0))).astype(float)
-                stage.show(objects)
-                planned = camera_sampling.draw(settings.cameras, mesh.vertices, settings.size, rng, lambda _: None, {})
+                stage.set_objects(objects)
+                planned = camera_sampling.sample_views(
+                    settings.cameras, mesh.vertices, settings.size, rng, lambda _: None, {}
+                )
                 pictures = []
                 for view in planned:
                     kind, camera = view.kind, view.camera
-                    clock("light", stage.light, draw_light(domes, rng))
-                    stage.render(kind, camera)  # takes the new light in, which either way has to be paid
+                    clock("light", stage.set_light, sample_light(domes, rng))
+                    stage.render_view(
+                        kind, camera
+                    )  # takes the new light in, which either way has to be paid
                     for which in ("bare", "render") if views % 2 else ("render", "bare"):
                         if which == "bare":
                             clock("bare", bpy.ops.render.render, write_still=True, scene=scene.name)
                         else:
-                            pictures.append(clock("render", stage.render, kind, camera))
+                            pictures.append(clock("render", stage.render_view, kind, camera))
                     views += 1
                 scene.render.use_persistent_data = False
                 for view in planned:
                     clock("plain", plain, scene, view.camera)
                 scene.render.use_persistent_data = True
-                stage.show(())
+                stage.set_objects(())
             shape = clock("truth", truth, mesh, settings.points)
-            record = Record(source.name, "", source.family, bounds, fingerprint(mesh), tuple(planned))
+            record = Record(
+                source.name, "", source.family, bounds, shape_fingerprint(mesh), tuple(planned)
+            )
             clock("write", write_object, Path(folder), record, shape, pictures, mesh)
     return views
 
 
 def truth(mesh, points):
-    from maquette.core.dataset.ground_truth import sample
-    from maquette.core.scene.bvh import nearest_triangle
+    from maquette.core.dataset.ground_truth import sample_solid
+    from maquette.core.scene.bvh import nearest_triangle_finder
 
-    return sample(mesh, points, np.random.default_rng(0)).decided(nearest_triangle)
+    return sample_solid(mesh, points, np.random.default_rng(0)).label(nearest_triangle_finder)
 
 
 def plain(scene, camera):
     """One view as a script renders it."""
     import bpy
     from maquette.core.imaging import exr
-    from maquette.core.scene.rendering.studio import aim
+    from maquette.core.scene.rendering.studio import apply_camera
 
-    aim(scene, camera)
+    apply_camera(scene, camera)
     bpy.ops.render.render(write_still=True, scene=scene.name)
-    exr.read(Path(scene.render.filepath))
+    exr.read_exr(Path(scene.render.filepath))
 
 
 def command(arguments, folder, processes, cores=None):
     """Wall seconds of the whole command, bound to ``cores``."""
     code = f"import sys; sys.path.insert(0, {str(ROOT / 'tests')!r}); import conftest\n"
-    code += "from maquette.operators.cli.main import console; console()"
+    code += "from maquette.operators.cli.main import run_console; run_console()"
     script = folder.parent / "maquette.py"
     script.write_text(code)
     words = [sys.executable, script, "dataset", folder, "--procedural", ",".join(FAMILIES)]
@@ -118,7 +130,9 @@ def command(arguments, folder, processes, cores=None):
     every = os.sched_getaffinity(0)
     os.sched_setaffinity(0, cores or every)
     began = time.perf_counter()
-    subprocess.run([*map(str, words), "--processes", str(processes)], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [*map(str, words), "--processes", str(processes)], check=True, stdout=subprocess.DEVNULL
+    )
     os.sched_setaffinity(0, every)
     return time.perf_counter() - began
 
@@ -128,7 +142,9 @@ def stream(folder):
     from maquette.core.model.training.streaming_dataset import TrainingStream
     from torch.utils.data import DataLoader
 
-    loader = DataLoader(TrainingStream(folder, "train", points=2048), batch_size=None, num_workers=1)
+    loader = DataLoader(
+        TrainingStream(folder, "train", points=2048), batch_size=None, num_workers=1
+    )
     objects = views = 0
     began = time.perf_counter()
     for item in loader:
@@ -144,26 +160,39 @@ def main():
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--samples", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--only-views", action="store_true", help="not the whole command, nor the loader")
+    parser.add_argument(
+        "--only-views", action="store_true", help="not the whole command, nor the loader"
+    )
     arguments = parser.parse_args()
     clock = Clock()
     views = compare(arguments, clock)
     for name, times in (("wall", clock.wall), ("CPU", clock.cpu)):
-        own = sum(seconds for part, seconds in times.items() if part in ("light", "render", "write"))
+        own = sum(
+            seconds for part, seconds in times.items() if part in ("light", "render", "write")
+        )
         parts = ", ".join(f"{part} {seconds / views * 1000:.1f}" for part, seconds in times.items())
         without, whole = own / times["bare"] - 1, (own + times["truth"]) / times["bare"] - 1
-        print(f"{name}: views/s bare {views / times['bare']:.2f}, operator {views / own:.2f}", end="")
+        print(
+            f"{name}: views/s bare {views / times['bare']:.2f}, operator {views / own:.2f}", end=""
+        )
         print(f", plain loop {views / times['plain']:.2f}")
-        print(f"  overhead of light, passes and files {without:+.1%}, with the truth of shape {whole:+.1%}")
+        print(
+            f"  overhead of light, passes and files {without:+.1%}, with the truth of shape {whole:+.1%}"
+        )
         print(f"  ms a view: {parts}")
     if not arguments.only_views:
         with tempfile.TemporaryDirectory() as folder:
             folder = Path(folder)
             bound = command(arguments, folder / "bound", 1, {min(os.sched_getaffinity(0))})
             one, two = (command(arguments, folder / str(count), count) for count in (1, 2))
-            print(f"whole command: {one:.1f} s, bound to a core {bound:.1f} s, two processes {two:.1f} s:", end="")
+            print(
+                f"whole command: {one:.1f} s, bound to a core {bound:.1f} s, two processes {two:.1f} s:",
+                end="",
+            )
             print(f" {one / two:.2f}x, {bound / two:.2f}x")
-            print("loader, one worker: {:.1f} objects/s, {:.1f} views/s".format(*stream(folder / "2")))
+            print(
+                "loader, one worker: {:.1f} objects/s, {:.1f} views/s".format(*stream(folder / "2"))
+            )
 
 
 if __name__ == "__main__":

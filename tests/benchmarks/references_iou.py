@@ -17,7 +17,7 @@ from mathutils import Matrix
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import conftest  # noqa: F401  makes the package maquette
+import conftest
 import maquette
 from maquette.core.arrays import View
 from maquette.core.geometry import winding_number
@@ -46,12 +46,12 @@ def stand(name, view, image, parent):
 
 def shown(file, side):
     """The picture (H, W, 4) uint8 of ``side``."""
-    return file.colour([view.kind for view in file.record.views].index(side))
+    return file.read_color([view.kind for view in file.record.views].index(side))
 
 
 def measure(place, weights):
     """IoU of the mesh, and of the hull."""
-    file = place.open()
+    file = place.open_object()
     bpy.ops.wm.read_factory_settings(use_empty=True)
     maquette.register()
     parent = bpy.data.objects.new("Parent", None)
@@ -60,18 +60,25 @@ def measure(place, weights):
     views = [next(view for view in file.record.views if view.kind == side) for side in SIDES]
     images = [shown(file, side) for side in SIDES]
     names = [
-        {"name": stand(side, view, image, parent).name} for side, view, image in zip(SIDES, views, images, strict=True)
+        {"name": stand(side, view, image, parent).name}
+        for side, view, image in zip(SIDES, views, images, strict=True)
     ]
     bpy.ops.maquette.reconstruct_references(objects=names, weights=weights)
     bpy.context.view_layer.update()
     made = bpy.context.object
     made.data.calc_loop_triangles()
     to_object = np.array(PLACE.inverted() @ made.matrix_world)
-    vertices = np.array([vertex.co for vertex in made.data.vertices]) @ to_object[:3, :3].T + to_object[:3, 3]
+    vertices = (
+        np.array([vertex.co for vertex in made.data.vertices]) @ to_object[:3, :3].T
+        + to_object[:3, 3]
+    )
     triangles = np.array([triangle.vertices for triangle in made.data.loop_triangles])
-    shape = file.shape()
-    found = winding_number.inside(vertices, triangles, shape.uniform)
-    posed = [View(image.astype(np.float32) / 255, view.camera) for image, view in zip(images, views, strict=True)]
+    shape = file.read_shape()
+    found = winding_number.points_inside(vertices, triangles, shape.uniform)
+    posed = [
+        View(image.astype(np.float32) / 255, view.camera)
+        for image, view in zip(images, views, strict=True)
+    ]
     hull = evaluate.hull_cover(posed, shape.uniform) > 0.5
     maquette.unregister()
     return tuple(metrics.iou(inside, shape.uniform_inside) for inside in (found, hull))
@@ -85,15 +92,17 @@ def main():
     arguments = parser.parse_args()
     for folder in arguments.sets:
         rows = []
-        for place in evaluate.some_places([folder], "test", arguments.limit):
-            if any(not (shown(place.open(), side)[..., 3] > 127).any() for side in SIDES):
+        for place in evaluate.sample_objects([folder], "test", arguments.limit):
+            if any(not (shown(place.open_object(), side)[..., 3] > 127).any() for side in SIDES):
                 print(f"{place.name:40} left out: a picture is empty", flush=True)
                 continue
             rows.append(measure(place, arguments.weights))
             print(f"{place.name:40} mesh {rows[-1][0]:.3f}  hull {rows[-1][1]:.3f}", flush=True)
         mesh, hull = np.mean(rows, axis=0)
         better = sum(found > baseline for found, baseline in rows)
-        print(f"{folder.name}: {len(rows)} objects, mesh {mesh:.3f}, visual hull {hull:.3f}, better in {better}")
+        print(
+            f"{folder.name}: {len(rows)} objects, mesh {mesh:.3f}, visual hull {hull:.3f}, better in {better}"
+        )
 
 
 if __name__ == "__main__":

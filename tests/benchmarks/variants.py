@@ -4,7 +4,7 @@ All keep the encoder, its depths and what they are trained on, and pick a surfac
 """
 
 import torch
-from maquette.core.model.networks.projection import interpolate, project, sample
+from maquette.core.model.networks.projection import interpolate_maps, project_points, sample_maps
 from maquette.core.model.networks.reconstruction import BOUND, ReconstructionNetwork
 from torch import nn
 from torch.nn import functional as F
@@ -18,8 +18,8 @@ _VOXEL = 8  # channels of the 32^3 grid
 class Both(ReconstructionNetwork):
     """Asks one picture as it asks several: the volume, and what the picture says where a point falls on it."""
 
-    def occupancy(self, features, points):
-        return self.occupied(self._describe(features, points)[0]).squeeze(-1)
+    def predict_occupancy(self, features, points):
+        return self.occupied(self._point_features(features, points)[0]).squeeze(-1)
 
 
 class PixelAligned(Both):
@@ -29,7 +29,7 @@ class PixelAligned(Both):
         super().__init__(config)
         self.volume = nn.Identity()
 
-    def _lift(self, pixel, *_):
+    def _lift_to_volume(self, pixel, *_):
         return pixel.new_zeros(len(pixel), self.config.volume_channels[0], 1, 1, 1)
 
 
@@ -40,8 +40,8 @@ class _Blind(Both):
         super().__init__(config)
         del self.view
 
-    def _describe(self, features, points):
-        seen = sample(features.pictures, project(features.cameras, points)[0])
+    def _point_features(self, features, points):
+        seen = sample_maps(features.pictures, project_points(features.cameras, points)[0])
         views = seen.new_zeros(*seen.shape[:3], self.config.hidden)
         return self._said(features, points), views, seen[..., :3] / seen[..., 3:].clamp(min=0.1)
 
@@ -53,11 +53,16 @@ class VolumeOnly(_Blind):
         super().__init__(config)
         hidden = self.config.hidden
         self.point = nn.Sequential(
-            nn.Linear(self.config.volume_channels[0] + 3, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU()
+            nn.Linear(self.config.volume_channels[0] + 3, hidden),
+            nn.ReLU(),
+            nn.Linear(hidden, hidden),
+            nn.ReLU(),
         )
 
     def _said(self, features, points):
-        return self.point(torch.cat((interpolate(features.voxels, points / BOUND), points), dim=-1))
+        return self.point(
+            torch.cat((interpolate_maps(features.voxels, points / BOUND), points), dim=-1)
+        )
 
 
 class GlobalLatent(_Blind):
@@ -71,11 +76,13 @@ class GlobalLatent(_Blind):
         super().__init__(config)
         sizes = self.config
         maps = sizes.pixel_channels + sizes.depth_bins * sizes.bin_channels + 6
-        self.latent = nn.Sequential(nn.Linear(_POOLED**2 * maps + 20, 512), nn.ReLU(), nn.Linear(512, _LATENT))
+        self.latent = nn.Sequential(
+            nn.Linear(_POOLED**2 * maps + 20, 512), nn.ReLU(), nn.Linear(512, _LATENT)
+        )
         self.volume = nn.Unflatten(1, (_LATENT, 1, 1, 1))
         self.point = _Conditioned(sizes.hidden)
 
-    def _lift(self, pixel, bins, cover, cameras):
+    def _lift_to_volume(self, pixel, bins, cover, cameras):
         maps = torch.cat((pixel[:, :, :-3], bins.flatten(2, 3), pixel[:, :, -3:], cover), dim=2)
         pooled = F.adaptive_avg_pool2d(maps.flatten(0, 1), _POOLED).reshape(*maps.shape[:2], -1)
         return self.latent(torch.cat((pooled, cameras.flatten(2)), dim=-1)).mean(1)
@@ -92,12 +99,18 @@ class Voxels(GlobalLatent):
         widths = (64, 32, 16)
         layers = [nn.Linear(_LATENT, widths[0] * 64), nn.Unflatten(1, (widths[0], 4, 4, 4))]
         for inputs, outputs in zip(widths, (*widths[1:], _VOXEL), strict=True):
-            layers += [nn.GroupNorm(8, inputs), nn.ReLU(), nn.ConvTranspose3d(inputs, outputs, 4, 2, 1)]
+            layers += [
+                nn.GroupNorm(8, inputs),
+                nn.ReLU(),
+                nn.ConvTranspose3d(inputs, outputs, 4, 2, 1),
+            ]
         self.volume = nn.Sequential(*layers)
-        self.point = nn.Linear(_VOXEL, self.config.hidden)  # nothing bends after it: occupancy is a grid of logits
+        self.point = nn.Linear(
+            _VOXEL, self.config.hidden
+        )  # nothing bends after it: occupancy is a grid of logits
 
     def _said(self, features, points):
-        return self.point(interpolate(features.voxels, points / BOUND))
+        return self.point(interpolate_maps(features.voxels, points / BOUND))
 
 
 class _Conditioned(nn.Module):

@@ -6,26 +6,33 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from maquette.core.cameras import look_at, perspective
+from maquette.core.cameras import look_at, perspective_camera
 from maquette.core.dataset.records import Record, RenderedView, Shape, ViewRecord, write_object
 from maquette.core.synthesis import camera_sampling
 
 SIZE = 64
-HALVES = {"egg": (0.3, 0.4, 0.5), "lens": (0.5, 0.2, 0.35), "pill": (0.2, 0.6, 0.2), "stone": (1.0, 0.9, 0.8)}
-CENTRE = np.array((1.0, -2.0, 0.5))
+HALVES = {
+    "egg": (0.3, 0.4, 0.5),
+    "lens": (0.5, 0.2, 0.35),
+    "pill": (0.2, 0.6, 0.2),
+    "stone": (1.0, 0.9, 0.8),
+}
+CENTER = np.array((1.0, -2.0, 0.5))
 
 
-def _view(kind, camera, half, centre):
-    """RenderedView of the ellipsoid with half axes ``half`` (3,) about ``centre`` (3,); colour tells the place."""
+def _view(kind, camera, half, center):
+    """RenderedView of the ellipsoid with half axes ``half`` (3,) about ``center`` (3,); colour tells the place."""
     rows, columns = np.mgrid[0 : camera.height, 0 : camera.width]
     pixels = np.stack((columns + 0.5, rows + 0.5), axis=-1).reshape(-1, 2)
-    near, far = (camera.unproject(pixels, np.full(len(pixels), depth)) - centre for depth in (1.0, 2.0))
+    near, far = (
+        camera.unproject(pixels, np.full(len(pixels), depth)) - center for depth in (1.0, 2.0)
+    )
     start, way = near / half, (far - near) / half
     a, b, c = (way**2).sum(1), (start * way).sum(1), (start**2).sum(1) - 1
     root = b * b - a * c
     hit = root > 0
     depth = np.where(hit, 1 + (-b - np.sqrt(np.maximum(root, 0))) / a, 0)
-    points = camera.unproject(pixels, depth) - centre
+    points = camera.unproject(pixels, depth) - center
     normal = points / half**2
     normal = np.where(hit[:, None], normal / np.linalg.norm(normal, axis=1, keepdims=True), 0)
     rgba = np.zeros((len(pixels), 4), np.uint8)
@@ -33,9 +40,12 @@ def _view(kind, camera, half, centre):
     rgba[hit, 3] = 255
     shape = (camera.height, camera.width)
     return RenderedView(
-        kind, camera, rgba.reshape(*shape, 4), depth.reshape(shape).astype(np.float32),
+        kind,
+        camera,
+        rgba.reshape(*shape, 4),
+        depth.reshape(shape).astype(np.float32),
         normal.reshape(*shape, 3).astype(np.float16),
-    )  # fmt: skip
+    )
 
 
 def _painted(points, half):
@@ -45,12 +55,14 @@ def _painted(points, half):
 
 def _write(folder, name, half, rng):
     half = np.asarray(half)
-    bounds = CENTRE + np.stack((-half, half))
+    bounds = CENTER + np.stack((-half, half))
     kinds = ("front", "right")
-    cameras = [*zip(kinds, camera_sampling.sides(kinds, *bounds, SIZE), strict=True)]
+    cameras = [*zip(kinds, camera_sampling.side_cameras(kinds, *bounds, SIZE), strict=True)]
     for turn in (0.5, 2.5, 4.5):
-        eye = CENTRE + 5 * half.max() * np.array((np.sin(turn), -np.cos(turn), 0.4))
-        camera = perspective(look_at(eye, CENTRE), 0.45, SIZE).cropped(turn, -1.5, SIZE, SIZE)
+        eye = CENTER + 5 * half.max() * np.array((np.sin(turn), -np.cos(turn), 0.4))
+        camera = perspective_camera(look_at(eye, CENTER), 0.45, SIZE).cropped(
+            turn, -1.5, SIZE, SIZE
+        )
         cameras.append(("free", camera))
     sphere = rng.normal(size=(600, 3))
     surface = sphere / np.linalg.norm(sphere, axis=1, keepdims=True) * half
@@ -60,13 +72,22 @@ def _write(folder, name, half, rng):
     near = surface[:256] + rng.normal(0, 0.02, (256, 3))
     inside = [((points / half) ** 2).sum(1) < 1 for points in (uniform, near)]
     shape = Shape(
-        np.float32(uniform + CENTRE), inside[0], np.float32(near + CENTRE), inside[1],
-        np.float32(surface + CENTRE), np.float32(normals),
-    )  # fmt: skip
+        np.float32(uniform + CENTER),
+        inside[0],
+        np.float32(near + CENTER),
+        inside[1],
+        np.float32(surface + CENTER),
+        np.float32(normals),
+    )
     family = "round" if name in ("egg", "stone") else "long"
-    views = [_view(kind, camera, half, CENTRE) for kind, camera in cameras]
+    views = [_view(kind, camera, half, CENTER) for kind, camera in cameras]
     recorded = tuple(ViewRecord(*each) for each in cameras)
-    write_object(folder, Record(name, "test", family, bounds, tuple(half / half.max()), recorded), shape, views)
+    write_object(
+        folder,
+        Record(name, "test", family, bounds, tuple(half / half.max()), recorded),
+        shape,
+        views,
+    )
 
 
 @pytest.fixture(scope="session")
@@ -98,7 +119,9 @@ def own(ellipsoids, tmp_path):
 @pytest.fixture
 def bop_toolkit(monkeypatch):
     """BOP's toolkit, its modules inout and misc, from a package that carries them; the numpy of their day had float."""
-    pytest.importorskip("easydatasettobop", reason="make setup installs it without what it asks for")
+    pytest.importorskip(
+        "easydatasettobop", reason="make setup installs it without what it asks for"
+    )
     monkeypatch.setattr(np, "float", float, raising=False)
     from easydatasettobop.bop_dataset_utils import inout, misc
 

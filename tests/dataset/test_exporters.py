@@ -9,7 +9,7 @@ import pytest
 from maquette.core.arrays import MeshArrays
 from maquette.core.dataset import exporters, passes
 from maquette.core.dataset.exporters import bop, coco, colmap
-from maquette.core.dataset.exporters.selection import select
+from maquette.core.dataset.exporters.selection import select_objects
 from maquette.core.dataset.records import ObjectFile, write_object
 from maquette.core.errors import DatasetError, OutputError
 from maquette.core.jobs.task import run_to_end
@@ -26,7 +26,9 @@ def exported(ellipsoids, tmp_path_factory):
 
     def of(name):
         if name not in done:
-            done[name] = run_to_end(exporters.export(select(ellipsoids), folder / name, name))
+            done[name] = run_to_end(
+                exporters.export_selection(select_objects(ellipsoids), folder / name, name)
+            )
         return folder / name
 
     of.done = done
@@ -43,19 +45,21 @@ def object_file(folder, name):
 
 class TestSelection:
     def test_a_split_and_a_limit(self, ellipsoids):
-        assert select(ellipsoids).names == ("egg", "lens", "pill", "stone")
-        assert select(ellipsoids, "train").names == ("egg", "lens")
-        two, three = (set(select(ellipsoids, limit=limit).names) for limit in (2, 3))
+        assert select_objects(ellipsoids).names == ("egg", "lens", "pill", "stone")
+        assert select_objects(ellipsoids, "train").names == ("egg", "lens")
+        two, three = (set(select_objects(ellipsoids, limit=limit).names) for limit in (2, 3))
         assert len(two) == 2 and len(three) == 3 and two < three
 
     def test_numbers_are_of_the_whole_set(self, ellipsoids):
-        assert [(item.name, item.number) for item in select(ellipsoids, "test")] == [("stone", 4)]
+        assert [(item.name, item.number) for item in select_objects(ellipsoids, "test")] == [
+            ("stone", 4)
+        ]
 
     def test_no_such_object_or_set(self, ellipsoids, tmp_path):
         with pytest.raises(DatasetError, match="no object of the split 'nope'"):
-            select(ellipsoids, "nope")
+            select_objects(ellipsoids, "nope")
         with pytest.raises(DatasetError, match="no readable splits"):
-            select(tmp_path)
+            select_objects(tmp_path)
 
 
 class TestExport:
@@ -63,25 +67,36 @@ class TestExport:
     def test_counts_and_nothing_left_beside(self, exported, name):
         out = exported(name)
         done = exported.done[name]
-        assert done == exporters.Exported(4, 20, 0) if name == "coco" else exporters.Exported(4, 12, 8)
+        assert (
+            done == exporters.Exported(4, 20, 0) if name == "coco" else exporters.Exported(4, 12, 8)
+        )
         assert not [path for path in out.rglob("*") if "partial" in path.name]
 
     @pytest.mark.parametrize(
         ("name", "picture"),
         [
-            ("nerf", "egg/images/002.png"), ("colmap", "egg/images/002.png"),
-            ("coco", "images/egg_002.png"), ("bop", "train/000001/rgb/000002.png"),
+            ("nerf", "egg/images/002.png"),
+            ("colmap", "egg/images/002.png"),
+            ("coco", "images/egg_002.png"),
+            ("bop", "train/000001/rgb/000002.png"),
         ],
-    )  # fmt: skip
+    )
     def test_what_was_put_behind_is_shown_unless_cut_out(self, own, tmp_path, name, picture):
         file = ObjectFile(own / "objects/egg.tar")
-        views = [file.view(index) for index in range(5)]
+        views = [file.read_view(index) for index in range(5)]
         blue = np.broadcast_to(np.array((0, 0, 255, 255), np.uint8), views[0].colour.shape)
-        write_object(own, file.record, file.shape(), [replace(view, surroundings=blue) for view in views])
+        write_object(
+            own,
+            file.record,
+            file.read_shape(),
+            [replace(view, surroundings=blue) for view in views],
+        )
         pictures = []
         for cut_out in (False, True):
             out = tmp_path / str(cut_out)
-            run_to_end(exporters.export(select(own, "train", cut_out=cut_out), out, name))
+            run_to_end(
+                exporters.export_selection(select_objects(own, "train", cut_out=cut_out), out, name)
+            )
             pictures.append(np.asarray(Image.open(out / picture)))
         whole, cut = pictures
         assert whole[0, 0].tolist() == [0, 0, 255, 255][: whole.shape[2]] and not cut[0, 0].any()
@@ -90,17 +105,21 @@ class TestExport:
 
     def test_into_a_folder_in_use_is_refused(self, ellipsoids, own):
         with pytest.raises(OutputError, match="not an empty folder"):
-            run_to_end(exporters.export(select(ellipsoids), own, "nerf"))
+            run_to_end(exporters.export_selection(select_objects(ellipsoids), own, "nerf"))
 
     def test_a_folder_that_cannot_be_made(self, ellipsoids, tmp_path):
         (tmp_path / "file").touch()
         with pytest.raises(OutputError, match="cannot be written: Not a directory"):
-            run_to_end(exporters.export(select(ellipsoids), tmp_path / "file/out", "coco"))
+            run_to_end(
+                exporters.export_selection(
+                    select_objects(ellipsoids), tmp_path / "file/out", "coco"
+                )
+            )
 
     def test_a_damaged_object_is_named(self, own, tmp_path):
         (own / "objects/egg.tar").write_bytes(b"no tar")
         with pytest.raises(DatasetError, match=r"egg\.tar is not a whole object"):
-            run_to_end(exporters.export(select(own), tmp_path / "out", "nerf"))
+            run_to_end(exporters.export_selection(select_objects(own), tmp_path / "out", "nerf"))
 
     @pytest.mark.parametrize("name", ["coco", "bop"])
     def test_a_damaged_picture_is_named(self, own, tmp_path, name):
@@ -108,7 +127,7 @@ class TestExport:
         data = path.read_bytes()
         path.write_bytes(data.replace(b"\x89PNG", b"\x89PAN"))
         with pytest.raises(DatasetError, match=r"egg\.tar: 00\d\.png is damaged"):
-            run_to_end(exporters.export(select(own), tmp_path / "out", name))
+            run_to_end(exporters.export_selection(select_objects(own), tmp_path / "out", name))
 
 
 class TestNerf:
@@ -120,19 +139,29 @@ class TestNerf:
     def test_a_ray_of_the_file_meets_the_surface_at_its_depth(self, ellipsoids, exported):
         file = object_file(ellipsoids, "egg")
         frames = self.frames(exported, "egg")
-        assert [frame["file_path"] for frame in frames] == [f"images/{index:03d}.png" for index in PINHOLE]
+        assert [frame["file_path"] for frame in frames] == [
+            f"images/{index:03d}.png" for index in PINHOLE
+        ]
         for index, frame in zip(PINHOLE, frames, strict=True):
             folder = exported("nerf") / "egg"
-            depth = np.load(folder / frame["depth_file_path"]) * 1e-3  # nerfstudio's depth_unit_scale_factor
+            depth = (
+                np.load(folder / frame["depth_file_path"]) * 1e-3
+            )  # nerfstudio's depth_unit_scale_factor
             pixels = np.asarray(Image.open(folder / frame["file_path"]))
-            np.testing.assert_array_equal(pixels, file.colour(index))
+            np.testing.assert_array_equal(pixels, file.read_color(index))
             assert depth.shape == (frame["h"], frame["w"]) == pixels.shape[:2]
             row, column = np.argwhere(depth)[40]
             # nerfstudio's rays: through the pixel's centre, along -Z
-            ray = ((column + 0.5 - frame["cx"]) / frame["fl_x"], -(row + 0.5 - frame["cy"]) / frame["fl_y"], -1)
+            ray = (
+                (column + 0.5 - frame["cx"]) / frame["fl_x"],
+                -(row + 0.5 - frame["cy"]) / frame["fl_y"],
+                -1,
+            )
             pose = np.array(frame["transform_matrix"])
             point = pose[:3, 3] + depth[row, column] * pose[:3, :3] @ ray
-            np.testing.assert_allclose(point, passes.world_points(file.view(index))[row, column], atol=1e-5)
+            np.testing.assert_allclose(
+                point, passes.world_points(file.read_view(index))[row, column], atol=1e-5
+            )
 
     def test_intrinsics_stand_once_or_in_every_frame(self, exported):
         data = load(exported("nerf") / "egg/transforms.json")
@@ -141,7 +170,7 @@ class TestNerf:
 
     def test_instant_ngp_sees_the_object_in_its_unit_cube(self, ellipsoids, exported):
         data = load(exported("nerf") / "stone/transforms.json")
-        surface = object_file(ellipsoids, "stone").shape().surface
+        surface = object_file(ellipsoids, "stone").read_shape().surface
         scaled = surface * data["scale"] + data["offset"]
         assert scaled.min() > 0 and scaled.max() < 1 and np.ptp(scaled, axis=0).max() > 0.85
 
@@ -151,39 +180,46 @@ class TestColmap:
         model = pycolmap.Reconstruction(exported("colmap") / "lens/sparse/0")
         file = object_file(ellipsoids, "lens")
         assert model.num_images() == len(PINHOLE)
-        surface = file.shape().surface.astype(float)
+        surface = file.read_shape().surface.astype(float)
         for image in model.images.values():
             index = int(image.name.removesuffix(".png"))
             expected, depth = file.record.views[index].camera.project(surface)
             local = np.array([image.cam_from_world() * point for point in surface])
             np.testing.assert_allclose(local[:, 2], depth, atol=1e-9)
-            np.testing.assert_allclose(model.cameras[image.camera_id].img_from_cam(local), expected, atol=1e-6)
+            np.testing.assert_allclose(
+                model.cameras[image.camera_id].img_from_cam(local), expected, atol=1e-6
+            )
 
-    def test_tracks_colours_and_pictures(self, exported):
+    def test_tracks_colors_and_pictures(self, exported):
         model = pycolmap.Reconstruction(exported("colmap") / "lens/sparse/0")
         assert 300 < model.num_points3D() < 600  # 600 sampled, some below that no picture shows
-        errors, colours = [], []
+        errors, colors = [], []
         for point in model.points3D.values():
             assert point.track.length() >= 1
             for element in point.track.elements:
                 image = model.images[element.image_id]
                 place = image.points2D[element.point2D_idx]
-                assert place.point3D_id in model.points3D and model.points3D[place.point3D_id] is not None
+                assert (
+                    place.point3D_id in model.points3D
+                    and model.points3D[place.point3D_id] is not None
+                )
                 errors.append(np.linalg.norm(image.project_point(point.xyz) - place.xy))
                 picture = np.asarray(Image.open(exported("colmap") / "lens/images" / image.name))
                 column, row = place.xy.astype(int)
                 assert picture[row, column, 3] > 127
-                colours.append(np.abs(picture[row, column, :3].astype(int) - point.color).max())
-        assert max(errors) < 1e-3 and np.median(colours) < 6
+                colors.append(np.abs(picture[row, column, :3].astype(int) - point.color).max())
+        assert max(errors) < 1e-3 and np.median(colors) < 6
 
     def test_quaternions(self):
         rng = np.random.default_rng(0)
         for _ in range(50):
             turn, _ = np.linalg.qr(rng.normal(size=(3, 3)))
             turn *= np.linalg.det(turn)
-            w, x, y, z = colmap.quaternion(turn)
+            w, x, y, z = colmap.quaternion_of_rotation(turn)
             assert w >= 0
-            np.testing.assert_allclose(pycolmap.Rotation3d(np.array((x, y, z, w))).matrix(), turn, atol=1e-9)
+            np.testing.assert_allclose(
+                pycolmap.Rotation3d(np.array((x, y, z, w))).matrix(), turn, atol=1e-9
+            )
 
 
 class TestCoco:
@@ -195,16 +231,19 @@ class TestCoco:
             image = truth.imgs[annotation["image_id"]]
             name, _, index = image["file_name"].removesuffix(".png").rpartition("_")
             file = object_file(ellipsoids, name)
-            mask = passes.mask(file.view(int(index)))
+            mask = passes.object_mask(file.read_view(int(index)))
             np.testing.assert_array_equal(truth.annToMask(annotation), mask)
             rows, columns = np.nonzero(mask)
             assert annotation["bbox"] == [
-                columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1
-            ]  # fmt: skip
+                columns.min(),
+                rows.min(),
+                np.ptp(columns) + 1,
+                np.ptp(rows) + 1,
+            ]
             assert annotation["area"] == mask.sum()
             assert truth.cats[annotation["category_id"]]["name"] == file.record.family
             stored = np.asarray(Image.open(exported("coco") / "images" / image["file_name"]))
-            np.testing.assert_array_equal(stored, file.colour(int(index)))
+            np.testing.assert_array_equal(stored, file.read_color(int(index)))
 
     def test_pycocotools_loads_results_beside_it(self, exported):
         truth = COCO(str(exported("coco") / "annotations/instances_train.json"))
@@ -215,7 +254,10 @@ class TestCoco:
     def test_every_split_has_the_same_categories(self, exported):
         files = [load(path) for path in (exported("coco") / "annotations").iterdir()]
         assert len(files) == 3
-        assert all(data["categories"] == [{"id": 1, "name": "long"}, {"id": 2, "name": "round"}] for data in files)
+        assert all(
+            data["categories"] == [{"id": 1, "name": "long"}, {"id": 2, "name": "round"}]
+            for data in files
+        )
         numbers = [image["id"] for data in files for image in data["images"]]
         assert len(set(numbers)) == len(numbers) == 20
 
@@ -228,16 +270,24 @@ class TestCoco:
 class TestBop:
     def scene(self, exported, split, number):
         folder = exported("bop") / split / f"{number:06d}"
-        return folder, *(load(folder / f"scene_{name}.json") for name in ("camera", "gt", "gt_info"))
+        return folder, *(
+            load(folder / f"scene_{name}.json") for name in ("camera", "gt", "gt_info")
+        )
 
     def model(self, exported, number):
         """Vertices (P, 9) of a .ply, and its entry of models_info.json."""
-        header, _, body = (exported("bop") / f"models/obj_{number:06d}.ply").read_text().partition("end_header\n")
+        header, _, body = (
+            (exported("bop") / f"models/obj_{number:06d}.ply").read_text().partition("end_header\n")
+        )
         vertices = np.array([line.split() for line in body.splitlines()], float)
-        assert f"element vertex {len(vertices)}\n" in header and vertices.shape[1] == header.count("property")
+        assert f"element vertex {len(vertices)}\n" in header and vertices.shape[1] == header.count(
+            "property"
+        )
         return vertices, load(exported("bop") / "models/models_info.json")[str(number)]
 
-    @pytest.mark.parametrize(("split", "number"), [("train", 1), ("train", 2), ("val", 3), ("test", 4)])
+    @pytest.mark.parametrize(
+        ("split", "number"), [("train", 1), ("train", 2), ("val", 3), ("test", 4)]
+    )
     def test_as_the_format_document_says(self, exported, split, number):
         folder, cameras, poses, infos = self.scene(exported, split, number)
         assert list(cameras) == list(poses) == list(infos) == [str(index) for index in PINHOLE]
@@ -251,7 +301,8 @@ class TestBop:
             rgb = np.asarray(Image.open(folder / f"rgb/{int(key):06d}.png"))
             depth = np.asarray(Image.open(folder / f"depth/{int(key):06d}.png"))
             mask, visible = (
-                np.asarray(Image.open(folder / f"{name}/{int(key):06d}_000000.png")) for name in ("mask", "mask_visib")
+                np.asarray(Image.open(folder / f"{name}/{int(key):06d}_000000.png"))
+                for name in ("mask", "mask_visib")
             )
             assert rgb.shape == (64, 64, 3) and rgb.dtype == np.uint8
             assert depth.shape == (64, 64) and depth.dtype == np.uint16
@@ -260,17 +311,23 @@ class TestBop:
             box = [columns.min(), rows.min(), np.ptp(columns), np.ptp(rows)]
             assert info["bbox_obj"] == info["bbox_visib"] == box
             assert info["px_count_all"] == info["px_count_visib"] == len(rows)
-            assert info["px_count_valid"] == ((mask > 0) & (depth > 0)).sum() and info["visib_fract"] == 1
+            assert (
+                info["px_count_valid"] == ((mask > 0) & (depth > 0)).sum()
+                and info["visib_fract"] == 1
+            )
 
-    def test_models_are_told_in_millimetres(self, exported):
+    def test_models_are_told_in_millimeters(self, exported):
         vertices, info = self.model(exported, 1)
         assert [info[f"size_{axis}"] for axis in "xyz"] == pytest.approx([600, 800, 1000])
         assert [info[f"min_{axis}"] for axis in "xyz"] == pytest.approx([-300, -400, -500])
         apart = np.linalg.norm(vertices[:, None, :3] - vertices[:, :3], axis=2)
-        assert info["diameter"] == pytest.approx(apart.max(), rel=1e-4) and 960 < info["diameter"] <= 1000
+        assert (
+            info["diameter"] == pytest.approx(apart.max(), rel=1e-4)
+            and 960 < info["diameter"] <= 1000
+        )
         np.testing.assert_allclose(np.linalg.norm(vertices[:, 3:6], axis=1), 1, atol=2e-3)
 
-    def test_seen_points_have_their_colour(self, exported):
+    def test_seen_points_have_their_color(self, exported):
         vertices, _ = self.model(exported, 1)
         expected = vertices[:, :3] / (300, 400, 500) * 100 + 120
         seen = (vertices[:, 6:] != 128).any(1)
@@ -279,9 +336,14 @@ class TestBop:
 
     def test_a_mesh_is_written_with_its_faces(self, own, tmp_path, bop_toolkit):
         self.with_mesh(own, lambda view: view)
-        run_to_end(exporters.export(select(own, "train"), tmp_path / "bop", "bop"))
+        run_to_end(
+            exporters.export_selection(select_objects(own, "train"), tmp_path / "bop", "bop")
+        )
         model = bop_toolkit.inout.load_ply(tmp_path / "bop/models/obj_000001.ply")
-        vertices, faces = np.hstack((model["pts"], model["normals"], model["colors"])), model["faces"].astype(int)
+        vertices, faces = (
+            np.hstack((model["pts"], model["normals"], model["colors"])),
+            model["faces"].astype(int),
+        )
         assert len(faces) == 2 * len(vertices) - 4
         corners = vertices[faces, :3]
         across = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
@@ -289,7 +351,12 @@ class TestBop:
         outward = vertices[:, :3] / np.array((300, 400, 500)) ** 2
         cosine = (vertices[:, 3:6] * outward).sum(1) / np.linalg.norm(outward, axis=1)
         assert cosine.min() > 0.97
-        assert np.median(np.abs(vertices[:, 6:] - (vertices[:, :3] / (300, 400, 500) * 100 + 120)).max(1)) < 12
+        assert (
+            np.median(
+                np.abs(vertices[:, 6:] - (vertices[:, :3] / (300, 400, 500) * 100 + 120)).max(1)
+            )
+            < 12
+        )
         info = load(tmp_path / "bop/models/models_info.json")["1"]
         assert 960 < info["diameter"] <= 1000
         assert [info[f"size_{axis}"] for axis in "xyz"] == pytest.approx([600, 800, 1000])
@@ -299,45 +366,70 @@ class TestBop:
         hidden[:, :32] = True
 
         def occluded(view):
-            colour = np.where(hidden, 0, view.colour).astype(np.uint8)
-            depth, normal = np.where(hidden[..., 0], 0, view.depth), np.where(hidden, 0, view.normal)
-            return replace(view, colour=colour, depth=depth, normal=normal, surroundings=np.full_like(colour, 255))
+            color = np.where(hidden, 0, view.colour).astype(np.uint8)
+            depth, normal = (
+                np.where(hidden[..., 0], 0, view.depth),
+                np.where(hidden, 0, view.normal),
+            )
+            return replace(
+                view, color=color, depth=depth, normal=normal, surroundings=np.full_like(color, 255)
+            )
 
         before = self.with_mesh(own, occluded)
-        run_to_end(exporters.export(select(own, "train"), tmp_path / "bop", "bop"))
+        run_to_end(
+            exporters.export_selection(select_objects(own, "train"), tmp_path / "bop", "bop")
+        )
         folder = tmp_path / "bop/train/000001"
         for index in PINHOLE:
-            true = passes.mask(before[index])
+            true = passes.object_mask(before[index])
             mask, visible = (
-                np.asarray(Image.open(folder / f"{name}/{index:06d}_000000.png")) > 0 for name in ("mask", "mask_visib")
+                np.asarray(Image.open(folder / f"{name}/{index:06d}_000000.png")) > 0
+                for name in ("mask", "mask_visib")
             )
             np.testing.assert_array_equal(visible, true & ~hidden[..., 0])
             assert (mask ^ true).sum() < 0.02 * true.sum()
             (info,) = load(folder / "scene_gt_info.json")[str(index)]
             assert info["px_count_all"] == mask.sum() and info["px_count_visib"] == visible.sum()
-            assert info["visib_fract"] == pytest.approx(visible.sum() / mask.sum()) and 0.2 < info["visib_fract"] < 0.8
+            assert (
+                info["visib_fract"] == pytest.approx(visible.sum() / mask.sum())
+                and 0.2 < info["visib_fract"] < 0.8
+            )
             assert info["bbox_obj"][2] > 1.4 * info["bbox_visib"][2]
 
     def with_mesh(self, folder, change):
         """The egg gets its mesh, a net of 64 by 32, and changed views; returns the views before."""
         file = ObjectFile(folder / "objects/egg.tar")
         around, down = 64, 31
-        polar, turn = np.meshgrid(np.arange(1, down + 1) / (down + 1) * np.pi, np.arange(around) / around * 2 * np.pi)
-        rings = np.stack((np.sin(polar) * np.cos(turn), np.sin(polar) * np.sin(turn), np.cos(polar)), -1)
-        vertices = np.concatenate((rings.transpose(1, 0, 2).reshape(-1, 3), ((0, 0, 1), (0, 0, -1))))
+        polar, turn = np.meshgrid(
+            np.arange(1, down + 1) / (down + 1) * np.pi, np.arange(around) / around * 2 * np.pi
+        )
+        rings = np.stack(
+            (np.sin(polar) * np.cos(turn), np.sin(polar) * np.sin(turn), np.cos(polar)), -1
+        )
+        vertices = np.concatenate(
+            (rings.transpose(1, 0, 2).reshape(-1, 3), ((0, 0, 1), (0, 0, -1)))
+        )
         faces = []
         for j in range(around):
             k = (j + 1) % around
-            faces += [(around * down, j, k), (around * down + 1, around * (down - 1) + k, around * (down - 1) + j)]
+            faces += [
+                (around * down, j, k),
+                (around * down + 1, around * (down - 1) + k, around * (down - 1) + j),
+            ]
             for i in range(down - 1):
-                a, b, c, d = around * i + j, around * (i + 1) + j, around * (i + 1) + k, around * i + k
+                a, b, c, d = (
+                    around * i + j,
+                    around * (i + 1) + j,
+                    around * (i + 1) + k,
+                    around * i + k,
+                )
                 faces += [(a, b, c), (a, c, d)]
-        half, centre = np.ptp(file.record.bounds, axis=0) / 2, file.record.bounds.mean(0)
-        mesh = MeshArrays((vertices * half + centre).astype(np.float32), np.array(faces, np.int32))
-        views = [file.view(index) for index in range(5)]
+        half, center = np.ptp(file.record.bounds, axis=0) / 2, file.record.bounds.mean(0)
+        mesh = MeshArrays((vertices * half + center).astype(np.float32), np.array(faces, np.int32))
+        views = [file.read_view(index) for index in range(5)]
         told = tuple(replace(view, drawn={"occluders": [{}]}) for view in file.record.views)
         record = replace(file.record, views=told)
-        write_object(folder, record, file.shape(), [change(view) for view in views], mesh)
+        write_object(folder, record, file.read_shape(), [change(view) for view in views], mesh)
         return views
 
     def test_targets_are_of_the_test_split(self, exported):
@@ -347,4 +439,4 @@ class TestBop:
 
     def test_diameter_of_a_cube(self):
         corners = np.stack(np.meshgrid((0, 1), (0, 1), (0, 1)), axis=-1).reshape(-1, 3)
-        assert bop.diameter(corners) == pytest.approx(np.sqrt(3))
+        assert bop.largest_distance(corners) == pytest.approx(np.sqrt(3))

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from maquette.core.dataset import exporters
 from maquette.core.dataset import index as dataset_index
-from maquette.core.dataset.exporters.selection import select
-from maquette.core.dataset.index import Place
+from maquette.core.dataset.exporters.selection import select_objects
+from maquette.core.dataset.index import ObjectLocation
 from maquette.core.dataset.records import ObjectFile, write_object
-from maquette.core.dataset.shards import pack
-from maquette.core.dataset.summary import inspect, report
-from maquette.core.dataset.validation import check
+from maquette.core.dataset.shards import pack_shards
+from maquette.core.dataset.summary import format_summary, summarize_dataset
+from maquette.core.dataset.validation import validate_dataset
 from maquette.core.errors import DatasetError
 from maquette.core.jobs.task import run_to_end
 
@@ -29,7 +29,7 @@ def two(folder):
 @pytest.fixture(params=["shards alone", "shards and files"])
 def packed(own, request):
     """A packed set: egg and lens in one shard, pill and stone in one each."""
-    run_to_end(pack(own, two(own)))
+    run_to_end(pack_shards(own, two(own)))
     if request.param == "shards alone":
         shutil.rmtree(own / "objects")
     return own
@@ -37,23 +37,34 @@ def packed(own, request):
 
 def told(folder):
     """Problems as {path within the set: text}."""
-    return {problem.path.relative_to(folder).as_posix(): problem.what for problem in run_to_end(check(folder))}
+    return {
+        problem.path.relative_to(folder).as_posix(): problem.what
+        for problem in run_to_end(validate_dataset(folder))
+    }
 
 
 def again(folder, name, **changes):
     splits = json.loads((folder / name).read_text())
-    (folder / name).write_text(json.dumps({key: own for key, own in {**splits, **changes}.items() if own}))
+    (folder / name).write_text(
+        json.dumps({key: own for key, own in {**splits, **changes}.items() if own})
+    )
 
 
 def test_each_object_is_the_same_wherever_it_lies(ellipsoids, own):
-    run_to_end(pack(own, two(own)))
-    found = dataset_index.find(own)
-    assert list(found.all) == list(found.own) == ["egg", "lens", "pill", "stone"] and not found.damaged
+    run_to_end(pack_shards(own, two(own)))
+    found = dataset_index.build_index(own)
+    assert (
+        list(found.by_name) == list(found.own) == ["egg", "lens", "pill", "stone"]
+        and not found.damaged
+    )
     for name, (place,) in found.packed.items():
         assert place.name == name and place.path == own / "shards" / place.file.name / f"{name}.tar"
-        assert found.all[name] == Place(own / f"objects/{name}.tar")
-        assert place.open().parts == ObjectFile(ellipsoids / f"objects/{name}.tar").parts
-        assert place.record().name == name and place.record().bounds.tolist() == place.open().record.bounds.tolist()
+        assert found.by_name[name] == ObjectLocation(own / f"objects/{name}.tar")
+        assert place.open_object().parts == ObjectFile(ellipsoids / f"objects/{name}.tar").parts
+        assert (
+            place.read_record().name == name
+            and place.read_record().bounds.tolist() == place.open_object().record.bounds.tolist()
+        )
 
 
 def test_a_copy_of_what_another_set_judges_by_is_not_trained_on(own, tmp_path):
@@ -62,7 +73,10 @@ def test_a_copy_of_what_another_set_judges_by_is_not_trained_on(own, tmp_path):
     again(other, "splits.json", egg="validation", lens="train", pill="train", stone="test")
 
     def names(*folders):
-        return [(place.file.parent.parent, place.name) for place in dataset_index.to_train_on(folders)]
+        return [
+            (place.file.parent.parent, place.name)
+            for place in dataset_index.training_locations(folders)
+        ]
 
     assert names(own) == [(own, "egg"), (own, "lens")]
     assert names(own, other) == [(own, "lens"), (other, "lens")]
@@ -70,10 +84,18 @@ def test_a_copy_of_what_another_set_judges_by_is_not_trained_on(own, tmp_path):
 
 def test_a_packed_set_is_good_and_counted(ellipsoids, packed):
     assert told(packed) == {}
-    plain, found = run_to_end(inspect(ellipsoids, 2)), run_to_end(inspect(packed, 2))
-    assert report(found).partition("skipped")[0] == report(plain).partition("skipped")[0]
+    plain, found = (
+        run_to_end(summarize_dataset(ellipsoids, 2)),
+        run_to_end(summarize_dataset(packed, 2)),
+    )
+    assert (
+        format_summary(found).partition("skipped")[0]
+        == format_summary(plain).partition("skipped")[0]
+    )
     for (label, pictures), (expected, as_before) in zip(found.rows, plain.rows, strict=True):
-        assert label == expected and all((a == b).all() for a, b in zip(pictures, as_before, strict=True))
+        assert label == expected and all(
+            (a == b).all() for a, b in zip(pictures, as_before, strict=True)
+        )
 
 
 @pytest.mark.parametrize("name", exporters.FORMATS)
@@ -81,8 +103,10 @@ def test_exports_are_those_of_the_set_before(ellipsoids, packed, tmp_path, name)
     outs = []
     for folder in (ellipsoids, packed):
         outs.append(tmp_path / folder.name / "out")
-        run_to_end(exporters.export(select(folder), outs[-1], name))
-    files = [{path.relative_to(out): path for path in out.rglob("*") if path.is_file()} for out in outs]
+        run_to_end(exporters.export_selection(select_objects(folder), outs[-1], name))
+    files = [
+        {path.relative_to(out): path for path in out.rglob("*") if path.is_file()} for out in outs
+    ]
     assert set(files[0]) == set(files[1]) and len(files[0]) > 12
     for path, first in files[0].items():
         one, other = first.read_bytes(), files[1][path].read_bytes()
@@ -92,15 +116,21 @@ def test_exports_are_those_of_the_set_before(ellipsoids, packed, tmp_path, name)
 def test_a_damaged_object_of_a_shard_is_named(packed, tmp_path):
     shard = packed / TRAIN
     data = bytearray(shard.read_bytes())
-    (place,) = dataset_index.find(packed).packed["lens"]
+    (place,) = dataset_index.build_index(packed).packed["lens"]
     data[place.start + 512 + data[place.start + 512 :].index(b"IDAT") + 99] ^= 16
     shard.write_bytes(data)
     found = told(packed)
-    assert list(found) == [f"{TRAIN}/lens.tar"] and "000.png is damaged" in found[f"{TRAIN}/lens.tar"]
+    assert (
+        list(found) == [f"{TRAIN}/lens.tar"] and "000.png is damaged" in found[f"{TRAIN}/lens.tar"]
+    )
     if not (packed / "objects").exists():
-        assert "lens" in run_to_end(inspect(packed, 0)).problems
+        assert "lens" in run_to_end(summarize_dataset(packed, 0)).problems
         with pytest.raises(DatasetError, match=r"train-000000\.tar/lens\.tar: 000\.png is damaged"):
-            run_to_end(exporters.export(select(packed, "train"), tmp_path / "out", "coco"))
+            run_to_end(
+                exporters.export_selection(
+                    select_objects(packed, "train"), tmp_path / "out", "coco"
+                )
+            )
 
 
 @pytest.mark.parametrize("left", [0, 0.3, 0.5, 0.99])
@@ -108,16 +138,20 @@ def test_a_shard_cut_short_is_named(packed, left):
     shard = packed / TRAIN
     shard.write_bytes(shard.read_bytes()[: int(left * shard.stat().st_size)])
     found = told(packed)
-    assert "not a whole file" in found.pop(TRAIN) and "2 objects are in no shard" in found.pop(PACKING)
+    assert "not a whole file" in found.pop(TRAIN) and "2 objects are in no shard" in found.pop(
+        PACKING
+    )
     assert found == {}
-    assert "train-000000.tar" in run_to_end(inspect(packed, 0)).problems
+    assert "train-000000.tar" in run_to_end(summarize_dataset(packed, 0)).problems
     if not (packed / "objects").exists():
-        with pytest.raises(DatasetError, match=r"egg is in a split, .*train-000000\.tar is not a whole file"):
-            select(packed)
+        with pytest.raises(
+            DatasetError, match=r"egg is in a split, .*train-000000\.tar is not a whole file"
+        ):
+            select_objects(packed)
 
 
 def test_a_damaged_header_does_not_hide_what_follows(packed):
-    (place,) = dataset_index.find(packed).packed["lens"]
+    (place,) = dataset_index.build_index(packed).packed["lens"]
     data = bytearray((packed / TRAIN).read_bytes())
     data[place.start + 150] ^= 1  # of its checksum
     (packed / TRAIN).write_bytes(data)
@@ -130,20 +164,27 @@ def test_a_missing_shard_is_told(packed):
 
 
 def test_what_has_changed_since_it_was_packed_is_told(own):
-    run_to_end(pack(own, two(own)))
+    run_to_end(pack_shards(own, two(own)))
     file = ObjectFile(own / "objects/egg.tar")
-    views = [file.view(index) for index in range(5)]
-    write_object(own, file.record, file.shape(), [replace(views[0], colour=views[0].colour // 2 * 2), *views[1:]])
+    views = [file.read_view(index) for index in range(5)]
+    write_object(
+        own,
+        file.record,
+        file.read_shape(),
+        [replace(views[0], colour=views[0].colour // 2 * 2), *views[1:]],
+    )
     found = told(own)
     assert list(found) == [f"{TRAIN}/egg.tar"] and "is not as in" in found[f"{TRAIN}/egg.tar"]
     assert "pack again" in found[f"{TRAIN}/egg.tar"]
-    run_to_end(pack(own, two(own)))
+    run_to_end(pack_shards(own, two(own)))
     assert told(own) == {}
 
 
 def test_other_splits_than_those_packed_are_told(packed):
     again(packed, "splits.json", egg="test")
-    assert told(packed) == {PACKING: "the set has changed since it was packed (egg): run maquette dataset pack again"}
+    assert told(packed) == {
+        PACKING: "the set has changed since it was packed (egg): run maquette dataset pack again"
+    }
     again(packed, PACKING, egg="test")
     assert "or in one of another split" in told(packed)[PACKING]
 
@@ -160,7 +201,7 @@ def test_an_object_in_two_shards_is_told(packed):
 
 def test_no_wrong_byte_of_a_shard_is_a_surprise(own):
     """Each is told of or harmless: nothing is raised."""
-    run_to_end(pack(own, two(own)))
+    run_to_end(pack_shards(own, two(own)))
     shutil.rmtree(own / "objects")
     rng, shard, found = np.random.default_rng(0), own / TRAIN, 0
     whole = shard.read_bytes()

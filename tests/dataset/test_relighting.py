@@ -11,13 +11,19 @@ import zlib
 import numpy as np
 import pytest
 from maquette.core.dataset import index as dataset_index
-from maquette.core.dataset.compact import albedo_bytes, octahedral, pixels_of, shading_bytes, unit_vectors
+from maquette.core.dataset.compact import (
+    albedo_bytes,
+    octahedral,
+    pixels_of,
+    shading_bytes,
+    unit_vectors,
+)
 from maquette.core.dataset.conversion import copy_compact
 from maquette.core.dataset.occlusion_smoothing import along_surface
 from maquette.core.dataset.records import ObjectFile, RenderedView, grid_of, write_object
-from maquette.core.dataset.shards import pack
-from maquette.core.dataset.summary import inspect
-from maquette.core.dataset.validation import check
+from maquette.core.dataset.shards import pack_shards
+from maquette.core.dataset.summary import summarize_dataset
+from maquette.core.dataset.validation import validate_dataset
 from maquette.core.errors import DatasetError
 from maquette.core.geometry.occupancy_grid import cell_centers
 from maquette.core.jobs.task import run_to_end
@@ -36,12 +42,12 @@ def relit(view):
 def whole(ellipsoids, tmp_path):
     """The ellipsoids as a relightable set with grids, in the full form."""
     folder = shutil.copytree(ellipsoids, tmp_path / "whole")
-    for place in dataset_index.find(ellipsoids).all.values():
-        file = place.open()
+    for place in dataset_index.build_index(ellipsoids).by_name.values():
+        file = place.open_object()
         low, high = bounds = file.record.bounds
         grid = (((cell_centers(bounds) - (low + high) / 2) / (high - low) * 2) ** 2).sum(-1) < 1
-        views = [relit(file.view(index)) for index in range(len(file.record.views))]
-        write_object(folder, file.record, dataclasses.replace(file.shape(), grid=grid), views)
+        views = [relit(file.read_view(index)) for index in range(len(file.record.views))]
+        write_object(folder, file.record, dataclasses.replace(file.read_shape(), grid=grid), views)
     return folder
 
 
@@ -52,7 +58,7 @@ def small(whole, tmp_path):
 
 
 def files(*folders):
-    return [dataset_index.find(folder).all["egg"].open() for folder in folders]
+    return [dataset_index.build_index(folder).by_name["egg"].open_object() for folder in folders]
 
 
 def test_every_direction_comes_back_and_axes_exactly():
@@ -73,11 +79,11 @@ def test_the_full_form_gives_back_what_was_written(ellipsoids, whole):
     (before, after) = files(ellipsoids, whole)
     bounds = before.record.bounds
     for index in range(len(before.record.views)):
-        view = after.view(index)
-        for name, value in vars(relit(before.view(index))).items():
+        view = after.read_view(index)
+        for name, value in vars(relit(before.read_view(index))).items():
             if isinstance(value, np.ndarray):
                 np.testing.assert_array_equal(getattr(view, name), value, err_msg=name)
-    shape = after.shape()
+    shape = after.read_shape()
     inside = (((cell_centers(bounds) - bounds.mean(0)) / np.ptp(bounds, axis=0) * 2) ** 2).sum(
         -1
     ) < 1
@@ -86,10 +92,10 @@ def test_the_full_form_gives_back_what_was_written(ellipsoids, whole):
 
 def test_the_compact_form_keeps_normals_to_a_degree_and_the_rest_nearly_or_exactly(whole, small):
     before, after = files(whole, small)
-    assert after.compact and after.relightable
+    assert after.is_compact and after.relightable
     np.testing.assert_array_equal(after.grid(), before.grid())
     for index in range(len(before.record.views)):
-        one, other = before.view(index), after.view(index)
+        one, other = before.read_view(index), after.read_view(index)
         np.testing.assert_array_equal(other.occlusion, one.occlusion)
         on = one.depth > 0
         cosine = (one.normal[on].astype(float) * other.normal[on]).sum(1)
@@ -104,9 +110,9 @@ def test_the_compact_form_keeps_normals_to_a_degree_and_the_rest_nearly_or_exact
 def test_sets_made_without_have_none(ellipsoids, tmp_path):
     run_to_end(copy_compact(ellipsoids, tmp_path / "small"))
     for file in files(ellipsoids, tmp_path / "small"):
-        view = file.view(0)
+        view = file.read_view(0)
         assert not file.relightable and view.albedo is None and view.occlusion is None
-        assert file.grid() is None and file.shape().grid is None
+        assert file.grid() is None and file.read_shape().grid is None
         assert not [
             kind for kind in file.parts if "albedo" in kind or "shading" in kind or "grid" in kind
         ]
@@ -114,11 +120,11 @@ def test_sets_made_without_have_none(ellipsoids, tmp_path):
 
 def test_good_in_all_forms_also_packed_and_shown(whole, small):
     for folder in (whole, small):
-        assert run_to_end(check(folder)) == []
-        run_to_end(pack(folder, 2**20))
+        assert run_to_end(validate_dataset(folder)) == []
+        run_to_end(pack_shards(folder, 2**20))
         shutil.rmtree(folder / "objects")
-        assert run_to_end(check(folder)) == []
-        (row,) = run_to_end(inspect(folder, 1)).rows
+        assert run_to_end(validate_dataset(folder)) == []
+        (row,) = run_to_end(summarize_dataset(folder, 1)).rows
         assert len(row[1]) == 5 + 4  # views, normals, coordinates, albedo, occlusion
 
 
@@ -198,7 +204,7 @@ def test_damage_is_found(whole, small, name):
             parts[kind] = data
 
     changed(path, change)
-    (problem,) = run_to_end(check(path.parents[1]))
+    (problem,) = run_to_end(validate_dataset(path.parents[1]))
     assert problem.path == path and told in problem.what
 
 
@@ -207,7 +213,7 @@ def test_a_changed_bit_of_what_has_no_checksum_is_found(small):
     data = bytearray(path.read_bytes())
     data[data.index(b"VP8L") + 60] ^= 1
     path.write_bytes(data)
-    (problem,) = run_to_end(check(small))
+    (problem,) = run_to_end(validate_dataset(small))
     assert problem.what == "000.shading.webp is damaged"
 
 
@@ -240,7 +246,7 @@ def test_shading_is_exact():
 
 def test_noise_goes_along_a_surface_and_edges_stay(ellipsoids):
     """Noise of single samples goes; of two walls that meet the edge between them stays."""
-    view = files(ellipsoids)[0].view(0)
+    view = files(ellipsoids)[0].read_view(0)
     rng = np.random.default_rng(0)
     on = view.depth > 0
     noisy = np.where(on, rng.random(on.shape) < 0.5, 0).astype(np.float32)

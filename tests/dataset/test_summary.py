@@ -5,30 +5,37 @@ import tarfile
 
 import numpy as np
 from maquette.core.dataset.records import ObjectFile, Record, RenderedView, write_object
-from maquette.core.dataset.summary import inspect, report
+from maquette.core.dataset.summary import format_summary, summarize_dataset
 from maquette.core.imaging.contact_sheet import contact_sheet
 from maquette.core.jobs.task import run_to_end
 
 
 def test_counts(ellipsoids):
-    found = run_to_end(inspect(ellipsoids, 2))
+    found = run_to_end(summarize_dataset(ellipsoids, 2))
     assert found.splits == {"train": 2, "validation": 1, "test": 1}
     assert found.families == {"round": 2, "long": 2}
-    assert found.kinds == {"front, orthographic": 4, "right, orthographic": 4, "free, perspective": 12}
+    assert found.kinds == {
+        "front, orthographic": 4,
+        "right, orthographic": 4,
+        "free, perspective": 12,
+    }
     assert found.sizes == {(64, 64): 20}
     assert (min(found.longest), max(found.longest)) == (1, 2)
     assert found.problems == {} and list(found.skipped) == ["sheet"]
-    said = report(found)
+    said = format_summary(found)
     assert said.startswith("4 objects, 20 views\nsplits: train 2; ") and "64 x 64 20" in said
     assert "skipped: 1\n  sheet: It bounds next to no volume" in said
 
 
 def test_rows_show_views_normals_and_coordinates(ellipsoids):
-    rows = run_to_end(inspect(ellipsoids, 2)).rows
+    rows = run_to_end(summarize_dataset(ellipsoids, 2)).rows
     assert [label for label, _ in rows] == ["egg  round", "stone  round"]
     for _, pictures in rows:
         assert len(pictures) == 5 + 2
-        assert all(picture.shape == (64, 64, 4) and 0 <= picture.min() <= picture.max() <= 1 for picture in pictures)
+        assert all(
+            picture.shape == (64, 64, 4) and 0 <= picture.min() <= picture.max() <= 1
+            for picture in pictures
+        )
     sheet = contact_sheet(rows, 64, 2)
     assert np.ptp(sheet.reshape(-1, 3), axis=0).min() > 150
 
@@ -38,28 +45,35 @@ def test_problems_are_told_by_object(own):
     (own / "objects/pill.tar").unlink()
     path = own / "objects/lens.tar"
     with tarfile.open(path) as archive:
-        members = {m.name: archive.extractfile(m).read() for m in archive if m.name != "lens.003.png"}
+        members = {
+            m.name: archive.extractfile(m).read() for m in archive if m.name != "lens.003.png"
+        }
     with tarfile.open(path, "w") as archive:
         for name, data in members.items():
             info = tarfile.TarInfo(name)
             info.size = len(data)
             archive.addfile(info, io.BytesIO(data))
-    problems = run_to_end(inspect(own, 0)).problems
+    problems = run_to_end(summarize_dataset(own, 0)).problems
     assert set(problems) == {"egg", "lens", "pill"}
     assert "lacks lens.003.png" in problems["lens"] and "its file is missing" in problems["pill"]
 
 
 def test_an_empty_picture_and_missing_views(own):
     file = ObjectFile(own / "objects/egg.tar")
-    views = [file.view(index) for index in range(5)]
-    empty = RenderedView(views[1].kind, views[1].camera, *(np.zeros_like(part) for part in (
-        views[1].colour, views[1].depth, views[1].normal)))  # fmt: skip
-    write_object(own, file.record, file.shape(), [views[0], empty, *views[2:]])
+    views = [file.read_view(index) for index in range(5)]
+    empty = RenderedView(
+        views[1].kind,
+        views[1].camera,
+        *(np.zeros_like(part) for part in (views[1].colour, views[1].depth, views[1].normal)),
+    )
+    write_object(own, file.record, file.read_shape(), [views[0], empty, *views[2:]])
     lens = ObjectFile(own / "objects/lens.tar")
     record = lens.record
-    fewer = Record(record.name, "", record.family, record.bounds, record.fingerprint, record.views[:2])
-    write_object(own, fewer, lens.shape(), [lens.view(0), lens.view(1)])
-    problems = run_to_end(inspect(own, 4)).problems
+    fewer = Record(
+        record.name, "", record.family, record.bounds, record.fingerprint, record.views[:2]
+    )
+    write_object(own, fewer, lens.read_shape(), [lens.read_view(0), lens.read_view(1)])
+    problems = run_to_end(summarize_dataset(own, 4)).problems
     assert problems["egg"] == "view 1 (right) shows 0 pixels of it"
     assert problems["lens"] == "its views are not those of most objects: 3 free less"
 
@@ -67,7 +81,7 @@ def test_an_empty_picture_and_missing_views(own):
 def test_without_splits(own):
     (own / "splits.json").unlink()
     (own / "objects/sheet.skipped").unlink()
-    found = run_to_end(inspect(own, 1))
+    found = run_to_end(summarize_dataset(own, 1))
     assert found.splits == {"none": 4} and "no readable splits" in found.problems["splits.json"]
     (own / "objects/a.skipped").write_text("why")
-    assert run_to_end(inspect(own, 1)).skipped == {"a": "why"}
+    assert run_to_end(summarize_dataset(own, 1)).skipped == {"a": "why"}

@@ -6,14 +6,14 @@ import tarfile
 
 import numpy as np
 import pytest
-from maquette.core.dataset.validation import check
+from maquette.core.dataset.validation import validate_dataset
 from maquette.core.errors import DatasetError
 from maquette.core.jobs.task import run_to_end
 
 
 def told(folder):
     """Problems as {path within the set: text}."""
-    problems = run_to_end(check(folder))
+    problems = run_to_end(validate_dataset(folder))
     result = {problem.path.relative_to(folder).as_posix(): problem.what for problem in problems}
     assert len(result) == len(problems)
     return result
@@ -22,7 +22,9 @@ def told(folder):
 def rewritten(path, change):
     """Write the tar at ``path`` again with ``change(members)`` done to its dict of bytes by kind."""
     with tarfile.open(path) as archive:
-        members = {m.name.removeprefix(f"{path.stem}."): archive.extractfile(m).read() for m in archive}
+        members = {
+            m.name.removeprefix(f"{path.stem}."): archive.extractfile(m).read() for m in archive
+        }
     change(members)
     with tarfile.open(path, "w") as archive:
         for kind, data in members.items():
@@ -58,7 +60,7 @@ def test_a_whole_set_is_good(ellipsoids):
 
 def test_no_set(tmp_path):
     with pytest.raises(DatasetError, match="holds no training set"):
-        run_to_end(check(tmp_path))
+        run_to_end(validate_dataset(tmp_path))
 
 
 @pytest.mark.parametrize("left", [0, 700, 10_000, -512, -1])
@@ -85,7 +87,9 @@ def test_surroundings_are_there_if_they_were_drawn(own):
     assert "does not tell of" in told(own)["objects/egg.tar"]
     changed_record(path, drawn)
     assert told(own) == {}
-    rewritten(path, lambda members: members.update({"001.surroundings.png": members["001.png"][:99]}))
+    rewritten(
+        path, lambda members: members.update({"001.surroundings.png": members["001.png"][:99]})
+    )
     assert "001.surroundings.png is damaged" in told(own)["objects/egg.tar"]
     rewritten(path, lambda members: members.pop("001.surroundings.png"))
     assert "lacks egg.001.surroundings.png" in told(own)["objects/egg.tar"]
@@ -115,7 +119,7 @@ def test_a_flipped_bit(own, kind):
 
 def test_no_wrong_byte_is_a_surprise(own):
     """Each is told of or, in a time stamp or in what only fills up, harmless: nothing else is raised."""
-    from maquette.core.dataset.index import Place
+    from maquette.core.dataset.index import ObjectLocation
     from maquette.core.dataset.validation import check_object
 
     path, rng, found = own / "objects/egg.tar", np.random.default_rng(0), 0
@@ -125,7 +129,7 @@ def test_no_wrong_byte_is_a_surprise(own):
         data[place] = rng.integers(256)
         path.write_bytes(data)
         try:
-            check_object(Place(path))
+            check_object(ObjectLocation(path))
         except (DatasetError, ValueError, KeyError, TypeError):
             found += 1
     assert found > 110
@@ -149,19 +153,25 @@ def test_extrinsics_of_two_cameras(own):
 
 def test_a_picture_of_another_size(own):
     changed_record(own / "objects/egg.tar", lambda record: record["views"][0].update(width=65))
-    assert told(own) == {"objects/egg.tar": "view 0, colour: its shape is (64, 64, 4), not (64, 65, 4)"}
+    assert told(own) == {
+        "objects/egg.tar": "view 0, colour: its shape is (64, 64, 4), not (64, 65, 4)"
+    }
 
 
 def test_depth_of_another_kind(own):
     changed_arrays(own / "objects/egg.tar", "000.npz", lambda arrays: None)
     assert told(own) == {}
-    double = lambda arrays: arrays.update(depth=arrays["depth"].astype(float))  # noqa: E731
+    double = lambda arrays: arrays.update(depth=arrays["depth"].astype(float))
     changed_arrays(own / "objects/egg.tar", "000.npz", double)
     assert told(own) == {"objects/egg.tar": "view 0, depth: it is float64, not float32"}
 
 
 def test_depth_that_leads_outside_the_bounds(own):
-    changed_arrays(own / "objects/egg.tar", "002.npz", lambda arrays: arrays.update(depth=arrays["depth"] * 0.9))
+    changed_arrays(
+        own / "objects/egg.tar",
+        "002.npz",
+        lambda arrays: arrays.update(depth=arrays["depth"] * 0.9),
+    )
     assert "view 2, depth: points lie" in told(own)["objects/egg.tar"]
 
 
@@ -172,14 +182,18 @@ def test_an_array_too_few(own):
     assert "001.npz is damaged" in told(own)["objects/lens.tar"]
 
 
-@pytest.mark.parametrize("record", [[], 3, {"version": 1}, {"version": 2}, {"version": 1, "views": 3}])
+@pytest.mark.parametrize(
+    "record", [[], 3, {"version": 1}, {"version": 2}, {"version": 1, "views": 3}]
+)
 def test_a_record_of_another_form(own, record):
-    rewritten(own / "objects/egg.tar", lambda members: members.update(json=json.dumps(record).encode()))
+    rewritten(
+        own / "objects/egg.tar", lambda members: members.update(json=json.dumps(record).encode())
+    )
     assert list(told(own)) == ["objects/egg.tar"]
 
 
 def test_normals_that_are_too_long(own):
-    twice = lambda arrays: arrays.update(normal=arrays["normal"] * 2)  # noqa: E731
+    twice = lambda arrays: arrays.update(normal=arrays["normal"] * 2)
     changed_arrays(own / "objects/egg.tar", "002.npz", twice)
     assert told(own) == {"objects/egg.tar": "view 2, normal: not all are of unit length"}
 
@@ -209,7 +223,9 @@ class TestSplits:
                     archive.addfile(info, io.BytesIO(data))
         self.write(own, twin="test")
         found = told(own)
-        assert list(found) == ["splits.json"] and found["splits.json"].startswith("egg (train) and twin (test)")
+        assert list(found) == ["splits.json"] and found["splits.json"].startswith(
+            "egg (train) and twin (test)"
+        )
         self.write(own, twin="train")
         assert told(own) == {}
 

@@ -4,8 +4,14 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from maquette.core.geometry.occupancy_grid import GROWN, SIDE, cell_centers, coordinates, inside_grid
-from maquette.core.geometry.winding_number import Solid, make_solid
+from maquette.core.geometry.occupancy_grid import (
+    GROWN,
+    SIDE,
+    cell_centers,
+    coordinates,
+    inside_grid,
+)
+from maquette.core.geometry.winding_number import OrientedSolid, orient_and_thicken
 
 from .test_winding_number import ball, joined
 
@@ -37,9 +43,9 @@ def bounds_of(vertices):
 
 
 def test_volume_of_a_ball():
-    vertices, faces = ball(rings=96, centre=(3.0, -1.0, 0.2))
+    vertices, faces = ball(rings=96, center=(3.0, -1.0, 0.2))
     bounds = bounds_of(vertices)
-    grid = inside_grid(make_solid(vertices, faces), bounds)
+    grid = inside_grid(orient_and_thicken(vertices, faces), bounds)
     cell = GROWN * np.ptp(bounds, axis=0).max() / SIDE
     assert grid.shape == (SIDE, SIDE, SIDE) and grid.dtype == bool
     assert grid.sum() * cell**3 == pytest.approx(4 / 3 * np.pi * 0.4**3, rel=0.01)
@@ -47,7 +53,7 @@ def test_volume_of_a_ball():
 
 def test_cells_of_a_box_that_is_not_centered_and_of_three_lengths():
     low, high = np.array((2.0, -5.0, 0.5)), np.array((3.1, -4.6, 2.6))
-    grid = inside_grid(make_solid(*box(low, high)), np.stack((low, high)))
+    grid = inside_grid(orient_and_thicken(*box(low, high)), np.stack((low, high)))
     centers = cell_centers(np.stack((low, high)))
     within = ((centers > low) & (centers < high)).all(-1)
     off = np.abs(np.concatenate((centers - low, centers - high), axis=-1)).min(-1)
@@ -73,7 +79,7 @@ def opened(mesh, share):
 MESSY = {
     "with holes": opened(ball(), 0.03),
     "overlapping": joined(
-        ball(), ball(0.3, centre=(0.3, 0.1, 0.0)), box((-0.5, -0.1, -0.1), (0.2, 0.1, 0.1))
+        ball(), ball(0.3, center=(0.3, 0.1, 0.0)), box((-0.5, -0.1, -0.1), (0.2, 0.1, 0.1))
     ),
     "without a bottom": (box((-0.4, -0.3, -0.3), (0.4, 0.3, 0.4))[0], BOX[2:]),
     "hollow": joined(ball(0.5), ball(0.4)),
@@ -87,13 +93,13 @@ MESSY = {
 @pytest.mark.parametrize("name", MESSY)
 def test_agrees_with_points_of_the_same_solid(name):
     vertices, faces = MESSY[name]
-    solid, bounds = make_solid(vertices, faces), bounds_of(vertices)
+    solid, bounds = orient_and_thicken(vertices, faces), bounds_of(vertices)
     grid = inside_grid(solid, bounds)
     points = bounds.mean(0) + np.ptp(bounds, axis=0).max() * np.random.default_rng(2).uniform(
         -0.5, 0.5, (4000, 3)
     )
     inside, few = (
-        solid.inside(points, rays) for rays in (60, 7)
+        solid.contains(points, rays) for rays in (60, 7)
     )  # 7: of the truth of training sets
     cells = np.floor(coordinates(points, bounds)).astype(int).clip(1, SIDE - 2)
     around = [
@@ -114,9 +120,9 @@ def test_turned_about_any_axis_it_is_the_same():
     """Lines along x, y and z count alike: a mirrored count would turn inside out."""
     vertices, faces = joined(box((0, 0, 0), (1, 0.5, 0.3)), box((0.8, 0.1, 0.1), (1.2, 0.2, 0.9)))
     kept = faces[:-3]  # open, so that diagonals are asked too
-    grid = inside_grid(make_solid(vertices, kept), bounds_of(vertices))
+    grid = inside_grid(orient_and_thicken(vertices, kept), bounds_of(vertices))
     turned = vertices[:, [1, 2, 0]]
-    other = inside_grid(make_solid(turned, kept), bounds_of(turned))
+    other = inside_grid(orient_and_thicken(turned, kept), bounds_of(turned))
     assert (other.transpose(2, 0, 1) == grid).mean() > 0.99 and grid.mean() > 0.02
 
 
@@ -130,7 +136,7 @@ def test_long_slanted_slivers_take_little_memory():
         bars.append((vertices @ turn.T + rng.uniform(-0.05, 0.05, 3), faces))
     vertices, faces = joined(*bars)
     tracemalloc.start()
-    grid = inside_grid(Solid(vertices, faces, 0.0), bounds_of(vertices))
+    grid = inside_grid(OrientedSolid(vertices, faces, 0.0), bounds_of(vertices))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 400e6 and 0.001 < grid.mean() < 0.2

@@ -2,8 +2,8 @@
 
 import numpy as np
 from maquette.core.geometry.signed_distance import signed_distance
-from maquette.core.geometry.winding_number import make_solid
-from maquette.core.scene.bvh import nearest_triangle
+from maquette.core.geometry.winding_number import orient_and_thicken
+from maquette.core.scene.bvh import nearest_triangle_finder
 
 _QUADS = ((0, 2, 3, 1), (4, 5, 7, 6), (0, 1, 5, 4), (2, 6, 7, 3), (0, 4, 6, 2), (1, 3, 7, 5))
 
@@ -22,9 +22,9 @@ def box_distance(points, low, high):
 
 
 def found(vertices, faces, points):
-    solid = make_solid(vertices, faces)
-    inside = solid.inside(points, 7)
-    return signed_distance(solid, points, inside, nearest_triangle), inside
+    solid = orient_and_thicken(vertices, faces)
+    inside = solid.contains(points, 7)
+    return signed_distance(solid, points, inside, nearest_triangle_finder), inside
 
 
 def test_a_box():
@@ -37,11 +37,16 @@ def test_a_box():
 
 def test_walls_inside_of_a_union_do_not_count():
     """A slab with a post that goes right through it, as the legs of a table go into its top."""
-    slab, post = (np.array(((-1, -1, 0), (1, 1, 0.4))), np.array(((-0.1, -0.1, -1), (0.1, 0.1, 0.3))))
+    slab, post = (
+        np.array(((-1, -1, 0), (1, 1, 0.4))),
+        np.array(((-0.1, -0.1, -1), (0.1, 0.1, 0.3))),
+    )
     one, two = box(*slab), box(*post)
     points = np.random.default_rng(1).uniform((-1.1, -1.1, -1.1), (1.1, 1.1, 0.5), (3000, 3))
     points[:1000] = np.random.default_rng(2).uniform((-0.1, -0.1, -0.3), (0.1, 0.1, 0.4), (1000, 3))
-    distance, inside = found(np.concatenate((one[0], two[0])), np.concatenate((one[1], two[1] + 8)), points)
+    distance, inside = found(
+        np.concatenate((one[0], two[0])), np.concatenate((one[1], two[1] + 8)), points
+    )
     outside = np.minimum(box_distance(points, *slab), box_distance(points, *post))
     np.testing.assert_array_equal(inside, outside < 0)
     np.testing.assert_allclose(distance[~inside], outside[~inside], atol=1e-12)

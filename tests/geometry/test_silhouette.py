@@ -1,18 +1,21 @@
 import numpy as np
 import pytest
 from maquette.core.arrays import MeshArrays
-from maquette.core.cameras import side
-from maquette.core.geometry.silhouette import silhouette
+from maquette.core.cameras import side_camera
+from maquette.core.geometry.silhouette import render_silhouette
 
 
 def rectangle(left, low, right, high):
     """Seen from the front at 50 pixels to one unit, the origin in the middle; all in pixels, y up."""
-    corners = np.array(((left, 0, low), (right, 0, low), (right, 0, high), (left, 0, high)), np.float32) / 50
+    corners = (
+        np.array(((left, 0, low), (right, 0, low), (right, 0, high), (left, 0, high)), np.float32)
+        / 50
+    )
     return MeshArrays(corners, np.array(((0, 1, 2, 3),)))
 
 
 def test_a_silhouette_is_as_large_as_its_square():
-    drawn = silhouette(rectangle(-10, -15, 10, 15), side("front", 1.0, 50))
+    drawn = render_silhouette(rectangle(-10, -15, 10, 15), side_camera("front", 1.0, 50))
     assert drawn.any(0).sum() == 20 and drawn.any(1).sum() == 30
 
 
@@ -21,7 +24,11 @@ def test_wherever_a_thing_lies_its_silhouette_is_neither_larger_nor_beside_it():
     columns = np.arange(50) - 24.5
     apart, wider = [], []
     for x, z in rng.uniform(-1, 1, (200, 2)):
-        drawn = silhouette(rectangle(x - 10, z - 15, x + 10, z + 15), side("front", 1.0, 50))
+        drawn = render_silhouette(
+            rectangle(x - 10, z - 15, x + 10, z + 15), side_camera("front", 1.0, 50)
+        )
         apart.append((columns[drawn.any(0)].mean() - x, -columns[drawn.any(1)].mean() - z))
         wider.append((drawn.any(0).sum() - 20, drawn.any(1).sum() - 30))
-    assert np.mean(apart, axis=0) == pytest.approx(0, abs=0.05) and np.mean(wider, axis=0) == pytest.approx(0, abs=0.05)
+    assert np.mean(apart, axis=0) == pytest.approx(0, abs=0.05) and np.mean(
+        wider, axis=0
+    ) == pytest.approx(0, abs=0.05)

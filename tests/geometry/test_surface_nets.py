@@ -2,7 +2,12 @@ import numpy as np
 import pytest
 from maquette.core.arrays import MeshArrays
 from maquette.core.errors import MeshError
-from maquette.core.geometry.surface_nets import pieces, smoothed, surface_nets, without_small_pieces
+from maquette.core.geometry.surface_nets import (
+    connected_components,
+    remove_small_components,
+    surface_nets,
+    taubin_smooth,
+)
 
 
 def grid(size, bound=1.0):
@@ -10,14 +15,14 @@ def grid(size, bound=1.0):
     return np.meshgrid(line, line, line, indexing="ij"), 2 * bound / (size - 1)
 
 
-def ball(size=40, centre=(0, 0, 0), radius=0.6):
+def ball(size=40, center=(0, 0, 0), radius=0.6):
     (x, y, z), spacing = grid(size)
-    field = radius - np.sqrt((x - centre[0]) ** 2 + (y - centre[1]) ** 2 + (z - centre[2]) ** 2)
+    field = radius - np.sqrt((x - center[0]) ** 2 + (y - center[1]) ** 2 + (z - center[2]) ** 2)
     return field, np.full(3, -1.0), spacing
 
 
 def volume(mesh):
-    a, b, c = (mesh.vertices[mesh.triangles()[:, k]].astype(float) for k in range(3))
+    a, b, c = (mesh.vertices[mesh.to_triangles()[:, k]].astype(float) for k in range(3))
     return float((a * np.cross(b, c)).sum() / 6)
 
 
@@ -25,7 +30,9 @@ def check_manifold(mesh):
     """Each edge in two faces that run it in opposite directions; each vertex with one fan."""
     quads = mesh.faces
     edges = np.stack((quads, np.roll(quads, -1, 1)), axis=2).reshape(-1, 2)
-    assert len(np.unique(edges, axis=0)) == len(edges), "two faces run an edge in the same direction"
+    assert len(np.unique(edges, axis=0)) == len(edges), (
+        "two faces run an edge in the same direction"
+    )
     reverse = np.unique(edges[:, ::-1], axis=0)
     np.testing.assert_array_equal(np.unique(edges, axis=0), reverse)
     after = {}  # around each vertex: from the edge a face comes in by to the edge it leaves by
@@ -49,7 +56,9 @@ def test_ball():
     check_manifold(mesh)
     assert mesh.faces.shape[1] == 4
     np.testing.assert_allclose(np.linalg.norm(mesh.vertices, axis=1), 0.6, atol=0.01)
-    assert volume(mesh) == pytest.approx(4 / 3 * np.pi * 0.6**3, rel=0.02)  # positive: it faces outwards
+    assert volume(mesh) == pytest.approx(
+        4 / 3 * np.pi * 0.6**3, rel=0.02
+    )  # positive: it faces outwards
 
 
 def test_torus_has_one_hole():
@@ -83,7 +92,10 @@ def test_the_check_of_manifolds_sees_a_shared_edge():
     voxels[1, 1, 1] = voxels[2, 2, 1] = 1
     check_manifold(surface_nets(voxels, 0.5))
     one = surface_nets(np.ones((1, 1, 1)))
-    pair = np.concatenate((one.vertices, one.vertices + 9)), np.concatenate((one.faces, one.faces + 8))
+    pair = (
+        np.concatenate((one.vertices, one.vertices + 9)),
+        np.concatenate((one.faces, one.faces + 8)),
+    )
     check_manifold(MeshArrays(*pair))
     with pytest.raises(AssertionError, match="two fans"):
         check_manifold(MeshArrays(pair[0], np.where(pair[1] == 8, 0, pair[1])))
@@ -105,11 +117,11 @@ def test_nothing_inside_is_said():
 def test_small_pieces_go():
     field = np.maximum(ball(40, (-0.3, 0, 0), 0.5)[0], ball(40, (0.7, 0, 0), 0.15)[0])
     mesh = surface_nets(field, 0.0, *ball()[1:])
-    assert pieces(mesh).max() == 1
-    alone = without_small_pieces(mesh, 0.1, 0.5)
+    assert connected_components(mesh).max() == 1
+    alone = remove_small_components(mesh, 0.1, 0.5)
     check_manifold(alone)
-    assert pieces(alone).max() == 0 and alone.vertices[:, 0].max() < 0.25
-    assert without_small_pieces(mesh, 0.01, 0.5) is mesh
+    assert connected_components(alone).max() == 0 and alone.vertices[:, 0].max() < 0.25
+    assert remove_small_components(mesh, 0.01, 0.5) is mesh
 
 
 def test_a_thin_leg_is_no_small_piece():
@@ -117,25 +129,27 @@ def test_a_thin_leg_is_no_small_piece():
     x, y, z = np.meshgrid(line, line, line, indexing="ij")
     top, leg = z > 0.4, (np.hypot(x - 0.3, y) < 0.02) & (z < 0.35)
     mesh = surface_nets(np.where(top | leg, 1.0, -1.0), 0.0, np.full(3, -0.5), line[1] - line[0])
-    assert pieces(mesh).max() == 1
-    assert without_small_pieces(mesh, 0.01, 0.5) is mesh
-    assert pieces(without_small_pieces(mesh, 0.01, 0.9)).max() == 0
+    assert connected_components(mesh).max() == 1
+    assert remove_small_components(mesh, 0.01, 0.5) is mesh
+    assert connected_components(remove_small_components(mesh, 0.01, 0.9)).max() == 0
 
 
-def test_colours_stay_with_their_vertices():
+def test_colors_stay_with_their_vertices():
     field = np.maximum(ball(40, (-0.3, 0, 0), 0.5)[0], ball(40, (0.7, 0, 0), 0.15)[0])
     mesh = surface_nets(field, 0.0, *ball()[1:])
     mesh = MeshArrays(mesh.vertices, mesh.faces, mesh.vertices.copy())
-    alone = without_small_pieces(mesh, 0.1, 0.5)
-    np.testing.assert_array_equal(alone.vertices, alone.colours)
+    alone = remove_small_components(mesh, 0.1, 0.5)
+    np.testing.assert_array_equal(alone.vertices, alone.colors)
 
 
 def test_smoothing_irons_steps_out_and_keeps_the_volume():
     """A ball of whole voxels, whose steps are half a cell."""
     line = np.linspace(-1, 1, 41)
     x, y, z = np.meshgrid(line, line, line, indexing="ij")
-    rough = surface_nets(np.where(x * x + y * y + z * z < 0.64, 1.0, -1.0), 0.0, np.full(3, -1.0), 0.05)
-    even = smoothed(rough)
+    rough = surface_nets(
+        np.where(x * x + y * y + z * z < 0.64, 1.0, -1.0), 0.0, np.full(3, -1.0), 0.05
+    )
+    even = taubin_smooth(rough)
 
     def radii(mesh):
         return np.linalg.norm(mesh.vertices, axis=1)

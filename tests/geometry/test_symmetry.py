@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from maquette.core import cameras
 from maquette.core.geometry.surface_nets import surface_nets
-from maquette.core.geometry.symmetry import Plane, best_plane, better_half
-from maquette.core.scene.bvh import nearest_triangle
+from maquette.core.geometry.symmetry import SymmetryPlane, choose_half, find_symmetry_plane
+from maquette.core.scene.bvh import nearest_triangle_finder
 
 
 def shape(long_arm=0):
@@ -15,19 +15,24 @@ def shape(long_arm=0):
 
 
 def plane_of(mesh):
-    return best_plane(mesh, nearest_triangle(mesh.vertices[mesh.triangles()].astype(float)))
+    return find_symmetry_plane(
+        mesh, nearest_triangle_finder(mesh.vertices[mesh.to_triangles()].astype(float))
+    )
 
 
 def turned(mesh, angle):
     c, s = np.cos(angle), np.sin(angle)
-    return type(mesh)((mesh.vertices @ np.array(((c, s, 0), (-s, c, 0), (0, 0, 1)))).astype(np.float32), mesh.faces)
+    return type(mesh)(
+        (mesh.vertices @ np.array(((c, s, 0), (-s, c, 0), (0, 0, 1)))).astype(np.float32),
+        mesh.faces,
+    )
 
 
 def test_the_plane_of_a_symmetric_thing_is_found():
     plane = plane_of(shape())
     assert abs(plane.normal[1]) == pytest.approx(1) and plane.deviation < 1e-4
     assert plane.point[1] == pytest.approx(19.5 / 24, abs=1e-3)
-    assert plane.told() == "plane across Y, 0.0% off"
+    assert plane.summary() == "plane across Y, 0.0% off"
 
 
 def test_also_of_one_that_is_turned():
@@ -40,16 +45,23 @@ def test_the_score_tells_of_what_differs():
 
 
 def test_mirroring_and_the_frame_agree():
-    plane = Plane(np.array((1.0, 2, 3)), np.array((0.6, 0.8, 0)), 0)
+    plane = SymmetryPlane(np.array((1.0, 2, 3)), np.array((0.6, 0.8, 0)), 0)
     point = np.array(((4.0, 5, 6),))
-    local, image = ((p - plane.point) @ plane.frame().T for p in (point, plane.mirrored(point)))
+    local, image = (
+        (p - plane.point) @ plane.frame_rotation().T for p in (point, plane.mirror_points(point))
+    )
     np.testing.assert_allclose(image, local * (-1, 1, 1))
-    assert np.linalg.det(plane.frame()) == pytest.approx(1)
+    assert np.linalg.det(plane.frame_rotation()) == pytest.approx(1)
 
 
 def test_the_better_half_is_the_one_that_is_seen_else_the_fuller():
     mesh = shape(long_arm=6)
-    across = Plane(np.array((0.5, 19.5 / 24, 0.5)), np.array((0.0, 1, 0)), 0)
-    assert better_half(mesh, across) == 1
-    assert better_half(mesh, across, [cameras.side("front", 1, 8)]) == -1
-    assert better_half(mesh, across, [cameras.side("front", 1, 8), cameras.side("back", 1, 8)]) == 1
+    across = SymmetryPlane(np.array((0.5, 19.5 / 24, 0.5)), np.array((0.0, 1, 0)), 0)
+    assert choose_half(mesh, across) == 1
+    assert choose_half(mesh, across, [cameras.side_camera("front", 1, 8)]) == -1
+    assert (
+        choose_half(
+            mesh, across, [cameras.side_camera("front", 1, 8), cameras.side_camera("back", 1, 8)]
+        )
+        == 1
+    )

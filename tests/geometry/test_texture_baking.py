@@ -4,17 +4,39 @@ import numpy as np
 import pytest
 from maquette.core import cameras
 from maquette.core.arrays import MeshArrays, View
-from maquette.core.geometry.texture_baking import bake, seen_colours
+from maquette.core.geometry.texture_baking import bake_texture, vertex_colors_from_views
 from maquette.core.jobs.task import run_to_end
 
 SIZE = 192
-COLOURS = {"front": 0.9, "right": 0.75, "back": 0.6, "left": 0.45, "top": 0.3, "bottom": 0.15}  # of red
-GREY = np.array((0.0, 0.0, 1.0))  # the mesh's own
+COLORS = {
+    "front": 0.9,
+    "right": 0.75,
+    "back": 0.6,
+    "left": 0.45,
+    "top": 0.3,
+    "bottom": 0.15,
+}  # of red
+GRAY = np.array((0.0, 0.0, 1.0))  # the mesh's own
 # What is right and up in the picture of each side, told without core.cameras.
-RIGHT = {"front": (1, 0, 0), "right": (0, 1, 0), "back": (-1, 0, 0), "left": (0, -1, 0), "top": (1, 0, 0)}
+RIGHT = {
+    "front": (1, 0, 0),
+    "right": (0, 1, 0),
+    "back": (-1, 0, 0),
+    "left": (0, -1, 0),
+    "top": (1, 0, 0),
+}
 RIGHT["bottom"] = (1, 0, 0)
-UP = dict.fromkeys(("front", "right", "back", "left"), (0, 0, 1)) | {"top": (0, 1, 0), "bottom": (0, -1, 0)}
-OUT = {"front": (0, -1, 0), "right": (1, 0, 0), "back": (0, 1, 0), "left": (-1, 0, 0), "top": (0, 0, 1)}
+UP = dict.fromkeys(("front", "right", "back", "left"), (0, 0, 1)) | {
+    "top": (0, 1, 0),
+    "bottom": (0, -1, 0),
+}
+OUT = {
+    "front": (0, -1, 0),
+    "right": (1, 0, 0),
+    "back": (0, 1, 0),
+    "left": (-1, 0, 0),
+    "top": (0, 0, 1),
+}
 OUT["bottom"] = (0, 0, -1)
 
 
@@ -26,11 +48,13 @@ def boxes(*extents):
         for side in OUT:
             r, u, o = (np.array(table[side], float) for table in (RIGHT, UP, OUT))
             middle, half = (low + high) / 2, (high - low) / 2
-            corners = [middle + half * (o + a * r + b * u) for a, b in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
+            corners = [
+                middle + half * (o + a * r + b * u) for a, b in ((-1, -1), (1, -1), (1, 1), (-1, 1))
+            ]
             faces.append(np.arange(4) + len(vertices))
             vertices += corners
             sides.append(side)
-    own = np.repeat(GREY[None], len(vertices), 0).astype(np.float32)
+    own = np.repeat(GRAY[None], len(vertices), 0).astype(np.float32)
     return MeshArrays(np.array(vertices, np.float32), np.array(faces, np.int32), own), sides
 
 
@@ -48,10 +72,10 @@ def picture(side, size=64, shown=1.2, half=0.5):
     at = (np.arange(size) + 0.5) / size * shown - shown / 2
     x, y = np.meshgrid(at, -at)
     image = np.zeros((size, size, 4), np.float32)
-    image[..., 0] = COLOURS[side]
+    image[..., 0] = COLORS[side]
     image[..., 3] = (abs(x) < half) & (abs(y) < half)
     image[(x > 0.2) & (x < 0.4) & (y > 0.1) & (y < 0.4), 1] = 1
-    return View(image, cameras.side(side, shown, size))
+    return View(image, cameras.side_camera(side, shown, size))
 
 
 def texel(texture, low, side, u, v):
@@ -61,21 +85,23 @@ def texel(texture, low, side, u, v):
 
 
 def baked(mesh, uv, views):
-    return run_to_end(bake(mesh, uv, views, SIZE))
+    return run_to_end(bake_texture(mesh, uv, views, SIZE))
 
 
 def test_each_side_of_a_cube_shows_its_own_picture_the_right_way_round():
     mesh, sides = boxes(((-0.5, -0.5, -0.5), (0.5, 0.5, 0.5)))
     uv, low, side = layout(6)
-    texture = baked(mesh, uv, [picture(name) for name in COLOURS])
+    texture = baked(mesh, uv, [picture(name) for name in COLORS])
     for index, name in enumerate(sides):
-        found = {(u, v): texel(texture, low[index], side, u, v) for u in (0.2, 0.8) for v in (0.25, 0.75)}
-        for (u, v), colour in found.items():
-            assert colour[0] == pytest.approx(COLOURS[name], abs=0.03), name
-            assert (colour[1] > 0.9) == (u > 0.5 and v > 0.5), (name, u, v)
+        found = {
+            (u, v): texel(texture, low[index], side, u, v) for u in (0.2, 0.8) for v in (0.25, 0.75)
+        }
+        for (u, v), color in found.items():
+            assert color[0] == pytest.approx(COLORS[name], abs=0.03), name
+            assert (color[1] > 0.9) == (u > 0.5 and v > 0.5), (name, u, v)
 
 
-def test_what_no_picture_sees_keeps_its_own_colour():
+def test_what_no_picture_sees_keeps_its_own_color():
     mesh, sides = boxes(((-0.5, -0.5, -0.5), (0.5, 0.5, 0.5)))
     uv, low, side = layout(6)
     texture = baked(mesh, uv, [picture("front")])
@@ -87,11 +113,13 @@ def test_what_no_picture_sees_keeps_its_own_colour():
 @pytest.mark.parametrize("far", [False, True], ids=["orthographic", "perspective"])
 def test_nothing_bleeds_through_to_what_is_hidden(far):
     """A small box before a large one: the front picture shows the large one only around the small one."""
-    mesh, sides = boxes(((-0.15, -0.5, -0.15), (0.15, -0.4, 0.15)), ((-0.5, 0.2, -0.5), (0.5, 0.5, 0.5)))
+    mesh, sides = boxes(
+        ((-0.15, -0.5, -0.15), (0.15, -0.4, 0.15)), ((-0.5, 0.2, -0.5), (0.5, 0.5, 0.5))
+    )
     view = picture("front", 128)
     if far:
         pose = cameras.look_at(np.array((0.0, -50, 0)), np.zeros(3))
-        view = View(view.image, cameras.perspective(pose, 2 * np.arctan(0.6 / 50), 128))
+        view = View(view.image, cameras.perspective_camera(pose, 2 * np.arctan(0.6 / 50), 128))
     uv, low, side = layout(12)
     texture = baked(mesh, uv, [view])
     behind = sides.index("front", 6)
@@ -112,28 +140,42 @@ def test_beyond_the_mask_the_picture_says_nothing():
     uv, low, side = layout(6)
     texture = baked(mesh, uv, [picture("front", half=0.3)])
     assert texel(texture, low[0], side, 0.5, 0.3)[0] == pytest.approx(0.9, abs=0.03)
-    np.testing.assert_allclose(texel(texture, low[0], side, 0.1, 0.1), GREY, atol=0.01)
+    np.testing.assert_allclose(texel(texture, low[0], side, 0.1, 0.1), GRAY, atol=0.01)
 
 
 def test_two_pictures_are_blended_by_how_squarely_they_look():
     """A face that looks to the front and a little to the right is mostly the front's."""
     angle = np.radians(20)
-    out, along = np.array((np.sin(angle), -np.cos(angle), 0)), np.array((np.cos(angle), np.sin(angle), 0))
-    corners = [0.2 * (a * along + b * np.array((0, 0, 1.0))) for a, b in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
+    out, along = (
+        np.array((np.sin(angle), -np.cos(angle), 0)),
+        np.array((np.cos(angle), np.sin(angle), 0)),
+    )
+    corners = [
+        0.2 * (a * along + b * np.array((0, 0, 1.0)))
+        for a, b in ((-1, -1), (1, -1), (1, 1), (-1, 1))
+    ]
     assert np.cross(corners[1] - corners[0], corners[3] - corners[0]) @ out > 0
-    mesh = MeshArrays(np.array(corners, np.float32), np.array([[0, 1, 2, 3]], np.int32), np.ones((4, 3), np.float32))
+    mesh = MeshArrays(
+        np.array(corners, np.float32),
+        np.array([[0, 1, 2, 3]], np.int32),
+        np.ones((4, 3), np.float32),
+    )
     uv, low, side = layout(1)
     red = texel(baked(mesh, uv, [picture("front"), picture("right")]), low[0], side, 0.3, 0.3)[0]
     front, right = np.cos(angle) ** 6, np.sin(angle) ** 6
-    assert red == pytest.approx((0.9 * front + 0.75 * right + 0.01) / (front + right + 0.01), abs=0.01)
+    assert red == pytest.approx(
+        (0.9 * front + 0.75 * right + 0.01) / (front + right + 0.01), abs=0.01
+    )
 
 
-def test_colours_reach_beyond_the_islands():
+def test_colors_reach_beyond_the_islands():
     mesh, _ = boxes(((-0.5, -0.5, -0.5), (0.5, 0.5, 0.5)))
     uv, low, _side = layout(6)
-    texture = baked(mesh, uv, [picture(name) for name in COLOURS])
+    texture = baked(mesh, uv, [picture(name) for name in COLORS])
     outside = low[0] + np.array((-0.01, 0.1))
-    assert texture[int((1 - outside[1]) * SIZE), int(outside[0] * SIZE)][0] == pytest.approx(0.9, abs=0.05)
+    assert texture[int((1 - outside[1]) * SIZE), int(outside[0] * SIZE)][0] == pytest.approx(
+        0.9, abs=0.05
+    )
 
 
 CELL = 0.02
@@ -148,43 +190,48 @@ def grids(*extents):
         a, b, _, d = coarse.vertices[face]
         columns, rows = (round(np.linalg.norm(end - a) / CELL) + 1 for end in (b, d))
         u, v = np.meshgrid(np.linspace(0, 1, columns), np.linspace(0, 1, rows))
-        first = sum(map(len, vertices)) + (np.arange(rows - 1)[:, None] * columns + np.arange(columns - 1)).ravel()
+        first = (
+            sum(map(len, vertices))
+            + (np.arange(rows - 1)[:, None] * columns + np.arange(columns - 1)).ravel()
+        )
         faces.append(np.stack((first, first + 1, first + columns + 1, first + columns), 1))
         vertices.append(a + u.reshape(-1, 1) * (b - a) + v.reshape(-1, 1) * (d - a))
         sides += [side] * vertices[-1].shape[0]
-    own = np.repeat(GREY[None], len(sides), 0).astype(np.float32)
+    own = np.repeat(GRAY[None], len(sides), 0).astype(np.float32)
     whole = np.concatenate(vertices).astype(np.float32)
     return MeshArrays(whole, np.concatenate(faces).astype(np.int32), own), np.array(sides)
 
 
-def test_vertices_take_the_colours_of_the_pictures_that_see_them():
+def test_vertices_take_the_colors_of_the_pictures_that_see_them():
     mesh, sides = grids(((-0.5, -0.5, -0.5), (0.5, 0.5, 0.5)))
-    found = run_to_end(seen_colours(mesh, [picture("front"), picture("right")], CELL))
+    found = run_to_end(vertex_colors_from_views(mesh, [picture("front"), picture("right")], CELL))
     inner = np.sort(np.abs(mesh.vertices), axis=1)[:, 1] < 0.45  # of a face, clear of its edges
     for name in OUT:
         there = inner & (sides == name)
         if name not in ("front", "right"):
-            np.testing.assert_allclose(found[there], np.tile(GREY, (there.sum(), 1)), atol=1e-6)
+            np.testing.assert_allclose(found[there], np.tile(GRAY, (there.sum(), 1)), atol=1e-6)
             continue
-        assert np.abs(found[there, 0] - COLOURS[name]).max() < 0.02, name
+        assert np.abs(found[there, 0] - COLORS[name]).max() < 0.02, name
         u, v = (mesh.vertices[there] @ np.array(table[name]) for table in (RIGHT, UP))
         marked, clear = (u > 0.22) & (u < 0.38) & (v > 0.12) & (v < 0.38), (u < 0.18) | (v < 0.08)
         assert found[there][marked, 1].min() > 0.9 > 0.1 > found[there][clear, 1].max(), name
 
 
 @pytest.mark.parametrize("far", [False, True], ids=["orthographic", "perspective"])
-def test_vertices_that_are_hidden_keep_their_own_colours(far):
-    mesh, sides = grids(((-0.15, -0.5, -0.15), (0.15, -0.4, 0.15)), ((-0.5, 0.2, -0.5), (0.5, 0.5, 0.5)))
+def test_vertices_that_are_hidden_keep_their_own_colors(far):
+    mesh, sides = grids(
+        ((-0.15, -0.5, -0.15), (0.15, -0.4, 0.15)), ((-0.5, 0.2, -0.5), (0.5, 0.5, 0.5))
+    )
     view = picture("front", 128)
     if far:
         pose = cameras.look_at(np.array((0.0, -50, 0)), np.zeros(3))
-        view = View(view.image, cameras.perspective(pose, 2 * np.arctan(0.6 / 50), 128))
-    found = run_to_end(seen_colours(mesh, [view], CELL))
+        view = View(view.image, cameras.perspective_camera(pose, 2 * np.arctan(0.6 / 50), 128))
+    found = run_to_end(vertex_colors_from_views(mesh, [view], CELL))
     at, out = mesh.vertices, np.abs(mesh.vertices[:, [0, 2]]).max(1)
     behind = (sides == "front") & (at[:, 1] > 0)
     assert (behind & (out < 0.14)).sum() > 100
     np.testing.assert_allclose(
-        found[behind & (out < 0.14)], np.tile(GREY, ((behind & (out < 0.14)).sum(), 1)), atol=1e-6
+        found[behind & (out < 0.14)], np.tile(GRAY, ((behind & (out < 0.14)).sum(), 1)), atol=1e-6
     )
     assert found[behind & (out > 0.2) & (out < 0.48), 0].min() > 0.8
     assert found[(sides == "front") & (at[:, 1] < 0) & (out < 0.13), 0].min() > 0.8

@@ -1,17 +1,20 @@
 import numpy as np
 import pytest
 from maquette.core.arrays import MeshArrays
-from maquette.core.geometry.surface_nets import surface_nets, with_faces
-from maquette.core.geometry.topology import check, patched, split
+from maquette.core.geometry.surface_nets import submesh, surface_nets
+from maquette.core.geometry.topology import check_topology, fill_holes, split_non_manifold
 
 CUBE = MeshArrays(
     np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)], np.float32),
-    np.array([[0, 1, 3, 2], [4, 6, 7, 5], [0, 4, 5, 1], [2, 3, 7, 6], [0, 2, 6, 4], [1, 5, 7, 3]], np.int32),
+    np.array(
+        [[0, 1, 3, 2], [4, 6, 7, 5], [0, 4, 5, 1], [2, 3, 7, 6], [0, 2, 6, 4], [1, 5, 7, 3]],
+        np.int32,
+    ),
 )
 
 
 def counts(mesh):
-    state = check(mesh)
+    state = check_topology(mesh)
     return state.boundary, state.non_manifold, state.flipped, state.pinched, state.inward
 
 
@@ -24,37 +27,41 @@ def joined(first, second):
 
 
 def moved(x, y, z):
-    return CUBE.placed(np.array((x, y, z)))
+    return CUBE.offset_and_scaled(np.array((x, y, z)))
 
 
 def test_a_cube_is_sound():
-    state = check(CUBE)
-    assert state.sound and state.told() == "closed, manifold, outward"
+    state = check_topology(CUBE)
+    assert state.is_watertight and state.summary() == "closed, manifold, outward"
     assert (state.volume, state.pieces) == (pytest.approx(1), 1)
 
 
 def test_what_is_wrong_is_counted():
-    assert counts(with_faces(CUBE, np.arange(6) != 2)) == (4, 0, 0, 0, 0)
+    assert counts(submesh(CUBE, np.arange(6) != 2)) == (4, 0, 0, 0, 0)
     turned = CUBE.faces.copy()
     turned[0] = turned[0, ::-1]
     assert counts(MeshArrays(CUBE.vertices, turned))[:3] == (0, 0, 4)
     assert counts(MeshArrays(CUBE.vertices, CUBE.faces[:, ::-1])) == (0, 0, 0, 0, 1)
     assert counts(joined(CUBE, moved(1, 1, 0))) == (0, 1, 0, 0, 0)
     assert counts(joined(CUBE, moved(1, 1, 1))) == (0, 0, 0, 1, 0)
-    assert "1 edges of more than two faces" in check(joined(CUBE, moved(1, 1, 0))).told()
+    assert (
+        "1 edges of more than two faces" in check_topology(joined(CUBE, moved(1, 1, 0))).summary()
+    )
 
 
 def test_vertices_that_no_face_uses_do_not_count():
-    loose = MeshArrays(np.concatenate((np.full((1, 3), 9, np.float32), CUBE.vertices)), CUBE.faces + 1)
-    assert check(loose).sound
+    loose = MeshArrays(
+        np.concatenate((np.full((1, 3), 9, np.float32), CUBE.vertices)), CUBE.faces + 1
+    )
+    assert check_topology(loose).is_watertight
 
 
 @pytest.mark.parametrize("place", [(1, 1, 0), (1, 1, 1)], ids=["edge", "vertex"])
 def test_what_touches_is_split_along_the_solid(place):
     mesh = joined(CUBE, moved(*place))
-    made = split(mesh)
-    state = check(made)
-    assert state.sound and state.pieces == 2 and len(made.vertices) == 16
+    made = split_non_manifold(mesh)
+    state = check_topology(made)
+    assert state.is_watertight and state.pieces == 2 and len(made.vertices) == 16
     assert abs(state.volume - 2) < 0.1
     apart = np.unique(made.vertices, axis=0)
     assert len(apart) == 16  # merging by distance must not undo it
@@ -64,20 +71,20 @@ def test_a_hollow_stays_whole_where_its_corner_touches_the_outside():
     """Two voids of a block meet at an edge: the solid, not the voids, is what holds together."""
     block = np.ones((4, 4, 4))
     block[1, 1, 1] = block[2, 2, 1] = 0
-    assert check(surface_nets(block, 0.5)).boundary == 0
-    assert check(split(surface_nets(block, 0.5))).boundary == 0
+    assert check_topology(surface_nets(block, 0.5)).boundary == 0
+    assert check_topology(split_non_manifold(surface_nets(block, 0.5))).boundary == 0
 
 
 def test_sound_meshes_are_left_alone():
-    assert split(CUBE) is CUBE
-    assert patched(CUBE) is CUBE
+    assert split_non_manifold(CUBE) is CUBE
+    assert fill_holes(CUBE) is CUBE
 
 
 @pytest.mark.parametrize("gone", [[0], [0, 2], [0, 2, 4]])
 def test_holes_are_closed_with_quads(gone):
     grid = surface_nets(np.ones((3, 3, 3)), 0.5)
     corner = np.flatnonzero((grid.faces == grid.faces[0, 0]).any(1))[: len(gone)]
-    opened = with_faces(grid, ~np.isin(np.arange(len(grid.faces)), corner))
-    assert check(opened).boundary
-    closed = patched(opened)
-    assert check(closed).sound and closed.faces.shape[1] == 4
+    opened = submesh(grid, ~np.isin(np.arange(len(grid.faces)), corner))
+    assert check_topology(opened).boundary
+    closed = fill_holes(opened)
+    assert check_topology(closed).is_watertight and closed.faces.shape[1] == 4

@@ -3,18 +3,25 @@
 import numpy as np
 import pytest
 from maquette.core.errors import MeshError
-from maquette.core.geometry.winding_number import inside, make_solid
+from maquette.core.geometry.winding_number import orient_and_thicken, points_inside
 
 
-def ball(radius=0.4, rings=24, centre=(0.0, 0.0, 0.0)):
+def ball(radius=0.4, rings=24, center=(0.0, 0.0, 0.0)):
     """A closed UV sphere, outward."""
-    polar, turn = np.linspace(0, np.pi, rings + 1), np.linspace(0, 2 * np.pi, 2 * rings, endpoint=False)
-    grid = np.array([[(np.sin(p) * np.cos(t), np.sin(p) * np.sin(t), np.cos(p)) for t in turn] for p in polar])
+    polar, turn = (
+        np.linspace(0, np.pi, rings + 1),
+        np.linspace(0, 2 * np.pi, 2 * rings, endpoint=False),
+    )
+    grid = np.array(
+        [[(np.sin(p) * np.cos(t), np.sin(p) * np.sin(t), np.cos(p)) for t in turn] for p in polar]
+    )
     n, index = 2 * rings, np.arange((rings + 1) * 2 * rings).reshape(rings + 1, -1)
     a, b = index[:-1], np.roll(index[:-1], -1, 1)
     c, d = np.roll(index[1:], -1, 1), index[1:]
-    faces = np.concatenate((np.stack((a, d, c), -1).reshape(-1, 3), np.stack((a, c, b), -1).reshape(-1, 3)))
-    vertices = grid.reshape(-1, 3) * radius + centre
+    faces = np.concatenate(
+        (np.stack((a, d, c), -1).reshape(-1, 3), np.stack((a, c, b), -1).reshape(-1, 3))
+    )
+    vertices = grid.reshape(-1, 3) * radius + center
     assert n == len(turn)
     edge = vertices[faces]
     area = np.linalg.norm(np.cross(edge[:, 1] - edge[:, 0], edge[:, 2] - edge[:, 0]), axis=1)
@@ -36,13 +43,13 @@ TRUTH = RADIUS < 0.4
 
 
 def agreement(mesh, truth=TRUTH, clear=CLEAR):
-    return (make_solid(*mesh).inside(POINTS)[clear] == truth[clear]).mean()
+    return (orient_and_thicken(*mesh).contains(POINTS)[clear] == truth[clear]).mean()
 
 
 def test_clean():
     assert agreement(ball()) == 1
     vertices, faces = ball()
-    assert (inside(vertices, faces, POINTS)[CLEAR] == TRUTH[CLEAR]).all()
+    assert (points_inside(vertices, faces, POINTS)[CLEAR] == TRUTH[CLEAR]).all()
 
 
 def test_half_the_faces_flipped():
@@ -58,15 +65,15 @@ def test_all_faces_flipped():
 
 def test_eight_holes():
     vertices, faces = ball()
-    centres = vertices[faces].mean(1)
+    centers = vertices[faces].mean(1)
     corner = np.array([(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]) * 0.4 / 3**0.5
-    far = np.linalg.norm(centres[:, None] - corner, axis=2).min(1) > 0.06
+    far = np.linalg.norm(centers[:, None] - corner, axis=2).min(1) > 0.06
     assert not far.all()
     assert agreement((vertices, faces[far])) > 0.99
 
 
 def test_overlapping_parts_and_an_inverted_duplicate():
-    one, two = ball(0.3, centre=(-0.15, 0, 0)), ball(0.3, centre=(0.15, 0, 0))
+    one, two = ball(0.3, center=(-0.15, 0, 0)), ball(0.3, center=(0.15, 0, 0))
     left, right = (np.linalg.norm(POINTS - (x, 0, 0), axis=1) for x in (-0.15, 0.15))
     clear = (np.abs(left - 0.3) > 0.01) & (np.abs(right - 0.3) > 0.01)
     truth = (left < 0.3) | (right < 0.3)
@@ -92,23 +99,27 @@ def test_an_open_bowl_is_not_filled():
 
 def test_a_sheet_gets_a_thickness():
     vertices = np.array(((-0.5, -0.5, 0), (0.5, -0.5, 0), (0.5, 0.5, 0), (-0.5, 0.5, 0)), float)
-    solid = make_solid(vertices, np.array(((0, 1, 2), (0, 2, 3))))
+    solid = orient_and_thicken(vertices, np.array(((0, 1, 2), (0, 2, 3))))
     assert solid.sheet_share == 1
-    found = solid.inside(np.array(((0.1, 0.2, 0.001), (0.1, 0.2, 0.05), (0.1, 0.2, -0.001), (0.7, 0, 0))))
+    found = solid.contains(
+        np.array(((0.1, 0.2, 0.001), (0.1, 0.2, 0.05), (0.1, 0.2, -0.001), (0.7, 0, 0)))
+    )
     assert found.tolist() == [True, False, True, False]
 
 
 def test_surface_lies_outside_of_the_overlap():
-    one, two = ball(0.3, centre=(-0.15, 0, 0)), ball(0.3, centre=(0.15, 0, 0))
-    points, normals, _ = make_solid(*joined(one, two)).surface(2000, RNG)
+    one, two = ball(0.3, center=(-0.15, 0, 0)), ball(0.3, center=(0.15, 0, 0))
+    points, normals, _ = orient_and_thicken(*joined(one, two)).sample_surface(2000, RNG)
     left, right = (np.linalg.norm(points - (x, 0, 0), axis=1) for x in (-0.15, 0.15))
     assert len(points) > 1500
     assert np.minimum(left, right).min() > 0.29
-    centre = np.where((left < right)[:, None], (-0.15, 0, 0), (0.15, 0, 0))
-    assert (((points - centre) * normals).sum(1) > 0.25).mean() > 0.99  # the seam itself may belong to either
+    center = np.where((left < right)[:, None], (-0.15, 0, 0), (0.15, 0, 0))
+    assert (
+        ((points - center) * normals).sum(1) > 0.25
+    ).mean() > 0.99  # the seam itself may belong to either
 
 
 @pytest.mark.parametrize("faces", [np.zeros((0, 3), int), np.array([[0, 1, 1]])])
 def test_nothing_to_ask(faces):
     with pytest.raises(MeshError):
-        make_solid(np.eye(3), faces)
+        orient_and_thicken(np.eye(3), faces)

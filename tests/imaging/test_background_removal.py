@@ -2,7 +2,11 @@ import io
 
 import numpy as np
 import pytest
-from maquette.core.imaging.background_removal import plain_mask, unmixed, without_specks
+from maquette.core.imaging.background_removal import (
+    decontaminate_edges,
+    mask_plain_background,
+    remove_specks,
+)
 from maquette.core.model import metrics
 from PIL import Image
 
@@ -11,17 +15,19 @@ def picture(background=1.0):
     """A dark ring with a spot of the background's colour inside, on a plain background with some noise."""
     y, x = np.mgrid[0:90, 0:120]
     radius = np.hypot(x - 60, y - 45)
-    colour = np.full((90, 120, 3), background) + np.random.default_rng(0).uniform(-0.02, 0.02, (90, 120, 3))
-    colour[(radius < 30) & (radius > 10)] = (0.2, 0.3, 0.1)
-    return colour.clip(0, 1), radius
+    color = np.full((90, 120, 3), background) + np.random.default_rng(0).uniform(
+        -0.02, 0.02, (90, 120, 3)
+    )
+    color[(radius < 30) & (radius > 10)] = (0.2, 0.3, 0.1)
+    return color.clip(0, 1), radius
 
 
 @pytest.mark.parametrize("background", (1.0, 0.5, 0.0))
 def test_a_hole_is_background_and_a_shaded_spot_is_not(background):
-    colour, radius = picture(background)
-    np.testing.assert_array_equal(plain_mask(colour) > 0.5, (radius < 30) & (radius > 10))
-    colour[radius <= 10] = abs(background - 0.04)
-    np.testing.assert_array_equal(plain_mask(colour) > 0.5, radius < 30)
+    color, radius = picture(background)
+    np.testing.assert_array_equal(mask_plain_background(color) > 0.5, (radius < 30) & (radius > 10))
+    color[radius <= 10] = abs(background - 0.04)
+    np.testing.assert_array_equal(mask_plain_background(color) > 0.5, radius < 30)
 
 
 @pytest.mark.parametrize("quality", (60, 75, 90))
@@ -35,40 +41,40 @@ def test_a_hole_that_jpeg_has_made_uneven_is_background_too(quality):
     picture[board], picture[bars] = 246, (60, 90, 40)
     file = io.BytesIO()
     Image.fromarray(picture).save(file, "JPEG", quality=quality)
-    found = plain_mask(np.asarray(Image.open(file), np.float32) / 255) > 0.5
+    found = mask_plain_background(np.asarray(Image.open(file), np.float32) / 255) > 0.5
     assert metrics.iou(found, bars | board) > 0.93
 
 
 def test_small_spots_are_no_holes():
-    colour, radius = picture()
-    colour[(radius <= 10) & (radius > 1)] = (0.2, 0.3, 0.1)
-    np.testing.assert_array_equal(plain_mask(colour) > 0.5, radius < 30)
+    color, radius = picture()
+    color[(radius <= 10) & (radius > 1)] = (0.2, 0.3, 0.1)
+    np.testing.assert_array_equal(mask_plain_background(color) > 0.5, radius < 30)
 
 
 def test_a_line_drawing_keeps_what_its_lines_enclose():
-    colour, radius = picture()
-    colour[radius < 28] = 1
-    np.testing.assert_array_equal(plain_mask(colour) > 0.5, radius < 30)
+    color, radius = picture()
+    color[radius < 28] = 1
+    np.testing.assert_array_equal(mask_plain_background(color) > 0.5, radius < 30)
 
 
 def test_a_smooth_gradient_is_background_too():
-    colour, radius = picture()
-    y, x = np.mgrid[-1 : 1 : colour.shape[0] * 1j, -1 : 1 : colour.shape[1] * 1j]
+    color, radius = picture()
+    y, x = np.mgrid[-1 : 1 : color.shape[0] * 1j, -1 : 1 : color.shape[1] * 1j]
     shade = (0.7 + 0.2 * x - 0.15 * y * y)[..., None] * (1, 0.9, 0.8)
-    colour = np.where((radius < 30)[..., None], (0.1, 0.2, 0.6), shade)
-    np.testing.assert_array_equal(plain_mask(colour) > 0.5, radius < 30)
+    color = np.where((radius < 30)[..., None], (0.1, 0.2, 0.6), shade)
+    np.testing.assert_array_equal(mask_plain_background(color) > 0.5, radius < 30)
 
 
 def test_the_bright_middle_of_a_spotlit_backdrop_is_no_object():
     y, x = np.mgrid[-1:1:96j, -1:1:96j]
     for shade in (0.1 + 0.8 * np.exp(-(x**2 + y**2)), 0.5 + 0.4 * np.exp(-40 * (x**2 + y**2))):
-        assert plain_mask(np.repeat(shade[..., None], 3, 2)) is None
+        assert mask_plain_background(np.repeat(shade[..., None], 3, 2)) is None
 
 
 def test_a_winding_way_in_is_found():
-    colour, _ = picture()
-    colour[44:47, 25:60] = 1
-    mask = plain_mask(colour)
+    color, _ = picture()
+    color[44:47, 25:60] = 1
+    mask = mask_plain_background(color)
     assert mask[45, 60] == 0 and mask[45, 80] == 1
 
 
@@ -84,43 +90,51 @@ def test_the_background_is_all_that_is_connected_to_the_border():
             continue
         reached[i, j] = True
         ahead += [(i + 1, j), (i - 1, j), (i, j + 1), (i, j - 1)]
-    assert 200 < (~dark & ~reached).sum()
-    shade = np.where(dark, 0.2, np.where(reached, 1.0, 0.95))  # what is enclosed is shaded, and so no hole
-    np.testing.assert_array_equal(plain_mask(np.repeat(shade[..., None], 3, 2)) > 0, ~reached)
+    assert (~dark & ~reached).sum() > 200
+    shade = np.where(
+        dark, 0.2, np.where(reached, 1.0, 0.95)
+    )  # what is enclosed is shaded, and so no hole
+    np.testing.assert_array_equal(
+        mask_plain_background(np.repeat(shade[..., None], 3, 2)) > 0, ~reached
+    )
 
 
 def test_a_busy_border_is_left_to_others():
-    assert plain_mask(np.random.default_rng(0).random((40, 40, 3))) is None
+    assert mask_plain_background(np.random.default_rng(0).random((40, 40, 3))) is None
 
 
 def test_an_empty_picture_has_no_object():
-    assert plain_mask(np.ones((40, 40, 3))) is None
+    assert mask_plain_background(np.ones((40, 40, 3))) is None
 
 
 def test_the_rim_is_as_opaque_as_it_is_covered():
     y, x = np.mgrid[0:480, 0:480] / 8
     cover = (np.hypot(x - 30.3, y - 29.6) < 20).reshape(60, 8, 60, 8).mean((1, 3))
-    colour = 0.9 + cover[..., None] * (np.array((0.3, 0.1, 0.5)) - 0.9)
-    mask = plain_mask(colour)
-    assert np.abs(mask - cover).max() < 0.15  # what is next to nothing is none, and what is beside it is not all of it
+    color = 0.9 + cover[..., None] * (np.array((0.3, 0.1, 0.5)) - 0.9)
+    mask = mask_plain_background(color)
+    assert (
+        np.abs(mask - cover).max() < 0.15
+    )  # what is next to nothing is none, and what is beside it is not all of it
     assert ((mask > 0.5) != (cover > 0.5)).sum() <= 2
 
 
-def test_the_rim_loses_the_background_from_its_colours():
+def test_the_rim_loses_the_background_from_its_colors():
     y, x = np.mgrid[0:480, 0:480] / 8
     cover = (np.hypot(x - 30.3, y - 29.6) < 20).reshape(60, 8, 60, 8).mean((1, 3))
     own = np.stack(np.broadcast_arrays(0.3, 0.1, 0.5 + 0.2 * (np.arange(60) > 30)), axis=-1)
     mixed = 0.9 + cover[..., None] * (own - 0.9)
-    found = unmixed(mixed, cover, 2)
-    apart = (cover > 0) & (abs(np.arange(60) - 30.5) > 6)  # from where the object itself changes its colour
+    found = decontaminate_edges(mixed, cover, 2)
+    apart = (cover > 0) & (
+        abs(np.arange(60) - 30.5) > 6
+    )  # from where the object itself changes its colour
     assert np.abs(found - own)[apart].max() < 1e-9 and np.abs(mixed - own)[apart].max() > 0.5
     np.testing.assert_array_equal(found[cover == 0], mixed[cover == 0])
 
 
-def test_what_is_thinner_than_a_rim_keeps_its_colours():
-    colour, mask = np.random.default_rng(0).random((40, 40, 3)), np.zeros((40, 40))
+def test_what_is_thinner_than_a_rim_keeps_its_colors():
+    color, mask = np.random.default_rng(0).random((40, 40, 3)), np.zeros((40, 40))
     mask[10:14] = 1
-    np.testing.assert_array_equal(unmixed(colour, mask, 2), colour)
+    np.testing.assert_array_equal(decontaminate_edges(color, mask, 2), color)
 
 
 @pytest.mark.parametrize("scale", (1, 5))
@@ -134,5 +148,5 @@ def test_specks_far_from_the_object_are_left_out(scale):
     dusty = mask.copy()
     dusty[2 * scale : 4 * scale, 2 * scale : 5 * scale] = 1
     dusty[-1, -1] = 0.7
-    np.testing.assert_array_equal(without_specks(dusty), mask)
-    assert without_specks(mask) is mask
+    np.testing.assert_array_equal(remove_specks(dusty), mask)
+    assert remove_specks(mask) is mask

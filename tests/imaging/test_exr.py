@@ -20,7 +20,7 @@ def test_reads_what_blender_writes(tmp_path, codec, depth):
     )
     image.save_render(str(tmp_path / "x.exr"))
     bpy.data.images.remove(image)
-    channels = exr.read(tmp_path / "x.exr")
+    channels = exr.read_exr(tmp_path / "x.exr")
     found = np.stack([channels[c] for c in "RGBA"], axis=2)
     np.testing.assert_allclose(found, values, rtol=1e-3 if depth == "16" else 1e-6, atol=1e-6)
 
@@ -28,4 +28,4 @@ def test_reads_what_blender_writes(tmp_path, codec, depth):
 def test_refuses_what_is_no_exr(tmp_path):
     (tmp_path / "x.exr").write_bytes(b"\x89PNG")
     with pytest.raises(ImageError, match="not an OpenEXR"):
-        exr.read(tmp_path / "x.exr")
+        exr.read_exr(tmp_path / "x.exr")

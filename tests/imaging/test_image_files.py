@@ -26,8 +26,8 @@ def saved(path, picture, **options):
     return path
 
 
-def test_colour_and_rows_come_out_as_they_are(tmp_path):
-    read = image_files.read(saved(tmp_path / "a.png", Image.fromarray(ramp())))
+def test_color_and_rows_come_out_as_they_are(tmp_path):
+    read = image_files.read_image(saved(tmp_path / "a.png", Image.fromarray(ramp())))
     assert read.shape == (12, 16, 4) and read.dtype == np.float32
     np.testing.assert_allclose(read[..., :3], ramp() / 255, atol=1e-6)
     assert (read[..., 3] == 1).all()
@@ -36,23 +36,25 @@ def test_colour_and_rows_come_out_as_they_are(tmp_path):
 def test_alpha_is_straight(tmp_path):
     rgba = np.dstack((ramp(), np.full(SIZE[::-1], 128, np.uint8)))
     rgba[0, 0, 3] = 255
-    read = image_files.read(saved(tmp_path / "a.png", Image.fromarray(rgba)))
+    read = image_files.read_image(saved(tmp_path / "a.png", Image.fromarray(rgba)))
     np.testing.assert_allclose(read, rgba / 255, atol=1e-6)
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif"])
-def test_grey_of_16_bits_is_scaled_not_clipped(tmp_path, suffix):
-    grey = np.linspace(0, 65535, 12 * 16).astype(np.uint16).reshape(12, 16)
-    read = image_files.read(saved(tmp_path / f"a.{suffix}", Image.fromarray(grey)))
+def test_gray_of_16_bits_is_scaled_not_clipped(tmp_path, suffix):
+    gray = np.linspace(0, 65535, 12 * 16).astype(np.uint16).reshape(12, 16)
+    read = image_files.read_image(saved(tmp_path / f"a.{suffix}", Image.fromarray(gray)))
     for channel in range(3):
-        np.testing.assert_allclose(read[..., channel], grey / 65535, atol=1e-6)
+        np.testing.assert_allclose(read[..., channel], gray / 65535, atol=1e-6)
 
 
-def test_colour_of_16_bits(tmp_path):
+def test_color_of_16_bits(tmp_path):
     """Written by hand, since Pillow writes none."""
 
     def chunk(kind, body):
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
 
     deep = (ramp().astype(np.uint16) * 257).astype(">u2")
     rows = b"".join(b"\0" + row.tobytes() for row in deep)
@@ -60,26 +62,30 @@ def test_colour_of_16_bits(tmp_path):
     path = tmp_path / "a.png"
     body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + body)
-    np.testing.assert_allclose(image_files.read(path)[..., :3], ramp() / 255, atol=1 / 255)
+    np.testing.assert_allclose(image_files.read_image(path)[..., :3], ramp() / 255, atol=1 / 255)
 
 
-def test_grey_and_grey_with_alpha(tmp_path):
-    grey = ramp()[..., 0]
-    read = image_files.read(saved(tmp_path / "l.png", Image.fromarray(grey)))
-    np.testing.assert_allclose(read[..., :3], np.repeat(grey[..., None] / 255, 3, axis=2), atol=1e-6)
+def test_gray_and_gray_with_alpha(tmp_path):
+    gray = ramp()[..., 0]
+    read = image_files.read_image(saved(tmp_path / "l.png", Image.fromarray(gray)))
+    np.testing.assert_allclose(
+        read[..., :3], np.repeat(gray[..., None] / 255, 3, axis=2), atol=1e-6
+    )
     alpha = np.full(SIZE[::-1], 200, np.uint8)
-    read = image_files.read(saved(tmp_path / "la.png", Image.merge("LA", [Image.fromarray(a) for a in (grey, alpha)])))
-    np.testing.assert_allclose(read[..., 0], grey / 255, atol=1e-6)
+    read = image_files.read_image(
+        saved(tmp_path / "la.png", Image.merge("LA", [Image.fromarray(a) for a in (gray, alpha)]))
+    )
+    np.testing.assert_allclose(read[..., 0], gray / 255, atol=1e-6)
     np.testing.assert_allclose(read[..., 3], 200 / 255, atol=1e-6)
 
 
 def test_black_and_white(tmp_path):
     bits = ramp()[..., 0] > 100
-    read = image_files.read(saved(tmp_path / "a.png", Image.fromarray(bits)))
+    read = image_files.read_image(saved(tmp_path / "a.png", Image.fromarray(bits)))
     np.testing.assert_array_equal(read[..., 1], bits)
 
 
-def test_palette_with_a_transparent_colour(tmp_path):
+def test_palette_with_a_transparent_color(tmp_path):
     indices = np.zeros(SIZE[::-1], np.uint8)
     indices[4:8, 4:12] = 1
     picture = Image.fromarray(indices, "P")
@@ -88,7 +94,7 @@ def test_palette_with_a_transparent_colour(tmp_path):
         saved(tmp_path / "a.png", picture, transparency=0),
         saved(tmp_path / "a.gif", picture, transparency=0),
     ):
-        read = image_files.read(path)
+        read = image_files.read_image(path)
         np.testing.assert_array_equal(read[..., 3], indices)
         np.testing.assert_allclose(read[5, 5], (1, 128 / 255, 0, 1), atol=1e-6)
 
@@ -100,7 +106,7 @@ def test_cmyk(tmp_path):
         saved(tmp_path / "a.jpg", Image.fromarray(inks, "CMYK"), quality=95),
         saved(tmp_path / "a.tif", Image.fromarray(inks, "CMYK")),
     ):
-        assert np.abs(image_files.read(path)[..., :3] - (1, 0, 0)).max() < 0.05
+        assert np.abs(image_files.read_image(path)[..., :3] - (1, 0, 0)).max() < 0.05
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -108,63 +114,71 @@ def test_cmyk(tmp_path):
 def test_exif_orientation_is_obeyed(tmp_path, orientation, suffix, mode):
     upright = Image.fromarray(ramp()).convert(mode)
     undo = {
-        2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
-        5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_90, 7: Image.Transpose.TRANSVERSE,
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_90,
+        7: Image.Transpose.TRANSVERSE,
         8: Image.Transpose.ROTATE_270,
-    }  # fmt: skip
+    }
     stored = upright.transpose(undo[orientation]) if orientation in undo else upright
     exif = Image.Exif()
     exif[0x0112] = orientation
-    read = image_files.read(saved(tmp_path / f"a.{suffix}", stored, exif=exif))
+    read = image_files.read_image(saved(tmp_path / f"a.{suffix}", stored, exif=exif))
     np.testing.assert_allclose(read[..., :3], ramp() / 255, atol=1e-6)
 
 
 def test_what_is_written_about_a_picture_may_be_damaged(tmp_path):
-    read = image_files.read(saved(tmp_path / "a.png", Image.fromarray(ramp()), exif=b"Exif\0\0XXXXXX"))
+    read = image_files.read_image(
+        saved(tmp_path / "a.png", Image.fromarray(ramp()), exif=b"Exif\0\0XXXXXX")
+    )
     np.testing.assert_allclose(read[..., :3], ramp() / 255, atol=1e-6)
 
 
 def test_light_without_bound_is_white(tmp_path):
     light = np.full((12, 16), 0.5, np.float32)
     light[0, 0] = np.inf
-    read = image_files.read(saved(tmp_path / "a.tif", Image.fromarray(light)))
+    read = image_files.read_image(saved(tmp_path / "a.tif", Image.fromarray(light)))
     assert read[0, 0, 0] == 1 and (read[1:, :, 0] == 0.5).all()
 
 
 def test_the_rest_beside_whole_blocks_is_kept():
     pixels = np.zeros((15, 1000, 4), np.float32)
     pixels[12:] = 1
-    found = image_files.reduced(pixels, 100)
+    found = image_files.downscale(pixels, 100)
     assert found.shape == (2, 100, 4)
     np.testing.assert_allclose(found[:, 0, 3], (0, 0.8))
 
 
 @pytest.mark.parametrize("suffix", ["gif", "webp", "png"])
 def test_of_an_animation_the_first_frame(tmp_path, suffix):
-    frames = [Image.new("RGB", SIZE, colour) for colour in ("red", "blue")]
+    frames = [Image.new("RGB", SIZE, color) for color in ("red", "blue")]
     path = tmp_path / f"a.{suffix}"
     frames[0].save(path, save_all=True, append_images=frames[1:])
-    assert np.abs(image_files.read(path)[..., :3] - (1, 0, 0)).max() < 0.05
+    assert np.abs(image_files.read_image(path)[..., :3] - (1, 0, 0)).max() < 0.05
 
 
 def test_a_phone_s_file_of_several_pictures(tmp_path):
-    frames = [Image.new("RGB", SIZE, colour) for colour in ("red", "blue")]
+    frames = [Image.new("RGB", SIZE, color) for color in ("red", "blue")]
     path = tmp_path / "a.jpg"
     frames[0].save(path, format="MPO", save_all=True, append_images=frames[1:])
-    assert np.abs(image_files.read(path)[..., :3] - (1, 0, 0)).max() < 0.05
+    assert np.abs(image_files.read_image(path)[..., :3] - (1, 0, 0)).max() < 0.05
 
 
 def test_very_wide(tmp_path):
-    read = image_files.read(saved(tmp_path / "a.png", Image.fromarray(ramp(6000, 40))), max_side=1024)
+    read = image_files.read_image(
+        saved(tmp_path / "a.png", Image.fromarray(ramp(6000, 40))), max_side=1024
+    )
     assert read.shape == (7, 1000, 4)
     assert abs(float(read[3, 500, 0]) - 0.5) < 0.01
 
 
 def test_very_dark(tmp_path):
-    grey = np.full((12, 16), 40, np.uint16)
-    grey[3:6] = 90
-    read = image_files.read(saved(tmp_path / "a.png", Image.fromarray(grey)))
-    np.testing.assert_allclose(read[..., 0], grey / 65535, rtol=1e-5)
+    gray = np.full((12, 16), 40, np.uint16)
+    gray[3:6] = 90
+    read = image_files.read_image(saved(tmp_path / "a.png", Image.fromarray(gray)))
+    np.testing.assert_allclose(read[..., 0], gray / 65535, rtol=1e-5)
 
 
 def test_large_ones_are_reduced_without_a_fringe(tmp_path):
@@ -172,17 +186,17 @@ def test_large_ones_are_reduced_without_a_fringe(tmp_path):
     rgba = np.zeros((300, 300, 4), np.uint8)
     rgba[..., 1] = 255
     rgba[101:199, 101:199] = (255, 0, 0, 255)
-    read = image_files.read(saved(tmp_path / "a.png", Image.fromarray(rgba)), max_side=100)
+    read = image_files.read_image(saved(tmp_path / "a.png", Image.fromarray(rgba)), max_side=100)
     assert read.shape == (100, 100, 4)
     assert read[read[..., 3] > 0.1][:, 1].max() < 0.02
-    ours = image_files.reduced((rgba / 255).astype(np.float32), 100)
+    ours = image_files.downscale((rgba / 255).astype(np.float32), 100)
     shown = ours[..., 3] > 0.1
     np.testing.assert_allclose(ours[shown], read[shown], atol=0.02)
 
 
 def test_float_pictures(tmp_path):
     values = np.linspace(0, 1, 12 * 16, dtype=np.float32).reshape(12, 16)
-    read = image_files.read(saved(tmp_path / "a.tif", Image.fromarray(values)))
+    read = image_files.read_image(saved(tmp_path / "a.tif", Image.fromarray(values)))
     np.testing.assert_allclose(read[..., 2], values, atol=1e-6)
 
 
@@ -200,29 +214,29 @@ def bomb(path, width, height):
 class TestRefuses:
     def test_what_is_not_there(self, tmp_path):
         with pytest.raises(ImageError, match=r"no image file .*nope.png"):
-            image_files.read(tmp_path / "nope.png")
+            image_files.read_image(tmp_path / "nope.png")
 
     @pytest.mark.parametrize("name", ["x" * 300, "a\0b", "a.png/b.png"])
     def test_a_name_that_cannot_be(self, tmp_path, name):
         (tmp_path / "a.png").touch()
         with pytest.raises(ImageError, match="cannot be read"):
-            image_files.read(tmp_path / name)
+            image_files.read_image(tmp_path / name)
 
     def test_a_folder(self, tmp_path):
         with pytest.raises(ImageError, match="is a folder"):
-            image_files.read(tmp_path)
+            image_files.read_image(tmp_path)
 
     def test_what_is_not_an_image(self, tmp_path):
         path = tmp_path / "a.png"
         path.write_text("not a picture")
         with pytest.raises(ImageError, match=r"a.png is not an image"):
-            image_files.read(path)
+            image_files.read_image(path)
 
     def test_an_empty_file(self, tmp_path):
         path = tmp_path / "a.png"
         path.touch()
         with pytest.raises(ImageError, match=r"a.png is not an image"):
-            image_files.read(path)
+            image_files.read_image(path)
 
     @pytest.mark.parametrize("suffix", ["png", "jpg", "gif", "tif", "webp", "bmp"])
     @pytest.mark.parametrize("part", [0.3, 0.6, 0.9])
@@ -233,33 +247,37 @@ class TestRefuses:
         data = path.read_bytes()
         path.write_bytes(data[: int(len(data) * part)])
         with pytest.raises(ImageError, match=r"a.* is (damaged or cut short|not an image)"):
-            image_files.read(path)
+            image_files.read_image(path)
 
     @pytest.mark.parametrize("size", [(20_000, 20_000), (10_000, 8_500), (60_000, 60_000)])
     def test_a_decompression_bomb_by_its_header(self, tmp_path, size):
         with pytest.raises(ImageError, match="larger than 80 megapixels"):
-            image_files.read(bomb(tmp_path / "a.png", *size))
+            image_files.read_image(bomb(tmp_path / "a.png", *size))
 
     @pytest.mark.parametrize("size", [(1, 1), (7, 100), (100, 7)])
     def test_one_too_small_to_show_anything(self, tmp_path, size):
         with pytest.raises(ImageError, match=f"only {size[0]} x {size[1]} pixels"):
-            image_files.read(saved(tmp_path / "a.png", Image.new("RGB", size)))
+            image_files.read_image(saved(tmp_path / "a.png", Image.new("RGB", size)))
 
     @pytest.mark.parametrize("alpha", [0, 30])
     def test_one_whose_alpha_is_empty(self, tmp_path, alpha):
         with pytest.raises(ImageError, match="transparent all over"):
-            image_files.read(saved(tmp_path / "a.png", Image.new("RGBA", SIZE, (255, 0, 0, alpha))))
+            image_files.read_image(
+                saved(tmp_path / "a.png", Image.new("RGBA", SIZE, (255, 0, 0, alpha)))
+            )
 
     def test_postscript_which_pillow_would_run(self, tmp_path):
         path = tmp_path / "a.png"
-        path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n%%EndComments\nshowpage\n")
+        path.write_bytes(
+            b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n%%EndComments\nshowpage\n"
+        )
         with pytest.raises(ImageError, match="is not an image"):
-            image_files.read(path)
+            image_files.read_image(path)
 
     def test_all_of_them_without_pillow(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(dependencies, "found", lambda package: package != "PIL")
+        monkeypatch.setattr(dependencies, "is_installed", lambda package: package != "PIL")
         with pytest.raises(DependencyError, match=r"Pillow is not installed.*pip install pillow"):
-            image_files.read(tmp_path / "a.png")
+            image_files.read_image(tmp_path / "a.png")
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's own, of damaged headers
@@ -275,6 +293,6 @@ def test_damaged_bytes_never_raise_anything_else(tmp_path):
             hurt[rng.integers(0, min(len(hurt), 200), 4)] = rng.integers(0, 255, 4)
             path.write_bytes(hurt.tobytes())
             try:
-                assert image_files.read(path).shape[2] == 4
+                assert image_files.read_image(path).shape[2] == 4
             except ImageError:
                 pass

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from maquette.core.errors import ImageError
-from maquette.core.imaging.turnaround_sheet import figures
+from maquette.core.imaging.turnaround_sheet import split_figures
 
 BOXES = {
     "front": (10, 20, 50, 120),
@@ -23,7 +23,7 @@ def sheet(alpha=False, boxes=ALL):
 
 @pytest.mark.parametrize("alpha", [False, True])
 def test_in_reading_order_without_the_lettering(alpha):
-    found = figures(sheet(alpha))
+    found = split_figures(sheet(alpha))
     sizes = [(figure.shape[1], figure.shape[0]) for figure in found]
     assert sizes == [(right - left, bottom - top) for left, top, right, bottom in BOXES.values()]
     assert [round(float(figure[0, 0, 1]), 1) for figure in found] == [0.0, 0.1, 0.2, 0.3]
@@ -33,26 +33,26 @@ def test_in_reading_order_without_the_lettering(alpha):
 def test_nothing_of_the_sheet_is_left_around_a_figure():
     image = sheet()
     image[20:60, 10:20] = 1
-    figure = figures(image)[0]
+    figure = split_figures(image)[0]
     assert figure[0, 0, 3] == 0 and figure[0, 0, :3] == pytest.approx((0.2, 0.0, 0.3))
 
 
 def test_a_hair_between_an_arm_and_its_body_parts_no_figure():
     image = sheet()
     image[:, 30:32] = 1
-    assert len(figures(image)) == 4
+    assert len(split_figures(image)) == 4
 
 
 def test_what_is_no_sheet_is_refused():
     noise = np.random.default_rng(0).random((64, 64, 4)).astype(np.float32)
     noise[..., 3] = 1
     with pytest.raises(ImageError, match="not plain"):
-        figures(noise)
+        split_figures(noise)
     with pytest.raises(ImageError, match="1 separate figures"):
-        figures(sheet(boxes=[(20, 20, 80, 120)]))
+        split_figures(sheet(boxes=[(20, 20, 80, 120)]))
 
 
 def test_a_sheet_may_have_a_frame():
     image = sheet()
     image[[0, 1, -2, -1]] = image[:, [0, 1, -2, -1]] = (0, 0, 0, 1)
-    assert len(figures(image)) == 4
+    assert len(split_figures(image)) == 4

@@ -3,31 +3,49 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from maquette.core.arrays import KeptView, MeshArrays
-from maquette.core.cameras import side
+from maquette.core.arrays import MeshArrays, SourceView
+from maquette.core.cameras import side_camera
 from maquette.core.jobs import messages
 from maquette.core.jobs.task import Progress
 
 
 def there_and_back(value):
     stream = io.BytesIO()
-    messages.send(stream, value)
+    messages.send_message(stream, value)
     stream.seek(0)
-    return messages.receive(stream)
+    return messages.receive_message(stream)
 
 
-@pytest.mark.parametrize("value", [
-    None, True, 3, 2.5, "Größe", [1, [2, "a"]], (1, 2), {"a": {"b": [None]}, "array": 1}, Path("a/b.png"), float("inf"),
-    Progress(0.5, "Half"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        True,
+        3,
+        2.5,
+        "Größe",
+        [1, [2, "a"]],
+        (1, 2),
+        {"a": {"b": [None]}, "array": 1},
+        Path("a/b.png"),
+        float("inf"),
+        Progress(0.5, "Half"),
+    ],
+)
 def test_values_come_out_as_they_went_in(value):
     assert there_and_back(value) == value
 
 
-@pytest.mark.parametrize("array", [
-    np.arange(6, dtype=np.float32).reshape(2, 3), np.zeros((0, 3), np.int32), np.array(7, np.uint8),
-    np.arange(12).reshape(3, 4).T, np.array([True, False]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(6, dtype=np.float32).reshape(2, 3),
+        np.zeros((0, 3), np.int32),
+        np.array(7, np.uint8),
+        np.arange(12).reshape(3, 4).T,
+        np.array([True, False]),
+    ],
+)
 def test_arrays_bit_for_bit_and_writable(array):
     got = there_and_back({"it": [array]})["it"][0]
     assert got.dtype == array.dtype and got.shape == array.shape and got.flags.writeable
@@ -37,15 +55,19 @@ def test_arrays_bit_for_bit_and_writable(array):
 def test_our_dataclasses():
     mesh = MeshArrays(np.ones((4, 3), np.float32), np.arange(4, dtype=np.int32)[None])
     got = there_and_back(mesh)
-    assert type(got) is MeshArrays and got.colours is None
+    assert type(got) is MeshArrays and got.colors is None
     np.testing.assert_array_equal(got.vertices, mesh.vertices)
 
 
 def test_all_of_a_mesh():
-    views = (KeptView(np.arange(9, dtype=np.uint8), side("front", 1.1, 96), (0.5, 0.75)),
-             KeptView(np.arange(3, dtype=np.uint8), side("top", 2.0, 64)))  # fmt: skip
+    views = (
+        SourceView(np.arange(9, dtype=np.uint8), side_camera("front", 1.1, 96), (0.5, 0.75)),
+        SourceView(np.arange(3, dtype=np.uint8), side_camera("top", 2.0, 64)),
+    )
     sure = np.linspace(0, 1, 4, dtype=np.float32)
-    mesh = MeshArrays(np.ones((4, 3), np.float32), np.arange(4, dtype=np.int32)[None], None, sure, views)
+    mesh = MeshArrays(
+        np.ones((4, 3), np.float32), np.arange(4, dtype=np.int32)[None], None, sure, views
+    )
     got = there_and_back(mesh)
     np.testing.assert_array_equal(got.confidence, sure)
     assert [view.silhouette for view in got.views] == [(0.5, 0.75), None]
@@ -60,11 +82,11 @@ def test_all_of_a_mesh():
 def test_what_comes_before_the_messages_is_skipped(said):
     stream = io.BytesIO(said)
     stream.seek(0, io.SEEK_END)
-    messages.begin(stream)
-    messages.send(stream, 7)
+    messages.begin_messages(stream)
+    messages.send_message(stream, 7)
     stream.seek(0)
     messages.skip_to_begin(stream)
-    assert messages.receive(stream) == 7
+    assert messages.receive_message(stream) == 7
     with pytest.raises(EOFError):
         messages.skip_to_begin(io.BytesIO(said))
 
@@ -72,11 +94,11 @@ def test_what_comes_before_the_messages_is_skipped(said):
 def test_messages_follow_each_other():
     stream = io.BytesIO()
     for number in range(3):
-        messages.send(stream, np.full(number, number))
+        messages.send_message(stream, np.full(number, number))
     stream.seek(0)
-    assert [len(messages.receive(stream)) for _ in range(3)] == [0, 1, 2]
+    assert [len(messages.receive_message(stream)) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(EOFError):
-        messages.receive(stream)
+        messages.receive_message(stream)
 
 
 @pytest.mark.parametrize("value", [object(), {1, 2}, np.array([object()]), print])
@@ -86,13 +108,22 @@ def test_nothing_else_is_sent(value):
 
 
 @pytest.mark.parametrize(
-    "name", ["os:system", "..operators:x", "jobs.messages:struct", "arrays:View.__init__", "jobs.messages:send"]
+    "name",
+    [
+        "os:system",
+        "..operators:x",
+        "jobs.messages:struct",
+        "arrays:View.__init__",
+        "jobs.messages:send_message",
+    ],
 )
 def test_nothing_else_is_made(name):
     """Neither of other modules, nor what is no dataclass."""
     stream = io.BytesIO()
-    messages.send(stream, Progress(0.5, "x"))
+    messages.send_message(stream, Progress(0.5, "x"))
     text = stream.getvalue().replace(b"jobs.task:Progress", name.encode())
-    text = (int.from_bytes(text[:8], "little") + len(name) - len("jobs.task:Progress")).to_bytes(8, "little") + text[8:]
+    text = (int.from_bytes(text[:8], "little") + len(name) - len("jobs.task:Progress")).to_bytes(
+        8, "little"
+    ) + text[8:]
     with pytest.raises((ValueError, ImportError, AttributeError)):
-        messages.receive(io.BytesIO(text))
+        messages.receive_message(io.BytesIO(text))

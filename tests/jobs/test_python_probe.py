@@ -4,7 +4,7 @@ import pytest
 from maquette.core.errors import DependencyError, WorkerError
 from maquette.core.jobs import python_probe
 from maquette.core.jobs.task import run_to_end
-from maquette.core.jobs.worker_pool import Python
+from maquette.core.jobs.worker_pool import PythonInterpreter
 
 GOOD = '{"python": [3, 12, 1], "packages": {"numpy": "2.0", "PIL": "11", "torch": "2.9"}, "broken": {}, "devices": []}'
 
@@ -18,37 +18,50 @@ def program(tmp_path):
         path = tmp_path / "python"
         path.write_text(f'#!/bin/sh\ncat "{tmp_path}/text"\nexit {code}\n')
         path.chmod(0o755)
-        return Python(str(path))
+        return PythonInterpreter(str(path))
 
     return write
 
 
 def ask(python):
-    return run_to_end(python_probe.probe(python))
+    return run_to_end(python_probe.probe_python(python))
 
 
 @pytest.mark.slow
 def test_this_very_python():
     import torch
 
-    found = ask(Python.own())
-    assert found.torch == torch.__version__ and found.python == ".".join(map(str, sys.version_info[:3]))
-    assert f"PyTorch {torch.__version__}, devices: CPU" in found.told()
+    found = ask(PythonInterpreter.current())
+    assert found.torch == torch.__version__ and found.python == ".".join(
+        map(str, sys.version_info[:3])
+    )
+    assert f"PyTorch {torch.__version__}, devices: CPU" in found.status_text()
 
 
 def test_a_good_answer_after_chatter(program):
     found = ask(program("a warning\n" + GOOD.replace("[]", '[["cuda", "Card"]]')))
-    assert found.told() == "Python 3.12.1, PyTorch 2.9, devices: CPU, CUDA (Card)"
+    assert found.status_text() == "Python 3.12.1, PyTorch 2.9, devices: CPU, CUDA (Card)"
 
 
-@pytest.mark.parametrize(("answer", "error", "said"), [
-    (GOOD.replace("12, 1", "8, 0"), WorkerError, "is Python 3.8.0: 3.11 or newer is needed"),
-    (GOOD.replace('"torch": "2.9"', '"x": "1"'), DependencyError, 'has no PyTorch. Install it with ".*" -m pip'),
-    (GOOD.replace('"broken": {', '"broken": {"torch": "libc10.so"'), DependencyError, "cannot be loaded: libc10.so"),
-    ("hello", WorkerError, "does not answer as a Python does. It said: hello"),
-    ("", WorkerError, "It said: nothing"),
-    ("{}", WorkerError, "does not answer"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("answer", "error", "said"),
+    [
+        (GOOD.replace("12, 1", "8, 0"), WorkerError, "is Python 3.8.0: 3.11 or newer is needed"),
+        (
+            GOOD.replace('"torch": "2.9"', '"x": "1"'),
+            DependencyError,
+            'has no PyTorch. Install it with ".*" -m pip',
+        ),
+        (
+            GOOD.replace('"broken": {', '"broken": {"torch": "libc10.so"'),
+            DependencyError,
+            "cannot be loaded: libc10.so",
+        ),
+        ("hello", WorkerError, "does not answer as a Python does. It said: hello"),
+        ("", WorkerError, "It said: nothing"),
+        ("{}", WorkerError, "does not answer"),
+    ],
+)
 def test_what_is_wrong_is_said(program, answer, error, said):
     with pytest.raises(error, match=said):
         ask(program(answer))
@@ -56,10 +69,10 @@ def test_what_is_wrong_is_said(program, answer, error, said):
 
 def test_no_such_program(tmp_path):
     with pytest.raises(WorkerError, match="There is no program"):
-        ask(Python(str(tmp_path / "none")))
+        ask(PythonInterpreter(str(tmp_path / "none")))
 
 
 def test_a_file_that_is_no_program(tmp_path):
     (tmp_path / "text").write_text("hello")
     with pytest.raises(WorkerError, match="cannot be started: Permission denied"):
-        ask(Python(str(tmp_path / "text")))
+        ask(PythonInterpreter(str(tmp_path / "text")))

@@ -4,7 +4,15 @@ from itertools import pairwise
 
 import pytest
 from maquette.core.errors import Cancelled
-from maquette.core.jobs.task import Clock, Progress, SteppedWork, ThreadedWork, beside, run_to_end, step
+from maquette.core.jobs.task import (
+    Progress,
+    ProgressClock,
+    SteppedTask,
+    ThreadedTask,
+    in_thread,
+    run_to_end,
+    single_step,
+)
 
 
 def count(n, log=None):
@@ -29,7 +37,7 @@ def test_run_to_end_returns_the_result():
     assert [p.fraction for p in seen] == [0, 1 / 3, 2 / 3]
 
 
-@pytest.mark.parametrize("driver", [ThreadedWork, SteppedWork])
+@pytest.mark.parametrize("driver", [ThreadedTask, SteppedTask])
 class TestDrivers:
     def test_reach_the_result(self, driver):
         running = driver(count(3))
@@ -60,11 +68,13 @@ class TestDrivers:
 
 def test_time_left_counts_from_the_first_step():
     now = iter([100.0, 101.0, 110.0, 190.0])
-    clock = Clock(lambda: next(now))
-    assert clock.told(Progress(0.5, "Going on")) == "Going on, 50%"  # half was there before
-    assert clock.told(Progress(0.75, "Going on")) == "Going on, 75%"  # too early to tell
-    assert clock.told(Progress(0.75, "Going on")) == "Going on, 75%, 10 s left"
-    assert clock.told(Progress(0.75, "Going on")) == "Going on, 75%, 2 min left"
+    clock = ProgressClock(lambda: next(now))
+    assert (
+        clock.progress_text(Progress(0.5, "Going on")) == "Going on, 50%"
+    )  # half was there before
+    assert clock.progress_text(Progress(0.75, "Going on")) == "Going on, 75%"  # too early to tell
+    assert clock.progress_text(Progress(0.75, "Going on")) == "Going on, 75%, 10 s left"
+    assert clock.progress_text(Progress(0.75, "Going on")) == "Going on, 75%, 2 min left"
 
 
 def test_beside_runs_on_a_thread_and_its_steps_are_short():
@@ -74,13 +84,15 @@ def test_beside_runs_on_a_thread_and_its_steps_are_short():
         time.sleep(0.3)
         return threading.get_ident()
 
-    work, steps = beside(step(Progress(0.5, "Sleeping"), slow)), []
+    work, steps = in_thread(single_step(Progress(0.5, "Sleeping"), slow)), []
     began = time.monotonic()
-    there = run_to_end(work, lambda progress: steps.append((progress.stage, time.monotonic() - began)))
+    there = run_to_end(
+        work, lambda progress: steps.append((progress.stage, time.monotonic() - began))
+    )
     assert there != here and steps[-1][0] == "Sleeping" and len(steps) > 5
     assert max(b - a for (_, a), (_, b) in pairwise(steps)) < 0.2
 
 
 def test_what_goes_wrong_beside_is_raised_here():
     with pytest.raises(ZeroDivisionError):
-        run_to_end(beside(step(Progress(0.0, ""), lambda: 1 // 0)))
+        run_to_end(in_thread(single_step(Progress(0.0, ""), lambda: 1 // 0)))

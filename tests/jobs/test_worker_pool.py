@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from maquette.core.errors import Cancelled, ImageError, StartError, WorkerError
 from maquette.core.jobs import worker_pool
-from maquette.core.jobs.task import ThreadedWork, run_to_end
-from maquette.core.jobs.worker_pool import Python, Workers
+from maquette.core.jobs.task import ThreadedTask, run_to_end
+from maquette.core.jobs.worker_pool import PythonInterpreter, WorkerPool
 
 CORE = Path(worker_pool.__file__).parents[1]
 
@@ -41,16 +41,18 @@ def works(core, monkeypatch):
 
 @pytest.fixture
 def workers():
-    workers = Workers()
+    workers = WorkerPool()
     yield workers
-    workers.end()
-    assert not workers.alive()
+    workers.end_all()
+    assert not workers.alive_workers()
 
 
 @pytest.fixture
 def run(workers):
     """Runs a work to its end in a process."""
-    return lambda function, *arguments, idle=60: run_to_end(workers.run(Python.own(), function, *arguments, idle=idle))
+    return lambda function, *arguments, idle=60: run_to_end(
+        workers.run_function(PythonInterpreter.current(), function, *arguments, idle=idle)
+    )
 
 
 def wait_until(true, seconds=20.0):
@@ -66,54 +68,72 @@ def exists(pid):
 
 def test_result_and_progress_come_back_from_another_process(works, workers):
     seen = []
-    work = workers.run(Python.own(), works.double, np.arange(3.0), idle=60)
+    work = workers.run_function(PythonInterpreter.current(), works.double, np.arange(3.0), idle=60)
     result = run_to_end(work, lambda progress: seen.append((progress.fraction, progress.stage)))
     np.testing.assert_array_equal(result["array"], [0, 2, 4])
     assert result["pid"] != os.getpid() and (0.5, "Doubling") in seen
 
 
-class Chatty(Python):
+class Chatty(PythonInterpreter):
     """Prints before it is ready, as Blender does, and no whole line at last."""
 
-    def words(self, code):
-        return super().words(f"print('Blender 5.2\\nRead prefs', end='', flush=True)\n{code}")
+    def command_words(self, code):
+        return super().command_words(
+            f"print('Blender 5.2\\nRead prefs', end='', flush=True)\n{code}"
+        )
 
 
 def test_what_a_program_prints_before_it_is_ready_is_no_message(works, workers):
-    result = run_to_end(workers.run(Chatty(*vars(Python.own()).values()), works.double, np.ones(2), idle=60))
+    result = run_to_end(
+        workers.run_function(
+            Chatty(*vars(PythonInterpreter.current()).values()), works.double, np.ones(2), idle=60
+        )
+    )
     np.testing.assert_array_equal(result["array"], [2, 2])
 
 
 def test_what_is_said_to_blender_gives_our_code_its_arguments(capfd):
-    words = worker_pool.Blender("blender").words("print(sys.argv[1:], 'bpy' in sys.modules)")
+    words = worker_pool.BlenderInterpreter("blender").command_words(
+        "print(sys.argv[1:], 'bpy' in sys.modules)"
+    )
     assert words[:2] == ("-b", "--factory-startup") and words[-1] == "--"
     program = words[words.index("--python-expr") + 1]
-    subprocess.run([sys.executable, "-c", program, "--python-expr", "--", "folder", "path"], check=True)
+    subprocess.run(
+        [sys.executable, "-c", program, "--python-expr", "--", "folder", "path"], check=True
+    )
     assert capfd.readouterr().out == "['folder', 'path'] False\n"
 
 
 def test_its_temporary_files_go_with_it(works, workers):
-    work = workers.run(Python.own(), works.litter, idle=60)
+    work = workers.run_function(PythonInterpreter.current(), works.litter, idle=60)
     folder = next(stage for stage in (progress.stage for progress in work) if os.sep in stage)
     assert Path(folder).is_dir()
     work.close()
-    workers.end()
+    workers.end_all()
     assert not Path(folder).parent.exists()
 
 
 def test_it_stays_warm_and_another_python_takes_its_place(works, workers, run):
     first, second = (run(works.double, np.ones(1))["pid"] for _ in range(2))
     assert first == second
-    other = Python(sys.executable, (*Python.own().paths, "/nowhere"))
-    third = run_to_end(workers.run(other, works.double, np.ones(1), idle=60))["pid"]
-    assert third != first and [worker.pid for worker in workers.alive()] == [third]
+    other = PythonInterpreter(sys.executable, (*PythonInterpreter.current().paths, "/nowhere"))
+    third = run_to_end(workers.run_function(other, works.double, np.ones(1), idle=60))["pid"]
+    assert third != first and [worker.pid for worker in workers.alive_workers()] == [third]
 
 
 def test_two_at_once_have_a_process_each_and_one_is_kept(works, workers):
-    both = [ThreadedWork(workers.run(Python.own(), works.double, np.ones(1), idle=60)) for _ in range(2)]
+    both = [
+        ThreadedTask(
+            workers.run_function(PythonInterpreter.current(), works.double, np.ones(1), idle=60)
+        )
+        for _ in range(2)
+    ]
     wait_until(lambda: all(one.poll() for one in both))
-    assert len({one.result()["pid"] for one in both}) in (1, 2)  # one, if the first was done so soon
-    wait_until(lambda: len(workers.alive()) == 1)
+    assert len({one.result()["pid"] for one in both}) in (
+        1,
+        2,
+    )  # one, if the first was done so soon
+    wait_until(lambda: len(workers.alive_workers()) == 1)
 
 
 def test_errors_of_the_user_and_bugs_arrive_as_what_they_are(works, run):
@@ -138,7 +158,7 @@ def test_a_crash_is_told_and_the_next_call_starts_another(works, run, code, said
 
 def cancelled(work, began):
     """Seconds from the cancel until the driver is free."""
-    driver = ThreadedWork(work)
+    driver = ThreadedTask(work)
     wait_until(lambda: began(driver))
     asked = time.monotonic()
     driver.cancel()
@@ -150,35 +170,39 @@ def cancelled(work, began):
 
 def test_cancel_closes_the_work_there_and_keeps_the_process(works, workers, run, tmp_path):
     pid = run(works.double, np.ones(1))["pid"]
-    work = workers.run(Python.own(), works.forever, tmp_path, idle=60)
+    work = workers.run_function(PythonInterpreter.current(), works.forever, tmp_path, idle=60)
     assert cancelled(work, lambda driver: driver.progress.stage == "Going on") < 1
     wait_until((tmp_path / "closed").exists)
     assert run(works.double, np.ones(1))["pid"] == pid
 
 
 def test_cancel_in_a_long_step_ends_the_process(works, workers, tmp_path):
-    work = workers.run(Python.own(), works.long_step, tmp_path, idle=60)
+    work = workers.run_function(PythonInterpreter.current(), works.long_step, tmp_path, idle=60)
     assert cancelled(work, lambda driver: (tmp_path / "began").exists()) < 1
-    wait_until(lambda: not workers.alive(), 1)
+    wait_until(lambda: not workers.alive_workers(), 1)
 
 
 def test_it_leaves_when_idle_and_the_next_call_starts_another(works, workers, run):
     first = run(works.double, np.ones(1), idle=0.2)["pid"]
-    wait_until(lambda: not workers.alive())
+    wait_until(lambda: not workers.alive_workers())
     assert run(works.double, np.ones(1))["pid"] != first
 
 
 def test_it_leaves_just_as_it_is_asked(works, workers, run, monkeypatch):
     """The idle time may run out between the look whether it is there and the request."""
     first = run(works.double, np.ones(1), idle=0.1)["pid"]
-    wait_until(lambda: not workers.alive())
+    wait_until(lambda: not workers.alive_workers())
     lives = iter([True])
-    alive = worker_pool.WorkerProcess.alive
-    monkeypatch.setattr(worker_pool.WorkerProcess, "alive", lambda self: next(lives, None) or alive(self))
+    alive = worker_pool.WorkerProcess.is_alive
+    monkeypatch.setattr(
+        worker_pool.WorkerProcess, "is_alive", lambda self: next(lives, None) or alive(self)
+    )
     assert run(works.double, np.ones(1))["pid"] != first
 
 
-@pytest.mark.skipif(not Path("/proc/self").exists(), reason="finds processes as Linux tells of them")
+@pytest.mark.skipif(
+    not Path("/proc/self").exists(), reason="finds processes as Linux tells of them"
+)
 def test_none_is_left_when_its_owner_is_killed_in_the_middle(core, tmp_path):
     script = tmp_path / "owner.py"
     script.write_text(f"""
@@ -189,8 +213,8 @@ sys.modules["c"] = module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
 from c import works
 from c.jobs import worker_pool
-worker = worker_pool.WorkerProcess(worker_pool.Python.own())
-for progress in worker.run(works.long_step, (Path(r"{tmp_path}"),), 60):
+worker = worker_pool.WorkerProcess(worker_pool.PythonInterpreter.current())
+for progress in worker.run_function(works.long_step, (Path(r"{tmp_path}"),), 60):
     print(worker.pid, flush=True)
 """)
     owner = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE)
@@ -204,17 +228,27 @@ for progress in worker.run(works.long_step, (Path(r"{tmp_path}"),), 60):
 
 def test_what_is_no_python_is_said(works, workers, tmp_path):
     with pytest.raises(StartError, match="cannot be started: No such file"):
-        run_to_end(workers.run(Python(str(tmp_path / "none")), works.double, 1, idle=60))
+        run_to_end(
+            workers.run_function(
+                PythonInterpreter(str(tmp_path / "none")), works.double, 1, idle=60
+            )
+        )
     for program in ("true", "false"):
         with pytest.raises(StartError, match="ended too early"):
-            run_to_end(workers.run(Python(shutil.which(program)), works.double, 1, idle=60))
+            run_to_end(
+                workers.run_function(
+                    PythonInterpreter(shutil.which(program)), works.double, 1, idle=60
+                )
+            )
 
 
 def test_ended_from_outside_in_the_middle(works, workers, tmp_path):
     """As when the add-on is disabled: no thread is left with an error of its own."""
-    driver = ThreadedWork(workers.run(Python.own(), works.forever, tmp_path, idle=60))
+    driver = ThreadedTask(
+        workers.run_function(PythonInterpreter.current(), works.forever, tmp_path, idle=60)
+    )
     wait_until(lambda: driver.progress.stage == "Going on")
-    workers.end()
+    workers.end_all()
     driver.cancel()
     wait_until(driver.poll)
     wait_until(lambda: not driver._thread.is_alive(), 5)
@@ -223,15 +257,19 @@ def test_ended_from_outside_in_the_middle(works, workers, tmp_path):
 
 
 @pytest.mark.parametrize("cancelled", [True, False])
-def test_a_warm_one_that_is_ended_in_the_middle_is_not_begun_again(works, workers, run, tmp_path, cancelled):
+def test_a_warm_one_that_is_ended_in_the_middle_is_not_begun_again(
+    works, workers, run, tmp_path, cancelled
+):
     run(works.double, 1)
-    driver = ThreadedWork(workers.run(Python.own(), works.forever, tmp_path, idle=60))
+    driver = ThreadedTask(
+        workers.run_function(PythonInterpreter.current(), works.forever, tmp_path, idle=60)
+    )
     wait_until(lambda: driver.progress.stage == "Going on")
     if cancelled:
         driver.cancel()
-    workers.end()
+    workers.end_all()
     wait_until(driver.poll)
     wait_until(lambda: not driver._thread.is_alive(), 5)
     with pytest.raises(Cancelled if cancelled else WorkerError):
         driver.result()
-    assert not workers.alive()
+    assert not workers.alive_workers()

@@ -4,14 +4,14 @@ import json
 
 import numpy as np
 import pytest
-from maquette.core.cameras import look_at, perspective
+from maquette.core.cameras import look_at, perspective_camera
 from maquette.core.dataset.records import Record, RenderedView, Shape, ViewRecord, write_object
 from maquette.core.synthesis import camera_sampling
 
 SIZE = 128
 
 
-def picture(camera, half, colour):
+def picture(camera, half, color):
     """RenderedView of the ellipsoid with the half axes ``half`` about the origin."""
     rows, columns = np.mgrid[0 : camera.height, 0 : camera.width]
     pixels = np.stack((columns + 0.5, rows + 0.5), axis=-1).reshape(-1, 2)
@@ -20,27 +20,33 @@ def picture(camera, half, colour):
     a, b, c = (way**2).sum(1), (start * way).sum(1), (start**2).sum(1) - 1
     root = b * b - a * c
     hit = root > 0
-    depth = np.where(hit, 0.5 + (-b - np.sqrt(np.maximum(root, 0))) / a, 0).reshape(camera.height, -1)
+    depth = np.where(hit, 0.5 + (-b - np.sqrt(np.maximum(root, 0))) / a, 0).reshape(
+        camera.height, -1
+    )
     points = camera.unproject(pixels, depth.ravel())
     normal = points / half**2
     normal = np.where(hit[:, None], normal / np.linalg.norm(normal, axis=1, keepdims=True), 0)
     rgba = np.zeros((camera.height * camera.width, 4), np.uint8)
-    rgba[hit] = (*colour, 255)
+    rgba[hit] = (*color, 255)
     shape = (camera.height, camera.width)
-    return rgba.reshape(*shape, 4), depth.astype(np.float32), normal.reshape(*shape, 3).astype(np.float16)
+    return (
+        rgba.reshape(*shape, 4),
+        depth.astype(np.float32),
+        normal.reshape(*shape, 3).astype(np.float16),
+    )
 
 
 SIDES = ("front", "right", "back", "top", "bottom")
 
 
-def write_ellipsoid(folder, name, half, rng, colour=None, sides=SIDES, free="free", size=SIZE):
+def write_ellipsoid(folder, name, half, rng, color=None, sides=SIDES, free="free", size=SIZE):
     half = np.asarray(half, float)
     bounds = np.stack((-half, half))
-    cameras = [*zip(sides, camera_sampling.sides(sides, *bounds, size), strict=True)]
+    cameras = [*zip(sides, camera_sampling.side_cameras(sides, *bounds, size), strict=True)]
     for turn in (0.5, 2.5):
         eye = 3 * np.array((np.sin(turn), -np.cos(turn), 0.4))
-        cameras.append((free, perspective(look_at(eye, np.zeros(3)), 0.45, size)))
-    colour = rng.integers(40, 255, 3) if colour is None else colour
+        cameras.append((free, perspective_camera(look_at(eye, np.zeros(3)), 0.45, size)))
+    color = rng.integers(40, 255, 3) if color is None else color
     uniform = rng.uniform(-1.1, 1.1, (2048, 3)) * half.max()
     surface = rng.normal(size=(512, 3))
     surface *= half / np.linalg.norm(surface, axis=1, keepdims=True)
@@ -49,11 +55,20 @@ def write_ellipsoid(folder, name, half, rng, colour=None, sides=SIDES, free="fre
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
     inside = [((p / half) ** 2).sum(1) < 1 for p in (uniform, near)]
     shape = Shape(
-        *(np.float32(uniform), inside[0], np.float32(near), inside[1], np.float32(surface), np.float32(normals))
+        *(
+            np.float32(uniform),
+            inside[0],
+            np.float32(near),
+            inside[1],
+            np.float32(surface),
+            np.float32(normals),
+        )
     )
-    views = [RenderedView(kind, camera, *picture(camera, half, colour)) for kind, camera in cameras]
+    views = [RenderedView(kind, camera, *picture(camera, half, color)) for kind, camera in cameras]
     recorded = tuple(ViewRecord(*each) for each in cameras)
-    write_object(folder, Record(name, "test", "ellipsoid", bounds, tuple(half), recorded), shape, views)
+    write_object(
+        folder, Record(name, "test", "ellipsoid", bounds, tuple(half), recorded), shape, views
+    )
 
 
 @pytest.fixture(scope="session")
@@ -88,7 +103,9 @@ def coins(tmp_path_factory):
     rng = np.random.default_rng(1)
     names = [f"c{i:02d}" for i in range(14)]
     for name in names:
-        write_ellipsoid(folder, name, (0.5, rng.uniform(0.06, 0.1), rng.uniform(0.4, 0.5)), rng, (230, 180, 40))
+        write_ellipsoid(
+            folder, name, (0.5, rng.uniform(0.06, 0.1), rng.uniform(0.4, 0.5)), rng, (230, 180, 40)
+        )
     splits = ["train"] * 8 + ["validation"] * 2 + ["test"] * 4
     (folder / "splits.json").write_text(json.dumps(dict(zip(names, splits, strict=True))))
     return folder
@@ -103,6 +120,15 @@ def tiny():
 def tiny_config():
     from maquette.core.model.networks.reconstruction import NetworkConfig
 
-    return NetworkConfig(volume=12, pyramid=(16, 8), pixel_channels=8, fine_channels=4, depth_bins=4,
-                         bin_channels=4, volume_channels=(8, 16, 16), hidden=32,
-                         tube_channels=(32, 24, 16, 16), tube_depths=16)  # fmt: skip
+    return NetworkConfig(
+        volume=12,
+        pyramid=(16, 8),
+        pixel_channels=8,
+        fine_channels=4,
+        depth_bins=4,
+        bin_channels=4,
+        volume_channels=(8, 16, 16),
+        hidden=32,
+        tube_channels=(32, 24, 16, 16),
+        tube_depths=16,
+    )

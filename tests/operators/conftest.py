@@ -7,7 +7,17 @@ import bpy
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-KINDS = ("objects", "meshes", "materials", "images", "scenes", "collections", "worlds", "cameras", "node_groups")
+KINDS = (
+    "objects",
+    "meshes",
+    "materials",
+    "images",
+    "scenes",
+    "collections",
+    "worlds",
+    "cameras",
+    "node_groups",
+)
 
 SCRIPT = """
 import importlib.util, sys
@@ -15,8 +25,8 @@ spec = importlib.util.spec_from_file_location("maquette", r"{root}/__init__.py",
 module = importlib.util.module_from_spec(spec)
 sys.modules["maquette"] = module
 spec.loader.exec_module(module)
-from maquette.operators.cli.main import console
-console()
+from maquette.operators.cli.main import run_console
+run_console()
 """
 
 
@@ -39,7 +49,9 @@ def as_script(tmp_path_factory):
     script.write_text(SCRIPT.format(root=ROOT))
 
     def run(*arguments):
-        return subprocess.run(run.words(*arguments), capture_output=True, text=True, timeout=120, env=os.environ)
+        return subprocess.run(
+            run.words(*arguments), capture_output=True, text=True, timeout=120, env=os.environ
+        )
 
     run.words = lambda *arguments: [sys.executable, script, *map(str, arguments)]
     return run

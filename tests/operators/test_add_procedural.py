@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 
-def test_stands_on_the_cursor_in_its_size_and_colours(addon):
+def test_stands_on_the_cursor_in_its_size_and_colors(addon):
     bpy.context.scene.cursor.location = (1, 2, 3)
     assert bpy.ops.maquette.add_procedural(family="chair", seed=4, size=2.0) == {'FINISHED'}
     obj = bpy.context.object
@@ -27,6 +27,8 @@ def test_stands_in_the_scene_where_the_active_collection_is_of_another_file(addo
         here.collections = ["Theirs"]
     (linked,) = here.collections
     bpy.context.scene.collection.children.link(linked)
-    bpy.context.view_layer.active_layer_collection = bpy.context.view_layer.layer_collection.children["Theirs"]
+    bpy.context.view_layer.active_layer_collection = (
+        bpy.context.view_layer.layer_collection.children["Theirs"]
+    )
     assert bpy.ops.maquette.add_procedural(family="chair") == {'FINISHED'}
     assert bpy.context.object.users_collection == (bpy.context.scene.collection,)

@@ -30,15 +30,23 @@ def test_they_stand_around_the_origin_at_one_scale_on_the_ground(addon, sheet):
     for empty in made.values():
         width, height = empty.data.size
         assert empty.empty_display_size / max(width, height) == pytest.approx(metres)
-        lowest = Vector((0, (empty.empty_image_offset[1] * height + 1) * metres, 0))  # above a rim of one pixel
+        lowest = Vector(
+            (0, (empty.empty_image_offset[1] * height + 1) * metres, 0)
+        )  # above a rim of one pixel
         np.testing.assert_allclose((empty.matrix_world @ lowest).z, 0, atol=1e-6)
         assert empty.data.packed_file
-    assert made["Front"].location.y > 1 and made["Back"].location.y < -1 and made["Right"].location.x < -1
+    assert (
+        made["Front"].location.y > 1
+        and made["Back"].location.y < -1
+        and made["Right"].location.x < -1
+    )
 
 
 def test_a_mesh_from_them_stands_right(addon, sheet, weights):
     lay_out(sheet, size=1.8)
-    assert bpy.ops.maquette.reconstruct_references(resolution=64, weights=str(weights)) == {'FINISHED'}
+    assert bpy.ops.maquette.reconstruct_references(resolution=64, weights=str(weights)) == {
+        'FINISHED'
+    }
     bpy.context.view_layer.update()
     boot = bpy.context.object
     co = np.array([boot.matrix_world @ vertex.co for vertex in boot.data.vertices])
@@ -65,7 +73,9 @@ def test_edit_mode_is_left_first(addon, sheet):
 
 def test_refusals_name_the_reason(addon, sheet, scene_state):
     before = scene_state()
-    with pytest.raises(RuntimeError, match="taken for front, front, back: give each a side of its own"):
+    with pytest.raises(
+        RuntimeError, match="taken for front, front, back: give each a side of its own"
+    ):
         bpy.ops.maquette.lay_out_turnaround(filepath=str(sheet), second='FRONT')
     with pytest.raises(RuntimeError, match="Choose one picture of several sides"):
         bpy.ops.maquette.lay_out_turnaround()

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import pytest
 from maquette.core.errors import ImageError
-from maquette.core.jobs.task import Progress, SteppedWork, ThreadedWork
+from maquette.core.jobs.task import Progress, SteppedTask, ThreadedTask
 
 
 class FakeWindow:
@@ -40,16 +40,20 @@ def window(addon, monkeypatch):
 
     window = FakeWindow()
     context = SimpleNamespace(window_manager=window, window=window)
-    monkeypatch.setattr(_task_operator, "bpy", SimpleNamespace(context=context, app=SimpleNamespace(background=False)))
+    monkeypatch.setattr(
+        _task_operator,
+        "bpy",
+        SimpleNamespace(context=context, app=SimpleNamespace(background=False)),
+    )
     return window
 
 
-@pytest.fixture(params=[ThreadedWork, SteppedWork])
+@pytest.fixture(params=[ThreadedTask, SteppedTask])
 def run(request, window):
     """Runs a work through WorkOperator's invoke and modal with the given events, then timers."""
     from maquette.operators import _task_operator
 
-    class Probe(_task_operator.WorkOperator):
+    class Probe(_task_operator.TaskOperator):
         bl_label = "Probe"
         driver = request.param
 
@@ -66,13 +70,15 @@ def run(request, window):
         operator = Probe()
         operator.work = work
         outcome = operator.invoke(_task_operator.bpy.context, None)
-        assert outcome == {'RUNNING_MODAL'} and _task_operator.running() is not None
+        assert outcome == {'RUNNING_MODAL'} and _task_operator.running_task() is not None
         for kind in (*events, *["TIMER"] * 10**6):
-            outcome = operator.modal(_task_operator.bpy.context, SimpleNamespace(type=kind, value='PRESS'))
+            outcome = operator.modal(
+                _task_operator.bpy.context, SimpleNamespace(type=kind, value='PRESS')
+            )
             if not outcome & {'RUNNING_MODAL', 'PASS_THROUGH'}:
                 break
             time.sleep(0.001)
-        assert _task_operator.running() is None and (window.timers, window.status) == (0, None)
+        assert _task_operator.running_task() is None and (window.timers, window.status) == (0, None)
         return operator, outcome
 
     return _run
@@ -129,10 +135,10 @@ def test_a_bug_flies_after_the_window_is_put_back(run, window):
 
     with pytest.raises(ZeroDivisionError):
         run(work())
-    assert _task_operator.running() is None and (window.timers, window.status) == (0, None)
+    assert _task_operator.running_task() is None and (window.timers, window.status) == (0, None)
 
 
-@pytest.mark.parametrize("run", [ThreadedWork], indirect=True)
+@pytest.mark.parametrize("run", [ThreadedTask], indirect=True)
 def test_escape_does_not_wait_for_a_long_step(run):
     """Importing torch takes seconds, and cannot be interrupted."""
 
@@ -151,7 +157,7 @@ def line(window):
     """Puts works into the line; each call gives an operator. All have left it at the end."""
     from maquette.operators import _task_operator
 
-    class Probe(_task_operator.WorkOperator):
+    class Probe(_task_operator.TaskOperator):
         bl_label = "Probe"
         said: ClassVar = []
         poll_message_set = said.append
@@ -173,13 +179,13 @@ def line(window):
     def add(work):
         operator = Probe()
         operator.start = lambda context: work
-        assert Probe.poll(_task_operator.bpy.context) and operator.invoke(_task_operator.bpy.context, None) == {
-            'RUNNING_MODAL'
-        }
+        assert Probe.poll(_task_operator.bpy.context) and operator.invoke(
+            _task_operator.bpy.context, None
+        ) == {'RUNNING_MODAL'}
         return operator
 
     yield add
-    assert _task_operator.running() is None and (window.timers, window.status) == (0, None)
+    assert _task_operator.running_task() is None and (window.timers, window.status) == (0, None)
 
 
 def counting(log, name):
@@ -200,7 +206,11 @@ def test_the_second_begins_when_the_first_has_ended(line):
     for _ in range(20):
         assert second.tick() == {'PASS_THROUGH'}  # others get its event, too
         time.sleep(0.005)
-    assert log[0] == "first begins" and "second begins" not in log and len(_task_operator.waiting()) == 1
+    assert (
+        log[0] == "first begins"
+        and "second begins" not in log
+        and len(_task_operator.waiting_tasks()) == 1
+    )
     assert first.to_end() == second.to_end() == {'FINISHED'}
     assert (first.result, second.result) == ("first", "second")
     assert log == ["first begins", "first ends", "second begins", "second ends"]
@@ -216,7 +226,7 @@ def test_escape_stops_the_one_that_runs_and_the_button_any(line):
     assert third.tick("ESC") == {'PASS_THROUGH'}
     bpy.ops.maquette.stop_work(place=1)
     assert second.to_end() == {'CANCELLED'} and second.told == "Probe: Stopped"
-    assert [job is third._job for job in _task_operator.waiting()] == [True]
+    assert [job is third._job for job in _task_operator.waiting_tasks()] == [True]
     first.tick("ESC")
     assert first.to_end() == {'CANCELLED'}
     assert third.to_end() == {'FINISHED'} and "second begins" not in log
@@ -234,9 +244,9 @@ def test_loading_a_file_empties_the_line(line):
 def test_what_reads_the_scene_as_it_goes_does_not_wait_in_line(line):
     from maquette.operators import _task_operator
 
-    class Stepped(_task_operator.WorkOperator):
+    class Stepped(_task_operator.TaskOperator):
         bl_label = "Stepped"
-        driver = SteppedWork
+        driver = SteppedTask
         said: ClassVar = []
         poll_message_set = said.append
 
@@ -249,7 +259,7 @@ def test_what_reads_the_scene_as_it_goes_does_not_wait_in_line(line):
 def test_disabling_the_add_on_stops_the_work(window, addon, monkeypatch):
     from maquette.operators import _task_operator
 
-    class Probe(_task_operator.WorkOperator):
+    class Probe(_task_operator.TaskOperator):
         bl_label = "Probe"
 
     log = []
@@ -264,7 +274,7 @@ def test_disabling_the_add_on_stops_the_work(window, addon, monkeypatch):
     operator._go_modal(_task_operator.bpy.context, work())
     time.sleep(0.05)
     addon.unregister()
-    assert _task_operator.running() is None and (window.timers, window.status) == (0, None)
+    assert _task_operator.running_task() is None and (window.timers, window.status) == (0, None)
     time.sleep(0.1)
     assert log == ["closed"]
     addon.register()

@@ -38,7 +38,9 @@ def test_fitted_to_the_pictures_and_told_so(addon, weights, pictures):
     reconstruct(front=front, right=right, weights=str(weights), fit=True)
     fitted = bpy.context.object
     assert len(fitted.data.polygons) == len(plain.data.polygons)
-    moved = np.array([a.co - b.co for a, b in zip(fitted.data.vertices, plain.data.vertices, strict=True)])
+    moved = np.array(
+        [a.co - b.co for a, b in zip(fitted.data.vertices, plain.data.vertices, strict=True)]
+    )
     assert 0 < np.abs(moved).max() < 0.1
 
 
@@ -62,7 +64,7 @@ class TestResult:
         np.add.at(uses, [loop.edge_index for loop in mesh.loops], 1)
         assert (uses == 2).all()
 
-    def test_has_colours(self, made):
+    def test_has_colors(self, made):
         assert made.data.color_attributes.active_color.name == "Color"
         assert made.data.materials[0].node_tree.nodes["Color Attribute"].layer_name == "Color"
 
@@ -72,11 +74,17 @@ def test_the_same_mesh_as_the_direct_call(made, weights, pictures):
     from maquette.core.model.inference.pipeline import pipeline
 
     settings = pipeline.Settings(resolution=32, size=2.0, weights=weights)
-    direct = run_to_end(pipeline.reconstruct_photo(image_files.read(pictures / "front.png"), settings))
+    direct = run_to_end(
+        pipeline.reconstruct_photo(image_files.read_image(pictures / "front.png"), settings)
+    )
     kept = np.array([vertex.co for vertex in made.data.vertices])
     np.testing.assert_allclose(kept[:, :2], direct.vertices[:, :2], atol=1e-6)
-    np.testing.assert_allclose(kept[:, 2], direct.vertices[:, 2] - direct.vertices[:, 2].min(), atol=1e-6)
-    assert [tuple(polygon.vertices) for polygon in made.data.polygons] == [tuple(face) for face in direct.faces]
+    np.testing.assert_allclose(
+        kept[:, 2], direct.vertices[:, 2] - direct.vertices[:, 2].min(), atol=1e-6
+    )
+    assert [tuple(polygon.vertices) for polygon in made.data.polygons] == [
+        tuple(face) for face in direct.faces
+    ]
 
 
 def test_from_an_image_of_the_file(addon, weights, pictures):
@@ -96,7 +104,9 @@ def test_from_sides(addon, weights, pictures):
     low, high = corners(obj)
     assert obj.name == "Bottle"
     np.testing.assert_allclose((low[2], high[2]), (0, 1), atol=0.01)  # 80 pixels tall
-    np.testing.assert_allclose((high - low)[:2], 0.5, atol=0.05)  # 40 wide, and from the top as deep
+    np.testing.assert_allclose(
+        (high - low)[:2], 0.5, atol=0.05
+    )  # 40 wide, and from the top as deep
 
 
 def test_a_path_relative_to_the_blend_file(addon, weights, pictures):
@@ -176,7 +186,10 @@ class TestBadInput:
     def test_a_decompression_bomb(self, cube, scene_state, weights, tmp_path):
         Image.new("1", (20_000, 20_000)).save(tmp_path / "bomb.png")
         self.refused(
-            scene_state, "larger than 80 megapixels", filepath=str(tmp_path / "bomb.png"), weights=str(weights)
+            scene_state,
+            "larger than 80 megapixels",
+            filepath=str(tmp_path / "bomb.png"),
+            weights=str(weights),
         )
 
     def test_an_image_that_is_not_there(self, cube, scene_state):
@@ -190,7 +203,10 @@ class TestBadInput:
     def test_missing_weights(self, cube, scene_state, pictures, tmp_path):
         path = str(pictures / "front.png")
         self.refused(
-            scene_state, "nope.safetensors are missing", filepath=path, weights=str(tmp_path / "nope.safetensors")
+            scene_state,
+            "nope.safetensors are missing",
+            filepath=path,
+            weights=str(tmp_path / "nope.safetensors"),
         )
 
     @pytest.mark.parametrize("part", ["beginning", "tensors", "end"])
@@ -204,19 +220,30 @@ class TestBadInput:
             case "end":
                 del data[-100:]
         (tmp_path / "bad.safetensors").write_bytes(data)
-        options = {"filepath": str(pictures / "front.png"), "weights": str(tmp_path / "bad.safetensors")}
+        options = {
+            "filepath": str(pictures / "front.png"),
+            "weights": str(tmp_path / "bad.safetensors"),
+        }
         self.refused(scene_state, "damaged", **options)
 
     def test_no_torch(self, cube, scene_state, pictures, monkeypatch):
-        monkeypatch.setattr(dependencies, "found", lambda package: package != "torch")
+        monkeypatch.setattr(dependencies, "is_installed", lambda package: package != "torch")
         match = "PyTorch is not installed in this Python. Install it with .* -m pip install torch"
         self.refused(scene_state, match, filepath=str(pictures / "front.png"))
 
 
 def test_every_property_says_what_it_does(addon):
     group = bpy.types.Scene.bl_rna.properties["maquette"].fixed_type
-    for rna in (bpy.ops.maquette.reconstruct.get_rna_type(), bpy.ops.maquette.render_dataset.get_rna_type(), group):
-        ours = [prop for prop in rna.properties if prop.identifier != "rna_type" and not prop.is_readonly]
+    for rna in (
+        bpy.ops.maquette.reconstruct.get_rna_type(),
+        bpy.ops.maquette.render_dataset.get_rna_type(),
+        group,
+    ):
+        ours = [
+            prop
+            for prop in rna.properties
+            if prop.identifier != "rna_type" and not prop.is_readonly
+        ]
         assert len(ours) > 10
         assert [prop.identifier for prop in ours if not prop.description] == []
         numbers = [prop for prop in ours if prop.type in {'INT', 'FLOAT'}]

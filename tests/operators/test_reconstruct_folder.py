@@ -33,7 +33,10 @@ def test_each_picture_becomes_an_object_and_a_bad_one_is_left_out(own_weights, f
     done = bpy.ops.maquette.reconstruct_folder(folder=str(folder), resolution=32, size=2.0)
     assert done == {'FINISHED'}
     assert [obj.name for obj in bpy.data.objects] == ["front", "photo"]
-    assert [tuple(obj.location) for obj in bpy.data.objects] == [(1, 2, 3), (pytest.approx(3.6), 2, 3)]
+    assert [tuple(obj.location) for obj in bpy.data.objects] == [
+        (1, 2, 3),
+        (pytest.approx(3.6), 2, 3),
+    ]
     assert not any(obj.asset_data for obj in bpy.data.objects)
 
 
@@ -51,10 +54,13 @@ def test_assets_show_and_tell_what_they_are(own_weights, folder):
     assert red > 1.5 * green  # it is a red bottle
 
 
-@pytest.mark.parametrize(("make", "said"), [
-    (lambda folder: None, "Choose a folder"),
-    (lambda folder: folder, "holds no picture"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda folder: None, "Choose a folder"),
+        (lambda folder: folder, "holds no picture"),
+    ],
+)
 def test_a_folder_without_pictures_is_refused(own_weights, tmp_path, make, said):
     with pytest.raises(RuntimeError, match=said):
         bpy.ops.maquette.reconstruct_folder(folder=str(make(tmp_path) or ""))
@@ -74,18 +80,25 @@ class TestCommandLine:
         def run(*arguments):
             capfd.readouterr()
             words = ["reconstruct", *arguments, "--resolution", 32, "--weights", weights]
-            return main.main([str(word) for word in words]), *capfd.readouterr()
+            return main.run_command([str(word) for word in words]), *capfd.readouterr()
 
         return run
 
-    def test_goes_on_after_a_bad_one_and_tells_of_it_at_the_end(self, as_script, weights, folder, tmp_path):
+    def test_goes_on_after_a_bad_one_and_tells_of_it_at_the_end(
+        self, as_script, weights, folder, tmp_path
+    ):
         words = ["--out-dir", tmp_path / "deep/out", "--resolution", 32, "--weights", weights]
         done = as_script("reconstruct", *sorted(folder.glob("*.png")), *words)
         assert done.returncode == 1
-        assert sorted(path.name for path in (tmp_path / "deep/out").iterdir()) == ["front.glb", "photo.glb"]
+        assert sorted(path.name for path in (tmp_path / "deep/out").iterdir()) == [
+            "front.glb",
+            "photo.glb",
+        ]
         assert len(done.stdout.splitlines()) == 2 and "faces" in done.stdout
         hollow, last = done.stderr.splitlines()
-        assert "hollow.png is not an image" in hollow and last.endswith("1 of 3 pictures could not be reconstructed")
+        assert "hollow.png is not an image" in hollow and last.endswith(
+            "1 of 3 pictures could not be reconstructed"
+        )
 
     def test_lines_of_json(self, as_script, weights, folder, tmp_path):
         words = ["--out-dir", tmp_path, "--json", "--resolution", 32, "--weights", weights]
@@ -93,7 +106,11 @@ class TestCommandLine:
         front, hollow, photo = map(json.loads, done.stdout.splitlines())
         assert done.returncode == 1 and "is not an image" in hollow["error"]
         assert hollow["source"] == str(folder / "hollow.png")
-        assert front["output"] == str(tmp_path / "front.glb") and front["faces"] > 100 and photo["resolution"] == 32
+        assert (
+            front["output"] == str(tmp_path / "front.glb")
+            and front["faces"] > 100
+            and photo["resolution"] == 32
+        )
         assert "error" not in front
 
     def test_leaves_the_open_file_as_it_was(self, run, folder, tmp_path, scene_state):
@@ -104,11 +121,16 @@ class TestCommandLine:
     def test_assets_into_blend_files(self, run, folder, tmp_path):
         code, _, _ = run(folder / "front.png", "--out-dir", tmp_path, "--assets")
         assert code == 0
-        with bpy.data.libraries.load(str(tmp_path / "front.blend"), assets_only=True) as (there, here):
+        with bpy.data.libraries.load(str(tmp_path / "front.blend"), assets_only=True) as (
+            there,
+            here,
+        ):
             assert there.objects == ["front"]
             here.objects = there.objects
         (front,) = here.objects
-        assert front.asset_data["source"].endswith("front.png") and front.preview.image_size[0] == 128
+        assert (
+            front.asset_data["source"].endswith("front.png") and front.preview.image_size[0] == 128
+        )
 
     def test_two_of_the_same_name_do_not_overwrite_each_other(self, run, folder, tmp_path):
         other = tmp_path / "other"
@@ -121,10 +143,16 @@ class TestCommandLine:
         written = sorted(path.name for path in (tmp_path / "out").iterdir())
         assert written == ["front-2-2.glb", "front-2.glb", "front.glb"]
 
-    @pytest.mark.parametrize("arguments", [
-        ["--out-dir", "out"], ["a.png", "b.png", "-o", "a.glb"], ["--front", "a.png", "--out-dir", "out"],
-        ["a.png", "-o", "a.glb", "--assets"], ["a.png", "-o", "a.glb", "--out-dir", "out"],
-    ])  # fmt: skip
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ["--out-dir", "out"],
+            ["a.png", "b.png", "-o", "a.glb"],
+            ["--front", "a.png", "--out-dir", "out"],
+            ["a.png", "-o", "a.glb", "--assets"],
+            ["a.png", "-o", "a.glb", "--out-dir", "out"],
+        ],
+    )
     def test_a_wrong_command_line(self, run, arguments):
         code, _, err = run(*arguments)
         assert code == 2 and "usage: maquette" in err

@@ -10,12 +10,20 @@ from mathutils import Euler, Matrix, Vector
 BOXES = np.array((((1.0, 3.0, 0.5), (2.0, 3.6, 2.1)), ((1.8, 2.6, 0.5), (2.7, 3.3, 0.9))))
 BOUNDS = np.array(((1.0, 2.6, 0.5), (2.7, 3.6, 2.1)))
 FOOT, BACK, ABOVE_FOOT, BEFORE_SLAB, BEHIND_FOOT = (
-    (2.4, 2.8, 0.7), (1.5, 3.5, 1.6), (2.4, 3.1, 1.6), (1.5, 2.75, 1.6), (2.4, 3.5, 0.7),
-)  # fmt: skip
+    (2.4, 2.8, 0.7),
+    (1.5, 3.5, 1.6),
+    (2.4, 3.1, 1.6),
+    (1.5, 2.75, 1.6),
+    (2.4, 3.5, 0.7),
+)
 TURNS = {
-    "front": (90, 0, 0), "right": (90, 0, 90), "back": (90, 0, 180), "left": (90, 0, 270), "top": (0, 0, 0),
+    "front": (90, 0, 0),
+    "right": (90, 0, 90),
+    "back": (90, 0, 180),
+    "left": (90, 0, 270),
+    "top": (0, 0, 0),
     "bottom": (180, 0, 0),
-}  # fmt: skip
+}
 
 
 def hit(starts, along):
@@ -39,14 +47,21 @@ def picture(name, mask):
 
 def shares(width, height):
     """Of each pixel's middle (H, W, 2): across from the left and up from the bottom, 0..1."""
-    return np.stack(np.meshgrid((np.arange(width) + 0.5) / width, 1 - (np.arange(height) + 0.5) / height), axis=-1)
+    return np.stack(
+        np.meshgrid((np.arange(width) + 0.5) / width, 1 - (np.arange(height) + 0.5) / height),
+        axis=-1,
+    )
 
 
 def stand(name, place, size=4.0, offset=(-0.5, -0.5), pixels=(160, 120), parent=None):
     """An image empty with the matrix ``place``, which shows what is behind each place of it along its normal."""
     empty = bpy.data.objects.new(name, None)
     bpy.context.scene.collection.objects.link(empty)
-    empty.empty_display_type, empty.empty_display_size, empty.empty_image_offset = 'IMAGE', size, offset
+    empty.empty_display_type, empty.empty_display_size, empty.empty_image_offset = (
+        'IMAGE',
+        size,
+        offset,
+    )
     empty.parent = parent
     empty.matrix_basis = place
     bpy.context.view_layer.update()
@@ -59,12 +74,18 @@ def stand(name, place, size=4.0, offset=(-0.5, -0.5), pixels=(160, 120), parent=
 
 def side(name, location, scale=(1, 1, 1), **options):
     turn = Euler(np.radians(TURNS[name])).to_matrix().to_4x4()
-    return stand(name.capitalize(), Matrix.Translation(location) @ turn @ Matrix.Diagonal((*scale, 1)), **options)
+    return stand(
+        name.capitalize(),
+        Matrix.Translation(location) @ turn @ Matrix.Diagonal((*scale, 1)),
+        **options,
+    )
 
 
 def reconstruct(*objects, **options):
     names = [{"name": obj.name} for obj in objects]
-    assert bpy.ops.maquette.reconstruct_references(objects=names, resolution=64, **options) == {'FINISHED'}
+    assert bpy.ops.maquette.reconstruct_references(objects=names, resolution=64, **options) == {
+        'FINISHED'
+    }
     bpy.context.view_layer.update()
     return bpy.context.object
 
@@ -77,7 +98,7 @@ def corners(obj):
 def inside(obj, points):
     obj.data.calc_loop_triangles()
     co = np.array([obj.matrix_world @ vertex.co for vertex in obj.data.vertices])
-    return winding_number.inside(
+    return winding_number.points_inside(
         co, np.array([t.vertices for t in obj.data.loop_triangles]), np.array(points, float)
     ).tolist()
 
@@ -95,7 +116,10 @@ def assert_stands_right(obj, atol=0.04):
 
 def test_front_right_top_moved_back_from_the_object(scene):
     made = reconstruct(
-        side("front", (1.7, 9, 1)), side("right", (-4, 3.4, 1.2), size=5), side("top", (2, 3, -2)), **scene
+        side("front", (1.7, 9, 1)),
+        side("right", (-4, 3.4, 1.2), size=5),
+        side("top", (2, 3, -2)),
+        **scene,
     )
     assert_stands_right(made)
     assert made.name == "Maquette" and tuple(made.scale) == (1, 1, 1)
@@ -110,7 +134,10 @@ def test_front_silhouette_lies_under_the_front_reference(scene):
     starts = np.stack((x, np.zeros_like(x), z), axis=-1)
     inverse = made.matrix_world.inverted()
     turn = inverse.to_3x3()
-    seen = [made.ray_cast(inverse @ Vector(start), turn @ Vector((0, 1, 0)))[0] for start in starts.reshape(-1, 3)]
+    seen = [
+        made.ray_cast(inverse @ Vector(start), turn @ Vector((0, 1, 0)))[0]
+        for start in starts.reshape(-1, 3)
+    ]
     shown = hit(starts, np.array((0, 1, 0))).ravel()
     assert (np.array(seen) & shown).sum() / (np.array(seen) | shown).sum() > 0.95
 
@@ -126,7 +153,11 @@ def test_offset_scale_and_display_size_count(scene):
 
 
 def test_a_mirrored_empty_shows_the_mirrored_picture(scene):
-    made = reconstruct(side("front", (1.7, 9, 1), scale=(-1, 1, 1)), side("top", (2, 3, -2), scale=(1, -1, 1)), **scene)
+    made = reconstruct(
+        side("front", (1.7, 9, 1), scale=(-1, 1, 1)),
+        side("top", (2, 3, -2), scale=(1, -1, 1)),
+        **scene,
+    )
     assert_stands_right(made)
 
 
@@ -145,7 +176,13 @@ def test_turned_in_its_own_plane_and_sheared_by_its_parent(scene):
     parent.scale = (1.5, 1, 0.8)
     roll = Matrix.Rotation(np.radians(20), 4, 'Z')
     turn = Euler(np.radians(TURNS["front"])).to_matrix().to_4x4()
-    sheared = stand("Sheared", Matrix.Translation((1, 9, 1)) @ turn @ roll, size=5, pixels=(200, 200), parent=parent)
+    sheared = stand(
+        "Sheared",
+        Matrix.Translation((1, 9, 1)) @ turn @ roll,
+        size=5,
+        pixels=(200, 200),
+        parent=parent,
+    )
     made = reconstruct(sheared, side("right", (-4, 3.4, 1.2)), side("top", (2, 3, -2)), **scene)
     assert_stands_right(made, atol=0.06)
 
@@ -155,7 +192,9 @@ def test_references_turned_together_turn_the_object(scene):
     parent = bpy.data.objects.new("Parent", None)
     bpy.context.scene.collection.objects.link(parent)
     parent.matrix_basis = Matrix.Translation((1, 2, 0)) @ Matrix.Rotation(np.radians(30), 4, 'Z')
-    turns = {name: Euler(np.radians(TURNS[name])).to_matrix().to_4x4() for name in ("front", "right")}
+    turns = {
+        name: Euler(np.radians(TURNS[name])).to_matrix().to_4x4() for name in ("front", "right")
+    }
     made = reconstruct(
         stand("A", Matrix.Translation((2, 3, 1)) @ turns["front"], parent=parent),
         stand("B", Matrix.Translation((0, 1, 1)) @ turns["right"], parent=parent),
@@ -163,7 +202,12 @@ def test_references_turned_together_turn_the_object(scene):
     )
     assert made.rotation_euler.z == pytest.approx(np.radians(30), abs=1e-4)
     turn = np.array(Matrix.Rotation(np.radians(30), 3, 'Z'))
-    shown = np.array([(x, y, z) for box in BOXES for x in box[:, 0] for y in box[:, 1] for z in box[:, 2]]) @ turn
+    shown = (
+        np.array(
+            [(x, y, z) for box in BOXES for x in box[:, 0] for y in box[:, 1] for z in box[:, 2]]
+        )
+        @ turn
+    )
     own = np.array([made.matrix_world @ vertex.co for vertex in made.data.vertices]) @ turn
     np.testing.assert_allclose((own.min(0), own.max(0)), (shown.min(0), shown.max(0)), atol=0.04)
 
@@ -182,13 +226,19 @@ def camera(name, place, pixels, lens=50.0, shift=(0.0, 0.0), ortho=None, **backg
     shown = data.background_images.new()
     for key, value in background.items():
         setattr(shown, key, value)
-    corners = np.array(data.view_frame(scene=bpy.context.scene))  # upper right, lower right, lower left, upper left
+    corners = np.array(
+        data.view_frame(scene=bpy.context.scene)
+    )  # upper right, lower right, lower left, upper left
     at = shares(*pixels)
     if shown.use_flip_x:
         at[..., 0] = 1 - at[..., 0]
     if shown.frame_method == 'CROP':  # pictures as wide as the frame, of twice its height
         at[..., 1] = 2 * at[..., 1] - 0.5
-    local = corners[2] + at[..., :1] * (corners[1] - corners[2]) + at[..., 1:] * (corners[3] - corners[2])
+    local = (
+        corners[2]
+        + at[..., :1] * (corners[1] - corners[2])
+        + at[..., 1:] * (corners[3] - corners[2])
+    )
     matrix = np.array(obj.matrix_world)
     on_plane = local @ matrix[:3, :3].T + matrix[:3, 3]
     along = -matrix[:3, 2] if ortho else on_plane - matrix[:3, 3]
@@ -198,7 +248,10 @@ def camera(name, place, pixels, lens=50.0, shift=(0.0, 0.0), ortho=None, **backg
 
 def aimed(eye):
     eye = Vector(eye)
-    return Matrix.Translation(eye) @ (Vector((1.9, 3.3, 1.2)) - eye).to_track_quat('-Z', 'Y').to_matrix().to_4x4()
+    return (
+        Matrix.Translation(eye)
+        @ (Vector((1.9, 3.3, 1.2)) - eye).to_track_quat('-Z', 'Y').to_matrix().to_4x4()
+    )
 
 
 @pytest.fixture
@@ -221,7 +274,9 @@ def test_cameras_with_a_background_image(frame):
 
 def test_an_orthographic_camera_beside_an_empty(frame):
     turn = Euler(np.radians(TURNS["right"])).to_matrix().to_4x4()
-    side_camera = camera("Side", Matrix.Translation((9, 3, 1)) @ turn, (200, 150), ortho=4.0, shift=(0.05, 0.02))
+    side_camera = camera(
+        "Side", Matrix.Translation((9, 3, 1)) @ turn, (200, 150), ortho=4.0, shift=(0.05, 0.02)
+    )
     assert_stands_right(reconstruct(side("front", (1.7, 9, 1)), side_camera, **frame))
 
 
@@ -242,19 +297,19 @@ def test_where_a_background_image_lies_in_the_frame(frame, options, low, high):
     obj = camera("A", aimed((1.9, -6, 1.5)), (200, 150), **options)
     shown = obj.data.background_images[0]
     shown.image = picture("Wide", np.ones((50, 100), bool))
-    own = references.stand(bpy.context, obj).camera
+    own = references.reference_pose(bpy.context, obj).camera
     shown.image = picture("Full", np.ones((150, 200), bool))
     shown.frame_method, shown.scale, shown.offset = 'STRETCH', 1.0, (0, 0)
-    whole = references.stand(bpy.context, obj).camera
+    whole = references.reference_pose(bpy.context, obj).camera
     corners = own.unproject(np.array(((0.0, 0.0), (100.0, 50.0))), np.ones(2))
     np.testing.assert_allclose(whole.project(corners)[0], (low, high), atol=1e-3)
 
 
 def test_the_pictures_stay_with_the_object_and_look_at_it_as_they_stood(scene):
-    from maquette.core.scene.source_views import kept_with, opened
+    from maquette.core.scene.source_views import decode_views, load_views
 
     obj = reconstruct(side("front", (1.5, 0, 1)), side("right", (5, 3, 1)), **scene)
-    front, right = opened(kept_with(obj))
+    front, right = decode_views(load_views(obj))
     assert obj.matrix_world.translation.length > 1
     for view, empty in ((front, ABOVE_FOOT), (right, BEFORE_SLAB)):
         for point, full in ((FOOT, True), (empty, False)):
@@ -289,7 +344,9 @@ def test_from_aside_in_words_and_in_place(scene):
 def test_what_the_user_says_it_shows_counts_more_than_how_it_stands(scene):
     """All in a row, as a drawing board: the picture of the right stands as a front would."""
     right = side("right", (-4, 3.4, 1.2))
-    right.matrix_world = Matrix.Translation((6, 5, 1.2)) @ Euler(np.radians(TURNS["front"])).to_matrix().to_4x4()
+    right.matrix_world = (
+        Matrix.Translation((6, 5, 1.2)) @ Euler(np.radians(TURNS["front"])).to_matrix().to_4x4()
+    )
     right.maquette_reference.side = 'RIGHT'
     bpy.context.scene.cursor.location = (0, 3.1, 0)
     made = reconstruct(side("front", (1.7, 9, 1)), right, **scene)
@@ -309,7 +366,9 @@ def test_disagreements_are_measured_told_and_fitted(scene):
     left.empty_display_size *= 1.5
     made = reconstruct(front, left, **scene)
     low, high = corners(made)
-    np.testing.assert_allclose((low[[0, 2]], high[[0, 2]]), BOUNDS[:, [0, 2]], atol=0.04)  # the front is believed
+    np.testing.assert_allclose(
+        (low[[0, 2]], high[[0, 2]]), BOUNDS[:, [0, 2]], atol=0.04
+    )  # the front is believed
 
 
 def test_the_command_line_gives_the_same_mesh(scene, weights, tmp_path, capfd):
@@ -317,28 +376,39 @@ def test_the_command_line_gives_the_same_mesh(scene, weights, tmp_path, capfd):
 
     names = [side("front", (1.7, 9, 1)).name, side("right", (-4, 3.4, 1.2)).name]
     made = reconstruct(*(bpy.data.objects[name] for name in names), **scene)
-    words = ["references", *names, "-o", tmp_path / "out.glb", "--resolution", 64, "--weights", weights]
-    assert main.main([str(word) for word in words]) == 0
+    words = [
+        "references",
+        *names,
+        "-o",
+        tmp_path / "out.glb",
+        "--resolution",
+        64,
+        "--weights",
+        weights,
+    ]
+    assert main.run_command([str(word) for word in words]) == 0
     assert "from Front (front), Right (right)" in capfd.readouterr().out
     again = bpy.context.object
     assert again.name == "out" and (tmp_path / "out.glb").exists()
-    assert again.matrix_basis == made.matrix_basis and len(again.data.vertices) == len(made.data.vertices)
-    assert main.main(["references", "nope", "-o", str(tmp_path / "out.glb")]) == 1
+    assert again.matrix_basis == made.matrix_basis and len(again.data.vertices) == len(
+        made.data.vertices
+    )
+    assert main.run_command(["references", "nope", "-o", str(tmp_path / "out.glb")]) == 1
     assert "no object named 'nope'" in capfd.readouterr().err
 
 
 class TestWhich:
     def test_those_selected_else_those_in_view(self, scene):
-        from maquette.core.scene.references import chosen
+        from maquette.core.scene.references import chosen_references
 
         front, right = side("front", (1.7, 9, 1)), side("right", (-4, 3.4, 1.2))
         hidden, clear = side("back", (0, -5, 1)), side("top", (2, 3, -2))
         hidden.hide_set(True)
         clear.use_empty_image_alpha, clear.color[3] = True, 0
         bpy.ops.mesh.primitive_cube_add()
-        assert chosen(bpy.context) == [front, right]
+        assert chosen_references(bpy.context) == [front, right]
         right.select_set(True)
-        assert chosen(bpy.context) == [right]
+        assert chosen_references(bpy.context) == [right]
 
     def test_those_of_a_collection(self, scene):
         sheet = bpy.data.collections.new("Robot")
@@ -346,7 +416,9 @@ class TestWhich:
         for empty in (side("front", (1.7, 9, 1)), side("right", (-4, 3.4, 1.2))):
             sheet.objects.link(empty)
         side("back", (0, -5, 1))
-        assert bpy.ops.maquette.reconstruct_references(collection="Robot", resolution=32, **scene) == {'FINISHED'}
+        assert bpy.ops.maquette.reconstruct_references(
+            collection="Robot", resolution=32, **scene
+        ) == {'FINISHED'}
         assert bpy.context.object.name == "Robot"
 
 
@@ -354,11 +426,17 @@ class TestRefuses:
     def refused(self, state, match, names=(), **options):
         before = state()
         with pytest.raises(RuntimeError, match=match):
-            bpy.ops.maquette.reconstruct_references(objects=[{"name": name} for name in names], **options)
+            bpy.ops.maquette.reconstruct_references(
+                objects=[{"name": name} for name in names], **options
+            )
         assert state() == before
 
     def test_no_reference(self, scene, scene_state):
-        self.refused(scene_state, "no reference in view: add the object's front with Add > Image > Reference", **scene)
+        self.refused(
+            scene_state,
+            "no reference in view: add the object's front with Add > Image > Reference",
+            **scene,
+        )
         bpy.ops.mesh.primitive_cube_add()
         self.refused(scene_state, "Cube is neither an image empty", ["Cube"], **scene)
         self.refused(scene_state, "no object named 'nope'", ["nope"], **scene)

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import bpy
 import numpy as np
 import pytest
-from maquette.core.synthesis.camera_rigs import Rig, parse
+from maquette.core.synthesis.camera_rigs import Rig, parse_rigs
 
 RENDER = {"source": 'SELECTED', "size": 16, "samples": 1, "points": 256}
 
@@ -25,12 +25,30 @@ def record(folder):
 
 def test_the_set_keeps_what_was_drawn(cube, tmp_path):
     words = "sides:top orbit:2,elevation=30,roll=5..9 shell:1"
-    assert bpy.ops.maquette.render_dataset(folder=str(tmp_path / "set"), cameras=words, **RENDER) == {'FINISHED'}
+    assert bpy.ops.maquette.render_dataset(
+        folder=str(tmp_path / "set"), cameras=words, **RENDER
+    ) == {'FINISHED'}
     views = record(tmp_path / "set").views
     assert [view.kind for view in views] == ["top", "orbit", "orbit", "shell"]
     assert set(views[0].drawn) == {"light"}
-    assert set(views[1].drawn) == {"light", "elevation", "azimuth", "roll", "distance", "angle", "fill"}
-    assert set(views[3].drawn) == {"light", "elevation", "azimuth", "roll", "distance", "angle", "aim"}
+    assert set(views[1].drawn) == {
+        "light",
+        "elevation",
+        "azimuth",
+        "roll",
+        "distance",
+        "angle",
+        "fill",
+    }
+    assert set(views[3].drawn) == {
+        "light",
+        "elevation",
+        "azimuth",
+        "roll",
+        "distance",
+        "angle",
+        "aim",
+    }
     assert views[2].drawn["elevation"] == 30 and 5 <= views[2].drawn["roll"] <= 9
 
 
@@ -42,9 +60,14 @@ def test_the_scenes_own_cameras_look_at_the_object_where_it_is(cube, tmp_path):
     bpy.context.scene.camera = bpy.data.objects["Here"]
     bpy.context.scene.render.resolution_x, bpy.context.scene.render.resolution_y = 192, 108
     words = "scene path:1..3,step=2"
-    assert bpy.ops.maquette.render_dataset(folder=str(tmp_path / "set"), cameras=words, **RENDER) == {'FINISHED'}
+    assert bpy.ops.maquette.render_dataset(
+        folder=str(tmp_path / "set"), cameras=words, **RENDER
+    ) == {'FINISHED'}
     views = record(tmp_path / "set").views
-    assert [(view.kind, {key: view.drawn[key] for key in view.drawn if key != "light"}) for view in views] == [
+    assert [
+        (view.kind, {key: view.drawn[key] for key in view.drawn if key != "light"})
+        for view in views
+    ] == [
         ("scene", {"camera": "Here"}),
         ("path", {"camera": "Here", "frame": 1}),
         ("path", {"camera": "Here", "frame": 3}),
@@ -62,37 +85,39 @@ def test_bad_words_are_said_and_nothing_is_written(cube, tmp_path):
 
 
 def test_the_preview_shows_the_cameras_of_the_set_and_leaves_the_scene(cube, scene_state, tmp_path):
-    from maquette.core.cameras import frustum
+    from maquette.core.cameras import frustum_lines
     from maquette.operators import preview_cameras
 
     words, before = "sides:front hemisphere:2 shell:1", scene_state()
     assert not bpy.ops.maquette.hide_cameras.poll()
     assert bpy.ops.maquette.preview_cameras(cameras=words, seed=3) == {'FINISHED'}
-    lines = preview_cameras.shown(bpy.context.scene)
+    lines = preview_cameras.drawn_lines(bpy.context.scene)
     assert scene_state() == before
     more = {**RENDER, "points": 16384, "seed": 3}
     bpy.ops.maquette.render_dataset(folder=str(tmp_path / "set"), cameras=words, **more)
     views = record(tmp_path / "set").views
-    expected = [frustum(view.camera, preview_cameras.LENGTH * np.sqrt(3) / 2) for view in views]
+    expected = [
+        frustum_lines(view.camera, preview_cameras.LENGTH * np.sqrt(3) / 2) for view in views
+    ]
     np.testing.assert_allclose(lines, np.concatenate(expected).reshape(-1, 3), atol=1e-4)
     before = scene_state()  # now with the render's result
     assert bpy.ops.maquette.hide_cameras() == {'FINISHED'}
-    assert preview_cameras.shown(bpy.context.scene) is None and scene_state() == before
+    assert preview_cameras.drawn_lines(bpy.context.scene) is None and scene_state() == before
 
 
 def test_the_preview_goes_with_its_scene_and_with_the_add_on(cube, addon):
     from maquette.operators import preview_cameras
 
     bpy.ops.maquette.preview_cameras(cameras="sides")
-    assert preview_cameras.shown(bpy.context.scene) is not None
+    assert preview_cameras.drawn_lines(bpy.context.scene) is not None
     bpy.ops.wm.read_factory_settings(use_empty=True)
-    assert preview_cameras.shown(bpy.context.scene) is None
+    assert preview_cameras.drawn_lines(bpy.context.scene) is None
     with pytest.raises(RuntimeError, match="no mesh object"):
         bpy.ops.maquette.preview_cameras()
     bpy.ops.mesh.primitive_cube_add()
     bpy.ops.maquette.preview_cameras(cameras="sides")
     addon.unregister()
-    assert preview_cameras.shown(bpy.context.scene) is None
+    assert preview_cameras.drawn_lines(bpy.context.scene) is None
     addon.register()
 
 
@@ -101,12 +126,14 @@ def test_the_panels_properties_become_words(addon):
     assert settings.words() == "sides free:6"
     settings.sides, settings.kind, settings.count = {'FRONT', 'TOP'}, 'ORBIT', 8
     settings.elevation, settings.roll, settings.lens = 35.5, (5, -5), (35, 85)
-    assert parse(settings.words().split()) == (
+    assert parse_rigs(settings.words().split()) == (
         Rig("sides", sides=("front", "top")),
         Rig("orbit", 8, elevation=(35.5, 35.5), roll=(-5, 5), lens=(35, 85), fill=(0.75, 0.95)),
     )
     settings.sides, settings.kind, settings.framing = set(), 'SHELL', 'FILL'
-    assert parse(settings.words().split()) == (Rig("shell", 8, roll=(-5, 5), lens=(35, 85), distance=(3, 5)),)
+    assert parse_rigs(settings.words().split()) == (
+        Rig("shell", 8, roll=(-5, 5), lens=(35, 85), distance=(3, 5)),
+    )
     settings.kind, settings.whole_path, settings.frames = 'PATH', False, (3, 9)
     assert settings.words() == "path:3..9"
     settings.kind = 'NONE'
@@ -118,32 +145,36 @@ def test_what_the_panels_keep_reaches_the_operator(cube, tmp_path):
     kept.size, kept.samples, kept.points, kept.seed = 16, 1, 300, 5
     kept.lamps, kept.turn, kept.scale, kept.backgrounds = 2, 'Z', (1.5, 1.5), {'PLAIN'}
     button = SimpleNamespace()
-    kept.give(button)
+    kept.apply_to(button)
     operator = bpy.ops.maquette.render_dataset.get_rna_type().properties
     assert len(vars(button)) >= 14 and set(vars(button)) <= set(operator.keys())
     folder = tmp_path / "set"
-    done = bpy.ops.maquette.render_dataset(folder=str(folder), source='SELECTED', cameras="sides:top", **vars(button))
+    done = bpy.ops.maquette.render_dataset(
+        folder=str(folder), source='SELECTED', cameras="sides:top", **vars(button)
+    )
     assert done == {'FINISHED'}
     found = record(folder)
-    assert np.isclose(found.more["drawn"]["pose"]["scale"], 1.5) and np.isclose(np.ptp(found.bounds, axis=0)[2], 1.5)
+    assert np.isclose(found.more["drawn"]["pose"]["scale"], 1.5) and np.isclose(
+        np.ptp(found.bounds, axis=0)[2], 1.5
+    )
     assert found.views[0].drawn["background"]["kind"] == "plain"
     assert json.loads((folder / "dataset.json").read_text())["seed"] == 5
 
 
 def test_a_whole_scene_is_not_given_what_it_does_not_know(cube, tmp_path):
-    from maquette.operators.properties.randomization import RandomisationProperties
+    from maquette.operators.properties.randomization import RandomizationProperties
 
     kept = bpy.context.scene.maquette.dataset
     kept.size, kept.samples, kept.points, kept.lamps, kept.turn = 16, 1, 300, 2, 'ANY'
     button = SimpleNamespace()
-    kept.give(button, whole_scene=True)
+    kept.apply_to(button, whole_scene=True)
     assert button.lamps == 2 and not hasattr(button, "turn")
     done = bpy.ops.maquette.render_dataset(
         folder=str(tmp_path / "set"), source='WHOLE', cameras="sides:top", **vars(button)
     )
     assert done == {'FINISHED'}
     operator = bpy.ops.maquette.render_dataset.get_rna_type().properties
-    names = RandomisationProperties.__annotations__
+    names = RandomizationProperties.__annotations__
     assert all(operator[name].is_skip_save for name in names)  # nor what the last run was given
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "kept.blend"))
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "kept.blend"))
@@ -151,19 +182,23 @@ def test_a_whole_scene_is_not_given_what_it_does_not_know(cube, tmp_path):
 
 
 def test_the_preview_goes_by_what_the_panels_keep(cube, tmp_path):
-    from maquette.core.cameras import frustum
+    from maquette.core.cameras import frustum_lines
     from maquette.operators import preview_cameras
 
     kept = bpy.context.scene.maquette.dataset
     kept.size, kept.samples, kept.points, kept.seed, kept.scale = 16, 1, 300, 5, (2.0, 2.0)
     button = SimpleNamespace()
-    kept.give(button)
-    bpy.ops.maquette.render_dataset(folder=str(tmp_path / "set"), source='SELECTED', cameras="free:2", **vars(button))
+    kept.apply_to(button)
+    bpy.ops.maquette.render_dataset(
+        folder=str(tmp_path / "set"), source='SELECTED', cameras="free:2", **vars(button)
+    )
     found = record(tmp_path / "set")
     bpy.ops.maquette.preview_cameras(cameras="free:2", **vars(button))
     length = preview_cameras.LENGTH * np.linalg.norm(np.ptp(found.bounds, axis=0)) / 2
-    expected = np.concatenate([frustum(view.camera, length) for view in found.views])
-    np.testing.assert_allclose(preview_cameras.shown(bpy.context.scene), expected.reshape(-1, 3), atol=1e-4)
+    expected = np.concatenate([frustum_lines(view.camera, length) for view in found.views])
+    np.testing.assert_allclose(
+        preview_cameras.drawn_lines(bpy.context.scene), expected.reshape(-1, 3), atol=1e-4
+    )
     bpy.ops.maquette.hide_cameras()
 
 
@@ -179,7 +214,7 @@ def test_the_operator_writes_relightable_objects_with_a_grid_but_not_whole_scene
     given = SimpleNamespace()
     settings = bpy.context.scene.maquette.dataset
     settings.relightable = settings.grid = True
-    settings.give(given, whole_scene=True)
+    settings.apply_to(given, whole_scene=True)
     assert not {"relightable", "grid"} & vars(given).keys()
-    settings.give(given)
+    settings.apply_to(given)
     assert given.relightable and given.grid

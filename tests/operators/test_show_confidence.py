@@ -31,12 +31,12 @@ def test_is_an_attribute_of_the_points(made):
 
 def test_shown_as_heat_and_taken_away_again(made):
     assert bpy.ops.maquette.show_confidence() == {'FINISHED'}
-    colours = made.data.color_attributes
-    red, white, blue, _ = (tuple(point.color_srgb)[:3] for point in colours.active_color.data)
+    colors = made.data.color_attributes
+    red, white, blue, _ = (tuple(point.color_srgb)[:3] for point in colors.active_color.data)
     assert red[0] > 2 * red[2] and min(white) > 0.9 and blue[2] > 2 * blue[0]
-    assert colours.render_color_index == colours.find("Color")  # what is rendered and exported stays
+    assert colors.render_color_index == colors.find("Color")  # what is rendered and exported stays
     assert bpy.ops.maquette.show_confidence() == {'FINISHED'}
-    assert [colours.active_color.name, len(colours)] == ["Color", 1]
+    assert [colors.active_color.name, len(colors)] == ["Color", 1]
 
 
 def test_the_sidebar_asks_for_it_in_edit_mode_too(made):

@@ -10,9 +10,11 @@ from types import SimpleNamespace
 import bpy
 import pytest
 from maquette.core.jobs import dependencies
-from maquette.core.jobs.training_process import RunProcess, steps_of, write_settings
+from maquette.core.jobs.training_process import TrainingProcess, steps_of, write_settings
 
-_spec = importlib.util.spec_from_file_location("ellipsoids", Path(__file__).parents[1] / "model/conftest.py")
+_spec = importlib.util.spec_from_file_location(
+    "ellipsoids", Path(__file__).parents[1] / "model/conftest.py"
+)
 _ellipsoids = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_ellipsoids)
 dataset, tiny = _ellipsoids.dataset, _ellipsoids.tiny
@@ -24,7 +26,7 @@ def start(tiny, tmp_path_factory):
     from maquette.core.model.training.trainer import Trainer, TrainingConfig
 
     folder = tmp_path_factory.mktemp("start")
-    Trainer(TrainingConfig(), tiny).save(folder / "checkpoint.pt")
+    Trainer(TrainingConfig(), tiny).save_checkpoint(folder / "checkpoint.pt")
     return folder
 
 
@@ -37,8 +39,8 @@ def name_a_python(addon, monkeypatch):
 
     def name(executable=sys.executable):
         ours.python = str(executable)
-        monkeypatch.setattr(_compute, "preferences", lambda: ours)
-        monkeypatch.setattr(dependencies, "found", lambda package: False)
+        monkeypatch.setattr(_compute, "addon_preferences", lambda: ours)
+        monkeypatch.setattr(dependencies, "is_installed", lambda package: False)
 
     return name
 
@@ -56,19 +58,30 @@ def test_a_script_trains_and_takes_the_weights(addon, name_a_python, dataset, st
 
     run = tmp_path / "run"
     done = bpy.ops.maquette.train(
-        folder=str(dataset), others=str(dataset), run=str(run), start='RUN', start_run=str(start), steps=2, rate=1e-3
+        folder=str(dataset),
+        others=str(dataset),
+        run=str(run),
+        start='RUN',
+        start_run=str(start),
+        steps=2,
+        rate=1e-3,
     )
     assert done == {'FINISHED'} and steps_of(run) == (2, 2)
     assert json.loads((run / "settings.json").read_text())["datasets"] == [str(dataset)] * 2
-    assert {path.name for path in run.iterdir()} >= {"checkpoint.pt", "log.csv", "curve.png", "samples.png"}
+    assert {path.name for path in run.iterdir()} >= {
+        "checkpoint.pt",
+        "log.csv",
+        "curve.png",
+        "samples.png",
+    }
     with pytest.raises(RuntimeError, match="holds a run already"):
         bpy.ops.maquette.train(folder=str(dataset), run=str(run), steps=3)
     name_a_python()  # the export runs in it
     assert bpy.ops.maquette.use_trained_weights(run=str(run)) == {'FINISHED'}
-    assert _compute.alive()
-    made, mask = weights.load(run / "run.safetensors")
+    assert _compute.is_worker_alive()
+    made, mask = weights.load_weights(run / "run.safetensors")
     assert made.shift != 0  # calibrated
-    kept = weights.load()[1].state_dict()
+    kept = weights.load_weights()[1].state_dict()
     assert all((value == kept[name]).all() for name, value in mask.state_dict().items())
 
 
@@ -78,11 +91,13 @@ def test_the_python_of_the_preferences_trains(name_a_python, dataset, tmp_path):
     python.write_text(f"#!/bin/sh\necho asked > {tmp_path}/asked\n")
     python.chmod(0o755)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dependencies, "found", lambda package: False)
+        patch.setattr(dependencies, "is_installed", lambda package: False)
         with pytest.raises(RuntimeError, match="PyTorch is not installed in this Python"):
             bpy.ops.maquette.train(folder=str(dataset), run=str(tmp_path / "run"), steps=1)
     name_a_python(python)
-    assert bpy.ops.maquette.train(folder=str(dataset), run=str(tmp_path / "run"), steps=1) == {'FINISHED'}
+    assert bpy.ops.maquette.train(folder=str(dataset), run=str(tmp_path / "run"), steps=1) == {
+        'FINISHED'
+    }
     assert (tmp_path / "asked").read_text() == "asked\n"
     name_a_python(tmp_path / "none")
     with pytest.raises(RuntimeError, match="none cannot be started"):
@@ -100,7 +115,9 @@ def test_what_is_missing_is_named(addon, dataset, tmp_path):
     with pytest.raises(RuntimeError, match="There is no training set"):
         bpy.ops.maquette.train(folder=str(tmp_path))
     with pytest.raises(RuntimeError, match="There is no checkpoint"):
-        bpy.ops.maquette.train(folder=str(dataset), run=str(tmp_path), start='RUN', start_run=str(tmp_path))
+        bpy.ops.maquette.train(
+            folder=str(dataset), run=str(tmp_path), start='RUN', start_run=str(tmp_path)
+        )
     with pytest.raises(RuntimeError, match="There is no run"):
         bpy.ops.maquette.train(run=str(tmp_path), resume=True)
     with pytest.raises(RuntimeError, match="train first"):
@@ -111,16 +128,23 @@ def test_a_run_stops_after_a_step_and_goes_on(dataset, start, tmp_path):
     import torch
 
     own = {"steps": 100000, "every": 100000, "validation": 1}
-    write_settings(tmp_path, {"datasets": [str(dataset)], "run": ".", "start": str(start / "checkpoint.pt"),
-                              "training": own})  # fmt: skip
+    write_settings(
+        tmp_path,
+        {
+            "datasets": [str(dataset)],
+            "run": ".",
+            "start": str(start / "checkpoint.pt"),
+            "training": own,
+        },
+    )
     last = 0
     for _ in range(2):
-        process = RunProcess(tmp_path)
-        until(lambda: steps_of(tmp_path)[0] > last)  # noqa: B023
+        process = TrainingProcess(tmp_path)
+        until(lambda: steps_of(tmp_path)[0] > last)
         assert process.progress().stage.startswith("Step ")
-        process.stop()
+        process.request_stop()
         process.wait(60)
-        assert not process.running() and process.failure() is None
+        assert not process.is_running() and process.failure_text() is None
         done = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"]
         assert done == steps_of(tmp_path)[0] > last and not (tmp_path / "stop").exists()
         last = done
@@ -133,39 +157,63 @@ def test_a_run_that_crashed_stops_after_a_step_too(dataset, start, tmp_path):
     import torch
 
     own = {"steps": 100000, "every": 100000, "validation": 1}
-    write_settings(tmp_path, {"datasets": [str(dataset)], "run": ".", "start": str(start / "checkpoint.pt"),
-                              "training": own})  # fmt: skip
-    process = RunProcess(tmp_path)
+    write_settings(
+        tmp_path,
+        {
+            "datasets": [str(dataset)],
+            "run": ".",
+            "start": str(start / "checkpoint.pt"),
+            "training": own,
+        },
+    )
+    process = TrainingProcess(tmp_path)
     until(lambda: steps_of(tmp_path)[0] > 0)
-    process.stop()
+    process.request_stop()
     process.wait(60)
     done = steps_of(tmp_path)[0]
     with (tmp_path / "log.csv").open("a") as log:
         log.writelines(f"{step},train,1,1,1,1,1,1\n" for step in range(done + 1, done + 9000))
-    process = RunProcess(tmp_path)
+    process = TrainingProcess(tmp_path)
     until(lambda: process.progress().stage.startswith("Step "))
-    process.stop()
+    process.request_stop()
     process.wait(60)
-    assert process.failure() is None
-    assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] == steps_of(tmp_path)[0] > done
+    assert process.failure_text() is None
+    assert (
+        torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"]
+        == steps_of(tmp_path)[0]
+        > done
+    )
 
 
 def test_a_run_that_cannot_says_why(tmp_path):
     settings = {"datasets": ["nowhere"], "run": ".", "training": {"steps": 1}}
     write_settings(tmp_path, settings)
-    process = RunProcess(tmp_path)
+    process = TrainingProcess(tmp_path)
     process.wait(60)
-    assert "nowhere" in process.failure()
+    assert "nowhere" in process.failure_text()
     assert json.loads((tmp_path / "settings.json").read_text()) == settings
 
 
 def test_the_command_line_trains_by_a_file_of_settings(addon, dataset, start, tmp_path):
     from maquette.operators.cli import main
 
-    settings = {"run": "one", "start": str(start / "checkpoint.pt"), "training": {"steps": 5, "rate": 1e-4}}
+    settings = {
+        "run": "one",
+        "start": str(start / "checkpoint.pt"),
+        "training": {"steps": 5, "rate": 1e-4},
+    }
     (tmp_path / "run.json").write_text(json.dumps(settings))
-    words = ["train", str(dataset), "--config", str(tmp_path / "run.json"), "--run", str(tmp_path / "two")]
-    assert main.main([*words, "--steps", "1", "--every", "1"]) == 0
+    words = [
+        "train",
+        str(dataset),
+        "--config",
+        str(tmp_path / "run.json"),
+        "--run",
+        str(tmp_path / "two"),
+    ]
+    assert main.run_command([*words, "--steps", "1", "--every", "1"]) == 0
     own = json.loads((tmp_path / "two/config.json").read_text())["training"]
-    assert (own["steps"], own["rate"], own["every"]) == (1, 1e-4, 1) and not (tmp_path / "one").exists()
-    assert main.main(["train", str(dataset)]) == 1  # neither --run nor --config
+    assert (own["steps"], own["rate"], own["every"]) == (1, 1e-4, 1) and not (
+        tmp_path / "one"
+    ).exists()
+    assert main.run_command(["train", str(dataset)]) == 1  # neither --run nor --config

@@ -9,7 +9,9 @@ import pytest
 from maquette.core.arrays import MeshArrays
 from maquette.core.jobs import dependencies
 
-CORNER = MeshArrays(np.eye(4, 3, dtype=np.float32), np.array(((0, 1, 2), (0, 3, 1), (1, 3, 2), (2, 3, 0)), np.int32))
+CORNER = MeshArrays(
+    np.eye(4, 3, dtype=np.float32), np.array(((0, 1, 2), (0, 3, 1), (1, 3, 2), (2, 3, 0)), np.int32)
+)
 
 
 @pytest.fixture
@@ -18,12 +20,14 @@ def named(addon, monkeypatch):
     from maquette.operators import _compute
 
     ours = SimpleNamespace(python="", device='CPU', idle=60, weights="", told="", found_devices="")
-    monkeypatch.setattr(_compute, "preferences", lambda: ours)
+    monkeypatch.setattr(_compute, "addon_preferences", lambda: ours)
 
     def name():
         ours.python = sys.executable
         _compute._kept.clear()
-        monkeypatch.setattr(dependencies, "found", lambda package: False)  # as in Blender's own Python
+        monkeypatch.setattr(
+            dependencies, "is_installed", lambda package: False
+        )  # as in Blender's own Python
 
     ours.name = name
     return ours
@@ -38,7 +42,9 @@ def vertices(obj):
     return np.array([vertex.co for vertex in obj.data.vertices])
 
 
-def test_another_python_gives_the_same_mesh_tells_what_is_wrong_and_is_let_go(named, weights, pictures, tmp_path):
+def test_another_python_gives_the_same_mesh_tells_what_is_wrong_and_is_let_go(
+    named, weights, pictures, tmp_path
+):
     import torch
     from maquette.operators import _compute
 
@@ -54,8 +60,8 @@ def test_another_python_gives_the_same_mesh_tells_what_is_wrong_and_is_let_go(na
         named.device = 'MPS'
         with pytest.raises(RuntimeError, match="finds no MPS device"):
             reconstruct(weights, pictures / "photo.png")
-    assert len(_compute._workers.alive()) == 1
-    assert bpy.ops.maquette.release_memory() == {'FINISHED'} and not _compute.alive()
+    assert len(_compute._workers.alive_workers()) == 1
+    assert bpy.ops.maquette.release_memory() == {'FINISHED'} and not _compute.is_worker_alive()
     assert len(bpy.data.objects) == 2
 
 
@@ -63,7 +69,7 @@ def test_the_commands_of_the_model_run_there_too(named, tmp_path, capsys):
     from maquette.operators.cli import main
 
     named.name()
-    assert main.main(["train", "--config", str(tmp_path / "run.json")]) == 1
+    assert main.run_command(["train", "--config", str(tmp_path / "run.json")]) == 1
     assert "run.json cannot be read" in capsys.readouterr().err
 
 
@@ -74,7 +80,9 @@ def test_a_python_that_is_not_there_is_said(named, weights, pictures, tmp_path):
     assert not list(bpy.data.objects)
 
 
-def test_only_the_size_differs_and_the_model_is_not_asked_again(addon, weights, pictures, monkeypatch):
+def test_only_the_size_differs_and_the_model_is_not_asked_again(
+    addon, weights, pictures, monkeypatch
+):
     from maquette.core.model.inference.pipeline import pipeline
 
     path = pictures / "front.png"
@@ -99,11 +107,15 @@ def test_a_picture_that_has_changed_is_read_again(addon, weights, pictures, tmp_
     reconstruct(weights, path)
     Image.open(pictures / "front.png").rotate(90).save(path)
     reconstruct(weights, path)
-    lying, standing = (vertices(obj) for obj in sorted(bpy.data.objects, key=lambda obj: obj.name)[::-1])
+    lying, standing = (
+        vertices(obj) for obj in sorted(bpy.data.objects, key=lambda obj: obj.name)[::-1]
+    )
     assert np.ptp(lying[:, 0]) > 1.2 * np.ptp(standing[:, 0])
 
 
-def test_what_else_a_result_depends_on_is_asked_anew(named, weights, pictures, monkeypatch, tmp_path):
+def test_what_else_a_result_depends_on_is_asked_anew(
+    named, weights, pictures, monkeypatch, tmp_path
+):
     """The weights, the device, a packed image and the Python: each change is one call of the model more."""
     import shutil
 
@@ -116,7 +128,7 @@ def test_what_else_a_result_depends_on_is_asked_anew(named, weights, pictures, m
         yield from ()
         return CORNER
 
-    monkeypatch.setattr(reconstruct_job, "reconstruct", fake)
+    monkeypatch.setattr(reconstruct_job, "reconstruct_request", fake)
     kept = tmp_path / "own.safetensors"
     shutil.copy(weights, kept)
     image = bpy.data.images.load(str(pictures / "front.png"))
@@ -143,8 +155,8 @@ def test_another_python_is_asked_anew(named):
     from maquette.operators import _compute
 
     keys = {
-        _compute._key(python, reconstruct_job.reconstruct.__qualname__, ())
-        for python in (None, _compute.Python("a"), _compute.Python("b"))
+        _compute._cache_key(python, reconstruct_job.reconstruct_request.__qualname__, ())
+        for python in (None, _compute.PythonInterpreter("a"), _compute.PythonInterpreter("b"))
     }
     assert len(keys) == 3
 
@@ -158,9 +170,9 @@ def test_the_test_button_tells_and_keeps_what_is_there(named, monkeypatch):
     def probe(python):
         assert python.executable == sys.executable
         yield from ()
-        return python_probe.Found("3.12.1", "2.9", {"cuda": "Card"})
+        return python_probe.PythonInfo("3.12.1", "2.9", {"cuda": "Card"})
 
-    monkeypatch.setattr(python_probe, "probe", probe)
+    monkeypatch.setattr(python_probe, "probe_python", probe)
     assert bpy.ops.maquette.test_python() == {'FINISHED'}
     assert named.found_devices == "cuda" and "PyTorch 2.9, devices: CPU, CUDA (Card)" in named.told
 
@@ -168,7 +180,7 @@ def test_the_test_button_tells_and_keeps_what_is_there(named, monkeypatch):
         yield from ()
         raise DependencyError("it has no PyTorch")
 
-    monkeypatch.setattr(python_probe, "probe", refuse)
+    monkeypatch.setattr(python_probe, "probe_python", refuse)
     with pytest.raises(RuntimeError, match="it has no PyTorch"):
         bpy.ops.maquette.test_python()
     assert (named.found_devices, named.told) == ("", "it has no PyTorch")

@@ -5,14 +5,36 @@ from pathlib import Path
 import maquette.core.procedural as procedural
 import numpy as np
 import pytest
-from maquette.core.procedural import FAMILIES, addresses, make, make_from_draws
+from maquette.core.procedural import FAMILIES, addresses, make_from_draws, make_object
 from maquette.core.procedural.recording import Draw, RecordingGenerator, run
 
 _NEW_FAMILIES = (
-    "anvil", "axe", "barrel", "bow", "bridge", "cannon", "column", "cooking_pot", "crate",
-    "dumbbell", "fish", "gateway", "gun", "jar", "lantern", "mailbox", "pumpkin", "shield",
-    "street_lamp", "sword", "tent", "traffic_cone", "treasure_chest", "well", "wheelbarrow",
-)  # fmt: skip
+    "anvil",
+    "axe",
+    "barrel",
+    "bow",
+    "bridge",
+    "cannon",
+    "column",
+    "cooking_pot",
+    "crate",
+    "dumbbell",
+    "fish",
+    "gateway",
+    "gun",
+    "jar",
+    "lantern",
+    "mailbox",
+    "pumpkin",
+    "shield",
+    "street_lamp",
+    "sword",
+    "tent",
+    "traffic_cone",
+    "treasure_chest",
+    "well",
+    "wheelbarrow",
+)
 _LOOKS = (".paint", ".wood", ".metal", ".dark", ".white", ".any_look")
 
 
@@ -22,7 +44,7 @@ def _plain(family, seed):
 
 def _same_meshes(first, second):
     return len(first.parts) == len(second.parts) and all(
-        np.array_equal(a.mesh.vertices, b.mesh.vertices) and a.colour == b.colour
+        np.array_equal(a.mesh.vertices, b.mesh.vertices) and a.color == b.color
         for a, b in zip(first.parts, second.parts, strict=True)
     )
 
@@ -36,7 +58,7 @@ def test_recording_changes_no_object(family):
         for a, b in zip(recorded, plain, strict=True):
             np.testing.assert_array_equal(a.mesh.vertices, b.mesh.vertices)
             np.testing.assert_array_equal(a.mesh.faces, b.mesh.faces)
-            assert a == type(a)(b.label, a.mesh, b.colour, b.roughness, b.metallic)
+            assert a == type(a)(b.label, a.mesh, b.color, b.roughness, b.metallic)
 
         names = [draw.address for draw in generator.draws]
         assert len(set(names)) == len(names) > 0
@@ -67,24 +89,26 @@ def test_a_generator_of_its_own_draws_what_a_plain_one_draws():
 
 
 def test_an_address_names_what_the_value_is_for():
-    draws = {draw.address: draw for draw in make("chair", 3).draws}
+    draws = {draw.address: draw for draw in make_object("chair", 3).draws}
     assert draws["width"].kind == "uniform"
     assert (draws["width"].low, draws["width"].high) == (0.38, 0.6)
-    assert draws["legs.kind"] == Draw("legs.kind", "integers", 0, 5, draws["legs.kind"].value)
-    assert "cushion.any_look.choice" in draws
-    rows = [draw.address for draw in make("lamp", 0).draws]
+    assert draws["make_legs.kind"] == Draw(
+        "make_legs.kind", "integers", 0, 5, draws["make_legs.kind"].value
+    )
+    assert "cushion.any_material.choice" in draws
+    rows = [draw.address for draw in make_object("lamp", 0).draws]
     assert {"height", "foot"} <= set(rows)
 
 
 def test_choices_are_recorded_as_the_index_of_an_option():
-    draws = [draw for seed in range(20) for draw in make("board", seed).draws]
+    draws = [draw for seed in range(20) for draw in make_object("board", seed).draws]
     powers = [draw for draw in draws if draw.address == "power"]
     assert {draw.options for draw in powers} == {(2, 4, 8, 20)}
     assert {draw.value for draw in powers} == {0, 1, 2, 3}
 
 
 def test_surface_noise_is_left_out_but_kept_in_replay():
-    rock = make("blob", 2)
+    rock = make_object("blob", 2)
     assert not any(".direction" in draw.address for draw in rock.draws)
     assert _same_meshes(rock, make_from_draws("blob", 2, {}))
 
@@ -92,7 +116,7 @@ def test_surface_noise_is_left_out_but_kept_in_replay():
 @pytest.mark.parametrize("family", ["chair", "zeroverse", "cage", "book", "plant", "gun"])
 def test_replay_of_all_draws_gives_the_object(family):
     for seed in range(3):
-        thing = make(family, seed)
+        thing = make_object(family, seed)
         overrides = {draw.address: draw.value for draw in thing.draws}
         assert _same_meshes(thing, make_from_draws(family, seed, {}))
         replayed = make_from_draws(family, seed, overrides)
@@ -101,7 +125,7 @@ def test_replay_of_all_draws_gives_the_object(family):
 
 
 def test_an_override_changes_its_draw_alone():
-    before = make("chair", 3)
+    before = make_object("chair", 3)
     after = make_from_draws("chair", 3, {"width": 0.6})
     changed = [
         (a.address, b.value)
@@ -113,7 +137,7 @@ def test_an_override_changes_its_draw_alone():
 
 
 def test_other_draws_stay_where_an_override_changes_their_number():
-    before = {draw.address: draw.value for draw in make("barrel", 1).draws}
+    before = {draw.address: draw.value for draw in make_object("barrel", 1).draws}
     count = next(name for name in before if name == "hoop_count")
     other = 2 if before[count] != 2 else 5
     thing = make_from_draws("barrel", 1, {count: other})
@@ -123,10 +147,10 @@ def test_other_draws_stay_where_an_override_changes_their_number():
 
 
 def test_overrides_are_clipped_and_unknown_addresses_have_no_effect():
-    thing = make_from_draws("chair", 3, {"width": 99, "legs.kind": -4, "no.such": 1})
+    thing = make_from_draws("chair", 3, {"width": 99, "make_legs.kind": -4, "no.such": 1})
     values = {draw.address: draw.value for draw in thing.draws}
     assert values["width"] == 0.6
-    assert values["legs.kind"] == 0
+    assert values["make_legs.kind"] == 0
     assert "no.such" not in values
 
 

@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 import pytest
-from maquette.core.procedural import FAMILIES, make
+from maquette.core.procedural import FAMILIES, make_object
 
 # Of seeds 0 to 9 together: parts, vertices, and the mean distance of a vertex from the middle. A change here is a
 # change of what "seeds 0 to 9" in the model card means: make it knowingly, and say so there.
@@ -117,7 +117,7 @@ _MADE = {
 
 
 def _summary(family: str) -> tuple[int, int, float]:
-    parts = [part for seed in range(10) for part in make(family, seed).parts]
+    parts = [part for seed in range(10) for part in make_object(family, seed).parts]
     points = np.concatenate([part.mesh.vertices for part in parts]).astype(float)
     return len(parts), len(points), float(np.linalg.norm(points, axis=1).mean())
 
@@ -134,12 +134,12 @@ def test_seeds_give_what_they_gave(family):
 @pytest.mark.parametrize("family", sorted(FAMILIES))
 def test_no_part_is_thinner_than_a_rendered_pixel_can_hint_at(family):
     for seed in range(8):
-        for part in make(family, seed).parts:
+        for part in make_object(family, seed).parts:
             assert np.ptp(part.mesh.vertices, axis=0).min() > 0.005, (seed, part.label)
 
 
 def test_an_object_takes_milliseconds():
     start = time.process_time()
     for family in FAMILIES:
-        make(family, 3)
+        make_object(family, 3)
     assert (time.process_time() - start) / len(FAMILIES) < 0.1

@@ -20,13 +20,13 @@ PERCENTAGES = (100, 71)
 def markers(addon):
     """A small glowing sphere at each of MARKERS, before a camera that is not straight in any way."""
     objects = []
-    for place, colour in zip(MARKERS, np.eye(4)[:3], strict=True):
+    for place, color in zip(MARKERS, np.eye(4)[:3], strict=True):
         bpy.ops.mesh.primitive_ico_sphere_add(subdivisions=2, radius=0.17, location=place)
         material = bpy.data.materials.new("glow")
         material.use_nodes = True
         tree = material.node_tree
         glow = tree.nodes.new('ShaderNodeEmission')
-        glow.inputs["Color"].default_value = colour
+        glow.inputs["Color"].default_value = color
         output = next(node for node in tree.nodes if node.type == 'OUTPUT_MATERIAL')
         tree.links.new(glow.outputs[0], output.inputs["Surface"])
         bpy.context.object.data.materials.append(material)
@@ -34,7 +34,11 @@ def markers(addon):
     data = bpy.data.cameras.new("Camera")
     camera = bpy.data.objects.new("Camera", data)
     bpy.context.collection.objects.link(camera)
-    camera.location, camera.rotation_euler, camera.scale = (0.9, -5.5, 1.6), (1.3, 0.2, 0.16), (1.5, 1.5, 1.5)
+    camera.location, camera.rotation_euler, camera.scale = (
+        (0.9, -5.5, 1.6),
+        (1.3, 0.2, 0.16),
+        (1.5, 1.5, 1.5),
+    )
     data.lens, data.ortho_scale, data.sensor_width, data.sensor_height = 26, 4, 32, 26
     bpy.context.scene.camera = camera
     return objects
@@ -55,7 +59,10 @@ def rendered(markers, tmp_path):
 
     def _rendered():
         bpy.ops.render.render(write_still=True)
-        passes = {name.partition(".")[2]: values for name, values in exr.read(tmp_path / "view.exr").items()}
+        passes = {
+            name.partition(".")[2]: values
+            for name, values in exr.read_exr(tmp_path / "view.exr").items()
+        }
         return np.stack([passes[f"Combined.{channel}"] for channel in "RGB"], axis=2)
 
     return _rendered
@@ -66,7 +73,10 @@ def found(picture):
     rows, columns = np.mgrid[: picture.shape[0], : picture.shape[1]] + 0.5
     light = picture.astype(float)
     assert (light.sum((0, 1)) > 1).all()
-    return np.stack([(light * at[..., None]).sum((0, 1)) for at in (columns, rows)], 1) / light.sum((0, 1))[:, None]
+    return (
+        np.stack([(light * at[..., None]).sum((0, 1)) for at in (columns, rows)], 1)
+        / light.sum((0, 1))[:, None]
+    )
 
 
 def here():
@@ -80,30 +90,46 @@ def here():
 @pytest.mark.parametrize("fit", FITS)
 def test_markers_are_where_the_matrix_says(markers, rendered, fit, aspect):
     """Eight of the 72 settings at a time; each both as Blender renders it and as the data set renders it again."""
-    from maquette.core.scene.rendering.studio import studio
+    from maquette.core.scene.rendering.studio import render_studio
 
     scene = bpy.context.scene
     render, data = scene.render, scene.camera.data
     cameras, pictures = [], []
     pixels = (PIXELS[0], PIXELS[2] if aspect == "portrait" else PIXELS[1])
-    for number, (shift, pixel, percentage) in enumerate(itertools.product(SHIFTS, pixels, PERCENTAGES)):
-        data.sensor_fit, data.type = fit, ('PERSP', 'ORTHO')[(number.bit_count() + FITS.index(fit)) % 2]
+    for number, (shift, pixel, percentage) in enumerate(
+        itertools.product(SHIFTS, pixels, PERCENTAGES)
+    ):
+        data.sensor_fit, data.type = (
+            fit,
+            ('PERSP', 'ORTHO')[(number.bit_count() + FITS.index(fit)) % 2],
+        )
         data.shift_x, data.shift_y = shift
-        (render.resolution_x, render.resolution_y), render.resolution_percentage = ASPECTS[aspect], percentage
+        (render.resolution_x, render.resolution_y), render.resolution_percentage = (
+            ASPECTS[aspect],
+            percentage,
+        )
         render.pixel_aspect_x, render.pixel_aspect_y = pixel
         cameras.append(here())
         pictures.append(rendered())
-    with studio(8, threads=1) as stage:
-        stage.show(markers)
-        again = [stage.render("scene", camera) for camera in cameras]
+    with render_studio(8, threads=1) as stage:
+        stage.set_objects(markers)
+        again = [stage.render_view("scene", camera) for camera in cameras]
     for camera, picture, view in zip(cameras, pictures, again, strict=True):
         assert picture.shape[:2] == view.colour.shape[:2] == (camera.height, camera.width)
         expected, _ = camera.project(MARKERS)
-        assert (expected > 2.5).all() and (expected < np.array((camera.width, camera.height)) - 2.5).all()
+        assert (expected > 2.5).all() and (
+            expected < np.array((camera.width, camera.height)) - 2.5
+        ).all()
         np.testing.assert_allclose(found(picture), expected, atol=0.3)
-        lit = np.where(view.colour[..., 3:] > 0, view.colour[..., :3] / 255.0, 0) * view.colour[..., 3:] / 255
+        lit = (
+            np.where(view.colour[..., 3:] > 0, view.colour[..., :3] / 255.0, 0)
+            * view.colour[..., 3:]
+            / 255
+        )
         np.testing.assert_allclose(found(lit), expected, atol=0.3)
-    assert any(camera.orthographic for camera in cameras) and not all(camera.orthographic for camera in cameras)
+    assert any(camera.orthographic for camera in cameras) and not all(
+        camera.orthographic for camera in cameras
+    )
 
 
 def test_a_path_is_the_active_camera_over_the_frames(markers, rendered):
@@ -124,8 +150,10 @@ def test_a_path_is_the_active_camera_over_the_frames(markers, rendered):
     views = camera_path(bpy.context, (1, 9), 3)
     assert (scene.frame_current, scene.camera) == (3, first)
     assert [dict(view.drawn) for view in views] == [
-        {"camera": "Camera", "frame": 1}, {"camera": "Camera", "frame": 4}, {"camera": "Second", "frame": 7}
-    ]  # fmt: skip
+        {"camera": "Camera", "frame": 1},
+        {"camera": "Camera", "frame": 4},
+        {"camera": "Second", "frame": 7},
+    ]
     for view in views[1:]:
         scene.frame_set(view.drawn["frame"])
         np.testing.assert_allclose(found(rendered()), view.camera.project(MARKERS)[0], atol=0.3)
@@ -133,11 +161,11 @@ def test_a_path_is_the_active_camera_over_the_frames(markers, rendered):
 
 def test_cameras_of_the_scene_in_the_size_of_the_set(markers):
     from maquette.core.scene.cameras import of_scene
-    from maquette.core.synthesis.camera_rigs import parse
+    from maquette.core.synthesis.camera_rigs import parse_rigs
 
     scene = bpy.context.scene
     scene.render.resolution_x, scene.render.resolution_y, scene.frame_end = 1920, 1080, 3
-    views = of_scene(bpy.context, parse(["sides", "scene", "path", "path:2"]), 128)
+    views = of_scene(bpy.context, parse_rigs(["sides", "scene", "path", "path:2"]), 128)
     assert {name: len(each) for name, each in views.items()} == {"scene": 1, "path": 3, "path:2": 1}
     camera = views["scene"][0].camera
     assert (camera.width, camera.height) == (128, 72)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from maquette.core.arrays import MeshArrays
 from maquette.core.errors import OutputError
-from maquette.core.scene.importing import imported, world_triangles
+from maquette.core.scene.importing import imported_objects, world_triangles
 
 # 2 wide (x), 1 deep (y), 4 tall (z), standing on the ground; its tip leans towards the front (-Y)
 WEDGE = MeshArrays(
@@ -32,7 +32,7 @@ def wedge(addon):
 def write(path, obj):
     from maquette.core.scene import exporting
 
-    exporting.write(path, obj)
+    exporting.write_meshes(path, obj)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,9 @@ def test_reads_back_as_it_was(wedge, tmp_path, suffix):
         assert len(read.faces) == 6
         if suffix != ".stl":
             (mesh,) = (obj.data for obj in objects if obj.type == 'MESH')
-            np.testing.assert_allclose(mesh.color_attributes[0].data[0].color_srgb[:3], (1, 0.5, 0), atol=0.01)
+            np.testing.assert_allclose(
+                mesh.color_attributes[0].data[0].color_srgb[:3], (1, 0.5, 0), atol=0.01
+            )
 
 
 @contextmanager
@@ -63,23 +65,23 @@ def read_back(path):
         bpy.ops.wm.usd_import(filepath=str(path))
         yield [obj for obj in bpy.data.objects if obj not in before]
     else:
-        with imported(path) as objects:
+        with imported_objects(path) as objects:
             yield objects
 
 
 @pytest.fixture
 def textured(addon):
     """A wedge with a texture whose left half is red, right half green, and a blue row at its foot."""
-    from maquette.core.scene.finishing.texturing import encoded, put_on
+    from maquette.core.scene.finishing.texturing import apply_texture, encode_texture
     from maquette.core.scene.meshes import new_object
 
-    obj = new_object("Wedge", MeshArrays(WEDGE.vertices, WEDGE.faces, WEDGE.colours))
+    obj = new_object("Wedge", MeshArrays(WEDGE.vertices, WEDGE.faces, WEDGE.colors))
     bpy.context.collection.objects.link(obj)
     picture = np.zeros((32, 64, 3), np.float32)
     picture[:, :32, 0] = picture[:, 32:, 1] = 1
     picture[30:, :, 2] = 1
     uv = np.random.default_rng(0).random((6, 3, 2)).astype(np.float32)
-    put_on(obj, encoded(picture, uv))
+    apply_texture(obj, encode_texture(picture, uv))
     return obj, picture, uv
 
 
@@ -90,25 +92,33 @@ def test_a_texture_reads_back_texel_by_texel(textured, tmp_path, suffix):
     write(path, obj)
     (image,) = (image for image in bpy.data.images if image.name.startswith("Wedge"))
     assert image.packed_file and tuple(image.size) == (64, 32)
-    where = corner_colours(obj)
+    where = corner_colors(obj)
     bpy.data.images.remove(image)
     with read_back(path) as objects:
         (read,) = (each for each in objects if each.type == 'MESH')
-        (found,) = (node.image for node in read.data.materials[0].node_tree.nodes if node.type == 'TEX_IMAGE')
+        (found,) = (
+            node.image
+            for node in read.data.materials[0].node_tree.nodes
+            if node.type == 'TEX_IMAGE'
+        )
         assert tuple(found.size) == (64, 32)
         pixels = np.empty((32, 64, 4), np.float32)
         found.pixels.foreach_get(pixels.ravel())
         np.testing.assert_allclose(pixels[::-1, :, :3], picture, atol=1 / 255)
-        shader = next(node for node in read.data.materials[0].node_tree.nodes if node.type == 'BSDF_PRINCIPLED')
+        shader = next(
+            node
+            for node in read.data.materials[0].node_tree.nodes
+            if node.type == 'BSDF_PRINCIPLED'
+        )
         assert shader.inputs["Base Color"].is_linked
         bpy.context.view_layer.update()
-        back = corner_colours(read)
+        back = corner_colors(read)
         assert set(back) == set(where)
         for key, places in where.items():
             np.testing.assert_allclose(sorted(back[key]), sorted(places), atol=1e-3)
 
 
-def corner_colours(obj):
+def corner_colors(obj):
     """The UV places at each vertex, by where it stands."""
     bpy.context.view_layer.update()
     mesh, places = obj.data, {}
@@ -121,19 +131,26 @@ def corner_colours(obj):
 def test_obj_has_its_texture_beside_it_and_leaves_the_picture_of_that_name(textured, tmp_path):
     (tmp_path / "out.png").write_bytes(b"what it was made from")
     write(tmp_path / "out.obj", textured[0])
-    assert {path.name for path in tmp_path.iterdir()} == {"out.obj", "out.mtl", "out_texture.png", "out.png"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "out.obj",
+        "out.mtl",
+        "out_texture.png",
+        "out.png",
+    }
     assert "map_Kd out_texture.png" in (tmp_path / "out.mtl").read_text()
     assert (tmp_path / "out.png").read_bytes() == b"what it was made from"
     (image,) = (image for image in bpy.data.images if image.name.startswith("Wedge"))
     assert image.packed_file and image.filepath == ""
 
 
-def test_ply_keeps_the_colours_and_is_not_cut_along_seams(textured, tmp_path):
+def test_ply_keeps_the_colors_and_is_not_cut_along_seams(textured, tmp_path):
     write(tmp_path / "out.ply", textured[0])
     with read_back(tmp_path / "out.ply") as objects:
         mesh = objects[0].data
         assert len(mesh.vertices) == 5
-        np.testing.assert_allclose(mesh.color_attributes[0].data[0].color_srgb[:3], (1, 0.5, 0), atol=0.01)
+        np.testing.assert_allclose(
+            mesh.color_attributes[0].data[0].color_srgb[:3], (1, 0.5, 0), atol=0.01
+        )
 
 
 def glb_json(path):
@@ -142,7 +159,7 @@ def glb_json(path):
     return json.loads(data[20 : 20 + length])
 
 
-def test_gltf_has_y_up_and_colours_and_nothing_else(wedge, tmp_path):
+def test_gltf_has_y_up_and_colors_and_nothing_else(wedge, tmp_path):
     path = tmp_path / "out.glb"
     write(path, wedge)
     content = glb_json(path)
@@ -150,7 +167,9 @@ def test_gltf_has_y_up_and_colours_and_nothing_else(wedge, tmp_path):
     primitive = content["meshes"][0]["primitives"][0]
     assert "COLOR_0" in primitive["attributes"]
     place = content["accessors"][primitive["attributes"]["POSITION"]]
-    np.testing.assert_allclose((place["min"], place["max"]), ((-1, 0, -0.5), (1, 4, 0.5)), atol=1e-6)
+    np.testing.assert_allclose(
+        (place["min"], place["max"]), ((-1, 0, -0.5), (1, 4, 0.5)), atol=1e-6
+    )
     assert not {"translation", "rotation", "scale"} & set(content["nodes"][0])
 
 
@@ -169,7 +188,7 @@ class TestRefuses:
         from maquette.core.scene import exporting
 
         with pytest.raises(OutputError) as caught:
-            exporting.check(path)
+            exporting.check_export_path(path)
         return str(caught.value)
 
     def test_an_unknown_suffix(self, addon, tmp_path):
@@ -189,8 +208,8 @@ class TestRefuses:
     def test_checking_leaves_nothing(self, addon, tmp_path):
         from maquette.core.scene import exporting
 
-        exporting.check(tmp_path / "out.glb")
+        exporting.check_export_path(tmp_path / "out.glb")
         assert not list(tmp_path.iterdir())
         (tmp_path / "kept.glb").write_text("before")
-        exporting.check(tmp_path / "kept.glb")
+        exporting.check_export_path(tmp_path / "kept.glb")
         assert (tmp_path / "kept.glb").read_text() == "before"

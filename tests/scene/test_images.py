@@ -6,13 +6,13 @@ from maquette.core.imaging import image_files as files
 from PIL import Image
 
 RNG = np.random.default_rng(0)
-COLOURS = RNG.integers(0, 256, (10, 14, 4), np.uint8)
+COLORS = RNG.integers(0, 256, (10, 14, 4), np.uint8)
 
 
 def pixels(image):
-    from maquette.core.scene.images import pixels
+    from maquette.core.scene.images import image_pixels
 
-    return pixels(image)
+    return image_pixels(image)
 
 
 def generated(values, **options):
@@ -24,11 +24,11 @@ def generated(values, **options):
 
 def test_the_same_pixels_as_from_the_file(addon, tmp_path):
     path = tmp_path / "a.png"
-    Image.fromarray(COLOURS).save(path)
+    Image.fromarray(COLORS).save(path)
     opened = pixels(bpy.data.images.load(str(path)))
     assert opened.dtype == np.float32
-    shown = COLOURS[..., 3] > 20  # where nearly transparent, colours are kept in a few bits
-    np.testing.assert_allclose(opened[shown], files.read(path)[shown], atol=1 / 255)
+    shown = COLORS[..., 3] > 20  # where nearly transparent, colours are kept in a few bits
+    np.testing.assert_allclose(opened[shown], files.read_image(path)[shown], atol=1 / 255)
 
 
 def test_light_of_float_images_is_made_srgb_and_straight(addon):
@@ -38,7 +38,7 @@ def test_light_of_float_images_is_made_srgb_and_straight(addon):
     np.testing.assert_allclose(read[0, 0], (0.7354, 0.5371, 0.0, 0.5), atol=1e-3)
 
 
-def test_grey_exr(addon, tmp_path):
+def test_gray_exr(addon, tmp_path):
     scene = bpy.context.scene
     image = generated(np.full((8, 8, 4), 0.5, np.float32), float_buffer=True)
     scene.render.image_settings.file_format = 'OPEN_EXR'
@@ -50,7 +50,7 @@ def test_grey_exr(addon, tmp_path):
 
 
 def test_alpha_that_is_switched_off_is_not_a_mask(addon):
-    values = (COLOURS / 255).astype(np.float32)
+    values = (COLORS / 255).astype(np.float32)
     image = generated(values)
     image.alpha_mode = 'CHANNEL_PACKED'
     assert (pixels(image)[..., 3] == 1).all()
@@ -58,25 +58,31 @@ def test_alpha_that_is_switched_off_is_not_a_mask(addon):
 
 def test_packed_images_need_no_file(addon, tmp_path):
     path = tmp_path / "a.png"
-    Image.fromarray(COLOURS[..., :3]).save(path)
+    Image.fromarray(COLORS[..., :3]).save(path)
     image = bpy.data.images.load(str(path))
     image.pack()
     path.unlink()
-    np.testing.assert_allclose(pixels(image)[..., :3], COLOURS[..., :3] / 255, atol=1e-6)
+    np.testing.assert_allclose(pixels(image)[..., :3], COLORS[..., :3] / 255, atol=1e-6)
 
 
 def test_large_images_are_reduced(addon):
-    assert pixels(generated(np.ones((40, 2100, 4), np.float32))).shape == (14, 700, 4)  # the rest is kept
+    assert pixels(generated(np.ones((40, 2100, 4), np.float32))).shape == (
+        14,
+        700,
+        4,
+    )  # the rest is kept
 
 
 class TestRefuses:
     def test_an_image_whose_file_is_gone(self, addon, tmp_path):
         path = tmp_path / "gone.png"
-        Image.fromarray(COLOURS).save(path)
+        Image.fromarray(COLORS).save(path)
         image = bpy.data.images.load(str(path))
         path.unlink()
         image.reload()
-        with pytest.raises(ImageError, match=r"'gone.png' cannot be read from .*gone\.png: find its file"):
+        with pytest.raises(
+            ImageError, match=r"'gone.png' cannot be read from .*gone\.png: find its file"
+        ):
             pixels(image)
 
     def test_the_render_result(self, addon):
@@ -94,10 +100,10 @@ class TestRefuses:
             pixels(image)
 
     def test_a_name_that_is_not_there(self, addon):
-        from maquette.core.scene.images import named
+        from maquette.core.scene.images import image_named
 
         with pytest.raises(ImageError, match="no image named 'nope'"):
-            named("nope")
+            image_named("nope")
 
     def test_one_too_small(self, addon):
         with pytest.raises(ImageError, match="only 1 x 1 pixels"):

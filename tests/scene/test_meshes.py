@@ -5,7 +5,10 @@ from maquette.core.arrays import MeshArrays
 
 CUBE = MeshArrays(
     np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)], np.float32),
-    np.array([[0, 1, 3, 2], [4, 6, 7, 5], [0, 4, 5, 1], [2, 3, 7, 6], [0, 2, 6, 4], [1, 5, 7, 3]], np.int32),
+    np.array(
+        [[0, 1, 3, 2], [4, 6, 7, 5], [0, 4, 5, 1], [2, 3, 7, 6], [0, 2, 6, 4], [1, 5, 7, 3]],
+        np.int32,
+    ),
     np.array([[x, y, z] for x in (0, 0.25) for y in (0, 0.5) for z in (0, 1)], np.float32),
 )
 
@@ -31,7 +34,7 @@ def test_quads_as_given(cube):
 def test_triangles_as_given(addon):
     from maquette.core.scene.meshes import new_object
 
-    mesh = new_object("Cube", MeshArrays(CUBE.vertices, CUBE.triangles())).data
+    mesh = new_object("Cube", MeshArrays(CUBE.vertices, CUBE.to_triangles())).data
     assert (len(mesh.polygons), len(mesh.edges)) == (12, 18)
     assert not mesh.color_attributes and not mesh.materials
 
@@ -46,17 +49,17 @@ def test_there_and_back(cube):
     assert len(back.faces) == 12
 
 
-def test_colours_are_srgb_and_the_ones_that_show(cube):
+def test_colors_are_srgb_and_the_ones_that_show(cube):
     attributes = cube.data.color_attributes
-    colour = attributes["Color"]
-    assert (colour.domain, attributes.active_color) == ('POINT', colour)
+    color = attributes["Color"]
+    assert (color.domain, attributes.active_color) == ('POINT', color)
     assert attributes.render_color_index == 0 == attributes.active_color_index
     kept = np.empty(32, np.float32)
-    colour.data.foreach_get("color_srgb", kept)
-    np.testing.assert_allclose(kept.reshape(8, 4)[:, :3], CUBE.colours, atol=0.5 / 255 + 1e-4)
+    color.data.foreach_get("color_srgb", kept)
+    np.testing.assert_allclose(kept.reshape(8, 4)[:, :3], CUBE.colors, atol=0.5 / 255 + 1e-4)
 
 
-def test_the_render_shows_the_colours(cube):
+def test_the_render_shows_the_colors(cube):
     """White light from all around and no light lost: the picture is the attribute, through the material."""
     scene = bpy.context.scene
     scene.render.engine = 'CYCLES'
@@ -66,11 +69,17 @@ def test_the_render_shows_the_colours(cube):
     scene.world = white_world()
     camera = bpy.data.objects.new("Camera", bpy.data.cameras.new("Camera"))
     camera.data.type, camera.data.ortho_scale = 'ORTHO', 0.2
-    camera.location = (0.5, 0.5, 3)  # the middle of the top: halfway between the colours of its corners
+    camera.location = (
+        0.5,
+        0.5,
+        3,
+    )  # the middle of the top: halfway between the colours of its corners
     scene.collection.objects.link(camera)
     scene.camera = camera
     red, green, blue = rendered(scene)
-    assert 0.15 < red < 0.3 and 0.35 < green < 0.45 and blue > 0.95  # of linear light, with a little shine
+    assert (
+        0.15 < red < 0.3 and 0.35 < green < 0.45 and blue > 0.95
+    )  # of linear light, with a little shine
     cube.data.color_attributes["Color"].data.foreach_set("color_srgb", np.ones(32, np.float32))
     cube.data.update()
     assert min(rendered(scene)) > 0.85
@@ -85,7 +94,9 @@ def white_world():
     nodes.clear()
     background = nodes.new('ShaderNodeBackground')
     background.inputs["Color"].default_value = (1, 1, 1, 1)
-    world.node_tree.links.new(background.outputs[0], nodes.new('ShaderNodeOutputWorld').inputs["Surface"])
+    world.node_tree.links.new(
+        background.outputs[0], nodes.new('ShaderNodeOutputWorld').inputs["Surface"]
+    )
     return world
 
 
@@ -104,5 +115,7 @@ def rendered(scene):
 
 def test_solid_view_shows_at_least_the_mean(cube):
     material = cube.data.materials[0]
-    mean = CUBE.colours.mean(axis=0)
-    np.testing.assert_allclose(material.diffuse_color[:3], ((mean + 0.055) / 1.055) ** 2.4, atol=1e-3)
+    mean = CUBE.colors.mean(axis=0)
+    np.testing.assert_allclose(
+        material.diffuse_color[:3], ((mean + 0.055) / 1.055) ** 2.4, atol=1e-3
+    )

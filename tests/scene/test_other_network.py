@@ -4,7 +4,7 @@ import json
 
 import torch
 from maquette.core.jobs.task import run_to_end
-from maquette.core.synthesis.camera_rigs import parse
+from maquette.core.synthesis.camera_rigs import parse_rigs
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
@@ -17,7 +17,9 @@ EPOCHS = 40
 def small_classifier():
     layers = [nn.Conv2d(4, 16, 3, 2, 1), nn.Conv2d(16, 32, 3, 2, 1), nn.Conv2d(32, 64, 3, 2, 1)]
     steps = [step for layer in layers for step in (layer, nn.ReLU())]
-    return nn.Sequential(*steps, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, len(FAMILIES)))
+    return nn.Sequential(
+        *steps, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, len(FAMILIES))
+    )
 
 
 def pictures(batch):
@@ -28,13 +30,17 @@ def pictures(batch):
 
 
 def test_a_classifier_beats_chance_on_objects_it_never_saw(addon, tmp_path):
-    from maquette.core.console import quiet
+    from maquette.core.console import silence_stdout
     from maquette.core.model.training.streaming_dataset import TrainingStream
-    from maquette.core.scene.datagen.objects import Settings, procedural_sources, render_dataset
+    from maquette.core.scene.datagen.objects import (
+        DatasetSettings,
+        procedural_sources,
+        render_dataset,
+    )
 
     sources = procedural_sources(FAMILIES, EACH * len(FAMILIES), 0)
-    settings = Settings(size=32, samples=2, points=512, cameras=parse(["free:4"]))
-    with quiet():
+    settings = DatasetSettings(size=32, samples=2, points=512, cameras=parse_rigs(["free:4"]))
+    with silence_stdout():
         assert run_to_end(render_dataset(sources, tmp_path, settings)).written == len(sources)
     names = [source.name for source in sources]
     unseen = set(names[-UNSEEN * len(FAMILIES) :])
@@ -42,17 +48,17 @@ def test_a_classifier_beats_chance_on_objects_it_never_saw(addon, tmp_path):
     (tmp_path / "splits.json").write_text(json.dumps(splits))
     torch.manual_seed(0)
     network = small_classifier()
-    optimiser = torch.optim.Adam(network.parameters(), 3e-3)
+    optimizer = torch.optim.Adam(network.parameters(), 3e-3)
     stream = TrainingStream(tmp_path, "train", points=1)
     for epoch in range(EPOCHS):
         stream.set_epoch(epoch)
         for batch in DataLoader(stream, batch_size=12):
-            colour, truth = pictures(batch)
-            optimiser.zero_grad()
-            F.cross_entropy(network(colour), truth).backward()
-            optimiser.step()
+            color, truth = pictures(batch)
+            optimizer.zero_grad()
+            F.cross_entropy(network(color), truth).backward()
+            optimizer.step()
     (batch,) = DataLoader(TrainingStream(tmp_path, "test", points=1), batch_size=len(unseen))
-    colour, truth = pictures(batch)
+    color, truth = pictures(batch)
     with torch.no_grad():
-        right = (network(colour).argmax(1) == truth).float().mean()
+        right = (network(color).argmax(1) == truth).float().mean()
     assert len(truth) == 48 and right > 0.6, right

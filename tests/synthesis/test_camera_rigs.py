@@ -2,21 +2,29 @@
 
 import pytest
 from maquette.core.errors import DatasetError
-from maquette.core.synthesis.camera_rigs import DEFAULT, SHEET, Rig, parse
+from maquette.core.synthesis.camera_rigs import DEFAULT, SHEET, Rig, parse_rigs
 
 
 def test_words_become_rigs_and_rigs_words():
-    words = (
-        "sides sides:front,top free:6 sphere:20 shell:4,roll=-10..10,distance=2..4,orthographic=0.25 "
-        "orbit:24,elevation=30,lens=35..85,fill=0.5 "
-        "hemisphere:2,angle=20..60,aim=0 scene path path:1..250,step=5 path:7"
-    ).split()
-    rigs = parse(words)
+    words = [
+        "sides",
+        "sides:front,top",
+        "free:6",
+        "sphere:20",
+        "shell:4,roll=-10..10,distance=2..4,orthographic=0.25",
+        "orbit:24,elevation=30,lens=35..85,fill=0.5",
+        "hemisphere:2,angle=20..60,aim=0",
+        "scene",
+        "path",
+        "path:1..250,step=5",
+        "path:7",
+    ]
+    rigs = parse_rigs(words)
     assert [str(rig) for rig in rigs] == words
     assert rigs[0] == Rig("sides", sides=SHEET) and rigs[1].sides == ("front", "top")
     assert rigs[5] == Rig("orbit", 24, elevation=(30, 30), lens=(35, 85), fill=(0.5, 0.5))
     assert rigs[8] == Rig("path") and rigs[9].frames == (1, 250) and rigs[10].frames == (7, 7)
-    assert parse(["sides", "free:6"]) == DEFAULT
+    assert parse_rigs(["sides", "free:6"]) == DEFAULT
 
 
 @pytest.mark.parametrize(
@@ -40,9 +48,9 @@ def test_words_become_rigs_and_rigs_words():
 )
 def test_what_cannot_be_is_said(word, reason):
     with pytest.raises(DatasetError, match=reason):
-        parse([word])
+        parse_rigs([word])
 
 
 def test_no_word_is_said():
     with pytest.raises(DatasetError, match="Say which cameras: some of sides, free"):
-        parse([])
+        parse_rigs([])

@@ -5,14 +5,16 @@ import pytest
 from maquette.core.dataset.records import ViewRecord
 from maquette.core.errors import MeshError
 from maquette.core.synthesis import camera_sampling
-from maquette.core.synthesis.camera_rigs import parse
+from maquette.core.synthesis.camera_rigs import parse_rigs
 
 BOX = np.array([(x, y, z) for x in (-1, 1) for y in (0, 3) for z in (0, 0.5)], float)
-CENTRE, RADIUS = np.array((0, 1.5, 0.25)), float(np.linalg.norm((2, 3, 0.5))) / 2
+CENTER, RADIUS = np.array((0, 1.5, 0.25)), float(np.linalg.norm((2, 3, 0.5))) / 2
 
 
 def draw(words, seed=0, fault=lambda camera: None, of_scene=None, vertices=BOX):
-    return camera_sampling.draw(parse(words.split()), vertices, 100, np.random.default_rng(seed), fault, of_scene or {})
+    return camera_sampling.sample_views(
+        parse_rigs(words.split()), vertices, 100, np.random.default_rng(seed), fault, of_scene or {}
+    )
 
 
 def directions(views):
@@ -30,35 +32,54 @@ def extent(view):
 
 def test_free_cameras_are_those_of_old():
     rng = np.random.default_rng(7)
-    flat, deep = (camera_sampling.free(BOX, 128, rng)[0] for _ in range(2))
+    flat, deep = (camera_sampling.handheld_camera(BOX, 128, rng)[0] for _ in range(2))
     np.testing.assert_allclose(flat.to_world[:3, 3], (-4.166701, -4.02879, 2.501907), atol=1e-6)
     np.testing.assert_allclose(flat.intrinsics[:2], ((34.7034, 0, 64), (0, 34.7034, 64)), atol=1e-4)
-    np.testing.assert_allclose(deep.to_world[0], (0.427669, 0.29944, -0.852898, -7.067622), atol=1e-6)
-    np.testing.assert_allclose(deep.intrinsics[:2], ((237.0403, 0, 65.6179), (0, 237.0403, 60.4415)), atol=1e-4)
+    np.testing.assert_allclose(
+        deep.to_world[0], (0.427669, 0.29944, -0.852898, -7.067622), atol=1e-6
+    )
+    np.testing.assert_allclose(
+        deep.intrinsics[:2], ((237.0403, 0, 65.6179), (0, 237.0403, 60.4415)), atol=1e-4
+    )
     assert flat.orthographic and not deep.orthographic
 
 
 def test_the_same_seed_gives_the_same_cameras():
     words = "sides:top free:2 sphere:3 shell:3,orthographic=0.5 orbit:3,roll=-9..9"
     one, two, other = draw(words), draw(words), draw(words, seed=1)
-    assert [view.kind for view in one] == ["top", *["free"] * 2, *["sphere"] * 3, *["shell"] * 3, *["orbit"] * 3]
+    assert [view.kind for view in one] == [
+        "top",
+        *["free"] * 2,
+        *["sphere"] * 3,
+        *["shell"] * 3,
+        *["orbit"] * 3,
+    ]
     for a, b in zip(one, two, strict=True):
         assert a.drawn == b.drawn and (a.camera.to_world == b.camera.to_world).all()
         assert (a.camera.intrinsics == b.camera.intrinsics).all()
-    assert all((a.camera.to_world != b.camera.to_world).any() for a, b in zip(one[1:], other[1:], strict=True))
+    assert all(
+        (a.camera.to_world != b.camera.to_world).any()
+        for a, b in zip(one[1:], other[1:], strict=True)
+    )
 
 
 def test_directions_are_even_on_the_sphere_and_above_the_ground():
     ball, dome = directions(draw("sphere:300")), directions(draw("hemisphere:300"))
     assert np.abs(ball.mean(0)).max() < 0.1 and np.abs(np.cov(ball.T) - np.eye(3) / 3).max() < 0.06
     assert dome[:, 2].min() > 0 and abs(dome[:, 2].mean() - 0.5) < 0.04
-    for name, share in (("z", ball[:, 2]), ("high", dome[:, 2] * 2 - 1)):  # Archimedes: heights are even
+    for name, share in (
+        ("z", ball[:, 2]),
+        ("high", dome[:, 2] * 2 - 1),
+    ):  # Archimedes: heights are even
         assert np.abs(np.quantile(share, (0.25, 0.5, 0.75)) - (-0.5, 0, 0.5)).max() < 0.14, name
 
 
 def test_an_orbit_goes_evenly_around_at_one_elevation():
     views = draw("orbit:8,elevation=10..40,lens=30..90")
-    azimuths, heights = [view.drawn["azimuth"] for view in views], {view.drawn["elevation"] for view in views}
+    azimuths, heights = (
+        [view.drawn["azimuth"] for view in views],
+        {view.drawn["elevation"] for view in views},
+    )
     np.testing.assert_allclose(azimuths, np.arange(8) * 45)
     assert len(heights) == 1 and 10 < heights.pop() < 40
     backs = directions(views)
@@ -69,13 +90,18 @@ def test_an_orbit_goes_evenly_around_at_one_elevation():
     np.testing.assert_allclose(directions(straight_down), [(0, 0, 1)] * 3, atol=1e-12)
 
 
-@pytest.mark.parametrize("words", ["lens=20..90,fill=0.3..0.9", "angle=15..70,fill=0.8", "orthographic=1,fill=0.4"])
+@pytest.mark.parametrize(
+    "words", ["lens=20..90,fill=0.3..0.9", "angle=15..70,fill=0.8", "orthographic=1,fill=0.4"]
+)
 def test_the_object_fills_its_share_in_the_middle(words):
     for view in draw(f"sphere:20,{words},roll=-40..40"):
         share, off = extent(view)
         assert view.camera.orthographic == ("orthographic" in words)
         assert share == pytest.approx(view.drawn["fill"]) and np.abs(off).max() < 1e-3
-        assert tuple(view.camera.intrinsics[:2, 2]) == (50, 50)  # framed by standing there, not by shifting the picture
+        assert tuple(view.camera.intrinsics[:2, 2]) == (
+            50,
+            50,
+        )  # framed by standing there, not by shifting the picture
 
 
 def test_of_many_vertices_the_outermost_are_framed():
@@ -88,22 +114,33 @@ def test_intrinsics_follow_from_distance_and_fill():
     for view in draw("sphere:20,distance=1.5..6,fill=0.4..0.9"):
         share, off = extent(view)
         assert share == pytest.approx(view.drawn["fill"]) and np.abs(off).max() < 1e-9
-        away = np.linalg.norm(view.camera.to_world[:3, 3] - CENTRE) / RADIUS
+        away = np.linalg.norm(view.camera.to_world[:3, 3] - CENTER) / RADIUS
         assert 1.5 <= away <= 6 and away == pytest.approx(view.drawn["distance"])
 
 
 def test_a_shell_has_the_lens_and_the_distance_asked_for_and_looks_beside():
     views = draw("shell:40,lens=35,distance=2..4,aim=0.4")
-    assert {round(view.drawn["angle"], 6) for view in views} == {round(2 * np.degrees(np.arctan(18 / 35)), 6)}
-    away = np.array([np.linalg.norm(view.camera.to_world[:3, 3] - CENTRE) / RADIUS for view in views])
+    assert {round(view.drawn["angle"], 6) for view in views} == {
+        round(2 * np.degrees(np.arctan(18 / 35)), 6)
+    }
+    away = np.array(
+        [np.linalg.norm(view.camera.to_world[:3, 3] - CENTER) / RADIUS for view in views]
+    )
     assert 2 <= away.min() < 2.3 and 3.7 < away.max() <= 4
     assert all("fill" not in view.drawn for view in views)
-    missed = np.array([
-        np.linalg.norm(np.cross(CENTRE - view.camera.to_world[:3, 3], -view.camera.to_world[:3, 2])) / RADIUS
-        for view in views
-    ])  # fmt: skip
+    missed = np.array(
+        [
+            np.linalg.norm(
+                np.cross(CENTER - view.camera.to_world[:3, 3], -view.camera.to_world[:3, 2])
+            )
+            / RADIUS
+            for view in views
+        ]
+    )
     assert 0.25 < missed.max() <= 0.4
-    np.testing.assert_allclose([np.linalg.norm(view.drawn["aim"]) for view in views], missed, atol=0.01)
+    np.testing.assert_allclose(
+        [np.linalg.norm(view.drawn["aim"]) for view in views], missed, atol=0.01
+    )
 
 
 def test_roll_turns_the_picture_against_the_camera():
@@ -133,8 +170,14 @@ def test_an_object_that_no_camera_sees_is_told_of():
 
 def test_of_the_scenes_cameras_those_that_see_nothing_are_left_out():
     cameras = [view.camera for view in draw("orbit:3")]
-    of_scene = {"path:1..3": [ViewRecord("path", camera, {"frame": i}) for i, camera in enumerate(cameras)]}
-    views = draw("path:1..3", fault=lambda camera: "a wall" if camera is cameras[1] else None, of_scene=of_scene)
+    of_scene = {
+        "path:1..3": [ViewRecord("path", camera, {"frame": i}) for i, camera in enumerate(cameras)]
+    }
+    views = draw(
+        "path:1..3",
+        fault=lambda camera: "a wall" if camera is cameras[1] else None,
+        of_scene=of_scene,
+    )
     assert [view.drawn["frame"] for view in views] == [0, 2]
     with pytest.raises(MeshError, match="None of the scene's 3 views is of use for it: a wall"):
         draw("path:1..3", fault=lambda camera: "a wall", of_scene=of_scene)

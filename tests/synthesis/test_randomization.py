@@ -5,22 +5,22 @@ import json
 import numpy as np
 import pytest
 from maquette.core.arrays import MeshArrays
-from maquette.core.cameras import look_at, perspective, side
+from maquette.core.cameras import look_at, perspective_camera, side_camera
 from maquette.core.dataset import passes
 from maquette.core.errors import DatasetError
 from maquette.core.synthesis import samplers
-from maquette.core.synthesis.occluders import draw_occluders
+from maquette.core.synthesis.occluders import sample_occluders
 from maquette.core.synthesis.randomization import (
     Background,
     Purpose,
-    Randomisation,
-    described,
-    generator,
+    Randomization,
     has_surroundings,
+    rng_for,
+    to_json,
 )
 from PIL import Image
 
-ALL = Randomisation(
+ALL = Randomization(
     lamps=3,
     materials=1,
     backgrounds=("plain", "hdri", "transparent"),
@@ -29,59 +29,72 @@ ALL = Randomisation(
     occluders=3,
     hidden=0.2,
 )
-CENTRE = np.array((1.0, -2, 0.5))
+CENTER = np.array((1.0, -2, 0.5))
 
 
 @pytest.fixture
 def block():
     """A block of 1 x 0.4 x 0.6 metres about CENTRE."""
     corners = np.array([(x, y, z) for x in (-0.5, 0.5) for y in (-0.2, 0.2) for z in (-0.3, 0.3)])
-    quads = np.array(((0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)))
-    return MeshArrays((corners + CENTRE).astype(np.float32), np.concatenate((quads[:, :3], quads[:, [0, 2, 3]])))
+    quads = np.array(
+        ((0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3))
+    )
+    return MeshArrays(
+        (corners + CENTER).astype(np.float32), np.concatenate((quads[:, :3], quads[:, [0, 2, 3]]))
+    )
 
 
 def test_the_same_again_and_other_for_other_names_purposes_and_views():
     numbers = [
-        generator(seed, name, purpose, view).random()
-        for seed in (0, 1) for name in ("a", "b") for purpose in Purpose for view in (None, 0, 1)
-    ]  # fmt: skip
+        rng_for(seed, name, purpose, view).random()
+        for seed in (0, 1)
+        for name in ("a", "b")
+        for purpose in Purpose
+        for view in (None, 0, 1)
+    ]
     assert len(set(numbers)) == len(numbers)
-    assert generator(1, "b", Purpose.POSE, 1).random() == generator(1, "b", Purpose.POSE, 1).random()
+    assert rng_for(1, "b", Purpose.POSE, 1).random() == rng_for(1, "b", Purpose.POSE, 1).random()
     assert np.random.default_rng((0, 1)).random() not in numbers
 
 
 @pytest.mark.parametrize("turn", ["none", "z", "any"])
-def test_a_pose_turns_and_scales_about_the_centre(turn):
+def test_a_pose_turns_and_scales_about_the_center(turn):
     rng = np.random.default_rng(0)
     for _ in range(20):
-        pose = samplers.draw_pose(rng, Randomisation(turn=turn, scale=(0.5, 2)), CENTRE)
-        np.testing.assert_allclose(pose.matrix @ (*CENTRE, 1), (*CENTRE, 1), atol=1e-12)
+        pose = samplers.sample_pose(rng, Randomization(turn=turn, scale=(0.5, 2)), CENTER)
+        np.testing.assert_allclose(pose.matrix @ (*CENTER, 1), (*CENTER, 1), atol=1e-12)
         turned = pose.matrix[:3, :3] / pose.scale
         np.testing.assert_allclose(turned @ turned.T, np.eye(3), atol=1e-12)
         assert np.linalg.det(turned) > 0 and 0.5 <= pose.scale <= 2
-        np.testing.assert_allclose(turned, samplers.rotation(pose.quaternion))
+        np.testing.assert_allclose(turned, samplers.rotation_matrix(pose.quaternion))
         assert turn == "any" or np.allclose(turned[2], (0, 0, 1))
         assert turn != "none" or np.allclose(turned, np.eye(3))
 
 
 def test_looks_are_drawn_as_often_as_asked():
     rng = np.random.default_rng(0)
-    replaced = [len(samplers.draw_looks(rng, Randomisation(materials=0.3), 2)) for _ in range(300)]
+    replaced = [
+        len(samplers.sample_materials(rng, Randomization(materials=0.3), 2)) for _ in range(300)
+    ]
     assert set(replaced) == {0, 2} and 60 < sum(map(bool, replaced)) < 120
 
 
 def test_a_black_body_is_warm_then_white_then_cold():
-    warm, white, cold = (samplers.black_body(kelvin) for kelvin in (2000, 6500, 12000))
+    warm, white, cold = (samplers.black_body_color(kelvin) for kelvin in (2000, 6500, 12000))
     np.testing.assert_allclose(white, 1, atol=0.08)
     assert warm[0] > 1.5 > warm[1] > 5 * warm[2] and cold[2] > cold[1] > cold[0]
-    for colour in (warm, white, cold):
-        assert colour @ (0.2126, 0.7152, 0.0722) == pytest.approx(1, abs=0.05)
+    for color in (warm, white, cold):
+        assert color @ (0.2126, 0.7152, 0.0722) == pytest.approx(1, abs=0.05)
 
 
 CAMERAS = {
-    "front": side("front", 1.4, 64).moved(np.block([[np.eye(3), CENTRE[:, None]], [np.zeros(3), 1]])),
-    "free": perspective(look_at(CENTRE + (1.0, -2, 1), CENTRE), 0.5, 64),
-    "near": perspective(look_at(CENTRE + (0.2, -1, 0.2), CENTRE), 1.2, 64).cropped(8, -6, 72, 48),
+    "front": side_camera("front", 1.4, 64).moved(
+        np.block([[np.eye(3), CENTER[:, None]], [np.zeros(3), 1]])
+    ),
+    "free": perspective_camera(look_at(CENTER + (1.0, -2, 1), CENTER), 0.5, 64),
+    "near": perspective_camera(look_at(CENTER + (0.2, -1, 0.2), CENTER), 1.2, 64).cropped(
+        8, -6, 72, 48
+    ),
 }
 
 
@@ -91,7 +104,7 @@ def test_occluders_stand_before_the_object_and_hide_some_but_not_too_much(block,
     near = camera.project(block.vertices.astype(float))[1].min()
     shares = []
     for seed in range(12):
-        found, hidden = draw_occluders(np.random.default_rng(seed), ALL, camera, block)
+        found, hidden = sample_occluders(np.random.default_rng(seed), ALL, camera, block)
         assert len(found) <= 3 and hidden <= 0.2 and (hidden > 0) == bool(found)
         shares.append(hidden)
         for one in found:
@@ -103,49 +116,61 @@ def test_occluders_stand_before_the_object_and_hide_some_but_not_too_much(block,
 
 
 def test_no_occluder_where_none_can_be(block):
-    inside = perspective(look_at(CENTRE, CENTRE + (1, 0, 0)), 0.5, 64)
-    away = perspective(look_at(CENTRE - (0, 5, 0), CENTRE - (0, 9, 0)), 0.5, 64)
+    inside = perspective_camera(look_at(CENTER, CENTER + (1, 0, 0)), 0.5, 64)
+    away = perspective_camera(look_at(CENTER - (0, 5, 0), CENTER - (0, 9, 0)), 0.5, 64)
     for camera in (inside, away):
-        assert draw_occluders(np.random.default_rng(0), ALL, camera, block) == ((), 0.0)
+        assert sample_occluders(np.random.default_rng(0), ALL, camera, block) == ((), 0.0)
 
 
 def test_what_was_drawn_is_json(block, tmp_path):
     Image.new("RGB", (8, 8)).save(tmp_path / "one.png")
-    random = Randomisation(backgrounds=("image",), pictures=tmp_path)
+    random = Randomization(backgrounds=("image",), pictures=tmp_path)
     rng = np.random.default_rng(0)
     values = [
-        samplers.draw_pose(rng, ALL, CENTRE), samplers.draw_looks(rng, ALL, 3), samplers.draw_background(rng, random),
-        samplers.draw_lamps(rng, ALL, np.stack((CENTRE - 1, CENTRE + 1))),
-        draw_occluders(rng, ALL, CAMERAS["free"], block)[0],
-    ]  # fmt: skip
-    told = described(values)
+        samplers.sample_pose(rng, ALL, CENTER),
+        samplers.sample_materials(rng, ALL, 3),
+        samplers.sample_background(rng, random),
+        samplers.sample_lights(rng, ALL, np.stack((CENTER - 1, CENTER + 1))),
+        sample_occluders(rng, ALL, CAMERAS["free"], block)[0],
+    ]
+    told = to_json(values)
     assert json.loads(json.dumps(told)) == told
     assert told[2]["picture"] == "one.png" and "colour" not in told[2]
-    assert has_surroundings({"background": told[2]}) and not has_surroundings({"background": {"kind": "transparent"}})
-    assert has_surroundings({"occluders": [{}]}) and not has_surroundings({"light": {}, "occluders": []})
+    assert has_surroundings({"background": told[2]}) and not has_surroundings(
+        {"background": {"kind": "transparent"}}
+    )
+    assert has_surroundings({"occluders": [{}]}) and not has_surroundings(
+        {"light": {}, "occluders": []}
+    )
 
 
 def test_backdrops(tmp_path):
-    plain = samplers.backdrop(Background("plain", (1, 2, 3)), 6, 4)
+    plain = samplers.background_image(Background("plain", (1, 2, 3)), 6, 4)
     assert plain.shape == (4, 6, 4) and (plain == (1, 2, 3, 255)).all()
     ramp = np.zeros((40, 80, 3), np.uint8)
     ramp[..., 0], ramp[..., 1] = np.arange(80) * 3, np.arange(40)[:, None] * 6
     Image.fromarray(ramp).save(tmp_path / "ramp.png")
-    cut = samplers.backdrop(Background("image", None, tmp_path / "ramp.png", (1.0, 0.0, 0.5)), 20, 20)
+    cut = samplers.background_image(
+        Background("image", None, tmp_path / "ramp.png", (1.0, 0.0, 0.5)), 20, 20
+    )
     assert cut.shape == (20, 20, 4) and (cut[..., 3] == 255).all()
-    np.testing.assert_allclose(cut[10, :, 0], ramp[10, 60:80, 0], atol=2)  # at the right, at the top, half as high
+    np.testing.assert_allclose(
+        cut[10, :, 0], ramp[10, 60:80, 0], atol=2
+    )  # at the right, at the top, half as high
     np.testing.assert_allclose(cut[:, 10, 1], ramp[0:20, 70, 1], atol=2)
 
 
 def test_the_whole_picture_is_mixed_as_light(ellipsoid_view):
-    camera = perspective(look_at(CENTRE - (0, 4, 0), CENTRE), 0.4, 24)
-    view = ellipsoid_view("free", camera, np.array((0.3, 0.3, 0.3)), CENTRE)
-    assert passes.composite(view) is view.colour
-    colour = np.zeros((24, 24, 4), np.uint8)
-    colour[0, 0], colour[0, 1], colour[0, 2] = (255, 255, 255, 128), (9, 8, 7, 255), (50, 60, 70, 128)
+    camera = perspective_camera(look_at(CENTER - (0, 4, 0), CENTER), 0.4, 24)
+    view = ellipsoid_view("free", camera, np.array((0.3, 0.3, 0.3)), CENTER)
+    assert passes.composite_image(view) is view.colour
+    color = np.zeros((24, 24, 4), np.uint8)
+    color[0, 0], color[0, 1], color[0, 2] = (255, 255, 255, 128), (9, 8, 7, 255), (50, 60, 70, 128)
     behind = np.full((24, 24, 4), (0, 0, 0, 255), np.uint8)
     behind[0, 2] = 0
-    whole = passes.composite(type(view)("free", camera, colour, view.depth, view.normal, surroundings=behind))
+    whole = passes.composite_image(
+        type(view)("free", camera, color, view.depth, view.normal, surroundings=behind)
+    )
     assert tuple(whole[0, 0]) == (188, 188, 188, 255)  # half of the light of white
     assert tuple(whole[0, 1]) == (9, 8, 7, 255) and tuple(whole[0, 2]) == (50, 60, 70, 128)
     assert tuple(whole[1, 1]) == (0, 0, 0, 255)
@@ -166,9 +191,9 @@ def test_the_whole_picture_is_mixed_as_light(ellipsoid_view):
 )
 def test_what_cannot_be_is_said(options, said):
     with pytest.raises(DatasetError, match=said):
-        Randomisation(**options).check()
+        Randomization(**options).validate()
 
 
 def test_a_folder_without_pictures_is_said(tmp_path):
     with pytest.raises(DatasetError, match="holds no picture"):
-        Randomisation(textures=tmp_path).check()
+        Randomization(textures=tmp_path).validate()

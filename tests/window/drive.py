@@ -34,7 +34,11 @@ def screenshot(name: str) -> None:
 
 def view() -> tuple[bpy.types.Area, bpy.types.Region]:
     """The 3D view and its sidebar."""
-    area = next(area for area in bpy.context.window_manager.windows[0].screen.areas if area.type == 'VIEW_3D')
+    area = next(
+        area
+        for area in bpy.context.window_manager.windows[0].screen.areas
+        if area.type == 'VIEW_3D'
+    )
     return area, next(region for region in area.regions if region.type == 'UI')
 
 
@@ -49,7 +53,7 @@ def open_panels(*names: str) -> None:
 def running():
     from bl_ext.user_default.maquette.operators import _task_operator
 
-    return _task_operator.running()
+    return _task_operator.running_task()
 
 
 def hold() -> threading.Event:
@@ -71,14 +75,18 @@ def point_at(x: float, y: float) -> None:
 
 def find_button(command: str, from_right: float = 0.5) -> Iterator[float]:
     """Leave the mouse on the sidebar's button of that operator: moves down until Blender says that it is there."""
-    point_at(500, 500)  # away from the last button, which Blender may still take for the one under the mouse
+    point_at(
+        500, 500
+    )  # away from the last button, which Blender may still take for the one under the mouse
     yield 0.5
     area, sidebar = view()
     x = sidebar.x + sidebar.width * from_right
     for y in range(sidebar.y + sidebar.height - 30, sidebar.y + 20, -10):
         point_at(x, y)
         yield 0.08
-        with bpy.context.temp_override(window=bpy.context.window_manager.windows[0], area=area, region=sidebar):
+        with bpy.context.temp_override(
+            window=bpy.context.window_manager.windows[0], area=area, region=sidebar
+        ):
             if bpy.ops.ui.copy_python_command_button.poll():  # tells of the button under the mouse
                 bpy.ops.ui.copy_python_command_button()
                 if command in bpy.context.window_manager.clipboard:

@@ -22,7 +22,11 @@ result: dict = {}
 def view() -> dict:
     window = bpy.context.window_manager.windows[0]
     area = next(area for area in window.screen.areas if area.type == 'VIEW_3D')
-    return {"window": window, "area": area, "region": next(each for each in area.regions if each.type == 'UI')}
+    return {
+        "window": window,
+        "area": area,
+        "region": next(each for each in area.regions if each.type == 'UI'),
+    }
 
 
 def click(operator, **fields) -> None:
@@ -39,14 +43,28 @@ def until(said, seconds: float) -> Iterator[float]:
 
 
 def there() -> list[list[str]]:
-    kinds = (bpy.data.scenes, bpy.data.objects, bpy.data.collections, bpy.data.worlds, bpy.data.images)
-    return [sorted(block.name for block in blocks if block.name != "Render Result") for blocks in kinds]
+    kinds = (
+        bpy.data.scenes,
+        bpy.data.objects,
+        bpy.data.collections,
+        bpy.data.worlds,
+        bpy.data.images,
+    )
+    return [
+        sorted(block.name for block in blocks if block.name != "Render Result") for blocks in kinds
+    ]
 
 
 def story() -> Iterator[float]:
     from bl_ext.user_default.maquette.operators import _task_operator
 
-    fields = {"folder": str(SET), "source": 'SCENE', "cameras": "sides free:6", "size": 96, "samples": 4}
+    fields = {
+        "folder": str(SET),
+        "source": 'SCENE',
+        "cameras": "sides free:6",
+        "size": 96,
+        "samples": 4,
+    }
     with bpy.context.temp_override(**view()):
         bpy.ops.mesh.primitive_monkey_add(location=(4, 0, 0))
         bpy.ops.ed.undo_push(message="Monkey")
@@ -54,11 +72,16 @@ def story() -> Iterator[float]:
         bpy.ops.ed.undo_push(message="Smooth")
     before = there()
     click(bpy.ops.maquette.render_dataset, **fields)
-    yield from until(lambda: _task_operator.running() and _task_operator.running().progress.fraction > 0.1, 200)
+    yield from until(
+        lambda: (
+            _task_operator.running_task() and _task_operator.running_task().progress.fraction > 0.1
+        ),
+        200,
+    )
     subprocess.run(["import", "-window", "root", str(HERE / "dataset-1-running.png")], check=True)
     with bpy.context.temp_override(**view()):
         bpy.ops.ed.undo()
-    yield from until(lambda: not _task_operator.running(), 60)
+    yield from until(lambda: not _task_operator.running_task(), 60)
     yield 1
     subprocess.run(["import", "-window", "root", str(HERE / "dataset-2-undone.png")], check=True)
     result["undone"] = there() == before
@@ -69,11 +92,11 @@ def story() -> Iterator[float]:
     bpy.data.objects["Suzanne"].select_set(True)
     yield 1
     click(bpy.ops.maquette.preview_cameras, cameras="sides")
-    yield from until(lambda: not _task_operator.running(), 60)
+    yield from until(lambda: not _task_operator.running_task(), 60)
     result["previewed"] = there() == before
     click(bpy.ops.maquette.render_dataset, **fields)
-    yield from until(lambda: _task_operator.running(), 10)
-    yield from until(lambda: not _task_operator.running(), 300)
+    yield from until(lambda: _task_operator.running_task(), 10)
+    yield from until(lambda: not _task_operator.running_task(), 300)
     result["again"] = there() == before
     result["objects"] = sorted(path.stem for path in (SET / "objects").glob("*.tar"))
 

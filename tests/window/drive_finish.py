@@ -17,12 +17,16 @@ import numpy as np
 
 HERE = Path(__file__).parent
 sys.path.append(str(HERE))
-from drive import drive, find_button, point_at, result, running, screenshot, view, watch, xdotool  # noqa: E402
+from drive import drive, find_button, point_at, result, running, screenshot, view, watch, xdotool
 
 PICTURE = 1024  # pixels of a picture that it was made from
 CELLS = 96
-steps_taken: list[tuple[float, float]] = []  # seconds of the clock and of the processor that each of ours took
-hand_over: list[tuple[float, float]] = []  # so for the last step, which puts the result into the file
+steps_taken: list[
+    tuple[float, float]
+] = []  # seconds of the clock and of the processor that each of ours took
+hand_over: list[
+    tuple[float, float]
+] = []  # so for the last step, which puts the result into the file
 _inner = (0.0, 0.0)
 
 
@@ -30,8 +34,12 @@ def times() -> tuple[float, float]:
     return time.perf_counter(), time.thread_time()
 
 
-def since(began: tuple[float, float], less: tuple[float, float] = (0.0, 0.0)) -> tuple[float, float]:
-    return tuple(now - then - without for now, then, without in zip(times(), began, less, strict=True))
+def since(
+    began: tuple[float, float], less: tuple[float, float] = (0.0, 0.0)
+) -> tuple[float, float]:
+    return tuple(
+        now - then - without for now, then, without in zip(times(), began, less, strict=True)
+    )
 
 
 def measured(function: Callable, last: bool) -> Callable:
@@ -54,7 +62,11 @@ def measure() -> None:
     from bl_ext.user_default.maquette.operators import _task_operator, finish
 
     for name in ("invoke", "modal"):
-        setattr(_task_operator.WorkOperator, name, measured(getattr(_task_operator.WorkOperator, name), False))
+        setattr(
+            _task_operator.TaskOperator,
+            name,
+            measured(getattr(_task_operator.TaskOperator, name), False),
+        )
     for operator in (finish.MAQUETTE_OT_finish, finish.MAQUETTE_OT_texture):
         operator.finish = measured(operator.finish, True)
 
@@ -63,9 +75,12 @@ def told(name: str) -> None:
     """Write down what was measured since the last time."""
     walls, own = zip(*steps_taken, strict=True)
     result[name] = {
-        "longest_step": max(own), "longest_step_clock": max(walls), "usual_step_clock": float(np.median(walls)),
-        "hand_over": max(hand_over, default=None), "stages": dict(result["freezes"]),
-    }  # fmt: skip
+        "longest_step": max(own),
+        "longest_step_clock": max(walls),
+        "usual_step_clock": float(np.median(walls)),
+        "hand_over": max(hand_over, default=None),
+        "stages": dict(result["freezes"]),
+    }
     steps_taken.clear()
     hand_over.clear()
     result["freezes"].clear()
@@ -74,7 +89,7 @@ def told(name: str) -> None:
 def bottle() -> bpy.types.Object:
     """A body with a handle, of many quads, and the pictures from front and right that it was made from."""
     from bl_ext.user_default.maquette.core import cameras, images, surface
-    from bl_ext.user_default.maquette.core.arrays import KeptView, MeshArrays
+    from bl_ext.user_default.maquette.core.arrays import MeshArrays, SourceView
     from bl_ext.user_default.maquette.core.scene import meshes, source_views
 
     x, y, z = np.mgrid[-1 : 1 : CELLS * 1j, -1 : 1 : CELLS * 1j, -1 : 1 : CELLS * 1j]
@@ -82,13 +97,17 @@ def bottle() -> bpy.types.Object:
     handle = 0.09 - np.hypot(np.hypot(x - 0.5, z + 0.2) - 0.3, y)
     field = np.minimum(np.maximum(body, handle), 0.9 - abs(z))
     mesh = surface.surface_nets(field, 0.0, np.full(3, -1.0), 2 / (CELLS - 1))
-    colours = np.where(mesh.vertices[:, 2:] < 0, (0.8, 0.2, 0.1), (0.2, 0.3, 0.8)).astype(np.float32)
+    colors = np.where(mesh.vertices[:, 2:] < 0, (0.8, 0.2, 0.1), (0.2, 0.3, 0.8)).astype(np.float32)
     noise = np.random.default_rng(0).random((PICTURE, PICTURE, 3))
-    picture = np.concatenate((0.5 + 0.2 * noise, np.ones((PICTURE, PICTURE, 1))), 2).astype(np.float32)
+    picture = np.concatenate((0.5 + 0.2 * noise, np.ones((PICTURE, PICTURE, 1))), 2).astype(
+        np.float32
+    )
     png = images.png(picture)
-    views = tuple(KeptView(png, cameras.side(name, 2.0, PICTURE)) for name in ("front", "right"))
-    obj = meshes.new_object("Bottle", MeshArrays(mesh.vertices, mesh.faces, colours))
-    source_views.keep(obj, views)
+    views = tuple(
+        SourceView(png, cameras.side_camera(name, 2.0, PICTURE)) for name in ("front", "right")
+    )
+    obj = meshes.new_object("Bottle", MeshArrays(mesh.vertices, mesh.faces, colors))
+    source_views.store_views(obj, views)
     bpy.context.scene.collection.objects.link(obj)
     bpy.context.view_layer.objects.active = obj
     obj.select_set(True)
@@ -101,12 +120,18 @@ def faces() -> int:
 
 def sharp() -> int:
     mesh = bpy.data.objects["Bottle"].data
-    return sum(value.value for value in mesh.attributes["sharp_edge"].data) if "sharp_edge" in mesh.attributes else 0
+    return (
+        sum(value.value for value in mesh.attributes["sharp_edge"].data)
+        if "sharp_edge" in mesh.attributes
+        else 0
+    )
 
 
 def click(place: tuple[int, int], preset: str) -> Iterator[float]:
     """Choose the preset, and then the button at ``place``."""
-    xdotool("mousemove", 500, 500)  # a button under the mouse keeps the preset that it was drawn with
+    xdotool(
+        "mousemove", 500, 500
+    )  # a button under the mouse keeps the preset that it was drawn with
     yield 1
     bpy.context.scene.maquette.finish.preset = preset
     view()[0].tag_redraw()
@@ -138,13 +163,15 @@ def story() -> Iterator[float]:
     sidebar.active_panel_category = "Maquette"
     bpy.ops.ed.undo_push(message="Set up")
     yield 1
-    before = meshes.arrays(obj.data)
+    before = meshes.to_arrays(obj.data)
     result["faces"] = [faces()]
     measure()
 
     # Esc while Blender remeshes
     yield from find_button("maquette.finish(", 0.2)
-    where = subprocess.run(["xdotool", "getmouselocation", "--shell"], check=True, capture_output=True, text=True)
+    where = subprocess.run(
+        ["xdotool", "getmouselocation", "--shell"], check=True, capture_output=True, text=True
+    )
     button = tuple(int(line.partition("=")[2]) for line in where.stdout.splitlines()[:2])
     yield from click(button, 'BLOCK_OUT')
     yield from watch(60, lambda: running() and running().progress.stage == "Remeshing")
@@ -155,7 +182,7 @@ def story() -> Iterator[float]:
     yield from watch(10, lambda: not running())
     result["seconds_to_stop"] = time.monotonic() - pressed
     yield from watch(5, lambda: not _compute._blenders.alive() or len(_compute._blenders._free))
-    result["unchanged"] = meshes.arrays(bpy.data.objects["Bottle"].data).same(before)
+    result["unchanged"] = meshes.to_arrays(bpy.data.objects["Bottle"].data).has_same_surface(before)
     result["blenders"] = [len(killed), len(_compute._blenders.alive())]
     told("stopped")
 
@@ -189,7 +216,7 @@ def story() -> Iterator[float]:
         xdotool("key", keys)
         yield from watch(20, lambda count=count: faces() != count)
         result["faces"].append(faces())
-    result["undone"] = meshes.arrays(bpy.data.objects["Bottle"].data).same(before)
+    result["undone"] = meshes.to_arrays(bpy.data.objects["Bottle"].data).has_same_surface(before)
 
     drawn = time.monotonic()
     for number in range(5):  # what drawing alone costs here
@@ -202,7 +229,9 @@ def story() -> Iterator[float]:
     bpy.context.scene.maquette.finish.texture_size = '512'
     yield from click(button, 'GAME')
     region = next(region for region in area.regions if region.type == 'WINDOW')
-    with bpy.context.temp_override(window=bpy.context.window_manager.windows[0], area=area, region=region):
+    with bpy.context.temp_override(
+        window=bpy.context.window_manager.windows[0], area=area, region=region
+    ):
         bpy.ops.maquette.texture('INVOKE_DEFAULT', texture_size='1024')
     result["line"] = [job.label for job in _task_operator._line]
     yield from finished("game")

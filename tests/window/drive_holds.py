@@ -13,12 +13,12 @@ def measure() -> dict[str, dict[str, list[float]]]:
         refuses to) and draw: the longest, [seconds, seconds of the clock on the wall]. The former leaves out what
         other threads and processes took of this machine: at most what this thread had of it.
     """
-    from bl_ext.user_default.maquette.operators._task_operator import WorkOperator
+    from bl_ext.user_default.maquette.operators._task_operator import TaskOperator
     from bl_ext.user_default.maquette.panels.sidebar import SidebarPanel
 
-    invoke, modal, draw = WorkOperator.invoke, WorkOperator.modal, SidebarPanel.draw
-    WorkOperator.invoke = lambda self, context, event: _timed(invoke, self, context, event)
-    WorkOperator.modal = lambda self, context, event: _timed(modal, self, context, event)
+    invoke, modal, draw = TaskOperator.invoke, TaskOperator.modal, SidebarPanel.draw
+    TaskOperator.invoke = lambda self, context, event: _timed(invoke, self, context, event)
+    TaskOperator.modal = lambda self, context, event: _timed(modal, self, context, event)
     SidebarPanel.draw = lambda self, context: _timed(draw, self, context)
     return holds
 

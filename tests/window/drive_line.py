@@ -15,7 +15,20 @@ import bpy
 
 HERE = Path(__file__).parent
 sys.path.append(str(HERE))
-from drive import NAME, drive, find_button, hold, objects, point_at, result, running, screenshot, view, watch, xdotool  # noqa: E402
+from drive import (
+    NAME,
+    drive,
+    find_button,
+    hold,
+    objects,
+    point_at,
+    result,
+    running,
+    screenshot,
+    view,
+    watch,
+    xdotool,
+)
 
 gaps: dict[str, float] = {}  # by stage: the longest that the main thread was held
 _last = float("inf")
@@ -48,7 +61,9 @@ def begin(operator, **options) -> None:
     """As a button does."""
     area, _ = view()
     region = next(region for region in area.regions if region.type == 'WINDOW')
-    with bpy.context.temp_override(window=bpy.context.window_manager.windows[0], area=area, region=region):
+    with bpy.context.temp_override(
+        window=bpy.context.window_manager.windows[0], area=area, region=region
+    ):
         operator('INVOKE_DEFAULT', **options)
 
 
@@ -80,7 +95,7 @@ def story() -> Iterator[float]:
     yield from watch(200, lambda: not running())
     result["gaps"] = {stage: gap for stage, gap in gaps.items() if stage}
     result["made"] = [name for name in objects() if name not in before]
-    result["workers"] = len(compute._workers.alive())
+    result["workers"] = len(compute._workers.alive_workers())
     result["torch_in_blender"] = "torch" in sys.modules
 
     # three in a line, of which the second is taken out
@@ -161,7 +176,7 @@ def story() -> Iterator[float]:
     # the end in the middle
     begin(bpy.ops.maquette.reconstruct, filepath=str(HERE / "front.png"), resolution=254)
     yield from watch(100, lambda: running().progress.fraction > 0.2)
-    result["pids"] = [worker.pid for worker in compute._workers.alive()]
+    result["pids"] = [worker.pid for worker in compute._workers.alive_workers()]
 
 
 steps = story()

@@ -28,7 +28,7 @@ from drive import (
     view,
     watch,
     xdotool,
-)  # fmt: skip
+)
 
 RED, GREEN = (200, 40, 30), (0, 255, 0)
 VIEWS = {"front": 'FRONT', "right": 'RIGHT', "top": 'TOP'}  # Blender's words for them
@@ -37,11 +37,13 @@ VIEWS = {"front": 'FRONT', "right": 'RIGHT', "top": 'TOP'}  # Blender's words fo
 def in_view(operator, *how, **options) -> None:
     area, _ = view()
     region = next(region for region in area.regions if region.type == 'WINDOW')
-    with bpy.context.temp_override(window=bpy.context.window_manager.windows[0], area=area, region=region):
+    with bpy.context.temp_override(
+        window=bpy.context.window_manager.windows[0], area=area, region=region
+    ):
         operator(*how, **options)
 
 
-def drawn(colour: tuple[int, int, int], name: str) -> list[int]:
+def drawn(color: tuple[int, int, int], name: str) -> list[int]:
     """Left, top, right and bottom of where that colour is in the 3D view, in pixels of a screenshot."""
     screenshot(name)
     image = bpy.data.images.load(str(HERE / f"{name}.png"))
@@ -49,8 +51,12 @@ def drawn(colour: tuple[int, int, int], name: str) -> list[int]:
     values = np.array(image.pixels, np.float32).reshape(height, width, -1)[::-1, :, :3] * 255
     bpy.data.images.remove(image)
     values[:, view()[1].x :] = 0  # whose icons may be of any colour
-    rows, columns = np.nonzero((np.abs(values - colour) < 40).all(-1))
-    return [int(v) for v in (columns.min(), rows.min(), columns.max(), rows.max())] if len(rows) else []
+    rows, columns = np.nonzero((np.abs(values - color) < 40).all(-1))
+    return (
+        [int(v) for v in (columns.min(), rows.min(), columns.max(), rows.max())]
+        if len(rows)
+        else []
+    )
 
 
 def add_reference(path: Path) -> Iterator[float]:
@@ -78,7 +84,11 @@ def add_reference(path: Path) -> Iterator[float]:
 
 def browsers() -> list[bpy.types.Area]:
     """The file browser, if it is open in place of the window's areas."""
-    return [area for area in bpy.context.window_manager.windows[0].screen.areas if area.type == 'FILE_BROWSER']
+    return [
+        area
+        for area in bpy.context.window_manager.windows[0].screen.areas
+        if area.type == 'FILE_BROWSER'
+    ]
 
 
 def sheet() -> bpy.types.Image:
@@ -87,7 +97,9 @@ def sheet() -> bpy.types.Image:
     for x, scale in ((60, 1.0), (160, 1.04)):
         for low, high, half in ((0, 48, 20), (48, 80, 8)):  # above the ground
             rows = slice(int(10 + low * scale), int(10 + high * scale))
-            values[rows, round(x - half * scale) : round(x + half * scale), :3] = np.array(RED) / 255
+            values[rows, round(x - half * scale) : round(x + half * scale), :3] = (
+                np.array(RED) / 255
+            )
     image = bpy.data.images.new("sheet", 220, 120)
     image.pixels.foreach_set(values.ravel())
     return image
@@ -141,12 +153,18 @@ def ended() -> Iterator[float]:
         if load:
             bpy.ops.wm.read_homefile(app_template="")
             yield 2
-            result["idle_after_loading"] = running() is None and objects() == ["Camera", "Cube", "Light"]
+            result["idle_after_loading"] = running() is None and objects() == [
+                "Camera",
+                "Cube",
+                "Light",
+            ]
             bpy.ops.maquette.lay_out_turnaround(image=sheet().name)
     result["pids"] = [worker.pid for worker in _compute._workers.alive()]
 
 
-def compared(made: bpy.types.Object, references: list[bpy.types.Object], name: str) -> Iterator[float]:
+def compared(
+    made: bpy.types.Object, references: list[bpy.types.Object], name: str
+) -> Iterator[float]:
     """Where the references are drawn, and where the object is, each alone."""
     for obj, hidden in ((made, True), *((one, False) for one in references)):
         obj.hide_set(hidden)
@@ -204,8 +222,14 @@ def story() -> Iterator[float]:
     yield from undo_and_redo(before)
     made, references = bpy.data.objects["Maquette"], [bpy.data.objects[name] for name in placed]
     screenshot("r3-made")
-    space.show_gizmo = space.overlay.show_axis_x = space.overlay.show_cursor = False  # which are red, too
-    space.shading.light, space.shading.color_type, space.shading.single_color = 'FLAT', 'SINGLE', (0, 1, 0)
+    space.show_gizmo = space.overlay.show_axis_x = space.overlay.show_cursor = (
+        False  # which are red, too
+    )
+    space.shading.light, space.shading.color_type, space.shading.single_color = (
+        'FLAT',
+        'SINGLE',
+        (0, 1, 0),
+    )
     bpy.ops.object.select_all(action='DESELECT')
     yield from compared(made, references[:1], "front")
 
@@ -221,11 +245,13 @@ def story() -> Iterator[float]:
     shown.image = bpy.data.images["front.png"]
     shown.alpha, shown.frame_method, shown.use_flip_x = 1.0, 'FIT', True
     shown.scale, shown.rotation, shown.offset = 0.8, 0.5, (0.06, -0.04)
-    stand = scene_references.stand(bpy.context, camera)
-    own = stand.reference(stand.picture()).view
+    stand = scene_references.reference_pose(bpy.context, camera)
+    own = stand.to_reference(stand.read_image()).view
     rows, columns = np.nonzero(own.image[..., 3] > 0.5)
     corners = np.stack((columns, rows), 1)[:, None] + ((0, 0), (1, 0), (1, 1), (0, 1))
-    flat = own.camera.unproject(corners.reshape(-1, 2).astype(float), np.full(corners.shape[0] * 4, 4.0))
+    flat = own.camera.unproject(
+        corners.reshape(-1, 2).astype(float), np.full(corners.shape[0] * 4, 4.0)
+    )
     mesh = bpy.data.meshes.new("Pixels")
     mesh.from_pydata(flat.tolist(), [], np.arange(len(flat)).reshape(-1, 4).tolist())
     pixels = bpy.data.objects.new("Pixels", mesh)

@@ -49,10 +49,14 @@ def story() -> Iterator[float]:
     from bl_ext.user_default.maquette.core.jobs.training_process import steps_of
     from bl_ext.user_default.maquette.operators import _task_operator, train
 
-    area = next(a for a in bpy.context.window_manager.windows[0].screen.areas if a.type == 'VIEW_3D')
+    area = next(
+        a for a in bpy.context.window_manager.windows[0].screen.areas if a.type == 'VIEW_3D'
+    )
     sidebar = next(region for region in area.regions if region.type == 'UI')
     area.spaces.active.show_region_ui = True
-    hidden = bpy.types.MAQUETTE_PT_reconstruct  # so that the panel of the training is in view, and open
+    hidden = (
+        bpy.types.MAQUETTE_PT_reconstruct
+    )  # so that the panel of the training is in view, and open
     bpy.utils.unregister_class(hidden)
     panel = bpy.types.MAQUETTE_PT_train
     bpy.utils.unregister_class(panel)
@@ -61,7 +65,11 @@ def story() -> Iterator[float]:
     yield 1
     sidebar.active_panel_category = "Maquette"
     settings = bpy.context.scene.maquette.training
-    settings.dataset, settings.start, settings.start_run = str(HERE / "set"), 'RUN', str(HERE / "start")
+    settings.dataset, settings.start, settings.start_run = (
+        str(HERE / "set"),
+        'RUN',
+        str(HERE / "start"),
+    )
     settings.steps = 30
     run = HERE / "set_run"
     yield 2
@@ -72,28 +80,30 @@ def story() -> Iterator[float]:
     yield 0.5
     screenshot("training-2-running")
     click("maquette.stop_training")
-    yield from until(lambda: not train.training(), 200)
+    yield from until(lambda: not train.is_training(), 200)
     result["stopped_at"] = steps_of(run)[0]
     yield 3
     screenshot("training-3-stopped")
     click("maquette.train", folder=settings.dataset, run=str(run), resume=True)
-    yield from until(lambda: not train.training(), 300)
-    result["failure"], result["done"] = train.current().failure(), steps_of(run)
+    yield from until(lambda: not train.is_training(), 300)
+    result["failure"], result["done"] = train.current_process().failure_text(), steps_of(run)
     yield 3
     screenshot("training-4-done")
     click("maquette.use_trained_weights", run=str(run))
-    yield from until(lambda: not _task_operator.running(), 300)
+    yield from until(lambda: not _task_operator.running_task(), 300)
     result["weights"] = bpy.context.preferences.addons[NAME].preferences.weights
     yield 2
     screenshot("training-5-in-use")
     settings.run = str(HERE / "bad")
     (HERE / "bad").mkdir()
-    (HERE / "bad/settings.json").write_text('{"datasets": ["nowhere"], "run": ".", "training": {"steps": 1}}')
+    (HERE / "bad/settings.json").write_text(
+        '{"datasets": ["nowhere"], "run": ".", "training": {"steps": 1}}'
+    )
     click("maquette.train", run=str(HERE / "bad"), resume=True)
-    yield from until(lambda: not train.training(), 200)
+    yield from until(lambda: not train.is_training(), 200)
     yield 2
     screenshot("training-6-refused")
-    result["refused"] = train.current().failure()
+    result["refused"] = train.current_process().failure_text()
     bpy.utils.register_class(hidden)
 
 

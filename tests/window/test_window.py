@@ -28,8 +28,12 @@ bpy.ops.wm.save_userpref()
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not REAL_BLENDER.exists(), reason="there is no real-blender beside this checkout"),
-    pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() != 0, reason="real-blender needs root"),
+    pytest.mark.skipif(
+        not REAL_BLENDER.exists(), reason="there is no real-blender beside this checkout"
+    ),
+    pytest.mark.skipif(
+        hasattr(os, "geteuid") and os.geteuid() != 0, reason="real-blender needs root"
+    ),
 ]
 
 
@@ -42,7 +46,15 @@ def blender(request, tmp_path_factory, weights, pictures):
         pytest.skip(f"first run {REAL_BLENDER} install {request.param}")
     folder = tmp_path_factory.mktemp("window")
     cli = Path(bpy.utils.system_resource('SCRIPTS')) / "addons_core/bl_pkg/cli/blender_ext.py"
-    build = [sys.executable, cli, "build", "--source-dir", ROOT, "--output-filepath", folder / "maquette.zip"]
+    build = [
+        sys.executable,
+        cli,
+        "build",
+        "--source-dir",
+        ROOT,
+        "--output-filepath",
+        folder / "maquette.zip",
+    ]
     subprocess.run(build, check=True, capture_output=True)
     for path in (weights, *pictures.glob("*.png"), *Path(__file__).parent.glob("drive*.py")):
         shutil.copy(path, folder)
@@ -50,9 +62,24 @@ def blender(request, tmp_path_factory, weights, pictures):
 
     def run(kind, *command):
         words = [REAL_BLENDER, kind, request.param, *map(str, command)]
-        return subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, timeout=400)
+        return subprocess.run(
+            words, cwd=folder, env=environment, capture_output=True, text=True, timeout=400
+        )
 
-    done = run("run", *"blender -b -c extension install-file -r user_default -e maquette.zip".split())
+    done = run(
+        "run",
+        *[
+            "blender",
+            "-b",
+            "-c",
+            "extension",
+            "install-file",
+            "-r",
+            "user_default",
+            "-e",
+            "maquette.zip",
+        ],
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     run("run", "blender", "-b", "--python-expr", PREFERENCES)
     return folder, run
@@ -67,7 +94,9 @@ def told(blender, script, *environment):
         for path in folder.glob("*.png"):
             shutil.copy(path, os.environ["MAQUETTE_SCREENSHOTS"])
     assert (folder / "result.json").exists(), done.stdout + done.stderr
-    assert "Traceback" not in done.stdout + done.stderr  # a panel that cannot draw says so only there
+    assert (
+        "Traceback" not in done.stdout + done.stderr
+    )  # a panel that cannot draw says so only there
     result = json.loads((folder / "result.json").read_text())
     assert "error" not in result, result["error"]
     return result
@@ -122,7 +151,7 @@ def test_the_stop_button_leaves_nothing(story):
     assert story["unchanged_after_stop"]
 
 
-def test_the_object_is_there_and_shown_in_colour(story):
+def test_the_object_is_there_and_shown_in_color(story):
     assert story["made"] == ["front"] and story["active"] == "front"
     assert story["location"] == [2, -2, 0]
     assert story["color_type"] == 'VERTEX'
@@ -135,7 +164,9 @@ def test_one_step_of_undo_and_redo(driven, blender, request):
 
 
 def test_a_bad_picture_and_a_disabled_add_on_change_nothing(story):
-    assert story["unchanged_after_refusal"] and story["unchanged_after_disabling"] and story["alive"]
+    assert (
+        story["unchanged_after_refusal"] and story["unchanged_after_disabling"] and story["alive"]
+    )
 
 
 def test_the_mesh_lies_under_the_references(references):
@@ -155,7 +186,10 @@ def test_a_background_image_is_where_blender_draws_it(references):
 
 def test_a_turnaround_by_two_buttons(references):
     assert references["laid_out"] == ["Front", "Right"]
-    assert references["disagreements"].startswith("Right is ") and "taller than Front" in references["disagreements"]
+    assert (
+        references["disagreements"].startswith("Right is ")
+        and "taller than Front" in references["disagreements"]
+    )
 
 
 def test_the_model_runs_beside_the_window(line):
@@ -174,7 +208,9 @@ def test_a_folder_of_pictures(line):
 
 
 def test_adjust_last_operation_changes_the_size_without_the_model(line):
-    assert line["size"] == pytest.approx(1, abs=1e-3) and line["adjusted_size"] == pytest.approx(3, abs=1e-2)
+    assert line["size"] == pytest.approx(1, abs=1e-3) and line["adjusted_size"] == pytest.approx(
+        3, abs=1e-2
+    )
     assert line["same_number"] and line["adjust_seconds"] < 15
 
 
@@ -195,7 +231,9 @@ def test_finishing_does_not_hold_the_window(finish, preset):
     measured = finish[preset]
     assert measured["longest_step"] < 0.05 and measured["usual_step_clock"] < 0.02, measured
     assert preset == "stopped" or measured["hand_over"][1] < 0.2, measured
-    assert "Starting" in measured["stages"] and len(measured["stages"]) > 1  # short ones are not always met
+    assert (
+        "Starting" in measured["stages"] and len(measured["stages"]) > 1
+    )  # short ones are not always met
 
 
 def test_escape_stops_finishing(finish):
@@ -237,15 +275,35 @@ def test_the_command_line_of_blender(blender):
 
 def test_a_training_set_by_the_command_line_of_blender(blender):
     _, run = blender
-    made = run("run", *"blender -b -c maquette dataset set --procedural mug --count 1 --size 32 --samples 1".split())
+    made = run(
+        "run",
+        *[
+            "blender",
+            "-b",
+            "-c",
+            "maquette",
+            "dataset",
+            "set",
+            "--procedural",
+            "mug",
+            "--count",
+            "1",
+            "--size",
+            "32",
+            "--samples",
+            "1",
+        ],
+    )
     assert made.returncode == 0 and "1 objects written" in made.stdout, made.stdout + made.stderr
-    checked = run("run", *"blender -b -c maquette dataset check set".split())
+    checked = run("run", *["blender", "-b", "-c", "maquette", "dataset", "check", "set"])
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 def test_the_command_line_of_blender_says_what_is_wrong(blender):
     _, run = blender
-    done = run("run", *"blender -b -c maquette reconstruct nope.png -o out.glb".split())
+    done = run(
+        "run", *["blender", "-b", "-c", "maquette", "reconstruct", "nope.png", "-o", "out.glb"]
+    )
     assert done.returncode == 1 and "There is no image file nope.png" in done.stderr
 
 
@@ -260,9 +318,13 @@ def test_training_in_the_sidebar(blender):
     from maquette.core.model.training.trainer import Trainer, TrainingConfig
 
     (folder / "start").mkdir()
-    Trainer(TrainingConfig(), ellipsoids.tiny_config()).save(folder / "start/checkpoint.pt")
+    Trainer(TrainingConfig(), ellipsoids.tiny_config()).save_checkpoint(
+        folder / "start/checkpoint.pt"
+    )
     result = told(blender, "drive_training.py", "OMP_NUM_THREADS=1")
     assert result["stopped_at"] < 30 and result["done"] == [30, 30] and result["failure"] is None
     assert result["weights"].endswith("weights/set_run.safetensors")
     assert "nowhere" in result["refused"]
-    assert result["longest_freeze"] < 5  # while Python maps torch's libraries, to take the weights into use
+    assert (
+        result["longest_freeze"] < 5
+    )  # while Python maps torch's libraries, to take the weights into use

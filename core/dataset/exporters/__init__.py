@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import OutputError
-from ...jobs.task import Progress, Work
+from ...jobs.task import Progress, Task
 from . import bop, coco, colmap, nerf
 from .selection import Selection
 
 FORMATS: Mapping[str, Callable[[Selection, Path], Iterator[tuple[int, int]]]] = {
-    "nerf": nerf.write,
-    "colmap": colmap.write,
-    "coco": coco.write,
-    "bop": bop.write,
+    "nerf": nerf.write_nerf,
+    "colmap": colmap.write_colmap,
+    "coco": coco.write_coco,
+    "bop": bop.write_bop,
 }
 
 
@@ -32,7 +32,7 @@ class Exported:
     left_out: int
 
 
-def export(selection: Selection, out: Path, name: str) -> Work[Exported]:
+def export_selection(selection: Selection, out: Path, name: str) -> Task[Exported]:
     """Write ``selection`` to the folder ``out`` in the format ``name`` of :data:`FORMATS`; one step an object.
 
     Holds one object in memory at a time (of COCO also the annotations so far). Every file is written whole, and those

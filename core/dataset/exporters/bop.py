@@ -37,22 +37,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...alignment.side_views import bounding_box
+from ...alignment.side_views import mask_bounds
 from ...arrays import MeshArrays
 from ...errors import ImageError
-from ...geometry.silhouette import silhouette
+from ...geometry.silhouette import render_silhouette
 from ...geometry.winding_number import area_normals
 from .. import passes
-from ..atomic_files import write as write_file
+from ..atomic_files import write_bytes as write_file
 from ..atomic_files import write_json, write_png
 from ..records import Instance, Record, RenderedView
-from ..visibility import colours
-from .selection import Item, Selection
+from ..visibility import surface_colors
+from .selection import SelectedObject, Selection
 
 _FOLDERS = {"train": "train", "validation": "val", "test": "test"}
-_MILLIMETRES = 1000
+_MILLIMETERS = 1000
 _POINTS = 4096  # of the model of a shape of a whole scene
-_CENTRES = np.array(((0, 0, 0.5), (0, 0, 0.5), (0, 0, 0)))
+_CENTERS = np.array(((0, 0, 0.5), (0, 0, 0.5), (0, 0, 0)))
 _HEADER = """ply
 format ascii 1.0
 element vertex {count}
@@ -73,7 +73,7 @@ property list uchar int vertex_indices
 
 
 @dataclass(frozen=True)
-class _Thing:
+class _VisibleInstance:
     """What a picture shows: object ID, pose (4, 4) of its model in world space, metres, and mask (H, W).
 
     whole: (H, W) its mask if nothing hid it; None if that is not known.
@@ -85,17 +85,19 @@ class _Thing:
     whole: NDArray[np.bool_] | None = None
 
 
-def write(selection: Selection, out: Path) -> Iterator[tuple[int, int]]:
+def write_bop(selection: Selection, out: Path) -> Iterator[tuple[int, int]]:
     """Write each object, and at last what tells of all; yields how many views were written and left out."""
     models: dict[int, dict[str, Any]] = {}
     targets: list[dict[str, int]] = []
-    shapes = selection.shapes()
+    shapes = selection.shape_numbers()
     for item in selection:
-        if item.pinhole:
+        if item.pinhole_views:
             if item.file.record.instances:
                 models |= _write_models(item, out / "models", shapes)
             else:
-                models[item.number] = _write_model(item, out / "models" / f"obj_{item.number:06d}.ply")
+                models[item.number] = _write_model(
+                    item, out / "models" / f"obj_{item.number:06d}.ply"
+                )
             folder = out / _FOLDERS.get(item.split, item.split) / f"{item.number:06d}"
             shown = _write_scene(item, folder, shapes)
             if item.split == "test":
@@ -104,26 +106,45 @@ def write(selection: Selection, out: Path) -> Iterator[tuple[int, int]]:
                     for index, counted in shown.items()
                     for number, count in counted.items()
                 ]
-        yield len(item.pinhole), len(item.file.record.views) - len(item.pinhole)
+        yield len(item.pinhole_views), len(item.file.record.views) - len(item.pinhole_views)
     write_json(out / "models/models_info.json", models)
     if targets:
         write_json(out / "test_targets_bop19.json", targets)
 
 
-def _write_model(item: Item, path: Path) -> dict[str, Any]:
+def _write_model(item: SelectedObject, path: Path) -> dict[str, Any]:
     """Write the mesh, or else surface points, and return their entry of ``models_info.json``."""
-    record, shape, mesh = item.file.record, item.file.shape(), item.file.mesh()
-    views = (item.file.view(index) for index in range(len(record.views)))
-    colour, _ = colours(views, shape, record.bounds)
+    record = item.file.record
+    shape = item.file.read_shape()
+    mesh = item.file.read_mesh()
+    views = (item.file.read_view(index) for index in range(len(record.views)))
+    color, _ = surface_colors(views, shape, record.bounds)
     if mesh is None:
-        return _model(path, record.name, shape.surface, shape.surface_normals, colour, record.bounds, shape.surface)
-    near = _nearest(mesh.vertices, shape.surface[:_POINTS])
+        return _write_ply_model(
+            path,
+            record.name,
+            shape.surface,
+            shape.surface_normals,
+            color,
+            record.bounds,
+            shape.surface,
+        )
+    near = _nearest_index(mesh.vertices, shape.surface[:_POINTS])
     normals = _vertex_normals(mesh)
-    triangles = mesh.triangles()
-    return _model(path, record.name, mesh.vertices, normals, colour[near], record.bounds, shape.surface, triangles)
+    triangles = mesh.to_triangles()
+    return _write_ply_model(
+        path,
+        record.name,
+        mesh.vertices,
+        normals,
+        color[near],
+        record.bounds,
+        shape.surface,
+        triangles,
+    )
 
 
-def _nearest(points: NDArray[np.floating], others: NDArray[np.floating]) -> NDArray[np.int64]:
+def _nearest_index(points: NDArray[np.floating], others: NDArray[np.floating]) -> NDArray[np.int64]:
     """Which of ``others`` (Q, 3) is nearest to each of ``points`` (P, 3)."""
     square = (others.astype(float) ** 2).sum(1) / 2
     parts = np.array_split(points.astype(float), -(-len(points) // 1024))
@@ -132,104 +153,140 @@ def _nearest(points: NDArray[np.floating], others: NDArray[np.floating]) -> NDAr
 
 def _vertex_normals(mesh: MeshArrays) -> NDArray[np.float64]:
     """(V, 3) unit normals, the mean of the triangles' by area."""
-    triangles = mesh.triangles()
-    normals, across = np.zeros((len(mesh.vertices), 3)), area_normals(mesh.vertices.astype(float), triangles)
+    triangles = mesh.to_triangles()
+    normals = np.zeros((len(mesh.vertices), 3))
+    across = area_normals(mesh.vertices.astype(float), triangles)
     for corner in range(3):
         np.add.at(normals, triangles[:, corner], across)
     return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-20)
 
 
-def _write_models(item: Item, folder: Path, shapes: Mapping[tuple[str, str], int]) -> dict[int, dict[str, Any]]:
+def _write_models(
+    item: SelectedObject, folder: Path, shapes: Mapping[tuple[str, str], int]
+) -> dict[int, dict[str, Any]]:
     """Write what the pictures show of each shape of a whole scene; returns entries of ``models_info.json``."""
     record = item.file.record
     found: dict[int, list[NDArray[np.float64]]] = {}
-    for index in item.pinhole:
-        view = item.file.view(index)
+    for index in item.pinhole_views:
+        view = item.file.read_view(index)
         points = passes.world_points(view)
         for one in record.instances_in(index):
             on = (view.index == one.index) & (view.depth > 0)
-            turn, place = one.to_world[:3, :3], one.to_world[:3, 3]
-            rows = np.hstack(((points[on] - place) @ turn, view.normal[on] @ turn, view.colour[on][:, :3]))
-            found.setdefault(shapes[_key(record, one)], []).append(rows)
-    result, rng, bounds = {}, np.random.default_rng(0), _bounds(record, shapes)
-    names = {shapes[_key(record, one)]: one.name for one in reversed(record.instances)}
+            turn = one.to_world[:3, :3]
+            place = one.to_world[:3, 3]
+            rows = np.hstack(
+                ((points[on] - place) @ turn, view.normal[on] @ turn, view.colour[on][:, :3])
+            )
+            found.setdefault(shapes[_model_key(record, one)], []).append(rows)
+    result = {}
+    rng = np.random.default_rng(0)
+    bounds = _shape_bounds(record, shapes)
+    names = {shapes[_model_key(record, one)]: one.name for one in reversed(record.instances)}
     for number, parts in sorted(found.items()):
         rows = np.concatenate(parts)
         rows = rows[rng.permutation(len(rows))[:_POINTS]]
         if len(rows):
             path = folder / f"obj_{number:06d}.ply"
-            colour = rows[:, 6:].astype(np.uint8)
-            result[number] = _model(path, names[number], rows[:, :3], rows[:, 3:6], colour, bounds[number], rows[:, :3])
+            color = rows[:, 6:].astype(np.uint8)
+            result[number] = _write_ply_model(
+                path, names[number], rows[:, :3], rows[:, 3:6], color, bounds[number], rows[:, :3]
+            )
     return result
 
 
-def _key(record: Record, instance: Instance) -> tuple[str, str]:
+def _model_key(record: Record, instance: Instance) -> tuple[str, str]:
     return record.name, instance.shape or instance.name
 
 
-def _model(
-    path: Path, name: str, surface: NDArray[np.floating], normals: NDArray[np.floating], colour: NDArray[np.uint8],
-    bounds: NDArray[np.float64], samples: NDArray[np.floating], triangles: NDArray[np.int32] | None = None,
-) -> dict[str, Any]:  # fmt: skip
+def _write_ply_model(
+    path: Path,
+    name: str,
+    surface: NDArray[np.floating],
+    normals: NDArray[np.floating],
+    color: NDArray[np.uint8],
+    bounds: NDArray[np.float64],
+    samples: NDArray[np.floating],
+    triangles: NDArray[np.int32] | None = None,
+) -> dict[str, Any]:
     """Write points (P, 3), metres, with normals (P, 3) and colour (P, 3), the centre of ``bounds`` (2, 3) at 0.
 
     Args:
         samples: (Q, 3) of the surface, for its diameter.
     """
-    points = (surface - bounds.mean(0)) * _MILLIMETRES
+    points = (surface - bounds.mean(0)) * _MILLIMETERS
     lines = (
         f"{x:.6g} {y:.6g} {z:.6g} {nx:.4f} {ny:.4f} {nz:.4f} {red} {green} {blue}\n"
-        for (x, y, z), (nx, ny, nz), (red, green, blue) in zip(points, normals, colour, strict=True)
+        for (x, y, z), (nx, ny, nz), (red, green, blue) in zip(points, normals, color, strict=True)
     )
     faces = [] if triangles is None else [f"3 {a} {b} {c}\n" for a, b, c in triangles.tolist()]
-    header = _HEADER.format(count=len(points), faces=_FACES.format(count=len(faces)) if faces else "")
+    header = _HEADER.format(
+        count=len(points), faces=_FACES.format(count=len(faces)) if faces else ""
+    )
     write_file(path, "".join((header, *lines, *faces)))
-    size = ((bounds[1] - bounds[0]) * _MILLIMETRES).tolist()
+    size = ((bounds[1] - bounds[0]) * _MILLIMETERS).tolist()
     return {
-        "diameter": diameter(samples * _MILLIMETRES),
+        "diameter": largest_distance(samples * _MILLIMETERS),
         **{f"min_{axis}": -length / 2 for axis, length in zip("xyz", size, strict=True)},
         **{f"size_{axis}": length for axis, length in zip("xyz", size, strict=True)},
         "name": name,
     }
 
 
-def diameter(points: NDArray[np.floating]) -> float:
+def largest_distance(points: NDArray[np.floating]) -> float:
     """The largest distance between two of ``points`` (P, 3)."""
     points = points.astype(float)
     square = (points**2).sum(1)
     parts = np.array_split(np.arange(len(points)), -(-len(points) // 256))
-    return float(np.sqrt(max((square[part, None] + square - 2 * points[part] @ points.T).max() for part in parts)))
+    return float(
+        np.sqrt(
+            max((square[part, None] + square - 2 * points[part] @ points.T).max() for part in parts)
+        )
+    )
 
 
-def _write_scene(item: Item, folder: Path, shapes: Mapping[tuple[str, str], int]) -> dict[int, Counter[int]]:
+def _write_scene(
+    item: SelectedObject, folder: Path, shapes: Mapping[tuple[str, str], int]
+) -> dict[int, Counter[int]]:
     """Write the pictures and what is to be known of them; returns how often each shows which object."""
-    cameras, poses, infos, shown = {}, {}, {}, {}
-    whole, mesh = bool(item.file.record.instances), item.file.mesh()
-    for index in item.pinhole:
-        view = item.file.view(index)
-        step = max(float(view.depth.max()), 1e-6) * _MILLIMETRES / 65535
-        write_png(folder / f"rgb/{index:06d}.png", _before_black(item.picture(view)))
-        write_png(folder / f"depth/{index:06d}.png", _deep(view.depth, step))
+    cameras = {}
+    poses = {}
+    infos = {}
+    shown = {}
+    whole = bool(item.file.record.instances)
+    mesh = item.file.read_mesh()
+    for index in item.pinhole_views:
+        view = item.file.read_view(index)
+        step = max(float(view.depth.max()), 1e-6) * _MILLIMETERS / 65535
+        write_png(folder / f"rgb/{index:06d}.png", _before_black(item.read_image(view)))
+        write_png(folder / f"depth/{index:06d}.png", _depth_steps(view.depth, step))
         occluded = bool(item.file.record.views[index].drawn.get("occluders"))
-        things = _instances(item, index, view, shapes) if whole else [_object(item, view, mesh, occluded)]
+        things = (
+            _instance_entries(item, index, view, shapes)
+            if whole
+            else [_object_entry(item, view, mesh, occluded)]
+        )
         for place, thing in enumerate(things):
             for name, mask in (("mask_visib", thing.mask), ("mask", thing.whole)):
                 if mask is not None:
-                    write_png(folder / f"{name}/{index:06d}_{place:06d}.png", mask.astype(np.uint8) * 255)
+                    write_png(
+                        folder / f"{name}/{index:06d}_{place:06d}.png", mask.astype(np.uint8) * 255
+                    )
         pose = view.camera.from_world
         cameras[index] = {
-            "cam_K": (view.camera.intrinsics - _CENTRES).ravel().tolist(), "depth_scale": step,
-            "cam_R_w2c": pose[:3, :3].ravel().tolist(), "cam_t_w2c": (pose[:3, 3] * _MILLIMETRES).tolist(),
-        }  # fmt: skip
+            "cam_K": (view.camera.intrinsics - _CENTERS).ravel().tolist(),
+            "depth_scale": step,
+            "cam_R_w2c": pose[:3, :3].ravel().tolist(),
+            "cam_t_w2c": (pose[:3, 3] * _MILLIMETERS).tolist(),
+        }
         poses[index] = [
             {
                 "obj_id": thing.number,
                 "cam_R_m2c": (pose @ thing.to_world)[:3, :3].ravel().tolist(),
-                "cam_t_m2c": ((pose @ thing.to_world)[:3, 3] * _MILLIMETRES).tolist(),
+                "cam_t_m2c": ((pose @ thing.to_world)[:3, 3] * _MILLIMETERS).tolist(),
             }
             for thing in things
         ]
-        infos[index] = [_info(thing, view) for thing in things]
+        infos[index] = [_model_info(thing, view) for thing in things]
         shown[index] = Counter(thing.number for thing in things)
     write_json(folder / "scene_camera.json", cameras)
     write_json(folder / "scene_gt_info.json", infos)
@@ -237,65 +294,86 @@ def _write_scene(item: Item, folder: Path, shapes: Mapping[tuple[str, str], int]
     return shown
 
 
-def _object(item: Item, view: RenderedView, mesh: MeshArrays | None, occluded: bool) -> _Thing:
-    seen = passes.mask(view)
-    whole = seen | silhouette(mesh, view.camera) if mesh is not None and occluded else seen
-    return _Thing(item.number, _moved(np.eye(4), item.file.record.bounds), seen, whole)
+def _object_entry(
+    item: SelectedObject, view: RenderedView, mesh: MeshArrays | None, occluded: bool
+) -> _VisibleInstance:
+    seen = passes.object_mask(view)
+    whole = seen | render_silhouette(mesh, view.camera) if mesh is not None and occluded else seen
+    return _VisibleInstance(
+        item.number, _recentered_pose(np.eye(4), item.file.record.bounds), seen, whole
+    )
 
 
-def _instances(item: Item, index: int, view: RenderedView, shapes: Mapping[tuple[str, str], int]) -> list[_Thing]:
+def _instance_entries(
+    item: SelectedObject, index: int, view: RenderedView, shapes: Mapping[tuple[str, str], int]
+) -> list[_VisibleInstance]:
     """Those that the picture shows. The models of copies are centred alike, by the bounds of all of them."""
     record = item.file.record
-    bounds = _bounds(record, shapes)
+    bounds = _shape_bounds(record, shapes)
     found = []
     for one in record.instances_in(index):
-        number, mask = shapes[_key(record, one)], view.index == one.index
+        number = shapes[_model_key(record, one)]
+        mask = view.index == one.index
         if mask.any():
-            found.append(_Thing(number, _moved(one.to_world, bounds[number]), mask))
+            found.append(
+                _VisibleInstance(number, _recentered_pose(one.to_world, bounds[number]), mask)
+            )
     return found
 
 
-def _bounds(record: Record, shapes: Mapping[tuple[str, str], int]) -> dict[int, NDArray[np.float64]]:
+def _shape_bounds(
+    record: Record, shapes: Mapping[tuple[str, str], int]
+) -> dict[int, NDArray[np.float64]]:
     """(2, 3) of each shape in its own frame, which holds those of all its copies."""
     bounds: dict[int, NDArray[np.float64]] = {}
     for one in record.instances:
-        number = shapes[_key(record, one)]
+        number = shapes[_model_key(record, one)]
         old = bounds.get(number, one.bounds)
-        bounds[number] = np.stack((np.minimum(old[0], one.bounds[0]), np.maximum(old[1], one.bounds[1])))
+        bounds[number] = np.stack(
+            (np.minimum(old[0], one.bounds[0]), np.maximum(old[1], one.bounds[1]))
+        )
     return bounds
 
 
-def _moved(to_world: NDArray[np.float64], bounds: NDArray[np.float64]) -> NDArray[np.float64]:
+def _recentered_pose(
+    to_world: NDArray[np.float64], bounds: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """``to_world`` (4, 4) of a frame as that of a model whose origin is the centre of ``bounds`` (2, 3) in it."""
-    centre = np.eye(4)
-    centre[:3, 3] = bounds.mean(0)
-    return to_world @ centre
+    center = np.eye(4)
+    center[:3, 3] = bounds.mean(0)
+    return to_world @ center
 
 
-def _info(thing: _Thing, view: RenderedView) -> dict[str, Any]:
+def _model_info(thing: _VisibleInstance, view: RenderedView) -> dict[str, Any]:
     seen = int(thing.mask.sum())
-    info = {"bbox_visib": _box(thing.mask), "px_count_visib": seen}
+    info = {"bbox_visib": _mask_box(thing.mask), "px_count_visib": seen}
     if thing.whole is None:
         return info
     count = int(thing.whole.sum())
     valid = int((thing.whole & (view.depth > 0)).sum())
     share = seen / max(count, 1)
-    return {**info, "bbox_obj": _box(thing.whole), "px_count_all": count, "px_count_valid": valid, "visib_fract": share}
+    return {
+        **info,
+        "bbox_obj": _mask_box(thing.whole),
+        "px_count_all": count,
+        "px_count_valid": valid,
+        "visib_fract": share,
+    }
 
 
-def _box(mask: NDArray[np.bool_]) -> list[int]:
+def _mask_box(mask: NDArray[np.bool_]) -> list[int]:
     try:
-        low, high = bounding_box(mask)
+        low, high = mask_bounds(mask)
     except ImageError:
         return [-1, -1, -1, -1]
     return [*low.astype(int).tolist(), *(high - low - 1).astype(int).tolist()]
 
 
-def _before_black(colour: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _before_black(color: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """``colour`` (H, W, 4) uint8 as (H, W, 3)."""
-    return (colour[..., :3] * (colour[..., 3:] / 255.0) + 0.5).astype(np.uint8)
+    return (color[..., :3] * (color[..., 3:] / 255.0) + 0.5).astype(np.uint8)
 
 
-def _deep(depth: NDArray[np.float32], step: float) -> NDArray[np.uint16]:
+def _depth_steps(depth: NDArray[np.float32], step: float) -> NDArray[np.uint16]:
     """``depth`` (H, W) in metres as whole steps of ``step`` millimetres."""
-    return (depth.astype(float) * _MILLIMETRES / step + 0.5).astype(np.uint16)
+    return (depth.astype(float) * _MILLIMETERS / step + 0.5).astype(np.uint16)

@@ -23,31 +23,39 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...alignment.side_views import bounding_box
+from ...alignment.side_views import mask_bounds
 from .. import passes
 from ..atomic_files import write_json, write_png
 from ..records import Record, RenderedView
 from .selection import Selection
 
 
-def write(selection: Selection, out: Path) -> Iterator[tuple[int, int]]:
+def write_coco(selection: Selection, out: Path) -> Iterator[tuple[int, int]]:
     """Write each object's pictures, and at last the annotations; yields how many views were written and left out."""
-    families = selection.families()
+    families = selection.family_names()
     categories = {family: number for number, family in enumerate(families, 1)}
     images: dict[str, list[dict[str, Any]]] = {}
     annotations: dict[str, list[dict[str, Any]]] = {}
-    numbers, instances = count(1), count(1)
+    numbers = count(1)
+    instances = count(1)
     for item in selection:
         record = item.file.record
         for index in range(len(record.views)):
-            number, name = next(numbers), f"{item.name}_{index:03d}.png"
-            view = item.file.view(index)
-            write_png(out / "images" / name, item.picture(view))
+            number = next(numbers)
+            name = f"{item.name}_{index:03d}.png"
+            view = item.file.read_view(index)
+            write_png(out / "images" / name, item.read_image(view))
             size = {"height": view.camera.height, "width": view.camera.width}
             images.setdefault(item.split, []).append({"id": number, "file_name": name, **size})
-            for family, mask in _masks(view, record):
-                annotation = {"id": next(instances), "image_id": number, "category_id": categories[family]}
-                annotations.setdefault(item.split, []).append({**annotation, **_instance(mask)})
+            for family, mask in _instance_masks(view, record):
+                annotation = {
+                    "id": next(instances),
+                    "image_id": number,
+                    "category_id": categories[family],
+                }
+                annotations.setdefault(item.split, []).append(
+                    {**annotation, **_mask_annotation(mask)}
+                )
         yield len(record.views), 0
     for split, own in images.items():
         write_json(
@@ -56,15 +64,18 @@ def write(selection: Selection, out: Path) -> Iterator[tuple[int, int]]:
                 "info": {"description": f"{selection.folder.name}, {split}"},
                 "images": own,
                 "annotations": annotations.get(split, []),
-                "categories": [{"id": number, "name": family or "object"} for family, number in categories.items()],
+                "categories": [
+                    {"id": number, "name": family or "object"}
+                    for family, number in categories.items()
+                ],
             },
         )
 
 
-def _masks(view: RenderedView, record: Record) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+def _instance_masks(view: RenderedView, record: Record) -> Iterator[tuple[str, NDArray[np.bool_]]]:
     """Family and mask (H, W) of each thing that the view shows."""
     if view.index is None:
-        found = [(record.family, passes.mask(view))]
+        found = [(record.family, passes.object_mask(view))]
     else:
         found = [(one.family, view.index == one.index) for one in record.instances]
     return ((family, mask) for family, mask in found if mask.any())
@@ -78,8 +89,8 @@ def run_lengths(mask: NDArray[np.bool_]) -> list[int]:
     return [0, *runs] if flat[0] else runs
 
 
-def _instance(mask: NDArray[np.bool_]) -> dict[str, Any]:
-    low, high = bounding_box(mask)
+def _mask_annotation(mask: NDArray[np.bool_]) -> dict[str, Any]:
+    low, high = mask_bounds(mask)
     return {
         "iscrowd": 0,
         "area": int(mask.sum()),

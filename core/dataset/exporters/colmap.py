@@ -24,29 +24,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...cameras import Camera
-from ..atomic_files import write as write_file
+from ..atomic_files import write_bytes as write_file
 from ..atomic_files import write_png
-from ..visibility import Sightings, points_shown, sightings
-from .selection import Item, Selection, write_each
+from ..visibility import Visibility, project_surface, visible_points
+from .selection import SelectedObject, Selection, write_each
 
 _POINTS = 8192  # of a whole scene
 
 
-def write(selection: Selection, out: Path) -> Iterator[tuple[int, int]]:
+def write_colmap(selection: Selection, out: Path) -> Iterator[tuple[int, int]]:
     """Write each object; yields how many of its views were written and left out."""
     return write_each(selection, out, _write_object)
 
 
-def _write_object(item: Item, folder: Path) -> None:
+def _write_object(item: SelectedObject, folder: Path) -> None:
     scene = bool(item.file.record.instances)
-    shape = points_shown(item.file, item.pinhole, _POINTS) if scene else item.file.shape()
-    found = sightings(item.file, shape, item.pinhole)
-    cameras = [item.file.record.views[index].camera for index in item.pinhole]
-    names = [f"{index:03d}.png" for index in item.pinhole]
-    for index, name in zip(item.pinhole, names, strict=True):
-        write_png(folder / "images" / name, item.picture(item.file.view(index)))
+    shape = (
+        visible_points(item.file, item.pinhole_views, _POINTS) if scene else item.file.read_shape()
+    )
+    found = project_surface(item.file, shape, item.pinhole_views)
+    cameras = [item.file.record.views[index].camera for index in item.pinhole_views]
+    names = [f"{index:03d}.png" for index in item.pinhole_views]
+    for index, name in zip(item.pinhole_views, names, strict=True):
+        write_png(folder / "images" / name, item.read_image(item.file.read_view(index)))
     model = folder / "sparse/0"
-    write_file(model / "cameras.txt", "".join(_camera_line(i, camera) for i, camera in enumerate(cameras, 1)))
+    write_file(
+        model / "cameras.txt",
+        "".join(_camera_line(i, camera) for i, camera in enumerate(cameras, 1)),
+    )
     write_file(
         model / "images.txt",
         "".join(
@@ -59,11 +64,15 @@ def _write_object(item: Item, folder: Path) -> None:
     write_file(model / "points3D.txt", "".join(_point_lines(shape.surface, found)))
 
 
-def quaternion(rotation: NDArray[np.float64]) -> NDArray[np.float64]:
+def quaternion_of_rotation(rotation: NDArray[np.float64]) -> NDArray[np.float64]:
     """(w, x, y, z) with w >= 0 of a (3, 3) rotation matrix: an eigenvector, as Bar-Itzhack (2000) has it."""
     (a, b, c), (d, e, f), (g, h, i) = rotation
-    form = ((a + e + i, h - f, c - g, d - b), (h - f, a - e - i, d + b, c + g),
-            (c - g, d + b, e - a - i, h + f), (d - b, c + g, h + f, i - a - e))  # fmt: skip
+    form = (
+        (a + e + i, h - f, c - g, d - b),
+        (h - f, a - e - i, d + b, c + g),
+        (c - g, d + b, e - a - i, h + f),
+        (d - b, c + g, h + f, i - a - e),
+    )
     found = np.linalg.eigh(np.array(form))[1][:, -1]
     return found if found[0] >= 0 else -found
 
@@ -73,18 +82,26 @@ def _camera_line(number: int, camera: Camera) -> str:
     return f"{number} PINHOLE {camera.width} {camera.height} {fx!r} {fy!r} {cx!r} {cy!r}\n"
 
 
-def _image_lines(number: int, camera: Camera, name: str, pixels: NDArray[np.float64], seen: NDArray[np.bool_]) -> str:
+def _image_lines(
+    number: int, camera: Camera, name: str, pixels: NDArray[np.float64], seen: NDArray[np.bool_]
+) -> str:
     pose = camera.from_world
-    numbers = " ".join(f"{value:.17g}" for value in (*quaternion(pose[:3, :3]), *pose[:3, 3]))
-    points = " ".join(f"{u:.4f} {v:.4f} {point + 1}" for point in np.flatnonzero(seen) for u, v in [pixels[point]])
+    numbers = " ".join(
+        f"{value:.17g}" for value in (*quaternion_of_rotation(pose[:3, :3]), *pose[:3, 3])
+    )
+    points = " ".join(
+        f"{u:.4f} {v:.4f} {point + 1}" for point in np.flatnonzero(seen) for u, v in [pixels[point]]
+    )
     return f"{number} {numbers} {number} {name}\n{points}\n"
 
 
-def _point_lines(points: NDArray[np.float32], found: Sightings) -> Iterator[str]:
+def _point_lines(points: NDArray[np.float32], found: Visibility) -> Iterator[str]:
     """A line for each seen point; its number is its place among all, from 1."""
     places = np.cumsum(found.seen, axis=1) - 1  # of a point among those of its picture
     for point in np.flatnonzero(found.seen.any(0)):
         x, y, z = points[point]
-        red, green, blue = found.colour[point]
-        track = " ".join(f"{image + 1} {places[image, point]}" for image in np.flatnonzero(found.seen[:, point]))
+        red, green, blue = found.color[point]
+        track = " ".join(
+            f"{image + 1} {places[image, point]}" for image in np.flatnonzero(found.seen[:, point])
+        )
         yield f"{point + 1} {x:.9g} {y:.9g} {z:.9g} {red} {green} {blue} 0 {track}\n"

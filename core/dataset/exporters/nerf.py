@@ -26,44 +26,60 @@ import numpy as np
 from ...cameras import Camera
 from ..atomic_files import write_json, write_npy, write_png
 from ..records import Record
-from .selection import Item, Selection, write_each
+from .selection import SelectedObject, Selection, write_each
 
-_MILLIMETRES = np.float32(1000)
+_MILLIMETERS = np.float32(1000)
 _GROWN = 1.1
 
 
-def write(selection: Selection, out: Path) -> Iterator[tuple[int, int]]:
+def write_nerf(selection: Selection, out: Path) -> Iterator[tuple[int, int]]:
     """Write each object; yields how many of its views were written and left out."""
     return write_each(selection, out, _write_object)
 
 
-def _write_object(item: Item, folder: Path) -> None:
+def _write_object(item: SelectedObject, folder: Path) -> None:
     record = item.file.record
     frames = []
-    for index in item.pinhole:
-        image, depth = f"images/{index:03d}.png", f"depth/{index:03d}.npy"
-        view = item.file.view(index)
-        write_png(folder / image, item.picture(view))
-        write_npy(folder / depth, view.depth * _MILLIMETRES)
+    for index in item.pinhole_views:
+        image = f"images/{index:03d}.png"
+        depth = f"depth/{index:03d}.npy"
+        view = item.file.read_view(index)
+        write_png(folder / image, item.read_image(view))
+        write_npy(folder / depth, view.depth * _MILLIMETERS)
         camera = record.views[index].camera
-        frames.append({
-            "file_path": image, "depth_file_path": depth, "transform_matrix": camera.to_world.tolist(),
-            **_intrinsics(camera),
-        })  # fmt: skip
-    write_json(folder / "transforms.json", {**_instant_ngp(record), **_shared(frames), "frames": frames})
+        frames.append(
+            {
+                "file_path": image,
+                "depth_file_path": depth,
+                "transform_matrix": camera.to_world.tolist(),
+                **_intrinsics_entry(camera),
+            }
+        )
+    write_json(
+        folder / "transforms.json",
+        {**_instant_ngp(record), **_hoist_shared_intrinsics(frames), "frames": frames},
+    )
 
 
-def _intrinsics(camera: Camera) -> dict[str, float]:
+def _intrinsics_entry(camera: Camera) -> dict[str, float]:
     matrix = camera.intrinsics.tolist()
     return {
-        "fl_x": matrix[0][0], "fl_y": matrix[1][1], "cx": matrix[0][2], "cy": matrix[1][2],
-        "w": camera.width, "h": camera.height,
-    }  # fmt: skip
+        "fl_x": matrix[0][0],
+        "fl_y": matrix[1][1],
+        "cx": matrix[0][2],
+        "cy": matrix[1][2],
+        "w": camera.width,
+        "h": camera.height,
+    }
 
 
-def _shared(frames: list[dict[str, Any]]) -> dict[str, Any]:
+def _hoist_shared_intrinsics(frames: list[dict[str, Any]]) -> dict[str, Any]:
     """Take out of ``frames`` the intrinsics that are the same in all of them."""
-    keys = [key for key in ("fl_x", "fl_y", "cx", "cy", "w", "h") if len({frame[key] for frame in frames}) == 1]
+    keys = [
+        key
+        for key in ("fl_x", "fl_y", "cx", "cy", "w", "h")
+        if len({frame[key] for frame in frames}) == 1
+    ]
     shared = {key: frames[0][key] for key in keys}
     for frame in frames:
         for key in keys:

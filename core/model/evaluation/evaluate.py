@@ -16,30 +16,36 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ...alignment.side_views import bounding_box, fit_cameras
+from ...alignment.side_views import align_side_cameras, mask_bounds
 from ...arrays import MeshArrays, View
-from ...dataset.index import Place, of_split
+from ...dataset.index import ObjectLocation, locations_of_split
 from ...dataset.passes import world_points
 from ...dataset.records import ObjectFile
 from ...errors import DatasetError, ImageError, MeshError
 from ...geometry import winding_number
-from ...geometry.silhouette import silhouette
+from ...geometry.silhouette import render_silhouette
 from ...geometry.surface_nets import surface_nets
-from ...jobs.task import Progress, Work
+from ...jobs.task import Progress, Task
 from .. import metrics
 from ..inference import weights
-from ..inference.pipeline import Settings, free_view, reconstruct_views, sized, with_mask
-from ..inference.preprocessing import free_camera
+from ..inference.pipeline import (
+    ReconstructionSettings,
+    reconstruct_views,
+    scaled_to,
+    segment_foreground,
+    upright_view,
+)
+from ..inference.preprocessing import assumed_camera
 from ..networks.reconstruction import BOUND
 from ..training.objects import object_frame, view_frame
-from .test_cases import QUESTIONS, Question, disturbed
+from .test_cases import INPUT_VARIANTS, InputVariant, perturbed_views
 
 Points = NDArray[np.floating]
 Field = Callable[[Points], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
-class Scores:
+class Metrics:
     """Of one object, or means. IoU, F-scores (at 1, 2, 5 %) and normal consistency in 0..1, Chamfer in percent.
 
     colour: peak signal-to-noise ratio, dB, of the surface points that the pictures show; NaN for what has no colours.
@@ -55,7 +61,7 @@ class Scores:
 
 
 @dataclass(frozen=True)
-class Judged:
+class EvaluationCase:
     """An object in the frame of a question. points: (P, 3), inside: (P,). surface, normals: (S, 3).
 
     seen: (Q, 3) points of the surface that the pictures show, and seen_colours (Q, 3) their sRGB colours in 0..1.
@@ -70,22 +76,22 @@ class Judged:
     surface: Points
     normals: Points
     seen: Points
-    seen_colours: NDArray[np.floating]
+    seen_colors: NDArray[np.floating]
     to_object: NDArray[np.float64]
     free: bool
 
 
-def evaluate(
+def evaluate_model(
     datasets: Sequence[Path],
     split: str,
-    questions: Sequence[Question] = QUESTIONS,
+    questions: Sequence[InputVariant] = INPUT_VARIANTS,
     limit: int | None = None,
     resolution: int = 128,
     weights_file: Path | None = None,
     log: Path | None = None,
-) -> Work[dict[tuple[str, str], tuple[Scores, int]]]:
+) -> Task[dict[tuple[str, str], tuple[Metrics, int]]]:
     """Mean scores and number of objects by (question, method); method is "Maquette", "visual hull" or "mean shape", and
-    of posed pictures "exact depths", see :func:`carved_by_depth`.
+    of posed pictures "exact depths", see :func:`depth_carved_hull`.
 
     Args:
         limit: judge the first that many objects of the split (they are in no order that matters).
@@ -94,42 +100,61 @@ def evaluate(
     Raises:
         DatasetError: a set is missing, damaged, leaks, or the split is empty.
     """
-    network, _ = weights.load(weights_file)
-    places = some_places(datasets, split, limit)
-    mean = MeanShape.of(some_places(datasets, "train", 400))
-    rows: list[tuple[str, str, str, Scores]] = []
+    network, _ = weights.load_weights(weights_file)
+    places = sample_objects(datasets, split, limit)
+    mean = MeanShape.mean_over_objects(sample_objects(datasets, "train", 400))
+    rows: list[tuple[str, str, str, Metrics]] = []
     for index, place in enumerate(places):
-        file = place.open()
+        file = place.open_object()
         for question in questions:
             yield Progress(index / len(places), f"{file.record.name}, {question.name}")
             try:
-                judged = judge(file, question)
+                judged = build_case(file, question)
             except ImageError:  # a picture of it is empty: training leaves such objects out too
                 continue
-            mesh = yield from answer(judged, network, resolution)
-            rows.append((question.name, "Maquette", file.record.name, score(mesh, judged)))
+            mesh = yield from predict_mesh(judged, network, resolution)
+            rows.append((question.name, "Maquette", file.record.name, score_mesh(mesh, judged)))
             baselines: dict[str, Field] = {
                 "visual hull": lambda points, judged=judged: hull_cover(judged.views, points) - 0.5,
-                "mean shape": lambda points, judged=judged: mean.at(points, judged.to_object),
+                "mean shape": lambda points, judged=judged: mean.sample_at(
+                    points, judged.to_object
+                ),
             }
             if question.sides:
-                baselines["exact depths"] = carved_by_depth(file, question.sides, judged.to_object)
+                baselines["exact depths"] = depth_carved_hull(
+                    file, question.sides, judged.to_object
+                )
             for method, field in baselines.items():
-                rows.append((question.name, method, file.record.name, score(_surface(field), judged, field)))
+                rows.append(
+                    (
+                        question.name,
+                        method,
+                        file.record.name,
+                        score_mesh(_extract_surface(field), judged, field),
+                    )
+                )
     if log:
-        _write(log, rows)
+        _write_csv(log, rows)
     keys = dict.fromkeys((question, method) for question, method, _, _ in rows)
-    grouped = {key: [scores for question, method, _, scores in rows if (question, method) == key] for key in keys}
-    return {key: (_mean(group), len(group)) for key, group in grouped.items()}
+    grouped = {
+        key: [scores for question, method, _, scores in rows if (question, method) == key]
+        for key in keys
+    }
+    return {key: (_mean_metrics(group), len(group)) for key, group in grouped.items()}
 
 
-def _mean(group: Sequence[Scores]) -> Scores:
+def _mean_metrics(group: Sequence[Metrics]) -> Metrics:
     """The means of what is known of each."""
-    columns = [[value for value in column if not np.isnan(value)] for column in zip(*map(astuple, group), strict=True)]
-    return Scores(*(float(np.mean(column)) if column else float("nan") for column in columns))
+    columns = [
+        [value for value in column if not np.isnan(value)]
+        for column in zip(*map(astuple, group), strict=True)
+    ]
+    return Metrics(*(float(np.mean(column)) if column else float("nan") for column in columns))
 
 
-def photo_score(image: NDArray[np.float32], settings: Settings) -> Work[tuple[MeshArrays, float]]:
+def silhouette_score(
+    image: NDArray[np.float32], settings: ReconstructionSettings
+) -> Task[tuple[MeshArrays, float]]:
     """Mesh of a free picture (H, W, 4), as ``reconstruct_photo`` gives it, and how far it agrees with the picture.
 
     Returns:
@@ -138,20 +163,21 @@ def photo_score(image: NDArray[np.float32], settings: Settings) -> Work[tuple[Me
     Raises:
         As ``reconstruct_photo``.
     """
-    network, masks = weights.load(settings.weights)
-    image = yield from with_mask(image, masks)
-    view = free_view(image, network)
+    network, masks = weights.load_weights(settings.weights)
+    image = yield from segment_foreground(image, masks)
+    view = upright_view(image, network)
     mesh = yield from reconstruct_views([view], network, settings.resolution)
-    agreed = metrics.iou(silhouette(mesh, view.camera), image[..., 3] > 0.5)
-    return sized(mesh, settings.size).standing(), agreed
+    agreed = metrics.iou(render_silhouette(mesh, view.camera), image[..., 3] > 0.5)
+    return scaled_to(mesh, settings.size).on_ground(), agreed
 
 
-def judge(file: ObjectFile, question: Question) -> Judged:
+def build_case(file: ObjectFile, question: InputVariant) -> EvaluationCase:
     """The pictures of ``question`` and the truth, in the frame that reconstruction gives them.
 
     That is centred, the longest side that is seen 1, and turned as the object or, free, as the view.
     """
-    record, shape = file.record, file.shape()
+    record = file.record
+    shape = file.read_shape()
     own = object_frame(record.bounds)
     kinds = [view.kind for view in record.views]
     wanted = question.sides or ("free",)
@@ -159,66 +185,91 @@ def judge(file: ObjectFile, question: Question) -> Judged:
     if missing:
         raise DatasetError(f"{file.path} has no view {missing[0]!r}")
     chosen = [kinds.index(kind) for kind in wanted]
-    images = [file.colour(i).astype(np.float32) / 255 for i in chosen]
+    images = [file.read_color(i).astype(np.float32) / 255 for i in chosen]
     masks = {kind: image[..., 3] for kind, image in zip(wanted, images, strict=True)}
     for mask in masks.values():
-        bounding_box(mask)
+        mask_bounds(mask)
     rows, columns = np.nonzero(masks[wanted[0]] > 0.5)
     transform = view_frame(record.views[chosen[0]].camera, rows, columns, record.bounds.mean(0))
     if question.sides:
-        cameras = fit_cameras(masks)
-        larger = np.cbrt(np.linalg.det(transform[:3, :3] @ np.linalg.inv(own[:3, :3]))) if len(chosen) == 1 else 1.0
+        cameras = align_side_cameras(masks)
+        larger = (
+            np.cbrt(np.linalg.det(transform[:3, :3] @ np.linalg.inv(own[:3, :3])))
+            if len(chosen) == 1
+            else 1.0
+        )
         transform = np.diag((larger, larger, larger, 1.0)) @ own
     else:
-        cameras = {"free": free_camera(masks["free"])}
-    views = disturbed([View(image, cameras[kind]) for kind, image in zip(wanted, images, strict=True)], question)
+        cameras = {"free": assumed_camera(masks["free"])}
+    views = perturbed_views(
+        [View(image, cameras[kind]) for kind, image in zip(wanted, images, strict=True)], question
+    )
     linear = transform[:3, :3]
     turn = linear / np.cbrt(np.linalg.det(linear))
     points, surface = (p @ linear.T + transform[:3, 3] for p in (shape.uniform, shape.surface))
-    normals, free = shape.surface_normals @ turn.T, not question.sides
-    seen, seen_colours = _seen(file, chosen)
+    normals = shape.surface_normals @ turn.T
+    free = not question.sides
+    seen, seen_colors = _sample_visible(file, chosen)
     seen = seen @ linear.T + transform[:3, 3]
     to_object = own @ np.linalg.inv(transform)
-    return Judged(views, points, shape.uniform_inside, surface, normals, seen, seen_colours, to_object, free)
+    return EvaluationCase(
+        views, points, shape.uniform_inside, surface, normals, seen, seen_colors, to_object, free
+    )
 
 
-def _seen(file: ObjectFile, chosen: Sequence[int], count: int = 2000) -> tuple[Points, NDArray[np.floating]]:
+def _sample_visible(
+    file: ObjectFile, chosen: Sequence[int], count: int = 2000
+) -> tuple[Points, NDArray[np.floating]]:
     """Some points (Q, 3) that the ``chosen`` views show, in world space, and their colours (Q, 3)."""
-    places, colours = [], []
-    for view in map(file.view, chosen):
+    places = []
+    colors = []
+    for view in map(file.read_view, chosen):
         shown = (view.colour[..., 3] > 250) & (view.depth > 0)
         places.append(world_points(view)[shown])
-        colours.append(view.colour[shown][:, :3] / 255)
+        colors.append(view.colour[shown][:, :3] / 255)
     pick = np.random.default_rng(0).permutation(sum(map(len, places)))[:count]
-    return np.concatenate(places)[pick], np.concatenate(colours)[pick]
+    return np.concatenate(places)[pick], np.concatenate(colors)[pick]
 
 
-def score(mesh: MeshArrays | None, judged: Judged, field: Field | None = None, count: int = 20_000) -> Scores:
+def score_mesh(
+    mesh: MeshArrays | None, judged: EvaluationCase, field: Field | None = None, count: int = 20_000
+) -> Metrics:
     """Scores of ``mesh`` against the truth; None (nothing was found) scores as badly as can be.
 
     Args:
         field: inside is above 0, if that is known without asking the mesh.
     """
     if mesh is None:
-        return Scores(0.0, 50.0, 0.0, 0.0, 0.0, 0.0)
+        return Metrics(0.0, 50.0, 0.0, 0.0, 0.0, 0.0)
     if field:
         inside = field(judged.points) > 0
     else:
-        inside = winding_number.inside(mesh.vertices, mesh.triangles(), judged.points)
+        inside = winding_number.points_inside(mesh.vertices, mesh.to_triangles(), judged.points)
     iou = metrics.iou(inside, judged.inside)
-    vertices, triangles = mesh.vertices.astype(float), mesh.triangles()
-    points, face = winding_number.sample_triangles(vertices, triangles, count, np.random.default_rng(0))
+    vertices = mesh.vertices.astype(float)
+    triangles = mesh.to_triangles()
+    points, face = winding_number.sample_triangles(
+        vertices, triangles, count, np.random.default_rng(0)
+    )
     normals = winding_number.face_normals(vertices, triangles)[face]
     found = metrics.compare_surfaces(points, normals, judged.surface, judged.normals)
-    return Scores(iou, 100 * found.chamfer_l1, *found.f_scores, found.normal_consistency, colour_psnr(mesh, judged))
+    return Metrics(
+        iou,
+        100 * found.chamfer_l1,
+        *found.f_scores,
+        found.normal_consistency,
+        color_psnr(mesh, judged),
+    )
 
 
-def colour_psnr(mesh: MeshArrays, judged: Judged) -> float:
+def color_psnr(mesh: MeshArrays, judged: EvaluationCase) -> float:
     """dB, between the points of ``judged`` that are seen and the nearest vertices of ``mesh``; NaN without colours."""
-    if mesh.colours is None or not len(judged.seen):
+    if mesh.colors is None or not len(judged.seen):
         return float("nan")
-    _, index = metrics.nearest(judged.seen, mesh.vertices)
-    return float(-10 * np.log10(max(np.mean((mesh.colours[index] - judged.seen_colours) ** 2), 1e-10)))
+    _, index = metrics.nearest_distance(judged.seen, mesh.vertices)
+    return float(
+        -10 * np.log10(max(np.mean((mesh.colors[index] - judged.seen_colors) ** 2), 1e-10))
+    )
 
 
 def hull_cover(views: Sequence[View], points: Points) -> NDArray[np.float32]:
@@ -239,7 +290,9 @@ def hull_cover(views: Sequence[View], points: Points) -> NDArray[np.float32]:
     return least
 
 
-def carved_by_depth(file: ObjectFile, sides: Sequence[str], to_object: NDArray[np.floating]) -> Field:
+def depth_carved_hull(
+    file: ObjectFile, sides: Sequence[str], to_object: NDArray[np.floating]
+) -> Field:
     """What is behind the masks of ``sides``, orthographic, and not before what they show, each pixel's depth known.
 
     Depth maps cannot say more (space carving, Curless and Levoy 1996, doi:10.1145/237170.237269): what is still missing
@@ -250,8 +303,11 @@ def carved_by_depth(file: ObjectFile, sides: Sequence[str], to_object: NDArray[n
     """
     to_world = np.linalg.inv(object_frame(file.record.bounds)) @ to_object
     kinds = [view.kind for view in file.record.views]
-    views = [file.view(kinds.index(side)) for side in sides]
-    depths = [np.pad(np.where(v.colour[..., 3] > 127, v.depth, np.inf), 1, constant_values=np.inf) for v in views]
+    views = [file.read_view(kinds.index(side)) for side in sides]
+    depths = [
+        np.pad(np.where(v.colour[..., 3] > 127, v.depth, np.inf), 1, constant_values=np.inf)
+        for v in views
+    ]
 
     def at(points: Points) -> NDArray[np.float32]:
         world = points @ to_world[:3, :3].T + to_world[:3, 3]
@@ -272,49 +328,57 @@ class MeanShape:
     """
 
     def __init__(self, grid: NDArray[np.float32], level: float) -> None:
-        self.grid, self.level = grid, level
+        self.grid = grid
+        self.level = level
 
     @classmethod
-    def of(cls, places: Sequence[Place], side: int = 24) -> MeanShape:
+    def mean_over_objects(cls, places: Sequence[ObjectLocation], side: int = 24) -> MeanShape:
         """The mean over the objects in ``places``, from their uniform points."""
-        hits, counts, shapes = np.zeros(side**3), np.zeros(side**3), []
+        hits = np.zeros(side**3)
+        counts = np.zeros(side**3)
+        shapes = []
         for place in places:
-            file = place.open()
-            shape, (low, high) = file.shape(), file.record.bounds
-            cell = _cells((shape.uniform - (low + high) / 2) / (high - low).max(), side)
+            file = place.open_object()
+            shape = file.read_shape()
+            (low, high) = file.record.bounds
+            cell = _cell_indices((shape.uniform - (low + high) / 2) / (high - low).max(), side)
             hits += np.bincount(cell, shape.uniform_inside, side**3)
             counts += np.bincount(cell, minlength=side**3)
             shapes.append((cell, shape.uniform_inside))
         share = hits / np.maximum(counts, 1)
 
         def fit(level: float) -> float:
-            return float(np.mean([metrics.iou(share[cell] > level, inside) for cell, inside in shapes]))
+            return float(
+                np.mean([metrics.iou(share[cell] > level, inside) for cell, inside in shapes])
+            )
 
         level = max(np.linspace(0.05, 0.6, 23), key=fit)
         return cls(share.reshape(side, side, side).astype(np.float32), float(level))
 
-    def at(self, points: Points, to_object: NDArray[np.float64]) -> NDArray[np.float32]:
+    def sample_at(self, points: Points, to_object: NDArray[np.float64]) -> NDArray[np.float32]:
         """Share less the level at ``points`` (P, 3) of a frame that ``to_object`` (4, 4) brings into the object's own.
 
         The mean shape is so told the object's frame and size, which no method is: it is flattered.
         """
         local = points @ to_object[:3, :3].T + to_object[:3, 3]
-        value = self.grid.ravel()[_cells(local, len(self.grid))] - self.level
+        value = self.grid.ravel()[_cell_indices(local, len(self.grid))] - self.level
         return np.where((np.abs(local) < BOUND).all(1), value, -self.level).astype(np.float32)
 
 
-def _cells(points: Points, side: int) -> NDArray[np.int64]:
+def _cell_indices(points: Points, side: int) -> NDArray[np.int64]:
     i, j, k = ((points / (2 * BOUND) + 0.5) * side).astype(int).clip(0, side - 1).T
     return (i * side + j) * side + k
 
 
-def answer(judged: Judged, network: weights.ReconstructionNetwork, resolution: int) -> Work[MeshArrays | None]:
+def predict_mesh(
+    judged: EvaluationCase, network: weights.ReconstructionNetwork, resolution: int
+) -> Task[MeshArrays | None]:
     """The model's mesh in the frame of ``judged``, None if it sees nothing solid."""
     try:
         if not judged.free:
             return (yield from reconstruct_views(judged.views, network, resolution))
         (given,) = judged.views
-        view = free_view(given.image, network)
+        view = upright_view(given.image, network)
         mesh = yield from reconstruct_views([view], network, resolution)
         turn = view.camera.to_world[:3, :3] @ given.camera.to_world[:3, :3].T
         return replace(mesh, vertices=(mesh.vertices @ turn).astype(np.float32))
@@ -322,37 +386,49 @@ def answer(judged: Judged, network: weights.ReconstructionNetwork, resolution: i
         return None
 
 
-def _surface(field: Field, resolution: int = 64) -> MeshArrays | None:
+def _extract_surface(field: Field, resolution: int = 64) -> MeshArrays | None:
     line = np.linspace(-BOUND, BOUND, resolution + 1)
     points = np.stack(np.meshgrid(line, line, line, indexing="ij"), axis=-1).reshape(-1, 3)
-    values = np.concatenate([field(chunk) for chunk in np.array_split(points, 1 + len(points) // 500_000)])
+    values = np.concatenate(
+        [field(chunk) for chunk in np.array_split(points, 1 + len(points) // 500_000)]
+    )
     try:
         return surface_nets(
-            values.reshape((resolution + 1,) * 3).astype(np.float32), 0.0, np.full(3, -BOUND), 2 * BOUND / resolution
+            values.reshape((resolution + 1,) * 3).astype(np.float32),
+            0.0,
+            np.full(3, -BOUND),
+            2 * BOUND / resolution,
         )
     except MeshError:
         return None
 
 
-def some_places(datasets: Sequence[Path], split: str, limit: int | None) -> list[Place]:
+def sample_objects(datasets: Sequence[Path], split: str, limit: int | None) -> list[ObjectLocation]:
     """Where ``limit`` objects of the split lie, the same ones each time, packed or not."""
-    found = [(folder, f"{place.name}.tar", place) for folder in datasets for place in of_split(folder, split)]
+    found = [
+        (folder, f"{place.name}.tar", place)
+        for folder in datasets
+        for place in locations_of_split(folder, split)
+    ]
     if not found:
-        raise DatasetError(f"There is no object of the split {split!r} in {', '.join(map(str, datasets))}")
+        raise DatasetError(
+            f"There is no object of the split {split!r} in {', '.join(map(str, datasets))}"
+        )
     found.sort(key=lambda each: each[:2])
     return [found[i][2] for i in np.random.default_rng(0).permutation(len(found))[:limit]]
 
 
-def _write(path: Path, rows: Sequence[tuple[str, str, str, Scores]]) -> None:
+def _write_csv(path: Path, rows: Sequence[tuple[str, str, str, Metrics]]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
-        table.writerow(("question", "method", "object", *(field.name for field in fields(Scores))))
+        table.writerow(("question", "method", "object", *(field.name for field in fields(Metrics))))
         table.writerows(
-            (question, method, name, *(f"{x:.4f}" for x in astuple(scores))) for question, method, name, scores in rows
+            (question, method, name, *(f"{x:.4f}" for x in astuple(scores)))
+            for question, method, name, scores in rows
         )
 
 
-def table(result: Mapping[tuple[str, str], tuple[Scores, int]]) -> str:
+def format_table(result: Mapping[tuple[str, str], tuple[Metrics, int]]) -> str:
     """The means as text, a line a question and method."""
     lines = [
         f"{'views':30}{'method':13}{'objects':>8}{'IoU':>8}{'Chamfer %':>11}"

@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 _GEMM = 1024
 
 
-class Count:
+class CostCounter:
     """As a context: counts what PyTorch does meanwhile on this thread.
 
     flops: of matrix products and convolutions, two for each product that is added. bytes: of the tensors that the
@@ -24,7 +24,7 @@ class Count:
         self._flops = FlopCounterMode(display=False)
         self._bytes = _Bytes()
 
-    def __enter__(self) -> Count:
+    def __enter__(self) -> CostCounter:
         self._flops.__enter__()
         self._bytes.__enter__()
         return self
@@ -47,11 +47,15 @@ class _Bytes(TorchDispatchMode):
         super().__init__()
         self.total = 0
 
-    def __torch_dispatch__(self, function: Any, types: Any, arguments: Any = (), named: Any = None) -> Any:
+    def __torch_dispatch__(
+        self, function: Any, types: Any, arguments: Any = (), named: Any = None
+    ) -> Any:
         result = function(*arguments, **(named or {}))
         if not function.is_view:
             tensors = tree_leaves((arguments, named, result))
-            self.total += sum(t.numel() * t.element_size() for t in tensors if isinstance(t, torch.Tensor))
+            self.total += sum(
+                t.numel() * t.element_size() for t in tensors if isinstance(t, torch.Tensor)
+            )
         return result
 
 

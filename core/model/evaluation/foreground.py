@@ -10,21 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ImageError
-from ...jobs.task import Progress, Work, run_to_end
+from ...jobs.task import Progress, Task, run_to_end
 from ..inference import weights
-from ..inference.pipeline import with_mask
+from ..inference.pipeline import segment_foreground
 from ..metrics import iou
-from ..photo_compositing import Panoramas, photograph, unseen_place
-from .evaluate import some_places
+from ..photo_compositing import Panoramas, composite_photo, held_out_panorama
+from .evaluate import sample_objects
 
 
-def judge_masks(
+def evaluate_masks(
     datasets: Sequence[Path],
     split: str,
     panoramas: Panoramas,
     limit: int | None = None,
     weights_file: Path | None = None,
-) -> Work[NDArray[np.float64]]:
+) -> Task[NDArray[np.float64]]:
     """IoU (objects,) of the mask that reconstruction finds in a photograph-like picture without alpha.
 
     Args:
@@ -33,26 +33,30 @@ def judge_masks(
     Raises:
         DatasetError: a set is missing or damaged, or the split is empty.
     """
-    _, network = weights.load(weights_file)
-    objects, behind, scores = some_places(datasets, split, limit), unseen_place(panoramas), []
+    _, network = weights.load_weights(weights_file)
+    objects = sample_objects(datasets, split, limit)
+    behind = held_out_panorama(panoramas)
+    scores = []
     for index, place in enumerate(objects):
         yield Progress(index / len(objects), place.name)
-        file = place.open()
+        file = place.open_object()
         kinds = [view.kind for view in file.record.views]
-        colour = file.colour(kinds.index("free") if "free" in kinds else 0)
-        if not (colour[..., 3] > 127).any():
+        color = file.read_color(kinds.index("free") if "free" in kinds else 0)
+        if not (color[..., 3] > 127).any():
             continue
-        picture, mask = photograph(colour, behind, np.random.default_rng(zlib.crc32(file.record.name.encode())))
+        picture, mask = composite_photo(
+            color, behind, np.random.default_rng(zlib.crc32(file.record.name.encode()))
+        )
         opaque = np.concatenate((picture, np.ones_like(mask))).transpose(1, 2, 0)
         try:
-            found = run_to_end(with_mask(opaque, network))[..., 3] > 0.5
+            found = run_to_end(segment_foreground(opaque, network))[..., 3] > 0.5
         except ImageError:
             found = np.zeros(mask.shape[1:], bool)
         scores.append(iou(found, mask[0] > 0.5))
     return np.array(scores)
 
 
-def table(scores: NDArray[np.float64]) -> str:
+def format_mask_scores(scores: NDArray[np.float64]) -> str:
     """The scores in one line."""
     return (
         f"mask IoU of {len(scores)} objects: mean {scores.mean():.3f}, median {np.median(scores):.3f}, "

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from ...arrays import View
-from ...synthesis.samplers import turn
+from ...synthesis.samplers import random_rotation
 from ..stylization import STYLES
 
 _FOUR = ("front", "right", "back", "top")
@@ -18,7 +18,7 @@ _SIX = (*_FOUR, "left", "bottom")
 
 
 @dataclass(frozen=True)
-class Question:
+class InputVariant:
     """What is asked of the model: posed ``sides``, or one free view if there are none.
 
     style: one of ``styles.STYLES``: the pictures as if drawn. mask: pixels by which the masks are too wide or, every
@@ -32,37 +32,42 @@ class Question:
     pose: float = 0.0
 
 
-QUESTIONS = (
-    Question("free"),
-    Question("front", ("front",)),
-    Question("front+right", ("front", "right")),
-    Question("front+right+back+top", _FOUR),
+INPUT_VARIANTS = (
+    InputVariant("free"),
+    InputVariant("front", ("front",)),
+    InputVariant("front+right", ("front", "right")),
+    InputVariant("front+right+back+top", _FOUR),
 )
-COUNTS = tuple(Question(f"{count} sides", _SIX[:count]) for count in (3, 4, 5, 6))
+COUNTS = tuple(InputVariant(f"{count} sides", _SIX[:count]) for count in (3, 4, 5, 6))
 INPUTS = (
-    *(Question(f"free, {style}", style=style) for style in STYLES),
-    *(Question(f"4 sides, {style}", _FOUR, style=style) for style in STYLES),
-    Question("free, mask 2 px off", mask=2),
-    Question("4 sides, masks 2 px off", _FOUR, mask=2),
-    Question("4 sides, poses 3 degrees off", _FOUR, pose=3),
+    *(InputVariant(f"free, {style}", style=style) for style in STYLES),
+    *(InputVariant(f"4 sides, {style}", _FOUR, style=style) for style in STYLES),
+    InputVariant("free, mask 2 px off", mask=2),
+    InputVariant("4 sides, masks 2 px off", _FOUR, mask=2),
+    InputVariant("4 sides, poses 3 degrees off", _FOUR, pose=3),
 )
 
 
-def disturbed(views: Sequence[View], question: Question) -> tuple[View, ...]:
+def perturbed_views(views: Sequence[View], question: InputVariant) -> tuple[View, ...]:
     """``views`` as ``question`` asks for them; the same each time."""
     rng = np.random.default_rng(zlib.crc32(question.name.encode()))
-    return tuple(_disturbed(view, question, index, rng) for index, view in enumerate(views))
+    return tuple(_perturb_view(view, question, index, rng) for index, view in enumerate(views))
 
 
-def _disturbed(view: View, question: Question, index: int, rng: np.random.Generator) -> View:
-    image, camera = view.image, view.camera
+def _perturb_view(view: View, question: InputVariant, index: int, rng: np.random.Generator) -> View:
+    image = view.image
+    camera = view.camera
     if question.style:
         drawn = STYLES[question.style](image.transpose(2, 0, 1), rng).transpose(1, 2, 0)
         image = np.concatenate((drawn, image[..., 3:]), axis=2)
     if question.mask:
-        kernel = (ImageFilter.MinFilter if index % 2 else ImageFilter.MaxFilter)(2 * question.mask + 1)
+        kernel = (ImageFilter.MinFilter if index % 2 else ImageFilter.MaxFilter)(
+            2 * question.mask + 1
+        )
         mask = Image.fromarray((image[..., 3] * 255 + 0.5).astype(np.uint8)).filter(kernel)
-        image = np.concatenate((image[..., :3], np.asarray(mask, np.float32)[..., None] / 255), axis=2)
+        image = np.concatenate(
+            (image[..., :3], np.asarray(mask, np.float32)[..., None] / 255), axis=2
+        )
     if question.pose:
-        camera = camera.moved(turn(rng, np.radians(question.pose)))
+        camera = camera.moved(random_rotation(rng, np.radians(question.pose)))
     return View(image, camera)

@@ -13,10 +13,10 @@ import torch
 
 from ..networks.dense_single_view import TUBE_BINS
 from ..networks.dense_trunk import CONDITIONS, IMAGE_CHANNELS
-from ..training.dense_batches import BatchSource, DenseBatch, batches_from
-from ..training.dense_losses import dense_losses
-from ..training.dense_objects import load_dense_split
-from ..training.dense_trainer import DenseRunConfig, DenseTrainer, image_flop
+from ..training.dense.batches import BatchSource, DenseBatch, batches_from
+from ..training.dense.losses import dense_losses
+from ..training.dense.objects import load_dense_split
+from ..training.dense.trainer import DenseRunConfig, DenseTrainer, image_flop
 
 _WARM_STEPS = 2
 
@@ -39,6 +39,8 @@ def training_report(datasets: Sequence[Path], config: DenseRunConfig, steps: int
     """Return a table of how long a step takes, and drawing its batch if ``datasets`` are named.
 
     Args:
+        datasets: training sets to draw batches from, or none.
+        config: of the run whose steps are timed.
         steps: to take the median of.
 
     Raises:

@@ -16,47 +16,54 @@ from torch.nn import functional as F
 
 from ...arrays import MeshArrays
 from ...geometry.winding_number import vertex_normals
-from ...jobs.task import Progress, Work
+from ...jobs.task import Progress, Task
 from ..networks.reconstruction import BOUND
-from .occupancy_field import CHUNK, SilhouetteField
+from .occupancy_field import CHUNK, HullConstrainedField
 
 NEAR = 0.02  # of the longest side
 _REACH = 0.01  # of the frame, inwards and outwards
 _BLOCKS = 64  # along each side: within one, all vertices share what is said of the first
 
 
-def steepness(field: SilhouetteField, mesh: MeshArrays) -> Work[NDArray[np.float32]]:
+def occupancy_contrast(field: HullConstrainedField, mesh: MeshArrays) -> Task[NDArray[np.float32]]:
     """For each vertex (V,) of ``mesh``, in the frame of ``field``, by how much likelier it is inside than outside."""
     cells = ((mesh.vertices / (2 * BOUND) + 0.5) * _BLOCKS).astype(int).clip(0, _BLOCKS - 1)
-    _, first, block = np.unique(cells @ (_BLOCKS**2, _BLOCKS, 1), return_index=True, return_inverse=True)
-    step = (_REACH * vertex_normals(mesh.vertices, mesh.triangles())[first]).astype(np.float32)
+    _, first, block = np.unique(
+        cells @ (_BLOCKS**2, _BLOCKS, 1), return_index=True, return_inverse=True
+    )
+    step = (_REACH * vertex_normals(mesh.vertices, mesh.to_triangles())[first]).astype(np.float32)
     points = np.concatenate((mesh.vertices[first] - step, mesh.vertices[first] + step))
-    parts, found = np.array_split(points, 1 + len(points) // CHUNK), []
+    parts = np.array_split(points, 1 + len(points) // CHUNK)
+    found = []
     for index, part in enumerate(parts):
         yield Progress(index / len(parts), "Weighing")
-        found.append(field.probability(part))
+        found.append(field.inside_probability(part))
     inner, outer = np.split(np.concatenate(found), 2)
     return (inner - outer)[block.reshape(-1)]
 
 
-def calibrated(steep: NDArray[np.float32], curve: Tensor) -> NDArray[np.float32]:
+def apply_calibration(steep: NDArray[np.float32], curve: Tensor) -> NDArray[np.float32]:
     """Probabilities (V,) that the true surface is within ``NEAR``; curve: (2,) slope and offset."""
     slope, offset = curve.tolist()
     return (1 / (1 + np.exp(-(slope * steep + offset)))).astype(np.float32)
 
 
-def fitted(steep: NDArray[np.floating], near: NDArray[np.bool_]) -> Tensor:
+def fit_calibration(steep: NDArray[np.floating], near: NDArray[np.bool_]) -> Tensor:
     """The curve (2,) that tells ``near`` (P,) from ``steep`` (P,) best (logistic regression)."""
-    x, y = torch.from_numpy(steep.astype(np.float32)), torch.from_numpy(near.astype(np.float32))
+    x = torch.from_numpy(steep.astype(np.float32))
+    y = torch.from_numpy(near.astype(np.float32))
     curve = torch.zeros(2, requires_grad=True)
-    optimiser = torch.optim.LBFGS([curve], max_iter=100, line_search_fn="strong_wolfe")
+    optimizer = torch.optim.LBFGS([curve], max_iter=100, line_search_fn="strong_wolfe")
 
     def loss() -> Tensor:
-        optimiser.zero_grad()
-        total = F.binary_cross_entropy_with_logits(curve[0] * x + curve[1], y) + 1e-4 * curve.square().sum()
+        optimizer.zero_grad()
+        total = (
+            F.binary_cross_entropy_with_logits(curve[0] * x + curve[1], y)
+            + 1e-4 * curve.square().sum()
+        )
         total.backward()
         return total
 
     with torch.enable_grad():
-        optimiser.step(loss)
+        optimizer.step(loss)
     return curve.detach()

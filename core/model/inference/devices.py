@@ -15,7 +15,7 @@ NAMES = ("auto", "cpu", "cuda", "mps")
 
 
 @contextmanager
-def chosen(name: str) -> Iterator[torch.device]:
+def select_device(name: str) -> Iterator[torch.device]:
     """The device called ``name``, one of :data:`NAMES`; "auto" is the fastest that is there.
 
     Afterwards other programs have the memory that PyTorch would keep for its next call.
@@ -25,7 +25,11 @@ def chosen(name: str) -> Iterator[torch.device]:
     """
     import torch
 
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    there = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
     if name == "auto":
         name = next(device for device in ("cuda", "mps", "cpu") if there[device])
     if not there[name]:

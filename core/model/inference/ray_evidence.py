@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..networks.projection import unproject
+from ..networks.projection import unproject_points
 
 MAP = 64  # pixels along each side of the maps of rays
 TIMES = 2  # places that a ray may be raised at, apart in the hull, as two legs of a table behind each other are
@@ -25,7 +25,7 @@ _SHARPNESS = 0.2  # in logits: how much likelier a depth must be to outweigh the
 
 
 @dataclass(frozen=True)
-class Rays:
+class PixelRays:
     """Rays of the pixels ``rows`` (R,), ``columns`` (R,) of a map, from ``near`` (R, 3) to ``far`` (R, 3)."""
 
     rows: NDArray[np.int64]
@@ -34,37 +34,44 @@ class Rays:
     far: NDArray[np.floating]
 
     @classmethod
-    def of(cls, matrix: NDArray[np.floating], covered: NDArray[np.bool_]) -> Rays:
+    def through_pixels(cls, matrix: NDArray[np.floating], covered: NDArray[np.bool_]) -> PixelRays:
         """Those of the pixels that are ``covered`` (64, 64), of the camera ``matrix``, see ``projection``."""
         rows, columns = np.nonzero(covered)
         where = (np.stack((columns, rows), 1) + 0.5) / MAP * 2 - 1
-        near, far = (unproject(matrix, where, np.full(len(rows), depth)) for depth in (-_REACH, _REACH))
+        near, far = (
+            unproject_points(matrix, where, np.full(len(rows), depth))
+            for depth in (-_REACH, _REACH)
+        )
         return cls(rows, columns, near, far)
 
-    def only(self, wanted: NDArray[np.bool_]) -> Rays:
-        return Rays(self.rows[wanted], self.columns[wanted], self.near[wanted], self.far[wanted])
+    def select_rays(self, wanted: NDArray[np.bool_]) -> PixelRays:
+        return PixelRays(
+            self.rows[wanted], self.columns[wanted], self.near[wanted], self.far[wanted]
+        )
 
-    def points(self) -> NDArray[np.float32]:
+    def sample_points(self) -> NDArray[np.float32]:
         """(48, R, 3) evenly along them."""
         along = np.linspace(0, 1, _DEPTHS)[:, None, None]
         return (self.near + (self.far - self.near) * along).astype(np.float32)
 
-    def at(self, depth: NDArray[np.floating]) -> NDArray[np.floating]:
+    def points_at_depth(self, depth: NDArray[np.floating]) -> NDArray[np.floating]:
         """Their points (R, 3) at ``depth`` (R,)."""
         return self.near + (self.far - self.near) * ((depth + _REACH) / (2 * _REACH))[:, None]
 
 
-def _stretches(within: NDArray[np.bool_]) -> NDArray[np.int64]:
+def _segment_index(within: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Which time, from 1 on, each ray is ``within`` (D, R), or was last."""
     return np.cumsum(np.diff(within.astype(np.int8), axis=0, prepend=0) > 0, axis=0)
 
 
-def thin(within: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def thin_rays(within: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The rays (R,) that are ``within`` (D, R) for but a short way each time."""
-    return within.sum(0) <= _THIN * _stretches(within)[-1]
+    return within.sum(0) <= _THIN * _segment_index(within)[-1]
 
 
-def likeliest(found: NDArray[np.float32], within: NDArray[np.bool_]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def most_likely_hits(
+    found: NDArray[np.float32], within: NDArray[np.bool_]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """How much to raise each ray, and at what depth: (2, R) each, the second in another stretch of the ray.
 
     That is the first once more if nothing else is as likely. In order of depth, as their neighbours' are, since what
@@ -73,15 +80,19 @@ def likeliest(found: NDArray[np.float32], within: NDArray[np.bool_]) -> tuple[ND
     Args:
         found: (D, R) logits of the points of rays, of those ``within`` (D, R).
     """
-    stretch, ray = _stretches(within), np.arange(found.shape[1])
+    stretch = _segment_index(within)
+    ray = np.arange(found.shape[1])
     depths = np.linspace(-_REACH, _REACH, _DEPTHS)
     rest = np.where(within, found, -np.inf).astype(np.float32)
     least = np.minimum(rest.max(0), REACHED) - _ALIKE
     most, at = np.zeros((2, TIMES, len(ray)), np.float32)
     for time in range(TIMES):
-        best, own = rest.max(0), within & (stretch == stretch[rest.argmax(0), ray])
+        best = rest.max(0)
+        own = within & (stretch == stretch[rest.argmax(0), ray])
         likely = np.exp((np.where(own, rest, -_FAR) - best.clip(-_FAR)) / _SHARPNESS)
-        depth = (likely * depths[:, None]).sum(0) / likely.sum(0).clip(1e-9)  # not all have a second place
+        depth = (likely * depths[:, None]).sum(0) / likely.sum(0).clip(
+            1e-9
+        )  # not all have a second place
         there = rest[np.abs(depths[:, None] - depth).argmin(0), ray]
         lift = (REACHED - there).clip(0, _MOST) * (best < REACHED)
         most[time], at[time] = np.where(best > least, (lift, depth), (most[0], at[0]))
@@ -90,15 +101,20 @@ def likeliest(found: NDArray[np.float32], within: NDArray[np.bool_]) -> tuple[ND
     return np.take_along_axis(most, order, 0), np.take_along_axis(at, order, 0)
 
 
-def raised_map(rays: Rays, most: NDArray[np.float32], depth: NDArray[np.float32], kept: NDArray[np.bool_]) -> Tensor:
+def boost_map(
+    rays: PixelRays, most: NDArray[np.float32], depth: NDArray[np.float32], kept: NDArray[np.bool_]
+) -> Tensor:
     """The map (2, 64, 64) of ``rays`` that are raised by ``most`` (R,) at ``depth`` (R,).
 
     It goes on for a pixel around, but in pixels that are ``kept`` (64, 64).
     """
-    raised, known = torch.zeros(2, MAP, MAP), torch.from_numpy(kept.copy())
+    raised = torch.zeros(2, MAP, MAP)
+    known = torch.from_numpy(kept.copy())
     raised[:, rays.rows, rays.columns] = torch.from_numpy(np.stack((most, most * depth)))
     known[rays.rows, rays.columns] = True
     total = F.avg_pool2d(raised[None], 3, 1, 1)[0]
     spread = F.max_pool2d(raised[None, :1], 3, 1, 1)[0, 0]
-    depth_there = torch.where(raised[0] > 0, raised[1] / raised[0], total[1] / total[0].clamp(min=1e-6))
+    depth_there = torch.where(
+        raised[0] > 0, raised[1] / raised[0], total[1] / total[0].clamp(min=1e-6)
+    )
     return torch.stack((torch.where(known, raised[0], spread), depth_there))

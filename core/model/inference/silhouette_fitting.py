@@ -18,14 +18,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ...arrays import MeshArrays, View
-from ...geometry.silhouette import silhouette
+from ...geometry.silhouette import render_silhouette
 from ...geometry.winding_number import vertex_normals
-from ...jobs.task import Progress, Work
-from ..metrics import iou, nearest
-from .preprocessing import network_view
+from ...jobs.task import Progress, Task
+from ..metrics import iou, nearest_distance
+from .preprocessing import crop_view
 
 _SIDE = 256  # pixels of a picture's window
-_LOOKS = 4  # how often the mesh's outlines are sought anew
+_OUTER_ITERATIONS = 4  # how often the mesh's outlines are sought anew
 _STEPS = 4  # between two looks
 _FAR = 12.0  # pixels: a contour further from any outline belongs to what the mesh lacks
 _SMOOTHING = 4  # rounds of averaging over neighbours that the field of movements goes through
@@ -36,14 +36,14 @@ _FACING = 8.0  # pixels that opposite directions of two outlines count as
 
 
 @dataclass(frozen=True)
-class Fit:
+class SilhouetteFit:
     """IoU of the mesh's silhouette with the mask of each view, before and after."""
 
     before: tuple[float, ...]
     after: tuple[float, ...]
 
 
-def fit_to_views(mesh: MeshArrays, views: Sequence[View]) -> Work[tuple[MeshArrays, Fit]]:
+def fit_to_views(mesh: MeshArrays, views: Sequence[View]) -> Task[tuple[MeshArrays, SilhouetteFit]]:
     """``mesh``, in the frame of the cameras of ``views``, moved to match their masks; as it was if that is no better.
 
     Its vertices move, its faces stay: it is as closed and manifold as before.
@@ -51,43 +51,52 @@ def fit_to_views(mesh: MeshArrays, views: Sequence[View]) -> Work[tuple[MeshArra
     targets = []
     for view in views:
         yield Progress(0.0, "Comparing with the pictures")
-        targets.append(_Target(network_view(view, _SIDE)))
-    before = yield from _compared(mesh, targets, 0.0)
-    average, edges = _Average(mesh), _edges(mesh)
+        targets.append(_SilhouetteTarget(crop_view(view, _SIDE)))
+    before = yield from _compare_silhouettes(mesh, targets, 0.0)
+    average = _NeighborSmoothing(mesh)
+    edges = _unique_edges(mesh)
     start = torch.from_numpy(mesh.vertices)
     free = torch.zeros_like(start, requires_grad=True)
-    for look in range(_LOOKS):
-        done = 0.1 + 0.8 * look / _LOOKS
-        current = replace(mesh, vertices=(start + average.spread(free.detach())).numpy())
-        normals = vertex_normals(current.vertices, current.triangles())
+    for look in range(_OUTER_ITERATIONS):
+        done = 0.1 + 0.8 * look / _OUTER_ITERATIONS
+        current = replace(mesh, vertices=(start + average.distribute(free.detach())).numpy())
+        normals = vertex_normals(current.vertices, current.to_triangles())
         found = []
         for target in targets:
             yield Progress(done, "Fitting to the pictures")
-            found.append(target.pulls(current, edges, normals))
-        optimiser = torch.optim.LBFGS([free], max_iter=3, history_size=8, line_search_fn="strong_wolfe")
+            found.append(target.find_correspondences(current, edges, normals))
+        optimizer = torch.optim.LBFGS(
+            [free], max_iter=3, history_size=8, line_search_fn="strong_wolfe"
+        )
 
-        def loss(optimiser=optimiser, found=found) -> Tensor:
-            offset = average.spread(free)
+        def loss(optimizer=optimizer, found=found) -> Tensor:
+            offset = average.distribute(free)
             bent = (offset - average(offset)) * _SIDE
             total = _STIFFNESS * bent.square().sum() / len(start)
             for target, pulls in zip(targets, found, strict=True):
-                total = total + target.loss(start + offset, pulls)
-            optimiser.zero_grad()
+                total = total + target.silhouette_loss(start + offset, pulls)
+            optimizer.zero_grad()
             total.backward()
-            free.grad = free.grad.contiguous() if free.grad is not None else None  # LBFGS wants it so
+            free.grad = (
+                free.grad.contiguous() if free.grad is not None else None
+            )  # LBFGS wants it so
             return total
 
         for _ in range(_STEPS):
             yield Progress(done, "Fitting to the pictures")
             with torch.enable_grad():
-                optimiser.step(loss)
-    fitted = replace(mesh, vertices=(start + average.spread(free.detach())).numpy())
-    after = yield from _compared(fitted, targets, 0.9)
-    return (fitted, Fit(before, after)) if np.mean(after) > np.mean(before) else (mesh, Fit(before, before))
+                optimizer.step(loss)
+    fitted = replace(mesh, vertices=(start + average.distribute(free.detach())).numpy())
+    after = yield from _compare_silhouettes(fitted, targets, 0.9)
+    return (
+        (fitted, SilhouetteFit(before, after))
+        if np.mean(after) > np.mean(before)
+        else (mesh, SilhouetteFit(before, before))
+    )
 
 
 @dataclass(frozen=True)
-class _Pulls:
+class _Correspondences:
     """Points of a mesh's outline in a picture, on its edges, and the lines of the mask's contour that pull at them.
 
     edges: (K, 2) vertices. share: (K,) of the way from the first to the second. contour: (K, 2) pixels that the lines
@@ -100,17 +109,22 @@ class _Pulls:
     facing: Tensor
 
     @classmethod
-    def none(cls) -> _Pulls:
-        return cls(torch.zeros(0, 2, dtype=torch.long), torch.zeros(0), torch.zeros(0, 2), torch.zeros(0, 2))
+    def empty(cls) -> _Correspondences:
+        return cls(
+            torch.zeros(0, 2, dtype=torch.long),
+            torch.zeros(0),
+            torch.zeros(0, 2),
+            torch.zeros(0, 2),
+        )
 
-    def of(self, pixels: Tensor) -> Tensor:
+    def residuals(self, pixels: Tensor) -> Tensor:
         """What remains between them, vertices being at ``pixels`` (V, 2)."""
         at = torch.lerp(pixels[self.edges[:, 0]], pixels[self.edges[:, 1]], self.share[:, None])
         apart = ((at - self.contour) * self.facing).sum(1)
         return F.huber_loss(apart, torch.zeros_like(apart), reduction="sum", delta=4.0)
 
 
-class _Target:
+class _SilhouetteTarget:
     """A picture's mask as something to move towards; an empty one pulls at nothing. In pixels of its window."""
 
     def __init__(self, view: View) -> None:
@@ -118,19 +132,22 @@ class _Target:
         matrices = (view.camera.from_world, view.camera.intrinsics)
         self._matrices = [torch.from_numpy(np.asarray(matrix, np.float32)) for matrix in matrices]
         self._mask = view.image[..., 3] > 0.5
-        contour, facing = _contour(view.image[..., 3])
+        contour, facing = _contour_points(view.image[..., 3])
         rows, columns = np.mgrid[:_SIDE, :_SIDE] + 0.5
         pixels = np.stack((columns.ravel(), rows.ravel()), 1)
-        distance = nearest(pixels, contour)[0] if len(contour) else np.zeros(len(pixels))
+        distance = nearest_distance(pixels, contour)[0] if len(contour) else np.zeros(len(pixels))
         signed = np.where(self._mask, -1, 1) * distance.reshape(_SIDE, _SIDE)
         self._distance = torch.from_numpy(signed.astype(np.float32))[None, None]
         pick = np.random.default_rng(0).permutation(len(contour))[:_CONTOUR]
-        self._contour, self._facing = contour[pick], _unit(facing[pick])
+        self._contour = contour[pick]
+        self._facing = _unit_directions(facing[pick])
 
-    def agreement(self, mesh: MeshArrays) -> float:
-        return iou(silhouette(mesh, self._camera), self._mask)
+    def silhouette_iou(self, mesh: MeshArrays) -> float:
+        return iou(render_silhouette(mesh, self._camera), self._mask)
 
-    def pulls(self, mesh: MeshArrays, edges: NDArray[np.int64], normals: NDArray[np.float64]) -> _Pulls:
+    def find_correspondences(
+        self, mesh: MeshArrays, edges: NDArray[np.int64], normals: NDArray[np.float64]
+    ) -> _Correspondences:
         """What pulls at the mesh's outline.
 
         Args:
@@ -144,50 +161,67 @@ class _Target:
         def at_rim(values: NDArray[np.floating]) -> NDArray[np.floating]:
             return values[rim[:, 0]] + share[:, None] * (values[rim[:, 1]] - values[rim[:, 0]])
 
-        outline, _ = _contour(silhouette(mesh, self._camera).astype(np.float32))
-        points, ways = at_rim(mesh.vertices), at_rim(normals)
+        outline, _ = _contour_points(render_silhouette(mesh, self._camera).astype(np.float32))
+        points = at_rim(mesh.vertices)
+        ways = at_rim(normals)
         pixels, depth = self._camera.project(points)
-        seen = np.flatnonzero(_within(pixels, outline) & (depth > 0))
+        seen = np.flatnonzero(_near_edge_pixels(pixels, outline) & (depth > 0))
         if not len(seen) or not len(self._contour):
-            return _Pulls.none()
+            return _Correspondences.empty()
         ahead, _ = self._camera.project(points[seen] + 1e-4 * ways[seen])
-        ours = _directed(pixels[seen], _unit(ahead - pixels[seen]))
-        distance, closest = nearest(_directed(self._contour, self._facing), ours)
+        ours = _signed_lines(pixels[seen], _unit_directions(ahead - pixels[seen]))
+        distance, closest = nearest_distance(_signed_lines(self._contour, self._facing), ours)
         near = distance < _FAR
         index = seen[closest[near]]
-        return _Pulls(*map(torch.from_numpy, (
-            rim[index], share[index].astype(np.float32),
-            self._contour[near].astype(np.float32), self._facing[near].astype(np.float32),
-        )))  # fmt: skip
+        return _Correspondences(
+            *map(
+                torch.from_numpy,
+                (
+                    rim[index],
+                    share[index].astype(np.float32),
+                    self._contour[near].astype(np.float32),
+                    self._facing[near].astype(np.float32),
+                ),
+            )
+        )
 
-    def loss(self, vertices: Tensor, pulls: _Pulls) -> Tensor:
+    def silhouette_loss(self, vertices: Tensor, pulls: _Correspondences) -> Tensor:
         pixels = self._project(vertices)
         place = (pixels / _SIDE * 2 - 1)[None, None]
-        outside = F.grid_sample(self._distance, place, padding_mode="border", align_corners=False).relu()
-        pull = pulls.of(pixels) / max(len(self._contour), 1)
+        outside = F.grid_sample(
+            self._distance, place, padding_mode="border", align_corners=False
+        ).relu()
+        pull = pulls.residuals(pixels) / max(len(self._contour), 1)
         return pull + outside.square().sum() / max(len(self._contour), 1)
 
     def _project(self, points: Tensor) -> Tensor:
         """Pixels (P, 2), as :meth:`~..cameras.Camera.project` has them; what is behind the camera is far outside."""
         matrix, inner = self._matrices
         local = points @ matrix[:3, :3].T + matrix[:3, 3]
-        flat = local[:, :2] if self._camera.orthographic else local[:, :2] / local[:, 2:].clamp_min(_NEAR)
+        flat = (
+            local[:, :2]
+            if self._camera.orthographic
+            else local[:, :2] / local[:, 2:].clamp_min(_NEAR)
+        )
         return flat @ inner[:2, :2].T + inner[:2, 2]
 
 
-def _compared(mesh: MeshArrays, targets: Sequence[_Target], start: float) -> Work[tuple[float, ...]]:
+def _compare_silhouettes(
+    mesh: MeshArrays, targets: Sequence[_SilhouetteTarget], start: float
+) -> Task[tuple[float, ...]]:
     found = []
     for index, target in enumerate(targets):
         yield Progress(start + 0.1 * index / len(targets), "Comparing with the pictures")
-        found.append(target.agreement(mesh))
+        found.append(target.silhouette_iou(mesh))
     return tuple(found)
 
 
-def _contour(cover: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _contour_points(cover: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Where ``cover`` (H, W) crosses a half between two pixels, (K, 2) x, y, and the way out there, (K, 2)."""
     padded = np.pad(cover.astype(float), 1)
-    fall = -np.stack(np.gradient(_blurred(padded))[::-1], axis=-1)
-    points, ways = [], []
+    fall = -np.stack(np.gradient(_blur_mask(padded))[::-1], axis=-1)
+    points = []
+    ways = []
     for axis in (0, 1):
         low, high = (padded.take(range(k, padded.shape[axis] - 1 + k), axis) for k in (0, 1))
         rows, columns = np.nonzero((low > 0.5) != (high > 0.5))
@@ -199,28 +233,32 @@ def _contour(cover: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[n
     return np.concatenate(points), np.concatenate(ways)
 
 
-def _blurred(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _blur_mask(values: NDArray[np.float64]) -> NDArray[np.float64]:
     for axis in (0, 1):
         values = (np.roll(values, 1, axis) + 2 * values + np.roll(values, -1, axis)) / 4
     return values
 
 
-def _edges(mesh: MeshArrays) -> NDArray[np.int64]:
+def _unique_edges(mesh: MeshArrays) -> NDArray[np.int64]:
     """Those of its faces (E, 2), each once."""
     ends = np.stack((mesh.faces, np.roll(mesh.faces, -1, axis=1)), axis=2).reshape(-1, 2)
-    return ends[ends[:, 0] < ends[:, 1]].astype(np.int64)  # in a closed mesh each is walked both ways
+    return ends[ends[:, 0] < ends[:, 1]].astype(
+        np.int64
+    )  # in a closed mesh each is walked both ways
 
 
-def _directed(places: NDArray[np.float64], ways: NDArray[np.float64]) -> NDArray[np.float64]:
+def _signed_lines(places: NDArray[np.float64], ways: NDArray[np.float64]) -> NDArray[np.float64]:
     """Places (K, 2) and unit directions (K, 2) as points (K, 4) whose distance tells of both."""
     return np.concatenate((places, _FACING / 2 * ways), axis=1)
 
 
-def _unit(ways: NDArray[np.float64]) -> NDArray[np.float64]:
+def _unit_directions(ways: NDArray[np.float64]) -> NDArray[np.float64]:
     return ways / np.maximum(np.linalg.norm(ways, axis=1, keepdims=True), 1e-9)
 
 
-def _within(pixels: NDArray[np.float64], edge: NDArray[np.float64], reach: int = 1) -> NDArray[np.bool_]:
+def _near_edge_pixels(
+    pixels: NDArray[np.float64], edge: NDArray[np.float64], reach: int = 1
+) -> NDArray[np.bool_]:
     """Which of ``pixels`` (P, 2) lie in a pixel of ``edge`` (K, 2) or beside one."""
     near = np.zeros((_SIDE + 2, _SIDE + 2), bool)
     column, row = np.floor(edge.clip(-1, _SIDE)).astype(int).T + 1
@@ -231,27 +269,34 @@ def _within(pixels: NDArray[np.float64], edge: NDArray[np.float64], reach: int =
     return near[row, column]
 
 
-class _Average:
+class _NeighborSmoothing:
     """The mean over each vertex and its neighbours."""
 
     def __init__(self, mesh: MeshArrays) -> None:
         first = mesh.faces.ravel()
-        second = np.roll(mesh.faces, -1, axis=1).ravel()  # in a closed mesh each edge is walked both ways
+        second = np.roll(
+            mesh.faces, -1, axis=1
+        ).ravel()  # in a closed mesh each edge is walked both ways
         own = np.arange(len(mesh.vertices))
-        row, column = np.concatenate((first, own)), np.concatenate((second, own))
-        weight = torch.from_numpy((1 / np.bincount(row, minlength=len(own))[row]).astype(np.float32))
-        self._matrix, self._transposed = (_sparse(one, two, weight) for one, two in ((row, column), (column, row)))
+        row = np.concatenate((first, own))
+        column = np.concatenate((second, own))
+        weight = torch.from_numpy(
+            (1 / np.bincount(row, minlength=len(own))[row]).astype(np.float32)
+        )
+        self._matrix, self._transposed = (
+            _sparse_matrix(one, two, weight) for one, two in ((row, column), (column, row))
+        )
 
     def __call__(self, field: Tensor) -> Tensor:
-        return _Product.apply(field, self._matrix, self._transposed)
+        return _SparseMatmul.apply(field, self._matrix, self._transposed)
 
-    def spread(self, field: Tensor) -> Tensor:
+    def distribute(self, field: Tensor) -> Tensor:
         for _ in range(_SMOOTHING):
             field = self(field)
         return field
 
 
-class _Product(torch.autograd.Function):
+class _SparseMatmul(torch.autograd.Function):
     """Matrix times field. Its own gradient transposes the matrix each time, which takes 20 times as long."""
 
     @staticmethod
@@ -264,10 +309,14 @@ class _Product(torch.autograd.Function):
         return ctx.transposed @ gradient, None, None
 
 
-def _sparse(row: NDArray[np.integer], column: NDArray[np.integer], weight: Tensor) -> Tensor:
+def _sparse_matrix(row: NDArray[np.integer], column: NDArray[np.integer], weight: Tensor) -> Tensor:
     """(V, V) by rows."""
     index = torch.from_numpy(np.stack((row, column)).astype(np.int64))
     size = (int(row.max()) + 1,) * 2  # each vertex is there at least once, with itself
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Sparse CSR")  # that it is new
-        return torch.sparse_coo_tensor(index, weight, size, check_invariants=False).coalesce().to_sparse_csr()
+        return (
+            torch.sparse_coo_tensor(index, weight, size, check_invariants=False)
+            .coalesce()
+            .to_sparse_csr()
+        )

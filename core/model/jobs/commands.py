@@ -14,15 +14,15 @@ from ...arrays import MeshArrays
 from ...errors import DatasetError
 from ...imaging import image_files
 from ...jobs import dependencies
-from ...jobs.task import Progress, Work, step
+from ...jobs.task import Progress, Task, single_step
 
 
-def _begin() -> Work[None]:
-    dependencies.require(*dependencies.MODEL)
+def _prepare_worker() -> Task[None]:
+    dependencies.require_packages(*dependencies.MODEL)
     yield Progress(0.0, "Loading the model")
 
 
-def train(
+def run_training(
     config: Path | None,
     datasets: Sequence[Path],
     run: Path | None,
@@ -31,7 +31,7 @@ def train(
     weights: Path | None,
     panoramas: Sequence[NDArray[np.uint8]] | None = None,
     export: bool = True,
-) -> Work[Path | None]:
+) -> Task[Path | None]:
     """Train a run; what is given comes before what stands in the file ``config``, see ``run_settings.RunSettings``.
 
     Args:
@@ -44,32 +44,47 @@ def train(
     Raises:
         DatasetError; DependencyError; OutputError: see ``run_settings`` and ``training``.
     """
-    yield from _begin()
-    from ..inference.weights import named
+    yield from _prepare_worker()
+    from ..inference.weights import resolve_weights
     from ..training import config_file, foreground_trainer, trainer
 
     file = config_file.read_settings(config) if config else config_file.RunSettings({})
     file = replace(
-        file, training={**file.training, **given}, datasets=tuple(datasets) or file.datasets, run=run or file.run,
-        start=start or file.start, weights=weights or file.weights,
-    )  # fmt: skip
+        file,
+        training={**file.training, **given},
+        datasets=tuple(datasets) or file.datasets,
+        run=run or file.run,
+        start=start or file.start,
+        weights=weights or file.weights,
+    )
     if not file.datasets or not file.run:
-        raise DatasetError("Name the training sets and the folder of the run (--run), or a file of them (--config)")
+        raise DatasetError(
+            "Name the training sets and the folder of the run (--run), or a file of them (--config)"
+        )
     if panoramas is None:
-        yield from config_file.work(file)
+        yield from config_file.training_work(file)
     else:
         own = trainer.TrainingConfig(**file.training)
         yield from foreground_trainer.train_mask(
-            file.datasets, file.run, panoramas, own.steps, rate=own.rate, seed=own.seed, imagenet=own.imagenet,
-            start=named(file.start),
-        )  # fmt: skip
+            file.datasets,
+            file.run,
+            panoramas,
+            own.steps,
+            rate=own.rate,
+            seed=own.seed,
+            imagenet=own.imagenet,
+            start=resolve_weights(file.start),
+        )
     if not (file.weights and export):
         return None
-    yield from step(Progress(1.0, "Calibrating"), lambda: trainer.export(file.run, file.datasets, file.weights))
+    yield from single_step(
+        Progress(1.0, "Calibrating"),
+        lambda: trainer.export_run(file.run, file.datasets, file.weights),
+    )
     return file.weights
 
 
-def evaluate(
+def run_evaluation(
     datasets: Sequence[Path],
     split: str,
     ask: str,
@@ -78,7 +93,7 @@ def evaluate(
     weights: Path | None,
     log: Path | None,
     panoramas: Sequence[NDArray[np.uint8]] = (),
-) -> Work[str]:
+) -> Task[str]:
     """The table of ``evaluation.evaluate``; of ``reliability.judge_confidence`` if ``ask`` is "confidence", of
     ``mask_evaluation.judge_masks`` if it is "masks".
 
@@ -88,41 +103,57 @@ def evaluate(
     Raises:
         As these; DependencyError.
     """
-    yield from _begin()
+    yield from _prepare_worker()
     from ..evaluation import confidence, foreground, test_cases
     from ..evaluation import evaluate as evaluation
 
     if ask == "confidence":
-        sure = yield from confidence.judge_confidence(datasets, split, limit, resolution, weights)
-        return confidence.table(sure)
+        sure = yield from confidence.evaluate_confidence(
+            datasets, split, limit, resolution, weights
+        )
+        return confidence.format_calibration(sure)
     if ask == "masks":
-        found = yield from foreground.judge_masks(datasets, split, panoramas, limit, weights)
-        return foreground.table(found)
-    asked = {"standard": test_cases.QUESTIONS, "sides": test_cases.COUNTS, "inputs": test_cases.INPUTS}[ask]
-    scores = yield from evaluation.evaluate(datasets, split, asked, limit, resolution, weights, log)
-    return evaluation.table(scores)
+        found = yield from foreground.evaluate_masks(datasets, split, panoramas, limit, weights)
+        return foreground.format_mask_scores(found)
+    asked = {
+        "standard": test_cases.INPUT_VARIANTS,
+        "sides": test_cases.COUNTS,
+        "inputs": test_cases.INPUTS,
+    }[ask]
+    scores = yield from evaluation.evaluate_model(
+        datasets, split, asked, limit, resolution, weights, log
+    )
+    return evaluation.format_table(scores)
 
 
-def benchmark(photo: Path | None, resolution: int, runs: int, weights: Path | None, others: bool) -> Work[str]:
+def run_benchmark(
+    photo: Path | None, resolution: int, runs: int, weights: Path | None, others: bool
+) -> Task[str]:
     """The report of ``core.model.evaluation.speed``.
 
     Raises:
         As that; DependencyError.
     """
-    yield from _begin()
-    from ..evaluation.speed import report
+    yield from _prepare_worker()
+    from ..evaluation.speed import benchmark_report
 
-    return report(photo, resolution, runs, weights, others)
+    return benchmark_report(photo, resolution, runs, weights, others)
 
 
-def score(photo: Path, resolution: int, weights: Path | None) -> Work[tuple[MeshArrays, float]]:
+def score_photo(
+    photo: Path, resolution: int, weights: Path | None
+) -> Task[tuple[MeshArrays, float]]:
     """See ``evaluation.photo_score``.
 
     Raises:
         As that; ImageError, DependencyError.
     """
-    yield from _begin()
-    from ..evaluation.evaluate import photo_score
-    from ..inference.pipeline import Settings
+    yield from _prepare_worker()
+    from ..evaluation.evaluate import silhouette_score
+    from ..inference.pipeline import ReconstructionSettings
 
-    return (yield from photo_score(image_files.read(photo), Settings(resolution, weights=weights)))
+    return (
+        yield from silhouette_score(
+            image_files.read_image(photo), ReconstructionSettings(resolution, weights=weights)
+        )
+    )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...jobs import dependencies
-from ...jobs.task import Progress, Work
+from ...jobs.task import Progress, Task
 
 
 def train_dense(
@@ -17,10 +17,12 @@ def train_dense(
     config: Path | None,
     given: Mapping[str, Any],
     start: Path | None,
-) -> Work[Path]:
+) -> Task[Path]:
     """Train a run of the dense network, or go on with it.
 
     Args:
+        datasets: training sets.
+        run: folder of the run.
         config: file of settings; by default the run's own ``config.json`` if there is one.
         given: settings of the training, or "workers", that come before those of the file.
         start: checkpoint of another run to begin with.
@@ -33,22 +35,22 @@ def train_dense(
     """
     dependencies.require(*dependencies.MODEL)
     yield Progress(0.0, "Loading the network")
-    from ..training import dense_config_file, dense_trainer
+    from ..training.dense import config_file, trainer
 
     own = run / "config.json"
     file = config or (own if own.is_file() else None)
-    settings = dense_trainer.DenseRunConfig()
+    settings = trainer.DenseRunConfig()
     if file:
-        settings = dense_config_file.read_dense_config(file)
+        settings = config_file.read_dense_config(file)
     training = {name: value for name, value in given.items() if name != "workers"}
     settings = replace(settings, training=replace(settings.training, **training))
     if "workers" in given:
         sampling = replace(settings.sampling, workers=given["workers"])
         settings = replace(settings, sampling=sampling)
-    return (yield from dense_trainer.train_dense(datasets, run, settings, start))
+    return (yield from trainer.train_dense(datasets, run, settings, start))
 
 
-def benchmark_training(datasets: Sequence[Path], config: Path | None, steps: int) -> Work[str]:
+def benchmark_training(datasets: Sequence[Path], config: Path | None, steps: int) -> Task[str]:
     """Return the report of ``evaluation.training_speed``.
 
     Raises:
@@ -57,9 +59,9 @@ def benchmark_training(datasets: Sequence[Path], config: Path | None, steps: int
     dependencies.require(*dependencies.MODEL)
     yield Progress(0.0, "Timing steps of training")
     from ..evaluation.training_speed import training_report
-    from ..training import dense_config_file, dense_trainer
+    from ..training.dense import config_file, trainer
 
-    settings = dense_trainer.DenseRunConfig()
+    settings = trainer.DenseRunConfig()
     if config:
-        settings = dense_config_file.read_dense_config(config)
+        settings = config_file.read_dense_config(config)
     return training_report(datasets, settings, steps)

@@ -13,16 +13,16 @@ from ...arrays import MeshArrays
 from ...errors import MaquetteError
 from ...imaging import image_files
 from ...jobs import dependencies
-from ...jobs.task import Progress, Work, run_to_end
+from ...jobs.task import Progress, Task, run_to_end
 
 Pixels = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Request:
+class ReconstructionRequest:
     """What to reconstruct.
 
-    photo: an image file, or pixels as from ``core.imaging.image_files.read``; None where there are sides.
+    photo: an image file, or pixels as from ``core.imaging.image_files.read_image``; None where there are sides.
     sides: image files by the names of ``core.cameras.SIDES``.
     resolution, size, weights, device, fit: see ``core.model.inference.Settings``; the device may also be "auto".
     """
@@ -36,53 +36,57 @@ class Request:
     fit: bool = False
 
 
-def reconstruct(request: Request) -> Work[MeshArrays]:
+def reconstruct_request(request: ReconstructionRequest) -> Task[MeshArrays]:
     """The mesh for ``request``. Touches no bpy, and does all that takes time.
 
     Raises:
-        ImageError, WeightsError, DependencyError: see ``core.imaging.image_files.read`` and ``core.model.inference.pipeline``.
+        ImageError, WeightsError, DependencyError: see ``core.imaging.image_files.read_image`` and ``core.model.inference.pipeline``.
     """
     yield Progress(0.0, "Reading")
-    sides = {side: image_files.read(path) for side, path in request.sides.items()}
-    photo = image_files.read(request.photo) if isinstance(request.photo, Path) else request.photo
-    dependencies.require(*dependencies.MODEL)
+    sides = {side: image_files.read_image(path) for side, path in request.sides.items()}
+    photo = (
+        image_files.read_image(request.photo) if isinstance(request.photo, Path) else request.photo
+    )
+    dependencies.require_packages(*dependencies.MODEL)
     yield Progress(0.0, "Loading the model")
     from ..inference import devices, pipeline  # torch takes seconds to import
 
-    with devices.chosen(request.device) as device:
-        settings = pipeline.Settings(request.resolution, request.size, request.weights, device.type, request.fit)
+    with devices.select_device(request.device) as device:
+        settings = pipeline.ReconstructionSettings(
+            request.resolution, request.size, request.weights, device.type, request.fit
+        )
         if sides:
             return (yield from pipeline.reconstruct_sides(sides, settings))
         assert photo is not None, "a request has a photo or sides"
         return (yield from pipeline.reconstruct_photo(photo, settings))
 
 
-def export(checkpoint: Path, target: Path) -> Work[Path]:
+def export_checkpoint(checkpoint: Path, target: Path) -> Task[Path]:
     """Calibrate what the run of ``checkpoint`` has learned on its own sets, and write it to ``target`` as weights.
 
     Raises:
         DependencyError; DatasetError, OutputError: see ``core.model.training.export``.
     """
     yield Progress(0.0, "Loading the model")
-    dependencies.require(*dependencies.MODEL)
+    dependencies.require_packages(*dependencies.MODEL)
     from ..training import config_file, trainer
 
     run = checkpoint.parent
     settings = config_file.read_settings(run / "settings.json")
     yield Progress(0.1, "Calibrating")
     partial = target.with_suffix(".partial")
-    trainer.export(run, settings.datasets, partial)
+    trainer.export_run(run, settings.datasets, partial)
     partial.replace(target)
     return target
 
 
-def train(settings: str) -> int:
+def train_from_settings(settings: str) -> int:
     """Do the run of the file of ``settings``, as a process of its own. Returns the exit code; says why on stderr."""
     try:
-        dependencies.require(*dependencies.MODEL)
+        dependencies.require_packages(*dependencies.MODEL)
         from ..training import config_file
 
-        run_to_end(config_file.work(config_file.read_settings(Path(settings))))
+        run_to_end(config_file.training_work(config_file.read_settings(Path(settings))))
     except MaquetteError as error:
         print(error, file=sys.stderr)
         return 1

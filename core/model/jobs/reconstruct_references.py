@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ...alignment.posed_views import fit
-from ...alignment.reference import Reference, upright
+from ...alignment.posed_views import align_references
+from ...alignment.reference import Reference, rectify_view
 from ...arrays import MeshArrays, View
 from ...errors import ImageError
 from ...jobs import dependencies
-from ...jobs.task import Progress, Work, part
+from ...jobs.task import Progress, Task, subtask
 
 
 @dataclass(frozen=True)
-class Request:
+class PosedRequest:
     """What to reconstruct: may cross to a thread.
 
     near: (3,) in world space: where along a view the object is that no other picture tells of.
@@ -33,45 +33,51 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Standing:
+class PosedReconstruction:
     """mesh: in metres, in a frame with its origin below the object's middle. place: (4, 4) from there to world space.
 
     disagreements: see ``reference_fit.Fit``.
     """
 
     mesh: MeshArrays
-    place: NDArray[np.float64]
+    to_world: NDArray[np.float64]
     disagreements: tuple[str, ...]
 
 
-def reconstruct_standing(request: Request) -> Work[Standing]:
+def reconstruct_posed(request: PosedRequest) -> Task[PosedReconstruction]:
     """Mesh where the references stand, as large as they show it.
 
     Raises:
         ImageError: no object was found in one of them, which is named. WeightsError, DependencyError, MeshError: see
             ``inference``.
     """
-    dependencies.require(*dependencies.MODEL)
+    dependencies.require_packages(*dependencies.MODEL)
     yield Progress(0.0, "Loading the model")
     from ..inference import devices, pipeline, weights  # torch takes seconds to import
 
-    with devices.chosen(request.device) as device:
-        network, masks = weights.load(request.weights, device.type)
+    with devices.select_device(request.device) as device:
+        network, masks = weights.load_weights(request.weights, device.type)
         found = []
         for index, reference in enumerate(request.references):
-            finding = pipeline.with_mask(reference.view.image, masks)
-            begun, stage = 0.05 * index / len(request.references), f"Finding the object, {reference.name}"
+            finding = pipeline.segment_foreground(reference.view.image, masks)
+            begun = 0.05 * index / len(request.references)
+            stage = f"Finding the object, {reference.name}"
             try:
-                image = yield from part(finding, begun, 0.05, stage)
+                image = yield from subtask(finding, begun, 0.05, stage)
             except ImageError as error:
                 raise ImageError(f"{reference.name}: {error}") from error
-            found.append(replace(reference, view=upright(View(image, reference.view.camera))))
-        fitted = fit(found, request.near)
-        mesh = yield from pipeline.reconstruct_kept(fitted.views, network, request.resolution, request.fit)
+            found.append(replace(reference, view=rectify_view(View(image, reference.view.camera))))
+        fitted = align_references(found, request.near)
+        mesh = yield from pipeline.reconstruct_and_fit(
+            fitted.views, network, request.resolution, request.fit
+        )
     size = np.linalg.norm(fitted.to_world[:3, 0])
-    low, high = mesh.vertices.min(0), mesh.vertices.max(0)
+    low = mesh.vertices.min(0)
+    high = mesh.vertices.max(0)
     foot = np.array((*(low + high)[:2] / 2, low[2]))
     place = np.eye(4)
     place[:3, :3] = fitted.to_world[:3, :3] / size
     place[:3, 3] = fitted.to_world[:3, :3] @ foot + fitted.to_world[:3, 3]
-    return Standing(mesh.placed(-foot, float(size)), place, fitted.disagreements)
+    return PosedReconstruction(
+        mesh.offset_and_scaled(-foot, float(size)), place, fitted.disagreements
+    )

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .layers import Residual, conv, grow
+from .layers import Residual, conv_norm_relu, upsample_like
 
 IMAGE_CHANNELS = 8  # red, green, blue, mask, hull entry, hull exit, x, y
 CONDITIONS = 4  # posed, field of view, whether that is known, number of images
@@ -94,7 +94,7 @@ class DenseTrunk(nn.Module):
         first, second, third, last = config.widths
         up_blocks = config.decoder_blocks
 
-        self.stem = conv(2, IMAGE_CHANNELS * 16, first)
+        self.stem = conv_norm_relu(2, IMAGE_CHANNELS * 16, first)
         self.down4 = _blocks(first, config.blocks[0])
         self.down8 = _down(first, second, config.blocks[1])
         self.down16 = _down(second, third, config.blocks[2])
@@ -109,9 +109,11 @@ class DenseTrunk(nn.Module):
         self.up8 = _up(third + second, second, up_blocks)
         self.up4 = _up(second + first, first, up_blocks)
 
-        self.widen = conv(2, first, 4 * config.head_width)
-        self.detail = nn.Sequential(conv(2, IMAGE_CHANNELS * 4, _DETAIL), Residual(2, _DETAIL))
-        self.join = conv(2, config.head_width + _DETAIL, config.head_width)
+        self.widen = conv_norm_relu(2, first, 4 * config.head_width)
+        self.detail = nn.Sequential(
+            conv_norm_relu(2, IMAGE_CHANNELS * 4, _DETAIL), Residual(2, _DETAIL)
+        )
+        self.join = conv_norm_relu(2, config.head_width + _DETAIL, config.head_width)
         self.out_features = features
 
     def forward(self, images: Tensor, conditions: Tensor) -> tuple[Tensor, Tensor]:
@@ -139,11 +141,11 @@ class DenseTrunk(nn.Module):
         features = torch.cat((pooled, conditions.to(pooled.dtype)), dim=1)
 
         # up again
-        x = self.up16(torch.cat((grow(x, map16), map16), dim=1))
+        x = self.up16(torch.cat((upsample_like(x, map16), map16), dim=1))
         x = self.modulate16(x, features)
-        x = self.up8(torch.cat((grow(x, map8), map8), dim=1))
+        x = self.up8(torch.cat((upsample_like(x, map8), map8), dim=1))
         x = self.modulate8(x, features)
-        x = self.up4(torch.cat((grow(x, map4), map4), dim=1))
+        x = self.up4(torch.cat((upsample_like(x, map4), map4), dim=1))
 
         # to half the resolution, with the edges of the input
         fine = F.pixel_shuffle(self.widen(x), 2)
@@ -173,4 +175,4 @@ def _down(inputs: int, outputs: int, count: int) -> nn.Sequential:
 
 def _up(inputs: int, outputs: int, count: int) -> nn.Sequential:
     """Return a 1x1 convolution and ``count`` residual blocks."""
-    return nn.Sequential(conv(2, inputs, outputs, size=1), *_blocks(outputs, count))
+    return nn.Sequential(conv_norm_relu(2, inputs, outputs, size=1), *_blocks(outputs, count))

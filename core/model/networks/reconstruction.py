@@ -20,10 +20,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .efficientnet import CHANNELS, Backbone, before_grey
-from .layers import Residual, conv, grow
-from .projection import hull_interval, interpolate, project, sample, sample_depth
-from .single_view import Tubes, along
+from .efficientnet import CHANNELS, Backbone, composite_on_gray
+from .layers import Residual, conv_norm_relu, upsample_like
+from .projection import hull_interval, interpolate_maps, project_points, sample_depth, sample_maps
+from .single_view import SingleViewNetwork, sample_depth_logits
 
 BOUND = 0.55  # the volume is the cube [-BOUND, BOUND]^3; the object's longest side is about 1
 
@@ -74,12 +74,12 @@ class Features:
     up: Tensor | None
 
     @property
-    def depth(self) -> Tensor:
+    def expected_depth(self) -> Tensor:
         """(B, N, 1, H/4, W/4) of what is seen."""
         return self.pixel[:, :, -3:-2]
 
 
-class PictureEncoder(nn.Module):
+class ImageEncoder(nn.Module):
     """A backbone with a feature pyramid (Lin et al. 2017, arXiv:1612.03144)."""
 
     def __init__(self, config: NetworkConfig) -> None:
@@ -93,7 +93,7 @@ class PictureEncoder(nn.Module):
         self.across4 = nn.Conv2d(four + 2, a, 1)
         self.across3 = nn.Conv2d(three + 2, a, 1)
         self.across2 = nn.Conv2d(two + 2, b, 1)
-        self.join4 = conv(2, a, a)
+        self.join4 = conv_norm_relu(2, a, a)
         self.join3 = Residual(2, a)
         self.narrow = nn.Conv2d(a, b, 1)
         self.join2 = Residual(2, b)
@@ -108,39 +108,43 @@ class PictureEncoder(nn.Module):
         Args:
             interval: (M, 2, H/4, W/4), between whose two depths lies what is seen.
         """
-        one, two, three, four, five = self.backbone(before_grey(pictures))
+        one, two, three, four, five = self.backbone(composite_on_gray(pictures))
         known = (interval, F.avg_pool2d(interval, 2), F.avg_pool2d(interval, 4))
-        two, three, four = (torch.cat(pair, dim=1) for pair in zip((two, three, four), known, strict=True))
+        two, three, four = (
+            torch.cat(pair, dim=1) for pair in zip((two, three, four), known, strict=True)
+        )
         x = self.across5(five) + self.whole(five.mean((2, 3)))[:, :, None, None]
-        x = self.join4(self.across4(four) + grow(x, four))
-        x = self.join3(self.across3(three) + grow(x, three))
-        x = self.join2(self.across2(two) + grow(self.narrow(x), two))
+        x = self.join4(self.across4(four) + upsample_like(x, four))
+        x = self.join3(self.across3(three) + upsample_like(x, three))
+        x = self.join2(self.across2(two) + upsample_like(self.narrow(x), two))
         depth = torch.lerp(interval[:, :1], interval[:, 1:], self.depth(x).sigmoid())
         pixel = torch.cat((self.pixel(x), depth, interval), dim=1)
         return pixel, self.bins(x).unflatten(1, (-1, self._bins)), self.fine(one)
 
 
-class VolumeNetwork(nn.Module):
+class VolumeUNet(nn.Module):
     """A 3D U-Net over the lifted features (Cicek et al. 2016, arXiv:1606.06650)."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         a, b, c = config.volume_channels
         lifted = 2 * (config.pixel_channels + config.bin_channels + 7) + 6 + 3
-        self.enter = nn.Sequential(conv(3, lifted, a, size=1), conv(3, a, a))
-        self.down1 = nn.Sequential(conv(3, a, b, size=2, stride=2), Residual(3, b))
-        self.down2 = nn.Sequential(conv(3, b, c, size=2, stride=2), Residual(3, c), Residual(3, c))
+        self.enter = nn.Sequential(conv_norm_relu(3, lifted, a, size=1), conv_norm_relu(3, a, a))
+        self.down1 = nn.Sequential(conv_norm_relu(3, a, b, size=2, stride=2), Residual(3, b))
+        self.down2 = nn.Sequential(
+            conv_norm_relu(3, b, c, size=2, stride=2), Residual(3, c), Residual(3, c)
+        )
         self.across2 = nn.Conv3d(c, b, 1)
-        self.join2 = conv(3, b, b)
+        self.join2 = conv_norm_relu(3, b, b)
         self.across1 = nn.Conv3d(b, a, 1)
-        self.join1 = conv(3, a, a)
+        self.join1 = conv_norm_relu(3, a, a)
 
     def forward(self, lifted: Tensor) -> Tensor:
         one = self.enter(lifted)
         two = self.down1(one)
         x = self.down2(two)
-        x = self.join2(two + grow(self.across2(x), two))
-        return _rows(self.join1(one + grow(self.across1(x), one)))
+        x = self.join2(two + upsample_like(self.across2(x), two))
+        return _channels_last(self.join1(one + upsample_like(self.across1(x), one)))
 
 
 class ReconstructionNetwork(nn.Module):
@@ -149,26 +153,30 @@ class ReconstructionNetwork(nn.Module):
     def __init__(self, config: NetworkConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or NetworkConfig()
-        self.encoder = PictureEncoder(config)
-        self.volume = VolumeNetwork(config)
+        self.encoder = ImageEncoder(config)
+        self.volume = VolumeUNet(config)
         said = config.pixel_channels + config.bin_channels + 7
         seen = said + config.fine_channels + 6  # colour, mask and its two blurs
         pooled = 2 * config.hidden + 6 + config.volume_channels[0] + 3
         self.view = nn.Sequential(nn.Linear(seen, config.hidden), nn.ReLU(inplace=True))
         self.point = nn.Sequential(
-            nn.Linear(pooled, config.hidden), nn.ReLU(inplace=True),
-            nn.Linear(config.hidden, config.hidden), nn.ReLU(inplace=True),
-        )  # fmt: skip
-        self.tubes = Tubes(config.tube_channels, config.tube_depths)
+            nn.Linear(pooled, config.hidden),
+            nn.ReLU(inplace=True),
+            nn.Linear(config.hidden, config.hidden),
+            nn.ReLU(inplace=True),
+        )
+        self.tubes = SingleViewNetwork(config.tube_channels, config.tube_depths)
         self.occupied = nn.Linear(config.hidden, 1)
         self.own_colour = nn.Linear(config.hidden, 4)  # colour, and how far to trust it
         self.trust = nn.Linear(2 * config.hidden, 1)
-        self.register_buffer("shift", torch.zeros(()))  # of one picture's ``best_level``, see ``silhouettes``
+        self.register_buffer(
+            "shift", torch.zeros(())
+        )  # of one picture's ``best_level``, see ``silhouettes``
         self.register_buffer("curves", torch.tensor((1.0, 0.0)).repeat(5, 1))  # of the confidence
         self.encoder.to(memory_format=torch.channels_last)
         self.volume.to(memory_format=torch.channels_last_3d)
 
-    def encode(self, pictures: Tensor, cameras: Tensor) -> Features:
+    def encode_views(self, pictures: Tensor, cameras: Tensor) -> Features:
         """Look at the pictures.
 
         Args:
@@ -177,45 +185,55 @@ class ReconstructionNetwork(nn.Module):
         """
         batch, views = pictures.shape[:2]
         mask = pictures[:, :, 3:]
-        tubes, up = self._tubes(pictures[:, 0], cameras) if views == 1 else (None, None)
+        tubes, up = (
+            self._encode_single_view(pictures[:, 0], cameras) if views == 1 else (None, None)
+        )
         interval = hull_interval(cameras, mask, pictures.shape[-1] // 4)
         pixel, bins, fine = self.encoder(pictures.flatten(0, 1), interval.flatten(0, 1))
         flat = torch.cat((pictures[:, :, :3] * mask, mask), dim=2).flatten(0, 1)
         half = F.avg_pool2d(flat[:, 3:], 2)
-        blurred = torch.cat([F.avg_pool2d(half, k, 1, k // 2, count_include_pad=False) for k in (3, 9)], dim=1)
+        blurred = torch.cat(
+            [F.avg_pool2d(half, k, 1, k // 2, count_include_pad=False) for k in (3, 9)], dim=1
+        )
         cover = torch.cat((F.avg_pool2d(flat[:, 3:], 4), F.avg_pool2d(blurred, 2)), dim=1)
         maps = flat, pixel, bins, torch.cat((fine, blurred), dim=1), cover
-        pictures, pixel, bins, fine, cover = (_rows(x).unflatten(0, (batch, views)) for x in maps)
-        lifted = self._lift(pixel, bins, cover, cameras)
+        pictures, pixel, bins, fine, cover = (
+            _channels_last(x).unflatten(0, (batch, views)) for x in maps
+        )
+        lifted = self._lift_to_volume(pixel, bins, cover, cameras)
         return Features(cameras, pictures, pixel, bins, fine, self.volume(lifted), tubes, up)
 
-    def upright(self, pictures: Tensor) -> Tensor:
+    def estimate_up(self, pictures: Tensor) -> Tensor:
         """Only ``up`` of the :class:`Features` of pictures (B, 1, 4, H, W): (B, 3)."""
-        return self.tubes.up(pictures[:, 0])
+        return self.tubes.estimate_up(pictures[:, 0])
 
-    def occupancy(self, features: Features, points: Tensor) -> Tensor:
+    def predict_occupancy(self, features: Features, points: Tensor) -> Tensor:
         """Logits (B, P) of the probability that ``points`` (B, P, 3) within the volume are inside."""
         if features.tubes is not None:
-            return along(features.tubes, features.cameras, points)
-        return self.occupied(self._describe(features, points)[0]).squeeze(-1)
+            return sample_depth_logits(features.tubes, features.cameras, points)
+        return self.occupied(self._point_features(features, points)[0]).squeeze(-1)
 
-    def occupancy_of_one(self, pictures: Tensor, cameras: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
+    def predict_single_view(
+        self, pictures: Tensor, cameras: Tensor, points: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Logits (B, P) and ``up`` (B, 3) of one picture (B, 1, 4, H, W) as they are trained: without its mirror image,
-        and nothing else."""
+        and nothing else.
+        """
         tubes, up = self.tubes(pictures[:, 0], cameras)
-        return along(tubes, cameras, points), up
+        return sample_depth_logits(tubes, cameras, points), up
 
-    def curve(self, features: Features) -> Tensor:
+    def calibration_for(self, features: Features) -> Tensor:
         """The curve (2,) of the confidence by the number of views; the first is for one in perspective."""
-        views, perspective = features.cameras.shape[1], bool(features.cameras[0, 0, 4, 3])
+        views = features.cameras.shape[1]
+        perspective = bool(features.cameras[0, 0, 4, 3])
         return self.curves[0 if views == 1 and perspective else min(views, len(self.curves) - 1)]
 
-    def colour(self, features: Features, points: Tensor) -> Tensor:
-        """sRGB colour (B, P, 3) in 0..1 at ``points`` (B, P, 3) of the surface.
+    def predict_color(self, features: Features, points: Tensor) -> Tensor:
+        """SRGB colour (B, P, 3) in 0..1 at ``points`` (B, P, 3) of the surface.
 
         A mixture of what each picture shows there and a colour of its own for what none of them sees.
         """
-        described, views, seen = self._describe(features, points)
+        described, views, seen = self._point_features(features, points)
         own = self.own_colour(described)
         by_view, by_point = self.trust.weight.split(self.config.hidden, dim=1)
         trust = F.linear(views, by_view, self.trust.bias) + F.linear(described, by_point)[:, None]
@@ -223,9 +241,10 @@ class ReconstructionNetwork(nn.Module):
         choices = torch.cat((seen, own[:, None, :, :3].sigmoid()), dim=1)
         return (votes[..., None] * choices).sum(1)
 
-    def _tubes(self, pictures: Tensor, cameras: Tensor) -> tuple[Tensor, Tensor]:
+    def _encode_single_view(self, pictures: Tensor, cameras: Tensor) -> tuple[Tensor, Tensor]:
         """Of pictures (B, 4, H, W), one each; once trained, of the solid the mean of what they and their mirror images
-        say."""
+        say.
+        """
         if self.training:
             return self.tubes(pictures, cameras)
         both = torch.cat((pictures, pictures.flip(-1)))
@@ -233,41 +252,51 @@ class ReconstructionNetwork(nn.Module):
         found, mirrored = tubes.chunk(2)
         return (found + mirrored.flip(-1)) / 2, up[: len(pictures)]
 
-    def _lift(self, pixel: Tensor, bins: Tensor, cover: Tensor, cameras: Tensor) -> Tensor:
+    def _lift_to_volume(
+        self, pixel: Tensor, bins: Tensor, cover: Tensor, cameras: Tensor
+    ) -> Tensor:
         side = self.config.volume
         line = torch.linspace(-1, 1, 2 * side + 1, device=pixel.device)[1::2] * BOUND
         z, y, x = torch.meshgrid(line, line, line, indexing="ij")
         points = torch.stack((x, y, z), dim=-1).reshape(1, -1, 3).expand(len(pixel), -1, -1)
-        where, geometry = project(cameras, points)
-        said = torch.cat(_say(pixel, bins, where, geometry), dim=-1)
-        covered = sample(cover, where)
-        lifted = torch.cat((said.mean(1), said.amax(1), covered.mean(1), covered.amin(1), points), dim=-1)
+        where, geometry = project_points(cameras, points)
+        said = torch.cat(_sample_view_features(pixel, bins, where, geometry), dim=-1)
+        covered = sample_maps(cover, where)
+        lifted = torch.cat(
+            (said.mean(1), said.amax(1), covered.mean(1), covered.amin(1), points), dim=-1
+        )
         grid = lifted.transpose(1, 2).reshape(len(pixel), -1, side, side, side)
         return grid.contiguous(memory_format=torch.channels_last_3d)
 
-    def _describe(self, features: Features, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _point_features(self, features: Features, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """For points (B, P, 3): their description (B, P, C), the views' (B, N, P, C) and colours (B, N, P, 3)."""
-        where, geometry = project(features.cameras, points)
-        said = _say(features.pixel, features.bins, where, geometry)
-        seen = sample(features.pictures, where)
-        fine = sample(features.fine, where)
+        where, geometry = project_points(features.cameras, points)
+        said = _sample_view_features(features.pixel, features.bins, where, geometry)
+        seen = sample_maps(features.pictures, where)
+        fine = sample_maps(features.fine, where)
         blurs = fine[..., self.config.fine_channels :]
         cover = torch.cat((seen[..., 3:], blurs), dim=-1)
-        views = self.view(torch.cat((*said, fine[..., : self.config.fine_channels], seen, blurs), dim=-1))
-        voxels = interpolate(features.voxels, points / BOUND)
-        colour = seen[..., :3] / seen[..., 3:].clamp(min=0.1)
+        views = self.view(
+            torch.cat((*said, fine[..., : self.config.fine_channels], seen, blurs), dim=-1)
+        )
+        voxels = interpolate_maps(features.voxels, points / BOUND)
+        color = seen[..., :3] / seen[..., 3:].clamp(min=0.1)
         pooled = (views.mean(1), views.amax(1), cover.mean(1), cover.amin(1), voxels, points)
-        return self.point(torch.cat(pooled, dim=-1)), views, colour
+        return self.point(torch.cat(pooled, dim=-1)), views, color
 
 
-def _rows(maps: Tensor) -> Tensor:
+def _channels_last(maps: Tensor) -> Tensor:
     """``maps`` (M, C, ...), a pixel's channels together in memory: what is sampled at a point lies in a few places."""
-    return maps.contiguous(memory_format=torch.channels_last if maps.dim() == 4 else torch.channels_last_3d)
+    return maps.contiguous(
+        memory_format=torch.channels_last if maps.dim() == 4 else torch.channels_last_3d
+    )
 
 
-def _say(pixel: Tensor, bins: Tensor, where: Tensor, geometry: Tensor) -> tuple[Tensor, ...]:
+def _sample_view_features(
+    pixel: Tensor, bins: Tensor, where: Tensor, geometry: Tensor
+) -> tuple[Tensor, ...]:
     """What each view says (B, N, P, C), in parts, of points from their place in its picture, depth and direction."""
     own = geometry[..., :1]
-    found = sample(pixel, where)
+    found = sample_maps(pixel, where)
     behind = own - found[..., -3:]
     return found[..., :-3], sample_depth(bins, where, own), geometry, behind

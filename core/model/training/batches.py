@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 from torch import Tensor
 
-from ...alignment.side_views import fit_cameras
+from ...alignment.side_views import align_side_cameras
 from ...arrays import View
 from ...dataset.ground_truth import GROWN
-from ...synthesis.samplers import turn
-from ..inference.preprocessing import free_camera, network_view, of_side, turned_upright
-from ..networks.projection import camera_matrix, transformed, unproject
+from ...synthesis.samplers import random_rotation
+from ..inference.preprocessing import assumed_camera, crop_view, resize_square, rotate_upright
+from ..networks.projection import camera_matrix, transform_camera, unproject_points
 from ..networks.reconstruction import BOUND, NetworkConfig
-from ..stylization import drawn
-from .objects import COLOURS_A_VIEW, TrainingObject
+from ..stylization import stylize
+from .objects import COLORS_A_VIEW, TrainingObject
 
 
 @dataclass(frozen=True)
@@ -32,18 +32,18 @@ class Batch:
     up: (B, 3), in the first picture's own frame; zero where the picture is posed.
     """
 
-    pictures: Tensor
+    images: Tensor
     cameras: Tensor
     points: Tensor
-    inside: Tensor
+    occupancy: Tensor
     surface: Tensor
-    colour: Tensor
-    shown: Tensor
-    up: Tensor
+    color: Tensor
+    visible_points: Tensor
+    up_direction: Tensor
 
 
 # Which posed sides a sample shows, and how often, by the number of views; training draws up to four.
-_SHEETS: Mapping[int, tuple[tuple[tuple[str, ...], float], ...]] = {
+_VIEW_SETS: Mapping[int, tuple[tuple[tuple[str, ...], float], ...]] = {
     1: ((("front",), 0.8), (("right",), 0.1), (("top",), 0.1)),
     2: ((("front", "right"), 0.7), (("front", "top"), 0.15), (("front", "back"), 0.15)),
     3: ((("front", "right", "back"), 0.5), (("front", "right", "top"), 0.5)),
@@ -59,7 +59,7 @@ _POSE_ERROR = 2.5  # degrees, of a camera of several
 
 
 @dataclass(frozen=True)
-class Sampling:
+class SamplingConfig:
     """How batches are drawn: points of occupancy and of colour a sample, share of free views, and whether to vary.
 
     near: share of the points near the surface; the others are even ones, as the surface's level is found from.
@@ -69,17 +69,19 @@ class Sampling:
 
     points: int = 2048
     near: float = 0.5
-    colours: int = 192
+    colors: int = 192
     free: float = 0.6
     vary: bool = True
     batch: int | None = None
     picture: int = NetworkConfig.picture
 
 
-ONE_PICTURE = Sampling(points=4096, near=0.0, colours=1, free=0.75, batch=48)
+SINGLE_VIEW = SamplingConfig(points=4096, near=0.0, colors=1, free=0.75, batch=48)
 
 
-def draw_batch(objects: list[TrainingObject], seed: int, step: int, sampling: Sampling = Sampling()) -> Batch:
+def sample_batch(
+    objects: list[TrainingObject], seed: int, step: int, sampling: SamplingConfig = SamplingConfig()
+) -> Batch:
     """The batch of ``step``: the same for the same seed and step, so that a resumed run goes on as if never stopped.
 
     Of ``objects``, each of which can be asked for with one picture, only those that have the views; if none has so
@@ -88,45 +90,55 @@ def draw_batch(objects: list[TrainingObject], seed: int, step: int, sampling: Sa
     rng = np.random.default_rng((seed, step))
     counts, shares = zip(*_VIEWS, strict=True)
     views = 1 if sampling.batch else int(rng.choice(counts, p=shares))
-    able = [thing for thing in objects if can_ask(thing, views)]
+    able = [thing for thing in objects if is_usable(thing, views)]
     views, able = (views, able) if able else (1, objects)
-    free = float(views != 3 and rng.random() < 0.1) if views > 1 else sampling.free  # a share of those of one picture
+    free = (
+        float(views != 3 and rng.random() < 0.1) if views > 1 else sampling.free
+    )  # a share of those of one picture
     count = sampling.batch or _BATCH[views]
     picked = [able[i] for i in rng.choice(len(able), count, replace=len(able) < count)]
     wanted = [bool(rng.random() < free) for _ in picked]
-    return collate([
-        draw_sample(thing, views, kind if shows(thing, views, kind) else not kind, rng, sampling)
-        for thing, kind in zip(picked, wanted, strict=True)
-    ])  # fmt: skip
+    return collate_samples(
+        [
+            sample_object(
+                thing, views, kind if has_views(thing, views, kind) else not kind, rng, sampling
+            )
+            for thing, kind in zip(picked, wanted, strict=True)
+        ]
+    )
 
 
-def shows(thing: TrainingObject, views: int, free: bool) -> bool:
+def has_views(thing: TrainingObject, views: int, free: bool) -> bool:
     """Whether ``thing`` has so many free ``views``, or posed sides that are asked for together."""
-    return thing.kinds.count("free") >= views if free else bool(_sheets(thing.kinds, views))
+    return (
+        thing.view_kinds.count("free") >= views
+        if free
+        else bool(_view_sets(thing.view_kinds, views))
+    )
 
 
-def can_ask(thing: TrainingObject, views: int) -> bool:
+def is_usable(thing: TrainingObject, views: int) -> bool:
     """Whether ``thing`` shows so many ``views``, free or posed."""
-    return shows(thing, views, False) or shows(thing, views, True)
+    return has_views(thing, views, False) or has_views(thing, views, True)
 
 
 @cache
-def _sheets(kinds: tuple[str, ...], views: int) -> tuple[tuple[tuple[str, ...], float], ...]:
-    """Those of ``_SHEETS`` that an object with views of ``kinds`` shows."""
-    return tuple(sheet for sheet in _SHEETS[views] if set(sheet[0]) <= set(kinds))
+def _view_sets(kinds: tuple[str, ...], views: int) -> tuple[tuple[tuple[str, ...], float], ...]:
+    """Those of ``_VIEW_SETS`` that an object with views of ``kinds`` shows."""
+    return tuple(sheet for sheet in _VIEW_SETS[views] if set(sheet[0]) <= set(kinds))
 
 
 Sample = tuple[NDArray, NDArray, NDArray, NDArray, NDArray, NDArray, NDArray, NDArray]
 Move = Callable[[NDArray[np.floating]], NDArray[np.float64]]
 
 
-def collate(samples: list[Sample]) -> Batch:
+def collate_samples(samples: list[Sample]) -> Batch:
     """Samples of equally many views as one batch."""
     return Batch(*(torch.from_numpy(np.stack(part)) for part in zip(*samples, strict=True)))
 
 
 @dataclass(frozen=True)
-class Placed:
+class FramedObject:
     """An object in the frame that the network sees it in.
 
     pictures: (N, 4, H, W). cameras: (N, 5, 4). move, back: points (P, 3) from the object's frame to this one, and back.
@@ -142,7 +154,7 @@ class Placed:
     chosen: tuple[int, ...]
 
 
-def place(
+def frame_object(
     thing: TrainingObject,
     views: int,
     free: bool,
@@ -150,7 +162,7 @@ def place(
     vary: bool,
     guess: NDArray[np.floating] | None = None,
     side: int = NetworkConfig.picture,
-) -> Placed:
+) -> FramedObject:
     """The object as it is before the network: as reconstruction itself frames it; several free pictures as posed.
 
     One picture tells neither the depth's extent nor, if it is free, the camera: the frame is then what
@@ -160,8 +172,10 @@ def place(
         guess: (3,) what is taken for up in a free picture; None for nearly the truth.
         side: of the pictures that the network sees, pixels.
     """
-    chosen = tuple(free_views(thing, views, rng) if free else _sheet_views(thing, views, rng))
-    up = thing.frames[chosen[0]][:3, 2]
+    chosen = tuple(
+        sample_free_views(thing, views, rng) if free else _sample_side_views(thing, views, rng)
+    )
+    up = thing.view_frames[chosen[0]][:3, 2]
     up = up / np.linalg.norm(up) if free else np.zeros(3)
     if views == 1:
         room = rng.uniform(0.4, 1) if vary and rng.random() < 0.3 else 1.0
@@ -169,18 +183,28 @@ def place(
             guess = up + (rng.normal(0, _UP_ERROR, 3) if vary else 0)
         return _placed_by_one(thing, chosen[0], guess if free else None, up, room, side)
     if not free:
-        return Placed(*_arrays(_fitted(thing, chosen, side)), *_affine(np.eye(4)), up, chosen)
-    transform = thing.frames[chosen[0]]
-    cameras = np.stack([transformed(thing.cameras[view], transform) for view in chosen])
-    pictures = np.stack([of_side(_floats(thing.colour[view]), side).transpose(2, 0, 1) for view in chosen])
-    return Placed(pictures, cameras, *_affine(transform), up, chosen)
+        return FramedObject(
+            *_to_arrays(_fit_side_cameras(thing, chosen, side)),
+            *_affine_matrix(np.eye(4)),
+            up,
+            chosen,
+        )
+    transform = thing.view_frames[chosen[0]]
+    cameras = np.stack([transform_camera(thing.cameras[view], transform) for view in chosen])
+    pictures = np.stack(
+        [
+            resize_square(_to_float_image(thing.color[view]), side).transpose(2, 0, 1)
+            for view in chosen
+        ]
+    )
+    return FramedObject(pictures, cameras, *_affine_matrix(transform), up, chosen)
 
 
-def _fitted(thing: TrainingObject, chosen: Sequence[int], side: int) -> list[View]:
+def _fit_side_cameras(thing: TrainingObject, chosen: Sequence[int], side: int) -> list[View]:
     """The chosen sides as reconstruction fits them to each other: of their cameras it knows but the names."""
-    images = {thing.kinds[view]: _floats(thing.colour[view]) for view in chosen}
-    cameras = fit_cameras({kind: image[..., 3] for kind, image in images.items()})
-    return [network_view(View(image, cameras[kind]), side) for kind, image in images.items()]
+    images = {thing.view_kinds[view]: _to_float_image(thing.color[view]) for view in chosen}
+    cameras = align_side_cameras({kind: image[..., 3] for kind, image in images.items()})
+    return [crop_view(View(image, cameras[kind]), side) for kind, image in images.items()]
 
 
 def _placed_by_one(
@@ -190,27 +214,35 @@ def _placed_by_one(
     up: NDArray[np.float64],
     room: float,
     side: int,
-) -> Placed:
+) -> FramedObject:
     """``guess``: what is taken for up in a free picture; None if the picture is posed."""
-    image, true, frame = _floats(thing.colour[view]), thing.cameras[view], thing.frames[view]
-    mask, kind = image[..., 3], thing.kinds[view]
-    posed = fit_cameras({kind: mask})[kind] if guess is None else turned_upright(free_camera(mask), guess)
+    image = _to_float_image(thing.color[view])
+    true = thing.cameras[view]
+    frame = thing.view_frames[view]
+    mask = image[..., 3]
+    kind = thing.view_kinds[view]
+    posed = (
+        align_side_cameras({kind: mask})[kind]
+        if guess is None
+        else rotate_upright(assumed_camera(mask), guess)
+    )
     camera = posed.scaled(room)
-    shown = network_view(View(image, camera), side)
-    assumed, scale = camera_matrix(camera), room * float(np.linalg.norm(frame[0, :3]))
+    shown = crop_view(View(image, camera), side)
+    assumed = camera_matrix(camera)
+    scale = room * float(np.linalg.norm(frame[0, :3]))
 
     def move(points: NDArray[np.floating]) -> NDArray[np.float64]:
         where, depth = _seen_at(true, points)
-        return unproject(assumed, where, depth * scale)
+        return unproject_points(assumed, where, depth * scale)
 
     def back(points: NDArray[np.floating]) -> NDArray[np.float64]:
         where, depth = _seen_at(assumed, points)
-        return unproject(true, where, depth / scale)
+        return unproject_points(true, where, depth / scale)
 
-    return Placed(*_arrays([shown]), move, back, up, (view,))
+    return FramedObject(*_to_arrays([shown]), move, back, up, (view,))
 
 
-def _arrays(shown: Sequence[View]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _to_arrays(shown: Sequence[View]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Pictures (N, 4, H, W) and cameras (N, 5, 4)."""
     pictures = np.stack([view.image.transpose(2, 0, 1) for view in shown])
     return pictures, np.stack([camera_matrix(view.camera) for view in shown])
@@ -221,7 +253,7 @@ def _seen_at(matrix: NDArray[np.floating], points: NDArray[np.floating]) -> tupl
     return local[:, :2] / local[:, 2:3], local[:, 3]
 
 
-def _affine(transform: NDArray[np.float64]) -> tuple[Move, Move]:
+def _affine_matrix(transform: NDArray[np.float64]) -> tuple[Move, Move]:
     inverse = np.linalg.inv(transform)
     return (
         lambda points: points @ transform[:3, :3].T + transform[:3, 3],
@@ -229,60 +261,76 @@ def _affine(transform: NDArray[np.float64]) -> tuple[Move, Move]:
     )
 
 
-def draw_sample(thing: TrainingObject, views: int, free: bool, rng: np.random.Generator, sampling: Sampling) -> Sample:
+def sample_object(
+    thing: TrainingObject,
+    views: int,
+    free: bool,
+    rng: np.random.Generator,
+    sampling: SamplingConfig,
+) -> Sample:
     """One sample: free views in the first one's frame, or posed sides in the object's."""
-    placed = place(thing, views, free, rng, sampling.vary, side=sampling.picture)
+    placed = frame_object(thing, views, free, rng, sampling.vary, side=sampling.picture)
     if sampling.vary:
-        placed = _varied(placed, free, rng)
-    points, inside = _points(thing, placed, rng, sampling)
-    surface, colour = _colours(thing, placed, rng, sampling.colours)
-    shown = np.stack([placed.move(thing.seen[view, :_SHOWN]) for view in placed.chosen])
-    arrays = (placed.pictures, placed.cameras, points, inside, surface, colour, shown, placed.up)
+        placed = _augment(placed, free, rng)
+    points, inside = _sample_volume_points(thing, placed, rng, sampling)
+    surface, color = _sample_surface_colors(thing, placed, rng, sampling.colors)
+    shown = np.stack([placed.move(thing.visible_points[view, :_SHOWN]) for view in placed.chosen])
+    arrays = (placed.pictures, placed.cameras, points, inside, surface, color, shown, placed.up)
     return tuple(np.ascontiguousarray(array, np.float32) for array in arrays)  # type: ignore[return-value]
 
 
-def _sheet_views(thing: TrainingObject, views: int, rng: np.random.Generator) -> list[int]:
-    sets, shares = zip(*_sheets(thing.kinds, views), strict=True)
+def _sample_side_views(thing: TrainingObject, views: int, rng: np.random.Generator) -> list[int]:
+    sets, shares = zip(*_view_sets(thing.view_kinds, views), strict=True)
     chosen = sets[rng.choice(len(sets), p=np.array(shares) / sum(shares))]
-    return [thing.kinds.index(kind) for kind in chosen]
+    return [thing.view_kinds.index(kind) for kind in chosen]
 
 
-def free_views(thing: TrainingObject, views: int, rng: np.random.Generator) -> list[int]:
-    free = [i for i, kind in enumerate(thing.kinds) if kind == "free"]
+def sample_free_views(thing: TrainingObject, views: int, rng: np.random.Generator) -> list[int]:
+    free = [i for i, kind in enumerate(thing.view_kinds) if kind == "free"]
     return [free[i] for i in rng.permutation(len(free))[:views]]
 
 
-def _floats(colour: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return colour.astype(np.float32) / 255
+def _to_float_image(color: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return color.astype(np.float32) / 255
 
 
-def _varied(placed: Placed, free: bool, rng: np.random.Generator) -> Placed:
+def _augment(placed: FramedObject, free: bool, rng: np.random.Generator) -> FramedObject:
     """``placed`` at a slightly other scale and place, of other proportions, mirrored, in other colours; cameras a
-    little off."""
+    little off.
+    """
     several = len(placed.chosen) > 1
-    transform = _variation(several and not free, rng)
+    transform = _random_transform(several and not free, rng)
     mirror = rng.random() < 0.5
     if mirror:
         transform = np.diag((-1.0, 1, 1, 1)) @ transform
-    forth, undo = _affine(transform)
-    cameras = np.stack([transformed(camera, transform) for camera in placed.cameras])
-    pictures = np.stack([_disguised(picture, rng) for picture in placed.pictures])
+    forth, undo = _affine_matrix(transform)
+    cameras = np.stack([transform_camera(camera, transform) for camera in placed.cameras])
+    pictures = np.stack([_augment_colors(picture, rng) for picture in placed.pictures])
     if mirror:
         cameras[:, 0] *= -1
         pictures = pictures[..., ::-1]
     cameras[:, :2] += rng.normal(0, 0.006, (len(cameras), 2, 1)) * cameras[:, 2:3]
     if several and rng.random() < 0.4:
         cameras = np.stack(
-            [transformed(camera, turn(rng, np.radians(rng.normal(0, _POSE_ERROR)))) for camera in cameras]
+            [
+                transform_camera(
+                    camera, random_rotation(rng, np.radians(rng.normal(0, _POSE_ERROR)))
+                )
+                for camera in cameras
+            ]
         )
     up = placed.up * (-1 if mirror else 1, 1, 1)
-    return Placed(
-        pictures, cameras, lambda points: forth(placed.move(points)), lambda points: placed.back(undo(points)),
-        up, placed.chosen,
-    )  # fmt: skip
+    return FramedObject(
+        pictures,
+        cameras,
+        lambda points: forth(placed.move(points)),
+        lambda points: placed.back(undo(points)),
+        up,
+        placed.chosen,
+    )
 
 
-def _variation(stretch: bool, rng: np.random.Generator) -> NDArray[np.float64]:
+def _random_transform(stretch: bool, rng: np.random.Generator) -> NDArray[np.float64]:
     """Small changes of scale and place and, if ``stretch``, a quarter turn or other proportions: affine (4, 4)."""
     scale = np.full(3, rng.normal(1, 0.02))
     turn = 0
@@ -291,13 +339,16 @@ def _variation(stretch: bool, rng: np.random.Generator) -> NDArray[np.float64]:
         if rng.random() < 0.5:
             proportions = np.exp(rng.uniform(-0.35, 0.35, 3))
             scale *= proportions / proportions.max()
-    c, s = (1, 0, -1, 0)[turn], (0, 1, 0, -1)[turn]
-    result = np.diag((*scale, 1.0)) @ np.array(((c, -s, 0, 0), (s, c, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1.0)))
+    c = (1, 0, -1, 0)[turn]
+    s = (0, 1, 0, -1)[turn]
+    result = np.diag((*scale, 1.0)) @ np.array(
+        ((c, -s, 0, 0), (s, c, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1.0))
+    )
     result[:3, 3] = rng.normal(0, 0.01, 3)
     return result
 
 
-def _disguised(picture: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+def _augment_colors(picture: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
     """``picture`` (4, H, W) in other colours, brightness and noise, now and then as if drawn, its mask a little off."""
     picture = picture.copy()
     kind = rng.random()
@@ -306,11 +357,14 @@ def _disguised(picture: NDArray[np.float32], rng: np.random.Generator) -> NDArra
     elif kind < 0.13:
         picture[:3] = picture[:3].mean(0)
     elif kind < 0.25:
-        picture[:3] = drawn(picture, rng)
-    gain, lift = np.exp(rng.normal(0, 0.15, (3, 1, 1)) + rng.normal(0, 0.2)), rng.normal(0, 0.04)
+        picture[:3] = stylize(picture, rng)
+    gain = np.exp(rng.normal(0, 0.15, (3, 1, 1)) + rng.normal(0, 0.2))
+    lift = rng.normal(0, 0.04)
     picture[:3] = (picture[:3] ** np.exp(rng.normal(0, 0.2)) * gain + lift).clip(0, 1)
     if rng.random() < 0.3:
-        picture[:3] = (picture[:3] + rng.normal(0, rng.uniform(0, 0.06), picture[:3].shape)).clip(0, 1)
+        picture[:3] = (picture[:3] + rng.normal(0, rng.uniform(0, 0.06), picture[:3].shape)).clip(
+            0, 1
+        )
     if rng.random() < 0.15:
         size = ImageFilter.MaxFilter(3) if rng.random() < 0.5 else ImageFilter.MinFilter(3)
         mask = Image.fromarray((picture[3] * 255).astype(np.uint8))
@@ -318,8 +372,8 @@ def _disguised(picture: NDArray[np.float32], rng: np.random.Generator) -> NDArra
     return picture
 
 
-def _points(
-    thing: TrainingObject, placed: Placed, rng: np.random.Generator, sampling: Sampling
+def _sample_volume_points(
+    thing: TrainingObject, placed: FramedObject, rng: np.random.Generator, sampling: SamplingConfig
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Points of the volume, some near the surface, the others evenly over the object's box and beyond it.
 
@@ -327,25 +381,31 @@ def _points(
     """
     near = int(sampling.near * sampling.points)
     even = rng.uniform(-BOUND, BOUND, (4 * sampling.points, 3))
-    even = even[_asked(placed, even)]
-    beyond = even[(np.abs(placed.back(even)) > GROWN * thing.half).any(1)]
+    even = even[_in_visual_hull(placed, even)]
+    beyond = even[(np.abs(placed.back(even)) > GROWN * thing.half_extent).any(1)]
     outside = round((sampling.points - near) * len(beyond) / max(len(even), 1))
     pools = (
-        _picked(thing.near, thing.near_inside, placed, near, rng),
-        _picked(thing.uniform, thing.uniform_inside, placed, sampling.points - near - outside, rng),
+        _sample_points(thing.near_points, thing.near_inside, placed, near, rng),
+        _sample_points(
+            thing.uniform, thing.uniform_inside, placed, sampling.points - near - outside, rng
+        ),
         (beyond[np.arange(outside) % max(len(beyond), 1)], np.zeros(outside, bool)),
     )
     points, inside = zip(*pools, strict=True)
     return np.concatenate(points), np.concatenate(inside)
 
 
-def _picked(
-    pool: NDArray[np.float32], known: NDArray[np.bool_], placed: Placed, count: int, rng: np.random.Generator
+def _sample_points(
+    pool: NDArray[np.float32],
+    known: NDArray[np.bool_],
+    placed: FramedObject,
+    count: int,
+    rng: np.random.Generator,
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """``count`` of the points of ``pool``, moved, and what is known of them; such as are asked for if there are any."""
     pick = rng.integers(0, len(pool), 4 * count)
     points = placed.move(pool[pick])
-    asked = _asked(placed, points)
+    asked = _in_visual_hull(placed, points)
     within = np.flatnonzero((np.abs(points) < BOUND).all(1) if not asked.any() else asked)
     if not len(within):
         within = np.arange(len(points))
@@ -353,31 +413,35 @@ def _picked(
     return points[chosen].clip(-BOUND, BOUND), known[pick[chosen]]
 
 
-def _asked(placed: Placed, points: NDArray[np.floating]) -> NDArray[np.bool_]:
+def _in_visual_hull(placed: FramedObject, points: NDArray[np.floating]) -> NDArray[np.bool_]:
     """Which of ``points`` (P, 3) lie in the volume and behind the masks of all pictures."""
     asked = (np.abs(points) < BOUND).all(1)
     for picture, camera in zip(placed.pictures, placed.cameras, strict=True):
         where, _ = _seen_at(camera, points)
-        asked &= (np.abs(where) < 1).all(1) & (_at(picture[3], where) > 0.3)
+        asked &= (np.abs(where) < 1).all(1) & (_lookup_pixels(picture[3], where) > 0.3)
     return asked
 
 
-def _at(picture: NDArray[np.float32], where: NDArray[np.floating]) -> NDArray[np.float32]:
+def _lookup_pixels(
+    picture: NDArray[np.float32], where: NDArray[np.floating]
+) -> NDArray[np.float32]:
     """What ``picture`` (..., H, H) holds at ``where`` (P, 2), in -1..1: (..., P)."""
     side = picture.shape[-1]
     i, j = ((where + 1) / 2 * side).astype(int).clip(0, side - 1).T
     return picture[..., j, i]
 
 
-def _colours(
-    thing: TrainingObject, placed: Placed, rng: np.random.Generator, count: int
+def _sample_surface_colors(
+    thing: TrainingObject, placed: FramedObject, rng: np.random.Generator, count: int
 ) -> tuple[NDArray[np.float64], NDArray[np.floating]]:
     """Surface points (count, 3) with colours (count, 3): mostly what a chosen picture shows, else another view's."""
-    pick = rng.integers(0, COLOURS_A_VIEW, count)
+    pick = rng.integers(0, COLORS_A_VIEW, count)
     if rng.random() < 0.4:
-        view = int(rng.integers(0, len(thing.kinds)))
-        return placed.move(thing.seen[view, pick]).clip(-BOUND, BOUND), thing.seen_colour[view, pick] / 255
+        view = int(rng.integers(0, len(thing.view_kinds)))
+        return placed.move(thing.visible_points[view, pick]).clip(-BOUND, BOUND), thing.seen_color[
+            view, pick
+        ] / 255
     index = int(rng.integers(0, len(placed.chosen)))
-    surface = placed.move(thing.seen[placed.chosen[index], pick])
+    surface = placed.move(thing.visible_points[placed.chosen[index], pick])
     where, _ = _seen_at(placed.cameras[index], surface)
-    return surface.clip(-BOUND, BOUND), _at(placed.pictures[index, :3], where).T
+    return surface.clip(-BOUND, BOUND), _lookup_pixels(placed.pictures[index, :3], where).T

@@ -11,15 +11,15 @@ import torch
 from ...errors import DatasetError
 
 
-def write(path: Path, state: Mapping[str, Any]) -> None:
+def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
     """Write ``state`` whole or not at all."""
     partial = path.with_suffix(".partial")
     torch.save(dict(state), partial)
     partial.replace(path)
 
 
-def read(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
-    """What :func:`write` was given, on ``device``.
+def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
+    """What :func:`write_checkpoint` was given, on ``device``.
 
     Raises:
         DatasetError: there is no such file, or it is no checkpoint.
@@ -29,4 +29,6 @@ def read(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
     try:
         return torch.load(path, weights_only=True, map_location=device)
     except Exception as error:  # the unpickler takes any bytes for orders, and fails as it may
-        raise DatasetError(f"{path} is no checkpoint, or is cut short: name another, or copy it again") from error
+        raise DatasetError(
+            f"{path} is no checkpoint, or is cut short: name another, or copy it again"
+        ) from error

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import DatasetError
-from ...jobs.task import Work
+from ...jobs.task import Task
 from ..inference import weights
 from ..networks.reconstruction import NetworkConfig
-from .trainer import TrainingConfig, train
+from .trainer import TrainingConfig, train_network
 
 _PATHS = ("run", "start", "weights")
 
@@ -46,33 +46,61 @@ def read_settings(path: Path) -> RunSettings:
     except OSError as error:
         raise DatasetError(f"{path} cannot be read: {error.strerror}") from error
     except ValueError as error:
-        raise DatasetError(f"{path} is not {'TOML' if path.suffix == '.toml' else 'JSON'}: {error}") from error
-    _check(path, known, {field.name: dict for field in fields(RunSettings)[:2]} | {"datasets": list}
-           | dict.fromkeys(_PATHS, str))  # fmt: skip
-    training, network = known.get("training", {}), known.get("network")
-    _check(path, training, {name: type(value) for name, value in vars(TrainingConfig()).items()})
+        raise DatasetError(
+            f"{path} is not {'TOML' if path.suffix == '.toml' else 'JSON'}: {error}"
+        ) from error
+    _check_keys(
+        path,
+        known,
+        {field.name: dict for field in fields(RunSettings)[:2]}
+        | {"datasets": list}
+        | dict.fromkeys(_PATHS, str),
+    )
+    training = known.get("training", {})
+    network = known.get("network")
+    _check_keys(
+        path, training, {name: type(value) for name, value in vars(TrainingConfig()).items()}
+    )
     if network is not None:
-        _check(path, network, {name: type(value) for name, value in NetworkConfig().as_dict().items()})
-        network = NetworkConfig(**{key: tuple(v) if isinstance(v, list) else v for key, v in network.items()})
+        _check_keys(
+            path, network, {name: type(value) for name, value in NetworkConfig().as_dict().items()}
+        )
+        network = NetworkConfig(
+            **{key: tuple(v) if isinstance(v, list) else v for key, v in network.items()}
+        )
     paths = {name: path.parent / known[name] for name in _PATHS if name in known}
-    return RunSettings(training, network, tuple(path.parent / name for name in known.get("datasets", ())), **paths)
+    return RunSettings(
+        training, network, tuple(path.parent / name for name in known.get("datasets", ())), **paths
+    )
 
 
-def work(settings: RunSettings) -> Work[Path]:
+def training_work(settings: RunSettings) -> Task[Path]:
     """The run of ``settings``, which must name its training sets and folder; see :func:`training.train`."""
     assert settings.run, "a run has a folder"
     config = TrainingConfig(**settings.training)
-    return train(settings.datasets, settings.run, config, settings.network, weights.named(settings.start))
+    return train_network(
+        settings.datasets,
+        settings.run,
+        config,
+        settings.network,
+        weights.resolve_weights(settings.start),
+    )
 
 
-def _check(path: Path, found: Mapping[str, Any], kinds: Mapping[str, type]) -> None:
+def _check_keys(path: Path, found: Mapping[str, Any], kinds: Mapping[str, type]) -> None:
     """Raise DatasetError unless all of ``found`` is named in ``kinds`` and of its kind."""
     if not isinstance(found, dict):
-        raise DatasetError(f"{path} holds no settings: it should be an object with names and values")
+        raise DatasetError(
+            f"{path} holds no settings: it should be an object with names and values"
+        )
     for name, value in found.items():
         if name not in kinds:
-            raise DatasetError(f"{path}: there is no setting {name!r}. There are: {', '.join(sorted(kinds))}")
+            raise DatasetError(
+                f"{path}: there is no setting {name!r}. There are: {', '.join(sorted(kinds))}"
+            )
         kind = kinds[name]
         fits = {float: (int, float), tuple: (list,)}.get(kind, (kind,))
         if not isinstance(value, fits) or (isinstance(value, bool) and kind is not bool):
-            raise DatasetError(f"{path}: {name} is {value!r}, and should be of the kind {kind.__name__}")
+            raise DatasetError(
+                f"{path}: {name} is {value!r}, and should be of the kind {kind.__name__}"
+            )

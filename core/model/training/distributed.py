@@ -26,7 +26,7 @@ _PATIENCE = timedelta(hours=2)  # the others wait while the first one validates
 
 
 @dataclass(frozen=True)
-class Ranks:
+class DistributedContext:
     """This process's place, and the device that it trains on."""
 
     rank: int = 0
@@ -34,11 +34,11 @@ class Ranks:
     device: torch.device = _CPU
 
     @property
-    def first(self) -> bool:
+    def is_main(self) -> bool:
         """Whether this process writes and validates."""
         return self.rank == 0
 
-    def part(self, batch: T) -> tuple[T, float]:
+    def shard_batch(self, batch: T) -> tuple[T, float]:
         """This process's samples of ``batch``, a dataclass of tensors (B, ...), on its device; and their weight.
 
         The mean over all processes of a mean over own samples times the weight is the mean over the batch.
@@ -49,19 +49,23 @@ class Ranks:
         tensors = {field.name: getattr(batch, field.name) for field in fields(batch)}  # type: ignore[arg-type]
         whole = len(next(iter(tensors.values())))
         if whole < self.count:
-            raise DatasetError(f"{self.count} processes cannot share a batch of {whole} samples: start fewer")
-        mine = {name: value[self.rank :: self.count].to(self.device) for name, value in tensors.items()}
+            raise DatasetError(
+                f"{self.count} processes cannot share a batch of {whole} samples: start fewer"
+            )
+        mine = {
+            name: value[self.rank :: self.count].to(self.device) for name, value in tensors.items()
+        }
         own = len(next(iter(mine.values())))
         return replace(batch, **mine), own * self.count / whole  # type: ignore[type-var]
 
-    def mean(self, values: Sequence[Tensor]) -> list[float]:
+    def all_reduce_mean(self, values: Sequence[Tensor]) -> list[float]:
         """The means over all processes of scalars."""
         together = torch.stack([value.detach() for value in values])
         if self.count > 1:
             distributed.all_reduce(together)
         return (together / self.count).tolist()
 
-    def agreed(self, flag: bool) -> bool:
+    def any_rank(self, flag: bool) -> bool:
         """Whether ``flag`` holds in any process."""
         if self.count == 1:
             return flag
@@ -69,46 +73,48 @@ class Ranks:
         distributed.all_reduce(said, distributed.ReduceOp.MAX)
         return bool(said)
 
-    def wrapped(self, module: nn.Module) -> nn.Module:
+    def wrap_module(self, module: nn.Module) -> nn.Module:
         """``module`` with its gradients averaged over the processes and batch normalisation over all samples."""
         module.to(self.device)
         if self.count == 1:
             return module
         for child in module.modules():
             if type(child) is nn.BatchNorm2d:
-                child.__class__ = SharedBatchNorm
+                child.__class__ = CpuSyncBatchNorm
         return DistributedDataParallel(module, find_unused_parameters=True)
 
 
-ALONE = Ranks()
+SINGLE_PROCESS = DistributedContext()
 
 
 @contextmanager
-def joined() -> Iterator[Ranks]:
+def distributed_context() -> Iterator[DistributedContext]:
     """This process's place among those that ``torchrun`` started, on a GPU of its own if there is one."""
     gpu = torch.cuda.is_available()
     device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if gpu else _CPU
     count = int(os.environ.get("WORLD_SIZE", 1))
     if count == 1:
-        yield Ranks(device=device)
+        yield DistributedContext(device=device)
         return
     if gpu:
         torch.cuda.set_device(device)
     distributed.init_process_group("nccl" if gpu else "gloo", timeout=_PATIENCE)
     try:
-        yield Ranks(distributed.get_rank(), count, device)
+        yield DistributedContext(distributed.get_rank(), count, device)
     finally:
         distributed.destroy_process_group()
 
 
-class SharedBatchNorm(nn.BatchNorm2d):
+class CpuSyncBatchNorm(nn.BatchNorm2d):
     """Batch normalisation over the samples (B, C, H, W) of all processes."""
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return super().forward(x)
         own = x.float()
-        sums = _Sum.apply(torch.cat((own.sum((0, 2, 3)), own.new_tensor([own.numel() / own.shape[1]]))))
+        sums = _Sum.apply(
+            torch.cat((own.sum((0, 2, 3)), own.new_tensor([own.numel() / own.shape[1]])))
+        )
         size = sums[-1].detach()
         mean = sums[:-1] / size
         away = own - mean[:, None, None]

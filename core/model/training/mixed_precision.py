@@ -15,13 +15,13 @@ from torch import Tensor, nn
 from ...errors import DatasetError
 from ..networks.efficientnet import Backbone
 from ..networks.layers import Residual
-from ..networks.reconstruction import VolumeNetwork
+from ..networks.reconstruction import VolumeUNet
 
 PRECISIONS = ("automatic", "float32", "bfloat16")
-_BLOCKS = (Backbone, VolumeNetwork, Residual, nn.Sequential)
+_BLOCKS = (Backbone, VolumeUNet, Residual, nn.Sequential)
 
 
-def is_faster(device: torch.device) -> bool:
+def has_native_bfloat16(device: torch.device) -> bool:
     """Whether ``device`` computes in bfloat16 itself. A CPU that does not emulates it, some fifty times slower."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
@@ -29,7 +29,7 @@ def is_faster(device: torch.device) -> bool:
     return bool(found.get("avx512_bf16") or found.get("amx_bf16"))
 
 
-def mix(network: nn.Module, precision: str, device: torch.device) -> bool:
+def enable_mixed_precision(network: nn.Module, precision: str, device: torch.device) -> bool:
     """Let the blocks of ``network`` compute in bfloat16, if ``precision`` says so or leaves it to what is faster.
 
     Weights, gradients and what blocks give stay float32. Whether it was done.
@@ -38,27 +38,33 @@ def mix(network: nn.Module, precision: str, device: torch.device) -> bool:
         DatasetError: there is no such precision.
     """
     if precision not in PRECISIONS:
-        raise DatasetError(f"There is no precision {precision!r}: there are {', '.join(PRECISIONS)}")
-    mixed = precision == "bfloat16" or (precision == "automatic" and is_faster(device))
-    for block in _outermost(network) if mixed else ():
+        raise DatasetError(
+            f"There is no precision {precision!r}: there are {', '.join(PRECISIONS)}"
+        )
+    mixed = precision == "bfloat16" or (precision == "automatic" and has_native_bfloat16(device))
+    for block in _outermost_blocks(network) if mixed else ():
         if device.type == "cpu" and isinstance(block, Backbone):
             continue
-        block.forward = _mixed(block.forward, device.type)  # type: ignore[method-assign]
+        block.forward = _mixed_forward(block.forward, device.type)  # type: ignore[method-assign]
     return mixed
 
 
-def _outermost(network: nn.Module) -> Iterator[nn.Module]:
+def _outermost_blocks(network: nn.Module) -> Iterator[nn.Module]:
     for child in network.children():
         if isinstance(child, _BLOCKS):
             yield child
         else:
-            yield from _outermost(child)
+            yield from _outermost_blocks(child)
 
 
-def _mixed(forward: Callable[..., Any], kind: str) -> Callable[..., Any]:
+def _mixed_forward(forward: Callable[..., Any], kind: str) -> Callable[..., Any]:
     def run(*arguments: Any) -> Any:
         with torch.autocast(kind, torch.bfloat16):
             result = forward(*arguments)
-        return result.float() if isinstance(result, Tensor) else type(result)(part.float() for part in result)
+        return (
+            result.float()
+            if isinstance(result, Tensor)
+            else type(result)(part.float() for part in result)
+        )
 
     return run

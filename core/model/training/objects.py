@@ -12,19 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...cameras import Camera
-from ...dataset.compact import Quantised, picture_of
-from ...dataset.index import Place, of_split, to_train_on
+from ...dataset.compact import QuantizedPoints, decode_image
+from ...dataset.index import ObjectLocation, locations_of_split, training_locations
 from ...dataset.passes import world_points
 from ...dataset.records import GRID, ObjectFile, grid_of
 from ...errors import DatasetError
-from ..inference.preprocessing import despeckled
-from ..networks.projection import camera_matrix, transformed
+from ..inference.preprocessing import median_filter
+from ..networks.projection import camera_matrix, transform_camera
 
-COLOURS_A_VIEW = 384
-Points = NDArray[np.float32] | Quantised
+COLORS_A_VIEW = 384
+Points = NDArray[np.float32] | QuantizedPoints
 
 
-class Pictures(Sequence[NDArray[np.uint8]]):
+class LazyImages(Sequence[NDArray[np.uint8]]):
     """Pictures (V, H, W, 4) uint8, kept as their files have them; each is read and despeckled when it is taken out."""
 
     def __init__(self, files: Sequence[bytes]) -> None:
@@ -34,7 +34,7 @@ class Pictures(Sequence[NDArray[np.uint8]]):
         return len(self._files)
 
     def __getitem__(self, view: int) -> NDArray[np.uint8]:  # type: ignore[override]
-        return despeckled(picture_of(self._files[view]))
+        return median_filter(decode_image(self._files[view]))
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,8 @@ class Surfaces(Sequence[Surface]):
 
     def __getitem__(self, view: int) -> Surface:  # type: ignore[override]
         file = self._file
-        albedo, occlusion = file.albedo(view), file.occlusion(view)
+        albedo = file.albedo(view)
+        occlusion = file.occlusion(view)
         if albedo is None or occlusion is None:
             raise DatasetError(f"{file.path} is not relightable")
         return Surface(albedo, occlusion, file.normal(view))
@@ -82,17 +83,17 @@ class TrainingObject:
 
     name: str
     family: str
-    colour: Pictures
-    kinds: tuple[str, ...]
+    color: LazyImages
+    view_kinds: tuple[str, ...]
     cameras: NDArray[np.float32]
-    frames: NDArray[np.float64]
-    near: Points
+    view_frames: NDArray[np.float64]
+    near_points: Points
     near_inside: NDArray[np.bool_]
     uniform: Points
     uniform_inside: NDArray[np.bool_]
-    half: NDArray[np.float64]
-    seen: Points
-    seen_colour: NDArray[np.uint8]
+    half_extent: NDArray[np.float64]
+    visible_points: Points
+    seen_color: NDArray[np.uint8]
     surfaces: Surfaces | None = None
     grid_file: bytes | None = None
 
@@ -112,67 +113,101 @@ def load_split(folders: Sequence[Path], split: str) -> list[TrainingObject]:
     Raises:
         DatasetError: a set is missing or damaged, its splits leak, or there is no object.
     """
-    places = to_train_on(folders) if split == "train" else [p for folder in folders for p in of_split(folder, split)]
+    places = (
+        training_locations(folders)
+        if split == "train"
+        else [p for folder in folders for p in locations_of_split(folder, split)]
+    )
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         objects = [found for found in pool.map(load_object, places) if found is not None]
     if not objects:
-        raise DatasetError(f"There is no object of the split {split!r} in {', '.join(map(str, folders))}")
+        raise DatasetError(
+            f"There is no object of the split {split!r} in {', '.join(map(str, folders))}"
+        )
     return objects
 
 
-def spread(objects: Sequence[TrainingObject], count: int) -> list[TrainingObject]:
+def evenly_spaced(objects: Sequence[TrainingObject], count: int) -> list[TrainingObject]:
     """At most ``count`` of ``objects``, evenly from first to last, so that no source of them is left out."""
-    return [objects[i * len(objects) // count] for i in range(count)] if count < len(objects) else list(objects)
+    return (
+        [objects[i * len(objects) // count] for i in range(count)]
+        if count < len(objects)
+        else list(objects)
+    )
 
 
-def load_object(place: Place) -> TrainingObject | None:
+def load_object(place: ObjectLocation) -> TrainingObject | None:
     """One object as arrays; None if a view of it is empty, or if it is a whole scene."""
-    file = place.open()
+    file = place.open_object()
     if file.record.instances:
         return None
-    record, shape = file.record, file.shape()
+    record = file.record
+    shape = file.read_shape()
     low, high = record.bounds
-    centre, size = (low + high) / 2, float((high - low).max())
-    normalise = object_frame(record.bounds)
+    center = (low + high) / 2
+    size = float((high - low).max())
+    normalize = object_frame(record.bounds)
     rng = np.random.default_rng(0)
-    cameras, frames, seen, seen_colour = [], [], [], []
+    cameras = []
+    frames = []
+    seen = []
+    seen_color = []
     for index, view in enumerate(record.views):
-        picture, depth = file.colour(index), file.depth(index)
+        picture = file.read_color(index)
+        depth = file.read_depth(index)
         rows, columns = np.nonzero((picture[..., 3] > 127) & (depth > 0))
         if len(rows) < 16:
             return None
-        pick = rng.integers(0, len(rows), COLOURS_A_VIEW)
-        j, i = rows[pick], columns[pick]
+        pick = rng.integers(0, len(rows), COLORS_A_VIEW)
+        j = rows[pick]
+        i = columns[pick]
         world = view.camera.unproject(np.stack((i + 0.5, j + 0.5), 1), depth[j, i].astype(float))
-        seen.append((world - centre) / size)
-        seen_colour.append(despeckled(picture)[j, i, :3])
-        cameras.append(transformed(camera_matrix(view.camera), normalise))
-        frames.append(view_frame(view.camera, rows, columns, centre) @ np.linalg.inv(normalise))
+        seen.append((world - center) / size)
+        seen_color.append(median_filter(picture)[j, i, :3])
+        cameras.append(transform_camera(camera_matrix(view.camera), normalize))
+        frames.append(view_frame(view.camera, rows, columns, center) @ np.linalg.inv(normalize))
     near, uniform, shown = (
-        Quantised.of(points) if file.compact else np.asarray(points, np.float32)
-        for points in ((shape.near - centre) / size, (shape.uniform - centre) / size, np.stack(seen))
+        QuantizedPoints.quantize(points) if file.is_compact else np.asarray(points, np.float32)
+        for points in (
+            (shape.near - center) / size,
+            (shape.uniform - center) / size,
+            np.stack(seen),
+        )
     )
     return TrainingObject(
-        record.name, record.family, Pictures([file.part(file.colour_kind(i)) for i in range(len(record.views))]),
-        tuple(view.kind for view in record.views), np.stack(cameras), np.stack(frames), near, shape.near_inside,
-        uniform, shape.uniform_inside, (high - low) / 2 / size, shown, np.stack(seen_colour),
-        _surfaces(file), file.parts.get(GRID),
-    )  # fmt: skip
+        record.name,
+        record.family,
+        LazyImages([file.read_member(file.color_kind(i)) for i in range(len(record.views))]),
+        tuple(view.kind for view in record.views),
+        np.stack(cameras),
+        np.stack(frames),
+        near,
+        shape.near_inside,
+        uniform,
+        shape.uniform_inside,
+        (high - low) / 2 / size,
+        shown,
+        np.stack(seen_color),
+        _surfaces(file),
+        file.parts.get(GRID),
+    )
 
 
 def _surfaces(file: ObjectFile) -> Surfaces | None:
     """With the members of the views alone: the points are in memory as they are."""
     if not file.relightable:
         return None
-    parts = {kind: data for kind, data in file.parts.items() if kind == "json" or kind[:3].isdigit()}
+    parts = {
+        kind: data for kind, data in file.parts.items() if kind == "json" or kind[:3].isdigit()
+    }
     return Surfaces(ObjectFile(file.path, parts))
 
 
 def dense_surface(file: ObjectFile) -> NDArray[np.float64]:
     """Points (P, 3) of the true surface: the samples of the record, and all that its views show."""
-    parts = [file.shape().surface.astype(float)]
+    parts = [file.read_shape().surface.astype(float)]
     for index in range(len(file.record.views)):
-        view = file.view(index)
+        view = file.read_view(index)
         parts.append(world_points(view)[(view.colour[..., 3] > 127) & (view.depth > 0)])
     return np.concatenate(parts)
 
@@ -186,7 +221,7 @@ def object_frame(bounds: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def view_frame(
-    camera: Camera, rows: NDArray[np.int64], columns: NDArray[np.int64], centre: NDArray[np.float64]
+    camera: Camera, rows: NDArray[np.int64], columns: NDArray[np.int64], center: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Similarity (4, 4) from world space to the view's own frame, see :class:`TrainingObject`.
 
@@ -195,7 +230,7 @@ def view_frame(
     """
     low = np.array((columns.min(), rows.min()), float)
     high = np.array((columns.max(), rows.max()), float) + 1
-    depth = float((camera.from_world[2] * (*centre, 1)).sum())
+    depth = float((camera.from_world[2] * (*center, 1)).sum())
     middle = (low + high)[None] / 2
     corners = camera.unproject(np.concatenate((middle, low[None], high[None])), np.full(3, depth))
     right, up, back = camera.to_world[:3, :3].T

@@ -48,7 +48,7 @@ class TrainingStream(IterableDataset[Item]):
 
     Items hold, for the collating of torch:
         name, family: str. kinds: str, those of the views with commas between.
-        colour: (V, 4, H, W) uint8, straight alpha. mask: (V, H, W) bool, see ``passes.mask``.
+        colour: (V, 4, H, W) uint8, straight alpha. mask: (V, H, W) bool, see ``passes.object_mask``.
         depth: (V, H, W) float32 metres, 0 where nothing is.
         normal: (V, 3, H, W) float32, world space. intrinsics: (V, 3, 3), camera_to_world: (V, 4, 4; OpenGL's) float32.
         albedo: (V, 3, H, W) uint8, occlusion: (V, H, W) uint8. grid: (96, 96, 96) bool, see ``core.geometry.occupancy_grid``.
@@ -63,17 +63,32 @@ class TrainingStream(IterableDataset[Item]):
     """
 
     def __init__(
-        self, folder: Path, split: str = "train", *, views: int | None = None, points: int | None = None,
-        composite: bool = False, seed: int = 0, shuffle: bool = True, buffer: int = 64, rank: int | None = None,
+        self,
+        folder: Path,
+        split: str = "train",
+        *,
+        views: int | None = None,
+        points: int | None = None,
+        composite: bool = False,
+        seed: int = 0,
+        shuffle: bool = True,
+        buffer: int = 64,
+        rank: int | None = None,
         ranks: int | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         running = torch.distributed.is_available() and torch.distributed.is_initialized()
         self._rank = rank if rank is not None else torch.distributed.get_rank() if running else 0
-        self._ranks = ranks if ranks is not None else torch.distributed.get_world_size() if running else 1
-        self._files = shards.files(folder, split)
-        self._names = {name for name, own in splits.read(folder).items() if own == split}
-        self._views, self._points, self._composite = views, points, composite
-        self._seed, self._shuffle, self._buffer = seed, shuffle, buffer
+        self._ranks = (
+            ranks if ranks is not None else torch.distributed.get_world_size() if running else 1
+        )
+        self._files = shards.shard_files(folder, split)
+        self._names = {name for name, own in splits.read_splits(folder).items() if own == split}
+        self._views = views
+        self._points = points
+        self._composite = composite
+        self._seed = seed
+        self._shuffle = shuffle
+        self._buffer = buffer
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
 
     def set_epoch(self, epoch: int) -> None:
@@ -89,53 +104,75 @@ class TrainingStream(IterableDataset[Item]):
             random.Random(f"{self._seed} {epoch}").shuffle(files)
         if self._ranks > 1:
             files = files[: len(files) // self._ranks * self._ranks][self._rank :: self._ranks]
-        objects = (item for path in files[worker::workers] for item in shards.objects(path))
+        objects = (
+            item for path in files[worker::workers] for item in shards.objects_in_shard(path)
+        )
         if self._shuffle and self._buffer > 1:
-            objects = _mixed(objects, self._buffer, random.Random(f"{self._seed} {epoch} {self._rank} {worker}"))
+            objects = _shuffled(
+                objects, self._buffer, random.Random(f"{self._seed} {epoch} {self._rank} {worker}")
+            )
         for file in objects:
             if file.record.name not in self._names:
-                raise DatasetError(f"{file.path.parent} is not of these splits: run maquette dataset pack again")
+                raise DatasetError(
+                    f"{file.path.parent} is not of these splits: run maquette dataset pack again"
+                )
             key = zlib.crc32(file.record.name.encode())
-            yield self._item(file, np.random.default_rng((self._seed, epoch, key)))
+            yield self._read_item(file, np.random.default_rng((self._seed, epoch, key)))
 
-    def _item(self, file: ObjectFile, rng: np.random.Generator) -> Item:
+    def _read_item(self, file: ObjectFile, rng: np.random.Generator) -> Item:
         record = file.record
         count = len(record.views)
         pick = range(count)
         if self._views is not None:
             pick = rng.choice(count, self._views, replace=self._views > count)
-        views = [file.view(int(index)) for index in pick]
+        views = [file.read_view(int(index)) for index in pick]
         cameras = [view.camera for view in views]
-        pictures = [passes.composite(view) if self._composite else view.colour for view in views]
+        pictures = [
+            passes.composite_image(view) if self._composite else view.colour for view in views
+        ]
         if len({picture.shape for picture in pictures}) > 1:
-            raise DatasetError(f"{record.name} has pictures of several sizes, which make no tensor: ask for one view")
+            raise DatasetError(
+                f"{record.name} has pictures of several sizes, which make no tensor: ask for one view"
+            )
         return {
             "name": record.name,
             "family": record.family,
             "kinds": ",".join(view.kind for view in views),
-            "colour": _tensor(np.stack(pictures).transpose(0, 3, 1, 2)),
-            "mask": _tensor(np.stack([passes.mask(view) for view in views])),
-            "depth": _tensor(np.stack([view.depth for view in views])),
-            "normal": _tensor(np.stack([view.normal for view in views]).transpose(0, 3, 1, 2).astype(np.float32)),
+            "colour": _to_tensor(np.stack(pictures).transpose(0, 3, 1, 2)),
+            "mask": _to_tensor(np.stack([passes.object_mask(view) for view in views])),
+            "depth": _to_tensor(np.stack([view.depth for view in views])),
+            "normal": _to_tensor(
+                np.stack([view.normal for view in views]).transpose(0, 3, 1, 2).astype(np.float32)
+            ),
             **_relit(views),
-            "intrinsics": _tensor(np.stack([camera.intrinsics for camera in cameras]).astype(np.float32)),
-            "camera_to_world": _tensor(np.stack([camera.to_world for camera in cameras]).astype(np.float32)),
+            "intrinsics": _to_tensor(
+                np.stack([camera.intrinsics for camera in cameras]).astype(np.float32)
+            ),
+            "camera_to_world": _to_tensor(
+                np.stack([camera.to_world for camera in cameras]).astype(np.float32)
+            ),
             "orthographic": torch.tensor([camera.orthographic for camera in cameras]),
-            "bounds": _tensor(record.bounds.astype(np.float32)),
-            **(self._truth(file, rng) if file.solid or not record.instances else {}),
+            "bounds": _to_tensor(record.bounds.astype(np.float32)),
+            **(
+                self._read_truth(file, rng) if file.has_ground_truth or not record.instances else {}
+            ),
         }
 
-    def _truth(self, file: ObjectFile, rng: np.random.Generator) -> Item:
-        shape, result = file.shape(), {}
+    def _read_truth(self, file: ObjectFile, rng: np.random.Generator) -> Item:
+        shape = file.read_shape()
+        result = {}
         if shape.grid is not None:
-            result["grid"] = _tensor(shape.grid)
+            result["grid"] = _to_tensor(shape.grid)
         for kind in ("uniform", "near", "surface"):
             count = len(getattr(shape, kind))
             pick = slice(None) if self._points is None else rng.integers(0, count, self._points)
-            for name in (kind, *(f"{kind}_{more}" for more in ("inside", "distance", "normals", "colour", "seen"))):
+            for name in (
+                kind,
+                *(f"{kind}_{more}" for more in ("inside", "distance", "normals", "colour", "seen")),
+            ):
                 values = getattr(shape, name, None)
                 if values is not None:
-                    result[name] = _tensor(values[pick])
+                    result[name] = _to_tensor(values[pick])
         return result
 
 
@@ -144,12 +181,12 @@ def _relit(views: Sequence[RenderedView]) -> Item:
     if any(view.albedo is None for view in views):
         return {}
     return {
-        "albedo": _tensor(np.stack([view.albedo for view in views]).transpose(0, 3, 1, 2)),
-        "occlusion": _tensor(np.stack([view.occlusion for view in views])),
+        "albedo": _to_tensor(np.stack([view.albedo for view in views]).transpose(0, 3, 1, 2)),
+        "occlusion": _to_tensor(np.stack([view.occlusion for view in views])),
     }
 
 
-def _mixed(objects: Iterator[ObjectFile], size: int, rng: random.Random) -> Iterator[ObjectFile]:
+def _shuffled(objects: Iterator[ObjectFile], size: int, rng: random.Random) -> Iterator[ObjectFile]:
     """``objects`` through a buffer: each time one of ``size`` goes out and the next takes its place."""
     held: list[ObjectFile] = []
     for item in objects:
@@ -163,5 +200,5 @@ def _mixed(objects: Iterator[ObjectFile], size: int, rng: random.Random) -> Iter
     yield from held
 
 
-def _tensor(array: np.ndarray) -> torch.Tensor:
+def _to_tensor(array: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.array(array, order="C"))  # one of its own: PIL's are not writable

@@ -7,141 +7,236 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..parts import Look, Part, any_look, dark, paint, part
-from ..primitives import box, curve, cylinder, ellipsoid, lathe, moved, tube, turned
+from ..parts import Part, PartMaterial, any_material, dark_material, make_part, paint_material
+from ..primitives import (
+    lathe_solid,
+    make_box,
+    make_cylinder,
+    make_ellipsoid,
+    make_tube,
+    rotate_mesh,
+    smooth_curve,
+    translate_mesh,
+)
 
 Rng = np.random.Generator
 Point = NDArray[np.floating]
 
 
-def _limb(points: list, radii: list[float], label: str, look: Look) -> Part:
-    path = curve(*points, steps=6)
-    return part(
-        label, tube(path, np.interp(np.linspace(0, 1, len(path)), np.linspace(0, 1, len(radii)), radii), 10), look
+def _make_limb(points: list, radii: list[float], label: str, look: PartMaterial) -> Part:
+    path = smooth_curve(*points, steps=6)
+    return make_part(
+        label,
+        make_tube(
+            path, np.interp(np.linspace(0, 1, len(path)), np.linspace(0, 1, len(radii)), radii), 10
+        ),
+        look,
     )
 
 
-def _fur(rng: Rng) -> Look:
+def _fur_material(rng: Rng) -> PartMaterial:
     return (
-        any_look(rng)
+        any_material(rng)
         if rng.random() < 0.4
         else (tuple(np.array((0.85, 0.65, 0.45)) * rng.uniform(0.15, 1.1)), 0.9, 0.0)
     )
 
 
-def animal(rng: Rng) -> list[Part]:
+def make_animal(rng: Rng) -> list[Part]:
     """Four legs: cats to horses to elephants; the head towards -Y, now and then sitting."""
-    look, second = _fur(rng), _fur(rng)
-    length, girth, leg = rng.uniform(0.5, 0.8), rng.uniform(0.12, 0.22), rng.uniform(0.2, 0.6)
+    look = _fur_material(rng)
+    second = _fur_material(rng)
+    length = rng.uniform(0.5, 0.8)
+    girth = rng.uniform(0.12, 0.22)
+    leg = rng.uniform(0.2, 0.6)
     sits = rng.random() < 0.15
     front = np.array((0, -length / 2, leg + girth))
     rear = np.array((0, length / 2, leg + girth * rng.uniform(0.8, 1.1)))
     if sits:
         rear[2] = girth * 1.1
         front[1] *= 0.4
-    parts = _trunk(rng, front, rear, girth, look)
-    neck, rise, head = rng.uniform(0.08, 0.45), rng.uniform(-0.2, 1.4), rng.uniform(0.09, 0.17)
+    parts = _make_trunk(rng, front, rear, girth, look)
+    neck = rng.uniform(0.08, 0.45)
+    rise = rng.uniform(-0.2, 1.4)
+    head = rng.uniform(0.09, 0.17)
     top = front + np.array((0, -np.cos(rise), np.sin(rise))) * (neck + girth)
     throat = [front, (front + top) / 2 + (0, 0.02, 0), top]
-    parts.append(_limb(throat, [girth * 0.75, head * 0.8, head * 0.75], "neck", look))
+    parts.append(_make_limb(throat, [girth * 0.75, head * 0.8, head * 0.75], "neck", look))
     parts += _muzzled_head(rng, top, head, look, second)
     parts += _animal_ears(rng, top, head, second)
     parts += _animal_legs(rng, front, rear, girth, sits, (look, second))
     parts.append(_animal_tail(rng, rear, girth, look))
     if rng.random() < 0.25:
         nape = top + (0, head * 0.5, head * 0.6)
-        ridge = [nape, (top + front) / 2 + (0, girth * 0.6, girth * 0.5), front + (0, girth * 0.3, girth * 0.8)]
-        parts.append(_limb(ridge, [0.04, 0.06, 0.03], "mane", second))
+        ridge = [
+            nape,
+            (top + front) / 2 + (0, girth * 0.6, girth * 0.5),
+            front + (0, girth * 0.3, girth * 0.8),
+        ]
+        parts.append(_make_limb(ridge, [0.04, 0.06, 0.03], "mane", second))
     return parts
 
 
-def _trunk(rng: Rng, front: Point, rear: Point, girth: float, look: Look) -> list[Part]:
-    spine = [front + (0, -0.03, 0), (front + rear) / 2 + (0, 0, rng.uniform(-0.04, 0.04)), rear + (0, 0.03, 0)]
+def _make_trunk(
+    rng: Rng, front: Point, rear: Point, girth: float, look: PartMaterial
+) -> list[Part]:
+    spine = [
+        front + (0, -0.03, 0),
+        (front + rear) / 2 + (0, 0, rng.uniform(-0.04, 0.04)),
+        rear + (0, 0.03, 0),
+    ]
     radii = [girth * 0.7, girth, girth * rng.uniform(0.85, 1.1), girth * 0.95, girth * 0.6]
-    ends = [part("body", ellipsoid((girth * 0.95,) * 3, p, rings=10), look) for p in (front, rear)]
-    return [_limb(spine, radii, "body", look), *ends]
+    ends = [
+        make_part("body", make_ellipsoid((girth * 0.95,) * 3, p, rings=10), look)
+        for p in (front, rear)
+    ]
+    return [_make_limb(spine, radii, "body", look), *ends]
 
 
-def _muzzled_head(rng: Rng, top: Point, head: float, look: Look, second: Look) -> list[Part]:
-    parts = [part("head", ellipsoid((head * 0.85, head * 1.1, head), top, rings=10), look)]
+def _muzzled_head(
+    rng: Rng, top: Point, head: float, look: PartMaterial, second: PartMaterial
+) -> list[Part]:
+    parts = [
+        make_part("head", make_ellipsoid((head * 0.85, head * 1.1, head), top, rings=10), look)
+    ]
     muzzle = rng.uniform(0.5, 2.0) * head
     tip = top + (0, -head * 0.7 - muzzle, -head * rng.uniform(0.1, 0.8))
     radii = [head * 0.7, head * rng.uniform(0.3, 0.55)]
-    parts.append(_limb([top + (0, -head * 0.3, 0), tip], radii, "muzzle", second if rng.random() < 0.3 else look))
-    return [*parts, part("nose", ellipsoid((head * 0.3,) * 3, tip, rings=6), dark(rng))]
+    parts.append(
+        _make_limb(
+            [top + (0, -head * 0.3, 0), tip],
+            radii,
+            "muzzle",
+            second if rng.random() < 0.3 else look,
+        )
+    )
+    return [
+        *parts,
+        make_part("nose", make_ellipsoid((head * 0.3,) * 3, tip, rings=6), dark_material(rng)),
+    ]
 
 
-def _animal_ears(rng: Rng, top: Point, head: float, look: Look) -> list[Part]:
+def _animal_ears(rng: Rng, top: Point, head: float, look: PartMaterial) -> list[Part]:
     """Ears and eyes, now and then horns."""
-    parts, ear, spread = [], rng.uniform(0.4, 1.8) * head, rng.uniform(0.4, 0.9) * head
+    parts = []
+    ear = rng.uniform(0.4, 1.8) * head
+    spread = rng.uniform(0.4, 0.9) * head
     for x in (-1, 1):
         base = top + (x * spread, head * 0.2, head * 0.6)
         point = base + np.array((x * rng.uniform(0, 0.6), 0, 1)) * ear
-        parts.append(_limb([base, point], [head * 0.3, head * 0.08], "ear", look))
+        parts.append(_make_limb([base, point], [head * 0.3, head * 0.08], "ear", look))
         socket = top + (x * head * 0.65, -head * 0.65, head * 0.3)
-        parts.append(part("eye", ellipsoid((head * 0.14,) * 3, socket, rings=5), dark(rng)))
+        parts.append(
+            make_part(
+                "eye", make_ellipsoid((head * 0.14,) * 3, socket, rings=5), dark_material(rng)
+            )
+        )
     if rng.random() < 0.2:
-        parts += [_horn(rng, top, head, x) for x in (-1, 1)]
+        parts += [_make_horn(rng, top, head, x) for x in (-1, 1)]
     return parts
 
 
-def _horn(rng: Rng, top: Point, head: float, x: int) -> Part:
+def _make_horn(rng: Rng, top: Point, head: float, x: int) -> Part:
     bends = np.array(((x * 0.4, 0, 0.8), (x * 1.3, 0, 1.4), (x * 1.2, 0, 2.3))) * head
     path = [top + bend + (0, y, 0) for bend, y in zip(bends, (0, 0.02, -0.03), strict=True)]
-    return _limb(path, [0.03, 0.02, 0.006], "horn", any_look(rng))
+    return _make_limb(path, [0.03, 0.02, 0.006], "horn", any_material(rng))
 
 
-def _animal_legs(rng: Rng, front: Point, rear: Point, girth: float, sits: bool, looks: tuple[Look, Look]) -> list[Part]:
+def _animal_legs(
+    rng: Rng,
+    front: Point,
+    rear: Point,
+    girth: float,
+    sits: bool,
+    looks: tuple[PartMaterial, PartMaterial],
+) -> list[Part]:
     parts: list[Part] = []
-    thick, foot, wide = rng.uniform(0.25, 0.5) * girth, rng.uniform(0.7, 1.4), girth * rng.uniform(0.45, 0.75)
+    thick = rng.uniform(0.25, 0.5) * girth
+    foot = rng.uniform(0.7, 1.4)
+    wide = girth * rng.uniform(0.45, 0.75)
     for x in (-1, 1):
         stride = rng.normal(0, 0.06, 2)
         for where, step in ((front, stride[0]), (rear, stride[1])):
             hip = where + (x * wide, 0, -0.15 * girth)
-            ground = np.array((x * wide, where[1] + step - (0.25 if sits and where is rear else 0), thick * 0.5))
+            ground = np.array(
+                (x * wide, where[1] + step - (0.25 if sits and where is rear else 0), thick * 0.5)
+            )
             knee = (hip + ground) / 2 + (0, rng.uniform(-0.04, 0.04), 0)
             radii = [thick * 1.5, thick, thick * 0.75, thick * foot]
-            parts.append(_limb([hip, knee, ground], radii, "leg", looks[0]))
-            paw = ellipsoid((thick * foot, thick * foot * 1.4, thick * 0.6), ground - (0, thick * 0.4, 0), rings=6)
-            parts.append(part("foot", paw, looks[1]))
+            parts.append(_make_limb([hip, knee, ground], radii, "leg", looks[0]))
+            paw = make_ellipsoid(
+                (thick * foot, thick * foot * 1.4, thick * 0.6),
+                ground - (0, thick * 0.4, 0),
+                rings=6,
+            )
+            parts.append(make_part("foot", paw, looks[1]))
     return parts
 
 
-def _animal_tail(rng: Rng, rear: Point, girth: float, look: Look) -> Part:
+def _animal_tail(rng: Rng, rear: Point, girth: float, look: PartMaterial) -> Part:
     end = rear + np.array((rng.normal(0, 0.08), rng.uniform(0.1, 0.35), rng.uniform(-0.4, 0.4)))
     hair = rng.uniform(0.5, 1.6)
     path = [rear + (0, girth * 0.5, girth * 0.4), (rear + end) / 2 + (0, 0.12, 0.02), end]
-    return _limb(path, [0.04 * hair, 0.045 * hair, 0.025], "tail", look)
+    return _make_limb(path, [0.04 * hair, 0.045 * hair, 0.025], "tail", look)
 
 
-def bird(rng: Rng) -> list[Part]:
+def make_bird(rng: Rng) -> list[Part]:
     """Ducks, hens and waders."""
-    look, beak = paint(rng), paint(rng)
-    body, leg, neck = rng.uniform(0.2, 0.35), rng.choice((0.02, rng.uniform(0.1, 0.8))), rng.uniform(0.05, 0.6)
-    centre = np.array((0, 0, leg + body * 0.8))
-    trunk = ellipsoid((body * 0.75, body * rng.uniform(1, 1.5), body * 0.75), rings=12)
-    parts = [part("body", moved(turned(trunk, "x", -rng.uniform(0, 25)), centre), look)]
-    chest = centre + (0, -body * 0.8, body * 0.3)
+    look = paint_material(rng)
+    beak = paint_material(rng)
+    body = rng.uniform(0.2, 0.35)
+    leg = rng.choice((0.02, rng.uniform(0.1, 0.8)))
+    neck = rng.uniform(0.05, 0.6)
+    center = np.array((0, 0, leg + body * 0.8))
+    trunk = make_ellipsoid((body * 0.75, body * rng.uniform(1, 1.5), body * 0.75), rings=12)
+    parts = [
+        make_part(
+            "body", translate_mesh(rotate_mesh(trunk, "x", -rng.uniform(0, 25)), center), look
+        )
+    ]
+    chest = center + (0, -body * 0.8, body * 0.3)
     top = chest + (0, -rng.uniform(0, 0.2), neck + body * 0.3)
     size = rng.uniform(0.3, 0.75) * body
-    throat = [centre + (0, -body * 0.4, 0), (chest + top) / 2 + (0, rng.uniform(-0.08, 0.08), 0), top]
-    parts.append(_limb(throat, [body * 0.5, size * 0.6, size * 0.6], "neck", look))
-    parts.append(part("head", ellipsoid((size,) * 3, top, rings=10), look))
-    bill = [top + (0, -size * 0.7, 0), top + (0, -size * rng.uniform(1.4, 2.4), -size * rng.uniform(0, 0.6))]
-    parts.append(_limb(bill, [size * 0.45, size * 0.12], "beak", beak))
+    throat = [
+        center + (0, -body * 0.4, 0),
+        (chest + top) / 2 + (0, rng.uniform(-0.08, 0.08), 0),
+        top,
+    ]
+    parts.append(_make_limb(throat, [body * 0.5, size * 0.6, size * 0.6], "neck", look))
+    parts.append(make_part("head", make_ellipsoid((size,) * 3, top, rings=10), look))
+    bill = [
+        top + (0, -size * 0.7, 0),
+        top + (0, -size * rng.uniform(1.4, 2.4), -size * rng.uniform(0, 0.6)),
+    ]
+    parts.append(_make_limb(bill, [size * 0.45, size * 0.12], "beak", beak))
     for x in (-1, 1):
-        eye = ellipsoid((size * 0.16,) * 3, top + (x * size * 0.7, -size * 0.6, size * 0.3), rings=5)
-        parts.append(part("eye", eye, dark(rng)))
-        wing = ellipsoid(
-            (0.05, body * rng.uniform(0.6, 1), body * 0.45), centre + (x * body * 0.72, body * 0.15, 0.02), rings=8
+        eye = make_ellipsoid(
+            (size * 0.16,) * 3, top + (x * size * 0.7, -size * 0.6, size * 0.3), rings=5
         )
-        parts.append(part("wing", wing, look if rng.random() < 0.5 else any_look(rng)))
+        parts.append(make_part("eye", eye, dark_material(rng)))
+        wing = make_ellipsoid(
+            (0.05, body * rng.uniform(0.6, 1), body * 0.45),
+            center + (x * body * 0.72, body * 0.15, 0.02),
+            rings=8,
+        )
+        parts.append(make_part("wing", wing, look if rng.random() < 0.5 else any_material(rng)))
         if leg > 0.05:
             foot = np.array((x * body * 0.3, 0, 0.01))
-            parts.append(_limb([centre + (x * body * 0.3, 0, -body * 0.4), foot], [0.035, 0.015], "leg", beak))
-            parts.append(part("foot", ellipsoid((0.05, 0.09, 0.015), foot - (0, 0.04, 0), rings=5), beak))
-    tail = centre + (0, body * 1.5, body * rng.uniform(-0.2, 0.6))
-    return [*parts, _limb([centre + (0, body * 0.7, 0), tail], [body * 0.45, body * 0.12], "tail", look)]
+            parts.append(
+                _make_limb(
+                    [center + (x * body * 0.3, 0, -body * 0.4), foot], [0.035, 0.015], "leg", beak
+                )
+            )
+            parts.append(
+                make_part(
+                    "foot", make_ellipsoid((0.05, 0.09, 0.015), foot - (0, 0.04, 0), rings=5), beak
+                )
+            )
+    tail = center + (0, body * 1.5, body * rng.uniform(-0.2, 0.6))
+    return [
+        *parts,
+        _make_limb([center + (0, body * 0.7, 0), tail], [body * 0.45, body * 0.12], "tail", look),
+    ]
 
 
 @dataclass(frozen=True)
@@ -168,47 +263,80 @@ class _Build:
         return np.array((0, 0, self.base + self.body / 2))
 
 
-def figure(rng: Rng) -> list[Part]:
+def make_figure(rng: Rng) -> list[Part]:
     """Teddy bears, dolls, robots and cartoon people, facing -Y."""
-    skin, cloth, second = _fur(rng), paint(rng), any_look(rng)
+    skin = _fur_material(rng)
+    cloth = paint_material(rng)
+    second = any_material(rng)
     boxy = rng.random() < 0.3
-    head, body, wide = rng.uniform(0.12, 0.32), rng.uniform(0.25, 0.45), rng.uniform(0.12, 0.25)
-    leg, thick = rng.uniform(0.08, 0.45), rng.uniform(0.04, 0.1)
-    deep, power = wide * rng.uniform(0.6, 1), 6.0 if boxy else rng.uniform(2, 3)
+    head = rng.uniform(0.12, 0.32)
+    body = rng.uniform(0.25, 0.45)
+    wide = rng.uniform(0.12, 0.25)
+    leg = rng.uniform(0.08, 0.45)
+    thick = rng.uniform(0.04, 0.1)
+    deep = wide * rng.uniform(0.6, 1)
+    power = 6.0 if boxy else rng.uniform(2, 3)
     build = _Build(head, body, wide, leg, thick, deep, power, sits=rng.random() < 0.2)
-    parts = [part("body", ellipsoid((wide, deep, body / 2 * 1.15), build.trunk, power), cloth)]
+    parts = [
+        make_part("body", make_ellipsoid((wide, deep, body / 2 * 1.15), build.trunk, power), cloth)
+    ]
     top = build.trunk + (0, 0, body / 2 + head * rng.uniform(0.75, 1))
-    skull = ellipsoid((head * rng.uniform(0.9, 1.15), head * 0.9, head * rng.uniform(0.85, 1.1)), top, power)
-    parts.append(part("head", skull, skin))
+    skull = make_ellipsoid(
+        (head * rng.uniform(0.9, 1.15), head * 0.9, head * rng.uniform(0.85, 1.1)), top, power
+    )
+    parts.append(make_part("head", skull, skin))
     if rng.random() < 0.4:
-        parts.append(part("neck", cylinder(wide * 0.35, head, build.trunk + (0, 0, body / 2)), skin))
+        parts.append(
+            make_part(
+                "neck", make_cylinder(wide * 0.35, head, build.trunk + (0, 0, body / 2)), skin
+            )
+        )
     ears = rng.integers(0, 4)
     for x in (-1, 1):
         if ears:
             parts.append(_figure_ear(rng, ears, x, top, head, (skin, second)))
         socket = top + (x * head * 0.4, -head * 0.75, head * 0.15)
-        parts.append(part("eye", ellipsoid((head * rng.uniform(0.1, 0.3),) * 3, socket, rings=6), dark(rng)))
-        parts += _arm(rng, x, build, skin, cloth)
-        parts += _leg(rng, x, build, skin, second)
-    return parts + _dress(rng, build, top, boxy, skin)
+        parts.append(
+            make_part(
+                "eye",
+                make_ellipsoid((head * rng.uniform(0.1, 0.3),) * 3, socket, rings=6),
+                dark_material(rng),
+            )
+        )
+        parts += _make_arm(rng, x, build, skin, cloth)
+        parts += _make_leg(rng, x, build, skin, second)
+    return parts + _make_clothes(rng, build, top, boxy, skin)
 
 
-def _figure_ear(rng: Rng, kind: int, x: int, top: Point, head: float, looks: tuple[Look, Look]) -> Part:
+def _figure_ear(
+    rng: Rng, kind: int, x: int, top: Point, head: float, looks: tuple[PartMaterial, PartMaterial]
+) -> Part:
     """1: a bear's, 2: a hare's, 3: a robot's."""
     if kind == 1:
         at = top + (x * head * 0.75, 0, head * 0.7)
-        return part("ear", ellipsoid((head * 0.4, head * 0.2, head * 0.4), at, rings=8), looks[0])
+        return make_part(
+            "ear", make_ellipsoid((head * 0.4, head * 0.2, head * 0.4), at, rings=8), looks[0]
+        )
     if kind == 2:
         path = [
             top + (x * head * 0.4, 0, head * 0.7),
             top + (x * head * rng.uniform(0.4, 1), 0, head * rng.uniform(1.5, 2.4)),
         ]
-        return _limb(path, [head * 0.22, head * 0.12], "ear", looks[0])
-    return part("ear", moved(turned(cylinder(head * 0.3, head * 0.3), "y", 90), top + (x * head, 0, 0)), looks[1])
+        return _make_limb(path, [head * 0.22, head * 0.12], "ear", looks[0])
+    return make_part(
+        "ear",
+        translate_mesh(
+            rotate_mesh(make_cylinder(head * 0.3, head * 0.3), "y", 90), top + (x * head, 0, 0)
+        ),
+        looks[1],
+    )
 
 
-def _arm(rng: Rng, x: int, build: _Build, skin: Look, cloth: Look) -> list[Part]:
-    thick, shoulder = build.thick, build.trunk + (x * build.wide * 0.85, 0, build.body * 0.35)
+def _make_arm(
+    rng: Rng, x: int, build: _Build, skin: PartMaterial, cloth: PartMaterial
+) -> list[Part]:
+    thick = build.thick
+    shoulder = build.trunk + (x * build.wide * 0.85, 0, build.body * 0.35)
     swing = rng.uniform(-0.3, 1.5)
     reach = rng.uniform(0.2, 0.4)
     along = np.array((x * np.cos(swing * 0.6) * 0.7, -0.5 * max(np.sin(swing), 0), -np.cos(swing)))
@@ -216,63 +344,113 @@ def _arm(rng: Rng, x: int, build: _Build, skin: Look, cloth: Look) -> list[Part]
     path = [shoulder, (shoulder + hand) / 2 + (x * 0.02, 0, 0), hand]
     sleeve = cloth if rng.random() < 0.6 else skin
     return [
-        _limb(path, [thick, thick * 0.8, thick * 0.75], "arm", sleeve),
-        part("hand", ellipsoid((thick,) * 3, hand, rings=7), skin),
+        _make_limb(path, [thick, thick * 0.8, thick * 0.75], "arm", sleeve),
+        make_part("hand", make_ellipsoid((thick,) * 3, hand, rings=7), skin),
     ]
 
 
-def _leg(rng: Rng, x: int, build: _Build, skin: Look, cloth: Look) -> list[Part]:
-    thick, wide, hip = build.thick, build.wide, np.array((x * build.wide * 0.5, 0, build.base + 0.05))
+def _make_leg(
+    rng: Rng, x: int, build: _Build, skin: PartMaterial, cloth: PartMaterial
+) -> list[Part]:
+    thick = build.thick
+    wide = build.wide
+    hip = np.array((x * build.wide * 0.5, 0, build.base + 0.05))
     if build.sits:
         foot = hip + (0, -build.leg, -0.03)
     else:
         foot = np.array((x * wide * rng.uniform(0.5, 0.8), 0, thick * 0.6))
-    shoe = ellipsoid((thick * 1.1, thick * 1.7, thick * 0.8), foot - (0, thick * 0.6, 0), rings=7)
+    shoe = make_ellipsoid(
+        (thick * 1.1, thick * 1.7, thick * 0.8), foot - (0, thick * 0.6, 0), rings=7
+    )
     return [
-        _limb([hip, foot], [thick * 1.25, thick], "leg", cloth),
-        part("foot", shoe, any_look(rng) if rng.random() < 0.5 else skin),
+        _make_limb([hip, foot], [thick * 1.25, thick], "leg", cloth),
+        make_part("foot", shoe, any_material(rng) if rng.random() < 0.5 else skin),
     ]
 
 
-def _dress(rng: Rng, build: _Build, top: Point, boxy: bool, skin: Look) -> list[Part]:
+def _make_clothes(
+    rng: Rng, build: _Build, top: Point, boxy: bool, skin: PartMaterial
+) -> list[Part]:
     """What a figure may have besides: a snout, a hat, a robot's panel and antenna, wings."""
-    parts, head, body, wide = [], build.head, build.body, build.wide
+    parts = []
+    head = build.head
+    body = build.body
+    wide = build.wide
     if rng.random() < 0.6:
         at = top + (0, -head * 0.85, -head * 0.25)
-        parts.append(part("snout", ellipsoid((head * 0.4, head * 0.35, head * 0.3), at, rings=8), skin))
+        parts.append(
+            make_part(
+                "snout", make_ellipsoid((head * 0.4, head * 0.35, head * 0.3), at, rings=8), skin
+            )
+        )
     if rng.random() < 0.3:
-        brim = lathe(((head * 1.3, 0), (head * 1.3, 0.02), (head * 0.8, 0.03), (head * 0.75, head * 0.6)), 24)
-        parts.append(part("hat", moved(brim, top + (0, 0, head * 0.7)), any_look(rng)))
+        brim = lathe_solid(
+            ((head * 1.3, 0), (head * 1.3, 0.02), (head * 0.8, 0.03), (head * 0.75, head * 0.6)), 24
+        )
+        parts.append(
+            make_part("hat", translate_mesh(brim, top + (0, 0, head * 0.7)), any_material(rng))
+        )
     if boxy and rng.random() < 0.6:
-        panel = box((wide, 0.03, body * 0.4), build.trunk - (0, build.deep, 0))
-        parts.append(part("panel", panel, any_look(rng)))
-        parts.append(part("antenna", cylinder(0.012, head, top + (0, 0, head * 1.2)), dark(rng)))
+        panel = make_box((wide, 0.03, body * 0.4), build.trunk - (0, build.deep, 0))
+        parts.append(make_part("panel", panel, any_material(rng)))
+        parts.append(
+            make_part(
+                "antenna", make_cylinder(0.012, head, top + (0, 0, head * 1.2)), dark_material(rng)
+            )
+        )
     if rng.random() < 0.2:
         for x in (-1, 1):
             at = build.trunk + (x * wide * 1.1, build.deep, body * 0.2)
-            parts.append(part("wing", ellipsoid((wide * 0.9, 0.03, body * 0.4), at, rings=8), any_look(rng)))
+            parts.append(
+                make_part(
+                    "wing",
+                    make_ellipsoid((wide * 0.9, 0.03, body * 0.4), at, rings=8),
+                    any_material(rng),
+                )
+            )
     return parts
 
 
-def bust(rng: Rng) -> list[Part]:
+def make_bust(rng: Rng) -> list[Part]:
     """A head and shoulders on a plinth."""
-    look, foot = any_look(rng), any_look(rng)
+    look = any_material(rng)
+    foot = any_material(rng)
     parts = [
-        part(
+        make_part(
             "plinth",
-            lathe(((0.3, 0), (0.3, 0.06), (0.2, 0.12), (0.15, 0.25), (0.2, 0.3)), int(rng.choice((4, 8, 32)))),
+            lathe_solid(
+                ((0.3, 0), (0.3, 0.06), (0.2, 0.12), (0.15, 0.25), (0.2, 0.3)),
+                int(rng.choice((4, 8, 32))),
+            ),
             foot,
         )
     ]
-    parts.append(part("shoulders", ellipsoid((rng.uniform(0.32, 0.45), 0.22, 0.2), (0, 0, 0.45)), look))
-    parts.append(part("neck", cylinder(0.11, 0.25, (0, 0, 0.65)), look))
+    parts.append(
+        make_part(
+            "shoulders", make_ellipsoid((rng.uniform(0.32, 0.45), 0.22, 0.2), (0, 0, 0.45)), look
+        )
+    )
+    parts.append(make_part("neck", make_cylinder(0.11, 0.25, (0, 0, 0.65)), look))
     head = np.array((0, -0.02, 0.85))
-    parts.append(part("head", ellipsoid((0.15, 0.19, rng.uniform(0.2, 0.25)), head), look))
-    parts.append(_limb([head + (0, -0.17, 0.04), head + (0, -0.23, -0.03)], [0.02, 0.035], "nose", look))
-    parts += [part("ear", ellipsoid((0.02, 0.035, 0.055), head + (x * 0.15, 0.02, 0), rings=6), look) for x in (-1, 1)]
+    parts.append(
+        make_part("head", make_ellipsoid((0.15, 0.19, rng.uniform(0.2, 0.25)), head), look)
+    )
+    parts.append(
+        _make_limb([head + (0, -0.17, 0.04), head + (0, -0.23, -0.03)], [0.02, 0.035], "nose", look)
+    )
+    parts += [
+        make_part(
+            "ear", make_ellipsoid((0.02, 0.035, 0.055), head + (x * 0.15, 0.02, 0), rings=6), look
+        )
+        for x in (-1, 1)
+    ]
     if rng.random() < 0.7:
-        parts.append(part("hair", ellipsoid((0.175, 0.2, 0.2), head + (0, 0.04, 0.07), rings=10), look))
+        parts.append(
+            make_part(
+                "hair", make_ellipsoid((0.175, 0.2, 0.2), head + (0, 0.04, 0.07), rings=10), look
+            )
+        )
     return parts
 
 
-FAMILIES = {"animal": animal, "bird": bird, "bust": bust, "figure": figure}
+FAMILIES = {"animal": make_animal, "bird": make_bird, "bust": make_bust, "figure": make_figure}

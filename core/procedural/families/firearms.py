@@ -4,9 +4,26 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..parts import Look, Part, any_look, dark, metal, paint, part, wood
-from ..primitives import box, cylinder, ellipsoid, lathe, moved, torus, turned
-from ..solids import along, annulus, circle, extruded
+from ..parts import (
+    Part,
+    PartMaterial,
+    any_material,
+    dark_material,
+    make_part,
+    metal_material,
+    paint_material,
+    wood_material,
+)
+from ..primitives import (
+    lathe_solid,
+    make_box,
+    make_cylinder,
+    make_ellipsoid,
+    make_torus,
+    rotate_mesh,
+    translate_mesh,
+)
+from ..solids import align_to_axis, annulus_plate, circle_outline, extrude_outline
 
 Rng = np.random.Generator
 
@@ -18,9 +35,9 @@ def gun(rng: Rng) -> list[Part]:
     height = rng.uniform(0.08, 0.16)
     width = rng.uniform(0.05, 0.1)
     bevel = rng.uniform(0.0, 0.4) * width / 2
-    look = (dark, metal, any_look)[rng.integers(0, 3)](rng)
-    second = (dark, wood, any_look)[rng.integers(0, 3)](rng)
-    parts = [part("receiver", box((width, length, height), bevel=bevel), look)]
+    look = (dark_material, metal_material, any_material)[rng.integers(0, 3)](rng)
+    second = (dark_material, wood_material, any_material)[rng.integers(0, 3)](rng)
+    parts = [make_part("receiver", make_box((width, length, height), bevel=bevel), look)]
 
     parts += _gun_barrel(rng, length, height, (look, second))
     parts += _gun_grips(rng, length, height, width, second)
@@ -30,12 +47,14 @@ def gun(rng: Rng) -> list[Part]:
         parts += _gun_sight(rng, length, height, look)
 
     if rng.random() < 0.3:
-        stripe = box((width * 1.06, length * rng.uniform(0.2, 0.7), height * 0.2))
-        parts.append(part("stripe", stripe, paint(rng)))
+        stripe = make_box((width * 1.06, length * rng.uniform(0.2, 0.7), height * 0.2))
+        parts.append(make_part("stripe", stripe, paint_material(rng)))
     return parts
 
 
-def _gun_barrel(rng: Rng, length: float, height: float, looks: tuple[Look, Look]) -> list[Part]:
+def _gun_barrel(
+    rng: Rng, length: float, height: float, looks: tuple[PartMaterial, PartMaterial]
+) -> list[Part]:
     """Make the barrel or two of them, with a muzzle and a hand guard."""
     reach = rng.uniform(0.15, 0.8)
     radius = height * rng.uniform(0.14, 0.35)
@@ -47,48 +66,70 @@ def _gun_barrel(rng: Rng, length: float, height: float, looks: tuple[Look, Look]
 
     offsets = (-radius, radius) if is_double else (0.0,)
     for x in offsets:
-        tube_mesh = annulus(circle(radius, sides), circle(radius * 0.55, sides), reach)
-        barrel = moved(along(tube_mesh, "y"), (x, start - reach / 2 + 0.01, level))
-        parts.append(part("barrel", barrel, looks[0]))
+        tube_mesh = annulus_plate(
+            circle_outline(radius, sides), circle_outline(radius * 0.55, sides), reach
+        )
+        barrel = translate_mesh(align_to_axis(tube_mesh, "y"), (x, start - reach / 2 + 0.01, level))
+        parts.append(make_part("barrel", barrel, looks[0]))
         if rng.random() < 0.5:
             muzzle_length = reach * rng.uniform(0.1, 0.35)
-            outer = circle(radius * rng.uniform(1.2, 1.7), sides)
-            muzzle = along(annulus(outer, circle(radius * 0.6, sides), muzzle_length), "y")
-            parts.append(part("muzzle", moved(muzzle, (x, start - reach, level)), looks[0]))
+            outer = circle_outline(radius * rng.uniform(1.2, 1.7), sides)
+            muzzle = align_to_axis(
+                annulus_plate(outer, circle_outline(radius * 0.6, sides), muzzle_length), "y"
+            )
+            parts.append(
+                make_part("muzzle", translate_mesh(muzzle, (x, start - reach, level)), looks[0])
+            )
 
     if rng.random() < 0.5:
         guard_length = reach * rng.uniform(0.4, 0.8)
         size = (height * 0.7, guard_length, height * rng.uniform(0.6, 0.9))
-        guard = box(size, (0, start - guard_length / 2, level - height * 0.1), 0.012)
-        parts.append(part("hand_guard", guard, looks[1]))
+        guard = make_box(size, (0, start - guard_length / 2, level - height * 0.1), 0.012)
+        parts.append(make_part("hand_guard", guard, looks[1]))
     return parts
 
 
-def _gun_grips(rng: Rng, length: float, height: float, width: float, look: Look) -> list[Part]:
+def _gun_grips(
+    rng: Rng, length: float, height: float, width: float, look: PartMaterial
+) -> list[Part]:
     """Make the grip, the trigger in its guard, and a magazine."""
     drop = rng.uniform(0.14, 0.24)
     slant = rng.uniform(0, 30)
     grip_at = length * rng.uniform(0.15, 0.42)
-    grip = box((width * 0.8, rng.uniform(0.07, 0.11), drop), (0, 0, -drop / 2), 0.012)
-    parts = [part("grip", moved(turned(grip, "x", slant), (0, grip_at, -height * 0.4)), look)]
+    grip = make_box((width * 0.8, rng.uniform(0.07, 0.11), drop), (0, 0, -drop / 2), 0.012)
+    parts = [
+        make_part(
+            "grip", translate_mesh(rotate_mesh(grip, "x", slant), (0, grip_at, -height * 0.4)), look
+        )
+    ]
 
     ring = rng.uniform(0.035, 0.05)
-    guard = along(torus(ring, 0.008, sides=20, round_sides=6), "x")
+    guard = align_to_axis(make_torus(ring, 0.008, sides=20, round_sides=6), "x")
     front = grip_at - 0.05 - ring
-    parts.append(part("trigger_guard", moved(guard, (0, front, -height / 2 - ring * 0.6)), look))
-    trigger = box((0.014, 0.014, ring * 1.2), (0, front, -height / 2 - ring * 0.4))
-    parts.append(part("trigger", trigger, dark(rng)))
+    parts.append(
+        make_part(
+            "trigger_guard", translate_mesh(guard, (0, front, -height / 2 - ring * 0.6)), look
+        )
+    )
+    trigger = make_box((0.014, 0.014, ring * 1.2), (0, front, -height / 2 - ring * 0.4))
+    parts.append(make_part("trigger", trigger, dark_material(rng)))
 
     if rng.random() < 0.65:
         tall = rng.uniform(0.1, 0.3)
         lean = rng.uniform(-20, 5)
-        case = box((width * 0.6, rng.uniform(0.06, 0.12), tall), (0, 0, -tall / 2), 0.006)
+        case = make_box((width * 0.6, rng.uniform(0.06, 0.12), tall), (0, 0, -tall / 2), 0.006)
         at = (0, front - rng.uniform(0.08, 0.16), -height * 0.4)
-        parts.append(part("magazine", moved(turned(case, "x", lean), at), dark(rng)))
+        parts.append(
+            make_part(
+                "magazine", translate_mesh(rotate_mesh(case, "x", lean), at), dark_material(rng)
+            )
+        )
     return parts
 
 
-def _gun_stock(rng: Rng, length: float, height: float, width: float, look: Look) -> list[Part]:
+def _gun_stock(
+    rng: Rng, length: float, height: float, width: float, look: PartMaterial
+) -> list[Part]:
     """Make the stock: a solid one, or a bar with a shoulder plate."""
     reach = rng.uniform(0.2, 0.45)
     drop = rng.uniform(0.0, 0.12)
@@ -104,15 +145,18 @@ def _gun_stock(rng: Rng, length: float, height: float, width: float, look: Look)
                 (end, -drop + butt * 0.4),
             )
         )
-        mesh = along(extruded(outline, width * rng.uniform(0.6, 0.9)), "x")
-        return [part("stock", mesh, look)]
+        mesh = align_to_axis(extrude_outline(outline, width * rng.uniform(0.6, 0.9)), "x")
+        return [make_part("stock", mesh, look)]
 
-    rod = along(cylinder(height * 0.18, reach, sides=12), "y")
-    plate = box((width * 0.8, 0.04, butt), (0, end, -drop * 0.4), 0.008)
-    return [part("stock", moved(rod, (0, start + reach / 2, 0)), look), part("butt", plate, look)]
+    rod = align_to_axis(make_cylinder(height * 0.18, reach, sides=12), "y")
+    plate = make_box((width * 0.8, 0.04, butt), (0, end, -drop * 0.4), 0.008)
+    return [
+        make_part("stock", translate_mesh(rod, (0, start + reach / 2, 0)), look),
+        make_part("butt", plate, look),
+    ]
 
 
-def _gun_sight(rng: Rng, length: float, height: float, look: Look) -> list[Part]:
+def _gun_sight(rng: Rng, length: float, height: float, look: PartMaterial) -> list[Part]:
     """Make a scope on two mounts, or iron sights at both ends."""
     at = length * rng.uniform(-0.2, 0.2)
     radius = rng.uniform(0.025, 0.05)
@@ -120,7 +164,9 @@ def _gun_sight(rng: Rng, length: float, height: float, look: Look) -> list[Part]
     if rng.random() < 0.5:
         post = rng.uniform(0.03, 0.06)
         ends = (-length * 0.45, length * 0.45)
-        return [part("sight", box((0.02, 0.03, post), (0, y, height / 2)), look) for y in ends]
+        return [
+            make_part("sight", make_box((0.02, 0.03, post), (0, y, height / 2)), look) for y in ends
+        ]
 
     profile = [
         (radius * 1.3, -scope_length / 2),
@@ -129,10 +175,18 @@ def _gun_sight(rng: Rng, length: float, height: float, look: Look) -> list[Part]
         (radius, scope_length / 2),
     ]
     level = height / 2 + radius + 0.02
-    parts = [part("scope", moved(turned(lathe(profile, 20), "x", -90), (0, at, level)), dark(rng))]
+    parts = [
+        make_part(
+            "scope",
+            translate_mesh(rotate_mesh(lathe_solid(profile, 20), "x", -90), (0, at, level)),
+            dark_material(rng),
+        )
+    ]
     for y in (-0.25, 0.25):
-        mount = box((0.03, 0.025, radius + 0.04), (0, at + y * scope_length, level - radius * 0.7))
-        parts.append(part("mount", mount, look))
+        mount = make_box(
+            (0.03, 0.025, radius + 0.04), (0, at + y * scope_length, level - radius * 0.7)
+        )
+        parts.append(make_part("mount", mount, look))
     return parts
 
 
@@ -143,8 +197,8 @@ def cannon(rng: Rng) -> list[Part]:
     muzzle = breech * rng.uniform(0.55, 0.95)
     flare = rng.uniform(1.0, 1.4)
     pitch = rng.uniform(0, 35)
-    look = (metal, dark, any_look)[rng.integers(0, 3)](rng)
-    wooden = (wood, any_look)[rng.integers(0, 2)](rng)
+    look = (metal_material, dark_material, any_material)[rng.integers(0, 3)](rng)
+    wooden = (wood_material, any_material)[rng.integers(0, 2)](rng)
 
     # The tube is made upright, its bore open at the top, and then tilted towards -Y.
     bore = muzzle * rng.uniform(0.45, 0.7)
@@ -159,30 +213,40 @@ def cannon(rng: Rng) -> list[Part]:
         (bore, length),
         (bore, length * 0.5),
     ]
-    pieces = [part("barrel", lathe(profile, 28), look)]
-    pieces.append(part("knob", ellipsoid((0.05, 0.05, 0.06), (0, 0, -0.1), rings=8), look))
+    pieces = [make_part("barrel", lathe_solid(profile, 28), look)]
+    pieces.append(
+        make_part("knob", make_ellipsoid((0.05, 0.05, 0.06), (0, 0, -0.1), rings=8), look)
+    )
     for level in np.linspace(0.08, 0.8, int(rng.integers(1, 5))):
         radius = float(np.interp(level, (0, 0.3, 0.88), (breech, breech, muzzle)))
-        ring = torus(radius, rng.uniform(0.012, 0.03), (0, 0, level * length), 28, 8)
-        pieces.append(part("band", ring, look))
+        ring = make_torus(radius, rng.uniform(0.012, 0.03), (0, 0, level * length), 28, 8)
+        pieces.append(make_part("band", ring, look))
 
     wheel = rng.uniform(0.16, 0.36)
     axle_level = wheel + breech * 0.5
     parts = []
     for p in pieces:
-        tilted = turned(moved(p.mesh, (0, 0, -length * 0.35)), "x", 90 - pitch)
-        mesh = moved(tilted, (0, 0, axle_level + breech * 0.6))
-        parts.append(Part(p.label, mesh, p.colour, p.roughness, p.metallic))
+        tilted = rotate_mesh(translate_mesh(p.mesh, (0, 0, -length * 0.35)), "x", 90 - pitch)
+        mesh = translate_mesh(tilted, (0, 0, axle_level + breech * 0.6))
+        parts.append(Part(p.label, mesh, p.color, p.roughness, p.metallic))
     parts += _carriage(rng, length, breech, wheel, wooden)
 
     for i in range(int(rng.integers(0, 4))):
         ball = bore * 0.95
         center = (breech * 4 + 2.1 * ball * (i % 2), -0.2 + 2.1 * ball * (i // 2), ball)
-        parts.append(part("cannonball", ellipsoid((ball, ball, ball), center, rings=10), dark(rng)))
+        parts.append(
+            make_part(
+                "cannonball",
+                make_ellipsoid((ball, ball, ball), center, rings=10),
+                dark_material(rng),
+            )
+        )
     return parts
 
 
-def _carriage(rng: Rng, length: float, breech: float, wheel: float, look: Look) -> list[Part]:
+def _carriage(
+    rng: Rng, length: float, breech: float, wheel: float, look: PartMaterial
+) -> list[Part]:
     """Make two cheeks, the axles and the wheels."""
     cheek = rng.uniform(0.04, 0.08)
     trail = rng.uniform(0.4, 0.8) * length
@@ -198,37 +262,45 @@ def _carriage(rng: Rng, length: float, breech: float, wheel: float, look: Look) 
     )
     parts = []
     for side in (-1, 1):
-        mesh = along(extruded(outline, cheek), "x")
-        parts.append(part("cheek", moved(mesh, (side * (breech + cheek / 2), 0, 0)), look))
+        mesh = align_to_axis(extrude_outline(outline, cheek), "x")
+        parts.append(
+            make_part("cheek", translate_mesh(mesh, (side * (breech + cheek / 2), 0, 0)), look)
+        )
 
     reach = breech + cheek + 0.06
     rear = int(rng.integers(0, 2))  # another pair of wheels behind
     spokes = int(rng.integers(0, 9))
-    rim_look = any_look(rng)
+    rim_look = any_material(rng)
     for y in (-length * 0.12, trail * 0.8)[: 1 + rear]:
         radius = wheel if y < 0 else wheel * 0.7
-        axle = along(cylinder(0.03, 2 * reach + 0.12, sides=12), "x")
-        parts.append(part("axle", moved(axle, (0, y, radius)), look))
+        axle = align_to_axis(make_cylinder(0.03, 2 * reach + 0.12, sides=12), "x")
+        parts.append(make_part("axle", translate_mesh(axle, (0, y, radius)), look))
         for side in (-1, 1):
             parts += _cart_wheel(radius, spokes, (side * reach, y, radius), rim_look)
     return parts
 
 
 def _cart_wheel(
-    radius: float, spokes: int, center: tuple[float, float, float], look: Look
+    radius: float, spokes: int, center: tuple[float, float, float], look: PartMaterial
 ) -> list[Part]:
     """Make a wheel about the x axis: a disc, or from three spokes on a rim with spokes."""
     if spokes < 3:
-        disc = along(cylinder(radius, 0.07, sides=24), "x")
-        return [part("wheel", moved(disc, center), look)]
+        disc = align_to_axis(make_cylinder(radius, 0.07, sides=24), "x")
+        return [make_part("wheel", translate_mesh(disc, center), look)]
 
-    rim = along(annulus(circle(radius), circle(radius * 0.8), 0.07), "x")
-    parts = [part("wheel", moved(rim, center), look)]
-    hub = along(cylinder(radius * 0.2, 0.12, sides=16), "x")
-    parts.append(part("hub", moved(hub, center), look))
+    rim = align_to_axis(
+        annulus_plate(circle_outline(radius), circle_outline(radius * 0.8), 0.07), "x"
+    )
+    parts = [make_part("wheel", translate_mesh(rim, center), look)]
+    hub = align_to_axis(make_cylinder(radius * 0.2, 0.12, sides=16), "x")
+    parts.append(make_part("hub", translate_mesh(hub, center), look))
     for i in range(spokes):
-        bar = box((0.035, 0.03, radius * 0.75), (0, 0, radius * 0.5))
-        parts.append(part("spoke", moved(turned(bar, "x", 360 * i / spokes), center), look))
+        bar = make_box((0.035, 0.03, radius * 0.75), (0, 0, radius * 0.5))
+        parts.append(
+            make_part(
+                "spoke", translate_mesh(rotate_mesh(bar, "x", 360 * i / spokes), center), look
+            )
+        )
     return parts
 
 

@@ -4,18 +4,34 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..parts import Part, any_look, dark, metal, paint, part
-from ..primitives import box, curve, cylinder, lathe, moved, prism, torus, tube, turned
-from ..solids import along, annulus, circle, extruded, rectangle
+from ..parts import Part, any_material, dark_material, make_part, metal_material, paint_material
+from ..primitives import (
+    lathe_solid,
+    make_box,
+    make_cylinder,
+    make_prism,
+    make_torus,
+    make_tube,
+    rotate_mesh,
+    smooth_curve,
+    translate_mesh,
+)
+from ..solids import (
+    align_to_axis,
+    annulus_plate,
+    circle_outline,
+    extrude_outline,
+    rectangle_outline,
+)
 
 Rng = np.random.Generator
 
 
-def _steel(rng: Rng):
-    return (metal, any_look)[rng.integers(0, 2)](rng)
+def _steel_material(rng: Rng):
+    return (metal_material, any_material)[rng.integers(0, 2)](rng)
 
 
-def _toothed(teeth: int, radius: float, depth: float, rng: Rng) -> np.ndarray:
+def _gear_outline(teeth: int, radius: float, depth: float, rng: Rng) -> np.ndarray:
     """The outline (8 teeth, 2) of a gear."""
     wide = rng.uniform(0.3, 0.5)
     shares = np.array((0, 0.05, 0.1, wide, wide + 0.08, wide + 0.16, 0.75, 0.9))
@@ -24,244 +40,446 @@ def _toothed(teeth: int, radius: float, depth: float, rng: Rng) -> np.ndarray:
     return (radius - depth + depth * heights)[:, None] * np.c_[np.cos(turn), np.sin(turn)]
 
 
-def gear(rng: Rng) -> list[Part]:
+def make_gear(rng: Rng) -> list[Part]:
     """A toothed wheel with a bore, upright or lying, with a hub or spokes, alone or on a shaft."""
-    look, teeth, thick = _steel(rng), int(rng.integers(8, 25)), rng.uniform(0.06, 0.3)
-    outer = _toothed(teeth, 0.5, rng.uniform(0.05, 0.12), rng)
+    look = _steel_material(rng)
+    teeth = int(rng.integers(8, 25))
+    thick = rng.uniform(0.06, 0.3)
+    outer = _gear_outline(teeth, 0.5, rng.uniform(0.05, 0.12), rng)
     turn = np.arctan2(outer[:, 1], outer[:, 0])
     bore = rng.uniform(0.05, 0.12)
     ray = np.c_[np.cos(turn), np.sin(turn)]
-    meshes, spokes = [], rng.random() < 0.5
+    meshes = []
+    spokes = rng.random() < 0.5
     if spokes:
-        meshes.append(annulus(outer, ray * 0.34, thick))
+        meshes.append(annulus_plate(outer, ray * 0.34, thick))
         count = int(rng.integers(3, 7))
-        arms = [turned(box((0.3, 0.07, thick * 0.7), (0.21, 0, 0)), "z", 360 * i / count) for i in range(count)]
-        meshes += [*arms, annulus(circle(bore + 0.06), circle(bore), thick * rng.uniform(1, 1.6))]
+        arms = [
+            rotate_mesh(make_box((0.3, 0.07, thick * 0.7), (0.21, 0, 0)), "z", 360 * i / count)
+            for i in range(count)
+        ]
+        meshes += [
+            *arms,
+            annulus_plate(
+                circle_outline(bore + 0.06), circle_outline(bore), thick * rng.uniform(1, 1.6)
+            ),
+        ]
     else:
-        meshes.append(annulus(outer, ray * bore, thick))
+        meshes.append(annulus_plate(outer, ray * bore, thick))
         if rng.random() < 0.5:
-            meshes.append(annulus(circle(bore + rng.uniform(0.05, 0.12)), circle(bore), thick * rng.uniform(1.3, 2.5)))
-    parts = [part("gear", mesh, look) for mesh in meshes]
+            meshes.append(
+                annulus_plate(
+                    circle_outline(bore + rng.uniform(0.05, 0.12)),
+                    circle_outline(bore),
+                    thick * rng.uniform(1.3, 2.5),
+                )
+            )
+    parts = [make_part("gear", mesh, look) for mesh in meshes]
     if rng.random() < 0.3:
-        parts.append(part("shaft", cylinder(bore * 1.02, rng.uniform(0.5, 1.2)), _steel(rng)))
+        parts.append(
+            make_part(
+                "shaft", make_cylinder(bore * 1.02, rng.uniform(0.5, 1.2)), _steel_material(rng)
+            )
+        )
     axis = "zyy"[rng.integers(0, 3)]
-    return [Part(p.label, along(p.mesh, axis), p.colour, p.roughness, p.metallic) for p in parts]
+    return [
+        Part(p.label, align_to_axis(p.mesh, axis), p.color, p.roughness, p.metallic) for p in parts
+    ]
 
 
-def bracket(rng: Rng) -> list[Part]:
+def make_bracket(rng: Rng) -> list[Part]:
     """An angle of two plates with bores, with or without gussets."""
-    look, thick, wide = _steel(rng), rng.uniform(0.04, 0.1), rng.uniform(0.25, 0.8)
-    deep, tall = rng.uniform(0.4, 1), rng.uniform(0.4, 1)
-    parts = [part("plate", mesh, look) for mesh in _bored(rng, wide, tall, thick)]
-    parts = [Part(p.label, moved(along(p.mesh, "y"), (0, 0, tall / 2)), *_look(p)) for p in parts]
-    for mesh in _bored(rng, wide, deep, thick):
-        parts.append(part("plate", moved(mesh, (0, -deep / 2, 0)), look))
-    parts.append(part("edge", box((wide, thick, thick)), look))
+    look = _steel_material(rng)
+    thick = rng.uniform(0.04, 0.1)
+    wide = rng.uniform(0.25, 0.8)
+    deep = rng.uniform(0.4, 1)
+    tall = rng.uniform(0.4, 1)
+    parts = [make_part("plate", mesh, look) for mesh in _bored_plate(rng, wide, tall, thick)]
+    parts = [
+        Part(
+            p.label,
+            translate_mesh(align_to_axis(p.mesh, "y"), (0, 0, tall / 2)),
+            *_part_material(p),
+        )
+        for p in parts
+    ]
+    for mesh in _bored_plate(rng, wide, deep, thick):
+        parts.append(make_part("plate", translate_mesh(mesh, (0, -deep / 2, 0)), look))
+    parts.append(make_part("edge", make_box((wide, thick, thick)), look))
     size = rng.uniform(0.4, 0.8) * min(deep, tall)
     corner = np.array(((0, 0), (size, 0), (0, size)))
     places = ((), (0,), (-1, 1))[rng.integers(0, 3)]
     for side in places:
-        gusset = turned(along(extruded(corner, thick), "x"), "z", 180)
-        parts.append(part("gusset", moved(_mirrored_y(gusset), (side * (wide - thick) / 2, 0, 0)), look))
+        gusset = rotate_mesh(align_to_axis(extrude_outline(corner, thick), "x"), "z", 180)
+        parts.append(
+            make_part(
+                "gusset",
+                translate_mesh(_mirrored_y(gusset), (side * (wide - thick) / 2, 0, 0)),
+                look,
+            )
+        )
     return parts
 
 
-def _look(p: Part):
-    return p.colour, p.roughness, p.metallic
+def _part_material(p: Part):
+    return p.color, p.roughness, p.metallic
 
 
 def _mirrored_y(mesh):
     """``mesh`` with its extent in y towards -Y."""
-    return mesh if mesh.vertices[:, 1].min() < -1e-6 else turned(mesh, "z", 180)
+    return mesh if mesh.vertices[:, 1].min() < -1e-6 else rotate_mesh(mesh, "z", 180)
 
 
-def _bored(rng: Rng, wide: float, long: float, thick: float):
+def _bored_plate(rng: Rng, wide: float, long: float, thick: float):
     """A plate (x, y) of up to three squares with a bore each, one after the other in y."""
     count = int(rng.integers(1, 4))
     radius = min(wide, long / count) * rng.uniform(0.12, 0.32)
-    tile = annulus(rectangle(wide, long / count), circle(radius, 32, np.pi / 4), thick)
-    return [moved(tile, (0, long * ((i + 0.5) / count - 0.5), 0)) for i in range(count)]
+    tile = annulus_plate(
+        rectangle_outline(wide, long / count), circle_outline(radius, 32, np.pi / 4), thick
+    )
+    return [translate_mesh(tile, (0, long * ((i + 0.5) / count - 0.5), 0)) for i in range(count)]
 
 
-def profile(rng: Rng) -> list[Part]:
+def make_profile(rng: Rng) -> list[Part]:
     """A length of rolled or pressed section: I, L, U, T, Z, cross, box or slotted."""
-    t, w, h = rng.uniform(0.06, 0.14), rng.uniform(0.35, 0.7), rng.uniform(0.35, 0.7)
-    length, look = rng.uniform(0.3, 1.4), _steel(rng)
-    a, b, s = w / 2, h / 2, t / 2
+    t = rng.uniform(0.06, 0.14)
+    w = rng.uniform(0.35, 0.7)
+    h = rng.uniform(0.35, 0.7)
+    length = rng.uniform(0.3, 1.4)
+    look = _steel_material(rng)
+    a = w / 2
+    b = h / 2
+    s = t / 2
     outlines = (
-        ((-a, -b), (a, -b), (a, -b + t), (s, -b + t), (s, b - t), (a, b - t), (a, b), (-a, b), (-a, b - t), (-s, b - t),
-         (-s, -b + t), (-a, -b + t)),
+        (
+            (-a, -b),
+            (a, -b),
+            (a, -b + t),
+            (s, -b + t),
+            (s, b - t),
+            (a, b - t),
+            (a, b),
+            (-a, b),
+            (-a, b - t),
+            (-s, b - t),
+            (-s, -b + t),
+            (-a, -b + t),
+        ),
         ((-a, -b), (a, -b), (a, -b + t), (-a + t, -b + t), (-a + t, b), (-a, b)),
-        ((-a, -b), (a, -b), (a, b), (a - t, b), (a - t, -b + t), (-a + t, -b + t), (-a + t, b), (-a, b)),
+        (
+            (-a, -b),
+            (a, -b),
+            (a, b),
+            (a - t, b),
+            (a - t, -b + t),
+            (-a + t, -b + t),
+            (-a + t, b),
+            (-a, b),
+        ),
         ((-s, -b), (s, -b), (s, b - t), (a, b - t), (a, b), (-a, b), (-a, b - t), (-s, b - t)),
         ((-a, -b), (s, -b), (s, b - t), (a, b - t), (a, b), (-s, b), (-s, -b + t), (-a, -b + t)),
-        ((-s, -b), (s, -b), (s, -s), (a, -s), (a, s), (s, s), (s, b), (-s, b), (-s, s), (-a, s), (-a, -s), (-s, -s)),
-    )  # fmt: skip
+        (
+            (-s, -b),
+            (s, -b),
+            (s, -s),
+            (a, -s),
+            (a, s),
+            (s, s),
+            (s, b),
+            (-s, b),
+            (-s, s),
+            (-a, s),
+            (-a, -s),
+            (-s, -s),
+        ),
+    )
     kind = int(rng.integers(0, len(outlines) + 1))
     if kind == len(outlines):
-        mesh = annulus(rectangle(w, h), rectangle(w - 2 * t, h - 2 * t), length)
+        mesh = annulus_plate(
+            rectangle_outline(w, h), rectangle_outline(w - 2 * t, h - 2 * t), length
+        )
     else:
-        mesh = extruded(np.array(outlines[kind]), length)
-    return [part("profile", along(mesh, "zxy"[rng.integers(0, 3)]), look)]
+        mesh = extrude_outline(np.array(outlines[kind]), length)
+    return [make_part("profile", align_to_axis(mesh, "zxy"[rng.integers(0, 3)]), look)]
 
 
-def nut_and_bolt(rng: Rng) -> list[Part]:
-    look, radius, length = _steel(rng), rng.uniform(0.08, 0.2), rng.uniform(0.5, 1)
-    wide, tall = radius * rng.uniform(1.6, 2.1), radius * rng.uniform(0.7, 1.4)
+def make_nut_and_bolt(rng: Rng) -> list[Part]:
+    look = _steel_material(rng)
+    radius = rng.uniform(0.08, 0.2)
+    length = rng.uniform(0.5, 1)
+    wide = radius * rng.uniform(1.6, 2.1)
+    tall = radius * rng.uniform(0.7, 1.4)
     heads = (
-        prism(circle(wide, 6), tall),
-        cylinder(wide, tall, top=wide * rng.uniform(0.5, 1)),
-        annulus(circle(wide, 6), circle(wide * 0.5, 6), tall),
+        make_prism(circle_outline(wide, 6), tall),
+        make_cylinder(wide, tall, top=wide * rng.uniform(0.5, 1)),
+        annulus_plate(circle_outline(wide, 6), circle_outline(wide * 0.5, 6), tall),
     )
-    parts = [part("shaft", cylinder(radius, length, (0, 0, length / 2)), look)]
-    parts.append(part("head", moved(heads[rng.integers(0, 3)], (0, 0, length + tall / 2 - 0.01)), look))
+    parts = [make_part("shaft", make_cylinder(radius, length, (0, 0, length / 2)), look)]
+    parts.append(
+        make_part(
+            "head",
+            translate_mesh(heads[rng.integers(0, 3)], (0, 0, length + tall / 2 - 0.01)),
+            look,
+        )
+    )
     for z in np.arange(0.06, length * rng.uniform(0.3, 0.8), 0.07):
-        parts.append(part("thread", torus(radius, 0.022, (0, 0, float(z)), 24, 6), look))
-    second = _steel(rng)
+        parts.append(make_part("thread", make_torus(radius, 0.022, (0, 0, float(z)), 24, 6), look))
+    second = _steel_material(rng)
     for _ in range(int(rng.integers(0, 3))):
         at = rng.uniform(0.15, 0.8) * length
-        nut = annulus(circle(wide, 6), circle(radius * 0.98, 6), tall * 0.8)
-        washer = annulus(circle(wide * 1.2), circle(radius * 0.98), 0.03)
-        parts += [part("nut", moved(nut, (0, 0, at)), second)]
-        parts += [part("washer", moved(washer, (0, 0, at + tall * 0.4)), second)]
+        nut = annulus_plate(circle_outline(wide, 6), circle_outline(radius * 0.98, 6), tall * 0.8)
+        washer = annulus_plate(circle_outline(wide * 1.2), circle_outline(radius * 0.98), 0.03)
+        parts += [make_part("nut", translate_mesh(nut, (0, 0, at)), second)]
+        parts += [make_part("washer", translate_mesh(washer, (0, 0, at + tall * 0.4)), second)]
     return parts
 
 
-def spoked_wheel(rng: Rng) -> list[Part]:
+def make_spoked_wheel(rng: Rng) -> list[Part]:
     """Wheels of carts, ships and motors, and valves: a rim, a hub, spokes between."""
-    thick, count = rng.uniform(0.04, 0.16), int(rng.integers(3, 13))
-    rim, spoke, inner = any_look(rng), any_look(rng), rng.uniform(0.36, 0.44)
-    ring = torus(0.45, 0.05) if rng.random() < 0.4 else annulus(circle(0.5, 40), circle(inner, 40), thick)
-    parts = [part("rim", along(ring, "y"), rim)]
+    thick = rng.uniform(0.04, 0.16)
+    count = int(rng.integers(3, 13))
+    rim = any_material(rng)
+    spoke = any_material(rng)
+    inner = rng.uniform(0.36, 0.44)
+    ring = (
+        make_torus(0.45, 0.05)
+        if rng.random() < 0.4
+        else annulus_plate(circle_outline(0.5, 40), circle_outline(inner, 40), thick)
+    )
+    parts = [make_part("rim", align_to_axis(ring, "y"), rim)]
     if rng.random() < 0.4:
-        parts.append(part("tyre", along(annulus(circle(0.58, 40), circle(0.49, 40), thick * 1.3), "y"), dark(rng)))
+        parts.append(
+            make_part(
+                "tyre",
+                align_to_axis(
+                    annulus_plate(circle_outline(0.58, 40), circle_outline(0.49, 40), thick * 1.3),
+                    "y",
+                ),
+                dark_material(rng),
+            )
+        )
     hub = rng.uniform(0.06, 0.14)
-    hub_mesh = annulus(circle(hub), circle(hub * 0.4), thick * rng.uniform(1, 2.5))
-    parts.append(part("hub", along(hub_mesh, "y"), spoke))
+    hub_mesh = annulus_plate(
+        circle_outline(hub), circle_outline(hub * 0.4), thick * rng.uniform(1, 2.5)
+    )
+    parts.append(make_part("hub", align_to_axis(hub_mesh, "y"), spoke))
     width = rng.uniform(0.025, 0.08)
     for i in range(count):
-        one = box((inner - hub + 0.06, width, min(width, thick) * 0.9), ((inner + hub) / 2, 0, 0))
-        parts.append(part("spoke", along(turned(one, "z", 360 * i / count), "y"), spoke))
+        one = make_box(
+            (inner - hub + 0.06, width, min(width, thick) * 0.9), ((inner + hub) / 2, 0, 0)
+        )
+        parts.append(
+            make_part("spoke", align_to_axis(rotate_mesh(one, "z", 360 * i / count), "y"), spoke)
+        )
     if rng.random() < 0.25:
-        handle = cylinder(0.025, 0.2, (0.43, 0, 0.12))
-        parts.append(part("handle", along(handle, "y"), dark(rng)))
+        handle = make_cylinder(0.025, 0.2, (0.43, 0, 0.12))
+        parts.append(make_part("handle", align_to_axis(handle, "y"), dark_material(rng)))
     return parts
 
 
-def pipe_fitting(rng: Rng) -> list[Part]:
+def make_pipe_fitting(rng: Rng) -> list[Part]:
     """Elbows, tees and crosses of open pipes with flanges."""
-    look, radius, wall = _steel(rng), rng.uniform(0.1, 0.2), rng.uniform(0.02, 0.04)
+    look = _steel_material(rng)
+    radius = rng.uniform(0.1, 0.2)
+    wall = rng.uniform(0.02, 0.04)
     ways = (("x", 1), ("x", -1), ("z", 1), ("z", -1), ("y", -1))
     count = int(rng.integers(2, 5))
     chosen = [ways[i] for i in rng.choice(len(ways), count, replace=False)]
-    parts = [part("joint", _sphere(radius * 1.08), look)]
+    parts = [make_part("joint", _make_sphere(radius * 1.08), look)]
     for axis, sign in chosen:
-        length, flange = rng.uniform(0.3, 0.6), rng.uniform(1.25, 1.7)
-        pieces = [moved(annulus(circle(radius), circle(radius - wall), length), (0, 0, length / 2))]
-        pieces.append(moved(annulus(circle(radius * flange), circle(radius - wall), 0.05), (0, 0, length)))
+        length = rng.uniform(0.3, 0.6)
+        flange = rng.uniform(1.25, 1.7)
+        pieces = [
+            translate_mesh(
+                annulus_plate(circle_outline(radius), circle_outline(radius - wall), length),
+                (0, 0, length / 2),
+            )
+        ]
+        pieces.append(
+            translate_mesh(
+                annulus_plate(circle_outline(radius * flange), circle_outline(radius - wall), 0.05),
+                (0, 0, length),
+            )
+        )
         for mesh in pieces:
-            flipped = mesh if sign > 0 else turned(mesh, "x", 180)
-            parts.append(part("pipe", along(flipped, axis), look))
+            flipped = mesh if sign > 0 else rotate_mesh(mesh, "x", 180)
+            parts.append(make_part("pipe", align_to_axis(flipped, axis), look))
     if rng.random() < 0.3:
-        wheel = moved(torus(0.16, 0.02), (0, 0, radius + 0.25))
-        stem = cylinder(0.02, 0.3, (0, 0, radius + 0.12))
-        second = paint(rng)
-        parts += [part("wheel", wheel, second), part("stem", stem, look)]
-        parts.append(part("spoke", box((0.32, 0.02, 0.02), (0, 0, radius + 0.25)), second))
+        wheel = translate_mesh(make_torus(0.16, 0.02), (0, 0, radius + 0.25))
+        stem = make_cylinder(0.02, 0.3, (0, 0, radius + 0.12))
+        second = paint_material(rng)
+        parts += [make_part("wheel", wheel, second), make_part("stem", stem, look)]
+        parts.append(
+            make_part("spoke", make_box((0.32, 0.02, 0.02), (0, 0, radius + 0.25)), second)
+        )
     return parts
 
 
-def _sphere(radius: float):
+def _make_sphere(radius: float):
     angles = np.linspace(-np.pi / 2, np.pi / 2, 13)
-    return lathe([(radius * float(np.cos(a)), radius * float(np.sin(a))) for a in angles], 28)
+    return lathe_solid([(radius * float(np.cos(a)), radius * float(np.sin(a))) for a in angles], 28)
 
 
-def key(rng: Rng) -> list[Part]:
-    look, length = metal(rng), rng.uniform(0.5, 0.8)
-    sides, radius = int(rng.choice((4, 6, 8, 32))), rng.uniform(0.12, 0.2)
+def make_key(rng: Rng) -> list[Part]:
+    look = metal_material(rng)
+    length = rng.uniform(0.5, 0.8)
+    sides = int(rng.choice((4, 6, 8, 32)))
+    radius = rng.uniform(0.12, 0.2)
     thick = rng.uniform(0.03, 0.07)
-    bow = annulus(circle(radius, sides, np.pi / 4), circle(radius * rng.uniform(0.4, 0.7), sides, np.pi / 4), thick)
-    parts = [part("bow", along(moved(bow, (length + radius * 0.8, 0, 0)), "z"), look)]
-    parts.append(part("shaft", turned(cylinder(thick * 0.6, length + 0.05, (0, 0, length / 2)), "y", 90), look))
+    bow = annulus_plate(
+        circle_outline(radius, sides, np.pi / 4),
+        circle_outline(radius * rng.uniform(0.4, 0.7), sides, np.pi / 4),
+        thick,
+    )
+    parts = [
+        make_part(
+            "bow", align_to_axis(translate_mesh(bow, (length + radius * 0.8, 0, 0)), "z"), look
+        )
+    ]
+    parts.append(
+        make_part(
+            "shaft",
+            rotate_mesh(make_cylinder(thick * 0.6, length + 0.05, (0, 0, length / 2)), "y", 90),
+            look,
+        )
+    )
     for _ in range(int(rng.integers(1, 5))):
-        x, tall = rng.uniform(0.02, 0.3) * length, rng.uniform(0.06, 0.16)
-        parts.append(part("bit", box((rng.uniform(0.02, 0.06), tall, thick), (x, -tall / 2, 0)), look))
+        x = rng.uniform(0.02, 0.3) * length
+        tall = rng.uniform(0.06, 0.16)
+        parts.append(
+            make_part(
+                "bit", make_box((rng.uniform(0.02, 0.06), tall, thick), (x, -tall / 2, 0)), look
+            )
+        )
     axis = rng.random()
     if axis < 0.6:  # hanging, seen from the side
-        return [Part(p.label, turned(turned(p.mesh, "x", 90), "y", -90), *_look(p)) for p in parts]
+        return [
+            Part(p.label, rotate_mesh(rotate_mesh(p.mesh, "x", 90), "y", -90), *_part_material(p))
+            for p in parts
+        ]
     return parts
 
 
-def stairs(rng: Rng) -> list[Part]:
+def make_stairs(rng: Rng) -> list[Part]:
     """A flight of steps, solid or open, with walls or a railing now and then."""
-    count, rise, run, wide = (
-        int(rng.integers(3, 10)),
-        rng.uniform(0.08, 0.2),
-        rng.uniform(0.1, 0.22),
-        rng.uniform(0.3, 1.2),
-    )
-    look, is_open = any_look(rng), rng.random() < 0.35
+    count = int(rng.integers(3, 10))
+    rise = rng.uniform(0.08, 0.2)
+    run = rng.uniform(0.1, 0.22)
+    wide = rng.uniform(0.3, 1.2)
+    look = any_material(rng)
+    is_open = rng.random() < 0.35
     parts = []
     for i in range(count):
-        y, top = -(count - i - 0.5) * run, (i + 1) * rise
+        y = -(count - i - 0.5) * run
+        top = (i + 1) * rise
         size = (wide, run * 1.15, 0.05) if is_open else (wide, run, top)
-        parts.append(part("step", box(size, (0, y, top - size[2] / 2)), look))
+        parts.append(make_part("step", make_box(size, (0, y, top - size[2] / 2)), look))
     slope = [(0, -count * run, 0.02), (0, 0, count * rise - 0.02)]
-    rail = any_look(rng)
+    rail = any_material(rng)
     for side in (-1, 1) if is_open or rng.random() < 0.5 else ():
         x = side * wide / 2
         beam = [(x, y, z) for _, y, z in slope]
         if is_open:
-            parts.append(part("beam", tube(np.array(beam), 0.035, 4), rail))
+            parts.append(make_part("beam", make_tube(np.array(beam), 0.035, 4), rail))
         high = [(x, y, z + 0.4) for _, y, z in slope]
         if rng.random() < 0.7:
-            parts.append(part("rail", tube(np.array(high), 0.02, 8), rail))
+            parts.append(make_part("rail", make_tube(np.array(high), 0.02, 8), rail))
             for i in range(count):
-                y, z = -(count - i - 0.5) * run, i * rise
-                parts.append(part("post", cylinder(0.012, 0.4 + rise, (x, y, z + 0.2 + rise / 2), sides=8), rail))
+                y = -(count - i - 0.5) * run
+                z = i * rise
+                parts.append(
+                    make_part(
+                        "post",
+                        make_cylinder(0.012, 0.4 + rise, (x, y, z + 0.2 + rise / 2), sides=8),
+                        rail,
+                    )
+                )
     return parts
 
 
-def tower(rng: Rng) -> list[Part]:
+def make_tower(rng: Rng) -> list[Part]:
     """A round or square keep, hollow at the top, with battlements, a gate, and sometimes turrets."""
-    look, sides = any_look(rng), int(rng.choice((4, 6, 8, 32)))
-    height, radius, phase = rng.uniform(0.5, 1.4), rng.uniform(0.25, 0.4), np.pi / 4
+    look = any_material(rng)
+    sides = int(rng.choice((4, 6, 8, 32)))
+    height = rng.uniform(0.5, 1.4)
+    radius = rng.uniform(0.25, 0.4)
+    phase = np.pi / 4
     wall = rng.uniform(0.04, 0.09)
-    parts = [part("keep", moved(prism(circle(radius, sides, phase), height), (0, 0, height / 2)), look)]
-    crown = annulus(circle(radius * 1.15, sides, phase), circle(radius * 1.15 - wall, sides, phase), 0.12)
-    parts.append(part("crown", moved(crown, (0, 0, height + 0.02)), look))
+    parts = [
+        make_part(
+            "keep",
+            translate_mesh(
+                make_prism(circle_outline(radius, sides, phase), height), (0, 0, height / 2)
+            ),
+            look,
+        )
+    ]
+    crown = annulus_plate(
+        circle_outline(radius * 1.15, sides, phase),
+        circle_outline(radius * 1.15 - wall, sides, phase),
+        0.12,
+    )
+    parts.append(make_part("crown", translate_mesh(crown, (0, 0, height + 0.02)), look))
     count = int(rng.integers(6, 15))
     reach = (radius * 1.15 - wall / 2) * (np.cos(np.pi / sides) if sides > 4 else 0.72)
     for i in range(count):
-        block = moved(box((wall * 0.95, 0.09, 0.12)), (reach, 0, height + 0.12))
-        parts.append(part("merlon", turned(block, "z", 360 * i / count), look))
+        block = translate_mesh(make_box((wall * 0.95, 0.09, 0.12)), (reach, 0, height + 0.12))
+        parts.append(make_part("merlon", rotate_mesh(block, "z", 360 * i / count), look))
     if rng.random() < 0.5:
-        roof = cylinder(radius * 0.95, radius * rng.uniform(1, 2), (0, 0, height + radius * 0.6), top=0.01, sides=sides)
-        parts.append(part("roof", roof, paint(rng)))
-    gate = box((radius * 0.5, 0.08, height * 0.35), (0, -radius * (0.72 if sides == 4 else 0.98), height * 0.175))
-    return [*parts, part("gate", gate, dark(rng))]
+        roof = make_cylinder(
+            radius * 0.95,
+            radius * rng.uniform(1, 2),
+            (0, 0, height + radius * 0.6),
+            top=0.01,
+            sides=sides,
+        )
+        parts.append(make_part("roof", roof, paint_material(rng)))
+    gate = make_box(
+        (radius * 0.5, 0.08, height * 0.35),
+        (0, -radius * (0.72 if sides == 4 else 0.98), height * 0.175),
+    )
+    return [*parts, make_part("gate", gate, dark_material(rng))]
 
 
-def hook(rng: Rng) -> list[Part]:
+def make_hook(rng: Rng) -> list[Part]:
     """Hooks, clamps and horseshoes: a bent bar with a plate or an eye at its end."""
-    look, radius = _steel(rng), rng.uniform(0.02, 0.06)
-    span, drop = rng.uniform(0.12, 0.3), rng.uniform(0.2, 0.6)
-    path = curve(
+    look = _steel_material(rng)
+    radius = rng.uniform(0.02, 0.06)
+    span = rng.uniform(0.12, 0.3)
+    drop = rng.uniform(0.2, 0.6)
+    path = smooth_curve(
         (0, 0, 0.2),
         (0, 0, -drop),
         (span, 0, -drop - span),
         (2 * span, 0, -drop),
         (2 * span, 0, -drop * rng.uniform(0, 1)),
     )
-    parts = [part("hook", tube(path, np.linspace(radius, radius * rng.uniform(0.5, 1), len(path))), look)]
+    parts = [
+        make_part(
+            "hook",
+            make_tube(path, np.linspace(radius, radius * rng.uniform(0.5, 1), len(path))),
+            look,
+        )
+    ]
     if rng.random() < 0.5:
-        eye = along(torus(radius * 2.2, radius * 0.8), "y")
-        return [*parts, part("eye", moved(eye, (0, 0, 0.2 + radius * 2.5)), look)]
-    plate = annulus(rectangle(0.3, 0.16), circle(0.04, 32, np.pi / 4), 0.04)
-    return [*parts, part("plate", moved(along(plate, "y"), (0.0, 0.03, 0.22)), look)]
+        eye = align_to_axis(make_torus(radius * 2.2, radius * 0.8), "y")
+        return [*parts, make_part("eye", translate_mesh(eye, (0, 0, 0.2 + radius * 2.5)), look)]
+    plate = annulus_plate(rectangle_outline(0.3, 0.16), circle_outline(0.04, 32, np.pi / 4), 0.04)
+    return [
+        *parts,
+        make_part("plate", translate_mesh(align_to_axis(plate, "y"), (0.0, 0.03, 0.22)), look),
+    ]
 
 
 FAMILIES = {
-    "bracket": bracket, "gear": gear, "hook": hook, "key": key, "nut_and_bolt": nut_and_bolt,
-    "pipe_fitting": pipe_fitting, "profile": profile, "spoked_wheel": spoked_wheel, "stairs": stairs, "tower": tower,
-}  # fmt: skip
+    "bracket": make_bracket,
+    "gear": make_gear,
+    "hook": make_hook,
+    "key": make_key,
+    "nut_and_bolt": make_nut_and_bolt,
+    "pipe_fitting": make_pipe_fitting,
+    "profile": make_profile,
+    "spoked_wheel": make_spoked_wheel,
+    "stairs": make_stairs,
+    "tower": make_tower,
+}

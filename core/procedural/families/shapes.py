@@ -9,54 +9,57 @@ from __future__ import annotations
 import numpy as np
 
 from ...arrays import MeshArrays
-from ..parts import Part, any_look, metal, part, wood
+from ..parts import Part, any_material, make_part, metal_material, wood_material
 from ..primitives import (
-    box,
-    curve,
-    cylinder,
-    displaced,
-    ellipsoid,
-    lathe,
-    moved,
-    prism,
-    torus,
-    tube,
-    turned,
+    displace_mesh,
+    lathe_solid,
+    make_box,
+    make_cylinder,
+    make_ellipsoid,
+    make_prism,
+    make_torus,
+    make_tube,
+    rotate_mesh,
+    smooth_curve,
+    translate_mesh,
 )
 
 Rng = np.random.Generator
 
 
-def _primitive(rng: Rng) -> MeshArrays:
+def _random_primitive(rng: Rng) -> MeshArrays:
     size = np.exp(rng.uniform(np.log(0.12), np.log(0.9), 3))
     match rng.integers(0, 6):
         case 0:
-            mesh = box(size, bevel=rng.uniform(0, 0.3) * size.min() * (rng.random() < 0.5))
+            mesh = make_box(size, bevel=rng.uniform(0, 0.3) * size.min() * (rng.random() < 0.5))
         case 1:
-            mesh = ellipsoid(size / 2, power=rng.uniform(1.4, 5))
+            mesh = make_ellipsoid(size / 2, power=rng.uniform(1.4, 5))
         case 2:
-            mesh = cylinder(
+            mesh = make_cylinder(
                 size[0] / 2,
                 size[2],
                 top=size[0] / 2 * rng.uniform(0.02, 1.2),
                 sides=int(rng.choice((3, 4, 5, 6, 8, 28))),
             )
         case 3:
-            mesh = torus(size[0] / 2, min(size[0] * 0.45, size[2] / 4 + 0.02))
+            mesh = make_torus(size[0] / 2, min(size[0] * 0.45, size[2] / 4 + 0.02))
         case 4:
-            mesh = tube(curve(*rng.uniform(-0.4, 0.4, (int(rng.integers(3, 6)), 3))), rng.uniform(0.02, 0.09))
+            mesh = make_tube(
+                smooth_curve(*rng.uniform(-0.4, 0.4, (int(rng.integers(3, 6)), 3))),
+                rng.uniform(0.02, 0.09),
+            )
         case _:
             turn = np.linspace(0, 2 * np.pi, 9, endpoint=False)
             outline = rng.uniform(0.15, 0.5, 9)[:, None] * np.c_[np.cos(turn), np.sin(turn)]
-            mesh = prism(outline, size[2])
-    return displaced(mesh, rng, rng.uniform(0.01, 0.06)) if rng.random() < 0.5 else mesh
+            mesh = make_prism(outline, size[2])
+    return displace_mesh(mesh, rng, rng.uniform(0.01, 0.06)) if rng.random() < 0.5 else mesh
 
 
 def _turned_freely(rng: Rng, mesh: MeshArrays) -> MeshArrays:
     if rng.random() < 0.4:
-        return turned(mesh, "xyz"[rng.integers(0, 3)], float(rng.choice((90, 180, 270))))
+        return rotate_mesh(mesh, "xyz"[rng.integers(0, 3)], float(rng.choice((90, 180, 270))))
     for axis in "xyz":
-        mesh = turned(mesh, axis, rng.uniform(0, 360))
+        mesh = rotate_mesh(mesh, axis, rng.uniform(0, 360))
     return mesh
 
 
@@ -64,7 +67,13 @@ def random_composition(rng: Rng) -> list[Part]:
     parts = []
     for _ in range(int(rng.integers(1, 10))):
         at = rng.normal(0, 0.28, 3)
-        parts.append(part("part", moved(_turned_freely(rng, _primitive(rng)), at), any_look(rng)))
+        parts.append(
+            make_part(
+                "part",
+                translate_mesh(_turned_freely(rng, _random_primitive(rng)), at),
+                any_material(rng),
+            )
+        )
     return parts
 
 
@@ -72,19 +81,31 @@ def symmetric_composition(rng: Rng) -> list[Part]:
     """Like a random composition, but its left and right are mirror images, as in most things."""
     parts = []
     for _ in range(int(rng.integers(1, 6))):
-        mesh, look = moved(_turned_freely(rng, _primitive(rng)), rng.normal(0, 0.3, 3)), any_look(rng)
+        mesh = translate_mesh(_turned_freely(rng, _random_primitive(rng)), rng.normal(0, 0.3, 3))
+        look = any_material(rng)
         mirror = MeshArrays(mesh.vertices * np.float32((-1, 1, 1)), mesh.faces[:, ::-1])
-        parts += [part("part", mesh, look), part("part", mirror, look)]
+        parts += [make_part("part", mesh, look), make_part("part", mirror, look)]
     return parts
 
 
 def random_lathe(rng: Rng) -> list[Part]:
     knots = int(rng.integers(3, 8))
-    path = curve(
-        *np.c_[rng.uniform(0.05, 0.5, knots), np.zeros(knots), np.linspace(0, rng.uniform(0.3, 1.8), knots)], steps=7
+    path = smooth_curve(
+        *np.c_[
+            rng.uniform(0.05, 0.5, knots),
+            np.zeros(knots),
+            np.linspace(0, rng.uniform(0.3, 1.8), knots),
+        ],
+        steps=7,
     )
     profile = [(max(float(r), 0.02), float(z)) for r, _, z in path]
-    return [part("lathe", _turned_now_and_then(rng, lathe(profile, int(rng.choice((5, 6, 8, 32, 32))))), any_look(rng))]
+    return [
+        make_part(
+            "lathe",
+            _turned_now_and_then(rng, lathe_solid(profile, int(rng.choice((5, 6, 8, 32, 32))))),
+            any_material(rng),
+        )
+    ]
 
 
 def _turned_now_and_then(rng: Rng, mesh: MeshArrays) -> MeshArrays:
@@ -94,36 +115,51 @@ def _turned_now_and_then(rng: Rng, mesh: MeshArrays) -> MeshArrays:
 def random_sweep(rng: Rng) -> list[Part]:
     parts = []
     for _ in range(int(rng.integers(1, 4))):
-        path = curve(*rng.uniform(-0.5, 0.5, (int(rng.integers(3, 7)), 3)))
+        path = smooth_curve(*rng.uniform(-0.5, 0.5, (int(rng.integers(3, 7)), 3)))
         radius = rng.uniform(0.03, 0.14) * rng.uniform(0.4, 1, 4)
         radii = np.interp(np.linspace(0, 3, len(path)), np.arange(4), radius)
-        parts.append(part("sweep", tube(path, radii, int(rng.choice((4, 6, 12)))), any_look(rng)))
+        parts.append(
+            make_part(
+                "sweep", make_tube(path, radii, int(rng.choice((4, 6, 12)))), any_material(rng)
+            )
+        )
     return parts
 
 
-def blob(rng: Rng) -> list[Part]:
+def make_blob(rng: Rng) -> list[Part]:
     """Soft lumps, stones and fruit."""
-    look = any_look(rng)
+    look = any_material(rng)
     parts = []
     for _ in range(int(rng.integers(1, 5))):
-        mesh = displaced(
-            ellipsoid(rng.uniform(0.15, 0.5, 3), rings=18), rng, rng.uniform(0.02, 0.12), frequency=rng.uniform(3, 12)
+        mesh = displace_mesh(
+            make_ellipsoid(rng.uniform(0.15, 0.5, 3), rings=18),
+            rng,
+            rng.uniform(0.02, 0.12),
+            frequency=rng.uniform(3, 12),
         )
-        parts.append(part("blob", moved(mesh, rng.normal(0, 0.2, 3)), look))
+        parts.append(make_part("blob", translate_mesh(mesh, rng.normal(0, 0.2, 3)), look))
     if rng.random() < 0.25:
-        parts.append(part("stalk", tube(curve((0, 0, 0), (0.02, 0, 0.5), (0.1, 0, 0.65)), 0.03), wood(rng)))
+        parts.append(
+            make_part(
+                "stalk",
+                make_tube(smooth_curve((0, 0, 0), (0.02, 0, 0.5), (0.1, 0, 0.65)), 0.03),
+                wood_material(rng),
+            )
+        )
     return parts
 
 
-def tool(rng: Rng) -> list[Part]:
+def make_tool(rng: Rng) -> list[Part]:
     """A handle with a head: hammers, spoons, brushes, spades."""
-    handle, head = (wood, any_look)[rng.integers(0, 2)](rng), (metal, any_look)[rng.integers(0, 2)](rng)
-    length, thick = rng.uniform(0.6, 1), rng.uniform(0.02, 0.05)
+    handle = (wood_material, any_material)[rng.integers(0, 2)](rng)
+    head = (metal_material, any_material)[rng.integers(0, 2)](rng)
+    length = rng.uniform(0.6, 1)
+    thick = rng.uniform(0.02, 0.05)
     parts = [
-        part(
+        make_part(
             "handle",
-            tube(
-                curve((0, 0, 0), (0, rng.normal(0, 0.02), length / 2), (0, 0, length)),
+            make_tube(
+                smooth_curve((0, 0, 0), (0, rng.normal(0, 0.02), length / 2), (0, 0, length)),
                 thick * np.linspace(1.2, 0.8, 29),
             ),
             handle,
@@ -131,20 +167,30 @@ def tool(rng: Rng) -> list[Part]:
     ]
     match rng.integers(0, 4):
         case 0:
-            mesh = turned(
-                cylinder(rng.uniform(0.05, 0.1), rng.uniform(0.2, 0.4), sides=int(rng.choice((4, 8, 20)))), "x", 90
+            mesh = rotate_mesh(
+                make_cylinder(
+                    rng.uniform(0.05, 0.1), rng.uniform(0.2, 0.4), sides=int(rng.choice((4, 8, 20)))
+                ),
+                "x",
+                90,
             )
         case 1:
-            mesh = ellipsoid((rng.uniform(0.08, 0.14), 0.025, rng.uniform(0.1, 0.18)))
+            mesh = make_ellipsoid((rng.uniform(0.08, 0.14), 0.025, rng.uniform(0.1, 0.18)))
         case 2:
-            mesh = box((rng.uniform(0.1, 0.25), rng.uniform(0.02, 0.1), rng.uniform(0.1, 0.3)), bevel=0.008)
+            mesh = make_box(
+                (rng.uniform(0.1, 0.25), rng.uniform(0.02, 0.1), rng.uniform(0.1, 0.3)), bevel=0.008
+            )
         case _:
-            mesh = torus(rng.uniform(0.06, 0.12), 0.025)
-            mesh = turned(mesh, "x", 90)
-    return [*parts, part("head", moved(mesh, (0, 0, length)), head)]
+            mesh = make_torus(rng.uniform(0.06, 0.12), 0.025)
+            mesh = rotate_mesh(mesh, "x", 90)
+    return [*parts, make_part("head", translate_mesh(mesh, (0, 0, length)), head)]
 
 
 FAMILIES = {
-    "blob": blob, "random_composition": random_composition, "random_lathe": random_lathe, "random_sweep": random_sweep,
-    "symmetric_composition": symmetric_composition, "tool": tool,
-}  # fmt: skip
+    "blob": make_blob,
+    "random_composition": random_composition,
+    "random_lathe": random_lathe,
+    "random_sweep": random_sweep,
+    "symmetric_composition": symmetric_composition,
+    "tool": make_tool,
+}

@@ -5,20 +5,30 @@ from __future__ import annotations
 import numpy as np
 
 from ...arrays import MeshArrays
-from ..parts import Look, Part, any_look, dark, metal, paint, part, white, wood
-from ..primitives import (
-    box,
-    curve,
-    cylinder,
-    ellipsoid,
-    lathe,
-    moved,
-    prism,
-    ring_mesh,
-    tube,
-    turned,
+from ..parts import (
+    Part,
+    PartMaterial,
+    any_material,
+    dark_material,
+    make_part,
+    metal_material,
+    paint_material,
+    white_material,
+    wood_material,
 )
-from ..solids import along, annulus, bar, circle, extruded
+from ..primitives import (
+    lathe_solid,
+    make_box,
+    make_cylinder,
+    make_ellipsoid,
+    make_prism,
+    make_tube,
+    ring_mesh,
+    rotate_mesh,
+    smooth_curve,
+    translate_mesh,
+)
+from ..solids import align_to_axis, annulus_plate, circle_outline, extrude_outline, make_bar
 
 Rng = np.random.Generator
 
@@ -28,22 +38,22 @@ def street_lamp(rng: Rng) -> list[Part]:
     height = rng.uniform(0.9, 1.5)
     thick = rng.uniform(0.016, 0.035)
     taper = rng.uniform(0.5, 1.0)
-    look = (metal, dark, paint)[rng.integers(0, 3)](rng)
+    look = (metal_material, dark_material, paint_material)[rng.integers(0, 3)](rng)
     sides = int(rng.choice((4, 6, 8, 20)))
-    post = cylinder(thick, height, (0, 0, height / 2), top=thick * taper, sides=sides)
-    parts = [part("post", post, look)]
+    post = make_cylinder(thick, height, (0, 0, height / 2), top=thick * taper, sides=sides)
+    parts = [make_part("post", post, look)]
 
     foot = thick * rng.uniform(1.5, 3.2)
     foot_height = rng.uniform(0.04, 0.25)
-    base = lathe([(foot, 0), (foot, foot_height * 0.4), (thick * 1.1, foot_height)], sides)
-    parts.append(part("foot", base, look))
+    base = lathe_solid([(foot, 0), (foot, foot_height * 0.4), (thick * 1.1, foot_height)], sides)
+    parts.append(make_part("foot", base, look))
 
     arms = int(rng.integers(0, 4))
     reach = rng.uniform(0.15, 0.4)
     lift = rng.uniform(-0.05, 0.2)
     size = rng.uniform(0.06, 0.13)
     kind = int(rng.integers(0, 3))
-    glow = (white, paint)[rng.integers(0, 2)](rng)
+    glow = (white_material, paint_material)[rng.integers(0, 2)](rng)
     if arms == 0:
         return parts + _lamp_head(rng, kind, size, np.array((0, 0, height)), (look, glow))
 
@@ -52,27 +62,33 @@ def street_lamp(rng: Rng) -> list[Part]:
         angle = 2 * np.pi * i / arms - np.pi / 2
         out = np.array((np.cos(angle), np.sin(angle), 0)) * reach
         end = out + (0, 0, height + lift)
-        path = curve((0, 0, height * 0.92), out * 0.3 + (0, 0, height + lift), end)
-        parts.append(part("arm", tube(path, thick * 0.6, 8), look))
+        path = smooth_curve((0, 0, height * 0.92), out * 0.3 + (0, 0, height + lift), end)
+        parts.append(make_part("arm", make_tube(path, thick * 0.6, 8), look))
         parts += _lamp_head(rng, kind, size, end - (0, 0, size * 1.2), (look, glow))
     return parts
 
 
 def _lamp_head(
-    rng: Rng, kind: int, size: float, low: np.ndarray, looks: tuple[Look, Look]
+    rng: Rng, kind: int, size: float, low: np.ndarray, looks: tuple[PartMaterial, PartMaterial]
 ) -> list[Part]:
     """Make a ball, a lantern or a shade with a bulb, its lowest point at ``low``."""
     tall = size * rng.uniform(1.2, 2.4)
     middle = low + (0, 0, tall / 2)
     if kind == 0:
-        return [part("globe", ellipsoid((size, size, tall / 2), middle, rings=12), looks[1])]
+        return [
+            make_part("globe", make_ellipsoid((size, size, tall / 2), middle, rings=12), looks[1])
+        ]
     if kind == 1:
-        glass = cylinder(size * 0.6, tall, middle, top=size, sides=6)
-        cap = cylinder(size * 1.2, tall * 0.4, low + (0, 0, tall * 1.15), top=size * 0.2, sides=6)
-        return [part("pane", glass, looks[1]), part("cap", cap, looks[0])]
-    shade = cylinder(size * 1.3, tall * 0.6, low + (0, 0, tall * 0.7), top=size * 0.4, sides=20)
-    bulb = ellipsoid((size * 0.5, size * 0.5, size * 0.5), low + (0, 0, tall * 0.4), rings=8)
-    return [part("shade", shade, looks[0]), part("bulb", bulb, looks[1])]
+        glass = make_cylinder(size * 0.6, tall, middle, top=size, sides=6)
+        cap = make_cylinder(
+            size * 1.2, tall * 0.4, low + (0, 0, tall * 1.15), top=size * 0.2, sides=6
+        )
+        return [make_part("pane", glass, looks[1]), make_part("cap", cap, looks[0])]
+    shade = make_cylinder(
+        size * 1.3, tall * 0.6, low + (0, 0, tall * 0.7), top=size * 0.4, sides=20
+    )
+    bulb = make_ellipsoid((size * 0.5, size * 0.5, size * 0.5), low + (0, 0, tall * 0.4), rings=8)
+    return [make_part("shade", shade, looks[0]), make_part("bulb", bulb, looks[1])]
 
 
 def mailbox(rng: Rng) -> list[Part]:
@@ -80,47 +96,60 @@ def mailbox(rng: Rng) -> list[Part]:
     width = rng.uniform(0.2, 0.36)
     depth = rng.uniform(0.28, 0.6)
     height = rng.uniform(0.16, 0.3)
-    look = (paint, metal, any_look)[rng.integers(0, 3)](rng)
+    look = (paint_material, metal_material, any_material)[rng.integers(0, 3)](rng)
     stands_alone = rng.random() < 0.35
     ground = rng.uniform(0.4, 0.9)
     rounded = rng.uniform(0.3, 1.0)
     if stands_alone:
         height = ground
-    parts = [part("body", _round_topped(width, depth, height, rounded), look)]
+    parts = [make_part("body", _round_topped(width, depth, height, rounded), look)]
 
     front = -depth / 2
-    second = any_look(rng)
+    second = any_material(rng)
     slot = rng.uniform(0.4, 0.8) * width
-    parts.append(part("slot", box((slot, 0.03, 0.025), (0, front, height * 0.85)), dark(rng)))
+    parts.append(
+        make_part(
+            "slot", make_box((slot, 0.03, 0.025), (0, front, height * 0.85)), dark_material(rng)
+        )
+    )
     panel_height = rng.uniform(0.25, 0.55) * height
-    panel = box((width * 0.7, 0.03, panel_height), (0, front, panel_height * 0.6 + 0.03), 0.006)
-    parts.append(part("door", panel, second))
+    panel = make_box(
+        (width * 0.7, 0.03, panel_height), (0, front, panel_height * 0.6 + 0.03), 0.006
+    )
+    parts.append(make_part("door", panel, second))
     size = rng.uniform(0.012, 0.03)
-    knob = ellipsoid((size, size * 1.2, size), (0, front - 0.02, panel_height), rings=6)
-    parts.append(part("knob", knob, metal(rng)))
+    knob = make_ellipsoid((size, size * 1.2, size), (0, front - 0.02, panel_height), rings=6)
+    parts.append(make_part("knob", knob, metal_material(rng)))
     if rng.random() < 0.6:
         parts += _mail_flag(rng, (width / 2 + 0.008, -depth * 0.2, height * 0.5))
 
     if stands_alone:
-        foot = box((width * 1.15, depth * 1.15, rng.uniform(0.04, 0.1)))
-        return [*parts, part("foot", foot, dark(rng))]
+        foot = make_box((width * 1.15, depth * 1.15, rng.uniform(0.04, 0.1)))
+        return [*parts, make_part("foot", foot, dark_material(rng))]
     post = rng.uniform(0.025, 0.06)
-    post_look = (wood, metal)[rng.integers(0, 2)](rng)
+    post_look = (wood_material, metal_material)[rng.integers(0, 2)](rng)
     parts.append(
-        part("post", box((2 * post, 2 * post, ground), (0, 0, -ground / 2 + 0.01)), post_look)
+        make_part(
+            "post", make_box((2 * post, 2 * post, ground), (0, 0, -ground / 2 + 0.01)), post_look
+        )
     )
     if rng.random() < 0.5:
-        parts.append(part("board", box((width * 1.1, depth * 0.9, 0.03), (0, 0, -0.01)), post_look))
+        parts.append(
+            make_part("board", make_box((width * 1.1, depth * 0.9, 0.03), (0, 0, -0.01)), post_look)
+        )
     return parts
 
 
 def _mail_flag(rng: Rng, at: tuple[float, float, float]) -> list[Part]:
     """Make the flag on the right side, raised or lying."""
     angle = (-90, 0)[rng.integers(0, 2)]
-    look = paint(rng)
-    pole = turned(box((0.014, 0.02, 0.2), (0, 0, 0.1)), "x", angle)
-    flag = turned(box((0.016, 0.1, 0.06), (0, 0.05, 0.17)), "x", angle)
-    return [part("flag_pole", moved(pole, at), look), part("flag", moved(flag, at), look)]
+    look = paint_material(rng)
+    pole = rotate_mesh(make_box((0.014, 0.02, 0.2), (0, 0, 0.1)), "x", angle)
+    flag = rotate_mesh(make_box((0.016, 0.1, 0.06), (0, 0.05, 0.17)), "x", angle)
+    return [
+        make_part("flag_pole", translate_mesh(pole, at), look),
+        make_part("flag", translate_mesh(flag, at), look),
+    ]
 
 
 def _round_topped(width: float, depth: float, height: float, rounded: float) -> MeshArrays:
@@ -129,7 +158,7 @@ def _round_topped(width: float, depth: float, height: float, rounded: float) -> 
     turn = np.linspace(0, np.pi, 13)
     arch = np.c_[np.cos(turn) * width / 2, height + rise * np.sin(turn)]
     outline = np.concatenate((((width / 2, 0.0),), arch, ((-width / 2, 0.0),)))
-    return turned(extruded(outline, depth), "x", 90)
+    return rotate_mesh(extrude_outline(outline, depth), "x", 90)
 
 
 def traffic_cone(rng: Rng) -> list[Part]:
@@ -139,17 +168,21 @@ def traffic_cone(rng: Rng) -> list[Part]:
     tip = radius * rng.uniform(0.1, 0.8)
     foot = radius * rng.uniform(1.15, 1.7)
     slab = rng.uniform(0.02, 0.08)
-    look = (paint, any_look)[rng.integers(0, 2)](rng)
+    look = (paint_material, any_material)[rng.integers(0, 2)](rng)
     sides = int(rng.choice((4, 8, 28, 28)))
     parts = [
-        part("cone", cylinder(radius, height, (0, 0, height / 2 + slab), top=tip, sides=28), look)
+        make_part(
+            "cone",
+            make_cylinder(radius, height, (0, 0, height / 2 + slab), top=tip, sides=28),
+            look,
+        )
     ]
 
-    base_look = look if rng.random() < 0.5 else dark(rng)
-    base = prism(circle(foot, sides, np.pi / sides), slab)
-    parts.append(part("foot", moved(base, (0, 0, slab / 2)), base_look))
+    base_look = look if rng.random() < 0.5 else dark_material(rng)
+    base = make_prism(circle_outline(foot, sides, np.pi / sides), slab)
+    parts.append(make_part("foot", translate_mesh(base, (0, 0, slab / 2)), base_look))
 
-    band_look = (white, paint)[rng.integers(0, 2)](rng)
+    band_look = (white_material, paint_material)[rng.integers(0, 2)](rng)
     band_count = int(rng.integers(0, 4))
     band = height * rng.uniform(0.06, 0.16)
     lowest = rng.uniform(0.15, 0.4)
@@ -157,20 +190,26 @@ def traffic_cone(rng: Rng) -> list[Part]:
     for level in np.linspace(lowest, highest, band_count):
         low = radius + (tip - radius) * level
         high = low + (tip - radius) * band / height
-        ring = cylinder(
+        ring = make_cylinder(
             low * 1.03, band, (0, 0, slab + level * height + band / 2), top=high * 1.03, sides=28
         )
-        parts.append(part("band", ring, band_look))
+        parts.append(make_part("band", ring, band_look))
 
     top = height + slab
     if rng.random() < 0.3:
         lamp = rng.uniform(0.04, 0.1)
         parts.append(
-            part("lamp", ellipsoid((lamp, lamp * 0.7, lamp), (0, 0, top + lamp * 0.7)), paint(rng))
+            make_part(
+                "lamp",
+                make_ellipsoid((lamp, lamp * 0.7, lamp), (0, 0, top + lamp * 0.7)),
+                paint_material(rng),
+            )
         )
     elif rng.random() < 0.4:
-        ring = annulus(circle(tip + 0.025), circle(tip * 0.7), rng.uniform(0.02, 0.05))
-        parts.append(part("collar", moved(ring, (0, 0, top)), base_look))
+        ring = annulus_plate(
+            circle_outline(tip + 0.025), circle_outline(tip * 0.7), rng.uniform(0.02, 0.05)
+        )
+        parts.append(make_part("collar", translate_mesh(ring, (0, 0, top)), base_look))
     return parts
 
 
@@ -181,10 +220,14 @@ def wheelbarrow(rng: Rng) -> list[Part]:
     depth = rng.uniform(0.16, 0.35)
     wheel = rng.uniform(0.12, 0.24)
     ground = wheel * rng.uniform(1.0, 1.5)
-    tub_look = (paint, metal, wood)[rng.integers(0, 3)](rng)
-    frame_look = (wood, metal, any_look)[rng.integers(0, 3)](rng)
+    tub_look = (paint_material, metal_material, wood_material)[rng.integers(0, 3)](rng)
+    frame_look = (wood_material, metal_material, any_material)[rng.integers(0, 3)](rng)
     flare = rng.uniform(1.1, 1.5)
-    parts = [part("tub", moved(_tub(width, length, depth, flare), (0, 0, ground)), tub_look)]
+    parts = [
+        make_part(
+            "tub", translate_mesh(_tub(width, length, depth, flare), (0, 0, ground)), tub_look
+        )
+    ]
 
     thick = rng.uniform(0.018, 0.035)
     spread = width * rng.uniform(0.35, 0.6)
@@ -202,20 +245,22 @@ def wheelbarrow(rng: Rng) -> list[Part]:
                 (side * spread, back, ground + grip_rise),
             )
         )
-        parts.append(part("shaft", tube(path, thick, 8), frame_look))
-        grip = bar(path[3] - (0, 0.16, grip_rise * 0.3), path[3] + (0, 0.02, 0), thick * 1.4)
-        parts.append(part("grip", grip, dark(rng)))
-        leg = bar(
+        parts.append(make_part("shaft", make_tube(path, thick, 8), frame_look))
+        grip = make_bar(path[3] - (0, 0.16, grip_rise * 0.3), path[3] + (0, 0.02, 0), thick * 1.4)
+        parts.append(make_part("grip", grip, dark_material(rng)))
+        leg = make_bar(
             (side * spread * 0.95, length * 0.35, ground), (side * spread, length * 0.45, 0), thick
         )
-        parts.append(part("leg", leg, frame_look))
-    axle = along(cylinder(thick * 0.8, 2 * axle_half + 0.08, sides=10), "x")
-    parts.append(part("axle", moved(axle, (0, front, wheel)), frame_look))
+        parts.append(make_part("leg", leg, frame_look))
+    axle = align_to_axis(make_cylinder(thick * 0.8, 2 * axle_half + 0.08, sides=10), "x")
+    parts.append(make_part("axle", translate_mesh(axle, (0, front, wheel)), frame_look))
     parts += _barrow_wheels(rng, wheel_count, wheel, axle_half, front)
     if rng.random() < 0.45:
         load = (width * 0.5 * flare, length * 0.48 * flare, depth * rng.uniform(0.3, 0.8))
         parts.append(
-            part("load", ellipsoid(load, (0, 0, ground + depth * 0.85), 2.4), any_look(rng))
+            make_part(
+                "load", make_ellipsoid(load, (0, 0, ground + depth * 0.85), 2.4), any_material(rng)
+            )
         )
     return parts
 
@@ -240,14 +285,16 @@ def _barrow_wheels(rng: Rng, count: int, radius: float, reach: float, front: flo
     """Make one wheel in the middle or two at the sides."""
     broad = rng.uniform(0.05, 0.1)
     hub_share = rng.uniform(0.3, 0.7)
-    tire_look = dark(rng)
-    hub_look = any_look(rng)
+    tire_look = dark_material(rng)
+    hub_look = any_material(rng)
     parts = []
     for x in (0.0,) if count == 1 else (-reach, reach):
-        tire = along(annulus(circle(radius), circle(radius * hub_share), broad), "x")
-        hub = along(cylinder(radius * hub_share * 1.02, broad * 0.7, sides=20), "x")
-        parts.append(part("tire", moved(tire, (x, front, radius)), tire_look))
-        parts.append(part("hub", moved(hub, (x, front, radius)), hub_look))
+        tire = align_to_axis(
+            annulus_plate(circle_outline(radius), circle_outline(radius * hub_share), broad), "x"
+        )
+        hub = align_to_axis(make_cylinder(radius * hub_share * 1.02, broad * 0.7, sides=20), "x")
+        parts.append(make_part("tire", translate_mesh(tire, (x, front, radius)), tire_look))
+        parts.append(make_part("hub", translate_mesh(hub, (x, front, radius)), hub_look))
     return parts
 
 

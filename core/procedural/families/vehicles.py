@@ -5,87 +5,137 @@ from __future__ import annotations
 import numpy as np
 
 from ...arrays import MeshArrays
-from ..parts import Part, any_look, dark, metal, paint, part, wood
+from ..parts import (
+    Part,
+    any_material,
+    dark_material,
+    make_part,
+    metal_material,
+    paint_material,
+    wood_material,
+)
 from ..primitives import (
-    box,
-    cylinder,
-    ellipsoid,
-    lathe,
-    moved,
-    prism,
+    lathe_solid,
+    make_box,
+    make_cylinder,
+    make_ellipsoid,
+    make_prism,
+    make_tube,
     ring_mesh,
-    stretched,
-    tube,
-    turned,
+    rotate_mesh,
+    stretch_mesh,
+    translate_mesh,
 )
 
 Rng = np.random.Generator
 
 
-def _wheel(radius: float, width: float, at: tuple[float, float, float]) -> MeshArrays:
-    return moved(turned(cylinder(radius, width, sides=20), "y", 90), at)
+def _make_wheel(radius: float, width: float, at: tuple[float, float, float]) -> MeshArrays:
+    return translate_mesh(rotate_mesh(make_cylinder(radius, width, sides=20), "y", 90), at)
 
 
-def _tapered(
-    size: tuple[float, float, float], top: tuple[float, float], shift: float, centre: tuple[float, float, float]
+def _tapered_box(
+    size: tuple[float, float, float],
+    top: tuple[float, float],
+    shift: float,
+    center: tuple[float, float, float],
 ) -> MeshArrays:
     """A box whose top is scaled by ``top`` (x, y) and shifted along y."""
-    mesh = box(size)
+    mesh = make_box(size)
     high = mesh.vertices[:, 2:] > 0
     vertices = np.where(high, mesh.vertices * (*top, 1) + (0, shift, 0), mesh.vertices)
-    return moved(MeshArrays(vertices.astype(np.float32), mesh.faces), centre)
+    return translate_mesh(MeshArrays(vertices.astype(np.float32), mesh.faces), center)
 
 
-def car(rng: Rng) -> list[Part]:
-    length, width, height = rng.uniform(3, 5), rng.uniform(1.5, 2), rng.uniform(0.5, 1)
-    radius, look, kind = rng.uniform(0.28, 0.5), paint(rng), rng.integers(0, 4)
+def make_car(rng: Rng) -> list[Part]:
+    length = rng.uniform(3, 5)
+    width = rng.uniform(1.5, 2)
+    height = rng.uniform(0.5, 1)
+    radius = rng.uniform(0.28, 0.5)
+    look = paint_material(rng)
+    kind = rng.integers(0, 4)
     ground = radius * rng.uniform(0.6, 1.1)
-    parts = [part("body", box((width, length, height), (0, 0, ground + height / 2), rng.uniform(0.05, 0.25)), look)]
+    parts = [
+        make_part(
+            "body",
+            make_box((width, length, height), (0, 0, ground + height / 2), rng.uniform(0.05, 0.25)),
+            look,
+        )
+    ]
     cabin = rng.uniform(0.45, 0.9)
     share, back = ((0.5, 0.0), (0.7, 0.1), (0.4, -0.12), (0.85, 0.06))[kind]
-    glass = _tapered(
+    glass = _tapered_box(
         (width * 0.94, length * share, cabin),
         (rng.uniform(0.75, 0.98), rng.uniform(0.6, 0.95)),
         rng.uniform(0, 0.1),
         (0, back * length, ground + height + cabin / 2 - 0.03),
     )
-    parts.append(part("cabin", glass, dark(rng) if rng.random() < 0.5 else look))
+    parts.append(make_part("cabin", glass, dark_material(rng) if rng.random() < 0.5 else look))
     for x in (-1, 1):
         for y in (-0.31, 0.31):
-            parts.append(part("wheel", _wheel(radius, 0.25, (x * (width / 2 - 0.08), y * length, radius)), dark(rng)))
             parts.append(
-                part("hub", _wheel(radius * 0.5, 0.27, (x * (width / 2 - 0.08), y * length, radius)), metal(rng))
+                make_part(
+                    "wheel",
+                    _make_wheel(radius, 0.25, (x * (width / 2 - 0.08), y * length, radius)),
+                    dark_material(rng),
+                )
+            )
+            parts.append(
+                make_part(
+                    "hub",
+                    _make_wheel(radius * 0.5, 0.27, (x * (width / 2 - 0.08), y * length, radius)),
+                    metal_material(rng),
+                )
             )
         parts.append(
-            part(
+            make_part(
                 "light",
-                ellipsoid((0.16, 0.06, 0.12), (x * width * 0.36, -length / 2, ground + height * 0.65)),
-                paint(rng),
+                make_ellipsoid(
+                    (0.16, 0.06, 0.12), (x * width * 0.36, -length / 2, ground + height * 0.65)
+                ),
+                paint_material(rng),
             )
         )
     if kind == 2 and rng.random() < 0.7:
-        parts.append(part("bed", box((width, length * 0.42, 0.3), (0, length * 0.28, ground + height + 0.1)), look))
+        parts.append(
+            make_part(
+                "bed",
+                make_box((width, length * 0.42, 0.3), (0, length * 0.28, ground + height + 0.1)),
+                look,
+            )
+        )
     if rng.random() < 0.2:
-        parts.append(part("wing", box((width, 0.25, 0.05), (0, length * 0.47, ground + height + 0.35)), look))
+        parts.append(
+            make_part(
+                "wing",
+                make_box((width, 0.25, 0.05), (0, length * 0.47, ground + height + 0.35)),
+                look,
+            )
+        )
         parts += [
-            part("strut", box((0.06, 0.12, 0.4), (x * width * 0.4, length * 0.47, ground + height + 0.15)), look)
+            make_part(
+                "strut",
+                make_box(
+                    (0.06, 0.12, 0.4), (x * width * 0.4, length * 0.47, ground + height + 0.15)
+                ),
+                look,
+            )
             for x in (-1, 1)
         ]
     return parts
 
 
-def truck(rng: Rng) -> list[Part]:
-    length, width, height, radius = (
-        rng.uniform(4, 8),
-        rng.uniform(2, 2.4),
-        rng.uniform(1.4, 2.6),
-        rng.uniform(0.4, 0.55),
-    )
-    look, cab = any_look(rng), rng.uniform(1.2, 1.8)
+def make_truck(rng: Rng) -> list[Part]:
+    length = rng.uniform(4, 8)
+    width = rng.uniform(2, 2.4)
+    height = rng.uniform(1.4, 2.6)
+    radius = rng.uniform(0.4, 0.55)
+    look = any_material(rng)
+    cab = rng.uniform(1.2, 1.8)
     parts = [
-        part(
+        make_part(
             "cab",
-            _tapered(
+            _tapered_box(
                 (width, cab, height * 0.8),
                 (1, rng.uniform(0.7, 1)),
                 0.05,
@@ -94,114 +144,217 @@ def truck(rng: Rng) -> list[Part]:
             look,
         )
     ]
-    load = box((width, length - cab - 0.1, height * rng.uniform(0.4, 1.05)))
+    load = make_box((width, length - cab - 0.1, height * rng.uniform(0.4, 1.05)))
     tall = float(np.ptp(load.vertices[:, 2]))
-    parts.append(part("load", moved(load, (0, cab / 2, radius + 0.1 + tall / 2)), any_look(rng)))
-    parts.append(part("frame", box((width * 0.8, length, 0.25), (0, 0, radius)), dark(rng)))
     parts.append(
-        part("window", box((width * 0.85, 0.06, height * 0.25), (0, -length / 2, radius + height * 0.6)), dark(rng))
+        make_part(
+            "load", translate_mesh(load, (0, cab / 2, radius + 0.1 + tall / 2)), any_material(rng)
+        )
+    )
+    parts.append(
+        make_part(
+            "frame", make_box((width * 0.8, length, 0.25), (0, 0, radius)), dark_material(rng)
+        )
+    )
+    parts.append(
+        make_part(
+            "window",
+            make_box((width * 0.85, 0.06, height * 0.25), (0, -length / 2, radius + height * 0.6)),
+            dark_material(rng),
+        )
     )
     for y in (-0.36, *np.linspace(0.2, 0.38, int(rng.integers(1, 4)))):
         parts += [
-            part("wheel", _wheel(radius, 0.35, (x * (width / 2 - 0.1), y * length, radius)), dark(rng)) for x in (-1, 1)
+            make_part(
+                "wheel",
+                _make_wheel(radius, 0.35, (x * (width / 2 - 0.1), y * length, radius)),
+                dark_material(rng),
+            )
+            for x in (-1, 1)
         ]
     return parts
 
 
-def aeroplane(rng: Rng) -> list[Part]:
-    length, radius, look = 1.0, rng.uniform(0.04, 0.1), (paint, metal)[rng.integers(0, 2)](rng)
-    nose, tail = rng.uniform(0.05, 0.2), rng.uniform(0.2, 0.4)
-    profile = [(0.004, 0), (radius * 0.6, nose * 0.3), (radius, nose), (radius, length - tail), (radius * 0.3, length)]
-    body = turned(lathe(profile, 24), "x", -90)  # from the nose at y = 0 to the tail at y = 1
-    parts = [part("body", moved(stretched(body, (1, 1, 1)), (0, -0.5, 0)), look)]
-    span, chord, sweep, lift = (
-        rng.uniform(0.35, 0.65),
-        rng.uniform(0.1, 0.22),
-        rng.uniform(-0.05, 0.3),
-        rng.uniform(-0.03, 0.08),
-    )
-    place, high = rng.uniform(-0.15, 0.05), rng.uniform(-0.8, 0.9) * radius
+def make_aeroplane(rng: Rng) -> list[Part]:
+    length = 1.0
+    radius = rng.uniform(0.04, 0.1)
+    look = (paint_material, metal_material)[rng.integers(0, 2)](rng)
+    nose = rng.uniform(0.05, 0.2)
+    tail = rng.uniform(0.2, 0.4)
+    profile = [
+        (0.004, 0),
+        (radius * 0.6, nose * 0.3),
+        (radius, nose),
+        (radius, length - tail),
+        (radius * 0.3, length),
+    ]
+    body = rotate_mesh(
+        lathe_solid(profile, 24), "x", -90
+    )  # from the nose at y = 0 to the tail at y = 1
+    parts = [make_part("body", translate_mesh(stretch_mesh(body, (1, 1, 1)), (0, -0.5, 0)), look)]
+    span = rng.uniform(0.35, 0.65)
+    chord = rng.uniform(0.1, 0.22)
+    sweep = rng.uniform(-0.05, 0.3)
+    lift = rng.uniform(-0.03, 0.08)
+    place = rng.uniform(-0.15, 0.05)
+    high = rng.uniform(-0.8, 0.9) * radius
     for x in (-1, 1):
-        parts.append(part("wing", _wing(x, span, chord, sweep, lift, rng.uniform(0.3, 1), (0, place, high)), look))
         parts.append(
-            part("tail", _wing(x, span * 0.4, chord * 0.6, sweep * 0.5, 0, 0.6, (0, 0.42, radius * 0.3)), look)
+            make_part(
+                "wing",
+                _make_wing(x, span, chord, sweep, lift, rng.uniform(0.3, 1), (0, place, high)),
+                look,
+            )
+        )
+        parts.append(
+            make_part(
+                "tail",
+                _make_wing(
+                    x, span * 0.4, chord * 0.6, sweep * 0.5, 0, 0.6, (0, 0.42, radius * 0.3)
+                ),
+                look,
+            )
         )
         if rng.random() < 0.6:
-            engine = turned(cylinder(radius * 0.45, 0.13), "x", 90)
+            engine = rotate_mesh(make_cylinder(radius * 0.45, 0.13), "x", 90)
             parts.append(
-                part("engine", moved(engine, (x * span * 0.4, place + sweep * 0.4, high - radius * 0.5)), any_look(rng))
+                make_part(
+                    "engine",
+                    translate_mesh(
+                        engine, (x * span * 0.4, place + sweep * 0.4, high - radius * 0.5)
+                    ),
+                    any_material(rng),
+                )
             )
-    fin = _wing(1, span * 0.35, chord * 0.7, 0.12, 0, 0.5, (0, 0, 0))
-    parts.append(part("fin", moved(turned(fin, "y", -90), (0, 0.4, radius * 0.2)), look))
+    fin = _make_wing(1, span * 0.35, chord * 0.7, 0.12, 0, 0.5, (0, 0, 0))
+    parts.append(
+        make_part("fin", translate_mesh(rotate_mesh(fin, "y", -90), (0, 0.4, radius * 0.2)), look)
+    )
     if rng.random() < 0.3:
-        parts.append(part("propeller", box((rng.uniform(0.2, 0.3), 0.01, 0.03), (0, -0.5, 0)), dark(rng)))
+        parts.append(
+            make_part(
+                "propeller",
+                make_box((rng.uniform(0.2, 0.3), 0.01, 0.03), (0, -0.5, 0)),
+                dark_material(rng),
+            )
+        )
     return parts
 
 
-def _wing(
-    side: int, span: float, chord: float, sweep: float, lift: float, taper: float, at: tuple[float, float, float]
+def _make_wing(
+    side: int,
+    span: float,
+    chord: float,
+    sweep: float,
+    lift: float,
+    taper: float,
+    at: tuple[float, float, float],
 ) -> MeshArrays:
     """A flat wing from the middle outwards to ``side`` (1 right, -1 left)."""
     thick = max(0.12 * chord, 0.012)
     corners = []
     for x, y, z, c in ((0.0, 0.0, 0.0, chord), (span, sweep, lift, chord * taper)):
-        corners.append([(x, y - c / 2, z), (x, y, z - thick / 2), (x, y + c / 2, z), (x, y, z + thick / 2)])
-    return moved(stretched(ring_mesh(np.array(corners)), (side, 1, 1)), at)
+        corners.append(
+            [(x, y - c / 2, z), (x, y, z - thick / 2), (x, y + c / 2, z), (x, y, z + thick / 2)]
+        )
+    return translate_mesh(stretch_mesh(ring_mesh(np.array(corners)), (side, 1, 1)), at)
 
 
-def boat(rng: Rng) -> list[Part]:
-    length, width, depth = 1.0, rng.uniform(0.2, 0.4), rng.uniform(0.1, 0.22)
-    look, t = paint(rng), np.linspace(0, 1, 12)
+def make_boat(rng: Rng) -> list[Part]:
+    length = 1.0
+    width = rng.uniform(0.2, 0.4)
+    depth = rng.uniform(0.1, 0.22)
+    look = paint_material(rng)
+    t = np.linspace(0, 1, 12)
     beam = width / 2 * np.sin(np.pi * (0.12 + 0.8 * t)) ** 0.7
-    outline = np.concatenate((np.c_[beam, t - 0.5], np.c_[-beam[::-1], t[::-1] - 0.5])) * (1, length)
-    hull = prism(outline, depth)
+    outline = np.concatenate((np.c_[beam, t - 0.5], np.c_[-beam[::-1], t[::-1] - 0.5])) * (
+        1,
+        length,
+    )
+    hull = make_prism(outline, depth)
     low = hull.vertices[:, 2:] < 0
     parts = [
-        part(
+        make_part(
             "hull",
-            MeshArrays((hull.vertices * np.where(low, (0.6, 0.85, 1), (1, 1, 1))).astype(np.float32), hull.faces),
+            MeshArrays(
+                (hull.vertices * np.where(low, (0.6, 0.85, 1), (1, 1, 1))).astype(np.float32),
+                hull.faces,
+            ),
             look,
         )
     ]
     for index in range(int(rng.integers(1, 4))):
         parts.append(
-            part(
+            make_part(
                 "house",
-                box((width * 0.6 / (index + 1), 0.35 / (index + 1), 0.1), (0, 0.05, depth / 2 + 0.05 + 0.09 * index)),
-                any_look(rng),
+                make_box(
+                    (width * 0.6 / (index + 1), 0.35 / (index + 1), 0.1),
+                    (0, 0.05, depth / 2 + 0.05 + 0.09 * index),
+                ),
+                any_material(rng),
             )
         )
     if rng.random() < 0.5:
-        parts.append(part("mast", cylinder(0.012, 0.7, (0, -0.1, depth / 2 + 0.35)), any_look(rng)))
+        parts.append(
+            make_part(
+                "mast", make_cylinder(0.012, 0.7, (0, -0.1, depth / 2 + 0.35)), any_material(rng)
+            )
+        )
         if rng.random() < 0.7:
-            parts.append(part("sail", _tapered((0.02, 0.4, 0.5), (1, 0.05), 0, (0, 0.1, depth / 2 + 0.4)), paint(rng)))
+            parts.append(
+                make_part(
+                    "sail",
+                    _tapered_box((0.02, 0.4, 0.5), (1, 0.05), 0, (0, 0.1, depth / 2 + 0.4)),
+                    paint_material(rng),
+                )
+            )
     return parts
 
 
-def rocket(rng: Rng) -> list[Part]:
-    radius, look = rng.uniform(0.08, 0.16), any_look(rng)
-    body = lathe(((radius * 0.7, 0), (radius, 0.15), (radius, 0.65), (radius * 0.6, 0.85), (0.005, 1)), 28)
+def make_rocket(rng: Rng) -> list[Part]:
+    radius = rng.uniform(0.08, 0.16)
+    look = any_material(rng)
+    body = lathe_solid(
+        ((radius * 0.7, 0), (radius, 0.15), (radius, 0.65), (radius * 0.6, 0.85), (0.005, 1)), 28
+    )
     count = int(rng.integers(3, 5))
     fins = [
-        turned(_wing(1, rng.uniform(0.12, 0.12) + radius, 0.25, 0, 0, 0.5, (0, 0, 0)), "x", 90) for _ in range(count)
+        rotate_mesh(
+            _make_wing(1, rng.uniform(0.12, 0.12) + radius, 0.25, 0, 0, 0.5, (0, 0, 0)), "x", 90
+        )
+        for _ in range(count)
     ]
-    parts = [part("body", body, look), part("window", ellipsoid((0.05, 0.03, 0.05), (0, -radius, 0.6)), dark(rng))]
+    parts = [
+        make_part("body", body, look),
+        make_part(
+            "window", make_ellipsoid((0.05, 0.03, 0.05), (0, -radius, 0.6)), dark_material(rng)
+        ),
+    ]
     return parts + [
-        part("fin", moved(turned(fin, "z", 360 / count * i), (0, 0, 0.12)), paint(rng)) for i, fin in enumerate(fins)
+        make_part(
+            "fin",
+            translate_mesh(rotate_mesh(fin, "z", 360 / count * i), (0, 0, 0.12)),
+            paint_material(rng),
+        )
+        for i, fin in enumerate(fins)
     ]
 
 
-def house(rng: Rng) -> list[Part]:
-    width, depth, height = rng.uniform(0.6, 1.2), rng.uniform(0.5, 1), rng.uniform(0.4, 1)
-    wall, roof = any_look(rng), paint(rng)
-    parts = [part("wall", box((width, depth, height), (0, 0, height / 2)), wall)]
-    rise, over = rng.uniform(0.15, 0.5), rng.uniform(1, 1.2)
+def make_house(rng: Rng) -> list[Part]:
+    width = rng.uniform(0.6, 1.2)
+    depth = rng.uniform(0.5, 1)
+    height = rng.uniform(0.4, 1)
+    wall = any_material(rng)
+    roof = paint_material(rng)
+    parts = [make_part("wall", make_box((width, depth, height), (0, 0, height / 2)), wall)]
+    rise = rng.uniform(0.15, 0.5)
+    over = rng.uniform(1, 1.2)
     ridge = (over, 0.02) if rng.random() < 0.5 else (0.02, over)
     if rng.random() < 0.75:
         parts.append(
-            part(
+            make_part(
                 "roof",
-                _tapered(
+                _tapered_box(
                     (width * over, depth * over, rise),
                     (min(ridge[0], 1), min(ridge[1], 1)),
                     0,
@@ -211,49 +364,107 @@ def house(rng: Rng) -> list[Part]:
             )
         )
     else:
-        parts.append(part("roof", box((width * over, depth * over, 0.06), (0, 0, height)), roof))
+        parts.append(
+            make_part("roof", make_box((width * over, depth * over, 0.06), (0, 0, height)), roof)
+        )
     parts.append(
-        part(
+        make_part(
             "door",
-            box((0.14, 0.04, height * 0.45), (rng.uniform(-0.3, 0.3) * width, -depth / 2, height * 0.225)),
-            any_look(rng),
+            make_box(
+                (0.14, 0.04, height * 0.45),
+                (rng.uniform(-0.3, 0.3) * width, -depth / 2, height * 0.225),
+            ),
+            any_material(rng),
         )
     )
-    look = dark(rng)
+    look = dark_material(rng)
     for x in (-0.3, 0.3):
-        parts.append(part("window", box((0.14, 0.03, 0.14), (x * width, -depth / 2, height * 0.7)), look))
-        parts.append(part("window", box((0.03, 0.14, 0.14), (np.sign(x) * width / 2, x * depth, height * 0.6)), look))
+        parts.append(
+            make_part(
+                "window", make_box((0.14, 0.03, 0.14), (x * width, -depth / 2, height * 0.7)), look
+            )
+        )
+        parts.append(
+            make_part(
+                "window",
+                make_box((0.03, 0.14, 0.14), (np.sign(x) * width / 2, x * depth, height * 0.6)),
+                look,
+            )
+        )
     if rng.random() < 0.5:
         parts.append(
-            part("chimney", box((0.1, 0.1, rise + 0.2), (width * 0.25, depth * 0.15, height + rise / 2)), any_look(rng))
+            make_part(
+                "chimney",
+                make_box((0.1, 0.1, rise + 0.2), (width * 0.25, depth * 0.15, height + rise / 2)),
+                any_material(rng),
+            )
         )
     if rng.random() < 0.4:
         x = rng.choice((-1, 1)) * width * 0.65
-        parts.append(part("annex", box((width * 0.4, depth * 0.6, height * 0.6), (x, 0, height * 0.3)), wall))
+        parts.append(
+            make_part(
+                "annex",
+                make_box((width * 0.4, depth * 0.6, height * 0.6), (x, 0, height * 0.3)),
+                wall,
+            )
+        )
     if rng.random() < 0.3:
-        parts.append(part("tower", cylinder(0.16, height * 1.6, (-width / 2, -depth / 2, height * 0.8)), wall))
-        parts.append(part("tower roof", cylinder(0.2, 0.3, (-width / 2, -depth / 2, height * 1.6 + 0.15), 0.005), roof))
+        parts.append(
+            make_part(
+                "tower",
+                make_cylinder(0.16, height * 1.6, (-width / 2, -depth / 2, height * 0.8)),
+                wall,
+            )
+        )
+        parts.append(
+            make_part(
+                "tower roof",
+                make_cylinder(0.2, 0.3, (-width / 2, -depth / 2, height * 1.6 + 0.15), 0.005),
+                roof,
+            )
+        )
     return parts
 
 
-def tree(rng: Rng) -> list[Part]:
-    height, parts = rng.uniform(0.3, 0.8), []
+def make_tree(rng: Rng) -> list[Part]:
+    height = rng.uniform(0.3, 0.8)
+    parts = []
     parts.append(
-        part("trunk", tube(np.array(((0, 0, 0), (rng.normal(0, 0.05), 0, height))), np.array((0.07, 0.04))), wood(rng))
+        make_part(
+            "trunk",
+            make_tube(
+                np.array(((0, 0, 0), (rng.normal(0, 0.05), 0, height))), np.array((0.07, 0.04))
+            ),
+            wood_material(rng),
+        )
     )
-    green = paint(rng)
+    green = paint_material(rng)
     if rng.random() < 0.4:
         for k in range(int(rng.integers(2, 5))):
-            parts.append(part("leaves", cylinder(0.35 - 0.07 * k, 0.3, (0, 0, height + 0.18 * k), 0.01, 12), green))
+            parts.append(
+                make_part(
+                    "leaves",
+                    make_cylinder(0.35 - 0.07 * k, 0.3, (0, 0, height + 0.18 * k), 0.01, 12),
+                    green,
+                )
+            )
     else:
         for _ in range(int(rng.integers(2, 7))):
             at = rng.normal(0, 0.15, 3) * (1, 1, 0.7) + (0, 0, height + 0.1)
-            parts.append(part("leaves", ellipsoid(rng.uniform(0.12, 0.28, 3), at, rings=8), green))
+            parts.append(
+                make_part("leaves", make_ellipsoid(rng.uniform(0.12, 0.28, 3), at, rings=8), green)
+            )
     if rng.random() < 0.3:
-        parts.append(part("pot", cylinder(0.15, 0.2, (0, 0, 0), 0.19), any_look(rng)))
+        parts.append(make_part("pot", make_cylinder(0.15, 0.2, (0, 0, 0), 0.19), any_material(rng)))
     return parts
 
 
 FAMILIES = {
-    "aeroplane": aeroplane, "boat": boat, "car": car, "house": house, "rocket": rocket, "tree": tree, "truck": truck,
-}  # fmt: skip
+    "aeroplane": make_aeroplane,
+    "boat": make_boat,
+    "car": make_car,
+    "house": make_house,
+    "rocket": make_rocket,
+    "tree": make_tree,
+    "truck": make_truck,
+}

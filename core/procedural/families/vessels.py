@@ -4,30 +4,40 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..parts import Part, any_look, metal, paint, part, white
-from ..primitives import box, curve, cylinder, ellipsoid, lathe, moved, torus, tube, turned
+from ..parts import Part, any_material, make_part, metal_material, paint_material, white_material
+from ..primitives import (
+    lathe_solid,
+    make_box,
+    make_cylinder,
+    make_ellipsoid,
+    make_torus,
+    make_tube,
+    rotate_mesh,
+    smooth_curve,
+    translate_mesh,
+)
 
 Rng = np.random.Generator
 Profile = list[tuple[float, float]]
 
 
-def _hollow(outside: Profile, wall: float) -> Profile:
+def _hollow_profile(outside: Profile, wall: float) -> Profile:
     """``outside``, from the bottom up, and back down on the inside with a ``wall`` between."""
     inside = [(max(r - wall, 0.3 * r), max(z, outside[0][1] + wall)) for r, z in reversed(outside)]
     return [*outside, *inside]
 
 
-def _smooth(rng: Rng, radii: tuple[float, float], height: float, knots: int) -> Profile:
+def _smooth_profile(rng: Rng, radii: tuple[float, float], height: float, knots: int) -> Profile:
     """A profile through random radii."""
     z = np.linspace(0, height, knots)
-    path = curve(*zip(rng.uniform(*radii, knots), np.zeros(knots), z, strict=True), steps=6)
+    path = smooth_curve(*zip(rng.uniform(*radii, knots), np.zeros(knots), z, strict=True), steps=6)
     return [(max(float(r), radii[0] * 0.5), float(h)) for r, _, h in path]
 
 
-def _handle(rng: Rng, at: float, low: float, high: float, thick: float) -> np.ndarray:
+def _make_handle(rng: Rng, at: float, low: float, high: float, thick: float) -> np.ndarray:
     reach = rng.uniform(0.5, 1.0) * (high - low)
-    return tube(
-        curve(
+    return make_tube(
+        smooth_curve(
             (at * 0.9, 0, high),
             (at + reach * 0.8, 0, high * 0.95 + low * 0.05),
             (at + reach * 0.8, 0, low * 0.8 + high * 0.2),
@@ -37,21 +47,38 @@ def _handle(rng: Rng, at: float, low: float, high: float, thick: float) -> np.nd
     )
 
 
-def mug(rng: Rng) -> list[Part]:
-    radius, height, flare = rng.uniform(0.3, 0.5), rng.uniform(0.6, 1.2), rng.uniform(0.75, 1.2)
-    look, bulge = any_look(rng), rng.uniform(-0.1, 0.15)
-    outside = [(radius * (1 + (flare - 1) * t + bulge * np.sin(np.pi * t)), height * t) for t in np.linspace(0, 1, 8)]
-    parts = [part("cup", lathe(_hollow(outside, rng.uniform(0.03, 0.08)), 36), look)]
+def make_mug(rng: Rng) -> list[Part]:
+    radius = rng.uniform(0.3, 0.5)
+    height = rng.uniform(0.6, 1.2)
+    flare = rng.uniform(0.75, 1.2)
+    look = any_material(rng)
+    bulge = rng.uniform(-0.1, 0.15)
+    outside = [
+        (radius * (1 + (flare - 1) * t + bulge * np.sin(np.pi * t)), height * t)
+        for t in np.linspace(0, 1, 8)
+    ]
+    parts = [
+        make_part("cup", lathe_solid(_hollow_profile(outside, rng.uniform(0.03, 0.08)), 36), look)
+    ]
     if rng.random() < 0.85:
         rim = outside[5][0]
-        parts.append(part("handle", _handle(rng, rim, height * 0.25, height * 0.8, rng.uniform(0.03, 0.07)), look))
+        parts.append(
+            make_part(
+                "handle",
+                _make_handle(rng, rim, height * 0.25, height * 0.8, rng.uniform(0.03, 0.07)),
+                look,
+            )
+        )
     return parts
 
 
-def bottle(rng: Rng) -> list[Part]:
-    radius, height, neck = rng.uniform(0.15, 0.35), rng.uniform(0.45, 0.8), rng.uniform(0.04, 0.1)
-    shoulder, top = rng.uniform(0.05, 0.3), rng.uniform(0.1, 0.35)
-    body = lathe(
+def make_bottle(rng: Rng) -> list[Part]:
+    radius = rng.uniform(0.15, 0.35)
+    height = rng.uniform(0.45, 0.8)
+    neck = rng.uniform(0.04, 0.1)
+    shoulder = rng.uniform(0.05, 0.3)
+    top = rng.uniform(0.1, 0.35)
+    body = lathe_solid(
         (
             (radius * 0.95, 0),
             (radius, 0.02),
@@ -62,123 +89,180 @@ def bottle(rng: Rng) -> list[Part]:
         ),
         32,
     )
-    parts = [part("body", body, any_look(rng))]
+    parts = [make_part("body", body, any_material(rng))]
     end = height + shoulder + top
     parts.append(
-        part("cap", cylinder(neck * rng.uniform(1.05, 1.4), rng.uniform(0.04, 0.1), (0, 0, end)), any_look(rng))
+        make_part(
+            "cap",
+            make_cylinder(neck * rng.uniform(1.05, 1.4), rng.uniform(0.04, 0.1), (0, 0, end)),
+            any_material(rng),
+        )
     )
     if rng.random() < 0.5:
         parts.append(
-            part(
+            make_part(
                 "label",
-                cylinder(radius * 1.01, height * rng.uniform(0.3, 0.6), (0, 0, height * 0.5), sides=32),
-                paint(rng),
+                make_cylinder(
+                    radius * 1.01, height * rng.uniform(0.3, 0.6), (0, 0, height * 0.5), sides=32
+                ),
+                paint_material(rng),
             )
         )
     if rng.random() < 0.3:
         parts.append(
-            part("pump", tube(np.array(((0, 0, end), (0, 0, end + 0.2), (0, -0.2, end + 0.2))), 0.025), metal(rng))
+            make_part(
+                "pump",
+                make_tube(np.array(((0, 0, end), (0, 0, end + 0.2), (0, -0.2, end + 0.2))), 0.025),
+                metal_material(rng),
+            )
         )
     return parts
 
 
-def vase(rng: Rng) -> list[Part]:
-    profile = _smooth(rng, (0.12, 0.5), rng.uniform(0.7, 1.6), int(rng.integers(4, 7)))
-    parts = [part("vase", lathe(_hollow(profile, 0.035), 36), any_look(rng))]
+def make_vase(rng: Rng) -> list[Part]:
+    profile = _smooth_profile(rng, (0.12, 0.5), rng.uniform(0.7, 1.6), int(rng.integers(4, 7)))
+    parts = [make_part("vase", lathe_solid(_hollow_profile(profile, 0.035), 36), any_material(rng))]
     if rng.random() < 0.25:
         high = profile[-1][1]
         parts += [
-            part(
+            make_part(
                 "handle",
-                turned(_handle(rng, profile[-6][0], high * 0.5, high * 0.9, 0.03), "z", a),
-                any_look(rng),
+                rotate_mesh(
+                    _make_handle(rng, profile[-6][0], high * 0.5, high * 0.9, 0.03), "z", a
+                ),
+                any_material(rng),
             )
             for a in (0, 180)
         ]
     return parts
 
 
-def bowl(rng: Rng) -> list[Part]:
-    height, base, power = rng.uniform(0.2, 0.7), rng.uniform(0.15, 0.45), rng.uniform(0.4, 1.2)
+def make_bowl(rng: Rng) -> list[Part]:
+    height = rng.uniform(0.2, 0.7)
+    base = rng.uniform(0.15, 0.45)
+    power = rng.uniform(0.4, 1.2)
     outside = [(base + (0.5 - base) * t**power, height * t) for t in np.linspace(0, 1, 9)]
-    parts = [part("bowl", lathe(_hollow(outside, rng.uniform(0.02, 0.05)), 40), any_look(rng))]
+    parts = [
+        make_part(
+            "bowl",
+            lathe_solid(_hollow_profile(outside, rng.uniform(0.02, 0.05)), 40),
+            any_material(rng),
+        )
+    ]
     if rng.random() < 0.4:
-        parts.append(part("rim", torus(0.5, 0.02, (0, 0, height)), any_look(rng)))
+        parts.append(make_part("rim", make_torus(0.5, 0.02, (0, 0, height)), any_material(rng)))
     return parts
 
 
-def bucket(rng: Rng) -> list[Part]:
-    height, base = rng.uniform(0.6, 1), rng.uniform(0.28, 0.42)
-    look = any_look(rng)
+def make_bucket(rng: Rng) -> list[Part]:
+    height = rng.uniform(0.6, 1)
+    base = rng.uniform(0.28, 0.42)
+    look = any_material(rng)
     parts = [
-        part("bucket", lathe(_hollow([(base, 0), (0.5, height)], 0.025), 36), look),
-        part("rim", torus(0.5, 0.02, (0, 0, height)), look),
+        make_part(
+            "bucket", lathe_solid(_hollow_profile([(base, 0), (0.5, height)], 0.025), 36), look
+        ),
+        make_part("rim", make_torus(0.5, 0.02, (0, 0, height)), look),
     ]
     if rng.random() < 0.7:
         swing = rng.uniform(-90, 90)
         arch = [(0.5 * np.cos(a), 0, 0.5 * np.sin(a)) for a in np.linspace(0, np.pi, 24)]
         parts.append(
-            part("handle", moved(turned(tube(np.array(arch), 0.014), "x", swing), (0, 0, height - 0.03)), metal(rng))
+            make_part(
+                "handle",
+                translate_mesh(
+                    rotate_mesh(make_tube(np.array(arch), 0.014), "x", swing), (0, 0, height - 0.03)
+                ),
+                metal_material(rng),
+            )
         )
     return parts
 
 
-def teapot(rng: Rng) -> list[Part]:
-    wide, tall, look = 0.5, rng.uniform(0.3, 0.5), any_look(rng)
-    parts = [part("body", ellipsoid((wide, wide, tall), (0, 0, tall), rng.uniform(1.8, 3)), look)]
-    lid = lathe(((0.28, 0), (0.22, 0.08), (0.04, 0.12), (0.03, 0.15), (0.07, 0.2), (0.01, 0.26)), 28)
-    parts.append(part("lid", moved(lid, (0, 0, 1.85 * tall)), look))
-    spout = curve(
-        (-0.4, 0, 0.6 * tall), (-0.65, 0, 0.8 * tall), (-0.75, 0, 1.4 * tall), (-0.95, 0, rng.uniform(1.6, 2) * tall)
-    )
-    parts.append(part("spout", tube(spout, np.linspace(0.13, 0.05, len(spout))), look))
-    return [*parts, part("handle", _handle(rng, 0.46, 0.5 * tall, 1.6 * tall, 0.045), look)]
-
-
-def hydrant(rng: Rng) -> list[Part]:
-    """Turned posts with caps and arms: hydrants, pawns, bollards."""
-    look = paint(rng)
-    profile = _smooth(rng, (0.12, 0.28), 1.2, 6)
+def make_teapot(rng: Rng) -> list[Part]:
+    wide = 0.5
+    tall = rng.uniform(0.3, 0.5)
+    look = any_material(rng)
     parts = [
-        part("post", lathe([(0.3, -0.05), (0.3, 0), *profile], 28), look),
-        part("cap", ellipsoid((0.24, 0.24, 0.18), (0, 0, 1.2)), look),
+        make_part(
+            "body", make_ellipsoid((wide, wide, tall), (0, 0, tall), rng.uniform(1.8, 3)), look
+        )
+    ]
+    lid = lathe_solid(
+        ((0.28, 0), (0.22, 0.08), (0.04, 0.12), (0.03, 0.15), (0.07, 0.2), (0.01, 0.26)), 28
+    )
+    parts.append(make_part("lid", translate_mesh(lid, (0, 0, 1.85 * tall)), look))
+    spout = smooth_curve(
+        (-0.4, 0, 0.6 * tall),
+        (-0.65, 0, 0.8 * tall),
+        (-0.75, 0, 1.4 * tall),
+        (-0.95, 0, rng.uniform(1.6, 2) * tall),
+    )
+    parts.append(make_part("spout", make_tube(spout, np.linspace(0.13, 0.05, len(spout))), look))
+    return [
+        *parts,
+        make_part("handle", _make_handle(rng, 0.46, 0.5 * tall, 1.6 * tall, 0.045), look),
+    ]
+
+
+def make_hydrant(rng: Rng) -> list[Part]:
+    """Turned posts with caps and arms: hydrants, pawns, bollards."""
+    look = paint_material(rng)
+    profile = _smooth_profile(rng, (0.12, 0.28), 1.2, 6)
+    parts = [
+        make_part("post", lathe_solid([(0.3, -0.05), (0.3, 0), *profile], 28), look),
+        make_part("cap", make_ellipsoid((0.24, 0.24, 0.18), (0, 0, 1.2)), look),
     ]
     for angle in rng.choice((0, 90, 180, 270), int(rng.integers(0, 4)), replace=False):
-        arm = moved(turned(cylinder(0.1, 0.2), "y", 90), (0.3, 0, 0.8))
-        parts.append(part("arm", turned(arm, "z", float(angle)), any_look(rng)))
+        arm = translate_mesh(rotate_mesh(make_cylinder(0.1, 0.2), "y", 90), (0.3, 0, 0.8))
+        parts.append(make_part("arm", rotate_mesh(arm, "z", float(angle)), any_material(rng)))
     return parts
 
 
-def hat(rng: Rng) -> list[Part]:
-    look, brim, tall = any_look(rng), rng.uniform(0.35, 0.7), rng.uniform(0.2, 0.6)
-    crown = lathe(((0.3, 0), (0.3 * rng.uniform(0.7, 1), tall * 0.8), (0.2 * rng.uniform(0.3, 1), tall)), 32)
-    edge = lathe(((brim, rng.uniform(-0.08, 0.08)), (brim, 0.02), (0.28, 0.03)), 36)
-    band = cylinder(0.305, 0.07, (0, 0, 0.06), sides=32)
-    return [part("crown", crown, look), part("brim", edge, look), part("band", band, any_look(rng))]
+def make_hat(rng: Rng) -> list[Part]:
+    look = any_material(rng)
+    brim = rng.uniform(0.35, 0.7)
+    tall = rng.uniform(0.2, 0.6)
+    crown = lathe_solid(
+        ((0.3, 0), (0.3 * rng.uniform(0.7, 1), tall * 0.8), (0.2 * rng.uniform(0.3, 1), tall)), 32
+    )
+    edge = lathe_solid(((brim, rng.uniform(-0.08, 0.08)), (brim, 0.02), (0.28, 0.03)), 36)
+    band = make_cylinder(0.305, 0.07, (0, 0, 0.06), sides=32)
+    return [
+        make_part("crown", crown, look),
+        make_part("brim", edge, look),
+        make_part("band", band, any_material(rng)),
+    ]
 
 
-def open_box(rng: Rng) -> list[Part]:
+def make_open_box(rng: Rng) -> list[Part]:
     """Cases, crates and chests with a lid, open or shut."""
-    x, y, z, wall = rng.uniform(0.5, 1), rng.uniform(0.35, 0.7), rng.uniform(0.15, 0.5), rng.uniform(0.02, 0.05)
-    look, angle = any_look(rng), rng.choice((0, rng.uniform(20, 110)))
-    walls = [box((x, y, wall), (0, 0, wall / 2))]
-    walls += [box((x, wall, z), (0, s * (y - wall) / 2, z / 2)) for s in (-1, 1)]
-    walls += [box((wall, y, z), (s * (x - wall) / 2, 0, z / 2)) for s in (-1, 1)]
-    parts = [part("wall", mesh, look) for mesh in walls]
-    lid = box((x * 1.02, y * 1.02, rng.uniform(0.04, 0.15)), (0, -y / 2, 0.04), 0.01)
+    x = rng.uniform(0.5, 1)
+    y = rng.uniform(0.35, 0.7)
+    z = rng.uniform(0.15, 0.5)
+    wall = rng.uniform(0.02, 0.05)
+    look = any_material(rng)
+    angle = rng.choice((0, rng.uniform(20, 110)))
+    walls = [make_box((x, y, wall), (0, 0, wall / 2))]
+    walls += [make_box((x, wall, z), (0, s * (y - wall) / 2, z / 2)) for s in (-1, 1)]
+    walls += [make_box((wall, y, z), (s * (x - wall) / 2, 0, z / 2)) for s in (-1, 1)]
+    parts = [make_part("wall", mesh, look) for mesh in walls]
+    lid = make_box((x * 1.02, y * 1.02, rng.uniform(0.04, 0.15)), (0, -y / 2, 0.04), 0.01)
     parts.append(
-        part(
-            "lid", moved(turned(lid, "x", -float(angle)), (0, y / 2, z)), look if rng.random() < 0.5 else any_look(rng)
+        make_part(
+            "lid",
+            translate_mesh(rotate_mesh(lid, "x", -float(angle)), (0, y / 2, z)),
+            look if rng.random() < 0.5 else any_material(rng),
         )
     )
     if rng.random() < 0.4:
-        parts.append(part("handle", _tilted_handle(y, z), any_look(rng)))
+        parts.append(make_part("handle", _tilted_handle(y, z), any_material(rng)))
     return parts
 
 
 def _tilted_handle(y: float, z: float):
-    return tube(
-        curve(
+    return make_tube(
+        smooth_curve(
             (-0.12, -y / 2, z * 0.6),
             (-0.1, -y / 2 - 0.1, z * 0.6),
             (0.1, -y / 2 - 0.1, z * 0.6),
@@ -188,29 +272,51 @@ def _tilted_handle(y: float, z: float):
     )
 
 
-def food_stack(rng: Rng) -> list[Part]:
+def make_food_stack(rng: Rng) -> list[Part]:
     """Cakes, burgers, jars and towers: round layers on one another."""
-    parts, z, radius = [], 0.0, 0.5
+    parts = []
+    z = 0.0
+    radius = 0.5
     if rng.random() < 0.5:
-        parts.append(part("plate", cylinder(rng.uniform(0.55, 0.8), 0.03, (0, 0, -0.02), sides=36), white(rng)))
+        parts.append(
+            make_part(
+                "plate",
+                make_cylinder(rng.uniform(0.55, 0.8), 0.03, (0, 0, -0.02), sides=36),
+                white_material(rng),
+            )
+        )
     for _ in range(int(rng.integers(2, 7))):
         height = rng.uniform(0.05, 0.35)
         mesh = (
-            cylinder(radius, height, (0, 0, z + height / 2), sides=32)
+            make_cylinder(radius, height, (0, 0, z + height / 2), sides=32)
             if rng.random() < 0.5
-            else ellipsoid((radius, radius, height * 0.6), (0, 0, z + height / 2), rng.uniform(2, 5))
+            else make_ellipsoid(
+                (radius, radius, height * 0.6), (0, 0, z + height / 2), rng.uniform(2, 5)
+            )
         )
-        parts.append(part("layer", mesh, paint(rng)))
-        z, radius = (
-            z + height * 0.95,
-            radius * (rng.uniform(0.6, 0.9) if rng.random() < 0.4 else rng.uniform(0.93, 1.04)),
-        )
+        parts.append(make_part("layer", mesh, paint_material(rng)))
+        z = z + height * 0.95
+        radius = radius * (rng.uniform(0.6, 0.9) if rng.random() < 0.4 else rng.uniform(0.93, 1.04))
     if rng.random() < 0.6:
-        parts.append(part("top", ellipsoid((radius, radius, radius * rng.uniform(0.3, 0.8)), (0, 0, z)), paint(rng)))
+        parts.append(
+            make_part(
+                "top",
+                make_ellipsoid((radius, radius, radius * rng.uniform(0.3, 0.8)), (0, 0, z)),
+                paint_material(rng),
+            )
+        )
     return parts
 
 
 FAMILIES = {
-    "bottle": bottle, "bowl": bowl, "bucket": bucket, "food_stack": food_stack, "hat": hat, "hydrant": hydrant,
-    "mug": mug, "open_box": open_box, "teapot": teapot, "vase": vase,
-}  # fmt: skip
+    "bottle": make_bottle,
+    "bowl": make_bowl,
+    "bucket": make_bucket,
+    "food_stack": make_food_stack,
+    "hat": make_hat,
+    "hydrant": make_hydrant,
+    "mug": make_mug,
+    "open_box": make_open_box,
+    "teapot": make_teapot,
+    "vase": make_vase,
+}

@@ -6,9 +6,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...arrays import MeshArrays
-from ..parts import Look, Part, any_look, dark, metal, paint, part, wood
-from ..primitives import box, curve, cylinder, ellipsoid, moved, ring_mesh, torus, tube, turned
-from ..solids import along, annulus, bar, extruded, rectangle
+from ..parts import (
+    Part,
+    PartMaterial,
+    any_material,
+    dark_material,
+    make_part,
+    metal_material,
+    paint_material,
+    wood_material,
+)
+from ..primitives import (
+    make_box,
+    make_cylinder,
+    make_ellipsoid,
+    make_torus,
+    make_tube,
+    ring_mesh,
+    rotate_mesh,
+    smooth_curve,
+    translate_mesh,
+)
+from ..solids import align_to_axis, annulus_plate, extrude_outline, make_bar, rectangle_outline
 
 Rng = np.random.Generator
 Outline = NDArray[np.floating]
@@ -20,32 +39,42 @@ def sword(rng: Rng) -> list[Part]:
     width = rng.uniform(0.03, 0.1)
     grip_length = rng.uniform(0.12, 0.3)
     grip_radius = rng.uniform(0.016, 0.032)
-    steel = (metal, any_look)[rng.integers(0, 2)](rng)
-    trim = (metal, any_look)[rng.integers(0, 2)](rng)
-    parts = [part("blade", _blade(rng, length, width), steel)]
+    steel = (metal_material, any_material)[rng.integers(0, 2)](rng)
+    trim = (metal_material, any_material)[rng.integers(0, 2)](rng)
+    parts = [make_part("blade", _blade(rng, length, width), steel)]
 
-    grip = cylinder(grip_radius, grip_length, (0, 0, -grip_length / 2), top=grip_radius * 1.1)
-    parts.append(part("grip", grip, (wood, dark, any_look)[rng.integers(0, 3)](rng)))
+    grip = make_cylinder(grip_radius, grip_length, (0, 0, -grip_length / 2), top=grip_radius * 1.1)
+    parts.append(
+        make_part(
+            "grip", grip, (wood_material, dark_material, any_material)[rng.integers(0, 3)](rng)
+        )
+    )
     if rng.random() < 0.5:
         wraps = int(rng.integers(2, 7))
         for level in (np.arange(wraps) + 0.5) / wraps:
-            ring = torus(grip_radius, grip_radius * 0.35, (0, 0, -level * grip_length), 16, 6)
-            parts.append(part("wrap", ring, trim))
+            ring = make_torus(grip_radius, grip_radius * 0.35, (0, 0, -level * grip_length), 16, 6)
+            parts.append(make_part("wrap", ring, trim))
 
-    parts.append(part("guard", _guard(rng, width, grip_radius), trim))
+    parts.append(make_part("guard", _guard(rng, width, grip_radius), trim))
     pommel = grip_radius * rng.uniform(1.2, 2.2)
     low = (0, 0, -grip_length - pommel * 0.5)
     match rng.integers(0, 4):
         case 0:
-            parts.append(part("pommel", ellipsoid((pommel, pommel, pommel), low, rings=8), trim))
+            parts.append(
+                make_part("pommel", make_ellipsoid((pommel, pommel, pommel), low, rings=8), trim)
+            )
         case 1:
-            disc = turned(cylinder(pommel * 1.3, pommel, sides=20), "x", 90)
-            parts.append(part("pommel", moved(disc, low), trim))
+            disc = rotate_mesh(make_cylinder(pommel * 1.3, pommel, sides=20), "x", 90)
+            parts.append(make_part("pommel", translate_mesh(disc, low), trim))
         case 2:
-            ring = along(torus(pommel * 1.2, pommel * 0.4, sides=20, round_sides=8), "y")
-            parts.append(part("pommel", moved(ring, (0, 0, low[2] - pommel)), trim))
+            ring = align_to_axis(
+                make_torus(pommel * 1.2, pommel * 0.4, sides=20, round_sides=8), "y"
+            )
+            parts.append(make_part("pommel", translate_mesh(ring, (0, 0, low[2] - pommel)), trim))
         case _:
-            parts.append(part("pommel", box((pommel * 2, pommel * 1.6, pommel), low, 0.006), trim))
+            parts.append(
+                make_part("pommel", make_box((pommel * 2, pommel * 1.6, pommel), low, 0.006), trim)
+            )
     return parts
 
 
@@ -83,14 +112,16 @@ def _guard(rng: Rng, width: float, grip_radius: float) -> MeshArrays:
     droop = rng.uniform(-0.08, 0.12)
     match rng.integers(0, 4):
         case 0:
-            return box((2 * span, 2.4 * thick, 2 * thick), bevel=thick * 0.4)
+            return make_box((2 * span, 2.4 * thick, 2 * thick), bevel=thick * 0.4)
         case 1:
-            path = curve((-span, 0, droop), (-span / 2, 0, 0), (span / 2, 0, 0), (span, 0, droop))
-            return tube(path, thick)
+            path = smooth_curve(
+                (-span, 0, droop), (-span / 2, 0, 0), (span / 2, 0, 0), (span, 0, droop)
+            )
+            return make_tube(path, thick)
         case 2:
-            return cylinder(width * 1.5, thick, sides=int(rng.choice((6, 8, 28))))
+            return make_cylinder(width * 1.5, thick, sides=int(rng.choice((6, 8, 28))))
         case _:
-            return box((width * 2.4, 3 * thick, 3 * thick), bevel=thick * 0.5)
+            return make_box((width * 2.4, 3 * thick, 3 * thick), bevel=thick * 0.5)
 
 
 def axe(rng: Rng) -> list[Part]:
@@ -98,38 +129,46 @@ def axe(rng: Rng) -> list[Part]:
     length = rng.uniform(0.6, 1.2)
     thick = rng.uniform(0.018, 0.035)
     sway = rng.uniform(-0.05, 0.05)
-    handle_look = (wood, any_look)[rng.integers(0, 2)](rng)
-    head_look = (metal, any_look)[rng.integers(0, 2)](rng)
-    path = curve((0, 0, 0), (sway, 0, length * 0.35), (0, 0, length * 0.75), (0, 0, length))
+    handle_look = (wood_material, any_material)[rng.integers(0, 2)](rng)
+    head_look = (metal_material, any_material)[rng.integers(0, 2)](rng)
+    path = smooth_curve((0, 0, 0), (sway, 0, length * 0.35), (0, 0, length * 0.75), (0, 0, length))
     radii = thick * np.linspace(rng.uniform(1.0, 1.5), 1, len(path))
-    parts = [part("handle", tube(path, radii), handle_look)]
+    parts = [make_part("handle", make_tube(path, radii), handle_look)]
 
     head_level = length * rng.uniform(0.84, 0.96)
     head_thickness = thick * rng.uniform(1.0, 2.2)
     kind = int(rng.integers(0, 4))  # one edge, with a hammer, two edges, a pick
     edge = _axe_blade(rng)
-    meshes = [extruded(edge, head_thickness)]
+    meshes = [extrude_outline(edge, head_thickness)]
     if kind == 1:
         back = rng.uniform(0.08, 0.16)
-        meshes.append(box((back, head_thickness * 1.5, head_thickness * 1.5), (-back / 2, 0, 0)))
+        meshes.append(
+            make_box((back, head_thickness * 1.5, head_thickness * 1.5), (-back / 2, 0, 0))
+        )
     elif kind == 2:
-        meshes.append(extruded((edge * (-1, 1))[::-1], head_thickness))
+        meshes.append(extrude_outline((edge * (-1, 1))[::-1], head_thickness))
     elif kind == 3:
         spike = rng.uniform(0.2, 0.4)
         droop = rng.uniform(0.0, 0.12)
-        pick = curve((0, 0, 0), (-spike * 0.6, -droop * 0.3, 0), (-spike, -droop, 0))
-        meshes.append(tube(pick, np.linspace(head_thickness * 0.8, 0.008, len(pick)), 6))
+        pick = smooth_curve((0, 0, 0), (-spike * 0.6, -droop * 0.3, 0), (-spike, -droop, 0))
+        meshes.append(make_tube(pick, np.linspace(head_thickness * 0.8, 0.008, len(pick)), 6))
     for mesh in meshes:
-        parts.append(part("head", moved(turned(mesh, "x", 90), (0, 0, head_level)), head_look))
+        parts.append(
+            make_part(
+                "head", translate_mesh(rotate_mesh(mesh, "x", 90), (0, 0, head_level)), head_look
+            )
+        )
 
-    socket = box((thick * 3.2, thick * 2.8, thick * rng.uniform(3, 5)), (0, 0, head_level))
-    parts.append(part("socket", socket, head_look))
+    socket = make_box((thick * 3.2, thick * 2.8, thick * rng.uniform(3, 5)), (0, 0, head_level))
+    parts.append(make_part("socket", socket, head_look))
     if rng.random() < 0.35:
-        grip = cylinder(thick * 1.5, length * rng.uniform(0.12, 0.25), (0, 0, length * 0.12))
-        parts.append(part("grip", grip, dark(rng)))
+        grip = make_cylinder(thick * 1.5, length * rng.uniform(0.12, 0.25), (0, 0, length * 0.12))
+        parts.append(make_part("grip", grip, dark_material(rng)))
     if rng.random() < 0.3:
-        tip = cylinder(thick * 1.1, rng.uniform(0.06, 0.16), (0, 0, length), top=0.006, sides=8)
-        parts.append(part("spike", tip, head_look))
+        tip = make_cylinder(
+            thick * 1.1, rng.uniform(0.06, 0.16), (0, 0, length), top=0.006, sides=8
+        )
+        parts.append(make_part("spike", tip, head_look))
     return parts
 
 
@@ -155,25 +194,31 @@ def bow(rng: Rng) -> list[Part]:
     recurve = rng.uniform(-0.05, 0.14)
     thick = rng.uniform(0.014, 0.03)
     taper = rng.uniform(0.4, 1.0)
-    look = (wood, any_look)[rng.integers(0, 2)](rng)
+    look = (wood_material, any_material)[rng.integers(0, 2)](rng)
 
     # The limbs bend away from the string, which is at x = 0; their tips may turn back.
     tip = np.array((recurve, 0, height / 2))
     bend = np.array((belly * 0.75, 0, height * rng.uniform(0.22, 0.34)))
     up_down = np.array((1, 1, -1))
-    path = curve(tip * up_down, bend * up_down, (belly, 0, 0), bend, tip, steps=10)
+    path = smooth_curve(tip * up_down, bend * up_down, (belly, 0, 0), bend, tip, steps=10)
     radii = thick * (1 - (1 - taper) * np.abs(np.linspace(-1, 1, len(path))))
-    parts = [part("bow", tube(path, np.maximum(radii, 0.008), flat=rng.uniform(0.7, 1.8)), look)]
+    parts = [
+        make_part(
+            "bow", make_tube(path, np.maximum(radii, 0.008), flat=rng.uniform(0.7, 1.8)), look
+        )
+    ]
 
     grip = rng.uniform(0.08, 0.2)
-    grip_mesh = cylinder(thick * 1.35, grip, (belly, 0, 0))
-    parts.append(part("grip", grip_mesh, (dark, any_look)[rng.integers(0, 2)](rng)))
+    grip_mesh = make_cylinder(thick * 1.35, grip, (belly, 0, 0))
+    parts.append(
+        make_part("grip", grip_mesh, (dark_material, any_material)[rng.integers(0, 2)](rng))
+    )
 
     draw_length = rng.uniform(0.05, 0.35) * (rng.random() < 0.4)
     nock = (recurve - draw_length, 0, 0)
-    string = paint(rng)
+    string = paint_material(rng)
     for end in (tip, tip * up_down):
-        parts.append(part("string", bar(end, nock, 0.007, 6), string))
+        parts.append(make_part("string", make_bar(end, nock, 0.007, 6), string))
     if rng.random() < 0.5:
         parts += _arrow(rng, nock[0], belly + rng.uniform(0.05, 0.3))
     return parts
@@ -181,15 +226,19 @@ def bow(rng: Rng) -> list[Part]:
 
 def _arrow(rng: Rng, start: float, end: float) -> list[Part]:
     """Make an arrow along x from ``start`` to ``end``."""
-    shaft = part("arrow", bar((start, 0, 0), (end, 0, 0), 0.01, 8), wood(rng))
+    shaft = make_part("arrow", make_bar((start, 0, 0), (end, 0, 0), 0.01, 8), wood_material(rng))
     head_length = rng.uniform(0.06, 0.12)
-    cone = cylinder(rng.uniform(0.02, 0.04), head_length, top=0.004, sides=int(rng.choice((4, 16))))
-    head = part("arrowhead", moved(turned(cone, "y", 90), (end, 0, 0)), metal(rng))
+    cone = make_cylinder(
+        rng.uniform(0.02, 0.04), head_length, top=0.004, sides=int(rng.choice((4, 16)))
+    )
+    head = make_part(
+        "arrowhead", translate_mesh(rotate_mesh(cone, "y", 90), (end, 0, 0)), metal_material(rng)
+    )
 
-    feather_look = paint(rng)
-    feather = box((rng.uniform(0.08, 0.14), 0.007, 0.08), (start + 0.08, 0, 0))
-    crossed = (feather, turned(feather, "x", 90))
-    return [shaft, head, *(part("feather", mesh, feather_look) for mesh in crossed)]
+    feather_look = paint_material(rng)
+    feather = make_box((rng.uniform(0.08, 0.14), 0.007, 0.08), (start + 0.08, 0, 0))
+    crossed = (feather, rotate_mesh(feather, "x", 90))
+    return [shaft, head, *(make_part("feather", mesh, feather_look) for mesh in crossed)]
 
 
 def shield(rng: Rng) -> list[Part]:
@@ -200,34 +249,40 @@ def shield(rng: Rng) -> list[Part]:
     outline = _shield_outline(kind) * (width / 2, height / 2)
     bulge = rng.uniform(0.0, 0.18)
     thickness = rng.uniform(0.02, 0.05)
-    look = (wood, paint, any_look)[rng.integers(0, 3)](rng)
-    trim = (metal, any_look)[rng.integers(0, 2)](rng)
-    parts = [part("plate", _bulged(outline, bulge, thickness), look)]
+    look = (wood_material, paint_material, any_material)[rng.integers(0, 3)](rng)
+    trim = (metal_material, any_material)[rng.integers(0, 2)](rng)
+    parts = [make_part("plate", _bulged(outline, bulge, thickness), look)]
 
     if rng.random() < 0.8:
         inner = outline * (1 - rng.uniform(0.06, 0.16))
-        rim = annulus(outline * 1.02, inner, thickness * rng.uniform(1.2, 2.0))
-        parts.append(part("rim", turned(rim, "x", 90), trim))
+        rim = annulus_plate(outline * 1.02, inner, thickness * rng.uniform(1.2, 2.0))
+        parts.append(make_part("rim", rotate_mesh(rim, "x", 90), trim))
     if rng.random() < 0.6:
         boss = rng.uniform(0.06, 0.16)
-        dome = ellipsoid((boss, boss * rng.uniform(0.4, 1.1), boss), (0, -bulge - thickness / 2, 0))
-        parts.append(part("boss", dome, trim))
+        dome = make_ellipsoid(
+            (boss, boss * rng.uniform(0.4, 1.1), boss), (0, -bulge - thickness / 2, 0)
+        )
+        parts.append(make_part("boss", dome, trim))
 
     emblem = int(rng.integers(0, 4))
     stripe = rng.uniform(0.05, 0.12)
     depth = bulge + thickness + 0.03
     level = -bulge / 2
-    second = paint(rng)
+    second = paint_material(rng)
     if emblem in (1, 2):
-        mesh = box((stripe, depth, height * 0.8), (0, level, 0))
-        parts.append(part("emblem", mesh, second))
+        mesh = make_box((stripe, depth, height * 0.8), (0, level, 0))
+        parts.append(make_part("emblem", mesh, second))
     if emblem == 2:
-        mesh = box((width * 0.8, depth, stripe), (0, level, height * rng.uniform(0.0, 0.2)))
-        parts.append(part("emblem", mesh, second))
+        mesh = make_box((width * 0.8, depth, stripe), (0, level, height * rng.uniform(0.0, 0.2)))
+        parts.append(make_part("emblem", mesh, second))
     if emblem == 3:
-        star = rectangle(stripe * 3, stripe * 3) @ np.array(((0.7, 0.7), (-0.7, 0.7)))
+        star = rectangle_outline(stripe * 3, stripe * 3) @ np.array(((0.7, 0.7), (-0.7, 0.7)))
         parts.append(
-            part("emblem", moved(turned(extruded(star, depth), "x", 90), (0, level, 0)), second)
+            make_part(
+                "emblem",
+                translate_mesh(rotate_mesh(extrude_outline(star, depth), "x", 90), (0, level, 0)),
+                second,
+            )
         )
     return [*parts, _shield_grip(rng, thickness)]
 
@@ -239,7 +294,7 @@ def _shield_outline(kind: int) -> Outline:
     if kind == 0:
         return round_outline
     if kind == 3:
-        return rectangle(2, 2, 48)
+        return rectangle_outline(2, 2, 48)
 
     # For the others the half width is a function of the height.
     heights = round_outline[:, 1]
@@ -268,14 +323,14 @@ def _shield_grip(rng: Rng, thickness: float) -> Part:
     """Make the bar that the hand holds, behind the plate."""
     half = rng.uniform(0.08, 0.16)
     away = rng.uniform(0.05, 0.1)
-    path = curve(
+    path = smooth_curve(
         (0, thickness * 0.3, -half),
         (0, away, -half / 2),
         (0, away, half / 2),
         (0, thickness * 0.3, half),
     )
-    look: Look = dark(rng)
-    return part("grip", tube(path, 0.018), look)
+    look: PartMaterial = dark_material(rng)
+    return make_part("grip", make_tube(path, 0.018), look)
 
 
 FAMILIES = {"axe": axe, "bow": bow, "shield": shield, "sword": sword}

@@ -7,7 +7,7 @@ import bpy
 BY = ('PROPERTY', 'COLLECTION', 'MATERIAL')
 
 
-def family_of(obj: bpy.types.Object, instancer: bpy.types.Object | None, by: str, name: str) -> str:
+def class_of(obj: bpy.types.Object, instancer: bpy.types.Object | None, by: str, name: str) -> str:
     """The family of ``obj``, "" if nothing tells it.
 
     Args:
@@ -17,18 +17,22 @@ def family_of(obj: bpy.types.Object, instancer: bpy.types.Object | None, by: str
     """
     asked = [one for one in (obj, instancer) if one]
     if by == 'MATERIAL':
-        return _first(slot.material.name for one in asked for slot in one.material_slots if slot.material)
+        return _first_name(
+            slot.material.name for one in asked for slot in one.material_slots if slot.material
+        )
     told = ""
     if by == 'PROPERTY':
         blocks = [block for one in asked for block in (one, one.data) if block]
-        told = _first(str(block[name]) for block in blocks if name in block)
-    return told or _first(collection.name for one in asked for collection in _collections(one))
+        told = _first_name(str(block[name]) for block in blocks if name in block)
+    return told or _first_name(
+        collection.name for one in asked for collection in _own_collections(one)
+    )
 
 
-def _collections(obj: bpy.types.Object) -> list[bpy.types.Collection]:
+def _own_collections(obj: bpy.types.Object) -> list[bpy.types.Collection]:
     """Those that ``obj`` lies in, without the topmost ones of the scenes."""
     return [collection for collection in obj.users_collection if not collection.is_embedded_data]
 
 
-def _first(names) -> str:
+def _first_name(names) -> str:
     return next((name for name in names if name), "")

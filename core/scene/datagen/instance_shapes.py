@@ -11,79 +11,95 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...arrays import MeshArrays
-from ...dataset.ground_truth import sample
-from ...dataset.records import InstanceShape, Record, Shape, packed, unpacked
-from ...dataset.view_cache import Spool
-from ...dataset.visibility import instance_colours
+from ...dataset.ground_truth import sample_solid
+from ...dataset.records import InstanceShape, Record, Shape, pack_shape, unpack_shape
+from ...dataset.view_cache import ViewCache
+from ...dataset.visibility import instance_colors
 from ...errors import MeshError
-from ..bvh import nearest_triangle
-from ..depsgraph import Part
-from .instances import Instances
+from ..bvh import nearest_triangle_finder
+from ..depsgraph import EvaluatedInstance
+from .instances import InstanceTable
 
 _MOST = 1000  # whose truth takes a quarter of an hour, and half a gigabyte
 _KEPT = "shapes.{:03d}"
 
 
 @dataclass(frozen=True)
-class Shapes:
+class InstanceShapes:
     """told: for the record, before their truth is known. parts: an instance of each, in that order."""
 
     told: tuple[InstanceShape, ...]
-    parts: tuple[Part, ...]
+    parts: tuple[EvaluatedInstance, ...]
 
-    def missing(self, views: Spool) -> list[int]:
+    def missing_indices(self, views: ViewCache) -> list[int]:
         """Indices of those whose truth is yet to be found."""
         return [
-            number for number, one in enumerate(self.told) if not one.lacks and not views.keeps(_KEPT.format(number))
+            number
+            for number, one in enumerate(self.told)
+            if not one.lacks and not views.has(_KEPT.format(number))
         ]
 
-    def truth(self, number: int, points: int, seed: int, name: str) -> dict[str, NDArray[Any]]:
+    def shape_truth(
+        self, number: int, points: int, seed: int, name: str
+    ) -> dict[str, NDArray[Any]]:
         """That of the shape with the index ``number`` of the scene ``name``, to be kept; or why there is none."""
-        told, mesh = self.told[number], self._mesh(number)
-        rng = np.random.default_rng((seed, zlib.crc32(name.encode()), zlib.crc32(told.name.encode())))
+        told = self.told[number]
+        mesh = self._shape_mesh(number)
+        rng = np.random.default_rng(
+            (seed, zlib.crc32(name.encode()), zlib.crc32(told.name.encode()))
+        )
         try:
-            return packed(sample(mesh, points, rng).decided(nearest_triangle))
+            return pack_shape(sample_solid(mesh, points, rng).label(nearest_triangle_finder))
         except MeshError as error:
             return {"lacks": np.array(str(error))}
 
-    def keep(self, views: Spool, number: int, truth: Mapping[str, NDArray[Any]]) -> None:
+    def store_truth(self, views: ViewCache, number: int, truth: Mapping[str, NDArray[Any]]) -> None:
         """Raises OutputError: the disk is full."""
-        views.keep(_KEPT.format(number), truth)
+        views.put(_KEPT.format(number), truth)
 
-    def finished(self, views: Spool, record: Record) -> tuple[Record, Iterator[tuple[Shape | None, MeshArrays | None]]]:
+    def complete_record(
+        self, views: ViewCache, record: Record
+    ) -> tuple[Record, Iterator[tuple[Shape | None, MeshArrays | None]]]:
         """``record`` with what is there of each shape, and that, one in memory at a time."""
-        told, surfaces = list(self.told), {}
+        told = list(self.told)
+        surfaces = {}
         for number, one in enumerate(self.told):
-            kept = {} if one.lacks else views.kept(_KEPT.format(number), ("lacks", "surface", "surface_normals"))
+            kept = (
+                {}
+                if one.lacks
+                else views.get(_KEPT.format(number), ("lacks", "surface", "surface_normals"))
+            )
             if "surface" in kept:
                 surfaces[number] = kept["surface"], kept["surface_normals"].astype(np.float32)
                 told[number] = replace(one, holds=("mesh", "shape", "surface"))
             elif "lacks" in kept:
                 told[number] = replace(one, holds=("mesh",), lacks=str(kept["lacks"]))
-        colours = instance_colours(views, record, surfaces) if surfaces else {}
+        colors = instance_colors(views, record, surfaces) if surfaces else {}
         record = replace(record, shapes=tuple(told))
 
         def each() -> Iterator[tuple[Shape | None, MeshArrays | None]]:
             for number, one in enumerate(told):
                 shape = None
-                if number in colours:
-                    colour, seen = colours[number]
+                if number in colors:
+                    color, seen = colors[number]
                     shape = replace(
-                        unpacked(views.kept(_KEPT.format(number)), {}), surface_colour=colour, surface_seen=seen
+                        unpack_shape(views.get(_KEPT.format(number)), {}),
+                        surface_colour=color,
+                        surface_seen=seen,
                     )
-                yield shape, self._mesh(number) if "mesh" in one.holds else None
+                yield shape, self._shape_mesh(number) if "mesh" in one.holds else None
 
         return record, each()
 
-    def _mesh(self, number: int) -> MeshArrays:
+    def _shape_mesh(self, number: int) -> MeshArrays:
         part = self.parts[number]
         return MeshArrays(part.vertices.astype(np.float32), part.triangles)
 
 
-def shapes_of(found: Instances, most_triangles: int) -> Shapes:
+def shapes_of(found: InstanceTable, most_triangles: int) -> InstanceShapes:
     """What the instances share. Those of more than ``most_triangles`` get no truth but their mesh."""
     told: list[InstanceShape] = []
-    parts: list[Part] = []
+    parts: list[EvaluatedInstance] = []
     first: dict[str, int] = {}
     for one in found.record:
         first.setdefault(one.shape, one.index)
@@ -97,7 +113,8 @@ def shapes_of(found: Instances, most_triangles: int) -> Shapes:
         elif len(told) >= _MOST:
             lacks = f"the scene has more than {_MOST:,} shapes"
         elif count > most_triangles:
-            holds, lacks = ("mesh",), f"it has {count:,} triangles, more than {most_triangles:,}"
-        told.append(InstanceShape(name, part.bounds(), count, holds, lacks))
+            holds = ("mesh",)
+            lacks = f"it has {count:,} triangles, more than {most_triangles:,}"
+        told.append(InstanceShape(name, part.local_bounds(), count, holds, lacks))
         parts.append(part)
-    return Shapes(tuple(told), tuple(parts))
+    return InstanceShapes(tuple(told), tuple(parts))

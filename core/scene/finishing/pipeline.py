@@ -5,25 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...arrays import KeptView, MeshArrays, View
-from ...jobs.task import Progress, Work, part
+from ...arrays import MeshArrays, SourceView, View
+from ...jobs.task import Progress, Task, subtask
 from .. import source_views
 from . import remesh, texturing
-from .remesh import Finished, Settings
-from .texturing import Texture
+from .remesh import FinishSettings, RemeshResult
+from .texturing import BakedTexture
 
 
 @dataclass(frozen=True)
-class Final:
+class FinishOutput:
     """None is what was not asked for."""
 
-    finished: Finished | None
-    texture: Texture | None
+    finished: RemeshResult | None
+    texture: BakedTexture | None
 
 
-def make(
-    mesh: MeshArrays, views: Sequence[KeptView | View], settings: Settings | None, texture_size: int
-) -> Work[Final]:
+def finish_and_texture(
+    mesh: MeshArrays,
+    views: Sequence[SourceView | View],
+    settings: FinishSettings | None,
+    texture_size: int,
+) -> Task[FinishOutput]:
     """Finish ``mesh`` and texture it.
 
     Args:
@@ -37,10 +40,12 @@ def make(
     share = (0.6 if texture_size else 1.0) if settings else 0.0
     if settings:
         cameras = [view.camera for view in views]
-        finished = yield from part(remesh.finish(mesh, settings, cameras), 0.0, share)
+        finished = yield from subtask(remesh.remesh(mesh, settings, cameras), 0.0, share)
         mesh = finished.mesh
     if texture_size:
         yield Progress(share, "Reading the pictures")
-        pictures = source_views.opened(views)
-        texture = yield from part(texturing.texture(mesh, pictures, texture_size), share, 1.0)
-    return Final(finished, texture)
+        pictures = source_views.decode_views(views)
+        texture = yield from subtask(
+            texturing.bake_texture_of_views(mesh, pictures, texture_size), share, 1.0
+        )
+    return FinishOutput(finished, texture)

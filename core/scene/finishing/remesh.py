@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import bpy  # noqa: F401  mathutils comes with it
+import bpy
 import numpy as np
 from mathutils.bvhtree import BVHTree
 
@@ -13,16 +13,24 @@ from ...arrays import MeshArrays
 from ...cameras import Camera
 from ...errors import MeshError
 from ...geometry.signed_distance import closest_on_triangles
-from ...geometry.surface_nets import with_faces
-from ...geometry.symmetry import Plane, best_plane, better_half
-from ...geometry.topology import Soundness, check, face_pieces, piece_volumes, split
-from ...jobs.task import Progress, Work, beside, step
-from ..bvh import nearest_triangle
+from ...geometry.surface_nets import submesh
+from ...geometry.symmetry import SymmetryPlane, choose_half, find_symmetry_plane
+from ...geometry.topology import (
+    TopologyReport,
+    check_topology,
+    face_pieces,
+    piece_volumes,
+    split_non_manifold,
+)
+from ...jobs.task import Progress, Task, in_thread, single_step
+from ..bvh import nearest_triangle_finder
 from . import blender_remeshers
-from .wall_thickness import Walls, walls
+from .wall_thickness import WallThickness, measure_walls
 
 _VOXELS = 128  # along the longest side of a mesh whose surface has to be made anew
-_NEARLY = 0.02  # deviation up to which a mesh is made symmetric; beyond it, mirroring makes another shape
+_NEARLY = (
+    0.02  # deviation up to which a mesh is made symmetric; beyond it, mirroring makes another shape
+)
 _MANY = 64  # pieces that are taken to overlap without looking
 
 
@@ -44,7 +52,7 @@ PRESETS: Mapping[str, Preset] = {
 
 
 @dataclass(frozen=True)
-class Settings:
+class FinishSettings:
     """How to finish.
 
     faces: instead of the preset's, 0 for those. symmetric: make it so about the plane that fits best, if it
@@ -61,7 +69,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Finished:
+class RemeshResult:
     """The mesh, in the space of the one given, and what was found.
 
     before, after: how sound it was and is. removed: loose pieces. remade: whether its surface had to be made anew, to
@@ -70,16 +78,18 @@ class Finished:
     """
 
     mesh: MeshArrays
-    before: Soundness
-    after: Soundness
+    before: TopologyReport
+    after: TopologyReport
     removed: int
     remade: bool
-    plane: Plane
+    plane: SymmetryPlane
     symmetric: bool | None = None
-    walls: Walls | None = None
+    walls: WallThickness | None = None
 
 
-def finish(mesh: MeshArrays, settings: Settings = Settings(), cameras: Sequence[Camera] = ()) -> Work[Finished]:
+def remesh(
+    mesh: MeshArrays, settings: FinishSettings = FinishSettings(), cameras: Sequence[Camera] = ()
+) -> Task[RemeshResult]:
     """``mesh`` after ``settings``: always closed, manifold, its faces outward; colours and confidence are the nearest.
 
     Args:
@@ -91,60 +101,86 @@ def finish(mesh: MeshArrays, settings: Settings = Settings(), cameras: Sequence[
     if not len(mesh.faces) or not np.isfinite(mesh.vertices).all():
         raise MeshError("The mesh has no faces to finish")
     preset = PRESETS[settings.preset]
-    before = yield from beside(step(Progress(0.0, "Checking"), lambda: check(mesh)))
-    shape, removed, remade = yield from _solid(replace(mesh, colours=None, confidence=None), settings.loose)
-    plane = yield from beside(step(Progress(0.2, "Looking for symmetry"), lambda: _plane(shape)))
+    before = yield from in_thread(
+        single_step(Progress(0.0, "Checking"), lambda: check_topology(mesh))
+    )
+    shape, removed, remade = yield from _merge_pieces(
+        replace(mesh, colors=None, confidence=None), settings.loose
+    )
+    plane = yield from in_thread(
+        single_step(Progress(0.2, "Looking for symmetry"), lambda: _symmetry_plane(shape))
+    )
     symmetric = plane.deviation <= _NEARLY if settings.symmetric else None
-    side = better_half(shape, plane, cameras) if symmetric else 0
+    side = choose_half(shape, plane, cameras) if symmetric else 0
     if side:
         yield Progress(0.3, "Mirroring")
-        frame = plane.frame()
-        local = replace(shape, vertices=((shape.vertices - plane.point) @ frame.T).astype(np.float32))
-        shape = yield from _sound(blender_remeshers.symmetrized(local, side))
+        frame = plane.frame_rotation()
+        local = replace(
+            shape, vertices=((shape.vertices - plane.point) @ frame.T).astype(np.float32)
+        )
+        shape = yield from _repair_mesh(blender_remeshers.symmetrize_mesh(local, side))
     yield Progress(0.4, "Remeshing")
-    faces = settings.faces or preset.faces or len(shape.triangles())
-    made = yield from _sound(
-        (blender_remeshers.quads if preset.quads else blender_remeshers.triangles)(shape, faces, bool(side))
+    faces = settings.faces or preset.faces or len(shape.to_triangles())
+    made = yield from _repair_mesh(
+        (blender_remeshers.remesh_quads if preset.quads else blender_remeshers.decimate_triangles)(
+            shape, faces, bool(side)
+        )
     )
     if side:
         made = replace(made, vertices=(made.vertices @ frame + plane.point).astype(np.float32))
     real = replace(made, vertices=made.vertices * np.array(settings.scale, np.float32))
-    carried = yield from beside(step(Progress(0.8, "Coloring"), lambda: _carried(mesh, made, plane, side)))
+    carried = yield from in_thread(
+        single_step(
+            Progress(0.8, "Coloring"), lambda: _transfer_attributes(mesh, made, plane, side)
+        )
+    )
     measured = None
     if preset.walls:
-        measured = yield from beside(step(Progress(0.9, "Measuring walls"), lambda: walls(real)))
-    after = yield from beside(step(Progress(0.95, "Checking"), lambda: check(made)))
-    return Finished(carried, before, after, removed, remade, plane, symmetric, measured)
+        measured = yield from in_thread(
+            single_step(Progress(0.9, "Measuring walls"), lambda: measure_walls(real))
+        )
+    after = yield from in_thread(
+        single_step(Progress(0.95, "Checking"), lambda: check_topology(made))
+    )
+    return RemeshResult(carried, before, after, removed, remade, plane, symmetric, measured)
 
 
-def _solid(mesh: MeshArrays, loose: float) -> Work[tuple[MeshArrays, int, bool]]:
+def _merge_pieces(mesh: MeshArrays, loose: float) -> Task[tuple[MeshArrays, int, bool]]:
     """``mesh`` as sound pieces that do not overlap; how many were removed, and whether it was remade of voxels."""
     checking = Progress(0.1, "Checking")
     given = mesh
-    mesh, removed, fine = yield from beside(step(checking, lambda: _cleaned(given, loose)))
+    mesh, removed, fine = yield from in_thread(
+        single_step(checking, lambda: _remove_debris(given, loose))
+    )
     if fine:
         return mesh, removed, False
     yield Progress(0.15, "Closing")
     size = float(np.ptp(mesh.vertices, axis=0).max())
-    made = split(blender_remeshers.voxels(mesh, size / _VOXELS)) if size > 0 else mesh
+    made = (
+        split_non_manifold(blender_remeshers.remesh_voxels(mesh, size / _VOXELS))
+        if size > 0
+        else mesh
+    )
     if size <= 0 or not len(made.faces):
         raise MeshError("The mesh encloses nothing: close its holes, or give its walls a thickness")
     made, more = _without_loose(made, loose)
-    made = yield from _sound(made)
+    made = yield from _repair_mesh(made)
     return made, removed + more, True
 
 
-def _cleaned(mesh: MeshArrays, loose: float) -> tuple[MeshArrays, int, bool]:
+def _remove_debris(mesh: MeshArrays, loose: float) -> tuple[MeshArrays, int, bool]:
     """``mesh`` turned outwards, without loose pieces; how many these were, and whether it now is as it should be."""
     volumes = piece_volumes(mesh)
     if volumes[np.abs(volumes).argmax()] < 0:  # inside out
         mesh = replace(mesh, faces=mesh.faces[:, ::-1])
-    mesh, removed = _without_loose(split(mesh), loose)
-    return mesh, removed, check(mesh).sound and not _overlapping(mesh)
+    mesh, removed = _without_loose(split_non_manifold(mesh), loose)
+    return mesh, removed, check_topology(mesh).is_watertight and not _has_overlaps(mesh)
 
 
-def _plane(mesh: MeshArrays) -> Plane:
-    return best_plane(mesh, nearest_triangle(mesh.vertices[mesh.triangles()].astype(float)))
+def _symmetry_plane(mesh: MeshArrays) -> SymmetryPlane:
+    return find_symmetry_plane(
+        mesh, nearest_triangle_finder(mesh.vertices[mesh.to_triangles()].astype(float))
+    )
 
 
 def _without_loose(mesh: MeshArrays, loose: float) -> tuple[MeshArrays, int]:
@@ -154,68 +190,91 @@ def _without_loose(mesh: MeshArrays, loose: float) -> tuple[MeshArrays, int]:
     kept = ~small & (volumes > 0)
     if kept.all() or not kept.any():
         return mesh, 0
-    return with_faces(mesh, kept[face_pieces(mesh)]), int((small & (volumes > 0)).sum())
+    return submesh(mesh, kept[face_pieces(mesh)]), int((small & (volumes > 0)).sum())
 
 
-def _sound(mesh: MeshArrays) -> Work[MeshArrays]:
+def _repair_mesh(mesh: MeshArrays) -> Task[MeshArrays]:
     """``mesh`` if it is sound, else cut where its surface touches itself, else remade.
 
     Raises:
         MeshError: nothing helped.
     """
-    state = yield from beside(step(Progress(0.7, "Checking"), lambda: check(mesh)))
-    if state.sound:
+    state = yield from in_thread(
+        single_step(Progress(0.7, "Checking"), lambda: check_topology(mesh))
+    )
+    if state.is_watertight:
         return mesh
     size = float(np.ptp(mesh.vertices, axis=0).max()) / _VOXELS
-    for make in (lambda: split(mesh), lambda: split(blender_remeshers.voxels(mesh, size))):
+    for make in (
+        lambda: split_non_manifold(mesh),
+        lambda: split_non_manifold(blender_remeshers.remesh_voxels(mesh, size)),
+    ):
         made, _ = _without_loose(make(), 0.0)
-        if check(made).sound:
+        if check_topology(made).is_watertight:
             return made
-    raise MeshError(f"The mesh could not be made sound: {state.told()}. Try another number of faces")
+    raise MeshError(
+        f"The mesh could not be made sound: {state.summary()}. Try another number of faces"
+    )
 
 
-def _overlapping(mesh: MeshArrays) -> bool:
+def _has_overlaps(mesh: MeshArrays) -> bool:
     """Whether any two pieces of ``mesh`` cut each other."""
-    triangles = mesh.triangles()
+    triangles = mesh.to_triangles()
     piece = face_pieces(replace(mesh, faces=triangles))
     count = int(piece.max()) + 1
     if count == 1 or count > _MANY:
         return count > 1
     vertices = mesh.vertices.tolist()
-    trees = [BVHTree.FromPolygons(vertices, triangles[piece == k].tolist(), all_triangles=True) for k in range(count)]
-    return any(one.overlap(other) for index, one in enumerate(trees) for other in trees[index + 1 :])
+    trees = [
+        BVHTree.FromPolygons(vertices, triangles[piece == k].tolist(), all_triangles=True)
+        for k in range(count)
+    ]
+    return any(
+        one.overlap(other) for index, one in enumerate(trees) for other in trees[index + 1 :]
+    )
 
 
-def _carried(source: MeshArrays, made: MeshArrays, plane: Plane, side: int) -> MeshArrays:
+def _transfer_attributes(
+    source: MeshArrays, made: MeshArrays, plane: SymmetryPlane, side: int
+) -> MeshArrays:
     """``made`` with the colours and the confidence that ``source`` has at the nearest places of its surface.
 
     side: which half, in the direction of the plane's normal, was mirrored onto the other; 0 for none.
     """
-    if source.colours is None and source.confidence is None:
+    if source.colors is None and source.confidence is None:
         return made
     points = made.vertices.astype(float)
     if side:
         lost = ((points - plane.point) @ plane.normal) * side < 0
-        points[lost] = plane.mirrored(points[lost])
-    triangles = source.triangles()
+        points[lost] = plane.mirror_points(points[lost])
+    triangles = source.to_triangles()
     corners = source.vertices[triangles].astype(float)
-    found = nearest_triangle(corners)(points)
+    found = nearest_triangle_finder(corners)(points)
     _, place = closest_on_triangles(points, corners[found])
-    share = _shares(place, corners[found])
+    share = _barycentric(place, corners[found])
 
     def there(values: np.ndarray | None) -> np.ndarray | None:
         if values is None:
             return None
-        return np.einsum("pk...,pk->p...", values[triangles[found]], share).clip(0, 1).astype(np.float32)
+        return (
+            np.einsum("pk...,pk->p...", values[triangles[found]], share)
+            .clip(0, 1)
+            .astype(np.float32)
+        )
 
-    return replace(made, colours=there(source.colours), confidence=there(source.confidence))
+    return replace(made, colors=there(source.colors), confidence=there(source.confidence))
 
 
-def _shares(places: np.ndarray, corners: np.ndarray) -> np.ndarray:
+def _barycentric(places: np.ndarray, corners: np.ndarray) -> np.ndarray:
     """Barycentric coordinates (P, 3) of ``places`` (P, 3) in their triangles (P, 3, 3)."""
-    across = [corners[:, k - 1] - corners[:, k - 2] for k in range(3)]  # the side opposite of each corner
+    across = [
+        corners[:, k - 1] - corners[:, k - 2] for k in range(3)
+    ]  # the side opposite of each corner
     normal = np.cross(across[0], across[1])
-    parts = [np.einsum("ij,ij->i", np.cross(across[k], places - corners[:, k - 2]), normal).clip(0) for k in range(3)]
+    parts = [
+        np.einsum("ij,ij->i", np.cross(across[k], places - corners[:, k - 2]), normal).clip(0)
+        for k in range(3)
+    ]
     share = np.stack(parts, axis=1)
     total = share.sum(1, keepdims=True)
     return np.where(total > 0, share / np.where(total > 0, total, 1), 1 / 3)

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...arrays import MeshArrays, View
-from ...geometry.texture_baking import bake
-from ...jobs.task import Progress, Work, beside
+from ...geometry.texture_baking import bake_texture
+from ...jobs.task import Progress, Task, in_thread
 from .. import images, materials
 from . import blender_remeshers
 
@@ -19,9 +19,10 @@ UV = "UVMap"
 
 
 @dataclass(frozen=True)
-class Texture:
+class BakedTexture:
     """png: (N,) uint8, the bytes of its file. size: its width and height. mean: (3,) sRGB in 0..1.
-    uv: (F, 3 or 4, 2) of the faces' corners, v up."""
+    uv: (F, 3 or 4, 2) of the faces' corners, v up.
+    """
 
     png: NDArray[np.uint8]
     size: tuple[int, int]
@@ -29,17 +30,17 @@ class Texture:
     uv: NDArray[np.float32]
 
 
-def texture(mesh: MeshArrays, views: Sequence[View], size: int) -> Work[Texture]:
+def bake_texture_of_views(mesh: MeshArrays, views: Sequence[View], size: int) -> Task[BakedTexture]:
     """Unwrap ``mesh`` and bake what ``views``, in its frame, show of it; elsewhere its own colours, else grey."""
     yield Progress(0.0, "Unwrapping")
-    uv = blender_remeshers.unwrapped(mesh, size)
-    picture = yield from beside(bake(mesh, uv, views, size))
+    uv = blender_remeshers.unwrap_uv(mesh, size)
+    picture = yield from in_thread(bake_texture(mesh, uv, views, size))
     yield Progress(0.95, "Packing")
-    return encoded(picture, uv)
+    return encode_texture(picture, uv)
 
 
-def encoded(picture: NDArray[np.float32], uv: NDArray[np.float32]) -> Texture:
-    """The texture of ``picture`` (H, W, 3), sRGB in 0..1, row 0 at the top, for ``uv`` as in :class:`Texture`.
+def encode_texture(picture: NDArray[np.float32], uv: NDArray[np.float32]) -> BakedTexture:
+    """The texture of ``picture`` (H, W, 3), sRGB in 0..1, row 0 at the top, for ``uv`` as in :class:`BakedTexture`.
 
     By Blender, which writes a PNG file only when it packs an image.
     """
@@ -53,10 +54,10 @@ def encoded(picture: NDArray[np.float32], uv: NDArray[np.float32]) -> Texture:
         png = np.frombuffer(image.packed_file.data, np.uint8)
     finally:
         bpy.data.images.remove(image)
-    return Texture(png, (width, height), picture.mean((0, 1)), uv)
+    return BakedTexture(png, (width, height), picture.mean((0, 1)), uv)
 
 
-def put_on(obj: bpy.types.Object, made: Texture) -> bpy.types.Image:
+def apply_texture(obj: bpy.types.Object, made: BakedTexture) -> bpy.types.Image:
     """Give the mesh of ``obj``, whose faces are those that ``made`` was made for, its UV map, and a material with it.
 
     The image is new, packed, and named after the object.
@@ -69,6 +70,6 @@ def put_on(obj: bpy.types.Object, made: Texture) -> bpy.types.Image:
     old = list(mesh.materials)
     mesh.materials.clear()
     materials.remove_unused(old)  # first, so that their names are free
-    image = images.packed(f"{obj.name} texture", made.png.tobytes())
+    image = images.packed_image(f"{obj.name} texture", made.png.tobytes())
     mesh.materials.append(materials.showing_image(obj.name, image, made.mean))
     return image

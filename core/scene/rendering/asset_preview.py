@@ -7,14 +7,14 @@ from collections.abc import Mapping
 import bpy
 import numpy as np
 
-from .thumbnails import portraits
+from .thumbnails import render_thumbnails
 
 _SIDE = 128  # pixels of a preview
 _FROM = ((35, 25),)  # degrees: above the right front
 _SAMPLES = 8
 
 
-def mark(obj: bpy.types.Object, about: Mapping[str, str | int | float]) -> None:
+def mark_as_asset(obj: bpy.types.Object, about: Mapping[str, str | int | float]) -> None:
     """Make ``obj``, which is in the scene, an asset that tells ``about`` itself, as custom properties and as text."""
     obj.asset_mark()
     data = obj.asset_data
@@ -29,7 +29,7 @@ def mark(obj: bpy.types.Object, about: Mapping[str, str | int | float]) -> None:
 
 
 def _render_preview(obj: bpy.types.Object) -> None:
-    (picture,) = portraits(obj, _SIDE, _FROM, _SAMPLES)
+    (picture,) = render_thumbnails(obj, _SIDE, _FROM, _SAMPLES)
     preview = obj.preview_ensure()
     preview.image_size = (_SIDE, _SIDE)
     preview.image_pixels_float.foreach_set(np.ascontiguousarray(picture[::-1], np.float32).ravel())

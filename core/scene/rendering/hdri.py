@@ -13,7 +13,7 @@ from ...errors import DatasetError
 from ...imaging import color as color_space
 
 _SUFFIXES = (".exr", ".hdr")
-_GREY = 0.18  # what the median of a picture is exposed to
+_GRAY = 0.18  # what the median of a picture is exposed to
 
 
 def hdri_files(folder: Path | None = None) -> Sequence[Path]:
@@ -29,7 +29,7 @@ def hdri_files(folder: Path | None = None) -> Sequence[Path]:
     return found
 
 
-def panoramas(files: Iterable[Path]) -> list[NDArray[np.uint8]]:
+def read_panoramas(files: Iterable[Path]) -> list[NDArray[np.uint8]]:
     """Equirectangular pictures (H, W, 3) in sRGB of environment maps, row 0 straight up."""
     pictures = []
     for file in files:
@@ -41,6 +41,6 @@ def panoramas(files: Iterable[Path]) -> list[NDArray[np.uint8]]:
         finally:
             bpy.data.images.remove(image)
         light = pixels.reshape(height, width, -1)[::-1, :, :3]
-        light = light * (_GREY / max(float(np.median(light)), 1e-6))
+        light = light * (_GRAY / max(float(np.median(light)), 1e-6))
         pictures.append((color_space.from_linear(light) * 255).astype(np.uint8))
     return pictures

@@ -11,8 +11,8 @@ import bpy
 import mathutils
 import numpy as np
 
-from ...synthesis.randomization import MOST, Lamp
-from ...synthesis.samplers import black_body
+from ...synthesis.randomization import MOST, AreaLight
+from ...synthesis.samplers import black_body_color
 from .. import compat
 
 _NAME = "Maquette Light"
@@ -20,7 +20,7 @@ Exposures = dict[Path, tuple[float, float]]
 
 
 @dataclass(frozen=True)
-class Light:
+class LightSettings:
     """A dome, a sun, and at most three area lamps.
 
     hdri: an EXR or HDR picture, or None for even white. level: mean radiance of the dome (1 shows white as white).
@@ -34,30 +34,38 @@ class Light:
     sun: float = 0.0
     sun_tilt: float = 0.0
     sun_turn: float = 0.0
-    lamps: tuple[Lamp, ...] = ()
+    lamps: tuple[AreaLight, ...] = ()
 
 
-class Lights:
-    """What lights a scene; make it with :func:`lit`."""
+class StudioLights:
+    """What lights a scene; make it with :func:`temporary_lights`."""
 
     def __init__(
-        self, world: bpy.types.World, sun: bpy.types.Object, lamps: Sequence[bpy.types.Object], exposures: Exposures
+        self,
+        world: bpy.types.World,
+        sun: bpy.types.Object,
+        lamps: Sequence[bpy.types.Object],
+        exposures: Exposures,
     ) -> None:
         self._world = world
         self._sun = sun
         self._lamps = lamps
         self._exposures = exposures
 
-    def set(self, light: Light) -> None:
+    def set_light(self, light: LightSettings) -> None:
         """Set the dome, the sun and the lamps."""
         tree = self._world.node_tree
         nodes = tree.nodes
-        picture, background = nodes["Environment Texture"], nodes["Background"]
-        old, picture.image = picture.image, bpy.data.images.load(str(light.hdri)) if light.hdri else None
+        picture = nodes["Environment Texture"]
+        background = nodes["Background"]
+        old = picture.image
+        picture.image = bpy.data.images.load(str(light.hdri)) if light.hdri else None
         if old:
             bpy.data.images.remove(old)
-        if light.hdri and light.hdri not in self._exposures:  # a tenth of a small view's time, so once a dome
-            self._exposures[light.hdri] = _exposure(picture.image)
+        if (
+            light.hdri and light.hdri not in self._exposures
+        ):  # a tenth of a small view's time, so once a dome
+            self._exposures[light.hdri] = _dome_clamp(picture.image)
         ceiling, mean = self._exposures[light.hdri] if light.hdri else (1.0, 1.0)
         nodes["Ceiling"].inputs[1].default_value = (ceiling,) * 3
         background.inputs["Strength"].default_value = light.level / mean
@@ -74,32 +82,46 @@ class Lights:
             _set_lamp(obj, lamp)
 
 
-def draw_light(domes: Sequence[Path], rng: np.random.Generator, lamps: tuple[Lamp, ...] = ()) -> Light:
+def sample_light(
+    domes: Sequence[Path], rng: np.random.Generator, lamps: tuple[AreaLight, ...] = ()
+) -> LightSettings:
     """One of ``domes`` or none, and sometimes a sun, besides ``lamps``."""
-    pick, level, turn, sunny = rng.random(), rng.uniform(0.5, 1.1), rng.uniform(0, 2 * np.pi), rng.random() < 0.35
-    sun, tilt, about = rng.uniform(0.5, 3), rng.uniform(0.1, 1.2), rng.uniform(0, 2 * np.pi)
+    pick = rng.random()
+    level = rng.uniform(0.5, 1.1)
+    turn = rng.uniform(0, 2 * np.pi)
+    sunny = rng.random() < 0.35
+    sun = rng.uniform(0.5, 3)
+    tilt = rng.uniform(0.1, 1.2)
+    about = rng.uniform(0, 2 * np.pi)
     dome = domes[int(pick * len(domes))] if domes and rng.random() < 0.85 else None
-    return Light(dome, level * (0.7 if sunny else 1), turn, sun if sunny else 0.0, tilt, about, lamps)
+    return LightSettings(
+        dome, level * (0.7 if sunny else 1), turn, sun if sunny else 0.0, tilt, about, lamps
+    )
 
 
 @contextmanager
-def lit(scene: bpy.types.Scene, exposures: Exposures, dome: bool = True) -> Iterator[Lights]:
+def temporary_lights(
+    scene: bpy.types.Scene, exposures: Exposures, dome: bool = True
+) -> Iterator[StudioLights]:
     """Lights of their own in ``scene``; gone afterwards.
 
     Args:
         exposures: what has been found out of domes, kept from one time to the next.
         dome: whether it takes the place of the scene's world meanwhile.
     """
-    world, own = _dome(), scene.world
-    sun = _unseen('SUN')
-    sun.data.angle, sun.data.energy, sun.hide_render = 0.2, 0, False
-    objects = [sun, *(_unseen('AREA') for _ in range(MOST))]
+    world = _make_dome()
+    own = scene.world
+    sun = _hidden_light('SUN')
+    sun.data.angle = 0.2
+    sun.data.energy = 0
+    sun.hide_render = False
+    objects = [sun, *(_hidden_light('AREA') for _ in range(MOST))]
     for obj in objects:
         scene.collection.objects.link(obj)
     if dome:
         scene.world = world
     try:
-        yield Lights(world, sun, objects[1:], exposures)
+        yield StudioLights(world, sun, objects[1:], exposures)
     finally:
         with suppress(ReferenceError):  # an undo takes all of them
             if dome:
@@ -112,23 +134,28 @@ def lit(scene: bpy.types.Scene, exposures: Exposures, dome: bool = True) -> Iter
             bpy.data.worlds.remove(world)
 
 
-def _unseen(kind: str) -> bpy.types.Object:
+def _hidden_light(kind: str) -> bpy.types.Object:
     lamp = bpy.data.objects.new(_NAME, bpy.data.lights.new(_NAME, kind))
-    lamp.hide_render, lamp.visible_camera = True, False
+    lamp.hide_render = True
+    lamp.visible_camera = False
     return lamp
 
 
-def _set_lamp(obj: bpy.types.Object, lamp: Lamp) -> None:
+def _set_lamp(obj: bpy.types.Object, lamp: AreaLight) -> None:
     obj.hide_render = False
-    obj.data.energy, obj.data.size, obj.data.color = lamp.power, lamp.size, black_body(lamp.temperature)
+    obj.data.energy = lamp.power
+    obj.data.size = lamp.size
+    obj.data.color = black_body_color(lamp.temperature)
     way = mathutils.Vector(lamp.target) - mathutils.Vector(lamp.place)
     obj.matrix_world = mathutils.Matrix.LocRotScale(lamp.place, way.to_track_quat('-Z', 'Y'), None)
 
 
-def _dome() -> bpy.types.World:
+def _make_dome() -> bpy.types.World:
     world = bpy.data.worlds.new(_NAME)
     compat.use_nodes(world)
-    world.cycles.sampling_method, world.cycles.sample_map_resolution = 'MANUAL', 64  # automatic: 2 s a change of light
+    # automatic: 2 s a change of light
+    world.cycles.sampling_method = 'MANUAL'
+    world.cycles.sample_map_resolution = 64
     tree = world.node_tree
     if "Background" not in tree.nodes:
         output = tree.nodes.new('ShaderNodeOutputWorld')
@@ -140,12 +167,13 @@ def _dome() -> bpy.types.World:
     tree.links.new(coordinates.outputs["Generated"], mapping.inputs["Vector"])
     tree.links.new(mapping.outputs["Vector"], picture.inputs["Vector"])
     ceiling = tree.nodes.new('ShaderNodeVectorMath')
-    ceiling.name, ceiling.operation = "Ceiling", 'MINIMUM'
+    ceiling.name = "Ceiling"
+    ceiling.operation = 'MINIMUM'
     tree.links.new(picture.outputs["Color"], ceiling.inputs[0])
     return world
 
 
-def _exposure(picture: bpy.types.Image) -> tuple[float, float]:
+def _dome_clamp(picture: bpy.types.Image) -> tuple[float, float]:
     """Where to cut the lamps of a dome off, so that few samples do not speckle, and the mean of what is left."""
     pixels = np.empty(len(picture.pixels), np.float32)
     picture.pixels.foreach_get(pixels)

@@ -24,20 +24,22 @@ from ...errors import ImageError, MeshError, OutputError, SceneError
 from ...imaging import color as color_space
 from ...imaging import exr
 from .. import compat
-from ..depsgraph import reader
-from .camera_visibility import Sight
-from .lighting import Light, Lights, lit
+from ..depsgraph import depsgraph_reader
+from .camera_visibility import CameraCheck
+from .lighting import LightSettings, StudioLights, temporary_lights
 
 _OCCLUSION_REACH = 0.5  # longest sides
 _SMOOTHED_APART = 0.02  # longest sides: how far from the plane of a pixel others still tell of it
 _FAR = 1e9  # Blender writes 1e10 as the depth of nothing
 _BESIDE = 4  # pixels about what is shown that are rendered too
 _GONE = "What was being rendered was deleted or undone: let it be meanwhile, and render again; what is written is kept"
-_ROOM = 2**26  # bytes free on a disk on which a picture that is not whole was not the disk's fault
+_MIN_FREE_BYTES = (
+    2**26
+)  # bytes free on a disk on which a picture that is not whole was not the disk's fault
 
 
-class Studio:
-    """A scene with one camera, a light dome and a sun. Make it with :func:`studio`.
+class RenderStudio:
+    """A scene with one camera, a light dome and a sun. Make it with :func:`render_studio`.
 
     scene: its own, with a camera and lights. shown: the collection in it of what stands before the camera.
     """
@@ -46,7 +48,7 @@ class Studio:
         self,
         scene: bpy.types.Scene,
         shown: bpy.types.Collection,
-        lights: Lights,
+        lights: StudioLights,
         folder: Path,
         relightable: bool = False,
     ) -> None:
@@ -57,7 +59,9 @@ class Studio:
         self._relightable = relightable
         self._vertices: NDArray[np.floating] | None = None
 
-    def show(self, objects: Iterable[bpy.types.Object], vertices: NDArray[np.floating] | None = None) -> None:
+    def set_objects(
+        self, objects: Iterable[bpy.types.Object], vertices: NDArray[np.floating] | None = None
+    ) -> None:
         """Put just these objects before the camera; they stay linked where they were.
 
         Args:
@@ -73,15 +77,17 @@ class Studio:
         for obj in objects:
             self.shown.objects.link(obj)
 
-    def solid(self) -> MeshArrays:
+    def evaluated_mesh(self) -> MeshArrays:
         """What is shown, as the renderer gets it: vertices (V, 3) in world space, metres, and triangles (F, 3).
 
         Raises:
             MeshError: it has no face.
         """
         self.scene.render.use_persistent_data = False  # it would keep the reader's engine
-        with reader() as reading:
-            snapshot = reading.read(self.scene, (), lambda: bpy.ops.render.render(scene=self.scene.name))
+        with depsgraph_reader() as reading:
+            snapshot = reading.read_scene(
+                self.scene, (), lambda: bpy.ops.render.render(scene=self.scene.name)
+            )
         self.scene.render.use_persistent_data = True
         if not snapshot.parts:
             names = ", ".join(obj.name for obj in self.shown.objects)
@@ -89,24 +95,31 @@ class Studio:
         counts = np.cumsum([0, *(len(part.vertices) for part in snapshot.parts)])
         return MeshArrays(
             np.concatenate([part.world_vertices() for part in snapshot.parts]).astype(np.float32),
-            np.concatenate([part.triangles + first for part, first in zip(snapshot.parts, counts, strict=False)]),
+            np.concatenate(
+                [
+                    part.triangles + first
+                    for part, first in zip(snapshot.parts, counts, strict=False)
+                ]
+            ),
         )
 
-    def sight(self, points: NDArray[np.floating], normals: NDArray[np.floating]) -> Sight:
-        """Tells which cameras see a surface among the shown objects; see :class:`Sight`."""
-        return Sight(self.scene, points, normals)
+    def camera_check(
+        self, points: NDArray[np.floating], normals: NDArray[np.floating]
+    ) -> CameraCheck:
+        """Tells which cameras see a surface among the shown objects; see :class:`CameraCheck`."""
+        return CameraCheck(self.scene, points, normals)
 
-    def light(self, light: Light) -> None:
-        """Set the dome, the sun and the lamps; see :class:`Light`."""
-        self._lights.set(light)
+    def set_light(self, light: LightSettings) -> None:
+        """Set the dome, the sun and the lamps; see :class:`LightSettings`."""
+        self._lights.set_light(light)
 
-    def render(self, kind: str, camera: Camera) -> RenderedView:
+    def render_view(self, kind: str, camera: Camera) -> RenderedView:
         """One picture with its depth and normals; see :class:`RenderedView`."""
-        with self._cropped(camera):
-            passes = self._passes(camera)
-        colour = stacked(passes, "Combined", "RGBA")
-        _, depth, normal = geometry(passes, colour[..., 3] > 0)
-        view = RenderedView(kind, camera, display(colour), depth, normal)
+        with self._cropped_render(camera):
+            passes = self._render_passes(camera)
+        color = stack_channels(passes, "Combined", "RGBA")
+        _, depth, normal = decode_geometry(passes, color[..., 3] > 0)
+        view = RenderedView(kind, camera, to_srgb8(color), depth, normal)
         if not self._relightable:
             return view
         size = 2 * self.scene.world.light_settings.distance
@@ -116,41 +129,44 @@ class Studio:
             occlusion=occlusion(passes, view, size),
         )
 
-    def picture(self, camera: Camera) -> NDArray[np.float32]:
+    def render_image(self, camera: Camera) -> NDArray[np.float32]:
         """Just the light: (H, W, 4) linear, premultiplied with alpha."""
-        return stacked(self._passes(camera), "Combined", "RGBA")
+        return stack_channels(self._render_passes(camera), "Combined", "RGBA")
 
     @contextmanager
-    def _cropped(self, camera: Camera) -> Iterator[None]:
+    def _cropped_render(self, camera: Camera) -> Iterator[None]:
         """Nothing is rendered meanwhile but the part of the picture where the object is; the rest is clear."""
         render = self.scene.render
         if self._vertices is not None:
             pixels, depth = camera.project(self._vertices)
             size = np.array((camera.width, camera.height))
-            low, high = (pixels.min(0) - _BESIDE).clip(0, size) / size, (pixels.max(0) + _BESIDE).clip(0, size) / size
+            low = (pixels.min(0) - _BESIDE).clip(0, size) / size
+            high = (pixels.max(0) + _BESIDE).clip(0, size) / size
             render.use_border = bool(depth.min() > 0 and (low < high).all())
-            render.border_min_x, render.border_max_x = low[0], high[0]
-            render.border_min_y, render.border_max_y = 1 - high[1], 1 - low[1]
+            render.border_min_x = low[0]
+            render.border_max_x = high[0]
+            render.border_min_y = 1 - high[1]
+            render.border_max_y = 1 - low[1]
         try:
             yield
         finally:
             render.use_border = False
 
-    def _passes(self, camera: Camera) -> dict[str, NDArray[np.float32]]:
-        aim(self.scene, camera)
+    def _render_passes(self, camera: Camera) -> dict[str, NDArray[np.float32]]:
+        apply_camera(self.scene, camera)
         path = self._folder / "view.exr"
         path.unlink(missing_ok=True)  # a picture of before must not pass for this one
         self.scene.render.filepath = str(path)
-        with writing(self._folder, path.name):
+        with guard_output(self._folder, path.name):
             bpy.ops.render.render(write_still=True, scene=self.scene.name)
-            return passes_of(path)
+            return read_passes(path)
 
 
 @contextmanager
-def studio(
+def render_studio(
     samples: int, threads: int = 0, denoise: bool = False, relightable: bool = False
-) -> Iterator[Studio]:
-    """A :class:`Studio`; the open file is as before afterwards, also on cancel.
+) -> Iterator[RenderStudio]:
+    """A :class:`RenderStudio`; the open file is as before afterwards, also on cancel.
 
     Args:
         samples: of Cycles a pixel; time grows with it, noise falls with its square root.
@@ -160,7 +176,7 @@ def studio(
     Raises:
         SceneError: what it shows, or itself, was deleted or undone meanwhile.
     """
-    rendered = bool(_results())
+    rendered = bool(_render_result())
     scene = bpy.data.scenes.new("Maquette Studio")
     data = bpy.data.cameras.new("Maquette Studio")
     camera = bpy.data.objects.new("Maquette Studio", data)
@@ -173,9 +189,11 @@ def studio(
         _add_passes(scene.view_layers[0])
     try:
         with (
-            tempfile.TemporaryDirectory(prefix="maquette_") as folder, _nothing_kept(scene), lit(scene, {}) as lights
-        ):  # fmt: skip
-            yield Studio(scene, shown, lights, Path(folder), relightable)
+            tempfile.TemporaryDirectory(prefix="maquette_") as folder,
+            _release_render_data(scene),
+            temporary_lights(scene, {}) as lights,
+        ):
+            yield RenderStudio(scene, shown, lights, Path(folder), relightable)
     except ReferenceError as error:
         raise SceneError(_GONE) from error
     finally:
@@ -184,16 +202,16 @@ def studio(
             bpy.data.collections.remove(shown)
             bpy.data.cameras.remove(data)
         if not rendered:
-            bpy.data.batch_remove(_results())
+            bpy.data.batch_remove(_render_result())
 
 
-def _results() -> list[bpy.types.Image]:
+def _render_result() -> list[bpy.types.Image]:
     """Blender's own image of what was rendered last, if anything was."""
     return [image for image in bpy.data.images if image.type == 'RENDER_RESULT']
 
 
 @contextmanager
-def _nothing_kept(scene: bpy.types.Scene) -> Iterator[None]:
+def _release_render_data(scene: bpy.types.Scene) -> Iterator[None]:
     """Cycles keeps nothing of ``scene`` after this, nor through an undo or another file.
 
     It would keep a graph of a scene that is gone: Blender crashes.
@@ -215,14 +233,20 @@ def _nothing_kept(scene: bpy.types.Scene) -> Iterator[None]:
                 handlers.remove(let_go)
 
 
-def aim(scene: bpy.types.Scene, camera: Camera) -> None:
+def apply_camera(scene: bpy.types.Scene, camera: Camera) -> None:
     """Let the camera object of ``scene`` render as ``camera`` does."""
-    render, obj = scene.render, scene.camera
-    render.resolution_x, render.resolution_y, render.resolution_percentage = camera.width, camera.height, 100
+    render = scene.render
+    obj = scene.camera
+    render.resolution_x = camera.width
+    render.resolution_y = camera.height
+    render.resolution_percentage = 100
     obj.matrix_world = mathutils.Matrix(camera.to_world)
     data = obj.data
-    focal, tall = camera.intrinsics[0, 0], camera.intrinsics[0, 0] / camera.intrinsics[1, 1]
-    render.pixel_aspect_x, render.pixel_aspect_y = max(1 / tall, 1), max(tall, 1)  # Blender takes none below 1
+    focal = camera.intrinsics[0, 0]
+    tall = camera.intrinsics[0, 0] / camera.intrinsics[1, 1]
+    # Blender takes none below 1
+    render.pixel_aspect_x = max(1 / tall, 1)
+    render.pixel_aspect_y = max(tall, 1)
     data.type = 'ORTHO' if camera.orthographic else 'PERSP'
     # under a horizontal fit, scale, lens and both shifts belong to the width, counted in pixels as wide as they are
     data.sensor_fit = 'HORIZONTAL'
@@ -231,7 +255,8 @@ def aim(scene: bpy.types.Scene, camera: Camera) -> None:
     data.shift_x = (camera.width / 2 - camera.intrinsics[0, 2]) / camera.width
     data.shift_y = (camera.intrinsics[1, 2] - camera.height / 2) / camera.width * tall
     reach = float(np.linalg.norm(camera.to_world[:3, 3])) * 4 + 100
-    data.clip_start, data.clip_end = reach * 1e-5, reach
+    data.clip_start = reach * 1e-5
+    data.clip_end = reach
 
 
 def set_quality(scene: bpy.types.Scene, samples: int, threads: int, denoise: bool) -> None:
@@ -241,24 +266,35 @@ def set_quality(scene: bpy.types.Scene, samples: int, threads: int, denoise: boo
         threads: 0 for all cores. denoise: free colour of noise by Open Image Denoise, guided by albedo and normals as
             they are: to clean these first takes the time of 15 samples more, which show more. The other passes stay.
     """
-    render, cycles = scene.render, scene.cycles
+    render = scene.render
+    cycles = scene.cycles
     render.engine = 'CYCLES'
-    cycles.device, cycles.samples, cycles.seed, cycles.time_limit = 'CPU', samples, 0, 0
-    cycles.use_adaptive_sampling, cycles.use_denoising = False, denoise
+    cycles.device = 'CPU'
+    cycles.samples = samples
+    cycles.seed = 0
+    cycles.time_limit = 0
+    cycles.use_adaptive_sampling = False
+    cycles.use_denoising = denoise
     if denoise:
-        cycles.denoiser, cycles.denoising_input_passes = 'OPENIMAGEDENOISE', 'RGB_ALBEDO_NORMAL'
-        cycles.denoising_prefilter, cycles.denoising_quality, cycles.denoising_use_gpu = 'NONE', 'BALANCED', False
+        cycles.denoiser = 'OPENIMAGEDENOISE'
+        cycles.denoising_input_passes = 'RGB_ALBEDO_NORMAL'
+        cycles.denoising_prefilter = 'NONE'
+        cycles.denoising_quality = 'BALANCED'
+        cycles.denoising_use_gpu = False
         for layer in scene.view_layers:
             layer.cycles.use_denoising = True
     if threads:
-        render.threads_mode, render.threads = 'FIXED', threads
+        render.threads_mode = 'FIXED'
+        render.threads = threads
 
 
 def _set_up(scene: bpy.types.Scene, samples: int, threads: int, denoise: bool) -> None:
     set_quality(scene, samples, threads, denoise)
-    render, cycles = scene.render, scene.cycles
+    render = scene.render
+    cycles = scene.cycles
     cycles.caustics_reflective = cycles.caustics_refractive = False
-    cycles.max_bounces, cycles.transparent_max_bounces = 1, 4
+    cycles.max_bounces = 1
+    cycles.transparent_max_bounces = 4
     cycles.sample_clamp_direct = cycles.sample_clamp_indirect = 4
     render.film_transparent = render.use_persistent_data = True
     render.use_compositing = render.use_sequencer = False
@@ -269,11 +305,13 @@ def _set_up(scene: bpy.types.Scene, samples: int, threads: int, denoise: bool) -
 
 def _add_passes(layer: bpy.types.ViewLayer) -> None:
     layer.use_pass_ambient_occlusion = True
-    layer.use_pass_diffuse_color = layer.use_pass_glossy_color = layer.use_pass_transmission_color = True
+    layer.use_pass_diffuse_color = layer.use_pass_glossy_color = (
+        layer.use_pass_transmission_color
+    ) = True
 
 
 @contextmanager
-def writing(folder: Path, name: str) -> Iterator[None]:
+def guard_output(folder: Path, name: str) -> Iterator[None]:
     """Within it a picture is rendered into ``folder``, as ``name`` (a pattern), and read.
 
     Raises:
@@ -281,10 +319,20 @@ def writing(folder: Path, name: str) -> Iterator[None]:
     """
     try:
         yield
-    except (RuntimeError, OSError, ImageError, struct.error, zlib.error, ValueError, IndexError) as error:
+    except (
+        RuntimeError,
+        OSError,
+        ImageError,
+        struct.error,
+        zlib.error,
+        ValueError,
+        IndexError,
+    ) as error:
         free = shutil.disk_usage(folder).free
-        other = isinstance(error, RuntimeError) and "cannot save" not in str(error)  # Blender's, of the scene
-        if other and any(folder.glob(name)) and free > _ROOM:
+        other = isinstance(error, RuntimeError) and "cannot save" not in str(
+            error
+        )  # Blender's, of the scene
+        if other and any(folder.glob(name)) and free > _MIN_FREE_BYTES:
             raise
         raise OutputError(
             f"{folder} cannot be written whole, {free / 2**20:.0f} MiB are free there: free some space, or set TMPDIR "
@@ -292,17 +340,19 @@ def writing(folder: Path, name: str) -> Iterator[None]:
         ) from error
 
 
-def passes_of(path: Path) -> dict[str, NDArray[np.float32]]:
+def read_passes(path: Path) -> dict[str, NDArray[np.float32]]:
     """All channels (H, W) of the renderer's file of one view layer, named as in "Normal.X"."""
-    return {name.partition(".")[2]: values for name, values in exr.read(path).items()}
+    return {name.partition(".")[2]: values for name, values in exr.read_exr(path).items()}
 
 
-def stacked(passes: Mapping[str, NDArray[np.float32]], name: str, channels: str) -> NDArray[np.float32]:
+def stack_channels(
+    passes: Mapping[str, NDArray[np.float32]], name: str, channels: str
+) -> NDArray[np.float32]:
     """The pass ``name`` (H, W, C)."""
     return np.stack([passes[f"{name}.{channel}"] for channel in channels], axis=2)
 
 
-def geometry(
+def decode_geometry(
     passes: Mapping[str, NDArray[np.float32]], covered: NDArray[np.bool_]
 ) -> tuple[NDArray[np.bool_], NDArray[np.float32], NDArray[np.float16]]:
     """Where a surface is seen (H, W), its depth (H, W) and unit normal (H, W, 3), zero elsewhere.
@@ -319,27 +369,32 @@ def geometry(
     return seen, np.where(seen, depth, 0), normal
 
 
-def display(linear: NDArray[np.float32]) -> NDArray[np.uint8]:
+def to_srgb8(linear: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Linear premultiplied light to sRGB with straight alpha, 8 bit (Blender's 'Standard' view)."""
     alpha = linear[..., 3].clip(0, 1)
     covered = alpha > 0
     shown = np.zeros(linear.shape, np.uint8)
     share = alpha[covered, None]
-    colour = color_space.from_linear(linear[covered, :3] / np.maximum(share, 1e-6))
-    shown[covered] = np.concatenate((colour, share), axis=1) * 255 + 0.5
+    color = color_space.from_linear(linear[covered, :3] / np.maximum(share, 1e-6))
+    shown[covered] = np.concatenate((color, share), axis=1) * 255 + 0.5
     return shown
 
 
-def albedo(passes: Mapping[str, NDArray[np.float32]], colour: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def albedo(
+    passes: Mapping[str, NDArray[np.float32]], color: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
     """(H, W, 3) sRGB, 8 bit: the share of even white light that the surface sends back.
 
     The sum of Cycles' colors of diffuse, glossy and transmitted light: each alone is black on
     metal, cloth or glass. 0 where ``colour`` (H, W, 4) is clear.
     """
-    light = np.sum([stacked(passes, name, "RGB") for name in ("DiffCol", "GlossCol", "TransCol")], axis=0)
-    alpha = stacked(passes, "Combined", "A")
+    light = np.sum(
+        [stack_channels(passes, name, "RGB") for name in ("DiffCol", "GlossCol", "TransCol")],
+        axis=0,
+    )
+    alpha = stack_channels(passes, "Combined", "A")
     shown = color_space.from_linear((light / np.maximum(alpha, 1e-6)).clip(0, 1))
-    return np.where(colour[..., 3:] > 0, shown * 255 + 0.5, 0).astype(np.uint8)
+    return np.where(color[..., 3:] > 0, shown * 255 + 0.5, 0).astype(np.uint8)
 
 
 def occlusion(

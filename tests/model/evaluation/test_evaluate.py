@@ -3,23 +3,23 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from maquette.core.dataset.index import find
+from maquette.core.dataset.index import build_index
 from maquette.core.dataset.records import ObjectFile
 from maquette.core.geometry.surface_nets import surface_nets
 from maquette.core.jobs.task import run_to_end
 from maquette.core.model.evaluation.evaluate import (
     MeanShape,
-    carved_by_depth,
-    evaluate,
+    build_case,
+    depth_carved_hull,
+    evaluate_model,
+    format_table,
     hull_cover,
-    judge,
-    score,
-    table,
+    score_mesh,
 )
-from maquette.core.model.evaluation.test_cases import QUESTIONS
+from maquette.core.model.evaluation.test_cases import INPUT_VARIANTS
 from maquette.core.model.inference import weights
-from maquette.core.model.metrics import compare_surfaces, iou, nearest
-from maquette.core.model.networks.foreground import MaskNetwork
+from maquette.core.model.metrics import compare_surfaces, iou, nearest_distance
+from maquette.core.model.networks.foreground import ForegroundNetwork
 from maquette.core.model.networks.reconstruction import ReconstructionNetwork
 
 
@@ -32,7 +32,7 @@ def test_iou():
 def test_nearest_is_the_nearest():
     rng = np.random.default_rng(0)
     a, b = rng.random((300, 3)), rng.random((200, 3))
-    distance, index = nearest(a, b)
+    distance, index = nearest_distance(a, b)
     true = np.linalg.norm(a[:, None] - b[None], axis=2)
     np.testing.assert_array_equal(index, true.argmin(1))
     np.testing.assert_allclose(distance, true.min(1), atol=1e-3)
@@ -48,10 +48,10 @@ def test_shifted_plane():
     assert scores.normal_consistency == pytest.approx(1)
 
 
-@pytest.mark.parametrize("question", QUESTIONS, ids=lambda q: q.name)
+@pytest.mark.parametrize("question", INPUT_VARIANTS, ids=lambda q: q.name)
 def test_truth_and_pictures_share_a_frame(dataset, question):
     """The true solid lies within the hull of its own pictures, and the true surface scores nearly full marks."""
-    judged = judge(ObjectFile(dataset / "objects/e03.tar"), question)
+    judged = build_case(ObjectFile(dataset / "objects/e03.tar"), question)
     cover = hull_cover(judged.views, judged.points)
     assert (cover[judged.inside] > 0.4).mean() > 0.98
     assert iou(cover > 0.5, judged.inside) > (0.75 if len(judged.views) == 4 else 0.2)
@@ -62,20 +62,24 @@ def test_truth_and_pictures_share_a_frame(dataset, question):
     axes = half / (2 * half.max())
     field = (1 - np.linalg.norm(local / axes, axis=1)).reshape(65, 65, 65)
     mesh = surface_nets(field.astype(np.float32), 0.0, np.full(3, -0.55), 1.1 / 64)
-    found = score(mesh, judged)  # the truth is sampled sparsely here
+    found = score_mesh(mesh, judged)  # the truth is sampled sparsely here
     assert found.iou > 0.95 and found.chamfer < 3 and found.f5 > 0.85 and found.normals > 0.95
-    assert score(None, judged).iou == 0
-    true = judged.seen_colours.mean(0)
-    painted = [replace(mesh, colours=np.full_like(mesh.vertices, 1) * colour) for colour in (true, 1 - true)]
-    right, wrong = (score(each, judged).colour for each in painted)
+    assert score_mesh(None, judged).iou == 0
+    true = judged.seen_colors.mean(0)
+    painted = [
+        replace(mesh, colors=np.full_like(mesh.vertices, 1) * color) for color in (true, 1 - true)
+    ]
+    right, wrong = (score_mesh(each, judged).colour for each in painted)
     assert right > 40 > 15 > wrong and np.isnan(found.colour)
 
 
 def test_exact_depths_carve_what_masks_cannot(dataset):
     """A point before what is seen is outside by its depth alone, one behind it inside; beyond the masks all is out."""
     file = ObjectFile(dataset / "objects/e03.tar")
-    judged = judge(file, next(question for question in QUESTIONS if question.name == "front"))
-    carved = carved_by_depth(file, ("front",), judged.to_object)
+    judged = build_case(
+        file, next(question for question in INPUT_VARIANTS if question.name == "front")
+    )
+    carved = depth_carved_hull(file, ("front",), judged.to_object)
     first = judged.surface[judged.surface[:, 1].argmin()]
     shown = first + np.array(((0, -0.05, 0), (0, 0.05, 0), (0.5, 0.05, 0), (5, 0, 5)))
     assert (carved(shown) > 0).tolist() == [False, True, False, False]
@@ -83,8 +87,8 @@ def test_exact_depths_carve_what_masks_cannot(dataset):
 
 
 def test_mean_shape_is_in_the_middle(dataset):
-    mean = MeanShape.of(list(find(dataset).all.values())[:8], side=12)
-    value = mean.at(np.array(((0.0, 0, 0), (0.52, 0.52, 0.52), (0.9, 0, 0))), np.eye(4))
+    mean = MeanShape.mean_over_objects(list(build_index(dataset).by_name.values())[:8], side=12)
+    value = mean.sample_at(np.array(((0.0, 0, 0), (0.52, 0.52, 0.52), (0.9, 0, 0))), np.eye(4))
     assert value[0] > 0 > value[1] and value[2] < 0
 
 
@@ -92,13 +96,23 @@ def test_evaluate_judges_every_question_and_method(dataset, tiny, tmp_path):
     torch.manual_seed(0)
     network = ReconstructionNetwork(tiny)
     network.occupied.bias.data.fill_(3.0)
-    weights.save(tmp_path / "w.safetensors", network, MaskNetwork())
+    weights.save_weights(tmp_path / "w.safetensors", network, ForegroundNetwork())
     result = run_to_end(
-        evaluate([dataset], "test", resolution=32, weights_file=tmp_path / "w.safetensors", log=tmp_path / "log.csv")
+        evaluate_model(
+            [dataset],
+            "test",
+            resolution=32,
+            weights_file=tmp_path / "w.safetensors",
+            log=tmp_path / "log.csv",
+        )
     )
-    assert len(result) == 3 * len(QUESTIONS) + sum(bool(question.sides) for question in QUESTIONS)
+    assert len(result) == 3 * len(INPUT_VARIANTS) + sum(
+        bool(question.sides) for question in INPUT_VARIANTS
+    )
     assert {count for _, count in result.values()} == {2}
-    scores = [result["front+right+back+top", method][0].iou for method in ("visual hull", "exact depths")]
+    scores = [
+        result["front+right+back+top", method][0].iou for method in ("visual hull", "exact depths")
+    ]
     assert scores[1] > scores[0] > 0.75
-    assert "visual hull" in table(result)
+    assert "visual hull" in format_table(result)
     assert len((tmp_path / "log.csv").read_text().splitlines()) == 1 + 2 * len(result)

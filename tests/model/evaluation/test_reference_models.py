@@ -1,11 +1,11 @@
 import torch
-from maquette.core.model.evaluation.flops import Count, peak_flops
+from maquette.core.model.evaluation.flops import CostCounter, peak_flops
 from maquette.core.model.evaluation.reference_models import occupancy_network, triplane_transformer
 
 
 def test_counts_what_is_known():
     a, b = torch.randn(32, 64), torch.randn(64, 16)
-    with Count() as count:
+    with CostCounter() as count:
         c = a @ b
         c.t()  # moves nothing
     assert count.flops == 2 * 32 * 64 * 16
@@ -22,7 +22,7 @@ def test_mise_asks_about_the_surface_alone(monkeypatch):
             asked.append(points[0])
 
     network = Silent().eval()
-    count = occupancy_network.reconstruct(network, torch.rand(1, 3, 224, 224), 64)
+    count = occupancy_network.reconstruct_mesh(network, torch.rand(1, 3, 224, 224), 64)
     points = torch.cat(asked)
     assert len(points) == count and len(torch.unique(points, dim=0)) == count
     fine = points[33**3 :]
@@ -38,11 +38,11 @@ def test_mise_asks_about_the_surface_alone(monkeypatch):
 def test_the_architectures_are_of_their_size():
     weights = sum(value.numel() for value in occupancy_network.OccupancyNetwork().parameters())
     assert 11e6 < weights < 16e6
-    assert 380e6 < triplane_transformer.parameters() < 480e6
+    assert 380e6 < triplane_transformer.parameter_count() < 480e6
 
 
 def test_planes_are_asked_at_points():
     field = triplane_transformer.PlaneField().eval()
-    planes = field.planes(torch.randn(1, 3072, 1024))
+    planes = field.upsample_planes(torch.randn(1, 3072, 1024))
     assert planes.shape == (3, 40, 64, 64)
     assert field(planes, torch.rand(7, 3) * 2 - 1).shape == (7, 4)

@@ -4,14 +4,18 @@ import torch
 from maquette.core.arrays import MeshArrays
 from maquette.core.geometry.surface_nets import surface_nets
 from maquette.core.jobs.task import run_to_end
-from maquette.core.model.evaluation.confidence import reliability
-from maquette.core.model.inference.confidence import calibrated, fitted, steepness
+from maquette.core.model.evaluation.confidence import calibration_metrics
+from maquette.core.model.inference.confidence import (
+    apply_calibration,
+    fit_calibration,
+    occupancy_contrast,
+)
 
 
 class Ball:
     """A field whose surface is sharp for x > 0 and vague for x < 0."""
 
-    def probability(self, points):
+    def inside_probability(self, points):
         width = np.where(points[:, 0] > 0, 0.002, 0.2)
         return (1 / (1 + np.exp((np.linalg.norm(points, axis=1) - 0.4) / width))).astype(np.float32)
 
@@ -25,7 +29,7 @@ def ball():
 
 
 def test_sure_where_the_field_is_steep(ball: MeshArrays):
-    steep = run_to_end(steepness(Ball(), ball))
+    steep = run_to_end(occupancy_contrast(Ball(), ball))
     assert steep.shape == (len(ball.vertices),)
     assert steep[ball.vertices[:, 0] > 0.05].min() > 0.6
     assert steep[ball.vertices[:, 0] < -0.05].max() < 0.1
@@ -35,9 +39,9 @@ def test_a_curve_gives_the_share_that_it_was_fitted_on():
     rng = np.random.default_rng(0)
     steep = rng.uniform(0, 1, 20_000).astype(np.float32)
     near = rng.random(20_000) < 1 / (1 + np.exp(-(4 * steep - 1)))
-    curve = fitted(steep, near)
+    curve = fit_calibration(steep, near)
     assert curve.tolist() == pytest.approx((4, -1), abs=0.2)
-    sure = calibrated(steep, curve)
+    sure = apply_calibration(steep, curve)
     for low in (0, 0.5):
         part = (steep >= low) & (steep < low + 0.5)
         assert sure[part].mean() == pytest.approx(near[part].mean(), abs=0.02)
@@ -45,25 +49,37 @@ def test_a_curve_gives_the_share_that_it_was_fitted_on():
 
 def test_reliability_of_a_perfect_a_vague_and_a_wrong_confidence():
     near = np.array((True,) * 60 + (False,) * 40)
-    perfect = reliability(near.astype(float), near)
+    perfect = calibration_metrics(near.astype(float), near)
     assert (perfect.gap, perfect.ranking, perfect.near) == pytest.approx((0, 1, 0.6))
-    vague = reliability(np.full(100, 0.6), near)
+    vague = calibration_metrics(np.full(100, 0.6), near)
     assert (vague.gap, vague.ranking) == pytest.approx((0, 0.5))
-    wrong = reliability(1 - near.astype(float), near)
+    wrong = calibration_metrics(1 - near.astype(float), near)
     assert (wrong.gap, wrong.ranking) == pytest.approx((1, 0))
 
 
 def test_the_curve_is_that_of_the_number_of_views(tiny):
-    from maquette.core.cameras import look_at, perspective, side
+    from maquette.core.cameras import look_at, perspective_camera, side_camera
     from maquette.core.model.networks.projection import camera_matrix
     from maquette.core.model.networks.reconstruction import ReconstructionNetwork
 
     network = ReconstructionNetwork(tiny).eval()
     network.curves[:, 0] = torch.arange(5.0)
-    sides = [camera_matrix(side(name, 1.1, tiny.picture)) for name in ("front", "right", "back", "left", "top")]
-    free = camera_matrix(perspective(look_at(np.array((0, -2.0, 0)), np.zeros(3)), 0.5, tiny.picture))
-    for cameras, slope in (([free], 0), (sides[:1], 1), (sides[:2], 2), (sides[:4], 4), (sides, 4), ([free, free], 2)):
+    sides = [
+        camera_matrix(side_camera(name, 1.1, tiny.picture))
+        for name in ("front", "right", "back", "left", "top")
+    ]
+    free = camera_matrix(
+        perspective_camera(look_at(np.array((0, -2.0, 0)), np.zeros(3)), 0.5, tiny.picture)
+    )
+    for cameras, slope in (
+        ([free], 0),
+        (sides[:1], 1),
+        (sides[:2], 2),
+        (sides[:4], 4),
+        (sides, 4),
+        ([free, free], 2),
+    ):
         pictures = torch.ones(1, len(cameras), 4, tiny.picture, tiny.picture)
         with torch.inference_mode():
-            features = network.encode(pictures, torch.from_numpy(np.stack(cameras))[None])
-        assert network.curve(features)[0] == slope
+            features = network.encode_views(pictures, torch.from_numpy(np.stack(cameras))[None])
+        assert network.calibration_for(features)[0] == slope

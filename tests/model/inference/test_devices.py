@@ -5,7 +5,10 @@ from maquette.core.model.inference import devices
 
 
 def test_memory_that_does_not_suffice_is_told():
-    with pytest.raises(DeviceError, match="CPU device does not suffice"), devices.chosen("cpu") as device:
+    with (
+        pytest.raises(DeviceError, match="CPU device does not suffice"),
+        devices.select_device("cpu") as device,
+    ):
         assert device == torch.device("cpu")
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
@@ -14,7 +17,7 @@ def test_memory_that_does_not_suffice_is_told():
 def test_what_is_not_there_is_told(name, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    with pytest.raises(DependencyError, match=name.upper()), devices.chosen(name):
+    with pytest.raises(DependencyError, match=name.upper()), devices.select_device(name):
         pass
-    with devices.chosen("auto") as device:
+    with devices.select_device("auto") as device:
         assert device.type == "cpu"

@@ -3,11 +3,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from maquette.core.cameras import side
+from maquette.core.cameras import side_camera
 from maquette.core.jobs.task import run_to_end
-from maquette.core.model.inference.occupancy_field import SilhouetteField, best_level
-from maquette.core.model.inference.preprocessing import free_camera, turned_upright
-from maquette.core.model.inference.ray_evidence import likeliest
+from maquette.core.model.inference.occupancy_field import (
+    HullConstrainedField,
+    expected_iou_threshold,
+)
+from maquette.core.model.inference.preprocessing import assumed_camera, rotate_upright
+from maquette.core.model.inference.ray_evidence import most_likely_hits
 from maquette.core.model.networks.projection import camera_matrix
 
 
@@ -17,15 +20,21 @@ class Unsure:
     def __init__(self, slab=False):
         self.slab, self.shift = slab, 0.0 if slab else 3.0
 
-    def occupancy(self, _, points):
-        return torch.full_like(points[..., 0], 2.0) if self.slab else -1 - 5 * (points[..., 1] - 0.2).abs()
+    def predict_occupancy(self, _, points):
+        return (
+            torch.full_like(points[..., 0], 2.0)
+            if self.slab
+            else -1 - 5 * (points[..., 1] - 0.2).abs()
+        )
 
 
 def field(network, masks, cameras=("front",)):
-    found = [side(camera, 1.1, 64) if isinstance(camera, str) else camera for camera in cameras]
+    found = [
+        side_camera(camera, 1.1, 64) if isinstance(camera, str) else camera for camera in cameras
+    ]
     matrices = torch.from_numpy(np.stack([camera_matrix(camera) for camera in found]))[None]
     stack = torch.from_numpy(np.stack(masks))[None, :, None]
-    return SilhouetteField(network, SimpleNamespace(cameras=matrices), stack, 128)
+    return HullConstrainedField(network, SimpleNamespace(cameras=matrices), stack, 128)
 
 
 def bar(left, width):
@@ -49,7 +58,7 @@ def test_every_pixel_of_a_mask_gets_something_at_its_likeliest_depth(left, width
     x = line[np.abs(line - middle).argmin()]
     points = np.stack((np.full(129, x), line, np.full(129, line[70])), axis=1)
     assert (found(points) < 0).all()
-    run_to_end(found.survey())
+    run_to_end(found.prepare())
     inside = line[found(points) > 0]
     assert len(inside) and abs(inside.mean() - 0.2) < 0.02 and np.ptp(inside) < 0.2
 
@@ -59,16 +68,18 @@ def test_every_side_of_a_mask_is_brought_out_alike(half):
     """Where the network's solid ends before the mask does."""
 
     class Narrow(Unsure):
-        def occupancy(self, features, points):
+        def predict_occupancy(self, features, points):
             within = (points[..., [0, 2]].abs() < half).all(-1)
-            return torch.where(within, torch.tensor(4.0), super().occupancy(features, points))
+            return torch.where(
+                within, torch.tensor(4.0), super().predict_occupancy(features, points)
+            )
 
     mask = np.zeros((256, 256), np.float32)
     mask[80:176, 80:176] = 1  # 0.206 to every side
     network = Narrow()
     network.shift = 0.0
     found = field(network, [mask])
-    run_to_end(found.survey())
+    run_to_end(found.prepare())
     line = (np.arange(96) + 0.5) / 96 * 0.4 - 0.2
     points = np.stack(np.meshgrid(line, np.linspace(0.1, 0.3, 9), line, indexing="ij"), axis=-1)
     shown = (found(points.reshape(-1, 3)) > 0).reshape(points.shape[:3]).any(1)
@@ -80,13 +91,15 @@ def test_nothing_is_looked_for_outside_of_the_volume():
     """A ray that runs askew leaves the volume, where the network's answer means nothing."""
 
     class Wild(Unsure):
-        def occupancy(self, features, points):
+        def predict_occupancy(self, features, points):
             within = (points.abs() <= 0.55).all(-1)
-            return torch.where(within, super().occupancy(features, points), torch.tensor(9.0))
+            return torch.where(
+                within, super().predict_occupancy(features, points), torch.tensor(9.0)
+            )
 
-    camera = turned_upright(free_camera(bar(120, 16)), np.array((0, -0.5, 0.87)))
+    camera = rotate_upright(assumed_camera(bar(120, 16)), np.array((0, -0.5, 0.87)))
     found = field(Wild(), [bar(120, 16)], [camera])
-    run_to_end(found.survey())
+    run_to_end(found.prepare())
     line = np.linspace(-0.55, 0.55, 129)
     sheet = np.stack(np.meshgrid([0.0], line, line, indexing="ij"), axis=-1).reshape(-1, 3)
     inside = sheet[(found(sheet) > 0) & (np.abs(sheet[:, 2]) < 0.15)]
@@ -95,7 +108,7 @@ def test_nothing_is_looked_for_outside_of_the_volume():
 
 def test_nothing_is_outside_of_a_mask(thin):
     found = field(Unsure(slab=True), [thin])
-    run_to_end(found.survey())
+    run_to_end(found.prepare())
     points = np.random.default_rng(0).uniform(-0.55, 0.55, (2000, 3))
     beside = (np.abs(points[:, 0] - 1.1 / 256) > 0.02) | (np.abs(points[:, 2]) > 0.42)
     assert (found(points[beside]) < 0).all()
@@ -106,9 +119,11 @@ def test_two_masks_hold_together(thin):
     upper = np.zeros((256, 256), np.float32)
     upper[40:128] = 1
     found = field(Unsure(), [thin, upper], ("front", "right"))
-    run_to_end(found.survey())
+    run_to_end(found.prepare())
     for height, there in ((-0.1, False), (0.1, True)):
-        points = np.stack((np.full(50, 1.1 / 256), np.linspace(-0.5, 0.5, 50), np.full(50, height)), axis=1)
+        points = np.stack(
+            (np.full(50, 1.1 / 256), np.linspace(-0.5, 0.5, 50), np.full(50, height)), axis=1
+        )
         assert (found(points) > 0).any() == there
 
 
@@ -116,13 +131,15 @@ def test_two_legs_behind_each_other_both_stand():
     """Though one would satisfy each mask: the network finds them as likely."""
 
     class Doubtful(Unsure):
-        def occupancy(self, _, points):
-            return torch.where(points[..., 2] > 0.37, 4.0, -2 + 0.3 * points[..., 1])  # a top, and little below
+        def predict_occupancy(self, _, points):
+            return torch.where(
+                points[..., 2] > 0.37, 4.0, -2 + 0.3 * points[..., 1]
+            )  # a top, and little below
 
     legs = bar(60, 2) + bar(190, 2)
     legs[24:40, 60:192] = 1
     found = field(Doubtful(), [legs, legs], ("front", "right"))
-    run_to_end(found.survey())
+    run_to_end(found.prepare())
     low, high = (left / 256 * 1.1 - 0.55 for left in (61, 191))
     heights = np.linspace(-0.35, 0.35, 30)
     for x, y in ((low, low), (low, high), (high, low), (high, high)):
@@ -139,7 +156,7 @@ def test_a_ray_is_raised_at_the_likeliest_depth_of_each_stretch():
     logits = np.full((48, 3), -9, np.float32)
     logits[8], logits[35] = (-2.5, -4, 1), (-2, -1, -2)
     logits[20] = 5  # outside of the hull
-    most, depth = likeliest(logits, within)
+    most, depth = most_likely_hits(logits, within)
     first, second = np.linspace(-0.65, 0.65, 48)[[8, 35]]
     np.testing.assert_allclose(most, [(2.8, 1.3, 0), (2.3, 1.3, 0)], atol=1e-5)
     np.testing.assert_allclose(depth[:, :2], [(first, second), (second, second)], atol=1e-5)
@@ -149,7 +166,7 @@ def test_a_ray_is_raised_at_the_likeliest_depth_of_each_stretch():
 def test_tells_how_much_is_cut_off(slab, share):
     mask = np.zeros((256, 256), np.float32)
     mask[64:192, 64:192] = 1
-    assert run_to_end(field(Unsure(slab), [mask]).survey()) == share
+    assert run_to_end(field(Unsure(slab), [mask]).prepare()) == share
 
 
 def test_the_level_is_that_of_the_best_iou_to_be_expected():
@@ -163,14 +180,14 @@ def test_the_level_is_that_of_the_best_iou_to_be_expected():
             inside = logits > level
             return np.mean((worlds & inside).sum(1) / (worlds | inside).sum(1))
 
-        found = mean_iou(best_level(logits))
+        found = mean_iou(expected_iou_threshold(logits))
         assert found > max(mean_iou(level) for level in np.linspace(-5, 5, 41)) - 0.005
         assert found > mean_iou(0.0) or middle > 0
 
 
 def test_what_is_equally_likely_everywhere_is_inside():
-    assert best_level(np.full(10, -0.5)) < -0.5
-    assert best_level(np.zeros(0)) == 0
+    assert expected_iou_threshold(np.full(10, -0.5)) < -0.5
+    assert expected_iou_threshold(np.zeros(0)) == 0
 
 
 def test_the_level_is_the_objects_own_and_that_of_one_picture_shifted(thin):
@@ -178,6 +195,6 @@ def test_the_level_is_the_objects_own_and_that_of_one_picture_shifted(thin):
     points = np.stack((np.full(50, 1.1 / 256), np.linspace(0.15, 0.25, 50), np.zeros(50)), axis=1)
     for cameras, there in ((("front",), False), (("front", "front"), True)):
         found = field(Unsure(), [thin] * len(cameras), cameras)
-        run_to_end(found.survey())
+        run_to_end(found.prepare())
         found._raised[:] = 0
         assert (found(points) > 0).any() == there

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from maquette.core.arrays import MeshArrays, View
-from maquette.core.cameras import look_at, perspective, side
+from maquette.core.cameras import look_at, perspective_camera, side_camera
 from maquette.core.geometry.surface_nets import surface_nets
 from maquette.core.jobs.task import run_to_end
 from maquette.core.model.inference.silhouette_fitting import fit_to_views
@@ -17,7 +17,7 @@ def ellipsoid(half):
 
 def view(name, half):
     """What the side ``name`` shows of an ellipsoid with the half axes ``half`` about the origin."""
-    camera = side(name, 1.1, 96)
+    camera = side_camera(name, 1.1, 96)
     rows, columns = np.mgrid[:96, :96] + 0.5
     places = camera.unproject(np.stack((columns.ravel(), rows.ravel()), 1), np.full(96 * 96, 2.0))
     depth = np.abs(camera.to_world[:3, 2]) > 0.5
@@ -30,7 +30,9 @@ def view(name, half):
 @pytest.mark.parametrize("true", [(0.45, 0.3, 0.4), (0.38, 0.26, 0.34)])
 def test_a_mesh_takes_the_outlines_of_the_pictures(true):
     mesh = ellipsoid((0.42, 0.28, 0.37))
-    fitted, fit = run_to_end(fit_to_views(mesh, [view(name, np.array(true)) for name in ("front", "right", "top")]))
+    fitted, fit = run_to_end(
+        fit_to_views(mesh, [view(name, np.array(true)) for name in ("front", "right", "top")])
+    )
     assert max(fit.before) < 0.92
     assert min(fit.after) > 0.97
     np.testing.assert_allclose(np.abs(fitted.vertices).max(0), true, atol=0.008)
@@ -49,19 +51,22 @@ def test_sides_of_something_thin_do_not_change_places():
     """A plate two pixels thick: each of its sides is pulled by its own side of the contour."""
     field = np.minimum(0.4 - np.abs(GRID[..., :2]).max(-1), 0.03 - np.abs(GRID[..., 2]))
     plate = surface_nets(field.astype(np.float32), 0.0, np.full(3, -0.55), LINE[1] - LINE[0])
-    camera = side("front", 1.1, 96)
+    camera = side_camera("front", 1.1, 96)
     image = np.full((96, 96, 4), 0.5, np.float32)
     image[..., 3] = 0
     image[46:50, 13:83, 3] = 1
     fitted, _ = run_to_end(fit_to_views(plate, [View(image, camera)]))
     middle = np.abs(plate.vertices[:, :2]).max(1) < 0.3
     up = plate.vertices[:, 2] > 0
-    assert fitted.vertices[middle & up, 2].min() > 0.01 and fitted.vertices[middle & ~up, 2].max() < -0.01
+    assert (
+        fitted.vertices[middle & up, 2].min() > 0.01
+        and fitted.vertices[middle & ~up, 2].max() < -0.01
+    )
 
 
 def test_an_empty_mask_pulls_at_nothing():
     mesh, true = ellipsoid((0.42, 0.28, 0.37)), np.array((0.45, 0.3, 0.4))
-    empty = View(np.zeros((96, 96, 4), np.float32), side("right", 1.1, 96))
+    empty = View(np.zeros((96, 96, 4), np.float32), side_camera("right", 1.1, 96))
     alone, fit = run_to_end(fit_to_views(mesh, [empty]))
     assert alone is mesh and fit.before == fit.after == (0.0,)
     both, fit = run_to_end(fit_to_views(mesh, [view("front", true), empty]))
@@ -73,19 +78,23 @@ def test_an_empty_mask_pulls_at_nothing():
 def test_what_is_behind_a_camera_counts_not(away):
     """The camera is inside of the mesh, or has only its rim behind it."""
     mesh = ellipsoid((0.42, 0.42, 0.37))
-    camera = perspective(look_at(np.array((0, -away, 0)), np.zeros(3)), 2.0, 96)
+    camera = perspective_camera(look_at(np.array((0, -away, 0)), np.zeros(3)), 2.0, 96)
     image = np.zeros((96, 96, 4), np.float32)
     image[30:66, 30:66, 3] = 1
-    fitted, fit = run_to_end(fit_to_views(mesh, [View(image, camera), view("top", np.array((0.45, 0.45, 0.4)))]))
+    fitted, fit = run_to_end(
+        fit_to_views(mesh, [View(image, camera), view("top", np.array((0.45, 0.45, 0.4)))])
+    )
     assert np.isfinite(fitted.vertices).all() and np.mean(fit.after) >= np.mean(fit.before)
 
 
 def test_a_product_has_the_gradient_of_its_matrix():
     """Also of an open mesh, whose matrix is of another pattern than its transpose."""
     import torch
-    from maquette.core.model.inference.silhouette_fitting import _Average
+    from maquette.core.model.inference.silhouette_fitting import _NeighborSmoothing
 
-    average = _Average(MeshArrays(np.eye(3, dtype=np.float32), np.array(((0, 1, 2),), np.int32)))
+    average = _NeighborSmoothing(
+        MeshArrays(np.eye(3, dtype=np.float32), np.array(((0, 1, 2),), np.int32))
+    )
     field = torch.rand(3, 2, dtype=torch.float32, requires_grad=True)
     weight = torch.rand(3, 2)
     (average(field) * weight).sum().backward()
@@ -98,6 +107,6 @@ def test_a_picture_far_from_the_mesh_leaves_it_whole():
     mesh = ellipsoid((0.2, 0.2, 0.2))
     image = np.zeros((96, 96, 4), np.float32)
     image[:12, :12, 3] = 1
-    fitted, fit = run_to_end(fit_to_views(mesh, [View(image, side("front", 1.1, 96))]))
+    fitted, fit = run_to_end(fit_to_views(mesh, [View(image, side_camera("front", 1.1, 96))]))
     assert isinstance(fitted, MeshArrays) and np.isfinite(fitted.vertices).all()
     assert fit.after[0] >= fit.before[0]

@@ -3,7 +3,7 @@ import safetensors.torch
 import torch
 from maquette.core.errors import WeightsError
 from maquette.core.model.inference import weights
-from maquette.core.model.networks.foreground import MaskNetwork
+from maquette.core.model.networks.foreground import ForegroundNetwork
 from maquette.core.model.networks.reconstruction import ReconstructionNetwork
 
 
@@ -11,14 +11,16 @@ from maquette.core.model.networks.reconstruction import ReconstructionNetwork
 def file(tiny, tmp_path):
     torch.manual_seed(0)
     path = tmp_path / "w.safetensors"
-    weights.save(path, ReconstructionNetwork(tiny), MaskNetwork())
+    weights.save_weights(path, ReconstructionNetwork(tiny), ForegroundNetwork())
     return path
 
 
-def test_come_back_with_their_kernels_in_half_precision_and_the_safetensors_package_reads_them(file, tiny):
+def test_come_back_with_their_kernels_in_half_precision_and_the_safetensors_package_reads_them(
+    file, tiny
+):
     torch.manual_seed(0)
     network = ReconstructionNetwork(tiny)
-    loaded, _ = weights.load(file)
+    loaded, _ = weights.load_weights(file)
     assert loaded.config == tiny
     other = safetensors.torch.load_file(file)
     for name, value in network.state_dict().items():
@@ -28,10 +30,10 @@ def test_come_back_with_their_kernels_in_half_precision_and_the_safetensors_pack
 
 
 def test_are_kept_between_calls_until_the_file_changes(file, tiny):
-    first = weights.load(file)
-    assert weights.load(file) is first
-    weights.save(file, ReconstructionNetwork(tiny), MaskNetwork())
-    assert weights.load(file) is not first
+    first = weights.load_weights(file)
+    assert weights.load_weights(file) is first
+    weights.save_weights(file, ReconstructionNetwork(tiny), ForegroundNetwork())
+    assert weights.load_weights(file) is not first
 
 
 @pytest.mark.parametrize("at", [3, 30, -1])
@@ -40,49 +42,51 @@ def test_a_flipped_byte_is_found(file, at):
     data[at] ^= 0x55
     file.write_bytes(data)
     with pytest.raises(WeightsError, match=file.name):
-        weights.load(file)
+        weights.load_weights(file)
 
 
 @pytest.mark.parametrize("size", [0, 5, 4000])
 def test_a_truncated_file_is_found(file, size):
     file.write_bytes(file.read_bytes()[:size])
     with pytest.raises(WeightsError, match=file.name):
-        weights.load(file)
+        weights.load_weights(file)
 
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(WeightsError, match=r"nothing\.safetensors"):
-        weights.load(tmp_path / "nothing.safetensors")
+        weights.load_weights(tmp_path / "nothing.safetensors")
 
 
 def test_a_folder_is_no_weights(tmp_path):
     with pytest.raises(WeightsError, match="cannot be read"):
-        weights.load(tmp_path)
+        weights.load_weights(tmp_path)
 
 
 def test_a_run_is_exported_and_what_it_lacks_is_the_bundled(dataset, tiny, tmp_path):
     from maquette.core.errors import DatasetError
     from maquette.core.jobs.task import run_to_end
     from maquette.core.model.training.foreground_trainer import train_mask
-    from maquette.core.model.training.trainer import TrainingConfig, export, train
+    from maquette.core.model.training.trainer import TrainingConfig, export_run, train_network
 
     run, file = tmp_path / "run", tmp_path / "w.safetensors"
     with pytest.raises(DatasetError, match=r"neither checkpoint\.pt nor mask\.pt"):
-        export(run, [dataset], file)
-    run_to_end(train([dataset], run, TrainingConfig(steps=1, every=1, validation=1), tiny))
-    export(run, [dataset], file)
-    assert weights.load(file)[0].config == tiny
-    bundled, taken = (weights.load(path)[1].state_dict() for path in (None, file))
+        export_run(run, [dataset], file)
+    run_to_end(train_network([dataset], run, TrainingConfig(steps=1, every=1, validation=1), tiny))
+    export_run(run, [dataset], file)
+    assert weights.load_weights(file)[0].config == tiny
+    bundled, taken = (weights.load_weights(path)[1].state_dict() for path in (None, file))
     assert all(torch.equal(bundled[key], taken[key]) for key in bundled)
     for progress in train_mask([dataset], run, steps=300, batch=2, imagenet=False):
         if progress.stage.startswith("Step 1,"):
             (run / "stop").touch()
     assert [line.split(",")[0] for line in (run / "mask.csv").read_text().split()] == ["3"]
-    export(run, [dataset], file)
-    own = weights.load(file)[1].state_dict()
+    export_run(run, [dataset], file)
+    own = weights.load_weights(file)[1].state_dict()
     assert not all(torch.equal(bundled[key], own[key]) for key in bundled)
     (run / "checkpoint.pt").unlink()
-    export(run, [dataset], file)
-    (known, _), (taken, mask) = weights.load(), weights.load(file)
-    assert all(torch.equal(value, taken.state_dict()[key]) for key, value in known.state_dict().items())
+    export_run(run, [dataset], file)
+    (known, _), (taken, mask) = weights.load_weights(), weights.load_weights(file)
+    assert all(
+        torch.equal(value, taken.state_dict()[key]) for key, value in known.state_dict().items()
+    )
     assert all(torch.equal(value, mask.state_dict()[key]) for key, value in own.items())

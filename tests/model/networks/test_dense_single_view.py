@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from maquette.core.model.evaluation.flops import Count
+from maquette.core.model.evaluation.flops import CostCounter
 from maquette.core.model.networks.dense_single_view import (
     MIN_SCALE,
     TUBE_BINS,
@@ -30,7 +30,7 @@ def network():
 def test_m1_costs_what_it_was_designed_to():
     for config, parameters, flop in ((M1, 21.5e6, 6.47e9), (M1_SMALL, 11.7e6, 3.53e9)):
         network = DenseSingleViewNetwork(config).eval()
-        with torch.inference_mode(), Count() as count:
+        with torch.inference_mode(), CostCounter() as count:
             network(images(1, 128), torch.zeros(1, 4))
         assert sum(value.numel() for value in network.parameters()) == pytest.approx(
             parameters, rel=0.01

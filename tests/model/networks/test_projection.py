@@ -1,7 +1,12 @@
 import numpy as np
 import torch
-from maquette.core.cameras import look_at, perspective, side
-from maquette.core.model.networks.projection import DEPTH_REACH, camera_matrix, hull_interval, unproject
+from maquette.core.cameras import look_at, perspective_camera, side_camera
+from maquette.core.model.networks.projection import (
+    DEPTH_REACH,
+    camera_matrix,
+    hull_interval,
+    unproject_points,
+)
 
 SIDE = 64
 
@@ -12,7 +17,10 @@ def box_masks(cameras, half):
     masks = np.zeros((1, len(cameras), 1, SIDE, SIDE), np.float32)
     for index, camera in enumerate(cameras):
         pixels, _ = camera.project(corners)
-        (left, top), (right, bottom) = np.round(pixels.min(0)).astype(int), np.round(pixels.max(0)).astype(int)
+        (left, top), (right, bottom) = (
+            np.round(pixels.min(0)).astype(int),
+            np.round(pixels.max(0)).astype(int),
+        )
         masks[0, index, 0, top:bottom, left:right] = 1
     return torch.from_numpy(masks)
 
@@ -23,7 +31,7 @@ def matrices(cameras):
 
 def test_rays_run_within_the_hull_from_its_front_to_its_back():
     half = np.array((0.25, 0.4, 0.125))
-    cameras = [side(name, 1.0, SIDE) for name in ("front", "right")]
+    cameras = [side_camera(name, 1.0, SIDE) for name in ("front", "right")]
     found = hull_interval(matrices(cameras), box_masks(cameras, half), SIDE).numpy()
     middle = slice(SIDE // 2 - 4, SIDE // 2 + 4)
     for index, depth in enumerate((0.4, 0.25)):  # the front looks along y, the right side along x
@@ -32,7 +40,7 @@ def test_rays_run_within_the_hull_from_its_front_to_its_back():
 
 
 def test_nothing_is_known_of_one_view_nor_beside_the_object():
-    cameras = [side(name, 1.0, SIDE) for name in ("front", "right")]
+    cameras = [side_camera(name, 1.0, SIDE) for name in ("front", "right")]
     masks = box_masks(cameras, np.full(3, 0.25))
     one = hull_interval(matrices(cameras[:1]), masks[:, :1], 16)
     assert one.shape == (1, 1, 2, 16, 16)
@@ -44,13 +52,13 @@ def test_nothing_is_known_of_one_view_nor_beside_the_object():
 
 def test_rays_of_a_pinhole_camera_are_those_that_unproject_gives():
     eye = np.array((0.3, -2.0, 0.8))
-    camera = perspective(look_at(eye, np.zeros(3)), 0.6, SIDE)
-    other = side("right", 1.1, SIDE)
+    camera = perspective_camera(look_at(eye, np.zeros(3)), 0.6, SIDE)
+    other = side_camera("right", 1.1, SIDE)
     seen = torch.ones(1, 2, 1, SIDE, SIDE)
     seen[0, 1, 0, :, : SIDE // 2] = 0  # the right side shows nothing before its middle: y < 0
     found = hull_interval(matrices([camera, other]), seen, SIDE)[0, 0]
     matrix = camera_matrix(camera).astype(float)
     for i, j in ((32, 32), (20, 40), (45, 25)):
         where = (np.array([[i + 0.5, j + 0.5]]) / SIDE) * 2 - 1
-        entry = unproject(matrix, where, np.array([float(found[0, j, i])]))
+        entry = unproject_points(matrix, where, np.array([float(found[0, j, i])]))
         np.testing.assert_allclose(entry[0, 1], 0, atol=0.03)

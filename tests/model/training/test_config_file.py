@@ -23,7 +23,11 @@ def test_reads_toml_with_paths_of_its_own_folder(tmp_path):
     path.write_text(TOML)
     settings = read_settings(path)
     assert [str(one) for one in settings.datasets] == [str(tmp_path / "sets/one"), "/sets/two"]
-    assert settings.run == tmp_path / "runs/a" and settings.start.name == "bundled" and settings.weights is None
+    assert (
+        settings.run == tmp_path / "runs/a"
+        and settings.start.name == "bundled"
+        and settings.weights is None
+    )
     assert settings.training == {"steps": 300, "rate": 1e-4, "imagenet": False}
     assert settings.network.pyramid == (16, 8)
 

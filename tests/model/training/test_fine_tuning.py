@@ -2,21 +2,28 @@ import pytest
 from maquette.core.jobs.task import run_to_end
 from maquette.core.model.inference import weights
 from maquette.core.model.training.objects import load_split
-from maquette.core.model.training.trainer import Trainer, TrainingConfig, train, validate
+from maquette.core.model.training.trainer import (
+    Trainer,
+    TrainingConfig,
+    train_network,
+    validation_scores,
+)
 
 
 def scores(model, folder):
-    return validate(model, load_split([folder], "test"))
+    return validation_scores(model, load_split([folder], "test"))
 
 
 @pytest.mark.slow
 def test_a_new_kind_is_learned_from_a_few_and_the_others_are_kept(others, coins, tmp_path):
     """A flat thing's depth cannot be seen from its front: the bundled weights learn it for things of that look."""
-    bundled, _ = weights.load()
+    bundled, _ = weights.load_weights()
     before = scores(bundled, coins), scores(bundled, others)
     config = TrainingConfig(steps=40, rate=1e-3, every=40, warmup=5, average=0.8, validation=2)
     tuned = Trainer(config, bundled.config)
-    tuned.load(run_to_end(train([coins, others], tmp_path, config, start=weights.BUNDLED_WEIGHTS)))
+    tuned.load_checkpoint(
+        run_to_end(train_network([coins, others], tmp_path, config, start=weights.BUNDLED_WEIGHTS))
+    )
     after = scores(tuned.average, coins), scores(tuned.average, others)
     assert after[0][0] > before[0][0] + 0.15
     assert min(b - a for a, b in zip(before[1], after[1], strict=True)) > -0.05

@@ -6,9 +6,9 @@ from PIL import Image
 def written(run, steps, step=0):
     with RunLog(run, step, first=True) as log:
         for number in steps:
-            log.step(number, (1 / number, 0.5), 0.25)
+            log.log_step(number, (1 / number, 0.5), 0.25)
             if number % 2 == 0:
-                log.validated(number, (0.2, 0.4, 0.1 * number / 4, 0.3))
+                log.log_validation(number, (0.2, 0.4, 0.1 * number / 4, 0.3))
 
 
 def test_a_run_that_goes_on_drops_what_came_after_its_checkpoint(tmp_path):
@@ -30,8 +30,8 @@ def test_the_curve_falls_from_left_to_right(tmp_path):
 
 def test_others_than_the_first_process_write_nothing(tmp_path):
     with RunLog(tmp_path, 0, first=False) as log:
-        log.step(1, (1.0,), 0.1)
-        log.validated(1, (0.5,))
+        log.log_step(1, (1.0,), 0.1)
+        log.log_validation(1, (0.5,))
     assert not list(tmp_path.iterdir())
 
 

@@ -2,10 +2,10 @@ import pytest
 import torch
 from maquette.core.errors import DatasetError
 from maquette.core.model.networks.reconstruction import ReconstructionNetwork
-from maquette.core.model.training.batches import Sampling, collate, draw_sample
-from maquette.core.model.training.mixed_precision import is_faster, mix
+from maquette.core.model.training.batches import SamplingConfig, collate_samples, sample_object
+from maquette.core.model.training.mixed_precision import enable_mixed_precision, has_native_bfloat16
 from maquette.core.model.training.objects import load_split
-from maquette.core.model.training.trainer import losses_of
+from maquette.core.model.training.trainer import compute_losses
 
 CPU = torch.device("cpu")
 
@@ -16,7 +16,12 @@ def batch(dataset):
 
     things = load_split([dataset], "train")[:2]
     rng = np.random.default_rng(0)
-    return collate([draw_sample(thing, 2, False, rng, Sampling(points=256, colours=32)) for thing in things])
+    return collate_samples(
+        [
+            sample_object(thing, 2, False, rng, SamplingConfig(points=256, colors=32))
+            for thing in things
+        ]
+    )
 
 
 def test_mixed_losses_and_gradients_are_those_of_float32_within_its_precision(tiny, batch):
@@ -24,8 +29,8 @@ def test_mixed_losses_and_gradients_are_those_of_float32_within_its_precision(ti
     network = ReconstructionNetwork(tiny).eval()  # the statistics of two objects are all noise
     found = []
     for precision in ("float32", "bfloat16"):
-        assert mix(network, precision, CPU) == (precision == "bfloat16")
-        losses = losses_of(network, batch)
+        assert enable_mixed_precision(network, precision, CPU) == (precision == "bfloat16")
+        losses = compute_losses(network, batch)
         assert all(loss.dtype == torch.float32 for loss in losses)
         network.zero_grad()
         sum(losses).backward()
@@ -43,11 +48,15 @@ def test_on_a_cpu_the_backbone_stays_as_exact_as_it_was(tiny):
     layers = network.tubes.backbone, network.tubes.upright
     maps = layers[0](pictures)
     up = layers[1](maps[-1])
-    mix(network, "bfloat16", CPU)
-    assert torch.equal(maps[-1], layers[0](pictures)[-1]) and not torch.equal(up, layers[1](maps[-1]))
+    enable_mixed_precision(network, "bfloat16", CPU)
+    assert torch.equal(maps[-1], layers[0](pictures)[-1]) and not torch.equal(
+        up, layers[1](maps[-1])
+    )
 
 
 def test_automatic_is_bfloat16_where_it_is_faster(tiny):
-    assert mix(ReconstructionNetwork(tiny), "automatic", CPU) == is_faster(CPU)
+    assert enable_mixed_precision(
+        ReconstructionNetwork(tiny), "automatic", CPU
+    ) == has_native_bfloat16(CPU)
     with pytest.raises(DatasetError, match="bfloat16"):
-        mix(ReconstructionNetwork(tiny), "float8", CPU)
+        enable_mixed_precision(ReconstructionNetwork(tiny), "float8", CPU)

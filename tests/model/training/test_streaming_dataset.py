@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from maquette.core.dataset.index import find
+from maquette.core.dataset.index import build_index
 from maquette.core.dataset.records import Instance, ObjectFile, write_object
-from maquette.core.dataset.shards import pack
+from maquette.core.dataset.shards import pack_shards
 from maquette.core.errors import DatasetError
 from maquette.core.jobs.task import run_to_end
 from maquette.core.model.training.streaming_dataset import TrainingStream
@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader
 def packed(dataset, tmp_path_factory):
     folder = shutil.copytree(dataset, tmp_path_factory.mktemp("packed") / "set")
     largest = max(path.stat().st_size for path in (folder / "objects").glob("*.tar"))
-    assert len(run_to_end(pack(folder, 3 * largest))) == 5
+    assert len(run_to_end(pack_shards(folder, 3 * largest))) == 5
     shutil.rmtree(folder / "objects")
     return folder
 
@@ -33,9 +33,9 @@ def names(stream, epoch=0):
 def test_an_item_is_what_the_file_holds(dataset):
     (item, *_) = TrainingStream(dataset, "train", shuffle=False)
     file = ObjectFile(dataset / f"objects/{item['name']}.tar")
-    shape = file.shape()
+    shape = file.read_shape()
     for index in range(len(file.record.views)):
-        view = file.view(index)
+        view = file.read_view(index)
         np.testing.assert_array_equal(item["colour"][index].permute(1, 2, 0), view.colour)
         np.testing.assert_array_equal(item["depth"][index], view.depth)
         np.testing.assert_array_equal(item["normal"][index].permute(1, 2, 0), view.normal)
@@ -50,8 +50,11 @@ def test_an_item_is_what_the_file_holds(dataset):
 
 def test_drawn_points_keep_what_belongs_to_them(dataset):
     (item, *_) = TrainingStream(dataset, "train", views=2, points=64)
-    shape = ObjectFile(dataset / f"objects/{item['name']}.tar").shape()
-    truth = {tuple(point): inside for point, inside in zip(shape.near.tolist(), shape.near_inside, strict=True)}
+    shape = ObjectFile(dataset / f"objects/{item['name']}.tar").read_shape()
+    truth = {
+        tuple(point): inside
+        for point, inside in zip(shape.near.tolist(), shape.near_inside, strict=True)
+    }
     assert [truth[tuple(point)] for point in item["near"].tolist()] == item["near_inside"].tolist()
     assert item["colour"].shape == (2, 4, 128, 128) and item["surface"].shape == (64, 3)
 
@@ -75,7 +78,10 @@ def test_what_is_drawn_does_not_depend_on_who_draws(dataset, packed):
 
 
 def test_ranks_share_the_files_evenly(dataset):
-    shares = [names(TrainingStream(dataset, "train", views=1, points=8, rank=rank, ranks=3)) for rank in range(3)]
+    shares = [
+        names(TrainingStream(dataset, "train", views=1, points=8, rank=rank, ranks=3))
+        for rank in range(3)
+    ]
     assert [len(share) for share in shares] == [2, 2, 2]
     assert len({name for share in shares for name in share}) == 6
 
@@ -121,7 +127,7 @@ def test_a_damaged_file_is_told_by_name(dataset, tmp_path):
 
 def test_nothing_is_lost_behind_a_damaged_header(packed, tmp_path):
     folder = shutil.copytree(packed, tmp_path / "set")
-    place = find(folder).packed["e00"][0]
+    place = build_index(folder).packed["e00"][0]
     data = bytearray(place.file.read_bytes())
     data[place.start + 150] ^= 1  # of its checksum
     place.file.write_bytes(data)
@@ -136,7 +142,7 @@ def changed(dataset, tmp_path):
     def with_views(change):
         folder = shutil.copytree(dataset, tmp_path / "changed")
         file = ObjectFile(folder / "objects/e00.tar")
-        views = [change(index, file.view(index)) for index in range(len(file.record.views))]
+        views = [change(index, file.read_view(index)) for index in range(len(file.record.views))]
         instance = Instance(1, "e00", "", np.eye(4), file.record.bounds)
         write_object(folder, replace(file.record, instances=(instance,)), None, views)
         (folder / "splits.json").write_text('{"e00": "train"}')
@@ -153,6 +159,10 @@ def test_shows_what_was_put_behind_if_asked(changed):
 
 
 def test_pictures_of_several_sizes_are_refused(changed):
-    folder = changed(lambda index, view: replace(view, colour=view.colour[: 128 - 64 * index]) if index < 2 else view)
+    folder = changed(
+        lambda index, view: (
+            replace(view, color=view.colour[: 128 - 64 * index]) if index < 2 else view
+        )
+    )
     with pytest.raises(DatasetError, match="e00 has pictures of several sizes"):
         names(TrainingStream(folder))

@@ -5,19 +5,36 @@ import sys
 from pathlib import Path
 
 root, dataset, run, steps = sys.argv[1:]
-spec = importlib.util.spec_from_file_location("maquette", f"{root}/__init__.py", submodule_search_locations=[root])
+spec = importlib.util.spec_from_file_location(
+    "maquette", f"{root}/__init__.py", submodule_search_locations=[root]
+)
 module = importlib.util.module_from_spec(spec)
 sys.modules["maquette"] = module
 spec.loader.exec_module(module)
 
-from maquette.core.jobs.task import run_to_end  # noqa: E402
-from maquette.core.model.networks.reconstruction import NetworkConfig  # noqa: E402
-from maquette.core.model.training.trainer import TrainingConfig, train  # noqa: E402
+from maquette.core.jobs.task import run_to_end
+from maquette.core.model.networks.reconstruction import NetworkConfig
+from maquette.core.model.training.trainer import TrainingConfig, train_network
 
-tiny = NetworkConfig(volume=12, pyramid=(16, 8), pixel_channels=8, fine_channels=4, depth_bins=4, bin_channels=4,
-                     volume_channels=(8, 16, 16), hidden=32,
-                     tube_channels=(32, 24, 16, 16), tube_depths=16)  # fmt: skip
-config = TrainingConfig(
-    steps=int(steps), rate=3e-4, every=int(steps), warmup=2, validation=2, imagenet=False, precision="float32"
+tiny = NetworkConfig(
+    volume=12,
+    pyramid=(16, 8),
+    pixel_channels=8,
+    fine_channels=4,
+    depth_bins=4,
+    bin_channels=4,
+    volume_channels=(8, 16, 16),
+    hidden=32,
+    tube_channels=(32, 24, 16, 16),
+    tube_depths=16,
 )
-run_to_end(train([Path(dataset)], Path(run), config, tiny))
+config = TrainingConfig(
+    steps=int(steps),
+    rate=3e-4,
+    every=int(steps),
+    warmup=2,
+    validation=2,
+    imagenet=False,
+    precision="float32",
+)
+run_to_end(train_network([Path(dataset)], Path(run), config, tiny))

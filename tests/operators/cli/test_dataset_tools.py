@@ -4,7 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
-from maquette.core.cameras import orthographic, perspective
+from maquette.core.cameras import orthographic_camera, perspective_camera
 from maquette.core.dataset.records import Record, RenderedView, Shape, ViewRecord, write_object
 
 
@@ -12,7 +12,7 @@ from maquette.core.dataset.records import Record, RenderedView, Shape, ViewRecor
 def maquette(addon):
     from maquette.operators.cli import main
 
-    return lambda *arguments: main.main([str(argument) for argument in arguments])
+    return lambda *arguments: main.run_command([str(argument) for argument in arguments])
 
 
 @pytest.fixture
@@ -20,14 +20,19 @@ def tiny_set(tmp_path):
     """A training set of one square sheet that faces two cameras."""
     pose = np.eye(4)
     pose[2, 3] = 2
-    cameras = [("top", orthographic(pose, 1.1, 16)), ("free", perspective(pose, 0.6, 16))]
+    cameras = [
+        ("top", orthographic_camera(pose, 1.1, 16)),
+        ("free", perspective_camera(pose, 0.6, 16)),
+    ]
     views = []
     for kind, camera in cameras:
         shown = np.zeros((16, 16), bool)
         shown[4:12, 4:12] = True
-        colour = np.where(shown[..., None], np.uint8(255), np.uint8(0)) * np.ones(4, np.uint8)
+        color = np.where(shown[..., None], np.uint8(255), np.uint8(0)) * np.ones(4, np.uint8)
         normal = np.where(shown[..., None], (0, 0, 1), 0).astype(np.float16)
-        views.append(RenderedView(kind, camera, colour, np.where(shown, 2, 0).astype(np.float32), normal))
+        views.append(
+            RenderedView(kind, camera, color, np.where(shown, 2, 0).astype(np.float32), normal)
+        )
     points = np.random.default_rng(0).uniform(-0.5, 0.5, (64, 3)).astype(np.float32)
     flat = points * np.float32((1, 1, 0))
     normals = np.tile(np.float32((0, 0, 1)), (64, 1))
@@ -55,7 +60,9 @@ def test_compact(maquette, capsys, tiny_set, tmp_path):
     assert capsys.readouterr().out == f"{tmp_path / 'small'}: 1 objects\n"
     assert maquette("dataset", "pack", tmp_path / "small") == 0
     assert maquette("dataset", "check", tmp_path / "small") == 0
-    assert maquette("dataset", "export", tmp_path / "small", tmp_path / "out", "--format", "nerf") == 0
+    assert (
+        maquette("dataset", "export", tmp_path / "small", tmp_path / "out", "--format", "nerf") == 0
+    )
 
 
 def test_a_set_of_shards_alone(maquette, capsys, tiny_set, tmp_path):
@@ -96,19 +103,31 @@ def test_inspect(maquette, capsys, tiny_set, tmp_path):
 @pytest.mark.parametrize(
     ("name", "made", "views"),
     [
-        ("nerf", "sheet/transforms.json", 1), ("colmap", "sheet/sparse/0/points3D.txt", 1),
-        ("coco", "annotations/instances_train.json", 2), ("bop", "train/000001/scene_gt.json", 1),
+        ("nerf", "sheet/transforms.json", 1),
+        ("colmap", "sheet/sparse/0/points3D.txt", 1),
+        ("coco", "annotations/instances_train.json", 2),
+        ("bop", "train/000001/scene_gt.json", 1),
     ],
-)  # fmt: skip
+)
 def test_export(maquette, capsys, tiny_set, tmp_path, name, made, views):
-    assert maquette("dataset", "export", tiny_set, tmp_path / "out", "--format", name, "--limit", 1) == 0
+    assert (
+        maquette("dataset", "export", tiny_set, tmp_path / "out", "--format", name, "--limit", 1)
+        == 0
+    )
     assert (tmp_path / "out" / made).is_file()
     said = capsys.readouterr().out
-    assert f"1 objects, {views} views" in said and ("1 orthographic views left out" in said) == (name != "coco")
+    assert f"1 objects, {views} views" in said and ("1 orthographic views left out" in said) == (
+        name != "coco"
+    )
 
 
 def test_what_is_wrong_is_said(maquette, capsys, tiny_set, tmp_path):
-    assert maquette("dataset", "export", tiny_set, tmp_path / "out", "--format", "nerf", "--split", "test") == 1
+    assert (
+        maquette(
+            "dataset", "export", tiny_set, tmp_path / "out", "--format", "nerf", "--split", "test"
+        )
+        == 1
+    )
     assert "no object of the split 'test'" in capsys.readouterr().err
     assert maquette("dataset", "export", tiny_set, tiny_set, "--format", "nerf") == 1
     assert "not an empty folder" in capsys.readouterr().err

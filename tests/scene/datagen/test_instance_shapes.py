@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from maquette.core.dataset import passes
 from maquette.core.dataset.records import ObjectFile
-from maquette.core.dataset.validation import check
+from maquette.core.dataset.validation import validate_dataset
 from maquette.core.jobs.task import run_to_end
 from mathutils.bvhtree import BVHTree
 
@@ -13,17 +13,19 @@ POINTS = 1024
 WEDGE = [(0, 0, 0), (1, 0, 0), (0, 0.7, 0), (0, 0, 0.5)]
 
 
-def mesh(name, vertices, faces, colour=None):
+def mesh(name, vertices, faces, color=None):
     data = bpy.data.meshes.new(name)
     data.from_pydata(vertices, [], faces)
-    if colour:
+    if color:
         material = bpy.data.materials.new(name)
         material.use_nodes = True
         tree = material.node_tree
         tree.nodes.clear()
         glow = tree.nodes.new('ShaderNodeEmission')
-        glow.inputs["Color"].default_value = (*colour, 1)
-        tree.links.new(glow.outputs[0], tree.nodes.new('ShaderNodeOutputMaterial').inputs["Surface"])
+        glow.inputs["Color"].default_value = (*color, 1)
+        tree.links.new(
+            glow.outputs[0], tree.nodes.new('ShaderNodeOutputMaterial').inputs["Surface"]
+        )
         data.materials.append(material)
     return data
 
@@ -42,7 +44,11 @@ def scene(addon):
     put("one", wedge, (-0.8, 0, 0.3), (0.3, 0.2, 0.5))
     put("two", wedge, (0.6, 0.4, 0.4), (1.2, -0.4, 2.5))
     put("three", wedge, (-0.2, 1.2, 0.5), (0.1, 0, 3), (-1.5, 1, 1))
-    put("floor", mesh("floor", [(-3, -3, 0), (3, -3, 0), (3, 3, 0), (-3, 3, 0)], [(0, 1, 2, 3)]), (0, 0, -0.5))
+    put(
+        "floor",
+        mesh("floor", [(-3, -3, 0), (3, -3, 0), (3, 3, 0), (-3, 3, 0)], [(0, 1, 2, 3)]),
+        (0, 0, -0.5),
+    )
     scene = bpy.context.scene
     scene.view_settings.view_transform = 'Standard'
     data = bpy.data.cameras.new("camera")
@@ -52,18 +58,24 @@ def scene(addon):
 
 def put_strip():
     """What bounds next to nothing."""
-    put("strip", mesh("strip", [(-3, 0, 0), (3, 0, 0), (3, 0.01, 0), (-3, 0.01, 0)], [(0, 1, 2, 3)]), (0, 2, -0.4))
+    put(
+        "strip",
+        mesh("strip", [(-3, 0, 0), (3, 0, 0), (3, 0.01, 0), (-3, 0.01, 0)], [(0, 1, 2, 3)]),
+        (0, 2, -0.4),
+    )
 
 
 def made(folder, *, cameras="scene sides:left", **more):
-    from maquette.core.scene.datagen.objects import Settings
+    from maquette.core.scene.datagen.objects import DatasetSettings
     from maquette.core.scene.datagen.whole_scene import WholeScene, render_whole_scene
-    from maquette.core.synthesis.camera_rigs import parse
+    from maquette.core.synthesis.camera_rigs import parse_rigs
 
-    settings = Settings(size=64, samples=1, cameras=parse(cameras.split()), points=POINTS, **more)
+    settings = DatasetSettings(
+        size=64, samples=1, cameras=parse_rigs(cameras.split()), points=POINTS, **more
+    )
     layer = bpy.context.view_layer.name
     run_to_end(render_whole_scene(bpy.context.scene, layer, folder, settings, WholeScene()))
-    assert run_to_end(check(folder)) == []
+    assert run_to_end(validate_dataset(folder)) == []
     return ObjectFile(next((folder / "objects").glob("*.tar")))
 
 
@@ -76,14 +88,18 @@ def test_meshes_moved_by_the_poses_are_what_the_pictures_show(scene, tmp_path):
     assert [one.name for one in file.record.instances] == ["floor", "one", "three", "two"]
     assert len(file.record.shapes) == 3  # the mirrored one is another
     for place in range(2):
-        view, trees = file.view(place), {}
+        view, trees = file.read_view(place), {}
         for one in file.record.instances_in(place):
-            found = file.mesh(shape_number(file, one))
+            found = file.read_mesh(shape_number(file, one))
             world = found.vertices @ one.to_world[:3, :3].T + one.to_world[:3, 3]
-            trees[one.index] = BVHTree.FromPolygons(world.tolist(), found.triangles().tolist(), all_triangles=True)
+            trees[one.index] = BVHTree.FromPolygons(
+                world.tolist(), found.to_triangles().tolist(), all_triangles=True
+            )
         rows, columns = (part.ravel() for part in np.indices(view.depth.shape))
         starts, ends = (
-            view.camera.unproject(np.stack((columns + 0.5, rows + 0.5), 1), np.full(rows.size, depth))
+            view.camera.unproject(
+                np.stack((columns + 0.5, rows + 0.5), 1), np.full(rows.size, depth)
+            )
             for depth in (0.0, 1.0)
         )
         index, depth = np.zeros(rows.size, int), np.full(rows.size, np.inf)
@@ -103,13 +119,13 @@ def test_meshes_moved_by_the_poses_are_what_the_pictures_show(scene, tmp_path):
         assert np.median(off) < 0.02 and off.max() < 0.2
 
 
-def test_samples_colours_and_distances_agree_with_the_pictures(scene, tmp_path):
+def test_samples_colors_and_distances_agree_with_the_pictures(scene, tmp_path):
     file = made(tmp_path)
-    view = file.view(0)
+    view = file.read_view(0)
     points = passes.world_points(view)
     for one in file.record.instances[1:]:
         number = shape_number(file, one)
-        told, shape = file.record.shapes[number], file.shape(number)
+        told, shape = file.record.shapes[number], file.read_shape(number)
         assert told.holds == ("mesh", "shape", "surface") and not told.lacks
         on = view.index == one.index
         own = (points[on] - one.to_world[:3, 3]) @ one.to_world[:3, :3]
@@ -120,14 +136,18 @@ def test_samples_colours_and_distances_agree_with_the_pictures(scene, tmp_path):
         pixels, depth = view.camera.project(inside)
         columns, rows = pixels.astype(int).T
         assert len(inside) > 3 and (view.depth[rows, columns] > 0).all()
-        assert (view.depth[rows, columns] < depth).all()  # something of the scene, or its own surface, is before it
+        assert (
+            view.depth[rows, columns] < depth
+        ).all()  # something of the scene, or its own surface, is before it
         assert shape.surface_seen.sum() > 10
         assert (shape.surface_colour[shape.surface_seen] == (255, 0, 0)).all()
 
 
 def test_what_has_no_truth_says_why(scene, tmp_path):
     put_strip()
-    bpy.data.objects["two"].data = ball = mesh("soft", WEDGE, [(0, 2, 1), (0, 1, 3), (1, 2, 3), (0, 3, 2)])
+    bpy.data.objects["two"].data = ball = mesh(
+        "soft", WEDGE, [(0, 2, 1), (0, 1, 3), (1, 2, 3), (0, 3, 2)]
+    )
     assert ball.users == 1
     bpy.data.objects["two"].shape_key_add(name="basis")
     key = bpy.data.objects["two"].shape_key_add(name="long")
@@ -150,26 +170,32 @@ def test_one_mesh_with_other_modifiers_is_another_shape(scene, tmp_path):
     file = made(tmp_path, cameras="sides:front")
     names = {one.name: one.shape for one in file.record.instances}
     assert names["one"] != names["two"] == f"{names['one']} #2"
-    meshes = [file.mesh(number).vertices for number in range(len(file.record.shapes))]
+    meshes = [file.read_mesh(number).vertices for number in range(len(file.record.shapes))]
     assert [len(vertices) for vertices in meshes] == [4] * 4
 
 
 def test_processes_share_the_truth(scene, tmp_path):
     whole = made(tmp_path / "whole")
     for index in (1, 0):
-        from maquette.core.scene.datagen.objects import Settings
+        from maquette.core.scene.datagen.objects import DatasetSettings
         from maquette.core.scene.datagen.whole_scene import WholeScene, render_whole_scene
-        from maquette.core.synthesis.camera_rigs import parse
+        from maquette.core.synthesis.camera_rigs import parse_rigs
 
-        cameras = parse(["scene", "sides:left"])
-        settings = Settings(size=64, samples=1, cameras=cameras, points=POINTS, shard=(index, 2))
-        run_to_end(render_whole_scene(scene, bpy.context.view_layer.name, tmp_path / "parts", settings, WholeScene()))
+        cameras = parse_rigs(["scene", "sides:left"])
+        settings = DatasetSettings(
+            size=64, samples=1, cameras=cameras, points=POINTS, shard=(index, 2)
+        )
+        run_to_end(
+            render_whole_scene(
+                scene, bpy.context.view_layer.name, tmp_path / "parts", settings, WholeScene()
+            )
+        )
     parts = ObjectFile(next((tmp_path / "parts/objects").glob("*.tar")))
     for number in range(len(whole.record.shapes)):
         for kind in (f"shapes.{number:03d}.{own}.npz" for own in whole.record.shapes[number].holds):
             if not kind.endswith("surface.npz"):
-                assert whole.part(kind) == parts.part(kind)
-    assert whole.part("json") == parts.part("json")
+                assert whole.read_member(kind) == parts.read_member(kind)
+    assert whole.read_member("json") == parts.read_member("json")
 
 
 def test_a_truth_that_is_not_of_its_shape_is_told(scene, tmp_path):
@@ -180,14 +206,23 @@ def test_a_truth_that_is_not_of_its_shape_is_told(scene, tmp_path):
     put_strip()
     file = made(tmp_path / "good", cameras="sides:front")
     record = file.record
-    each = [(file.shape(n) if "shape" in o.holds else None, file.mesh(n)) for n, o in enumerate(record.shapes)]
+    each = [
+        (file.read_shape(n) if "shape" in o.holds else None, file.read_mesh(n))
+        for n, o in enumerate(record.shapes)
+    ]
 
     def told(record, shapes):
-        write_object(tmp_path / "bad", record, None, [file.view(0)], None, shapes)
-        return next(p.what for p in run_to_end(check(tmp_path / "bad")) if p.path.suffix == ".tar")
+        write_object(tmp_path / "bad", record, None, [file.read_view(0)], None, shapes)
+        return next(
+            p.what
+            for p in run_to_end(validate_dataset(tmp_path / "bad"))
+            if p.path.suffix == ".tar"
+        )
 
     flipped = dataclasses.replace(each[0][0], uniform_inside=~each[0][0].uniform_inside)
-    assert "shapes.000.uniform_distance: its sign" in told(record, [(flipped, each[0][1]), *each[1:]])
+    assert "shapes.000.uniform_distance: its sign" in told(
+        record, [(flipped, each[0][1]), *each[1:]]
+    )
     assert "it lacks" in told(record, [(None, each[0][1]), *each[1:]])
     silent = [dataclasses.replace(one, lacks="") for one in record.shapes]
     assert "no truth and no reason" in told(dataclasses.replace(record, shapes=tuple(silent)), each)

@@ -16,7 +16,10 @@ from maquette.core.synthesis import camera_rigs
 def meshes(addon, tmp_path):
     folder = tmp_path / "meshes"
     folder.mkdir()
-    for name, make in (("ball", bpy.ops.mesh.primitive_uv_sphere_add), ("cone", bpy.ops.mesh.primitive_cone_add)):
+    for name, make in (
+        ("ball", bpy.ops.mesh.primitive_uv_sphere_add),
+        ("cone", bpy.ops.mesh.primitive_cone_add),
+    ):
         make()
         if name == "ball":
             bpy.ops.export_scene.gltf(filepath=str(folder / "ball.glb"), use_selection=True)
@@ -33,10 +36,12 @@ def meshes(addon, tmp_path):
 
 
 def settings(**changes):
-    from maquette.core.scene.datagen.objects import Settings
+    from maquette.core.scene.datagen.objects import DatasetSettings
 
-    cameras = camera_rigs.parse(["sides:front,top", "free:1"])
-    return Settings(**{"size": 32, "samples": 1, "points": 512, "cameras": cameras, **changes})
+    cameras = camera_rigs.parse_rigs(["sides:front,top", "free:1"])
+    return DatasetSettings(
+        **{"size": 32, "samples": 1, "points": 512, "cameras": cameras, **changes}
+    )
 
 
 def make(meshes, folder, **changes):
@@ -48,24 +53,35 @@ def make(meshes, folder, **changes):
 def test_every_kind_of_file_becomes_a_whole_object(meshes, tmp_path):
     from maquette.core.dataset.records import ObjectFile
 
-    before = {name: len(getattr(bpy.data, name)) for name in ("objects", "meshes", "materials", "scenes", "worlds")}
+    before = {
+        name: len(getattr(bpy.data, name))
+        for name in ("objects", "meshes", "materials", "scenes", "worlds")
+    }
     summary = make(meshes, tmp_path / "set")
     assert (summary.written, summary.found, list(summary.skipped)) == (5, 0, ["broken"])
     assert {name: len(getattr(bpy.data, name)) for name in before} == before
     assert (tmp_path / "set/objects/broken.skipped").read_text() == summary.skipped["broken"]
     ball = ObjectFile(tmp_path / "set/objects/ball.tar")
-    shape, record = ball.shape(), ball.record
+    shape, record = ball.read_shape(), ball.record
     np.testing.assert_allclose(record.bounds, [[-1, -1, -1], [1, 1, 1]], atol=0.01)
     clear = np.abs(np.linalg.norm(shape.uniform, axis=1) - 1) > 0.03
     assert (shape.uniform_inside == (np.linalg.norm(shape.uniform, axis=1) < 1))[clear].all()
     np.testing.assert_allclose(np.linalg.norm(shape.surface, axis=1), 1, atol=0.03)
     assert ((shape.surface * shape.surface_normals).sum(1) > 0.9).all()
-    view = ball.view(0)
+    view = ball.read_view(0)
     assert view.kind == "front"
     rows, columns = np.nonzero(view.depth)
-    points = view.camera.unproject(np.stack((columns + 0.5, rows + 0.5), 1), view.depth[rows, columns].astype(float))
+    points = view.camera.unproject(
+        np.stack((columns + 0.5, rows + 0.5), 1), view.depth[rows, columns].astype(float)
+    )
     assert np.quantile(np.abs(np.linalg.norm(points, axis=1) - 1), 0.7) < 0.05
-    assert set(json.loads((tmp_path / "set/splits.json").read_text())) == {"ball", "cone", "cube", "cube2", "cube3"}
+    assert set(json.loads((tmp_path / "set/splits.json").read_text())) == {
+        "ball",
+        "cone",
+        "cube",
+        "cube2",
+        "cube3",
+    }
 
 
 def test_copies_share_a_split(meshes, tmp_path):
@@ -90,17 +106,22 @@ def test_a_stopped_run_goes_on_and_equals_an_undisturbed_one(meshes, tmp_path):
     make(meshes, tmp_path / "whole", shard=(1, 2))
     for path in sorted((tmp_path / "whole/objects").glob("*.tar")):
         one, two = ObjectFile(path), ObjectFile(tmp_path / "stopped/objects" / path.name)
-        np.testing.assert_array_equal(one.shape().near, two.shape().near)
-        np.testing.assert_array_equal(one.shape().near_inside, two.shape().near_inside)
+        np.testing.assert_array_equal(one.read_shape().near, two.read_shape().near)
+        np.testing.assert_array_equal(one.read_shape().near_inside, two.read_shape().near_inside)
         for a, b in zip(one.record.views, two.record.views, strict=True):
             np.testing.assert_array_equal(a.camera.to_world, b.camera.to_world)
-        assert np.abs(one.view(0).depth - two.view(0).depth).max() < 1e-4
-    assert kept.items() <= {p.name: p.stat().st_mtime_ns for p in (tmp_path / "stopped/objects").glob("*.tar")}.items()
+        assert np.abs(one.read_view(0).depth - two.read_view(0).depth).max() < 1e-4
+    assert (
+        kept.items()
+        <= {
+            p.name: p.stat().st_mtime_ns for p in (tmp_path / "stopped/objects").glob("*.tar")
+        }.items()
+    )
 
 
 def test_a_stopped_object_goes_on_after_its_views(meshes, tmp_path, monkeypatch):
     from maquette.core.scene.datagen.objects import file_sources, render_dataset
-    from maquette.core.scene.rendering.studio import Studio
+    from maquette.core.scene.rendering.studio import RenderStudio
 
     work = render_dataset(file_sources(meshes), tmp_path / "set", settings())
     while len(list((tmp_path / "set/objects").glob(".ball.*.views/*.npz"))) < 2:
@@ -108,8 +129,10 @@ def test_a_stopped_object_goes_on_after_its_views(meshes, tmp_path, monkeypatch)
     killed = shutil.copytree(tmp_path / "set", tmp_path / "killed")
     work.close()
     assert not list((tmp_path / "set/objects").iterdir())  # who stops it may edit the scene
-    taken, own = [], Studio.render
-    monkeypatch.setattr(Studio, "render", lambda *given: taken.append(given) or own(*given))
+    taken, own = [], RenderStudio.render_view
+    monkeypatch.setattr(
+        RenderStudio, "render_view", lambda *given: taken.append(given) or own(*given)
+    )
     assert make(meshes, killed).written == 5
     assert len(taken) == 5 * 3 - 2
     assert not list((killed / "objects").glob(".*"))
@@ -124,14 +147,20 @@ def test_other_settings_in_the_same_folder_are_refused(meshes, tmp_path):
 def test_operator_renders_the_selected_object(addon, tmp_path):
     bpy.ops.mesh.primitive_monkey_add(location=(5, 0, 0))
     done = bpy.ops.maquette.render_dataset(
-        folder=str(tmp_path / "set"), source='SELECTED', size=32, samples=1, cameras="sides", points=512
+        folder=str(tmp_path / "set"),
+        source='SELECTED',
+        size=32,
+        samples=1,
+        cameras="sides",
+        points=512,
     )
     assert done == {'FINISHED'}
     assert [p.stem for p in (tmp_path / "set/objects").glob("*.tar")] == ["Suzanne"]
 
 
 @pytest.mark.parametrize(
-    ("by", "family"), [({}, "pets"), ({"classes_from": 'MATERIAL'}, "fur"), ({"class_property": "kind"}, "7")]
+    ("by", "family"),
+    [({}, "pets"), ({"classes_from": 'MATERIAL'}, "fur"), ({"class_property": "kind"}, "7")],
 )
 def test_the_class_is_told_by_collection_material_or_property(addon, tmp_path, by, family):
     from maquette.core.dataset.records import read_record
@@ -147,15 +176,25 @@ def test_the_class_is_told_by_collection_material_or_property(addon, tmp_path, b
         collection.objects.unlink(pet)
     pet.select_set(True)
     how = {"size": 16, "samples": 1, "cameras": "sides:front", "points": 512}
-    assert bpy.ops.maquette.render_dataset(folder=str(tmp_path), source='SELECTED', **how, **by) == {'FINISHED'}
+    assert bpy.ops.maquette.render_dataset(
+        folder=str(tmp_path), source='SELECTED', **how, **by
+    ) == {'FINISHED'}
     assert read_record(tmp_path / "objects/Suzanne.tar").family == family
     told = json.loads((tmp_path / "dataset.json").read_text())
-    assert {"classes_from": 'PROPERTY', "class_property": "maquette_family", **by}.items() <= told.items()
+    assert {
+        "classes_from": 'PROPERTY',
+        "class_property": "maquette_family",
+        **by,
+    }.items() <= told.items()
     with pytest.raises(RuntimeError, match="made with other settings"):
-        bpy.ops.maquette.render_dataset(folder=str(tmp_path), source='SELECTED', **how, classes_from='COLLECTION')
+        bpy.ops.maquette.render_dataset(
+            folder=str(tmp_path), source='SELECTED', **how, classes_from='COLLECTION'
+        )
     older = {key: value for key, value in told.items() if not key.startswith("class")}
     (tmp_path / "dataset.json").write_text(json.dumps(older if not by else told))
-    assert bpy.ops.maquette.render_dataset(folder=str(tmp_path), source='SELECTED', **how, **by) == {'FINISHED'}
+    assert bpy.ops.maquette.render_dataset(
+        folder=str(tmp_path), source='SELECTED', **how, **by
+    ) == {'FINISHED'}
 
 
 def test_nothing_selected_is_said(addon, tmp_path):
@@ -164,22 +203,25 @@ def test_nothing_selected_is_said(addon, tmp_path):
 
 
 def test_fewer_are_among_those_that_more_are(meshes):
-    from maquette.core.scene.datagen.objects import drawn, file_sources
+    from maquette.core.scene.datagen.objects import file_sources, subset
 
     sources = file_sources(meshes)
-    two, four = ({source.name for source in drawn(sources[::step], count)} for step, count in ((1, 2), (-1, 4)))
+    two, four = (
+        {source.name for source in subset(sources[::step], count)}
+        for step, count in ((1, 2), (-1, 4))
+    )
     assert len(two) == 2 and len(four) == 4 and two < four
-    assert len(drawn(sources, None)) == len(sources)
+    assert len(subset(sources, None)) == len(sources)
 
 
 def test_fewer_are_of_every_split():
     """Once they were chosen by the number that puts the least of it into training: there was nothing to judge by."""
-    from maquette.core.dataset.splits import assign
-    from maquette.core.scene.datagen.objects import Source, drawn
+    from maquette.core.dataset.splits import assign_splits
+    from maquette.core.scene.datagen.objects import ObjectSource, subset
 
-    sources = [Source(f"thing_{i}", "", "thing", list) for i in range(1000)]
-    few = {one.name: [float(i)] * 10 for i, one in enumerate(drawn(sources, 100))}
-    found = Counter(assign(few, dict.fromkeys(few, "thing")).values())
+    sources = [ObjectSource(f"thing_{i}", "", "thing", list) for i in range(1000)]
+    few = {one.name: [float(i)] * 10 for i, one in enumerate(subset(sources, 100))}
+    found = Counter(assign_splits(few, dict.fromkeys(few, "thing")).values())
     assert 60 < found["train"] < 95 and found["validation"] and found["test"]
 
 
@@ -198,11 +240,16 @@ def test_denoised_pictures_are_nearer_to_those_of_many_samples(addon, tmp_path):
     found = []
     for samples, denoise in ((2, False), (2, True), (128, False)):
         folder = tmp_path / f"{samples}{denoise}"
-        run_to_end(render_dataset(sources, folder, settings(size=64, samples=samples, denoise=denoise)))
-        found.append(ObjectFile(folder / "objects/Suzanne.tar").view(0))
+        run_to_end(
+            render_dataset(sources, folder, settings(size=64, samples=samples, denoise=denoise))
+        )
+        found.append(ObjectFile(folder / "objects/Suzanne.tar").read_view(0))
     noisy, clean, true = found
     inside = true.colour[..., 3] == 255
-    off = [np.abs(view.colour[inside].astype(float) - true.colour[inside]).mean() for view in (noisy, clean)]
+    off = [
+        np.abs(view.colour[inside].astype(float) - true.colour[inside]).mean()
+        for view in (noisy, clean)
+    ]
     assert off[1] < 0.6 * off[0]
     np.testing.assert_array_equal(clean.colour[..., 3], noisy.colour[..., 3])
     np.testing.assert_array_equal(clean.depth, noisy.depth)
@@ -229,7 +276,7 @@ def test_the_truth_is_of_what_is_rendered(addon, tmp_path):
 
 def test_the_record_of_a_generated_object_tells_what_was_drawn(addon, tmp_path):
     from maquette.core.dataset.records import read_record
-    from maquette.core.procedural import make as make_thing
+    from maquette.core.procedural import make_object as make_thing
     from maquette.core.scene.datagen.objects import procedural_sources, render_dataset
 
     run_to_end(render_dataset(procedural_sources(["barrel"], 1, 4), tmp_path, settings()))
@@ -256,7 +303,11 @@ def test_an_undo_while_it_renders_is_told_and_the_file_is_whole(addon, tmp_path)
 
 def test_what_is_deleted_before_its_turn_is_told_and_what_comes_meanwhile_stays(addon, tmp_path):
     from maquette.core.errors import SceneError
-    from maquette.core.scene.datagen.objects import procedural_sources, render_dataset, scene_sources
+    from maquette.core.scene.datagen.objects import (
+        procedural_sources,
+        render_dataset,
+        scene_sources,
+    )
 
     for x in (0, 3):
         bpy.ops.mesh.primitive_cube_add(location=(x, 0, 0))
@@ -269,7 +320,10 @@ def test_what_is_deleted_before_its_turn_is_told_and_what_comes_meanwhile_stays(
     next(work), next(work)
     bpy.ops.mesh.primitive_cone_add()
     run_to_end(work)
-    assert sorted(obj.name for obj in bpy.data.objects) == ["Cone", "Cube"] and len(bpy.data.scenes) == 1
+    assert (
+        sorted(obj.name for obj in bpy.data.objects) == ["Cone", "Cube"]
+        and len(bpy.data.scenes) == 1
+    )
 
 
 def test_names_that_would_be_the_same_are_told_apart(meshes, addon):
@@ -282,7 +336,11 @@ def test_names_that_would_be_the_same_are_told_apart(meshes, addon):
     for name in ("Cube.001", "Cube_001", "Other"):
         bpy.context.collection.objects.link(bpy.data.objects.new(name, bpy.data.meshes.new(name)))
     names = {source.name for source in scene_sources(bpy.context.scene.objects)}
-    assert len(names) == 3 and "Other" in names and all(name.startswith(("Cube_001_", "Other")) for name in names)
+    assert (
+        len(names) == 3
+        and "Other" in names
+        and all(name.startswith(("Cube_001_", "Other")) for name in names)
+    )
 
 
 def test_light_domes_of_either_kind_or_none(meshes, tmp_path):
@@ -298,41 +356,49 @@ def test_light_domes_of_either_kind_or_none(meshes, tmp_path):
 
 def test_compact_is_what_copying_the_whole_set_gives(meshes, tmp_path):
     from maquette.core.dataset.conversion import copy_compact
-    from maquette.core.dataset.index import find
+    from maquette.core.dataset.index import build_index
 
     made = make(meshes, tmp_path / "small", compact=True)
     make(meshes, tmp_path / "whole")
     run_to_end(copy_compact(tmp_path / "whole", tmp_path / "copied"))
-    one, other = (find(tmp_path / folder).all for folder in ("small", "copied"))
+    one, other = (build_index(tmp_path / folder).by_name for folder in ("small", "copied"))
     assert made.written == 5 and list(one) == list(other)
     for name, place in one.items():
-        assert place.open().parts == other[name].open().parts
+        assert place.open_object().parts == other[name].open_object().parts
 
 
 def test_relightable_is_the_same_set_with_more_in_it(meshes, tmp_path):
     from maquette.core.dataset.conversion import copy_compact
-    from maquette.core.dataset.index import find
-    from maquette.core.dataset.validation import check
+    from maquette.core.dataset.index import build_index
+    from maquette.core.dataset.validation import validate_dataset
 
     more = {"relightable": True, "grid": True}
     make(meshes, tmp_path / "plain")
     make(meshes, tmp_path / "whole", **more)
     make(meshes, tmp_path / "small", compact=True, **more)
     run_to_end(copy_compact(tmp_path / "whole", tmp_path / "copied"))
-    plain, whole, small, copied = (find(tmp_path / folder).all for folder in ("plain", "whole", "small", "copied"))
+    plain, whole, small, copied = (
+        build_index(tmp_path / folder).by_name for folder in ("plain", "whole", "small", "copied")
+    )
     assert len(whole) == 5
     for name, place in whole.items():
-        parts, less = place.open().parts, plain[name].open().parts
-        added = {"grid.npz"} | {f"00{view}.{kind}.png" for view in range(3) for kind in ("albedo", "occlusion")}
+        parts, less = place.open_object().parts, plain[name].open_object().parts
+        added = {"grid.npz"} | {
+            f"00{view}.{kind}.png" for view in range(3) for kind in ("albedo", "occlusion")
+        }
         assert parts.keys() - less.keys() == added
-        assert all(parts[kind] == less[kind] for kind in less if not kind.endswith((".png", "surface.npz")))
-        assert small[name].open().parts == copied[name].open().parts
+        assert all(
+            parts[kind] == less[kind] for kind in less if not kind.endswith((".png", "surface.npz"))
+        )
+        assert small[name].open_object().parts == copied[name].open_object().parts
     told = json.loads((tmp_path / "plain/dataset.json").read_text())
     assert "relightable" not in told and "grid" not in told
     assert json.loads((tmp_path / "whole/dataset.json").read_text()) == {**told, **more}
     with pytest.raises(DatasetError, match="other settings"):
         make(meshes, tmp_path / "plain", **more)
     for folder in ("whole", "small"):
-        assert run_to_end(check(tmp_path / folder)) == []
-    ball = whole["ball"].open().shape()
-    assert ball.grid.mean() == pytest.approx(np.pi / 6 / 1.02**3, rel=0.03)  # its facets lie within the sphere
+        assert run_to_end(validate_dataset(tmp_path / folder)) == []
+    ball = whole["ball"].open_object().read_shape()
+    assert ball.grid.mean() == pytest.approx(
+        np.pi / 6 / 1.02**3, rel=0.03
+    )  # its facets lie within the sphere

@@ -24,13 +24,13 @@ root = Path({root!r})
 spec = importlib.util.spec_from_file_location("maquette", root / "__init__.py", submodule_search_locations=[str(root)])
 sys.modules["maquette"] = package = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(package)
-from maquette.core.synthesis.camera_rigs import parse
-from maquette.core.scene.datagen.objects import Settings, procedural_sources, render_dataset
+from maquette.core.synthesis.camera_rigs import parse_rigs
+from maquette.core.scene.datagen.objects import DatasetSettings, procedural_sources, render_dataset
 steps = 0
 def die(*args, **more):
     os.kill(os.getpid(), signal.SIGKILL)
 {moment}
-settings = Settings(size=16, samples=1, cameras=parse(("sides:front", "free:1")), points=256{more})
+settings = DatasetSettings(size=16, samples=1, cameras=parse_rigs(("sides:front", "free:1")), points=256{more})
 for progress in render_dataset(procedural_sources(["mug", "chair"], {count}, 0), Path({folder!r}), settings):
     steps += 1
     if steps == last:
@@ -59,11 +59,19 @@ Path.replace = replace
 
 
 def run(folder, **changes):
-    from maquette.core.scene.datagen.objects import Settings, procedural_sources, render_dataset
-    from maquette.core.synthesis.camera_rigs import parse
+    from maquette.core.scene.datagen.objects import (
+        DatasetSettings,
+        procedural_sources,
+        render_dataset,
+    )
+    from maquette.core.synthesis.camera_rigs import parse_rigs
 
-    settings = Settings(size=16, samples=1, cameras=parse(("sides:front", "free:1")), points=256, **changes)
-    return run_to_end(render_dataset(procedural_sources(["mug", "chair"], COUNT, 0), folder, settings))
+    settings = DatasetSettings(
+        size=16, samples=1, cameras=parse_rigs(("sides:front", "free:1")), points=256, **changes
+    )
+    return run_to_end(
+        render_dataset(procedural_sources(["mug", "chair"], COUNT, 0), folder, settings)
+    )
 
 
 def killed(folder, moment, more=""):
@@ -81,7 +89,9 @@ def assert_equal_sets(one, two):
     """The same bytes of all that is not rendered, and pictures equal within the renderer's tolerance."""
     from maquette.core.dataset.records import ObjectFile
 
-    names = [sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*")) for folder in (one, two)]
+    names = [
+        sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*")) for folder in (one, two)
+    ]
     assert names[0] == names[1]
     for name in ("dataset.json", "splits.json"):
         assert (one / name).read_bytes() == (two / name).read_bytes()
@@ -94,7 +104,7 @@ def assert_equal_sets(one, two):
             assert a[f"{path.stem}.{kind}"] == b[f"{path.stem}.{kind}"]
         files = ObjectFile(path), ObjectFile(two / "objects" / path.name)
         for index in range(len(files[0].record.views)):
-            views = [file.view(index) for file in files]
+            views = [file.read_view(index) for file in files]
             assert np.abs(views[0].colour.astype(int) - views[1].colour).max() <= 2
             assert np.abs(views[0].depth - views[1].depth).max() < 1e-4
 
@@ -142,13 +152,29 @@ def test_shards_make_the_same_set(undisturbed, tmp_path):
 
 
 def test_two_processes_make_the_same_set(undisturbed, tmp_path):
-    start = "import os, sys; sys.path.insert(0, {!r}); import conftest; from maquette.operators.cli.main import main; "
-    code = start.format(str(ROOT / "tests")) + "code = main(sys.argv[1:]); sys.stdout.flush(); os._exit(code)"
+    start = "import os, sys; sys.path.insert(0, {!r}); import conftest; from maquette.operators.cli.main import run_command; "
+    code = (
+        start.format(str(ROOT / "tests"))
+        + "code = main(sys.argv[1:]); sys.stdout.flush(); os._exit(code)"
+    )
     script = tmp_path / "maquette.py"
     script.write_text(code.replace("; ", "\n"))
-    words = ["dataset", tmp_path / "set", "--procedural", "mug,chair", "--count", COUNT, "--size", 16, "--samples", 1]
+    words = [
+        "dataset",
+        tmp_path / "set",
+        "--procedural",
+        "mug,chair",
+        "--count",
+        COUNT,
+        "--size",
+        16,
+        "--samples",
+        1,
+    ]
     words += ["--points", 256, "--processes", 2, "--cameras", "sides:front", "free:1"]
-    done = subprocess.run([sys.executable, script, *map(str, words)], capture_output=True, timeout=300)
+    done = subprocess.run(
+        [sys.executable, script, *map(str, words)], capture_output=True, timeout=300
+    )
     assert done.returncode == 0, done.stderr.decode()
     assert_equal_sets(tmp_path / "set", undisturbed)
 
@@ -165,7 +191,9 @@ def test_a_full_disk_is_said_and_the_set_goes_on(undisturbed, tmp_path, monkeypa
         patch.setattr(tarfile.TarFile, "addfile", full)
         with pytest.raises(OutputError, match=r"cannot be written: No space left.*run again"):
             run(folder)
-    assert sorted(path.suffix for path in (folder / "objects").iterdir() if path.is_file()) == [".tar"]
+    assert sorted(path.suffix for path in (folder / "objects").iterdir() if path.is_file()) == [
+        ".tar"
+    ]
     assert run(folder).found == 1
     assert_equal_sets(folder, undisturbed)
 
@@ -177,9 +205,9 @@ def test_strict_stops_at_what_cannot_be_used(tmp_path, addon, capsys):
     meshes.mkdir()
     (meshes / "broken.blend").write_bytes(b"not a mesh")
     arguments = ["dataset", str(tmp_path / "set"), "--meshes", str(meshes), "--points", "256"]
-    assert main.main(arguments) == 0
+    assert main.run_command(arguments) == 0
     assert "skipped broken" in capsys.readouterr().out
-    assert main.main([*arguments, "--strict"]) == 1
+    assert main.run_command([*arguments, "--strict"]) == 1
     assert "broken (broken.blend) cannot be used" in capsys.readouterr().err
 
 
@@ -187,23 +215,30 @@ def test_strict_stops_at_what_cannot_be_used(tmp_path, addon, capsys):
 def test_memory_stays_flat(addon):
     """Less than 40 KiB a view after the first hundred, so less than 0.4 GB over ten thousand."""
     import bpy
-    from maquette.core.cameras import look_at, perspective
-    from maquette.core.console import quiet
+    from maquette.core.cameras import look_at, perspective_camera
+    from maquette.core.console import silence_stdout
     from maquette.core.scene.rendering.hdri import hdri_files
-    from maquette.core.scene.rendering.studio import Light, studio
+    from maquette.core.scene.rendering.studio import LightSettings, render_studio
 
     domes = [*hdri_files()[:2], None]
     bpy.ops.mesh.primitive_monkey_add()
 
     def mebibytes():
-        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+        return (
+            int(Path("/proc/self/statm").read_text().split()[1])
+            * os.sysconf("SC_PAGE_SIZE")
+            / 2**20
+        )
 
     told = []
-    with quiet(), studio(samples=1, threads=1) as stage:
+    with silence_stdout(), render_studio(samples=1, threads=1) as stage:
         for index in range(300):
             if index % 10 == 0:
-                stage.show([bpy.context.object] if index % 20 else [])
-                stage.light(Light(domes[index // 10 % len(domes)]))
-            stage.render("free", perspective(look_at(np.array((5.0, index * 0.01, 2)), np.zeros(3)), 0.8, 16))
+                stage.set_objects([bpy.context.object] if index % 20 else [])
+                stage.set_light(LightSettings(domes[index // 10 % len(domes)]))
+            stage.render_view(
+                "free",
+                perspective_camera(look_at(np.array((5.0, index * 0.01, 2)), np.zeros(3)), 0.8, 16),
+            )
             told.append(mebibytes())
     assert np.median(told[-50:]) - np.median(told[75:125]) < 8

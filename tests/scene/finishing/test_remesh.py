@@ -6,10 +6,10 @@ import pytest
 from maquette.core.arrays import MeshArrays
 from maquette.core.errors import MeshError
 from maquette.core.geometry.surface_nets import surface_nets
-from maquette.core.geometry.topology import check
+from maquette.core.geometry.topology import check_topology
 from maquette.core.jobs.task import run_to_end
-from maquette.core.scene.finishing.remesh import PRESETS, Settings, blender_remeshers, finish
-from maquette.core.scene.finishing.wall_thickness import walls
+from maquette.core.scene.finishing.remesh import PRESETS, FinishSettings, blender_remeshers, remesh
+from maquette.core.scene.finishing.wall_thickness import measure_walls
 
 
 def stool(wide=2):
@@ -19,21 +19,26 @@ def stool(wide=2):
     cells[6 : 6 + wide, 11:13, 4:24] = 1
     cells[22 : 22 + 2 * wide, 11:13, 4:24] = 1
     mesh = surface_nets(cells, 0.5, np.array((-0.5, -0.375, 0)), 1 / 32)
-    colours = np.where(mesh.vertices[:, 1:2] < -0.02, (1.0, 0, 0), (0, 1.0, 0))
-    return MeshArrays(mesh.vertices, mesh.faces, colours.astype(np.float32))
+    colors = np.where(mesh.vertices[:, 1:2] < -0.02, (1.0, 0, 0), (0, 1.0, 0))
+    return MeshArrays(mesh.vertices, mesh.faces, colors.astype(np.float32))
 
 
 def made(mesh, **settings):
     blocks = len(bpy.data.objects), len(bpy.data.meshes), len(bpy.data.scenes)
-    result = run_to_end(finish(mesh, Settings(**settings)))
+    result = run_to_end(remesh(mesh, FinishSettings(**settings)))
     assert blocks == (len(bpy.data.objects), len(bpy.data.meshes), len(bpy.data.scenes))
-    assert result.after.sound and check(result.mesh).sound
+    assert result.after.is_watertight and check_topology(result.mesh).is_watertight
     return result
 
 
 @pytest.mark.parametrize(
     "preset, faces, quads",
-    [("block_out", 400, True), ("sculpt", 1500, True), ("sculpt", 12000, True), ("game", 300, False)],
+    [
+        ("block_out", 400, True),
+        ("sculpt", 1500, True),
+        ("sculpt", 12000, True),
+        ("game", 300, False),
+    ],
 )
 def test_as_many_faces_as_asked_for(addon, preset, faces, quads):
     result = made(stool(), preset=preset, faces=faces)
@@ -55,14 +60,20 @@ def test_no_part_is_lost(addon):
     result = made(mesh, preset="block_out", faces=300)
     far = result.mesh.vertices[:, 0].max()
     assert far == pytest.approx(mesh.vertices[:, 0].max(), abs=0.08)
-    edges = {tuple(sorted(edge)) for face in result.mesh.faces for edge in zip(face, np.roll(face, 1), strict=True)}
-    assert len(result.mesh.vertices) - len(edges) + len(result.mesh.faces) == 0  # one hole through it
+    edges = {
+        tuple(sorted(edge))
+        for face in result.mesh.faces
+        for edge in zip(face, np.roll(face, 1), strict=True)
+    }
+    assert (
+        len(result.mesh.vertices) - len(edges) + len(result.mesh.faces) == 0
+    )  # one hole through it
 
 
 def test_quadriflow_takes_small_things_too(addon):
     mesh = stool()
     small = MeshArrays(mesh.vertices * np.float32(0.01), mesh.faces)
-    assert len(blender_remeshers._quadriflow(small, 400, 0, False).faces) > 200
+    assert len(blender_remeshers._run_quadriflow(small, 400, 0, False).faces) > 200
 
 
 def test_a_budget_above_what_there_is_changes_nothing(addon):
@@ -72,25 +83,27 @@ def test_a_budget_above_what_there_is_changes_nothing(addon):
 
 
 @pytest.mark.parametrize("preset", ["block_out", "game"])
-def test_colours_are_those_of_the_nearest_surface(addon, preset):
+def test_colors_are_those_of_the_nearest_surface(addon, preset):
     mesh = made(stool(), preset=preset, faces=300).mesh
     front = mesh.vertices[:, 1] < -0.06
-    np.testing.assert_allclose(mesh.colours[front], np.tile((1, 0, 0), (front.sum(), 1)), atol=0.02)
+    np.testing.assert_allclose(mesh.colors[front], np.tile((1, 0, 0), (front.sum(), 1)), atol=0.02)
     behind = mesh.vertices[:, 1] > 0.06
-    np.testing.assert_allclose(mesh.colours[behind], np.tile((0, 1, 0), (behind.sum(), 1)), atol=0.02)
+    np.testing.assert_allclose(
+        mesh.colors[behind], np.tile((0, 1, 0), (behind.sum(), 1)), atol=0.02
+    )
 
 
 @pytest.mark.parametrize("preset, faces", [("block_out", 500), ("game", 400)])
 def test_made_symmetric_after_its_better_half(addon, preset, faces):
     """The thicker leg is the one of more volume, so it stands on both sides."""
     mesh = stool()
-    mesh = MeshArrays(mesh.vertices * np.float32((0.6, 1, 1)), mesh.faces, mesh.colours)
+    mesh = MeshArrays(mesh.vertices * np.float32((0.6, 1, 1)), mesh.faces, mesh.colors)
     result = made(mesh, preset=preset, faces=faces, symmetric=True)
     assert result.symmetric
     points = result.mesh.vertices
     normal = result.plane.normal
     assert abs(normal).max() > 0.999  # across x or y
-    image = result.plane.mirrored(points)
+    image = result.plane.mirror_points(points)
     nearest = np.linalg.norm(points[None].astype(float) - image[:, None], axis=2).min(1)
     assert nearest.max() < (0.01 if preset == "game" else 0.02)
 
@@ -112,23 +125,23 @@ def test_the_better_half_is_the_one_that_stays(addon):
     mesh = surface_nets(cells, 0.5, np.zeros(3), 0.1)
     local = MeshArrays(mesh.vertices - np.float32((1.95, 0, 0)), mesh.faces)
     for side, high in ((1, 0.95), (-1, 0.75)):
-        both = blender_remeshers.symmetrized(local, side)
-        assert check(both).sound
+        both = blender_remeshers.symmetrize_mesh(local, side)
+        assert check_topology(both).is_watertight
         assert both.vertices[:, 2].max() == pytest.approx(high, abs=1e-3)
         assert both.vertices[:, 0].min() == pytest.approx(-both.vertices[:, 0].max(), abs=1e-5)
 
 
 def test_parts_that_overlap_become_one(addon):
-    from maquette.core.procedural import make
+    from maquette.core.procedural import make_object
     from maquette.core.scene import meshes, procedural_objects
 
-    obj = procedural_objects.add_object(bpy.context.scene.collection, make("chair", 1))
-    mesh = meshes.arrays(obj.data)
-    assert check(mesh).pieces > 4
+    obj = procedural_objects.add_object(bpy.context.scene.collection, make_object("chair", 1))
+    mesh = meshes.to_arrays(obj.data)
+    assert check_topology(mesh).pieces > 4
     result = made(mesh, preset="game", faces=1500)
     assert result.remade and result.after.pieces == 1 and len(result.mesh.faces) <= 1500
-    top = result.mesh.colours[result.mesh.vertices[:, 2].argmax()]
-    assert np.abs(mesh.colours - top).max(1).min() < 0.02
+    top = result.mesh.colors[result.mesh.vertices[:, 2].argmax()]
+    assert np.abs(mesh.colors - top).max(1).min() < 0.02
 
 
 def test_what_is_broken_is_closed(addon):
@@ -168,9 +181,11 @@ def test_what_encloses_nothing_is_refused_and_says_why(addon, mesh):
 
 def test_the_thinnest_wall_is_measured_in_metres_and_found(addon):
     result = made(stool(wide=1), preset="print", scale=(2.0, 2.0, 2.0))
-    thickness, place = result.walls.thinnest()
-    exact = walls(MeshArrays(result.mesh.vertices * 2, result.mesh.faces)).thickness.min()
-    assert thickness == pytest.approx(exact) and len(result.walls.thickness) == len(result.mesh.faces)
+    thickness, place = result.walls.thinnest_place()
+    exact = measure_walls(MeshArrays(result.mesh.vertices * 2, result.mesh.faces)).thickness.min()
+    assert thickness == pytest.approx(exact) and len(result.walls.thickness) == len(
+        result.mesh.faces
+    )
     assert 0.5 * 2 / 32 < thickness < 1.1 * 2 / 32
     assert place[2] < 2 * 24 / 32 and -0.65 < place[0] < -0.5  # in the thin leg
     board = result.walls.thickness[result.mesh.vertices[result.mesh.faces, 2].min(1) > 26.4 / 32]

@@ -55,38 +55,48 @@ def scene_to_render():
 
 def run(kind, folder):
     import bpy
-    from maquette.core.scene.datagen.objects import Settings, procedural_sources, render_dataset
+    from maquette.core.scene.datagen.objects import (
+        DatasetSettings,
+        procedural_sources,
+        render_dataset,
+    )
     from maquette.core.scene.datagen.whole_scene import WholeScene, render_whole_scene
-    from maquette.core.synthesis.camera_rigs import parse
+    from maquette.core.synthesis.camera_rigs import parse_rigs
 
-    settings = Settings(size=32, samples=1, cameras=parse(("sides:front,top", "sphere:4")), points=1024)
+    settings = DatasetSettings(
+        size=32, samples=1, cameras=parse_rigs(("sides:front,top", "sphere:4")), points=1024
+    )
     if kind == "objects":
-        return run_to_end(render_dataset(procedural_sources(["mug", "chair"], 2, 0), folder, settings))
+        return run_to_end(
+            render_dataset(procedural_sources(["mug", "chair"], 2, 0), folder, settings)
+        )
     layer = bpy.context.view_layer.name
     return run_to_end(render_whole_scene(bpy.context.scene, layer, folder, settings, WholeScene()))
 
 
 def assert_sound(folder):
     """Nothing half written lies there, and every object that does is whole."""
-    from maquette.core.dataset.index import Place
+    from maquette.core.dataset.index import ObjectLocation
     from maquette.core.dataset.validation import check_object
 
     assert not list(folder.rglob("*.partial"))
     for path in folder.glob("objects/*.tar"):
-        check_object(Place(path))
+        check_object(ObjectLocation(path))
 
 
 def assert_equal_sets(one, two):
-    names = [sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*")) for folder in (one, two)]
+    names = [
+        sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*")) for folder in (one, two)
+    ]
     assert names[0] == names[1]
     for path in one.glob("objects/*.tar"):
         a, b = ObjectFile(path), ObjectFile(two / "objects" / path.name)
         assert a.parts.keys() == b.parts.keys()
         for kind in a.parts:
             if kind == "json" or kind.endswith(("shape.npz", "mesh.npz")):
-                assert a.part(kind) == b.part(kind), kind
+                assert a.read_member(kind) == b.read_member(kind), kind
         for index in range(len(a.record.views)):
-            views = a.view(index), b.view(index)
+            views = a.read_view(index), b.read_view(index)
             assert np.abs(views[0].colour.astype(int) - views[1].colour).max() <= 2
             assert np.abs(views[0].depth - views[1].depth).max() < 1e-4
     for name in ("dataset.json", "splits.json"):
@@ -111,25 +121,38 @@ def can_mount():
         return False
 
 
-@pytest.mark.skipif(not can_mount(), reason="a disk of a few KiB can be mounted here by nobody (unshare -rm)")
+@pytest.mark.skipif(
+    not can_mount(), reason="a disk of a few KiB can be mounted here by nobody (unshare -rm)"
+)
 def test_a_full_disk_is_said_and_once_there_is_space_the_set_is_finished(undisturbed, tmp_path):
     kind, expected = undisturbed
     disk, out = tmp_path / "disk", tmp_path / "out"
     disk.mkdir()
     code = CHILD.format(
-        tests=str(ROOT / "tests"), here=str(Path(__file__).parent), disk=str(disk), kind=kind, out=str(out)
+        tests=str(ROOT / "tests"),
+        here=str(Path(__file__).parent),
+        disk=str(disk),
+        kind=kind,
+        out=str(out),
     )
     words = ["unshare", "-rm", sys.executable, "-c", code]
     done = subprocess.run(words, capture_output=True, timeout=300, text=True)
     told = [line for line in done.stdout.splitlines() if line.startswith(("full", "finished"))]
     assert done.returncode == 0, done.stderr
     assert len(told) == 2 and told[1] == f"finished {ENOUGH}"
-    assert told[0].startswith(f"full {SMALL} {disk}") and "No space left on device. Free some space" in told[0]
+    assert (
+        told[0].startswith(f"full {SMALL} {disk}")
+        and "No space left on device. Free some space" in told[0]
+    )
     assert_equal_sets(out, expected)
 
 
-@pytest.mark.skipif(os.name != "posix", reason="the largest size of a file is set as POSIX systems do")
-@pytest.mark.parametrize("share", [0.9, 0.2])  # the object's own file is too large, or one of what it is made of
+@pytest.mark.skipif(
+    os.name != "posix", reason="the largest size of a file is set as POSIX systems do"
+)
+@pytest.mark.parametrize(
+    "share", [0.9, 0.2]
+)  # the object's own file is too large, or one of what it is made of
 def test_a_file_that_cannot_grow_is_said_and_the_set_goes_on(undisturbed, tmp_path, share):
     import resource
 

@@ -15,9 +15,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-_PICTURE_TOKENS, _PICTURE_WIDTH, _PICTURE_LAYERS, _PICTURE_HEADS = 1 + 32 * 32, 768, 12, 12
-_TOKENS, _WIDTH, _LAYERS, _HEADS = 3 * 32 * 32, 1024, 16, 16
-_PLANES, _PLANE_SIDE, _NEURONS, _DEPTH = 40, 64, 64, 9
+_PICTURE_TOKENS = 1 + 32 * 32
+_PICTURE_WIDTH = 768
+_PICTURE_LAYERS = 12
+_PICTURE_HEADS = 12
+_TOKENS = 3 * 32 * 32
+_WIDTH = 1024
+_LAYERS = 16
+_HEADS = 16
+_PLANES = 40
+_PLANE_SIDE = 64
+_NEURONS = 64
+_DEPTH = 9
 _CHUNK = 2**16
 
 
@@ -27,8 +36,10 @@ class Attention(nn.Module):
     def __init__(self, width: int, seen: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.query, self.leave = nn.Linear(width, width), nn.Linear(width, width)
-        self.key, self.value = nn.Linear(seen, width), nn.Linear(seen, width)
+        self.query = nn.Linear(width, width)
+        self.leave = nn.Linear(width, width)
+        self.key = nn.Linear(seen, width)
+        self.value = nn.Linear(seen, width)
 
     def forward(self, x: Tensor, seen: Tensor) -> Tensor:
         parts = (self.query(x), self.key(seen), self.value(seen))
@@ -42,9 +53,12 @@ class PictureLayer(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         width = _PICTURE_WIDTH
-        self.first, self.second = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.first = nn.LayerNorm(width)
+        self.second = nn.LayerNorm(width)
         self.attention = Attention(width, width, _PICTURE_HEADS)
-        self.feed = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+        self.feed = nn.Sequential(
+            nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         normal = self.first(x)
@@ -60,7 +74,8 @@ class PlaneLayer(nn.Module):
         self.norms = nn.ModuleList(nn.LayerNorm(_WIDTH) for _ in range(3))
         self.own = Attention(_WIDTH, _WIDTH, _HEADS)
         self.cross = Attention(_WIDTH, _PICTURE_WIDTH, _HEADS)
-        self.gate, self.leave = nn.Linear(_WIDTH, 8 * _WIDTH), nn.Linear(4 * _WIDTH, _WIDTH)
+        self.gate = nn.Linear(_WIDTH, 8 * _WIDTH)
+        self.leave = nn.Linear(4 * _WIDTH, _WIDTH)
 
     def forward(self, x: Tensor, picture: Tensor) -> Tensor:
         normal = self.norms[0](x)
@@ -80,7 +95,7 @@ class PlaneField(nn.Module):
         layers = [layer for a, b in pairwise(widths) for layer in (nn.Linear(a, b), nn.SiLU())]
         self.network = nn.Sequential(*layers, nn.Linear(_NEURONS, 4))
 
-    def planes(self, tokens: Tensor) -> Tensor:
+    def upsample_planes(self, tokens: Tensor) -> Tensor:
         """(3, C, 64, 64) of tokens (1, 3 * 32 * 32, 1024)."""
         return self.enlarge(tokens.reshape(3, 32, 32, _WIDTH).permute(0, 3, 1, 2))
 
@@ -92,23 +107,29 @@ class PlaneField(nn.Module):
 
 
 @torch.inference_mode()
-def seconds(resolution: int) -> tuple[float, float, float]:
+def estimate_seconds(resolution: int) -> tuple[float, float, float]:
     """About how long a picture takes at ``resolution`` on this machine: for looking, for the planes, for the grid."""
-    picture, tokens = torch.randn(1, _PICTURE_TOKENS, _PICTURE_WIDTH), torch.randn(1, _TOKENS, _WIDTH)
-    look, layer, field = PictureLayer().eval(), PlaneLayer().eval(), PlaneField().eval()
-    looking = _PICTURE_LAYERS * _best(lambda: look(picture))
-    planes = _LAYERS * _best(lambda: layer(tokens, picture)) + _best(lambda: field.planes(tokens))
-    found, points = field.planes(tokens), torch.rand(_CHUNK, 3) * 2 - 1
-    return looking, planes, resolution**3 / _CHUNK * _best(lambda: field(found, points))
+    picture = torch.randn(1, _PICTURE_TOKENS, _PICTURE_WIDTH)
+    tokens = torch.randn(1, _TOKENS, _WIDTH)
+    look = PictureLayer().eval()
+    layer = PlaneLayer().eval()
+    field = PlaneField().eval()
+    looking = _PICTURE_LAYERS * _best_time(lambda: look(picture))
+    planes = _LAYERS * _best_time(lambda: layer(tokens, picture)) + _best_time(
+        lambda: field.upsample_planes(tokens)
+    )
+    found = field.upsample_planes(tokens)
+    points = torch.rand(_CHUNK, 3) * 2 - 1
+    return looking, planes, resolution**3 / _CHUNK * _best_time(lambda: field(found, points))
 
 
-def parameters() -> int:
+def parameter_count() -> int:
     """How many weights the whole would have."""
     kinds = ((PictureLayer(), _PICTURE_LAYERS), (PlaneLayer(), _LAYERS), (PlaneField(), 1))
     return sum(count * sum(value.numel() for value in layer.parameters()) for layer, count in kinds)
 
 
-def _best(work: Callable[[], object], times: int = 2) -> float:
+def _best_time(work: Callable[[], object], times: int = 2) -> float:
     found = []
     for _ in range(times):
         began = time.perf_counter()

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from maquette.core.cameras import look_at, perspective
+from maquette.core.cameras import look_at, perspective_camera
 from maquette.core.dataset.records import Record, RenderedView, Shape, ViewRecord, write_object
 from maquette.core.geometry.occupancy_grid import cell_centers
 from maquette.core.synthesis import camera_sampling
@@ -30,11 +30,11 @@ def ellipsoid_view(kind, camera, half, color):
     rgba = np.zeros((len(pixels), 4), np.uint8)
     rgba[hit] = (*color, 255)
     return RenderedView(
-        kind=kind,
-        camera=camera,
-        colour=rgba.reshape(*size, 4),
-        depth=depth.reshape(size).astype(np.float32),
-        normal=(normal * hit[:, None]).reshape(*size, 3).astype(np.float16),
+        kind,
+        camera,
+        rgba.reshape(*size, 4),
+        depth.reshape(size).astype(np.float32),
+        (normal * hit[:, None]).reshape(*size, 3).astype(np.float16),
         albedo=rgba[:, :3].reshape(*size, 3),
         occlusion=np.where(hit, 255, 0).astype(np.uint8).reshape(size),
     )
@@ -44,10 +44,10 @@ def write_relightable(folder, name, half, color=(200, 120, 60), size=64):
     """Write an ellipsoid in the compact form: four sides and two free views."""
     half = np.asarray(half, float)
     bounds = np.stack((-half, half))
-    cameras = list(zip(SIDES, camera_sampling.sides(SIDES, *bounds, size), strict=True))
+    cameras = list(zip(SIDES, camera_sampling.side_cameras(SIDES, *bounds, size), strict=True))
     for turn in (0.5, 2.5):
         eye = 3 * np.array((np.sin(turn), -np.cos(turn), 0.4))
-        cameras.append(("free", perspective(look_at(eye, np.zeros(3)), 0.45, size)))
+        cameras.append(("free", perspective_camera(look_at(eye, np.zeros(3)), 0.45, size)))
     rng = np.random.default_rng(0)
     uniform = rng.uniform(-1.1, 1.1, (2048, 3)) * half.max()
     surface = rng.normal(size=(64, 3))
@@ -91,7 +91,7 @@ def relightable(tmp_path_factory):
 @pytest.fixture(scope="session")
 def ellipsoids(relightable):
     """The objects of that folder to train on."""
-    from maquette.core.model.training.dense_objects import load_dense_split
+    from maquette.core.model.training.dense.objects import load_dense_split
 
     return load_dense_split([relightable], "train")
 
@@ -100,9 +100,9 @@ def ellipsoids(relightable):
 def dense_config():
     """A configuration of the dense network that trains in seconds."""
     from maquette.core.model.networks.dense_trunk import DenseConfig
-    from maquette.core.model.training.dense_batches import SamplingConfig
-    from maquette.core.model.training.dense_images import AugmentationConfig
-    from maquette.core.model.training.dense_trainer import DenseRunConfig, DenseTrainingConfig
+    from maquette.core.model.training.dense.batches import SamplingConfig
+    from maquette.core.model.training.dense.images import AugmentationConfig
+    from maquette.core.model.training.dense.trainer import DenseRunConfig, DenseTrainingConfig
 
     return DenseRunConfig(
         training=DenseTrainingConfig(

@@ -9,14 +9,14 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
-from ..inference.occupancy_field import best_level
-from ..metrics import iou
-from ..networks.dense_single_view import TUBE_BINS, TUBE_EDGES, DenseOutput, DenseSingleViewNetwork
-from .dense_batches import FREE, FRONT, collate
-from .dense_images import NOTHING_VARIED
-from .dense_losses import depth_alignment
-from .dense_objects import DenseObject
-from .dense_samples import Ask, PlacedView, draw_dense_sample
+from ...inference.occupancy_field import expected_iou_threshold
+from ...metrics import iou
+from ...networks.dense_single_view import TUBE_BINS, TUBE_EDGES, DenseOutput, DenseSingleViewNetwork
+from .batches import FREE, FRONT, collate
+from .images import NOTHING_VARIED
+from .losses import depth_alignment
+from .objects import DenseObject
+from .samples import Ask, PlacedView, draw_dense_sample
 
 GROSS = 0.1  # error of the first depth above which a pixel shows another surface
 _AT_ONCE = 16  # images
@@ -86,7 +86,10 @@ def tube_logits(
     """Return logits (P,) of the occupancy of ``points`` (P, 3) of the object's frame.
 
     Args:
-        output: of one image, B = 1. shift: to add to its first depth.
+        output: of one image, B = 1.
+        placed: the view that was looked at.
+        points: in the object's frame.
+        shift: to add to the first depth.
     """
     frame = placed.frame
     mask = placed.sample.image[3]
@@ -162,5 +165,5 @@ def _mean_angle(normals: torch.Tensor, truth: Floats) -> float:
 
 
 def _iou(logits: Floats, inside: NDArray[np.bool_]) -> float:
-    level = best_level(logits[logits > _OUTSIDE])
+    level = expected_iou_threshold(logits[logits > _OUTSIDE])
     return float(iou(logits > level, inside))

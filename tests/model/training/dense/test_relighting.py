@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from maquette.core.imaging.color import from_linear, to_linear
-from maquette.core.model.training.relighting import (
+from maquette.core.model.training.dense.relighting import (
     Light,
     LightConfig,
     clay,

@@ -18,23 +18,23 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
-from ...dataset.atomic_files import make_folder
-from ...errors import DatasetError
-from ...jobs.task import Progress, Work
-from ..evaluation.flops import Count
-from ..networks.dense_single_view import DenseOutput, DenseSingleViewNetwork
-from ..networks.dense_trunk import CONDITIONS, IMAGE_CHANNELS, DenseConfig
-from . import checkpoints
-from .dense_batches import BatchSource, DenseBatch, SamplingConfig, batches_from
-from .dense_images import AugmentationConfig
-from .dense_log import DenseLog
-from .dense_losses import FamilyPrototypes, LossConfig, dense_losses
-from .dense_objects import DenseObject, load_dense_split
-from .dense_preview import draw_dense_samples
-from .dense_validation import validate_dense
-from .ema import follow
-from .mixed_precision import PRECISIONS, is_faster
+from ....dataset.atomic_files import make_folder
+from ....errors import DatasetError
+from ....jobs.task import Progress, Task
+from ...networks.dense_single_view import DenseOutput, DenseSingleViewNetwork
+from ...networks.dense_trunk import CONDITIONS, IMAGE_CHANNELS, DenseConfig
+from ..checkpoints import read_checkpoint, write_checkpoint
+from ..ema import update_ema
+from ..mixed_precision import PRECISIONS, has_native_bfloat16
+from .batches import BatchSource, DenseBatch, SamplingConfig, batches_from
+from .images import AugmentationConfig
+from .log import DenseLog
+from .losses import FamilyPrototypes, LossConfig, dense_losses
+from .objects import DenseObject, load_dense_split
+from .preview import draw_dense_samples
+from .validation import validate_dense
 
 CHECKPOINT = "checkpoint.pt"
 # Settings that a run may be gone on with changed: they do not change the steps that are behind it.
@@ -125,7 +125,7 @@ class DenseTrainer:
         nn.utils.clip_grad_norm_(self.network.parameters(), self.config.training.clip)
         self._optimizer.step()
         self.step += 1
-        follow(self.average, self.network, self.config.training.average, self.step)
+        update_ema(self.average, self.network, self.config.training.average, self.step)
         stacked = torch.stack([loss.detach() for loss in losses.values()]).tolist()
         return dict(zip(losses, stacked, strict=True))
 
@@ -145,7 +145,7 @@ class DenseTrainer:
 
     def save(self, path: Path) -> None:
         """Write everything that a resumed run needs, whole or not at all."""
-        checkpoints.write(
+        write_checkpoint(
             path,
             {
                 "step": self.step,
@@ -163,7 +163,7 @@ class DenseTrainer:
         Raises:
             DatasetError: there is no checkpoint, or it is of another network.
         """
-        state = checkpoints.read(path, self.device)
+        state = read_checkpoint(path, self.device)
         try:
             self.network.load_state_dict(state["network"])
             self.prototypes.load_state_dict(state["prototypes"])
@@ -187,7 +187,7 @@ class DenseTrainer:
 
 def train_dense(
     datasets: Sequence[Path], run: Path, config: DenseRunConfig, start: Path | None = None
-) -> Work[Path]:
+) -> Task[Path]:
     """Train on the split "train" of ``datasets``, or go on from the checkpoint in ``run``.
 
     Writes into the folder ``run``: ``checkpoint.pt`` every ten minutes and at the end,
@@ -196,6 +196,9 @@ def train_dense(
     ``run/stop`` appears.
 
     Args:
+        datasets: training sets made to be relit and with grids.
+        run: folder of the run.
+        config: its settings.
         start: a checkpoint of another run to begin with, at its step.
 
     Returns:
@@ -235,7 +238,7 @@ def train_dense(
 
 def _steps(
     run: Path, trainer: DenseTrainer, source: BatchSource, unseen: Sequence[DenseObject]
-) -> Work[None]:
+) -> Task[None]:
     """Step until the end or until ``run/stop`` is there, and write down what is due."""
     config = trainer.config.training
     stop = run / "stop"
@@ -268,9 +271,9 @@ def image_flop(config: DenseRunConfig) -> float:
     """Return the operations of a step for one image: thrice the counted ones of looking at it."""
     network = DenseSingleViewNetwork(config.network).eval()
     side = config.sampling.side
-    with torch.inference_mode(), Count() as count:
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
         network(torch.zeros(1, IMAGE_CHANNELS, side, side), torch.zeros(1, CONDITIONS))
-    return 3.0 * count.flops
+    return 3.0 * counter.get_total_flops()
 
 
 def _validate(
@@ -286,7 +289,7 @@ def _is_mixed(precision: str, device: torch.device) -> bool:
         raise DatasetError(
             f"There is no precision {precision!r}: there are {', '.join(PRECISIONS)}"
         )
-    return precision == "bfloat16" or (precision == "automatic" and is_faster(device))
+    return precision == "bfloat16" or (precision == "automatic" and has_native_bfloat16(device))
 
 
 def _spread(objects: Sequence[DenseObject], count: int) -> list[DenseObject]:

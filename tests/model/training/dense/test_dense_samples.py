@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from maquette.core.errors import DatasetError
-from maquette.core.model.training.dense_images import NOTHING_VARIED, AugmentationConfig
-from maquette.core.model.training.dense_objects import load_dense_split
-from maquette.core.model.training.dense_samples import Ask, draw_dense_sample
+from maquette.core.model.training.dense.images import NOTHING_VARIED, AugmentationConfig
+from maquette.core.model.training.dense.objects import load_dense_split
+from maquette.core.model.training.dense.samples import Ask, draw_dense_sample
 
 ALL = AugmentationConfig(clean_steps=0)
 
@@ -131,7 +131,7 @@ def test_all_that_varies_gives_numbers_in_range(ellipsoids):
     for seed in range(12):
         sample = drawn(ellipsoids[seed % 4], 4 if seed % 2 else 0, ALL, seed).sample
         assert np.isfinite(sample.image).all()
-        assert 0 <= sample.image[:4].min() and sample.image[:4].max() <= 1
+        assert sample.image[:4].min() >= 0 and sample.image[:4].max() <= 1
         assert np.isfinite(sample.first_depth[sample.intervals > 0]).all()
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...imaging.color import to_linear
+from ....imaging.color import to_linear
 
 Floats = NDArray[np.float32]
 
@@ -63,6 +63,8 @@ def draw_light(rng: np.random.Generator, config: LightConfig, up: NDArray[np.flo
     """Draw a light at random.
 
     Args:
+        rng: to draw from.
+        config: how lights are drawn.
         up: (3,) unit vector that is up in the frame of the normals; the sky is mostly there.
     """
     # ambient: bright above more often than not, and a little of everything else
@@ -93,6 +95,7 @@ def irradiance(normals: Floats, light: Light) -> Floats:
 
     Args:
         normals: (P, 3) float32 unit vectors.
+        light: of which the lamp is left out.
     """
     x, y, z = normals.T
     basis = np.empty((len(normals), 9), np.float32)
@@ -114,8 +117,10 @@ def relit(
     """Return the sRGB color (P, 3) in 0..1 of P points of a diffuse surface.
 
     Args:
-        albedo: (P, 3) uint8 sRGB. normals: (P, 3) float32 unit vectors, outward.
+        albedo: (P, 3) uint8 sRGB.
+        normals: (P, 3) float32 unit vectors, outward.
         occlusion: (P,) uint8 share of the hemisphere that is open, 255 for all.
+        light: in the frame of the normals.
     """
     openness = occlusion.astype(np.float32)[:, None] / 255
     facing = np.maximum(normals @ light.direction, 0)[:, None]
@@ -142,6 +147,7 @@ def solid_texture(points: Floats, rng: np.random.Generator) -> NDArray[np.uint8]
 
     Args:
         points: (P, 3) float32 in the object's frame, about -0.5..0.5.
+        rng: to draw from.
     """
     stretch = np.exp(rng.uniform(-1, 1, 3)).astype(np.float32)
     frequency = np.float32(np.exp(rng.uniform(np.log(2), np.log(14))))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..inference.preprocessing import FRAME
+from ...inference.preprocessing import FRAME
 
 Array = NDArray[np.float64]
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from maquette.core.cameras import look_at, orthographic, perspective
+from maquette.core.cameras import look_at, orthographic_camera, perspective_camera
 from maquette.core.model.networks.dense_single_view import TUBE_EDGES
 from maquette.core.model.networks.projection import camera_matrix
-from maquette.core.model.training.ray_targets import (
+from maquette.core.model.training.dense.ray_targets import (
     GRID_GROWN,
     grid_rays,
     march,
@@ -26,7 +26,10 @@ def cameras():
     """An orthographic and a pinhole camera before the object, a little above it."""
     pose = look_at(np.array((0.0, -3.0, 0.0)), np.zeros(3))
     tilted = look_at(np.array((0.9, -2.5, 1.2)), np.zeros(3))
-    return {"orthographic": orthographic(pose, 1.2, 64), "pinhole": perspective(tilted, 0.5, 64)}
+    return {
+        "orthographic": orthographic_camera(pose, 1.2, 64),
+        "pinhole": perspective_camera(tilted, 0.5, 64),
+    }
 
 
 def pixel_grid(side=64):

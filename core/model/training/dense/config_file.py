@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ...errors import DatasetError
-from .dense_trainer import DenseRunConfig
+from ....errors import DatasetError
+from .trainer import DenseRunConfig
 
 T = TypeVar("T")
 

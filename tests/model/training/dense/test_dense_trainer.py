@@ -8,13 +8,13 @@ import pytest
 import torch
 from maquette.core.errors import DatasetError
 from maquette.core.jobs.task import run_to_end
-from maquette.core.model.training import checkpoints
-from maquette.core.model.training.dense_batches import BatchSource
-from maquette.core.model.training.dense_config_file import read_dense_config, updated
-from maquette.core.model.training.dense_log import dense_log_lines
-from maquette.core.model.training.dense_objects import load_dense_split
-from maquette.core.model.training.dense_trainer import DenseTrainer, train_dense
-from maquette.core.model.training.dense_validation import (
+from maquette.core.model.training.checkpoints import read_checkpoint
+from maquette.core.model.training.dense.batches import BatchSource
+from maquette.core.model.training.dense.config_file import read_dense_config, updated
+from maquette.core.model.training.dense.log import dense_log_lines
+from maquette.core.model.training.dense.objects import load_dense_split
+from maquette.core.model.training.dense.trainer import DenseTrainer, train_dense
+from maquette.core.model.training.dense.validation import (
     look_at_views,
     placed_views,
     tube_logits,
@@ -41,7 +41,7 @@ def test_a_resumed_run_equals_an_undisturbed_one_to_the_bit(relightable, dense_c
     parts = tmp_path / "parts"
     run_to_end(train_dense([relightable], parts, with_steps(dense_config, 2)))
     resumed = run_to_end(train_dense([relightable], parts, with_steps(dense_config, 4)))
-    equal_states(checkpoints.read(whole), checkpoints.read(resumed))
+    equal_states(read_checkpoint(whole), read_checkpoint(resumed))
 
 
 def test_a_run_writes_its_log_config_samples_and_checkpoint(relightable, dense_config, tmp_path):
@@ -58,7 +58,7 @@ def test_a_run_writes_its_log_config_samples_and_checkpoint(relightable, dense_c
         assert np.isfinite(scores[0][f"free_{name}"])
     assert Image.open(run / "samples.png").width == 13 * 128
     assert read_dense_config(run / "config.json") == dense_config
-    assert checkpoints.read(run / "checkpoint.pt")["step"] == 3
+    assert read_checkpoint(run / "checkpoint.pt")["step"] == 3
 
 
 def test_a_run_goes_on_with_more_objects_and_classes(relightable, dense_config, tmp_path):
@@ -70,7 +70,7 @@ def test_a_run_goes_on_with_more_objects_and_classes(relightable, dense_config, 
     (run / "config.json").write_text(json.dumps(config))
     path = run_to_end(train_dense([relightable], run, with_steps(dense_config, 2)))
     assert json.loads((run / "config.json").read_text())["families"] == ["kind1", "kind0"]
-    assert checkpoints.read(path)["step"] == 2
+    assert read_checkpoint(path)["step"] == 2
 
 
 def test_a_file_named_stop_ends_a_run_with_a_checkpoint(relightable, dense_config, tmp_path):
@@ -79,7 +79,7 @@ def test_a_file_named_stop_ends_a_run_with_a_checkpoint(relightable, dense_confi
     for progress in work:
         if progress.stage.startswith("Step 1,"):
             (run / "stop").touch()
-    assert checkpoints.read(run / "checkpoint.pt")["step"] < 5
+    assert read_checkpoint(run / "checkpoint.pt")["step"] < 5
     assert not (run / "stop").exists()
 
 
@@ -105,7 +105,7 @@ def test_a_release_begins_with_another_runs_checkpoint_and_decays(
     rate = release.training.learning_rate
     assert rates == pytest.approx([rate, rate / 2])
     path = run_to_end(train_dense([relightable], tmp_path / "release", release, start))
-    assert checkpoints.read(path)["step"] == 4
+    assert read_checkpoint(path)["step"] == 4
 
 
 def test_the_rate_warms_up_and_then_stays(dense_config):

@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..networks.dense_single_view import DenseOutput, DenseSingleViewNetwork
-from .dense_batches import FREE, FRONT
-from .dense_objects import DenseObject
-from .dense_samples import DenseSample
-from .dense_validation import look_at_views, placed_views
+from ...networks.dense_single_view import DenseOutput, DenseSingleViewNetwork
+from .batches import FREE, FRONT
+from .objects import DenseObject
+from .samples import DenseSample
+from .validation import look_at_views, placed_views
 
 _ROWS = 8
 _DEPTH = 0.6  # before and behind the origin, from white to black

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...geometry.occupancy_grid import GROWN as GRID_GROWN
-from ...geometry.occupancy_grid import SIDE as GRID_SIDE
-from ..networks.dense_single_view import TUBE_BINS, TUBE_EDGES
-from ..networks.projection import unproject
+from ....geometry.occupancy_grid import GROWN as GRID_GROWN
+from ....geometry.occupancy_grid import SIDE as GRID_SIDE
+from ...networks.dense_single_view import TUBE_BINS, TUBE_EDGES
+from ...networks.projection import unproject_points
 
 _STEP = 0.5  # cells, at most
 _GAP = 4  # steps: a shorter way outside between two intervals is of the cells, not of the object
@@ -75,8 +75,8 @@ def grid_rays(
             along the rays, such as in another unit than the camera's.
         side: cells along each axis of the grid.
     """
-    near = unproject(camera, ndc, np.zeros(len(ndc)))
-    far = unproject(camera, ndc, np.ones(len(ndc)))
+    near = unproject_points(camera, ndc, np.zeros(len(ndc)))
+    far = unproject_points(camera, ndc, np.ones(len(ndc)))
     along = far - near
 
     # from the camera's own depth to the depth that is wanted
@@ -114,7 +114,9 @@ def march(
     """Return what ``rays`` meet in ``grid``, to half a step.
 
     Args:
-        grid: (G, G, G) bool by x, y and z. box: :func:`solid_box` of it, if that is known.
+        grid: (G, G, G) bool by x, y and z.
+        rays: of P pixels, in its cells.
+        box: :func:`solid_box` of it, if that is known.
     """
     count = len(rays.start)
     result = _nothing(count)
@@ -144,7 +146,8 @@ def surface_normals(
     """Return outward normals at points of the surface: from the middle of what is inside to them.
 
     Args:
-        grid: (G, G, G) bool. points: (P, 3) in cells.
+        grid: (G, G, G) bool.
+        points: (P, 3) in cells.
 
     Returns:
         (P, 3) float32 unit vectors, and (P,) whether they could be told.

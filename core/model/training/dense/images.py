@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 from torch.nn import functional as F
 
-from ..stylization import drawn
-from .dense_objects import SurfaceView
+from ...stylization import stylize
+from .objects import SurfaceView
 from .relighting import LightConfig, clay, draw_light, relit, solid_texture
 from .view_frames import ViewFrame
 
@@ -166,7 +166,7 @@ def restyled(rgba: Floats, rng: np.random.Generator, augmentation: AugmentationC
     """Return ``rgba`` (4, S, S) in other colors, noisy, or as if drawn."""
     result = rgba.copy()
     if rng.random() < augmentation.drawn:
-        result[:3] = drawn(rgba, rng)
+        result[:3] = stylize(rgba, rng)
     gain = np.exp(rng.normal(0, augmentation.gain, (3, 1, 1))) if augmentation.gain else 1.0
     gamma = np.exp(rng.normal(0, augmentation.gamma)) if augmentation.gamma else 1.0
     result[:3] = (result[:3] ** gamma * gain).clip(0, 1)

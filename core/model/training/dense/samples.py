@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...synthesis.samplers import turn
-from ..networks.dense_trunk import IMAGE_CHANNELS
-from ..networks.projection import transformed, unproject
-from .dense_images import (
+from ....synthesis.samplers import random_rotation
+from ...networks.dense_trunk import IMAGE_CHANNELS
+from ...networks.projection import transform_camera, unproject_points
+from .images import (
     AugmentationConfig,
     colored,
     disturbed_mask,
@@ -19,7 +19,7 @@ from .dense_images import (
     restyled,
     warped,
 )
-from .dense_objects import DenseObject, SurfaceView
+from .objects import DenseObject, SurfaceView
 from .ray_targets import (
     GridRays,
     RayTargets,
@@ -110,6 +110,9 @@ def draw_dense_sample(
     """Return a view of ``thing`` as the network sees it, with labels.
 
     Args:
+        thing: the object.
+        rng: to draw from.
+        augmentation: how far it is varied.
         ask: which view, and which others bound the hull.
         side: of the image, pixels.
         reach: depth to either side that the hull has where it is unknown.
@@ -251,10 +254,13 @@ def _refined(
     """Return the first depth (P,): the picture's where it agrees with the grid, or the grid misses.
 
     Args:
+        met: what the rays meet in the grid.
+        view: of the picture.
+        frame: that the network sees it in.
         picture_depth: (P,) along the stored camera's axis, in the object's unit.
         stored: (P, 2) where the rays are in the stored picture.
     """
-    points = unproject(view.camera, stored, picture_depth.astype(float))
+    points = unproject_points(view.camera, stored, picture_depth.astype(float))
     depth = points @ frame.depth[:3] + frame.depth[3]
     missed = met.intervals == 0
     near = np.abs(depth - met.first_entry) < _REFINED * np.linalg.norm(frame.depth[:3])
@@ -283,8 +289,8 @@ def _within_others(
     for other in others:
         camera = thing.cameras[other]
         if rng.random() < augmentation.pose:
-            error = turn(rng, np.radians(rng.normal(0, augmentation.pose_degrees)))
-            camera = transformed(camera, error)
+            error = random_rotation(rng, np.radians(rng.normal(0, augmentation.pose_degrees)))
+            camera = transform_camera(camera, error)
         mask = thing.alpha(other).astype(np.float32) / 255
         mask = disturbed_mask(mask, rng, augmentation)
         inside &= _covered(mask > 0.5, camera, points)
@@ -297,7 +303,8 @@ def _hull_interval(
     """Return the depths (2, h, h) at which rays enter and leave the hull.
 
     Args:
-        inside: (P, K) of the pixels ``shown`` (h * h,), whether the hull holds the points of their
+        shown: (h * h,) bool, the P pixels that show the object.
+        inside: (P, K) of these, whether the hull holds the points of their
             rays at K depths; None if nothing bounds it.
         reach: the depth to either side that stands for what is unknown.
     """

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..networks.dense_single_view import TUBE_EDGES, DenseOutput
-from .dense_batches import DenseBatch
+from ...networks.dense_single_view import TUBE_EDGES, DenseOutput
+from .batches import DenseBatch
 
 MOST_FAMILIES = 1024
 
@@ -114,6 +114,8 @@ def depth_alignment(output: DenseOutput, batch: DenseBatch, known: Tensor) -> tu
     relief alone, less the median of its error.
 
     Args:
+        output: of the network.
+        batch: what it was asked with.
         known: (B, h, w) where the first depth is known.
 
     Returns:

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from .dense_images import AugmentationConfig
-from .dense_objects import DenseObject
-from .dense_samples import Ask, DenseSample, draw_dense_sample
+from .images import AugmentationConfig
+from .objects import DenseObject
+from .samples import Ask, DenseSample, draw_dense_sample
 
 FRONT = "front"
 FREE = "free"
@@ -46,7 +46,7 @@ class SamplingConfig:
 
 @dataclass(frozen=True)
 class DenseBatch:
-    """B samples; see :class:`~.dense_samples.DenseSample` for their parts.
+    """B samples; see :class:`~.samples.DenseSample` for their parts.
 
     Attributes:
         family: (B,) int64 index of the object's class.

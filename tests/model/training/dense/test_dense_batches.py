@@ -6,13 +6,13 @@ from itertools import islice
 import numpy as np
 import pytest
 import torch
-from maquette.core.model.training.dense_batches import (
+from maquette.core.model.training.dense.batches import (
     BatchSource,
     SamplingConfig,
     batches_from,
     draw_ask,
 )
-from maquette.core.model.training.dense_images import AugmentationConfig
+from maquette.core.model.training.dense.images import AugmentationConfig
 
 CPU = torch.device("cpu")
 

@@ -7,13 +7,13 @@ import pytest
 from maquette.core.dataset import shards
 from maquette.core.errors import DatasetError
 from maquette.core.jobs.task import run_to_end
-from maquette.core.model.training.dense_objects import load_dense_split
+from maquette.core.model.training.dense.objects import load_dense_split
 
 
 def test_packed_sets_hold_all_that_training_needs(relightable, ellipsoids, tmp_path):
     folder = tmp_path / "set"
     shutil.copytree(relightable, folder)
-    written = run_to_end(shards.pack(folder, 100_000))
+    written = run_to_end(shards.pack_shards(folder, 100_000))
     assert len(written) > 2
     assert all(path.stat().st_size < 150_000 for path in written)
     shutil.rmtree(folder / "objects")

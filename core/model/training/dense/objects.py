@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ...cameras import Camera
-from ...dataset.compact import pixels_of, unit_vectors
-from ...dataset.index import Place, of_split, to_train_on
-from ...dataset.records import SMALL_ALBEDO, SMALL_SHADING, ObjectFile, ViewRecord
-from ...errors import DatasetError
-from ..inference.preprocessing import despeckled
-from ..networks.projection import camera_matrix, transformed
-from .objects import object_frame
+from ....cameras import Camera
+from ....dataset.compact import pixels_of, unit_vectors
+from ....dataset.index import ObjectLocation, locations_of_split, training_locations
+from ....dataset.records import SMALL_ALBEDO, SMALL_SHADING, ObjectFile, ViewRecord
+from ....errors import DatasetError
+from ...inference.preprocessing import median_filter
+from ...networks.projection import camera_matrix, transform_camera
+from ..objects import object_frame
 from .ray_targets import solid_box
 
 _SYMMETRIC = 0.94  # IoU of a grid with its mirror image above which the object counts as symmetric
@@ -89,11 +89,11 @@ class DenseObject:
         file = self._file
         if not file.relightable:
             raise DatasetError(f"{file.path} is not relightable: render the set with --relightable")
-        picture = file.colour(index)
-        depth = file.depth(index)
+        picture = file.read_color(index)
+        depth = file.read_depth(index)
         albedo, normal, occlusion = self._surface(index, depth)
         return SurfaceView(
-            color=despeckled(picture)[..., :3],
+            color=median_filter(picture)[..., :3],
             albedo=albedo,
             occlusion=occlusion,
             alpha=picture[..., 3],
@@ -108,30 +108,31 @@ class DenseObject:
         """Return albedo, normals and occlusion of a view, reading each compact member once.
 
         Args:
-            depth: (H, W) of the view, 0 where nothing is.
+            index: of the view.
+            depth: (H, W) of it, 0 where nothing is.
         """
         file = self._file
-        if not file.compact:
+        if not file.is_compact:
             normal = file.normal(index).astype(np.float32)
             return file.albedo(index), normal, file.occlusion(index)  # type: ignore[return-value]
         size = depth.shape[::-1]
-        albedo = pixels_of(file.part(f"{index:03d}.{SMALL_ALBEDO}"), size, "RGB")
-        shading = pixels_of(file.part(f"{index:03d}.{SMALL_SHADING}"), size, "RGB")
+        albedo = pixels_of(file.read_member(f"{index:03d}.{SMALL_ALBEDO}"), size, "RGB")
+        shading = pixels_of(file.read_member(f"{index:03d}.{SMALL_SHADING}"), size, "RGB")
         normal = unit_vectors(shading[..., :2], depth > 0).astype(np.float32)
         return albedo, normal, shading[..., 2]
 
     def alpha(self, index: int) -> NDArray[np.uint8]:
         """Return the alpha (H, W) of the view ``index`` alone."""
-        return self._file.colour(index)[..., 3]
+        return self._file.read_color(index)[..., 3]
 
     def points(self) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Return points (P, 3) of the grown box in the object's frame, and which are inside."""
-        shape = self._file.shape()
+        shape = self._file.read_shape()
         points = np.asarray(shape.uniform[:], float)
         return points @ self._frame[:3, :3].T + self._frame[:3, 3], shape.uniform_inside
 
     def _camera(self, view: ViewRecord) -> NDArray[np.float32]:
-        return transformed(camera_matrix(view.camera), self._frame)
+        return transform_camera(camera_matrix(view.camera), self._frame)
 
     def _depth(self, index: int, depth: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return ``depth`` (H, W; metres from the camera) in the object's unit from its middle."""
@@ -152,9 +153,9 @@ def load_dense_split(folders: Sequence[Path], split: str) -> list[DenseObject]:
             no object.
     """
     if split == "train":
-        places = to_train_on(folders)
+        places = training_locations(folders)
     else:
-        places = [place for folder in folders for place in of_split(folder, split)]
+        places = [place for folder in folders for place in locations_of_split(folder, split)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         loaded = pool.map(lambda place: load_dense_object(place, split != "train"), places)
         objects = [thing for thing in loaded if thing is not None]
@@ -164,16 +165,17 @@ def load_dense_split(folders: Sequence[Path], split: str) -> list[DenseObject]:
     return objects
 
 
-def load_dense_object(place: Place, points: bool = True) -> DenseObject | None:
+def load_dense_object(place: ObjectLocation, points: bool = True) -> DenseObject | None:
     """Load one object; None if a view of it is empty, or if it is a whole scene.
 
     Args:
+        place: where its file is.
         points: keep what :meth:`DenseObject.points` returns.
 
     Raises:
         DatasetError: it is damaged, is not relightable or has no grid.
     """
-    file = place.open()
+    file = place.open_object()
     if file.record.instances:
         return None
     if not file.relightable:
@@ -185,7 +187,7 @@ def load_dense_object(place: Place, points: bool = True) -> DenseObject | None:
     }
     small = ObjectFile(file.path, kept)
     for index in range(len(small.record.views)):
-        if (small.colour(index)[..., 3] > 127).sum() < _LEAST_PIXELS:
+        if (small.read_color(index)[..., 3] > 127).sum() < _LEAST_PIXELS:
             return None
     return DenseObject(small)
 

@@ -11,7 +11,7 @@ from maquette.core.model.networks.dense_single_view import (
     TUBE_BINS,
     DenseOutput,
 )
-from maquette.core.model.training.dense_losses import (
+from maquette.core.model.training.dense.losses import (
     FamilyPrototypes,
     LossConfig,
     dense_losses,

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from maquette.core.cameras import look_at, orthographic, perspective
+from maquette.core.cameras import look_at, orthographic_camera, perspective_camera
 from maquette.core.model.networks.projection import camera_matrix
-from maquette.core.model.training.view_frames import Window, frame_view
+from maquette.core.model.training.dense.view_frames import Window, frame_view
 
 HALF = np.array((0.5, 0.3, 0.4))
 
@@ -20,7 +20,10 @@ def projected(camera, points):
 
 def cameras():
     pose = look_at(np.array((1.3, -2.5, 1.1)), np.array((0.05, 0, -0.03)))
-    return {"orthographic": orthographic(pose, 1.4, 128), "pinhole": perspective(pose, 0.5, 128)}
+    return {
+        "orthographic": orthographic_camera(pose, 1.4, 128),
+        "pinhole": perspective_camera(pose, 0.5, 128),
+    }
 
 
 def network_ndc(frame, points):
@@ -66,7 +69,9 @@ def test_depth_grows_away_from_the_camera_in_units_of_the_frame(kind):
 
 
 def test_among_several_sides_the_longest_side_of_the_object_is_one():
-    camera = camera_matrix(orthographic(look_at(np.array((0, -2.0, 0)), np.zeros(3)), 1.4, 128))
+    camera = camera_matrix(
+        orthographic_camera(look_at(np.array((0, -2.0, 0)), np.zeros(3)), 1.4, 128)
+    )
     frame = frame_view(camera, np.ones(3), np.zeros((1, 2)), HALF, Window(whole_object=True))
     assert frame.scale == pytest.approx(1)
     assert np.allclose(frame.middle, 0)
