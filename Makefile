@@ -82,14 +82,20 @@ LOOK := --cameras sides free:6 --size 128 --samples 4 --denoise --points 8192 --
 .PHONY: training-sets training-sets-meshes training-sets-procedural
 training-sets: training-sets-meshes training-sets-procedural
 
+# In rounds of more and more objects, drawn as by chance, so that what is there at any time is of all kinds.
 training-sets-meshes: $(VENV)/.ready
 	mkdir -p $(SETS)/meshes
-	for archive in $(ARCHIVES); do \
-	  name=$$(basename $$archive .tar.xz); \
-	  test -d $(SETS)/meshes/$$name || tar -C $(SETS)/meshes -xJf $$archive || exit 1; \
-	  $(RENDER) $(SETS)/$$name --meshes $(SETS)/meshes/$$name --seed $(SEED) $(LOOK) || exit 1; \
+	for limit in 40 120 400 100000; do \
+	  for archive in $(ARCHIVES); do \
+	    name=$$(basename $$archive .tar.xz); \
+	    test -d $(SETS)/meshes/$$name || { rm -rf $(SETS)/meshes/.part && mkdir $(SETS)/meshes/.part && \
+	      tar -C $(SETS)/meshes/.part -xJf $$archive && mv $(SETS)/meshes/.part/* $(SETS)/meshes; } || exit 1; \
+	    $(RENDER) $(SETS)/$$name --meshes $(SETS)/meshes/$$name --seed $(SEED) --limit $$limit $(LOOK) || exit 1; \
+	  done; \
 	done
 
 training-sets-procedural: $(VENV)/.ready
+	for limit in 1000 2000 4000 8000 $(PROCEDURAL); do \
+	  $(RENDER) $(SETS)/procedural --procedural $(FAMILIES) --count $(PROCEDURAL) --seed $(SEED) --limit $$limit $(LOOK) || exit 1; \
+	done
 	$(RENDER) $(SETS)/held_out --procedural $(HELD_OUT) --count 150 --seed $(SEED) $(LOOK)
-	$(RENDER) $(SETS)/procedural --procedural $(FAMILIES) --count $(PROCEDURAL) --seed $(SEED) $(LOOK)
