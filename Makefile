@@ -1,5 +1,7 @@
 # make demo [IMAGE=photo.png]   pictures into meshes: out/demo.glb, out/demo.blend, out/demo.png
 # make test [ARGS="-k images"]  all tests, or some
+# make check                    style, types: ruff and mypy
+# make test-newest              the tests of Blender with the newest bpy of this Python, in .venv-newest
 # make gallery DIR=photos       a contact sheet of every picture in a folder
 # make zip                      the extension for Blender: dist/maquette-x.y.z.zip
 # make zip-full                 the same with PyTorch in it, for one platform and Python: [PLATFORM=linux-x64] [ABI=cp311]
@@ -23,7 +25,7 @@ READERS := nerfstudio==1.1.5 easydatasettobop==1.0.2
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip install --quiet --disable-pip-version-check
 
-.PHONY: setup demo test gallery zip zip-full repository
+.PHONY: setup check demo test test-newest gallery zip zip-full repository
 setup: $(VENV)/.ready
 
 # Done once, and again when the packages change: the second make needs no network.
@@ -40,6 +42,17 @@ demo: $(VENV)/.ready
 
 test: $(VENV)/.ready
 	$(RUN) -m pytest $(ARGS)
+
+check: $(VENV)/.ready
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+
+NEWEST_BPY ?= 5.0.*
+test-newest:
+	$(MAKE) setup VENV=$(VENV)-newest BPY='$(NEWEST_BPY)'
+	$(VENV)-newest/bin/python -m pytest -m "not window and not slow" $(PARALLEL) $(ARGS) \
+	  tests/scene tests/operators tests/procedural/test_reproducible.py tests/test_names.py
 
 gallery: $(VENV)/.ready
 	$(VENV)/bin/maquette gallery "$(DIR)"
@@ -82,14 +95,20 @@ LOOK := --cameras sides free:6 --size 128 --samples 4 --denoise --points 8192 --
 .PHONY: training-sets training-sets-meshes training-sets-procedural
 training-sets: training-sets-meshes training-sets-procedural
 
+# In rounds of more and more objects, drawn as by chance, so that what is there at any time is of all kinds.
 training-sets-meshes: $(VENV)/.ready
 	mkdir -p $(SETS)/meshes
-	for archive in $(ARCHIVES); do \
-	  name=$$(basename $$archive .tar.xz); \
-	  test -d $(SETS)/meshes/$$name || tar -C $(SETS)/meshes -xJf $$archive || exit 1; \
-	  $(RENDER) $(SETS)/$$name --meshes $(SETS)/meshes/$$name --seed $(SEED) $(LOOK) || exit 1; \
+	for limit in 40 120 400 100000; do \
+	  for archive in $(ARCHIVES); do \
+	    name=$$(basename $$archive .tar.xz); \
+	    test -d $(SETS)/meshes/$$name || { rm -rf $(SETS)/meshes/.part && mkdir $(SETS)/meshes/.part && \
+	      tar -C $(SETS)/meshes/.part -xJf $$archive && mv $(SETS)/meshes/.part/* $(SETS)/meshes; } || exit 1; \
+	    $(RENDER) $(SETS)/$$name --meshes $(SETS)/meshes/$$name --seed $(SEED) --limit $$limit $(LOOK) || exit 1; \
+	  done; \
 	done
 
 training-sets-procedural: $(VENV)/.ready
+	for limit in 1000 2000 4000 8000 $(PROCEDURAL); do \
+	  $(RENDER) $(SETS)/procedural --procedural $(FAMILIES) --count $(PROCEDURAL) --seed $(SEED) --limit $$limit $(LOOK) || exit 1; \
+	done
 	$(RENDER) $(SETS)/held_out --procedural $(HELD_OUT) --count 150 --seed $(SEED) $(LOOK)
-	$(RENDER) $(SETS)/procedural --procedural $(FAMILIES) --count $(PROCEDURAL) --seed $(SEED) $(LOOK)
