@@ -33,7 +33,7 @@ def train_dense(
     Raises:
         DatasetError, DependencyError, OutputError: see ``training.dense_trainer``.
     """
-    dependencies.require(*dependencies.MODEL)
+    dependencies.require_packages(*dependencies.MODEL)
     yield Progress(0.0, "Loading the network")
     from ..training.dense import config_file, trainer
 
@@ -56,7 +56,7 @@ def benchmark_training(datasets: Sequence[Path], config: Path | None, steps: int
     Raises:
         As that; DependencyError.
     """
-    dependencies.require(*dependencies.MODEL)
+    dependencies.require_packages(*dependencies.MODEL)
     yield Progress(0.0, "Timing steps of training")
     from ..evaluation.training_speed import training_report
     from ..training.dense import config_file, trainer

@@ -181,7 +181,7 @@ def _from_workers(source: BatchSource, step: int, device: torch.device) -> Itera
     loader = DataLoader(
         _Steps(source),
         batch_size=None,
-        sampler=count(step),  # type: ignore[arg-type]
+        sampler=count(step),
         num_workers=source.sampling.workers,
         prefetch_factor=2,
         pin_memory=device.type == "cuda",

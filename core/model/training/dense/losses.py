@@ -25,7 +25,8 @@ class LossConfig:
             which asks for the likelier half of what is uncertain.
         layers: negative log-likelihood of the exits and the second entry.
         intervals: cross-entropy of how many there are.
-        normals: one less the cosine, of both normals.
+        normals: one less the cosine, of both normals. Their gradient is weak beside that of sharp
+            depths: at 0.3 they stayed blurred long after the depths were right.
         up, view, extent, shift: of the whole image.
         family: cross-entropy of the class by the embedding.
         mirror: of whether there is a mirror plane, and of its place.
@@ -39,7 +40,7 @@ class LossConfig:
     overlap: float = 0.3
     layers: float = 0.5
     intervals: float = 0.1
-    normals: float = 0.3
+    normals: float = 1.0
     up: float = 0.3
     view: float = 0.1
     extent: float = 0.1
@@ -87,7 +88,7 @@ def dense_losses(
         **_family_losses(output, batch, prototypes, config),
     }
     total = sum(getattr(config, name) * loss for name, loss in losses.items())
-    return {"all": total, **losses}  # type: ignore[dict-item]
+    return {"all": total, **losses}
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:

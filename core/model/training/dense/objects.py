@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -58,9 +59,6 @@ class DenseObject:
         kinds: (V,) "front", ... of the six sides, "free" of other views.
         cameras: (V, 5, 4) float32 for the object's frame: centered, longest side 1.
         half: (3,) half the extent of the bounding box in that frame.
-        mirror: unit normal (3,) of the plane through the origin by which the object is symmetric,
-            or None.
-        box: (2, 3) first and last cells of the grid that hold something, see ``solid_box``.
     """
 
     def __init__(self, file: ObjectFile) -> None:
@@ -73,9 +71,16 @@ class DenseObject:
         self.cameras = np.stack([self._camera(view) for view in record.views])
         low, high = record.bounds
         self.half = (high - low) / 2 / float((high - low).max())
-        grid = self.grid()
-        self.mirror = _mirror_plane(grid)
-        self.box = solid_box(grid)
+
+    @cached_property
+    def mirror(self) -> NDArray[np.float64] | None:
+        """Unit normal (3,) of the plane through the origin by which the object is symmetric."""
+        return _mirror_plane(self.grid())
+
+    @cached_property
+    def box(self) -> NDArray[np.int64]:
+        """First and last cells (2, 3) of the grid that hold something, see ``solid_box``."""
+        return solid_box(self.grid())
 
     def grid(self) -> NDArray[np.bool_]:
         """Return which cells of the cube about the object are inside: (96, 96, 96) by x, y, z."""
@@ -115,7 +120,8 @@ class DenseObject:
         if not file.is_compact:
             normal = file.normal(index).astype(np.float32)
             return file.albedo(index), normal, file.occlusion(index)  # type: ignore[return-value]
-        size = depth.shape[::-1]
+        height, width = depth.shape
+        size = (width, height)
         albedo = pixels_of(file.read_member(f"{index:03d}.{SMALL_ALBEDO}"), size, "RGB")
         shading = pixels_of(file.read_member(f"{index:03d}.{SMALL_SHADING}"), size, "RGB")
         normal = unit_vectors(shading[..., :2], depth > 0).astype(np.float32)

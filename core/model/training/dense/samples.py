@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,7 @@ _REFINED = 0.02  # of the longest side: within it the picture's depth is finer t
 _HULL_STEPS = 57
 
 Floats = NDArray[np.float32]
+Value = TypeVar("Value", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -267,9 +269,7 @@ def _refined(
     return np.where(missed | near, depth, met.first_entry).astype(np.float32)
 
 
-def _image_of(
-    values: NDArray[np.generic], shown: NDArray[np.bool_], fill: float
-) -> NDArray[np.generic]:
+def _image_of(values: NDArray[Value], shown: NDArray[np.bool_], fill: float) -> NDArray[Value]:
     """Return ``values`` (C, P) of the pixels ``shown`` as an image (C, h, h)."""
     side = round(len(shown) ** 0.5)
     image = np.full((len(values), len(shown)), fill, values.dtype)
