@@ -14,7 +14,6 @@ import torch
 from ..networks.dense_single_view import TUBE_BINS
 from ..networks.dense_trunk import CONDITIONS, IMAGE_CHANNELS
 from ..training.dense.batches import BatchSource, DenseBatch, batches_from
-from ..training.dense.losses import dense_losses
 from ..training.dense.objects import load_dense_split
 from ..training.dense.trainer import DenseRunConfig, DenseTrainer, image_flop
 
@@ -99,23 +98,19 @@ def random_batch(images: int, side: int) -> DenseBatch:
 
 
 def step_times(trainer: DenseTrainer, batch: DenseBatch, steps: int) -> StepTimes:
-    """Return how long the parts of a step take."""
-
-    def forward() -> torch.Tensor:
-        trainer.network.train()
-        output = trainer.look(trainer.network, batch)
-        return dense_losses(output, batch, trainer.prototypes, trainer.config.losses)["all"]
-
-    def backward() -> None:
-        forward().backward()
-
-    def step() -> None:
-        trainer.train_step(batch)
-
-    whole = _seconds(step, steps, trainer.device)
-    both = _seconds(backward, steps, trainer.device)
-    ahead = _seconds(forward, steps, trainer.device)
-    return StepTimes(ahead, both - ahead, whole - both, whole)
+    """Return the median seconds of the parts of ``steps`` steps, after two to warm up."""
+    rows = []
+    for _ in range(_WARM_STEPS + steps):
+        began = _now(trainer.device)
+        losses = trainer.losses(batch)
+        looked = _now(trainer.device)
+        losses["all"].backward()  # type: ignore[no-untyped-call]
+        differentiated = _now(trainer.device)
+        trainer.update()
+        ended = _now(trainer.device)
+        parts = (looked - began, differentiated - looked, ended - differentiated, ended - began)
+        rows.append(parts)
+    return StepTimes(*(median(part) for part in zip(*rows[_WARM_STEPS:], strict=True)))
 
 
 def loader_seconds(datasets: Sequence[Path], config: DenseRunConfig, steps: int) -> float:
@@ -134,14 +129,8 @@ def loader_seconds(datasets: Sequence[Path], config: DenseRunConfig, steps: int)
     return (time.perf_counter() - began) / steps
 
 
-def _seconds(work: object, times: int, device: torch.device) -> float:
-    assert callable(work)
-    seconds = []
-    for index in range(times + _WARM_STEPS):
-        began = time.perf_counter()
-        work()
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        if index >= _WARM_STEPS:
-            seconds.append(time.perf_counter() - began)
-    return median(seconds)
+def _now(device: torch.device) -> float:
+    """Return the time in seconds when all that was started on ``device`` is done."""
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter()

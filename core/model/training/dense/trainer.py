@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from ....dataset.atomic_files import make_folder
@@ -115,19 +115,28 @@ class DenseTrainer:
 
     def train_step(self, batch: DenseBatch) -> dict[str, float]:
         """Take one step; returns the losses by name."""
+        losses = self.losses(batch)
+        losses["all"].backward()
+        self.update()
+        values = torch.stack([loss.detach() for loss in losses.values()]).tolist()
+        return dict(zip(losses, values, strict=True))
+
+    def losses(self, batch: DenseBatch) -> dict[str, Tensor]:
+        """Return the losses of ``batch`` by name, to be differentiated."""
         self.network.train()
+        output = self.look(self.network, batch)
+        return dense_losses(output, batch, self.prototypes, self.config.losses)
+
+    def update(self) -> None:
+        """Move the weights by the gradients that are there, and their average after them."""
+        config = self.config.training
         for group in self._optimizer.param_groups:
             group["lr"] = self.learning_rate()
-        output = self.look(self.network, batch)
-        losses = dense_losses(output, batch, self.prototypes, self.config.losses)
-        self._optimizer.zero_grad(set_to_none=True)
-        losses["all"].backward()
-        nn.utils.clip_grad_norm_(self.network.parameters(), self.config.training.clip)
+        nn.utils.clip_grad_norm_(self.network.parameters(), config.clip)
         self._optimizer.step()
+        self._optimizer.zero_grad(set_to_none=True)
         self.step += 1
-        update_ema(self.average, self.network, self.config.training.average, self.step)
-        stacked = torch.stack([loss.detach() for loss in losses.values()]).tolist()
-        return dict(zip(losses, stacked, strict=True))
+        update_ema(self.average, self.network, config.average, self.step)
 
     def look(self, network: DenseSingleViewNetwork, batch: DenseBatch) -> DenseOutput:
         """Return what ``network`` says of ``batch``, in the precision of the run."""
