@@ -17,6 +17,7 @@ from maquette.core.model.networks.reconstruction import NetworkConfig
 from maquette.core.model.training.trainer import TrainingConfig, train_network
 
 tiny = NetworkConfig(
+    picture=64,
     volume=12,
     pyramid=(16, 8),
     pixel_channels=8,
