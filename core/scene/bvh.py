@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bpy
 import numpy as np
 from mathutils.bvhtree import BVHTree
 from numpy.typing import NDArray
