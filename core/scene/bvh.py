@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bpy
 import numpy as np
 from mathutils.bvhtree import BVHTree
 from numpy.typing import NDArray

@@ -59,6 +59,7 @@ def _run_command(arguments: argparse.Namespace) -> int:
 
     if not _compute.named_python():
         dependencies.require_packages(*dependencies.MODEL)
+        from ...core.model.inference import pipeline
 
     loading = time.perf_counter() - began
     made = [

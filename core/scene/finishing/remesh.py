@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import bpy
 import numpy as np
 from mathutils.bvhtree import BVHTree
 
