@@ -142,7 +142,7 @@ def test_a_run_stops_after_a_step_and_goes_on(dataset, start, tmp_path):
     last = 0
     for _ in range(2):
         process = TrainingProcess(tmp_path)
-        until(lambda: steps_of(tmp_path)[0] > last)
+        until(lambda: steps_of(tmp_path)[0] > last)  # noqa: B023
         assert process.progress().stage.startswith("Step ")
         process.request_stop()
         process.wait(60)
