@@ -1,5 +1,6 @@
 # make demo [IMAGE=photo.png]   pictures into meshes: out/demo.glb, out/demo.blend, out/demo.png
 # make test [ARGS="-k images"]  all tests, or some
+# make quick                    the tests that take under ten seconds each; JOBS=0 for one process and --pdb
 # make check                    style, types: ruff and mypy
 # make test-newest              the tests of Blender with the newest bpy of this Python, in .venv-newest
 # make gallery DIR=photos       a contact sheet of every picture in a folder
@@ -22,10 +23,14 @@ BPY_INDEX ?= https://download.blender.org/pypi/
 # With which tests read what is exported, as nerfstudio and BOP's toolkit do; what they ask for is gigabytes.
 READERS := nerfstudio==1.1.5 easydatasettobop==1.0.2
 
+# How many processes the tests run in.
+JOBS ?= 2
+PARALLEL = -n $(JOBS) --dist loadfile --no-loadscope-reorder --max-worker-restart 2
+
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip install --quiet --disable-pip-version-check
 
-.PHONY: setup check demo test test-newest gallery zip zip-full repository
+.PHONY: setup check demo test quick test-newest gallery zip zip-full repository
 setup: $(VENV)/.ready
 
 # Done once, and again when the packages change: the second make needs no network.
@@ -40,8 +45,18 @@ $(VENV)/.ready: pyproject.toml
 demo: $(VENV)/.ready
 	$(VENV)/bin/maquette demo $(if $(IMAGE),"$(IMAGE)")
 
+# Tests with a window first, which need the computer for themselves; then the others, a file after another in each of
+# JOBS processes. Pytest's status 5 says that there was nothing to run.
 test: $(VENV)/.ready
-	$(RUN) -m pytest $(ARGS)
+	@window=0; $(RUN) -m pytest -m window $(ARGS) || window=$$?; \
+	others=0; $(RUN) -m pytest -m "not window" $(PARALLEL) $(ARGS) || others=$$?; \
+	if [ $$window -eq 5 ]; then exit $$others; fi; \
+	if [ $$others -eq 5 ] || [ $$others -eq 0 ]; then exit $$window; fi; \
+	exit $$others
+
+# Those that take under ten seconds each.
+quick: $(VENV)/.ready
+	$(RUN) -m pytest -m "not window and not slow" $(PARALLEL) $(ARGS)
 
 check: $(VENV)/.ready
 	$(RUN) -m ruff check .

@@ -95,6 +95,7 @@ def test_the_zip_holds_what_runs_and_no_more(built):
     assert built.stat().st_size < 70e6
 
 
+@pytest.mark.slow
 def test_installs_runs_and_leaves_nothing(built, weights, pictures, tmp_path):
     script = tmp_path / "install.py"
     script.write_text(INSTALL)

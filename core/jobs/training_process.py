@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import OutputError, WorkerError
+from ..errors import OutputError
 from .task import Progress
 from .worker_pool import PythonInterpreter
 
@@ -59,25 +59,19 @@ class TrainingProcess:
         self._before = steps_of(run)[0]
         try:
             (run / "stop").unlink(missing_ok=True)
-            self._output = (run / _OUTPUT).open("wb")
+            output = (run / _OUTPUT).open("wb")
         except OSError as error:
             raise OutputError(f"{run} cannot be written: {error.strerror}") from error
-        try:
+        with output:  # the process has a descriptor of its own
             self._process = (python or PythonInterpreter.current()).start_package_code(
                 _CODE.format(str(run / SETTINGS)),
                 stdin=subprocess.DEVNULL,
-                stdout=self._output,
+                stdout=output,
                 stderr=subprocess.STDOUT,
             )
-        except WorkerError:
-            self._output.close()
-            raise
 
     def is_running(self) -> bool:
-        if self._process.poll() is None:
-            return True
-        self._output.close()
-        return False
+        return self._process.poll() is None
 
     def wait(self, seconds: float | None = None) -> None:
         self._process.wait(seconds)

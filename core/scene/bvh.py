@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import bpy
+import bpy  # noqa: F401  mathutils comes with it
 import numpy as np
 from mathutils.bvhtree import BVHTree
 from numpy.typing import NDArray

@@ -21,7 +21,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import conftest
+import conftest  # noqa: F401  makes the package maquette
 import variants
 from maquette.core.model import metrics
 from maquette.core.model.evaluation import evaluate

@@ -17,7 +17,7 @@ from mathutils import Matrix
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import conftest
+import conftest  # noqa: F401  makes the package maquette
 import maquette
 from maquette.core.arrays import View
 from maquette.core.geometry import winding_number

@@ -161,7 +161,7 @@ def test_a_picture_of_another_size(own):
 def test_depth_of_another_kind(own):
     changed_arrays(own / "objects/egg.tar", "000.npz", lambda arrays: None)
     assert told(own) == {}
-    double = lambda arrays: arrays.update(depth=arrays["depth"].astype(float))
+    double = lambda arrays: arrays.update(depth=arrays["depth"].astype(float))  # noqa: E731
     changed_arrays(own / "objects/egg.tar", "000.npz", double)
     assert told(own) == {"objects/egg.tar": "view 0, depth: it is float64, not float32"}
 
@@ -193,7 +193,7 @@ def test_a_record_of_another_form(own, record):
 
 
 def test_normals_that_are_too_long(own):
-    twice = lambda arrays: arrays.update(normal=arrays["normal"] * 2)
+    twice = lambda arrays: arrays.update(normal=arrays["normal"] * 2)  # noqa: E731
     changed_arrays(own / "objects/egg.tar", "002.npz", twice)
     assert told(own) == {"objects/egg.tar": "view 2, normal: not all are of unit length"}
 

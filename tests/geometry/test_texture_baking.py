@@ -88,6 +88,7 @@ def baked(mesh, uv, views):
     return run_to_end(bake_texture(mesh, uv, views, SIZE))
 
 
+@pytest.mark.slow
 def test_each_side_of_a_cube_shows_its_own_picture_the_right_way_round():
     mesh, sides = boxes(((-0.5, -0.5, -0.5), (0.5, 0.5, 0.5)))
     uv, low, side = layout(6)
@@ -168,6 +169,7 @@ def test_two_pictures_are_blended_by_how_squarely_they_look():
     )
 
 
+@pytest.mark.slow
 def test_colors_reach_beyond_the_islands():
     mesh, _ = boxes(((-0.5, -0.5, -0.5), (0.5, 0.5, 0.5)))
     uv, low, _side = layout(6)

@@ -79,8 +79,8 @@ def dataset(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def others(tmp_path_factory):
-    """A folder with 30 ellipsoids, 20 of them to test on: so many that no luck in guessing their depths tells."""
-    return write_set(tmp_path_factory.mktemp("others"), 30)
+    """A folder with 18 ellipsoids, 8 of them to test on: so many that no luck in guessing their depths tells."""
+    return write_set(tmp_path_factory.mktemp("others"), 18)
 
 
 def write_set(folder, count=12, **views):
@@ -121,6 +121,7 @@ def tiny_config():
     from maquette.core.model.networks.reconstruction import NetworkConfig
 
     return NetworkConfig(
+        picture=64,
         volume=12,
         pyramid=(16, 8),
         pixel_channels=8,

@@ -374,6 +374,7 @@ def test_faces_of_mixed_kinds_are_not_textured_as_they_are(addon):
         bpy.ops.maquette.texture()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pictures_of", [("front", "right"), ("photo",)], ids=" and ".join)
 def test_every_preset_of_the_bundled_samples_is_sound(addon, pictures_of):
     from pathlib import Path

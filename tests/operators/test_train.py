@@ -52,6 +52,7 @@ def until(said, seconds=120):
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_a_script_trains_and_takes_the_weights(addon, name_a_python, dataset, start, tmp_path):
     from maquette.core.model.inference import weights
     from maquette.operators import _compute
@@ -124,6 +125,7 @@ def test_what_is_missing_is_named(addon, dataset, tmp_path):
         bpy.ops.maquette.use_trained_weights(run=str(tmp_path))
 
 
+@pytest.mark.slow
 def test_a_run_stops_after_a_step_and_goes_on(dataset, start, tmp_path):
     import torch
 
@@ -140,7 +142,7 @@ def test_a_run_stops_after_a_step_and_goes_on(dataset, start, tmp_path):
     last = 0
     for _ in range(2):
         process = TrainingProcess(tmp_path)
-        until(lambda: steps_of(tmp_path)[0] > last)
+        until(lambda: steps_of(tmp_path)[0] > last)  # noqa: B023
         assert process.progress().stage.startswith("Step ")
         process.request_stop()
         process.wait(60)
@@ -152,6 +154,7 @@ def test_a_run_stops_after_a_step_and_goes_on(dataset, start, tmp_path):
     assert steps == [str(step) for step in range(1, last + 1)]
 
 
+@pytest.mark.slow
 def test_a_run_that_crashed_stops_after_a_step_too(dataset, start, tmp_path):
     """Its log is ahead of its checkpoint."""
     import torch

@@ -42,6 +42,7 @@ def vertices(obj):
     return np.array([vertex.co for vertex in obj.data.vertices])
 
 
+@pytest.mark.slow
 def test_another_python_gives_the_same_mesh_tells_what_is_wrong_and_is_let_go(
     named, weights, pictures, tmp_path
 ):

@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 import torch
 from maquette.core.jobs.task import run_to_end
 from maquette.core.synthesis.camera_rigs import parse_rigs
@@ -29,6 +30,7 @@ def pictures(batch):
     return batch["colour"].flatten(0, 1) / 255.0, truth.repeat_interleave(views)
 
 
+@pytest.mark.slow
 def test_a_classifier_beats_chance_on_objects_it_never_saw(addon, tmp_path):
     from maquette.core.console import silence_stdout
     from maquette.core.model.training.streaming_dataset import TrainingStream

@@ -17,7 +17,7 @@ import numpy as np
 
 HERE = Path(__file__).parent
 sys.path.append(str(HERE))
-from drive import drive, find_button, point_at, result, running, screenshot, view, watch, xdotool
+from drive import drive, find_button, point_at, result, running, screenshot, view, watch, xdotool  # noqa: E402
 
 PICTURE = 1024  # pixels of a picture that it was made from
 CELLS = 96

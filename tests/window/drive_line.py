@@ -15,7 +15,7 @@ import bpy
 
 HERE = Path(__file__).parent
 sys.path.append(str(HERE))
-from drive import (
+from drive import (  # noqa: E402
     NAME,
     drive,
     find_button,

@@ -28,6 +28,7 @@ bpy.ops.wm.save_userpref()
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.window,
     pytest.mark.skipif(
         not REAL_BLENDER.exists(), reason="there is no real-blender beside this checkout"
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import bpy
+import bpy  # noqa: F401  mathutils comes with it
 import numpy as np
 from mathutils.bvhtree import BVHTree
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import bpy
+import bpy  # noqa: F401  mathutils comes with it
 import numpy as np
 from mathutils import Vector
 from mathutils.bvhtree import BVHTree

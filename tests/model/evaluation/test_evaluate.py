@@ -92,6 +92,7 @@ def test_mean_shape_is_in_the_middle(dataset):
     assert value[0] > 0 > value[1] and value[2] < 0
 
 
+@pytest.mark.slow
 def test_evaluate_judges_every_question_and_method(dataset, tiny, tmp_path):
     torch.manual_seed(0)
     network = ReconstructionNetwork(tiny)

@@ -62,12 +62,15 @@ def test_a_folder_is_no_weights(tmp_path):
         weights.load_weights(tmp_path)
 
 
-def test_a_run_is_exported_and_what_it_lacks_is_the_bundled(dataset, tiny, tmp_path):
+@pytest.mark.slow
+def test_a_run_is_exported_and_what_it_lacks_is_the_bundled(dataset, tiny, tmp_path, monkeypatch):
     from maquette.core.errors import DatasetError
     from maquette.core.jobs.task import run_to_end
+    from maquette.core.model.training import trainer
     from maquette.core.model.training.foreground_trainer import train_mask
     from maquette.core.model.training.trainer import TrainingConfig, export_run, train_network
 
+    monkeypatch.setattr(trainer, "_CONFIDENCE_ON", 1)
     run, file = tmp_path / "run", tmp_path / "w.safetensors"
     with pytest.raises(DatasetError, match=r"neither checkpoint\.pt nor mask\.pt"):
         export_run(run, [dataset], file)

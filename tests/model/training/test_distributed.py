@@ -39,6 +39,7 @@ def started(processes, dataset, run):
     )
 
 
+@pytest.mark.slow
 def test_two_processes_have_the_losses_of_one(dataset, tmp_path):
     runs = [
         (started(count, dataset, tmp_path / str(count)), tmp_path / str(count)) for count in (1, 2)

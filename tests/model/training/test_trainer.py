@@ -96,22 +96,26 @@ def test_batches_depend_on_seed_and_step_alone(dataset):
     assert one.points.shape != three.points.shape or not torch.equal(one.points, three.points)
 
 
+@pytest.mark.slow
 def test_learns_ellipsoids_it_has_not_seen(dataset, tiny, monkeypatch):
     """From one picture and from four, which have their own heads."""
     monkeypatch.setattr(batches, "_VIEWS", ((1, 0.35), (4, 0.65)))
-    trainer = Trainer(TrainingConfig(steps=160, rate=5e-3, warmup=10, average=0.9), tiny)
+    monkeypatch.setattr(batches, "_BATCH", {1: 6, 4: 6})
+    small = SamplingConfig(points=1024, picture=tiny.picture)
+    trainer = Trainer(TrainingConfig(steps=100, rate=1e-2, warmup=10, average=0.9), tiny)
     objects, unseen = load_split([dataset], "train"), load_split([dataset], "validation")
     before = validation_scores(
         trainer.average, unseen
     )  # at the best level, so what the masks alone tell
-    for step in range(150):
-        trainer.train_step(sample_batch(objects, 0, step))
+    for step in range(100):
+        trainer.train_step(sample_batch(objects, 0, step, small))
     after = validation_scores(trainer.average, unseen)
     assert after[0] > before[0] + 0.2 and after[2] > before[2] + 0.03 > 0.5
 
 
+@pytest.mark.slow
 def test_one_picture_alone_is_trained_and_the_rest_stays_as_it_is(dataset, tiny):
-    small = SamplingConfig(points=512, colors=1, batch=16)
+    small = SamplingConfig(points=512, colors=1, batch=16, picture=tiny.picture)
     trainer = Trainer(
         TrainingConfig(steps=80, rate=5e-3, warmup=5, average=0.9, one_picture=True), tiny
     )
@@ -128,6 +132,7 @@ def test_one_picture_alone_is_trained_and_the_rest_stays_as_it_is(dataset, tiny)
         assert name.startswith("tubes.") or torch.equal(value, start[name]), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("one_picture", [False, True])
 def test_sets_of_few_views_are_learned_from_as_far_as_they_go(tiny, tmp_path, one_picture):
     """Two sides and two free views: nothing is asked of three or four pictures, and what was known of it stays."""
@@ -142,10 +147,15 @@ def test_sets_of_few_views_are_learned_from_as_far_as_they_go(tiny, tmp_path, on
     assert [torch.equal(curve, untouched) for curve in curves] == [False, False, False, True, True]
 
 
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """The objects of ``dataset`` that are to train on, in pictures of twice the size. Not to be written to."""
+    return load_split([write_set(tmp_path_factory.mktemp("large"), size=256)], "train")
+
+
 @pytest.mark.parametrize(("views", "free"), [(1, False), (4, False), (1, True), (2, True)])
-def test_pictures_of_another_size_are_seen_as_use_shows_them(dataset, tmp_path, views, free):
+def test_pictures_of_another_size_are_seen_as_use_shows_them(dataset, large, views, free):
     """Those of the same objects at twice the size are all but the same, and go into one batch with them."""
-    large = load_split([write_set(tmp_path / "large", size=256)], "train")
     small = load_split([dataset], "train")
     for one, two in zip(small, large, strict=True):
         seen, again = (
@@ -196,6 +206,7 @@ def test_posed_and_free_pictures_share_a_batch(dataset):
     assert 0.2 < perspective.mean() < 0.9
 
 
+@pytest.mark.slow
 def test_resumed_run_equals_an_undisturbed_one_to_the_bit(dataset, tiny, tmp_path):
     config = TrainingConfig(steps=4, every=2, warmup=1, validation=2)
     whole = torch.load(

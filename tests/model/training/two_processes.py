@@ -12,11 +12,12 @@ module = importlib.util.module_from_spec(spec)
 sys.modules["maquette"] = module
 spec.loader.exec_module(module)
 
-from maquette.core.jobs.task import run_to_end
-from maquette.core.model.networks.reconstruction import NetworkConfig
-from maquette.core.model.training.trainer import TrainingConfig, train_network
+from maquette.core.jobs.task import run_to_end  # noqa: E402
+from maquette.core.model.networks.reconstruction import NetworkConfig  # noqa: E402
+from maquette.core.model.training.trainer import TrainingConfig, train_network  # noqa: E402
 
 tiny = NetworkConfig(
+    picture=64,
     volume=12,
     pyramid=(16, 8),
     pixel_channels=8,

@@ -83,6 +83,7 @@ def shape_number(file, instance):
     return [one.name for one in file.record.shapes].index(instance.shape)
 
 
+@pytest.mark.slow
 def test_meshes_moved_by_the_poses_are_what_the_pictures_show(scene, tmp_path):
     file = made(tmp_path)
     assert [one.name for one in file.record.instances] == ["floor", "one", "three", "two"]

@@ -116,6 +116,7 @@ def undisturbed(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="a signal of POSIX systems")
 def test_killed_at_any_moment_the_next_run_finishes_the_same_set(undisturbed, tmp_path):
     folder = tmp_path / "killed"

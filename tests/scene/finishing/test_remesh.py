@@ -131,6 +131,7 @@ def test_the_better_half_is_the_one_that_stays(addon):
         assert both.vertices[:, 0].min() == pytest.approx(-both.vertices[:, 0].max(), abs=1e-5)
 
 
+@pytest.mark.slow
 def test_parts_that_overlap_become_one(addon):
     from maquette.core.procedural import make_object
     from maquette.core.scene import meshes, procedural_objects

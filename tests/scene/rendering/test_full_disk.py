@@ -121,6 +121,7 @@ def can_mount():
         return False
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not can_mount(), reason="a disk of a few KiB can be mounted here by nobody (unshare -rm)"
 )
@@ -147,6 +148,7 @@ def test_a_full_disk_is_said_and_once_there_is_space_the_set_is_finished(undistu
     assert_equal_sets(out, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     os.name != "posix", reason="the largest size of a file is set as POSIX systems do"
 )
