@@ -43,7 +43,8 @@ class DenseConfig:
         head_width: channels at stride 2, of which the heads are 1x1 convolutions.
         embedding: length of the embedding of the class.
         depth_reach: depth before and behind the origin between which the first surface lies where
-            no hull is known, in units of the frame (about the longest visible side).
+            no hull is known, in units of the frame (about the longest visible side). A bicycle
+            from its front is three units deep.
         max_intervals: largest number of intervals along a ray that is told apart.
     """
 
@@ -52,7 +53,7 @@ class DenseConfig:
     decoder_blocks: int = 2
     head_width: int = 64
     embedding: int = 128
-    depth_reach: float = 1.0
+    depth_reach: float = 1.5
     max_intervals: int = 3
 
     def as_dict(self) -> dict[str, Any]:

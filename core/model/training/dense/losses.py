@@ -50,7 +50,7 @@ class LossConfig:
     shift: float = 0.3
     family: float = 0.05
     mirror: float = 0.05
-    free_depth_reach: float = 1.0
+    free_depth_reach: float = 1.5
     temperature: float = 0.1
 
 

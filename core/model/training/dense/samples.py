@@ -33,7 +33,7 @@ from .view_frames import ViewFrame, Window, frame_view
 
 _SEEN = 127  # alpha above which a pixel shows the object
 _REFINED = 0.02  # of the longest side: within it the picture's depth is finer than the grid's
-_HULL_STEPS = 57
+_HULL_STEPS = 85
 
 Floats = NDArray[np.float32]
 Value = TypeVar("Value", bound=np.generic)
