@@ -33,7 +33,7 @@ class LossConfig:
         up, view, extent, shift: of the whole image.
         family: cross-entropy of the class by the embedding.
         mirror: of whether there is a mirror plane, and of its place.
-        free_depth_reach: depths beyond it are not learned from: no hull reaches there.
+        depth_reach: depths beyond it are not learned from: no hull reaches there.
         temperature: of the cosines between embeddings and prototypes.
     """
 
@@ -50,7 +50,7 @@ class LossConfig:
     shift: float = 0.3
     family: float = 0.05
     mirror: float = 0.05
-    free_depth_reach: float = 1.5
+    depth_reach: float = 1.5
     temperature: float = 0.1
 
 
@@ -75,7 +75,7 @@ def dense_losses(
     """Return the losses by their names in :class:`LossConfig`, and their weighted sum as "all"."""
     shown = batch.shown
     known = shown & batch.first_depth.isfinite()
-    known &= batch.first_depth.abs() < config.free_depth_reach
+    known &= batch.first_depth.abs() < config.depth_reach
     offset, depth_scale = depth_alignment(output, batch, known)
     depth = torch.where(known, batch.first_depth - offset[:, None, None], 0.0)
 
