@@ -12,7 +12,7 @@ from PIL import Image
 
 
 def picture(background=1.0):
-    """A dark ring with a spot of the background's colour inside, on a plain background with some noise."""
+    """A dark ring around a spot of the background's color, on a background with some noise."""
     y, x = np.mgrid[0:90, 0:120]
     radius = np.hypot(x - 60, y - 45)
     color = np.full((90, 120, 3), background) + np.random.default_rng(0).uniform(
@@ -139,7 +139,7 @@ def test_what_is_thinner_than_a_rim_keeps_its_colors():
 
 @pytest.mark.parametrize("scale", (1, 5))
 def test_specks_far_from_the_object_are_left_out(scale):
-    """A grain in a corner is; a spot beside the object, a large part of it and its soft edges are not."""
+    """Those in a corner are; a spot next to the object, a large part and soft edges are not."""
     mask = np.zeros((100 * scale, 140 * scale), np.float32)
     mask[30 * scale : 80 * scale, 40 * scale : 90 * scale] = 1
     mask[29 * scale, 40 * scale : 90 * scale] = 0.4
