@@ -124,6 +124,7 @@ def align_references(
     Raises:
         ImageError: A mask is empty, or the object is behind a perspective camera.
     """
+    # Without references at the object's place, the position of all of them counts.
     axes = frame_axes([reference.view.camera for reference in references])
     masks = [_posed_mask(reference, axes) for reference in references]
     placed_indices = [index for index, mask in enumerate(masks) if mask.placed]
@@ -143,6 +144,7 @@ def align_references(
     placed_spans = [span for span in spans if span.index in placed_indices]
     center = _nearest_to_rays(placed, guess, _common_middles(placed_spans, lengths))
 
+    # Bring each camera into the frame of the object.
     views = []
     for index, (reference, mask) in enumerate(zip(references, masks, strict=True)):
         shares = _common_shares(spans[2 * index : 2 * index + 2], lengths)
@@ -178,7 +180,12 @@ def frame_axes(cameras: Sequence[Camera]) -> NDArray[np.float64]:
             return world
         return rotated[0]
 
-    fronts = [np.stack((pose[:, 0], -pose[:, 2], pose[:, 1]), axis=1) for pose in poses]
+    # A frame in which an image is the front has its axes to the right, away and up.
+    fronts = []
+    for pose in poses:
+        right, up, back = pose.T
+        fronts.append(np.stack((right, -back, up), axis=1))
+
     candidates = (world, *rotated, *fronts)
     best: NDArray[np.float64] = max(candidates, key=lambda axes: _count_straight(axes, poses))
     if _count_straight(best, poses) > max(_count_straight(world, poses), 1):
@@ -239,10 +246,11 @@ def _nearest_to_rays(
     Returns:
         (3,).
     """
-    # The distance from a ray is the part of the offset that is perpendicular to it.
+    # The first equations hold the point near the guess, weakly.
     rows = [_GUESS_WEIGHT * np.eye(3)]
     values = [_GUESS_WEIGHT * guess]
     for mask in masks:
+        # The distance from a ray is the part of the offset that is perpendicular to it.
         middle = mask.box.mean(0)[None].repeat(2, 0)
         start, end = mask.camera.unproject(middle, np.array((0.0, 1.0)))
         direction = (end - start) / np.linalg.norm(end - start)
@@ -250,6 +258,7 @@ def _nearest_to_rays(
         rows.append(perpendicular)
         values.append(perpendicular @ start)
 
+    # Coordinates that are known move to the right side.
     is_free = np.isnan(known)
     matrix = np.concatenate(rows)
     right_side = np.concatenate(values) - matrix @ np.where(is_free, 0, known)
@@ -287,12 +296,16 @@ def _measure_span(
     """
     axis = int(np.abs(direction).argmax())
     is_straight = camera.orthographic and abs(direction[axis]) > _STRAIGHT
-    if not is_straight:
-        lower, upper = np.sort(corners @ direction)
-        return _Span(index, direction, float(lower), float(upper), None)
+    positions = corners @ direction
+    frame_axis = None
+    if is_straight:
+        # The image's axis may run against that of the frame.
+        frame_axis = axis
+        positions = positions * np.sign(direction[axis])
+        direction = np.eye(3)[axis]
 
-    lower, upper = np.sort(corners @ direction * np.sign(direction[axis]))
-    return _Span(index, np.eye(3)[axis], float(lower), float(upper), axis)
+    lower, upper = np.sort(positions)
+    return _Span(index, direction, float(lower), float(upper), frame_axis)
 
 
 def _object_lengths(spans: Sequence[_Span]) -> NDArray[np.float64]:
@@ -323,6 +336,7 @@ def _estimate_lengths(lengths: NDArray[np.float64], spans: Sequence[_Span]) -> N
     if not is_free.any():
         return lengths
 
+    # One equation for each span at an angle, and the weak assumption for each axis.
     longest = lengths.max() or max(span.length for span in spans)
     rows = []
     values = []
@@ -334,6 +348,7 @@ def _estimate_lengths(lengths: NDArray[np.float64], spans: Sequence[_Span]) -> N
         rows.append(row)
         values.append(_LENGTH_GUESS_WEIGHT * longest**2)
 
+    # Lengths that are known move to the right side.
     matrix = np.array(rows)
     right_side = np.array(values) - matrix @ lengths**2
     squares = np.linalg.lstsq(matrix[:, is_free], right_side, rcond=None)[0]
@@ -471,11 +486,15 @@ def _position_disagreement(
         axis: 0, 1 or 2.
         length: Of the object along the axis, meters.
     """
-    if not middles or np.ptp(list(middles.values())) <= _MIN_REPORTED * length:
+    if not middles:
         return []
     first = min(middles, key=middles.__getitem__)
     last = max(middles, key=middles.__getitem__)
-    share = (middles[last] - middles[first]) / length
+    distance = middles[last] - middles[first]
+    if distance <= _MIN_REPORTED * length:
+        return []
+
+    share = distance / length
     return [
         f"{names[last]} is {share:.1%} of the {_EXTENT[axis]} {_FURTHER[axis]} than {names[first]}"
     ]

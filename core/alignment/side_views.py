@@ -130,13 +130,19 @@ def _lengths_at_separate_scales(
         measures: (image, axis, length).
     """
     names = list(dict.fromkeys(name for name, _, _ in measures))
-    rows = np.zeros((len(measures) + len(names), 3 + len(names)))
-    values = np.zeros(len(rows))
+    row_count = len(measures) + len(names)
+    column_count = 3 + len(names)
+    rows = np.zeros((row_count, column_count))
+    values = np.zeros(row_count)
+
+    # One equation for each measure.
     for row, (name, axis, length) in enumerate(measures):
         scale_column = 3 + names.index(name)
         rows[row, axis] = 1
         rows[row, scale_column] = 1
         values[row] = np.log(length)
+
+    # The weak assumption: the logarithm of each scale is 0.
     rows[len(measures) :, 3:] = _SCALE_WEIGHT * np.eye(len(names))
 
     solution = np.linalg.lstsq(rows, values, rcond=None)[0]
@@ -157,10 +163,18 @@ def _side_camera(
         shape: Height and width of the image, pixels.
     """
     lower, upper = box
-    focal = (upper - lower) / extent[list(_AXES[name])]
-    center = (lower + upper) / 2
-    intrinsics = np.array(((focal[0], 0, center[0]), (0, focal[1], center[1]), (0, 0, 1.0)))
+    image_axes = list(_AXES[name])
+    focal_x, focal_y = (upper - lower) / extent[image_axes]
+    center_x, center_y = (lower + upper) / 2
+    intrinsics = np.array(
+        (
+            (focal_x, 0, center_x),
+            (0, focal_y, center_y),
+            (0, 0, 1.0),
+        )
+    )
 
+    # The camera faces the center of the object from this side.
     side_direction, side_up = SIDES[name]
     eye: NDArray[np.float64] = _CAMERA_DISTANCE * np.array(side_direction, float)
     pose = look_at(eye, np.zeros(3), np.array(side_up, float))

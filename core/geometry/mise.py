@@ -122,13 +122,16 @@ def _evaluate_corners(
         fractions: Fraction of the progress at the start, and share that this is of it.
     """
     start, share = fractions
-    spacing = 2 * bound / (field.shape[0] - 1)
+    resolution = field.shape[0] - 1
+    spacing = 2 * bound / resolution
     values = field.reshape(-1)
     for first in range(0, len(corners), _CHUNK):
-        yield Progress(start + share * first / len(corners), "Sampling the field")
+        fraction = start + share * first / len(corners)
+        yield Progress(fraction, "Sampling the field")
+
         chunk = corners[first : first + _CHUNK]
-        index = np.stack(np.unravel_index(chunk, field.shape), axis=1)
-        points = index * spacing - bound
+        x, y, z = np.unravel_index(chunk, field.shape)
+        points = np.stack((x, y, z), axis=1) * spacing - bound
         values[chunk] = evaluate(points.astype(np.float32))
 
 
@@ -179,7 +182,10 @@ def _doubled_values(field: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the field on a grid twice as fine, linearly interpolated."""
     for axis in range(3):
         coarse = np.moveaxis(field, axis, 0)
-        fine = np.empty((2 * len(coarse) - 1, *coarse.shape[1:]), np.float32)
+        fine_length = 2 * len(coarse) - 1
+        fine = np.empty((fine_length, *coarse.shape[1:]), np.float32)
+
+        # The old corners, and the new ones halfway between them.
         fine[::2] = coarse
         fine[1::2] = (coarse[1:] + coarse[:-1]) / 2
         field = np.moveaxis(fine, 0, axis)

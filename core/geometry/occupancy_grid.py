@@ -92,10 +92,20 @@ class _Lattice:
         slope = (int(direction[across[0]]), int(direction[across[1]]))
 
         # A diagonal needs almost twice as many lines as there are cells along a side.
-        last = SIDE - 1
-        lowest = (-last * (slope[0] > 0), -last * (slope[1] > 0))
-        count = (SIDE + last * (slope[0] != 0), SIDE + last * (slope[1] != 0))
-        return cls(axis, across, slope, lowest, count)
+        lowest = [0, 0]
+        count = [SIDE, SIDE]
+        for rank in range(2):
+            if slope[rank] > 0:
+                lowest[rank] = -(SIDE - 1)
+            if slope[rank] != 0:
+                count[rank] = SIDE + SIDE - 1
+        return cls(
+            axis=axis,
+            across=across,
+            slope=slope,
+            lowest=(lowest[0], lowest[1]),
+            count=(count[0], count[1]),
+        )
 
     @property
     def line_count(self) -> int:
@@ -324,9 +334,14 @@ def _row_bounds(corners: Points, x: Index) -> tuple[NDArray[np.float64], NDArray
     for start, end in ((0, 1), (1, 2), (2, 0)):
         ax, ay = corners[:, start].T
         bx, by = corners[:, end].T
-        meets = ((ax <= x) != (bx <= x)) | (ax == x)
-        share = (x - ax) / np.where(ax == bx, 1, bx - ax)
+
+        # Where does the edge from a to b meet the row?
+        crosses = (ax <= x) != (bx <= x)
+        meets = crosses | (ax == x)
+        width = np.where(ax == bx, 1, bx - ax)
+        share = (x - ax) / width
         y = ay + share * (by - ay)
+
         lower = np.where(meets, np.minimum(lower, y), lower)
         upper = np.where(meets, np.maximum(upper, y), upper)
     return lower, upper

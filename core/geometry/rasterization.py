@@ -186,9 +186,14 @@ def _barycentric(
     a = corners[face, 0]
     b = corners[face, 1]
     c = corners[face, 2]
-    second = _cross_2d(points - a, c - a) / double_area[face]
-    third = _cross_2d(b - a, points - a) / double_area[face]
-    return np.stack((1 - second - third, second, third), axis=1)
+    area = double_area[face]
+
+    # Each coordinate is the share of the triangle between the point and the opposite edge.
+    offset = points - a
+    second = _cross_2d(offset, c - a) / area
+    third = _cross_2d(b - a, offset) / area
+    first = 1 - second - third
+    return np.stack((first, second, third), axis=1)
 
 
 def _cross_2d(first: Floats, second: Floats) -> Floats:

@@ -95,10 +95,15 @@ def keep_crossed(
         The point and the triangle (K,) of the pairs that are kept, and whether the edge functions
         are positive there.
     """
-    is_positive = evaluate(edges[0], face, x.take(point), y.take(point)) >= 0
-    for edge in edges[1:]:
+    first_edge, *other_edges = edges
+    value = evaluate(first_edge, face, x.take(point), y.take(point))
+    is_positive = value >= 0
+
+    for edge in other_edges:
         value = evaluate(edge, face, x.take(point), y.take(point))
         same_side = np.flatnonzero((value >= 0) == is_positive)
+
+        # Pairs on different sides of two edges are dropped at once: the next edge has less work.
         point = point.take(same_side)
         face = face.take(same_side)
         is_positive = is_positive.take(same_side)
@@ -117,11 +122,11 @@ def edge_functions(corners: Points) -> list[Points]:
     """
     functions = []
     for start, end in _EDGES:
-        a = corners[:, start]
-        b = corners[:, end]
-        x_factor = a[:, 1] - b[:, 1]
-        y_factor = b[:, 0] - a[:, 0]
-        constant = a[:, 0] * b[:, 1] - b[:, 0] * a[:, 1]
+        ax, ay, _ = corners[:, start].T
+        bx, by, _ = corners[:, end].T
+        x_factor = ay - by
+        y_factor = bx - ax
+        constant = ax * by - bx * ay
         functions.append(np.stack((x_factor, y_factor, constant)))
     return functions
 
@@ -132,13 +137,19 @@ def plane_heights(corners: Points) -> Points:
     Args:
         corners: (F, 3, 3) triangles. A vertical one counts as level.
     """
-    a = corners[:, 0]
-    normal = np.cross(corners[:, 1] - a, corners[:, 2] - a)
-    is_vertical = np.abs(normal[:, 2]) < _TINY
-    divisor = np.where(is_vertical, 1, normal[:, 2])[:, None]
-    slope = np.where(is_vertical[:, None], 0, -normal[:, :2] / divisor)
-    constant = a[:, 2] - (slope * a[:, :2]).sum(1)
-    return np.stack((slope[:, 0], slope[:, 1], constant))
+    a, b, c = corners.transpose(1, 0, 2)
+    normal = np.cross(b - a, c - a)
+
+    # The plane n . (p - a) = 0, solved for z.
+    normal_z = normal[:, 2]
+    is_vertical = np.abs(normal_z) < _TINY
+    divisor = np.where(is_vertical, 1, normal_z)
+    slopes = -normal[:, :2] / divisor[:, None]
+    slopes[is_vertical] = 0
+
+    slope_x, slope_y = slopes.T
+    constant = a[:, 2] - (slopes * a[:, :2]).sum(1)
+    return np.stack((slope_x, slope_y, constant))
 
 
 def evaluate(factors: Points, face: Index, x: Coordinates, y: Coordinates) -> Points:
@@ -208,15 +219,21 @@ def _candidate_pairs(
     """
     tiles = int(np.clip(2 * np.sqrt(len(corners)), _MIN_TILES, _MAX_TILES))
     lower = corners.min((0, 1))
-    scale = tiles / np.maximum(corners.max((0, 1)) - lower, 1e-12)
+    upper = corners.max((0, 1))
+    scale = tiles / np.maximum(upper - lower, 1e-12)
 
     # List the tiles that the bounds of each triangle touch, sorted by tile.
-    first = ((corners.min(1) - lower) * scale).astype(np.int64).clip(0, tiles - 1)
-    last = ((corners.max(1) - lower) * scale).astype(np.int64).clip(0, tiles - 1)
-    span = last - first + 1
-    face, rank = expand(span[:, 0] * span[:, 1])
-    tile_row = first[face, 1] + rank // span[face, 0]
-    tile_column = first[face, 0] + rank % span[face, 0]
+    first = (corners.min(1) - lower) * scale
+    first = first.astype(np.int64).clip(0, tiles - 1)
+    last = (corners.max(1) - lower) * scale
+    last = last.astype(np.int64).clip(0, tiles - 1)
+
+    first_column, first_row = first.T
+    columns, rows = (last - first + 1).T
+    face, rank = expand(columns * rows)
+    row_step, column_step = np.divmod(rank, columns[face])
+    tile_row = first_row[face] + row_step
+    tile_column = first_column[face] + column_step
     tile = tile_row * tiles + tile_column
     face = face[np.argsort(tile.astype(np.uint16), kind="stable")]
     tile_counts = np.bincount(tile, minlength=tiles * tiles)

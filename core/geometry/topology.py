@@ -77,10 +77,14 @@ class _HalfEdges:
 
         start = mesh.faces.ravel()
         end = np.roll(mesh.faces, -1, axis=1).ravel()
-        lower = np.minimum(start, end).astype(np.int64)
-        key = lower * len(mesh.vertices) + np.maximum(start, end)
-        self.edge: NDArray[np.int64] = np.unique(key, return_inverse=True)[1].reshape(-1)
         self.is_forward = start < end
+
+        # Half-edges with the same two ends belong to one edge.
+        lower = np.minimum(start, end).astype(np.int64)
+        higher = np.maximum(start, end)
+        key = lower * len(mesh.vertices) + higher
+        edge: NDArray[np.int64] = np.unique(key, return_inverse=True)[1]
+        self.edge = edge.reshape(-1)
 
     def face_counts(self) -> NDArray[np.int64]:
         """Return the number of faces (E,) of each undirected edge."""
@@ -111,9 +115,11 @@ def piece_volumes(mesh: MeshArrays) -> NDArray[np.float64]:
     # Volumes of tetrahedra are exact only near the origin.
     origin = mesh.vertices[mesh.faces[0, 0]]
     corners = mesh.vertices[triangles.faces].astype(float) - origin
-    six_volumes = (corners[:, 0] * np.cross(corners[:, 1], corners[:, 2])).sum(1)
+    a, b, c = corners.transpose(1, 0, 2)
+    six_volumes = (a * np.cross(b, c)).sum(1)
 
-    volumes = np.bincount(face_pieces(triangles), weights=six_volumes / 6)
+    piece = face_pieces(triangles)
+    volumes = np.bincount(piece, weights=six_volumes / 6)
     return np.asarray(volumes, float)
 
 
@@ -236,11 +242,14 @@ def _mean_face_centers(mesh: MeshArrays, vertex: NDArray[np.int64]) -> NDArray[n
         mesh: The mesh.
         vertex: (C,) number of the new vertex of each corner.
     """
-    corners = mesh.faces.shape[1]
-    face_centers = mesh.vertices[mesh.faces].mean(1, dtype=float).repeat(corners, 0)
-    counts = np.bincount(vertex)[:, None]
-    sums = [np.bincount(vertex, face_centers[:, axis]) for axis in range(3)]
-    means: NDArray[np.float64] = np.stack(sums, axis=1) / counts
+    face_centers = mesh.vertices[mesh.faces].mean(1, dtype=float)
+    corner_centers = face_centers.repeat(mesh.faces.shape[1], 0)
+
+    counts = np.bincount(vertex)
+    sums = []
+    for axis in range(3):
+        sums.append(np.bincount(vertex, corner_centers[:, axis]))
+    means: NDArray[np.float64] = np.stack(sums, axis=1) / counts[:, None]
     return means
 
 
@@ -324,12 +333,13 @@ def _count_pinched(mesh: MeshArrays, half_edges: _HalfEdges) -> int:
     face_counts = half_edges.face_counts()
     vertex = mesh.faces.ravel()
     order = np.argsort(half_edges.edge, kind="stable")
-    pairs = order[(face_counts == 2)[half_edges.edge[order]]].reshape(-1, 2)
+    faces_at_edge = face_counts[half_edges.edge[order]]
+    first, second = order[faces_at_edge == 2].reshape(-1, 2).T
 
     # Join the corners of two faces that meet at either end of their edge.
-    first_ends = np.stack((pairs[:, 0], half_edges.end_corner[pairs[:, 0]]), axis=1)
-    second_ends = np.stack((pairs[:, 1], half_edges.end_corner[pairs[:, 1]]), axis=1)
-    is_opposite = vertex[first_ends[:, 0]] != vertex[second_ends[:, 0]]
+    first_ends = np.stack((first, half_edges.end_corner[first]), axis=1)
+    second_ends = np.stack((second, half_edges.end_corner[second]), axis=1)
+    is_opposite = vertex[first] != vertex[second]
     second_ends[is_opposite] = second_ends[is_opposite, ::-1]
     joined_corners = np.stack((first_ends, second_ends), axis=2).reshape(-1, 2)
     fan = connected_components(joined_corners, vertex.size)

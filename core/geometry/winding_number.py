@@ -74,14 +74,21 @@ class OrientedSolid:
         Returns:
             (P,) bool.
         """
+        # Only points in the bounding box may be inside.
         lower = self.vertices.min(0)
         upper = self.vertices.max(0)
-        result = np.zeros(len(points), bool)
-        candidates = np.flatnonzero(_points_in_box(points, lower, upper))
+        in_box = _points_in_box(points, lower, upper)
+        candidates = np.flatnonzero(in_box)
+        candidate_points = np.asarray(points, float)[candidates]
+
         winding, free_directions = _winding_and_visibility(
-            self.vertices, self.triangles, np.asarray(points, float)[candidates], rays
+            self.vertices, self.triangles, candidate_points, rays
         )
-        result[candidates] = (winding > _INSIDE) | (free_directions == 0)
+        is_wound = winding > _INSIDE
+        is_hidden = free_directions == 0
+
+        result = np.zeros(len(points), bool)
+        result[candidates] = is_wound | is_hidden
         return result
 
     def sample_surface(self, count: int, rng: np.random.Generator) -> tuple[Points, Points, Faces]:
@@ -100,8 +107,9 @@ class OrientedSolid:
         normals = face_normals(self.vertices, self.triangles)[face]
 
         # A point of the outer surface has the solid behind it and nothing in front.
-        step = _SURFACE_STEP * float(np.ptp(self.vertices, axis=0).max())
-        tests = np.concatenate((points + step * normals, points - step * normals))
+        size = float(np.ptp(self.vertices, axis=0).max())
+        offset = _SURFACE_STEP * size * normals
+        tests = np.concatenate((points + offset, points - offset))
         is_inside = self.contains(tests, rays=_SURFACE_RAYS)
         front_is_free = ~is_inside[: len(points)]
         back_is_solid = is_inside[len(points) :]
@@ -211,9 +219,13 @@ def sample_triangles(
     Returns:
         Points (count, 3) and the triangle of each (count,).
     """
-    area = np.linalg.norm(area_normals(vertices, triangles), axis=1)
+    normals = area_normals(vertices, triangles)
+    area = np.linalg.norm(normals, axis=1)
+
+    # A triangle is hit as often as its share of the sum of the areas.
     target = rng.random(count) * area.sum()
-    face = np.searchsorted(np.cumsum(area), target).clip(max=len(triangles) - 1)
+    face = np.searchsorted(np.cumsum(area), target)
+    face = face.clip(max=len(triangles) - 1)
 
     # Points in the other half of the parallelogram are mirrored into the triangle.
     u, v = rng.random((2, count, 1))
@@ -222,7 +234,8 @@ def sample_triangles(
     v = np.where(is_beyond, 1 - v, v)
 
     a, b, c = (vertices[triangles[face, k]] for k in range(3))
-    return a + u * (b - a) + v * (c - a), face.astype(np.int32)
+    points = a + u * (b - a) + v * (c - a)
+    return points, face.astype(np.int32)
 
 
 def face_normals(vertices: Points, triangles: Faces) -> Points:
@@ -261,11 +274,11 @@ def _points_in_box(
 ) -> NDArray[np.bool_]:
     """Return which of ``points`` (P, 3) are within a box."""
     # Axis by axis is many times as fast as a reduction with all(1).
-    x, y, z = np.transpose(points)
-    in_x = (x > lower[0]) & (x < upper[0])
-    in_y = (y > lower[1]) & (y < upper[1])
-    in_z = (z > lower[2]) & (z < upper[2])
-    in_box: NDArray[np.bool_] = in_x & in_y & in_z
+    in_box = np.ones(len(points), bool)
+    for axis in range(3):
+        values = points[:, axis]
+        in_box &= values > lower[axis]
+        in_box &= values < upper[axis]
     return in_box
 
 
@@ -359,13 +372,18 @@ def _triangle_prisms(vertices: Points, triangles: Faces, thickness: float) -> tu
        \|/
         4
     """
-    offset = thickness / 2 * face_normals(vertices, triangles)[:, None]
+    normals = face_normals(vertices, triangles)
+    offset = thickness / 2 * normals[:, None]
     corners = vertices[triangles]
-    points = np.concatenate((corners + offset, corners - offset), axis=1).reshape(-1, 3)
+    points = np.concatenate((corners + offset, corners - offset), axis=1)
 
+    # The two ends, and two triangles for each wall.
     prism = [(0, 1, 2), (3, 5, 4)]
     for i, j in ((0, 1), (1, 2), (2, 0)):
-        prism += [(i, i + 3, j + 3), (i, j + 3, j)]
-    first_vertex = 6 * np.arange(len(triangles), dtype=np.int32)[:, None, None]
+        prism.append((i, i + 3, j + 3))
+        prism.append((i, j + 3, j))
+
+    rank = np.arange(len(triangles), dtype=np.int32)
+    first_vertex = 6 * rank[:, None, None]
     faces = np.array(prism, np.int32) + first_vertex
-    return points, faces.reshape(-1, 3)
+    return points.reshape(-1, 3), faces.reshape(-1, 3)

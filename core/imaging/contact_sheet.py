@@ -73,8 +73,9 @@ def write_contact_sheet(path: Path, rows: Sequence[Row], size: int, columns: int
 
 def _fit_into_square(pixels: NDArray[np.floating[Any]], size: int) -> Image.Image:
     """Return an image scaled until its longer side is ``size`` pixels."""
-    bytes_ = (np.asarray(pixels).clip(0, 1) * 255 + 0.5).astype(np.uint8)
-    image = Image.fromarray(bytes_)
+    values = np.asarray(pixels).clip(0, 1) * 255 + 0.5
+    image = Image.fromarray(values.astype(np.uint8))
+
     scale = size / max(image.size)
     width = max(1, round(image.width * scale))
     height = max(1, round(image.height * scale))

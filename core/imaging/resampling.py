@@ -22,14 +22,25 @@ def sample_bilinear(
         (P, C).
     """
     height, width = image.shape[:2]
-    position = (pixels - 0.5).clip(0, (width - 1, height - 1))
-    base = np.minimum(position.astype(np.int64), (max(width - 2, 0), max(height - 2, 0)))
-    left, top = base.T
-    u, v = (position - base).T[..., None]
 
+    # Positions in pixels between the centers of the first and the last pixel.
+    last = np.array((width - 1, height - 1))
+    position = (pixels - 0.5).clip(0, last)
+
+    # The pixel to the upper left of each position, and the next ones.
+    base = position.astype(np.int64)
+    base = np.minimum(base, np.maximum(last - 1, 0))
+    left, top = base.T
     right = np.minimum(left + 1, width - 1)
     bottom = np.minimum(top + 1, height - 1)
-    upper = image[top, left] * (1 - u) + image[top, right] * u
-    lower = image[bottom, left] * (1 - u) + image[bottom, right] * u
+
+    # Interpolate along the rows, then between them.
+    u, v = (position - base).T[..., None]
+    upper_left = image[top, left]
+    upper_right = image[top, right]
+    lower_left = image[bottom, left]
+    lower_right = image[bottom, right]
+    upper = upper_left * (1 - u) + upper_right * u
+    lower = lower_left * (1 - u) + lower_right * u
     values: NDArray[np.floating[Any]] = upper * (1 - v) + lower * v
     return values

@@ -77,11 +77,14 @@ def _sheet_mask(sheet: NDArray[np.float32]) -> NDArray[np.float32]:
 def _find_boxes(solid: NDArray[np.bool_]) -> list[Box]:
     """Return the boxes of the parts of a mask, in reading order."""
     boxes = []
-    for top, bottom in _filled_runs(solid.any(1)):
-        for left, right in _filled_runs(solid[top:bottom].any(0)):
+    for row_top, row_bottom in _filled_runs(solid.any(1)):
+        row = solid[row_top:row_bottom]
+        for left, right in _filled_runs(row.any(0)):
             # Other figures of the row may be higher.
-            rows = np.flatnonzero(solid[top:bottom, left:right].any(1))
-            boxes.append((top + int(rows[0]), top + int(rows[-1]) + 1, left, right))
+            filled_rows = np.flatnonzero(row[:, left:right].any(1))
+            top = row_top + int(filled_rows[0])
+            bottom = row_top + int(filled_rows[-1]) + 1
+            boxes.append((top, bottom, left, right))
     return boxes
 
 

@@ -215,12 +215,22 @@ def subtask(work: Task[T], start: float, end: float, stage: str | None = None) -
         end: Fraction at which it ends.
         stage: Stage to show; that of ``work`` if None.
     """
+
+    def place(progress: Progress) -> Progress:
+        fraction = start + (end - start) * progress.fraction
+        return Progress(fraction, stage or progress.stage)
+
+    return (yield from map_progress(work, place))
+
+
+def map_progress(work: Task[T], function: Callable[[Progress], Progress]) -> Task[T]:
+    """Run ``work``, and yield what ``function`` makes of each progress that it yields."""
     while True:
         try:
             progress = next(work)
         except StopIteration as stop:
             return cast(T, stop.value)
-        yield Progress(start + (end - start) * progress.fraction, stage or progress.stage)
+        yield function(progress)
 
 
 def single_step(progress: Progress, function: Callable[[], T]) -> Task[T]:

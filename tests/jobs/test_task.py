@@ -10,8 +10,10 @@ from maquette.core.jobs.task import (
     SteppedTask,
     ThreadedTask,
     in_thread,
+    map_progress,
     run_to_end,
     single_step,
+    subtask,
 )
 
 
@@ -64,6 +66,24 @@ class TestDrivers:
         wait(running)
         with pytest.raises(ValueError, match="boom"):
             running.result()
+
+
+def test_a_subtask_is_a_part_of_the_progress():
+    seen = []
+    assert run_to_end(subtask(count(2), 0.5, 0.75, "Part"), seen.append) == 2
+    assert seen == [Progress(0.5, "Part"), Progress(0.625, "Part")]
+    seen.clear()
+    run_to_end(subtask(count(1), 0.25, 1.0), seen.append)
+    assert seen == [Progress(0.25, "Counting")]
+
+
+def test_mapped_progress_keeps_the_result_and_closing_cleans_up():
+    log = []
+    work = map_progress(count(3, log), lambda progress: Progress(1.0, progress.stage.upper()))
+    assert next(work) == Progress(1.0, "COUNTING")
+    work.close()
+    del work
+    assert log == ["cleaned up"]
 
 
 def test_time_left_counts_from_the_first_step():
