@@ -91,6 +91,7 @@ def test_the_zip_holds_what_runs_and_no_more(built):
         for path in (ROOT / part).rglob("*.py")
     }
     assert ours <= set(names)
+    assert "core/jobs/worker_boot.py" in names  # read as text, never imported
     assert not [name for name in names if name.endswith((".pyc", ".blend1")) or "/." in name]
     assert built.stat().st_size < 70e6
 
@@ -153,6 +154,7 @@ def test_pip_installs_the_script(tmp_path):
         "--target",
     ]
     subprocess.run([*pip, tmp_path / "site", source], check=True, capture_output=True, timeout=300)
+    assert (tmp_path / "site/maquette/core/jobs/worker_boot.py").is_file()
     done = subprocess.run(
         [tmp_path / "site/bin/maquette", "reconstruct", "nope.png", "-o", "out.glb"],
         env={**os.environ, "PYTHONPATH": str(tmp_path / "site")},

@@ -1,4 +1,4 @@
-"""Posed reference images brought into one frame: orthographic sides, views placed in a scene.
+"""Posed reference images in one frame: orthographic sides, views placed in a scene.
 
 May import numpy, ``core.imaging`` and below; neither bpy nor torch.
 """

@@ -1,8 +1,10 @@
-"""Fits pictures of an object's sides to each other: one frame, one scale, one camera a picture."""
+"""Align images of an object's sides: one frame, one scale, one camera for each image."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +12,7 @@ from numpy.typing import NDArray
 from ..cameras import SIDES, Camera, look_at
 from ..errors import ImageError
 
+# The axes of the object that are horizontal and vertical in the image of each side.
 _AXES = {
     "front": (0, 2),
     "back": (0, 2),
@@ -18,35 +21,46 @@ _AXES = {
     "top": (0, 1),
     "bottom": (0, 1),
 }
-LARGEST_DISAGREEMENT = 0.08  # of a side's length, between pictures said to be at one scale
+LARGEST_DISAGREEMENT = 0.08  # of a side's length, between images that are meant to have one scale
+_SCALE_WEIGHT = 0.01  # of the assumption that two images have the same scale
+_CAMERA_DISTANCE = 2.0  # from the object's center; its longest side is 1
+
+Box = tuple[NDArray[np.float64], NDArray[np.float64]]  # lower and upper corner (2,), pixels
 
 
-def mask_bounds(mask: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Low and high corner (x, y) of where ``mask`` (H, W) is above a half, in pixels, outer edges.
+def mask_bounds(mask: NDArray[np.floating[Any]]) -> Box:
+    """Return the lower and upper corner (x, y) of a mask, pixels, outer edges.
+
+    Args:
+        mask: (H, W) in 0..1; above a half is object.
 
     Raises:
-        ImageError: it is nowhere.
+        ImageError: The mask is empty.
     """
     rows = np.flatnonzero((mask > 0.5).any(1))
     columns = np.flatnonzero((mask > 0.5).any(0))
     if not len(rows):
         raise ImageError(
-            "No object was found in the picture: its mask is empty. Give the picture an alpha that is the object"
+            "No object was found in the image: its mask is empty. "
+            "Give the image an alpha that is the object"
         )
-    return np.array((columns[0], rows[0]), float), np.array((columns[-1], rows[-1]), float) + 1
+    lower: NDArray[np.float64] = np.array((columns[0], rows[0]), float)
+    upper: NDArray[np.float64] = np.array((columns[-1] + 1, rows[-1] + 1), float)
+    return lower, upper
 
 
-def align_side_cameras(masks: Mapping[str, NDArray[np.floating]]) -> dict[str, Camera]:
-    """A camera for each side's picture, in a frame centred on the object whose longest seen side is 1.
+def align_side_cameras(masks: Mapping[str, NDArray[np.floating[Any]]]) -> dict[str, Camera]:
+    """Return a camera for the image of each side, in a frame centered on the object.
 
-    The pictures are taken to be at one scale; if the lengths that two of them share disagree by more than 8 %,
-    each gets a scale of its own. Small disagreements are shared out: each picture is stretched to the agreed box.
+    The longest visible side of the object has length 1. The images are assumed to have one scale;
+    if the lengths that two of them share disagree by more than 8 %, each gets its own scale. Small
+    disagreements are spread: each image is stretched to the common box.
 
     Args:
         masks: (H, W) in 0..1 by the names of ``cameras.SIDES``.
 
     Raises:
-        ImageError: a mask is empty.
+        ImageError: A mask is empty.
     """
     boxes = {}
     for name, mask in masks.items():
@@ -54,61 +68,114 @@ def align_side_cameras(masks: Mapping[str, NDArray[np.floating]]) -> dict[str, C
             boxes[name] = mask_bounds(mask)
         except ImageError as error:
             raise ImageError(f"{name}: {error}") from error
-    extent = _reconciled_extent({name: high - low for name, (low, high) in boxes.items()})
-    return {name: _side_camera(name, boxes[name], extent, masks[name].shape) for name in masks}
 
-
-def _reconciled_extent(spans: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Lengths along x, y and z (3,), the longest seen one 1; what no picture shows is given as 1."""
-    extent = reconcile_lengths(
-        [(name, _AXES[name][k], span[k]) for name, span in spans.items() for k in (0, 1)]
-    )
-    return np.where(extent == 0, 1.0, extent / extent.max())
+    extent = _common_extent(boxes)
+    cameras = {}
+    for name, mask in masks.items():
+        cameras[name] = _side_camera(name, boxes[name], extent, mask.shape)
+    return cameras
 
 
 def reconcile_lengths(measures: Sequence[tuple[str, int, float]]) -> NDArray[np.float64]:
-    """What pictures say together of the lengths along x, y and z (3,); 0 along an axis that none shows.
+    """Return the object's lengths along x, y and z (3,) from what images show of them.
 
-    The mean, or if two disagree by more than 8 %, as the first picture has it after each got a scale of its own.
+    That is the mean of the images. If two of them disagree by more than 8 %, each image gets its
+    own scale first, and the lengths are in the scale of the first image.
 
     Args:
-        measures: (picture, axis, length), at least one.
+        measures: (image, axis, length), at least one.
+
+    Returns:
+        0 along an axis that no image shows.
     """
-    seen = {axis: [length for _, where, length in measures if where == axis] for axis in range(3)}
-    if any(
-        max(lengths) > (1 + LARGEST_DISAGREEMENT) * min(lengths)
-        for lengths in seen.values()
-        if lengths
-    ):
-        return _lengths_at_own_scales(measures)
-    return np.array([np.mean(lengths) if lengths else 0.0 for lengths in seen.values()])
+    lengths = defaultdict(list)
+    for _, axis, length in measures:
+        lengths[axis].append(length)
+
+    for values in lengths.values():
+        if max(values) > (1 + LARGEST_DISAGREEMENT) * min(values):
+            return _lengths_at_separate_scales(measures)
+
+    result = np.zeros(3)
+    for axis, values in lengths.items():
+        result[axis] = np.mean(values)
+    return result
 
 
-def _lengths_at_own_scales(measures: Sequence[tuple[str, int, float]]) -> NDArray[np.float64]:
-    """Least squares over the logarithms of lengths and of each picture's scale (held near one another)."""
+def _common_extent(boxes: Mapping[str, Box]) -> NDArray[np.float64]:
+    """Return the object's lengths along x, y and z (3,), the longest visible one 1.
+
+    An axis that no image shows has length 1 too.
+    """
+    measures = []
+    for name, (lower, upper) in boxes.items():
+        span = upper - lower
+        horizontal, vertical = _AXES[name]
+        measures.append((name, horizontal, span[0]))
+        measures.append((name, vertical, span[1]))
+
+    extent = reconcile_lengths(measures)
+    return np.where(extent == 0, 1.0, extent / extent.max())
+
+
+def _lengths_at_separate_scales(
+    measures: Sequence[tuple[str, int, float]],
+) -> NDArray[np.float64]:
+    """Return lengths in the scale of the first image, when each image has its own scale.
+
+    The logarithm of a measure is that of the length plus that of the image's scale; these
+    equations are solved by least squares, with a weak assumption that all scales are equal.
+
+    Args:
+        measures: (image, axis, length).
+    """
     names = list(dict.fromkeys(name for name, _, _ in measures))
-    rows = np.zeros((len(measures) + len(names), 3 + len(names)))
-    values = np.zeros(len(rows))
+    row_count = len(measures) + len(names)
+    column_count = 3 + len(names)
+    rows = np.zeros((row_count, column_count))
+    values = np.zeros(row_count)
+
+    # One equation for each measure.
     for row, (name, axis, length) in enumerate(measures):
-        rows[row, [axis, 3 + names.index(name)]] = 1
+        scale_column = 3 + names.index(name)
+        rows[row, axis] = 1
+        rows[row, scale_column] = 1
         values[row] = np.log(length)
-    rows[len(measures) :, 3:] = 0.01 * np.eye(len(names))
+
+    # The weak assumption: the logarithm of each scale is 0.
+    rows[len(measures) :, 3:] = _SCALE_WEIGHT * np.eye(len(names))
+
     solution = np.linalg.lstsq(rows, values, rcond=None)[0]
-    known = np.isin(np.arange(3), [axis for _, axis, _ in measures])
-    return np.where(known, np.exp(solution[:3] + solution[3]), 0.0)
+    first_scale = solution[3]
+    is_measured = np.isin(np.arange(3), [axis for _, axis, _ in measures])
+    return np.where(is_measured, np.exp(solution[:3] + first_scale), 0.0)
 
 
 def _side_camera(
-    name: str,
-    box: tuple[NDArray[np.float64], NDArray[np.float64]],
-    extent: NDArray[np.float64],
-    shape: tuple[int, ...],
+    name: str, box: Box, extent: NDArray[np.float64], shape: tuple[int, ...]
 ) -> Camera:
-    low, high = box
-    focal = (high - low) / extent[list(_AXES[name])]
-    center = (low + high) / 2
-    direction, up = (np.array(v, float) for v in SIDES[name])
-    intrinsics = np.array(((focal[0], 0, center[0]), (0, focal[1], center[1]), (0, 0, 1.0)))
-    return Camera(
-        look_at(2 * direction, np.zeros(3), up), intrinsics, shape[1], shape[0], orthographic=True
+    """Return the orthographic camera in which the object's box fills the mask's box.
+
+    Args:
+        name: Of ``cameras.SIDES``.
+        box: Of the mask.
+        extent: (3,) lengths of the object.
+        shape: Height and width of the image, pixels.
+    """
+    lower, upper = box
+    image_axes = list(_AXES[name])
+    focal_x, focal_y = (upper - lower) / extent[image_axes]
+    center_x, center_y = (lower + upper) / 2
+    intrinsics = np.array(
+        (
+            (focal_x, 0, center_x),
+            (0, focal_y, center_y),
+            (0, 0, 1.0),
+        )
     )
+
+    # The camera faces the center of the object from this side.
+    side_direction, side_up = SIDES[name]
+    eye: NDArray[np.float64] = _CAMERA_DISTANCE * np.array(side_direction, float)
+    pose = look_at(eye, np.zeros(3), np.array(side_up, float))
+    return Camera(pose, intrinsics, shape[1], shape[0], orthographic=True)

@@ -1,4 +1,4 @@
 """Meshes and fields: surface extraction, winding numbers, distances, topology, texture baking.
 
-May import numpy, ``core.alignment``, ``core.imaging`` and below; neither bpy nor torch.
+May import numpy, ``core.imaging`` and below; neither bpy nor torch.
 """

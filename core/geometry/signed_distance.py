@@ -1,138 +1,202 @@
-"""How far points are from the surface of a solid: exact to its triangles, also where parts of it overlap.
+"""Signed distance from points to the surface of a solid, exact also where its parts overlap.
 
-Which triangle is nearest tells a tree that is given, see ``core.scene.bvh``: Blender has one.
+The nearest triangle to a point is found by a tree that the caller provides, such as Blender's
+(``core.scene.bvh``).
 
-Nearest of all triangles to a point outside is never one buried in the solid, since the way there would have to come
-through the surface first. From a point inside it may be; such points are asked again against what is not buried.
+The triangle nearest to a point outside is never buried in the solid, since the straight path to it
+would have to pass through the surface first. For a point inside it may be buried. Such points are
+evaluated again against the triangles that are not:
+
+        +-----------------+
+        |   . buried      |       Two overlapping boxes. For the point "." the nearest triangle
+        |    +------------|---+   belongs to the other box's wall, which is inside the solid.
+        |    |            |   |   What counts is the outer surface.
+        +----|------------+   |
+             +----------------+
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .winding_number import OrientedSolid, Points
 
+# Maps points (P, 3) to the index (P,) of the triangle nearest to each.
 Nearest = Callable[[Points], NDArray[np.int64]]
+# Maps triangles (F, 3, 3) to such a function.
 Tree = Callable[[Points], Nearest]
 
-_STEP = 1e-3  # of the longest side: how far before the surface to look whether that is outside
-# of the longest side: the longest edge of pieces that are buried or not
-_COARSE = 1 / 24
-_FINE = 1 / 96
-_RAYS = 3
+# All as shares of the longest side.
+_STEP = 1e-3  # distance from the surface at which to test whether that is outside
+_COARSE_EDGE = 1 / 24  # longest edge of the pieces that are tested first
+_FINE_EDGE = 1 / 96  # longest edge of the pieces at the seam between buried and not
+
+_RAYS = 3  # lines of an inside test; few, since the steps are close to the surface
+_TINY = 1e-300  # against division by zero
 
 
 def signed_distance(
-    solid: OrientedSolid, points: NDArray[np.floating], inside: NDArray[np.bool_], tree: Tree
+    solid: OrientedSolid,
+    points: NDArray[np.floating[Any]],
+    inside: NDArray[np.bool_],
+    tree: Tree,
 ) -> Points:
-    """Distance (P,) float64 in metres from ``points`` (P, 3) to the surface of ``solid``, negative inside.
+    """Return the signed distance to the surface of a solid.
 
-    Exact to the triangles, but for points inside whose nearest triangle is buried: where a triangle is half buried,
-    the seam is known to a hundredth of the longest side.
+    It is exact to the triangles, except for points inside whose nearest triangle is buried: where a
+    triangle is partly buried, the seam is known to a hundredth of the longest side.
 
     Args:
-        inside: (P,) bool, whether a point is inside: the sign.
-        tree: of corners (F, 3, 3) gives what tells the index (P,) of the triangle nearest to each of points (P, 3).
+        solid: The solid.
+        points: (P, 3) meters.
+        inside: (P,) whether each point is inside; this gives the sign.
+        tree: Makes a function that finds nearest triangles.
+
+    Returns:
+        (P,) float64 meters, negative inside.
     """
     points = np.asarray(points, float)
     corners = solid.vertices[solid.triangles]
     triangle = tree(corners)(points)
-    squared, place = closest_on_triangles(points, corners[triangle])
+    squared, closest = closest_on_triangles(points, corners[triangle])
     distance = np.sqrt(squared)
-    within = np.flatnonzero(inside)
-    normals = _triangle_normals(corners[triangle[within]])
-    way = place[within] - points[within]
-    way /= np.maximum(distance[within], 1e-300)[:, None]
-    exposed = _is_outside(solid, place[within], normals) | _is_outside(solid, place[within], way)
-    buried = within[~exposed]
+
+    # Beyond an exposed triangle is outside, along its normal or along the way from the point.
+    inner = np.flatnonzero(inside)
+    normals = _triangle_normals(corners[triangle[inner]])
+    directions = closest[inner] - points[inner]
+    directions /= np.maximum(distance[inner], _TINY)[:, None]
+    beyond_normal = _is_outside(solid, closest[inner], normals)
+    beyond_point = _is_outside(solid, closest[inner], directions)
+    buried = inner[~(beyond_normal | beyond_point)]
+
+    # Measure the remaining points against the outer surface.
     if len(buried):
-        pieces = _outer_triangles(solid, corners)
-        if len(pieces):
-            nearest = pieces[tree(pieces)(points[buried])]
+        outer = _outer_triangles(solid, corners)
+        if len(outer):
+            nearest = outer[tree(outer)(points[buried])]
             distance[buried] = np.sqrt(closest_on_triangles(points[buried], nearest)[0])
+
     return np.where(inside, -distance, distance)
 
 
 def closest_on_triangles(points: Points, corners: Points) -> tuple[Points, Points]:
-    """Each of ``points`` (P, 3) against its own triangle (P, 3, 3): squared distance (P,) and the place on it (P, 3).
+    """Return the closest point of a triangle to each point.
 
-    The foot on the plane if it is within the triangle, else the best of the feet on the three sides.
+    That is the perpendicular foot on the plane if it is within the triangle, else the best of the
+    feet on the three edges.
+
+    Args:
+        points: (P, 3).
+        corners: (P, 3, 3) corners of one triangle for each point.
+
+    Returns:
+        (P,) squared distances and (P, 3) closest points.
     """
     a = corners[:, 0]
     b = corners[:, 1]
     c = corners[:, 2]
     normal = np.cross(b - a, c - a)
-    length = np.einsum("ij,ij->i", normal, normal)
+    squared_normal = np.einsum("ij,ij->i", normal, normal)
+
     squared = np.full(len(points), np.inf)
-    place = np.empty((len(points), 3))
-    within = length > 0
+    closest = np.empty((len(points), 3))
+    above_triangle = squared_normal > 0
     for start, end in ((a, b), (b, c), (c, a)):
-        side = end - start
-        way = points - start
-        share = np.einsum("ij,ij->i", way, side) / np.maximum(
-            np.einsum("ij,ij->i", side, side), 1e-300
-        )
-        foot = start + share.clip(0, 1)[:, None] * side
-        off = points - foot
-        distance = np.einsum("ij,ij->i", off, off)
-        better = distance < squared
-        squared[better] = distance[better]
-        place[better] = foot[better]
-        within &= np.einsum("ij,ij->i", np.cross(side, way), normal) >= 0
-    height = np.einsum("ij,ij->i", (points - a)[within], normal[within])
-    squared[within] = height**2 / length[within]
-    place[within] = points[within] - (height / length[within])[:, None] * normal[within]
-    return squared, place
+        # The best foot on an edge so far.
+        edge = end - start
+        offset = points - start
+        squared_edge = np.einsum("ij,ij->i", edge, edge)
+        share = np.einsum("ij,ij->i", offset, edge) / np.maximum(squared_edge, _TINY)
+        foot = start + share.clip(0, 1)[:, None] * edge
+        to_foot = points - foot
+        squared_distance = np.einsum("ij,ij->i", to_foot, to_foot)
+        better = squared_distance < squared
+        squared[better] = squared_distance[better]
+        closest[better] = foot[better]
+
+        # A point above the triangle is on the inner side of all edges.
+        above_triangle &= np.einsum("ij,ij->i", np.cross(edge, offset), normal) >= 0
+
+    scaled_height = np.einsum("ij,ij->i", (points - a)[above_triangle], normal[above_triangle])
+    length = squared_normal[above_triangle]
+    foot_offset = (scaled_height / length)[:, None] * normal[above_triangle]
+    squared[above_triangle] = scaled_height**2 / length
+    closest[above_triangle] = points[above_triangle] - foot_offset
+    return squared, closest
 
 
 def _outer_triangles(solid: OrientedSolid, corners: Points) -> Points:
-    """The triangles (F, 3, 3) in pieces (N, 3, 3), less those that are buried in the solid."""
+    """Cut triangles into pieces, and return those that are not buried in the solid.
+
+    Args:
+        solid: The solid.
+        corners: (F, 3, 3) its triangles.
+
+    Returns:
+        (N, 3, 3) pieces.
+    """
     size = float(np.ptp(solid.vertices, axis=0).max())
-    pieces = _bisect_triangles(corners, _COARSE * size)
-    small = _edge_lengths(pieces).max(1) <= _FINE * size
-    fine = pieces[small]
-    pieces = pieces[~small]
-    middle = pieces.mean(1, keepdims=True)
-    looks = np.concatenate((middle, 0.9 * pieces + 0.1 * middle), axis=1)
+    pieces = _bisect_triangles(corners, _COARSE_EDGE * size)
+    is_small = _edge_lengths(pieces).max(1) <= _FINE_EDGE * size
+    small = pieces[is_small]
+    pieces = pieces[~is_small]
+
+    # A coarse piece is tested at its center and near its corners.
+    centers = pieces.mean(1, keepdims=True)
+    tests = np.concatenate((centers, 0.9 * pieces + 0.1 * centers), axis=1)
     normals = np.repeat(_triangle_normals(pieces), 4, 0)
-    free = _is_outside(solid, looks.reshape(-1, 3), normals).reshape(-1, 4)
-    mixed = free.any(1) & ~free.all(1)
-    fine = np.concatenate((fine, _bisect_triangles(pieces[mixed], _FINE * size)))
-    return np.concatenate(
-        (pieces[free.all(1)], fine[_is_outside(solid, fine.mean(1), _triangle_normals(fine))])
-    )
+    is_free = _is_outside(solid, tests.reshape(-1, 3), normals).reshape(-1, 4)
+    free = pieces[is_free.all(1)]
+
+    # Where the tests disagree it is cut further; small pieces are tested at their centers only.
+    mixed = pieces[is_free.any(1) & ~is_free.all(1)]
+    small = np.concatenate((small, _bisect_triangles(mixed, _FINE_EDGE * size)))
+    small_is_free = _is_outside(solid, small.mean(1), _triangle_normals(small))
+    return np.concatenate((free, small[small_is_free]))
 
 
-def _is_outside(solid: OrientedSolid, places: Points, ways: Points) -> NDArray[np.bool_]:
-    """Whether a small step from ``places`` (P, 3) along the unit vectors ``ways`` (P, 3) leads outside: (P,)."""
+def _is_outside(solid: OrientedSolid, points: Points, directions: Points) -> NDArray[np.bool_]:
+    """Return whether a small step (P, 3) along unit vectors (P, 3) from points leads outside."""
     step = _STEP * float(np.ptp(solid.vertices, axis=0).max())
-    return ~solid.contains(places + step * ways, _RAYS)
+    return ~solid.contains(points + step * directions, _RAYS)
 
 
 def _bisect_triangles(corners: Points, longest: float) -> Points:
-    """Triangles (F, 3, 3) halved across their longest edge until none is longer than ``longest``."""
-    done = []
+    """Halve triangles (F, 3, 3) across their longest edge until none is longer than ``longest``."""
+    finished = []
     while len(corners):
-        edges = _edge_lengths(corners)
-        small = edges.max(1) <= longest
-        done.append(corners[small])
-        corners = corners[~small]
-        edge = edges[~small].argmax(1)
+        lengths = _edge_lengths(corners)
+        is_small = lengths.max(1) <= longest
+        finished.append(corners[is_small])
+        corners = corners[~is_small]
+
+        # Halve the edge from a to b.
+        edge = lengths[~is_small].argmax(1)
         rows = np.arange(len(corners))
         a, b, c = (corners[rows, (edge + k) % 3] for k in range(3))
         middle = (a + b) / 2
-        corners = np.concatenate((np.stack((a, middle, c), 1), np.stack((middle, b, c), 1)))
-    return np.concatenate(done) if done else corners
+        first_half = np.stack((a, middle, c), 1)
+        second_half = np.stack((middle, b, c), 1)
+        corners = np.concatenate((first_half, second_half))
+
+    if not finished:
+        return corners
+    return np.concatenate(finished)
 
 
 def _edge_lengths(corners: Points) -> Points:
-    """Lengths (F, 3) of the edges that begin at each corner."""
-    return np.linalg.norm(np.roll(corners, -1, axis=1) - corners, axis=2)
+    """Return the lengths (F, 3) of the edges that start at each corner."""
+    lengths: Points = np.linalg.norm(np.roll(corners, -1, axis=1) - corners, axis=2)
+    return lengths
 
 
 def _triangle_normals(corners: Points) -> Points:
+    """Return the unit normals (F, 3) of triangles (F, 3, 3); zero for those without an area."""
     cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    return cross / np.maximum(np.linalg.norm(cross, axis=1, keepdims=True), 1e-300)
+    normals: Points = cross / np.maximum(np.linalg.norm(cross, axis=1, keepdims=True), _TINY)
+    return normals

@@ -1,4 +1,4 @@
-"""The outline of a mesh in a picture."""
+"""The silhouette of a mesh in an image."""
 
 from __future__ import annotations
 
@@ -8,20 +8,30 @@ from numpy.typing import NDArray
 from ..arrays import MeshArrays
 from ..cameras import Camera
 
-_FINER = 4  # even, see below
+_SUPERSAMPLING = 4  # fine pixels along a pixel; even, see below
+# A polygon is drawn with its rim, half a fine pixel wide on either side. So a pixel that is half
+# covered has a value slightly above the middle of 0..255.
+_HALF_COVERED = 128
 
 
 def render_silhouette(mesh: MeshArrays, camera: Camera) -> NDArray[np.bool_]:
-    """Where in the picture (H, W) of ``camera`` any face of ``mesh`` lies that is all before it."""
+    """Return which pixels (H, W) of a camera are at least half covered by a mesh.
+
+    Faces that are not completely in front of the camera are left out.
+
+    Args:
+        mesh: The mesh.
+        camera: Its width and height are those of the result.
+    """
     from PIL import Image, ImageDraw
 
-    fine = camera.resized(_FINER * camera.width, _FINER * camera.height)
-    picture = Image.new("L", (fine.width, fine.height))
-    draw = ImageDraw.Draw(picture)
+    fine = camera.resized(_SUPERSAMPLING * camera.width, _SUPERSAMPLING * camera.height)
+    image = Image.new("L", (fine.width, fine.height))
+    draw = ImageDraw.Draw(image)
+
     pixels, depth = fine.project(mesh.vertices)
-    for face in pixels[mesh.faces[(depth[mesh.faces] > 0).all(1)]]:
-        draw.polygon(
-            face.ravel().tolist(), fill=255
-        )  # of whole coordinates, down to which they are cut
-    # A polygon's rim is drawn too, half a fine pixel on either side: what is half covered to the eye is a bit more.
-    return np.asarray(picture.reduce(_FINER)) > 128
+    in_front = (depth[mesh.faces] > 0).all(1)
+    for polygon in pixels[mesh.faces[in_front]]:
+        draw.polygon(polygon.ravel().tolist(), fill=255)  # Pillow rounds coordinates down
+
+    return np.asarray(image.reduce(_SUPERSAMPLING)) > _HALF_COVERED

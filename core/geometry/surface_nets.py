@@ -1,338 +1,324 @@
 """A closed surface of quads from a field: naive surface nets that stay manifold.
 
-After Gibson 1998 ("Constrained Elastic Surface Nets"): a vertex in each cell that the surface crosses, at the mean of
-the crossings of its edges; a quad for each crossed edge of the grid. As in dual marching cubes (Nielson 2004,
-doi:10.1109/VISUAL.2004.28) a cell that holds several sheets gets a vertex for each of them.
+After Gibson 1998 ("Constrained Elastic Surface Nets"): each cell of the grid that the surface
+crosses gets a vertex, at the mean of the crossings of the cell's edges. Each edge of the grid that
+the surface crosses gets a quad, of the vertices of the four cells around it. In two dimensions,
+with line segments instead of quads:
+
+        .     .     .     .         .   grid point outside
+                                    o   grid point inside, above the level
+           x-----x-----x            x   vertex of a crossed cell
+           |           |            |   segment across a crossed edge of the grid
+        .  |  o     o  |  .
+           |           |
+           x-----x-----x
+
+        .     .     .     .
+
+As in dual marching cubes (Nielson 2004, doi:10.1109/VISUAL.2004.28) a cell that contains several
+sheets of the surface gets a vertex for each of them (:mod:`.sheet_tables`).
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import cache
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import MeshArrays
 from ..errors import MeshError
+from ..imaging.morphology import shifted_slices
+from .sheet_tables import EDGE_INDEX, EDGES, cuts_twice_table, sheet_table
 
-# Corner c of a cell stands at (c & 1, c >> 1 & 1, c >> 2 & 1); an edge runs along an axis between two corners.
-_EDGES = [(axis, c, c | 1 << axis) for axis in range(3) for c in range(8) if not c >> axis & 1]
-_EDGE_INDEX = {(a, b): index for index, (_, a, b) in enumerate(_EDGES)}
+# The cells around an edge of the grid as steps back along the two other axes, counter-clockwise
+# seen from the end of the edge's axis.
+_CELLS_AROUND_EDGE = ((1, 1), (0, 1), (0, 0), (1, 0))
+_FILLED_VALUE = 1e-6  # of a corner that is filled: just inside
+_EDGE_MARGIN = 0.001  # least distance of a crossing from the ends of its edge
+# Taubin 1995: a step towards the mean of the neighbors, and a slightly larger one back.
+_TAUBIN_STEPS = (0.5, -0.53)
+
+
+@dataclass(frozen=True)
+class _CrossedCells:
+    """The cells that the surface crosses, in the order of their flat index.
+
+    Attributes:
+        shape: Number of cells of the padded grid along x, y and z.
+        index: (N,) flat index of each cell in the padded grid.
+        code: (N,) uint8, which corners are inside, one bit a corner.
+        first_vertex: (N,) number of the cell's first vertex.
+    """
+
+    shape: tuple[int, ...]
+    index: NDArray[np.int64]
+    code: NDArray[np.uint8]
+    first_vertex: NDArray[np.int64]
 
 
 def surface_nets(
-    field: NDArray[np.floating],
+    field: NDArray[np.floating[Any]],
     level: float = 0.0,
-    origin: NDArray[np.floating] | None = None,
+    origin: NDArray[np.floating[Any]] | None = None,
     spacing: float = 1.0,
 ) -> MeshArrays:
-    """The surface where ``field`` crosses ``level``, closed, manifold and oriented outwards.
+    """Extract the surface where ``field`` crosses ``level``: closed, manifold, oriented outwards.
 
     Args:
-        field: (X, Y, Z) values at grid points, inside is above ``level``; beyond the border is outside.
-        origin: (3,) position of the first grid point; the origin if None. spacing: between grid points.
+        field: (X, Y, Z) values at grid points, above ``level`` inside. Beyond the grid is outside.
+        level: Value at the surface.
+        origin: (3,) position of the first grid point; (0, 0, 0) if None.
+        spacing: Distance of neighboring grid points.
 
     Returns:
-        A mesh of quads. Every edge is shared by two faces, every vertex has one fan of faces.
+        A mesh of quads. Each edge has two faces, each vertex one fan of faces.
 
     Raises:
-        MeshError: nothing of the field is above the level.
+        MeshError: No value is above the level.
     """
+    # A layer of outside points around the grid closes the surface.
     padded = np.full(np.add(field.shape, 2), -np.inf, np.float32)
     padded[1:-1, 1:-1, 1:-1] = field - np.float32(level)
     inside = padded > 0
     if not inside.any():
         raise MeshError("There is no surface: nothing of the field is inside")
+
+    # Find the cells that the surface crosses, and number their vertices.
     codes = _unpinch_codes(inside, padded)
-    cells = _crossed_cells(codes)
-    code = codes.ravel()[cells]
-    _, counts = _sheet_table()
-    first = np.cumsum(counts[code]) - counts[code]
-    where = np.empty(codes.size, np.int32)
-    where[cells] = np.arange(len(cells), dtype=np.int32)
-    vertices = _cell_vertices(padded, cells, code, first, codes.shape)
-    faces = [_edge_quads(axis, cells, code, where, first, codes.shape) for axis in range(3)]
-    start = np.zeros(3) if origin is None else np.asarray(origin, float)
-    return MeshArrays(
-        (start + (vertices - 1) * spacing).astype(np.float32),
-        np.concatenate(faces).astype(np.int32),
-    )
+    index = _find_crossed(codes)
+    code = codes.ravel()[index]
+    _, sheet_counts = sheet_table()
+    first_vertex = np.cumsum(sheet_counts[code]) - sheet_counts[code]
+    cells = _CrossedCells(codes.shape, index, code, first_vertex)
+
+    vertices = _cell_vertices(padded, cells)
+    faces = np.concatenate(_edge_quads(cells))
+
+    start = np.zeros(3)
+    if origin is not None:
+        start = np.asarray(origin, float)
+    positions = start + (vertices - 1) * spacing
+    return MeshArrays(positions.astype(np.float32), faces.astype(np.int32))
 
 
-def remove_small_components(mesh: MeshArrays, fraction: float, length: float) -> MeshArrays:
-    """``mesh`` less the loose pieces whose volume is below ``fraction`` of the largest piece's.
+def taubin_smooth(mesh: MeshArrays, rounds: int = 8) -> MeshArrays:
+    """Smooth the steps of the grid out of a mesh, with its volume kept.
 
-    A piece that is longer than ``length`` of the longest stays: a thin leg has next to no volume.
+    After Taubin 1995, "A signal processing approach to fair surface design"
+    (doi:10.1145/218380.218473).
+
+    Args:
+        mesh: A closed mesh.
+        rounds: Each moves every vertex towards the mean of its neighbors, and then nearly back.
     """
-    piece = connected_components(mesh)
-    triangles = mesh.to_triangles()
-    a, b, c = (mesh.vertices[triangles[:, k]].astype(float) for k in range(3))
-    volume = np.abs(np.bincount(piece[triangles[:, 0]], (a * np.cross(b, c)).sum(1) / 6))
-    high, low = np.full((2, len(volume), 3), -np.inf)
-    np.maximum.at(high, piece, mesh.vertices)
-    np.maximum.at(low, piece, -mesh.vertices)
-    long = (high + low).max(1)
-    kept = (volume >= fraction * volume.max()) | (long >= length * long.max())
-    if kept.all():
-        return mesh
-    return submesh(mesh, kept[piece[mesh.faces[:, 0]]])
+    # In a closed mesh each edge occurs once in each direction, so each vertex meets each neighbor.
+    corners = mesh.faces.shape[1]
+    vertex = mesh.faces.ravel()
+    neighbor = mesh.faces[:, np.r_[1:corners, 0]].ravel()
+    neighbor_count = np.maximum(np.bincount(vertex, minlength=len(mesh.vertices)), 1)[:, None]
 
-
-def submesh(mesh: MeshArrays, kept: NDArray[np.bool_]) -> MeshArrays:
-    """``mesh`` with only the faces that are ``kept`` (F,), and their vertices."""
-    used, faces = np.unique(mesh.faces[kept], return_inverse=True)
-    faces = faces.reshape(-1, mesh.faces.shape[1]).astype(np.int32)
-    return replace(submesh_of_vertices(mesh, used), faces=faces)
-
-
-def submesh_of_vertices(mesh: MeshArrays, index: NDArray[np.int64]) -> MeshArrays:
-    """``mesh`` whose vertices are those of ``index`` (N,); its faces still name the old ones."""
-    colors, confidence = (
-        None if values is None else values[index] for values in (mesh.colors, mesh.confidence)
-    )
-    return replace(mesh, vertices=mesh.vertices[index], colors=colors, confidence=confidence)
-
-
-def connected_components(mesh: MeshArrays) -> NDArray[np.int64]:
-    """For each vertex (V,) the number, from 0, of the connected piece it belongs to."""
-    label = np.arange(
-        len(mesh.vertices)
-    )  # each the root of a tree; along the edges trees are hung on lower ones
-    first = mesh.faces[:, :-1].ravel()
-    second = mesh.faces[:, 1:].ravel()
-    while True:
-        one = label[first]
-        two = label[second]
-        apart = one != two
-        if not apart.any():
-            return np.unique(label, return_inverse=True)[1].reshape(-1)
-        first, second, one, two = (values[apart] for values in (first, second, one, two))
-        np.minimum.at(label, np.maximum(one, two), np.minimum(one, two))
-        while (label[label] != label).any():
-            label = label[label]
+    positions = mesh.vertices.astype(float)
+    for step in _TAUBIN_STEPS * rounds:
+        sums = []
+        for axis in range(3):
+            sums.append(np.bincount(vertex, positions[neighbor, axis], len(positions)))
+        mean = np.stack(sums, axis=1) / neighbor_count
+        positions += step * (mean - positions)
+    return replace(mesh, vertices=positions.astype(np.float32))
 
 
 def _corner_codes(inside: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """For each cell which of its corners are inside, one bit a corner."""
+    """Return for each cell which of its corners are inside, one bit a corner."""
     codes = inside.view(np.uint8)
     for axis in (2, 1, 0):
-        low, high = grid_halves(axis)
-        codes = codes[low] | codes[high] << np.uint8(1 << axis)
+        lower, upper = shifted_slices(3, axis)
+        codes = codes[lower] | codes[upper] << np.uint8(1 << axis)
     return codes
 
 
-def grid_halves(axis: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-    """What leaves out the last, and the first, of a grid along ``axis``."""
-    low, high = ([slice(None)] * 3 for _ in range(2))
-    low[axis] = slice(None, -1)
-    high[axis] = slice(1, None)
-    return tuple(low), tuple(high)
-
-
-def _crossed_cells(codes: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Flat indices of the cells with corners both inside and outside, in order."""
+def _find_crossed(codes: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return the flat indices of the cells with corners both inside and outside, in order."""
     return np.flatnonzero(codes - np.uint8(1) < np.uint8(254))  # 0 - 1 wraps to 255
 
 
 def _flat_strides(shape: tuple[int, ...]) -> tuple[int, int, int]:
-    """How far apart in a flat index two neighbours along each axis are."""
+    """Return the distance in a flat index of two neighbors along each axis."""
     return shape[1] * shape[2], shape[2], 1
 
 
 def _unpinch_codes(inside: NDArray[np.bool_], field: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """The cells' codes, after filling (in ``inside``) the few corners where two sheets would share an edge.
+    r"""Fill the few corners where two sheets would share an edge, and return the cells' codes.
 
-    That is at a face whose corners alternate and whose two crossing lines belong to one sheet in both cells. The
-    outside corner of it that is closer to the level is filled. Filling only ever adds, so this ends.
+    That occurs at a face whose corners alternate and whose two crossing lines belong to one sheet
+    in both cells:
+
+        o---.        The sheet of each cell cuts this face in two lines, so that both vertices
+        |\  |        would be connected twice. Filling one of the corners "." leaves one line.
+        |  \|
+        .---o
+
+    The outside corner that is closer to the level is filled. Filling only ever adds, so it ends.
+
+    Args:
+        inside: Which grid points are inside; changed in place.
+        field: Values at the grid points; changed in place.
     """
     while True:
         codes = _corner_codes(inside)
         pinched = _pinched_faces(codes)
         if not pinched:
             return codes
+
         for axis, *cell in pinched:
-            corner = np.array(cell)
-            corner[axis] += 1
-            u, v = (np.eye(3, dtype=int)[a] for a in range(3) if a != axis)
-            open_corners = [
-                tuple(p)
-                for p in (corner, corner + u, corner + v, corner + u + v)
-                if not inside[tuple(p)]
-            ]
-            nearest = max(open_corners, key=lambda p: field[p], default=None)
-            if nearest is not None:
-                inside[nearest] = True
-                field[nearest] = 1e-6
+            corner = _corner_to_fill(inside, field, axis, cell)
+            if corner is not None:
+                inside[corner] = True
+                field[corner] = _FILLED_VALUE
+
+
+def _corner_to_fill(
+    inside: NDArray[np.bool_], field: NDArray[np.float32], axis: int, cell: list[int]
+) -> tuple[int, ...] | None:
+    """Return the outside corner with the highest value of a cell's upper face along ``axis``.
+
+    None if an earlier filling left no corner outside.
+    """
+    base = np.array(cell)
+    base[axis] += 1
+    u, v = (np.eye(3, dtype=int)[other] for other in range(3) if other != axis)
+
+    best = None
+    for corner in (base, base + u, base + v, base + u + v):
+        position = tuple(corner.tolist())
+        if not inside[position] and (best is None or field[position] > field[best]):
+            best = position
+    return best
 
 
 def _pinched_faces(codes: NDArray[np.uint8]) -> list[tuple[int, ...]]:
-    """(axis, i, j, k) of each cell whose sheet cuts its high face along the axis twice, as does the next cell's."""
-    twice = _passes_twice()
-    flat = codes.ravel()
+    """Return (axis, i, j, k) of the cells whose upper face along the axis is pinched.
+
+    That is a face which one sheet of the cell cuts twice, as does one sheet of the next cell.
+    """
+    cuts_twice = cuts_twice_table()
+    flat_codes = codes.ravel()
     strides = _flat_strides(codes.shape)
-    cells = _crossed_cells(codes)
-    code = flat[cells]
-    pinched = []
+    cells = _find_crossed(codes)
+    code = flat_codes[cells]
+
+    pinched: list[tuple[int, ...]] = []
     for axis in range(3):
-        # The padding keeps such a face off the border, so that there is a next cell.
-        found = cells[twice[code, 2 * axis + 1]]
-        found = found[twice[flat[found + strides[axis]], 2 * axis]]
-        pinched += [
-            (axis, *cell)
-            for cell in np.stack(np.unravel_index(found, codes.shape), axis=1).tolist()
-        ]
+        # The padding keeps such a face off the border, so there is a next cell.
+        candidates = cells[cuts_twice[code, 2 * axis + 1]]
+        next_code = flat_codes[candidates + strides[axis]]
+        candidates = candidates[cuts_twice[next_code, 2 * axis]]
+
+        positions = np.stack(np.unravel_index(candidates, codes.shape), axis=1)
+        pinched += [(axis, *position) for position in positions.tolist()]
     return pinched
 
 
-def _cell_vertices(
-    field: NDArray[np.float32],
-    cells: NDArray[np.int64],
-    code: NDArray[np.uint8],
-    first: NDArray[np.int64],
-    shape: tuple[int, ...],
-) -> NDArray[np.float64]:
-    """The mean of the crossings of each sheet in each cell: (V, 3) in cells of the padded grid."""
-    groups, counts = _sheet_table()
-    i, j, k = np.unravel_index(cells, shape)
+def _cell_vertices(field: NDArray[np.float32], cells: _CrossedCells) -> NDArray[np.float64]:
+    """Return the mean of the edge crossings of each sheet in each cell.
+
+    Args:
+        field: Values of the padded grid.
+        cells: The cells.
+
+    Returns:
+        (V, 3) positions in cells of the padded grid.
+    """
+    sheets, sheet_counts = sheet_table()
+    vertex_counts = sheet_counts[cells.code]
+    vertex_total = int(vertex_counts.sum())
+
+    position = np.stack(np.unravel_index(cells.index, cells.shape))
     values = field.ravel()
     strides = _flat_strides(field.shape)
-    at = i * strides[0] + j * strides[1] + k
-    total = int(counts[code].sum())
-    weight = np.zeros(total)
-    offset = np.zeros((3, total))
-    for index, (axis, a, _) in enumerate(_EDGES):
-        group = groups[code, index]
-        has = np.flatnonzero(group >= 0)
-        owner = first[has] + group[has]  # no sheet twice: adding by index is safe
-        corner = at[has] + (a & 1) * strides[0] + (a >> 1 & 1) * strides[1] + (a >> 2 & 1)
-        weight[owner] += 1
+    grid_point = position[0] * strides[0] + position[1] * strides[1] + position[2]
+
+    # Add up the crossings of one edge of all cells at a time.
+    crossing_count = np.zeros(vertex_total)
+    offset = np.zeros((3, vertex_total))
+    for index, (axis, corner, _) in enumerate(EDGES):
+        sheet = sheets[cells.code, index]
+        crossed = np.flatnonzero(sheet >= 0)
+        vertex = cells.first_vertex[crossed] + sheet[crossed]  # no vertex occurs twice
+        crossing_count[vertex] += 1
+
+        corner_position = (corner & 1, corner >> 1 & 1, corner >> 2 & 1)
+        start = grid_point[crossed] + int(np.dot(corner_position, strides))
         for other in range(3):
             if other == axis:
-                offset[other, owner] += _edge_crossing(
-                    values[corner], values[corner + strides[axis]]
-                )
-            elif a >> other & 1:
-                offset[other, owner] += 1
-    base = np.repeat(np.stack((i, j, k)), counts[code], axis=1)
-    return (base + offset / weight).T
+                end = start + strides[axis]
+                offset[other, vertex] += _edge_crossing(values[start], values[end])
+            elif corner_position[other]:
+                offset[other, vertex] += 1
+
+    base = np.repeat(position, vertex_counts, axis=1)
+    vertices: NDArray[np.float64] = base + offset / crossing_count
+    return vertices.T
 
 
-def _edge_crossing(one: NDArray[np.float32], two: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Where along edges in 0..1 the values, one of them above 0, cross it; -inf, the padding, mirrors the other."""
-    one = one.astype(float)
-    two = two.astype(float)
-    one, two = (
-        np.where(np.isinf(v), -np.abs(other) - 1e-6, v) for v, other in ((one, two), (two, one))
-    )
-    return (one / np.where(one == two, 1, one - two)).clip(0.001, 0.999)
+def _edge_crossing(start: NDArray[np.float32], end: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return where along edges, in 0..1, the values cross 0.
 
-
-def _edge_quads(
-    axis: int,
-    cells: NDArray[np.int64],
-    code: NDArray[np.uint8],
-    where: NDArray[np.int32],
-    first: NDArray[np.int64],
-    shape: tuple[int, ...],
-) -> NDArray[np.int64]:
-    """A quad around each crossed edge of the grid along ``axis``: the vertices of the four cells about it.
-
-    An edge is found in the cell that it begins at; on the border, where it would have none, the padding is not crossed.
+    Args:
+        start: (E,) values at the start of each edge.
+        end: (E,) values at its end. One of the two is above 0; -inf, the padding, counts as
+            slightly below the negative of the other.
     """
-    groups, _ = _sheet_table()
-    low = code & 1
-    high = code >> (1 << axis) & 1
-    own = np.flatnonzero(low != high)
-    strides = _flat_strides(shape)
+    start_value = start.astype(float)
+    end_value = end.astype(float)
+    mirrored_end = -np.abs(end_value) - 1e-6
+    mirrored_start = -np.abs(start_value) - 1e-6
+    first = np.where(np.isinf(start_value), mirrored_end, start_value)
+    second = np.where(np.isinf(end_value), mirrored_start, end_value)
+
+    difference = np.where(first == second, 1, first - second)
+    crossing: NDArray[np.float64] = first / difference
+    return crossing.clip(_EDGE_MARGIN, 1 - _EDGE_MARGIN)
+
+
+def _edge_quads(cells: _CrossedCells) -> list[NDArray[np.int64]]:
+    """Return for each axis the quads (Q, 4) around the crossed edges of the grid along it.
+
+    An edge is found in the cell at which it starts. On the border, where it would have no such
+    cell, the padding is never crossed.
+    """
+    rank_of_cell = np.empty(int(np.prod(cells.shape)), np.int32)
+    rank_of_cell[cells.index] = np.arange(len(cells.index), dtype=np.int32)
+    return [_edge_quads_along(axis, cells, rank_of_cell) for axis in range(3)]
+
+
+def _edge_quads_along(
+    axis: int, cells: _CrossedCells, rank_of_cell: NDArray[np.int32]
+) -> NDArray[np.int64]:
+    """Return the quads (Q, 4) around the crossed edges of the grid along ``axis``.
+
+    Args:
+        axis: 0, 1 or 2.
+        cells: The crossed cells.
+        rank_of_cell: Position in ``cells`` by the flat index of a cell.
+    """
+    sheets, _ = sheet_table()
+    start_inside = cells.code & 1
+    end_inside = cells.code >> (1 << axis) & 1
+    crossed = np.flatnonzero(start_inside != end_inside)
+
+    # The vertices of the four cells around each edge, of the sheets that cross it.
+    strides = _flat_strides(cells.shape)
     u = (axis + 1) % 3
     v = (axis + 2) % 3
     corners = []
-    for du, dv in (
-        (1, 1),
-        (0, 1),
-        (0, 0),
-        (1, 0),
-    ):  # counter-clockwise seen from the end of the axis
-        rank = where[cells[own] - du * strides[u] - dv * strides[v]]
-        start = du << u | dv << v
-        corners.append(first[rank] + groups[code[rank], _EDGE_INDEX[start, start | 1 << axis]])
+    for back_u, back_v in _CELLS_AROUND_EDGE:
+        cell = cells.index[crossed] - back_u * strides[u] - back_v * strides[v]
+        rank = rank_of_cell[cell]
+        start = back_u << u | back_v << v
+        edge = EDGE_INDEX[start, start | 1 << axis]
+        corners.append(cells.first_vertex[rank] + sheets[cells.code[rank], edge])
+
     quads = np.stack(corners, axis=1)
-    return np.where(low[own, None] == 1, quads, quads[:, ::-1])
-
-
-def _face_lines(code: int) -> list[tuple[int, int, int]]:
-    """Lines in which the surface cuts the faces of a cell: (face, edge, edge); inside corners are kept apart.
-
-    Face 2 * axis is at the low end of the axis, 2 * axis + 1 at the high one.
-    """
-    lines = []
-    for axis in range(3):
-        u, v = (a for a in range(3) if a != axis)
-        for end in range(2):
-            ring = [end << axis | i << u | j << v for i, j in ((0, 0), (1, 0), (1, 1), (0, 1))]
-            full = [bool(code >> c & 1) for c in ring]
-            sides = [
-                _EDGE_INDEX[min(ring[k], ring[k - 3]), max(ring[k], ring[k - 3])] for k in range(4)
-            ]
-            crossed = [k for k in range(4) if full[k] != full[k - 3]]
-            if len(crossed) == 2:
-                lines.append((2 * axis + end, sides[crossed[0]], sides[crossed[1]]))
-            elif len(crossed) == 4:
-                lines += [(2 * axis + end, sides[k - 1], sides[k]) for k in range(4) if full[k]]
-    return lines
-
-
-@cache
-def _sheet_table() -> tuple[NDArray[np.int8], NDArray[np.int64]]:
-    """For each code the sheet (256, 12) that each edge belongs to, -1 if it is not crossed, and their number (256,)."""
-    groups = np.full((256, 12), -1, np.int8)
-    counts = np.zeros(256, np.int64)
-    for code in range(256):
-        lines = _face_lines(code)
-        for _, start, _ in lines:
-            if groups[code, start] >= 0:
-                continue
-            reached = {start}
-            while True:
-                more = {
-                    edge for _, a, b in lines if a in reached or b in reached for edge in (a, b)
-                }
-                if more <= reached:
-                    break
-                reached |= more
-            groups[code, list(reached)] = counts[code]
-            counts[code] += 1
-    return groups, counts
-
-
-@cache
-def _passes_twice() -> NDArray[np.bool_]:
-    """For each code and face (256, 6): whether one sheet cuts the face in two lines."""
-    groups, _ = _sheet_table()
-    result = np.zeros((256, 6), bool)
-    for code in range(256):
-        for face in range(6):
-            sheets = [groups[code, a] for f, a, _ in _face_lines(code) if f == face]
-            result[code, face] = len(sheets) == 2 and sheets[0] == sheets[1]
-    return result
-
-
-def taubin_smooth(mesh: MeshArrays, rounds: int = 8) -> MeshArrays:
-    """``mesh`` with the steps of its grid ironed out, its volume kept (Taubin 1995, doi:10.1145/218380.218473).
-
-    Args:
-        rounds: each moves every vertex towards the mean of its neighbours and then nearly back.
-    """
-    corners = mesh.faces.shape[1]
-    first = mesh.faces.ravel()
-    second = mesh.faces[:, np.r_[1:corners, 0]].ravel()
-    count = np.maximum(np.bincount(first, minlength=len(mesh.vertices)), 1)[:, None]
-    vertices = mesh.vertices.astype(float)
-    for step in (0.5, -0.53) * rounds:
-        # In a closed mesh each edge is walked both ways, so that its ends meet once each way.
-        total = np.stack(
-            [np.bincount(first, vertices[second, k], len(vertices)) for k in range(3)], axis=1
-        )
-        vertices += step * (total / count - vertices)
-    return replace(mesh, vertices=vertices.astype(np.float32))
+    return np.where(start_inside[crossed, None] == 1, quads, quads[:, ::-1])

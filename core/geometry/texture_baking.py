@@ -1,11 +1,26 @@
-"""Colors of a surface from pictures: each texel or vertex takes the color that the pictures which see it show there.
+r"""Colors of a surface from images: each texel or vertex takes the color that images show there.
 
-What a picture sees is told by a depth buffer of its own; pictures are blended by how squarely they look at the surface.
+Each image is projected onto the points of the surface that its camera sees, and the images are
+blended by how squarely they look at the surface:
+
+      camera A                camera B
+         \                      /
+          \                    /          The point * is blended from A and B, mostly from B.
+           \    ______________*____       At o only A counts: B's depth buffer has a nearer
+            \  /                   \      surface there. At x no image counts, and the vertex
+             o                       |     colors of the mesh remain.
+             |____________x__________|
+
+1. The points: the texels that a face covers in the unwrapping, or the vertices.
+2. For each image, a depth buffer of the mesh in its camera, for the visible points.
+3. The weight of an image at a point: cos^6 of the angle between the normal and the direction to the
+   camera, 0 where the point is hidden or off the mask. The vertex colors have a small weight.
+4. For a texture, the colors are continued beyond the islands of the unwrapping.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,291 +28,261 @@ from numpy.typing import NDArray
 
 from ..arrays import MeshArrays, View
 from ..cameras import Camera
-from ..imaging.morphology import filter3x3
+from ..imaging.morphology import dilate, filter3x3
+from ..imaging.resampling import sample_bilinear
 from ..jobs.task import Progress, Task, subtask
+from .rasterization import (
+    MIN_COSINE,
+    DepthBuffer,
+    Floats,
+    rasterize,
+    render_depth,
+    render_vertex_depth,
+)
 from .winding_number import face_normals, vertex_normals
 
-Floats = NDArray[np.floating]
-Buffer = tuple[
-    NDArray[np.float64], Camera
-]  # how near the nearest is in each pixel (H, W), metres, and their camera
+_SHARPNESS = 6  # power of the cosine by which images are blended
+# Base weight of the existing vertex colors; they show through where views are grazing.
+_VERTEX_COLOR_WEIGHT = 0.01
+_UNKNOWN_COLOR = 0.5  # of a mesh without colors: gray
+_PADDING = 16  # texels around each island of the unwrapping, for filtering and mipmaps
+_MIN_OPACITY = 0.5  # below it a pixel is background
 
-_PAIRS_AT_ONCE = 1_000_000
-_BUFFER = 1024  # pixels along the longer side of a depth buffer
-_SHARPNESS = 6  # power of the cosine to the surface by which pictures are blended
-_OWN = 0.01  # weight of the mesh's own colour: where pictures see it only from the side it goes over into that
-_LEAST_COSINE = 0.15
-_PADDING = 16  # texels around each island of the unwrapping
+
+@dataclass(frozen=True)
+class _SurfaceSamples:
+    """Points on the surface.
+
+    Attributes:
+        positions: (P, 3) meters.
+        face_normals: (P, 3) unit normals of the flat faces.
+        smooth_normals: (P, 3) unit normals interpolated between the vertices.
+        colors: (P, 3) sRGB in 0..1, vertex colors of the mesh.
+    """
+
+    positions: Floats
+    face_normals: Floats
+    smooth_normals: Floats
+    colors: Floats
 
 
 def bake_texture(
     mesh: MeshArrays, uv: NDArray[np.float32], views: Sequence[View], size: int
 ) -> Task[NDArray[np.float32]]:
-    """The texture (size, size, 3) float32, sRGB in 0..1, row 0 at the top, of an unwrapped mesh.
+    """Bake the texture of an unwrapped mesh from views.
 
     Args:
-        mesh: with colours, which are taken where no picture sees the surface. Triangles or quads.
-        uv: (F, 3 or 4, 2) where each corner of each face lies in the texture, 0..1, v up.
-        views: pictures whose alpha is the object's mask, and cameras in the mesh's frame.
-        size: texels along each side; time grows with its square.
+        mesh: Triangles or quads. Its colors are used where no view sees the surface.
+        uv: (F, 3 or 4, 2) texture coordinates of the corners of each face, 0..1, v up.
+        views: Images whose alpha is the object's mask, with cameras in the mesh's frame.
+        size: Texels along each side; the time grows with its square.
+
+    Returns:
+        (size, size, 3) float32, sRGB in 0..1, row 0 at the top.
     """
     yield Progress(0.0, "Unwrapping")
     triangles = mesh.to_triangles()
-    uv = _triangle_corners(uv)
-    index, texels = _surface_texels(mesh, triangles, uv, size)
+    texel, samples = _surface_texels(mesh, triangles, _triangle_uv(uv), size)
 
-    def buffer(camera: Camera) -> Buffer:
-        return depth_buffer(mesh.vertices[triangles].astype(float), camera)
+    def depth_buffer(camera: Camera) -> DepthBuffer:
+        return render_depth(mesh.vertices[triangles].astype(float), camera)
 
-    colors = yield from subtask(_blend_views(texels, views, buffer), 0.1, 0.8)
+    colors = yield from subtask(_blend_views(samples, views, depth_buffer), 0.1, 0.8)
+
     yield Progress(0.8, "Padding")
-    picture = np.full(
-        (size, size, 3), mesh.colors.mean(0) if mesh.colors is not None else 0.5, np.float32
-    )
-    filled = np.zeros((size, size), bool)
-    picture.reshape(-1, 3)[index] = colors
-    filled.ravel()[index] = True
-    return _pad_islands(picture, filled)
+    background: float | NDArray[np.float32] = _UNKNOWN_COLOR
+    if mesh.colors is not None:
+        background = mesh.colors.mean(0)
+    texture = np.full((size, size, 3), background, np.float32)
+    is_filled = np.zeros((size, size), bool)
+    texture.reshape(-1, 3)[texel] = colors
+    is_filled.ravel()[texel] = True
+    return _pad_islands(texture, is_filled)
 
 
 def vertex_colors_from_views(
     mesh: MeshArrays, views: Sequence[View], cell: float
 ) -> Task[NDArray[np.float32]]:
-    """SRGB colors (V, 3) of the vertices of ``mesh``: what ``views`` show of them, elsewhere their own.
+    """Return the colors of a mesh's vertices as views show them.
 
-    What hides what is told by the vertices alone, which is fast, and enough where they lie close.
+    Visibility is estimated from the vertices alone, which is fast, and enough for dense meshes.
 
     Args:
-        cell: about how far neighbouring vertices are from each other, metres.
+        mesh: Its colors are used where no view sees a vertex.
+        views: Images whose alpha is the object's mask, with cameras in the mesh's frame.
+        cell: Typical distance of neighboring vertices, meters.
+
+    Returns:
+        (V, 3) float32, sRGB in 0..1.
     """
     vertices = mesh.vertices.astype(float)
-    triangles = mesh.to_triangles()
-    normals = vertex_normals(vertices, triangles)
-    places = _SurfaceSamples(vertices, normals, normals, mesh.colors)
+    normals = vertex_normals(vertices, mesh.to_triangles())
+    samples = _SurfaceSamples(
+        positions=vertices,
+        face_normals=normals,
+        smooth_normals=normals,
+        colors=_mesh_colors(mesh),
+    )
 
-    def buffer(camera: Camera) -> Buffer:
-        return _vertex_buffer(vertices, camera, cell)
+    def depth_buffer(camera: Camera) -> DepthBuffer:
+        return render_vertex_depth(vertices, camera, cell)
 
-    return (yield from _blend_views(places, views, buffer)).astype(np.float32)
-
-
-def _blend_views(
-    places: _SurfaceSamples, views: Sequence[View], buffer: Callable[[Camera], Buffer]
-) -> Task[Floats]:
-    """Colours (T, 3) of ``places``, blended of what ``views`` show of them."""
-    total = places.colors * _OWN
-    weight = np.full(len(total), _OWN)
-    for index, view in enumerate(views):
-        yield Progress(index / len(views), "Projecting")
-        depth = buffer(view.camera)
-        yield Progress((index + 0.5) / len(views), "Projecting")
-        color, seen = _project_view(view, depth, places)
-        total += color * seen[:, None]
-        weight += seen
-    return total / weight[:, None]
+    colors = yield from _blend_views(samples, views, depth_buffer)
+    return colors.astype(np.float32)
 
 
-@dataclass(frozen=True)
-class _SurfaceSamples:
-    """Places on the surface.
-
-    positions: (T, 3) metres. faces, normals: (T, 3) unit normals, those of the flat faces and smooth ones.
-    colours: (T, 3) the mesh's own.
-    """
-
-    positions: Floats
-    faces: Floats
-    normals: Floats
-    colors: Floats
+def _mesh_colors(mesh: MeshArrays) -> Floats:
+    """Return the vertex colors (V, 3) of a mesh; gray if it has none."""
+    if mesh.colors is None:
+        return np.full((len(mesh.vertices), 3), _UNKNOWN_COLOR)
+    return mesh.colors
 
 
 def _surface_texels(
     mesh: MeshArrays, triangles: NDArray[np.int32], uv: Floats, size: int
 ) -> tuple[NDArray[np.int64], _SurfaceSamples]:
-    """The texels on which some of the surface lies: where in the flat texture (T,), and on the surface."""
+    """Return the texels that a part of the surface covers.
+
+    Args:
+        mesh: The mesh.
+        triangles: (F, 3) its faces as triangles.
+        uv: (F, 3, 2) their texture coordinates, v up.
+        size: Texels along each side.
+
+    Returns:
+        (P,) flat indices of the texels, and the points of the surface in them.
+    """
     corners = uv * (size, -size) + (0, size)
-    owner = np.full(size * size, -1, np.int64)
-    shares = np.zeros((size * size, 3), np.float32)
-    for pixel, face, share in _rasterize(corners, size, size):
-        owner[pixel] = face
-        shares[pixel] = share
-    index = np.flatnonzero(owner >= 0)
-    face = owner[index]
-    share = shares[index, :, None]
+    texel_face = np.full(size * size, -1, np.int64)
+    texel_share = np.zeros((size * size, 3), np.float32)
+    for pixel, face, share in rasterize(corners, size, size):
+        texel_face[pixel] = face
+        texel_share[pixel] = share
+    texel = np.flatnonzero(texel_face >= 0)
+    face = texel_face[texel]
+    weights = texel_share[texel, :, None]
+
+    # Interpolate between the corners of the faces.
     vertices = mesh.vertices.astype(float)
-    colors = np.full((len(vertices), 3), 0.5) if mesh.colors is None else mesh.colors
-    at = triangles[face]
-    return index, _SurfaceSamples(
-        (vertices[at] * share).sum(1),
-        face_normals(vertices, triangles)[face],
-        _unit_vectors((vertex_normals(vertices, triangles)[at] * share).sum(1)),
-        (colors[at] * share).sum(1),
+    corner_vertices = triangles[face]
+    normals = vertex_normals(vertices, triangles)[corner_vertices]
+    samples = _SurfaceSamples(
+        positions=(vertices[corner_vertices] * weights).sum(1),
+        face_normals=face_normals(vertices, triangles)[face],
+        smooth_normals=_unit_vectors((normals * weights).sum(1)),
+        colors=(_mesh_colors(mesh)[corner_vertices] * weights).sum(1),
     )
+    return texel, samples
 
 
-def depth_buffer(corners: Floats, camera: Camera) -> Buffer:
-    """How near the nearest of the triangles ``corners`` (F, 3, 3) is in each pixel (H, W), metres, inf for none;
-    and the camera of these pixels.
+def _blend_views(
+    samples: _SurfaceSamples,
+    views: Sequence[View],
+    depth_buffer: Callable[[Camera], DepthBuffer],
+) -> Task[Floats]:
+    """Return the colors (P, 3) of points, blended from what views show of them.
+
+    Args:
+        samples: The points.
+        views: Images and cameras.
+        depth_buffer: Returns the depth buffer of a camera.
     """
-    scale = _BUFFER / max(camera.width, camera.height)
-    fine = camera.resized(max(1, round(camera.width * scale)), max(1, round(camera.height * scale)))
-    pixels, depth = fine.project(corners.reshape(-1, 3))
-    depth = depth.reshape(-1, 3)
-    before = np.flatnonzero((depth > 0).all(1))
-    pixels = pixels.reshape(-1, 3, 2)[before]
-    depth = depth[before]
-    buffer = np.full(fine.height * fine.width, np.inf)
-    for pixel, face, share in _rasterize(pixels, fine.width, fine.height):
-        across = (
-            (depth[face] * share).sum(1) if fine.orthographic else 1 / (share / depth[face]).sum(1)
-        )
-        np.minimum.at(buffer, pixel, across)
-    return buffer.reshape(fine.height, fine.width), fine
+    color_sum = samples.colors * _VERTEX_COLOR_WEIGHT
+    weight_sum = np.full(len(color_sum), _VERTEX_COLOR_WEIGHT)
+    for index, view in enumerate(views):
+        yield Progress(index / len(views), "Projecting")
+        buffer = depth_buffer(view.camera)
+
+        yield Progress((index + 0.5) / len(views), "Projecting")
+        color, weight = _project_view(view, buffer, samples)
+        color_sum += color * weight[:, None]
+        weight_sum += weight
+
+    blended: Floats = color_sum / weight_sum[:, None]
+    return blended
 
 
-def _vertex_buffer(vertices: Floats, camera: Camera, cell: float) -> Buffer:
-    """As :func:`depth_buffer`, of ``vertices`` (V, 3) as points, in pixels as wide as a cell of a grid."""
-    _, depth = camera.project(vertices)
-    away = 1.0 if camera.orthographic else float(np.median(depth))
-    scale = away / cell / camera.intrinsics[0, 0]
-    coarse = camera.resized(
-        max(1, round(camera.width * scale)), max(1, round(camera.height * scale))
-    )
-    buffer = np.full((coarse.height, coarse.width), np.inf)
-    column, row = np.floor(coarse.project(vertices)[0]).astype(np.int64).T
-    within = (
-        (depth > 0) & (column >= 0) & (row >= 0) & (column < coarse.width) & (row < coarse.height)
-    )
-    np.minimum.at(buffer, (row[within], column[within]), depth[within])
-    return buffer, coarse
+def _project_view(
+    view: View, buffer: DepthBuffer, samples: _SurfaceSamples
+) -> tuple[Floats, Floats]:
+    """Return the colors (P, 3) that a view shows at points, and their weights (P,).
 
-
-def _project_view(view: View, buffer: Buffer, places: _SurfaceSamples) -> tuple[Floats, Floats]:
-    """What ``view`` shows at ``places``: colours (T, 3), and how much each counts (T,), 0 where it does not see it."""
+    The weight is 0 where the view does not see the point.
+    """
     camera = view.camera
+    positions = samples.positions
     if camera.orthographic:
-        ways = np.broadcast_to(camera.to_world[:3, 2], places.positions.shape)
+        directions = np.broadcast_to(camera.to_world[:3, 2], positions.shape)
     else:
-        ways = _unit_vectors(camera.to_world[:3, 3] - places.positions)
-    cosine = np.minimum((places.faces * ways).sum(1), (places.normals * ways).sum(1))
-    seen = np.flatnonzero(
-        (cosine > _LEAST_COSINE) & ~_is_occluded(places.positions, cosine, *buffer)
-    )
-    colors = np.zeros_like(places.positions)
-    weight = np.zeros(len(places.positions))
-    picture = np.concatenate(
-        (view.image[..., :3] * view.image[..., 3:], view.image[..., 3:]), axis=2
-    )
-    picture = np.concatenate(
-        (picture, filter3x3(view.image[..., 3], np.minimum)[..., None]), axis=2
-    )
-    sample = _sample_image(picture, camera.project(places.positions[seen])[0])
-    opacity = sample[:, 3]
-    colors[seen] = (sample[:, :3] / np.maximum(opacity, 1e-6)[:, None]).clip(0, 1)
-    weight[seen] = cosine[seen] ** _SHARPNESS * sample[:, 4] * (opacity > 0.5)
-    return colors, weight
+        directions = _unit_vectors(camera.to_world[:3, 3] - positions)
+
+    # A point must face the camera by both of its normals.
+    face_cosine = (samples.face_normals * directions).sum(1)
+    smooth_cosine = (samples.smooth_normals * directions).sum(1)
+    cosine = np.minimum(face_cosine, smooth_cosine)
+    is_seen = (cosine > MIN_COSINE) & ~buffer.hides(positions, cosine)
+    seen = np.flatnonzero(is_seen)
+
+    # Interpolate premultiplied color, and the smallest opacity around each pixel.
+    alpha = view.image[..., 3:]
+    safe_alpha = filter3x3(view.image[..., 3], np.minimum)[..., None]
+    layers = np.concatenate((view.image[..., :3] * alpha, alpha, safe_alpha), axis=2)
+    values = sample_bilinear(layers, camera.project(positions[seen])[0])
+    opacity = values[:, 3]
+
+    colors = np.zeros_like(positions)
+    weights = np.zeros(len(positions))
+    colors[seen] = (values[:, :3] / np.maximum(opacity, 1e-6)[:, None]).clip(0, 1)
+    weights[seen] = cosine[seen] ** _SHARPNESS * values[:, 4] * (opacity > _MIN_OPACITY)
+    return colors, weights
 
 
-def _is_occluded(
-    points: Floats, cosine: NDArray[np.floating], buffer: NDArray[np.float64], camera: Camera
-) -> NDArray[np.bool_]:
-    """Whether something lies before each of ``points`` (P, 3), or they are not in the picture.
+def _pad_islands(texture: NDArray[np.float32], is_filled: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Continue the colors of a texture beyond its islands, so that no seam shows.
 
-    A point is compared with the nearest of what is in the 3 x 3 pixels about it, so that nothing bleeds past the rim
-    of what is before it; a surface that is seen at an angle is allowed the depth that it has over these pixels.
+    Each round fills the texels next to filled ones with the mean of their filled neighbors.
+
+    Args:
+        texture: (S, S, 3), changed in place.
+        is_filled: (S, S) texels on the surface.
     """
-    pixels, depth = camera.project(points)
-    cell = np.floor(pixels).astype(np.int64)
-    inside = ((cell >= 0) & (cell < (camera.width, camera.height))).all(1) & (depth > 0)
-    column, row = np.where(inside[:, None], cell, 0).T
-    pixel = 1 / camera.intrinsics[0, 0] * (1.0 if camera.orthographic else depth)
-    slope = np.sqrt(1 / np.maximum(cosine, _LEAST_COSINE) ** 2 - 1)
-    return ~inside | (
-        filter3x3(buffer, np.minimum)[row, column] < depth - pixel * (1.0 + 2.5 * slope)
-    )
-
-
-def _rasterize(
-    corners: Floats, width: int, height: int
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]]:
-    """The pixels whose centres lie in the triangles ``corners`` (F, 3, 2), in chunks.
-
-    Yields:
-        flat pixel (N,), triangle (N,), and the shares (N, 3) of its corners.
-    """
-    low = np.ceil(corners.min(1) - 0.5).astype(np.int64).clip(0, (width, height))
-    high = (np.floor(corners.max(1) - 0.5).astype(np.int64) + 1).clip(0, (width, height))
-    span = np.maximum(high - low, 0)
-    counts = span.prod(1)
-    a = corners[:, 0]
-    b = corners[:, 1]
-    c = corners[:, 2]
-    twice = _cross_2d(b - a, c - a)
-    order = np.flatnonzero((counts > 0) & (np.abs(twice) > 1e-12))
-    bounds = np.searchsorted(
-        np.cumsum(counts[order]), np.arange(0, counts[order].sum(), _PAIRS_AT_ONCE)
-    )
-    for faces in np.split(order, bounds[1:]):
-        if not len(faces):
-            continue
-        face = faces.repeat(counts[faces])
-        step = np.arange(len(face)) - (np.cumsum(counts[faces]) - counts[faces]).repeat(
-            counts[faces]
-        )
-        x = low[face, 0] + step % span[face, 0]
-        y = low[face, 1] + step // span[face, 0]
-        point = np.stack((x, y), axis=1) + 0.5
-        second = _cross_2d(point - a[face], c[face] - a[face]) / twice[face]
-        third = _cross_2d(b[face] - a[face], point - a[face]) / twice[face]
-        share = np.stack((1 - second - third, second, third), axis=1)
-        within = (share >= -1e-6).all(1)
-        yield (y * width + x)[within], face[within], share[within].astype(np.float32)
-
-
-def _sample_image(picture: Floats, pixels: Floats) -> Floats:
-    """``picture`` (H, W, C) between its pixels at ``pixels`` (P, 2): (P, C)."""
-    height, width = picture.shape[:2]
-    place = (pixels - 0.5).clip(0, (width - 1, height - 1))
-    low = np.minimum(place.astype(np.int64), (max(width - 2, 0), max(height - 2, 0)))
-    (x, y), (u, v) = low.T, (place - low).T[..., None]
-    right = np.minimum(x + 1, width - 1)
-    down = np.minimum(y + 1, height - 1)
-    upper = picture[y, x] * (1 - u) + picture[y, right] * u
-    return upper * (1 - v) + (picture[down, x] * (1 - u) + picture[down, right] * u) * v
-
-
-def _pad_islands(picture: NDArray[np.float32], filled: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """``picture`` (S, S, 3) with what is ``filled`` grown by the mean of its neighbours, so that no seam shows."""
-    size = filled.shape[0]
-    flat = picture.reshape(-1, 3)
-    known = np.pad(filled, 1)
-    ways = [(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if i or j]
+    size = is_filled.shape[0]
+    flat = texture.reshape(-1, 3)
+    known = np.pad(is_filled, 1)  # a border, so that each texel has all neighbors
+    neighbors = [(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if i or j]
     for _ in range(_PADDING):
-        rim = filter3x3(known.astype(np.uint8), np.maximum).astype(bool) & ~known
+        rim = dilate(known) & ~known
         rows, columns = np.nonzero(rim[1:-1, 1:-1])
+
         total = np.zeros((len(rows), 3), np.float32)
         count = np.zeros(len(rows), np.float32)
-        for i, j in ways:
-            here = np.flatnonzero(known[rows + 1 + i, columns + 1 + j])
-            total[here] += flat[(rows[here] + i) * size + columns[here] + j]
-            count[here] += 1
+        for i, j in neighbors:
+            has_color = np.flatnonzero(known[rows + 1 + i, columns + 1 + j])
+            neighbor = (rows[has_color] + i) * size + columns[has_color] + j
+            total[has_color] += flat[neighbor]
+            count[has_color] += 1
+
         flat[rows * size + columns] = total / count[:, None]
         known[rows + 1, columns + 1] = True
-    return picture
+    return texture
 
 
-def _triangle_corners(uv: NDArray[np.float32]) -> Floats:
-    """The corners of faces (F, 3 or 4, 2) as those of triangles, in the order of ``MeshArrays.to_triangles``."""
-    return (
-        uv.astype(float)
-        if uv.shape[1] == 3
-        else np.concatenate((uv[:, [0, 1, 2]], uv[:, [0, 2, 3]])).astype(float)
-    )
+def _triangle_uv(uv: NDArray[np.float32]) -> Floats:
+    """Return texture coordinates as of triangles, in the order of ``MeshArrays.to_triangles``.
 
+    Args:
+        uv: (F, 3 or 4, 2).
 
-def _cross_2d(one: Floats, two: Floats) -> Floats:
-    return one[:, 0] * two[:, 1] - one[:, 1] * two[:, 0]
+    Returns:
+        (T, 3, 2) float64.
+    """
+    if uv.shape[1] == 4:
+        uv = np.concatenate((uv[:, [0, 1, 2]], uv[:, [0, 2, 3]]))
+    return uv.astype(float)
 
 
 def _unit_vectors(vectors: Floats) -> Floats:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    """Return vectors (N, 3) scaled to length 1; zero stays zero."""
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    units: Floats = vectors / np.maximum(length, 1e-12)
+    return units

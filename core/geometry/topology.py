@@ -1,4 +1,4 @@
-"""Whether a mesh is closed, manifold and turned outwards, and what can be mended without moving its surface."""
+"""Whether a mesh is closed, manifold and oriented outwards, and repairs that keep its surface."""
 
 from __future__ import annotations
 
@@ -9,18 +9,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import MeshArrays
-from .surface_nets import connected_components, submesh_of_vertices
+from ..imaging.morphology import connected_components
+from .connectivity import take_vertices, vertex_components
 
-_NUDGE = 0.05  # of the way to the middle of its faces: how far a split vertex goes, so that no merging undoes it
+# How far a split vertex moves towards the mean of its faces' centers, as a share of the distance:
+# enough that no merging by distance undoes the split.
+_SPLIT_SHIFT = 0.05
+
+Quad = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
 class TopologyReport:
-    """What is wrong with a mesh; all counts are 0 in a closed, manifold mesh whose faces look outwards.
+    """Defects of a mesh. All counts are 0 in a closed, manifold mesh with outward faces.
 
-    boundary: edges of one face. non_manifold: edges of three faces or more. flipped: edges whose two faces wind
-    against each other. pinched: vertices where several fans of faces touch. inward: pieces whose faces look inwards.
-    volume: cubic metres, positive outwards. pieces: how many loose pieces there are.
+    Attributes:
+        boundary: Edges with one face.
+        non_manifold: Edges with three faces or more.
+        flipped: Edges whose two faces have opposite orientations.
+        pinched: Vertices at which several fans of faces touch.
+        inward: Components whose faces are oriented inwards.
+        volume: Cubic meters, positive if the faces are oriented outwards.
+        pieces: Number of connected components.
     """
 
     boundary: int
@@ -33,208 +43,313 @@ class TopologyReport:
 
     @property
     def is_watertight(self) -> bool:
-        return not (
-            self.boundary or self.non_manifold or self.flipped or self.pinched or self.inward
-        )
+        """Whether the mesh has none of the defects."""
+        defects = (self.boundary, self.non_manifold, self.flipped, self.pinched, self.inward)
+        return not any(defects)
 
     def summary(self) -> str:
-        """In words: "closed, manifold, outward", or what is wrong."""
-        wrong = {
+        """Return "closed, manifold, outward", or the defects in words."""
+        names = {
             "open edges": self.boundary,
             "edges of more than two faces": self.non_manifold,
             "edges between flipped faces": self.flipped,
             "vertices where surfaces touch": self.pinched,
             "pieces that are inside out": self.inward,
         }
-        found = [f"{count} {name}" for name, count in wrong.items() if count]
-        return ", ".join(found) if found else "closed, manifold, outward"
+        defects = [f"{count} {name}" for name, count in names.items() if count]
+        if not defects:
+            return "closed, manifold, outward"
+        return ", ".join(defects)
+
+
+class _HalfEdges:
+    """The half-edges of all faces. Number c starts at corner c of the flattened faces.
+
+    Attributes:
+        edge: (C,) number of the undirected edge.
+        is_forward: (C,) whether it runs from the lower vertex to the higher.
+        end_corner: (C,) the corner of the same face at which it ends.
+    """
+
+    def __init__(self, mesh: MeshArrays) -> None:
+        corners = np.arange(mesh.faces.size).reshape(mesh.faces.shape)
+        self.end_corner = np.roll(corners, -1, axis=1).ravel()
+
+        start = mesh.faces.ravel()
+        end = np.roll(mesh.faces, -1, axis=1).ravel()
+        self.is_forward = start < end
+
+        # Half-edges with the same two ends belong to one edge.
+        lower = np.minimum(start, end).astype(np.int64)
+        higher = np.maximum(start, end)
+        key = lower * len(mesh.vertices) + higher
+        edge: NDArray[np.int64] = np.unique(key, return_inverse=True)[1]
+        self.edge = edge.reshape(-1)
+
+    def face_counts(self) -> NDArray[np.int64]:
+        """Return the number of faces (E,) of each undirected edge."""
+        return np.bincount(self.edge)
 
 
 def check_topology(mesh: MeshArrays) -> TopologyReport:
-    """Count what is wrong with ``mesh``."""
-    sides = _Sides(mesh)
-    uses = np.bincount(sides.edge)
-    balance = np.bincount(sides.edge, sides.forward * 2.0 - 1)
-    volume = piece_volumes(mesh)
+    """Count the defects of ``mesh``."""
+    half_edges = _HalfEdges(mesh)
+    face_counts = half_edges.face_counts()
+    balance = np.bincount(half_edges.edge, half_edges.is_forward * 2.0 - 1)
+    volumes = piece_volumes(mesh)
     return TopologyReport(
-        boundary=int((uses == 1).sum()),
-        non_manifold=int((uses > 2).sum()),
-        flipped=int(((uses == 2) & (balance != 0)).sum()),
-        pinched=_count_pinched(mesh, sides, uses),
-        inward=int((volume <= 0).sum()),
-        volume=float(volume.sum()),
-        pieces=len(volume),
+        boundary=int((face_counts == 1).sum()),
+        non_manifold=int((face_counts > 2).sum()),
+        flipped=int(((face_counts == 2) & (balance != 0)).sum()),
+        pinched=_count_pinched(mesh, half_edges),
+        inward=int((volumes <= 0).sum()),
+        volume=float(volumes.sum()),
+        pieces=len(volumes),
     )
 
 
 def piece_volumes(mesh: MeshArrays) -> NDArray[np.float64]:
-    """Signed volume of each of the mesh's loose pieces, numbered as by :func:`face_pieces`, cubic metres."""
+    """Return the signed volume of each component, cubic meters, in :func:`face_pieces`' order."""
     triangles = replace(mesh, faces=mesh.to_triangles())
-    corners = mesh.vertices[triangles.faces].astype(float) - mesh.vertices[mesh.faces[0, 0]]
-    six = (corners[:, 0] * np.cross(corners[:, 1], corners[:, 2])).sum(1)
-    return np.bincount(face_pieces(triangles), six / 6)
+
+    # Volumes of tetrahedra are exact only near the origin.
+    origin = mesh.vertices[mesh.faces[0, 0]]
+    corners = mesh.vertices[triangles.faces].astype(float) - origin
+    a, b, c = corners.transpose(1, 0, 2)
+    six_volumes = (a * np.cross(b, c)).sum(1)
+
+    piece = face_pieces(triangles)
+    volumes = np.bincount(piece, weights=six_volumes / 6)
+    return np.asarray(volumes, float)
 
 
 def face_pieces(mesh: MeshArrays) -> NDArray[np.int64]:
-    """For each face (F,) the number, from 0, of the loose piece it belongs to."""
-    return np.unique(connected_components(mesh)[mesh.faces[:, 0]], return_inverse=True)[1].reshape(
-        -1
-    )
+    """Return for each face (F,) the number, from 0, of its connected component."""
+    component = vertex_components(mesh)[mesh.faces[:, 0]]
+    # Vertices without faces are components too; their numbers are left out.
+    piece: NDArray[np.int64] = np.unique(component, return_inverse=True)[1]
+    return piece.reshape(-1)
 
 
 def split_non_manifold(mesh: MeshArrays) -> MeshArrays:
-    """``mesh`` cut along the edges and at the vertices where surfaces touch, so that each is manifold for itself.
+    """Cut a mesh where surfaces touch, at edges and vertices, so that each part is manifold.
 
-    Of the faces about such an edge those two stay together that have the solid between them (after Guéziec et al.
-    2001, "Cutting and stitching", doi:10.1109/2945.928166). Edges whose faces cannot be paired are left.
+    All faces are taken apart, and joined again across edges. Of more than two faces at an edge
+    those are joined that have the solid between them (after Guéziec et al. 2001, "Cutting and
+    stitching", doi:10.1109/2945.928166). Edges whose faces cannot be paired are left open.
+
+    Returns:
+        The mesh itself if there is nothing to cut.
     """
-    sides = _Sides(mesh)
-    first, second = _pair_sides(mesh, sides)
-    corners = np.arange(mesh.faces.size)
-    joined = np.concatenate(
-        (
-            np.stack((corners[first], sides.after[second]), axis=1),
-            np.stack((sides.after[first], corners[second]), axis=1),
-        )
-    )
-    every = np.concatenate((joined, np.stack((corners, corners), axis=1)))
-    label = connected_components(
-        MeshArrays(np.empty((mesh.faces.size, 0), np.float32), every.astype(np.int32))
-    )
-    if label.max() + 1 == len(mesh.vertices):
+    half_edges = _HalfEdges(mesh)
+    first, second = _paired_half_edges(mesh, half_edges)
+
+    # Paired half-edges run in opposite directions: the start of each meets the end of the other.
+    starts = np.stack((first, half_edges.end_corner[second]), axis=1)
+    ends = np.stack((half_edges.end_corner[first], second), axis=1)
+    joined_corners = np.concatenate((starts, ends))
+    vertex = connected_components(joined_corners, mesh.faces.size)
+    vertex_count = int(vertex.max()) + 1
+    if vertex_count == len(mesh.vertices):
         return mesh
-    origin = np.empty(label.max() + 1, np.int64)
-    origin[label] = mesh.faces.ravel()
-    faces = label.reshape(mesh.faces.shape).astype(np.int32)
-    vertices = mesh.vertices[origin].astype(float)
-    middles = mesh.vertices[mesh.faces].mean(1, dtype=float).repeat(faces.shape[1], 0)
-    count = np.bincount(label)[:, None]
-    middle = np.stack([np.bincount(label, middles[:, axis]) for axis in range(3)], axis=1) / count
-    cut = (np.bincount(origin, minlength=len(mesh.vertices)) > 1)[origin]
-    vertices[cut] += _NUDGE * (middle - vertices)[cut]
-    return replace(
-        submesh_of_vertices(mesh, origin), vertices=vertices.astype(np.float32), faces=faces
-    )
+
+    # Each group of corners becomes a vertex.
+    origin = np.empty(vertex_count, np.int64)
+    origin[vertex] = mesh.faces.ravel()
+    faces = vertex.reshape(mesh.faces.shape).astype(np.int32)
+    positions = mesh.vertices[origin].astype(float)
+
+    # Move copies of a vertex apart, each towards its faces.
+    is_copy = (np.bincount(origin, minlength=len(mesh.vertices)) > 1)[origin]
+    target = _mean_face_centers(mesh, vertex)
+    positions[is_copy] += _SPLIT_SHIFT * (target - positions)[is_copy]
+    return replace(take_vertices(mesh, origin), vertices=positions.astype(np.float32), faces=faces)
 
 
 def fill_holes(mesh: MeshArrays) -> MeshArrays:
-    """``mesh`` of quads with its holes of an even number of edges closed by ladders of quads."""
-    sides = _Sides(mesh)
-    flat = mesh.faces.ravel()
-    lone = np.flatnonzero((np.bincount(sides.edge) == 1)[sides.edge])
-    following = dict(
-        zip(flat[sides.after[lone]].tolist(), flat[lone].tolist(), strict=True)
-    )  # against the faces
-    known = set(map(tuple, np.sort(np.stack((flat, flat[sides.after]), axis=1), axis=1).tolist()))
-    quads = []
-    while following:
-        ring = [next(iter(following))]
-        while ring[-1] in following:
-            ring.append(following.pop(ring[-1]))
+    """Close the holes with an even number of edges in a mesh of quads by ladders of quads.
+
+    Returns:
+        The mesh itself if there is no such hole.
+    """
+    half_edges = _HalfEdges(mesh)
+    vertex = mesh.faces.ravel()
+    end_vertex = vertex[half_edges.end_corner]
+
+    # The next vertex along the border of a hole: against the direction of the faces.
+    on_border = np.flatnonzero((half_edges.face_counts() == 1)[half_edges.edge])
+    next_vertex = dict(zip(end_vertex[on_border].tolist(), vertex[on_border].tolist(), strict=True))
+
+    ends = np.sort(np.stack((vertex, end_vertex), axis=1), axis=1)
+    known_edges = set(map(tuple, ends.tolist()))
+
+    # Follow each border until it is closed or stops.
+    quads: list[Quad] = []
+    while next_vertex:
+        ring = [next(iter(next_vertex))]
+        while ring[-1] in next_vertex:
+            ring.append(next_vertex.pop(ring[-1]))
         if ring[0] == ring[-1] and len(ring) % 2:
-            quads += _bridge_ring(mesh.vertices, ring[:-1], known)
-    return (
-        replace(mesh, faces=np.concatenate((mesh.faces, quads)).astype(np.int32)) if quads else mesh
-    )
+            quads += _bridge_ring(mesh.vertices, ring[:-1], known_edges)
+
+    if not quads:
+        return mesh
+    return replace(mesh, faces=np.concatenate((mesh.faces, quads)).astype(np.int32))
 
 
 def _bridge_ring(
-    vertices: NDArray[np.float32], ring: list[int], known: set[tuple[int, int]]
-) -> list[tuple[int, int, int, int]]:
-    """Quads across a ring of vertices, whose rungs are short and no ``known`` edges; none if there is no way."""
-    count = len(ring)
-    best: tuple[float, list[tuple[int, int, int, int]]] = (np.inf, [])
-    for shift in range(count // 2):
-        turned = ring[shift:] + ring[:shift]
-        left = turned[: count // 2]
-        right = turned[: count // 2 - 1 : -1]
-        rungs = list(zip(left, right, strict=True))
-        inner = rungs[1:-1]
-        length = sum(float(np.linalg.norm(vertices[a] - vertices[b])) for a, b in inner)
-        if length < best[0] and not any((min(rung), max(rung)) in known for rung in inner):
-            best = length, [(a, c, d, b) for (a, b), (c, d) in pairwise(rungs)]
-    return best[1]
+    vertices: NDArray[np.float32], ring: list[int], known_edges: set[tuple[int, int]]
+) -> list[Quad]:
+    """Return quads across a ring of vertices, with the shortest rungs.
 
+        0---1---2       The ring 0 1 2 3 4 5 is folded at each of its edges in turn; here the
+        |   |   |       fold is at 5-0, and the rungs are 0-5, 1-4, 2-3.
+        5---4---3
 
-class _Sides:
-    """The sides of all faces, one a corner: it runs from its own corner to the next of the face.
+    Args:
+        vertices: (V, 3) positions, meters.
+        ring: Vertices around the hole, of an even number.
+        known_edges: Edges of the mesh; no rung may be one of them.
 
-    edge: (S,) number of the undirected edge. forward: (S,) whether it runs from the lower vertex to the higher.
-    after: (S,) the corner that it runs to.
+    Returns:
+        Empty if there is no possible ladder.
     """
+    half = len(ring) // 2
+    best_length = np.inf
+    best_quads: list[Quad] = []
+    for shift in range(half):
+        shifted = ring[shift:] + ring[:shift]
+        left = shifted[:half]
+        right = shifted[: half - 1 : -1]
+        rungs = list(zip(left, right, strict=True))
+        inner_rungs = rungs[1:-1]
 
-    def __init__(self, mesh: MeshArrays) -> None:
-        start = mesh.faces.ravel()
-        end = np.roll(mesh.faces, -1, axis=1).ravel()
-        self.after = np.roll(
-            np.arange(mesh.faces.size).reshape(mesh.faces.shape), -1, axis=1
-        ).ravel()
-        key = np.minimum(start, end).astype(np.int64) * len(mesh.vertices) + np.maximum(start, end)
-        self.edge = np.unique(key, return_inverse=True)[1].reshape(-1)
-        self.forward = start < end
+        length = 0.0
+        for start, end in inner_rungs:
+            length += float(np.linalg.norm(vertices[start] - vertices[end]))
+        is_taken = any((min(rung), max(rung)) in known_edges for rung in inner_rungs)
 
-
-def _pair_sides(mesh: MeshArrays, sides: _Sides) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The two sides (N,), (N,) of each pair of faces that hold together at an edge, one running against the other."""
-    uses = np.bincount(sides.edge)
-    order = np.argsort(sides.edge, kind="stable")
-    plain = order[(uses == 2)[sides.edge[order]]].reshape(-1, 2)
-    plain = plain[sides.forward[plain[:, 0]] != sides.forward[plain[:, 1]]]
-    pairs = [plain]
-    crowded = order[(uses > 2)[sides.edge[order]]]
-    groups = (
-        np.split(crowded, np.flatnonzero(np.diff(sides.edge[crowded])) + 1) if len(crowded) else []
-    )
-    for group in groups:
-        pairs.append(_about_an_edge(mesh, sides, group))
-    both = np.concatenate(pairs)
-    return both[:, 0], both[:, 1]
+        if length < best_length and not is_taken:
+            best_length = length
+            best_quads = [(a, c, d, b) for (a, b), (c, d) in pairwise(rungs)]
+    return best_quads
 
 
-def _about_an_edge(mesh: MeshArrays, sides: _Sides, group: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Pairs (N, 2) of the sides of one edge: each that runs forward with the one that closes the solid behind it."""
-    forward = sides.forward[group]
-    if forward.sum() * 2 != len(group):
+def _mean_face_centers(mesh: MeshArrays, vertex: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return for each new vertex (N, 3) the mean of the centers of its faces.
+
+    Args:
+        mesh: The mesh.
+        vertex: (C,) number of the new vertex of each corner.
+    """
+    face_centers = mesh.vertices[mesh.faces].mean(1, dtype=float)
+    corner_centers = face_centers.repeat(mesh.faces.shape[1], 0)
+
+    counts = np.bincount(vertex)
+    sums = []
+    for axis in range(3):
+        sums.append(np.bincount(vertex, corner_centers[:, axis]))
+    means: NDArray[np.float64] = np.stack(sums, axis=1) / counts[:, None]
+    return means
+
+
+def _paired_half_edges(
+    mesh: MeshArrays, half_edges: _HalfEdges
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the two opposite half-edges (N,), (N,) of each pair of joined faces."""
+    face_counts = half_edges.face_counts()
+    order = np.argsort(half_edges.edge, kind="stable")
+    faces_at_edge = face_counts[half_edges.edge[order]]
+
+    # Where an edge has two faces of one orientation, they belong together.
+    regular = order[faces_at_edge == 2].reshape(-1, 2)
+    is_forward = half_edges.is_forward[regular]
+    pairs = [regular[is_forward[:, 0] != is_forward[:, 1]]]
+
+    # At edges of more faces it depends on the angles.
+    crowded = order[faces_at_edge > 2]
+    if len(crowded):
+        breaks = np.flatnonzero(np.diff(half_edges.edge[crowded])) + 1
+        for group in np.split(crowded, breaks):
+            pairs.append(_pairs_around_edge(mesh, half_edges, group))
+
+    all_pairs = np.concatenate(pairs)
+    return all_pairs[:, 0], all_pairs[:, 1]
+
+
+def _pairs_around_edge(
+    mesh: MeshArrays, half_edges: _HalfEdges, group: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Pair the half-edges of one edge so that each pair of faces has the solid between them.
+
+    Seen along the edge, the faces are sorted by their angle. The solid is behind each face with a
+    forward half-edge, so that face is paired with the one before it:
+
+             f  |            f  forward, b  backward
+                |  solid     counter-clockwise: f, b, f, b
+        b ------*------ b
+          solid |            pairs: each f with the b before it
+                |  f
+
+    Args:
+        mesh: The mesh.
+        half_edges: Its half-edges.
+        group: (G,) the half-edges of the edge.
+
+    Returns:
+        (G / 2, 2) pairs; none if the directions are not balanced.
+    """
+    if half_edges.is_forward[group].sum() * 2 != len(group):
         return np.empty((0, 2), np.int64)
-    flat = mesh.faces.ravel()
-    corners = mesh.faces.shape[1]
-    side = group[0]
-    start, end = sorted((flat[side], flat[sides.after[side]]))
+
+    # An axis along the edge, from its lower vertex to its higher.
+    vertex = mesh.faces.ravel()
+    first = group[0]
+    start, end = sorted((vertex[first], vertex[half_edges.end_corner[first]]))
     along = (mesh.vertices[end] - mesh.vertices[start]).astype(float)
-    ways = mesh.vertices[mesh.faces[group // corners]].mean(1) - mesh.vertices[start].astype(float)
-    across = ways[0] - along * (ways[0] @ along) / max(along @ along, 1e-300)
-    angle = np.arctan2(
-        ways @ np.cross(along / max(np.linalg.norm(along), 1e-300), across), ways @ across
-    )
-    ring = group[
-        np.argsort(angle)
-    ]  # counter-clockwise about the edge: the solid is behind a forward face
-    run = sides.forward[ring]
-    if (run == np.roll(run, 1)).any():  # they overlap: any pairing closes the surface
-        return np.stack((ring[run], ring[~run]), axis=1)
-    return np.stack((ring[run], np.roll(ring, 1)[run]), axis=1)
+
+    # Angles of the faces' centers around it; the first face has angle 0.
+    face = group // mesh.faces.shape[1]
+    start_position = mesh.vertices[start].astype(float)
+    to_center = mesh.vertices[mesh.faces[face]].mean(1) - start_position
+    across = to_center[0] - along * (to_center[0] @ along) / max(along @ along, 1e-300)
+    upwards = np.cross(along / max(np.linalg.norm(along), 1e-300), across)
+    angle = np.arctan2(to_center @ upwards, to_center @ across)
+
+    ring = group[np.argsort(angle)]  # counter-clockwise
+    is_forward = half_edges.is_forward[ring]
+    overlap = (is_forward == np.roll(is_forward, 1)).any()
+    if overlap:
+        # Forward and backward do not alternate: any pairing closes the surface.
+        return np.stack((ring[is_forward], ring[~is_forward]), axis=1)
+    return np.stack((ring[is_forward], np.roll(ring, 1)[is_forward]), axis=1)
 
 
-def _count_pinched(mesh: MeshArrays, sides: _Sides, uses: NDArray[np.int64]) -> int:
-    """How many vertices have several fans of faces; told only of vertices all of whose edges have two faces."""
-    order = np.argsort(sides.edge, kind="stable")
-    two = order[(uses == 2)[sides.edge[order]]].reshape(-1, 2)
-    flat = mesh.faces.ravel()
-    ends = np.stack((two[:, 0], sides.after[two[:, 0]]), axis=1)
-    others = np.stack((two[:, 1], sides.after[two[:, 1]]), axis=1)
-    crossed = flat[ends[:, 0]] != flat[others[:, 0]]
-    others[crossed] = others[crossed, ::-1]
-    joined = np.concatenate(
-        (
-            np.stack((ends, others), axis=2).reshape(-1, 2),
-            np.arange(flat.size)[:, None].repeat(2, 1),
-        )
-    )
-    label = connected_components(
-        MeshArrays(np.empty((flat.size, 0), np.float32), joined.astype(np.int32))
-    )
-    fan = np.unique(np.stack((flat, label), axis=1), axis=0)[:, 0]
-    rough = np.zeros(len(mesh.vertices), bool)
-    rough[flat[uses[sides.edge] != 2]] = True
-    rough[flat[sides.after[uses[sides.edge] != 2]]] = True
-    return int(((np.bincount(fan, minlength=len(mesh.vertices)) > 1) & ~rough).sum())
+def _count_pinched(mesh: MeshArrays, half_edges: _HalfEdges) -> int:
+    """Return how many vertices have several fans of faces.
+
+    Only vertices count whose edges all have two faces; the others are reported as edges.
+    """
+    face_counts = half_edges.face_counts()
+    vertex = mesh.faces.ravel()
+    order = np.argsort(half_edges.edge, kind="stable")
+    faces_at_edge = face_counts[half_edges.edge[order]]
+    first, second = order[faces_at_edge == 2].reshape(-1, 2).T
+
+    # Join the corners of two faces that meet at either end of their edge.
+    first_ends = np.stack((first, half_edges.end_corner[first]), axis=1)
+    second_ends = np.stack((second, half_edges.end_corner[second]), axis=1)
+    is_opposite = vertex[first] != vertex[second]
+    second_ends[is_opposite] = second_ends[is_opposite, ::-1]
+    joined_corners = np.stack((first_ends, second_ends), axis=2).reshape(-1, 2)
+    fan = connected_components(joined_corners, vertex.size)
+
+    # Count the distinct fans of each vertex.
+    vertex_and_fan = np.unique(np.stack((vertex, fan), axis=1), axis=0)
+    fan_counts = np.bincount(vertex_and_fan[:, 0], minlength=len(mesh.vertices))
+
+    irregular = face_counts[half_edges.edge] != 2
+    at_irregular_edge = np.zeros(len(mesh.vertices), bool)
+    at_irregular_edge[vertex[irregular]] = True
+    at_irregular_edge[vertex[half_edges.end_corner[irregular]]] = True
+    return int(((fan_counts > 1) & ~at_irregular_edge).sum())

@@ -1,372 +1,389 @@
-"""What is inside of a mesh, also of a messy one: flipped faces, holes, overlapping parts, sheets, inner junk.
+"""What is inside a mesh, also a messy one: flipped faces, holes, overlapping parts, sheets.
 
-One primitive, :func:`count_ray_crossings`, shoots a ray through each point and counts what it crosses. The mean over
-directions of the signed crossings is a Monte Carlo estimate of the generalised winding number (Jacobson et
-al. 2013, doi:10.1145/2461912.2461916); the rays that cross nothing are a visibility vote. Faces are first
-oriented by which of their sides is seen (after Takayama et al. 2014, "A Simple Method for Correcting Facet
-Orientations in Polygon Meshes Based on Ray Casting"); faces seen from both sides are sheets and are thickened.
+Rays are shot through each point, in opposite pairs along a few directions, and the faces that they
+cross are counted, +1 where a ray leaves through the back of a face and -1 where it enters through
+the front:
+
+            +--------------+
+       -1   |    +1        |  hole
+     -----> |  *---------> |            ray to the right: left once, +1: inside
+            |  | 0         :            ray through the hole: no crossing, 0: outside
+            +--v   ........:
+             hole
+
+The mean over directions is a Monte Carlo estimate of the generalized winding number (Jacobson et
+al. 2013, doi:10.1145/2461912.2461916), which is above a half inside, even if some rays pass through
+holes. The rays that cross nothing are a second estimate: a point that no ray sees from outside is
+inside.
+
+Faces are first oriented by which of their sides is seen (after Takayama et al. 2014, "A Simple
+Method for Correcting Facet Orientations in Polygon Meshes Based on Ray Casting"). Faces seen from
+both sides are sheets, which are thickened.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import MeshError
+from .ray_crossings import Faces as Faces
+from .ray_crossings import Points as Points
+from .ray_crossings import count_ray_crossings
 
-Points = NDArray[np.float64]
-Faces = NDArray[np.int32]
+THIN_SHEET_THICKNESS = 0.012  # of the longest side: what the finest grid (128 cells) still shows
 
-THIN_SHEET_THICKNESS = 0.012  # of the longest side: what the finest grid (128 cells) can still show
-_PAIRS_AT_ONCE = (
-    40_000  # few enough for the processor's cache: with 2,000,000 it takes twice as long
-)
-
-
-def fibonacci_directions(count: int) -> Points:
-    """``count`` unit vectors (count, 3) spread over a hemisphere (a Fibonacci lattice); none is along an axis."""
-    i = np.arange(count) + 0.5
-    z = 1 - i / count
-    angle = np.pi * (1 + 5**0.5) * i + 0.37
-    r = np.sqrt(1 - z * z)
-    return np.stack((r * np.cos(angle), r * np.sin(angle), z), axis=1)
-
-
-@dataclass(frozen=True)
-class RayCrossings:
-    """What the two opposite rays of each point cross: (P,) int32 each.
-
-    ahead, behind: number of faces crossed along +direction and along -direction.
-    signed_ahead, signed_behind: faces left through their back (+1) less faces entered through their front (-1).
-    """
-
-    ahead: NDArray[np.int32]
-    behind: NDArray[np.int32]
-    signed_ahead: NDArray[np.int32]
-    signed_behind: NDArray[np.int32]
-
-
-def count_ray_crossings(
-    vertices: Points, triangles: Faces, points: Points, direction: Points
-) -> RayCrossings:
-    """Count the triangles that the line through each of ``points`` (P, 3) along ``direction`` (3,) crosses."""
-    frame = _frame_of_direction(direction)
-    corners = (vertices @ frame.T)[triangles]  # (F, 3, 3), the rays run along z
-    x, y, z = (points @ frame.T).T
-    edges = edge_functions(corners)
-    plane = heights(corners)
-    found = [np.empty(0, np.int64)]
-    for index, face in _candidate_pairs(corners[..., :2], (x, y)):
-        at = x.take(index), y.take(index)
-        side = evaluate(edges[0], face, *at) >= 0
-        for edge in edges[1:]:
-            same = np.flatnonzero((evaluate(edge, face, *at) >= 0) == side)
-            index = index.take(same)
-            face = face.take(same)
-            side = side.take(same)
-            at = tuple(p.take(same) for p in at)
-        ahead = evaluate(plane, face, *at) > z.take(index)
-        found.append(4 * index + 2 * ahead + side)
-    counts = (
-        np.bincount(np.concatenate(found), minlength=4 * len(points))
-        .reshape(-1, 4)
-        .astype(np.int32)
-    )
-    left_behind, entered_behind, entered, left = counts.T
-    return RayCrossings(
-        entered + left, entered_behind + left_behind, left - entered, left_behind - entered_behind
-    )
+_INSIDE = 0.5  # winding number above which a point is inside
+_MIN_AREA = 1e-12  # of the largest face's area; smaller faces have no direction
+_SIDE_RAYS = 9  # lines by which the sides of faces are compared
+_SIDE_STEP = 2e-4  # of the longest side: distance from a face at which its sides are viewed
+_MIN_SHEET_VIEWS = 2  # directions that must see both sides of a sheet
+_OPPOSITE = -0.7  # cosine below which two normals are opposite
+_SURFACE_STEP = 1e-3  # of the longest side: distance at which the sides of a sample are tested
+_SURFACE_RAYS = 3  # lines of that test
+_CELLS = 4096.0  # base of the numbers of cells, larger than any coordinate of a cell
+_TINY = 1e-300  # against division by zero
 
 
 @dataclass(frozen=True)
 class OrientedSolid:
-    """A mesh made ready for asking what is inside: faces oriented outwards, sheets thickened.
+    """A mesh prepared for inside tests: faces oriented outwards, sheets thickened.
 
-    vertices: (V, 3) float64. triangles: (F, 3) int32.
-    sheet_share: share of the original area that was seen from both sides and has been thickened.
+    Attributes:
+        vertices: (V, 3) float64.
+        triangles: (F, 3) int32.
+        sheet_share: Share of the original area that was seen from both sides and is thickened.
     """
 
     vertices: Points
     triangles: Faces
     sheet_share: float
 
-    def contains(self, points: NDArray[np.floating], rays: int = 13) -> NDArray[np.bool_]:
-        """Which of ``points`` (P, 3) are inside: (P,) bool. ``rays`` lines, twice as many directions.
+    def contains(self, points: NDArray[np.floating[Any]], rays: int = 13) -> NDArray[np.bool_]:
+        """Return which points are inside.
 
         Inside is where the winding number is above a half, or what no direction sees from outside.
+
+        Args:
+            points: (P, 3).
+            rays: Number of lines through each point; each gives two directions.
+
+        Returns:
+            (P,) bool.
         """
-        low = self.vertices.min(0)
-        high = self.vertices.max(0)
-        result = np.zeros(len(points), bool)
-        near = np.flatnonzero(_points_in_box(points, low, high))
-        winding, seen = _winding_and_visibility(
-            self.vertices, self.triangles, np.asarray(points, float)[near], rays
+        # Only points in the bounding box may be inside.
+        lower = self.vertices.min(0)
+        upper = self.vertices.max(0)
+        in_box = _points_in_box(points, lower, upper)
+        candidates = np.flatnonzero(in_box)
+        candidate_points = np.asarray(points, float)[candidates]
+
+        winding, free_directions = _winding_and_visibility(
+            self.vertices, self.triangles, candidate_points, rays
         )
-        result[near] = (winding > 0.5) | (seen == 0)
+        is_wound = winding > _INSIDE
+        is_hidden = free_directions == 0
+
+        result = np.zeros(len(points), bool)
+        result[candidates] = is_wound | is_hidden
         return result
 
     def sample_surface(self, count: int, rng: np.random.Generator) -> tuple[Points, Points, Faces]:
-        """About ``count`` points of the outer surface: points (P, 3), outward normals (P, 3), triangles (P,).
+        """Sample points of the outer surface, uniform by area.
 
         Faces inside the solid (overlapping parts, inner walls that nothing sees) are left out.
+
+        Args:
+            count: Number of points; there may be a few less.
+            rng: Random numbers.
+
+        Returns:
+            Points (P, 3), outward normals (P, 3), and the triangle of each point (P,).
         """
         points, face = sample_triangles(self.vertices, self.triangles, 3 * count // 2, rng)
         normals = face_normals(self.vertices, self.triangles)[face]
-        step = 1e-3 * float(np.ptp(self.vertices, axis=0).max())
-        sides = self.contains(
-            np.concatenate((points + step * normals, points - step * normals)), rays=3
-        )
-        outside = ~sides[: len(points)]
-        inside = sides[len(points) :]
-        keep = np.flatnonzero(outside & inside)[:count]
-        return points[keep], normals[keep], face[keep]
+
+        # A point of the outer surface has the solid behind it and nothing in front.
+        size = float(np.ptp(self.vertices, axis=0).max())
+        offset = _SURFACE_STEP * size * normals
+        tests = np.concatenate((points + offset, points - offset))
+        is_inside = self.contains(tests, rays=_SURFACE_RAYS)
+        front_is_free = ~is_inside[: len(points)]
+        back_is_solid = is_inside[len(points) :]
+
+        outer = np.flatnonzero(front_is_free & back_is_solid)[:count]
+        return points[outer], normals[outer], face[outer]
+
+
+def fibonacci_directions(count: int) -> Points:
+    """Return ``count`` unit vectors (count, 3), evenly spread over a hemisphere.
+
+    They are a Fibonacci lattice; none is along an axis.
+    """
+    index = np.arange(count) + 0.5
+    z = 1 - index / count
+    angle = np.pi * (1 + 5**0.5) * index + 0.37
+    radius = np.sqrt(1 - z * z)
+    return np.stack((radius * np.cos(angle), radius * np.sin(angle), z), axis=1)
 
 
 def orient_and_thicken(
-    vertices: NDArray[np.floating], triangles: NDArray[np.integer]
+    vertices: NDArray[np.floating[Any]], triangles: NDArray[np.integer[Any]]
 ) -> OrientedSolid:
     """Orient the faces of a triangle mesh outwards and give its sheets a thickness.
 
     Args:
-        vertices: (V, 3). triangles: (F, 3) indices; may overlap, be flipped, have holes.
+        vertices: (V, 3).
+        triangles: (F, 3) indices; the triangles may overlap, be flipped, have holes.
 
     Raises:
-        MeshError: no face has an area.
+        MeshError: No face has an area, or coordinates are not finite.
     """
     vertices = np.asarray(vertices, float)
-    triangles = np.asarray(triangles, np.int32)
-    if not len(triangles) or not np.isfinite(vertices).all():
+    faces: Faces = np.asarray(triangles, np.int32)
+    if not len(faces) or not np.isfinite(vertices).all():
         raise MeshError("The mesh has no faces or coordinates that are not numbers")
-    area = np.linalg.norm(area_normals(vertices, triangles), axis=1) / 2
-    triangles = triangles[area > 1e-12 * area.max()]
-    area = area[area > 1e-12 * area.max()]
-    if not len(triangles):
+
+    area = np.linalg.norm(area_normals(vertices, faces), axis=1) / 2
+    has_area = area > _MIN_AREA * area.max()
+    faces = faces[has_area]
+    area = area[has_area]
+    if not len(faces):
         raise MeshError("No face of the mesh has an area")
+
+    # Turn the faces whose back is seen more often than their front.
     size = float(np.ptp(vertices, axis=0).max())
-    front, back = _side_visibility(vertices, triangles, 2e-4 * size)
-    flipped = back > front
-    triangles = np.where(flipped[:, None], triangles[:, ::-1], triangles)
-    sheet = (np.minimum(front, back) >= 2) & ~_has_other_side(
-        vertices, triangles, THIN_SHEET_THICKNESS * size
-    )
-    share = float(area[sheet].sum() / area.sum())
-    prisms = _triangle_prisms(vertices, triangles[sheet], THIN_SHEET_THICKNESS * size)
-    offset = len(vertices)
+    front_views, back_views = _side_visibility(vertices, faces, _SIDE_STEP * size)
+    is_flipped = back_views > front_views
+    faces = np.where(is_flipped[:, None], faces[:, ::-1], faces)
+
+    # Replace sheets by prisms.
+    thickness = THIN_SHEET_THICKNESS * size
+    seen_from_both = np.minimum(front_views, back_views) >= _MIN_SHEET_VIEWS
+    is_sheet = seen_from_both & ~_has_other_side(vertices, faces, thickness)
+    prism_vertices, prism_faces = _triangle_prisms(vertices, faces[is_sheet], thickness)
     return OrientedSolid(
-        np.concatenate((vertices, prisms[0])),
-        np.concatenate((triangles[~sheet], prisms[1] + offset)),
-        share,
+        vertices=np.concatenate((vertices, prism_vertices)),
+        triangles=np.concatenate((faces[~is_sheet], prism_faces + len(vertices))),
+        sheet_share=float(area[is_sheet].sum() / area.sum()),
     )
 
 
 def points_inside(
-    vertices: NDArray[np.floating],
-    triangles: NDArray[np.integer],
-    points: NDArray[np.floating],
+    vertices: NDArray[np.floating[Any]],
+    triangles: NDArray[np.integer[Any]],
+    points: NDArray[np.floating[Any]],
     rays: int = 3,
 ) -> NDArray[np.bool_]:
-    """Which of ``points`` (P, 3) are inside a closed, outward-oriented triangle mesh: (P,) bool.
+    """Return which points are inside a closed, outward-oriented triangle mesh.
 
-    The winding number as the mean over ``rays`` lines; for one's own extracted surfaces, not for messy meshes.
+    Use it for extracted surfaces, not for messy meshes.
+
+    Args:
+        vertices: (V, 3).
+        triangles: (F, 3) indices.
+        points: (P, 3).
+        rays: Number of lines through each point over which the winding number is averaged.
+
+    Returns:
+        (P,) bool.
     """
     points = np.asarray(points, float)
     result = np.zeros(len(points), bool)
-    if len(triangles):
-        near = np.flatnonzero(_points_in_box(points, vertices.min(0), vertices.max(0)))
-        result[near] = (
-            _winding_and_visibility(
-                np.asarray(vertices, float), np.asarray(triangles), points[near], rays
-            )[0]
-            > 0.5
-        )
-    return result
+    if not len(triangles):
+        return result
 
-
-def _points_in_box(
-    points: NDArray[np.floating], low: NDArray[np.floating], high: NDArray[np.floating]
-) -> NDArray[np.bool_]:
-    """Which of ``points`` (P, 3) are within the box: (P,). Axis by axis, which is many times as fast as ``all(1)``."""
-    x, y, z = (
-        (part > start) & (part < end)
-        for part, start, end in zip(np.transpose(points), low, high, strict=True)
+    in_box = _points_in_box(points, vertices.min(0), vertices.max(0))
+    candidates = np.flatnonzero(in_box)
+    winding, _ = _winding_and_visibility(
+        np.asarray(vertices, float), np.asarray(triangles), points[candidates], rays
     )
-    return x & y & z
+    result[candidates] = winding > _INSIDE
+    return result
 
 
 def sample_triangles(
     vertices: Points, triangles: Faces, count: int, rng: np.random.Generator
 ) -> tuple[Points, Faces]:
-    """``count`` points uniform by area: points (count, 3) and the triangle of each (count,)."""
-    area = np.linalg.norm(area_normals(vertices, triangles), axis=1)
-    face = np.searchsorted(np.cumsum(area), rng.random(count) * area.sum()).clip(
-        max=len(triangles) - 1
-    )
+    """Sample points of triangles, uniform by area.
+
+    Args:
+        vertices: (V, 3).
+        triangles: (F, 3) indices.
+        count: Number of points.
+        rng: Random numbers.
+
+    Returns:
+        Points (count, 3) and the triangle of each (count,).
+    """
+    normals = area_normals(vertices, triangles)
+    area = np.linalg.norm(normals, axis=1)
+
+    # A triangle is hit as often as its share of the sum of the areas.
+    target = rng.random(count) * area.sum()
+    face = np.searchsorted(np.cumsum(area), target)
+    face = face.clip(max=len(triangles) - 1)
+
+    # Points in the other half of the parallelogram are mirrored into the triangle.
     u, v = rng.random((2, count, 1))
-    u, v = np.where(u + v > 1, 1 - u, u), np.where(u + v > 1, 1 - v, v)
+    is_beyond = u + v > 1
+    u = np.where(is_beyond, 1 - u, u)
+    v = np.where(is_beyond, 1 - v, v)
+
     a, b, c = (vertices[triangles[face, k]] for k in range(3))
-    return a + u * (b - a) + v * (c - a), face.astype(np.int32)
+    points = a + u * (b - a) + v * (c - a)
+    return points, face.astype(np.int32)
 
 
 def face_normals(vertices: Points, triangles: Faces) -> Points:
-    """Unit normals (F, 3) of the triangles."""
-    cross = area_normals(vertices, triangles)
-    return cross / np.maximum(np.linalg.norm(cross, axis=1, keepdims=True), 1e-300)
+    """Return the unit normals (F, 3) of the triangles; zero for those without an area."""
+    return _normalized(area_normals(vertices, triangles))
 
 
 def area_normals(vertices: Points, triangles: Faces) -> Points:
-    """Normals (F, 3) of the triangles, as long as twice their area."""
+    """Return normals (F, 3) of the triangles whose length is twice the area."""
     a, b, c = (vertices[triangles[:, k]] for k in range(3))
-    return np.cross(b - a, c - a)
+    normals: Points = np.cross(b - a, c - a)
+    return normals
 
 
 def vertex_normals(vertices: Points, triangles: Faces) -> Points:
-    """Unit normals (V, 3) of the vertices, the triangles' weighed by their area."""
+    """Return the unit normals (V, 3) of the vertices, from triangles weighted by their area."""
     normals = area_normals(vertices.astype(float), triangles)
     corner = triangles.ravel()
-    count = len(vertices)
-    total = np.stack(
-        [np.bincount(corner, np.repeat(normals[:, k], 3), count) for k in range(3)], axis=1
-    )
-    return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-300)
+    sums = []
+    for axis in range(3):
+        corner_values = np.repeat(normals[:, axis], 3)
+        sums.append(np.bincount(corner, corner_values, len(vertices)))
+    return _normalized(np.stack(sums, axis=1))
+
+
+def _normalized(vectors: Points) -> Points:
+    """Return vectors (N, 3) scaled to length 1; zero stays zero."""
+    normals: Points = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), _TINY)
+    return normals
+
+
+def _points_in_box(
+    points: NDArray[np.floating[Any]],
+    lower: NDArray[np.floating[Any]],
+    upper: NDArray[np.floating[Any]],
+) -> NDArray[np.bool_]:
+    """Return which of ``points`` (P, 3) are within a box."""
+    # Axis by axis is many times as fast as a reduction with all(1).
+    in_box = np.ones(len(points), bool)
+    for axis in range(3):
+        values = points[:, axis]
+        in_box &= values > lower[axis]
+        in_box &= values < upper[axis]
+    return in_box
 
 
 def _winding_and_visibility(
     vertices: Points, triangles: Faces, points: Points, rays: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Winding number (P,) and number of directions that cross nothing (P,), over 2 * ``rays`` directions."""
+    """Return the winding number of points and the number of directions that cross nothing.
+
+    Args:
+        vertices: (V, 3).
+        triangles: (F, 3) indices.
+        points: (P, 3).
+        rays: Number of lines through each point; each gives two directions.
+
+    Returns:
+        (P,) and (P,).
+    """
     winding = np.zeros(len(points))
-    seen = np.zeros(len(points), np.int64)
+    free_directions = np.zeros(len(points), np.int64)
     for direction in fibonacci_directions(rays):
-        found = count_ray_crossings(vertices, triangles, points, direction)
-        winding += found.signed_ahead + found.signed_behind
-        seen += (found.ahead == 0).astype(np.int64) + (found.behind == 0)
-    return winding / (2 * rays), seen
+        crossings = count_ray_crossings(vertices, triangles, points, direction)
+        winding += crossings.signed_ahead + crossings.signed_behind
+        free_directions += crossings.ahead == 0
+        free_directions += crossings.behind == 0
+    return winding / (2 * rays), free_directions
 
 
 def _side_visibility(
     vertices: Points, triangles: Faces, step: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """For each triangle, how many directions see its front and its back: (F,) each."""
+    """Return for each triangle how many directions see its front and its back: (F,) each.
+
+    Args:
+        vertices: (V, 3).
+        triangles: (F, 3) indices.
+        step: Distance from the triangle's center at which it is viewed.
+    """
     centers = vertices[triangles].mean(1)
     offset = step * face_normals(vertices, triangles)
-    _, seen = _winding_and_visibility(
-        vertices, triangles, np.concatenate((centers + offset, centers - offset)), 9
-    )
-    return seen[: len(triangles)], seen[len(triangles) :]
+    points = np.concatenate((centers + offset, centers - offset))
+    _, free_directions = _winding_and_visibility(vertices, triangles, points, _SIDE_RAYS)
+    return free_directions[: len(triangles)], free_directions[len(triangles) :]
 
 
 def _has_other_side(vertices: Points, triangles: Faces, reach: float) -> NDArray[np.bool_]:
-    """Whether a triangle has another one with the opposite normal within ``reach`` behind it: (F,) bool.
+    """Return whether each triangle has one with the opposite normal within ``reach`` behind it.
 
-    Such is a thin plate with two walls and no sheet, even if a hole lets light in.
+    Such triangles are the walls of a thin plate, and not sheets, even if light enters by a hole.
+
+    Args:
+        vertices: (V, 3).
+        triangles: (F, 3) indices.
+        reach: Distance to search, also the size of the cells of the search.
+
+    Returns:
+        (F,) bool.
     """
     centers = vertices[triangles].mean(1)
     normals = face_normals(vertices, triangles)
-    cells = np.floor(
-        np.concatenate((centers, centers - reach / 2 * normals, centers - reach * normals)) / reach
-    )
-    key = (cells @ np.array((1.0, 4096.0, 4096.0**2))).astype(np.int64)
-    own = key[: len(centers)]
     count = len(centers)
-    order = np.argsort(own)
+
+    # The cells of the centers, and of the points half and completely the reach behind them.
+    half_behind = centers - reach / 2 * normals
+    behind = centers - reach * normals
+    cells = np.floor(np.concatenate((centers, half_behind, behind)) / reach)
+    key = (cells @ np.array((1.0, _CELLS, _CELLS**2))).astype(np.int64)
+    center_key = key[:count]
+    order = np.argsort(center_key)
+    sorted_keys = center_key[order]
+
+    # Compare with the first triangle whose center is in the cell.
     result = np.zeros(count, bool)
-    for part in (key[count : 2 * count], key[2 * count :]):
-        at = np.searchsorted(own[order], part).clip(max=count - 1)
-        other = order[at]
-        result |= (own[other] == part) & ((normals[other] * normals).sum(1) < -0.7)
+    for target_key in (key[count : 2 * count], key[2 * count :]):
+        position = np.searchsorted(sorted_keys, target_key).clip(max=count - 1)
+        other = order[position]
+        is_in_cell = center_key[other] == target_key
+        cosine = (normals[other] * normals).sum(1)
+        result |= is_in_cell & (cosine < _OPPOSITE)
     return result
 
 
 def _triangle_prisms(vertices: Points, triangles: Faces, thickness: float) -> tuple[Points, Faces]:
-    """A closed prism around each triangle, half its ``thickness`` to either side."""
-    offset = thickness / 2 * face_normals(vertices, triangles)[:, None]
+    r"""Return a closed prism around each triangle, half the thickness on either side.
+
+    0-------2
+    |\     /|        vertices of a prism
+    | \   / |
+    |   1   |
+    3---|---5
+     \  |  /
+       \|/
+        4
+    """
+    normals = face_normals(vertices, triangles)
+    offset = thickness / 2 * normals[:, None]
     corners = vertices[triangles]
-    points = np.concatenate((corners + offset, corners - offset), axis=1).reshape(-1, 3)
-    top = (0, 1, 2)
-    low = (3, 5, 4)
-    walls = [f for i, j in ((0, 1), (1, 2), (2, 0)) for f in ((i, i + 3, j + 3), (i, j + 3, j))]
-    faces = np.array((top, low, *walls), np.int32)
-    return points, (faces + 6 * np.arange(len(triangles), dtype=np.int32)[:, None, None]).reshape(
-        -1, 3
-    )
+    points = np.concatenate((corners + offset, corners - offset), axis=1)
 
-
-def _frame_of_direction(direction: Points) -> Points:
-    """Rotation (3, 3) that takes ``direction`` to +z."""
-    helper = np.eye(3)[np.argmin(np.abs(direction))]
-    x = np.cross(helper, direction)
-    x /= np.linalg.norm(x)
-    return np.stack((x, np.cross(direction, x), direction))
-
-
-def edge_functions(corners: Points) -> list[Points]:
-    """For each edge of triangles (F, 3, 3) the factors (3, F) of x, y and 1 in its edge function (Pineda 1988).
-
-    An edge that two triangles share has exactly opposite factors in them, so that no ray slips between.
-    """
-    result = []
+    # The two ends, and two triangles for each wall.
+    prism = [(0, 1, 2), (3, 5, 4)]
     for i, j in ((0, 1), (1, 2), (2, 0)):
-        a = corners[:, i]
-        b = corners[:, j]
-        result.append(
-            np.stack((a[:, 1] - b[:, 1], b[:, 0] - a[:, 0], a[:, 0] * b[:, 1] - b[:, 0] * a[:, 1]))
-        )
-    return result
+        prism.append((i, i + 3, j + 3))
+        prism.append((i, j + 3, j))
 
-
-def heights(corners: Points) -> Points:
-    """The factors (3, F) of x, y and 1 in the z of each triangle's plane; level where it stands upright."""
-    a = corners[:, 0]
-    normal = np.cross(corners[:, 1] - a, corners[:, 2] - a)
-    steep = np.abs(normal[:, 2]) < 1e-300
-    slope = np.where(steep[:, None], 0, -normal[:, :2] / np.where(steep, 1, normal[:, 2])[:, None])
-    return np.stack((slope[:, 0], slope[:, 1], a[:, 2] - (slope * a[:, :2]).sum(1)))
-
-
-def evaluate(
-    factors: Points, face: NDArray[np.int64], x: NDArray[np.float64], y: NDArray[np.float64]
-) -> Points:
-    return factors[0].take(face) * x + factors[1].take(face) * y + factors[2].take(face)
-
-
-def _candidate_pairs(
-    corners: Points, points: tuple[NDArray[np.float64], NDArray[np.float64]]
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Pairs of point and triangle that share a tile of a grid over the plane, some at a time.
-
-    Args:
-        corners: (F, 3, 2) triangles. points: x and y (P,).
-    """
-    side = int(np.clip(2 * np.sqrt(len(corners)), 16, 256))
-    low = corners.min((0, 1))
-    scale = side / np.maximum(corners.max((0, 1)) - low, 1e-12)
-    first = ((corners.min(1) - low) * scale).astype(np.int64).clip(0, side - 1)
-    last = ((corners.max(1) - low) * scale).astype(np.int64).clip(0, side - 1)
-    span = last - first + 1
-    face, k = expand(span[:, 0] * span[:, 1])
-    tile = (first[face, 1] + k // span[face, 0]) * side + first[face, 0] + k % span[face, 0]
-    face = face[
-        np.argsort(tile.astype(np.uint16), kind="stable")
-    ]  # numpy sorts 16 bits five times as fast
-    starts = np.concatenate(((0,), np.cumsum(np.bincount(tile, minlength=side * side))))
-    column, row = (
-        ((part - start) * each).astype(np.int64)
-        for part, start, each in zip(points, low, scale, strict=True)
-    )
-    free = (points[0] < low[0]) | (points[1] < low[1]) | (column >= side) | (row >= side)
-    within = np.flatnonzero(~free)
-    point_tile = row[within] * side + column[within]
-    count = starts[point_tile + 1] - starts[point_tile]
-    chunk = np.cumsum(count) // _PAIRS_AT_ONCE
-    for part in np.split(np.arange(len(within)), np.flatnonzero(np.diff(chunk)) + 1):
-        which, k = expand(count[part])
-        yield within[part].take(which), face.take(starts[point_tile[part]].take(which) + k)
-
-
-def expand(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """For counts (2, 0, 3): owners (0, 0, 2, 2, 2) and ranks within the owner (0, 1, 0, 1, 2)."""
-    owner = np.repeat(np.arange(len(counts)), counts)
-    return owner, np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
+    rank = np.arange(len(triangles), dtype=np.int32)
+    first_vertex = 6 * rank[:, None, None]
+    faces = np.array(prism, np.int32) + first_vertex
+    return points.reshape(-1, 3), faces.reshape(-1, 3)

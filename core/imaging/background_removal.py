@@ -1,4 +1,17 @@
-"""Cuts an object out of a plain or smoothly shaded background, as of a product photograph or a drawing."""
+r"""Cut an object out of a plain or smoothly shaded background, as of a product photo or a drawing.
+
+The background is what has the color of the image's border and is connected to it:
+
+    +---------------------+     1. Fit the colors of the border: one color, or a quadratic
+    |   outside           |        function of x and y for a smooth gradient.
+    |      .-------.      |     2. Find the pixels close to that color. Those connected to the
+    |     / object  \     |        border are outside.
+    |    |   .---.   |    |     3. Of the enclosed ones, regions that match the background as well
+    |    |  ( hole)  |    |        as the outside does are holes, such as in the handle of a cup.
+    |    |   '---'   |    |     4. The rest is the object; its outermost pixels are as opaque as
+    |     \_________/     |        their color differs from the background.
+    +---------------------+
+"""
 
 from __future__ import annotations
 
@@ -7,254 +20,347 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .morphology import filter3x3
+from .morphology import dilate, erode, filter3x3, label_regions
 
-_ALIKE = 0.06  # of full scale: what JPEG and a soft vignette do to one colour
-_PLAIN = 0.97  # share of the border that must be alike
-_NOISE = 0.95  # share of the background's own pixels that tell how far they are from its colour
-_SAME = 0.7  # share of a hole's pixels that are as close
-_BLUR = 2  # pixels from an object's rim: what may be blurred
-_BLOCK = 8  # pixels: how far JPEG spreads what is there
-_HOLE = 0.005  # of the object: what is smaller may as well be a highlight
-_FITS = 4  # each without what the one before found unlike
-_MARGIN = 0.02  # of the longest side: the widest rim that is taken for a frame
-_LINE = 2  # pixels: how uneven it may be, and how wide a line beside it
-_WITHIN = 32  # pixels: the least that a frame is around
-_FILLED = 0.99
-_SPECK = 0.005  # of the largest piece: dust on a scan, scraps of lettering
-_NEAR = 128  # parts of a picture's longest side, within about two of which pieces are one
+# The background's color. Differences are of the channel that differs most, in 0..1.
+_ALIKE = 0.06  # difference that JPEG and a slight vignette make within one color
+_MIN_PLAIN_SHARE = 0.97  # of the border's pixels that must be alike
+_FIT_ROUNDS = 4  # of a gradient; each without the pixels that the one before did not match
+
+# Holes.
+_BACKGROUND_QUANTILE = 0.95  # of the background's pixels: how far they are from the fitted color
+_MIN_MATCHING_SHARE = 0.7  # of a hole's pixels that must be as close
+_MIN_HOLE = 0.005  # of the object's area: smaller regions may be highlights
+_MAX_HOLES = 0.5  # of the object's area: with more it is a line drawing, and has none
+_BLUR = 2  # pixels from the object's rim that may be blurred
+_JPEG_BLOCK = 8  # pixels over which JPEG spreads an edge
+
+# Frames around an image.
+_MAX_MARGIN = 0.02  # of the longest side: the widest margin that is taken for a frame
+_LINE = 2  # pixels: how uneven a frame may be, and the width of a line beside it
+_MIN_FRAMED = 32  # pixels along a side within a frame
+_MIN_FILLED = 0.99  # of the pixels within a frame that must be mask
+
+# Specks.
+_SPECK = 0.005  # of the largest part: dust on a scan, scraps of lettering
+_SPECK_GRID = 128  # blocks along the longest side; parts within about two blocks are one
+
+# Edge colors.
+_OPAQUE = 0.95  # alpha above which a pixel shows the object only
+_TRANSPARENT = 1 / 255  # alpha below which it shows the background only
+
+Floats = NDArray[np.floating[Any]]
 
 
-def mask_plain_background(color: NDArray[np.floating]) -> NDArray[np.float32] | None:
-    """Mask (H, W) of what is not background, or None if the border is neither of one colour nor a smooth gradient.
+def mask_plain_background(color: Floats) -> NDArray[np.float32] | None:
+    """Return the mask of what is not background, if the background is plain.
 
-    The background is what has the border's colour, or the quadratic of x and y that the border's colours lie on, and
-    is connected to the border. Spots of that colour within the object stay, unless they are clearly holes in it.
+    Spots of the background's color within the object stay, unless they are clearly holes in it.
 
     Args:
-        colour: (H, W, 3) sRGB in 0..1.
+        color: (H, W, 3) sRGB in 0..1.
+
+    Returns:
+        (H, W) in 0..1, or None if the border is neither of one color nor a smooth gradient, or
+        there is no object.
     """
-    edge = np.zeros(color.shape[:2], bool)
-    edge[[0, -1]] = edge[:, [0, -1]] = True
-    place = np.stack(_quadratic_terms(*np.nonzero(edge), edge.shape))
-    shown = color[edge]
+    border = np.zeros(color.shape[:2], bool)
+    border[[0, -1]] = True
+    border[:, [0, -1]] = True
+    rows, columns = np.nonzero(border)
+    terms = np.stack(_quadratic_terms(rows, columns, color.shape))
+    border_color = color[border]
+
     for fit in (_fit_plain_background, _fit_gradient):
-        weights = fit(place, shown)
-        if (np.abs(shown - place.T @ weights).max(1) < _ALIKE).mean() < _PLAIN:
-            continue
-        off = _background_distance(color, weights)
-        alike = off < _ALIKE
-        outside = _flood_fill(alike, alike & edge)
-        mask = ~(outside | _find_holes(off, alike & ~outside, outside))
-        return (
-            _soften_edge(off, mask) if mask.any() and _rim_step(color, mask) > _ALIKE / 2 else None
-        )
+        weights = fit(terms, border_color)
+        difference = np.abs(border_color - terms.T @ weights).max(1)
+        plain_share = (difference < _ALIKE).mean()
+        if plain_share >= _MIN_PLAIN_SHARE:
+            return _mask_of_background(color, weights, border)
     return None
 
 
-def detect_frame(mask: NDArray[np.floating]) -> tuple[slice, slice] | None:
-    """Rows and columns of what is within a frame, or a margin, around a picture, if ``mask`` (H, W) is all but that.
+def detect_frame(mask: Floats) -> tuple[slice, slice] | None:
+    """Return the rows and columns within a frame or margin around an image.
 
-    It is a rectangle then, nearly as large as the picture, with as little around it on each side.
+    There is one if the mask is a rectangle nearly as large as the image, with a thin and even
+    margin on all sides.
+
+    Args:
+        mask: (H, W) in 0..1.
+
+    Returns:
+        None if there is no frame.
     """
     solid = mask > 0.5
-    sides = [np.flatnonzero(solid.any(axis)) for axis in (1, 0)]
-    if not len(sides[0]):
+    rows = np.flatnonzero(solid.any(1))
+    columns = np.flatnonzero(solid.any(0))
+    if not len(rows):
         return None
-    ends = [(side[0], side[-1] + 1) for side in sides]
-    rims = [
-        rim
-        for (low, high), length in zip(ends, mask.shape, strict=True)
-        for rim in (low, length - high)
-    ]
-    rows, columns = (slice(low + _LINE, high - _LINE) for low, high in ends)
-    wide = max(rims) > max(_LINE + 1, _MARGIN * max(mask.shape)) or max(rims) - min(rims) > _LINE
-    small = min(high - low for low, high in ends) < _WITHIN
-    if wide or small or solid[rows, columns].mean() < _FILLED:
+
+    # The rectangle around the mask, and the margins beside it.
+    height, width = mask.shape
+    top = rows[0]
+    bottom = rows[-1] + 1
+    left = columns[0]
+    right = columns[-1] + 1
+    margins = (top, height - bottom, left, width - right)
+
+    max_margin = max(_LINE + 1, _MAX_MARGIN * max(mask.shape))
+    is_wide = max(margins) > max_margin
+    is_uneven = max(margins) - min(margins) > _LINE
+    is_small = min(bottom - top, right - left) < _MIN_FRAMED
+    if is_wide or is_uneven or is_small:
         return None
-    return rows, columns
+
+    inner_rows = slice(top + _LINE, bottom - _LINE)
+    inner_columns = slice(left + _LINE, right - _LINE)
+    if solid[inner_rows, inner_columns].mean() < _MIN_FILLED:
+        return None
+    return inner_rows, inner_columns
 
 
 def remove_specks(mask: NDArray[np.float32]) -> NDArray[np.float32]:
-    """``mask`` (H, W) in 0..1 less what is small beside its largest piece and far from the others.
+    """Remove the parts of a mask that are small and far from the others.
 
-    An object is framed by all that is its mask: a grain of dust in a corner would make it small and put it aside.
-    """
-    height, width = mask.shape
-    block = -(-max(mask.shape) // _NEAR)
-    solid = np.pad(mask > 0.5, ((0, -height % block), (0, -width % block)))
-    sizes = solid.reshape(len(solid) // block, block, -1, block).sum((1, 3))
-    around = np.pad(sizes, 1)
-    near = np.any(
-        [np.roll(around, (i, j), (0, 1)) for i in (-1, 0, 1) for j in (-1, 0, 1)], axis=0
-    )[1:-1, 1:-1]
-    named = _flood_fill(near, np.where(near, np.arange(1, near.size + 1).reshape(near.shape), 0))
-    pieces = np.bincount(named.ravel(), sizes.ravel())
-    specks = (pieces > 0) & (pieces < _SPECK * pieces.max())
-    if not specks.any():
-        return mask
-    return np.where(
-        specks[named].repeat(block, 0).repeat(block, 1)[:height, :width], np.float32(0), mask
-    )
-
-
-def decontaminate_edges(
-    color: NDArray[np.floating], mask: NDArray[np.floating], rim: int
-) -> NDArray[np.floating]:
-    """``colour`` (H, W, 3) of an object before a background, its rim's colours those of what lies further in.
-
-    At the rim pixels show the background, too, and not only the half covered ones: on a mesh that would be a seam all
-    around. What is thinner keeps its colours.
+    An object is framed by all of its mask: a grain of dust in a corner would make it small and
+    shift it.
 
     Args:
-        mask: (H, W) in 0..1. rim: its width, pixels.
+        mask: (H, W) in 0..1.
+
+    Returns:
+        The mask itself if there are no specks.
     """
     height, width = mask.shape
-    sure = np.pad(mask > 0.95, rim)
-    for _ in range(rim):
-        sure = filter3x3(sure, np.logical_and)
-    known = np.pad(sure[rim : rim + height, rim : rim + width], 1).ravel()
+    block = -(-max(mask.shape) // _SPECK_GRID)  # rounded up
+
+    # Count the mask's pixels in blocks. Blocks that are near each other form a part.
+    padding = ((0, -height % block), (0, -width % block))
+    solid = np.pad(mask > 0.5, padding)
+    block_rows = len(solid) // block
+    pixel_counts = solid.reshape(block_rows, block, -1, block).sum((1, 3))
+    part = label_regions(dilate(pixel_counts > 0))
+
+    part_sizes = np.bincount(part.ravel(), pixel_counts.ravel())
+    is_speck = (part_sizes > 0) & (part_sizes < _SPECK * part_sizes.max())
+    if not is_speck.any():
+        return mask
+
+    removed_blocks = is_speck[part]
+    removed = removed_blocks.repeat(block, 0).repeat(block, 1)[:height, :width]
+    return np.where(removed, np.float32(0), mask)
+
+
+def decontaminate_edges(color: Floats, mask: Floats, rim: int) -> Floats:
+    """Replace the colors at the rim of an object by those further inside.
+
+    At the rim, pixels show the background too, not only the half covered ones: on a mesh that
+    would be a seam all around. Parts thinner than the rim keep their colors.
+
+    Args:
+        color: (H, W, 3) image of the object on a background.
+        mask: (H, W) in 0..1.
+        rim: Width of the rim, pixels.
+
+    Returns:
+        (H, W, 3).
+    """
+    height, width = mask.shape
+
+    # Colors are known inside the rim. A border of one pixel gives each pixel all neighbors.
+    inner = erode(np.pad(mask > _OPAQUE, rim), rim)
+    inner = inner[rim : rim + height, rim : rim + width]
+    is_known = np.pad(inner, 1).ravel()
     result = np.pad(color, ((1, 1), (1, 1), (0, 0))).reshape(-1, 3)
-    mixed = np.flatnonzero(np.pad(mask > 1 / 255, 1).ravel() & ~known)
-    square = np.array([row * (width + 2) + column for row in (-1, 0, 1) for column in (-1, 0, 1)])
+
+    # Grow them outwards: each pixel takes the mean of its known neighbors.
+    is_object = np.pad(mask > _TRANSPARENT, 1).ravel()
+    unknown = np.flatnonzero(is_object & ~is_known)
+    steps = (-1, 0, 1)
+    square = np.array([row * (width + 2) + column for row in steps for column in steps])
     for _ in range(2 * rim + 1):
-        beside = mixed[:, None] + square
-        share = known[beside].astype(color.dtype)
-        count = share.sum(1)
-        found = count > 0
-        result[mixed[found]] = (result[beside[found]] * share[found, :, None]).sum(1) / count[
-            found, None
-        ]
-        known[mixed[found]] = True
-        mixed = mixed[~found]
+        neighbors = unknown[:, None] + square
+        weights = is_known[neighbors].astype(color.dtype)
+        count = weights.sum(1)
+        has_color = count > 0
+
+        pixels = unknown[has_color]
+        color_sum = (result[neighbors[has_color]] * weights[has_color, :, None]).sum(1)
+        result[pixels] = color_sum / count[has_color, None]
+        is_known[pixels] = True
+        unknown = unknown[~has_color]
+
     return result.reshape(height + 2, width + 2, 3)[1:-1, 1:-1]
 
 
-def _soften_edge(off: NDArray[np.floating], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """``mask`` (H, W), its outermost pixels as opaque as they are further ``off`` the background than beside them."""
-    here = np.where(mask, off, 0)
-    rim = mask & ~filter3x3(mask, np.logical_and)
-    return np.where(rim, here / np.maximum(filter3x3(here, np.maximum), 1e-6), mask).astype(
-        np.float32
-    )
+def _mask_of_background(
+    color: Floats, weights: NDArray[np.float64], border: NDArray[np.bool_]
+) -> NDArray[np.float32] | None:
+    """Return the mask of what is not background.
+
+    Args:
+        color: (H, W, 3) sRGB in 0..1.
+        weights: (6, 3) of the quadratic that is the background's color.
+        border: (H, W) pixels at the image's border.
+
+    Returns:
+        (H, W) in 0..1, or None if nothing stands out clearly.
+    """
+    difference = _background_difference(color, weights)
+    is_alike = difference < _ALIKE
+    outside = _connected_to(is_alike, border)
+    enclosed = is_alike & ~outside
+    mask = ~(outside | _find_holes(difference, enclosed, outside))
+
+    if not mask.any() or _rim_contrast(color, mask) <= _ALIKE / 2:
+        return None
+    return _soften_edge(difference, mask)
 
 
-def _rim_step(color: NDArray[np.floating], mask: NDArray[np.bool_]) -> float:
-    """Median step of colour across the mask's rim: where a shaded background was misjudged there is none."""
-    steps = [np.abs(np.diff(color, axis=axis)).max(2)[np.diff(mask, axis=axis)] for axis in (0, 1)]
+def _connected_to(mask: NDArray[np.bool_], seeds: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the regions of a mask (H, W) that contain a pixel of ``seeds`` (H, W)."""
+    label = label_regions(mask)
+    has_seed = np.zeros(mask.size + 1, bool)
+    has_seed[label[seeds & mask]] = True
+    return has_seed[label]
+
+
+def _soften_edge(difference: Floats, mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Make the outermost pixels of a mask partly transparent.
+
+    Their opacity is their difference from the background, relative to the highest one next to them.
+
+    Args:
+        difference: (H, W) from the background's color.
+        mask: (H, W).
+    """
+    object_difference = np.where(mask, difference, 0)
+    highest = np.maximum(filter3x3(object_difference, np.maximum), 1e-6)
+    is_rim = mask & ~erode(mask)
+    opacity = np.where(is_rim, object_difference / highest, mask)
+    return opacity.astype(np.float32)
+
+
+def _rim_contrast(color: Floats, mask: NDArray[np.bool_]) -> float:
+    """Return the median step of color across the rim of a mask.
+
+    Where a shaded background was misjudged there is no such step.
+    """
+    steps = []
+    for axis in (0, 1):
+        step = np.abs(np.diff(color, axis=axis)).max(2)
+        crosses_rim = np.diff(mask, axis=axis)
+        steps.append(step[crosses_rim])
     return float(np.median(np.concatenate(steps)))
 
 
 def _quadratic_terms(
-    rows: NDArray[np.int64], columns: NDArray[np.int64], shape: tuple[int, int]
+    rows: NDArray[np.int64], columns: NDArray[np.int64], shape: tuple[int, ...]
 ) -> list[NDArray[np.float64]]:
-    """What a quadratic of x and y is the sum of, at ``rows`` and ``columns`` of a picture of ``shape``."""
-    y, x = (
-        2 * place / max(length - 1, 1) - 1
-        for place, length in zip((rows, columns), shape, strict=True)
-    )
+    """Return the six terms of a quadratic function of x and y, both in -1..1, at pixels.
+
+    Args:
+        rows: Row of each pixel.
+        columns: Column of each pixel.
+        shape: Height and width of the image.
+    """
+    y = 2 * rows / max(shape[0] - 1, 1) - 1
+    x = 2 * columns / max(shape[1] - 1, 1) - 1
     return [np.ones_like(x), x, y, x * x, x * y, y * y]
 
 
-def _fit_plain_background(
-    place: NDArray[np.float64], shown: NDArray[np.floating]
-) -> NDArray[np.float64]:
-    """Weights (6, 3) of the quadratic that is the colour of most of the border; arguments as of :func:`_fit_gradient`."""
-    return np.concatenate((np.median(shown, axis=0)[None], np.zeros((len(place) - 1, 3))))
-
-
-def _fit_gradient(place: NDArray[np.float64], shown: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Weights (6, 3) of the quadratic through most of the border's colours.
+def _fit_plain_background(terms: NDArray[np.float64], color: Floats) -> NDArray[np.float64]:
+    """Return the weights (6, 3) of a constant, the color of most of the border.
 
     Args:
-        place: (6, K) terms at its pixels. shown: (K, 3) their colours.
+        terms: (6, K) terms of the quadratic at the border's pixels.
+        color: (K, 3) their colors.
     """
-    alike = np.ones(len(shown), bool)
-    for _ in range(_FITS):
-        weights = np.linalg.lstsq(place.T[alike], shown[alike], rcond=None)[0]
-        error = np.abs(place.T @ weights - shown).max(1)
-        alike = error <= max(_ALIKE, float(np.median(error)))
+    constant = np.median(color, axis=0)[None]
+    return np.concatenate((constant, np.zeros((len(terms) - 1, 3))))
+
+
+def _fit_gradient(terms: NDArray[np.float64], color: Floats) -> NDArray[np.float64]:
+    """Return the weights (6, 3) of the quadratic through most of the border's colors.
+
+    Args:
+        terms: (6, K) terms of the quadratic at the border's pixels.
+        color: (K, 3) their colors.
+    """
+    is_alike = np.ones(len(color), bool)
+    for _ in range(_FIT_ROUNDS):
+        solution = np.linalg.lstsq(terms.T[is_alike], color[is_alike], rcond=None)
+        weights: NDArray[np.float64] = solution[0]
+        error = np.abs(terms.T @ weights - color).max(1)
+        is_alike = error <= max(_ALIKE, float(np.median(error)))
     return weights
 
 
-def _background_distance(
-    color: NDArray[np.floating], weights: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """How far ``colour`` (H, W, 3) is from the quadratic of ``weights`` (6, 3), in the channel that is furthest."""
+def _background_difference(color: Floats, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the difference of each pixel from the background, of the channel that differs most.
+
+    Args:
+        color: (H, W, 3) sRGB in 0..1.
+        weights: (6, 3) of the quadratic that is the background's color.
+
+    Returns:
+        (H, W).
+    """
     height, width = color.shape[:2]
-    terms = _quadratic_terms(np.arange(height)[:, None], np.arange(width)[None], (height, width))
-    off = np.zeros((height, width))
-    for channel, own in zip(np.moveaxis(color, 2, 0), weights.T, strict=True):
-        background = sum(weight * term for weight, term in zip(own, terms, strict=True) if weight)
-        np.maximum(off, np.abs(channel - background), out=off)
-    return off
+    rows = np.arange(height)[:, None]
+    columns = np.arange(width)[None]
+    terms = _quadratic_terms(rows, columns, (height, width))
+
+    # Channel by channel, and without the terms that a plain background lacks, to save memory.
+    difference = np.zeros((height, width))
+    for channel in range(3):
+        background: Any = 0
+        for weight, term in zip(weights[:, channel], terms, strict=True):
+            if weight:
+                background = background + weight * term
+        np.maximum(difference, np.abs(color[..., channel] - background), out=difference)
+    return difference
 
 
 def _find_holes(
-    off: NDArray[np.floating], enclosed: NDArray[np.bool_], outside: NDArray[np.bool_]
+    difference: Floats, enclosed: NDArray[np.bool_], outside: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
-    """What of ``enclosed`` (H, W) is background seen through the object, as within a cup's handle.
+    """Return where the background is seen through the object, as within the handle of a cup.
 
-    Those are its regions whose colours are as close to the background's as those ``outside`` of the object are, by
-    ``off`` (H, W), as far from its rim: what is white in an object is shaded. In a line drawing all would be a hole, so
-    then none is.
+    Holes are regions whose colors are as close to the background's as the pixels outside are, at
+    the same distance from the rim: white parts of an object are shaded. In a line drawing all
+    regions would be holes, so then there are none.
+
+    Args:
+        difference: (H, W) from the background's color.
+        enclosed: (H, W) pixels of about the background's color within the object.
+        outside: (H, W) pixels outside the object.
     """
-    none = np.zeros_like(enclosed)
-    object_size = off.size - outside.sum()
-    named = _flood_fill(
-        enclosed, np.where(enclosed, np.arange(1, off.size + 1).reshape(off.shape), 0)
-    )
-    large = np.bincount(named[enclosed], minlength=off.size + 1) >= _HOLE * object_size
-    if not large.any():
-        return none
-    blurred = _dilate_mask(~(outside | enclosed), _BLUR)
-    beside = _dilate_mask(blurred, _BLOCK - _BLUR) & ~blurred
-    alike = off[outside & beside]
-    exact = off <= (np.quantile(alike, _NOISE) if len(alike) else 0)
-    sizes, hits = (
-        np.bincount(named[enclosed & ~blurred & part], minlength=off.size + 1)
-        for part in (True, exact)
-    )
-    clear = large & (hits > _SAME * sizes)
-    holes = clear[named]
-    return holes if holes.sum() <= object_size / 2 else none
+    no_holes = np.zeros_like(enclosed)
+    object_area = difference.size - outside.sum()
+    region = label_regions(enclosed)
+    region_count = difference.size + 1
+    is_large = np.bincount(region[enclosed], minlength=region_count) >= _MIN_HOLE * object_area
+    if not is_large.any():
+        return no_holes
 
+    # How close is the background to its fitted color, near the rim but beyond its blur?
+    blurred = dilate(~(outside | enclosed), _BLUR)
+    near_rim = dilate(blurred, _JPEG_BLOCK - _BLUR) & ~blurred
+    background = difference[outside & near_rim]
+    limit = 0.0
+    if len(background):
+        limit = float(np.quantile(background, _BACKGROUND_QUANTILE))
 
-def _dilate_mask(mask: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
-    """What is within ``reach`` pixels of ``mask`` (H, W)."""
-    for _ in range(reach):
-        mask = filter3x3(mask, np.logical_or)
-    return mask
+    # Most pixels of a hole are as close.
+    clear = enclosed & ~blurred
+    matching = clear & (difference <= limit)
+    clear_counts = np.bincount(region[clear], minlength=region_count)
+    matching_counts = np.bincount(region[matching], minlength=region_count)
+    is_hole = is_large & (matching_counts > _MIN_MATCHING_SHARE * clear_counts)
 
-
-def _flood_fill(free: NDArray[np.bool_], values: NDArray[Any]) -> NDArray[Any]:
-    """For every pixel of ``free`` the highest of ``values`` (H, W) that is connected to it; 0 elsewhere.
-
-    Runs of pixels within rows are what is connected, those of two rows where they touch (He et al. 2008,
-    doi:10.1109/TIP.2008.919369).
-    """
-    starts = np.ones(free.shape, bool)
-    starts[:, 1:] = free[:, 1:] != free[:, :-1]
-    run = np.cumsum(starts.ravel()).reshape(free.shape) - 1
-    touching = free[1:] & free[:-1] & (starts[1:] | starts[:-1])
-    group = _merge_connected(run[:-1][touching], run[1:][touching], run[-1, -1] + 1)
-    highest = np.zeros(len(group), values.dtype)
-    np.maximum.at(
-        highest, group, np.maximum.reduceat((values * free).ravel(), np.flatnonzero(starts))
-    )
-    return highest[group][run]
-
-
-def _merge_connected(
-    one: NDArray[np.int64], other: NDArray[np.int64], count: int
-) -> NDArray[np.int64]:
-    """For each of ``count`` the least that it is connected to by pairs of ``one`` and ``other`` (K,)."""
-    group = np.arange(count)
-    while True:
-        low = np.minimum(group[one], group[other])
-        high = np.maximum(group[one], group[other])
-        if (low == high).all():
-            return group
-        np.minimum.at(group, high, low)
-        while (group[group] != group).any():
-            group = group[group]
+    holes: NDArray[np.bool_] = is_hole[region]
+    if holes.sum() > object_area * _MAX_HOLES:
+        return no_holes
+    return holes

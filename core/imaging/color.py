@@ -1,17 +1,25 @@
-"""Between light and the numbers of pictures (IEC 61966-2-1)."""
+"""Conversion between sRGB values and linear light (IEC 61966-2-1)."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-
-def to_linear(srgb: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Linear light of sRGB values, both in 0..1, any shape."""
-    return np.where(srgb <= 0.04045, srgb / 12.92, ((np.maximum(srgb, 0) + 0.055) / 1.055) ** 2.4)
+Floats = NDArray[np.floating[Any]]
 
 
-def from_linear(light: NDArray[np.floating]) -> NDArray[np.floating]:
-    """SRGB values of linear light, both in 0..1, any shape; what is beyond is cut off."""
+def to_linear(srgb: Floats) -> Floats:
+    """Return the linear light of sRGB values, both in 0..1, any shape."""
+    low = srgb / 12.92
+    high = ((np.maximum(srgb, 0) + 0.055) / 1.055) ** 2.4
+    return np.where(srgb <= 0.04045, low, high)
+
+
+def from_linear(light: Floats) -> Floats:
+    """Return the sRGB values of linear light, both in 0..1, any shape; light above 1 is clipped."""
     light = np.clip(light, 0, 1)
-    return np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    low = 12.92 * light
+    high = 1.055 * light ** (1 / 2.4) - 0.055
+    return np.where(light <= 0.0031308, low, high)

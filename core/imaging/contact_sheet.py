@@ -1,9 +1,10 @@
-"""Pictures in rows, for looking at many results at once."""
+"""Images in labeled rows, to view many results at once."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,51 +12,58 @@ from PIL import Image, ImageDraw
 
 from ..errors import OutputError
 
-_GAP = 4
-_TEXT = 14
+_GAP = 4  # pixels between images
+_LABEL_HEIGHT = 14  # pixels
 _PAPER = (255, 255, 255)
+_INK = (60, 60, 60)
+
+Row = tuple[str, Sequence[NDArray[np.floating[Any]]]]
 
 
-def contact_sheet(
-    rows: Sequence[tuple[str, Sequence[NDArray[np.floating]]]], size: int, columns: int = 1
-) -> NDArray[np.uint8]:
-    """Rows of pictures, each under its label, as one picture (H, W, 3) uint8.
+def contact_sheet(rows: Sequence[Row], size: int, columns: int = 1) -> NDArray[np.uint8]:
+    """Return rows of images, each below its label, as one image.
 
     Args:
-        rows: label and pictures (h, w, 4) in 0..1 with straight alpha, of any size.
-        size: of the square that each picture is fitted into, pixels.
-        columns: how many rows stand side by side.
+        rows: Label and images (h, w, 4), in 0..1 with straight alpha, of any size.
+        size: Side of the square into which each image is fitted, pixels.
+        columns: Number of rows side by side.
+
+    Returns:
+        (H, W, 3) uint8.
     """
-    across = max(len(pictures) for _, pictures in rows)
-    width = across * (size + _GAP) + 2 * _GAP
-    height = size + _TEXT + _GAP
-    lines = -(-len(rows) // columns)
-    sheet = Image.new("RGB", (columns * width, lines * height), _PAPER)
+    most_images = max(len(images) for _, images in rows)
+    row_width = most_images * (size + _GAP) + 2 * _GAP
+    row_height = size + _LABEL_HEIGHT + _GAP
+    lines = -(-len(rows) // columns)  # rounded up
+    sheet = Image.new("RGB", (columns * row_width, lines * row_height), _PAPER)
     draw = ImageDraw.Draw(sheet)
-    for index, (label, pictures) in enumerate(rows):
-        left = index // lines * width + _GAP
-        top = index % lines * height
-        draw.text((left, top + 1), label, fill=(60, 60, 60))
-        for place, picture in enumerate(pictures):
-            tile = _fit_into_cell(picture, size)
-            at = (
-                left + place * (size + _GAP) + (size - tile.width) // 2,
-                top + _TEXT + (size - tile.height) // 2,
-            )
-            sheet.paste(tile, at, tile)
+
+    for index, (label, images) in enumerate(rows):
+        column, line = divmod(index, lines)
+        left = column * row_width + _GAP
+        top = line * row_height
+        draw.text((left, top + 1), label, fill=_INK)
+
+        # Center each image in its square.
+        for position, image in enumerate(images):
+            tile = _fit_into_square(image, size)
+            x = left + position * (size + _GAP) + (size - tile.width) // 2
+            y = top + _LABEL_HEIGHT + (size - tile.height) // 2
+            sheet.paste(tile, (x, y), tile)
     return np.asarray(sheet)
 
 
-def write_contact_sheet(
-    path: Path,
-    rows: Sequence[tuple[str, Sequence[NDArray[np.floating]]]],
-    size: int,
-    columns: int = 1,
-) -> None:
-    """Write what :func:`contact_sheet` makes.
+def write_contact_sheet(path: Path, rows: Sequence[Row], size: int, columns: int = 1) -> None:
+    """Write a :func:`contact_sheet` to a file.
+
+    Args:
+        path: Image file to write.
+        rows: Label and images (h, w, 4), in 0..1 with straight alpha, of any size.
+        size: Side of the square into which each image is fitted, pixels.
+        columns: Number of rows side by side.
 
     Raises:
-        OutputError: ``path`` cannot be written.
+        OutputError: The file cannot be written.
     """
     try:
         Image.fromarray(contact_sheet(rows, size, columns)).save(path)
@@ -63,10 +71,12 @@ def write_contact_sheet(
         raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
-def _fit_into_cell(picture: NDArray[np.floating], size: int) -> Image.Image:
-    image = Image.fromarray((np.asarray(picture).clip(0, 1) * 255 + 0.5).astype(np.uint8))
+def _fit_into_square(pixels: NDArray[np.floating[Any]], size: int) -> Image.Image:
+    """Return an image scaled until its longer side is ``size`` pixels."""
+    values = np.asarray(pixels).clip(0, 1) * 255 + 0.5
+    image = Image.fromarray(values.astype(np.uint8))
+
     scale = size / max(image.size)
-    return image.resize(
-        (max(1, round(image.width * scale)), max(1, round(image.height * scale))),
-        Image.Resampling.LANCZOS,
-    )
+    width = max(1, round(image.width * scale))
+    height = max(1, round(image.height * scale))
+    return image.resize((width, height), Image.Resampling.LANCZOS)

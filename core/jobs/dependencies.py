@@ -1,4 +1,4 @@
-"""Which Python packages this Python has, asked without importing them (importing torch takes seconds)."""
+"""Which Python packages are installed, without importing them: importing torch takes seconds."""
 
 from __future__ import annotations
 
@@ -8,37 +8,41 @@ from importlib import metadata, util
 
 from ..errors import DependencyError
 
-# By the name that is imported: what people call it, and what pip installs.
+# By import name: the name that people know, and the arguments of pip that install it.
 PACKAGES = {
     "torch": ("PyTorch", "torch --index-url https://download.pytorch.org/whl/cpu"),
     "PIL": ("Pillow", "pillow"),
     "numpy": ("NumPy", "numpy"),
 }
 MODEL = ("torch", "PIL")  # what core.model imports besides numpy
+_DISTRIBUTIONS = {"PIL": "pillow"}  # import names that differ from pip's name
 
 
 @cache
 def is_installed(package: str) -> bool:
-    """Whether ``package`` can be imported. Remembered: a package that is installed later needs a restart."""
+    """Return whether ``package`` can be imported.
+
+    The answer is cached: a package that is installed later needs a restart.
+    """
     return util.find_spec(package) is not None
 
 
 @cache
 def installed_version(package: str) -> str:
-    """The version of an installed package, "" if it does not say."""
+    """Return the version of an installed package, "" if it has no metadata."""
     try:
-        return metadata.version({"PIL": "pillow"}.get(package, package))
+        return metadata.version(_DISTRIBUTIONS.get(package, package))
     except metadata.PackageNotFoundError:
         return ""
 
 
 def missing_packages(*packages: str) -> list[str]:
-    """Those of ``packages`` that this Python lacks."""
+    """Return those of ``packages`` that this Python lacks."""
     return [package for package in packages if not is_installed(package)]
 
 
 def install_command(package: str, executable: str = sys.executable) -> str:
-    """The command that installs ``package`` into this very Python, or another."""
+    """Return the command that installs ``package`` into the Python ``executable``."""
     return f'"{executable}" -m pip install {PACKAGES[package][1]}'
 
 
@@ -46,15 +50,20 @@ def require_packages(*packages: str) -> None:
     """Do nothing if all ``packages`` can be imported.
 
     Raises:
-        DependencyError: names the first that is missing, and the command that installs it.
+        DependencyError: A package is missing. The text names the first one and the command that
+            installs it.
     """
-    elsewhere = (
-        "; or in Blender name a Python that has it in Maquette's preferences"
-        if "torch" in packages
-        else ""
+    missing = missing_packages(*packages)
+    if not missing:
+        return
+
+    alternative = ""
+    if "torch" in packages:
+        alternative = "; or in Blender name a Python that has it in Maquette's preferences"
+
+    name = PACKAGES[missing[0]][0]
+    command = install_command(missing[0])
+    raise DependencyError(
+        f"{name} is not installed in this Python. "
+        f"Install it with {command}, then restart{alternative}"
     )
-    for package in missing_packages(*packages):
-        raise DependencyError(
-            f"{PACKAGES[package][0]} is not installed in this Python. Install it with {install_command(package)}, then restart"
-            f"{elsewhere}"
-        )

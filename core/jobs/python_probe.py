@@ -1,12 +1,14 @@
-"""What another Python is and has, asked of it in plain words that any Python 3 understands."""
+"""Find out what another Python is and has, by code that any Python 3 can run."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..errors import DependencyError, WorkerError
 from .dependencies import PACKAGES, install_command
@@ -14,26 +16,28 @@ from .task import Progress, Task
 from .worker_pool import PythonInterpreter
 
 OLDEST = (3, 11)
-_PATIENCE = 120.0  # seconds; a cold disk may take half of it to give PyTorch
-_QUESTION = """
+_TIMEOUT = 120.0  # seconds; reading PyTorch from a cold disk may take half of that
+_POLL_INTERVAL = 0.05  # seconds between two checks for the answer
+_STAGE = "Asking"
+_PROBE_CODE = """
 import json, sys
 sys.path += sys.argv[1:]
-said = {"python": list(sys.version_info[:3]), "packages": {}, "broken": {}, "devices": []}
+answer = {"python": list(sys.version_info[:3]), "packages": {}, "broken": {}, "devices": []}
 for name in ("numpy", "PIL", "torch"):
     try:
-        said["packages"][name] = str(__import__(name).__version__)
+        answer["packages"][name] = str(__import__(name).__version__)
     except ImportError as error:
         if getattr(error, "name", None) != name:
-            said["broken"][name] = str(error)
+            answer["broken"][name] = str(error)
     except Exception as error:
-        said["broken"][name] = str(error)
-if "torch" in said["packages"]:
+        answer["broken"][name] = str(error)
+if "torch" in answer["packages"]:
     import torch
     if torch.cuda.is_available():
-        said["devices"].append(["cuda", torch.cuda.get_device_name(0)])
+        answer["devices"].append(["cuda", torch.cuda.get_device_name(0)])
     if hasattr(torch.backends, "mps") and torch.backends.mps.is_available():
-        said["devices"].append(["mps", "Apple GPU"])
-print("\\n" + json.dumps(said))
+        answer["devices"].append(["mps", "Apple GPU"])
+print("\\n" + json.dumps(answer))
 """
 
 
@@ -41,7 +45,10 @@ print("\\n" + json.dumps(said))
 class PythonInfo:
     """A Python that can run the model.
 
-    python, torch: their versions. devices: names of GPUs by "cuda" and "mps".
+    Attributes:
+        python: Its version.
+        torch: Version of its PyTorch.
+        devices: Names of its GPUs by "cuda" and "mps".
     """
 
     python: str
@@ -49,69 +56,90 @@ class PythonInfo:
     devices: dict[str, str]
 
     def status_text(self) -> str:
-        """One line for the user."""
-        gpus = [f"{name.upper()} ({label})" for name, label in self.devices.items()]
-        return f"Python {self.python}, PyTorch {self.torch}, devices: {', '.join(['CPU', *gpus])}"
+        """Return the description as one line for the user."""
+        names = ["CPU"]
+        for device, label in self.devices.items():
+            names.append(f"{device.upper()} ({label})")
+        return f"Python {self.python}, PyTorch {self.torch}, devices: {', '.join(names)}"
 
 
 def probe_python(python: PythonInterpreter) -> Task[PythonInfo]:
-    """Ask ``python`` whether it can run the model. Takes as long as its PyTorch takes to load.
+    """Find out whether ``python`` can run the model; takes as long as its PyTorch takes to load.
 
     Raises:
-        WorkerError: it cannot be started, is no Python, or too old. DependencyError: it lacks a package.
+        WorkerError: It cannot be started, is not a Python, or is too old.
+        DependencyError: It lacks a package.
     """
-    yield Progress(0.0, "Asking")
+    yield Progress(0.0, _STAGE)
     if not Path(python.executable).is_file():
         raise WorkerError(
             f"There is no program {python.executable}. Choose a Python program in the preferences"
         )
+
     process = python.start_code(
-        _QUESTION,
+        _PROBE_CODE,
         *python.paths,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    began = time.monotonic()
     try:
-        while (passed := time.monotonic() - began) < _PATIENCE:
-            try:
-                said, errors = process.communicate(timeout=0.05)
-                break
-            except subprocess.TimeoutExpired:
-                yield Progress(0.5 * passed / _PATIENCE, "Asking")
-        else:
-            raise WorkerError(f"{python.executable} gave no answer within {_PATIENCE:.0f} s")
+        output, errors = yield from _wait_for_output(process, python.executable)
     finally:
         process.kill()
         process.wait()
-    return _parse_answer(
-        python.executable, said.decode(errors="replace"), errors.decode(errors="replace")
+
+    return _parse_output(
+        python.executable, output.decode(errors="replace"), errors.decode(errors="replace")
     )
 
 
-def _parse_answer(executable: str, said: str, errors: str) -> PythonInfo:
-    lines = said.strip().splitlines()
+def _wait_for_output(
+    process: subprocess.Popen[bytes], executable: str
+) -> Task[tuple[bytes, bytes]]:
+    """Return what a process has printed to stdout and stderr once it has ended."""
+    start = time.monotonic()
+    while (elapsed := time.monotonic() - start) < _TIMEOUT:
+        try:
+            return process.communicate(timeout=_POLL_INTERVAL)
+        except subprocess.TimeoutExpired:
+            yield Progress(0.5 * elapsed / _TIMEOUT, _STAGE)
+    raise WorkerError(f"{executable} gave no answer within {_TIMEOUT:.0f} s")
+
+
+def _parse_output(executable: str, output: str, errors: str) -> PythonInfo:
+    """Return what the last line of ``output`` reports.
+
+    Raises:
+        WorkerError: It is not the answer of a Python, or of one that is too old.
+        DependencyError: A package is missing or broken.
+    """
+    lines = output.strip().splitlines()
     try:
         answer = json.loads(lines[-1])
         version = tuple(answer["python"])
     except (IndexError, ValueError, KeyError, TypeError) as error:
-        last = (errors.strip().splitlines() or lines or ["nothing"])[-1]
+        printed = errors.strip().splitlines() or lines or ["nothing"]
         raise WorkerError(
-            f"{executable} does not answer as a Python does. It said: {last[:80]}"
+            f"{executable} does not answer as a Python does. It printed: {printed[-1][:80]}"
         ) from error
-    told = ".".join(map(str, version))
+
+    version_text = ".".join(map(str, version))
     if version < OLDEST:
         raise WorkerError(
-            f"{executable} is Python {told}: {OLDEST[0]}.{OLDEST[1]} or newer is needed"
+            f"{executable} is Python {version_text}: {OLDEST[0]}.{OLDEST[1]} or newer is needed"
         )
+    _check_packages(executable, answer)
+    return PythonInfo(version_text, answer["packages"]["torch"], dict(answer["devices"]))
+
+
+def _check_packages(executable: str, answer: Mapping[str, Any]) -> None:
+    """Raise DependencyError if a package that the model needs is missing or broken."""
     for package, (name, _) in PACKAGES.items():
         if package in answer["broken"]:
-            raise DependencyError(
-                f"{name} is in {executable} but cannot be loaded: {answer['broken'][package]}"
-            )
+            reason = answer["broken"][package]
+            raise DependencyError(f"{name} is in {executable} but cannot be loaded: {reason}")
+
         if package not in answer["packages"]:
-            raise DependencyError(
-                f"{executable} has no {name}. Install it with {install_command(package, executable)}"
-            )
-    return PythonInfo(told, answer["packages"]["torch"], dict(answer["devices"]))
+            command = install_command(package, executable)
+            raise DependencyError(f"{executable} has no {name}. Install it with {command}")

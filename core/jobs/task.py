@@ -1,8 +1,12 @@
 """Long work as a generator: it yields :class:`Progress` and returns its result.
 
-One such generator serves a script, a background Blender and a modal operator;
-only what drives it differs. Closing it early is how it is cancelled, so it cleans
-up after itself in ``finally`` or ``with``.
+The same generator serves a script, a background Blender and a modal operator; only the driver
+differs. Closing it early is how it is canceled, so it cleans up in ``finally`` or ``with``.
+
+    run_to_end    drives it on the calling thread, until it ends
+    SteppedTask   takes one step a poll, on the caller's thread
+    ThreadedTask  drives it on a thread; a poll only looks
+    in_thread     is itself a task, whose steps are short
 """
 
 from __future__ import annotations
@@ -13,18 +17,25 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import ClassVar, Generic, NoReturn, TypeVar
+from typing import ClassVar, Generic, NoReturn, TypeVar, cast
 
 from ..errors import Cancelled, MaquetteError
 
 T = TypeVar("T")
 
 _STEP = 0.005  # seconds
+# Name of a unit, its seconds, and the number of units up to which it is used.
+_DURATION_UNITS = (("s", 1, 60), ("min", 60, 60), ("h", 3600, 48))
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the work is: ``fraction`` in 0..1 and a short ``stage`` for the status bar."""
+    """How far a task has come.
+
+    Attributes:
+        fraction: Share of the work that is done, in 0..1.
+        stage: Short text for the status bar.
+    """
 
     fraction: float
     stage: str
@@ -34,66 +45,77 @@ Task = Generator[Progress, None, T]
 
 
 class ProgressClock:
-    """Tells how long a work still takes, from how far it came since its first step; what was there before counts not.
+    """Estimates the time that a task still takes, from its progress since the first call.
 
-    now: the time in seconds, from any beginning.
+    Progress that was made before the first call, such as in an earlier run, does not count.
     """
 
-    patience: ClassVar[float] = 2.0  # seconds before the first guess
+    patience: ClassVar[float] = 2.0  # seconds before the first estimate
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        """Start at the first call of a method.
+
+        Args:
+            now: Returns the time in seconds, from any origin.
+        """
         self._now = now
         self._first: tuple[float, float] | None = None
 
     def seconds_left(self, progress: Progress) -> float | None:
-        """Seconds, or None while there is nothing to tell by."""
+        """Return the estimated seconds until the end, None while there is no estimate."""
         now = self._now()
         if self._first is None:
-            self._first = now, progress.fraction
-        passed = now - self._first[0]
-        done = progress.fraction - self._first[1]
-        return (
-            passed / done * (1 - progress.fraction)
-            if passed >= self.patience and done > 0
-            else None
-        )
+            self._first = (now, progress.fraction)
+
+        start_time, start_fraction = self._first
+        elapsed = now - start_time
+        done = progress.fraction - start_fraction
+        if elapsed < self.patience or done <= 0:
+            return None
+        return elapsed / done * (1 - progress.fraction)
 
     def progress_text(self, progress: Progress) -> str:
-        """``progress`` as text, such as "Rendering, 40%, 3 min left"."""
-        left = self.seconds_left(progress)
-        return f"{progress.stage}, {progress.fraction:.0%}" + (
-            f", {_format_duration(left)} left" if left is not None else ""
-        )
+        """Return ``progress`` as text, such as "Rendering, 40%, 3 min left"."""
+        seconds = self.seconds_left(progress)
+        text = f"{progress.stage}, {progress.fraction:.0%}"
+        if seconds is None:
+            return text
+        return f"{text}, {_format_duration(seconds)} left"
 
 
 def _format_duration(seconds: float) -> str:
-    """Rounded up to what a person wants to know."""
-    for name, unit, most in (("s", 1, 60), ("min", 60, 60), ("h", 3600, 48)):
-        if seconds <= unit * most:
+    """Return a duration in the largest suitable unit, rounded up."""
+    for name, unit, largest in _DURATION_UNITS:
+        if seconds <= unit * largest:
             return f"{math.ceil(seconds / unit)} {name}"
     return f"{math.ceil(seconds / 86400)} days"
 
 
 def run_to_end(work: Task[T], on_progress: Callable[[Progress], None] = lambda progress: None) -> T:
-    """Drive ``work`` on the calling thread and return its result."""
+    """Run ``work`` on the calling thread and return its result.
+
+    Args:
+        work: The task.
+        on_progress: Called with each progress that it yields.
+    """
     while True:
         try:
             on_progress(next(work))
         except StopIteration as stop:
-            result: T = stop.value
-            return result
+            return cast(T, stop.value)
 
 
 class SteppedTask(Generic[T]):
-    """Takes one step of the work per :meth:`poll`, on the caller's thread. For work that uses bpy."""
+    """Takes one step of a task per :meth:`poll`, on the caller's thread. For tasks that use bpy."""
 
     def __init__(self, work: Task[T], progress: Progress = Progress(0.0, "Starting")) -> None:
+        """Hold ``work`` without starting it; ``progress`` is shown until its first step."""
         self.progress = progress
         self._work = work
         self._outcome: Callable[[], T] | None = None
 
     def poll(self) -> bool:
-        """Take a step; True once there is nothing left to do."""
+        """Take a step; return True once there are no more."""
         if self._outcome is None:
             try:
                 self.progress = next(self._work)
@@ -105,46 +127,51 @@ class SteppedTask(Generic[T]):
         return self._outcome is not None
 
     def cancel(self) -> None:
-        with suppress(MaquetteError):  # of what it would tidy up and finds gone
+        """Close the task; :meth:`result` raises Cancelled from now on."""
+        # Closing may fail to clean up an object that was deleted in between.
+        with suppress(MaquetteError):
             self._work.close()
         self._outcome = _raise_later(Cancelled("Stopped"))
 
     def result(self) -> T:
-        """What the work returned; raises what it raised, or Cancelled."""
-        assert self._outcome is not None, "poll() has not said True yet"
+        """Return what the task returned; raise what it raised, or Cancelled."""
+        assert self._outcome is not None, "poll() has not returned True yet"
         return self._outcome()
 
 
 class ThreadedTask(SteppedTask[T]):
-    """Runs the work on a thread of its own. For work that never touches bpy.
+    """Runs a task on a thread. For tasks that never use bpy.
 
-    A step may be long (importing torch takes seconds), so a cancelled work is let go after :attr:`patience`
-    seconds: its owner is free at once, and the thread ends by itself at the next step.
+    A step may be long (importing torch takes seconds), so a canceled task is abandoned after
+    :attr:`patience` seconds: its owner is free at once, and the thread ends at the next step.
     """
 
-    patience: ClassVar[float] = 0.5
+    patience: ClassVar[float] = 0.5  # seconds
 
     def __init__(self, work: Task[T], progress: Progress = Progress(0.0, "Starting")) -> None:
+        """Start ``work`` at once; ``progress`` is shown until its first step has ended."""
         super().__init__(work, progress)
         self._stop = threading.Event()
-        self._let_go_at = float("inf")
+        self._abandon_time = float("inf")
         self._thread = threading.Thread(target=self._run, name="maquette-work", daemon=True)
         self._thread.start()
 
     def poll(self) -> bool:
-        return not self._thread.is_alive() or time.monotonic() >= self._let_go_at
+        """Return True once the task has ended or is abandoned."""
+        return not self._thread.is_alive() or time.monotonic() >= self._abandon_time
 
     def wait(self, seconds: float) -> None:
-        """Return when the work has ended, or after ``seconds``."""
+        """Return when the task has ended, or after ``seconds``."""
         self._thread.join(seconds)
 
     def cancel(self) -> None:
-        """Ask the work to stop; it does so at its next yield."""
+        """Request that the task stop; it does so at its next yield."""
         if not self._stop.is_set():
-            self._let_go_at = time.monotonic() + self.patience
+            self._abandon_time = time.monotonic() + self.patience
             self._stop.set()
 
     def result(self) -> T:
+        """Return what the task returned; raise what it raised, or Cancelled."""
         if self._stop.is_set():
             raise Cancelled("Stopped")
         return super().result()
@@ -157,14 +184,18 @@ class ThreadedTask(SteppedTask[T]):
 
 
 def in_thread(work: Task[T], seconds: float = _STEP) -> Task[T]:
-    """``work``, which never touches bpy, on a thread of its own: the steps of this one stay short, for a window.
+    """Run ``work``, which never uses bpy, on a thread, so that the steps here stay short.
 
-    seconds: how long each of them waits; none need, if a timer takes them.
+    Args:
+        work: The task.
+        seconds: Time that each step here waits. A caller with a timer needs no wait.
     """
+    # The first step is taken here: a short task needs no thread.
     try:
         first = next(work)
     except StopIteration as stop:
-        return stop.value
+        return cast(T, stop.value)
+
     driver = ThreadedTask(work, first)
     try:
         while not driver.poll():
@@ -176,23 +207,40 @@ def in_thread(work: Task[T], seconds: float = _STEP) -> Task[T]:
 
 
 def subtask(work: Task[T], start: float, end: float, stage: str | None = None) -> Task[T]:
-    """``work`` as a part of a larger one, between two fractions of it; under its own names of stages if None."""
+    """Run ``work`` as a part of a larger task.
+
+    Args:
+        work: The task.
+        start: Fraction of the larger task at which it begins, in 0..1.
+        end: Fraction at which it ends.
+        stage: Stage to show; that of ``work`` if None.
+    """
+
+    def place(progress: Progress) -> Progress:
+        fraction = start + (end - start) * progress.fraction
+        return Progress(fraction, stage or progress.stage)
+
+    return (yield from map_progress(work, place))
+
+
+def map_progress(work: Task[T], function: Callable[[Progress], Progress]) -> Task[T]:
+    """Run ``work``, and yield what ``function`` makes of each progress that it yields."""
     while True:
         try:
             progress = next(work)
         except StopIteration as stop:
-            return stop.value
-        yield Progress(start + (end - start) * progress.fraction, stage or progress.stage)
+            return cast(T, stop.value)
+        yield function(progress)
 
 
 def single_step(progress: Progress, function: Callable[[], T]) -> Task[T]:
-    """A work of one step."""
+    """Run a function as a task of one step."""
     yield progress
     return function()
 
 
 def _raise_later(error: Exception) -> Callable[[], NoReturn]:
-    def outcome() -> NoReturn:
+    def raise_error() -> NoReturn:
         raise error
 
-    return outcome
+    return raise_error

@@ -1,7 +1,8 @@
-"""A run of training in a process of its own, with any Python that has PyTorch: it may be stopped, and goes on later.
+"""A training run in a separate process, with any Python that has PyTorch. It can be resumed.
 
-What it is to do stands in the run's folder, in ``settings.json`` (``core.model.training.config_file``); how far it is, in its
-log; to stop it a file named ``stop`` is put there, so that it leaves a checkpoint of its last step.
+The run's folder holds the settings in ``settings.json`` (``core.model.training.config_file``) and
+the steps done in ``log.csv``. A file named ``stop`` makes the process end with a checkpoint of its
+last step.
 """
 
 from __future__ import annotations
@@ -18,14 +19,23 @@ from .worker_pool import PythonInterpreter
 
 SETTINGS = "settings.json"
 _OUTPUT = "output.txt"
-_CODE = "from maquette_core.model.jobs import reconstruct\nsys.exit(reconstruct.train_from_settings({!r}))"
+_STOP = "stop"
+_CODE = (
+    "from maquette_core.model.jobs import reconstruct\n"
+    "sys.exit(reconstruct.train_from_settings({!r}))"
+)
+_TAIL = 2000  # bytes; longer than the last line of any log
 
 
 def write_settings(run: Path, settings: Mapping[str, Any]) -> None:
-    """Write what a run in the folder ``run`` is to do.
+    """Write the settings of a run into its folder, which is made if it does not exist.
+
+    Args:
+        run: Folder of the run.
+        settings: Content of ``settings.json``.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: The file cannot be written.
     """
     try:
         run.mkdir(parents=True, exist_ok=True)
@@ -35,35 +45,52 @@ def write_settings(run: Path, settings: Mapping[str, Any]) -> None:
 
 
 def steps_of(run: Path) -> tuple[int, int]:
-    """How many steps the run in the folder ``run`` has done and is to do; 0 if there is none."""
+    """Return how many steps the run in the folder ``run`` has done, and how many it shall do.
+
+    Both are 0 if there is no run.
+    """
     try:
-        wanted = int(json.loads((run / SETTINGS).read_text(encoding="utf-8"))["training"]["steps"])
-        last = _last_line(run / "log.csv")
+        settings = json.loads((run / SETTINGS).read_text(encoding="utf-8"))
+        total = int(settings["training"]["steps"])
+        last_line = _last_line(run / "log.csv")
     except (OSError, ValueError, KeyError, TypeError):
         return 0, 0
-    done = last.partition(",")[0]
-    return (int(done) if done.isdigit() else 0), wanted
+
+    step = last_line.partition(",")[0]
+    if not step.isdigit():
+        return 0, total
+    return int(step), total
 
 
 class TrainingProcess:
-    """The process. Begins at once."""
+    """The process of a training run. It starts when this is made."""
 
     def __init__(self, run: Path, python: PythonInterpreter | None = None) -> None:
-        """Go on with the run of ``run/settings.json``, with ``python`` or this one.
+        """Start or resume the run of ``run/settings.json``.
+
+        Args:
+            run: Folder of the run.
+            python: Python to run it with; the current one if None.
 
         Raises:
-            WorkerError: that Python cannot be started. OutputError: ``run`` cannot be written.
+            WorkerError: That Python cannot be started.
+            OutputError: The folder cannot be written.
         """
         self.run = run
-        self._asked_to_stop = False
-        self._before = steps_of(run)[0]
+        self._stop_requested = False
+        self._first_step = steps_of(run)[0]
+
+        # A stop file may be left from an earlier process.
         try:
-            (run / "stop").unlink(missing_ok=True)
+            (run / _STOP).unlink(missing_ok=True)
             output = (run / _OUTPUT).open("wb")
         except OSError as error:
             raise OutputError(f"{run} cannot be written: {error.strerror}") from error
-        with output:  # the process has a descriptor of its own
-            self._process = (python or PythonInterpreter.current()).start_package_code(
+
+        python = python or PythonInterpreter.current()
+        # The process has a descriptor of its own.
+        with output:
+            self._process = python.start_package_code(
                 _CODE.format(str(run / SETTINGS)),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -71,50 +98,59 @@ class TrainingProcess:
             )
 
     def is_running(self) -> bool:
+        """Return whether the process has not ended yet."""
         return self._process.poll() is None
 
     def wait(self, seconds: float | None = None) -> None:
+        """Wait until the process has ended, at most ``seconds``."""
         self._process.wait(seconds)
 
     def request_stop(self) -> None:
-        """Ask it to end after this step; before its first one it is ended at once, since nothing is lost."""
-        self._asked_to_stop = True
-        if self.is_running():
-            (self.run / "stop").touch()
-            done, _ = self._finished_steps()
-            if done <= self._before:
-                self._process.terminate()
+        """Make the process end after the current step.
+
+        Before its first step it is ended at once, since there is nothing to lose.
+        """
+        self._stop_requested = True
+        if not self.is_running():
+            return
+
+        (self.run / _STOP).touch()
+        done, _ = self._finished_steps()
+        if done <= self._first_step:
+            self._process.terminate()
 
     def progress(self) -> Progress:
-        done, wanted = self._finished_steps()
-        stage = (
-            "Stopping"
-            if self._asked_to_stop
-            else f"Step {done} of {wanted}"
-            if done > self._before
-            else "Loading"
-        )
-        return Progress(done / max(wanted, 1), stage)
-
-    def _finished_steps(self) -> tuple[int, int]:
-        """As :func:`steps_of`. What a crash left in the log of steps after the checkpoint, the process drops."""
-        done, wanted = steps_of(self.run)
-        self._before = min(self._before, done)
-        return done, wanted
+        """Return how many of the run's steps are done."""
+        done, total = self._finished_steps()
+        if self._stop_requested:
+            stage = "Stopping"
+        elif done > self._first_step:
+            stage = f"Step {done} of {total}"
+        else:
+            stage = "Loading"
+        return Progress(done / max(total, 1), stage)
 
     def failure_text(self) -> str | None:
-        """Why it ended, if by itself and in vain: what it said last."""
-        if self.is_running() or self._process.returncode == 0 or self._asked_to_stop:
+        """Return the last output line if the run failed, else None."""
+        if self.is_running() or self._process.returncode == 0 or self._stop_requested:
             return None
-        return (
-            _last_line(self.run / _OUTPUT)
-            or f"The process ended with code {self._process.returncode}"
-        )
+        last_line = _last_line(self.run / _OUTPUT)
+        return last_line or f"The process ended with code {self._process.returncode}"
+
+    def _finished_steps(self) -> tuple[int, int]:
+        """Return :func:`steps_of` the run.
+
+        The process drops the log's lines after its checkpoint, which a crash may have left: the
+        number of steps can get lower at first.
+        """
+        done, total = steps_of(self.run)
+        self._first_step = min(self._first_step, done)
+        return done, total
 
 
 def _last_line(path: Path) -> str:
-    """The last line that is whole."""
+    """Return the last line of a file."""
     with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - 2000))
+        file.seek(max(0, path.stat().st_size - _TAIL))
         lines = file.read().decode("utf-8", "replace").rstrip("\n").split("\n")
     return lines[-1].strip()

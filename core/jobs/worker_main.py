@@ -1,9 +1,10 @@
-"""What runs in a worker process: works of this package, one after the other, for the process that started it.
+"""Main loop of a worker process: tasks of this package, one after the other.
 
-It reads messages (:mod:`.wire`) from stdin and answers on stdout. It ends when stdin does, so that none is left behind
-whatever becomes of the one that started it, and after its idle time.
+It reads messages (:mod:`.messages`) from stdin and answers on stdout. It ends when stdin does, so
+that no process remains whatever happens to the one that started it, and after its idle time.
 
-    {"run": "module:function", "job": 1, "arguments": [...], "idle": 300}  ->  {"progress": Progress} ...,
+    {"run": "module:function", "job": 1, "arguments": [...], "idle": 300}  ->
+        {"progress": Progress} ...,
         then one of {"result": ...}, {"error": [class, text]}, {"bug": traceback}, {"stopped": True}
     {"stop": 1}  ->  the job stops at its next step
 """
@@ -15,21 +16,24 @@ import queue
 import sys
 import threading
 import traceback
-from typing import Any, BinaryIO, NoReturn
+from typing import IO, Any, NoReturn
 
 from .. import errors
 from . import messages
 
-_stopped = 0  # the last job that is not wanted any more
+_last_canceled = 0  # number of the last job that shall stop
 
 
 def serve_jobs() -> NoReturn:
-    """Work until stdin or the patience ends."""
+    """Run jobs until stdin ends or the idle time is over."""
+    # Output of libraries must not get between the messages: from here on it goes to stderr.
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a library prints must not get between the messages
+    os.dup2(2, 1)
     messages.begin_messages(answers)
+
     inbox: queue.Queue[dict[str, Any]] = queue.Queue()
     threading.Thread(target=_read_messages, args=(sys.stdin.buffer, inbox), daemon=True).start()
+
     idle = None
     while True:
         try:
@@ -40,27 +44,28 @@ def serve_jobs() -> NoReturn:
         messages.send_message(answers, _run_job(message, answers))
 
 
-def _read_messages(stream: BinaryIO, inbox: queue.Queue[dict[str, Any]]) -> None:
-    global _stopped
+def _read_messages(stream: IO[bytes], inbox: queue.Queue[dict[str, Any]]) -> None:
+    """Put the jobs that arrive into ``inbox``, and note which of them shall stop."""
+    global _last_canceled
     try:
         while True:
             message = messages.receive_message(stream)
             if "stop" in message:
-                _stopped = message["stop"]
+                _last_canceled = message["stop"]
             else:
                 inbox.put(message)
     except EOFError:
-        os._exit(0)  # also in the middle of a step: nobody waits for its result
+        os._exit(0)  # also in the middle of a step: the process that wants the result has ended
     except Exception:
         traceback.print_exc()
         os._exit(1)
 
 
-def _run_job(message: dict[str, Any], answers: BinaryIO) -> dict[str, Any]:
-    """Do the job, telling of its progress; the last message of it."""
+def _run_job(message: dict[str, Any], answers: IO[bytes]) -> dict[str, Any]:
+    """Run a job, send its progress, and return the last message about it."""
     try:
         work = messages.resolve_name(message["run"])(*message["arguments"])
-        while _stopped < message["job"]:
+        while _last_canceled < message["job"]:
             messages.send_message(answers, {"progress": next(work)})
         work.close()
         return {"stopped": True}

@@ -19,7 +19,7 @@ def corners_of(extent):
     )
 
 
-def test_one_scale_gives_the_box_and_the_pictures_fit_it():
+def test_one_scale_gives_the_box_and_the_images_fit_it():
     masks = {
         "front": mask(100, 100, (20, 10, 60, 90)),
         "right": mask(100, 100, (30, 15, 50, 95)),
@@ -36,7 +36,7 @@ def test_one_scale_gives_the_box_and_the_pictures_fit_it():
         np.testing.assert_allclose((*pixels.min(0), *pixels.max(0)), box, atol=1e-9)
 
 
-def test_pictures_of_other_sizes_get_scales_of_their_own():
+def test_images_of_other_sizes_get_separate_scales():
     masks = {
         "front": mask(100, 100, (20, 10, 60, 90)),
         "right": mask(200, 300, (100, 20, 140, 180)),
@@ -45,7 +45,7 @@ def test_pictures_of_other_sizes_get_scales_of_their_own():
     np.testing.assert_allclose((*pixels.min(0), *pixels.max(0)), (100, 20, 140, 180), rtol=0.02)
 
 
-def test_small_disagreement_is_shared():
+def test_a_small_disagreement_is_spread():
     cameras = align_side_cameras(
         {"front": mask(100, 100, (20, 10, 60, 90)), "right": mask(100, 100, (20, 10, 60, 92))}
     )
@@ -53,6 +53,6 @@ def test_small_disagreement_is_shared():
     assert (top, low) == pytest.approx((10, 92), abs=1e-6)
 
 
-def test_empty_mask_names_the_picture():
+def test_an_error_names_the_image_with_an_empty_mask():
     with pytest.raises(ImageError, match="right"):
         align_side_cameras({"front": mask(9, 9, (2, 2, 5, 5)), "right": np.zeros((9, 9))})

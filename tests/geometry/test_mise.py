@@ -5,7 +5,7 @@ from maquette.core.jobs.task import run_to_end
 
 
 class Counted:
-    """A field that counts how often it is asked, and never for too many points at once."""
+    """A field that counts the evaluated points, and checks that they are not too many at once."""
 
     def __init__(self, field):
         self.field, self.points = field, 0
@@ -86,7 +86,7 @@ def test_odd_resolutions_are_dense():
     assert field.points == 34**3
 
 
-def test_closing_it_stops_asking():
+def test_closing_it_stops_the_evaluation():
     field = Counted(FIELDS["ball"])
     work = evaluate_multiresolution(field, 64, 0.55)
     next(work)

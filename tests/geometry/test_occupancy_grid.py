@@ -119,7 +119,7 @@ def test_agrees_with_points_of_the_same_solid(name):
 def test_turned_about_any_axis_it_is_the_same():
     """Lines along x, y and z count alike: a mirrored count would turn inside out."""
     vertices, faces = joined(box((0, 0, 0), (1, 0.5, 0.3)), box((0.8, 0.1, 0.1), (1.2, 0.2, 0.9)))
-    kept = faces[:-3]  # open, so that diagonals are asked too
+    kept = faces[:-3]  # open, so that diagonals are evaluated too
     grid = inside_grid(orient_and_thicken(vertices, kept), bounds_of(vertices))
     turned = vertices[:, [1, 2, 0]]
     other = inside_grid(orient_and_thicken(turned, kept), bounds_of(turned))

@@ -50,7 +50,8 @@ def test_walls_inside_of_a_union_do_not_count():
     outside = np.minimum(box_distance(points, *slab), box_distance(points, *post))
     np.testing.assert_array_equal(inside, outside < 0)
     np.testing.assert_allclose(distance[~inside], outside[~inside], atol=1e-12)
-    # inside: what the post covers of the slab's floor, and the post's walls and top within the slab, are gone
+    # Inside, the part of the slab's floor that the post covers does not count, nor the post's walls
+    # and top within the slab.
     x, y, z = points.T
     wide = np.maximum(abs(x), abs(y))
     floor = np.where(wide > 0.1, z, np.hypot(z, 0.1 - wide))

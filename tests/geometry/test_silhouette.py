@@ -6,7 +6,7 @@ from maquette.core.geometry.silhouette import render_silhouette
 
 
 def rectangle(left, low, right, high):
-    """Seen from the front at 50 pixels to one unit, the origin in the middle; all in pixels, y up."""
+    """A rectangle in the front view, in pixels of 1 / 50, y up, the origin in the middle."""
     corners = (
         np.array(((left, 0, low), (right, 0, low), (right, 0, high), (left, 0, high)), np.float32)
         / 50
@@ -19,7 +19,7 @@ def test_a_silhouette_is_as_large_as_its_square():
     assert drawn.any(0).sum() == 20 and drawn.any(1).sum() == 30
 
 
-def test_wherever_a_thing_lies_its_silhouette_is_neither_larger_nor_beside_it():
+def test_at_any_subpixel_position_a_silhouette_is_neither_larger_nor_shifted():
     rng = np.random.default_rng(0)
     columns = np.arange(50) - 24.5
     apart, wider = [], []

@@ -2,12 +2,7 @@ import numpy as np
 import pytest
 from maquette.core.arrays import MeshArrays
 from maquette.core.errors import MeshError
-from maquette.core.geometry.surface_nets import (
-    connected_components,
-    remove_small_components,
-    surface_nets,
-    taubin_smooth,
-)
+from maquette.core.geometry.surface_nets import surface_nets, taubin_smooth
 
 
 def grid(size, bound=1.0):
@@ -109,37 +104,9 @@ def test_what_touches_the_border_is_closed():
     assert mesh.vertices.min() > -1
 
 
-def test_nothing_inside_is_said():
+def test_a_field_without_inside_is_refused():
     with pytest.raises(MeshError, match="nothing"):
         surface_nets(-np.ones((4, 4, 4)))
-
-
-def test_small_pieces_go():
-    field = np.maximum(ball(40, (-0.3, 0, 0), 0.5)[0], ball(40, (0.7, 0, 0), 0.15)[0])
-    mesh = surface_nets(field, 0.0, *ball()[1:])
-    assert connected_components(mesh).max() == 1
-    alone = remove_small_components(mesh, 0.1, 0.5)
-    check_manifold(alone)
-    assert connected_components(alone).max() == 0 and alone.vertices[:, 0].max() < 0.25
-    assert remove_small_components(mesh, 0.01, 0.5) is mesh
-
-
-def test_a_thin_leg_is_no_small_piece():
-    line = np.linspace(-0.5, 0.5, 61)
-    x, y, z = np.meshgrid(line, line, line, indexing="ij")
-    top, leg = z > 0.4, (np.hypot(x - 0.3, y) < 0.02) & (z < 0.35)
-    mesh = surface_nets(np.where(top | leg, 1.0, -1.0), 0.0, np.full(3, -0.5), line[1] - line[0])
-    assert connected_components(mesh).max() == 1
-    assert remove_small_components(mesh, 0.01, 0.5) is mesh
-    assert connected_components(remove_small_components(mesh, 0.01, 0.9)).max() == 0
-
-
-def test_colors_stay_with_their_vertices():
-    field = np.maximum(ball(40, (-0.3, 0, 0), 0.5)[0], ball(40, (0.7, 0, 0), 0.15)[0])
-    mesh = surface_nets(field, 0.0, *ball()[1:])
-    mesh = MeshArrays(mesh.vertices, mesh.faces, mesh.vertices.copy())
-    alone = remove_small_components(mesh, 0.1, 0.5)
-    np.testing.assert_array_equal(alone.vertices, alone.colors)
 
 
 def test_smoothing_irons_steps_out_and_keeps_the_volume():

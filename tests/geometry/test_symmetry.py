@@ -7,7 +7,7 @@ from maquette.core.scene.bvh import nearest_triangle_finder
 
 
 def shape(long_arm=0):
-    """A T along y, symmetric about the plane across y; ``long_arm`` cells make the arm at +y longer."""
+    """A T along y, symmetric about the plane across y; ``long_arm`` more cells at +y."""
     cells = np.zeros((24, 40, 24))
     cells[8:16, 10 : 30 + long_arm, 16:20] = 1
     cells[8:20, 17:23, 2:16] = 1
@@ -28,19 +28,19 @@ def turned(mesh, angle):
     )
 
 
-def test_the_plane_of_a_symmetric_thing_is_found():
+def test_the_plane_of_a_symmetric_object_is_found():
     plane = plane_of(shape())
     assert abs(plane.normal[1]) == pytest.approx(1) and plane.deviation < 1e-4
     assert plane.point[1] == pytest.approx(19.5 / 24, abs=1e-3)
     assert plane.summary() == "plane across Y, 0.0% off"
 
 
-def test_also_of_one_that_is_turned():
+def test_the_plane_of_a_rotated_object_is_found():
     plane = plane_of(turned(shape(), 0.6))
     assert abs(plane.normal @ (-np.sin(0.6), np.cos(0.6), 0)) > 0.999 and plane.deviation < 0.002
 
 
-def test_the_score_tells_of_what_differs():
+def test_the_deviation_measures_the_difference():
     assert plane_of(shape(long_arm=6)).deviation > 0.01
 
 

@@ -1,4 +1,4 @@
-"""Colours of known places of pictures, found again at known places of the surface."""
+"""Colors at known positions of images, found again at known positions of the surface."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ COLORS = {
     "bottom": 0.15,
 }  # of red
 GRAY = np.array((0.0, 0.0, 1.0))  # the mesh's own
-# What is right and up in the picture of each side, told without core.cameras.
+# Right and up in the image of each side, independent of core.cameras.
 RIGHT = {
     "front": (1, 0, 0),
     "right": (0, 1, 0),
@@ -59,7 +59,7 @@ def boxes(*extents):
 
 
 def layout(count):
-    """Each quad upright in a cell of its own of the texture: (F, 4, 2), and its cells' low corners and side."""
+    """Each quad upright in a cell of the texture: (F, 4, 2), the cells' lower corners and size."""
     across = int(np.ceil(np.sqrt(count)))
     low = np.array([(k % across, k // across) for k in range(count)]) / across + 0.02
     side = 1 / across - 0.04
@@ -89,7 +89,7 @@ def baked(mesh, uv, views):
 
 
 @pytest.mark.slow
-def test_each_side_of_a_cube_shows_its_own_picture_the_right_way_round():
+def test_each_side_of_a_cube_shows_its_image_the_right_way_round():
     mesh, sides = boxes(((-0.5, -0.5, -0.5), (0.5, 0.5, 0.5)))
     uv, low, side = layout(6)
     texture = baked(mesh, uv, [picture(name) for name in COLORS])
@@ -102,7 +102,7 @@ def test_each_side_of_a_cube_shows_its_own_picture_the_right_way_round():
             assert (color[1] > 0.9) == (u > 0.5 and v > 0.5), (name, u, v)
 
 
-def test_what_no_picture_sees_keeps_its_own_color():
+def test_what_no_image_sees_keeps_its_color():
     mesh, sides = boxes(((-0.5, -0.5, -0.5), (0.5, 0.5, 0.5)))
     uv, low, side = layout(6)
     texture = baked(mesh, uv, [picture("front")])
@@ -113,7 +113,7 @@ def test_what_no_picture_sees_keeps_its_own_color():
 
 @pytest.mark.parametrize("far", [False, True], ids=["orthographic", "perspective"])
 def test_nothing_bleeds_through_to_what_is_hidden(far):
-    """A small box before a large one: the front picture shows the large one only around the small one."""
+    """A small box in front of a large one, which the front image shows only around it."""
     mesh, sides = boxes(
         ((-0.15, -0.5, -0.15), (0.15, -0.4, 0.15)), ((-0.5, 0.2, -0.5), (0.5, 0.5, 0.5))
     )
@@ -136,7 +136,7 @@ def test_nothing_bleeds_through_to_what_is_hidden(far):
     assert back_of_the_small[2] == pytest.approx(1)
 
 
-def test_beyond_the_mask_the_picture_says_nothing():
+def test_beyond_the_mask_an_image_has_no_effect():
     mesh, _sides = boxes(((-0.5, -0.5, -0.5), (0.5, 0.5, 0.5)))
     uv, low, side = layout(6)
     texture = baked(mesh, uv, [picture("front", half=0.3)])
@@ -184,8 +184,7 @@ CELL = 0.02
 
 
 def grids(*extents):
-    """Boxes from low to high corners whose faces are grids of vertices a cell apart, each face with its own; and the
-    sides that the vertices' faces look to."""
+    """Boxes whose faces are separate grids of vertices, and the sides of the vertices."""
     coarse, looks = boxes(*extents)
     vertices, faces, sides = [], [], []
     for face, side in zip(coarse.faces, looks, strict=True):
@@ -209,18 +208,18 @@ def test_vertices_take_the_colors_of_the_pictures_that_see_them():
     found = run_to_end(vertex_colors_from_views(mesh, [picture("front"), picture("right")], CELL))
     inner = np.sort(np.abs(mesh.vertices), axis=1)[:, 1] < 0.45  # of a face, clear of its edges
     for name in OUT:
-        there = inner & (sides == name)
+        on_side = inner & (sides == name)
         if name not in ("front", "right"):
-            np.testing.assert_allclose(found[there], np.tile(GRAY, (there.sum(), 1)), atol=1e-6)
+            np.testing.assert_allclose(found[on_side], np.tile(GRAY, (on_side.sum(), 1)), atol=1e-6)
             continue
-        assert np.abs(found[there, 0] - COLORS[name]).max() < 0.02, name
-        u, v = (mesh.vertices[there] @ np.array(table[name]) for table in (RIGHT, UP))
+        assert np.abs(found[on_side, 0] - COLORS[name]).max() < 0.02, name
+        u, v = (mesh.vertices[on_side] @ np.array(table[name]) for table in (RIGHT, UP))
         marked, clear = (u > 0.22) & (u < 0.38) & (v > 0.12) & (v < 0.38), (u < 0.18) | (v < 0.08)
-        assert found[there][marked, 1].min() > 0.9 > 0.1 > found[there][clear, 1].max(), name
+        assert found[on_side][marked, 1].min() > 0.9 > 0.1 > found[on_side][clear, 1].max(), name
 
 
 @pytest.mark.parametrize("far", [False, True], ids=["orthographic", "perspective"])
-def test_vertices_that_are_hidden_keep_their_own_colors(far):
+def test_vertices_that_are_hidden_keep_their_colors(far):
     mesh, sides = grids(
         ((-0.15, -0.5, -0.15), (0.15, -0.4, 0.15)), ((-0.5, 0.2, -0.5), (0.5, 0.5, 0.5))
     )

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 from maquette.core.arrays import MeshArrays
-from maquette.core.geometry.surface_nets import submesh, surface_nets
+from maquette.core.geometry.connectivity import submesh
+from maquette.core.geometry.surface_nets import surface_nets
 from maquette.core.geometry.topology import check_topology, fill_holes, split_non_manifold
 
 CUBE = MeshArrays(
@@ -19,7 +20,7 @@ def counts(mesh):
 
 
 def joined(first, second):
-    """Both meshes in one, vertices at the same place made one."""
+    """Both meshes in one, vertices at the same position merged."""
     vertices = np.concatenate((first.vertices, second.vertices))
     faces = np.concatenate((first.faces, second.faces + len(first.vertices)))
     vertices, which = np.unique(vertices, axis=0, return_inverse=True)
@@ -30,7 +31,7 @@ def moved(x, y, z):
     return CUBE.offset_and_scaled(np.array((x, y, z)))
 
 
-def test_a_cube_is_sound():
+def test_a_cube_is_watertight():
     state = check_topology(CUBE)
     assert state.is_watertight and state.summary() == "closed, manifold, outward"
     assert (state.volume, state.pieces) == (pytest.approx(1), 1)
@@ -59,11 +60,11 @@ def test_vertices_that_no_face_uses_do_not_count():
 @pytest.mark.parametrize("place", [(1, 1, 0), (1, 1, 1)], ids=["edge", "vertex"])
 def test_what_touches_is_split_along_the_solid(place):
     mesh = joined(CUBE, moved(*place))
-    made = split_non_manifold(mesh)
-    state = check_topology(made)
-    assert state.is_watertight and state.pieces == 2 and len(made.vertices) == 16
+    result = split_non_manifold(mesh)
+    state = check_topology(result)
+    assert state.is_watertight and state.pieces == 2 and len(result.vertices) == 16
     assert abs(state.volume - 2) < 0.1
-    apart = np.unique(made.vertices, axis=0)
+    apart = np.unique(result.vertices, axis=0)
     assert len(apart) == 16  # merging by distance must not undo it
 
 
@@ -75,7 +76,7 @@ def test_a_hollow_stays_whole_where_its_corner_touches_the_outside():
     assert check_topology(split_non_manifold(surface_nets(block, 0.5))).boundary == 0
 
 
-def test_sound_meshes_are_left_alone():
+def test_watertight_meshes_are_not_changed():
     assert split_non_manifold(CUBE) is CUBE
     assert fill_holes(CUBE) is CUBE
 

@@ -120,6 +120,6 @@ def test_surface_lies_outside_of_the_overlap():
 
 
 @pytest.mark.parametrize("faces", [np.zeros((0, 3), int), np.array([[0, 1, 1]])])
-def test_nothing_to_ask(faces):
+def test_a_mesh_without_area_is_refused(faces):
     with pytest.raises(MeshError):
         orient_and_thicken(np.eye(3), faces)

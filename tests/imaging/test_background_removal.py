@@ -12,7 +12,7 @@ from PIL import Image
 
 
 def picture(background=1.0):
-    """A dark ring with a spot of the background's colour inside, on a plain background with some noise."""
+    """A dark ring around a spot of the background's color, on a background with some noise."""
     y, x = np.mgrid[0:90, 0:120]
     radius = np.hypot(x - 60, y - 45)
     color = np.full((90, 120, 3), background) + np.random.default_rng(0).uniform(
@@ -65,7 +65,7 @@ def test_a_smooth_gradient_is_background_too():
     np.testing.assert_array_equal(mask_plain_background(color) > 0.5, radius < 30)
 
 
-def test_the_bright_middle_of_a_spotlit_backdrop_is_no_object():
+def test_the_bright_middle_of_a_spotlit_backdrop_is_not_an_object():
     y, x = np.mgrid[-1:1:96j, -1:1:96j]
     for shade in (0.1 + 0.8 * np.exp(-(x**2 + y**2)), 0.5 + 0.4 * np.exp(-40 * (x**2 + y**2))):
         assert mask_plain_background(np.repeat(shade[..., None], 3, 2)) is None
@@ -79,7 +79,7 @@ def test_a_winding_way_in_is_found():
 
 
 def test_the_background_is_all_that_is_connected_to_the_border():
-    """In a maze of walls, whose ways are found by a search of their own."""
+    """In a maze of walls, compared with a search by a stack."""
     rng = np.random.default_rng(3)
     dark = np.pad(rng.random((120, 90)) < 0.42, 1)
     dark[50:60, 40:70] = True
@@ -99,7 +99,7 @@ def test_the_background_is_all_that_is_connected_to_the_border():
     )
 
 
-def test_a_busy_border_is_left_to_others():
+def test_a_busy_border_gives_no_mask():
     assert mask_plain_background(np.random.default_rng(0).random((40, 40, 3))) is None
 
 
@@ -139,7 +139,7 @@ def test_what_is_thinner_than_a_rim_keeps_its_colors():
 
 @pytest.mark.parametrize("scale", (1, 5))
 def test_specks_far_from_the_object_are_left_out(scale):
-    """A grain in a corner is; a spot beside the object, a large part of it and its soft edges are not."""
+    """Those in a corner are; a spot next to the object, a large part and soft edges are not."""
     mask = np.zeros((100 * scale, 140 * scale), np.float32)
     mask[30 * scale : 80 * scale, 40 * scale : 90 * scale] = 1
     mask[29 * scale, 40 * scale : 90 * scale] = 0.4

@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -292,7 +293,5 @@ def test_damaged_bytes_never_raise_anything_else(tmp_path):
             hurt = whole.copy()
             hurt[rng.integers(0, min(len(hurt), 200), 4)] = rng.integers(0, 255, 4)
             path.write_bytes(hurt.tobytes())
-            try:
+            with suppress(ImageError):
                 assert image_files.read_image(path).shape[2] == 4
-            except ImageError:
-                pass

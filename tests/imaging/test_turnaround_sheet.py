@@ -13,7 +13,7 @@ ALL = tuple(BOXES.values())
 
 
 def sheet(alpha=False, boxes=ALL):
-    """Figures, each of a shade of its own, on white, with a line of lettering below the first row."""
+    """Figures of different colors on white, with a line of lettering below the first row."""
     image = np.ones((190, 200, 4), np.float32)
     image[..., 3] = not alpha
     for index, (left, top, right, bottom) in enumerate((*boxes, (15, 130, 40, 133))):

@@ -9,7 +9,7 @@ from maquette.core.jobs import messages
 from maquette.core.jobs.task import Progress
 
 
-def there_and_back(value):
+def send_and_receive(value):
     stream = io.BytesIO()
     messages.send_message(stream, value)
     stream.seek(0)
@@ -33,7 +33,7 @@ def there_and_back(value):
     ],
 )
 def test_values_come_out_as_they_went_in(value):
-    assert there_and_back(value) == value
+    assert send_and_receive(value) == value
 
 
 @pytest.mark.parametrize(
@@ -47,16 +47,18 @@ def test_values_come_out_as_they_went_in(value):
     ],
 )
 def test_arrays_bit_for_bit_and_writable(array):
-    got = there_and_back({"it": [array]})["it"][0]
-    assert got.dtype == array.dtype and got.shape == array.shape and got.flags.writeable
-    np.testing.assert_array_equal(got, array)
+    received = send_and_receive({"it": [array]})["it"][0]
+    assert (
+        received.dtype == array.dtype and received.shape == array.shape and received.flags.writeable
+    )
+    np.testing.assert_array_equal(received, array)
 
 
 def test_our_dataclasses():
     mesh = MeshArrays(np.ones((4, 3), np.float32), np.arange(4, dtype=np.int32)[None])
-    got = there_and_back(mesh)
-    assert type(got) is MeshArrays and got.colors is None
-    np.testing.assert_array_equal(got.vertices, mesh.vertices)
+    received = send_and_receive(mesh)
+    assert type(received) is MeshArrays and received.colors is None
+    np.testing.assert_array_equal(received.vertices, mesh.vertices)
 
 
 def test_all_of_a_mesh():
@@ -64,23 +66,23 @@ def test_all_of_a_mesh():
         SourceView(np.arange(9, dtype=np.uint8), side_camera("front", 1.1, 96), (0.5, 0.75)),
         SourceView(np.arange(3, dtype=np.uint8), side_camera("top", 2.0, 64)),
     )
-    sure = np.linspace(0, 1, 4, dtype=np.float32)
+    confidence = np.linspace(0, 1, 4, dtype=np.float32)
     mesh = MeshArrays(
-        np.ones((4, 3), np.float32), np.arange(4, dtype=np.int32)[None], None, sure, views
+        np.ones((4, 3), np.float32), np.arange(4, dtype=np.int32)[None], None, confidence, views
     )
-    got = there_and_back(mesh)
-    np.testing.assert_array_equal(got.confidence, sure)
-    assert [view.silhouette for view in got.views] == [(0.5, 0.75), None]
-    for view, sent in zip(got.views, views, strict=True):
+    received = send_and_receive(mesh)
+    np.testing.assert_array_equal(received.confidence, confidence)
+    assert [view.silhouette for view in received.views] == [(0.5, 0.75), None]
+    for view, sent in zip(received.views, views, strict=True):
         np.testing.assert_array_equal(view.png, sent.png)
         np.testing.assert_array_equal(view.camera.to_world, sent.camera.to_world)
         np.testing.assert_array_equal(view.camera.intrinsics, sent.camera.intrinsics)
         assert (view.camera.width, view.camera.orthographic) == (sent.camera.width, True)
 
 
-@pytest.mark.parametrize("said", [b"", b"Blender 5.2\n", b"Read prefs", b"\0\n\xff"])
-def test_what_comes_before_the_messages_is_skipped(said):
-    stream = io.BytesIO(said)
+@pytest.mark.parametrize("printed", [b"", b"Blender 5.2\n", b"Read prefs", b"\0\n\xff"])
+def test_what_comes_before_the_messages_is_skipped(printed):
+    stream = io.BytesIO(printed)
     stream.seek(0, io.SEEK_END)
     messages.begin_messages(stream)
     messages.send_message(stream, 7)
@@ -88,7 +90,7 @@ def test_what_comes_before_the_messages_is_skipped(said):
     messages.skip_to_begin(stream)
     assert messages.receive_message(stream) == 7
     with pytest.raises(EOFError):
-        messages.skip_to_begin(io.BytesIO(said))
+        messages.skip_to_begin(io.BytesIO(printed))
 
 
 def test_messages_follow_each_other():
@@ -104,7 +106,7 @@ def test_messages_follow_each_other():
 @pytest.mark.parametrize("value", [object(), {1, 2}, np.array([object()]), print])
 def test_nothing_else_is_sent(value):
     with pytest.raises(TypeError):
-        there_and_back(value)
+        send_and_receive(value)
 
 
 @pytest.mark.parametrize(
@@ -117,8 +119,8 @@ def test_nothing_else_is_sent(value):
         "jobs.messages:send_message",
     ],
 )
-def test_nothing_else_is_made(name):
-    """Neither of other modules, nor what is no dataclass."""
+def test_nothing_else_is_unpacked(name):
+    """Neither names of other modules, nor objects that are not dataclasses."""
     stream = io.BytesIO()
     messages.send_message(stream, Progress(0.5, "x"))
     text = stream.getvalue().replace(b"jobs.task:Progress", name.encode())

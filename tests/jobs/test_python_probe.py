@@ -6,7 +6,10 @@ from maquette.core.jobs import python_probe
 from maquette.core.jobs.task import run_to_end
 from maquette.core.jobs.worker_pool import PythonInterpreter
 
-GOOD = '{"python": [3, 12, 1], "packages": {"numpy": "2.0", "PIL": "11", "torch": "2.9"}, "broken": {}, "devices": []}'
+GOOD = (
+    '{"python": [3, 12, 1], "packages": {"numpy": "2.0", "PIL": "11", "torch": "2.9"}, '
+    '"broken": {}, "devices": []}'
+)
 
 
 @pytest.fixture
@@ -23,28 +26,28 @@ def program(tmp_path):
     return write
 
 
-def ask(python):
+def probe(python):
     return run_to_end(python_probe.probe_python(python))
 
 
 @pytest.mark.slow
-def test_this_very_python():
+def test_the_current_python():
     import torch
 
-    found = ask(PythonInterpreter.current())
-    assert found.torch == torch.__version__ and found.python == ".".join(
+    info = probe(PythonInterpreter.current())
+    assert info.torch == torch.__version__ and info.python == ".".join(
         map(str, sys.version_info[:3])
     )
-    assert f"PyTorch {torch.__version__}, devices: CPU" in found.status_text()
+    assert f"PyTorch {torch.__version__}, devices: CPU" in info.status_text()
 
 
 def test_a_good_answer_after_chatter(program):
-    found = ask(program("a warning\n" + GOOD.replace("[]", '[["cuda", "Card"]]')))
-    assert found.status_text() == "Python 3.12.1, PyTorch 2.9, devices: CPU, CUDA (Card)"
+    info = probe(program("a warning\n" + GOOD.replace("[]", '[["cuda", "Card"]]')))
+    assert info.status_text() == "Python 3.12.1, PyTorch 2.9, devices: CPU, CUDA (Card)"
 
 
 @pytest.mark.parametrize(
-    ("answer", "error", "said"),
+    ("answer", "error", "text"),
     [
         (GOOD.replace("12, 1", "8, 0"), WorkerError, "is Python 3.8.0: 3.11 or newer is needed"),
         (
@@ -57,22 +60,22 @@ def test_a_good_answer_after_chatter(program):
             DependencyError,
             "cannot be loaded: libc10.so",
         ),
-        ("hello", WorkerError, "does not answer as a Python does. It said: hello"),
-        ("", WorkerError, "It said: nothing"),
+        ("hello", WorkerError, "does not answer as a Python does. It printed: hello"),
+        ("", WorkerError, "It printed: nothing"),
         ("{}", WorkerError, "does not answer"),
     ],
 )
-def test_what_is_wrong_is_said(program, answer, error, said):
-    with pytest.raises(error, match=said):
-        ask(program(answer))
+def test_what_is_wrong_is_reported(program, answer, error, text):
+    with pytest.raises(error, match=text):
+        probe(program(answer))
 
 
 def test_no_such_program(tmp_path):
     with pytest.raises(WorkerError, match="There is no program"):
-        ask(PythonInterpreter(str(tmp_path / "none")))
+        probe(PythonInterpreter(str(tmp_path / "none")))
 
 
 def test_a_file_that_is_no_program(tmp_path):
     (tmp_path / "text").write_text("hello")
     with pytest.raises(WorkerError, match="cannot be started: Permission denied"):
-        ask(PythonInterpreter(str(tmp_path / "text")))
+        probe(PythonInterpreter(str(tmp_path / "text")))

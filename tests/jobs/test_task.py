@@ -10,8 +10,10 @@ from maquette.core.jobs.task import (
     SteppedTask,
     ThreadedTask,
     in_thread,
+    map_progress,
     run_to_end,
     single_step,
+    subtask,
 )
 
 
@@ -66,33 +68,53 @@ class TestDrivers:
             running.result()
 
 
+def test_a_subtask_is_a_part_of_the_progress():
+    seen = []
+    assert run_to_end(subtask(count(2), 0.5, 0.75, "Part"), seen.append) == 2
+    assert seen == [Progress(0.5, "Part"), Progress(0.625, "Part")]
+    seen.clear()
+    run_to_end(subtask(count(1), 0.25, 1.0), seen.append)
+    assert seen == [Progress(0.25, "Counting")]
+
+
+def test_mapped_progress_keeps_the_result_and_closing_cleans_up():
+    log = []
+    work = map_progress(count(3, log), lambda progress: Progress(1.0, progress.stage.upper()))
+    assert next(work) == Progress(1.0, "COUNTING")
+    work.close()
+    del work
+    assert log == ["cleaned up"]
+
+
 def test_time_left_counts_from_the_first_step():
     now = iter([100.0, 101.0, 110.0, 190.0])
     clock = ProgressClock(lambda: next(now))
+    # Half was done before the clock started.
+    assert clock.progress_text(Progress(0.5, "Running")) == "Running, 50%"
     assert (
-        clock.progress_text(Progress(0.5, "Going on")) == "Going on, 50%"
-    )  # half was there before
-    assert clock.progress_text(Progress(0.75, "Going on")) == "Going on, 75%"  # too early to tell
-    assert clock.progress_text(Progress(0.75, "Going on")) == "Going on, 75%, 10 s left"
-    assert clock.progress_text(Progress(0.75, "Going on")) == "Going on, 75%, 2 min left"
+        clock.progress_text(Progress(0.75, "Running")) == "Running, 75%"
+    )  # too early for an estimate
+    assert clock.progress_text(Progress(0.75, "Running")) == "Running, 75%, 10 s left"
+    assert clock.progress_text(Progress(0.75, "Running")) == "Running, 75%, 2 min left"
 
 
-def test_beside_runs_on_a_thread_and_its_steps_are_short():
-    here = threading.get_ident()
+def test_in_thread_runs_on_a_thread_and_its_steps_are_short():
+    caller = threading.get_ident()
 
     def slow():
         time.sleep(0.3)
         return threading.get_ident()
 
-    work, steps = in_thread(single_step(Progress(0.5, "Sleeping"), slow)), []
-    began = time.monotonic()
-    there = run_to_end(
-        work, lambda progress: steps.append((progress.stage, time.monotonic() - began))
+    work = in_thread(single_step(Progress(0.5, "Sleeping"), slow))
+    steps = []
+    start = time.monotonic()
+    runner = run_to_end(
+        work, lambda progress: steps.append((progress.stage, time.monotonic() - start))
     )
-    assert there != here and steps[-1][0] == "Sleeping" and len(steps) > 5
+    assert runner != caller and steps[-1][0] == "Sleeping" and len(steps) > 5
     assert max(b - a for (_, a), (_, b) in pairwise(steps)) < 0.2
 
 
-def test_what_goes_wrong_beside_is_raised_here():
+def test_an_error_in_the_thread_is_raised_by_the_caller():
     with pytest.raises(ZeroDivisionError):
         run_to_end(in_thread(single_step(Progress(0.0, ""), lambda: 1 // 0)))

@@ -1,4 +1,4 @@
-"""Real processes of this Python, which do the works of works.py: without torch, so that they are quick."""
+"""Real processes of this Python, which run the tasks of works.py. None imports torch."""
 
 import importlib.util
 import os
@@ -49,7 +49,7 @@ def workers():
 
 @pytest.fixture
 def run(workers):
-    """Runs a work to its end in a process."""
+    """Runs a task to its end in a process."""
     return lambda function, *arguments, idle=60: run_to_end(
         workers.run_function(PythonInterpreter.current(), function, *arguments, idle=idle)
     )
@@ -58,7 +58,7 @@ def run(workers):
 def wait_until(true, seconds=20.0):
     end = time.monotonic() + seconds
     while not true():
-        assert time.monotonic() < end, "waited in vain"
+        assert time.monotonic() < end, "the condition was never true"
         time.sleep(0.01)
 
 
@@ -75,7 +75,7 @@ def test_result_and_progress_come_back_from_another_process(works, workers):
 
 
 class Chatty(PythonInterpreter):
-    """Prints before it is ready, as Blender does, and no whole line at last."""
+    """Prints before it is ready, as Blender does, and ends with an incomplete line."""
 
     def command_words(self, code):
         return super().command_words(
@@ -92,7 +92,7 @@ def test_what_a_program_prints_before_it_is_ready_is_no_message(works, workers):
     np.testing.assert_array_equal(result["array"], [2, 2])
 
 
-def test_what_is_said_to_blender_gives_our_code_its_arguments(capfd):
+def test_the_command_of_blender_gives_our_code_its_arguments(capfd):
     words = worker_pool.BlenderInterpreter("blender").command_words(
         "print(sys.argv[1:], 'bpy' in sys.modules)"
     )
@@ -122,17 +122,15 @@ def test_it_stays_warm_and_another_python_takes_its_place(works, workers, run):
 
 
 def test_two_at_once_have_a_process_each_and_one_is_kept(works, workers):
-    both = [
+    tasks = [
         ThreadedTask(
             workers.run_function(PythonInterpreter.current(), works.double, np.ones(1), idle=60)
         )
         for _ in range(2)
     ]
-    wait_until(lambda: all(one.poll() for one in both))
-    assert len({one.result()["pid"] for one in both}) in (
-        1,
-        2,
-    )  # one, if the first was done so soon
+    wait_until(lambda: all(task.poll() for task in tasks))
+    # One, if the first was done before the second began.
+    assert len({task.result()["pid"] for task in tasks}) in (1, 2)
     wait_until(lambda: len(workers.alive_workers()) == 1)
 
 
@@ -145,12 +143,12 @@ def test_errors_of_the_user_and_bugs_arrive_as_what_they_are(works, run):
 
 
 @pytest.mark.parametrize(
-    ("code", "said"), [(3, "exit code 3.*memory is corrupt"), (0, "SIGKILL.*lower resolution. The")]
+    ("code", "text"), [(3, "exit code 3.*memory is corrupt"), (0, "SIGKILL.*lower resolution. The")]
 )
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no signals")
-def test_a_crash_is_told_and_the_next_call_starts_another(works, run, code, said):
+def test_a_crash_is_reported_and_the_next_call_starts_another(works, run, code, text):
     before = run(works.double, np.ones(1))["pid"]
-    with pytest.raises(WorkerError, match=said) as raised:
+    with pytest.raises(WorkerError, match=text) as raised:
         run(works.crash, code)
     assert not isinstance(raised.value, StartError)
     assert run(works.double, np.ones(1))["pid"] != before
@@ -160,18 +158,18 @@ def cancelled(work, began):
     """Seconds from the cancel until the driver is free."""
     driver = ThreadedTask(work)
     wait_until(lambda: began(driver))
-    asked = time.monotonic()
+    start = time.monotonic()
     driver.cancel()
     wait_until(driver.poll)
     with pytest.raises(Cancelled):
         driver.result()
-    return time.monotonic() - asked
+    return time.monotonic() - start
 
 
 def test_cancel_closes_the_work_there_and_keeps_the_process(works, workers, run, tmp_path):
     pid = run(works.double, np.ones(1))["pid"]
     work = workers.run_function(PythonInterpreter.current(), works.forever, tmp_path, idle=60)
-    assert cancelled(work, lambda driver: driver.progress.stage == "Going on") < 1
+    assert cancelled(work, lambda driver: driver.progress.stage == "Running") < 1
     wait_until((tmp_path / "closed").exists)
     assert run(works.double, np.ones(1))["pid"] == pid
 
@@ -188,8 +186,8 @@ def test_it_leaves_when_idle_and_the_next_call_starts_another(works, workers, ru
     assert run(works.double, np.ones(1))["pid"] != first
 
 
-def test_it_leaves_just_as_it_is_asked(works, workers, run, monkeypatch):
-    """The idle time may run out between the look whether it is there and the request."""
+def test_its_idle_time_ends_just_as_a_job_is_sent(works, workers, run, monkeypatch):
+    """The idle time may run out between the check whether it is alive and the request."""
     first = run(works.double, np.ones(1), idle=0.1)["pid"]
     wait_until(lambda: not workers.alive_workers())
     lives = iter([True])
@@ -200,15 +198,15 @@ def test_it_leaves_just_as_it_is_asked(works, workers, run, monkeypatch):
     assert run(works.double, np.ones(1))["pid"] != first
 
 
-@pytest.mark.skipif(
-    not Path("/proc/self").exists(), reason="finds processes as Linux tells of them"
-)
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="finds processes in Linux's /proc")
 def test_none_is_left_when_its_owner_is_killed_in_the_middle(core, tmp_path):
     script = tmp_path / "owner.py"
     script.write_text(f"""
 import importlib.util, sys
 from pathlib import Path
-spec = importlib.util.spec_from_file_location("c", r"{core}/__init__.py", submodule_search_locations=[r"{core}"])
+spec = importlib.util.spec_from_file_location(
+    "c", r"{core}/__init__.py", submodule_search_locations=[r"{core}"]
+)
 sys.modules["c"] = module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
 from c import works
@@ -226,7 +224,7 @@ for progress in worker.run_function(works.long_step, (Path(r"{tmp_path}"),), 60)
     wait_until(lambda: not exists(pid), 5)
 
 
-def test_what_is_no_python_is_said(works, workers, tmp_path):
+def test_a_program_that_is_not_python_is_reported(works, workers, tmp_path):
     with pytest.raises(StartError, match="cannot be started: No such file"):
         run_to_end(
             workers.run_function(
@@ -243,11 +241,11 @@ def test_what_is_no_python_is_said(works, workers, tmp_path):
 
 
 def test_ended_from_outside_in_the_middle(works, workers, tmp_path):
-    """As when the add-on is disabled: no thread is left with an error of its own."""
+    """As when the add-on is disabled: no thread is left, and none fails."""
     driver = ThreadedTask(
         workers.run_function(PythonInterpreter.current(), works.forever, tmp_path, idle=60)
     )
-    wait_until(lambda: driver.progress.stage == "Going on")
+    wait_until(lambda: driver.progress.stage == "Running")
     workers.end_all()
     driver.cancel()
     wait_until(driver.poll)
@@ -264,7 +262,7 @@ def test_a_warm_one_that_is_ended_in_the_middle_is_not_begun_again(
     driver = ThreadedTask(
         workers.run_function(PythonInterpreter.current(), works.forever, tmp_path, idle=60)
     )
-    wait_until(lambda: driver.progress.stage == "Going on")
+    wait_until(lambda: driver.progress.stage == "Running")
     if cancelled:
         driver.cancel()
     workers.end_all()

@@ -1,4 +1,4 @@
-"""Works for tests/jobs/test_worker_pool.py, which puts this file into a copy of core/."""
+"""Tasks for tests/jobs/test_worker_pool.py, which puts this file into a copy of core/."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def double(array):
 def forever(folder):
     try:
         while True:
-            yield Progress(0.5, "Going on")
+            yield Progress(0.5, "Running")
             time.sleep(0.01)
     finally:
         (folder / "closed").touch()
@@ -43,17 +43,17 @@ def litter():
 
 
 def refuse():
-    yield Progress(0.0, "Looking")
+    yield Progress(0.0, "Starting")
     raise ImageError("the picture is bad")
 
 
 def bug():
-    yield Progress(0.0, "Looking")
+    yield Progress(0.0, "Starting")
     raise ZeroDivisionError("by zero")
 
 
 def crash(code):
-    yield Progress(0.0, "Looking")
+    yield Progress(0.0, "Starting")
     if code:
         print("memory is corrupt", file=sys.stderr, flush=True)
         os._exit(code)

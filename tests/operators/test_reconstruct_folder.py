@@ -58,7 +58,7 @@ def test_assets_show_and_tell_what_they_are(own_weights, folder):
     ("make", "said"),
     [
         (lambda folder: None, "Choose a folder"),
-        (lambda folder: folder, "holds no picture"),
+        (lambda folder: folder, "contains no image"),
     ],
 )
 def test_a_folder_without_pictures_is_refused(own_weights, tmp_path, make, said):

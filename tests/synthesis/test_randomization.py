@@ -195,5 +195,5 @@ def test_what_cannot_be_is_said(options, said):
 
 
 def test_a_folder_without_pictures_is_said(tmp_path):
-    with pytest.raises(DatasetError, match="holds no picture"):
+    with pytest.raises(DatasetError, match="contains no image"):
         Randomization(textures=tmp_path).validate()

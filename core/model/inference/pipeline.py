@@ -15,8 +15,9 @@ from torch.nn import functional as F
 from ...alignment.side_views import align_side_cameras, mask_bounds
 from ...arrays import MeshArrays, SourceView, View
 from ...errors import ImageError, MeshError
+from ...geometry.connectivity import remove_small_components
 from ...geometry.mise import evaluate_multiresolution
-from ...geometry.surface_nets import remove_small_components, surface_nets, taubin_smooth
+from ...geometry.surface_nets import surface_nets, taubin_smooth
 from ...geometry.texture_baking import vertex_colors_from_views
 from ...imaging.background_removal import (
     decontaminate_edges,

@@ -12,8 +12,8 @@ from mathutils.bvhtree import BVHTree
 from ...arrays import MeshArrays
 from ...cameras import Camera
 from ...errors import MeshError
+from ...geometry.connectivity import submesh
 from ...geometry.signed_distance import closest_on_triangles
-from ...geometry.surface_nets import submesh
 from ...geometry.symmetry import SymmetryPlane, choose_half, find_symmetry_plane
 from ...geometry.topology import (
     TopologyReport,

@@ -1,0 +1,37 @@
+"""First code of a worker process: loads the core package under the name ``maquette_core``.
+
+``worker_pool`` reads this file as text and puts the code that the process shall run behind it.
+The package gets another name than it has as an extension, since its parents there need bpy.
+
+The process gets as arguments the folder of the core package, and further folders for modules.
+"""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+
+def load_core(folder: str, paths: list[str]) -> None:
+    """Make the package in ``folder`` importable as ``maquette_core``.
+
+    Args:
+        folder: The folder ``core`` of the extension or of the installed package.
+        paths: Folders to append to ``sys.path``.
+    """
+    # The empty entry is the current folder: a file there could hide a module.
+    known = [path for path in sys.path if path]
+    sys.path[:] = known + [path for path in paths if path not in sys.path]
+
+    spec = importlib.util.spec_from_file_location(
+        "maquette_core",
+        Path(folder) / "__init__.py",
+        submodule_search_locations=[folder],
+    )
+    assert spec is not None and spec.loader is not None, "a path to a .py file has a loader"
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+
+
+if __name__ == "__main__":
+    load_core(sys.argv[1], sys.argv[2:])
