@@ -1,4 +1,8 @@
-"""Is every file of a training set whole, and does it agree with itself?"""
+"""Check that every file of a training set is complete and consistent.
+
+What is checked of arrays is in tables: :data:`_SHAPE_ARRAYS` and the like of ground truth,
+:data:`_VIEW_ARRAYS` of views. :data:`_TRUTH_CHECKS` names the function for each member.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import io
 import json
 import tarfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,11 +22,10 @@ from ..cameras import OPENCV_FROM_OPENGL
 from ..errors import DatasetError
 from ..geometry import occupancy_grid
 from ..jobs.task import Progress, Task
-from ..synthesis.randomization import has_surroundings
 from . import compact, passes, shards, splits
 from .ground_truth import GROWN
 from .index import DatasetIndex, ObjectLocation, build_index
-from .records import (
+from .object_file import (
     ALBEDO,
     GRID,
     OCCLUSION,
@@ -32,343 +35,490 @@ from .records import (
     SMALL_SURROUNDINGS,
     SUMS,
     SURROUNDINGS,
-    VERSION,
     ObjectFile,
-    Record,
-    RenderedView,
     shape_kind,
 )
+from .record_json import VERSION
+from .records import Instance, InstanceShape, Record, RenderedView, has_surroundings
 
-_OUTSIDE = 0.005  # of the longest side: how far beyond the bounds a picture's depth may lie
-_BESIDE = 1.5  # pixels: how far from its centre a pixel's sample may lie
-_UNIT = 5e-3  # by how much a stored normal's length may differ from 1
-_EXACT = 1e-6  # for what is computed in double precision from numbers of about this size
-_AGREE = 0.9  # of the uniform points away from the surface: rays of other directions see messy meshes otherwise
-_END = bytes(1024)  # two empty blocks close a tar
-_SHAPE = {"uniform", "uniform_inside", "near", "near_inside", "surface", "surface_normals"}
-_DISTANCES = {"uniform_distance", "near_distance"}  # not in older sets
-_LATER = ("mesh.npz", "surface.npz", GRID)  # nor these
-# What a JSON of another form than ours comes to, besides our own errors.
+_BOUNDS_TOLERANCE = 0.005  # of the longest side: how far depth may lead outside the bounds
+_SURFACE_TOLERANCE = 0.1  # of the longest side: sheets are thickened beyond the bounds
+_PIXEL_TOLERANCE = 1.5  # pixels: how far a pixel's sample may be from its center
+_UNIT_TOLERANCE = 5e-3  # of lengths that are stored in half precision or as float32
+_EXACT = 1e-6  # for values that are computed in double precision from numbers of about this size
+_GRID_AGREEMENT = 0.9  # of the uniform points: rays of other directions see messy meshes otherwise
+_SMALLEST_SIZE = 1e-9  # of an instance; avoids a division by zero
+_TAR_END = bytes(2 * tarfile.BLOCKSIZE)  # two empty blocks close a tar
+_NAMED_AT_MOST = 3  # objects in an error text
+_OPTIONAL_MEMBERS = ("mesh.npz", "surface.npz", GRID)  # which older sets lack
+# What JSON of another form raises, besides our errors
 _BAD = (DatasetError, OSError, ValueError, KeyError, TypeError, AttributeError)
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A file that is not as it should be, and why."""
+    """A damaged or inconsistent file.
+
+    Attributes:
+        path: Of the file; in a shard ``SHARD/NAME.tar``.
+        what: The first problem of the file.
+    """
 
     path: Path
     what: str
 
 
 def validate_dataset(folder: Path) -> Task[list[Problem]]:
-    """Verify every file of the training set in ``folder``; one step an object. A bad file is told of once.
+    """Check every file of a training set; one step an object.
 
-    Of a packed set that is each object in each shard, too, which also must be as in its own file, if it has one.
+    In a packed set each object in each shard is checked, too. It must equal the object's own file,
+    if that exists. Each file is reported once.
+
+    Args:
+        folder: Of the training set.
+
+    Returns:
+        The problems.
 
     Raises:
-        DatasetError: there is no training set.
+        DatasetError: There is no training set.
     """
-    places = build_index(folder)
+    index = build_index(folder)
     problems = [
-        Problem(path, _error_text(DatasetError(why), path)) for path, why in places.damaged.items()
+        Problem(path, _error_text(DatasetError(reason), path))
+        for path, reason in index.damaged.items()
     ]
+
     fingerprints: dict[str, tuple[float, ...]] = {}
-    for index, (name, first) in enumerate(places.by_name.items()):
-        yield Progress(index / len(places.by_name), name)
-        record, found = _check_each(list(dict.fromkeys((first, *places.packed.get(name, ())))))
-        problems += found
+    for number, (name, location) in enumerate(index.by_name.items()):
+        yield Progress(number / len(index.by_name), name)
+        locations = list(dict.fromkeys((location, *index.packed.get(name, ()))))
+        record, object_problems = _check_locations(locations)
+        problems += object_problems
         if record is not None:
             fingerprints[name] = record.fingerprint
-    tests = {"dataset.json": _check_settings, "splits.json": _check_splits}
+
+    checks: dict[str, Callable[[], None]] = {
+        "dataset.json": lambda: _check_settings(folder),
+        "splits.json": lambda: _check_splits(folder, index, fingerprints),
+    }
     if (folder / "shards").is_dir():
-        tests["shards/splits.json"] = _check_packing
-    for file, test in tests.items():
+        checks["shards/splits.json"] = lambda: shards.validate_shards(folder, index)
+    for file, check in checks.items():
         try:
-            test(folder, places, fingerprints)
+            check()
         except _BAD as error:
             problems.append(Problem(folder / file, _error_text(error, folder / file)))
     return problems
 
 
-def _check_each(places: Sequence[ObjectLocation]) -> tuple[Record | None, list[Problem]]:
-    """Verify one object in all the places where it lies, which must agree; returns the record of the first good one."""
-    good: ObjectFile | None = None
+def _check_locations(
+    locations: Sequence[ObjectLocation],
+) -> tuple[Record | None, list[Problem]]:
+    """Check one object at all its locations, which must agree.
+
+    Returns:
+        The record of the first good one, and the problems.
+    """
+    good_file: ObjectFile | None = None
     problems = []
-    for place in places:
+    for location in locations:
         try:
-            if good is None:
-                good = check_object(place)
-            elif place.open_object().parts != good.parts:
-                check_object(place)
-                raise DatasetError(f"it is not as in {good.path}: {shards.AGAIN}")
+            if good_file is None:
+                good_file = check_object(location)
+            elif location.open_object().parts != good_file.parts:
+                check_object(location)
+                raise DatasetError(f"differs from {good_file.path}: {shards.AGAIN}")
         except _BAD as error:
-            problems.append(Problem(place.path, _error_text(error, place.path)))
-    return good and good.record, problems
+            problems.append(Problem(location.path, _error_text(error, location.path)))
+    return good_file.record if good_file else None, problems
 
 
-def check_object(place: ObjectLocation) -> ObjectFile:
-    """Verify one object.
+def check_object(location: ObjectLocation) -> ObjectFile:
+    """Check one object.
 
     Raises:
-        DatasetError: the first thing that is wrong; or what numbers of another form raise, such as a ValueError.
+        DatasetError: The first problem. Numbers of another form raise others, such as ValueError.
     """
-    data = place.read_tar()
-    if not place.inside:
-        _require_that(
-            len(data) % tarfile.RECORDSIZE == 0 and data.endswith(_END), "its end is missing"
-        )
-    file = ObjectFile(place.path, data)
+    data = location.read_tar()
+    if not location.packed_name:
+        ends = len(data) % tarfile.RECORDSIZE == 0 and data.endswith(_TAR_END)
+        _require_that(ends, "the end of the file is missing")
+    file = ObjectFile(location.path, data)
     record = file.record
     _check_members(data, file)
-    _require_that(record.name == place.name, f"its record is that of {record.name}")
+
+    # The record
+    _require_that(record.name == location.name, f"the record is that of {record.name}")
     _check_bounds(record)
     for index, view in enumerate(json.loads(file.read_member("json"))["views"]):
         _check_camera(view, f"view {index}")
     _check_instances(record)
-    prefixes = {"": record.bounds} | {
-        f"{shape_kind(i)}.": one.bounds for i, one in enumerate(record.shapes)
-    }
-    for prefix, bounds in prefixes.items():
-        for kind, test in _TRUTH.items():
-            if f"{prefix}{kind}" in file.parts:
-                test(file, prefix, bounds)
+    _check_instance_shapes(record)
+
+    # Ground truth of the object and of the shapes of its instances
+    _check_truth(file, "", record.bounds)
+    for number, shape in enumerate(record.shapes):
+        _check_truth(file, f"{shape_kind(number)}.", shape.bounds)
+
     for index in range(len(record.views)):
         _check_view(file, index)
     return file
 
 
+# --- members ----------------------------------------------------------------------------------
+
+
 def _check_members(data: bytes, file: ObjectFile) -> None:
-    """data: the tar. There must be a truth of the shape; only a whole scene may lack it."""
+    """Check that the tar has exactly the members that the record needs, and their checksums.
+
+    Args:
+        data: The tar.
+        file: The same, opened.
+    """
     name = file.path.stem
-    record = file.record
-    kinds = ["json", *(["shape.npz"] if file.has_ground_truth or not record.instances else [])]
-    for number, one in enumerate(record.shapes):
-        kinds += [f"{shape_kind(number)}.{kind}.npz" for kind in one.holds]
-    for index, view in enumerate(record.views):
-        own = (
-            ("webp", SMALL_DEPTH, SMALL_SURROUNDINGS)
-            if file.is_compact
-            else ("png", "npz", SURROUNDINGS)
-        )
-        more = (
-            ((SMALL_ALBEDO, SMALL_SHADING) if file.is_compact else (ALBEDO, OCCLUSION))
-            if file.relightable
-            else ()
-        )
-        kinds += [
-            f"{index:03d}.{kind}"
-            for kind in (*(own if has_surroundings(view.drawn) else own[:2]), *more)
-        ]
     if file.is_compact:
-        kinds.append(SUMS)
-        for kind, sum in json.loads(file.read_member(SUMS)).items():
-            _require_that(zlib.crc32(file.read_member(kind)) == sum, f"{kind} is damaged")
+        for kind, checksum in json.loads(file.read_member(SUMS)).items():
+            _require_that(zlib.crc32(file.read_member(kind)) == checksum, f"{kind} is damaged")
+
     with tarfile.open(fileobj=io.BytesIO(data)) as archive:
         names = archive.getnames()
-    expected = {f"{name}.{kind}" for kind in kinds}
-    _require_that(expected <= set(names), f"it lacks {', '.join(sorted(expected - set(names)))}")
-    expected |= {f"{name}.{kind}" for kind in _LATER} & set(names)
+    expected = {f"{name}.{kind}" for kind in _required_kinds(file)}
+    missing = sorted(expected - set(names))
+    _require_that(not missing, f"lacks {', '.join(missing)}")
+
+    expected |= {f"{name}.{kind}" for kind in _OPTIONAL_MEMBERS} & set(names)
     _require_that(
         sorted(names) == sorted(expected),
-        "it holds what its record does not tell of, or something twice",
+        "contains members that the record does not list, or one of them twice",
     )
 
 
+def _required_kinds(file: ObjectFile) -> list[str]:
+    """Return the kinds of the members that an object with this record has.
+
+    Only a whole scene may lack the ground truth.
+    """
+    record = file.record
+    kinds = ["json"]
+    if file.has_ground_truth or not record.instances:
+        kinds.append("shape.npz")
+    if file.is_compact:
+        kinds.append(SUMS)
+    for number, shape in enumerate(record.shapes):
+        kinds += [f"{shape_kind(number)}.{kind}.npz" for kind in shape.holds]
+    for index, view in enumerate(record.views):
+        view_kinds = _required_view_kinds(file, has_surroundings(view.drawn))
+        kinds += [f"{index:03d}.{kind}" for kind in view_kinds]
+    return kinds
+
+
+def _required_view_kinds(file: ObjectFile, surrounded: bool) -> list[str]:
+    """Return the kinds of the members of a view.
+
+    Args:
+        file: Of the object.
+        surrounded: Whether the view has a background or an occluder.
+    """
+    if file.is_compact:
+        kinds = ["webp", SMALL_DEPTH]
+        surroundings = SMALL_SURROUNDINGS
+        relighting = [SMALL_ALBEDO, SMALL_SHADING]
+    else:
+        kinds = ["png", "npz"]
+        surroundings = SURROUNDINGS
+        relighting = [ALBEDO, OCCLUSION]
+
+    if surrounded:
+        kinds.append(surroundings)
+    if file.relightable:
+        kinds += relighting
+    return kinds
+
+
+# --- the record -------------------------------------------------------------------------------
+
+
 def _check_bounds(record: Record) -> None:
+    """Check bounding box and fingerprint of an object."""
     bounds = record.bounds
-    fingerprint = np.array(record.fingerprint, float)
     _require_that(
         bounds.shape == (2, 3) and np.isfinite(bounds).all() and (np.ptp(bounds, axis=0) > 0).any(),
-        "bad bounds",
+        "bad bounds: not two finite corners of a box with an extent",
     )
     _require_that(
         (bounds[0] <= bounds[1]).all(), "bad bounds: the low corner is above the high one"
     )
+
+    fingerprint = np.array(record.fingerprint, float)
     _require_that(
         fingerprint.ndim == 1 and len(fingerprint) > 0 and np.isfinite(fingerprint).all(),
-        "bad fingerprint",
+        "bad fingerprint: not a list of finite numbers",
     )
-
-
-def _check_instances(record: Record) -> None:
-    indices = [one.index for one in record.instances]
-    _require_that(
-        indices == list(range(1, len(indices) + 1)), "its instances are not numbered from 1 on"
-    )
-    poses = [(one.name, one.to_world) for one in record.instances]
-    for place, view in enumerate(record.views):
-        _require_that(
-            set(view.moved) <= set(indices), f"view {place}: something moved that is no instance"
-        )
-        poses += [(f"view {place}, instance {index}", pose) for index, pose in view.moved.items()]
-    for name, pose in poses:
-        rigid = (
-            pose.shape == (4, 4)
-            and np.abs(pose[:3, :3] @ pose[:3, :3].T - np.eye(3)).max() < _EXACT
-        )
-        _require_that(rigid and np.linalg.det(pose) > 0, f"{name}: its pose is not rigid")
-    _check_shapes(record)
-    for one in record.instances:
-        good = (
-            one.bounds.shape == (2, 3)
-            and np.isfinite(one.bounds).all()
-            and (one.bounds[0] <= one.bounds[1]).all()
-        )
-        _require_that(good, f"{one.name}: bad bounds")
-
-
-def _check_shapes(record: Record) -> None:
-    shapes = {one.name: one for one in record.shapes}
-    _require_that(len(shapes) == len(record.shapes), "two of its shapes have one name")
-    for one in record.shapes:
-        _require_that(
-            ("shape" in one.holds) != bool(one.lacks),
-            f"{one.name}: it has no truth and no reason, or both",
-        )
-    for one in record.instances if shapes else ():
-        _require_that(one.shape in shapes, f"{one.name}: its shape is not told of")
-        size = max(float(np.ptp(one.bounds, axis=0).max()), 1e-9)
-        off = np.abs(one.bounds - shapes[one.shape].bounds).max() / size
-        _require_that(
-            off < _UNIT or not shapes[one.shape].holds,
-            f"{one.name}: its bounds are not those of its shape",
-        )
 
 
 def _check_camera(view: Mapping[str, Any], name: str) -> None:
-    """``view`` as in the record: both extrinsics are there, unlike in a Camera, which holds one."""
+    """Check intrinsics and extrinsics of a view.
+
+    Args:
+        view: As in the JSON, which has both extrinsics, unlike a Camera.
+        name: Of the view, for the error text.
+    """
     to_world = np.array(view["camera_to_world_opengl"])
     from_world = np.array(view["world_to_camera_opencv"])
-    intrinsics = np.array(view["intrinsics"])
     _require_that(
-        to_world.shape == from_world.shape == (4, 4), f"{name}: its extrinsics are not 4 x 4"
+        to_world.shape == from_world.shape == (4, 4), f"{name}: the extrinsics are not 4 x 4"
     )
     _require_that(
         bool(np.isfinite([*to_world.flat, *from_world.flat]).all()),
-        f"{name}: its extrinsics are not finite",
+        f"{name}: the extrinsics are not finite",
     )
-    turn = to_world[:3, :3]
-    rigid = np.abs(turn @ turn.T - np.eye(3)).max() < _EXACT and np.linalg.det(turn) > 0
     _require_that(
-        rigid and bool((to_world[3] == (0, 0, 0, 1)).all()),
-        f"{name}: its rotation is not orthonormal",
+        _is_rotation(to_world[:3, :3]) and bool((to_world[3] == (0, 0, 0, 1)).all()),
+        f"{name}: the rotation is not orthonormal",
     )
-    both = OPENCV_FROM_OPENGL @ from_world @ to_world
-    far = 1 + float(np.abs(to_world[:3, 3]).max())
+    product = OPENCV_FROM_OPENGL @ from_world @ to_world
+    reach = 1 + float(np.abs(to_world[:3, 3]).max())
     _require_that(
-        np.abs(both - np.eye(4)).max() < _EXACT * far,
-        f"{name}: its two extrinsics are not of one camera",
+        np.abs(product - np.eye(4)).max() < _EXACT * reach,
+        f"{name}: the two extrinsics are not of one camera",
     )
+
+    intrinsics = np.array(view["intrinsics"])
     _require_that(
         intrinsics.shape == (3, 3) and bool(np.isfinite(intrinsics).all()),
-        f"{name}: its intrinsics are not 3 x 3",
+        f"{name}: the intrinsics are not 3 x 3",
     )
-    plain = intrinsics[0, 1] == intrinsics[1, 0] == 0 and (intrinsics[2] == (0, 0, 1)).all()
+    unskewed = intrinsics[0, 1] == intrinsics[1, 0] == 0 and (intrinsics[2] == (0, 0, 1)).all()
     _require_that(
-        plain and (intrinsics.diagonal() > 0).all(),
-        f"{name}: its intrinsics are skewed or mirrored",
+        unskewed and (intrinsics.diagonal() > 0).all(),
+        f"{name}: the intrinsics are skewed or mirrored",
     )
+
+
+def _is_rotation(matrix: NDArray[np.float64]) -> bool:
+    """Return whether a matrix (3, 3) is a rotation, without mirroring."""
+    is_orthonormal = np.abs(matrix @ matrix.T - np.eye(3)).max() < _EXACT
+    return bool(is_orthonormal and np.linalg.det(matrix) > 0)
+
+
+def _check_instances(record: Record) -> None:
+    """Check numbering, poses and bounds of the instances of a whole scene."""
+    indices = [instance.index for instance in record.instances]
+    _require_that(
+        indices == list(range(1, len(indices) + 1)), "the instances are not numbered from 1"
+    )
+
+    poses = [(instance.name, instance.to_world) for instance in record.instances]
+    for number, view in enumerate(record.views):
+        _require_that(
+            set(view.moved) <= set(indices), f"view {number}: moved refers to no instance"
+        )
+        for index, pose in view.moved.items():
+            poses.append((f"view {number}, instance {index}", pose))
+    for name, pose in poses:
+        is_rigid = pose.shape == (4, 4) and _is_rotation(pose[:3, :3])
+        _require_that(is_rigid, f"{name}: the pose is not rigid")
+
+    for instance in record.instances:
+        bounds = instance.bounds
+        _require_that(
+            bounds.shape == (2, 3) and np.isfinite(bounds).all() and (bounds[0] <= bounds[1]).all(),
+            f"{instance.name}: bad bounds",
+        )
+
+
+def _check_instance_shapes(record: Record) -> None:
+    """Check that the shapes of a whole scene agree with its instances.
+
+    Older sets have no shapes.
+    """
+    shapes = {shape.name: shape for shape in record.shapes}
+    _require_that(len(shapes) == len(record.shapes), "two shapes have the same name")
+    for shape in record.shapes:
+        _require_that(
+            ("shape" in shape.holds) != bool(shape.lacks),
+            f"{shape.name}: has neither ground truth nor a reason for its absence, or both",
+        )
+    if shapes:
+        for instance in record.instances:
+            _require_that(instance.shape in shapes, f"{instance.name}: has an unlisted shape")
+            _check_instance_bounds(instance, shapes[instance.shape])
+
+
+def _check_instance_bounds(instance: Instance, shape: InstanceShape) -> None:
+    size = max(float(np.ptp(instance.bounds, axis=0).max()), _SMALLEST_SIZE)
+    difference = np.abs(instance.bounds - shape.bounds).max() / size
+    _require_that(
+        difference < _UNIT_TOLERANCE or not shape.holds,
+        f"{instance.name}: the bounds are not those of its shape",
+    )
+
+
+# --- ground truth -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _ArrayRule:
+    """What an array must be.
+
+    Attributes:
+        columns: Length of the second axis; None for a single axis.
+        dtype: Its type.
+        count_of: Array whose length it has; "" for any length above 0.
+        packed: Whether it holds bits, eight in a byte.
+    """
+
+    columns: int | None
+    dtype: type
+    count_of: str = ""
+    packed: bool = False
+
+
+_SHAPE_ARRAYS = {
+    "uniform": _ArrayRule(3, np.float32),
+    "uniform_inside": _ArrayRule(None, np.uint8, "uniform", packed=True),
+    "near": _ArrayRule(3, np.float32),
+    "near_inside": _ArrayRule(None, np.uint8, "near", packed=True),
+    "surface": _ArrayRule(3, np.float32),
+    "surface_normals": _ArrayRule(3, np.float16, "surface"),
+}
+_DISTANCE_ARRAYS = {  # not in older sets
+    "uniform_distance": _ArrayRule(None, np.float32, "uniform"),
+    "near_distance": _ArrayRule(None, np.float32, "near"),
+}
+_MESH_ARRAYS = {"vertices": _ArrayRule(3, np.float32), "faces": _ArrayRule(3, np.uint32)}
+_SURFACE_ARRAYS = {
+    "colour": _ArrayRule(3, np.uint8, "surface"),
+    "seen": _ArrayRule(None, np.uint8, "surface", packed=True),
+}
+
+
+def _check_arrays(
+    arrays: Mapping[str, NDArray[Any]],
+    rules: Mapping[str, _ArrayRule],
+    prefix: str,
+    counts: Mapping[str, int] | None = None,
+) -> None:
+    """Check that all arrays of ``rules`` exist and follow them.
+
+    Args:
+        arrays: Of a member.
+        rules: By the names of the arrays.
+        prefix: Of the error texts.
+        counts: Lengths of arrays of other members that rules refer to.
+    """
+    lengths = {name: len(array) for name, array in arrays.items() if array.ndim}
+    lengths.update(counts or {})
+    for name, rule in rules.items():
+        count = lengths[rule.count_of] if rule.count_of else None
+        if rule.packed and count is not None:
+            count = -(-count // 8)
+        shape = (count,) if rule.columns is None else (count, rule.columns)
+        _require_array(arrays[name], shape, rule.dtype, f"{prefix}{name}")
+
+
+def _require_names(arrays: Mapping[str, NDArray[Any]], kind: str, *allowed: set[str]) -> None:
+    """Check that the member ``kind`` has one of the ``allowed`` sets of arrays."""
+    _require_that(set(arrays) in allowed, f"{kind}: the arrays are {', '.join(sorted(arrays))}")
 
 
 def _check_shape(file: ObjectFile, prefix: str, bounds: NDArray[np.float64]) -> None:
-    """Of the object, or of that of its shapes whose kinds begin with ``prefix``; ``bounds`` (2, 3) in its frame."""
-    try:
-        _check_samples(file.read_arrays(f"{prefix}shape.npz"), bounds)
-    except DatasetError as error:
-        raise DatasetError(f"{prefix}{error}") from error
+    """Check ``shape.npz``: occupancy, distances and surface points."""
+    arrays = compact.shape_from_arrays(file.read_arrays(f"{prefix}shape.npz"))
+    required = set(_SHAPE_ARRAYS)
+    _require_names(arrays, f"{prefix}shape.npz", required, required | set(_DISTANCE_ARRAYS))
+    _check_arrays(arrays, _SHAPE_ARRAYS, prefix)
+    _require_unit(arrays["surface_normals"], f"{prefix}surface_normals")
 
-
-def _check_samples(arrays: Mapping[str, NDArray[Any]], bounds: NDArray[np.float64]) -> None:
-    arrays = compact.shape_from_arrays(arrays)
-    _require_that(
-        set(arrays) in (_SHAPE, _SHAPE | _DISTANCES),
-        f"shape.npz: it holds {', '.join(sorted(arrays))}",
-    )
-    for points, bits in (("uniform", "uniform_inside"), ("near", "near_inside"), ("surface", None)):
-        _require_array(arrays[points], (None, 3), np.float32, points)
-        if bits:
-            _require_array(arrays[bits], (-(-len(arrays[points]) // 8),), np.uint8, bits)
-    _require_array(
-        arrays["surface_normals"], arrays["surface"].shape, np.float16, "surface_normals"
-    )
-    _require_unit(arrays["surface_normals"], "surface_normals")
     low, high = bounds
     size = float((high - low).max())
-    outside = np.abs(arrays["uniform"] - (low + high) / 2).max() / size
+    reach = np.abs(arrays["uniform"] - (low + high) / 2).max() / size
     _require_that(
-        outside < GROWN / 2 + _OUTSIDE,
-        "uniform: points lie outside the bounding cube grown by a tenth",
+        reach < GROWN / 2 + _BOUNDS_TOLERANCE,
+        f"{prefix}uniform: points are outside the bounding cube enlarged by a tenth",
     )
     _require_that(
-        _distance_outside(arrays["surface"], low, high) < 0.1 * size,
-        "surface: points lie outside the bounds",
+        _distance_outside(arrays["surface"], low, high) < _SURFACE_TOLERANCE * size,
+        f"{prefix}surface: points are outside the bounds",
     )
-    for points in ("uniform", "near") if set(arrays) >= _DISTANCES else ():
-        distance = arrays[f"{points}_distance"]
-        _require_array(distance, (len(arrays[points]),), np.float32, f"{points}_distance")
-        inside = np.unpackbits(arrays[f"{points}_inside"], count=len(distance)).astype(bool)
-        _require_that(
-            (np.signbit(distance) == inside).all(),
-            f"{points}_distance: its sign is not that of {points}_inside",
-        )
-        far = np.linalg.norm(arrays[points] - (low + high) / 2, axis=1) + size
-        _require_that(
-            (np.abs(distance) <= far).all(),
-            f"{points}_distance: it is farther than all of the object",
-        )
+    if set(arrays) >= set(_DISTANCE_ARRAYS):
+        _check_arrays(arrays, _DISTANCE_ARRAYS, prefix)
+        for points in ("uniform", "near"):
+            _check_distances(arrays, points, prefix, bounds)
+
+
+def _check_distances(
+    arrays: Mapping[str, NDArray[Any]], points: str, prefix: str, bounds: NDArray[np.float64]
+) -> None:
+    """Check sign and size of the signed distances of the array ``points``."""
+    low, high = bounds
+    name = f"{prefix}{points}_distance"
+    distance = arrays[f"{points}_distance"]
+    inside = np.unpackbits(arrays[f"{points}_inside"], count=len(distance)).astype(bool)
+    _require_that(
+        (np.signbit(distance) == inside).all(), f"{name}: the sign is not that of {points}_inside"
+    )
+    from_center = np.linalg.norm(arrays[points] - (low + high) / 2, axis=1)
+    farthest = from_center + float((high - low).max())
+    _require_that(
+        (np.abs(distance) <= farthest).all(), f"{name}: values are farther than all of the object"
+    )
 
 
 def _check_mesh(file: ObjectFile, prefix: str, bounds: NDArray[np.float64]) -> None:
+    """Check ``mesh.npz``."""
     kind = f"{prefix}mesh.npz"
     arrays = file.read_arrays(kind)
-    _require_that(
-        set(arrays) == {"vertices", "faces"}, f"{kind}: it holds {', '.join(sorted(arrays))}"
-    )
+    _require_names(arrays, kind, set(_MESH_ARRAYS))
+    _check_arrays(arrays, _MESH_ARRAYS, f"{kind}, ")
+
     vertices = arrays["vertices"]
-    faces = arrays["faces"]
-    _require_array(vertices, (None, 3), np.float32, f"{kind}, vertices")
-    _require_array(faces, (None, 3), np.uint32, f"{kind}, faces")
     _require_that(
-        faces.max() < len(vertices), f"{kind}, faces: they tell of vertices that are not there"
+        arrays["faces"].max() < len(vertices),
+        f"{kind}, faces: indices refer to vertices that are not there",
     )
     low, high = bounds
-    wrong = np.abs(np.stack((vertices.min(0) - low, vertices.max(0) - high))).max() / float(
-        (high - low).max()
+    difference = np.abs(np.stack((vertices.min(0) - low, vertices.max(0) - high))).max()
+    _require_that(
+        difference / float((high - low).max()) < _UNIT_TOLERANCE,
+        f"{kind}, vertices: points do not reach the bounds, or exceed them",
     )
-    _require_that(wrong < _UNIT, f"{kind}, vertices: they do not reach the bounds, or reach beyond")
 
 
 def _check_surface(file: ObjectFile, prefix: str, bounds: NDArray[np.float64]) -> None:
+    """Check ``surface.npz``: the colors of the surface points."""
     kind = f"{prefix}surface.npz"
     arrays = file.read_arrays(kind)
     count = len(file.read_arrays(f"{prefix}shape.npz")["surface"])
-    _require_that(
-        set(arrays) == {"colour", "seen"}, f"{kind}: it holds {', '.join(sorted(arrays))}"
-    )
-    _require_array(arrays["colour"], (count, 3), np.uint8, f"{kind}, colour")
-    _require_array(arrays["seen"], (-(-count // 8),), np.uint8, f"{kind}, seen")
+    _require_names(arrays, kind, set(_SURFACE_ARRAYS))
+    _check_arrays(arrays, _SURFACE_ARRAYS, f"{kind}, ", {"surface": count})
 
 
 def _check_grid(file: ObjectFile, prefix: str, bounds: NDArray[np.float64]) -> None:
-    """It must not contradict the uniform points: those whose cell and all its neighbors are alike are as it is."""
+    """Check that the grid agrees with the uniform points.
+
+    Points count whose cell and all of its neighbors are alike: they are away from the surface.
+    """
     grid = file.grid()
+    if grid is None:
+        return
     shape = file.read_shape()
-    steps = np.floor(occupancy_grid.coordinates(shape.uniform, bounds)).astype(int)
-    within = ((steps > 0) & (steps < len(grid) - 1)).all(1)
-    around = np.stack(
-        [
-            grid[tuple((steps[within] + step).T)]
-            for step in np.indices((3, 3, 3)).reshape(3, -1).T - 1
-        ]
-    )
-    alike = (around == around[0]).all(0)
-    same = around[0, alike] == shape.uniform_inside[within][alike]
+    cells = np.floor(occupancy_grid.coordinates(shape.uniform, bounds)).astype(int)
+    has_neighbors = ((cells > 0) & (cells < len(grid) - 1)).all(1)
+    cells = cells[has_neighbors]
+
+    steps = np.indices((3, 3, 3)).reshape(3, -1).T - 1
+    neighborhoods = np.stack([grid[tuple((cells + step).T)] for step in steps])
+    is_uniform = (neighborhoods == neighborhoods[0]).all(0)
+    agrees = neighborhoods[0, is_uniform] == shape.uniform_inside[has_neighbors][is_uniform]
     _require_that(
-        not len(same) or same.mean() > _AGREE, f"{GRID}: it contradicts the uniform points"
+        not len(agrees) or agrees.mean() > _GRID_AGREEMENT,
+        f"{GRID}: the cells contradict the uniform points",
     )
 
 
-_TRUTH = {
+_TRUTH_CHECKS: Mapping[str, Callable[[ObjectFile, str, NDArray[np.float64]], None]] = {
     "shape.npz": _check_shape,
     "mesh.npz": _check_mesh,
     "surface.npz": _check_surface,
@@ -376,135 +526,197 @@ _TRUTH = {
 }
 
 
-def _check_view(file: ObjectFile, index: int) -> None:
-    name = f"view {index}"
-    camera = file.record.views[index].camera
-    view = file.read_view(index)
-    size = (camera.height, camera.width)
-    _require_array(view.colour, (*size, 4), np.uint8, f"{name}, colour")
-    _require_array(view.depth, size, np.float32, f"{name}, depth")
-    _require_array(view.normal, (*size, 3), np.float16, f"{name}, normal")
-    if view.surroundings is not None:
-        _require_array(view.surroundings, (*size, 4), np.uint8, f"{name}, surroundings")
-    if view.albedo is not None:
-        _require_array(view.albedo, (*size, 3), np.uint8, f"{name}, albedo")
-        _require_array(view.occlusion, size, np.uint8, f"{name}, occlusion")
-        clear = view.colour[..., 3] == 0
-        for kind, pixels in (("albedo", view.albedo), ("occlusion", view.occlusion)):
-            _require_that(
-                not pixels[clear].any(), f"{name}, {kind}: it is somewhere where alpha is not"
-            )
-    _require_that((view.depth >= 0).all(), f"{name}, depth: it is negative")
-    on = view.depth > 0
-    _require_unit(view.normal[on], f"{name}, normal")
-    _require_that(not view.normal[~on].any(), f"{name}, normal: it is somewhere where depth is not")
-    _require_that(
-        not (on & (view.colour[..., 3] == 0)).any(),
-        f"{name}, depth: it is somewhere where alpha is not",
-    )
-    low, high = file.record.bounds
-    points = passes.world_points(view)
-    size = float((high - low).max())
-    if view.index is None:
-        outside = _distance_outside(points[on], low, high) / size
+def _check_truth(file: ObjectFile, prefix: str, bounds: NDArray[np.float64]) -> None:
+    """Check the members of a ground truth that exist.
+
+    Args:
+        file: Of the object.
+        prefix: Of the kinds of the members: "" for those of the object, else a shape's.
+        bounds: (2, 3) low and high corner in the frame of the ground truth, meters.
+    """
+    for kind, check in _TRUTH_CHECKS.items():
+        if f"{prefix}{kind}" in file.parts:
+            check(file, prefix, bounds)
+
+
+# --- views ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _ImageRule:
+    """What an image of a view must be.
+
+    Attributes:
+        channels: Their number; None for an image of two axes.
+        dtype: Its type.
+        zero_where: "alpha" or "depth": it is 0 wherever that is 0; "" for no such rule.
+    """
+
+    channels: int | None
+    dtype: type
+    zero_where: str = ""
+
+
+_VIEW_ARRAYS = {
+    "colour": _ImageRule(4, np.uint8),
+    "depth": _ImageRule(None, np.float32, "alpha"),
+    "normal": _ImageRule(3, np.float16, "depth"),
+    "surroundings": _ImageRule(4, np.uint8),
+    "albedo": _ImageRule(3, np.uint8, "alpha"),
+    "occlusion": _ImageRule(None, np.uint8, "alpha"),
+    "index": _ImageRule(None, np.uint16, "depth"),
+    "flow": _ImageRule(4, np.float16, "depth"),
+}
+
+
+def _check_view(file: ObjectFile, number: int) -> None:
+    """Check the images of the view with the index ``number``."""
+    name = f"view {number}"
+    view = file.read_view(number)
+    images = {key: getattr(view, key) for key in _VIEW_ARRAYS if getattr(view, key) is not None}
+    size = (view.camera.height, view.camera.width)
+    for key, image in images.items():
+        rule = _VIEW_ARRAYS[key]
+        shape = size if rule.channels is None else (*size, rule.channels)
+        _require_array(image, shape, rule.dtype, f"{name}, {key}")
+
+    # Values
+    _require_that((view.depth >= 0).all(), f"{name}, depth: values are negative")
+    shown = view.depth > 0
+    _require_unit(view.normal[shown], f"{name}, normal")
+    is_zero = {"alpha": view.colour[..., 3] == 0, "depth": ~shown}
+    for key, image in images.items():
+        other = _VIEW_ARRAYS[key].zero_where
         _require_that(
-            outside < _OUTSIDE,
-            f"{name}, depth: points lie {outside:.1%} of the longest side outside the bounds",
+            not other or not image[is_zero[other]].any(),
+            f"{name}, {key}: not 0 everywhere that {other} is 0",
         )
-    else:
-        _check_index(file.record, index, view, points)
-    if view.flow is not None:
-        _require_array(view.flow, (*view.depth.shape, 4), np.float16, f"{name}, flow")
-        _require_that(not view.flow[~on].any(), f"{name}, flow: it is somewhere where depth is not")
+
+    # The surface is within the bounds, of a whole scene within those of its instances.
+    points = passes.world_points(view)
+    if view.index is not None:
+        _check_index(file.record, number, view, points)
+        return
+    low, high = file.record.bounds
+    outside = _distance_outside(points[shown], low, high) / float((high - low).max())
+    _require_that(
+        outside < _BOUNDS_TOLERANCE,
+        f"{name}, depth: points are {outside:.1%} of the longest side outside the bounds",
+    )
 
 
 def _check_index(
-    record: Record, place: int, view: RenderedView, points: NDArray[np.float64]
+    record: Record, number: int, view: RenderedView, points: NDArray[np.float64]
 ) -> None:
-    """points: (H, W, 3) of the surface, world space. Each lies within its instance, or a pixel beside it."""
-    name = f"view {place}"
-    on = view.depth > 0
-    _require_array(view.index, on.shape, np.uint16, f"{name}, index")
-    _require_that(not view.index[~on].any(), f"{name}, index: it is somewhere where depth is not")
+    """Check that the pixels of each instance are within its bounds, or a pixel outside.
+
+    Args:
+        record: Of the whole scene.
+        number: Index of the view.
+        view: Its images.
+        points: (H, W, 3) of the surface, world space.
+    """
+    name = f"view {number}, index"
+    index = passes.instance_index(view)
     _require_that(
-        int(view.index.max()) <= len(record.instances), f"{name}, index: it is of no instance"
+        int(index.max()) <= len(record.instances), f"{name}: a value refers to no instance"
     )
-    reach = _OUTSIDE * float(np.ptp(record.bounds, axis=0).max())
-    wide = np.ones_like(view.depth) if view.camera.orthographic else view.depth
-    pixel = _BESIDE * wide / view.camera.intrinsics.diagonal()[:2].min()
-    for one in record.instances_in(place):
-        shown = view.index == one.index
-        own = (points[shown] - one.to_world[:3, 3]) @ one.to_world[:3, :3]
-        beyond = np.maximum(one.bounds[0] - own, own - one.bounds[1]).clip(0).max(1, initial=0)
+
+    margin = _BOUNDS_TOLERANCE * float(np.ptp(record.bounds, axis=0).max())
+    distance = np.ones_like(view.depth) if view.camera.orthographic else view.depth
+    pixel_size = _PIXEL_TOLERANCE * distance / view.camera.intrinsics.diagonal()[:2].min()
+    for instance in record.instances_in(number):
+        shown = index == instance.index
+        local = passes.local_points(points[shown], instance.to_world)
+        low, high = instance.bounds
+        outside = np.maximum(low - local, local - high).clip(0).max(1, initial=0)
         _require_that(
-            (beyond <= reach + pixel[shown]).all(), f"{name}, index: {one.name} is where it is not"
+            (outside <= margin + pixel_size[shown]).all(),
+            f"{name}: {instance.name} is shown outside its bounds",
         )
 
 
-def _check_settings(
-    folder: Path, places: DatasetIndex, fingerprints: Mapping[str, Sequence[float]]
-) -> None:
+# --- the set ----------------------------------------------------------------------------------
+
+
+def _check_settings(folder: Path) -> None:
+    """Check ``dataset.json``."""
     version = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))["version"]
     _require_that(version == VERSION, f"version {version}, not {VERSION}")
 
 
 def _check_splits(
-    folder: Path, places: DatasetIndex, fingerprints: Mapping[str, Sequence[float]]
+    folder: Path, index: DatasetIndex, fingerprints: Mapping[str, Sequence[float]]
 ) -> None:
+    """Check that ``splits.json`` lists the objects of the set, and that no shape is in two splits.
+
+    Args:
+        folder: Of the training set.
+        index: Its objects.
+        fingerprints: Of the objects that are not damaged.
+    """
     assigned = splits.read_splits(folder)
-    for name in places.own or places.by_name:
+    for name in index.files or index.by_name:
         _require_that(
             assigned.get(name) in splits.SPLITS, f"{name} is in none of {', '.join(splits.SPLITS)}"
         )
-    gone = sorted(set(assigned) - set(places.by_name))
-    lost = bool(places.damaged)  # what cannot be read there is told of with the shard
+
+    # What cannot be read of a damaged shard is reported with the shard.
+    missing = sorted(set(assigned) - set(index.by_name))
     _require_that(
-        lost or not gone,
-        f"{len(gone)} objects are in a split but not in the set: {', '.join(gone[:3])}",
+        bool(index.damaged) or not missing,
+        f"{len(missing)} objects are in a split but not in the set: "
+        f"{', '.join(missing[:_NAMED_AT_MOST])}",
     )
-    splits.check_no_leak(
-        {name: assigned[name] for name in fingerprints if name in assigned}, fingerprints
-    )
+    checked = {name: assigned[name] for name in fingerprints if name in assigned}
+    splits.check_no_leak(checked, fingerprints)
 
 
-def _check_packing(
-    folder: Path, places: DatasetIndex, fingerprints: Mapping[str, Sequence[float]]
-) -> None:
-    shards.validate_shards(folder, places)
+# --- helpers ----------------------------------------------------------------------------------
 
 
-def _require_that(good: bool | np.bool_, why: str) -> None:
-    if not good:
-        raise DatasetError(why)
+def _require_that(condition: bool | np.bool_, problem: str) -> None:
+    """Raise DatasetError with ``problem`` unless ``condition`` holds."""
+    if not condition:
+        raise DatasetError(problem)
 
 
 def _require_array(
     array: NDArray[Any], shape: Sequence[int | None], dtype: type, name: str
 ) -> None:
-    """A None in ``shape`` is any length but 0."""
-    fits = array.ndim == len(shape) and all(
-        n == m or (m is None and n) for n, m in zip(array.shape, shape, strict=True)
-    )
-    _require_that(fits, f"{name}: its shape is {array.shape}, not {tuple(shape)}")
-    _require_that(array.dtype == dtype, f"{name}: it is {array.dtype}, not {np.dtype(dtype)}")
-    _require_that(
-        array.dtype.kind != "f" or np.isfinite(array).all(), f"{name}: not all of it is finite"
-    )
+    """Check shape and type of an array, and that its floats are finite.
+
+    Args:
+        array: To check.
+        shape: Lengths of the axes; None for any length but 0.
+        dtype: Expected type.
+        name: For the error text.
+    """
+    fits = array.ndim == len(shape)
+    for length, expected in zip(array.shape, shape, strict=False):
+        fits = fits and (length > 0 if expected is None else length == expected)
+    _require_that(fits, f"{name}: the shape is {array.shape}, not {tuple(shape)}")
+    _require_that(array.dtype == dtype, f"{name}: the type is {array.dtype}, not {np.dtype(dtype)}")
+    is_finite = array.dtype.kind != "f" or np.isfinite(array).all()
+    _require_that(is_finite, f"{name}: not all values are finite")
 
 
 def _require_unit(normals: NDArray[np.float16], name: str) -> None:
+    """Check that all vectors (..., 3) have unit length."""
     lengths = np.linalg.norm(normals.astype(float), axis=-1)
-    _require_that((np.abs(lengths - 1) < _UNIT).all(), f"{name}: not all are of unit length")
+    _require_that(
+        (np.abs(lengths - 1) < _UNIT_TOLERANCE).all(), f"{name}: not all are of unit length"
+    )
 
 
 def _distance_outside(
-    points: NDArray[np.floating], low: NDArray[np.float64], high: NDArray[np.float64]
+    points: NDArray[np.floating[Any]], low: NDArray[np.float64], high: NDArray[np.float64]
 ) -> float:
-    """How far the farthest of ``points`` (P, 3) lies outside the box, metres."""
+    """Return how far the farthest of ``points`` (P, 3) is outside a box, meters."""
     return float(np.maximum(low - points, points - high).clip(0).max(initial=0))
 
 
 def _error_text(error: Exception, path: Path) -> str:
-    """The error's text without the path, which stands before it."""
+    """Return the text of an error in one line, without the path, which is printed before it."""
     text = str(error) if isinstance(error, DatasetError) else f"{type(error).__name__}: {error}"
     return text.removeprefix(f"{path} ").removeprefix(f"{path}: ").replace("\n", " ")

@@ -7,7 +7,8 @@ import pytest
 from maquette.core.dataset import index as dataset_index
 from maquette.core.dataset.compact import QuantizedPoints
 from maquette.core.dataset.conversion import copy_compact
-from maquette.core.dataset.records import Instance, write_object
+from maquette.core.dataset.object_file import write_object
+from maquette.core.dataset.records import Instance
 from maquette.core.dataset.shards import pack_shards
 from maquette.core.dataset.summary import format_summary, summarize_dataset
 from maquette.core.dataset.validation import validate_dataset

@@ -10,7 +10,7 @@ from maquette.core.arrays import MeshArrays
 from maquette.core.dataset import exporters, passes
 from maquette.core.dataset.exporters import bop, coco, colmap
 from maquette.core.dataset.exporters.selection import select_objects
-from maquette.core.dataset.records import ObjectFile, write_object
+from maquette.core.dataset.object_file import ObjectFile, write_object
 from maquette.core.errors import DatasetError, OutputError
 from maquette.core.jobs.task import run_to_end
 from PIL import Image
@@ -372,7 +372,11 @@ class TestBop:
                 np.where(hidden, 0, view.normal),
             )
             return replace(
-                view, color=color, depth=depth, normal=normal, surroundings=np.full_like(color, 255)
+                view,
+                colour=color,
+                depth=depth,
+                normal=normal,
+                surroundings=np.full_like(color, 255),
             )
 
         before = self.with_mesh(own, occluded)

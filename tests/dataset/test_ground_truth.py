@@ -7,7 +7,7 @@ import pytest
 from maquette.core.arrays import MeshArrays
 from maquette.core.dataset.ground_truth import sample_solid
 from maquette.core.dataset.index import ObjectLocation
-from maquette.core.dataset.records import ObjectFile, write_object
+from maquette.core.dataset.object_file import ObjectFile, write_object
 from maquette.core.dataset.validation import check_object
 from maquette.core.dataset.visibility import project_surface_views
 from maquette.core.errors import DatasetError
@@ -69,10 +69,10 @@ def test_older_sets_have_none(ellipsoids):
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        (lambda s, m: (replace(s, near_distance=-s.near_distance), m), "near_distance: its sign"),
+        (lambda s, m: (replace(s, near_distance=-s.near_distance), m), "near_distance: the sign"),
         (
             lambda s, m: (replace(s, near_distance=s.near_distance[1:]), m),
-            "near_distance: its shape",
+            "near_distance: the shape",
         ),
         (
             lambda s, m: (replace(s, uniform_distance=s.uniform_distance * 1e4), m),
@@ -85,7 +85,7 @@ def test_older_sets_have_none(ellipsoids):
         ),
         (
             lambda s, m: (replace(s, surface_colour=s.surface_colour[1:]), m),
-            "surface.npz, colour: its shape",
+            "surface.npz, colour: the shape",
         ),
     ],
 )

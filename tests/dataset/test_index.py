@@ -10,7 +10,7 @@ from maquette.core.dataset import exporters
 from maquette.core.dataset import index as dataset_index
 from maquette.core.dataset.exporters.selection import select_objects
 from maquette.core.dataset.index import ObjectLocation
-from maquette.core.dataset.records import ObjectFile, write_object
+from maquette.core.dataset.object_file import ObjectFile, write_object
 from maquette.core.dataset.shards import pack_shards
 from maquette.core.dataset.summary import format_summary, summarize_dataset
 from maquette.core.dataset.validation import validate_dataset
@@ -54,7 +54,7 @@ def test_each_object_is_the_same_wherever_it_lies(ellipsoids, own):
     run_to_end(pack_shards(own, two(own)))
     found = dataset_index.build_index(own)
     assert (
-        list(found.by_name) == list(found.own) == ["egg", "lens", "pill", "stone"]
+        list(found.by_name) == list(found.files) == ["egg", "lens", "pill", "stone"]
         and not found.damaged
     )
     for name, (place,) in found.packed.items():
@@ -155,7 +155,7 @@ def test_a_damaged_header_does_not_hide_what_follows(packed):
     data = bytearray((packed / TRAIN).read_bytes())
     data[place.start + 150] ^= 1  # of its checksum
     (packed / TRAIN).write_bytes(data)
-    assert "it is damaged" in told(packed)[TRAIN]
+    assert "there is damage" in told(packed)[TRAIN]
 
 
 def test_a_missing_shard_is_told(packed):
@@ -174,7 +174,7 @@ def test_what_has_changed_since_it_was_packed_is_told(own):
         [replace(views[0], colour=views[0].colour // 2 * 2), *views[1:]],
     )
     found = told(own)
-    assert list(found) == [f"{TRAIN}/egg.tar"] and "is not as in" in found[f"{TRAIN}/egg.tar"]
+    assert list(found) == [f"{TRAIN}/egg.tar"] and "differs from" in found[f"{TRAIN}/egg.tar"]
     assert "pack again" in found[f"{TRAIN}/egg.tar"]
     run_to_end(pack_shards(own, two(own)))
     assert told(own) == {}

@@ -9,7 +9,7 @@ import pytest
 import webdataset
 from maquette.core.dataset import exporters
 from maquette.core.dataset.exporters.selection import select_objects
-from maquette.core.dataset.records import ObjectFile
+from maquette.core.dataset.object_file import ObjectFile
 from maquette.core.dataset.shards import pack_shards
 from maquette.core.jobs.task import run_to_end
 

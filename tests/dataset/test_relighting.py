@@ -12,15 +12,16 @@ import numpy as np
 import pytest
 from maquette.core.dataset import index as dataset_index
 from maquette.core.dataset.compact import (
-    albedo_bytes,
-    octahedral,
-    pixels_of,
-    shading_bytes,
-    unit_vectors,
+    decode_normals,
+    decode_pixels,
+    encode_albedo,
+    encode_normals,
+    encode_shading,
 )
 from maquette.core.dataset.conversion import copy_compact
+from maquette.core.dataset.object_file import ObjectFile, decode_grid, write_object
 from maquette.core.dataset.occlusion_smoothing import along_surface
-from maquette.core.dataset.records import ObjectFile, RenderedView, grid_of, write_object
+from maquette.core.dataset.records import RenderedView
 from maquette.core.dataset.shards import pack_shards
 from maquette.core.dataset.summary import summarize_dataset
 from maquette.core.dataset.validation import validate_dataset
@@ -67,12 +68,12 @@ def test_every_direction_comes_back_and_axes_exactly():
         (vectors, np.eye(3), -np.eye(3), [(1, 1, 0), (-1, 0, -1), (0, -1, -1e-9)])
     )
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    back = unit_vectors(octahedral(vectors), np.ones(len(vectors), bool)).astype(float)
+    back = decode_normals(encode_normals(vectors), np.ones(len(vectors), bool)).astype(float)
     np.testing.assert_allclose(np.linalg.norm(back, axis=1), 1, atol=2e-3)
     cosine = (vectors * back).sum(1) / np.linalg.norm(back, axis=1)
     assert np.degrees(np.arccos(cosine.clip(-1, 1))).max() < 1.5
     np.testing.assert_array_equal(back[20000:20006], np.concatenate((np.eye(3), -np.eye(3))))
-    assert not octahedral(np.zeros((2, 3))).any()
+    assert not encode_normals(np.zeros((2, 3))).any()
 
 
 def test_the_full_form_gives_back_what_was_written(ellipsoids, whole):
@@ -157,22 +158,22 @@ def bits(array, name="inside"):
 
 WHITE = picture((64, 64), "RGB")
 EMPTY = np.zeros(96**3 // 8, np.uint8)
-BAD_ALBEDO = "001.albedo.png is damaged: it is RGB"
-BAD_GRID = "grid.npz is damaged: it holds"
+BAD_ALBEDO = "001.albedo.png is damaged: the image is RGB"
+BAD_GRID = "grid.npz is damaged: the arrays are"
 # name: form, the member, what it becomes (None: it goes), what is told
 DAMAGES = {
     "an albedo of another size": ("whole", "001.albedo.png", picture((65, 64), "RGB"), BAD_ALBEDO),
-    "an albedo beside the object": ("whole", "001.albedo.png", WHITE, "view 1, albedo: it is"),
+    "an albedo beside the object": ("whole", "001.albedo.png", WHITE, "view 1, albedo: not 0"),
     "an occlusion with colors": ("whole", "000.occlusion.png", WHITE, "occlusion.png is damaged"),
     "an occlusion beside the object": (
         "whole",
         "000.occlusion.png",
         picture((64, 64), "L"),
-        "view 0, occlusion: it is",
+        "view 0, occlusion: not 0",
     ),
-    "no occlusion": ("whole", "002.occlusion.png", None, "it lacks egg.002.occlusion.png"),
-    "no albedo in the first view alone": ("whole", "000.albedo.png", None, "does not tell of"),
-    "no shading": ("small", "003.shading.webp", None, "it lacks egg.003.shading.webp"),
+    "no occlusion": ("whole", "002.occlusion.png", None, "lacks egg.002.occlusion.png"),
+    "no albedo in the first view alone": ("whole", "000.albedo.png", None, "does not list"),
+    "no shading": ("small", "003.shading.webp", None, "lacks egg.003.shading.webp"),
     "a shading of another size": (
         "small",
         "003.shading.webp",
@@ -186,10 +187,10 @@ DAMAGES = {
         "small",
         "grid.npz",
         bits(EMPTY.view(np.uint64)),
-        "grid.npz is damaged: its bits",
+        "grid.npz is damaged: the bits",
     ),
-    "an empty grid": ("whole", "grid.npz", bits(EMPTY), "grid.npz: it contradicts"),
-    "a full grid": ("small", "grid.npz", bits(~EMPTY), "grid.npz: it contradicts"),
+    "an empty grid": ("whole", "grid.npz", bits(EMPTY), "grid.npz: the cells contradict"),
+    "a full grid": ("small", "grid.npz", bits(~EMPTY), "grid.npz: the cells contradict"),
 }
 
 
@@ -221,9 +222,9 @@ def test_no_more_memory_is_taken_than_a_grid_needs():
     data = bits(np.zeros(2**28, np.uint8))
     assert len(data) < 2**20
     with pytest.raises(ValueError, match="268435584"):
-        grid_of(data)
+        decode_grid(data)
     with pytest.raises(zipfile.BadZipFile):
-        grid_of(b"nothing")
+        decode_grid(b"nothing")
 
 
 def test_what_lies_beside_an_edge_does_not_bleed_into_albedo():
@@ -231,7 +232,7 @@ def test_what_lies_beside_an_edge_does_not_bleed_into_albedo():
     rows, columns = np.mgrid[:60, :70]
     shown = (rows - 30) ** 2 + (columns - 35) ** 2 < 20**2
     albedo = np.where(shown[..., None], (200, 30, 20), 0).astype(np.uint8)
-    back = pixels_of(albedo_bytes(albedo, shown), (70, 60), "RGB")
+    back = decode_pixels(encode_albedo(albedo, shown), (70, 60), "RGB")
     assert np.abs(back[shown].astype(int) - (200, 30, 20)).max() <= 6
 
 
@@ -240,8 +241,8 @@ def test_shading_is_exact():
     normal = rng.normal(size=(20, 30, 3))
     normal /= np.linalg.norm(normal, axis=2, keepdims=True)
     occlusion = rng.integers(0, 256, (20, 30)).astype(np.uint8)
-    back = pixels_of(shading_bytes(normal, occlusion), (30, 20), "RGB")
-    np.testing.assert_array_equal(back, np.dstack((octahedral(normal), occlusion)))
+    back = decode_pixels(encode_shading(normal, occlusion), (30, 20), "RGB")
+    np.testing.assert_array_equal(back, np.dstack((encode_normals(normal), occlusion)))
 
 
 def test_noise_goes_along_a_surface_and_edges_stay(ellipsoids):

@@ -9,14 +9,8 @@ import pytest
 from maquette.core.cameras import look_at, perspective_camera
 from maquette.core.dataset import exporters, passes, summary
 from maquette.core.dataset.exporters.selection import select_objects
-from maquette.core.dataset.records import (
-    Instance,
-    ObjectFile,
-    Record,
-    RenderedView,
-    ViewRecord,
-    write_object,
-)
+from maquette.core.dataset.object_file import ObjectFile, write_object
+from maquette.core.dataset.records import Instance, Record, RenderedView, ViewRecord
 from maquette.core.dataset.validation import validate_dataset
 from maquette.core.jobs.task import run_to_end
 from PIL import Image
@@ -139,15 +133,15 @@ def test_a_whole_scene_is_good_and_its_families_are_counted(scene):
     [
         (
             lambda record, view: (record, replace(view, index=view.index + (view.index > 0))),
-            "of no instance",
+            "refers to no instance",
         ),
         (
             lambda record, view: (record, replace(view, index=np.uint16(view.index == 3) * 2)),
-            "thing 2 is where",
+            "thing 2 is shown outside its bounds",
         ),
         (
             lambda record, view: (record, replace(view, index=np.ones_like(view.index))),
-            "where depth is not",
+            "index: not 0 everywhere that depth is 0",
         ),
         (
             lambda record, view: (record, replace(view, index=view.index.astype(np.int32))),
@@ -155,7 +149,7 @@ def test_a_whole_scene_is_good_and_its_families_are_counted(scene):
         ),
         (
             lambda record, view: (record, replace(view, flow=view.flow + np.float16(1))),
-            "flow: it is somewhere",
+            "flow: not 0 everywhere that depth is 0",
         ),
         (
             lambda record, view: (

@@ -4,7 +4,8 @@ import io
 import tarfile
 
 import numpy as np
-from maquette.core.dataset.records import ObjectFile, Record, RenderedView, write_object
+from maquette.core.dataset.object_file import ObjectFile, write_object
+from maquette.core.dataset.records import Record, RenderedView
 from maquette.core.dataset.summary import format_summary, summarize_dataset
 from maquette.core.imaging.contact_sheet import contact_sheet
 from maquette.core.jobs.task import run_to_end

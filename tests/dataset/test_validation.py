@@ -84,7 +84,7 @@ def test_surroundings_are_there_if_they_were_drawn(own):
 
     path = own / "objects/egg.tar"
     rewritten(path, lambda members: members.update({"001.surroundings.png": members["001.png"]}))
-    assert "does not tell of" in told(own)["objects/egg.tar"]
+    assert "does not list" in told(own)["objects/egg.tar"]
     changed_record(path, drawn)
     assert told(own) == {}
     rewritten(
@@ -97,7 +97,7 @@ def test_surroundings_are_there_if_they_were_drawn(own):
 
 def test_a_member_too_many(own):
     rewritten(own / "objects/egg.tar", lambda members: members.update({"005.png": b""}))
-    assert "does not tell of" in told(own)["objects/egg.tar"]
+    assert "does not list" in told(own)["objects/egg.tar"]
 
 
 @pytest.mark.parametrize("kind", ["shape.npz", "001.png", "004.npz"])
@@ -140,7 +140,7 @@ def test_a_rotation_that_is_none(own):
         record["views"][3]["camera_to_world_opengl"][0][0] *= 1.01
 
     changed_record(own / "objects/egg.tar", stretch)
-    assert told(own) == {"objects/egg.tar": "view 3: its rotation is not orthonormal"}
+    assert told(own) == {"objects/egg.tar": "view 3: the rotation is not orthonormal"}
 
 
 def test_extrinsics_of_two_cameras(own):
@@ -148,13 +148,13 @@ def test_extrinsics_of_two_cameras(own):
         record["views"][2]["world_to_camera_opencv"] = record["views"][3]["world_to_camera_opencv"]
 
     changed_record(own / "objects/egg.tar", swap)
-    assert told(own) == {"objects/egg.tar": "view 2: its two extrinsics are not of one camera"}
+    assert told(own) == {"objects/egg.tar": "view 2: the two extrinsics are not of one camera"}
 
 
 def test_a_picture_of_another_size(own):
     changed_record(own / "objects/egg.tar", lambda record: record["views"][0].update(width=65))
     assert told(own) == {
-        "objects/egg.tar": "view 0, colour: its shape is (64, 64, 4), not (64, 65, 4)"
+        "objects/egg.tar": "view 0, colour: the shape is (64, 64, 4), not (64, 65, 4)"
     }
 
 
@@ -163,7 +163,7 @@ def test_depth_of_another_kind(own):
     assert told(own) == {}
     double = lambda arrays: arrays.update(depth=arrays["depth"].astype(float))
     changed_arrays(own / "objects/egg.tar", "000.npz", double)
-    assert told(own) == {"objects/egg.tar": "view 0, depth: it is float64, not float32"}
+    assert told(own) == {"objects/egg.tar": "view 0, depth: the type is float64, not float32"}
 
 
 def test_depth_that_leads_outside_the_bounds(own):
@@ -172,12 +172,12 @@ def test_depth_that_leads_outside_the_bounds(own):
         "002.npz",
         lambda arrays: arrays.update(depth=arrays["depth"] * 0.9),
     )
-    assert "view 2, depth: points lie" in told(own)["objects/egg.tar"]
+    assert "view 2, depth: points are" in told(own)["objects/egg.tar"]
 
 
 def test_an_array_too_few(own):
     changed_arrays(own / "objects/egg.tar", "shape.npz", lambda arrays: arrays.pop("near_inside"))
-    assert told(own)["objects/egg.tar"].startswith("shape.npz: it holds near, surface, ")
+    assert told(own)["objects/egg.tar"].startswith("shape.npz: the arrays are near, surface, ")
     changed_arrays(own / "objects/lens.tar", "001.npz", lambda arrays: arrays.pop("depth"))
     assert "001.npz is damaged" in told(own)["objects/lens.tar"]
 
@@ -200,7 +200,7 @@ def test_normals_that_are_too_long(own):
 
 def test_an_object_under_a_wrong_name(own):
     changed_record(own / "objects/egg.tar", lambda record: record.update(name="lens"))
-    assert told(own) == {"objects/egg.tar": "its record is that of lens"}
+    assert told(own) == {"objects/egg.tar": "the record is that of lens"}
 
 
 class TestSplits:

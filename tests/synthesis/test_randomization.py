@@ -7,6 +7,7 @@ import pytest
 from maquette.core.arrays import MeshArrays
 from maquette.core.cameras import look_at, perspective_camera, side_camera
 from maquette.core.dataset import passes
+from maquette.core.dataset.records import has_surroundings
 from maquette.core.errors import DatasetError
 from maquette.core.synthesis import samplers
 from maquette.core.synthesis.occluders import sample_occluders
@@ -14,7 +15,6 @@ from maquette.core.synthesis.randomization import (
     Background,
     Purpose,
     Randomization,
-    has_surroundings,
     rng_for,
     to_json,
 )

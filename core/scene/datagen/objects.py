@@ -18,7 +18,9 @@ import numpy as np
 from ...arrays import MeshArrays
 from ...dataset import atomic_files, ground_truth, splits
 from ...dataset.fingerprint import shape_fingerprint
-from ...dataset.records import VERSION, Record, Shape, ViewRecord, read_record
+from ...dataset.object_file import read_record
+from ...dataset.record_json import VERSION
+from ...dataset.records import Record, Shape, ViewRecord
 from ...dataset.view_cache import ViewCache
 from ...dataset.visibility import surface_colors
 from ...errors import DatasetError, MeshError, OutputError, SceneError
