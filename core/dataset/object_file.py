@@ -363,7 +363,7 @@ class ObjectFile:
         return compact.decode_normals(self._read_shading(index)[..., :2], depth > 0)
 
     def read_depth(self, index: int) -> NDArray[np.float32]:
-        """Return the depth of view ``index``: (H, W) float32 meters, 0 where there is no surface."""
+        """Return the depth of view ``index``: (H, W) float32 meters, 0 for no surface."""
         kind = f"{index:03d}.{SMALL_DEPTH if self.is_compact else 'npz'}"
         with self._describe_damage_of(kind):
             data = self.read_member(kind)

@@ -64,7 +64,8 @@ class RenderedView:
             is visible where ``colour`` is not opaque.
         albedo: (H, W, 3) uint8 sRGB of a relightable set: color without light; 0 where alpha is 0.
         occlusion: (H, W) uint8 of a relightable set: the fraction of the hemisphere above the
-            surface that is open within half the longest side, 255 for all of it; 0 where alpha is 0.
+            surface that is open within half the longest side, 255 for all of it; 0 where alpha is
+            0.
     """
 
     kind: str
@@ -186,7 +187,7 @@ class Record:
         return np.array(pose["bounds"]), np.array(pose["matrix"])
 
     def family_names(self) -> list[str]:
-        """Return the sorted families of the instances of a whole scene, else the object's family."""
+        """Return the sorted families of a whole scene's instances, else the object's family."""
         families = {instance.family for instance in self.instances}
         return sorted(families or {self.family})
 

@@ -30,7 +30,7 @@ def assign_splits(
 ) -> dict[str, str]:
     """Assign 80 % of the objects to train, 10 % to validation and 10 % to test.
 
-    Groups of :func:`group_duplicates` stay together; a hash of the smallest name in a group decides.
+    Groups of :func:`group_duplicates` stay together; a hash of the smallest name of each decides.
 
     Args:
         fingerprints: By the names of the objects.

@@ -20,7 +20,6 @@ from maquette.core.dataset.compact import (
 )
 from maquette.core.dataset.conversion import copy_compact
 from maquette.core.dataset.object_file import ObjectFile, decode_grid, write_object
-from maquette.core.dataset.occlusion_smoothing import along_surface
 from maquette.core.dataset.records import RenderedView
 from maquette.core.dataset.shards import pack_shards
 from maquette.core.dataset.summary import summarize_dataset
@@ -28,6 +27,7 @@ from maquette.core.dataset.validation import validate_dataset
 from maquette.core.errors import DatasetError
 from maquette.core.geometry.occupancy_grid import cell_centers
 from maquette.core.jobs.task import run_to_end
+from maquette.core.scene.rendering.occlusion_smoothing import along_surface
 from PIL import Image
 
 

@@ -15,13 +15,13 @@
       test_targets_bop19.json                     if there are objects of the split test
 
 Image IDs are the numbers of the views, object IDs those of the objects in the complete set, so
-exports of its parts agree. The models are the meshes, with the colors that the views show near their
-vertices; of older sets, which do not store the mesh, and of the shapes of a whole scene, surface
-points without faces. ``diameter`` is that of surface points; the box is that of the mesh, as stored
-in the set. BOP's toolkit counts pixels from the center of the top left one, so the principal point in
-``cam_K`` is half a pixel less than in the set, and boxes are as wide as from the first pixel to the
-last. BOP has no orthographic camera: those views are left out, and so is an object that has no
-others. There is no ``camera.json``, since views differ in their intrinsics.
+exports of its parts agree. The models are the meshes, with the colors that the views show near
+their vertices; of older sets, which do not store the mesh, and of the shapes of a whole scene,
+surface points without faces. ``diameter`` is that of surface points; the box is that of the mesh,
+as stored in the set. BOP's toolkit counts pixels from the center of the top left one, so the
+principal point in ``cam_K`` is half a pixel less than in the set, and boxes are as wide as from the
+first pixel to the last. BOP has no orthographic camera: those views are left out, and so is an
+object that has no others. There is no ``camera.json``, since views differ in their intrinsics.
 
 A whole scene is one folder with a pose for each of its instances that a view shows. Copies of one
 shape are one object, whose model consists of the points that the views show of it. How much of an

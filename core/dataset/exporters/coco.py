@@ -6,8 +6,8 @@
       images/NAME_000.png                  color and alpha of view 0
       annotations/instances_train.json     and of the other splits that have objects
 
-A category is a family (``object`` if there is none), numbered alike in every export of the same set.
-Each view shows one object, or the instances of a whole scene, each visible one with its own
+A category is a family (``object`` if there is none), numbered alike in every export of the same
+set. Each view shows one object, or the instances of a whole scene, each visible one with its own
 annotation. A mask is the visible part, as a run-length encoding with uncompressed counts; views
 that show nothing have no annotation.
 

@@ -8,10 +8,10 @@
       sparse/0/images.txt        world-to-camera of each view, and where it sees which points
       sparse/0/points3D.txt      the surface points that a view shows, with mean color and track
 
-World space is that of the set, in meters. Pixels count from the outer corner of the top left one, as
-in the set. COLMAP has no orthographic camera, so those views are left out, and so is an object that
-has no others. Points and poses are exact, so the ERROR of each point is 0. The points of a whole
-scene are some of those that its views show.
+World space is that of the set, in meters. Pixels count from the outer corner of the top left one,
+as in the set. COLMAP has no orthographic camera, so those views are left out, and so is an object
+that has no others. Points and poses are exact, so the ERROR of each point is 0. The points of a
+whole scene are some of those that its views show.
 
 After colmap.github.io/format.html.
 """

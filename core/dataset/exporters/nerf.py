@@ -10,9 +10,10 @@
 
 Camera-to-world is in OpenGL's convention, as stored, in meters, Z up. ``cx`` and ``cy`` count from
 the outer corner of the top left pixel, also as stored. Intrinsics are given once if all views share
-them, else in each frame. ``scale`` and ``offset`` are Instant-NGP's: they bring the object, enlarged
-by a tenth, into its unit cube, hence ``aabb_scale`` 1; nerfstudio computes its own. The format has no
-orthographic camera, so those views are left out, and so is an object that has no others.
+them, else in each frame. ``scale`` and ``offset`` are Instant-NGP's: they bring the object,
+enlarged by a tenth, into its unit cube, hence ``aabb_scale`` 1; nerfstudio computes its own. The
+format has no orthographic camera, so those views are left out, and so is an object that has no
+others.
 
 After docs.nerf.studio/quickstart/data_conventions and instant-ngp's docs/nerf_dataset_tips.md.
 """

@@ -17,7 +17,7 @@ import numpy as np
 
 from ...arrays import MeshArrays
 from ...dataset import atomic_files, ground_truth, splits
-from ...dataset.fingerprint import shape_fingerprint
+from ...geometry.fingerprint import shape_fingerprint
 from ...dataset.object_file import read_record
 from ...dataset.record_json import VERSION
 from ...dataset.records import Record, Shape, ViewRecord

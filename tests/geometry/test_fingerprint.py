@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from maquette.core.arrays import MeshArrays
-from maquette.core.dataset.fingerprint import shape_fingerprint
+from maquette.core.geometry.fingerprint import shape_fingerprint
 from maquette.core.dataset.splits import check_no_leak, group_duplicates
 from maquette.core.errors import DatasetError
 from maquette.core.procedural import FAMILIES, make_object

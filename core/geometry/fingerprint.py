@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import MeshArrays
-from ..geometry.winding_number import area_normals
+from .winding_number import area_normals
 
 _DIGITS = 5  # after the decimal point
 _TRIANGLES_AT_ONCE = 1 << 15  # that are integrated at a time, to bound the memory

@@ -7,8 +7,8 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from .passes import world_points
-from .records import RenderedView
+from ...dataset.passes import world_points
+from ...dataset.records import RenderedView
 
 _STEPS = (1, 2, 4)  # pixels between the taps, one pass after the other
 _NORMAL_POWER = 8  # of the cosine between two normals: how fast weights fall across an edge
