@@ -48,7 +48,8 @@ class QuantizedPoints:
         """Quantize ``points`` (..., 3); a step is their longest side over 65,535."""
         flat = points.reshape(-1, 3).astype(float)
         low = flat.min(0)
-        step = max(float((flat.max(0) - low).max()), _SMALLEST) / STEPS
+        longest_side = float((flat.max(0) - low).max())
+        step = max(longest_side, _SMALLEST) / STEPS
         steps = np.round((flat - low) / step).astype(np.uint16)
         return cls(steps.reshape(points.shape), low, step)
 
@@ -80,8 +81,11 @@ def decode_image(data: bytes) -> NDArray[np.uint8]:
     image = Image.open(io.BytesIO(data))
     if image.format != "WEBP":
         return np.asarray(image)
+
+    # The codec may change invisible colors; they are black in renderings.
     color = np.array(image.convert("RGBA"))
-    color[color[..., 3] == 0] = 0
+    is_invisible = color[..., 3] == 0
+    color[is_invisible] = 0
     return color
 
 
@@ -113,8 +117,9 @@ def _fill_hidden_pixels(color: NDArray[np.uint8], shown: NDArray[np.bool_]) -> N
     """
     height, width = shown.shape
 
-    # The last channel counts the shown pixels.
-    shown_color = np.dstack((color * shown[..., None], shown)).astype(float)
+    # Sums over blocks; the last channel counts the shown pixels.
+    visible_color = color * shown[..., None]
+    shown_color = np.dstack((visible_color, shown)).astype(float)
     row_starts = np.arange(0, height, _BLOCK)
     column_starts = np.arange(0, width, _BLOCK)
     row_sums = np.add.reduceat(shown_color, row_starts, axis=0)
@@ -123,10 +128,15 @@ def _fill_hidden_pixels(color: NDArray[np.uint8], shown: NDArray[np.bool_]) -> N
     # Blocks that show nothing take the sums of their neighborhood.
     padded = np.pad(block_sums, ((1, 1), (1, 1), (0, 0)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3, 1))[..., 0]
-    block_sums = np.where(block_sums[..., 3:] > 0, block_sums, windows.sum((-2, -1)))
+    neighborhood_sums = windows.sum((-2, -1))
+    has_shown = block_sums[..., 3:] > 0
+    block_sums = np.where(has_shown, block_sums, neighborhood_sums)
 
-    means = np.round(block_sums[..., :3] / np.maximum(block_sums[..., 3:], 1)).astype(np.uint8)
-    mean_image = means.repeat(_BLOCK, axis=0).repeat(_BLOCK, axis=1)[:height, :width]
+    # Spread the mean of each block over its pixels.
+    counts = np.maximum(block_sums[..., 3:], 1)
+    means = np.round(block_sums[..., :3] / counts).astype(np.uint8)
+    tall = means.repeat(_BLOCK, axis=0)[:height]
+    mean_image = tall.repeat(_BLOCK, axis=1)[:, :width]
     return np.where(shown[..., None], color, mean_image)
 
 
@@ -166,15 +176,22 @@ def encode_normals(normal: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
     Returns:
         (..., 2), 1 to 255; 0 where the vector is 0.
     """
+    # Project onto the octahedron.
     vectors = normal.astype(float)
     size = np.abs(vectors).sum(-1, keepdims=True)
-    x, y, z = np.moveaxis(vectors / np.maximum(size, _SHORTEST), -1, 0)
+    on_octahedron = vectors / np.maximum(size, _SHORTEST)
+    x, y, z = np.moveaxis(on_octahedron, -1, 0)
 
+    # Fold its lower half outwards.
     is_lower = z < 0
-    u = np.where(is_lower, (1 - np.abs(y)) * np.where(x < 0, -1, 1), x)
-    v = np.where(is_lower, (1 - np.abs(x)) * np.where(y < 0, -1, 1), y)
+    x_sign = np.where(x < 0, -1, 1)
+    y_sign = np.where(y < 0, -1, 1)
+    u = np.where(is_lower, (1 - np.abs(y)) * x_sign, x)
+    v = np.where(is_lower, (1 - np.abs(x)) * y_sign, y)
 
-    steps = np.round(np.stack((u, v), axis=-1) * _HALF) + _CENTER
+    # Quantize the square; 0 is left for vectors of length 0.
+    square = np.stack((u, v), axis=-1)
+    steps = np.round(square * _HALF) + _CENTER
     return np.where(size > 0, steps, 0).astype(np.uint8)
 
 
@@ -188,8 +205,10 @@ def decode_normals(steps: NDArray[np.uint8], shown: NDArray[np.bool_]) -> NDArra
     Returns:
         (..., 3) float16 of unit length; 0 where not ``shown``.
     """
+    # Coordinates in the square of the unfolded octahedron
     vectors = np.zeros((*shown.shape, 3), np.float16)
-    u, v = ((steps[shown].astype(float) - _CENTER) / _HALF).clip(-1, 1).T
+    square = (steps[shown].astype(float) - _CENTER) / _HALF
+    u, v = square.clip(-1, 1).T
     z = 1 - np.abs(u) - np.abs(v)
 
     # Fold the lower half back; the shift is 0 in the upper half.
@@ -197,7 +216,10 @@ def decode_normals(steps: NDArray[np.uint8], shown: NDArray[np.bool_]) -> NDArra
     x = u + np.where(u < 0, -shift, shift)
     y = v + np.where(v < 0, -shift, shift)
     on_octahedron = np.stack((x, y, z), axis=1)
-    vectors[shown] = on_octahedron / np.linalg.norm(on_octahedron, axis=1, keepdims=True)
+
+    # Back onto the sphere
+    length = np.linalg.norm(on_octahedron, axis=1, keepdims=True)
+    vectors[shown] = on_octahedron / length
     return vectors
 
 
@@ -233,7 +255,8 @@ def encode_depth(depth: NDArray[np.float32], camera: Camera, bounds: NDArray[np.
     from PIL import Image
 
     near, far = _depth_range(camera, bounds)
-    steps = 1 + np.round((depth - near) / (far - near) * (STEPS - 1)).clip(0, STEPS - 1)
+    fraction = (depth - near) / (far - near)
+    steps = 1 + np.round(fraction * (STEPS - 1)).clip(0, STEPS - 1)
     pixels = np.where(depth > 0, steps, 0).astype(np.uint16)
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
@@ -245,13 +268,16 @@ def decode_depth(data: bytes, camera: Camera, bounds: NDArray[np.float64]) -> ND
     from PIL import Image
 
     near, far = _depth_range(camera, bounds)
-    steps = np.asarray(Image.open(io.BytesIO(data))).astype(float)
-    depth = np.where(steps > 0, near + (steps - 1) * ((far - near) / (STEPS - 1)), 0)
+    image = Image.open(io.BytesIO(data))
+    steps = np.asarray(image).astype(float)
+    step_length = (far - near) / (STEPS - 1)
+    depth = np.where(steps > 0, near + (steps - 1) * step_length, 0)
     return depth.clip(0).astype(np.float32)
 
 
 def _depth_range(camera: Camera, bounds: NDArray[np.float64]) -> tuple[float, float]:
     """Return the least and the greatest depth that a view of a box stores, meters."""
+    # Depth of the corners of the box
     corners = np.stack(np.meshgrid(*bounds.T), axis=-1).reshape(-1, 3)
     depth = corners @ camera.from_world[2, :3] + camera.from_world[2, 3]
     longest_side = float(np.ptp(bounds, axis=0).max())
@@ -279,7 +305,8 @@ def normals_from_depth(depth: NDArray[np.float32], camera: Camera) -> NDArray[np
         return normal
 
     # Points of the surface with a border of one pixel; NaN where there is no surface.
-    points = np.full((depth.shape[0] + 2, depth.shape[1] + 2, 3), np.nan)
+    height, width = depth.shape
+    points = np.full((height + 2, width + 2, 3), np.nan)
     pixels = np.stack((columns + 0.5, rows + 0.5), 1)
     surface = camera.unproject(pixels, depth[rows, columns].astype(float))
     points[rows + 1, columns + 1] = surface
@@ -289,7 +316,8 @@ def normals_from_depth(depth: NDArray[np.float32], camera: Camera) -> NDArray[np
     along_column = _shorter_difference(points, rows + 1, columns + 1, (1, 0))
     cross = _cross(along_row, along_column)
     length = np.linalg.norm(cross, axis=1, keepdims=True)
-    unit = np.where(length > 0, cross / np.where(length > 0, length, 1), backward)
+    has_length = length > 0
+    unit = np.where(has_length, cross / np.where(has_length, length, 1), backward)
 
     # Turn normals towards the camera.
     to_camera = backward if camera.orthographic else camera.to_world[:3, 3] - surface
@@ -321,14 +349,22 @@ def _shorter_difference(
     Returns:
         (P, 3); 0 if there is neither.
     """
-    centers = points[rows, columns]
-    forward = points[rows + step[0], columns + step[1]] - centers
-    backward = centers - points[rows - step[0], columns - step[1]]
-    forward_length = np.nan_to_num(np.linalg.norm(forward, axis=1), nan=np.inf)
-    backward_length = np.nan_to_num(np.linalg.norm(backward, axis=1), nan=np.inf)
+    row_step, column_step = step
+    center = points[rows, columns]
+    next_point = points[rows + row_step, columns + column_step]
+    previous_point = points[rows - row_step, columns - column_step]
+    forward = next_point - center
+    backward = center - previous_point
+
+    # A neighbor without surface is infinitely far.
+    forward_length = np.linalg.norm(forward, axis=1)
+    backward_length = np.linalg.norm(backward, axis=1)
+    forward_length = np.nan_to_num(forward_length, nan=np.inf)
+    backward_length = np.nan_to_num(backward_length, nan=np.inf)
 
     is_forward = forward_length <= backward_length
-    return np.nan_to_num(np.where(is_forward[:, None], forward, backward))
+    shorter = np.where(is_forward[:, None], forward, backward)
+    return np.nan_to_num(shorter)
 
 
 def compact_arrays(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
@@ -339,17 +375,20 @@ def compact_arrays(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]
     Args:
         arrays: Of the full ``shape.npz``.
     """
+    # One cube for all points
     clouds = [arrays[name] for name in _POINT_CLOUDS]
     quantized = QuantizedPoints.quantize(np.concatenate(clouds))
     ends = np.cumsum([len(cloud) for cloud in clouds])
     parts = np.split(quantized.steps, ends[:-1])
 
-    normals = np.round(arrays["surface_normals"].astype(float) * _HALF).astype(np.int8)
+    # Normals as numbers of 127ths
+    normals = arrays["surface_normals"].astype(float) * _HALF
+    small_normals = np.round(normals).astype(np.int8)
     return {
         **dict(zip(_POINT_CLOUDS, parts, strict=True)),
         "low": quantized.low,
         "step": np.array(quantized.step),
-        "surface_normals": normals,
+        "surface_normals": small_normals,
         **{name: arrays[name] for name in _FLAGS},
     }
 
@@ -362,8 +401,11 @@ def shape_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[A
     """
     if "step" not in arrays:
         return dict(arrays)
+
+    # Normals were rounded, so they are made of unit length again.
     normals = arrays["surface_normals"].astype(float)
-    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), _SHORTEST)
+    length = np.linalg.norm(normals, axis=1, keepdims=True)
+    normals /= np.maximum(length, _SHORTEST)
 
     low = arrays["low"]
     step = float(arrays["step"])

@@ -13,6 +13,8 @@ from ..imaging import color as color_space
 from .records import Instance, RenderedView
 
 _OPAQUE = 127  # alpha, in 8 bits, above which a pixel belongs to the object
+_LEAST_ALPHA = 1e-6  # avoids a division by zero where a pixel is empty
+_LEAST_SIZE = 1e-12  # avoids a division by zero for a box without an extent
 
 
 def composite_image(view: RenderedView) -> NDArray[np.uint8]:
@@ -23,14 +25,19 @@ def composite_image(view: RenderedView) -> NDArray[np.uint8]:
     """
     if view.surroundings is None:
         return view.colour
+
+    # Shares of both layers in a pixel
     over = view.colour / 255.0
     under = view.surroundings / 255.0
-    under_share = (1 - over[..., 3:]) * under[..., 3:]
-    alpha = over[..., 3:] + under_share
+    over_share = over[..., 3:]
+    under_share = (1 - over_share) * under[..., 3:]
+    alpha = over_share + under_share
 
-    over_light = over[..., 3:] * color_space.to_linear(over[..., :3])
-    light = over_light + under_share * color_space.to_linear(under[..., :3])
-    color = color_space.from_linear(light / np.maximum(alpha, 1e-6))
+    # Mix their light; colors are those of straight alpha.
+    over_light = color_space.to_linear(over[..., :3])
+    under_light = color_space.to_linear(under[..., :3])
+    light = over_share * over_light + under_share * under_light
+    color = color_space.from_linear(light / np.maximum(alpha, _LEAST_ALPHA))
     image: NDArray[np.uint8] = (np.concatenate((color, alpha), axis=2) * 255 + 0.5).astype(np.uint8)
     return image
 
@@ -59,8 +66,9 @@ def semantic_map(
     Returns:
         (H, W) uint16: 1 for the first of ``families``, 0 where there is no instance.
     """
-    most = max((instance.index for instance in instances), default=0)
-    classes = np.zeros(most + 1, np.uint16)
+    # Class by the index of the instance
+    last_index = max((instance.index for instance in instances), default=0)
+    classes = np.zeros(last_index + 1, np.uint16)
     for instance in instances:
         classes[instance.index] = families.index(instance.family) + 1
     return classes[instance_index(view)]
@@ -88,9 +96,10 @@ def instance_coordinates(view: RenderedView, instances: Sequence[Instance]) -> N
         (H, W, 3) float32 in 0..1, 0 where there is no surface.
     """
     points = world_points(view)
+    has_surface = view.depth > 0
     coordinates = np.zeros((*view.depth.shape, 3), np.float32)
     for instance in instances:
-        shown = (view.index == instance.index) & (view.depth > 0)
+        shown = (view.index == instance.index) & has_surface
         local = local_points(points[shown], instance.to_world)
         coordinates[shown] = _cube_coordinates(local, instance.bounds)
     return coordinates
@@ -109,9 +118,11 @@ def world_points(view: RenderedView) -> NDArray[np.float64]:
         (H, W, 3) float64 in world space, meters; 0 where there is no surface.
     """
     rows, columns = np.nonzero(view.depth)
-    points = np.zeros((*view.depth.shape, 3))
     pixels = np.stack((columns + 0.5, rows + 0.5), axis=1)
-    points[rows, columns] = view.camera.unproject(pixels, view.depth[rows, columns].astype(float))
+    depth = view.depth[rows, columns].astype(float)
+
+    points = np.zeros((*view.depth.shape, 3))
+    points[rows, columns] = view.camera.unproject(pixels, depth)
     return points
 
 
@@ -127,9 +138,13 @@ def ray_distance(view: RenderedView) -> NDArray[np.float64]:
     depth = view.depth.astype(float)
     if view.camera.orthographic:
         return depth
-    rows, columns = np.mgrid[: view.camera.height, : view.camera.width] + 0.5
+
+    # Rays through the pixels, from the camera to the plane at depth 1
+    camera = view.camera
+    rows, columns = np.mgrid[: camera.height, : camera.width] + 0.5
     pixels = np.stack((columns, rows, np.ones_like(rows)), axis=-1)
-    rays = pixels @ np.linalg.inv(view.camera.intrinsics).T
+    from_pixels = np.linalg.inv(camera.intrinsics)
+    rays = pixels @ from_pixels.T
     distance: NDArray[np.float64] = depth * np.linalg.norm(rays, axis=-1)
     return distance
 
@@ -150,6 +165,7 @@ def camera_normals(view: RenderedView, convention: str) -> NDArray[np.float32]:
     """
     if convention not in ("opencv", "opengl"):
         raise ValueError(f"convention is 'opencv' or 'opengl', not {convention!r}")
+
     rotation = view.camera.to_world[:3, :3].T  # from world to OpenGL's camera
     if convention == "opencv":
         rotation = OPENCV_FROM_OPENGL[:3, :3] @ rotation
@@ -175,11 +191,14 @@ def object_coordinates(
     Returns:
         (H, W, 3) float32 in 0..1, 0 where there is no surface.
     """
+    # Points in the frame of the bounding box
     points = world_points(view)
     if moved is not None:
         inverse = np.linalg.inv(moved)
         points = points @ inverse[:3, :3].T + inverse[:3, 3]
-    coordinates = np.where(view.depth[..., None] > 0, _cube_coordinates(points, bounds), 0)
+
+    has_surface = view.depth[..., None] > 0
+    coordinates = np.where(has_surface, _cube_coordinates(points, bounds), 0)
     return coordinates.astype(np.float32)
 
 
@@ -188,9 +207,10 @@ def _cube_coordinates(
 ) -> NDArray[np.float64]:
     """Return points (..., 3) in 0..1 of the cube around ``bounds`` (2, 3)."""
     low, high = bounds
-    size = max(float((high - low).max()), 1e-12)
-    coordinates: NDArray[np.float64] = ((points - (low + high) / 2) / size + 0.5).clip(0, 1)
-    return coordinates
+    center = (low + high) / 2
+    size = max(float((high - low).max()), _LEAST_SIZE)
+    coordinates: NDArray[np.float64] = (points - center) / size + 0.5
+    return coordinates.clip(0, 1)
 
 
 def visible_pixels(
@@ -214,12 +234,21 @@ def visible_pixels(
     """
     camera = view.camera
     pixels, depth = camera.project(points)
-    to_camera = camera.to_world[:3, 2] if camera.orthographic else camera.to_world[:3, 3] - points
+
+    # Points that face the camera
+    to_camera = camera.to_world[:3, 2]
+    if not camera.orthographic:
+        to_camera = camera.to_world[:3, 3] - points
     faces_camera = (normals * to_camera).sum(1) > 0
-    in_image = (pixels >= 0).all(1) & (pixels < view.depth.shape[::-1]).all(1)
+
+    # Points within the image
+    size = view.depth.shape[::-1]
+    in_image = (pixels >= 0).all(1) & (pixels < size).all(1)
     visible = (depth > 0) & faces_camera & in_image
 
+    # Of these, the points at the depth of their pixel
     columns, rows = pixels[visible].astype(int).T
-    at_depth = np.abs(view.depth[rows, columns] - depth[visible]) <= tolerance
-    visible[visible] = object_mask(view)[rows, columns] & at_depth
+    depth_error = np.abs(view.depth[rows, columns] - depth[visible])
+    on_object = object_mask(view)[rows, columns]
+    visible[visible] = on_object & (depth_error <= tolerance)
     return pixels, visible

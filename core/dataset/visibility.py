@@ -60,6 +60,7 @@ def visible_points(file: ObjectFile, views: Sequence[int], count: int) -> Shape:
     Returns:
         A shape that has only these points as its surface.
     """
+    # The same number from each view
     rng = np.random.default_rng(_SEED)
     no_points = np.zeros((0, 3), np.float32)
     no_flags = np.zeros(0, bool)
@@ -69,10 +70,12 @@ def visible_points(file: ObjectFile, views: Sequence[int], count: int) -> Shape:
     for index in views:
         view = file.read_view(index)
         rows, columns = np.nonzero((view.depth > 0) & passes.object_mask(view))
-        chosen = rng.permutation(len(rows))[:count_per_view]
+        order = rng.permutation(len(rows))
+        chosen = order[:count_per_view]
         rows = rows[chosen]
         columns = columns[chosen]
-        surface.append(passes.world_points(view)[rows, columns].astype(np.float32))
+        points = passes.world_points(view)[rows, columns]
+        surface.append(points.astype(np.float32))
         normals.append(view.normal[rows, columns].astype(np.float32))
 
     return Shape(
@@ -149,13 +152,16 @@ def instance_colors(
     shape_numbers = {shape.name: number for number, shape in enumerate(record.shapes)}
     means = {number: _RunningMean(len(points)) for number, (points, _) in surfaces.items()}
     for view_index, view in enumerate(views):
-        shown_indices = set(np.unique(passes.instance_index(view)).tolist())
+        index_image = passes.instance_index(view)
+        shown_indices = set(np.unique(index_image).tolist())
         for instance in record.instances_in(view_index):
+            # Instances that are not in the image, or whose shape has no surface, are skipped.
             number = shape_numbers.get(instance.shape)
             if number is None or number not in surfaces or instance.index not in shown_indices:
                 continue
             points, normals = surfaces[number]
-            means[number].accumulate(_project_instance(view, instance, points, normals))
+            projection = _project_instance(view, instance, points, normals)
+            means[number].accumulate(projection)
     return {number: mean.result() for number, mean in means.items()}
 
 
@@ -183,11 +189,13 @@ def _project_instance(
     longest_side = float(np.ptp(instance.bounds, axis=0).max())
     tolerance = _TOLERANCE * longest_side + pixel_size
 
-    pixels, seen = passes.visible_pixels(
-        view, points @ rotation.T + translation, normals @ rotation.T, tolerance
-    )
+    # Other instances may be at the same depth, so the index must be right, too.
+    world_points = points @ rotation.T + translation
+    world_normals = normals @ rotation.T
+    pixels, seen = passes.visible_pixels(view, world_points, world_normals, tolerance)
     columns, rows = pixels[seen].astype(int).T
-    seen[seen] = passes.instance_index(view)[rows, columns] == instance.index
+    shown_index = passes.instance_index(view)[rows, columns]
+    seen[seen] = shown_index == instance.index
     return _Projection(view, pixels, seen)
 
 
@@ -219,11 +227,13 @@ class _RunningMean:
         """Add the colors of the points that a view shows."""
         seen = projection.seen
         columns, rows = projection.pixels[seen].astype(int).T
-        self._sums[seen] += projection.view.colour[rows, columns, :3]
+        color = projection.view.colour[rows, columns, :3]
+        self._sums[seen] += color
         self._counts[seen] += 1
 
     def result(self) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
         """Return colors (P, 3) uint8, and whether each point (P,) was seen."""
-        means = self._sums / np.maximum(self._counts, 1) + 0.5
-        color = np.where(self._counts > 0, means, _UNSEEN_GRAY)
-        return color.astype(np.uint8), self._counts[:, 0] > 0
+        is_seen = self._counts > 0
+        rounded_means = self._sums / np.maximum(self._counts, 1) + 0.5
+        color = np.where(is_seen, rounded_means, _UNSEEN_GRAY)
+        return color.astype(np.uint8), is_seen[:, 0]
