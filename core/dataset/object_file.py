@@ -83,6 +83,7 @@ def write_object(
         OutputError: The disk is full or the folder cannot be written.
     """
     with _new_object_file(folder, record) as archive:
+        # Ground truth of the object, then of the shapes of a whole scene, then the views
         _add_ground_truth(archive, record.name, shape, mesh)
         for number, (instance_shape, instance_mesh) in enumerate(shapes):
             prefix = f"{record.name}.{shape_kind(number)}"
@@ -104,7 +105,9 @@ def write_compact_object(
         for kind, data in _compact_members(record, shape, views):
             checksums[kind] = zlib.crc32(data)
             _add_member(archive, f"{record.name}.{kind}", data)
-        _add_member(archive, f"{record.name}.{SUMS}", json.dumps(checksums).encode())
+        # WebP has no checksums.
+        checksum_bytes = json.dumps(checksums).encode()
+        _add_member(archive, f"{record.name}.{SUMS}", checksum_bytes)
     return _object_path(folder, record)
 
 
@@ -125,6 +128,7 @@ def _new_object_file(folder: Path, record: Record) -> Iterator[tarfile.TarFile]:
 
 def _add_view(archive: tarfile.TarFile, prefix: str, view: RenderedView) -> None:
     """Add the members of one view; their names begin with ``prefix``."""
+    # Images of 8 bits, each a file of its own that other software can read
     _add_member(archive, f"{prefix}.png", _encode_png(view.colour))
     for kind, pixels in (
         (SURROUNDINGS, view.surroundings),
@@ -134,6 +138,7 @@ def _add_view(archive: tarfile.TarFile, prefix: str, view: RenderedView) -> None
         if pixels is not None:
             _add_member(archive, f"{prefix}.{kind}", _encode_png(pixels))
 
+    # Everything else in one file
     arrays: dict[str, NDArray[Any]] = {"depth": view.depth, "normal": view.normal}
     if view.index is not None:
         arrays["index"] = view.index
@@ -166,21 +171,27 @@ def _compact_members(
     record: Record, shape: Shape, views: Iterable[RenderedView]
 ) -> Iterator[tuple[str, bytes]]:
     """Yield kind and content of each member of the compact form."""
-    yield "shape.npz", _encode_npz(compact.compact_arrays(pack_shape(shape)))
+    # Ground truth
+    arrays = compact.compact_arrays(pack_shape(shape))
+    yield "shape.npz", _encode_npz(arrays)
     if shape.grid is not None:
         yield GRID, _encode_grid(shape.grid)
 
+    # Views
     for index, view in enumerate(views):
-        yield f"{index:03d}.webp", compact.encode_image(view.colour)
+        prefix = f"{index:03d}"
+        yield f"{prefix}.webp", compact.encode_image(view.colour)
         if view.surroundings is not None:
-            yield f"{index:03d}.{SMALL_SURROUNDINGS}", compact.encode_image(view.surroundings)
+            yield f"{prefix}.{SMALL_SURROUNDINGS}", compact.encode_image(view.surroundings)
         depth_bytes = compact.encode_depth(view.depth, view.camera, record.bounds)
-        yield f"{index:03d}.{SMALL_DEPTH}", depth_bytes
+        yield f"{prefix}.{SMALL_DEPTH}", depth_bytes
+
+        # Relighting needs exact normals; other sets compute them from depth.
         if view.albedo is not None and view.occlusion is not None:
-            albedo_bytes = compact.encode_albedo(view.albedo, view.colour[..., 3] > 0)
-            yield f"{index:03d}.{SMALL_ALBEDO}", albedo_bytes
+            is_shown = view.colour[..., 3] > 0
+            yield f"{prefix}.{SMALL_ALBEDO}", compact.encode_albedo(view.albedo, is_shown)
             shading_bytes = compact.encode_shading(view.normal, view.occlusion)
-            yield f"{index:03d}.{SMALL_SHADING}", shading_bytes
+            yield f"{prefix}.{SMALL_SHADING}", shading_bytes
 
 
 def read_record(path: Path, file: Path | None = None, start: int = 0) -> Record:
@@ -200,7 +211,8 @@ def read_record(path: Path, file: Path | None = None, start: int = 0) -> Record:
     ):
         stream.seek(start)
         with tarfile.open(fileobj=stream) as archive:
-            return record_from_json(json.load(_open_record_member(archive, f"{path.stem}.json")))
+            stored = _open_record_member(archive, f"{path.stem}.json")
+            return record_from_json(json.load(stored))
 
 
 def _open_record_member(archive: tarfile.TarFile, name: str) -> IO[bytes]:
@@ -240,7 +252,8 @@ class ObjectFile:
             if parts is None or isinstance(parts, bytes):
                 parts = _read_members(path, parts)
             self.parts = parts
-            self.record = record_from_json(json.loads(self.read_member("json")))
+            record_json = json.loads(self.read_member("json"))
+            self.record = record_from_json(record_json)
 
     @property
     def has_ground_truth(self) -> bool:
@@ -333,8 +346,11 @@ class ObjectFile:
             return None
         if not self.is_compact:
             return self._read_pixels(index, ALBEDO, "RGB")
+
+        # The codec filled the background with the colors next to it.
         albedo = self._read_pixels(index, SMALL_ALBEDO, "RGB")
-        albedo[self.read_color(index)[..., 3] == 0] = 0
+        is_background = self.read_color(index)[..., 3] == 0
+        albedo[is_background] = 0
         return albedo
 
     def occlusion(self, index: int) -> NDArray[np.uint8] | None:
@@ -359,8 +375,10 @@ class ObjectFile:
             return self.read_arrays(f"{index:03d}.npz")["normal"]
         depth = self.read_depth(index)
         if not self.relightable:
-            return compact.normals_from_depth(depth, self.record.views[index].camera)
-        return compact.decode_normals(self._read_shading(index)[..., :2], depth > 0)
+            camera = self.record.views[index].camera
+            return compact.normals_from_depth(depth, camera)
+        normal_channels = self._read_shading(index)[..., :2]
+        return compact.decode_normals(normal_channels, depth > 0)
 
     def read_depth(self, index: int) -> NDArray[np.float32]:
         """Return the depth of view ``index``: (H, W) float32 meters, 0 for no surface."""
@@ -470,7 +488,8 @@ def _read_members(path: Path, data: bytes | None) -> dict[str, bytes]:
         for member in archive:
             stored = archive.extractfile(member) if member.isfile() else None
             if stored is not None:
-                members[member.name.removeprefix(f"{path.stem}.")] = stored.read()
+                kind = member.name.removeprefix(f"{path.stem}.")
+                members[kind] = stored.read()
     return members
 
 
@@ -539,13 +558,17 @@ def decode_grid(data: bytes) -> NDArray[np.bool_]:
             the standard library.
     """
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        # The table of contents gives the sizes.
         sizes = {info.filename: info.file_size for info in archive.infolist()}
         if sizes != {"inside.npy": _GRID_BYTES}:
             raise ValueError(f"the arrays are {sizes}, not the bits of {GRID_SIDE} cells a side")
-        bits = np.load(io.BytesIO(archive.read("inside.npy")), allow_pickle=False)
+        array_file = io.BytesIO(archive.read("inside.npy"))
+        bits = np.load(array_file, allow_pickle=False)
+
     if bits.shape != (GRID_SIDE**3 // 8,) or bits.dtype != np.uint8:
         raise ValueError(f"the bits are {bits.dtype} {bits.shape}")
-    return np.unpackbits(bits).astype(bool).reshape((GRID_SIDE,) * 3)
+    inside = np.unpackbits(bits).astype(bool)
+    return inside.reshape((GRID_SIDE,) * 3)
 
 
 def _add_member(archive: tarfile.TarFile, name: str, data: bytes) -> None:
@@ -561,6 +584,7 @@ def _encode_npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
         for name, values in arrays.items():
             member = io.BytesIO()
             np.save(member, values, allow_pickle=False)
+            # A ZipInfo made by name alone has a fixed date.
             archive.writestr(
                 zipfile.ZipInfo(f"{name}.npy"),
                 member.getvalue(),
