@@ -96,6 +96,7 @@ def remove_partials(folder: Path, name: str = "*") -> None:
         name: Of the file that they are parts of.
     """
     for partial in folder.glob(f".{name}.*.partial"):
+        # Its name ends with the number of the process that writes it.
         process = partial.suffixes[-2][1:]
         with suppress(OSError):
             age = time.time() - partial.stat().st_mtime
@@ -108,9 +109,9 @@ def _process_exists(process: str) -> bool:
     if os.name != "posix" or not process.isdecimal():
         return True
     try:
-        os.kill(int(process), 0)
+        os.kill(int(process), 0)  # signal 0 only checks
     except ProcessLookupError:
         return False
     except OSError:
-        pass
+        pass  # it exists, but belongs to another user
     return True

@@ -46,12 +46,14 @@ class UnlabelledSamples:
         Raises:
             MeshError: The solid has almost no volume.
         """
+        # Occupancy of all points at once
         count = len(self.uniform)
         points = np.concatenate((self.uniform, self.near))
         inside = self.solid.contains(points, rays=_RAYS)
         if inside[:count].mean() < _SMALLEST_VOLUME:
             raise MeshError("The mesh bounds next to no volume: it is a sheet or a wire")
 
+        # Distances and grid are optional.
         uniform_distance = None
         near_distance = None
         if tree:
@@ -86,11 +88,13 @@ def sample_solid(mesh: MeshArrays, points: int, rng: np.random.Generator) -> Unl
     Raises:
         MeshError: The mesh has no area, or bounds nothing.
     """
+    # The solid, and its size
     solid = orient_and_thicken(mesh.vertices, mesh.to_triangles())
     low = mesh.vertices.min(0).astype(float)
     high = mesh.vertices.max(0).astype(float)
     size = float((high - low).max())
 
+    # Points on its surface
     surface_count = max(points // _SURFACE_SHARE, _FEWEST_SURFACE_POINTS)
     surface, normals, _ = solid.sample_surface(surface_count, rng)
     if len(surface) < _FEWEST_SURFACE:
@@ -98,10 +102,16 @@ def sample_solid(mesh: MeshArrays, points: int, rng: np.random.Generator) -> Unl
             "The mesh bounds no solid: nothing of its surface parts an inside from an outside"
         )
 
-    uniform = (low + high) / 2 + size * GROWN * (rng.random((points, 3)) - 0.5)
+    # Points in the cube around it
+    in_unit_cube = rng.random((points, 3)) - 0.5
+    uniform = (low + high) / 2 + size * GROWN * in_unit_cube
+
+    # Surface points moved by normally distributed offsets of several scales
     origin_index = rng.integers(0, len(surface), points)
-    spread = np.array(_NEAR)[rng.integers(0, len(_NEAR), points)] * size
-    near = surface[origin_index] + rng.normal(size=(points, 3)) * spread[:, None]
+    scale_index = rng.integers(0, len(_NEAR), points)
+    spread = np.array(_NEAR)[scale_index] * size
+    offset = rng.normal(size=(points, 3)) * spread[:, None]
+    near = surface[origin_index] + offset
     return UnlabelledSamples(
         solid=solid,
         uniform=uniform,

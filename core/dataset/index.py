@@ -104,9 +104,11 @@ def build_index(folder: Path) -> DatasetIndex:
     Raises:
         DatasetError: There is no object.
     """
+    # Files of single objects
     paths = sorted((folder / "objects").glob("*.tar"))
     files = {path.stem: ObjectLocation(path) for path in paths}
 
+    # Shards; an object may be in several
     packed: dict[str, tuple[ObjectLocation, ...]] = {}
     damaged = {}
     for shard in sorted((folder / "shards").glob("*.tar")):
@@ -134,7 +136,9 @@ def locations_of_split(folder: Path, split: str) -> list[ObjectLocation]:
     Raises:
         DatasetError: The set is missing or damaged, or has changed since it was packed.
     """
-    names = sorted(name for name, other in splits.read_splits(folder).items() if other == split)
+    # Shards need not be read if every object has a file.
+    assigned = splits.read_splits(folder)
+    names = sorted(name for name, other in assigned.items() if other == split)
     files = {name: ObjectLocation(folder / "objects" / f"{name}.tar") for name in names}
     shards = sorted((folder / "shards").glob(f"{split}-*.tar"))
     if not shards or all(location.file.is_file() for location in files.values()):
@@ -145,6 +149,7 @@ def locations_of_split(folder: Path, split: str) -> list[ObjectLocation]:
         for location in _locations_in_shard(shard):
             packed[location.name] = location
 
+    # An object's own file comes first.
     locations = []
     for name in names:
         if files[name].file.is_file():
@@ -174,6 +179,7 @@ def training_locations(folders: Sequence[Path]) -> list[ObjectLocation]:
     if len(folders) == 1:
         return locations_of_split(folders[0], "train")
 
+    # All objects of all sets, known by their numbers since names may repeat
     candidates = [
         (split, location)
         for folder in folders
@@ -205,6 +211,8 @@ def read_end(archive: tarfile.TarFile) -> int:
     stream = archive.fileobj
     if stream is None:
         raise tarfile.ReadError("the archive is closed")
+
+    # At least two empty blocks, and nothing else, up to a multiple of the size of a record
     stream.seek(end)
     rest: bytes = stream.read()  # type: ignore[call-arg]  # typeshed requires a size
     if len(rest) < 2 * tarfile.BLOCKSIZE or any(rest) or (end + len(rest)) % tarfile.RECORDSIZE:
@@ -218,6 +226,7 @@ def _locations_in_shard(shard: Path) -> list[ObjectLocation]:
     Raises:
         DatasetError: The shard cannot be read to its end.
     """
+    # Object name and offset of each member
     try:
         with tarfile.open(shard) as archive:
             members = [(member.name.partition(".")[0], member.offset) for member in archive]

@@ -19,27 +19,28 @@ from numpy.typing import NDArray
 
 from ..arrays import MeshArrays
 from ..errors import DatasetError
-from ..geometry.occupancy_grid import SIDE as GRID_SIDE
 from . import atomic_files, compact
+from .members import (
+    ALBEDO,
+    GRID,
+    OCCLUSION,
+    SMALL_ALBEDO,
+    SMALL_DEPTH,
+    SMALL_SHADING,
+    SMALL_SURROUNDINGS,
+    SUMS,
+    SURROUNDINGS,
+    decode_grid,
+    encode_grid,
+    encode_npz,
+    encode_png,
+    pack_shape,
+    shape_kind,
+    unpack_shape,
+)
 from .record_json import record_from_json, record_to_json
 from .records import Record, RenderedView, Shape
 
-# Kinds of members; those of a view follow its number, as in "000.albedo.png".
-SURROUNDINGS = "surroundings.png"
-ALBEDO = "albedo.png"
-OCCLUSION = "occlusion.png"
-GRID = "grid.npz"
-# Kinds of the compact form only
-SMALL_SURROUNDINGS = "surroundings.webp"
-SMALL_DEPTH = "depth.png"
-SMALL_ALBEDO = "albedo.webp"
-SMALL_SHADING = "shading.webp"
-SUMS = "crc.json"
-
-_GRID_BYTES = GRID_SIDE**3 // 8 + 128  # bytes of the array and its header
-# Faster than numpy's 6 by more than half; the files grow by a few percent.
-_NPZ_COMPRESSION = 3
-_PNG_COMPRESSION = 3
 # What the standard library, numpy and Pillow raise on damaged files
 _DAMAGE_ERRORS = (
     OSError,
@@ -129,14 +130,14 @@ def _new_object_file(folder: Path, record: Record) -> Iterator[tarfile.TarFile]:
 def _add_view(archive: tarfile.TarFile, prefix: str, view: RenderedView) -> None:
     """Add the members of one view; their names begin with ``prefix``."""
     # Images of 8 bits, each a file of its own that other software can read
-    _add_member(archive, f"{prefix}.png", _encode_png(view.colour))
+    _add_member(archive, f"{prefix}.png", encode_png(view.colour))
     for kind, pixels in (
         (SURROUNDINGS, view.surroundings),
         (ALBEDO, view.albedo),
         (OCCLUSION, view.occlusion),
     ):
         if pixels is not None:
-            _add_member(archive, f"{prefix}.{kind}", _encode_png(pixels))
+            _add_member(archive, f"{prefix}.{kind}", encode_png(pixels))
 
     # Everything else in one file
     arrays: dict[str, NDArray[Any]] = {"depth": view.depth, "normal": view.normal}
@@ -144,7 +145,7 @@ def _add_view(archive: tarfile.TarFile, prefix: str, view: RenderedView) -> None
         arrays["index"] = view.index
     if view.flow is not None:
         arrays["flow"] = view.flow
-    _add_member(archive, f"{prefix}.npz", _encode_npz(arrays))
+    _add_member(archive, f"{prefix}.npz", encode_npz(arrays))
 
 
 def _add_ground_truth(
@@ -152,18 +153,18 @@ def _add_ground_truth(
 ) -> None:
     """Add ground truth, grid, mesh and surface colors, as far as they exist."""
     if shape is not None:
-        _add_member(archive, f"{prefix}.shape.npz", _encode_npz(pack_shape(shape)))
+        _add_member(archive, f"{prefix}.shape.npz", encode_npz(pack_shape(shape)))
         if shape.grid is not None:
-            _add_member(archive, f"{prefix}.{GRID}", _encode_grid(shape.grid))
+            _add_member(archive, f"{prefix}.{GRID}", encode_grid(shape.grid))
 
     if mesh is not None:
         faces = mesh.to_triangles().astype(np.uint32)
-        mesh_bytes = _encode_npz({"vertices": mesh.vertices, "faces": faces})
+        mesh_bytes = encode_npz({"vertices": mesh.vertices, "faces": faces})
         _add_member(archive, f"{prefix}.mesh.npz", mesh_bytes)
 
     if shape is not None and shape.surface_colour is not None and shape.surface_seen is not None:
         seen = np.packbits(shape.surface_seen)
-        surface_bytes = _encode_npz({"colour": shape.surface_colour, "seen": seen})
+        surface_bytes = encode_npz({"colour": shape.surface_colour, "seen": seen})
         _add_member(archive, f"{prefix}.surface.npz", surface_bytes)
 
 
@@ -173,9 +174,9 @@ def _compact_members(
     """Yield kind and content of each member of the compact form."""
     # Ground truth
     arrays = compact.compact_arrays(pack_shape(shape))
-    yield "shape.npz", _encode_npz(arrays)
+    yield "shape.npz", encode_npz(arrays)
     if shape.grid is not None:
-        yield GRID, _encode_grid(shape.grid)
+        yield GRID, encode_grid(shape.grid)
 
     # Views
     for index, view in enumerate(views):
@@ -493,110 +494,7 @@ def _read_members(path: Path, data: bytes | None) -> dict[str, bytes]:
     return members
 
 
-def shape_kind(number: int) -> str:
-    """Return how the kinds of the members of a whole scene's shape ``number`` begin."""
-    return f"shapes.{number:03d}"
-
-
-def pack_shape(shape: Shape) -> dict[str, NDArray[Any]]:
-    """Return the arrays of ``shape.npz``: all but colors and grid."""
-    arrays: dict[str, NDArray[Any]] = {
-        "uniform": shape.uniform,
-        "uniform_inside": np.packbits(shape.uniform_inside),
-        "near": shape.near,
-        "near_inside": np.packbits(shape.near_inside),
-        "surface": shape.surface,
-        "surface_normals": shape.surface_normals.astype(np.float16),
-    }
-    if shape.uniform_distance is not None:
-        arrays["uniform_distance"] = shape.uniform_distance
-    if shape.near_distance is not None:
-        arrays["near_distance"] = shape.near_distance
-    return arrays
-
-
-def unpack_shape(arrays: Mapping[str, NDArray[Any]], surface: Mapping[str, NDArray[Any]]) -> Shape:
-    """Return the shape that :func:`pack_shape` was given.
-
-    Args:
-        arrays: Of ``shape.npz``.
-        surface: Arrays of ``surface.npz``; empty if there is none.
-    """
-    surface_seen = None
-    if surface:
-        surface_seen = _unpack_flags(surface["seen"], len(arrays["surface"]))
-    return Shape(
-        uniform=arrays["uniform"],
-        uniform_inside=_unpack_flags(arrays["uniform_inside"], len(arrays["uniform"])),
-        near=arrays["near"],
-        near_inside=_unpack_flags(arrays["near_inside"], len(arrays["near"])),
-        surface=arrays["surface"],
-        surface_normals=arrays["surface_normals"].astype(np.float32),
-        uniform_distance=arrays.get("uniform_distance"),
-        near_distance=arrays.get("near_distance"),
-        surface_colour=surface.get("colour"),
-        surface_seen=surface_seen,
-    )
-
-
-def _unpack_flags(bits: NDArray[np.uint8], count: int) -> NDArray[np.bool_]:
-    return np.unpackbits(bits, count=count).astype(bool)
-
-
-def _encode_grid(grid: NDArray[np.bool_]) -> bytes:
-    """Return the member of ``grid`` (96, 96, 96): eight cells along z in each byte."""
-    return _encode_npz({"inside": np.packbits(grid)})
-
-
-def decode_grid(data: bytes) -> NDArray[np.bool_]:
-    """Return the content of the member ``grid.npz``, (96, 96, 96) bool.
-
-    The size is checked before anything is decompressed, so a damaged file cannot fill the memory.
-
-    Raises:
-        ValueError: The member does not contain a grid. Damaged files raise further exceptions of
-            the standard library.
-    """
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        # The table of contents gives the sizes.
-        sizes = {info.filename: info.file_size for info in archive.infolist()}
-        if sizes != {"inside.npy": _GRID_BYTES}:
-            raise ValueError(f"the arrays are {sizes}, not the bits of {GRID_SIDE} cells a side")
-        array_file = io.BytesIO(archive.read("inside.npy"))
-        bits = np.load(array_file, allow_pickle=False)
-
-    if bits.shape != (GRID_SIDE**3 // 8,) or bits.dtype != np.uint8:
-        raise ValueError(f"the bits are {bits.dtype} {bits.shape}")
-    inside = np.unpackbits(bits).astype(bool)
-    return inside.reshape((GRID_SIDE,) * 3)
-
-
 def _add_member(archive: tarfile.TarFile, name: str, data: bytes) -> None:
     info = tarfile.TarInfo(name)
     info.size = len(data)
     archive.addfile(info, io.BytesIO(data))
-
-
-def _encode_npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """Return a compressed .npz whose bytes depend on the arrays alone, without time stamps."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, values in arrays.items():
-            member = io.BytesIO()
-            np.save(member, values, allow_pickle=False)
-            # A ZipInfo made by name alone has a fixed date.
-            archive.writestr(
-                zipfile.ZipInfo(f"{name}.npy"),
-                member.getvalue(),
-                zipfile.ZIP_DEFLATED,
-                compresslevel=_NPZ_COMPRESSION,
-            )
-    return buffer.getvalue()
-
-
-def _encode_png(pixels: NDArray[np.uint8]) -> bytes:
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG", compress_level=_PNG_COMPRESSION)
-    return buffer.getvalue()

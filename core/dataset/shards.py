@@ -37,6 +37,7 @@ def pack_shards(folder: Path, most: int) -> Task[list[Path]]:
         DatasetError: The set is missing or damaged.
         OutputError: The disk is full or the folder cannot be written.
     """
+    # Which objects are in which shard
     assigned = splits.read_splits(folder)
     contents: list[tuple[str, list[str]]] = []
     for split in sorted(set(assigned.values())):
@@ -55,6 +56,7 @@ def pack_shards(folder: Path, most: int) -> Task[list[Path]]:
         _write_shard(target / shard_name, sources)
         written.append(target / shard_name)
 
+    # Shards of an earlier packing that had more of them
     for old_shard in set(target.glob("*.tar")) - set(written):
         old_shard.unlink()
     atomic_files.write_json(target / _PACKED, assigned)
@@ -75,12 +77,13 @@ def shard_files(folder: Path, split: str) -> list[Path]:
         DatasetError: The set is missing or damaged, has changed since it was packed, or the split
             is empty.
     """
-    names = sorted(name for name, other in splits.read_splits(folder).items() if other == split)
-    files = sorted((folder / "shards").glob(f"{split}-*.tar"))
-    packed = folder / "shards" / _PACKED
-    if files and packed.is_file():
-        packed_splits = splits.read_splits(packed.parent)
-        packed_names = {name for name, other in packed_splits.items() if other == split}
+    names = _names_in_split(folder, split)
+    shards = folder / "shards"
+    files = sorted(shards.glob(f"{split}-*.tar"))
+
+    # The shards must contain the objects of the set as it is now.
+    if files and (shards / _PACKED).is_file():
+        packed_names = set(_names_in_split(shards, split))
         if packed_names != set(names):
             raise DatasetError(f"{folder} has changed since it was packed: {AGAIN}")
 
@@ -91,6 +94,12 @@ def shard_files(folder: Path, split: str) -> list[Path]:
     return files
 
 
+def _names_in_split(folder: Path, split: str) -> list[str]:
+    """Return the sorted names of a split by the ``splits.json`` in ``folder``."""
+    assigned = splits.read_splits(folder)
+    return sorted(name for name, other in assigned.items() if other == split)
+
+
 def objects_in_shard(path: Path) -> Iterator[ObjectFile]:
     """Yield the objects of a shard, or the single one of an object's own file.
 
@@ -99,7 +108,8 @@ def objects_in_shard(path: Path) -> Iterator[ObjectFile]:
     """
     try:
         with tarfile.open(path) as archive:
-            for name, members in groupby(_read_file_members(archive), key=lambda each: each[0]):
+            file_members = _read_file_members(archive)
+            for name, members in groupby(file_members, key=lambda member: member[0]):
                 parts = {kind: data for _, kind, data in members}
                 yield ObjectFile(path.with_name(f"{name}.tar"), parts)
             read_end(archive)
@@ -126,10 +136,12 @@ def validate_shards(folder: Path, index: DatasetIndex) -> None:
     Raises:
         DatasetError: The first problem.
     """
+    # All were written.
     packed = splits.read_splits(folder / "shards")
     if not packed:
         raise DatasetError(f"the shards were not written to the end: {AGAIN}")
 
+    # They contain what they should.
     missing = sorted(set(packed) - set(index.packed))
     if missing:
         raise DatasetError(
@@ -137,6 +149,7 @@ def validate_shards(folder: Path, index: DatasetIndex) -> None:
             f"{', '.join(missing[:_NAMED_AT_MOST])}"
         )
 
+    # The set is as it was when it was packed.
     differences = packed.items() ^ splits.read_splits(folder).items()
     changed = sorted({name for name, _ in differences})
     if changed:
@@ -145,6 +158,7 @@ def validate_shards(folder: Path, index: DatasetIndex) -> None:
             f"({', '.join(changed[:_NAMED_AT_MOST])}): {AGAIN}"
         )
 
+    # Each object is in one shard of its split.
     for name, (location, *duplicates) in index.packed.items():
         if duplicates or not location.file.name.startswith(f"{packed.get(name)}-"):
             raise DatasetError(

@@ -41,7 +41,9 @@ def assign_splits(
     """
     assigned = {}
     for group in group_duplicates(fingerprints):
-        position = int.from_bytes(hash_key(min(group))[:4], "big") / 2**32
+        # The first four bytes of the hash as a number in 0..1
+        prefix = hash_key(min(group))[:4]
+        position = int.from_bytes(prefix, "big") / 2**32
         is_held_out = any(families[name] in HELD_OUT_FAMILIES for name in group)
         if is_held_out or position >= _NOT_TEST_SHARE:
             split = "test"
@@ -71,9 +73,11 @@ def group_duplicates(fingerprints: Mapping[str, Sequence[float]]) -> list[list[s
     Returns:
         Sorted groups of sorted names.
     """
+    # Older fingerprints have another length.
     names_by_length: dict[int, list[str]] = {}
     for name in sorted(fingerprints):
-        names_by_length.setdefault(len(fingerprints[name]), []).append(name)
+        length = len(fingerprints[name])
+        names_by_length.setdefault(length, []).append(name)
 
     groups = []
     for names in names_by_length.values():
@@ -93,6 +97,7 @@ def _similar_groups(
     table = _axis_sorted(numbers)
     parent = list(range(len(names)))
 
+    # The root of an object's tree stands for its group.
     def find_root(i: int) -> int:
         while parent[i] != i:
             parent[i] = parent[parent[i]]
@@ -105,10 +110,12 @@ def _similar_groups(
     for rank, i in enumerate(order):
         end = np.searchsorted(first_numbers, first_numbers[rank] + _SAME, side="right")
         candidates = order[rank + 1 : end]
-        is_similar = (np.abs(table[candidates] - table[i]) <= _SAME).all(1)
+        differences = np.abs(table[candidates] - table[i])
+        is_similar = (differences <= _SAME).all(1)
         for j in candidates[is_similar]:
             parent[find_root(int(i))] = find_root(int(j))
 
+    # Collect the names of each root.
     groups: dict[int, list[str]] = {}
     for i, name in enumerate(names):
         groups.setdefault(find_root(i), []).append(name)
@@ -123,8 +130,11 @@ def _axis_sorted(table: NDArray[np.float64]) -> NDArray[np.float64]:
     """
     if table.shape[1] != _OLDER_LENGTH:
         return table
+
+    # Numbers along the axes are sorted; the position of the middle loses its sign.
     sides, area, middle, spread = np.split(table / _OLDER_SCALE, (3, 4, 7), axis=1)
-    return np.concatenate((np.sort(sides), area, np.sort(np.abs(middle)), np.sort(spread)), axis=1)
+    sorted_middle = np.sort(np.abs(middle))
+    return np.concatenate((np.sort(sides), area, sorted_middle, np.sort(spread)), axis=1)
 
 
 def check_no_leak(splits: Mapping[str, str], fingerprints: Mapping[str, Sequence[float]]) -> None:
@@ -137,7 +147,8 @@ def check_no_leak(splits: Mapping[str, str], fingerprints: Mapping[str, Sequence
     Raises:
         DatasetError: Names the first pair.
     """
-    for group in group_duplicates({name: fingerprints[name] for name in splits}):
+    known = {name: fingerprints[name] for name in splits}
+    for group in group_duplicates(known):
         first = group[0]
         for name in group:
             if splits[name] != splits[first]:

@@ -71,7 +71,8 @@ def summarize_dataset(folder: Path, shown: int) -> Task[DatasetSummary]:
 
     # Count the views of each object and keep some objects as rows.
     count = len(index.by_name)
-    shown_numbers = {round(number) for number in np.linspace(0, count - 1, min(shown, count))}
+    evenly_spread = np.linspace(0, count - 1, min(shown, count))
+    shown_numbers = {round(number) for number in evenly_spread}
     kinds_by_object: dict[str, tuple[str, ...]] = {}
     for number, (name, location) in enumerate(index.by_name.items()):
         yield Progress(number / count, name)
@@ -81,6 +82,7 @@ def summarize_dataset(folder: Path, shown: int) -> Task[DatasetSummary]:
         except DatasetError as error:
             summary.problems[name] = str(error)
 
+    # Compare objects with each other, and with the splits.
     if kinds_by_object:
         _report_unusual_views(kinds_by_object, summary)
     for name in sorted(set(assigned) - set(index.by_name)):
@@ -94,17 +96,20 @@ def _add_object(location: ObjectLocation, summary: DatasetSummary, shown: bool) 
     Returns:
         The kinds of its views.
     """
+    # The object
     file = location.open_object()
     record = file.record
     families = [instance.family for instance in record.instances]
     summary.families.update(families or [record.family])
     summary.longest.append(float(np.ptp(record.bounds, axis=0).max()))
 
+    # Its views
     for index, view in enumerate(record.views):
         projection = "orthographic" if view.camera.orthographic else "perspective"
         summary.kinds[f"{view.kind}, {projection}"] += 1
         summary.sizes[view.camera.width, view.camera.height] += 1
-        pixels = int((file.read_color(index)[..., 3] > _OPAQUE).sum())
+        is_opaque = file.read_color(index)[..., 3] > _OPAQUE
+        pixels = int(is_opaque.sum())
         if pixels < _FEWEST_PIXELS:
             problem = f"view {index} ({view.kind}) shows {pixels} pixels of it"
             summary.problems.setdefault(record.name, problem)
@@ -116,6 +121,7 @@ def _add_object(location: ObjectLocation, summary: DatasetSummary, shown: bool) 
 
 def _sheet_row(file: ObjectFile) -> Row:
     """Return label and images of an object for the contact sheet."""
+    # Colors of views, evenly spread
     record = file.record
     spread = np.linspace(0, len(record.views) - 1, _VIEWS_IN_ROW)
     indices = sorted({round(number) for number in spread})
@@ -145,11 +151,15 @@ def _report_unusual_views(
     kinds_by_object: Mapping[str, tuple[str, ...]], summary: DatasetSummary
 ) -> None:
     """Add a problem for each object whose views differ from those of most objects."""
-    (usual_kinds, _), *_ = Counter(kinds_by_object.values()).most_common(1)
+    # What most objects have
+    all_kinds = Counter(kinds_by_object.values())
+    (usual_kinds, _), *_ = all_kinds.most_common(1)
     usual = Counter(usual_kinds)
-    for name, kinds in kinds_by_object.items():
-        missing = usual - Counter(kinds)
-        additional = Counter(kinds) - usual
+
+    for name, object_kinds in kinds_by_object.items():
+        kinds = Counter(object_kinds)
+        missing = usual - kinds
+        additional = kinds - usual
         differences = [f"{count} {kind} less" for kind, count in missing.items()]
         differences += [f"{count} {kind} more" for kind, count in additional.items()]
         if differences:
@@ -173,6 +183,7 @@ def _read_splits(folder: Path, summary: DatasetSummary) -> dict[str, str]:
 
 def format_summary(summary: DatasetSummary) -> str:
     """Return a summary as text."""
+    # Counts
     objects = sum(summary.splits.values())
     views = sum(summary.kinds.values())
     lines = [
@@ -181,6 +192,8 @@ def format_summary(summary: DatasetSummary) -> str:
         _format_counts("families", summary.families),
         _format_counts("views", summary.kinds),
     ]
+
+    # Sizes, in pixels and in meters
     sizes = [
         f"{width} x {height} {count}" for (width, height), count in summary.sizes.most_common()
     ]
@@ -190,6 +203,7 @@ def format_summary(summary: DatasetSummary) -> str:
         longest = max(summary.longest)
         lines.append(f"longest sides: {shortest:.3g} to {longest:.3g} m")
 
+    # One line for each object with a problem
     for title, reasons in (("problems", summary.problems), ("skipped", summary.skipped)):
         lines.append(f"{title}: {len(reasons)}")
         lines += [f"  {name}: {reason}" for name, reason in reasons.items()]

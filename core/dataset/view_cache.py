@@ -44,11 +44,14 @@ class ViewCache:
     """
 
     def __init__(self, folder: Path, record: Record) -> None:
-        rounded_record = json.dumps(_round_numbers(record_to_json(record)))
-        checksum = zlib.crc32(rounded_record.encode())
+        # The name of the folder identifies the record.
+        rounded_record = _round_numbers(record_to_json(record))
+        checksum = zlib.crc32(json.dumps(rounded_record).encode())
         self._set = folder
         self._record = record
         self._folder = folder / "objects" / f".{record.name}.{checksum:08x}.views"
+
+        # Views of earlier versions of the object
         for other in self._folder.parent.glob(f".{record.name}.*.views"):
             if other != self._folder:
                 shutil.rmtree(other, ignore_errors=True)
@@ -57,6 +60,7 @@ class ViewCache:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        # A generator that is closed raises GeneratorExit in its body.
         if kind and issubclass(kind, GeneratorExit | MeshError):
             self._remove_folder()
 

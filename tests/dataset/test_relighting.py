@@ -19,7 +19,8 @@ from maquette.core.dataset.compact import (
     encode_shading,
 )
 from maquette.core.dataset.conversion import copy_compact
-from maquette.core.dataset.object_file import ObjectFile, decode_grid, write_object
+from maquette.core.dataset.members import decode_grid
+from maquette.core.dataset.object_file import ObjectFile, write_object
 from maquette.core.dataset.records import RenderedView
 from maquette.core.dataset.shards import pack_shards
 from maquette.core.dataset.summary import summarize_dataset

@@ -62,6 +62,8 @@ _PIXEL_CENTERS = np.array(((0, 0, 0.5), (0, 0, 0.5), (0, 0, 0)))
 _DEPTH_STEPS = 2**16 - 1
 _PAIRS_AT_ONCE = 256  # points whose distances to all others are in memory at a time
 _QUERIES_AT_ONCE = 1024  # likewise of the search for the nearest points
+_SHORTEST_NORMAL = 1e-20  # avoids a division by zero at vertices without faces
+_LEAST_DEPTH = 1e-6  # meters; avoids a division by zero in views that show nothing
 _HEADER = """ply
 format ascii 1.0
 element vertex {count}
@@ -90,14 +92,14 @@ class _VisibleInstance:
     Attributes:
         number: Object ID.
         to_world: (4, 4) pose of its model, meters.
-        mask: (H, W) of the visible part.
-        whole: (H, W) its mask if nothing hid it; None if that is not known.
+        visible_mask: (H, W) of the visible part.
+        full_mask: (H, W) as if nothing hid it; None if that is not known.
     """
 
     number: int
     to_world: NDArray[np.float64]
-    mask: NDArray[np.bool_]
-    whole: NDArray[np.bool_] | None = None
+    visible_mask: NDArray[np.bool_]
+    full_mask: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)
@@ -215,7 +217,8 @@ def _nearest_index(
     """Return the index of the one of ``others`` (Q, 3) nearest to each of ``points`` (P, 3)."""
     # |a - b|^2 / 2 without |a|^2 / 2, which is the same for all others
     half_squares = (others.astype(float) ** 2).sum(1) / 2
-    chunks = np.array_split(points.astype(float), -(-len(points) // _QUERIES_AT_ONCE))
+    chunk_count = -(-len(points) // _QUERIES_AT_ONCE)
+    chunks = np.array_split(points.astype(float), chunk_count)
     return np.concatenate([(half_squares - chunk @ others.T).argmin(1) for chunk in chunks])
 
 
@@ -226,10 +229,10 @@ def _vertex_normals(mesh: MeshArrays) -> NDArray[np.float64]:
     normals = np.zeros((len(mesh.vertices), 3))
     for corner in range(3):
         np.add.at(normals, triangles[:, corner], triangle_normals)
-    unit: NDArray[np.float64] = normals / np.maximum(
-        np.linalg.norm(normals, axis=1, keepdims=True), 1e-20
-    )
-    return unit
+
+    length = np.linalg.norm(normals, axis=1, keepdims=True)
+    unit_normals: NDArray[np.float64] = normals / np.maximum(length, _SHORTEST_NORMAL)
+    return unit_normals
 
 
 def _scene_models(item: SelectedObject, shape_numbers: ShapeNumbers) -> dict[int, _Model]:
@@ -245,8 +248,9 @@ def _scene_models(item: SelectedObject, shape_numbers: ShapeNumbers) -> dict[int
     for index in item.pinhole_views:
         view = item.file.read_view(index)
         points = passes.world_points(view)
+        has_surface = view.depth > 0
         for instance in record.instances_in(index):
-            shown = (view.index == instance.index) & (view.depth > 0)
+            shown = (view.index == instance.index) & has_surface
             local = passes.local_points(points[shown], instance.to_world)
             normals = view.normal[shown] @ instance.to_world[:3, :3]
             rows = np.hstack((local, normals, view.colour[shown][:, :3]))
@@ -256,14 +260,16 @@ def _scene_models(item: SelectedObject, shape_numbers: ShapeNumbers) -> dict[int
     # A random choice of them becomes the model.
     rng = np.random.default_rng(_SEED)
     bounds = _shape_bounds(record, shape_numbers)
+    # Reversed, so that a shape has the name of its first instance
     names = {
         shape_numbers[_shape_key(record, instance)]: instance.name
         for instance in reversed(record.instances)
     }
     models = {}
     for number, parts in sorted(rows_by_number.items()):
-        rows = np.concatenate(parts)
-        rows = rows[rng.permutation(len(rows))[:_MODEL_POINTS]]
+        all_rows = np.concatenate(parts)
+        chosen = rng.permutation(len(all_rows))[:_MODEL_POINTS]
+        rows = all_rows[chosen]
         if len(rows):
             models[number] = _Model(
                 name=names[number],
@@ -287,9 +293,10 @@ def _shape_bounds(record: Record, shape_numbers: ShapeNumbers) -> dict[int, NDAr
     for instance in record.instances:
         number = shape_numbers[_shape_key(record, instance)]
         low, high = bounds.get(number, instance.bounds)
-        bounds[number] = np.stack(
-            (np.minimum(low, instance.bounds[0]), np.maximum(high, instance.bounds[1]))
-        )
+        instance_low, instance_high = instance.bounds
+        joint_low = np.minimum(low, instance_low)
+        joint_high = np.maximum(high, instance_high)
+        bounds[number] = np.stack((joint_low, joint_high))
     return bounds
 
 
@@ -299,6 +306,7 @@ def _write_model(path: Path, model: _Model) -> Entry:
     Returns:
         Its entry of ``models_info.json``.
     """
+    # A line for each vertex, around the center of the box
     points = (model.points - model.bounds.mean(0)) * _MILLIMETERS
     vertex_lines = (
         f"{x:.6g} {y:.6g} {z:.6g} {nx:.4f} {ny:.4f} {nz:.4f} {red} {green} {blue}\n"
@@ -306,6 +314,8 @@ def _write_model(path: Path, model: _Model) -> Entry:
             points, model.normals, model.color, strict=True
         )
     )
+
+    # A line for each face
     face_lines = []
     faces_header = ""
     if model.triangles is not None and len(model.triangles):
@@ -314,7 +324,9 @@ def _write_model(path: Path, model: _Model) -> Entry:
     header = _HEADER.format(count=len(points), faces=faces_header)
     write_file(path, "".join((header, *vertex_lines, *face_lines)))
 
-    size = ((model.bounds[1] - model.bounds[0]) * _MILLIMETERS).tolist()
+    # Box and diameter
+    low, high = model.bounds
+    size = ((high - low) * _MILLIMETERS).tolist()
     return {
         "diameter": largest_distance(model.samples * _MILLIMETERS),
         **{f"min_{axis}": -length / 2 for axis, length in zip("xyz", size, strict=True)},
@@ -327,11 +339,15 @@ def largest_distance(points: NDArray[np.floating[Any]]) -> float:
     """Return the largest distance between two of ``points`` (P, 3)."""
     points = points.astype(float)
     squares = (points**2).sum(1)
-    chunks = np.array_split(np.arange(len(points)), -(-len(points) // _PAIRS_AT_ONCE))
-    largest = max(
-        (squares[chunk, None] + squares - 2 * points[chunk] @ points.T).max() for chunk in chunks
-    )
-    return float(np.sqrt(largest))
+    chunk_count = -(-len(points) // _PAIRS_AT_ONCE)
+
+    # |a - b|^2 = |a|^2 + |b|^2 - 2 a b
+    largest_squares = []
+    for chunk in np.array_split(np.arange(len(points)), chunk_count):
+        products = 2 * points[chunk] @ points.T
+        distance_squares = squares[chunk, None] + squares - products
+        largest_squares.append(distance_squares.max())
+    return float(np.sqrt(max(largest_squares)))
 
 
 # --- images and poses -------------------------------------------------------------------------
@@ -351,11 +367,13 @@ def _write_scene(
     shown = {}
     mesh = item.file.read_mesh()
     for index in item.pinhole_views:
+        # Images; the deepest point takes the last step of depth.
         view = item.file.read_view(index)
-        depth_step = max(float(view.depth.max()), 1e-6) * _MILLIMETERS / _DEPTH_STEPS
+        depth_step = max(float(view.depth.max()), _LEAST_DEPTH) * _MILLIMETERS / _DEPTH_STEPS
         write_png(folder / f"rgb/{index:06d}.png", _over_black(item.read_image(view)))
         write_png(folder / f"depth/{index:06d}.png", _depth_steps(view.depth, depth_step))
 
+        # Masks, camera and poses
         if item.file.record.instances:
             instances = _instances_in_view(item, index, view, shape_numbers)
         else:
@@ -366,6 +384,7 @@ def _write_scene(
         infos[index] = [_info_entry(instance, view) for instance in instances]
         shown[index] = Counter(instance.number for instance in instances)
 
+    # These files list what was written before.
     write_json(folder / "scene_camera.json", cameras)
     write_json(folder / "scene_gt_info.json", infos)
     write_json(folder / "scene_gt.json", poses)
@@ -375,7 +394,10 @@ def _write_scene(
 def _write_masks(folder: Path, index: int, instances: Sequence[_VisibleInstance]) -> None:
     """Write the masks of the view with the index ``index``."""
     for number, instance in enumerate(instances):
-        for name, mask in (("mask_visib", instance.mask), ("mask", instance.whole)):
+        for name, mask in (
+            ("mask_visib", instance.visible_mask),
+            ("mask", instance.full_mask),
+        ):
             if mask is not None:
                 pixels = np.where(mask, 255, 0).astype(np.uint8)
                 write_png(folder / f"{name}/{index:06d}_{number:06d}.png", pixels)
@@ -385,15 +407,16 @@ def _object_in_view(
     item: SelectedObject, index: int, view: RenderedView, mesh: MeshArrays | None
 ) -> _VisibleInstance:
     """Return mask and pose of the object; what occluders hide follows from its mesh."""
-    mask = passes.object_mask(view)
-    whole = mask
-    if mesh is not None and item.file.record.views[index].drawn.get("occluders"):
-        whole = mask | render_silhouette(mesh, view.camera)
+    visible_mask = passes.object_mask(view)
+    full_mask = visible_mask
+    has_occluders = bool(item.file.record.views[index].drawn.get("occluders"))
+    if mesh is not None and has_occluders:
+        full_mask = visible_mask | render_silhouette(mesh, view.camera)
     return _VisibleInstance(
         number=item.number,
         to_world=_recentered_pose(np.eye(4), item.file.record.bounds),
-        mask=mask,
-        whole=whole,
+        visible_mask=visible_mask,
+        full_mask=full_mask,
     )
 
 
@@ -413,7 +436,7 @@ def _instances_in_view(
         mask = index_image == instance.index
         if mask.any():
             to_world = _recentered_pose(instance.to_world, bounds[number])
-            visible.append(_VisibleInstance(number=number, to_world=to_world, mask=mask))
+            visible.append(_VisibleInstance(number, to_world, mask))
     return visible
 
 
@@ -452,16 +475,16 @@ def _pose_entry(instance: _VisibleInstance, view: RenderedView) -> Entry:
 
 def _info_entry(instance: _VisibleInstance, view: RenderedView) -> Entry:
     """Return boxes and pixel counts of an instance, as far as they are known."""
-    visible_count = int(instance.mask.sum())
-    info = {"bbox_visib": _mask_box(instance.mask), "px_count_visib": visible_count}
-    if instance.whole is None:
+    visible_count = int(instance.visible_mask.sum())
+    info = {"bbox_visib": _mask_box(instance.visible_mask), "px_count_visib": visible_count}
+    if instance.full_mask is None:
         return info
-    count = int(instance.whole.sum())
+    count = int(instance.full_mask.sum())
     return {
         **info,
-        "bbox_obj": _mask_box(instance.whole),
+        "bbox_obj": _mask_box(instance.full_mask),
         "px_count_all": count,
-        "px_count_valid": int((instance.whole & (view.depth > 0)).sum()),
+        "px_count_valid": int((instance.full_mask & (view.depth > 0)).sum()),
         "visib_fract": visible_count / max(count, 1),
     }
 

@@ -39,6 +39,7 @@ def write_coco(selection: Selection, out: Path) -> Iterator[tuple[int, int]]:
     Yields:
         After each object how many of its views were written and left out.
     """
+    # Numbers are given in the order of the selection.
     families = selection.family_names()
     categories = {family: number for number, family in enumerate(families, 1)}
     images: dict[str, list[Entry]] = {}
@@ -49,6 +50,7 @@ def write_coco(selection: Selection, out: Path) -> Iterator[tuple[int, int]]:
     for item in selection:
         record = item.file.record
         for index in range(len(record.views)):
+            # The image of a view
             image_id = next(image_ids)
             name = f"{item.name}_{index:03d}.png"
             view = item.file.read_view(index)
@@ -60,6 +62,8 @@ def write_coco(selection: Selection, out: Path) -> Iterator[tuple[int, int]]:
                 "width": view.camera.width,
             }
             images.setdefault(item.split, []).append(image)
+
+            # An annotation for each instance that it shows
             for family, mask in _instance_masks(view, record):
                 annotation = {
                     "id": next(annotation_ids),
@@ -70,6 +74,7 @@ def write_coco(selection: Selection, out: Path) -> Iterator[tuple[int, int]]:
                 annotations.setdefault(item.split, []).append(annotation)
         yield len(record.views), 0
 
+    # One file for each split, all with the same categories
     category_entries = [
         {"id": number, "name": family or "object"} for family, number in categories.items()
     ]
@@ -97,6 +102,7 @@ def run_lengths(mask: NDArray[np.bool_]) -> list[int]:
 
     The first run is one of the background, which may have the length 0.
     """
+    # A run starts where a pixel differs from the one above it.
     pixels = mask.ravel(order="F")
     starts = np.flatnonzero(pixels[1:] != pixels[:-1]) + 1
     limits = np.concatenate(((0,), starts, (pixels.size,)))

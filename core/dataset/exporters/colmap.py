@@ -39,12 +39,14 @@ def write_colmap(selection: Selection, out: Path) -> Iterator[tuple[int, int]]:
 
 
 def _write_object(item: SelectedObject, folder: Path) -> None:
+    # Points, and where the views show them
     if item.file.record.instances:
         shape = visible_points(item.file, item.pinhole_views, _SCENE_POINTS)
     else:
         shape = item.file.read_shape()
     visibility = project_surface(item.file, shape, item.pinhole_views)
 
+    # Images, and the lines of each
     camera_lines = []
     image_lines = []
     for row, index in enumerate(item.pinhole_views):
@@ -67,6 +69,7 @@ def quaternion_of_rotation(rotation: NDArray[np.float64]) -> NDArray[np.float64]
     It is the eigenvector of the largest eigenvalue of a symmetric matrix (Bar-Itzhack 2000, "New
     method for extracting the quaternion from a rotation matrix").
     """
+    # The letters are the entries of the rotation, row by row.
     (a, b, c), (d, e, f), (g, h, i) = rotation
     matrix = (
         (a + e + i, h - f, c - g, d - b),
@@ -106,9 +109,11 @@ def _point_lines(points: NDArray[np.float32], visibility: Visibility) -> Iterato
     """Yield a line for each point that a view shows; its number is its index plus 1."""
     # Position of a point among those that an image shows
     positions = np.cumsum(visibility.seen, axis=1) - 1
-    for point in np.flatnonzero(visibility.seen.any(0)):
+    is_shown = visibility.seen.any(0)
+    for point in np.flatnonzero(is_shown):
         x, y, z = points[point]
         red, green, blue = visibility.color[point]
         images = np.flatnonzero(visibility.seen[:, point])
         track = " ".join(f"{image + 1} {positions[image, point]}" for image in images)
-        yield f"{point + 1} {x:.9g} {y:.9g} {z:.9g} {red} {green} {blue} 0 {track}\n"
+        error = 0
+        yield f"{point + 1} {x:.9g} {y:.9g} {z:.9g} {red} {green} {blue} {error} {track}\n"

@@ -45,11 +45,14 @@ def _write_object(item: SelectedObject, folder: Path) -> None:
     record = item.file.record
     frames = []
     for index in item.pinhole_views:
+        # Image and depth
         image_path = f"images/{index:03d}.png"
         depth_path = f"depth/{index:03d}.npy"
         view = item.file.read_view(index)
         write_png(folder / image_path, item.read_image(view))
         write_npy(folder / depth_path, view.depth * _MILLIMETERS)
+
+        # Pose and intrinsics
         camera = record.views[index].camera
         frames.append(
             {
@@ -91,6 +94,7 @@ def _hoist_shared_intrinsics(frames: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _instant_ngp_entries(record: Record) -> dict[str, Any]:
+    """Return the entries that only Instant-NGP reads, and the camera model."""
     low, high = record.bounds
     scale = 1 / (_UNIT_CUBE_MARGIN * float((high - low).max()))
     offset = 0.5 - scale * (low + high) / 2

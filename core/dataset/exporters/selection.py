@@ -119,6 +119,7 @@ def select_objects(
     Raises:
         DatasetError: The folder contains no training set with splits, or there is no such object.
     """
+    # Names in the order of their hashes, so that a limit takes a random choice
     assigned = splits.read_splits(folder)
     names = [name for name, other in assigned.items() if split in (None, other)]
     names.sort(key=splits.hash_key)
@@ -126,6 +127,7 @@ def select_objects(
         suffix = f" of the split {split!r}" if split else ""
         raise DatasetError(f"{folder} holds no object{suffix}")
 
+    # Every object must exist, since numbers are those of the complete set.
     index = build_index(folder)
     missing = sorted(set(assigned) - set(index.by_name))
     if missing:

@@ -16,7 +16,8 @@ from ...errors import DatasetError
 from ...jobs.task import Progress, Task
 from .. import shards, splits
 from ..index import DatasetIndex, ObjectLocation, build_index
-from ..object_file import ObjectFile, shape_kind
+from ..members import shape_kind
+from ..object_file import ObjectFile
 from ..record_json import VERSION
 from ..records import Record
 from .members import check_members

@@ -7,7 +7,7 @@ import json
 import tarfile
 import zlib
 
-from ..object_file import (
+from ..members import (
     ALBEDO,
     GRID,
     OCCLUSION,
@@ -17,9 +17,9 @@ from ..object_file import (
     SMALL_SURROUNDINGS,
     SUMS,
     SURROUNDINGS,
-    ObjectFile,
     shape_kind,
 )
+from ..object_file import ObjectFile
 from ..records import has_surroundings
 from .requirements import require_that
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from ...geometry import occupancy_grid
 from .. import compact
 from ..ground_truth import GROWN
-from ..object_file import GRID, ObjectFile
+from ..members import GRID
+from ..object_file import ObjectFile
 from .requirements import (
     BOUNDS_TOLERANCE,
     UNIT_TOLERANCE,

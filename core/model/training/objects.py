@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from ...cameras import Camera
 from ...dataset.compact import QuantizedPoints, decode_image
 from ...dataset.index import ObjectLocation, locations_of_split, training_locations
-from ...dataset.object_file import GRID, ObjectFile, decode_grid
+from ...dataset.members import GRID, decode_grid
+from ...dataset.object_file import ObjectFile
 from ...dataset.passes import world_points
 from ...errors import DatasetError
 from ..inference.preprocessing import median_filter
