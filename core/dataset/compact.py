@@ -50,8 +50,11 @@ class QuantizedPoints:
         low = flat.min(0)
         longest_side = float((flat.max(0) - low).max())
         step = max(longest_side, _SMALLEST) / STEPS
-        steps = np.round((flat - low) / step).astype(np.uint16)
-        return cls(steps.reshape(points.shape), low, step)
+
+        # The nearest step of each coordinate
+        steps = np.round((flat - low) / step)
+        whole_steps = steps.astype(np.uint16).reshape(points.shape)
+        return cls(whole_steps, low, step)
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -98,9 +101,10 @@ def encode_albedo(albedo: NDArray[np.uint8], shown: NDArray[np.bool_]) -> bytes:
     """
     from PIL import Image
 
-    buffer = io.BytesIO()
     filled = _fill_hidden_pixels(albedo, shown)
-    Image.fromarray(filled).save(buffer, "WEBP", quality=QUALITY, method=4)
+    image = Image.fromarray(filled)
+    buffer = io.BytesIO()
+    image.save(buffer, "WEBP", quality=QUALITY, method=4)
     return buffer.getvalue()
 
 
@@ -149,9 +153,11 @@ def encode_shading(normal: NDArray[np.floating[Any]], occlusion: NDArray[np.uint
     """
     from PIL import Image
 
-    buffer = io.BytesIO()
+    # Exact: pixels without alpha keep their values, too.
     pixels = np.dstack((encode_normals(normal), occlusion))
-    Image.fromarray(pixels).save(buffer, "WEBP", lossless=True, quality=60, method=2, exact=True)
+    image = Image.fromarray(pixels)
+    buffer = io.BytesIO()
+    image.save(buffer, "WEBP", lossless=True, quality=60, method=2, exact=True)
     return buffer.getvalue()
 
 
@@ -254,12 +260,15 @@ def encode_depth(depth: NDArray[np.float32], camera: Camera, bounds: NDArray[np.
     """
     from PIL import Image
 
+    # Steps over the range of depth; 0 is left for no surface.
     near, far = _depth_range(camera, bounds)
     fraction = (depth - near) / (far - near)
     steps = 1 + np.round(fraction * (STEPS - 1)).clip(0, STEPS - 1)
     pixels = np.where(depth > 0, steps, 0).astype(np.uint16)
+
+    image = Image.fromarray(pixels)
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
+    image.save(buffer, "PNG")
     return buffer.getvalue()
 
 
@@ -270,6 +279,8 @@ def decode_depth(data: bytes, camera: Camera, bounds: NDArray[np.float64]) -> ND
     near, far = _depth_range(camera, bounds)
     image = Image.open(io.BytesIO(data))
     steps = np.asarray(image).astype(float)
+
+    # The range starts at step 1.
     step_length = (far - near) / (STEPS - 1)
     depth = np.where(steps > 0, near + (steps - 1) * step_length, 0)
     return depth.clip(0).astype(np.float32)
@@ -279,10 +290,16 @@ def _depth_range(camera: Camera, bounds: NDArray[np.float64]) -> tuple[float, fl
     """Return the least and the greatest depth that a view of a box stores, meters."""
     # Depth of the corners of the box
     corners = np.stack(np.meshgrid(*bounds.T), axis=-1).reshape(-1, 3)
-    depth = corners @ camera.from_world[2, :3] + camera.from_world[2, 3]
+    view_axis = camera.from_world[2, :3]
+    offset = camera.from_world[2, 3]
+    depth = corners @ view_axis + offset
+    near = float(depth.min())
+    far = float(depth.max())
+
+    # The surface may be a little outside the box.
     longest_side = float(np.ptp(bounds, axis=0).max())
     margin = _DEPTH_MARGIN * max(float(np.ptp(depth)), longest_side)
-    return float(depth.min()) - margin, float(depth.max()) + margin
+    return near - margin, far + margin
 
 
 def normals_from_depth(depth: NDArray[np.float32], camera: Camera) -> NDArray[np.float16]:
@@ -356,12 +373,13 @@ def _shorter_difference(
     forward = next_point - center
     backward = center - previous_point
 
-    # A neighbor without surface is infinitely far.
+    # Lengths; a neighbor without surface is infinitely far.
     forward_length = np.linalg.norm(forward, axis=1)
     backward_length = np.linalg.norm(backward, axis=1)
     forward_length = np.nan_to_num(forward_length, nan=np.inf)
     backward_length = np.nan_to_num(backward_length, nan=np.inf)
 
+    # The shorter one, or 0 if there is neither
     is_forward = forward_length <= backward_length
     shorter = np.where(is_forward[:, None], forward, backward)
     return np.nan_to_num(shorter)
@@ -407,8 +425,11 @@ def shape_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[A
     length = np.linalg.norm(normals, axis=1, keepdims=True)
     normals /= np.maximum(length, _SHORTEST)
 
+    # Points from steps; flags are stored as they are.
     low = arrays["low"]
     step = float(arrays["step"])
-    points = {name: QuantizedPoints(arrays[name], low, step)[:] for name in _POINT_CLOUDS}
+    points = {}
+    for name in _POINT_CLOUDS:
+        points[name] = QuantizedPoints(arrays[name], low, step)[:]
     flags = {name: arrays[name] for name in _FLAGS}
     return {**points, **flags, "surface_normals": normals.astype(np.float16)}

@@ -29,6 +29,7 @@ def copy_compact(folder: Path, target: Path) -> Task[int]:
             another set.
         OutputError: The disk is full or the folder cannot be written.
     """
+    # Fail before anything is written if the set has no splits.
     assigned = splits.read_splits(folder)
     _write_settings(folder, target)
 
@@ -38,6 +39,7 @@ def copy_compact(folder: Path, target: Path) -> Task[int]:
         if not (target / "objects" / f"{name}.tar").is_file():
             _copy_object(location, target)
 
+    # Last, so that an incomplete set cannot be trained on
     atomic_files.write_json(target / "splits.json", assigned)
     return len(locations)
 
@@ -48,11 +50,18 @@ def _write_settings(folder: Path, target: Path) -> None:
     Raises:
         DatasetError: ``target`` contains a set with other settings.
     """
-    settings = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
+    source_text = (folder / "dataset.json").read_text(encoding="utf-8")
+    settings = json.loads(source_text)
     settings["compact"] = True
+
+    # An earlier run must have had the same settings.
     path = target / "dataset.json"
-    if path.exists() and json.loads(path.read_text(encoding="utf-8")) != settings:
-        raise DatasetError(f"{target} holds a set made with other settings: choose another folder")
+    if path.exists():
+        existing_settings = json.loads(path.read_text(encoding="utf-8"))
+        if existing_settings != settings:
+            raise DatasetError(
+                f"{target} holds a set made with other settings: choose another folder"
+            )
     atomic_files.write_json(path, settings)
 
 

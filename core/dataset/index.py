@@ -51,6 +51,7 @@ class ObjectLocation:
         Raises:
             DatasetError: The file cannot be read.
         """
+        # -1 reads to the end of the file.
         size = self.end - self.start if self.packed_name else -1
         try:
             with self.file.open("rb") as file:

@@ -103,6 +103,7 @@ def decode_grid(data: bytes) -> NDArray[np.bool_]:
         array_file = io.BytesIO(archive.read("inside.npy"))
         bits = np.load(array_file, allow_pickle=False)
 
+    # The header of the array may contradict its size.
     if bits.shape != (GRID_SIDE**3 // 8,) or bits.dtype != np.uint8:
         raise ValueError(f"the bits are {bits.dtype} {bits.shape}")
     inside = np.unpackbits(bits).astype(bool)

@@ -122,6 +122,7 @@ def _new_object_file(folder: Path, record: Record) -> Iterator[tarfile.TarFile]:
     target = _object_path(folder, record)
     atomic_files.remove_partials(target.parent, target.name)
     with atomic_files.atomic_write(target) as partial, tarfile.open(partial, "w") as archive:
+        # The record comes first, so that it can be read without the rest.
         record_bytes = json.dumps(record_to_json(record)).encode()
         _add_member(archive, f"{record.name}.json", record_bytes)
         yield archive
@@ -157,11 +158,13 @@ def _add_ground_truth(
         if shape.grid is not None:
             _add_member(archive, f"{prefix}.{GRID}", encode_grid(shape.grid))
 
+    # Stored faces are unsigned, so that none can be negative.
     if mesh is not None:
         faces = mesh.to_triangles().astype(np.uint32)
         mesh_bytes = encode_npz({"vertices": mesh.vertices, "faces": faces})
         _add_member(archive, f"{prefix}.mesh.npz", mesh_bytes)
 
+    # Colors of the surface points
     if shape is not None and shape.surface_colour is not None and shape.surface_seen is not None:
         seen = np.packbits(shape.surface_seen)
         surface_bytes = encode_npz({"colour": shape.surface_colour, "seen": seen})
@@ -278,6 +281,7 @@ class ObjectFile:
             number: Index of one of the record's shapes, to get its ground truth in its frame; None
                 for the ground truth of the object.
         """
+        # Older sets have no colors.
         prefix = "" if number is None else f"{shape_kind(number)}."
         arrays = self.read_arrays(f"{prefix}shape.npz")
         surface = {}
@@ -311,9 +315,12 @@ class ObjectFile:
         kind = "mesh.npz" if number is None else f"{shape_kind(number)}.mesh.npz"
         if kind not in self.parts:
             return None
+
+        # Blender's arrays are signed.
         arrays = self.read_arrays(kind)
         with self._describe_damage_of(kind):
-            return MeshArrays(arrays["vertices"], arrays["faces"].astype(np.int32))
+            faces = arrays["faces"].astype(np.int32)
+            return MeshArrays(arrays["vertices"], faces)
 
     def read_color(self, index: int) -> NDArray[np.uint8]:
         """Return the image of view ``index``: (H, W, 4) uint8, straight alpha."""
@@ -374,6 +381,8 @@ class ObjectFile:
         """
         if not self.is_compact:
             return self.read_arrays(f"{index:03d}.npz")["normal"]
+
+        # The compact form stores normals only for relighting.
         depth = self.read_depth(index)
         if not self.relightable:
             camera = self.record.views[index].camera
@@ -389,6 +398,8 @@ class ObjectFile:
             if self.is_compact:
                 camera = self.record.views[index].camera
                 return compact.decode_depth(data, camera, self.record.bounds)
+
+            # The full form stores it next to other arrays.
             with np.load(io.BytesIO(data)) as arrays:
                 depth: NDArray[np.float32] = arrays["depth"]
                 return depth
@@ -485,6 +496,8 @@ def _read_members(path: Path, data: bytes | None) -> dict[str, bytes]:
     """
     stream = None if data is None else io.BytesIO(data)
     members = {}
+
+    # Folders and links have no content.
     with tarfile.open(path, fileobj=stream) as archive:
         for member in archive:
             stored = archive.extractfile(member) if member.isfile() else None

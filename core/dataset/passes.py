@@ -97,6 +97,8 @@ def instance_coordinates(view: RenderedView, instances: Sequence[Instance]) -> N
     """
     points = world_points(view)
     has_surface = view.depth > 0
+
+    # Each instance fills its pixels.
     coordinates = np.zeros((*view.depth.shape, 3), np.float32)
     for instance in instances:
         shown = (view.index == instance.index) & has_surface
@@ -117,6 +119,7 @@ def world_points(view: RenderedView) -> NDArray[np.float64]:
     Returns:
         (H, W, 3) float64 in world space, meters; 0 where there is no surface.
     """
+    # Centers and depths of the pixels that show a surface
     rows, columns = np.nonzero(view.depth)
     pixels = np.stack((columns + 0.5, rows + 0.5), axis=1)
     depth = view.depth[rows, columns].astype(float)
@@ -166,10 +169,13 @@ def camera_normals(view: RenderedView, convention: str) -> NDArray[np.float32]:
     if convention not in ("opencv", "opengl"):
         raise ValueError(f"convention is 'opencv' or 'opengl', not {convention!r}")
 
-    rotation = view.camera.to_world[:3, :3].T  # from world to OpenGL's camera
+    # Rotation from the world to OpenGL's camera, or to OpenCV's
+    rotation = view.camera.to_world[:3, :3].T
     if convention == "opencv":
         rotation = OPENCV_FROM_OPENGL[:3, :3] @ rotation
-    normals: NDArray[np.float32] = view.normal.astype(np.float32) @ rotation.T.astype(np.float32)
+
+    world_normals = view.normal.astype(np.float32)
+    normals: NDArray[np.float32] = world_normals @ rotation.T.astype(np.float32)
     return normals
 
 

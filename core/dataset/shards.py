@@ -108,6 +108,7 @@ def objects_in_shard(path: Path) -> Iterator[ObjectFile]:
     """
     try:
         with tarfile.open(path) as archive:
+            # Members of an object are contiguous.
             file_members = _read_file_members(archive)
             for name, members in groupby(file_members, key=lambda member: member[0]):
                 parts = {kind: data for _, kind, data in members}
@@ -168,6 +169,7 @@ def validate_shards(folder: Path, index: DatasetIndex) -> None:
 
 def _parts_by_size(folder: Path, names: Sequence[str], most: int) -> list[list[str]]:
     """Return ``names`` in their order, in parts whose objects take at most ``most`` bytes."""
+    # The first object always begins a part.
     parts: list[list[str]] = []
     part_size = most
     for name in names:
@@ -189,9 +191,11 @@ def _write_shard(path: Path, sources: Sequence[Path]) -> None:
 
 
 def _copy_members(source: Path, shard: tarfile.TarFile) -> None:
+    """Append the members of an object's file to a shard."""
     try:
         with tarfile.open(source) as archive:
             for member in archive:
-                shard.addfile(member, archive.extractfile(member))
+                content = archive.extractfile(member)
+                shard.addfile(member, content)
     except (FileNotFoundError, tarfile.TarError, EOFError) as error:
         raise DatasetError(f"{source} is not a whole object of a training set: {error}") from error

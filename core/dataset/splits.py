@@ -79,6 +79,7 @@ def group_duplicates(fingerprints: Mapping[str, Sequence[float]]) -> list[list[s
         length = len(fingerprints[name])
         names_by_length.setdefault(length, []).append(name)
 
+    # Only fingerprints of one length can be compared.
     groups = []
     for names in names_by_length.values():
         groups += _similar_groups(names, fingerprints)
@@ -147,6 +148,7 @@ def check_no_leak(splits: Mapping[str, str], fingerprints: Mapping[str, Sequence
     Raises:
         DatasetError: Names the first pair.
     """
+    # All of a group must be where its first object is.
     known = {name: fingerprints[name] for name in splits}
     for group in group_duplicates(known):
         first = group[0]

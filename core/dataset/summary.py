@@ -162,6 +162,8 @@ def _report_unusual_views(
         additional = kinds - usual
         differences = [f"{count} {kind} less" for kind, count in missing.items()]
         differences += [f"{count} {kind} more" for kind, count in additional.items()]
+
+        # A problem that was found in the object itself takes precedence.
         if differences:
             problem = f"its views are not those of most objects: {', '.join(differences)}"
             summary.problems.setdefault(name, problem)

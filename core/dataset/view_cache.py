@@ -142,6 +142,7 @@ class ViewCache:
         Raises:
             OutputError: The disk is full.
         """
+        # Views are read from the files while the object is written.
         final_record = record or self._record
         try:
             if small and shape is not None:

@@ -111,10 +111,12 @@ def project_surface_views(
         bounds: (2, 3) low and high corner of the object, meters.
     """
     projections = [_project_shape(view, shape, bounds) for view in views]
+    pixels = [projection.pixels for projection in projections]
+    seen = [projection.seen for projection in projections]
     color, _ = _mean_color(projections, len(shape.surface))
     return Visibility(
-        pixels=np.stack([projection.pixels for projection in projections]),
-        seen=np.stack([projection.seen for projection in projections]),
+        pixels=np.stack(pixels),
+        seen=np.stack(seen),
         color=color,
     )
 
@@ -149,19 +151,25 @@ def instance_colors(
         surfaces: Points (P, 3) and normals (P, 3), by the indices of the record's shapes, in their
             frames.
     """
+    # Numbers of the shapes by name, and a mean for each surface
     shape_numbers = {shape.name: number for number, shape in enumerate(record.shapes)}
-    means = {number: _RunningMean(len(points)) for number, (points, _) in surfaces.items()}
+    means = {}
+    for number, (points, _) in surfaces.items():
+        means[number] = _RunningMean(len(points))
+
     for view_index, view in enumerate(views):
         index_image = passes.instance_index(view)
         shown_indices = set(np.unique(index_image).tolist())
         for instance in record.instances_in(view_index):
             # Instances that are not in the image, or whose shape has no surface, are skipped.
-            number = shape_numbers.get(instance.shape)
-            if number is None or number not in surfaces or instance.index not in shown_indices:
+            shape_number = shape_numbers.get(instance.shape)
+            if shape_number is None or shape_number not in surfaces:
                 continue
-            points, normals = surfaces[number]
+            if instance.index not in shown_indices:
+                continue
+            points, normals = surfaces[shape_number]
             projection = _project_instance(view, instance, points, normals)
-            means[number].accumulate(projection)
+            means[shape_number].accumulate(projection)
     return {number: mean.result() for number, mean in means.items()}
 
 
@@ -176,6 +184,7 @@ def _project_instance(
         points: (P, 3) in the frame of the instance.
         normals: (P, 3) likewise.
     """
+    # Pose in the view
     rotation = instance.to_world[:3, :3]
     translation = instance.to_world[:3, 3]
 

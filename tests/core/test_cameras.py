@@ -69,7 +69,7 @@ def test_moving_and_scaling_the_world_keeps_the_image():
     ],
 )
 def test_sides_are_what_blender_calls_them(name, right, up):
-    """Numpad views of Blender: in the right view +Y points right, in the bottom view -Y points up."""
+    """Numpad views of Blender: +Y points right in the right view, -Y up in the bottom view."""
     pixels, _ = side_camera(name, 2.0, 64).project(np.array((right, up)) * 0.5)
     np.testing.assert_allclose(pixels, ((48, 32), (32, 16)), atol=1e-9)
     assert name in SIDES

@@ -1,4 +1,4 @@
-"""Distances, mesh and colours are stored whole, checked, and may be missing from older sets."""
+"""Distances, mesh and colors are stored whole, checked, and may be missing from older sets."""
 
 from dataclasses import replace
 
@@ -17,9 +17,9 @@ FACES = np.array([(a, b, c) for a in (0, 1) for b in (2, 3) for c in (4, 5)], np
 
 
 @pytest.fixture
-def parts(own):
+def parts(set_copy):
     """(folder, record, shape, views, mesh) of an ellipsoid with all that a set holds now."""
-    file = ObjectFile(own / "objects/egg.tar")
+    file = ObjectFile(set_copy / "objects/egg.tar")
     shape, record = file.read_shape(), file.record
     low, high = record.bounds
     middle = np.repeat([(low + high) / 2], 6, 0)
@@ -33,7 +33,7 @@ def parts(own):
         surface_colour=seen.color,
         surface_seen=seen.seen.any(0),
     )
-    return own, record, shape, views, MeshArrays(middle.astype(np.float32), FACES)
+    return set_copy, record, shape, views, MeshArrays(middle.astype(np.float32), FACES)
 
 
 def test_what_is_written_is_read(parts):
@@ -48,7 +48,7 @@ def test_what_is_written_is_read(parts):
     assert not list(folder.rglob("*.partial"))
 
 
-def test_colors_of_the_surface_are_those_of_the_pictures(parts):
+def test_colors_of_the_surface_are_those_of_the_images(parts):
     _, record, shape, _, _ = parts
     low, high = record.bounds
     painted = (
@@ -89,7 +89,7 @@ def test_older_sets_have_none(ellipsoids):
         ),
     ],
 )
-def test_what_is_wrong_is_told(parts, change, why):
+def test_what_is_wrong_is_reported(parts, change, why):
     folder, record, shape, views, mesh = parts
     shape, mesh = change(shape, mesh)
     with pytest.raises(DatasetError, match=why):

@@ -32,7 +32,7 @@ from maquette.core.scene.rendering.occlusion_smoothing import along_surface
 from PIL import Image
 
 
-def relit(view):
+def relightable_view(view):
     """``view`` of an ellipsoid with an albedo of the place and an occlusion of the slope."""
     on = view.depth > 0
     albedo = np.where(on[..., None], view.colour[..., :3] // 2 + 60, 0).astype(np.uint8)
@@ -48,7 +48,7 @@ def whole(ellipsoids, tmp_path):
         file = place.open_object()
         low, high = bounds = file.record.bounds
         grid = (((cell_centers(bounds) - (low + high) / 2) / (high - low) * 2) ** 2).sum(-1) < 1
-        views = [relit(file.read_view(index)) for index in range(len(file.record.views))]
+        views = [relightable_view(file.read_view(index)) for index in range(len(file.record.views))]
         write_object(folder, file.record, dataclasses.replace(file.read_shape(), grid=grid), views)
     return folder
 
@@ -82,7 +82,7 @@ def test_the_full_form_gives_back_what_was_written(ellipsoids, whole):
     bounds = before.record.bounds
     for index in range(len(before.record.views)):
         view = after.read_view(index)
-        for name, value in vars(relit(before.read_view(index))).items():
+        for name, value in vars(relightable_view(before.read_view(index))).items():
             if isinstance(value, np.ndarray):
                 np.testing.assert_array_equal(getattr(view, name), value, err_msg=name)
     shape = after.read_shape()
@@ -130,7 +130,7 @@ def test_good_in_all_forms_also_packed_and_shown(whole, small):
         assert len(row[1]) == 5 + 4  # views, normals, coordinates, albedo, occlusion
 
 
-def changed(path, change):
+def change_members(path, change):
     """Write the object at ``path`` after ``change`` of its members by kind; sums are right."""
     parts = dict(ObjectFile(path).parts)
     change(parts)
@@ -145,31 +145,36 @@ def changed(path, change):
             archive.addfile(info, io.BytesIO(data))
 
 
-def picture(size, mode, kind="PNG"):
+def image_file(size, mode, kind="PNG"):
     buffer = io.BytesIO()
     Image.new(mode, size, "white").save(buffer, kind, lossless=True)
     return buffer.getvalue()
 
 
-def bits(array, name="inside"):
+def grid_file(array, name="inside"):
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **{name: array})
     return buffer.getvalue()
 
 
-WHITE = picture((64, 64), "RGB")
+WHITE = image_file((64, 64), "RGB")
 EMPTY = np.zeros(96**3 // 8, np.uint8)
 BAD_ALBEDO = "001.albedo.png is damaged: the image is RGB"
 BAD_GRID = "grid.npz is damaged: the arrays are"
-# name: form, the member, what it becomes (None: it goes), what is told
+# name: form, the member, what it becomes (None: it goes), what is expected
 DAMAGES = {
-    "an albedo of another size": ("whole", "001.albedo.png", picture((65, 64), "RGB"), BAD_ALBEDO),
+    "an albedo of another size": (
+        "whole",
+        "001.albedo.png",
+        image_file((65, 64), "RGB"),
+        BAD_ALBEDO,
+    ),
     "an albedo beside the object": ("whole", "001.albedo.png", WHITE, "view 1, albedo: not 0"),
     "an occlusion with colors": ("whole", "000.occlusion.png", WHITE, "occlusion.png is damaged"),
     "an occlusion beside the object": (
         "whole",
         "000.occlusion.png",
-        picture((64, 64), "L"),
+        image_file((64, 64), "L"),
         "view 0, occlusion: not 0",
     ),
     "no occlusion": ("whole", "002.occlusion.png", None, "lacks egg.002.occlusion.png"),
@@ -178,26 +183,26 @@ DAMAGES = {
     "a shading of another size": (
         "small",
         "003.shading.webp",
-        picture((32, 64), "RGB", "WEBP"),
+        image_file((32, 64), "RGB", "WEBP"),
         "003.shading.webp is damaged",
     ),
     "an albedo that is none": ("small", "000.albedo.webp", b"RIFF", "000.albedo.webp is damaged"),
-    "a grid of fewer cells": ("whole", "grid.npz", bits(EMPTY[: 64**3 // 8]), BAD_GRID),
-    "a grid too large": ("small", "grid.npz", bits(np.zeros(2**27, np.uint8)), BAD_GRID),
+    "a grid of fewer cells": ("whole", "grid.npz", grid_file(EMPTY[: 64**3 // 8]), BAD_GRID),
+    "a grid too large": ("small", "grid.npz", grid_file(np.zeros(2**27, np.uint8)), BAD_GRID),
     "a grid of other numbers": (
         "small",
         "grid.npz",
-        bits(EMPTY.view(np.uint64)),
+        grid_file(EMPTY.view(np.uint64)),
         "grid.npz is damaged: the bits",
     ),
-    "an empty grid": ("whole", "grid.npz", bits(EMPTY), "grid.npz: the cells contradict"),
-    "a full grid": ("small", "grid.npz", bits(~EMPTY), "grid.npz: the cells contradict"),
+    "an empty grid": ("whole", "grid.npz", grid_file(EMPTY), "grid.npz: the cells contradict"),
+    "a full grid": ("small", "grid.npz", grid_file(~EMPTY), "grid.npz: the cells contradict"),
 }
 
 
 @pytest.mark.parametrize("name", DAMAGES)
 def test_damage_is_found(whole, small, name):
-    form, kind, data, told = DAMAGES[name]
+    form, kind, data, expected = DAMAGES[name]
     path = (whole if form == "whole" else small) / "objects/egg.tar"
 
     def change(parts):
@@ -205,9 +210,9 @@ def test_damage_is_found(whole, small, name):
         if data is not None:
             parts[kind] = data
 
-    changed(path, change)
+    change_members(path, change)
     (problem,) = run_to_end(validate_dataset(path.parents[1]))
-    assert problem.path == path and told in problem.what
+    assert problem.path == path and expected in problem.what
 
 
 def test_a_changed_bit_of_what_has_no_checksum_is_found(small):
@@ -220,7 +225,7 @@ def test_a_changed_bit_of_what_has_no_checksum_is_found(small):
 
 
 def test_no_more_memory_is_taken_than_a_grid_needs():
-    data = bits(np.zeros(2**28, np.uint8))
+    data = grid_file(np.zeros(2**28, np.uint8))
     assert len(data) < 2**20
     with pytest.raises(ValueError, match="268435584"):
         decode_grid(data)
@@ -270,6 +275,6 @@ def test_noise_goes_along_a_surface_and_edges_stay(ellipsoids):
 
 def test_reading_a_part_that_is_damaged_says_so(whole):
     path = whole / "objects/egg.tar"
-    changed(path, lambda parts: parts.update({"000.albedo.png": b"no picture"}))
+    change_members(path, lambda parts: parts.update({"000.albedo.png": b"no picture"}))
     with pytest.raises(DatasetError, match=r"000\.albedo\.png is damaged"):
         ObjectFile(path).albedo(0)

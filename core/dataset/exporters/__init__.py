@@ -57,6 +57,7 @@ def export_selection(selection: Selection, out: Path, name: str) -> Task[Exporte
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise OutputError(f"{out} is not an empty folder: choose another, or remove it first")
 
+    # Objects without a view that the format can hold do not count.
     objects = 0
     views = 0
     left_out = 0

@@ -131,6 +131,7 @@ def write_bop(selection: Selection, out: Path) -> Iterator[tuple[int, int]]:
     Yields:
         After each object how many of its views were written and left out.
     """
+    # One folder for each object
     models: dict[int, Entry] = {}
     targets: list[dict[str, int]] = []
     shape_numbers = selection.shape_numbers()
@@ -143,6 +144,7 @@ def write_bop(selection: Selection, out: Path) -> Iterator[tuple[int, int]]:
                 targets += _target_entries(item.number, shown)
         yield len(item.pinhole_views), item.orthographic_count
 
+    # Lists of all objects
     write_json(out / "models/models_info.json", models)
     if targets:
         write_json(out / "test_targets_bop19.json", targets)
@@ -224,6 +226,7 @@ def _nearest_index(
 
 def _vertex_normals(mesh: MeshArrays) -> NDArray[np.float64]:
     """Return unit normals (V, 3), means of the triangles' weighed by their area."""
+    # Normals of triangles whose length is their area, summed up at the corners
     triangles = mesh.to_triangles()
     triangle_normals = area_normals(mesh.vertices.astype(float), triangles)
     normals = np.zeros((len(mesh.vertices), 3))
@@ -394,13 +397,14 @@ def _write_scene(
 def _write_masks(folder: Path, index: int, instances: Sequence[_VisibleInstance]) -> None:
     """Write the masks of the view with the index ``index``."""
     for number, instance in enumerate(instances):
+        file_name = f"{index:06d}_{number:06d}.png"
         for name, mask in (
             ("mask_visib", instance.visible_mask),
             ("mask", instance.full_mask),
         ):
             if mask is not None:
                 pixels = np.where(mask, 255, 0).astype(np.uint8)
-                write_png(folder / f"{name}/{index:06d}_{number:06d}.png", pixels)
+                write_png(folder / name / file_name, pixels)
 
 
 def _object_in_view(
@@ -427,6 +431,7 @@ def _instances_in_view(
 
     The models of copies are centered alike, by the bounds of all of them.
     """
+    # Pixels and box of each instance
     record = item.file.record
     bounds = _shape_bounds(record, shape_numbers)
     index_image = passes.instance_index(view)
@@ -456,20 +461,25 @@ def _recentered_pose(
 
 def _camera_entry(view: RenderedView, depth_step: float) -> Entry:
     pose = view.camera.from_world
+    rotation = pose[:3, :3]
+    translation = pose[:3, 3] * _MILLIMETERS
+    intrinsics = view.camera.intrinsics - _PIXEL_CENTERS
     return {
-        "cam_K": (view.camera.intrinsics - _PIXEL_CENTERS).ravel().tolist(),
+        "cam_K": intrinsics.ravel().tolist(),
         "depth_scale": depth_step,
-        "cam_R_w2c": pose[:3, :3].ravel().tolist(),
-        "cam_t_w2c": (pose[:3, 3] * _MILLIMETERS).tolist(),
+        "cam_R_w2c": rotation.ravel().tolist(),
+        "cam_t_w2c": translation.tolist(),
     }
 
 
 def _pose_entry(instance: _VisibleInstance, view: RenderedView) -> Entry:
     pose = view.camera.from_world @ instance.to_world
+    rotation = pose[:3, :3]
+    translation = pose[:3, 3] * _MILLIMETERS
     return {
         "obj_id": instance.number,
-        "cam_R_m2c": pose[:3, :3].ravel().tolist(),
-        "cam_t_m2c": (pose[:3, 3] * _MILLIMETERS).tolist(),
+        "cam_R_m2c": rotation.ravel().tolist(),
+        "cam_t_m2c": translation.tolist(),
     }
 
 

@@ -104,17 +104,21 @@ def run_lengths(mask: NDArray[np.bool_]) -> list[int]:
     """
     # A run starts where a pixel differs from the one above it.
     pixels = mask.ravel(order="F")
-    starts = np.flatnonzero(pixels[1:] != pixels[:-1]) + 1
+    is_change = pixels[1:] != pixels[:-1]
+    starts = np.flatnonzero(is_change) + 1
     limits = np.concatenate(((0,), starts, (pixels.size,)))
     runs: list[int] = np.diff(limits).tolist()
+
+    # The format begins with a run of background.
     return [0, *runs] if pixels[0] else runs
 
 
 def _mask_entry(mask: NDArray[np.bool_]) -> Entry:
     low, high = mask_bounds(mask.astype(np.float32))
+    size = high - low
     return {
         "iscrowd": 0,
         "area": int(mask.sum()),
-        "bbox": [*low.tolist(), *(high - low).tolist()],
+        "bbox": [*low.tolist(), *size.tolist()],
         "segmentation": {"size": list(mask.shape), "counts": run_lengths(mask)},
     }

@@ -83,6 +83,7 @@ def _intrinsics_entry(camera: Camera) -> dict[str, float]:
 
 def _hoist_shared_intrinsics(frames: list[dict[str, Any]]) -> dict[str, Any]:
     """Remove from ``frames``, and return, the intrinsics that are the same in all of them."""
+    # A key that is shared moves out of every frame.
     shared = {}
     for key in _INTRINSICS:
         values = {frame[key] for frame in frames}

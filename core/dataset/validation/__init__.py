@@ -100,6 +100,7 @@ def _check_locations(
     Returns:
         The record of the first good one, and the problems.
     """
+    # The first good file is checked completely; others need only equal it.
     good_file: ObjectFile | None = None
     problems = []
     for location in locations:

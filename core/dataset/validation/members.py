@@ -60,12 +60,15 @@ def _required_kinds(file: ObjectFile) -> list[str]:
 
     Only a whole scene may lack the ground truth.
     """
+    # Of the object
     record = file.record
     kinds = ["json"]
     if file.has_ground_truth or not record.instances:
         kinds.append("shape.npz")
     if file.is_compact:
         kinds.append(SUMS)
+
+    # Of the shapes of a whole scene, and of the views
     for number, shape in enumerate(record.shapes):
         kinds += [f"{shape_kind(number)}.{kind}.npz" for kind in shape.holds]
     for index, view in enumerate(record.views):
@@ -90,6 +93,7 @@ def _required_view_kinds(file: ObjectFile, surrounded: bool) -> list[str]:
         surroundings = SURROUNDINGS
         relighting = [ALBEDO, OCCLUSION]
 
+    # Optional members
     if surrounded:
         kinds.append(surroundings)
     if file.relightable:

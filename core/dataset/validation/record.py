@@ -86,6 +86,7 @@ def _is_rotation(matrix: NDArray[np.float64]) -> bool:
 
 def check_instances(record: Record) -> None:
     """Check numbering, poses and bounds of the instances of a whole scene."""
+    # Indices
     indices = [instance.index for instance in record.instances]
     require_that(
         indices == list(range(1, len(indices) + 1)), "the instances are not numbered from 1"
@@ -101,6 +102,7 @@ def check_instances(record: Record) -> None:
         is_rigid = pose.shape == (4, 4) and _is_rotation(pose[:3, :3])
         require_that(is_rigid, f"{name}: the pose is not rigid")
 
+    # Bounding boxes
     for instance in record.instances:
         bounds = instance.bounds
         require_that(
@@ -114,6 +116,7 @@ def check_instance_shapes(record: Record) -> None:
 
     Older sets have no shapes.
     """
+    # Shapes by themselves
     shapes = {shape.name: shape for shape in record.shapes}
     require_that(len(shapes) == len(record.shapes), "two shapes have the same name")
     for shape in record.shapes:
@@ -121,6 +124,8 @@ def check_instance_shapes(record: Record) -> None:
             ("shape" in shape.holds) != bool(shape.lacks),
             f"{shape.name}: has neither ground truth nor a reason for its absence, or both",
         )
+
+    # Instances have one of these shapes.
     if shapes:
         for instance in record.instances:
             require_that(instance.shape in shapes, f"{instance.name}: has an unlisted shape")

@@ -77,8 +77,10 @@ def _check_arrays(
         prefix: Of the error texts.
         counts: Lengths of arrays of other members that rules refer to.
     """
+    # Lengths that rules may refer to
     lengths = {name: len(array) for name, array in arrays.items() if array.ndim}
     lengths.update(counts or {})
+
     for name, rule in rules.items():
         count = lengths[rule.count_of] if rule.count_of else None
         if rule.packed and count is not None:
