@@ -101,6 +101,7 @@ def encode_albedo(albedo: NDArray[np.uint8], shown: NDArray[np.bool_]) -> bytes:
     """
     from PIL import Image
 
+    # Blocks of the codec must not mix albedo with the black around it.
     filled = _fill_hidden_pixels(albedo, shown)
     image = Image.fromarray(filled)
     buffer = io.BytesIO()
@@ -154,7 +155,8 @@ def encode_shading(normal: NDArray[np.floating[Any]], occlusion: NDArray[np.uint
     from PIL import Image
 
     # Exact: pixels without alpha keep their values, too.
-    pixels = np.dstack((encode_normals(normal), occlusion))
+    normal_channels = encode_normals(normal)
+    pixels = np.dstack((normal_channels, occlusion))
     image = Image.fromarray(pixels)
     buffer = io.BytesIO()
     image.save(buffer, "WEBP", lossless=True, quality=60, method=2, exact=True)
@@ -430,6 +432,7 @@ def shape_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[A
     step = float(arrays["step"])
     points = {}
     for name in _POINT_CLOUDS:
-        points[name] = QuantizedPoints(arrays[name], low, step)[:]
+        quantized = QuantizedPoints(arrays[name], low, step)
+        points[name] = quantized[:]
     flags = {name: arrays[name] for name in _FLAGS}
     return {**points, **flags, "surface_normals": normals.astype(np.float16)}

@@ -25,7 +25,7 @@ _FEWEST_SURFACE = 64  # points that must remain on the surface of the solid
 
 
 @dataclass(frozen=True)
-class UnlabelledSamples:
+class UnlabeledSamples:
     """Sample points; :meth:`label` finds out which are inside. Fields as in :class:`Shape`."""
 
     solid: OrientedSolid
@@ -76,7 +76,7 @@ class UnlabelledSamples:
         )
 
 
-def sample_solid(mesh: MeshArrays, points: int, rng: np.random.Generator) -> UnlabelledSamples:
+def sample_solid(mesh: MeshArrays, points: int, rng: np.random.Generator) -> UnlabeledSamples:
     """Sample points around and on the solid that a mesh bounds.
 
     Args:
@@ -112,7 +112,7 @@ def sample_solid(mesh: MeshArrays, points: int, rng: np.random.Generator) -> Unl
     spread = np.array(_NEAR)[scale_index] * size
     offset = rng.normal(size=(points, 3)) * spread[:, None]
     near = surface[origin_index] + offset
-    return UnlabelledSamples(
+    return UnlabeledSamples(
         solid=solid,
         uniform=uniform,
         near=near,

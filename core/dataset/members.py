@@ -60,14 +60,17 @@ def unpack_shape(arrays: Mapping[str, NDArray[Any]], surface: Mapping[str, NDArr
         arrays: Of ``shape.npz``.
         surface: Arrays of ``surface.npz``; empty if there is none.
     """
+    # Bits are padded to bytes, so the number of points is needed.
+    uniform = arrays["uniform"]
+    near = arrays["near"]
     surface_seen = None
     if surface:
         surface_seen = _unpack_flags(surface["seen"], len(arrays["surface"]))
     return Shape(
-        uniform=arrays["uniform"],
-        uniform_inside=_unpack_flags(arrays["uniform_inside"], len(arrays["uniform"])),
-        near=arrays["near"],
-        near_inside=_unpack_flags(arrays["near_inside"], len(arrays["near"])),
+        uniform=uniform,
+        uniform_inside=_unpack_flags(arrays["uniform_inside"], len(uniform)),
+        near=near,
+        near_inside=_unpack_flags(arrays["near_inside"], len(near)),
         surface=arrays["surface"],
         surface_normals=arrays["surface_normals"].astype(np.float32),
         uniform_distance=arrays.get("uniform_distance"),

@@ -132,11 +132,12 @@ def _add_view(archive: tarfile.TarFile, prefix: str, view: RenderedView) -> None
     """Add the members of one view; their names begin with ``prefix``."""
     # Images of 8 bits, each a file of its own that other software can read
     _add_member(archive, f"{prefix}.png", encode_png(view.colour))
-    for kind, pixels in (
+    optional_images = (
         (SURROUNDINGS, view.surroundings),
         (ALBEDO, view.albedo),
         (OCCLUSION, view.occlusion),
-    ):
+    )
+    for kind, pixels in optional_images:
         if pixels is not None:
             _add_member(archive, f"{prefix}.{kind}", encode_png(pixels))
 
@@ -213,6 +214,7 @@ def read_record(path: Path, file: Path | None = None, start: int = 0) -> Record:
         _describe_damage(f"{path} is not a whole object of a training set"),
         (file or path).open("rb") as stream,
     ):
+        # In a shard the object is a tar of its own.
         stream.seek(start)
         with tarfile.open(fileobj=stream) as archive:
             stored = _open_record_member(archive, f"{path.stem}.json")
@@ -290,6 +292,8 @@ class ObjectFile:
 
         with self._describe_damage_of(f"{prefix}shape.npz"):
             shape = unpack_shape(compact.shape_from_arrays(arrays), surface)
+
+        # Only the object itself has a grid.
         if number is not None:
             return shape
         return replace(shape, grid=self.grid())
@@ -500,7 +504,9 @@ def _read_members(path: Path, data: bytes | None) -> dict[str, bytes]:
     # Folders and links have no content.
     with tarfile.open(path, fileobj=stream) as archive:
         for member in archive:
-            stored = archive.extractfile(member) if member.isfile() else None
+            stored = None
+            if member.isfile():
+                stored = archive.extractfile(member)
             if stored is not None:
                 kind = member.name.removeprefix(f"{path.stem}.")
                 members[kind] = stored.read()

@@ -172,8 +172,10 @@ def camera_normals(view: RenderedView, convention: str) -> NDArray[np.float32]:
     # Rotation from the world to OpenGL's camera, or to OpenCV's
     rotation = view.camera.to_world[:3, :3].T
     if convention == "opencv":
-        rotation = OPENCV_FROM_OPENGL[:3, :3] @ rotation
+        opencv_from_opengl = OPENCV_FROM_OPENGL[:3, :3]
+        rotation = opencv_from_opengl @ rotation
 
+    # In the precision of the result
     world_normals = view.normal.astype(np.float32)
     normals: NDArray[np.float32] = world_normals @ rotation.T.astype(np.float32)
     return normals

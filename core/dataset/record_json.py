@@ -97,7 +97,10 @@ def _view_to_json(view: ViewRecord) -> dict[str, Any]:
 
 
 def _view_from_json(data: Mapping[str, Any]) -> ViewRecord:
-    moved = {int(index): np.array(to_world) for index, to_world in data.get("moved", {}).items()}
+    # JSON has no numbers as keys.
+    moved = {}
+    for index, to_world in data.get("moved", {}).items():
+        moved[int(index)] = np.array(to_world)
     return ViewRecord(
         kind=data["kind"],
         camera=camera_from_json(data),

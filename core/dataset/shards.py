@@ -195,6 +195,7 @@ def _copy_members(source: Path, shard: tarfile.TarFile) -> None:
     try:
         with tarfile.open(source) as archive:
             for member in archive:
+                # The header keeps the name, which begins with that of the object.
                 content = archive.extractfile(member)
                 shard.addfile(member, content)
     except (FileNotFoundError, tarfile.TarError, EOFError) as error:

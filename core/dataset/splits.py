@@ -82,7 +82,8 @@ def group_duplicates(fingerprints: Mapping[str, Sequence[float]]) -> list[list[s
     # Only fingerprints of one length can be compared.
     groups = []
     for names in names_by_length.values():
-        groups += _similar_groups(names, fingerprints)
+        similar = _similar_groups(names, fingerprints)
+        groups += similar
     return sorted(groups)
 
 

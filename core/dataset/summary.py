@@ -71,7 +71,8 @@ def summarize_dataset(folder: Path, shown: int) -> Task[DatasetSummary]:
 
     # Count the views of each object and keep some objects as rows.
     count = len(index.by_name)
-    evenly_spread = np.linspace(0, count - 1, min(shown, count))
+    row_count = min(shown, count)
+    evenly_spread = np.linspace(0, count - 1, row_count)
     shown_numbers = {round(number) for number in evenly_spread}
     kinds_by_object: dict[str, tuple[str, ...]] = {}
     for number, (name, location) in enumerate(index.by_name.items()):
@@ -85,7 +86,8 @@ def summarize_dataset(folder: Path, shown: int) -> Task[DatasetSummary]:
     # Compare objects with each other, and with the splits.
     if kinds_by_object:
         _report_unusual_views(kinds_by_object, summary)
-    for name in sorted(set(assigned) - set(index.by_name)):
+    missing = set(assigned) - set(index.by_name)
+    for name in sorted(missing):
         summary.problems[name] = "the object is in a split, but its file is missing"
     return summary
 

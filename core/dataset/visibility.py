@@ -69,7 +69,8 @@ def visible_points(file: ObjectFile, views: Sequence[int], count: int) -> Shape:
     normals = [no_points]
     for index in views:
         view = file.read_view(index)
-        rows, columns = np.nonzero((view.depth > 0) & passes.object_mask(view))
+        is_shown = (view.depth > 0) & passes.object_mask(view)
+        rows, columns = np.nonzero(is_shown)
         order = rng.permutation(len(rows))
         chosen = order[:count_per_view]
         rows = rows[chosen]

@@ -179,10 +179,12 @@ def _write_models(
         models = _scene_models(item, shape_numbers)
     else:
         models = {item.number: _object_model(item)}
-    return {
-        number: _write_model(folder / f"obj_{number:06d}.ply", model)
-        for number, model in models.items()
-    }
+
+    entries = {}
+    for number, model in models.items():
+        path = folder / f"obj_{number:06d}.ply"
+        entries[number] = _write_model(path, model)
+    return entries
 
 
 def _object_model(item: SelectedObject) -> _Model:
@@ -256,7 +258,8 @@ def _scene_models(item: SelectedObject, shape_numbers: ShapeNumbers) -> dict[int
             shown = (view.index == instance.index) & has_surface
             local = passes.local_points(points[shown], instance.to_world)
             normals = view.normal[shown] @ instance.to_world[:3, :3]
-            rows = np.hstack((local, normals, view.colour[shown][:, :3]))
+            color = view.colour[shown][:, :3]
+            rows = np.hstack((local, normals, color))
             number = shape_numbers[_shape_key(record, instance)]
             rows_by_number.setdefault(number, []).append(rows)
 
@@ -264,10 +267,11 @@ def _scene_models(item: SelectedObject, shape_numbers: ShapeNumbers) -> dict[int
     rng = np.random.default_rng(_SEED)
     bounds = _shape_bounds(record, shape_numbers)
     # Reversed, so that a shape has the name of its first instance
-    names = {
-        shape_numbers[_shape_key(record, instance)]: instance.name
-        for instance in reversed(record.instances)
-    }
+    names = {}
+    for instance in reversed(record.instances):
+        number = shape_numbers[_shape_key(record, instance)]
+        names[number] = instance.name
+
     models = {}
     for number, parts in sorted(rows_by_number.items()):
         all_rows = np.concatenate(parts)
@@ -411,6 +415,7 @@ def _object_in_view(
     item: SelectedObject, index: int, view: RenderedView, mesh: MeshArrays | None
 ) -> _VisibleInstance:
     """Return mask and pose of the object; what occluders hide follows from its mesh."""
+    # Without occluders everything is visible.
     visible_mask = passes.object_mask(view)
     full_mask = visible_mask
     has_occluders = bool(item.file.record.views[index].drawn.get("occluders"))

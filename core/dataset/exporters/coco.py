@@ -114,11 +114,13 @@ def run_lengths(mask: NDArray[np.bool_]) -> list[int]:
 
 
 def _mask_entry(mask: NDArray[np.bool_]) -> Entry:
+    # A box is left, top, width and height.
     low, high = mask_bounds(mask.astype(np.float32))
     size = high - low
+    box = [*low.tolist(), *size.tolist()]
     return {
         "iscrowd": 0,
         "area": int(mask.sum()),
-        "bbox": [*low.tolist(), *size.tolist()],
+        "bbox": box,
         "segmentation": {"size": list(mask.shape), "counts": run_lengths(mask)},
     }

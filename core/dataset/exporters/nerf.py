@@ -87,10 +87,11 @@ def _hoist_shared_intrinsics(frames: list[dict[str, Any]]) -> dict[str, Any]:
     shared = {}
     for key in _INTRINSICS:
         values = {frame[key] for frame in frames}
-        if len(values) == 1:
-            shared[key] = frames[0][key]
-            for frame in frames:
-                del frame[key]
+        if len(values) != 1:
+            continue
+        shared[key] = frames[0][key]
+        for frame in frames:
+            del frame[key]
     return shared
 
 

@@ -73,7 +73,9 @@ class Selection:
     cut_out: bool = False
 
     def __iter__(self) -> Iterator[SelectedObject]:
-        numbers = {name: number for number, name in enumerate(sorted(self.splits), 1)}
+        # Numbers of all objects of the set
+        all_names = sorted(self.splits)
+        numbers = {name: number for number, name in enumerate(all_names, 1)}
         for name in self.names:
             yield SelectedObject(
                 number=numbers[name],

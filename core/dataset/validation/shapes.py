@@ -101,7 +101,8 @@ def _check_shape(file: ObjectFile, prefix: str, bounds: NDArray[np.float64]) -> 
     # Names, shapes and types
     arrays = compact.shape_from_arrays(file.read_arrays(f"{prefix}shape.npz"))
     required = set(_SHAPE_ARRAYS)
-    _require_names(arrays, f"{prefix}shape.npz", required, required | set(_DISTANCE_ARRAYS))
+    with_distances = required | set(_DISTANCE_ARRAYS)
+    _require_names(arrays, f"{prefix}shape.npz", required, with_distances)
     _check_arrays(arrays, _SHAPE_ARRAYS, prefix)
     require_unit(arrays["surface_normals"], f"{prefix}surface_normals")
 
@@ -118,7 +119,9 @@ def _check_shape(file: ObjectFile, prefix: str, bounds: NDArray[np.float64]) -> 
         distance_outside(arrays["surface"], low, high) < _SURFACE_TOLERANCE * size,
         f"{prefix}surface: points are outside the bounds",
     )
-    if set(arrays) >= set(_DISTANCE_ARRAYS):
+
+    # Distances, unless the set is older
+    if set(arrays) == with_distances:
         _check_arrays(arrays, _DISTANCE_ARRAYS, prefix)
         for points in ("uniform", "near"):
             _check_distances(arrays, points, prefix, bounds)

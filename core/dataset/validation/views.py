@@ -53,7 +53,11 @@ def check_view(file: ObjectFile, number: int) -> None:
     # Shapes and types
     name = f"view {number}"
     view = file.read_view(number)
-    images = {key: getattr(view, key) for key in _VIEW_ARRAYS if getattr(view, key) is not None}
+    images = {}
+    for key in _VIEW_ARRAYS:
+        image = getattr(view, key)
+        if image is not None:
+            images[key] = image
     size = (view.camera.height, view.camera.width)
     for key, image in images.items():
         rule = _VIEW_ARRAYS[key]

@@ -258,7 +258,7 @@ class _PreparedObject:
 
     mesh: MeshArrays
     bounds: np.ndarray
-    samples: ground_truth.UnlabelledSamples
+    samples: ground_truth.UnlabeledSamples
     views: list[ViewRecord]
     drawn: Mapping[str, Any]
     rng: np.random.Generator
