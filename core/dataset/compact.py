@@ -154,10 +154,12 @@ def encode_shading(normal: NDArray[np.floating[Any]], occlusion: NDArray[np.uint
     """
     from PIL import Image
 
-    # Exact: pixels without alpha keep their values, too.
+    # Two channels of normals, and one of occlusion
     normal_channels = encode_normals(normal)
     pixels = np.dstack((normal_channels, occlusion))
     image = Image.fromarray(pixels)
+
+    # Lossless, since an error of a step would turn a normal by a degree
     buffer = io.BytesIO()
     image.save(buffer, "WEBP", lossless=True, quality=60, method=2, exact=True)
     return buffer.getvalue()
@@ -426,6 +428,7 @@ def shape_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[A
     normals = arrays["surface_normals"].astype(float)
     length = np.linalg.norm(normals, axis=1, keepdims=True)
     normals /= np.maximum(length, _SHORTEST)
+    unit_normals = normals.astype(np.float16)
 
     # Points from steps; flags are stored as they are.
     low = arrays["low"]
@@ -435,4 +438,4 @@ def shape_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[A
         quantized = QuantizedPoints(arrays[name], low, step)
         points[name] = quantized[:]
     flags = {name: arrays[name] for name in _FLAGS}
-    return {**points, **flags, "surface_normals": normals.astype(np.float16)}
+    return {**points, **flags, "surface_normals": unit_normals}

@@ -52,7 +52,9 @@ class ObjectLocation:
             DatasetError: The file cannot be read.
         """
         # -1 reads to the end of the file.
-        size = self.end - self.start if self.packed_name else -1
+        size = -1
+        if self.packed_name:
+            size = self.end - self.start
         try:
             with self.file.open("rb") as file:
                 file.seek(self.start)

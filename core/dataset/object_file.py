@@ -316,7 +316,9 @@ class ObjectFile:
             The mesh; None in sets that were made before meshes were stored, and for scenes in which
             something moves.
         """
-        kind = "mesh.npz" if number is None else f"{shape_kind(number)}.mesh.npz"
+        kind = "mesh.npz"
+        if number is not None:
+            kind = f"{shape_kind(number)}.mesh.npz"
         if kind not in self.parts:
             return None
 
@@ -399,6 +401,8 @@ class ObjectFile:
         kind = f"{index:03d}.{SMALL_DEPTH if self.is_compact else 'npz'}"
         with self._describe_damage_of(kind):
             data = self.read_member(kind)
+
+            # The compact form needs the range of depth to decode it.
             if self.is_compact:
                 camera = self.record.views[index].camera
                 return compact.decode_depth(data, camera, self.record.bounds)

@@ -153,10 +153,12 @@ def check_no_leak(splits: Mapping[str, str], fingerprints: Mapping[str, Sequence
     known = {name: fingerprints[name] for name in splits}
     for group in group_duplicates(known):
         first = group[0]
+        first_split = splits[first]
         for name in group:
-            if splits[name] != splits[first]:
+            split = splits[name]
+            if split != first_split:
                 raise DatasetError(
-                    f"{first} ({splits[first]}) and {name} ({splits[name]}) are one shape: "
+                    f"{first} ({first_split}) and {name} ({split}) are one shape: "
                     "the training would see what it is judged on. Assign the splits again"
                 )
 

@@ -180,6 +180,7 @@ def _write_models(
     else:
         models = {item.number: _object_model(item)}
 
+    # One file for each model
     entries = {}
     for number, model in models.items():
         path = folder / f"obj_{number:06d}.ply"
@@ -255,7 +256,8 @@ def _scene_models(item: SelectedObject, shape_numbers: ShapeNumbers) -> dict[int
         points = passes.world_points(view)
         has_surface = view.depth > 0
         for instance in record.instances_in(index):
-            shown = (view.index == instance.index) & has_surface
+            is_instance = view.index == instance.index
+            shown = is_instance & has_surface
             local = passes.local_points(points[shown], instance.to_world)
             normals = view.normal[shown] @ instance.to_world[:3, :3]
             color = view.colour[shown][:, :3]

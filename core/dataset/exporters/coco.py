@@ -117,10 +117,11 @@ def _mask_entry(mask: NDArray[np.bool_]) -> Entry:
     # A box is left, top, width and height.
     low, high = mask_bounds(mask.astype(np.float32))
     size = high - low
+    area = int(mask.sum())
     box = [*low.tolist(), *size.tolist()]
     return {
         "iscrowd": 0,
-        "area": int(mask.sum()),
+        "area": area,
         "bbox": box,
         "segmentation": {"size": list(mask.shape), "counts": run_lengths(mask)},
     }

@@ -64,7 +64,8 @@ def validate_dataset(folder: Path) -> Task[list[Problem]]:
     index = build_index(folder)
     problems = []
     for path, reason in index.damaged.items():
-        problems.append(Problem(path, _error_text(DatasetError(reason), path)))
+        text = _error_text(DatasetError(reason), path)
+        problems.append(Problem(path, text))
 
     # Objects
     fingerprints: dict[str, tuple[float, ...]] = {}
@@ -111,8 +112,11 @@ def _check_locations(
                 check_object(location)  # damage explains more than a difference
                 raise DatasetError(f"differs from {good_file.path}: {shards.AGAIN}")
         except _BAD as error:
-            problems.append(Problem(location.path, _error_text(error, location.path)))
-    return good_file.record if good_file else None, problems
+            text = _error_text(error, location.path)
+            problems.append(Problem(location.path, text))
+
+    record = good_file.record if good_file else None
+    return record, problems
 
 
 def check_object(location: ObjectLocation) -> ObjectFile:

@@ -88,9 +88,8 @@ def check_instances(record: Record) -> None:
     """Check numbering, poses and bounds of the instances of a whole scene."""
     # Indices
     indices = [instance.index for instance in record.instances]
-    require_that(
-        indices == list(range(1, len(indices) + 1)), "the instances are not numbered from 1"
-    )
+    expected = list(range(1, len(indices) + 1))
+    require_that(indices == expected, "the instances are not numbered from 1")
 
     # Poses in the scene, and in views where they differ
     poses = [(instance.name, instance.to_world) for instance in record.instances]

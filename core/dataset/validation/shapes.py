@@ -143,7 +143,8 @@ def _check_distances(
     )
 
     # The surface is within the bounds, which limits the distance.
-    from_center = np.linalg.norm(arrays[points] - (low + high) / 2, axis=1)
+    center = (low + high) / 2
+    from_center = np.linalg.norm(arrays[points] - center, axis=1)
     farthest = from_center + float((high - low).max())
     require_that(
         (np.abs(distance) <= farthest).all(), f"{name}: values are farther than all of the object"
