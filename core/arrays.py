@@ -1,24 +1,30 @@
-"""The plain data that passes between the model and the scene."""
+"""Plain data that passes between the model and the scene: meshes and views."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .cameras import Camera
 
+_SURFACE_FIELDS = ("vertices", "faces", "colors", "confidence")
+
 
 @dataclass(frozen=True)
 class MeshArrays:
-    """A mesh in Blender's axes: right-handed, Z up, the object's front looks towards -Y.
+    """A mesh in Blender's axes: right-handed, Z up, the front of the object faces -Y.
 
-    vertices: (V, 3) float32, metres.
-    faces: (F, 3) or (F, 4) int32 indices into ``vertices``, counter-clockwise seen from outside.
-    colours: (V, 3) float32 sRGB in 0..1, one a vertex, or None.
-    confidence: (V,) float32 in 0..1, how likely the true surface is within 2 % of the longest side, or None.
-    views: the pictures that it was made from, their cameras in its frame.
+    Attributes:
+        vertices: (V, 3) float32, meters.
+        faces: (F, 3) or (F, 4) int32 indices into ``vertices``, counter-clockwise seen from
+            outside.
+        colors: (V, 3) float32 sRGB in 0..1 for each vertex, or None.
+        confidence: (V,) float32 in 0..1, the probability that the true surface is within 2 % of the
+            longest side, or None.
+        views: The images that the mesh was made from, with their cameras in its frame.
     """
 
     vertices: NDArray[np.float32]
@@ -28,38 +34,51 @@ class MeshArrays:
     views: tuple[SourceView, ...] = ()
 
     def to_triangles(self) -> NDArray[np.int32]:
-        """The faces as triangles, (T, 3) int32; a quad becomes two."""
+        """Return the faces as triangles, (T, 3) int32; each quad becomes two."""
         if self.faces.shape[1] == 3:
             return self.faces
         return np.concatenate((self.faces[:, [0, 1, 2]], self.faces[:, [0, 2, 3]]))
 
     def has_same_surface(self, other: MeshArrays) -> bool:
-        """Whether nothing of both differs, but for the views."""
-        names = ("vertices", "faces", "colors", "confidence")
-        return all(np.array_equal(getattr(self, name), getattr(other, name)) for name in names)
+        """Return whether both meshes agree in everything but their views."""
+        return all(
+            np.array_equal(getattr(self, name), getattr(other, name)) for name in _SURFACE_FIELDS
+        )
 
     def on_ground(self) -> MeshArrays:
-        """The mesh with its lowest point at z = 0."""
-        return self.offset_and_scaled(np.array((0, 0, -float(self.vertices[:, 2].min()))))
+        """Return the mesh moved along Z so that its lowest point is at z = 0."""
+        lowest = float(self.vertices[:, 2].min())
+        return self.offset_and_scaled(np.array((0, 0, -lowest)))
 
-    def offset_and_scaled(self, offset: NDArray[np.floating], factor: float = 1.0) -> MeshArrays:
-        """The mesh and its views moved by ``offset`` (3,), then scaled by ``factor`` about the origin."""
-        move = np.eye(4)
-        move[:3, 3] = offset
+    def offset_and_scaled(
+        self, offset: NDArray[np.floating[Any]], factor: float = 1.0
+    ) -> MeshArrays:
+        """Return the mesh and its views moved by an offset, then scaled about the origin.
+
+        Args:
+            offset: (3,), meters.
+            factor: Scale, above 0.
+        """
+        translation = np.eye(4)
+        translation[:3, 3] = offset
         views = tuple(
-            replace(view, camera=view.camera.moved(move).scaled(factor)) for view in self.views
+            replace(view, camera=view.camera.moved(translation).scaled(factor))
+            for view in self.views
         )
-        return replace(
-            self, vertices=((self.vertices + offset) * factor).astype(np.float32), views=views
-        )
+
+        vertices = ((self.vertices + offset) * factor).astype(np.float32)
+        return replace(self, vertices=vertices, views=views)
 
 
 @dataclass(frozen=True)
 class SourceView:
-    """A :class:`View` that is kept for later.
+    """A :class:`View` that is kept with a mesh for later use.
 
-    png: (N,) uint8, the bytes of a PNG file of its picture.
-    silhouette: IoU of the mesh's silhouette with its mask, before and after the mesh was fitted to it, if it was.
+    Attributes:
+        png: (N,) uint8, the bytes of the image as a PNG file.
+        camera: In the frame of the mesh.
+        silhouette: IoU of the mesh's silhouette with the mask of the image, before and after the
+            mesh was fitted to it; None if it was not fitted.
     """
 
     png: NDArray[np.uint8]
@@ -69,11 +88,12 @@ class SourceView:
 
 @dataclass(frozen=True)
 class View:
-    """A picture and where it was taken from.
+    """An image and its camera.
 
-    image: (H, W, 4) float32 in 0..1, row 0 at the top, sRGB colour, straight (not premultiplied) alpha;
-        the alpha is the mask of the object.
-    camera: in the object's frame; its width and height are the image's.
+    Attributes:
+        image: (H, W, 4) float32 in 0..1, row 0 at the top, sRGB color, straight (not premultiplied)
+            alpha; the alpha is the mask of the object.
+        camera: In the frame of the object; its width and height are those of the image.
     """
 
     image: NDArray[np.float32]

@@ -1,4 +1,4 @@
-"""What native code prints."""
+"""Output of native code on the console."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from pathlib import Path
 
 @contextmanager
 def silence_stdout() -> Iterator[None]:
-    """Nothing that Blender, its renderer or its exporters print meanwhile reaches stdout. What they raise does."""
+    """Discard what is written to stdout while the context is active, also by native code.
+
+    Blender, its renderer and its exporters write to the file descriptor. Exceptions pass.
+    """
     sys.stdout.flush()
-    kept = os.dup(1)
-    with Path(os.devnull).open("w") as nowhere:
-        os.dup2(nowhere.fileno(), 1)
+    saved_stdout = os.dup(1)
+    with Path(os.devnull).open("w") as null_device:
+        os.dup2(null_device.fileno(), 1)
         try:
             yield
         finally:
             sys.stdout.flush()
-            os.dup2(kept, 1)
-            os.close(kept)
+            os.dup2(saved_stdout, 1)
+            os.close(saved_stdout)

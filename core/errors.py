@@ -1,24 +1,24 @@
-"""What can go wrong, named for the person who can put it right.
+"""Errors that are reported to the user.
 
-Every text raised from here is shown to the user as it is: say what is wrong with
-what, and what to do about it. Anything else that is raised is a bug of ours.
+Their texts are shown as they are, so each is a full sentence: what is wrong, with which file or
+object, and what to do. Any other exception is a bug of Maquette.
 """
 
 
 class MaquetteError(Exception):
-    """Base of every error that an operator reports instead of letting it fly."""
+    """Base of every error that an operator or a command reports."""
 
 
 class Cancelled(MaquetteError):
-    """The user stopped the work."""
+    """The user stopped the task."""
 
 
 class ImageError(MaquetteError):
-    """A reference image is missing, empty or of the wrong form."""
+    """A reference image is missing, empty or in an unsupported form."""
 
 
 class MeshError(MaquetteError):
-    """A mesh is missing, empty or not what the work needs."""
+    """A mesh is missing, empty or unsuitable for the task."""
 
 
 class WeightsError(MaquetteError):
@@ -26,28 +26,28 @@ class WeightsError(MaquetteError):
 
 
 class DatasetError(MaquetteError):
-    """A training set is missing, incomplete or not in our format."""
+    """A training set is missing, incomplete or in another format."""
 
 
 class SceneError(MaquetteError):
-    """The scene lacks what the work needs."""
+    """The scene lacks something that the task needs."""
 
 
 class OutputError(MaquetteError):
-    """A result cannot be written where it was asked for."""
+    """A result cannot be written to the chosen path."""
 
 
 class DependencyError(MaquetteError):
-    """A Python package that this work needs is not installed in this Python."""
+    """A Python package that the task needs is not installed in this Python."""
 
 
 class DeviceError(MaquetteError):
-    """What the model computes on has too little memory."""
+    """The device that the model runs on has too little memory."""
 
 
 class WorkerError(MaquetteError):
-    """A process that works for this one cannot be started, or has ended."""
+    """A worker process cannot be started, or has ended."""
 
 
 class StartError(WorkerError):
-    """It cannot be started, or has ended before it could be given anything to do."""
+    """A worker process cannot be started, or has ended before it received a task."""

@@ -1,4 +1,4 @@
-"""Files written whole or not at all."""
+"""Files that are written completely or not at all."""
 
 from __future__ import annotations
 
@@ -16,15 +16,19 @@ from numpy.typing import NDArray
 
 from ..errors import OutputError
 
-_ABANDONED = 60  # seconds
+_ABANDONED = (
+    60  # seconds without a change after which a partial file counts as left by a killed run
+)
 
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Gives a file beside ``path`` to write, which is moved there if all goes well; makes the folder.
+    """Give a partial file next to ``path`` to write, and move it there on success.
+
+    The folder is made if it is missing.
 
     Raises:
-        OutputError: the disk is full or the folder cannot be written.
+        OutputError: The disk is full or the folder cannot be written.
     """
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
@@ -36,15 +40,15 @@ def atomic_write(path: Path) -> Iterator[Path]:
             f"{path} cannot be written: {error.strerror}. Free some space, then run again"
         ) from error
     finally:
-        with suppress(OSError):  # it is there only if something went wrong
+        with suppress(OSError):  # the partial file only exists after a failure
             partial.unlink()
 
 
 def make_folder(folder: Path) -> None:
-    """Make ``folder`` and those that it lies in; nothing if it is there.
+    """Make ``folder`` and its parents unless they exist.
 
     Raises:
-        OutputError: it cannot be made.
+        OutputError: The folder cannot be made.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -53,17 +57,23 @@ def make_folder(folder: Path) -> None:
 
 
 def write_bytes(path: Path, data: bytes | str) -> None:
-    """Write ``data``, see :func:`atomic_write`."""
+    """Write bytes, or text as UTF-8, see :func:`atomic_write`."""
     with atomic_write(path) as partial:
         partial.write_bytes(data.encode() if isinstance(data, str) else data)
 
 
 def write_json(path: Path, data: Any) -> None:
+    """Write ``data`` as indented JSON, see :func:`atomic_write`."""
     write_bytes(path, json.dumps(data, indent=1))
 
 
 def write_png(path: Path, pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> None:
-    """pixels: (H, W) or (H, W, C) uint8, or (H, W) uint16."""
+    """Write an image, see :func:`atomic_write`.
+
+    Args:
+        path: Of the file.
+        pixels: (H, W) or (H, W, C) uint8, or (H, W) uint16.
+    """
     from PIL import Image
 
     buffer = io.BytesIO()
@@ -72,29 +82,36 @@ def write_png(path: Path, pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> Non
 
 
 def write_npy(path: Path, array: NDArray[Any]) -> None:
+    """Write an array as a .npy file, see :func:`atomic_write`."""
     buffer = io.BytesIO()
     np.save(buffer, array)
     write_bytes(path, buffer.getvalue())
 
 
 def remove_partials(folder: Path, name: str = "*") -> None:
-    """Remove what killed runs left half written in ``folder`` of the file ``name``; not what another may be writing."""
+    """Remove partial files that killed runs left, but not those that a process may be writing.
+
+    Args:
+        folder: In which the files are.
+        name: Of the file that they are parts of.
+    """
     for partial in folder.glob(f".{name}.*.partial"):
+        # Its name ends with the number of the process that writes it.
+        process = partial.suffixes[-2][1:]
         with suppress(OSError):
-            if time.time() - partial.stat().st_mtime > _ABANDONED or not _process_exists(
-                partial.suffixes[-2][1:]
-            ):
+            age = time.time() - partial.stat().st_mtime
+            if age > _ABANDONED or not _process_exists(process):
                 partial.unlink()
 
 
 def _process_exists(process: str) -> bool:
-    """Whether there may be a process of that number; where that cannot be told, there may."""
+    """Return whether a process with that number may exist; true where this cannot be found out."""
     if os.name != "posix" or not process.isdecimal():
         return True
     try:
-        os.kill(int(process), 0)
+        os.kill(int(process), 0)  # signal 0 only checks
     except ProcessLookupError:
         return False
     except OSError:
-        pass
+        pass  # it exists, but belongs to another user
     return True

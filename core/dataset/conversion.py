@@ -1,4 +1,4 @@
-"""A training set again in the compact form."""
+"""Copy a training set into the compact form."""
 
 from __future__ import annotations
 
@@ -8,37 +8,67 @@ from pathlib import Path
 from ..errors import DatasetError
 from ..jobs.task import Progress, Task
 from . import atomic_files, splits
-from . import index as dataset_index
-from .records import write_object
+from .index import ObjectLocation, build_index
+from .object_file import write_compact_object
 
 
 def copy_compact(folder: Path, target: Path) -> Task[int]:
-    """Write the objects of the training set ``folder`` to the set ``target`` in the compact form; returns how many.
+    """Write the objects of a training set to another set in the compact form; one step an object.
 
-    Those that are there already are kept.
+    Objects that the target contains already are kept.
+
+    Args:
+        folder: Of the training set.
+        target: Folder of the new set.
+
+    Returns:
+        The number of objects.
 
     Raises:
-        DatasetError: the set is missing or damaged, holds a whole scene, or ``target`` is of another set.
-        OutputError: the disk is full or the folder cannot be written.
+        DatasetError: The set is missing or damaged, contains a whole scene, or ``target`` contains
+            another set.
+        OutputError: The disk is full or the folder cannot be written.
     """
+    # Fail before anything is written if the set has no splits.
     assigned = splits.read_splits(folder)
-    settings = {
-        **json.loads((folder / "dataset.json").read_text(encoding="utf-8")),
-        "compact": True,
-    }
-    told = target / "dataset.json"
-    if told.exists() and json.loads(told.read_text(encoding="utf-8")) != settings:
-        raise DatasetError(f"{target} holds a set made with other settings: choose another folder")
-    atomic_files.write_json(told, settings)
-    found = dataset_index.build_index(folder).by_name
-    for index, (name, place) in enumerate(found.items()):
-        yield Progress(index / len(found), name)
-        if (target / "objects" / f"{name}.tar").is_file():
-            continue
-        file = place.open_object()
-        if file.record.instances:
-            raise DatasetError(f"{place.path} is a whole scene, which has no compact form")
-        views = (file.read_view(i) for i in range(len(file.record.views)))
-        write_object(target, file.record, file.read_shape(), views, small=True)
+    _write_settings(folder, target)
+
+    locations = build_index(folder).by_name
+    for index, (name, location) in enumerate(locations.items()):
+        yield Progress(index / len(locations), name)
+        if not (target / "objects" / f"{name}.tar").is_file():
+            _copy_object(location, target)
+
+    # Last, so that an incomplete set cannot be trained on
     atomic_files.write_json(target / "splits.json", assigned)
-    return len(found)
+    return len(locations)
+
+
+def _write_settings(folder: Path, target: Path) -> None:
+    """Write ``dataset.json`` of the compact set.
+
+    Raises:
+        DatasetError: ``target`` contains a set with other settings.
+    """
+    source_text = (folder / "dataset.json").read_text(encoding="utf-8")
+    settings = json.loads(source_text)
+    settings["compact"] = True
+
+    # An earlier run must have had the same settings.
+    path = target / "dataset.json"
+    if path.exists():
+        existing_settings = json.loads(path.read_text(encoding="utf-8"))
+        if existing_settings != settings:
+            raise DatasetError(
+                f"{target} holds a set made with other settings: choose another folder"
+            )
+    atomic_files.write_json(path, settings)
+
+
+def _copy_object(location: ObjectLocation, target: Path) -> None:
+    """Write one object to the set ``target`` in the compact form."""
+    file = location.open_object()
+    if file.record.instances:
+        raise DatasetError(f"{location.path} is a whole scene, which has no compact form")
+    views = (file.read_view(index) for index in range(len(file.record.views)))
+    write_compact_object(target, file.record, file.read_shape(), views)

@@ -1,8 +1,9 @@
-"""Ground truth of a solid shape, from a triangle mesh that may be messy."""
+"""Ground truth of a solid shape, from a triangle mesh that need not be watertight."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,14 +15,18 @@ from ..geometry.signed_distance import Tree, signed_distance
 from ..geometry.winding_number import OrientedSolid, Points, orient_and_thicken
 from .records import Shape
 
-GROWN = 1.1
-_SMALLEST_VOLUME = 2e-4  # of the cube: below it there is nothing for a network to learn
+GROWN = 1.1  # side of the cube of uniform points, in longest sides of the bounding box
+_SMALLEST_VOLUME = 2e-4  # of the cube: a network cannot learn a smaller one
 _NEAR = (0.005, 0.02, 0.06)  # standard deviations of the distance to the surface, in longest sides
+_RAYS = 7  # for each point, to find out whether it is inside
+_SURFACE_SHARE = 4  # one surface point for this many uniform points
+_FEWEST_SURFACE_POINTS = 512  # that are sampled
+_FEWEST_SURFACE = 64  # points that must remain on the surface of the solid
 
 
 @dataclass(frozen=True)
-class UnlabelledSamples:
-    """Points of which :meth:`label` tells whether they are inside: as in :class:`~.records.Shape`."""
+class UnlabeledSamples:
+    """Sample points; :meth:`label` finds out which are inside. Fields as in :class:`Shape`."""
 
     solid: OrientedSolid
     uniform: Points
@@ -29,60 +34,88 @@ class UnlabelledSamples:
     surface: NDArray[np.float32]
     surface_normals: NDArray[np.float32]
 
-    def label(self, tree: Tree | None, bounds: NDArray[np.floating] | None = None) -> Shape:
-        """The ground truth: most of its time goes here, and it may go in a thread of its own.
+    def label(self, tree: Tree | None, bounds: NDArray[np.floating[Any]] | None = None) -> Shape:
+        """Return the ground truth. This takes most of the time, and may run in another thread.
 
         Args:
-            tree: see :func:`~..signed_distance.signed_distance`; None for no distances.
-            bounds: (2, 3) low and high corner of the object, for a grid about them; None for no grid.
+            tree: Finds the nearest triangle, see ``geometry.signed_distance``; None for no
+                distances.
+            bounds: (2, 3) low and high corner of the object, for a grid around them; None for no
+                grid.
 
         Raises:
-            MeshError: the solid is next to nothing.
+            MeshError: The solid has almost no volume.
         """
+        # Occupancy of all points at once
         count = len(self.uniform)
-        both = np.concatenate((self.uniform, self.near))
-        inside = self.solid.contains(both, rays=7)
+        points = np.concatenate((self.uniform, self.near))
+        inside = self.solid.contains(points, rays=_RAYS)
         if inside[:count].mean() < _SMALLEST_VOLUME:
             raise MeshError("The mesh bounds next to no volume: it is a sheet or a wire")
-        distances: list[NDArray[np.float32]] = []
+
+        # Distances and grid are optional.
+        uniform_distance = None
+        near_distance = None
         if tree:
-            distances = np.split(
-                signed_distance(self.solid, both, inside, tree).astype(np.float32), [count]
-            )
+            distance = signed_distance(self.solid, points, inside, tree).astype(np.float32)
+            uniform_distance, near_distance = np.split(distance, [count])
+        grid = None
+        if bounds is not None:
+            grid = inside_grid(self.solid, bounds)
+
         return Shape(
-            self.uniform.astype(np.float32),
-            inside[:count],
-            self.near.astype(np.float32),
-            inside[count:],
-            self.surface,
-            self.surface_normals,
-            *distances,
-            grid=None if bounds is None else inside_grid(self.solid, bounds),
+            uniform=self.uniform.astype(np.float32),
+            uniform_inside=inside[:count],
+            near=self.near.astype(np.float32),
+            near_inside=inside[count:],
+            surface=self.surface,
+            surface_normals=self.surface_normals,
+            uniform_distance=uniform_distance,
+            near_distance=near_distance,
+            grid=grid,
         )
 
 
-def sample_solid(mesh: MeshArrays, points: int, rng: np.random.Generator) -> UnlabelledSamples:
-    """Draw points about and on the solid that ``mesh`` bounds.
+def sample_solid(mesh: MeshArrays, points: int, rng: np.random.Generator) -> UnlabeledSamples:
+    """Sample points around and on the solid that a mesh bounds.
 
     Args:
-        points: how many uniform points, and as many near the surface; a quarter as many on it.
+        mesh: In any frame, which the points share.
+        points: Number of uniform points, and of points near the surface; a quarter as many are on
+            the surface.
+        rng: Of the samples.
 
     Raises:
-        MeshError: the mesh has no area, or bounds nothing.
+        MeshError: The mesh has no area, or bounds nothing.
     """
+    # The solid, and its size
     solid = orient_and_thicken(mesh.vertices, mesh.to_triangles())
     low = mesh.vertices.min(0).astype(float)
     high = mesh.vertices.max(0).astype(float)
     size = float((high - low).max())
-    surface, normals, _ = solid.sample_surface(max(points // 4, 512), rng)
-    if len(surface) < 64:
+
+    # Points on its surface
+    surface_count = max(points // _SURFACE_SHARE, _FEWEST_SURFACE_POINTS)
+    surface, normals, _ = solid.sample_surface(surface_count, rng)
+    if len(surface) < _FEWEST_SURFACE:
         raise MeshError(
             "The mesh bounds no solid: nothing of its surface parts an inside from an outside"
         )
-    uniform = (low + high) / 2 + size * GROWN * (rng.random((points, 3)) - 0.5)
-    pick = rng.integers(0, len(surface), points)
-    spread = np.array(_NEAR)[rng.integers(0, len(_NEAR), points)] * size
-    near = surface[pick] + rng.normal(size=(points, 3)) * spread[:, None]
-    return UnlabelledSamples(
-        solid, uniform, near, surface.astype(np.float32), normals.astype(np.float32)
+
+    # Points in the cube around it
+    in_unit_cube = rng.random((points, 3)) - 0.5
+    uniform = (low + high) / 2 + size * GROWN * in_unit_cube
+
+    # Surface points moved by normally distributed offsets of several scales
+    origin_index = rng.integers(0, len(surface), points)
+    scale_index = rng.integers(0, len(_NEAR), points)
+    spread = np.array(_NEAR)[scale_index] * size
+    offset = rng.normal(size=(points, 3)) * spread[:, None]
+    near = surface[origin_index] + offset
+    return UnlabeledSamples(
+        solid=solid,
+        uniform=uniform,
+        near=near,
+        surface=surface.astype(np.float32),
+        surface_normals=normals.astype(np.float32),
     )

@@ -1,6 +1,7 @@
-"""Where the objects of a training set lie: each in a file of its own, many in a shard, or both; read one way.
+"""Where the objects of a training set are: each in its own file, many in a shard, or both.
 
-The members of an object lie one after the other in a shard, so they are a tar by themselves.
+All of them are read alike. The members of an object are contiguous in a shard, so they are a tar by
+themselves.
 """
 
 from __future__ import annotations
@@ -9,174 +10,241 @@ import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 
 from ..errors import DatasetError
 from . import splits
-from .records import ObjectFile, Record, read_record
+from .object_file import ObjectFile, read_record
+from .records import Record
 
 
 @dataclass(frozen=True)
 class ObjectLocation:
-    """An object's file, or of a shard the bytes from ``start`` to ``end`` that are the object ``inside``."""
+    """An object's own file, or the part of a shard that is an object.
+
+    Attributes:
+        file: The object's file, or the shard.
+        packed_name: Name of the object in a shard; "" for an object's own file.
+        start: Byte of the shard at which the object begins.
+        end: Byte of the shard after the object.
+    """
 
     file: Path
-    inside: str = ""
+    packed_name: str = ""
     start: int = 0
     end: int = -1
 
     @property
     def name(self) -> str:
-        return self.inside or self.file.stem
+        """Name of the object."""
+        return self.packed_name or self.file.stem
 
     @property
     def path(self) -> Path:
-        """As it is told of: in a shard ``SHARD/NAME.tar``."""
-        return self.file / f"{self.inside}.tar" if self.inside else self.file
+        """Path for messages: in a shard ``SHARD/NAME.tar``."""
+        return self.file / f"{self.packed_name}.tar" if self.packed_name else self.file
 
     def read_tar(self) -> bytes:
-        """The tar that the object is; in a shard without the empty blocks that end one.
+        """Return the object as a tar; from a shard without the empty blocks that end one.
 
         Raises:
-            DatasetError: it cannot be read.
+            DatasetError: The file cannot be read.
         """
+        # -1 reads to the end of the file.
+        size = -1
+        if self.packed_name:
+            size = self.end - self.start
         try:
             with self.file.open("rb") as file:
                 file.seek(self.start)
-                return file.read(self.end - self.start if self.inside else -1)
+                return file.read(size)
         except OSError as error:
             raise DatasetError(f"{self.path} cannot be read: {error.strerror}") from error
 
     def open_object(self) -> ObjectFile:
-        """The object, for reading its parts.
+        """Return the object, to read its parts.
 
         Raises:
-            DatasetError: it is missing, damaged, or of another version.
+            DatasetError: The file is missing, damaged, or of another version of the format.
         """
         return ObjectFile(self.path, self.read_tar())
 
     def read_record(self) -> Record:
-        """The object's record, without reading the rest of it. Raises as :meth:`open_object`."""
+        """Return the object's record without reading its other parts.
+
+        Raises:
+            DatasetError: As :meth:`open_object`.
+        """
         return read_record(self.path, self.file, self.start)
 
 
 @dataclass(frozen=True)
 class DatasetIndex:
-    """Of every object, in order of the names: its own file, and where it lies in shards. damaged: shards, and why."""
+    """All objects of a training set.
 
-    own: Mapping[str, ObjectLocation]
+    Attributes:
+        files: The objects' own files, by the names of the objects, in order.
+        packed: The places in shards where each object is.
+        damaged: Shards that cannot be read, and why.
+    """
+
+    files: Mapping[str, ObjectLocation]
     packed: Mapping[str, tuple[ObjectLocation, ...]]
     damaged: Mapping[Path, str]
 
     @cached_property
     def by_name(self) -> dict[str, ObjectLocation]:
-        """Where to read each object: its own file if there is one."""
-        found = {name: places[0] for name, places in self.packed.items()} | dict(self.own)
-        return dict(sorted(found.items()))
+        """Where to read each object, in order of the names: its own file if there is one."""
+        locations = {name: places[0] for name, places in self.packed.items()}
+        locations |= self.files
+        return dict(sorted(locations.items()))
 
 
 def build_index(folder: Path) -> DatasetIndex:
-    """The objects of the training set in ``folder``.
+    """Find the objects of the training set in ``folder``.
 
     Raises:
-        DatasetError: there is none.
+        DatasetError: There is no object.
     """
-    own = {path.stem: ObjectLocation(path) for path in sorted((folder / "objects").glob("*.tar"))}
+    # Files of single objects
+    paths = sorted((folder / "objects").glob("*.tar"))
+    files = {path.stem: ObjectLocation(path) for path in paths}
+
+    # Shards; an object may be in several
     packed: dict[str, tuple[ObjectLocation, ...]] = {}
     damaged = {}
     for shard in sorted((folder / "shards").glob("*.tar")):
         try:
-            for place in _in_shard(shard):
-                packed[place.name] = (*packed.get(place.name, ()), place)
+            for location in _locations_in_shard(shard):
+                packed[location.name] = (*packed.get(location.name, ()), location)
         except DatasetError as error:
             damaged[shard] = str(error)
-    if not own and not packed and not damaged:
+
+    if not files and not packed and not damaged:
         raise DatasetError(
-            f"{folder} holds no training set: there is no object in {folder / 'objects'} or in shards"
+            f"{folder} holds no training set: there is no object in {folder / 'objects'} "
+            "or in shards"
         )
-    return DatasetIndex(own, packed, damaged)
+    return DatasetIndex(files, packed, damaged)
 
 
 def locations_of_split(folder: Path, split: str) -> list[ObjectLocation]:
-    """Where the objects of ``split`` in the training set ``folder`` lie, in order of their names.
+    """Return where the objects of a split are, in order of their names.
+
+    Args:
+        folder: Of the training set.
+        split: One of ``splits.SPLITS``.
 
     Raises:
-        DatasetError: the set is missing or damaged, or has changed since it was packed.
+        DatasetError: The set is missing or damaged, or has changed since it was packed.
     """
-    names = sorted(name for name, own in splits.read_splits(folder).items() if own == split)
-    own = {name: ObjectLocation(folder / "objects" / f"{name}.tar") for name in names}
-    packed = sorted((folder / "shards").glob(f"{split}-*.tar"))
-    if not packed or all(place.file.is_file() for place in own.values()):
-        return list(own.values())
-    found = {place.name: place for shard in packed for place in _in_shard(shard)}
-    gone = [name for name in names if name not in found and not own[name].file.is_file()]
-    if gone:
-        raise DatasetError(
-            f"{folder} has changed since it was packed, {gone[0]} is in no shard: pack it again"
-        )
-    return [own[name] if own[name].file.is_file() else found[name] for name in names]
+    # Shards need not be read if every object has a file.
+    assigned = splits.read_splits(folder)
+    names = sorted(name for name, other in assigned.items() if other == split)
+    files = {name: ObjectLocation(folder / "objects" / f"{name}.tar") for name in names}
+    shards = sorted((folder / "shards").glob(f"{split}-*.tar"))
+    if not shards or all(location.file.is_file() for location in files.values()):
+        return list(files.values())
+
+    packed = {}
+    for shard in shards:
+        for location in _locations_in_shard(shard):
+            packed[location.name] = location
+
+    # An object's own file comes first.
+    locations = []
+    for name in names:
+        if files[name].file.is_file():
+            locations.append(files[name])
+        elif name in packed:
+            locations.append(packed[name])
+        else:
+            raise DatasetError(
+                f"{folder} has changed since it was packed, {name} is in no shard: pack it again"
+            )
+    return locations
 
 
 def training_locations(folders: Sequence[Path]) -> list[ObjectLocation]:
-    """Where the objects of the split "train" of ``folders`` lie, without copies of what any of these judges by.
+    """Return where the objects of the split "train" of several sets are.
 
-    A set keeps copies of its own together, but of those of another, such as another part of the same meshes, it does
-    not know.
+    Copies of objects that any of the sets uses for validation or testing are left out. A set keeps
+    its own copies together, but it does not know those of another set, such as another part of the
+    same meshes.
+
+    Args:
+        folders: Of the training sets.
 
     Raises:
-        DatasetError: as :func:`locations_of_split`, or an object is damaged.
+        DatasetError: As :func:`locations_of_split`, or an object is damaged.
     """
     if len(folders) == 1:
         return locations_of_split(folders[0], "train")
-    found = [
-        (split, place)
+
+    # All objects of all sets, known by their numbers since names may repeat
+    candidates = [
+        (split, location)
         for folder in folders
         for split in splits.SPLITS
-        for place in locations_of_split(folder, split)
+        for location in locations_of_split(folder, split)
     ]
-    own = {str(index): split for index, (split, _) in enumerate(found)}
-    fingerprints = {
-        str(index): place.read_record().fingerprint for index, (_, place) in enumerate(found)
-    }
-    copies = splits.duplicates_of_held_out(own, fingerprints)
+    split_of = {}
+    fingerprints = {}
+    for index, (split, location) in enumerate(candidates):
+        split_of[str(index)] = split
+        fingerprints[str(index)] = location.read_record().fingerprint
+
+    copies = splits.duplicates_of_held_out(split_of, fingerprints)
     return [
-        place
-        for index, (split, place) in enumerate(found)
+        location
+        for index, (split, location) in enumerate(candidates)
         if split == "train" and str(index) not in copies
     ]
 
 
 def read_end(archive: tarfile.TarFile) -> int:
-    """Where the end of ``archive`` begins, all of whose members have been read.
+    """Return where the end of a tar begins, after all of its members have been read.
 
     Raises:
-        tarfile.ReadError: there is something else, such as a damaged header, which tarfile takes for the end.
+        tarfile.ReadError: Something else is there, such as a damaged header, which tarfile takes
+            for the end.
     """
     end = archive.offset
     stream = archive.fileobj
-    stream.seek(end)  # type: ignore[union-attr]
-    rest = stream.read()  # type: ignore[union-attr]
+    if stream is None:
+        raise tarfile.ReadError("the archive is closed")
+
+    # At least two empty blocks, and nothing else, up to a multiple of the size of a record
+    stream.seek(end)
+    rest: bytes = stream.read()  # type: ignore[call-arg]  # typeshed requires a size
     if len(rest) < 2 * tarfile.BLOCKSIZE or any(rest) or (end + len(rest)) % tarfile.RECORDSIZE:
-        raise tarfile.ReadError(f"it is damaged {end} bytes after its beginning")
+        raise tarfile.ReadError(f"there is damage {end} bytes after its beginning")
     return end
 
 
-def _in_shard(shard: Path) -> list[ObjectLocation]:
-    """The objects of ``shard``, by the headers of its members alone.
+def _locations_in_shard(shard: Path) -> list[ObjectLocation]:
+    """Return the objects of ``shard``, by the headers of its members alone.
 
     Raises:
-        DatasetError: it cannot be read to its end.
+        DatasetError: The shard cannot be read to its end.
     """
+    # Object name and offset of each member
     try:
         with tarfile.open(shard) as archive:
             members = [(member.name.partition(".")[0], member.offset) for member in archive]
             end = read_end(archive)
     except (OSError, tarfile.TarError, EOFError) as error:
         raise DatasetError(f"{shard} is not a whole file of a training set: {error}") from error
-    starts = [(name, next(own)[1]) for name, own in groupby(members, key=lambda member: member[0])]
-    ends = [start for _, start in starts[1:]] + [end]
+
+    # An object begins with its first member and ends where the next object begins.
+    names = []
+    offsets = []
+    for name, group in groupby(members, key=lambda member: member[0]):
+        names.append(name)
+        offsets.append(next(group)[1])
+    spans = pairwise((*offsets, end))
     return [
         ObjectLocation(shard, name, start, stop)
-        for (name, start), stop in zip(starts, ends, strict=True)
+        for name, (start, stop) in zip(names, spans, strict=True)
     ]

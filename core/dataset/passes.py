@@ -1,8 +1,9 @@
-"""What follows exactly from a stored view, and is therefore derived here and not stored."""
+"""Images that follow exactly from a stored view, and are therefore computed instead of stored."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,142 +12,251 @@ from ..cameras import OPENCV_FROM_OPENGL
 from ..imaging import color as color_space
 from .records import Instance, RenderedView
 
+_OPAQUE = 127  # alpha, in 8 bits, above which a pixel belongs to the object
+_LEAST_ALPHA = 1e-6  # avoids a division by zero where a pixel is empty
+_LEAST_SIZE = 1e-12  # avoids a division by zero for a box without an extent
+
 
 def composite_image(view: RenderedView) -> NDArray[np.uint8]:
-    """(H, W, 4) uint8 sRGB, straight alpha: the whole picture, ``colour`` over ``surroundings``, mixed as light."""
+    """Return the complete image: the object over its surroundings, mixed as linear light.
+
+    Returns:
+        (H, W, 4) uint8 sRGB, straight alpha.
+    """
     if view.surroundings is None:
         return view.colour
+
+    # Shares of both layers in a pixel
     over = view.colour / 255.0
     under = view.surroundings / 255.0
-    share = (1 - over[..., 3:]) * under[..., 3:]
-    alpha = over[..., 3:] + share
-    light = over[..., 3:] * color_space.to_linear(over[..., :3]) + share * color_space.to_linear(
-        under[..., :3]
-    )
-    color = color_space.from_linear(light / np.maximum(alpha, 1e-6))
-    return (np.concatenate((color, alpha), axis=2) * 255 + 0.5).astype(np.uint8)
+    over_share = over[..., 3:]
+    under_share = (1 - over_share) * under[..., 3:]
+    alpha = over_share + under_share
+
+    # Mix their light; colors are those of straight alpha.
+    over_light = color_space.to_linear(over[..., :3])
+    under_light = color_space.to_linear(under[..., :3])
+    light = over_share * over_light + under_share * under_light
+    color = color_space.from_linear(light / np.maximum(alpha, _LEAST_ALPHA))
+    image: NDArray[np.uint8] = (np.concatenate((color, alpha), axis=2) * 255 + 0.5).astype(np.uint8)
+    return image
 
 
 def object_mask(view: RenderedView) -> NDArray[np.bool_]:
-    """(H, W) bool: where what is seen of the object covers at least half of the pixel; of a scene, any instance."""
-    return view.colour[..., 3] > 127 if view.index is None else view.index > 0
+    """Return where the object covers at least half of a pixel; of a scene, where any instance is.
+
+    Returns:
+        (H, W) bool.
+    """
+    if view.index is not None:
+        return view.index > 0
+    return view.colour[..., 3] > _OPAQUE
 
 
 def semantic_map(
     view: RenderedView, instances: Sequence[Instance], families: Sequence[str]
 ) -> NDArray[np.uint16]:
-    """(H, W) uint16 class of what a view of a whole scene shows: 1 for the first of ``families``, 0 for nothing."""
-    classes = np.zeros(max((one.index for one in instances), default=0) + 1, np.uint16)
-    for one in instances:
-        classes[one.index] = families.index(one.family) + 1
-    return classes[view.index]
+    """Return the class of each pixel of a view of a whole scene.
+
+    Args:
+        view: With an index.
+        instances: All instances of the scene.
+        families: The classes, numbered from 1.
+
+    Returns:
+        (H, W) uint16: 1 for the first of ``families``, 0 where there is no instance.
+    """
+    # Class by the index of the instance
+    last_index = max((instance.index for instance in instances), default=0)
+    classes = np.zeros(last_index + 1, np.uint16)
+    for instance in instances:
+        classes[instance.index] = families.index(instance.family) + 1
+    return classes[instance_index(view)]
+
+
+def instance_index(view: RenderedView) -> NDArray[np.uint16]:
+    """Return the index image (H, W) of a view of a whole scene.
+
+    Raises:
+        ValueError: The view does not show a whole scene.
+    """
+    if view.index is None:
+        raise ValueError("only views of whole scenes have an index")
+    return view.index
 
 
 def instance_coordinates(view: RenderedView, instances: Sequence[Instance]) -> NDArray[np.float32]:
-    """As :func:`object_coordinates`, of each of ``instances`` in its own frame.
+    """Return :func:`object_coordinates` of each instance in its frame.
 
     Args:
-        instances: as they stand in the view, see ``Record.instances_in``.
+        view: With an index.
+        instances: With their poses in the view, see ``Record.instances_in``.
+
+    Returns:
+        (H, W, 3) float32 in 0..1, 0 where there is no surface.
     """
     points = world_points(view)
-    result = np.zeros((*view.depth.shape, 3), np.float32)
-    for one in instances:
-        on = (view.index == one.index) & (view.depth > 0)
-        own = (points[on] - one.to_world[:3, 3]) @ one.to_world[:3, :3]
-        result[on] = _in_cube(own, one.bounds)
-    return result
+    has_surface = view.depth > 0
+
+    # Each instance fills its pixels.
+    coordinates = np.zeros((*view.depth.shape, 3), np.float32)
+    for instance in instances:
+        shown = (view.index == instance.index) & has_surface
+        local = local_points(points[shown], instance.to_world)
+        coordinates[shown] = _cube_coordinates(local, instance.bounds)
+    return coordinates
+
+
+def local_points(points: NDArray[np.float64], to_world: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return points (P, 3) of world space in the frame with the rigid pose ``to_world`` (4, 4)."""
+    local: NDArray[np.float64] = (points - to_world[:3, 3]) @ to_world[:3, :3]
+    return local
 
 
 def world_points(view: RenderedView) -> NDArray[np.float64]:
-    """(H, W, 3) float64 points of the surface in world space, metres; 0 where nothing is."""
+    """Return the surface points of the pixels.
+
+    Returns:
+        (H, W, 3) float64 in world space, meters; 0 where there is no surface.
+    """
+    # Centers and depths of the pixels that show a surface
     rows, columns = np.nonzero(view.depth)
-    points = np.zeros((*view.depth.shape, 3))
     pixels = np.stack((columns + 0.5, rows + 0.5), axis=1)
-    points[rows, columns] = view.camera.unproject(pixels, view.depth[rows, columns].astype(float))
+    depth = view.depth[rows, columns].astype(float)
+
+    points = np.zeros((*view.depth.shape, 3))
+    points[rows, columns] = view.camera.unproject(pixels, depth)
     return points
 
 
 def ray_distance(view: RenderedView) -> NDArray[np.float64]:
-    """(H, W) float64 distance along each pixel's ray, metres, 0 where nothing is.
+    """Return the distance along each pixel's ray.
 
-    From the eye of a pinhole camera; from the plane of an orthographic one, whose rays are parallel, so that it is
-    the plane depth itself.
+    It is measured from the center of a pinhole camera, and from the plane of an orthographic one,
+    whose rays are parallel, so that it equals the plane depth.
+
+    Returns:
+        (H, W) float64, meters; 0 where there is no surface.
     """
     depth = view.depth.astype(float)
     if view.camera.orthographic:
         return depth
-    rows, columns = np.mgrid[: view.camera.height, : view.camera.width] + 0.5
+
+    # Rays through the pixels, from the camera to the plane at depth 1
+    camera = view.camera
+    rows, columns = np.mgrid[: camera.height, : camera.width] + 0.5
     pixels = np.stack((columns, rows, np.ones_like(rows)), axis=-1)
-    return depth * np.linalg.norm(pixels @ np.linalg.inv(view.camera.intrinsics).T, axis=-1)
+    from_pixels = np.linalg.inv(camera.intrinsics)
+    rays = pixels @ from_pixels.T
+    distance: NDArray[np.float64] = depth * np.linalg.norm(rays, axis=-1)
+    return distance
 
 
 def camera_normals(view: RenderedView, convention: str) -> NDArray[np.float32]:
-    """(H, W, 3) float32 unit normals in the camera's frame, 0 where nothing is.
+    """Return the normals in the frame of the camera.
 
     Args:
-        convention: "opencv" (x right, y down, z forward: a surface that faces the camera has z < 0) or
-            "opengl" (x right, y up, z backward: it has z > 0).
+        view: With normals in world space.
+        convention: "opencv" (x right, y down, z forward: a surface that faces the camera has z < 0)
+            or "opengl" (x right, y up, z backward: it has z > 0).
+
+    Returns:
+        (H, W, 3) float32 unit vectors, 0 where there is no surface.
+
+    Raises:
+        ValueError: There is no such convention.
     """
-    turn = view.camera.to_world[:3, :3].T  # world to OpenGL's camera
-    if convention == "opencv":
-        turn = OPENCV_FROM_OPENGL[:3, :3] @ turn
-    elif convention != "opengl":
+    if convention not in ("opencv", "opengl"):
         raise ValueError(f"convention is 'opencv' or 'opengl', not {convention!r}")
-    return view.normal.astype(np.float32) @ turn.T.astype(np.float32)
+
+    # Rotation from the world to OpenGL's camera, or to OpenCV's
+    rotation = view.camera.to_world[:3, :3].T
+    if convention == "opencv":
+        opencv_from_opengl = OPENCV_FROM_OPENGL[:3, :3]
+        rotation = opencv_from_opengl @ rotation
+
+    # In the precision of the result
+    world_normals = view.normal.astype(np.float32)
+    normals: NDArray[np.float32] = world_normals @ rotation.T.astype(np.float32)
+    return normals
 
 
 def object_coordinates(
     view: RenderedView, bounds: NDArray[np.float64], moved: NDArray[np.float64] | None = None
 ) -> NDArray[np.float32]:
-    """(H, W, 3) float32 in 0..1: where in the object's cube each pixel's point lies, 0 where nothing is.
+    """Return the position of each pixel's point in the cube of the object.
 
-    The normalized object coordinate space of Wang et al. 2019 (arXiv 1901.02970), along the object's axes; the
-    difference is the scale: here the bounding box's longest side is 1, there its diagonal.
+    The normalized object coordinate space of Wang et al. 2019 (arXiv 1901.02970), along the
+    object's axes; the difference is the scale: here the longest side of the bounding box is 1,
+    there its diagonal.
 
     Args:
-        bounds: (2, 3) low and high corner of the object's bounding box, metres.
-        moved: (4, 4) how the object was moved from there into the world, see ``Record.unposed_bounds``; None for not at all.
+        view: Of the object.
+        bounds: (2, 3) low and high corner of the object's bounding box, meters.
+        moved: (4, 4) transform of the object from there into the world, see
+            ``Record.unposed_bounds``; None if it was not moved.
+
+    Returns:
+        (H, W, 3) float32 in 0..1, 0 where there is no surface.
     """
+    # Points in the frame of the bounding box
     points = world_points(view)
     if moved is not None:
-        back = np.linalg.inv(moved)
-        points = points @ back[:3, :3].T + back[:3, 3]
-    return np.where(view.depth[..., None] > 0, _in_cube(points, bounds), 0).astype(np.float32)
+        inverse = np.linalg.inv(moved)
+        points = points @ inverse[:3, :3].T + inverse[:3, 3]
+
+    has_surface = view.depth[..., None] > 0
+    coordinates = np.where(has_surface, _cube_coordinates(points, bounds), 0)
+    return coordinates.astype(np.float32)
 
 
-def _in_cube(points: NDArray[np.float64], bounds: NDArray[np.float64]) -> NDArray[np.float64]:
+def _cube_coordinates(
+    points: NDArray[np.float64], bounds: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return points (..., 3) in 0..1 of the cube around ``bounds`` (2, 3)."""
     low, high = bounds
-    return ((points - (low + high) / 2) / max(float((high - low).max()), 1e-12) + 0.5).clip(0, 1)
+    center = (low + high) / 2
+    size = max(float((high - low).max()), _LEAST_SIZE)
+    coordinates: NDArray[np.float64] = (points - center) / size + 0.5
+    return coordinates.clip(0, 1)
 
 
 def visible_pixels(
     view: RenderedView,
-    points: NDArray[np.floating],
-    normals: NDArray[np.floating],
+    points: NDArray[np.floating[Any]],
+    normals: NDArray[np.floating[Any]],
     tolerance: float,
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Where points of the surface fall in the picture, and which of them it shows.
+    """Project points of the surface, and find out which of them the view shows.
 
-    It shows those that face the camera and lie at the depth of the pixel that they fall into.
+    It shows those that face the camera and are at the depth of the pixel that they project to.
 
     Args:
-        points: (P, 3) world space, metres. normals: (P, 3) outward, world space.
-        tolerance: how far from the pixel's depth a point may lie, metres.
+        view: With depth.
+        points: (P, 3) in world space, meters.
+        normals: (P, 3) outward, in world space.
+        tolerance: Greatest difference from the depth of the pixel, meters.
 
     Returns:
-        (P, 2) float64 pixels and (P,) bool.
+        (P, 2) float64 pixels, and (P,) bool.
     """
     camera = view.camera
     pixels, depth = camera.project(points)
-    back = camera.to_world[:3, 2] if camera.orthographic else camera.to_world[:3, 3] - points
-    seen = (
-        (depth > 0)
-        & ((normals * back).sum(1) > 0)
-        & (pixels >= 0).all(1)
-        & (pixels < view.depth.shape[::-1]).all(1)
-    )
-    columns, rows = pixels[seen].astype(int).T
-    seen[seen] = object_mask(view)[rows, columns] & (
-        np.abs(view.depth[rows, columns] - depth[seen]) <= tolerance
-    )
-    return pixels, seen
+
+    # Points that face the camera
+    to_camera = camera.to_world[:3, 2]
+    if not camera.orthographic:
+        to_camera = camera.to_world[:3, 3] - points
+    faces_camera = (normals * to_camera).sum(1) > 0
+
+    # Points within the image
+    size = view.depth.shape[::-1]
+    in_image = (pixels >= 0).all(1) & (pixels < size).all(1)
+    visible = (depth > 0) & faces_camera & in_image
+
+    # Of these, the points at the depth of their pixel
+    columns, rows = pixels[visible].astype(int).T
+    depth_error = np.abs(view.depth[rows, columns] - depth[visible])
+    on_object = object_mask(view)[rows, columns]
+    visible[visible] = on_object & (depth_error <= tolerance)
+    return pixels, visible

@@ -1,7 +1,8 @@
-"""Many objects in one file each: ``shards/SPLIT-NNNNNN.tar``, for disks and networks that are slow with small files.
+"""Many objects in one file: ``shards/SPLIT-NNNNNN.tar``.
 
-A shard is the objects' members one after the other, as the WebDataset convention has it: members with the same name
-up to the first dot are one object. Objects lie in an order as by chance, each split in shards of its own.
+Disks and networks that are slow with small files read them faster. A shard holds the members of the
+objects one object after the other, by the WebDataset convention: members with the same name up to
+the first dot are one object. The order of objects looks random, and each split has its own shards.
 """
 
 from __future__ import annotations
@@ -15,123 +16,171 @@ from ..errors import DatasetError
 from ..jobs.task import Progress, Task
 from . import atomic_files, splits
 from .index import DatasetIndex, read_end
-from .records import ObjectFile
+from .object_file import ObjectFile
 
-_PACKED = "splits.json"  # beside the shards: which objects they hold
+_PACKED = "splits.json"  # in the folder of the shards: which objects they contain
+_NAMED_AT_MOST = 3  # objects in an error text
 AGAIN = "run maquette dataset pack again"
 
 
 def pack_shards(folder: Path, most: int) -> Task[list[Path]]:
-    """Write the objects of the training set in ``folder`` into shards, in place of older shards.
+    """Write the objects of a training set into shards, which replace older ones; one step a shard.
 
     Args:
-        most: bytes of a shard; only an object that is larger by itself has a larger one.
+        folder: Of the training set.
+        most: Greatest size of a shard, bytes; only a single larger object exceeds it.
+
+    Returns:
+        The shards.
 
     Raises:
-        DatasetError: the set is missing or damaged. OutputError: the disk is full or the folder cannot be written.
+        DatasetError: The set is missing or damaged.
+        OutputError: The disk is full or the folder cannot be written.
     """
+    # Which objects are in which shard
     assigned = splits.read_splits(folder)
-    parts = []
+    contents: list[tuple[str, list[str]]] = []
     for split in sorted(set(assigned.values())):
-        names = sorted(
-            (name for name, own in assigned.items() if own == split), key=splits.hash_key
-        )
-        parts += [
-            (f"{split}-{i:06d}.tar", part)
-            for i, part in enumerate(_parts_by_size(folder, names, most))
-        ]
+        names = [name for name, other in assigned.items() if other == split]
+        names.sort(key=splits.hash_key)
+        for number, part in enumerate(_parts_by_size(folder, names, most)):
+            contents.append((f"{split}-{number:06d}.tar", part))
+
+    # An empty list of objects marks the shards as incomplete until all are written.
     target = folder / "shards"
+    atomic_files.write_json(target / _PACKED, {})
     written = []
-    atomic_files.write_json(target / _PACKED, {})  # so that a part of them is not taken for all
-    for index, (name, names) in enumerate(parts):
-        yield Progress(index / len(parts), name)
-        written.append(target / name)
-        _write_shard(written[-1], [folder / "objects" / f"{name}.tar" for name in names])
-    for old in set(target.glob("*.tar")) - set(written):
-        old.unlink()
+    for index, (shard_name, names) in enumerate(contents):
+        yield Progress(index / len(contents), shard_name)
+        sources = [folder / "objects" / f"{name}.tar" for name in names]
+        _write_shard(target / shard_name, sources)
+        written.append(target / shard_name)
+
+    # Shards of an earlier packing that had more of them
+    for old_shard in set(target.glob("*.tar")) - set(written):
+        old_shard.unlink()
     atomic_files.write_json(target / _PACKED, assigned)
     return written
 
 
 def shard_files(folder: Path, split: str) -> list[Path]:
-    """The files that hold the objects of ``split``, in order of their names: shards, or files of one object each.
+    """Return the files with the objects of a split, in order of their names.
+
+    Args:
+        folder: Of the training set.
+        split: One of ``splits.SPLITS``.
+
+    Returns:
+        The shards; if there are none, the files of single objects.
 
     Raises:
-        DatasetError: the set is missing or damaged, or has changed since it was packed, or the split is empty.
+        DatasetError: The set is missing or damaged, has changed since it was packed, or the split
+            is empty.
     """
-    names = sorted(name for name, own in splits.read_splits(folder).items() if own == split)
-    found = sorted((folder / "shards").glob(f"{split}-*.tar"))
-    packed = folder / "shards" / _PACKED
-    if found and packed.is_file():
-        kept = {name for name, own in splits.read_splits(packed.parent).items() if own == split}
-        if kept != set(names):
+    names = _names_in_split(folder, split)
+    shards = folder / "shards"
+    files = sorted(shards.glob(f"{split}-*.tar"))
+
+    # The shards must contain the objects of the set as it is now.
+    if files and (shards / _PACKED).is_file():
+        packed_names = set(_names_in_split(shards, split))
+        if packed_names != set(names):
             raise DatasetError(f"{folder} has changed since it was packed: {AGAIN}")
-    if not found:
-        found = [folder / "objects" / f"{name}.tar" for name in names]
-    if not found:
+
+    if not files:
+        files = [folder / "objects" / f"{name}.tar" for name in names]
+    if not files:
         raise DatasetError(f"There is no object of the split {split!r} in {folder}")
-    return found
+    return files
+
+
+def _names_in_split(folder: Path, split: str) -> list[str]:
+    """Return the sorted names of a split by the ``splits.json`` in ``folder``."""
+    assigned = splits.read_splits(folder)
+    return sorted(name for name, other in assigned.items() if other == split)
 
 
 def objects_in_shard(path: Path) -> Iterator[ObjectFile]:
-    """The objects of a shard, or the one of an object's own file, one after the other.
+    """Yield the objects of a shard, or the single one of an object's own file.
 
     Raises:
-        DatasetError: the file is missing or damaged.
+        DatasetError: The file is missing or damaged.
     """
     try:
         with tarfile.open(path) as archive:
-            members = (
-                (m.name.partition("."), archive.extractfile(m)) for m in archive if m.isfile()
-            )
-            for name, own in groupby(members, key=lambda member: member[0][0]):
-                parts = {kind: stored.read() for (_, _, kind), stored in own}  # type: ignore[union-attr]
+            # Members of an object are contiguous.
+            file_members = _read_file_members(archive)
+            for name, members in groupby(file_members, key=lambda member: member[0]):
+                parts = {kind: data for _, kind, data in members}
                 yield ObjectFile(path.with_name(f"{name}.tar"), parts)
             read_end(archive)
     except (OSError, tarfile.TarError, EOFError) as error:
         raise DatasetError(f"{path} is not a whole file of a training set: {error}") from error
 
 
-def validate_shards(folder: Path, places: DatasetIndex) -> None:
-    """See that the shards in ``folder`` hold the objects of the set, each once and by its split.
+def _read_file_members(archive: tarfile.TarFile) -> Iterator[tuple[str, str, bytes]]:
+    """Yield object name, kind and content of each member that is a file."""
+    for member in archive:
+        stored = archive.extractfile(member) if member.isfile() else None
+        if stored is not None:
+            name, _, kind = member.name.partition(".")
+            yield name, kind, stored.read()
+
+
+def validate_shards(folder: Path, index: DatasetIndex) -> None:
+    """Check that the shards contain the objects of the set, each once and by its split.
+
+    Args:
+        folder: Of the training set.
+        index: Its objects.
 
     Raises:
-        DatasetError: the first thing that is wrong.
+        DatasetError: The first problem.
     """
+    # All were written.
     packed = splits.read_splits(folder / "shards")
-    gone = sorted(set(packed) - set(places.packed))
-    changed = sorted({name for name, _ in packed.items() ^ splits.read_splits(folder).items()})
     if not packed:
-        raise DatasetError(f"they were not written to the end: {AGAIN}")
-    if gone:
+        raise DatasetError(f"the shards were not written to the end: {AGAIN}")
+
+    # They contain what they should.
+    missing = sorted(set(packed) - set(index.packed))
+    if missing:
         raise DatasetError(
-            f"{len(gone)} objects are in no shard that can be read: {', '.join(gone[:3])}"
+            f"{len(missing)} objects are in no shard that can be read: "
+            f"{', '.join(missing[:_NAMED_AT_MOST])}"
         )
+
+    # The set is as it was when it was packed.
+    differences = packed.items() ^ splits.read_splits(folder).items()
+    changed = sorted({name for name, _ in differences})
     if changed:
         raise DatasetError(
-            f"the set has changed since it was packed ({', '.join(changed[:3])}): {AGAIN}"
+            "the set has changed since it was packed "
+            f"({', '.join(changed[:_NAMED_AT_MOST])}): {AGAIN}"
         )
-    for name, (place, *others) in places.packed.items():
-        if others or not place.file.name.startswith(f"{packed.get(name)}-"):
+
+    # Each object is in one shard of its split.
+    for name, (location, *duplicates) in index.packed.items():
+        if duplicates or not location.file.name.startswith(f"{packed.get(name)}-"):
             raise DatasetError(
                 f"{name} is in several shards, or in one of another split, or in no split: {AGAIN}"
             )
 
 
 def _parts_by_size(folder: Path, names: Sequence[str], most: int) -> list[list[str]]:
-    """``names`` in their order, in parts of at most ``most`` bytes."""
+    """Return ``names`` in their order, in parts whose objects take at most ``most`` bytes."""
+    # The first object always begins a part.
     parts: list[list[str]] = []
-    filled = most
+    part_size = most
     for name in names:
         path = folder / "objects" / f"{name}.tar"
-        size = (
-            path.stat().st_size if path.is_file() else 0
-        )  # one that is missing is told of when it is read
-        if filled + size > most:
+        # A missing file is reported when it is read.
+        size = path.stat().st_size if path.is_file() else 0
+        if part_size + size > most:
             parts.append([])
-            filled = 0
+            part_size = 0
         parts[-1].append(name)
-        filled += size
+        part_size += size
     return parts
 
 
@@ -142,9 +191,12 @@ def _write_shard(path: Path, sources: Sequence[Path]) -> None:
 
 
 def _copy_members(source: Path, shard: tarfile.TarFile) -> None:
+    """Append the members of an object's file to a shard."""
     try:
         with tarfile.open(source) as archive:
             for member in archive:
-                shard.addfile(member, archive.extractfile(member))
+                # The header keeps the name, which begins with that of the object.
+                content = archive.extractfile(member)
+                shard.addfile(member, content)
     except (FileNotFoundError, tarfile.TarError, EOFError) as error:
         raise DatasetError(f"{source} is not a whole object of a training set: {error}") from error

@@ -1,4 +1,7 @@
-"""Train, validation and test: by object, with copies of one shape kept together, and a check that nothing leaks."""
+"""Training, validation and test objects.
+
+Splits are assigned by object. Copies of one shape stay in one split, which is checked.
+"""
 
 from __future__ import annotations
 
@@ -13,94 +16,149 @@ from numpy.typing import NDArray
 from ..errors import DatasetError
 
 SPLITS = ("train", "validation", "test")
-# Families of our own generators that no training ever sees, for the test of what was not learned by heart.
+# Procedural families that are never trained on, to test on kinds of objects that are new.
 HELD_OUT_FAMILIES = frozenset({"hat", "teapot", "rocket"})
-_SAME = 0.001
-_OLDER = 10  # numbers of the fingerprints of older sets, which change when an object is turned
+_TRAIN_SHARE = 0.8
+_NOT_TEST_SHARE = 0.9  # train and validation
+_SAME = 0.001  # greatest difference between numbers of the fingerprints of copies
+_OLDER_LENGTH = 10  # numbers of an older fingerprint, which changes when an object is rotated
+_OLDER_SCALE = 10  # older fingerprints were compared to a hundredth
 
 
 def assign_splits(
     fingerprints: Mapping[str, Sequence[float]], families: Mapping[str, str]
 ) -> dict[str, str]:
-    """Split of each object: 80 % train, 10 % validation, 10 % test, by a hash of its group's name.
+    """Assign 80 % of the objects to train, 10 % to validation and 10 % to test.
 
-    A group is what :func:`group_duplicates` finds to be one shape; its name is the smallest of its objects' names.
+    Groups of :func:`group_duplicates` stay together; a hash of the smallest name of each decides.
+
+    Args:
+        fingerprints: By the names of the objects.
+        families: By the names of the objects; held-out families are in the test split.
+
+    Returns:
+        Split of each object.
     """
-    result = {}
+    assigned = {}
     for group in group_duplicates(fingerprints):
-        share = int.from_bytes(hash_key(min(group))[:4], "big") / 2**32
-        split = "train" if share < 0.8 else "validation" if share < 0.9 else "test"
-        if any(families[name] in HELD_OUT_FAMILIES for name in group):
+        # The first four bytes of the hash as a number in 0..1
+        prefix = hash_key(min(group))[:4]
+        position = int.from_bytes(prefix, "big") / 2**32
+        is_held_out = any(families[name] in HELD_OUT_FAMILIES for name in group)
+        if is_held_out or position >= _NOT_TEST_SHARE:
             split = "test"
-        result.update(dict.fromkeys(group, split))
-    return result
+        elif position >= _TRAIN_SHARE:
+            split = "validation"
+        else:
+            split = "train"
+        assigned.update(dict.fromkeys(group, split))
+    return assigned
 
 
 def hash_key(name: str) -> bytes:
-    """A key to sort names by: an order as by chance, but always the same."""
+    """Return a sort key for ``name`` that gives an order which looks random and is reproducible."""
     return hashlib.sha256(name.encode()).digest()
 
 
 def group_duplicates(fingerprints: Mapping[str, Sequence[float]]) -> list[list[str]]:
-    """Objects whose fingerprints (see ``fingerprint``) differ by at most a thousandth in every number, together.
+    """Group objects whose fingerprints differ by at most a thousandth in every number.
 
-    So one may be the other at another place, scale or turn, mirrored, or of other triangles. A set that was begun
-    with older fingerprints and gone on with has two kinds, which cannot be compared with each other.
+    Such objects are copies at another place, scale or rotation, mirrored, or triangulated
+    differently. A set that was begun with older fingerprints and then continued has two kinds,
+    which cannot be compared with each other.
+
+    Args:
+        fingerprints: By the names of the objects, see ``core.geometry.fingerprint``.
+
+    Returns:
+        Sorted groups of sorted names.
     """
-    kinds: dict[int, list[str]] = {}
+    # Older fingerprints have another length.
+    names_by_length: dict[int, list[str]] = {}
     for name in sorted(fingerprints):
-        kinds.setdefault(len(fingerprints[name]), []).append(name)
-    return sorted(
-        group for names in kinds.values() for group in _similar_groups(names, fingerprints)
-    )
+        length = len(fingerprints[name])
+        names_by_length.setdefault(length, []).append(name)
+
+    # Only fingerprints of one length can be compared.
+    groups = []
+    for names in names_by_length.values():
+        similar = _similar_groups(names, fingerprints)
+        groups += similar
+    return sorted(groups)
 
 
 def _similar_groups(
     names: Sequence[str], fingerprints: Mapping[str, Sequence[float]]
 ) -> list[list[str]]:
-    """Groups of ``names``, whose fingerprints have as many numbers."""
-    table = _axis_sorted(np.array([fingerprints[name] for name in names]).reshape(len(names), -1))
-    order = np.argsort(table[:, 0], kind="stable")
-    leader = list(range(len(names)))
+    """Group ``names`` by fingerprints of one length.
 
-    def find(i: int) -> int:
-        while leader[i] != i:
-            leader[i] = i = leader[leader[i]]
+    Union-find over all pairs that are similar. Objects are sorted by their first number, so that
+    each is compared only with those whose first number is close.
+    """
+    numbers = np.array([fingerprints[name] for name in names]).reshape(len(names), -1)
+    table = _axis_sorted(numbers)
+    parent = list(range(len(names)))
+
+    # The root of an object's tree stands for its group.
+    def find_root(i: int) -> int:
+        while parent[i] != i:
+            parent[i] = parent[parent[i]]
+            i = parent[i]
         return i
 
-    first = table[order, 0]
+    # Join each object with those that follow it in the order and are similar.
+    order = np.argsort(table[:, 0], kind="stable")
+    first_numbers = table[order, 0]
     for rank, i in enumerate(order):
-        others = order[rank + 1 : np.searchsorted(first, first[rank] + _SAME, side="right")]
-        for j in others[(np.abs(table[others] - table[i]) <= _SAME).all(1)]:
-            leader[find(int(i))] = find(int(j))
-    together: dict[int, list[str]] = {}
+        end = np.searchsorted(first_numbers, first_numbers[rank] + _SAME, side="right")
+        candidates = order[rank + 1 : end]
+        differences = np.abs(table[candidates] - table[i])
+        is_similar = (differences <= _SAME).all(1)
+        for j in candidates[is_similar]:
+            parent[find_root(int(i))] = find_root(int(j))
+
+    # Collect the names of each root.
+    groups: dict[int, list[str]] = {}
     for i, name in enumerate(names):
-        together.setdefault(find(i), []).append(name)
-    return list(together.values())
+        groups.setdefault(find_root(i), []).append(name)
+    return list(groups.values())
 
 
 def _axis_sorted(table: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Those of older sets (N, 10) as they are whichever way the axes of an object lie: what is along the axes, sorted.
+    """Make older fingerprints independent of the order and direction of the object's axes.
 
-    These were compared to a hundredth.
+    Args:
+        table: (N, numbers); those of newer fingerprints are returned as they are.
     """
-    if table.shape[1] != _OLDER:
+    if table.shape[1] != _OLDER_LENGTH:
         return table
-    sides, area, middle, spread = np.split(table / 10, (3, 4, 7), axis=1)
-    return np.concatenate((np.sort(sides), area, np.sort(np.abs(middle)), np.sort(spread)), axis=1)
+
+    # Numbers along the axes are sorted; the position of the middle loses its sign.
+    sides, area, middle, spread = np.split(table / _OLDER_SCALE, (3, 4, 7), axis=1)
+    sorted_middle = np.sort(np.abs(middle))
+    return np.concatenate((np.sort(sides), area, sorted_middle, np.sort(spread)), axis=1)
 
 
 def check_no_leak(splits: Mapping[str, str], fingerprints: Mapping[str, Sequence[float]]) -> None:
     """Refuse splits in which one shape, also under another name, is in two of them.
 
+    Args:
+        splits: Of the objects.
+        fingerprints: Of the objects.
+
     Raises:
-        DatasetError: names the first pair.
+        DatasetError: Names the first pair.
     """
-    for group in group_duplicates({name: fingerprints[name] for name in splits}):
+    # All of a group must be where its first object is.
+    known = {name: fingerprints[name] for name in splits}
+    for group in group_duplicates(known):
+        first = group[0]
+        first_split = splits[first]
         for name in group:
-            if splits[name] != splits[group[0]]:
+            split = splits[name]
+            if split != first_split:
                 raise DatasetError(
-                    f"{group[0]} ({splits[group[0]]}) and {name} ({splits[name]}) are one shape: "
+                    f"{first} ({first_split}) and {name} ({split}) are one shape: "
                     "the training would see what it is judged on. Assign the splits again"
                 )
 
@@ -108,22 +166,28 @@ def check_no_leak(splits: Mapping[str, str], fingerprints: Mapping[str, Sequence
 def duplicates_of_held_out(
     splits: Mapping[str, str], fingerprints: Mapping[str, Sequence[float]]
 ) -> set[str]:
-    """Those of the split "train" that are one shape with one of another split."""
-    leaking = (
-        group
-        for group in group_duplicates(fingerprints)
-        if {splits[name] for name in group} > {"train"}
-    )
-    return {name for group in leaking for name in group if splits[name] == "train"}
+    """Return the objects of the split "train" that are copies of one of another split.
+
+    Args:
+        splits: Of the objects.
+        fingerprints: Of the objects.
+    """
+    copies = set()
+    for group in group_duplicates(fingerprints):
+        training = {name for name in group if splits[name] == "train"}
+        if len(training) < len(group):
+            copies |= training
+    return copies
 
 
 def read_splits(folder: Path) -> dict[str, str]:
-    """``splits.json`` of a training set.
+    """Read ``splits.json`` of a training set.
 
     Raises:
-        DatasetError: it is missing or damaged.
+        DatasetError: The file is missing or damaged.
     """
     try:
-        return json.loads((folder / "splits.json").read_text(encoding="utf-8"))
+        assigned: dict[str, str] = json.loads((folder / "splits.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DatasetError(f"{folder} has no readable splits.json: {error}") from error
+    return assigned

@@ -1,4 +1,4 @@
-"""What a training set holds: counts, problems, and a picture of some of its objects."""
+"""What a training set contains: counts, problems, and images of some of its objects."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,21 +15,28 @@ from ..errors import DatasetError
 from ..jobs.task import Progress, Task
 from . import passes, splits
 from .index import ObjectLocation, build_index
-from .records import ObjectFile
+from .object_file import ObjectFile
 
-_EMPTY = 16  # pixels: training leaves out an object with a view that shows fewer
-_PICTURES = 6
-Row = tuple[str, list[NDArray[np.floating]]]
+_FEWEST_PIXELS = 16  # training leaves out an object with a view that shows fewer
+_OPAQUE = 127  # alpha, in 8 bits, above which a pixel shows the object
+_VIEWS_IN_ROW = 6  # of the contact sheet
+Row = tuple[str, list[NDArray[np.floating[Any]]]]
 
 
 @dataclass
 class DatasetSummary:
-    """What was found.
+    """Contents of a training set.
 
-    kinds: of views. sizes: of pictures, (width, height). longest: longest sides, metres. problems: by object, or file.
-    families: of objects, and of the instances of whole scenes.
-    rows: label and pictures of some objects, for a contact sheet: views, then normals, object coordinates and,
-        where it is there, albedo and occlusion of the last of them.
+    Attributes:
+        splits: Objects by split.
+        families: Objects, and instances of whole scenes, by family.
+        kinds: Views by kind and projection.
+        sizes: Views by (width, height) of their images.
+        longest: Longest sides of the objects, meters.
+        problems: By object or file.
+        skipped: Objects that could not be used, and why.
+        rows: Label and images of some objects, for a contact sheet: views, then normals, object
+            coordinates and, in relightable sets, albedo and occlusion of the last of these views.
     """
 
     splits: Counter[str] = field(default_factory=Counter)
@@ -42,90 +50,125 @@ class DatasetSummary:
 
 
 def summarize_dataset(folder: Path, shown: int) -> Task[DatasetSummary]:
-    """Read every object of the training set in ``folder``; ``shown`` of them, evenly spread, come as rows.
+    """Read every object of a training set; one step an object.
+
+    Args:
+        folder: Of the training set.
+        shown: Number of objects to show as rows, evenly spread over the set.
+
+    Returns:
+        The summary.
 
     Raises:
-        DatasetError: there is no training set.
+        DatasetError: There is no training set.
     """
-    places = build_index(folder)
-    found = DatasetSummary(
+    index = build_index(folder)
+    summary = DatasetSummary(
         skipped=_skipped_objects(folder),
-        problems={path.name: why for path, why in places.damaged.items()},
+        problems={path.name: reason for path, reason in index.damaged.items()},
     )
-    assigned = _count_splits(folder, found)
-    usual: dict[str, tuple[str, ...]] = {}
-    pick = {
-        round(i) for i in np.linspace(0, len(places.by_name) - 1, min(shown, len(places.by_name)))
-    }
-    for index, (name, place) in enumerate(places.by_name.items()):
-        yield Progress(index / len(places.by_name), name)
-        found.splits[assigned.get(name, "none")] += 1
+    assigned = _read_splits(folder, summary)
+
+    # Count the views of each object and keep some objects as rows.
+    count = len(index.by_name)
+    row_count = min(shown, count)
+    evenly_spread = np.linspace(0, count - 1, row_count)
+    shown_numbers = {round(number) for number in evenly_spread}
+    kinds_by_object: dict[str, tuple[str, ...]] = {}
+    for number, (name, location) in enumerate(index.by_name.items()):
+        yield Progress(number / count, name)
+        summary.splits[assigned.get(name, "none")] += 1
         try:
-            usual[name] = _inspect_object(place, found, index in pick)
+            kinds_by_object[name] = _add_object(location, summary, number in shown_numbers)
         except DatasetError as error:
-            found.problems[name] = str(error)
-    if usual:
-        _compare_views(usual, found)
-    for name in sorted(set(assigned) - set(places.by_name)):
-        found.problems[name] = "it is in a split, but its file is missing"
-    return found
+            summary.problems[name] = str(error)
+
+    # Compare objects with each other, and with the splits.
+    if kinds_by_object:
+        _report_unusual_views(kinds_by_object, summary)
+    missing = set(assigned) - set(index.by_name)
+    for name in sorted(missing):
+        summary.problems[name] = "the object is in a split, but its file is missing"
+    return summary
 
 
-def _inspect_object(place: ObjectLocation, found: DatasetSummary, shown: bool) -> tuple[str, ...]:
-    """Count one object and return the kinds of its views."""
-    file = place.open_object()
+def _add_object(location: ObjectLocation, summary: DatasetSummary, shown: bool) -> tuple[str, ...]:
+    """Count one object, and add a row of its images if it is ``shown``.
+
+    Returns:
+        The kinds of its views.
+    """
+    # The object
+    file = location.open_object()
     record = file.record
-    found.families.update([one.family for one in record.instances] or [record.family])
-    found.longest.append(float(np.ptp(record.bounds, axis=0).max()))
+    families = [instance.family for instance in record.instances]
+    summary.families.update(families or [record.family])
+    summary.longest.append(float(np.ptp(record.bounds, axis=0).max()))
+
+    # Its views
     for index, view in enumerate(record.views):
-        kind = view.kind
-        camera = view.camera
-        found.kinds[f"{kind}, {'orthographic' if camera.orthographic else 'perspective'}"] += 1
-        found.sizes[camera.width, camera.height] += 1
-        seen = int((file.read_color(index)[..., 3] > 127).sum())
-        if seen < _EMPTY:
-            found.problems.setdefault(
-                record.name, f"view {index} ({kind}) shows {seen} pixels of it"
-            )
+        projection = "orthographic" if view.camera.orthographic else "perspective"
+        summary.kinds[f"{view.kind}, {projection}"] += 1
+        summary.sizes[view.camera.width, view.camera.height] += 1
+        is_opaque = file.read_color(index)[..., 3] > _OPAQUE
+        pixels = int(is_opaque.sum())
+        if pixels < _FEWEST_PIXELS:
+            problem = f"view {index} ({view.kind}) shows {pixels} pixels of it"
+            summary.problems.setdefault(record.name, problem)
+
     if shown:
-        found.rows.append(_sheet_row(file))
+        summary.rows.append(_sheet_row(file))
     return tuple(view.kind for view in record.views)
 
 
 def _sheet_row(file: ObjectFile) -> Row:
+    """Return label and images of an object for the contact sheet."""
+    # Colors of views, evenly spread
     record = file.record
-    indices = sorted({round(i) for i in np.linspace(0, len(record.views) - 1, _PICTURES)})
+    spread = np.linspace(0, len(record.views) - 1, _VIEWS_IN_ROW)
+    indices = sorted({round(number) for number in spread})
+    images: list[NDArray[np.floating[Any]]] = []
+    for index in indices:
+        images.append(file.read_color(index) / 255.0)
+
+    # Passes of the last of these views, with its mask as alpha
     view = file.read_view(indices[-1])
-    on = (view.depth > 0)[..., None]
-    normals = (passes.camera_normals(view, "opengl") + 1) / 2
-    coordinates = passes.object_coordinates(view, *record.unposed_bounds())
-    if view.index is not None:
+    if view.index is None:
+        coordinates = passes.object_coordinates(view, *record.unposed_bounds())
+    else:
         coordinates = passes.instance_coordinates(view, record.instances_in(indices[-1]))
-    pictures = [file.read_color(index) / 255.0 for index in indices]
-    parts = [normals, coordinates]
-    if view.albedo is not None:
-        parts += [view.albedo / 255.0, np.dstack([view.occlusion / 255.0] * 3)]
-    return f"{record.name}  {record.family}", [
-        *pictures,
-        *(np.dstack((part, on)) for part in parts),
+    pass_images: list[NDArray[np.floating[Any]]] = [
+        (passes.camera_normals(view, "opengl") + 1) / 2,
+        coordinates,
     ]
+    if view.albedo is not None and view.occlusion is not None:
+        occlusion = view.occlusion / 255.0
+        pass_images += [view.albedo / 255.0, np.dstack([occlusion] * 3)]
+    mask = (view.depth > 0)[..., None]
+    images += [np.dstack((image, mask)) for image in pass_images]
+    return f"{record.name}  {record.family}", images
 
 
-def _compare_views(usual: Mapping[str, tuple[str, ...]], found: DatasetSummary) -> None:
-    """Tell of objects whose views are not those that most objects have."""
-    (most, _), *_ = Counter(usual.values()).most_common(1)
-    for name, kinds in usual.items():
-        less = Counter(most) - Counter(kinds)
-        more = Counter(kinds) - Counter(most)
-        told = [
-            f"{count} {kind} {word}"
-            for word, many in (("less", less), ("more", more))
-            for kind, count in many.items()
-        ]
-        if told:
-            found.problems.setdefault(
-                name, f"its views are not those of most objects: {', '.join(told)}"
-            )
+def _report_unusual_views(
+    kinds_by_object: Mapping[str, tuple[str, ...]], summary: DatasetSummary
+) -> None:
+    """Add a problem for each object whose views differ from those of most objects."""
+    # What most objects have
+    all_kinds = Counter(kinds_by_object.values())
+    (usual_kinds, _), *_ = all_kinds.most_common(1)
+    usual = Counter(usual_kinds)
+
+    for name, object_kinds in kinds_by_object.items():
+        kinds = Counter(object_kinds)
+        missing = usual - kinds
+        additional = kinds - usual
+        differences = [f"{count} {kind} less" for kind, count in missing.items()]
+        differences += [f"{count} {kind} more" for kind, count in additional.items()]
+
+        # A problem that was found in the object itself takes precedence.
+        if differences:
+            problem = f"its views are not those of most objects: {', '.join(differences)}"
+            summary.problems.setdefault(name, problem)
 
 
 def _skipped_objects(folder: Path) -> dict[str, str]:
@@ -133,32 +176,44 @@ def _skipped_objects(folder: Path) -> dict[str, str]:
     return {path.stem: path.read_text(encoding="utf-8", errors="replace") for path in paths}
 
 
-def _count_splits(folder: Path, found: DatasetSummary) -> dict[str, str]:
+def _read_splits(folder: Path, summary: DatasetSummary) -> dict[str, str]:
+    """Return the splits of the set; if they cannot be read, none, and add a problem."""
     try:
         return splits.read_splits(folder)
     except DatasetError as error:
-        found.problems["splits.json"] = str(error)
+        summary.problems["splits.json"] = str(error)
         return {}
 
 
-def format_summary(found: DatasetSummary) -> str:
-    """``found`` as text."""
-    lines = [f"{sum(found.splits.values())} objects, {sum(found.kinds.values())} views"]
-    for name, counted in (
-        ("splits", found.splits),
-        ("families", found.families),
-        ("views", found.kinds),
-    ):
-        lines.append(
-            f"{name}: "
-            + "; ".join(f"{key or 'none'} {count}" for key, count in counted.most_common())
-        )
-    lines.append(
-        "sizes: " + "; ".join(f"{w} x {h} {count}" for (w, h), count in found.sizes.most_common())
-    )
-    if found.longest:
-        lines.append(f"longest sides: {min(found.longest):.3g} to {max(found.longest):.3g} m")
-    for name, told in (("problems", found.problems), ("skipped", found.skipped)):
-        lines.append(f"{name}: {len(told)}")
-        lines += [f"  {key}: {why}" for key, why in told.items()]
+def format_summary(summary: DatasetSummary) -> str:
+    """Return a summary as text."""
+    # Counts
+    objects = sum(summary.splits.values())
+    views = sum(summary.kinds.values())
+    lines = [
+        f"{objects} objects, {views} views",
+        _format_counts("splits", summary.splits),
+        _format_counts("families", summary.families),
+        _format_counts("views", summary.kinds),
+    ]
+
+    # Sizes, in pixels and in meters
+    sizes = [
+        f"{width} x {height} {count}" for (width, height), count in summary.sizes.most_common()
+    ]
+    lines.append(f"sizes: {'; '.join(sizes)}")
+    if summary.longest:
+        shortest = min(summary.longest)
+        longest = max(summary.longest)
+        lines.append(f"longest sides: {shortest:.3g} to {longest:.3g} m")
+
+    # One line for each object with a problem
+    for title, reasons in (("problems", summary.problems), ("skipped", summary.skipped)):
+        lines.append(f"{title}: {len(reasons)}")
+        lines += [f"  {name}: {reason}" for name, reason in reasons.items()]
     return "\n".join(lines)
+
+
+def _format_counts(title: str, counts: Counter[str]) -> str:
+    parts = [f"{key or 'none'} {count}" for key, count in counts.most_common()]
+    return f"{title}: {'; '.join(parts)}"

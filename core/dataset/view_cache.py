@@ -1,4 +1,7 @@
-"""Finished views on disk until all of an object are there: few are in memory, and a run that was stopped goes on."""
+"""Finished views on disk until an object is complete.
+
+Few views are in memory at a time, and a run that was stopped continues with those that exist.
+"""
 
 from __future__ import annotations
 
@@ -17,26 +20,38 @@ from numpy.typing import NDArray
 from ..arrays import MeshArrays
 from ..errors import MeshError, OutputError
 from . import atomic_files
-from .records import Record, RenderedView, Shape, record_to_json, write_object
+from .object_file import write_compact_object, write_object
+from .record_json import record_to_json
+from .records import Record, RenderedView, Shape
 
+# Fields of RenderedView, and names of the arrays in the files
 _ARRAYS = ("colour", "depth", "normal", "index", "flow", "surroundings", "albedo", "occlusion")
 
 
 class ViewCache:
-    """The views of ``record`` that are finished, in the folder of its set; iterate over them once all are.
+    """The finished views of an object; iterate over them once all exist.
 
-    A context: they go if its body is closed, as when a run is stopped where its scene can be edited, or finds that the
-    object cannot be used. They stay if the process is killed, or the disk is full.
+    A context manager: the views are removed if its body is closed, as when the user stops a run, or
+    if the object turns out to be unusable. They stay if the process is killed or the disk is full.
 
-    Processes may share them. Those that an earlier run left of another record of that name are thrown away: of a scene
-    that has changed since, in shape, cameras or frames; other changes are not seen.
+    Several processes may share the views. Views that an earlier run left of another record of the
+    same name are removed: the scene has changed since, in shape, cameras or frames. Other changes
+    are not noticed.
+
+    Args:
+        folder: Of the training set.
+        record: Of the object.
     """
 
     def __init__(self, folder: Path, record: Record) -> None:
-        kept = zlib.crc32(json.dumps(_round_numbers(record_to_json(record))).encode())
+        # The name of the folder identifies the record.
+        rounded_record = _round_numbers(record_to_json(record))
+        checksum = zlib.crc32(json.dumps(rounded_record).encode())
         self._set = folder
         self._record = record
-        self._folder = folder / "objects" / f".{record.name}.{kept:08x}.views"
+        self._folder = folder / "objects" / f".{record.name}.{checksum:08x}.views"
+
+        # Views of earlier versions of the object
         for other in self._folder.parent.glob(f".{record.name}.*.views"):
             if other != self._folder:
                 shutil.rmtree(other, ignore_errors=True)
@@ -45,49 +60,65 @@ class ViewCache:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        # A generator that is closed raises GeneratorExit in its body.
         if kind and issubclass(kind, GeneratorExit | MeshError):
             self._remove_folder()
 
-    def __contains__(self, place: int) -> bool:
-        return self.has(str(place))
+    def __contains__(self, index: int) -> bool:
+        return self.has(str(index))
 
     def __iter__(self) -> Iterator[RenderedView]:
-        for place, view in enumerate(self._record.views):
-            with self._opened_arrays(self._file_path(str(place))) as data:
-                arrays = dict(data)
-            yield RenderedView(view.kind, view.camera, **arrays)
+        for index, view in enumerate(self._record.views):
+            arrays = self.get(str(index))
+            yield RenderedView(kind=view.kind, camera=view.camera, **arrays)
 
-    def put_view(self, place: int, view: RenderedView) -> None:
-        """Keep the view that is the ``place``-th of the record's.
+    def put_view(self, index: int, view: RenderedView) -> None:
+        """Store a view.
+
+        Args:
+            index: Of the view in the record.
+            view: Its images.
 
         Raises:
-            OutputError: the disk is full.
+            OutputError: The disk is full.
         """
         arrays = {name: getattr(view, name) for name in _ARRAYS if getattr(view, name) is not None}
-        self.put(str(place), arrays)
+        self.put(str(index), arrays)
 
     def put(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Keep what else was found out, until the object is written.
+        """Store further arrays until the object is written.
+
+        Args:
+            name: To find them again; not a number, since these are the names of the views.
+            arrays: By their names.
 
         Raises:
-            OutputError: the disk is full.
+            OutputError: The disk is full.
         """
-        with (
-            atomic_files.atomic_write(self._file_path(name)) as partial,
-            partial.open("wb") as file,
-        ):
+        path = self._file_path(name)
+        with atomic_files.atomic_write(path) as partial, partial.open("wb") as file:
             np.savez(file, **arrays)
 
     def has(self, name: str) -> bool:
-        return zipfile.is_zipfile(self._file_path(name))  # not one that lost its end with the power
+        """Return whether the arrays called ``name`` are stored.
+
+        A file that lost its end in a power failure does not count.
+        """
+        return zipfile.is_zipfile(self._file_path(name))
 
     def get(self, name: str, only: Collection[str] = ()) -> dict[str, NDArray[Any]]:
-        """What :meth:`put` was given, or ``only`` those arrays of it that are named."""
-        with self._opened_arrays(self._file_path(name)) as data:
-            return {key: data[key] for key in data if not only or key in only}
+        """Return what :meth:`put` was given.
+
+        Args:
+            name: Of the arrays.
+            only: Names of the arrays to read; empty for all.
+        """
+        with self._open_arrays(name) as arrays:
+            return {key: arrays[key] for key in arrays if not only or key in only}
 
     def is_complete(self) -> bool:
-        return all(place in self for place in range(len(self._record.views)))
+        """Return whether all views of the record are stored."""
+        return all(index in self for index in range(len(self._record.views)))
 
     def finalize(
         self,
@@ -97,18 +128,29 @@ class ViewCache:
         shapes: Iterable[tuple[Shape | None, MeshArrays | None]] = (),
         small: bool = False,
     ) -> None:
-        """Write the object, one view in memory at a time, and remove the views; another process may do the same.
+        """Write the object and remove the views. Another process may do the same.
+
+        One view is in memory at a time.
 
         Args:
-            record: with what has been found out since, in place of that which the views were made by.
-            shape, mesh, shapes, small: see ``write_object``.
+            shape: See ``write_object``.
+            mesh: See ``write_object``.
+            record: With what has been found out since, to write instead of the first record.
+            shapes: See ``write_object``.
+            small: Whether to write the compact form.
 
         Raises:
-            OutputError: the disk is full.
+            OutputError: The disk is full.
         """
+        # Views are read from the files while the object is written.
+        final_record = record or self._record
         try:
-            write_object(self._set, record or self._record, shape, self, mesh, shapes, small)
+            if small and shape is not None:
+                write_compact_object(self._set, final_record, shape, self)
+            else:
+                write_object(self._set, final_record, shape, self, mesh, shapes)
         except OutputError:
+            # Another process that has written the object may have removed the views.
             if not (self._set / "objects" / f"{self._record.name}.tar").is_file():
                 raise
         self._remove_folder()
@@ -119,12 +161,12 @@ class ViewCache:
     def _file_path(self, name: str) -> Path:
         return self._folder / f"{name}.npz"
 
-    @staticmethod
     @contextmanager
-    def _opened_arrays(path: Path) -> Iterator[Mapping[str, NDArray[Any]]]:
+    def _open_arrays(self, name: str) -> Iterator[Mapping[str, NDArray[Any]]]:
+        path = self._file_path(name)
         try:
-            with np.load(path) as data:
-                yield data
+            with np.load(path) as arrays:
+                yield arrays
         except OSError as error:
             raise OutputError(
                 f"{path} has been taken away by another process: run again"
@@ -132,7 +174,10 @@ class ViewCache:
 
 
 def _round_numbers(data: Any) -> Any:
-    """``data`` of JSON, its numbers to five digits: the last ones differ from one processor to another."""
+    """Return JSON data with its floats rounded to five significant digits.
+
+    The last digits differ between processors.
+    """
     if isinstance(data, dict):
         return {key: _round_numbers(value) for key, value in data.items()}
     if isinstance(data, list | tuple):

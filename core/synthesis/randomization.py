@@ -198,13 +198,6 @@ def to_json(value: Any) -> Any:
     return [to_json(each) for each in value] if isinstance(value, tuple | list) else value
 
 
-def has_surroundings(drawn: Mapping[str, Any]) -> bool:
-    """Whether the view of which ``drawn`` tells has anything beside the object, see ``records.RenderedView``."""
-    return drawn.get("background", {"kind": "transparent"})["kind"] != "transparent" or bool(
-        drawn.get("occluders")
-    )
-
-
 def images_in(folder: Path) -> list[Path]:
     """The pictures in ``folder``, in order.
 

@@ -47,8 +47,9 @@ def compare(arguments, clock):
     """Views rendered both ways, in turns."""
     import bpy
     from maquette.core.console import silence_stdout
-    from maquette.core.dataset.fingerprint import shape_fingerprint
-    from maquette.core.dataset.records import Record, write_object
+    from maquette.core.geometry.fingerprint import shape_fingerprint
+    from maquette.core.dataset.object_file import write_object
+    from maquette.core.dataset.records import Record
     from maquette.core.scene.datagen import objects as object_datasets
     from maquette.core.scene.importing import world_triangles
     from maquette.core.scene.rendering.hdri import hdri_files

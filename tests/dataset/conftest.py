@@ -1,4 +1,4 @@
-"""A small training set of ellipsoids, written without a renderer: their pictures and truth are known exactly."""
+"""A small training set of ellipsoids whose images and ground truth are known exactly."""
 
 import json
 import shutil
@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from maquette.core.cameras import look_at, perspective_camera
-from maquette.core.dataset.records import Record, RenderedView, Shape, ViewRecord, write_object
+from maquette.core.dataset.object_file import write_object
+from maquette.core.dataset.records import Record, RenderedView, Shape, ViewRecord
 from maquette.core.synthesis import camera_sampling
 
 SIZE = 64
@@ -21,14 +22,24 @@ CENTER = np.array((1.0, -2.0, 0.5))
 
 
 def _view(kind, camera, half, center):
-    """RenderedView of the ellipsoid with half axes ``half`` (3,) about ``center`` (3,); colour tells the place."""
+    """Return the RenderedView of an ellipsoid; its color depends on the point.
+
+    Args:
+        kind: Of the view.
+        camera: Of the view.
+        half: (3,) half axes.
+        center: (3,) of the ellipsoid.
+    """
     rows, columns = np.mgrid[0 : camera.height, 0 : camera.width]
     pixels = np.stack((columns + 0.5, rows + 0.5), axis=-1).reshape(-1, 2)
     near, far = (
         camera.unproject(pixels, np.full(len(pixels), depth)) - center for depth in (1.0, 2.0)
     )
-    start, way = near / half, (far - near) / half
-    a, b, c = (way**2).sum(1), (start * way).sum(1), (start**2).sum(1) - 1
+    start = near / half
+    direction = (far - near) / half
+    a = (direction**2).sum(1)
+    b = (start * direction).sum(1)
+    c = (start**2).sum(1) - 1
     root = b * b - a * c
     hit = root > 0
     depth = np.where(hit, 1 + (-b - np.sqrt(np.maximum(root, 0))) / a, 0)
@@ -49,7 +60,7 @@ def _view(kind, camera, half, center):
 
 
 def _painted(points, half):
-    """Colour (P, 3) of the ellipsoid's points about its centre."""
+    """Return the color (P, 3) of the ellipsoid's points about its center."""
     return ((points / half + 1) * 100 + 20).clip(0, 255).astype(np.uint8)
 
 
@@ -81,7 +92,7 @@ def _write(folder, name, half, rng):
     )
     family = "round" if name in ("egg", "stone") else "long"
     views = [_view(kind, camera, half, CENTER) for kind, camera in cameras]
-    recorded = tuple(ViewRecord(*each) for each in cameras)
+    recorded = tuple(ViewRecord(kind, camera) for kind, camera in cameras)
     write_object(
         folder,
         Record(name, "test", family, bounds, tuple(half / half.max()), recorded),
@@ -92,13 +103,13 @@ def _write(folder, name, half, rng):
 
 @pytest.fixture(scope="session")
 def ellipsoid_view():
-    """Gives the RenderedView of an ellipsoid from its kind, camera, half axes (3,) and centre (3,)."""
+    """Return a function that renders an ellipsoid, see :func:`_view`."""
     return _view
 
 
 @pytest.fixture(scope="session")
 def ellipsoids(tmp_path_factory):
-    """A folder with four whole objects, of two families and all three splits. Not to be written to."""
+    """Return a folder, not to be changed, with four objects of two families and all splits."""
     folder = tmp_path_factory.mktemp("set") / "ellipsoids"
     rng = np.random.default_rng(0)
     for name, half in HALVES.items():
@@ -111,14 +122,17 @@ def ellipsoids(tmp_path_factory):
 
 
 @pytest.fixture
-def own(ellipsoids, tmp_path):
-    """A copy of the set, to be damaged."""
-    return shutil.copytree(ellipsoids, tmp_path / "own")
+def set_copy(ellipsoids, tmp_path):
+    """Return a copy of the set that a test may damage."""
+    return shutil.copytree(ellipsoids, tmp_path / "set_copy")
 
 
 @pytest.fixture
 def bop_toolkit(monkeypatch):
-    """BOP's toolkit, its modules inout and misc, from a package that carries them; the numpy of their day had float."""
+    """Return the modules inout and misc of BOP's toolkit, from a package that contains them.
+
+    They need ``np.float``, which older versions of numpy had.
+    """
     pytest.importorskip(
         "easydatasettobop", reason="make setup installs it without what it asks for"
     )

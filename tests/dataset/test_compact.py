@@ -1,4 +1,4 @@
-"""The compact form keeps masks and truth, everything else nearly, takes fewer bytes, and damage to it is found."""
+"""The compact form is smaller, keeps masks and truth, the rest nearly; damage is found."""
 
 import shutil
 
@@ -7,7 +7,8 @@ import pytest
 from maquette.core.dataset import index as dataset_index
 from maquette.core.dataset.compact import QuantizedPoints
 from maquette.core.dataset.conversion import copy_compact
-from maquette.core.dataset.records import Instance, write_object
+from maquette.core.dataset.object_file import write_object
+from maquette.core.dataset.records import Instance
 from maquette.core.dataset.shards import pack_shards
 from maquette.core.dataset.summary import format_summary, summarize_dataset
 from maquette.core.dataset.validation import validate_dataset
@@ -27,7 +28,7 @@ def both(ellipsoids, small, name="egg"):
     ].open_object(), dataset_index.build_index(small).by_name[name].open_object()
 
 
-def test_pictures_keep_their_masks_and_nearly_their_colors(ellipsoids, small):
+def test_images_keep_their_masks_and_nearly_their_colors(ellipsoids, small):
     before, after = both(ellipsoids, small)
     assert after.is_compact and not before.is_compact
     for index in range(len(before.record.views)):
@@ -94,18 +95,18 @@ def test_goes_on_with_what_is_there(ellipsoids, small):
     ) == []
 
 
-def test_whole_scenes_and_other_sets_are_refused(ellipsoids, own, small, tmp_path):
-    file = dataset_index.build_index(own).by_name["egg"].open_object()
+def test_whole_scenes_and_other_sets_are_refused(ellipsoids, set_copy, small, tmp_path):
+    file = dataset_index.build_index(set_copy).by_name["egg"].open_object()
     instance = Instance(1, "egg", "", np.eye(4), file.record.bounds)
     views = [file.read_view(i) for i in range(len(file.record.views))]
     write_object(
-        own,
+        set_copy,
         type(file.record)(**{**vars(file.record), "instances": (instance,)}),
         file.read_shape(),
         views,
     )
     with pytest.raises(DatasetError, match=r"egg\.tar is a whole scene"):
-        run_to_end(copy_compact(own, tmp_path / "other"))
+        run_to_end(copy_compact(set_copy, tmp_path / "other"))
     (small / "dataset.json").write_text('{"version": 1, "seed": 5}')
     with pytest.raises(DatasetError, match="other settings"):
         run_to_end(copy_compact(ellipsoids, small))

@@ -10,7 +10,7 @@ from maquette.core.arrays import MeshArrays
 from maquette.core.dataset import exporters, passes
 from maquette.core.dataset.exporters import bop, coco, colmap
 from maquette.core.dataset.exporters.selection import select_objects
-from maquette.core.dataset.records import ObjectFile, write_object
+from maquette.core.dataset.object_file import ObjectFile, write_object
 from maquette.core.errors import DatasetError, OutputError
 from maquette.core.jobs.task import run_to_end
 from PIL import Image
@@ -73,7 +73,7 @@ class TestExport:
         assert not [path for path in out.rglob("*") if "partial" in path.name]
 
     @pytest.mark.parametrize(
-        ("name", "picture"),
+        ("name", "image"),
         [
             ("nerf", "egg/images/002.png"),
             ("colmap", "egg/images/002.png"),
@@ -81,31 +81,33 @@ class TestExport:
             ("bop", "train/000001/rgb/000002.png"),
         ],
     )
-    def test_what_was_put_behind_is_shown_unless_cut_out(self, own, tmp_path, name, picture):
-        file = ObjectFile(own / "objects/egg.tar")
+    def test_what_was_put_behind_is_shown_unless_cut_out(self, set_copy, tmp_path, name, image):
+        file = ObjectFile(set_copy / "objects/egg.tar")
         views = [file.read_view(index) for index in range(5)]
         blue = np.broadcast_to(np.array((0, 0, 255, 255), np.uint8), views[0].colour.shape)
         write_object(
-            own,
+            set_copy,
             file.record,
             file.read_shape(),
             [replace(view, surroundings=blue) for view in views],
         )
-        pictures = []
+        images = []
         for cut_out in (False, True):
             out = tmp_path / str(cut_out)
             run_to_end(
-                exporters.export_selection(select_objects(own, "train", cut_out=cut_out), out, name)
+                exporters.export_selection(
+                    select_objects(set_copy, "train", cut_out=cut_out), out, name
+                )
             )
-            pictures.append(np.asarray(Image.open(out / picture)))
-        whole, cut = pictures
+            images.append(np.asarray(Image.open(out / image)))
+        whole, cut = images
         assert whole[0, 0].tolist() == [0, 0, 255, 255][: whole.shape[2]] and not cut[0, 0].any()
         on = views[2].colour[..., 3] == 255
         np.testing.assert_array_equal(whole[on], cut[on])
 
-    def test_into_a_folder_in_use_is_refused(self, ellipsoids, own):
+    def test_into_a_folder_in_use_is_refused(self, ellipsoids, set_copy):
         with pytest.raises(OutputError, match="not an empty folder"):
-            run_to_end(exporters.export_selection(select_objects(ellipsoids), own, "nerf"))
+            run_to_end(exporters.export_selection(select_objects(ellipsoids), set_copy, "nerf"))
 
     def test_a_folder_that_cannot_be_made(self, ellipsoids, tmp_path):
         (tmp_path / "file").touch()
@@ -116,18 +118,20 @@ class TestExport:
                 )
             )
 
-    def test_a_damaged_object_is_named(self, own, tmp_path):
-        (own / "objects/egg.tar").write_bytes(b"no tar")
+    def test_a_damaged_object_is_named(self, set_copy, tmp_path):
+        (set_copy / "objects/egg.tar").write_bytes(b"no tar")
         with pytest.raises(DatasetError, match=r"egg\.tar is not a whole object"):
-            run_to_end(exporters.export_selection(select_objects(own), tmp_path / "out", "nerf"))
+            run_to_end(
+                exporters.export_selection(select_objects(set_copy), tmp_path / "out", "nerf")
+            )
 
     @pytest.mark.parametrize("name", ["coco", "bop"])
-    def test_a_damaged_picture_is_named(self, own, tmp_path, name):
-        path = own / "objects/egg.tar"
+    def test_a_damaged_image_is_named(self, set_copy, tmp_path, name):
+        path = set_copy / "objects/egg.tar"
         data = path.read_bytes()
         path.write_bytes(data.replace(b"\x89PNG", b"\x89PAN"))
         with pytest.raises(DatasetError, match=r"egg\.tar: 00\d\.png is damaged"):
-            run_to_end(exporters.export_selection(select_objects(own), tmp_path / "out", name))
+            run_to_end(exporters.export_selection(select_objects(set_copy), tmp_path / "out", name))
 
 
 class TestNerf:
@@ -151,7 +155,7 @@ class TestNerf:
             np.testing.assert_array_equal(pixels, file.read_color(index))
             assert depth.shape == (frame["h"], frame["w"]) == pixels.shape[:2]
             row, column = np.argwhere(depth)[40]
-            # nerfstudio's rays: through the pixel's centre, along -Z
+            # nerfstudio's rays: through the pixel's center, along -Z
             ray = (
                 (column + 0.5 - frame["cx"]) / frame["fl_x"],
                 -(row + 0.5 - frame["cy"]) / frame["fl_y"],
@@ -190,9 +194,9 @@ class TestColmap:
                 model.cameras[image.camera_id].img_from_cam(local), expected, atol=1e-6
             )
 
-    def test_tracks_colors_and_pictures(self, exported):
+    def test_tracks_colors_and_images(self, exported):
         model = pycolmap.Reconstruction(exported("colmap") / "lens/sparse/0")
-        assert 300 < model.num_points3D() < 600  # 600 sampled, some below that no picture shows
+        assert 300 < model.num_points3D() < 600  # 600 sampled, some below that no image shows
         errors, colors = [], []
         for point in model.points3D.values():
             assert point.track.length() >= 1
@@ -316,7 +320,7 @@ class TestBop:
                 and info["visib_fract"] == 1
             )
 
-    def test_models_are_told_in_millimeters(self, exported):
+    def test_models_are_reported_in_millimeters(self, exported):
         vertices, info = self.model(exported, 1)
         assert [info[f"size_{axis}"] for axis in "xyz"] == pytest.approx([600, 800, 1000])
         assert [info[f"min_{axis}"] for axis in "xyz"] == pytest.approx([-300, -400, -500])
@@ -334,10 +338,10 @@ class TestBop:
         assert 0.5 < seen.mean() <= 1
         assert np.median(np.abs(vertices[:, 6:] - expected).max(1)[seen]) < 5
 
-    def test_a_mesh_is_written_with_its_faces(self, own, tmp_path, bop_toolkit):
-        self.with_mesh(own, lambda view: view)
+    def test_a_mesh_is_written_with_its_faces(self, set_copy, tmp_path, bop_toolkit):
+        self.with_mesh(set_copy, lambda view: view)
         run_to_end(
-            exporters.export_selection(select_objects(own, "train"), tmp_path / "bop", "bop")
+            exporters.export_selection(select_objects(set_copy, "train"), tmp_path / "bop", "bop")
         )
         model = bop_toolkit.inout.load_ply(tmp_path / "bop/models/obj_000001.ply")
         vertices, faces = (
@@ -361,7 +365,7 @@ class TestBop:
         assert 960 < info["diameter"] <= 1000
         assert [info[f"size_{axis}"] for axis in "xyz"] == pytest.approx([600, 800, 1000])
 
-    def test_what_an_occluder_hides_is_in_the_whole_mask(self, own, tmp_path):
+    def test_what_an_occluder_hides_is_in_the_whole_mask(self, set_copy, tmp_path):
         hidden = np.zeros((64, 64, 1), bool)
         hidden[:, :32] = True
 
@@ -372,12 +376,16 @@ class TestBop:
                 np.where(hidden, 0, view.normal),
             )
             return replace(
-                view, color=color, depth=depth, normal=normal, surroundings=np.full_like(color, 255)
+                view,
+                colour=color,
+                depth=depth,
+                normal=normal,
+                surroundings=np.full_like(color, 255),
             )
 
-        before = self.with_mesh(own, occluded)
+        before = self.with_mesh(set_copy, occluded)
         run_to_end(
-            exporters.export_selection(select_objects(own, "train"), tmp_path / "bop", "bop")
+            exporters.export_selection(select_objects(set_copy, "train"), tmp_path / "bop", "bop")
         )
         folder = tmp_path / "bop/train/000001"
         for index in PINHOLE:
@@ -427,8 +435,8 @@ class TestBop:
         half, center = np.ptp(file.record.bounds, axis=0) / 2, file.record.bounds.mean(0)
         mesh = MeshArrays((vertices * half + center).astype(np.float32), np.array(faces, np.int32))
         views = [file.read_view(index) for index in range(5)]
-        told = tuple(replace(view, drawn={"occluders": [{}]}) for view in file.record.views)
-        record = replace(file.record, views=told)
+        records = tuple(replace(view, drawn={"occluders": [{}]}) for view in file.record.views)
+        record = replace(file.record, views=records)
         write_object(folder, record, file.read_shape(), [change(view) for view in views], mesh)
         return views
 

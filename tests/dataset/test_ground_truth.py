@@ -1,4 +1,4 @@
-"""Distances, mesh and colours are stored whole, checked, and may be missing from older sets."""
+"""Distances, mesh and colors are stored whole, checked, and may be missing from older sets."""
 
 from dataclasses import replace
 
@@ -7,7 +7,7 @@ import pytest
 from maquette.core.arrays import MeshArrays
 from maquette.core.dataset.ground_truth import sample_solid
 from maquette.core.dataset.index import ObjectLocation
-from maquette.core.dataset.records import ObjectFile, write_object
+from maquette.core.dataset.object_file import ObjectFile, write_object
 from maquette.core.dataset.validation import check_object
 from maquette.core.dataset.visibility import project_surface_views
 from maquette.core.errors import DatasetError
@@ -17,9 +17,9 @@ FACES = np.array([(a, b, c) for a in (0, 1) for b in (2, 3) for c in (4, 5)], np
 
 
 @pytest.fixture
-def parts(own):
+def parts(set_copy):
     """(folder, record, shape, views, mesh) of an ellipsoid with all that a set holds now."""
-    file = ObjectFile(own / "objects/egg.tar")
+    file = ObjectFile(set_copy / "objects/egg.tar")
     shape, record = file.read_shape(), file.record
     low, high = record.bounds
     middle = np.repeat([(low + high) / 2], 6, 0)
@@ -33,7 +33,7 @@ def parts(own):
         surface_colour=seen.color,
         surface_seen=seen.seen.any(0),
     )
-    return own, record, shape, views, MeshArrays(middle.astype(np.float32), FACES)
+    return set_copy, record, shape, views, MeshArrays(middle.astype(np.float32), FACES)
 
 
 def test_what_is_written_is_read(parts):
@@ -48,7 +48,7 @@ def test_what_is_written_is_read(parts):
     assert not list(folder.rglob("*.partial"))
 
 
-def test_colors_of_the_surface_are_those_of_the_pictures(parts):
+def test_colors_of_the_surface_are_those_of_the_images(parts):
     _, record, shape, _, _ = parts
     low, high = record.bounds
     painted = (
@@ -69,10 +69,10 @@ def test_older_sets_have_none(ellipsoids):
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        (lambda s, m: (replace(s, near_distance=-s.near_distance), m), "near_distance: its sign"),
+        (lambda s, m: (replace(s, near_distance=-s.near_distance), m), "near_distance: the sign"),
         (
             lambda s, m: (replace(s, near_distance=s.near_distance[1:]), m),
-            "near_distance: its shape",
+            "near_distance: the shape",
         ),
         (
             lambda s, m: (replace(s, uniform_distance=s.uniform_distance * 1e4), m),
@@ -85,11 +85,11 @@ def test_older_sets_have_none(ellipsoids):
         ),
         (
             lambda s, m: (replace(s, surface_colour=s.surface_colour[1:]), m),
-            "surface.npz, colour: its shape",
+            "surface.npz, colour: the shape",
         ),
     ],
 )
-def test_what_is_wrong_is_told(parts, change, why):
+def test_what_is_wrong_is_reported(parts, change, why):
     folder, record, shape, views, mesh = parts
     shape, mesh = change(shape, mesh)
     with pytest.raises(DatasetError, match=why):

@@ -10,7 +10,7 @@ from maquette.core.dataset import exporters
 from maquette.core.dataset import index as dataset_index
 from maquette.core.dataset.exporters.selection import select_objects
 from maquette.core.dataset.index import ObjectLocation
-from maquette.core.dataset.records import ObjectFile, write_object
+from maquette.core.dataset.object_file import ObjectFile, write_object
 from maquette.core.dataset.shards import pack_shards
 from maquette.core.dataset.summary import format_summary, summarize_dataset
 from maquette.core.dataset.validation import validate_dataset
@@ -21,21 +21,21 @@ TRAIN = "shards/train-000000.tar"
 PACKING = "shards/splits.json"
 
 
-def two(folder):
+def size_of_two(folder):
     """Bytes in which two of the objects of ``folder`` fit, but no three."""
     return 5 * max(path.stat().st_size for path in (folder / "objects").glob("*.tar")) // 2
 
 
 @pytest.fixture(params=["shards alone", "shards and files"])
-def packed(own, request):
+def packed(set_copy, request):
     """A packed set: egg and lens in one shard, pill and stone in one each."""
-    run_to_end(pack_shards(own, two(own)))
+    run_to_end(pack_shards(set_copy, size_of_two(set_copy)))
     if request.param == "shards alone":
-        shutil.rmtree(own / "objects")
-    return own
+        shutil.rmtree(set_copy / "objects")
+    return set_copy
 
 
-def told(folder):
+def problems_of(folder):
     """Problems as {path within the set: text}."""
     return {
         problem.path.relative_to(folder).as_posix(): problem.what
@@ -43,23 +43,26 @@ def told(folder):
     }
 
 
-def again(folder, name, **changes):
+def change_splits(folder, name, **changes):
     splits = json.loads((folder / name).read_text())
     (folder / name).write_text(
-        json.dumps({key: own for key, own in {**splits, **changes}.items() if own})
+        json.dumps({key: split for key, split in {**splits, **changes}.items() if split})
     )
 
 
-def test_each_object_is_the_same_wherever_it_lies(ellipsoids, own):
-    run_to_end(pack_shards(own, two(own)))
-    found = dataset_index.build_index(own)
+def test_each_object_is_the_same_wherever_it_lies(ellipsoids, set_copy):
+    run_to_end(pack_shards(set_copy, size_of_two(set_copy)))
+    found = dataset_index.build_index(set_copy)
     assert (
-        list(found.by_name) == list(found.own) == ["egg", "lens", "pill", "stone"]
+        list(found.by_name) == list(found.files) == ["egg", "lens", "pill", "stone"]
         and not found.damaged
     )
     for name, (place,) in found.packed.items():
-        assert place.name == name and place.path == own / "shards" / place.file.name / f"{name}.tar"
-        assert found.by_name[name] == ObjectLocation(own / f"objects/{name}.tar")
+        assert (
+            place.name == name
+            and place.path == set_copy / "shards" / place.file.name / f"{name}.tar"
+        )
+        assert found.by_name[name] == ObjectLocation(set_copy / f"objects/{name}.tar")
         assert place.open_object().parts == ObjectFile(ellipsoids / f"objects/{name}.tar").parts
         assert (
             place.read_record().name == name
@@ -67,10 +70,12 @@ def test_each_object_is_the_same_wherever_it_lies(ellipsoids, own):
         )
 
 
-def test_a_copy_of_what_another_set_judges_by_is_not_trained_on(own, tmp_path):
-    other = shutil.copytree(own, tmp_path / "other")
-    again(own, "splits.json", egg="train", lens="train", pill="test", stone="validation")
-    again(other, "splits.json", egg="validation", lens="train", pill="train", stone="test")
+def test_a_copy_of_what_another_set_judges_by_is_not_trained_on(set_copy, tmp_path):
+    other = shutil.copytree(set_copy, tmp_path / "other")
+    change_splits(
+        set_copy, "splits.json", egg="train", lens="train", pill="test", stone="validation"
+    )
+    change_splits(other, "splits.json", egg="validation", lens="train", pill="train", stone="test")
 
     def names(*folders):
         return [
@@ -78,12 +83,12 @@ def test_a_copy_of_what_another_set_judges_by_is_not_trained_on(own, tmp_path):
             for place in dataset_index.training_locations(folders)
         ]
 
-    assert names(own) == [(own, "egg"), (own, "lens")]
-    assert names(own, other) == [(own, "lens"), (other, "lens")]
+    assert names(set_copy) == [(set_copy, "egg"), (set_copy, "lens")]
+    assert names(set_copy, other) == [(set_copy, "lens"), (other, "lens")]
 
 
 def test_a_packed_set_is_good_and_counted(ellipsoids, packed):
-    assert told(packed) == {}
+    assert problems_of(packed) == {}
     plain, found = (
         run_to_end(summarize_dataset(ellipsoids, 2)),
         run_to_end(summarize_dataset(packed, 2)),
@@ -110,7 +115,9 @@ def test_exports_are_those_of_the_set_before(ellipsoids, packed, tmp_path, name)
     assert set(files[0]) == set(files[1]) and len(files[0]) > 12
     for path, first in files[0].items():
         one, other = first.read_bytes(), files[1][path].read_bytes()
-        assert one == other or one.replace(b"ellipsoids", b"own") == other  # COCO's description
+        assert (
+            one == other or one.replace(b"ellipsoids", b"set_copy") == other
+        )  # COCO's description
 
 
 def test_a_damaged_object_of_a_shard_is_named(packed, tmp_path):
@@ -119,7 +126,7 @@ def test_a_damaged_object_of_a_shard_is_named(packed, tmp_path):
     (place,) = dataset_index.build_index(packed).packed["lens"]
     data[place.start + 512 + data[place.start + 512 :].index(b"IDAT") + 99] ^= 16
     shard.write_bytes(data)
-    found = told(packed)
+    found = problems_of(packed)
     assert (
         list(found) == [f"{TRAIN}/lens.tar"] and "000.png is damaged" in found[f"{TRAIN}/lens.tar"]
     )
@@ -137,7 +144,7 @@ def test_a_damaged_object_of_a_shard_is_named(packed, tmp_path):
 def test_a_shard_cut_short_is_named(packed, left):
     shard = packed / TRAIN
     shard.write_bytes(shard.read_bytes()[: int(left * shard.stat().st_size)])
-    found = told(packed)
+    found = problems_of(packed)
     assert "not a whole file" in found.pop(TRAIN) and "2 objects are in no shard" in found.pop(
         PACKING
     )
@@ -155,59 +162,59 @@ def test_a_damaged_header_does_not_hide_what_follows(packed):
     data = bytearray((packed / TRAIN).read_bytes())
     data[place.start + 150] ^= 1  # of its checksum
     (packed / TRAIN).write_bytes(data)
-    assert "it is damaged" in told(packed)[TRAIN]
+    assert "there is damage" in problems_of(packed)[TRAIN]
 
 
-def test_a_missing_shard_is_told(packed):
+def test_a_missing_shard_is_reported(packed):
     (packed / TRAIN).unlink()
-    assert "2 objects are in no shard that can be read: egg, lens" in told(packed)[PACKING]
+    assert "2 objects are in no shard that can be read: egg, lens" in problems_of(packed)[PACKING]
 
 
-def test_what_has_changed_since_it_was_packed_is_told(own):
-    run_to_end(pack_shards(own, two(own)))
-    file = ObjectFile(own / "objects/egg.tar")
+def test_what_has_changed_since_it_was_packed_is_reported(set_copy):
+    run_to_end(pack_shards(set_copy, size_of_two(set_copy)))
+    file = ObjectFile(set_copy / "objects/egg.tar")
     views = [file.read_view(index) for index in range(5)]
     write_object(
-        own,
+        set_copy,
         file.record,
         file.read_shape(),
         [replace(views[0], colour=views[0].colour // 2 * 2), *views[1:]],
     )
-    found = told(own)
-    assert list(found) == [f"{TRAIN}/egg.tar"] and "is not as in" in found[f"{TRAIN}/egg.tar"]
+    found = problems_of(set_copy)
+    assert list(found) == [f"{TRAIN}/egg.tar"] and "differs from" in found[f"{TRAIN}/egg.tar"]
     assert "pack again" in found[f"{TRAIN}/egg.tar"]
-    run_to_end(pack_shards(own, two(own)))
-    assert told(own) == {}
+    run_to_end(pack_shards(set_copy, size_of_two(set_copy)))
+    assert problems_of(set_copy) == {}
 
 
-def test_other_splits_than_those_packed_are_told(packed):
-    again(packed, "splits.json", egg="test")
-    assert told(packed) == {
+def test_other_splits_than_those_packed_are_reported(packed):
+    change_splits(packed, "splits.json", egg="test")
+    assert problems_of(packed) == {
         PACKING: "the set has changed since it was packed (egg): run maquette dataset pack again"
     }
-    again(packed, PACKING, egg="test")
-    assert "or in one of another split" in told(packed)[PACKING]
+    change_splits(packed, PACKING, egg="test")
+    assert "or in one of another split" in problems_of(packed)[PACKING]
 
 
-def test_an_unfinished_packing_is_told(packed):
+def test_an_unfinished_packing_is_reported(packed):
     (packed / PACKING).write_text("{}")
-    assert "not written to the end" in told(packed)[PACKING]
+    assert "not written to the end" in problems_of(packed)[PACKING]
 
 
-def test_an_object_in_two_shards_is_told(packed):
+def test_an_object_in_two_shards_is_reported(packed):
     shutil.copy(packed / TRAIN, packed / "shards/train-000001.tar")
-    assert "in several shards" in told(packed)[PACKING]
+    assert "in several shards" in problems_of(packed)[PACKING]
 
 
-def test_no_wrong_byte_of_a_shard_is_a_surprise(own):
-    """Each is told of or harmless: nothing is raised."""
-    run_to_end(pack_shards(own, two(own)))
-    shutil.rmtree(own / "objects")
-    rng, shard, found = np.random.default_rng(0), own / TRAIN, 0
+def test_no_wrong_byte_of_a_shard_is_a_surprise(set_copy):
+    """Each is reported or harmless: nothing is raised."""
+    run_to_end(pack_shards(set_copy, size_of_two(set_copy)))
+    shutil.rmtree(set_copy / "objects")
+    rng, shard, found = np.random.default_rng(0), set_copy / TRAIN, 0
     whole = shard.read_bytes()
     for place in rng.integers(0, len(whole) - 10_240, 15):
         data = bytearray(whole)
         data[place] = rng.integers(256)
         shard.write_bytes(data)
-        found += bool(told(own))
+        found += bool(problems_of(set_copy))
     assert found > 9

@@ -66,7 +66,7 @@ def test_a_surface_that_faces_the_camera():
     )
     np.testing.assert_allclose(passes.camera_normals(view, "opencv")[0, 0], (0, 0, -1), atol=1e-6)
     np.testing.assert_allclose(passes.camera_normals(view, "opengl")[0, 0], (0, 0, 1), atol=1e-6)
-    # The front looks along +Y: right in the picture is +X, up is +Z
+    # The front looks along +Y: right in the image is +X, up is +Z
     coordinates = passes.object_coordinates(view, np.array(((-0.5, -0.1, -0.5), (0.5, 0.1, 0.5))))
     np.testing.assert_allclose(coordinates[0, 1], (0.75, 0.5, 0.75), atol=1e-6)
     np.testing.assert_allclose(coordinates[1, 0], (0.25, 0.5, 0.25), atol=1e-6)
@@ -93,9 +93,27 @@ def test_sees_the_near_side_only(view):
     pixels, seen = passes.visible_pixels(view, points, normals, 0.05)
     assert not seen[facing < 0].any() and seen[facing > 0.5].all()
     np.testing.assert_allclose(pixels, view.camera.project(points)[0])
-    assert not passes.visible_pixels(view, points + 5, normals, 0.02)[1].any()  # beside the picture
+    assert not passes.visible_pixels(view, points + 5, normals, 0.02)[1].any()  # beside the image
 
 
 def test_sees_nothing_behind_something(view):
     points, normals = CENTER[None], (EYE - CENTER)[None]
     assert not passes.visible_pixels(view, points, normals, 0.02)[1].any()
+
+
+def test_the_complete_image_is_mixed_as_light(ellipsoid_view):
+    camera = perspective_camera(look_at(CENTER - (0, 4, 0), CENTER), 0.4, 24)
+    view = ellipsoid_view("free", camera, np.array((0.3, 0.3, 0.3)), CENTER)
+    assert passes.composite_image(view) is view.colour
+    color = np.zeros((24, 24, 4), np.uint8)
+    color[0, 0] = (255, 255, 255, 128)
+    color[0, 1] = (9, 8, 7, 255)
+    color[0, 2] = (50, 60, 70, 128)
+    behind = np.full((24, 24, 4), (0, 0, 0, 255), np.uint8)
+    behind[0, 2] = 0
+    image = passes.composite_image(
+        RenderedView("free", camera, color, view.depth, view.normal, surroundings=behind)
+    )
+    assert tuple(image[0, 0]) == (188, 188, 188, 255)  # half of the light of white
+    assert tuple(image[0, 1]) == (9, 8, 7, 255) and tuple(image[0, 2]) == (50, 60, 70, 128)
+    assert tuple(image[1, 1]) == (0, 0, 0, 255)

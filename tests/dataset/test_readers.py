@@ -9,7 +9,7 @@ import pytest
 import webdataset
 from maquette.core.dataset import exporters
 from maquette.core.dataset.exporters.selection import select_objects
-from maquette.core.dataset.records import ObjectFile
+from maquette.core.dataset.object_file import ObjectFile
 from maquette.core.dataset.shards import pack_shards
 from maquette.core.jobs.task import run_to_end
 
@@ -26,12 +26,12 @@ def half_and_center(record):
 
 
 def painted(points, half):
-    """Colour (P, 3) of the ellipsoid's points (P, 3) about its centre."""
+    """Color (P, 3) of the ellipsoid's points (P, 3) about its center."""
     return ((points / half + 1) * 100 + 20).clip(0, 255)
 
 
 def met(origins, ways, half):
-    """Which rays (P, 3) meet the ellipsoid about the origin, and the points (P, 3) where they do first."""
+    """Return which rays (P, 3) hit the ellipsoid about the origin, and where (P, 3) first."""
     start, way = origins / half, ways / half
     a, b, c = (way**2).sum(1), (start * way).sum(1), (start**2).sum(1) - 1
     root = b * b - a * c
@@ -40,7 +40,10 @@ def met(origins, ways, half):
 
 @pytest.fixture(scope="module")
 def nerfstudio():
-    """nerfstudio's parser of ``transforms.json`` and its data set; what logs, shows and types commands is left out."""
+    """Return a reader made of nerfstudio's parser of ``transforms.json`` and its data set.
+
+    Its packages for logs, viewers and commands are replaced.
+    """
     pytest.importorskip("nerfstudio", reason="make setup installs it without what it asks for")
     left_out = dict.fromkeys(
         ("viser", "viser.transforms", "tyro", "tyro.conf", "torch.utils.tensorboard", "cv2")
@@ -68,7 +71,7 @@ def nerfstudio():
     "settings",
     [{}, {"orientation_method": "none", "center_method": "none", "auto_scale_poses": False}],
 )
-def test_the_rays_of_nerfstudio_meet_the_object_where_the_picture_shows_it(
+def test_the_rays_of_nerfstudio_meet_the_object_where_the_image_shows_it(
     ellipsoids, nerfstudio, tmp_path, name, settings
 ):
     """By default it turns, moves and scales the scene, and tells by how much."""
@@ -125,11 +128,11 @@ class TestBop:
                 np.linalg.norm(model["pts"] / (1000 * half), axis=1), 1, atol=1e-4
             )
             low, size = np.split(np.array(bop_toolkit.misc.calc_3d_bbox(*model["pts"].T)), 2)
-            told_low, told_size = (
+            stored_low, stored_size = (
                 np.array([info[f"{kind}_{axis}"] for axis in "xyz"]) for kind in ("min", "size")
             )
-            np.testing.assert_allclose(told_size, 2000 * half)
-            assert (low >= told_low - 1e-3).all() and (size > 0.97 * told_size).all()
+            np.testing.assert_allclose(stored_size, 2000 * half)
+            assert (low >= stored_low - 1e-3).all() and (size > 0.97 * stored_size).all()
             assert info["diameter"] == pytest.approx(
                 bop_toolkit.misc.calc_pts_diameter2(model["pts"]), rel=1e-6
             )
@@ -146,7 +149,7 @@ class TestBop:
         ("name", "folder"),
         [("egg", "train/000001"), ("pill", "val/000003"), ("stone", "test/000004")],
     )
-    def test_the_toolkit_puts_the_model_on_its_picture(
+    def test_the_toolkit_puts_the_model_on_its_image(
         self, ellipsoids, bop_toolkit, bop, name, folder
     ):
         inout, misc, scene = bop_toolkit.inout, bop_toolkit.misc, bop / folder
@@ -162,7 +165,7 @@ class TestBop:
             picture = inout.load_im(scene / f"rgb/{index:06d}.png")
             mask = inout.load_im(scene / f"mask/{index:06d}_000000.png")
             depth = inout.load_depth(scene / f"depth/{index:06d}.png") * camera["depth_scale"]
-            # the toolkit counts whole numbers at the pixels' centres
+            # the toolkit counts whole numbers at the pixels' centers
             rows, columns = np.mgrid[: len(picture), : picture.shape[1]].reshape(2, -1)
             ways = (
                 np.stack((columns, rows, np.ones_like(rows)), axis=1)
@@ -194,12 +197,12 @@ class TestBop:
             world = misc.transform_pts_Rt(
                 file.read_shape().surface * 1000.0, camera["cam_R_w2c"], camera["cam_t_w2c"]
             )
-            own = (world - move) @ turn / 1000
-            np.testing.assert_allclose(np.linalg.norm(own / half, axis=1), 1, atol=1e-5)
+            local_surface = (world - move) @ turn / 1000
+            np.testing.assert_allclose(np.linalg.norm(local_surface / half, axis=1), 1, atol=1e-5)
 
 
-def test_webdataset_streams_the_shards(ellipsoids, own):
-    shards = sorted(map(str, run_to_end(pack_shards(own, 1 << 26))))
+def test_webdataset_streams_the_shards(ellipsoids, set_copy):
+    shards = sorted(map(str, run_to_end(pack_shards(set_copy, 1 << 26))))
     samples = {
         sample["__key__"]: sample
         for sample in webdataset.WebDataset(shards, shardshuffle=False).decode("rgba8")

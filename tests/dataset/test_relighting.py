@@ -12,25 +12,27 @@ import numpy as np
 import pytest
 from maquette.core.dataset import index as dataset_index
 from maquette.core.dataset.compact import (
-    albedo_bytes,
-    octahedral,
-    pixels_of,
-    shading_bytes,
-    unit_vectors,
+    decode_normals,
+    decode_pixels,
+    encode_albedo,
+    encode_normals,
+    encode_shading,
 )
 from maquette.core.dataset.conversion import copy_compact
-from maquette.core.dataset.occlusion_smoothing import along_surface
-from maquette.core.dataset.records import ObjectFile, RenderedView, grid_of, write_object
+from maquette.core.dataset.members import decode_grid
+from maquette.core.dataset.object_file import ObjectFile, write_object
+from maquette.core.dataset.records import RenderedView
 from maquette.core.dataset.shards import pack_shards
 from maquette.core.dataset.summary import summarize_dataset
 from maquette.core.dataset.validation import validate_dataset
 from maquette.core.errors import DatasetError
 from maquette.core.geometry.occupancy_grid import cell_centers
 from maquette.core.jobs.task import run_to_end
+from maquette.core.scene.rendering.occlusion_smoothing import along_surface
 from PIL import Image
 
 
-def relit(view):
+def relightable_view(view):
     """``view`` of an ellipsoid with an albedo of the place and an occlusion of the slope."""
     on = view.depth > 0
     albedo = np.where(on[..., None], view.colour[..., :3] // 2 + 60, 0).astype(np.uint8)
@@ -46,7 +48,7 @@ def whole(ellipsoids, tmp_path):
         file = place.open_object()
         low, high = bounds = file.record.bounds
         grid = (((cell_centers(bounds) - (low + high) / 2) / (high - low) * 2) ** 2).sum(-1) < 1
-        views = [relit(file.read_view(index)) for index in range(len(file.record.views))]
+        views = [relightable_view(file.read_view(index)) for index in range(len(file.record.views))]
         write_object(folder, file.record, dataclasses.replace(file.read_shape(), grid=grid), views)
     return folder
 
@@ -67,12 +69,12 @@ def test_every_direction_comes_back_and_axes_exactly():
         (vectors, np.eye(3), -np.eye(3), [(1, 1, 0), (-1, 0, -1), (0, -1, -1e-9)])
     )
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    back = unit_vectors(octahedral(vectors), np.ones(len(vectors), bool)).astype(float)
+    back = decode_normals(encode_normals(vectors), np.ones(len(vectors), bool)).astype(float)
     np.testing.assert_allclose(np.linalg.norm(back, axis=1), 1, atol=2e-3)
     cosine = (vectors * back).sum(1) / np.linalg.norm(back, axis=1)
     assert np.degrees(np.arccos(cosine.clip(-1, 1))).max() < 1.5
     np.testing.assert_array_equal(back[20000:20006], np.concatenate((np.eye(3), -np.eye(3))))
-    assert not octahedral(np.zeros((2, 3))).any()
+    assert not encode_normals(np.zeros((2, 3))).any()
 
 
 def test_the_full_form_gives_back_what_was_written(ellipsoids, whole):
@@ -80,7 +82,7 @@ def test_the_full_form_gives_back_what_was_written(ellipsoids, whole):
     bounds = before.record.bounds
     for index in range(len(before.record.views)):
         view = after.read_view(index)
-        for name, value in vars(relit(before.read_view(index))).items():
+        for name, value in vars(relightable_view(before.read_view(index))).items():
             if isinstance(value, np.ndarray):
                 np.testing.assert_array_equal(getattr(view, name), value, err_msg=name)
     shape = after.read_shape()
@@ -128,7 +130,7 @@ def test_good_in_all_forms_also_packed_and_shown(whole, small):
         assert len(row[1]) == 5 + 4  # views, normals, coordinates, albedo, occlusion
 
 
-def changed(path, change):
+def change_members(path, change):
     """Write the object at ``path`` after ``change`` of its members by kind; sums are right."""
     parts = dict(ObjectFile(path).parts)
     change(parts)
@@ -143,59 +145,64 @@ def changed(path, change):
             archive.addfile(info, io.BytesIO(data))
 
 
-def picture(size, mode, kind="PNG"):
+def image_file(size, mode, kind="PNG"):
     buffer = io.BytesIO()
     Image.new(mode, size, "white").save(buffer, kind, lossless=True)
     return buffer.getvalue()
 
 
-def bits(array, name="inside"):
+def grid_file(array, name="inside"):
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **{name: array})
     return buffer.getvalue()
 
 
-WHITE = picture((64, 64), "RGB")
+WHITE = image_file((64, 64), "RGB")
 EMPTY = np.zeros(96**3 // 8, np.uint8)
-BAD_ALBEDO = "001.albedo.png is damaged: it is RGB"
-BAD_GRID = "grid.npz is damaged: it holds"
-# name: form, the member, what it becomes (None: it goes), what is told
+BAD_ALBEDO = "001.albedo.png is damaged: the image is RGB"
+BAD_GRID = "grid.npz is damaged: the arrays are"
+# name: form, the member, what it becomes (None: it goes), what is expected
 DAMAGES = {
-    "an albedo of another size": ("whole", "001.albedo.png", picture((65, 64), "RGB"), BAD_ALBEDO),
-    "an albedo beside the object": ("whole", "001.albedo.png", WHITE, "view 1, albedo: it is"),
+    "an albedo of another size": (
+        "whole",
+        "001.albedo.png",
+        image_file((65, 64), "RGB"),
+        BAD_ALBEDO,
+    ),
+    "an albedo beside the object": ("whole", "001.albedo.png", WHITE, "view 1, albedo: not 0"),
     "an occlusion with colors": ("whole", "000.occlusion.png", WHITE, "occlusion.png is damaged"),
     "an occlusion beside the object": (
         "whole",
         "000.occlusion.png",
-        picture((64, 64), "L"),
-        "view 0, occlusion: it is",
+        image_file((64, 64), "L"),
+        "view 0, occlusion: not 0",
     ),
-    "no occlusion": ("whole", "002.occlusion.png", None, "it lacks egg.002.occlusion.png"),
-    "no albedo in the first view alone": ("whole", "000.albedo.png", None, "does not tell of"),
-    "no shading": ("small", "003.shading.webp", None, "it lacks egg.003.shading.webp"),
+    "no occlusion": ("whole", "002.occlusion.png", None, "lacks egg.002.occlusion.png"),
+    "no albedo in the first view alone": ("whole", "000.albedo.png", None, "does not list"),
+    "no shading": ("small", "003.shading.webp", None, "lacks egg.003.shading.webp"),
     "a shading of another size": (
         "small",
         "003.shading.webp",
-        picture((32, 64), "RGB", "WEBP"),
+        image_file((32, 64), "RGB", "WEBP"),
         "003.shading.webp is damaged",
     ),
     "an albedo that is none": ("small", "000.albedo.webp", b"RIFF", "000.albedo.webp is damaged"),
-    "a grid of fewer cells": ("whole", "grid.npz", bits(EMPTY[: 64**3 // 8]), BAD_GRID),
-    "a grid too large": ("small", "grid.npz", bits(np.zeros(2**27, np.uint8)), BAD_GRID),
+    "a grid of fewer cells": ("whole", "grid.npz", grid_file(EMPTY[: 64**3 // 8]), BAD_GRID),
+    "a grid too large": ("small", "grid.npz", grid_file(np.zeros(2**27, np.uint8)), BAD_GRID),
     "a grid of other numbers": (
         "small",
         "grid.npz",
-        bits(EMPTY.view(np.uint64)),
-        "grid.npz is damaged: its bits",
+        grid_file(EMPTY.view(np.uint64)),
+        "grid.npz is damaged: the bits",
     ),
-    "an empty grid": ("whole", "grid.npz", bits(EMPTY), "grid.npz: it contradicts"),
-    "a full grid": ("small", "grid.npz", bits(~EMPTY), "grid.npz: it contradicts"),
+    "an empty grid": ("whole", "grid.npz", grid_file(EMPTY), "grid.npz: the cells contradict"),
+    "a full grid": ("small", "grid.npz", grid_file(~EMPTY), "grid.npz: the cells contradict"),
 }
 
 
 @pytest.mark.parametrize("name", DAMAGES)
 def test_damage_is_found(whole, small, name):
-    form, kind, data, told = DAMAGES[name]
+    form, kind, data, expected = DAMAGES[name]
     path = (whole if form == "whole" else small) / "objects/egg.tar"
 
     def change(parts):
@@ -203,9 +210,9 @@ def test_damage_is_found(whole, small, name):
         if data is not None:
             parts[kind] = data
 
-    changed(path, change)
+    change_members(path, change)
     (problem,) = run_to_end(validate_dataset(path.parents[1]))
-    assert problem.path == path and told in problem.what
+    assert problem.path == path and expected in problem.what
 
 
 def test_a_changed_bit_of_what_has_no_checksum_is_found(small):
@@ -218,12 +225,12 @@ def test_a_changed_bit_of_what_has_no_checksum_is_found(small):
 
 
 def test_no_more_memory_is_taken_than_a_grid_needs():
-    data = bits(np.zeros(2**28, np.uint8))
+    data = grid_file(np.zeros(2**28, np.uint8))
     assert len(data) < 2**20
     with pytest.raises(ValueError, match="268435584"):
-        grid_of(data)
+        decode_grid(data)
     with pytest.raises(zipfile.BadZipFile):
-        grid_of(b"nothing")
+        decode_grid(b"nothing")
 
 
 def test_what_lies_beside_an_edge_does_not_bleed_into_albedo():
@@ -231,7 +238,7 @@ def test_what_lies_beside_an_edge_does_not_bleed_into_albedo():
     rows, columns = np.mgrid[:60, :70]
     shown = (rows - 30) ** 2 + (columns - 35) ** 2 < 20**2
     albedo = np.where(shown[..., None], (200, 30, 20), 0).astype(np.uint8)
-    back = pixels_of(albedo_bytes(albedo, shown), (70, 60), "RGB")
+    back = decode_pixels(encode_albedo(albedo, shown), (70, 60), "RGB")
     assert np.abs(back[shown].astype(int) - (200, 30, 20)).max() <= 6
 
 
@@ -240,8 +247,8 @@ def test_shading_is_exact():
     normal = rng.normal(size=(20, 30, 3))
     normal /= np.linalg.norm(normal, axis=2, keepdims=True)
     occlusion = rng.integers(0, 256, (20, 30)).astype(np.uint8)
-    back = pixels_of(shading_bytes(normal, occlusion), (30, 20), "RGB")
-    np.testing.assert_array_equal(back, np.dstack((octahedral(normal), occlusion)))
+    back = decode_pixels(encode_shading(normal, occlusion), (30, 20), "RGB")
+    np.testing.assert_array_equal(back, np.dstack((encode_normals(normal), occlusion)))
 
 
 def test_noise_goes_along_a_surface_and_edges_stay(ellipsoids):
@@ -268,6 +275,6 @@ def test_noise_goes_along_a_surface_and_edges_stay(ellipsoids):
 
 def test_reading_a_part_that_is_damaged_says_so(whole):
     path = whole / "objects/egg.tar"
-    changed(path, lambda parts: parts.update({"000.albedo.png": b"no picture"}))
+    change_members(path, lambda parts: parts.update({"000.albedo.png": b"no picture"}))
     with pytest.raises(DatasetError, match=r"000\.albedo\.png is damaged"):
         ObjectFile(path).albedo(0)

@@ -1,4 +1,4 @@
-"""A whole scene of ellipsoids whose pictures are known exactly: its passes, checks and exports."""
+"""A whole scene of ellipsoids whose images are known exactly: its passes, checks and exports."""
 
 import json
 from dataclasses import replace
@@ -9,14 +9,8 @@ import pytest
 from maquette.core.cameras import look_at, perspective_camera
 from maquette.core.dataset import exporters, passes, summary
 from maquette.core.dataset.exporters.selection import select_objects
-from maquette.core.dataset.records import (
-    Instance,
-    ObjectFile,
-    Record,
-    RenderedView,
-    ViewRecord,
-    write_object,
-)
+from maquette.core.dataset.object_file import ObjectFile, write_object
+from maquette.core.dataset.records import Instance, Record, RenderedView, ViewRecord
 from maquette.core.dataset.validation import validate_dataset
 from maquette.core.jobs.task import run_to_end
 from PIL import Image
@@ -121,8 +115,8 @@ def test_coordinates_and_classes(scene, number):
     for one, (_, half, _) in zip(instances, THINGS, strict=True):
         on = view.index == one.index
         assert on.sum() > 50
-        own = (coordinates[on] - 0.5) * 2 * half.max()
-        np.testing.assert_allclose(np.linalg.norm(own / half, axis=1), 1, atol=1e-4)
+        local = (coordinates[on] - 0.5) * 2 * half.max()
+        np.testing.assert_allclose(np.linalg.norm(local / half, axis=1), 1, atol=1e-4)
     assert (coordinates[view.index == 0] == 0).all()
     classes = passes.semantic_map(view, instances, ["ball", "egg"])
     np.testing.assert_array_equal(classes, np.array((0, 2, 2, 1))[view.index])
@@ -135,19 +129,19 @@ def test_a_whole_scene_is_good_and_its_families_are_counted(scene):
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "expected"),
     [
         (
             lambda record, view: (record, replace(view, index=view.index + (view.index > 0))),
-            "of no instance",
+            "refers to no instance",
         ),
         (
             lambda record, view: (record, replace(view, index=np.uint16(view.index == 3) * 2)),
-            "thing 2 is where",
+            "thing 2 is shown outside its bounds",
         ),
         (
             lambda record, view: (record, replace(view, index=np.ones_like(view.index))),
-            "where depth is not",
+            "index: not 0 everywhere that depth is 0",
         ),
         (
             lambda record, view: (record, replace(view, index=view.index.astype(np.int32))),
@@ -155,7 +149,7 @@ def test_a_whole_scene_is_good_and_its_families_are_counted(scene):
         ),
         (
             lambda record, view: (record, replace(view, flow=view.flow + np.float16(1))),
-            "flow: it is somewhere",
+            "flow: not 0 everywhere that depth is 0",
         ),
         (
             lambda record, view: (
@@ -166,14 +160,14 @@ def test_a_whole_scene_is_good_and_its_families_are_counted(scene):
         ),
     ],
 )
-def test_what_is_wrong_with_a_scene_is_told(scene, tmp_path, change, told):
+def test_what_is_wrong_with_a_scene_is_reported(scene, tmp_path, change, expected):
     file = room(scene)
     record, view = change(replace(file.record, views=file.record.views[:1]), file.read_view(0))
     write_object(tmp_path, record, None, [view])
     problems = {
         problem.path.name: problem.what for problem in run_to_end(validate_dataset(tmp_path))
     }
-    assert told in problems["room.tar"]
+    assert expected in problems["room.tar"]
 
 
 def test_coco_has_each_instance_with_its_family(scene, export):
@@ -235,7 +229,7 @@ def test_bop_poses_put_each_model_on_its_mask(scene, export, bop_toolkit):
     ]
 
 
-def test_colmap_has_points_that_the_pictures_show(export):
+def test_colmap_has_points_that_the_images_show(export):
     model = pycolmap.Reconstruction(export("colmap") / "room/sparse/0")
     assert model.num_images() == 2 and model.num_points3D() > 500
     errors = []

@@ -1,10 +1,11 @@
-"""What is told of a set, and what of a damaged one."""
+"""What is reported a set, and what of a damaged one."""
 
 import io
 import tarfile
 
 import numpy as np
-from maquette.core.dataset.records import ObjectFile, Record, RenderedView, write_object
+from maquette.core.dataset.object_file import ObjectFile, write_object
+from maquette.core.dataset.records import Record, RenderedView
 from maquette.core.dataset.summary import format_summary, summarize_dataset
 from maquette.core.imaging.contact_sheet import contact_sheet
 from maquette.core.jobs.task import run_to_end
@@ -22,9 +23,9 @@ def test_counts(ellipsoids):
     assert found.sizes == {(64, 64): 20}
     assert (min(found.longest), max(found.longest)) == (1, 2)
     assert found.problems == {} and list(found.skipped) == ["sheet"]
-    said = format_summary(found)
-    assert said.startswith("4 objects, 20 views\nsplits: train 2; ") and "64 x 64 20" in said
-    assert "skipped: 1\n  sheet: It bounds next to no volume" in said
+    text = format_summary(found)
+    assert text.startswith("4 objects, 20 views\nsplits: train 2; ") and "64 x 64 20" in text
+    assert "skipped: 1\n  sheet: It bounds next to no volume" in text
 
 
 def test_rows_show_views_normals_and_coordinates(ellipsoids):
@@ -40,10 +41,10 @@ def test_rows_show_views_normals_and_coordinates(ellipsoids):
     assert np.ptp(sheet.reshape(-1, 3), axis=0).min() > 150
 
 
-def test_problems_are_told_by_object(own):
-    (own / "objects/egg.tar").write_bytes(b"no tar")
-    (own / "objects/pill.tar").unlink()
-    path = own / "objects/lens.tar"
+def test_problems_are_reported_by_object(set_copy):
+    (set_copy / "objects/egg.tar").write_bytes(b"no tar")
+    (set_copy / "objects/pill.tar").unlink()
+    path = set_copy / "objects/lens.tar"
     with tarfile.open(path) as archive:
         members = {
             m.name: archive.extractfile(m).read() for m in archive if m.name != "lens.003.png"
@@ -53,35 +54,35 @@ def test_problems_are_told_by_object(own):
             info = tarfile.TarInfo(name)
             info.size = len(data)
             archive.addfile(info, io.BytesIO(data))
-    problems = run_to_end(summarize_dataset(own, 0)).problems
+    problems = run_to_end(summarize_dataset(set_copy, 0)).problems
     assert set(problems) == {"egg", "lens", "pill"}
     assert "lacks lens.003.png" in problems["lens"] and "its file is missing" in problems["pill"]
 
 
-def test_an_empty_picture_and_missing_views(own):
-    file = ObjectFile(own / "objects/egg.tar")
+def test_an_empty_image_and_missing_views(set_copy):
+    file = ObjectFile(set_copy / "objects/egg.tar")
     views = [file.read_view(index) for index in range(5)]
     empty = RenderedView(
         views[1].kind,
         views[1].camera,
         *(np.zeros_like(part) for part in (views[1].colour, views[1].depth, views[1].normal)),
     )
-    write_object(own, file.record, file.read_shape(), [views[0], empty, *views[2:]])
-    lens = ObjectFile(own / "objects/lens.tar")
+    write_object(set_copy, file.record, file.read_shape(), [views[0], empty, *views[2:]])
+    lens = ObjectFile(set_copy / "objects/lens.tar")
     record = lens.record
     fewer = Record(
         record.name, "", record.family, record.bounds, record.fingerprint, record.views[:2]
     )
-    write_object(own, fewer, lens.read_shape(), [lens.read_view(0), lens.read_view(1)])
-    problems = run_to_end(summarize_dataset(own, 4)).problems
+    write_object(set_copy, fewer, lens.read_shape(), [lens.read_view(0), lens.read_view(1)])
+    problems = run_to_end(summarize_dataset(set_copy, 4)).problems
     assert problems["egg"] == "view 1 (right) shows 0 pixels of it"
     assert problems["lens"] == "its views are not those of most objects: 3 free less"
 
 
-def test_without_splits(own):
-    (own / "splits.json").unlink()
-    (own / "objects/sheet.skipped").unlink()
-    found = run_to_end(summarize_dataset(own, 1))
+def test_without_splits(set_copy):
+    (set_copy / "splits.json").unlink()
+    (set_copy / "objects/sheet.skipped").unlink()
+    found = run_to_end(summarize_dataset(set_copy, 1))
     assert found.splits == {"none": 4} and "no readable splits" in found.problems["splits.json"]
-    (own / "objects/a.skipped").write_text("why")
-    assert run_to_end(summarize_dataset(own, 1)).skipped == {"a": "why"}
+    (set_copy / "objects/a.skipped").write_text("why")
+    assert run_to_end(summarize_dataset(set_copy, 1)).skipped == {"a": "why"}

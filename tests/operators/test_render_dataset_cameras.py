@@ -18,7 +18,7 @@ def cube(addon):
 
 
 def record(folder):
-    from maquette.core.dataset.records import read_record
+    from maquette.core.dataset.object_file import read_record
 
     return read_record(next((folder / "objects").glob("*.tar")))
 
@@ -203,7 +203,7 @@ def test_the_preview_goes_by_what_the_panels_keep(cube, tmp_path):
 
 
 def test_the_operator_writes_relightable_objects_with_a_grid_but_not_whole_scenes(addon, tmp_path):
-    from maquette.core.dataset.records import ObjectFile
+    from maquette.core.dataset.object_file import ObjectFile
 
     bpy.ops.mesh.primitive_cube_add()
     more = {"cameras": "sides:front", "relightable": True, "grid": True}

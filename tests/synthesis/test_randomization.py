@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from maquette.core.arrays import MeshArrays
 from maquette.core.cameras import look_at, perspective_camera, side_camera
-from maquette.core.dataset import passes
+from maquette.core.dataset.records import has_surroundings
 from maquette.core.errors import DatasetError
 from maquette.core.synthesis import samplers
 from maquette.core.synthesis.occluders import sample_occluders
@@ -14,7 +14,6 @@ from maquette.core.synthesis.randomization import (
     Background,
     Purpose,
     Randomization,
-    has_surroundings,
     rng_for,
     to_json,
 )
@@ -158,22 +157,6 @@ def test_backdrops(tmp_path):
         cut[10, :, 0], ramp[10, 60:80, 0], atol=2
     )  # at the right, at the top, half as high
     np.testing.assert_allclose(cut[:, 10, 1], ramp[0:20, 70, 1], atol=2)
-
-
-def test_the_whole_picture_is_mixed_as_light(ellipsoid_view):
-    camera = perspective_camera(look_at(CENTER - (0, 4, 0), CENTER), 0.4, 24)
-    view = ellipsoid_view("free", camera, np.array((0.3, 0.3, 0.3)), CENTER)
-    assert passes.composite_image(view) is view.colour
-    color = np.zeros((24, 24, 4), np.uint8)
-    color[0, 0], color[0, 1], color[0, 2] = (255, 255, 255, 128), (9, 8, 7, 255), (50, 60, 70, 128)
-    behind = np.full((24, 24, 4), (0, 0, 0, 255), np.uint8)
-    behind[0, 2] = 0
-    whole = passes.composite_image(
-        type(view)("free", camera, color, view.depth, view.normal, surroundings=behind)
-    )
-    assert tuple(whole[0, 0]) == (188, 188, 188, 255)  # half of the light of white
-    assert tuple(whole[0, 1]) == (9, 8, 7, 255) and tuple(whole[0, 2]) == (50, 60, 70, 128)
-    assert tuple(whole[1, 1]) == (0, 0, 0, 255)
 
 
 @pytest.mark.parametrize(

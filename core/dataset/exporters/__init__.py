@@ -1,7 +1,8 @@
-"""A training set in the formats of others.
+"""Export a training set in the formats of other software.
 
-Each module is one format: its docstring tells the layout, and ``write(selection, out)`` writes it an object at a time
-and yields after each how many of its views were written and how many the format could not hold.
+Each module is one format. Its docstring describes the layout, and its ``write_FORMAT(selection,
+out)`` writes one object after the other and yields after each one how many of its views were
+written and how many the format cannot hold.
 """
 
 from __future__ import annotations
@@ -25,7 +26,13 @@ FORMATS: Mapping[str, Callable[[Selection, Path], Iterator[tuple[int, int]]]] = 
 
 @dataclass(frozen=True)
 class Exported:
-    """How many objects and views were written, and how many views the format has no camera for."""
+    """Result of an export.
+
+    Attributes:
+        objects: Number of objects that were written.
+        views: Number of views that were written.
+        left_out: Number of views for which the format has no camera.
+    """
 
     objects: int
     views: int
@@ -33,20 +40,30 @@ class Exported:
 
 
 def export_selection(selection: Selection, out: Path, name: str) -> Task[Exported]:
-    """Write ``selection`` to the folder ``out`` in the format ``name`` of :data:`FORMATS`; one step an object.
+    """Write objects of a training set in another format; one step an object.
 
-    Holds one object in memory at a time (of COCO also the annotations so far). Every file is written whole, and those
-    that tell of others after them.
+    One object is in memory at a time (with COCO also the annotations so far). Every file is written
+    completely or not at all, and files that list others come last.
+
+    Args:
+        selection: The objects.
+        out: Folder to write, new or empty.
+        name: One of :data:`FORMATS`.
 
     Raises:
-        OutputError: ``out`` is not empty or cannot be written. DatasetError: an object is damaged.
+        OutputError: ``out`` is not empty or cannot be written.
+        DatasetError: An object is damaged.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise OutputError(f"{out} is not an empty folder: choose another, or remove it first")
-    objects = views = left_out = 0
-    for done, (written, without) in enumerate(FORMATS[name](selection, out), 1):
+
+    # Objects without a view that the format can hold do not count.
+    objects = 0
+    views = 0
+    left_out = 0
+    for done, (written, omitted) in enumerate(FORMATS[name](selection, out), 1):
         objects += written > 0
         views += written
-        left_out += without
+        left_out += omitted
         yield Progress(done / len(selection.names), selection.names[done - 1])
-    return Exported(objects, views, left_out)
+    return Exported(objects=objects, views=views, left_out=left_out)

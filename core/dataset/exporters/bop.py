@@ -3,25 +3,30 @@
 ::
 
     OUT/
-      models/obj_000001.ply, models_info.json     millimetres, origin at the centre of the bounding box, Z up
+      models/obj_000001.ply, models_info.json     millimeters, origin at the center of the bounding
+                                                  box, Z up
       train/000001/ or val/ or test/              a folder for each object, by its split
-        rgb/000000.png                            before black where nothing was put behind it, 8 bit
-        depth/000000.png                          plane depth, 16 bit; ``depth_scale`` of the picture makes it mm
-        mask/000000_000000.png, mask_visib/       the object's silhouette, and it less what occluders hide
+        rgb/000000.png                            over black where there is no background, 8 bit
+        depth/000000.png                          plane depth, 16 bit; ``depth_scale`` of the view
+                                                  converts it to mm
+        mask/000000_000000.png, mask_visib/       the object's silhouette, complete and without what
+                                                  occluders hide
         scene_camera.json, scene_gt.json, scene_gt_info.json
       test_targets_bop19.json                     if there are objects of the split test
 
-Image IDs are the numbers of the views, object IDs those of the objects in the whole set, so exports of its parts agree.
-The models are the meshes, with the colours that the pictures show near their vertices; of older sets, which do not
-store the mesh, and of the shapes of a whole scene points of the surface without faces. ``diameter`` is that of points
-of the surface; the box is the mesh's own, as the set tells it. BOP's toolkit counts pixels from the centre of the top
-left one, so ``cam_K`` has the principal point half a pixel lower than here, and boxes are as wide as from the first
-pixel to the last. BOP has no orthographic camera: those views are left out, and an object that has no other as well.
-There is no ``camera.json``, as views differ in their intrinsics.
+Image IDs are the numbers of the views, object IDs those of the objects in the complete set, so
+exports of its parts agree. The models are the meshes, with the colors that the views show near
+their vertices; of older sets, which do not store the mesh, and of the shapes of a whole scene,
+surface points without faces. ``diameter`` is that of surface points; the box is that of the mesh,
+as stored in the set. BOP's toolkit counts pixels from the center of the top left one, so the
+principal point in ``cam_K`` is half a pixel less than in the set, and boxes are as wide as from the
+first pixel to the last. BOP has no orthographic camera: those views are left out, and so is an
+object that has no others. There is no ``camera.json``, since views differ in their intrinsics.
 
-A whole scene is one folder with a pose for each of its instances that a picture shows. Copies of one shape are one
-object, whose model is made of the points that the pictures show of it. How much of an instance something hides is not
-known: there is ``mask_visib/`` and no ``mask/``, and ``scene_gt_info.json`` tells of what is visible alone.
+A whole scene is one folder with a pose for each of its instances that a view shows. Copies of one
+shape are one object, whose model consists of the points that the views show of it. How much of an
+instance is hidden is not known: there is ``mask_visib/`` and no ``mask/``, and
+``scene_gt_info.json`` describes the visible part only.
 
 After docs/bop_datasets_format.md and ``misc.py`` of github.com/thodan/bop_toolkit.
 """
@@ -29,7 +34,7 @@ After docs/bop_datasets_format.md and ``misc.py`` of github.com/thodan/bop_toolk
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,8 +56,14 @@ from .selection import SelectedObject, Selection
 
 _FOLDERS = {"train": "train", "validation": "val", "test": "test"}
 _MILLIMETERS = 1000
-_POINTS = 4096  # of the model of a shape of a whole scene
-_CENTERS = np.array(((0, 0, 0.5), (0, 0, 0.5), (0, 0, 0)))
+_MODEL_POINTS = 4096  # of a model without a mesh, and for the colors of one with a mesh
+_SEED = 0  # of the points of a model, so that exports are reproducible
+_PIXEL_CENTERS = np.array(((0, 0, 0.5), (0, 0, 0.5), (0, 0, 0)))
+_DEPTH_STEPS = 2**16 - 1
+_PAIRS_AT_ONCE = 256  # points whose distances to all others are in memory at a time
+_QUERIES_AT_ONCE = 1024  # likewise of the search for the nearest points
+_SHORTEST_NORMAL = 1e-20  # avoids a division by zero at vertices without faces
+_LEAST_DEPTH = 1e-6  # meters; avoids a division by zero in views that show nothing
 _HEADER = """ply
 format ascii 1.0
 element vertex {count}
@@ -70,310 +81,445 @@ property uchar blue
 _FACES = """element face {count}
 property list uchar int vertex_indices
 """
+Entry = dict[str, Any]
+ShapeNumbers = Mapping[tuple[str, str], int]
 
 
 @dataclass(frozen=True)
 class _VisibleInstance:
-    """What a picture shows: object ID, pose (4, 4) of its model in world space, metres, and mask (H, W).
+    """What a view shows of an object.
 
-    whole: (H, W) its mask if nothing hid it; None if that is not known.
+    Attributes:
+        number: Object ID.
+        to_world: (4, 4) pose of its model, meters.
+        visible_mask: (H, W) of the visible part.
+        full_mask: (H, W) as if nothing hid it; None if that is not known.
     """
 
     number: int
     to_world: NDArray[np.float64]
-    mask: NDArray[np.bool_]
-    whole: NDArray[np.bool_] | None = None
+    visible_mask: NDArray[np.bool_]
+    full_mask: NDArray[np.bool_] | None = None
+
+
+@dataclass(frozen=True)
+class _Model:
+    """A model to write, with P points.
+
+    Attributes:
+        name: Of the object.
+        points: (P, 3) meters.
+        normals: (P, 3) of unit length.
+        color: (P, 3) uint8 sRGB.
+        bounds: (2, 3) low and high corner; their center becomes the origin.
+        samples: (Q, 3) surface points that determine the diameter.
+        triangles: (T, 3), or None for a model without faces.
+    """
+
+    name: str
+    points: NDArray[np.floating[Any]]
+    normals: NDArray[np.floating[Any]]
+    color: NDArray[np.uint8]
+    bounds: NDArray[np.float64]
+    samples: NDArray[np.floating[Any]]
+    triangles: NDArray[np.int32] | None = None
 
 
 def write_bop(selection: Selection, out: Path) -> Iterator[tuple[int, int]]:
-    """Write each object, and at last what tells of all; yields how many views were written and left out."""
-    models: dict[int, dict[str, Any]] = {}
+    """Write each object, and the lists of all of them at the end.
+
+    Yields:
+        After each object how many of its views were written and left out.
+    """
+    # One folder for each object
+    models: dict[int, Entry] = {}
     targets: list[dict[str, int]] = []
-    shapes = selection.shape_numbers()
+    shape_numbers = selection.shape_numbers()
     for item in selection:
         if item.pinhole_views:
-            if item.file.record.instances:
-                models |= _write_models(item, out / "models", shapes)
-            else:
-                models[item.number] = _write_model(
-                    item, out / "models" / f"obj_{item.number:06d}.ply"
-                )
+            models |= _write_models(item, out / "models", shape_numbers)
             folder = out / _FOLDERS.get(item.split, item.split) / f"{item.number:06d}"
-            shown = _write_scene(item, folder, shapes)
+            shown = _write_scene(item, folder, shape_numbers)
             if item.split == "test":
-                targets += [
-                    {"im_id": index, "scene_id": item.number, "obj_id": number, "inst_count": count}
-                    for index, counted in shown.items()
-                    for number, count in counted.items()
-                ]
-        yield len(item.pinhole_views), len(item.file.record.views) - len(item.pinhole_views)
+                targets += _target_entries(item.number, shown)
+        yield len(item.pinhole_views), item.orthographic_count
+
+    # Lists of all objects
     write_json(out / "models/models_info.json", models)
     if targets:
         write_json(out / "test_targets_bop19.json", targets)
 
 
-def _write_model(item: SelectedObject, path: Path) -> dict[str, Any]:
-    """Write the mesh, or else surface points, and return their entry of ``models_info.json``."""
+def _target_entries(scene_id: int, shown: Mapping[int, Counter[int]]) -> list[dict[str, int]]:
+    """Return the entries of ``test_targets_bop19.json`` of one folder.
+
+    Args:
+        scene_id: Number of the folder.
+        shown: By the view, how many instances of which object it shows.
+    """
+    return [
+        {"im_id": view_index, "scene_id": scene_id, "obj_id": number, "inst_count": count}
+        for view_index, counts in shown.items()
+        for number, count in counts.items()
+    ]
+
+
+# --- models -----------------------------------------------------------------------------------
+
+
+def _write_models(
+    item: SelectedObject, folder: Path, shape_numbers: ShapeNumbers
+) -> dict[int, Entry]:
+    """Write the model of an object, or those of the shapes of a whole scene.
+
+    Returns:
+        Entries of ``models_info.json`` by object ID.
+    """
+    if item.file.record.instances:
+        models = _scene_models(item, shape_numbers)
+    else:
+        models = {item.number: _object_model(item)}
+
+    # One file for each model
+    entries = {}
+    for number, model in models.items():
+        path = folder / f"obj_{number:06d}.ply"
+        entries[number] = _write_model(path, model)
+    return entries
+
+
+def _object_model(item: SelectedObject) -> _Model:
+    """Return the mesh of an object, or else its surface points."""
     record = item.file.record
     shape = item.file.read_shape()
     mesh = item.file.read_mesh()
     views = (item.file.read_view(index) for index in range(len(record.views)))
     color, _ = surface_colors(views, shape, record.bounds)
     if mesh is None:
-        return _write_ply_model(
-            path,
-            record.name,
-            shape.surface,
-            shape.surface_normals,
-            color,
-            record.bounds,
-            shape.surface,
+        return _Model(
+            name=record.name,
+            points=shape.surface,
+            normals=shape.surface_normals,
+            color=color,
+            bounds=record.bounds,
+            samples=shape.surface,
         )
-    near = _nearest_index(mesh.vertices, shape.surface[:_POINTS])
-    normals = _vertex_normals(mesh)
-    triangles = mesh.to_triangles()
-    return _write_ply_model(
-        path,
-        record.name,
-        mesh.vertices,
-        normals,
-        color[near],
-        record.bounds,
-        shape.surface,
-        triangles,
+    nearest = _nearest_index(mesh.vertices, shape.surface[:_MODEL_POINTS])
+    return _Model(
+        name=record.name,
+        points=mesh.vertices,
+        normals=_vertex_normals(mesh),
+        color=color[nearest],
+        bounds=record.bounds,
+        samples=shape.surface,
+        triangles=mesh.to_triangles(),
     )
 
 
-def _nearest_index(points: NDArray[np.floating], others: NDArray[np.floating]) -> NDArray[np.int64]:
-    """Which of ``others`` (Q, 3) is nearest to each of ``points`` (P, 3)."""
-    square = (others.astype(float) ** 2).sum(1) / 2
-    parts = np.array_split(points.astype(float), -(-len(points) // 1024))
-    return np.concatenate([(square - part @ others.T).argmin(1) for part in parts])
+def _nearest_index(
+    points: NDArray[np.floating[Any]], others: NDArray[np.floating[Any]]
+) -> NDArray[np.int64]:
+    """Return the index of the one of ``others`` (Q, 3) nearest to each of ``points`` (P, 3)."""
+    # |a - b|^2 / 2 without |a|^2 / 2, which is the same for all others
+    half_squares = (others.astype(float) ** 2).sum(1) / 2
+    chunk_count = -(-len(points) // _QUERIES_AT_ONCE)
+    chunks = np.array_split(points.astype(float), chunk_count)
+    return np.concatenate([(half_squares - chunk @ others.T).argmin(1) for chunk in chunks])
 
 
 def _vertex_normals(mesh: MeshArrays) -> NDArray[np.float64]:
-    """(V, 3) unit normals, the mean of the triangles' by area."""
+    """Return unit normals (V, 3), means of the triangles' weighed by their area."""
+    # Normals of triangles whose length is their area, summed up at the corners
     triangles = mesh.to_triangles()
+    triangle_normals = area_normals(mesh.vertices.astype(float), triangles)
     normals = np.zeros((len(mesh.vertices), 3))
-    across = area_normals(mesh.vertices.astype(float), triangles)
     for corner in range(3):
-        np.add.at(normals, triangles[:, corner], across)
-    return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-20)
+        np.add.at(normals, triangles[:, corner], triangle_normals)
+
+    length = np.linalg.norm(normals, axis=1, keepdims=True)
+    unit_normals: NDArray[np.float64] = normals / np.maximum(length, _SHORTEST_NORMAL)
+    return unit_normals
 
 
-def _write_models(
-    item: SelectedObject, folder: Path, shapes: Mapping[tuple[str, str], int]
-) -> dict[int, dict[str, Any]]:
-    """Write what the pictures show of each shape of a whole scene; returns entries of ``models_info.json``."""
+def _scene_models(item: SelectedObject, shape_numbers: ShapeNumbers) -> dict[int, _Model]:
+    """Return a model of each shape of a whole scene, from the points that the views show.
+
+    Returns:
+        Models by object ID.
+    """
     record = item.file.record
-    found: dict[int, list[NDArray[np.float64]]] = {}
+
+    # Rows of point, normal and color (9) of each shape, in its frame, from all views
+    rows_by_number: dict[int, list[NDArray[np.float64]]] = {}
     for index in item.pinhole_views:
         view = item.file.read_view(index)
         points = passes.world_points(view)
-        for one in record.instances_in(index):
-            on = (view.index == one.index) & (view.depth > 0)
-            turn = one.to_world[:3, :3]
-            place = one.to_world[:3, 3]
-            rows = np.hstack(
-                ((points[on] - place) @ turn, view.normal[on] @ turn, view.colour[on][:, :3])
-            )
-            found.setdefault(shapes[_model_key(record, one)], []).append(rows)
-    result = {}
-    rng = np.random.default_rng(0)
-    bounds = _shape_bounds(record, shapes)
-    names = {shapes[_model_key(record, one)]: one.name for one in reversed(record.instances)}
-    for number, parts in sorted(found.items()):
-        rows = np.concatenate(parts)
-        rows = rows[rng.permutation(len(rows))[:_POINTS]]
+        has_surface = view.depth > 0
+        for instance in record.instances_in(index):
+            is_instance = view.index == instance.index
+            shown = is_instance & has_surface
+            local = passes.local_points(points[shown], instance.to_world)
+            normals = view.normal[shown] @ instance.to_world[:3, :3]
+            color = view.colour[shown][:, :3]
+            rows = np.hstack((local, normals, color))
+            number = shape_numbers[_shape_key(record, instance)]
+            rows_by_number.setdefault(number, []).append(rows)
+
+    # A random choice of them becomes the model.
+    rng = np.random.default_rng(_SEED)
+    bounds = _shape_bounds(record, shape_numbers)
+    # Reversed, so that a shape has the name of its first instance
+    names = {}
+    for instance in reversed(record.instances):
+        number = shape_numbers[_shape_key(record, instance)]
+        names[number] = instance.name
+
+    models = {}
+    for number, parts in sorted(rows_by_number.items()):
+        all_rows = np.concatenate(parts)
+        chosen = rng.permutation(len(all_rows))[:_MODEL_POINTS]
+        rows = all_rows[chosen]
         if len(rows):
-            path = folder / f"obj_{number:06d}.ply"
-            color = rows[:, 6:].astype(np.uint8)
-            result[number] = _write_ply_model(
-                path, names[number], rows[:, :3], rows[:, 3:6], color, bounds[number], rows[:, :3]
+            models[number] = _Model(
+                name=names[number],
+                points=rows[:, :3],
+                normals=rows[:, 3:6],
+                color=rows[:, 6:].astype(np.uint8),
+                bounds=bounds[number],
+                samples=rows[:, :3],
             )
-    return result
+    return models
 
 
-def _model_key(record: Record, instance: Instance) -> tuple[str, str]:
+def _shape_key(record: Record, instance: Instance) -> tuple[str, str]:
+    """Return the key of an instance's shape in ``Selection.shape_numbers``."""
     return record.name, instance.shape or instance.name
 
 
-def _write_ply_model(
-    path: Path,
-    name: str,
-    surface: NDArray[np.floating],
-    normals: NDArray[np.floating],
-    color: NDArray[np.uint8],
-    bounds: NDArray[np.float64],
-    samples: NDArray[np.floating],
-    triangles: NDArray[np.int32] | None = None,
-) -> dict[str, Any]:
-    """Write points (P, 3), metres, with normals (P, 3) and colour (P, 3), the centre of ``bounds`` (2, 3) at 0.
+def _shape_bounds(record: Record, shape_numbers: ShapeNumbers) -> dict[int, NDArray[np.float64]]:
+    """Return the box (2, 3) around the boxes of all copies of each shape, in its frame."""
+    bounds: dict[int, NDArray[np.float64]] = {}
+    for instance in record.instances:
+        number = shape_numbers[_shape_key(record, instance)]
+        low, high = bounds.get(number, instance.bounds)
+        instance_low, instance_high = instance.bounds
+        joint_low = np.minimum(low, instance_low)
+        joint_high = np.maximum(high, instance_high)
+        bounds[number] = np.stack((joint_low, joint_high))
+    return bounds
 
-    Args:
-        samples: (Q, 3) of the surface, for its diameter.
+
+def _write_model(path: Path, model: _Model) -> Entry:
+    """Write a model as .ply in millimeters.
+
+    Returns:
+        Its entry of ``models_info.json``.
     """
-    points = (surface - bounds.mean(0)) * _MILLIMETERS
-    lines = (
+    # A line for each vertex, around the center of the box
+    points = (model.points - model.bounds.mean(0)) * _MILLIMETERS
+    vertex_lines = (
         f"{x:.6g} {y:.6g} {z:.6g} {nx:.4f} {ny:.4f} {nz:.4f} {red} {green} {blue}\n"
-        for (x, y, z), (nx, ny, nz), (red, green, blue) in zip(points, normals, color, strict=True)
-    )
-    faces = [] if triangles is None else [f"3 {a} {b} {c}\n" for a, b, c in triangles.tolist()]
-    header = _HEADER.format(
-        count=len(points), faces=_FACES.format(count=len(faces)) if faces else ""
-    )
-    write_file(path, "".join((header, *lines, *faces)))
-    size = ((bounds[1] - bounds[0]) * _MILLIMETERS).tolist()
-    return {
-        "diameter": largest_distance(samples * _MILLIMETERS),
-        **{f"min_{axis}": -length / 2 for axis, length in zip("xyz", size, strict=True)},
-        **{f"size_{axis}": length for axis, length in zip("xyz", size, strict=True)},
-        "name": name,
-    }
-
-
-def largest_distance(points: NDArray[np.floating]) -> float:
-    """The largest distance between two of ``points`` (P, 3)."""
-    points = points.astype(float)
-    square = (points**2).sum(1)
-    parts = np.array_split(np.arange(len(points)), -(-len(points) // 256))
-    return float(
-        np.sqrt(
-            max((square[part, None] + square - 2 * points[part] @ points.T).max() for part in parts)
+        for (x, y, z), (nx, ny, nz), (red, green, blue) in zip(
+            points, model.normals, model.color, strict=True
         )
     )
 
+    # A line for each face
+    face_lines = []
+    faces_header = ""
+    if model.triangles is not None and len(model.triangles):
+        face_lines = [f"3 {a} {b} {c}\n" for a, b, c in model.triangles.tolist()]
+        faces_header = _FACES.format(count=len(face_lines))
+    header = _HEADER.format(count=len(points), faces=faces_header)
+    write_file(path, "".join((header, *vertex_lines, *face_lines)))
+
+    # Box and diameter
+    low, high = model.bounds
+    size = ((high - low) * _MILLIMETERS).tolist()
+    return {
+        "diameter": largest_distance(model.samples * _MILLIMETERS),
+        **{f"min_{axis}": -length / 2 for axis, length in zip("xyz", size, strict=True)},
+        **{f"size_{axis}": length for axis, length in zip("xyz", size, strict=True)},
+        "name": model.name,
+    }
+
+
+def largest_distance(points: NDArray[np.floating[Any]]) -> float:
+    """Return the largest distance between two of ``points`` (P, 3)."""
+    points = points.astype(float)
+    squares = (points**2).sum(1)
+    chunk_count = -(-len(points) // _PAIRS_AT_ONCE)
+
+    # |a - b|^2 = |a|^2 + |b|^2 - 2 a b
+    largest_squares = []
+    for chunk in np.array_split(np.arange(len(points)), chunk_count):
+        products = 2 * points[chunk] @ points.T
+        distance_squares = squares[chunk, None] + squares - products
+        largest_squares.append(distance_squares.max())
+    return float(np.sqrt(max(largest_squares)))
+
+
+# --- images and poses -------------------------------------------------------------------------
+
 
 def _write_scene(
-    item: SelectedObject, folder: Path, shapes: Mapping[tuple[str, str], int]
+    item: SelectedObject, folder: Path, shape_numbers: ShapeNumbers
 ) -> dict[int, Counter[int]]:
-    """Write the pictures and what is to be known of them; returns how often each shows which object."""
+    """Write the images of an object, and their cameras, poses and masks.
+
+    Returns:
+        By the view, how many instances of which object it shows.
+    """
     cameras = {}
     poses = {}
     infos = {}
     shown = {}
-    whole = bool(item.file.record.instances)
     mesh = item.file.read_mesh()
     for index in item.pinhole_views:
+        # Images; the deepest point takes the last step of depth.
         view = item.file.read_view(index)
-        step = max(float(view.depth.max()), 1e-6) * _MILLIMETERS / 65535
-        write_png(folder / f"rgb/{index:06d}.png", _before_black(item.read_image(view)))
-        write_png(folder / f"depth/{index:06d}.png", _depth_steps(view.depth, step))
-        occluded = bool(item.file.record.views[index].drawn.get("occluders"))
-        things = (
-            _instance_entries(item, index, view, shapes)
-            if whole
-            else [_object_entry(item, view, mesh, occluded)]
-        )
-        for place, thing in enumerate(things):
-            for name, mask in (("mask_visib", thing.mask), ("mask", thing.whole)):
-                if mask is not None:
-                    write_png(
-                        folder / f"{name}/{index:06d}_{place:06d}.png", mask.astype(np.uint8) * 255
-                    )
-        pose = view.camera.from_world
-        cameras[index] = {
-            "cam_K": (view.camera.intrinsics - _CENTERS).ravel().tolist(),
-            "depth_scale": step,
-            "cam_R_w2c": pose[:3, :3].ravel().tolist(),
-            "cam_t_w2c": (pose[:3, 3] * _MILLIMETERS).tolist(),
-        }
-        poses[index] = [
-            {
-                "obj_id": thing.number,
-                "cam_R_m2c": (pose @ thing.to_world)[:3, :3].ravel().tolist(),
-                "cam_t_m2c": ((pose @ thing.to_world)[:3, 3] * _MILLIMETERS).tolist(),
-            }
-            for thing in things
-        ]
-        infos[index] = [_model_info(thing, view) for thing in things]
-        shown[index] = Counter(thing.number for thing in things)
+        depth_step = max(float(view.depth.max()), _LEAST_DEPTH) * _MILLIMETERS / _DEPTH_STEPS
+        write_png(folder / f"rgb/{index:06d}.png", _over_black(item.read_image(view)))
+        write_png(folder / f"depth/{index:06d}.png", _depth_steps(view.depth, depth_step))
+
+        # Masks, camera and poses
+        if item.file.record.instances:
+            instances = _instances_in_view(item, index, view, shape_numbers)
+        else:
+            instances = [_object_in_view(item, index, view, mesh)]
+        _write_masks(folder, index, instances)
+        cameras[index] = _camera_entry(view, depth_step)
+        poses[index] = [_pose_entry(instance, view) for instance in instances]
+        infos[index] = [_info_entry(instance, view) for instance in instances]
+        shown[index] = Counter(instance.number for instance in instances)
+
+    # These files list what was written before.
     write_json(folder / "scene_camera.json", cameras)
     write_json(folder / "scene_gt_info.json", infos)
     write_json(folder / "scene_gt.json", poses)
     return shown
 
 
-def _object_entry(
-    item: SelectedObject, view: RenderedView, mesh: MeshArrays | None, occluded: bool
+def _write_masks(folder: Path, index: int, instances: Sequence[_VisibleInstance]) -> None:
+    """Write the masks of the view with the index ``index``."""
+    for number, instance in enumerate(instances):
+        file_name = f"{index:06d}_{number:06d}.png"
+        for name, mask in (
+            ("mask_visib", instance.visible_mask),
+            ("mask", instance.full_mask),
+        ):
+            if mask is not None:
+                pixels = np.where(mask, 255, 0).astype(np.uint8)
+                write_png(folder / name / file_name, pixels)
+
+
+def _object_in_view(
+    item: SelectedObject, index: int, view: RenderedView, mesh: MeshArrays | None
 ) -> _VisibleInstance:
-    seen = passes.object_mask(view)
-    whole = seen | render_silhouette(mesh, view.camera) if mesh is not None and occluded else seen
+    """Return mask and pose of the object; what occluders hide follows from its mesh."""
+    # Without occluders everything is visible.
+    visible_mask = passes.object_mask(view)
+    full_mask = visible_mask
+    has_occluders = bool(item.file.record.views[index].drawn.get("occluders"))
+    if mesh is not None and has_occluders:
+        full_mask = visible_mask | render_silhouette(mesh, view.camera)
     return _VisibleInstance(
-        item.number, _recentered_pose(np.eye(4), item.file.record.bounds), seen, whole
+        number=item.number,
+        to_world=_recentered_pose(np.eye(4), item.file.record.bounds),
+        visible_mask=visible_mask,
+        full_mask=full_mask,
     )
 
 
-def _instance_entries(
-    item: SelectedObject, index: int, view: RenderedView, shapes: Mapping[tuple[str, str], int]
+def _instances_in_view(
+    item: SelectedObject, index: int, view: RenderedView, shape_numbers: ShapeNumbers
 ) -> list[_VisibleInstance]:
-    """Those that the picture shows. The models of copies are centred alike, by the bounds of all of them."""
+    """Return masks and poses of the instances that a view of a whole scene shows.
+
+    The models of copies are centered alike, by the bounds of all of them.
+    """
+    # Pixels and box of each instance
     record = item.file.record
-    bounds = _shape_bounds(record, shapes)
-    found = []
-    for one in record.instances_in(index):
-        number = shapes[_model_key(record, one)]
-        mask = view.index == one.index
+    bounds = _shape_bounds(record, shape_numbers)
+    index_image = passes.instance_index(view)
+    visible = []
+    for instance in record.instances_in(index):
+        number = shape_numbers[_shape_key(record, instance)]
+        mask = index_image == instance.index
         if mask.any():
-            found.append(
-                _VisibleInstance(number, _recentered_pose(one.to_world, bounds[number]), mask)
-            )
-    return found
-
-
-def _shape_bounds(
-    record: Record, shapes: Mapping[tuple[str, str], int]
-) -> dict[int, NDArray[np.float64]]:
-    """(2, 3) of each shape in its own frame, which holds those of all its copies."""
-    bounds: dict[int, NDArray[np.float64]] = {}
-    for one in record.instances:
-        number = shapes[_model_key(record, one)]
-        old = bounds.get(number, one.bounds)
-        bounds[number] = np.stack(
-            (np.minimum(old[0], one.bounds[0]), np.maximum(old[1], one.bounds[1]))
-        )
-    return bounds
+            to_world = _recentered_pose(instance.to_world, bounds[number])
+            visible.append(_VisibleInstance(number, to_world, mask))
+    return visible
 
 
 def _recentered_pose(
     to_world: NDArray[np.float64], bounds: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """``to_world`` (4, 4) of a frame as that of a model whose origin is the centre of ``bounds`` (2, 3) in it."""
+    """Return the pose of a model whose origin is the center of a box.
+
+    Args:
+        to_world: (4, 4) pose of the frame of the box.
+        bounds: (2, 3) low and high corner of the box.
+    """
     center = np.eye(4)
     center[:3, 3] = bounds.mean(0)
     return to_world @ center
 
 
-def _model_info(thing: _VisibleInstance, view: RenderedView) -> dict[str, Any]:
-    seen = int(thing.mask.sum())
-    info = {"bbox_visib": _mask_box(thing.mask), "px_count_visib": seen}
-    if thing.whole is None:
+def _camera_entry(view: RenderedView, depth_step: float) -> Entry:
+    pose = view.camera.from_world
+    rotation = pose[:3, :3]
+    translation = pose[:3, 3] * _MILLIMETERS
+    intrinsics = view.camera.intrinsics - _PIXEL_CENTERS
+    return {
+        "cam_K": intrinsics.ravel().tolist(),
+        "depth_scale": depth_step,
+        "cam_R_w2c": rotation.ravel().tolist(),
+        "cam_t_w2c": translation.tolist(),
+    }
+
+
+def _pose_entry(instance: _VisibleInstance, view: RenderedView) -> Entry:
+    pose = view.camera.from_world @ instance.to_world
+    rotation = pose[:3, :3]
+    translation = pose[:3, 3] * _MILLIMETERS
+    return {
+        "obj_id": instance.number,
+        "cam_R_m2c": rotation.ravel().tolist(),
+        "cam_t_m2c": translation.tolist(),
+    }
+
+
+def _info_entry(instance: _VisibleInstance, view: RenderedView) -> Entry:
+    """Return boxes and pixel counts of an instance, as far as they are known."""
+    visible_count = int(instance.visible_mask.sum())
+    info = {"bbox_visib": _mask_box(instance.visible_mask), "px_count_visib": visible_count}
+    if instance.full_mask is None:
         return info
-    count = int(thing.whole.sum())
-    valid = int((thing.whole & (view.depth > 0)).sum())
-    share = seen / max(count, 1)
+    count = int(instance.full_mask.sum())
     return {
         **info,
-        "bbox_obj": _mask_box(thing.whole),
+        "bbox_obj": _mask_box(instance.full_mask),
         "px_count_all": count,
-        "px_count_valid": valid,
-        "visib_fract": share,
+        "px_count_valid": int((instance.full_mask & (view.depth > 0)).sum()),
+        "visib_fract": visible_count / max(count, 1),
     }
 
 
 def _mask_box(mask: NDArray[np.bool_]) -> list[int]:
+    """Return the box of a mask: left, top, width and height; -1 each if it is empty."""
     try:
-        low, high = mask_bounds(mask)
+        low, high = mask_bounds(mask.astype(np.float32))
     except ImageError:
         return [-1, -1, -1, -1]
     return [*low.astype(int).tolist(), *(high - low - 1).astype(int).tolist()]
 
 
-def _before_black(color: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """``colour`` (H, W, 4) uint8 as (H, W, 3)."""
+def _over_black(color: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return an image (H, W, 4) over black, (H, W, 3)."""
     return (color[..., :3] * (color[..., 3:] / 255.0) + 0.5).astype(np.uint8)
 
 
 def _depth_steps(depth: NDArray[np.float32], step: float) -> NDArray[np.uint16]:
-    """``depth`` (H, W) in metres as whole steps of ``step`` millimetres."""
+    """Return depth (H, W) in meters as whole numbers of steps of ``step`` millimeters."""
     return (depth.astype(float) * _MILLIMETERS / step + 0.5).astype(np.uint16)

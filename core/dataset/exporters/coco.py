@@ -3,12 +3,13 @@
 ::
 
     OUT/
-      images/NAME_000.png                  colour and alpha of view 0
+      images/NAME_000.png                  color and alpha of view 0
       annotations/instances_train.json     and of the other splits that have objects
 
-A category is a family (``object`` if it has none), numbered alike in every export of the same set. Each view shows one
-object, or the instances of a whole scene, each of them that it shows with an annotation of its own. A mask is what is
-seen, as a run-length encoding with plain counts; what shows nothing has no annotation.
+A category is a family (``object`` if there is none), numbered alike in every export of the same
+set. Each view shows one object, or the instances of a whole scene, each visible one with its own
+annotation. A mask is the visible part, as a run-length encoding with uncompressed counts; views
+that show nothing have no annotation.
 
 After cocodataset.org/#format-data.
 """
@@ -29,71 +30,98 @@ from ..atomic_files import write_json, write_png
 from ..records import Record, RenderedView
 from .selection import Selection
 
+Entry = dict[str, Any]
+
 
 def write_coco(selection: Selection, out: Path) -> Iterator[tuple[int, int]]:
-    """Write each object's pictures, and at last the annotations; yields how many views were written and left out."""
+    """Write the images of each object, and the annotations at the end.
+
+    Yields:
+        After each object how many of its views were written and left out.
+    """
+    # Numbers are given in the order of the selection.
     families = selection.family_names()
     categories = {family: number for number, family in enumerate(families, 1)}
-    images: dict[str, list[dict[str, Any]]] = {}
-    annotations: dict[str, list[dict[str, Any]]] = {}
-    numbers = count(1)
-    instances = count(1)
+    images: dict[str, list[Entry]] = {}
+    annotations: dict[str, list[Entry]] = {}
+    image_ids = count(1)
+    annotation_ids = count(1)
+
     for item in selection:
         record = item.file.record
         for index in range(len(record.views)):
-            number = next(numbers)
+            # The image of a view
+            image_id = next(image_ids)
             name = f"{item.name}_{index:03d}.png"
             view = item.file.read_view(index)
             write_png(out / "images" / name, item.read_image(view))
-            size = {"height": view.camera.height, "width": view.camera.width}
-            images.setdefault(item.split, []).append({"id": number, "file_name": name, **size})
+            image = {
+                "id": image_id,
+                "file_name": name,
+                "height": view.camera.height,
+                "width": view.camera.width,
+            }
+            images.setdefault(item.split, []).append(image)
+
+            # An annotation for each instance that it shows
             for family, mask in _instance_masks(view, record):
                 annotation = {
-                    "id": next(instances),
-                    "image_id": number,
+                    "id": next(annotation_ids),
+                    "image_id": image_id,
                     "category_id": categories[family],
+                    **_mask_entry(mask),
                 }
-                annotations.setdefault(item.split, []).append(
-                    {**annotation, **_mask_annotation(mask)}
-                )
+                annotations.setdefault(item.split, []).append(annotation)
         yield len(record.views), 0
-    for split, own in images.items():
-        write_json(
-            out / "annotations" / f"instances_{split}.json",
-            {
-                "info": {"description": f"{selection.folder.name}, {split}"},
-                "images": own,
-                "annotations": annotations.get(split, []),
-                "categories": [
-                    {"id": number, "name": family or "object"}
-                    for family, number in categories.items()
-                ],
-            },
-        )
+
+    # One file for each split, all with the same categories
+    category_entries = [
+        {"id": number, "name": family or "object"} for family, number in categories.items()
+    ]
+    for split, split_images in images.items():
+        content = {
+            "info": {"description": f"{selection.folder.name}, {split}"},
+            "images": split_images,
+            "annotations": annotations.get(split, []),
+            "categories": category_entries,
+        }
+        write_json(out / "annotations" / f"instances_{split}.json", content)
 
 
 def _instance_masks(view: RenderedView, record: Record) -> Iterator[tuple[str, NDArray[np.bool_]]]:
-    """Family and mask (H, W) of each thing that the view shows."""
+    """Yield family and mask (H, W) of each object or instance that the view shows."""
     if view.index is None:
-        found = [(record.family, passes.object_mask(view))]
+        masks = [(record.family, passes.object_mask(view))]
     else:
-        found = [(one.family, view.index == one.index) for one in record.instances]
-    return ((family, mask) for family, mask in found if mask.any())
+        masks = [(instance.family, view.index == instance.index) for instance in record.instances]
+    return ((family, mask) for family, mask in masks if mask.any())
 
 
 def run_lengths(mask: NDArray[np.bool_]) -> list[int]:
-    """Lengths of the runs of ``mask`` (H, W), down its columns, beginning with one of nothing, which may be 0 long."""
-    flat = mask.ravel(order="F")
-    ends = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    runs = np.diff(np.concatenate(((0,), ends, (flat.size,)))).tolist()
-    return [0, *runs] if flat[0] else runs
+    """Return the lengths of the runs of a mask (H, W), down its columns.
+
+    The first run is one of the background, which may have the length 0.
+    """
+    # A run starts where a pixel differs from the one above it.
+    pixels = mask.ravel(order="F")
+    is_change = pixels[1:] != pixels[:-1]
+    starts = np.flatnonzero(is_change) + 1
+    limits = np.concatenate(((0,), starts, (pixels.size,)))
+    runs: list[int] = np.diff(limits).tolist()
+
+    # The format begins with a run of background.
+    return [0, *runs] if pixels[0] else runs
 
 
-def _mask_annotation(mask: NDArray[np.bool_]) -> dict[str, Any]:
-    low, high = mask_bounds(mask)
+def _mask_entry(mask: NDArray[np.bool_]) -> Entry:
+    # A box is left, top, width and height.
+    low, high = mask_bounds(mask.astype(np.float32))
+    size = high - low
+    area = int(mask.sum())
+    box = [*low.tolist(), *size.tolist()]
     return {
         "iscrowd": 0,
-        "area": int(mask.sum()),
-        "bbox": [*low.tolist(), *(high - low).tolist()],
+        "area": area,
+        "bbox": box,
         "segmentation": {"size": list(mask.shape), "counts": run_lengths(mask)},
     }

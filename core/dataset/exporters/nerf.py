@@ -4,13 +4,16 @@
 
     OUT/NAME/
       transforms.json
-      images/000.png     colour and alpha of view 0
-      depth/000.npy      (H, W) float32 plane depth in millimetres, nerfstudio's default unit; 0 where nothing is
+      images/000.png     color and alpha of view 0
+      depth/000.npy      (H, W) float32 plane depth in millimeters, nerfstudio's default unit;
+                         0 where there is no surface
 
-Camera-to-world is OpenGL's, as stored, in metres, Z up; so is the pixel corner from which ``cx`` and ``cy`` count.
-Intrinsics stand once if all views share them, else in each frame. ``scale`` and ``offset`` are Instant-NGP's: they
-bring the object, grown by a tenth, into its unit cube, hence ``aabb_scale`` 1; nerfstudio makes its own.
-The format has no orthographic camera, so those views are left out, and an object that has no other as well.
+Camera-to-world is in OpenGL's convention, as stored, in meters, Z up. ``cx`` and ``cy`` count from
+the outer corner of the top left pixel, also as stored. Intrinsics are given once if all views share
+them, else in each frame. ``scale`` and ``offset`` are Instant-NGP's: they bring the object,
+enlarged by a tenth, into its unit cube, hence ``aabb_scale`` 1; nerfstudio computes its own. The
+format has no orthographic camera, so those views are left out, and so is an object that has no
+others.
 
 After docs.nerf.studio/quickstart/data_conventions and instant-ngp's docs/nerf_dataset_tips.md.
 """
@@ -29,11 +32,12 @@ from ..records import Record
 from .selection import SelectedObject, Selection, write_each
 
 _MILLIMETERS = np.float32(1000)
-_GROWN = 1.1
+_UNIT_CUBE_MARGIN = 1.1  # how much larger than the object the unit cube is
+_INTRINSICS = ("fl_x", "fl_y", "cx", "cy", "w", "h")
 
 
 def write_nerf(selection: Selection, out: Path) -> Iterator[tuple[int, int]]:
-    """Write each object; yields how many of its views were written and left out."""
+    """Write each object; yield how many of its views were written and left out."""
     return write_each(selection, out, _write_object)
 
 
@@ -41,23 +45,27 @@ def _write_object(item: SelectedObject, folder: Path) -> None:
     record = item.file.record
     frames = []
     for index in item.pinhole_views:
-        image = f"images/{index:03d}.png"
-        depth = f"depth/{index:03d}.npy"
+        # Image and depth
+        image_path = f"images/{index:03d}.png"
+        depth_path = f"depth/{index:03d}.npy"
         view = item.file.read_view(index)
-        write_png(folder / image, item.read_image(view))
-        write_npy(folder / depth, view.depth * _MILLIMETERS)
+        write_png(folder / image_path, item.read_image(view))
+        write_npy(folder / depth_path, view.depth * _MILLIMETERS)
+
+        # Pose and intrinsics
         camera = record.views[index].camera
         frames.append(
             {
-                "file_path": image,
-                "depth_file_path": depth,
+                "file_path": image_path,
+                "depth_file_path": depth_path,
                 "transform_matrix": camera.to_world.tolist(),
                 **_intrinsics_entry(camera),
             }
         )
+
+    shared = _hoist_shared_intrinsics(frames)
     write_json(
-        folder / "transforms.json",
-        {**_instant_ngp(record), **_hoist_shared_intrinsics(frames), "frames": frames},
+        folder / "transforms.json", {**_instant_ngp_entries(record), **shared, "frames": frames}
     )
 
 
@@ -74,21 +82,22 @@ def _intrinsics_entry(camera: Camera) -> dict[str, float]:
 
 
 def _hoist_shared_intrinsics(frames: list[dict[str, Any]]) -> dict[str, Any]:
-    """Take out of ``frames`` the intrinsics that are the same in all of them."""
-    keys = [
-        key
-        for key in ("fl_x", "fl_y", "cx", "cy", "w", "h")
-        if len({frame[key] for frame in frames}) == 1
-    ]
-    shared = {key: frames[0][key] for key in keys}
-    for frame in frames:
-        for key in keys:
+    """Remove from ``frames``, and return, the intrinsics that are the same in all of them."""
+    # A key that is shared moves out of every frame.
+    shared = {}
+    for key in _INTRINSICS:
+        values = {frame[key] for frame in frames}
+        if len(values) != 1:
+            continue
+        shared[key] = frames[0][key]
+        for frame in frames:
             del frame[key]
     return shared
 
 
-def _instant_ngp(record: Record) -> dict[str, Any]:
+def _instant_ngp_entries(record: Record) -> dict[str, Any]:
+    """Return the entries that only Instant-NGP reads, and the camera model."""
     low, high = record.bounds
-    scale = 1 / (_GROWN * float((high - low).max()))
+    scale = 1 / (_UNIT_CUBE_MARGIN * float((high - low).max()))
     offset = 0.5 - scale * (low + high) / 2
     return {"camera_model": "OPENCV", "aabb_scale": 1, "scale": scale, "offset": offset.tolist()}

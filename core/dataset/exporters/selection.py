@@ -13,14 +13,19 @@ from numpy.typing import NDArray
 from ...errors import DatasetError
 from .. import passes, splits
 from ..index import ObjectLocation, build_index
-from ..records import ObjectFile, RenderedView
+from ..object_file import ObjectFile
+from ..records import RenderedView
 
 
 @dataclass(frozen=True)
 class SelectedObject:
-    """An object to export. number: its own in the whole set, from 1. pinhole: indices of its views with perspective.
+    """An object to export.
 
-    cut_out: whether its pictures lack what was put behind and before it.
+    Attributes:
+        number: Of the object in the complete set, from 1.
+        split: Of the object.
+        file: Of the object.
+        cut_out: Whether to leave out what is behind and in front of the object in its images.
     """
 
     number: int
@@ -30,26 +35,35 @@ class SelectedObject:
 
     @property
     def name(self) -> str:
+        """Name of the object."""
         return self.file.record.name
 
     @cached_property
     def pinhole_views(self) -> list[int]:
-        return [
-            index
-            for index, view in enumerate(self.file.record.views)
-            if not view.camera.orthographic
-        ]
+        """Indices of the views with perspective."""
+        views = self.file.record.views
+        return [index for index, view in enumerate(views) if not view.camera.orthographic]
+
+    @property
+    def orthographic_count(self) -> int:
+        """Number of the views without perspective."""
+        return len(self.file.record.views) - len(self.pinhole_views)
 
     def read_image(self, view: RenderedView) -> NDArray[np.uint8]:
-        """One of its views as the format shows it: (H, W, 4) uint8, straight alpha."""
+        """Return the image of one of its views to export: (H, W, 4) uint8, straight alpha."""
         return view.colour if self.cut_out else passes.composite_image(view)
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Objects of a training set, read one at a time. splits: of every object of the set. names: of those chosen.
+    """Objects of a training set, read one at a time by iteration.
 
-    places: where the objects of the set lie. cut_out: see :class:`SelectedObject`.
+    Attributes:
+        folder: Of the training set.
+        splits: Of every object of the set.
+        names: Of the selected objects.
+        places: Where the objects of the set are.
+        cut_out: See :class:`SelectedObject`.
     """
 
     folder: Path
@@ -59,68 +73,91 @@ class Selection:
     cut_out: bool = False
 
     def __iter__(self) -> Iterator[SelectedObject]:
-        numbers = {name: number for number, name in enumerate(sorted(self.splits), 1)}
+        # Numbers of all objects of the set
+        all_names = sorted(self.splits)
+        numbers = {name: number for number, name in enumerate(all_names, 1)}
         for name in self.names:
             yield SelectedObject(
-                numbers[name], self.splits[name], self.places[name].open_object(), self.cut_out
+                number=numbers[name],
+                split=self.splits[name],
+                file=self.places[name].open_object(),
+                cut_out=self.cut_out,
             )
 
     def family_names(self) -> list[str]:
-        """Families of the whole set, sorted, so that exports of its parts agree about them."""
-        return sorted(
-            {
-                family
-                for name in self.splits
-                for family in self.places[name].read_record().family_names()
-            }
-        )
+        """Return the sorted families of the complete set, so that exports of its parts agree."""
+        families: set[str] = set()
+        for name in self.splits:
+            families.update(self.places[name].read_record().family_names())
+        return sorted(families)
 
     def shape_numbers(self) -> dict[tuple[str, str], int]:
-        """Number of each shape of the instances of whole scenes, by the scene's name and the shape's.
+        """Return the number of each shape of the instances of whole scenes.
 
-        They follow those of the objects and are of the whole set as well.
+        They follow the numbers of the objects, and they are also those of the complete set.
+
+        Returns:
+            Numbers by the names of the scene and of the shape.
         """
-        found = {
-            (name, one.shape or one.name)
-            for name in self.splits
-            for one in self.places[name].read_record().instances
-        }
-        return {key: number for number, key in enumerate(sorted(found), len(self.splits) + 1)}
+        keys = set()
+        for name in self.splits:
+            for instance in self.places[name].read_record().instances:
+                keys.add((name, instance.shape or instance.name))
+        return {key: number for number, key in enumerate(sorted(keys), len(self.splits) + 1)}
 
 
 def select_objects(
     folder: Path, split: str | None = None, limit: int | None = None, cut_out: bool = False
 ) -> Selection:
-    """Objects of ``split`` (all), and of these only ``limit``, drawn as by chance but always the same.
+    """Select objects of a training set.
 
     Args:
-        cut_out: see :class:`SelectedObject`.
+        folder: Of the training set.
+        split: Only objects of this split; None for all.
+        limit: Greatest number of objects, a choice that looks random and is reproducible; None for
+            all.
+        cut_out: See :class:`SelectedObject`.
 
     Raises:
-        DatasetError: the folder holds no training set with splits, or there is no such object.
+        DatasetError: The folder contains no training set with splits, or there is no such object.
     """
+    # Names in the order of their hashes, so that a limit takes a random choice
     assigned = splits.read_splits(folder)
-    names = [name for name, own in assigned.items() if split in (None, own)]
+    names = [name for name, other in assigned.items() if split in (None, other)]
     names.sort(key=splits.hash_key)
     if not names:
-        raise DatasetError(
-            f"{folder} holds no object of the split {split!r}"
-            if split
-            else f"{folder} holds no object"
-        )
-    places = build_index(folder)
-    gone = sorted(set(assigned) - set(places.by_name))
-    if gone:
-        why = "; ".join(places.damaged.values()) or "its file is missing"
-        raise DatasetError(f"{folder}: {gone[0]} is in a split, but cannot be found: {why}")
-    return Selection(folder, assigned, tuple(sorted(names[:limit])), places.by_name, cut_out)
+        suffix = f" of the split {split!r}" if split else ""
+        raise DatasetError(f"{folder} holds no object{suffix}")
+
+    # Every object must exist, since numbers are those of the complete set.
+    index = build_index(folder)
+    missing = sorted(set(assigned) - set(index.by_name))
+    if missing:
+        reason = "; ".join(index.damaged.values()) or "its file is missing"
+        raise DatasetError(f"{folder}: {missing[0]} is in a split, but cannot be found: {reason}")
+    return Selection(
+        folder=folder,
+        splits=assigned,
+        names=tuple(sorted(names[:limit])),
+        places=index.by_name,
+        cut_out=cut_out,
+    )
 
 
 def write_each(
     selection: Selection, out: Path, write_object: Callable[[SelectedObject, Path], None]
 ) -> Iterator[tuple[int, int]]:
-    """Write each object that has a perspective view into a folder of its own; yields views written and left out."""
+    """Write each object that has a perspective view into its own folder.
+
+    Args:
+        selection: The objects.
+        out: Folder to write.
+        write_object: Writes one object into a folder.
+
+    Yields:
+        After each object how many of its views were written and left out.
+    """
     for item in selection:
         if item.pinhole_views:
             write_object(item, out / item.name)
-        yield len(item.pinhole_views), len(item.file.record.views) - len(item.pinhole_views)
+        yield len(item.pinhole_views), item.orthographic_count

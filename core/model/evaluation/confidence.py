@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from ...arrays import MeshArrays
-from ...dataset.records import ObjectFile
+from ...dataset.object_file import ObjectFile
 from ...errors import ImageError
 from ...jobs.task import Progress, Task
 from .. import metrics

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from ...alignment.side_views import align_side_cameras, mask_bounds
 from ...arrays import MeshArrays, View
 from ...dataset.index import ObjectLocation, locations_of_split
+from ...dataset.object_file import ObjectFile
 from ...dataset.passes import world_points
-from ...dataset.records import ObjectFile
 from ...errors import DatasetError, ImageError, MeshError
 from ...geometry import winding_number
 from ...geometry.silhouette import render_silhouette

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from ...cameras import Camera
 from ...dataset.compact import QuantizedPoints, decode_image
 from ...dataset.index import ObjectLocation, locations_of_split, training_locations
+from ...dataset.members import GRID, decode_grid
+from ...dataset.object_file import ObjectFile
 from ...dataset.passes import world_points
-from ...dataset.records import GRID, ObjectFile, grid_of
 from ...errors import DatasetError
 from ..inference.preprocessing import median_filter
 from ..networks.projection import camera_matrix, transform_camera
@@ -102,7 +103,7 @@ class TrainingObject:
 
         In the object's own frame the cell (i, j, k) is centered at ((i, j, k) + 0.5) / 96 - 0.5, times 1.02.
         """
-        return None if self.grid_file is None else grid_of(self.grid_file)
+        return None if self.grid_file is None else decode_grid(self.grid_file)
 
 
 def load_split(folders: Sequence[Path], split: str) -> list[TrainingObject]:

@@ -22,7 +22,8 @@ import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
 from ...dataset import passes, shards, splits
-from ...dataset.records import ObjectFile, RenderedView
+from ...dataset.object_file import ObjectFile
+from ...dataset.records import RenderedView
 from ...errors import DatasetError
 
 Item = dict[str, Any]

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from ...arrays import MeshArrays
 from ...dataset.ground_truth import sample_solid
-from ...dataset.records import InstanceShape, Record, Shape, pack_shape, unpack_shape
+from ...dataset.members import pack_shape, unpack_shape
+from ...dataset.records import InstanceShape, Record, Shape
 from ...dataset.view_cache import ViewCache
 from ...dataset.visibility import instance_colors
 from ...errors import MeshError

@@ -17,8 +17,10 @@ import numpy as np
 
 from ...arrays import MeshArrays
 from ...dataset import atomic_files, ground_truth, splits
-from ...dataset.fingerprint import shape_fingerprint
-from ...dataset.records import VERSION, Record, Shape, ViewRecord, read_record
+from ...geometry.fingerprint import shape_fingerprint
+from ...dataset.object_file import read_record
+from ...dataset.record_json import VERSION
+from ...dataset.records import Record, Shape, ViewRecord
 from ...dataset.view_cache import ViewCache
 from ...dataset.visibility import surface_colors
 from ...errors import DatasetError, MeshError, OutputError, SceneError
@@ -256,7 +258,7 @@ class _PreparedObject:
 
     mesh: MeshArrays
     bounds: np.ndarray
-    samples: ground_truth.UnlabelledSamples
+    samples: ground_truth.UnlabeledSamples
     views: list[ViewRecord]
     drawn: Mapping[str, Any]
     rng: np.random.Generator

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ...arrays import MeshArrays
 from ...cameras import Camera
 from ...dataset import passes
-from ...dataset.fingerprint import shape_fingerprint
+from ...geometry.fingerprint import shape_fingerprint
 from ...dataset.ground_truth import sample_solid
 from ...dataset.records import Record, RenderedView, Shape, ViewRecord
 from ...dataset.view_cache import ViewCache

@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 
 from ...arrays import MeshArrays
 from ...cameras import Camera
-from ...dataset import occlusion_smoothing
 from ...dataset.records import RenderedView
 from ...errors import ImageError, MeshError, OutputError, SceneError
 from ...imaging import color as color_space
 from ...imaging import exr
 from .. import compat
 from ..depsgraph import depsgraph_reader
+from . import occlusion_smoothing
 from .camera_visibility import CameraCheck
 from .lighting import LightSettings, StudioLights, temporary_lights
 

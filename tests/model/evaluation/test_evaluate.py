@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from maquette.core.dataset.index import build_index
-from maquette.core.dataset.records import ObjectFile
+from maquette.core.dataset.object_file import ObjectFile
 from maquette.core.geometry.surface_nets import surface_nets
 from maquette.core.jobs.task import run_to_end
 from maquette.core.model.evaluation.evaluate import (

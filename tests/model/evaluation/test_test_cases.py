@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from maquette.core.dataset.records import ObjectFile
+from maquette.core.dataset.object_file import ObjectFile
 from maquette.core.model.evaluation.evaluate import build_case
 from maquette.core.model.evaluation.test_cases import INPUTS, InputVariant
 from maquette.core.model.stylization import STYLES

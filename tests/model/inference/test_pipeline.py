@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from maquette.core.arrays import View
 from maquette.core.cameras import side_camera
-from maquette.core.dataset.records import ObjectFile
+from maquette.core.dataset.object_file import ObjectFile
 from maquette.core.errors import ImageError
 from maquette.core.geometry.silhouette import render_silhouette
 from maquette.core.jobs.task import run_to_end

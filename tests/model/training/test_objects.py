@@ -8,7 +8,7 @@ import pytest
 import torch
 from maquette.core.dataset.conversion import copy_compact
 from maquette.core.dataset.index import build_index
-from maquette.core.dataset.records import write_object
+from maquette.core.dataset.object_file import write_object
 from maquette.core.dataset.shards import pack_shards
 from maquette.core.errors import DatasetError
 from maquette.core.geometry.occupancy_grid import cell_centers

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 from maquette.core.dataset.index import build_index
-from maquette.core.dataset.records import Instance, ObjectFile, write_object
+from maquette.core.dataset.object_file import ObjectFile, write_object
+from maquette.core.dataset.records import Instance
 from maquette.core.dataset.shards import pack_shards
 from maquette.core.errors import DatasetError
 from maquette.core.jobs.task import run_to_end
@@ -161,7 +162,7 @@ def test_shows_what_was_put_behind_if_asked(changed):
 def test_pictures_of_several_sizes_are_refused(changed):
     folder = changed(
         lambda index, view: (
-            replace(view, color=view.colour[: 128 - 64 * index]) if index < 2 else view
+            replace(view, colour=view.colour[: 128 - 64 * index]) if index < 2 else view
         )
     )
     with pytest.raises(DatasetError, match="e00 has pictures of several sizes"):

@@ -5,7 +5,8 @@ import shutil
 import numpy as np
 import pytest
 from maquette.core.cameras import orthographic_camera, perspective_camera
-from maquette.core.dataset.records import Record, RenderedView, Shape, ViewRecord, write_object
+from maquette.core.dataset.object_file import write_object
+from maquette.core.dataset.records import Record, RenderedView, Shape, ViewRecord
 
 
 @pytest.fixture

@@ -352,7 +352,7 @@ def test_processes_that_fail_are_told_of(as_script, tmp_path):
 
 
 def test_a_whole_scene_from_the_command_line_and_the_operator_are_one(maquette, tmp_path, capfd):
-    from maquette.core.dataset.records import ObjectFile
+    from maquette.core.dataset.object_file import ObjectFile
 
     bpy.ops.mesh.primitive_cube_add(size=1)
     bpy.context.object["kind"] = "box"

@@ -4,7 +4,7 @@ import bpy
 import numpy as np
 import pytest
 from maquette.core.dataset import passes
-from maquette.core.dataset.records import ObjectFile
+from maquette.core.dataset.object_file import ObjectFile
 from maquette.core.dataset.validation import validate_dataset
 from maquette.core.jobs.task import run_to_end
 from mathutils.bvhtree import BVHTree
@@ -202,7 +202,7 @@ def test_processes_share_the_truth(scene, tmp_path):
 def test_a_truth_that_is_not_of_its_shape_is_told(scene, tmp_path):
     import dataclasses
 
-    from maquette.core.dataset.records import write_object
+    from maquette.core.dataset.object_file import write_object
 
     put_strip()
     file = made(tmp_path / "good", cameras="sides:front")
@@ -221,10 +221,10 @@ def test_a_truth_that_is_not_of_its_shape_is_told(scene, tmp_path):
         )
 
     flipped = dataclasses.replace(each[0][0], uniform_inside=~each[0][0].uniform_inside)
-    assert "shapes.000.uniform_distance: its sign" in told(
+    assert "shapes.000.uniform_distance: the sign" in told(
         record, [(flipped, each[0][1]), *each[1:]]
     )
-    assert "it lacks" in told(record, [(None, each[0][1]), *each[1:]])
+    assert "lacks " in told(record, [(None, each[0][1]), *each[1:]])
     silent = [dataclasses.replace(one, lacks="") for one in record.shapes]
-    assert "no truth and no reason" in told(dataclasses.replace(record, shapes=tuple(silent)), each)
-    assert "is not told of" in told(dataclasses.replace(record, shapes=record.shapes[:1]), each[:1])
+    assert "neither ground truth nor a reason" in told(dataclasses.replace(record, shapes=tuple(silent)), each)
+    assert "has an unlisted shape" in told(dataclasses.replace(record, shapes=record.shapes[:1]), each[:1])

@@ -292,7 +292,7 @@ def settings(**changes):
 
 
 def make(folder, **options):
-    from maquette.core.dataset.records import ObjectFile
+    from maquette.core.dataset.object_file import ObjectFile
     from maquette.core.scene.datagen.objects import render_dataset, scene_sources
 
     run_to_end(

@@ -51,7 +51,7 @@ def make(meshes, folder, **changes):
 
 
 def test_every_kind_of_file_becomes_a_whole_object(meshes, tmp_path):
-    from maquette.core.dataset.records import ObjectFile
+    from maquette.core.dataset.object_file import ObjectFile
 
     before = {
         name: len(getattr(bpy.data, name))
@@ -91,7 +91,7 @@ def test_copies_share_a_split(meshes, tmp_path):
 
 
 def test_a_stopped_run_goes_on_and_equals_an_undisturbed_one(meshes, tmp_path):
-    from maquette.core.dataset.records import ObjectFile
+    from maquette.core.dataset.object_file import ObjectFile
     from maquette.core.scene.datagen.objects import file_sources, render_dataset
 
     work = render_dataset(file_sources(meshes), tmp_path / "stopped", settings())
@@ -163,7 +163,7 @@ def test_operator_renders_the_selected_object(addon, tmp_path):
     [({}, "pets"), ({"classes_from": 'MATERIAL'}, "fur"), ({"class_property": "kind"}, "7")],
 )
 def test_the_class_is_told_by_collection_material_or_property(addon, tmp_path, by, family):
-    from maquette.core.dataset.records import read_record
+    from maquette.core.dataset.object_file import read_record
 
     bpy.ops.mesh.primitive_monkey_add()
     pet = bpy.context.object
@@ -232,7 +232,7 @@ def test_objects_of_too_many_triangles_are_skipped(meshes, tmp_path):
 
 
 def test_denoised_pictures_are_nearer_to_those_of_many_samples(addon, tmp_path):
-    from maquette.core.dataset.records import ObjectFile
+    from maquette.core.dataset.object_file import ObjectFile
     from maquette.core.scene.datagen.objects import render_dataset, scene_sources
 
     bpy.ops.mesh.primitive_monkey_add()
@@ -258,7 +258,7 @@ def test_denoised_pictures_are_nearer_to_those_of_many_samples(addon, tmp_path):
 
 def test_the_truth_is_of_what_is_rendered(addon, tmp_path):
     """Modifiers at their render settings, without what is hidden in renders, with what is no mesh but has faces."""
-    from maquette.core.dataset.records import ObjectFile
+    from maquette.core.dataset.object_file import ObjectFile
     from maquette.core.scene.datagen.objects import render_dataset, scene_sources
 
     bpy.ops.mesh.primitive_cube_add()
@@ -275,7 +275,7 @@ def test_the_truth_is_of_what_is_rendered(addon, tmp_path):
 
 
 def test_the_record_of_a_generated_object_tells_what_was_drawn(addon, tmp_path):
-    from maquette.core.dataset.records import read_record
+    from maquette.core.dataset.object_file import read_record
     from maquette.core.procedural import make_object as make_thing
     from maquette.core.scene.datagen.objects import procedural_sources, render_dataset
 

@@ -87,7 +87,7 @@ def members(path):
 
 def assert_equal_sets(one, two):
     """The same bytes of all that is not rendered, and pictures equal within the renderer's tolerance."""
-    from maquette.core.dataset.records import ObjectFile
+    from maquette.core.dataset.object_file import ObjectFile
 
     names = [
         sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*")) for folder in (one, two)

@@ -7,7 +7,7 @@ import bpy
 import numpy as np
 import pytest
 from maquette.core.dataset import passes
-from maquette.core.dataset.records import ObjectFile
+from maquette.core.dataset.object_file import ObjectFile
 from maquette.core.dataset.validation import validate_dataset
 from maquette.core.errors import DatasetError, SceneError
 from maquette.core.jobs.task import run_to_end

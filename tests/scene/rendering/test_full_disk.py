@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from maquette.core.dataset.records import ObjectFile
+from maquette.core.dataset.object_file import ObjectFile
 from maquette.core.errors import OutputError
 from maquette.core.jobs.task import run_to_end
 

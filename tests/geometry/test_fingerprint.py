@@ -1,11 +1,11 @@
-"""Copies of a shape are found however they were moved, and different objects are not taken for copies."""
+"""Copies of a shape are found however they were moved; different objects are not copies."""
 
 import numpy as np
 import pytest
 from maquette.core.arrays import MeshArrays
-from maquette.core.dataset.fingerprint import shape_fingerprint
 from maquette.core.dataset.splits import check_no_leak, group_duplicates
 from maquette.core.errors import DatasetError
+from maquette.core.geometry.fingerprint import shape_fingerprint
 from maquette.core.procedural import FAMILIES, make_object
 
 
@@ -19,7 +19,7 @@ def whole(family, seed):
 
 
 def moved(vertices, rng, mirrored):
-    """``vertices`` turned by any angle, scaled, moved and, if asked for, mirrored."""
+    """``vertices`` rotated by any angle, scaled, moved and, if asked for, mirrored."""
     turn, _ = np.linalg.qr(rng.normal(size=(3, 3)))
     turn *= np.linalg.det(turn) * (-1 if mirrored else 1)
     return (vertices @ turn.T * rng.uniform(0.01, 30) + rng.normal(size=3)).astype(np.float32)

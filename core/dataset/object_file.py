@@ -1,0 +1,523 @@
+"""The file of one object: written complete or not at all, read in parts."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..arrays import MeshArrays
+from ..errors import DatasetError
+from . import atomic_files, compact
+from .members import (
+    ALBEDO,
+    GRID,
+    OCCLUSION,
+    SMALL_ALBEDO,
+    SMALL_DEPTH,
+    SMALL_SHADING,
+    SMALL_SURROUNDINGS,
+    SUMS,
+    SURROUNDINGS,
+    decode_grid,
+    encode_grid,
+    encode_npz,
+    encode_png,
+    pack_shape,
+    shape_kind,
+    unpack_shape,
+)
+from .record_json import record_from_json, record_to_json
+from .records import Record, RenderedView, Shape
+
+# What the standard library, numpy and Pillow raise on damaged files
+_DAMAGE_ERRORS = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    IndexError,
+    EOFError,
+    SyntaxError,
+    RuntimeError,
+    struct.error,
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+def write_object(
+    folder: Path,
+    record: Record,
+    shape: Shape | None,
+    views: Iterable[RenderedView],
+    mesh: MeshArrays | None = None,
+    shapes: Iterable[tuple[Shape | None, MeshArrays | None]] = (),
+) -> Path:
+    """Write ``objects/NAME.tar`` complete or not at all; remove what a killed run left of it.
+
+    Args:
+        folder: Of the training set.
+        record: Metadata.
+        shape: Ground truth; None for a whole scene that bounds no solid.
+        views: In the order of the record; read one at a time.
+        mesh: The source mesh in world space.
+        shapes: Ground truth and mesh of each of ``record.shapes``, in its frame.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        OutputError: The disk is full or the folder cannot be written.
+    """
+    with _new_object_file(folder, record) as archive:
+        # Ground truth of the object, then of the shapes of a whole scene, then the views
+        _add_ground_truth(archive, record.name, shape, mesh)
+        for number, (instance_shape, instance_mesh) in enumerate(shapes):
+            prefix = f"{record.name}.{shape_kind(number)}"
+            _add_ground_truth(archive, prefix, instance_shape, instance_mesh)
+        for index, view in enumerate(views):
+            _add_view(archive, f"{record.name}.{index:03d}", view)
+    return _object_path(folder, record)
+
+
+def write_compact_object(
+    folder: Path, record: Record, shape: Shape, views: Iterable[RenderedView]
+) -> Path:
+    """Write ``objects/NAME.tar`` in the compact form; otherwise as :func:`write_object`.
+
+    The checksums come last.
+    """
+    checksums = {}
+    with _new_object_file(folder, record) as archive:
+        for kind, data in _compact_members(record, shape, views):
+            checksums[kind] = zlib.crc32(data)
+            _add_member(archive, f"{record.name}.{kind}", data)
+        # WebP has no checksums.
+        checksum_bytes = json.dumps(checksums).encode()
+        _add_member(archive, f"{record.name}.{SUMS}", checksum_bytes)
+    return _object_path(folder, record)
+
+
+def _object_path(folder: Path, record: Record) -> Path:
+    return folder / "objects" / f"{record.name}.tar"
+
+
+@contextmanager
+def _new_object_file(folder: Path, record: Record) -> Iterator[tarfile.TarFile]:
+    """Give an object's file, with its record, to add members to; it is complete or absent."""
+    target = _object_path(folder, record)
+    atomic_files.remove_partials(target.parent, target.name)
+    with atomic_files.atomic_write(target) as partial, tarfile.open(partial, "w") as archive:
+        # The record comes first, so that it can be read without the rest.
+        record_bytes = json.dumps(record_to_json(record)).encode()
+        _add_member(archive, f"{record.name}.json", record_bytes)
+        yield archive
+
+
+def _add_view(archive: tarfile.TarFile, prefix: str, view: RenderedView) -> None:
+    """Add the members of one view; their names begin with ``prefix``."""
+    # Images of 8 bits, each a file of its own that other software can read
+    _add_member(archive, f"{prefix}.png", encode_png(view.colour))
+    optional_images = (
+        (SURROUNDINGS, view.surroundings),
+        (ALBEDO, view.albedo),
+        (OCCLUSION, view.occlusion),
+    )
+    for kind, pixels in optional_images:
+        if pixels is not None:
+            _add_member(archive, f"{prefix}.{kind}", encode_png(pixels))
+
+    # Everything else in one file
+    arrays: dict[str, NDArray[Any]] = {"depth": view.depth, "normal": view.normal}
+    if view.index is not None:
+        arrays["index"] = view.index
+    if view.flow is not None:
+        arrays["flow"] = view.flow
+    _add_member(archive, f"{prefix}.npz", encode_npz(arrays))
+
+
+def _add_ground_truth(
+    archive: tarfile.TarFile, prefix: str, shape: Shape | None, mesh: MeshArrays | None
+) -> None:
+    """Add ground truth, grid, mesh and surface colors, as far as they exist."""
+    if shape is not None:
+        _add_member(archive, f"{prefix}.shape.npz", encode_npz(pack_shape(shape)))
+        if shape.grid is not None:
+            _add_member(archive, f"{prefix}.{GRID}", encode_grid(shape.grid))
+
+    # Stored faces are unsigned, so that none can be negative.
+    if mesh is not None:
+        faces = mesh.to_triangles().astype(np.uint32)
+        mesh_bytes = encode_npz({"vertices": mesh.vertices, "faces": faces})
+        _add_member(archive, f"{prefix}.mesh.npz", mesh_bytes)
+
+    # Colors of the surface points
+    if shape is not None and shape.surface_colour is not None and shape.surface_seen is not None:
+        seen = np.packbits(shape.surface_seen)
+        surface_bytes = encode_npz({"colour": shape.surface_colour, "seen": seen})
+        _add_member(archive, f"{prefix}.surface.npz", surface_bytes)
+
+
+def _compact_members(
+    record: Record, shape: Shape, views: Iterable[RenderedView]
+) -> Iterator[tuple[str, bytes]]:
+    """Yield kind and content of each member of the compact form."""
+    # Ground truth
+    arrays = compact.compact_arrays(pack_shape(shape))
+    yield "shape.npz", encode_npz(arrays)
+    if shape.grid is not None:
+        yield GRID, encode_grid(shape.grid)
+
+    # Views
+    for index, view in enumerate(views):
+        prefix = f"{index:03d}"
+        yield f"{prefix}.webp", compact.encode_image(view.colour)
+        if view.surroundings is not None:
+            yield f"{prefix}.{SMALL_SURROUNDINGS}", compact.encode_image(view.surroundings)
+        depth_bytes = compact.encode_depth(view.depth, view.camera, record.bounds)
+        yield f"{prefix}.{SMALL_DEPTH}", depth_bytes
+
+        # Relighting needs exact normals; other sets compute them from depth.
+        if view.albedo is not None and view.occlusion is not None:
+            is_shown = view.colour[..., 3] > 0
+            yield f"{prefix}.{SMALL_ALBEDO}", compact.encode_albedo(view.albedo, is_shown)
+            shading_bytes = compact.encode_shading(view.normal, view.occlusion)
+            yield f"{prefix}.{SMALL_SHADING}", shading_bytes
+
+
+def read_record(path: Path, file: Path | None = None, start: int = 0) -> Record:
+    """Read the record of an object's file, without the rest of the file.
+
+    Args:
+        path: Of the object's file; in a shard ``SHARD/NAME.tar``.
+        file: The shard that contains the object, if any.
+        start: Byte of ``file`` at which the object begins.
+
+    Raises:
+        DatasetError: The file is missing, damaged, or of another version of the format.
+    """
+    with (
+        _describe_damage(f"{path} is not a whole object of a training set"),
+        (file or path).open("rb") as stream,
+    ):
+        # In a shard the object is a tar of its own.
+        stream.seek(start)
+        with tarfile.open(fileobj=stream) as archive:
+            stored = _open_record_member(archive, f"{path.stem}.json")
+            return record_from_json(json.load(stored))
+
+
+def _open_record_member(archive: tarfile.TarFile, name: str) -> IO[bytes]:
+    """Open the first member called ``name``.
+
+    Raises:
+        ValueError: There is no such member.
+    """
+    for member in archive:
+        if member.name == name:
+            stored = archive.extractfile(member)
+            if stored is None:
+                break
+            return stored
+    raise ValueError(f"{name} is missing")
+
+
+class ObjectFile:
+    """An object's file, opened to read its parts.
+
+    Args:
+        path: The file.
+        parts: Its members by their kinds, or all of its bytes, if they have been read already.
+
+    Attributes:
+        parts: Its members by their kinds.
+        record: Metadata.
+
+    Raises:
+        DatasetError: The file is missing, damaged, or of another version of the format. Reading a
+            part raises it, too.
+    """
+
+    def __init__(self, path: Path, parts: Mapping[str, bytes] | bytes | None = None) -> None:
+        self.path = path
+        with _describe_damage(f"{path} is not a whole object of a training set"):
+            if parts is None or isinstance(parts, bytes):
+                parts = _read_members(path, parts)
+            self.parts = parts
+            record_json = json.loads(self.read_member("json"))
+            self.record = record_from_json(record_json)
+
+    @property
+    def has_ground_truth(self) -> bool:
+        """Whether it has the ground truth of :meth:`read_shape`; a whole scene may have none."""
+        return "shape.npz" in self.parts
+
+    @property
+    def is_compact(self) -> bool:
+        """Whether it is in the compact form."""
+        return "000.webp" in self.parts
+
+    @property
+    def relightable(self) -> bool:
+        """Whether its views have albedo and occlusion."""
+        return f"000.{SMALL_ALBEDO if self.is_compact else ALBEDO}" in self.parts
+
+    def read_shape(self, number: int | None = None) -> Shape:
+        """Return the ground truth.
+
+        Args:
+            number: Index of one of the record's shapes, to get its ground truth in its frame; None
+                for the ground truth of the object.
+        """
+        # Older sets have no colors.
+        prefix = "" if number is None else f"{shape_kind(number)}."
+        arrays = self.read_arrays(f"{prefix}shape.npz")
+        surface = {}
+        if f"{prefix}surface.npz" in self.parts:
+            surface = self.read_arrays(f"{prefix}surface.npz")
+
+        with self._describe_damage_of(f"{prefix}shape.npz"):
+            shape = unpack_shape(compact.shape_from_arrays(arrays), surface)
+
+        # Only the object itself has a grid.
+        if number is not None:
+            return shape
+        return replace(shape, grid=self.grid())
+
+    def grid(self) -> NDArray[np.bool_] | None:
+        """Return which cells are inside, see :class:`Shape`; None if the set has no grids."""
+        if GRID not in self.parts:
+            return None
+        with self._describe_damage_of(GRID):
+            return decode_grid(self.read_member(GRID))
+
+    def read_mesh(self, number: int | None = None) -> MeshArrays | None:
+        """Return the triangles of the source.
+
+        Args:
+            number: Index of one of the record's shapes, to get its mesh in its frame; None for the
+                mesh of the object in world space.
+
+        Returns:
+            The mesh; None in sets that were made before meshes were stored, and for scenes in which
+            something moves.
+        """
+        kind = "mesh.npz"
+        if number is not None:
+            kind = f"{shape_kind(number)}.mesh.npz"
+        if kind not in self.parts:
+            return None
+
+        # Blender's arrays are signed.
+        arrays = self.read_arrays(kind)
+        with self._describe_damage_of(kind):
+            faces = arrays["faces"].astype(np.int32)
+            return MeshArrays(arrays["vertices"], faces)
+
+    def read_color(self, index: int) -> NDArray[np.uint8]:
+        """Return the image of view ``index``: (H, W, 4) uint8, straight alpha."""
+        kind = self.color_kind(index)
+        with self._describe_damage_of(kind):
+            return compact.decode_image(self.read_member(kind))
+
+    def color_kind(self, index: int) -> str:
+        """Return the kind of the member with the image of view ``index``."""
+        return f"{index:03d}.{'webp' if self.is_compact else 'png'}"
+
+    def read_surroundings(self, index: int) -> NDArray[np.uint8] | None:
+        """Return what is behind and in front of the object in view ``index``, or None.
+
+        Returns:
+            (H, W, 4) uint8, see :class:`RenderedView`.
+        """
+        kind = f"{index:03d}.{SMALL_SURROUNDINGS if self.is_compact else SURROUNDINGS}"
+        if kind not in self.parts:
+            return None
+        with self._describe_damage_of(kind):
+            return compact.decode_image(self.read_member(kind))
+
+    def albedo(self, index: int) -> NDArray[np.uint8] | None:
+        """Return the color of view ``index`` without light: (H, W, 3) uint8 sRGB.
+
+        Returns:
+            The image, or None if the set is not relightable.
+        """
+        if not self.relightable:
+            return None
+        if not self.is_compact:
+            return self._read_pixels(index, ALBEDO, "RGB")
+
+        # The codec filled the background with the colors next to it.
+        albedo = self._read_pixels(index, SMALL_ALBEDO, "RGB")
+        is_background = self.read_color(index)[..., 3] == 0
+        albedo[is_background] = 0
+        return albedo
+
+    def occlusion(self, index: int) -> NDArray[np.uint8] | None:
+        """Return how open the surface of view ``index`` is: (H, W) uint8.
+
+        Returns:
+            The image, or None if the set is not relightable.
+        """
+        if not self.relightable:
+            return None
+        if self.is_compact:
+            return self._read_shading(index)[..., 2]
+        return self._read_pixels(index, OCCLUSION, "L")
+
+    def normal(self, index: int) -> NDArray[np.float16]:
+        """Return the normals of view ``index``; see :meth:`read_view` for the compact form.
+
+        Returns:
+            (H, W, 3) float16 in world space, 0 where there is no surface.
+        """
+        if not self.is_compact:
+            return self.read_arrays(f"{index:03d}.npz")["normal"]
+
+        # The compact form stores normals only for relighting.
+        depth = self.read_depth(index)
+        if not self.relightable:
+            camera = self.record.views[index].camera
+            return compact.normals_from_depth(depth, camera)
+        normal_channels = self._read_shading(index)[..., :2]
+        return compact.decode_normals(normal_channels, depth > 0)
+
+    def read_depth(self, index: int) -> NDArray[np.float32]:
+        """Return the depth of view ``index``: (H, W) float32 meters, 0 for no surface."""
+        kind = f"{index:03d}.{SMALL_DEPTH if self.is_compact else 'npz'}"
+        with self._describe_damage_of(kind):
+            data = self.read_member(kind)
+
+            # The compact form needs the range of depth to decode it.
+            if self.is_compact:
+                camera = self.record.views[index].camera
+                return compact.decode_depth(data, camera, self.record.bounds)
+
+            # The full form stores it next to other arrays.
+            with np.load(io.BytesIO(data)) as arrays:
+                depth: NDArray[np.float32] = arrays["depth"]
+                return depth
+
+    def read_view(self, index: int) -> RenderedView:
+        """Return all images of view ``index``.
+
+        In the compact form its normals are computed from its depth unless the set is relightable.
+        """
+        view = self.record.views[index]
+        instance_index = None
+        flow = None
+        color = self.read_color(index)
+        if self.is_compact:
+            depth = self.read_depth(index)
+            normal = self.normal(index)
+        else:
+            arrays = self.read_arrays(f"{index:03d}.npz")
+            with self._describe_damage_of(f"{index:03d}.npz"):
+                depth = arrays["depth"]
+                normal = arrays["normal"]
+            instance_index = arrays.get("index")
+            flow = arrays.get("flow")
+
+        return RenderedView(
+            kind=view.kind,
+            camera=view.camera,
+            colour=color,
+            depth=depth,
+            normal=normal,
+            index=instance_index,
+            flow=flow,
+            surroundings=self.read_surroundings(index),
+            albedo=self.albedo(index),
+            occlusion=self.occlusion(index),
+        )
+
+    def read_arrays(self, kind: str) -> dict[str, NDArray[Any]]:
+        """Return the arrays of the member ``NAME.kind`` by their names."""
+        with (
+            self._describe_damage_of(kind),
+            np.load(io.BytesIO(self.read_member(kind))) as arrays,
+        ):
+            return dict(arrays)
+
+    def read_member(self, kind: str) -> bytes:
+        """Return the member ``NAME.kind`` as it is stored.
+
+        Raises:
+            DatasetError: There is no such member.
+        """
+        if kind not in self.parts:
+            raise DatasetError(f"{self.path} lacks {self.path.stem}.{kind}")
+        return self.parts[kind]
+
+    def _read_shading(self, index: int) -> NDArray[np.uint8]:
+        """Return (H, W, 3) uint8 of the compact form: two channels of normal, and occlusion."""
+        return self._read_pixels(index, SMALL_SHADING, "RGB")
+
+    def _read_pixels(self, index: int, kind: str, mode: str) -> NDArray[np.uint8]:
+        """Return an image of view ``index`` as a writable array; see ``compact.decode_pixels``.
+
+        Args:
+            index: Of the view, which gives the expected size.
+            kind: Of the member, after the number of the view.
+            mode: Of Pillow, that the image must have.
+        """
+        camera = self.record.views[index].camera
+        view_kind = f"{index:03d}.{kind}"
+        with self._describe_damage_of(view_kind):
+            data = self.read_member(view_kind)
+            return compact.decode_pixels(data, (camera.width, camera.height), mode)
+
+    def _describe_damage_of(self, kind: str) -> AbstractContextManager[None]:
+        """Name the file and the member ``kind`` if it turns out damaged."""
+        return _describe_damage(f"{self.path}: {kind} is damaged")
+
+
+@contextmanager
+def _describe_damage(problem: str) -> Iterator[None]:
+    """Turn what damaged data raises into a DatasetError that begins with ``problem``."""
+    try:
+        yield
+    except _DAMAGE_ERRORS as error:
+        raise DatasetError(f"{problem}: {error or type(error).__name__}") from error
+
+
+def _read_members(path: Path, data: bytes | None) -> dict[str, bytes]:
+    """Return the members of an object's file by their kinds.
+
+    Args:
+        path: Of the file, which gives the object's name.
+        data: Its bytes, if they have been read already.
+    """
+    stream = None if data is None else io.BytesIO(data)
+    members = {}
+
+    # Folders and links have no content.
+    with tarfile.open(path, fileobj=stream) as archive:
+        for member in archive:
+            stored = None
+            if member.isfile():
+                stored = archive.extractfile(member)
+            if stored is not None:
+                kind = member.name.removeprefix(f"{path.stem}.")
+                members[kind] = stored.read()
+    return members
+
+
+def _add_member(archive: tarfile.TarFile, name: str, data: bytes) -> None:
+    info = tarfile.TarInfo(name)
+    info.size = len(data)
+    archive.addfile(info, io.BytesIO(data))
