@@ -101,7 +101,7 @@ class HullConstrainedField:
             known = yield from self._along_rays()
         self._level = expected_iou_threshold(known)
         if self._masks.shape[1] == 1:
-            self._level += float(self._network.shift)
+            self._level += float(self._network.threshold_shift)
         values = logits - np.float32(self._level)
         cut = self._cut_share(grid, values)
         if cut <= most_cut:

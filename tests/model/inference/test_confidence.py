@@ -63,7 +63,7 @@ def test_the_curve_is_that_of_the_number_of_views(tiny):
     from maquette.core.model.networks.reconstruction import ReconstructionNetwork
 
     network = ReconstructionNetwork(tiny).eval()
-    network.curves[:, 0] = torch.arange(5.0)
+    network.calibration_curves[:, 0] = torch.arange(5.0)
     sides = [
         camera_matrix(side_camera(name, 1.1, tiny.picture))
         for name in ("front", "right", "back", "left", "top")

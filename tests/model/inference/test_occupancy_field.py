@@ -18,7 +18,7 @@ class Unsure:
     """A network that finds a plane at y = 0.2 likeliest, yet nothing likely enough, or a slab through everything."""
 
     def __init__(self, slab=False):
-        self.slab, self.shift = slab, 0.0 if slab else 3.0
+        self.slab, self.threshold_shift = slab, 0.0 if slab else 3.0
 
     def predict_occupancy(self, _, points):
         return (
@@ -77,7 +77,7 @@ def test_every_side_of_a_mask_is_brought_out_alike(half):
     mask = np.zeros((256, 256), np.float32)
     mask[80:176, 80:176] = 1  # 0.206 to every side
     network = Narrow()
-    network.shift = 0.0
+    network.threshold_shift = 0.0
     found = field(network, [mask])
     run_to_end(found.prepare())
     line = (np.arange(96) + 0.5) / 96 * 0.4 - 0.2

@@ -1,3 +1,5 @@
+import hashlib
+
 import pytest
 import safetensors.torch
 import torch
@@ -27,6 +29,54 @@ def test_come_back_with_their_kernels_in_half_precision_and_the_safetensors_pack
         kept = value.half() if value.is_floating_point() and value.dim() > 1 else value
         assert torch.equal(kept, other[f"reconstruction.{name}"])
         assert torch.equal(kept.to(value.dtype), loaded.state_dict()[name])
+
+
+def hash_tensors(state):
+    """A hash of all tensors and their keys, in the order of the keys."""
+    total = hashlib.sha256()
+    for key in sorted(state):
+        total.update(f"{key} {tuple(state[key].shape)} {state[key].dtype}".encode())
+        total.update(state[key].contiguous().numpy().tobytes())
+    return total.hexdigest()
+
+
+def test_the_bundled_file_loads_bit_for_bit_and_is_saved_with_the_same_keys(tmp_path):
+    _, stored = weights.read_weights(weights.BUNDLED_WEIGHTS)
+    reconstruction, foreground = weights.load_weights()
+    loaded = {f"reconstruction.{key}": x for key, x in reconstruction.state_dict().items()}
+    loaded |= {f"mask.{key}": x for key, x in foreground.state_dict().items()}
+    assert list(loaded) == list(stored)
+    as_stored = {key: value.to(stored[key].dtype) for key, value in loaded.items()}
+    assert hash_tensors(as_stored) == hash_tensors(stored)
+
+    copy = tmp_path / "copy.safetensors"
+    weights.save_weights(copy, reconstruction, foreground)
+    _, saved = weights.read_weights(copy)
+    assert list(saved) == list(stored)
+    assert hash_tensors(saved) == hash_tensors(stored)
+    assert copy.read_bytes() == weights.BUNDLED_WEIGHTS.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("key", "attribute"),
+    [
+        ("occupied.weight", "occupancy_head.weight"),
+        ("own_colour.bias", "color_head.bias"),
+        ("trust.weight", "view_weight_head.weight"),
+        ("point.2.weight", "point_mlp.2.weight"),
+        ("tubes.join4.0.norm.running_var", "single_view.merge4.0.norm.running_var"),
+        ("encoder.across5.bias", "encoder.lateral5.bias"),
+        ("volume.join1.conv.weight", "volume.merge1.conv.weight"),
+        ("shift", "threshold_shift"),
+        ("curves", "calibration_curves"),
+    ],
+)
+def test_the_bundled_tensors_are_in_the_attributes_of_their_keys(key, attribute):
+    stored = weights.read_weights(weights.BUNDLED_WEIGHTS)[1][f"reconstruction.{key}"]
+    value = weights.load_weights()[0]
+    for name in attribute.split("."):
+        value = getattr(value, name)
+    assert torch.equal(value, stored.to(value.dtype))
 
 
 def test_are_kept_between_calls_until_the_file_changes(file, tiny):

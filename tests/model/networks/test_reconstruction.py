@@ -11,7 +11,7 @@ from maquette.core.model.networks.projection import (
     unproject_points,
 )
 from maquette.core.model.networks.reconstruction import ReconstructionNetwork
-from maquette.core.model.networks.single_view import REACH, sample_depth_logits
+from maquette.core.model.networks.single_view import DEPTH_LIMIT, sample_depth_logits
 
 POINTS = np.random.default_rng(0).uniform(-0.5, 0.5, (50, 3))
 POSE = look_at(np.array((1.0, -2.0, 0.7)), np.zeros(3))
@@ -94,7 +94,7 @@ def test_shapes_and_ranges(network):
     assert network.predict_occupancy(features, points).shape == (1, 40)
     color = network.predict_color(features, points)
     assert color.shape == (1, 40, 3) and color.min() >= 0
-    assert features.tubes is None and features.up is None
+    assert features.depth_logits is None and features.up is None
 
 
 @pytest.mark.parametrize("views", [1, 3])
@@ -156,7 +156,7 @@ def test_a_tube_is_read_at_the_pixel_and_the_depth_of_a_point(camera):
     """The 5th of 16 depths behind the pixel in column 11 and row 3 of 16."""
     tubes = torch.zeros(1, 1, 16, 16, 16)
     tubes[0, 0, 4, 3, 11] = 1
-    where, depth = np.array([(11.5, 3.5)]) / 8 - 1, np.array([4.5 / 8 - 1]) * REACH
+    where, depth = np.array([(11.5, 3.5)]) / 8 - 1, np.array([4.5 / 8 - 1]) * DEPTH_LIMIT
     matrix = camera_matrix(camera)
     point = torch.from_numpy(unproject_points(matrix, where, depth)).float()[None]
     assert sample_depth_logits(
@@ -179,8 +179,8 @@ def test_one_picture_is_asked_as_a_whole(network):
     pictures[..., -16:, -16:] = 0
     elsewhere = project_points(cameras, points)[0][0, 0].amax(1) < 0.5
     assert elsewhere.any() and ((found() - one)[elsewhere].abs() > 1e-4).float().mean() > 0.8
-    torch.nn.init.zeros_(network.tubes.depths.weight)
-    torch.nn.init.constant_(network.tubes.depths.bias, 3.0)
+    torch.nn.init.zeros_(network.single_view.depth_head.weight)
+    torch.nn.init.constant_(network.single_view.depth_head.bias, 3.0)
     torch.testing.assert_close(found(), torch.full((40,), 3.0))
 
 
@@ -188,7 +188,9 @@ def test_a_mirrored_picture_is_the_mirrored_solid(network):
     pictures, cameras, _ = inputs(1)
 
     def both():
-        return (network.encode_views(p, cameras).tubes for p in (pictures, pictures.flip(-1)))
+        return (
+            network.encode_views(p, cameras).depth_logits for p in (pictures, pictures.flip(-1))
+        )
 
     network.train()
     for layer in network.modules():
