@@ -196,5 +196,5 @@ def test_the_level_is_the_objects_own_and_that_of_one_picture_shifted(thin):
     for cameras, there in ((("front",), False), (("front", "front"), True)):
         found = field(Unsure(), [thin] * len(cameras), cameras)
         run_to_end(found.prepare())
-        found._raised[:] = 0
+        found._boost_maps[:] = 0
         assert (found(points) > 0).any() == there
