@@ -37,10 +37,13 @@ def line_art(image: Pixels, rng: np.random.Generator) -> Pixels:
     """Draw dark lines on light paper: the outline and the strongest edges; see :class:`Style`."""
     paper = rng.uniform(0.8, 1)
     ink = rng.uniform(0, 0.3)
-    edges = _edge_pixels(image, rng.uniform(0.75, 0.92))
-    lines = np.maximum(_mask_outline(image[3]), edges)
-    gray: Pixels = (paper + (ink - paper) * lines).astype(np.float32)
-    return np.broadcast_to(gray, (3, *lines.shape)).astype(np.float32)
+    quantile = rng.uniform(0.75, 0.92)
+
+    outline = _mask_outline(image[3])
+    edges = _edge_pixels(image, quantile)
+    lines = np.maximum(outline, edges)
+    gray = paper + (ink - paper) * lines
+    return np.asarray(np.stack((gray, gray, gray)), np.float32)
 
 
 def toon_shading(image: Pixels, rng: np.random.Generator) -> Pixels:

@@ -35,13 +35,16 @@ def occupancy_contrast(field: HullConstrainedField, mesh: MeshArrays) -> Task[ND
         field: Where to evaluate the occupancy.
         mesh: In the frame of ``field``.
     """
-    cell = ((mesh.vertices / (2 * BOUND) + 0.5) * _BLOCKS).astype(int).clip(0, _BLOCKS - 1)
+    # One vertex of each block stands for all: the field is smooth.
+    fraction = mesh.vertices / (2 * BOUND) + 0.5
+    cell = (fraction * _BLOCKS).astype(int).clip(0, _BLOCKS - 1)
     cell_index = cell @ np.array((_BLOCKS**2, _BLOCKS, 1))
     _, first, block = np.unique(cell_index, return_index=True, return_inverse=True)
-
     vertices = mesh.vertices[first]
-    normals = vertex_normals(mesh.vertices.astype(np.float64), mesh.to_triangles())[first]
-    step = (_STEP * normals).astype(np.float32)
+
+    # A point on either side of the surface.
+    normals = vertex_normals(mesh.vertices.astype(np.float64), mesh.to_triangles())
+    step = (_STEP * normals[first]).astype(np.float32)
     points = np.concatenate((vertices - step, vertices + step))
 
     chunks = np.array_split(points, 1 + len(points) // CHUNK)

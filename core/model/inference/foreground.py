@@ -102,11 +102,15 @@ def segment_foreground(image: Pixels, network: ForegroundNetwork) -> Task[Pixels
 def _segment_with_network(color: Pixels, network: ForegroundNetwork) -> Task[NDArray[np.float32]]:
     """Return the network's mask (H, W), refined by a second look at the object alone."""
     rough_mask = remove_specks(_run_foreground_network(color, network, with_mirror=False))
-    low, high = mask_bounds(rough_mask)
-    margin = _MARGIN_SHARE * float((high - low).max()) + _MARGIN_PIXELS
-    left, top = np.floor(np.maximum(low - margin, 0)).astype(int)
-    right, bottom = np.ceil(np.minimum(high + margin, rough_mask.shape[::-1])).astype(int)
     mask = np.zeros_like(rough_mask)
+
+    # The bounding box of the object, and a margin.
+    height, width = mask.shape
+    low, high = mask_bounds(rough_mask)
+    longest_side = float((high - low).max())
+    margin = _MARGIN_SHARE * longest_side + _MARGIN_PIXELS
+    left, top = np.floor(np.maximum(low - margin, 0)).astype(int)
+    right, bottom = np.ceil(np.minimum(high + margin, (width, height))).astype(int)
     yield Progress(0.4, _STAGE)
 
     crop = color[top:bottom, left:right]

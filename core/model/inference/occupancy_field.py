@@ -64,6 +64,7 @@ _GATE_SLOPE = 10.0  # logits for the full range of a mask
 _MIN_GATE = -1.0  # points further outside of a mask are not evaluated by the network
 _GRID = 49  # cells along each side of the coarse grid; odd, so that some are in the very middle
 _BOOST_HALF_WIDTH = 0.06  # units in front of and behind the depth of a boost
+_COVERED_LOGIT = 2 * BOOSTED_LOGIT  # above it a coarse cell is solid enough to fill its pixels
 _STRETCH = 4.0  # of the logits, so that their range is about that of the mask gate
 
 
@@ -221,11 +222,13 @@ class HullConstrainedField:
     def _network_logits(self, masks: Tensor, points: Floats) -> NDArray[np.float32]:
         """Return the network's logits (P,) at points (P, 3); minus infinity off any mask."""
         projected = self._project(masks, points)
-        logits = torch.full_like(projected.mask_coverage, -torch.inf)
-        within = (projected.mask_coverage > INSIDE_MASK).nonzero()[:, 0]
+        coverage = projected.mask_coverage
+        logits = torch.full_like(coverage, -torch.inf)
+        within = (coverage > INSIDE_MASK).nonzero()[:, 0]
         if len(within):
             points_within = projected.points[:, within]
-            logits[within] = self._network.predict_occupancy(self._features, points_within)[0]
+            prediction = self._network.predict_occupancy(self._features, points_within)
+            logits[within] = prediction[0]
         values: NDArray[np.float32] = logits.cpu().numpy()
         return values
 
@@ -234,13 +237,19 @@ class HullConstrainedField:
 
     def _logits_along_rays(self) -> Task[NDArray[np.float32]]:
         """Return the network's logits (P,) along the first view's rays, within all masks."""
-        camera = self._features.cameras[0, 0].cpu().numpy()
-        rays = PixelRays.through_pixels(camera, self._covered_pixels(0))
+        covered = self._covered_pixels(0)
+        rays = PixelRays.through_pixels(self._camera_matrix(0), covered)
         points = rays.sample_points().reshape(-1, 3)
-        points = points[(np.abs(points) <= BOUND).all(1)]
-        logits = yield from _evaluate_chunks(self._logits_within(self._widened_masks()), points)
+        is_in_volume = (np.abs(points) <= BOUND).all(1)
+
+        evaluate = self._logits_within(self._widened_masks())
+        logits = yield from _evaluate_chunks(evaluate, points[is_in_volume])
         hull_logits: NDArray[np.float32] = logits[np.isfinite(logits)]
         return hull_logits
+
+    def _camera_matrix(self, view: int) -> NDArray[np.float32]:
+        matrix: NDArray[np.float32] = self._features.cameras[0, view].cpu().numpy()
+        return matrix
 
     def _project(self, masks: Tensor, points: Floats) -> _Projected:
         """Project ``points`` (P, 3) into the views, and sample ``masks`` there."""
@@ -265,10 +274,14 @@ class HullConstrainedField:
             values: (P,), there; above 0 is solid.
         """
         pixel = self._grid_pixels(0, grid)
-        is_solid = (values > 0) & (pixel >= 0)
-        is_outermost_cell = np.abs(grid).max(1) > BOUND - 2 * BOUND / _GRID
-        cut_pixels = np.unique(pixel[is_solid & is_outermost_cell])
+        is_in_view = pixel >= 0
+        is_solid = (values > 0) & is_in_view
         solid_pixels = np.unique(pixel[is_solid])
+
+        # Solid cells in the outermost layer of the volume.
+        cell = 2 * BOUND / _GRID
+        is_outermost = np.abs(grid).max(1) > BOUND - cell
+        cut_pixels = np.unique(pixel[is_solid & is_outermost])
         return len(cut_pixels) / max(len(solid_pixels), 1)
 
     def _uncovered_pixels(
@@ -282,14 +295,19 @@ class HullConstrainedField:
             values: (P,), there; above 0 is solid.
         """
         # The highest value behind each pixel; one more pixel is for points outside.
+        pixel = self._grid_pixels(view, grid)
         highest = np.full(_GRID**2 + 1, -np.inf, np.float32)
-        np.maximum.at(highest, self._grid_pixels(view, grid), values)
+        np.maximum.at(highest, pixel, values)
         highest_map = highest[:-1].reshape(_GRID, _GRID)
 
-        # At the pixels of the boost maps, and one pixel around.
-        nearest = ((np.arange(MAP_SIZE) + 0.5) * _GRID / MAP_SIZE).astype(int)
-        is_uncovered = highest_map[np.ix_(nearest, nearest)] <= 2 * BOOSTED_LOGIT
-        dilated = F.max_pool2d(torch.from_numpy(is_uncovered)[None].float(), 3, 1, 1)
+        # The nearest of these pixels for each pixel of the boost maps.
+        centers = np.arange(MAP_SIZE) + 0.5
+        nearest = (centers * _GRID / MAP_SIZE).astype(int)
+        resized = highest_map[np.ix_(nearest, nearest)]
+
+        # One pixel more, since the coarse grid is not exact there.
+        is_uncovered = torch.from_numpy(resized <= _COVERED_LOGIT)
+        dilated = _dilate(is_uncovered[None].float(), 1)
         return np.asarray(dilated[0].numpy() > 0)
 
     def _complete_silhouette(self, view: int, uncovered: NDArray[np.bool_]) -> Task[None]:
@@ -307,8 +325,7 @@ class HullConstrainedField:
         has_several_views = self._views > 1
 
         # Points along the rays of the mask's pixels, and which of them are in the hull.
-        camera = self._features.cameras[0, view].cpu().numpy()
-        rays = PixelRays.through_pixels(camera, covered)
+        rays = PixelRays.through_pixels(self._camera_matrix(view), covered)
         points = rays.sample_points()
         masks = self._widened_masks()
         coverage = yield from _evaluate_chunks(
@@ -381,5 +398,5 @@ def _thicken_thin_masks(masks: Tensor, reach: int) -> Tensor:
 
 
 def _dilate(maps: Tensor, reach: int) -> Tensor:
-    """Return the highest value within ``reach`` pixels of each pixel of ``maps`` (M, 1, H, W)."""
+    """Return the highest value within ``reach`` pixels of each pixel of ``maps`` (..., H, W)."""
     return F.max_pool2d(maps, 2 * reach + 1, 1, reach)

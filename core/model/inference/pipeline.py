@@ -120,8 +120,11 @@ def reconstruct_sides(
     """
     network, foreground_network = weights.load_weights(settings.weights, settings.device)
     segmented = yield from segment_images(images, foreground_network)
-    cameras = align_side_cameras({name: image[..., 3] for name, image in segmented.items()})
+
+    masks = {name: image[..., 3] for name, image in segmented.items()}
+    cameras = align_side_cameras(masks)
     views = [View(image, cameras[name]) for name, image in segmented.items()]
+
     mesh = yield from reconstruct_and_fit(views, network, settings.resolution, settings.fit)
     return scaled_to(mesh, 1.0)
 
@@ -275,39 +278,47 @@ def _encode_views(
     """Return features of ``views``, and their masks (1, N, 1, H, W) at a higher resolution."""
     yield Progress(0.05, "Looking")
     images, cameras = _network_inputs(views, network)
-    masks = np.stack([crop_mask(view, _MASK_SIZE) for view in views])[None, :, None]
+    crops = [crop_mask(view, _MASK_SIZE) for view in views]
+    masks = torch.from_numpy(np.stack(crops))[None, :, None]
+
     yield Progress(0.07, "Looking")
     with torch.inference_mode():
         features = network.encode_views(images, cameras)
-    return features, torch.from_numpy(masks).to(device_of(network))
+    return features, masks.to(device_of(network))
 
 
 def _network_inputs(views: Sequence[View], network: ReconstructionNetwork) -> tuple[Tensor, Tensor]:
     """Return the inputs of ``network``: images (1, N, 4, H, W) and cameras (1, N, 5, 4)."""
-    images = []
-    cameras = []
-    for view in views:
-        crop = crop_view(view, network.config.picture)
-        images.append(median_filter((crop.image * 255 + 0.5).astype(np.uint8)))
-        cameras.append(camera_matrix(crop.camera))
-    pixels = np.stack(images).transpose(0, 3, 1, 2)[None].astype(np.float32) / 255
-    matrices = np.stack(cameras)[None]
     device = device_of(network)
-    return torch.from_numpy(pixels).to(device), torch.from_numpy(matrices).to(device)
+    size = network.config.picture
+    images = []
+    matrices = []
+    for view in views:
+        crop = crop_view(view, size)
+        pixels = (crop.image * 255 + 0.5).astype(np.uint8)
+        images.append(median_filter(pixels))
+        matrices.append(camera_matrix(crop.camera))
+
+    channels_first = np.stack(images).transpose(0, 3, 1, 2)
+    floats = channels_first[None].astype(np.float32) / 255
+    cameras = np.stack(matrices)[None]
+    return torch.from_numpy(floats).to(device), torch.from_numpy(cameras).to(device)
 
 
 def _predict_colors(
     network: ReconstructionNetwork, features: Features, vertices: NDArray[np.float32]
 ) -> Task[NDArray[np.float32]]:
     """Return the network's colors (V, 3) at ``vertices`` (V, 3) of the field's frame."""
+    device = device_of(network)
     colors = []
     chunks = np.array_split(vertices, 1 + len(vertices) // CHUNK)
     for index, chunk in enumerate(chunks):
         yield Progress(0.8 + 0.1 * index / len(chunks), "Coloring")
+        points = torch.from_numpy(chunk)[None].to(device)
         with torch.inference_mode():
-            points = torch.from_numpy(chunk)[None].to(device_of(network))
-            prediction = network.predict_color(features, points)[0].clamp(0, 1)
-        colors.append(prediction.cpu().numpy())
+            prediction = network.predict_color(features, points)
+            clamped = prediction[0].clamp(0, 1)
+        colors.append(clamped.cpu().numpy())
     return np.concatenate(colors)
 
 

@@ -34,12 +34,21 @@ def assumed_camera(mask: Floats) -> Camera:
         ImageError: The mask is empty.
     """
     low, high = mask_bounds(mask)
-    window = float((high - low).max()) * WINDOW_UNITS
+    longest_side = float((high - low).max())
+    window = longest_side * WINDOW_UNITS
+
+    # A camera for the window alone, one pixel large at first.
     distance = WINDOW_UNITS / 2 / np.tan(_FIELD_OF_VIEW / 2)
-    pose = look_at(np.array((0, -distance, 0)), np.zeros(3))
-    camera = perspective_camera(pose, float(_FIELD_OF_VIEW), 1).zoomed(window)
-    left, top = window / 2 - (low + high) / 2
-    return camera.cropped(left, top, mask.shape[1], mask.shape[0])
+    eye = np.array((0, -distance, 0))
+    pose = look_at(eye, np.zeros(3))
+    pixel_camera = perspective_camera(pose, float(_FIELD_OF_VIEW), 1)
+    window_camera = pixel_camera.zoomed(window)
+
+    # The same camera for the entire image.
+    height, width = mask.shape
+    mask_center = (low + high) / 2
+    left, top = window / 2 - mask_center
+    return window_camera.cropped(left, top, width, height)
 
 
 def rotate_upright(camera: Camera, up: Floats) -> Camera:
@@ -56,7 +65,8 @@ def rotate_upright(camera: Camera, up: Floats) -> Camera:
         return camera.moved(np.diag((1.0, -1.0, -1.0, 1.0)))
 
     # Rodrigues' formula for the rotation between two unit vectors.
-    cross = np.array(((0, -axis[2], axis[1]), (axis[2], 0, -axis[0]), (-axis[1], axis[0], 0)))
+    x, y, z = axis
+    cross = np.array(((0, -z, y), (z, 0, -x), (-y, x, 0)))
     rotation = np.eye(4)
     rotation[:3, :3] += cross + cross @ cross / (1 + cosine)
     return camera.moved(rotation)
@@ -64,12 +74,26 @@ def rotate_upright(camera: Camera, up: Floats) -> Camera:
 
 def crop_view(view: View, size: int) -> View:
     """Return ``view`` as a square of ``size`` pixels that shows 1.1 units around the origin."""
-    low, window = _crop_window(view.camera)
-    focal = view.camera.intrinsics[[0, 1], [0, 1]] * size / window
-    center = (view.camera.intrinsics[:2, 2] - low) * size / window
-    intrinsics = np.array(((focal[0], 0, center[0]), (0, focal[1], center[1]), (0, 0, 1.0)))
-    camera = Camera(view.camera.to_world, intrinsics, size, size, view.camera.orthographic)
-    return View(_crop_color(view.image, low, window, size), camera)
+    camera = view.camera
+    low, window = _crop_window(camera)
+
+    # The camera's intrinsics, in pixels of the crop.
+    focal_x, focal_y = _focal_lengths(camera) * size / window
+    center = camera.intrinsics[:2, 2]
+    center_x, center_y = (center - low) * size / window
+    row_x = (focal_x, 0, center_x)
+    row_y = (0, focal_y, center_y)
+    intrinsics = np.array((row_x, row_y, (0, 0, 1.0)))
+
+    crop_camera = Camera(
+        to_world=camera.to_world,
+        intrinsics=intrinsics,
+        width=size,
+        height=size,
+        orthographic=camera.orthographic,
+    )
+    image = _crop_color(view.image, low, window, size)
+    return View(image, crop_camera)
 
 
 def resize_square(image: Pixels, size: int) -> Pixels:
@@ -103,10 +127,15 @@ def median_filter(color: NDArray[np.uint8]) -> NDArray[np.uint8]:
     low, middle, high = _sort3(padded[:-2], padded[1:-1], padded[2:])
 
     # Each three neighboring columns.
-    largest_low = np.maximum(np.maximum(low[:, :-2], low[:, 1:-1]), low[:, 2:])
-    median_middle = _sort3(middle[:, :-2], middle[:, 1:-1], middle[:, 2:])[1]
-    smallest_high = np.minimum(np.minimum(high[:, :-2], high[:, 1:-1]), high[:, 2:])
-    smooth = _sort3(largest_low, median_middle, smallest_high)[1]
+    left = slice(None, -2)
+    center = slice(1, -1)
+    right = slice(2, None)
+    largest_low = np.maximum(low[:, left], low[:, center])
+    largest_low = np.maximum(largest_low, low[:, right])
+    smallest_high = np.minimum(high[:, left], high[:, center])
+    smallest_high = np.minimum(smallest_high, high[:, right])
+    _, median_middle, _ = _sort3(middle[:, left], middle[:, center], middle[:, right])
+    _, smooth, _ = _sort3(largest_low, median_middle, smallest_high)
 
     alpha = color[..., 3:]
     filtered = np.where(alpha > _OPAQUE, smooth, color[..., :3])
@@ -126,12 +155,20 @@ def _sort3(
 
 def _crop_window(camera: Camera) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the low corner (x, y) and the size (x, y), pixels, of the window around the origin."""
-    center, depth = camera.project(np.zeros((1, 3)))
-    pixels_per_unit = camera.intrinsics[[0, 1], [0, 1]]
+    origin = np.zeros((1, 3))
+    centers, depths = camera.project(origin)
+    pixels_per_unit = _focal_lengths(camera)
     if not camera.orthographic:
-        pixels_per_unit = pixels_per_unit / float(depth[0])
+        pixels_per_unit = pixels_per_unit / float(depths[0])
     size = WINDOW_UNITS * pixels_per_unit
-    return center[0] - size / 2, size
+    low = centers[0] - size / 2
+    return low, size
+
+
+def _focal_lengths(camera: Camera) -> NDArray[np.float64]:
+    """Return the focal lengths (x, y) in pixels; pixels per unit if the camera is orthographic."""
+    diagonal: NDArray[np.float64] = camera.intrinsics[[0, 1], [0, 1]]
+    return diagonal
 
 
 def _crop_color(
@@ -144,19 +181,25 @@ def _crop_color(
     # Cut off what no pixel of the window is made of.
     margin = window / size + 2
     height, width = image.shape[:2]
-    left, top = np.floor(low - margin).clip(0, np.array((width, height)) - 1).astype(int)
-    right, bottom = np.ceil(low + window + margin).clip((left + 1, top + 1), None).astype(int)
+    last_pixel = np.array((width, height)) - 1
+    first = np.floor(low - margin).clip(0, last_pixel).astype(int)
+    end = np.ceil(low + window + margin).clip(first + 1, None).astype(int)
+    left, top = first
+    right, bottom = end
     image = image[top:bottom, left:right]
-    low = low - (left, top)
 
     # Colors are weighted by alpha while pixels are mixed.
+    color = image[..., :3]
     alpha = image[..., 3:]
-    premultiplied = np.concatenate((image[..., :3] * alpha, alpha), axis=2)
-    resampled = _resample_window(premultiplied, low, window, size)
+    premultiplied = np.concatenate((color * alpha, alpha), axis=2)
+    resampled = _resample_window(premultiplied, low - first, window, size)
+
+    color = resampled[..., :3]
     alpha = resampled[..., 3:]
-    color = np.where(alpha > _MIN_ALPHA, resampled[..., :3] / np.maximum(alpha, _MIN_ALPHA), 0)
-    clipped = np.concatenate((color, alpha), axis=2).clip(0, 1)
-    return np.asarray(clipped, np.float32)
+    straight_color = color / np.maximum(alpha, _MIN_ALPHA)
+    straight_color = np.where(alpha > _MIN_ALPHA, straight_color, 0)
+    crop = np.concatenate((straight_color, alpha), axis=2)
+    return np.asarray(crop.clip(0, 1), np.float32)
 
 
 def _resample_window(
@@ -193,9 +236,13 @@ def _resample_window(
 
 def _reduce_image(image: Pixels, factor_x: int, factor_y: int) -> Pixels:
     """Return the means of blocks of ``factor_x`` x ``factor_y`` pixels of ``image`` (H, W, C)."""
-    height, width = image.shape[:2]
-    image = np.pad(image, ((0, -height % factor_y), (0, -width % factor_x), (0, 0)))
-    height, width = image.shape[:2]
-    blocks = image.reshape(height // factor_y, factor_y, width // factor_x, factor_x, -1)
+    height, width, channels = image.shape
+    missing_rows = -height % factor_y
+    missing_columns = -width % factor_x
+    padded = np.pad(image, ((0, missing_rows), (0, missing_columns), (0, 0)))
+
+    rows = len(padded) // factor_y
+    columns = padded.shape[1] // factor_x
+    blocks = padded.reshape(rows, factor_y, columns, factor_x, channels)
     means: Pixels = blocks.mean((1, 3))
     return means

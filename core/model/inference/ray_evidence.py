@@ -168,16 +168,19 @@ def boost_map(
         depth: (R,).
         fixed: (64, 64), pixels to which no boost spreads.
     """
-    boosts = torch.zeros(2, MAP_SIZE, MAP_SIZE)
-    boosts[:, rays.rows, rays.columns] = torch.from_numpy(np.stack((boost, boost * depth)))
-    has_own_boost = torch.from_numpy(fixed.copy())
-    has_own_boost[rays.rows, rays.columns] = True
+    # Maps of the boost, and of boost times depth.
+    maps = torch.zeros(2, MAP_SIZE, MAP_SIZE)
+    ray_values = np.stack((boost, boost * depth))
+    maps[:, rays.rows, rays.columns] = torch.from_numpy(ray_values)
+    boosts, weighted_depths = maps
 
     # Around a boosted pixel: the highest boost, at the mean depth weighted by boost.
-    mean = F.avg_pool2d(boosts[None], 3, 1, 1)[0]
-    highest = F.max_pool2d(boosts[None, :1], 3, 1, 1)[0, 0]
-    spread_depth = mean[1] / mean[0].clamp(min=1e-6)
+    highest = F.max_pool2d(boosts[None, None], 3, 1, 1)[0, 0]
+    mean_boost, mean_depth = F.avg_pool2d(maps[None], 3, 1, 1)[0]
+    spread_depth = mean_depth / mean_boost.clamp(min=1e-6)
 
-    boost_values = torch.where(has_own_boost, boosts[0], highest)
-    boost_depths = torch.where(boosts[0] > 0, boosts[1] / boosts[0], spread_depth)
+    keeps_boost = torch.from_numpy(fixed.copy())
+    keeps_boost[rays.rows, rays.columns] = True
+    boost_values = torch.where(keeps_boost, boosts, highest)
+    boost_depths = torch.where(boosts > 0, weighted_depths / boosts, spread_depth)
     return torch.stack((boost_values, boost_depths))

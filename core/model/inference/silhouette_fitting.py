@@ -206,7 +206,8 @@ class _Correspondences:
         first = pixels[self.edges[:, 0]]
         second = pixels[self.edges[:, 1]]
         outline = torch.lerp(first, second, self.share[:, None])
-        distance = ((outline - self.contour) * self.facing).sum(1)
+        to_outline = outline - self.contour
+        distance = (to_outline * self.facing).sum(1)
         zero = torch.zeros_like(distance)
         return F.huber_loss(distance, zero, reduction="sum", delta=_HUBER_DELTA)
 
@@ -424,9 +425,12 @@ def _near_edge_pixels(
     is_near = np.zeros((_WINDOW + 2, _WINDOW + 2), bool)  # with a border for what is outside
     last = _WINDOW + 1
     column, row = _bordered_pixels(edge)
-    for down in range(-reach, reach + 1):
-        for across in range(-reach, reach + 1):
-            is_near[(row + down).clip(0, last), (column + across).clip(0, last)] = True
+    shifts = range(-reach, reach + 1)
+    for down in shifts:
+        near_row = (row + down).clip(0, last)
+        for across in shifts:
+            near_column = (column + across).clip(0, last)
+            is_near[near_row, near_column] = True
 
     column, row = _bordered_pixels(pixels)
     return np.asarray(is_near[row, column])
@@ -485,7 +489,8 @@ class _SparseMatmul(torch.autograd.Function):
 
 def _sparse_matrix(row: NDArray[Any], column: NDArray[Any], weight: Tensor) -> Tensor:
     """Return a matrix (V, V) in compressed rows; every vertex is in ``row`` at least once."""
-    index = torch.from_numpy(np.stack((row, column)).astype(np.int64))
+    row_column = np.stack((row, column)).astype(np.int64)
+    index = torch.from_numpy(row_column)
     size = int(row.max()) + 1
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Sparse CSR")  # a notice that its support is in beta

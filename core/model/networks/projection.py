@@ -177,10 +177,12 @@ def _mask_coverage(cameras: Tensor, masks: Tensor, points: Tensor) -> Tensor:
     """
     coverages = []
     for view in range(cameras.shape[1]):
-        rotation = cameras[:, view, :3, :3].transpose(1, 2)
-        local = points @ rotation + cameras[:, view, None, :3, 3]
-        grid = (local[..., :2] / local[..., 2:])[:, :, None]
-        coverages.append(F.grid_sample(masks[:, view], grid, align_corners=False)[:, 0, :, 0])
+        camera = cameras[:, view]
+        rotation = camera[:, :3, :3].transpose(1, 2)
+        local = points @ rotation + camera[:, None, :3, 3]
+        ndc = local[..., :2] / local[..., 2:]
+        coverage = F.grid_sample(masks[:, view], ndc[:, :, None], align_corners=False)
+        coverages.append(coverage[:, 0, :, 0])
     lowest = coverages[0]
     for coverage in coverages[1:]:
         lowest = torch.minimum(lowest, coverage)
@@ -193,23 +195,27 @@ def _pixel_rays(cameras: Tensor, size: int) -> tuple[Tensor, Tensor]:
     They are the points at depth 0, and the steps per unit of depth.
     Cramer's rule as in :func:`unproject_points`, with the planes of x, y and depth of each pixel.
     """
-    centers = torch.linspace(-1, 1, 2 * size + 1, device=cameras.device)[1::2]
+    pixels = torch.linspace(-1, 1, 2 * size + 1, device=cameras.device)
+    centers = pixels[1::2]
     grid_y, grid_x = torch.meshgrid(centers, centers, indexing="ij")
     y = grid_y.reshape(-1, 1)
     x = grid_x.reshape(-1, 1)
 
-    rows = cameras[:, :, None]
-    plane_x = rows[..., 0, :] - x * rows[..., 2, :]
-    plane_y = rows[..., 1, :] - y * rows[..., 2, :]
-    plane_depth = rows[..., 3, :].expand_as(plane_x)
+    # The planes of each pixel: normal and offset.
+    row_x, row_y, row_w, row_depth, _ = cameras[:, :, None].unbind(-2)
+    plane_x = row_x - x * row_w
+    plane_y = row_y - y * row_w
+    plane_depth = row_depth.expand_as(plane_x)
+    normal_x, offset_x = torch.split(plane_x, [3, 1], dim=-1)
+    normal_y, offset_y = torch.split(plane_y, [3, 1], dim=-1)
+    normal_depth, offset_depth = torch.split(plane_depth, [3, 1], dim=-1)
 
-    cross_xy = torch.linalg.cross(plane_x[..., :3], plane_y[..., :3])
-    cross_yd = torch.linalg.cross(plane_y[..., :3], plane_depth[..., :3])
-    cross_dx = torch.linalg.cross(plane_depth[..., :3], plane_x[..., :3])
-    determinant = (cross_xy * plane_depth[..., :3]).sum(-1, keepdim=True)
+    cross_xy = torch.linalg.cross(normal_x, normal_y)
+    cross_yd = torch.linalg.cross(normal_y, normal_depth)
+    cross_dx = torch.linalg.cross(normal_depth, normal_x)
+    determinant = (cross_xy * normal_depth).sum(-1, keepdim=True)
 
-    offsets = plane_x[..., 3:] * cross_yd + plane_y[..., 3:] * cross_dx
-    offsets = offsets + plane_depth[..., 3:] * cross_xy
+    offsets = offset_x * cross_yd + offset_y * cross_dx + offset_depth * cross_xy
     return -offsets / determinant, cross_xy / determinant
 
 
@@ -266,7 +272,8 @@ def interpolate_maps(maps: Tensor, positions: Tensor, padding_mode: str = "zeros
     if has_fast_path and not torch.is_grad_enabled():
         return _gather_linear(maps, positions, padding_mode)
     count, points, dimensions = positions.shape
-    grid = positions.reshape(count, points, *[1] * (dimensions - 1), dimensions)
+    single_cells = [1] * (dimensions - 1)
+    grid = positions.reshape(count, points, *single_cells, dimensions)
     values = F.grid_sample(maps, grid, padding_mode=padding_mode, align_corners=False)
     return values.flatten(2).transpose(1, 2)
 

@@ -172,10 +172,15 @@ class ImageEncoder(nn.Module):
         map16 = torch.cat((map16, F.avg_pool2d(interval, 4)), dim=1)
 
         # From coarse to fine: each level adds detail to the enlarged level below.
-        x = self.lateral5(map32) + self.global_context(map32.mean((2, 3)))[:, :, None, None]
+        x = self.lateral5(map32)
+        context = self.global_context(map32.mean((2, 3)))
+        x = x + context[:, :, None, None]
         x = self.merge4(self.lateral4(map16) + upsample_like(x, map16))
         x = self.merge3(self.lateral3(map8) + upsample_like(x, map8))
-        x = self.merge2(self.lateral2(map4) + upsample_like(self.reduce_channels(x), map4))
+        # The finest level has fewer channels.
+        lateral = self.lateral2(map4)
+        x = self.reduce_channels(x)
+        x = self.merge2(lateral + upsample_like(x, map4))
 
         # The visible surface is between the ray's entry into the hull and its exit.
         depth_fraction = self.depth_head(x).sigmoid()
@@ -366,7 +371,8 @@ class ReconstructionNetwork(nn.Module):
         pixel, bins, fine = self.encoder(images.flatten(0, 1), interval.flatten(0, 1))
 
         # The mask and its blurs tell how far a point is from the outline, at three scales.
-        masked_images = torch.cat((images[:, :, :3] * mask, mask), dim=2).flatten(0, 1)
+        masked_color = images[:, :, :3] * mask
+        masked_images = torch.cat((masked_color, mask), dim=2).flatten(0, 1)
         flat_mask = masked_images[:, 3:]
         half_mask = F.avg_pool2d(flat_mask, 2)
         blurred = torch.cat([_blur(half_mask, kernel) for kernel in _BLURS], dim=1)
@@ -382,16 +388,22 @@ class ReconstructionNetwork(nn.Module):
         """Return the pooled view features (B, L, D, D, D) at the centers of the volume's cells."""
         batch = len(pixel)
         cells = self.config.volume
-        centers = torch.linspace(-1, 1, 2 * cells + 1, device=pixel.device)[1::2] * BOUND
+        corners_and_centers = torch.linspace(-1, 1, 2 * cells + 1, device=pixel.device)
+        centers = corners_and_centers[1::2] * BOUND
         z, y, x = torch.meshgrid(centers, centers, centers, indexing="ij")
-        points = torch.stack((x, y, z), dim=-1).reshape(1, -1, 3).expand(batch, -1, -1)
+        grid_points = torch.stack((x, y, z), dim=-1).reshape(1, -1, 3)
+        points = grid_points.expand(batch, -1, -1)
 
+        # What each view contributes.
         ndc, geometry = project_points(cameras, points)
-        view_features = torch.cat(_sample_view_features(pixel, bins, ndc, geometry), dim=-1)
+        view_parts = _sample_view_features(pixel, bins, ndc, geometry)
+        view_features = torch.cat(view_parts, dim=-1)
         covered = sample_maps(coverage, ndc)
 
-        pooled = (view_features.mean(1), view_features.amax(1), covered.mean(1), covered.amin(1))
-        lifted = torch.cat((*pooled, points), dim=-1)
+        # Pooled over the views.
+        pooled_features = (view_features.mean(1), view_features.amax(1))
+        pooled_coverage = (covered.mean(1), covered.amin(1))
+        lifted = torch.cat((*pooled_features, *pooled_coverage, points), dim=-1)
         grid = lifted.transpose(1, 2).reshape(batch, -1, cells, cells, cells)
         return grid.contiguous(memory_format=torch.channels_last_3d)
 
