@@ -61,6 +61,7 @@ def compare_surfaces(
     to_true, nearest_true = nearest_distance(points, true_points)
     from_true, nearest = nearest_distance(true_points, points)
 
+    # The cosines between normals; which side they are on does not count.
     agreement = np.abs((normals * true_normals[nearest_true]).sum(1)).mean()
     true_agreement = np.abs((true_normals * normals[nearest]).sum(1)).mean()
 
@@ -91,9 +92,11 @@ def nearest_distance(
     queries = torch.from_numpy(np.ascontiguousarray(points, np.float32))
     targets = torch.from_numpy(np.ascontiguousarray(others, np.float32))
 
+    # In parts, so that their distances fit into memory.
+    part_size = max(1, _MAX_PAIRS // len(targets))
     distances = []
     indices = []
-    for part in torch.split(queries, max(1, _MAX_PAIRS // len(targets))):
+    for part in torch.split(queries, part_size):
         nearest = torch.cdist(part, targets).min(1)
         distances.append(nearest.values)
         indices.append(nearest.indices)

@@ -99,11 +99,15 @@ def _edge_pixels(image: Pixels, quantile: float) -> Pixels:
         image: (4, H, W).
         quantile: Share of the object's pixels whose color changes too little for an edge.
     """
+    # How much the color changes from one pixel to the next, down and across.
     smooth = _filter_layers(image[:3], ImageFilter.MedianFilter(3))
-    vertical_change = np.abs(np.diff(smooth, axis=1, prepend=smooth[:, :1]))
-    horizontal_change = np.abs(np.diff(smooth, axis=2, prepend=smooth[..., :1]))
+    vertical_steps = np.diff(smooth, axis=1, prepend=smooth[:, :1])
+    horizontal_steps = np.diff(smooth, axis=2, prepend=smooth[..., :1])
+    vertical_change = np.abs(vertical_steps)
+    horizontal_change = np.abs(horizontal_steps)
     change = (vertical_change + horizontal_change).max(0)
 
+    # The strongest ones within the object.
     is_object = image[3] > _OBJECT
     threshold = 1.0
     if is_object.any():

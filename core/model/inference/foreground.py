@@ -155,7 +155,9 @@ def _apply_mask(image: Pixels, mask: NDArray[np.float32], min_rim: int) -> Pixel
         min_rim: Smallest width of the rim, pixels.
     """
     mask = remove_specks(mask)
-    rim = int(np.clip(max(mask.shape) * _RIM_SHARE, min_rim, _MAX_RIM))
+    longer_side = max(mask.shape)
+    rim = int(np.clip(longer_side * _RIM_SHARE, min_rim, _MAX_RIM))
+
     color = image[..., :3]
     if rim:
         color = decontaminate_edges(color, mask, rim)
@@ -173,24 +175,31 @@ def _run_foreground_network(
         network: See :func:`segment_foreground`.
         with_mirror: Whether to average with the mirror image, which takes twice as long.
     """
-    # Scale the longer side to the square's, and pad the shorter side.
+    # Scale the longer side to the square's.
     height, width = color.shape[:2]
     scale = SIDE / max(height, width)
     rows = max(1, round(height * scale))
     columns = max(1, round(width * scale))
-    image = torch.from_numpy(color.transpose(2, 0, 1)[None].copy())
+    channels_first = color.transpose(2, 0, 1)[None].copy()
+    image = torch.from_numpy(channels_first)
     image = F.interpolate(image, (rows, columns), mode="bilinear", antialias=True)
+
+    # Pad the shorter side on both ends.
     top = (SIDE - rows) // 2
     left = (SIDE - columns) // 2
-    padding = (left, SIDE - columns - left, top, SIDE - rows - top)
-    image = F.pad(image, padding, mode="replicate").to(device_of(network))
+    bottom = SIDE - rows - top
+    right = SIDE - columns - left
+    image = F.pad(image, (left, right, top, bottom), mode="replicate")
+    image = image.to(device_of(network))
 
     logits: Tensor = network(image)
     if with_mirror:
-        logits = (logits + network(image.flip(3)).flip(3)) / 2
+        mirrored_logits = network(image.flip(3))
+        logits = (logits + mirrored_logits.flip(3)) / 2
 
     # Back to the image's size.
-    logits = logits.cpu()[:, :, top : top + rows, left : left + columns]
+    logits = logits.cpu()
+    logits = logits[:, :, top : top + rows, left : left + columns]
     logits = F.interpolate(logits, (height, width), mode="bicubic")
     mask: NDArray[np.float32] = logits[0, 0].sigmoid().numpy()
     return mask

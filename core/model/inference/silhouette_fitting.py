@@ -251,13 +251,15 @@ class _SilhouetteTarget:
     """
 
     def __init__(self, view: View) -> None:
-        self._camera = view.camera
-        self._from_world = torch.from_numpy(np.asarray(view.camera.from_world, np.float32))
-        self._intrinsics = torch.from_numpy(np.asarray(view.camera.intrinsics, np.float32))
-        self._mask = view.image[..., 3] > 0.5
+        camera = view.camera
+        alpha = view.image[..., 3]
+        self._camera = camera
+        self._from_world = torch.from_numpy(camera.from_world.astype(np.float32))
+        self._intrinsics = torch.from_numpy(camera.intrinsics.astype(np.float32))
+        self._mask = alpha > 0.5
 
         # Signed distance of each pixel to the contour, positive outside.
-        contour, facing = _contour_points(view.image[..., 3])
+        contour, facing = _contour_points(alpha)
         rows, columns = np.mgrid[:_WINDOW, :_WINDOW] + 0.5
         pixels = np.stack((columns.ravel(), rows.ravel()), 1)
         distance: Floats = np.zeros(len(pixels))
@@ -266,7 +268,9 @@ class _SilhouetteTarget:
         signed_distance = np.where(self._mask, -1, 1) * distance.reshape(_WINDOW, _WINDOW)
         self._distance = torch.from_numpy(signed_distance.astype(np.float32))[None, None]
 
-        subset = np.random.default_rng(0).permutation(len(contour))[:_CONTOUR_POINTS]
+        # A random part of the contour is enough, and bounds the time for a long one.
+        order = np.random.default_rng(0).permutation(len(contour))
+        subset = order[:_CONTOUR_POINTS]
         self._contour = contour[subset]
         self._facing = _unit_directions(facing[subset])
 
@@ -373,10 +377,13 @@ def _contour_points(
         count = padded.shape[axis]
         first = padded.take(range(count - 1), axis)
         second = padded.take(range(1, count), axis)
-        rows, columns = np.nonzero((first > 0.5) != (second > 0.5))
+        is_crossed = (first > 0.5) != (second > 0.5)
+        rows, columns = np.nonzero(is_crossed)
 
         # Where the coverage between the two is one half.
-        share = (0.5 - first[rows, columns]) / (second - first)[rows, columns]
+        to_half = 0.5 - first[rows, columns]
+        rise = (second - first)[rows, columns]
+        share = to_half / rise
         crossing = np.stack((columns, rows), 1) - 0.5
         crossing[:, 1 - axis] += share
         points.append(crossing)
@@ -452,8 +459,10 @@ class _NeighborSmoothing:
         itself = np.arange(len(mesh.vertices))
         row = np.concatenate((first, itself))
         column = np.concatenate((second, itself))
+
         count = np.bincount(row, minlength=len(itself))
-        weight = torch.from_numpy((1 / count[row]).astype(np.float32))
+        share = (1 / count[row]).astype(np.float32)
+        weight = torch.from_numpy(share)
         self._matrix = _sparse_matrix(row, column, weight)
         self._transposed = _sparse_matrix(column, row, weight)
 

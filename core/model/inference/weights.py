@@ -48,11 +48,12 @@ def save_weights(
     path: Path, reconstruction: ReconstructionNetwork, foreground: ForegroundNetwork
 ) -> None:
     """Write both networks to the file ``path``, their kernels in half precision."""
-    state = {}
+    state: dict[str, Tensor] = {}
     for prefix, network in ((_RECONSTRUCTION, reconstruction), (_FOREGROUND, foreground)):
         for key, value in network.state_dict().items():
             state[prefix + key] = value
 
+    # An entry of the header and the bytes of each tensor.
     header: dict[str, Any] = {}
     blobs = []
     offset = 0
@@ -68,6 +69,7 @@ def save_weights(
         blobs.append(blob)
         offset += len(blob)
 
+    # What :func:`load_weights` needs besides the tensors.
     body = b"".join(blobs)
     header["__metadata__"] = {
         "version": _VERSION,
@@ -121,9 +123,10 @@ def _load_cached(
         device: See :func:`load_weights`.
     """
     metadata, state = read_weights(path)
-    config: dict[str, Any] = {}
-    for name, value in json.loads(metadata["config"]).items():
-        config[name] = tuple(value) if isinstance(value, list) else value
+    config: dict[str, Any] = json.loads(metadata["config"])
+    for name, value in config.items():
+        if isinstance(value, list):
+            config[name] = tuple(value)
 
     reconstruction = ReconstructionNetwork(NetworkConfig(**config))
     foreground = ForegroundNetwork()

@@ -26,15 +26,21 @@ def conv_norm_relu(
         size: Side of the kernel, pixels.
         stride: Step of the kernel, pixels.
     """
-    keeps_size = stride == 1 or size % 2 == 1
-    padding = (size - 1) // 2 if keeps_size else 0
+    # An even kernel with a stride covers the input without padding.
+    padding = 0
+    if stride == 1 or size % 2 == 1:
+        padding = (size - 1) // 2
+
     if dimensions == 2:
         convolution: nn.Module = nn.Conv2d(inputs, outputs, size, stride, padding, bias=False)
         norm: nn.Module = nn.BatchNorm2d(outputs)
     else:
         convolution = nn.Conv3d(inputs, outputs, size, stride, padding, bias=False)
-        norm = nn.GroupNorm(min(MAX_GROUPS, outputs // 2), outputs)
-    return nn.Sequential(OrderedDict(conv=convolution, norm=norm, relu=nn.ReLU(inplace=True)))
+        groups = min(MAX_GROUPS, outputs // 2)
+        norm = nn.GroupNorm(groups, outputs)
+
+    layers = OrderedDict(conv=convolution, norm=norm, relu=nn.ReLU(inplace=True))
+    return nn.Sequential(layers)
 
 
 class Residual(nn.Module):

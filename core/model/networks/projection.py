@@ -31,15 +31,17 @@ _MIN_COVERAGE_STEP = 1e-3
 
 def camera_matrix(camera: Camera) -> NDArray[np.float32]:
     """Return ``camera`` as the (5, 4) float32 matrix of this module."""
-    pixels_to_ndc = np.array(((2 / camera.width, 0, -1), (0, 2 / camera.height, -1), (0, 0, 1.0)))
+    to_ndc_x = (2 / camera.width, 0, -1)
+    to_ndc_y = (0, 2 / camera.height, -1)
+    pixels_to_ndc = np.array((to_ndc_x, to_ndc_y, (0, 0, 1.0)))
     normalized_intrinsics = pixels_to_ndc @ camera.intrinsics
-    pose = camera.from_world[:3].copy()
 
+    pose = camera.from_world[:3].copy()
     matrix = np.empty((5, 4))
     depth_at_origin = (0, 0, 0, pose[2, 3])
     matrix[3] = pose[2] - depth_at_origin
     if camera.orthographic:
-        pose[2] = (0, 0, 0, 1)
+        pose[2] = (0, 0, 0, 1)  # no division by depth
         matrix[4] = (*camera.to_world[:3, 2], 0)
     else:
         matrix[4] = (*camera.to_world[:3, 3], 1)
@@ -85,12 +87,16 @@ def unproject_points(matrix: Floats, ndc: Floats, depth: Floats) -> NDArray[np.f
     one_x_y = np.concatenate((np.ones((len(ndc), 1)), ndc), axis=1)
 
     # The ray of each pixel: where its planes of x and y meet.
-    cross_xyw = np.stack((np.cross(row_x, row_y), np.cross(row_y, row_w), np.cross(row_w, row_x)))
-    rays = one_x_y @ cross_xyw
+    cross_xy = np.cross(row_x, row_y)
+    cross_yw = np.cross(row_y, row_w)
+    cross_wx = np.cross(row_w, row_x)
+    rays = one_x_y @ np.stack((cross_xy, cross_yw, cross_wx))
 
     # What the offsets of the planes of x and of y contribute.
-    cross_x = np.stack((np.cross(row_y, row_depth), zero, np.cross(row_depth, row_w)))
-    cross_y = np.stack((np.cross(row_depth, row_x), np.cross(row_w, row_depth), zero))
+    cross_yd = np.cross(row_y, row_depth)
+    cross_dx = np.cross(row_depth, row_x)
+    cross_x = np.stack((cross_yd, zero, np.cross(row_depth, row_w)))
+    cross_y = np.stack((cross_dx, np.cross(row_w, row_depth), zero))
     weight_x = one_x_y @ np.array((offset_x, -offset_w, 0))
     weight_y = one_x_y @ np.array((offset_y, 0, -offset_w))
     start = weight_x[:, None] * (one_x_y @ cross_x)
@@ -153,7 +159,9 @@ def hull_interval(cameras: Tensor, masks: Tensor, size: int) -> Tensor:
     depths = torch.linspace(-DEPTH_REACH, DEPTH_REACH, _HULL_STEPS, device=masks.device)
     coverages = []
     for view in range(views):
-        ray_points = origins[:, view, :, None] + depths[:, None] * directions[:, view, :, None]
+        start = origins[:, view, :, None]
+        step = directions[:, view, :, None]
+        ray_points = start + depths[:, None] * step
         coverages.append(_mask_coverage(cameras, masks, ray_points.flatten(1, 2)))
     coverage = torch.stack(coverages, dim=1).reshape(batch, views, size * size, _HULL_STEPS)
 
@@ -296,15 +304,19 @@ def _gather_linear(maps: Tensor, positions: Tensor, padding_mode: str) -> Tensor
     offsets = [0]
     for axis, (size, padded_size) in enumerate(zip(sizes, maps.shape[2:], strict=True)):
         coordinate = positions[..., -1 - axis]
-        pixel = torch.add(padded_size / 2 - 0.5, coordinate, alpha=size / 2)
+        center = padded_size / 2 - 0.5
+        pixel = torch.add(center, coordinate, alpha=size / 2)
         pixel = pixel.clamp(0, padded_size - 1)
         lower = pixel.int().clamp(0, padded_size - 2)
         fraction = pixel - lower
+        shares = (1 - fraction, fraction)
         row = row * padded_size + lower
-        weights = [weight * share for weight in weights for share in (1 - fraction, fraction)]
+        weights = [weight * share for weight in weights for share in shares]
         offsets = [offset * padded_size + end for offset in offsets for end in (0, 1)]
 
-    corner_rows = (row[..., None] + torch.tensor(offsets, dtype=torch.int32)).flatten(0, 1)
+    # The weighted sum of the corners' rows.
+    corner_offsets = torch.tensor(offsets, dtype=torch.int32)
+    corner_rows = (row[..., None] + corner_offsets).flatten(0, 1)
     corner_weights = torch.stack(weights, -1).flatten(0, 1)
     table = maps.movedim(1, -1).reshape(-1, channels)
     values = F.embedding_bag(corner_rows, table, per_sample_weights=corner_weights, mode="sum")

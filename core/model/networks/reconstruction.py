@@ -145,15 +145,21 @@ class ImageEncoder(nn.Module):
         self._depth_bins = config.depth_bins
         self.backbone = Backbone(extra=1)
         self.global_context = nn.Linear(channels32, width)
-        # Each finer level also gets the two depths between which the visible surface is.
+
+        # From the backbone's channels to the pyramid's. Each finer level also gets the two depths
+        # between which the visible surface is.
         self.lateral5 = nn.Conv2d(channels32, width, 1)
         self.lateral4 = nn.Conv2d(channels16 + 2, width, 1)
         self.lateral3 = nn.Conv2d(channels8 + 2, width, 1)
         self.lateral2 = nn.Conv2d(channels4 + 2, width4, 1)
+
+        # After a level is added to the enlarged one below.
         self.merge4 = conv_norm_relu(2, width, width)
         self.merge3 = Residual(2, width)
         self.reduce_channels = nn.Conv2d(width, width4, 1)
         self.merge2 = Residual(2, width4)
+
+        # The outputs.
         self.pixel_head = nn.Conv2d(width4, config.pixel_channels, 1)
         self.bin_head = nn.Conv2d(width4, config.depth_bins * config.bin_channels, 1)
         self.depth_head = nn.Conv2d(width4, 1, 1)
@@ -166,10 +172,13 @@ class ImageEncoder(nn.Module):
             images: (M, 4, H, W), sRGB and mask in 0..1.
             interval: (M, 2, H/4, W/4), the two depths between which the visible surface is.
         """
-        map2, map4, map8, map16, map32 = self.backbone(composite_on_gray(images))
+        on_gray = composite_on_gray(images)
+        map2, map4, map8, map16, map32 = self.backbone(on_gray)
+        interval8 = F.avg_pool2d(interval, 2)
+        interval16 = F.avg_pool2d(interval, 4)
         map4 = torch.cat((map4, interval), dim=1)
-        map8 = torch.cat((map8, F.avg_pool2d(interval, 2)), dim=1)
-        map16 = torch.cat((map16, F.avg_pool2d(interval, 4)), dim=1)
+        map8 = torch.cat((map8, interval8), dim=1)
+        map16 = torch.cat((map16, interval16), dim=1)
 
         # From coarse to fine: each level adds detail to the enlarged level below.
         x = self.lateral5(map32)
@@ -177,6 +186,7 @@ class ImageEncoder(nn.Module):
         x = x + context[:, :, None, None]
         x = self.merge4(self.lateral4(map16) + upsample_like(x, map16))
         x = self.merge3(self.lateral3(map8) + upsample_like(x, map8))
+
         # The finest level has fewer channels.
         lateral = self.lateral2(map4)
         x = self.reduce_channels(x)
@@ -187,8 +197,9 @@ class ImageEncoder(nn.Module):
         depth = torch.lerp(interval[:, :1], interval[:, 1:], depth_fraction)
         pixel = torch.cat((self.pixel_head(x), depth, interval), dim=1)
 
-        bins = self.bin_head(x)
-        bins = bins.reshape(len(bins), -1, self._depth_bins, *bins.shape[2:])
+        flat_bins = self.bin_head(x)
+        count, _, height, width = flat_bins.shape
+        bins = flat_bins.reshape(count, -1, self._depth_bins, height, width)
         return pixel, bins, self.fine_head(map2)
 
 
@@ -198,7 +209,10 @@ class VolumeUNet(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         width1, width2, width4 = config.volume_channels
+        # Mean and maximum of the views' features, mean and minimum of the masks, and the position.
         lifted = 2 * config.view_channels + 2 * _COVERAGES + _POSITION
+
+        # Down to a quarter of the resolution.
         self.stem = nn.Sequential(
             conv_norm_relu(3, lifted, width1, size=1), conv_norm_relu(3, width1, width1)
         )
@@ -210,6 +224,8 @@ class VolumeUNet(nn.Module):
             Residual(3, width4),
             Residual(3, width4),
         )
+
+        # And up again.
         self.lateral2 = nn.Conv3d(width4, width2, 1)
         self.merge2 = conv_norm_relu(3, width2, width2)
         self.lateral1 = nn.Conv3d(width2, width1, 1)
@@ -246,10 +262,14 @@ class ReconstructionNetwork(nn.Module):
         super().__init__()
         self.config = config = config or NetworkConfig()
         hidden = config.hidden
-        image_channels = config.fine_channels + 3 + _COVERAGES
-        pooled = 2 * hidden + 2 * _COVERAGES + config.volume_channels[0] + _POSITION
+
+        # From images to features of views and of the volume.
         self.encoder = ImageEncoder(config)
         self.volume = VolumeUNet(config)
+
+        # From these to features of a point, in each view and pooled over the views.
+        image_channels = config.fine_channels + 3 + _COVERAGES
+        pooled = 2 * hidden + 2 * _COVERAGES + config.volume_channels[0] + _POSITION
         self.view_mlp = nn.Sequential(
             nn.Linear(config.view_channels + image_channels, hidden), nn.ReLU(inplace=True)
         )
@@ -259,13 +279,19 @@ class ReconstructionNetwork(nn.Module):
             nn.Linear(hidden, hidden),
             nn.ReLU(inplace=True),
         )
+
         self.single_view = SingleViewNetwork(config.tube_channels, config.tube_depths)
+
+        # From the features of a point to occupancy and color.
         self.occupancy_head = nn.Linear(hidden, 1)
         self.color_head = nn.Linear(hidden, 4)  # color where no view sees the point, and its weight
         self.view_weight_head = nn.Linear(2 * hidden, 1)
+
+        # Calibrated after training; without effect until then.
         self.register_buffer("threshold_shift", torch.zeros(()))
         identity = torch.tensor((1.0, 0.0))
         self.register_buffer("calibration_curves", identity.repeat(_CALIBRATIONS, 1))
+
         set_memory_format(self.encoder, torch.channels_last)
         set_memory_format(self.volume, torch.channels_last_3d)
 
@@ -376,11 +402,16 @@ class ReconstructionNetwork(nn.Module):
         flat_mask = masked_images[:, 3:]
         half_mask = F.avg_pool2d(flat_mask, 2)
         blurred = torch.cat([_blur(half_mask, kernel) for kernel in _BLURS], dim=1)
-        coverage = torch.cat((F.avg_pool2d(flat_mask, _STRIDE), F.avg_pool2d(blurred, 2)), dim=1)
-
+        coarse_mask = F.avg_pool2d(flat_mask, _STRIDE)
+        coarse_blurred = F.avg_pool2d(blurred, 2)
+        coverage = torch.cat((coarse_mask, coarse_blurred), dim=1)
         fine_maps = torch.cat((fine, blurred), dim=1)
-        flat_maps = (masked_images, pixel, bins, fine_maps, coverage)
-        return _ViewMaps(*[split_batch(channels_last(maps), batch, views) for maps in flat_maps])
+
+        # From one dimension for all images to batch and views.
+        view_maps = []
+        for maps in (masked_images, pixel, bins, fine_maps, coverage):
+            view_maps.append(split_batch(channels_last(maps), batch, views))
+        return _ViewMaps(*view_maps)
 
     def _lift_to_volume(
         self, pixel: Tensor, bins: Tensor, coverage: Tensor, cameras: Tensor

@@ -33,9 +33,13 @@ class SingleViewNetwork(nn.Module):
         width32, width16, width8, width4 = widths
         _, channels4, channels8, channels16, channels32 = CHANNELS
         self.backbone = Backbone(extra=1)
+
+        # The coarsest level.
         self.global_context = nn.Linear(channels32, width32)
         self.lateral5 = nn.Conv2d(channels32 + 1, width32, 1)
         self.merge5 = nn.Sequential(Residual(2, width32), Residual(2, width32))
+
+        # Finer levels: the enlarged level below and the backbone's map of the same size.
         self.merge4 = nn.Sequential(
             conv_norm_relu(2, width32 + channels16, width16), Residual(2, width16)
         )
@@ -47,6 +51,8 @@ class SingleViewNetwork(nn.Module):
         self.merge2 = nn.Sequential(
             conv_norm_relu(2, width8 + channels4 + 4, width4), Residual(2, width4)
         )
+
+        # The outputs.
         self.depth_head = nn.Conv2d(width4, depths, 1)
         self.up_head = nn.Sequential(
             nn.Conv2d(channels32, _UP_CHANNELS, 1),
@@ -83,7 +89,8 @@ class SingleViewNetwork(nn.Module):
         # channels.
         x = self.merge4(torch.cat((upsample_like(x, map16), map16), 1))
         x = self.merge3(torch.cat((upsample_like(x, map8), map8), 1))
-        mask_parts = F.pixel_unshuffle(F.avg_pool2d(images[:, 3:], 2), 2)
+        half_mask = F.avg_pool2d(images[:, 3:], 2)
+        mask_parts = F.pixel_unshuffle(half_mask, 2)
         x = self.merge2(torch.cat((upsample_like(x, map4), map4, mask_parts), 1))
 
         return self.depth_head(x)[:, None], self._up_vectors(map32)
