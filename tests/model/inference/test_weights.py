@@ -17,9 +17,7 @@ def file(tiny, tmp_path):
     return path
 
 
-def test_come_back_with_their_kernels_in_half_precision_and_the_safetensors_package_reads_them(
-    file, tiny
-):
+def test_kernels_are_saved_in_half_precision_as_the_safetensors_package_reads_them(file, tiny):
     torch.manual_seed(0)
     network = ReconstructionNetwork(tiny)
     loaded, _ = weights.load_weights(file)
@@ -79,7 +77,7 @@ def test_the_bundled_tensors_are_in_the_attributes_of_their_keys(key, attribute)
     assert torch.equal(value, stored.to(value.dtype))
 
 
-def test_are_kept_between_calls_until_the_file_changes(file, tiny):
+def test_weights_are_cached_until_the_file_changes(file, tiny):
     first = weights.load_weights(file)
     assert weights.load_weights(file) is first
     weights.save_weights(file, ReconstructionNetwork(tiny), ForegroundNetwork())
@@ -87,7 +85,7 @@ def test_are_kept_between_calls_until_the_file_changes(file, tiny):
 
 
 @pytest.mark.parametrize("at", [3, 30, -1])
-def test_a_flipped_byte_is_found(file, at):
+def test_a_flipped_byte_is_detected(file, at):
     data = bytearray(file.read_bytes())
     data[at] ^= 0x55
     file.write_bytes(data)
@@ -96,7 +94,7 @@ def test_a_flipped_byte_is_found(file, at):
 
 
 @pytest.mark.parametrize("size", [0, 5, 4000])
-def test_a_truncated_file_is_found(file, size):
+def test_a_truncated_file_is_detected(file, size):
     file.write_bytes(file.read_bytes()[:size])
     with pytest.raises(WeightsError, match=file.name):
         weights.load_weights(file)
@@ -107,12 +105,12 @@ def test_a_missing_file_is_named(tmp_path):
         weights.load_weights(tmp_path / "nothing.safetensors")
 
 
-def test_a_folder_is_no_weights(tmp_path):
+def test_a_folder_cannot_be_read_as_weights(tmp_path):
     with pytest.raises(WeightsError, match="cannot be read"):
         weights.load_weights(tmp_path)
 
 
-def test_a_run_is_exported_and_what_it_lacks_is_the_bundled(dataset, tiny, tmp_path):
+def test_an_exported_run_takes_untrained_networks_from_the_bundled_file(dataset, tiny, tmp_path):
     from maquette.core.errors import DatasetError
     from maquette.core.jobs.task import run_to_end
     from maquette.core.model.training.foreground_trainer import train_mask
