@@ -221,7 +221,7 @@ def judged(model, things, sides):
                 logits = object_logits(model, thing, views, free)
                 behind, inside = logits > -50, thing.uniform_inside
                 level = expected_iou_threshold(logits[behind]) + (
-                    float(model.shift) if views == 1 else 0
+                    float(model.threshold_shift) if views == 1 else 0
                 )
                 found = {
                     "iou": metrics.iou(logits > level, inside),

@@ -19,7 +19,7 @@ class Both(ReconstructionNetwork):
     """Asks one picture as it asks several: the volume, and what the picture says where a point falls on it."""
 
     def predict_occupancy(self, features, points):
-        return self.occupied(self._point_features(features, points)[0]).squeeze(-1)
+        return self.occupancy_head(self._point_features(features, points)[0]).squeeze(-1)
 
 
 class PixelAligned(Both):
@@ -38,10 +38,10 @@ class _Blind(Both):
 
     def __init__(self, config=None):
         super().__init__(config)
-        del self.view
+        del self.view_mlp
 
     def _point_features(self, features, points):
-        seen = sample_maps(features.pictures, project_points(features.cameras, points)[0])
+        seen = sample_maps(features.images, project_points(features.cameras, points)[0])
         views = seen.new_zeros(*seen.shape[:3], self.config.hidden)
         return self._said(features, points), views, seen[..., :3] / seen[..., 3:].clamp(min=0.1)
 
@@ -52,7 +52,7 @@ class VolumeOnly(_Blind):
     def __init__(self, config=None):
         super().__init__(config)
         hidden = self.config.hidden
-        self.point = nn.Sequential(
+        self.point_mlp = nn.Sequential(
             nn.Linear(self.config.volume_channels[0] + 3, hidden),
             nn.ReLU(),
             nn.Linear(hidden, hidden),
@@ -60,7 +60,7 @@ class VolumeOnly(_Blind):
         )
 
     def _said(self, features, points):
-        return self.point(
+        return self.point_mlp(
             torch.cat((interpolate_maps(features.voxels, points / BOUND), points), dim=-1)
         )
 
@@ -80,7 +80,7 @@ class GlobalLatent(_Blind):
             nn.Linear(_POOLED**2 * maps + 20, 512), nn.ReLU(), nn.Linear(512, _LATENT)
         )
         self.volume = nn.Unflatten(1, (_LATENT, 1, 1, 1))
-        self.point = _Conditioned(sizes.hidden)
+        self.point_mlp = _Conditioned(sizes.hidden)
 
     def _lift_to_volume(self, pixel, bins, cover, cameras):
         maps = torch.cat((pixel[:, :, :-3], bins.flatten(2, 3), pixel[:, :, -3:], cover), dim=2)
@@ -88,7 +88,7 @@ class GlobalLatent(_Blind):
         return self.latent(torch.cat((pooled, cameras.flatten(2)), dim=-1)).mean(1)
 
     def _said(self, features, points):
-        return self.point(features.voxels.flatten(1), points)
+        return self.point_mlp(features.voxels.flatten(1), points)
 
 
 class Voxels(GlobalLatent):
@@ -105,12 +105,12 @@ class Voxels(GlobalLatent):
                 nn.ConvTranspose3d(inputs, outputs, 4, 2, 1),
             ]
         self.volume = nn.Sequential(*layers)
-        self.point = nn.Linear(
+        self.point_mlp = nn.Linear(
             _VOXEL, self.config.hidden
         )  # nothing bends after it: occupancy is a grid of logits
 
     def _said(self, features, points):
-        return self.point(interpolate_maps(features.voxels, points / BOUND))
+        return self.point_mlp(interpolate_maps(features.voxels, points / BOUND))
 
 
 class _Conditioned(nn.Module):

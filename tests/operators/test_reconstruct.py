@@ -71,12 +71,11 @@ class TestResult:
 
 def test_the_same_mesh_as_the_direct_call(made, weights, pictures):
     from maquette.core.imaging import image_files
-    from maquette.core.model.inference.pipeline import pipeline
+    from maquette.core.model.inference import pipeline
 
-    settings = pipeline.Settings(resolution=32, size=2.0, weights=weights)
-    direct = run_to_end(
-        pipeline.reconstruct_photo(image_files.read_image(pictures / "front.png"), settings)
-    )
+    settings = pipeline.ReconstructionSettings(resolution=32, weights=weights)
+    image = image_files.read_image(pictures / "front.png")
+    direct = pipeline.scaled_to(run_to_end(pipeline.reconstruct_photo(image, settings)), 2.0)
     kept = np.array([vertex.co for vertex in made.data.vertices])
     np.testing.assert_allclose(kept[:, :2], direct.vertices[:, :2], atol=1e-6)
     np.testing.assert_allclose(

@@ -87,8 +87,8 @@ def calibrate_confidence(
     views.
     """
     network.eval().requires_grad_(False)
-    before = network.curves.clone()
-    network.curves.copy_(torch.tensor((1.0, 0.0)))
+    before = network.calibration_curves.clone()
+    network.calibration_curves.copy_(torch.tensor((1.0, 0.0)))
     seen: dict[int, list[tuple[NDArray, NDArray]]] = defaultdict(list)
     for place in sample_objects(datasets, "validation", count):
         file = place.open_object()
@@ -104,10 +104,10 @@ def calibrate_confidence(
             if mesh is not None:
                 sure, near = vertex_accuracy(mesh, judged, file)
                 seen[key].append((np.log(sure / (1 - sure)), near))
-    network.curves.copy_(before)
+    network.calibration_curves.copy_(before)
     for key, parts in seen.items():
         steep, near = (np.concatenate(part) for part in zip(*parts, strict=True))
-        network.curves[key] = fit_calibration(steep, near)
+        network.calibration_curves[key] = fit_calibration(steep, near)
 
 
 def evaluate_confidence(

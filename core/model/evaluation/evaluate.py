@@ -28,11 +28,11 @@ from ...geometry.surface_nets import surface_nets
 from ...jobs.task import Progress, Task
 from .. import metrics
 from ..inference import weights
+from ..inference.foreground import segment_foreground
 from ..inference.pipeline import (
     ReconstructionSettings,
     reconstruct_views,
     scaled_to,
-    segment_foreground,
     upright_view,
 )
 from ..inference.preprocessing import assumed_camera
@@ -168,7 +168,7 @@ def silhouette_score(
     view = upright_view(image, network)
     mesh = yield from reconstruct_views([view], network, settings.resolution)
     agreed = metrics.iou(render_silhouette(mesh, view.camera), image[..., 3] > 0.5)
-    return scaled_to(mesh, settings.size).on_ground(), agreed
+    return scaled_to(mesh, 1.0).on_ground(), agreed
 
 
 def build_case(file: ObjectFile, question: InputVariant) -> EvaluationCase:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ...errors import ImageError
 from ...jobs.task import Progress, Task, run_to_end
 from ..inference import weights
-from ..inference.pipeline import segment_foreground
+from ..inference.foreground import segment_foreground
 from ..metrics import iou
 from ..photo_compositing import Panoramas, composite_photo, held_out_panorama
 from .evaluate import sample_objects

@@ -1,4 +1,5 @@
-"""From images to a mesh with the trained networks: preprocessing, fields, confidence, fitting, weights.
+"""From images to a mesh with the trained networks.
 
-For ``core.model.jobs``, training (validation and export) and evaluation.
+Preprocessing, segmentation, fields, confidence, silhouette fitting and weights. For
+``core.model.jobs``, training (validation and export) and evaluation.
 """

@@ -1,9 +1,10 @@
-"""How likely a point of the surface found is near the true one.
+"""Confidence of a surface point: how likely it is near the true surface.
 
-Where the field rises slowly from outside to inside, the surface might as well lie elsewhere: the difference of the
-probabilities a little inside and a little outside says how sure the network is that the surface is here. A logistic
-curve for each number of pictures, fitted on objects that training did not see, turns that into the probability that
-the true surface is within ``NEAR``.
+Where occupancy rises slowly from outside to inside, the surface could as well be elsewhere. The
+contrast, which is the occupancy a little inside of the surface minus that a little outside,
+therefore measures how sure the network is that the surface is here. A logistic curve turns it into
+the probability that the true surface is within ``NEAR``. There is one curve for each number of
+views, fitted to objects that are not in the training split.
 """
 
 from __future__ import annotations
@@ -21,49 +22,74 @@ from ..networks.reconstruction import BOUND
 from .occupancy_field import CHUNK, HullConstrainedField
 
 NEAR = 0.02  # of the longest side
-_REACH = 0.01  # of the frame, inwards and outwards
-_BLOCKS = 64  # along each side: within one, all vertices share what is said of the first
+_STEP = 0.01  # units of the frame, inwards and outwards
+_BLOCKS = 64  # along each side; all vertices within a block share the contrast of its first one
+_WEIGHT_DECAY = 1e-4  # of slope and offset, for data that a curve separates perfectly
+_ITERATIONS = 100
 
 
 def occupancy_contrast(field: HullConstrainedField, mesh: MeshArrays) -> Task[NDArray[np.float32]]:
-    """For each vertex (V,) of ``mesh``, in the frame of ``field``, by how much likelier it is inside than outside."""
-    cells = ((mesh.vertices / (2 * BOUND) + 0.5) * _BLOCKS).astype(int).clip(0, _BLOCKS - 1)
-    _, first, block = np.unique(
-        cells @ (_BLOCKS**2, _BLOCKS, 1), return_index=True, return_inverse=True
-    )
-    step = (_REACH * vertex_normals(mesh.vertices, mesh.to_triangles())[first]).astype(np.float32)
-    points = np.concatenate((mesh.vertices[first] - step, mesh.vertices[first] + step))
-    parts = np.array_split(points, 1 + len(points) // CHUNK)
-    found = []
-    for index, part in enumerate(parts):
-        yield Progress(index / len(parts), "Weighing")
-        found.append(field.inside_probability(part))
-    inner, outer = np.split(np.concatenate(found), 2)
-    return (inner - outer)[block.reshape(-1)]
+    """Return the contrast (V,) of occupancy at each vertex of ``mesh``, in -1..1.
+
+    Args:
+        field: Where to evaluate the occupancy.
+        mesh: In the frame of ``field``.
+    """
+    # One vertex of each block stands for all: the field is smooth.
+    fraction = mesh.vertices / (2 * BOUND) + 0.5
+    cell = (fraction * _BLOCKS).astype(int).clip(0, _BLOCKS - 1)
+    cell_index = cell @ np.array((_BLOCKS**2, _BLOCKS, 1))
+    _, first, block = np.unique(cell_index, return_index=True, return_inverse=True)
+    vertices = mesh.vertices[first]
+
+    # A point on either side of the surface.
+    normals = vertex_normals(mesh.vertices.astype(np.float64), mesh.to_triangles())
+    step = (_STEP * normals[first]).astype(np.float32)
+    points = np.concatenate((vertices - step, vertices + step))
+
+    chunks = np.array_split(points, 1 + len(points) // CHUNK)
+    probabilities = []
+    for index, chunk in enumerate(chunks):
+        yield Progress(index / len(chunks), "Weighing")
+        probabilities.append(field.inside_probability(chunk))
+    inner, outer = np.split(np.concatenate(probabilities), 2)
+    contrast: NDArray[np.float32] = (inner - outer)[block.reshape(-1)]
+    return contrast
 
 
-def apply_calibration(steep: NDArray[np.float32], curve: Tensor) -> NDArray[np.float32]:
-    """Probabilities (V,) that the true surface is within ``NEAR``; curve: (2,) slope and offset."""
+def apply_calibration(contrast: NDArray[np.float32], curve: Tensor) -> NDArray[np.float32]:
+    """Return the probabilities (V,) that the true surface is within ``NEAR``.
+
+    Args:
+        contrast: (V,), see :func:`occupancy_contrast`.
+        curve: (2,), slope and offset.
+    """
     slope, offset = curve.tolist()
-    return (1 / (1 + np.exp(-(slope * steep + offset)))).astype(np.float32)
+    return np.asarray(1 / (1 + np.exp(-(slope * contrast + offset))), np.float32)
 
 
-def fit_calibration(steep: NDArray[np.floating], near: NDArray[np.bool_]) -> Tensor:
-    """The curve (2,) that tells ``near`` (P,) from ``steep`` (P,) best (logistic regression)."""
-    x = torch.from_numpy(steep.astype(np.float32))
-    y = torch.from_numpy(near.astype(np.float32))
+def fit_calibration(
+    contrast: NDArray[np.float32] | NDArray[np.float64], is_near: NDArray[np.bool_]
+) -> Tensor:
+    """Return the curve (2,), slope and offset, of a logistic regression.
+
+    Args:
+        contrast: (P,), see :func:`occupancy_contrast`.
+        is_near: (P,), whether the true surface is within ``NEAR``.
+    """
+    inputs = torch.from_numpy(contrast.astype(np.float32))
+    targets = torch.from_numpy(is_near.astype(np.float32))
     curve = torch.zeros(2, requires_grad=True)
-    optimizer = torch.optim.LBFGS([curve], max_iter=100, line_search_fn="strong_wolfe")
+    optimizer = torch.optim.LBFGS([curve], max_iter=_ITERATIONS, line_search_fn="strong_wolfe")
 
     def loss() -> Tensor:
         optimizer.zero_grad()
-        total = (
-            F.binary_cross_entropy_with_logits(curve[0] * x + curve[1], y)
-            + 1e-4 * curve.square().sum()
-        )
-        total.backward()
+        logits = curve[0] * inputs + curve[1]
+        decay = _WEIGHT_DECAY * curve.square().sum()
+        total = F.binary_cross_entropy_with_logits(logits, targets) + decay
+        torch.autograd.backward(total)
         return total
 
     with torch.enable_grad():
-        optimizer.step(loss)
+        optimizer.step(loss)  # type: ignore[no-untyped-call]
     return curve.detach()

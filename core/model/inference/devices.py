@@ -1,4 +1,4 @@
-"""On what the model runs: by name, in this PyTorch. Imports torch only when asked."""
+"""Devices on which PyTorch computes. torch is imported when a device is selected."""
 
 from __future__ import annotations
 
@@ -12,36 +12,42 @@ if TYPE_CHECKING:
     import torch
 
 NAMES = ("auto", "cpu", "cuda", "mps")
+_FASTEST_FIRST = ("cuda", "mps", "cpu")
 
 
 @contextmanager
 def select_device(name: str) -> Iterator[torch.device]:
-    """The device called ``name``, one of :data:`NAMES`; "auto" is the fastest that is there.
+    """Return the device ``name`` for a block of code.
 
-    Afterwards other programs have the memory that PyTorch would keep for its next call.
+    On exit, memory that PyTorch would keep for its next call is released for other programs.
+
+    Args:
+        name: One of :data:`NAMES`; "auto" is the fastest available device.
 
     Raises:
-        DependencyError: it is not there. DeviceError: its memory did not suffice for what was done with it.
+        DependencyError: The device is not available.
+        DeviceError: The memory of the device did not suffice for the block.
     """
     import torch
 
-    there = {
+    is_available = {
         "cpu": True,
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
     }
     if name == "auto":
-        name = next(device for device in ("cuda", "mps", "cpu") if there[device])
-    if not there[name]:
+        name = next(device for device in _FASTEST_FIRST if is_available[device])
+    if not is_available[name]:
         raise DependencyError(
-            f"PyTorch {torch.__version__} finds no {name.upper()} device. Choose Automatic or CPU in the preferences"
+            f"PyTorch {torch.__version__} finds no {name.upper()} device. Choose Automatic or CPU "
+            "in the preferences"
         )
     try:
         yield torch.device(name)
     except torch.OutOfMemoryError as error:
         raise DeviceError(
-            f"The memory of the {name.upper()} device does not suffice: lower the resolution, or choose CPU in the "
-            "preferences"
+            f"The memory of the {name.upper()} device does not suffice: lower the resolution, or "
+            "choose CPU in the preferences"
         ) from error
     finally:
         if name == "cuda":

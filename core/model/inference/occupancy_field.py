@@ -1,17 +1,42 @@
-"""Makes the network's field agree with the pictures' masks, both ways.
+"""Occupancy field that agrees with the masks: empty outside of them, solid behind every pixel.
 
-Outside of any mask there is nothing (the visual hull, Laurentini 1994), and behind every pixel of a mask there is
-something: where the network is too unsure to put anything on a pixel's ray, the ray's likeliest place is taken, or
-two that are apart in the hull and about as likely.
+The network gives a logit at every point. On its own, the surface where the logits cross a threshold
+contradicts the masks in two ways: parts stick out of a silhouette, and where the network is unsure
+of the depth of something thin, such as a leg, it puts nothing at all. The field corrects both. The
+ray of one pixel that a mask covers, with two stretches in the visual hull (Laurentini 1994), such
+as a front and a back leg of a table:
 
-Between the two, the less sure the network is of an object as a whole, the more of what it only half believes in counts
-as inside: see :func:`expected_iou_threshold`. What one picture leaves open is no matter of single points but of whole depths, for
-which that holds less well: it is shifted by as much as was found best.
+    camera                                                              depth
+       o - - - - [===================================] - - - - [=======] - ->
+                               stretch 1                       stretch 2
+
+    mask gate  -5    5      5      5      5      5        -5       5     -5
+    logits         -2.5   -1.6   -1.0   -1.4   -2.0              -2.6         all below 0: a hole
+    boost            0     0.8    1.3    0.8     0                 0          at the best depth
+    field      -5  -2.5   -0.8    0.3   -0.6   -2.0       -5     -2.6    -5   above 0: no hole
+
+    field = min(stretch * (logits + boost), mask gate)      (in the drawing, ``stretch`` is 1)
+
+How each line comes about:
+
+1. Logits, relative to a threshold. :meth:`HullConstrainedField.prepare` evaluates a coarse grid.
+   The less sure the network is of an object, the lower is the threshold with the highest expected
+   IoU, see :func:`expected_iou_threshold`. That holds for independent errors of points. A single
+   view leaves the depth of all points open at once: its threshold is shifted by a calibrated
+   amount.
+2. Mask gate. A steep ramp of the lowest mask value at the point, over all views. It is 0 at the
+   edge of a mask.
+3. Boost. For each view, the coarse grid shows behind which pixels nothing is above the threshold.
+   Along their rays, ``ray_evidence`` finds the most likely depth in the hull, or two depths in
+   different stretches that are about as likely (in the drawing, stretch 2 is too unlikely). Maps of
+   64 x 64 pixels hold by how much to raise the logits, and at which depth; towards other depths the
+   boost falls to 0 within ``_BOOST_HALF_WIDTH``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -20,238 +45,358 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ...jobs.task import Progress, Task
-from ..networks.projection import project_depth, sample_maps
+from ..networks.projection import INSIDE_MASK, project_depth, sample_maps
 from ..networks.reconstruction import BOUND, Features, ReconstructionNetwork
-from .ray_evidence import MAP, REACHED, TIMES, PixelRays, boost_map, most_likely_hits, thin_rays
+from .ray_evidence import (
+    BOOSTED_LOGIT,
+    MAP_SIZE,
+    MAX_HITS,
+    PixelRays,
+    boost_map,
+    most_likely_hits,
+    thin_rays,
+)
 
-CHUNK = 16384  # points at once: a step stays well under 0.3 s
-_EDGE = 0.5  # of a mask's cover, where the hull ends
-_SURVEY = 49  # cells along each side of the first look: an odd number, so that it meets what is thin and in the middle
-_THICKNESS = 0.06  # before and behind, of what a ray is raised for
-_STRETCH = 4.0
+Floats = NDArray[np.float32] | NDArray[np.float64]
+
+CHUNK = 16384  # points at a time, so that a step stays well under 0.3 s
+_GATE_SLOPE = 10.0  # logits for the full range of a mask
+_MIN_GATE = -1.0  # points further outside of a mask are not evaluated by the network
+_GRID = 49  # cells along each side of the coarse grid; odd, so that some are in the very middle
+_BOOST_HALF_WIDTH = 0.06  # units in front of and behind the depth of a boost
+_COVERED_LOGIT = 2 * BOOSTED_LOGIT  # above it a coarse cell is solid enough to fill its pixels
+_STRETCH = 4.0  # of the logits, so that their range is about that of the mask gate
 
 
-def expected_iou_threshold(logits: NDArray[np.floating]) -> float:
-    """The logit that counts as the surface, for the highest IoU to be expected from ``logits`` (P,) of even points.
+def expected_iou_threshold(logits: Floats) -> float:
+    """Return the threshold on logits with the highest expected IoU.
 
-    Of the points above a level the expected number that are inside, over that of all that are either (Nowozin 2014,
-    doi:10.1109/CVPR.2014.77). With an IoU of a half, what is inside by one third is worth it.
+    For points above a threshold, the expected IoU is about the expected number that are inside,
+    divided by the expected number that are above the threshold or inside (Nowozin 2014,
+    doi:10.1109/CVPR.2014.77). If the best IoU is one half, for example, points with a probability
+    above one third should count as inside.
+
+    Args:
+        logits: (P,), of evenly distributed points; may be empty.
     """
     if not len(logits):
         return 0.0
-    falling = np.sort(logits)[::-1].astype(float)
-    inside = np.cumsum(1 / (1 + np.exp(-falling)))
-    best = (inside / (np.arange(1, len(falling) + 1) + inside[-1] - inside)).argmax()
-    return float((falling[best] + np.append(falling, falling[-1] - 1)[best + 1]) / 2)
+    descending = np.sort(logits)[::-1].astype(float)
+    count_above = np.arange(1, len(descending) + 1)
+    inside_above = np.cumsum(1 / (1 + np.exp(-descending)))
+    inside_below = inside_above[-1] - inside_above
+    best = (inside_above / (count_above + inside_below)).argmax()
+
+    # Halfway to the next lower logit.
+    next_lower = np.append(descending, descending[-1] - 1)[best + 1]
+    return float((descending[best] + next_lower) / 2)
+
+
+class _Projected(NamedTuple):
+    """Points in the views.
+
+    points: (1, P, 3).
+    ndc: (1, N, P, 2), image coordinates in -1..1.
+    depth: (1, N, P, 1).
+    mask_coverage: (P,), the lowest mask value of all views.
+    """
+
+    points: Tensor
+    ndc: Tensor
+    depth: Tensor
+    mask_coverage: Tensor
 
 
 class HullConstrainedField:
-    """Occupancy logits that keep to the masks. Call :meth:`prepare` once, then the field itself with points.
+    """Occupancy logits that agree with the masks.
 
-    seeds: (S, 3) points, within ``reach`` of which rays were raised: thin parts that a grid may miss.
+    Call :meth:`prepare` once, then the field at any points.
+
+    seeds: (S, 3), points on boosted rays. Thin parts, which a grid may miss, are within ``reach``
+        of them.
 
     Args:
-        masks: (1, N, 1, H, H), as fine as wanted, in the cameras of ``features``.
-        resolution: cells along each side of the grid that it will be asked at.
+        network: The reconstruction network.
+        features: Of the views.
+        masks: (1, N, 1, H, H) of the views, at any resolution.
+        resolution: Cells along each side of the grid at which the field will be evaluated.
     """
 
-    reach = BOUND / MAP  # half a pixel
+    reach = BOUND / MAP_SIZE  # half a pixel of the boost maps
 
     def __init__(
         self, network: ReconstructionNetwork, features: Features, masks: Tensor, resolution: int
     ) -> None:
         self._network = network
         self._features = features
-        self._masks = _thicken_thin_masks(masks, max(masks.shape[-1] // (2 * resolution), 1))
-        self.seeds: NDArray[np.floating] = np.empty((0, 3))
-        self._level = 0.0
-        # how much each pixel's ray is raised, and at what depth
-        self._raised = torch.zeros(TIMES, masks.shape[1], 2, MAP, MAP, device=masks.device)
+        half_cell = max(masks.shape[-1] // (2 * resolution), 1)
+        self._masks = _thicken_thin_masks(masks, half_cell)
+        self._views = masks.shape[1]
+        self.seeds: Floats = np.empty((0, 3))
+        self._threshold = 0.0
+        # Boost and depth of the boost, for each hit, view and pixel.
+        self._boost_maps = torch.zeros(
+            MAX_HITS, self._views, 2, MAP_SIZE, MAP_SIZE, device=masks.device
+        )
 
-    def __call__(self, points: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Values (P,) at ``points`` (P, 3); above 0 is inside.
+    def __call__(self, points: Floats) -> NDArray[np.float32]:
+        """Return values (P,) at ``points`` (P, 3); above 0 is inside.
 
-        The surface between two points is sought in proportion to their values. So that it is not drawn into the object
-        where a mask ends, the network's logits are stretched to the range of what a mask's edge gives.
+        The surface between two points is placed in proportion to their values. Stretching the
+        logits to the range of the mask gate keeps it from being drawn into the object at the edge
+        of a mask.
         """
         return self._values_within_hull(self._masks, points, _STRETCH)
 
-    def inside_probability(self, points: NDArray[np.floating]) -> NDArray[np.float32]:
-        """How likely (P,) ``points`` (P, 3) are inside: by the network behind all masks, nothing elsewhere."""
-        return 1 / (1 + np.exp(-self._network_logits(self._masks, points)))
+    def inside_probability(self, points: Floats) -> NDArray[np.float32]:
+        """Return the network's probability (P,) that points (P, 3) are inside; 0 off any mask."""
+        logits = self._network_logits(self._masks, points)
+        return np.asarray(1 / (1 + np.exp(-logits)))
 
-    def prepare(self, most_cut: float = 1.0) -> Task[float]:
-        """Look at the whole coarsely: find the level and, unless too much is cut off, raise the rays of pixels that
-        nothing is behind.
+    def prepare(self, max_cut_share: float = 1.0) -> Task[float]:
+        """Find the threshold and the boosts from a coarse grid.
+
+        Args:
+            max_cut_share: There are no boosts if a larger share of the rays is cut off, since the
+                field is not final.
 
         Returns:
             The share of the first mask's rays along which the solid leaves the volume.
         """
-        line = ((np.arange(_SURVEY) + 0.5) / _SURVEY * 2 - 1) * BOUND
-        grid = (
-            np.stack(np.meshgrid(line, line, line, indexing="ij"), axis=-1)
-            .reshape(-1, 3)
-            .astype(np.float32)
-        )
-        logits = yield from _evaluate_chunks(
-            lambda part: self._network_logits(self._masks, part), grid
-        )
-        known = logits[np.isfinite(logits)]
-        if not len(known):  # it is thinner than these cells
-            known = yield from self._along_rays()
-        self._level = expected_iou_threshold(known)
-        if self._masks.shape[1] == 1:
-            self._level += float(self._network.shift)
-        values = logits - np.float32(self._level)
-        cut = self._cut_share(grid, values)
-        if cut <= most_cut:
-            for view in range(self._masks.shape[1]):
-                yield from self._complete_silhouette(
-                    view, self._uncovered_pixels(view, grid, values)
-                )
-        return cut
+        centers = ((np.arange(_GRID) + 0.5) / _GRID * 2 - 1) * BOUND
+        axes = np.meshgrid(centers, centers, centers, indexing="ij")
+        grid = np.stack(axes, axis=-1).reshape(-1, 3).astype(np.float32)
+
+        # The threshold, from all points within the masks.
+        logits = yield from _evaluate_chunks(self._logits_within(self._masks), grid)
+        hull_logits = logits[np.isfinite(logits)]
+        if not len(hull_logits):  # the object is thinner than these cells
+            hull_logits = yield from self._logits_along_rays()
+        self._threshold = expected_iou_threshold(hull_logits)
+        if self._views == 1:
+            self._threshold += float(self._network.threshold_shift)
+
+        # Boosts, for the pixels behind which no cell is solid.
+        values = logits - np.float32(self._threshold)
+        cut_share = self._cut_share(grid, values)
+        if cut_share <= max_cut_share:
+            for view in range(self._views):
+                uncovered = self._uncovered_pixels(view, grid, values)
+                yield from self._complete_silhouette(view, uncovered)
+        return cut_share
 
     @torch.inference_mode()
     def _values_within_hull(
-        self, masks: Tensor, points: NDArray[np.floating], stretch: float = 1.0
+        self, masks: Tensor, points: Floats, stretch: float = 1.0
     ) -> NDArray[np.float32]:
-        there, where, depths, cover = self._projected_points(masks, points)
-        gate = 10 * (cover - _EDGE)
-        near = (gate > -1).nonzero()[:, 0]
-        if len(near):
-            logits = (
-                self._network.predict_occupancy(self._features, there[:, near])[0] - self._level
-            )
-            most, depth = sample_maps(
-                self._raised, where[:, :, near].expand(TIMES, -1, -1, -1)
-            ).unbind(-1)
-            apart = (depths[0, :, near, 0] - depth) / _THICKNESS
-            raised = most * (1 - apart**2).clamp(min=0)
-            gate[near] = torch.minimum(stretch * (logits + raised.amax((0, 1))), gate[near])
-        return gate.cpu().numpy()
+        """Return values (P,) at ``points`` (P, 3), see the module."""
+        projected = self._project(masks, points)
 
-    def _along_rays(self) -> Task[NDArray[np.float32]]:
-        """What the network says (P,) behind the first picture's pixels, within the masks of all."""
-        covered = self._covered_pixels(0)
-        points = (
-            PixelRays.through_pixels(self._features.cameras[0, 0].cpu().numpy(), covered)
-            .sample_points()
-            .reshape(-1, 3)
-        )
-        wide = self._widen_masks()
-        logits = yield from _evaluate_chunks(
-            lambda part: self._network_logits(wide, part), points[(np.abs(points) <= BOUND).all(1)]
-        )
-        return logits[np.isfinite(logits)]
+        # Outside every mask there is nothing: a steep ramp that is 0 at the mask's edge.
+        mask_gate = _GATE_SLOPE * (projected.mask_coverage - INSIDE_MASK)
+        candidates = (mask_gate > _MIN_GATE).nonzero()[:, 0]
+        if len(candidates):
+            candidate_points = projected.points[:, candidates]
+            logits = self._network.predict_occupancy(self._features, candidate_points)[0]
+            logits = logits - self._threshold
+            boost = self._boost(projected.ndc[:, :, candidates], projected.depth[:, :, candidates])
+            boosted = stretch * (logits + boost)
+            mask_gate[candidates] = torch.minimum(boosted, mask_gate[candidates])
+        values: NDArray[np.float32] = mask_gate.cpu().numpy()
+        return values
+
+    def _boost(self, ndc: Tensor, depth: Tensor) -> Tensor:
+        """Return the boost (P,) at points: highest at its depth, less in front and behind.
+
+        Args:
+            ndc: (1, N, P, 2), the points in the views.
+            depth: (1, N, P, 1).
+        """
+        samples = sample_maps(self._boost_maps, ndc.expand(MAX_HITS, -1, -1, -1))
+        boost, boost_depth = samples.unbind(-1)
+        distance = (depth[0, ..., 0] - boost_depth) / _BOOST_HALF_WIDTH
+        falloff = (1 - distance**2).clamp(min=0)
+        return (boost * falloff).amax((0, 1))
 
     @torch.inference_mode()
-    def _network_logits(self, masks: Tensor, points: NDArray[np.floating]) -> NDArray[np.float32]:
-        """What the network says of ``points`` (P, 3) behind all ``masks``; minus infinity elsewhere."""
-        there, _, _, cover = self._projected_points(masks, points)
-        logits = torch.full_like(cover, -torch.inf)
-        behind = (cover > _EDGE).nonzero()[:, 0]
-        if len(behind):
-            logits[behind] = self._network.predict_occupancy(self._features, there[:, behind])[0]
-        return logits.cpu().numpy()
+    def _network_logits(self, masks: Tensor, points: Floats) -> NDArray[np.float32]:
+        """Return the network's logits (P,) at points (P, 3); minus infinity off any mask."""
+        projected = self._project(masks, points)
+        coverage = projected.mask_coverage
+        logits = torch.full_like(coverage, -torch.inf)
+        within = (coverage > INSIDE_MASK).nonzero()[:, 0]
+        if len(within):
+            points_within = projected.points[:, within]
+            prediction = self._network.predict_occupancy(self._features, points_within)
+            logits[within] = prediction[0]
+        values: NDArray[np.float32] = logits.cpu().numpy()
+        return values
 
-    def _projected_points(
-        self, masks: Tensor, points: NDArray[np.floating]
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """``points`` (P, 3) as a tensor (1, P, 3), where they fall and how deep, and the least that ``masks`` cover of
-        them (P,).
-        """
-        there = torch.from_numpy(np.ascontiguousarray(points, np.float32))[None].to(masks.device)
-        where, depths = project_depth(self._features.cameras, there)
-        return there, where, depths, sample_maps(masks, where)[0, ..., 0].amin(0)
+    def _logits_within(self, masks: Tensor) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+        return lambda points: self._network_logits(masks, points)
 
-    def _map_pixel(self, view: int, points: NDArray[np.float32]) -> NDArray[np.int64]:
-        """The pixel (P,) of the survey's map that ``points`` fall on in ``view``; -1 outside."""
-        there = torch.from_numpy(points)[None].to(self._masks.device)
-        where, _ = project_depth(self._features.cameras[:, view : view + 1], there)
-        at = np.floor((where[0, 0].cpu().numpy() + 1) / 2 * _SURVEY).astype(int)
-        within = ((at >= 0) & (at < _SURVEY)).all(1)
-        return np.where(within, at[:, 1] * _SURVEY + at[:, 0], -1)
+    def _logits_along_rays(self) -> Task[NDArray[np.float32]]:
+        """Return the network's logits (P,) along the first view's rays, within all masks."""
+        covered = self._covered_pixels(0)
+        rays = PixelRays.through_pixels(self._camera_matrix(0), covered)
+        points = rays.sample_points().reshape(-1, 3)
+        is_in_volume = (np.abs(points) <= BOUND).all(1)
+
+        evaluate = self._logits_within(self._widened_masks())
+        logits = yield from _evaluate_chunks(evaluate, points[is_in_volume])
+        hull_logits: NDArray[np.float32] = logits[np.isfinite(logits)]
+        return hull_logits
+
+    def _camera_matrix(self, view: int) -> NDArray[np.float32]:
+        matrix: NDArray[np.float32] = self._features.cameras[0, view].cpu().numpy()
+        return matrix
+
+    def _project(self, masks: Tensor, points: Floats) -> _Projected:
+        """Project ``points`` (P, 3) into the views, and sample ``masks`` there."""
+        tensor = torch.from_numpy(np.ascontiguousarray(points, np.float32))[None].to(masks.device)
+        ndc, depth = project_depth(self._features.cameras, tensor)
+        mask_coverage = sample_maps(masks, ndc)[0, ..., 0].amin(0)
+        return _Projected(tensor, ndc, depth, mask_coverage)
+
+    def _grid_pixels(self, view: int, points: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Return the index (P,) of each point's pixel on a 49 x 49 map of ``view``; -1 outside."""
+        tensor = torch.from_numpy(points)[None].to(self._masks.device)
+        ndc, _ = project_depth(self._features.cameras[:, view : view + 1], tensor)
+        column_row = np.floor((ndc[0, 0].cpu().numpy() + 1) / 2 * _GRID).astype(int)
+        is_within = ((column_row >= 0) & (column_row < _GRID)).all(1)
+        return np.where(is_within, column_row[:, 1] * _GRID + column_row[:, 0], -1)
 
     def _cut_share(self, grid: NDArray[np.float32], values: NDArray[np.float32]) -> float:
-        pixel = self._map_pixel(0, grid)
-        solid = (values > 0) & (pixel >= 0)
-        at_end = solid & (np.abs(grid).max(1) > BOUND - 2 * BOUND / _SURVEY)
-        return len(np.unique(pixel[at_end])) / max(len(np.unique(pixel[solid])), 1)
+        """Return the share of the first view's solid pixels whose solid reaches the volume's end.
+
+        Args:
+            grid: (P, 3), the coarse grid.
+            values: (P,), there; above 0 is solid.
+        """
+        pixel = self._grid_pixels(0, grid)
+        is_in_view = pixel >= 0
+        is_solid = (values > 0) & is_in_view
+        solid_pixels = np.unique(pixel[is_solid])
+
+        # Solid cells in the outermost layer of the volume.
+        cell = 2 * BOUND / _GRID
+        is_outermost = np.abs(grid).max(1) > BOUND - cell
+        cut_pixels = np.unique(pixel[is_solid & is_outermost])
+        return len(cut_pixels) / max(len(solid_pixels), 1)
 
     def _uncovered_pixels(
         self, view: int, grid: NDArray[np.float32], values: NDArray[np.float32]
     ) -> NDArray[np.bool_]:
-        """The pixels (64, 64) of ``view`` behind which, or behind a neighbour of which, ``values`` (P,) at ``grid``
-        (P, 3) show no solid.
-        """
-        best = np.full(_SURVEY**2 + 1, -np.inf, np.float32)  # the last one's for what falls outside
-        np.maximum.at(best, self._map_pixel(view, grid), values)
-        index = ((np.arange(MAP) + 0.5) * _SURVEY / MAP).astype(int)
-        bare = best[:-1].reshape(_SURVEY, _SURVEY)[np.ix_(index, index)] <= 2 * REACHED
-        return F.max_pool2d(torch.from_numpy(bare)[None].float(), 3, 1, 1)[0].numpy() > 0
+        """Return the pixels (64, 64) with nothing solid behind them or behind a neighbor.
 
-    def _complete_silhouette(self, view: int, bare: NDArray[np.bool_]) -> Task[None]:
-        """Raise the rays of the pixels of ``view`` that are ``bare`` and, of several views, of what is thin."""
+        Args:
+            view: Index of the view.
+            grid: (P, 3), the coarse grid.
+            values: (P,), there; above 0 is solid.
+        """
+        # The highest value behind each pixel; one more pixel is for points outside.
+        pixel = self._grid_pixels(view, grid)
+        highest = np.full(_GRID**2 + 1, -np.inf, np.float32)
+        np.maximum.at(highest, pixel, values)
+        highest_map = highest[:-1].reshape(_GRID, _GRID)
+
+        # The nearest of these pixels for each pixel of the boost maps.
+        centers = np.arange(MAP_SIZE) + 0.5
+        nearest = (centers * _GRID / MAP_SIZE).astype(int)
+        resized = highest_map[np.ix_(nearest, nearest)]
+
+        # One pixel more, since the coarse grid is not exact there.
+        is_uncovered = torch.from_numpy(resized <= _COVERED_LOGIT)
+        dilated = _dilate(is_uncovered[None].float(), 1)
+        return np.asarray(dilated[0].numpy() > 0)
+
+    def _complete_silhouette(self, view: int, uncovered: NDArray[np.bool_]) -> Task[None]:
+        """Boost the most likely depths of rays with nothing solid, to fill the silhouette.
+
+        With several views, rays of thin parts are boosted as well: the coarse grid misses these.
+
+        Args:
+            view: Index of the view.
+            uncovered: (64, 64), see :meth:`_uncovered_pixels`.
+        """
         covered = self._covered_pixels(view)
         if not covered.any():
             return
-        several = self._masks.shape[1] > 1
-        rays = PixelRays.through_pixels(self._features.cameras[0, view].cpu().numpy(), covered)
+        has_several_views = self._views > 1
+
+        # Points along the rays of the mask's pixels, and which of them are in the hull.
+        rays = PixelRays.through_pixels(self._camera_matrix(view), covered)
         points = rays.sample_points()
-        wide = self._widen_masks()
-        cover = yield from _evaluate_chunks(
-            lambda part: self._projected_points(wide, part)[3].cpu().numpy(), points.reshape(-1, 3)
+        masks = self._widened_masks()
+        coverage = yield from _evaluate_chunks(
+            lambda part: self._project(masks, part).mask_coverage.cpu().numpy(),
+            points.reshape(-1, 3),
         )
-        within = (cover.reshape(points.shape[:2]) > _EDGE) & (np.abs(points) <= BOUND).all(2)
-        wanted = bare[rays.rows, rays.columns] | (thin_rays(within) & several)
-        wanted &= within.any(0)
-        rays = rays.select_rays(wanted)
-        points = points[:, wanted]
-        within = within[:, wanted]
-        found = np.full(within.shape, -np.inf, np.float32)
-        found[within] = yield from _evaluate_chunks(
-            lambda part: self._values_within_hull(wide, part), points[within]
+        is_in_hull = coverage.reshape(points.shape[:2]) > INSIDE_MASK
+        is_in_hull &= (np.abs(points) <= BOUND).all(2)
+
+        # The rays to complete.
+        is_chosen = uncovered[rays.rows, rays.columns] | (thin_rays(is_in_hull) & has_several_views)
+        is_chosen &= is_in_hull.any(0)
+        rays = rays.select_rays(is_chosen)
+        points = points[:, is_chosen]
+        is_in_hull = is_in_hull[:, is_chosen]
+
+        # Their most likely depths.
+        values = np.full(is_in_hull.shape, -np.inf, np.float32)
+        values[is_in_hull] = yield from _evaluate_chunks(
+            lambda part: self._values_within_hull(masks, part), points[is_in_hull]
         )
-        most, depth = most_likely_hits(found, within)
-        for time in range(TIMES):
-            if several:  # what one picture's rim asks for lies at a depth that nobody knows
-                self.seeds = np.concatenate(
-                    (self.seeds, rays.points_at_depth(depth[time])[most[time] > 0])
-                )
-            self._raised[time, view] = boost_map(
-                rays, most[time], depth[time], covered & (not several)
-            )
+        boosts, depths = most_likely_hits(values, is_in_hull)
+
+        # A single view's rim is at a depth that nobody knows: it is neither spread nor sought by
+        # the grid.
+        fixed = covered & (not has_several_views)
+        for hit in range(MAX_HITS):
+            if has_several_views:
+                hit_points = rays.points_at_depth(depths[hit])[boosts[hit] > 0]
+                self.seeds = np.concatenate((self.seeds, hit_points))
+            self._boost_maps[hit, view] = boost_map(rays, boosts[hit], depths[hit], fixed)
 
     def _covered_pixels(self, view: int) -> NDArray[np.bool_]:
-        """Where the mask of ``view`` covers anything of a pixel of the maps of rays (64, 64)."""
-        return F.adaptive_max_pool2d(self._masks[0, view], MAP)[0].cpu().numpy() > 0.5
+        """Return the pixels (64, 64) of the boost maps that the mask of ``view`` covers in part."""
+        highest = F.adaptive_max_pool2d(self._masks[0, view], MAP_SIZE)[0]
+        return np.asarray(highest.cpu().numpy() > INSIDE_MASK)
 
-    def _widen_masks(self) -> Tensor:
-        """The masks so that what is between two pixels' middles, and two points of a ray, counts."""
-        reach = self._masks.shape[-1] // MAP
-        return F.max_pool2d(self._masks.flatten(0, 1), 2 * reach + 1, 1, reach).reshape(
-            self._masks.shape
-        )
+    def _widened_masks(self) -> Tensor:
+        """Return the masks, widened by a pixel of the boost maps.
+
+        Rays pass through the centers of these pixels only, and are sampled at some depths only.
+        What is in between has to count.
+        """
+        reach = self._masks.shape[-1] // MAP_SIZE
+        widened = _dilate(self._masks.flatten(0, 1), reach)
+        return widened.reshape(self._masks.shape)
 
 
 def _evaluate_chunks(
-    field: Callable[[NDArray[np.float32]], NDArray[np.float32]], points: NDArray[np.float32]
+    function: Callable[[NDArray[np.float32]], NDArray[np.float32]], points: NDArray[np.float32]
 ) -> Task[NDArray[np.float32]]:
-    parts = [np.empty(0, np.float32)]
+    """Return ``function`` of ``points`` (P, 3), a chunk a step."""
+    values = [np.empty(0, np.float32)]
     for start in range(0, len(points), CHUNK):
         yield Progress(start / len(points), "Looking")
-        parts.append(field(points[start : start + CHUNK]))
-    return np.concatenate(parts)
+        values.append(function(points[start : start + CHUNK]))
+    return np.concatenate(values)
 
 
-def _thicken_thin_masks(masks: Tensor, by: int) -> Tensor:
-    """``masks`` (B, N, 1, H, W), where they are less than 2 ``by`` + 1 pixels across ``by`` wider on either side.
+def _thicken_thin_masks(masks: Tensor, reach: int) -> Tensor:
+    """Return ``masks`` (B, N, 1, H, W) with thin parts ``reach`` pixels wider on either side.
 
-    What is thinner than the cells of a grid may else pass between its corners.
+    Parts of less than 2 * reach + 1 pixels could otherwise pass between the corners of a grid.
     """
     flat = masks.flatten(0, 1)
-    around = (2 * by + 1, 1, by)
-    opened = F.max_pool2d(1 - F.max_pool2d(1 - flat, *around), *around)
-    return torch.maximum(flat, F.max_pool2d((flat - opened).clamp(min=0), *around)).reshape(
-        masks.shape
-    )
+    eroded = 1 - _dilate(1 - flat, reach)
+    opened = _dilate(eroded, reach)
+    thin_parts = (flat - opened).clamp(min=0)
+    return torch.maximum(flat, _dilate(thin_parts, reach)).reshape(masks.shape)
+
+
+def _dilate(maps: Tensor, reach: int) -> Tensor:
+    """Return the highest value within ``reach`` pixels of each pixel of ``maps`` (..., H, W)."""
+    return F.max_pool2d(maps, 2 * reach + 1, 1, reach)

@@ -1,4 +1,16 @@
-"""From pictures to a mesh: the model as a work."""
+"""From images to a mesh, as a task.
+
+The steps of a reconstruction, from the functions below:
+
+    segment_foreground     the object's mask in each image            (foreground)
+    upright_view           a camera for a single image, or            (preprocessing)
+    align_side_cameras     cameras for orthographic views             (alignment.side_views)
+    reconstruct_views      features of the views                      (networks.reconstruction)
+                           a field that agrees with the masks         (occupancy_field)
+                           its surface as a mesh                      (geometry.mise, surface_nets)
+                           vertex colors and confidence               (texture_baking, confidence)
+    fit_to_views           optional: match the outlines of the masks  (silhouette_fitting)
+"""
 
 from __future__ import annotations
 
@@ -10,356 +22,309 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
-from ...alignment.side_views import align_side_cameras, mask_bounds
+from ...alignment.side_views import align_side_cameras
 from ...arrays import MeshArrays, SourceView, View
-from ...errors import ImageError, MeshError
+from ...errors import MeshError
 from ...geometry.connectivity import remove_small_components
 from ...geometry.mise import evaluate_multiresolution
 from ...geometry.surface_nets import surface_nets, taubin_smooth
 from ...geometry.texture_baking import vertex_colors_from_views
-from ...imaging.background_removal import (
-    decontaminate_edges,
-    detect_frame,
-    mask_plain_background,
-    remove_specks,
-)
 from ...imaging.image_files import encode_png
 from ...jobs.task import Progress, Task, subtask
-from ..networks.foreground import SIDE, ForegroundNetwork
 from ..networks.layers import device_of
 from ..networks.projection import camera_matrix
 from ..networks.reconstruction import BOUND, Features, ReconstructionNetwork
 from . import weights
 from .confidence import apply_calibration, occupancy_contrast
+from .foreground import segment_foreground, segment_images
 from .occupancy_field import CHUNK, HullConstrainedField
 from .preprocessing import assumed_camera, crop_mask, crop_view, median_filter, rotate_upright
 from .silhouette_fitting import fit_to_views
 
 Pixels = NDArray[np.float32]
 
-_FINDING = "Finding the object"
-_MASK_SIDE = 256
-_RIM = 2  # pixels: how far a background shows in what is cut out here; JPEG's blocks have it further in than blur
-_RIM_SHARE = 256  # or one in so many pixels, in large pictures and in what others have cut out
-_WIDEST_RIM = 4
-_BLANK = 0.06  # of full scale: what JPEG does to one colour
-_IN_FRAME = (
-    0.05,
-    0.7,
-)  # of what is within a frame: what is smaller is a handle, what is larger the panel of a door
-_CUT = 0.05  # share of rays: if the solid leaves the volume on more, the picture is looked at from further away
-_LEAST_ROOM = 0.5
+_MASK_SIZE = 256  # pixels: width and height of the masks that constrain the field
+
+# A component is kept if it has this share of the largest one's volume, or of the longest one's
+# length.
+_MIN_COMPONENT = 0.01
+_MIN_COMPONENT_LENGTH = 0.15
+
+# If the solid leaves the volume on more than this share of the rays, the object is made smaller in
+# it, step by step.
+_MAX_CUT_SHARE = 0.05
+_SHRINK = 0.7
+_MIN_FRAME_SCALE = 0.5
 
 
 @dataclass(frozen=True)
 class ReconstructionSettings:
     """How to reconstruct.
 
-    resolution: cells along each side of the finest grid: 32 to 256; time and memory grow with its square.
-    size: the longest side of the mesh, metres.
-    weights: a .safetensors file; None for the bundled one.
-    device: where PyTorch computes: "cpu", "cuda" or "mps".
-    fit: whether to move the surface afterwards so that its silhouettes match the pictures' masks.
+    resolution: Cells along each side of the finest grid, 32 to 256; time and memory grow with its
+        square.
+    weights: A .safetensors file; None for the bundled one.
+    device: Where PyTorch computes: "cpu", "cuda" or "mps".
+    fit: Whether to finally move the surface so that its silhouettes match the masks.
     """
 
     resolution: int = 128
-    size: float = 1.0
     weights: Path | None = None
     device: str = "cpu"
     fit: bool = False
 
 
+_DEFAULTS = ReconstructionSettings()
+
+
 def reconstruct_photo(
-    image: Pixels, settings: ReconstructionSettings = ReconstructionSettings()
+    image: Pixels, settings: ReconstructionSettings = _DEFAULTS
 ) -> Task[MeshArrays]:
-    """Mesh of the object in one free picture (H, W, 4), see :class:`~..arrays.View`; without alpha the object is found.
+    """Return the mesh of the object in one image of unknown camera; its longest side is 1.
 
-    The mesh stands upright, turned as in the picture, centred in x and y, its lowest point at z = 0.
+    The mesh is upright, turned as in the image, centered in x and y, with its lowest point at z =
+    0.
 
-    Raises:
-        ImageError: no object was found. WeightsError: the weights are missing or damaged.
-        MeshError: the model sees no solid in the picture.
-    """
-    network, masks = weights.load_weights(settings.weights, settings.device)
-    image = yield from subtask(segment_foreground(image, masks), 0.0, 0.05)
-    mesh = yield from reconstruct_and_fit(
-        [upright_view(image, network)], network, settings.resolution, settings.fit
-    )
-    return scaled_to(mesh, settings.size).on_ground()
-
-
-def upright_view(image: Pixels, network: ReconstructionNetwork) -> View:
-    """A cut out picture (H, W, 4) of unknown camera as a view in a frame of its own: upright, x right, y away.
-
-    How far it looks down is what the network estimates.
+    Args:
+        image: (H, W, 4), see :class:`~..arrays.View`; without alpha the object is segmented.
+        settings: How to reconstruct.
 
     Raises:
-        ImageError: the mask is empty.
+        ImageError: No object was found.
+        WeightsError: The weights are missing or damaged.
+        MeshError: The model finds no solid in the image.
     """
-    camera = assumed_camera(image[..., 3])
-    return View(image, rotate_upright(camera, _estimate_up(View(image, camera), network)))
+    network, foreground_network = weights.load_weights(settings.weights, settings.device)
+    image = yield from subtask(segment_foreground(image, foreground_network), 0.0, 0.05)
+    views = [upright_view(image, network)]
+    mesh = yield from reconstruct_and_fit(views, network, settings.resolution, settings.fit)
+    return scaled_to(mesh, 1.0).on_ground()
 
 
 def reconstruct_sides(
-    images: Mapping[str, Pixels], settings: ReconstructionSettings = ReconstructionSettings()
+    images: Mapping[str, Pixels], settings: ReconstructionSettings = _DEFAULTS
 ) -> Task[MeshArrays]:
-    """Mesh from orthographic pictures of sides, named as in ``cameras.SIDES``, centred in the pictures' common frame.
+    """Return the mesh of the object in orthographic views of its sides.
 
-    Each picture (H, W, 4) may be framed as it likes: the masks' bounding boxes are fitted to each other.
+    Its longest side is 1, and its center the origin.
+
+    Args:
+        images: (H, W, 4) each, by the names of ``cameras.SIDES``. They need not be framed alike:
+            the bounding boxes of the masks are aligned.
+        settings: How to reconstruct.
 
     Raises:
-        As :func:`reconstruct_photo`.
+        ImageError: No object was found in one of the images.
+        WeightsError: The weights are missing or damaged.
+        MeshError: The model finds no solid in the images.
     """
-    network, masks = weights.load_weights(settings.weights, settings.device)
-    found = {}
-    for index, (name, image) in enumerate(images.items()):
-        finding = subtask(
-            segment_foreground(image, masks),
-            0.05 * index / len(images),
-            0.05,
-            f"Finding the object, {name}",
-        )
-        try:
-            found[name] = yield from finding
-        except ImageError as error:
-            raise ImageError(f"{name}: {error}") from error
-    cameras = align_side_cameras({name: image[..., 3] for name, image in found.items()})
-    views = [View(found[name], cameras[name]) for name in found]
+    network, foreground_network = weights.load_weights(settings.weights, settings.device)
+    segmented = yield from segment_images(images, foreground_network)
+
+    masks = {name: image[..., 3] for name, image in segmented.items()}
+    cameras = align_side_cameras(masks)
+    views = [View(image, cameras[name]) for name, image in segmented.items()]
+
     mesh = yield from reconstruct_and_fit(views, network, settings.resolution, settings.fit)
-    return scaled_to(mesh, settings.size)
+    return scaled_to(mesh, 1.0)
+
+
+def upright_view(image: Pixels, network: ReconstructionNetwork) -> View:
+    """Return an image of unknown camera as a view in an upright frame: x right, y away.
+
+    The network estimates the up direction, and thereby how far the camera looks down.
+
+    Args:
+        image: (H, W, 4), the mask of the object as alpha.
+        network: The reconstruction network.
+
+    Raises:
+        ImageError: The mask is empty.
+    """
+    camera = assumed_camera(image[..., 3])
+    up = _estimate_up(View(image, camera), network)
+    return View(image, rotate_upright(camera, up))
 
 
 def reconstruct_and_fit(
     views: Sequence[View], network: ReconstructionNetwork, resolution: int, fit: bool
 ) -> Task[MeshArrays]:
-    """As :func:`reconstruct_views`, then fitted to the masks if ``fit``; ``views`` are kept for its texture."""
-    work = reconstruct_views(views, network, resolution)
-    if not fit:
-        mesh = yield from work
-        agreed = [None] * len(views)
+    """Return the mesh of :func:`reconstruct_views`, with its source views for textures.
+
+    Args:
+        views: See :func:`reconstruct_views`.
+        network: The reconstruction network.
+        resolution: Cells along each side of the finest grid.
+        fit: Whether to fit the mesh to the masks.
+
+    Raises:
+        MeshError: See :func:`reconstruct_views`.
+    """
+    task = reconstruct_views(views, network, resolution)
+    silhouettes: list[tuple[float, float] | None] = [None] * len(views)
+    if fit:
+        mesh = yield from subtask(task, 0.0, 0.4)
+        mesh, agreement = yield from subtask(fit_to_views(mesh, views), 0.4, 1.0)
+        silhouettes = [*zip(agreement.before, agreement.after, strict=True)]
     else:
-        mesh = yield from subtask(work, 0.0, 0.4)
-        mesh, fitted = yield from subtask(fit_to_views(mesh, views), 0.4, 1.0)
-        agreed = list(zip(fitted.before, fitted.after, strict=True))
-    kept = [
-        SourceView(encode_png(view.image), view.camera, pair)
-        for view, pair in zip(views, agreed, strict=True)
-    ]
-    return replace(mesh, views=tuple(kept))
+        mesh = yield from task
+
+    source_views = []
+    for view, silhouette in zip(views, silhouettes, strict=True):
+        source_views.append(SourceView(encode_png(view.image), view.camera, silhouette))
+    return replace(mesh, views=tuple(source_views))
 
 
 def reconstruct_views(
     views: Sequence[View], network: ReconstructionNetwork, resolution: int
 ) -> Task[MeshArrays]:
-    """Mesh in the frame of the cameras of ``views``, whose object's longest seen side is 1, about the origin.
+    """Return the mesh of the object in ``views``, in the frame of their cameras.
+
+    Args:
+        views: The object's longest visible side is 1, about the origin of the cameras' frame.
+        network: The reconstruction network.
+        resolution: Cells along each side of the finest grid.
 
     Raises:
-        MeshError: the model sees no solid.
+        MeshError: The model finds no solid.
     """
-    features, field, room = yield from _build_field(views, network, resolution)
-    aside = (
-        BOUND / resolution
-    )  # half a cell: the middle of a thin thing, which is the frame's, lies between corners
+    features, field, frame_scale = yield from _build_field(views, network, resolution)
+    mesh = yield from _extract_surface(field, resolution)
 
-    def moved(points: NDArray[np.float32]) -> NDArray[np.float32]:
-        return field(points + aside)
+    predicted_colors = yield from _predict_colors(network, features, mesh.vertices)
+    contrast = yield from subtask(occupancy_contrast(field, mesh), 0.9, 0.95, "Weighing")
+    confidence = apply_calibration(contrast, network.calibration_for(features))
 
-    values = yield from subtask(
-        evaluate_multiresolution(
-            moved, resolution, BOUND, seeds=field.seeds - aside, reach=field.reach
-        ),
-        0.3,
-        0.75,
-        "Shaping",
-    )
-    yield Progress(0.75, "Surfacing")
-    try:
-        mesh = surface_nets(values, 0.0, np.full(3, aside - BOUND), 2 * aside)
-        mesh = taubin_smooth(remove_small_components(mesh, 0.01, 0.15))
-    except MeshError as error:
-        raise MeshError(
-            "The model sees no solid object in this picture. Try another picture, or one cut out more cleanly"
-        ) from error
-    colors = []
-    chunks = np.array_split(mesh.vertices, 1 + len(mesh.vertices) // CHUNK)
-    for index, chunk in enumerate(chunks):
-        yield Progress(0.8 + 0.1 * index / len(chunks), "Coloring")
-        colors.append(_predict_colors(network, features, chunk))
-    steep = yield from subtask(occupancy_contrast(field, mesh), 0.9, 0.95, "Weighing")
-    sure = apply_calibration(steep, network.calibration_for(features))
-    mesh = replace(
-        mesh,
-        vertices=mesh.vertices / np.float32(room),
-        colors=np.concatenate(colors),
-        confidence=sure,
-    )
-    shown = []
+    # Back from the field's frame to that of the cameras.
+    vertices = mesh.vertices / np.float32(frame_scale)
+    mesh = replace(mesh, vertices=vertices, colors=predicted_colors, confidence=confidence)
+
+    # The images replace the predicted colors wherever they show the surface.
+    crops = []
     for view in views:
         yield Progress(0.95, "Coloring")
-        shown.append(crop_view(view, 2 * resolution))
-    seen = yield from subtask(
-        vertex_colors_from_views(mesh, shown, 2 * aside / room), 0.95, 1.0, "Coloring"
-    )
-    return replace(mesh, colors=seen)
+        crops.append(crop_view(view, 2 * resolution))
+    cell = 2 * BOUND / resolution / frame_scale
+    coloring = vertex_colors_from_views(mesh, crops, cell)
+    colors = yield from subtask(coloring, 0.95, 1.0, "Coloring")
+    return replace(mesh, colors=colors)
 
 
 def _build_field(
     views: Sequence[View], network: ReconstructionNetwork, resolution: int
 ) -> Task[tuple[Features, HullConstrainedField, float]]:
-    """The field to extract, and the scale of its frame: below 1 where one picture's depth needs the room."""
-    room = 1.0
+    """Return features, the field to extract, and the scale of its frame.
+
+    The scale is relative to the frame of the cameras. It is below 1 if the depth of a single view
+    needs more room than the volume has.
+    """
+    frame_scale = 1.0
     while True:
-        features, masks = yield from _encode_views(
-            [View(view.image, view.camera.scaled(room)) for view in views], network
-        )
+        scaled_views = []
+        for view in views:
+            scaled_views.append(View(view.image, view.camera.scaled(frame_scale)))
+        features, masks = yield from _encode_views(scaled_views, network)
         field = HullConstrainedField(network, features, masks, resolution)
-        last = len(views) > 1 or room <= _LEAST_ROOM
-        cut = yield from subtask(field.prepare(1.0 if last else _CUT), 0.1, 0.3, "Looking")
-        if last or cut <= _CUT:
-            return features, field, room
-        room *= 0.7
+
+        is_last = len(views) > 1 or frame_scale <= _MIN_FRAME_SCALE
+        max_cut_share = 1.0 if is_last else _MAX_CUT_SHARE
+        cut_share = yield from subtask(field.prepare(max_cut_share), 0.1, 0.3, "Looking")
+        if is_last or cut_share <= _MAX_CUT_SHARE:
+            return features, field, frame_scale
+        frame_scale *= _SHRINK
+
+
+def _extract_surface(field: HullConstrainedField, resolution: int) -> Task[MeshArrays]:
+    """Return the surface of ``field`` as a smoothed mesh in its frame.
+
+    Raises:
+        MeshError: The field is empty.
+    """
+    # The grid is shifted by half a cell. The middle of a thin object, at the origin, is then
+    # between two corners of the grid, both of which may be inside, rather than on one corner with
+    # both neighbors outside.
+    half_cell = BOUND / resolution
+
+    def shifted_field(points: NDArray[np.float32]) -> NDArray[np.float32]:
+        return field(points + half_cell)
+
+    evaluation = evaluate_multiresolution(
+        shifted_field, resolution, BOUND, seeds=field.seeds - half_cell, reach=field.reach
+    )
+    values = yield from subtask(evaluation, 0.3, 0.75, "Shaping")
+
+    yield Progress(0.75, "Surfacing")
+    try:
+        mesh = surface_nets(values, 0.0, np.full(3, half_cell - BOUND), 2 * half_cell)
+        mesh = remove_small_components(mesh, _MIN_COMPONENT, _MIN_COMPONENT_LENGTH)
+        return taubin_smooth(mesh)
+    except MeshError as error:
+        raise MeshError(
+            "The model sees no solid object in this picture. Try another picture, or one cut out "
+            "more cleanly"
+        ) from error
 
 
 @torch.inference_mode()
 def _estimate_up(view: View, network: ReconstructionNetwork) -> NDArray[np.float32]:
-    pictures, _ = _network_inputs([view], network)
-    return network.estimate_up(pictures)[0].cpu().numpy()
+    images, _ = _network_inputs([view], network)
+    up: NDArray[np.float32] = network.estimate_up(images)[0].cpu().numpy()
+    return up
 
 
 def _encode_views(
     views: Sequence[View], network: ReconstructionNetwork
 ) -> Task[tuple[Features, Tensor]]:
-    """Features of ``views``, and their masks, finer: (1, N, 1, H, W)."""
+    """Return features of ``views``, and their masks (1, N, 1, H, W) at a higher resolution."""
     yield Progress(0.05, "Looking")
-    pictures, cameras = _network_inputs(views, network)
-    masks = torch.from_numpy(
-        np.stack([crop_mask(view, _MASK_SIDE) for view in views])[None, :, None]
-    )
+    images, cameras = _network_inputs(views, network)
+    crops = [crop_mask(view, _MASK_SIZE) for view in views]
+    masks = torch.from_numpy(np.stack(crops))[None, :, None]
+
     yield Progress(0.07, "Looking")
     with torch.inference_mode():
-        features = network.encode_views(pictures, cameras)
+        features = network.encode_views(images, cameras)
     return features, masks.to(device_of(network))
 
 
 def _network_inputs(views: Sequence[View], network: ReconstructionNetwork) -> tuple[Tensor, Tensor]:
-    """What ``network`` looks at: pictures (1, N, 4, H, W) and cameras (1, N, 5, 4)."""
-    small = [crop_view(view, network.config.picture) for view in views]
-    images = [median_filter((view.image * 255 + 0.5).astype(np.uint8)) for view in small]
-    pictures = torch.from_numpy(
-        np.stack(images).transpose(0, 3, 1, 2)[None].astype(np.float32) / 255
-    )
-    cameras = torch.from_numpy(np.stack([camera_matrix(view.camera) for view in small])[None])
-    return pictures.to(device_of(network)), cameras.to(device_of(network))
+    """Return the inputs of ``network``: images (1, N, 4, H, W) and cameras (1, N, 5, 4)."""
+    device = device_of(network)
+    size = network.config.picture
+    images = []
+    matrices = []
+    for view in views:
+        crop = crop_view(view, size)
+        pixels = (crop.image * 255 + 0.5).astype(np.uint8)
+        images.append(median_filter(pixels))
+        matrices.append(camera_matrix(crop.camera))
+
+    channels_first = np.stack(images).transpose(0, 3, 1, 2)
+    floats = channels_first[None].astype(np.float32) / 255
+    cameras = np.stack(matrices)[None]
+    return torch.from_numpy(floats).to(device), torch.from_numpy(cameras).to(device)
 
 
-@torch.inference_mode()
 def _predict_colors(
-    network: ReconstructionNetwork, features: Features, points: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    there = torch.from_numpy(points)[None].to(device_of(network))
-    return network.predict_color(features, there)[0].clamp(0, 1).cpu().numpy()
-
-
-def segment_foreground(image: Pixels, network: ForegroundNetwork) -> Task[Pixels]:
-    """``image`` (H, W, 4) with the object's mask as its alpha: its own alpha, or what stands before a plain
-    background, or what the network finds.
-
-    Raises:
-        ImageError: no object was found.
-    """
-    yield Progress(0.0, _FINDING)
-    if image[..., 3].min() < 0.5:
-        return _apply_mask(image, image[..., 3], 0)
-    if np.ptp(image[..., :3], axis=(0, 1)).max() < _BLANK:
-        raise ImageError("No object was found in the picture: it is of one color all over")
-    plain = mask_plain_background(image[..., :3])
-    yield Progress(0.2, _FINDING)
-    if plain is not None:
-        framed = detect_frame(plain)
-        found = (
-            None if framed is None else (yield from _segment_inside_frame(image, framed, network))
-        )
-        return _apply_mask(image, plain, _RIM) if found is None else found
-    rough = remove_specks(_run_foreground_network(image[..., :3], network, mirrored=False))
-    low, high = mask_bounds(rough)
-    margin = 0.12 * float((high - low).max()) + 2
-    left, top = np.floor(np.maximum(low - margin, 0)).astype(int)
-    right, bottom = np.ceil(np.minimum(high + margin, rough.shape[::-1])).astype(int)
-    mask = np.zeros_like(rough)
-    yield Progress(0.4, _FINDING)
-    mask[top:bottom, left:right] = _run_foreground_network(
-        image[top:bottom, left:right, :3], network, mirrored=True
-    )
-    mask_bounds(mask)
-    yield Progress(0.8, _FINDING)
-    return _apply_mask(image, mask, _RIM)
-
-
-def _segment_inside_frame(
-    image: Pixels, within: tuple[slice, slice], network: ForegroundNetwork
-) -> Task[Pixels | None]:
-    """:func:`segment_foreground` of what is ``within`` a frame; None if nothing in it is clear of it: then it was no frame, but
-    the plain background of something rectangular that is seen straight on.
-    """
-    try:
-        found = yield from segment_foreground(image[within], network)
-    except ImageError:
-        return None
-    solid = found[..., 3] > 0.5
-    if (
-        solid[[0, -1]].any()
-        or solid[:, [0, -1]].any()
-        or not _IN_FRAME[0] < solid.mean() < _IN_FRAME[1]
-    ):
-        return None
-    whole = np.concatenate((image[..., :3], np.zeros_like(image[..., 3:])), axis=2)
-    whole[within] = found
-    return whole
-
-
-def _apply_mask(image: Pixels, mask: NDArray[np.float32], least: int) -> Pixels:
-    """``image`` with ``mask`` less its specks, and without the background in the colours of the rim, at least ``least``
-    pixels wide.
-    """
-    mask = remove_specks(mask)
-    rim = int(np.clip(max(mask.shape) / _RIM_SHARE, least, _WIDEST_RIM))
-    color = decontaminate_edges(image[..., :3], mask, rim) if rim else image[..., :3]
-    return np.concatenate((color, mask[..., None]), axis=2)
-
-
-@torch.inference_mode()
-def _run_foreground_network(
-    color: Pixels, network: ForegroundNetwork, mirrored: bool
-) -> NDArray[np.float32]:
-    """Mask (H, W) in 0..1 of ``colour`` (H, W, 3), which is brought into the network's square.
-
-    Args:
-        mirrored: whether to ask for the mirror image as well, and take the mean.
-    """
-    height, width = color.shape[:2]
-    scale = SIDE / max(height, width)
-    size = max(1, round(height * scale)), max(1, round(width * scale))
-    picture = torch.from_numpy(color.transpose(2, 0, 1)[None].copy())
-    picture = F.interpolate(picture, size, mode="bilinear", antialias=True)
-    pad = SIDE - size[0], SIDE - size[1]
-    picture = F.pad(
-        picture,
-        (pad[1] // 2, pad[1] - pad[1] // 2, pad[0] // 2, pad[0] - pad[0] // 2),
-        mode="replicate",
-    )
-    picture = picture.to(device_of(network))
-    logits = network(picture)
-    if mirrored:
-        logits = (logits + network(picture.flip(3)).flip(3)) / 2
-    logits = logits.cpu()
-    logits = logits[:, :, pad[0] // 2 : pad[0] // 2 + size[0], pad[1] // 2 : pad[1] // 2 + size[1]]
-    return F.interpolate(logits, (height, width), mode="bicubic")[0, 0].sigmoid().numpy()
+    network: ReconstructionNetwork, features: Features, vertices: NDArray[np.float32]
+) -> Task[NDArray[np.float32]]:
+    """Return the network's colors (V, 3) at ``vertices`` (V, 3) of the field's frame."""
+    device = device_of(network)
+    colors = []
+    chunks = np.array_split(vertices, 1 + len(vertices) // CHUNK)
+    for index, chunk in enumerate(chunks):
+        yield Progress(0.8 + 0.1 * index / len(chunks), "Coloring")
+        points = torch.from_numpy(chunk)[None].to(device)
+        with torch.inference_mode():
+            prediction = network.predict_color(features, points)
+            clamped = prediction[0].clamp(0, 1)
+        colors.append(clamped.cpu().numpy())
+    return np.concatenate(colors)
 
 
 def scaled_to(mesh: MeshArrays, size: float) -> MeshArrays:
-    """``mesh`` centred, its longest side ``size``."""
+    """Return ``mesh``, its bounds centered at the origin, with a longest side of ``size``."""
     low = mesh.vertices.min(0).astype(float)
     high = mesh.vertices.max(0).astype(float)
     return mesh.offset_and_scaled(-(low + high) / 2, size / float((high - low).max()))

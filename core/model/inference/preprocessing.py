@@ -1,4 +1,4 @@
-"""How pictures are brought before the network: one square window around the object for each."""
+"""Preparation of images for the networks: one square window around the object for each."""
 
 from __future__ import annotations
 
@@ -10,142 +10,239 @@ from ...alignment.side_views import mask_bounds
 from ...arrays import View
 from ...cameras import WORLD_UP, Camera, look_at, perspective_camera
 
-FRAME = 1.1  # the window shows this many units of the frame of the cameras, in which the object is about 1 long
-_ANGLE = np.radians(30)  # a free picture's assumed field of view, over that window
-_LARGEST = 1024  # pixels across a window before it is scaled to the network's
-
 Pixels = NDArray[np.float32]
+Floats = NDArray[np.float32] | NDArray[np.float64]
+
+WINDOW_UNITS = 1.1  # width and height of the window; the object's longest side is about 1 unit
+_FIELD_OF_VIEW = np.radians(30)  # assumed of an unposed view, over the window
+_MAX_WINDOW = 1024  # pixels across a window; a larger one is reduced before it is scaled
+_UPSIDE_DOWN = -0.999  # cosine below which the shortest rotation to upright is undefined
+_OPAQUE = 250  # alpha, of 255, above which a pixel's color has no background in it
+_MIN_ALPHA = 1e-3  # below it a color cannot be recovered from color times alpha
 
 
-def assumed_camera(mask: NDArray[np.floating]) -> Camera:
-    """The camera that a free picture with ``mask`` (H, W) is taken to have, in a frame of its own.
+def assumed_camera(mask: Floats) -> Camera:
+    """Return the camera that an unposed view is assumed to have, in a frame of its own.
 
-    x is right, y away and z up in the picture; the camera looks straight at the object, whose longest seen side is 1,
-    and sees 30 degrees over 1.1 of them.
+    In the frame x is to the right, y away and z up in the image. The camera looks straight at the
+    object, whose longest visible side is 1, with a field of view of 30 degrees over 1.1 units.
+
+    Args:
+        mask: (H, W) in 0..1.
 
     Raises:
-        ImageError: the mask is empty.
+        ImageError: The mask is empty.
     """
     low, high = mask_bounds(mask)
-    window = float((high - low).max()) * FRAME
-    distance = FRAME / 2 / np.tan(_ANGLE / 2)
-    camera = perspective_camera(
-        look_at(np.array((0, -distance, 0)), np.zeros(3)), float(_ANGLE), 1
-    ).zoomed(window)
-    return camera.cropped(*(window / 2 - (low + high) / 2), mask.shape[1], mask.shape[0])
+    longest_side = float((high - low).max())
+    window = longest_side * WINDOW_UNITS
+
+    # A camera for the window alone, one pixel large at first.
+    distance = WINDOW_UNITS / 2 / np.tan(_FIELD_OF_VIEW / 2)
+    eye = np.array((0, -distance, 0))
+    pose = look_at(eye, np.zeros(3))
+    pixel_camera = perspective_camera(pose, float(_FIELD_OF_VIEW), 1)
+    window_camera = pixel_camera.zoomed(window)
+
+    # The same camera for the entire image.
+    height, width = mask.shape
+    mask_center = (low + high) / 2
+    left, top = window / 2 - mask_center
+    return window_camera.cropped(left, top, width, height)
 
 
-def rotate_upright(camera: Camera, up: NDArray[np.floating]) -> Camera:
-    """``camera`` of a free picture after its frame is turned, the shortest way, so that ``up`` (3,) points up in it."""
+def rotate_upright(camera: Camera, up: Floats) -> Camera:
+    """Return ``camera`` after the smallest rotation of its frame that makes ``up`` +z.
+
+    Args:
+        camera: Of an unposed view.
+        up: (3,), the up direction in the camera's frame, of any length.
+    """
     up = np.asarray(up, float) / np.linalg.norm(up)
     axis = np.cross(up, WORLD_UP)
     cosine = float(up @ WORLD_UP)
-    cross = np.array(((0, -axis[2], axis[1]), (axis[2], 0, -axis[0]), (-axis[1], axis[0], 0)))
-    turn = np.diag((1.0, -1.0, -1.0, 1.0)) if cosine < -0.999 else np.eye(4)
-    if cosine >= -0.999:
-        turn[:3, :3] += cross + cross @ cross / (1 + cosine)
-    return camera.moved(turn)
+    if cosine < _UPSIDE_DOWN:
+        return camera.moved(np.diag((1.0, -1.0, -1.0, 1.0)))
+
+    # Rodrigues' formula for the rotation between two unit vectors.
+    x, y, z = axis
+    cross = np.array(((0, -z, y), (z, 0, -x), (-y, x, 0)))
+    rotation = np.eye(4)
+    rotation[:3, :3] += cross + cross @ cross / (1 + cosine)
+    return camera.moved(rotation)
 
 
-def crop_view(view: View, side: int) -> View:
-    """``view`` as a square of ``side`` pixels that shows 1.1 units around the origin."""
+def crop_view(view: View, size: int) -> View:
+    """Return ``view`` as a square of ``size`` pixels that shows 1.1 units around the origin."""
+    camera = view.camera
+    low, window = _crop_window(camera)
+
+    # The camera's intrinsics, in pixels of the crop.
+    focal_x, focal_y = _focal_lengths(camera) * size / window
+    center = camera.intrinsics[:2, 2]
+    center_x, center_y = (center - low) * size / window
+    row_x = (focal_x, 0, center_x)
+    row_y = (0, focal_y, center_y)
+    intrinsics = np.array((row_x, row_y, (0, 0, 1.0)))
+
+    crop_camera = Camera(
+        to_world=camera.to_world,
+        intrinsics=intrinsics,
+        width=size,
+        height=size,
+        orthographic=camera.orthographic,
+    )
+    image = _crop_color(view.image, low, window, size)
+    return View(image, crop_camera)
+
+
+def resize_square(image: Pixels, size: int) -> Pixels:
+    """Return the square ``image`` (H, H, 4), resized to ``size`` pixels on a side."""
+    if len(image) == size:
+        return image
+    return _crop_color(image, np.zeros(2), np.array(image.shape[1::-1], float), size)
+
+
+def crop_mask(view: View, size: int) -> NDArray[np.float32]:
+    """Return only the alpha (size, size) of :func:`crop_view`."""
     low, window = _crop_window(view.camera)
-    focal = view.camera.intrinsics[[0, 1], [0, 1]] * side / window
-    center = (view.camera.intrinsics[:2, 2] - low) * side / window
-    intrinsics = np.array(((focal[0], 0, center[0]), (0, focal[1], center[1]), (0, 0, 1.0)))
-    camera = Camera(view.camera.to_world, intrinsics, side, side, view.camera.orthographic)
-    return View(_crop_color(view.image, low, window, side), camera)
-
-
-def resize_square(image: Pixels, side: int) -> Pixels:
-    """All of ``image`` (H, H, 4) with ``side`` pixels to a side."""
-    return (
-        image
-        if len(image) == side
-        else _crop_color(image, np.zeros(2), np.array(image.shape[1::-1], float), side)
-    )
-
-
-def crop_mask(view: View, side: int) -> NDArray[np.float32]:
-    """The alpha (side, side) of :func:`crop_view`."""
-    return _resample_window(view.image[..., 3:], *_crop_window(view.camera), side)[..., 0].clip(
-        0, 1
-    )
+    alpha = _resample_window(view.image[..., 3:], low, window, size)
+    return alpha[..., 0].clip(0, 1)
 
 
 def median_filter(color: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A picture (H, W, 4) less the speckles that a renderer of few samples or a sensor leaves, its alpha as it is.
+    """Return ``color`` (H, W, 4) without the speckles of sensors or noisy renderings.
 
-    A 3x3 median of the colours within the object. Pictures to train on and pictures to reconstruct both go through it.
-    The median of nine is that of the largest low, the middle middle and the least high of three sorted columns (Smith
-    1996, "Implementing median filters in XC4000E FPGAs"): whole pictures at a time, several times as fast as Pillow's.
+    It is a 3x3 median of the colors within the object; alpha stays. Images for training and for
+    reconstruction both pass through it.
+
+    The median of nine is that of the largest of the lows, the median of the middles and the
+    smallest of the highs of three sorted columns (Smith 1996, "Implementing median filters in
+    XC4000E FPGAs"). All pixels are sorted at a time, which is several times as fast as Pillow's
+    filter.
     """
     padded = np.pad(color[..., :3], ((1, 1), (1, 1), (0, 0)), "edge")
+
+    # Each column of three pixels, sorted.
     low, middle, high = _sort3(padded[:-2], padded[1:-1], padded[2:])
-    low = np.maximum(np.maximum(low[:, :-2], low[:, 1:-1]), low[:, 2:])
-    middle = _sort3(middle[:, :-2], middle[:, 1:-1], middle[:, 2:])[1]
-    high = np.minimum(np.minimum(high[:, :-2], high[:, 1:-1]), high[:, 2:])
-    smooth = _sort3(low, middle, high)[1]
-    return np.concatenate(
-        (np.where(color[..., 3:] > 250, smooth, color[..., :3]), color[..., 3:]), axis=2
-    )
+
+    # Each three neighboring columns.
+    left = slice(None, -2)
+    center = slice(1, -1)
+    right = slice(2, None)
+    largest_low = np.maximum(low[:, left], low[:, center])
+    largest_low = np.maximum(largest_low, low[:, right])
+    smallest_high = np.minimum(high[:, left], high[:, center])
+    smallest_high = np.minimum(smallest_high, high[:, right])
+    _, median_middle, _ = _sort3(middle[:, left], middle[:, center], middle[:, right])
+    _, smooth, _ = _sort3(largest_low, median_middle, smallest_high)
+
+    alpha = color[..., 3:]
+    filtered = np.where(alpha > _OPAQUE, smooth, color[..., :3])
+    return np.concatenate((filtered, alpha), axis=2)
 
 
 def _sort3(
-    one: NDArray[np.uint8], two: NDArray[np.uint8], three: NDArray[np.uint8]
+    a: NDArray[np.uint8], b: NDArray[np.uint8], c: NDArray[np.uint8]
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
-    """The least, the middle and the largest of three, number by number."""
-    one, two = np.minimum(one, two), np.maximum(one, two)
-    two, three = np.minimum(two, three), np.maximum(two, three)
-    return np.minimum(one, two), np.maximum(one, two), three
+    """Return the smallest, the middle and the largest of three arrays, element by element."""
+    low_ab = np.minimum(a, b)
+    high_ab = np.maximum(a, b)
+    middle_or_low = np.minimum(high_ab, c)
+    high = np.maximum(high_ab, c)
+    return np.minimum(low_ab, middle_or_low), np.maximum(low_ab, middle_or_low), high
 
 
 def _crop_window(camera: Camera) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The lower corner and the size (x, y), in pixels, of what the network is shown of the picture of ``camera``."""
-    at, depth = camera.project(np.zeros((1, 3)))
-    scale = camera.intrinsics[[0, 1], [0, 1]]
-    size = FRAME * (scale if camera.orthographic else scale / float(depth[0]))
-    return at[0] - size / 2, size
+    """Return the low corner (x, y) and the size (x, y), pixels, of the window around the origin."""
+    origin = np.zeros((1, 3))
+    centers, depths = camera.project(origin)
+    pixels_per_unit = _focal_lengths(camera)
+    if not camera.orthographic:
+        pixels_per_unit = pixels_per_unit / float(depths[0])
+    size = WINDOW_UNITS * pixels_per_unit
+    low = centers[0] - size / 2
+    return low, size
+
+
+def _focal_lengths(camera: Camera) -> NDArray[np.float64]:
+    """Return the focal lengths (x, y) in pixels; pixels per unit if the camera is orthographic."""
+    diagonal: NDArray[np.float64] = camera.intrinsics[[0, 1], [0, 1]]
+    return diagonal
 
 
 def _crop_color(
-    image: Pixels, low: NDArray[np.float64], window: NDArray[np.float64], side: int
+    image: Pixels, low: NDArray[np.float64], window: NDArray[np.float64], size: int
 ) -> Pixels:
-    """The window of ``image`` (H, W, 4), straight alpha, as a square; arguments as of :func:`_resample_window`."""
-    far = window / side + 2  # pixels beyond the window that a pixel at its rim may be made of
-    left, top = np.floor(low - far).clip(0, np.array(image.shape[1::-1]) - 1).astype(int)
-    right, bottom = np.ceil(low + window + far).clip((left + 1, top + 1), None).astype(int)
+    """Return a window of ``image`` (H, W, 4), with straight alpha, as a square.
+
+    For the arguments see :func:`_resample_window`.
+    """
+    # Cut off what no pixel of the window is made of.
+    margin = window / size + 2
+    height, width = image.shape[:2]
+    last_pixel = np.array((width, height)) - 1
+    first = np.floor(low - margin).clip(0, last_pixel).astype(int)
+    end = np.ceil(low + window + margin).clip(first + 1, None).astype(int)
+    left, top = first
+    right, bottom = end
     image = image[top:bottom, left:right]
-    low = low - (left, top)
-    cut = _resample_window(
-        np.concatenate((image[..., :3] * image[..., 3:], image[..., 3:]), axis=2), low, window, side
-    )
-    alpha = cut[..., 3:]
-    color = np.where(alpha > 1e-3, cut[..., :3] / np.maximum(alpha, 1e-3), 0)
-    return np.concatenate((color, alpha), axis=2).clip(0, 1).astype(np.float32)
+
+    # Colors are weighted by alpha while pixels are mixed.
+    color = image[..., :3]
+    alpha = image[..., 3:]
+    premultiplied = np.concatenate((color * alpha, alpha), axis=2)
+    resampled = _resample_window(premultiplied, low - first, window, size)
+
+    color = resampled[..., :3]
+    alpha = resampled[..., 3:]
+    straight_color = color / np.maximum(alpha, _MIN_ALPHA)
+    straight_color = np.where(alpha > _MIN_ALPHA, straight_color, 0)
+    crop = np.concatenate((straight_color, alpha), axis=2)
+    return np.asarray(crop.clip(0, 1), np.float32)
 
 
 def _resample_window(
-    image: Pixels, low: NDArray[np.float64], window: NDArray[np.float64], side: int
+    image: Pixels, low: NDArray[np.float64], window: NDArray[np.float64], size: int
 ) -> Pixels:
-    """The window of ``image`` (H, W, C) from ``low`` (x, y) on, scaled to a square; empty where it reaches outside."""
-    shrink = np.maximum(window // _LARGEST, 1).astype(int)
-    if (
-        shrink.max() > 1
-    ):  # a close-up of the end of something long: mostly empty, and gigabytes if kept as fine
-        across, down = shrink
-        image = np.pad(image, ((0, -image.shape[0] % down), (0, -image.shape[1] % across), (0, 0)))
-        image = image.reshape(
-            image.shape[0] // down, down, image.shape[1] // across, across, -1
-        ).mean((1, 3))
-        low = low / shrink
-        window = window / shrink
+    """Return a window of ``image``, scaled to a square; empty where it reaches outside.
+
+    Args:
+        image: (H, W, C).
+        low: (2,), x and y of the window's low corner, pixels.
+        window: (2,), its width and height, pixels.
+        size: Width and height of the result, pixels.
+    """
+    # A close-up of the end of something long has a huge window, mostly empty: gigabytes at full
+    # resolution.
+    factors = np.maximum(window // _MAX_WINDOW, 1).astype(int)
+    if factors.max() > 1:
+        image = _reduce_image(image, *factors)
+        low = low / factors
+        window = window / factors
+
+    # Pad with emptiness so that the window is within the image.
     before = np.ceil(np.maximum(-low, 0)).astype(int) + 1
     after = np.ceil(np.maximum(low + window - image.shape[1::-1], 0)).astype(int) + 1
     image = np.pad(image, ((before[1], after[1]), (before[0], after[0]), (0, 0)))
+
     box = (*(low + before), *(low + before + window))
-    layers = [
-        Image.fromarray(layer).resize((side, side), Image.Resampling.BILINEAR, box)
-        for layer in np.moveaxis(image, 2, 0)
-    ]
-    return np.stack([np.asarray(layer) for layer in layers], axis=2)
+    layers = []
+    for layer in np.moveaxis(image, 2, 0):
+        resized = Image.fromarray(layer).resize((size, size), Image.Resampling.BILINEAR, box)
+        layers.append(np.asarray(resized))
+    return np.stack(layers, axis=2)
+
+
+def _reduce_image(image: Pixels, factor_x: int, factor_y: int) -> Pixels:
+    """Return the means of blocks of ``factor_x`` x ``factor_y`` pixels of ``image`` (H, W, C)."""
+    height, width, channels = image.shape
+    missing_rows = -height % factor_y
+    missing_columns = -width % factor_x
+    padded = np.pad(image, ((0, missing_rows), (0, missing_columns), (0, 0)))
+
+    rows = len(padded) // factor_y
+    columns = padded.shape[1] // factor_x
+    blocks = padded.reshape(rows, factor_y, columns, factor_x, channels)
+    means: Pixels = blocks.mean((1, 3))
+    return means

@@ -1,4 +1,17 @@
-"""Rays of a picture's pixels: where behind each something is likeliest, and maps of how much to raise them there."""
+"""Rays of a view's pixels: the most likely depths along them, and maps of boosts there.
+
+For their use see ``occupancy_field``. A ray crosses the visual hull in one or more stretches. The
+depths at which to raise the logits are searched stretch by stretch:
+
+    stretch of the hull    .  .  1  1  1  1  1  .  .  .  2  2  2  .     48 depths
+    logit                       -4 -3 -1 -2 -4          -3 -2 -4
+    hits                              1                     2
+
+The first hit is in the stretch with the highest logit, the second in the best one of the others,
+unless its logit is more than ``_SECOND_HIT_MARGIN`` lower. The depth of a hit is the mean of its
+stretch's depths, weighted by a softmax of the logits, so that neighboring rays with similar logits
+get similar depths. The boost raises the logit there to ``BOOSTED_LOGIT``.
+"""
 
 from __future__ import annotations
 
@@ -12,109 +25,162 @@ from torch.nn import functional as F
 
 from ..networks.projection import unproject_points
 
-MAP = 64  # pixels along each side of the maps of rays
-TIMES = 2  # places that a ray may be raised at, apart in the hull, as two legs of a table behind each other are
+Floats = NDArray[np.float32] | NDArray[np.float64]
+
+MAP_SIZE = 64  # pixels along each side of the boost maps
+MAX_HITS = 2  # depths at which a ray may be boosted: two legs of a table may be behind each other
+BOOSTED_LOGIT = 0.3  # the logit, above the threshold, to which a boost raises
+_MAX_BOOST = 4.0  # logits: a mask may be wrong
+_SECOND_HIT_MARGIN = 1.5  # logits by which the second hit may be less likely than the first
 _DEPTHS = 48  # points along a ray
-_REACH = 0.65  # of a ray before and behind the origin; in an upright frame it runs askew
-REACHED = 0.3  # the logit that a pixel's ray is brought to
-_MOST = 4.0  # the most that a ray is raised: a mask may be wrong
-_ALIKE = 1.5  # in logits: by how much less likely the second may be
-_FAR = 1e3  # a logit that is none
-_THIN = 3  # points of a ray: so short are the ways through the hull of what may be twice there
-_SHARPNESS = 0.2  # in logits: how much likelier a depth must be to outweigh the others
+_REACH = (
+    0.65  # units of a ray in front of and behind the origin: in an upright frame, rays are askew
+)
+_THIN_DEPTHS = 3  # points of a stretch: the hull of something thin that a ray may cross twice
+_TEMPERATURE = 0.2  # logits: of the softmax over depths
+_LOWEST_LOGIT = -1e3  # in place of minus infinity
 
 
 @dataclass(frozen=True)
 class PixelRays:
-    """Rays of the pixels ``rows`` (R,), ``columns`` (R,) of a map, from ``near`` (R, 3) to ``far`` (R, 3)."""
+    """Rays through the centers of pixels of a map.
+
+    rows: (R,), of the pixels.
+    columns: (R,).
+    start: (R, 3), points at the smallest depth.
+    end: (R, 3), points at the largest depth.
+    """
 
     rows: NDArray[np.int64]
     columns: NDArray[np.int64]
-    near: NDArray[np.floating]
-    far: NDArray[np.floating]
+    start: NDArray[np.float64]
+    end: NDArray[np.float64]
 
     @classmethod
-    def through_pixels(cls, matrix: NDArray[np.floating], covered: NDArray[np.bool_]) -> PixelRays:
-        """Those of the pixels that are ``covered`` (64, 64), of the camera ``matrix``, see ``projection``."""
-        rows, columns = np.nonzero(covered)
-        where = (np.stack((columns, rows), 1) + 0.5) / MAP * 2 - 1
-        near, far = (
-            unproject_points(matrix, where, np.full(len(rows), depth))
-            for depth in (-_REACH, _REACH)
-        )
-        return cls(rows, columns, near, far)
+    def through_pixels(cls, matrix: Floats, covered: NDArray[np.bool_]) -> PixelRays:
+        """Return the rays of the pixels that are ``covered``.
 
-    def select_rays(self, wanted: NDArray[np.bool_]) -> PixelRays:
+        Args:
+            matrix: (5, 4), the camera, see ``projection``.
+            covered: (64, 64).
+        """
+        rows, columns = np.nonzero(covered)
+        ndc = (np.stack((columns, rows), 1) + 0.5) / MAP_SIZE * 2 - 1
+        start = unproject_points(matrix, ndc, np.full(len(rows), -_REACH))
+        end = unproject_points(matrix, ndc, np.full(len(rows), _REACH))
+        return cls(rows, columns, start, end)
+
+    def select_rays(self, chosen: NDArray[np.bool_]) -> PixelRays:
+        """Return only the rays that are ``chosen`` (R,)."""
         return PixelRays(
-            self.rows[wanted], self.columns[wanted], self.near[wanted], self.far[wanted]
+            rows=self.rows[chosen],
+            columns=self.columns[chosen],
+            start=self.start[chosen],
+            end=self.end[chosen],
         )
 
     def sample_points(self) -> NDArray[np.float32]:
-        """(48, R, 3) evenly along them."""
-        along = np.linspace(0, 1, _DEPTHS)[:, None, None]
-        return (self.near + (self.far - self.near) * along).astype(np.float32)
+        """Return points (48, R, 3) at even depths along the rays."""
+        fraction = np.linspace(0, 1, _DEPTHS)[:, None, None]
+        return np.asarray(self.start + (self.end - self.start) * fraction, np.float32)
 
-    def points_at_depth(self, depth: NDArray[np.floating]) -> NDArray[np.floating]:
-        """Their points (R, 3) at ``depth`` (R,)."""
-        return self.near + (self.far - self.near) * ((depth + _REACH) / (2 * _REACH))[:, None]
-
-
-def _segment_index(within: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Which time, from 1 on, each ray is ``within`` (D, R), or was last."""
-    return np.cumsum(np.diff(within.astype(np.int8), axis=0, prepend=0) > 0, axis=0)
+    def points_at_depth(self, depth: Floats) -> NDArray[np.float64]:
+        """Return the rays' points (R, 3) at ``depth`` (R,)."""
+        fraction = ((depth + _REACH) / (2 * _REACH))[:, None]
+        return np.asarray(self.start + (self.end - self.start) * fraction)
 
 
-def thin_rays(within: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The rays (R,) that are ``within`` (D, R) for but a short way each time."""
-    return within.sum(0) <= _THIN * _segment_index(within)[-1]
+def thin_rays(is_in_hull: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the rays (R,) whose stretches in the hull are short, by their mean length.
+
+    Args:
+        is_in_hull: (D, R), for the points of the rays.
+    """
+    stretches = _stretch_index(is_in_hull)[-1]
+    return np.asarray(is_in_hull.sum(0) <= _THIN_DEPTHS * stretches)
+
+
+def _stretch_index(is_in_hull: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return the number (D, R), from 1 on, of each point's stretch, or of the previous one."""
+    is_entry = np.diff(is_in_hull.astype(np.int8), axis=0, prepend=0) > 0
+    return np.cumsum(is_entry, axis=0)
 
 
 def most_likely_hits(
-    found: NDArray[np.float32], within: NDArray[np.bool_]
+    logits: NDArray[np.float32], is_in_hull: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """How much to raise each ray, and at what depth: (2, R) each, the second in another stretch of the ray.
+    """Return boosts (2, R) and their depths (2, R) for each ray, see the module.
 
-    That is the first once more if nothing else is as likely. In order of depth, as their neighbours' are, since what
-    lies between two rays has a share of both.
+    If no second stretch is as likely, the first hit is repeated. The hits of a ray are in the
+    order of their depth, as those of its neighbors are, since between two rays the maps are
+    interpolated.
 
     Args:
-        found: (D, R) logits of the points of rays, of those ``within`` (D, R).
+        logits: (D, R), relative to the threshold, at the points of the rays.
+        is_in_hull: (D, R), at the same points.
     """
-    stretch = _segment_index(within)
-    ray = np.arange(found.shape[1])
+    stretch = _stretch_index(is_in_hull)
+    ray = np.arange(logits.shape[1])
     depths = np.linspace(-_REACH, _REACH, _DEPTHS)
-    rest = np.where(within, found, -np.inf).astype(np.float32)
-    least = np.minimum(rest.max(0), REACHED) - _ALIKE
-    most, at = np.zeros((2, TIMES, len(ray)), np.float32)
-    for time in range(TIMES):
-        best = rest.max(0)
-        own = within & (stretch == stretch[rest.argmax(0), ray])
-        likely = np.exp((np.where(own, rest, -_FAR) - best.clip(-_FAR)) / _SHARPNESS)
-        depth = (likely * depths[:, None]).sum(0) / likely.sum(0).clip(
-            1e-9
-        )  # not all have a second place
-        there = rest[np.abs(depths[:, None] - depth).argmin(0), ray]
-        lift = (REACHED - there).clip(0, _MOST) * (best < REACHED)
-        most[time], at[time] = np.where(best > least, (lift, depth), (most[0], at[0]))
-        rest[own] = -np.inf
-    order = at.argsort(0)
-    return np.take_along_axis(most, order, 0), np.take_along_axis(at, order, 0)
+    remaining = np.where(is_in_hull, logits, -np.inf).astype(np.float32)
+    min_logit = np.minimum(remaining.max(0), BOOSTED_LOGIT) - _SECOND_HIT_MARGIN
+
+    boosts, hit_depths = np.zeros((2, MAX_HITS, len(ray)), np.float32)
+    for hit in range(MAX_HITS):
+        # The stretch with the highest remaining logit.
+        best = remaining.max(0)
+        best_stretch = stretch[remaining.argmax(0), ray]
+        is_in_stretch = is_in_hull & (stretch == best_stretch)
+
+        # The softmax-weighted mean of its depths; rays without a further stretch have no weights.
+        stretch_logits = np.where(is_in_stretch, remaining, _LOWEST_LOGIT)
+        weights = np.exp((stretch_logits - best.clip(_LOWEST_LOGIT)) / _TEMPERATURE)
+        depth = (weights * depths[:, None]).sum(0) / weights.sum(0).clip(1e-9)
+
+        # Raise the logit there, unless something is solid already; an unlikely hit becomes the
+        # first again.
+        nearest = np.abs(depths[:, None] - depth).argmin(0)
+        lift = (BOOSTED_LOGIT - remaining[nearest, ray]).clip(0, _MAX_BOOST)
+        lift = lift * (best < BOOSTED_LOGIT)
+        is_likely = best > min_logit
+        boosts[hit] = np.where(is_likely, lift, boosts[0])
+        hit_depths[hit] = np.where(is_likely, depth, hit_depths[0])
+        remaining[is_in_stretch] = -np.inf
+
+    order = hit_depths.argsort(0)
+    return np.take_along_axis(boosts, order, 0), np.take_along_axis(hit_depths, order, 0)
 
 
 def boost_map(
-    rays: PixelRays, most: NDArray[np.float32], depth: NDArray[np.float32], kept: NDArray[np.bool_]
+    rays: PixelRays,
+    boost: NDArray[np.float32],
+    depth: NDArray[np.float32],
+    fixed: NDArray[np.bool_],
 ) -> Tensor:
-    """The map (2, 64, 64) of ``rays`` that are raised by ``most`` (R,) at ``depth`` (R,).
+    """Return the map (2, 64, 64) of boosts and their depths.
 
-    It goes on for a pixel around, but in pixels that are ``kept`` (64, 64).
+    Boosts spread by one pixel, so that interpolation at the outline does not halve them, but not
+    to pixels that have a ray or are ``fixed``.
+
+    Args:
+        rays: R rays.
+        boost: (R,).
+        depth: (R,).
+        fixed: (64, 64), pixels to which no boost spreads.
     """
-    raised = torch.zeros(2, MAP, MAP)
-    known = torch.from_numpy(kept.copy())
-    raised[:, rays.rows, rays.columns] = torch.from_numpy(np.stack((most, most * depth)))
-    known[rays.rows, rays.columns] = True
-    total = F.avg_pool2d(raised[None], 3, 1, 1)[0]
-    spread = F.max_pool2d(raised[None, :1], 3, 1, 1)[0, 0]
-    depth_there = torch.where(
-        raised[0] > 0, raised[1] / raised[0], total[1] / total[0].clamp(min=1e-6)
-    )
-    return torch.stack((torch.where(known, raised[0], spread), depth_there))
+    # Maps of the boost, and of boost times depth.
+    maps = torch.zeros(2, MAP_SIZE, MAP_SIZE)
+    ray_values = np.stack((boost, boost * depth))
+    maps[:, rays.rows, rays.columns] = torch.from_numpy(ray_values)
+    boosts, weighted_depths = maps
+
+    # Around a boosted pixel: the highest boost, at the mean depth weighted by boost.
+    highest = F.max_pool2d(boosts[None, None], 3, 1, 1)[0, 0]
+    mean_boost, mean_depth = F.avg_pool2d(maps[None], 3, 1, 1)[0]
+    spread_depth = mean_depth / mean_boost.clamp(min=1e-6)
+
+    keeps_boost = torch.from_numpy(fixed.copy())
+    keeps_boost[rays.rows, rays.columns] = True
+    boost_values = torch.where(keeps_boost, boosts, highest)
+    boost_depths = torch.where(boosts > 0, weighted_depths / boosts, spread_depth)
+    return torch.stack((boost_values, boost_depths))

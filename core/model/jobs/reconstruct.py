@@ -24,7 +24,8 @@ class ReconstructionRequest:
 
     photo: an image file, or pixels as from ``core.imaging.image_files.read_image``; None where there are sides.
     sides: image files by the names of ``core.cameras.SIDES``.
-    resolution, size, weights, device, fit: see ``core.model.inference.Settings``; the device may also be "auto".
+    resolution, weights, device, fit: See ``pipeline.ReconstructionSettings``; the device may also be "auto".
+    size: Longest side in meters to which the caller scales the mesh, whose longest side is 1.
     """
 
     photo: Path | Pixels | None = None
@@ -53,7 +54,10 @@ def reconstruct_request(request: ReconstructionRequest) -> Task[MeshArrays]:
 
     with devices.select_device(request.device) as device:
         settings = pipeline.ReconstructionSettings(
-            request.resolution, request.size, request.weights, device.type, request.fit
+            resolution=request.resolution,
+            weights=request.weights,
+            device=device.type,
+            fit=request.fit,
         )
         if sides:
             return (yield from pipeline.reconstruct_sides(sides, settings))

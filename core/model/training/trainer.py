@@ -195,7 +195,7 @@ class Trainer:
         self.average.to(ranks.device)
         enable_mixed_precision(self.model, config.precision, ranks.device)
         self.model.requires_grad_(not config.one_picture)
-        self.model.tubes.requires_grad_()
+        self.model.single_view.requires_grad_()
         self._losses = ranks.wrap_module(_Losses(self.model, config.one_picture))
         named = [
             (name, value) for name, value in self.model.named_parameters() if value.requires_grad
@@ -209,18 +209,18 @@ class Trainer:
         """Take the weights of ``start``, see :func:`train_network`, or else those that the configuration begins with."""
         if start and start.suffix == ".safetensors":
             self.model.load_state_dict(weights.load_weights(start)[0].state_dict())
-            self.model.shift.zero_()  # it is calibrated anew once the run is exported
+            self.model.threshold_shift.zero_()  # it is calibrated anew once the run is exported
         elif start:
             self.model.load_state_dict(checkpoints.read_checkpoint(start)["average"])
         elif self.config.imagenet:
-            for part in (self.model.encoder, self.model.tubes):
+            for part in (self.model.encoder, self.model.single_view):
                 part.backbone.start_from_imagenet()
         self.average.load_state_dict(self.model.state_dict())
 
     def train_step(self, batch: Batch) -> tuple[float, ...]:
         """One step; returns the losses: all, occupancy, colour, depth, up."""
         self.model.train(not self.config.one_picture)
-        self.model.tubes.train()
+        self.model.single_view.train()
         for group in self._optimizer.param_groups:
             group["lr"] = self._learning_rate() * group["share"]
         part, share = self.ranks.shard_batch(batch)
@@ -377,7 +377,7 @@ def object_logits(
     points = placed.move(thing.uniform[:])
     asked = torch.from_numpy(points.astype(np.float32))[None]
     cover = (
-        sample_maps(features.pictures[:, :, 3:], project_points(features.cameras, asked)[0])
+        sample_maps(features.images[:, :, 3:], project_points(features.cameras, asked)[0])
         .amin(1)[0, :, 0]
         .numpy()
     )
@@ -442,7 +442,7 @@ def calibrate_level(model: ReconstructionNetwork, unseen: Sequence[TrainingObjec
     model.eval()
     scores = _shift_scores(model, unseen, (False, True))
     good = _SHIFTS[scores > scores.max() - _AS_GOOD]
-    model.shift.fill_(float(good[np.abs(good).argmin()]))
+    model.threshold_shift.fill_(float(good[np.abs(good).argmin()]))
 
 
 def network_config_of(start: Path | None) -> NetworkConfig:

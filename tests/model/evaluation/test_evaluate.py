@@ -96,7 +96,7 @@ def test_mean_shape_is_in_the_middle(dataset):
 def test_evaluate_judges_every_question_and_method(dataset, tiny, tmp_path):
     torch.manual_seed(0)
     network = ReconstructionNetwork(tiny)
-    network.occupied.bias.data.fill_(3.0)
+    network.occupancy_head.bias.data.fill_(3.0)
     weights.save_weights(tmp_path / "w.safetensors", network, ForegroundNetwork())
     result = run_to_end(
         evaluate_model(

@@ -28,26 +28,26 @@ def ball():
     return surface_nets(field.astype(np.float32), 0.0, np.full(3, -0.55), line[1] - line[0])
 
 
-def test_sure_where_the_field_is_steep(ball: MeshArrays):
-    steep = run_to_end(occupancy_contrast(Ball(), ball))
-    assert steep.shape == (len(ball.vertices),)
-    assert steep[ball.vertices[:, 0] > 0.05].min() > 0.6
-    assert steep[ball.vertices[:, 0] < -0.05].max() < 0.1
+def test_contrast_is_high_where_the_field_is_steep(ball: MeshArrays):
+    contrast = run_to_end(occupancy_contrast(Ball(), ball))
+    assert contrast.shape == (len(ball.vertices),)
+    assert contrast[ball.vertices[:, 0] > 0.05].min() > 0.6
+    assert contrast[ball.vertices[:, 0] < -0.05].max() < 0.1
 
 
-def test_a_curve_gives_the_share_that_it_was_fitted_on():
+def test_a_calibration_reproduces_the_share_of_near_points():
     rng = np.random.default_rng(0)
-    steep = rng.uniform(0, 1, 20_000).astype(np.float32)
-    near = rng.random(20_000) < 1 / (1 + np.exp(-(4 * steep - 1)))
-    curve = fit_calibration(steep, near)
+    contrast = rng.uniform(0, 1, 20_000).astype(np.float32)
+    near = rng.random(20_000) < 1 / (1 + np.exp(-(4 * contrast - 1)))
+    curve = fit_calibration(contrast, near)
     assert curve.tolist() == pytest.approx((4, -1), abs=0.2)
-    sure = apply_calibration(steep, curve)
+    sure = apply_calibration(contrast, curve)
     for low in (0, 0.5):
-        part = (steep >= low) & (steep < low + 0.5)
+        part = (contrast >= low) & (contrast < low + 0.5)
         assert sure[part].mean() == pytest.approx(near[part].mean(), abs=0.02)
 
 
-def test_reliability_of_a_perfect_a_vague_and_a_wrong_confidence():
+def test_metrics_of_a_perfect_a_vague_and_a_wrong_confidence():
     near = np.array((True,) * 60 + (False,) * 40)
     perfect = calibration_metrics(near.astype(float), near)
     assert (perfect.gap, perfect.ranking, perfect.near) == pytest.approx((0, 1, 0.6))
@@ -57,13 +57,13 @@ def test_reliability_of_a_perfect_a_vague_and_a_wrong_confidence():
     assert (wrong.gap, wrong.ranking) == pytest.approx((1, 0))
 
 
-def test_the_curve_is_that_of_the_number_of_views(tiny):
+def test_the_calibration_depends_on_number_and_kind_of_views(tiny):
     from maquette.core.cameras import look_at, perspective_camera, side_camera
     from maquette.core.model.networks.projection import camera_matrix
     from maquette.core.model.networks.reconstruction import ReconstructionNetwork
 
     network = ReconstructionNetwork(tiny).eval()
-    network.curves[:, 0] = torch.arange(5.0)
+    network.calibration_curves[:, 0] = torch.arange(5.0)
     sides = [
         camera_matrix(side_camera(name, 1.1, tiny.picture))
         for name in ("front", "right", "back", "left", "top")

@@ -4,7 +4,7 @@ from maquette.core.errors import DependencyError, DeviceError
 from maquette.core.model.inference import devices
 
 
-def test_memory_that_does_not_suffice_is_told():
+def test_exhausted_memory_is_reported():
     with (
         pytest.raises(DeviceError, match="CPU device does not suffice"),
         devices.select_device("cpu") as device,
@@ -14,7 +14,7 @@ def test_memory_that_does_not_suffice_is_told():
 
 
 @pytest.mark.parametrize("name", ["cuda", "mps"])
-def test_what_is_not_there_is_told(name, monkeypatch):
+def test_a_missing_device_is_reported(name, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     with pytest.raises(DependencyError, match=name.upper()), devices.select_device(name):

@@ -15,10 +15,13 @@ from maquette.core.model.networks.projection import camera_matrix
 
 
 class Unsure:
-    """A network that finds a plane at y = 0.2 likeliest, yet nothing likely enough, or a slab through everything."""
+    """A network whose most likely place is a plane at y = 0.2, but below the threshold.
+
+    Or, as a slab, one to which everything is inside.
+    """
 
     def __init__(self, slab=False):
-        self.slab, self.shift = slab, 0.0 if slab else 3.0
+        self.slab, self.threshold_shift = slab, 0.0 if slab else 3.0
 
     def predict_occupancy(self, _, points):
         return (
@@ -50,22 +53,22 @@ def thin():
 
 
 @pytest.mark.parametrize(("left", "width"), [(128, 2), (129, 2), (128, 3), (129, 4), (61, 8)])
-def test_every_pixel_of_a_mask_gets_something_at_its_likeliest_depth(left, width):
-    """Also on the corners of a grid, which lie between the pixels."""
-    found = field(Unsure(), [bar(left, width)])
+def test_every_pixel_of_a_mask_is_filled_at_its_most_likely_depth(left, width):
+    """Also at the corners of a grid, which are between the pixels."""
+    constrained = field(Unsure(), [bar(left, width)])
     line = np.linspace(-0.55, 0.55, 129)
     middle = (left + width / 2) / 256 * 1.1 - 0.55
     x = line[np.abs(line - middle).argmin()]
     points = np.stack((np.full(129, x), line, np.full(129, line[70])), axis=1)
-    assert (found(points) < 0).all()
-    run_to_end(found.prepare())
-    inside = line[found(points) > 0]
+    assert (constrained(points) < 0).all()
+    run_to_end(constrained.prepare())
+    inside = line[constrained(points) > 0]
     assert len(inside) and abs(inside.mean() - 0.2) < 0.02 and np.ptp(inside) < 0.2
 
 
 @pytest.mark.parametrize("half", (0.18, 0.185, 0.19, 0.195, 0.2))
-def test_every_side_of_a_mask_is_brought_out_alike(half):
-    """Where the network's solid ends before the mask does."""
+def test_all_sides_of_a_mask_are_filled_alike(half):
+    """The network's solid is smaller than the mask."""
 
     class Narrow(Unsure):
         def predict_occupancy(self, features, points):
@@ -77,18 +80,18 @@ def test_every_side_of_a_mask_is_brought_out_alike(half):
     mask = np.zeros((256, 256), np.float32)
     mask[80:176, 80:176] = 1  # 0.206 to every side
     network = Narrow()
-    network.shift = 0.0
-    found = field(network, [mask])
-    run_to_end(found.prepare())
+    network.threshold_shift = 0.0
+    constrained = field(network, [mask])
+    run_to_end(constrained.prepare())
     line = (np.arange(96) + 0.5) / 96 * 0.4 - 0.2
     points = np.stack(np.meshgrid(line, np.linspace(0.1, 0.3, 9), line, indexing="ij"), axis=-1)
-    shown = (found(points.reshape(-1, 3)) > 0).reshape(points.shape[:3]).any(1)
-    assert shown.mean() > 0.85  # half a ray may be open between what stands and what is raised
+    shown = (constrained(points.reshape(-1, 3)) > 0).reshape(points.shape[:3]).any(1)
+    assert shown.mean() > 0.85  # half a ray may stay empty between solid and boost
     assert (shown != np.rot90(shown, 2)).mean() < 0.01
 
 
-def test_nothing_is_looked_for_outside_of_the_volume():
-    """A ray that runs askew leaves the volume, where the network's answer means nothing."""
+def test_no_boost_is_outside_of_the_volume():
+    """A ray that is askew leaves the volume, where the network's logits mean nothing."""
 
     class Wild(Unsure):
         def predict_occupancy(self, features, points):
@@ -98,37 +101,35 @@ def test_nothing_is_looked_for_outside_of_the_volume():
             )
 
     camera = rotate_upright(assumed_camera(bar(120, 16)), np.array((0, -0.5, 0.87)))
-    found = field(Wild(), [bar(120, 16)], [camera])
-    run_to_end(found.prepare())
+    constrained = field(Wild(), [bar(120, 16)], [camera])
+    run_to_end(constrained.prepare())
     line = np.linspace(-0.55, 0.55, 129)
     sheet = np.stack(np.meshgrid([0.0], line, line, indexing="ij"), axis=-1).reshape(-1, 3)
-    inside = sheet[(found(sheet) > 0) & (np.abs(sheet[:, 2]) < 0.15)]
+    inside = sheet[(constrained(sheet) > 0) & (np.abs(sheet[:, 2]) < 0.15)]
     assert len(inside) and np.abs(inside[:, 1] - 0.2).max() < 0.2
 
 
-def test_nothing_is_outside_of_a_mask(thin):
-    found = field(Unsure(slab=True), [thin])
-    run_to_end(found.prepare())
+def test_the_field_is_empty_outside_of_a_mask(thin):
+    constrained = field(Unsure(slab=True), [thin])
+    run_to_end(constrained.prepare())
     points = np.random.default_rng(0).uniform(-0.55, 0.55, (2000, 3))
     beside = (np.abs(points[:, 0] - 1.1 / 256) > 0.02) | (np.abs(points[:, 2]) > 0.42)
-    assert (found(points[beside]) < 0).all()
+    assert (constrained(points[beside]) < 0).all()
 
 
-def test_two_masks_hold_together(thin):
-    """What one view asks for is put where the other shows something too, and nowhere else."""
+def test_boosts_of_one_view_are_within_the_mask_of_the_other(thin):
     upper = np.zeros((256, 256), np.float32)
     upper[40:128] = 1
-    found = field(Unsure(), [thin, upper], ("front", "right"))
-    run_to_end(found.prepare())
-    for height, there in ((-0.1, False), (0.1, True)):
-        points = np.stack(
-            (np.full(50, 1.1 / 256), np.linspace(-0.5, 0.5, 50), np.full(50, height)), axis=1
-        )
-        assert (found(points) > 0).any() == there
+    constrained = field(Unsure(), [thin, upper], ("front", "right"))
+    run_to_end(constrained.prepare())
+    for height, is_filled in ((-0.1, False), (0.1, True)):
+        depths = np.linspace(-0.5, 0.5, 50)
+        points = np.stack((np.full(50, 1.1 / 256), depths, np.full(50, height)), axis=1)
+        assert (constrained(points) > 0).any() == is_filled
 
 
-def test_two_legs_behind_each_other_both_stand():
-    """Though one would satisfy each mask: the network finds them as likely."""
+def test_two_legs_behind_each_other_are_both_filled():
+    """One would fill each mask, but they are equally likely."""
 
     class Doubtful(Unsure):
         def predict_occupancy(self, _, points):
@@ -138,19 +139,19 @@ def test_two_legs_behind_each_other_both_stand():
 
     legs = bar(60, 2) + bar(190, 2)
     legs[24:40, 60:192] = 1
-    found = field(Doubtful(), [legs, legs], ("front", "right"))
-    run_to_end(found.prepare())
+    constrained = field(Doubtful(), [legs, legs], ("front", "right"))
+    run_to_end(constrained.prepare())
     low, high = (left / 256 * 1.1 - 0.55 for left in (61, 191))
     heights = np.linspace(-0.35, 0.35, 30)
     for x, y in ((low, low), (low, high), (high, low), (high, high)):
         points = np.stack((np.full(30, x), np.full(30, y), heights), axis=1)
-        assert (found(points) > 0).all(), (x, y)
-        near = np.abs(found.seeds[:, None] - points[None]).max(2) < found.reach + 1e-6
+        assert (constrained(points) > 0).all(), (x, y)
+        near = np.abs(constrained.seeds[:, None] - points[None]).max(2) < constrained.reach + 1e-6
         assert near.any()
 
 
-def test_a_ray_is_raised_at_the_likeliest_depth_of_each_stretch():
-    """Of 48 depths from -0.65 to 0.65: the second stretch only where it is about as likely, and nothing that stands."""
+def test_a_ray_is_boosted_at_the_most_likely_depth_of_each_stretch():
+    """Of 48 depths from -0.65 to 0.65; no unlikely second stretch, and no ray that is solid."""
     within = np.zeros((48, 3), bool)
     within[5:12], within[30:40] = True, True
     logits = np.full((48, 3), -9, np.float32)
@@ -163,14 +164,14 @@ def test_a_ray_is_raised_at_the_likeliest_depth_of_each_stretch():
 
 
 @pytest.mark.parametrize(("slab", "share"), [(True, 1.0), (False, 0.0)])
-def test_tells_how_much_is_cut_off(slab, share):
+def test_the_share_of_rays_that_are_cut_off(slab, share):
     mask = np.zeros((256, 256), np.float32)
     mask[64:192, 64:192] = 1
     assert run_to_end(field(Unsure(slab), [mask]).prepare()) == share
 
 
-def test_the_level_is_that_of_the_best_iou_to_be_expected():
-    """Where many worlds are drawn from the probabilities and the IoU with each is averaged."""
+def test_the_threshold_has_the_highest_expected_iou():
+    """Many worlds are drawn from the probabilities, and the IoU with each is averaged."""
     rng = np.random.default_rng(0)
     for middle in (-2.0, 0.0, 2.0):
         logits = rng.normal(middle, 1.5, 300)
@@ -185,16 +186,16 @@ def test_the_level_is_that_of_the_best_iou_to_be_expected():
         assert found > mean_iou(0.0) or middle > 0
 
 
-def test_what_is_equally_likely_everywhere_is_inside():
+def test_points_of_equal_probability_are_all_inside():
     assert expected_iou_threshold(np.full(10, -0.5)) < -0.5
     assert expected_iou_threshold(np.zeros(0)) == 0
 
 
-def test_the_level_is_the_objects_own_and_that_of_one_picture_shifted(thin):
-    """One that the network is unsure of all over is not left out; from one picture it is, by this network's shift."""
+def test_the_threshold_depends_on_the_object_and_is_shifted_for_a_single_view(thin):
+    """Low logits are inside, but with a single view this network's shift removes them."""
     points = np.stack((np.full(50, 1.1 / 256), np.linspace(0.15, 0.25, 50), np.zeros(50)), axis=1)
-    for cameras, there in ((("front",), False), (("front", "front"), True)):
-        found = field(Unsure(), [thin] * len(cameras), cameras)
-        run_to_end(found.prepare())
-        found._raised[:] = 0
-        assert (found(points) > 0).any() == there
+    for cameras, is_filled in ((("front",), False), (("front", "front"), True)):
+        constrained = field(Unsure(), [thin] * len(cameras), cameras)
+        run_to_end(constrained.prepare())
+        constrained._boost_maps[:] = 0
+        assert (constrained(points) > 0).any() == is_filled

@@ -16,19 +16,20 @@ def ellipsoid(half):
 
 
 def view(name, half):
-    """What the side ``name`` shows of an ellipsoid with the half axes ``half`` about the origin."""
+    """View from the side ``name`` of an ellipsoid with the half axes ``half`` about the origin."""
     camera = side_camera(name, 1.1, 96)
     rows, columns = np.mgrid[:96, :96] + 0.5
-    places = camera.unproject(np.stack((columns.ravel(), rows.ravel()), 1), np.full(96 * 96, 2.0))
-    depth = np.abs(camera.to_world[:3, 2]) > 0.5
-    way = np.linalg.norm(np.where(depth, 0, places) / half, axis=1).reshape(96, 96)
+    pixels = np.stack((columns.ravel(), rows.ravel()), 1)
+    points = camera.unproject(pixels, np.full(96 * 96, 2.0))
+    is_view_axis = np.abs(camera.to_world[:3, 2]) > 0.5
+    radius = np.linalg.norm(np.where(is_view_axis, 0, points) / half, axis=1).reshape(96, 96)
     image = np.full((96, 96, 4), 0.5, np.float32)
-    image[..., 3] = ((1 - way) * 20 + 0.5).clip(0, 1)
+    image[..., 3] = ((1 - radius) * 20 + 0.5).clip(0, 1)
     return View(image, camera)
 
 
 @pytest.mark.parametrize("true", [(0.45, 0.3, 0.4), (0.38, 0.26, 0.34)])
-def test_a_mesh_takes_the_outlines_of_the_pictures(true):
+def test_a_mesh_is_fitted_to_the_outlines_of_the_views(true):
     mesh = ellipsoid((0.42, 0.28, 0.37))
     fitted, fit = run_to_end(
         fit_to_views(mesh, [view(name, np.array(true)) for name in ("front", "right", "top")])
@@ -39,7 +40,7 @@ def test_a_mesh_takes_the_outlines_of_the_pictures(true):
     np.testing.assert_array_equal(fitted.faces, mesh.faces)
 
 
-def test_what_fits_already_stays():
+def test_a_mesh_that_fits_already_stays():
     half = np.array((0.42, 0.28, 0.37))
     mesh = ellipsoid(half)
     fitted, fit = run_to_end(fit_to_views(mesh, [view(name, half) for name in ("front", "right")]))
@@ -47,8 +48,8 @@ def test_what_fits_already_stays():
     assert np.abs(fitted.vertices - mesh.vertices).max() < 0.006
 
 
-def test_sides_of_something_thin_do_not_change_places():
-    """A plate two pixels thick: each of its sides is pulled by its own side of the contour."""
+def test_the_sides_of_a_thin_plate_are_not_swapped():
+    """Of a plate two pixels thick, each side is pulled by the same side of the contour."""
     field = np.minimum(0.4 - np.abs(GRID[..., :2]).max(-1), 0.03 - np.abs(GRID[..., 2]))
     plate = surface_nets(field.astype(np.float32), 0.0, np.full(3, -0.55), LINE[1] - LINE[0])
     camera = side_camera("front", 1.1, 96)
@@ -64,7 +65,7 @@ def test_sides_of_something_thin_do_not_change_places():
     )
 
 
-def test_an_empty_mask_pulls_at_nothing():
+def test_an_empty_mask_has_no_effect():
     mesh, true = ellipsoid((0.42, 0.28, 0.37)), np.array((0.45, 0.3, 0.4))
     empty = View(np.zeros((96, 96, 4), np.float32), side_camera("right", 1.1, 96))
     alone, fit = run_to_end(fit_to_views(mesh, [empty]))
@@ -75,8 +76,8 @@ def test_an_empty_mask_pulls_at_nothing():
 
 
 @pytest.mark.parametrize("away", [0.3, 0.45])
-def test_what_is_behind_a_camera_counts_not(away):
-    """The camera is inside of the mesh, or has only its rim behind it."""
+def test_parts_behind_a_camera_are_ignored(away):
+    """The camera is inside of the mesh, or only the rim is behind it."""
     mesh = ellipsoid((0.42, 0.42, 0.37))
     camera = perspective_camera(look_at(np.array((0, -away, 0)), np.zeros(3)), 2.0, 96)
     image = np.zeros((96, 96, 4), np.float32)
@@ -87,8 +88,8 @@ def test_what_is_behind_a_camera_counts_not(away):
     assert np.isfinite(fitted.vertices).all() and np.mean(fit.after) >= np.mean(fit.before)
 
 
-def test_a_product_has_the_gradient_of_its_matrix():
-    """Also of an open mesh, whose matrix is of another pattern than its transpose."""
+def test_a_sparse_product_has_the_gradient_of_its_matrix():
+    """Also with an open mesh, whose matrix has another pattern than its transpose."""
     import torch
     from maquette.core.model.inference.silhouette_fitting import _NeighborSmoothing
 
@@ -103,7 +104,7 @@ def test_a_product_has_the_gradient_of_its_matrix():
     torch.testing.assert_close(field.grad, matrix.T @ weight)
 
 
-def test_a_picture_far_from_the_mesh_leaves_it_whole():
+def test_a_view_far_from_the_mesh_leaves_it_intact():
     mesh = ellipsoid((0.2, 0.2, 0.2))
     image = np.zeros((96, 96, 4), np.float32)
     image[:12, :12, 3] = 1

@@ -1,3 +1,5 @@
+import hashlib
+
 import pytest
 import safetensors.torch
 import torch
@@ -15,9 +17,7 @@ def file(tiny, tmp_path):
     return path
 
 
-def test_come_back_with_their_kernels_in_half_precision_and_the_safetensors_package_reads_them(
-    file, tiny
-):
+def test_kernels_are_saved_in_half_precision_as_the_safetensors_package_reads_them(file, tiny):
     torch.manual_seed(0)
     network = ReconstructionNetwork(tiny)
     loaded, _ = weights.load_weights(file)
@@ -29,7 +29,55 @@ def test_come_back_with_their_kernels_in_half_precision_and_the_safetensors_pack
         assert torch.equal(kept.to(value.dtype), loaded.state_dict()[name])
 
 
-def test_are_kept_between_calls_until_the_file_changes(file, tiny):
+def hash_tensors(state):
+    """A hash of all tensors and their keys, in the order of the keys."""
+    total = hashlib.sha256()
+    for key in sorted(state):
+        total.update(f"{key} {tuple(state[key].shape)} {state[key].dtype}".encode())
+        total.update(state[key].contiguous().numpy().tobytes())
+    return total.hexdigest()
+
+
+def test_the_bundled_file_loads_bit_for_bit_and_is_saved_with_the_same_keys(tmp_path):
+    _, stored = weights.read_weights(weights.BUNDLED_WEIGHTS)
+    reconstruction, foreground = weights.load_weights()
+    loaded = {f"reconstruction.{key}": x for key, x in reconstruction.state_dict().items()}
+    loaded |= {f"mask.{key}": x for key, x in foreground.state_dict().items()}
+    assert list(loaded) == list(stored)
+    as_stored = {key: value.to(stored[key].dtype) for key, value in loaded.items()}
+    assert hash_tensors(as_stored) == hash_tensors(stored)
+
+    copy = tmp_path / "copy.safetensors"
+    weights.save_weights(copy, reconstruction, foreground)
+    _, saved = weights.read_weights(copy)
+    assert list(saved) == list(stored)
+    assert hash_tensors(saved) == hash_tensors(stored)
+    assert copy.read_bytes() == weights.BUNDLED_WEIGHTS.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("key", "attribute"),
+    [
+        ("occupied.weight", "occupancy_head.weight"),
+        ("own_colour.bias", "color_head.bias"),
+        ("trust.weight", "view_weight_head.weight"),
+        ("point.2.weight", "point_mlp.2.weight"),
+        ("tubes.join4.0.norm.running_var", "single_view.merge4.0.norm.running_var"),
+        ("encoder.across5.bias", "encoder.lateral5.bias"),
+        ("volume.join1.conv.weight", "volume.merge1.conv.weight"),
+        ("shift", "threshold_shift"),
+        ("curves", "calibration_curves"),
+    ],
+)
+def test_the_bundled_tensors_are_in_the_attributes_of_their_keys(key, attribute):
+    stored = weights.read_weights(weights.BUNDLED_WEIGHTS)[1][f"reconstruction.{key}"]
+    value = weights.load_weights()[0]
+    for name in attribute.split("."):
+        value = getattr(value, name)
+    assert torch.equal(value, stored.to(value.dtype))
+
+
+def test_weights_are_cached_until_the_file_changes(file, tiny):
     first = weights.load_weights(file)
     assert weights.load_weights(file) is first
     weights.save_weights(file, ReconstructionNetwork(tiny), ForegroundNetwork())
@@ -37,7 +85,7 @@ def test_are_kept_between_calls_until_the_file_changes(file, tiny):
 
 
 @pytest.mark.parametrize("at", [3, 30, -1])
-def test_a_flipped_byte_is_found(file, at):
+def test_a_flipped_byte_is_detected(file, at):
     data = bytearray(file.read_bytes())
     data[at] ^= 0x55
     file.write_bytes(data)
@@ -46,7 +94,7 @@ def test_a_flipped_byte_is_found(file, at):
 
 
 @pytest.mark.parametrize("size", [0, 5, 4000])
-def test_a_truncated_file_is_found(file, size):
+def test_a_truncated_file_is_detected(file, size):
     file.write_bytes(file.read_bytes()[:size])
     with pytest.raises(WeightsError, match=file.name):
         weights.load_weights(file)
@@ -57,13 +105,15 @@ def test_a_missing_file_is_named(tmp_path):
         weights.load_weights(tmp_path / "nothing.safetensors")
 
 
-def test_a_folder_is_no_weights(tmp_path):
+def test_a_folder_cannot_be_read_as_weights(tmp_path):
     with pytest.raises(WeightsError, match="cannot be read"):
         weights.load_weights(tmp_path)
 
 
 @pytest.mark.slow
-def test_a_run_is_exported_and_what_it_lacks_is_the_bundled(dataset, tiny, tmp_path, monkeypatch):
+def test_an_exported_run_takes_untrained_networks_from_the_bundled_file(
+    dataset, tiny, tmp_path, monkeypatch
+):
     from maquette.core.errors import DatasetError
     from maquette.core.jobs.task import run_to_end
     from maquette.core.model.training import trainer

@@ -8,13 +8,13 @@ from maquette.core.model.networks.projection import (
     unproject_points,
 )
 
-SIDE = 64
+SIZE = 64
 
 
 def box_masks(cameras, half):
-    """(1, N, 1, H, W) masks of a box about the origin, by its corners' rectangle in each orthographic picture."""
+    """(1, N, 1, H, W) masks of a box about the origin: rectangles in orthographic views."""
     corners = np.array(np.meshgrid(*[(-h, h) for h in half])).reshape(3, -1).T
-    masks = np.zeros((1, len(cameras), 1, SIDE, SIDE), np.float32)
+    masks = np.zeros((1, len(cameras), 1, SIZE, SIZE), np.float32)
     for index, camera in enumerate(cameras):
         pixels, _ = camera.project(corners)
         (left, top), (right, bottom) = (
@@ -29,18 +29,18 @@ def matrices(cameras):
     return torch.from_numpy(np.stack([camera_matrix(camera) for camera in cameras])[None])
 
 
-def test_rays_run_within_the_hull_from_its_front_to_its_back():
+def test_rays_are_in_the_hull_from_its_front_to_its_back():
     half = np.array((0.25, 0.4, 0.125))
-    cameras = [side_camera(name, 1.0, SIDE) for name in ("front", "right")]
-    found = hull_interval(matrices(cameras), box_masks(cameras, half), SIDE).numpy()
-    middle = slice(SIDE // 2 - 4, SIDE // 2 + 4)
+    cameras = [side_camera(name, 1.0, SIZE) for name in ("front", "right")]
+    found = hull_interval(matrices(cameras), box_masks(cameras, half), SIZE).numpy()
+    middle = slice(SIZE // 2 - 4, SIZE // 2 + 4)
     for index, depth in enumerate((0.4, 0.25)):  # the front looks along y, the right side along x
         np.testing.assert_allclose(found[0, index, 0, middle, middle], -depth, atol=0.03)
         np.testing.assert_allclose(found[0, index, 1, middle, middle], depth, atol=0.03)
 
 
-def test_nothing_is_known_of_one_view_nor_beside_the_object():
-    cameras = [side_camera(name, 1.0, SIDE) for name in ("front", "right")]
+def test_the_interval_is_unknown_with_a_single_view_and_outside_of_the_masks():
+    cameras = [side_camera(name, 1.0, SIZE) for name in ("front", "right")]
     masks = box_masks(cameras, np.full(3, 0.25))
     one = hull_interval(matrices(cameras[:1]), masks[:, :1], 16)
     assert one.shape == (1, 1, 2, 16, 16)
@@ -50,15 +50,15 @@ def test_nothing_is_known_of_one_view_nor_beside_the_object():
         np.testing.assert_allclose(found[1], DEPTH_REACH)
 
 
-def test_rays_of_a_pinhole_camera_are_those_that_unproject_gives():
+def test_rays_of_a_perspective_camera_agree_with_unproject_points():
     eye = np.array((0.3, -2.0, 0.8))
-    camera = perspective_camera(look_at(eye, np.zeros(3)), 0.6, SIDE)
-    other = side_camera("right", 1.1, SIDE)
-    seen = torch.ones(1, 2, 1, SIDE, SIDE)
-    seen[0, 1, 0, :, : SIDE // 2] = 0  # the right side shows nothing before its middle: y < 0
-    found = hull_interval(matrices([camera, other]), seen, SIDE)[0, 0]
+    camera = perspective_camera(look_at(eye, np.zeros(3)), 0.6, SIZE)
+    other = side_camera("right", 1.1, SIZE)
+    seen = torch.ones(1, 2, 1, SIZE, SIZE)
+    seen[0, 1, 0, :, : SIZE // 2] = 0  # the right side is empty for y < 0
+    found = hull_interval(matrices([camera, other]), seen, SIZE)[0, 0]
     matrix = camera_matrix(camera).astype(float)
     for i, j in ((32, 32), (20, 40), (45, 25)):
-        where = (np.array([[i + 0.5, j + 0.5]]) / SIDE) * 2 - 1
-        entry = unproject_points(matrix, where, np.array([float(found[0, j, i])]))
+        ndc = (np.array([[i + 0.5, j + 0.5]]) / SIZE) * 2 - 1
+        entry = unproject_points(matrix, ndc, np.array([float(found[0, j, i])]))
         np.testing.assert_allclose(entry[0, 1], 0, atol=0.03)

@@ -45,7 +45,7 @@ def test_mixed_losses_and_gradients_are_those_of_float32_within_its_precision(ti
 
 def test_on_a_cpu_the_backbone_stays_as_exact_as_it_was(tiny):
     network, pictures = ReconstructionNetwork(tiny).eval(), torch.rand(1, 4, 64, 64)
-    layers = network.tubes.backbone, network.tubes.upright
+    layers = network.single_view.backbone, network.single_view.up_head
     maps = layers[0](pictures)
     up = layers[1](maps[-1])
     enable_mixed_precision(network, "bfloat16", CPU)

@@ -142,7 +142,7 @@ def test_sets_of_few_views_are_learned_from_as_far_as_they_go(tiny, tmp_path, on
     ((_, scores),) = log_lines(tmp_path / "run", "validation")
     assert [not np.isnan(score) for score in scores] == [True, not one_picture, False, True]
     export_run(tmp_path / "run", [folder], tmp_path / "found.safetensors")
-    curves = weights.load_weights(tmp_path / "found.safetensors")[0].curves
+    curves = weights.load_weights(tmp_path / "found.safetensors")[0].calibration_curves
     untouched = torch.tensor((1.0, 0.0))
     assert [torch.equal(curve, untouched) for curve in curves] == [False, False, False, True, True]
 
@@ -256,7 +256,7 @@ def mean_iou(model, objects):
         ]
     scores = []
     for logits, thing in found:
-        level = expected_iou_threshold(logits[logits > -99]) + float(model.shift)
+        level = expected_iou_threshold(logits[logits > -99]) + float(model.threshold_shift)
         scores.append(iou(logits > level, thing.uniform_inside))
     return np.mean(scores)
 
@@ -264,8 +264,8 @@ def mean_iou(model, objects):
 def test_calibration_lifts_iou_on_what_it_sees(dataset, tiny):
     objects = load_split([dataset], "validation")
     model = ReconstructionNetwork(tiny).eval()
-    torch.nn.init.constant_(model.occupied.bias, -0.8)
+    torch.nn.init.constant_(model.occupancy_head.bias, -0.8)
     before = mean_iou(model, objects)
     calibrate_level(model, objects)
-    assert model.shift != 0
+    assert model.threshold_shift != 0
     assert mean_iou(model, objects) > before

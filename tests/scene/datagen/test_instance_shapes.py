@@ -226,5 +226,9 @@ def test_a_truth_that_is_not_of_its_shape_is_told(scene, tmp_path):
     )
     assert "lacks " in told(record, [(None, each[0][1]), *each[1:]])
     silent = [dataclasses.replace(one, lacks="") for one in record.shapes]
-    assert "neither ground truth nor a reason" in told(dataclasses.replace(record, shapes=tuple(silent)), each)
-    assert "has an unlisted shape" in told(dataclasses.replace(record, shapes=record.shapes[:1]), each[:1])
+    assert "neither ground truth nor a reason" in told(
+        dataclasses.replace(record, shapes=tuple(silent)), each
+    )
+    assert "has an unlisted shape" in told(
+        dataclasses.replace(record, shapes=record.shapes[:1]), each[:1]
+    )

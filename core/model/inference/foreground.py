@@ -1,0 +1,205 @@
+"""Segmentation: find the object in an image, by alpha, by a plain background, or by the network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from ...alignment.side_views import mask_bounds
+from ...errors import ImageError
+from ...imaging.background_removal import (
+    decontaminate_edges,
+    detect_frame,
+    mask_plain_background,
+    remove_specks,
+)
+from ...jobs.task import Progress, Task, subtask
+from ..networks.foreground import SIDE, ForegroundNetwork
+from ..networks.layers import device_of
+
+Pixels = NDArray[np.float32]
+
+_STAGE = "Finding the object"
+_SEGMENTATION_SHARE = 0.05  # of the progress of a reconstruction
+
+# The rim is the band of pixels along the outline whose colors contain background.
+_MIN_RIM = (
+    2  # pixels, of an object that is cut out here; the blocks of a JPEG mix in more than blur
+)
+_RIM_SHARE = 1 / 256  # of the image's longer side: large images, and images that came with alpha
+_MAX_RIM = 4  # pixels
+
+_BLANK_RANGE = 0.06  # of full scale: what JPEG makes of a single color
+
+# Share of the area within a frame that an object covers: a smaller one is a handle, a larger one
+# the panel of a door.
+_MIN_FRAMED_SHARE = 0.05
+_MAX_FRAMED_SHARE = 0.7
+
+# The network's second look at the object: bounding box and margin.
+_MARGIN_SHARE = 0.12
+_MARGIN_PIXELS = 2
+
+
+def segment_images(
+    images: Mapping[str, Pixels], network: ForegroundNetwork
+) -> Task[dict[str, Pixels]]:
+    """Return :func:`segment_foreground` of several images by name.
+
+    Raises:
+        ImageError: No object was found in one of them, which is named.
+    """
+    segmented = {}
+    for index, (name, image) in enumerate(images.items()):
+        start = _SEGMENTATION_SHARE * index / len(images)
+        task = segment_foreground(image, network)
+        try:
+            segmented[name] = yield from subtask(
+                task, start, _SEGMENTATION_SHARE, f"{_STAGE}, {name}"
+            )
+        except ImageError as error:
+            raise ImageError(f"{name}: {error}") from error
+    return segmented
+
+
+def segment_foreground(image: Pixels, network: ForegroundNetwork) -> Task[Pixels]:
+    """Return ``image`` (H, W, 4) with the object's mask as alpha.
+
+    The mask is the image's alpha if it has one, else what is in front of a plain background, else
+    what the network finds.
+
+    Raises:
+        ImageError: No object was found.
+    """
+    yield Progress(0.0, _STAGE)
+    color = image[..., :3]
+    alpha = image[..., 3]
+    if alpha.min() < 0.5:
+        return _apply_mask(image, alpha, 0)
+    if np.ptp(color, axis=(0, 1)).max() < _BLANK_RANGE:
+        raise ImageError("No object was found in the picture: it is of one color all over")
+
+    plain_mask = mask_plain_background(color)
+    yield Progress(0.2, _STAGE)
+    if plain_mask is None:
+        mask = yield from _segment_with_network(color, network)
+        return _apply_mask(image, mask, _MIN_RIM)
+
+    # What differs from a plain background may be a frame around the object, rather than the object.
+    frame_interior = detect_frame(plain_mask)
+    if frame_interior is not None:
+        segmented = yield from _segment_inside_frame(image, frame_interior, network)
+        if segmented is not None:
+            return segmented
+    return _apply_mask(image, plain_mask, _MIN_RIM)
+
+
+def _segment_with_network(color: Pixels, network: ForegroundNetwork) -> Task[NDArray[np.float32]]:
+    """Return the network's mask (H, W), refined by a second look at the object alone."""
+    rough_mask = remove_specks(_run_foreground_network(color, network, with_mirror=False))
+    mask = np.zeros_like(rough_mask)
+
+    # The bounding box of the object, and a margin.
+    height, width = mask.shape
+    low, high = mask_bounds(rough_mask)
+    longest_side = float((high - low).max())
+    margin = _MARGIN_SHARE * longest_side + _MARGIN_PIXELS
+    left, top = np.floor(np.maximum(low - margin, 0)).astype(int)
+    right, bottom = np.ceil(np.minimum(high + margin, (width, height))).astype(int)
+    yield Progress(0.4, _STAGE)
+
+    crop = color[top:bottom, left:right]
+    mask[top:bottom, left:right] = _run_foreground_network(crop, network, with_mirror=True)
+    mask_bounds(mask)  # raises ImageError if it is empty
+    yield Progress(0.8, _STAGE)
+    return mask
+
+
+def _segment_inside_frame(
+    image: Pixels, interior: tuple[slice, slice], network: ForegroundNetwork
+) -> Task[Pixels | None]:
+    """Segment the interior of a frame, or return None if there is no object in it.
+
+    Then it was no frame, but the background around something rectangular that is seen straight on.
+
+    Args:
+        image: (H, W, 4).
+        interior: Rows and columns within the frame.
+        network: See :func:`segment_foreground`.
+    """
+    try:
+        segmented = yield from segment_foreground(image[interior], network)
+    except ImageError:
+        return None
+    solid = segmented[..., 3] > 0.5
+    touches_frame = solid[[0, -1]].any() or solid[:, [0, -1]].any()
+    if touches_frame or not _MIN_FRAMED_SHARE < solid.mean() < _MAX_FRAMED_SHARE:
+        return None
+    no_alpha = np.zeros_like(image[..., 3:])
+    result: Pixels = np.concatenate((image[..., :3], no_alpha), axis=2)
+    result[interior] = segmented
+    return result
+
+
+def _apply_mask(image: Pixels, mask: NDArray[np.float32], min_rim: int) -> Pixels:
+    """Return ``image`` with ``mask``, without specks, as alpha, and a rim without background.
+
+    Args:
+        image: (H, W, 4).
+        mask: (H, W).
+        min_rim: Smallest width of the rim, pixels.
+    """
+    mask = remove_specks(mask)
+    longer_side = max(mask.shape)
+    rim = int(np.clip(longer_side * _RIM_SHARE, min_rim, _MAX_RIM))
+
+    color = image[..., :3]
+    if rim:
+        color = decontaminate_edges(color, mask, rim)
+    return np.concatenate((color, mask[..., None]), axis=2)
+
+
+@torch.inference_mode()
+def _run_foreground_network(
+    color: Pixels, network: ForegroundNetwork, with_mirror: bool
+) -> NDArray[np.float32]:
+    """Return the network's mask (H, W) in 0..1.
+
+    Args:
+        color: (H, W, 3), of any size; it is scaled and padded to the network's square.
+        network: See :func:`segment_foreground`.
+        with_mirror: Whether to average with the mirror image, which takes twice as long.
+    """
+    # Scale the longer side to the square's.
+    height, width = color.shape[:2]
+    scale = SIDE / max(height, width)
+    rows = max(1, round(height * scale))
+    columns = max(1, round(width * scale))
+    channels_first = color.transpose(2, 0, 1)[None].copy()
+    image = torch.from_numpy(channels_first)
+    image = F.interpolate(image, (rows, columns), mode="bilinear", antialias=True)
+
+    # Pad the shorter side on both ends.
+    top = (SIDE - rows) // 2
+    left = (SIDE - columns) // 2
+    bottom = SIDE - rows - top
+    right = SIDE - columns - left
+    image = F.pad(image, (left, right, top, bottom), mode="replicate")
+    image = image.to(device_of(network))
+
+    logits: Tensor = network(image)
+    if with_mirror:
+        mirrored_logits = network(image.flip(3))
+        logits = (logits + mirrored_logits.flip(3)) / 2
+
+    # Back to the image's size.
+    logits = logits.cpu()
+    logits = logits[:, :, top : top + rows, left : left + columns]
+    logits = F.interpolate(logits, (height, width), mode="bicubic")
+    mask: NDArray[np.float32] = logits[0, 0].sigmoid().numpy()
+    return mask

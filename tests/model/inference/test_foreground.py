@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+from maquette.core.errors import ImageError
+from maquette.core.jobs.task import run_to_end
+from maquette.core.model.inference.foreground import segment_foreground, segment_images
+from maquette.core.model.inference.weights import load_weights
+
+
+def boxes(*within):
+    """White image (240, 320, 4) with boxes (left, top, right, bottom) of different shades."""
+    image = np.ones((240, 320, 4), np.float32)
+    for index, (left, top, right, bottom) in enumerate(within):
+        image[top:bottom, left:right, :3] = (0.6, 0.3, 0.1 * index)
+    return image
+
+
+@pytest.mark.parametrize("inset", [0, 4])
+@pytest.mark.parametrize("wide", [1, 4])
+def test_a_frame_is_not_segmented(inset, wide):
+    """Neither along the border of a scan, nor with a margin."""
+    box = 60, 50, 200, 180
+    image = boxes(box)
+    image[inset : inset + wide, inset : 320 - inset, :3] = 0
+    image[240 - inset - wide : 240 - inset, inset : 320 - inset, :3] = 0
+    image[inset : 240 - inset, inset : inset + wide, :3] = 0
+    image[inset : 240 - inset, 320 - inset - wide : 320 - inset, :3] = 0
+    found = run_to_end(segment_foreground(image, load_weights()[1]))
+    np.testing.assert_array_equal(found[..., 3] > 0.5, boxes(box)[..., 1] < 1)
+
+
+def test_segmentation_can_be_cancelled_between_its_steps():
+    busy = np.random.default_rng(0).random((240, 320, 4)).astype(np.float32)
+    busy[60:180, 100:220, :3], busy[..., 3] = (0.9, 0.1, 0.1), 1
+    task = segment_foreground(busy, load_weights()[1])
+    assert [next(task).stage for _ in range(4)] == ["Finding the object"] * 4
+
+
+@pytest.mark.parametrize(
+    "part", [(300, 110, 308, 130), (20, 20, 300, 110)], ids=["handle", "drawer"]
+)
+def test_a_cupboard_seen_straight_on_is_not_a_frame(part):
+    cupboard = 4, 4, 316, 236
+    drawn = [cupboard, part] + ([(20, 125, 300, 220)] if part[0] == 20 else [])
+    found = run_to_end(segment_foreground(boxes(*drawn), load_weights()[1]))
+    np.testing.assert_array_equal(found[..., 3] > 0.5, boxes(cupboard)[..., 1] < 1)
+
+
+@pytest.mark.parametrize("shade", [0.0, 0.5, 1.0])
+def test_an_image_of_one_color_has_no_object(shade):
+    image = np.full((64, 64, 4), shade, np.float32) + np.random.default_rng(0).uniform(
+        -0.02, 0.02, (64, 64, 4)
+    )
+    image[..., 3] = 1
+    with pytest.raises(ImageError, match="one color"):
+        run_to_end(segment_foreground(image.clip(0, 1), load_weights()[1]))
+
+
+def test_an_image_without_an_object_is_named():
+    blank = np.ones((64, 64, 4), np.float32)
+    with pytest.raises(ImageError, match=r"^right: .*one color"):
+        run_to_end(
+            segment_images({"front": boxes((60, 50, 200, 180)), "right": blank}, load_weights()[1])
+        )
