@@ -126,8 +126,7 @@ class CameraCheck:
         half_sphere = fibonacci_directions(_RAYS // 2)
         directions = (*half_sphere, *-half_sphere)
         return any(
-            self._hit_distance(eye, direction, min_distance) is not None
-            for direction in directions
+            self._hit_distance(eye, direction, min_distance) is not None for direction in directions
         )
 
     def _is_visible(self, camera: Camera) -> bool:

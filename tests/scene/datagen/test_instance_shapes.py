@@ -66,7 +66,7 @@ def put_strip():
 
 
 def made(folder, *, cameras="scene sides:left", **more):
-    from maquette.core.scene.datagen.objects import DatasetSettings
+    from maquette.core.scene.datagen.dataset_folder import DatasetSettings
     from maquette.core.scene.datagen.whole_scene import WholeScene, render_whole_scene
     from maquette.core.synthesis.camera_rigs import parse_rigs
 
@@ -177,7 +177,7 @@ def test_one_mesh_with_other_modifiers_is_another_shape(scene, tmp_path):
 def test_processes_share_the_truth(scene, tmp_path):
     whole = made(tmp_path / "whole")
     for index in (1, 0):
-        from maquette.core.scene.datagen.objects import DatasetSettings
+        from maquette.core.scene.datagen.dataset_folder import DatasetSettings
         from maquette.core.scene.datagen.whole_scene import WholeScene, render_whole_scene
         from maquette.core.synthesis.camera_rigs import parse_rigs
 

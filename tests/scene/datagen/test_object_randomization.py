@@ -10,6 +10,7 @@ from maquette.core.cameras import look_at, perspective_camera
 from maquette.core.errors import DatasetError
 from maquette.core.jobs.task import run_to_end
 from maquette.core.scene.datagen import object_randomization
+from maquette.core.scene.datagen.scenery import placed_occluders
 from PIL import Image
 
 SIZE = 48
@@ -94,7 +95,7 @@ def test_occluders_hide_the_object_and_the_whole_picture_is_the_one_with_all_in_
         stage.set_light(light)
         alone = object_randomization.render_view(stage, "free", CAMERA, SceneryParams())
         view = object_randomization.render_view(stage, "free", CAMERA, scenery)
-        with object_randomization.placed_occluders(stage.scene, things):
+        with placed_occluders(stage.scene, things):
             together = stage.render_view("free", CAMERA)
     middle = tuple(CAMERA.project(between(0.7)[None])[0][0, ::-1].astype(int))
     assert alone.surroundings is None
@@ -277,7 +278,7 @@ def test_stand_ins_are_where_and_as_the_objects_are_seen(cube):
 
 
 def settings(**changes):
-    from maquette.core.scene.datagen.objects import DatasetSettings
+    from maquette.core.scene.datagen.dataset_folder import DatasetSettings
     from maquette.core.synthesis.camera_rigs import parse_rigs
 
     return DatasetSettings(
@@ -293,7 +294,8 @@ def settings(**changes):
 
 def make(folder, **options):
     from maquette.core.dataset.records import ObjectFile
-    from maquette.core.scene.datagen.objects import render_dataset, scene_sources
+    from maquette.core.scene.datagen.objects import render_dataset
+    from maquette.core.scene.datagen.sources import scene_sources
 
     run_to_end(
         render_dataset(
@@ -394,7 +396,8 @@ def test_object_coordinates_are_along_the_axes_of_the_object_as_it_came(cube, tm
 
 
 def test_all_is_as_before_after_a_cancel_and_after_an_error(cube, pictures, tmp_path):
-    from maquette.core.scene.datagen.objects import render_dataset, scene_sources
+    from maquette.core.scene.datagen.objects import render_dataset
+    from maquette.core.scene.datagen.sources import scene_sources
 
     before, own = state(), materials([cube])
     random = draw(**everything(pictures))

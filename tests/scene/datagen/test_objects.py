@@ -36,7 +36,7 @@ def meshes(addon, tmp_path):
 
 
 def settings(**changes):
-    from maquette.core.scene.datagen.objects import DatasetSettings
+    from maquette.core.scene.datagen.dataset_folder import DatasetSettings
 
     cameras = camera_rigs.parse_rigs(["sides:front,top", "free:1"])
     return DatasetSettings(
@@ -45,7 +45,8 @@ def settings(**changes):
 
 
 def make(meshes, folder, **changes):
-    from maquette.core.scene.datagen.objects import file_sources, render_dataset
+    from maquette.core.scene.datagen.objects import render_dataset
+    from maquette.core.scene.datagen.sources import file_sources
 
     return run_to_end(render_dataset(file_sources(meshes), folder, settings(**changes)))
 
@@ -92,7 +93,8 @@ def test_copies_share_a_split(meshes, tmp_path):
 
 def test_a_stopped_run_goes_on_and_equals_an_undisturbed_one(meshes, tmp_path):
     from maquette.core.dataset.records import ObjectFile
-    from maquette.core.scene.datagen.objects import file_sources, render_dataset
+    from maquette.core.scene.datagen.objects import render_dataset
+    from maquette.core.scene.datagen.sources import file_sources
 
     work = render_dataset(file_sources(meshes), tmp_path / "stopped", settings())
     for _ in range(6):
@@ -120,7 +122,8 @@ def test_a_stopped_run_goes_on_and_equals_an_undisturbed_one(meshes, tmp_path):
 
 
 def test_a_stopped_object_goes_on_after_its_views(meshes, tmp_path, monkeypatch):
-    from maquette.core.scene.datagen.objects import file_sources, render_dataset
+    from maquette.core.scene.datagen.objects import render_dataset
+    from maquette.core.scene.datagen.sources import file_sources
     from maquette.core.scene.rendering.studio import RenderStudio
 
     work = render_dataset(file_sources(meshes), tmp_path / "set", settings())
@@ -203,7 +206,7 @@ def test_nothing_selected_is_said(addon, tmp_path):
 
 
 def test_fewer_are_among_those_that_more_are(meshes):
-    from maquette.core.scene.datagen.objects import file_sources, subset
+    from maquette.core.scene.datagen.sources import file_sources, subset
 
     sources = file_sources(meshes)
     two, four = (
@@ -217,7 +220,7 @@ def test_fewer_are_among_those_that_more_are(meshes):
 def test_fewer_are_of_every_split():
     """Once they were chosen by the number that puts the least of it into training: there was nothing to judge by."""
     from maquette.core.dataset.splits import assign_splits
-    from maquette.core.scene.datagen.objects import ObjectSource, subset
+    from maquette.core.scene.datagen.sources import ObjectSource, subset
 
     sources = [ObjectSource(f"thing_{i}", "", "thing", list) for i in range(1000)]
     few = {one.name: [float(i)] * 10 for i, one in enumerate(subset(sources, 100))}
@@ -233,7 +236,8 @@ def test_objects_of_too_many_triangles_are_skipped(meshes, tmp_path):
 
 def test_denoised_pictures_are_nearer_to_those_of_many_samples(addon, tmp_path):
     from maquette.core.dataset.records import ObjectFile
-    from maquette.core.scene.datagen.objects import render_dataset, scene_sources
+    from maquette.core.scene.datagen.objects import render_dataset
+    from maquette.core.scene.datagen.sources import scene_sources
 
     bpy.ops.mesh.primitive_monkey_add()
     sources = scene_sources([bpy.data.objects["Suzanne"]])
@@ -259,7 +263,8 @@ def test_denoised_pictures_are_nearer_to_those_of_many_samples(addon, tmp_path):
 def test_the_truth_is_of_what_is_rendered(addon, tmp_path):
     """Modifiers at their render settings, without what is hidden in renders, with what is no mesh but has faces."""
     from maquette.core.dataset.records import ObjectFile
-    from maquette.core.scene.datagen.objects import render_dataset, scene_sources
+    from maquette.core.scene.datagen.objects import render_dataset
+    from maquette.core.scene.datagen.sources import scene_sources
 
     bpy.ops.mesh.primitive_cube_add()
     cube = bpy.context.object
@@ -277,7 +282,8 @@ def test_the_truth_is_of_what_is_rendered(addon, tmp_path):
 def test_the_record_of_a_generated_object_tells_what_was_drawn(addon, tmp_path):
     from maquette.core.dataset.records import read_record
     from maquette.core.procedural import make_object as make_thing
-    from maquette.core.scene.datagen.objects import procedural_sources, render_dataset
+    from maquette.core.scene.datagen.objects import render_dataset
+    from maquette.core.scene.datagen.sources import procedural_sources
 
     run_to_end(render_dataset(procedural_sources(["barrel"], 1, 4), tmp_path, settings()))
     record = read_record(tmp_path / "objects/procedural__barrel_000004.tar")
@@ -287,7 +293,8 @@ def test_the_record_of_a_generated_object_tells_what_was_drawn(addon, tmp_path):
 
 def test_an_undo_while_it_renders_is_told_and_the_file_is_whole(addon, tmp_path):
     from maquette.core.errors import SceneError
-    from maquette.core.scene.datagen.objects import procedural_sources, render_dataset
+    from maquette.core.scene.datagen.objects import render_dataset
+    from maquette.core.scene.datagen.sources import procedural_sources
 
     bpy.ops.mesh.primitive_cube_add()
     for message in ("first", "second"):
@@ -303,11 +310,8 @@ def test_an_undo_while_it_renders_is_told_and_the_file_is_whole(addon, tmp_path)
 
 def test_what_is_deleted_before_its_turn_is_told_and_what_comes_meanwhile_stays(addon, tmp_path):
     from maquette.core.errors import SceneError
-    from maquette.core.scene.datagen.objects import (
-        procedural_sources,
-        render_dataset,
-        scene_sources,
-    )
+    from maquette.core.scene.datagen.objects import render_dataset
+    from maquette.core.scene.datagen.sources import procedural_sources, scene_sources
 
     for x in (0, 3):
         bpy.ops.mesh.primitive_cube_add(location=(x, 0, 0))
@@ -327,7 +331,7 @@ def test_what_is_deleted_before_its_turn_is_told_and_what_comes_meanwhile_stays(
 
 
 def test_names_that_would_be_the_same_are_told_apart(meshes, addon):
-    from maquette.core.scene.datagen.objects import file_sources, scene_sources
+    from maquette.core.scene.datagen.sources import file_sources, scene_sources
 
     before = {source.name for source in file_sources(meshes)}
     (meshes / "ball.obj").write_bytes((meshes / "cone.obj").read_bytes())

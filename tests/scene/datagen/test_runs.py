@@ -25,7 +25,9 @@ spec = importlib.util.spec_from_file_location("maquette", root / "__init__.py", 
 sys.modules["maquette"] = package = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(package)
 from maquette.core.synthesis.camera_rigs import parse_rigs
-from maquette.core.scene.datagen.objects import DatasetSettings, procedural_sources, render_dataset
+from maquette.core.scene.datagen.dataset_folder import DatasetSettings
+from maquette.core.scene.datagen.objects import render_dataset
+from maquette.core.scene.datagen.sources import procedural_sources
 steps = 0
 def die(*args, **more):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -59,11 +61,9 @@ Path.replace = replace
 
 
 def run(folder, **changes):
-    from maquette.core.scene.datagen.objects import (
-        DatasetSettings,
-        procedural_sources,
-        render_dataset,
-    )
+    from maquette.core.scene.datagen.dataset_folder import DatasetSettings
+    from maquette.core.scene.datagen.objects import render_dataset
+    from maquette.core.scene.datagen.sources import procedural_sources
     from maquette.core.synthesis.camera_rigs import parse_rigs
 
     settings = DatasetSettings(

@@ -90,7 +90,7 @@ def state():
 def work(
     folder, *, cameras="scene sides:front,top", hdri=None, world=False, other_worlds=False, **random
 ):
-    from maquette.core.scene.datagen.objects import DatasetSettings
+    from maquette.core.scene.datagen.dataset_folder import DatasetSettings
     from maquette.core.scene.datagen.whole_scene import WholeScene, render_whole_scene
     from maquette.core.synthesis.camera_rigs import parse_rigs
     from maquette.core.synthesis.randomization import Randomization

@@ -130,7 +130,7 @@ def state():
 
 
 def render(folder, *, size=SIZE, cameras="scene", shard=(0, 1), **how):
-    from maquette.core.scene.datagen.objects import DatasetSettings
+    from maquette.core.scene.datagen.dataset_folder import DatasetSettings
     from maquette.core.scene.datagen.whole_scene import WholeScene, render_whole_scene
     from maquette.core.synthesis.camera_rigs import parse_rigs
 
@@ -443,7 +443,7 @@ def test_older_sets_which_tell_of_the_classes_elsewhere_are_gone_on_with(scene, 
 
 @pytest.mark.parametrize("name", ["relightable", "grid", "compact"])
 def test_what_only_objects_have_is_refused(addon, tmp_path, name):
-    from maquette.core.scene.datagen.objects import DatasetSettings
+    from maquette.core.scene.datagen.dataset_folder import DatasetSettings
     from maquette.core.scene.datagen.whole_scene import WholeScene, render_whole_scene
 
     bpy.ops.mesh.primitive_cube_add()

@@ -55,11 +55,9 @@ def scene_to_render():
 
 def run(kind, folder):
     import bpy
-    from maquette.core.scene.datagen.objects import (
-        DatasetSettings,
-        procedural_sources,
-        render_dataset,
-    )
+    from maquette.core.scene.datagen.dataset_folder import DatasetSettings
+    from maquette.core.scene.datagen.objects import render_dataset
+    from maquette.core.scene.datagen.sources import procedural_sources
     from maquette.core.scene.datagen.whole_scene import WholeScene, render_whole_scene
     from maquette.core.synthesis.camera_rigs import parse_rigs
 
