@@ -22,8 +22,11 @@ def nearest_triangle_finder(corners: NDArray[np.float64]) -> Nearest:
     Returns:
         A function from points (P, 3) to the indices (P,) int64 of their nearest triangles.
     """
+    # Around the center, where single precision is finest.
     center = corners.mean((0, 1))
     faces = np.arange(3 * len(corners)).reshape(-1, 3)
+
+    # Each triangle has its three vertices, so that no index of the caller is needed.
     vertices = (corners - center).reshape(-1, 3)
     tree = BVHTree.FromPolygons(vertices.tolist(), faces.tolist(), all_triangles=True)
 

@@ -43,6 +43,7 @@ def from_blender(
             "only perspective and orthographic ones have a matrix"
         )
 
+    # Blender's projection matrix has sensor fit, shift and pixel aspect in it.
     width, height = image_size(scene.render)
     projection = obj.calc_matrix_camera(
         graph,
@@ -97,6 +98,8 @@ def of_scene(
             views = scene_cameras(context)
         else:
             views = camera_path(context, rig.frames, rig.step)
+
+        # Only their proportions are those of the scene's images.
         views_of_rigs[str(rig)] = [
             ViewRecord(view.kind, _resized_camera(view.camera, size), view.drawn) for view in views
         ]
@@ -114,6 +117,7 @@ def scene_cameras(context: bpy.types.Context) -> list[ViewRecord]:
     if not cameras:
         raise SceneError("The scene has no camera: add one, or choose other kinds of cameras")
 
+    # By name, so that the order does not depend on the file.
     return [
         ViewRecord("scene", from_blender(context.scene, obj, graph), {"camera": obj.name})
         for obj in sorted(cameras, key=lambda obj: obj.name)
@@ -141,6 +145,7 @@ def camera_path(
     current_subframe = scene.frame_subframe
     active = scene.camera
 
+    # Only a change of the frame evaluates animation and markers.
     views = []
     try:
         for frame in range(first, last + 1, step):
@@ -166,11 +171,21 @@ def _intrinsics_of_projection(
     OpenGL's image is -1..1 with y up; ours is in pixels with v down, see ``core.cameras``.
     """
     (scale_x, _, tilt_x, shift_x), (_, scale_y, tilt_y, shift_y) = projection[:2]
+
+    # Scale from half the image to pixels.
     focal_x = scale_x * width / 2
     focal_y = scale_y * height / 2
+
+    # The principal point; the tilt of a perspective matrix is that of its third column.
     center_x = (1 + shift_x - tilt_x) / 2 * width
     center_y = (1 - shift_y + tilt_y) / 2 * height
-    return np.array(((focal_x, 0, center_x), (0, focal_y, center_y), (0, 0, 1.0)))
+    return np.array(
+        (
+            (focal_x, 0, center_x),
+            (0, focal_y, center_y),
+            (0, 0, 1.0),
+        )
+    )
 
 
 def _camera_pose(name: str, evaluated: bpy.types.Object) -> NDArray[np.float64]:
@@ -178,10 +193,12 @@ def _camera_pose(name: str, evaluated: bpy.types.Object) -> NDArray[np.float64]:
     matrix = np.array(evaluated.matrix_world, float)
     pose = rigid_matrix(matrix)
 
+    # Axes that are not orthogonal are sheared, and a negative determinant mirrors.
     lengths = np.linalg.norm(matrix[:3, :3], axis=0)
     axes = matrix[:3, :3] / np.maximum(lengths, _MIN_LENGTH)
     shear = np.abs(axes.T @ axes - np.eye(3)).max()
-    if pose is None or shear > _RIGID or np.linalg.det(axes) < 0:
+    is_mirrored = np.linalg.det(axes) < 0
+    if pose is None or shear > _RIGID or is_mirrored:
         raise SceneError(
             f"{name} is mirrored or sheared by its scale or that of its parents: apply their scale"
         )
@@ -197,7 +214,10 @@ def rigid_matrix(matrix: NDArray[np.float64]) -> NDArray[np.float64] | None:
     lengths = np.linalg.norm(matrix[:3, :3], axis=0)
     if not lengths.min() > _MIN_LENGTH:
         return None
-    left, stretch, right = np.linalg.svd(matrix[:3, :3] / lengths)
+
+    # The rotation nearest to the axes: singular values replaced by 1 (Procrustes).
+    axes = matrix[:3, :3] / lengths
+    left, stretch, right = np.linalg.svd(axes)
     if not stretch[-1] > _MIN_STRETCH:
         return None
 

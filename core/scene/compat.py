@@ -29,6 +29,7 @@ def write_multilayer_exr(settings: bpy.types.ImageFormatSettings) -> None:
         settings.media_type = 'MULTI_LAYER_IMAGE'
     settings.file_format = 'OPEN_EXR_MULTILAYER'
     settings.color_depth = '32'
+
     # The file is read at once and deleted: compressing it takes longer than it saves.
     settings.exr_codec = 'NONE'
     if bpy.app.version >= (5, 0, 0):

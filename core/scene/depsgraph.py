@@ -57,12 +57,17 @@ class EvaluatedInstance:
 
     def is_same_shape(self, other: EvaluatedInstance) -> bool:
         """Return whether both have the same vertices in their frames, to 1e-5 of their size."""
+        # Instances of one mesh share their arrays.
         if self.vertices is other.vertices:
             return True
+
+        # Cheap comparisons first.
         if self.vertices.shape != other.vertices.shape:
             return False
         if not np.array_equal(self.triangles, other.triangles):
             return False
+
+        # Modifiers that depend on the location leave rounding errors.
         tolerance = _SAME * float(np.ptp(self.vertices, axis=0).max())
         return bool(np.abs(self.vertices - other.vertices).max() <= tolerance)
 
@@ -117,6 +122,7 @@ class DepsgraphReader:
             except Exception as error:  # Blender would print it and continue
                 errors.append(error)
 
+        # The reading engine replaces the scene's during this render.
         engine = scene.render.engine
         scene.render.engine = _Engine.bl_idname
         _Engine.read = read
@@ -172,10 +178,12 @@ def _read_snapshot(depsgraph: bpy.types.Depsgraph, cameras: tuple[str, ...]) -> 
         if part:
             parts.append(part)
 
+    # Cameras are evaluated at the same frame.
     scene = depsgraph.scene
-    scene_cameras = {
-        name: from_blender(scene, scene.objects[name].original, depsgraph) for name in cameras
-    }
+    scene_cameras = {}
+    for name in cameras:
+        camera = scene.objects[name].original
+        scene_cameras[name] = from_blender(scene, camera, depsgraph)
     active = scene.camera.original.name if scene.camera else ""
     return SceneSnapshot(tuple(parts), scene_cameras, active)
 
@@ -186,6 +194,7 @@ def _object_triangles(obj: bpy.types.Object) -> tuple[NDArray[np.float64], NDArr
     if mesh is None:
         return np.zeros((0, 3)), np.zeros((0, 3), np.int32)
 
+    # Only a converted mesh has to be freed again.
     vertices = meshes.read_vertices(mesh)
     triangles = meshes.read_triangles(mesh)
     if obj.type != 'MESH':
@@ -222,6 +231,7 @@ def _evaluated_instance(
         instancer = item.parent.original.name_full
         name = f"{instancer}/{source}/{_persistent_name(item)}"
 
+    # Copies of one mesh at one scale have the same shape.
     data = obj.data.original
     data_name = data.name_full if data else source
     return EvaluatedInstance(

@@ -29,6 +29,7 @@ def check_export_path(path: Path) -> None:
             f"There is no folder {path.parent} to write {path.name} into: make it first"
         )
 
+    # Opening it for appending fails where writing would, and changes nothing.
     try:
         existed = path.exists()
         path.open("ab").close()
@@ -57,6 +58,8 @@ def write_meshes(path: Path, *objects: bpy.types.Object) -> None:
         except (RuntimeError, OSError, AttributeError) as error:
             # AttributeError: the exporter's add-on is disabled
             raise OutputError(f"{path} could not be written: {error}") from error
+
+    # Some exporters report no error on a full disk.
     if not path.is_file() or not path.stat().st_size:
         raise OutputError(f"{path} could not be written: is the disk full?")
 
@@ -102,6 +105,7 @@ def _write_obj(path: str, objects: _Objects) -> None:
     The exporter copies image files, so packed images need one first. The texture of ``chair.obj``
     is ``chair_texture.png``, because ``chair.png`` may be the image that it was made from.
     """
+    # Only packed images have no file that the exporter could copy.
     images = []
     for obj in objects:
         images += [image for image in materials.images_of(obj) if image.packed_file]
@@ -149,6 +153,7 @@ def _write_usd(path: str, objects: _Objects) -> None:
 
 def _write_blend(path: str, objects: _Objects) -> None:
     """Write a .blend file of one scene with only the objects, whatever else is open."""
+    # Libraries are written with all that their data-blocks use.
     scene = bpy.data.scenes.new("Maquette")
     try:
         for obj in objects:

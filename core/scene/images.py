@@ -46,8 +46,11 @@ def image_from_pixels(
         alpha: Whether the image has an alpha channel.
     """
     height, width = pixels.shape[:2]
+
+    # Blender's rows go from the bottom to the top.
     image = bpy.data.images.new(name, width, height, alpha=alpha)
-    image.pixels.foreach_set(np.ascontiguousarray(pixels[::-1], np.float32).ravel())
+    bottom_up = np.ascontiguousarray(pixels[::-1], np.float32)
+    image.pixels.foreach_set(bottom_up.ravel())
     image.pack()
     return image
 
@@ -88,8 +91,8 @@ class ImageValues:
         if self.linear and not self.data:
             rgba[..., :3] = color_space.from_linear(rgba[..., :3])
 
-        small = downscale(rgba.clip(0, 1), max_side)
-        return require_visible(small, f"Image {self.name!r}")
+        pixels = downscale(rgba.clip(0, 1), max_side)
+        return require_visible(pixels, f"Image {self.name!r}")
 
 
 def image_values(image: bpy.types.Image) -> ImageValues:
@@ -103,6 +106,7 @@ def image_values(image: bpy.types.Image) -> ImageValues:
         raise ImageError(_why_empty(image))
     check_size(width, height, f"Image {image.name!r}")
 
+    # All at once: reading single pixels is far slower.
     values = np.empty((height, width, image.channels), np.float32)
     image.pixels.foreach_get(values.ravel())
     return ImageValues(
@@ -134,8 +138,13 @@ def image_pixels(image: bpy.types.Image, max_side: int = MAX_SIDE) -> NDArray[np
 def _as_rgba(values: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return (H, W, 4) from (H, W, C), where C is 1 (gray), 2 (gray, alpha), 3 or 4."""
     height, width, channels = values.shape
+
+    # Without alpha it is opaque; gray goes to all three channels.
     rgba = np.ones((height, width, 4), np.float32)
-    rgba[..., :3] = values[..., :3] if channels >= 3 else values[..., :1]
+    if channels >= 3:
+        rgba[..., :3] = values[..., :3]
+    else:
+        rgba[..., :3] = values[..., :1]
     if channels in (2, 4):
         rgba[..., 3] = values[..., -1]
     return rgba
@@ -143,8 +152,11 @@ def _as_rgba(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _why_empty(image: bpy.types.Image) -> str:
     """Return why ``image`` has no pixels, and what to do."""
+    # A render result has pixels only inside Blender's renderer.
     if image.type in {'RENDER_RESULT', 'COMPOSITING'}:
         return f"Image {image.name!r} keeps no pixels to read: save it to a file and open that"
+
+    # The file was moved or deleted since it was opened.
     if image.source == 'FILE' and not image.packed_file:
         path = bpy.path.abspath(image.filepath, library=image.library) or "an empty path"
         return f"Image {image.name!r} cannot be read from {path}: find its file or open another"

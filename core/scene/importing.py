@@ -42,6 +42,7 @@ def detached_objects(make: Callable[[], T]) -> Iterator[T]:
 
     Only those: while the context is active, the user may create others, or undo.
     """
+    # Identified by their session_uid, which undo does not change.
     before = _data_blocks()
     created_uids: set[int] = set()
     try:
@@ -84,7 +85,8 @@ def world_triangles(objects: Iterable[bpy.types.Object]) -> MeshArrays:
         vertices.append(object_vertices)
         triangles.append(object_triangles)
 
-    if sum(map(len, triangles)) == 0:
+    face_count = sum(len(part) for part in triangles)
+    if face_count == 0:
         names = ", ".join(obj.name for obj in objects)
         raise MeshError(f"There is no mesh face in {names or 'nothing'}")
 
@@ -96,14 +98,17 @@ def _world_mesh(
     obj: bpy.types.Object, graph: bpy.types.Depsgraph
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     """Return the evaluated mesh of ``obj`` in world space: (V, 3) meters and (F, 3)."""
+    # The mesh after modifiers, in the object's space.
     evaluated = obj.evaluated_get(graph)
     mesh = evaluated.to_mesh()
     vertices = meshes.read_vertices(mesh)
     triangles = meshes.read_triangles(mesh)
     evaluated.to_mesh_clear()
 
+    # Where the object is mirrored, turn the faces outward again.
     to_world = np.array(obj.matrix_world)
-    if np.linalg.det(to_world[:3, :3]) < 0:  # mirrored: turn the faces outward again
+    is_mirrored = np.linalg.det(to_world[:3, :3]) < 0
+    if is_mirrored:
         triangles = triangles[:, ::-1]
     world_vertices = vertices @ to_world[:3, :3].T + to_world[:3, 3]
     return world_vertices.astype(np.float32), triangles
@@ -118,17 +123,21 @@ def _read_objects(path: Path) -> list[bpy.types.Object]:
         raise MeshError(f"{path} cannot be imported: {error}") from error
 
     objects = [obj for obj in bpy.data.objects if obj not in before]
-    if not any(obj.type == 'MESH' for obj in objects):
+    has_mesh = any(obj.type == 'MESH' for obj in objects)
+    if not has_mesh:
         raise MeshError(f"{path} holds no mesh")
     return objects
 
 
 def _data_blocks() -> set[bpy.types.ID]:
     """Return all data-blocks of the open file but Blender's render results."""
+    # All collections of bpy.data: objects, meshes, images and so on.
     blocks = set()
     for prop in bpy.data.bl_rna.properties:
         if prop.type == 'COLLECTION':
             blocks |= set(getattr(bpy.data, prop.identifier))
+
+    # Blender owns these, and reuses them for the next render.
     results = ('RENDER_RESULT', 'COMPOSITING')
     return {block for block in blocks if getattr(block, "type", "") not in results}
 
@@ -152,7 +161,10 @@ def _import_file(path: Path) -> None:
 
 def _append_blend(path: Path) -> None:
     """Append all objects of a .blend file and link them to the current scene."""
+    # Blender appends what is assigned when the context is left.
     with bpy.data.libraries.load(str(path)) as (source, target):
         target.objects = source.objects
+
+    # Appended objects are in no collection yet.
     for obj in target.objects:
         bpy.context.scene.collection.objects.link(obj)

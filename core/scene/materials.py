@@ -57,9 +57,13 @@ def images_of(obj: bpy.types.Object) -> list[bpy.types.Image]:
 def remove_unused(materials: Iterable[bpy.types.Material | None]) -> None:
     """Remove those of ``materials`` without users, and the images that only they used."""
     unused = {material for material in materials if material and not material.users}
+
+    # Images are collected first, because the node tree goes with the material.
     for material in unused:
         images = set(_material_images(material))
         bpy.data.materials.remove(material)
+
+        # Images that another material shows stay.
         for image in images:
             if not image.users:
                 bpy.data.images.remove(image)
@@ -80,6 +84,7 @@ def _principled_material(
     tree = material.node_tree
     tree.nodes.clear()
 
+    # Color -> Principled BSDF -> Output, from the right to the left.
     output = tree.nodes.new('ShaderNodeOutputMaterial')
     shader = tree.nodes.new('ShaderNodeBsdfPrincipled')
     color = tree.nodes.new(kind)

@@ -59,6 +59,7 @@ def replace_mesh(obj: bpy.types.Object, arrays: MeshArrays) -> None:
     old_name = obj.data.name
     old_materials = list(obj.data.materials)
 
+    # Only the new mesh is needed, not its object.
     obj.data = new.data
     bpy.data.objects.remove(new)
     if not old_mesh.users:
@@ -81,6 +82,7 @@ def to_arrays(mesh: bpy.types.Mesh) -> MeshArrays:
     corner_counts = np.empty(len(mesh.polygons), np.int32)
     mesh.polygons.foreach_get("loop_total", corner_counts)
 
+    # Arrays of faces need one number of corners for all of them.
     is_uniform = len(corner_counts) and (corner_counts == corner_counts[0]).all()
     if is_uniform and corner_counts[0] in (3, 4):
         faces = _corner_vertices(mesh).reshape(-1, corner_counts[0])
@@ -116,6 +118,7 @@ def join_triangles(
     Returns:
         The vertices and triangles of all, in the order of the meshes.
     """
+    # Indices of each mesh start after the vertices of those before it.
     counts = [len(part) for part in vertices]
     offsets = np.cumsum([0, *counts[:-1]])
     shifted = [part + offset for part, offset in zip(triangles, offsets, strict=True)]
@@ -146,6 +149,8 @@ def show_confidence_colors(mesh: bpy.types.Mesh) -> None:
     """Show a color attribute of the confidence: red is a guess, blue is sure."""
     confidence = confidence_of(mesh)
     hide_confidence_colors(mesh)
+
+    # Interpolate each channel of the color scale.
     steps = np.linspace(0, 1, len(_SCALE))
     channels = [np.interp(confidence, steps, channel) for channel in _SCALE.T]
     _set_color_attribute(mesh, HEAT, np.stack(channels, axis=1), rendered=False)
@@ -153,12 +158,14 @@ def show_confidence_colors(mesh: bpy.types.Mesh) -> None:
 
 def hide_confidence_colors(mesh: bpy.types.Mesh) -> None:
     """Remove the colors of the confidence, and show the colors of the mesh again."""
-    heat = mesh.color_attributes.get(HEAT)
+    attributes = mesh.color_attributes
+    heat = attributes.get(HEAT)
     if heat:
-        mesh.color_attributes.remove(heat)
-    color = mesh.color_attributes.get(COLOR)
+        attributes.remove(heat)
+
+    color = attributes.get(COLOR)
     if color:
-        mesh.color_attributes.active_color = color
+        attributes.active_color = color
 
 
 def _vertex_colors(mesh: bpy.types.Mesh) -> NDArray[np.float32] | None:
@@ -173,6 +180,8 @@ def _attribute_colors(mesh: bpy.types.Mesh, attribute: bpy.types.Attribute) -> N
     """Return sRGB (V, 3) of a color attribute of points or corners."""
     rgba = np.empty(4 * len(attribute.data), np.float32)
     attribute.data.foreach_get("color_srgb", rgba)
+
+    # Three channels; a color attribute of points needs no averaging.
     colors = rgba.reshape(-1, 4)[:, :3].clip(0, 1)
     if attribute.domain == 'POINT':
         return colors
@@ -190,6 +199,7 @@ def _material_colors(mesh: bpy.types.Mesh) -> NDArray[np.float32] | None:
     mesh.polygons.foreach_get("material_index", slots)
     mesh.polygons.foreach_get("loop_total", corner_counts)
 
+    # Each face has its slot's color, and each vertex the mean of its corners.
     srgb = color_space.from_linear(np.array(slot_colors))
     face_colors = srgb[slots.clip(0, len(slot_colors) - 1)]
     corner_colors = face_colors.repeat(corner_counts, 0)
@@ -217,9 +227,13 @@ def _mean_per_vertex(
         corner_vertices: (L,) the vertex of each corner.
         count: Number of vertices.
     """
-    sums = [np.bincount(corner_vertices, colors[:, channel], count) for channel in range(3)]
+    # Sums of each channel over the corners of each vertex.
+    sums = [np.bincount(corner_vertices, channel, count) for channel in colors.T]
+    total = np.stack(sums, axis=1)
+
+    # Vertices without corners stay 0.
     corner_counts = np.bincount(corner_vertices, minlength=count)
-    mean = np.stack(sums, axis=1) / np.maximum(corner_counts, 1)[:, None]
+    mean = total / np.maximum(corner_counts, 1)[:, None]
     return mean.astype(np.float32)
 
 
@@ -237,11 +251,13 @@ def _fill_mesh(mesh: bpy.types.Mesh, arrays: MeshArrays) -> None:
     vertices = np.ascontiguousarray(arrays.vertices, np.float32)
     mesh.attributes["position"].data.foreach_set("vector", vertices.ravel())
 
+    # Corners: the vertices of all faces one after the other.
     mesh.loops.add(corner_count)
     if face_count:
         faces = np.ascontiguousarray(arrays.faces, np.int32)
         mesh.attributes[".corner_vert"].data.foreach_set("value", faces.ravel())
 
+    # Faces: where the corners of each start.
     mesh.polygons.add(face_count)  # smooth by default
     starts = np.arange(0, corner_count, corners, dtype=np.int32)
     mesh.polygons.foreach_set("loop_start", starts)
@@ -263,9 +279,13 @@ def _set_color_attribute(
         rendered: Make it the attribute that renders use, too.
     """
     attribute = mesh.color_attributes.new(name, 'BYTE_COLOR', 'POINT')
+
+    # Opaque, within the range of bytes.
     rgba = np.ones((len(colors), 4), np.float32)
     rgba[:, :3] = colors.clip(0, 1)
     attribute.data.foreach_set("color_srgb", rgba.ravel())
+
+    # The viewport shows the active one; a render may use another.
     mesh.color_attributes.active_color = attribute
     if rendered:
         mesh.color_attributes.render_color_index = mesh.color_attributes.find(name)

@@ -38,6 +38,8 @@ def _fill_mesh(mesh: bpy.types.Mesh, parts: tuple[Part, ...]) -> None:
     vertices, faces = meshes.join_triangles(
         [part.mesh.vertices for part in parts], [part.mesh.faces for part in parts]
     )
+
+    # Vertices, corners, then the first corner of each triangle.
     mesh.vertices.add(len(vertices))
     mesh.vertices.foreach_set("co", vertices.ravel())
     mesh.loops.add(3 * len(faces))
@@ -49,12 +51,14 @@ def _fill_mesh(mesh: bpy.types.Mesh, parts: tuple[Part, ...]) -> None:
 
 def _set_materials(mesh: bpy.types.Mesh, parts: tuple[Part, ...]) -> None:
     """Add a material for each distinct finish of the parts, and assign it to their faces."""
+    # In order of first use, named after the first part that has it.
     part_keys = [_material_key(part) for part in parts]
     keys = list(dict.fromkeys(part_keys))
     for key in keys:
         first = parts[part_keys.index(key)]
         mesh.materials.append(_new_material(first))
 
+    # The slot of each face is that of its part.
     slots = [keys.index(key) for key in part_keys]
     face_counts = [len(part.mesh.faces) for part in parts]
     face_slots = np.repeat(slots, face_counts).astype(np.int32)
@@ -73,6 +77,7 @@ def _new_material(part: Part) -> bpy.types.Material:
     nodes = material.node_tree.nodes
     shader = next(node for node in nodes if node.type == 'BSDF_PRINCIPLED')
 
+    # The same in renders and in Solid view.
     linear = color_space.to_linear(np.array(part.color)).tolist()
     shader.inputs["Base Color"].default_value = (*linear, 1)
     shader.inputs["Roughness"].default_value = part.roughness

@@ -58,6 +58,7 @@ def chosen_references(
     else:
         objects = context.selected_objects
 
+    # Without names or collection, an empty selection means all that is visible.
     references = [obj for obj in objects if is_reference(obj)]
     if not (references or names or collection):
         references = [obj for obj in context.visible_objects if is_reference(obj)]
@@ -124,6 +125,8 @@ class ReferencePose:
 
         height, width = pixels.shape[:2]
         camera = self.camera.resized(width, height)
+
+        # A side that the user has set replaces the direction of the pose.
         if not self.side:
             return Reference(self.name, View(pixels, camera))
         return Reference(self.name, View(pixels, face_side(camera, self.side)), placed=False)
@@ -157,7 +160,9 @@ def background_image(camera: bpy.types.Object) -> bpy.types.CameraBackgroundImag
     if not camera.data.show_background_images:
         return None
     for background in camera.data.background_images:
-        if background.show_background_image and background.source == 'IMAGE' and background.image:
+        # Movie clips are no references.
+        has_image = background.source == 'IMAGE' and background.image
+        if background.show_background_image and has_image:
             return background
     return None
 
@@ -180,6 +185,8 @@ def _side_rank(obj: bpy.types.Object) -> int:
     Where two references disagree by far, the one with the lower rank is believed.
     """
     direction = _viewer_direction(obj, np.array(obj.matrix_world))
+
+    # The side whose direction is nearest to the viewer's.
     alignment = [np.dot(direction, side_direction) for side_direction, _ in SIDES.values()]
     return int(np.argmax(alignment))
 
@@ -193,10 +200,13 @@ def _viewer_direction(obj: bpy.types.Object, matrix: NDArray[np.float64]) -> NDA
     """
     if obj.type == 'CAMERA':
         return matrix[:3, 2]
-    normal = np.cross(matrix[:3, 0], matrix[:3, 1])
+
+    # An empty may be mirrored or sheared: the plane's normal, on the side that it faces.
+    axis_x, axis_y, axis_z = matrix[:3, :3].T
+    normal = np.cross(axis_x, axis_y)
     front_sign = -1 if obj.empty_image_side == 'BACK' else 1
-    facing = matrix[:3, 2] * front_sign
-    return normal if normal @ facing >= 0 else -normal
+    is_front = normal @ (axis_z * front_sign) >= 0
+    return normal if is_front else -normal
 
 
 def _image_aspect(image: bpy.types.Image) -> float:
@@ -225,12 +235,15 @@ def _empty_camera(
     aspect = _image_aspect(obj.data) if height else 1.0
 
     # The lower and left edge of the image in world space, and its lower left corner.
-    sides = obj.empty_display_size * np.array((min(1.0, aspect), min(1.0, 1 / aspect)))
+    proportions = np.array((min(1.0, aspect), min(1.0, 1 / aspect)))
+    sides = obj.empty_display_size * proportions
     edges = sides[:, None] * matrix[:3, :2].T
-    if np.linalg.norm(np.cross(*edges)) < _MIN_AREA:
+    area = np.linalg.norm(np.cross(*edges))
+    if area < _MIN_AREA:
         raise SceneError(f"{obj.name} is scaled to nothing: give it a size")
     corner = matrix[:3, 3] + np.array(obj.empty_image_offset) @ edges
 
+    # Seen from its front, or from its back if only that is shown.
     direction = _viewer_direction(obj, matrix)
     camera = camera_of_image_plane(edges, corner, direction, max(width, 1), max(height, 1))
     return obj.data, camera
@@ -254,17 +267,24 @@ def _background_camera(
     height = max(image.size[1], 1)
 
     # Image pixels, v down -> the image as -0.5..0.5 with y up -> the view frame.
-    to_unit = np.array(((1 / width, 0, -0.5), (0, -1 / height, 0.5), (0, 0, 1)))
+    to_unit = np.array(
+        (
+            (1 / width, 0, -0.5),
+            (0, -1 / height, 0.5),
+            (0, 0, 1),
+        )
+    )
     to_frame = _image_to_frame(background, obj.data, scene) @ to_unit
 
     # The view frame -> render pixels, v down.
     low, high = _frame_corners(obj.data, scene)
-    scale_x = camera.width / (high[0] - low[0])
-    scale_y = camera.height / (high[1] - low[1])
+    frame_width, frame_height = high - low
+    scale_x = camera.width / frame_width
+    scale_y = camera.height / frame_height
     to_render = np.array(
         (
-            (scale_x, 0, -low[0] * camera.width / (high[0] - low[0])),
-            (0, -scale_y, high[1] * camera.height / (high[1] - low[1])),
+            (scale_x, 0, -low[0] * camera.width / frame_width),
+            (0, -scale_y, high[1] * camera.height / frame_height),
             (0, 0, 1),
         )
     )
@@ -296,7 +316,9 @@ def _image_to_frame(
     frame_aspect = frame_size[0] / frame_size[1]
 
     # Size of the image in the frame.
-    flip = np.array((-1 if background.use_flip_x else 1, -1 if background.use_flip_y else 1))
+    flip_x = -1 if background.use_flip_x else 1
+    flip_y = -1 if background.use_flip_y else 1
+    flip = np.array((flip_x, flip_y))
     fitted_size = _fitted_image_size(frame_size, aspect, background.frame_method)
     size = fitted_size * background.scale * flip
 
@@ -328,6 +350,8 @@ def _fitted_image_size(
     """
     if method == 'STRETCH':
         return frame_size
+
+    # 'CROP' covers the frame by the shorter side, 'FIT' fits the longer one.
     width, height = frame_size
     is_wider = aspect > width / height
     if is_wider == (method == 'CROP'):

@@ -82,12 +82,18 @@ def _is_stale(obj: bpy.types.Object, stored: bpy.types.bpy_struct) -> bool:
     """Return whether the mesh of ``obj`` is elsewhere in the image than when it was stored."""
     if "box" not in stored or not len(obj.data.vertices):
         return False
-    box = _mesh_box(obj, _camera_from_property(stored))
+
+    # Views of older files have no box.
+    camera = _camera_from_property(stored)
+    box = _mesh_box(obj, camera)
     old_box = np.array(stored["box"]).reshape(2, 2)
 
+    # Intersection over union of the two boxes.
     overlap_sides = np.minimum(box[1], old_box[1]) - np.maximum(box[0], old_box[0])
     overlap = np.prod(overlap_sides.clip(0))
-    union = np.prod(box[1] - box[0]) + np.prod(old_box[1] - old_box[0]) - overlap
+    area = np.prod(box[1] - box[0])
+    old_area = np.prod(old_box[1] - old_box[0])
+    union = area + old_area - overlap
     return bool(overlap < _MIN_OVERLAP * union)
 
 
@@ -120,6 +126,7 @@ def _view_from_property(stored: bpy.types.bpy_struct) -> SourceView | View:
 
 def _decode_view(view: SourceView) -> View:
     """Return ``view`` with its image decoded by Blender."""
+    # Decoded by Blender, by the same rules as all other images of the file.
     image = packed_image("Maquette view", view.png.tobytes())
     try:
         pixels = image_pixels(image)

@@ -32,6 +32,7 @@ def place_references(
         figures: Cut out images (H, W, 4) by the names of ``cameras.SIDES``.
         size: Of the largest figure, meters.
     """
+    # One scale for all figures: the largest one has the requested size.
     largest = max(max(figure.shape[:2]) for figure in figures.values())
     pixel_size = size / largest
     empties = []
@@ -40,6 +41,7 @@ def place_references(
         padded = np.pad(figure, ((1, 1), (1, 1), (0, 0)))
         image = image_from_pixels(f"{name} {side}", padded)
 
+        # An empty at its place behind the object.
         empty = bpy.data.objects.new(side.capitalize(), None)
         collection.objects.link(empty)
         _set_up_empty(empty, image, side, pixel_size)
@@ -62,7 +64,10 @@ def _set_up_empty(
     width, height = image.size
     empty.empty_display_type = 'IMAGE'
     empty.data = image
-    empty.empty_display_size = max(width, height) * pixel_size
+
+    # The display size is that of the longer side.
+    longer_side = max(width, height)
+    empty.empty_display_size = longer_side * pixel_size
     empty.empty_image_side = 'FRONT'
 
     # Images of the top and bottom are centered; in the others the figure starts above the border.

@@ -1,5 +1,4 @@
 """What the dataset operator costs beside the bare render. Run it by hand on an idle machine:
-import conftest
 
     python tests/benchmarks/dataset_speed.py [--objects 6] [--size 128] [--samples 16] [--rounds 3]
 
@@ -24,6 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
+import conftest
 import numpy as np
 
 FAMILIES = ("chair", "mug", "car")

@@ -24,10 +24,14 @@ def class_of(obj: bpy.types.Object, instancer: bpy.types.Object | None, by: str,
     objects = [candidate for candidate in (obj, instancer) if candidate]
     if by == 'MATERIAL':
         return _first_text(_material_names(objects))
+
+    # A property takes precedence over the collection.
     category = ""
     if by == 'PROPERTY':
         category = _first_text(_property_values(objects, name))
-    return category or _first_text(_collection_names(objects))
+    if category:
+        return category
+    return _first_text(_collection_names(objects))
 
 
 def _material_names(objects: Iterable[bpy.types.Object]) -> list[str]:
@@ -42,6 +46,7 @@ def _property_values(objects: Iterable[bpy.types.Object], name: str) -> list[str
     """Return the values of a custom property of ``objects`` and their data, as text."""
     values = []
     for obj in objects:
+        # The object first, then its data.
         for block in (obj, obj.data):
             if block and name in block:
                 values.append(str(block[name]))

@@ -103,6 +103,8 @@ def prepare_folder(folder: Path, settings: DatasetSettings, whole: object = None
     dependencies.require_packages("PIL")
     stored = _settings_to_json(settings, whole)
     path = folder / "dataset.json"
+
+    # A folder with the same settings is continued.
     try:
         (folder / "objects").mkdir(parents=True, exist_ok=True)
         atomic_files.remove_partials(folder)
@@ -122,11 +124,15 @@ def write_splits(folder: Path) -> dict[str, str]:
     Returns:
         The split of each object by name.
     """
-    records = [read_record(path) for path in sorted((folder / "objects").glob("*.tar"))]
+    paths = sorted((folder / "objects").glob("*.tar"))
+    records = [read_record(path) for path in paths]
     fingerprints = {record.name: record.fingerprint for record in records}
     families = {record.name: record.family for record in records}
+
+    # Copies of one shape go into the same split.
     assigned = splits.assign_splits(fingerprints, families)
-    atomic_files.write_bytes(folder / "splits.json", json.dumps(assigned, indent=0))
+    text = json.dumps(assigned, indent=0)
+    atomic_files.write_bytes(folder / "splits.json", text)
     return assigned
 
 
@@ -145,6 +151,8 @@ def _settings_to_json(settings: DatasetSettings, whole: object) -> dict[str, Any
 def _read_settings(path: Path) -> dict[str, Any]:
     """Return the settings in a ``dataset.json``, completed for older sets."""
     stored = json.loads(path.read_text(encoding="utf-8"))
+
+    # Moved or added since the oldest sets.
     whole = stored.get("whole_scene", {})
     if whole:
         whole.setdefault("other_worlds", False)

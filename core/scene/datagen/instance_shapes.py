@@ -54,9 +54,11 @@ class InstanceShapes:
             name: Of the scene.
         """
         shape = self.shapes[index]
-        rng = np.random.default_rng(
-            (seed, zlib.crc32(name.encode()), zlib.crc32(shape.name.encode()))
-        )
+
+        # A generator of each shape, so that processes can share the work.
+        scene_key = zlib.crc32(name.encode())
+        shape_key = zlib.crc32(shape.name.encode())
+        rng = np.random.default_rng((seed, scene_key, shape_key))
         try:
             samples = sample_solid(self._shape_mesh(index), points, rng)
             return pack_shape(samples.label(nearest_triangle_finder))
@@ -83,6 +85,7 @@ class InstanceShapes:
         Returns:
             The record, and for each shape its ground truth and mesh, one in memory at a time.
         """
+        # What was found for each shape.
         shapes = list(self.shapes)
         surfaces = {}
         for index, shape in enumerate(self.shapes):
@@ -97,6 +100,7 @@ class InstanceShapes:
             elif "lacks" in arrays:
                 shapes[index] = replace(shape, holds=("mesh",), lacks=str(arrays["lacks"]))
 
+        # Colors need the views, and all shapes at once.
         colors = instance_colors(views, record, surfaces) if surfaces else {}
         record = replace(record, shapes=tuple(shapes))
         return record, self._truths_and_meshes(views, shapes, colors)
@@ -112,8 +116,9 @@ class InstanceShapes:
             truth = None
             if index in colors:
                 surface_color, is_seen = colors[index]
+                arrays = views.get(_CACHE_NAME.format(index))
                 truth = replace(
-                    unpack_shape(views.get(_CACHE_NAME.format(index)), {}),
+                    unpack_shape(arrays, {}),
                     surface_colour=surface_color,
                     surface_seen=is_seen,
                 )
@@ -137,6 +142,7 @@ def shapes_of(table: InstanceTable, most_triangles: int) -> InstanceShapes:
     for instance in table.instances:
         first_indices.setdefault(instance.shape, instance.index)
 
+    # Why a shape has no ground truth, if it has none.
     shapes: list[InstanceShape] = []
     parts: list[EvaluatedInstance] = []
     for name, index in sorted(first_indices.items()):

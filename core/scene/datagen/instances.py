@@ -46,9 +46,13 @@ class InstanceTable:
         first = {instance.index: instance for instance in self.instances}
         moved = {}
         for index, pose in self.poses[snapshot].items():
-            size = float(np.ptp(first[index].bounds))
-            difference = np.abs(pose - first[index].to_world).max()
-            if difference > _SAME * max(1.0, size):
+            instance = first[index]
+            size = float(np.ptp(instance.bounds))
+
+            # Small movements are rounding errors of the evaluation.
+            difference = np.abs(pose - instance.to_world).max()
+            tolerance = _SAME * max(1.0, size)
+            if difference > tolerance:
                 moved[index] = pose
         return moved
 
@@ -73,6 +77,8 @@ class InstanceTable:
         for number in np.unique(numbers[numbers > 0]):
             pixels = numbers == number
             candidates = [index for index in self.members[int(number)] if index in poses]
+
+            # Only where several instances share a pass_index the geometry decides.
             if len(candidates) == 1:
                 result[pixels] = candidates[0]
             elif candidates:
@@ -103,6 +109,8 @@ class InstanceTable:
             tree = BVHTree.FromPolygons(
                 part.vertices.tolist(), part.triangles.tolist(), all_triangles=True
             )
+
+            # Distances of the remaining points to the surface.
             hits = [tree.find_nearest(point) for point in local_points[near].tolist()]
             distance = np.array([hit[3] for hit in hits])
             is_nearer = distance < best_distance[near]
@@ -124,12 +132,7 @@ def instances_of(
     Raises:
         SceneError: There is no instance, or more than an image can number.
     """
-    first: dict[str, EvaluatedInstance] = {}
-    deforming: set[str] = set()
-    for snapshot in snapshots:
-        for part in snapshot.parts:
-            if not part.is_same_shape(first.setdefault(part.name, part)):
-                deforming.add(part.name)
+    first, deforming = _first_appearances(snapshots)
     names = sorted(first)
     source_names = sorted({part.source for part in first.values()})
     _check_counts(len(names), len(source_names))
@@ -139,26 +142,23 @@ def instances_of(
     sources = {name: number for number, name in enumerate(source_names, 1)}
     members: dict[int, list[int]] = {}
     for name in names:
-        members.setdefault(sources[first[name].source], []).append(indices[name])
+        number = sources[first[name].source]
+        members.setdefault(number, []).append(indices[name])
 
-    shapes = _distinct_shapes(first, deforming)
     bounds = _bounds_over_frames(snapshots)
-    objects = {obj.name_full: obj for obj in bpy.data.objects}
+    shapes = _distinct_shapes(first, deforming)
+    categories = _categories(first, classes_from, class_property)
     instances = []
     for name in names:
-        part = first[name]
-        source = objects[part.source]
-        instancer = objects.get(part.instancer)
-        instances.append(
-            Instance(
-                index=indices[name],
-                name=name,
-                family=class_of(source, instancer, classes_from, class_property),
-                to_world=part.to_world,
-                bounds=bounds[name],
-                shape=shapes[name],
-            )
+        instance = Instance(
+            index=indices[name],
+            name=name,
+            family=categories[name],
+            to_world=first[name].to_world,
+            bounds=bounds[name],
+            shape=shapes[name],
         )
+        instances.append(instance)
 
     return InstanceTable(
         instances=tuple(instances),
@@ -168,6 +168,33 @@ def instances_of(
         parts={indices[name]: part for name, part in first.items()},
         deforming=frozenset(shapes[name] for name in deforming),
     )
+
+
+def _first_appearances(
+    snapshots: Sequence[SceneSnapshot],
+) -> tuple[dict[str, EvaluatedInstance], set[str]]:
+    """Return the first appearance of each instance by name, and the names of those that deform."""
+    first: dict[str, EvaluatedInstance] = {}
+    deforming: set[str] = set()
+    for snapshot in snapshots:
+        for part in snapshot.parts:
+            first_part = first.setdefault(part.name, part)
+            if not part.is_same_shape(first_part):
+                deforming.add(part.name)
+    return first, deforming
+
+
+def _categories(
+    parts: Mapping[str, EvaluatedInstance], classes_from: str, class_property: str
+) -> dict[str, str]:
+    """Return the category of each of ``parts``, by their names; see :func:`class_of`."""
+    objects = {obj.name_full: obj for obj in bpy.data.objects}
+    categories = {}
+    for name, part in parts.items():
+        source = objects[part.source]
+        instancer = objects.get(part.instancer)
+        categories[name] = class_of(source, instancer, classes_from, class_property)
+    return categories
 
 
 def _check_counts(instance_count: int, source_count: int) -> None:
@@ -190,8 +217,12 @@ def _bounds_over_frames(snapshots: Sequence[SceneSnapshot]) -> dict[str, NDArray
     for snapshot in snapshots:
         for part in snapshot.parts:
             low, high = part.local_bounds()
+
+            # Grown by the box of each frame.
             old_low, old_high = bounds.get(part.name, (low, high))
-            bounds[part.name] = np.stack((np.minimum(old_low, low), np.maximum(old_high, high)))
+            joint_low = np.minimum(old_low, low)
+            joint_high = np.maximum(old_high, high)
+            bounds[part.name] = np.stack((joint_low, joint_high))
     return bounds
 
 
@@ -214,6 +245,8 @@ def _distinct_shapes(
     shapes = {}
     for name, part in sorted(parts.items()):
         variants = representatives.setdefault(part.shape, [])
+
+        # A new variant, if it has the shape of none of them.
         variant = _variant_of(part, variants, deforming)
         if variant == len(variants):
             variants.append(part)
@@ -237,6 +270,7 @@ def pass_indices(sources: Mapping[str, int]) -> Iterator[None]:
     """Set the pass_index of objects, by full name; restore it on exit."""
     objects = [obj for obj in bpy.data.objects if obj.name_full in sources]
     old_indices = [obj.pass_index for obj in objects]
+
     try:
         for obj in objects:
             obj.pass_index = sources[obj.name_full]

@@ -69,6 +69,8 @@ def render_rooms(
         for done, index in enumerate(missing):
             path = _room_path(folder, index)
             yield Progress(done / len(missing), path.name)
+
+            # A generator of each room, so that a run can be continued.
             rng = np.random.default_rng((seed, index))
             room = sample_interior(families, rng)
             with _build_room(room) as objects:
@@ -94,7 +96,8 @@ def _set_panorama(scene: bpy.types.Scene, width: int) -> None:
     scene.cycles.max_bounces = _BOUNCES
 
     # Upright, looking along Y.
-    rotation = mathutils.Euler((np.pi / 2, 0, 0)).to_quaternion()
+    upright = mathutils.Euler((np.pi / 2, 0, 0))
+    rotation = upright.to_quaternion()
     scene.camera.matrix_world = mathutils.Matrix.LocRotScale((0, 0, EYE), rotation, None)
     scene.camera.data.type = 'PANO'
     scene.camera.data.panorama_type = 'EQUIRECTANGULAR'
@@ -126,6 +129,7 @@ def _add_box(box: Box, stack: ExitStack) -> bpy.types.Object:
     mesh = bpy.data.meshes.new(_NAME)
     mesh.from_pydata(corners.tolist(), [], _FACES)
 
+    # The scale of textures depends on the proportions.
     material = stack.enter_context(temporary_material(box.look, sides / sides.max()))
     mesh.materials.append(material)
     return bpy.data.objects.new(mesh.name, mesh)
@@ -137,8 +141,10 @@ def _add_furnishing(furnishing: Furnishing, collection: bpy.types.Collection) ->
     lowest = min(float(part.mesh.vertices[:, 2].min()) for part in generated.parts)
     obj = add_object(collection, generated)
 
+    # Its origin may be anywhere: put its lowest point on the floor.
     lift = mathutils.Vector((0, 0, lowest * furnishing.size))
     location = mathutils.Vector(furnishing.foot) - lift
+
     rotation = mathutils.Euler((0, 0, furnishing.turn)).to_quaternion()
     scale = (furnishing.size,) * 3
     obj.matrix_world = mathutils.Matrix.LocRotScale(location, rotation, scale)

@@ -64,6 +64,7 @@ def randomized_objects(
     if random.changes_pose:
         pose, drawn["pose"] = _sample_pose(objects, random, rng_for(seed, name, Purpose.POSE))
 
+    # One material for each slot of each mesh, or none at all.
     materials: tuple[MaterialParams, ...] = ()
     if random.materials:
         slots = sum(_slot_count(obj) for obj in objects if obj.type == 'MESH')
@@ -72,6 +73,7 @@ def randomized_objects(
     if materials:
         drawn["materials"] = to_json(materials)
 
+    # Without changes no copies are needed.
     if not drawn:
         yield objects, drawn
         return
@@ -109,6 +111,8 @@ def evaluated_copies(
         materials: For each material slot of each mesh, in order; empty to keep the objects'.
     """
     graph = bpy.context.evaluated_depsgraph_get()
+
+    # Materials for the slots of the next meshes.
     remaining = list(materials)
     copies: list[bpy.types.Object] = []
     with ExitStack() as stack:
@@ -140,6 +144,8 @@ def evaluated_copies(
 def _copy_object(obj: bpy.types.Object, matrix: mathutils.Matrix) -> bpy.types.Object:
     """Return a copy of ``obj`` that stays at ``matrix`` in world space."""
     copy = obj.copy()
+
+    # What would move it again.
     copy.animation_data_clear()
     copy.constraints.clear()
     copy.parent = None
@@ -157,9 +163,13 @@ def _new_copy(
     copy = bpy.data.objects.new(obj.name, mesh)
     copy.hide_render = obj.hide_render
     copy.pass_index = obj.pass_index
+
+    # An object's matrix is location, rotation and scale; the rest is a shear.
     copy.matrix_world = matrix
-    shear = copy.matrix_basis.inverted_safe() @ matrix
-    if not np.allclose(shear, np.eye(4), atol=_SHEAR_TOLERANCE):
+    unsheared = copy.matrix_basis
+    shear = unsheared.inverted_safe() @ matrix
+    is_sheared = not np.allclose(shear, np.eye(4), atol=_SHEAR_TOLERANCE)
+    if is_sheared:
         mesh.transform(shear)
     copy.matrix_world = copy.matrix_basis
     return copy
@@ -169,6 +179,7 @@ def _mesh_extent(mesh: bpy.types.Mesh) -> NDArray[np.float32]:
     """Return the sides (3,) of the bounding box of ``mesh``, divided by the longest."""
     vertices = np.zeros((max(1, len(mesh.vertices)), 3), np.float32)
     mesh.vertices.foreach_get("co", vertices[: len(mesh.vertices)].ravel())
+
     extent = np.ptp(vertices, axis=0)
     return extent / max(float(extent.max()), _MIN_EXTENT)
 

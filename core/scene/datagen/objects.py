@@ -63,6 +63,7 @@ def render_dataset(
     prepare_folder(folder, settings)
     run = _DatasetRun(folder, settings, cameras_of_scene, domes)
 
+    # By name, so that processes agree who renders what.
     shard_index, shard_count = settings.shard
     own_sources = sorted(sources, key=lambda source: source.name)[shard_index::shard_count]
     written = 0
@@ -76,6 +77,7 @@ def render_dataset(
                 existing += 1
                 continue
 
+            # A note beside the objects explains why one is missing.
             yield Progress(index / len(own_sources), source.name)
             note = folder / "objects" / f"{source.name}.skipped"
             try:
@@ -171,6 +173,7 @@ def _prepared_object(
         source.open() as given,
         randomized_objects(given, settings.random, settings.seed, source.name) as (objects, drawn),
     ):
+        # As the renderer gets it, with modifiers at their render settings.
         stage.set_objects(objects)
         mesh = stage.evaluated_mesh()
         _check_triangles(mesh, settings.most_triangles)
@@ -180,6 +183,7 @@ def _prepared_object(
         # With the vertices only the part of an image with the object is rendered.
         stage.set_objects(objects, mesh.vertices)
         try:
+            # Cameras that see nothing of the object are drawn again.
             check = stage.camera_check(samples.surface, samples.surface_normals)
             views = camera_sampling.sample_views(
                 settings.cameras,
@@ -209,11 +213,14 @@ def _render_object(stage: RenderStudio, source: ObjectSource, run: _DatasetRun) 
         _prepared_object(stage, source, settings, run.cameras_of_scene) as prepared,
         _in_background(lambda: _label_samples(prepared, settings)) as future,
     ):
+        # The record is complete before the first view, so that a run can be continued.
         view_settings, view_records = _sample_settings(prepared, source, run)
         record = _object_record(prepared, source, view_records)
         with ViewCache(run.folder, record) as cache:
             for index, view in enumerate(prepared.views):
                 setting = view_settings[index]
+
+                # An earlier run may have rendered it.
                 if index not in cache:
                     stage.set_light(setting.light)
                     rendered = render_view(stage, view.kind, view.camera, setting.scenery)
@@ -221,6 +228,7 @@ def _render_object(stage: RenderStudio, source: ObjectSource, run: _DatasetRun) 
                 yield (index + 1) / len(prepared.views)
             shape = future.result()
 
+    # The colors of surface points come from the views.
     if not settings.compact:
         color, is_seen = surface_colors(cache, shape, prepared.bounds)
         shape = replace(shape, surface_colour=color, surface_seen=is_seen)

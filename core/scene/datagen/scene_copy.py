@@ -149,6 +149,8 @@ class SceneCopy:
         first_camera = next(iter(self.cameras.values()), self._names.free_camera)
         self._set_camera(scene, first_camera)
         self._set_image_shape(scene)
+
+        # The reader draws nothing, so the format only has to be quick.
         compat.write_png(scene.render.image_settings)
 
         def render() -> None:
@@ -161,12 +163,16 @@ class SceneCopy:
         """Render a view in its setting; its index image has the numbers of ``view.sources``."""
         scene = self.blender_scene
         self._set_camera(scene, view.scene_camera or self._names.free_camera)
+
+        # The scene's cameras keep their image; others have square pixels.
         if view.scene_camera:
             self._set_image_shape(scene)
         else:
             scene.render.pixel_aspect_x = 1
             scene.render.pixel_aspect_y = 1
             apply_camera(scene, view.camera)
+
+        # The flow takes time, so only where it is requested.
         scene.view_layers[0].use_pass_vector = view.flow
 
         with ExitStack() as stack:
@@ -187,6 +193,8 @@ class SceneCopy:
         empty = bpy.data.scenes.get(self._names.empty)
         if empty is None:
             raise SceneError(_GONE)
+
+        # An earlier image must not be read in place of this one.
         for path in self.folder.glob(_FILES):
             path.unlink()
 
@@ -275,6 +283,8 @@ class _CopyRenderer:
         from PIL import Image
 
         compat.write_png(self.scene.render.image_settings)
+
+        # The color management of the scene is applied when the result is saved.
         path = self.copy.folder / "colour.png"
         bpy.data.images["Render Result"].save_render(str(path), scene=self.scene)
         return np.array(Image.open(path))
@@ -295,6 +305,7 @@ def scene_copy(scene: bpy.types.Scene, settings: CopySettings) -> Iterator[Scene
         empty = bpy.data.scenes.new(_EMPTY_NAME)
         _remove_on_exit(stack, bpy.data.scenes, empty.name)
 
+        # Copies of cameras, because depth of field is switched off.
         cameras = _copy_cameras(copy, settings.layer, stack)
         free_camera = _copy_camera(copy, None, stack)
         active = scene.camera.name if scene.camera else ""
@@ -328,9 +339,13 @@ def _copy_cameras(copy: bpy.types.Scene, layer: str, stack: ExitStack) -> dict[s
     Returns:
         The names of the copies, by those of the scene's cameras.
     """
+    objects = copy.view_layers[layer].objects
+    cameras = [obj for obj in objects if obj.type == 'CAMERA']
     names = {}
-    for obj in [obj for obj in copy.view_layers[layer].objects if obj.type == 'CAMERA']:
+    for obj in cameras:
         names[obj.name] = _copy_camera(copy, obj, stack).name
+
+    # Markers that switch cameras.
     for marker in copy.timeline_markers:
         if marker.camera and marker.camera.name in names:
             marker.camera = copy.objects[names[marker.camera.name]]
@@ -347,6 +362,7 @@ def _copy_camera(
         obj: To copy; None for a new one.
         stack: It is removed when this is closed.
     """
+    # Camera data may be shared, so they are copied, too.
     if obj:
         data = obj.data.copy()
         camera = obj.copy()
@@ -354,6 +370,8 @@ def _copy_camera(
     else:
         data = bpy.data.cameras.new(_NAME)
         camera = bpy.data.objects.new(_NAME, data)
+
+    # Blur would be in no other pass.
     data.dof.use_dof = False
     _remove_on_exit(stack, bpy.data.cameras, data.name)
     _remove_on_exit(stack, bpy.data.objects, camera.name)
@@ -366,6 +384,7 @@ def _held_out(names: Collection[str]) -> Iterator[None]:
     """Make the objects with these full names holdouts; restore them on exit."""
     objects = [obj for obj in bpy.data.objects if obj.name_full in names]
     were_holdout = [obj.is_holdout for obj in objects]
+
     try:
         for obj in objects:
             obj.is_holdout = True
@@ -391,6 +410,8 @@ def _set_up(scene: bpy.types.Scene, layer: str, world: bool) -> None:
     passes.name = "Passes"
     passes.use = True
     passes.samples = 0
+
+    # Only the passes that are read.
     properties = [prop.identifier for prop in passes.bl_rna.properties]
     for name in properties:
         if name.startswith("use_pass_"):

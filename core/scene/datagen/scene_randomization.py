@@ -59,10 +59,13 @@ def sample_scene_materials(
     if not random.materials:
         return {}
     objects = {obj.name_full: obj for obj in bpy.data.objects}
+
+    # A generator of each object: another object in the scene changes nothing of it.
     sampled = {}
     for source in sorted(sources):
         rng = rng_for(seed, f"{name}/{source}", Purpose.LOOKS)
-        slots = max(1, len(objects[source].material_slots))
+        obj = objects[source]
+        slots = max(1, len(obj.material_slots))
         materials = samplers.sample_materials(rng, random, slots)
         if materials:
             sampled[source] = materials
@@ -94,9 +97,11 @@ def _override_object(
 ) -> None:
     """Give ``obj`` other materials until ``stack`` is closed."""
     sides = np.ptp(np.array(obj.bound_box), axis=0)
-    extent = sides / max(float(sides.max()), _MIN_EXTENT)
+    longest_side = max(float(sides.max()), _MIN_EXTENT)
+    extent = sides / longest_side
     materials = [stack.enter_context(temporary_material(each, extent)) for each in params]
 
+    # A mesh without slots gets one for some time.
     if not obj.material_slots:
         obj.data.materials.append(None)
         stack.callback(obj.data.materials.clear)  # pop would leave a slot behind

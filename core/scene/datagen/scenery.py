@@ -75,6 +75,7 @@ def render_with_scenery(renderer: ViewRenderer, scenery: SceneryParams) -> Rende
         view = renderer.render_view()
         return view if background is None else replace(view, surroundings=background)
 
+    # The occluders are in the scene during both renders, for their shadows.
     with placed_occluders(renderer.scene, scenery.occluders) as collection:
         with holdout(renderer.scene, collection):
             view = renderer.render_view()
@@ -161,6 +162,7 @@ def placed_occluders(
         scene.collection.children.link(collection)
 
         for occluder in occluders:
+            # A mesh at its place in the world, with a plain material.
             mesh = _occluder_mesh(occluder.shape)
             stack.callback(bpy.data.meshes.remove, mesh)
             params = plain_material(occluder.colour)

@@ -85,6 +85,7 @@ def file_sources(folder: Path) -> list[ObjectSource]:
     if not paths:
         raise DatasetError(f"{folder} holds no mesh file ({', '.join(importing.SUFFIXES)})")
 
+    # Named by the path within the folder, without the suffix.
     preferred_names = {}
     for path in paths:
         relative = path.relative_to(folder)
@@ -114,6 +115,8 @@ def procedural_sources(families: Sequence[str], count: int, seed: int) -> list[O
     sources = []
     for index in range(count):
         family = families[index % len(families)]
+
+        # A family gets the next seed each time that its turn comes.
         object_seed = seed + index // len(families)
         source = ObjectSource(
             name=f"procedural__{family}_{object_seed:06d}",

@@ -180,11 +180,14 @@ class ViewRandomizer:
             The setting, and what was sampled as JSON, for the view's record.
         """
         drawn: dict[str, Any] = {}
+
+        # Light, background and occluders, each from its generator.
         light = self._sample_light(index, space, dome_rng, drawn)
         background = samplers.sample_background(self._rng(Purpose.BACKGROUND, index), self.random)
         if self.random.backgrounds != ("transparent",):
             drawn["background"] = to_json(background)
 
+        # In the record only if occluders are requested, even where none was placed.
         placed: tuple[Occluder, ...] = ()
         if self.random.occluders:
             rng = self._rng(Purpose.OCCLUDERS, index)
@@ -209,9 +212,12 @@ class ViewRandomizer:
     ) -> LightSettings | None:
         """Sample the lights of a view, and add them to ``drawn``; None if there are none."""
         lamps: tuple[AreaLight, ...] = ()
+
+        # Else the area lights are in addition to the scene's lights.
         if self.random.lamps:
             lamps = space.sample_lights(self._rng(Purpose.LAMPS, index), self.random)
 
+        # A dome replaces the world, and comes with a sun.
         if self.domes is not None:
             rng = self._rng(Purpose.WORLD, index) if dome_rng is None else dome_rng
             light = sample_light(self.domes, rng, lamps)

@@ -134,8 +134,11 @@ class _ScenePlan:
             flow=self.flow,
         )
         view = stage.render_view(frame_view, self.settings[index])
+
+        # The renderer has one number for all instances of an object.
         points = passes.world_points(view)
-        return replace(view, index=self.table.index_map(view.index, points, planned.snapshot))
+        instance_index = self.table.index_map(view.index, points, planned.snapshot)
+        return replace(view, index=instance_index)
 
 
 def render_whole_scene(
@@ -187,17 +190,7 @@ def render_whole_scene(
 
         plan, view_records, more = _make_plan(settings, domes, name, planned, content)
         shapes = shapes_of(content.table, settings.most_triangles or _MOST_TRIANGLES)
-        record = Record(
-            name=name,
-            source=f"scene:{scene.name}",
-            family=str(scene.get("maquette_family", "")),
-            bounds=content.bounds,
-            fingerprint=shape_fingerprint(content.mesh),
-            views=view_records,
-            instances=content.table.instances,
-            more=more,
-            shapes=shapes.shapes,
-        )
+        record = _scene_record(scene, name, content, view_records, shapes, more)
         with ViewCache(folder, record) as cache:
             yield from _render_missing(stage, plan, cache, shapes, settings, name)
             is_complete = cache.is_complete() and not shapes.missing_indices(cache)
@@ -205,6 +198,37 @@ def render_whole_scene(
                 _write_scene(cache, record, shapes, content, settings, rng)
     write_splits(folder)
     return RenderSummary(int(is_complete), 0, {})
+
+
+def _scene_record(
+    scene: bpy.types.Scene,
+    name: str,
+    content: _SceneContent,
+    views: tuple[ViewRecord, ...],
+    shapes: InstanceShapes,
+    more: Mapping[str, Any],
+) -> Record:
+    """Return the record of a scene, before the ground truth of its shapes is known.
+
+    Args:
+        scene: That is rendered.
+        name: Of the scene in the set.
+        content: Of the scene.
+        views: Records of its views.
+        shapes: Of its instances.
+        more: Further fields.
+    """
+    return Record(
+        name=name,
+        source=f"scene:{scene.name}",
+        family=str(scene.get("maquette_family", "")),
+        bounds=content.bounds,
+        fingerprint=shape_fingerprint(content.mesh),
+        views=views,
+        instances=content.table.instances,
+        more=more,
+        shapes=shapes.shapes,
+    )
 
 
 def _check_settings(settings: DatasetSettings, whole: WholeScene) -> None:
@@ -240,6 +264,8 @@ def _path_rig(rigs: Sequence[Rig]) -> Rig | None:
         DatasetError: There are other rigs, too.
     """
     paths = [rig for rig in rigs if rig.kind == "path"]
+
+    # Views of a path differ in their frames, others are of the current frame.
     if paths and len(rigs) > 1:
         raise DatasetError(
             "A whole scene is seen along one path or by other cameras, not both: render it twice"
@@ -253,8 +279,11 @@ def _read_content(
     """Read the scene at all frames."""
     snapshots: list[SceneSnapshot] = []
     for frame in frames:
-        snapshots.append(_share_arrays(stage.read_snapshot(frame), snapshots))
-        yield Progress(_READ * len(snapshots) / len(frames), f"{name}: frame {frame}")
+        snapshot = stage.read_snapshot(frame)
+        snapshots.append(_share_arrays(snapshot, snapshots))
+        fraction = _READ * len(snapshots) / len(frames)
+        yield Progress(fraction, f"{name}: frame {frame}")
+
     return _SceneContent(
         snapshots=snapshots,
         frames=frames,
@@ -273,9 +302,11 @@ def _planned_views(
         SceneError: The scene's cameras are requested, and there is none.
         MeshError: No camera around the scene was found that is clear of it.
     """
-    if any(rig.kind in OF_SCENE for rig in settings.cameras) and not stage.cameras:
+    needs_cameras = any(rig.kind in OF_SCENE for rig in settings.cameras)
+    if needs_cameras and not stage.cameras:
         raise SceneError("The scene has no camera: add one, or take views around it")
 
+    # In the order of the rigs; only sampled cameras have to be checked.
     fault = _camera_fault(content.mesh, settings.cameras)
     planned = []
     for rig in settings.cameras:
@@ -288,7 +319,8 @@ def _planned_views(
                 (rig,), content.mesh.vertices, settings.size, rng, fault, {}
             )
             for view in views:
-                planned.append(_PlannedView(view.kind, view.camera, snapshot=0, drawn=view.drawn))
+                view_of_rig = _PlannedView(view.kind, view.camera, 0, drawn=view.drawn)
+                planned.append(view_of_rig)
     return planned
 
 
@@ -336,6 +368,7 @@ def _make_plan(
 
     view_settings = []
     view_records = []
+
     # One BVH in memory at a time: views are in the order of their snapshots.
     for snapshot, group in groupby(enumerate(planned), lambda item: item[1].snapshot):
         bvh = None
@@ -354,6 +387,7 @@ def _make_plan(
             )
             view_records.append(view_record)
 
+    # Materials are the same in all views, so the scene's record has them.
     plan = _ScenePlan(
         table=table,
         frames=content.frames,
@@ -382,9 +416,12 @@ def _render_missing(
     view_count = len(plan.views)
     for index in range(view_count)[shard_index::shard_count]:
         if index not in cache:
-            cache.put_view(index, plan.render_view(stage, index))
-        yield Progress(_PLANNED + (_RENDERED - _PLANNED) * (index + 1) / view_count, name)
+            view = plan.render_view(stage, index)
+            cache.put_view(index, view)
+        fraction = _PLANNED + (_RENDERED - _PLANNED) * (index + 1) / view_count
+        yield Progress(fraction, name)
 
+    # The ground truth of a shape is one unit of work, too.
     missing = shapes.missing_indices(cache)
     own_shapes = [index for index in missing if index % shard_count == shard_index]
     for done, index in enumerate(own_shapes, 1):
@@ -403,8 +440,11 @@ def _write_scene(
     rng: np.random.Generator,
 ) -> None:
     """Write the scene; with its mesh and ground truth only if nothing in it moves."""
-    is_still = bool(len(content.mesh.faces)) and not _is_animated(content.table, content.snapshots)
+    has_faces = bool(len(content.mesh.faces))
+    is_still = has_faces and not _is_animated(content.table, content.snapshots)
+
     complete_record, shape_contents = shapes.complete_record(cache, record)
+
     truth = None
     mesh = None
     if is_still:
@@ -420,7 +460,9 @@ def _share_arrays(snapshot: SceneSnapshot, earlier: Sequence[SceneSnapshot]) -> 
     """
     if not earlier:
         return snapshot
-    first_parts = {part.name: part for part in earlier[0].parts}
+    first_snapshot = earlier[0]
+    first_parts = {part.name: part for part in first_snapshot.parts}
+
     parts: list[EvaluatedInstance] = []
     for part in snapshot.parts:
         first = first_parts.get(part.name)
@@ -432,6 +474,7 @@ def _share_arrays(snapshot: SceneSnapshot, earlier: Sequence[SceneSnapshot]) -> 
 
 def _scene_bounds(snapshots: Sequence[SceneSnapshot]) -> NDArray[np.float64]:
     """Return the low and high corner (2, 3) of all instances over all frames, meters."""
+    # Only corners are collected: scenes may have many vertices.
     lows = []
     highs = []
     for snapshot in snapshots:
@@ -439,15 +482,20 @@ def _scene_bounds(snapshots: Sequence[SceneSnapshot]) -> NDArray[np.float64]:
             vertices = part.world_vertices()
             lows.append(vertices.min(0))
             highs.append(vertices.max(0))
-    return np.stack((np.min(lows, 0), np.max(highs, 0)))
+
+    low = np.min(lows, 0)
+    high = np.max(highs, 0)
+    return np.stack((low, high))
 
 
 def _is_animated(table: InstanceTable, snapshots: Sequence[SceneSnapshot]) -> bool:
     """Return whether anything moves or changes its shape, so that the scene has no one shape."""
+    # Instances that come or go, or that move.
     counts = {len(snapshot.parts) for snapshot in snapshots}
     if len(counts) > 1:
         return True
-    if any(table.moved_poses(index) for index in range(len(snapshots))):
+    indices = range(len(snapshots))
+    if any(table.moved_poses(index) for index in indices):
         return True
 
     # Bounds over all frames that differ from those of the first.
@@ -462,8 +510,10 @@ def _scene_truth(
     mesh: MeshArrays, settings: DatasetSettings, rng: np.random.Generator
 ) -> Shape | None:
     """Return the ground truth of the scene, or None if it is too large or encloses nothing."""
-    if len(mesh.to_triangles()) > (settings.most_triangles or _MOST_TRIANGLES):
+    most_triangles = settings.most_triangles or _MOST_TRIANGLES
+    if len(mesh.to_triangles()) > most_triangles:
         return None
+
     try:
         return sample_solid(mesh, settings.points, rng).label(nearest_triangle_finder)
     except MeshError:  # it encloses no solid

@@ -50,6 +50,8 @@ def decimate_triangles(mesh: MeshArrays, count: int, mirror: bool = False) -> Me
     triangles = mesh.to_triangles()
     if len(triangles) <= count:
         return replace(mesh, faces=triangles)
+
+    # A symmetric collapse may leave surfaces that touch each other.
     decimated = _decimate(mesh, count, mirror)
     if not mirror or check_topology(split_non_manifold(decimated)).is_watertight:
         return decimated
@@ -82,6 +84,8 @@ def remesh_quads(mesh: MeshArrays, count: int, mirror: bool = False) -> MeshArra
 
     topology = check_topology(mesh)
     target = count
+
+    # QuadriFlow misses the number of faces by some percent, so correct the target once.
     for seed in range(_TRIES):
         quads = _run_quadriflow(mesh, target, seed, mirror)
         if quads is None:
@@ -124,13 +128,16 @@ def symmetrize_mesh(mesh: MeshArrays, side: int) -> MeshArrays:
         mesh: To mirror.
         side: 1 keeps the half at x > 0, -1 that at x < 0.
     """
-    distance = _WELD_DISTANCE * float(np.ptp(mesh.vertices, axis=0).max())
+    longest_side = float(np.ptp(mesh.vertices, axis=0).max())
+    distance = _WELD_DISTANCE * longest_side
     direction = 'X' if side > 0 else '-X'
     with _temporary_object(mesh) as obj:
         bm = bmesh.new()
         try:
             bm.from_mesh(obj.data)
             elements = [*bm.verts, *bm.edges, *bm.faces]
+
+            # Vertices near the plane are welded, so that the halves are connected.
             bmesh.ops.symmetrize(bm, input=elements, direction=direction, dist=distance)
             bmesh.ops.triangulate(bm, faces=bm.faces)
             bm.to_mesh(obj.data)
@@ -151,12 +158,16 @@ def unwrap_uv(mesh: MeshArrays, size: int) -> NDArray[np.float32]:
     """
     with _temporary_object(mesh) as obj, _operator_context(obj, edit=True):
         bpy.ops.mesh.select_all(action='SELECT')
+
+        # The margin is a share of the texture.
         bpy.ops.uv.smart_project(
             margin_method='FRACTION',
             island_margin=_ISLAND_MARGIN / size,
             rotate_method='AXIS_ALIGNED',
         )
         bpy.ops.object.mode_set(mode='OBJECT')
+
+        # Edit Mode has to be left before the UV map can be read.
         uv = np.empty(2 * len(obj.data.loops), np.float32)
         obj.data.uv_layers.active.uv.foreach_get("vector", uv)
     return uv.reshape(*mesh.faces.shape, 2)
@@ -171,10 +182,12 @@ def _lost_part(mesh: MeshArrays, remeshed: MeshArrays) -> bool:
     rng = np.random.default_rng(0)
     points, _ = sample_triangles(vertices, mesh.to_triangles(), _SAMPLES, rng)
 
+    # Distance of each point to the remeshed surface.
     corners = remeshed.vertices[remeshed.to_triangles()].astype(float)
     nearest = nearest_triangle_finder(corners)(points)
     squared_distance, _ = closest_on_triangles(points, corners[nearest])
 
+    # Mean length of its edges.
     next_corners = np.roll(remeshed.faces, 1, axis=1)
     edges = remeshed.vertices[remeshed.faces] - remeshed.vertices[next_corners]
     mean_edge = float(np.linalg.norm(edges, axis=2).mean())
@@ -186,7 +199,8 @@ def _run_quadriflow(mesh: MeshArrays, count: int, seed: int, mirror: bool) -> Me
 
     Remeshed at a large size, because QuadriFlow refuses edges shorter than 0.1 mm.
     """
-    scale = _LARGE / float(np.ptp(mesh.vertices, axis=0).max())
+    longest_side = float(np.ptp(mesh.vertices, axis=0).max())
+    scale = _LARGE / longest_side
     large = mesh.offset_and_scaled(np.zeros(3), scale)
     with _temporary_object(large) as obj, _operator_context(obj):
         obj.data.use_mirror_x = mirror
@@ -205,22 +219,26 @@ def _run_quadriflow(mesh: MeshArrays, count: int, seed: int, mirror: bool) -> Me
         new_count = len(obj.data.polygons)
         if 'FINISHED' not in result or new_count in (0, old_count):
             return None
+
+        # Back to the original size, with the holes closed that it sometimes leaves.
         remeshed = meshes.to_arrays(obj.data).offset_and_scaled(np.zeros(3), 1 / scale)
         return fill_holes(remeshed)
 
 
 def _voxel_quads(mesh: MeshArrays, count: int) -> MeshArrays:
     """Return ``mesh`` in about ``count`` quads of the voxel remesher."""
-    double_areas = np.linalg.norm(
-        area_normals(mesh.vertices.astype(float), mesh.to_triangles()), axis=1
-    )
+    normals = area_normals(mesh.vertices.astype(float), mesh.to_triangles())
+    double_areas = np.linalg.norm(normals, axis=1)
     area = double_areas.sum() / 2
+
+    # The number of faces falls with the square of their size.
     size = float(np.sqrt(_VOXEL_FACE_SHARE * area / count))
     for _ in range(_STEPS):
         quads = remesh_voxels(mesh, size)
-        if abs(len(quads.faces) / count - 1) < _SEARCH_TOLERANCE:
+        ratio = len(quads.faces) / count
+        if abs(ratio - 1) < _SEARCH_TOLERANCE:
             break
-        size *= float(np.sqrt(len(quads.faces) / count))
+        size *= float(np.sqrt(ratio))
     return quads
 
 
@@ -230,11 +248,16 @@ def _cut_in_quads(mesh: MeshArrays, count: int, mirror: bool) -> MeshArrays:
     Triangles are joined in pairs where possible, then each face is cut from its center. Keeps thin
     parts, and is watertight whenever the triangles are.
     """
+    # Twice as many triangles as quads are enough to start from.
     mesh = decimate_triangles(mesh, 2 * count, mirror)
+
+    # Each face becomes three or four quads, so approach the number in steps.
     target = count // 2
     for _ in range(_STEPS):
-        quads = _pair_triangles(decimate_triangles(mesh, target, mirror))
-        if abs(len(quads.faces) / count - 1) <= _SEARCH_TOLERANCE:
+        triangles = decimate_triangles(mesh, target, mirror)
+        quads = _pair_triangles(triangles)
+        deviation = abs(len(quads.faces) / count - 1)
+        if deviation <= _SEARCH_TOLERANCE:
             break
         target = round(target * count / len(quads.faces))
     return quads
@@ -265,6 +288,8 @@ def _temporary_object(mesh: MeshArrays) -> Iterator[bpy.types.Object]:
     """Yield an object of ``mesh``, without its colors and confidence, alone in a scene."""
     scene = bpy.data.scenes.new("Maquette Finish")
     obj = meshes.new_object("Maquette Finish", replace(mesh, colors=None, confidence=None))
+
+    # In a scene of one object nothing else is evaluated.
     try:
         scene.collection.objects.link(obj)
         yield obj
@@ -284,6 +309,8 @@ def _operator_context(obj: bpy.types.Object, edit: bool = False) -> Iterator[Non
     obj.select_set(True, view_layer=layer)
 
     members = {"scene": scene, "view_layer": layer, "active_object": obj, "object": obj}
+
+    # Some operators look at the selection, others at the active object.
     members |= {"selected_objects": [obj], "selected_editable_objects": [obj]}
     if edit:
         with bpy.context.temp_override(**members):

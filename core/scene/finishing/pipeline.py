@@ -43,6 +43,8 @@ def finish_and_texture(
     """
     finished = None
     texture = None
+
+    # The cameras decide which half of a nearly symmetric mesh is the better one.
     share = 0.0
     if settings:
         share = _REMESH_SHARE if texture_size else 1.0
@@ -50,6 +52,7 @@ def finish_and_texture(
         finished = yield from subtask(remesh.remesh(mesh, settings, cameras), 0.0, share)
         mesh = finished.mesh
 
+    # The images are decoded only where a texture is requested, as that takes long.
     if texture_size:
         yield Progress(share, "Reading the images")
         decoded = source_views.decode_views(views)

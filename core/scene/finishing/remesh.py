@@ -122,8 +122,7 @@ def remesh(
     Raises:
         MeshError: It has no faces, encloses nothing, or could not be repaired.
     """
-    if not len(mesh.faces) or not np.isfinite(mesh.vertices).all():
-        raise MeshError("The mesh has no faces to finish")
+    _check_mesh(mesh)
     preset = PRESETS[settings.preset]
     before = yield from _step(0.0, "Checking", lambda: check_topology(mesh))
 
@@ -142,6 +141,7 @@ def remesh(
 
     remeshed = yield from _remesh_shape(shape, settings, plane, side)
 
+    # What the remeshing has removed, and what the preset measures.
     colored = yield from _step(
         0.8, "Coloring", lambda: _transfer_attributes(mesh, remeshed, plane, side)
     )
@@ -164,6 +164,12 @@ def remesh(
     )
 
 
+def _check_mesh(mesh: MeshArrays) -> None:
+    """Raise MeshError if ``mesh`` has no faces, or vertices that are not numbers."""
+    if not len(mesh.faces) or not np.isfinite(mesh.vertices).all():
+        raise MeshError("The mesh has no faces to finish")
+
+
 def _step(fraction: float, stage: str, function: Callable[[], T]) -> Task[T]:
     """Run ``function``, which uses no bpy, in a thread as one step."""
     return in_thread(single_step(Progress(fraction, stage), function))
@@ -180,7 +186,6 @@ def _remesh_shape(
         plane: Best plane of symmetry.
         side: Which half, in the direction of the plane's normal, to mirror; 0 for none.
     """
-    preset = PRESETS[settings.preset]
     frame = plane.frame_rotation()
 
     # In a frame whose x = 0 is the plane.
@@ -190,7 +195,9 @@ def _remesh_shape(
         local = replace(shape, vertices=local_vertices)
         shape = yield from _repair_mesh(blender_remeshers.symmetrize_mesh(local, side))
 
+    # To the requested number of faces.
     yield Progress(0.4, "Remeshing")
+    preset = PRESETS[settings.preset]
     faces = settings.faces or preset.faces or len(shape.to_triangles())
     if preset.quads:
         remeshed = blender_remeshers.remesh_quads(shape, faces, bool(side))
@@ -224,6 +231,7 @@ def _merge_pieces(mesh: MeshArrays, loose: float) -> Task[tuple[MeshArrays, int,
     if is_clean:
         return cleaned, removed, False
 
+    # Voxels join overlapping pieces and close what is open.
     yield Progress(0.15, "Closing")
     size = float(np.ptp(cleaned.vertices, axis=0).max())
     rebuilt = cleaned
@@ -245,10 +253,14 @@ def _remove_debris(mesh: MeshArrays, loose: float) -> tuple[MeshArrays, int, boo
         The mesh, the number of loose pieces, and whether the mesh is now watertight without
         overlaps.
     """
+    # The largest piece decides: its volume is negative if its faces look inward.
     volumes = piece_volumes(mesh)
-    is_inside_out = volumes[np.abs(volumes).argmax()] < 0
+    largest = np.abs(volumes).argmax()
+    is_inside_out = volumes[largest] < 0
     if is_inside_out:
         mesh = replace(mesh, faces=mesh.faces[:, ::-1])
+
+    # Cut where surfaces touch, so that each piece is closed by itself.
     mesh, removed = _without_loose(split_non_manifold(mesh), loose)
     is_clean = check_topology(mesh).is_watertight and not _has_overlaps(mesh)
     return mesh, removed, is_clean
@@ -266,12 +278,19 @@ def _without_loose(mesh: MeshArrays, loose: float) -> tuple[MeshArrays, int]:
     Hollows are pieces of negative volume: they are inside of another one.
     """
     volumes = piece_volumes(mesh)
-    is_small = np.abs(volumes) < loose * np.abs(volumes).max()
+    sizes = np.abs(volumes)
+
+    # Relative to the largest piece.
+    is_small = sizes < loose * sizes.max()
     is_solid = volumes > 0
     keep = ~is_small & is_solid
+
+    # Nothing to remove, or nothing that is solid.
     if keep.all() or not keep.any():
         return mesh, 0
-    return submesh(mesh, keep[face_pieces(mesh)]), int((is_small & is_solid).sum())
+    small_count = int((is_small & is_solid).sum())
+    kept_faces = keep[face_pieces(mesh)]
+    return submesh(mesh, kept_faces), small_count
 
 
 def _repair_mesh(mesh: MeshArrays) -> Task[MeshArrays]:
@@ -285,6 +304,8 @@ def _repair_mesh(mesh: MeshArrays) -> Task[MeshArrays]:
         return mesh
 
     size = float(np.ptp(mesh.vertices, axis=0).max()) / _VOXELS
+
+    # The gentler repair first.
     repairs: tuple[Callable[[], MeshArrays], ...] = (
         lambda: split_non_manifold(mesh),
         lambda: split_non_manifold(blender_remeshers.remesh_voxels(mesh, size)),
@@ -308,6 +329,7 @@ def _has_overlaps(mesh: MeshArrays) -> bool:
     if count > _MANY:
         return True
 
+    # Compare the tree of each piece with those before it.
     vertices = mesh.vertices.tolist()
     trees: list[BVHTree] = []
     for piece in range(count):
@@ -340,6 +362,7 @@ def _transfer_attributes(
         is_mirrored = distances * side < 0
         points[is_mirrored] = plane.mirror_points(points[is_mirrored])
 
+    # The nearest point of the source, and its weights in its triangle.
     triangles = source.to_triangles()
     corners = source.vertices[triangles].astype(float)
     nearest = nearest_triangle_finder(corners)(points)
@@ -371,11 +394,13 @@ def _barycentric(points: NDArray[np.float64], corners: NDArray[np.float64]) -> N
     edges = [corners[:, k - 1] - corners[:, k - 2] for k in range(3)]
     normal = np.cross(edges[0], edges[1])
 
+    # Twice the area opposite of each corner, times the length of the normal.
     areas = []
     for k in range(3):
         area_vector = np.cross(edges[k], points - corners[:, k - 2])
         areas.append(np.einsum("ij,ij->i", area_vector, normal).clip(0))
 
+    # Divided by their sum.
     area = np.stack(areas, axis=1)
     total = area.sum(1, keepdims=True)
     safe_total = np.where(total > 0, total, 1)

@@ -62,6 +62,8 @@ def encode_texture(pixels: NDArray[np.float32], uv: NDArray[np.float32]) -> Bake
         uv: As in :class:`BakedTexture`.
     """
     height, width = pixels.shape[:2]
+
+    # Blender's images have four channels; the texture is opaque.
     rgba = np.ones((height, width, 4), np.float32)
     rgba[..., :3] = pixels
     image = images.image_from_pixels("Maquette texture", rgba, alpha=False)
@@ -85,8 +87,10 @@ def apply_texture(obj: bpy.types.Object, texture: BakedTexture) -> bpy.types.Ima
     mesh = obj.data
     while mesh.uv_layers:  # each removal moves the others
         mesh.uv_layers.remove(mesh.uv_layers[0])
+
     layer = mesh.uv_layers.new(name=UV)
-    layer.uv.foreach_set("vector", np.ascontiguousarray(texture.uv, np.float32).ravel())
+    uv = np.ascontiguousarray(texture.uv, np.float32)
+    layer.uv.foreach_set("vector", uv.ravel())
 
     # The old materials first, so that their names are free.
     old_materials = list(mesh.materials)
@@ -94,5 +98,6 @@ def apply_texture(obj: bpy.types.Object, texture: BakedTexture) -> bpy.types.Ima
     materials.remove_unused(old_materials)
 
     image = images.packed_image(f"{obj.name} texture", texture.png.tobytes())
-    mesh.materials.append(materials.showing_image(obj.name, image, texture.mean))
+    material = materials.showing_image(obj.name, image, texture.mean)
+    mesh.materials.append(material)
     return image

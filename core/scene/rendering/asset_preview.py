@@ -23,7 +23,8 @@ def mark_as_asset(obj: bpy.types.Object, metadata: Mapping[str, str | int | floa
     """
     obj.asset_mark()
     data = obj.asset_data
-    data.description = ", ".join(f"{key} {value}" for key, value in metadata.items())
+    texts = [f"{key} {value}" for key, value in metadata.items()]
+    data.description = ", ".join(texts)
     data.tags.new("Maquette", skip_if_exists=True)
     for key, value in metadata.items():
         data[key] = value

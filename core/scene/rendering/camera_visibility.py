@@ -60,10 +60,12 @@ class SceneBVH:
 
     def visible_hits(self, camera: Camera) -> NDArray[np.float64]:
         """Return the points (P, 3) that an even grid of rays of the image hits first, meters."""
+        # A ray of each pixel of the grid, from the image plane through the depth of a meter.
         pixels = self._grid * (camera.width, camera.height)
         starts = camera.unproject(pixels, np.zeros(len(pixels)))
         ends = camera.unproject(pixels, np.ones(len(pixels)))
 
+        # Rays that hit nothing give no point.
         hits = []
         for start, direction in zip(starts, ends - starts, strict=True):
             point = self._tree.ray_cast(start, direction)[0]
@@ -120,9 +122,13 @@ class CameraCheck:
 
     def _is_too_near(self, eye: NDArray[np.float64]) -> bool:
         """Return whether the object or something else is too close to ``eye`` (3,)."""
+        # The object: its sampled points.
         min_distance = _MIN_DISTANCE * self._radius
-        if np.linalg.norm(self._points - eye, axis=1).min() < min_distance:
+        distances = np.linalg.norm(self._points - eye, axis=1)
+        if distances.min() < min_distance:
             return True
+
+        # Other objects: rays into all directions.
         half_sphere = fibonacci_directions(_RAYS // 2)
         directions = (*half_sphere, *-half_sphere)
         return any(
@@ -164,6 +170,7 @@ class CameraCheck:
             direction: (3,) of any length.
             max_distance: Meters; what is further is ignored.
         """
+        # The viewport also has objects that are hidden in renders.
         origin = mathutils.Vector(start)
         unit = mathutils.Vector(direction).normalized()
         distance = 0.0

@@ -28,6 +28,8 @@ def hdri_files(folder: Path | None = None) -> Sequence[Path]:
     shipped = Path(bpy.utils.resource_path('LOCAL')) / "datafiles/studiolights/world"
     paths = (folder or shipped).glob("*")
     files = sorted(path for path in paths if path.suffix.lower() in _SUFFIXES)
+
+    # That Blender ships none is no error: lights are white then.
     if folder and not files:
         raise DatasetError(f"{folder} holds no light dome ({', '.join(_SUFFIXES)})")
     return files
@@ -48,6 +50,8 @@ def _read_panorama(file: Path) -> NDArray[np.uint8]:
     finally:
         bpy.data.images.remove(image)
 
+    # Row 0 at the top, without alpha.
     radiance = pixels.reshape(height, width, -1)[::-1, :, :3]
+
     exposure = _GRAY / max(float(np.median(radiance)), _MIN_MEDIAN)
     return (color_space.from_linear(radiance * exposure) * 255).astype(np.uint8)

@@ -70,9 +70,11 @@ class StudioLights:
         """Set the dome, the sun and the area lights."""
         self._set_dome(light)
 
+        # A sun of no irradiance is off.
         self._sun.data.energy = light.sun
         self._sun.rotation_euler = (light.sun_tilt, 0, light.sun_turn)
 
+        # Area lights that this setting does not use are hidden.
         for obj in self._lamps[len(light.lamps) :]:
             obj.hide_render = True
         for obj, lamp in zip(self._lamps, light.lamps, strict=False):
@@ -85,7 +87,11 @@ class StudioLights:
         background = nodes["Background"]
         self._load_image(light.hdri)
 
-        ceiling, mean = self._exposures[light.hdri] if light.hdri else (1.0, 1.0)
+        # The level is the mean radiance, whatever that of the image is.
+        ceiling = 1.0
+        mean = 1.0
+        if light.hdri:
+            ceiling, mean = self._exposures[light.hdri]
         nodes["Ceiling"].inputs[1].default_value = (ceiling,) * 3
         background.inputs["Strength"].default_value = light.level / mean
         nodes["Mapping"].inputs["Rotation"].default_value = (0, 0, light.turn)
@@ -162,6 +168,7 @@ def temporary_lights(
     sun.data.energy = 0
     sun.hide_render = False
 
+    # As many as a view can have; unused ones stay hidden.
     lamps = [_hidden_light('AREA') for _ in range(MOST)]
     objects = [sun, *lamps]
     for obj in objects:
@@ -197,6 +204,8 @@ def _set_area_light(obj: bpy.types.Object, light: AreaLight) -> None:
     obj.data.energy = light.power
     obj.data.size = light.size
     obj.data.color = black_body_color(light.temperature)
+
+    # Lights shine along their -Z.
     direction = mathutils.Vector(light.target) - mathutils.Vector(light.place)
     rotation = direction.to_track_quat('-Z', 'Y')
     obj.matrix_world = mathutils.Matrix.LocRotScale(light.place, rotation, None)
@@ -219,6 +228,8 @@ def _make_dome() -> bpy.types.World:
         output = nodes.new('ShaderNodeOutputWorld')
         background = nodes.new('ShaderNodeBackground')
         tree.links.new(background.outputs[0], output.inputs["Surface"])
+
+    # White where no HDRI is linked.
     nodes["Background"].inputs["Color"].default_value = (1, 1, 1, 1)
 
     image = nodes.new('ShaderNodeTexEnvironment')
@@ -227,6 +238,7 @@ def _make_dome() -> bpy.types.World:
     tree.links.new(coordinates.outputs["Generated"], mapping.inputs["Vector"])
     tree.links.new(mapping.outputs["Vector"], image.inputs["Vector"])
 
+    # Lamps in the image are clamped, so that few samples do not speckle.
     ceiling = nodes.new('ShaderNodeVectorMath')
     ceiling.name = "Ceiling"
     ceiling.operation = 'MINIMUM'
@@ -239,9 +251,16 @@ def _dome_clamp(image: bpy.types.Image) -> tuple[float, float]:
 
     Without clamping, the lamps of an HDRI would speckle images of few samples.
     """
-    pixels = np.empty(len(image.pixels), np.float32)
+    pixel_count = len(image.pixels)
+    pixels = np.empty(pixel_count, np.float32)
     image.pixels.foreach_get(pixels)
+
+    # Without the alpha channel.
     radiance = pixels.reshape(-1, image.channels)[:, :3]
-    ceiling = _CLAMP * float(radiance.mean())
-    mean = float(np.minimum(radiance, ceiling).mean())
+    mean_radiance = float(radiance.mean())
+    ceiling = _CLAMP * mean_radiance
+
+    # What is left after clamping.
+    clamped = np.minimum(radiance, ceiling)
+    mean = float(clamped.mean())
     return ceiling, max(mean, _MIN_MEAN)

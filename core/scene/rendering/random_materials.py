@@ -53,6 +53,7 @@ def temporary_material(
         DatasetError: The image of the material cannot be read.
     """
     with ExitStack() as stack:
+        # The image, if the material has one.
         image = None
         if params.picture:
             image = bpy.data.images.load(str(params.picture))
@@ -81,12 +82,14 @@ def _build_nodes(
     shader = tree.nodes.new('ShaderNodeBsdfPrincipled')
     tree.links.new(shader.outputs["BSDF"], output.inputs["Surface"])
 
+    # The first color stays if there is no texture.
     shader.inputs["Base Color"].default_value = _linear_rgba(params.colours[0])
     shader.inputs["Roughness"].default_value = params.roughness
     shader.inputs["Metallic"].default_value = params.metallic
     if params.texture == "none":
         return
 
+    # The texture replaces the base color.
     coordinates = _coordinates_socket(tree, params, extent)
     if image:
         color = _image_socket(tree, image, coordinates)
@@ -101,7 +104,10 @@ def _coordinates_socket(
     """Return texture coordinates in the mesh's bounding box, so that no UV map is needed."""
     mapping = tree.nodes.new('ShaderNodeMapping')
     mapping.inputs["Location"].default_value = params.offset
+
+    # So many periods along the longest side, whatever the proportions.
     mapping.inputs["Scale"].default_value = extent * params.frequency
+
     coordinates = tree.nodes.new('ShaderNodeTexCoord')
     tree.links.new(coordinates.outputs["Generated"], mapping.inputs["Vector"])
     return mapping.outputs["Vector"]
@@ -130,6 +136,7 @@ def _procedural_socket(
         node.inputs["Mortar Size"].default_value = _MORTAR_SIZE
     tree.links.new(coordinates, node.inputs["Vector"])
 
+    # A ramp turns the value of the texture into the two colors.
     ramp = tree.nodes.new('ShaderNodeValToRGB')
     tree.links.new(node.outputs[output], ramp.inputs[0])
     elements = ramp.color_ramp.elements

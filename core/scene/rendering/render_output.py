@@ -45,9 +45,12 @@ def guard_output(folder: Path, name: str) -> Iterator[None]:
         yield
     except _READ_ERRORS as error:
         free = shutil.disk_usage(folder).free
+
+        # Blender's errors about the scene are not about the disk.
         is_of_scene = isinstance(error, RuntimeError) and "cannot save" not in str(error)
         if is_of_scene and any(folder.glob(name)) and free > _MIN_FREE_BYTES:
             raise
+
         raise OutputError(
             f"{folder} cannot be written whole, {free / 2**20:.0f} MiB are free there: "
             "free some space, or set TMPDIR to another folder, then run again"
@@ -82,11 +85,15 @@ def decode_geometry(
     Returns:
         (H, W) bool; (H, W) depth in meters, 0 elsewhere; (H, W, 3) unit normal, 0 elsewhere.
     """
+    # A surface has a depth and a normal; the background has neither.
     depth = next(passes[name] for name in passes if name in ("Depth.Z", "Depth.V"))
     components = [passes[f"Normal.{axis}"] for axis in "XYZ"]
     length = np.sqrt(sum(component * component for component in components))
-    visible = covered & (depth < _FAR) & (length > _MIN_NORMAL)
+    has_depth = depth < _FAR
+    has_normal = length > _MIN_NORMAL
+    visible = covered & has_depth & has_normal
 
+    # Cycles averages normals over the pixel, so they are not unit vectors.
     normal = np.zeros((*visible.shape, 3), np.float16)
     unit_components = [component[visible] / length[visible] for component in components]
     normal[visible] = np.stack(unit_components, axis=1)
@@ -101,16 +108,21 @@ def to_srgb8(linear: NDArray[np.float32]) -> NDArray[np.uint8]:
     """
     alpha = linear[..., 3].clip(0, 1)
     covered = alpha > 0
-    covered_alpha = alpha[covered, None]
-    straight = linear[covered, :3] / np.maximum(covered_alpha, _MIN_ALPHA)
-    rgba = np.concatenate((color_space.from_linear(straight), covered_alpha), axis=1)
 
+    covered_alpha = alpha[covered, None]
+
+    # Only where something is covered: transfer functions take time.
+    straight = linear[covered, :3] / np.maximum(covered_alpha, _MIN_ALPHA)
+    color = color_space.from_linear(straight)
+    rgba = np.concatenate((color, covered_alpha), axis=1)
+
+    # Rounded to the nearest byte.
     srgb = np.zeros(linear.shape, np.uint8)
     srgb[covered] = rgba * 255 + 0.5
     return srgb
 
 
-def albedo(passes: Passes, color: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def decode_albedo(passes: Passes, color: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return the share of even white light that the surface reflects: (H, W, 3) 8 bit sRGB.
 
     The sum of Cycles' colors of diffuse, glossy and transmitted light: each alone is black on
@@ -124,13 +136,15 @@ def albedo(passes: Passes, color: NDArray[np.uint8]) -> NDArray[np.uint8]:
         stack_channels(passes, name, "RGB") for name in ("DiffCol", "GlossCol", "TransCol")
     ]
     reflected = np.sum(components, axis=0)
+
+    # Premultiplied, as all passes.
     alpha = stack_channels(passes, "Combined", "A")
     straight = (reflected / np.maximum(alpha, _MIN_ALPHA)).clip(0, 1)
     srgb = color_space.from_linear(straight) * 255 + 0.5
     return np.where(color[..., 3:] > 0, srgb, 0).astype(np.uint8)
 
 
-def occlusion(passes: Passes, view: RenderedView, size: float) -> NDArray[np.uint8]:
+def decode_occlusion(passes: Passes, view: RenderedView, size: float) -> NDArray[np.uint8]:
     """Return how open the space above the surface is: (H, W) 8 bit, 255 where nothing is near.
 
     Cycles casts one ray a sample, so the noise of few samples is smoothed along the surface.
@@ -141,6 +155,8 @@ def occlusion(passes: Passes, view: RenderedView, size: float) -> NDArray[np.uin
         size: Longest side of the object, meters.
     """
     openness = (passes["AO.R"] / np.maximum(passes["Combined.A"], _MIN_ALPHA)).clip(0, 1)
+
+    # Nothing to smooth where nothing is visible.
     if view.depth.any():
         max_distance = _MAX_PLANE_DISTANCE * size
         openness = occlusion_smoothing.along_surface(openness, view, max_distance)

@@ -22,10 +22,10 @@ from ..depsgraph import depsgraph_reader
 from .camera_visibility import CameraCheck
 from .lighting import LightSettings, StudioLights, temporary_lights
 from .render_output import (
-    albedo,
+    decode_albedo,
     decode_geometry,
+    decode_occlusion,
     guard_output,
-    occlusion,
     read_passes,
     stack_channels,
     to_srgb8,
@@ -81,6 +81,7 @@ class RenderStudio:
             reach = _OCCLUSION_REACH * float(np.ptp(vertices, axis=0).max())
             self.scene.world.light_settings.distance = max(reach, _MIN_OCCLUSION_REACH)
 
+        # Linked to the collection that is rendered, in addition to where they are.
         for obj in list(self.shown.objects):
             self.shown.objects.unlink(obj)
         for obj in objects:
@@ -138,11 +139,12 @@ class RenderStudio:
         if not self._relightable:
             return view
 
+        # The albedo and occlusion of a relightable view.
         longest_side = self.scene.world.light_settings.distance / _OCCLUSION_REACH
         return replace(
             view,
-            albedo=albedo(passes, view.colour),
-            occlusion=occlusion(passes, view, longest_side),
+            albedo=decode_albedo(passes, view.colour),
+            occlusion=decode_occlusion(passes, view, longest_side),
         )
 
     def render_image(self, camera: Camera) -> NDArray[np.float32]:
@@ -154,6 +156,7 @@ class RenderStudio:
         """Render only the part of the image with the object; the rest is transparent."""
         render = self.scene.render
         if self._vertices is not None:
+            # The border is in shares of the image, with y up.
             pixels, depth = camera.project(self._vertices)
             size = np.array((camera.width, camera.height))
             low = (pixels.min(0) - _CROP_MARGIN).clip(0, size) / size
@@ -173,6 +176,7 @@ class RenderStudio:
         apply_camera(self.scene, camera)
         path = self._folder / "view.exr"
         path.unlink(missing_ok=True)  # an earlier image must not be read in place of this one
+
         self.scene.render.filepath = str(path)
         with guard_output(self._folder, path.name):
             bpy.ops.render.render(write_still=True, scene=self.scene.name)
@@ -203,10 +207,12 @@ def render_studio(
     scene.collection.objects.link(camera)
     scene.camera = camera
 
+    # Quality, light paths and passes.
     _set_up(scene, samples, threads, denoise)
     if relightable:
         _add_passes(scene.view_layers[0])
 
+    # The lights and the output folder exist as long as the studio.
     try:
         with (
             tempfile.TemporaryDirectory(prefix="maquette_") as folder,

@@ -37,12 +37,15 @@ def render_thumbnails(
     Returns:
         An image (size, size, 4) in 0..1 for each direction, sRGB with straight alpha.
     """
-    mesh = importing.world_triangles([obj])
-    low = mesh.vertices.min(0).astype(float)
-    high = mesh.vertices.max(0).astype(float)
+    vertices = importing.world_triangles([obj]).vertices
+    low = vertices.min(0).astype(float)
+    high = vertices.max(0).astype(float)
+
+    # The diagonal of the bounding box fits into the image from any direction.
     center = (low + high) / 2
     diagonal = float(np.linalg.norm(high - low))
 
+    # One studio for all directions.
     images = []
     with render_studio(samples) as stage:
         stage.set_objects([obj])

@@ -155,7 +155,7 @@ def test_two_processes_make_the_same_set(undisturbed, tmp_path):
     start = "import os, sys; sys.path.insert(0, {!r}); import conftest; from maquette.operators.cli.main import run_command; "
     code = (
         start.format(str(ROOT / "tests"))
-        + "code = main(sys.argv[1:]); sys.stdout.flush(); os._exit(code)"
+        + "code = run_command(sys.argv[1:]); sys.stdout.flush(); os._exit(code)"
     )
     script = tmp_path / "maquette.py"
     script.write_text(code.replace("; ", "\n"))
