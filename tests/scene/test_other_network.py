@@ -1,4 +1,4 @@
-"""A network of another kind than ours learns from a rendered set, by way of the stream: what is in a picture."""
+"""Another kind of network learns from a rendered set, through the stream."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What was drawn is what is rendered and told; the objects that were given are never changed."""
+"""What was sampled is what is rendered and recorded; the given objects are never changed."""
 
 import json
 from dataclasses import asdict
@@ -77,7 +77,7 @@ def ball(center, radius, color=(0.9, 0.1, 0.1), shape="ball"):
 
 
 def between(part, side=0.0):
-    """A point that is ``part`` of the way from the eye to the cube, and ``side`` metres to the right."""
+    """A point ``part`` of the way from the eye to the cube, ``side`` meters to the right."""
     eye = CAMERA.to_world[:3, 3]
     return eye + part * (np.array((0.2, 0.1, 0.3)) - eye) + side * CAMERA.to_world[:3, 0]
 
@@ -249,7 +249,7 @@ def test_pictures_are_put_on_and_a_damaged_one_is_said(cube, pictures):
 
 
 def test_stand_ins_are_where_and_as_the_objects_are_seen(cube):
-    """A parent that shears, a modifier, a material of the object instead of its mesh, and a mirrored child."""
+    """A parent that shears, a modifier, a material of the object, and a mirrored child."""
     from maquette.core.scene import importing
     from mathutils import Matrix
 

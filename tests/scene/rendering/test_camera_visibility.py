@@ -1,4 +1,4 @@
-"""Which cameras see an object: not from inside, not from too near, not through walls, not past it."""
+"""Which cameras see an object: not from inside, too near, through walls, or past it."""
 
 import bpy
 import numpy as np
