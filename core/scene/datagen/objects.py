@@ -77,7 +77,7 @@ def render_dataset(
                 existing += 1
                 continue
 
-            # A note beside the objects explains why one is missing.
+            # A note next to the objects explains why one is missing.
             yield Progress(index / len(own_sources), source.name)
             note = folder / "objects" / f"{source.name}.skipped"
             try:

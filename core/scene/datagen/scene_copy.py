@@ -36,7 +36,10 @@ from .view_randomization import ViewSetting
 _NAME = "Maquette Whole Scene"
 _EMPTY_NAME = "Maquette Empty"
 _FILES = "frame_*"
-_GONE = "The scene was taken away while it was rendered: let it be, and render again"
+_GONE = (
+    "The scene was deleted or undone while it was rendered: "
+    "do not change it while it is rendered, and render again"
+)
 _BEYOND = 1e7  # meters; further away than any object
 _MIN_SIDE = 4  # pixels of an image
 _PASSES = ("combined", "z", "normal", "object_index", "vector")

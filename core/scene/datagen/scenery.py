@@ -1,14 +1,14 @@
-"""Renders a view with its surroundings: a background behind the object and occluders before it.
+"""Renders a view with its surroundings: a background, and occluders in front of it.
 
-What surrounds an object is an image of its own, so that the two can be composed again, or
-exchanged. It takes two renders:
+What surrounds an object is a separate image, so that the two can be composed again, or exchanged.
+It takes two renders:
 
     1. the occluders are holdouts       -> the object with holes where they hide it
     2. everything else is a holdout     -> the occluders with holes where the object hides them
 
-The surroundings are the second image over the background; the first one over them is the complete
-image. One way for single objects (``RenderStudio``) and whole scenes (``SceneCopy``), which differ
-in how an image is rendered: :class:`ViewRenderer`.
+The surroundings are the second image over the background; the first image over them gives the
+complete one. The same for single objects (``RenderStudio``) and whole scenes (``SceneCopy``), which
+differ in how an image is rendered: :class:`ViewRenderer`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Samples what each view is rendered in: its light, background and occluders.
 
-One way for single objects and for whole scenes. What differs is where area lights and occluders may
-be placed: around an object that is alone (:class:`ObjectSpace`), or between a camera and what it
-sees of a scene (:class:`SceneSpace`).
+The same for single objects and for whole scenes. What differs is where area lights and occluders
+may be placed: around an object that is alone (:class:`ObjectSpace`), or between a camera and what
+it sees of a scene (:class:`SceneSpace`).
 """
 
 from __future__ import annotations

@@ -37,8 +37,8 @@ _MIN_OCCLUSION_REACH = 1e-6  # meters
 _CROP_MARGIN = 4  # pixels around the object that are rendered, too
 _CLAMP = 4  # radiance of a sample at most, against speckles
 _GONE = (
-    "What was being rendered was deleted or undone: let it be meanwhile, and render again; "
-    "what is written is kept"
+    "What was being rendered was deleted or undone: do not change it while it is rendered, "
+    "and render again; what is written is kept"
 )
 
 

@@ -331,7 +331,7 @@ def test_the_scene_is_as_before(scene, tmp_path):
     work = render(tmp_path / "failed")
     next(work), next(work)
     bpy.data.scenes.remove(bpy.data.scenes["Maquette Whole Scene"])
-    with pytest.raises(SceneError, match="taken away"):
+    with pytest.raises(SceneError, match="deleted or undone"):
         run_to_end(work)
     assert state() == before
 
