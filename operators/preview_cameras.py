@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from ..core.cameras import frustum_lines
 from ..core.jobs.task import SteppedTask, Task
-from ..core.scene.datagen import objects
+from ..core.scene.datagen.objects import preview_views
+from ..core.scene.datagen.sources import scene_sources
 from ..core.synthesis import camera_rigs
 from ._task_operator import TaskOperator
 from .properties.dataset import DatasetProperties
@@ -85,8 +86,8 @@ class MAQUETTE_OT_preview_cameras(DatasetProperties, TaskOperator, bpy.types.Ope
     )
 
     def start(self, context: Context) -> Task[Any]:
-        sources = objects.scene_sources(context.selected_objects)
-        return objects.preview_views(sources, self.dataset_settings(self.cameras))
+        sources = scene_sources(context.selected_objects)
+        return preview_views(sources, self.dataset_settings(self.cameras))
 
     def finish(self, context: Context, result: Any) -> None:
         lines = [

@@ -16,12 +16,14 @@ from ..core.errors import DatasetError
 from ..core.jobs.task import SteppedTask, Task
 from ..core.scene.compat import PATH_OPTIONS
 from ..core.scene.datagen import class_labels
-from ..core.scene.datagen import objects as object_datasets
-from ..core.scene.datagen.objects import (
-    DatasetSettings,
+from ..core.scene.datagen.dataset_folder import DatasetSettings, RenderSummary, write_splits
+from ..core.scene.datagen.objects import render_dataset
+from ..core.scene.datagen.sources import (
     ObjectSource,
-    RenderSummary,
-    render_dataset,
+    file_sources,
+    procedural_sources,
+    scene_sources,
+    subset,
 )
 from ..core.scene.datagen.whole_scene import WholeScene, render_whole_scene
 from ..core.synthesis import camera_rigs
@@ -106,18 +108,14 @@ class MAQUETTE_OT_render_dataset(DatasetProperties, TaskOperator, bpy.types.Oper
             case 'FILES':
                 if not self.mesh_folder:
                     raise DatasetError("Choose a folder of mesh files")
-                return object_datasets.file_sources(Path(bpy.path.abspath(self.mesh_folder)))
+                return file_sources(Path(bpy.path.abspath(self.mesh_folder)))
             case 'PROCEDURAL':
-                return object_datasets.procedural_sources(
-                    _parse_families(self.families), self.count, self.seed
-                )
+                return procedural_sources(_parse_families(self.families), self.count, self.seed)
             case _:
                 objects = (
                     context.selected_objects if self.source == 'SELECTED' else context.scene.objects
                 )
-                return object_datasets.scene_sources(
-                    objects, self.classes_from, self.class_property
-                )
+                return scene_sources(objects, self.classes_from, self.class_property)
 
 
 def _parse_families(text: str) -> list[str]:
@@ -250,7 +248,7 @@ def _run_command(arguments: argparse.Namespace) -> int:
     if arguments.processes > 1:
         code = in_processes(arguments.processes, arguments.shard, together=arguments.strict)
         if not code:
-            object_datasets.write_splits(arguments.folder)
+            write_splits(arguments.folder)
         return code
     settings = _dataset_settings(arguments)
     if arguments.whole_scene:
@@ -260,16 +258,14 @@ def _run_command(arguments: argparse.Namespace) -> int:
         return _run_to_summary(
             arguments, render_whole_scene(scene, layer, arguments.folder, settings, whole)
         )
-    sources = object_datasets.file_sources(arguments.meshes) if arguments.meshes else []
+    sources = file_sources(arguments.meshes) if arguments.meshes else []
     if arguments.procedural:
         text = "" if arguments.procedural == "all" else arguments.procedural
-        sources += object_datasets.procedural_sources(
-            _parse_families(text), arguments.count, arguments.seed
-        )
+        sources += procedural_sources(_parse_families(text), arguments.count, arguments.seed)
     if not (arguments.meshes or arguments.procedural):
         by = settings.classes_from, settings.class_property
-        sources = object_datasets.scene_sources(bpy.context.scene.objects, *by)
-    sources = object_datasets.subset(sources, arguments.limit)
+        sources = scene_sources(bpy.context.scene.objects, *by)
+    sources = subset(sources, arguments.limit)
     return _run_to_summary(arguments, render_dataset(sources, arguments.folder, settings))
 
 

@@ -1,4 +1,4 @@
-"""Cameras that a scene has, as our own."""
+"""Blender's cameras as ``core.cameras.Camera``: of one object, of a scene, along a path."""
 
 from __future__ import annotations
 
@@ -13,108 +13,139 @@ from ..dataset.records import ViewRecord
 from ..errors import SceneError
 from ..synthesis.camera_rigs import OF_SCENE, Rig
 
-_RIGID = 1e-5
+_RIGID = 1e-5  # deviation from orthonormal axes that rounding explains
+_MIN_LENGTH = 1e-12  # of an axis of a matrix that still has a direction
+_MIN_STRETCH = 1e-6  # smallest singular value of unit axes that still span a volume
 
 
 def from_blender(
     scene: bpy.types.Scene, obj: bpy.types.Object, graph: bpy.types.Depsgraph
 ) -> Camera:
-    """The camera ``obj`` as ``scene`` renders with it at the frame that ``graph`` is evaluated at.
+    """Return the camera ``obj`` as ``scene`` renders with it.
 
-    Sensor fit, shift, pixel aspect and the percentage of the resolution are all in the intrinsics, since Blender's own
-    projection matrix is taken. The picture is as large as the scene's; a border of the render is left out of account.
+    Sensor fit, shift, pixel aspect and the percentage of the resolution are all in the intrinsics,
+    because they are computed from Blender's projection matrix. The image is as large as the
+    scene's; the border of a render region is ignored.
+
+    Args:
+        scene: Whose render settings give the size of the image.
+        obj: The camera object.
+        graph: Evaluated at the frame of interest.
 
     Raises:
-        SceneError: it is a panoramic camera, or mirrored or sheared by the scale of its parents.
+        SceneError: The camera is panoramic, or mirrored or sheared by the scale of its parents.
     """
     evaluated = obj.evaluated_get(graph)
     kind = evaluated.data.type
     if kind not in ('PERSP', 'ORTHO'):
         raise SceneError(
-            f"{obj.name} is a {kind.lower()} camera: only perspective and orthographic ones have a matrix"
+            f"{obj.name} is a {kind.lower()} camera: "
+            "only perspective and orthographic ones have a matrix"
         )
+
+    # Blender's projection matrix has sensor fit, shift and pixel aspect in it.
     width, height = image_size(scene.render)
-    projection = np.array(
-        obj.calc_matrix_camera(
-            graph,
-            x=width,
-            y=height,
-            scale_x=scene.render.pixel_aspect_x,
-            scale_y=scene.render.pixel_aspect_y,
-        )
+    projection = obj.calc_matrix_camera(
+        graph,
+        x=width,
+        y=height,
+        scale_x=scene.render.pixel_aspect_x,
+        scale_y=scene.render.pixel_aspect_y,
     )
     return Camera(
-        _camera_pose(obj.name, evaluated),
-        _intrinsics_of_projection(projection, width, height),
-        width,
-        height,
-        kind == 'ORTHO',
+        to_world=_camera_pose(obj.name, evaluated),
+        intrinsics=_intrinsics_of_projection(np.array(projection), width, height),
+        width=width,
+        height=height,
+        orthographic=kind == 'ORTHO',
     )
 
 
 def image_size(render: bpy.types.RenderSettings) -> tuple[int, int]:
-    """Width and height in pixels of what is rendered; Blender rounds the percentage down."""
-    share = render.resolution_percentage
-    return max(render.resolution_x * share // 100, 1), max(render.resolution_y * share // 100, 1)
+    """Return the width and height in pixels of a rendered image.
+
+    Blender rounds the percentage of the resolution down.
+    """
+    percentage = render.resolution_percentage
+    width = render.resolution_x * percentage // 100
+    height = render.resolution_y * percentage // 100
+    return max(width, 1), max(height, 1)
 
 
 def of_scene(
     context: bpy.types.Context, rigs: Iterable[Rig], size: int
 ) -> dict[str, Sequence[ViewRecord]]:
-    """The views of each rig that takes the scene's own cameras, by its text; see ``viewpoints.draw``.
+    """Return the views of the rigs that use the scene's cameras.
 
-    size: of the longer side of the pictures, pixels; their shape is that of the scene's. The frame is as before after.
+    The current frame is restored.
+
+    Args:
+        context: Its scene has the cameras.
+        rigs: Those of other kinds are skipped.
+        size: Longer side of the images, pixels; they have the proportions of the scene's.
+
+    Returns:
+        The views by the text of their rig, as ``camera_sampling.sample_views`` takes them.
 
     Raises:
-        SceneError: there is no camera, or none that we can use.
+        SceneError: There is no camera, or one that cannot be used.
     """
-    wanted = [rig for rig in rigs if rig.kind in OF_SCENE]
-    return {
-        str(rig): [
-            ViewRecord(view.kind, _resized_camera(view.camera, size), view.drawn)
-            for view in (
-                scene_cameras(context)
-                if rig.kind == "scene"
-                else camera_path(context, rig.frames, rig.step)
-            )
+    views_of_rigs: dict[str, Sequence[ViewRecord]] = {}
+    for rig in rigs:
+        if rig.kind not in OF_SCENE:
+            continue
+        if rig.kind == "scene":
+            views = scene_cameras(context)
+        else:
+            views = camera_path(context, rig.frames, rig.step)
+
+        # Only their proportions are those of the scene's images.
+        views_of_rigs[str(rig)] = [
+            ViewRecord(view.kind, _resized_camera(view.camera, size), view.drawn) for view in views
         ]
-        for rig in wanted
-    }
+    return views_of_rigs
 
 
 def scene_cameras(context: bpy.types.Context) -> list[ViewRecord]:
-    """Each camera of the scene at the present frame, in the order of their names.
+    """Return each camera of the scene at the current frame, sorted by name.
 
     Raises:
-        SceneError: there is none, or one that we cannot use.
+        SceneError: There is no camera, or one that cannot be used.
     """
     graph = context.evaluated_depsgraph_get()
-    cameras = sorted(
-        (obj for obj in context.view_layer.objects if obj.type == 'CAMERA'),
-        key=lambda obj: obj.name,
-    )
+    cameras = [obj for obj in context.view_layer.objects if obj.type == 'CAMERA']
     if not cameras:
         raise SceneError("The scene has no camera: add one, or choose other kinds of cameras")
+
+    # By name, so that the order does not depend on the file.
     return [
         ViewRecord("scene", from_blender(context.scene, obj, graph), {"camera": obj.name})
-        for obj in cameras
+        for obj in sorted(cameras, key=lambda obj: obj.name)
     ]
 
 
 def camera_path(
     context: bpy.types.Context, frames: tuple[int, int] | None, step: int = 1
 ) -> list[ViewRecord]:
-    """The active camera (which markers may change) at every ``step``-th of ``frames``, both ends counted.
+    """Return the active camera at every ``step``-th frame; markers may change which it is.
 
-    frames: the first and the last; None: those of the scene.
+    The current frame and the active camera are restored.
+
+    Args:
+        context: Its scene has the camera.
+        frames: The first and the last frame, both included; None: those of the scene.
+        step: From one frame to the next.
 
     Raises:
-        SceneError: there is no active camera, or one that we cannot use.
+        SceneError: There is no active camera, or one that cannot be used.
     """
     scene = context.scene
     first, last = frames or (scene.frame_start, scene.frame_end)
-    before = (scene.frame_current, scene.frame_subframe)
-    camera = scene.camera
+    current_frame = scene.frame_current
+    current_subframe = scene.frame_subframe
+    active = scene.camera
+
+    # Only a change of the frame evaluates animation and markers.
     views = []
     try:
         for frame in range(first, last + 1, step):
@@ -123,52 +154,82 @@ def camera_path(
                 raise SceneError(
                     "The scene has no active camera: choose one in the scene's properties"
                 )
-            now = from_blender(scene, scene.camera, context.evaluated_depsgraph_get())
-            views.append(ViewRecord("path", now, {"camera": scene.camera.name, "frame": frame}))
+            camera = from_blender(scene, scene.camera, context.evaluated_depsgraph_get())
+            settings = {"camera": scene.camera.name, "frame": frame}
+            views.append(ViewRecord("path", camera, settings))
     finally:
-        scene.frame_set(before[0], subframe=before[1])
-        scene.camera = camera
+        scene.frame_set(current_frame, subframe=current_subframe)
+        scene.camera = active
     return views
 
 
 def _intrinsics_of_projection(
     projection: NDArray[np.float64], width: int, height: int
 ) -> NDArray[np.float64]:
-    """From OpenGL's projection (4, 4), whose picture is -1..1 with y up, to pixels; see ``cameras``."""
-    (fx, _, tilt_x, move_x), (_, fy, tilt_y, move_y) = projection[:2]
-    across = (1 + move_x - tilt_x) / 2
-    down = (1 - move_y + tilt_y) / 2
+    """Return the intrinsics (3, 3) of OpenGL's projection matrix (4, 4).
+
+    OpenGL's image is -1..1 with y up; ours is in pixels with v down, see ``core.cameras``.
+    """
+    (scale_x, _, tilt_x, shift_x), (_, scale_y, tilt_y, shift_y) = projection[:2]
+
+    # Scale from half the image to pixels.
+    focal_x = scale_x * width / 2
+    focal_y = scale_y * height / 2
+
+    # The principal point; the tilt of a perspective matrix is that of its third column.
+    center_x = (1 + shift_x - tilt_x) / 2 * width
+    center_y = (1 - shift_y + tilt_y) / 2 * height
     return np.array(
-        ((fx * width / 2, 0, across * width), (0, fy * height / 2, down * height), (0, 0, 1.0))
+        (
+            (focal_x, 0, center_x),
+            (0, focal_y, center_y),
+            (0, 0, 1.0),
+        )
     )
 
 
 def _camera_pose(name: str, evaluated: bpy.types.Object) -> NDArray[np.float64]:
-    """Camera-to-world (4, 4) without the object's scale, as it is rendered."""
+    """Return the camera-to-world matrix (4, 4) without the object's scale, as it is rendered."""
     matrix = np.array(evaluated.matrix_world, float)
     pose = rigid_matrix(matrix)
-    turn = matrix[:3, :3] / np.maximum(np.linalg.norm(matrix[:3, :3], axis=0), 1e-12)
-    if pose is None or np.abs(turn.T @ turn - np.eye(3)).max() > _RIGID or np.linalg.det(turn) < 0:
+
+    # Axes that are not orthogonal are sheared, and a negative determinant mirrors.
+    lengths = np.linalg.norm(matrix[:3, :3], axis=0)
+    axes = matrix[:3, :3] / np.maximum(lengths, _MIN_LENGTH)
+    shear = np.abs(axes.T @ axes - np.eye(3)).max()
+    is_mirrored = np.linalg.det(axes) < 0
+    if pose is None or shear > _RIGID or is_mirrored:
         raise SceneError(
             f"{name} is mirrored or sheared by its scale or that of its parents: apply their scale"
         )
     return pose
 
 
-def rigid_matrix(matrix: np.ndarray) -> np.ndarray | None:
-    """``matrix`` (4, 4) without its scale, its axes orthonormal in double precision; None if it has no volume."""
+def rigid_matrix(matrix: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """Return ``matrix`` (4, 4) without its scale, its axes orthonormal in double precision.
+
+    Returns:
+        The nearest rigid matrix (by singular values), or None if ``matrix`` flattens space.
+    """
     lengths = np.linalg.norm(matrix[:3, :3], axis=0)
-    if not lengths.min() > 1e-12:
+    if not lengths.min() > _MIN_LENGTH:
         return None
-    left, stretch, right = np.linalg.svd(matrix[:3, :3] / lengths)
-    if not stretch[-1] > 1e-6:
+
+    # The rotation nearest to the axes: singular values replaced by 1 (Procrustes).
+    axes = matrix[:3, :3] / lengths
+    left, stretch, right = np.linalg.svd(axes)
+    if not stretch[-1] > _MIN_STRETCH:
         return None
-    result = np.eye(4)
-    result[:3, :3] = left @ right
-    result[:3, 3] = matrix[:3, 3]
-    return result
+
+    rigid = np.eye(4)
+    rigid[:3, :3] = left @ right
+    rigid[:3, 3] = matrix[:3, 3]
+    return rigid
 
 
 def _resized_camera(camera: Camera, size: int) -> Camera:
+    """Return ``camera`` for an image whose longer side has ``size`` pixels."""
     scale = size / max(camera.width, camera.height)
-    return camera.resized(max(round(camera.width * scale), 1), max(round(camera.height * scale), 1))
+    width = max(round(camera.width * scale), 1)
+    height = max(round(camera.height * scale), 1)
+    return camera.resized(width, height)

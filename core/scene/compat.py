@@ -1,36 +1,47 @@
-"""Every difference between the Blenders that we support, each with the version that ends it."""
+"""All differences between the supported versions of Blender, each with the version that ends it."""
 
 from __future__ import annotations
 
 import bpy
 
-# A path property says so if it knows Blender's "//" (the folder of the open file). Before 4.5 none could, and all did.
+# Options of a path property that accepts "//" (the folder of the open file). Blender 4.5 added the
+# option; before, every path property accepted it.
 PATH_OPTIONS = (
     frozenset({'PATH_SUPPORTS_BLEND_RELATIVE'}) if bpy.app.version >= (4, 5, 0) else frozenset()
 )
 
 
 def use_nodes(block: bpy.types.World | bpy.types.Material) -> None:
-    """Give a world or material its node tree. From 5.0 on it always has one, and the switch is deprecated."""
+    """Give a world or material its node tree.
+
+    From 5.0 on it always has one, and the property is deprecated.
+    """
     if bpy.app.version < (5, 0, 0):
         block.use_nodes = True
 
 
 def write_multilayer_exr(settings: bpy.types.ImageFormatSettings) -> None:
-    """Write all passes of a picture into one 32 bit EXR file. From 5.0 on the kind of media comes first."""
+    """Set the output to one 32 bit EXR file with all passes.
+
+    From 5.0 on the media type has to be set first.
+    """
     if bpy.app.version >= (5, 0, 0):
         settings.media_type = 'MULTI_LAYER_IMAGE'
     settings.file_format = 'OPEN_EXR_MULTILAYER'
     settings.color_depth = '32'
-    settings.exr_codec = 'NONE'  # read at once and thrown away: packing took longer
+
+    # The file is read at once and deleted: compressing it takes longer than it saves.
+    settings.exr_codec = 'NONE'
     if bpy.app.version >= (5, 0, 0):
-        settings.use_exr_interleave = (
-            True  # else every pass is a part of its own, which core.imaging.exr does not read
-        )
+        # Without it every pass is a part of the file, which core.imaging.exr does not read.
+        settings.use_exr_interleave = True
 
 
 def write_exr(settings: bpy.types.ImageFormatSettings) -> None:
-    """Write colour alone into a 16 bit EXR file, small with little loss. From 5.0 on the kind of media comes first."""
+    """Set the output to a 16 bit EXR file with color only, small at little loss.
+
+    From 5.0 on the media type has to be set first.
+    """
     if bpy.app.version >= (5, 0, 0):
         settings.media_type = 'IMAGE'
     settings.file_format = 'OPEN_EXR'
@@ -40,7 +51,10 @@ def write_exr(settings: bpy.types.ImageFormatSettings) -> None:
 
 
 def write_png(settings: bpy.types.ImageFormatSettings) -> None:
-    """Write 8 bit colour and alpha. From 5.0 on the kind of media comes first."""
+    """Set the output to a PNG file with 8 bit color and alpha.
+
+    From 5.0 on the media type has to be set first.
+    """
     if bpy.app.version >= (5, 0, 0):
         settings.media_type = 'IMAGE'
     settings.file_format = 'PNG'

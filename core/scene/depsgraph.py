@@ -1,7 +1,7 @@
-"""What a scene holds when it is rendered: its instances and cameras, as the renderer gets them.
+"""Reads the instances and cameras of a scene as the renderer gets them.
 
-Blender evaluates a scene for rendering (modifiers at their render settings, instances, what is hidden in renders) only
-inside a render, so the reading is done by a render engine that draws nothing.
+Blender evaluates a scene for rendering (modifiers at their render settings, instances, objects
+hidden in renders) only inside a render, so a render engine that draws nothing does the reading.
 """
 
 from __future__ import annotations
@@ -15,22 +15,28 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import MeshArrays
 from ..cameras import Camera
+from . import meshes
 from .cameras import from_blender, rigid_matrix
 
-_KINDS = ('MESH', 'CURVE', 'SURFACE', 'FONT', 'META')  # what Blender makes faces of
+_KINDS = ('MESH', 'CURVE', 'SURFACE', 'FONT', 'META')  # object types that Blender makes faces of
 _UNUSED = 2**31 - 1  # fills up a persistent_id
-_SAME = 1e-5
+_SAME = 1e-5  # deviation, of the size of a shape, up to which two shapes are the same
 
 
 @dataclass(frozen=True)
 class EvaluatedInstance:
     """One object or instance of a scene.
 
-    name: unique in the scene, the same in every frame. source: full name of the object that lends it its pass_index.
-    instancer: full name of what it is an instance of ``source`` by, or "". shape: the same for copies of one shape.
-    to_world: (4, 4) its frame, rigid: scale is in the vertices. vertices: (V, 3) in its frame, metres.
-    triangles: (F, 3) int32.
+    Attributes:
+        name: Unique in the scene, the same in every frame.
+        source: Full name of the object whose pass_index the instance is rendered with.
+        instancer: Full name of the object that instances ``source``, or "".
+        shape: The same for all copies of one shape.
+        to_world: (4, 4) float64, rigid: the scale is in the vertices.
+        vertices: (V, 3) float64 in the instance's frame, meters.
+        triangles: (F, 3) int32.
     """
 
     name: str
@@ -42,32 +48,56 @@ class EvaluatedInstance:
     triangles: NDArray[np.int32]
 
     def world_vertices(self) -> NDArray[np.float64]:
-        """(V, 3) in world space, metres."""
+        """Return the vertices (V, 3) in world space, meters."""
         return self.vertices @ self.to_world[:3, :3].T + self.to_world[:3, 3]
 
     def local_bounds(self) -> NDArray[np.float64]:
-        """(2, 3) low and high corner in its frame, metres."""
+        """Return the low and high corner (2, 3) in the instance's frame, meters."""
         return np.stack((self.vertices.min(0), self.vertices.max(0)))
 
     def is_same_shape(self, other: EvaluatedInstance) -> bool:
-        """Whether both are of one shape in their own frames, to a hundred thousandth of its size."""
+        """Return whether both have the same vertices in their frames, to 1e-5 of their size."""
+        # Instances of one mesh share their arrays.
         if self.vertices is other.vertices:
             return True
-        if self.vertices.shape != other.vertices.shape or not np.array_equal(
-            self.triangles, other.triangles
-        ):
+
+        # Cheap comparisons first.
+        if self.vertices.shape != other.vertices.shape:
             return False
-        reach = _SAME * float(np.ptp(self.vertices, axis=0).max())
-        return bool(np.abs(self.vertices - other.vertices).max() <= reach)
+        if not np.array_equal(self.triangles, other.triangles):
+            return False
+
+        # Modifiers that depend on the location leave rounding errors.
+        tolerance = _SAME * float(np.ptp(self.vertices, axis=0).max())
+        return bool(np.abs(self.vertices - other.vertices).max() <= tolerance)
 
 
 @dataclass(frozen=True)
 class SceneSnapshot:
-    """A scene at one frame. cameras: by the names of their objects. active: name of that which the scene looks by."""
+    """A scene at one frame.
+
+    Attributes:
+        parts: All instances that have a face.
+        cameras: By the names of their objects.
+        active: Name of the scene's active camera, or "".
+    """
 
     parts: tuple[EvaluatedInstance, ...]
     cameras: Mapping[str, Camera]
     active: str
+
+    def joined_mesh(self) -> MeshArrays:
+        """Return all instances as one mesh of triangles in world space, meters.
+
+        An empty scene gives a mesh of one vertex and no face.
+        """
+        if not self.parts:
+            return MeshArrays(np.zeros((1, 3), np.float32), np.zeros((0, 3), np.int32))
+        vertices, triangles = meshes.join_triangles(
+            [part.world_vertices() for part in self.parts],
+            [part.triangles for part in self.parts],
+        )
+        return MeshArrays(vertices.astype(np.float32), triangles.astype(np.int32))
 
 
 class DepsgraphReader:
@@ -76,16 +106,23 @@ class DepsgraphReader:
     def read_scene(
         self, scene: bpy.types.Scene, cameras: tuple[str, ...], render: Callable[[], None]
     ) -> SceneSnapshot:
-        """``scene`` as it is when ``render`` renders it, with those of its camera objects that are named."""
-        found: list[SceneSnapshot] = []
+        """Return ``scene`` as it is when ``render`` renders it.
+
+        Args:
+            scene: The scene that ``render`` renders.
+            cameras: Names of the camera objects to read.
+            render: Renders the scene with the engine that is set in it.
+        """
+        snapshots: list[SceneSnapshot] = []
         errors: list[Exception] = []
 
         def read(depsgraph: bpy.types.Depsgraph) -> None:
             try:
-                found.append(_read_snapshot(depsgraph, cameras))
-            except Exception as error:  # Blender would print it and go on
+                snapshots.append(_read_snapshot(depsgraph, cameras))
+            except Exception as error:  # Blender would print it and continue
                 errors.append(error)
 
+        # The reading engine replaces the scene's during this render.
         engine = scene.render.engine
         scene.render.engine = _Engine.bl_idname
         _Engine.read = read
@@ -94,23 +131,27 @@ class DepsgraphReader:
         finally:
             scene.render.engine = engine
             del _Engine.read
+
         if errors:
             raise errors[0]
-        return found[0]
+        return snapshots[0]
 
 
 class _Engine(bpy.types.RenderEngine):
+    """A render engine that passes the evaluated scene to ``read`` and draws nothing."""
+
     bl_idname = "MAQUETTE_READER"
     bl_label = "Maquette Reader"
     read: ClassVar[Callable[[bpy.types.Depsgraph], None]]
 
     def render(self, depsgraph: bpy.types.Depsgraph) -> None:
+        """Read the scene; Blender calls this."""
         type(self).read(depsgraph)
 
 
 @contextmanager
 def depsgraph_reader() -> Iterator[DepsgraphReader]:
-    """A :class:`DepsgraphReader`; its render engine is known to Blender only meanwhile."""
+    """Yield a :class:`DepsgraphReader`; its render engine is registered while it is open."""
     bpy.utils.register_class(_Engine)
     try:
         yield DepsgraphReader()
@@ -119,36 +160,46 @@ def depsgraph_reader() -> Iterator[DepsgraphReader]:
 
 
 def _read_snapshot(depsgraph: bpy.types.Depsgraph, cameras: tuple[str, ...]) -> SceneSnapshot:
-    meshes: dict[tuple[int, str], tuple[NDArray[np.float64], NDArray[np.int32]]] = {}
+    """Return what ``depsgraph`` holds, with the camera objects that are named."""
+    mesh_arrays: dict[tuple[int, str], tuple[NDArray[np.float64], NDArray[np.int32]]] = {}
     parts = []
     for item in depsgraph.object_instances:
         obj = item.object
         if not item.show_self or obj.type not in _KINDS:
             continue
-        key = (obj.data.as_pointer(), "" if obj.type == 'MESH' else obj.original.name_full)
-        if key not in meshes:
-            meshes[key] = _object_triangles(obj)
-        part = _evaluated_instance(item, *meshes[key])
+
+        # Objects share mesh data, but what is converted to a mesh depends on the object.
+        converted_from = "" if obj.type == 'MESH' else obj.original.name_full
+        key = (obj.data.as_pointer(), converted_from)
+        if key not in mesh_arrays:
+            mesh_arrays[key] = _object_triangles(obj)
+
+        part = _evaluated_instance(item, *mesh_arrays[key])
         if part:
             parts.append(part)
+
+    # Cameras are evaluated at the same frame.
     scene = depsgraph.scene
-    found = {name: from_blender(scene, scene.objects[name].original, depsgraph) for name in cameras}
-    return SceneSnapshot(tuple(parts), found, scene.camera.original.name if scene.camera else "")
+    scene_cameras = {}
+    for name in cameras:
+        camera = scene.objects[name].original
+        scene_cameras[name] = from_blender(scene, camera, depsgraph)
+    active = scene.camera.original.name if scene.camera else ""
+    return SceneSnapshot(tuple(parts), scene_cameras, active)
 
 
 def _object_triangles(obj: bpy.types.Object) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
-    """Vertices (V, 3) and triangles (F, 3) of an evaluated object, in its own space."""
+    """Return the vertices (V, 3) and triangles (F, 3) of an evaluated object, in its space."""
     mesh = obj.data if obj.type == 'MESH' else obj.to_mesh()
     if mesh is None:
         return np.zeros((0, 3)), np.zeros((0, 3), np.int32)
-    mesh.calc_loop_triangles()
-    vertices = np.empty(len(mesh.vertices) * 3, np.float32)
-    mesh.vertices.foreach_get("co", vertices)
-    triangles = np.empty(len(mesh.loop_triangles) * 3, np.int32)
-    mesh.loop_triangles.foreach_get("vertices", triangles)
+
+    # Only a converted mesh has to be freed again.
+    vertices = meshes.read_vertices(mesh)
+    triangles = meshes.read_triangles(mesh)
     if obj.type != 'MESH':
         obj.to_mesh_clear()
-    return vertices.reshape(-1, 3).astype(float), triangles.reshape(-1, 3)
+    return vertices.astype(float), triangles
 
 
 def _evaluated_instance(
@@ -156,29 +207,53 @@ def _evaluated_instance(
     vertices: NDArray[np.float64],
     triangles: NDArray[np.int32],
 ) -> EvaluatedInstance | None:
-    """None if it has no face."""
-    matrix = np.array(item.matrix_world, float)
-    mirrored = np.linalg.det(matrix[:3, :3]) < 0
+    """Return an instance of the mesh of ``item``, or None if the mesh has no face."""
     if not len(triangles):
         return None
-    frame = rigid_matrix(matrix * (-1, -1, -1, 1) if mirrored else matrix)
+    matrix = np.array(item.matrix_world, float)
+    mirrored = np.linalg.det(matrix[:3, :3]) < 0
+
+    # A rigid frame; scale, shear and mirroring go into the vertices.
+    unmirrored = matrix * (-1, -1, -1, 1) if mirrored else matrix
+    frame = rigid_matrix(unmirrored)
     if frame is None:  # flattened by its scale
         frame = np.eye(4)
         frame[:3, 3] = matrix[:3, 3]
-    own = vertices @ (frame[:3, :3].T @ matrix[:3, :3]).T
-    source = (item.instance_object if item.is_instance else item.object).original.name_full
-    instancer = item.parent.original.name_full if item.is_instance else ""
-    place = ".".join(str(number) for number in reversed(item.persistent_id) if number != _UNUSED)
-    scale = ",".join(
-        f"{length:.4g}"
-        for length in np.linalg.norm(matrix[:3, :3], axis=0) * (-1 if mirrored else 1)
-    )
+    local_vertices = vertices @ (frame[:3, :3].T @ matrix[:3, :3]).T
+
+    # Names that are the same in every frame.
+    obj = item.object
+    source = obj.original.name_full
+    instancer = ""
+    name = source
+    if item.is_instance:
+        source = item.instance_object.original.name_full
+        instancer = item.parent.original.name_full
+        name = f"{instancer}/{source}/{_persistent_name(item)}"
+
+    # Copies of one mesh at one scale have the same shape.
+    data = obj.data.original
+    data_name = data.name_full if data else source
     return EvaluatedInstance(
-        f"{instancer}/{source}/{place}" if item.is_instance else source,
-        source,
-        instancer,
-        f"{item.object.data.original.name_full if item.object.data.original else source} {len(vertices)} {scale}",
-        frame,
-        own,
-        triangles[:, ::-1] if mirrored else triangles,
+        name=name,
+        source=source,
+        instancer=instancer,
+        shape=f"{data_name} {len(vertices)} {_scale_name(matrix, mirrored)}",
+        to_world=frame,
+        vertices=local_vertices,
+        triangles=triangles[:, ::-1] if mirrored else triangles,
     )
+
+
+def _persistent_name(item: bpy.types.DepsgraphObjectInstance) -> str:
+    """Return the numbers that identify an instance below its instancer, as text."""
+    numbers = [number for number in reversed(item.persistent_id) if number != _UNUSED]
+    return ".".join(str(number) for number in numbers)
+
+
+def _scale_name(matrix: NDArray[np.float64], mirrored: bool) -> str:
+    """Return the scale of ``matrix`` (4, 4) as text, negative if it mirrors."""
+    lengths = np.linalg.norm(matrix[:3, :3], axis=0)
+    if mirrored:
+        lengths = -lengths
+    return ",".join(f"{length:.4g}" for length in lengths)

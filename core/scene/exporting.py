@@ -1,4 +1,4 @@
-"""Objects into a file, of the kind that its suffix says."""
+"""Objects to a file, in the format of its suffix."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ _Objects = Sequence[bpy.types.Object]
 
 
 def check_export_path(path: Path) -> None:
-    """Make sure, before the work begins, that :func:`write_meshes` can write ``path``; leaves no file.
+    """Check, before the work begins, that :func:`write_meshes` can write ``path``.
+
+    No file is left behind.
 
     Raises:
-        OutputError: the suffix is unknown, or the folder is missing or cannot be written.
+        OutputError: The suffix is unknown, or the folder is missing or cannot be written.
     """
     if path.suffix.lower() not in _WRITERS:
         raise OutputError(f"{path}: {path.suffix or 'no suffix'} is none of {', '.join(SUFFIXES)}")
@@ -26,10 +28,12 @@ def check_export_path(path: Path) -> None:
         raise OutputError(
             f"There is no folder {path.parent} to write {path.name} into: make it first"
         )
+
+    # Opening it for appending fails where writing would, and changes nothing.
     try:
-        there = path.exists()
+        existed = path.exists()
         path.open("ab").close()
-        if not there:
+        if not existed:
             path.unlink()
     except OSError as error:
         raise OutputError(
@@ -38,50 +42,57 @@ def check_export_path(path: Path) -> None:
 
 
 def write_meshes(path: Path, *objects: bpy.types.Object) -> None:
-    """Write ``objects``, which are in the current view layer, and nothing else; the selection is as before afterwards.
+    """Write ``objects``, and nothing else, to a file; the selection is restored.
+
+    Args:
+        path: Its suffix is one of SUFFIXES.
+        *objects: In the current view layer.
 
     Raises:
-        OutputError: as :func:`check_export_path`, or writing failed.
+        OutputError: As :func:`check_export_path`, or writing failed.
     """
     check_export_path(path)
     with _only_selected(objects):
         try:
             _WRITERS[path.suffix.lower()](str(path), objects)
-        except (
-            RuntimeError,
-            OSError,
-            AttributeError,
-        ) as error:  # AttributeError: the exporter's add-on is disabled
+        except (RuntimeError, OSError, AttributeError) as error:
+            # AttributeError: the exporter's add-on is disabled
             raise OutputError(f"{path} could not be written: {error}") from error
+
+    # Some exporters report no error on a full disk.
     if not path.is_file() or not path.stat().st_size:
         raise OutputError(f"{path} could not be written: is the disk full?")
 
 
 @contextmanager
 def _only_selected(objects: _Objects) -> Iterator[None]:
+    """Select just ``objects``, the first as the active one; restore the selection on exit."""
     layer = bpy.context.view_layer
-    before = list(bpy.context.selected_objects)
+    selected = list(bpy.context.selected_objects)
     active = layer.objects.active
-    for other in before:
-        other.select_set(False)
+
+    for obj in selected:
+        obj.select_set(False)
     for obj in objects:
         obj.select_set(True)
     layer.objects.active = objects[0]
+
     try:
         yield
     finally:
         for obj in objects:
             obj.select_set(False)
-        for other in before:
-            other.select_set(True)
+        for obj in selected:
+            obj.select_set(True)
         layer.objects.active = active
 
 
 def _write_gltf(path: str, objects: _Objects) -> None:
-    kind = 'GLB' if path.lower().endswith(".glb") else 'GLTF_SEPARATE'
+    """Write the selection as glTF."""
+    export_format = 'GLB' if path.lower().endswith(".glb") else 'GLTF_SEPARATE'
     bpy.ops.export_scene.gltf(
         filepath=path,
-        export_format=kind,
+        export_format=export_format,
         use_selection=True,
         export_yup=True,
         export_all_vertex_colors=False,
@@ -89,15 +100,20 @@ def _write_gltf(path: str, objects: _Objects) -> None:
 
 
 def _write_obj(path: str, objects: _Objects) -> None:
-    """With its textures beside it: its exporter copies files, and packed pictures are none.
+    """Write the selection as OBJ, with its textures next to it.
 
-    ``chair.obj`` has ``chair_texture.png``, since ``chair.png`` may well be the picture that it was made from.
+    The exporter copies image files, so packed images need one first. The texture of ``chair.obj``
+    is ``chair_texture.png``, because ``chair.png`` may be the image that it was made from.
     """
-    images = [image for obj in objects for image in materials.images_of(obj) if image.packed_file]
+    # Only packed images have no file that the exporter could copy.
+    images = []
+    for obj in objects:
+        images += [image for image in materials.images_of(obj) if image.packed_file]
+
     with ExitStack() as stack:
         for index, image in enumerate(images):
-            beside = f"{Path(path).stem}_texture{index or ''}.png"
-            stack.enter_context(_saved_image(image, Path(path).with_name(beside)))
+            name = f"{Path(path).stem}_texture{index or ''}.png"
+            stack.enter_context(_saved_image(image, Path(path).with_name(name)))
         bpy.ops.wm.obj_export(
             filepath=path, export_selected_objects=True, export_colors=not images, path_mode='STRIP'
         )
@@ -105,33 +121,39 @@ def _write_obj(path: str, objects: _Objects) -> None:
 
 @contextmanager
 def _saved_image(image: bpy.types.Image, path: Path) -> Iterator[None]:
-    """The packed ``image`` is a file at ``path``, and known as that meanwhile."""
+    """Write the packed ``image`` to ``path``; that is its file path while the context is active."""
     path.write_bytes(image.packed_file.data)
-    before = image.filepath_raw
+    file_path = image.filepath_raw
     image.filepath_raw = str(path)
     try:
         yield
     finally:
-        image.filepath_raw = before
+        image.filepath_raw = file_path
 
 
 def _write_ply(path: str, objects: _Objects) -> None:
-    """Colours of the vertices alone: for a UV map it would cut them apart along its seams, and it knows no picture."""
+    """Write the selection as PLY, with vertex colors only.
+
+    The format has no textures, and for a UV map the exporter would split vertices along seams.
+    """
     bpy.ops.wm.ply_export(
         filepath=path, export_selected_objects=True, export_colors='SRGB', export_uv=False
     )
 
 
 def _write_stl(path: str, objects: _Objects) -> None:
+    """Write the selection as STL."""
     bpy.ops.wm.stl_export(filepath=path, export_selected_objects=True)
 
 
 def _write_usd(path: str, objects: _Objects) -> None:
+    """Write the selection as USD."""
     bpy.ops.wm.usd_export(filepath=path, selected_objects_only=True)
 
 
 def _write_blend(path: str, objects: _Objects) -> None:
-    """A file of one scene with the objects alone, whatever else is open."""
+    """Write a .blend file of one scene with only the objects, whatever else is open."""
+    # Libraries are written with all that their data-blocks use.
     scene = bpy.data.scenes.new("Maquette")
     try:
         for obj in objects:

@@ -1,4 +1,4 @@
-"""Pictures of the open .blend into arrays."""
+"""Images of the open .blend file to arrays, and back."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from ..errors import ImageError
 from ..imaging import color as color_space
 from ..imaging.image_files import MAX_SIDE, check_size, downscale, require_visible
 
+_MIN_ALPHA = 1e-6  # premultiplied color is not divided by less
+
 
 def image_named(name: str) -> bpy.types.Image:
-    """The picture of the open file called ``name``.
+    """Return the image of the open file called ``name``.
 
     Raises:
-        ImageError: there is none.
+        ImageError: There is none.
     """
     image = bpy.data.images.get(name)
     if image is None:
@@ -26,19 +28,43 @@ def image_named(name: str) -> bpy.types.Image:
 
 
 def packed_image(name: str, png: bytes) -> bpy.types.Image:
-    """A new image with the file ``png`` in it, which Blender reads when it first needs its pixels."""
+    """Return a new image that contains the PNG file ``png``; Blender decodes it when needed."""
     image = bpy.data.images.new(name, 1, 1, alpha=True)
     image.pack(data=png, data_len=len(png))
     image.source = 'FILE'
     return image
 
 
+def image_from_pixels(
+    name: str, pixels: NDArray[np.floating], alpha: bool = True
+) -> bpy.types.Image:
+    """Return a new image with ``pixels``, packed as a PNG file.
+
+    Args:
+        name: Of the image.
+        pixels: (H, W, 4) sRGB in 0..1, row 0 at the top, straight alpha.
+        alpha: Whether the image has an alpha channel.
+    """
+    height, width = pixels.shape[:2]
+
+    # Blender's rows go from the bottom to the top.
+    image = bpy.data.images.new(name, width, height, alpha=alpha)
+    bottom_up = np.ascontiguousarray(pixels[::-1], np.float32)
+    image.pixels.foreach_set(bottom_up.ravel())
+    image.pack()
+    return image
+
+
 @dataclass(frozen=True)
 class ImageValues:
-    """A picture read out of Blender, which is all that needs Blender: the rest is for a thread.
+    """An image as read out of Blender; the rest needs no Blender and can run in a thread.
 
-    values: (H, W, C) float32 as Blender keeps them, row 0 at the bottom.
-    opaque: whether its alpha does not count. linear: scene linear, premultiplied. data: of no colour space.
+    Attributes:
+        name: Of the image.
+        values: (H, W, C) float32 as Blender holds them, row 0 at the bottom.
+        opaque: Whether the alpha is ignored.
+        linear: Whether the values are scene linear and premultiplied.
+        data: Whether the values have no color space.
     """
 
     name: str
@@ -48,63 +74,90 @@ class ImageValues:
     data: bool
 
     def to_pixels(self, max_side: int = MAX_SIDE) -> NDArray[np.float32]:
-        """As of :func:`image_pixels`.
+        """Return the image as :func:`image_pixels` does.
 
         Raises:
-            ImageError: it is empty.
+            ImageError: It is transparent all over.
         """
         rgba = _as_rgba(self.values[::-1])
+
+        # Blender holds bytes with straight alpha and floats premultiplied.
         if self.opaque:
             rgba[..., 3] = 1
-        elif self.linear:  # Blender keeps bytes straight and floats premultiplied
-            rgba[..., :3] /= np.maximum(rgba[..., 3:], 1e-6)
-        if self.linear and not self.data:  # bytes are as in the file, floats scene linear
+        elif self.linear:
+            rgba[..., :3] /= np.maximum(rgba[..., 3:], _MIN_ALPHA)
+
+        # Bytes are as in the file, floats are scene linear.
+        if self.linear and not self.data:
             rgba[..., :3] = color_space.from_linear(rgba[..., :3])
-        return require_visible(downscale(rgba.clip(0, 1), max_side), f"Image {self.name!r}")
+
+        pixels = downscale(rgba.clip(0, 1), max_side)
+        return require_visible(pixels, f"Image {self.name!r}")
 
 
 def image_values(image: bpy.types.Image) -> ImageValues:
-    """What ``image`` holds. Takes some 5 ms a megapixel.
+    """Read the values of ``image``, in about 5 ms a megapixel.
 
     Raises:
-        ImageError: its file is missing, it has no pixels, is too large or too small.
+        ImageError: Its file is missing, it has no pixels, or it is too large or too small.
     """
     width, height = image.size
     if not width * height:
         raise ImageError(_why_empty(image))
     check_size(width, height, f"Image {image.name!r}")
+
+    # All at once: reading single pixels is far slower.
     values = np.empty((height, width, image.channels), np.float32)
     image.pixels.foreach_get(values.ravel())
-    opaque = image.alpha_mode in {'NONE', 'CHANNEL_PACKED'}
     return ImageValues(
-        image.name, values, opaque, image.is_float, image.colorspace_settings.is_data
+        name=image.name,
+        values=values,
+        opaque=image.alpha_mode in {'NONE', 'CHANNEL_PACKED'},
+        linear=image.is_float,
+        data=image.colorspace_settings.is_data,
     )
 
 
 def image_pixels(image: bpy.types.Image, max_side: int = MAX_SIDE) -> NDArray[np.float32]:
-    """What ``image`` shows, in the form of ``core.imaging.image_files.read_image``: (H, W, 4) float32, row 0 at the top, sRGB,
-    straight alpha; reduced if a side is longer than ``max_side``.
+    """Return ``image`` as ``core.imaging.image_files.read_image`` returns a file.
+
+    Args:
+        image: To read.
+        max_side: It is reduced if a side is longer, pixels.
+
+    Returns:
+        (H, W, 4) float32 in 0..1, row 0 at the top, sRGB, straight alpha.
 
     Raises:
-        ImageError: its file is missing, it has no pixels, is too large, too small or empty.
+        ImageError: Its file is missing, it has no pixels, is too large, too small, or transparent
+            all over.
     """
     return image_values(image).to_pixels(max_side)
 
 
 def _as_rgba(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(H, W, 4) from (H, W, C) with C of 1 (grey), 2 (grey, alpha), 3 or 4."""
+    """Return (H, W, 4) from (H, W, C), where C is 1 (gray), 2 (gray, alpha), 3 or 4."""
     height, width, channels = values.shape
+
+    # Without alpha it is opaque; gray goes to all three channels.
     rgba = np.ones((height, width, 4), np.float32)
-    rgba[..., :3] = values[..., :3] if channels >= 3 else values[..., :1]
+    if channels >= 3:
+        rgba[..., :3] = values[..., :3]
+    else:
+        rgba[..., :3] = values[..., :1]
     if channels in (2, 4):
         rgba[..., 3] = values[..., -1]
     return rgba
 
 
 def _why_empty(image: bpy.types.Image) -> str:
+    """Return why ``image`` has no pixels, and what to do."""
+    # A render result has pixels only inside Blender's renderer.
     if image.type in {'RENDER_RESULT', 'COMPOSITING'}:
         return f"Image {image.name!r} keeps no pixels to read: save it to a file and open that"
+
+    # The file was moved or deleted since it was opened.
     if image.source == 'FILE' and not image.packed_file:
-        path = bpy.path.abspath(image.filepath, library=image.library)
-        return f"Image {image.name!r} cannot be read from {path or 'an empty path'}: find its file or open another"
+        path = bpy.path.abspath(image.filepath, library=image.library) or "an empty path"
+        return f"Image {image.name!r} cannot be read from {path}: find its file or open another"
     return f"Image {image.name!r} has no pixels"

@@ -1,4 +1,4 @@
-"""Image empties, and cameras with a background image, as pictures that stand in the scene."""
+"""References of the scene: image empties, and cameras with a background image."""
 
 from __future__ import annotations
 
@@ -17,26 +17,36 @@ from . import images
 from .cameras import from_blender
 
 MOST = 6
+_MIN_AREA = 1e-12  # m^2, of an empty's image that has a size
 
 
 def is_reference(obj: bpy.types.Object) -> bool:
-    """Whether ``obj`` is an image empty that is not wholly transparent, or a camera that shows a background image."""
+    """Return whether ``obj`` shows a reference image.
+
+    That is an image empty that is not completely transparent, or a camera with a visible background
+    image.
+    """
     if obj.type == 'CAMERA':
         return background_image(obj) is not None
-    return (
-        obj.type == 'EMPTY'
-        and obj.empty_display_type == 'IMAGE'
-        and not (obj.use_empty_image_alpha and obj.color[3] == 0)
-    )
+    if obj.type != 'EMPTY' or obj.empty_display_type != 'IMAGE':
+        return False
+    return not (obj.use_empty_image_alpha and obj.color[3] == 0)
 
 
 def chosen_references(
     context: bpy.types.Context, names: Sequence[str] = (), collection: str = ""
 ) -> list[bpy.types.Object]:
-    """The references to use: those named, or those of a collection, or those selected; if none is, all in view.
+    """Return the references to use, in the order of their sides.
+
+    Args:
+        context: Its selection is used without names and collection; if no reference is selected,
+            all visible ones are used.
+        names: Of the objects to use.
+        collection: Name of the collection whose objects to use.
 
     Raises:
-        SceneError: there is no such object or collection, an object named is no reference, or they are too many.
+        SceneError: There is no such object or collection, a named object is no reference, or there
+            are too many.
     """
     objects: Iterable[bpy.types.Object]
     if names:
@@ -47,27 +57,40 @@ def chosen_references(
         objects = bpy.data.collections[collection].all_objects
     else:
         objects = context.selected_objects
-    found = [obj for obj in objects if is_reference(obj)]
-    if not (found or names or collection):
-        found = [obj for obj in context.visible_objects if is_reference(obj)]
-    if len(found) > MOST:
+
+    # Without names or collection, an empty selection means all that is visible.
+    references = [obj for obj in objects if is_reference(obj)]
+    if not (references or names or collection):
+        references = [obj for obj in context.visible_objects if is_reference(obj)]
+
+    if len(references) > MOST:
         raise SceneError(
-            f"There are {len(found)} references, at most {MOST} can be used: select those to use"
+            f"There are {len(references)} references, at most {MOST} can be used: "
+            "select those to use"
         )
-    return sorted(found, key=lambda obj: (_side_rank(obj), obj.name))
+    return sorted(references, key=lambda obj: (_side_rank(obj), obj.name))
 
 
 def seen_from(obj: bpy.types.Object, side: str = "") -> str:
-    """What the reference ``obj`` is taken for, in words; see ``references.told``. side: what the user says it is."""
+    """Return the direction that the reference ``obj`` shows, as text.
+
+    Args:
+        obj: The reference.
+        side: What the user has set it to, which takes precedence.
+    """
     return side or describe_direction(_viewer_direction(obj, np.array(obj.matrix_world)))
 
 
 @dataclass(frozen=True)
 class ReferencePose:
-    """How a reference stood when it was looked at, without its pixels, which take longer.
+    """A reference at the time when it was read, without its pixels, which take longer.
 
-    image: the ``session_uid`` of its image. camera: of the image's own pixels.
-    side: of ``cameras.SIDES``, what it shows whichever way it faces; of its place then only the scale counts.
+    Attributes:
+        name: Of the object.
+        image: ``session_uid`` of its image.
+        camera: For the image at its full size.
+        side: Of ``cameras.SIDES``: the side that it shows whichever way it faces. Of its pose only
+            the scale is then used. "" to use the pose.
     """
 
     name: str
@@ -76,10 +99,10 @@ class ReferencePose:
     side: str = ""
 
     def read_image(self) -> images.ImageValues:
-        """Read its image out of Blender.
+        """Read the image out of Blender.
 
         Raises:
-            ImageError: it has none any more, or one without pixels.
+            ImageError: The image was removed, or has no pixels.
         """
         image = next((image for image in bpy.data.images if image.session_uid == self.image), None)
         try:
@@ -89,17 +112,21 @@ class ReferencePose:
         except ImageError as error:
             raise ImageError(f"{self.name}: {error}") from error
 
-    def to_reference(self, picture: images.ImageValues) -> Reference:
-        """With ``picture``; touches no bpy.
+    def to_reference(self, values: images.ImageValues) -> Reference:
+        """Return the reference with its image; uses no bpy.
 
         Raises:
-            ImageError: it is transparent all over.
+            ImageError: The image is transparent all over.
         """
         try:
-            pixels = picture.to_pixels()
+            pixels = values.to_pixels()
         except ImageError as error:
             raise ImageError(f"{self.name}: {error}") from error
-        camera = self.camera.resized(pixels.shape[1], pixels.shape[0])
+
+        height, width = pixels.shape[:2]
+        camera = self.camera.resized(width, height)
+
+        # A side that the user has set replaces the direction of the pose.
         if not self.side:
             return Reference(self.name, View(pixels, camera))
         return Reference(self.name, View(pixels, face_side(camera, self.side)), placed=False)
@@ -108,28 +135,40 @@ class ReferencePose:
 def reference_pose(
     context: bpy.types.Context, obj: bpy.types.Object, side: str = ""
 ) -> ReferencePose:
-    """How the reference ``obj`` stands; ``side`` as in :class:`ReferencePose`.
+    """Return the pose of the reference ``obj``.
+
+    Args:
+        context: Its scene has the reference.
+        obj: The reference.
+        side: As in :class:`ReferencePose`.
 
     Raises:
-        ImageError: it has no image. SceneError: it is scaled to nothing, or a camera that cannot be used.
+        ImageError: It has no image.
+        SceneError: It is scaled to nothing, or is a camera that cannot be used.
     """
     graph = context.evaluated_depsgraph_get()
     if obj.type == 'CAMERA':
         image, camera = _background_camera(context.scene, obj, graph)
     else:
-        image, camera = _empty_camera(obj, np.array(obj.evaluated_get(graph).matrix_world))
+        matrix = np.array(obj.evaluated_get(graph).matrix_world)
+        image, camera = _empty_camera(obj, matrix)
     return ReferencePose(obj.name, image.session_uid, camera, side)
 
 
 def background_image(camera: bpy.types.Object) -> bpy.types.CameraBackgroundImage | None:
-    """The first background image that ``camera`` shows; None if it shows none."""
+    """Return the first background image that ``camera`` shows; None if it shows none."""
     if not camera.data.show_background_images:
         return None
-    shown = (one for one in camera.data.background_images if one.show_background_image)
-    return next((one for one in shown if one.source == 'IMAGE' and one.image), None)
+    for background in camera.data.background_images:
+        # Movie clips are no references.
+        has_image = background.source == 'IMAGE' and background.image
+        if background.show_background_image and has_image:
+            return background
+    return None
 
 
 def _objects_named(context: bpy.types.Context, name: str) -> bpy.types.Object:
+    """Return the reference called ``name`` of the scene."""
     obj = context.scene.objects.get(name)
     if obj is None:
         raise SceneError(f"There is no object named {name!r} in this scene")
@@ -141,21 +180,37 @@ def _objects_named(context: bpy.types.Context, name: str) -> bpy.types.Object:
 
 
 def _side_rank(obj: bpy.types.Object) -> int:
-    """The place of ``obj`` among the sides as it stands: the first is believed where two disagree by far."""
-    back = _viewer_direction(obj, np.array(obj.matrix_world))
-    return int(np.argmax([np.dot(back, direction) for direction, _ in SIDES.values()]))
+    """Return the index of the side that ``obj`` shows by its pose.
+
+    Where two references disagree by far, the one with the lower rank is believed.
+    """
+    direction = _viewer_direction(obj, np.array(obj.matrix_world))
+
+    # The side whose direction is nearest to the viewer's.
+    alignment = [np.dot(direction, side_direction) for side_direction, _ in SIDES.values()]
+    return int(np.argmax(alignment))
 
 
 def _viewer_direction(obj: bpy.types.Object, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The direction (3,) from the object to the viewer of the reference ``obj`` that stands at ``matrix`` (4, 4)."""
+    """Return the direction (3,) from the object to the viewer of its image.
+
+    Args:
+        obj: The reference.
+        matrix: (4, 4) its pose in world space.
+    """
     if obj.type == 'CAMERA':
         return matrix[:3, 2]
-    normal = np.cross(matrix[:3, 0], matrix[:3, 1])
-    facing = matrix[:3, 2] * (-1 if obj.empty_image_side == 'BACK' else 1)
-    return normal if normal @ facing >= 0 else -normal
+
+    # An empty may be mirrored or sheared: the plane's normal, on the side that it faces.
+    axis_x, axis_y, axis_z = matrix[:3, :3].T
+    normal = np.cross(axis_x, axis_y)
+    front_sign = -1 if obj.empty_image_side == 'BACK' else 1
+    is_front = normal @ (axis_z * front_sign) >= 0
+    return normal if is_front else -normal
 
 
 def _image_aspect(image: bpy.types.Image) -> float:
+    """Return the width of ``image`` as displayed, divided by its height."""
     width, height = image.size
     return width / max(height, 1) * image.display_aspect[0] / image.display_aspect[1]
 
@@ -163,81 +218,142 @@ def _image_aspect(image: bpy.types.Image) -> float:
 def _empty_camera(
     obj: bpy.types.Object, matrix: NDArray[np.float64]
 ) -> tuple[bpy.types.Image, Camera]:
-    """As Blender draws it (``overlay_image_calc_aspect``): the longer side is as long as the display size."""
+    """Return the image of an empty, and the orthographic camera that sees it as it is placed.
+
+    As Blender draws it (``overlay_image_calc_aspect``): the longer side is as long as the display
+    size.
+
+    Args:
+        obj: The image empty.
+        matrix: (4, 4) its pose in world space.
+    """
     if obj.data is None:
         raise ImageError(
             f"{obj.name}: This empty has no image: open one in its Object Data properties"
         )
     width, height = obj.data.size
     aspect = _image_aspect(obj.data) if height else 1.0
-    sides = obj.empty_display_size * np.array((min(1.0, aspect), min(1.0, 1 / aspect)))
+
+    # The lower and left edge of the image in world space, and its lower left corner.
+    proportions = np.array((min(1.0, aspect), min(1.0, 1 / aspect)))
+    sides = obj.empty_display_size * proportions
     edges = sides[:, None] * matrix[:3, :2].T
-    if np.linalg.norm(np.cross(*edges)) < 1e-12:
+    area = np.linalg.norm(np.cross(*edges))
+    if area < _MIN_AREA:
         raise SceneError(f"{obj.name} is scaled to nothing: give it a size")
     corner = matrix[:3, 3] + np.array(obj.empty_image_offset) @ edges
-    return obj.data, camera_of_image_plane(
-        edges, corner, _viewer_direction(obj, matrix), max(width, 1), max(height, 1)
-    )
+
+    # Seen from its front, or from its back if only that is shown.
+    direction = _viewer_direction(obj, matrix)
+    camera = camera_of_image_plane(edges, corner, direction, max(width, 1), max(height, 1))
+    return obj.data, camera
 
 
 def _background_camera(
     scene: bpy.types.Scene, obj: bpy.types.Object, graph: bpy.types.Depsgraph
 ) -> tuple[bpy.types.Image, Camera]:
-    """The camera of its background image's own pixels."""
-    shown = background_image(obj)
-    assert shown is not None, "only references are read"
+    """Return the background image of a camera object, and the camera of the image's pixels.
+
+    The camera's intrinsics map to pixels of the render. From there to pixels of the background
+    image it goes by the plane of the camera's ``view_frame``:
+
+        render pixel --(inverse of to_render)--> view frame --(inverse of to_frame)--> image pixel
+    """
+    background = background_image(obj)
+    assert background is not None, "only references are read"
     camera = from_blender(scene, obj, graph)
-    width = max(shown.image.size[0], 1)
-    height = max(shown.image.size[1], 1)
-    to_frame = _on_frame(shown, obj.data, scene) @ np.array(
-        ((1 / width, 0, -0.5), (0, -1 / height, 0.5), (0, 0, 1))
-    )
-    corners = np.array([corner[:2] for corner in obj.data.view_frame(scene=scene)])
-    low = corners.min(0)
-    high = corners.max(0)
-    to_pixels = np.array(
+    image = background.image
+    width = max(image.size[0], 1)
+    height = max(image.size[1], 1)
+
+    # Image pixels, v down -> the image as -0.5..0.5 with y up -> the view frame.
+    to_unit = np.array(
         (
-            (camera.width / (high[0] - low[0]), 0, -low[0] * camera.width / (high[0] - low[0])),
-            (0, -camera.height / (high[1] - low[1]), high[1] * camera.height / (high[1] - low[1])),
+            (1 / width, 0, -0.5),
+            (0, -1 / height, 0.5),
             (0, 0, 1),
         )
     )
-    intrinsics = np.linalg.inv(to_pixels @ to_frame) @ camera.intrinsics
-    return shown.image, Camera(camera.to_world, intrinsics, width, height, camera.orthographic)
+    to_frame = _image_to_frame(background, obj.data, scene) @ to_unit
+
+    # The view frame -> render pixels, v down.
+    low, high = _frame_corners(obj.data, scene)
+    frame_width, frame_height = high - low
+    scale_x = camera.width / frame_width
+    scale_y = camera.height / frame_height
+    to_render = np.array(
+        (
+            (scale_x, 0, -low[0] * camera.width / frame_width),
+            (0, -scale_y, high[1] * camera.height / frame_height),
+            (0, 0, 1),
+        )
+    )
+
+    intrinsics = np.linalg.inv(to_render @ to_frame) @ camera.intrinsics
+    return image, Camera(camera.to_world, intrinsics, width, height, camera.orthographic)
 
 
-def _on_frame(
-    shown: bpy.types.CameraBackgroundImage, camera: bpy.types.Camera, scene: bpy.types.Scene
+def _frame_corners(
+    camera: bpy.types.Camera, scene: bpy.types.Scene
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the low and high corner (2,) of the camera's ``view_frame`` in its plane."""
+    corners = np.array([corner[:2] for corner in camera.view_frame(scene=scene)])
+    return corners.min(0), corners.max(0)
+
+
+def _image_to_frame(
+    background: bpy.types.CameraBackgroundImage,
+    camera: bpy.types.Camera,
+    scene: bpy.types.Scene,
 ) -> NDArray[np.float64]:
-    """From the picture, -0.5 to 0.5 with y up, to the plane of the camera's ``view_frame`` (3, 3).
+    """Return the matrix (3, 3) from the image, -0.5..0.5 with y up, to the ``view_frame``.
 
     As Blender draws it (``image_camera_background_matrix_get`` of its overlay engine).
     """
-    corners = np.array([corner[:2] for corner in camera.view_frame(scene=scene)])
-    frame = np.ptp(corners, axis=0)
-    aspect = _image_aspect(shown.image)
-    frame_aspect = frame[0] / frame[1]
-    size = frame
-    if shown.frame_method != 'STRETCH':
-        by_height = (aspect > frame_aspect) == (shown.frame_method == 'CROP')
-        size = (
-            np.array((frame[1] * aspect, frame[1]))
-            if by_height
-            else np.array((frame[0], frame[0] / aspect))
-        )
-    size = (
-        size
-        * shown.scale
-        * np.array((-1 if shown.use_flip_x else 1, -1 if shown.use_flip_y else 1))
-    )
+    low, high = _frame_corners(camera, scene)
+    frame_size = high - low
+    aspect = _image_aspect(background.image)
+    frame_aspect = frame_size[0] / frame_size[1]
+
+    # Size of the image in the frame.
+    flip_x = -1 if background.use_flip_x else 1
+    flip_y = -1 if background.use_flip_y else 1
+    flip = np.array((flip_x, flip_y))
+    fitted_size = _fitted_image_size(frame_size, aspect, background.frame_method)
+    size = fitted_size * background.scale * flip
+
+    # Its center.
     unit = camera.ortho_scale if camera.type == 'ORTHO' else 1.0
-    offset = np.array(shown.offset) * unit
+    offset = np.array(background.offset) * unit
     offset *= min(1.0, frame_aspect), 1 / (max(1.0, frame_aspect) * aspect / frame_aspect)
-    c = np.cos(shown.rotation)
-    s = np.sin(shown.rotation)
-    middle = (corners.min(0) + corners.max(0)) / 2 + offset
-    turn = np.array(((c, s), (-s, c)))
-    result = np.eye(3)
-    result[:2, :2] = turn * size
-    result[:2, 2] = middle
-    return result
+    center = (low + high) / 2 + offset
+
+    cosine = np.cos(background.rotation)
+    sine = np.sin(background.rotation)
+    rotation = np.array(((cosine, sine), (-sine, cosine)))
+
+    to_frame = np.eye(3)
+    to_frame[:2, :2] = rotation * size
+    to_frame[:2, 2] = center
+    return to_frame
+
+
+def _fitted_image_size(
+    frame_size: NDArray[np.float64], aspect: float, method: str
+) -> NDArray[np.float64]:
+    """Return the size (2,) of an image that is fitted into a frame.
+
+    Args:
+        frame_size: (2,) width and height of the frame.
+        aspect: Width of the image divided by its height.
+        method: 'STRETCH' to the frame, 'FIT' into it, or 'CROP' to cover it.
+    """
+    if method == 'STRETCH':
+        return frame_size
+
+    # 'CROP' covers the frame by the shorter side, 'FIT' fits the longer one.
+    width, height = frame_size
+    is_wider = aspect > width / height
+    if is_wider == (method == 'CROP'):
+        return np.array((height * aspect, height))
+    return np.array((width, width / aspect))

@@ -1,4 +1,7 @@
-"""The pictures that an object was made from: packed images, and their cameras in the object's frame, kept with it."""
+"""The images that an object was made from, stored with it.
+
+They are packed images, and their cameras are in the object's frame, in a custom property.
+"""
 
 from __future__ import annotations
 
@@ -11,94 +14,128 @@ from numpy.typing import NDArray
 from ..arrays import SourceView, View
 from ..cameras import Camera
 from .images import image_pixels, packed_image
+from .meshes import read_vertices
 
 _KEY = "maquette_views"
-_OVERLAP = 0.5  # IoU of where a mesh was in a picture and is: sculpted it keeps more, moved or scaled it loses more
+# Least IoU of the mesh's box in an image then and now: sculpting keeps more, and a moved or scaled
+# mesh loses more.
+_MIN_OVERLAP = 0.5
 
 
 def store_views(obj: bpy.types.Object, views: tuple[SourceView, ...]) -> None:
-    """Keep ``views`` in the custom property ``maquette_views`` of ``obj``: they are saved and go with it."""
+    """Store ``views`` in the custom property ``maquette_views`` of ``obj``.
+
+    They are saved with the file and copied with the object.
+    """
     if not views:
         return
-    obj[_KEY] = [
-        {
-            "image": packed_image(f"{obj.name} view", view.png.tobytes()),
-            "size": (view.camera.width, view.camera.height),
-            "to_world": view.camera.to_world.ravel().tolist(),
-            "intrinsics": view.camera.intrinsics.ravel().tolist(),
-            "orthographic": view.camera.orthographic,
-            "box": _mesh_box(obj, view.camera).ravel().tolist(),
-        }
-        for view in views
-    ]
+    obj[_KEY] = [_view_to_property(obj, view) for view in views]
 
 
 def load_views(obj: bpy.types.Object) -> list[SourceView | View]:
-    """The views that were kept with ``obj``, less those whose image is gone or of which :func:`count_stale` tells. None are
-    for other objects.
+    """Return the views that are stored with ``obj``, if any.
 
-    Those that are still packed come as they are: reading them, see :func:`decode_views`, takes long.
+    Without those whose image was removed, and those that :func:`count_stale` counts. Views that are
+    still packed are returned as they are: decoding them (:func:`decode_views`) takes long.
 
     Raises:
-        ImageError: an image has lost its pixels.
+        ImageError: An image has lost its pixels.
     """
-    return [
-        _view_to_property(kept)
-        for kept in obj.get(_KEY, ())
-        if kept["image"] and not _is_stale(obj, kept)
-    ]
+    views = []
+    for stored in obj.get(_KEY, ()):
+        if stored["image"] and not _is_stale(obj, stored):
+            views.append(_view_from_property(stored))
+    return views
 
 
 def count_stale(obj: bpy.types.Object) -> int:
-    """Of how many views the mesh of ``obj`` is no longer where it was: its transform was applied, say."""
-    return sum(_is_stale(obj, kept) for kept in obj.get(_KEY, ()))
+    """Return in how many views the mesh is no longer where it was.
 
-
-def _is_stale(obj: bpy.types.Object, kept: bpy.types.bpy_struct) -> bool:
-    if "box" not in kept or not len(obj.data.vertices):
-        return False
-    now = _mesh_box(obj, _camera_from_json(kept))
-    then = np.array(kept["box"]).reshape(2, 2)
-    both = np.prod((np.minimum(now[1], then[1]) - np.maximum(now[0], then[0])).clip(0))
-    return bool(both < _OVERLAP * (np.prod(now[1] - now[0]) + np.prod(then[1] - then[0]) - both))
-
-
-def _mesh_box(obj: bpy.types.Object, camera: Camera) -> NDArray[np.float64]:
-    """Where the mesh of ``obj`` lies in the picture, pixels: (2, 2), low and high."""
-    vertices = np.empty(3 * len(obj.data.vertices), np.float32)
-    obj.data.vertices.foreach_get("co", vertices)
-    at, _ = camera.project(vertices.reshape(-1, 3))
-    return np.stack((at.min(0), at.max(0)))
+    For example, because its transform was applied.
+    """
+    return sum(_is_stale(obj, stored) for stored in obj.get(_KEY, ()))
 
 
 def decode_views(views: Sequence[SourceView | View]) -> list[View]:
-    """``views`` with their pictures.
+    """Return ``views`` with their images decoded.
 
     Raises:
-        ImageError: one cannot be read.
+        ImageError: An image cannot be read.
     """
     return [_decode_view(view) if isinstance(view, SourceView) else view for view in views]
 
 
-def _camera_from_json(kept: bpy.types.bpy_struct) -> Camera:
-    to_world = np.array(kept["to_world"]).reshape(4, 4)
-    intrinsics = np.array(kept["intrinsics"]).reshape(3, 3)
-    return Camera(to_world, intrinsics, *kept["size"], bool(kept["orthographic"]))
+def _view_to_property(obj: bpy.types.Object, view: SourceView) -> dict[str, object]:
+    """Return ``view`` of ``obj`` as values of a custom property."""
+    camera = view.camera
+    return {
+        "image": packed_image(f"{obj.name} view", view.png.tobytes()),
+        "size": (camera.width, camera.height),
+        "to_world": camera.to_world.ravel().tolist(),
+        "intrinsics": camera.intrinsics.ravel().tolist(),
+        "orthographic": camera.orthographic,
+        "box": _mesh_box(obj, camera).ravel().tolist(),
+    }
 
 
-def _view_to_property(kept: bpy.types.bpy_struct) -> SourceView | View:
-    image = kept["image"]
-    camera = _camera_from_json(kept)
+def _is_stale(obj: bpy.types.Object, stored: bpy.types.bpy_struct) -> bool:
+    """Return whether the mesh of ``obj`` is elsewhere in the image than when it was stored."""
+    if "box" not in stored or not len(obj.data.vertices):
+        return False
+
+    # Views of older files have no box.
+    camera = _camera_from_property(stored)
+    box = _mesh_box(obj, camera)
+    old_box = np.array(stored["box"]).reshape(2, 2)
+
+    # Intersection over union of the two boxes.
+    overlap_sides = np.minimum(box[1], old_box[1]) - np.maximum(box[0], old_box[0])
+    overlap = np.prod(overlap_sides.clip(0))
+    area = np.prod(box[1] - box[0])
+    old_area = np.prod(old_box[1] - old_box[0])
+    union = area + old_area - overlap
+    return bool(overlap < _MIN_OVERLAP * union)
+
+
+def _mesh_box(obj: bpy.types.Object, camera: Camera) -> NDArray[np.float64]:
+    """Return the low and high corner (2, 2) of the mesh of ``obj`` in the image, pixels."""
+    pixels, _ = camera.project(read_vertices(obj.data))
+    return np.stack((pixels.min(0), pixels.max(0)))
+
+
+def _camera_from_property(stored: bpy.types.bpy_struct) -> Camera:
+    """Return the camera of a stored view, in the object's frame."""
+    width, height = stored["size"]
+    return Camera(
+        to_world=np.array(stored["to_world"]).reshape(4, 4),
+        intrinsics=np.array(stored["intrinsics"]).reshape(3, 3),
+        width=width,
+        height=height,
+        orthographic=bool(stored["orthographic"]),
+    )
+
+
+def _view_from_property(stored: bpy.types.bpy_struct) -> SourceView | View:
+    """Return a stored view: encoded if its image is packed and unchanged, else decoded."""
+    image = stored["image"]
+    camera = _camera_from_property(stored)
     if image.packed_file and not image.is_dirty:
         return SourceView(np.frombuffer(image.packed_file.data, np.uint8), camera)
-    picture = image_pixels(image)
-    return View(picture, camera.resized(picture.shape[1], picture.shape[0]))
+    return _resized_view(image_pixels(image), camera)
 
 
 def _decode_view(view: SourceView) -> View:
+    """Return ``view`` with its image decoded by Blender."""
+    # Decoded by Blender, by the same rules as all other images of the file.
     image = packed_image("Maquette view", view.png.tobytes())
     try:
-        picture = image_pixels(image)
+        pixels = image_pixels(image)
     finally:
         bpy.data.images.remove(image)
-    return View(picture, view.camera.resized(picture.shape[1], picture.shape[0]))
+    return _resized_view(pixels, view.camera)
+
+
+def _resized_view(pixels: NDArray[np.float32], camera: Camera) -> View:
+    """Return a view of ``pixels`` (H, W, 4), with ``camera`` for their size."""
+    height, width = pixels.shape[:2]
+    return View(pixels, camera.resized(width, height))

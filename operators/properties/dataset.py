@@ -8,7 +8,7 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, IntProperty, StringProperty
 
 from ...core.scene.compat import PATH_OPTIONS
-from ...core.scene.datagen.objects import DatasetSettings
+from ...core.scene.datagen.dataset_folder import DatasetSettings
 from ...core.synthesis import camera_rigs
 from .randomization import OF_OBJECTS, RandomizationProperties
 

@@ -47,17 +47,18 @@ def compare(arguments, clock):
     """Views rendered both ways, in turns."""
     import bpy
     from maquette.core.console import silence_stdout
-    from maquette.core.geometry.fingerprint import shape_fingerprint
     from maquette.core.dataset.object_file import write_object
     from maquette.core.dataset.records import Record
-    from maquette.core.scene.datagen import objects as object_datasets
+    from maquette.core.geometry.fingerprint import shape_fingerprint
+    from maquette.core.scene.datagen.dataset_folder import DatasetSettings
+    from maquette.core.scene.datagen.sources import procedural_sources
     from maquette.core.scene.importing import world_triangles
     from maquette.core.scene.rendering.hdri import hdri_files
     from maquette.core.scene.rendering.lighting import sample_light
     from maquette.core.scene.rendering.studio import render_studio
     from maquette.core.synthesis import camera_sampling
 
-    settings = object_datasets.DatasetSettings(size=arguments.size, samples=arguments.samples)
+    settings = DatasetSettings(size=arguments.size, samples=arguments.samples)
     views, domes = 0, hdri_files()
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -65,9 +66,7 @@ def compare(arguments, clock):
         render_studio(settings.samples) as stage,
     ):
         scene = next(scene for scene in bpy.data.scenes if scene.name.startswith("Maquette Studio"))
-        for source in (
-            object_datasets.procedural_sources(FAMILIES, arguments.objects, 0) * arguments.rounds
-        ):
+        for source in procedural_sources(FAMILIES, arguments.objects, 0) * arguments.rounds:
             rng = np.random.default_rng(0)
             with source.open() as objects:
                 mesh = world_triangles(objects)

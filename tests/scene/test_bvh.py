@@ -1,4 +1,4 @@
-"""The tree against every triangle asked one by one."""
+"""The tree against every triangle one by one."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Markers are found in rendered pictures where the matrices say that they are, in all settings of Blender's cameras."""
+"""Markers are in rendered images where the matrices have them, in all camera settings."""
 
 import itertools
 
@@ -18,7 +18,7 @@ PERCENTAGES = (100, 71)
 
 @pytest.fixture
 def markers(addon):
-    """A small glowing sphere at each of MARKERS, before a camera that is not straight in any way."""
+    """A small glowing sphere at each of MARKERS, in front of a camera rotated about all axes."""
     objects = []
     for place, color in zip(MARKERS, np.eye(4)[:3], strict=True):
         bpy.ops.mesh.primitive_ico_sphere_add(subdivisions=2, radius=0.17, location=place)
@@ -89,7 +89,7 @@ def here():
 @pytest.mark.parametrize("aspect", ASPECTS)
 @pytest.mark.parametrize("fit", FITS)
 def test_markers_are_where_the_matrix_says(markers, rendered, fit, aspect):
-    """Eight of the 72 settings at a time; each both as Blender renders it and as the data set renders it again."""
+    """Eight of the 72 settings at a time, each rendered by Blender and by the training set."""
     from maquette.core.scene.rendering.studio import render_studio
 
     scene = bpy.context.scene

@@ -44,7 +44,7 @@ def test_reads_back_as_it_was(wedge, tmp_path, suffix):
     write(path, wedge)
     assert list(bpy.context.selected_objects) == selected
     with read_back(path) as objects:
-        if suffix in (".ply", ".stl"):  # no axes are told in these: Z is up as in Blender
+        if suffix in (".ply", ".stl"):  # no axes are stored in these: Z is up as in Blender
             assert all(tuple(obj.rotation_euler) == (0, 0, 0) for obj in objects)
         bpy.context.view_layer.update()
         read = world_triangles(objects)
@@ -71,7 +71,7 @@ def read_back(path):
 
 @pytest.fixture
 def textured(addon):
-    """A wedge with a texture whose left half is red, right half green, and a blue row at its foot."""
+    """A wedge with a texture: left half red, right half green, a blue row at the bottom."""
     from maquette.core.scene.finishing.texturing import apply_texture, encode_texture
     from maquette.core.scene.meshes import new_object
 

@@ -60,7 +60,7 @@ def test_colors_are_srgb_and_the_ones_that_show(cube):
 
 
 def test_the_render_shows_the_colors(cube):
-    """White light from all around and no light lost: the picture is the attribute, through the material."""
+    """White light from all around and no light lost: the image shows the attribute's colors."""
     scene = bpy.context.scene
     scene.render.engine = 'CYCLES'
     scene.cycles.samples = 16

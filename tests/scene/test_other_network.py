@@ -1,4 +1,4 @@
-"""A network of another kind than ours learns from a rendered set, by way of the stream: what is in a picture."""
+"""Another kind of network learns from a rendered set, through the stream."""
 
 import json
 
@@ -34,11 +34,9 @@ def pictures(batch):
 def test_a_classifier_beats_chance_on_objects_it_never_saw(addon, tmp_path):
     from maquette.core.console import silence_stdout
     from maquette.core.model.training.streaming_dataset import TrainingStream
-    from maquette.core.scene.datagen.objects import (
-        DatasetSettings,
-        procedural_sources,
-        render_dataset,
-    )
+    from maquette.core.scene.datagen.dataset_folder import DatasetSettings
+    from maquette.core.scene.datagen.objects import render_dataset
+    from maquette.core.scene.datagen.sources import procedural_sources
 
     sources = procedural_sources(FAMILIES, EACH * len(FAMILIES), 0)
     settings = DatasetSettings(size=32, samples=2, points=512, cameras=parse_rigs(["free:4"]))

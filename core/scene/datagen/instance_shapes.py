@@ -1,4 +1,4 @@
-"""The distinct shapes of a whole scene: the truth of each once, in the frame of the instances that share it."""
+"""The distinct shapes of a whole scene, with the ground truth of each in its instances' frame."""
 
 from __future__ import annotations
 
@@ -21,101 +21,144 @@ from ..bvh import nearest_triangle_finder
 from ..depsgraph import EvaluatedInstance
 from .instances import InstanceTable
 
-_MOST = 1000  # whose truth takes a quarter of an hour, and half a gigabyte
-_KEPT = "shapes.{:03d}"
+_MOST = 1000  # shapes; the ground truth of these takes a quarter of an hour and half a gigabyte
+_CACHE_NAME = "shapes.{:03d}"  # of a shape's ground truth in the view cache
 
 
 @dataclass(frozen=True)
 class InstanceShapes:
-    """told: for the record, before their truth is known. parts: an instance of each, in that order."""
+    """The shapes, sorted by name.
 
-    told: tuple[InstanceShape, ...]
+    Attributes:
+        shapes: As the record has them before their ground truth is known.
+        parts: An instance of each.
+    """
+
+    shapes: tuple[InstanceShape, ...]
     parts: tuple[EvaluatedInstance, ...]
 
     def missing_indices(self, views: ViewCache) -> list[int]:
-        """Indices of those whose truth is yet to be found."""
+        """Return the indices of the shapes whose ground truth is not in the cache yet."""
         return [
-            number
-            for number, one in enumerate(self.told)
-            if not one.lacks and not views.has(_KEPT.format(number))
+            index
+            for index, shape in enumerate(self.shapes)
+            if not shape.lacks and not views.has(_CACHE_NAME.format(index))
         ]
 
-    def shape_truth(
-        self, number: int, points: int, seed: int, name: str
-    ) -> dict[str, NDArray[Any]]:
-        """That of the shape with the index ``number`` of the scene ``name``, to be kept; or why there is none."""
-        told = self.told[number]
-        mesh = self._shape_mesh(number)
-        rng = np.random.default_rng(
-            (seed, zlib.crc32(name.encode()), zlib.crc32(told.name.encode()))
-        )
+    def shape_truth(self, index: int, points: int, seed: int, name: str) -> dict[str, NDArray[Any]]:
+        """Return the ground truth of a shape, or why it has none, as arrays for the cache.
+
+        Args:
+            index: Of the shape.
+            points: Uniform points, and as many near the surface.
+            seed: Of the set.
+            name: Of the scene.
+        """
+        shape = self.shapes[index]
+
+        # A generator of each shape, so that processes can share the work.
+        scene_key = zlib.crc32(name.encode())
+        shape_key = zlib.crc32(shape.name.encode())
+        rng = np.random.default_rng((seed, scene_key, shape_key))
         try:
-            return pack_shape(sample_solid(mesh, points, rng).label(nearest_triangle_finder))
+            samples = sample_solid(self._shape_mesh(index), points, rng)
+            return pack_shape(samples.label(nearest_triangle_finder))
         except MeshError as error:
             return {"lacks": np.array(str(error))}
 
-    def store_truth(self, views: ViewCache, number: int, truth: Mapping[str, NDArray[Any]]) -> None:
-        """Raises OutputError: the disk is full."""
-        views.put(_KEPT.format(number), truth)
+    def store_truth(self, views: ViewCache, index: int, truth: Mapping[str, NDArray[Any]]) -> None:
+        """Store the ground truth of a shape in the cache.
+
+        Raises:
+            OutputError: The disk is full.
+        """
+        views.put(_CACHE_NAME.format(index), truth)
 
     def complete_record(
         self, views: ViewCache, record: Record
     ) -> tuple[Record, Iterator[tuple[Shape | None, MeshArrays | None]]]:
-        """``record`` with what is there of each shape, and that, one in memory at a time."""
-        told = list(self.told)
+        """Return ``record`` with what is known of each shape, and the shapes.
+
+        Args:
+            views: With all views and the ground truth of all shapes.
+            record: Of the scene.
+
+        Returns:
+            The record, and for each shape its ground truth and mesh, one in memory at a time.
+        """
+        # What was found for each shape.
+        shapes = list(self.shapes)
         surfaces = {}
-        for number, one in enumerate(self.told):
-            kept = (
-                {}
-                if one.lacks
-                else views.get(_KEPT.format(number), ("lacks", "surface", "surface_normals"))
-            )
-            if "surface" in kept:
-                surfaces[number] = kept["surface"], kept["surface_normals"].astype(np.float32)
-                told[number] = replace(one, holds=("mesh", "shape", "surface"))
-            elif "lacks" in kept:
-                told[number] = replace(one, holds=("mesh",), lacks=str(kept["lacks"]))
+        for index, shape in enumerate(self.shapes):
+            if shape.lacks:
+                continue
+            cache_name = _CACHE_NAME.format(index)
+            arrays = views.get(cache_name, ("lacks", "surface", "surface_normals"))
+            if "surface" in arrays:
+                normals = arrays["surface_normals"].astype(np.float32)
+                surfaces[index] = (arrays["surface"], normals)
+                shapes[index] = replace(shape, holds=("mesh", "shape", "surface"))
+            elif "lacks" in arrays:
+                shapes[index] = replace(shape, holds=("mesh",), lacks=str(arrays["lacks"]))
+
+        # Colors need the views, and all shapes at once.
         colors = instance_colors(views, record, surfaces) if surfaces else {}
-        record = replace(record, shapes=tuple(told))
+        record = replace(record, shapes=tuple(shapes))
+        return record, self._truths_and_meshes(views, shapes, colors)
 
-        def each() -> Iterator[tuple[Shape | None, MeshArrays | None]]:
-            for number, one in enumerate(told):
-                shape = None
-                if number in colors:
-                    color, seen = colors[number]
-                    shape = replace(
-                        unpack_shape(views.get(_KEPT.format(number)), {}),
-                        surface_colour=color,
-                        surface_seen=seen,
-                    )
-                yield shape, self._shape_mesh(number) if "mesh" in one.holds else None
+    def _truths_and_meshes(
+        self,
+        views: ViewCache,
+        shapes: list[InstanceShape],
+        colors: Mapping[int, tuple[NDArray[np.uint8], NDArray[np.bool_]]],
+    ) -> Iterator[tuple[Shape | None, MeshArrays | None]]:
+        """Yield the ground truth and the mesh of each shape, where they are known."""
+        for index, shape in enumerate(shapes):
+            truth = None
+            if index in colors:
+                surface_color, is_seen = colors[index]
+                arrays = views.get(_CACHE_NAME.format(index))
+                truth = replace(
+                    unpack_shape(arrays, {}),
+                    surface_colour=surface_color,
+                    surface_seen=is_seen,
+                )
+            mesh = self._shape_mesh(index) if "mesh" in shape.holds else None
+            yield truth, mesh
 
-        return record, each()
-
-    def _shape_mesh(self, number: int) -> MeshArrays:
-        part = self.parts[number]
+    def _shape_mesh(self, index: int) -> MeshArrays:
+        """Return the mesh of a shape in its instances' frame."""
+        part = self.parts[index]
         return MeshArrays(part.vertices.astype(np.float32), part.triangles)
 
 
-def shapes_of(found: InstanceTable, most_triangles: int) -> InstanceShapes:
-    """What the instances share. Those of more than ``most_triangles`` get no truth but their mesh."""
-    told: list[InstanceShape] = []
+def shapes_of(table: InstanceTable, most_triangles: int) -> InstanceShapes:
+    """Return the distinct shapes of the instances.
+
+    Args:
+        table: Of the instances.
+        most_triangles: Shapes with more have only a mesh and no ground truth.
+    """
+    first_indices: dict[str, int] = {}
+    for instance in table.instances:
+        first_indices.setdefault(instance.shape, instance.index)
+
+    # Why a shape has no ground truth, if it has none.
+    shapes: list[InstanceShape] = []
     parts: list[EvaluatedInstance] = []
-    first: dict[str, int] = {}
-    for one in found.record:
-        first.setdefault(one.shape, one.index)
-    for name, index in sorted(first.items()):
-        part = found.parts[index]
+    for name, index in sorted(first_indices.items()):
+        part = table.parts[index]
         count = len(part.triangles)
-        holds: tuple[str, ...] = ()
-        lacks = ""
-        if name in found.deforming:
-            lacks = "it changes its shape over the frames"
-        elif len(told) >= _MOST:
-            lacks = f"the scene has more than {_MOST:,} shapes"
+        contents: tuple[str, ...] = ()
+        missing_because = ""
+        if name in table.deforming:
+            missing_because = "it changes its shape over the frames"
+        elif len(shapes) >= _MOST:
+            missing_because = f"the scene has more than {_MOST:,} shapes"
         elif count > most_triangles:
-            holds = ("mesh",)
-            lacks = f"it has {count:,} triangles, more than {most_triangles:,}"
-        told.append(InstanceShape(name, part.local_bounds(), count, holds, lacks))
+            contents = ("mesh",)
+            missing_because = f"it has {count:,} triangles, more than {most_triangles:,}"
+
+        shapes.append(InstanceShape(name, part.local_bounds(), count, contents, missing_because))
         parts.append(part)
-    return InstanceShapes(tuple(told), tuple(parts))
+    return InstanceShapes(tuple(shapes), tuple(parts))

@@ -1,4 +1,4 @@
-"""The instances of a whole scene: their numbers, and which pixel shows which."""
+"""The instances of a whole scene: their indices, and which pixel shows which."""
 
 from __future__ import annotations
 
@@ -16,22 +16,25 @@ from ...errors import SceneError
 from ..depsgraph import EvaluatedInstance, SceneSnapshot
 from .class_labels import class_of
 
-_MOST_SOURCES = 2**15 - 1  # what pass_index holds
-_MOST = 2**16 - 1  # what the pictures hold
-_SAME = 1e-5  # by how much of its size an instance may stir without having moved
+_MOST_SOURCES = 2**15 - 1  # values of Blender's pass_index
+_MOST = 2**16 - 1  # values of an index image
+_SAME = 1e-5  # deviation, of its size, up to which an instance has not moved
 
 
 @dataclass(frozen=True)
 class InstanceTable:
     """Instances over all frames.
 
-    record: as they first stand. poses: for each snapshot (4, 4) to_world by index, of those that it holds.
-    sources: the number of each object that lends pixels its pass_index, by full name. members: indices of the
-    instances that each such number stands for. parts: by index, as first met. deforming: shapes, as the record names
-    them, that change from frame to frame.
+    Attributes:
+        instances: As their records have them, in the pose where they first appear.
+        poses: For each snapshot the to_world (4, 4) of its instances by index.
+        sources: The pass_index of each object that is rendered, by full name.
+        members: The indices of the instances that are rendered with each pass_index.
+        parts: By index, as they first appear.
+        deforming: Names of shapes that change from frame to frame.
     """
 
-    record: tuple[Instance, ...]
+    instances: tuple[Instance, ...]
     poses: tuple[Mapping[int, NDArray[np.float64]], ...]
     sources: Mapping[str, int]
     members: Mapping[int, Sequence[int]]
@@ -39,160 +42,239 @@ class InstanceTable:
     deforming: frozenset[str] = frozenset()
 
     def moved_poses(self, snapshot: int) -> dict[int, NDArray[np.float64]]:
-        """Poses in the snapshot with this index that differ from the record's."""
-        first = {one.index: one for one in self.record}
-        return {
-            index: pose
-            for index, pose in self.poses[snapshot].items()
-            if np.abs(pose - first[index].to_world).max()
-            > _SAME * max(1.0, float(np.ptp(first[index].bounds)))
-        }
+        """Return the poses in a snapshot that differ from those of ``instances``."""
+        first = {instance.index: instance for instance in self.instances}
+        moved = {}
+        for index, pose in self.poses[snapshot].items():
+            instance = first[index]
+            size = float(np.ptp(instance.bounds))
+
+            # Small movements are rounding errors of the evaluation.
+            difference = np.abs(pose - instance.to_world).max()
+            tolerance = _SAME * max(1.0, size)
+            if difference > tolerance:
+                moved[index] = pose
+        return moved
 
     def index_map(
         self, numbers: NDArray[np.integer], points: NDArray[np.float64], snapshot: int
     ) -> NDArray[np.uint16]:
-        """(H, W) uint16 index of the instance at each pixel, 0 where none is.
+        """Return the index of the instance at each pixel.
 
-        Where an object has several instances, which all bear its number, the pixel's is that whose surface is nearest.
+        Where an object has several instances, which are all rendered with its pass_index, the
+        pixel belongs to the instance whose surface is nearest.
 
         Args:
-            numbers: (H, W) as rendered. points: (H, W, 3) of the surface, world space.
+            numbers: (H, W) the rendered pass_index.
+            points: (H, W, 3) of the surface, world space.
+            snapshot: Index of the snapshot that was rendered.
+
+        Returns:
+            (H, W) uint16, 0 where there is no instance.
         """
+        poses = self.poses[snapshot]
         result = np.zeros(numbers.shape, np.uint16)
         for number in np.unique(numbers[numbers > 0]):
-            here = [index for index in self.members[int(number)] if index in self.poses[snapshot]]
-            on = numbers == number
-            if len(here) == 1:
-                result[on] = here[0]
-            elif here:
-                result[on] = self._nearest_instance(points[on], here, self.poses[snapshot])
+            pixels = numbers == number
+            candidates = [index for index in self.members[int(number)] if index in poses]
+
+            # Only where several instances share a pass_index the geometry decides.
+            if len(candidates) == 1:
+                result[pixels] = candidates[0]
+            elif candidates:
+                result[pixels] = self._nearest_instance(points[pixels], candidates, poses)
         return result
 
     def _nearest_instance(
         self,
         points: NDArray[np.float64],
-        here: Sequence[int],
+        candidates: Sequence[int],
         poses: Mapping[int, NDArray[np.float64]],
     ) -> NDArray[np.integer]:
-        """Index (P,) of that of the instances ``here`` whose surface is nearest to each of ``points`` (P, 3)."""
-        best = np.full(len(points), np.inf)
-        found = np.full(len(points), here[0])
-        for index in here:
+        """Return the index (P,) of the candidate whose surface is nearest to each point (P, 3)."""
+        best_distance = np.full(len(points), np.inf)
+        best_index = np.full(len(points), candidates[0])
+        for index in candidates:
             part = self.parts[index]
             pose = poses[index]
-            own = (points - pose[:3, 3]) @ pose[:3, :3]
+            local_points = (points - pose[:3, 3]) @ pose[:3, :3]
+
+            # No surface is nearer than its bounding box.
             low, high = part.local_bounds()
-            outside = np.linalg.norm(np.maximum(low - own, own - high).clip(0), axis=1)
-            near = np.flatnonzero(outside < best)  # no surface is nearer than its box
-            if len(near):
-                tree = BVHTree.FromPolygons(
-                    part.vertices.tolist(), part.triangles.tolist(), all_triangles=True
-                )
-                distance = np.array([tree.find_nearest(point)[3] for point in own[near].tolist()])
-                nearer = distance < best[near]
-                best[near[nearer]] = distance[nearer]
-                found[near[nearer]] = index
-        return found
+            outside = np.maximum(low - local_points, local_points - high).clip(0)
+            near = np.flatnonzero(np.linalg.norm(outside, axis=1) < best_distance)
+            if not len(near):
+                continue
+
+            tree = BVHTree.FromPolygons(
+                part.vertices.tolist(), part.triangles.tolist(), all_triangles=True
+            )
+
+            # Distances of the remaining points to the surface.
+            hits = [tree.find_nearest(point) for point in local_points[near].tolist()]
+            distance = np.array([hit[3] for hit in hits])
+            is_nearer = distance < best_distance[near]
+            best_distance[near[is_nearer]] = distance[is_nearer]
+            best_index[near[is_nearer]] = index
+        return best_index
 
 
 def instances_of(
     snapshots: Sequence[SceneSnapshot], classes_from: str, class_property: str
 ) -> InstanceTable:
-    """Number what the ``snapshots`` hold, by name.
+    """Number the instances of all snapshots, by name.
 
     Args:
-        classes_from, class_property: see ``families.family_of``.
+        snapshots: Of all frames.
+        classes_from: The argument ``by`` of ``class_labels.class_of``.
+        class_property: The argument ``name`` of it.
 
     Raises:
-        SceneError: there is nothing, or more than the pictures can number.
+        SceneError: There is no instance, or more than an image can number.
     """
+    first, deforming = _first_appearances(snapshots)
+    names = sorted(first)
+    source_names = sorted({part.source for part in first.values()})
+    _check_counts(len(names), len(source_names))
+
+    # Instances are numbered by name, objects that are rendered by full name; both from 1.
+    indices = {name: index for index, name in enumerate(names, 1)}
+    sources = {name: number for number, name in enumerate(source_names, 1)}
+    members: dict[int, list[int]] = {}
+    for name in names:
+        number = sources[first[name].source]
+        members.setdefault(number, []).append(indices[name])
+
+    bounds = _bounds_over_frames(snapshots)
+    shapes = _distinct_shapes(first, deforming)
+    categories = _categories(first, classes_from, class_property)
+    instances = []
+    for name in names:
+        instance = Instance(
+            index=indices[name],
+            name=name,
+            family=categories[name],
+            to_world=first[name].to_world,
+            bounds=bounds[name],
+            shape=shapes[name],
+        )
+        instances.append(instance)
+
+    return InstanceTable(
+        instances=tuple(instances),
+        poses=tuple(_poses_by_index(snapshot, indices) for snapshot in snapshots),
+        sources=sources,
+        members=members,
+        parts={indices[name]: part for name, part in first.items()},
+        deforming=frozenset(shapes[name] for name in deforming),
+    )
+
+
+def _first_appearances(
+    snapshots: Sequence[SceneSnapshot],
+) -> tuple[dict[str, EvaluatedInstance], set[str]]:
+    """Return the first appearance of each instance by name, and the names of those that deform."""
     first: dict[str, EvaluatedInstance] = {}
     deforming: set[str] = set()
+    for snapshot in snapshots:
+        for part in snapshot.parts:
+            first_part = first.setdefault(part.name, part)
+            if not part.is_same_shape(first_part):
+                deforming.add(part.name)
+    return first, deforming
+
+
+def _categories(
+    parts: Mapping[str, EvaluatedInstance], classes_from: str, class_property: str
+) -> dict[str, str]:
+    """Return the category of each of ``parts``, by their names; see :func:`class_of`."""
+    objects = {obj.name_full: obj for obj in bpy.data.objects}
+    categories = {}
+    for name, part in parts.items():
+        source = objects[part.source]
+        instancer = objects.get(part.instancer)
+        categories[name] = class_of(source, instancer, classes_from, class_property)
+    return categories
+
+
+def _check_counts(instance_count: int, source_count: int) -> None:
+    """Raise SceneError if there is no instance, or more than an image can number."""
+    if not instance_count:
+        raise SceneError(
+            "There is nothing to render in the scene: "
+            "no object of it has a face and is shown in renders"
+        )
+    if instance_count > _MOST or source_count > _MOST_SOURCES:
+        raise SceneError(
+            f"The scene has {instance_count:,} instances, "
+            f"more than the {_MOST:,} that an image can number"
+        )
+
+
+def _bounds_over_frames(snapshots: Sequence[SceneSnapshot]) -> dict[str, NDArray[np.float64]]:
+    """Return for each instance the box (2, 3) that holds it in all frames, in its frame."""
     bounds: dict[str, NDArray[np.float64]] = {}
     for snapshot in snapshots:
         for part in snapshot.parts:
-            if not part.is_same_shape(first.setdefault(part.name, part)):
-                deforming.add(part.name)
-            now = part.local_bounds()
-            old = bounds.get(part.name, part.local_bounds())
-            bounds[part.name] = np.stack((np.minimum(old[0], now[0]), np.maximum(old[1], now[1])))
-    names = sorted(first)
-    sources = {
-        name: number
-        for number, name in enumerate(sorted({part.source for part in first.values()}), 1)
-    }
-    if not names:
-        raise SceneError(
-            "There is nothing to render in the scene: no object of it has a face and is shown in renders"
-        )
-    if len(names) > _MOST or len(sources) > _MOST_SOURCES:
-        raise SceneError(
-            f"The scene has {len(names):,} instances, more than the {_MOST:,} that a picture can number"
-        )
-    number = {name: index for index, name in enumerate(names, 1)}
-    objects = {obj.name_full: obj for obj in bpy.data.objects}
-    shapes = _distinct_shapes(first, deforming)
-    record = tuple(
-        Instance(
-            number[name],
-            name,
-            class_of(
-                objects[part.source], objects.get(part.instancer), classes_from, class_property
-            ),
-            part.to_world,
-            bounds[name],
-            shapes[name],
-        )
-        for name, part in sorted(first.items())
-    )
-    members: dict[int, list[int]] = {}
-    for name in names:
-        members.setdefault(sources[first[name].source], []).append(number[name])
-    poses = tuple(
-        {number[part.name]: part.to_world for part in snapshot.parts} for snapshot in snapshots
-    )
-    return InstanceTable(
-        record,
-        poses,
-        sources,
-        members,
-        {number[name]: part for name, part in first.items()},
-        frozenset(shapes[name] for name in deforming),
-    )
+            low, high = part.local_bounds()
+
+            # Grown by the box of each frame.
+            old_low, old_high = bounds.get(part.name, (low, high))
+            joint_low = np.minimum(old_low, low)
+            joint_high = np.maximum(old_high, high)
+            bounds[part.name] = np.stack((joint_low, joint_high))
+    return bounds
+
+
+def _poses_by_index(
+    snapshot: SceneSnapshot, indices: Mapping[str, int]
+) -> dict[int, NDArray[np.float64]]:
+    """Return the to_world (4, 4) of the instances of a snapshot by index."""
+    return {indices[part.name]: part.to_world for part in snapshot.parts}
 
 
 def _distinct_shapes(
     parts: Mapping[str, EvaluatedInstance], deforming: Collection[str]
 ) -> dict[str, str]:
-    """The shape of each of ``parts`` by their names: one name for those that are of one shape, and stay so.
+    """Return the name of the shape of each of ``parts``, by their names.
 
-    What Blender calls one mesh may be several shapes, when modifiers differ.
+    Instances have the same name if they have the same shape and keep it. One mesh of Blender may
+    give several shapes, where modifiers differ; these are numbered.
     """
-    found: dict[str, list[EvaluatedInstance]] = {}
-    result = {}
+    representatives: dict[str, list[EvaluatedInstance]] = {}
+    shapes = {}
     for name, part in sorted(parts.items()):
-        kinds = found.setdefault(part.shape, [])
-        same = (
-            i
-            for i, one in enumerate(kinds)
-            if part.is_same_shape(one) and (one.name in deforming) == (name in deforming)
-        )
-        place = next(same, len(kinds))
-        if place == len(kinds):
-            kinds.append(part)
-        result[name] = part.shape if not place else f"{part.shape} #{place + 1}"
-    return result
+        variants = representatives.setdefault(part.shape, [])
+
+        # A new variant, if it has the shape of none of them.
+        variant = _variant_of(part, variants, deforming)
+        if variant == len(variants):
+            variants.append(part)
+        shapes[name] = part.shape if variant == 0 else f"{part.shape} #{variant + 1}"
+    return shapes
+
+
+def _variant_of(
+    part: EvaluatedInstance, variants: Sequence[EvaluatedInstance], deforming: Collection[str]
+) -> int:
+    """Return the index of the variant that ``part`` has the shape of, or their number."""
+    is_deforming = part.name in deforming
+    for index, variant in enumerate(variants):
+        if part.is_same_shape(variant) and (variant.name in deforming) == is_deforming:
+            return index
+    return len(variants)
 
 
 @contextmanager
 def pass_indices(sources: Mapping[str, int]) -> Iterator[None]:
-    """The objects with these full names have these pass indices meanwhile; afterwards their own again."""
+    """Set the pass_index of objects, by full name; restore it on exit."""
     objects = [obj for obj in bpy.data.objects if obj.name_full in sources]
-    before = [obj.pass_index for obj in objects]
+    old_indices = [obj.pass_index for obj in objects]
+
     try:
         for obj in objects:
             obj.pass_index = sources[obj.name_full]
         yield
     finally:
-        for obj, own in zip(objects, before, strict=True):
-            obj.pass_index = own
+        for obj, old_index in zip(objects, old_indices, strict=True):
+            obj.pass_index = old_index

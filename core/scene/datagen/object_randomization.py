@@ -1,27 +1,27 @@
-"""Puts what was drawn before the camera, and takes it away again: the objects that are given are never changed."""
+"""Varies single objects: copies in another pose and other materials, and views with scenery.
+
+The given objects are never changed.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
-import bmesh
 import bpy
 import mathutils
 import numpy as np
 from numpy.typing import NDArray
 
-from ...arrays import MeshArrays
 from ...cameras import Camera
 from ...dataset.records import RenderedView
-from ...imaging import color as color_space
-from ...synthesis import occluders, samplers
+from ...synthesis import samplers
 from ...synthesis.randomization import (
-    AreaLight,
+    Background,
     MaterialParams,
-    Occluder,
+    Pose,
     Purpose,
     Randomization,
     SceneryParams,
@@ -29,253 +29,218 @@ from ...synthesis.randomization import (
     to_json,
 )
 from .. import importing
-from ..rendering.random_materials import plain_material, temporary_material
-from ..rendering.studio import RenderStudio, to_srgb8
+from ..rendering.random_materials import temporary_material
+from ..rendering.render_output import to_srgb8
+from ..rendering.studio import RenderStudio
+from . import scenery as scenery_rendering
+from .scenery import holdout, render_with_scenery, world_quality
 
-_PROPORTIONS = {
-    "cylinder": (0.7, 0.7, 1.4),
-    "cone": (0.8, 0.0, 1.2),
-}  # radii below and above, height: in the unit ball
+_MIN_EXTENT = 1e-9  # of a mesh that has a size
+_SHEAR_TOLERANCE = 1e-5  # of a matrix that an object can have
 
 
 @contextmanager
 def randomized_objects(
     objects: Sequence[bpy.types.Object], random: Randomization, seed: int, name: str
 ) -> Iterator[tuple[Sequence[bpy.types.Object], Mapping[str, Any]]]:
-    """``objects``, or stand-ins of them with what was drawn for the object ``name``; and that, as JSON knows it.
+    """Yield ``objects``, or copies with a sampled pose and materials, and what was sampled.
 
-    drawn: "pose" is a :class:`Pose` with "bounds" (2, 3) of the object before it, "materials" a :class:`MaterialParams` for each
-    slot of each mesh, in order, if any.
+    Args:
+        objects: Of one object of the set.
+        random: What to sample.
+        seed: Of the set.
+        name: Of the object of the set.
+
+    Yields:
+        The objects and a dictionary as JSON. "pose" is a :class:`Pose` with "bounds" (2, 3) of the
+        object before it, "materials" a :class:`MaterialParams` for each slot of each mesh in order;
+        both only if they were sampled.
 
     Raises:
-        MeshError: there is no face among ``objects``.
+        MeshError: There is no face among ``objects``.
     """
+    drawn: dict[str, Any] = {}
     pose = None
-    drawn = {}
     if random.changes_pose:
-        vertices = importing.world_triangles(objects).vertices.astype(float)
-        bounds = np.stack((vertices.min(0), vertices.max(0)))
-        pose = samplers.sample_pose(rng_for(seed, name, Purpose.POSE), random, bounds.mean(0))
-        drawn["pose"] = {**to_json(pose), "bounds": bounds.tolist()}
-    slots = sum(max(1, len(obj.material_slots)) for obj in objects if obj.type == 'MESH')
-    looks = (
-        samplers.sample_materials(rng_for(seed, name, Purpose.LOOKS), random, slots)
-        if random.materials
-        else ()
-    )
-    if looks:
-        drawn["materials"] = to_json(looks)
+        pose, drawn["pose"] = _sample_pose(objects, random, rng_for(seed, name, Purpose.POSE))
+
+    # One material for each slot of each mesh, or none at all.
+    materials: tuple[MaterialParams, ...] = ()
+    if random.materials:
+        slots = sum(_slot_count(obj) for obj in objects if obj.type == 'MESH')
+        rng = rng_for(seed, name, Purpose.LOOKS)
+        materials = samplers.sample_materials(rng, random, slots)
+    if materials:
+        drawn["materials"] = to_json(materials)
+
+    # Without changes no copies are needed.
     if not drawn:
         yield objects, drawn
         return
-    with evaluated_copies(
-        objects, mathutils.Matrix(pose.matrix if pose else np.eye(4)), looks
-    ) as others:
-        yield others, drawn
+    transform = mathutils.Matrix(pose.matrix if pose else np.eye(4))
+    with evaluated_copies(objects, transform, materials) as copies:
+        yield copies, drawn
+
+
+def _sample_pose(
+    objects: Sequence[bpy.types.Object], random: Randomization, rng: np.random.Generator
+) -> tuple[Pose, dict[str, Any]]:
+    """Return a pose about the center of ``objects``, and the same as JSON."""
+    vertices = importing.world_triangles(objects).vertices.astype(float)
+    bounds = np.stack((vertices.min(0), vertices.max(0)))
+    pose = samplers.sample_pose(rng, random, bounds.mean(0))
+    return pose, {**to_json(pose), "bounds": bounds.tolist()}
+
+
+def _slot_count(obj: bpy.types.Object) -> int:
+    """Return how many materials ``obj`` needs; one if it has no slot."""
+    return max(1, len(obj.material_slots))
 
 
 @contextmanager
 def evaluated_copies(
-    objects: Sequence[bpy.types.Object], move: mathutils.Matrix, looks: Sequence[MaterialParams]
+    objects: Sequence[bpy.types.Object],
+    transform: mathutils.Matrix,
+    materials: Sequence[MaterialParams],
 ) -> Iterator[list[bpy.types.Object]]:
-    """Copies of ``objects`` as they are evaluated, after ``move`` in world space; gone afterwards.
+    """Yield copies of ``objects`` as they are evaluated, removed on exit.
 
     Args:
-        looks: for each material slot of each mesh, in order; empty to keep their own.
+        objects: To copy.
+        transform: Applied to the copies in world space.
+        materials: For each material slot of each mesh, in order; empty to keep the objects'.
     """
     graph = bpy.context.evaluated_depsgraph_get()
-    left = list(looks)
+
+    # Materials for the slots of the next meshes.
+    remaining = list(materials)
     copies: list[bpy.types.Object] = []
     with ExitStack() as stack:
         for obj in objects:
-            place = move @ obj.matrix_world
+            matrix = transform @ obj.matrix_world
             if obj.type != 'MESH':
-                copies.append(_copy_object(obj, place))
+                copies.append(_copy_object(obj, matrix))
                 stack.callback(bpy.data.objects.remove, copies[-1])
                 continue
+
             mesh = bpy.data.meshes.new_from_object(
                 obj.evaluated_get(graph), preserve_all_data_layers=True, depsgraph=graph
             )
             stack.callback(bpy.data.meshes.remove, mesh)  # and with it the object
-            slots = max(1, len(obj.material_slots))
-            own = left[:slots]
-            left = left[slots:]
-            made = [
-                stack.enter_context(temporary_material(look, _mesh_extent(mesh))) for look in own
+
+            # The materials of the object's slots may differ from those of its data.
+            slots = _slot_count(obj)
+            new_materials = [
+                stack.enter_context(temporary_material(params, _mesh_extent(mesh)))
+                for params in remaining[:slots]
             ]
-            # those of the object's slots may differ from those of its data
-            _assign_materials(mesh, made or [slot.material for slot in obj.material_slots])
-            copies.append(_place_copy(obj, mesh, place))
+            remaining = remaining[slots:]
+            old_materials = [slot.material for slot in obj.material_slots]
+            _assign_materials(mesh, new_materials or old_materials)
+            copies.append(_new_copy(obj, mesh, matrix))
         yield copies
 
 
-def _copy_object(obj: bpy.types.Object, place: mathutils.Matrix) -> bpy.types.Object:
+def _copy_object(obj: bpy.types.Object, matrix: mathutils.Matrix) -> bpy.types.Object:
+    """Return a copy of ``obj`` that stays at ``matrix`` in world space."""
     copy = obj.copy()
+
+    # What would move it again.
     copy.animation_data_clear()
     copy.constraints.clear()
     copy.parent = None
-    copy.matrix_world = place
+    copy.matrix_world = matrix
     return copy
 
 
-def _place_copy(
-    obj: bpy.types.Object, mesh: bpy.types.Mesh, place: mathutils.Matrix
+def _new_copy(
+    obj: bpy.types.Object, mesh: bpy.types.Mesh, matrix: mathutils.Matrix
 ) -> bpy.types.Object:
-    new = bpy.data.objects.new(obj.name, mesh)
-    new.hide_render = obj.hide_render
-    new.pass_index = obj.pass_index
-    new.matrix_world = place
-    sheared = new.matrix_basis.inverted_safe() @ place
-    if not np.allclose(sheared, np.eye(4), atol=1e-5):
-        mesh.transform(sheared)
-    new.matrix_world = new.matrix_basis
-    return new
+    """Return a new object of ``mesh`` at ``matrix`` in world space, rendered as ``obj`` is.
+
+    A shear, which an object cannot have, is applied to the mesh.
+    """
+    copy = bpy.data.objects.new(obj.name, mesh)
+    copy.hide_render = obj.hide_render
+    copy.pass_index = obj.pass_index
+
+    # An object's matrix is location, rotation and scale; the rest is a shear.
+    copy.matrix_world = matrix
+    unsheared = copy.matrix_basis
+    shear = unsheared.inverted_safe() @ matrix
+    is_sheared = not np.allclose(shear, np.eye(4), atol=_SHEAR_TOLERANCE)
+    if is_sheared:
+        mesh.transform(shear)
+    copy.matrix_world = copy.matrix_basis
+    return copy
 
 
 def _mesh_extent(mesh: bpy.types.Mesh) -> NDArray[np.float32]:
-    """(3,) sides of the box around ``mesh``, in its longest side."""
-    corners = np.zeros((max(1, len(mesh.vertices)), 3), np.float32)
-    mesh.vertices.foreach_get("co", corners[: len(mesh.vertices)].ravel())
-    extent = np.ptp(corners, axis=0)
-    return extent / max(float(extent.max()), 1e-9)
+    """Return the sides (3,) of the bounding box of ``mesh``, divided by the longest."""
+    vertices = np.zeros((max(1, len(mesh.vertices)), 3), np.float32)
+    mesh.vertices.foreach_get("co", vertices[: len(mesh.vertices)].ravel())
+
+    extent = np.ptp(vertices, axis=0)
+    return extent / max(float(extent.max()), _MIN_EXTENT)
 
 
 def _assign_materials(mesh: bpy.types.Mesh, materials: Sequence[bpy.types.Material | None]) -> None:
+    """Put ``materials`` into the slots of ``mesh``."""
     while len(mesh.materials) < len(materials):
         mesh.materials.append(None)
-    for slot, each in enumerate(materials):
-        mesh.materials[slot] = each
-
-
-def view_lights(
-    random: Randomization, seed: int, name: str, view: int, bounds: NDArray[np.float64]
-) -> tuple[AreaLight, ...]:
-    """Those of a view of the object ``name``, whose box in world space is ``bounds`` (2, 3)."""
-    return samplers.sample_lights(rng_for(seed, name, Purpose.LAMPS, view), random, bounds)
-
-
-def view_scenery(
-    random: Randomization, seed: int, name: str, view: int, camera: Camera, mesh: MeshArrays
-) -> tuple[SceneryParams, dict[str, Any]]:
-    """What surrounds the object ``name``, of ``mesh`` in world space, in its view; and that, as JSON knows it."""
-    background = samplers.sample_background(rng_for(seed, name, Purpose.BACKGROUND, view), random)
-    drawn: dict[str, Any] = {}
-    if random.backgrounds != ("transparent",):
-        drawn["background"] = to_json(background)
-    if not random.occluders:
-        return SceneryParams(background), drawn
-    found, hidden = occluders.sample_occluders(
-        rng_for(seed, name, Purpose.OCCLUDERS, view), random, camera, mesh
-    )
-    return SceneryParams(background, found), {
-        **drawn,
-        "occluders": to_json(found),
-        "hidden_at_most": hidden,
-    }
+    for slot, material in enumerate(materials):
+        mesh.materials[slot] = material
 
 
 def render_view(
     stage: RenderStudio, kind: str, camera: Camera, scenery: SceneryParams
 ) -> RenderedView:
-    """One picture of what ``stage`` shows, in ``scenery``; see :class:`RenderedView`.
-
-    Occluders cast shadows and are mirrored; where they hide the object, its alpha, depth and normal are those of
-    nothing. They and the background are in ``surroundings``.
-    """
-    behind = _render_behind(stage, camera, scenery)
-    if not scenery.occluders:
-        view = stage.render_view(kind, camera)
-        return replace(view, surroundings=behind) if behind[..., 3].any() else view
-    with placed_occluders(stage.scene, scenery.occluders) as collection:
-        with holdout(stage.scene, collection):
-            view = stage.render_view(kind, camera)
-        with holdout(stage.scene, stage.shown):
-            before = stage.render_image(camera)
-    return replace(view, surroundings=render_surroundings(view.colour, before, behind))
-
-
-def render_surroundings(
-    color: NDArray[np.uint8], before: NDArray[np.float32], behind: NDArray[np.uint8]
-) -> NDArray[np.uint8]:
-    """What shines through an object's picture, so that the one over the other is the whole picture.
+    """Render the objects of ``stage`` in ``scenery``, see :func:`render_with_scenery`.
 
     Args:
-        colour: (H, W, 4) of the object, less what is hidden. before: (H, W, 4) linear, premultiplied, of what hides
-            it, less what the object hides. behind: (H, W, 4) of the background. All but ``before`` 8 bit sRGB.
+        stage: With objects and light.
+        kind: Of the view.
+        camera: Of the view.
+        scenery: Background and occluders.
     """
-    through = 1 - color[..., 3:] / 255.0
-    alpha = behind[..., 3:] / 255.0
-    open_ = (through - before[..., 3:]).clip(0) * alpha
-    light = before[..., :3] + open_ * color_space.to_linear(behind[..., :3] / 255.0)
-    whole = np.concatenate((light, before[..., 3:] + open_), axis=2) / np.maximum(through, 1e-6)
-    return np.where(before[..., 3:] > 1e-4, to_srgb8(whole.clip(0, None)), behind)
+    return render_with_scenery(_StudioRenderer(stage, kind, camera), scenery)
 
 
-def _render_behind(
-    stage: RenderStudio, camera: Camera, scenery: SceneryParams
-) -> NDArray[np.uint8]:
-    if scenery.background.kind != "hdri":
-        return samplers.background_image(scenery.background, camera.width, camera.height)
-    scene = stage.scene
-    cycles = stage.scene.cycles
-    quality = cycles.samples, cycles.use_denoising
-    stage.shown.hide_render = True
-    scene.render.film_transparent = False
-    cycles.samples = 1
-    cycles.use_denoising = False
-    try:
-        return to_srgb8(stage.render_image(camera))
-    finally:
-        stage.shown.hide_render = False
-        scene.render.film_transparent = True
-        cycles.samples, cycles.use_denoising = quality
+@dataclass(frozen=True)
+class _StudioRenderer:
+    """Renders one view of a studio, as a ``scenery.ViewRenderer``."""
 
+    stage: RenderStudio
+    kind: str
+    camera: Camera
 
-@contextmanager
-def holdout(scene: bpy.types.Scene, collection: bpy.types.Collection) -> Iterator[None]:
-    """What is in ``collection`` cuts holes into the picture meanwhile, and still casts its shadows."""
-    layer = scene.view_layers[0].layer_collection.children[collection.name]
-    layer.holdout = True
-    try:
-        yield
-    finally:
-        layer.holdout = False
+    @property
+    def scene(self) -> bpy.types.Scene:
+        """The scene of the studio."""
+        return self.stage.scene
 
+    def render_view(self) -> RenderedView:
+        """Render the view with all passes."""
+        return self.stage.render_view(self.kind, self.camera)
 
-@contextmanager
-def placed_occluders(
-    scene: bpy.types.Scene, things: Sequence[Occluder]
-) -> Iterator[bpy.types.Collection]:
-    """The occluders, in a collection of the scene's; gone afterwards."""
-    with ExitStack() as stack:
-        collection = bpy.data.collections.new("Maquette Occluders")
-        stack.callback(bpy.data.collections.remove, collection)
-        scene.collection.children.link(collection)
-        for thing in things:
-            mesh = _occluder_mesh(thing.shape)
-            stack.callback(bpy.data.meshes.remove, mesh)
-            mesh.materials.append(
-                stack.enter_context(temporary_material(plain_material(thing.colour), np.ones(3)))
+    def render_light(self) -> NDArray[np.float32]:
+        """Render only the color."""
+        return self.stage.render_image(self.camera)
+
+    def render_background(self, background: Background) -> NDArray[np.uint8] | None:
+        """Return the background; the dome is rendered."""
+        if background.kind != "hdri":
+            return scenery_rendering.image_background(
+                background, self.camera.width, self.camera.height
             )
-            mesh.transform(mathutils.Matrix(thing.matrix))
-            collection.objects.link(bpy.data.objects.new("Maquette Occluder", mesh))
-        yield collection
+        shown = self.stage.shown
+        shown.hide_render = True
+        try:
+            with world_quality(self.scene):
+                return to_srgb8(self.stage.render_image(self.camera))
+        finally:
+            shown.hide_render = False
 
-
-def _occluder_mesh(shape: str) -> bpy.types.Mesh:
-    """One of ``SHAPES`` within the unit ball."""
-    mesh = bpy.data.meshes.new("Maquette Occluder")
-    build = bmesh.new()
-    match shape:
-        case "cube":
-            bmesh.ops.create_cube(build, size=2 / 3**0.5)
-        case "ball":
-            bmesh.ops.create_icosphere(build, subdivisions=3, radius=1)
-        case _:
-            below, above, height = _PROPORTIONS[shape]
-            bmesh.ops.create_cone(
-                build, cap_ends=True, segments=32, radius1=below, radius2=above, depth=height
-            )
-    build.to_mesh(mesh)
-    build.free()
-    return mesh
+    def content_holdout(self, occluders: bpy.types.Collection) -> AbstractContextManager[None]:
+        """Make the objects of the studio a holdout."""
+        return holdout(self.scene, self.stage.shown)

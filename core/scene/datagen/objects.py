@@ -1,226 +1,88 @@
-"""Objects in, a training set out: the work behind ``maquette.render_dataset``."""
+"""Renders a training set of single objects: the work of ``maquette.render_dataset``.
+
+For each object: open it, sample its pose and materials, sample points and cameras, render each view
+in its light and scenery, and write all with the ground truth.
+"""
 
 from __future__ import annotations
 
-import json
 import zlib
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import asdict, dataclass, field, replace
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import bpy
 import numpy as np
+from numpy.typing import NDArray
 
 from ...arrays import MeshArrays
-from ...dataset import atomic_files, ground_truth, splits
-from ...geometry.fingerprint import shape_fingerprint
-from ...dataset.object_file import read_record
-from ...dataset.record_json import VERSION
+from ...dataset import atomic_files, ground_truth
 from ...dataset.records import Record, Shape, ViewRecord
 from ...dataset.view_cache import ViewCache
 from ...dataset.visibility import surface_colors
-from ...errors import DatasetError, MeshError, OutputError, SceneError
-from ...jobs import dependencies
+from ...errors import DatasetError, MeshError
+from ...geometry.fingerprint import shape_fingerprint
 from ...jobs.task import Progress, Task
-from ...synthesis import camera_rigs, camera_sampling
-from ...synthesis.camera_rigs import Rig
-from ...synthesis.randomization import Randomization, to_json
+from ...synthesis import camera_sampling
 from .. import cameras as scene_cameras
-from .. import importing
 from ..bvh import nearest_triangle_finder
 from ..rendering.hdri import hdri_files
-from ..rendering.lighting import sample_light
 from ..rendering.studio import RenderStudio, render_studio
-from . import object_randomization
-from .class_labels import class_of
-
-_NOT_TOLD = (
-    "relightable",
-    "grid",
-)  # in ``dataset.json`` only if they are set, so that older sets go on as they are
-_NOT_THE_SET = (
-    "most_triangles",
-    "shard",
-    "threads",
-    "strict",
-)  # settings that leave each object as it is
-
-
-@dataclass(frozen=True)
-class DatasetSettings:
-    """How to render a training set.
-
-    seed: of cameras, light and sampled points. samples: Cycles' a pixel. denoise: colours, not the rest.
-    size: of each square picture, pixels; of the longer side of those by the scene's own cameras.
-    cameras: which, see ``core.synthesis.camera_rigs``.
-    points: uniform points of ground truth, and as many near the surface.
-    most_triangles: objects of more are skipped, 0 for no limit: their truth would take long.
-    shard: (index, count): make every count-th object only, or view of a whole scene, so that processes share a set.
-    threads: of the renderer, 0 for all cores. hdri: folder of light domes, None for those that Blender ships.
-    random: what else is drawn.
-    classes_from, class_property: of objects of the scene, see ``families.family_of``.
-    strict: an object that cannot be used stops the run, instead of being skipped.
-    compact: what training reads alone, in the compact form (``core.dataset``); not of whole scenes.
-    relightable: each view with albedo, occlusion and, in the compact form too, its true normals; not of whole scenes.
-    grid: each object with the cells of a cube about it that are inside; not of whole scenes.
-    """
-
-    seed: int = 0
-    size: int = 128
-    samples: int = 16
-    denoise: bool = False
-    cameras: tuple[Rig, ...] = camera_rigs.DEFAULT
-    points: int = 16384
-    most_triangles: int = 0
-    shard: tuple[int, int] = (0, 1)
-    threads: int = 0
-    hdri: Path | None = None
-    random: Randomization = field(default_factory=Randomization)
-    classes_from: str = 'PROPERTY'
-    class_property: str = "maquette_family"
-    strict: bool = False
-    compact: bool = False
-    relightable: bool = False
-    grid: bool = False
-
-
-@dataclass(frozen=True)
-class ObjectSource:
-    """One object to come. ``open`` gives its objects, which are in the file while that context lasts.
-
-    more: what else its record shall tell, as JSON; called when it is rendered.
-    """
-
-    name: str
-    origin: str
-    family: str
-    open: Callable[[], AbstractContextManager[Sequence[bpy.types.Object]]] = field(repr=False)
-    more: Callable[[], Mapping[str, Any]] = field(default=dict, repr=False)
-
-
-@dataclass(frozen=True)
-class RenderSummary:
-    """What a run did: objects written now, found from before, and skipped with the reason."""
-
-    written: int
-    found: int
-    skipped: dict[str, str]
-
-
-def scene_sources(
-    objects: Sequence[bpy.types.Object],
-    classes_from: str = 'PROPERTY',
-    class_property: str = "maquette_family",
-) -> list[ObjectSource]:
-    """Each mesh object of the scene as one object of the set; its children come along.
-
-    Args:
-        classes_from, class_property: see ``families.family_of``.
-
-    Raises:
-        SceneError: there is none.
-    """
-    found = [obj for obj in objects if obj.type == 'MESH']
-    if not found:
-        raise SceneError(
-            "There is no mesh object to render: select one, or choose another source of objects"
-        )
-    names = distinct_names({obj.name_full: obj.name for obj in found})
-    return [
-        ObjectSource(
-            names[obj.name_full],
-            f"scene:{obj.name}",
-            class_of(obj, None, classes_from, class_property),
-            lambda obj=obj: nullcontext([obj, *obj.children_recursive]),
-        )
-        for obj in found
-    ]
-
-
-def file_sources(folder: Path) -> list[ObjectSource]:
-    """Each mesh file under ``folder`` as one object; its family is the name of the folder it lies in.
-
-    Raises:
-        DatasetError: there is none.
-    """
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in importing.SUFFIXES)
-    if not paths:
-        raise DatasetError(f"{folder} holds no mesh file ({', '.join(importing.SUFFIXES)})")
-    whole = {path: path.relative_to(folder) for path in paths}
-    names = distinct_names(
-        {own.as_posix(): own.with_suffix("").as_posix() for own in whole.values()}
-    )
-    return [
-        ObjectSource(
-            names[own.as_posix()],
-            path.name,
-            path.parent.name,
-            lambda path=path: importing.imported_objects(path),
-        )
-        for path, own in whole.items()
-    ]
-
-
-def procedural_sources(families: Sequence[str], count: int, seed: int) -> list[ObjectSource]:
-    """``count`` objects of our own generators, the families in turn."""
-
-    def source(family: str, number: int) -> ObjectSource:
-        name = f"procedural__{family}_{number:06d}"
-        return ObjectSource(
-            name,
-            f"procedural:{family}:{number}",
-            family,
-            open=lambda: _procedural_mesh(family, number),
-            more=lambda: _draws(family, number),
-        )
-
-    return [source(families[i % len(families)], seed + i // len(families)) for i in range(count)]
-
-
-def subset(sources: Sequence[ObjectSource], count: int | None) -> list[ObjectSource]:
-    """``count`` of ``sources`` as by chance, but always the same, and of more all that were of fewer; all if None.
-
-    By another chance than that of the splits, else few would all be of one.
-    """
-    return sorted(sources, key=lambda source: splits.hash_key(f"drawn {source.name}"))[:count]
+from .dataset_folder import DatasetSettings, RenderSummary, prepare_folder, write_splits
+from .object_randomization import randomized_objects, render_view
+from .sources import ObjectSource
+from .view_randomization import ObjectSpace, ViewRandomizer, ViewSetting
 
 
 def render_dataset(
     sources: Sequence[ObjectSource], folder: Path, settings: DatasetSettings
 ) -> Task[RenderSummary]:
-    """Render and sample every source into ``folder``, in the format of ``core.dataset``; one step a view.
+    """Render every source into ``folder``, in the format of ``core.dataset``; one step a view.
 
-    Goes on where an earlier run stopped: whole objects that lie there are kept.
+    A run that was stopped is continued: objects that are complete are kept.
+
+    Args:
+        sources: What to render; with ``settings.shard`` a part of it.
+        folder: Of the set.
+        settings: Of the set.
 
     Raises:
-        As :func:`prepare_folder`.
-        OutputError: the folder cannot be written. DatasetError: another set lies there, the disk is full, there is no
-            light dome, or an object cannot be used and ``settings.strict`` is set.
-        SceneError: the scene's own cameras are asked for, and there is none, or one that we cannot use.
+        DependencyError: As :func:`prepare_folder`.
+        OutputError: The folder cannot be written, or the disk is full.
+        DatasetError: The folder has another set, there is no HDRI, or an object cannot be used and
+            ``settings.strict`` is set.
+        SceneError: The scene's cameras are requested, and there is none, or one cannot be used.
     """
-    of_scene = scene_cameras.of_scene(bpy.context, settings.cameras, settings.size)
+    # Everything that can be wrong is checked before the first object.
+    cameras_of_scene = scene_cameras.of_scene(bpy.context, settings.cameras, settings.size)
     settings.random.validate()
     domes = hdri_files(settings.hdri)
     prepare_folder(folder, settings)
-    mine = sorted(sources, key=lambda source: source.name)[settings.shard[0] :: settings.shard[1]]
-    written = found = 0
+    run = _DatasetRun(folder, settings, cameras_of_scene, domes)
+
+    # By name, so that processes agree who renders what.
+    shard_index, shard_count = settings.shard
+    own_sources = sorted(sources, key=lambda source: source.name)[shard_index::shard_count]
+    written = 0
+    existing = 0
     skipped: dict[str, str] = {}
     with render_studio(
         settings.samples, settings.threads, settings.denoise, settings.relightable
     ) as stage:
-        for index, source in enumerate(mine):
+        for index, source in enumerate(own_sources):
             if (folder / "objects" / f"{source.name}.tar").is_file():
-                found += 1
+                existing += 1
                 continue
-            yield Progress(index / len(mine), source.name)
+
+            # A note next to the objects explains why one is missing.
+            yield Progress(index / len(own_sources), source.name)
             note = folder / "objects" / f"{source.name}.skipped"
             try:
-                for part in _render_object(stage, source, folder, settings, of_scene, domes):
-                    yield Progress((index + part) / len(mine), source.name)
+                for fraction in _render_object(stage, source, run):
+                    yield Progress((index + fraction) / len(own_sources), source.name)
                 written += 1
                 note.unlink(missing_ok=True)
             except MeshError as error:
@@ -231,33 +93,67 @@ def render_dataset(
                 skipped[source.name] = str(error)
                 atomic_files.write_bytes(note, str(error))
     write_splits(folder)
-    return RenderSummary(written, found, skipped)
+    return RenderSummary(written, existing, skipped)
 
 
 def preview_views(
     sources: Sequence[ObjectSource], settings: DatasetSettings
-) -> Task[list[tuple[np.ndarray, list[ViewRecord]]]]:
-    """The bounds (2, 3) of each of ``sources`` and the views that :func:`render_dataset` would render of it.
+) -> Task[list[tuple[NDArray[np.float64], list[ViewRecord]]]]:
+    """Return what :func:`render_dataset` would render, without rendering it.
+
+    Args:
+        sources: Objects to preview.
+        settings: Of the set.
+
+    Returns:
+        For each object its bounds (2, 3), meters, and its views.
 
     Raises:
-        MeshError: an object of which it would make nothing. SceneError: as there.
+        MeshError: An object would be skipped.
+        SceneError: As :func:`render_dataset`.
     """
-    of_scene = scene_cameras.of_scene(bpy.context, settings.cameras, settings.size)
-    found = []
+    cameras_of_scene = scene_cameras.of_scene(bpy.context, settings.cameras, settings.size)
+    previews = []
     with render_studio(settings.samples) as stage:
         for index, source in enumerate(sources):
             yield Progress(index / len(sources), source.name)
-            with _prepared_object(stage, source, settings, of_scene) as posed:
-                found.append((posed.bounds, posed.views))
-    return found
+            with _prepared_object(stage, source, settings, cameras_of_scene) as prepared:
+                previews.append((prepared.bounds, prepared.views))
+    return previews
+
+
+@dataclass(frozen=True)
+class _DatasetRun:
+    """What all objects of a run have in common.
+
+    Attributes:
+        folder: Of the set.
+        settings: Of the set.
+        cameras_of_scene: Views of the rigs that use the scene's cameras, by their text.
+        domes: HDRI files.
+    """
+
+    folder: Path
+    settings: DatasetSettings
+    cameras_of_scene: Mapping[str, Sequence[ViewRecord]]
+    domes: Sequence[Path]
 
 
 @dataclass(frozen=True)
 class _PreparedObject:
-    """An object before the cameras. bounds: (2, 3) metres. drawn: its pose and look. rng: as the cameras left it."""
+    """An object that is ready to be rendered.
+
+    Attributes:
+        mesh: In world space.
+        bounds: (2, 3) meters.
+        samples: Points whose ground truth is still to be computed.
+        views: To render.
+        drawn: Its sampled pose and materials as JSON.
+        rng: The generator that sampled points and cameras; it samples the light next.
+    """
 
     mesh: MeshArrays
-    bounds: np.ndarray
+    bounds: NDArray[np.float64]
     samples: ground_truth.UnlabeledSamples
     views: list[ViewRecord]
     drawn: Mapping[str, Any]
@@ -269,29 +165,33 @@ def _prepared_object(
     stage: RenderStudio,
     source: ObjectSource,
     settings: DatasetSettings,
-    of_scene: Mapping[str, Sequence[ViewRecord]],
+    cameras_of_scene: Mapping[str, Sequence[ViewRecord]],
 ) -> Iterator[_PreparedObject]:
-    """``source`` is on the stage meanwhile."""
+    """Yield the object of ``source``, which ``stage`` shows while the context is active."""
     rng = np.random.default_rng((settings.seed, zlib.crc32(source.name.encode())))
-    random = settings.random
-    own = (settings.seed, source.name)
     with (
         source.open() as given,
-        object_randomization.randomized_objects(given, random, *own) as (objects, drawn),
+        randomized_objects(given, settings.random, settings.seed, source.name) as (objects, drawn),
     ):
+        # As the renderer gets it, with modifiers at their render settings.
         stage.set_objects(objects)
         mesh = stage.evaluated_mesh()
-        if 0 < settings.most_triangles < len(mesh.to_triangles()):
-            raise MeshError(
-                f"It has {len(mesh.to_triangles()):,} triangles, more than {settings.most_triangles:,}"
-            )
+        _check_triangles(mesh, settings.most_triangles)
         bounds = np.stack((mesh.vertices.min(0), mesh.vertices.max(0))).astype(float)
         samples = ground_truth.sample_solid(mesh, settings.points, rng)
+
+        # With the vertices only the part of an image with the object is rendered.
         stage.set_objects(objects, mesh.vertices)
         try:
-            fault = stage.camera_check(samples.surface, samples.surface_normals).rejection_reason
+            # Cameras that see nothing of the object are drawn again.
+            check = stage.camera_check(samples.surface, samples.surface_normals)
             views = camera_sampling.sample_views(
-                settings.cameras, mesh.vertices, settings.size, rng, fault, of_scene
+                settings.cameras,
+                mesh.vertices,
+                settings.size,
+                rng,
+                check.rejection_reason,
+                cameras_of_scene,
             )
             yield _PreparedObject(mesh, bounds, samples, views, drawn, rng)
         finally:
@@ -299,154 +199,89 @@ def _prepared_object(
                 stage.set_objects(())
 
 
-def _render_object(
-    stage: RenderStudio,
-    source: ObjectSource,
-    folder: Path,
-    settings: DatasetSettings,
-    of_scene: Mapping[str, Sequence[ViewRecord]],
-    domes: Sequence[Path],
-) -> Iterator[float]:
-    """Write one object; yields the fraction done after each view."""
-    random = settings.random
-    own = (settings.seed, source.name)
+def _check_triangles(mesh: MeshArrays, most: int) -> None:
+    """Raise MeshError if ``mesh`` has more than ``most`` triangles; 0 for no limit."""
+    count = len(mesh.to_triangles())
+    if 0 < most < count:
+        raise MeshError(f"It has {count:,} triangles, more than {most:,}")
+
+
+def _render_object(stage: RenderStudio, source: ObjectSource, run: _DatasetRun) -> Iterator[float]:
+    """Render and write one object; yield the fraction done after each view."""
+    settings = run.settings
     with (
-        _prepared_object(stage, source, settings, of_scene) as posed,
-        _in_background(lambda: _decided(posed, settings)) as deciding,
+        _prepared_object(stage, source, settings, run.cameras_of_scene) as prepared,
+        _in_background(lambda: _label_samples(prepared, settings)) as future,
     ):
-        lit = []
-        told = []
-        for index, view in enumerate(posed.views):
-            lamps = object_randomization.view_lights(random, *own, index, posed.bounds)
-            light = sample_light(domes, posed.rng, lamps)
-            scenery, around = object_randomization.view_scenery(
-                random, *own, index, view.camera, posed.mesh
-            )
-            lit.append((light, scenery))
-            told.append(replace(view, drawn={**view.drawn, "light": to_json(light), **around}))
-        record = Record(
-            source.name,
-            source.origin,
-            source.family,
-            posed.bounds,
-            shape_fingerprint(posed.mesh),
-            tuple(told),
-            more={**source.more(), **({"drawn": posed.drawn} if posed.drawn else {})},
-        )
-        with ViewCache(folder, record) as views:
-            for index, (view, (light, scenery)) in enumerate(zip(posed.views, lit, strict=True)):
-                if index not in views:
-                    stage.set_light(light)
-                    views.put_view(
-                        index,
-                        object_randomization.render_view(stage, view.kind, view.camera, scenery),
-                    )
-                yield (index + 1) / len(lit)
-            shape = deciding.result()
+        # The record is complete before the first view, so that a run can be continued.
+        view_settings, view_records = _sample_settings(prepared, source, run)
+        record = _object_record(prepared, source, view_records)
+        with ViewCache(run.folder, record) as cache:
+            for index, view in enumerate(prepared.views):
+                setting = view_settings[index]
+
+                # An earlier run may have rendered it.
+                if index not in cache:
+                    stage.set_light(setting.light)
+                    rendered = render_view(stage, view.kind, view.camera, setting.scenery)
+                    cache.put_view(index, rendered)
+                yield (index + 1) / len(prepared.views)
+            shape = future.result()
+
+    # The colors of surface points come from the views.
     if not settings.compact:
-        color, seen = surface_colors(views, shape, posed.bounds)
-        shape = replace(shape, surface_colour=color, surface_seen=seen)
-    views.finalize(shape, posed.mesh, small=settings.compact)
+        color, is_seen = surface_colors(cache, shape, prepared.bounds)
+        shape = replace(shape, surface_colour=color, surface_seen=is_seen)
+    cache.finalize(shape, prepared.mesh, small=settings.compact)
 
 
-def _decided(posed: _PreparedObject, settings: DatasetSettings) -> Shape:
-    """The truth of what is on the stage, as much of it as the set holds."""
-    tree = None if settings.compact else nearest_triangle_finder
-    return posed.samples.label(tree, posed.bounds if settings.grid else None)
+def _sample_settings(
+    prepared: _PreparedObject, source: ObjectSource, run: _DatasetRun
+) -> tuple[list[ViewSetting], list[ViewRecord]]:
+    """Sample light and scenery of all views, and return them with the views' records."""
+    randomizer = ViewRandomizer(
+        random=run.settings.random, domes=run.domes, seed=run.settings.seed, name=source.name
+    )
+    view_settings = []
+    view_records = []
+    for index, view in enumerate(prepared.views):
+        space = ObjectSpace(view.camera, prepared.bounds, prepared.mesh)
+        setting, drawn = randomizer.view_setting(index, space, dome_rng=prepared.rng)
+        view_settings.append(setting)
+        view_records.append(replace(view, drawn={**view.drawn, **drawn}))
+    return view_settings, view_records
+
+
+def _object_record(
+    prepared: _PreparedObject, source: ObjectSource, views: Sequence[ViewRecord]
+) -> Record:
+    """Return the record of an object."""
+    more = dict(source.more())
+    if prepared.drawn:
+        more["drawn"] = prepared.drawn
+    return Record(
+        name=source.name,
+        source=source.origin,
+        family=source.family,
+        bounds=prepared.bounds,
+        fingerprint=shape_fingerprint(prepared.mesh),
+        views=tuple(views),
+        more=more,
+    )
+
+
+def _label_samples(prepared: _PreparedObject, settings: DatasetSettings) -> Shape:
+    """Return the ground truth of an object, as much of it as the set stores."""
+    finder = None if settings.compact else nearest_triangle_finder
+    bounds = prepared.bounds if settings.grid else None
+    return prepared.samples.label(finder, bounds)
 
 
 @contextmanager
-def _in_background(work: Callable[[], Shape]) -> Iterator[Future[Shape]]:
-    """``work`` in a thread of its own, which goes on while the renderer leaves a core idle."""
+def _in_background(function: Callable[[], Shape]) -> Iterator[Future[Shape]]:
+    """Run ``function`` in a thread, which continues while the renderer leaves a core idle."""
     pool = ThreadPoolExecutor(1)
     try:
-        yield pool.submit(work)
+        yield pool.submit(function)
     finally:
         pool.shutdown(wait=False)
-
-
-@contextmanager
-def _procedural_mesh(family: str, seed: int) -> Iterator[Sequence[bpy.types.Object]]:
-    from ... import procedural
-    from ..procedural_objects import add_object
-
-    thing = procedural.make_object(family, seed)
-    with importing.detached_objects(lambda: add_object(bpy.context.scene.collection, thing)) as obj:
-        yield [obj]
-
-
-def _draws(family: str, seed: int) -> dict[str, Any]:
-    """Return what a record tells of a generated object: [address, value] of all that was drawn."""
-    from ... import procedural
-
-    thing = procedural.make_object(family, seed)
-    return {"draws": [[draw.address, draw.value] for draw in thing.draws]}
-
-
-def prepare_folder(folder: Path, settings: DatasetSettings, whole: object = None) -> None:
-    """Make ``folder`` ready for a set made with ``settings``, and of a whole scene with the dataclass ``whole``.
-
-    Raises:
-        DependencyError: Pillow, which writes the pictures, is missing: said before anything is rendered.
-        OutputError: it cannot be written. DatasetError: a set that was made with others lies there.
-    """
-    dependencies.require_packages("PIL")
-    kept = {key: value for key, value in asdict(settings).items() if key not in _NOT_THE_SET}
-    kept = {key: value for key, value in kept.items() if value or key not in _NOT_TOLD}
-    kept |= {"whole_scene": asdict(whole)} if whole else {}  # type: ignore[call-overload]
-    kept = {"version": VERSION, **json.loads(json.dumps(kept, default=str))}
-    path = folder / "dataset.json"
-    try:
-        (folder / "objects").mkdir(parents=True, exist_ok=True)
-        atomic_files.remove_partials(folder)
-        if path.exists():
-            if _stored_settings(path) != kept:
-                raise DatasetError(
-                    f"{folder} holds a set made with other settings: choose another folder"
-                )
-        else:
-            atomic_files.write_json(path, kept)
-    except OSError as error:
-        raise OutputError(f"{folder} cannot be written: {error.strerror}") from error
-
-
-def _stored_settings(path: Path) -> dict[str, Any]:
-    """The settings in ``path``, and those that older sets tell of elsewhere or not at all."""
-    usual = json.loads(json.dumps(asdict(DatasetSettings()), default=str))
-    told = json.loads(path.read_text(encoding="utf-8"))
-    whole = told.get("whole_scene", {})
-    classes = ("classes_from", "class_property")
-    if whole:
-        whole.setdefault("other_worlds", False)
-    moved = {key: whole.pop(key) for key in classes if key in whole}
-    return {
-        **{key: usual[key] for key in ("random", "denoise", "compact", *classes)},
-        **moved,
-        **told,
-    }
-
-
-def write_splits(folder: Path) -> dict[str, str]:
-    """Assign every object in ``folder`` to a split and write ``splits.json``."""
-    records = [read_record(path) for path in sorted((folder / "objects").glob("*.tar"))]
-    fingerprints = {record.name: record.fingerprint for record in records}
-    assigned = splits.assign_splits(
-        fingerprints, {record.name: record.family for record in records}
-    )
-    atomic_files.write_bytes(folder / "splits.json", json.dumps(assigned, indent=0))
-    return assigned
-
-
-def distinct_names(wanted: Mapping[str, str]) -> dict[str, str]:
-    """For each key the name it wants, as that of a file; with the key's checksum where several would be the same."""
-    safe = {key: safe_name(name) for key, name in wanted.items()}
-    often = Counter(name.casefold() for name in safe.values())
-    return {
-        key: f"{name}_{zlib.crc32(key.encode()):08x}" if often[name.casefold()] > 1 else name
-        for key, name in safe.items()
-    }
-
-
-def safe_name(name: str) -> str:
-    """``name`` as that of a file."""
-    return "".join(c if c.isalnum() or c in "-_" else "_" for c in name.replace("/", "__"))

@@ -1,11 +1,11 @@
-"""A copy of a scene that is rendered in its place, so that the scene itself stays as it is."""
+"""A temporary copy of a scene, which is rendered so that the scene is not changed."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
@@ -16,29 +16,35 @@ from ...cameras import Camera
 from ...dataset.records import RenderedView
 from ...errors import SceneError
 from ...imaging import color as color_space
-from ...synthesis import samplers
 from ...synthesis.randomization import Background
 from .. import compat
 from ..depsgraph import DepsgraphReader, SceneSnapshot, depsgraph_reader
 from ..rendering.lighting import Exposures, temporary_lights
-from ..rendering.studio import (
-    apply_camera,
+from ..rendering.render_output import (
+    Passes,
     decode_geometry,
     guard_output,
     read_passes,
-    set_quality,
     stack_channels,
 )
+from ..rendering.studio import apply_camera, set_quality
 from .instances import pass_indices
-from .object_randomization import holdout, placed_occluders, render_surroundings
-from .scene_randomization import ViewSetting, override_materials
+from .scene_randomization import override_materials
+from .scenery import image_background, render_with_scenery, world_quality
+from .view_randomization import ViewSetting
 
 _NAME = "Maquette Whole Scene"
-_EMPTY = "Maquette Empty"
-_GONE = "The scene was taken away while it was rendered: let it be, and render again"
-_BEYOND = 1e7  # metres
+_EMPTY_NAME = "Maquette Empty"
+_FILES = "frame_*"
+_GONE = (
+    "The scene was deleted or undone while it was rendered: "
+    "do not change it while it is rendered, and render again"
+)
+_BEYOND = 1e7  # meters; further away than any object
+_MIN_SIDE = 4  # pixels of an image
 _PASSES = ("combined", "z", "normal", "object_index", "vector")
-_PLAIN = (  # what would alter the picture, or make passes that are not of the scene's geometry
+# Settings that would change the image, or make passes that are not of the scene's geometry.
+_DISABLED = (
     "use_border",
     "use_freestyle",
     "use_multiview",
@@ -52,29 +58,80 @@ _PLAIN = (  # what would alter the picture, or make passes that are not of the s
 )
 
 
-class SceneCopy:
-    """The copy of a scene; make it with :func:`scene_copy`. Between its steps the user may do anything.
+@dataclass(frozen=True)
+class CopySettings:
+    """How to copy and render a scene.
 
-    cameras: names of the cameras of the copy, by those of the scene's own, in their order.
+    Attributes:
+        layer: Name of the view layer to render.
+        size: Longer side of the images of the scene's cameras, pixels.
+        samples: See ``studio.set_quality``.
+        threads: See ``studio.set_quality``.
+        denoise: See ``studio.set_quality``.
+        world: Whether the world is visible behind the objects.
     """
 
-    def __init__(
-        self,
-        name: str,
-        empty: str,
-        cameras: Mapping[str, str],
-        own: str,
-        size: int,
-        reading: DepsgraphReader,
-        folder: Path,
-    ) -> None:
-        self.cameras = cameras
-        self._name = name
-        self._empty = empty
-        self._own = own
-        self._shape = _fitted_size(bpy.data.scenes[name].render, size)
-        self._reader = reading
-        self._folder = folder
+    layer: str
+    size: int
+    samples: int
+    threads: int
+    denoise: bool
+    world: bool
+
+
+@dataclass(frozen=True)
+class FrameView:
+    """An image of a scene to render.
+
+    Attributes:
+        kind: Of the view, as its record has it.
+        camera: Of the view.
+        frame: Of the scene.
+        scene_camera: Name of the camera in the copy if it is one of the scene's, else None.
+        sources: The pass_index of each object, by full name.
+        flow: Whether to render the optical flow.
+    """
+
+    kind: str
+    camera: Camera
+    frame: int
+    scene_camera: str | None
+    sources: Mapping[str, int]
+    flow: bool
+
+
+@dataclass(frozen=True)
+class _CopyNames:
+    """Names of the data-blocks of a copy, which an undo may remove.
+
+    Attributes:
+        scene: The copy.
+        empty: A scene with nothing in it.
+        cameras: Cameras of the copy, by the names of the scene's.
+        free_camera: A camera for views that the scene has no camera for.
+    """
+
+    scene: str
+    empty: str
+    cameras: Mapping[str, str]
+    free_camera: str
+
+
+class SceneCopy:
+    """The copy of a scene; make it with :func:`scene_copy`.
+
+    Between its steps the user may do anything.
+
+    Attributes:
+        cameras: Names of the cameras of the copy, by those of the scene's; the active one is first.
+    """
+
+    def __init__(self, names: _CopyNames, size: int, reader: DepsgraphReader, folder: Path) -> None:
+        self.cameras = names.cameras
+        self.folder = folder
+        self._names = names
+        self._image_shape = _fitted_shape(bpy.data.scenes[names.scene].render, size)
+        self._reader = reader
         self._exposures: Exposures = {}
 
     @property
@@ -82,284 +139,337 @@ class SceneCopy:
         """The copy.
 
         Raises:
-            SceneError: it was deleted or undone.
+            SceneError: It was deleted or undone.
         """
-        scene = bpy.data.scenes.get(self._name)
+        scene = bpy.data.scenes.get(self._names.scene)
         if scene is None:
             raise SceneError(_GONE)
         return scene
 
     def read_snapshot(self, frame: int) -> SceneSnapshot:
-        """What the scene holds at ``frame``, and its own cameras."""
+        """Return the instances and cameras of the scene at ``frame``."""
         scene = self.blender_scene
-        self._set_camera(scene, next(iter(self.cameras.values()), self._own))
-        self._set_size(scene)
+        first_camera = next(iter(self.cameras.values()), self._names.free_camera)
+        self._set_camera(scene, first_camera)
+        self._set_image_shape(scene)
+
+        # The reader draws nothing, so the format only has to be quick.
         compat.write_png(scene.render.image_settings)
 
         def render() -> None:
-            with guard_output(self._folder, "frame_*"):
-                self._render_frame(scene, frame)
+            with guard_output(self.folder, _FILES):
+                self.render_frame(scene, frame)
 
         return self._reader.read_scene(scene, tuple(self.cameras.values()), render)
 
-    def render_view(
-        self,
-        kind: str,
-        camera: Camera,
-        own: str | None,
-        frame: int,
-        sources: Mapping[str, int],
-        flow: bool,
-        setting: ViewSetting,
-    ) -> RenderedView:
-        """One picture at ``frame`` in its ``setting``; its index is of ``sources``, see ``instances.pass_indices``.
-
-        Args:
-            own: name of the copy's camera that ``camera`` tells of, None for one that is not of the scene.
-        """
+    def render_view(self, view: FrameView, setting: ViewSetting) -> RenderedView:
+        """Render a view in its setting; its index image has the numbers of ``view.sources``."""
         scene = self.blender_scene
-        self._set_camera(scene, own or self._own)
-        if own:
-            self._set_size(scene)
+        self._set_camera(scene, view.scene_camera or self._names.free_camera)
+
+        # The scene's cameras keep their image; others have square pixels.
+        if view.scene_camera:
+            self._set_image_shape(scene)
         else:
-            scene.render.pixel_aspect_x = scene.render.pixel_aspect_y = 1
-            apply_camera(scene, camera)
-        scene.view_layers[0].use_pass_vector = flow
+            scene.render.pixel_aspect_x = 1
+            scene.render.pixel_aspect_y = 1
+            apply_camera(scene, view.camera)
+
+        # The flow takes time, so only where it is requested.
+        scene.view_layers[0].use_pass_vector = view.flow
+
         with ExitStack() as stack:
-            stack.enter_context(pass_indices(sources))
-            stack.enter_context(override_materials(setting.looks))
+            stack.enter_context(pass_indices(view.sources))
+            stack.enter_context(override_materials(setting.materials))
             if setting.light:
-                stack.enter_context(
-                    temporary_lights(scene, self._exposures, setting.dome)
-                ).set_light(setting.light)
-            behind = self._render_behind(scene, frame, setting.scenery.background)
-            if not setting.scenery.occluders:
-                view = self._render_to_file(scene, kind, camera, frame, flow)
-                return view if behind is None else replace(view, surroundings=behind)
-            with placed_occluders(scene, setting.scenery.occluders) as collection:
-                with holdout(scene, collection):
-                    view = self._render_to_file(scene, kind, camera, frame, flow)
-                with _held_out([*_objects_outside(scene, collection), *sources]):
-                    before = self._render_image(scene, frame)
-        none = np.zeros_like(view.colour)
-        return replace(
-            view,
-            surroundings=render_surroundings(
-                view.colour, _linear_light(before), none if behind is None else behind
-            ),
-        )
+                lights = temporary_lights(scene, self._exposures, setting.dome)
+                stack.enter_context(lights).set_light(setting.light)
+            return render_with_scenery(_CopyRenderer(self, scene, view), setting.scenery)
 
-    def _render_to_file(
-        self, scene: bpy.types.Scene, kind: str, camera: Camera, frame: int, flow: bool
-    ) -> RenderedView:
-        compat.write_multilayer_exr(scene.render.image_settings)
-        with guard_output(self._folder, "frame_*"):
-            passes = read_passes(self._render_frame(scene, frame))
-            return _view_from_passes(kind, camera, passes, self._managed_color(scene), flow)
+    def render_frame(self, scene: bpy.types.Scene, frame: int) -> Path:
+        """Render ``frame`` of the copy and return the file.
 
-    def _render_image(self, scene: bpy.types.Scene, frame: int) -> NDArray[np.uint8]:
-        """Just the colour, as of :meth:`_managed_color`."""
-        compat.write_png(scene.render.image_settings)
-        with guard_output(self._folder, "frame_*"):
-            self._render_frame(scene, frame)
-            return self._managed_color(scene)
-
-    def _render_behind(
-        self, scene: bpy.types.Scene, frame: int, background: Background
-    ) -> NDArray[np.uint8] | None:
-        """The ``background`` as a picture: (H, W, 4) uint8 sRGB; None if there is none."""
-        render = scene.render
-        if background.kind != "hdri":
-            behind = samplers.background_image(background, render.resolution_x, render.resolution_y)
-            return behind if behind[..., 3].any() else None
-        lens = scene.camera.data
-        cycles = scene.cycles
-        before = lens.clip_start, lens.clip_end, cycles.samples, cycles.use_denoising
-        # past all things there is the world alone
-        lens.clip_start = _BEYOND
-        lens.clip_end = 2 * _BEYOND
-        cycles.samples = 1
-        cycles.use_denoising = False
-        render.film_transparent = False
-        try:
-            return self._render_image(scene, frame)
-        finally:
-            lens.clip_start, lens.clip_end, cycles.samples, cycles.use_denoising = before
-            render.film_transparent = True
-
-    def _managed_color(self, scene: bpy.types.Scene) -> NDArray[np.uint8]:
-        """The picture just rendered, in the scene's own colour management: (H, W, 4) uint8."""
-        from PIL import Image
-
-        compat.write_png(scene.render.image_settings)
-        path = self._folder / "colour.png"
-        bpy.data.images["Render Result"].save_render(str(path), scene=scene)
-        return np.array(Image.open(path))
-
-    def _render_frame(self, scene: bpy.types.Scene, frame: int) -> Path:
-        """Render ``frame``, as an animation of it: else Blender takes the frame of the scene in the window.
-
-        After a render Blender evaluates that scene anew, and what is not keyed is lost: so an empty one stands for it.
+        As an animation of one frame: else Blender would render the current frame of the scene in
+        the window. After a render Blender evaluates the scene of the context again, which loses
+        values that are not keyed, so that scene is an empty one.
         """
-        empty = bpy.data.scenes.get(self._empty)
+        empty = bpy.data.scenes.get(self._names.empty)
         if empty is None:
             raise SceneError(_GONE)
-        for path in self._folder.glob("frame_*"):
+
+        # An earlier image must not be read in place of this one.
+        for path in self.folder.glob(_FILES):
             path.unlink()
-        scene.frame_start = scene.frame_end = frame
-        scene.render.filepath = str(self._folder / "frame_")
+
+        scene.frame_start = frame
+        scene.frame_end = frame
+        scene.render.filepath = str(self.folder / "frame_")
         with bpy.context.temp_override(scene=empty, view_layer=empty.view_layers[0]):
             bpy.ops.render.render(animation=True, scene=scene.name)
-        written = list(self._folder.glob("frame_*"))
-        if not written:
-            raise OSError(f"Blender wrote no picture into {self._folder}")
-        return written[0]
 
-    def _set_size(self, scene: bpy.types.Scene) -> None:
+        files = list(self.folder.glob(_FILES))
+        if not files:
+            raise OSError(f"Blender wrote no image into {self.folder}")
+        return files[0]
+
+    def _set_image_shape(self, scene: bpy.types.Scene) -> None:
+        """Set the size of images of the scene's cameras."""
+        width, height, aspect_x, aspect_y = self._image_shape
         render = scene.render
-        render.resolution_x, render.resolution_y, render.resolution_percentage = (
-            *self._shape[:2],
-            100,
-        )
-        render.pixel_aspect_x, render.pixel_aspect_y = self._shape[2:]
+        render.resolution_x = width
+        render.resolution_y = height
+        render.resolution_percentage = 100
+        render.pixel_aspect_x = aspect_x
+        render.pixel_aspect_y = aspect_y
 
     def _set_camera(self, scene: bpy.types.Scene, name: str) -> None:
+        """Make the camera object called ``name`` the active one."""
         camera = scene.objects.get(name)
         if camera is None:
             raise SceneError(_GONE)
         scene.camera = camera
 
 
+@dataclass(frozen=True)
+class _CopyRenderer:
+    """Renders one view of a scene copy, as a ``scenery.ViewRenderer``."""
+
+    copy: SceneCopy
+    scene: bpy.types.Scene
+    view: FrameView
+
+    def render_view(self) -> RenderedView:
+        """Render the view with all passes; the color is color managed as the scene is."""
+        compat.write_multilayer_exr(self.scene.render.image_settings)
+        with guard_output(self.copy.folder, _FILES):
+            passes = read_passes(self.copy.render_frame(self.scene, self.view.frame))
+            return _view_from_passes(self.view, passes, self._managed_color())
+
+    def render_light(self) -> NDArray[np.float32]:
+        """Render only the color, color managed, and return it as linear."""
+        return _linear_light(self._render_color())
+
+    def render_background(self, background: Background) -> NDArray[np.uint8] | None:
+        """Return the background; the world is rendered."""
+        render = self.scene.render
+        if background.kind != "hdri":
+            return image_background(background, render.resolution_x, render.resolution_y)
+
+        # Beyond all objects there is only the world.
+        lens = self.scene.camera.data
+        clip_start = lens.clip_start
+        clip_end = lens.clip_end
+        lens.clip_start = _BEYOND
+        lens.clip_end = 2 * _BEYOND
+        try:
+            with world_quality(self.scene):
+                return self._render_color()
+        finally:
+            lens.clip_start = clip_start
+            lens.clip_end = clip_end
+
+    def content_holdout(self, occluders: bpy.types.Collection) -> AbstractContextManager[None]:
+        """Make all objects but the occluders a holdout, instanced ones included."""
+        occluder_names = {obj.name_full for obj in occluders.objects}
+        names = {obj.name_full for obj in self.scene.objects} - occluder_names
+        return _held_out(names | set(self.view.sources))
+
+    def _render_color(self) -> NDArray[np.uint8]:
+        """Render only the color: (H, W, 4) 8 bit, color managed."""
+        compat.write_png(self.scene.render.image_settings)
+        with guard_output(self.copy.folder, _FILES):
+            self.copy.render_frame(self.scene, self.view.frame)
+            return self._managed_color()
+
+    def _managed_color(self) -> NDArray[np.uint8]:
+        """Return the last rendered image, color managed as the scene is: (H, W, 4) 8 bit."""
+        from PIL import Image
+
+        compat.write_png(self.scene.render.image_settings)
+
+        # The color management of the scene is applied when the result is saved.
+        path = self.copy.folder / "colour.png"
+        bpy.data.images["Render Result"].save_render(str(path), scene=self.scene)
+        return np.array(Image.open(path))
+
+
 @contextmanager
-def scene_copy(
-    scene: bpy.types.Scene,
-    layer: str,
-    size: int,
-    samples: int,
-    threads: int,
-    denoise: bool,
-    world: bool,
-) -> Iterator[SceneCopy]:
-    """A :class:`SceneCopy` of the view layer named ``layer``; the open file is as before afterwards.
+def scene_copy(scene: bpy.types.Scene, settings: CopySettings) -> Iterator[SceneCopy]:
+    """Yield a :class:`SceneCopy`; the open file is restored on exit.
 
     Args:
-        size: longer side of the pictures of the scene's own cameras, pixels.
-        samples, threads, denoise: see ``render.set_quality``. world: whether it is seen behind the objects.
+        scene: To copy.
+        settings: How.
     """
-    made: list[tuple[bpy.types.bpy_prop_collection, str]] = []
-    try:
+    with ExitStack() as stack:
         copy = scene.copy()
         copy.name = _NAME
-        made.append((bpy.data.scenes, copy.name))
-        made.append((bpy.data.scenes, bpy.data.scenes.new(_EMPTY).name))
-        names = {}
-        for obj in [obj for obj in copy.view_layers[layer].objects if obj.type == 'CAMERA']:
-            names[obj.name] = _copy_camera(copy, obj, made).name
-        own = _copy_camera(copy, None, made).name
-        for marker in copy.timeline_markers:
-            if marker.camera and marker.camera.name in names:
-                marker.camera = copy.objects[names[marker.camera.name]]
+        _remove_on_exit(stack, bpy.data.scenes, copy.name)
+        empty = bpy.data.scenes.new(_EMPTY_NAME)
+        _remove_on_exit(stack, bpy.data.scenes, empty.name)
+
+        # Copies of cameras, because depth of field is switched off.
+        cameras = _copy_cameras(copy, settings.layer, stack)
+        free_camera = _copy_camera(copy, None, stack)
         active = scene.camera.name if scene.camera else ""
-        names = dict(sorted(names.items(), key=lambda item: item[0] != active))
-        set_quality(copy, samples, threads, denoise)
-        _set_up(copy, layer, world)
-        with (
-            tempfile.TemporaryDirectory(prefix="maquette_") as folder,
-            depsgraph_reader() as reading,
-        ):
-            yield SceneCopy(made[0][1], made[1][1], names, own, size, reading, Path(folder))
-    finally:
-        for blocks, name in made:
-            if name in blocks:
-                blocks.remove(blocks[name])
+        names = _CopyNames(
+            scene=copy.name,
+            empty=empty.name,
+            cameras=dict(sorted(cameras.items(), key=lambda item: item[0] != active)),
+            free_camera=free_camera.name,
+        )
+
+        set_quality(copy, settings.samples, settings.threads, settings.denoise)
+        _set_up(copy, settings.layer, settings.world)
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="maquette_"))
+        reader = stack.enter_context(depsgraph_reader())
+        yield SceneCopy(names, settings.size, reader, Path(folder))
 
 
-def _objects_outside(scene: bpy.types.Scene, but: bpy.types.Collection) -> list[str]:
-    """Full names of the objects of ``scene`` that are not in the collection ``but``."""
-    left = {obj.name_full for obj in but.objects}
-    return [obj.name_full for obj in scene.objects if obj.name_full not in left]
+def _remove_on_exit(stack: ExitStack, blocks: bpy.types.bpy_prop_collection, name: str) -> None:
+    """Remove a data-block when ``stack`` is closed, if it still exists."""
+
+    def remove() -> None:
+        if name in blocks:
+            blocks.remove(blocks[name])
+
+    stack.callback(remove)
+
+
+def _copy_cameras(copy: bpy.types.Scene, layer: str, stack: ExitStack) -> dict[str, str]:
+    """Copy all cameras of a view layer; markers then use the copies.
+
+    Returns:
+        The names of the copies, by those of the scene's cameras.
+    """
+    objects = copy.view_layers[layer].objects
+    cameras = [obj for obj in objects if obj.type == 'CAMERA']
+    names = {}
+    for obj in cameras:
+        names[obj.name] = _copy_camera(copy, obj, stack).name
+
+    # Markers that switch cameras.
+    for marker in copy.timeline_markers:
+        if marker.camera and marker.camera.name in names:
+            marker.camera = copy.objects[names[marker.camera.name]]
+    return names
+
+
+def _copy_camera(
+    scene: bpy.types.Scene, obj: bpy.types.Object | None, stack: ExitStack
+) -> bpy.types.Object:
+    """Return a camera object in ``scene``, in focus everywhere.
+
+    Args:
+        scene: The object is linked to it.
+        obj: To copy; None for a new one.
+        stack: It is removed when this is closed.
+    """
+    # Camera data may be shared, so they are copied, too.
+    if obj:
+        data = obj.data.copy()
+        camera = obj.copy()
+        camera.data = data
+    else:
+        data = bpy.data.cameras.new(_NAME)
+        camera = bpy.data.objects.new(_NAME, data)
+
+    # Blur would be in no other pass.
+    data.dof.use_dof = False
+    _remove_on_exit(stack, bpy.data.cameras, data.name)
+    _remove_on_exit(stack, bpy.data.objects, camera.name)
+    scene.collection.objects.link(camera)
+    return camera
 
 
 @contextmanager
 def _held_out(names: Collection[str]) -> Iterator[None]:
-    """The objects with these full names cut holes into the picture meanwhile."""
-    objects = [obj for obj in bpy.data.objects if obj.name_full in set(names)]
-    before = [obj.is_holdout for obj in objects]
+    """Make the objects with these full names holdouts; restore them on exit."""
+    objects = [obj for obj in bpy.data.objects if obj.name_full in names]
+    were_holdout = [obj.is_holdout for obj in objects]
+
     try:
         for obj in objects:
             obj.is_holdout = True
         yield
     finally:
-        for obj, own in zip(objects, before, strict=True):
-            obj.is_holdout = own
+        for obj, was_holdout in zip(objects, were_holdout, strict=True):
+            obj.is_holdout = was_holdout
 
 
 def _linear_light(color: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """8 bit sRGB with straight alpha as linear light, premultiplied."""
+    """Return 8 bit sRGB with straight alpha as linear and premultiplied."""
     alpha = color[..., 3:] / 255.0
-    return np.concatenate(
-        (color_space.to_linear(color[..., :3] / 255.0) * alpha, alpha), axis=2
-    ).astype(np.float32)
-
-
-def _copy_camera(
-    scene: bpy.types.Scene,
-    obj: bpy.types.Object | None,
-    made: list[tuple[bpy.types.bpy_prop_collection, str]],
-) -> bpy.types.Object:
-    """A camera object in ``scene``, like ``obj`` but in focus everywhere, or a new one."""
-    data = obj.data.copy() if obj else bpy.data.cameras.new(_NAME)
-    camera = obj.copy() if obj else bpy.data.objects.new(_NAME, data)
-    camera.data = data
-    data.dof.use_dof = False
-    made += [(bpy.data.objects, camera.name), (bpy.data.cameras, data.name)]
-    scene.collection.objects.link(camera)
-    return camera
+    premultiplied = color_space.to_linear(color[..., :3] / 255.0) * alpha
+    return np.concatenate((premultiplied, alpha), axis=2).astype(np.float32)
 
 
 def _set_up(scene: bpy.types.Scene, layer: str, world: bool) -> None:
-    render = scene.render
-    for other in [one for one in scene.view_layers if one.name != layer]:
+    """Set the view layer, passes and output of the copy."""
+    for other in [other for other in scene.view_layers if other.name != layer]:
         scene.view_layers.remove(other)
+
     passes = scene.view_layers[layer]
     passes.name = "Passes"
     passes.use = True
     passes.samples = 0
-    for name in [
-        p.identifier for p in passes.bl_rna.properties if p.identifier.startswith("use_pass_")
-    ]:
-        setattr(passes, name, name.removeprefix("use_pass_") in _PASSES)
-    for name in _PLAIN:
+
+    # Only the passes that are read.
+    properties = [prop.identifier for prop in passes.bl_rna.properties]
+    for name in properties:
+        if name.startswith("use_pass_"):
+            setattr(passes, name, name.removeprefix("use_pass_") in _PASSES)
+
+    render = scene.render
+    for name in _DISABLED:
         setattr(render, name, False)
     render.film_transparent = not world
     render.dither_intensity = 0
-    render.use_overwrite = render.use_file_extension = True
+    render.use_overwrite = True
+    render.use_file_extension = True
 
 
-def _fitted_size(render: bpy.types.RenderSettings, size: int) -> tuple[int, int, float, float]:
-    """Width and height of the same proportions whose longer side is ``size``, and the aspect of a pixel."""
+def _fitted_shape(render: bpy.types.RenderSettings, size: int) -> tuple[int, int, float, float]:
+    """Return the size of an image in the proportions of the scene's.
+
+    Returns:
+        Width and height, pixels, of which the longer one is ``size``, and the aspect of a pixel.
+    """
     scale = size / max(render.resolution_x, render.resolution_y)
-    width, height = (
-        max(4, round(side * scale)) for side in (render.resolution_x, render.resolution_y)
-    )
+    width = max(_MIN_SIDE, round(render.resolution_x * scale))
+    height = max(_MIN_SIDE, round(render.resolution_y * scale))
     return width, height, render.pixel_aspect_x, render.pixel_aspect_y
 
 
-def _view_from_passes(
-    kind: str,
-    camera: Camera,
-    passes: Mapping[str, NDArray[np.float32]],
-    color: NDArray[np.uint8],
-    flow: bool,
-) -> RenderedView:
-    """The passes of a file of the renderer as a view, with the numbers of objects for indices."""
-    numbers = next(
-        values for name, values in passes.items() if name in ("IndexOB.X", "Object Index.X")
+def _view_from_passes(view: FrameView, passes: Passes, color: NDArray[np.uint8]) -> RenderedView:
+    """Return the passes of a file of the renderer as a view.
+
+    Args:
+        view: That was rendered.
+        passes: As of ``render_output.read_passes``.
+        color: (H, W, 4) 8 bit sRGB.
+    """
+    visible, depth, normal = decode_geometry(passes, color[..., 3] > 0)
+
+    names = ("IndexOB.X", "Object Index.X")
+    numbers = next(passes[name] for name in passes if name in names)
+    index = np.where(visible, np.rint(numbers), 0).astype(np.uint16)
+
+    flow = None
+    if view.flow:
+        # Cycles has (previous - current, current - next) with y up; stored are (next - current,
+        # current - previous) with y down.
+        vector = stack_channels(passes, "Vector", "XYZW")
+        previous_x, previous_y, next_x, next_y = np.moveaxis(vector, 2, 0)
+        motion = np.stack((-next_x, next_y, -previous_x, previous_y), axis=2)
+        flow = np.where(visible[..., None], motion, 0).astype(np.float16)
+
+    return RenderedView(
+        kind=view.kind,
+        camera=view.camera,
+        colour=color,
+        depth=depth,
+        normal=normal,
+        index=index,
+        flow=flow,
     )
-    seen, depth, normal = decode_geometry(passes, color[..., 3] > 0)
-    motion = None
-    if flow:  # Cycles tells (previous - now, now - next), y up
-        x, y, z, w = np.moveaxis(stack_channels(passes, "Vector", "XYZW"), 2, 0)
-        motion = np.where(seen[..., None], np.stack((-z, w, -x, y), axis=2), 0).astype(np.float16)
-    index = np.where(seen, np.rint(numbers), 0).astype(np.uint16)
-    return RenderedView(kind, camera, color, depth, normal, index=index, flow=motion)

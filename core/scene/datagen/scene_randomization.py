@@ -1,184 +1,113 @@
-"""What is drawn by chance for a whole scene and its views; and its objects in other materials for a while."""
+"""Varies the objects of a whole scene: materials that replace theirs for some time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 import bpy
 import numpy as np
-from numpy.typing import NDArray
 
-from ...cameras import Camera
 from ...errors import DatasetError
-from ...synthesis import occluders, samplers
-from ...synthesis.randomization import (
-    MaterialParams,
-    Purpose,
-    Randomization,
-    SceneryParams,
-    rng_for,
-    to_json,
-)
-from ..rendering.camera_visibility import SceneBVH
-from ..rendering.lighting import LightSettings, sample_light
+from ...synthesis import samplers
+from ...synthesis.randomization import MaterialParams, Purpose, Randomization, rng_for
 from ..rendering.random_materials import temporary_material
+from .view_randomization import Materials
 
-Looks = Mapping[str, Sequence[MaterialParams]]
-_BACK = 0.3  # of the way from what is seen to the camera: there is nothing, whatever the scene is
-
-
-@dataclass(frozen=True)
-class ViewSetting:
-    """What one view of a whole scene is rendered in. light: besides its own lights, None for these alone.
-
-    dome: whether that has a dome, which takes the place of the world. looks: by the full names of objects, for each
-    of their slots.
-    """
-
-    light: LightSettings | None = None
-    dome: bool = False
-    scenery: SceneryParams = field(default_factory=SceneryParams)
-    looks: Looks = field(default_factory=dict)
+_MIN_EXTENT = 1e-9  # of an object that has a size
 
 
 def check_randomization(random: Randomization, world: bool) -> None:
-    """Refuse what makes no sense of a whole scene, of which the world is seen or not.
+    """Reject what makes no sense for a whole scene.
+
+    Args:
+        random: What to sample.
+        world: Whether the scene's world is visible.
 
     Raises:
-        DatasetError: as it says; or as ``Randomisation.validate``.
+        DatasetError: Objects would be rotated or scaled, or a background or occluders would be in
+            front of the world; or as ``Randomization.validate``.
     """
     random.validate()
     if random.changes_pose:
         raise DatasetError(
-            "Things of a whole scene are neither turned nor scaled, since they would run into each other: "
+            "Objects of a whole scene are neither turned nor scaled, "
+            "since they would run into each other: "
             "leave Turn and Scale alone, or render objects one by one"
         )
     if world and (random.occluders or random.backgrounds != ("transparent",)):
         raise DatasetError(
-            "Before its world a whole scene has no other background and no occluders: switch Show World off; "
-            "the background hdri is the world"
+            "In front of its world a whole scene has no other background and no occluders: "
+            "switch Show World off; the background hdri is the world"
         )
 
 
 def sample_scene_materials(
     random: Randomization, seed: int, name: str, sources: Iterable[str]
 ) -> dict[str, tuple[MaterialParams, ...]]:
-    """Materials for some of the objects ``sources`` of the scene ``name``, by their full names."""
+    """Sample materials for some of the objects of a scene.
+
+    Args:
+        random: What to sample.
+        seed: Of the set.
+        name: Of the scene.
+        sources: Full names of the objects.
+
+    Returns:
+        The materials of the slots of each object that gets new ones, by full name.
+    """
     if not random.materials:
         return {}
     objects = {obj.name_full: obj for obj in bpy.data.objects}
-    found = {
-        source: samplers.sample_materials(
-            rng_for(seed, f"{name}/{source}", Purpose.LOOKS),
-            random,
-            max(1, len(objects[source].material_slots)),
-        )
-        for source in sorted(sources)
-    }
-    return {source: looks for source, looks in found.items() if looks}
 
-
-@dataclass(frozen=True)
-class SceneRandomizer:
-    """Draws the settings of the views of the scene ``name``. domes: that stand in for its world, None to keep it."""
-
-    random: Randomization
-    domes: Sequence[Path] | None
-    looks: Looks
-    seed: int
-    name: str
-
-    @property
-    def needs_scene_bvh(self) -> bool:
-        """Whether it asks for the space in which a camera stands."""
-        return bool(self.random.lamps or self.random.occluders)
-
-    def view_setting(
-        self, place: int, camera: Camera, bounds: NDArray[np.float64], space: SceneBVH | None
-    ) -> tuple[ViewSetting, dict[str, Any]]:
-        """That of the view with the index ``place``, and what was drawn for it, as JSON knows it.
-
-        Args:
-            bounds: (2, 3) of the scene, metres. space: what is in the scene, needed if it ``looks_around``.
-        """
-        of_view = [rng_for(self.seed, self.name, purpose, place) for purpose in Purpose]
-        rng = dict(zip(Purpose, of_view, strict=True))
-        drawn: dict[str, Any] = {}
-        seen = space.visible_hits(camera) if space and self.needs_scene_bvh else np.empty((0, 3))
-        lamps = self._view_lights(rng[Purpose.LAMPS], camera, bounds, space, seen)
-        light = LightSettings(lamps=lamps) if lamps else None
-        if self.random.lamps:
-            drawn["light"] = {"lamps": to_json(lamps)}
-        if self.domes is not None:
-            light = sample_light(self.domes, rng[Purpose.WORLD], lamps)
-            drawn["light"] = to_json(light)
-        background = samplers.sample_background(rng[Purpose.BACKGROUND], self.random)
-        if self.random.backgrounds != ("transparent",):
-            drawn["background"] = to_json(background)
-        things: tuple[occluders.Occluder, ...] = ()
-        if self.random.occluders:
-            near = float(camera.project(seen)[1].min()) if len(seen) else 0.0
-            things, hidden = occluders.sample_occluders_before(
-                rng[Purpose.OCCLUDERS], self.random, camera, seen, near
-            )
-            drawn |= {"occluders": to_json(things), "hidden_at_most": hidden}
-        return ViewSetting(
-            light, self.domes is not None, SceneryParams(background, things), self.looks
-        ), drawn
-
-    def _view_lights(
-        self,
-        rng: np.random.Generator,
-        camera: Camera,
-        bounds: NDArray[np.float64],
-        space: SceneBVH | None,
-        seen: NDArray[np.float64],
-    ) -> tuple[samplers.AreaLight, ...]:
-        """Lamps about a place between the camera and what it sees, before the next wall."""
-        if not self.random.lamps:
-            return ()
-        if not len(seen) or not space:
-            return samplers.sample_lights(rng, self.random, bounds)
-        pixels, depth = camera.project(seen)
-        middle = np.argsort(depth)[len(depth) // 2]
-        eye = camera.unproject(pixels[[middle]], np.zeros(1))[0]
-        aim = seen[middle] + _BACK * (eye - seen[middle])
-        return samplers.sample_lights(
-            rng, self.random, bounds, aim, lambda way: space.free_distance(aim, way)
-        )
+    # A generator of each object: another object in the scene changes nothing of it.
+    sampled = {}
+    for source in sorted(sources):
+        rng = rng_for(seed, f"{name}/{source}", Purpose.LOOKS)
+        obj = objects[source]
+        slots = max(1, len(obj.material_slots))
+        materials = samplers.sample_materials(rng, random, slots)
+        if materials:
+            sampled[source] = materials
+    return sampled
 
 
 @contextmanager
-def override_materials(looks: Looks) -> Iterator[None]:
-    """The objects wear ``looks`` meanwhile; what geometry nodes put on them stays.
+def override_materials(materials: Materials) -> Iterator[None]:
+    """Give objects other materials while the context is active.
+
+    Materials that geometry nodes assign are not replaced.
+
+    Args:
+        materials: For the slots of objects, by full name; others are not changed.
 
     Raises:
-        DatasetError: the picture of one cannot be read.
+        DatasetError: The image of a material cannot be read.
     """
-    objects = {obj.name_full: obj for obj in bpy.data.objects} if looks else {}
+    objects = {obj.name_full: obj for obj in bpy.data.objects} if materials else {}
     with ExitStack() as stack:
-        for name, own in looks.items():
+        for name, params in materials.items():
             if name in objects:
-                _override_object(objects[name], own, stack)
+                _override_object(objects[name], params, stack)
         yield
 
 
 def _override_object(
-    obj: bpy.types.Object, looks: Sequence[MaterialParams], stack: ExitStack
+    obj: bpy.types.Object, params: Sequence[MaterialParams], stack: ExitStack
 ) -> None:
+    """Give ``obj`` other materials until ``stack`` is closed."""
     sides = np.ptp(np.array(obj.bound_box), axis=0)
-    made = [
-        stack.enter_context(temporary_material(look, sides / max(float(sides.max()), 1e-9)))
-        for look in looks
-    ]
+    longest_side = max(float(sides.max()), _MIN_EXTENT)
+    extent = sides / longest_side
+    materials = [stack.enter_context(temporary_material(each, extent)) for each in params]
+
+    # A mesh without slots gets one for some time.
     if not obj.material_slots:
         obj.data.materials.append(None)
         stack.callback(obj.data.materials.clear)  # pop would leave a slot behind
-    for slot, material in zip(obj.material_slots, made, strict=False):
+
+    # Linked to the object, so that the mesh data, which others may share, is not changed.
+    for slot, material in zip(obj.material_slots, materials, strict=False):
         link = slot.link
         slot.link = 'OBJECT'
         stack.callback(setattr, slot, "link", link)

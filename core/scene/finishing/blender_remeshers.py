@@ -1,4 +1,7 @@
-"""Blender's own tools for topology, on arrays: each works on an object in a scene of its own, gone afterwards."""
+"""Blender's remeshing tools on arrays.
+
+Each runs on an object in a temporary scene, which is removed on return.
+"""
 
 from __future__ import annotations
 
@@ -14,38 +17,49 @@ from numpy.typing import NDArray
 from ...arrays import MeshArrays
 from ...console import silence_stdout
 from ...geometry.signed_distance import closest_on_triangles
-from ...geometry.topology import check_topology, fill_holes, split_non_manifold
+from ...geometry.topology import TopologyReport, check_topology, fill_holes, split_non_manifold
 from ...geometry.winding_number import area_normals, sample_triangles
 from .. import meshes
 from ..bvh import nearest_triangle_finder
 
-_TOLERANCE = 0.15  # of the faces asked for: what QuadriFlow may be off before it is asked again
-_MOST_QUADRIFLOW = 10_000  # faces; it takes minutes for more, where a grid of voxels is as even
-_TRIES = 2
-_LARGE = 100.0  # metres
-_LEAST_VOLUME = 0.85  # of the mesh's: below it QuadriFlow has flattened thin parts
-_SAMPLES = 4000  # points at which to look whether QuadriFlow lost something
-# radians from flat and from square up to which two triangles become a quad
+_TOLERANCE = 0.15  # of the requested faces: beyond this deviation QuadriFlow is run again
+_SEARCH_TOLERANCE = _TOLERANCE / 3  # where the number of faces can be approached in steps
+_MOST_QUADRIFLOW = 10_000  # faces; it takes minutes for more, where a voxel grid is as even
+_TRIES = 2  # of QuadriFlow
+_STEPS = 3  # to approach a number of faces
+_LARGE = 100.0  # meters, the size at which QuadriFlow gets a mesh
+_MIN_VOLUME = 0.85  # of the mesh's: below it QuadriFlow has flattened thin parts
+_SAMPLES = 4000  # points at which to check whether QuadriFlow lost something
+_VOXEL_FACE_SHARE = 0.7  # of a voxel's side area, what a quad of the voxel remesher has at first
+_WELD_DISTANCE = 1e-4  # longest sides from the mirror plane within which vertices are welded
+_ISLAND_MARGIN = 4  # texels between islands of a UV map
+# Radians from flat and from square up to which two triangles become a quad.
 _FLAT = 0.7
 _SQUARE = 1.2
 
 
 def decimate_triangles(mesh: MeshArrays, count: int, mirror: bool = False) -> MeshArrays:
-    """``mesh`` in triangles, decimated to ``count`` of them if it has more.
+    """Return ``mesh`` in triangles, decimated to ``count`` of them if it has more.
 
-    mirror: keep its symmetry about x = 0, if that leaves it sound; else it is only as near to it as the triangles are.
+    Args:
+        mesh: To decimate.
+        count: Of triangles.
+        mirror: Keep the symmetry about x = 0, if the result is watertight; else the result is only
+            nearly symmetric.
     """
-    if len(mesh.to_triangles()) <= count:
-        return replace(mesh, faces=mesh.to_triangles())
-    made = _decimate(mesh, count, mirror)
-    return (
-        made
-        if not mirror or check_topology(split_non_manifold(made)).is_watertight
-        else _decimate(mesh, count, False)
-    )
+    triangles = mesh.to_triangles()
+    if len(triangles) <= count:
+        return replace(mesh, faces=triangles)
+
+    # A symmetric collapse may leave surfaces that touch each other.
+    decimated = _decimate(mesh, count, mirror)
+    if not mirror or check_topology(split_non_manifold(decimated)).is_watertight:
+        return decimated
+    return _decimate(mesh, count, False)
 
 
 def _decimate(mesh: MeshArrays, count: int, mirror: bool) -> MeshArrays:
+    """Return ``mesh`` after a Decimate modifier."""
     with _temporary_object(mesh) as obj:
         modifier = obj.modifiers.new("Decimate", 'DECIMATE')
         modifier.ratio = count / len(mesh.to_triangles())
@@ -56,32 +70,50 @@ def _decimate(mesh: MeshArrays, count: int, mirror: bool) -> MeshArrays:
 
 
 def remesh_quads(mesh: MeshArrays, count: int, mirror: bool = False) -> MeshArrays:
-    """``mesh`` in about ``count`` quads: QuadriFlow's; where that tears or flattens thin parts, decimated faces cut up.
+    """Return ``mesh`` in about ``count`` quads.
 
-    mirror: ``mesh`` is symmetric about x = 0, and so is the result.
+    By QuadriFlow; where that tears the mesh, or flattens or loses thin parts, by decimation.
+
+    Args:
+        mesh: Closed.
+        count: Of quads.
+        mirror: ``mesh`` is symmetric about x = 0, and the result shall be, too.
     """
-    state = check_topology(mesh)
-    target = count
     if count > _MOST_QUADRIFLOW:
         return _voxel_quads(mesh, count)
+
+    topology = check_topology(mesh)
+    target = count
+
+    # QuadriFlow misses the number of faces by some percent, so correct the target once.
     for seed in range(_TRIES):
-        made = _run_quadriflow(mesh, target, seed, mirror)
-        if made is None:
+        quads = _run_quadriflow(mesh, target, seed, mirror)
+        if quads is None:
             break
-        found = check_topology(made)
-        whole = (
-            found.is_watertight
-            and found.pieces == state.pieces
-            and found.volume >= _LEAST_VOLUME * state.volume
-        )
-        if whole and abs(len(made.faces) / count - 1) <= _TOLERANCE and not _lost_part(mesh, made):
-            return made
-        target = round(target * count / len(made.faces))
+        deviation = abs(len(quads.faces) / count - 1)
+        if _is_intact(quads, topology) and deviation <= _TOLERANCE and not _lost_part(mesh, quads):
+            return quads
+        target = round(target * count / len(quads.faces))
     return _cut_in_quads(mesh, count, mirror)
 
 
+def _is_intact(quads: MeshArrays, original: TopologyReport) -> bool:
+    """Return whether ``quads`` are watertight, with all pieces and most of the volume."""
+    topology = check_topology(quads)
+    return (
+        topology.is_watertight
+        and topology.pieces == original.pieces
+        and topology.volume >= _MIN_VOLUME * original.volume
+    )
+
+
 def remesh_voxels(mesh: MeshArrays, size: float) -> MeshArrays:
-    """The outside of all that ``mesh`` encloses, in quads of about ``size`` metres: one closed surface."""
+    """Return the outside of all that ``mesh`` encloses, as closed surfaces of quads.
+
+    Args:
+        mesh: To remesh.
+        size: Of a quad, about, meters.
+    """
     with _temporary_object(mesh) as obj:
         modifier = obj.modifiers.new("Remesh", 'REMESH')
         modifier.mode = 'VOXEL'
@@ -90,108 +122,161 @@ def remesh_voxels(mesh: MeshArrays, size: float) -> MeshArrays:
 
 
 def symmetrize_mesh(mesh: MeshArrays, side: int) -> MeshArrays:
-    """``mesh`` with its half at x * ``side`` > 0 also on the other side of x = 0, in triangles."""
-    distance = 1e-4 * float(np.ptp(mesh.vertices, axis=0).max())
+    """Return ``mesh`` with one half mirrored onto the other at x = 0, in triangles.
+
+    Args:
+        mesh: To mirror.
+        side: 1 keeps the half at x > 0, -1 that at x < 0.
+    """
+    longest_side = float(np.ptp(mesh.vertices, axis=0).max())
+    distance = _WELD_DISTANCE * longest_side
+    direction = 'X' if side > 0 else '-X'
     with _temporary_object(mesh) as obj:
-        made = bmesh.new()
+        bm = bmesh.new()
         try:
-            made.from_mesh(obj.data)
-            every = [*made.verts, *made.edges, *made.faces]
-            bmesh.ops.symmetrize(
-                made, input=every, direction='X' if side > 0 else '-X', dist=distance
-            )
-            bmesh.ops.triangulate(made, faces=made.faces)
-            made.to_mesh(obj.data)
+            bm.from_mesh(obj.data)
+            elements = [*bm.verts, *bm.edges, *bm.faces]
+
+            # Vertices near the plane are welded, so that the halves are connected.
+            bmesh.ops.symmetrize(bm, input=elements, direction=direction, dist=distance)
+            bmesh.ops.triangulate(bm, faces=bm.faces)
+            bm.to_mesh(obj.data)
         finally:
-            made.free()
+            bm.free()
         return meshes.to_arrays(obj.data)
 
 
 def unwrap_uv(mesh: MeshArrays, size: int) -> NDArray[np.float32]:
-    """Where each corner of each face lies in a texture of ``size`` texels: (F, 3 or 4, 2), 0..1, v up, none twice.
+    """Return a UV map of ``mesh`` without overlaps, by Smart UV Project.
 
-    By Smart UV Project, its islands four texels apart.
+    Args:
+        mesh: To unwrap.
+        size: Of the texture, texels; islands are four texels apart.
+
+    Returns:
+        (F, 3 or 4, 2) of the corners of the faces, 0..1, v up.
     """
     with _temporary_object(mesh) as obj, _operator_context(obj, edit=True):
         bpy.ops.mesh.select_all(action='SELECT')
+
+        # The margin is a share of the texture.
         bpy.ops.uv.smart_project(
-            margin_method='FRACTION', island_margin=4 / size, rotate_method='AXIS_ALIGNED'
+            margin_method='FRACTION',
+            island_margin=_ISLAND_MARGIN / size,
+            rotate_method='AXIS_ALIGNED',
         )
         bpy.ops.object.mode_set(mode='OBJECT')
+
+        # Edit Mode has to be left before the UV map can be read.
         uv = np.empty(2 * len(obj.data.loops), np.float32)
         obj.data.uv_layers.active.uv.foreach_get("vector", uv)
     return uv.reshape(*mesh.faces.shape, 2)
 
 
-def _lost_part(mesh: MeshArrays, made: MeshArrays) -> bool:
-    """Whether some part of ``mesh`` is further from ``made`` than its edges are long: a handle, or the end of a leg."""
+def _lost_part(mesh: MeshArrays, remeshed: MeshArrays) -> bool:
+    """Return whether a part of ``mesh`` is missing: a handle, or the end of a leg.
+
+    That is, whether some point of it is further from ``remeshed`` than the mean edge is long.
+    """
     vertices = mesh.vertices.astype(float)
-    faces = mesh.to_triangles()
-    points, _ = sample_triangles(vertices, faces, _SAMPLES, np.random.default_rng(0))
-    corners = made.vertices[made.to_triangles()].astype(float)
-    squared, _ = closest_on_triangles(points, corners[nearest_triangle_finder(corners)(points)])
-    edges = made.vertices[made.faces] - made.vertices[np.roll(made.faces, 1, axis=1)]
-    return float(np.sqrt(squared.max())) > float(np.linalg.norm(edges, axis=2).mean())
+    rng = np.random.default_rng(0)
+    points, _ = sample_triangles(vertices, mesh.to_triangles(), _SAMPLES, rng)
+
+    # Distance of each point to the remeshed surface.
+    corners = remeshed.vertices[remeshed.to_triangles()].astype(float)
+    nearest = nearest_triangle_finder(corners)(points)
+    squared_distance, _ = closest_on_triangles(points, corners[nearest])
+
+    # Mean length of its edges.
+    next_corners = np.roll(remeshed.faces, 1, axis=1)
+    edges = remeshed.vertices[remeshed.faces] - remeshed.vertices[next_corners]
+    mean_edge = float(np.linalg.norm(edges, axis=2).mean())
+    return float(np.sqrt(squared_distance.max())) > mean_edge
 
 
 def _run_quadriflow(mesh: MeshArrays, count: int, seed: int, mirror: bool) -> MeshArrays | None:
-    """None if it refuses the mesh. Remeshed large: QuadriFlow refuses edges shorter than a tenth of a millimetre."""
-    scale = _LARGE / float(np.ptp(mesh.vertices, axis=0).max())
-    with (
-        _temporary_object(mesh.offset_and_scaled(np.zeros(3), scale)) as obj,
-        _operator_context(obj),
-    ):
+    """Return ``mesh`` remeshed by QuadriFlow, or None if it refuses the mesh.
+
+    Remeshed at a large size, because QuadriFlow refuses edges shorter than 0.1 mm.
+    """
+    longest_side = float(np.ptp(mesh.vertices, axis=0).max())
+    scale = _LARGE / longest_side
+    large = mesh.offset_and_scaled(np.zeros(3), scale)
+    with _temporary_object(large) as obj, _operator_context(obj):
         obj.data.use_mirror_x = mirror
-        before = len(obj.data.polygons)
-        options = {"use_mesh_symmetry": mirror, "use_preserve_sharp": False, "smooth_normals": True}
+        old_count = len(obj.data.polygons)
         with silence_stdout():
-            done = bpy.ops.object.quadriflow_remesh(
-                mode='FACES', target_faces=count, seed=seed, **options
+            result = bpy.ops.object.quadriflow_remesh(
+                mode='FACES',
+                target_faces=count,
+                seed=seed,
+                use_mesh_symmetry=mirror,
+                use_preserve_sharp=False,
+                smooth_normals=True,
             )
-        if 'FINISHED' not in done or len(obj.data.polygons) == before or not len(obj.data.polygons):
+
+        # It reports success even if it left the mesh as it was.
+        new_count = len(obj.data.polygons)
+        if 'FINISHED' not in result or new_count in (0, old_count):
             return None
-        return fill_holes(meshes.to_arrays(obj.data).offset_and_scaled(np.zeros(3), 1 / scale))
+
+        # Back to the original size, with the holes closed that it sometimes leaves.
+        remeshed = meshes.to_arrays(obj.data).offset_and_scaled(np.zeros(3), 1 / scale)
+        return fill_holes(remeshed)
 
 
 def _voxel_quads(mesh: MeshArrays, count: int) -> MeshArrays:
-    area = (
-        np.linalg.norm(area_normals(mesh.vertices.astype(float), mesh.to_triangles()), axis=1).sum()
-        / 2
-    )
-    size = float(np.sqrt(0.7 * area / count))
-    for _ in range(3):
-        made = remesh_voxels(mesh, size)
-        if abs(len(made.faces) / count - 1) < _TOLERANCE / 3:
+    """Return ``mesh`` in about ``count`` quads of the voxel remesher."""
+    normals = area_normals(mesh.vertices.astype(float), mesh.to_triangles())
+    double_areas = np.linalg.norm(normals, axis=1)
+    area = double_areas.sum() / 2
+
+    # The number of faces falls with the square of their size.
+    size = float(np.sqrt(_VOXEL_FACE_SHARE * area / count))
+    for _ in range(_STEPS):
+        quads = remesh_voxels(mesh, size)
+        ratio = len(quads.faces) / count
+        if abs(ratio - 1) < _SEARCH_TOLERANCE:
             break
-        size *= float(np.sqrt(len(made.faces) / count))
-    return made
+        size *= float(np.sqrt(ratio))
+    return quads
 
 
 def _cut_in_quads(mesh: MeshArrays, count: int, mirror: bool) -> MeshArrays:
-    """About ``count`` quads of decimated triangles: joined in pairs where they can be, then each face cut about its
-    middle. Keeps thin parts, and is sound whenever the triangles are.
+    """Return ``mesh`` in about ``count`` quads by decimation.
+
+    Triangles are joined in pairs where possible, then each face is cut from its center. Keeps thin
+    parts, and is watertight whenever the triangles are.
     """
+    # Twice as many triangles as quads are enough to start from.
     mesh = decimate_triangles(mesh, 2 * count, mirror)
+
+    # Each face becomes three or four quads, so approach the number in steps.
     target = count // 2
-    for _ in range(3):
-        made = _pair_triangles(decimate_triangles(mesh, target, mirror))
-        if abs(len(made.faces) / count - 1) <= _TOLERANCE / 3:
+    for _ in range(_STEPS):
+        triangles = decimate_triangles(mesh, target, mirror)
+        quads = _pair_triangles(triangles)
+        deviation = abs(len(quads.faces) / count - 1)
+        if deviation <= _SEARCH_TOLERANCE:
             break
-        target = round(target * count / len(made.faces))
-    return made
+        target = round(target * count / len(quads.faces))
+    return quads
 
 
 def _pair_triangles(mesh: MeshArrays) -> MeshArrays:
-    """Every face of ``mesh``, pairs of triangles taken as one, cut from its middle to those of its edges."""
+    """Return ``mesh`` in quads: triangles joined in pairs, then each face cut from its center."""
     with _temporary_object(mesh) as obj:
-        made = bmesh.new()
+        bm = bmesh.new()
         try:
-            made.from_mesh(obj.data)
-            limits = {"angle_face_threshold": _FLAT, "angle_shape_threshold": _SQUARE}
-            bmesh.ops.join_triangles(made, faces=made.faces, **limits)
-            made.to_mesh(obj.data)
+            bm.from_mesh(obj.data)
+            bmesh.ops.join_triangles(
+                bm, faces=bm.faces, angle_face_threshold=_FLAT, angle_shape_threshold=_SQUARE
+            )
+            bm.to_mesh(obj.data)
         finally:
-            made.free()
+            bm.free()
+
+        # A simple subdivision cuts each face from its center to the centers of its edges.
         modifier = obj.modifiers.new("Subdivision", 'SUBSURF')
         modifier.subdivision_type = 'SIMPLE'
         modifier.levels = 1
@@ -200,9 +285,11 @@ def _pair_triangles(mesh: MeshArrays) -> MeshArrays:
 
 @contextmanager
 def _temporary_object(mesh: MeshArrays) -> Iterator[bpy.types.Object]:
-    """An object of ``mesh``, without its colours and confidence, alone in a scene."""
+    """Yield an object of ``mesh``, without its colors and confidence, alone in a scene."""
     scene = bpy.data.scenes.new("Maquette Finish")
     obj = meshes.new_object("Maquette Finish", replace(mesh, colors=None, confidence=None))
+
+    # In a scene of one object nothing else is evaluated.
     try:
         scene.collection.objects.link(obj)
         yield obj
@@ -215,22 +302,26 @@ def _temporary_object(mesh: MeshArrays) -> Iterator[bpy.types.Object]:
 
 @contextmanager
 def _operator_context(obj: bpy.types.Object, edit: bool = False) -> Iterator[None]:
-    """Operators act on ``obj``, in Edit Mode if wished."""
+    """Let operators act on ``obj``, in Edit Mode if requested."""
     scene = obj.users_scene[0]
     layer = scene.view_layers[0]
     layer.objects.active = obj
     obj.select_set(True, view_layer=layer)
+
     members = {"scene": scene, "view_layer": layer, "active_object": obj, "object": obj}
-    chosen = {"selected_objects": [obj], "selected_editable_objects": [obj]}
+
+    # Some operators look at the selection, others at the active object.
+    members |= {"selected_objects": [obj], "selected_editable_objects": [obj]}
     if edit:
-        with bpy.context.temp_override(**members, **chosen):
+        with bpy.context.temp_override(**members):
             bpy.ops.object.mode_set(mode='EDIT')
-        chosen["edit_object"] = obj
-    with bpy.context.temp_override(**members, **chosen):
+        members["edit_object"] = obj
+    with bpy.context.temp_override(**members):
         yield
 
 
 def _evaluated_mesh(obj: bpy.types.Object) -> MeshArrays:
+    """Return the mesh of ``obj`` after its modifiers."""
     layer = obj.users_scene[0].view_layers[0]
     layer.update()
     evaluated = obj.evaluated_get(layer.depsgraph)

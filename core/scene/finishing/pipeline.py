@@ -1,4 +1,4 @@
-"""A mesh as an artist goes on with it: finished, textured or both, in one work that needs no open file."""
+"""Remesh and texture a mesh in one task, which needs no open file."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from . import remesh, texturing
 from .remesh import FinishSettings, RemeshResult
 from .texturing import BakedTexture
 
+_REMESH_SHARE = 0.6  # of the time, where a texture is baked, too
+
 
 @dataclass(frozen=True)
 class FinishOutput:
-    """None is what was not asked for."""
+    """The results; a field is None where that step was not requested."""
 
     finished: RemeshResult | None
     texture: BakedTexture | None
@@ -27,25 +29,33 @@ def finish_and_texture(
     settings: FinishSettings | None,
     texture_size: int,
 ) -> Task[FinishOutput]:
-    """Finish ``mesh`` and texture it.
+    """Remesh ``mesh`` and texture it.
 
     Args:
-        views: the pictures that it was made from, in its frame.
-        settings: None for the faces as they are. texture_size: texels along each side; 0 for no texture.
+        mesh: To finish.
+        views: The images that it was made from, their cameras in its frame.
+        settings: How to remesh; None to keep the faces.
+        texture_size: Texels along each side; 0 for no texture.
 
     Raises:
-        MeshError, ImageError: see :func:`.finishing.finish` and :func:`.kept_views.opened`.
+        MeshError: As :func:`.remesh.remesh`.
+        ImageError: As ``source_views.decode_views``.
     """
-    finished = texture = None
-    share = (0.6 if texture_size else 1.0) if settings else 0.0
+    finished = None
+    texture = None
+
+    # The cameras decide which half of a nearly symmetric mesh is the better one.
+    share = 0.0
     if settings:
+        share = _REMESH_SHARE if texture_size else 1.0
         cameras = [view.camera for view in views]
         finished = yield from subtask(remesh.remesh(mesh, settings, cameras), 0.0, share)
         mesh = finished.mesh
+
+    # The images are decoded only where a texture is requested, as that takes long.
     if texture_size:
-        yield Progress(share, "Reading the pictures")
-        pictures = source_views.decode_views(views)
-        texture = yield from subtask(
-            texturing.bake_texture_of_views(mesh, pictures, texture_size), share, 1.0
-        )
+        yield Progress(share, "Reading the images")
+        decoded = source_views.decode_views(views)
+        baking = texturing.bake_texture_of_views(mesh, decoded, texture_size)
+        texture = yield from subtask(baking, share, 1.0)
     return FinishOutput(finished, texture)

@@ -1,13 +1,15 @@
-"""Meshes as an artist goes on with them: closed, of so many quads or triangles, symmetric if wished."""
+"""Meshes for further work: closed, with a given number of quads or triangles, symmetric or not."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
-import bpy  # noqa: F401  mathutils comes with it
+import bpy  # noqa: F401  (bpy makes mathutils importable)
 import numpy as np
 from mathutils.bvhtree import BVHTree
+from numpy.typing import NDArray
 
 from ...arrays import MeshArrays
 from ...cameras import Camera
@@ -27,16 +29,23 @@ from ..bvh import nearest_triangle_finder
 from . import blender_remeshers
 from .wall_thickness import WallThickness, measure_walls
 
-_VOXELS = 128  # along the longest side of a mesh whose surface has to be made anew
-_NEARLY = (
-    0.02  # deviation up to which a mesh is made symmetric; beyond it, mirroring makes another shape
-)
-_MANY = 64  # pieces that are taken to overlap without looking
+T = TypeVar("T")
+
+_VOXELS = 128  # along the longest side of a mesh that has to be rebuilt of voxels
+# Deviation up to which a mesh is made symmetric; beyond it, mirroring makes another shape.
+_MAX_ASYMMETRY = 0.02
+_MANY = 64  # pieces that are assumed to overlap without a check, which would take long
 
 
 @dataclass(frozen=True)
 class Preset:
-    """quads, or else triangles. faces: how many; 0 for as many as there are. walls: measure how thick they are."""
+    """What a kind of further work needs.
+
+    Attributes:
+        quads: Quads, else triangles.
+        faces: Number of faces; 0 for as many as the mesh has.
+        walls: Whether to measure the thickness of walls.
+    """
 
     quads: bool
     faces: int
@@ -53,12 +62,14 @@ PRESETS: Mapping[str, Preset] = {
 
 @dataclass(frozen=True)
 class FinishSettings:
-    """How to finish.
+    """How to remesh.
 
-    faces: instead of the preset's, 0 for those. symmetric: make it so about the plane that fits best, if it
-    is nearly so.
-    loose: pieces of less than this share of the largest one's volume are removed.
-    scale: metres along each axis of one unit of the mesh, for the thickness of walls.
+    Attributes:
+        preset: Of PRESETS.
+        faces: In place of the preset's number; 0 for the preset's.
+        symmetric: Make the mesh symmetric about its best plane, if it nearly is.
+        loose: Pieces of less than this share of the largest one's volume are removed.
+        scale: Meters along each axis of one unit of the mesh, for the thickness of walls.
     """
 
     preset: str = "block_out"
@@ -70,11 +81,18 @@ class FinishSettings:
 
 @dataclass(frozen=True)
 class RemeshResult:
-    """The mesh, in the space of the one given, and what was found.
+    """The mesh, in the space of the given one, and a report.
 
-    before, after: how sound it was and is. removed: loose pieces. remade: whether its surface had to be made anew, to
-    be closed and of pieces that do not overlap. plane: about which it was most symmetric, before it was made so.
-    symmetric: whether it was made so, None if that was not asked. walls: of presets that ask for them, metres.
+    Attributes:
+        mesh: The result.
+        before: Topology of the given mesh.
+        after: Topology of the result.
+        removed: Number of loose pieces that were removed.
+        remade: Whether the surface was rebuilt of voxels, because it was not closed or its pieces
+            overlapped.
+        plane: Best plane of symmetry before mirroring.
+        symmetric: Whether the mesh was made symmetric; None if that was not requested.
+        walls: In meters; None if the preset does not measure them.
     """
 
     mesh: MeshArrays
@@ -90,191 +108,300 @@ class RemeshResult:
 def remesh(
     mesh: MeshArrays, settings: FinishSettings = FinishSettings(), cameras: Sequence[Camera] = ()
 ) -> Task[RemeshResult]:
-    """``mesh`` after ``settings``: always closed, manifold, its faces outward; colours and confidence are the nearest.
+    """Remesh ``mesh`` by ``settings``.
+
+    The result is closed and manifold, with its faces outward; its colors and confidence are those
+    of the nearest points of ``mesh``.
 
     Args:
-        cameras: of the pictures that it was made from, in its frame: they tell which of two halves is the better.
+        mesh: To remesh.
+        settings: How.
+        cameras: Of the images that it was made from, in its frame; they decide which of two halves
+            is the better one.
 
     Raises:
-        MeshError: it has no faces, encloses nothing, or could not be made sound.
+        MeshError: It has no faces, encloses nothing, or could not be repaired.
     """
+    _check_mesh(mesh)
+    preset = PRESETS[settings.preset]
+    before = yield from _step(0.0, "Checking", lambda: check_topology(mesh))
+
+    # Closed pieces that do not overlap.
+    bare = replace(mesh, colors=None, confidence=None)
+    shape, removed, remade = yield from _merge_pieces(bare, settings.loose)
+
+    # The half to mirror, if any.
+    plane = yield from _step(0.2, "Looking for symmetry", lambda: _symmetry_plane(shape))
+    symmetric = None
+    side = 0
+    if settings.symmetric:
+        symmetric = plane.deviation <= _MAX_ASYMMETRY
+    if symmetric:
+        side = choose_half(shape, plane, cameras)
+
+    remeshed = yield from _remesh_shape(shape, settings, plane, side)
+
+    # What the remeshing has removed, and what the preset measures.
+    colored = yield from _step(
+        0.8, "Coloring", lambda: _transfer_attributes(mesh, remeshed, plane, side)
+    )
+    walls = None
+    if preset.walls:
+        scale = np.array(settings.scale, np.float32)
+        scaled = replace(remeshed, vertices=remeshed.vertices * scale)
+        walls = yield from _step(0.9, "Measuring walls", lambda: measure_walls(scaled))
+    after = yield from _step(0.95, "Checking", lambda: check_topology(remeshed))
+
+    return RemeshResult(
+        mesh=colored,
+        before=before,
+        after=after,
+        removed=removed,
+        remade=remade,
+        plane=plane,
+        symmetric=symmetric,
+        walls=walls,
+    )
+
+
+def _check_mesh(mesh: MeshArrays) -> None:
+    """Raise MeshError if ``mesh`` has no faces, or vertices that are not numbers."""
     if not len(mesh.faces) or not np.isfinite(mesh.vertices).all():
         raise MeshError("The mesh has no faces to finish")
-    preset = PRESETS[settings.preset]
-    before = yield from in_thread(
-        single_step(Progress(0.0, "Checking"), lambda: check_topology(mesh))
-    )
-    shape, removed, remade = yield from _merge_pieces(
-        replace(mesh, colors=None, confidence=None), settings.loose
-    )
-    plane = yield from in_thread(
-        single_step(Progress(0.2, "Looking for symmetry"), lambda: _symmetry_plane(shape))
-    )
-    symmetric = plane.deviation <= _NEARLY if settings.symmetric else None
-    side = choose_half(shape, plane, cameras) if symmetric else 0
+
+
+def _step(fraction: float, stage: str, function: Callable[[], T]) -> Task[T]:
+    """Run ``function``, which uses no bpy, in a thread as one step."""
+    return in_thread(single_step(Progress(fraction, stage), function))
+
+
+def _remesh_shape(
+    shape: MeshArrays, settings: FinishSettings, plane: SymmetryPlane, side: int
+) -> Task[MeshArrays]:
+    """Mirror ``shape`` if requested, and give it the requested number of faces.
+
+    Args:
+        shape: Watertight.
+        settings: How.
+        plane: Best plane of symmetry.
+        side: Which half, in the direction of the plane's normal, to mirror; 0 for none.
+    """
+    frame = plane.frame_rotation()
+
+    # In a frame whose x = 0 is the plane.
     if side:
         yield Progress(0.3, "Mirroring")
-        frame = plane.frame_rotation()
-        local = replace(
-            shape, vertices=((shape.vertices - plane.point) @ frame.T).astype(np.float32)
-        )
+        local_vertices = ((shape.vertices - plane.point) @ frame.T).astype(np.float32)
+        local = replace(shape, vertices=local_vertices)
         shape = yield from _repair_mesh(blender_remeshers.symmetrize_mesh(local, side))
+
+    # To the requested number of faces.
     yield Progress(0.4, "Remeshing")
+    preset = PRESETS[settings.preset]
     faces = settings.faces or preset.faces or len(shape.to_triangles())
-    made = yield from _repair_mesh(
-        (blender_remeshers.remesh_quads if preset.quads else blender_remeshers.decimate_triangles)(
-            shape, faces, bool(side)
-        )
-    )
+    if preset.quads:
+        remeshed = blender_remeshers.remesh_quads(shape, faces, bool(side))
+    else:
+        remeshed = blender_remeshers.decimate_triangles(shape, faces, bool(side))
+    remeshed = yield from _repair_mesh(remeshed)
+
     if side:
-        made = replace(made, vertices=(made.vertices @ frame + plane.point).astype(np.float32))
-    real = replace(made, vertices=made.vertices * np.array(settings.scale, np.float32))
-    carried = yield from in_thread(
-        single_step(
-            Progress(0.8, "Coloring"), lambda: _transfer_attributes(mesh, made, plane, side)
-        )
-    )
-    measured = None
-    if preset.walls:
-        measured = yield from in_thread(
-            single_step(Progress(0.9, "Measuring walls"), lambda: measure_walls(real))
-        )
-    after = yield from in_thread(
-        single_step(Progress(0.95, "Checking"), lambda: check_topology(made))
-    )
-    return RemeshResult(carried, before, after, removed, remade, plane, symmetric, measured)
+        vertices = (remeshed.vertices @ frame + plane.point).astype(np.float32)
+        remeshed = replace(remeshed, vertices=vertices)
+    return remeshed
 
 
 def _merge_pieces(mesh: MeshArrays, loose: float) -> Task[tuple[MeshArrays, int, bool]]:
-    """``mesh`` as sound pieces that do not overlap; how many were removed, and whether it was remade of voxels."""
-    checking = Progress(0.1, "Checking")
-    given = mesh
-    mesh, removed, fine = yield from in_thread(
-        single_step(checking, lambda: _remove_debris(given, loose))
+    """Return ``mesh`` as watertight pieces that do not overlap.
+
+    Args:
+        mesh: Without colors and confidence.
+        loose: See :class:`FinishSettings`.
+
+    Returns:
+        The mesh, the number of loose pieces that were removed, and whether it was rebuilt of
+        voxels.
+
+    Raises:
+        MeshError: It encloses nothing.
+    """
+    cleaned, removed, is_clean = yield from _step(
+        0.1, "Checking", lambda: _remove_debris(mesh, loose)
     )
-    if fine:
-        return mesh, removed, False
+    if is_clean:
+        return cleaned, removed, False
+
+    # Voxels join overlapping pieces and close what is open.
     yield Progress(0.15, "Closing")
-    size = float(np.ptp(mesh.vertices, axis=0).max())
-    made = (
-        split_non_manifold(blender_remeshers.remesh_voxels(mesh, size / _VOXELS))
-        if size > 0
-        else mesh
-    )
-    if size <= 0 or not len(made.faces):
+    size = float(np.ptp(cleaned.vertices, axis=0).max())
+    rebuilt = cleaned
+    if size > 0:
+        voxels = blender_remeshers.remesh_voxels(cleaned, size / _VOXELS)
+        rebuilt = split_non_manifold(voxels)
+    if size <= 0 or not len(rebuilt.faces):
         raise MeshError("The mesh encloses nothing: close its holes, or give its walls a thickness")
-    made, more = _without_loose(made, loose)
-    made = yield from _repair_mesh(made)
-    return made, removed + more, True
+
+    rebuilt, more_removed = _without_loose(rebuilt, loose)
+    rebuilt = yield from _repair_mesh(rebuilt)
+    return rebuilt, removed + more_removed, True
 
 
 def _remove_debris(mesh: MeshArrays, loose: float) -> tuple[MeshArrays, int, bool]:
-    """``mesh`` turned outwards, without loose pieces; how many these were, and whether it now is as it should be."""
+    """Return ``mesh`` facing outward and without loose pieces.
+
+    Returns:
+        The mesh, the number of loose pieces, and whether the mesh is now watertight without
+        overlaps.
+    """
+    # The largest piece decides: its volume is negative if its faces look inward.
     volumes = piece_volumes(mesh)
-    if volumes[np.abs(volumes).argmax()] < 0:  # inside out
+    largest = np.abs(volumes).argmax()
+    is_inside_out = volumes[largest] < 0
+    if is_inside_out:
         mesh = replace(mesh, faces=mesh.faces[:, ::-1])
+
+    # Cut where surfaces touch, so that each piece is closed by itself.
     mesh, removed = _without_loose(split_non_manifold(mesh), loose)
-    return mesh, removed, check_topology(mesh).is_watertight and not _has_overlaps(mesh)
+    is_clean = check_topology(mesh).is_watertight and not _has_overlaps(mesh)
+    return mesh, removed, is_clean
 
 
 def _symmetry_plane(mesh: MeshArrays) -> SymmetryPlane:
-    return find_symmetry_plane(
-        mesh, nearest_triangle_finder(mesh.vertices[mesh.to_triangles()].astype(float))
-    )
+    """Return the best plane of symmetry of ``mesh``."""
+    corners = mesh.vertices[mesh.to_triangles()].astype(float)
+    return find_symmetry_plane(mesh, nearest_triangle_finder(corners))
 
 
 def _without_loose(mesh: MeshArrays, loose: float) -> tuple[MeshArrays, int]:
-    """``mesh`` less its small pieces and the hollows inside of it; how many small pieces that were."""
+    """Return ``mesh`` without small pieces and hollows, and the number of small pieces.
+
+    Hollows are pieces of negative volume: they are inside of another one.
+    """
     volumes = piece_volumes(mesh)
-    small = np.abs(volumes) < loose * np.abs(volumes).max()
-    kept = ~small & (volumes > 0)
-    if kept.all() or not kept.any():
+    sizes = np.abs(volumes)
+
+    # Relative to the largest piece.
+    is_small = sizes < loose * sizes.max()
+    is_solid = volumes > 0
+    keep = ~is_small & is_solid
+
+    # Nothing to remove, or nothing that is solid.
+    if keep.all() or not keep.any():
         return mesh, 0
-    return submesh(mesh, kept[face_pieces(mesh)]), int((small & (volumes > 0)).sum())
+    small_count = int((is_small & is_solid).sum())
+    kept_faces = keep[face_pieces(mesh)]
+    return submesh(mesh, kept_faces), small_count
 
 
 def _repair_mesh(mesh: MeshArrays) -> Task[MeshArrays]:
-    """``mesh`` if it is sound, else cut where its surface touches itself, else remade.
+    """Return ``mesh`` if it is watertight, else cut where it touches itself, else rebuilt.
 
     Raises:
-        MeshError: nothing helped.
+        MeshError: It is still not watertight.
     """
-    state = yield from in_thread(
-        single_step(Progress(0.7, "Checking"), lambda: check_topology(mesh))
-    )
-    if state.is_watertight:
+    topology = yield from _step(0.7, "Checking", lambda: check_topology(mesh))
+    if topology.is_watertight:
         return mesh
+
     size = float(np.ptp(mesh.vertices, axis=0).max()) / _VOXELS
-    for make in (
+
+    # The gentler repair first.
+    repairs: tuple[Callable[[], MeshArrays], ...] = (
         lambda: split_non_manifold(mesh),
         lambda: split_non_manifold(blender_remeshers.remesh_voxels(mesh, size)),
-    ):
-        made, _ = _without_loose(make(), 0.0)
-        if check_topology(made).is_watertight:
-            return made
+    )
+    for repair in repairs:
+        repaired, _ = _without_loose(repair(), 0.0)
+        if check_topology(repaired).is_watertight:
+            return repaired
     raise MeshError(
-        f"The mesh could not be made sound: {state.summary()}. Try another number of faces"
+        f"The mesh could not be made sound: {topology.summary()}. Try another number of faces"
     )
 
 
 def _has_overlaps(mesh: MeshArrays) -> bool:
-    """Whether any two pieces of ``mesh`` cut each other."""
+    """Return whether any two pieces of ``mesh`` intersect."""
     triangles = mesh.to_triangles()
-    piece = face_pieces(replace(mesh, faces=triangles))
-    count = int(piece.max()) + 1
-    if count == 1 or count > _MANY:
-        return count > 1
+    pieces = face_pieces(replace(mesh, faces=triangles))
+    count = int(pieces.max()) + 1
+    if count == 1:
+        return False
+    if count > _MANY:
+        return True
+
+    # Compare the tree of each piece with those before it.
     vertices = mesh.vertices.tolist()
-    trees = [
-        BVHTree.FromPolygons(vertices, triangles[piece == k].tolist(), all_triangles=True)
-        for k in range(count)
-    ]
-    return any(
-        one.overlap(other) for index, one in enumerate(trees) for other in trees[index + 1 :]
-    )
+    trees: list[BVHTree] = []
+    for piece in range(count):
+        piece_triangles = triangles[pieces == piece].tolist()
+        tree = BVHTree.FromPolygons(vertices, piece_triangles, all_triangles=True)
+        if any(tree.overlap(other) for other in trees):
+            return True
+        trees.append(tree)
+    return False
 
 
 def _transfer_attributes(
-    source: MeshArrays, made: MeshArrays, plane: SymmetryPlane, side: int
+    source: MeshArrays, target: MeshArrays, plane: SymmetryPlane, side: int
 ) -> MeshArrays:
-    """``made`` with the colours and the confidence that ``source`` has at the nearest places of its surface.
+    """Return ``target`` with the colors and confidence of the nearest points of ``source``.
 
-    side: which half, in the direction of the plane's normal, was mirrored onto the other; 0 for none.
+    Args:
+        source: The mesh before.
+        target: The mesh after.
+        plane: Best plane of symmetry.
+        side: Which half, in the direction of the plane's normal, was mirrored; 0 for none.
     """
     if source.colors is None and source.confidence is None:
-        return made
-    points = made.vertices.astype(float)
+        return target
+
+    # The mirrored half takes the attributes of the other one.
+    points = target.vertices.astype(float)
     if side:
-        lost = ((points - plane.point) @ plane.normal) * side < 0
-        points[lost] = plane.mirror_points(points[lost])
+        distances = (points - plane.point) @ plane.normal
+        is_mirrored = distances * side < 0
+        points[is_mirrored] = plane.mirror_points(points[is_mirrored])
+
+    # The nearest point of the source, and its weights in its triangle.
     triangles = source.to_triangles()
     corners = source.vertices[triangles].astype(float)
-    found = nearest_triangle_finder(corners)(points)
-    _, place = closest_on_triangles(points, corners[found])
-    share = _barycentric(place, corners[found])
+    nearest = nearest_triangle_finder(corners)(points)
+    _, nearest_points = closest_on_triangles(points, corners[nearest])
+    weights = _barycentric(nearest_points, corners[nearest])
 
-    def there(values: np.ndarray | None) -> np.ndarray | None:
+    def interpolate(values: NDArray[np.float32] | None) -> NDArray[np.float32] | None:
         if values is None:
             return None
-        return (
-            np.einsum("pk...,pk->p...", values[triangles[found]], share)
-            .clip(0, 1)
-            .astype(np.float32)
-        )
+        mean = np.einsum("pk...,pk->p...", values[triangles[nearest]], weights)
+        return mean.clip(0, 1).astype(np.float32)
 
-    return replace(made, colors=there(source.colors), confidence=there(source.confidence))
+    return replace(
+        target, colors=interpolate(source.colors), confidence=interpolate(source.confidence)
+    )
 
 
-def _barycentric(places: np.ndarray, corners: np.ndarray) -> np.ndarray:
-    """Barycentric coordinates (P, 3) of ``places`` (P, 3) in their triangles (P, 3, 3)."""
-    across = [
-        corners[:, k - 1] - corners[:, k - 2] for k in range(3)
-    ]  # the side opposite of each corner
-    normal = np.cross(across[0], across[1])
-    parts = [
-        np.einsum("ij,ij->i", np.cross(across[k], places - corners[:, k - 2]), normal).clip(0)
-        for k in range(3)
-    ]
-    share = np.stack(parts, axis=1)
-    total = share.sum(1, keepdims=True)
-    return np.where(total > 0, share / np.where(total > 0, total, 1), 1 / 3)
+def _barycentric(points: NDArray[np.float64], corners: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the barycentric coordinates (P, 3) of points in their triangles.
+
+    The coordinate of a corner is the area between the point and the opposite edge, divided by the
+    area of the triangle. Triangles without area give 1/3 each.
+
+    Args:
+        points: (P, 3) in the planes of the triangles.
+        corners: (P, 3, 3) of their triangles.
+    """
+    # The edge opposite of each corner.
+    edges = [corners[:, k - 1] - corners[:, k - 2] for k in range(3)]
+    normal = np.cross(edges[0], edges[1])
+
+    # Twice the area opposite of each corner, times the length of the normal.
+    areas = []
+    for k in range(3):
+        area_vector = np.cross(edges[k], points - corners[:, k - 2])
+        areas.append(np.einsum("ij,ij->i", area_vector, normal).clip(0))
+
+    # Divided by their sum.
+    area = np.stack(areas, axis=1)
+    total = area.sum(1, keepdims=True)
+    safe_total = np.where(total > 0, total, 1)
+    return np.where(total > 0, area / safe_total, 1 / 3)

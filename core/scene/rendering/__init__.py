@@ -1,4 +1,6 @@
-"""Pictures of objects: a temporary studio scene, its lights, materials and cameras, and thumbnails.
+"""Images of objects: a temporary scene with a camera and lights, random materials, thumbnails.
 
-Uses bpy. For ``core.scene.datagen`` and the operators.
+Uses bpy, and ``core.scene`` but not ``finishing`` or ``datagen``. ``studio`` is the entry: it
+renders objects from given cameras and restores the open file. For ``core.scene.datagen``, the
+operators and the command line.
 """

@@ -1,4 +1,4 @@
-"""Objects as assets of Blender's asset browser: with a preview, and with what they were made of."""
+"""Objects as assets of Blender's asset browser, with a preview and metadata."""
 
 from __future__ import annotations
 
@@ -9,27 +9,37 @@ import numpy as np
 
 from .thumbnails import render_thumbnails
 
-_SIDE = 128  # pixels of a preview
-_FROM = ((35, 25),)  # degrees: above the right front
+_SIZE = 128  # pixels of a preview
+_DIRECTIONS = ((35, 25),)  # azimuth and elevation, degrees: from above the right front
 _SAMPLES = 8
 
 
-def mark_as_asset(obj: bpy.types.Object, about: Mapping[str, str | int | float]) -> None:
-    """Make ``obj``, which is in the scene, an asset that tells ``about`` itself, as custom properties and as text."""
+def mark_as_asset(obj: bpy.types.Object, metadata: Mapping[str, str | int | float]) -> None:
+    """Make ``obj`` an asset.
+
+    Args:
+        obj: In the scene.
+        metadata: Stored as custom properties of the asset, and as its description.
+    """
     obj.asset_mark()
     data = obj.asset_data
-    data.description = ", ".join(f"{key} {value}" for key, value in about.items())
+    texts = [f"{key} {value}" for key, value in metadata.items()]
+    data.description = ", ".join(texts)
     data.tags.new("Maquette", skip_if_exists=True)
-    for key, value in about.items():
+    for key, value in metadata.items():
         data[key] = value
+
     if bpy.app.background:
         _render_preview(obj)
     else:
-        obj.asset_generate_preview()  # beside the window; without one it gives nothing
+        # In a thread, while the window stays responsive; without a window it does nothing.
+        obj.asset_generate_preview()
 
 
 def _render_preview(obj: bpy.types.Object) -> None:
-    (picture,) = render_thumbnails(obj, _SIDE, _FROM, _SAMPLES)
+    """Render the preview of ``obj``."""
+    (pixels,) = render_thumbnails(obj, _SIZE, _DIRECTIONS, _SAMPLES)
+    bottom_up = np.ascontiguousarray(pixels[::-1], np.float32)
     preview = obj.preview_ensure()
-    preview.image_size = (_SIDE, _SIDE)
-    preview.image_pixels_float.foreach_set(np.ascontiguousarray(picture[::-1], np.float32).ravel())
+    preview.image_size = (_SIZE, _SIZE)
+    preview.image_pixels_float.foreach_set(bottom_up.ravel())

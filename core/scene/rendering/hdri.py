@@ -1,4 +1,4 @@
-"""The light domes that Blender ships (CC0): as lamps of a scene, and as pictures of places."""
+"""HDRIs (environment images): those that Blender ships (CC0), and those of a folder."""
 
 from __future__ import annotations
 
@@ -13,34 +13,45 @@ from ...errors import DatasetError
 from ...imaging import color as color_space
 
 _SUFFIXES = (".exr", ".hdr")
-_GRAY = 0.18  # what the median of a picture is exposed to
+_GRAY = 0.18  # linear value that the median of an image is exposed to: middle gray
+_MIN_MEDIAN = 1e-6  # of an image that is not black
 
 
 def hdri_files(folder: Path | None = None) -> Sequence[Path]:
-    """The light domes of ``folder``, in order, or those that Blender ships; none in some builds.
+    """Return the HDRI files of ``folder``, sorted, or those that Blender ships.
+
+    Some builds of Blender ship none.
 
     Raises:
-        DatasetError: ``folder`` holds none.
+        DatasetError: ``folder`` has none.
     """
-    within = folder or Path(bpy.utils.resource_path('LOCAL')) / "datafiles/studiolights/world"
-    found = sorted(path for path in within.glob("*") if path.suffix.lower() in _SUFFIXES)
-    if folder and not found:
+    shipped = Path(bpy.utils.resource_path('LOCAL')) / "datafiles/studiolights/world"
+    paths = (folder or shipped).glob("*")
+    files = sorted(path for path in paths if path.suffix.lower() in _SUFFIXES)
+
+    # That Blender ships none is no error: lights are white then.
+    if folder and not files:
         raise DatasetError(f"{folder} holds no light dome ({', '.join(_SUFFIXES)})")
-    return found
+    return files
 
 
 def read_panoramas(files: Iterable[Path]) -> list[NDArray[np.uint8]]:
-    """Equirectangular pictures (H, W, 3) in sRGB of environment maps, row 0 straight up."""
-    pictures = []
-    for file in files:
-        image = bpy.data.images.load(str(file))
-        try:
-            width, height = image.size
-            pixels = np.empty(width * height * image.channels, np.float32)
-            image.pixels.foreach_get(pixels)
-        finally:
-            bpy.data.images.remove(image)
-        light = pixels.reshape(height, width, -1)[::-1, :, :3]
-        light = light * (_GRAY / max(float(np.median(light)), 1e-6))
-        pictures.append((color_space.from_linear(light) * 255).astype(np.uint8))
-    return pictures
+    """Read HDRIs as equirectangular images (H, W, 3) in 8 bit sRGB, row 0 straight up."""
+    return [_read_panorama(file) for file in files]
+
+
+def _read_panorama(file: Path) -> NDArray[np.uint8]:
+    """Read an HDRI as an image (H, W, 3) in 8 bit sRGB, exposed by its median."""
+    image = bpy.data.images.load(str(file))
+    try:
+        width, height = image.size
+        pixels = np.empty(width * height * image.channels, np.float32)
+        image.pixels.foreach_get(pixels)
+    finally:
+        bpy.data.images.remove(image)
+
+    # Row 0 at the top, without alpha.
+    radiance = pixels.reshape(height, width, -1)[::-1, :, :3]
+
+    exposure = _GRAY / max(float(np.median(radiance)), _MIN_MEDIAN)
+    return (color_space.from_linear(radiance * exposure) * 255).astype(np.uint8)

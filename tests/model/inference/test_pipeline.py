@@ -3,11 +3,11 @@ import pytest
 from maquette.core.arrays import View
 from maquette.core.cameras import side_camera
 from maquette.core.dataset.object_file import ObjectFile
-from maquette.core.dataset.records import ObjectFile
 from maquette.core.geometry.silhouette import render_silhouette
 from maquette.core.jobs.task import run_to_end
 from maquette.core.model import metrics
-from maquette.core.model.evaluation.evaluate import INPUT_VARIANTS, build_case, predict_mesh
+from maquette.core.model.evaluation.evaluate import build_case, predict_mesh
+from maquette.core.model.evaluation.test_cases import INPUT_VARIANTS
 from maquette.core.model.inference.pipeline import reconstruct_views
 from maquette.core.model.inference.weights import load_weights
 

@@ -39,7 +39,7 @@ def put(name, data, place, turn=(0, 0, 0), scale=(1, 1, 1)):
 
 @pytest.fixture
 def scene(addon):
-    """Two red wedges of one mesh turned otherwise, a third mirrored and longer, and a floor that is open."""
+    """Two red wedges of one mesh, rotated, a third mirrored and longer, and an open floor."""
     wedge = mesh("wedge", WEDGE, [(0, 2, 1), (0, 1, 3), (1, 2, 3), (0, 3, 2)], (1, 0, 0))
     put("one", wedge, (-0.8, 0, 0.3), (0.3, 0.2, 0.5))
     put("two", wedge, (0.6, 0.4, 0.4), (1.2, -0.4, 2.5))
@@ -66,7 +66,7 @@ def put_strip():
 
 
 def made(folder, *, cameras="scene sides:left", **more):
-    from maquette.core.scene.datagen.objects import DatasetSettings
+    from maquette.core.scene.datagen.dataset_folder import DatasetSettings
     from maquette.core.scene.datagen.whole_scene import WholeScene, render_whole_scene
     from maquette.core.synthesis.camera_rigs import parse_rigs
 
@@ -126,8 +126,8 @@ def test_samples_colors_and_distances_agree_with_the_pictures(scene, tmp_path):
     points = passes.world_points(view)
     for one in file.record.instances[1:]:
         number = shape_number(file, one)
-        told, shape = file.record.shapes[number], file.read_shape(number)
-        assert told.holds == ("mesh", "shape", "surface") and not told.lacks
+        shape_record, shape = file.record.shapes[number], file.read_shape(number)
+        assert shape_record.holds == ("mesh", "shape", "surface") and not shape_record.lacks
         on = view.index == one.index
         own = (points[on] - one.to_world[:3, 3]) @ one.to_world[:3, :3]
         nearest = np.linalg.norm(own[:, None] - shape.surface, axis=2).min(1)
@@ -157,10 +157,10 @@ def test_what_has_no_truth_says_why(scene, tmp_path):
         key.value = value
         key.keyframe_insert("value", frame=frame)
     file = made(tmp_path / "soft", cameras="path:1..2")
-    told = {one.name.split(" ")[0]: one for one in file.record.shapes}
-    assert (told["soft"].holds, told["strip"].holds) == ((), ("mesh",))
-    assert "changes its shape" in told["soft"].lacks and "sheet" in told["strip"].lacks
-    assert told["wedge"].holds == told["floor"].holds == ("mesh", "shape", "surface")
+    shapes = {one.name.split(" ")[0]: one for one in file.record.shapes}
+    assert (shapes["soft"].holds, shapes["strip"].holds) == ((), ("mesh",))
+    assert "changes its shape" in shapes["soft"].lacks and "sheet" in shapes["strip"].lacks
+    assert shapes["wedge"].holds == shapes["floor"].holds == ("mesh", "shape", "surface")
     file = made(tmp_path / "heavy", most_triangles=3)
     assert sum("4 triangles, more than 3" in one.lacks for one in file.record.shapes) == 3
 
@@ -178,7 +178,7 @@ def test_one_mesh_with_other_modifiers_is_another_shape(scene, tmp_path):
 def test_processes_share_the_truth(scene, tmp_path):
     whole = made(tmp_path / "whole")
     for index in (1, 0):
-        from maquette.core.scene.datagen.objects import DatasetSettings
+        from maquette.core.scene.datagen.dataset_folder import DatasetSettings
         from maquette.core.scene.datagen.whole_scene import WholeScene, render_whole_scene
         from maquette.core.synthesis.camera_rigs import parse_rigs
 
@@ -199,7 +199,7 @@ def test_processes_share_the_truth(scene, tmp_path):
     assert whole.read_member("json") == parts.read_member("json")
 
 
-def test_a_truth_that_is_not_of_its_shape_is_told(scene, tmp_path):
+def test_a_truth_that_is_not_of_its_shape_is_reported(scene, tmp_path):
     import dataclasses
 
     from maquette.core.dataset.object_file import write_object
@@ -212,7 +212,7 @@ def test_a_truth_that_is_not_of_its_shape_is_told(scene, tmp_path):
         for n, o in enumerate(record.shapes)
     ]
 
-    def told(record, shapes):
+    def problems(record, shapes):
         write_object(tmp_path / "bad", record, None, [file.read_view(0)], None, shapes)
         return next(
             p.what
@@ -221,14 +221,12 @@ def test_a_truth_that_is_not_of_its_shape_is_told(scene, tmp_path):
         )
 
     flipped = dataclasses.replace(each[0][0], uniform_inside=~each[0][0].uniform_inside)
-    assert "shapes.000.uniform_distance: the sign" in told(
+    assert "shapes.000.uniform_distance: the sign" in problems(
         record, [(flipped, each[0][1]), *each[1:]]
     )
-    assert "lacks " in told(record, [(None, each[0][1]), *each[1:]])
+    assert "lacks " in problems(record, [(None, each[0][1]), *each[1:]])
     silent = [dataclasses.replace(one, lacks="") for one in record.shapes]
-    assert "neither ground truth nor a reason" in told(
-        dataclasses.replace(record, shapes=tuple(silent)), each
-    )
-    assert "has an unlisted shape" in told(
-        dataclasses.replace(record, shapes=record.shapes[:1]), each[:1]
-    )
+    without_reason = dataclasses.replace(record, shapes=tuple(silent))
+    assert "neither ground truth nor a reason" in problems(without_reason, each)
+    with_one_shape = dataclasses.replace(record, shapes=record.shapes[:1])
+    assert "has an unlisted shape" in problems(with_one_shape, each[:1])

@@ -1,4 +1,4 @@
-"""What was drawn is what is rendered and told; the objects that were given are never changed."""
+"""What was sampled is what is rendered and recorded; the given objects are never changed."""
 
 import json
 from dataclasses import asdict
@@ -10,6 +10,7 @@ from maquette.core.cameras import look_at, perspective_camera
 from maquette.core.errors import DatasetError
 from maquette.core.jobs.task import run_to_end
 from maquette.core.scene.datagen import object_randomization
+from maquette.core.scene.datagen.scenery import placed_occluders
 from PIL import Image
 
 SIZE = 48
@@ -59,7 +60,8 @@ def draw(**options):
 
 
 def shoot(cube, scenery, light=None, camera=CAMERA, samples=4):
-    from maquette.core.scene.rendering.studio import LightSettings, render_studio
+    from maquette.core.scene.rendering.lighting import LightSettings
+    from maquette.core.scene.rendering.studio import render_studio
 
     with render_studio(samples) as stage:
         stage.set_objects([cube])
@@ -76,14 +78,15 @@ def ball(center, radius, color=(0.9, 0.1, 0.1), shape="ball"):
 
 
 def between(part, side=0.0):
-    """A point that is ``part`` of the way from the eye to the cube, and ``side`` metres to the right."""
+    """A point ``part`` of the way from the eye to the cube, ``side`` meters to the right."""
     eye = CAMERA.to_world[:3, 3]
     return eye + part * (np.array((0.2, 0.1, 0.3)) - eye) + side * CAMERA.to_world[:3, 0]
 
 
 def test_occluders_hide_the_object_and_the_whole_picture_is_the_one_with_all_in_it(cube):
     from maquette.core.dataset import passes
-    from maquette.core.scene.rendering.studio import LightSettings, render_studio
+    from maquette.core.scene.rendering.lighting import LightSettings
+    from maquette.core.scene.rendering.studio import render_studio
     from maquette.core.synthesis.randomization import Background, SceneryParams
 
     light = LightSettings(level=0.6, sun=2, sun_tilt=0.6)
@@ -94,7 +97,7 @@ def test_occluders_hide_the_object_and_the_whole_picture_is_the_one_with_all_in_
         stage.set_light(light)
         alone = object_randomization.render_view(stage, "free", CAMERA, SceneryParams())
         view = object_randomization.render_view(stage, "free", CAMERA, scenery)
-        with object_randomization.placed_occluders(stage.scene, things):
+        with placed_occluders(stage.scene, things):
             together = stage.render_view("free", CAMERA)
     middle = tuple(CAMERA.project(between(0.7)[None])[0][0, ::-1].astype(int))
     assert alone.surroundings is None
@@ -141,7 +144,7 @@ def test_a_plain_background_is_the_color_that_was_drawn(cube):
 
 
 def test_the_light_dome_behind_is_where_it_lights_from(cube, tmp_path):
-    from maquette.core.scene.rendering.studio import LightSettings
+    from maquette.core.scene.rendering.lighting import LightSettings
     from maquette.core.synthesis.randomization import Background, SceneryParams
 
     dome = bpy.data.images.new("dome", 64, 32, float_buffer=True)
@@ -166,7 +169,8 @@ def test_the_light_dome_behind_is_where_it_lights_from(cube, tmp_path):
 
 
 def test_lamps_light_in_their_color_and_go_out_again(cube):
-    from maquette.core.scene.rendering.studio import LightSettings, render_studio
+    from maquette.core.scene.rendering.lighting import LightSettings
+    from maquette.core.scene.rendering.studio import render_studio
     from maquette.core.synthesis.randomization import AreaLight
 
     eye = tuple(CAMERA.to_world[:3, 3] + (0, 0, 1))
@@ -192,7 +196,8 @@ def materials(objects):
 
 @pytest.mark.parametrize("texture", ["none", "noise", "checker", "voronoi", "bricks"])
 def test_drawn_materials_are_seen_and_leave_the_object_as_it_was(cube, texture):
-    from maquette.core.scene.rendering.studio import LightSettings, render_studio
+    from maquette.core.scene.rendering.lighting import LightSettings
+    from maquette.core.scene.rendering.studio import render_studio
     from maquette.core.synthesis.randomization import MaterialParams
     from mathutils import Matrix
 
@@ -215,7 +220,8 @@ def test_drawn_materials_are_seen_and_leave_the_object_as_it_was(cube, texture):
 
 
 def test_pictures_are_put_on_and_a_damaged_one_is_said(cube, pictures):
-    from maquette.core.scene.rendering.studio import LightSettings, render_studio
+    from maquette.core.scene.rendering.lighting import LightSettings
+    from maquette.core.scene.rendering.studio import render_studio
     from maquette.core.synthesis.randomization import MaterialParams
     from mathutils import Matrix
 
@@ -248,7 +254,7 @@ def test_pictures_are_put_on_and_a_damaged_one_is_said(cube, pictures):
 
 
 def test_stand_ins_are_where_and_as_the_objects_are_seen(cube):
-    """A parent that shears, a modifier, a material of the object instead of its mesh, and a mirrored child."""
+    """A parent that shears, a modifier, a material of the object, and a mirrored child."""
     from maquette.core.scene import importing
     from mathutils import Matrix
 
@@ -277,7 +283,7 @@ def test_stand_ins_are_where_and_as_the_objects_are_seen(cube):
 
 
 def settings(**changes):
-    from maquette.core.scene.datagen.objects import DatasetSettings
+    from maquette.core.scene.datagen.dataset_folder import DatasetSettings
     from maquette.core.synthesis.camera_rigs import parse_rigs
 
     return DatasetSettings(
@@ -293,7 +299,8 @@ def settings(**changes):
 
 def make(folder, **options):
     from maquette.core.dataset.object_file import ObjectFile
-    from maquette.core.scene.datagen.objects import render_dataset, scene_sources
+    from maquette.core.scene.datagen.objects import render_dataset
+    from maquette.core.scene.datagen.sources import scene_sources
 
     run_to_end(
         render_dataset(
@@ -394,7 +401,8 @@ def test_object_coordinates_are_along_the_axes_of_the_object_as_it_came(cube, tm
 
 
 def test_all_is_as_before_after_a_cancel_and_after_an_error(cube, pictures, tmp_path):
-    from maquette.core.scene.datagen.objects import render_dataset, scene_sources
+    from maquette.core.scene.datagen.objects import render_dataset
+    from maquette.core.scene.datagen.sources import scene_sources
 
     before, own = state(), materials([cube])
     random = draw(**everything(pictures))

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections import Counter
 
 import bpy
 import numpy as np
@@ -36,7 +35,7 @@ def meshes(addon, tmp_path):
 
 
 def settings(**changes):
-    from maquette.core.scene.datagen.objects import DatasetSettings
+    from maquette.core.scene.datagen.dataset_folder import DatasetSettings
 
     cameras = camera_rigs.parse_rigs(["sides:front,top", "free:1"])
     return DatasetSettings(
@@ -45,7 +44,8 @@ def settings(**changes):
 
 
 def make(meshes, folder, **changes):
-    from maquette.core.scene.datagen.objects import file_sources, render_dataset
+    from maquette.core.scene.datagen.objects import render_dataset
+    from maquette.core.scene.datagen.sources import file_sources
 
     return run_to_end(render_dataset(file_sources(meshes), folder, settings(**changes)))
 
@@ -92,7 +92,8 @@ def test_copies_share_a_split(meshes, tmp_path):
 
 def test_a_stopped_run_goes_on_and_equals_an_undisturbed_one(meshes, tmp_path):
     from maquette.core.dataset.object_file import ObjectFile
-    from maquette.core.scene.datagen.objects import file_sources, render_dataset
+    from maquette.core.scene.datagen.objects import render_dataset
+    from maquette.core.scene.datagen.sources import file_sources
 
     work = render_dataset(file_sources(meshes), tmp_path / "stopped", settings())
     for _ in range(6):
@@ -120,7 +121,8 @@ def test_a_stopped_run_goes_on_and_equals_an_undisturbed_one(meshes, tmp_path):
 
 
 def test_a_stopped_object_goes_on_after_its_views(meshes, tmp_path, monkeypatch):
-    from maquette.core.scene.datagen.objects import file_sources, render_dataset
+    from maquette.core.scene.datagen.objects import render_dataset
+    from maquette.core.scene.datagen.sources import file_sources
     from maquette.core.scene.rendering.studio import RenderStudio
 
     work = render_dataset(file_sources(meshes), tmp_path / "set", settings())
@@ -180,18 +182,18 @@ def test_the_class_is_told_by_collection_material_or_property(addon, tmp_path, b
         folder=str(tmp_path), source='SELECTED', **how, **by
     ) == {'FINISHED'}
     assert read_record(tmp_path / "objects/Suzanne.tar").family == family
-    told = json.loads((tmp_path / "dataset.json").read_text())
+    stored = json.loads((tmp_path / "dataset.json").read_text())
     assert {
         "classes_from": 'PROPERTY',
         "class_property": "maquette_family",
         **by,
-    }.items() <= told.items()
+    }.items() <= stored.items()
     with pytest.raises(RuntimeError, match="made with other settings"):
         bpy.ops.maquette.render_dataset(
             folder=str(tmp_path), source='SELECTED', **how, classes_from='COLLECTION'
         )
-    older = {key: value for key, value in told.items() if not key.startswith("class")}
-    (tmp_path / "dataset.json").write_text(json.dumps(older if not by else told))
+    older = {key: value for key, value in stored.items() if not key.startswith("class")}
+    (tmp_path / "dataset.json").write_text(json.dumps(older if not by else stored))
     assert bpy.ops.maquette.render_dataset(
         folder=str(tmp_path), source='SELECTED', **how, **by
     ) == {'FINISHED'}
@@ -202,29 +204,6 @@ def test_nothing_selected_is_said(addon, tmp_path):
         bpy.ops.maquette.render_dataset(folder=str(tmp_path / "set"))
 
 
-def test_fewer_are_among_those_that_more_are(meshes):
-    from maquette.core.scene.datagen.objects import file_sources, subset
-
-    sources = file_sources(meshes)
-    two, four = (
-        {source.name for source in subset(sources[::step], count)}
-        for step, count in ((1, 2), (-1, 4))
-    )
-    assert len(two) == 2 and len(four) == 4 and two < four
-    assert len(subset(sources, None)) == len(sources)
-
-
-def test_fewer_are_of_every_split():
-    """Once they were chosen by the number that puts the least of it into training: there was nothing to judge by."""
-    from maquette.core.dataset.splits import assign_splits
-    from maquette.core.scene.datagen.objects import ObjectSource, subset
-
-    sources = [ObjectSource(f"thing_{i}", "", "thing", list) for i in range(1000)]
-    few = {one.name: [float(i)] * 10 for i, one in enumerate(subset(sources, 100))}
-    found = Counter(assign_splits(few, dict.fromkeys(few, "thing")).values())
-    assert 60 < found["train"] < 95 and found["validation"] and found["test"]
-
-
 def test_objects_of_too_many_triangles_are_skipped(meshes, tmp_path):
     summary = make(meshes, tmp_path / "set", most_triangles=100)
     assert "ball" in summary.skipped and "more than 100" in summary.skipped["ball"]
@@ -233,7 +212,8 @@ def test_objects_of_too_many_triangles_are_skipped(meshes, tmp_path):
 
 def test_denoised_pictures_are_nearer_to_those_of_many_samples(addon, tmp_path):
     from maquette.core.dataset.object_file import ObjectFile
-    from maquette.core.scene.datagen.objects import render_dataset, scene_sources
+    from maquette.core.scene.datagen.objects import render_dataset
+    from maquette.core.scene.datagen.sources import scene_sources
 
     bpy.ops.mesh.primitive_monkey_add()
     sources = scene_sources([bpy.data.objects["Suzanne"]])
@@ -257,9 +237,10 @@ def test_denoised_pictures_are_nearer_to_those_of_many_samples(addon, tmp_path):
 
 
 def test_the_truth_is_of_what_is_rendered(addon, tmp_path):
-    """Modifiers at their render settings, without what is hidden in renders, with what is no mesh but has faces."""
+    """Modifiers at their render settings, without hidden objects, with curves that have faces."""
     from maquette.core.dataset.object_file import ObjectFile
-    from maquette.core.scene.datagen.objects import render_dataset, scene_sources
+    from maquette.core.scene.datagen.objects import render_dataset
+    from maquette.core.scene.datagen.sources import scene_sources
 
     bpy.ops.mesh.primitive_cube_add()
     cube = bpy.context.object
@@ -277,7 +258,8 @@ def test_the_truth_is_of_what_is_rendered(addon, tmp_path):
 def test_the_record_of_a_generated_object_tells_what_was_drawn(addon, tmp_path):
     from maquette.core.dataset.object_file import read_record
     from maquette.core.procedural import make_object as make_thing
-    from maquette.core.scene.datagen.objects import procedural_sources, render_dataset
+    from maquette.core.scene.datagen.objects import render_dataset
+    from maquette.core.scene.datagen.sources import procedural_sources
 
     run_to_end(render_dataset(procedural_sources(["barrel"], 1, 4), tmp_path, settings()))
     record = read_record(tmp_path / "objects/procedural__barrel_000004.tar")
@@ -287,7 +269,8 @@ def test_the_record_of_a_generated_object_tells_what_was_drawn(addon, tmp_path):
 
 def test_an_undo_while_it_renders_is_told_and_the_file_is_whole(addon, tmp_path):
     from maquette.core.errors import SceneError
-    from maquette.core.scene.datagen.objects import procedural_sources, render_dataset
+    from maquette.core.scene.datagen.objects import render_dataset
+    from maquette.core.scene.datagen.sources import procedural_sources
 
     bpy.ops.mesh.primitive_cube_add()
     for message in ("first", "second"):
@@ -303,11 +286,8 @@ def test_an_undo_while_it_renders_is_told_and_the_file_is_whole(addon, tmp_path)
 
 def test_what_is_deleted_before_its_turn_is_told_and_what_comes_meanwhile_stays(addon, tmp_path):
     from maquette.core.errors import SceneError
-    from maquette.core.scene.datagen.objects import (
-        procedural_sources,
-        render_dataset,
-        scene_sources,
-    )
+    from maquette.core.scene.datagen.objects import render_dataset
+    from maquette.core.scene.datagen.sources import procedural_sources, scene_sources
 
     for x in (0, 3):
         bpy.ops.mesh.primitive_cube_add(location=(x, 0, 0))
@@ -323,23 +303,6 @@ def test_what_is_deleted_before_its_turn_is_told_and_what_comes_meanwhile_stays(
     assert (
         sorted(obj.name for obj in bpy.data.objects) == ["Cone", "Cube"]
         and len(bpy.data.scenes) == 1
-    )
-
-
-def test_names_that_would_be_the_same_are_told_apart(meshes, addon):
-    from maquette.core.scene.datagen.objects import file_sources, scene_sources
-
-    before = {source.name for source in file_sources(meshes)}
-    (meshes / "ball.obj").write_bytes((meshes / "cone.obj").read_bytes())
-    after = {source.name for source in file_sources(meshes)}
-    assert len(after) == len(before) + 1 and before - after == {"ball"}
-    for name in ("Cube.001", "Cube_001", "Other"):
-        bpy.context.collection.objects.link(bpy.data.objects.new(name, bpy.data.meshes.new(name)))
-    names = {source.name for source in scene_sources(bpy.context.scene.objects)}
-    assert (
-        len(names) == 3
-        and "Other" in names
-        and all(name.startswith(("Cube_001_", "Other")) for name in names)
     )
 
 
@@ -391,9 +354,9 @@ def test_relightable_is_the_same_set_with_more_in_it(meshes, tmp_path):
             parts[kind] == less[kind] for kind in less if not kind.endswith((".png", "surface.npz"))
         )
         assert small[name].open_object().parts == copied[name].open_object().parts
-    told = json.loads((tmp_path / "plain/dataset.json").read_text())
-    assert "relightable" not in told and "grid" not in told
-    assert json.loads((tmp_path / "whole/dataset.json").read_text()) == {**told, **more}
+    stored = json.loads((tmp_path / "plain/dataset.json").read_text())
+    assert "relightable" not in stored and "grid" not in stored
+    assert json.loads((tmp_path / "whole/dataset.json").read_text()) == {**stored, **more}
     with pytest.raises(DatasetError, match="other settings"):
         make(meshes, tmp_path / "plain", **more)
     for folder in ("whole", "small"):

@@ -1,4 +1,4 @@
-"""Runs that are killed, run out of disk, or meet what they cannot use; and many views in the same memory."""
+"""Runs that are killed, run out of disk, or find unusable objects; memory of many views."""
 
 import errno
 import os
@@ -21,17 +21,23 @@ CHILD = """
 import importlib.util, os, signal, sys, tarfile
 from pathlib import Path
 root = Path({root!r})
-spec = importlib.util.spec_from_file_location("maquette", root / "__init__.py", submodule_search_locations=[str(root)])
+spec = importlib.util.spec_from_file_location(
+    "maquette", root / "__init__.py", submodule_search_locations=[str(root)]
+)
 sys.modules["maquette"] = package = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(package)
 from maquette.core.synthesis.camera_rigs import parse_rigs
-from maquette.core.scene.datagen.objects import DatasetSettings, procedural_sources, render_dataset
+from maquette.core.scene.datagen.dataset_folder import DatasetSettings
+from maquette.core.scene.datagen.objects import render_dataset
+from maquette.core.scene.datagen.sources import procedural_sources
 steps = 0
 def die(*args, **more):
     os.kill(os.getpid(), signal.SIGKILL)
 {moment}
-settings = DatasetSettings(size=16, samples=1, cameras=parse_rigs(("sides:front", "free:1")), points=256{more})
-for progress in render_dataset(procedural_sources(["mug", "chair"], {count}, 0), Path({folder!r}), settings):
+cameras = parse_rigs(("sides:front", "free:1"))
+settings = DatasetSettings(size=16, samples=1, cameras=cameras, points=256{more})
+sources = procedural_sources(["mug", "chair"], {count}, 0)
+for progress in render_dataset(sources, Path({folder!r}), settings):
     steps += 1
     if steps == last:
         die()
@@ -59,11 +65,9 @@ Path.replace = replace
 
 
 def run(folder, **changes):
-    from maquette.core.scene.datagen.objects import (
-        DatasetSettings,
-        procedural_sources,
-        render_dataset,
-    )
+    from maquette.core.scene.datagen.dataset_folder import DatasetSettings
+    from maquette.core.scene.datagen.objects import render_dataset
+    from maquette.core.scene.datagen.sources import procedural_sources
     from maquette.core.synthesis.camera_rigs import parse_rigs
 
     settings = DatasetSettings(
@@ -86,7 +90,7 @@ def members(path):
 
 
 def assert_equal_sets(one, two):
-    """The same bytes of all that is not rendered, and pictures equal within the renderer's tolerance."""
+    """The same bytes of all that is not rendered, and images equal within a tolerance."""
     from maquette.core.dataset.object_file import ObjectFile
 
     names = [
@@ -153,10 +157,11 @@ def test_shards_make_the_same_set(undisturbed, tmp_path):
 
 
 def test_two_processes_make_the_same_set(undisturbed, tmp_path):
-    start = "import os, sys; sys.path.insert(0, {!r}); import conftest; from maquette.operators.cli.main import run_command; "
+    start = "import os, sys; sys.path.insert(0, {!r}); import conftest; "
+    start += "from maquette.operators.cli.main import run_command; "
     code = (
         start.format(str(ROOT / "tests"))
-        + "code = main(sys.argv[1:]); sys.stdout.flush(); os._exit(code)"
+        + "code = run_command(sys.argv[1:]); sys.stdout.flush(); os._exit(code)"
     )
     script = tmp_path / "maquette.py"
     script.write_text(code.replace("; ", "\n"))
@@ -212,14 +217,15 @@ def test_strict_stops_at_what_cannot_be_used(tmp_path, addon, capsys):
     assert "broken (broken.blend) cannot be used" in capsys.readouterr().err
 
 
-@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads memory as Linux tells it")
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads memory from /proc")
 def test_memory_stays_flat(addon):
     """Less than 40 KiB a view after the first hundred, so less than 0.4 GB over ten thousand."""
     import bpy
     from maquette.core.cameras import look_at, perspective_camera
     from maquette.core.console import silence_stdout
     from maquette.core.scene.rendering.hdri import hdri_files
-    from maquette.core.scene.rendering.studio import LightSettings, render_studio
+    from maquette.core.scene.rendering.lighting import LightSettings
+    from maquette.core.scene.rendering.studio import render_studio
 
     domes = [*hdri_files()[:2], None]
     bpy.ops.mesh.primitive_monkey_add()
@@ -231,7 +237,7 @@ def test_memory_stays_flat(addon):
             / 2**20
         )
 
-    told = []
+    sizes = []
     with silence_stdout(), render_studio(samples=1, threads=1) as stage:
         for index in range(300):
             if index % 10 == 0:
@@ -241,5 +247,5 @@ def test_memory_stays_flat(addon):
                 "free",
                 perspective_camera(look_at(np.array((5.0, index * 0.01, 2)), np.zeros(3)), 0.8, 16),
             )
-            told.append(mebibytes())
-    assert np.median(told[-50:]) - np.median(told[75:125]) < 8
+            sizes.append(mebibytes())
+    assert np.median(sizes[-50:]) - np.median(sizes[75:125]) < 8

@@ -1,4 +1,4 @@
-"""What was drawn for a whole scene is what is rendered and told; and the scene is as before."""
+"""What was sampled for a whole scene is rendered and recorded; the scene is not changed."""
 
 import bpy
 import numpy as np
@@ -26,7 +26,7 @@ SIZE = 48
 
 @pytest.fixture
 def scene(addon):
-    """A cube without a material, a ball of two slots, one of them the object's own; nothing lights them."""
+    """A cube without a material, a ball of two slots, one linked to the object; no light."""
     scene = bpy.context.scene
     bpy.ops.mesh.primitive_cube_add(size=1, location=(-0.8, 0, 0))
     bpy.context.object.name = "cube"
@@ -90,7 +90,7 @@ def state():
 def work(
     folder, *, cameras="scene sides:front,top", hdri=None, world=False, other_worlds=False, **random
 ):
-    from maquette.core.scene.datagen.objects import DatasetSettings
+    from maquette.core.scene.datagen.dataset_folder import DatasetSettings
     from maquette.core.scene.datagen.whole_scene import WholeScene, render_whole_scene
     from maquette.core.synthesis.camera_rigs import parse_rigs
     from maquette.core.synthesis.randomization import Randomization
@@ -117,7 +117,7 @@ def made(folder, **how):
 
 
 @pytest.mark.parametrize(
-    ("how", "told"),
+    ("how", "message"),
     [
         ({"turn": "z"}, "neither turned nor scaled"),
         ({"scale": (0.5, 2.0)}, "neither turned nor scaled"),
@@ -126,8 +126,8 @@ def made(folder, **how):
         ({"lamps": 9}, "0 to 3 lamps"),
     ],
 )
-def test_what_makes_no_sense_is_refused(scene, tmp_path, how, told):
-    with pytest.raises(DatasetError, match=told):
+def test_what_makes_no_sense_is_refused(scene, tmp_path, how, message):
+    with pytest.raises(DatasetError, match=message):
         run_to_end(work(tmp_path / "set", **how))
     assert not (tmp_path / "set").exists()
 

@@ -1,4 +1,4 @@
-"""A whole scene against what Blender's own ray casting and the cameras say; and the scene as before."""
+"""A whole scene against Blender's ray casting and cameras; the scene is not changed."""
 
 import json
 import shutil
@@ -32,7 +32,7 @@ def keyed(obj, path, *keys):
 
 @pytest.fixture
 def scene(addon):
-    """A cube, a ball and a cone, in two collections; cameras of two kinds, one out of focus. 48 wide for 32 high."""
+    """A cube, a ball and a cone in two collections; cameras of two kinds; images of 3 by 2."""
     scene = bpy.context.scene
     toys, rest = (bpy.data.collections.new(name) for name in ("toys", "rest"))
     for collection in (toys, rest):
@@ -130,7 +130,7 @@ def state():
 
 
 def render(folder, *, size=SIZE, cameras="scene", shard=(0, 1), **how):
-    from maquette.core.scene.datagen.objects import DatasetSettings
+    from maquette.core.scene.datagen.dataset_folder import DatasetSettings
     from maquette.core.scene.datagen.whole_scene import WholeScene, render_whole_scene
     from maquette.core.synthesis.camera_rigs import parse_rigs
 
@@ -150,7 +150,7 @@ def made(folder, **how):
 
 
 def cast(camera, row, column):
-    """Name of the object that the ray through the pixel's centre meets first, its point, and its normal."""
+    """Name of the object that the ray of a pixel's center hits first, its point, its normal."""
     pixel = np.array([(column + 0.5, row + 0.5)] * 2)
     near, far = camera.unproject(pixel, np.array((0.1, 1.1)))
     hit, point, normal, _, obj, _ = bpy.context.scene.ray_cast(
@@ -331,7 +331,7 @@ def test_the_scene_is_as_before(scene, tmp_path):
     work = render(tmp_path / "failed")
     next(work), next(work)
     bpy.data.scenes.remove(bpy.data.scenes["Maquette Whole Scene"])
-    with pytest.raises(SceneError, match="taken away"):
+    with pytest.raises(SceneError, match="deleted or undone"):
         run_to_end(work)
     assert state() == before
 
@@ -430,20 +430,20 @@ def test_processes_share_the_views(scene, tmp_path):
 def test_older_sets_which_tell_of_the_classes_elsewhere_are_gone_on_with(scene, tmp_path):
     made(tmp_path)
     path = tmp_path / "dataset.json"
-    told = json.loads(path.read_text())
-    del told["whole_scene"]["other_worlds"]
-    told["whole_scene"] |= {key: told.pop(key) for key in ("classes_from", "class_property")}
-    path.write_text(json.dumps(told))
+    stored = json.loads(path.read_text())
+    del stored["whole_scene"]["other_worlds"]
+    stored["whole_scene"] |= {key: stored.pop(key) for key in ("classes_from", "class_property")}
+    path.write_text(json.dumps(stored))
     assert run_to_end(render(tmp_path)).found == 1
-    told["whole_scene"]["classes_from"] = 'MATERIAL'
-    path.write_text(json.dumps(told))
+    stored["whole_scene"]["classes_from"] = 'MATERIAL'
+    path.write_text(json.dumps(stored))
     with pytest.raises(DatasetError, match="made with other settings"):
         run_to_end(render(tmp_path))
 
 
 @pytest.mark.parametrize("name", ["relightable", "grid", "compact"])
 def test_what_only_objects_have_is_refused(addon, tmp_path, name):
-    from maquette.core.scene.datagen.objects import DatasetSettings
+    from maquette.core.scene.datagen.dataset_folder import DatasetSettings
     from maquette.core.scene.datagen.whole_scene import WholeScene, render_whole_scene
 
     bpy.ops.mesh.primitive_cube_add()

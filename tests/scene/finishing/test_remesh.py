@@ -1,4 +1,4 @@
-"""Every preset gives a closed, manifold mesh, of as many faces as asked for, from whatever it is given."""
+"""Every preset gives a closed, manifold mesh with the requested faces, whatever it is given."""
 
 import bpy
 import numpy as np

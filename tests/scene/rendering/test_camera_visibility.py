@@ -1,4 +1,4 @@
-"""Which cameras see an object: not from inside, not from too near, not through walls, not past it."""
+"""Which cameras see an object: not from inside, too near, through walls, or past it."""
 
 import bpy
 import numpy as np
@@ -33,8 +33,8 @@ def test_a_camera_before_it_sees_it(sight):
 
 def test_from_inside_and_past_it_nothing_is_seen(sight):
     assert "inside" in sight().rejection_reason(at(0, -0.5, 0.1))
-    assert "not in the picture" in sight().rejection_reason(at(0, -4, 0, target=(0, -8, 0)))
-    assert "not in the picture" in sight().rejection_reason(at(0, -4, 0, target=(4, -4, 0)))
+    assert "not in the image" in sight().rejection_reason(at(0, -4, 0, target=(0, -8, 0)))
+    assert "not in the image" in sight().rejection_reason(at(0, -4, 0, target=(4, -4, 0)))
 
 
 def test_too_near_to_anything(sight):
@@ -47,9 +47,9 @@ def test_a_wall_hides_it_unless_it_is_not_rendered(sight):
     bpy.ops.mesh.primitive_plane_add(size=9, location=(0, -2, 0), rotation=(1.5708, 0, 0))
     wall = bpy.context.object
     flat = orthographic_camera(look_at(np.array((0, -4.0, 1)), np.zeros(3)), 2.5, 64)
-    assert "before it" in sight().rejection_reason(
+    assert "in front of it" in sight().rejection_reason(
         at(0, -4, 1)
-    ) and "before it" in sight().rejection_reason(flat)
+    ) and "in front of it" in sight().rejection_reason(flat)
     assert sight().rejection_reason(at(0, 4, 1)) is None
     wall.hide_render = True
     assert sight().rejection_reason(at(0, -4, 1)) is None

@@ -1,4 +1,4 @@
-"""A disk that is really full, and a file that really cannot grow: said, nothing broken, and gone on with."""
+"""A full disk, and a file that cannot grow: reported, nothing broken, and continued."""
 
 import os
 import subprocess
@@ -24,7 +24,8 @@ import test_full_disk as own
 from maquette.core.errors import OutputError
 disk = Path({disk!r})
 def mount(how, size):
-    subprocess.run(["mount", "-t", "tmpfs", "-o", how + "size=%dk" % size, "none", str(disk)], check=True)
+    options = how + "size=%dk" % size
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", str(disk)], check=True)
 mount("", own.SMALL)
 own.scene_to_render()
 for size in (own.SMALL, own.ENOUGH):
@@ -55,11 +56,9 @@ def scene_to_render():
 
 def run(kind, folder):
     import bpy
-    from maquette.core.scene.datagen.objects import (
-        DatasetSettings,
-        procedural_sources,
-        render_dataset,
-    )
+    from maquette.core.scene.datagen.dataset_folder import DatasetSettings
+    from maquette.core.scene.datagen.objects import render_dataset
+    from maquette.core.scene.datagen.sources import procedural_sources
     from maquette.core.scene.datagen.whole_scene import WholeScene, render_whole_scene
     from maquette.core.synthesis.camera_rigs import parse_rigs
 
@@ -138,12 +137,12 @@ def test_a_full_disk_is_said_and_once_there_is_space_the_set_is_finished(undistu
     )
     words = ["unshare", "-rm", sys.executable, "-c", code]
     done = subprocess.run(words, capture_output=True, timeout=300, text=True)
-    told = [line for line in done.stdout.splitlines() if line.startswith(("full", "finished"))]
+    reports = [line for line in done.stdout.splitlines() if line.startswith(("full", "finished"))]
     assert done.returncode == 0, done.stderr
-    assert len(told) == 2 and told[1] == f"finished {ENOUGH}"
+    assert len(reports) == 2 and reports[1] == f"finished {ENOUGH}"
     assert (
-        told[0].startswith(f"full {SMALL} {disk}")
-        and "No space left on device. Free some space" in told[0]
+        reports[0].startswith(f"full {SMALL} {disk}")
+        and "No space left on device. Free some space" in reports[0]
     )
     assert_equal_sets(out, expected)
 

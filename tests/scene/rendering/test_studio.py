@@ -1,4 +1,4 @@
-"""What is written about a view is true of the picture: known points are found where the camera says."""
+"""A view's record is true of its image: known points are where the camera has them."""
 
 import subprocess
 import sys
@@ -72,7 +72,7 @@ def test_depth_and_camera_put_every_pixel_on_the_cube(cube, name):
 
 
 def test_nothing_of_blender_points_to_the_scene_that_is_gone():
-    """Its memory is overwritten with the letters that begin a scene's name: who still reads it there crashes."""
+    """Its memory is overwritten with the letters of a scene's name: reading it there crashes."""
     code = (
         "import bpy, numpy as np\n"
         "from maquette.core.scene.rendering.thumbnails import render_thumbnails\n"
@@ -100,7 +100,8 @@ def test_the_file_is_as_before_also_after_an_error(cube):
 
 
 def test_white_under_even_light_is_white_and_nothing_is_clear(addon):
-    from maquette.core.scene.rendering.studio import LightSettings, render_studio
+    from maquette.core.scene.rendering.lighting import LightSettings
+    from maquette.core.scene.rendering.studio import render_studio
 
     bpy.ops.mesh.primitive_uv_sphere_add(radius=0.5)
     material = bpy.data.materials.new("grey")
@@ -136,7 +137,8 @@ def in_srgb(linear):
 
 @pytest.mark.parametrize("name", ["perspective", "top"])
 def test_albedo_of_a_lit_and_half_shadowed_cube_is_flat(cube, name):
-    from maquette.core.scene.rendering.studio import LightSettings, render_studio
+    from maquette.core.scene.rendering.lighting import LightSettings
+    from maquette.core.scene.rendering.studio import render_studio
 
     painted(cube, (0.5, 0.05, 0.02), Specular_IOR_Level=0.0)
     bpy.ops.mesh.primitive_cube_add(
@@ -174,7 +176,7 @@ def test_albedo_of_metal_is_its_color(cube):
 
 @pytest.mark.parametrize("size", [1.0, 40.0])
 def test_an_inner_corner_is_occluded_and_an_open_face_is_not_at_any_size(addon, size):
-    """Of a floor and a wall: dark beside the edge between them, open half the longest side away, as on the top."""
+    """Of a floor and a wall: dark next to their edge, open half the longest side away."""
     from maquette.core.scene.rendering.studio import render_studio
 
     bpy.ops.mesh.primitive_cube_add(

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from ....cameras import Camera
 from ....dataset.compact import pixels_of, unit_vectors
 from ....dataset.index import ObjectLocation, locations_of_split, training_locations
-from ....dataset.records import SMALL_ALBEDO, SMALL_SHADING, ObjectFile, ViewRecord
+from ....dataset.members import SMALL_ALBEDO, SMALL_SHADING
+from ....dataset.object_file import ObjectFile
+from ....dataset.records import ViewRecord
 from ....errors import DatasetError
 from ...inference.preprocessing import median_filter
 from ...networks.projection import camera_matrix, transform_camera

@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 from maquette.core.cameras import look_at, perspective_camera
-from maquette.core.dataset.records import Record, RenderedView, Shape, ViewRecord, write_object
+from maquette.core.dataset.object_file import write_object
+from maquette.core.dataset.records import Record, RenderedView, Shape, ViewRecord
 from maquette.core.geometry.occupancy_grid import cell_centers
 from maquette.core.synthesis import camera_sampling
 

@@ -1,0 +1,164 @@
+"""Where the objects of a training set come from: the scene, mesh files, or generators."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from ... import procedural
+from ...dataset import splits
+from ...dataset.names import distinct_names
+from ...errors import DatasetError, SceneError
+from .. import importing
+from ..procedural_objects import add_object
+from .class_labels import class_of
+
+
+@dataclass(frozen=True)
+class ObjectSource:
+    """One object of a set that is still to be rendered.
+
+    Attributes:
+        name: Of the object in the set.
+        origin: Where it comes from, for its record.
+        family: Its category.
+        open: Returns a context with Blender's objects, which exist while it is active.
+        more: Returns further fields of its record as JSON; called when it is rendered.
+    """
+
+    name: str
+    origin: str
+    family: str
+    open: Callable[[], AbstractContextManager[Sequence[bpy.types.Object]]] = field(repr=False)
+    more: Callable[[], Mapping[str, Any]] = field(default=dict, repr=False)
+
+
+def scene_sources(
+    objects: Sequence[bpy.types.Object],
+    classes_from: str = 'PROPERTY',
+    class_property: str = "maquette_family",
+) -> list[ObjectSource]:
+    """Return each mesh object as one object of the set, with its children.
+
+    Args:
+        objects: Those without a mesh are skipped.
+        classes_from: The argument ``by`` of ``class_labels.class_of``.
+        class_property: The argument ``name`` of it.
+
+    Raises:
+        SceneError: There is no mesh object.
+    """
+    mesh_objects = [obj for obj in objects if obj.type == 'MESH']
+    if not mesh_objects:
+        raise SceneError(
+            "There is no mesh object to render: select one, or choose another source of objects"
+        )
+
+    names = distinct_names({obj.name_full: obj.name for obj in mesh_objects})
+    sources = []
+    for obj in mesh_objects:
+        source = ObjectSource(
+            name=names[obj.name_full],
+            origin=f"scene:{obj.name}",
+            family=class_of(obj, None, classes_from, class_property),
+            open=partial(_object_with_children, obj),
+        )
+        sources.append(source)
+    return sources
+
+
+def file_sources(folder: Path) -> list[ObjectSource]:
+    """Return each mesh file under ``folder`` as one object.
+
+    Its category is the name of the folder that it is in.
+
+    Raises:
+        DatasetError: There is no mesh file.
+    """
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in importing.SUFFIXES)
+    if not paths:
+        raise DatasetError(f"{folder} holds no mesh file ({', '.join(importing.SUFFIXES)})")
+
+    # Named by the path within the folder, without the suffix.
+    preferred_names = {}
+    for path in paths:
+        relative = path.relative_to(folder)
+        preferred_names[relative.as_posix()] = relative.with_suffix("").as_posix()
+    names = distinct_names(preferred_names)
+
+    sources = []
+    for path in paths:
+        source = ObjectSource(
+            name=names[path.relative_to(folder).as_posix()],
+            origin=path.name,
+            family=path.parent.name,
+            open=partial(importing.imported_objects, path),
+        )
+        sources.append(source)
+    return sources
+
+
+def procedural_sources(families: Sequence[str], count: int, seed: int) -> list[ObjectSource]:
+    """Return ``count`` generated objects, of the families in turn.
+
+    Args:
+        families: Names of generators.
+        count: Of objects.
+        seed: Of the first object of each family; those of the others follow.
+    """
+    sources = []
+    for index in range(count):
+        family = families[index % len(families)]
+
+        # A family gets the next seed each time that its turn comes.
+        object_seed = seed + index // len(families)
+        source = ObjectSource(
+            name=f"procedural__{family}_{object_seed:06d}",
+            origin=f"procedural:{family}:{object_seed}",
+            family=family,
+            open=partial(_procedural_object, family, object_seed),
+            more=partial(_procedural_draws, family, object_seed),
+        )
+        sources.append(source)
+    return sources
+
+
+def subset(sources: Sequence[ObjectSource], count: int | None) -> list[ObjectSource]:
+    """Return a random subset that is always the same.
+
+    A larger subset contains a smaller one. The order differs from that of the splits, else a small
+    subset would be of one split.
+
+    Args:
+        sources: To choose from.
+        count: How many; None for all.
+    """
+    return sorted(sources, key=lambda source: splits.hash_key(f"drawn {source.name}"))[:count]
+
+
+def _object_with_children(
+    obj: bpy.types.Object,
+) -> AbstractContextManager[Sequence[bpy.types.Object]]:
+    """Return a context with ``obj`` and all below it."""
+    return nullcontext([obj, *obj.children_recursive])
+
+
+@contextmanager
+def _procedural_object(family: str, seed: int) -> Iterator[Sequence[bpy.types.Object]]:
+    """Yield a generated object in the current scene; it is removed on exit."""
+    generated = procedural.make_object(family, seed)
+    collection = bpy.context.scene.collection
+    with importing.detached_objects(lambda: add_object(collection, generated)) as obj:
+        yield [obj]
+
+
+def _procedural_draws(family: str, seed: int) -> dict[str, Any]:
+    """Return [address, value] of all random values of a generated object, for its record."""
+    generated = procedural.make_object(family, seed)
+    return {"draws": [[draw.address, draw.value] for draw in generated.draws]}
