@@ -65,18 +65,23 @@ def test_a_folder_is_no_weights(tmp_path):
 def test_a_run_is_exported_and_what_it_lacks_is_the_bundled(dataset, tiny, tmp_path):
     from maquette.core.errors import DatasetError
     from maquette.core.jobs.task import run_to_end
-    from maquette.core.model.training.foreground_trainer import train_mask
-    from maquette.core.model.training.trainer import TrainingConfig, export_run, train_network
+    from maquette.core.model.training.config_file import TrainingConfig
+    from maquette.core.model.training.export import export_run
+    from maquette.core.model.training.foreground_trainer import ForegroundConfig, train_mask
+    from maquette.core.model.training.trainer import train_network
 
     run, file = tmp_path / "run", tmp_path / "w.safetensors"
     with pytest.raises(DatasetError, match=r"neither checkpoint\.pt nor mask\.pt"):
         export_run(run, [dataset], file)
-    run_to_end(train_network([dataset], run, TrainingConfig(steps=1, every=1, validation=1), tiny))
+    run_to_end(
+        train_network([dataset], run, TrainingConfig(steps=1, eval_every=1, val_objects=1), tiny)
+    )
     export_run(run, [dataset], file)
     assert weights.load_weights(file)[0].config == tiny
     bundled, taken = (weights.load_weights(path)[1].state_dict() for path in (None, file))
     assert all(torch.equal(bundled[key], taken[key]) for key in bundled)
-    for progress in train_mask([dataset], run, steps=300, batch=2, imagenet=False):
+    config = ForegroundConfig(steps=300, batch_size=2, pretrained=False)
+    for progress in train_mask([dataset], run, config):
         if progress.stage.startswith("Step 1,"):
             (run / "stop").touch()
     assert [line.split(",")[0] for line in (run / "mask.csv").read_text().split()] == ["3"]
