@@ -1,4 +1,5 @@
-"""The network and what runs it. May import torch, never bpy.
+"""The networks and everything that runs them. May import torch, never bpy.
 
-Shapes are named by one letter: B batch, N views, P points, C channels, H height, W width, D volume side.
+Axes of tensors are named by one letter: B batch, N views, P points, C channels, H height, W width,
+D side of a volume.
 """

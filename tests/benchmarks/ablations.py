@@ -27,14 +27,17 @@ from maquette.core.model import metrics
 from maquette.core.model.evaluation import evaluate
 from maquette.core.model.inference.occupancy_field import expected_iou_threshold
 from maquette.core.model.networks.reconstruction import NetworkConfig, ReconstructionNetwork
-from maquette.core.model.training.batches import SamplingConfig, collate_samples, sample_object
+from maquette.core.model.training.calibration import calibrate_level
+from maquette.core.model.training.config_file import TrainingConfig
 from maquette.core.model.training.objects import load_object
-from maquette.core.model.training.trainer import (
-    Trainer,
-    TrainingConfig,
-    calibrate_level,
-    object_logits,
+from maquette.core.model.training.sampling.batches import (
+    SamplingConfig,
+    collate_samples,
+    sample_object,
 )
+from maquette.core.model.training.sampling.placement import ViewQuery
+from maquette.core.model.training.trainer import Trainer
+from maquette.core.model.training.validation import object_logits
 
 SIZES = NetworkConfig(
     picture=64,
@@ -173,7 +176,7 @@ def shown(thing):
 
 def trained(kind, objects, seed, steps, views, path):
     """The moving average of a network of ``kind`` after ``steps``; it and the losses are kept beside ``path``."""
-    config = TrainingConfig(steps=steps, warmup=50, seed=seed, average=0.99)
+    config = TrainingConfig(steps=steps, warmup=50, seed=seed, ema_decay=0.99)
     trainer, kept = Trainer(config, SIZES, kind=kind), path.with_suffix(".pt")
     if kept.exists():
         trainer.load_checkpoint(kept)
@@ -197,12 +200,10 @@ def batch(objects, seed, step, views):
     views = views or drawn
     free = views == 1 and rng.random() < 0.6
     picked = rng.integers(0, len(objects), BATCHES[views][0])
-    return collate_samples(
-        [
-            sample_object(objects[i], views, free, rng, SamplingConfig(points=1024, colors=64))
-            for i in picked
-        ]
-    )
+    query = ViewQuery(views, bool(free))
+    sampling = SamplingConfig(points=1024, color_points=64)
+    samples = [sample_object(objects[index], query, rng, sampling) for index in picked]
+    return collate_samples(samples)
 
 
 @torch.inference_mode()
@@ -218,7 +219,7 @@ def judged(model, things, sides):
     for part, question, views, free in asked:
         for source in SOURCES:
             for thing in things[part][source]:
-                logits = object_logits(model, thing, views, free)
+                logits = object_logits(model, thing, ViewQuery(views, free))
                 behind, inside = logits > -50, thing.uniform_inside
                 level = expected_iou_threshold(logits[behind]) + (
                     float(model.threshold_shift) if views == 1 else 0

@@ -22,7 +22,7 @@ import maquette
 from maquette.core.arrays import View
 from maquette.core.geometry import winding_number
 from maquette.core.model import metrics
-from maquette.core.model.evaluation import evaluate
+from maquette.core.model.evaluation import baselines, evaluate
 
 SIDES = ("front", "right", "back")
 PLACE = Matrix.LocRotScale((3, -2, 1), None, (1.7, 1.7, 1.7))
@@ -79,7 +79,7 @@ def measure(place, weights):
         View(image.astype(np.float32) / 255, view.camera)
         for image, view in zip(images, views, strict=True)
     ]
-    hull = evaluate.hull_cover(posed, shape.uniform) > 0.5
+    hull = baselines.hull_cover(posed, shape.uniform) > 0.5
     maquette.unregister()
     return tuple(metrics.iou(inside, shape.uniform_inside) for inside in (found, hull))
 

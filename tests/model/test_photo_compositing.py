@@ -1,9 +1,7 @@
 import numpy as np
 from maquette.core.jobs.task import run_to_end
 from maquette.core.model.evaluation import foreground
-from maquette.core.model.networks.foreground import SIDE
-from maquette.core.model.photo_compositing import augment_photo, composite_photo, held_out_panorama
-from maquette.core.model.training.objects import load_split
+from maquette.core.model.photo_compositing import composite_photo, held_out_panorama
 
 PLACES = [np.full((64, 128, 3), value, np.uint8) for value in (40, 90)]
 
@@ -25,19 +23,6 @@ def test_a_photograph_shows_the_whole_object_before_a_place():
         )
         red = picture[0] - picture[2]
         assert red[mask[0] > 0.99].mean() > 0.2 > np.abs(red[mask[0] < 0.01]).mean()
-
-
-def test_what_is_learned_from_has_its_mask(dataset):
-    objects = load_split([dataset], "train")
-    made = [augment_photo(objects, PLACES, np.random.default_rng(seed)) for seed in range(30)]
-    assert all(
-        picture.shape == (3, SIDE, SIDE) and mask.shape == (1, SIDE, SIDE) for picture, mask in made
-    )
-    assert all(
-        picture.min() >= 0 and picture.max() <= 1 and 0 < mask.mean() < 1 for picture, mask in made
-    )
-    again, _ = augment_photo(objects, PLACES, np.random.default_rng(3))
-    assert (again == made[3][0]).all()
 
 
 def test_a_coarse_place_has_no_steps_in_a_fine_picture():

@@ -23,7 +23,8 @@ dataset, tiny = _ellipsoids.dataset, _ellipsoids.tiny
 @pytest.fixture(scope="module")
 def start(tiny, tmp_path_factory):
     """The folder of a run that holds a network of small size, which has learned nothing."""
-    from maquette.core.model.training.trainer import Trainer, TrainingConfig
+    from maquette.core.model.training.config_file import TrainingConfig
+    from maquette.core.model.training.trainer import Trainer
 
     folder = tmp_path_factory.mktemp("start")
     Trainer(TrainingConfig(), tiny).save_checkpoint(folder / "checkpoint.pt")

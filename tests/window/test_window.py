@@ -316,7 +316,8 @@ def test_training_in_the_sidebar(blender):
     ellipsoids = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(ellipsoids)
     ellipsoids.write_set(folder / "set")
-    from maquette.core.model.training.trainer import Trainer, TrainingConfig
+    from maquette.core.model.training.config_file import TrainingConfig
+    from maquette.core.model.training.trainer import Trainer
 
     (folder / "start").mkdir()
     Trainer(TrainingConfig(), ellipsoids.tiny_config()).save_checkpoint(

@@ -1,4 +1,4 @@
-"""How good the networks are: test cases, baselines, metrics' tables, speed and cost.
+"""How good the networks are: test cases, baselines, tables of metrics, speed and cost.
 
-For ``core.model.jobs``; may use everything in ``core.model`` but the jobs.
+For ``core.model.training``, which calibrates with it, and ``core.model.jobs``; may use inference.
 """

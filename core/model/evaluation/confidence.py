@@ -1,4 +1,4 @@
-"""Whether the confidence holds: fits its curves on some objects, and compares it with the truth on others."""
+"""Evaluate whether the confidence of vertices agrees with their distance from the true surface."""
 
 from __future__ import annotations
 
@@ -6,108 +6,101 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ...arrays import MeshArrays
+from ...dataset.frames import dense_surface, object_frame
 from ...dataset.object_file import ObjectFile
 from ...errors import ImageError
 from ...jobs.task import Progress, Task
 from .. import metrics
 from ..inference import weights
-from ..inference.confidence import NEAR, fit_calibration
-from ..networks.reconstruction import ReconstructionNetwork
-from ..training.objects import dense_surface, object_frame
+from ..inference.confidence import NEAR
 from .evaluate import EvaluationCase, build_case, predict_mesh, sample_objects
-from .test_cases import INPUT_VARIANTS, InputVariant
+from .test_cases import INPUT_VARIANTS
 
-_SIDES: Mapping[
-    int, tuple[str, ...]
-] = {  # what each curve is fitted on; the first on a free picture
-    0: (),
-    1: ("front",),
-    2: ("front", "right"),
-    3: ("front", "right", "back"),
-    4: ("front", "right", "back", "top"),
-}
-_VERTICES = 2000  # of each mesh
+# Vertices of each mesh that are compared with the true surface.
+_VERTICES = 2000
+# Of the expected calibration error.
 _BINS = 10
 
 
 @dataclass(frozen=True)
 class CalibrationMetrics:
-    """How the confidence of surface points and the truth agree.
+    """How the confidence of surface points agrees with the truth.
 
-    sure, near: the mean confidence, and the share of points that are within 2 % of the true surface.
-    gap: expected calibration error over ten bins (Naeini et al. 2015): the mean difference of both, bin by bin.
-    ranking: how likely a near point is surer than a far one (area under the ROC curve; 0.5 is chance).
+    Attributes:
+        mean_confidence: mean of the confidence, 0..1.
+        accuracy: share of points within 2 % of the longest side of the true surface.
+        ece: expected calibration error over ten bins (Naeini et al. 2015), 0..1: the mean over bins
+            of the difference between confidence and accuracy, weighted by their points.
+        auroc: probability that a near point has a higher confidence than a far one (area under the
+            ROC curve); 0.5 is chance.
     """
 
-    sure: float
-    near: float
-    gap: float
-    ranking: float
+    mean_confidence: float
+    accuracy: float
+    ece: float
+    auroc: float
 
 
-def calibration_metrics(sure: NDArray[np.floating], near: NDArray[np.bool_]) -> CalibrationMetrics:
-    """Of the confidence (P,) of points, and whether (P,) they are near the true surface."""
-    which = np.minimum((sure * _BINS).astype(int), _BINS - 1)
-    count = np.bincount(which, minlength=_BINS)
-    apart = np.abs(np.bincount(which, sure, _BINS) - np.bincount(which, near, _BINS))
-    _, rank, ties = np.unique(sure, return_inverse=True, return_counts=True)
-    place = (np.cumsum(ties) - (ties - 1) / 2)[rank.reshape(-1)]
+def calibration_metrics(
+    confidence: NDArray[np.floating[Any]], near: NDArray[np.bool_]
+) -> CalibrationMetrics:
+    """Return the metrics of points.
+
+    Args:
+        confidence: (P,) in 0..1.
+        near: (P,) whether the points are near the true surface.
+    """
+    # Differences of the sums over each bin.
+    bins = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
+    confidence_sums = np.bincount(bins, confidence, _BINS)
+    near_counts = np.bincount(bins, near, _BINS)
+    ece = np.abs(confidence_sums - near_counts).sum() / len(bins)
+
+    # The Mann-Whitney statistic, from ranks that equal values share.
+    _, value_indices, tie_counts = np.unique(confidence, return_inverse=True, return_counts=True)
+    value_ranks = np.cumsum(tie_counts) - (tie_counts - 1) / 2
+    ranks = value_ranks[value_indices.reshape(-1)]
     hits = int(near.sum())
     misses = int((~near).sum())
-    ranking = (
-        (place[near].sum() - hits * (hits + 1) / 2) / (hits * misses) if hits and misses else 0.5
-    )
+    auroc = 0.5
+    if hits and misses:
+        auroc = (ranks[near].sum() - hits * (hits + 1) / 2) / (hits * misses)
     return CalibrationMetrics(
-        float(sure.mean()), float(near.mean()), float(apart.sum() / count.sum()), float(ranking)
+        mean_confidence=float(confidence.mean()),
+        accuracy=float(near.mean()),
+        ece=float(ece),
+        auroc=float(auroc),
     )
 
 
 def vertex_accuracy(
-    mesh: MeshArrays, judged: EvaluationCase, file: ObjectFile
+    mesh: MeshArrays, case: EvaluationCase, file: ObjectFile
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """The confidence (P,) of some vertices of ``mesh`` and whether (P,) they are near the true surface."""
-    pick = np.random.default_rng(0).permutation(len(mesh.vertices))[:_VERTICES]
-    transform = np.linalg.inv(judged.to_object) @ object_frame(file.record.bounds)
-    true = dense_surface(file) @ transform[:3, :3].T + transform[:3, 3]
-    distance, _ = metrics.nearest_distance(mesh.vertices[pick], true)
+    """Return the confidence (P,) of some vertices, and which (P,) are near the true surface.
+
+    Args:
+        mesh: with confidence, in the frame of the case.
+        case: of the object.
+        file: the object.
+    """
+    order = np.random.default_rng(0).permutation(len(mesh.vertices))
+    pick = order[:_VERTICES]
+
+    # From world space to the object's frame, and from there to that of the case.
+    from_object = np.linalg.inv(case.to_object)
+    transform = from_object @ object_frame(file.record.bounds)
+    true_surface = dense_surface(file) @ transform[:3, :3].T + transform[:3, 3]
+
+    # Lengths in that frame are in longest sides, as is the bound of what counts as near.
+    distance, _ = metrics.nearest_distance(mesh.vertices[pick], true_surface)
     assert mesh.confidence is not None
     return mesh.confidence[pick], distance < NEAR
-
-
-def calibrate_confidence(
-    network: ReconstructionNetwork, datasets: Sequence[Path], count: int, resolution: int = 96
-) -> Task[None]:
-    """Fit the curves of the confidence on ``count`` objects of the split "validation", those for which they have the
-    views.
-    """
-    network.eval().requires_grad_(False)
-    before = network.calibration_curves.clone()
-    network.calibration_curves.copy_(torch.tensor((1.0, 0.0)))
-    seen: dict[int, list[tuple[NDArray, NDArray]]] = defaultdict(list)
-    for place in sample_objects(datasets, "validation", count):
-        file = place.open_object()
-        kinds = {view.kind for view in file.record.views}
-        for key, sides in _SIDES.items():
-            if not kinds.issuperset(sides or ("free",)):
-                continue
-            try:
-                judged = build_case(file, InputVariant(f"{key}", sides))
-            except ImageError:
-                continue
-            mesh = yield from predict_mesh(judged, network, resolution)
-            if mesh is not None:
-                sure, near = vertex_accuracy(mesh, judged, file)
-                seen[key].append((np.log(sure / (1 - sure)), near))
-    network.calibration_curves.copy_(before)
-    for key, parts in seen.items():
-        steep, near = (np.concatenate(part) for part in zip(*parts, strict=True))
-        network.calibration_curves[key] = fit_calibration(steep, near)
 
 
 def evaluate_confidence(
@@ -117,36 +110,48 @@ def evaluate_confidence(
     resolution: int = 128,
     weights_file: Path | None = None,
 ) -> Task[dict[str, CalibrationMetrics]]:
-    """For each of ``INPUT_VARIANTS`` how the confidence agrees with the truth, over all objects of the split.
+    """Return the metrics over all objects of a split, for each of ``INPUT_VARIANTS``.
+
+    Args:
+        datasets: training sets.
+        split: "train", "validation" or "test".
+        limit: number of objects; None for all.
+        resolution: cells along the longest side of the meshes.
+        weights_file: of the model; None for the bundled ones.
 
     Raises:
         DatasetError: a set is missing or damaged, or the split is empty.
     """
+    # Confidence and truth of vertices, by variant.
     network, _ = weights.load_weights(weights_file)
-    places = sample_objects(datasets, split, limit)
-    found: dict[str, list[tuple[NDArray, NDArray]]] = defaultdict(list)
-    for index, place in enumerate(places):
-        file = place.open_object()
-        for question in INPUT_VARIANTS:
-            yield Progress(index / len(places), f"{file.record.name}, {question.name}")
+    locations = sample_objects(datasets, split, limit)
+    evidence: dict[str, list[tuple[NDArray[np.float32], NDArray[np.bool_]]]] = defaultdict(list)
+    for index, location in enumerate(locations):
+        file = location.open_object()
+        for variant in INPUT_VARIANTS:
+            yield Progress(index / len(locations), f"{file.record.name}, {variant.name}")
             try:
-                judged = build_case(file, question)
+                case = build_case(file, variant)
             except ImageError:
                 continue
-            mesh = yield from predict_mesh(judged, network, resolution)
+            mesh = yield from predict_mesh(case, network, resolution)
             if mesh is not None:
-                found[question.name].append(vertex_accuracy(mesh, judged, file))
-    return {
-        name: calibration_metrics(*(np.concatenate(part) for part in zip(*parts, strict=True)))
-        for name, parts in found.items()
-    }
+                evidence[variant.name].append(vertex_accuracy(mesh, case, file))
+
+    # Over all objects together: most have too few vertices for ten bins.
+    result = {}
+    for name, parts in evidence.items():
+        confidence = np.concatenate([part[0] for part in parts])
+        near = np.concatenate([part[1] for part in parts])
+        result[name] = calibration_metrics(confidence, near)
+    return result
 
 
 def format_calibration(result: Mapping[str, CalibrationMetrics]) -> str:
-    """A line a question."""
+    """Return the metrics as text, a line for each variant."""
     lines = [f"{'views':24}{'confidence':>11}{'within 2 %':>11}{'gap':>7}{'ranking':>9}"]
-    lines += [
-        f"{name:24}{r.sure:11.3f}{r.near:11.3f}{r.gap:7.3f}{r.ranking:9.3f}"
-        for name, r in result.items()
-    ]
+    for name, row in result.items():
+        lines.append(
+            f"{name:24}{row.mean_confidence:11.3f}{row.accuracy:11.3f}{row.ece:7.3f}{row.auroc:9.3f}"
+        )
     return "\n".join(lines)

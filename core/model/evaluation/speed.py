@@ -1,4 +1,4 @@
-"""Times the stages of a reconstruction on this machine."""
+"""Time the stages of a reconstruction on this machine."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
@@ -21,130 +22,186 @@ from ...resources import SAMPLES
 from ..inference.pipeline import ReconstructionSettings, reconstruct_photo, reconstruct_sides
 from .flops import CostCounter, peak_flops
 from .reference_models import occupancy_network, triplane_transformer
-from .reference_models.occupancy_network import PICTURE, OccupancyNetwork
+from .reference_models.occupancy_network import IMAGE_SIZE, OccupancyNetwork
+
+# A reference model takes much longer than ours: fewer runs do.
+_REFERENCE_RUNS = 3
+# Resolution of a first run of a reference model, which is not timed.
+_WARM_UP_RESOLUTION = 32
+
+
+@dataclass(frozen=True)
+class _Timing:
+    """Durations of one reconstruction.
+
+    Attributes:
+        stages: seconds by stage.
+        longest_step: seconds of the longest step.
+        longest_stage: stage of that step.
+        mesh: the result.
+    """
+
+    stages: dict[str, float]
+    longest_step: float
+    longest_stage: str
+    mesh: MeshArrays
 
 
 def benchmark_report(
     photo: Path | None, resolution: int, runs: int, weights: Path | None, others: bool = False
 ) -> str:
-    """A table of the median seconds of each stage over ``runs`` warm reconstructions, of one photo and of four sides
-    (those of the samples, and their mirror images), and the peak of memory.
+    """Return a table of the median seconds of each stage, and the peak memory.
 
-    A stage lasts from its first progress to the next stage's; the longest step is what cannot be interrupted. What
-    each computes is counted in a run of its own (``counting``), beside the best that this machine was measured to do.
+    A stage lasts from its first progress to that of the next stage; the longest step is what cannot
+    be interrupted. What each stage computes is counted in a run by itself (see ``flops``), and
+    compared with the measured peak of this machine.
 
     Args:
-        others: whether to time others' architectures (``baselines``), too.
+        photo: image to reconstruct; None for the bundled one.
+        resolution: cells along the longest side.
+        runs: number of warm runs.
+        weights: of the model; None for the bundled ones.
+        others: whether to time other architectures (see ``reference_models``), too.
+
+    Raises:
+        ImageError: ``photo`` cannot be read.
+        WeightsError: the weights are missing or damaged.
     """
     image = image_files.read_image(photo or SAMPLES / "photo.png")
     sides = _sample_sides()
     settings = ReconstructionSettings(resolution=resolution, weights=weights)
     began = time.perf_counter()
     _time_stages(reconstruct_photo(image, settings))
-    first = time.perf_counter() - began
-    best = peak_flops()
-    one, seconds = _timing_lines(
-        "One photo", lambda: reconstruct_photo(image, settings), runs, best
+    first_call = time.perf_counter() - began
+
+    # What this machine could do at best, to compare with.
+    peak = peak_flops()
+    photo_lines, photo_seconds = _timing_lines(
+        "One photo", lambda: reconstruct_photo(image, settings), runs, peak
     )
-    four, _ = _timing_lines("Four sides", lambda: reconstruct_sides(sides, settings), runs, best)
+    side_lines, _ = _timing_lines(
+        "Four sides", lambda: reconstruct_sides(sides, settings), runs, peak
+    )
     lines = [
-        *one,
-        *four,
-        f"{'first call, one photo':24}{first:8.3f} s   (loads the weights; PyTorch was imported before)",
+        *photo_lines,
+        *side_lines,
+        f"{'first call, one photo':24}{first_call:8.3f} s   "
+        "(loads the weights; PyTorch was imported before)",
         f"{'peak memory':24}{_peak_mib():8.0f} MiB of the whole process",
-        f"{'a matrix product':24}{best / 1e9:8.1f} GFLOP/s, of which the percentages are",
+        f"{'a matrix product':24}{peak / 1e9:8.1f} GFLOP/s, of which the percentages are",
         f"{resolution}^3, {torch.get_num_threads()} threads, PyTorch {torch.__version__}",
     ]
-    return "\n".join([*lines, *(_baseline_lines(resolution, runs, seconds) if others else ())])
+    if others:
+        lines += _reference_lines(resolution, runs, photo_seconds)
+    return "\n".join(lines)
 
 
 def _sample_sides() -> dict[str, NDArray[np.float32]]:
-    front, right = (image_files.read_image(SAMPLES / f"{side}.png") for side in ("front", "right"))
+    """Return four sides: the two bundled ones and their mirror images."""
+    front = image_files.read_image(SAMPLES / "front.png")
+    right = image_files.read_image(SAMPLES / "right.png")
     return {"front": front, "right": right, "back": front[:, ::-1], "left": right[:, ::-1]}
 
 
 def _timing_lines(
-    name: str, start: Callable[[], Task[MeshArrays]], runs: int, best: float
+    name: str, start: Callable[[], Task[MeshArrays]], runs: int, peak: float
 ) -> tuple[list[str], float]:
-    """Lines on the work that ``start`` gives, and its median seconds, once warm."""
+    """Return lines on the task that ``start`` begins, and its median seconds, once warm."""
+    # Once warm, with another run to count operations, which slows it down.
     _time_stages(start())
     timings = [_time_stages(start()) for _ in range(runs)]
-    totals = [sum(stages.values()) for stages, _, _ in timings]
-    counts = _cost_by_stage(start())
-    flops, size = (sum(count[i] for count in counts.values()) for i in range(2))
-    step, stage = max(timing[1] for timing in timings)
-    mesh = timings[0][2]
-    return [
-        f"{name}: {len(mesh.vertices):,} vertices, {len(mesh.faces):,} faces",
-        *(
-            _stage_line(stage, median(t[0][stage] for t in timings), *counts[stage], best)
-            for stage in timings[0][0]
-        ),
-        _stage_line("all, warm", median(totals), flops, size, best),
-        f"{'':24}{'':8}     ({min(totals):.3f} to {max(totals):.3f} s in {runs} runs)",
-        f"{'longest step':24}{step:8.3f} s   ({stage})",
-    ], median(totals)
+    totals = [sum(timing.stages.values()) for timing in timings]
+    costs = _cost_by_stage(start())
+
+    # A line for each stage.
+    mesh = timings[0].mesh
+    lines = [f"{name}: {len(mesh.vertices):,} vertices, {len(mesh.faces):,} faces"]
+    for stage in timings[0].stages:
+        seconds = median(timing.stages[stage] for timing in timings)
+        lines.append(_stage_line(stage, seconds, costs[stage], peak))
+
+    # A line for all stages, and two on how even the runs were.
+    total_flops = sum(flops for flops, _ in costs.values())
+    total_bytes = sum(byte_count for _, byte_count in costs.values())
+    lines.append(_stage_line("all, warm", median(totals), (total_flops, total_bytes), peak))
+    lines.append(f"{'':24}{'':8}     ({min(totals):.3f} to {max(totals):.3f} s in {runs} runs)")
+    longest = max(timings, key=lambda timing: timing.longest_step)
+    lines.append(f"{'longest step':24}{longest.longest_step:8.3f} s   ({longest.longest_stage})")
+    return lines, median(totals)
 
 
-def _stage_line(name: str, seconds: float, flops: float, size: float, best: float) -> str:
-    share = f"{flops / seconds / best:6.1%}" if seconds else ""
-    return f"{name:24}{seconds:8.3f} s {flops / 1e9:8.2f} GFLOP {size / 1e9:7.2f} GB {share}"
+def _stage_line(name: str, seconds: float, cost: tuple[int, int], peak: float) -> str:
+    """Return a line on a stage: seconds, operations, bytes, and share of the machine's peak."""
+    flops, byte_count = cost
+    share = f"{flops / seconds / peak:6.1%}" if seconds else ""
+    return f"{name:24}{seconds:8.3f} s {flops / 1e9:8.2f} GFLOP {byte_count / 1e9:7.2f} GB {share}"
 
 
-def _cost_by_stage(work: Task[MeshArrays]) -> dict[str, tuple[int, int]]:
-    """Operations and bytes by stage."""
-    counts: dict[str, tuple[int, int]] = defaultdict(lambda: (0, 0))
+def _cost_by_stage(task: Task[MeshArrays]) -> dict[str, tuple[int, int]]:
+    """Run a task; return operations and bytes by stage."""
+    costs: dict[str, tuple[int, int]] = defaultdict(lambda: (0, 0))
     stage = "Starting"
     while True:
-        with CostCounter() as count:
-            progress = next(work, None)
-        counts[stage] = (counts[stage][0] + count.flops, counts[stage][1] + count.bytes)
+        with CostCounter() as counter:
+            progress = next(task, None)
+        flops, byte_count = costs[stage]
+        costs[stage] = (flops + counter.flops, byte_count + counter.bytes)
         if progress is None:
-            return counts
+            return costs
         stage = _stage_name(progress.stage)
 
 
 @torch.inference_mode()
-def _baseline_lines(resolution: int, runs: int, ours: float) -> list[str]:
-    """Lines on the time of others' architectures on this machine, in this process, and how many times ours it is."""
+def _reference_lines(resolution: int, runs: int, our_seconds: float) -> list[str]:
+    """Return lines on the time of other architectures, and how many times ours it is."""
+    # Occupancy Networks: the complete computation.
     network = OccupancyNetwork().eval()
-    picture = torch.rand(1, 3, PICTURE, PICTURE)
-    occupancy_network.reconstruct_mesh(network, picture, 32)
-    found = []
-    for _ in range(min(runs, 3)):
+    image = torch.rand(1, 3, IMAGE_SIZE, IMAGE_SIZE)
+    occupancy_network.reconstruct_mesh(network, image, _WARM_UP_RESOLUTION)
+    durations = []
+    point_count = 0
+    for _ in range(min(runs, _REFERENCE_RUNS)):
         began = time.perf_counter()
-        asked = occupancy_network.reconstruct_mesh(network, picture, resolution)
-        found.append(time.perf_counter() - began)
-    looking, planes, grid = triplane_transformer.estimate_seconds(resolution)
-    whole = looking + planes + grid
+        point_count = occupancy_network.reconstruct_mesh(network, image, resolution)
+        durations.append(time.perf_counter() - began)
+    onet_seconds = median(durations)
+
+    # TripoSR: too slow to run completely on most machines.
+    encoder, decoder, grid = triplane_transformer.estimate_seconds(resolution)
+    triplane_seconds = encoder + decoder + grid
     millions = triplane_transformer.parameter_count() / 1e6
     return [
-        "Others' architectures, random weights, without surfacing and colours:",
-        f"{'Occupancy Networks':24}{median(found):8.3f} s {median(found) / ours:8.1f} times ours; "
-        f"MISE asked {asked:,} points about a ball",
-        f"{'of TripoSR':24}{whole:8.3f} s {whole / ours:8.1f} times ours; {millions:.0f} M weights; "
-        f"{looking:.1f} s looking, {planes:.1f} s planes, {grid:.1f} s grid;",
-        f"{'':24}{'':10}estimated: a layer of each kind was timed, and {2**16:,} points of the grid",
+        "Others' architectures, random weights, without surfacing and colors:",
+        f"{'Occupancy Networks':24}{onet_seconds:8.3f} s "
+        f"{onet_seconds / our_seconds:8.1f} times ours; "
+        f"MISE evaluated {point_count:,} points about a ball",
+        f"{'of TripoSR':24}{triplane_seconds:8.3f} s "
+        f"{triplane_seconds / our_seconds:8.1f} times ours; {millions:.0f} M weights; "
+        f"{encoder:.1f} s encoder, {decoder:.1f} s planes, {grid:.1f} s grid;",
+        f"{'':24}{'':10}estimated: a layer of each kind was timed, "
+        f"and {triplane_transformer.CHUNK:,} points of the grid",
     ]
 
 
 def _stage_name(stage: str) -> str:
-    """The stage without which of the pictures it is at."""
+    """Return a stage without the image that it is at."""
     return stage.split(",")[0]
 
 
-def _time_stages(work: Task[MeshArrays]) -> tuple[dict[str, float], tuple[float, str], MeshArrays]:
-    """Seconds by stage, the longest step and its stage, and the mesh."""
+def _time_stages(task: Task[MeshArrays]) -> _Timing:
+    """Run a task; return its durations."""
     stages: dict[str, float] = defaultdict(float)
     stage = "Starting"
     longest = (0.0, "")
     while True:
         began = time.perf_counter()
         try:
-            progress = next(work)
+            progress = next(task)
         except StopIteration as stop:
-            stages[stage] += time.perf_counter() - began
-            return stages, max(longest, (time.perf_counter() - began, stage)), stop.value
+            seconds = time.perf_counter() - began
+            stages[stage] += seconds
+            longest = max(longest, (seconds, stage))
+            return _Timing(dict(stages), longest[0], longest[1], stop.value)
         seconds = time.perf_counter() - began
         stages[stage] += seconds
         longest = max(longest, (seconds, stage))
@@ -152,5 +209,6 @@ def _time_stages(work: Task[MeshArrays]) -> tuple[dict[str, float], tuple[float,
 
 
 def _peak_mib() -> float:
+    """Return the peak memory of this process, MiB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)

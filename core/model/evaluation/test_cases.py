@@ -1,4 +1,4 @@
-"""What the model is asked in evaluation: which pictures, and how far from clean renderings they are."""
+"""Inputs of an evaluation: which views are given, and how they are perturbed."""
 
 from __future__ import annotations
 
@@ -13,16 +13,20 @@ from ...arrays import View
 from ...synthesis.samplers import random_rotation
 from ..stylization import STYLES
 
-_FOUR = ("front", "right", "back", "top")
-_SIX = (*_FOUR, "left", "bottom")
+_FOUR_SIDES = ("front", "right", "back", "top")
+_SIX_SIDES = (*_FOUR_SIDES, "left", "bottom")
 
 
 @dataclass(frozen=True)
 class InputVariant:
-    """What is asked of the model: posed ``sides``, or one free view if there are none.
+    """Inputs of the model.
 
-    style: one of ``styles.STYLES``: the pictures as if drawn. mask: pixels by which the masks are too wide or, every
-    other one, too narrow. pose: degrees by which each camera is turned away from where it is said to be.
+    Attributes:
+        name: in tables; also the seed of the perturbation.
+        sides: orthographic views; none for one unposed view.
+        style: one of ``stylization.STYLES``, to make the images look drawn; empty for none.
+        mask: pixels by which masks are too wide or, of every other view, too narrow.
+        pose: degrees by which each camera is rotated away from where it should be.
     """
 
     name: str
@@ -36,38 +40,43 @@ INPUT_VARIANTS = (
     InputVariant("free"),
     InputVariant("front", ("front",)),
     InputVariant("front+right", ("front", "right")),
-    InputVariant("front+right+back+top", _FOUR),
+    InputVariant("front+right+back+top", _FOUR_SIDES),
 )
-COUNTS = tuple(InputVariant(f"{count} sides", _SIX[:count]) for count in (3, 4, 5, 6))
+COUNTS = tuple(InputVariant(f"{count} sides", _SIX_SIDES[:count]) for count in (3, 4, 5, 6))
 INPUTS = (
     *(InputVariant(f"free, {style}", style=style) for style in STYLES),
-    *(InputVariant(f"4 sides, {style}", _FOUR, style=style) for style in STYLES),
+    *(InputVariant(f"4 sides, {style}", _FOUR_SIDES, style=style) for style in STYLES),
     InputVariant("free, mask 2 px off", mask=2),
-    InputVariant("4 sides, masks 2 px off", _FOUR, mask=2),
-    InputVariant("4 sides, poses 3 degrees off", _FOUR, pose=3),
+    InputVariant("4 sides, masks 2 px off", _FOUR_SIDES, mask=2),
+    InputVariant("4 sides, poses 3 degrees off", _FOUR_SIDES, pose=3),
 )
 
 
-def perturbed_views(views: Sequence[View], question: InputVariant) -> tuple[View, ...]:
-    """``views`` as ``question`` asks for them; the same each time."""
-    rng = np.random.default_rng(zlib.crc32(question.name.encode()))
-    return tuple(_perturb_view(view, question, index, rng) for index, view in enumerate(views))
+def perturbed_views(views: Sequence[View], variant: InputVariant) -> tuple[View, ...]:
+    """Return views with the perturbation of a variant; the same for the same variant."""
+    rng = np.random.default_rng(zlib.crc32(variant.name.encode()))
+    return tuple(_perturb_view(view, variant, index, rng) for index, view in enumerate(views))
 
 
-def _perturb_view(view: View, question: InputVariant, index: int, rng: np.random.Generator) -> View:
+def _perturb_view(view: View, variant: InputVariant, index: int, rng: np.random.Generator) -> View:
+    """Return a view, the ``index``-th of its set, with the perturbation of a variant."""
     image = view.image
     camera = view.camera
-    if question.style:
-        drawn = STYLES[question.style](image.transpose(2, 0, 1), rng).transpose(1, 2, 0)
-        image = np.concatenate((drawn, image[..., 3:]), axis=2)
-    if question.mask:
-        kernel = (ImageFilter.MinFilter if index % 2 else ImageFilter.MaxFilter)(
-            2 * question.mask + 1
-        )
-        mask = Image.fromarray((image[..., 3] * 255 + 0.5).astype(np.uint8)).filter(kernel)
-        image = np.concatenate(
-            (image[..., :3], np.asarray(mask, np.float32)[..., None] / 255), axis=2
-        )
-    if question.pose:
-        camera = camera.moved(random_rotation(rng, np.radians(question.pose)))
+    # As if drawn; the mask stays.
+    if variant.style:
+        stylized = STYLES[variant.style](image.transpose(2, 0, 1), rng).transpose(1, 2, 0)
+        image = np.concatenate((stylized, image[..., 3:]), axis=2)
+    # Too wide and too narrow by turns: masks that are all too wide would still agree.
+    if variant.mask:
+        kernel_size = 2 * variant.mask + 1
+        kernel: ImageFilter.Filter = ImageFilter.MaxFilter(kernel_size)
+        if index % 2:
+            kernel = ImageFilter.MinFilter(kernel_size)
+        rounded = image[..., 3] * 255 + 0.5
+        mask = Image.fromarray(rounded.astype(np.uint8)).filter(kernel)
+        alpha = np.asarray(mask, np.float32)[..., None] / 255
+        image = np.concatenate((image[..., :3], alpha), axis=2)
+    # About the origin, which stays in the middle of the image.
+    if variant.pose:
+        camera = camera.moved(random_rotation(rng, np.radians(variant.pose)))
     return View(image, camera)

@@ -11,7 +11,7 @@ from statistics import median
 
 import torch
 
-from ..networks.dense_single_view import TUBE_BINS
+from ..networks.dense_single_view import RAY_BINS
 from ..networks.dense_trunk import CONDITIONS, IMAGE_CHANNELS
 from ..training.dense.batches import BatchSource, DenseBatch, batches_from
 from ..training.dense.objects import load_dense_split
@@ -85,7 +85,7 @@ def random_batch(images: int, side: int) -> DenseBatch:
         first_depth=torch.rand(images, half, half, generator=generator) - 0.5,
         intervals=shown.to(torch.uint8),
         layers=torch.rand(images, 3, half, half, generator=generator),
-        tubes=torch.zeros(images, TUBE_BINS, half, half, dtype=torch.uint8),
+        ray_occupancy=torch.zeros(images, RAY_BINS, half, half, dtype=torch.uint8),
         front_normal=normals * shown[:, None],
         back_normal=normals * shown[:, None],
         up=torch.tensor((0.0, 0.0, 1.0)).expand(images, 3).clone(),

@@ -1,4 +1,4 @@
-"""Entry points that the operators run, here or in a worker process.
+"""Entry points of operators and command line that may run in a worker process.
 
-They import torch only when they run, so importing them costs little.
+They import torch only when they run, so that importing them is cheap.
 """

@@ -1,4 +1,4 @@
-"""What the command line asks of the model, as it may cross to another process. Imports torch when it runs."""
+"""Entry points of the command line that may run in a worker; they import torch when they run."""
 
 from __future__ import annotations
 
@@ -18,11 +18,16 @@ from ...jobs.task import Progress, Task, single_step
 
 
 def _prepare_worker() -> Task[None]:
+    """Check that the model's packages are installed.
+
+    Raises:
+        DependencyError: one is missing.
+    """
     dependencies.require_packages(*dependencies.MODEL)
     yield Progress(0.0, "Loading the model")
 
 
-def run_training(
+def run_training(  # noqa: PLR0913 plain arguments, as they come from the command line
     config: Path | None,
     datasets: Sequence[Path],
     run: Path | None,
@@ -32,59 +37,79 @@ def run_training(
     panoramas: Sequence[NDArray[np.uint8]] | None = None,
     export: bool = True,
 ) -> Task[Path | None]:
-    """Train a run; what is given comes before what stands in the file ``config``, see ``run_settings.RunSettings``.
+    """Train a run, and export it. Arguments take precedence over the file ``config``.
 
     Args:
-        panoramas: train the network that finds the object instead, before these; see ``mask_training``.
-        export: whether to write the weights.
+        config: file of settings, see ``training.config_file.read_settings``.
+        datasets: training sets.
+        run: folder of the run.
+        given: values of ``training.config_file.TrainingConfig`` by their stored keys.
+        start: checkpoint or weights to start from.
+        weights: file to export to; None for no export.
+        panoramas: train the foreground network instead, on these backgrounds.
+        export: whether to export; of several processes one does.
 
     Returns:
-        The weights, if they were written.
+        The weights, if they were exported.
 
     Raises:
-        DatasetError; DependencyError; OutputError: see ``run_settings`` and ``training``.
+        DatasetError: a setting is missing or wrong, or see ``training.trainer``.
+        DependencyError: a package is missing.
+        OutputError: a file cannot be written.
     """
     yield from _prepare_worker()
     from ..inference.weights import resolve_weights
     from ..training import config_file, foreground_trainer, trainer
+    from ..training import export as run_export
 
-    file = config_file.read_settings(config) if config else config_file.RunSettings({})
-    file = replace(
-        file,
-        training={**file.training, **given},
-        datasets=tuple(datasets) or file.datasets,
-        run=run or file.run,
-        start=start or file.start,
-        weights=weights or file.weights,
+    # The file first, then what was given on the command line.
+    settings = config_file.RunSettings({})
+    if config:
+        settings = config_file.read_settings(config)
+    settings = replace(
+        settings,
+        training={**settings.training, **given},
+        datasets=tuple(datasets) or settings.datasets,
+        run=run or settings.run,
+        start=start or settings.start,
+        weights=weights or settings.weights,
     )
-    if not file.datasets or not file.run:
+    run_folder = settings.run
+    target = settings.weights
+    if not settings.datasets or not run_folder:
         raise DatasetError(
             "Name the training sets and the folder of the run (--run), or a file of them (--config)"
         )
+
+    # One of the two networks.
     if panoramas is None:
-        yield from config_file.training_work(file)
+        yield from trainer.train_run(settings)
     else:
-        own = trainer.TrainingConfig(**file.training)
-        yield from foreground_trainer.train_mask(
-            file.datasets,
-            file.run,
-            panoramas,
-            own.steps,
-            rate=own.rate,
-            seed=own.seed,
-            imagenet=own.imagenet,
-            start=resolve_weights(file.start),
+        training = settings.training_config()
+        foreground_config = foreground_trainer.ForegroundConfig(
+            steps=training.steps,
+            learning_rate=training.learning_rate,
+            seed=training.seed,
+            pretrained=training.pretrained,
         )
-    if not (file.weights and export):
+        yield from foreground_trainer.train_mask(
+            settings.datasets,
+            run_folder,
+            foreground_config,
+            panoramas,
+            resolve_weights(settings.start),
+        )
+    # Both networks of the run, of which the other one may have been trained before.
+    if not (target and export):
         return None
     yield from single_step(
         Progress(1.0, "Calibrating"),
-        lambda: trainer.export_run(file.run, file.datasets, file.weights),
+        lambda: run_export.export_run(run_folder, settings.datasets, target),
     )
-    return file.weights
+    return target
 
 
-def run_evaluation(
+def run_evaluation(  # noqa: PLR0913 plain arguments, as they come from the command line
     datasets: Sequence[Path],
     split: str,
     ask: str,
@@ -94,45 +119,57 @@ def run_evaluation(
     log: Path | None,
     panoramas: Sequence[NDArray[np.uint8]] = (),
 ) -> Task[str]:
-    """The table of ``evaluation.evaluate``; of ``reliability.judge_confidence`` if ``ask`` is "confidence", of
-    ``mask_evaluation.judge_masks`` if it is "masks".
+    """Evaluate the model on training sets; return a table.
 
     Args:
-        ask: also "standard", "sides" or "inputs": see ``questions``. panoramas: what masks are sought before.
+        datasets: training sets.
+        split: "train", "validation" or "test".
+        ask: what to evaluate: "standard", "sides" or "inputs" (see ``evaluation.test_cases``),
+            "confidence" (see ``evaluation.confidence``), or "masks" (see
+            ``evaluation.foreground``).
+        limit: number of objects; None for all.
+        resolution: cells along the longest side.
+        weights: of the model; None for the bundled ones.
+        log: CSV file for all scores.
+        panoramas: backgrounds of "masks".
 
     Raises:
-        As these; DependencyError.
+        DatasetError: a set is missing or damaged, or the split is empty.
+        DependencyError: a package is missing.
+        WeightsError: the weights are missing or damaged.
     """
     yield from _prepare_worker()
-    from ..evaluation import confidence, foreground, test_cases
-    from ..evaluation import evaluate as evaluation
+    from ..evaluation import confidence, evaluate, foreground, test_cases
 
+    # Two suites have metrics of their own.
     if ask == "confidence":
-        sure = yield from confidence.evaluate_confidence(
+        calibration = yield from confidence.evaluate_confidence(
             datasets, split, limit, resolution, weights
         )
-        return confidence.format_calibration(sure)
+        return confidence.format_calibration(calibration)
     if ask == "masks":
-        found = yield from foreground.evaluate_masks(datasets, split, panoramas, limit, weights)
-        return foreground.format_mask_scores(found)
-    asked = {
+        ious = yield from foreground.evaluate_masks(datasets, split, panoramas, limit, weights)
+        return foreground.format_mask_scores(ious)
+    # The others differ in their inputs only.
+    suites = {
         "standard": test_cases.INPUT_VARIANTS,
         "sides": test_cases.COUNTS,
         "inputs": test_cases.INPUTS,
-    }[ask]
-    scores = yield from evaluation.evaluate_model(
-        datasets, split, asked, limit, resolution, weights, log
-    )
-    return evaluation.format_table(scores)
+    }
+    options = evaluate.EvaluationOptions(limit, resolution, weights, log)
+    scores = yield from evaluate.evaluate_model(datasets, split, suites[ask], options)
+    return evaluate.format_table(scores)
 
 
 def run_benchmark(
     photo: Path | None, resolution: int, runs: int, weights: Path | None, others: bool
 ) -> Task[str]:
-    """The report of ``core.model.evaluation.speed``.
+    """Time the stages of a reconstruction, see ``evaluation.speed.benchmark_report``.
 
     Raises:
-        As that; DependencyError.
+        ImageError: ``photo`` cannot be read.
+        WeightsError: the weights are missing or damaged.
+        DependencyError: a package is missing.
     """
     yield from _prepare_worker()
     from ..evaluation.speed import benchmark_report
@@ -143,17 +180,18 @@ def run_benchmark(
 def score_photo(
     photo: Path, resolution: int, weights: Path | None
 ) -> Task[tuple[MeshArrays, float]]:
-    """See ``evaluation.photo_score``.
+    """Return an image's mesh and its score, see ``evaluation.evaluate.silhouette_score``.
 
     Raises:
-        As that; ImageError, DependencyError.
+        ImageError: ``photo`` cannot be read, or shows no object.
+        MeshError: the model sees no solid.
+        WeightsError: the weights are missing or damaged.
+        DependencyError: a package is missing.
     """
     yield from _prepare_worker()
     from ..evaluation.evaluate import silhouette_score
     from ..inference.pipeline import ReconstructionSettings
 
-    return (
-        yield from silhouette_score(
-            image_files.read_image(photo), ReconstructionSettings(resolution, weights=weights)
-        )
-    )
+    image = image_files.read_image(photo)
+    settings = ReconstructionSettings(resolution, weights=weights)
+    return (yield from silhouette_score(image, settings))

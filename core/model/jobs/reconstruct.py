@@ -1,4 +1,4 @@
-"""What is asked of the model, as it may cross to a thread or another process. Imports torch when it runs."""
+"""Entry points of the operators that may run in a worker; they import torch when they run."""
 
 from __future__ import annotations
 
@@ -20,12 +20,17 @@ Pixels = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class ReconstructionRequest:
-    """What to reconstruct.
+    """What to reconstruct, and how.
 
-    photo: an image file, or pixels as from ``core.imaging.image_files.read_image``; None where there are sides.
-    sides: image files by the names of ``core.cameras.SIDES``.
-    resolution, weights, device, fit: See ``pipeline.ReconstructionSettings``; the device may also be "auto".
-    size: Longest side in meters to which the caller scales the mesh, whose longest side is 1.
+    Attributes:
+        photo: an image file, or pixels as from ``core.imaging.image_files.read_image``; None where
+            there are sides.
+        sides: image files by the names of ``core.cameras.SIDES``.
+        resolution: cells along the longest side.
+        size: longest side of the mesh, meters.
+        weights: of the model; None for the bundled ones.
+        device: "cpu", "cuda", "mps" or "auto".
+        fit: whether to fit the surface to the masks afterwards.
     """
 
     photo: Path | Pixels | None = None
@@ -38,16 +43,21 @@ class ReconstructionRequest:
 
 
 def reconstruct_request(request: ReconstructionRequest) -> Task[MeshArrays]:
-    """The mesh for ``request``. Touches no bpy, and does all that takes time.
+    """Reconstruct the mesh of a request. Does everything that takes time, and does not touch bpy.
 
     Raises:
-        ImageError, WeightsError, DependencyError: see ``core.imaging.image_files.read_image`` and ``core.model.inference.pipeline``.
+        ImageError: an image cannot be read, or no object was found in it.
+        MeshError: the model sees no solid.
+        WeightsError: the weights are missing or damaged.
+        DependencyError: a package is missing.
     """
     yield Progress(0.0, "Reading")
     sides = {side: image_files.read_image(path) for side, path in request.sides.items()}
-    photo = (
-        image_files.read_image(request.photo) if isinstance(request.photo, Path) else request.photo
-    )
+    photo = request.photo
+    if isinstance(photo, Path):
+        photo = image_files.read_image(photo)
+
+    # Only now, since an unreadable image is reported without loading anything.
     dependencies.require_packages(*dependencies.MODEL)
     yield Progress(0.0, "Loading the model")
     from ..inference import devices, pipeline  # torch takes seconds to import
@@ -66,31 +76,48 @@ def reconstruct_request(request: ReconstructionRequest) -> Task[MeshArrays]:
 
 
 def export_checkpoint(checkpoint: Path, target: Path) -> Task[Path]:
-    """Calibrate what the run of ``checkpoint`` has learned on its own sets, and write it to ``target`` as weights.
+    """Calibrate the run of a checkpoint on its training sets, and export it.
+
+    Args:
+        checkpoint: in the folder of the run.
+        target: file of weights to write.
+
+    Returns:
+        ``target``.
 
     Raises:
-        DependencyError; DatasetError, OutputError: see ``core.model.training.export``.
+        DatasetError: there is no run, or see ``core.model.training.export``.
+        OutputError: ``target`` cannot be written.
+        DependencyError: a package is missing.
     """
     yield Progress(0.0, "Loading the model")
     dependencies.require_packages(*dependencies.MODEL)
-    from ..training import config_file, trainer
+    from ..training import config_file, export
 
     run = checkpoint.parent
     settings = config_file.read_settings(run / "settings.json")
     yield Progress(0.1, "Calibrating")
+    # Weights that are in use stay complete while new ones are written.
     partial = target.with_suffix(".partial")
-    trainer.export_run(run, settings.datasets, partial)
+    export.export_run(run, settings.datasets, partial)
     partial.replace(target)
     return target
 
 
 def train_from_settings(settings: str) -> int:
-    """Do the run of the file of ``settings``, as a process of its own. Returns the exit code; says why on stderr."""
+    """Train the run of a file of settings, as a process by itself.
+
+    Args:
+        settings: path of the file, see ``core.model.training.config_file``.
+
+    Returns:
+        The exit code; after a failure the reason is on stderr.
+    """
     try:
         dependencies.require_packages(*dependencies.MODEL)
-        from ..training import config_file
+        from ..training import config_file, trainer
 
-        run_to_end(config_file.training_work(config_file.read_settings(Path(settings))))
+        run_to_end(trainer.train_run(config_file.read_settings(Path(settings))))
     except MaquetteError as error:
         print(error, file=sys.stderr)
         return 1

@@ -1,4 +1,4 @@
-"""From pictures that stand in a scene to a mesh that stands among them. Imports torch when it runs."""
+"""Reconstruct a mesh from references in a scene; torch is imported when it runs."""
 
 from __future__ import annotations
 
@@ -15,13 +15,22 @@ from ...errors import ImageError
 from ...jobs import dependencies
 from ...jobs.task import Progress, Task, subtask
 
+# Share of the progress in which the objects are found in the images.
+_SEGMENTING = 0.05
+
 
 @dataclass(frozen=True)
 class PosedRequest:
-    """What to reconstruct: may cross to a thread.
+    """References to reconstruct from; may be passed to a thread or a process.
 
-    near: (3,) in world space: where along a view the object is that no other picture tells of.
-    resolution, weights, device, fit: see ``inference.Settings``; the device may also be "auto".
+    Attributes:
+        references: images with cameras in world space.
+        near: (3,) point in world space; the object is there along a view whose depth no other image
+            shows.
+        resolution: cells along the longest side.
+        weights: of the model; None for the bundled ones.
+        device: "cpu", "cuda", "mps" or "auto".
+        fit: whether to fit the surface to the masks afterwards.
     """
 
     references: tuple[Reference, ...]
@@ -34,9 +43,12 @@ class PosedRequest:
 
 @dataclass(frozen=True)
 class PosedReconstruction:
-    """mesh: in metres, in a frame with its origin below the object's middle. place: (4, 4) from there to world space.
+    """Reconstruction placed among its references.
 
-    disagreements: see ``reference_fit.Fit``.
+    Attributes:
+        mesh: meters; the origin is at the center of the footprint.
+        to_world: (4, 4) rigid transform from the mesh's frame to world space.
+        disagreements: lengths on which the references disagree, in words.
     """
 
     mesh: MeshArrays
@@ -45,39 +57,49 @@ class PosedReconstruction:
 
 
 def reconstruct_posed(request: PosedRequest) -> Task[PosedReconstruction]:
-    """Mesh where the references stand, as large as they show it.
+    """Reconstruct a mesh at the place and size that the references show.
 
     Raises:
-        ImageError: no object was found in one of them, which is named. WeightsError, DependencyError, MeshError: see
-            ``inference``.
+        ImageError: no object was found in a reference, which is named.
+        MeshError: the model sees no solid.
+        WeightsError: the weights are missing or damaged.
+        DependencyError: a package is missing.
     """
     dependencies.require_packages(*dependencies.MODEL)
     yield Progress(0.0, "Loading the model")
     from ..inference import devices, foreground, pipeline, weights  # torch takes seconds to import
 
     with devices.select_device(request.device) as device:
-        network, masks = weights.load_weights(request.weights, device.type)
-        found = []
+        # The object of each image, seen by a camera without shear.
+        network, foreground_network = weights.load_weights(request.weights, device.type)
+        segmented = []
         for index, reference in enumerate(request.references):
-            finding = foreground.segment_foreground(reference.view.image, masks)
-            begun = 0.05 * index / len(request.references)
+            begin = _SEGMENTING * index / len(request.references)
+            segmentation = foreground.segment_foreground(reference.view.image, foreground_network)
             stage = f"Finding the object, {reference.name}"
             try:
-                image = yield from subtask(finding, begun, 0.05, stage)
+                image = yield from subtask(segmentation, begin, _SEGMENTING, stage)
             except ImageError as error:
                 raise ImageError(f"{reference.name}: {error}") from error
-            found.append(replace(reference, view=rectify_view(View(image, reference.view.camera))))
-        fitted = align_references(found, request.near)
+            view = rectify_view(View(image, reference.view.camera))
+            segmented.append(replace(reference, view=view))
+
+        # One frame for all cameras, and the mesh in it.
+        alignment = align_references(segmented, request.near)
         mesh = yield from pipeline.reconstruct_and_fit(
-            fitted.views, network, request.resolution, request.fit
+            alignment.views, network, request.resolution, request.fit
         )
-    size = np.linalg.norm(fitted.to_world[:3, 0])
+
+    # The mesh in meters with its origin at the footprint, and the rigid part of the transform.
+    size = np.linalg.norm(alignment.to_world[:3, 0])
     low = mesh.vertices.min(0)
     high = mesh.vertices.max(0)
-    foot = np.array((*(low + high)[:2] / 2, low[2]))
-    place = np.eye(4)
-    place[:3, :3] = fitted.to_world[:3, :3] / size
-    place[:3, 3] = fitted.to_world[:3, :3] @ foot + fitted.to_world[:3, 3]
+    footprint = np.array((*(low + high)[:2] / 2, low[2]))
+    to_world = np.eye(4)
+    to_world[:3, :3] = alignment.to_world[:3, :3] / size
+    to_world[:3, 3] = alignment.to_world[:3, :3] @ footprint + alignment.to_world[:3, 3]
     return PosedReconstruction(
-        mesh.offset_and_scaled(-foot, float(size)), place, fitted.disagreements
+        mesh=mesh.offset_and_scaled(-footprint, float(size)),
+        to_world=to_world,
+        disagreements=alignment.disagreements,
     )

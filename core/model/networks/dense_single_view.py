@@ -5,7 +5,7 @@ from it, 0 at the depth of the middle of the object's bounding box. Their unit i
 image's window, so the longest visible side is about 1. Directions are (right, away, up).
 
 Heads at half the input's resolution say where the ray first meets the object, what lies behind
-that, and which way the surfaces face. The occupancy behind the first surface is given in tubes
+that, and which way the surfaces face. The occupancy behind the first surface is given in ray_occupancy
 (Richter and Roth 2018, arXiv:1804.10975), which here are relative: they hang on the first surface,
 so that an error of its depth does not blur them. Part logits are left out for now: they need
 labels that the training sets do not hold yet.
@@ -23,8 +23,8 @@ from .dense_trunk import DenseConfig, DenseTrunk
 
 # Edges of the bins behind the first surface: fine where legs and walls end, then even to 1.1.
 _FINE_EDGES = (0.0, 0.01, 0.02, 0.03, 0.04, 0.06, 0.08)
-TUBE_EDGES = torch.cat((torch.tensor(_FINE_EDGES), torch.linspace(0.1, 1.1, 42)))
-TUBE_BINS = len(TUBE_EDGES) - 1
+RAY_EDGES = torch.cat((torch.tensor(_FINE_EDGES), torch.linspace(0.1, 1.1, 42)))
+RAY_BINS = len(RAY_EDGES) - 1
 
 MIN_SCALE = 0.004  # of Laplace distributions: half of a cell of the grid that labels come from
 _MAX_SCALE = 0.5
@@ -40,7 +40,7 @@ class DenseOutput:
         first_depth: (B, 2, h, w) modes of the depth of the first surface, in the hull's interval.
         first_scale: (B, 2, h, w) scales of their Laplace distributions, above ``MIN_SCALE``.
         first_log_weight: (B, 2, h, w) log of their weights, which sum to 1.
-        tubes: (B, TUBE_BINS, h, w) logits of the occupancy between ``TUBE_EDGES`` behind the
+        ray_occupancy: (B, RAY_BINS, h, w) logits of the occupancy between ``RAY_EDGES`` behind the
             first surface.
         layers: (B, 3, h, w) depth behind the first surface of the first exit, the second entry
             and the last exit.
@@ -62,7 +62,7 @@ class DenseOutput:
     first_depth: Tensor
     first_scale: Tensor
     first_log_weight: Tensor
-    tubes: Tensor
+    ray_occupancy: Tensor
     layers: Tensor
     layer_scale: Tensor
     interval_logits: Tensor
@@ -100,7 +100,7 @@ class DenseSingleViewNetwork(nn.Module):
         self.config = config = config or DenseConfig()
         self.trunk = DenseTrunk(config)
         self._counts = config.max_intervals + 1
-        self._pixel_parts = (2, 2, 2, TUBE_BINS, 3, 3, self._counts, 3, 3)
+        self._pixel_parts = (2, 2, 2, RAY_BINS, 3, 3, self._counts, 3, 3)
         self.pixel_heads = nn.Conv2d(config.head_width, sum(self._pixel_parts), 1)
         self._image_parts = (3, 1, 1, 1, 1, config.embedding, 4, 1)
         self.image_heads = nn.Linear(self.trunk.out_features, sum(self._image_parts))
@@ -125,8 +125,8 @@ class DenseSingleViewNetwork(nn.Module):
 
     def _output(self, pixels: Tensor, image: Tensor, hull: Tensor) -> DenseOutput:
         """Give raw values of the heads their meaning. hull: (B, 2, h, w) entry and exit."""
-        depth, spread, weight, tubes, layers, layer_spread, counts, front, back = pixels.split(
-            self._pixel_parts, dim=1
+        depth, spread, weight, ray_occupancy, layers, layer_spread, counts, front, back = (
+            pixels.split(self._pixel_parts, dim=1)
         )
         up, view, extent, shift, scale, embedding, plane, mirror = image.split(
             self._image_parts, dim=1
@@ -137,7 +137,7 @@ class DenseSingleViewNetwork(nn.Module):
             first_depth=entry + (leave - entry) * depth.sigmoid(),
             first_scale=_scale(spread),
             first_log_weight=F.log_softmax(weight, dim=1),
-            tubes=tubes,
+            ray_occupancy=ray_occupancy,
             layers=_MAX_LAYER * (layers - 2).sigmoid(),
             layer_scale=_scale(layer_spread),
             interval_logits=counts,

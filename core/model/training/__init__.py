@@ -1,4 +1,4 @@
-"""Training of the networks: objects and batches from training sets, losses, checkpoints, logs.
+"""Training of the networks: objects, batches, losses, checkpoints, logs, calibration, export.
 
-For ``core.model.jobs``; may use inference to validate and export.
+For ``core.model.jobs``; may use inference to validate, and evaluation to calibrate.
 """

@@ -1,4 +1,4 @@
-"""What a run that was stopped goes on from."""
+"""Checkpoint files, from which an interrupted run resumes."""
 
 from __future__ import annotations
 
@@ -12,14 +12,19 @@ from ...errors import DatasetError
 
 
 def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
-    """Write ``state`` whole or not at all."""
+    """Write a checkpoint atomically: the file is complete or as it was.
+
+    Args:
+        path: file to write.
+        state: tensors, plain values, and dictionaries of them.
+    """
     partial = path.with_suffix(".partial")
     torch.save(dict(state), partial)
     partial.replace(path)
 
 
 def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
-    """What :func:`write_checkpoint` was given, on ``device``.
+    """Return what :func:`write_checkpoint` wrote, with its tensors on ``device``.
 
     Raises:
         DatasetError: there is no such file, or it is no checkpoint.
@@ -27,8 +32,11 @@ def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str,
     if not path.is_file():
         raise DatasetError(f"There is no checkpoint {path} to begin with")
     try:
-        return torch.load(path, weights_only=True, map_location=device)
-    except Exception as error:  # the unpickler takes any bytes for orders, and fails as it may
+        state: dict[str, Any] = torch.load(path, weights_only=True, map_location=device)
+    except (
+        Exception
+    ) as error:  # the unpickler takes any bytes for instructions, and fails in many ways
         raise DatasetError(
             f"{path} is no checkpoint, or is cut short: name another, or copy it again"
         ) from error
+    return state

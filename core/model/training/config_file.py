@@ -1,29 +1,144 @@
-"""The settings of a run of training in a file: JSON, as a run's own ``config.json``, or TOML."""
+"""The configuration of a run, and its files: ``run.toml`` to start from, ``config.json``."""
 
 from __future__ import annotations
 
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ...errors import DatasetError
-from ...jobs.task import Task
-from ..inference import weights
 from ..networks.reconstruction import NetworkConfig
-from .trainer import TrainingConfig, train_network
+from .losses import LossConfig
+from .mixed_precision import PRECISIONS
+from .sampling.augmentation import AugmentationConfig
+from .sampling.batches import SINGLE_VIEW, SamplingConfig
 
+T = TypeVar("T")
+# Fields of TrainingConfig that files and the command line know by an older name.
+STORED_KEYS: Mapping[str, str] = {
+    "learning_rate": "rate",
+    "pretrained": "imagenet",
+    "backbone_lr_scale": "backbone",
+    "single_view_only": "one_picture",
+    "weight_decay": "decay",
+    "grad_clip": "clip",
+    "ema_decay": "average",
+    "eval_every": "every",
+    "val_objects": "validation",
+}
+_FIELDS = {stored: name for name, stored in STORED_KEYS.items()}
 _PATHS = ("run", "start", "weights")
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How long and how fast a run learns.
+
+    Attributes:
+        steps: number of steps; over them the learning rate falls to zero along a cosine.
+        learning_rate: at the end of the warm-up.
+        pretrained: whether the backbone starts from weights trained on ImageNet.
+        backbone_lr_scale: learning rate of the backbone, relative: it has less to learn.
+        single_view_only: train only the single-view network; the multi-view weights stay frozen.
+        warmup: steps over which the learning rate rises from zero.
+        weight_decay: of AdamW (arXiv:1711.05101).
+        grad_clip: largest norm of the gradient.
+        ema_decay: of the moving average of the weights, which is validated and exported.
+        seed: of the initial weights and of all batches.
+        eval_every: steps between validations and checkpoints.
+        val_objects: number of unseen objects to validate on.
+        precision: "automatic", "float32" or "bfloat16", see ``mixed_precision``.
+    """
+
+    steps: int = 5000
+    learning_rate: float = 1.5e-3
+    pretrained: bool = True
+    backbone_lr_scale: float = 0.3
+    single_view_only: bool = False
+    warmup: int = 100
+    weight_decay: float = 0.02
+    grad_clip: float = 1.0
+    ema_decay: float = 0.995
+    seed: int = 0
+    eval_every: int = 250
+    val_objects: int = 96
+    precision: str = "automatic"
+
+    def __post_init__(self) -> None:
+        """Check the settings.
+
+        Raises:
+            DatasetError: a number is out of its range, or there is no such precision. It is named
+                as in files.
+        """
+        # Without one of these, nothing would be trained, saved or validated.
+        for name in ("steps", "eval_every", "val_objects"):
+            self._require(name, getattr(self, name) >= 1, "1 or more")
+        for name in ("warmup", "weight_decay", "backbone_lr_scale", "seed"):
+            self._require(name, getattr(self, name) >= 0, "0 or more")
+        for name in ("learning_rate", "grad_clip"):
+            self._require(name, getattr(self, name) > 0, "more than 0")
+        self._require("ema_decay", 0 <= self.ema_decay < 1, "0 or more and below 1")
+        self._require("precision", self.precision in PRECISIONS, f"one of {', '.join(PRECISIONS)}")
+
+    def _require(self, name: str, is_valid: bool, requirement: str) -> None:
+        if not is_valid:
+            stored = STORED_KEYS.get(name, name)
+            raise DatasetError(f"{stored} is {getattr(self, name)}: it must be {requirement}")
+
+    @classmethod
+    def from_stored(cls, values: Mapping[str, Any]) -> TrainingConfig:
+        """Return the configuration with ``values`` by their stored keys, else defaults."""
+        return cls(**{_FIELDS.get(stored, stored): value for stored, value in values.items()})
+
+    def to_stored(self) -> dict[str, Any]:
+        """Return all values by their stored keys."""
+        return {STORED_KEYS.get(name, name): value for name, value in asdict(self).items()}
+
+
+@dataclass(frozen=True)
+class TrainingRecipe:
+    """What is minimized, and on which samples.
+
+    Attributes:
+        losses: weights of the losses.
+        sampling: how batches are drawn.
+        augmentation: how samples vary.
+    """
+
+    losses: LossConfig = field(default_factory=LossConfig)
+    sampling: SamplingConfig = field(default_factory=SamplingConfig)
+    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
+
+    @classmethod
+    def for_training(cls, config: TrainingConfig) -> TrainingRecipe:
+        """Return the recipe of a run whose configuration names none."""
+        return cls(sampling=SINGLE_VIEW) if config.single_view_only else cls()
+
+    def with_values(self, sections: Mapping[str, Mapping[str, Any]]) -> TrainingRecipe:
+        """Return the recipe with some values of its sections replaced."""
+        parts = {
+            name: replace(getattr(self, name), **_with_tuples(values))
+            for name, values in sections.items()
+        }
+        return replace(self, **parts)
 
 
 @dataclass(frozen=True)
 class RunSettings:
     """What a file of settings holds.
 
-    training: of the fields of :class:`TrainingConfig`. network: its sizes, None for those of what the run starts from.
-    datasets, run, start, weights: as the options of ``maquette train``; relative paths are so to the file.
+    Attributes:
+        training: values of :class:`TrainingConfig` by their stored keys.
+        network: sizes of the network; None for those of what the run starts from.
+        datasets: training sets.
+        run: folder of the run.
+        start: checkpoint or file of weights to start from.
+        weights: file to export to.
+        recipe: values of :class:`TrainingRecipe` by section.
     """
 
     training: Mapping[str, Any]
@@ -32,75 +147,169 @@ class RunSettings:
     run: Path | None = None
     start: Path | None = None
     weights: Path | None = None
+    recipe: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def training_config(self) -> TrainingConfig:
+        """Return the complete configuration.
+
+        Raises:
+            DatasetError: a number is out of its range.
+        """
+        return TrainingConfig.from_stored(self.training)
+
+    def training_recipe(self) -> TrainingRecipe:
+        """Return the complete recipe.
+
+        Raises:
+            DatasetError: a number is out of its range.
+        """
+        return TrainingRecipe.for_training(self.training_config()).with_values(self.recipe)
 
 
 def read_settings(path: Path) -> RunSettings:
-    """The settings in the file ``path``, .toml or .json.
+    """Read a file of settings, .toml or .json; a ``config.json`` is one, too.
+
+    Paths in it are relative to its folder. ``start = "bundled"`` names the bundled weights.
 
     Raises:
-        DatasetError: it is missing, is neither, or holds a setting that there is not.
+        DatasetError: it is missing, damaged, or holds an unknown setting.
     """
+    # No name that nobody knows: it would be a mistyped one.
+    content = _read_file(path)
+    sections = _recipe_kinds()
+    known_keys: dict[str, type] = {"training": dict, "network": dict, "datasets": list}
+    known_keys |= dict.fromkeys(_PATHS, str)
+    known_keys |= dict.fromkeys(sections, dict)
+    _check_keys(path, content, known_keys)
+
+    # The sections and their values.
+    training = content.get("training", {})
+    _check_keys(path, training, _kinds_of(TrainingConfig().to_stored()))
+    network = content.get("network")
+    if network is not None:
+        _check_keys(path, network, _kinds_of(NetworkConfig().as_dict()))
+        network = NetworkConfig(**_with_tuples(network))
+    recipe = {}
+    for name, kinds in sections.items():
+        if name in content:
+            _check_keys(path, content[name], kinds)
+            recipe[name] = content[name]
+
+    # Paths are relative to the file.
+    folder = path.parent
+    paths = {name: folder / content[name] for name in _PATHS if name in content}
+    datasets = tuple(folder / name for name in content.get("datasets", ()))
+    return RunSettings(
+        training=training, network=network, datasets=datasets, recipe=recipe, **paths
+    )
+
+
+def write_config(
+    run: Path, config: TrainingConfig, network: NetworkConfig, recipe: TrainingRecipe
+) -> None:
+    """Write ``config.json`` into the folder of a run.
+
+    Raises:
+        DatasetError: the folder holds a run of another configuration. What an older version did not
+            record counts as the default.
+    """
+    path = run / "config.json"
+    content = {
+        "training": config.to_stored(),
+        "network": network.as_dict(),
+        **asdict(recipe),
+    }
+    content = _as_json(content)
+    if path.exists():
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        if _with_defaults(stored) != content:
+            raise DatasetError(f"{run} holds a run of another configuration: choose another folder")
+    path.write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+
+def _with_defaults(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a stored configuration with the defaults of whatever it does not hold."""
+    # What runs have recorded from the first version on, though not all of its values.
+    training = TrainingConfig().to_stored() | stored["training"]
+    network = NetworkConfig().as_dict() | stored["network"]
+
+    # The recipe came later; its defaults are what older versions did.
+    is_single_view = bool(training[STORED_KEYS["single_view_only"]])
+    recipe = TrainingRecipe.for_training(TrainingConfig(single_view_only=is_single_view))
+    recipe = recipe.with_values({"sampling": {"image_size": network["picture"]}})
+    complete = {**stored, "training": training, "network": network}
+    for name, values in asdict(recipe).items():
+        complete[name] = values | stored.get(name, {})
+    return _as_json(complete)
+
+
+def _as_json(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``content`` as it will be read again: tuples become lists."""
+    result: dict[str, Any] = json.loads(json.dumps(content))
+    return result
+
+
+def _read_file(path: Path) -> Any:
+    """Return the content of a .toml or .json file."""
+    is_toml = path.suffix == ".toml"
     try:
         text = path.read_text(encoding="utf-8")
-        known = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+        return tomllib.loads(text) if is_toml else json.loads(text)
     except OSError as error:
         raise DatasetError(f"{path} cannot be read: {error.strerror}") from error
     except ValueError as error:
-        raise DatasetError(
-            f"{path} is not {'TOML' if path.suffix == '.toml' else 'JSON'}: {error}"
-        ) from error
-    _check_keys(
-        path,
-        known,
-        {field.name: dict for field in fields(RunSettings)[:2]}
-        | {"datasets": list}
-        | dict.fromkeys(_PATHS, str),
-    )
-    training = known.get("training", {})
-    network = known.get("network")
-    _check_keys(
-        path, training, {name: type(value) for name, value in vars(TrainingConfig()).items()}
-    )
-    if network is not None:
-        _check_keys(
-            path, network, {name: type(value) for name, value in NetworkConfig().as_dict().items()}
-        )
-        network = NetworkConfig(
-            **{key: tuple(v) if isinstance(v, list) else v for key, v in network.items()}
-        )
-    paths = {name: path.parent / known[name] for name in _PATHS if name in known}
-    return RunSettings(
-        training, network, tuple(path.parent / name for name in known.get("datasets", ())), **paths
-    )
+        kind = "TOML" if is_toml else "JSON"
+        raise DatasetError(f"{path} is not {kind}: {error}") from error
 
 
-def training_work(settings: RunSettings) -> Task[Path]:
-    """The run of ``settings``, which must name its training sets and folder; see :func:`training.train`."""
-    assert settings.run, "a run has a folder"
-    config = TrainingConfig(**settings.training)
-    return train_network(
-        settings.datasets,
-        settings.run,
-        config,
-        settings.network,
-        weights.resolve_weights(settings.start),
-    )
+def _recipe_kinds() -> dict[str, dict[str, type]]:
+    """Return the types of all values of a recipe, by section."""
+    recipe = TrainingRecipe()
+    kinds = {}
+    for section in fields(recipe):
+        values = getattr(recipe, section.name)
+        kinds[section.name] = _kinds_of(asdict(values))
+    return kinds
 
 
-def _check_keys(path: Path, found: Mapping[str, Any], kinds: Mapping[str, type]) -> None:
-    """Raise DatasetError unless all of ``found`` is named in ``kinds`` and of its kind."""
-    if not isinstance(found, dict):
+def _kinds_of(values: Mapping[str, Any]) -> dict[str, type]:
+    return {name: type(value) for name, value in values.items()}
+
+
+def _with_tuples(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``values`` with tuples for the lists of JSON and TOML."""
+    result = {}
+    for name, value in values.items():
+        result[name] = tuple(value) if isinstance(value, list) else value
+    return result
+
+
+def _check_keys(path: Path, values: Any, kinds: Mapping[str, type]) -> None:
+    """Check names and types of settings.
+
+    Raises:
+        DatasetError: ``values`` are no settings, or one of them is not in ``kinds`` or of another
+            type.
+    """
+    if not isinstance(values, dict):
         raise DatasetError(
             f"{path} holds no settings: it should be an object with names and values"
         )
-    for name, value in found.items():
+    for name, value in values.items():
         if name not in kinds:
-            raise DatasetError(
-                f"{path}: there is no setting {name!r}. There are: {', '.join(sorted(kinds))}"
-            )
-        kind = kinds[name]
-        fits = {float: (int, float), tuple: (list,)}.get(kind, (kind,))
-        if not isinstance(value, fits) or (isinstance(value, bool) and kind is not bool):
-            raise DatasetError(
-                f"{path}: {name} is {value!r}, and should be of the kind {kind.__name__}"
-            )
+            known = ", ".join(sorted(kinds))
+            raise DatasetError(f"{path}: there is no setting {name!r}. There are: {known}")
+        if not _has_kind(value, kinds[name]):
+            kind = kinds[name].__name__
+            raise DatasetError(f"{path}: {name} is {value!r}, and should be of the kind {kind}")
+
+
+def _has_kind(value: Any, kind: type) -> bool:
+    """Return whether a value of JSON or TOML may stand for one of ``kind``."""
+    if isinstance(value, bool):
+        return kind is bool
+    if kind is float:
+        return isinstance(value, int | float)
+    if kind is tuple:
+        return isinstance(value, list)
+    return isinstance(value, kind)

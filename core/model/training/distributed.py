@@ -1,8 +1,8 @@
-"""Several processes that train one network: each takes its part of every batch (``torchrun``, DDP).
+"""Train one network in several processes, each with its part of every batch (``torchrun``, DDP).
 
-What they learn equals what one process learns from the whole batch: gradients and losses are averaged by the number
-of samples, and batch normalisation is over the samples of all (Ioffe and Szegedy 2015, arXiv:1502.03167; PyTorch's own
-SyncBatchNorm does this on GPUs alone).
+What they learn equals what one process learns from the complete batch: gradients and losses are
+averaged by the number of samples, and batch normalization is over the samples of all processes
+(Ioffe and Szegedy 2015, arXiv:1502.03167; PyTorch's SyncBatchNorm does this on GPUs only).
 """
 
 from __future__ import annotations
@@ -22,12 +22,19 @@ from ...errors import DatasetError
 
 T = TypeVar("T")
 _CPU = torch.device("cpu")
-_PATIENCE = timedelta(hours=2)  # the others wait while the first one validates
+# The other processes wait while the first one validates.
+_TIMEOUT = timedelta(hours=2)
 
 
 @dataclass(frozen=True)
 class DistributedContext:
-    """This process's place, and the device that it trains on."""
+    """This process among those that train together.
+
+    Attributes:
+        rank: number of this process.
+        count: number of processes.
+        device: that this process trains on.
+    """
 
     rank: int = 0
     count: int = 1
@@ -39,47 +46,57 @@ class DistributedContext:
         return self.rank == 0
 
     def shard_batch(self, batch: T) -> tuple[T, float]:
-        """This process's samples of ``batch``, a dataclass of tensors (B, ...), on its device; and their weight.
+        """Return this process's samples of a batch, on its device, and their weight.
 
-        The mean over all processes of a mean over own samples times the weight is the mean over the batch.
+        The mean over all processes of (mean over a process's samples, times the weight) is the mean
+        over the batch.
+
+        Args:
+            batch: a dataclass of tensors (B, ...).
 
         Raises:
             DatasetError: there are more processes than samples.
         """
         tensors = {field.name: getattr(batch, field.name) for field in fields(batch)}  # type: ignore[arg-type]
-        whole = len(next(iter(tensors.values())))
-        if whole < self.count:
+        batch_size = len(next(iter(tensors.values())))
+        if batch_size < self.count:
             raise DatasetError(
-                f"{self.count} processes cannot share a batch of {whole} samples: start fewer"
+                f"{self.count} processes cannot share a batch of {batch_size} samples: start fewer"
             )
-        mine = {
-            name: value[self.rank :: self.count].to(self.device) for name, value in tensors.items()
-        }
-        own = len(next(iter(mine.values())))
-        return replace(batch, **mine), own * self.count / whole  # type: ignore[type-var]
+
+        # Every n-th sample, so that parts differ by one sample at most.
+        shard = {}
+        for name, values in tensors.items():
+            shard[name] = values[self.rank :: self.count].to(self.device)
+        shard_size = len(next(iter(shard.values())))
+        weight = shard_size * self.count / batch_size
+        return replace(batch, **shard), weight  # type: ignore[type-var]
 
     def all_reduce_mean(self, values: Sequence[Tensor]) -> list[float]:
-        """The means over all processes of scalars."""
-        together = torch.stack([value.detach() for value in values])
+        """Return the means over all processes of scalars."""
+        stacked = torch.stack([value.detach() for value in values])
         if self.count > 1:
-            distributed.all_reduce(together)
-        return (together / self.count).tolist()
+            distributed.all_reduce(stacked)
+        means: list[float] = (stacked / self.count).tolist()
+        return means
 
     def any_rank(self, flag: bool) -> bool:
-        """Whether ``flag`` holds in any process."""
+        """Return whether ``flag`` is set in any process."""
         if self.count == 1:
             return flag
-        said = torch.tensor(float(flag), device=self.device)
-        distributed.all_reduce(said, distributed.ReduceOp.MAX)
-        return bool(said)
+        largest = torch.tensor(float(flag), device=self.device)
+        distributed.all_reduce(largest, distributed.ReduceOp.MAX)
+        return bool(largest)
 
     def wrap_module(self, module: nn.Module) -> nn.Module:
-        """``module`` with its gradients averaged over the processes and batch normalisation over all samples."""
+        """Return a module with averaged gradients, and batch normalization over all samples."""
         module.to(self.device)
         if self.count == 1:
             return module
         for child in module.modules():
             if type(child) is nn.BatchNorm2d:
+                # The same parameters and buffers with another forward; a new module would have to
+                # copy them, as SyncBatchNorm.convert_sync_batchnorm does.
                 child.__class__ = CpuSyncBatchNorm
         return DistributedDataParallel(module, find_unused_parameters=True)
 
@@ -89,16 +106,19 @@ SINGLE_PROCESS = DistributedContext()
 
 @contextmanager
 def distributed_context() -> Iterator[DistributedContext]:
-    """This process's place among those that ``torchrun`` started, on a GPU of its own if there is one."""
-    gpu = torch.cuda.is_available()
-    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if gpu else _CPU
+    """Join the processes that ``torchrun`` started, with a GPU each if any; leave them on exit."""
+    has_gpu = torch.cuda.is_available()
+    device = _CPU
+    if has_gpu:
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
     count = int(os.environ.get("WORLD_SIZE", 1))
     if count == 1:
         yield DistributedContext(device=device)
         return
-    if gpu:
+
+    if has_gpu:
         torch.cuda.set_device(device)
-    distributed.init_process_group("nccl" if gpu else "gloo", timeout=_PATIENCE)
+    distributed.init_process_group("nccl" if has_gpu else "gloo", timeout=_TIMEOUT)
     try:
         yield DistributedContext(distributed.get_rank(), count, device)
     finally:
@@ -106,29 +126,44 @@ def distributed_context() -> Iterator[DistributedContext]:
 
 
 class CpuSyncBatchNorm(nn.BatchNorm2d):
-    """Batch normalisation over the samples (B, C, H, W) of all processes."""
+    """Batch normalization over the samples (B, C, H, W) of all processes."""
 
     def forward(self, x: Tensor) -> Tensor:
+        """Normalize ``x``; update the running statistics while training."""
         if not self.training:
             return super().forward(x)
-        own = x.float()
-        sums = _Sum.apply(
-            torch.cat((own.sum((0, 2, 3)), own.new_tensor([own.numel() / own.shape[1]])))
-        )
-        size = sums[-1].detach()
-        mean = sums[:-1] / size
-        away = own - mean[:, None, None]
-        variance = _Sum.apply((away * away).sum((0, 2, 3))) / size
+        assert self.momentum is not None and self.running_mean is not None
+        assert self.running_var is not None and self.num_batches_tracked is not None
+
+        # Sums over this process's samples and pixels, then over all processes.
+        values = x.float()
+        count = values.new_tensor([values.numel() / values.shape[1]])
+        sums = _sum_over_processes(torch.cat((values.sum((0, 2, 3)), count)))
+        total_count = sums[-1].detach()
+        mean = sums[:-1] / total_count
+        deviation = values - mean[:, None, None]
+        squares = (deviation * deviation).sum((0, 2, 3))
+        variance = _sum_over_processes(squares) / total_count
+
         with torch.no_grad():
             self.num_batches_tracked += 1
             self.running_mean.lerp_(mean, self.momentum)
-            self.running_var.lerp_(variance * size / (size - 1), self.momentum)
+            unbiased_variance = variance * total_count / (total_count - 1)
+            self.running_var.lerp_(unbiased_variance, self.momentum)
         scale = self.weight * torch.rsqrt(variance + self.eps)
-        return (away * scale[:, None, None] + self.bias[:, None, None]).to(x.dtype)
+        normalized = deviation * scale[:, None, None] + self.bias[:, None, None]
+        result: Tensor = normalized.to(x.dtype)
+        return result
 
 
-class _Sum(torch.autograd.Function):
-    """The sum over all processes of a tensor, which gradients pass."""
+def _sum_over_processes(values: Tensor) -> Tensor:
+    """Return the sum of a tensor over all processes, through which gradients pass."""
+    total: Tensor = _AllReduceSum.apply(values)  # type: ignore[no-untyped-call]
+    return total
+
+
+class _AllReduceSum(torch.autograd.Function):
+    """The sum of a tensor over all processes, through which gradients pass."""
 
     @staticmethod
     def forward(context: Any, values: Tensor) -> Tensor:

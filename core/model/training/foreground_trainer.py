@@ -1,10 +1,12 @@
-"""Trains the mask network on the training set's pictures, put before backgrounds made on the spot."""
+"""Train the foreground network on images of training objects composited onto backgrounds."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,131 +15,227 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ...dataset.atomic_files import make_folder
+from ...errors import DatasetError
 from ...jobs.task import Progress, Task
 from ..inference import weights
 from ..networks.foreground import ForegroundNetwork
-from ..photo_compositing import Panoramas, augment_photo, held_out_panorama
-from . import checkpoints
+from ..photo_compositing import Panoramas, held_out_panorama
 from .ema import update_ema
+from .loop import LEARNING_RATE_FLOOR, StopFile, TrainingState, cosine_decay, prefetch_batches
 from .mixed_precision import enable_mixed_precision
 from .objects import TrainingObject, evenly_spaced, load_split
+from .photo_augmentation import PhotoAugmentationConfig, augment_photo
 
-_AVERAGE = 0.998  # of the weights' exponential moving average
+# Of the images on which every validation evaluates: always the same ones.
+_VALIDATION_SEED = 1
+
+_MaskedBatch = tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class ForegroundConfig:
+    """How the foreground network is trained.
+
+    Attributes:
+        steps: number of steps; over them the learning rate falls to zero along a cosine.
+        batch_size: images of a step.
+        learning_rate: at the end of the warm-up.
+        pretrained: whether the backbone starts from weights trained on ImageNet.
+        warmup: steps over which the learning rate rises from zero.
+        weight_decay: of AdamW (arXiv:1711.05101).
+        ema_decay: of the moving average of the weights, which is validated and exported.
+        seed: of the initial weights and of all batches.
+        eval_every: steps between validations and checkpoints.
+        val_objects: number of unseen objects that validation draws from.
+        val_images: number of images of a validation.
+        augmentation: how images are composited and varied.
+    """
+
+    steps: int = 3000
+    batch_size: int = 12
+    learning_rate: float = 2e-3
+    pretrained: bool = True
+    warmup: int = 100
+    weight_decay: float = 0.02
+    ema_decay: float = 0.998
+    seed: int = 0
+    eval_every: int = 100
+    val_objects: int = 96
+    val_images: int = 48
+    augmentation: PhotoAugmentationConfig = field(default_factory=PhotoAugmentationConfig)
+
+    def __post_init__(self) -> None:
+        """Check the settings.
+
+        Raises:
+            DatasetError: a number is too small.
+        """
+        for name in ("steps", "batch_size", "warmup", "eval_every", "val_objects", "val_images"):
+            if getattr(self, name) < 1:
+                raise DatasetError(f"{name} is {getattr(self, name)}: it must be 1 or more")
 
 
 def train_mask(
     datasets: Sequence[Path],
     run: Path,
+    config: ForegroundConfig | None = None,
     panoramas: Panoramas = (),
-    steps: int = 3000,
-    batch: int = 12,
-    rate: float = 2e-3,
-    seed: int = 0,
-    imagenet: bool = True,
     start: Path | None = None,
 ) -> Task[Path]:
-    """Train :class:`ForegroundNetwork`; writes ``run/mask.pt`` and ``run/mask.csv`` (step, loss, IoU on unseen objects).
+    """Train a :class:`ForegroundNetwork`; continues from ``run/mask.pt`` if it exists.
 
-    What is judged, and exported, is the moving average of the weights. Goes on from ``run/mask.pt`` if it is there, and
-    stops after the step during which a file ``run/stop`` appears.
+    Writes into the folder ``run``: ``mask.pt``, ``mask.csv`` (step, loss, IoU on unseen objects)
+    and ``mask_config.json``. The moving average of the weights is validated and exported. It ends
+    after the step during which a file ``run/stop`` appears.
 
     Args:
-        panoramas: equirectangular pictures (H, W, 3) of places that may lie behind the objects; the last of eight
-            or more is kept for the unseen ones.
-        imagenet: whether the backbone starts from what it learned there.
-        start: a file of weights whose mask network to begin with instead.
+        datasets: folders of training sets.
+        run: folder of the run.
+        config: how to train.
+        panoramas: equirectangular images (H, W, 3) of backgrounds; the last of eight or more is
+            kept for validation.
+        start: a file of weights whose foreground network to start from.
+
+    Returns:
+        The path of the checkpoint.
 
     Raises:
-        DatasetError: a set is missing or damaged. DependencyError: the package of ImageNet's weights is missing.
+        DatasetError: a set is missing or damaged.
+        DependencyError: the package of ImageNet's weights is missing.
         WeightsError: ``start`` is missing or damaged.
     """
+    # Objects and backgrounds; those of validation are not trained on.
+    config = config or ForegroundConfig()
     make_folder(run)
-    stop = run / "stop"
-    stop.unlink(missing_ok=True)
+    StopFile(run).remove()
     yield Progress(0, "Reading the training set")
     objects = load_split(datasets, "train")
-    unseen = evenly_spaced(load_split(datasets, "validation"), 96)
-    torch.manual_seed(seed)
-    network = ForegroundNetwork()
-    first = 0
-    path = run / "mask.pt"
-    kept = held_out_panorama(panoramas)
-    panoramas = panoramas[:-1] if len(panoramas) > len(kept) else panoramas
-    optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=0.02)
-    if start:
-        network.load_state_dict(weights.load_weights(start)[1].state_dict())
-    elif imagenet and not path.exists():
-        network.backbone.start_from_imagenet()
-    average = copy.deepcopy(network)
-    if path.exists():
-        state = checkpoints.read_checkpoint(path)
-        first = state["step"]
-        network.load_state_dict(state["model"])
-        average.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimiser"])
-    enable_mixed_precision(network, "automatic", torch.device("cpu"))
+    unseen = evenly_spaced(load_split(datasets, "validation"), config.val_objects)
+    held_out = held_out_panorama(panoramas)
+    if len(panoramas) > len(held_out):
+        panoramas = panoramas[:-1]
 
-    def drawn(step: int) -> tuple[Tensor, Tensor]:
-        return sample_masked_batch(objects, panoramas, batch, np.random.default_rng((seed, step)))
+    # Weights and optimizer, from the checkpoint if there is one.
+    checkpoint = run / "mask.pt"
+    trainer = _ForegroundTrainer(config, start, checkpoint)
+    settings = json.dumps(asdict(config), indent=1)
+    (run / "mask_config.json").write_text(settings, encoding="utf-8")
 
-    with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(drawn, first)
-        for step in range(first, steps):
-            for group in optimizer.param_groups:
-                group["lr"] = (
-                    rate * min((step + 1) / 100, 0.5 + 0.5 * float(np.cos(np.pi * step / steps)))
-                    + 1e-6
-                )
-            network.train()
-            (pictures, masks), coming = coming.result(), pool.submit(drawn, step + 1)
-            loss = _mask_loss(network(pictures), masks)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
-            update_ema(average, network, _AVERAGE, step)
-            stopped = stop.exists()
-            if (step + 1) % 100 == 0 or step + 1 == steps or stopped:
-                score = mask_iou(
-                    average, *sample_masked_batch(unseen, kept, 48, np.random.default_rng(1))
-                )
-                with (run / "mask.csv").open("a", encoding="utf-8") as log:
-                    log.write(f"{step + 1},{float(loss.detach()):.5f},{score:.5f}\n")
-                state = {"model": network.state_dict(), "average": average.state_dict()}
-                checkpoints.write_checkpoint(
-                    path, {"step": step + 1, **state, "optimiser": optimizer.state_dict()}
-                )
-            yield Progress(step / steps, f"Step {step}, loss {float(loss.detach()):.3f}")
-            if stopped:
-                stop.unlink(missing_ok=True)
-                break
-    return path
+    def sample(step: int) -> _MaskedBatch:
+        rng = np.random.default_rng((config.seed, step))
+        return sample_masked_batch(objects, panoramas, config.batch_size, rng, config.augmentation)
+
+    # The same images for all validations.
+    validation_rng = np.random.default_rng(_VALIDATION_SEED)
+    validation = sample_masked_batch(
+        unseen, held_out, config.val_images, validation_rng, config.augmentation
+    )
+    with closing(prefetch_batches(sample, trainer.state.step)) as batches:
+        yield from _training_loop(trainer, batches, validation, run)
+    return checkpoint
+
+
+class _ForegroundTrainer:
+    """The network, its moving average and the optimizer."""
+
+    def __init__(self, config: ForegroundConfig, start: Path | None, checkpoint: Path) -> None:
+        """Build the network and take the weights of ``checkpoint``, ``start`` or ImageNet."""
+        torch.manual_seed(config.seed)
+        self.config = config
+        self.model = ForegroundNetwork()
+        optimizer = torch.optim.AdamW(
+            self.model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+        if start:
+            self.model.load_state_dict(weights.load_weights(start)[1].state_dict())
+        elif config.pretrained and not checkpoint.exists():
+            self.model.backbone.start_from_imagenet()
+        self.average = copy.deepcopy(self.model)
+        self.state = TrainingState(self.model, self.average, optimizer)
+        if checkpoint.exists():
+            self.state.load(checkpoint)
+        enable_mixed_precision(self.model, "automatic", torch.device("cpu"))
+
+    def train_step(self, batch: _MaskedBatch) -> float:
+        """Do one step; return its loss."""
+        images, masks = batch
+        self.model.train()
+        self.state.set_learning_rate(self._learning_rate())
+        loss = _mask_loss(self.model(images), masks)
+        self.state.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.state.optimizer.step()
+        update_ema(self.average, self.model, self.config.ema_decay, self.state.step)
+        self.state.step += 1
+        return float(loss.detach())
+
+    def _learning_rate(self) -> float:
+        """Return the learning rate of the next step: the lower of a linear warm-up and a cosine."""
+        config = self.config
+        step = self.state.step
+        cosine = cosine_decay(np.pi * step / config.steps)
+        return config.learning_rate * min((step + 1) / config.warmup, cosine) + LEARNING_RATE_FLOOR
+
+
+def _training_loop(
+    trainer: _ForegroundTrainer,
+    batches: Iterator[_MaskedBatch],
+    validation: _MaskedBatch,
+    run: Path,
+) -> Task[None]:
+    """Step through ``batches``; validate, log and save now and then, and before the run ends."""
+    config = trainer.config
+    stop_file = StopFile(run)
+    for step in range(trainer.state.step, config.steps):
+        loss = trainer.train_step(next(batches))
+        # A stopped run is validated, too: its log has a line for each checkpoint.
+        stopped = stop_file.exists()
+        if (step + 1) % config.eval_every == 0 or step + 1 == config.steps or stopped:
+            iou = mask_iou(trainer.average, *validation)
+            with (run / "mask.csv").open("a", encoding="utf-8") as log:
+                log.write(f"{step + 1},{loss:.5f},{iou:.5f}\n")
+            trainer.state.save(run / "mask.pt")
+        yield Progress(step / config.steps, f"Step {step}, loss {loss:.3f}")
+        if stopped:
+            stop_file.remove()
+            return
 
 
 @torch.inference_mode()
-def mask_iou(network: ForegroundNetwork, pictures: Tensor, masks: Tensor) -> float:
-    """Mean IoU of the network's masks with the true ones (B, 1, H, W)."""
+def mask_iou(network: ForegroundNetwork, images: Tensor, masks: Tensor) -> float:
+    """Return the mean IoU of the network's masks with the true ones (B, 1, H, W)."""
     network.eval()
-    found = network(pictures) > 0
+    predicted = network(images) > 0
     true = masks > 0.5
-    return float(
-        ((found & true).sum((1, 2, 3)) / (found | true).sum((1, 2, 3)).clamp(min=1)).mean()
-    )
+
+    # Of each image, then the mean.
+    intersection = (predicted & true).sum((1, 2, 3))
+    union = (predicted | true).sum((1, 2, 3))
+    ious = intersection / union.clamp(min=1)
+    return float(ious.mean())
 
 
 def sample_masked_batch(
-    objects: Sequence[TrainingObject], panoramas: Panoramas, count: int, rng: np.random.Generator
-) -> tuple[Tensor, Tensor]:
-    """``count`` pictures (B, 3, H, W) with a background and their masks (B, 1, H, W)."""
-    made = [augment_photo(objects, panoramas, rng) for _ in range(count)]
-    pictures, masks = (np.stack(part) for part in zip(*made, strict=True))
-    return torch.from_numpy(pictures), torch.from_numpy(masks)
+    objects: Sequence[TrainingObject],
+    panoramas: Panoramas,
+    count: int,
+    rng: np.random.Generator,
+    augmentation: PhotoAugmentationConfig,
+) -> _MaskedBatch:
+    """Draw images (B, 3, H, W) with a background and their masks (B, 1, H, W)."""
+    photos = []
+    masks = []
+    for _ in range(count):
+        photo, mask = augment_photo(objects, panoramas, rng, augmentation)
+        photos.append(photo)
+        masks.append(mask)
+    return torch.from_numpy(np.stack(photos)), torch.from_numpy(np.stack(masks))
 
 
 def _mask_loss(logits: Tensor, masks: Tensor) -> Tensor:
-    """Cross-entropy and soft IoU."""
-    found = logits.sigmoid()
-    both = (found * masks).sum((1, 2, 3))
-    either = (found + masks - found * masks).sum((1, 2, 3))
-    return (
-        F.binary_cross_entropy_with_logits(logits, masks) + (1 - (both + 1) / (either + 1)).mean()
-    )
+    """Return the cross-entropy plus 1 - soft IoU of masks (B, 1, H, W)."""
+    probability = logits.sigmoid()
+    intersection = (probability * masks).sum((1, 2, 3))
+    union = (probability + masks - probability * masks).sum((1, 2, 3))
+    iou_loss = (1 - (intersection + 1) / (union + 1)).mean()
+    return F.binary_cross_entropy_with_logits(logits, masks) + iou_loss

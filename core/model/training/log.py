@@ -1,4 +1,4 @@
-"""What a run of training writes down: ``log.csv``, and ``curve.png`` drawn from it."""
+"""The log of a training run: ``log.csv``, and ``curve.png`` drawn from it."""
 
 from __future__ import annotations
 
@@ -12,46 +12,68 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-QUESTIONS = (
-    "front",
-    "front, right",
-    "front, right, back, top",
-    "free",
-)  # as ``training.QUESTIONS``
+from .validation import VALIDATION_QUERIES
+
+# Seconds between two drawings of the curve, which takes longer than a step of a small network.
 _DRAW_SECONDS = 10.0
-_SIDE = 512
+
+# Layout of the curve, pixels: boxes are left, top, right, bottom.
+_SIZE = 512
+_LOSS_BOX = (80, 38, 498, 216)
+_IOU_BOX = (80, 260, 498, 370)
+_LEGEND_TOP = 394
+_LEGEND_LINE = 28
+_TITLE_HEIGHT = 33
+_FONT_SIZE = 25
+_CHARACTER_WIDTH = 14
+_THIN = 1
+_THICK = 4
+
 _FOREGROUND = (70, 70, 70)
 _PALE = (190, 210, 235)
 _BOLD = (30, 90, 170)
 _COLORS = ((214, 96, 30), (60, 140, 60), (140, 80, 160), (190, 150, 20))
 
+# Losses below this are drawn as this much: the axis is logarithmic.
+_SMALLEST_LOSS = 1e-4
+# Room above and below the curves: of IoU, and of the loss's common logarithm.
+_IOU_MARGIN = 0.03
+_LOSS_MARGIN = 0.02
+# The bold curve averages over one in so many steps, and over this many at least.
+_AVERAGED_PARTS = 30
+_MIN_AVERAGED = 5
+
+Color = tuple[int, int, int]
 Points = NDArray[np.float64]
 
 
 class RunLog:
-    """Lines of ``log.csv``, at once on disk, and now and then the curve. Writes nothing unless ``first``.
+    """Writer of ``log.csv``: each line is on disk at once, and now and then the curve is drawn.
 
-    A line is a step, "train", its losses and its seconds; or a step, "validation" and IoUs, one of each question, NaN
-    where it is not asked.
+    A line is: step, "train", losses, seconds; or: step, "validation", the IoU of each of
+    ``VALIDATION_QUERIES``, NaN where it was not evaluated. Only the main process writes.
     """
 
     def __init__(self, run: Path, step: int, first: bool) -> None:
-        """step: where the run goes on; what an interrupted one had written of later steps is dropped."""
+        """Open the log of a run that continues after ``step``; lines of later steps are dropped.
+
+        Args:
+            run: folder of the run.
+            step: number of steps done.
+            first: whether this is the main process.
+        """
         self._run = run
-        self._first = first
-        self._drawn = 0.0
+        self._is_main = first
+        self._drawn_at = 0.0
         self._file: TextIO | None = None
         path = run / "log.csv"
         if first and path.exists():
-            kept = [
-                line
-                for line in path.read_text(encoding="utf-8").splitlines()
-                if _parse_step(line) <= step
-            ]
-            path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+            lines = path.read_text(encoding="utf-8").splitlines()
+            kept_lines = [f"{line}\n" for line in lines if _parse_step(line) <= step]
+            path.write_text("".join(kept_lines), encoding="utf-8")
 
     def __enter__(self) -> RunLog:
-        if self._first:
+        if self._is_main:
             self._file = (self._run / "log.csv").open("a", buffering=1, encoding="utf-8")
         return self
 
@@ -61,123 +83,186 @@ class RunLog:
             draw_curve(self._run)
 
     def log_step(self, step: int, losses: Sequence[float], seconds: float) -> None:
-        if self._file:
-            self._write_row(step, "train", [*losses, seconds])
-            if time.monotonic() - self._drawn > _DRAW_SECONDS:
-                draw_curve(self._run)
-                self._drawn = time.monotonic()
+        """Write the losses and the duration of a step."""
+        if not self._file:
+            return
+        self._write_row(step, "train", [*losses, seconds])
+        if time.monotonic() - self._drawn_at > _DRAW_SECONDS:
+            draw_curve(self._run)
+            self._drawn_at = time.monotonic()
 
     def log_validation(self, step: int, scores: Sequence[float]) -> None:
+        """Write the scores of a validation after a step."""
         if self._file:
             self._write_row(step, "validation", scores)
             draw_curve(self._run)
 
     def _write_row(self, step: int, kind: str, values: Sequence[float]) -> None:
         assert self._file
-        self._file.write(",".join((str(step), kind, *(f"{value:.5f}" for value in values))) + "\n")
+        columns = [str(step), kind]
+        columns += [f"{value:.5f}" for value in values]
+        self._file.write(",".join(columns) + "\n")
 
 
 def log_lines(run: Path, kind: str) -> Iterator[tuple[int, list[float]]]:
-    """Lines of ``log.csv``: "train" (step, losses and seconds) or "validation" (step, IoUs)."""
+    """Yield step and values of the lines of a kind in ``log.csv``.
+
+    Args:
+        run: folder of the run.
+        kind: "train" (losses and seconds) or "validation" (IoU).
+    """
     with (run / "log.csv").open(newline="", encoding="utf-8") as file:
-        for line in csv.reader(file):
-            if len(line) > 2 and line[1] == kind:
-                yield int(line[0]), [float(x) for x in line[2:]]
+        for columns in csv.reader(file):
+            if len(columns) > 2 and columns[1] == kind:
+                yield int(columns[0]), [float(column) for column in columns[2:]]
 
 
 def draw_curve(run: Path) -> None:
-    """Write ``curve.png``: the loss by step, pale as it was and bold on average, and IoU on unseen objects."""
-    losses = np.array([(step, values[0]) for step, values in log_lines(run, "train")]).reshape(
-        -1, 2
-    )
-    scores = list(log_lines(run, "validation"))
-    if not len(losses):
+    """Draw ``curve.png``: the loss by step (bold: its average), and the IoU on unseen objects."""
+    rows = [(step, values[0]) for step, values in log_lines(run, "train")]
+    if not rows:
         return
-    image = Image.new("RGB", (_SIDE, _SIDE), "white")
-    last = max(float(losses[-1, 0]), 2.0)
-    logs = np.log10(np.maximum(losses[:, 1], 1e-4))
-    chart = _Chart(image, (80, 38, 498, 216), (1, last), (logs.min() - 0.02, logs.max() + 0.02))
-    chart.draw_frame(
-        [f"{10**value:.2g}" for value in chart.high_low],
-        f"loss {_running_mean(losses[:, 1])[-1]:.3g}",
-        "",
-    )
-    chart.draw_line(np.c_[losses[:, 0], logs], _PALE, 1)
-    chart.draw_line(np.c_[losses[:, 0], np.log10(_running_mean(losses[:, 1]))], _BOLD, 4)
-    values = np.array([line for _, line in scores]).reshape(len(scores), -1 if scores else 0)
-    known = values[~np.isnan(values)]
-    top = min(1.0, float(known.max()) + 0.03) if len(known) else 1.0
-    low = max(0.0, float(known.min()) - 0.03) if len(known) else 0.0
-    chart = _Chart(image, (80, 260, 498, 370), (1, last), (low, top))
-    chart.draw_frame(
-        [f"{value:.2f}" for value in chart.high_low],
-        "IoU on unseen objects",
-        f"step {int(losses[-1, 0])}",
-    )
-    for index, color in enumerate(_COLORS[: values.shape[1]]):
-        curve = np.c_[[step for step, _ in scores], values[:, index]]
-        if np.isnan(curve).any():  # not asked
-            continue
-        chart.draw_line(curve, color, 4)
-        name = QUESTIONS[index] if index < len(QUESTIONS) else ""
-        chart.draw_text((8, 394 + 28 * index), f"{name} {curve[-1, 1]:.2f}", color)
+    losses = np.array(rows, float)
+    last_step = int(losses[-1, 0])
+    step_range = (1.0, max(float(last_step), 2.0))
+    image = Image.new("RGB", (_SIZE, _SIZE), "white")
+    _draw_losses(image, losses, step_range)
+    _draw_scores(image, list(log_lines(run, "validation")), step_range, last_step)
+
     partial = run / "curve.partial"
     image.save(partial, "PNG")
     partial.replace(run / "curve.png")
 
 
+def _draw_losses(image: Image.Image, losses: Points, step_range: tuple[float, float]) -> None:
+    """Draw the losses (K, 2) (step, loss) on a logarithmic axis."""
+    steps = losses[:, 0]
+    values = losses[:, 1]
+    logarithms = np.log10(np.maximum(values, _SMALLEST_LOSS))
+    average = _running_mean(values)
+
+    # The axis covers all losses.
+    low = logarithms.min() - _LOSS_MARGIN
+    high = logarithms.max() + _LOSS_MARGIN
+    chart = _Chart(image, _LOSS_BOX, step_range, (low, high))
+    labels = [f"{10**value:.2g}" for value in chart.high_low]
+    chart.draw_frame(labels, f"loss {average[-1]:.3g}", "")
+
+    # The average on top of the single steps.
+    chart.draw_line(np.c_[steps, logarithms], _PALE, _THIN)
+    chart.draw_line(np.c_[steps, np.log10(average)], _BOLD, _THICK)
+
+
+def _draw_scores(
+    image: Image.Image,
+    rows: Sequence[tuple[int, list[float]]],
+    step_range: tuple[float, float],
+    last_step: int,
+) -> None:
+    """Draw the IoU of each query, and the legend."""
+    steps = [step for step, _ in rows]
+    scores = np.array([values for _, values in rows]).reshape(len(rows), -1 if rows else 0)
+
+    # The axis covers all scores.
+    known = scores[~np.isnan(scores)]
+    low = 0.0
+    high = 1.0
+    if len(known):
+        low = max(0.0, float(known.min()) - _IOU_MARGIN)
+        high = min(1.0, float(known.max()) + _IOU_MARGIN)
+
+    chart = _Chart(image, _IOU_BOX, step_range, (low, high))
+    labels = [f"{value:.2f}" for value in chart.high_low]
+    chart.draw_frame(labels, "IoU on unseen objects", f"step {last_step}")
+
+    # A curve and a line of the legend for each query.
+    names = list(VALIDATION_QUERIES)
+    for index, color in enumerate(_COLORS[: scores.shape[1]]):
+        curve = np.c_[steps, scores[:, index]]
+        if np.isnan(curve).any():  # not evaluated
+            continue
+        chart.draw_line(curve, color, _THICK)
+        name = names[index] if index < len(names) else ""
+        legend = f"{name} {curve[-1, 1]:.2f}"
+        chart.draw_text((8, _LEGEND_TOP + _LEGEND_LINE * index), legend, color)
+
+
 class _Chart:
-    """A plot in the rectangle ``place`` (left, top, right, bottom) of an image, of ``x`` and ``y`` (low, high)."""
+    """A plot in a rectangle of an image."""
 
     def __init__(
         self,
         image: Image.Image,
-        place: tuple[int, ...],
-        x: tuple[float, float],
-        y: tuple[float, float],
+        box: tuple[int, int, int, int],
+        x_range: tuple[float, float],
+        y_range: tuple[float, float],
     ) -> None:
+        """Set up the axes.
+
+        Args:
+            image: to draw on.
+            box: left, top, right, bottom of the rectangle, pixels.
+            x_range: lowest and highest x.
+            y_range: lowest and highest y; widened if they are equal.
+        """
+        if y_range[1] <= y_range[0]:
+            y_range = (y_range[0] - 0.5, y_range[0] + 0.5)
         self._draw = ImageDraw.Draw(image)
-        self._place = place
-        self._x = x
-        self._y = y if y[1] > y[0] else (y[0] - 0.5, y[0] + 0.5)
-        self._font = ImageFont.load_default(25)
-        self.high_low = (self._y[1], self._y[0])
+        self._box = box
+        self._x_range = x_range
+        self._y_range = y_range
+        self._font = ImageFont.load_default(_FONT_SIZE)
+        self.high_low = (y_range[1], y_range[0])
 
-    def draw_frame(self, ends: Sequence[str], title: str, below: str) -> None:
-        left, top, right, bottom = self._place
-        self._draw.rectangle(self._place, outline=_FOREGROUND)
-        self.draw_text((left, top - 33), title, _FOREGROUND)
-        self.draw_text((4, top - 4), ends[0], _FOREGROUND)
-        self.draw_text((4, bottom - 24), ends[1], _FOREGROUND)
-        self.draw_text((right - 14 * len(below), bottom + 2), below, _FOREGROUND)
+    def draw_frame(self, labels: Sequence[str], title: str, below: str) -> None:
+        """Draw the rectangle, labels of its two ends, a title, and a text below on the right."""
+        left, top, right, bottom = self._box
+        self._draw.rectangle(self._box, outline=_FOREGROUND)
+        self.draw_text((left, top - _TITLE_HEIGHT), title, _FOREGROUND)
 
-    def draw_line(self, points: Points, color: tuple[int, int, int], width: int) -> None:
-        """A line through ``points`` (K, 2), a dot if there is but one."""
-        left, top, right, bottom = self._place
-        share = (points - (self._x[0], self._y[0])) / (
-            self._x[1] - self._x[0],
-            self._y[1] - self._y[0],
-        )
-        where = np.c_[left + share[:, 0] * (right - left), bottom - share[:, 1] * (bottom - top)]
-        if len(where) > 1:
-            self._draw.line([tuple(point) for point in where.tolist()], color, width)
-        for x, y in where[-1:].tolist():
-            self._draw.ellipse((x - width, y - width, x + width, y + width), color)
+        # Labels of the axis at the left edge of the image.
+        high_label, low_label = labels
+        self.draw_text((4, top - 4), high_label, _FOREGROUND)
+        self.draw_text((4, bottom - 24), low_label, _FOREGROUND)
 
-    def draw_text(self, where: tuple[int, int], text: str, color: tuple[int, int, int]) -> None:
-        self._draw.text(where, text, color, self._font)
+        # Aligned with the right edge of the rectangle.
+        below_width = _CHARACTER_WIDTH * len(below)
+        self.draw_text((right - below_width, bottom + 2), below, _FOREGROUND)
+
+    def draw_line(self, points: Points, color: Color, width: int) -> None:
+        """Draw a line through ``points`` (K, 2), with a dot at its end."""
+        left, top, right, bottom = self._box
+        x_low, x_high = self._x_range
+        y_low, y_high = self._y_range
+
+        # From values to shares of the axes to pixels, whose y runs downwards.
+        x_share = (points[:, 0] - x_low) / (x_high - x_low)
+        y_share = (points[:, 1] - y_low) / (y_high - y_low)
+        x_pixels = left + x_share * (right - left)
+        y_pixels = bottom - y_share * (bottom - top)
+        pixels = np.c_[x_pixels, y_pixels].tolist()
+
+        # A single point has no line.
+        if len(pixels) > 1:
+            self._draw.line([tuple(pixel) for pixel in pixels], color, width)
+        x, y = pixels[-1]
+        self._draw.ellipse((x - width, y - width, x + width, y + width), color)
+
+    def draw_text(self, position: tuple[int, int], text: str, color: Color) -> None:
+        """Draw a text from its upper left corner on."""
+        self._draw.text(position, text, color, self._font)
 
 
 def _running_mean(values: Points) -> Points:
-    """Each of ``values`` (K,) averaged with those before it, over about a thirtieth of them."""
-    weight = 1 / max(len(values) / 30, 5)
+    """Return the moving average (K,) of ``values`` over about a thirtieth of them."""
+    weight = 1 / max(len(values) / _AVERAGED_PARTS, _MIN_AVERAGED)
     mean = 0.0
-    total = 0.0
+    total_weight = 0.0
     result = []
     for value in values:
         mean = mean + weight * (value - mean)
-        total = total + weight * (1 - total)
-        result.append(mean / total)
+        total_weight = total_weight + weight * (1 - total_weight)
+        result.append(mean / total_weight)
     return np.array(result)
 
 

@@ -1,7 +1,8 @@
-"""Mixed precision: the network's blocks in bfloat16, geometry and losses in float32 (arXiv:1710.03740).
+"""Mixed precision: blocks in bfloat16, geometry and losses in float32 (arXiv:1710.03740).
 
-Where points fall in pictures must be right to a part of a pixel, which bfloat16's 8 bits are not. On CPUs the backbone
-stays in float32: its convolutions of single channels take longer in bfloat16 than the rest gains.
+Where points project into images must be right to a fraction of a pixel, which bfloat16's 8 bits are
+not. On CPUs the backbone stays in float32: its depthwise convolutions take longer in bfloat16 than
+the other layers gain.
 """
 
 from __future__ import annotations
@@ -22,34 +23,44 @@ _BLOCKS = (Backbone, VolumeUNet, Residual, nn.Sequential)
 
 
 def has_native_bfloat16(device: torch.device) -> bool:
-    """Whether ``device`` computes in bfloat16 itself. A CPU that does not emulates it, some fifty times slower."""
+    """Return whether a device has native bfloat16: a CPU emulates it some fifty times slower."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    found = getattr(torch.cpu, "get_capabilities", dict)()
-    return bool(found.get("avx512_bf16") or found.get("amx_bf16"))
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
 def enable_mixed_precision(network: nn.Module, precision: str, device: torch.device) -> bool:
-    """Let the blocks of ``network`` compute in bfloat16, if ``precision`` says so or leaves it to what is faster.
+    """Make blocks of a network compute in bfloat16; their weights and outputs stay float32.
 
-    Weights, gradients and what blocks give stay float32. Whether it was done.
+    Args:
+        network: whose blocks' ``forward`` is replaced.
+        precision: one of ``PRECISIONS``; "automatic" is bfloat16 where the device has it natively.
+        device: that the network will run on.
+
+    Returns:
+        Whether the blocks compute in bfloat16.
 
     Raises:
         DatasetError: there is no such precision.
     """
     if precision not in PRECISIONS:
-        raise DatasetError(
-            f"There is no precision {precision!r}: there are {', '.join(PRECISIONS)}"
-        )
-    mixed = precision == "bfloat16" or (precision == "automatic" and has_native_bfloat16(device))
-    for block in _outermost_blocks(network) if mixed else ():
+        known = ", ".join(PRECISIONS)
+        raise DatasetError(f"There is no precision {precision!r}: there are {known}")
+    is_automatic = precision == "automatic" and has_native_bfloat16(device)
+    if precision != "bfloat16" and not is_automatic:
+        return False
+
+    for block in _outermost_blocks(network):
         if device.type == "cpu" and isinstance(block, Backbone):
             continue
-        block.forward = _mixed_forward(block.forward, device.type)  # type: ignore[method-assign]
-    return mixed
+        # On the instance, not by a wrapping module: that would change the names of the weights.
+        block.forward = _mixed_forward(block.forward, device.type)
+    return True
 
 
 def _outermost_blocks(network: nn.Module) -> Iterator[nn.Module]:
+    """Yield the blocks that are in no other block."""
     for child in network.children():
         if isinstance(child, _BLOCKS):
             yield child
@@ -57,14 +68,14 @@ def _outermost_blocks(network: nn.Module) -> Iterator[nn.Module]:
             yield from _outermost_blocks(child)
 
 
-def _mixed_forward(forward: Callable[..., Any], kind: str) -> Callable[..., Any]:
+def _mixed_forward(forward: Callable[..., Any], device_type: str) -> Callable[..., Any]:
+    """Return ``forward`` in bfloat16, with float32 outputs."""
+
     def run(*arguments: Any) -> Any:
-        with torch.autocast(kind, torch.bfloat16):
+        with torch.autocast(device_type, torch.bfloat16):
             result = forward(*arguments)
-        return (
-            result.float()
-            if isinstance(result, Tensor)
-            else type(result)(part.float() for part in result)
-        )
+        if isinstance(result, Tensor):
+            return result.float()
+        return type(result)(part.float() for part in result)
 
     return run

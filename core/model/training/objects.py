@@ -1,4 +1,4 @@
-"""From a training set on disk to objects in memory."""
+"""Load the objects of a training set into memory."""
 
 from __future__ import annotations
 
@@ -7,26 +7,33 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...cameras import Camera
 from ...dataset.compact import QuantizedPoints, decode_image
+from ...dataset.frames import object_frame, view_frame
 from ...dataset.index import ObjectLocation, locations_of_split, training_locations
 from ...dataset.members import GRID, decode_grid
 from ...dataset.object_file import ObjectFile
-from ...dataset.passes import world_points
 from ...errors import DatasetError
 from ..inference.preprocessing import median_filter
 from ..networks.projection import camera_matrix, transform_camera
 
+# Visible surface points that are kept of each view: for the colors and depths of a sample, which
+# takes fewer.
 COLORS_A_VIEW = 384
+# A view that shows the object in fewer pixels is taken for empty.
+_MIN_PIXELS = 16
+# A pixel whose alpha (0 to 255) is above this shows the object.
+_OPAQUE = 127
 Points = NDArray[np.float32] | QuantizedPoints
+T = TypeVar("T")
 
 
 class LazyImages(Sequence[NDArray[np.uint8]]):
-    """Pictures (V, H, W, 4) uint8, kept as their files have them; each is read and despeckled when it is taken out."""
+    """Images (V, H, W, 4) uint8, kept encoded; each is decoded and despeckled on access."""
 
     def __init__(self, files: Sequence[bytes]) -> None:
         self._files = tuple(files)
@@ -40,10 +47,12 @@ class LazyImages(Sequence[NDArray[np.uint8]]):
 
 @dataclass(frozen=True)
 class Surface:
-    """What a picture shows, without light.
+    """What an image shows, without light. All are 0 where there is no surface.
 
-    albedo: (H, W, 3) uint8 sRGB. occlusion: (H, W) uint8, 255 for open. normal: (H, W, 3) float16, in world space or,
-    which is the same, in the object's own frame. All are 0 where nothing is.
+    Attributes:
+        albedo: (H, W, 3) uint8 sRGB.
+        occlusion: (H, W) uint8, 255 for open.
+        normal: (H, W, 3) float16, in world space, whose axes are those of the object's frame.
     """
 
     albedo: NDArray[np.uint8]
@@ -52,7 +61,7 @@ class Surface:
 
 
 class Surfaces(Sequence[Surface]):
-    """A :class:`Surface` for each view, kept as its files have it and read when it is taken out."""
+    """A :class:`Surface` for each view, kept as encoded as in its file and decoded on access."""
 
     def __init__(self, file: ObjectFile) -> None:
         self._file = file
@@ -61,25 +70,34 @@ class Surfaces(Sequence[Surface]):
         return len(self._file.record.views)
 
     def __getitem__(self, view: int) -> Surface:  # type: ignore[override]
-        file = self._file
-        albedo = file.albedo(view)
-        occlusion = file.occlusion(view)
+        albedo = self._file.albedo(view)
+        occlusion = self._file.occlusion(view)
         if albedo is None or occlusion is None:
-            raise DatasetError(f"{file.path} is not relightable")
-        return Surface(albedo, occlusion, file.normal(view))
+            raise DatasetError(f"{self._file.path} is not relightable")
+        return Surface(albedo, occlusion, self._file.normal(view))
 
 
 @dataclass(frozen=True)
 class TrainingObject:
-    """One object in memory, in its own frame: centred, the longest side 1. V views, P points.
+    """One object in memory, in its frame: centered, the longest side 1. V views, P points.
 
-    colour: of V views. kinds: (V,). cameras: (V, 5, 4), see ``projection``.
-    frames: (V, 4, 4) similarity from the object's frame to each view's own: x right, y away, z up in the picture,
-        the visible longest side 1, the origin where the picture's middle meets the depth of the object's centre.
-    near, uniform: (P, 3) float32, of compact sets quantised, with near_inside, uniform_inside (P,) bool.
-    half: (3,) half the extent of the bounding box.
-    seen: (V, 384, 3) as they, points that each view shows, and seen_colour (V, 384, 3) uint8 their colours.
-    surfaces: of the views, None if the set is not relightable. grid_file: member of the grid, None if there is none.
+    Attributes:
+        name: of the object.
+        family: its category.
+        color: images of the views.
+        view_kinds: (V,) kinds of the views: names of sides, or "free".
+        cameras: (V, 5, 4), see ``networks.projection``.
+        view_frames: (V, 4, 4) similarity from the object's frame to each view's, see
+            ``dataset.frames.view_frame``.
+        near_points: (P, 3) float32 near the surface; of compact sets quantized.
+        near_inside: (P,) which of them are inside.
+        uniform: (P, 3) as ``near_points``, uniform over the bounding box grown by 10 %.
+        uniform_inside: (P,) which of them are inside.
+        half_extent: (3,) of the bounding box.
+        visible_points: (V, 384, 3) as ``near_points``, points that each view shows.
+        seen_color: (V, 384, 3) uint8 their colors.
+        surfaces: of the views; None if the set is not relightable.
+        grid_file: encoded occupancy grid; None if there is none.
     """
 
     name: str
@@ -99,144 +117,110 @@ class TrainingObject:
     grid_file: bytes | None = None
 
     def grid(self) -> NDArray[np.bool_] | None:
-        """Which cells of the cube about the object are inside: (96, 96, 96), see ``core.geometry.occupancy_grid``.
+        """Return which cells (96, 96, 96) about the object are inside; None if there is no grid.
 
-        In the object's own frame the cell (i, j, k) is centered at ((i, j, k) + 0.5) / 96 - 0.5, times 1.02.
+        In the object's frame the cell (i, j, k) is centered at ((i, j, k) + 0.5) / 96 - 0.5, times
+        1.02; see ``core.geometry.occupancy_grid``.
         """
         return None if self.grid_file is None else decode_grid(self.grid_file)
 
 
 def load_split(folders: Sequence[Path], split: str) -> list[TrainingObject]:
-    """Every object of ``split`` in the training sets ``folders``, packed or not, in memory, as small as in its file.
+    """Load all objects of a split of training sets, packed or not, encoded as in their files.
 
-    To train on not those that are copies of what another set judges by.
+    For the split "train", copies of objects by which another set is evaluated are left out.
 
     Raises:
         DatasetError: a set is missing or damaged, its splits leak, or there is no object.
     """
-    places = (
-        training_locations(folders)
-        if split == "train"
-        else [p for folder in folders for p in locations_of_split(folder, split)]
-    )
+    if split == "train":
+        locations = training_locations(folders)
+    else:
+        locations = []
+        for folder in folders:
+            locations += locations_of_split(folder, split)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        objects = [found for found in pool.map(load_object, places) if found is not None]
+        loaded = pool.map(load_object, locations)
+        objects = [training_object for training_object in loaded if training_object is not None]
     if not objects:
-        raise DatasetError(
-            f"There is no object of the split {split!r} in {', '.join(map(str, folders))}"
-        )
+        names = ", ".join(map(str, folders))
+        raise DatasetError(f"There is no object of the split {split!r} in {names}")
     return objects
 
 
-def evenly_spaced(objects: Sequence[TrainingObject], count: int) -> list[TrainingObject]:
-    """At most ``count`` of ``objects``, evenly from first to last, so that no source of them is left out."""
-    return (
-        [objects[i * len(objects) // count] for i in range(count)]
-        if count < len(objects)
-        else list(objects)
-    )
+def evenly_spaced(objects: Sequence[T], count: int) -> list[T]:
+    """Return at most ``count`` objects, evenly spaced, so that no source of them is left out."""
+    if count >= len(objects):
+        return list(objects)
+    return [objects[index * len(objects) // count] for index in range(count)]
 
 
-def load_object(place: ObjectLocation) -> TrainingObject | None:
-    """One object as arrays; None if a view of it is empty, or if it is a whole scene."""
-    file = place.open_object()
-    if file.record.instances:
-        return None
+def load_object(location: ObjectLocation) -> TrainingObject | None:
+    """Load one object; None if one of its views is empty, or if it is a whole scene."""
+    file = location.open_object()
     record = file.record
-    shape = file.read_shape()
+    if record.instances:
+        return None
     low, high = record.bounds
     center = (low + high) / 2
     size = float((high - low).max())
-    normalize = object_frame(record.bounds)
+    normalization = object_frame(record.bounds)
+
+    # Each view: its camera and frame, and some of the surface that it shows.
     rng = np.random.default_rng(0)
     cameras = []
-    frames = []
-    seen = []
-    seen_color = []
+    view_frames = []
+    visible_points = []
+    visible_colors = []
     for index, view in enumerate(record.views):
-        picture = file.read_color(index)
+        image = file.read_color(index)
         depth = file.read_depth(index)
-        rows, columns = np.nonzero((picture[..., 3] > 127) & (depth > 0))
-        if len(rows) < 16:
+        rows, columns = np.nonzero((image[..., 3] > _OPAQUE) & (depth > 0))
+        if len(rows) < _MIN_PIXELS:
             return None
         pick = rng.integers(0, len(rows), COLORS_A_VIEW)
-        j = rows[pick]
-        i = columns[pick]
-        world = view.camera.unproject(np.stack((i + 0.5, j + 0.5), 1), depth[j, i].astype(float))
-        seen.append((world - center) / size)
-        seen_color.append(median_filter(picture)[j, i, :3])
-        cameras.append(transform_camera(camera_matrix(view.camera), normalize))
-        frames.append(view_frame(view.camera, rows, columns, center) @ np.linalg.inv(normalize))
-    near, uniform, shown = (
-        QuantizedPoints.quantize(points) if file.is_compact else np.asarray(points, np.float32)
-        for points in (
-            (shape.near - center) / size,
-            (shape.uniform - center) / size,
-            np.stack(seen),
-        )
-    )
+        pixels = np.stack((columns[pick] + 0.5, rows[pick] + 0.5), 1)
+        pixel_depth = depth[rows[pick], columns[pick]].astype(float)
+        world = view.camera.unproject(pixels, pixel_depth)
+        visible_points.append((world - center) / size)
+        visible_colors.append(median_filter(image)[rows[pick], columns[pick], :3])
+        cameras.append(transform_camera(camera_matrix(view.camera), normalization))
+        frame = view_frame(view.camera, rows, columns, center)
+        view_frames.append(frame @ np.linalg.inv(normalization))
+
+    # Compact sets hold points in steps of 1/65535 of the box: in memory they stay as small.
+    shape = file.read_shape()
+    to_points = QuantizedPoints.quantize if file.is_compact else _to_float32
+    images = [file.read_member(file.color_kind(index)) for index in range(len(record.views))]
     return TrainingObject(
-        record.name,
-        record.family,
-        LazyImages([file.read_member(file.color_kind(i)) for i in range(len(record.views))]),
-        tuple(view.kind for view in record.views),
-        np.stack(cameras),
-        np.stack(frames),
-        near,
-        shape.near_inside,
-        uniform,
-        shape.uniform_inside,
-        (high - low) / 2 / size,
-        shown,
-        np.stack(seen_color),
-        _surfaces(file),
-        file.parts.get(GRID),
+        name=record.name,
+        family=record.family,
+        color=LazyImages(images),
+        view_kinds=tuple(view.kind for view in record.views),
+        cameras=np.stack(cameras),
+        view_frames=np.stack(view_frames),
+        near_points=to_points((shape.near - center) / size),
+        near_inside=shape.near_inside,
+        uniform=to_points((shape.uniform - center) / size),
+        uniform_inside=shape.uniform_inside,
+        half_extent=(high - low) / 2 / size,
+        visible_points=to_points(np.stack(visible_points)),
+        seen_color=np.stack(visible_colors),
+        surfaces=_load_surfaces(file),
+        grid_file=file.parts.get(GRID),
     )
 
 
-def _surfaces(file: ObjectFile) -> Surfaces | None:
-    """With the members of the views alone: the points are in memory as they are."""
+def _to_float32(points: NDArray[np.float64]) -> NDArray[np.float32]:
+    return np.asarray(points, np.float32)
+
+
+def _load_surfaces(file: ObjectFile) -> Surfaces | None:
+    """Return the surfaces of the views, without the file's points: those are in memory already."""
     if not file.relightable:
         return None
-    parts = {
-        kind: data for kind, data in file.parts.items() if kind == "json" or kind[:3].isdigit()
-    }
+    parts = {}
+    for kind, data in file.parts.items():
+        if kind == "json" or kind[:3].isdigit():
+            parts[kind] = data
     return Surfaces(ObjectFile(file.path, parts))
-
-
-def dense_surface(file: ObjectFile) -> NDArray[np.float64]:
-    """Points (P, 3) of the true surface: the samples of the record, and all that its views show."""
-    parts = [file.read_shape().surface.astype(float)]
-    for index in range(len(file.record.views)):
-        view = file.read_view(index)
-        parts.append(world_points(view)[(view.colour[..., 3] > 127) & (view.depth > 0)])
-    return np.concatenate(parts)
-
-
-def object_frame(bounds: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Similarity (4, 4) from world space to the object's own frame, centred, its longest side 1. bounds: (2, 3)."""
-    scale = 1 / float(np.ptp(bounds, axis=0).max())
-    frame = np.diag((scale, scale, scale, 1.0))
-    frame[:3, 3] = -bounds.mean(0) * scale
-    return frame
-
-
-def view_frame(
-    camera: Camera, rows: NDArray[np.int64], columns: NDArray[np.int64], center: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Similarity (4, 4) from world space to the view's own frame, see :class:`TrainingObject`.
-
-    Args:
-        rows, columns: of the pixels that show the object. centre: (3,) of the object, for its depth.
-    """
-    low = np.array((columns.min(), rows.min()), float)
-    high = np.array((columns.max(), rows.max()), float) + 1
-    depth = float((camera.from_world[2] * (*center, 1)).sum())
-    middle = (low + high)[None] / 2
-    corners = camera.unproject(np.concatenate((middle, low[None], high[None])), np.full(3, depth))
-    right, up, back = camera.to_world[:3, :3].T
-    span = corners[2] - corners[1]
-    frame = np.eye(4)
-    frame[:3, :3] = np.stack((right, -back, up)) / max(abs(span @ right), abs(span @ up))
-    frame[:3, 3] = -frame[:3, :3] @ corners[0]
-    return frame

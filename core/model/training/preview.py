@@ -1,11 +1,11 @@
-"""``samples.png`` of a run of training: unseen objects' pictures, each beside what the network makes of it."""
+"""Draw ``samples.png`` of a training run: unseen objects and the shapes that the network sees."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,77 +13,119 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ...imaging.contact_sheet import contact_sheet
-from .batches import frame_object, has_views
+from ..networks.reconstruction import ReconstructionNetwork
 from .objects import TrainingObject, evenly_spaced
+from .sampling.placement import ViewQuery, frame_object, has_views
+from .validation import OUTSIDE_LOGIT, object_logits
 
-if TYPE_CHECKING:
-    from ..networks.reconstruction import ReconstructionNetwork
-
-_GRID = 48  # cells along the diagonal that is looked through
-_TILE = 120
+_OBJECTS = 4
+_TILE = 120  # pixels
+_GRID = 48  # cells along each side of the sampled cube
 _LEVEL = -0.6  # logit; about where calibration puts the surface
-_REACH = 0.75  # of the grid about the middle: objects are 1 long
+_REACH = 0.75  # half the side of the cube about the middle: objects are 1 long
+_MARGIN = 0.03  # about the bounding box, outside of which nothing is evaluated
+# What the shape is seen from: the front, the right and above.
+_AWAY = np.array((-0.55, 0.75, -0.45))
+_UP = (0, 0, 1)
+# Direction to the light in the image: from the upper left, behind the viewer.
+_LIGHT = np.array((-0.5, 0.6, 0.62))
+_AMBIENT = 0.2
+_SHAPE_COLOR = (0.85, 0.8, 0.75)
+# Logits outside are cut off here, so that the surface between two samples is found by
+# interpolation.
+_LOWEST = -8
+
+_Pixels = NDArray[np.floating[Any]]
 
 
 def draw_samples(
     path: Path, model: ReconstructionNetwork, unseen: Sequence[TrainingObject]
 ) -> None:
-    """Write four objects to ``path``: a free picture and the shape from it, a front and the shape from four sides.
+    """Write an image of four objects: an unposed view and its shape, a front and that of all sides.
 
-    Or from as many sides as it has; nothing of what it has not.
+    An object with fewer views shows what it has.
+
+    Args:
+        path: image file to write, .png; it is replaced atomically.
+        model: on the CPU.
+        unseen: objects to choose from.
     """
     rows = []
-    for thing in evenly_spaced(unseen, 4):
-        sides = [(views, False) for views in (4, 2, 1) if has_views(thing, views, False)]
-        asked = [(1, True)] * has_views(thing, 1, True) + sides[:1]
-        rows.append(
-            (thing.name, [tile for how in asked for tile in _object_tiles(model, thing, *how)])
-        )
+    for training_object in evenly_spaced(unseen, _OBJECTS):
+        tiles: list[_Pixels] = []
+        for query in _queries_of(training_object):
+            framed = frame_object(training_object, query, np.random.default_rng(0))
+            tiles.append(framed.images[0].transpose(1, 2, 0))
+            tiles.append(_shaded_shape(model, training_object, query))
+        rows.append((training_object.name, tiles))
     partial = path.with_suffix(".partial")
     Image.fromarray(contact_sheet(rows, _TILE)).save(partial, "PNG")
     partial.replace(path)
 
 
-def _object_tiles(
-    model: ReconstructionNetwork, thing: TrainingObject, views: int, free: bool
-) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    """The first picture, and the shape seen from the front, right and above; each (H, W, 4)."""
-    placed = frame_object(thing, views, free, np.random.default_rng(0), vary=False)
-    return placed.pictures[0].transpose(1, 2, 0), _shaded_shape(model, thing, views, free)
+def _queries_of(training_object: TrainingObject) -> list[ViewQuery]:
+    """Return the queries to draw: an unposed view, and the largest set of orthographic views."""
+    queries = []
+    unposed = ViewQuery(1, unposed=True)
+    if has_views(training_object, unposed):
+        queries.append(unposed)
+    for count in (4, 2, 1):
+        posed = ViewQuery(count, unposed=False)
+        if has_views(training_object, posed):
+            queries.append(posed)
+            break
+    return queries
 
 
 @torch.inference_mode()
 def _shaded_shape(
-    model: ReconstructionNetwork, thing: TrainingObject, views: int, free: bool
-) -> NDArray[np.floating]:
-    from .trainer import object_logits  # training draws samples, too
-
-    away = np.array((-0.55, 0.75, -0.45)) / np.linalg.norm((-0.55, 0.75, -0.45))
-    right = np.cross(away, (0, 0, 1)) / np.linalg.norm(np.cross(away, (0, 0, 1)))
+    model: ReconstructionNetwork, training_object: TrainingObject, query: ViewQuery
+) -> _Pixels:
+    """Return an image (H, W, 4) of the shape that the network sees."""
+    # A cube of points whose last axis runs away from the viewer.
+    away = _AWAY / np.linalg.norm(_AWAY)
+    horizontal = np.cross(away, _UP)
+    right = horizontal / np.linalg.norm(horizontal)
+    up = np.cross(right, away)
     line = np.linspace(-_REACH, _REACH, _GRID)
-    down, across, deep = np.meshgrid(-line, line, line, indexing="ij")
-    points = (
-        across[..., None] * right + down[..., None] * np.cross(right, away) + deep[..., None] * away
-    )
-    near = (np.abs(points) < thing.half_extent + 0.03).all(-1)
-    logits = np.full(near.shape, -99, np.float32)
-    logits[near] = object_logits(
-        model, replace(thing, uniform=points[near].astype(np.float32)), views, free
-    )
+    y, x, depth = np.meshgrid(-line, line, line, indexing="ij")
+    points = x[..., None] * right
+    points = points + y[..., None] * up
+    points = points + depth[..., None] * away
+
+    # The network is evaluated as in validation, at these points instead of the uniform ones.
+    in_box = (np.abs(points) < training_object.half_extent + _MARGIN).all(-1)
+    logits = np.full(in_box.shape, OUTSIDE_LOGIT, np.float32)
+    queried = replace(training_object, uniform=points[in_box].astype(np.float32))
+    logits[in_box] = object_logits(model, queried, query)
     return _shade_surface(logits - _LEVEL, 2 * _REACH / _GRID)
 
 
-def _shade_surface(field: NDArray[np.floating], spacing: float) -> NDArray[np.floating]:
-    """The surface of ``field`` (H, W, K), above zero inside, seen along its last axis: (H, W, 4), lit from the left."""
+def _shade_surface(field: _Pixels, spacing: float) -> _Pixels:
+    """Return an image (H, W, 4) of a field's surface, seen along its last axis.
+
+    Args:
+        field: (H, W, K) above zero inside.
+        spacing: between its samples.
+    """
+    # First sample inside along each ray, and between it and the one before, the surface.
     inside = field > 0
     first = inside.argmax(-1)
-    after = np.take_along_axis(field, first[..., None], -1)[..., 0]
-    before = np.take_along_axis(field, np.maximum(first - 1, 0)[..., None], -1)[..., 0].clip(-8)
-    depth = (first - np.where(first > 0, after / (after - before), 0)) * spacing
-    shown = inside.any(-1)
-    depth = np.where(shown, depth, depth[shown].max() if shown.any() else 0)
-    rise, slope = np.gradient(depth, spacing)
-    normal = np.stack((slope, -rise, np.ones_like(depth)), axis=-1)
+    before_first = np.maximum(first - 1, 0)
+    value_inside = np.take_along_axis(field, first[..., None], -1)[..., 0]
+    value_before = np.take_along_axis(field, before_first[..., None], -1)[..., 0].clip(_LOWEST)
+    step_back = np.where(first > 0, value_inside / (value_inside - value_before), 0)
+    depth = (first - step_back) * spacing
+
+    # Where there is no surface, a plane behind it.
+    visible = inside.any(-1)
+    farthest = depth[visible].max() if visible.any() else 0
+    depth = np.where(visible, depth, farthest)
+
+    # Lambert's law with some ambient light.
+    row_slope, column_slope = np.gradient(depth, spacing)
+    normal = np.stack((column_slope, -row_slope, np.ones_like(depth)), axis=-1)
     normal /= np.linalg.norm(normal, axis=-1, keepdims=True)
-    light = (normal @ (np.array((-0.5, 0.6, 0.62)))).clip(0.0) * 0.8 + 0.2
-    return np.dstack((light * 0.85, light * 0.8, light * 0.75, shown))
+    light = (normal @ _LIGHT).clip(0.0) * (1 - _AMBIENT) + _AMBIENT
+    red, green, blue = _SHAPE_COLOR
+    return np.dstack((light * red, light * green, light * blue, visible))

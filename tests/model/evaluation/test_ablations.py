@@ -7,9 +7,15 @@ import numpy as np
 import pytest
 import torch
 from maquette.core.model.networks.reconstruction import ReconstructionNetwork
-from maquette.core.model.training.batches import SamplingConfig, collate_samples, sample_object
+from maquette.core.model.training.config_file import TrainingConfig
 from maquette.core.model.training.objects import load_split
-from maquette.core.model.training.trainer import Trainer, TrainingConfig
+from maquette.core.model.training.sampling.batches import (
+    SamplingConfig,
+    collate_samples,
+    sample_object,
+)
+from maquette.core.model.training.sampling.placement import ViewQuery
+from maquette.core.model.training.trainer import Trainer
 
 FILE = Path(__file__).parents[2] / "benchmarks/variants.py"
 NAMES = ("PixelAligned", "VolumeOnly", "GlobalLatent", "Voxels")
@@ -25,13 +31,11 @@ def variants():
 
 @pytest.fixture(scope="module")
 def batch(dataset):
-    things, rng = load_split([dataset], "train")[:2], np.random.default_rng(0)
-    return collate_samples(
-        [
-            sample_object(thing, 2, False, rng, SamplingConfig(points=256, colors=32))
-            for thing in things
-        ]
-    )
+    objects = load_split([dataset], "train")[:2]
+    rng = np.random.default_rng(0)
+    query = ViewQuery(2, unposed=False)
+    sampling = SamplingConfig(points=256, color_points=32)
+    return collate_samples([sample_object(item, query, rng, sampling) for item in objects])
 
 
 def logits(network, batch):
@@ -43,7 +47,7 @@ def logits(network, batch):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_variant_learns_and_answers_otherwise(variants, tiny, batch, name):
-    config = TrainingConfig(steps=2, rate=1e-3, warmup=1, imagenet=False)
+    config = TrainingConfig(steps=2, learning_rate=1e-3, warmup=1, pretrained=False)
     trainer = Trainer(config, tiny, kind=getattr(variants, name))
     before = logits(trainer.model, batch)
     assert np.isfinite(trainer.train_step(batch)).all()

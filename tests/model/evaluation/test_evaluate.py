@@ -7,13 +7,12 @@ from maquette.core.dataset.index import build_index
 from maquette.core.dataset.object_file import ObjectFile
 from maquette.core.geometry.surface_nets import surface_nets
 from maquette.core.jobs.task import run_to_end
+from maquette.core.model.evaluation.baselines import MeanShape, depth_carved_hull, hull_cover
 from maquette.core.model.evaluation.evaluate import (
-    MeanShape,
+    EvaluationOptions,
     build_case,
-    depth_carved_hull,
     evaluate_model,
     format_table,
-    hull_cover,
     score_mesh,
 )
 from maquette.core.model.evaluation.test_cases import INPUT_VARIANTS
@@ -98,15 +97,10 @@ def test_evaluate_judges_every_question_and_method(dataset, tiny, tmp_path):
     network = ReconstructionNetwork(tiny)
     network.occupancy_head.bias.data.fill_(3.0)
     weights.save_weights(tmp_path / "w.safetensors", network, ForegroundNetwork())
-    result = run_to_end(
-        evaluate_model(
-            [dataset],
-            "test",
-            resolution=32,
-            weights_file=tmp_path / "w.safetensors",
-            log=tmp_path / "log.csv",
-        )
+    options = EvaluationOptions(
+        resolution=32, weights=tmp_path / "w.safetensors", log=tmp_path / "log.csv"
     )
+    result = run_to_end(evaluate_model([dataset], "test", options=options))
     assert len(result) == 3 * len(INPUT_VARIANTS) + sum(
         bool(question.sides) for question in INPUT_VARIANTS
     )

@@ -50,11 +50,11 @@ def test_a_calibration_reproduces_the_share_of_near_points():
 def test_metrics_of_a_perfect_a_vague_and_a_wrong_confidence():
     near = np.array((True,) * 60 + (False,) * 40)
     perfect = calibration_metrics(near.astype(float), near)
-    assert (perfect.gap, perfect.ranking, perfect.near) == pytest.approx((0, 1, 0.6))
+    assert (perfect.ece, perfect.auroc, perfect.accuracy) == pytest.approx((0, 1, 0.6))
     vague = calibration_metrics(np.full(100, 0.6), near)
-    assert (vague.gap, vague.ranking) == pytest.approx((0, 0.5))
+    assert (vague.ece, vague.auroc) == pytest.approx((0, 0.5))
     wrong = calibration_metrics(1 - near.astype(float), near)
-    assert (wrong.gap, wrong.ranking) == pytest.approx((1, 0))
+    assert (wrong.ece, wrong.auroc) == pytest.approx((1, 0))
 
 
 def test_the_calibration_depends_on_number_and_kind_of_views(tiny):

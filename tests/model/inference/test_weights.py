@@ -117,19 +117,24 @@ def test_an_exported_run_takes_untrained_networks_from_the_bundled_file(
     from maquette.core.errors import DatasetError
     from maquette.core.jobs.task import run_to_end
     from maquette.core.model.training import trainer
-    from maquette.core.model.training.foreground_trainer import train_mask
-    from maquette.core.model.training.trainer import TrainingConfig, export_run, train_network
+    from maquette.core.model.training.config_file import TrainingConfig
+    from maquette.core.model.training.export import export_run
+    from maquette.core.model.training.foreground_trainer import ForegroundConfig, train_mask
+    from maquette.core.model.training.trainer import train_network
 
     monkeypatch.setattr(trainer, "_CONFIDENCE_ON", 1)
     run, file = tmp_path / "run", tmp_path / "w.safetensors"
     with pytest.raises(DatasetError, match=r"neither checkpoint\.pt nor mask\.pt"):
         export_run(run, [dataset], file)
-    run_to_end(train_network([dataset], run, TrainingConfig(steps=1, every=1, validation=1), tiny))
+    run_to_end(
+        train_network([dataset], run, TrainingConfig(steps=1, eval_every=1, val_objects=1), tiny)
+    )
     export_run(run, [dataset], file)
     assert weights.load_weights(file)[0].config == tiny
     bundled, taken = (weights.load_weights(path)[1].state_dict() for path in (None, file))
     assert all(torch.equal(bundled[key], taken[key]) for key in bundled)
-    for progress in train_mask([dataset], run, steps=300, batch=2, imagenet=False):
+    config = ForegroundConfig(steps=300, batch_size=2, pretrained=False)
+    for progress in train_mask([dataset], run, config):
         if progress.stage.startswith("Step 1,"):
             (run / "stop").touch()
     assert [line.split(",")[0] for line in (run / "mask.csv").read_text().split()] == ["3"]

@@ -5,8 +5,8 @@ import torch
 from maquette.core.model.evaluation.flops import CostCounter
 from maquette.core.model.networks.dense_single_view import (
     MIN_SCALE,
-    TUBE_BINS,
-    TUBE_EDGES,
+    RAY_BINS,
+    RAY_EDGES,
     DenseSingleViewNetwork,
 )
 from maquette.core.model.networks.dense_trunk import M1, M1_SMALL, DenseConfig
@@ -43,7 +43,7 @@ def test_maps_have_half_the_side_of_any_image(network):
     for side in (64, 96):
         output = network(images(2, side), torch.zeros(2, 4))
         half = side // 2
-        assert output.tubes.shape == (2, TUBE_BINS, half, half)
+        assert output.ray_occupancy.shape == (2, RAY_BINS, half, half)
         assert output.first_depth.shape == (2, 2, half, half)
         assert output.likeliest_depth().shape == (2, half, half)
         assert output.embedding.shape == (2, 128)
@@ -78,10 +78,10 @@ def test_the_likeliest_depth_is_the_mode_of_the_heavier_distribution_not_a_mean(
 
 
 def test_bins_are_fine_behind_the_surface_and_end_at_one_and_a_tenth():
-    assert len(TUBE_EDGES) == TUBE_BINS + 1 == 49
-    assert TUBE_EDGES[:5].tolist() == pytest.approx([0, 0.01, 0.02, 0.03, 0.04])
-    assert TUBE_EDGES[-1] == pytest.approx(1.1)
-    assert (TUBE_EDGES.diff() > 0).all()
+    assert len(RAY_EDGES) == RAY_BINS + 1 == 49
+    assert RAY_EDGES[:5].tolist() == pytest.approx([0, 0.01, 0.02, 0.03, 0.04])
+    assert RAY_EDGES[-1] == pytest.approx(1.1)
+    assert (RAY_EDGES.diff() > 0).all()
 
 
 def test_what_is_known_of_the_camera_changes_the_maps_once_trained():
@@ -92,7 +92,7 @@ def test_what_is_known_of_the_camera_changes_the_maps_once_trained():
     with torch.inference_mode():
         posed = network(images(1, 64) * 0 + 0.5, torch.tensor([[1.0, 0, 1, 1 / 6]]))
         free = network(images(1, 64) * 0 + 0.5, torch.tensor([[0.0, 0, 0, 1 / 6]]))
-    assert (posed.tubes - free.tubes).abs().max() > 1e-4
+    assert (posed.ray_occupancy - free.ray_occupancy).abs().max() > 1e-4
 
 
 def test_gradients_in_bfloat16_are_those_in_float32_but_for_rounding():
@@ -104,7 +104,9 @@ def test_gradients_in_bfloat16_are_those_in_float32_but_for_rounding():
         network.zero_grad()
         with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
             output = network(x, torch.zeros(4, 4))
-        (output.tubes.mean() + output.first_depth.square().mean() + output.up.sum()).backward()
+        (
+            output.ray_occupancy.mean() + output.first_depth.square().mean() + output.up.sum()
+        ).backward()
         gradients.append([value.grad.clone() for value in network.parameters()])
     for exact, mixed in zip(*gradients, strict=True):
         assert mixed.isfinite().all()

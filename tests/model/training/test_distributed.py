@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 from maquette.core.errors import DatasetError
-from maquette.core.model.training.batches import sample_batch
 from maquette.core.model.training.distributed import DistributedContext
 from maquette.core.model.training.log import log_lines
+from maquette.core.model.training.losses import up_error
 from maquette.core.model.training.objects import load_split
-from maquette.core.model.training.trainer import up_error
+from maquette.core.model.training.sampling.batches import sample_batch
 
 Several = make_dataclass("Several", [("found", torch.Tensor), ("true", torch.Tensor)])
 ROOT = Path(__file__).resolve().parents[3]

@@ -2,13 +2,10 @@ import pytest
 from maquette.core.jobs.task import run_to_end
 from maquette.core.model.inference import weights
 from maquette.core.model.training import batches
+from maquette.core.model.training.config_file import TrainingConfig
 from maquette.core.model.training.objects import load_split
-from maquette.core.model.training.trainer import (
-    Trainer,
-    TrainingConfig,
-    train_network,
-    validation_scores,
-)
+from maquette.core.model.training.trainer import Trainer, train_network
+from maquette.core.model.training.validation import validation_scores
 
 
 def scores(model, folder):
@@ -24,7 +21,9 @@ def test_a_new_kind_is_learned_from_a_few_and_the_others_are_kept(
     monkeypatch.setattr(batches, "_BATCH", {1: 10, 2: 4, 4: 4})
     bundled, _ = weights.load_weights()
     before = scores(bundled, coins), scores(bundled, others)
-    config = TrainingConfig(steps=30, rate=5e-4, every=30, warmup=5, average=0.8, validation=2)
+    config = TrainingConfig(
+        steps=40, learning_rate=1e-3, eval_every=40, warmup=5, ema_decay=0.8, val_objects=2
+    )
     tuned = Trainer(config, bundled.config)
     tuned.load_checkpoint(
         run_to_end(train_network([coins, others], tmp_path, config, start=weights.BUNDLED_WEIGHTS))

@@ -1,27 +1,28 @@
+import numpy as np
 import pytest
 import torch
 from maquette.core.errors import DatasetError
 from maquette.core.model.networks.reconstruction import ReconstructionNetwork
-from maquette.core.model.training.batches import SamplingConfig, collate_samples, sample_object
+from maquette.core.model.training.losses import compute_losses
 from maquette.core.model.training.mixed_precision import enable_mixed_precision, has_native_bfloat16
 from maquette.core.model.training.objects import load_split
-from maquette.core.model.training.trainer import compute_losses
+from maquette.core.model.training.sampling.batches import (
+    SamplingConfig,
+    collate_samples,
+    sample_object,
+)
+from maquette.core.model.training.sampling.placement import ViewQuery
 
 CPU = torch.device("cpu")
 
 
 @pytest.fixture
 def batch(dataset):
-    import numpy as np
-
-    things = load_split([dataset], "train")[:2]
+    objects = load_split([dataset], "train")[:2]
     rng = np.random.default_rng(0)
-    return collate_samples(
-        [
-            sample_object(thing, 2, False, rng, SamplingConfig(points=256, colors=32))
-            for thing in things
-        ]
-    )
+    query = ViewQuery(2, unposed=False)
+    sampling = SamplingConfig(points=256, color_points=32)
+    return collate_samples([sample_object(item, query, rng, sampling) for item in objects])
 
 
 def test_mixed_losses_and_gradients_are_those_of_float32_within_its_precision(tiny, batch):

@@ -15,8 +15,9 @@ from maquette.core.geometry.occupancy_grid import cell_centers
 from maquette.core.jobs.task import run_to_end
 from maquette.core.model.evaluation.evaluate import sample_objects
 from maquette.core.model.inference.preprocessing import median_filter
-from maquette.core.model.training.batches import frame_object, sample_batch
 from maquette.core.model.training.objects import load_split
+from maquette.core.model.training.sampling.batches import sample_batch
+from maquette.core.model.training.sampling.placement import ViewQuery, frame_object
 from maquette.core.model.training.streaming_dataset import TrainingStream
 from PIL import Image, ImageFilter
 
@@ -82,10 +83,10 @@ def test_compact_sets_give_the_same_but_for_rounding(dataset, small):
         assert np.abs(thing.seen_color.astype(int) - less.seen_color).mean() < 2
         np.testing.assert_array_equal(thing.view_frames, less.view_frames)
         one, other = (
-            frame_object(each, 4, False, np.random.default_rng(0), vary=False)
+            frame_object(each, ViewQuery(4, unposed=False), np.random.default_rng(0))
             for each in (thing, less)
         )
-        np.testing.assert_array_equal(one.pictures[:, 3], other.pictures[:, 3])
+        np.testing.assert_array_equal(one.images[:, 3], other.images[:, 3])
         np.testing.assert_array_equal(one.cameras, other.cameras)
         assert less.near_points.steps.nbytes == thing.near_points.nbytes // 2
 

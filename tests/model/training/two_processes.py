@@ -14,7 +14,8 @@ spec.loader.exec_module(module)
 
 from maquette.core.jobs.task import run_to_end  # noqa: E402
 from maquette.core.model.networks.reconstruction import NetworkConfig  # noqa: E402
-from maquette.core.model.training.trainer import TrainingConfig, train_network  # noqa: E402
+from maquette.core.model.training.config_file import TrainingConfig
+from maquette.core.model.training.trainer import train_network  # noqa: E402
 
 tiny = NetworkConfig(
     picture=64,
@@ -31,11 +32,11 @@ tiny = NetworkConfig(
 )
 config = TrainingConfig(
     steps=int(steps),
-    rate=3e-4,
-    every=int(steps),
+    learning_rate=3e-4,
+    eval_every=int(steps),
     warmup=2,
-    validation=2,
-    imagenet=False,
+    val_objects=2,
+    pretrained=False,
     precision="float32",
 )
 run_to_end(train_network([Path(dataset)], Path(run), config, tiny))

@@ -1,1 +1,1 @@
-"""Others' architectures, written anew from their papers with random weights: for their time beside ours, no more."""
+"""Architectures of others, rewritten from their papers, with random weights: to time them."""

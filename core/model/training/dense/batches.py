@@ -58,7 +58,7 @@ class DenseBatch:
     first_depth: Tensor
     intervals: Tensor
     layers: Tensor
-    tubes: Tensor
+    ray_occupancy: Tensor
     front_normal: Tensor
     back_normal: Tensor
     up: Tensor

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ...networks.dense_single_view import TUBE_EDGES, DenseOutput
+from ...networks.dense_single_view import RAY_EDGES, DenseOutput
 from .batches import DenseBatch
 
 MOST_FAMILIES = 1024
@@ -18,14 +18,14 @@ MOST_FAMILIES = 1024
 class LossConfig:
     """Weights of the losses.
 
-    They are such that the gradients of depths, tubes, layers and normals are about as long in the
+    They are such that the gradients of depths, ray_occupancy, layers and normals are about as long in the
     trunk. The likelihood of sharp depths has a steep gradient: at weights of 0.5 for slopes and 0.3
     for normals theirs were 10 to 30 times as short, and normals stayed blurred.
 
     Attributes:
         first_depth: negative log-likelihood of the first surface, the unit of all others.
         gradient: error of the relief's slope at several scales: crisp edges, flat planes.
-        tubes: cross-entropy of the bins, by their width, and overlap: one less their soft IoU,
+        ray_occupancy: cross-entropy of the bins, by their width, and overlap: one less their soft IoU,
             which asks for the likelier half of what is uncertain.
         layers: negative log-likelihood of the exits and the second entry.
         intervals: cross-entropy of how many there are.
@@ -39,7 +39,7 @@ class LossConfig:
 
     first_depth: float = 1.0
     gradient: float = 4.0
-    tubes: float = 1.0
+    ray_occupancy: float = 1.0
     overlap: float = 1.0
     layers: float = 0.5
     intervals: float = 0.3
@@ -82,7 +82,7 @@ def dense_losses(
     losses = {
         "first_depth": masked_mean(mixture_nll(output, depth), known),
         "gradient": gradient_loss(output.likeliest_depth() - depth, known),
-        **_tube_losses(output.tubes, batch),
+        **_ray_losses(output.ray_occupancy, batch),
         "layers": _layer_loss(output, batch),
         "intervals": _interval_loss(output.interval_logits, batch),
         "normals": _normal_loss(output.front_normal, batch.front_normal)
@@ -162,13 +162,13 @@ def gradient_loss(error: Tensor, known: Tensor, scales: int = 4) -> Tensor:
     return total
 
 
-def _tube_losses(logits: Tensor, batch: DenseBatch) -> dict[str, Tensor]:
+def _ray_losses(logits: Tensor, batch: DenseBatch) -> dict[str, Tensor]:
     """Return cross-entropy and overlap of the bins (B, K, h, w) of rays that meet something."""
-    width = TUBE_EDGES.diff().to(logits.device)
+    width = RAY_EDGES.diff().to(logits.device)
     solid = batch.shown & (batch.intervals > 0)
     image = solid.nonzero()[:, 0]
     chosen = logits.permute(0, 2, 3, 1)[solid]
-    truth = batch.tubes.permute(0, 2, 3, 1)[solid].float() / 255
+    truth = batch.ray_occupancy.permute(0, 2, 3, 1)[solid].float() / 255
 
     # of P rays: by the width of the bins, 10 times the mean, which most empty bins keep small
     entropy = F.binary_cross_entropy_with_logits(chosen, truth, reduction="none")
@@ -182,7 +182,7 @@ def _tube_losses(logits: Tensor, batch: DenseBatch) -> dict[str, Tensor]:
     zeros = logits.new_zeros(len(logits))
     union = zeros.index_add(0, image, either)
     overlap = (zeros.index_add(0, image, both) + 1e-3) / (union + 1e-3)
-    return {"tubes": 10 * mean, "overlap": 1 - overlap.mean()}
+    return {"ray_occupancy": 10 * mean, "overlap": 1 - overlap.mean()}
 
 
 def _layer_loss(output: DenseOutput, batch: DenseBatch) -> Tensor:

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....cameras import Camera
-from ....dataset.compact import pixels_of, unit_vectors
+from ....dataset.compact import decode_normals, decode_pixels
+from ....dataset.frames import object_frame
 from ....dataset.index import ObjectLocation, locations_of_split, training_locations
 from ....dataset.members import SMALL_ALBEDO, SMALL_SHADING
 from ....dataset.object_file import ObjectFile
@@ -21,7 +22,6 @@ from ....dataset.records import ViewRecord
 from ....errors import DatasetError
 from ...inference.preprocessing import median_filter
 from ...networks.projection import camera_matrix, transform_camera
-from ..objects import object_frame
 from .ray_targets import solid_box
 
 _SYMMETRIC = 0.94  # IoU of a grid with its mirror image above which the object counts as symmetric
@@ -124,9 +124,9 @@ class DenseObject:
             return file.albedo(index), normal, file.occlusion(index)  # type: ignore[return-value]
         height, width = depth.shape
         size = (width, height)
-        albedo = pixels_of(file.read_member(f"{index:03d}.{SMALL_ALBEDO}"), size, "RGB")
-        shading = pixels_of(file.read_member(f"{index:03d}.{SMALL_SHADING}"), size, "RGB")
-        normal = unit_vectors(shading[..., :2], depth > 0).astype(np.float32)
+        albedo = decode_pixels(file.read_member(f"{index:03d}.{SMALL_ALBEDO}"), size, "RGB")
+        shading = decode_pixels(file.read_member(f"{index:03d}.{SMALL_SHADING}"), size, "RGB")
+        normal = decode_normals(shading[..., :2], depth > 0).astype(np.float32)
         return albedo, normal, shading[..., 2]
 
     def alpha(self, index: int) -> NDArray[np.uint8]:

@@ -2,7 +2,7 @@
 
 A ray is marched through the grid in equal steps of depth, half a cell long at most, and all rays
 at once. Of the samples inside or outside along it follow the intervals, by where that changes, and
-the share of each tube's bin that is solid, by their running sum.
+the share of each ray's bin that is solid, by their running sum.
 
 ::
 
@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 
 from ....geometry.occupancy_grid import GROWN as GRID_GROWN
 from ....geometry.occupancy_grid import SIDE as GRID_SIDE
-from ...networks.dense_single_view import TUBE_BINS, TUBE_EDGES
+from ...networks.dense_single_view import RAY_BINS, RAY_EDGES
 from ...networks.projection import unproject_points
 
 _STEP = 0.5  # cells, at most
 _GAP = 4  # steps: a shorter way outside between two intervals is of the cells, not of the object
 _NORMAL_RADIUS = 2.5  # cells about a point from which its normal is told
-_EDGES = TUBE_EDGES.numpy().astype(np.float32)
+_EDGES = RAY_EDGES.numpy().astype(np.float32)
 
 Floats = NDArray[np.float32]
 
@@ -50,7 +50,7 @@ class RayTargets:
     Attributes:
         intervals: (P,) uint8 how many intervals of the ray are inside.
         first_entry, first_exit, second_entry, last_exit: (P,) float32 depths.
-        tubes: (P, TUBE_BINS) float32 share of each bin behind the first entry that is inside, 0
+        ray_occupancy: (P, RAY_BINS) float32 share of each bin behind the first entry that is inside, 0
             where the ray meets nothing.
     """
 
@@ -59,7 +59,7 @@ class RayTargets:
     first_exit: Floats
     second_entry: Floats
     last_exit: Floats
-    tubes: Floats
+    ray_occupancy: Floats
 
 
 def grid_rays(
@@ -136,7 +136,7 @@ def march(
     inside = _closed(inside)
 
     _write_intervals(result, hit, inside, enter, step)
-    _write_tubes(result, hit, inside, enter, step)
+    _write_ray_occupancy(result, hit, inside, enter, step)
     return result
 
 
@@ -179,7 +179,7 @@ def _nothing(count: int) -> RayTargets:
         first_exit=np.full(count, np.nan, np.float32),
         second_entry=np.full(count, np.nan, np.float32),
         last_exit=np.full(count, np.nan, np.float32),
-        tubes=np.zeros((count, TUBE_BINS), np.float32),
+        ray_occupancy=np.zeros((count, RAY_BINS), np.float32),
     )
 
 
@@ -260,7 +260,7 @@ def _write_intervals(
     result.second_entry[hit[twice]] = (enter + second_entry * step)[twice]
 
 
-def _write_tubes(
+def _write_ray_occupancy(
     result: RayTargets,
     hit: NDArray[np.int64],
     inside: NDArray[np.bool_],
@@ -282,4 +282,4 @@ def _write_tubes(
     solid_length = before + (length[row, below + 1] - before) * (edge - below)
 
     widths = np.diff(_EDGES)
-    result.tubes[hit[rays]] = np.diff(solid_length, axis=1) * step / widths
+    result.ray_occupancy[hit[rays]] = np.diff(solid_length, axis=1) * step / widths

@@ -63,7 +63,7 @@ class DenseSample:
         first_depth: (h, h) float32, in the frame of the image, NaN where it is unknown.
         intervals: (h, h) uint8. layers: (3, h, h) float32 depth behind the first surface of the
             first exit, the second entry and the last exit, NaN where there is none.
-        tubes: (TUBE_BINS, h, h) uint8 share of each bin that is inside, of 255.
+        ray_occupancy: (RAY_BINS, h, h) uint8 share of each bin that is inside, of 255.
         front_normal, back_normal: (3, h, h) float32 as (right, away, up), 0 where unknown.
         up: (3,) and mirror_plane: (4,) float32, the plane all 0 if there is none.
         field_of_view, depth_extent: radians, and log of the depth of what is met.
@@ -77,7 +77,7 @@ class DenseSample:
     first_depth: Floats
     intervals: NDArray[np.uint8]
     layers: Floats
-    tubes: NDArray[np.uint8]
+    ray_occupancy: NDArray[np.uint8]
     front_normal: Floats
     back_normal: Floats
     up: Floats
@@ -148,7 +148,7 @@ def draw_dense_sample(
     front = _front_normals(view.normal[pixels], frame)
     back = _back_normals(grid, met, rays, frame)
     exits = np.stack((met.first_exit, met.second_entry, met.last_exit)) - met.first_entry
-    tubes = np.round(met.tubes.T * 255).astype(np.uint8)
+    ray_occupancy = np.round(met.ray_occupancy.T * 255).astype(np.uint8)
 
     within = None
     if ask.others:
@@ -166,7 +166,7 @@ def draw_dense_sample(
         first_depth=_image_of(first_depth[None], shown, np.nan)[0],
         intervals=_image_of(met.intervals[None], shown, 0)[0],
         layers=_image_of(exits, shown, np.nan),
-        tubes=_image_of(tubes, shown, 0),
+        ray_occupancy=_image_of(ray_occupancy, shown, 0),
         front_normal=_image_of(front.T, shown, 0),
         back_normal=_image_of(back.T, shown, 0),
         depth_extent=_depth_extent(met),

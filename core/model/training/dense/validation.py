@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from ...inference.occupancy_field import expected_iou_threshold
 from ...metrics import iou
-from ...networks.dense_single_view import TUBE_BINS, TUBE_EDGES, DenseOutput, DenseSingleViewNetwork
+from ...networks.dense_single_view import RAY_BINS, RAY_EDGES, DenseOutput, DenseSingleViewNetwork
 from .batches import FREE, FRONT, collate
 from .images import NOTHING_VARIED
 from .losses import depth_alignment
@@ -21,7 +21,7 @@ from .samples import Ask, PlacedView, draw_dense_sample
 GROSS = 0.1  # error of the first depth above which a pixel shows another surface
 _AT_ONCE = 16  # images
 _OUTSIDE = -99.0  # logit of what the image excludes
-_EDGES = TUBE_EDGES.numpy()
+_EDGES = RAY_EDGES.numpy()
 
 Floats = NDArray[np.float32]
 
@@ -80,7 +80,7 @@ def look_at_views(
     return on_cpu, offset.cpu().numpy()
 
 
-def tube_logits(
+def ray_logits(
     output: DenseOutput, placed: PlacedView, points: NDArray[np.floating], shift: float
 ) -> Floats:
     """Return logits (P,) of the occupancy of ``points`` (P, 3) of the object's frame.
@@ -105,9 +105,9 @@ def tube_logits(
     first = output.likeliest_depth()[0].numpy() + shift
     behind = depth - first[row // 2, column // 2]
     bin_index = np.searchsorted(_EDGES, behind, side="right") - 1
-    within &= (bin_index >= 0) & (bin_index < TUBE_BINS)
-    tubes = output.tubes[0].numpy()
-    logits = tubes[bin_index.clip(0, TUBE_BINS - 1), row // 2, column // 2]
+    within &= (bin_index >= 0) & (bin_index < RAY_BINS)
+    ray_occupancy = output.ray_occupancy[0].numpy()
+    logits = ray_occupancy[bin_index.clip(0, RAY_BINS - 1), row // 2, column // 2]
     return np.where(within, logits, _OUTSIDE).astype(np.float32)
 
 
@@ -122,8 +122,8 @@ def _scores_of(
         row = _pixel_scores(own, placed[index], float(offsets[index]))
         points, inside = thing.points()
         predicted = float(own.shift[0]) if kind == FREE else 0.0
-        row["iou"] = _iou(tube_logits(own, placed[index], points, predicted), inside)
-        shifted = tube_logits(own, placed[index], points, float(offsets[index]))
+        row["iou"] = _iou(ray_logits(own, placed[index], points, predicted), inside)
+        shifted = ray_logits(own, placed[index], points, float(offsets[index]))
         row["iou_shifted"] = _iou(shifted, inside)
         rows.append(row)
     return rows

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...inference.preprocessing import FRAME
+from ...inference.preprocessing import WINDOW_UNITS
 
 Array = NDArray[np.float64]
 
@@ -123,17 +123,17 @@ def frame_view(
     low = points.min(axis=0)
     high = points.max(axis=0)
     middle = (low + high) / 2
-    size = FRAME * float((high - low).max()) / window.room
+    size = WINDOW_UNITS * float((high - low).max()) / window.room
     if window.whole_object:
         middle = _origin_in_image(aimed)
-        size = FRAME * 2 * float((half * stretch).max()) * unit
+        size = WINDOW_UNITS * 2 * float((half * stretch).max()) * unit
 
     # from the network's image to that of the aimed camera to the stored one
     flip = -1.0 if window.mirror else 1.0
     to_window = np.diag((flip * size / 2, size / 2, 1.0))
     to_window[:2, 2] = middle
     right, down, away = aimed.axes
-    scale = FRAME * unit / size
+    scale = WINDOW_UNITS * unit / size
     return ViewFrame(
         to_stored=aimed.to_stored @ to_window,
         depth=np.append(scale * away * stretch, 0.0),

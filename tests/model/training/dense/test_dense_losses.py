@@ -8,7 +8,7 @@ import torch
 from maquette.core.model.evaluation.training_speed import random_batch
 from maquette.core.model.networks.dense_single_view import (
     MIN_SCALE,
-    TUBE_BINS,
+    RAY_BINS,
     DenseOutput,
 )
 from maquette.core.model.training.dense.losses import (
@@ -26,14 +26,14 @@ B, H = 4, 16
 
 def output_for(batch, depth):
     """An output that is as right as can be of ``batch``, whose first depth is ``depth``."""
-    truth = batch.tubes.float() / 255
+    truth = batch.ray_occupancy.float() / 255
     counts = torch.nn.functional.one_hot(batch.intervals.long(), 4).permute(0, 3, 1, 2)
     unit = torch.tensor((0.0, 0, 1)).expand(B, 3)
     return DenseOutput(
         first_depth=torch.stack((depth, depth + 1), dim=1),
         first_scale=torch.full((B, 2, H, H), 2 * MIN_SCALE),
         first_log_weight=torch.tensor((0.99, 0.01)).log()[:, None, None].expand(B, 2, H, H),
-        tubes=(truth * 2 - 1) * 20,
+        ray_occupancy=(truth * 2 - 1) * 20,
         layers=batch.layers,
         layer_scale=torch.full((B, 3, H, H), 0.5),
         interval_logits=counts.float() * 20,
@@ -63,7 +63,16 @@ def losses_of(output, batch):
 
 def test_what_is_right_costs_nothing(batch):
     losses = losses_of(output_for(batch, batch.first_depth), batch)
-    for name in ("gradient", "tubes", "intervals", "normals", "up", "view", "extent", "shift"):
+    for name in (
+        "gradient",
+        "ray_occupancy",
+        "intervals",
+        "normals",
+        "up",
+        "view",
+        "extent",
+        "shift",
+    ):
         assert float(losses[name]) == pytest.approx(0, abs=1e-4), name
     best = math.log(2 * 2 * MIN_SCALE) - math.log(0.99)
     assert float(losses["first_depth"]) == pytest.approx(best, abs=1e-3)
@@ -142,9 +151,11 @@ def test_tubes_pay_by_the_width_of_their_bins(batch):
     solid = replace(batch, shown=torch.ones_like(batch.shown))
     solid = replace(solid, intervals=torch.ones_like(batch.intervals))
     wrong = []
-    for place in (0, TUBE_BINS - 1):
+    for place in (0, RAY_BINS - 1):
         output = output_for(solid, solid.first_depth)
-        tubes = output.tubes.clone()
-        tubes[:, place] *= -1
-        wrong.append(float(losses_of(replace(output, tubes=tubes), solid)["tubes"]))
+        ray_occupancy = output.ray_occupancy.clone()
+        ray_occupancy[:, place] *= -1
+        wrong.append(
+            float(losses_of(replace(output, ray_occupancy=ray_occupancy), solid)["ray_occupancy"])
+        )
     assert wrong[1] / wrong[0] == pytest.approx((1.0 / 41) / 0.01, rel=1e-3)

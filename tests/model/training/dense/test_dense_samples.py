@@ -74,8 +74,8 @@ def test_one_interval_ends_where_the_ray_leaves_and_its_tubes_are_full_until_the
     points = points_of(placed)[0]
     assert points[:, 1].min() < 0
     deep = solid & (np.nan_to_num(sample.layers[0]) > 0.15)
-    assert (sample.tubes[:7, deep] == 255).mean() > 0.97
-    assert not sample.tubes[-1].any()
+    assert (sample.ray_occupancy[:7, deep] == 255).mean() > 0.97
+    assert not sample.ray_occupancy[-1].any()
 
 
 def test_back_normals_face_away_from_the_camera(ellipsoids):

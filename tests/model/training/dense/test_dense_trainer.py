@@ -17,7 +17,7 @@ from maquette.core.model.training.dense.trainer import DenseTrainer, train_dense
 from maquette.core.model.training.dense.validation import (
     look_at_views,
     placed_views,
-    tube_logits,
+    ray_logits,
 )
 from PIL import Image
 
@@ -86,7 +86,7 @@ def test_a_file_named_stop_ends_a_run_with_a_checkpoint(relightable, dense_confi
 def test_another_configuration_in_the_same_folder_is_refused(relightable, dense_config, tmp_path):
     run = tmp_path / "run"
     run_to_end(train_dense([relightable], run, with_steps(dense_config, 1)))
-    other = replace(dense_config, losses=replace(dense_config.losses, tubes=2.0))
+    other = replace(dense_config, losses=replace(dense_config.losses, ray_occupancy=2.0))
     with pytest.raises(DatasetError, match="another configuration"):
         run_to_end(train_dense([relightable], run, other))
 
@@ -123,7 +123,7 @@ def test_steps_on_one_batch_bring_its_losses_down(ellipsoids, dense_config):
     trainer = DenseTrainer(config, CPU)
     batch = BatchSource(ellipsoids, ["kind0", "kind1"], sampling=config.sampling).batch(0)
     losses = [trainer.train_step(batch) for _ in range(25)]
-    for name in ("all", "first_depth", "tubes", "normals"):
+    for name in ("all", "first_depth", "ray_occupancy", "normals"):
         assert losses[-1][name] < losses[0][name], name
 
 
@@ -138,10 +138,10 @@ def test_right_labels_as_output_give_the_object_back(relightable, dense_config):
         exact = replace(
             output,
             first_depth=torch.stack((depth, depth), dim=1),
-            tubes=torch.from_numpy(sample.tubes.astype(np.float32) - 127.5)[None],
+            ray_occupancy=torch.from_numpy(sample.ray_occupancy.astype(np.float32) - 127.5)[None],
         )
         points, inside = thing.points()
-        predicted = tube_logits(exact, placed[0], points, 0.0) > 0
+        predicted = ray_logits(exact, placed[0], points, 0.0) > 0
         overlap = (predicted & inside).sum() / (predicted | inside).sum()
         assert overlap > 0.9
 

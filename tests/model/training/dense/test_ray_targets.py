@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from maquette.core.cameras import look_at, orthographic_camera, perspective_camera
-from maquette.core.model.networks.dense_single_view import TUBE_EDGES
+from maquette.core.model.networks.dense_single_view import RAY_EDGES
 from maquette.core.model.networks.projection import camera_matrix
 from maquette.core.model.training.dense.ray_targets import (
     GRID_GROWN,
@@ -94,10 +94,10 @@ def test_a_box_fills_its_tubes_to_its_back_and_no_further():
     grid = (np.abs(x) < 0.4) & (np.abs(y) < 0.25) & (np.abs(z) < 0.4)
     camera = camera_matrix(cameras()["orthographic"])
     found = march(grid, grid_rays(camera, np.zeros((1, 2)), camera[3], SIDE))
-    edges = TUBE_EDGES.numpy()
+    edges = RAY_EDGES.numpy()
     expected = ((0.5 - edges[:-1]) / np.diff(edges)).clip(0, 1)
-    assert np.abs(found.tubes[0] - expected).max() < 1.01 * CELL / np.diff(edges)[-1]
-    assert (found.tubes[0] * np.diff(edges)).sum() == pytest.approx(0.5, abs=CELL)
+    assert np.abs(found.ray_occupancy[0] - expected).max() < 1.01 * CELL / np.diff(edges)[-1]
+    assert (found.ray_occupancy[0] * np.diff(edges)).sum() == pytest.approx(0.5, abs=CELL)
 
 
 def test_depths_may_be_in_another_unit_and_from_another_origin():
@@ -116,7 +116,7 @@ def test_a_ray_beside_everything_meets_nothing():
     found = march(grid, grid_rays(camera, pixel_grid(4), camera[3], SIDE))
     assert not found.intervals.any()
     assert np.isnan(found.first_entry).all()
-    assert not found.tubes.any()
+    assert not found.ray_occupancy.any()
 
 
 def test_normals_of_a_sphere_point_away_from_its_middle():

@@ -1,0 +1,98 @@
+"""Parts of both training loops: state, learning rates, batches drawn ahead, the stop file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from torch import nn
+
+from . import checkpoints
+
+# Added to the learning rate so that the last steps of a cosine still move the weights.
+LEARNING_RATE_FLOOR = 1e-6
+T = TypeVar("T")
+
+
+@dataclass
+class TrainingState:
+    """What steps change and a checkpoint holds.
+
+    Attributes:
+        model: network that is trained.
+        average: moving average of its weights, a network of the same kind.
+        optimizer: of the model's parameters. A parameter group may hold its "share" of the learning
+            rate.
+        step: number of steps done.
+    """
+
+    model: nn.Module
+    average: nn.Module
+    optimizer: torch.optim.Optimizer
+    step: int = 0
+
+    def set_learning_rate(self, learning_rate: float) -> None:
+        """Set the learning rate of the next step."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate * group.get("share", 1.0)
+
+    def save(self, path: Path, **extra: Any) -> None:
+        """Write all that a resumed run needs, atomically; ``extra`` becomes part of it."""
+        state = {
+            "step": self.step,
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimizer.state_dict(),
+        }
+        checkpoints.write_checkpoint(path, {**state, **extra})
+
+    def load(self, path: Path, device: torch.device | str = "cpu") -> None:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            DatasetError: there is no such file, or it is no checkpoint.
+        """
+        state = checkpoints.read_checkpoint(path, device)
+        self.step = state["step"]
+        self.model.load_state_dict(state["model"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimiser"])
+
+
+class StopFile:
+    """The file ``stop`` in a run's folder, which ends the run after its present step."""
+
+    def __init__(self, run: Path) -> None:
+        self._path = run / "stop"
+
+    def exists(self) -> bool:
+        """Return whether the run is to end."""
+        return self._path.exists()
+
+    def remove(self) -> None:
+        """Remove the file, if it is there."""
+        self._path.unlink(missing_ok=True)
+
+
+def cosine_decay(angle: float) -> float:
+    """Return the learning rate's factor: 1 at an angle of 0, 0 at pi (arXiv:1608.03983)."""
+    return 0.5 + 0.5 * float(np.cos(angle))
+
+
+def prefetch_batches(sample: Callable[[int], T], first_step: int) -> Generator[T, None, None]:
+    """Yield the batches of ``first_step`` and later steps, drawn by a thread one step ahead.
+
+    Close the generator to end the thread.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        upcoming = pool.submit(sample, first_step)
+        for next_step in count(first_step + 1):
+            batch = upcoming.result()
+            upcoming = pool.submit(sample, next_step)
+            yield batch
