@@ -125,7 +125,7 @@ def object_logits(
     points = framed.mapping.forward(training_object.uniform[:])
     query_points = torch.from_numpy(points.astype(np.float32))[None]
     ndc, _ = project_points(features.cameras, query_points)
-    mask_coverage = sample_maps(features.pictures[:, :, 3:], ndc).amin(1)[0, :, 0].numpy()
+    mask_coverage = sample_maps(features.images[:, :, 3:], ndc).amin(1)[0, :, 0].numpy()
     evaluated = (np.abs(points) < BOUND).all(1) & (mask_coverage > _MASK_EDGE)
 
     logits = model.predict_occupancy(features, query_points)[0].numpy()
