@@ -161,7 +161,7 @@ def test_shows_what_was_put_behind_if_asked(changed):
 def test_pictures_of_several_sizes_are_refused(changed):
     folder = changed(
         lambda index, view: (
-            replace(view, color=view.colour[: 128 - 64 * index]) if index < 2 else view
+            replace(view, colour=view.colour[: 128 - 64 * index]) if index < 2 else view
         )
     )
     with pytest.raises(DatasetError, match="e00 has pictures of several sizes"):
