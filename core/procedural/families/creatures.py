@@ -52,9 +52,11 @@ def make_animal(rng: Rng) -> list[Part]:
     sits = rng.random() < 0.15
     front = np.array((0, -length / 2, leg + girth))
     rear = np.array((0, length / 2, leg + girth * rng.uniform(0.8, 1.1)))
+
     if sits:
         rear[2] = girth * 1.1
         front[1] *= 0.4
+
     parts = _make_trunk(rng, front, rear, girth, look)
     neck = rng.uniform(0.08, 0.45)
     rise = rng.uniform(-0.2, 1.4)
@@ -66,6 +68,7 @@ def make_animal(rng: Rng) -> list[Part]:
     parts += _animal_ears(rng, top, head, second)
     parts += _animal_legs(rng, front, rear, girth, sits, (look, second))
     parts.append(_animal_tail(rng, rear, girth, look))
+
     if rng.random() < 0.25:
         nape = top + (0, head * 0.5, head * 0.6)
         ridge = [
@@ -74,6 +77,7 @@ def make_animal(rng: Rng) -> list[Part]:
             front + (0, girth * 0.3, girth * 0.8),
         ]
         parts.append(_make_limb(ridge, [0.04, 0.06, 0.03], "mane", second))
+
     return parts
 
 
@@ -86,19 +90,20 @@ def _make_trunk(
         rear + (0, 0.03, 0),
     ]
     radii = [girth * 0.7, girth, girth * rng.uniform(0.85, 1.1), girth * 0.95, girth * 0.6]
-    ends = [
-        make_part("body", make_ellipsoid((girth * 0.95,) * 3, p, rings=10), look)
-        for p in (front, rear)
-    ]
+
+    ends = []
+    for p in (front, rear):
+        ends.append(make_part("body", make_ellipsoid((girth * 0.95,) * 3, p, rings=10), look))
+
     return [_make_limb(spine, radii, "body", look), *ends]
 
 
 def _muzzled_head(
     rng: Rng, top: Point, head: float, look: PartMaterial, second: PartMaterial
 ) -> list[Part]:
-    parts = [
-        make_part("head", make_ellipsoid((head * 0.85, head * 1.1, head), top, rings=10), look)
-    ]
+    head_mesh = make_ellipsoid((head * 0.85, head * 1.1, head), top, rings=10)
+    parts = [make_part("head", head_mesh, look)]
+
     muzzle = rng.uniform(0.5, 2.0) * head
     tip = top + (0, -head * 0.7 - muzzle, -head * rng.uniform(0.1, 0.8))
     radii = [head * 0.7, head * rng.uniform(0.3, 0.55)]
@@ -110,10 +115,11 @@ def _muzzled_head(
             second if rng.random() < 0.3 else look,
         )
     )
-    return [
-        *parts,
-        make_part("nose", make_ellipsoid((head * 0.3,) * 3, tip, rings=6), dark_material(rng)),
-    ]
+
+    nose = make_ellipsoid((head * 0.3,) * 3, tip, rings=6)
+    parts.append(make_part("nose", nose, dark_material(rng)))
+
+    return parts
 
 
 def _animal_ears(rng: Rng, top: Point, head: float, look: PartMaterial) -> list[Part]:
@@ -121,18 +127,18 @@ def _animal_ears(rng: Rng, top: Point, head: float, look: PartMaterial) -> list[
     parts = []
     ear = rng.uniform(0.4, 1.8) * head
     spread = rng.uniform(0.4, 0.9) * head
+
     for x in (-1, 1):
         base = top + (x * spread, head * 0.2, head * 0.6)
         point = base + np.array((x * rng.uniform(0, 0.6), 0, 1)) * ear
         parts.append(_make_limb([base, point], [head * 0.3, head * 0.08], "ear", look))
         socket = top + (x * head * 0.65, -head * 0.65, head * 0.3)
-        parts.append(
-            make_part(
-                "eye", make_ellipsoid((head * 0.14,) * 3, socket, rings=5), dark_material(rng)
-            )
-        )
+        eye = make_ellipsoid((head * 0.14,) * 3, socket, rings=5)
+        parts.append(make_part("eye", eye, dark_material(rng)))
+
     if rng.random() < 0.2:
         parts += [_make_horn(rng, top, head, x) for x in (-1, 1)]
+
     return parts
 
 
@@ -154,8 +160,10 @@ def _animal_legs(
     thick = rng.uniform(0.25, 0.5) * girth
     foot = rng.uniform(0.7, 1.4)
     wide = girth * rng.uniform(0.45, 0.75)
+
     for x in (-1, 1):
         stride = rng.normal(0, 0.06, 2)
+
         for where, step in ((front, stride[0]), (rear, stride[1])):
             hip = where + (x * wide, 0, -0.15 * girth)
             ground = np.array(
@@ -164,12 +172,13 @@ def _animal_legs(
             knee = (hip + ground) / 2 + (0, rng.uniform(-0.04, 0.04), 0)
             radii = [thick * 1.5, thick, thick * 0.75, thick * foot]
             parts.append(_make_limb([hip, knee, ground], radii, "leg", looks[0]))
-            paw = make_ellipsoid(
-                (thick * foot, thick * foot * 1.4, thick * 0.6),
-                ground - (0, thick * 0.4, 0),
-                rings=6,
-            )
+
+            paw_radii = (thick * foot, thick * foot * 1.4, thick * 0.6)
+            paw_center = ground - (0, thick * 0.4, 0)
+            paw = make_ellipsoid(paw_radii, paw_center, rings=6)
+
             parts.append(make_part("foot", paw, looks[1]))
+
     return parts
 
 
@@ -189,11 +198,11 @@ def make_bird(rng: Rng) -> list[Part]:
     neck = rng.uniform(0.05, 0.6)
     center = np.array((0, 0, leg + body * 0.8))
     trunk = make_ellipsoid((body * 0.75, body * rng.uniform(1, 1.5), body * 0.75), rings=12)
-    parts = [
-        make_part(
-            "body", translate_mesh(rotate_mesh(trunk, "x", -rng.uniform(0, 25)), center), look
-        )
-    ]
+
+    body_mesh = rotate_mesh(trunk, "x", -rng.uniform(0, 25))
+    body_mesh = translate_mesh(body_mesh, center)
+    parts = [make_part("body", body_mesh, look)]
+
     chest = center + (0, -body * 0.8, body * 0.3)
     top = chest + (0, -rng.uniform(0, 0.2), neck + body * 0.3)
     size = rng.uniform(0.3, 0.75) * body
@@ -209,17 +218,20 @@ def make_bird(rng: Rng) -> list[Part]:
         top + (0, -size * rng.uniform(1.4, 2.4), -size * rng.uniform(0, 0.6)),
     ]
     parts.append(_make_limb(bill, [size * 0.45, size * 0.12], "beak", beak))
+
     for x in (-1, 1):
-        eye = make_ellipsoid(
-            (size * 0.16,) * 3, top + (x * size * 0.7, -size * 0.6, size * 0.3), rings=5
-        )
+        eye_radii = (size * 0.16,) * 3
+        eye_center = top + (x * size * 0.7, -size * 0.6, size * 0.3)
+        eye = make_ellipsoid(eye_radii, eye_center, rings=5)
+
         parts.append(make_part("eye", eye, dark_material(rng)))
-        wing = make_ellipsoid(
-            (0.05, body * rng.uniform(0.6, 1), body * 0.45),
-            center + (x * body * 0.72, body * 0.15, 0.02),
-            rings=8,
-        )
+
+        wing_radii = (0.05, body * rng.uniform(0.6, 1), body * 0.45)
+        wing_center = center + (x * body * 0.72, body * 0.15, 0.02)
+        wing = make_ellipsoid(wing_radii, wing_center, rings=8)
+
         parts.append(make_part("wing", wing, look if rng.random() < 0.5 else any_material(rng)))
+
         if leg > 0.05:
             foot = np.array((x * body * 0.3, 0, 0.01))
             parts.append(
@@ -227,12 +239,12 @@ def make_bird(rng: Rng) -> list[Part]:
                     [center + (x * body * 0.3, 0, -body * 0.4), foot], [0.035, 0.015], "leg", beak
                 )
             )
-            parts.append(
-                make_part(
-                    "foot", make_ellipsoid((0.05, 0.09, 0.015), foot - (0, 0.04, 0), rings=5), beak
-                )
-            )
+
+            foot_mesh = make_ellipsoid((0.05, 0.09, 0.015), foot - (0, 0.04, 0), rings=5)
+            parts.append(make_part("foot", foot_mesh, beak))
+
     tail = center + (0, body * 1.5, body * rng.uniform(-0.2, 0.6))
+
     return [
         *parts,
         _make_limb([center + (0, body * 0.7, 0), tail], [body * 0.45, body * 0.12], "tail", look),
@@ -277,34 +289,35 @@ def make_figure(rng: Rng) -> list[Part]:
     deep = wide * rng.uniform(0.6, 1)
     power = 6.0 if boxy else rng.uniform(2, 3)
     build = _Build(head, body, wide, leg, thick, deep, power, sits=rng.random() < 0.2)
-    parts = [
-        make_part("body", make_ellipsoid((wide, deep, body / 2 * 1.15), build.trunk, power), cloth)
-    ]
+
+    body_mesh = make_ellipsoid((wide, deep, body / 2 * 1.15), build.trunk, power)
+    parts = [make_part("body", body_mesh, cloth)]
+
     top = build.trunk + (0, 0, body / 2 + head * rng.uniform(0.75, 1))
-    skull = make_ellipsoid(
-        (head * rng.uniform(0.9, 1.15), head * 0.9, head * rng.uniform(0.85, 1.1)), top, power
-    )
+
+    skull_radii = (head * rng.uniform(0.9, 1.15), head * 0.9, head * rng.uniform(0.85, 1.1))
+    skull = make_ellipsoid(skull_radii, top, power)
+
     parts.append(make_part("head", skull, skin))
+
     if rng.random() < 0.4:
-        parts.append(
-            make_part(
-                "neck", make_cylinder(wide * 0.35, head, build.trunk + (0, 0, body / 2)), skin
-            )
-        )
+        neck = make_cylinder(wide * 0.35, head, build.trunk + (0, 0, body / 2))
+        parts.append(make_part("neck", neck, skin))
+
     ears = rng.integers(0, 4)
+
     for x in (-1, 1):
         if ears:
             parts.append(_figure_ear(rng, ears, x, top, head, (skin, second)))
+
         socket = top + (x * head * 0.4, -head * 0.75, head * 0.15)
-        parts.append(
-            make_part(
-                "eye",
-                make_ellipsoid((head * rng.uniform(0.1, 0.3),) * 3, socket, rings=6),
-                dark_material(rng),
-            )
-        )
+
+        eye = make_ellipsoid((head * rng.uniform(0.1, 0.3),) * 3, socket, rings=6)
+        parts.append(make_part("eye", eye, dark_material(rng)))
+
         parts += _make_arm(rng, x, build, skin, cloth)
         parts += _make_leg(rng, x, build, skin, second)
+
     return parts + _make_clothes(rng, build, top, boxy, skin)
 
 
@@ -317,12 +330,14 @@ def _figure_ear(
         return make_part(
             "ear", make_ellipsoid((head * 0.4, head * 0.2, head * 0.4), at, rings=8), looks[0]
         )
+
     if kind == 2:
         path = [
             top + (x * head * 0.4, 0, head * 0.7),
             top + (x * head * rng.uniform(0.4, 1), 0, head * rng.uniform(1.5, 2.4)),
         ]
         return _make_limb(path, [head * 0.22, head * 0.12], "ear", looks[0])
+
     return make_part(
         "ear",
         translate_mesh(
@@ -343,6 +358,7 @@ def _make_arm(
     hand = shoulder + along * reach
     path = [shoulder, (shoulder + hand) / 2 + (x * 0.02, 0, 0), hand]
     sleeve = cloth if rng.random() < 0.6 else skin
+
     return [
         _make_limb(path, [thick, thick * 0.8, thick * 0.75], "arm", sleeve),
         make_part("hand", make_ellipsoid((thick,) * 3, hand, rings=7), skin),
@@ -355,13 +371,16 @@ def _make_leg(
     thick = build.thick
     wide = build.wide
     hip = np.array((x * build.wide * 0.5, 0, build.base + 0.05))
+
     if build.sits:
         foot = hip + (0, -build.leg, -0.03)
     else:
         foot = np.array((x * wide * rng.uniform(0.5, 0.8), 0, thick * 0.6))
-    shoe = make_ellipsoid(
-        (thick * 1.1, thick * 1.7, thick * 0.8), foot - (0, thick * 0.6, 0), rings=7
-    )
+
+    shoe_radii = (thick * 1.1, thick * 1.7, thick * 0.8)
+    shoe_center = foot - (0, thick * 0.6, 0)
+    shoe = make_ellipsoid(shoe_radii, shoe_center, rings=7)
+
     return [
         _make_limb([hip, foot], [thick * 1.25, thick], "leg", cloth),
         make_part("foot", shoe, any_material(rng) if rng.random() < 0.5 else skin),
@@ -376,38 +395,31 @@ def _make_clothes(
     head = build.head
     body = build.body
     wide = build.wide
+
     if rng.random() < 0.6:
         at = top + (0, -head * 0.85, -head * 0.25)
-        parts.append(
-            make_part(
-                "snout", make_ellipsoid((head * 0.4, head * 0.35, head * 0.3), at, rings=8), skin
-            )
-        )
+        snout = make_ellipsoid((head * 0.4, head * 0.35, head * 0.3), at, rings=8)
+        parts.append(make_part("snout", snout, skin))
+
     if rng.random() < 0.3:
         brim = lathe_solid(
             ((head * 1.3, 0), (head * 1.3, 0.02), (head * 0.8, 0.03), (head * 0.75, head * 0.6)), 24
         )
-        parts.append(
-            make_part("hat", translate_mesh(brim, top + (0, 0, head * 0.7)), any_material(rng))
-        )
+        hat = translate_mesh(brim, top + (0, 0, head * 0.7))
+        parts.append(make_part("hat", hat, any_material(rng)))
+
     if boxy and rng.random() < 0.6:
         panel = make_box((wide, 0.03, body * 0.4), build.trunk - (0, build.deep, 0))
         parts.append(make_part("panel", panel, any_material(rng)))
-        parts.append(
-            make_part(
-                "antenna", make_cylinder(0.012, head, top + (0, 0, head * 1.2)), dark_material(rng)
-            )
-        )
+        antenna = make_cylinder(0.012, head, top + (0, 0, head * 1.2))
+        parts.append(make_part("antenna", antenna, dark_material(rng)))
+
     if rng.random() < 0.2:
         for x in (-1, 1):
             at = build.trunk + (x * wide * 1.1, build.deep, body * 0.2)
-            parts.append(
-                make_part(
-                    "wing",
-                    make_ellipsoid((wide * 0.9, 0.03, body * 0.4), at, rings=8),
-                    any_material(rng),
-                )
-            )
+            wing = make_ellipsoid((wide * 0.9, 0.03, body * 0.4), at, rings=8)
+            parts.append(make_part("wing", wing, any_material(rng)))
+
     return parts
 
 
@@ -415,41 +427,33 @@ def make_bust(rng: Rng) -> list[Part]:
     """A head and shoulders on a plinth."""
     look = any_material(rng)
     foot = any_material(rng)
-    parts = [
-        make_part(
-            "plinth",
-            lathe_solid(
-                ((0.3, 0), (0.3, 0.06), (0.2, 0.12), (0.15, 0.25), (0.2, 0.3)),
-                int(rng.choice((4, 8, 32))),
-            ),
-            foot,
-        )
-    ]
-    parts.append(
-        make_part(
-            "shoulders", make_ellipsoid((rng.uniform(0.32, 0.45), 0.22, 0.2), (0, 0, 0.45)), look
-        )
+
+    plinth = lathe_solid(
+        ((0.3, 0), (0.3, 0.06), (0.2, 0.12), (0.15, 0.25), (0.2, 0.3)), int(rng.choice((4, 8, 32)))
     )
+    parts = [make_part("plinth", plinth, foot)]
+
+    shoulders = make_ellipsoid((rng.uniform(0.32, 0.45), 0.22, 0.2), (0, 0, 0.45))
+    parts.append(make_part("shoulders", shoulders, look))
+
     parts.append(make_part("neck", make_cylinder(0.11, 0.25, (0, 0, 0.65)), look))
     head = np.array((0, -0.02, 0.85))
-    parts.append(
-        make_part("head", make_ellipsoid((0.15, 0.19, rng.uniform(0.2, 0.25)), head), look)
-    )
+
+    head_mesh = make_ellipsoid((0.15, 0.19, rng.uniform(0.2, 0.25)), head)
+    parts.append(make_part("head", head_mesh, look))
+
     parts.append(
         _make_limb([head + (0, -0.17, 0.04), head + (0, -0.23, -0.03)], [0.02, 0.035], "nose", look)
     )
-    parts += [
-        make_part(
-            "ear", make_ellipsoid((0.02, 0.035, 0.055), head + (x * 0.15, 0.02, 0), rings=6), look
-        )
-        for x in (-1, 1)
-    ]
+
+    for x in (-1, 1):
+        ear = make_ellipsoid((0.02, 0.035, 0.055), head + (x * 0.15, 0.02, 0), rings=6)
+        parts.append(make_part("ear", ear, look))
+
     if rng.random() < 0.7:
-        parts.append(
-            make_part(
-                "hair", make_ellipsoid((0.175, 0.2, 0.2), head + (0, 0.04, 0.07), rings=10), look
-            )
-        )
+        hair = make_ellipsoid((0.175, 0.2, 0.2), head + (0, 0.04, 0.07), rings=10)
+        parts.append(make_part("hair", hair, look))
+
     return parts
 
 

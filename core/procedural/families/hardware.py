@@ -51,6 +51,7 @@ def make_gear(rng: Rng) -> list[Part]:
     ray = np.c_[np.cos(turn), np.sin(turn)]
     meshes = []
     spokes = rng.random() < 0.5
+
     if spokes:
         meshes.append(annulus_plate(outer, ray * 0.34, thick))
         count = int(rng.integers(3, 7))
@@ -66,6 +67,7 @@ def make_gear(rng: Rng) -> list[Part]:
         ]
     else:
         meshes.append(annulus_plate(outer, ray * bore, thick))
+
         if rng.random() < 0.5:
             meshes.append(
                 annulus_plate(
@@ -74,14 +76,15 @@ def make_gear(rng: Rng) -> list[Part]:
                     thick * rng.uniform(1.3, 2.5),
                 )
             )
+
     parts = [make_part("gear", mesh, look) for mesh in meshes]
+
     if rng.random() < 0.3:
-        parts.append(
-            make_part(
-                "shaft", make_cylinder(bore * 1.02, rng.uniform(0.5, 1.2)), _steel_material(rng)
-            )
-        )
+        shaft = make_cylinder(bore * 1.02, rng.uniform(0.5, 1.2))
+        parts.append(make_part("shaft", shaft, _steel_material(rng)))
+
     axis = "zyy"[rng.integers(0, 3)]
+
     return [
         Part(p.label, align_to_axis(p.mesh, axis), p.color, p.roughness, p.metallic) for p in parts
     ]
@@ -103,21 +106,21 @@ def make_bracket(rng: Rng) -> list[Part]:
         )
         for p in parts
     ]
+
     for mesh in _bored_plate(rng, wide, deep, thick):
         parts.append(make_part("plate", translate_mesh(mesh, (0, -deep / 2, 0)), look))
+
     parts.append(make_part("edge", make_box((wide, thick, thick)), look))
     size = rng.uniform(0.4, 0.8) * min(deep, tall)
     corner = np.array(((0, 0), (size, 0), (0, size)))
     places = ((), (0,), (-1, 1))[rng.integers(0, 3)]
+
     for side in places:
         gusset = rotate_mesh(align_to_axis(extrude_outline(corner, thick), "x"), "z", 180)
-        parts.append(
-            make_part(
-                "gusset",
-                translate_mesh(_mirrored_y(gusset), (side * (wide - thick) / 2, 0, 0)),
-                look,
-            )
-        )
+        gusset_mesh = _mirrored_y(gusset)
+        gusset_mesh = translate_mesh(gusset_mesh, (side * (wide - thick) / 2, 0, 0))
+        parts.append(make_part("gusset", gusset_mesh, look))
+
     return parts
 
 
@@ -194,12 +197,14 @@ def make_profile(rng: Rng) -> list[Part]:
         ),
     )
     kind = int(rng.integers(0, len(outlines) + 1))
+
     if kind == len(outlines):
         mesh = annulus_plate(
             rectangle_outline(w, h), rectangle_outline(w - 2 * t, h - 2 * t), length
         )
     else:
         mesh = extrude_outline(np.array(outlines[kind]), length)
+
     return [make_part("profile", align_to_axis(mesh, "zxy"[rng.integers(0, 3)]), look)]
 
 
@@ -215,22 +220,23 @@ def make_nut_and_bolt(rng: Rng) -> list[Part]:
         annulus_plate(circle_outline(wide, 6), circle_outline(wide * 0.5, 6), tall),
     )
     parts = [make_part("shaft", make_cylinder(radius, length, (0, 0, length / 2)), look)]
-    parts.append(
-        make_part(
-            "head",
-            translate_mesh(heads[rng.integers(0, 3)], (0, 0, length + tall / 2 - 0.01)),
-            look,
-        )
-    )
+
+    head = translate_mesh(heads[rng.integers(0, 3)], (0, 0, length + tall / 2 - 0.01))
+    parts.append(make_part("head", head, look))
+
     for z in np.arange(0.06, length * rng.uniform(0.3, 0.8), 0.07):
-        parts.append(make_part("thread", make_torus(radius, 0.022, (0, 0, float(z)), 24, 6), look))
+        thread = make_torus(radius, 0.022, (0, 0, float(z)), 24, 6)
+        parts.append(make_part("thread", thread, look))
+
     second = _steel_material(rng)
+
     for _ in range(int(rng.integers(0, 3))):
         at = rng.uniform(0.15, 0.8) * length
         nut = annulus_plate(circle_outline(wide, 6), circle_outline(radius * 0.98, 6), tall * 0.8)
         washer = annulus_plate(circle_outline(wide * 1.2), circle_outline(radius * 0.98), 0.03)
         parts += [make_part("nut", translate_mesh(nut, (0, 0, at)), second)]
         parts += [make_part("washer", translate_mesh(washer, (0, 0, at + tall * 0.4)), second)]
+
     return parts
 
 
@@ -241,39 +247,38 @@ def make_spoked_wheel(rng: Rng) -> list[Part]:
     rim = any_material(rng)
     spoke = any_material(rng)
     inner = rng.uniform(0.36, 0.44)
-    ring = (
-        make_torus(0.45, 0.05)
-        if rng.random() < 0.4
-        else annulus_plate(circle_outline(0.5, 40), circle_outline(inner, 40), thick)
-    )
-    parts = [make_part("rim", align_to_axis(ring, "y"), rim)]
+
     if rng.random() < 0.4:
-        parts.append(
-            make_part(
-                "tyre",
-                align_to_axis(
-                    annulus_plate(circle_outline(0.58, 40), circle_outline(0.49, 40), thick * 1.3),
-                    "y",
-                ),
-                dark_material(rng),
-            )
-        )
+        ring = make_torus(0.45, 0.05)
+    else:
+        ring = annulus_plate(circle_outline(0.5, 40), circle_outline(inner, 40), thick)
+
+    parts = [make_part("rim", align_to_axis(ring, "y"), rim)]
+
+    if rng.random() < 0.4:
+        tyre = annulus_plate(circle_outline(0.58, 40), circle_outline(0.49, 40), thick * 1.3)
+        tyre = align_to_axis(tyre, "y")
+        parts.append(make_part("tyre", tyre, dark_material(rng)))
+
     hub = rng.uniform(0.06, 0.14)
     hub_mesh = annulus_plate(
         circle_outline(hub), circle_outline(hub * 0.4), thick * rng.uniform(1, 2.5)
     )
     parts.append(make_part("hub", align_to_axis(hub_mesh, "y"), spoke))
     width = rng.uniform(0.025, 0.08)
+
     for i in range(count):
-        one = make_box(
-            (inner - hub + 0.06, width, min(width, thick) * 0.9), ((inner + hub) / 2, 0, 0)
-        )
-        parts.append(
-            make_part("spoke", align_to_axis(rotate_mesh(one, "z", 360 * i / count), "y"), spoke)
-        )
+        one_size = (inner - hub + 0.06, width, min(width, thick) * 0.9)
+        one_center = ((inner + hub) / 2, 0, 0)
+        one = make_box(one_size, one_center)
+        spoke_mesh = rotate_mesh(one, "z", 360 * i / count)
+        spoke_mesh = align_to_axis(spoke_mesh, "y")
+        parts.append(make_part("spoke", spoke_mesh, spoke))
+
     if rng.random() < 0.25:
         handle = make_cylinder(0.025, 0.2, (0.43, 0, 0.12))
         parts.append(make_part("handle", align_to_axis(handle, "y"), dark_material(rng)))
+
     return parts
 
 
@@ -286,6 +291,7 @@ def make_pipe_fitting(rng: Rng) -> list[Part]:
     count = int(rng.integers(2, 5))
     chosen = [ways[i] for i in rng.choice(len(ways), count, replace=False)]
     parts = [make_part("joint", _make_sphere(radius * 1.08), look)]
+
     for axis, sign in chosen:
         length = rng.uniform(0.3, 0.6)
         flange = rng.uniform(1.25, 1.7)
@@ -301,17 +307,19 @@ def make_pipe_fitting(rng: Rng) -> list[Part]:
                 (0, 0, length),
             )
         )
+
         for mesh in pieces:
             flipped = mesh if sign > 0 else rotate_mesh(mesh, "x", 180)
             parts.append(make_part("pipe", align_to_axis(flipped, axis), look))
+
     if rng.random() < 0.3:
         wheel = translate_mesh(make_torus(0.16, 0.02), (0, 0, radius + 0.25))
         stem = make_cylinder(0.02, 0.3, (0, 0, radius + 0.12))
         second = paint_material(rng)
         parts += [make_part("wheel", wheel, second), make_part("stem", stem, look)]
-        parts.append(
-            make_part("spoke", make_box((0.32, 0.02, 0.02), (0, 0, radius + 0.25)), second)
-        )
+        spoke = make_box((0.32, 0.02, 0.02), (0, 0, radius + 0.25))
+        parts.append(make_part("spoke", spoke, second))
+
     return parts
 
 
@@ -331,32 +339,29 @@ def make_key(rng: Rng) -> list[Part]:
         circle_outline(radius * rng.uniform(0.4, 0.7), sides, np.pi / 4),
         thick,
     )
-    parts = [
-        make_part(
-            "bow", align_to_axis(translate_mesh(bow, (length + radius * 0.8, 0, 0)), "z"), look
-        )
-    ]
-    parts.append(
-        make_part(
-            "shaft",
-            rotate_mesh(make_cylinder(thick * 0.6, length + 0.05, (0, 0, length / 2)), "y", 90),
-            look,
-        )
-    )
+
+    bow_mesh = translate_mesh(bow, (length + radius * 0.8, 0, 0))
+    bow_mesh = align_to_axis(bow_mesh, "z")
+    parts = [make_part("bow", bow_mesh, look)]
+
+    shaft = make_cylinder(thick * 0.6, length + 0.05, (0, 0, length / 2))
+    shaft = rotate_mesh(shaft, "y", 90)
+    parts.append(make_part("shaft", shaft, look))
+
     for _ in range(int(rng.integers(1, 5))):
         x = rng.uniform(0.02, 0.3) * length
         tall = rng.uniform(0.06, 0.16)
-        parts.append(
-            make_part(
-                "bit", make_box((rng.uniform(0.02, 0.06), tall, thick), (x, -tall / 2, 0)), look
-            )
-        )
+        bit = make_box((rng.uniform(0.02, 0.06), tall, thick), (x, -tall / 2, 0))
+        parts.append(make_part("bit", bit, look))
+
     axis = rng.random()
-    if axis < 0.6:  # hanging, seen from the side
+
+    if axis < 0.6:
         return [
             Part(p.label, rotate_mesh(rotate_mesh(p.mesh, "x", 90), "y", -90), *_part_material(p))
             for p in parts
         ]
+
     return parts
 
 
@@ -369,31 +374,33 @@ def make_stairs(rng: Rng) -> list[Part]:
     look = any_material(rng)
     is_open = rng.random() < 0.35
     parts = []
+
     for i in range(count):
         y = -(count - i - 0.5) * run
         top = (i + 1) * rise
         size = (wide, run * 1.15, 0.05) if is_open else (wide, run, top)
         parts.append(make_part("step", make_box(size, (0, y, top - size[2] / 2)), look))
+
     slope = [(0, -count * run, 0.02), (0, 0, count * rise - 0.02)]
     rail = any_material(rng)
+
     for side in (-1, 1) if is_open or rng.random() < 0.5 else ():
         x = side * wide / 2
         beam = [(x, y, z) for _, y, z in slope]
+
         if is_open:
             parts.append(make_part("beam", make_tube(np.array(beam), 0.035, 4), rail))
+
         high = [(x, y, z + 0.4) for _, y, z in slope]
+
         if rng.random() < 0.7:
             parts.append(make_part("rail", make_tube(np.array(high), 0.02, 8), rail))
             for i in range(count):
                 y = -(count - i - 0.5) * run
                 z = i * rise
-                parts.append(
-                    make_part(
-                        "post",
-                        make_cylinder(0.012, 0.4 + rise, (x, y, z + 0.2 + rise / 2), sides=8),
-                        rail,
-                    )
-                )
+                post = make_cylinder(0.012, 0.4 + rise, (x, y, z + 0.2 + rise / 2), sides=8)
+                parts.append(make_part("post", post, rail))
+
     return parts
 
 
@@ -405,15 +412,11 @@ def make_tower(rng: Rng) -> list[Part]:
     radius = rng.uniform(0.25, 0.4)
     phase = np.pi / 4
     wall = rng.uniform(0.04, 0.09)
-    parts = [
-        make_part(
-            "keep",
-            translate_mesh(
-                make_prism(circle_outline(radius, sides, phase), height), (0, 0, height / 2)
-            ),
-            look,
-        )
-    ]
+
+    keep = make_prism(circle_outline(radius, sides, phase), height)
+    keep = translate_mesh(keep, (0, 0, height / 2))
+    parts = [make_part("keep", keep, look)]
+
     crown = annulus_plate(
         circle_outline(radius * 1.15, sides, phase),
         circle_outline(radius * 1.15 - wall, sides, phase),
@@ -422,9 +425,11 @@ def make_tower(rng: Rng) -> list[Part]:
     parts.append(make_part("crown", translate_mesh(crown, (0, 0, height + 0.02)), look))
     count = int(rng.integers(6, 15))
     reach = (radius * 1.15 - wall / 2) * (np.cos(np.pi / sides) if sides > 4 else 0.72)
+
     for i in range(count):
         block = translate_mesh(make_box((wall * 0.95, 0.09, 0.12)), (reach, 0, height + 0.12))
         parts.append(make_part("merlon", rotate_mesh(block, "z", 360 * i / count), look))
+
     if rng.random() < 0.5:
         roof = make_cylinder(
             radius * 0.95,
@@ -434,10 +439,11 @@ def make_tower(rng: Rng) -> list[Part]:
             sides=sides,
         )
         parts.append(make_part("roof", roof, paint_material(rng)))
-    gate = make_box(
-        (radius * 0.5, 0.08, height * 0.35),
-        (0, -radius * (0.72 if sides == 4 else 0.98), height * 0.175),
-    )
+
+    gate_size = (radius * 0.5, 0.08, height * 0.35)
+    gate_center = (0, -radius * (0.72 if sides == 4 else 0.98), height * 0.175)
+    gate = make_box(gate_size, gate_center)
+
     return [*parts, make_part("gate", gate, dark_material(rng))]
 
 
@@ -454,21 +460,21 @@ def make_hook(rng: Rng) -> list[Part]:
         (2 * span, 0, -drop),
         (2 * span, 0, -drop * rng.uniform(0, 1)),
     )
-    parts = [
-        make_part(
-            "hook",
-            make_tube(path, np.linspace(radius, radius * rng.uniform(0.5, 1), len(path))),
-            look,
-        )
-    ]
+
+    hook = make_tube(path, np.linspace(radius, radius * rng.uniform(0.5, 1), len(path)))
+    parts = [make_part("hook", hook, look)]
+
     if rng.random() < 0.5:
         eye = align_to_axis(make_torus(radius * 2.2, radius * 0.8), "y")
         return [*parts, make_part("eye", translate_mesh(eye, (0, 0, 0.2 + radius * 2.5)), look)]
+
     plate = annulus_plate(rectangle_outline(0.3, 0.16), circle_outline(0.04, 32, np.pi / 4), 0.04)
-    return [
-        *parts,
-        make_part("plate", translate_mesh(align_to_axis(plate, "y"), (0.0, 0.03, 0.22)), look),
-    ]
+
+    plate_mesh = align_to_axis(plate, "y")
+    plate_mesh = translate_mesh(plate_mesh, (0.0, 0.03, 0.22))
+    parts.append(make_part("plate", plate_mesh, look))
+
+    return parts
 
 
 FAMILIES = {

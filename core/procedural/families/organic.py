@@ -42,6 +42,7 @@ def make_metaballs(rng: Rng) -> list[Part]:
     """Balls and limbs melted into each other."""
     at = np.zeros(3)
     fields = []
+
     for _ in range(int(rng.integers(2, 8))):
         radius = rng.uniform(0.1, 0.26)
         step = rng.normal(0, 0.17, 3)
@@ -51,15 +52,16 @@ def make_metaballs(rng: Rng) -> list[Part]:
             else capsule_field(at, at + 2 * step, radius * 0.8, radius * 0.4)
         )
         at = (at + step) * rng.uniform(0.5, 1)
-    if rng.random() < 0.4:  # left and right alike
+
+    if rng.random() < 0.4:
         fields = [_both_sides(field) for field in fields]
-    return [
-        make_part(
-            "body",
-            solid_of_field(union_field(fields, rng.uniform(0.02, 0.06)), (-1,) * 3, (1,) * 3, 60),
-            any_material(rng),
-        )
-    ]
+
+    parts = []
+
+    body = solid_of_field(union_field(fields, rng.uniform(0.02, 0.06)), (-1,) * 3, (1,) * 3, 60)
+    parts.append(make_part("body", body, any_material(rng)))
+
+    return parts
 
 
 def _both_sides(field: Field) -> Field:
@@ -71,8 +73,10 @@ def make_coral(rng: Rng) -> list[Part]:
     fields = []
     look = any_material(rng)
     tips = [(np.zeros(3), np.array((0, 0, 1.0)), rng.uniform(0.05, 0.1), rng.uniform(0.25, 0.4))]
+
     for _ in range(int(rng.integers(2, 4))):
         grown = []
+
         for start, way, radius, length in tips:
             for _ in range(int(rng.integers(1, 4))):
                 turned_way = way + rng.normal(0, 0.55, 3) + (0, 0, 0.2)
@@ -80,14 +84,18 @@ def make_coral(rng: Rng) -> list[Part]:
                 end = start + turned_way * length
                 fields.append(capsule_field(start, end, radius, radius * 0.75))
                 grown.append((end, turned_way, radius * 0.75, length * 0.8))
+
         tips = grown[:9]
+
     if rng.random() < 0.4:
         fields.append(block_field((0, 0, 0), (0.35, 0.35, 0.1), 0.04))
-    return [
-        make_part(
-            "branches", solid_of_field(union_field(fields, 0.012), *_field_bounds(fields), 56), look
-        )
-    ]
+
+    parts = []
+
+    branches = solid_of_field(union_field(fields, 0.012), *_field_bounds(fields), 56)
+    parts.append(make_part("branches", branches, look))
+
+    return parts
 
 
 def _field_bounds(fields: list[Field]) -> tuple[np.ndarray, np.ndarray]:
@@ -104,6 +112,7 @@ def make_cactus(rng: Rng) -> list[Part]:
     h = rng.uniform(0.5, 0.9)
     r = rng.uniform(0.1, 0.18)
     fields = [capsule_field((0, 0, 0), (0, 0, h), r, r * 0.9)]
+
     for _ in range(int(rng.integers(0, 4))):
         a = rng.uniform(0, 2 * np.pi)
         z = rng.uniform(0.25, 0.6) * h
@@ -114,6 +123,7 @@ def make_cactus(rng: Rng) -> list[Part]:
             capsule_field((0, 0, z), elbow, r * 0.6, r * 0.55),
             capsule_field(elbow, elbow + (0, 0, rise), r * 0.55, r * 0.5),
         ]
+
     ribs = int(rng.integers(8, 16))
     whole = union_field(fields, 0.02)
     body = solid_of_field(
@@ -124,9 +134,10 @@ def make_cactus(rng: Rng) -> list[Part]:
     )
     pot = lathe_solid(((0.18, -0.3), (0.25, 0.02), (0.22, 0.02), (0.16, -0.26)), 28)
     parts = [make_part("body", body, look), make_part("pot", pot, any_material(rng))]
-    parts.append(
-        make_part("earth", lathe_solid(((0.17, -0.2), (0.215, -0.02)), 28), wood_material(rng))
-    )
+
+    earth = lathe_solid(((0.17, -0.2), (0.215, -0.02)), 28)
+    parts.append(make_part("earth", earth, wood_material(rng)))
+
     return parts
 
 
@@ -135,6 +146,7 @@ def make_mushroom(rng: Rng) -> list[Part]:
     stem = white_material(rng)
     cap = paint_material(rng)
     parts = []
+
     for i in range(int(rng.integers(1, 5))):
         scale = 1.0 if i == 0 else rng.uniform(0.35, 0.75)
         at = np.zeros(3) if i == 0 else np.array((*rng.normal(0, 0.3, 2), 0))
@@ -153,13 +165,11 @@ def make_mushroom(rng: Rng) -> list[Part]:
         t = np.linspace(0, np.pi / 2, 9)
         outside = [(r * float(np.cos(a)) + 0.002, tall * float(np.sin(a))) for a in t]
         head = lathe_solid([(0.03, curl), (r * 0.9, -curl), *outside], 28)
-        parts.append(
-            make_part(
-                "cap",
-                translate_mesh(rotate_mesh(head, "x", rng.normal(0, 8)), path[-1] - (0, 0, 0.02)),
-                cap,
-            )
-        )
+
+        cap_mesh = rotate_mesh(head, "x", rng.normal(0, 8))
+        cap_mesh = translate_mesh(cap_mesh, path[-1] - (0, 0, 0.02))
+        parts.append(make_part("cap", cap_mesh, cap))
+
     return parts
 
 
@@ -168,62 +178,51 @@ def make_plant(rng: Rng) -> list[Part]:
     green = paint_material(rng)
     parts = []
     flower = rng.random() < 0.5
+
     for _ in range(int(rng.integers(1, 7))):
         a = rng.uniform(0, 2 * np.pi)
         reach = rng.uniform(0, 0.35)
         h = rng.uniform(0.4, 0.9)
         out = np.array((np.cos(a), np.sin(a), 0)) * reach
         path = smooth_curve((0, 0, 0), out * 0.3 + (0, 0, h * 0.6), out + (0, 0, h))
-        parts.append(
-            make_part("stem", make_tube(path, np.linspace(0.022, 0.01, len(path)), 8), green)
-        )
+
+        stem = make_tube(path, np.linspace(0.022, 0.01, len(path)), 8)
+        parts.append(make_part("stem", stem, green))
+
         for k in range(int(rng.integers(1, 5))):
             size = rng.uniform(0.1, 0.22)
-            leaf = stretch_mesh(
-                make_ellipsoid((size, size * 0.4, 0.012), (size, 0, 0), rings=8), (1, 1, 1)
-            )
-            leaf = rotate_mesh(
-                rotate_mesh(leaf, "y", -rng.uniform(10, 60)), "z", rng.uniform(0, 360)
-            )
-            parts.append(
-                make_part("leaf", translate_mesh(leaf, path[int(len(path) * (k + 1) / 6)]), green)
-            )
+
+            leaf = make_ellipsoid((size, size * 0.4, 0.012), (size, 0, 0), rings=8)
+            leaf = stretch_mesh(leaf, (1, 1, 1))
+
+            leaf = rotate_mesh(leaf, "y", -rng.uniform(10, 60))
+            leaf = rotate_mesh(leaf, "z", rng.uniform(0, 360))
+
+            leaf_mesh = translate_mesh(leaf, path[int(len(path) * (k + 1) / 6)])
+            parts.append(make_part("leaf", leaf_mesh, green))
+
         if flower:
             look = paint_material(rng)
             petals = int(rng.integers(4, 9))
             size = rng.uniform(0.06, 0.12)
-            parts.append(
-                make_part(
-                    "heart",
-                    make_ellipsoid((size * 0.5,) * 3, path[-1], rings=8),
-                    paint_material(rng),
-                )
-            )
+
+            heart = make_ellipsoid((size * 0.5,) * 3, path[-1], rings=8)
+            parts.append(make_part("heart", heart, paint_material(rng)))
+
             for k in range(petals):
-                petal = rotate_mesh(
-                    make_ellipsoid((size, size * 0.5, 0.012), (size, 0, 0), rings=8), "y", -25
-                )
-                parts.append(
-                    make_part(
-                        "petal",
-                        translate_mesh(rotate_mesh(petal, "z", 360 * k / petals), path[-1]),
-                        look,
-                    )
-                )
+                petal = make_ellipsoid((size, size * 0.5, 0.012), (size, 0, 0), rings=8)
+                petal = rotate_mesh(petal, "y", -25)
+                petal_mesh = rotate_mesh(petal, "z", 360 * k / petals)
+                petal_mesh = translate_mesh(petal_mesh, path[-1])
+                parts.append(make_part("petal", petal_mesh, look))
+
     if rng.random() < 0.7:
         r = rng.uniform(0.12, 0.22)
-        parts.append(
-            make_part(
-                "pot",
-                lathe_solid(((r * 0.7, -0.3), (r, 0.03), (r * 0.85, 0.03), (r * 0.55, -0.26)), 28),
-                any_material(rng),
-            )
-        )
-        parts.append(
-            make_part(
-                "earth", lathe_solid(((r * 0.68, -0.25), (r * 0.84, -0.01)), 28), wood_material(rng)
-            )
-        )
+        pot = lathe_solid(((r * 0.7, -0.3), (r, 0.03), (r * 0.85, 0.03), (r * 0.55, -0.26)), 28)
+        parts.append(make_part("pot", pot, any_material(rng)))
+        earth = lathe_solid(((r * 0.68, -0.25), (r * 0.84, -0.01)), 28)
+        parts.append(make_part("earth", earth, wood_material(rng)))
+
     return parts
 
 
@@ -240,15 +239,16 @@ def make_spiral_horn(rng: Rng) -> list[Part]:
     radii = radii * (1 + rng.uniform(0, 0.12) * np.sin(rng.uniform(20, 90) * t))
     look = any_material(rng)
     parts = [make_part("horn", make_tube(path, radii, 16), look)]
+
     if rng.random() < 0.3:
         twin = MeshArrays(
             parts[0].mesh.vertices * np.float32((-1, 1, 1)), parts[0].mesh.faces[:, ::-1]
         )
         apart = float(parts[0].mesh.vertices[:, 0].max()) * 0.9
-        parts = [
-            make_part("horn", translate_mesh(m, (s * apart, 0, 0)), look)
-            for m, s in ((parts[0].mesh, -1), (twin, 1))
-        ]
+        parts = []
+        for m, s in ((parts[0].mesh, -1), (twin, 1)):
+            parts.append(make_part("horn", translate_mesh(m, (s * apart, 0, 0)), look))
+
     return parts
 
 
@@ -265,13 +265,18 @@ def make_rock(rng: Rng) -> list[Part]:
     field = roughen_field(
         base, rng, rng.uniform(0.02, 0.12), rng.uniform(4, 14), rng.random() < 0.5
     )
+
     if rng.random() < 0.4:
         for _ in range(int(rng.integers(1, 6))):
             way = rng.normal(size=3)
             field = _cut_field(field, way / np.linalg.norm(way), rng.uniform(0.2, 0.35))
-    return [
-        make_part("rock", solid_of_field(field, (-0.75,) * 3, (0.75,) * 3, 52), any_material(rng))
-    ]
+
+    parts = []
+
+    rock = solid_of_field(field, (-0.75,) * 3, (0.75,) * 3, 52)
+    parts.append(make_part("rock", rock, any_material(rng)))
+
+    return parts
 
 
 def _cut_field(field: Field, way: np.ndarray, depth: float) -> Field:
@@ -288,9 +293,11 @@ def make_carved_block(rng: Rng) -> list[Part]:
         ball_field((0, 0, 0), 0.45),
     )[rng.choice(3, p=(0.55, 0.3, 0.15))]
     taken = []
+
     for _ in range(int(rng.integers(1, 6))):
         at = rng.uniform(-0.4, 0.4, 3)
         axis = int(rng.integers(0, 3))
+
         match rng.integers(0, 4):
             case 0:
                 taken.append(
@@ -305,11 +312,16 @@ def make_carved_block(rng: Rng) -> list[Part]:
                 taken.append(block_field(at, rng.uniform(0.15, 0.5, 3)))
             case _:
                 taken.append(ball_field(at * 1.3, rng.uniform(0.12, 0.3)))
+
     if rng.random() < 0.35:
         taken.append(block_field((0, 0, rng.uniform(0.05, 0.3)), size * (0.8, 0.8, 1)))
-    return [
-        make_part("body", _solid_or_fallback(subtract_fields(body, taken), body), any_material(rng))
-    ]
+
+    parts = []
+
+    body_mesh = _solid_or_fallback(subtract_fields(body, taken), body)
+    parts.append(make_part("body", body_mesh, any_material(rng)))
+
+    return parts
 
 
 def _solid_or_fallback(field: Field, otherwise: Field) -> MeshArrays:
@@ -331,20 +343,19 @@ def make_bone(rng: Rng) -> list[Part]:
         capsule_field((0, 0, 0), middle, r * 1.2, r),
         capsule_field(middle, (0, 0, h), r, r * 1.2),
     ]
+
     for z in (0, h):
         apart = rng.uniform(0.04, 0.12)
         knob = rng.uniform(1.3, 2.2) * r
         fields += [
             ball_field((s * apart, 0, z), knob) for s in ((-1, 1) if rng.random() < 0.75 else (0,))
         ]
-    parts = [
-        make_part(
-            "bone",
-            solid_of_field(union_field(fields, 0.025), (-0.4, -0.4, -0.3), (0.4, 0.4, h + 0.3), 52),
-            (white_material, any_material)[rng.integers(0, 2)](rng),
-        )
-    ]
+
+    bone = solid_of_field(union_field(fields, 0.025), (-0.4, -0.4, -0.3), (0.4, 0.4, h + 0.3), 52)
+    parts = [make_part("bone", bone, (white_material, any_material)[rng.integers(0, 2)](rng))]
+
     angle = float(rng.choice((0, 90)))
+
     return [
         Part(p.label, rotate_mesh(p.mesh, "y", angle), p.color, p.roughness, p.metallic)
         for p in parts
@@ -359,12 +370,14 @@ def make_zeroverse(rng: Rng) -> list[Part]:
     size = rng.uniform(0.3, 0.7, 3)
     turn = _random_rotation(rng)
     at = rng.normal(0, 0.15, 3)
-    body = (
-        block_field(at, size, rng.uniform(0, 0.05), turn)
-        if rng.random() < 0.5
-        else ball_field(at, size[0] / 2)
-    )
+
+    if rng.random() < 0.5:
+        body = block_field(at, size, rng.uniform(0, 0.05), turn)
+    else:
+        body = ball_field(at, size[0] / 2)
+
     taken: list[Field] = []
+
     for _ in range(int(rng.integers(1, 4))):
         where = at + rng.normal(0, 0.2, 3)
         cut = rng.uniform(0.15, 0.5, 3)
@@ -373,24 +386,24 @@ def make_zeroverse(rng: Rng) -> list[Part]:
             if rng.random() < 0.6
             else ball_field(where, cut[0] / 2)
         )
+
     field = subtract_fields(body, taken)
+
     if rng.random() < 0.3:
         field = roughen_field(field, rng, rng.uniform(0.01, 0.04), rng.uniform(6, 18))
+
     if rng.random() < 0.8:
-        parts.append(
-            make_part(
-                "carved",
-                translate_mesh(
-                    _solid_or_fallback(lambda p: field(p + at), lambda p: body(p + at)), at
-                ),
-                any_material(rng),
-            )
-        )
+        carved = _solid_or_fallback(lambda p: field(p + at), lambda p: body(p + at))
+        carved = translate_mesh(carved, at)
+        parts.append(make_part("carved", carved, any_material(rng)))
+
     look = any_material(rng)
     wire = rng.uniform(0.008, 0.03)
+
     for _ in range(int(rng.integers(0, 8))):
         a, b = rng.normal(0, 0.35, (2, 3))
         parts.append(make_part("wire", make_bar(a, b, wire), look))
+
     return parts
 
 

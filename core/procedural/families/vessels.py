@@ -36,6 +36,7 @@ def _smooth_profile(rng: Rng, radii: tuple[float, float], height: float, knots: 
 
 def _make_handle(rng: Rng, at: float, low: float, high: float, thick: float) -> np.ndarray:
     reach = rng.uniform(0.5, 1.0) * (high - low)
+
     return make_tube(
         smooth_curve(
             (at * 0.9, 0, high),
@@ -57,18 +58,15 @@ def make_mug(rng: Rng) -> list[Part]:
         (radius * (1 + (flare - 1) * t + bulge * np.sin(np.pi * t)), height * t)
         for t in np.linspace(0, 1, 8)
     ]
-    parts = [
-        make_part("cup", lathe_solid(_hollow_profile(outside, rng.uniform(0.03, 0.08)), 36), look)
-    ]
+
+    cup = lathe_solid(_hollow_profile(outside, rng.uniform(0.03, 0.08)), 36)
+    parts = [make_part("cup", cup, look)]
+
     if rng.random() < 0.85:
         rim = outside[5][0]
-        parts.append(
-            make_part(
-                "handle",
-                _make_handle(rng, rim, height * 0.25, height * 0.8, rng.uniform(0.03, 0.07)),
-                look,
-            )
-        )
+        handle = _make_handle(rng, rim, height * 0.25, height * 0.8, rng.uniform(0.03, 0.07))
+        parts.append(make_part("handle", handle, look))
+
     return parts
 
 
@@ -91,49 +89,34 @@ def make_bottle(rng: Rng) -> list[Part]:
     )
     parts = [make_part("body", body, any_material(rng))]
     end = height + shoulder + top
-    parts.append(
-        make_part(
-            "cap",
-            make_cylinder(neck * rng.uniform(1.05, 1.4), rng.uniform(0.04, 0.1), (0, 0, end)),
-            any_material(rng),
-        )
-    )
+
+    cap = make_cylinder(neck * rng.uniform(1.05, 1.4), rng.uniform(0.04, 0.1), (0, 0, end))
+    parts.append(make_part("cap", cap, any_material(rng)))
+
     if rng.random() < 0.5:
-        parts.append(
-            make_part(
-                "label",
-                make_cylinder(
-                    radius * 1.01, height * rng.uniform(0.3, 0.6), (0, 0, height * 0.5), sides=32
-                ),
-                paint_material(rng),
-            )
+        label = make_cylinder(
+            radius * 1.01, height * rng.uniform(0.3, 0.6), (0, 0, height * 0.5), sides=32
         )
+        parts.append(make_part("label", label, paint_material(rng)))
+
     if rng.random() < 0.3:
-        parts.append(
-            make_part(
-                "pump",
-                make_tube(np.array(((0, 0, end), (0, 0, end + 0.2), (0, -0.2, end + 0.2))), 0.025),
-                metal_material(rng),
-            )
-        )
+        pump = make_tube(np.array(((0, 0, end), (0, 0, end + 0.2), (0, -0.2, end + 0.2))), 0.025)
+        parts.append(make_part("pump", pump, metal_material(rng)))
+
     return parts
 
 
 def make_vase(rng: Rng) -> list[Part]:
     profile = _smooth_profile(rng, (0.12, 0.5), rng.uniform(0.7, 1.6), int(rng.integers(4, 7)))
     parts = [make_part("vase", lathe_solid(_hollow_profile(profile, 0.035), 36), any_material(rng))]
+
     if rng.random() < 0.25:
         high = profile[-1][1]
-        parts += [
-            make_part(
-                "handle",
-                rotate_mesh(
-                    _make_handle(rng, profile[-6][0], high * 0.5, high * 0.9, 0.03), "z", a
-                ),
-                any_material(rng),
-            )
-            for a in (0, 180)
-        ]
+        for a in (0, 180):
+            handle = _make_handle(rng, profile[-6][0], high * 0.5, high * 0.9, 0.03)
+            handle = rotate_mesh(handle, "z", a)
+            parts.append(make_part("handle", handle, any_material(rng)))
+
     return parts
 
 
@@ -142,15 +125,13 @@ def make_bowl(rng: Rng) -> list[Part]:
     base = rng.uniform(0.15, 0.45)
     power = rng.uniform(0.4, 1.2)
     outside = [(base + (0.5 - base) * t**power, height * t) for t in np.linspace(0, 1, 9)]
-    parts = [
-        make_part(
-            "bowl",
-            lathe_solid(_hollow_profile(outside, rng.uniform(0.02, 0.05)), 40),
-            any_material(rng),
-        )
-    ]
+
+    bowl = lathe_solid(_hollow_profile(outside, rng.uniform(0.02, 0.05)), 40)
+    parts = [make_part("bowl", bowl, any_material(rng))]
+
     if rng.random() < 0.4:
         parts.append(make_part("rim", make_torus(0.5, 0.02, (0, 0, height)), any_material(rng)))
+
     return parts
 
 
@@ -158,24 +139,20 @@ def make_bucket(rng: Rng) -> list[Part]:
     height = rng.uniform(0.6, 1)
     base = rng.uniform(0.28, 0.42)
     look = any_material(rng)
-    parts = [
-        make_part(
-            "bucket", lathe_solid(_hollow_profile([(base, 0), (0.5, height)], 0.025), 36), look
-        ),
-        make_part("rim", make_torus(0.5, 0.02, (0, 0, height)), look),
-    ]
+    parts = []
+
+    bucket = lathe_solid(_hollow_profile([(base, 0), (0.5, height)], 0.025), 36)
+    parts.append(make_part("bucket", bucket, look))
+
+    parts.append(make_part("rim", make_torus(0.5, 0.02, (0, 0, height)), look))
+
     if rng.random() < 0.7:
         swing = rng.uniform(-90, 90)
         arch = [(0.5 * np.cos(a), 0, 0.5 * np.sin(a)) for a in np.linspace(0, np.pi, 24)]
-        parts.append(
-            make_part(
-                "handle",
-                translate_mesh(
-                    rotate_mesh(make_tube(np.array(arch), 0.014), "x", swing), (0, 0, height - 0.03)
-                ),
-                metal_material(rng),
-            )
-        )
+        handle = rotate_mesh(make_tube(np.array(arch), 0.014), "x", swing)
+        handle = translate_mesh(handle, (0, 0, height - 0.03))
+        parts.append(make_part("handle", handle, metal_material(rng)))
+
     return parts
 
 
@@ -183,11 +160,10 @@ def make_teapot(rng: Rng) -> list[Part]:
     wide = 0.5
     tall = rng.uniform(0.3, 0.5)
     look = any_material(rng)
-    parts = [
-        make_part(
-            "body", make_ellipsoid((wide, wide, tall), (0, 0, tall), rng.uniform(1.8, 3)), look
-        )
-    ]
+
+    body = make_ellipsoid((wide, wide, tall), (0, 0, tall), rng.uniform(1.8, 3))
+    parts = [make_part("body", body, look)]
+
     lid = lathe_solid(
         ((0.28, 0), (0.22, 0.08), (0.04, 0.12), (0.03, 0.15), (0.07, 0.2), (0.01, 0.26)), 28
     )
@@ -198,24 +174,31 @@ def make_teapot(rng: Rng) -> list[Part]:
         (-0.75, 0, 1.4 * tall),
         (-0.95, 0, rng.uniform(1.6, 2) * tall),
     )
-    parts.append(make_part("spout", make_tube(spout, np.linspace(0.13, 0.05, len(spout))), look))
-    return [
-        *parts,
-        make_part("handle", _make_handle(rng, 0.46, 0.5 * tall, 1.6 * tall, 0.045), look),
-    ]
+
+    spout_mesh = make_tube(spout, np.linspace(0.13, 0.05, len(spout)))
+    parts.append(make_part("spout", spout_mesh, look))
+
+    handle = _make_handle(rng, 0.46, 0.5 * tall, 1.6 * tall, 0.045)
+    parts.append(make_part("handle", handle, look))
+
+    return parts
 
 
 def make_hydrant(rng: Rng) -> list[Part]:
     """Turned posts with caps and arms: hydrants, pawns, bollards."""
     look = paint_material(rng)
     profile = _smooth_profile(rng, (0.12, 0.28), 1.2, 6)
-    parts = [
-        make_part("post", lathe_solid([(0.3, -0.05), (0.3, 0), *profile], 28), look),
-        make_part("cap", make_ellipsoid((0.24, 0.24, 0.18), (0, 0, 1.2)), look),
-    ]
+    parts = []
+
+    post = lathe_solid([(0.3, -0.05), (0.3, 0), *profile], 28)
+    parts.append(make_part("post", post, look))
+
+    parts.append(make_part("cap", make_ellipsoid((0.24, 0.24, 0.18), (0, 0, 1.2)), look))
+
     for angle in rng.choice((0, 90, 180, 270), int(rng.integers(0, 4)), replace=False):
         arm = translate_mesh(rotate_mesh(make_cylinder(0.1, 0.2), "y", 90), (0.3, 0, 0.8))
         parts.append(make_part("arm", rotate_mesh(arm, "z", float(angle)), any_material(rng)))
+
     return parts
 
 
@@ -228,11 +211,12 @@ def make_hat(rng: Rng) -> list[Part]:
     )
     edge = lathe_solid(((brim, rng.uniform(-0.08, 0.08)), (brim, 0.02), (0.28, 0.03)), 36)
     band = make_cylinder(0.305, 0.07, (0, 0, 0.06), sides=32)
-    return [
-        make_part("crown", crown, look),
-        make_part("brim", edge, look),
-        make_part("band", band, any_material(rng)),
-    ]
+    parts = []
+    parts.append(make_part("crown", crown, look))
+    parts.append(make_part("brim", edge, look))
+    parts.append(make_part("band", band, any_material(rng)))
+
+    return parts
 
 
 def make_open_box(rng: Rng) -> list[Part]:
@@ -248,15 +232,15 @@ def make_open_box(rng: Rng) -> list[Part]:
     walls += [make_box((wall, y, z), (s * (x - wall) / 2, 0, z / 2)) for s in (-1, 1)]
     parts = [make_part("wall", mesh, look) for mesh in walls]
     lid = make_box((x * 1.02, y * 1.02, rng.uniform(0.04, 0.15)), (0, -y / 2, 0.04), 0.01)
-    parts.append(
-        make_part(
-            "lid",
-            translate_mesh(rotate_mesh(lid, "x", -float(angle)), (0, y / 2, z)),
-            look if rng.random() < 0.5 else any_material(rng),
-        )
-    )
+
+    lid_mesh = rotate_mesh(lid, "x", -float(angle))
+    lid_mesh = translate_mesh(lid_mesh, (0, y / 2, z))
+    lid_look = look if rng.random() < 0.5 else any_material(rng)
+    parts.append(make_part("lid", lid_mesh, lid_look))
+
     if rng.random() < 0.4:
         parts.append(make_part("handle", _tilted_handle(y, z), any_material(rng)))
+
     return parts
 
 
@@ -277,34 +261,29 @@ def make_food_stack(rng: Rng) -> list[Part]:
     parts = []
     z = 0.0
     radius = 0.5
+
     if rng.random() < 0.5:
-        parts.append(
-            make_part(
-                "plate",
-                make_cylinder(rng.uniform(0.55, 0.8), 0.03, (0, 0, -0.02), sides=36),
-                white_material(rng),
-            )
-        )
+        plate = make_cylinder(rng.uniform(0.55, 0.8), 0.03, (0, 0, -0.02), sides=36)
+        parts.append(make_part("plate", plate, white_material(rng)))
+
     for _ in range(int(rng.integers(2, 7))):
         height = rng.uniform(0.05, 0.35)
-        mesh = (
-            make_cylinder(radius, height, (0, 0, z + height / 2), sides=32)
-            if rng.random() < 0.5
-            else make_ellipsoid(
-                (radius, radius, height * 0.6), (0, 0, z + height / 2), rng.uniform(2, 5)
-            )
-        )
+
+        if rng.random() < 0.5:
+            mesh = make_cylinder(radius, height, (0, 0, z + height / 2), sides=32)
+        else:
+            mesh_radii = (radius, radius, height * 0.6)
+            mesh_center = (0, 0, z + height / 2)
+            mesh = make_ellipsoid(mesh_radii, mesh_center, rng.uniform(2, 5))
+
         parts.append(make_part("layer", mesh, paint_material(rng)))
         z = z + height * 0.95
         radius = radius * (rng.uniform(0.6, 0.9) if rng.random() < 0.4 else rng.uniform(0.93, 1.04))
+
     if rng.random() < 0.6:
-        parts.append(
-            make_part(
-                "top",
-                make_ellipsoid((radius, radius, radius * rng.uniform(0.3, 0.8)), (0, 0, z)),
-                paint_material(rng),
-            )
-        )
+        top_mesh = make_ellipsoid((radius, radius, radius * rng.uniform(0.3, 0.8)), (0, 0, z))
+        parts.append(make_part("top", top_mesh, paint_material(rng)))
+
     return parts
 
 
