@@ -13,9 +13,10 @@ whether or not an earlier branch was taken::
     size[1]                  the second element of an array
 
 An element of the path is the name that the result is assigned to, else the label of the part or the
-keyword that it is passed to, else the name of the called function; several of one name in a function
-count on (``uniform``, ``uniform2``). Names come from the source text, by the position of the call
-(PEP 657). Without that (``PYTHONNODEBUGRANGES``) they are those of the called functions alone.
+keyword that it is passed to, else the name of the called function. Several of one name in a
+function are numbered (``uniform``, ``uniform2``). Names come from the source text, by the position
+of the call (PEP 657). Without that (``PYTHONNODEBUGRANGES``) they are those of the called functions
+alone.
 
 Left out is surface noise: what is drawn inside :data:`NOISE_FUNCTIONS`, and arrays of more than
 :data:`LARGEST_ARRAY` elements. Replaying keeps it, too.
@@ -245,11 +246,12 @@ def _calls(node: ast.AST, role: str) -> Iterator[tuple[ast.Call, str]]:
 
 def _assigned_calls(target: ast.expr, value: ast.expr) -> Iterator[tuple[ast.Call, str]]:
     """Yield the calls in an assignment; in that of a tuple each has the name of its target."""
-    if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
-        if len(target.elts) == len(value.elts):
-            for element_target, element_value in zip(target.elts, value.elts, strict=True):
-                yield from _assigned_calls(element_target, element_value)
-            return
+    targets = target.elts if isinstance(target, ast.Tuple) else []
+    values = value.elts if isinstance(value, ast.Tuple) else []
+    if targets and len(targets) == len(values):
+        for element_target, element_value in zip(targets, values, strict=True):
+            yield from _assigned_calls(element_target, element_value)
+        return
 
     names = [node.id for node in ast.walk(target) if isinstance(node, ast.Name)]
     if isinstance(target, ast.Subscript):
