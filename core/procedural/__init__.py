@@ -1,7 +1,7 @@
-"""Objects made from a seed: what the training set is made of, and what an artist may start from.
+"""Objects made from a seed: for training sets, and for artists to start from.
 
 A family is a function from a random generator to parts, each a closed solid; parts may overlap. The
-front looks towards -Y. The same family and seed give the same object in every version of Blender.
+front is towards -Y. The same family and seed give the same object in every version of Blender.
 """
 
 from __future__ import annotations
@@ -61,10 +61,14 @@ FAMILIES: Mapping[str, Family] = {
 def make_object(family: str, seed: int) -> ProceduralObject:
     """Return the object of ``family`` and ``seed``, centered, its longest side 1.
 
+    Args:
+        family: of :data:`FAMILIES`.
+        seed: of its random values.
+
     Raises:
         MeshError: there is no such family.
     """
-    return _made(family, seed, _generator(family, seed))
+    return _generate_object(family, seed, _recording_generator(family, seed))
 
 
 def make_from_draws(family: str, seed: int, overrides: Mapping[str, float]) -> ProceduralObject:
@@ -74,25 +78,36 @@ def make_from_draws(family: str, seed: int, overrides: Mapping[str, float]) -> P
     Only what was not drawn before comes new from that stream.
 
     Args:
+        family: of :data:`FAMILIES`.
+        seed: of all other values.
         overrides: values by the address of a :class:`Draw`, clipped to its range; of "choice" the
             index of the option. Addresses that the object does not draw have no effect.
 
     Raises:
         MeshError: there is no such family.
     """
-    known = _generator(family, seed)
-    _made(family, seed, known)
-    return _made(family, seed, _generator(family, seed, {**known.values, **overrides}))
+    # The first object is made for its values only.
+    original = _recording_generator(family, seed)
+    _generate_object(family, seed, original)
+
+    values = {**original.values, **overrides}
+    return _generate_object(family, seed, _recording_generator(family, seed, values))
 
 
-def _generator(
+def _recording_generator(
     family: str, seed: int, fixed: Mapping[str, float] | None = None
 ) -> RecordingGenerator:
+    """Return the generator of an object; ``fixed`` has values by address to use instead."""
     plain = np.random.default_rng((seed, zlib.crc32(family.encode())))
     return RecordingGenerator(plain.bit_generator, fixed)
 
 
-def _made(family: str, seed: int, generator: RecordingGenerator) -> ProceduralObject:
+def _generate_object(family: str, seed: int, generator: RecordingGenerator) -> ProceduralObject:
+    """Return the object that ``family`` makes of ``generator``, centered, its longest side 1.
+
+    Raises:
+        MeshError: there is no such family.
+    """
     if family not in FAMILIES:
         names = ", ".join(sorted(FAMILIES))
         raise MeshError(f"There is no family of objects named {family!r}. There are: {names}")
@@ -100,14 +115,21 @@ def _made(family: str, seed: int, generator: RecordingGenerator) -> ProceduralOb
 
     low = np.min([part.mesh.vertices.min(0) for part in parts], axis=0)
     high = np.max([part.mesh.vertices.max(0) for part in parts], axis=0)
+    center = (low + high) / 2
     scale = 1 / float((high - low).max())
     placed = []
     for part in parts:
-        vertices = ((part.mesh.vertices - (low + high) / 2) * scale).astype(np.float32)
+        vertices = ((part.mesh.vertices - center) * scale).astype(np.float32)
         placed.append(replace(part, mesh=replace(part.mesh, vertices=vertices)))
 
     name = f"{family}_{seed:06d}"
-    return ProceduralObject(name, family, seed, tuple(placed), tuple(generator.draws))
+    return ProceduralObject(
+        name=name,
+        family=family,
+        seed=seed,
+        parts=tuple(placed),
+        draws=tuple(generator.draws),
+    )
 
 
 __all__ = [

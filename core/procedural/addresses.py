@@ -19,18 +19,18 @@ from . import FAMILIES, make_object
 Sites = dict[str, tuple[str, float, float, int]]
 
 PATH = Path(__file__).with_name("addresses.json")
-SEEDS = range(40)
+SEEDS = range(40)  # enough that rare branches are taken in nearly all families
 
 _VISIT = re.compile(r"#\d+")
 
 
-def read() -> dict[str, Sites]:
+def read_table() -> dict[str, Sites]:
     """Return the frozen table: sites by family."""
-    table = json.loads(PATH.read_text(encoding="utf-8"))
-    return {
-        family: {site: tuple(entry) for site, entry in sites.items()}
-        for family, sites in table.items()
-    }
+    stored = json.loads(PATH.read_text(encoding="utf-8"))
+    table = {}
+    for family, sites in stored.items():
+        table[family] = {site: tuple(entry) for site, entry in sites.items()}
+    return table
 
 
 def sites_of(family: str) -> Sites:
@@ -46,13 +46,14 @@ def sites_of(family: str) -> Sites:
             site = _VISIT.sub("", draw.address)
             visits[site] += 1
             kind, low, high, most = sites.get(site, (draw.kind, draw.low, draw.high, 0))
-            limits = min(low, draw.low), max(high, draw.high)
-            sites[site] = (kind, *limits, max(most, visits[site]))
+            lowest = min(low, draw.low)
+            highest = max(high, draw.high)
+            sites[site] = (kind, lowest, highest, max(most, visits[site]))
 
-    return {
-        site: (kind, float(f"{low:.5g}"), float(f"{high:.5g}"), most)
-        for site, (kind, low, high, most) in sorted(sites.items())
-    }
+    rounded = {}
+    for site, (kind, low, high, most) in sorted(sites.items()):
+        rounded[site] = (kind, float(f"{low:.5g}"), float(f"{high:.5g}"), most)
+    return rounded
 
 
 def main() -> None:

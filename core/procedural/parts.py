@@ -1,4 +1,4 @@
-"""What a procedural object consists of, and the looks that parts are given."""
+"""The parts that a procedural object consists of, and their materials."""
 
 from __future__ import annotations
 
@@ -10,10 +10,22 @@ import numpy as np
 from ..arrays import MeshArrays
 from .recording import Draw
 
+PartMaterial = tuple[tuple[float, float, float], float, float]  # color, roughness, metallic
+
+_MATERIAL_ODDS = (0.5, 0.2, 0.1, 0.1, 0.1)  # of any_material: most manufactured objects are painted
+
 
 @dataclass(frozen=True)
 class Part:
-    """One closed solid. label: what it is. colour: sRGB in 0..1. roughness, metallic: of Principled shading."""
+    """One closed solid.
+
+    Args:
+        label: what it is.
+        mesh: its surface.
+        color: sRGB in 0..1.
+        roughness: of Principled shading, 0..1.
+        metallic: of Principled shading, 0..1.
+    """
 
     label: str
     mesh: MeshArrays
@@ -27,7 +39,11 @@ class ProceduralObject:
     """Parts about the origin, the longest side 1, Z up, the front towards -Y.
 
     Args:
-        draws: what the family drew to make it, see ``recording``.
+        name: of the object, unique among families and seeds.
+        family: that made it.
+        seed: that it was made from.
+        parts: its solids; they may overlap.
+        draws: the random values that the family used, see ``recording``.
     """
 
     name: str
@@ -37,47 +53,54 @@ class ProceduralObject:
     draws: tuple[Draw, ...] = ()
 
 
-PartMaterial = tuple[tuple[float, float, float], float, float]
+def make_part(label: str, mesh: MeshArrays, look: PartMaterial) -> Part:
+    """Return a part of one material."""
+    return Part(label, mesh, *look)
 
 
 def paint_material(rng: np.random.Generator) -> PartMaterial:
-    """Any colour, matt to glossy."""
-    return (
-        colorsys.hsv_to_rgb(rng.random(), rng.uniform(0, 0.9), rng.uniform(0.2, 1)),
-        rng.uniform(0.2, 0.9),
-        0.0,
-    )
+    """Return any color, matte to glossy."""
+    hue = rng.random()
+    saturation = rng.uniform(0, 0.9)
+    value = rng.uniform(0.2, 1)
+    roughness = rng.uniform(0.2, 0.9)
+    return colorsys.hsv_to_rgb(hue, saturation, value), roughness, 0.0
 
 
 def wood_material(rng: np.random.Generator) -> PartMaterial:
-    return (
-        colorsys.hsv_to_rgb(rng.uniform(0.04, 0.11), rng.uniform(0.3, 0.75), rng.uniform(0.2, 0.8)),
-        rng.uniform(0.4, 0.8),
-        0.0,
-    )
+    """Return a brown."""
+    hue = rng.uniform(0.04, 0.11)
+    saturation = rng.uniform(0.3, 0.75)
+    value = rng.uniform(0.2, 0.8)
+    roughness = rng.uniform(0.4, 0.8)
+    return colorsys.hsv_to_rgb(hue, saturation, value), roughness, 0.0
 
 
 def metal_material(rng: np.random.Generator) -> PartMaterial:
-    return (
-        colorsys.hsv_to_rgb(rng.uniform(0.05, 0.6), rng.uniform(0, 0.25), rng.uniform(0.4, 0.95)),
-        rng.uniform(0.2, 0.5),
-        0.9,
-    )
+    """Return a metal, from gold over steel to blue."""
+    hue = rng.uniform(0.05, 0.6)
+    saturation = rng.uniform(0, 0.25)
+    value = rng.uniform(0.4, 0.95)
+    roughness = rng.uniform(0.2, 0.5)
+    return colorsys.hsv_to_rgb(hue, saturation, value), roughness, 0.9
 
 
 def dark_material(rng: np.random.Generator) -> PartMaterial:
-    return (rng.uniform(0.02, 0.15),) * 3, rng.uniform(0.4, 0.9), 0.0
+    """Return a dark gray, as of rubber and screens."""
+    value = rng.uniform(0.02, 0.15)
+    roughness = rng.uniform(0.4, 0.9)
+    return (value, value, value), roughness, 0.0
 
 
 def white_material(rng: np.random.Generator) -> PartMaterial:
-    return (rng.uniform(0.8, 1),) * 3, rng.uniform(0.3, 0.9), 0.0
+    """Return a white, as of paper and cloth."""
+    value = rng.uniform(0.8, 1)
+    roughness = rng.uniform(0.3, 0.9)
+    return (value, value, value), roughness, 0.0
 
 
 def any_material(rng: np.random.Generator) -> PartMaterial:
-    return (paint_material, wood_material, metal_material, dark_material, white_material)[
-        rng.choice(5, p=(0.5, 0.2, 0.1, 0.1, 0.1))
-    ](rng)
-
-
-def make_part(label: str, mesh: MeshArrays, look: PartMaterial) -> Part:
-    return Part(label, mesh, *look)
+    """Return one of the materials above, most often paint."""
+    materials = (paint_material, wood_material, metal_material, dark_material, white_material)
+    choice = rng.choice(len(materials), p=_MATERIAL_ODDS)
+    return materials[choice](rng)

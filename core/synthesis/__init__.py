@@ -1,4 +1,5 @@
-"""What a training set shows, as plain values: camera rigs, sampled cameras, lights, backgrounds, occluders.
+"""What a training set shows, as plain values: rigs, cameras, lights, backgrounds, occluders.
 
-May import numpy and ``core.dataset`` and below; neither bpy nor torch. ``core.scene`` puts the values into Blender.
+May import numpy and ``core.dataset`` and below; neither bpy nor torch. ``core.scene`` builds the
+values in Blender.
 """

@@ -1,8 +1,9 @@
-"""What can be drawn by chance for an object and its views besides cameras, dome and sun: plain values.
+"""Random variation of an object and its views, besides cameras, dome and sun.
 
-Each purpose draws from a generator of its own (:func:`rng_for`), each view too, so that what is switched on changes
-nothing of what another purpose or another view draws. After Tobin et al. 2017 (arXiv 1703.06907), who randomise
-lamps, textures, backgrounds and distractors. ``draws`` and ``occluders`` do it.
+Each purpose draws from a separate generator (:func:`rng_for`), for each view, so that switching one
+on changes nothing of what another purpose or another view draws. After Tobin et al. 2017 (arXiv
+1703.06907), who randomize lights, textures, backgrounds and distractors. ``samplers`` and
+``occluders`` draw the values.
 """
 
 from __future__ import annotations
@@ -24,10 +25,12 @@ BACKGROUNDS = ("transparent", "plain", "image", "hdri")
 TURNS = ("none", "z", "any")
 TEXTURES = ("none", "noise", "checker", "voronoi", "bricks")
 SHAPES = ("cube", "ball", "cylinder", "cone")
-MOST = 3  # lamps, and occluders, of one view
+MOST = 3  # lights, and occluders, of one view
 
 
 class Purpose(IntEnum):
+    """What a generator draws; the numbers are part of its seed."""
+
     POSE = 1
     LOOKS = 2
     LAMPS = 3
@@ -40,11 +43,16 @@ class Purpose(IntEnum):
 class Randomization:
     """What to draw; by default nothing.
 
-    lamps: at most so many area lamps a view, 0 to 3.
-    materials: probability that an object's materials are replaced, 0..1; textures: folder of pictures for them.
-    backgrounds: of :data:`BACKGROUNDS`, each equally probable; pictures: folder for "image".
-    turn: of the object about its centre, of :data:`TURNS`: about Z, or anyhow. scale: (least, most) about its centre.
-    occluders: at most so many a view, 0 to 3. hidden: the largest share of the object's silhouette that they may hide.
+    Args:
+        lamps: the most area lights of a view, 0 to 3.
+        materials: probability that an object's materials are replaced, 0..1.
+        textures: folder of images that random materials may show.
+        backgrounds: of :data:`BACKGROUNDS`, each equally probable.
+        pictures: folder of images for the background "image".
+        turn: rotation of the object about its center, of :data:`TURNS`: about Z, or any.
+        scale: (least, greatest) factor about the center.
+        occluders: the most of a view, 0 to 3.
+        hidden: the largest share of the object's silhouette that they may hide, 0..1.
     """
 
     lamps: int = 0
@@ -59,56 +67,72 @@ class Randomization:
 
     @property
     def changes_pose(self) -> bool:
-        """Whether objects are turned or scaled."""
+        """Whether objects are rotated or scaled."""
         return self.turn != "none" or self.scale != (1.0, 1.0)
 
     @property
     def is_off(self) -> bool:
-        """Whether all stays as it is."""
-        return not (
-            self.lamps
-            or self.materials
-            or self.changes_pose
-            or self.occluders
-            or self.backgrounds != ("transparent",)
-        )
+        """Whether everything stays as it is."""
+        has_background = self.backgrounds != ("transparent",)
+        draws_values = self.lamps or self.materials or self.occluders
+        return not (draws_values or self.changes_pose or has_background)
 
     def validate(self) -> None:
-        """Raises DatasetError if a value is out of its range, or a folder has no picture."""
-        for name in ("lamps", "occluders"):
-            if not 0 <= getattr(self, name) <= MOST:
-                raise DatasetError(
-                    f"There can be 0 to {MOST} {name} a view, not {getattr(self, name)}"
-                )
-        for name, what in (
-            ("materials", "probability of other materials"),
-            ("hidden", "share that occluders hide"),
-        ):
-            if not 0 <= getattr(self, name) <= 1:
-                raise DatasetError(f"The {what} is in 0 to 1, not {getattr(self, name)}")
-        unknown = [kind for kind in self.backgrounds if kind not in BACKGROUNDS]
-        if unknown or not self.backgrounds:
-            raise DatasetError(
-                f"No background is called {unknown or ''}: choose of {', '.join(BACKGROUNDS)}"
-            )
-        if self.turn not in TURNS:
-            raise DatasetError(
-                f"Objects cannot be turned {self.turn!r}: choose of {', '.join(TURNS)}"
-            )
-        if not 0 < self.scale[0] <= self.scale[1]:
-            raise DatasetError(
-                f"The least scale is above 0 and no more than the most, not {self.scale}"
-            )
-        if "image" in self.backgrounds and not self.pictures:
-            raise DatasetError("Backgrounds of images need a folder of pictures: name one")
+        """Check all values.
+
+        Raises:
+            DatasetError: a value is out of its range, or a folder has no image.
+        """
+        self._check_numbers()
+        self._check_choices()
         for folder in (self.textures, self.pictures):
             if folder:
                 images_in(folder)
 
+    def _check_numbers(self) -> None:
+        """Raise DatasetError if a number is out of its range."""
+        for name in ("lamps", "occluders"):
+            value = getattr(self, name)
+            if not 0 <= value <= MOST:
+                raise DatasetError(f"There can be 0 to {MOST} {name} a view, not {value}")
+
+        meanings = {
+            "materials": "probability of other materials",
+            "hidden": "share that occluders hide",
+        }
+        for name, meaning in meanings.items():
+            value = getattr(self, name)
+            if not 0 <= value <= 1:
+                raise DatasetError(f"The {meaning} is in 0 to 1, not {value}")
+
+        least, greatest = self.scale
+        if not 0 < least <= greatest:
+            raise DatasetError(
+                f"The least scale is above 0 and no more than the most, not {self.scale}"
+            )
+
+    def _check_choices(self) -> None:
+        """Raise DatasetError if a word is unknown, or the folder of backgrounds is missing."""
+        unknown = [kind for kind in self.backgrounds if kind not in BACKGROUNDS]
+        if unknown or not self.backgrounds:
+            names = ", ".join(BACKGROUNDS)
+            raise DatasetError(f"No background is called {unknown or ''}: choose of {names}")
+        if self.turn not in TURNS:
+            names = ", ".join(TURNS)
+            raise DatasetError(f"Objects cannot be turned {self.turn!r}: choose of {names}")
+        if "image" in self.backgrounds and not self.pictures:
+            raise DatasetError("Backgrounds of images need a folder of pictures: name one")
+
 
 @dataclass(frozen=True)
 class Pose:
-    """quaternion: (w, x, y, z). matrix: (4, 4), to be put before the object's own matrices, metres."""
+    """A rotation and scale of the object about its center.
+
+    Args:
+        quaternion: (w, x, y, z), of unit length.
+        scale: factor.
+        matrix: (4, 4), to be multiplied from the left to the object's matrices, meters.
+    """
 
     quaternion: tuple[float, ...]
     scale: float
@@ -117,9 +141,16 @@ class Pose:
 
 @dataclass(frozen=True)
 class MaterialParams:
-    """A material. colours: two, sRGB in 0..1, which the texture mixes. frequency: periods along the longest side.
+    """A random material.
 
-    offset: of the texture, (3,) periods. picture: in place of the colours and the procedural texture.
+    Args:
+        texture: of :data:`TEXTURES`, or "picture".
+        picture: image in place of the colors and the procedural texture.
+        colours: two, sRGB in 0..1, which the texture mixes.
+        roughness: of Principled shading, 0..1.
+        metallic: of Principled shading, 0..1.
+        frequency: periods of the texture along the object's longest side.
+        offset: of the texture, (3,) periods.
     """
 
     texture: str
@@ -133,9 +164,14 @@ class MaterialParams:
 
 @dataclass(frozen=True)
 class AreaLight:
-    """A square area lamp. place: (3,) metres; it faces ``target`` (3,). size: of its side, metres.
+    """A square area light.
 
-    temperature: kelvin. power: watt, as Blender counts it.
+    Args:
+        place: (3,) its center, meters.
+        target: (3,) point that it faces, meters.
+        size: of its side, meters.
+        temperature: of a black body of its color, kelvin.
+        power: watt, in the unit of Blender.
     """
 
     place: tuple[float, ...]
@@ -147,10 +183,15 @@ class AreaLight:
 
 @dataclass(frozen=True)
 class Background:
-    """What is behind. colour: 8 bit sRGB, of "plain". picture: of "image", and its window.
+    """What is behind the object.
 
-    window: (x, y, part): the largest window of the view's proportions, made ``part`` as long, x of the way from the
-    left to the right and y of the way from the top to the bottom, all in 0..1.
+    Args:
+        kind: of :data:`BACKGROUNDS`.
+        colour: 8-bit sRGB, of "plain".
+        picture: of "image".
+        window: (x, y, part) of the picture: of the largest window of the view's proportions a
+            ``part`` as long, x of the way from left to right and y of the way from top to bottom;
+            all in 0..1.
     """
 
     kind: str = "transparent"
@@ -161,7 +202,13 @@ class Background:
 
 @dataclass(frozen=True)
 class Occluder:
-    """A primitive within the unit ball, and its (4, 4) matrix to world space. colour: sRGB in 0..1."""
+    """A primitive between camera and object.
+
+    Args:
+        shape: of :data:`SHAPES`, within the unit ball.
+        colour: sRGB in 0..1.
+        matrix: (4, 4) from the unit ball to world space, meters.
+    """
 
     shape: str
     colour: tuple[float, ...]
@@ -170,7 +217,13 @@ class Occluder:
 
 @dataclass(frozen=True)
 class SceneryParams:
-    """What surrounds the object in one view. hidden_at_most: share of its silhouette behind the occluders."""
+    """What surrounds the object in one view.
+
+    Args:
+        background: behind it.
+        occluders: before it.
+        hidden_at_most: share of its silhouette that is behind the occluders.
+    """
 
     background: Background = Background()
     occluders: tuple[Occluder, ...] = ()
@@ -178,28 +231,39 @@ class SceneryParams:
 
 
 def rng_for(seed: int, name: str, purpose: Purpose, view: int | None = None) -> np.random.Generator:
-    """Of one purpose for the object ``name``, or for its view with the index ``view``."""
-    return np.random.default_rng(
-        (seed, zlib.crc32(name.encode()), purpose, 0 if view is None else view + 1)
-    )
+    """Return the generator of one purpose.
+
+    Args:
+        seed: of the training set.
+        name: of the object.
+        purpose: what is drawn.
+        view: index of the view; None if the values are for all views of the object.
+    """
+    view_number = 0 if view is None else view + 1
+    return np.random.default_rng((seed, zlib.crc32(name.encode()), purpose, view_number))
 
 
 def to_json(value: Any) -> Any:
-    """``value`` as JSON knows it: dataclasses without what is None, arrays as lists, files by their name."""
+    """Return ``value`` in types that JSON has.
+
+    Dataclasses become mappings without what is None, arrays lists, and files their names.
+    """
     if is_dataclass(value):
-        parts = {part.name: getattr(value, part.name) for part in fields(value)}
-        return {name: to_json(own) for name, own in parts.items() if own is not None}
+        values = {field.name: getattr(value, field.name) for field in fields(value)}
+        return {name: to_json(part) for name, part in values.items() if part is not None}
     if isinstance(value, Path):
         return value.name
     if isinstance(value, Mapping):
-        return {key: to_json(own) for key, own in value.items()}
+        return {key: to_json(part) for key, part in value.items()}
     if isinstance(value, np.ndarray):
         return value.tolist()
-    return [to_json(each) for each in value] if isinstance(value, tuple | list) else value
+    if isinstance(value, tuple | list):
+        return [to_json(part) for part in value]
+    return value
 
 
 def images_in(folder: Path) -> list[Path]:
-    """The pictures in ``folder``, in order.
+    """Return the images in ``folder``, in order.
 
     Raises:
         DatasetError: there is none.

@@ -155,19 +155,19 @@ def test_overrides_are_clipped_and_unknown_addresses_have_no_effect():
 
 
 def test_addresses_are_frozen():
-    table = addresses.read()
+    table = addresses.read_table()
     assert set(table) == set(FAMILIES)
     assert addresses.PATH.stat().st_size < 300_000
 
 
 @pytest.mark.parametrize("family", ["barrel", "bench", "bicycle", "fish", "house", "key", "mug"])
 def test_draws_are_those_of_the_frozen_table(family):
-    assert addresses.sites_of(family) == addresses.read()[family]
+    assert addresses.sites_of(family) == addresses.read_table()[family]
 
 
 @pytest.mark.parametrize("family", _NEW_FAMILIES)
 def test_a_family_has_ten_continuous_and_several_discrete_parameters(family):
-    sites = addresses.read()[family]
+    sites = addresses.read_table()[family]
     shape = {
         site: entry for site, entry in sites.items() if not any(look in site for look in _LOOKS)
     }

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from maquette.core.procedural import FAMILIES, make_object
 
-# Of seeds 0 to 9 together: parts, vertices, and the mean distance of a vertex from the middle. A change here is a
-# change of what "seeds 0 to 9" in the model card means: make it knowingly, and say so there.
+# Of seeds 0 to 9 together: parts, vertices, and the mean distance of a vertex from the origin. A
+# change here changes what "seeds 0 to 9" in the model card means: make it on purpose, and name it
+# there.
 _MADE = {
     "aeroplane": (77, 2450, 0.33272),
     "animal": (207, 24524, 0.32970),

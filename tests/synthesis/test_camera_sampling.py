@@ -1,4 +1,4 @@
-"""Sampled cameras are where their rigs say, frame what they see, and are the same for the same seed."""
+"""Sampled cameras are where their rigs put them, frame the object, and repeat for a seed."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def directions(views):
 
 
 def extent(view):
-    """Share of the picture that the box takes, and how far its middle is from the picture's (2,) in pictures."""
+    """Share of the image that the box fills, and the offset (2,) of its center in images."""
     pixels, depth = view.camera.project(BOX)
     assert (depth > 0).all()
     low, high = pixels.min(0) / 100, pixels.max(0) / 100

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,11 +24,11 @@ from ..primitives import (
 from ..solids import align_to_axis
 
 Rng = np.random.Generator
-Points = NDArray[np.floating]
+Points = NDArray[np.floating[Any]]
 
 
 def column(rng: Rng) -> list[Part]:
-    """Make a column with base and capital, whole or broken off, plain or fluted."""
+    """Make a column with base and capital, complete or broken off, plain or fluted."""
     height = rng.uniform(0.7, 1.5)
     radius = rng.uniform(0.09, 0.2)
     taper = rng.uniform(0.75, 1.0)
@@ -73,9 +75,9 @@ def _shaft(radius: float, height: float, taper: float, swell: float, flutes: int
     groove = 1 - 0.07 * np.abs(np.sin(turn * flutes / 2)) * (flutes > 0)
     rings = []
     for level in np.linspace(0, 1, 12):
-        own = radius * (1 + (taper - 1) * level + swell * np.sin(np.pi * level)) * groove
+        radii = radius * (1 + (taper - 1) * level + swell * np.sin(np.pi * level)) * groove
         z = np.full(len(turn), level * height)
-        rings.append(np.c_[own * np.cos(turn), own * np.sin(turn), z])
+        rings.append(np.c_[radii * np.cos(turn), radii * np.sin(turn), z])
     return ring_mesh(np.array(rings))
 
 
@@ -155,7 +157,7 @@ def gateway(rng: Rng) -> list[Part]:
 def _gate_top(
     rng: Rng, size: tuple[float, float], post: float, depth: float, stone: PartMaterial
 ) -> list[Part]:
-    """Make what stands on the posts, which are at x = -half and half."""
+    """Make a lintel, an arch or balls on the posts, which are at x = -half and half."""
     half, height = size
     parts = []
     above = int(rng.integers(0, 4))  # nothing, a lintel, an arch, balls on the posts

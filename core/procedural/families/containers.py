@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...arrays import MeshArrays
 from ..parts import (
@@ -146,7 +147,7 @@ def crate(rng: Rng) -> list[Part]:
     return parts + _braces(rng, size, beam, frame_look)
 
 
-def _crate_frame(size: np.ndarray, beam: float, look: PartMaterial) -> list[Part]:
+def _crate_frame(size: NDArray[np.float64], beam: float, look: PartMaterial) -> list[Part]:
     """Make a beam along each of the twelve edges, level ones between those that stand."""
     parts = []
     for axis in range(3):
@@ -162,7 +163,7 @@ def _crate_frame(size: np.ndarray, beam: float, look: PartMaterial) -> list[Part
     return parts
 
 
-def _braces(rng: Rng, size: np.ndarray, beam: float, look: PartMaterial) -> list[Part]:
+def _braces(rng: Rng, size: NDArray[np.float64], beam: float, look: PartMaterial) -> list[Part]:
     """Make the braces on the four sides: none, slanted, crossed or upright."""
     kind = int(rng.integers(0, 4))
     depth_share = rng.uniform(0.3, 0.58)

@@ -1,4 +1,4 @@
-"""What is grown, caught, forged and lifted: pumpkins, fish, anvils and dumbbells."""
+"""Pumpkins, fish, anvils and dumbbells."""
 
 from __future__ import annotations
 
@@ -294,8 +294,8 @@ def dumbbell(rng: Rng) -> list[Part]:
     for side in (-1, 1):
         at = start
         for i in range(count):
-            own = radius * shrink**i
-            mesh, depth = _weight(kind, own, thickness, sides)
+            weight_radius = radius * shrink**i
+            mesh, depth = _weight(kind, weight_radius, thickness, sides)
             parts.append(
                 make_part(
                     "weight", translate_mesh(mesh, (side * (at + depth / 2), 0, 0)), weight_look

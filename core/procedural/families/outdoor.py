@@ -1,6 +1,8 @@
-"""What stands outside: tents, wells and bridges."""
+"""Tents, wells and bridges."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +28,7 @@ from ..primitives import (
 from ..solids import align_to_axis, annulus_plate, circle_outline, extrude_outline, make_bar
 
 Rng = np.random.Generator
-Points = NDArray[np.floating]
+Points = NDArray[np.floating[Any]]
 
 
 def tent(rng: Rng) -> list[Part]:
@@ -232,7 +234,8 @@ def _stone_arch(deck: Points, half_span: float, thickness: float, depth: float) 
     under = np.c_[half_span * np.cos(turn), 0.85 * crown * np.sin(turn) - depth]
     right = np.array(((deck[-1, 0], -depth),))
     left = np.array(((deck[0, 0], -depth),))
-    return np.concatenate((deck, right, under, left))[::-1]
+    outline: Points = np.concatenate((deck, right, under, left))[::-1]
+    return outline
 
 
 def _railings(rng: Rng, deck: Points, width: float, look: PartMaterial) -> list[Part]:

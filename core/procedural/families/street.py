@@ -1,4 +1,4 @@
-"""What stands at a road: street lamps, mailboxes, cones, and what is pushed or trodden there."""
+"""Objects of a road: street lamps, mailboxes, traffic cones, wheelbarrows."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from ..parts import (
     wood_material,
 )
 from ..primitives import (
+    Points,
     lathe_solid,
     make_box,
     make_cylinder,
@@ -69,7 +70,7 @@ def street_lamp(rng: Rng) -> list[Part]:
 
 
 def _lamp_head(
-    rng: Rng, kind: int, size: float, low: np.ndarray, looks: tuple[PartMaterial, PartMaterial]
+    rng: Rng, kind: int, size: float, low: Points, looks: tuple[PartMaterial, PartMaterial]
 ) -> list[Part]:
     """Make a ball, a lantern or a shade with a bulb, its lowest point at ``low``."""
     tall = size * rng.uniform(1.2, 2.4)
@@ -92,7 +93,7 @@ def _lamp_head(
 
 
 def mailbox(rng: Rng) -> list[Part]:
-    """Make a mailbox on a post, or a pillar box that stands by itself."""
+    """Make a mailbox on a post, or a pillar box."""
     width = rng.uniform(0.2, 0.36)
     depth = rng.uniform(0.28, 0.6)
     height = rng.uniform(0.16, 0.3)

@@ -31,6 +31,7 @@ Rng = np.random.Generator
 
 
 def _make_wheel(radius: float, width: float, at: tuple[float, float, float]) -> MeshArrays:
+    """Return a wheel that turns about the x axis."""
     return translate_mesh(rotate_mesh(make_cylinder(radius, width, sides=20), "y", 90), at)
 
 
@@ -40,7 +41,7 @@ def _tapered_box(
     shift: float,
     center: tuple[float, float, float],
 ) -> MeshArrays:
-    """A box whose top is scaled by ``top`` (x, y) and shifted along y."""
+    """Return a box with its top scaled by ``top`` (x, y) and shifted along y."""
     mesh = make_box(size)
     high = mesh.vertices[:, 2:] > 0
     vertices = np.where(high, mesh.vertices * (*top, 1) + (0, shift, 0), mesh.vertices)
@@ -48,6 +49,7 @@ def _tapered_box(
 
 
 def make_car(rng: Rng) -> list[Part]:
+    """Return a car towards -Y: a sedan, estate, pickup or van, some with a rear wing."""
     length = rng.uniform(3, 5)
     width = rng.uniform(1.5, 2)
     height = rng.uniform(0.5, 1)
@@ -55,13 +57,12 @@ def make_car(rng: Rng) -> list[Part]:
     look = paint_material(rng)
     kind = rng.integers(0, 4)
     ground = radius * rng.uniform(0.6, 1.1)
-    parts = [
-        make_part(
-            "body",
-            make_box((width, length, height), (0, 0, ground + height / 2), rng.uniform(0.05, 0.25)),
-            look,
-        )
-    ]
+
+    # The body.
+    body = make_box((width, length, height), (0, 0, ground + height / 2), rng.uniform(0.05, 0.25))
+    parts = [make_part("body", body, look)]
+
+    # The cabin, by the kind of car.
     cabin = rng.uniform(0.45, 0.9)
     share, back = ((0.5, 0.0), (0.7, 0.1), (0.4, -0.12), (0.85, 0.06))[kind]
     glass = _tapered_box(
@@ -71,111 +72,82 @@ def make_car(rng: Rng) -> list[Part]:
         (0, back * length, ground + height + cabin / 2 - 0.03),
     )
     parts.append(make_part("cabin", glass, dark_material(rng) if rng.random() < 0.5 else look))
+
+    # Wheels and lights.
     for x in (-1, 1):
         for y in (-0.31, 0.31):
-            parts.append(
-                make_part(
-                    "wheel",
-                    _make_wheel(radius, 0.25, (x * (width / 2 - 0.08), y * length, radius)),
-                    dark_material(rng),
-                )
-            )
-            parts.append(
-                make_part(
-                    "hub",
-                    _make_wheel(radius * 0.5, 0.27, (x * (width / 2 - 0.08), y * length, radius)),
-                    metal_material(rng),
-                )
-            )
-        parts.append(
-            make_part(
-                "light",
-                make_ellipsoid(
-                    (0.16, 0.06, 0.12), (x * width * 0.36, -length / 2, ground + height * 0.65)
-                ),
-                paint_material(rng),
-            )
-        )
+            wheel = _make_wheel(radius, 0.25, (x * (width / 2 - 0.08), y * length, radius))
+            parts.append(make_part("wheel", wheel, dark_material(rng)))
+            hub = _make_wheel(radius * 0.5, 0.27, (x * (width / 2 - 0.08), y * length, radius))
+            parts.append(make_part("hub", hub, metal_material(rng)))
+
+        light_radii = (0.16, 0.06, 0.12)
+        light_center = (x * width * 0.36, -length / 2, ground + height * 0.65)
+        light = make_ellipsoid(light_radii, light_center)
+        parts.append(make_part("light", light, paint_material(rng)))
+
+    # The bed of a pickup.
     if kind == 2 and rng.random() < 0.7:
-        parts.append(
-            make_part(
-                "bed",
-                make_box((width, length * 0.42, 0.3), (0, length * 0.28, ground + height + 0.1)),
-                look,
-            )
-        )
+        bed = make_box((width, length * 0.42, 0.3), (0, length * 0.28, ground + height + 0.1))
+        parts.append(make_part("bed", bed, look))
+
+    # A rear wing on struts.
     if rng.random() < 0.2:
-        parts.append(
-            make_part(
-                "wing",
-                make_box((width, 0.25, 0.05), (0, length * 0.47, ground + height + 0.35)),
-                look,
-            )
-        )
-        parts += [
-            make_part(
-                "strut",
-                make_box(
-                    (0.06, 0.12, 0.4), (x * width * 0.4, length * 0.47, ground + height + 0.15)
-                ),
-                look,
-            )
-            for x in (-1, 1)
-        ]
+        wing = make_box((width, 0.25, 0.05), (0, length * 0.47, ground + height + 0.35))
+        parts.append(make_part("wing", wing, look))
+
+        for x in (-1, 1):
+            strut_size = (0.06, 0.12, 0.4)
+            strut_center = (x * width * 0.4, length * 0.47, ground + height + 0.15)
+            strut = make_box(strut_size, strut_center)
+            parts.append(make_part("strut", strut, look))
+
     return parts
 
 
 def make_truck(rng: Rng) -> list[Part]:
+    """Return a truck towards -Y: cab, load and number of axles vary."""
     length = rng.uniform(4, 8)
     width = rng.uniform(2, 2.4)
     height = rng.uniform(1.4, 2.6)
     radius = rng.uniform(0.4, 0.55)
     look = any_material(rng)
     cab = rng.uniform(1.2, 1.8)
-    parts = [
-        make_part(
-            "cab",
-            _tapered_box(
-                (width, cab, height * 0.8),
-                (1, rng.uniform(0.7, 1)),
-                0.05,
-                (0, -length / 2 + cab / 2, radius + height * 0.4),
-            ),
-            look,
-        )
-    ]
+
+    # The cab.
+    cab_mesh = _tapered_box(
+        (width, cab, height * 0.8),
+        (1, rng.uniform(0.7, 1)),
+        0.05,
+        (0, -length / 2 + cab / 2, radius + height * 0.4),
+    )
+    parts = [make_part("cab", cab_mesh, look)]
+
+    # The load on the frame.
     load = make_box((width, length - cab - 0.1, height * rng.uniform(0.4, 1.05)))
     tall = float(np.ptp(load.vertices[:, 2]))
-    parts.append(
-        make_part(
-            "load", translate_mesh(load, (0, cab / 2, radius + 0.1 + tall / 2)), any_material(rng)
-        )
-    )
-    parts.append(
-        make_part(
-            "frame", make_box((width * 0.8, length, 0.25), (0, 0, radius)), dark_material(rng)
-        )
-    )
-    parts.append(
-        make_part(
-            "window",
-            make_box((width * 0.85, 0.06, height * 0.25), (0, -length / 2, radius + height * 0.6)),
-            dark_material(rng),
-        )
-    )
+
+    load_mesh = translate_mesh(load, (0, cab / 2, radius + 0.1 + tall / 2))
+    parts.append(make_part("load", load_mesh, any_material(rng)))
+
+    frame = make_box((width * 0.8, length, 0.25), (0, 0, radius))
+    parts.append(make_part("frame", frame, dark_material(rng)))
+
+    # A windshield.
+    window = make_box((width * 0.85, 0.06, height * 0.25), (0, -length / 2, radius + height * 0.6))
+    parts.append(make_part("window", window, dark_material(rng)))
+
+    # The front axle, and one to three at the rear.
     for y in (-0.36, *np.linspace(0.2, 0.38, int(rng.integers(1, 4)))):
-        parts += [
-            make_part(
-                "wheel",
-                _make_wheel(radius, 0.35, (x * (width / 2 - 0.1), y * length, radius)),
-                dark_material(rng),
-            )
-            for x in (-1, 1)
-        ]
+        for x in (-1, 1):
+            wheel = _make_wheel(radius, 0.35, (x * (width / 2 - 0.1), y * length, radius))
+            parts.append(make_part("wheel", wheel, dark_material(rng)))
+
     return parts
 
 
 def make_aeroplane(rng: Rng) -> list[Part]:
+    """Return an aeroplane towards -Y: wings, engines and fin vary."""
     length = 1.0
     radius = rng.uniform(0.04, 0.1)
     look = (paint_material, metal_material)[rng.integers(0, 2)](rng)
@@ -198,46 +170,35 @@ def make_aeroplane(rng: Rng) -> list[Part]:
     lift = rng.uniform(-0.03, 0.08)
     place = rng.uniform(-0.15, 0.05)
     high = rng.uniform(-0.8, 0.9) * radius
+
+    # On each side a wing, a tail plane and maybe an engine.
     for x in (-1, 1):
-        parts.append(
-            make_part(
-                "wing",
-                _make_wing(x, span, chord, sweep, lift, rng.uniform(0.3, 1), (0, place, high)),
-                look,
-            )
-        )
-        parts.append(
-            make_part(
-                "tail",
-                _make_wing(
-                    x, span * 0.4, chord * 0.6, sweep * 0.5, 0, 0.6, (0, 0.42, radius * 0.3)
-                ),
-                look,
-            )
-        )
+        wing = _make_wing(x, span, chord, sweep, lift, rng.uniform(0.3, 1))
+        wing = translate_mesh(wing, (0, place, high))
+        parts.append(make_part("wing", wing, look))
+
+        tail_mesh = _make_wing(x, span * 0.4, chord * 0.6, sweep * 0.5, 0, 0.6)
+        tail_mesh = translate_mesh(tail_mesh, (0, 0.42, radius * 0.3))
+        parts.append(make_part("tail", tail_mesh, look))
+
         if rng.random() < 0.6:
             engine = rotate_mesh(make_cylinder(radius * 0.45, 0.13), "x", 90)
-            parts.append(
-                make_part(
-                    "engine",
-                    translate_mesh(
-                        engine, (x * span * 0.4, place + sweep * 0.4, high - radius * 0.5)
-                    ),
-                    any_material(rng),
-                )
+            engine_mesh = translate_mesh(
+                engine, (x * span * 0.4, place + sweep * 0.4, high - radius * 0.5)
             )
-    fin = _make_wing(1, span * 0.35, chord * 0.7, 0.12, 0, 0.5, (0, 0, 0))
-    parts.append(
-        make_part("fin", translate_mesh(rotate_mesh(fin, "y", -90), (0, 0.4, radius * 0.2)), look)
-    )
+            parts.append(make_part("engine", engine_mesh, any_material(rng)))
+
+    # The fin, an upright wing.
+    fin = _make_wing(1, span * 0.35, chord * 0.7, 0.12, 0, 0.5)
+    fin_mesh = rotate_mesh(fin, "y", -90)
+    fin_mesh = translate_mesh(fin_mesh, (0, 0.4, radius * 0.2))
+    parts.append(make_part("fin", fin_mesh, look))
+
+    # A propeller.
     if rng.random() < 0.3:
-        parts.append(
-            make_part(
-                "propeller",
-                make_box((rng.uniform(0.2, 0.3), 0.01, 0.03), (0, -0.5, 0)),
-                dark_material(rng),
-            )
-        )
+        propeller = make_box((rng.uniform(0.2, 0.3), 0.01, 0.03), (0, -0.5, 0))
+        parts.append(make_part("propeller", propeller, dark_material(rng)))
+
     return parts
 
 
@@ -248,19 +209,21 @@ def _make_wing(
     sweep: float,
     lift: float,
     taper: float,
-    at: tuple[float, float, float],
 ) -> MeshArrays:
-    """A flat wing from the middle outwards to ``side`` (1 right, -1 left)."""
+    """Return a flat wing from the middle outwards to ``side``: 1 right, -1 left."""
     thick = max(0.12 * chord, 0.012)
     corners = []
+
     for x, y, z, c in ((0.0, 0.0, 0.0, chord), (span, sweep, lift, chord * taper)):
         corners.append(
             [(x, y - c / 2, z), (x, y, z - thick / 2), (x, y + c / 2, z), (x, y, z + thick / 2)]
         )
-    return translate_mesh(stretch_mesh(ring_mesh(np.array(corners)), (side, 1, 1)), at)
+
+    return stretch_mesh(ring_mesh(np.array(corners)), (side, 1, 1))
 
 
 def make_boat(rng: Rng) -> list[Part]:
+    """Return a boat: its beam varies, as do its decks; some have mast and sail."""
     length = 1.0
     width = rng.uniform(0.2, 0.4)
     depth = rng.uniform(0.1, 0.22)
@@ -273,45 +236,33 @@ def make_boat(rng: Rng) -> list[Part]:
     )
     hull = make_prism(outline, depth)
     low = hull.vertices[:, 2:] < 0
-    parts = [
-        make_part(
-            "hull",
-            MeshArrays(
-                (hull.vertices * np.where(low, (0.6, 0.85, 1), (1, 1, 1))).astype(np.float32),
-                hull.faces,
-            ),
-            look,
-        )
-    ]
+
+    # The hull is narrower below the waterline.
+    hull_mesh = MeshArrays(
+        (hull.vertices * np.where(low, (0.6, 0.85, 1), (1, 1, 1))).astype(np.float32), hull.faces
+    )
+    parts = [make_part("hull", hull_mesh, look)]
+
+    # Deck houses on each other.
     for index in range(int(rng.integers(1, 4))):
-        parts.append(
-            make_part(
-                "house",
-                make_box(
-                    (width * 0.6 / (index + 1), 0.35 / (index + 1), 0.1),
-                    (0, 0.05, depth / 2 + 0.05 + 0.09 * index),
-                ),
-                any_material(rng),
-            )
-        )
+        house_size = (width * 0.6 / (index + 1), 0.35 / (index + 1), 0.1)
+        house_center = (0, 0.05, depth / 2 + 0.05 + 0.09 * index)
+        house = make_box(house_size, house_center)
+        parts.append(make_part("house", house, any_material(rng)))
+
+    # Mast and sail.
     if rng.random() < 0.5:
-        parts.append(
-            make_part(
-                "mast", make_cylinder(0.012, 0.7, (0, -0.1, depth / 2 + 0.35)), any_material(rng)
-            )
-        )
+        mast = make_cylinder(0.012, 0.7, (0, -0.1, depth / 2 + 0.35))
+        parts.append(make_part("mast", mast, any_material(rng)))
         if rng.random() < 0.7:
-            parts.append(
-                make_part(
-                    "sail",
-                    _tapered_box((0.02, 0.4, 0.5), (1, 0.05), 0, (0, 0.1, depth / 2 + 0.4)),
-                    paint_material(rng),
-                )
-            )
+            sail = _tapered_box((0.02, 0.4, 0.5), (1, 0.05), 0, (0, 0.1, depth / 2 + 0.4))
+            parts.append(make_part("sail", sail, paint_material(rng)))
+
     return parts
 
 
 def make_rocket(rng: Rng) -> list[Part]:
+    """Return a rocket with three or four fins."""
     radius = rng.uniform(0.08, 0.16)
     look = any_material(rng)
     body = lathe_solid(
@@ -319,28 +270,27 @@ def make_rocket(rng: Rng) -> list[Part]:
     )
     count = int(rng.integers(3, 5))
     fins = [
-        rotate_mesh(
-            _make_wing(1, rng.uniform(0.12, 0.12) + radius, 0.25, 0, 0, 0.5, (0, 0, 0)), "x", 90
-        )
+        rotate_mesh(_make_wing(1, rng.uniform(0.12, 0.12) + radius, 0.25, 0, 0, 0.5), "x", 90)
         for _ in range(count)
     ]
-    parts = [
-        make_part("body", body, look),
-        make_part(
-            "window", make_ellipsoid((0.05, 0.03, 0.05), (0, -radius, 0.6)), dark_material(rng)
-        ),
-    ]
-    return parts + [
-        make_part(
-            "fin",
-            translate_mesh(rotate_mesh(fin, "z", 360 / count * i), (0, 0, 0.12)),
-            paint_material(rng),
-        )
-        for i, fin in enumerate(fins)
-    ]
+    parts = []
+    parts.append(make_part("body", body, look))
+
+    # A window in front.
+    window = make_ellipsoid((0.05, 0.03, 0.05), (0, -radius, 0.6))
+    parts.append(make_part("window", window, dark_material(rng)))
+
+    # Fins around the foot.
+    for i, fin in enumerate(fins):
+        fin_mesh = rotate_mesh(fin, "z", 360 / count * i)
+        fin_mesh = translate_mesh(fin_mesh, (0, 0, 0.12))
+        parts.append(make_part("fin", fin_mesh, paint_material(rng)))
+
+    return parts
 
 
 def make_house(rng: Rng) -> list[Part]:
+    """Return a house: roof, chimney, annex and tower vary."""
     width = rng.uniform(0.6, 1.2)
     depth = rng.uniform(0.5, 1)
     height = rng.uniform(0.4, 1)
@@ -350,112 +300,85 @@ def make_house(rng: Rng) -> list[Part]:
     rise = rng.uniform(0.15, 0.5)
     over = rng.uniform(1, 1.2)
     ridge = (over, 0.02) if rng.random() < 0.5 else (0.02, over)
+
+    # A gabled or hipped roof, or a flat one.
     if rng.random() < 0.75:
-        parts.append(
-            make_part(
-                "roof",
-                _tapered_box(
-                    (width * over, depth * over, rise),
-                    (min(ridge[0], 1), min(ridge[1], 1)),
-                    0,
-                    (0, 0, height + rise / 2),
-                ),
-                roof,
-            )
+        roof_mesh = _tapered_box(
+            (width * over, depth * over, rise),
+            (min(ridge[0], 1), min(ridge[1], 1)),
+            0,
+            (0, 0, height + rise / 2),
         )
+        parts.append(make_part("roof", roof_mesh, roof))
     else:
-        parts.append(
-            make_part("roof", make_box((width * over, depth * over, 0.06), (0, 0, height)), roof)
-        )
-    parts.append(
-        make_part(
-            "door",
-            make_box(
-                (0.14, 0.04, height * 0.45),
-                (rng.uniform(-0.3, 0.3) * width, -depth / 2, height * 0.225),
-            ),
-            any_material(rng),
-        )
-    )
+        roof_mesh = make_box((width * over, depth * over, 0.06), (0, 0, height))
+        parts.append(make_part("roof", roof_mesh, roof))
+
+    # The door, anywhere along the front.
+    door_size = (0.14, 0.04, height * 0.45)
+    door_center = (rng.uniform(-0.3, 0.3) * width, -depth / 2, height * 0.225)
+    door = make_box(door_size, door_center)
+    parts.append(make_part("door", door, any_material(rng)))
+
     look = dark_material(rng)
+
+    # Windows at the front and at the sides.
     for x in (-0.3, 0.3):
-        parts.append(
-            make_part(
-                "window", make_box((0.14, 0.03, 0.14), (x * width, -depth / 2, height * 0.7)), look
-            )
-        )
-        parts.append(
-            make_part(
-                "window",
-                make_box((0.03, 0.14, 0.14), (np.sign(x) * width / 2, x * depth, height * 0.6)),
-                look,
-            )
-        )
+        window = make_box((0.14, 0.03, 0.14), (x * width, -depth / 2, height * 0.7))
+        parts.append(make_part("window", window, look))
+        window = make_box((0.03, 0.14, 0.14), (np.sign(x) * width / 2, x * depth, height * 0.6))
+        parts.append(make_part("window", window, look))
+
+    # A chimney.
     if rng.random() < 0.5:
-        parts.append(
-            make_part(
-                "chimney",
-                make_box((0.1, 0.1, rise + 0.2), (width * 0.25, depth * 0.15, height + rise / 2)),
-                any_material(rng),
-            )
-        )
+        chimney = make_box((0.1, 0.1, rise + 0.2), (width * 0.25, depth * 0.15, height + rise / 2))
+        parts.append(make_part("chimney", chimney, any_material(rng)))
+
+    # An annex at one side.
     if rng.random() < 0.4:
         x = rng.choice((-1, 1)) * width * 0.65
-        parts.append(
-            make_part(
-                "annex",
-                make_box((width * 0.4, depth * 0.6, height * 0.6), (x, 0, height * 0.3)),
-                wall,
-            )
-        )
+        annex = make_box((width * 0.4, depth * 0.6, height * 0.6), (x, 0, height * 0.3))
+        parts.append(make_part("annex", annex, wall))
+
+    # A round tower at the front corner.
     if rng.random() < 0.3:
-        parts.append(
-            make_part(
-                "tower",
-                make_cylinder(0.16, height * 1.6, (-width / 2, -depth / 2, height * 0.8)),
-                wall,
-            )
-        )
-        parts.append(
-            make_part(
-                "tower roof",
-                make_cylinder(0.2, 0.3, (-width / 2, -depth / 2, height * 1.6 + 0.15), 0.005),
-                roof,
-            )
-        )
+        tower = make_cylinder(0.16, height * 1.6, (-width / 2, -depth / 2, height * 0.8))
+        parts.append(make_part("tower", tower, wall))
+        tower_roof = make_cylinder(0.2, 0.3, (-width / 2, -depth / 2, height * 1.6 + 0.15), 0.005)
+        parts.append(make_part("tower roof", tower_roof, roof))
+
     return parts
 
 
 def make_tree(rng: Rng) -> list[Part]:
+    """Return a tree: a fir or a leafy one, some in a pot."""
     height = rng.uniform(0.3, 0.8)
     parts = []
-    parts.append(
-        make_part(
-            "trunk",
-            make_tube(
-                np.array(((0, 0, 0), (rng.normal(0, 0.05), 0, height))), np.array((0.07, 0.04))
-            ),
-            wood_material(rng),
-        )
+
+    # The trunk.
+    trunk = make_tube(
+        np.array(((0, 0, 0), (rng.normal(0, 0.05), 0, height))), np.array((0.07, 0.04))
     )
+    parts.append(make_part("trunk", trunk, wood_material(rng)))
+
     green = paint_material(rng)
+
+    # Leaves: cones on each other, or a heap of balls.
     if rng.random() < 0.4:
         for k in range(int(rng.integers(2, 5))):
-            parts.append(
-                make_part(
-                    "leaves",
-                    make_cylinder(0.35 - 0.07 * k, 0.3, (0, 0, height + 0.18 * k), 0.01, 12),
-                    green,
-                )
-            )
+            leaves = make_cylinder(0.35 - 0.07 * k, 0.3, (0, 0, height + 0.18 * k), 0.01, 12)
+            parts.append(make_part("leaves", leaves, green))
     else:
         for _ in range(int(rng.integers(2, 7))):
             at = rng.normal(0, 0.15, 3) * (1, 1, 0.7) + (0, 0, height + 0.1)
-            parts.append(
-                make_part("leaves", make_ellipsoid(rng.uniform(0.12, 0.28, 3), at, rings=8), green)
-            )
+            leaves = make_ellipsoid(rng.uniform(0.12, 0.28, 3), at, rings=8)
+            parts.append(make_part("leaves", leaves, green))
+
+    # A pot.
     if rng.random() < 0.3:
-        parts.append(make_part("pot", make_cylinder(0.15, 0.2, (0, 0, 0), 0.19), any_material(rng)))
+        pot = make_cylinder(0.15, 0.2, (0, 0, 0), 0.19)
+        parts.append(make_part("pot", pot, any_material(rng)))
+
     return parts
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,7 +32,7 @@ from ..primitives import (
 from ..solids import align_to_axis, annulus_plate, extrude_outline, make_bar, rectangle_outline
 
 Rng = np.random.Generator
-Outline = NDArray[np.floating]
+Outline = NDArray[np.floating[Any]]
 
 
 def sword(rng: Rng) -> list[Part]:
@@ -290,7 +292,7 @@ def shield(rng: Rng) -> list[Part]:
 def _shield_outline(kind: int) -> Outline:
     """Return an outline (48, 2) in -1..1: round, heater, kite, tower or pointed above and below."""
     turn = np.linspace(0, 2 * np.pi, 48, endpoint=False)
-    round_outline = np.c_[np.cos(turn), np.sin(turn)]
+    round_outline: Outline = np.c_[np.cos(turn), np.sin(turn)]
     if kind == 0:
         return round_outline
     if kind == 3:
@@ -304,7 +306,8 @@ def _shield_outline(kind: int) -> Outline:
         4: 1 - 0.75 * np.abs(heights) ** 3,
     }[kind]
     sides = np.where(np.abs(round_outline[:, 0]) < 1e-6, 0, np.sign(round_outline[:, 0]))
-    return np.c_[sides * np.maximum(half_width, 0.02), heights]
+    outline: Outline = np.c_[sides * np.maximum(half_width, 0.02), heights]
+    return outline
 
 
 def _bulged(outline: Outline, bulge: float, thickness: float) -> MeshArrays:
