@@ -24,20 +24,19 @@ class ReconstructionRequest:
 
     photo: an image file, or pixels as from ``core.imaging.image_files.read_image``; None where there are sides.
     sides: image files by the names of ``core.cameras.SIDES``.
-    resolution, size, weights, device, fit: see ``core.model.inference.Settings``; the device may also be "auto".
+    resolution, weights, device, fit: see ``core.model.inference.Settings``; the device may also be "auto".
     """
 
     photo: Path | Pixels | None = None
     sides: dict[str, Path] = field(default_factory=dict)
     resolution: int = 128
-    size: float = 1.0
     weights: Path | None = None
     device: str = "auto"
     fit: bool = False
 
 
 def reconstruct_request(request: ReconstructionRequest) -> Task[MeshArrays]:
-    """The mesh for ``request``. Touches no bpy, and does all that takes time.
+    """The mesh for ``request``, its longest side 1. Touches no bpy, and does all that takes time.
 
     Raises:
         ImageError, WeightsError, DependencyError: see ``core.imaging.image_files.read_image`` and ``core.model.inference.pipeline``.
@@ -53,7 +52,10 @@ def reconstruct_request(request: ReconstructionRequest) -> Task[MeshArrays]:
 
     with devices.select_device(request.device) as device:
         settings = pipeline.ReconstructionSettings(
-            request.resolution, request.size, request.weights, device.type, request.fit
+            resolution=request.resolution,
+            weights=request.weights,
+            device=device.type,
+            fit=request.fit,
         )
         if sides:
             return (yield from pipeline.reconstruct_sides(sides, settings))
