@@ -33,13 +33,10 @@ from .properties.scene import FIT, RESOLUTION, WEIGHTS
 if TYPE_CHECKING:
     from ..core.model.jobs.reconstruct_references import PosedReconstruction, PosedRequest
 
-_SIDE_ITEMS = (
-    ('AUTO', "As Placed", "The side that the image faces"),
-    *(
-        (side.upper(), side.capitalize(), f"Orthographic {side} view of the object")
-        for side in SIDES
-    ),
-)
+_SIDE_ITEMS = [('AUTO', "As Placed", "The side that the image faces")]
+_SIDE_ITEMS += [
+    (side.upper(), side.capitalize(), f"Orthographic {side} view of the object") for side in SIDES
+]
 
 
 class MaquetteReference(bpy.types.PropertyGroup):
@@ -57,7 +54,7 @@ class MaquetteReference(bpy.types.PropertyGroup):
 class ReferenceChoice:
     """Which references to reconstruct from, and how.
 
-    names: of the objects to use; empty for those of ``collection``, the selected or the visible ones.
+    names: of the objects; empty for those of ``collection``, the selected or the visible ones.
     collection: name of the collection to use; empty for none.
     resolution: grid cells along the longest side.
     weights: file of the model's weights; None for the bundled ones.
@@ -72,7 +69,7 @@ class ReferenceChoice:
 
 
 def user_side(obj: bpy.types.Object) -> str:
-    """Return the side that the user set for the reference ``obj``; empty for as it is placed."""
+    """Return the side that the user set for the reference ``obj``; empty if it is as placed."""
     side = obj.maquette_reference.side
     return "" if side == 'AUTO' or obj.type == 'CAMERA' else side.lower()
 

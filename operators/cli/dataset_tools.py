@@ -1,4 +1,4 @@
-"""Training sets on disk: ``maquette dataset inspect``, ``check``, ``pack``, ``compact``, ``export``.
+"""``maquette dataset inspect``, ``check``, ``pack``, ``compact`` and ``export``: sets on disk.
 
 ``maquette dataset rooms`` renders HDRIs that can light them.
 """

@@ -36,7 +36,8 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "--resolution",
         type=_number_within(int, RESOLUTION),
         default=RESOLUTION["default"],
-        help="grid cells along the longest side (%(default)s); time and memory grow with the square",
+        help="grid cells along the longest side (%(default)s); time and memory grow with "
+        "its square",
     )
     parser.add_argument(
         "--size",

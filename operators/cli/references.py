@@ -38,7 +38,8 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         default=RESOLUTION["default"],
         choices=range(RESOLUTION["min"], RESOLUTION["max"] + 1),
         metavar="CELLS",
-        help="grid cells along the longest side (%(default)s); time and memory grow with the square",
+        help="grid cells along the longest side (%(default)s); time and memory grow with "
+        "its square",
     )
     add_fit_argument(parser)
     add_weights_argument(parser)

@@ -111,7 +111,7 @@ def test_pictures_that_no_longer_lie_on_the_mesh_are_left_out_and_told_of(block,
     block.data.transform(Matrix.Translation(location) @ Matrix.Scale(scale, 4))
     assert source_views.count_stale(block) >= 1
     assert bpy.ops.maquette.texture(texture_size='512') == {'FINISHED'}
-    assert "pictures left out" in block["maquette_finished"][-1]
+    assert "source images were ignored" in block["maquette_finished"][-1]
     (image,) = (image for image in bpy.data.images if image.name == "front texture")
     pixels = np.array(image.pixels).reshape(-1, 4)[:, :3]
     red = block.data.color_attributes["Color"]
@@ -339,10 +339,10 @@ def test_what_was_changed_meanwhile_stays(block):
         run_to_end(begun._finishing_task(FinishSettings("print"), 0))
     assert begun.active_object(bpy.context) == block and block.mode == 'OBJECT'
     block.data.vertices[0].co.x += 0.01
-    with pytest.raises(MeshError, match="'front' was changed meanwhile"):
+    with pytest.raises(MeshError, match="'front' was edited while the job was running"):
         begun.active_object(bpy.context)
     bpy.data.objects.remove(block)
-    with pytest.raises(MeshError, match="'front' is gone"):
+    with pytest.raises(MeshError, match="'front' no longer exists"):
         begun.active_object(bpy.context)
 
 
@@ -370,7 +370,7 @@ def test_needs_a_mesh_in_object_mode(addon):
 
 def test_faces_of_mixed_kinds_are_not_textured_as_they_are(addon):
     bpy.ops.mesh.primitive_cylinder_add(vertices=6)
-    with pytest.raises(RuntimeError, match="mixed kinds"):
+    with pytest.raises(RuntimeError, match="triangles and quads"):
         bpy.ops.maquette.texture()
 
 

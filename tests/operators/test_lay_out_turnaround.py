@@ -74,9 +74,9 @@ def test_edit_mode_is_left_first(addon, sheet):
 def test_refusals_name_the_reason(addon, sheet, scene_state):
     before = scene_state()
     with pytest.raises(
-        RuntimeError, match="taken for front, front, back: give each a side of its own"
+        RuntimeError, match="assigned to front, front, back. Assign each figure to a different side"
     ):
         bpy.ops.maquette.lay_out_turnaround(filepath=str(sheet), second='FRONT')
-    with pytest.raises(RuntimeError, match="Choose one picture of several sides"):
+    with pytest.raises(RuntimeError, match="Choose one image that shows several sides"):
         bpy.ops.maquette.lay_out_turnaround()
     assert scene_state() == before

@@ -226,7 +226,7 @@ def test_escape_stops_the_one_that_runs_and_the_button_any(line):
     assert third.tick("ESC") == {'PASS_THROUGH'}
     bpy.ops.maquette.stop_work(place=1)
     assert second.to_end() == {'CANCELLED'} and second.told == "Probe: Stopped"
-    assert [job is third._job for job in _task_operator.waiting_tasks()] == [True]
+    assert [job is third._task for job in _task_operator.waiting_tasks()] == [True]
     first.tick("ESC")
     assert first.to_end() == {'CANCELLED'}
     assert third.to_end() == {'FINISHED'} and "second begins" not in log

@@ -71,17 +71,16 @@ class TestResult:
 
 def test_the_same_mesh_as_the_direct_call(made, weights, pictures):
     from maquette.core.imaging import image_files
-    from maquette.core.model.inference.pipeline import pipeline
+    from maquette.core.model.inference import pipeline
 
-    settings = pipeline.Settings(resolution=32, size=2.0, weights=weights)
+    settings = pipeline.ReconstructionSettings(resolution=32, weights=weights)
     direct = run_to_end(
         pipeline.reconstruct_photo(image_files.read_image(pictures / "front.png"), settings)
     )
     kept = np.array([vertex.co for vertex in made.data.vertices])
-    np.testing.assert_allclose(kept[:, :2], direct.vertices[:, :2], atol=1e-6)
-    np.testing.assert_allclose(
-        kept[:, 2], direct.vertices[:, 2] - direct.vertices[:, 2].min(), atol=1e-6
-    )
+    vertices = 2 * direct.vertices  # of length 1, and the operator's is of 2
+    np.testing.assert_allclose(kept[:, :2], vertices[:, :2], atol=1e-6)
+    np.testing.assert_allclose(kept[:, 2], vertices[:, 2] - vertices[:, 2].min(), atol=1e-6)
     assert [tuple(polygon.vertices) for polygon in made.data.polygons] == [
         tuple(face) for face in direct.faces
     ]
@@ -196,9 +195,9 @@ class TestBadInput:
         self.refused(scene_state, "no image named 'nope'", image="nope")
 
     def test_no_picture_or_two_kinds(self, cube, scene_state, pictures):
-        self.refused(scene_state, "Choose one picture")
+        self.refused(scene_state, "Choose one image")
         path = str(pictures / "front.png")
-        self.refused(scene_state, "Choose one picture", filepath=path, top=path)
+        self.refused(scene_state, "Choose one image", filepath=path, top=path)
 
     def test_missing_weights(self, cube, scene_state, pictures, tmp_path):
         path = str(pictures / "front.png")

@@ -23,9 +23,9 @@ def folder(pictures, tmp_path):
 @pytest.fixture
 def own_weights(addon, weights, monkeypatch):
     """The tiny network, as if the preferences named it."""
-    from maquette.operators import reconstruct
+    from maquette.operators import _results
 
-    monkeypatch.setattr(reconstruct, "weights_file", lambda chosen="": weights)
+    monkeypatch.setattr(_results, "weights_file", lambda chosen="": weights)
 
 
 def test_each_picture_becomes_an_object_and_a_bad_one_is_left_out(own_weights, folder):
@@ -68,7 +68,7 @@ def test_a_folder_without_pictures_is_refused(own_weights, tmp_path, make, said)
 
 def test_only_bad_pictures_are_an_error(own_weights, tmp_path):
     (tmp_path / "bad.png").write_text("hello")
-    with pytest.raises(RuntimeError, match=r"None of the pictures .* is not an image"):
+    with pytest.raises(RuntimeError, match=r"None of the images .* is not an image"):
         bpy.ops.maquette.reconstruct_folder(folder=str(tmp_path))
 
 
@@ -97,7 +97,7 @@ class TestCommandLine:
         assert len(done.stdout.splitlines()) == 2 and "faces" in done.stdout
         hollow, last = done.stderr.splitlines()
         assert "hollow.png is not an image" in hollow and last.endswith(
-            "1 of 3 pictures could not be reconstructed"
+            "1 of 3 images could not be reconstructed"
         )
 
     def test_lines_of_json(self, as_script, weights, folder, tmp_path):

@@ -123,21 +123,21 @@ def test_the_preview_goes_with_its_scene_and_with_the_add_on(cube, addon):
 
 def test_the_panels_properties_become_words(addon):
     settings = bpy.context.scene.maquette.cameras
-    assert settings.words() == "sides free:6"
+    assert settings.rig_words() == "sides free:6"
     settings.sides, settings.kind, settings.count = {'FRONT', 'TOP'}, 'ORBIT', 8
     settings.elevation, settings.roll, settings.lens = 35.5, (5, -5), (35, 85)
-    assert parse_rigs(settings.words().split()) == (
+    assert parse_rigs(settings.rig_words().split()) == (
         Rig("sides", sides=("front", "top")),
         Rig("orbit", 8, elevation=(35.5, 35.5), roll=(-5, 5), lens=(35, 85), fill=(0.75, 0.95)),
     )
     settings.sides, settings.kind, settings.framing = set(), 'SHELL', 'FILL'
-    assert parse_rigs(settings.words().split()) == (
+    assert parse_rigs(settings.rig_words().split()) == (
         Rig("shell", 8, roll=(-5, 5), lens=(35, 85), distance=(3, 5)),
     )
     settings.kind, settings.whole_path, settings.frames = 'PATH', False, (3, 9)
-    assert settings.words() == "path:3..9"
+    assert settings.rig_words() == "path:3..9"
     settings.kind = 'NONE'
-    assert settings.words() == ""
+    assert settings.rig_words() == ""
 
 
 def test_what_the_panels_keep_reaches_the_operator(cube, tmp_path):

@@ -74,7 +74,7 @@ def test_a_script_trains_and_takes_the_weights(addon, name_a_python, dataset, st
         "curve.png",
         "samples.png",
     }
-    with pytest.raises(RuntimeError, match="holds a run already"):
+    with pytest.raises(RuntimeError, match="already contains a run"):
         bpy.ops.maquette.train(folder=str(dataset), run=str(run), steps=3)
     name_a_python()  # the export runs in it
     assert bpy.ops.maquette.use_trained_weights(run=str(run)) == {'FINISHED'}
@@ -120,7 +120,7 @@ def test_what_is_missing_is_named(addon, dataset, tmp_path):
         )
     with pytest.raises(RuntimeError, match="There is no run"):
         bpy.ops.maquette.train(run=str(tmp_path), resume=True)
-    with pytest.raises(RuntimeError, match="train first"):
+    with pytest.raises(RuntimeError, match="Train first"):
         bpy.ops.maquette.use_trained_weights(run=str(tmp_path))
 
 

@@ -24,7 +24,7 @@ def named(addon, monkeypatch):
 
     def name():
         ours.python = sys.executable
-        _compute._kept.clear()
+        _compute._last_results.clear()
         monkeypatch.setattr(
             dependencies, "is_installed", lambda package: False
         )  # as in Blender's own Python
@@ -83,7 +83,7 @@ def test_a_python_that_is_not_there_is_said(named, weights, pictures, tmp_path):
 def test_only_the_size_differs_and_the_model_is_not_asked_again(
     addon, weights, pictures, monkeypatch
 ):
-    from maquette.core.model.inference.pipeline import pipeline
+    from maquette.core.model.inference import pipeline
 
     path = pictures / "front.png"
     reconstruct(weights, path)

@@ -233,7 +233,7 @@ def story() -> Iterator[float]:
         window=bpy.context.window_manager.windows[0], area=area, region=region
     ):
         bpy.ops.maquette.texture('INVOKE_DEFAULT', texture_size='1024')
-    result["line"] = [job.label for job in _task_operator._line]
+    result["line"] = [job.label for job in (_task_operator.running_task(), *_task_operator.waiting_tasks())]
     yield from finished("game")
     (image,) = (image for image in bpy.data.images if image.name == "Bottle texture")
     result["texture"] = [bool(image.packed_file), *image.size]

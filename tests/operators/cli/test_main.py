@@ -321,7 +321,7 @@ def test_a_training_set_by_two_processes(as_script, tmp_path):
     assert {path.stem for path in (tmp_path / "set/objects").iterdir()} == names
     assert set(json.loads((tmp_path / "set/splits.json").read_text())) == names
     again = as_script("dataset", tmp_path / "set", *options)
-    assert "0 objects written, 4 were there, 0 skipped" in again.stdout
+    assert "0 objects written, 4 already present, 0 skipped" in again.stdout
 
 
 @pytest.mark.skipif(
