@@ -189,7 +189,8 @@ def _image_spans(
     depth = float(camera.project(center[None])[1][0])
     if not camera.orthographic and depth <= 0:
         raise ImageError(
-            f"{name}: the object is behind this camera. Turn it, or move the 3D cursor to the object"
+            f"{name}: The object is behind this camera. Rotate the camera, or move the 3D cursor "
+            "to the object"
         )
     corners = camera.unproject(box, np.full(2, depth))
     found = []

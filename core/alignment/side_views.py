@@ -31,7 +31,8 @@ def mask_bounds(mask: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArra
     columns = np.flatnonzero((mask > 0.5).any(0))
     if not len(rows):
         raise ImageError(
-            "No object was found in the picture: its mask is empty. Give the picture an alpha that is the object"
+            "No object was found in the image because its mask is empty. Give the image an "
+            "alpha channel that shows the object"
         )
     return np.array((columns[0], rows[0]), float), np.array((columns[-1], rows[-1]), float) + 1
 

@@ -28,7 +28,9 @@ def copy_compact(folder: Path, target: Path) -> Task[int]:
     }
     told = target / "dataset.json"
     if told.exists() and json.loads(told.read_text(encoding="utf-8")) != settings:
-        raise DatasetError(f"{target} holds a set made with other settings: choose another folder")
+        raise DatasetError(
+            f"{target} contains a training set with different settings. Choose another folder"
+        )
     atomic_files.write_json(told, settings)
     found = dataset_index.build_index(folder).by_name
     for index, (name, place) in enumerate(found.items()):

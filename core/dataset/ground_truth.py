@@ -43,7 +43,7 @@ class UnlabelledSamples:
         both = np.concatenate((self.uniform, self.near))
         inside = self.solid.contains(both, rays=7)
         if inside[:count].mean() < _SMALLEST_VOLUME:
-            raise MeshError("The mesh bounds next to no volume: it is a sheet or a wire")
+            raise MeshError("The mesh encloses almost no volume. It is a sheet or a wire")
         distances: list[NDArray[np.float32]] = []
         if tree:
             distances = np.split(
@@ -76,9 +76,7 @@ def sample_solid(mesh: MeshArrays, points: int, rng: np.random.Generator) -> Unl
     size = float((high - low).max())
     surface, normals, _ = solid.sample_surface(max(points // 4, 512), rng)
     if len(surface) < 64:
-        raise MeshError(
-            "The mesh bounds no solid: nothing of its surface parts an inside from an outside"
-        )
+        raise MeshError("The mesh encloses no volume. Close its holes or give it a thickness")
     uniform = (low + high) / 2 + size * GROWN * (rng.random((points, 3)) - 0.5)
     pick = rng.integers(0, len(surface), points)
     spread = np.array(_NEAR)[rng.integers(0, len(_NEAR), points)] * size

@@ -93,7 +93,8 @@ def build_index(folder: Path) -> DatasetIndex:
             damaged[shard] = str(error)
     if not own and not packed and not damaged:
         raise DatasetError(
-            f"{folder} holds no training set: there is no object in {folder / 'objects'} or in shards"
+            f"{folder} contains no training set. Neither {folder / 'objects'} nor the shards "
+            "hold an object"
         )
     return DatasetIndex(own, packed, damaged)
 
@@ -113,7 +114,7 @@ def locations_of_split(folder: Path, split: str) -> list[ObjectLocation]:
     gone = [name for name in names if name not in found and not own[name].file.is_file()]
     if gone:
         raise DatasetError(
-            f"{folder} has changed since it was packed, {gone[0]} is in no shard: pack it again"
+            f"{folder} changed after it was packed, {gone[0]} is in no shard. Pack it again"
         )
     return [own[name] if own[name].file.is_file() else found[name] for name in names]
 
@@ -173,7 +174,7 @@ def _in_shard(shard: Path) -> list[ObjectLocation]:
             members = [(member.name.partition(".")[0], member.offset) for member in archive]
             end = read_end(archive)
     except (OSError, tarfile.TarError, EOFError) as error:
-        raise DatasetError(f"{shard} is not a whole file of a training set: {error}") from error
+        raise DatasetError(f"{shard} is not a complete training set file: {error}") from error
     starts = [(name, next(own)[1]) for name, own in groupby(members, key=lambda member: member[0])]
     ends = [start for _, start in starts[1:]] + [end]
     return [

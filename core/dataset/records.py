@@ -278,7 +278,7 @@ def read_record(path: Path, file: Path | None = None, start: int = 0) -> Record:
         DatasetError: it is missing, damaged, or of another version.
     """
     with (
-        _reading(f"{path} is not a whole object of a training set"),
+        _reading(f"{path} is not a complete object of a training set"),
         (file or path).open("rb") as stream,
     ):
         stream.seek(start)
@@ -306,7 +306,7 @@ class ObjectFile:
 
     def __init__(self, path: Path, parts: Mapping[str, bytes] | bytes | None = None) -> None:
         self.path = path
-        with _reading(f"{path} is not a whole object of a training set"):
+        with _reading(f"{path} is not a complete object of a training set"):
             if parts is None or isinstance(parts, bytes):
                 with tarfile.open(
                     path, fileobj=None if parts is None else io.BytesIO(parts)

@@ -69,7 +69,7 @@ def shard_files(folder: Path, split: str) -> list[Path]:
     if not found:
         found = [folder / "objects" / f"{name}.tar" for name in names]
     if not found:
-        raise DatasetError(f"There is no object of the split {split!r} in {folder}")
+        raise DatasetError(f"{folder} has no objects in the split {split!r}")
     return found
 
 
@@ -89,7 +89,7 @@ def objects_in_shard(path: Path) -> Iterator[ObjectFile]:
                 yield ObjectFile(path.with_name(f"{name}.tar"), parts)
             read_end(archive)
     except (OSError, tarfile.TarError, EOFError) as error:
-        raise DatasetError(f"{path} is not a whole file of a training set: {error}") from error
+        raise DatasetError(f"{path} is not a complete training set file: {error}") from error
 
 
 def validate_shards(folder: Path, places: DatasetIndex) -> None:
@@ -147,4 +147,6 @@ def _copy_members(source: Path, shard: tarfile.TarFile) -> None:
             for member in archive:
                 shard.addfile(member, archive.extractfile(member))
     except (FileNotFoundError, tarfile.TarError, EOFError) as error:
-        raise DatasetError(f"{source} is not a whole object of a training set: {error}") from error
+        raise DatasetError(
+            f"{source} is not a complete object of a training set: {error}"
+        ) from error

@@ -100,8 +100,8 @@ def check_no_leak(splits: Mapping[str, str], fingerprints: Mapping[str, Sequence
         for name in group:
             if splits[name] != splits[group[0]]:
                 raise DatasetError(
-                    f"{group[0]} ({splits[group[0]]}) and {name} ({splits[name]}) are one shape: "
-                    "the training would see what it is judged on. Assign the splits again"
+                    f"{group[0]} ({splits[group[0]]}) and {name} ({splits[name]}) are copies of "
+                    "one shape in different splits. Assign the splits again"
                 )
 
 

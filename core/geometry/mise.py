@@ -84,7 +84,7 @@ def _evaluate_corners(
     spacing = 2 * bound / (field.shape[0] - 1)
     values = field.reshape(-1)
     for at in range(0, len(flat), _CHUNK):
-        yield Progress(start + share * at / len(flat), "Sampling the field")
+        yield Progress(start + share * at / len(flat), "Evaluating shape")
         part = flat[at : at + _CHUNK]
         points = np.stack(np.unravel_index(part, field.shape), axis=1) * spacing - bound
         values[part] = evaluate(points.astype(np.float32))

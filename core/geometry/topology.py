@@ -41,10 +41,10 @@ class TopologyReport:
         """In words: "closed, manifold, outward", or what is wrong."""
         wrong = {
             "open edges": self.boundary,
-            "edges of more than two faces": self.non_manifold,
-            "edges between flipped faces": self.flipped,
-            "vertices where surfaces touch": self.pinched,
-            "pieces that are inside out": self.inward,
+            "edges with more than two faces": self.non_manifold,
+            "edges between faces with opposite normals": self.flipped,
+            "vertices shared by separate surfaces": self.pinched,
+            "parts that are inside out": self.inward,
         }
         found = [f"{count} {name}" for name, count in wrong.items() if count]
         return ", ".join(found) if found else "closed, manifold, outward"

@@ -139,12 +139,12 @@ def orient_and_thicken(
     vertices = np.asarray(vertices, float)
     triangles = np.asarray(triangles, np.int32)
     if not len(triangles) or not np.isfinite(vertices).all():
-        raise MeshError("The mesh has no faces or coordinates that are not numbers")
+        raise MeshError("The mesh has no faces, or has invalid coordinates")
     area = np.linalg.norm(area_normals(vertices, triangles), axis=1) / 2
     triangles = triangles[area > 1e-12 * area.max()]
     area = area[area > 1e-12 * area.max()]
     if not len(triangles):
-        raise MeshError("No face of the mesh has an area")
+        raise MeshError("All faces of the mesh have zero area")
     size = float(np.ptp(vertices, axis=0).max())
     front, back = _side_visibility(vertices, triangles, 2e-4 * size)
     flipped = back > front

@@ -32,7 +32,8 @@ def read_exr(path: Path) -> dict[str, NDArray[np.float32]]:
     compression = attributes["compression"][0]
     if compression not in _LINES_A_BLOCK or data[5] & 0x1A:
         raise ImageError(
-            f"{path}: only single-part scanline files, uncompressed or ZIP, can be read"
+            f"{path}: only single-part scanline files without compression or with ZIP "
+            "compression are supported"
         )
     x0, y0, x1, y1 = struct.unpack("<4i", attributes["dataWindow"])
     width = x1 - x0 + 1

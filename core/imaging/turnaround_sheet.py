@@ -25,7 +25,7 @@ def split_figures(sheet: NDArray[np.float32]) -> list[NDArray[np.float32]]:
     mask = sheet[..., 3] if sheet[..., 3].min() < 0.5 else mask_plain_background(sheet[..., :3])
     if mask is None:
         raise ImageError(
-            "The background of this sheet is not plain: give it one colour, or make it transparent"
+            "The background of this sheet is not plain. Use a single color or make it transparent"
         )
     framed = detect_frame(mask)
     if framed:
@@ -40,8 +40,8 @@ def split_figures(sheet: NDArray[np.float32]) -> list[NDArray[np.float32]]:
     kept = [box for box, size in zip(boxes, sizes, strict=True) if size >= _LEAST * max(sizes)]
     if not 2 <= len(kept) <= len(SIDES):
         raise ImageError(
-            f"{len(kept)} separate figures were found on this sheet, and 2 to {len(SIDES)} are needed: "
-            "leave empty space between them, and nothing else on it"
+            f"{len(kept)} separate figures were found on this sheet, but 2 to {len(SIDES)} are "
+            "needed. Leave empty space between the figures and remove everything else"
         )
     return [
         _cut_figure(sheet[top:bottom, left:right, :3], mask[top:bottom, left:right])

@@ -49,12 +49,10 @@ def require_packages(*packages: str) -> None:
         DependencyError: names the first that is missing, and the command that installs it.
     """
     elsewhere = (
-        "; or in Blender name a Python that has it in Maquette's preferences"
-        if "torch" in packages
-        else ""
+        ", or choose a Python that has it in Maquette's preferences" if "torch" in packages else ""
     )
     for package in missing_packages(*packages):
         raise DependencyError(
-            f"{PACKAGES[package][0]} is not installed in this Python. Install it with {install_command(package)}, then restart"
-            f"{elsewhere}"
+            f"{PACKAGES[package][0]} is not installed in this Python. Install it with "
+            f"{install_command(package)} and restart{elsewhere}"
         )

@@ -60,10 +60,11 @@ def probe_python(python: PythonInterpreter) -> Task[PythonInfo]:
     Raises:
         WorkerError: it cannot be started, is no Python, or too old. DependencyError: it lacks a package.
     """
-    yield Progress(0.0, "Asking")
+    yield Progress(0.0, "Testing Python")
     if not Path(python.executable).is_file():
         raise WorkerError(
-            f"There is no program {python.executable}. Choose a Python program in the preferences"
+            f"The file {python.executable} does not exist. Choose a Python executable in the "
+            "preferences"
         )
     process = python.start_code(
         _QUESTION,
@@ -79,9 +80,9 @@ def probe_python(python: PythonInterpreter) -> Task[PythonInfo]:
                 said, errors = process.communicate(timeout=0.05)
                 break
             except subprocess.TimeoutExpired:
-                yield Progress(0.5 * passed / _PATIENCE, "Asking")
+                yield Progress(0.5 * passed / _PATIENCE, "Testing Python")
         else:
-            raise WorkerError(f"{python.executable} gave no answer within {_PATIENCE:.0f} s")
+            raise WorkerError(f"{python.executable} did not respond within {_PATIENCE:.0f} s")
     finally:
         process.kill()
         process.wait()
@@ -98,17 +99,18 @@ def _parse_answer(executable: str, said: str, errors: str) -> PythonInfo:
     except (IndexError, ValueError, KeyError, TypeError) as error:
         last = (errors.strip().splitlines() or lines or ["nothing"])[-1]
         raise WorkerError(
-            f"{executable} does not answer as a Python does. It said: {last[:80]}"
+            f"{executable} does not seem to be Python. Its last output: {last[:80]}"
         ) from error
     told = ".".join(map(str, version))
     if version < OLDEST:
         raise WorkerError(
-            f"{executable} is Python {told}: {OLDEST[0]}.{OLDEST[1]} or newer is needed"
+            f"{executable} is Python {told}, but {OLDEST[0]}.{OLDEST[1]} or newer is required"
         )
     for package, (name, _) in PACKAGES.items():
         if package in answer["broken"]:
             raise DependencyError(
-                f"{name} is in {executable} but cannot be loaded: {answer['broken'][package]}"
+                f"{name} is installed in {executable} but cannot be imported: "
+                f"{answer['broken'][package]}"
             )
         if package not in answer["packages"]:
             raise DependencyError(

@@ -75,7 +75,8 @@ class PythonInterpreter:
             return subprocess.Popen(words, env=environment, **quiet, **pipes)
         except OSError as error:
             raise StartError(
-                f"{self.executable} cannot be started: {error.strerror}. Choose a Python program in the preferences"
+                f"{self.executable} could not be started ({error.strerror}). Choose a Python "
+                "executable in the preferences"
             ) from error
 
     def start_package_code(self, code: str, **options: Any) -> subprocess.Popen[bytes]:
@@ -220,10 +221,13 @@ class WorkerProcess:
         lines = self._said.read()[-4000:].decode(errors="replace").strip().splitlines()
         how = f"exit code {code}" if code >= 0 else f"killed by signal {signal.Signals(-code).name}"
         if code == -9 or not lines:
-            why = ". Perhaps the memory did not suffice: try a lower resolution"
+            why = ". It may have run out of memory. Try a lower resolution"
         else:
             why = f": {lines[-1]}"
-        return f"The worker process of {self.python.executable} ended too early ({how}){why}. The next call starts another"
+        return (
+            f"The background process of {self.python.executable} ended unexpectedly "
+            f"({how}){why}. It is restarted by the next job"
+        )
 
 
 class WorkerPool:

@@ -31,7 +31,8 @@ def from_blender(
     kind = evaluated.data.type
     if kind not in ('PERSP', 'ORTHO'):
         raise SceneError(
-            f"{obj.name} is a {kind.lower()} camera: only perspective and orthographic ones have a matrix"
+            f"{obj.name} is a {kind.lower()} camera. Only perspective and orthographic cameras "
+            "are supported"
         )
     width, height = image_size(scene.render)
     projection = np.array(
@@ -94,7 +95,7 @@ def scene_cameras(context: bpy.types.Context) -> list[ViewRecord]:
         key=lambda obj: obj.name,
     )
     if not cameras:
-        raise SceneError("The scene has no camera: add one, or choose other kinds of cameras")
+        raise SceneError("The scene has no camera. Add one, or choose other views")
     return [
         ViewRecord("scene", from_blender(context.scene, obj, graph), {"camera": obj.name})
         for obj in cameras
@@ -120,9 +121,7 @@ def camera_path(
         for frame in range(first, last + 1, step):
             scene.frame_set(frame)
             if not scene.camera:
-                raise SceneError(
-                    "The scene has no active camera: choose one in the scene's properties"
-                )
+                raise SceneError("The scene has no active camera. Set one in the Scene properties")
             now = from_blender(scene, scene.camera, context.evaluated_depsgraph_get())
             views.append(ViewRecord("path", now, {"camera": scene.camera.name, "frame": frame}))
     finally:
@@ -150,7 +149,7 @@ def _camera_pose(name: str, evaluated: bpy.types.Object) -> NDArray[np.float64]:
     turn = matrix[:3, :3] / np.maximum(np.linalg.norm(matrix[:3, :3], axis=0), 1e-12)
     if pose is None or np.abs(turn.T @ turn - np.eye(3)).max() > _RIGID or np.linalg.det(turn) < 0:
         raise SceneError(
-            f"{name} is mirrored or sheared by its scale or that of its parents: apply their scale"
+            f"{name} is mirrored or sheared by its own or a parent's scale. Apply the scale"
         )
     return pose
 

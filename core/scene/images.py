@@ -103,8 +103,11 @@ def _as_rgba(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _why_empty(image: bpy.types.Image) -> str:
     if image.type in {'RENDER_RESULT', 'COMPOSITING'}:
-        return f"Image {image.name!r} keeps no pixels to read: save it to a file and open that"
+        return f"Image {image.name!r} has no pixels to read. Save it to a file and open that"
     if image.source == 'FILE' and not image.packed_file:
         path = bpy.path.abspath(image.filepath, library=image.library)
-        return f"Image {image.name!r} cannot be read from {path or 'an empty path'}: find its file or open another"
+        return (
+            f"Image {image.name!r} cannot be read from {path or 'an empty path'}. Find its file "
+            "or open another"
+        )
     return f"Image {image.name!r} has no pixels"

@@ -26,7 +26,7 @@ def imported_objects(path: Path) -> Iterator[list[bpy.types.Object]]:
         MeshError: the file is missing, of a kind we cannot read, damaged, or without a mesh.
     """
     if not path.is_file():
-        raise MeshError(f"There is no mesh file {path}")
+        raise MeshError(f"The mesh file {path} does not exist")
 
     def read() -> list[bpy.types.Object]:
         before = set(bpy.data.objects)
@@ -36,7 +36,7 @@ def imported_objects(path: Path) -> Iterator[list[bpy.types.Object]]:
             raise MeshError(f"{path} cannot be imported: {error}") from error
         found = [obj for obj in bpy.data.objects if obj not in before]
         if not any(obj.type == 'MESH' for obj in found):
-            raise MeshError(f"{path} holds no mesh")
+            raise MeshError(f"{path} contains no mesh")
         return found
 
     with detached_objects(read) as found:
@@ -93,7 +93,10 @@ def _import_file(path: Path) -> None:
         case ".blend":
             _append_blend(path)
         case other:
-            raise MeshError(f"{path}: {other or 'no suffix'} is none of {', '.join(SUFFIXES)}")
+            raise MeshError(
+                f"{path}: the file type {other or 'no suffix'} is not supported. Use one of "
+                f"{', '.join(SUFFIXES)}"
+            )
 
 
 def _append_blend(path: Path) -> None:

@@ -52,7 +52,8 @@ def chosen_references(
         found = [obj for obj in context.visible_objects if is_reference(obj)]
     if len(found) > MOST:
         raise SceneError(
-            f"There are {len(found)} references, at most {MOST} can be used: select those to use"
+            f"There are {len(found)} references, but at most {MOST} can be used. Select the ones "
+            "to use"
         )
     return sorted(found, key=lambda obj: (_side_rank(obj), obj.name))
 
@@ -84,7 +85,7 @@ class ReferencePose:
         image = next((image for image in bpy.data.images if image.session_uid == self.image), None)
         try:
             if image is None:
-                raise ImageError("Its image is gone: choose it again")
+                raise ImageError("Its image is missing. Open it again")
             return images.image_values(image)
         except ImageError as error:
             raise ImageError(f"{self.name}: {error}") from error
@@ -134,9 +135,7 @@ def _objects_named(context: bpy.types.Context, name: str) -> bpy.types.Object:
     if obj is None:
         raise SceneError(f"There is no object named {name!r} in this scene")
     if not is_reference(obj):
-        raise SceneError(
-            f"{name} is neither an image empty in view nor a camera that shows a background image"
-        )
+        raise SceneError(f"{name} is not a visible image empty or a camera with a background image")
     return obj
 
 
@@ -166,14 +165,14 @@ def _empty_camera(
     """As Blender draws it (``overlay_image_calc_aspect``): the longer side is as long as the display size."""
     if obj.data is None:
         raise ImageError(
-            f"{obj.name}: This empty has no image: open one in its Object Data properties"
+            f"{obj.name}: This empty has no image. Open one in the Object Data properties"
         )
     width, height = obj.data.size
     aspect = _image_aspect(obj.data) if height else 1.0
     sides = obj.empty_display_size * np.array((min(1.0, aspect), min(1.0, 1 / aspect)))
     edges = sides[:, None] * matrix[:3, :2].T
     if np.linalg.norm(np.cross(*edges)) < 1e-12:
-        raise SceneError(f"{obj.name} is scaled to nothing: give it a size")
+        raise SceneError(f"{obj.name} has a scale of zero. Give it a size")
     corner = matrix[:3, 3] + np.array(obj.empty_image_offset) @ edges
     return obj.data, camera_of_image_plane(
         edges, corner, _viewer_direction(obj, matrix), max(width, 1), max(height, 1)

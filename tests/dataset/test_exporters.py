@@ -104,7 +104,7 @@ class TestExport:
         np.testing.assert_array_equal(whole[on], cut[on])
 
     def test_into_a_folder_in_use_is_refused(self, ellipsoids, own):
-        with pytest.raises(OutputError, match="not an empty folder"):
+        with pytest.raises(OutputError, match="is not empty"):
             run_to_end(exporters.export_selection(select_objects(ellipsoids), own, "nerf"))
 
     def test_a_folder_that_cannot_be_made(self, ellipsoids, tmp_path):

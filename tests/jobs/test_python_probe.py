@@ -59,7 +59,7 @@ def test_a_good_answer_after_chatter(program):
         ),
         ("hello", WorkerError, "does not answer as a Python does. It said: hello"),
         ("", WorkerError, "It said: nothing"),
-        ("{}", WorkerError, "does not answer"),
+        ("{}", WorkerError, "does not seem to be Python"),
     ],
 )
 def test_what_is_wrong_is_said(program, answer, error, said):
@@ -68,7 +68,7 @@ def test_what_is_wrong_is_said(program, answer, error, said):
 
 
 def test_no_such_program(tmp_path):
-    with pytest.raises(WorkerError, match="There is no program"):
+    with pytest.raises(WorkerError, match="does not exist. Choose a Python"):
         ask(PythonInterpreter(str(tmp_path / "none")))
 
 

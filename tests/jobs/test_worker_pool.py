@@ -234,7 +234,7 @@ def test_what_is_no_python_is_said(works, workers, tmp_path):
             )
         )
     for program in ("true", "false"):
-        with pytest.raises(StartError, match="ended too early"):
+        with pytest.raises(StartError, match="ended unexpectedly"):
             run_to_end(
                 workers.run_function(
                     PythonInterpreter(shutil.which(program)), works.double, 1, idle=60

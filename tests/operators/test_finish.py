@@ -252,7 +252,7 @@ def empty(addon):
 def test_on_errors_all_is_as_before(addon, scene_state, make, preset):
     make(addon)
     before = scene_state()
-    with pytest.raises(RuntimeError, match=r"Finish: .*(no faces|encloses nothing|no extent)"):
+    with pytest.raises(RuntimeError, match=r"Finish: .*(no faces|encloses no volume|no extent)"):
         bpy.ops.maquette.finish(preset=preset)
     assert scene_state() == before
 

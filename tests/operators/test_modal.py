@@ -100,7 +100,7 @@ def test_runs_to_the_end(run, window):
 
     operator, outcome = run(work())
     assert (outcome, operator.result) == ({'FINISHED'}, 42)
-    assert "Probe: Half, 50%   (Esc: stop)" in window.said
+    assert "Probe: Half, 50%   (Esc: Stop)" in window.said
 
 
 def test_escape_stops_and_closes_the_work(run):

@@ -158,9 +158,9 @@ def truncated(path):
 BAD = {
     "no such file": (lambda path: None, "There is no image file"),
     "a folder": (lambda path: path.mkdir(), "is a folder"),
-    "not an image": (lambda path: path.write_text("hello"), "is not an image"),
-    "a truncated one": (truncated, "is damaged or cut short"),
-    "empty alpha": (lambda path: Image.new("RGBA", (64, 64)).save(path), "transparent all over"),
+    "not an image": (lambda path: path.write_text("hello"), "is not a readable image"),
+    "a truncated one": (truncated, "is damaged or incomplete"),
+    "empty alpha": (lambda path: Image.new("RGBA", (64, 64)).save(path), "completely transparent"),
     "1 x 1": (lambda path: Image.new("RGB", (1, 1)).save(path), "only 1 x 1 pixels"),
 }
 

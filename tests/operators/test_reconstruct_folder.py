@@ -58,7 +58,7 @@ def test_assets_show_and_tell_what_they_are(own_weights, folder):
     ("make", "said"),
     [
         (lambda folder: None, "Choose a folder"),
-        (lambda folder: folder, "holds no picture"),
+        (lambda folder: folder, "contains no images"),
     ],
 )
 def test_a_folder_without_pictures_is_refused(own_weights, tmp_path, make, said):
@@ -68,7 +68,7 @@ def test_a_folder_without_pictures_is_refused(own_weights, tmp_path, make, said)
 
 def test_only_bad_pictures_are_an_error(own_weights, tmp_path):
     (tmp_path / "bad.png").write_text("hello")
-    with pytest.raises(RuntimeError, match=r"None of the images .* is not an image"):
+    with pytest.raises(RuntimeError, match=r"None of the images .* is not a readable image"):
         bpy.ops.maquette.reconstruct_folder(folder=str(tmp_path))
 
 
@@ -96,7 +96,7 @@ class TestCommandLine:
         ]
         assert len(done.stdout.splitlines()) == 2 and "faces" in done.stdout
         hollow, last = done.stderr.splitlines()
-        assert "hollow.png is not an image" in hollow and last.endswith(
+        assert "hollow.png is not a readable image" in hollow and last.endswith(
             "1 of 3 images could not be reconstructed"
         )
 
@@ -104,7 +104,7 @@ class TestCommandLine:
         words = ["--out-dir", tmp_path, "--json", "--resolution", 32, "--weights", weights]
         done = as_script("reconstruct", *sorted(folder.glob("*.png")), *words)
         front, hollow, photo = map(json.loads, done.stdout.splitlines())
-        assert done.returncode == 1 and "is not an image" in hollow["error"]
+        assert done.returncode == 1 and "is not a readable image" in hollow["error"]
         assert hollow["source"] == str(folder / "hollow.png")
         assert (
             front["output"] == str(tmp_path / "front.glb")
@@ -160,4 +160,4 @@ class TestCommandLine:
     def test_a_folder_that_cannot_be_made(self, run, folder, tmp_path):
         (tmp_path / "file").touch()
         code, _, err = run(folder / "front.png", "--out-dir", tmp_path / "file/out")
-        assert code == 1 and "cannot be made: Not a directory" in err
+        assert code == 1 and "could not be created: Not a directory" in err

@@ -434,7 +434,7 @@ class TestRefuses:
     def test_no_reference(self, scene, scene_state):
         self.refused(
             scene_state,
-            "no reference in view: add the object's front with Add > Image > Reference",
+            "No reference is visible. Add the object's front with Add > Image > Reference",
             **scene,
         )
         bpy.ops.mesh.primitive_cube_add()

@@ -77,7 +77,7 @@ def test_the_scenes_own_cameras_look_at_the_object_where_it_is(cube, tmp_path):
 
 
 def test_bad_words_are_said_and_nothing_is_written(cube, tmp_path):
-    with pytest.raises(RuntimeError, match="no kind of cameras 'ring'"):
+    with pytest.raises(RuntimeError, match="Unknown camera rig 'ring'"):
         bpy.ops.maquette.render_dataset(folder=str(tmp_path / "set"), cameras="ring:3", **RENDER)
     with pytest.raises(RuntimeError, match="no active camera"):
         bpy.ops.maquette.render_dataset(folder=str(tmp_path / "set"), cameras="path", **RENDER)
@@ -112,7 +112,7 @@ def test_the_preview_goes_with_its_scene_and_with_the_add_on(cube, addon):
     assert preview_cameras.drawn_lines(bpy.context.scene) is not None
     bpy.ops.wm.read_factory_settings(use_empty=True)
     assert preview_cameras.drawn_lines(bpy.context.scene) is None
-    with pytest.raises(RuntimeError, match="no mesh object"):
+    with pytest.raises(RuntimeError, match="No mesh object"):
         bpy.ops.maquette.preview_cameras()
     bpy.ops.mesh.primitive_cube_add()
     bpy.ops.maquette.preview_cameras(cameras="sides")

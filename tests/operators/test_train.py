@@ -100,7 +100,7 @@ def test_the_python_of_the_preferences_trains(name_a_python, dataset, tmp_path):
     }
     assert (tmp_path / "asked").read_text() == "asked\n"
     name_a_python(tmp_path / "none")
-    with pytest.raises(RuntimeError, match="none cannot be started"):
+    with pytest.raises(RuntimeError, match="none could not be started"):
         bpy.ops.maquette.train(run=str(tmp_path / "run"), resume=True)
 
 

@@ -58,7 +58,7 @@ def test_another_python_gives_the_same_mesh_tells_what_is_wrong_and_is_let_go(
         reconstruct(tmp_path / "nope", pictures / "photo.png")
     if not torch.backends.mps.is_available():
         named.device = 'MPS'
-        with pytest.raises(RuntimeError, match="finds no MPS device"):
+        with pytest.raises(RuntimeError, match="found no MPS device"):
             reconstruct(weights, pictures / "photo.png")
     assert len(_compute._workers.alive_workers()) == 1
     assert bpy.ops.maquette.release_memory() == {'FINISHED'} and not _compute.is_worker_alive()
@@ -75,7 +75,7 @@ def test_the_commands_of_the_model_run_there_too(named, tmp_path, capsys):
 
 def test_a_python_that_is_not_there_is_said(named, weights, pictures, tmp_path):
     named.python = str(tmp_path / "none")
-    with pytest.raises(RuntimeError, match="none cannot be started"):
+    with pytest.raises(RuntimeError, match="none could not be started"):
         reconstruct(weights, pictures / "photo.png")
     assert not list(bpy.data.objects)
 

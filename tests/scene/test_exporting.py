@@ -196,7 +196,7 @@ class TestRefuses:
         assert "no suffix is none of" in self.check(tmp_path / "out")
 
     def test_a_folder_that_is_not_there(self, addon, tmp_path):
-        assert "There is no folder" in self.check(tmp_path / "nope/out.glb")
+        assert "does not exist. Create it first" in self.check(tmp_path / "nope/out.glb")
 
     def test_a_folder_as_the_file(self, addon, tmp_path):
         (tmp_path / "out.glb").mkdir()

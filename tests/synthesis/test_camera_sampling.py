@@ -164,7 +164,7 @@ def test_a_camera_with_a_fault_is_drawn_again():
 def test_an_object_that_no_camera_sees_is_told_of():
     with pytest.raises(MeshError, match=r"by orbit:3,elevation=5 in 50 tries: the wall"):
         draw("orbit:3,elevation=5", fault=lambda camera: "the wall")
-    with pytest.raises(MeshError, match="beside or behind the camera"):
+    with pytest.raises(MeshError, match="next to or behind the camera"):
         draw("sphere:1,distance=0.1,fill=0.5")
 
 

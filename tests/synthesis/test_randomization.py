@@ -180,13 +180,13 @@ def test_the_whole_picture_is_mixed_as_light(ellipsoid_view):
     ("options", "said"),
     [
         ({"lamps": 4}, "0 to 3 lamps"),
-        ({"materials": 1.5}, "probability of other materials"),
+        ({"materials": 1.5}, "probability of random materials"),
         ({"backgrounds": ("plain", "blue")}, "blue"),
         ({"backgrounds": ()}, "No background"),
-        ({"backgrounds": ("image",)}, "name one"),
+        ({"backgrounds": ("image",)}, "Choose one"),
         ({"turn": "x"}, "choose of none, z, any"),
-        ({"scale": (2, 1)}, "least scale"),
-        ({"hidden": -1}, "share that occluders hide"),
+        ({"scale": (2, 1)}, "minimum scale"),
+        ({"hidden": -1}, "fraction hidden by occluders"),
     ],
 )
 def test_what_cannot_be_is_said(options, said):
@@ -195,5 +195,5 @@ def test_what_cannot_be_is_said(options, said):
 
 
 def test_a_folder_without_pictures_is_said(tmp_path):
-    with pytest.raises(DatasetError, match="holds no picture"):
+    with pytest.raises(DatasetError, match="contains no images"):
         Randomization(textures=tmp_path).validate()

@@ -126,7 +126,7 @@ def finish(blender):
 
 def test_progress_is_seen_and_the_window_does_not_freeze(story):
     freezes = story["freezes"]
-    assert {"Loading the model", "Shaping", "Coloring"} <= set(freezes)
+    assert {"Loading the model", "Evaluating shape", "Coloring"} <= set(freezes)
     assert max(freezes.values()) < 1.5, freezes  # software drawing on a busy machine
 
 

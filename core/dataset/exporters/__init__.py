@@ -42,7 +42,7 @@ def export_selection(selection: Selection, out: Path, name: str) -> Task[Exporte
         OutputError: ``out`` is not empty or cannot be written. DatasetError: an object is damaged.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise OutputError(f"{out} is not an empty folder: choose another, or remove it first")
+        raise OutputError(f"{out} is not empty. Choose another folder, or remove it first")
     objects = views = left_out = 0
     for done, (written, without) in enumerate(FORMATS[name](selection, out), 1):
         objects += written > 0

@@ -104,15 +104,17 @@ def select_objects(
     names.sort(key=splits.hash_key)
     if not names:
         raise DatasetError(
-            f"{folder} holds no object of the split {split!r}"
+            f"{folder} contains no objects in the split {split!r}"
             if split
-            else f"{folder} holds no object"
+            else f"{folder} contains no objects"
         )
     places = build_index(folder)
     gone = sorted(set(assigned) - set(places.by_name))
     if gone:
         why = "; ".join(places.damaged.values()) or "its file is missing"
-        raise DatasetError(f"{folder}: {gone[0]} is in a split, but cannot be found: {why}")
+        raise DatasetError(
+            f"{folder}: {gone[0]} is listed in a split but could not be found: {why}"
+        )
     return Selection(folder, assigned, tuple(sorted(names[:limit])), places.by_name, cut_out)
 
 

@@ -411,9 +411,7 @@ def sample_objects(datasets: Sequence[Path], split: str, limit: int | None) -> l
         for place in locations_of_split(folder, split)
     ]
     if not found:
-        raise DatasetError(
-            f"There is no object of the split {split!r} in {', '.join(map(str, datasets))}"
-        )
+        raise DatasetError(f"{', '.join(map(str, datasets))} has no objects in the split {split!r}")
     found.sort(key=lambda each: each[:2])
     return [found[i][2] for i in np.random.default_rng(0).permutation(len(found))[:limit]]
 

@@ -36,7 +36,7 @@ def occupancy_contrast(field: HullConstrainedField, mesh: MeshArrays) -> Task[ND
     parts = np.array_split(points, 1 + len(points) // CHUNK)
     found = []
     for index, part in enumerate(parts):
-        yield Progress(index / len(parts), "Weighing")
+        yield Progress(index / len(parts), "Estimating confidence")
         found.append(field.inside_probability(part))
     inner, outer = np.split(np.concatenate(found), 2)
     return (inner - outer)[block.reshape(-1)]

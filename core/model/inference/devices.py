@@ -34,14 +34,15 @@ def select_device(name: str) -> Iterator[torch.device]:
         name = next(device for device in ("cuda", "mps", "cpu") if there[device])
     if not there[name]:
         raise DependencyError(
-            f"PyTorch {torch.__version__} finds no {name.upper()} device. Choose Automatic or CPU in the preferences"
+            f"PyTorch {torch.__version__} found no {name.upper()} device. Choose Automatic or "
+            "CPU in the preferences"
         )
     try:
         yield torch.device(name)
     except torch.OutOfMemoryError as error:
         raise DeviceError(
-            f"The memory of the {name.upper()} device does not suffice: lower the resolution, or choose CPU in the "
-            "preferences"
+            f"The {name.upper()} device ran out of memory. Lower the resolution, or choose CPU "
+            "in the preferences"
         ) from error
     finally:
         if name == "cuda":

@@ -239,7 +239,7 @@ def _evaluate_chunks(
 ) -> Task[NDArray[np.float32]]:
     parts = [np.empty(0, np.float32)]
     for start in range(0, len(points), CHUNK):
-        yield Progress(start / len(points), "Looking")
+        yield Progress(start / len(points), "Encoding images")
         parts.append(field(points[start : start + CHUNK]))
     return np.concatenate(parts)
 

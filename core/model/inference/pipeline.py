@@ -171,22 +171,23 @@ def reconstruct_views(
         ),
         0.3,
         0.75,
-        "Shaping",
+        "Evaluating shape",
     )
-    yield Progress(0.75, "Surfacing")
+    yield Progress(0.75, "Extracting surface")
     try:
         mesh = surface_nets(values, 0.0, np.full(3, aside - BOUND), 2 * aside)
         mesh = taubin_smooth(remove_small_components(mesh, 0.01, 0.15))
     except MeshError as error:
         raise MeshError(
-            "The model sees no solid object in this picture. Try another picture, or one cut out more cleanly"
+            "The model found no solid object in this image. Try another image, or cut out the "
+            "object more cleanly"
         ) from error
     colors = []
     chunks = np.array_split(mesh.vertices, 1 + len(mesh.vertices) // CHUNK)
     for index, chunk in enumerate(chunks):
         yield Progress(0.8 + 0.1 * index / len(chunks), "Coloring")
         colors.append(_predict_colors(network, features, chunk))
-    steep = yield from subtask(occupancy_contrast(field, mesh), 0.9, 0.95, "Weighing")
+    steep = yield from subtask(occupancy_contrast(field, mesh), 0.9, 0.95, "Estimating confidence")
     sure = apply_calibration(steep, network.calibration_for(features))
     mesh = replace(
         mesh,
@@ -215,7 +216,7 @@ def _build_field(
         )
         field = HullConstrainedField(network, features, masks, resolution)
         last = len(views) > 1 or room <= _LEAST_ROOM
-        cut = yield from subtask(field.prepare(1.0 if last else _CUT), 0.1, 0.3, "Looking")
+        cut = yield from subtask(field.prepare(1.0 if last else _CUT), 0.1, 0.3, "Encoding images")
         if last or cut <= _CUT:
             return features, field, room
         room *= 0.7
@@ -231,12 +232,12 @@ def _encode_views(
     views: Sequence[View], network: ReconstructionNetwork
 ) -> Task[tuple[Features, Tensor]]:
     """Features of ``views``, and their masks, finer: (1, N, 1, H, W)."""
-    yield Progress(0.05, "Looking")
+    yield Progress(0.05, "Encoding images")
     pictures, cameras = _network_inputs(views, network)
     masks = torch.from_numpy(
         np.stack([crop_mask(view, _MASK_SIDE) for view in views])[None, :, None]
     )
-    yield Progress(0.07, "Looking")
+    yield Progress(0.07, "Encoding images")
     with torch.inference_mode():
         features = network.encode_views(pictures, cameras)
     return features, masks.to(device_of(network))
@@ -272,7 +273,7 @@ def segment_foreground(image: Pixels, network: ForegroundNetwork) -> Task[Pixels
     if image[..., 3].min() < 0.5:
         return _apply_mask(image, image[..., 3], 0)
     if np.ptp(image[..., :3], axis=(0, 1)).max() < _BLANK:
-        raise ImageError("No object was found in the picture: it is of one color all over")
+        raise ImageError("No object was found because the image has a single color")
     plain = mask_plain_background(image[..., :3])
     yield Progress(0.2, _FINDING)
     if plain is not None:

@@ -50,7 +50,7 @@ def fit_to_views(mesh: MeshArrays, views: Sequence[View]) -> Task[tuple[MeshArra
     """
     targets = []
     for view in views:
-        yield Progress(0.0, "Comparing with the pictures")
+        yield Progress(0.0, "Comparing with the images")
         targets.append(_SilhouetteTarget(crop_view(view, _SIDE)))
     before = yield from _compare_silhouettes(mesh, targets, 0.0)
     average = _NeighborSmoothing(mesh)
@@ -63,7 +63,7 @@ def fit_to_views(mesh: MeshArrays, views: Sequence[View]) -> Task[tuple[MeshArra
         normals = vertex_normals(current.vertices, current.to_triangles())
         found = []
         for target in targets:
-            yield Progress(done, "Fitting to the pictures")
+            yield Progress(done, "Fitting to the images")
             found.append(target.find_correspondences(current, edges, normals))
         optimizer = torch.optim.LBFGS(
             [free], max_iter=3, history_size=8, line_search_fn="strong_wolfe"
@@ -83,7 +83,7 @@ def fit_to_views(mesh: MeshArrays, views: Sequence[View]) -> Task[tuple[MeshArra
             return total
 
         for _ in range(_STEPS):
-            yield Progress(done, "Fitting to the pictures")
+            yield Progress(done, "Fitting to the images")
             with torch.enable_grad():
                 optimizer.step(loss)
     fitted = replace(mesh, vertices=(start + average.distribute(free.detach())).numpy())
@@ -211,7 +211,7 @@ def _compare_silhouettes(
 ) -> Task[tuple[float, ...]]:
     found = []
     for index, target in enumerate(targets):
-        yield Progress(start + 0.1 * index / len(targets), "Comparing with the pictures")
+        yield Progress(start + 0.1 * index / len(targets), "Comparing with the images")
         found.append(target.silhouette_iou(mesh))
     return tuple(found)
 

@@ -97,7 +97,8 @@ def load_weights(
         status = path.stat()
     except OSError as error:
         raise WeightsError(
-            f"The model's weights {path} are missing. Install Maquette again, or name others in its preferences"
+            f"The model's weights {path} are missing. Reinstall Maquette, or choose another file "
+            "in its preferences"
         ) from error
     try:
         return _load_cached(path, (status.st_mtime_ns, status.st_size), device)
@@ -130,12 +131,10 @@ def read_weights(path: Path) -> tuple[Mapping[str, str], dict[str, Tensor]]:
         )
     except (struct.error, ValueError, KeyError) as error:
         raise WeightsError(
-            f"{path} is no file of Maquette's weights, or its beginning is damaged. Copy it again"
+            f"{path} is not a Maquette weights file, or it is damaged. Copy the file again"
         ) from error
     if not intact:
-        raise WeightsError(
-            f"The weights {path} are damaged: their checksum differs. Copy them again"
-        )
+        raise WeightsError(f"The weights {path} are damaged (wrong checksum). Copy the file again")
     state = {}
     for key, entry in header.items():
         start, end = entry["data_offsets"]

@@ -59,7 +59,7 @@ def run_training(
     )
     if not file.datasets or not file.run:
         raise DatasetError(
-            "Name the training sets and the folder of the run (--run), or a file of them (--config)"
+            "Give the training sets and the run folder (--run), or a settings file (--config)"
         )
     if panoramas is None:
         yield from config_file.training_work(file)

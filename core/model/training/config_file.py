@@ -90,17 +90,13 @@ def training_work(settings: RunSettings) -> Task[Path]:
 def _check_keys(path: Path, found: Mapping[str, Any], kinds: Mapping[str, type]) -> None:
     """Raise DatasetError unless all of ``found`` is named in ``kinds`` and of its kind."""
     if not isinstance(found, dict):
-        raise DatasetError(
-            f"{path} holds no settings: it should be an object with names and values"
-        )
+        raise DatasetError(f"{path} contains no settings. It must be a table of names and values")
     for name, value in found.items():
         if name not in kinds:
             raise DatasetError(
-                f"{path}: there is no setting {name!r}. There are: {', '.join(sorted(kinds))}"
+                f"{path}: unknown setting {name!r}. Available settings: {', '.join(sorted(kinds))}"
             )
         kind = kinds[name]
         fits = {float: (int, float), tuple: (list,)}.get(kind, (kind,))
         if not isinstance(value, fits) or (isinstance(value, bool) and kind is not bool):
-            raise DatasetError(
-                f"{path}: {name} is {value!r}, and should be of the kind {kind.__name__}"
-            )
+            raise DatasetError(f"{path}: {name} is {value!r}, but must be of type {kind.__name__}")

@@ -50,7 +50,8 @@ class DistributedContext:
         whole = len(next(iter(tensors.values())))
         if whole < self.count:
             raise DatasetError(
-                f"{self.count} processes cannot share a batch of {whole} samples: start fewer"
+                f"A batch of {whole} samples cannot be split among {self.count} processes. Start "
+                "fewer"
             )
         mine = {
             name: value[self.rank :: self.count].to(self.device) for name, value in tensors.items()

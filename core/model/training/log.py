@@ -111,7 +111,7 @@ def draw_curve(run: Path) -> None:
     chart = _Chart(image, (80, 260, 498, 370), (1, last), (low, top))
     chart.draw_frame(
         [f"{value:.2f}" for value in chart.high_low],
-        "IoU on unseen objects",
+        "IoU on validation objects",
         f"step {int(losses[-1, 0])}",
     )
     for index, color in enumerate(_COLORS[: values.shape[1]]):

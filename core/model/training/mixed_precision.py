@@ -39,7 +39,7 @@ def enable_mixed_precision(network: nn.Module, precision: str, device: torch.dev
     """
     if precision not in PRECISIONS:
         raise DatasetError(
-            f"There is no precision {precision!r}: there are {', '.join(PRECISIONS)}"
+            f"Unknown precision {precision!r}. Choose one of {', '.join(PRECISIONS)}"
         )
     mixed = precision == "bfloat16" or (precision == "automatic" and has_native_bfloat16(device))
     for block in _outermost_blocks(network) if mixed else ():

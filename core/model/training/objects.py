@@ -121,9 +121,7 @@ def load_split(folders: Sequence[Path], split: str) -> list[TrainingObject]:
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         objects = [found for found in pool.map(load_object, places) if found is not None]
     if not objects:
-        raise DatasetError(
-            f"There is no object of the split {split!r} in {', '.join(map(str, folders))}"
-        )
+        raise DatasetError(f"{', '.join(map(str, folders))} has no objects in the split {split!r}")
     return objects
 
 

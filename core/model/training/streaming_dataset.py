@@ -114,7 +114,8 @@ class TrainingStream(IterableDataset[Item]):
         for file in objects:
             if file.record.name not in self._names:
                 raise DatasetError(
-                    f"{file.path.parent} is not of these splits: run maquette dataset pack again"
+                    f"{file.path.parent} does not match the splits. Run \"maquette dataset "
+                    "pack\" again"
                 )
             key = zlib.crc32(file.record.name.encode())
             yield self._read_item(file, np.random.default_rng((self._seed, epoch, key)))
@@ -132,7 +133,8 @@ class TrainingStream(IterableDataset[Item]):
         ]
         if len({picture.shape for picture in pictures}) > 1:
             raise DatasetError(
-                f"{record.name} has pictures of several sizes, which make no tensor: ask for one view"
+                f"{record.name} has images of several sizes, which do not fit into one tensor. "
+                "Request one view"
             )
         return {
             "name": record.name,

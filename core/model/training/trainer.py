@@ -105,7 +105,7 @@ def train_network(
     """
     for name in ("steps", "every", "validation"):
         if getattr(config, name) < 1:
-            raise DatasetError(f"{name} is {getattr(config, name)}: it must be 1 or more")
+            raise DatasetError(f"{name} is {getattr(config, name)}, but must be at least 1")
     make_folder(run)
     (run / "stop").unlink(missing_ok=True)
     yield Progress(0.0, "Reading the training set")
@@ -123,7 +123,8 @@ def _usable_objects(datasets: Sequence[Path], split: str) -> list[TrainingObject
     found = [thing for thing in load_split(datasets, split) if is_usable(thing, 1)]
     if not found:
         raise DatasetError(
-            f"No object of the split {split!r} has a view of a side or a free one: render some (--cameras sides free:6)"
+            f"No object in the split {split!r} has side views or handheld views. Render some "
+            "(--cameras sides free:6)"
         )
     return found
 
@@ -453,7 +454,9 @@ def network_config_of(start: Path | None) -> NetworkConfig:
         return weights.load_weights(start)[0].config
     known = checkpoints.read_checkpoint(start)
     if "network" not in known:
-        raise DatasetError(f"{start} is no checkpoint of a network that reconstructs: name another")
+        raise DatasetError(
+            f"{start} is not a checkpoint of the reconstruction network. Choose another file"
+        )
     return NetworkConfig(**known["network"])
 
 
@@ -470,7 +473,9 @@ def _write_config(run: Path, config: TrainingConfig, network: NetworkConfig) -> 
                 json.loads(json.dumps(added)) | known[part]
             )  # what an older version did not know of
         if known != own:
-            raise DatasetError(f"{run} holds a run of another configuration: choose another folder")
+            raise DatasetError(
+                f"{run} contains a run with a different configuration. Choose another folder"
+            )
     path.write_text(json.dumps(own, indent=1), encoding="utf-8")
 
 

@@ -123,11 +123,11 @@ def instances_of(
     }
     if not names:
         raise SceneError(
-            "There is nothing to render in the scene: no object of it has a face and is shown in renders"
+            "Nothing to render. No object of the scene has faces and is visible in renders"
         )
     if len(names) > _MOST or len(sources) > _MOST_SOURCES:
         raise SceneError(
-            f"The scene has {len(names):,} instances, more than the {_MOST:,} that a picture can number"
+            f"The scene has {len(names):,} instances, but at most {_MOST:,} are supported"
         )
     number = {name: index for index, name in enumerate(names, 1)}
     objects = {obj.name_full: obj for obj in bpy.data.objects}

@@ -124,9 +124,7 @@ def scene_sources(
     """
     found = [obj for obj in objects if obj.type == 'MESH']
     if not found:
-        raise SceneError(
-            "There is no mesh object to render: select one, or choose another source of objects"
-        )
+        raise SceneError("No mesh object to render. Select one, or choose another source")
     names = distinct_names({obj.name_full: obj.name for obj in found})
     return [
         ObjectSource(
@@ -147,7 +145,7 @@ def file_sources(folder: Path) -> list[ObjectSource]:
     """
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in importing.SUFFIXES)
     if not paths:
-        raise DatasetError(f"{folder} holds no mesh file ({', '.join(importing.SUFFIXES)})")
+        raise DatasetError(f"{folder} contains no mesh files ({', '.join(importing.SUFFIXES)})")
     whole = {path: path.relative_to(folder) for path in paths}
     names = distinct_names(
         {own.as_posix(): own.with_suffix("").as_posix() for own in whole.values()}
@@ -281,7 +279,8 @@ def _prepared_object(
         mesh = stage.evaluated_mesh()
         if 0 < settings.most_triangles < len(mesh.to_triangles()):
             raise MeshError(
-                f"It has {len(mesh.to_triangles()):,} triangles, more than {settings.most_triangles:,}"
+                f"It has {len(mesh.to_triangles()):,} triangles, but the limit is "
+                f"{settings.most_triangles:,}"
             )
         bounds = np.stack((mesh.vertices.min(0), mesh.vertices.max(0))).astype(float)
         samples = ground_truth.sample_solid(mesh, settings.points, rng)
@@ -400,7 +399,8 @@ def prepare_folder(folder: Path, settings: DatasetSettings, whole: object = None
         if path.exists():
             if _stored_settings(path) != kept:
                 raise DatasetError(
-                    f"{folder} holds a set made with other settings: choose another folder"
+                    f"{folder} contains a training set with different settings. Choose another "
+                    "folder"
                 )
         else:
             atomic_files.write_json(path, kept)

@@ -35,7 +35,7 @@ from .scene_randomization import ViewSetting, override_materials
 
 _NAME = "Maquette Whole Scene"
 _EMPTY = "Maquette Empty"
-_GONE = "The scene was taken away while it was rendered: let it be, and render again"
+_GONE = "The scene was removed while it was rendered. Do not remove it, and render again"
 _BEYOND = 1e7  # metres
 _PASSES = ("combined", "z", "normal", "object_index", "vector")
 _PLAIN = (  # what would alter the picture, or make passes that are not of the scene's geometry

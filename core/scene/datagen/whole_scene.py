@@ -102,10 +102,10 @@ def render_whole_scene(
     """
     check_randomization(settings.random, whole.world)
     if settings.compact:
-        raise DatasetError("A whole scene has no compact form: leave Compact out")
+        raise DatasetError("Compact is not available for a whole scene. Turn it off")
     if settings.relightable or settings.grid:
         raise DatasetError(
-            "Only objects rendered one by one are relightable or have a grid: leave both out"
+            "Relightable and Grid are not available for a whole scene. Turn them off"
         )
     domes = hdri_files(settings.hdri) if whole.other_worlds else None
     objects.prepare_folder(folder, settings, whole)
@@ -169,7 +169,8 @@ def _path_rig(rigs: Sequence[Rig]) -> Rig | None:
     paths = [rig for rig in rigs if rig.kind == "path"]
     if paths and len(rigs) > 1:
         raise DatasetError(
-            "A whole scene is seen along one path or by other cameras, not both: render it twice"
+            "A whole scene cannot be rendered along a camera path and from other cameras at "
+            "once. Render it twice"
         )
     return paths[0] if paths else None
 
@@ -184,7 +185,7 @@ def _planned_views(
     first = snapshots[0]
     sights = []
     if any(rig.kind in OF_SCENE for rig in settings.cameras) and not stage.cameras:
-        raise SceneError("The scene has no camera: add one, or take views around it")
+        raise SceneError("The scene has no camera. Add one, or choose views around the scene")
     around = any(rig.kind not in (*OF_SCENE, "sides") for rig in settings.cameras)
     fault = scene_fault(mesh) if around and len(mesh.faces) else lambda camera: None
     for rig in settings.cameras:

@@ -43,7 +43,7 @@ def finish_and_texture(
         finished = yield from subtask(remesh.remesh(mesh, settings, cameras), 0.0, share)
         mesh = finished.mesh
     if texture_size:
-        yield Progress(share, "Reading the pictures")
+        yield Progress(share, "Reading the images")
         pictures = source_views.decode_views(views)
         texture = yield from subtask(
             texturing.bake_texture_of_views(mesh, pictures, texture_size), share, 1.0

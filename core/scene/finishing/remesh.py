@@ -108,7 +108,7 @@ def remesh(
         replace(mesh, colors=None, confidence=None), settings.loose
     )
     plane = yield from in_thread(
-        single_step(Progress(0.2, "Looking for symmetry"), lambda: _symmetry_plane(shape))
+        single_step(Progress(0.2, "Finding symmetry"), lambda: _symmetry_plane(shape))
     )
     symmetric = plane.deviation <= _NEARLY if settings.symmetric else None
     side = choose_half(shape, plane, cameras) if symmetric else 0
@@ -137,7 +137,7 @@ def remesh(
     measured = None
     if preset.walls:
         measured = yield from in_thread(
-            single_step(Progress(0.9, "Measuring walls"), lambda: measure_walls(real))
+            single_step(Progress(0.9, "Measuring wall thickness"), lambda: measure_walls(real))
         )
     after = yield from in_thread(
         single_step(Progress(0.95, "Checking"), lambda: check_topology(made))
@@ -154,7 +154,7 @@ def _merge_pieces(mesh: MeshArrays, loose: float) -> Task[tuple[MeshArrays, int,
     )
     if fine:
         return mesh, removed, False
-    yield Progress(0.15, "Closing")
+    yield Progress(0.15, "Closing holes")
     size = float(np.ptp(mesh.vertices, axis=0).max())
     made = (
         split_non_manifold(blender_remeshers.remesh_voxels(mesh, size / _VOXELS))
@@ -162,7 +162,10 @@ def _merge_pieces(mesh: MeshArrays, loose: float) -> Task[tuple[MeshArrays, int,
         else mesh
     )
     if size <= 0 or not len(made.faces):
-        raise MeshError("The mesh encloses nothing: close its holes, or give its walls a thickness")
+        raise MeshError(
+            "The mesh encloses no volume. Close its holes, or add thickness with a Solidify "
+            "modifier"
+        )
     made, more = _without_loose(made, loose)
     made = yield from _repair_mesh(made)
     return made, removed + more, True
@@ -213,7 +216,7 @@ def _repair_mesh(mesh: MeshArrays) -> Task[MeshArrays]:
         if check_topology(made).is_watertight:
             return made
     raise MeshError(
-        f"The mesh could not be made sound: {state.summary()}. Try another number of faces"
+        f"The mesh could not be made manifold: {state.summary()}. Try another number of faces"
     )
 
 

@@ -17,7 +17,7 @@ from ...geometry.winding_number import fibonacci_directions
 _NEAR = 0.05  # radii from a surface where a camera is too near to it
 _TOLERANCE = 0.02  # radii by which the sampled surface may lie behind the mesh
 _RAYS = 32
-_TOO_NEAR = "the camera is too near to a surface"
+_TOO_NEAR = "the camera is too close to a surface"
 
 
 def scene_fault(mesh: MeshArrays) -> Callable[[Camera], str | None]:
@@ -32,7 +32,7 @@ def scene_fault(mesh: MeshArrays) -> Callable[[Camera], str | None]:
     def fault(camera: Camera) -> str | None:
         if space.is_near(camera.to_world[:3, 3], reach):
             return _TOO_NEAR
-        return None if len(space.visible_hits(camera)) else "nothing is in the picture"
+        return None if len(space.visible_hits(camera)) else "the image is empty"
 
     return fault
 
@@ -90,9 +90,7 @@ class CameraCheck:
         if self._is_too_near(camera.to_world[:3, 3]):
             return _TOO_NEAR
         if not self._is_visible(camera):
-            return (
-                "the camera is inside of it, or something is before it, or it is not in the picture"
-            )
+            return "the object is outside the image, or hidden, or contains the camera"
         return None
 
     def _is_too_near(self, eye: NDArray[np.float64]) -> bool:

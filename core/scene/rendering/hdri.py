@@ -25,7 +25,7 @@ def hdri_files(folder: Path | None = None) -> Sequence[Path]:
     within = folder or Path(bpy.utils.resource_path('LOCAL')) / "datafiles/studiolights/world"
     found = sorted(path for path in within.glob("*") if path.suffix.lower() in _SUFFIXES)
     if folder and not found:
-        raise DatasetError(f"{folder} holds no light dome ({', '.join(_SUFFIXES)})")
+        raise DatasetError(f"{folder} contains no HDRI ({', '.join(_SUFFIXES)})")
     return found
 
 

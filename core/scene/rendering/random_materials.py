@@ -46,7 +46,7 @@ def temporary_material(
             stack.callback(bpy.data.images.remove, image)
             if not image.size[0]:
                 raise DatasetError(
-                    f"{look.picture} cannot be read: take it out of the folder of textures"
+                    f"{look.picture} cannot be read. Remove it from the texture folder"
                 )
         made = bpy.data.materials.new("Maquette Look")
         stack.callback(bpy.data.materials.remove, made)

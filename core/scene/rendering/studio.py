@@ -32,7 +32,10 @@ _OCCLUSION_REACH = 0.5  # longest sides
 _SMOOTHED_APART = 0.02  # longest sides: how far from the plane of a pixel others still tell of it
 _FAR = 1e9  # Blender writes 1e10 as the depth of nothing
 _BESIDE = 4  # pixels about what is shown that are rendered too
-_GONE = "What was being rendered was deleted or undone: let it be meanwhile, and render again; what is written is kept"
+_GONE = (
+    "What was being rendered was deleted or undone. Do not change it during rendering, and "
+    "render again. Finished files are kept"
+)
 _MIN_FREE_BYTES = (
     2**26
 )  # bytes free on a disk on which a picture that is not whole was not the disk's fault
@@ -91,7 +94,7 @@ class RenderStudio:
         self.scene.render.use_persistent_data = True
         if not snapshot.parts:
             names = ", ".join(obj.name for obj in self.shown.objects)
-            raise MeshError(f"There is no mesh face in {names or 'nothing'} that is rendered")
+            raise MeshError(f"{names or 'nothing'} has no faces that are visible in renders")
         counts = np.cumsum([0, *(len(part.vertices) for part in snapshot.parts)])
         return MeshArrays(
             np.concatenate([part.world_vertices() for part in snapshot.parts]).astype(np.float32),
@@ -335,8 +338,8 @@ def guard_output(folder: Path, name: str) -> Iterator[None]:
         if other and any(folder.glob(name)) and free > _MIN_FREE_BYTES:
             raise
         raise OutputError(
-            f"{folder} cannot be written whole, {free / 2**20:.0f} MiB are free there: free some space, or set TMPDIR "
-            "to another folder, then run again"
+            f"{folder} could not be written completely ({free / 2**20:.0f} MiB free). Free some "
+            "space, or set TMPDIR to another folder, and run again"
         ) from error
 
 

@@ -78,7 +78,7 @@ def test_an_empty_picture_shows_no_object(shade):
         -0.02, 0.02, (64, 64, 4)
     )
     image[..., 3] = 1
-    with pytest.raises(ImageError, match="one color"):
+    with pytest.raises(ImageError, match="a single color"):
         run_to_end(segment_foreground(image.clip(0, 1), load_weights()[1]))
 
 

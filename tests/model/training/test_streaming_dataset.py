@@ -131,7 +131,9 @@ def test_nothing_is_lost_behind_a_damaged_header(packed, tmp_path):
     data = bytearray(place.file.read_bytes())
     data[place.start + 150] ^= 1  # of its checksum
     place.file.write_bytes(data)
-    with pytest.raises(DatasetError, match=r"train-00000\d\.tar is not a whole file"):
+    with pytest.raises(
+        DatasetError, match=r"train-00000\d\.tar is not a complete training set file"
+    ):
         names(TrainingStream(folder, "train"))
 
 

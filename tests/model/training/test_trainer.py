@@ -222,7 +222,7 @@ def test_another_configuration_in_the_same_folder_is_refused(dataset, tiny, tmp_
     run_to_end(
         train_network([dataset], tmp_path, TrainingConfig(steps=1, every=1, validation=1), tiny)
     )
-    with pytest.raises(DatasetError, match="another configuration"):
+    with pytest.raises(DatasetError, match="different configuration"):
         run_to_end(
             train_network([dataset], tmp_path, TrainingConfig(steps=2, every=1, validation=1), tiny)
         )

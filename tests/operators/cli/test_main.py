@@ -185,7 +185,7 @@ class TestErrors:
             missing,
         ]
         said = self.fails(maquette, capfd, scene_state, *arguments)
-        assert name in said or "There is no folder" in said
+        assert name in said or "does not exist. Create it first" in said
 
     def test_missing_weights(self, maquette, capfd, scene_state, pictures, tmp_path):
         arguments = [
@@ -286,7 +286,7 @@ class TestDemo:
     def test_a_folder_that_cannot_be_made(self, maquette, capsys, pictures, tmp_path):
         (tmp_path / "file").touch()
         assert maquette("demo", pictures / "front.png", "--folder", tmp_path / "file/out") == 1
-        assert "cannot be made: Not a directory" in capsys.readouterr().err
+        assert "could not be created: Not a directory" in capsys.readouterr().err
 
 
 def test_a_training_set_by_two_processes(as_script, tmp_path):
@@ -389,4 +389,4 @@ def test_a_path_and_other_cameras_of_a_whole_scene_are_refused(maquette, tmp_pat
         maquette("dataset", tmp_path / "set", "--whole-scene", "--cameras", "path:2..4", "sides")
         == 1
     )
-    assert "render it twice" in capfd.readouterr().err
+    assert "Render it twice" in capfd.readouterr().err

@@ -140,7 +140,7 @@ def test_a_stopped_object_goes_on_after_its_views(meshes, tmp_path, monkeypatch)
 
 def test_other_settings_in_the_same_folder_are_refused(meshes, tmp_path):
     make(meshes, tmp_path / "set")
-    with pytest.raises(DatasetError, match="other settings"):
+    with pytest.raises(DatasetError, match="different settings"):
         make(meshes, tmp_path / "set", size=64)
 
 
@@ -186,7 +186,7 @@ def test_the_class_is_told_by_collection_material_or_property(addon, tmp_path, b
         "class_property": "maquette_family",
         **by,
     }.items() <= told.items()
-    with pytest.raises(RuntimeError, match="made with other settings"):
+    with pytest.raises(RuntimeError, match="with different settings"):
         bpy.ops.maquette.render_dataset(
             folder=str(tmp_path), source='SELECTED', **how, classes_from='COLLECTION'
         )
@@ -198,7 +198,7 @@ def test_the_class_is_told_by_collection_material_or_property(addon, tmp_path, b
 
 
 def test_nothing_selected_is_said(addon, tmp_path):
-    with pytest.raises(RuntimeError, match="no mesh object"):
+    with pytest.raises(RuntimeError, match="No mesh object"):
         bpy.ops.maquette.render_dataset(folder=str(tmp_path / "set"))
 
 
@@ -346,7 +346,7 @@ def test_names_that_would_be_the_same_are_told_apart(meshes, addon):
 def test_light_domes_of_either_kind_or_none(meshes, tmp_path):
     from maquette.core.scene.rendering.hdri import hdri_files
 
-    with pytest.raises(DatasetError, match=r"holds no light dome \(.exr, .hdr\)"):
+    with pytest.raises(DatasetError, match=r"contains no HDRI \(.exr, .hdr\)"):
         make(meshes, tmp_path / "set", hdri=tmp_path)
     assert not (tmp_path / "set").exists()
     for name in ("b.hdr", "a.EXR", "c.png"):
@@ -394,7 +394,7 @@ def test_relightable_is_the_same_set_with_more_in_it(meshes, tmp_path):
     told = json.loads((tmp_path / "plain/dataset.json").read_text())
     assert "relightable" not in told and "grid" not in told
     assert json.loads((tmp_path / "whole/dataset.json").read_text()) == {**told, **more}
-    with pytest.raises(DatasetError, match="other settings"):
+    with pytest.raises(DatasetError, match="different settings"):
         make(meshes, tmp_path / "plain", **more)
     for folder in ("whole", "small"):
         assert run_to_end(validate_dataset(tmp_path / folder)) == []

@@ -119,10 +119,10 @@ def made(folder, **how):
 @pytest.mark.parametrize(
     ("how", "told"),
     [
-        ({"turn": "z"}, "neither turned nor scaled"),
-        ({"scale": (0.5, 2.0)}, "neither turned nor scaled"),
-        ({"world": True, "occluders": 1}, "switch Show World off"),
-        ({"world": True, "backgrounds": ("plain",)}, "switch Show World off"),
+        ({"turn": "z"}, "not available for a whole scene"),
+        ({"scale": (0.5, 2.0)}, "not available for a whole scene"),
+        ({"world": True, "occluders": 1}, "Turn off Show World"),
+        ({"world": True, "backgrounds": ("plain",)}, "Turn off Show World"),
         ({"lamps": 9}, "0 to 3 lamps"),
     ],
 )

@@ -331,7 +331,7 @@ def test_the_scene_is_as_before(scene, tmp_path):
     work = render(tmp_path / "failed")
     next(work), next(work)
     bpy.data.scenes.remove(bpy.data.scenes["Maquette Whole Scene"])
-    with pytest.raises(SceneError, match="taken away"):
+    with pytest.raises(SceneError, match="was removed"):
         run_to_end(work)
     assert state() == before
 
@@ -343,7 +343,7 @@ def test_a_scene_without_a_camera_or_a_thing(scene, tmp_path):
         run_to_end(render(tmp_path / "one"))
     for name in ("cube", "ball", "cone"):
         bpy.data.objects[name].hide_render = True
-    with pytest.raises(SceneError, match="nothing to render"):
+    with pytest.raises(SceneError, match="Nothing to render"):
         run_to_end(render(tmp_path / "two", cameras="sides:front"))
 
 
@@ -437,7 +437,7 @@ def test_older_sets_which_tell_of_the_classes_elsewhere_are_gone_on_with(scene, 
     assert run_to_end(render(tmp_path)).found == 1
     told["whole_scene"]["classes_from"] = 'MATERIAL'
     path.write_text(json.dumps(told))
-    with pytest.raises(DatasetError, match="made with other settings"):
+    with pytest.raises(DatasetError, match="with different settings"):
         run_to_end(render(tmp_path))
 
 
