@@ -68,8 +68,8 @@ def built(tmp_path_factory):
 
 
 def test_blender_finds_nothing_wrong_with_the_zip(built):
-    said = blender_ext("validate", built)
-    assert "error" not in said.lower() and "warning" not in said.lower(), said
+    output = blender_ext("validate", built)
+    assert "error" not in output.lower() and "warning" not in output.lower(), output
 
 
 def test_the_zip_holds_what_runs_and_no_more(built):
@@ -105,9 +105,9 @@ def test_installs_runs_and_leaves_nothing(built, weights, pictures, tmp_path):
         text=True,
         timeout=300,
     )
-    said = done.stdout + done.stderr
-    assert "INSTALLED AND RAN" in said, said
-    assert "policy violation" not in said.lower(), said
+    output = done.stdout + done.stderr
+    assert "INSTALLED AND RAN" in output, output
+    assert "policy violation" not in output.lower(), output
 
 
 def test_versions_agree():
@@ -206,8 +206,8 @@ class TestOtherPackages:
         blender_ext(
             "build", "--source-dir", tmp_path / "source", "--output-filepath", tmp_path / "full.zip"
         )
-        said = blender_ext("validate", tmp_path / "full.zip")
-        assert "error" not in said.lower() and "warning" not in said.lower(), said
+        output = blender_ext("validate", tmp_path / "full.zip")
+        assert "error" not in output.lower() and "warning" not in output.lower(), output
         with zipfile.ZipFile(tmp_path / "full.zip") as archive:
             assert f"wheels/{wheel}" in archive.namelist()
 

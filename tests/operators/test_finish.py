@@ -282,19 +282,19 @@ def second_blender(request, addon, monkeypatch):
 def beside_window(program, obj, **settings):
     from maquette.operators import _compute
 
-    asked = (
+    arguments = (
         meshes.to_arrays(obj.data),
         source_views.load_views(obj),
         FinishSettings(**settings),
         256,
     )
-    return asked, _compute._beside_window(program, 60, pipeline.finish_and_texture, asked)
+    return arguments, _compute._beside_window(program, 60, pipeline.finish_and_texture, arguments)
 
 
 def test_a_second_blender_makes_the_same_in_short_steps(block, second_blender):
     from maquette.operators import _compute
 
-    asked, work = beside_window(second_blender, block, preset="game", faces=500)
+    arguments, work = beside_window(second_blender, block, preset="game", faces=500)
     driver, stages, longest, done = SteppedTask(work), set(), 0.0, False
     while not done:
         time.sleep(0.01)
@@ -306,7 +306,7 @@ def test_a_second_blender_makes_the_same_in_short_steps(block, second_blender):
     assert longest < 0.05 and {"Starting", "Unwrapping"} <= stages
     assert check_topology(result.finished.mesh).is_watertight and result.texture.size == (256, 256)
     if second_blender == sys.executable:
-        here = run_to_end(pipeline.finish_and_texture(*asked))
+        here = run_to_end(pipeline.finish_and_texture(*arguments))
         assert result.finished.mesh.has_same_surface(here.finished.mesh)
         assert result.texture.png.tobytes() == here.texture.png.tobytes()
     assert (

@@ -55,14 +55,14 @@ def test_assets_show_and_tell_what_they_are(own_weights, folder):
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "message"),
     [
         (lambda folder: None, "Choose a folder"),
         (lambda folder: folder, "contains no images"),
     ],
 )
-def test_a_folder_without_pictures_is_refused(own_weights, tmp_path, make, said):
-    with pytest.raises(RuntimeError, match=said):
+def test_a_folder_without_pictures_is_refused(own_weights, tmp_path, make, message):
+    with pytest.raises(RuntimeError, match=message):
         bpy.ops.maquette.reconstruct_folder(folder=str(make(tmp_path) or ""))
 
 

@@ -359,8 +359,8 @@ def test_disagreements_are_measured_told_and_fitted(scene):
     left.empty_display_size *= 1.04
     left.location.z += 0.02  # its foot stays on the ground
     made = reconstruct(front, left, **scene)
-    told = bpy.context.scene.maquette.disagreements
-    assert "Left is 4.0% taller than Front; Left is 2.0% of the height higher than Front" in told
+    text = bpy.context.scene.maquette.disagreements
+    assert "Left is 4.0% taller than Front; Left is 2.0% of the height higher than Front" in text
     height = np.ptp(corners(made)[:, 2])
     assert height == pytest.approx(1.6 * 1.02, abs=0.03)
     left.empty_display_size *= 1.5

@@ -45,9 +45,9 @@ def name_a_python(addon, monkeypatch):
     return name
 
 
-def until(said, seconds=120):
+def until(condition, seconds=120):
     end = time.monotonic() + seconds
-    while not said():
+    while not condition():
         assert time.monotonic() < end
         time.sleep(0.05)
 
@@ -88,7 +88,7 @@ def test_a_script_trains_and_takes_the_weights(addon, name_a_python, dataset, st
 @pytest.mark.skipif(sys.platform == "win32", reason="a program of one line")
 def test_the_python_of_the_preferences_trains(name_a_python, dataset, tmp_path):
     python = tmp_path / "python"
-    python.write_text(f"#!/bin/sh\necho asked > {tmp_path}/asked\n")
+    python.write_text(f"#!/bin/sh\necho called > {tmp_path}/called\n")
     python.chmod(0o755)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(dependencies, "is_installed", lambda package: False)
@@ -98,7 +98,7 @@ def test_the_python_of_the_preferences_trains(name_a_python, dataset, tmp_path):
     assert bpy.ops.maquette.train(folder=str(dataset), run=str(tmp_path / "run"), steps=1) == {
         'FINISHED'
     }
-    assert (tmp_path / "asked").read_text() == "asked\n"
+    assert (tmp_path / "called").read_text() == "called\n"
     name_a_python(tmp_path / "none")
     with pytest.raises(RuntimeError, match="none could not be started"):
         bpy.ops.maquette.train(run=str(tmp_path / "run"), resume=True)

@@ -121,10 +121,10 @@ def test_what_else_a_result_depends_on_is_asked_anew(
 
     from maquette.core.model.jobs import reconstruct as reconstruct_job
 
-    asked = []
+    requests = []
 
     def fake(request):
-        asked.append(request)
+        requests.append(request)
         yield from ()
         return CORNER
 
@@ -135,10 +135,10 @@ def test_what_else_a_result_depends_on_is_asked_anew(
     image.pack()
 
     def calls():
-        before = len(asked)
+        before = len(requests)
         for _ in range(2):
             assert bpy.ops.maquette.reconstruct(image=image.name, weights=str(kept)) == {'FINISHED'}
-        return len(asked) - before
+        return len(requests) - before
 
     assert calls() == 1
     kept.write_bytes(kept.read_bytes() + b" ")
@@ -146,7 +146,7 @@ def test_what_else_a_result_depends_on_is_asked_anew(
     image.pixels[0] = 0.5
     assert calls() == 1
     named.device = 'CUDA'
-    assert calls() == 1 and asked[-1].device == "cuda"
+    assert calls() == 1 and requests[-1].device == "cuda"
     assert calls() == 0
 
 

@@ -71,7 +71,7 @@ def measure() -> None:
         operator.finish = measured(operator.finish, True)
 
 
-def told(name: str) -> None:
+def record_measurements(name: str) -> None:
     """Write down what was measured since the last time."""
     walls, own = zip(*steps_taken, strict=True)
     result[name] = {
@@ -146,7 +146,7 @@ def click(place: tuple[int, int], preset: str) -> Iterator[float]:
 def finished(name: str) -> Iterator[float]:
     began = time.monotonic()
     yield from watch(100, lambda: not running())
-    told(name)
+    record_measurements(name)
     result[name]["seconds"] = time.monotonic() - began
     result["faces"].append(faces())
 
@@ -184,7 +184,7 @@ def story() -> Iterator[float]:
     yield from watch(5, lambda: not _compute._blenders.alive() or len(_compute._blenders._free))
     result["unchanged"] = meshes.to_arrays(bpy.data.objects["Bottle"].data).has_same_surface(before)
     result["blenders"] = [len(killed), len(_compute._blenders.alive())]
-    told("stopped")
+    record_measurements("stopped")
 
     # Block-out, and Adjust Last Operation
     yield from click(button, 'BLOCK_OUT')
@@ -233,7 +233,9 @@ def story() -> Iterator[float]:
         window=bpy.context.window_manager.windows[0], area=area, region=region
     ):
         bpy.ops.maquette.texture('INVOKE_DEFAULT', texture_size='1024')
-    result["line"] = [job.label for job in (_task_operator.running_task(), *_task_operator.waiting_tasks())]
+    result["line"] = [
+        job.label for job in (_task_operator.running_task(), *_task_operator.waiting_tasks())
+    ]
     yield from finished("game")
     (image,) = (image for image in bpy.data.images if image.name == "Bottle texture")
     result["texture"] = [bool(image.packed_file), *image.size]

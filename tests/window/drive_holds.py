@@ -1,4 +1,4 @@
-"""How long our own code holds the main thread of a Blender with a window, told apart from Blender's drawing."""
+"""How long our own code holds the main thread of a Blender with a window, as distinct from Blender's drawing."""
 
 import time
 
@@ -25,10 +25,10 @@ def measure() -> dict[str, dict[str, list[float]]]:
 
 def _timed(function, self, *arguments):
     wall, own = time.perf_counter(), time.thread_time()
-    said = function(self, *arguments)
+    outcome = function(self, *arguments)
     wall, own = time.perf_counter() - wall, time.thread_time() - own
     phase = {"invoke": "start", "draw": "draw"}.get(function.__name__)
-    phase = phase or ("modal" if said <= {'RUNNING_MODAL', 'PASS_THROUGH'} else "finish")
+    phase = phase or ("modal" if outcome <= {'RUNNING_MODAL', 'PASS_THROUGH'} else "finish")
     of = holds.setdefault(type(self).__name__, {})
     of[phase] = max(of.get(phase, [0.0, 0.0]), [min(wall, own), wall])
-    return said
+    return outcome

@@ -161,7 +161,7 @@ def story() -> Iterator[float]:
         bpy.ops.maquette.test_python('INVOKE_DEFAULT')
     yield from watch(100, lambda: not running())
     yield 3
-    result["told"] = preferences.told
+    result["test_result"] = preferences.told
     screenshot("11-preferences")
     bpy.ops.wm.window_close() if len(bpy.context.window_manager.windows) > 1 else None
     yield 2

@@ -34,10 +34,10 @@ def click(idname: str, **fields) -> None:
         getattr(getattr(bpy.ops, category), verb)('INVOKE_DEFAULT', **fields)
 
 
-def until(said, seconds: float) -> Iterator[float]:
+def until(condition, seconds: float) -> Iterator[float]:
     """Wait; note how long the window stood still."""
     end = last = time.monotonic()
-    while not said():
+    while not condition():
         assert time.monotonic() < end + seconds, f"waited {seconds} s in vain"
         yield 0.05
         now = time.monotonic()

@@ -85,7 +85,7 @@ def blender(request, tmp_path_factory, weights, pictures):
     return folder, run
 
 
-def told(blender, script, *environment):
+def run_driver(blender, script, *environment):
     """What ``script`` wrote down in a Blender with a window."""
     folder, run = blender
     (folder / "result.json").unlink(missing_ok=True)
@@ -104,24 +104,24 @@ def told(blender, script, *environment):
 
 @pytest.fixture(scope="module")
 def story(blender):
-    return told(blender, "drive.py")
+    return run_driver(blender, "drive.py")
 
 
 @pytest.fixture(scope="module")
 def references(blender):
-    return told(blender, "drive_references.py")
+    return run_driver(blender, "drive_references.py")
 
 
 @pytest.fixture(scope="module")
 def line(blender):
-    return told(blender, "drive_line.py")
+    return run_driver(blender, "drive_line.py")
 
 
 @pytest.fixture(scope="module")
 def finish(blender):
     folder, _ = blender
     (folder / "scratch").mkdir()
-    return told(blender, "drive_finish.py", f"TMPDIR={folder / 'scratch'}")
+    return run_driver(blender, "drive_finish.py", f"TMPDIR={folder / 'scratch'}")
 
 
 def test_progress_is_seen_and_the_window_does_not_freeze(story):
@@ -143,8 +143,8 @@ def test_our_own_code_hardly_holds_the_window(driven, blender, request):
 
 @pytest.mark.parametrize("driven", ("story", "references"))
 def test_escape_stops_within_a_second(driven, blender, request):
-    told = request.getfixturevalue(driven)
-    assert told["seconds_to_stop"] < 1.0 and told["unchanged_after_escape"]
+    result = request.getfixturevalue(driven)
+    assert result["seconds_to_stop"] < 1.0 and result["unchanged_after_escape"]
 
 
 def test_the_stop_button_leaves_nothing(story):
@@ -159,8 +159,8 @@ def test_the_object_is_there_and_shown_in_color(story):
 
 @pytest.mark.parametrize("driven", ("story", "references"))
 def test_one_step_of_undo_and_redo(driven, blender, request):
-    told = request.getfixturevalue(driven)
-    assert told["after_undo"] and told["after_redo"] == told["made"]
+    result = request.getfixturevalue(driven)
+    assert result["after_undo"] and result["after_redo"] == result["made"]
 
 
 def test_a_bad_picture_and_a_disabled_add_on_change_nothing(story):
@@ -215,14 +215,14 @@ def test_adjust_last_operation_changes_the_size_without_the_model(line):
 
 
 def test_the_test_button_says_what_is_there(line):
-    assert line["told"].startswith("Python 3.") and "devices: CPU" in line["told"]
+    assert line["test_result"].startswith("Python 3.") and "devices: CPU" in line["test_result"]
 
 
 @pytest.mark.parametrize("driven", ("references", "line"))
 def test_another_file_and_the_end_in_the_middle_leave_nothing(driven, blender, request):
-    told = request.getfixturevalue(driven)
-    assert told["idle_after_loading"] and told["pids"]
-    assert not [pid for pid in told["pids"] if Path(f"/proc/{pid}").exists()]
+    result = request.getfixturevalue(driven)
+    assert result["idle_after_loading"] and result["pids"]
+    assert not [pid for pid in result["pids"] if Path(f"/proc/{pid}").exists()]
 
 
 @pytest.mark.parametrize("preset", ["stopped", "block_out", "game"])
@@ -260,9 +260,9 @@ def test_the_end_while_finishing_leaves_no_process_and_no_file(finish, blender):
 
 
 def test_an_undo_while_a_training_set_is_rendered(blender):
-    told_of = told(blender, "drive_dataset.py")
-    assert told_of["undone"] and told_of["previewed"] and told_of["again"], told_of
-    assert told_of["objects"] == ["Cube", "Suzanne"]
+    result = run_driver(blender, "drive_dataset.py")
+    assert result["undone"] and result["previewed"] and result["again"], result
+    assert result["objects"] == ["Cube", "Suzanne"]
 
 
 def test_the_command_line_of_blender(blender):
@@ -321,7 +321,7 @@ def test_training_in_the_sidebar(blender):
     Trainer(TrainingConfig(), ellipsoids.tiny_config()).save_checkpoint(
         folder / "start/checkpoint.pt"
     )
-    result = told(blender, "drive_training.py", "OMP_NUM_THREADS=1")
+    result = run_driver(blender, "drive_training.py", "OMP_NUM_THREADS=1")
     assert result["stopped_at"] < 30 and result["done"] == [30, 30] and result["failure"] is None
     assert result["weights"].endswith("weights/set_run.safetensors")
     assert "nowhere" in result["refused"]

@@ -95,8 +95,8 @@ def test_inspect(maquette, capsys, tiny_set, tmp_path):
     from PIL import Image
 
     assert maquette("dataset", "inspect", tiny_set, "-o", tmp_path / "a/sheet.png") == 0
-    said = capsys.readouterr().out
-    assert said.startswith("1 objects, 2 views\n") and said.endswith("sheet.png: 1 objects\n")
+    output = capsys.readouterr().out
+    assert output.startswith("1 objects, 2 views\n") and output.endswith("sheet.png: 1 objects\n")
     assert np.asarray(Image.open(tmp_path / "a/sheet.png")).std() > 10
 
 
@@ -115,10 +115,10 @@ def test_export(maquette, capsys, tiny_set, tmp_path, name, made, views):
         == 0
     )
     assert (tmp_path / "out" / made).is_file()
-    said = capsys.readouterr().out
-    assert f"1 objects, {views} views" in said and ("1 orthographic views left out" in said) == (
-        name != "coco"
-    )
+    output = capsys.readouterr().out
+    assert f"1 objects, {views} views" in output and (
+        "1 orthographic views left out" in output
+    ) == (name != "coco")
 
 
 def test_what_is_wrong_is_said(maquette, capsys, tiny_set, tmp_path):

@@ -72,11 +72,11 @@ def test_finished_for_a_game(as_script, weights, pictures, tmp_path):
     ]
     done = as_script(*photo, "--preset", "game", "--faces", 400, "--texture-size", 256)
     assert (done.returncode, done.stderr) == (0, ""), done
-    told = done.stdout.splitlines()[-1]
+    line = done.stdout.splitlines()[-1]
     assert (
-        " 400 faces, " in told
-        and "closed, manifold, outward" in told
-        and "texture of 256 x 256" in told
+        " 400 faces, " in line
+        and "closed, manifold, outward" in line
+        and "texture of 256 x 256" in line
     )
     data = out.read_bytes()
     (length,) = struct.unpack_from("<I", data, 12)
@@ -159,16 +159,18 @@ class TestErrors:
         capfd.readouterr()
         assert maquette(*arguments) == 1
         assert state() == before
-        said = capfd.readouterr()
-        assert said.out == "" and said.err.startswith("maquette: ") and said.err.count("\n") == 1
-        return said.err
+        output = capfd.readouterr()
+        assert (
+            output.out == "" and output.err.startswith("maquette: ") and output.err.count("\n") == 1
+        )
+        return output.err
 
     def test_no_such_picture(self, maquette, capfd, scene_state, tmp_path):
         out = tmp_path / "out.glb"
-        said = self.fails(
+        output = self.fails(
             maquette, capfd, scene_state, "reconstruct", tmp_path / "nope.png", "-o", out
         )
-        assert "There is no image file" in said and not out.exists()
+        assert "There is no image file" in output and not out.exists()
 
     @pytest.mark.parametrize("name", ["nope/out.glb", "out.xyz", "x" * 300 + ".glb", "folder.glb"])
     def test_output_that_cannot_be_written_is_said_before_the_work(
@@ -184,8 +186,8 @@ class TestErrors:
             "--weights",
             missing,
         ]
-        said = self.fails(maquette, capfd, scene_state, *arguments)
-        assert name in said or "does not exist. Create it first" in said
+        output = self.fails(maquette, capfd, scene_state, *arguments)
+        assert name in output or "does not exist. Create it first" in output
 
     def test_missing_weights(self, maquette, capfd, scene_state, pictures, tmp_path):
         arguments = [
@@ -234,22 +236,22 @@ class TestDemo:
     def run(self, maquette, capfd, folder, *arguments):
         capfd.readouterr()
         assert maquette("demo", *arguments, "--folder", folder, "--resolution", 32) == 0
-        said = capfd.readouterr()
-        assert said.err == ""
+        output = capfd.readouterr()
+        assert output.err == ""
         assert sorted(path.name for path in folder.iterdir()) == [
             "demo.blend",
             "demo.glb",
             "demo.png",
         ]
-        return said.out
+        return output.out
 
     def test_of_a_picture(self, maquette, capfd, weights, pictures, tmp_path):
         from PIL import Image
 
-        said = self.run(
+        output = self.run(
             maquette, capfd, tmp_path / "out", pictures / "front.png", "--weights", weights
         )
-        assert re.search(r"front [\d,]+ faces in [\d.]+ s; loading PyTorch", said)
+        assert re.search(r"front [\d,]+ faces in [\d.]+ s; loading PyTorch", output)
         sheet = np.asarray(Image.open(tmp_path / "out/demo.png"))
         assert sheet.shape[1] > 4 * 240
         for fifth in np.array_split(
@@ -278,8 +280,8 @@ class TestDemo:
         from maquette.operators.cli import demo
 
         monkeypatch.setattr(demo, "SAMPLES", pictures)
-        said = self.run(maquette, capfd, tmp_path, "--weights", weights)
-        assert "front and right" in said and "photo" in said
+        output = self.run(maquette, capfd, tmp_path, "--weights", weights)
+        assert "front and right" in output and "photo" in output
         bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "demo.blend"))
         assert sorted(obj.name for obj in bpy.data.objects) == ["front and right", "photo"]
 
