@@ -1,4 +1,4 @@
-"""The zip that users get, made and installed by Blender's own code in a throw-away user folder; and pip's package."""
+"""The zip for users, built and installed by Blender in a temporary user folder; pip's package."""
 
 import json
 import os
@@ -17,7 +17,9 @@ ROOT = Path(__file__).resolve().parents[1]
 INSTALL = """
 import os, sys, bpy, addon_utils
 zip_path, picture, weights = sys.argv[1:]
-bpy.ops.extensions.package_install_files(filepath=zip_path, repo='user_default', enable_on_install=True)
+bpy.ops.extensions.package_install_files(
+    filepath=zip_path, repo='user_default', enable_on_install=True
+)
 name = "bl_ext.user_default.maquette"
 preferences = bpy.context.preferences.addons[name].preferences
 assert preferences.weights == ""
@@ -39,7 +41,9 @@ FROM_REPOSITORY = """
 import os, sys, bpy
 bpy.context.preferences.system.use_online_access = True
 url = sys.argv[1]
-bpy.ops.preferences.extension_repo_add(name="Ours", remote_url=url, use_sync_on_startup=False, type='REMOTE')
+bpy.ops.preferences.extension_repo_add(
+    name="Ours", remote_url=url, use_sync_on_startup=False, type='REMOTE'
+)
 place = len(bpy.context.preferences.extensions.repos) - 1
 bpy.ops.extensions.repo_sync(repo_index=place)
 bpy.ops.extensions.package_install(repo_index=place, pkg_id="maquette", enable_on_install=True)

@@ -19,7 +19,7 @@ HALVES = {"front": (0.8, 0.1, 0.1), "right": (0.1, 0.6, 0.1)}
 
 @pytest.fixture(scope="module")
 def halves(tmp_path_factory):
-    """Pictures of a block 2 wide, 1 deep and 2 high: the front red, white at its upper right; the right green."""
+    """Images of a block, 2 x 1 x 2: red front, white at its upper right; green right side."""
     from PIL import Image
 
     folder = tmp_path_factory.mktemp("halves")
@@ -46,7 +46,7 @@ def block(addon, weights, halves):
 
 
 def shown_at(obj, point, normal):
-    """What the texture of ``obj`` shows at the corner nearest to ``point`` of the faces that look along ``normal``."""
+    """The texture of ``obj`` at the corner nearest to ``point`` of the faces along ``normal``."""
     mesh = obj.data
     (image,) = (
         node.image for node in mesh.materials[0].node_tree.nodes if node.type == 'TEX_IMAGE'

@@ -1,4 +1,4 @@
-"""A folder of pictures: what comes of it in the scene, on disk and on the command line, also when some are bad."""
+"""A folder of images, some of them bad: in the scene, on disk and on the command line."""
 
 import json
 import shutil
@@ -10,7 +10,7 @@ import pytest
 
 @pytest.fixture
 def folder(pictures, tmp_path):
-    """Two good pictures, one that is none, and a text that is not even meant to be one."""
+    """Two good images, one that cannot be read, and a text file."""
     folder = tmp_path / "pictures"
     folder.mkdir()
     for name in ("front", "photo"):

@@ -1,4 +1,4 @@
-"""References of a known solid, drawn by casting a ray through each pixel of what stands in Blender."""
+"""References of a known solid, drawn by casting a ray through each pixel in Blender."""
 
 import bpy
 import numpy as np
@@ -6,7 +6,7 @@ import pytest
 from maquette.core.geometry import winding_number
 from mathutils import Euler, Matrix, Vector
 
-# An upright slab, and a foot that reaches right (+X) and to the front (-Y) of it: from no side symmetric. (low, high)
+# An upright slab with a foot to the right (+X) and front (-Y), symmetric from no side: (low, high).
 BOXES = np.array((((1.0, 3.0, 0.5), (2.0, 3.6, 2.1)), ((1.8, 2.6, 0.5), (2.7, 3.3, 0.9))))
 BOUNDS = np.array(((1.0, 2.6, 0.5), (2.7, 3.6, 2.1)))
 FOOT, BACK, ABOVE_FOOT, BEFORE_SLAB, BEHIND_FOOT = (
@@ -54,7 +54,7 @@ def shares(width, height):
 
 
 def stand(name, place, size=4.0, offset=(-0.5, -0.5), pixels=(160, 120), parent=None):
-    """An image empty with the matrix ``place``, which shows what is behind each place of it along its normal."""
+    """An image empty with the matrix ``place`` that shows what is behind it along its normal."""
     empty = bpy.data.objects.new(name, None)
     bpy.context.scene.collection.objects.link(empty)
     empty.empty_display_type, empty.empty_display_size, empty.empty_image_offset = (
@@ -188,7 +188,7 @@ def test_turned_in_its_own_plane_and_sheared_by_its_parent(scene):
 
 
 def test_references_turned_together_turn_the_object(scene):
-    """As of a parent that is turned: the frame is the references', and the object is turned in it."""
+    """As of a rotated parent: the frame is the references', and the object is rotated in it."""
     parent = bpy.data.objects.new("Parent", None)
     bpy.context.scene.collection.objects.link(parent)
     parent.matrix_basis = Matrix.Translation((1, 2, 0)) @ Matrix.Rotation(np.radians(30), 4, 'Z')
@@ -213,7 +213,7 @@ def test_references_turned_together_turn_the_object(scene):
 
 
 def camera(name, place, pixels, lens=50.0, shift=(0.0, 0.0), ortho=None, **background):
-    """A camera with a background image that shows the solid; the picture is as the frame unless ``background`` says."""
+    """A camera with a background image of the solid, in its frame unless ``background`` differs."""
     data = bpy.data.cameras.new(name)
     data.lens, (data.shift_x, data.shift_y) = lens, shift
     if ortho:

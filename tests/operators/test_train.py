@@ -1,4 +1,4 @@
-"""Training as the panel starts it: in a process beside Blender, stopped, gone on with, its weights taken into use."""
+"""Training as the panel starts it: in a process, stopped, resumed, its weights used."""
 
 import importlib.util
 import json
@@ -140,7 +140,7 @@ def test_a_run_stops_after_a_step_and_goes_on(dataset, start, tmp_path):
     last = 0
     for _ in range(2):
         process = TrainingProcess(tmp_path)
-        until(lambda: steps_of(tmp_path)[0] > last)
+        until(lambda last=last: steps_of(tmp_path)[0] > last)
         assert process.progress().stage.startswith("Step ")
         process.request_stop()
         process.wait(60)

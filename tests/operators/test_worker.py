@@ -1,4 +1,4 @@
-"""Where the model computes: here, or in a worker process of the Python that the preferences name."""
+"""Where the model runs: here, or in a worker process of the Python in the preferences."""
 
 import sys
 from types import SimpleNamespace
@@ -116,7 +116,7 @@ def test_a_picture_that_has_changed_is_read_again(addon, weights, pictures, tmp_
 def test_what_else_a_result_depends_on_is_asked_anew(
     named, weights, pictures, monkeypatch, tmp_path
 ):
-    """The weights, the device, a packed image and the Python: each change is one call of the model more."""
+    """A change of the weights, the device, a packed image or the Python calls the model again."""
     import shutil
 
     from maquette.core.model.jobs import reconstruct as reconstruct_job

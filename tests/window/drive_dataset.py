@@ -1,4 +1,4 @@
-"""Runs inside a Blender with a window: renders a training set, undoes meanwhile, and renders it again.
+"""Render a training set in a Blender with a window, undo during it, and render it again.
 
     blender --python drive_dataset.py
 

@@ -1,8 +1,8 @@
-"""Runs inside a Blender with a window: several jobs in a line, how long the window is held, and ends in the middle.
+"""Queue several jobs in a Blender with a window, time the window, and quit in the middle.
 
     blender --python drive_line.py
 
-As drive.py, whose hands it has.
+Uses the functions of drive.py.
 """
 
 import shutil
@@ -15,7 +15,7 @@ import bpy
 
 HERE = Path(__file__).parent
 sys.path.append(str(HERE))
-from drive import (
+from drive import (  # noqa: E402
     NAME,
     drive,
     find_button,

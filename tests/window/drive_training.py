@@ -1,9 +1,9 @@
-"""Runs inside a Blender with a window: trains from the panel, stops, goes on and takes the weights into use.
+"""Train from the panel of a Blender with a window, stop, resume and use the weights.
 
     blender --python drive_training.py
 
-Reads the training set ``set`` and the checkpoint ``start/checkpoint.pt`` beside it; writes ``result.json`` and
-screenshots.
+Reads the training set ``set`` and the checkpoint ``start/checkpoint.pt`` beside it; writes
+``result.json`` and screenshots.
 """
 
 import json

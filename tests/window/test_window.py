@@ -1,7 +1,7 @@
-"""The built zip in a real Blender with a window: the button, progress, Esc, undo. What only a window can show.
+"""The built zip in a real Blender with a window: buttons, progress, Esc, undo.
 
-Needs a script ``shared/tools/real-blender`` beside the checkout, which runs a Blender on a virtual screen, and has
-installed one; and root.
+Needs root, and a script ``shared/tools/real-blender`` beside the checkout, which runs an installed
+Blender on a virtual screen.
 ``MAQUETTE_SCREENSHOTS=folder`` keeps the screenshots.
 """
 
@@ -39,7 +39,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module", params=SUITES)
 def blender(request, tmp_path_factory, weights, pictures):
-    """A folder to work in, and a function that runs a command there in a Blender which has the built zip installed."""
+    """A folder, and a function that runs a command there in a Blender with the built zip."""
     import bpy
 
     if not (HOME / request.param / ".ready").exists():
@@ -86,7 +86,7 @@ def blender(request, tmp_path_factory, weights, pictures):
 
 
 def run_driver(blender, script, *environment):
-    """What ``script`` wrote down in a Blender with a window."""
+    """Run ``script`` in a Blender with a window, and return its results."""
     folder, run = blender
     (folder / "result.json").unlink(missing_ok=True)
     done = run("window", "env", *environment, "blender", "--python", script)
@@ -134,7 +134,7 @@ def test_progress_is_seen_and_the_window_does_not_freeze(story):
 def test_our_own_code_hardly_holds_the_window(driven, blender, request):
     for name, phases in request.getfixturevalue(driven)["holds"].items():
         for phase, (seconds, _) in phases.items():
-            # Blender reads a picture's file in the step that first asks for its pixels: here 2048 pixels square.
+            # Blender reads an image file when its pixels are first needed: here 2048 x 2048.
             reading = name == "MAQUETTE_OT_reconstruct_references" and phase == "modal"
             # A folder's meshes are handed over one by one.
             handing_over = phase == "finish" or name == "MAQUETTE_OT_reconstruct_folder"
@@ -194,8 +194,8 @@ def test_a_turnaround_by_two_buttons(references):
 
 def test_the_model_runs_beside_the_window(line):
     assert line["made"] == ["front"] and line["workers"] == 1 and not line["torch_in_blender"]
-    # What holds the window is drawing, which is done in software here. In Blender's own process PyTorch holds Python's
-    # lock for half a second or more while it loads.
+    # Drawing, which is done in software here, blocks the window longest. In Blender's process,
+    # PyTorch would hold Python's lock for half a second or more while it loads.
     assert max(line["gaps"].values()) < max(0.3, 3 * line["drawing"]), line
 
 
@@ -227,7 +227,7 @@ def test_another_file_and_the_end_in_the_middle_leave_nothing(driven, blender, r
 
 @pytest.mark.parametrize("preset", ["stopped", "block_out", "game"])
 def test_finishing_does_not_hold_the_window(finish, preset):
-    """But for drawing, and by the clock of the processor, since a busy machine lets every step wait."""
+    """Except for drawing, and by processor time, since every step waits on a busy machine."""
     measured = finish[preset]
     assert measured["longest_step"] < 0.05 and measured["usual_step_clock"] < 0.02, measured
     assert preset == "stopped" or measured["hand_over"][1] < 0.2, measured
@@ -267,7 +267,8 @@ def test_an_undo_while_a_training_set_is_rendered(blender):
 
 def test_the_command_line_of_blender(blender):
     folder, run = blender
-    command = "blender -b -c maquette reconstruct front.png -o out.glb --resolution 32 --weights hull.safetensors"
+    command = "blender -b -c maquette reconstruct front.png -o out.glb --resolution 32"
+    command += " --weights hull.safetensors"
     done = run("run", *command.split())
     assert done.returncode == 0, done.stdout + done.stderr
     assert "out.glb: " in done.stdout and (folder / "out.glb").read_bytes()[:4] == b"glTF"
@@ -308,7 +309,7 @@ def test_the_command_line_of_blender_says_what_is_wrong(blender):
 
 
 def test_training_in_the_sidebar(blender):
-    """Begun, stopped, gone on with, its weights in use, and a run that cannot: all beside the living window."""
+    """Started, stopped, resumed, its weights used, and a run that fails, beside the window."""
     folder, _ = blender
     path = Path(__file__).parents[1] / "model/conftest.py"
     spec = importlib.util.spec_from_file_location("ellipsoids", path)
