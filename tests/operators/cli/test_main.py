@@ -1,5 +1,6 @@
 """The command lines as others call them: in a process of its own, and their errors in this one."""
 
+import argparse
 import json
 import re
 import struct
@@ -230,6 +231,16 @@ class TestErrors:
         assert "reconstruct" in capsys.readouterr().out
         assert maquette("reconstruct", "--help") == 0
         assert "--front IMAGE" in capsys.readouterr().out
+
+
+def test_every_argument_has_a_help(addon):
+    from maquette.operators.cli import main
+
+    for command in main._COMMANDS:
+        parser = argparse.ArgumentParser(command.name)
+        command.add_arguments(parser)
+        assert command.help and [action.dest for action in parser._actions if not action.help] == []
+        parser.format_help()  # a % that is not escaped is an error
 
 
 class TestDemo:
