@@ -97,6 +97,7 @@ def compute_target(window: bool = False) -> ComputeTarget:
         window: a user waits at the window, so this Python's PyTorch runs in a worker process, too.
     """
     named = named_python()
+    # PyTorch blocks Python's lock for long, so it is kept out of the process with the window.
     worker = named
     if worker is None and window and not missing_packages():
         worker = PythonInterpreter.current()
@@ -158,7 +159,7 @@ def _beside_window(
         try:
             return (yield from in_thread(_memoized(begin, None, function, arguments), 0.0))
         except StartError:
-            pass
+            pass  # this process can do it as well, but blocks the window
     return (yield from _memoized(function, None, function, arguments))
 
 
@@ -173,6 +174,7 @@ def _memoized(
     Uses no bpy, so that it may run on a thread.
     """
     yield Progress(0.0, "Starting")
+    # One result of each function is kept: enough for Adjust Last Operation, and little memory.
     name = f"{function.__module__}.{function.__qualname__}"
     key = _cache_key(named, name, arguments)
     last_key, last_result = _last_results.get(name, (b"", None))
@@ -186,8 +188,10 @@ def _memoized(
 
 def _cache_key(named: PythonInterpreter | None, name: str, arguments: tuple[Any, ...]) -> bytes:
     """Return a digest of all that the result depends on; files count by their size and time."""
+    # The message that a worker would get holds the values of all arguments, arrays included.
     message = io.BytesIO()
     messages.send_message(message, arguments)
+    # Of files it holds the paths alone, so what tells their contents apart is added.
     stamps = [
         (path.stat().st_mtime_ns, path.stat().st_size)
         for path in _file_paths(arguments)

@@ -84,6 +84,7 @@ def add_object(
     obj.location = location
     collection_for_new(context).objects.link(obj)
 
+    # In Local View a new object is hidden unless it is added to it.
     space = context.space_data
     if space and space.type == 'VIEW_3D' and space.local_view:
         obj.local_view_set(space, True)
@@ -108,6 +109,7 @@ def show_colors(context: Context, texture: bool = False) -> None:
         texture: show textures; otherwise color attributes.
     """
     color_type = 'TEXTURE' if texture else 'VERTEX'
+    # A viewport whose color type is Random or Single was set so on purpose.
     for area in context.screen.areas:
         if area.type != 'VIEW_3D':
             continue

@@ -213,12 +213,14 @@ class TaskOperator:
         elif event.type != 'TIMER':
             return {'PASS_THROUGH'}
 
+        # While the task runs, events other than those of its timer go on to Blender.
         if not task.poll():
             if task is not running_task():
                 return {'PASS_THROUGH'}
             show_progress(f"{task.label}: {task.status_text()}   (Esc: Stop)")
             return {'RUNNING_MODAL'}
 
+        # It has ended, so the next one may run while this result is used.
         task.dequeue()
         try:
             self.finish(context, task.result())

@@ -79,6 +79,7 @@ def apply_result(
     Returns:
         A report, one text a fact.
     """
+    # Count before the mesh is replaced, since the source images are compared with the old one.
     report = []
     stale_count = source_views.count_stale(obj)
     if result.finished:
@@ -191,6 +192,7 @@ class _ActiveMesh(TaskOperator):
     def _finishing_task(
         self, settings: remesh.FinishSettings | None, texture_size: int
     ) -> Task[FinishOutput]:
+        # This is the first step, in the queue's turn: what the user did until then counts.
         obj = self._find_mesh(bpy.context)
         if obj.mode == 'EDIT':
             raise MeshError(
@@ -212,6 +214,7 @@ class _ActiveMesh(TaskOperator):
         Raises:
             MeshError: it no longer exists, or was changed.
         """
+        # The window stayed usable, so that the mesh may differ from the one that was finished.
         obj = self._find_mesh(context)
         leave_edit_mode(context)
         if not meshes.to_arrays(obj.data).has_same_surface(self._mesh):
@@ -266,6 +269,7 @@ class MAQUETTE_OT_finish(TopologyProperties, TextureProperties, _ActiveMesh, bpy
 
         is_thin = False
         if result.finished.walls:
+            # 3D printers count in millimeters.
             if context.scene.unit_settings.system == 'METRIC':
                 context.scene.unit_settings.length_unit = 'MILLIMETERS'
             measured, is_thin = thin_walls(obj, result.finished, self.wall, context.scene)

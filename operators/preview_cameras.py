@@ -92,6 +92,7 @@ class MAQUETTE_OT_preview_cameras(DatasetProperties, TaskOperator, bpy.types.Ope
         return objects.preview_views(sources, self.dataset_settings(self.cameras))
 
     def finish(self, context: Context, result: Any) -> None:
+        # Frusta are as large as their object, so that those of small objects can be seen.
         lines = []
         for bounds, views in result:
             radius = float(np.linalg.norm(bounds[1] - bounds[0])) / 2

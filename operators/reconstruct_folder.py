@@ -97,7 +97,7 @@ class MAQUETTE_OT_reconstruct_folder(TaskOperator, bpy.types.Operator):
             try:
                 yield from self._reconstruct_one(request, index, len(requests))
             except Cancelled:
-                raise
+                raise  # the user stopped all of them
             except MaquetteError as error:
                 failures[request.photo] = str(error)
         return failures
@@ -106,6 +106,7 @@ class MAQUETTE_OT_reconstruct_folder(TaskOperator, bpy.types.Operator):
         self, request: ReconstructionRequest, index: int, total: int
     ) -> Task[None]:
         """Reconstruct the image ``index`` of ``total`` and add its object."""
+        # Reconstruct beside the window.
         started = time.perf_counter()
         task = start_reconstruction(request, self.size, window=self.interactive)
         if self.interactive:
@@ -113,6 +114,7 @@ class MAQUETTE_OT_reconstruct_folder(TaskOperator, bpy.types.Operator):
         mesh = yield from _image_subtask(task, index, total, request.photo.name)
         seconds = time.perf_counter() - started
 
+        # Keep the name and not the object, which the user may delete between two steps.
         name = self._add_result(bpy.context, request, mesh)
         if not self.assets:
             return

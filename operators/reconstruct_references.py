@@ -172,6 +172,7 @@ def start_references(
             "No reference is visible. Add the object's front with Add > Image > Reference, "
             "or give a camera a background image"
         )
+    # Poses are read at once, so that the task may wait in the queue while the scene changes.
     poses = [scene_references.reference_pose(context, obj, user_side(obj)) for obj in objects]
     sources = ", ".join(f"{obj.name} ({seen_from(obj)})" for obj in objects)
     request = PosedRequest(
@@ -194,6 +195,7 @@ def _read_and_reconstruct(
         image = yield from single_step(Progress(0.0, "Reading"), pose.read_image)
         images.append(image)
 
+    # All the rest uses no bpy.
     task = _reconstruct_posed(_compute.compute_target(window), request, poses, images)
     if window:
         task = in_thread(task)

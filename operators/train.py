@@ -132,6 +132,7 @@ class MAQUETTE_OT_train(TrainingProperties, bpy.types.Operator):
             raise DatasetError("Choose a training set written by Render Dataset")
         run = run_folder(self.folder, self.run)
 
+        # The process reads its settings from the folder of the run, so that it can be resumed.
         if not self.resume:
             self._write_settings(run)
         elif not (run / SETTINGS).is_file():
@@ -238,6 +239,7 @@ def _check_training_set(text: str) -> None:
 
 def _weights_folder(run: Path) -> Path:
     """Return the extension's folder for files of the user; ``run`` if this is not an extension."""
+    # It survives updates of the extension; a script that imports the package has no such folder.
     try:
         return Path(bpy.utils.extension_path_user(_PACKAGE, path="weights", create=True))
     except ValueError:

@@ -43,6 +43,7 @@ class MAQUETTE_PT_train(SidebarPanel, bpy.types.Panel):
         state = train.run_state(run)
         _draw_settings(layout, settings, state)
 
+        # A running process may belong to another folder than the one in the settings.
         process = train.current_process()
         if process and process.is_running():
             _draw_running(layout, process)

@@ -169,6 +169,7 @@ def _parse_shard(text: str) -> tuple[int, int]:
 def _run_command(arguments: argparse.Namespace) -> int:
     if arguments.whole_scene and (arguments.meshes or arguments.procedural):
         arguments.error("--whole-scene takes neither --meshes nor --procedural")
+    # The processes write objects alone; the splits need to know all of them.
     if arguments.processes > 1:
         code = in_processes(arguments.processes, arguments.shard, together=arguments.strict)
         if not code:

@@ -73,6 +73,7 @@ def _run_command(arguments: argparse.Namespace) -> int:
     loading_seconds = _load_packages()
     from ...core.imaging.contact_sheet import write_contact_sheet
 
+    # The objects stand side by side in one file.
     results = [
         _make_demo(request, _SPACING * index)
         for index, request in enumerate(_demo_requests(arguments))

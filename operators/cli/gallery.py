@@ -49,6 +49,7 @@ def _run_command(arguments: argparse.Namespace) -> int:
 
     make_folder(arguments.output.parent)
     paths = image_files.images_in_folder(arguments.folder)
+    # An image that fails does not keep the others from the sheet.
     rows = []
     scores = []
     for path in paths:

@@ -35,6 +35,7 @@ def in_processes(count: int, shard: tuple[int, int], together: bool = False) -> 
     previous_handler = signal.signal(
         signal.SIGTERM, lambda *_: sys.exit(_SIGNAL_CODE + signal.SIGTERM)
     )
+    # A child takes the core of this process at its start.
     try:
         for number in range(count):
             with _on_core(number):

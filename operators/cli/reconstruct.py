@@ -147,6 +147,7 @@ def _write_object(
     seconds = time.perf_counter() - started
     metadata: dict[str, Any] = _results.asset_metadata(request, arguments.size, mesh, seconds)
 
+    # Finishing replaces the mesh, so its counts replace those of the reconstruction.
     finish_report = finish.finish_object(obj, output, arguments)
     if finish_report:
         metadata |= {
@@ -170,6 +171,7 @@ def _write_folder(arguments: argparse.Namespace) -> int:
     suffix = ".blend" if arguments.assets else ".glb"
     failures: dict[Path, str] = {}
     for photo, output in _output_paths(arguments.photo, arguments.out_dir, suffix):
+        # Each object is removed once it is written, so that memory does not grow.
         try:
             with temporary_data():
                 result = _write_object(_request(arguments, photo, {}), output, arguments)
@@ -179,6 +181,7 @@ def _write_folder(arguments: argparse.Namespace) -> int:
             if arguments.json:
                 print(json.dumps({"source": str(photo), "error": str(error)}), flush=True)
 
+    # Failures come last, where they are read.
     for photo, reason in failures.items():
         print(f"maquette: {photo}: {reason}", file=sys.stderr)
     if not failures:

@@ -148,6 +148,7 @@ class MaquetteCameras(bpy.types.PropertyGroup):
         if kind not in AROUND:
             return Rig(kind, self.count)
 
+        # The two values that are set; the third follows from them.
         framing = {
             name: _ordered_pair(getattr(self, name)) for name in framing_values(self.framing)
         }
