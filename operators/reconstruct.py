@@ -112,8 +112,8 @@ class MAQUETTE_OT_reconstruct(TaskOperator, bpy.types.Operator):
         if bool(self.filepath) + bool(self.image) + bool(sides) != 1:
             raise ImageError("Choose one image, or images of the object's sides")
 
-        # The values are copied now, since the image may change while the task waits. The rest of the
-        # conversion takes longer and is left to the task.
+        # The values are copied now, since the image may change while the task waits. What else the
+        # conversion needs takes longer and is left to the task.
         image = None
         if self.image:
             image = scene_images.image_values(scene_images.image_named(self.image))

@@ -328,6 +328,7 @@ def test_what_was_changed_meanwhile_stays(block):
     from maquette.operators.finish import _ActiveMesh
 
     class Begun(_ActiveMesh):
+        bl_label = "Finish"
         _name = block.name
 
     begun = Begun()
@@ -360,7 +361,7 @@ def test_adjusting_what_is_cheap_does_not_remesh(block, monkeypatch):
 
 
 def test_needs_a_mesh_in_object_mode(addon):
-    with pytest.raises(RuntimeError, match="active"):
+    with pytest.raises(RuntimeError, match="Select a mesh object"):
         bpy.ops.maquette.finish()
     bpy.ops.mesh.primitive_cube_add()
     bpy.ops.object.mode_set(mode='EDIT')
