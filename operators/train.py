@@ -45,8 +45,8 @@ def run_state(run: Path | None) -> RunState:
     """Return the state of the folder ``run``, if no process trains it; None is a new run."""
     if run is None or not (run / SETTINGS).is_file():
         return RunState.NEW
-    done, wanted = steps_of(run)
-    return RunState.PAUSED if done < wanted else RunState.FINISHED
+    done, wanted = steps_of(run)  # both are 0 before the first step
+    return RunState.FINISHED if 0 < wanted <= done else RunState.PAUSED
 
 
 def current_process() -> TrainingProcess | None:

@@ -111,6 +111,17 @@ def test_the_run_lies_beside_any_folder(addon, folder):
     assert run_folder(folder, "").name.endswith("_run")
 
 
+def test_the_state_of_a_run(addon, tmp_path):
+    from maquette.operators.train import RunState, run_state
+
+    assert run_state(None) == run_state(tmp_path) == RunState.NEW
+    write_settings(tmp_path, {"training": {"steps": 2}})
+    assert run_state(tmp_path) == RunState.PAUSED  # before its first step
+    for done, state in ((1, RunState.PAUSED), (2, RunState.FINISHED)):
+        (tmp_path / "log.csv").write_text(f"{done},train,1\n")
+        assert run_state(tmp_path) == state
+
+
 def test_what_is_missing_is_named(addon, dataset, tmp_path):
     with pytest.raises(RuntimeError, match="There is no training set"):
         bpy.ops.maquette.train(folder=str(tmp_path))
