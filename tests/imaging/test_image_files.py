@@ -229,13 +229,13 @@ class TestRefuses:
     def test_what_is_not_an_image(self, tmp_path):
         path = tmp_path / "a.png"
         path.write_text("not a picture")
-        with pytest.raises(ImageError, match=r"a.png is not an image"):
+        with pytest.raises(ImageError, match=r"a.png is not a readable image"):
             image_files.read_image(path)
 
     def test_an_empty_file(self, tmp_path):
         path = tmp_path / "a.png"
         path.touch()
-        with pytest.raises(ImageError, match=r"a.png is not an image"):
+        with pytest.raises(ImageError, match=r"a.png is not a readable image"):
             image_files.read_image(path)
 
     @pytest.mark.parametrize("suffix", ["png", "jpg", "gif", "tif", "webp", "bmp"])
@@ -246,7 +246,9 @@ class TestRefuses:
         Image.fromarray(rng.integers(0, 255, (64, 64, 3), np.uint8)).save(path)
         data = path.read_bytes()
         path.write_bytes(data[: int(len(data) * part)])
-        with pytest.raises(ImageError, match=r"a.* is (damaged or cut short|not an image)"):
+        with pytest.raises(
+            ImageError, match=r"a.* is (damaged or incomplete|not a readable image)"
+        ):
             image_files.read_image(path)
 
     @pytest.mark.parametrize("size", [(20_000, 20_000), (10_000, 8_500), (60_000, 60_000)])

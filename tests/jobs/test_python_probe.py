@@ -46,7 +46,11 @@ def test_a_good_answer_after_chatter(program):
 @pytest.mark.parametrize(
     ("answer", "error", "said"),
     [
-        (GOOD.replace("12, 1", "8, 0"), WorkerError, "is Python 3.8.0: 3.11 or newer is needed"),
+        (
+            GOOD.replace("12, 1", "8, 0"),
+            WorkerError,
+            "is Python 3.8.0, but 3.11 or newer is required",
+        ),
         (
             GOOD.replace('"torch": "2.9"', '"x": "1"'),
             DependencyError,
@@ -55,9 +59,9 @@ def test_a_good_answer_after_chatter(program):
         (
             GOOD.replace('"broken": {', '"broken": {"torch": "libc10.so"'),
             DependencyError,
-            "cannot be loaded: libc10.so",
+            "cannot be imported: libc10.so",
         ),
-        ("hello", WorkerError, "does not answer as a Python does. It said: hello"),
+        ("hello", WorkerError, "does not seem to be Python. Its last output: hello"),
         ("", WorkerError, "It said: nothing"),
         ("{}", WorkerError, "does not seem to be Python"),
     ],
@@ -74,5 +78,5 @@ def test_no_such_program(tmp_path):
 
 def test_a_file_that_is_no_program(tmp_path):
     (tmp_path / "text").write_text("hello")
-    with pytest.raises(WorkerError, match="cannot be started: Permission denied"):
+    with pytest.raises(WorkerError, match=r"could not be started \(Permission denied"):
         ask(PythonInterpreter(str(tmp_path / "text")))

@@ -227,7 +227,7 @@ for progress in worker.run_function(works.long_step, (Path(r"{tmp_path}"),), 60)
 
 
 def test_what_is_no_python_is_said(works, workers, tmp_path):
-    with pytest.raises(StartError, match="cannot be started: No such file"):
+    with pytest.raises(StartError, match=r"could not be started \(No such file"):
         run_to_end(
             workers.run_function(
                 PythonInterpreter(str(tmp_path / "none")), works.double, 1, idle=60

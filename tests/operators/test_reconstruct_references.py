@@ -438,7 +438,7 @@ class TestRefuses:
             **scene,
         )
         bpy.ops.mesh.primitive_cube_add()
-        self.refused(scene_state, "Cube is neither an image empty", ["Cube"], **scene)
+        self.refused(scene_state, "Cube is not a visible image empty", ["Cube"], **scene)
         self.refused(scene_state, "no object named 'nope'", ["nope"], **scene)
         self.refused(scene_state, "no collection named 'nope'", collection="nope", **scene)
 
@@ -454,10 +454,10 @@ class TestRefuses:
     def test_one_without_size_and_too_many(self, scene, scene_state):
         flat = side("front", (1.7, 9, 1))
         flat.scale.x = 0
-        self.refused(scene_state, "Front is scaled to nothing", ["Front"], **scene)
+        self.refused(scene_state, "Front has a scale of zero", ["Front"], **scene)
         for _ in range(6):
             side("right", (-4, 3.4, 1.2))
-        self.refused(scene_state, "There are 7 references, at most 6", **scene)
+        self.refused(scene_state, "There are 7 references, but at most 6", **scene)
 
 
 def test_every_property_says_what_it_does(addon):

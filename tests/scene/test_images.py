@@ -81,7 +81,7 @@ class TestRefuses:
         path.unlink()
         image.reload()
         with pytest.raises(
-            ImageError, match=r"'gone.png' cannot be read from .*gone\.png: find its file"
+            ImageError, match=r"'gone.png' cannot be read from .*gone\.png: Find its file"
         ):
             pixels(image)
 
@@ -110,5 +110,5 @@ class TestRefuses:
             pixels(generated(np.ones((1, 1, 4), np.float32)))
 
     def test_one_that_is_transparent(self, addon):
-        with pytest.raises(ImageError, match="'Picture' is transparent all over"):
+        with pytest.raises(ImageError, match="'Picture' is completely transparent"):
             pixels(generated(np.zeros((8, 8, 4), np.float32)))

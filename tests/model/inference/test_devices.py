@@ -6,7 +6,7 @@ from maquette.core.model.inference import devices
 
 def test_memory_that_does_not_suffice_is_told():
     with (
-        pytest.raises(DeviceError, match="CPU device does not suffice"),
+        pytest.raises(DeviceError, match="CPU device ran out of memory"),
         devices.select_device("cpu") as device,
     ):
         assert device == torch.device("cpu")

@@ -166,5 +166,5 @@ def test_pictures_of_several_sizes_are_refused(changed):
             replace(view, color=view.colour[: 128 - 64 * index]) if index < 2 else view
         )
     )
-    with pytest.raises(DatasetError, match="e00 has pictures of several sizes"):
+    with pytest.raises(DatasetError, match="e00 has images of several sizes"):
         names(TrainingStream(folder))

@@ -169,14 +169,16 @@ def test_settings_too_small_are_refused(dataset, tiny, tmp_path, name):
 def test_what_is_no_checkpoint_is_refused(dataset, tmp_path, content):
     start = tmp_path / "start.pt"
     start.write_bytes(content)
-    with pytest.raises(DatasetError, match=r"start\.pt is no checkpoint"):
+    with pytest.raises(DatasetError, match=r"start\.pt is not a checkpoint"):
         run_to_end(train_network([dataset], tmp_path / "run", TrainingConfig(steps=1), start=start))
 
 
 def test_another_networks_checkpoint_is_refused(dataset, tmp_path):
     start = tmp_path / "mask.pt"
     torch.save({"step": 1}, start)
-    with pytest.raises(DatasetError, match=r"mask\.pt is no checkpoint of a network"):
+    with pytest.raises(
+        DatasetError, match=r"mask\.pt is not a checkpoint of the reconstruction network"
+    ):
         run_to_end(train_network([dataset], tmp_path / "run", TrainingConfig(steps=1), start=start))
 
 
