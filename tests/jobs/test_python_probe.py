@@ -62,7 +62,7 @@ def test_a_good_answer_after_chatter(program):
             "cannot be imported: libc10.so",
         ),
         ("hello", WorkerError, "does not seem to be Python. Its last output: hello"),
-        ("", WorkerError, "It said: nothing"),
+        ("", WorkerError, "Its last output: nothing"),
         ("{}", WorkerError, "does not seem to be Python"),
     ],
 )

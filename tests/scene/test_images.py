@@ -81,7 +81,7 @@ class TestRefuses:
         path.unlink()
         image.reload()
         with pytest.raises(
-            ImageError, match=r"'gone.png' cannot be read from .*gone\.png: Find its file"
+            ImageError, match=r"'gone.png' cannot be read from .*gone\.png. Find its file"
         ):
             pixels(image)
 

@@ -179,12 +179,12 @@ def test_the_whole_picture_is_mixed_as_light(ellipsoid_view):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"lamps": 4}, "0 to 3 lamps"),
+        ({"lamps": 4}, "lamps per view must be 0 to 3"),
         ({"materials": 1.5}, "probability of random materials"),
         ({"backgrounds": ("plain", "blue")}, "blue"),
-        ({"backgrounds": ()}, "No background"),
+        ({"backgrounds": ()}, "Unknown background"),
         ({"backgrounds": ("image",)}, "Choose one"),
-        ({"turn": "x"}, "choose of none, z, any"),
+        ({"turn": "x"}, "Choose from none, z, any"),
         ({"scale": (2, 1)}, "minimum scale"),
         ({"hidden": -1}, "fraction hidden by occluders"),
     ],

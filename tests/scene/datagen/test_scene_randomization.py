@@ -123,7 +123,7 @@ def made(folder, **how):
         ({"scale": (0.5, 2.0)}, "not available for a whole scene"),
         ({"world": True, "occluders": 1}, "Turn off Show World"),
         ({"world": True, "backgrounds": ("plain",)}, "Turn off Show World"),
-        ({"lamps": 9}, "0 to 3 lamps"),
+        ({"lamps": 9}, "lamps per view must be 0 to 3"),
     ],
 )
 def test_what_makes_no_sense_is_refused(scene, tmp_path, how, told):

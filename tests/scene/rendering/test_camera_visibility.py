@@ -32,7 +32,7 @@ def test_a_camera_before_it_sees_it(sight):
 
 
 def test_from_inside_and_past_it_nothing_is_seen(sight):
-    assert "inside" in sight().rejection_reason(at(0, -0.5, 0.1))
+    assert "contains the camera" in sight().rejection_reason(at(0, -0.5, 0.1))
     assert "outside the image" in sight().rejection_reason(at(0, -4, 0, target=(0, -8, 0)))
     assert "outside the image" in sight().rejection_reason(at(0, -4, 0, target=(4, -4, 0)))
 
@@ -68,5 +68,5 @@ def test_cameras_of_a_whole_scene_are_clear_of_it_and_show_it(addon):
     fault = scene_fault(world_triangles([floor, bpy.context.object]))
     assert fault(at(0, -3, 1)) is None and fault(at(0, -3, 5, target=(3, 3, 0))) is None
     assert "too close" in fault(at(0, -3, 0.05)) and "too close" in fault(at(0, -1.1, 1))
-    assert "nothing" in fault(at(0, -3, 1, target=(0, -6, 3)))
+    assert "the image is empty" in fault(at(0, -3, 1, target=(0, -6, 3)))
     assert fault(orthographic_camera(look_at(np.array((0, -4.0, 1)), np.zeros(3)), 2.5, 64)) is None
