@@ -145,7 +145,7 @@ def test_errors_of_the_user_and_bugs_arrive_as_what_they_are(works, run):
 
 
 @pytest.mark.parametrize(
-    ("code", "said"), [(3, "exit code 3.*memory is corrupt"), (0, "SIGKILL.*lower resolution. The")]
+    ("code", "said"), [(3, "exit code 3.*memory is corrupt"), (0, "SIGKILL.*lower resolution. It")]
 )
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no signals")
 def test_a_crash_is_told_and_the_next_call_starts_another(works, run, code, said):
