@@ -95,7 +95,9 @@ def _generator(
 def _made(family: str, seed: int, generator: RecordingGenerator) -> ProceduralObject:
     if family not in FAMILIES:
         names = ", ".join(sorted(FAMILIES))
-        raise MeshError(f"There is no family of objects named {family!r}. There are: {names}")
+        raise MeshError(
+            f"There is no family of objects named {family!r}. Available families: {names}"
+        )
     parts = run(FAMILIES[family], generator)
 
     low = np.min([part.mesh.vertices.min(0) for part in parts], axis=0)

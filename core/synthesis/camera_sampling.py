@@ -202,16 +202,15 @@ def _first_valid(rig: Rig, draw_one: Callable[[], CameraSettings], fault: Fault)
         why = fault(camera)
         if not why:
             return camera, drawn
-    raise MeshError(
-        f"No camera was found for it by {rig} in {_TRIES} tries: {why}. Let it stand farther off"
-    )
+    raise MeshError(f"{rig} found no valid camera in {_TRIES} tries ({why}). Increase the distance")
 
 
 def _without_fault(views: Sequence[ViewRecord], fault: Fault) -> list[ViewRecord]:
     faults = [fault(view.camera) or "" for view in views]
     if all(faults):
         raise MeshError(
-            f"None of the scene's {len(views)} views is of use for it: {'; '.join(sorted(set(faults)))}"
+            f"None of the scene's {len(views)} cameras can be used for it: "
+            f"{'; '.join(sorted(set(faults)))}"
         )
     return [view for view, why in zip(views, faults, strict=True) if not why]
 
@@ -316,7 +315,7 @@ def _fitted_perspective(camera: Camera, vertices: NDArray[np.floating], fill: fl
     """
     pixels, depth = camera.project(vertices)
     if depth.min() < _IN_FRONT * _box_center(vertices)[1]:
-        raise MeshError("a part of the object is beside or behind the camera")
+        raise MeshError("part of the object is next to or behind the camera")
     low = pixels.min(0)
     high = pixels.max(0)
     zoom = fill * camera.width / float((high - low).max())

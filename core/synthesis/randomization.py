@@ -78,29 +78,27 @@ class Randomization:
         for name in ("lamps", "occluders"):
             if not 0 <= getattr(self, name) <= MOST:
                 raise DatasetError(
-                    f"There can be 0 to {MOST} {name} a view, not {getattr(self, name)}"
+                    f"{name} per view must be 0 to {MOST}, not {getattr(self, name)}"
                 )
         for name, what in (
-            ("materials", "probability of other materials"),
-            ("hidden", "share that occluders hide"),
+            ("materials", "probability of random materials"),
+            ("hidden", "fraction hidden by occluders"),
         ):
             if not 0 <= getattr(self, name) <= 1:
-                raise DatasetError(f"The {what} is in 0 to 1, not {getattr(self, name)}")
+                raise DatasetError(f"The {what} must be between 0 and 1, not {getattr(self, name)}")
         unknown = [kind for kind in self.backgrounds if kind not in BACKGROUNDS]
         if unknown or not self.backgrounds:
             raise DatasetError(
-                f"No background is called {unknown or ''}: choose of {', '.join(BACKGROUNDS)}"
+                f"Unknown background {unknown or ''}. Choose from {', '.join(BACKGROUNDS)}"
             )
         if self.turn not in TURNS:
-            raise DatasetError(
-                f"Objects cannot be turned {self.turn!r}: choose of {', '.join(TURNS)}"
-            )
+            raise DatasetError(f"Unknown rotation {self.turn!r}. Choose from {', '.join(TURNS)}")
         if not 0 < self.scale[0] <= self.scale[1]:
             raise DatasetError(
-                f"The least scale is above 0 and no more than the most, not {self.scale}"
+                f"The minimum scale must be above 0 and not above the maximum, not {self.scale}"
             )
         if "image" in self.backgrounds and not self.pictures:
-            raise DatasetError("Backgrounds of images need a folder of pictures: name one")
+            raise DatasetError("Image backgrounds need a folder of images. Choose one")
         for folder in (self.textures, self.pictures):
             if folder:
                 images_in(folder)
