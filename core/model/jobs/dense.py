@@ -51,15 +51,15 @@ def train_dense(
 
 
 def benchmark_training(datasets: Sequence[Path], config: Path | None, steps: int) -> Task[str]:
-    """Return the report of ``evaluation.training_speed``.
+    """Return the report of ``training.dense.speed``.
 
     Raises:
         As that; DependencyError.
     """
     dependencies.require_packages(*dependencies.MODEL)
     yield Progress(0.0, "Timing steps of training")
-    from ..evaluation.training_speed import training_report
     from ..training.dense import config_file, trainer
+    from ..training.dense.speed import training_report
 
     settings = trainer.DenseRunConfig()
     if config:

@@ -170,8 +170,11 @@ def _prepared_object(
     """Yield the object of ``source``, which ``stage`` shows while the context is active."""
     rng = np.random.default_rng((settings.seed, zlib.crc32(source.name.encode())))
     with (
-        source.open() as given,
-        randomized_objects(given, settings.random, settings.seed, source.name) as (objects, drawn),
+        source.open() as source_objects,
+        randomized_objects(source_objects, settings.random, settings.seed, source.name) as (
+            objects,
+            drawn,
+        ),
     ):
         # As the renderer gets it, with modifiers at their render settings.
         stage.set_objects(objects)

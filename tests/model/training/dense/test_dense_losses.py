@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from maquette.core.model.evaluation.training_speed import random_batch
 from maquette.core.model.networks.dense_single_view import (
     MIN_SCALE,
     RAY_BINS,
@@ -20,6 +19,7 @@ from maquette.core.model.training.dense.losses import (
     masked_mean,
     mixture_nll,
 )
+from maquette.core.model.training.dense.speed import random_batch
 
 B, H = 4, 16
 

@@ -11,11 +11,11 @@ from statistics import median
 
 import torch
 
-from ..networks.dense_single_view import RAY_BINS
-from ..networks.dense_trunk import CONDITIONS, IMAGE_CHANNELS
-from ..training.dense.batches import BatchSource, DenseBatch, batches_from
-from ..training.dense.objects import load_dense_split
-from ..training.dense.trainer import DenseRunConfig, DenseTrainer, image_flop
+from ...networks.dense_single_view import RAY_BINS
+from ...networks.dense_trunk import CONDITIONS, IMAGE_CHANNELS
+from .batches import BatchSource, DenseBatch, batches_from
+from .objects import load_dense_split
+from .trainer import DenseRunConfig, DenseTrainer, image_flop
 
 _WARM_STEPS = 2
 

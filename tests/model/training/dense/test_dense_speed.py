@@ -2,13 +2,13 @@
 
 import pytest
 import torch
-from maquette.core.model.evaluation.training_speed import (
+from maquette.core.model.networks.dense_trunk import DenseConfig
+from maquette.core.model.training.dense.batches import SamplingConfig
+from maquette.core.model.training.dense.speed import (
     random_batch,
     step_times,
     training_report,
 )
-from maquette.core.model.networks.dense_trunk import DenseConfig
-from maquette.core.model.training.dense.batches import SamplingConfig
 from maquette.core.model.training.dense.trainer import (
     DenseRunConfig,
     DenseTrainer,
