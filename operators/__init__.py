@@ -1,4 +1,7 @@
-"""What the user can do. Each module holds one operator, or the command line, and registers it."""
+"""The operators, one a file, and the registration of all that this package holds.
+
+``properties`` holds what the panels show and the file stores, ``cli`` the command line.
+"""
 
 from . import (
     _compute,
@@ -11,8 +14,11 @@ from . import (
     reconstruct,
     reconstruct_folder,
     reconstruct_references,
+    release_memory,
     render_dataset,
     show_confidence,
+    stop_work,
+    test_python,
     train,
 )
 from .cli import main
@@ -22,6 +28,8 @@ from .properties import finish as finish_properties
 from .properties import scene as scene_properties
 from .properties import training as training_properties
 
+# Property groups come before those that contain them. What ends tasks and processes comes before
+# the operators, so that it is unregistered when no operator can begin another.
 _MODULES = (
     camera_properties,
     dataset_properties,
@@ -30,6 +38,9 @@ _MODULES = (
     scene_properties,
     _task_operator,
     _compute,
+    stop_work,
+    test_python,
+    release_memory,
     reconstruct,
     show_confidence,
     reconstruct_references,
@@ -46,10 +57,12 @@ _MODULES = (
 
 
 def register() -> None:
+    """Register the property groups, the operators and the command ``maquette``."""
     for module in _MODULES:
         module.register()
 
 
 def unregister() -> None:
+    """Unregister all in the reverse order."""
     for module in reversed(_MODULES):
         module.unregister()

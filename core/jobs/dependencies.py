@@ -59,11 +59,11 @@ def require_packages(*packages: str) -> None:
 
     alternative = ""
     if "torch" in packages:
-        alternative = "; or in Blender name a Python that has it in Maquette's preferences"
+        alternative = ", or choose a Python that has it in Maquette's preferences"
 
     name = PACKAGES[missing[0]][0]
     command = install_command(missing[0])
     raise DependencyError(
-        f"{name} is not installed in this Python. "
-        f"Install it with {command}, then restart{alternative}"
+        f"{name} is not installed in this Python. Install it with {command} and "
+        f"restart{alternative}"
     )

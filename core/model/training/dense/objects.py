@@ -169,7 +169,7 @@ def load_dense_split(folders: Sequence[Path], split: str) -> list[DenseObject]:
         objects = [thing for thing in loaded if thing is not None]
     if not objects:
         names = ", ".join(map(str, folders))
-        raise DatasetError(f"There is no object of the split {split!r} in {names}")
+        raise DatasetError(f"{names} has no objects in the split {split!r}")
     return objects
 
 

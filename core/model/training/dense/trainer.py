@@ -296,7 +296,7 @@ def _validate(
 def _is_mixed(precision: str, device: torch.device) -> bool:
     if precision not in PRECISIONS:
         raise DatasetError(
-            f"There is no precision {precision!r}: there are {', '.join(PRECISIONS)}"
+            f"Unknown precision {precision!r}. Choose one of {', '.join(PRECISIONS)}"
         )
     return precision == "bfloat16" or (precision == "automatic" and has_native_bfloat16(device))
 
@@ -326,7 +326,9 @@ def _write_config(
         known = json.loads(path.read_text(encoding="utf-8"))
         known_families = known.get("families", [])
         if _comparable(known) != _comparable(own):
-            raise DatasetError(f"{run} holds a run of another configuration: choose another folder")
+            raise DatasetError(
+                f"{run} contains a run with a different configuration. Choose another folder"
+            )
     own["datasets"] = [folder.name for folder in datasets]
     own["families"] = known_families + sorted(families - set(known_families))
     path.write_text(json.dumps(own, indent=1), encoding="utf-8")
