@@ -1,0 +1,150 @@
+"""The world's frame: which way is up, where the floor is, and how large the object is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..cameras import Camera
+
+_TRIALS = 500
+_THICKNESS = 0.01  # of the median distance from the cameras: how far points of a floor may be off it
+_LEAST_POINTS = 40
+_LEAST_SHARE = 0.25  # of the candidates, on the plane
+_REFINEMENTS = 5
+_SAME_SIDE = 0.9  # share of the cameras above the floor
+_CORE = (2, 98)  # percentiles of the object's points: some points are always far off
+_HEIGHT = 0.02  # of the cameras' distance: points lower belong to the floor
+
+
+@dataclass(frozen=True)
+class WorldFrame:
+    """A similarity from the solver's space to the world: rotate and move by ``rigid``, then scale by ``factor``.
+
+    rigid: (4, 4). floor_found: whether z = 0 is a plane of points.
+    """
+
+    rigid: NDArray[np.float64]
+    factor: float
+    floor_found: bool
+
+    def apply(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return ``points`` (P, 3) of the solver's space in the world."""
+        moved: NDArray[np.float64] = points @ self.rigid[:3, :3].T + self.rigid[:3, 3]
+        return moved * self.factor
+
+
+def find_world_frame(
+    cameras: list[Camera], points: NDArray[np.float64], on_object: NDArray[np.floating]
+) -> WorldFrame:
+    """Return the frame in which the object stands on z = 0 at the origin, seen from -Y by the first camera.
+
+    Args:
+        cameras: perspective, in the solver's space.
+        points: (P, 3) in the solver's space.
+        on_object: (P,) how surely each point is of the object: 1 yes, 0 no, NaN unknown.
+    """
+    places = np.array([camera.to_world[:3, 3] for camera in cameras])
+    middle = np.median(points, axis=0)
+    distance = float(np.median(np.linalg.norm(places - middle, axis=1)))
+    candidates = points[~(on_object > 0.5)]
+    plane = fit_floor(candidates, places, _THICKNESS * distance)
+
+    floor_found = plane is not None
+    up = _mean_up(cameras) if plane is None else plane[0]
+    heights = points @ up - (0.0 if plane is None else plane[1])
+    core = _object_points(points, heights, on_object, floor_found, _HEIGHT * distance)
+    turn = _upright_axes(up, places[0] - np.median(core, axis=0))
+
+    turned = core @ turn.T
+    low, high = np.percentile(turned, _CORE, axis=0)
+    bottom = float(low[2]) if plane is None else plane[1]
+    rigid = np.eye(4)
+    rigid[:3, :3] = turn
+    rigid[:3, 3] = (-(low[0] + high[0]) / 2, -(low[1] + high[1]) / 2, -bottom)
+    size = max(high[0] - low[0], high[1] - low[1], high[2] - bottom, 1e-9 * distance)
+    return WorldFrame(rigid, float(1 / size), floor_found)
+
+
+def fit_floor(
+    points: NDArray[np.float64], places: NDArray[np.float64], thickness: float
+) -> tuple[NDArray[np.float64], float] | None:
+    """Find the plane that most of ``points`` (P, 3) lie on, with nearly all cameras on one side, by RANSAC.
+
+    Args:
+        points: candidates, not of the object where that is known.
+        places: (N, 3) positions of the cameras.
+        thickness: how far points of the floor may be off the plane.
+
+    Returns:
+        The unit normal (3,) towards the cameras and the offset, normal @ point; None if there is no such plane.
+    """
+    if len(points) < _LEAST_POINTS:
+        return None
+    generator = np.random.default_rng(0)
+    best = np.zeros(len(points), bool)
+    for _ in range(_TRIALS):
+        plane = _plane_through(points[generator.choice(len(points), 3, replace=False)], places)
+        if plane is not None:
+            near = np.abs(points @ plane[0] - plane[1]) < thickness
+            if near.sum() > best.sum():
+                best = near
+    if best.sum() < max(_LEAST_POINTS, _LEAST_SHARE * len(points)):
+        return None
+
+    # Least squares through the inliers, which are chosen anew each time.
+    for _ in range(_REFINEMENTS):
+        center = points[best].mean(0)
+        normal = np.linalg.svd(points[best] - center, full_matrices=False)[2][2]
+        offset = float(normal @ center)
+        spread = np.median(np.abs(points[best] @ normal - offset))
+        best = np.abs(points @ normal - offset) < min(thickness, max(4 * spread, thickness / 10))
+    if (places @ normal < offset).mean() > 0.5:
+        return -normal, -offset
+    return normal, offset
+
+
+def _plane_through(
+    corners: NDArray[np.float64], places: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], float] | None:
+    normal = np.cross(corners[1] - corners[0], corners[2] - corners[0])
+    length = np.linalg.norm(normal)
+    if length < 1e-12:
+        return None
+    normal = normal / length
+    offset = float(normal @ corners[0])
+    above = float((places @ normal > offset).mean())
+    return (normal, offset) if max(above, 1 - above) >= _SAME_SIDE else None
+
+
+def _mean_up(cameras: list[Camera]) -> NDArray[np.float64]:
+    up = np.mean([camera.to_world[:3, 1] for camera in cameras], axis=0)
+    length = np.linalg.norm(up)
+    return up / length if length > 1e-6 else cameras[0].to_world[:3, 1]
+
+
+def _object_points(
+    points: NDArray[np.float64],
+    heights: NDArray[np.float64],
+    on_object: NDArray[np.floating],
+    floor_found: bool,
+    least: float,
+) -> NDArray[np.float64]:
+    """Return the points (K, 3) of the object: by masks, else what is above the floor, else all."""
+    for chosen in (on_object > 0.5, np.full(len(points), floor_found) & (heights > least)):
+        if chosen.sum() >= 10:
+            return points[chosen]
+    return points
+
+
+def _upright_axes(up: NDArray[np.float64], back: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the rotation (3, 3) that takes ``up`` to +Z and the level part of ``back`` to -Y."""
+    level = back - (back @ up) * up
+    length = np.linalg.norm(level)
+    if length < 1e-9:
+        level = np.cross(up, (1.0, 0.0, 0.0) if abs(up[0]) < 0.9 else (0.0, 1.0, 0.0))
+        length = np.linalg.norm(level)
+    y_axis = -level / length
+    return np.stack((np.cross(y_axis, up), y_axis, up))
