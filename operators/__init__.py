@@ -13,12 +13,14 @@ from . import (
     reconstruct_references,
     render_dataset,
     show_confidence,
+    solve_photographs,
     train,
 )
 from .cli import main
 from .properties import cameras as camera_properties
 from .properties import dataset as dataset_properties
 from .properties import finish as finish_properties
+from .properties import photographs as photograph_properties
 from .properties import scene as scene_properties
 from .properties import training as training_properties
 
@@ -27,6 +29,7 @@ _MODULES = (
     dataset_properties,
     training_properties,
     finish_properties,
+    photograph_properties,
     scene_properties,
     _task_operator,
     _compute,
@@ -39,6 +42,7 @@ _MODULES = (
     render_dataset,
     preview_cameras,
     add_procedural,
+    solve_photographs,
     train,
     copy_install_command,
     main,

@@ -1,8 +1,8 @@
 """What the user sees: the sidebar tab "Maquette" and the preferences. Nothing imports this but the add-on itself."""
 
-from . import batch, dataset, finish, preferences, reconstruct, references, train
+from . import batch, dataset, finish, photographs, preferences, reconstruct, references, train
 
-_MODULES = (preferences, reconstruct, references, batch, finish, dataset, train)
+_MODULES = (preferences, reconstruct, references, batch, photographs, finish, dataset, train)
 
 
 def register() -> None:

@@ -19,7 +19,7 @@ from ...core.errors import MaquetteError
 from ...core.scene import exporting
 from .. import reconstruct, reconstruct_folder, render_dataset
 from ..properties import scene as scene_properties
-from . import dataset_tools, demo, finish, gallery, references
+from . import dataset_tools, demo, finish, gallery, photographs, references
 from .command import Command
 from .dense import TRAIN_DENSE
 from .model import BENCHMARK, EVALUATE, TRAIN
@@ -182,6 +182,7 @@ def _all_commands() -> tuple[Command, ...]:
     return (
         RECONSTRUCT,
         references.COMMAND,
+        photographs.COMMAND,
         demo.COMMAND,
         gallery.COMMAND,
         render_dataset.COMMAND,
