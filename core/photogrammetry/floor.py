@@ -10,12 +10,22 @@ from numpy.typing import NDArray
 from ..cameras import Camera
 
 _TRIALS = 500
-_THICKNESS = 0.01  # of the median distance from the cameras: how far points of a floor may be off it
+_THICKNESS = (
+    0.01  # of the median distance from the cameras: how far points of a floor may be off it
+)
 _LEAST_POINTS = 40
 _LEAST_SHARE = 0.25  # of the candidates, on the plane
 _REFINEMENTS = 5
+_QUARTER_TURN = (
+    2.0  # times as spread must the vertical axes of images be, to be taken for level ones
+)
+_CLEAR = 0.3  # cosine
 _SAME_SIDE = 0.9  # share of the cameras above the floor
 _CORE = (2, 98)  # percentiles of the object's points: some points are always far off
+_ON_OBJECT = 0.9  # of the masks that must hold a point of the object
+_ON_FLOOR = (
+    0.3  # of the masks that may hold a point of the floor: it lies behind the object in some
+)
 _HEIGHT = 0.02  # of the cameras' distance: points lower belong to the floor
 
 
@@ -44,28 +54,30 @@ def find_world_frame(
     Args:
         cameras: perspective, in the solver's space.
         points: (P, 3) in the solver's space.
-        on_object: (P,) how surely each point is of the object: 1 yes, 0 no, NaN unknown.
+        on_object: (P,) share of the masks that hold the point: 1 of the object, 0 not, NaN unknown.
     """
     places = np.array([camera.to_world[:3, 3] for camera in cameras])
     middle = np.median(points, axis=0)
     distance = float(np.median(np.linalg.norm(places - middle, axis=1)))
-    candidates = points[~(on_object > 0.5)]
+    candidates = points[~(on_object > _ON_FLOOR)]
     plane = fit_floor(candidates, places, _THICKNESS * distance)
 
     floor_found = plane is not None
-    up = _mean_up(cameras) if plane is None else plane[0]
+    up = upright_direction(cameras) if plane is None else plane[0]
     heights = points @ up - (0.0 if plane is None else plane[1])
     core = _object_points(points, heights, on_object, floor_found, _HEIGHT * distance)
-    turn = _upright_axes(up, places[0] - np.median(core, axis=0))
+    low, high = np.percentile(core @ up, _CORE)
+    bottom = float(low) if plane is None else plane[1]
+    center, longest = _level_box(core, _upright_axes(up, places[0] - core.mean(0)))
 
-    turned = core @ turn.T
-    low, high = np.percentile(turned, _CORE, axis=0)
-    bottom = float(low[2]) if plane is None else plane[1]
+    # The first camera is in front of the middle of the object.
+    turn = _upright_axes(up, places[0] - center)
     rigid = np.eye(4)
     rigid[:3, :3] = turn
-    rigid[:3, 3] = (-(low[0] + high[0]) / 2, -(low[1] + high[1]) / 2, -bottom)
-    size = max(high[0] - low[0], high[1] - low[1], high[2] - bottom, 1e-9 * distance)
-    return WorldFrame(rigid, float(1 / size), floor_found)
+    rigid[:3, 3] = -turn @ center
+    rigid[2, 3] = -bottom
+    size = max(longest, float(high) - bottom, 1e-9 * distance)
+    return WorldFrame(rigid, 1 / size, floor_found)
 
 
 def fit_floor(
@@ -119,10 +131,22 @@ def _plane_through(
     return (normal, offset) if max(above, 1 - above) >= _SAME_SIDE else None
 
 
-def _mean_up(cameras: list[Camera]) -> NDArray[np.float64]:
-    up = np.mean([camera.to_world[:3, 1] for camera in cameras], axis=0)
-    length = np.linalg.norm(up)
-    return up / length if length > 1e-6 else cameras[0].to_world[:3, 1]
+def upright_direction(cameras: list[Camera]) -> NDArray[np.float64]:
+    """Return the direction (3,) that is up, if photographs were taken level, or all turned by a quarter.
+
+    The level axis of images is perpendicular to up in each of them. It is the one that points in many directions
+    as the camera goes around; the other one is always near up or down. Photographs may be upside down.
+    """
+    axes = np.array([camera.to_world[:3, :3] for camera in cameras])
+    spreads = [np.linalg.eigh(axes[:, :, axis].T @ axes[:, :, axis]) for axis in (0, 1)]
+    turned = spreads[1][0][1] > _QUARTER_TURN * spreads[0][0][1]
+    up: NDArray[np.float64] = spreads[1 if turned else 0][1][:, 0]
+
+    # Up is where most images have it; if that is not clear, cameras look down.
+    agreement = float((axes[:, :, 1] @ up).mean())
+    if turned or abs(agreement) < _CLEAR:
+        agreement = float((axes[:, :, 2] @ up).mean())
+    return up if agreement >= 0 else -up
 
 
 def _object_points(
@@ -133,10 +157,31 @@ def _object_points(
     least: float,
 ) -> NDArray[np.float64]:
     """Return the points (K, 3) of the object: by masks, else what is above the floor, else all."""
-    for chosen in (on_object > 0.5, np.full(len(points), floor_found) & (heights > least)):
+    for chosen in (on_object > _ON_OBJECT, np.full(len(points), floor_found) & (heights > least)):
         if chosen.sum() >= 10:
             return points[chosen]
     return points
+
+
+def _level_box(
+    points: NDArray[np.float64], axes: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], float]:
+    """Return the middle (3,) and the longer side of the smallest box around ``points``, as seen from above.
+
+    Args:
+        points: (K, 3). axes: (3, 3), rows are the axes of space, of which the last is up.
+    """
+    level = points @ axes.T
+    best = (np.inf, np.zeros(3), 0.0)
+    for angle in np.radians(np.arange(0, 90, 2)):
+        across = np.array((np.cos(angle), np.sin(angle)))
+        sides = np.stack((across, (-across[1], across[0])))
+        low, high = np.percentile(level[:, :2] @ sides.T, _CORE, axis=0)
+        area = float(np.prod(high - low))
+        if area < best[0]:
+            middle = np.append((low + high) / 2 @ sides, np.median(level[:, 2]))
+            best = (area, middle @ axes, float((high - low).max()))
+    return best[1], best[2]
 
 
 def _upright_axes(up: NDArray[np.float64], back: NDArray[np.float64]) -> NDArray[np.float64]:

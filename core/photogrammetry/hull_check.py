@@ -59,9 +59,7 @@ def check_outlines(cameras: list[Camera], masks: list[NDArray[np.bool_]]) -> Out
         for camera, mask in zip(cameras, masks, strict=True)
     ]
     center, radius = bounding_sphere(cameras, masks)
-    kills = [
-        _killing_views(index, cameras, masks, center, radius) for index in range(len(cameras))
-    ]
+    kills = [_killing_views(index, cameras, masks, center, radius) for index in range(len(cameras))]
     kept = list(range(len(cameras)))
     dropped: list[int] = []
     while True:
@@ -119,9 +117,7 @@ def _killing_views(
     # Samples between the planes that touch the sphere in front and behind.
     middle = camera.project(center[None])[1][0]
     depths = np.linspace(max(middle - radius, middle * 0.05), middle + radius, _SAMPLES)
-    points = camera.unproject(
-        pixels.repeat(_SAMPLES, 0), np.tile(depths, len(pixels))
-    )
+    points = camera.unproject(pixels.repeat(_SAMPLES, 0), np.tile(depths, len(pixels)))
 
     killed = np.zeros((len(points), len(cameras)), bool)
     for other, (view, mask) in enumerate(zip(cameras, masks, strict=True)):
@@ -164,6 +160,4 @@ def _blame(killed: NDArray[np.bool_], index: int, kept: list[int]) -> NDArray[np
 
 def _mask_middle(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
     rows, columns = np.nonzero(mask)
-    return np.array(
-        ((columns.min() + columns.max() + 1) / 2, (rows.min() + rows.max() + 1) / 2)
-    )
+    return np.array(((columns.min() + columns.max() + 1) / 2, (rows.min() + rows.max() + 1) / 2))

@@ -7,7 +7,9 @@ from numpy.typing import NDArray
 
 from ..cameras import Camera
 
-_ITERATIONS = 20  # of a fixed point that gains a digit or so each, for the distortion of usual lenses
+_ITERATIONS = (
+    20  # of a fixed point that gains a digit or so each, for the distortion of usual lenses
+)
 
 
 def distort_pixels(

@@ -16,7 +16,9 @@ from ..imaging import background_removal, image_files
 from ..jobs.dependencies import require_packages
 
 _DIAGONAL_35MM = 43.267  # of 36 x 24 mm, by which EXIF's equivalent focal lengths are defined
-_DECODED_SIDE = 2400  # JPEGs decode at halves; the rest is resized, so that 12 megapixels keep 1600 px
+_DECODED_SIDE = (
+    2400  # JPEGs decode at halves; the rest is resized, so that 12 megapixels keep 1600 px
+)
 _MASK_SIDE = 640  # pixels: enough for an outline
 _EXIF_IFD = 0x8769
 _ORIENTATION = 0x0112
@@ -56,11 +58,13 @@ class ReducedPhotograph:
 
     color: (H, W, 3) uint8 sRGB.
     mask: (H, W) bool, where the object is; None if unknown.
+    plain: whether that was found by a plain background, which has nothing to tell places by.
     sharpness: variance of the Laplacian of the gray values, in 0..255.
     """
 
     color: NDArray[np.uint8]
     mask: NDArray[np.bool_] | None
+    plain: bool
     sharpness: float
 
 
@@ -130,10 +134,11 @@ def read_reduced(path: Path, max_side: int) -> ReducedPhotograph:
 
     color = Image.fromarray((pixels[..., :3] * 255 + 0.5).astype(np.uint8))
     reduced = np.asarray(color.resize(size, Image.Resampling.LANCZOS))
-    mask = _object_mask(pixels)
+    plain = bool(pixels[..., 3].min() >= 0.5)
+    mask = _object_mask(pixels, plain)
     if mask is not None:
         mask = np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))
-    return ReducedPhotograph(reduced, mask, _sharpness(reduced))
+    return ReducedPhotograph(reduced, mask, plain, _sharpness(reduced))
 
 
 def file_digest(path: Path) -> bytes:
@@ -142,9 +147,9 @@ def file_digest(path: Path) -> bytes:
         return hashlib.file_digest(file, "sha256").digest()
 
 
-def _object_mask(pixels: NDArray[np.float32]) -> NDArray[np.bool_] | None:
-    """Return the mask (H, W) of the object in ``pixels`` (H, W, 4); None if neither alpha nor background show it."""
-    if pixels[..., 3].min() < 0.5:
+def _object_mask(pixels: NDArray[np.float32], plain: bool) -> NDArray[np.bool_] | None:
+    """Return the mask (H, W) of the object in ``pixels`` (H, W, 4): its alpha, or by a ``plain`` background."""
+    if not plain:
         mask = pixels[..., 3] > 0.5
     else:
         small = image_files.downscale(pixels, _MASK_SIDE)

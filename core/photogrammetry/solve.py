@@ -47,15 +47,20 @@ class _PhotoSet:
     photographs: list[Photograph] = field(default_factory=list)
     sizes: list[tuple[int, int]] = field(default_factory=list)
     masks: list[NDArray[np.bool_] | None] = field(default_factory=list)
+    plain: list[bool] = field(default_factory=list)
     sharpness: list[float] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class _Accepted:
-    """A model, which of its photographs are believed, and how well outlines agree."""
+    """A model, which of its photographs are believed, and how well outlines agree.
+
+    others: smaller groups of photographs that fit together, but not with the model.
+    """
 
     model: Model
+    others: tuple[tuple[int, ...], ...] = ()
     dropped: tuple[int, ...] = ()
     agreement: float | None = None
 
@@ -90,12 +95,13 @@ def _solve_in_folder(paths: list[Path], settings: SolveSettings, folder: Path) -
     database = MatchDatabase(folder, names)
     extraction = matching.extract_features(database, photos.photographs, photos.sizes)
     yield from subtask(extraction, _STAGES["read"], _STAGES["features"])
-    yield from subtask(
-        matching.match_features(database), _STAGES["features"], _STAGES["matches"]
-    )
+    yield from subtask(matching.match_features(database), _STAGES["features"], _STAGES["matches"])
 
     pairs = matching.read_pairs(database)
-    dropped_pairs = ambiguity.pairs_without_background(pairs, photos.masks)
+    backgrounds = [
+        None if plain else mask for mask, plain in zip(photos.masks, photos.plain, strict=True)
+    ]
+    dropped_pairs = ambiguity.pairs_without_background(pairs, backgrounds)
     if dropped_pairs:
         matching.drop_pairs(database, dropped_pairs)
     accepted = yield from _accepted_model(database, photos, pairs, settings)
@@ -114,18 +120,16 @@ def _accepted_model(
     models = yield from subtask(mapping, _STAGES["matches"], _STAGES["cameras"])
     model = _largest_model(models, photos, pairs)
     if not settings.check_outlines or not _has_masks(photos, model):
-        return _Accepted(model)
+        return _Accepted(model, _other_groups(models))
 
     yield Progress(_STAGES["cameras"], "Comparing outlines")
-    accepted = _check_model(model, photos)
+    accepted = _check_models(models, photos)
     if accepted is not None:
         return accepted
-    matching.drop_pairs(
-        database, ambiguity.pairs_out_of_order(pairs, len(photos.photographs))
-    )
+    matching.drop_pairs(database, ambiguity.pairs_out_of_order(pairs, len(photos.photographs)))
     again = map_photographs(database)
     models = yield from subtask(again, _STAGES["outlines"], _STAGES["again"])
-    accepted = _check_model(models[0], photos) if models else None
+    accepted = _check_models(models, photos) if models else None
     if accepted is None:
         raise ImageError(
             f"The cameras do not agree with the object's outlines (less than {AGREEMENT:.0%}): sides that look "
@@ -162,6 +166,7 @@ def _read_photographs(
         photos.photographs.append(photograph)
         photos.sizes.append((reduced.color.shape[1], reduced.color.shape[0]))
         photos.masks.append(reduced.mask)
+        photos.plain.append(reduced.plain)
         photos.sharpness.append(reduced.sharpness)
     if len(names) < _LEAST:
         reasons = "; ".join(entry.reason for entry in photos.left_out[:3])
@@ -177,9 +182,7 @@ def _largest_model(
     total = len(photos.photographs)
     advice = "take more photographs, about 20 degrees apart"
     if not pairs:
-        advice = (
-            "no two of them show the same pattern. Stand the object on something patterned, such as a newspaper"
-        )
+        advice = "no two of them show the same pattern. Stand the object on something patterned, such as a newspaper"
     raise ImageError(f"The cameras of {total} photographs cannot be solved: {advice}")
 
 
@@ -188,8 +191,15 @@ def _has_masks(photos: _PhotoSet, model: Model) -> bool:
     return known >= max(_MASKED * len(model.indices), 2)
 
 
-def _check_model(model: Model, photos: _PhotoSet) -> _Accepted | None:
-    """Return the model less the photographs whose outlines disagree; None if too many do."""
+def _other_groups(models: list[Model]) -> tuple[tuple[int, ...], ...]:
+    first = set(models[0].indices)
+    groups = [tuple(index for index in model.indices if index not in first) for model in models[1:]]
+    return tuple(group for group in groups if len(group) > 1)
+
+
+def _check_models(models: list[Model], photos: _PhotoSet) -> _Accepted | None:
+    """Return the largest model less the photographs whose outlines disagree; None if too many do."""
+    model = models[0]
     masked = [place for place, index in enumerate(model.indices) if photos.masks[index] is not None]
     masks = [photos.masks[model.indices[place]] for place in masked]
     small = [_shrink(mask) for mask in masks if mask is not None]
@@ -197,7 +207,7 @@ def _check_model(model: Model, photos: _PhotoSet) -> _Accepted | None:
     if not check.accepted:
         return None
     dropped = tuple(model.indices[masked[place]] for place in check.dropped)
-    return _Accepted(model, dropped, float(check.agreement.min()))
+    return _Accepted(model, _other_groups(models), dropped, float(check.agreement.min()))
 
 
 def _shrink(mask: NDArray[np.bool_], side: int = 480) -> NDArray[np.bool_]:
@@ -213,9 +223,7 @@ def _solved_scene(
 ) -> SolvedScene:
     model = accepted.model
     on_object = _share_on_object(model, photos)
-    frame = find_world_frame(
-        model.cameras, model.cloud.points.astype(np.float64), on_object
-    )
+    frame = find_world_frame(model.cameras, model.cloud.points.astype(np.float64), on_object)
     solved = []
     for index, camera, distortion in zip(
         model.indices, model.cameras, model.distortions, strict=True
@@ -224,9 +232,7 @@ def _solved_scene(
             photograph = photos.photographs[index]
             full = camera.resized(photograph.width, photograph.height)
             placed = full.moved(frame.rigid).scaled(frame.factor)
-            solved.append(
-                SolvedPhotograph(photograph.path, placed, distortion, photograph.turned)
-            )
+            solved.append(SolvedPhotograph(photograph.path, placed, distortion, photograph.turned))
 
     points = frame.apply(model.cloud.points).astype(np.float32)
     cloud: SparseCloud = replace(model.cloud, points=points)
@@ -235,7 +241,7 @@ def _solved_scene(
     if accepted.agreement is None:
         notes.append("Outlines were not compared: look whether the cameras stand as you took them")
     if not frame.floor_found:
-        notes.append("No floor was found: up is the cameras' mean")
+        notes.append("No floor was found: up is as the photographs were held")
     return SolvedScene(
         photographs=tuple(solved),
         cloud=cloud,
@@ -267,29 +273,42 @@ def _left_out(
 ) -> list[LeftOut]:
     """Say of each photograph without a camera why it has none."""
     solved = [index for index in accepted.model.indices if index not in accepted.dropped]
-    sharp = float(np.median([photos.sharpness[index] for index in solved]))
     entries = []
     for index, photograph in enumerate(photos.photographs):
-        if index in solved:
-            continue
-        best = solved[int(np.argmax(counts[index, solved]))]
-        shared = int(counts[index, best])
-        if index in accepted.dropped:
-            reason = "The object's outline in it does not agree with the others"
-        elif database.feature_counts[index] < _FEW_FEATURES:
-            reason = (
-                f"It shows too little pattern ({database.feature_counts[index]} features): stand the object on "
-                "something patterned"
-            )
-        elif photos.sharpness[index] < _BLURRED * sharp:
-            reason = "It is blurred: take it again"
-        elif shared < matching.LEAST_INLIERS:
-            reason = (
-                f"It shares fewer than {matching.LEAST_INLIERS} points with any other: take one or two between "
-                "it and its neighbors, unless it shows something else"
-            )
-        else:
+        if index not in solved:
+            reason = _doubt(index, solved, accepted, photos)
+            if database.feature_counts[index] < _FEW_FEATURES:
+                reason = (
+                    f"It shows too little pattern ({database.feature_counts[index]} features): stand the "
+                    "object on something patterned"
+                )
+            best = solved[int(np.argmax(counts[index, solved]))]
             name = photos.photographs[best].path.name
-            reason = f"It shares {shared} points with {name}, too few to place it: take one between"
-        entries.append(LeftOut(photograph.path, reason))
+            reason = reason or _match_reason(int(counts[index, best]), name)
+            entries.append(LeftOut(photograph.path, reason))
     return entries
+
+
+def _doubt(index: int, solved: list[int], accepted: _Accepted, photos: _PhotoSet) -> str:
+    """Return what speaks against a photograph beside its matches; empty for nothing."""
+    if index in accepted.dropped:
+        return "The object's outline in it does not agree with the others"
+    sharpness = float(np.median([photos.sharpness[other] for other in solved]))
+    if photos.sharpness[index] < _BLURRED * sharpness:
+        return "It is blurred: take it again"
+    group = next((group for group in accepted.others if index in group), ())
+    if group:
+        count = len(group) - 1
+        return (
+            f"It fits with {count} others that do not fit with the rest: take one or two in between"
+        )
+    return ""
+
+
+def _match_reason(shared: int, name: str) -> str:
+    if shared < matching.LEAST_INLIERS:
+        return (
+            f"It shares fewer than {matching.LEAST_INLIERS} points with any that has a camera: take one or two "
+            "between it and its neighbors, unless it shows something else"
+        )
+    return f"It shares {shared} points with {name}, too few to place it: take one between"

@@ -93,9 +93,7 @@ def _load_image(photograph: SolvedPhotograph) -> bpy.types.Image:
         raise ImageError(f"{path} cannot be read by Blender: is it still there?") from error
 
 
-def _match_resolution(
-    scene: bpy.types.Scene, photographs: tuple[SolvedPhotograph, ...]
-) -> None:
+def _match_resolution(scene: bpy.types.Scene, photographs: tuple[SolvedPhotograph, ...]) -> None:
     sizes = Counter((each.camera.width, each.camera.height) for each in photographs)
     width, height = sizes.most_common(1)[0][0]
     scene.render.resolution_x = width
@@ -161,9 +159,7 @@ def _cloud_object(cloud: SparseCloud, size: float) -> bpy.types.Object:
     return obj
 
 
-def _set_attribute(
-    mesh: bpy.types.Mesh, name: str, kind: str, values: NDArray[np.generic]
-) -> None:
+def _set_attribute(mesh: bpy.types.Mesh, name: str, kind: str, values: NDArray[np.generic]) -> None:
     attribute = mesh.attributes.new(name, kind, 'POINT')
     attribute.data.foreach_set("value", values)
 

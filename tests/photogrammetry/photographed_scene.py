@@ -1,5 +1,6 @@
 """A patterned object on a patterned floor, ray-cast from known cameras: photographs whose truth is known."""
 
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ def make_camera(angle, elevation=32.0, distance=2.9):
     return Camera(look_at(eye + target, target), intrinsics, *SIZE)
 
 
+@lru_cache(32)
 def make_pattern(seed, side=512):
     """A square of spots of all sizes, (S, S, 3) in 0..1."""
     generator = np.random.default_rng(seed)
@@ -32,7 +34,9 @@ def make_pattern(seed, side=512):
     for cells in (8, 32, 96, 192):
         spots = generator.random((cells, cells, 3)).astype(np.float32)
         image = [Image.fromarray(spots[..., channel]) for channel in range(3)]
-        resized = [np.asarray(each.resize((side, side), Image.Resampling.BICUBIC)) for each in image]
+        resized = [
+            np.asarray(each.resize((side, side), Image.Resampling.BICUBIC)) for each in image
+        ]
         pattern += np.stack(resized, 2) - 0.5
     return (0.5 + 0.45 * pattern).clip(0, 1)
 
@@ -51,7 +55,9 @@ def render(camera, seed=0, samples=2):
     on_object = np.zeros(len(rays), bool)
     _paint_floor(origin, rays, color, nearest, seed)
     for index, (low, high) in enumerate(BOXES):
-        _paint_box(origin, rays, np.array((low, high)), (color, nearest, on_object), seed + 10 * index)
+        _paint_box(
+            origin, rays, np.array((low, high)), (color, nearest, on_object), seed + 10 * index
+        )
     layers = np.concatenate((color, on_object[:, None]), 1)
     blocks = layers.reshape(camera.height, samples, camera.width, samples, 4)
     return blocks.mean((1, 3))
@@ -131,7 +137,9 @@ def camera_errors(photographs, cameras):
     factor, rotation, offset = align(np.array([pose[:3, 3] for pose in own]), places)
     moved = np.array([factor * rotation @ pose[:3, 3] + offset for pose in own])
     degrees = [
-        np.degrees(np.arccos(np.clip((np.trace(b[:3, :3].T @ rotation @ a[:3, :3]) - 1) / 2, -1, 1)))
+        np.degrees(
+            np.arccos(np.clip((np.trace(b[:3, :3].T @ rotation @ a[:3, :3]) - 1) / 2, -1, 1))
+        )
         for a, b in zip(own, true, strict=True)
     ]
     distance = np.linalg.norm(places - (0, 0, 0.3), axis=1)
