@@ -21,7 +21,7 @@ from .properties.photographs import CHECK_OUTLINES, FOLDER, REAL_SIZE
 
 
 class MAQUETTE_OT_solve_photographs(TaskOperator, bpy.types.Operator):
-    """Find where photographs were taken: a camera for each and a cloud of points, standing on the floor"""
+    """Find where photographs were taken: cameras, and points that stand on the floor"""
 
     bl_idname = "maquette.solve_photographs"
     bl_label = "Solve Photographs"
@@ -30,7 +30,7 @@ class MAQUETTE_OT_solve_photographs(TaskOperator, bpy.types.Operator):
     folder: StringProperty(**FOLDER, options={'SKIP_SAVE', *PATH_OPTIONS})
     files: CollectionProperty(
         name="Files",
-        description="Names of the photographs in the folder, in the order in which they were taken: "
+        description="Names of the photographs in the folder, in the order of the walk: "
         "[{\"name\": \"1.jpg\"}]. Empty: all, in natural order",
         type=bpy.types.OperatorFileListElement,
         options={'SKIP_SAVE'},

@@ -1,13 +1,14 @@
-"""Which pairs of photographs to believe: sides of an object that look alike match each other perfectly.
+"""Which pairs of photographs to believe: sides that look alike match each other perfectly.
 
-Front and back of a box with the same print on both give cameras with a small reprojection error that are wrong by
-half a turn. What stands around the object tells them apart, if it is textured; otherwise the order of the
-photographs does.
+Front and back of a box with the same print on both give cameras with a small reprojection error
+that are wrong by half a turn. What stands around the object tells them apart, if it is textured;
+otherwise the order of the photographs does.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +29,8 @@ class PairInliers:
 
     first: int
     second: int
-    first_pixels: NDArray[np.floating]
-    second_pixels: NDArray[np.floating]
+    first_pixels: NDArray[np.floating[Any]]
+    second_pixels: NDArray[np.floating[Any]]
 
 
 def pairs_without_background(
@@ -42,7 +43,8 @@ def pairs_without_background(
         masks: of each photograph (H, W), True where the object is; None where unknown.
 
     Returns:
-        Indices of photographs of the pairs to drop; None if the background has too few features to judge by.
+        Indices of photographs of the pairs to drop; None if the background has too few features to
+        judge by.
     """
     judged = []
     for pair in pairs:
@@ -65,7 +67,7 @@ def pairs_without_background(
 
 
 def pairs_out_of_order(pairs: list[PairInliers], count: int) -> list[tuple[int, int]]:
-    """Return the pairs to drop, if ``count`` photographs were taken in order around the object, in a closed ring."""
+    """Return the pairs to drop, if ``count`` photographs were taken in order in a closed ring."""
     return [
         (pair.first, pair.second)
         for pair in pairs
@@ -79,9 +81,13 @@ def ring_distance(first: int, second: int, count: int) -> int:
     return min(apart, count - apart)
 
 
-def sample_mask(mask: NDArray[np.bool_], pixels: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """Return the values (P,) of ``mask`` (H, W) at ``pixels`` (P, 2); those beyond its border take the nearest."""
+def sample_mask(mask: NDArray[np.bool_], pixels: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
+    """Return the values (P,) of ``mask`` (H, W) at ``pixels`` (P, 2).
+
+    Pixels beyond its border take the nearest value.
+    """
     height, width = mask.shape
     columns = pixels[:, 0].astype(int).clip(0, width - 1)
     rows = pixels[:, 1].astype(int).clip(0, height - 1)
-    return mask[rows, columns]
+    values: NDArray[np.bool_] = mask[rows, columns]
+    return values

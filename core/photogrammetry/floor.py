@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,25 +32,29 @@ _HEIGHT = 0.02  # of the cameras' distance: points lower belong to the floor
 
 @dataclass(frozen=True)
 class WorldFrame:
-    """A similarity from the solver's space to the world: rotate and move by ``rigid``, then scale by ``factor``.
+    """A similarity from the solver's space to the world: first ``rigid``, then a scale.
 
-    rigid: (4, 4). floor_found: whether z = 0 is a plane of points.
+    rigid: (4, 4) rotation and offset.
+    factor: the scale.
+    floor_found: whether z = 0 is a plane of points.
     """
 
     rigid: NDArray[np.float64]
     factor: float
     floor_found: bool
 
-    def apply(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
+    def apply(self, points: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Return ``points`` (P, 3) of the solver's space in the world."""
         moved: NDArray[np.float64] = points @ self.rigid[:3, :3].T + self.rigid[:3, 3]
         return moved * self.factor
 
 
 def find_world_frame(
-    cameras: list[Camera], points: NDArray[np.float64], on_object: NDArray[np.floating]
+    cameras: list[Camera], points: NDArray[np.float64], on_object: NDArray[np.floating[Any]]
 ) -> WorldFrame:
-    """Return the frame in which the object stands on z = 0 at the origin, seen from -Y by the first camera.
+    """Return the frame in which the object stands on z = 0 at the origin.
+
+    The first camera sees it from -Y.
 
     Args:
         cameras: perspective, in the solver's space.
@@ -83,15 +88,16 @@ def find_world_frame(
 def fit_floor(
     points: NDArray[np.float64], places: NDArray[np.float64], thickness: float
 ) -> tuple[NDArray[np.float64], float] | None:
-    """Find the plane that most of ``points`` (P, 3) lie on, with nearly all cameras on one side, by RANSAC.
+    """Find the plane that most points lie on, with nearly all cameras on one side, by RANSAC.
 
     Args:
-        points: candidates, not of the object where that is known.
+        points: (P, 3) candidates, not of the object where that is known.
         places: (N, 3) positions of the cameras.
         thickness: how far points of the floor may be off the plane.
 
     Returns:
-        The unit normal (3,) towards the cameras and the offset, normal @ point; None if there is no such plane.
+        The unit normal (3,) towards the cameras and the offset, normal @ point; None if there is
+        no such plane.
     """
     if len(points) < _LEAST_POINTS:
         return None
@@ -132,10 +138,11 @@ def _plane_through(
 
 
 def upright_direction(cameras: list[Camera]) -> NDArray[np.float64]:
-    """Return the direction (3,) that is up, if photographs were taken level, or all turned by a quarter.
+    """Return the direction (3,) that is up, if photographs are level or all turned by a quarter.
 
-    The level axis of images is perpendicular to up in each of them. It is the one that points in many directions
-    as the camera goes around; the other one is always near up or down. Photographs may be upside down.
+    The level axis of images is perpendicular to up in each of them. It is the one that points in
+    many directions as the camera goes around; the other one is always near up or down. Photographs
+    may be upside down.
     """
     axes = np.array([camera.to_world[:3, :3] for camera in cameras])
     spreads = [np.linalg.eigh(axes[:, :, axis].T @ axes[:, :, axis]) for axis in (0, 1)]
@@ -152,7 +159,7 @@ def upright_direction(cameras: list[Camera]) -> NDArray[np.float64]:
 def _object_points(
     points: NDArray[np.float64],
     heights: NDArray[np.float64],
-    on_object: NDArray[np.floating],
+    on_object: NDArray[np.floating[Any]],
     floor_found: bool,
     least: float,
 ) -> NDArray[np.float64]:
@@ -166,10 +173,11 @@ def _object_points(
 def _level_box(
     points: NDArray[np.float64], axes: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], float]:
-    """Return the middle (3,) and the longer side of the smallest box around ``points``, as seen from above.
+    """Return the middle (3,) and the longer side of the smallest box around points from above.
 
     Args:
-        points: (K, 3). axes: (3, 3), rows are the axes of space, of which the last is up.
+        points: (K, 3).
+        axes: (3, 3), rows are the axes of space, of which the last is up.
     """
     level = points @ axes.T
     best = (np.inf, np.zeros(3), 0.0)

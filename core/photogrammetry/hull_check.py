@@ -1,12 +1,12 @@
-"""Whether solved cameras agree with the outlines of the object.
+r"""Whether solved cameras agree with the outlines of the object.
 
-The visual hull, all that lies within every mask, must fill each mask. A camera at a wrong place cuts the hull of all
-others, so that some rays through its own mask and through theirs meet nothing:
+The visual hull, all that lies within every mask, must fill each mask. A camera at a wrong place
+cuts the hull of all others, so that some rays through its own mask and through theirs meet nothing:
 
         mask of A          each ray through A's mask is sampled;
-          \\  |  /           it agrees if one sample lies within all other masks.
-        ---\\-o-/--- B      A ray that would agree without B blames B.
-            \\|/
+          \  |  /           it agrees if one sample lies within all other masks.
+        ---\-o-/--- B      A ray that would agree without B blames B.
+            \|/
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ def check_outlines(cameras: list[Camera], masks: list[NDArray[np.bool_]]) -> Out
 
     Args:
         cameras: perspective, in one space, of any size in pixels.
-        masks: (H, W) of each, of any size with the same aspect; what lies beyond an image is unknown, thus no
-            reason to carve.
+        masks: (H, W) of each, of any size with the same aspect; what lies beyond an image is
+            unknown, thus no reason to carve.
     """
     cameras = [
         camera.resized(mask.shape[1], mask.shape[0])
@@ -76,7 +76,7 @@ def check_outlines(cameras: list[Camera], masks: list[NDArray[np.bool_]]) -> Out
 def bounding_sphere(
     cameras: list[Camera], masks: list[NDArray[np.bool_]]
 ) -> tuple[NDArray[np.float64], float]:
-    """Return the center (3,) and radius of a sphere around the object, from the middles and extents of its masks."""
+    """Return the center (3,) and radius of a sphere around the object, by its masks."""
     origins = np.array([camera.to_world[:3, 3] for camera in cameras])
     pixels = np.array([_mask_middle(mask) for mask in masks])
     ends = np.concatenate(
@@ -108,7 +108,10 @@ def _killing_views(
     center: NDArray[np.float64],
     radius: float,
 ) -> NDArray[np.bool_]:
-    """Return (R, S, N): whether view n sees the sample s of the ray r through mask ``index`` outside its mask."""
+    """Return (R, S, N): whether view n sees sample s of ray r outside its mask.
+
+    Rays go through the mask ``index``.
+    """
     camera = cameras[index]
     rows, columns = np.nonzero(masks[index])
     step = max(len(rows) // _RAYS, 1)
@@ -153,7 +156,7 @@ def _blame(killed: NDArray[np.bool_], index: int, kept: list[int]) -> NDArray[np
     count = killed[:, :, others].sum(2)
     failing = ~(count == 0).any(1)
     single = killed[failing] & (count[failing] == 1)[..., None]
-    blame = single.any(1).sum(0)
+    blame: NDArray[np.int64] = single.any(1).sum(0)
     blame[index] = 0
     return blame
 

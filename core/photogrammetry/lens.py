@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,11 +15,12 @@ _ITERATIONS = (
 
 
 def distort_pixels(
-    camera: Camera, distortion: tuple[float, float], pixels: NDArray[np.floating]
+    camera: Camera, distortion: tuple[float, float], pixels: NDArray[np.floating[Any]]
 ) -> NDArray[np.float64]:
     """Return where a photograph shows the ``pixels`` of its ideal lens.
 
-    To undistort an image, sample the photograph at these places for the pixel centers of the result.
+    To undistort an image, sample the photograph at these places for the pixel centers of the
+    result.
 
     Args:
         camera: the ideal lens, a perspective camera.
@@ -32,7 +35,7 @@ def distort_pixels(
 
 
 def undistort_pixels(
-    camera: Camera, distortion: tuple[float, float], pixels: NDArray[np.floating]
+    camera: Camera, distortion: tuple[float, float], pixels: NDArray[np.floating[Any]]
 ) -> NDArray[np.float64]:
     """Return the ideal pixels (..., 2) that a photograph shows at ``pixels`` (..., 2).
 
@@ -56,11 +59,12 @@ def corner_shift(camera: Camera, distortion: tuple[float, float]) -> float:
 
 def _stretch(ideal: NDArray[np.float64], distortion: tuple[float, float]) -> NDArray[np.float64]:
     radius2 = (ideal**2).sum(-1, keepdims=True)
-    stretch: NDArray[np.float64] = 1 + distortion[0] * radius2 + distortion[1] * radius2**2
+    radius4 = radius2 * radius2
+    stretch: NDArray[np.float64] = 1.0 + distortion[0] * radius2 + distortion[1] * radius4
     return stretch
 
 
-def _to_image_plane(camera: Camera, pixels: NDArray[np.floating]) -> NDArray[np.float64]:
+def _to_image_plane(camera: Camera, pixels: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     inverse = np.linalg.inv(camera.intrinsics[:2, :2])
     plane: NDArray[np.float64] = (pixels - camera.intrinsics[:2, 2]) @ inverse.T
     return plane

@@ -33,8 +33,8 @@ class Model:
 
     indices: of the photographs. cameras: for each, at the reduced size.
     distortions: for each (k1, k2), see ``SolvedPhotograph``.
-    cloud: as it is. observations: (K, 4) photograph, point, u, v of each place where a photograph shows a point,
-        pixels of the reduced photograph.
+    cloud: as it is. observations: (K, 4) photograph, point, u, v of each place where a photograph
+        shows a point, pixels of the reduced photograph.
     """
 
     indices: list[int]
@@ -45,7 +45,9 @@ class Model:
 
 
 def map_photographs(database: MatchDatabase) -> Task[list[Model]]:
-    """Return the models that the matches give, the largest first; with relaxed thresholds if few photographs fit.
+    """Return the models that the matches give, the largest first.
+
+    Thresholds are relaxed if few photographs fit.
 
     The list is empty if no two photographs fit together.
     """

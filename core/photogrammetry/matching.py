@@ -27,7 +27,8 @@ LEAST_INLIERS = 15
 class MatchDatabase:
     """Where features and matches of photographs are.
 
-    folder: of reduced images, ``image_names[i]`` that of photograph i. image_ids: their numbers in the database.
+    folder: of reduced images, ``image_names[i]`` that of photograph i. image_ids: their numbers in
+        the database.
     """
 
     folder: Path
@@ -75,13 +76,14 @@ def extract_features(
         )
         with pycolmap.Database.open(database.path) as opened:
             image = opened.read_image_with_name(name)
+            assert image is not None, "pycolmap has just written it"
             database.image_ids.append(image.image_id)
             database.feature_counts.append(opened.num_keypoints_for_image(image.image_id))
         cameras[photograph.camera_key] = image.camera_id
 
 
 def match_features(database: MatchDatabase) -> Task[None]:
-    """Match features of all pairs of photographs, or of those near in order if they are many, and verify them."""
+    """Match features of all pairs, or if there are many of those near in order, and verify them."""
     import pycolmap
 
     pairs = _pairs_to_match(len(database.image_names))

@@ -1,4 +1,4 @@
-"""Photographs on disk: which, in what order, what their EXIF says, and their pixels at the size for features."""
+"""Photographs on disk: which, in what order, their EXIF, and their pixels for features."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def inspect_photograph(path: Path) -> Photograph:
 
 
 def read_reduced(path: Path, max_side: int) -> ReducedPhotograph:
-    """Read a photograph upright, no side longer than ``max_side`` pixels, with the object's mask if it can be had.
+    """Read a photograph upright, no side longer than ``max_side`` pixels, with the mask.
 
     The mask is the alpha, or what is not a plain background.
 
@@ -148,7 +148,7 @@ def file_digest(path: Path) -> bytes:
 
 
 def _object_mask(pixels: NDArray[np.float32], plain: bool) -> NDArray[np.bool_] | None:
-    """Return the mask (H, W) of the object in ``pixels`` (H, W, 4): its alpha, or by a ``plain`` background."""
+    """Return the object's mask (H, W) in pixels (H, W, 4): the alpha, or by the background."""
     if not plain:
         mask = pixels[..., 3] > 0.5
     else:

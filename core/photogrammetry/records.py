@@ -16,7 +16,8 @@ class SolveSettings:
     """Choices of a solve.
 
     max_side: the longer side to which photographs are reduced for features, pixels.
-    check_outlines: whether cameras must agree with the outlines of the object, where its masks are known.
+    check_outlines: whether cameras must agree with the outlines of the object, where its masks are
+        known.
     """
 
     max_side: int = 1600
@@ -28,10 +29,11 @@ class SolvedPhotograph:
     """A photograph and the camera that took it.
 
     path: of its file.
-    camera: of an ideal lens at the photograph's full size, turned upright; see the package's axes and units.
-    distortion: (k1, k2) of the radial distortion in COLMAP's convention: with (x, y) the ideal image coordinates in
-        units of the focal length and r2 = x^2 + y^2, the photograph shows the point at
-        (x, y) * (1 + k1 * r2 + k2 * r2^2).
+    camera: of an ideal lens at the photograph's full size, turned upright; see the package's axes
+        and units.
+    distortion: (k1, k2) of the radial distortion in COLMAP's convention: with (x, y) the ideal
+        image coordinates in units of the focal length and r2 = x^2 + y^2, the photograph shows the
+        point at (x, y) * (1 + k1 * r2 + k2 * r2^2).
     turned: whether its EXIF orientation turns or mirrors it.
     """
 
@@ -69,8 +71,10 @@ class LeftOut:
 class SolvedScene:
     """All that a solve gives.
 
-    outline_agreement: the lowest agreement of an outline with the hull of the others, 0..1; None if not checked.
-    floor_found: whether z = 0 is a plane of the cloud; otherwise up is the mean up direction of the cameras.
+    outline_agreement: the lowest agreement of an outline with the hull of the others, 0..1; None
+        if not checked.
+    floor_found: whether z = 0 is a plane of the cloud; otherwise up is the mean up direction of
+        the cameras.
     notes: sentences for the user.
     """
 

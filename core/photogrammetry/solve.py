@@ -1,7 +1,7 @@
-"""From photographs to solved cameras and a sparse cloud: the order of the steps, and what must hold in between.
+"""From photographs to solved cameras and a sparse cloud: the steps, and what must hold between.
 
-    read -> features -> matches -> pairs by background -> cameras -> outlines -> (pairs by order -> cameras ->
-    outlines) -> frame of the floor
+    read -> features -> matches -> pairs by background -> cameras -> outlines -> (pairs by order ->
+    cameras -> outlines) -> frame of the floor
 
 Runs in a process of its own: a native library that aborts must not take Blender with it.
 """
@@ -26,6 +26,7 @@ from .matching import MatchDatabase
 from .photo_files import Photograph
 from .records import LeftOut, SolvedPhotograph, SolvedScene, SolveSettings, SparseCloud
 
+_DEFAULTS = SolveSettings()
 _LEAST = 3  # photographs
 _FEW_FEATURES = 60
 _BLURRED = 0.25  # of the median sharpness
@@ -65,9 +66,7 @@ class _Accepted:
     agreement: float | None = None
 
 
-def solve_photographs(
-    paths: list[Path], settings: SolveSettings = SolveSettings()
-) -> Task[SolvedScene]:
+def solve_photographs(paths: list[Path], settings: SolveSettings = _DEFAULTS) -> Task[SolvedScene]:
     """Solve the cameras of photographs of one still object from many sides.
 
     Args:
@@ -75,14 +74,15 @@ def solve_photographs(
         settings: see there.
 
     Raises:
-        ImageError: fewer than three can be read, or fit together, or their cameras do not agree with the outlines.
+        ImageError: fewer than three can be read, or fit together, or their cameras do not agree
+            with the outlines.
         DependencyError: pycolmap or Pillow is not installed.
     """
     require_packages("pycolmap", "PIL")
     if len(paths) < _LEAST:
         raise ImageError(
-            f"Solving cameras needs at least {_LEAST} photographs, {len(paths)} given: take 12 to 24 around "
-            "the object; from one or two, use Reconstruct"
+            f"Solving cameras needs at least {_LEAST} photographs, {len(paths)} given: "
+            "take 12 to 24 around the object; from one or two, use Reconstruct"
         )
     with tempfile.TemporaryDirectory(prefix="maquette-", ignore_cleanup_errors=True) as scratch:
         return (yield from _solve_in_folder(paths, settings, Path(scratch)))
@@ -132,9 +132,10 @@ def _accepted_model(
     accepted = _check_models(models, photos) if models else None
     if accepted is None:
         raise ImageError(
-            f"The cameras do not agree with the object's outlines (less than {AGREEMENT:.0%}): sides that look "
-            "alike match each other. Name the photographs in the order in which they were taken around the "
-            "object, stand it on something patterned, such as a newspaper, or turn Check Outlines off"
+            f"The cameras do not agree with the object's outlines (less than {AGREEMENT:.0%}): "
+            "sides that look alike match each other. Name the photographs in the order in which they "
+            "were taken around the object, stand it on something patterned, such as a newspaper, "
+            "or turn Check Outlines off"
         )
     return accepted
 
@@ -142,7 +143,7 @@ def _accepted_model(
 def _read_photographs(
     paths: list[Path], max_side: int, folder: Path, photos: _PhotoSet
 ) -> Task[list[str]]:
-    """Read what can be read into ``photos``, write it reduced into ``folder``, and return the names there."""
+    """Read into ``photos``, write images reduced into ``folder``, and return their names there."""
     from PIL import Image
 
     names: list[str] = []
@@ -182,7 +183,10 @@ def _largest_model(
     total = len(photos.photographs)
     advice = "take more photographs, about 20 degrees apart"
     if not pairs:
-        advice = "no two of them show the same pattern. Stand the object on something patterned, such as a newspaper"
+        advice = (
+            "no two of them show the same pattern. Stand the object on something patterned, "
+            "such as a newspaper"
+        )
     raise ImageError(f"The cameras of {total} photographs cannot be solved: {advice}")
 
 
@@ -198,7 +202,7 @@ def _other_groups(models: list[Model]) -> tuple[tuple[int, ...], ...]:
 
 
 def _check_models(models: list[Model], photos: _PhotoSet) -> _Accepted | None:
-    """Return the largest model less the photographs whose outlines disagree; None if too many do."""
+    """Return the largest model less the photographs that disagree; None if too many do."""
     model = models[0]
     masked = [place for place, index in enumerate(model.indices) if photos.masks[index] is not None]
     masks = [photos.masks[model.indices[place]] for place in masked]
@@ -253,7 +257,7 @@ def _solved_scene(
 
 
 def _share_on_object(model: Model, photos: _PhotoSet) -> NDArray[np.float64]:
-    """Return for each point (P,) the share of the photographs with masks that show it within them; NaN for none."""
+    """Return the share (P,) of masks that hold each point; NaN where no mask shows it."""
     inside = np.zeros(len(model.cloud.points))
     seen = np.zeros(len(model.cloud.points))
     for index in model.indices:
@@ -279,8 +283,8 @@ def _left_out(
             reason = _doubt(index, solved, accepted, photos)
             if database.feature_counts[index] < _FEW_FEATURES:
                 reason = (
-                    f"It shows too little pattern ({database.feature_counts[index]} features): stand the "
-                    "object on something patterned"
+                    f"It shows too little pattern ({database.feature_counts[index]} features): "
+                    "stand the object on something patterned"
                 )
             best = solved[int(np.argmax(counts[index, solved]))]
             name = photos.photographs[best].path.name
@@ -308,7 +312,7 @@ def _doubt(index: int, solved: list[int], accepted: _Accepted, photos: _PhotoSet
 def _match_reason(shared: int, name: str) -> str:
     if shared < matching.LEAST_INLIERS:
         return (
-            f"It shares fewer than {matching.LEAST_INLIERS} points with any that has a camera: take one or two "
-            "between it and its neighbors, unless it shows something else"
+            f"It shares fewer than {matching.LEAST_INLIERS} points with any that has a camera: "
+            "take one or two between it and its neighbors, unless it shows something else"
         )
     return f"It shares {shared} points with {name}, too few to place it: take one between"

@@ -25,16 +25,16 @@ DISTORTION = ("maquette_k1", "maquette_k2")  # custom properties of the cameras'
 _SENSOR = 36.0  # millimeters
 _DRAWN = 0.15  # of the object's size: how large cameras are drawn
 _RADIUS = 0.004  # of the object's size: of points
-_TURNED_SIDE = 2400  # pixels: of images that must be turned, which Blender does not do by itself
+_TURNED_SIDE = 2400  # pixels: of images that must be turned, which Blender does not do
 
 
 def add_solved_scene(
     context: bpy.types.Context, solved: SolvedScene, size: float
 ) -> bpy.types.Collection:
-    """Add the cameras and the cloud in a new collection, and give the scene the shape of the photographs.
+    """Add cameras and cloud in a new collection; give the scene the shape of the photographs.
 
-    The photographs are the cameras' background images. They are shown as they are: the distortion of the lens is
-    kept as custom properties ``maquette_k1`` and ``maquette_k2`` of the camera.
+    The photographs are the cameras' background images. They are shown as they are: the distortion
+    of the lens is kept as custom properties ``maquette_k1`` and ``maquette_k2`` of the camera.
 
     Args:
         context: of the scene.
@@ -64,7 +64,7 @@ def cloud_of(collection: bpy.types.Collection) -> bpy.types.Object:
 
 
 def write_blend(path: Path, scene: bpy.types.Scene, collection: bpy.types.Collection) -> None:
-    """Write a file of one scene with ``collection`` alone, and the resolution and camera of ``scene``.
+    """Write a file of one scene with ``collection`` alone, and the resolution of ``scene``.
 
     Raises:
         OutputError: it cannot be written.
@@ -128,7 +128,7 @@ def _camera_object(
 def _show_background(
     scene: bpy.types.Scene, data: bpy.types.Camera, image: bpy.types.Image, camera: Camera
 ) -> None:
-    """Show the photograph as wide as the camera's frame, which is cut where the scene's shape is another."""
+    """Show the photograph as wide as the camera's frame, whatever the shape of the scene."""
     render = scene.render
     taller = camera.width * render.resolution_y <= camera.height * render.resolution_x
     data.show_background_images = True

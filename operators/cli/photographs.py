@@ -23,7 +23,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output",
         type=Path,
         required=True,
-        help=f"file to write: {' '.join(exporting.SUFFIXES)}; .blend keeps the photographs as backgrounds",
+        help=f"file to write: {' '.join(exporting.SUFFIXES)}; .blend keeps the backgrounds",
     )
     parser.add_argument(
         "--size",

@@ -9,14 +9,15 @@ from ...core.scene.compat import PATH_OPTIONS
 
 FOLDER = {
     "name": "Folder",
-    "description": "Folder of photographs of one still object from many sides, 12 to 24 in the order in which "
-    "you walked around it. Twice as many take about four times the time to match",
+    "description": "Folder of photographs of one still object from many sides, 12 to 24 "
+    "in the order in which you walked around it. Twice as many take about four times the time to match",
     "subtype": 'DIR_PATH',
 }
 CHECK_OUTLINES = {
     "name": "Check Outlines",
-    "description": "Refuse cameras that do not agree with the object's outlines, where the photographs have "
-    "transparency or a plain background: sides that look alike give wrong cameras otherwise. Takes a second",
+    "description": "Refuse cameras that do not agree with the object's outlines, where the "
+    "photographs have transparency or a plain background: sides that look alike give wrong "
+    "cameras otherwise. Takes a second",
     "default": True,
 }
 REAL_SIZE = {

@@ -1,4 +1,4 @@
-"""A patterned object on a patterned floor, ray-cast from known cameras: photographs whose truth is known."""
+"""A patterned object on a patterned floor, ray-cast from known cameras."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +13,7 @@ FOCAL = 330.0
 BOXES = (((-0.5, -0.35, 0.0), (0.5, 0.35, 0.55)), ((-0.2, -0.3, 0.55), (0.3, 0.1, 0.95)))
 FLOOR = 4.0  # half of its side
 BACKDROP = 0.8
+TINTS = np.array(((1.0, 0.7, 0.6), (0.6, 1.0, 0.6), (1.0, 1.0, 0.7)))  # by axis
 
 
 def make_camera(angle, elevation=32.0, distance=2.9):
@@ -31,7 +32,7 @@ def make_pattern(seed, side=512):
     """A square of spots of all sizes, (S, S, 3) in 0..1."""
     generator = np.random.default_rng(seed)
     pattern = np.zeros((side, side, 3), np.float32)
-    for cells in (8, 32, 96, 192):
+    for cells in (8, 24, 64):
         spots = generator.random((cells, cells, 3)).astype(np.float32)
         image = [Image.fromarray(spots[..., channel]) for channel in range(3)]
         resized = [
@@ -42,7 +43,7 @@ def make_pattern(seed, side=512):
 
 
 def render(camera, seed=0, samples=2):
-    """The photograph (H, W, 4): its alpha is the object's mask, the colors are those of the floor, too."""
+    """The photograph (H, W, 4): its alpha is the object's mask, the colors show the floor, too."""
     width, height = camera.width * samples, camera.height * samples
     fine = camera.resized(width, height)
     rows, columns = np.mgrid[0:height, 0:width] + 0.5
@@ -86,8 +87,8 @@ def _paint_box(origin, rays, box, layers, seed):
         across = np.delete(places, side, 1)
         for face in (0, 1):
             facing = away == face
-            pixels = _sample(make_pattern(seed + 2 + 2 * side + face), across[facing] / 1.2)
-            color[np.flatnonzero(here)[facing]] = pixels
+            pixels = _sample(make_pattern(seed + 2 + 2 * side + face), across[facing] / 2.0)
+            color[np.flatnonzero(here)[facing]] = pixels * TINTS[side]
     nearest[hit] = depth[hit]
     on_object |= hit
 
@@ -119,7 +120,7 @@ def write_photographs(folder: Path, angles, seed=0):
 
 
 def align(solved, truth):
-    """The similarity (factor, rotation, offset) from camera centers (N, 3) to true ones (Umeyama 1991)."""
+    """The similarity (factor, rotation, offset) from centers (N, 3) to true ones (Umeyama 1991)."""
     a = solved - solved.mean(0)
     b = truth - truth.mean(0)
     left, stretch, right = np.linalg.svd(b.T @ a)
@@ -130,7 +131,7 @@ def align(solved, truth):
 
 
 def camera_errors(photographs, cameras):
-    """Degrees (N,) and share of the distance (N,) by which solved cameras are off, after alignment."""
+    """Degrees (N,) and share of the distance (N,) by which aligned cameras are off."""
     own = [photograph.camera.to_world for photograph in photographs]
     true = [cameras[photograph.path].to_world for photograph in photographs]
     places = np.array([pose[:3, 3] for pose in true])

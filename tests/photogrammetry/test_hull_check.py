@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from maquette.core.cameras import perspective_camera, look_at
+from maquette.core.cameras import look_at, perspective_camera
 from maquette.core.photogrammetry.hull_check import AGREEMENT, bounding_sphere, check_outlines
 
 AXES = np.array(
