@@ -21,10 +21,13 @@ from .properties.photographs import CHECK_OUTLINES, FOLDER, REAL_SIZE
 
 
 class MAQUETTE_OT_solve_photographs(TaskOperator, bpy.types.Operator):
-    """Find where photographs were taken: cameras, and points that stand on the floor"""
+    """Solve the cameras of photographs, and put them and a cloud of points into the scene."""
 
     bl_idname = "maquette.solve_photographs"
     bl_label = "Solve Photographs"
+    bl_description = (
+        "Find where photographs were taken: a camera for each, and points that stand on the floor"
+    )
     bl_options = {'REGISTER', 'UNDO'}
 
     folder: StringProperty(**FOLDER, options={'SKIP_SAVE', *PATH_OPTIONS})

@@ -22,7 +22,7 @@ from ..imaging.morphology import filter3x3
 AGREEMENT = 0.93  # correct cameras give 0.95 and more, those wrong by a symmetry far less
 _RAYS = 400  # for each photograph
 _SAMPLES = 96  # along each ray
-_MOST_DROPPED = 1 / 3  # of the photographs: with more, none can be believed
+_MOST_DROPPED = 0.2  # of the photographs: what is left of a folded ring may agree by chance
 _MARGIN = 1.5  # of the object's radius, so that a rough sphere holds all of it
 _TOLERANCE = 150  # parts of the longer side: by this the other masks are widened
 

@@ -142,7 +142,7 @@ def drop_pairs(database: MatchDatabase, pairs: list[tuple[int, int]]) -> None:
 
 
 def match_counts(pairs: list[PairInliers], count: int) -> NDArray[np.int64]:
-    """Return the matrix (N, N) of how many verified matches each pair of ``count`` photographs has."""
+    """Return how many verified matches each pair of ``count`` photographs has, (N, N)."""
     counts = np.zeros((count, count), np.int64)
     for pair in pairs:
         counts[pair.first, pair.second] = len(pair.first_pixels)

@@ -133,9 +133,9 @@ def _accepted_model(
     if accepted is None:
         raise ImageError(
             f"The cameras do not agree with the object's outlines (less than {AGREEMENT:.0%}): "
-            "sides that look alike match each other. Name the photographs in the order in which they "
-            "were taken around the object, stand it on something patterned, such as a newspaper, "
-            "or turn Check Outlines off"
+            "sides that look alike match each other. Name the photographs in the order in which "
+            "they were taken around the object, stand it on something patterned, such as a "
+            "newspaper, or turn Check Outlines off"
         )
     return accepted
 

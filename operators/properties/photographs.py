@@ -10,7 +10,8 @@ from ...core.scene.compat import PATH_OPTIONS
 FOLDER = {
     "name": "Folder",
     "description": "Folder of photographs of one still object from many sides, 12 to 24 "
-    "in the order in which you walked around it. Twice as many take about four times the time to match",
+    "in the order in which you walked around it. "
+    "Twice as many take about four times the time to match",
     "subtype": 'DIR_PATH',
 }
 CHECK_OUTLINES = {

@@ -42,8 +42,11 @@ def make_pattern(seed, side=512):
     return (0.5 + 0.45 * pattern).clip(0, 1)
 
 
-def render(camera, seed=0, samples=2):
-    """The photograph (H, W, 4): its alpha is the object's mask, the colors show the floor, too."""
+def render(camera, seed=0, samples=2, alike=False):
+    """The photograph (H, W, 4): its alpha is the object's mask, the colors show the floor, too.
+
+    """The photograph (H, W, 4): its alpha is the mask of the object, its colors show all.
+    """
     width, height = camera.width * samples, camera.height * samples
     fine = camera.resized(width, height)
     rows, columns = np.mgrid[0:height, 0:width] + 0.5
@@ -54,11 +57,11 @@ def render(camera, seed=0, samples=2):
     color = np.full((len(rays), 3), BACKDROP, np.float32)
     nearest = np.full(len(rays), np.inf)
     on_object = np.zeros(len(rays), bool)
-    _paint_floor(origin, rays, color, nearest, seed)
+    if not alike:
+        _paint_floor(origin, rays, color, nearest, seed)
     for index, (low, high) in enumerate(BOXES):
-        _paint_box(
-            origin, rays, np.array((low, high)), (color, nearest, on_object), seed + 10 * index
-        )
+        layers = (color, nearest, on_object)
+        _paint_box(origin, rays, np.array((low, high)), layers, (seed + 10 * index, alike))
     layers = np.concatenate((color, on_object[:, None]), 1)
     blocks = layers.reshape(camera.height, samples, camera.width, samples, 4)
     return blocks.mean((1, 3))
@@ -72,7 +75,8 @@ def _paint_floor(origin, rays, color, nearest, seed):
     nearest[hit] = depth[hit]
 
 
-def _paint_box(origin, rays, box, layers, seed):
+def _paint_box(origin, rays, box, layers, look):
+    seed, alike = look
     color, nearest, on_object = layers
     safe = np.where(np.abs(rays) < 1e-12, 1e-12, rays)
     ends = (box[:, None] - origin) / safe
@@ -87,7 +91,11 @@ def _paint_box(origin, rays, box, layers, seed):
         across = np.delete(places, side, 1)
         for face in (0, 1):
             facing = away == face
-            pixels = _sample(make_pattern(seed + 2 + 2 * side + face), across[facing] / 2.0)
+            pattern = make_pattern(seed + 2 + 2 * side + (0 if alike else face))
+            shown = across[facing] / 2.0
+            if alike and face:
+                shown[:, 0] *= -1
+            pixels = _sample(pattern, shown)
             color[np.flatnonzero(here)[facing]] = pixels * TINTS[side]
     nearest[hit] = depth[hit]
     on_object |= hit
@@ -107,13 +115,13 @@ def _sample(pattern, places):
     return top * (1 - v) + bottom * v
 
 
-def write_photographs(folder: Path, angles, seed=0):
+def write_photographs(folder: Path, angles, seed=0, alike=False):
     """Write one photograph for each angle; returns their cameras by path, in order."""
     cameras = {}
     for index, angle in enumerate(angles):
         camera = make_camera(angle)
         path = folder / f"photo_{index + 1}.png"
-        pixels = (render(camera, seed) * 255 + 0.5).astype(np.uint8)
+        pixels = (render(camera, seed, alike=alike) * 255 + 0.5).astype(np.uint8)
         Image.fromarray(pixels).save(path, compress_level=1)
         cameras[path] = camera
     return cameras

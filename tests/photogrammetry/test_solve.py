@@ -138,3 +138,19 @@ def test_closing_stops_at_once_and_leaves_no_file(photographs, monkeypatch, tmp_
     task.close()
     assert time.monotonic() - began < 1
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_sides_that_look_alike_are_solved_right_or_refused(photographed_scene, tmp_path):
+    angles = [18.0 * index for index in range(20)]
+    cameras = photographed_scene.write_photographs(tmp_path, angles, alike=True)
+    paths = list(cameras)
+    unchecked = run_to_end(solve_photographs(paths, SolveSettings(check_outlines=False)))
+    assert photographed_scene.camera_errors(unchecked.photographs, cameras)[0].max() > 10
+    try:
+        result = run_to_end(solve_photographs(paths))
+    except ImageError as error:
+        assert "look alike" in str(error)
+    else:
+        degrees, away = photographed_scene.camera_errors(result.photographs, cameras)
+        assert degrees.max() < 2 and away.max() < 0.03
