@@ -43,9 +43,9 @@ def make_pattern(seed, side=512):
 
 
 def render(camera, seed=0, samples=2, alike=False):
-    """The photograph (H, W, 4): its alpha is the object's mask, the colors show the floor, too.
-
     """The photograph (H, W, 4): its alpha is the mask of the object, its colors show all.
+
+    alike: no floor, and opposite sides show the same: half a turn changes only the outline.
     """
     width, height = camera.width * samples, camera.height * samples
     fine = camera.resized(width, height)
