@@ -65,7 +65,7 @@ def _stretch(ideal: NDArray[np.float64], distortion: tuple[float, float]) -> NDA
 
 
 def _to_image_plane(camera: Camera, pixels: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    inverse = np.linalg.inv(camera.intrinsics[:2, :2])
+    inverse: NDArray[np.float64] = np.linalg.inv(camera.intrinsics[:2, :2])
     centered = np.asarray(pixels, np.float64) - camera.intrinsics[:2, 2]
     plane: NDArray[np.float64] = centered @ inverse.T
     return plane

@@ -14,11 +14,12 @@ from ..cameras import Camera
 from ..errors import ImageError, OutputError
 from ..imaging import image_files
 from ..photogrammetry.records import SolvedPhotograph, SolvedScene, SparseCloud
-from . import materials
+from . import exporting, materials
 from .images import packed_image
 from .meshes import COLOR
 
 COLLECTION = "Photographs"
+SUFFIXES = (".blend", ".ply")
 TRACK_LENGTH = "track_length"  # photographs that show the point
 ERROR = "error"  # pixels
 DISTORTION = ("maquette_k1", "maquette_k2")  # custom properties of the cameras' data
@@ -63,12 +64,48 @@ def cloud_of(collection: bpy.types.Collection) -> bpy.types.Object:
     return next(obj for obj in collection.objects if obj.type == 'MESH')
 
 
-def write_blend(path: Path, scene: bpy.types.Scene, collection: bpy.types.Collection) -> None:
-    """Write a file of one scene with ``collection`` alone, and the resolution of ``scene``.
+def write_solved(path: Path, scene: bpy.types.Scene, collection: bpy.types.Collection) -> None:
+    """Write a collection of :func:`add_solved_scene`, of which a .ply holds the cloud alone.
+
+    Args:
+        path: of a .blend or .ply.
+        scene: where the collection is; a .blend takes its resolution.
+        collection: to write.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: as ``exporting.write_meshes``.
     """
+    if path.suffix.lower() == ".ply":
+        _write_points(path, cloud_of(collection))
+    else:
+        _write_blend(path, scene, collection)
+
+
+def check_solved_path(path: Path) -> None:
+    """Make sure, before the work begins, that :func:`write_solved` can write ``path``.
+
+    Raises:
+        OutputError: the suffix is another, or the folder is missing or cannot be written.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise OutputError(
+            f"{path}: solved photographs are written as {' or '.join(SUFFIXES)}: name such a file"
+        )
+    exporting.check_export_path(path)
+
+
+def _write_points(path: Path, cloud: bpy.types.Object) -> None:
+    """Write the vertices; of the points that the modifier makes of them, no exporter knows."""
+    modifier = cloud.modifiers[0]
+    modifier.show_viewport = False
+    try:
+        bpy.context.view_layer.update()
+        exporting.write_meshes(path, cloud)
+    finally:
+        modifier.show_viewport = True
+
+
+def _write_blend(path: Path, scene: bpy.types.Scene, collection: bpy.types.Collection) -> None:
     written = bpy.data.scenes.new("Maquette")
     try:
         written.collection.children.link(collection)

@@ -9,8 +9,7 @@ import bpy
 
 from ...core.console import silence_stdout
 from ...core.photogrammetry.photo_files import list_photographs
-from ...core.scene import exporting
-from ...core.scene.solved_cameras import add_solved_scene, write_blend
+from ...core.scene.solved_cameras import add_solved_scene, check_solved_path, write_solved
 from ..properties.photographs import REAL_SIZE
 from ..solve_photographs import solve_summary, start_solving
 from .command import Command, run_with_progress_line
@@ -23,7 +22,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output",
         type=Path,
         required=True,
-        help=f"file to write: {' '.join(exporting.SUFFIXES)}; .blend keeps the backgrounds",
+        help="file to write: .blend with cameras and backgrounds, or .ply of the points",
     )
     parser.add_argument(
         "--size",
@@ -41,15 +40,12 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 def _run_command(arguments: argparse.Namespace) -> int:
     if not REAL_SIZE["min"] <= arguments.size <= REAL_SIZE["max"]:
         arguments.error(f"--size is {REAL_SIZE['min']} to {REAL_SIZE['max']}")
-    exporting.check_export_path(arguments.output)
+    check_solved_path(arguments.output)
     paths = list_photographs(arguments.folder)
     result = run_with_progress_line(start_solving(paths, not arguments.no_outlines))
     with silence_stdout():
         collection = add_solved_scene(bpy.context, result, arguments.size)
-        if arguments.output.suffix.lower() == ".blend":
-            write_blend(arguments.output, bpy.context.scene, collection)
-        else:
-            exporting.write_meshes(arguments.output, *collection.objects)
+        write_solved(arguments.output, bpy.context.scene, collection)
     print(f"{arguments.output}: {solve_summary(result)}")
     for entry in result.left_out:
         print(f"{entry.path.name}: {entry.reason}")

@@ -77,7 +77,7 @@ def test_the_command_refuses_a_missing_folder(tmp_path, capsys):
     assert "There is no folder" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("stage", ["Features 1/", "Matching"])
+@pytest.mark.parametrize("stage", ["Features 1/", "Matching", "Cameras"])
 def test_stopping_takes_less_than_a_second(photographs, stage):
     task = start_solving(list(photographs)[:4])
     while not next(task).stage.startswith(stage):

@@ -2,11 +2,16 @@ import bpy
 import numpy as np
 import pytest
 from maquette.core.cameras import Camera, look_at
-from maquette.core.errors import ImageError
+from maquette.core.errors import ImageError, OutputError
 from maquette.core.photogrammetry.records import SolvedPhotograph, SolvedScene, SparseCloud
 from maquette.core.scene.cameras import from_blender
 from maquette.core.scene.references import reference_pose
-from maquette.core.scene.solved_cameras import add_solved_scene, cloud_of, write_blend
+from maquette.core.scene.solved_cameras import (
+    add_solved_scene,
+    check_solved_path,
+    cloud_of,
+    write_solved,
+)
 from PIL import Image
 
 POINTS = np.random.default_rng(0).uniform((-0.3, -0.3, 0), (0.3, 0.3, 0.6), (40, 3))
@@ -98,10 +103,31 @@ def test_a_photograph_that_is_gone_leaves_the_scene_as_it_was(solved):
 def test_a_file_of_it_opens_with_cameras_and_backgrounds(solved, tmp_path):
     path = tmp_path / "out.blend"
     collection = add_solved_scene(bpy.context, solved, 1.0)
-    write_blend(path, bpy.context.scene, collection)
+    write_solved(path, bpy.context.scene, collection)
     assert [scene.name for scene in bpy.data.scenes] == ["Scene"]
     bpy.ops.wm.open_mainfile(filepath=str(path))
     scene = bpy.context.scene
     assert scene.camera.name == "view_0" and scene.render.resolution_x == 160
     image = scene.camera.data.background_images[0].image
     assert tuple(image.size) == (160, 120)
+
+
+def test_a_ply_holds_every_point_and_its_color(solved, tmp_path):
+    path = tmp_path / "out.ply"
+    collection = add_solved_scene(bpy.context, solved, 1.0)
+    write_solved(path, bpy.context.scene, collection)
+    assert cloud_of(collection).modifiers[0].show_viewport
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    bpy.ops.wm.ply_import(filepath=str(path))
+    (mesh,) = bpy.data.meshes
+    places = np.array([vertex.co for vertex in mesh.vertices])
+    np.testing.assert_allclose(places, POINTS, atol=1e-5)
+    colors = np.array([each.color_srgb[:3] for each in mesh.color_attributes[0].data])
+    np.testing.assert_allclose(colors, solved.cloud.colors, atol=2 / 255)
+
+
+def test_other_formats_are_refused_before_the_work(tmp_path):
+    with pytest.raises(OutputError, match=r"\.blend or \.ply"):
+        check_solved_path(tmp_path / "out.glb")
+    with pytest.raises(OutputError, match="no folder"):
+        check_solved_path(tmp_path / "missing/out.blend")
