@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import bpy
 import numpy as np
 import pytest
@@ -131,3 +133,15 @@ def test_other_formats_are_refused_before_the_work(tmp_path):
         check_solved_path(tmp_path / "out.glb")
     with pytest.raises(OutputError, match="no folder"):
         check_solved_path(tmp_path / "missing/out.blend")
+
+
+def test_photographs_turned_by_exif_are_shown_upright(solved, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = tmp_path / "turned.jpg"
+    Image.new("RGB", (160, 120), (90, 60, 30)).save(path, exif=exif)
+    camera = make_camera((0.2, -3.0, 1.0), 120, 160, 150.0)
+    turned = replace(solved, photographs=(SolvedPhotograph(path, camera, turned=True),))
+    add_solved_scene(bpy.context, turned, 1.0)
+    image = bpy.data.objects["turned"].data.background_images[0].image
+    assert tuple(image.size) == (120, 160)
