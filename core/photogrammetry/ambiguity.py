@@ -46,6 +46,7 @@ def pairs_without_background(
         Indices of photographs of the pairs to drop; None if the background has too few features to
         judge by.
     """
+    # Count the matches outside both masks, where both are known.
     judged = []
     for pair in pairs:
         first_mask = masks[pair.first]
@@ -55,6 +56,7 @@ def pairs_without_background(
             outside &= ~sample_mask(second_mask, pair.second_pixels)
             judged.append((pair, int(outside.sum())))
 
+    # A plain background has no features anywhere: then few matches there mean nothing.
     matches = sum(len(pair.first_pixels) for pair, _ in judged)
     outside_matches = sum(count for _, count in judged)
     if outside_matches < _TEXTURED * max(matches, 1):

@@ -67,6 +67,7 @@ def find_world_frame(
     candidates = points[~(on_object > _ON_FLOOR)]
     plane = fit_floor(candidates, places, _THICKNESS * distance)
 
+    # Up and the object, whose points give the place and the size.
     floor_found = plane is not None
     up = upright_direction(cameras) if plane is None else plane[0]
     heights = points @ up - (0.0 if plane is None else plane[1])
@@ -101,6 +102,8 @@ def fit_floor(
     """
     if len(points) < _LEAST_POINTS:
         return None
+
+    # Planes through three points each; the one that most points are near wins.
     generator = np.random.default_rng(0)
     best = np.zeros(len(points), bool)
     for _ in range(_TRIALS):
@@ -180,6 +183,7 @@ def _level_box(
         axes: (3, 3), rows are the axes of space, of which the last is up.
     """
     level = points @ axes.T
+    # The box of the least area among turns about up.
     best = (np.inf, np.zeros(3), 0.0)
     for angle in np.radians(np.arange(0, 90, 2)):
         across = np.array((np.cos(angle), np.sin(angle)))

@@ -60,6 +60,8 @@ def check_outlines(cameras: list[Camera], masks: list[NDArray[np.bool_]]) -> Out
     ]
     center, radius = bounding_sphere(cameras, masks)
     kills = [_killing_views(index, cameras, masks, center, radius) for index in range(len(cameras))]
+
+    # Greedily: each time the photograph without which most failing rays would agree.
     kept = list(range(len(cameras)))
     dropped: list[int] = []
     while True:
@@ -92,6 +94,7 @@ def bounding_sphere(
     right = (across @ origins[:, :, None]).sum(0)[:, 0]
     center: NDArray[np.float64] = np.linalg.lstsq(across.sum(0), right, rcond=None)[0]
 
+    # How far each mask reaches from its middle at the distance of the center.
     radii = []
     for camera, mask, origin in zip(cameras, masks, origins, strict=True):
         rows, columns = np.nonzero(mask)
@@ -122,6 +125,7 @@ def _killing_views(
     depths = np.linspace(max(middle - radius, middle * 0.05), middle + radius, _SAMPLES)
     points = camera.unproject(pixels.repeat(_SAMPLES, 0), np.tile(depths, len(pixels)))
 
+    # Which other view sees each sample outside its mask.
     killed = np.zeros((len(points), len(cameras)), bool)
     for other, (view, mask) in enumerate(zip(cameras, masks, strict=True)):
         if other != index:
@@ -135,6 +139,8 @@ def _outside(
     wide = mask
     for _ in range(max(round(max(mask.shape) / _TOLERANCE), 1)):
         wide = filter3x3(wide, np.logical_or).astype(bool)
+
+    # Only what lies before the camera and within the image is judged.
     with np.errstate(divide="ignore", invalid="ignore"):
         pixels, depth = camera.project(points)
     seen = (depth > 0) & (pixels >= 0).all(1) & (pixels < mask.shape[::-1]).all(1)

@@ -82,6 +82,7 @@ def _run_mapper(database: MatchDatabase, relaxed: bool) -> Task[list[Model]]:
         except Exception as error:  # raised again below, on the caller's thread
             outcome["error"] = error
 
+    # The mapper releases the interpreter lock, so this thread can report.
     thread = threading.Thread(target=map_images, name="maquette-mapping", daemon=True)
     thread.start()
     count = len(database.image_names)
@@ -107,6 +108,8 @@ def _incremental_models(
 
     options = pycolmap.IncrementalPipelineOptions()
     options.min_model_size = 3
+
+    # The same photographs give the same cameras.
     options.random_seed = _SEED
     options.mapper.random_seed = _SEED
     options.triangulation.random_seed = _SEED
@@ -129,10 +132,13 @@ def _incremental_models(
 
 def _read_model(model: Any, database: MatchDatabase) -> Model:
     index_of = {image_id: index for index, image_id in enumerate(database.image_ids)}
+    # Photographs in the order in which they were given, whatever order the mapper took.
     images = sorted(
         (model.image(image_id) for image_id in model.reg_image_ids()),
         key=lambda image: index_of[image.image_id],
     )
+
+    # Points get rows, since their numbers have gaps.
     point_ids = sorted(model.points3D)
     row_of = {point_id: row for row, point_id in enumerate(point_ids)}
     points = [model.points3D[point_id] for point_id in point_ids]
@@ -142,6 +148,8 @@ def _read_model(model: Any, database: MatchDatabase) -> Model:
         track_length=np.array([point.track.length() for point in points], np.int32),
         error=np.array([point.error for point in points], np.float32),
     )
+
+    # Where each photograph shows each point: by this masks tell the object from the floor.
     observations = [
         (index_of[image.image_id], row_of[seen.point3D_id], *seen.xy)
         for image in images

@@ -61,6 +61,8 @@ def extract_features(
         reader = pycolmap.ImageReaderOptions()
         reader.camera_model = "SIMPLE_RADIAL"
         reader.existing_camera_id = cameras.get(photograph.camera_key, -1)
+
+        # The EXIF focal length is where the solver begins; without it 1.2 times the longer side.
         if photograph.focal and reader.existing_camera_id < 0:
             width, height = sizes[index]
             focal = photograph.focal * max(sizes[index]) / max(photograph.width, photograph.height)
@@ -74,6 +76,8 @@ def extract_features(
             _extraction_options(max(sizes[index])),
             pycolmap.Device.cpu,
         )
+
+        # What pycolmap called the image, and which camera it made for it.
         with pycolmap.Database.open(database.path) as opened:
             image = opened.read_image_with_name(name)
             assert image is not None, "pycolmap has just written it"
@@ -94,6 +98,8 @@ def match_features(database: MatchDatabase) -> Task[None]:
     verification.ransac.random_seed = _SEED
     listed = pycolmap.ImportedPairingOptions()
     listed.match_list_path = database.folder / "pairs.txt"
+
+    # In batches, since pycolmap reports nothing while it matches.
     for begin in range(0, len(pairs), _BATCH):
         yield Progress(begin / len(pairs), f"Matching {begin}/{len(pairs)} pairs")
         lines = [

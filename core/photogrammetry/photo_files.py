@@ -107,10 +107,13 @@ def inspect_photograph(path: Path) -> Photograph:
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ImageError(f"{path} cannot be read ({error}): export or copy it again") from error
 
+    # Sideways photographs have their sides swapped when turned upright.
     image_files.check_size(width, height, str(path))
     orientation = exif.get(_ORIENTATION, 1)
     if orientation in _TURNED_SIDEWAYS:
         width, height = height, width
+
+    # The 35 mm equivalent gives pixels; the true length only tells lenses apart.
     equivalent = _positive_number(details.get(_FOCAL_35MM))
     focal = equivalent / _DIAGONAL_35MM * float(np.hypot(width, height))
     lens = equivalent or _positive_number(details.get(_FOCAL))
@@ -132,6 +135,7 @@ def read_reduced(path: Path, max_side: int) -> ReducedPhotograph:
     scale = min(1.0, max_side / max(width, height))
     size = (max(round(width * scale), 1), max(round(height * scale), 1))
 
+    # Color is averaged, the mask is not.
     color = Image.fromarray((pixels[..., :3] * 255 + 0.5).astype(np.uint8))
     reduced = np.asarray(color.resize(size, Image.Resampling.LANCZOS))
     plain = bool(pixels[..., 3].min() >= 0.5)

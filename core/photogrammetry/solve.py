@@ -97,6 +97,7 @@ def _solve_in_folder(paths: list[Path], settings: SolveSettings, folder: Path) -
     yield from subtask(extraction, _STAGES["read"], _STAGES["features"])
     yield from subtask(matching.match_features(database), _STAGES["features"], _STAGES["matches"])
 
+    # Sides that look alike match on the object only: drop such pairs before mapping.
     pairs = matching.read_pairs(database)
     backgrounds = [
         None if plain else mask for mask, plain in zip(photos.masks, photos.plain, strict=True)
@@ -126,6 +127,8 @@ def _accepted_model(
     accepted = _check_models(models, photos)
     if accepted is not None:
         return accepted
+
+    # The order of a walk around the object tells look-alike sides apart.
     matching.drop_pairs(database, ambiguity.pairs_out_of_order(pairs, len(photos.photographs)))
     again = map_photographs(database)
     models = yield from subtask(again, _STAGES["outlines"], _STAGES["again"])
@@ -156,6 +159,8 @@ def _read_photographs(
         except ImageError as error:
             photos.left_out.append(LeftOut(path, str(error)))
             continue
+
+        # A copy adds nothing, and would register perfectly.
         twin = digests.setdefault(photo_files.file_digest(path), path)
         if twin is not path:
             photos.left_out.append(LeftOut(path, f"It is the same file as {twin.name}"))
@@ -204,6 +209,8 @@ def _other_groups(models: list[Model]) -> tuple[tuple[int, ...], ...]:
 def _check_models(models: list[Model], photos: _PhotoSet) -> _Accepted | None:
     """Return the largest model less the photographs that disagree; None if too many do."""
     model = models[0]
+
+    # Photographs without a mask have no part in the check.
     masked = [place for place, index in enumerate(model.indices) if photos.masks[index] is not None]
     masks = [photos.masks[model.indices[place]] for place in masked]
     small = [_shrink(mask) for mask in masks if mask is not None]
@@ -228,6 +235,8 @@ def _solved_scene(
     model = accepted.model
     on_object = _share_on_object(model, photos)
     frame = find_world_frame(model.cameras, model.cloud.points.astype(np.float64), on_object)
+
+    # Cameras at the full size of the photographs, in the world.
     solved = []
     for index, camera, distortion in zip(
         model.indices, model.cameras, model.distortions, strict=True
@@ -238,6 +247,7 @@ def _solved_scene(
             placed = full.moved(frame.rigid).scaled(frame.factor)
             solved.append(SolvedPhotograph(photograph.path, placed, distortion, photograph.turned))
 
+    # The cloud, and what the user must know about it.
     points = frame.apply(model.cloud.points).astype(np.float32)
     cloud: SparseCloud = replace(model.cloud, points=points)
     left_out = [*photos.left_out, *_left_out(accepted, photos, database, counts)]
