@@ -14,17 +14,18 @@ from . import (
     reconstruct,
     reconstruct_folder,
     reconstruct_references,
-    release_memory,
     render_dataset,
     show_confidence,
+    solve_photographs,
     stop_work,
-    test_python,
     train,
+    worker,
 )
 from .cli import main
 from .properties import cameras as camera_properties
 from .properties import dataset as dataset_properties
 from .properties import finish as finish_properties
+from .properties import photographs as photograph_properties
 from .properties import scene as scene_properties
 from .properties import training as training_properties
 
@@ -35,12 +36,12 @@ _MODULES = (
     dataset_properties,
     training_properties,
     finish_properties,
+    photograph_properties,
     scene_properties,
     _task_operator,
     _compute,
     stop_work,
-    test_python,
-    release_memory,
+    worker,
     reconstruct,
     show_confidence,
     reconstruct_references,
@@ -50,6 +51,7 @@ _MODULES = (
     render_dataset,
     preview_cameras,
     add_procedural,
+    solve_photographs,
     train,
     copy_install_command,
     main,

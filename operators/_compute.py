@@ -117,6 +117,19 @@ def run_function(
     return compute_target(window).run(function, *arguments)
 
 
+def run_in_process(function: Callable[..., Task[T]], *arguments: Any) -> Task[T]:
+    """Run ``function(*arguments)`` in a process of its own, or return its last result as in :func:`run_function`.
+
+    For functions of native libraries that may abort: neither Blender nor a script ends with them.
+    """
+    named = named_python()
+    place = named or PythonInterpreter.current()
+    ours = addon_preferences()
+    idle = ours.idle if ours else _IDLE
+    begin = partial(_workers.run_function, place, function, idle=idle)
+    return _memoized(begin, named, function, arguments)
+
+
 def run_in_blender(
     function: Callable[..., Task[T]], *arguments: Any, window: bool = False
 ) -> Task[T]:

@@ -1,8 +1,8 @@
 """The sidebar tab "Maquette" and the preferences. Only the add-on itself imports this package."""
 
-from . import batch, dataset, finish, preferences, reconstruct, references, train
+from . import batch, dataset, finish, photographs, preferences, reconstruct, references, train
 
-_MODULES = (preferences, reconstruct, references, batch, finish, dataset, train)
+_MODULES = (preferences, reconstruct, references, batch, photographs, finish, dataset, train)
 
 
 def register() -> None:

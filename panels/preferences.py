@@ -9,8 +9,7 @@ from bpy.types import Context, UILayout
 from ..core.jobs import dependencies
 from ..core.scene.compat import PATH_OPTIONS
 from ..operators.properties.paths import file_property
-from ..operators.release_memory import MAQUETTE_OT_release_memory
-from ..operators.test_python import MAQUETTE_OT_test_python
+from ..operators.worker import MAQUETTE_OT_release_memory, MAQUETTE_OT_test_python
 from .dependency_notice import draw_missing
 
 _DEVICES = (

@@ -13,6 +13,7 @@ PACKAGES = {
     "torch": ("PyTorch", "torch --index-url https://download.pytorch.org/whl/cpu"),
     "PIL": ("Pillow", "pillow"),
     "numpy": ("NumPy", "numpy"),
+    "pycolmap": ("pycolmap", "pycolmap"),
 }
 MODEL = ("torch", "PIL")  # what core.model imports besides numpy
 _DISTRIBUTIONS = {"PIL": "pillow"}  # import names that differ from pip's name

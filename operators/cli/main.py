@@ -14,7 +14,17 @@ from typing import Any, NoReturn
 import bpy
 
 from ...core.errors import MaquetteError
-from . import dataset, dataset_tools, demo, dense, gallery, model, reconstruct, references
+from . import (
+    dataset,
+    dataset_tools,
+    demo,
+    dense,
+    gallery,
+    model,
+    photographs,
+    reconstruct,
+    references,
+)
 
 _INTERRUPTED = 130  # exit code of shells for Ctrl+C
 
@@ -22,6 +32,7 @@ _INTERRUPTED = 130  # exit code of shells for Ctrl+C
 _COMMANDS = (
     reconstruct.COMMAND,
     references.COMMAND,
+    photographs.COMMAND,
     demo.COMMAND,
     gallery.COMMAND,
     dataset.COMMAND,

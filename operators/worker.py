@@ -1,4 +1,4 @@
-"""Test the Python that the model runs in."""
+"""The worker process of the model: test its Python, free its memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..core.jobs import python_probe
 from ..core.jobs.python_probe import PythonInfo
 from ..core.jobs.task import Task
 from ..core.jobs.worker_pool import PythonInterpreter
-from . import _compute
+from . import _compute, _task_operator
 from ._task_operator import TaskOperator
 
 
@@ -45,4 +45,24 @@ def _store_result(text: str, devices: str) -> None:
         preferences.told = text
 
 
-register, unregister = bpy.utils.register_classes_factory((MAQUETTE_OT_test_python,))
+class MAQUETTE_OT_release_memory(bpy.types.Operator):
+    """Stop the background processes and free their memory. They start again when needed"""
+
+    bl_idname = "maquette.release_memory"
+    bl_label = "Release Memory"
+
+    @classmethod
+    def poll(cls, context: Context) -> bool:
+        if _task_operator.running_task() or not _compute.is_worker_alive():
+            cls.poll_message_set("No idle background process is running")
+            return False
+        return True
+
+    def execute(self, context: Context) -> set[str]:
+        _compute.end_workers()
+        return {'FINISHED'}
+
+
+register, unregister = bpy.utils.register_classes_factory(
+    (MAQUETTE_OT_test_python, MAQUETTE_OT_release_memory)
+)
