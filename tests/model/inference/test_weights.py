@@ -116,13 +116,13 @@ def test_an_exported_run_takes_untrained_networks_from_the_bundled_file(
 ):
     from maquette.core.errors import DatasetError
     from maquette.core.jobs.task import run_to_end
-    from maquette.core.model.training import trainer
+    from maquette.core.model.training import export
     from maquette.core.model.training.config_file import TrainingConfig
     from maquette.core.model.training.export import export_run
     from maquette.core.model.training.foreground_trainer import ForegroundConfig, train_mask
     from maquette.core.model.training.trainer import train_network
 
-    monkeypatch.setattr(trainer, "_CONFIDENCE_ON", 1)
+    monkeypatch.setattr(export, "_CONFIDENCE_OBJECTS", 1)
     run, file = tmp_path / "run", tmp_path / "w.safetensors"
     with pytest.raises(DatasetError, match=r"neither checkpoint\.pt nor mask\.pt"):
         export_run(run, [dataset], file)

@@ -25,14 +25,18 @@ from ..conftest import write_set
 def test_learns_ellipsoids_it_has_not_seen(dataset, tiny):
     """From one image and from four, which have their own heads."""
     sampling = SamplingConfig(
-        view_counts=(1, 4), view_count_shares=(0.35, 0.65), batch_sizes=(16, 8)
+        points=1024,
+        view_counts=(1, 4),
+        view_count_shares=(0.35, 0.65),
+        batch_sizes=(6, 6),
+        image_size=tiny.picture,
     )
-    config = TrainingConfig(steps=160, learning_rate=5e-3, warmup=10, ema_decay=0.9)
+    config = TrainingConfig(steps=100, learning_rate=1e-2, warmup=10, ema_decay=0.9)
     trainer = Trainer(config, tiny)
     objects, unseen = load_split([dataset], "train"), load_split([dataset], "validation")
     # At the best level, so what the masks alone show.
     before = validation_scores(trainer.average, unseen)
-    for step in range(150):
+    for step in range(config.steps):
         trainer.train_step(sample_batch(objects, 0, step, sampling))
     after = validation_scores(trainer.average, unseen)
     assert after[0] > before[0] + 0.2 and after[2] > before[2] + 0.03 > 0.5
@@ -40,7 +44,7 @@ def test_learns_ellipsoids_it_has_not_seen(dataset, tiny):
 
 @pytest.mark.slow
 def test_one_picture_alone_is_trained_and_the_rest_stays_as_it_is(dataset, tiny):
-    small = SamplingConfig(points=512, color_points=1, batch_size=16)
+    small = SamplingConfig(points=512, color_points=1, batch_size=16, image_size=tiny.picture)
     config = TrainingConfig(
         steps=80, learning_rate=5e-3, warmup=5, ema_decay=0.9, single_view_only=True
     )
