@@ -28,8 +28,9 @@ def test_calibration_lifts_iou_on_what_it_sees(dataset, tiny):
     objects = load_split([dataset], "validation")
     torch.manual_seed(0)
     model = ReconstructionNetwork(tiny).eval()
-    # Probabilities that are too low, so that the expected best level is off.
-    torch.nn.init.constant_(model.single_view.depth_head.bias, -0.8)
+    # Probabilities that are too certain and too low, so that the expected best level is off.
+    model.single_view.depth_head.weight.data.mul_(20)
+    torch.nn.init.constant_(model.single_view.depth_head.bias, -3)
     before = mean_iou(model, objects)
     calibrate_level(model, objects)
     assert model.threshold_shift != 0
