@@ -26,6 +26,7 @@ def mean_iou(model, objects):
 
 def test_calibration_lifts_iou_on_what_it_sees(dataset, tiny):
     objects = load_split([dataset], "validation")
+    torch.manual_seed(0)
     model = ReconstructionNetwork(tiny).eval()
     torch.nn.init.constant_(model.occupancy_head.bias, -0.8)
     before = mean_iou(model, objects)
