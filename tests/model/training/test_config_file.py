@@ -47,14 +47,14 @@ def test_reads_toml_with_paths_of_its_own_folder(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ({"sets": []}, "no setting 'sets'"),
-        ({"training": {"step": 1}}, "no setting 'step'.*steps"),
+        ({"sets": []}, "unknown setting 'sets'"),
+        ({"training": {"step": 1}}, "unknown setting 'step'.*steps"),
         ({"training": {"steps": "many"}}, "steps is 'many'"),
         ({"training": {"steps": True}}, "steps is True"),
         ({"network": {"volume": 1.5}}, "volume is 1.5"),
         ({"sampling": {"view_counts": 1}}, "view_counts is 1"),
         ({"losses": {"colour": 1.0}}, "unknown setting 'colour'.*depth"),
-        ([], "an object"),
+        ([], "a table of names and values"),
     ],
 )
 def test_what_it_does_not_know_is_named(tmp_path, text, message):
