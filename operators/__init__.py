@@ -1,4 +1,7 @@
-"""What the user can do. Each module holds one operator, or the command line, and registers it."""
+"""The operators, one a file, and the registration of all that this package holds.
+
+``properties`` holds what the panels show and the file stores, ``cli`` the command line.
+"""
 
 from . import (
     _compute,
@@ -13,23 +16,32 @@ from . import (
     reconstruct_references,
     render_dataset,
     show_confidence,
+    solve_photographs,
+    stop_work,
     train,
+    worker,
 )
 from .cli import main
 from .properties import cameras as camera_properties
 from .properties import dataset as dataset_properties
 from .properties import finish as finish_properties
+from .properties import photographs as photograph_properties
 from .properties import scene as scene_properties
 from .properties import training as training_properties
 
+# Property groups come before those that contain them. What ends tasks and processes comes before
+# the operators, so that it is unregistered when no operator can begin another.
 _MODULES = (
     camera_properties,
     dataset_properties,
     training_properties,
     finish_properties,
+    photograph_properties,
     scene_properties,
     _task_operator,
     _compute,
+    stop_work,
+    worker,
     reconstruct,
     show_confidence,
     reconstruct_references,
@@ -39,6 +51,7 @@ _MODULES = (
     render_dataset,
     preview_cameras,
     add_procedural,
+    solve_photographs,
     train,
     copy_install_command,
     main,
@@ -46,10 +59,12 @@ _MODULES = (
 
 
 def register() -> None:
+    """Register the property groups, the operators and the command ``maquette``."""
     for module in _MODULES:
         module.register()
 
 
 def unregister() -> None:
+    """Unregister all in the reverse order."""
     for module in reversed(_MODULES):
         module.unregister()

@@ -1,5 +1,8 @@
-"""Where long work computes. The model: in this process, in one of its own, or with another Python, as the preferences
-say. What needs Blender's own operators: in a second Blender, so that the window of this one stays usable, or here.
+"""Choose where long work runs, and keep its last results.
+
+The model runs in this process, in a worker process of this Python, or in one of another Python, as
+the preferences choose. Work that needs Blender's operators runs in a second Blender, so that the
+window of this one stays responsive, or in this process.
 """
 
 from __future__ import annotations
@@ -7,97 +10,169 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Callable
+from dataclasses import dataclass, is_dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import bpy
-from bpy.types import Context
 
 from ..core.errors import StartError
-from ..core.jobs import dependencies, messages, python_probe
-from ..core.jobs.python_probe import PythonInfo
+from ..core.jobs import dependencies, messages
 from ..core.jobs.task import Progress, Task, in_thread
 from ..core.jobs.worker_pool import BlenderInterpreter, PythonInterpreter, WorkerPool
-from . import _task_operator
-from ._task_operator import TaskOperator
 
 T = TypeVar("T")
 
 _PACKAGE = __package__.rpartition(".")[0]
-_IDLE = 300.0  # seconds, where there are no preferences
+_IDLE_SECONDS = 300.0  # without preferences, as in a script
 _workers = WorkerPool()
 _blenders = WorkerPool()
-_kept: dict[
+_last_results: dict[
     str, tuple[bytes, Any]
-] = {}  # the last result of each function, under what it was asked with
+] = {}  # by function: the key of its arguments, its result
 
 
 def addon_preferences() -> bpy.types.AddonPreferences | None:
-    """Ours; None in a script that only imports us."""
+    """Return the add-on's preferences; None in a script that imports the package only."""
     addon = bpy.context.preferences.addons.get(_PACKAGE)
     return addon.preferences if addon else None
 
 
 def named_python() -> PythonInterpreter | None:
-    """The Python that is named in the preferences, if one is."""
-    ours = addon_preferences()
-    return PythonInterpreter(bpy.path.abspath(ours.python)) if ours and ours.python else None
+    """Return the Python chosen in the preferences; None for Blender's."""
+    preferences = addon_preferences()
+    if not preferences or not preferences.python:
+        return None
+    return PythonInterpreter(bpy.path.abspath(preferences.python))
 
 
 def chosen_device() -> str:
-    """The device that the preferences choose, as ``core.model.inference.devices`` names it."""
-    ours = addon_preferences()
-    return ours.device.lower() if ours else "auto"
+    """Return the device chosen in the preferences, as ``core.model.inference.devices`` names it."""
+    preferences = addon_preferences()
+    return preferences.device.lower() if preferences else "auto"
 
 
 def missing_packages() -> list[str]:
-    """The packages of the model that are nowhere to be had: a named Python is taken at its word."""
-    return [] if named_python() else dependencies.missing_packages(*dependencies.MODEL)
+    """Return the packages that the model needs and that are missing.
+
+    A Python chosen in the preferences is assumed to have them all.
+    """
+    if named_python():
+        return []
+    return dependencies.missing_packages(*dependencies.MODEL)
+
+
+@dataclass(frozen=True)
+class ComputeTarget:
+    """Where functions of ``core.model`` run. It may be used on any thread.
+
+    named: the Python chosen in the preferences, on which results depend; None for Blender's.
+    worker: the Python of the worker process to run in; None for this process.
+    idle_seconds: time without a job after which the worker process ends.
+    """
+
+    named: PythonInterpreter | None
+    worker: PythonInterpreter | None
+    idle_seconds: float
+
+    def run(self, function: Callable[..., Task[T]], *arguments: Any) -> Task[T]:
+        """Run ``function(*arguments)``, or return its last result if the arguments are the same.
+
+        Args:
+            function: of a module of ``core``; see
+                ``core.jobs.worker_pool.WorkerProcess.run_function``.
+            *arguments: what ``core.jobs.messages`` can send.
+        """
+        begin = function
+        if self.worker:
+            begin = partial(_workers.run_function, self.worker, function, idle=self.idle_seconds)
+        return _memoized(begin, self.named, function, arguments)
+
+
+def compute_target(window: bool = False) -> ComputeTarget:
+    """Read from the preferences where the model runs. Call it on the main thread.
+
+    Args:
+        window: a user waits at the window, so this Python's PyTorch runs in a worker process, too.
+    """
+    named = named_python()
+    # PyTorch blocks Python's lock for long, so it is kept out of the process with the window.
+    worker = named
+    if worker is None and window and not missing_packages():
+        worker = PythonInterpreter.current()
+    return ComputeTarget(named, worker, _idle_seconds())
 
 
 def run_function(
     function: Callable[..., Task[T]], *arguments: Any, window: bool = False
 ) -> Task[T]:
-    """``function(*arguments)`` where the preferences say, or its last result if it is asked the same again.
+    """Run ``function(*arguments)`` where the preferences choose.
 
     Args:
-        function: of a module of ``core``, and what it takes: see ``core.jobs.worker_pool.WorkerProcess.run_function``. An argument
-            may be a function that makes it when it is time, without bpy.
-        window: somebody waits at the window: then this Python's PyTorch, too, runs in a process of its own.
+        function: see :meth:`ComputeTarget.run`.
+        *arguments: of ``function``.
+        window: see :func:`compute_target`.
+    """
+    return compute_target(window).run(function, *arguments)
+
+
+def run_in_process(function: Callable[..., Task[T]], *arguments: Any) -> Task[T]:
+    """Run ``function(*arguments)`` in a process of its own, or return its last result as in :func:`run_function`.
+
+    For functions of native libraries that may abort: neither Blender nor a script ends with them.
     """
     named = named_python()
+    place = named or PythonInterpreter.current()
     ours = addon_preferences()
-    place = named or (PythonInterpreter.current() if window and not missing_packages() else None)
     idle = ours.idle if ours else _IDLE
-    begin = partial(_workers.run_function, place, function, idle=idle) if place else function
+    begin = partial(_workers.run_function, place, function, idle=idle)
     return _memoized(begin, named, function, arguments)
 
 
 def run_in_blender(
     function: Callable[..., Task[T]], *arguments: Any, window: bool = False
 ) -> Task[T]:
-    """``function(*arguments)``, which uses bpy but nothing of the open file, or its last result as in :func:`run_function`.
+    """Run ``function(*arguments)``, which uses bpy but no data of the open file.
 
-    Takes its steps on the main thread, and they are short, if there is a second Blender to be had.
+    Its last result is returned if the arguments are the same. The steps of the task are taken on
+    the main thread; they are short if a second Blender does the work.
 
     Args:
-        window: somebody waits at the window: then it runs in a second Blender, if one can be started.
+        function: see :meth:`ComputeTarget.run`.
+        *arguments: of ``function``.
+        window: a user waits at the window, so it runs in a second Blender if one can be started.
     """
-    ours = addon_preferences()
-    program = bpy.app.binary_path if window else ""  # which is empty for the module bpy
-    return _beside_window(program, ours.idle if ours else _IDLE, function, arguments)
+    program = bpy.app.binary_path if window else ""  # empty for the module bpy
+    return _beside_window(program, _idle_seconds(), function, arguments)
+
+
+def is_worker_alive() -> bool:
+    """Return whether a worker process holds memory."""
+    return bool(_workers.alive_workers() or _blenders.alive_workers())
+
+
+def end_workers() -> None:
+    """End all worker processes."""
+    _workers.end_all()
+    _blenders.end_all()
+
+
+def _idle_seconds() -> float:
+    preferences = addon_preferences()
+    return preferences.idle if preferences else _IDLE_SECONDS
 
 
 def _beside_window(
     program: str, idle: float, function: Callable[..., Task[T]], arguments: tuple[Any, ...]
 ) -> Task[T]:
+    """Run in the Blender ``program``, or in this process if there is none or it does not start."""
     if program:
         begin = partial(_blenders.run_function, BlenderInterpreter(program), function, idle=idle)
         try:
             return (yield from in_thread(_memoized(begin, None, function, arguments), 0.0))
         except StartError:
-            pass
+            pass  # this process can do it as well, but blocks the window
     return (yield from _memoized(function, None, function, arguments))
 
 
@@ -107,30 +182,29 @@ def _memoized(
     function: Callable[..., Task[T]],
     arguments: tuple[Any, ...],
 ) -> Task[T]:
-    """What ``begin`` returns for ``arguments``, as ``function`` does, or its last result.
+    """Run ``begin(*arguments)``, which does what ``function`` does, or return the last result.
 
-    Knows nothing of bpy: it may run on a thread, all but what its callers do before the first step.
+    Uses no bpy, so that it may run on a thread.
     """
     yield Progress(0.0, "Starting")
-    arguments = tuple(argument() if callable(argument) else argument for argument in arguments)
+    # One result of each function is kept: enough for Adjust Last Operation, and little memory.
     name = f"{function.__module__}.{function.__qualname__}"
     key = _cache_key(named, name, arguments)
-    if name in _kept and _kept[name][0] == key:
-        return _kept[name][1]
+    last_key, last_result = _last_results.get(name, (b"", None))
+    if last_key == key:
+        return last_result
+
     result = yield from begin(*arguments)
-    _kept[name] = key, result
+    _last_results[name] = key, result
     return result
 
 
-def is_worker_alive() -> bool:
-    """Whether a worker process holds memory."""
-    return bool(_workers.alive_workers() or _blenders.alive_workers())
-
-
 def _cache_key(named: PythonInterpreter | None, name: str, arguments: tuple[Any, ...]) -> bytes:
-    """Changes with all that the result depends on: files count by their size and time."""
+    """Return a digest of all that the result depends on; files count by their size and time."""
+    # The message that a worker would get holds the values of all arguments, arrays included.
     message = io.BytesIO()
     messages.send_message(message, arguments)
+    # Of files it holds the paths alone, so what tells their contents apart is added.
     stamps = [
         (path.stat().st_mtime_ns, path.stat().st_size)
         for path in _file_paths(arguments)
@@ -141,6 +215,7 @@ def _cache_key(named: PythonInterpreter | None, name: str, arguments: tuple[Any,
 
 
 def _file_paths(value: Any) -> list[Path]:
+    """Return the paths within ``value``, in its containers and dataclasses as well."""
     match value:
         case Path():
             return [value]
@@ -148,63 +223,16 @@ def _file_paths(value: Any) -> list[Path]:
             return [path for item in value for path in _file_paths(item)]
         case dict():
             return _file_paths(list(value.values()))
-    return _file_paths(list(vars(value).values())) if hasattr(value, "__dataclass_fields__") else []
+    if is_dataclass(value):
+        return _file_paths(list(vars(value).values()))
+    return []
 
 
-class MAQUETTE_OT_test_python(TaskOperator, bpy.types.Operator):
-    """Start the Python that the model will run in and ask for its version, its PyTorch and the devices there"""
-
-    bl_idname = "maquette.test_python"
-    bl_label = "Test"
-    bl_options = {'INTERNAL'}
-
-    def start(self, context: Context) -> Task[PythonInfo]:
-        return python_probe.probe_python(named_python() or PythonInterpreter.current())
-
-    def finish(self, context: Context, result: PythonInfo) -> None:
-        ours = addon_preferences()
-        if ours:
-            ours.found_devices = " ".join(result.devices)
-            ours.told = result.status_text()
-        self.report({'INFO'}, result.status_text())
-
-    def report_error(self, error: Exception) -> set[str]:
-        ours = addon_preferences()
-        if ours:
-            ours.told = str(error)
-            ours.found_devices = ""
-        return super().report_error(error)
-
-
-class MAQUETTE_OT_release_memory(bpy.types.Operator):
-    """End the processes beside this one, with the model and a second Blender. What needs them starts them again"""
-
-    bl_idname = "maquette.release_memory"
-    bl_label = "Release Memory"
-
-    @classmethod
-    def poll(cls, context: Context) -> bool:
-        if _task_operator.running_task() or not is_worker_alive():
-            cls.poll_message_set("No process holds memory, or it is working")
-            return False
-        return True
-
-    def execute(self, context: Context) -> set[str]:
-        _end_workers()
-        return {'FINISHED'}
-
-
-register, _unregister = bpy.utils.register_classes_factory(
-    (MAQUETTE_OT_test_python, MAQUETTE_OT_release_memory)
-)
+def register() -> None:
+    """Do nothing: there are no classes here."""
 
 
 def unregister() -> None:
-    _end_workers()
-    _kept.clear()
-    _unregister()
-
-
-def _end_workers() -> None:
-    _workers.end_all()
-    _blenders.end_all()
+    """End the worker processes and drop their results."""
+    end_workers()
+    _last_results.clear()

@@ -1,11 +1,10 @@
-"""Runs the long work of an operator: to its end, or beside the living window with progress and Esc."""
+"""Run the task of an operator: to its end, or modally while the window stays usable."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
 import bpy
-from bpy.props import IntProperty
 from bpy.types import Context, Event, Timer
 
 from ..core.errors import Cancelled, MaquetteError
@@ -15,118 +14,180 @@ _POLL_SECONDS = 0.1
 
 
 class QueuedTask:
-    """A work that runs while the window stays usable, or waits in line until those before it are done."""
+    """A task that runs while the window stays usable, or waits until those before it have ended."""
 
     def __init__(
-        self, label: str, driver: type[SteppedTask[Any]], work: Task[Any], timer: Timer
+        self, label: str, driver: type[SteppedTask[Any]], task: Task[Any], timer: Timer
     ) -> None:
         self.label = label
-        self._begin = lambda: driver(work)
+        self._driver_class = driver
+        self._pending = task
         self._driver: SteppedTask[Any] | None = None
         self._cancelled = False
         self._timer = timer
         self._clock = ProgressClock()
-        _line.append(self)
+        queue.append(self)
         self._begin_in_turn()
 
     @property
     def progress(self) -> Progress:
+        """How far the task is."""
         return self._driver.progress if self._driver else Progress(0.0, "Waiting")
 
     def status_text(self) -> str:
-        """Its progress and the time left, for the panel and the status bar."""
+        """Return the progress and the time left, for the panel and the status bar."""
         return self._clock.progress_text(self.progress)
 
     def poll(self) -> bool:
-        """Begin when its turn has come; True once there is nothing left to do."""
+        """Begin the task in its turn, or take a step; return whether nothing is left to do."""
         self._begin_in_turn()
         return self._driver.poll() if self._driver else self._cancelled
 
-    def _begin_in_turn(self) -> None:
-        if self._driver is None and _line[0] is self and not self._cancelled:
-            self._driver = self._begin()
-
     def result(self) -> Any:
-        """What the work returned; raises what it raised, or Cancelled."""
+        """Return what the task returned.
+
+        Raises:
+            Cancelled: the task was stopped, perhaps before it began.
+            Exception: what the task raised.
+        """
         if self._driver is None:
             raise Cancelled("Stopped")
         return self._driver.result()
 
     def cancel(self) -> None:
+        """Stop the task, or prevent it from beginning."""
         self._cancelled = True
         if self._driver:
             self._driver.cancel()
 
     def dequeue(self) -> None:
-        """Leave the line, and take the timer and the texts of the window away."""
-        _line.remove(self)
+        """Leave the queue, and remove the timer and the window's status text."""
+        queue.remove(self)
         bpy.context.window_manager.event_timer_remove(self._timer)
         show_progress(None)
 
+    def _begin_in_turn(self) -> None:
+        if self._driver is None and queue.running() is self and not self._cancelled:
+            self._driver = self._driver_class(self._pending)
 
-_line: list[QueuedTask] = []  # the first one runs
-_shown: str | None = None
+
+class TaskQueue:
+    """The tasks of this Blender in their order. The first one runs."""
+
+    def __init__(self) -> None:
+        self._tasks: list[QueuedTask] = []
+
+    def append(self, task: QueuedTask) -> None:
+        """Put ``task`` at the end."""
+        self._tasks.append(task)
+
+    def remove(self, task: QueuedTask) -> None:
+        """Take ``task`` out."""
+        self._tasks.remove(task)
+
+    def running(self) -> QueuedTask | None:
+        """Return the first task, if there is any."""
+        return self._tasks[0] if self._tasks else None
+
+    def waiting(self) -> list[QueuedTask]:
+        """Return the tasks behind the first one."""
+        return self._tasks[1:]
+
+    def cancel(self, index: int) -> None:
+        """Cancel the task at ``index``, if there is one; 0 is the running one."""
+        if index < len(self._tasks):
+            self._tasks[index].cancel()
+
+    def clear(self) -> None:
+        """Cancel and remove all tasks."""
+        for task in list(self._tasks):
+            task.cancel()
+            task.dequeue()
+
+
+queue = TaskQueue()
+_status_text: str | None = None
 
 
 def running_task() -> QueuedTask | None:
-    """The job whose progress the panel shows, if any."""
-    return _line[0] if _line else None
+    """Return the task whose progress the panel shows, if any."""
+    return queue.running()
 
 
 def waiting_tasks() -> list[QueuedTask]:
-    """The jobs in line behind it."""
-    return _line[1:]
+    """Return the tasks in the queue behind the running one."""
+    return queue.waiting()
 
 
 def show_progress(text: str | None) -> None:
-    """Put ``text`` into the status bar, None for Blender's own, and let the sidebars draw again; not for the same text,
-    since drawing is what holds the window longest.
+    """Show ``text`` in the status bar and redraw the sidebars.
+
+    Nothing is drawn if the text is the same as before, since drawing blocks the window longest.
+
+    Args:
+        text: None for Blender's status text.
     """
-    global _shown
-    if text is not None and text == _shown:
+    global _status_text
+    if text is not None and text == _status_text:
         return
-    _shown = text
+    _status_text = text
+
     for window in bpy.context.window_manager.windows:
         window.workspace.status_text_set(text)
         for area in window.screen.areas:
-            if area.type in {'VIEW_3D', 'PREFERENCES'}:
-                for region in area.regions:
-                    if region.type == 'UI' or area.type == 'PREFERENCES':
-                        region.tag_redraw()
+            _redraw_progress(area)
+
+
+def _redraw_progress(area: bpy.types.Area) -> None:
+    """Redraw the regions of ``area`` that may show progress: sidebars, and the preferences."""
+    if area.type not in {'VIEW_3D', 'PREFERENCES'}:
+        return
+    for region in area.regions:
+        if region.type == 'UI' or area.type == 'PREFERENCES':
+            region.tag_redraw()
 
 
 class TaskOperator:
-    """Mix-in: a subclass says what the work is and what becomes of its result.
+    """Mix-in of an operator that does long work: a subclass makes the task and uses its result.
 
-    Called as ``bpy.ops.x.y()``, or in background mode, it blocks until the work is
-    done. Invoked from the interface it goes modal, shows progress and stops on Esc;
-    while another runs it waits in line, unless its work reads the scene as it goes.
+    Called as ``bpy.ops.x.y()``, or in background mode, it blocks until the task is done. Invoked
+    from the interface it goes modal, shows progress and stops on Esc. While another task runs it
+    waits in the queue.
     """
 
-    driver: ClassVar[type[SteppedTask[Any]]] = ThreadedTask  # SteppedWork where the work uses bpy
-    interactive = False  # whether this run goes on beside the window
-    _job: QueuedTask
+    driver: ClassVar[type[SteppedTask[Any]]] = ThreadedTask  # SteppedTask where the task uses bpy
+    interactive = False  # whether this run is modal
+    _task: QueuedTask
 
     @classmethod
     def poll(cls, context: Context) -> bool:
-        if _line and cls.driver is SteppedTask:
-            cls.poll_message_set(f"{_line[0].label} is running: wait, or stop it with Esc")
+        """Return False while a task runs, if this one reads the scene step by step.
+
+        Such a task cannot wait in the queue: the scene may change until its turn. A subclass whose
+        task reads the scene at once overrides this.
+        """
+        running = running_task()
+        if running and cls.driver is SteppedTask:
+            cls.poll_message_set(
+                f"{running.label} is running. Wait until it finishes, or press Esc to stop it"
+            )
             return False
         return True
 
     def label(self) -> str:
-        """What the job is called in the panel."""
+        """Return the name of the job in the panel."""
         return self.bl_label
 
     def start(self, context: Context) -> Task[Any]:
-        """Check what the user gave, read it out of Blender, return the work."""
+        """Check the properties, read the input from Blender and return the task."""
         raise NotImplementedError
 
     def finish(self, context: Context, result: Any) -> None:
-        """Put ``result`` into Blender."""
+        """Put ``result`` into Blender and report it."""
         raise NotImplementedError
 
     def execute(self, context: Context) -> set[str]:
+        """Run the task to its end."""
         self.interactive = False
         try:
             self.finish(context, run_to_end(self.start(context)))
@@ -135,6 +196,7 @@ class TaskOperator:
         return {'FINISHED'}
 
     def invoke(self, context: Context, event: Event) -> set[str]:
+        """Queue the task and go modal, or run it to its end in background mode."""
         if bpy.app.background:
             return self.execute(context)
         self.interactive = True
@@ -144,70 +206,50 @@ class TaskOperator:
             return self.report_error(error)
 
     def modal(self, context: Context, event: Event) -> set[str]:
-        job = self._job
-        if event.type == 'ESC' and event.value == 'PRESS' and job is running_task():
-            job.cancel()
+        """Poll the task at each timer event; stop it on Esc."""
+        task = self._task
+        if event.type == 'ESC' and event.value == 'PRESS' and task is running_task():
+            task.cancel()
         elif event.type != 'TIMER':
             return {'PASS_THROUGH'}
-        if not job.poll():
-            if job is not running_task():
+
+        # While the task runs, events other than those of its timer go on to Blender.
+        if not task.poll():
+            if task is not running_task():
                 return {'PASS_THROUGH'}
-            show_progress(f"{job.label}: {job.status_text()}   (Esc: stop)")
+            show_progress(f"{task.label}: {task.status_text()}   (Esc: Stop)")
             return {'RUNNING_MODAL'}
-        job.dequeue()
+
+        # It has ended, so the next one may run while this result is used.
+        task.dequeue()
         try:
-            self.finish(context, job.result())
+            self.finish(context, task.result())
         except MaquetteError as error:
             return self.report_error(error)
         return {'FINISHED'}
 
     def cancel(self, context: Context) -> None:
-        """Blender quits or loads a file while the work is running."""
-        self._job.cancel()
-        self._job.dequeue()
+        """Stop the task because Blender quits or loads a file."""
+        self._task.cancel()
+        self._task.dequeue()
 
-    def _go_modal(self, context: Context, work: Task[Any]) -> set[str]:
+    def report_error(self, error: MaquetteError) -> set[str]:
+        """Report ``error``; being stopped by the user is no error."""
+        kind = 'INFO' if isinstance(error, Cancelled) else 'ERROR'
+        self.report({kind}, f"{self.bl_label}: {error}")
+        return {'CANCELLED'}
+
+    def _go_modal(self, context: Context, task: Task[Any]) -> set[str]:
         timer = context.window_manager.event_timer_add(_POLL_SECONDS, window=context.window)
-        self._job = QueuedTask(self.label(), self.driver, work, timer)
+        self._task = QueuedTask(self.label(), self.driver, task, timer)
         context.window_manager.modal_handler_add(self)
         return {'RUNNING_MODAL'}
 
-    def report_error(self, error: MaquetteError) -> set[str]:
-        self.report(
-            {'INFO'} if isinstance(error, Cancelled) else {'ERROR'}, f"{self.bl_label}: {error}"
-        )
-        return {'CANCELLED'}
 
-
-class MAQUETTE_OT_stop_work(bpy.types.Operator):
-    """Stop what Maquette is doing, or is to do next; the scene stays as it was"""
-
-    bl_idname = "maquette.stop_work"
-    bl_label = "Stop"
-    bl_options = {'INTERNAL'}
-
-    place: IntProperty(
-        name="Place", description="In the line of jobs: 0 is the one that runs", min=0
-    )
-
-    @classmethod
-    def poll(cls, context: Context) -> bool:
-        if not _line:
-            cls.poll_message_set("Nothing is running")
-        return bool(_line)
-
-    def execute(self, context: Context) -> set[str]:
-        if self.place < len(_line):
-            _line[self.place].cancel()
-        return {'FINISHED'}
-
-
-register, _unregister = bpy.utils.register_classes_factory((MAQUETTE_OT_stop_work,))
+def register() -> None:
+    """Do nothing: there are no classes here."""
 
 
 def unregister() -> None:
-    """Blender drops the modal operators of a disabled add-on without a word: stop their work here."""
-    for job in list(_line):
-        job.cancel()
-        job.dequeue()
-    _unregister()
+    """Stop all tasks: Blender drops the modal operators of a disabled add-on without notice."""
+    queue.clear()

@@ -1,4 +1,4 @@
-"""What to do about a missing package, onto the clipboard. An extension may not run pip itself."""
+"""Copy the commands that install missing packages. An extension may not run pip itself."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ from . import _compute
 
 
 class MAQUETTE_OT_copy_install_command(bpy.types.Operator):
-    """Copy the commands that install what is missing, one a line, to paste them into a terminal"""
+    """Copy the commands that install the missing packages. Paste them into a terminal"""
 
     bl_idname = "maquette.copy_install_command"
     bl_label = "Copy Install Command"
     bl_options = {'INTERNAL'}
 
     def execute(self, context: Context) -> set[str]:
-        commands = [
-            dependencies.install_command(package) for package in _compute.missing_packages()
-        ]
+        missing = _compute.missing_packages()
+        commands = [dependencies.install_command(package) for package in missing]
         context.window_manager.clipboard = "\n".join(commands)
         self.report({'INFO'}, f"Copied: {'; '.join(commands)}")
         return {'FINISHED'}

@@ -1,4 +1,4 @@
-"""The active mesh as an artist goes on with it: its topology and its texture."""
+"""Finish the active mesh: remesh it for a use, and bake its texture."""
 
 from __future__ import annotations
 
@@ -17,11 +17,17 @@ from ..core.scene.finishing import pipeline, remesh, texturing
 from ..core.scene.finishing.pipeline import FinishOutput
 from ..core.scene.finishing.remesh import RemeshResult
 from . import _compute
+from ._results import leave_edit_mode, show_colors
 from ._task_operator import TaskOperator
 from .properties.finish import TextureProperties, TopologyProperties
 
-TOLD = "maquette_finished"  # the object's custom property that keeps what the panel tells of it
-_MILLIMETERS = 1000.0
+REPORT_KEY = "maquette_finished"  # custom property of an object: its last report, for the panel
+_MILLIMETERS = 1000.0  # in a meter
+_SYMMETRY_TEXTS = {
+    None: "best symmetry plane",
+    True: "made symmetric",
+    False: "not symmetric enough to mirror",
+}
 
 
 def start_finishing(
@@ -31,18 +37,23 @@ def start_finishing(
     texture_size: int,
     window: bool = False,
 ) -> Task[FinishOutput]:
-    """Finish ``mesh``, that of ``obj``, and texture it. Reads ``obj`` at once and changes nothing: :func:`apply_result` does.
+    """Return the task that finishes and textures ``mesh``.
+
+    Reads ``obj`` at once and does not change it: :func:`apply_result` does.
 
     Args:
-        settings, texture_size: see ``core.scene.finishing.pipeline.finish_and_texture``. window: see :func:`.compute.run_blender`.
+        obj: the object, with its source images.
+        mesh: its mesh.
+        settings: how to remesh; None to keep the faces.
+        texture_size: width and height of the texture in pixels; 0 for none.
+        window: see :func:`._compute.run_in_blender`.
 
     Raises:
-        MeshError, ImageError: see ``core.scene.finishing.pipeline.finish_and_texture`` and ``kept_views.kept_with``.
+        MeshError: the mesh cannot be finished or textured.
+        ImageError: a source image cannot be read.
     """
     if settings is None and len(mesh.faces) != len(obj.data.polygons):
-        raise MeshError(
-            f"{obj.name!r} has faces of mixed kinds: finish it first, or triangulate it"
-        )
+        raise MeshError(f"{obj.name!r} has triangles and quads. Finish it first, or triangulate it")
     if not len(mesh.faces):
         raise MeshError(f"{obj.name!r} has no faces")
     return _compute.run_in_blender(
@@ -58,85 +69,115 @@ def start_finishing(
 def apply_result(
     obj: bpy.types.Object, result: FinishOutput, smooth_angle: float = 0.7
 ) -> list[str]:
-    """Give ``obj``, which is in Object Mode, what came of :func:`start_finishing`, and say what that is."""
-    told = []
-    moved = source_views.count_stale(obj)
+    """Give ``obj``, which is in Object Mode, its new mesh and texture.
+
+    Args:
+        obj: the object that :func:`start_finishing` read.
+        result: what its task returned.
+        smooth_angle: edges are sharp where the angle of the faces exceeds it, radians.
+
+    Returns:
+        A report, one text a fact.
+    """
+    # Count before the mesh is replaced, since the source images are compared with the old one.
+    report = []
+    stale_count = source_views.count_stale(obj)
     if result.finished:
-        for modifier in [modifier for modifier in obj.modifiers if modifier.type == 'MULTIRES']:
-            obj.modifiers.remove(modifier)  # its details are the old mesh's
+        _remove_multires(obj)
         meshes.replace_mesh(obj, result.finished.mesh)
         obj.data.set_sharp_from_angle(angle=smooth_angle)
-        told = _finish_summary(result.finished)
+        report = _finish_summary(result.finished)
+
     if result.texture:
         texturing.apply_texture(obj, result.texture)
-        told.append("texture of {} x {}".format(*result.texture.size))
-        if moved:
-            told.append(
-                f"{moved} pictures left out: the mesh is not where it was in them. Texture before you apply a transform"
+        width, height = result.texture.size
+        report.append(f"texture of {width} x {height}")
+        if stale_count:
+            report.append(
+                f"{stale_count} source images were ignored because the mesh was moved since. "
+                "Bake the texture before you apply a transform"
             )
-    return told
+    return report
+
+
+def _remove_multires(obj: bpy.types.Object) -> None:
+    """Remove Multiresolution modifiers, whose details belong to the old mesh."""
+    for modifier in [modifier for modifier in obj.modifiers if modifier.type == 'MULTIRES']:
+        obj.modifiers.remove(modifier)
 
 
 def _finish_summary(finished: RemeshResult) -> list[str]:
+    """Return the report on a remeshed mesh, one text a fact."""
     kind = "quads" if finished.mesh.faces.shape[1] == 4 else "triangles"
-    told = [f"{len(finished.mesh.faces):,} {kind}", finished.after.summary()]
+    report = [f"{len(finished.mesh.faces):,} {kind}", finished.after.summary()]
     if finished.remade:
-        told.append(
-            "surface made anew: "
-            + ("parts overlapped" if finished.before.is_watertight else finished.before.summary())
-        )
+        before = finished.before
+        reason = "parts overlapped" if before.is_watertight else before.summary()
+        report.append(f"surface rebuilt: {reason}")
     if finished.removed:
-        told.append(f"{finished.removed} loose pieces removed")
-    word = {
-        None: "most symmetric",
-        True: "made symmetric",
-        False: "too far from symmetric to be made so",
-    }
-    told.append(f"{word[finished.symmetric]}: {finished.plane.summary()}")
-    return told
+        report.append(f"{finished.removed} loose parts removed")
+    report.append(f"{_SYMMETRY_TEXTS[finished.symmetric]}: {finished.plane.summary()}")
+    return report
 
 
 def scale_of(obj: bpy.types.Object, scene: bpy.types.Scene) -> tuple[float, float, float]:
-    """Metres along each axis of one unit of the mesh of ``obj``."""
-    return tuple(
-        abs(axis) * scene.unit_settings.scale_length for axis in obj.matrix_world.to_scale()
-    )
+    """Return the meters along each axis of one unit of the mesh of ``obj``."""
+    unit = scene.unit_settings.scale_length
+    return tuple(abs(factor) * unit for factor in obj.matrix_world.to_scale())
 
 
 def thin_walls(
-    obj: bpy.types.Object, finished: RemeshResult, least: float, scene: bpy.types.Scene
+    obj: bpy.types.Object, finished: RemeshResult, min_thickness: float, scene: bpy.types.Scene
 ) -> tuple[list[str], bool]:
-    """Its size and thinnest wall in words, and whether that is below ``least`` metres; selects faces of such walls."""
-    thickness, place = finished.walls.thinnest_place()
-    thin = finished.walls.thickness < least
-    obj.data.polygons.foreach_set("select", thin)
+    """Measure the walls of a remeshed object, and select the faces of those that are too thin.
+
+    Args:
+        obj: the object, which has the new mesh.
+        finished: with the walls.
+        min_thickness: meters.
+        scene: for its unit.
+
+    Returns:
+        The size of the object, its thinnest wall and its location in words, and whether a wall is
+        too thin.
+    """
+    thickness, thinnest_point = finished.walls.thinnest_place()
+    is_thin = finished.walls.thickness < min_thickness
+    obj.data.polygons.foreach_set("select", is_thin)
+
+    # The walls were measured in meters along the mesh's axes: rotation and location are left.
     unit = scene.unit_settings.scale_length
     location, rotation, _ = obj.matrix_world.decompose()
-    world = rotation @ Vector(place / unit) + location
-    where = ", ".join(f"{axis * unit * _MILLIMETERS:.1f}" for axis in world)
-    size = " x ".join(f"{axis * unit * _MILLIMETERS:.1f}" for axis in obj.dimensions)
-    return [
-        f"{size} mm",
+    world_point = rotation @ Vector(thinnest_point / unit) + location
+    point_text = ", ".join(f"{axis * unit * _MILLIMETERS:.1f}" for axis in world_point)
+    size_text = " x ".join(f"{axis * unit * _MILLIMETERS:.1f}" for axis in obj.dimensions)
+    report = [
+        f"{size_text} mm",
         f"thinnest wall {thickness * _MILLIMETERS:.2f} mm",
-        f"at ({where}) mm",
-    ], bool(thin.any())
+        f"at ({point_text}) mm",
+    ]
+    return report, bool(is_thin.any())
 
 
 class _ActiveMesh(TaskOperator):
-    """Mix-in: acts on the active mesh object, which is kept by name, since the user may undo or delete meanwhile."""
+    """Mix-in: works on the active mesh object.
 
-    driver = SteppedTask  # remeshing and unwrapping need the main thread, where no second Blender does them
+    The object is kept by name, since the user may undo or delete it while the task runs.
+    """
+
+    # Remeshing and unwrapping need the main thread where there is no second Blender.
+    driver = SteppedTask
 
     @classmethod
     def poll(cls, context: Context) -> bool:
         obj = context.active_object
         if obj is None or obj.type != 'MESH' or not obj.is_editable or not obj.data.is_editable:
-            cls.poll_message_set("Make a mesh object active that is not linked from another file")
+            cls.poll_message_set("Select a mesh object that is not linked from another file")
             return False
         if context.mode != 'OBJECT':
-            cls.poll_message_set("Go to Object Mode first")
+            cls.poll_message_set("Switch to Object Mode first")
             return False
-        return True  # it reads all that it needs when its turn comes, so it may wait in line
+        return True  # it reads the mesh at once when its turn comes, so it may wait in the queue
 
     def label(self) -> str:
         return f"{self.bl_label} {self._name}"
@@ -144,106 +185,123 @@ class _ActiveMesh(TaskOperator):
     def begin_finishing(
         self, context: Context, settings: remesh.FinishSettings | None, texture_size: int
     ) -> Task[FinishOutput]:
+        """Return the task for the active object; see :func:`start_finishing`."""
         self._name = context.active_object.name
         return self._finishing_task(settings, texture_size)
 
     def _finishing_task(
         self, settings: remesh.FinishSettings | None, texture_size: int
     ) -> Task[FinishOutput]:
+        # This is the first step, in the queue's turn: what the user did until then counts.
         obj = self._find_mesh(bpy.context)
         if obj.mode == 'EDIT':
-            raise MeshError(f"{self._name!r} is in Edit Mode: leave that, then click again")
+            raise MeshError(
+                f"{self._name!r} is in Edit Mode. Leave it, then run {self.bl_label} again"
+            )
         self._mesh = meshes.to_arrays(obj.data)
-        return (
-            yield from start_finishing(obj, self._mesh, settings, texture_size, self.interactive)
-        )
+        task = start_finishing(obj, self._mesh, settings, texture_size, self.interactive)
+        return (yield from task)
 
     def _find_mesh(self, context: Context) -> bpy.types.Object:
         obj = context.scene.objects.get(self._name)
         if obj is None or obj.type != 'MESH':
-            raise MeshError(f"{self._name!r} is gone: nothing was changed")
+            raise MeshError(f"{self._name!r} no longer exists. Nothing was changed")
         return obj
 
     def active_object(self, context: Context) -> bpy.types.Object:
-        """The object that the work began with, in Object Mode.
+        """Return the object that the task began with, in Object Mode.
 
         Raises:
-            MeshError: it is gone, or another by now.
+            MeshError: it no longer exists, or was changed.
         """
+        # The window stayed usable, so that the mesh may differ from the one that was finished.
         obj = self._find_mesh(context)
-        if context.mode != 'OBJECT':  # the window stayed usable meanwhile
-            bpy.ops.object.mode_set(mode='OBJECT')
+        leave_edit_mode(context)
         if not meshes.to_arrays(obj.data).has_same_surface(self._mesh):
             raise MeshError(
-                f"{self._name!r} was changed meanwhile, and stays as it is: click again"
+                f"{self._name!r} was edited while the job was running and was not changed. "
+                f"Run {self.bl_label} again"
             )
         return obj
 
-    def report_result(self, obj: bpy.types.Object, told: list[str], warn: bool = False) -> None:
-        """Report it, and keep it for the panel."""
-        obj[TOLD] = told
-        self.report({'WARNING' if warn else 'INFO'}, f"{obj.name}: {'; '.join(told)}")
+    def report_result(self, obj: bpy.types.Object, report: list[str], warn: bool = False) -> None:
+        """Report ``report``, and keep it with ``obj`` for the panel."""
+        obj[REPORT_KEY] = report
+        self.report({'WARNING' if warn else 'INFO'}, f"{obj.name}: {'; '.join(report)}")
 
 
 class MAQUETTE_OT_finish(TopologyProperties, TextureProperties, _ActiveMesh, bpy.types.Operator):
-    """Remesh the active object for what it is for: closed, manifold, faces outward, colors kept"""
+    """Remesh the active object, and bake its texture if wanted."""
 
     bl_idname = "maquette.finish"
     bl_label = "Finish"
+    bl_description = (
+        "Remesh the active object for the chosen use. The result is closed and manifold with "
+        "outward normals, and keeps its colors"
+    )
     bl_options = {'REGISTER', 'UNDO'}
 
     texture: BoolProperty(
         name="Texture",
-        description="Unwrap it and give it a texture of its pictures, as the preset Game always does. Takes seconds",
+        description="Unwrap the mesh and bake a texture from its images. Always done by the preset "
+        "Game. Takes a few seconds",
     )
 
     def start(self, context: Context) -> Task[FinishOutput]:
-        textured = self.texture or self.preset == 'GAME'
+        has_texture = self.texture or self.preset == 'GAME'
+        texture_size = int(self.texture_size) if has_texture else 0
         scale = scale_of(context.active_object, context.scene)
-        return self.begin_finishing(
-            context, self.finish_settings(scale), int(self.texture_size) if textured else 0
-        )
+        return self.begin_finishing(context, self.finish_settings(scale), texture_size)
 
     def draw(self, context: Context) -> None:
-        """Adjust Last Operation: what needs no other mesh."""
+        """Draw what Adjust Last Operation may change without remeshing again."""
         self.layout.use_property_split = True
-        for name in ("smooth_angle", "multires", *(["wall"] if self.preset == 'PRINT' else [])):
-            self.layout.prop(self, name)
+        self.layout.prop(self, "smooth_angle")
+        self.layout.prop(self, "multires")
+        if self.preset == 'PRINT':
+            self.layout.prop(self, "wall")
 
     def finish(self, context: Context, result: FinishOutput) -> None:
         obj = self.active_object(context)
-        warn = False
-        told = apply_result(obj, result, self.smooth_angle)
+        report = apply_result(obj, result, self.smooth_angle)
         if self.multires:
             _add_multires(context, obj, self.multires)
+
+        is_thin = False
         if result.finished.walls:
+            # 3D printers count in millimeters.
             if context.scene.unit_settings.system == 'METRIC':
                 context.scene.unit_settings.length_unit = 'MILLIMETERS'
-            measured, warn = thin_walls(obj, result.finished, self.wall, context.scene)
-            told += measured
+            measured, is_thin = thin_walls(obj, result.finished, self.wall, context.scene)
+            report += measured
+
         if self.interactive:
-            show_shading(context, bool(result.texture))
-        self.report_result(obj, told, warn)
+            show_colors(context, texture=bool(result.texture))
+        self.report_result(obj, report, is_thin)
 
 
 class MAQUETTE_OT_texture(TextureProperties, _ActiveMesh, bpy.types.Operator):
-    """Unwrap the active object and give it a texture of the pictures it was made from, its own colors elsewhere"""
+    """Bake a texture of the active object."""
 
     bl_idname = "maquette.texture"
     bl_label = "Texture"
+    bl_description = (
+        "Unwrap the active object and bake a texture from its source images, and from its vertex "
+        "colors where no image shows it"
+    )
     bl_options = {'REGISTER', 'UNDO'}
 
     def start(self, context: Context) -> Task[FinishOutput]:
         return self.begin_finishing(context, None, int(self.texture_size))
 
     def draw(self, context: Context) -> None:
-        """Adjust Last Operation has nothing here that would not bake again."""
+        """Draw nothing: every property would bake again."""
 
     def finish(self, context: Context, result: FinishOutput) -> None:
         obj = self.active_object(context)
         self.report_result(obj, apply_result(obj, result))
         if self.interactive:
-            show_shading(context, True)
+            show_colors(context, texture=True)
 
 
 def _add_multires(context: Context, obj: bpy.types.Object, levels: int) -> None:
@@ -251,15 +309,6 @@ def _add_multires(context: Context, obj: bpy.types.Object, levels: int) -> None:
     with context.temp_override(object=obj, active_object=obj):
         for _ in range(levels):
             bpy.ops.object.multires_subdivide(modifier=modifier.name, mode='CATMULL_CLARK')
-
-
-def show_shading(context: Context, texture: bool) -> None:
-    """Let Solid views that show the colours of materials, attributes or textures show textures, or attributes."""
-    for area in context.screen.areas:
-        if area.type == 'VIEW_3D':
-            shading = area.spaces.active.shading
-            if shading.type == 'SOLID' and shading.color_type in {'MATERIAL', 'VERTEX', 'TEXTURE'}:
-                shading.color_type = 'TEXTURE' if texture else 'VERTEX'
 
 
 register: Callable[[], None]

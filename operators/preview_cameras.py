@@ -1,4 +1,4 @@
-"""The cameras of a training set, drawn into the 3D views before anything is rendered."""
+"""Show the cameras of a training set in the 3D Viewport before anything is rendered."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from ..core.synthesis import camera_rigs
 from ._task_operator import TaskOperator
 from .properties.dataset import DatasetProperties
 
-_COLOR = (1.0, 0.55, 0.1, 1.0)
 LENGTH = 0.4  # of a drawn frustum, in radii of its object
+_COLOR = (1.0, 0.55, 0.1, 1.0)  # orange, as Blender's selected cameras
 
 
 class _Drawing:
-    """Lines in the 3D views of one scene, until it is taken away."""
+    """Lines in the 3D viewports of one scene, until they are removed."""
 
     def __init__(self, scene: bpy.types.Scene, lines: NDArray[np.float32]) -> None:
-        self.scene = scene.session_uid  # another file may be loaded meanwhile
+        self.scene = scene.session_uid  # not the scene, since another file may be loaded
         self.lines = lines
         self._batch: Any = None
         self._handle = bpy.types.SpaceView3D.draw_handler_add(
@@ -37,7 +37,7 @@ class _Drawing:
         bpy.types.SpaceView3D.draw_handler_remove(self._handle, 'WINDOW')
 
     def _draw_lines(self) -> None:
-        import gpu  # there is none without a window
+        import gpu  # only in a Blender with a window
         from gpu_extras.batch import batch_for_shader
 
         if bpy.context.scene.session_uid != self.scene:
@@ -55,16 +55,19 @@ _drawing: _Drawing | None = None
 
 
 def drawn_lines(scene: bpy.types.Scene) -> NDArray[np.float32] | None:
-    """The ends (2 N, 3) of the lines that are drawn in the 3D views of ``scene``, if any; metres."""
-    return _drawing.lines if _drawing and _drawing.scene == scene.session_uid else None
+    """Return the ends (2 N, 3) of the lines shown for ``scene``, meters; None if none are shown."""
+    if _drawing is None or _drawing.scene != scene.session_uid:
+        return None
+    return _drawing.lines
 
 
 def _show_lines(scene: bpy.types.Scene, lines: NDArray[np.float32] | None) -> None:
-    """Draw ``lines`` (2 N, 3) instead of what is drawn; None: nothing."""
+    """Show ``lines`` (2 N, 3) instead of those shown so far; None to show none."""
     global _drawing
     if _drawing:
         _drawing.remove_handler()
     _drawing = None if lines is None else _Drawing(scene, lines)
+
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
             if area.type == 'VIEW_3D':
@@ -72,7 +75,7 @@ def _show_lines(scene: bpy.types.Scene, lines: NDArray[np.float32] | None) -> No
 
 
 class MAQUETTE_OT_preview_cameras(DatasetProperties, TaskOperator, bpy.types.Operator):
-    """Draw into the 3D views the cameras that the selected objects would be rendered from"""
+    """Show the cameras that the selected objects would be rendered from in the 3D Viewport"""
 
     bl_idname = "maquette.preview_cameras"
     bl_label = "Preview Cameras"
@@ -81,7 +84,7 @@ class MAQUETTE_OT_preview_cameras(DatasetProperties, TaskOperator, bpy.types.Ope
 
     cameras: StringProperty(
         name="Cameras",
-        description="As of Render Dataset",
+        description="Camera rigs, as in Render Dataset",
         default=" ".join(map(str, camera_rigs.DEFAULT)),
     )
 
@@ -90,17 +93,17 @@ class MAQUETTE_OT_preview_cameras(DatasetProperties, TaskOperator, bpy.types.Ope
         return preview_views(sources, self.dataset_settings(self.cameras))
 
     def finish(self, context: Context, result: Any) -> None:
-        lines = [
-            frustum_lines(view.camera, LENGTH * float(np.linalg.norm(bounds[1] - bounds[0])) / 2)
-            for bounds, views in result
-            for view in views
-        ]
+        # Frusta are as large as their object, so that those of small objects can be seen.
+        lines = []
+        for bounds, views in result:
+            radius = float(np.linalg.norm(bounds[1] - bounds[0])) / 2
+            lines += [frustum_lines(view.camera, LENGTH * radius) for view in views]
         _show_lines(context.scene, np.concatenate(lines).reshape(-1, 3).astype(np.float32))
-        self.report({'INFO'}, f"{len(lines)} cameras of {len(result)} objects")
+        self.report({'INFO'}, f"{len(lines)} cameras for {len(result)} objects")
 
 
 class MAQUETTE_OT_hide_cameras(bpy.types.Operator):
-    """Take the drawn cameras out of the 3D views"""
+    """Remove the previewed cameras from the 3D Viewport"""
 
     bl_idname = "maquette.hide_cameras"
     bl_label = "Hide Cameras"
@@ -124,5 +127,6 @@ register, _unregister = bpy.utils.register_classes_factory(
 
 
 def unregister() -> None:
+    """Remove the lines and the operators."""
     _show_lines(bpy.context.scene, None)
     _unregister()

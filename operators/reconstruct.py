@@ -1,4 +1,7 @@
-"""From pictures to an object in the scene: the one path of the button, ``bpy.ops`` and the command line."""
+"""Reconstruct an object from one image or from images of its sides.
+
+The button, ``bpy.ops`` and the command line all go through :func:`start_reconstruction`.
+"""
 
 from __future__ import annotations
 
@@ -10,185 +13,147 @@ import bpy
 import numpy as np
 from bpy.props import BoolProperty, FloatProperty, IntProperty, StringProperty
 from bpy.types import Context
-from mathutils import Vector
 
 from ..core.arrays import MeshArrays
 from ..core.cameras import SIDES
 from ..core.errors import ImageError
-from ..core.jobs.task import Task
+from ..core.jobs.task import Progress, Task
 from ..core.model.jobs import reconstruct as reconstruct_job  # without torch, until it runs
 from ..core.model.jobs.reconstruct import ReconstructionRequest
 from ..core.scene import images as scene_images
-from ..core.scene import meshes, source_views
-from ..core.scene.compat import PATH_OPTIONS
-from . import _compute
+from . import _compute, _results
+from ._compute import ComputeTarget
+from ._results import absolute_path
 from ._task_operator import TaskOperator
-from .properties.scene import FIT, RESOLUTION, SIZE, WEIGHTS, side_property
+from .properties.paths import file_property, side_property
+from .properties.scene import FIT, RESOLUTION, SIZE, WEIGHTS
 
-_FRESH = frozenset({'SKIP_SAVE'})  # pictures of the last call must not come back in the next
+_NOT_SAVED = frozenset({'SKIP_SAVE'})  # the images of the last call must not come back in the next
 
 
 def start_reconstruction(
     request: ReconstructionRequest,
-    picture: scene_images.ImageValues | None = None,
+    size: float,
+    image: scene_images.ImageValues | None = None,
     window: bool = False,
 ) -> Task[MeshArrays]:
-    """The mesh for ``request``, from where the preferences say; at once if only the size differs from the last.
+    """Reconstruct ``request`` where the preferences choose.
+
+    The model makes a mesh of longest side 1, which is kept and only scaled if the next call differs
+    in ``size`` alone. The returned task uses no bpy, so that it can run on a thread.
 
     Args:
-        picture: the photo, if it is of the open file.
-        window: see :func:`.compute.run`. The work that is returned touches no bpy, so that it can run on a thread.
+        request: what to reconstruct.
+        size: longest side of the mesh, meters. This is the one place where it is applied.
+        image: the photo, if it is an image of the open file.
+        window: see :func:`._compute.compute_target`.
 
     Raises:
-        As ``core.model.jobs.reconstruct.reconstruct``; WorkerError.
+        ImageError: an image cannot be read, or shows no object.
+        WeightsError: the weights are missing or damaged.
+        DependencyError: a package is missing.
+        MeshError: the model found no solid object.
+        WorkerError: the worker process ended early.
     """
-    request, size = replace(request, size=1.0, device=_compute.chosen_device()), request.size
-    made = (lambda: replace(request, photo=picture.to_pixels())) if picture else request
-    work = _compute.run_function(reconstruct_job.reconstruct_request, made, window=window)
-    return _scaled_result(work, size)
+    target = _compute.compute_target(window)
+    return _reconstruct_scaled(target, request, size, image)
 
 
-def _scaled_result(work: Task[MeshArrays], size: float) -> Task[MeshArrays]:
-    mesh = yield from work
+def _reconstruct_scaled(
+    target: ComputeTarget,
+    request: ReconstructionRequest,
+    size: float,
+    image: scene_images.ImageValues | None,
+) -> Task[MeshArrays]:
+    if image:
+        yield Progress(0.0, "Reading")
+        request = replace(request, photo=image.to_pixels())
+    mesh = yield from target.run(reconstruct_job.reconstruct_request, request)
     return mesh.offset_and_scaled(np.zeros(3), size)
 
 
-def add_object(
-    context: Context, name: str, arrays: MeshArrays, location: Vector
-) -> bpy.types.Object:
-    """A new object with its origin at ``location``, active, selected and in view."""
-    if context.mode != 'OBJECT':  # the window stayed usable meanwhile
-        bpy.ops.object.mode_set(mode='OBJECT')
-    obj = meshes.new_object(name, arrays)
-    source_views.store_views(obj, arrays.views)
-    obj.location = location
-    layer = context.view_layer
-    collection_for_new(context).objects.link(obj)
-    for other in context.selected_objects:
-        other.select_set(False)
-    space = context.space_data
-    if space and space.type == 'VIEW_3D' and space.local_view:
-        obj.local_view_set(space, True)
-    layer.objects.active = obj
-    obj.select_set(True)
-    return obj
-
-
-def collection_for_new(context: Context) -> bpy.types.Collection:
-    """The active one, but the scene's own if that is excluded, or linked from another file."""
-    place = context.view_layer.active_layer_collection
-    return (
-        place.collection
-        if place.is_visible and place.collection.is_editable
-        else context.scene.collection
-    )
-
-
-def mesh_summary(mesh: MeshArrays) -> str:
-    """How large ``mesh`` is and, if it was fitted, how its silhouettes agree with its pictures."""
-    return f"{len(mesh.vertices):,} vertices, {len(mesh.faces):,} faces{fit_summary(mesh)}"
-
-
-def fit_summary(mesh: MeshArrays) -> str:
-    """How the silhouettes of ``mesh`` agree with its pictures, empty if it was not fitted to them."""
-    pairs = [view.silhouette for view in mesh.views if view.silhouette]
-    if not pairs:
-        return ""
-    before, after = (
-        ", ".join(f"{score:.3f}" for score in scores) for scores in zip(*pairs, strict=True)
-    )
-    return f", silhouettes {after} (IoU; before the fit {before})"
-
-
-def show_colours(context: Context) -> None:
-    """Let Solid views that show material colours, which is Blender's default, or textures show colour attributes."""
-    for area in context.screen.areas:
-        if area.type == 'VIEW_3D':
-            shading = area.spaces.active.shading
-            if shading.type == 'SOLID' and shading.color_type in {'MATERIAL', 'TEXTURE'}:
-                shading.color_type = 'VERTEX'
-
-
 class MAQUETTE_OT_reconstruct(TaskOperator, bpy.types.Operator):
-    """Build a colored mesh object from a picture, or from pictures of its sides, at the 3D cursor"""
+    """Create a colored mesh from one image, or from images of its sides, at the 3D cursor"""
 
     bl_idname = "maquette.reconstruct"
     bl_label = "Reconstruct"
     bl_options = {'REGISTER', 'UNDO'}
 
-    filepath: StringProperty(
-        name="File",
-        description="Image file of the object, from anywhere. If it has no alpha, the object is found in it",
-        subtype='FILE_PATH',
-        options={'SKIP_SAVE', *PATH_OPTIONS},
+    filepath: file_property(
+        "File",
+        "Image file of the object. If it has no alpha channel, the background is removed "
+        "automatically",
+        _NOT_SAVED,
     )
     image: StringProperty(
         name="Image",
-        description="Name of an image in this file to reconstruct from, instead of an image file",
+        description="Name of an image in the current blend file, used instead of an image file",
         options={'SKIP_SAVE'},
     )
-    front: side_property("front", _FRESH)
-    right: side_property("right", _FRESH)
-    back: side_property("back", _FRESH)
-    left: side_property("left", _FRESH)
-    top: side_property("top", _FRESH)
-    bottom: side_property("bottom", _FRESH)
+    front: side_property("front", _NOT_SAVED)
+    right: side_property("right", _NOT_SAVED)
+    back: side_property("back", _NOT_SAVED)
+    left: side_property("left", _NOT_SAVED)
+    top: side_property("top", _NOT_SAVED)
+    bottom: side_property("bottom", _NOT_SAVED)
     resolution: IntProperty(**RESOLUTION)
     fit: BoolProperty(**FIT)
     size: FloatProperty(**SIZE)
     name: StringProperty(
         name="Name",
-        description="Of the new object. Empty: the picture's name",
+        description="Name of the new object. Leave empty to use the image's name",
         maxlen=63,
         options={'SKIP_SAVE'},
     )
-    weights: StringProperty(**WEIGHTS)
+    weights: WEIGHTS
 
     def start(self, context: Context) -> Task[MeshArrays]:
-        sides = {side: absolute_path(getattr(self, side)) for side in SIDES if getattr(self, side)}
+        sides = {side: absolute_path(path) for side, path in self._side_paths().items()}
         if bool(self.filepath) + bool(self.image) + bool(sides) != 1:
-            raise ImageError("Choose one picture, or pictures of the object's sides")
-        picture = (
-            scene_images.image_values(scene_images.image_named(self.image)) if self.image else None
-        )
-        photo = absolute_path(self.filepath) if self.filepath else None
-        self._location = context.scene.cursor.location.copy()
+            raise ImageError("Choose one image, or images of the object's sides")
+
+        # The values are copied now, since the image may change while the task waits. What else the
+        # conversion needs takes longer and is left to the task.
+        image = None
+        if self.image:
+            image = scene_images.image_values(scene_images.image_named(self.image))
         request = ReconstructionRequest(
-            photo, sides, self.resolution, self.size, weights_file(self.weights), fit=self.fit
+            photo=absolute_path(self.filepath) if self.filepath else None,
+            sides=sides,
+            resolution=self.resolution,
+            weights=_results.weights_file(self.weights),
+            device=_compute.chosen_device(),
+            fit=self.fit,
         )
-        return start_reconstruction(request, picture, self.interactive)
+        self._location = context.scene.cursor.location.copy()
+        return start_reconstruction(request, self.size, image, self.interactive)
 
     def finish(self, context: Context, result: MeshArrays) -> None:
-        obj = add_object(context, self._object_name(), result.on_ground(), self._location)
+        name = self._object_name()
+        obj = _results.add_object_on_ground(context, name, result, self._location)
         if self.interactive and context.scene.maquette.show_colours:
-            show_colours(context)
-        self.report({'INFO'}, f"{obj.name}: {mesh_summary(result)}")
+            _results.show_colors(context)
+        self.report({'INFO'}, f"{obj.name}: {_results.mesh_summary(result)}")
 
     def label(self) -> str:
         return f"{self.bl_label} {self._object_name()}"
 
     def draw(self, context: Context) -> None:
-        """Adjust Last Operation: what does not ask the model again."""
+        """Draw what Adjust Last Operation may change without running the model again."""
         self.layout.use_property_split = True
         self.layout.prop(self, "size")
         self.layout.prop(self, "name")
 
+    def _side_paths(self) -> dict[str, str]:
+        """Return the image files of the sides that are set."""
+        paths = {side: getattr(self, side) for side in SIDES}
+        return {side: path for side, path in paths.items() if path}
+
     def _object_name(self) -> str:
-        first = next(
-            (path for side in SIDES if (path := getattr(self, side))), self.filepath or self.image
-        )
-        return self.name or Path(first).stem
-
-
-def absolute_path(text: str) -> Path:
-    return Path(bpy.path.abspath(text))
-
-
-def weights_file(chosen: str = "") -> Path | None:
-    """The weights ``chosen``, else those of the preferences; None for the bundled ones."""
-    ours = _compute.addon_preferences()
-    text = chosen or (ours.weights if ours else "")
-    return absolute_path(text) if text else None
+        if self.name:
+            return self.name
+        paths = list(self._side_paths().values()) or [self.filepath or self.image]
+        return Path(paths[0]).stem
 
 
 register: Callable[[], None]

@@ -1,9 +1,9 @@
-"""From the references that stand in the scene to an object that stands among them."""
+"""Reconstruct an object from references in the scene, and place it where they show it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,170 +23,205 @@ from mathutils import Matrix
 from ..core.cameras import SIDES
 from ..core.errors import SceneError
 from ..core.jobs.task import Progress, SteppedTask, Task, in_thread, single_step
+from ..core.scene import images as scene_images
 from ..core.scene import references as scene_references
-from . import _compute
+from . import _compute, _results
+from ._compute import ComputeTarget
 from ._task_operator import TaskOperator
 from .properties.scene import FIT, RESOLUTION, WEIGHTS
-from .reconstruct import add_object, mesh_summary, show_colours, weights_file
 
 if TYPE_CHECKING:
     from ..core.model.jobs.reconstruct_references import PosedReconstruction, PosedRequest
 
+_SIDE_ITEMS = [('AUTO', "As Placed", "The side that the image faces")]
+_SIDE_ITEMS += [
+    (side.upper(), side.capitalize(), f"Orthographic {side} view of the object") for side in SIDES
+]
+
 
 class MaquetteReference(bpy.types.PropertyGroup):
-    """What the user says of a reference: ``Object.maquette_reference``."""
+    """What the user sets for a reference: ``Object.maquette_reference``."""
 
     side: EnumProperty(
         name="Shows",
-        description="What this picture shows of the object. "
-        "If that is not what it faces, only its scale counts, and not its place",
-        items=(
-            ('AUTO', "As Placed", "The side that it faces"),
-            *(
-                (side.upper(), side.capitalize(), f"The object's {side}, seen straight on")
-                for side in SIDES
-            ),
-        ),
+        description="Side of the object that this image shows. If it differs from the direction "
+        "the image faces, only the image's scale is used, not its position",
+        items=_SIDE_ITEMS,
     )
 
 
+@dataclass(frozen=True)
+class ReferenceChoice:
+    """Which references to reconstruct from, and how.
+
+    names: of the objects; empty for those of ``collection``, the selected or the visible ones.
+    collection: name of the collection to use; empty for none.
+    resolution: grid cells along the longest side.
+    weights: file of the model's weights; None for the bundled ones.
+    fit: move the surface so that its outline matches the images.
+    """
+
+    names: Sequence[str]
+    collection: str
+    resolution: int
+    weights: Path | None
+    fit: bool = False
+
+
 def user_side(obj: bpy.types.Object) -> str:
-    """The side that the user says the reference ``obj`` shows; empty if it is as it stands."""
+    """Return the side that the user set for the reference ``obj``; empty if it is as placed."""
     side = obj.maquette_reference.side
     return "" if side == 'AUTO' or obj.type == 'CAMERA' else side.lower()
 
 
 def seen_from(obj: bpy.types.Object) -> str:
-    """What the reference ``obj`` is taken for, in words."""
+    """Return what the reference ``obj`` is used as, in words."""
     return scene_references.seen_from(obj, user_side(obj))
 
 
 class MAQUETTE_OT_reconstruct_references(TaskOperator, bpy.types.Operator):
-    """Build a colored mesh object where image empties, and cameras with a background image, show it in the scene"""
+    """Reconstruct an object from the references of the scene."""
 
     bl_idname = "maquette.reconstruct_references"
     bl_label = "Reconstruct References"
+    bl_description = (
+        "Create a colored mesh from the image empties and camera background images of the scene, "
+        "placed where they show it"
+    )
     bl_options = {'REGISTER', 'UNDO'}
     driver = SteppedTask
 
     objects: CollectionProperty(
         name="Objects",
-        description="Names of the references to use, instead of those selected: [{\"name\": \"Empty\"}]. "
-        "Each one more makes the shape surer and takes about a third of the time of the first",
+        description="Names of the references to use instead of the selected ones: "
+        "[{\"name\": \"Empty\"}]. Every additional reference improves the shape and adds about a "
+        "third of the time of the first",
         type=bpy.types.OperatorFileListElement,
         options={'SKIP_SAVE'},
     )
     collection: StringProperty(
         name="Collection",
-        description="Use all references of the collection of this name, instead of those selected",
+        description="Name of a collection whose references are used instead of the selected ones",
         options={'SKIP_SAVE'},
     )
     resolution: IntProperty(**RESOLUTION)
     fit: BoolProperty(**FIT)
     name: StringProperty(
         name="Name",
-        description="Of the new object. Empty: the collection's name, or \"Maquette\"",
+        description="Name of the new object. Leave empty to use the collection's name, or "
+        "\"Maquette\"",
         maxlen=63,
         options={'SKIP_SAVE'},
     )
-    weights: StringProperty(**WEIGHTS)
+    weights: WEIGHTS
 
     @classmethod
     def poll(cls, context: Context) -> bool:
-        return True  # it knows where the references stand from the start, so it may wait in line
+        return True  # it reads the poses of the references at once, so it may wait in the queue
 
     def start(self, context: Context) -> Task[PosedReconstruction]:
-        names = [item.name for item in self.objects]
-        weights = weights_file(self.weights)
-        self._told, work = start_references(
-            context,
-            names,
-            self.collection,
-            self.resolution,
-            weights,
-            self.fit,
-            window=self.interactive,
+        choice = ReferenceChoice(
+            names=[item.name for item in self.objects],
+            collection=self.collection,
+            resolution=self.resolution,
+            weights=_results.weights_file(self.weights),
+            fit=self.fit,
         )
-        return work
+        self._sources, task = start_references(context, choice, self.interactive)
+        return task
 
     def finish(self, context: Context, result: PosedReconstruction) -> None:
         obj = add_posed_object(context, self.name or self.collection or "Maquette", result)
         if self.interactive and context.scene.maquette.show_colours:
-            show_colours(context)
-        apart = "; ".join(result.disagreements)
-        context.scene.maquette.disagreements = apart
-        fitted = f". Fitted to each other: {apart}" if apart else ""
-        self.report(
-            {'WARNING' if apart else 'INFO'},
-            f"{obj.name}: {mesh_summary(result.mesh)}, from {self._told}{fitted}",
-        )
+            _results.show_colors(context)
+
+        disagreements = "; ".join(result.disagreements)
+        context.scene.maquette.disagreements = disagreements
+        text = f"{obj.name}: {_results.mesh_summary(result.mesh)}, from {self._sources}"
+        if disagreements:
+            text += f". References disagree and were averaged: {disagreements}"
+        self.report({'WARNING' if disagreements else 'INFO'}, text)
 
     def draw(self, context: Context) -> None:
-        """Adjust Last Operation: what does not ask the model again."""
+        """Draw what Adjust Last Operation may change without running the model again."""
         self.layout.use_property_split = True
         self.layout.prop(self, "name")
 
 
 def start_references(
-    context: Context,
-    names: Sequence[str],
-    collection: str,
-    resolution: int,
-    weights: Path | None,
-    fit: bool = False,
-    window: bool = False,
+    context: Context, choice: ReferenceChoice, window: bool = False
 ) -> tuple[str, Task[PosedReconstruction]]:
-    """What each reference is taken for, in words, and the work to do; see ``core.scene.references.chosen_references``.
+    """Read the poses of the chosen references and return the task that reconstructs from them.
+
+    Args:
+        context: its scene holds the references and the 3D cursor.
+        choice: which references, and how; see ``core.scene.references.chosen_references``.
+        window: see :func:`._compute.compute_target`.
+
+    Returns:
+        What each reference is used as, in words, and the task.
 
     Raises:
-        SceneError, ImageError: there is none, or one that cannot be used.
+        SceneError, ImageError: there is no reference, or one that cannot be used.
     """
     from ..core.model.jobs.reconstruct_references import PosedRequest
 
-    objects = scene_references.chosen_references(context, names, collection)
+    objects = scene_references.chosen_references(context, choice.names, choice.collection)
     if not objects:
         raise SceneError(
-            "There is no reference in view: add the object's front with Add > Image > Reference, "
+            "No reference is visible. Add the object's front with Add > Image > Reference, "
             "or give a camera a background image"
         )
-    stands = [scene_references.reference_pose(context, obj, user_side(obj)) for obj in objects]
-    told = ", ".join(f"{obj.name} ({seen_from(obj)})" for obj in objects)
+    # Poses are read at once, so that the task may wait in the queue while the scene changes.
+    poses = [scene_references.reference_pose(context, obj, user_side(obj)) for obj in objects]
+    sources = ", ".join(f"{obj.name} ({seen_from(obj)})" for obj in objects)
     request = PosedRequest(
-        (),
-        np.array(context.scene.cursor.location, float),
-        resolution,
-        weights,
-        _compute.chosen_device(),
-        fit,
+        references=(),
+        near=np.array(context.scene.cursor.location, float),
+        resolution=choice.resolution,
+        weights=choice.weights,
+        device=_compute.chosen_device(),
+        fit=choice.fit,
     )
-    return told, _reconstruct_references(stands, request, window)
+    return sources, _read_and_reconstruct(poses, request, window)
 
 
-def _reconstruct_references(
-    stands: Sequence[scene_references.ReferencePose], request: PosedRequest, window: bool
+def _read_and_reconstruct(
+    poses: Sequence[scene_references.ReferencePose], request: PosedRequest, window: bool
 ) -> Task[PosedReconstruction]:
-    """Reads one picture a step, since each holds the window, and does the rest beside it."""
+    """Read the images of ``poses``, one a step since each blocks the window, and reconstruct."""
+    images = []
+    for pose in poses:
+        image = yield from single_step(Progress(0.0, "Reading"), pose.read_image)
+        images.append(image)
+
+    # All the rest uses no bpy.
+    task = _reconstruct_posed(_compute.compute_target(window), request, poses, images)
+    if window:
+        task = in_thread(task)
+    return (yield from task)
+
+
+def _reconstruct_posed(
+    target: ComputeTarget,
+    request: PosedRequest,
+    poses: Sequence[scene_references.ReferencePose],
+    images: Sequence[scene_images.ImageValues],
+) -> Task[PosedReconstruction]:
+    """Complete ``request`` by the references and reconstruct it; uses no bpy."""
     from ..core.model.jobs.reconstruct_references import reconstruct_posed
 
-    pictures = []
-    for stand in stands:
-        pictures.append((yield from single_step(Progress(0.0, "Reading"), stand.read_image)))
-
-    def made() -> PosedRequest:
-        pairs = zip(stands, pictures, strict=True)
-        return replace(
-            request, references=tuple(stand.to_reference(picture) for stand, picture in pairs)
-        )
-
-    work = _compute.run_function(reconstruct_posed, made, window=window)
-    return (yield from (in_thread(work) if window else work))
+    yield Progress(0.0, "Reading")
+    pairs = zip(poses, images, strict=True)
+    references = tuple(pose.to_reference(image) for pose, image in pairs)
+    return (yield from target.run(reconstruct_posed, replace(request, references=references)))
 
 
 def add_posed_object(context: Context, name: str, result: PosedReconstruction) -> bpy.types.Object:
-    """A new object that stands where its references show it, active and selected."""
-    place = Matrix(result.to_world)
-    obj = add_object(context, name, result.mesh, place.translation)
-    obj.rotation_euler = place.to_euler()
+    """Add a new object where its references show it, active and selected."""
+    to_world = Matrix(result.to_world)
+    obj = _results.add_object(context, name, result.mesh, to_world.translation)
+    obj.rotation_euler = to_world.to_euler()
     return obj
 
 
@@ -198,10 +233,12 @@ _register, _unregister = bpy.utils.register_classes_factory(
 
 
 def register() -> None:
+    """Register the operator, and the property of objects."""
     _register()
     bpy.types.Object.maquette_reference = PointerProperty(type=MaquetteReference)
 
 
 def unregister() -> None:
+    """Remove both."""
     del bpy.types.Object.maquette_reference
     _unregister()

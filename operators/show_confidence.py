@@ -1,4 +1,4 @@
-"""Shows where the model is sure of a surface and where it guesses."""
+"""Show the model's confidence as colors of the surface."""
 
 from __future__ import annotations
 
@@ -8,33 +8,38 @@ import bpy
 from bpy.types import Context
 
 from ..core.scene import meshes
-from .finish import show_shading
+from ._results import show_colors
 
 
 def has_confidence(context: Context) -> bool:
+    """Return whether the active object is a mesh with the attribute "Confidence"."""
     obj = context.active_object
     return obj is not None and obj.type == 'MESH' and meshes.has_confidence(obj.data)
 
 
 class MAQUETTE_OT_show_confidence(bpy.types.Operator):
-    """Show how sure the model is of each part of the surface: red is a guess, blue is sure. Again: its own colors"""
+    """Show the confidence of the active object, or its colors again."""
 
     bl_idname = "maquette.show_confidence"
     bl_label = "Confidence"
+    bl_description = (
+        "Show how certain the model is of each part of the surface, from red (guessed) to blue "
+        "(certain). Click again to return to the object's colors"
+    )
     bl_options = {'REGISTER', 'UNDO'}
 
     @classmethod
     def poll(cls, context: Context) -> bool:
         if context.mode != 'OBJECT':
-            cls.poll_message_set("Works in Object Mode")
+            cls.poll_message_set("Switch to Object Mode first")
             return False
         if not has_confidence(context):
             cls.poll_message_set(
-                "Choose an object that Maquette has reconstructed: it has the attribute Confidence"
+                "Select an object created by Maquette. It needs the attribute \"Confidence\""
             )
             return False
         if not context.active_object.data.is_editable:
-            cls.poll_message_set("The mesh is linked from another file")
+            cls.poll_message_set("The mesh is linked from another file and cannot be edited")
             return False
         return True
 
@@ -43,9 +48,10 @@ class MAQUETTE_OT_show_confidence(bpy.types.Operator):
         if meshes.HEAT in mesh.color_attributes:
             meshes.hide_confidence_colors(mesh)
             return {'FINISHED'}
+
         meshes.show_confidence_colors(mesh)
         if context.screen:
-            show_shading(context, texture=False)
+            show_colors(context)
         return {'FINISHED'}
 
 

@@ -1,141 +1,119 @@
-"""Trains the model on the user's own training sets, in a process beside Blender, and takes its weights into use."""
+"""Train the model on the user's training sets in a separate process, and use the new weights."""
 
 from __future__ import annotations
 
 import atexit
 from collections.abc import Callable
+from enum import Enum
 from pathlib import Path
+from typing import Any
 
 import bpy
-from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
+from bpy.props import BoolProperty
 from bpy.types import Context
 
 from ..core.errors import DatasetError, MaquetteError
 from ..core.jobs import dependencies
 from ..core.jobs.task import Task
 from ..core.jobs.training_process import SETTINGS, TrainingProcess, steps_of, write_settings
-from ..core.model.jobs import reconstruct  # without torch, until it runs
-from ..core.scene.compat import PATH_OPTIONS
+from ..core.model.jobs import reconstruct as reconstruct_job  # without torch, until it runs
 from . import _compute
+from ._results import absolute_path
 from ._task_operator import TaskOperator
+from .properties.training import RUN_FOLDER, TRAINING_SET, TrainingProperties
 
+CHECKPOINT = "checkpoint.pt"  # in the folder of a run
 _PACKAGE = __package__.rpartition(".")[0]
 _REDRAW_SECONDS = 1.0
+_VALIDATIONS = 10  # in a run, and not more often than every so many steps
+_MAX_WARMUP = 100  # steps; a tenth of a short run
+
+# One training at a time. Several operators and the panel use it, and it outlives the operator that
+# began it.
 _process: TrainingProcess | None = None
 
-DATASET = {
-    "name": "Training Set",
-    "description": "Folder of the training set to learn from, as Render Dataset writes it",
-    "subtype": 'DIR_PATH',
-    "options": set(PATH_OPTIONS),
-}
-OTHERS = {
-    "name": "Keep",
-    "description": "Folder of a training set of other things (some 100 procedural objects, say), which are learned "
-    "from as well, so that they are not forgotten. Empty: none, and the model gets worse at other things",
-    "subtype": 'DIR_PATH',
-    "options": set(PATH_OPTIONS),
-}
-RUN = {
-    "name": "Run",
-    "description": "Folder of the run: log, pictures and checkpoint. Empty: beside the training set",
-    "subtype": 'DIR_PATH',
-    "options": set(PATH_OPTIONS),
-}
-START = {
-    "name": "Start From",
-    "description": "What the model knows to begin with",
-    "items": (
-        (
-            'BUNDLED',
-            "Bundled Weights",
-            "What came with Maquette: learns a new kind of thing in some hundred steps",
-        ),
-        ('RUN', "Another Run", "What an earlier run of training has learned"),
-    ),
-}
-START_RUN = {
-    "name": "From Run",
-    "description": "Folder of the earlier run whose checkpoint to begin with",
-    "subtype": 'DIR_PATH',
-    "options": set(PATH_OPTIONS),
-}
-STEPS = {
-    "name": "Steps",
-    "description": "How many batches of 8 to 16 objects to learn from. More learn more of this kind of thing and "
-    "forget more of others; each takes seconds on a CPU",
-    "default": 200,
-    "min": 1,
-    "soft_max": 5000,
-    "max": 1000000,
-}
-RATE = {
-    "name": "Learning Rate",
-    "description": "Highest learning rate. Higher learns faster and forgets more of what was known",
-    "default": 3e-4,
-    "min": 1e-6,
-    "max": 1e-2,
-    "precision": 5,
-}
+
+class RunState(Enum):
+    """What there is to do with the folder of a run."""
+
+    NEW = "new"
+    PAUSED = "paused"
+    FINISHED = "finished"
+
+
+def run_state(run: Path | None) -> RunState:
+    """Return the state of the folder ``run``, if no process trains it; None is a new run."""
+    if run is None or not (run / SETTINGS).is_file():
+        return RunState.NEW
+    done, wanted = steps_of(run)  # both are 0 before the first step
+    return RunState.FINISHED if 0 < wanted <= done else RunState.PAUSED
 
 
 def current_process() -> TrainingProcess | None:
-    """The process that trains, or the last one that did."""
+    """Return the process that trains, or the last one that did."""
     return _process
 
 
 def is_training() -> bool:
+    """Return whether a process trains."""
     return _process is not None and _process.is_running()
 
 
 def run_folder(dataset: str, run: str) -> Path:
-    """Where the run of these settings lies: ``run``, or beside ``dataset``."""
+    """Return the folder of a run.
+
+    Args:
+        dataset: folder of the training set.
+        run: folder of the run; empty to place it next to the training set.
+    """
     if run:
-        return Path(bpy.path.abspath(run))
-    folder = Path(bpy.path.abspath(dataset))
-    return folder.parent / f"{folder.name or 'maquette'}_run"  # a whole disk has no name
+        return absolute_path(run)
+    folder = absolute_path(dataset)
+    return folder.parent / f"{folder.name or 'maquette'}_run"  # the root of a disk has no name
 
 
-class MAQUETTE_OT_train(bpy.types.Operator):
-    """Teach the model the objects of a training set, in a process beside Blender. It can be stopped and gone on with"""
+class MAQUETTE_OT_train(TrainingProperties, bpy.types.Operator):
+    """Train the model."""
 
     bl_idname = "maquette.train"
     bl_label = "Train"
+    bl_description = (
+        "Train the model on a training set in a separate process. Training can be stopped and "
+        "resumed"
+    )
     bl_options = {'REGISTER'}
 
-    folder: StringProperty(**DATASET)
-    others: StringProperty(**OTHERS)
-    run: StringProperty(**RUN)
-    start: EnumProperty(**START)
-    start_run: StringProperty(**START_RUN)
-    steps: IntProperty(**STEPS)
-    rate: FloatProperty(**RATE)
+    folder: TRAINING_SET
+    run: RUN_FOLDER
     resume: BoolProperty(
         name="Resume",
-        description="Go on with the run in its folder, as it was begun: the other settings are not asked",
+        description="Continue the run in its folder with its original settings. The other options "
+        "are ignored",
         options={'SKIP_SAVE'},
     )
 
     @classmethod
     def poll(cls, context: Context) -> bool:
         if is_training():
-            cls.poll_message_set("A training is running: stop it first")
+            cls.poll_message_set("Training is already running. Stop it first")
             return False
         return True
 
     def execute(self, context: Context) -> set[str]:
-        """Wait for its end, as a script wants it."""
+        """Train and wait for the end, as a script needs it."""
         try:
             process = self._begin_training()
             process.wait()
         except MaquetteError as error:
             return self._report_error(str(error))
-        if process.failure_text():
-            return self._report_error(process.failure_text() or "")
+        failure = process.failure_text()
+        if failure:
+            return self._report_error(failure)
         self.report({'INFO'}, f"{process.run}: {steps_of(process.run)[0]} steps")
         return {'FINISHED'}
 
     def invoke(self, context: Context, event: bpy.types.Event) -> set[str]:
+        """Begin training and return, while the panel shows the progress."""
         if bpy.app.background:
             return self.execute(context)
         try:
@@ -151,47 +129,54 @@ class MAQUETTE_OT_train(bpy.types.Operator):
         if not python:
             dependencies.require_packages(*dependencies.MODEL)
         if not (self.folder or self.run):
-            raise DatasetError("Choose a training set: a folder that Render Dataset wrote")
+            raise DatasetError("Choose a training set written by Render Dataset")
         run = run_folder(self.folder, self.run)
+
+        # The process reads its settings from the folder of the run, so that it can be resumed.
         if not self.resume:
             self._write_settings(run)
         elif not (run / SETTINGS).is_file():
-            raise DatasetError(f"There is no run in {run} to go on with: begin one")
+            raise DatasetError(f"There is no run to resume in {run}. Start a new one")
         _process = TrainingProcess(run, python)
         return _process
 
     def _write_settings(self, run: Path) -> None:
-        datasets = [self.folder, self.others] if self.others else [self.folder]
+        """Write the settings of a new run into its folder, which the process reads."""
+        datasets = [self.folder]
+        if self.others:
+            datasets.append(self.others)
         for text in datasets:
-            if not text or not (Path(bpy.path.abspath(text)) / "splits.json").is_file():
-                raise DatasetError(
-                    f"There is no training set in {text!r}: choose a folder that Render Dataset wrote"
-                )
-        if (run / "checkpoint.pt").exists():
-            raise DatasetError(f"{run} holds a run already: resume it, or choose another folder")
-        start = "bundled"
-        if self.start == 'RUN':
-            start = str(Path(bpy.path.abspath(self.start_run)) / "checkpoint.pt")
-            if not Path(start).is_file():
-                raise DatasetError(
-                    f"There is no checkpoint in {self.start_run!r}: choose the folder of a run"
-                )
-        every = max(10, self.steps // 10)
-        own = {
+            _check_training_set(text)
+        if (run / CHECKPOINT).exists():
+            raise DatasetError(f"{run} already contains a run. Resume it or choose another folder")
+
+        settings = {
+            "datasets": [bpy.path.abspath(text) for text in datasets],
+            "run": str(run),
+            "start": self._initial_weights(),
+            "training": self._training_settings(),
+        }
+        write_settings(run, settings)
+
+    def _initial_weights(self) -> str:
+        """Return "bundled", or the checkpoint of the earlier run."""
+        if self.start != 'RUN':
+            return "bundled"
+        checkpoint = absolute_path(self.start_run) / CHECKPOINT
+        if not checkpoint.is_file():
+            raise DatasetError(
+                f"There is no checkpoint in {self.start_run!r}. Choose the folder of a training run"
+            )
+        return str(checkpoint)
+
+    def _training_settings(self) -> dict[str, Any]:
+        """Return the fields of ``TrainingConfig`` that differ from its defaults."""
+        return {
             "steps": self.steps,
             "rate": self.rate,
-            "every": every,
-            "warmup": min(100, self.steps // 10 + 1),
+            "every": max(10, self.steps // _VALIDATIONS),
+            "warmup": min(_MAX_WARMUP, self.steps // 10 + 1),
         }
-        write_settings(
-            run,
-            {
-                "datasets": [bpy.path.abspath(text) for text in datasets],
-                "run": str(run),
-                "start": start,
-                "training": own,
-            },
-        )
 
     def _report_error(self, text: str) -> set[str]:
         self.report({'ERROR'}, f"{self.bl_label}: {text}")
@@ -199,7 +184,7 @@ class MAQUETTE_OT_train(bpy.types.Operator):
 
 
 class MAQUETTE_OT_stop_training(bpy.types.Operator):
-    """Let the training end after its present step. Resume goes on from there"""
+    """Stop training after the current step. It can be resumed from there"""
 
     bl_idname = "maquette.stop_training"
     bl_label = "Stop Training"
@@ -213,38 +198,48 @@ class MAQUETTE_OT_stop_training(bpy.types.Operator):
         return True
 
     def execute(self, context: Context) -> set[str]:
-        _stop_timer()
+        _request_stop()
         return {'FINISHED'}
 
 
 class MAQUETTE_OT_use_trained_weights(TaskOperator, bpy.types.Operator):
-    """Calibrate what a run has learned, keep it as a file of weights, and reconstruct with it from now on"""
+    """Calibrate the run's weights, save them to a file and use them for reconstruction"""
 
     bl_idname = "maquette.use_trained_weights"
-    bl_label = "Use the New Weights"
+    bl_label = "Use Trained Weights"
     bl_options = {'REGISTER'}
 
-    run: StringProperty(**RUN)
+    run: RUN_FOLDER
 
     def start(self, context: Context) -> Task[Path]:
-        run = Path(bpy.path.abspath(self.run))
-        if not self.run or not (run / "checkpoint.pt").is_file():
-            raise DatasetError(f"There is no checkpoint in {self.run!r}: train first")
+        run = absolute_path(self.run)
+        checkpoint = run / CHECKPOINT
+        if not self.run or not checkpoint.is_file():
+            raise DatasetError(f"There is no checkpoint in {self.run!r}. Train first")
         target = _weights_folder(run) / f"{run.name}.safetensors"
         return _compute.run_function(
-            reconstruct.export_checkpoint, run / "checkpoint.pt", target, window=self.interactive
+            reconstruct_job.export_checkpoint, checkpoint, target, window=self.interactive
         )
 
     def finish(self, context: Context, result: Path) -> None:
-        ours = _compute.addon_preferences()
-        if ours:
-            ours.weights = str(result)
+        preferences = _compute.addon_preferences()
+        if preferences:
+            preferences.weights = str(result)
             context.preferences.is_dirty = True
-        self.report({'INFO'}, f"Reconstructs with {result} from now on")
+        self.report({'INFO'}, f"Reconstruction now uses {result}")
+
+
+def _check_training_set(text: str) -> None:
+    """Raise an error unless the folder ``text`` holds a training set."""
+    if not text or not (absolute_path(text) / "splits.json").is_file():
+        raise DatasetError(
+            f"There is no training set in {text!r}. Choose a folder written by Render Dataset"
+        )
 
 
 def _weights_folder(run: Path) -> Path:
-    """The extension's own folder for what users make; the run's where we are no extension."""
+    """Return the extension's folder for files of the user; ``run`` if this is not an extension."""
+    # It survives updates of the extension; a script that imports the package has no such folder.
     try:
         return Path(bpy.utils.extension_path_user(_PACKAGE, path="weights", create=True))
     except ValueError:
@@ -252,7 +247,7 @@ def _weights_folder(run: Path) -> Path:
 
 
 def _redraw_panels() -> float | None:
-    """Let the sidebars draw how far the training is."""
+    """Redraw the sidebars, which show the progress: a timer that ends with the training."""
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
             if area.type == 'VIEW_3D':
@@ -260,26 +255,23 @@ def _redraw_panels() -> float | None:
     return _REDRAW_SECONDS if is_training() else None
 
 
+# Blender may quit without unregistering its add-ons; a process must not train on unseen.
 @atexit.register
-def _stop_timer() -> None:
+def _request_stop() -> None:
     if _process:
         _process.request_stop()
 
 
-_register: Callable[[], None]
+register: Callable[[], None]
 _unregister: Callable[[], None]
-_register, _unregister = bpy.utils.register_classes_factory(
+register, _unregister = bpy.utils.register_classes_factory(
     (MAQUETTE_OT_train, MAQUETTE_OT_stop_training, MAQUETTE_OT_use_trained_weights)
 )
 
 
-def register() -> None:
-    _register()
-
-
 def unregister() -> None:
-    """Blender is left, or the add-on disabled: the training ends after its step, and may be resumed."""
+    """Stop the training after its step, so that it can be resumed, and remove the operators."""
     if bpy.app.timers.is_registered(_redraw_panels):
         bpy.app.timers.unregister(_redraw_panels)
-    _stop_timer()
+    _request_stop()
     _unregister()

@@ -1,15 +1,17 @@
-"""What the user sees: the sidebar tab "Maquette" and the preferences. Nothing imports this but the add-on itself."""
+"""The sidebar tab "Maquette" and the preferences. Only the add-on itself imports this package."""
 
-from . import batch, dataset, finish, preferences, reconstruct, references, train
+from . import batch, dataset, finish, photographs, preferences, reconstruct, references, train
 
-_MODULES = (preferences, reconstruct, references, batch, finish, dataset, train)
+_MODULES = (preferences, reconstruct, references, batch, photographs, finish, dataset, train)
 
 
 def register() -> None:
+    """Register the preferences and the panels."""
     for module in _MODULES:
         module.register()
 
 
 def unregister() -> None:
+    """Unregister them in the reverse order."""
     for module in reversed(_MODULES):
         module.unregister()

@@ -1,4 +1,4 @@
-"""The sidebar's part for many pictures at once."""
+"""The panel that reconstructs a folder of images."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .sidebar import SidebarPanel
 
 
 class MAQUETTE_PT_batch(SidebarPanel, bpy.types.Panel):
-    bl_label = "Folder of Pictures"
+    bl_label = "Folder of Images"
     bl_parent_id = "MAQUETTE_PT_reconstruct"
     bl_options = {'DEFAULT_CLOSED'}
 
@@ -19,6 +19,7 @@ class MAQUETTE_PT_batch(SidebarPanel, bpy.types.Panel):
         settings = context.scene.maquette
         layout.prop(settings, "batch_folder")
         layout.prop(settings, "batch_assets")
+
         row = layout.row()
         row.enabled = bool(settings.batch_folder) and not _compute.missing_packages()
         button = row.operator(MAQUETTE_OT_reconstruct_folder.bl_idname, icon='FILE_FOLDER')

@@ -1,4 +1,4 @@
-"""The sidebar's part for those who train: objects to learn from, and training sets of them."""
+"""The panels that add procedural objects and render training sets."""
 
 from __future__ import annotations
 
@@ -13,9 +13,14 @@ from ..operators.preview_cameras import (
     drawn_lines,
 )
 from ..operators.properties.cameras import framing_values
-from ..operators.properties.dataset import PictureProperties
+from ..operators.properties.dataset import ImageProperties
 from ..operators.render_dataset import MAQUETTE_OT_render_dataset
 from .sidebar import SidebarPanel
+
+_BUTTONS = (
+    ('SELECTED', "Render Selected Objects", 'RENDER_STILL'),
+    ('WHOLE', "Render Whole Scene", 'SCENE_DATA'),
+)
 
 
 class MAQUETTE_PT_dataset(SidebarPanel, bpy.types.Panel):
@@ -28,17 +33,16 @@ class MAQUETTE_PT_dataset(SidebarPanel, bpy.types.Panel):
         cameras = settings.cameras.rig_words()
         column = layout.column()
         column.prop(settings, "dataset_folder")
-        column = column.column(align=True)  # its progress is told above, where Reconstruct's is
+
+        # The progress is drawn by the panel Reconstruct.
+        column = column.column(align=True)
         column.enabled = bool(settings.dataset_folder and cameras)
-        for source, text, icon in (
-            ('SELECTED', "Render Selected Objects", 'RENDER_STILL'),
-            ('WHOLE', "Render Whole Scene", 'SCENE_DATA'),
-        ):
+        for source, text, icon in _BUTTONS:
             button = column.operator(MAQUETTE_OT_render_dataset.bl_idname, text=text, icon=icon)
             button.folder = settings.dataset_folder
             button.source = source
             button.cameras = cameras
-            settings.dataset.apply_to(button, source == 'WHOLE')
+            settings.dataset.apply_to(button, whole_scene=source == 'WHOLE')
 
 
 class MAQUETTE_PT_dataset_cameras(SidebarPanel, bpy.types.Panel):
@@ -48,28 +52,30 @@ class MAQUETTE_PT_dataset_cameras(SidebarPanel, bpy.types.Panel):
     def draw_content(self, layout: UILayout, context: Context) -> None:
         settings = context.scene.maquette.cameras
         grid = layout.grid_flow(row_major=True, columns=3, align=True)
-        grid.use_property_split = False  # else each button's name stands beside it, too
+        grid.use_property_split = False  # otherwise each button has its name beside it, too
         for side in settings.bl_rna.properties["sides"].enum_items:
             grid.prop_enum(settings, "sides", side.identifier)
         layout.prop(settings, "kind")
         _draw_views(layout.column(), settings)
+
         if drawn_lines(context.scene) is not None:
             layout.operator(MAQUETTE_OT_hide_cameras.bl_idname, icon='HIDE_ON')
-        else:
-            row = layout.row()
-            row.enabled = bool(settings.rig_words())
-            button = row.operator(MAQUETTE_OT_preview_cameras.bl_idname, icon='HIDE_OFF')
-            button.cameras = settings.rig_words()
-            context.scene.maquette.dataset.give(button)
+            return
+        cameras = settings.rig_words()
+        row = layout.row()
+        row.enabled = bool(cameras)
+        button = row.operator(MAQUETTE_OT_preview_cameras.bl_idname, icon='HIDE_OFF')
+        button.cameras = cameras
+        context.scene.maquette.dataset.apply_to(button)
 
 
 class MAQUETTE_PT_dataset_pictures(SidebarPanel, bpy.types.Panel):
-    bl_label = "Pictures"
+    bl_label = "Images"
     bl_parent_id = "MAQUETTE_PT_dataset"
     bl_options = {'DEFAULT_CLOSED'}
 
     def draw_content(self, layout: UILayout, context: Context) -> None:
-        for name in PictureProperties.__annotations__:
+        for name in ImageProperties.__annotations__:
             layout.prop(context.scene.maquette.dataset, name)
 
 
@@ -86,7 +92,7 @@ class MAQUETTE_PT_dataset_randomisation(SidebarPanel, bpy.types.Panel):
             layout.prop(settings, "textures")
         layout.column().prop(settings, "backgrounds")
         if 'IMAGE' in settings.backgrounds:
-            layout.prop(settings, "background_folder", text="Pictures")
+            layout.prop(settings, "background_folder")
         layout.prop(settings, "turn")
         layout.prop(settings, "scale")
         layout.prop(settings, "occluders")
@@ -95,7 +101,7 @@ class MAQUETTE_PT_dataset_randomisation(SidebarPanel, bpy.types.Panel):
 
 
 def _draw_views(layout: UILayout, settings: bpy.types.PropertyGroup) -> None:
-    """What the chosen kind of views knows, and nothing else."""
+    """Draw the properties that the chosen kind of views uses."""
     kind = settings.kind.lower()
     if kind == "path":
         layout.prop(settings, "whole_path")

@@ -1,12 +1,12 @@
-"""The sidebar's part for what comes after: topology and texture of the active object."""
+"""The panel that finishes the active object: topology and texture."""
 
 from __future__ import annotations
 
 import bpy
 from bpy.types import Context, UILayout
 
-from ..operators.finish import TOLD, MAQUETTE_OT_finish, MAQUETTE_OT_texture
-from .sidebar import SidebarPanel
+from ..operators.finish import REPORT_KEY, MAQUETTE_OT_finish, MAQUETTE_OT_texture
+from .sidebar import BUTTON_SCALE, SidebarPanel
 from .text import draw_text
 
 
@@ -21,31 +21,32 @@ class MAQUETTE_PT_finish(SidebarPanel, bpy.types.Panel):
         settings = context.scene.maquette.finish
         layout.prop(settings, "preset")
         column = layout.column(align=True)
-        column.prop(settings, "faces", text="Faces" if settings.faces else "Faces (Auto)")
-        for name in ("loose", "smooth_angle"):
-            column.prop(settings, name)
+        column.prop(settings, "faces", text="Faces" if settings.faces else "Faces (From Preset)")
+        column.prop(settings, "loose")
+        column.prop(settings, "smooth_angle")
         if settings.preset == 'SCULPT':
             column.prop(settings, "multires")
         if settings.preset == 'PRINT':
             column.prop(settings, "wall")
         layout.prop(settings, "symmetric")
         layout.prop(settings, "texture_size")
-        row = layout.row(align=True)  # its progress is told above, where Reconstruct's is
-        row.scale_y = 1.4
+
+        # The progress is drawn by the panel Reconstruct.
+        row = layout.row(align=True)
+        row.scale_y = BUTTON_SCALE
         settings.apply_to(row.operator(MAQUETTE_OT_finish.bl_idname, icon='MOD_REMESH'))
-        row.operator(
-            MAQUETTE_OT_texture.bl_idname, icon='TEXTURE'
-        ).texture_size = settings.texture_size
-        _draw_summary(layout, context.active_object)
+        button = row.operator(MAQUETTE_OT_texture.bl_idname, icon='TEXTURE')
+        button.texture_size = settings.texture_size
+        _draw_report(layout, context.active_object)
 
 
-def _draw_summary(layout: UILayout, obj: bpy.types.Object) -> None:
-    """What the last finishing said of it."""
-    told = obj.get(TOLD)
-    if told:
+def _draw_report(layout: UILayout, obj: bpy.types.Object) -> None:
+    """Draw the report of the last finishing of ``obj``, if there is one."""
+    report = obj.get(REPORT_KEY)
+    if report:
         column = layout.box().column(align=True)
-        for line in told:
-            draw_text(column, line, 'NONE')
+        for text in report:
+            draw_text(column, text, 'NONE')
 
 
 register, unregister = bpy.utils.register_classes_factory((MAQUETTE_PT_finish,))

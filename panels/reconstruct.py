@@ -1,4 +1,4 @@
-"""The sidebar of the 3D view: pictures in, an object out."""
+"""The panel that reconstructs an object from images."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from ..core.scene import meshes
 from ..operators import _task_operator
 from ..operators.reconstruct import MAQUETTE_OT_reconstruct
 from ..operators.show_confidence import MAQUETTE_OT_show_confidence, has_confidence
-from .preferences import draw_missing
+from .dependency_notice import draw_missing
 from .progress import draw_progress
 from .references import draw_button, draw_references
-from .sidebar import SidebarPanel
+from .sidebar import BUTTON_SCALE, SidebarPanel
 
 
 class MAQUETTE_PT_reconstruct(SidebarPanel, bpy.types.Panel):
@@ -21,46 +21,60 @@ class MAQUETTE_PT_reconstruct(SidebarPanel, bpy.types.Panel):
 
     def draw_content(self, layout: UILayout, context: Context) -> None:
         settings = context.scene.maquette
-        missing = draw_missing(layout)
+        is_missing = draw_missing(layout)
+        is_ready = _draw_source(layout, context)
+        _draw_options(layout, settings)
+
         row = layout.row()
-        row.use_property_split = False  # three names need the width
-        row.prop(settings, "source", expand=True)
-        if settings.source == 'IMAGE':
-            layout.template_ID(settings, "image", open="image.open")
-            ready = settings.image is not None
-        elif settings.source == 'SIDES':
-            column = layout.column(align=True)
-            for side in SIDES:
-                column.prop(settings, side)
-            ready = any(getattr(settings, side) for side in SIDES)
-        else:
-            ready = draw_references(layout, context)
-        column = layout.column(align=True)
-        column.prop(settings, "resolution")
-        if settings.source != 'REFERENCES':
-            column.prop(settings, "size")
-        layout.prop(settings, "fit")
-        layout.prop(settings, "show_colours")
-        row = layout.row()
-        row.enabled = ready and not missing
-        row.scale_y = 1.4
-        text = "Reconstruct Next" if _task_operator.running_task() else None
+        row.enabled = is_ready and not is_missing
+        row.scale_y = BUTTON_SCALE
+        text = "Add to Queue" if _task_operator.running_task() else None
         if settings.source == 'REFERENCES':
             draw_button(row, settings, text)
         else:
-            _fill_button(
-                row.operator(MAQUETTE_OT_reconstruct.bl_idname, text=text, icon='MESH_MONKEY'),
-                settings,
-            )
+            name = MAQUETTE_OT_reconstruct.bl_idname
+            _fill_button(row.operator(name, text=text, icon='MESH_MONKEY'), settings)
         draw_progress(layout)
+
         if has_confidence(context):
-            shown = meshes.HEAT in context.active_object.data.color_attributes
-            layout.operator(MAQUETTE_OT_show_confidence.bl_idname, icon='OVERLAY', depress=shown)
-            if shown:
-                layout.label(text="Blue: sure. Red: a guess", icon='INFO')
+            _draw_confidence(layout, context.active_object)
+
+
+def _draw_source(layout: UILayout, context: Context) -> bool:
+    """Draw the kind of input and its images; return whether there is one to reconstruct from."""
+    settings = context.scene.maquette
+    row = layout.row()
+    row.use_property_split = False  # the three names need the width
+    row.prop(settings, "source", expand=True)
+    if settings.source == 'IMAGE':
+        layout.template_ID(settings, "image", open="image.open")
+        return settings.image is not None
+    if settings.source == 'SIDES':
+        column = layout.column(align=True)
+        for side in SIDES:
+            column.prop(settings, side)
+        return any(getattr(settings, side) for side in SIDES)
+    return draw_references(layout, context)
+
+
+def _draw_options(layout: UILayout, settings: bpy.types.PropertyGroup) -> None:
+    column = layout.column(align=True)
+    column.prop(settings, "resolution")
+    if settings.source != 'REFERENCES':  # which give the size
+        column.prop(settings, "size")
+    layout.prop(settings, "fit")
+    layout.prop(settings, "show_colours")
+
+
+def _draw_confidence(layout: UILayout, obj: bpy.types.Object) -> None:
+    is_shown = meshes.HEAT in obj.data.color_attributes
+    layout.operator(MAQUETTE_OT_show_confidence.bl_idname, icon='OVERLAY', depress=is_shown)
+    if is_shown:
+        layout.label(text="Blue: certain. Red: guessed", icon='INFO')
 
 
 def _fill_button(button: bpy.types.OperatorProperties, settings: bpy.types.PropertyGroup) -> None:
+    """Set the properties of the operator behind ``button``."""
     button.resolution = settings.resolution
     button.size = settings.size
     button.fit = settings.fit

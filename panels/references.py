@@ -1,4 +1,4 @@
-"""The part of the sidebar for references that stand in the scene: what each is taken for, and what is amiss."""
+"""The references of the scene in the panel Reconstruct, and the panel of turnaround sheets."""
 
 from __future__ import annotations
 
@@ -14,39 +14,51 @@ from .sidebar import SidebarPanel
 from .text import draw_text
 
 _ICONS = {'EMPTY': 'IMAGE_REFERENCE', 'CAMERA': 'CAMERA_DATA'}
+_NAME_SHARE = 0.62  # of the width; the rest is for the menu
 
 
 def draw_references(layout: UILayout, context: Context) -> bool:
-    """Which references are used and what each is taken for, with a menu to correct it. Whether there is any."""
+    """Draw which references are used and as what, with a menu to correct it.
+
+    Returns:
+        Whether there is any.
+    """
     settings = context.scene.maquette
     layout.prop(settings, "references")
+    collection = settings.references.name if settings.references else ""
     try:
-        objects = chosen_references(
-            context, collection=settings.references.name if settings.references else ""
-        )
+        objects = chosen_references(context, collection=collection)
     except SceneError as error:
         draw_text(layout, str(error), 'ERROR')
         return False
     if not objects:
-        draw_text(layout, "No reference is in view: Add > Image > Reference")
+        draw_text(layout, "No reference is visible. Add one with Add > Image > Reference")
         return False
+
     column = layout.box().column(align=True)
     column.use_property_split = False
     for obj in objects:
-        told = seen_from(obj)
-        row = column.row(align=True).split(factor=0.62)
-        row.label(text=f"{obj.name}: {told}" if told in SIDES else obj.name, icon=_ICONS[obj.type])
-        if obj.type == 'EMPTY':
-            row.prop(obj.maquette_reference, "side", text="")
-        if told not in SIDES:
-            column.label(text=told, icon='BLANK1')
+        _draw_reference(column, obj)
     if settings.disagreements:
-        draw_text(layout, f"Fitted to each other: {settings.disagreements}")
+        draw_text(layout, f"References disagree and were averaged: {settings.disagreements}")
     return True
 
 
+def _draw_reference(column: UILayout, obj: bpy.types.Object) -> None:
+    """Draw the side that ``obj`` shows after its name, or any other direction in a second line."""
+    direction = seen_from(obj)
+    is_side = direction in SIDES
+    text = f"{obj.name}: {direction}" if is_side else obj.name
+    row = column.row(align=True).split(factor=_NAME_SHARE)
+    row.label(text=text, icon=_ICONS[obj.type])
+    if obj.type == 'EMPTY':
+        row.prop(obj.maquette_reference, "side", text="")
+    if not is_side:
+        column.label(text=direction, icon='BLANK1')
+
+
 def draw_button(layout: UILayout, settings: bpy.types.PropertyGroup, text: str | None) -> None:
-    """The button that reconstructs from them, called ``text``."""
+    """Draw the button that reconstructs from the references, with the label ``text``."""
     name = MAQUETTE_OT_reconstruct_references.bl_idname
     button = layout.operator(name, text=text or "Reconstruct", icon='MESH_MONKEY')
     button.resolution = settings.resolution

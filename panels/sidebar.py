@@ -1,21 +1,28 @@
-"""Where our panels stand."""
+"""The base of the panels in the sidebar."""
 
 from __future__ import annotations
 
 from bpy.types import Context, UILayout
 
+BUTTON_SCALE = 1.4  # height of the main buttons, as of Blender's Render button
+
 
 class SidebarPanel:
-    """Mix-in of a panel in the tab "Maquette" of the 3D view's sidebar: its :meth:`draw_content` fills it."""
+    """Mix-in of a panel in the tab "Maquette" of the 3D Viewport's sidebar.
+
+    A subclass draws its content in :meth:`draw_content`.
+    """
 
     bl_space_type = 'VIEW_3D'
     bl_region_type = 'UI'
     bl_category = "Maquette"
 
     def draw(self, context: Context) -> None:
+        """Set the layout of properties and draw the content."""
         self.layout.use_property_split = True
         self.layout.use_property_decorate = False
         self.draw_content(self.layout, context)
 
     def draw_content(self, layout: UILayout, context: Context) -> None:
+        """Draw the panel into ``layout``."""
         raise NotImplementedError

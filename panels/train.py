@@ -1,4 +1,4 @@
-"""The sidebar's part for those who teach the model their own kind of thing."""
+"""The panel that trains the model on the user's training sets."""
 
 from __future__ import annotations
 
@@ -9,21 +9,23 @@ import bpy
 import bpy.utils.previews
 from bpy.types import Context, UILayout
 
-from ..core.jobs.training_process import SETTINGS, steps_of
+from ..core.jobs.training_process import TrainingProcess, steps_of
 from ..operators import train
 from ..operators.train import (
+    CHECKPOINT,
     MAQUETTE_OT_stop_training,
     MAQUETTE_OT_train,
     MAQUETTE_OT_use_trained_weights,
+    RunState,
 )
-from .preferences import draw_missing
+from .dependency_notice import draw_missing
 from .sidebar import SidebarPanel
 from .text import draw_text
 
-_PICTURE_SCALE = 13.0
-_PICTURES = (
+_IMAGE_SCALE = 13.0  # in heights of a button: the width of the sidebar
+_RUN_IMAGES = (
     ("curve.png", "Loss and IoU"),
-    ("samples.png", "Unseen objects and their shapes"),
+    ("samples.png", "Validation objects and their reconstructions"),
 )
 _previews: Any = None
 
@@ -34,39 +36,46 @@ class MAQUETTE_PT_train(SidebarPanel, bpy.types.Panel):
 
     def draw_content(self, layout: UILayout, context: Context) -> None:
         settings = context.scene.maquette.training
-        missing = draw_missing(layout)
-        run = (
-            train.run_folder(settings.dataset, settings.run)
-            if settings.dataset or settings.run
-            else None
-        )
-        begun = bool(run and (run / SETTINGS).is_file())
-        column = layout.column()
-        column.active = not train.is_training()
-        column.prop(settings, "dataset")
-        if not begun:
-            column.prop(settings, "others")
-            column.prop(settings, "start")
-            if settings.start == 'RUN':
-                column.prop(settings, "start_run")
-            column.prop(settings, "steps")
-            column.prop(settings, "rate")
-        column.prop(settings, "run")
+        is_missing = draw_missing(layout)
+        run = None
+        if settings.dataset or settings.run:
+            run = train.run_folder(settings.dataset, settings.run)
+        state = train.run_state(run)
+        _draw_settings(layout, settings, state)
+
+        # A running process may belong to another folder than the one in the settings.
         process = train.current_process()
         if process and process.is_running():
             _draw_running(layout, process)
             run = process.run
         else:
             column = layout.column()
-            column.enabled = bool(run) and not missing
-            _draw_buttons(column, settings, run, begun)
-        if process and process.failure_text():
-            draw_text(layout.box(), process.failure_text() or "", 'ERROR')
+            column.enabled = bool(run) and not is_missing
+            _draw_buttons(column, settings, run, state)
+
+        failure = process.failure_text() if process else None
+        if failure:
+            draw_text(layout.box(), failure, 'ERROR')
         if run:
-            _draw_pictures(layout, run)
+            _draw_images(layout, run)
 
 
-def _draw_running(layout: UILayout, process: Any) -> None:
+def _draw_settings(layout: UILayout, settings: bpy.types.PropertyGroup, state: RunState) -> None:
+    """Draw the settings that still count: those of a run that exists are in its folder."""
+    column = layout.column()
+    column.active = not train.is_training()
+    column.prop(settings, "dataset")
+    if state == RunState.NEW:
+        column.prop(settings, "others")
+        column.prop(settings, "start")
+        if settings.start == 'RUN':
+            column.prop(settings, "start_run")
+        column.prop(settings, "steps")
+        column.prop(settings, "rate")
+    column.prop(settings, "run")
+
+
+def _draw_running(layout: UILayout, process: TrainingProcess) -> None:
     progress = process.progress()
     row = layout.row(align=True)
     row.progress(factor=progress.fraction, text=progress.stage)
@@ -74,43 +83,46 @@ def _draw_running(layout: UILayout, process: Any) -> None:
 
 
 def _draw_buttons(
-    layout: UILayout, settings: bpy.types.PropertyGroup, run: Path | None, begun: bool
+    layout: UILayout, settings: bpy.types.PropertyGroup, run: Path | None, state: RunState
 ) -> None:
-    done, wanted = steps_of(run) if run else (0, 0)
-    if done < wanted or not begun:
-        text = f"Resume at Step {done}" if done else "Resume" if begun else "Train"
+    """Draw what can be done with ``run`` while no process trains."""
+    done = steps_of(run)[0] if run else 0
+    if state != RunState.FINISHED:
+        text = _train_label(state, done)
         button = layout.operator(MAQUETTE_OT_train.bl_idname, text=text, icon='PLAY')
-        button.folder = settings.dataset
-        button.others = settings.others
+        settings.apply_to(button)
         button.run = str(run or "")
-        button.resume = begun
-        button.start = settings.start
-        button.start_run = settings.start_run
-        button.steps = settings.steps
-        button.rate = settings.rate
-    if run and (run / "checkpoint.pt").is_file():
-        if done >= wanted:
-            layout.label(text=f"{done} steps done", icon='CHECKMARK')
-        layout.operator(MAQUETTE_OT_use_trained_weights.bl_idname, icon='FILE_REFRESH').run = str(
-            run
-        )
+        button.resume = state == RunState.PAUSED
+
+    if run and (run / CHECKPOINT).is_file():
+        if state == RunState.FINISHED:
+            layout.label(text=f"Finished: {done} steps", icon='CHECKMARK')
+        name = MAQUETTE_OT_use_trained_weights.bl_idname
+        layout.operator(name, icon='FILE_REFRESH').run = str(run)
 
 
-def _draw_pictures(layout: UILayout, run: Path) -> None:
-    for name, caption in _PICTURES:
+def _train_label(state: RunState, done: int) -> str:
+    if state == RunState.NEW:
+        return "Train"
+    return f"Resume at Step {done}" if done else "Resume"
+
+
+def _draw_images(layout: UILayout, run: Path) -> None:
+    """Draw the images of the folder ``run`` that there are."""
+    for name, caption in _RUN_IMAGES:
         path = run / name
         if path.is_file():
             column = layout.column(align=True)
             column.label(text=caption)
-            column.template_icon(icon_value=_preview_icon(path), scale=_PICTURE_SCALE)
+            column.template_icon(icon_value=_preview_icon(path), scale=_IMAGE_SCALE)
 
 
 def _preview_icon(path: Path) -> int:
-    """The icon of the picture ``path`` as it is on disk now; one picture of each path is kept."""
+    """Return the icon of the image ``path`` as it is on disk now; older ones are dropped."""
     key = f"{path}:{path.stat().st_mtime_ns}"
     if key not in _previews:
-        for old in [old for old in _previews if old.startswith(f"{path}:")]:
-            del _previews[old]
+        for old_key in [other for other in _previews if other.startswith(f"{path}:")]:
+            del _previews[old_key]
         _previews.load(key, str(path), 'IMAGE')
     return _previews[key].icon_id
 
@@ -119,11 +131,13 @@ _register, _unregister = bpy.utils.register_classes_factory((MAQUETTE_PT_train,)
 
 
 def register() -> None:
+    """Register the panel, and the previews of its images."""
     global _previews
     _previews = bpy.utils.previews.new()
     _register()
 
 
 def unregister() -> None:
+    """Remove both."""
     _unregister()
     bpy.utils.previews.remove(_previews)

@@ -1,4 +1,4 @@
-"""The zip that users get, made and installed by Blender's own code in a throw-away user folder; and pip's package."""
+"""The zip for users, built and installed by Blender in a temporary user folder; pip's package."""
 
 import json
 import os
@@ -17,7 +17,9 @@ ROOT = Path(__file__).resolve().parents[1]
 INSTALL = """
 import os, sys, bpy, addon_utils
 zip_path, picture, weights = sys.argv[1:]
-bpy.ops.extensions.package_install_files(filepath=zip_path, repo='user_default', enable_on_install=True)
+bpy.ops.extensions.package_install_files(
+    filepath=zip_path, repo='user_default', enable_on_install=True
+)
 name = "bl_ext.user_default.maquette"
 preferences = bpy.context.preferences.addons[name].preferences
 assert preferences.weights == ""
@@ -39,7 +41,9 @@ FROM_REPOSITORY = """
 import os, sys, bpy
 bpy.context.preferences.system.use_online_access = True
 url = sys.argv[1]
-bpy.ops.preferences.extension_repo_add(name="Ours", remote_url=url, use_sync_on_startup=False, type='REMOTE')
+bpy.ops.preferences.extension_repo_add(
+    name="Ours", remote_url=url, use_sync_on_startup=False, type='REMOTE'
+)
 place = len(bpy.context.preferences.extensions.repos) - 1
 bpy.ops.extensions.repo_sync(repo_index=place)
 bpy.ops.extensions.package_install(repo_index=place, pkg_id="maquette", enable_on_install=True)
@@ -68,8 +72,8 @@ def built(tmp_path_factory):
 
 
 def test_blender_finds_nothing_wrong_with_the_zip(built):
-    said = blender_ext("validate", built)
-    assert "error" not in said.lower() and "warning" not in said.lower(), said
+    output = blender_ext("validate", built)
+    assert "error" not in output.lower() and "warning" not in output.lower(), output
 
 
 def test_the_zip_holds_what_runs_and_no_more(built):
@@ -107,9 +111,9 @@ def test_installs_runs_and_leaves_nothing(built, weights, pictures, tmp_path):
         text=True,
         timeout=300,
     )
-    said = done.stdout + done.stderr
-    assert "INSTALLED AND RAN" in said, said
-    assert "policy violation" not in said.lower(), said
+    output = done.stdout + done.stderr
+    assert "INSTALLED AND RAN" in output, output
+    assert "policy violation" not in output.lower(), output
 
 
 def test_versions_agree():
@@ -209,8 +213,8 @@ class TestOtherPackages:
         blender_ext(
             "build", "--source-dir", tmp_path / "source", "--output-filepath", tmp_path / "full.zip"
         )
-        said = blender_ext("validate", tmp_path / "full.zip")
-        assert "error" not in said.lower() and "warning" not in said.lower(), said
+        output = blender_ext("validate", tmp_path / "full.zip")
+        assert "error" not in output.lower() and "warning" not in output.lower(), output
         with zipfile.ZipFile(tmp_path / "full.zip") as archive:
             assert f"wheels/{wheel}" in archive.namelist()
 

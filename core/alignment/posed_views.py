@@ -277,8 +277,8 @@ def _image_spans(index: int, mask: _PosedMask, center: NDArray[np.float64]) -> t
     depth = float(camera.project(center[None])[1][0])
     if not camera.orthographic and depth <= 0:
         raise ImageError(
-            f"{mask.name}: the object is behind this camera. "
-            "Turn it, or move the 3D cursor to the object"
+            f"{mask.name}: The object is behind this camera. Rotate the camera, or move the 3D "
+            "cursor to the object"
         )
 
     corners = camera.unproject(mask.box, np.full(2, depth))

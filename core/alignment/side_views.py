@@ -41,8 +41,8 @@ def mask_bounds(mask: NDArray[np.floating[Any]]) -> Box:
     columns = np.flatnonzero((mask > 0.5).any(0))
     if not len(rows):
         raise ImageError(
-            "No object was found in the image: its mask is empty. "
-            "Give the image an alpha that is the object"
+            "No object was found in the image because its mask is empty. Give the image an "
+            "alpha channel that shows the object"
         )
     lower: NDArray[np.float64] = np.array((columns[0], rows[0]), float)
     upper: NDArray[np.float64] = np.array((columns[-1] + 1, rows[-1] + 1), float)

@@ -37,7 +37,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
         partial.replace(path)
     except OSError as error:
         raise OutputError(
-            f"{path} cannot be written: {error.strerror}. Free some space, then run again"
+            f"{path} could not be written ({error.strerror}). Free some space and run again"
         ) from error
     finally:
         with suppress(OSError):  # the partial file only exists after a failure
@@ -53,7 +53,7 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"The folder {folder} cannot be made: {error.strerror}") from error
+        raise OutputError(f"The folder {folder} could not be created: {error.strerror}") from error
 
 
 def write_bytes(path: Path, data: bytes | str) -> None:

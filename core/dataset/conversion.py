@@ -60,7 +60,7 @@ def _write_settings(folder: Path, target: Path) -> None:
         existing_settings = json.loads(path.read_text(encoding="utf-8"))
         if existing_settings != settings:
             raise DatasetError(
-                f"{target} holds a set made with other settings: choose another folder"
+                f"{target} contains a training set with different settings. Choose another folder"
             )
     atomic_files.write_json(path, settings)
 

@@ -51,7 +51,7 @@ class UnlabeledSamples:
         points = np.concatenate((self.uniform, self.near))
         inside = self.solid.contains(points, rays=_RAYS)
         if inside[:count].mean() < _SMALLEST_VOLUME:
-            raise MeshError("The mesh bounds next to no volume: it is a sheet or a wire")
+            raise MeshError("The mesh encloses almost no volume. It is a sheet or a wire")
 
         # Distances and grid are optional.
         uniform_distance = None
@@ -98,9 +98,7 @@ def sample_solid(mesh: MeshArrays, points: int, rng: np.random.Generator) -> Unl
     surface_count = max(points // _SURFACE_SHARE, _FEWEST_SURFACE_POINTS)
     surface, normals, _ = solid.sample_surface(surface_count, rng)
     if len(surface) < _FEWEST_SURFACE:
-        raise MeshError(
-            "The mesh bounds no solid: nothing of its surface parts an inside from an outside"
-        )
+        raise MeshError("The mesh encloses no volume. Close its holes or give it a thickness")
 
     # Points in the cube around it
     in_unit_cube = rng.random((points, 3)) - 0.5

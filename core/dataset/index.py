@@ -123,8 +123,8 @@ def build_index(folder: Path) -> DatasetIndex:
 
     if not files and not packed and not damaged:
         raise DatasetError(
-            f"{folder} holds no training set: there is no object in {folder / 'objects'} "
-            "or in shards"
+            f"{folder} contains no training set. Neither {folder / 'objects'} nor the shards "
+            "hold an object"
         )
     return DatasetIndex(files, packed, damaged)
 
@@ -161,7 +161,7 @@ def locations_of_split(folder: Path, split: str) -> list[ObjectLocation]:
             locations.append(packed[name])
         else:
             raise DatasetError(
-                f"{folder} has changed since it was packed, {name} is in no shard: pack it again"
+                f"{folder} changed after it was packed, {name} is in no shard. Pack it again"
             )
     return locations
 
@@ -235,7 +235,7 @@ def _locations_in_shard(shard: Path) -> list[ObjectLocation]:
             members = [(member.name.partition(".")[0], member.offset) for member in archive]
             end = read_end(archive)
     except (OSError, tarfile.TarError, EOFError) as error:
-        raise DatasetError(f"{shard} is not a whole file of a training set: {error}") from error
+        raise DatasetError(f"{shard} is not a complete training set file: {error}") from error
 
     # An object begins with its first member and ends where the next object begins.
     names = []

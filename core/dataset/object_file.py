@@ -211,7 +211,7 @@ def read_record(path: Path, file: Path | None = None, start: int = 0) -> Record:
         DatasetError: The file is missing, damaged, or of another version of the format.
     """
     with (
-        _describe_damage(f"{path} is not a whole object of a training set"),
+        _describe_damage(f"{path} is not a complete object of a training set"),
         (file or path).open("rb") as stream,
     ):
         # In a shard the object is a tar of its own.
@@ -254,7 +254,7 @@ class ObjectFile:
 
     def __init__(self, path: Path, parts: Mapping[str, bytes] | bytes | None = None) -> None:
         self.path = path
-        with _describe_damage(f"{path} is not a whole object of a training set"):
+        with _describe_damage(f"{path} is not a complete object of a training set"):
             if parts is None or isinstance(parts, bytes):
                 parts = _read_members(path, parts)
             self.parts = parts

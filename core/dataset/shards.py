@@ -90,7 +90,7 @@ def shard_files(folder: Path, split: str) -> list[Path]:
     if not files:
         files = [folder / "objects" / f"{name}.tar" for name in names]
     if not files:
-        raise DatasetError(f"There is no object of the split {split!r} in {folder}")
+        raise DatasetError(f"{folder} has no objects in the split {split!r}")
     return files
 
 
@@ -115,7 +115,7 @@ def objects_in_shard(path: Path) -> Iterator[ObjectFile]:
                 yield ObjectFile(path.with_name(f"{name}.tar"), parts)
             read_end(archive)
     except (OSError, tarfile.TarError, EOFError) as error:
-        raise DatasetError(f"{path} is not a whole file of a training set: {error}") from error
+        raise DatasetError(f"{path} is not a complete training set file: {error}") from error
 
 
 def _read_file_members(archive: tarfile.TarFile) -> Iterator[tuple[str, str, bytes]]:
@@ -199,4 +199,6 @@ def _copy_members(source: Path, shard: tarfile.TarFile) -> None:
                 content = archive.extractfile(member)
                 shard.addfile(member, content)
     except (FileNotFoundError, tarfile.TarError, EOFError) as error:
-        raise DatasetError(f"{source} is not a whole object of a training set: {error}") from error
+        raise DatasetError(
+            f"{source} is not a complete object of a training set: {error}"
+        ) from error

@@ -158,8 +158,8 @@ def check_no_leak(splits: Mapping[str, str], fingerprints: Mapping[str, Sequence
             split = splits[name]
             if split != first_split:
                 raise DatasetError(
-                    f"{first} ({first_split}) and {name} ({split}) are one shape: "
-                    "the training would see what it is judged on. Assign the splits again"
+                    f"{first} ({first_split}) and {name} ({split}) are copies of one shape in "
+                    "different splits. Assign the splits again"
                 )
 
 

@@ -168,9 +168,7 @@ class ViewCache:
             with np.load(path) as arrays:
                 yield arrays
         except OSError as error:
-            raise OutputError(
-                f"{path} has been taken away by another process: run again"
-            ) from error
+            raise OutputError(f"{path} was removed by another process. Run again") from error
 
 
 def _round_numbers(data: Any) -> Any:

@@ -127,7 +127,7 @@ def _evaluate_corners(
     values = field.reshape(-1)
     for first in range(0, len(corners), _CHUNK):
         fraction = start + share * first / len(corners)
-        yield Progress(fraction, "Sampling the field")
+        yield Progress(fraction, "Evaluating shape")
 
         chunk = corners[first : first + _CHUNK]
         x, y, z = np.unravel_index(chunk, field.shape)

@@ -83,7 +83,7 @@ def surface_nets(
     padded[1:-1, 1:-1, 1:-1] = field - np.float32(level)
     inside = padded > 0
     if not inside.any():
-        raise MeshError("There is no surface: nothing of the field is inside")
+        raise MeshError("No surface was found. Try another image")
 
     # Find the cells that the surface crosses, and number their vertices.
     codes = _unpinch_codes(inside, padded)

@@ -51,10 +51,10 @@ class TopologyReport:
         """Return "closed, manifold, outward", or the defects in words."""
         names = {
             "open edges": self.boundary,
-            "edges of more than two faces": self.non_manifold,
-            "edges between flipped faces": self.flipped,
-            "vertices where surfaces touch": self.pinched,
-            "pieces that are inside out": self.inward,
+            "edges with more than two faces": self.non_manifold,
+            "edges between faces with opposite normals": self.flipped,
+            "vertices shared by separate surfaces": self.pinched,
+            "parts that are inside out": self.inward,
         }
         defects = [f"{count} {name}" for name, count in names.items() if count]
         if not defects:

@@ -145,14 +145,14 @@ def orient_and_thicken(
     vertices = np.asarray(vertices, float)
     faces: Faces = np.asarray(triangles, np.int32)
     if not len(faces) or not np.isfinite(vertices).all():
-        raise MeshError("The mesh has no faces or coordinates that are not numbers")
+        raise MeshError("The mesh has no faces, or has invalid coordinates")
 
     area = np.linalg.norm(area_normals(vertices, faces), axis=1) / 2
     has_area = area > _MIN_AREA * area.max()
     faces = faces[has_area]
     area = area[has_area]
     if not len(faces):
-        raise MeshError("No face of the mesh has an area")
+        raise MeshError("All faces of the mesh have zero area")
 
     # Turn the faces whose back is seen more often than their front.
     size = float(np.ptp(vertices, axis=0).max())

@@ -51,7 +51,8 @@ def read_exr(path: Path) -> dict[str, NDArray[np.float32]]:
     compression = attributes["compression"][0]
     if compression not in _ROWS_PER_BLOCK or data[_FLAGS_BYTE] & _UNSUPPORTED_FLAGS:
         raise ImageError(
-            f"{path}: only single-part scanline files, uncompressed or ZIP, can be read"
+            f"{path}: only single-part scanline files without compression or with ZIP "
+            "compression are supported"
         )
 
     x0, y0, x1, y1 = struct.unpack("<4i", attributes["dataWindow"])

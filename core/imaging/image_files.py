@@ -78,7 +78,7 @@ def images_in_folder(folder: Path, error: type[MaquetteError] = ImageError) -> l
     """
     paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in SUFFIXES)
     if not paths:
-        raise error(f"{folder} contains no image ({' '.join(sorted(SUFFIXES))})")
+        raise error(f"{folder} contains no images ({' '.join(sorted(SUFFIXES))})")
     return paths
 
 
@@ -116,12 +116,10 @@ def read_image(path: Path, max_side: int = MAX_SIDE) -> NDArray[np.float32]:
     except Image.DecompressionBombError as error:
         raise ImageError(_too_large_text(str(path))) from error
     except UnidentifiedImageError as error:
-        raise ImageError(
-            f"{path} is not an image that can be read: save it as PNG or JPEG"
-        ) from error
+        raise ImageError(f"{path} is not a readable image. Save it as PNG or JPEG") from error
     except _DAMAGE as error:
         raise ImageError(
-            f"{path} is damaged or cut short ({error}): export or copy it again"
+            f"{path} is damaged or incomplete ({error}). Export or copy it again"
         ) from error
     return require_visible(pixels, str(path))
 
@@ -151,7 +149,8 @@ def check_size(width: int, height: int, name: str) -> None:
         raise ImageError(_too_large_text(f"{name}, {width} x {height} pixels,"))
     if min(width, height) < MIN_SIDE:
         raise ImageError(
-            f"{name} is only {width} x {height} pixels: at least {MIN_SIDE} x {MIN_SIDE} are needed"
+            f"{name} is only {width} x {height} pixels. It must be at least {MIN_SIDE} x "
+            f"{MIN_SIDE} pixels"
         )
 
 
@@ -166,7 +165,7 @@ def require_visible(pixels: NDArray[np.float32], name: str) -> NDArray[np.float3
         ImageError: No pixel is at least half opaque.
     """
     if pixels[..., 3].max() < _MIN_VISIBLE_ALPHA:
-        raise ImageError(f"{name} is transparent all over: its alpha shows no object")
+        raise ImageError(f"{name} is completely transparent and shows no object")
     return pixels
 
 
@@ -206,13 +205,13 @@ def _check_file(path: Path) -> None:
         raise ImageError(f"{path} cannot be read: {reason}") from error
 
     if stat.S_ISDIR(mode):
-        raise ImageError(f"{path} is a folder: name an image file")
+        raise ImageError(f"{path} is a folder. Choose an image file")
     if not stat.S_ISREG(mode):
         raise ImageError(f"{path} is not a file")
 
 
 def _too_large_text(name: str) -> str:
-    return f"{name} is larger than {MAX_PIXELS // 1_000_000} megapixels: scale it down first"
+    return f"{name} is larger than {MAX_PIXELS // 1_000_000} megapixels. Scale it down first"
 
 
 def _downscale_factor(width: int, height: int, max_side: int) -> int:

@@ -45,9 +45,9 @@ def split_figures(sheet: NDArray[np.float32]) -> list[NDArray[np.float32]]:
     ]
     if not _MIN_FIGURES <= len(large) <= len(SIDES):
         raise ImageError(
-            f"{len(large)} separate figures were found on this sheet, "
-            f"and {_MIN_FIGURES} to {len(SIDES)} are needed: "
-            "leave empty space between them, and nothing else on it"
+            f"{len(large)} separate figures were found on this sheet, but {_MIN_FIGURES} to "
+            f"{len(SIDES)} are needed. Leave empty space between the figures and remove "
+            "everything else"
         )
 
     figures = []
@@ -69,7 +69,7 @@ def _sheet_mask(sheet: NDArray[np.float32]) -> NDArray[np.float32]:
     mask = mask_plain_background(sheet[..., :3])
     if mask is None:
         raise ImageError(
-            "The background of this sheet is not plain: give it one color, or make it transparent"
+            "The background of this sheet is not plain. Use a single color or make it transparent"
         )
     return mask
 

@@ -13,6 +13,7 @@ PACKAGES = {
     "torch": ("PyTorch", "torch --index-url https://download.pytorch.org/whl/cpu"),
     "PIL": ("Pillow", "pillow"),
     "numpy": ("NumPy", "numpy"),
+    "pycolmap": ("pycolmap", "pycolmap"),
 }
 MODEL = ("torch", "PIL")  # what core.model imports besides numpy
 _DISTRIBUTIONS = {"PIL": "pillow"}  # import names that differ from pip's name
@@ -59,11 +60,11 @@ def require_packages(*packages: str) -> None:
 
     alternative = ""
     if "torch" in packages:
-        alternative = "; or in Blender name a Python that has it in Maquette's preferences"
+        alternative = ", or choose a Python that has it in Maquette's preferences"
 
     name = PACKAGES[missing[0]][0]
     command = install_command(missing[0])
     raise DependencyError(
-        f"{name} is not installed in this Python. "
-        f"Install it with {command}, then restart{alternative}"
+        f"{name} is not installed in this Python. Install it with {command} and "
+        f"restart{alternative}"
     )

@@ -18,7 +18,7 @@ from .worker_pool import PythonInterpreter
 OLDEST = (3, 11)
 _TIMEOUT = 120.0  # seconds; reading PyTorch from a cold disk may take half of that
 _POLL_INTERVAL = 0.05  # seconds between two checks for the answer
-_STAGE = "Asking"
+_STAGE = "Testing Python"
 _PROBE_CODE = """
 import json, sys
 sys.path += sys.argv[1:]
@@ -73,7 +73,8 @@ def probe_python(python: PythonInterpreter) -> Task[PythonInfo]:
     yield Progress(0.0, _STAGE)
     if not Path(python.executable).is_file():
         raise WorkerError(
-            f"There is no program {python.executable}. Choose a Python program in the preferences"
+            f"The file {python.executable} does not exist. Choose a Python executable in the "
+            "preferences"
         )
 
     process = python.start_code(
@@ -104,7 +105,7 @@ def _wait_for_output(
             return process.communicate(timeout=_POLL_INTERVAL)
         except subprocess.TimeoutExpired:
             yield Progress(0.5 * elapsed / _TIMEOUT, _STAGE)
-    raise WorkerError(f"{executable} gave no answer within {_TIMEOUT:.0f} s")
+    raise WorkerError(f"{executable} did not respond within {_TIMEOUT:.0f} s")
 
 
 def _parse_output(executable: str, output: str, errors: str) -> PythonInfo:
@@ -121,13 +122,14 @@ def _parse_output(executable: str, output: str, errors: str) -> PythonInfo:
     except (IndexError, ValueError, KeyError, TypeError) as error:
         printed = errors.strip().splitlines() or lines or ["nothing"]
         raise WorkerError(
-            f"{executable} does not answer as a Python does. It printed: {printed[-1][:80]}"
+            f"{executable} does not seem to be Python. Its last output: {printed[-1][:80]}"
         ) from error
 
     version_text = ".".join(map(str, version))
     if version < OLDEST:
         raise WorkerError(
-            f"{executable} is Python {version_text}: {OLDEST[0]}.{OLDEST[1]} or newer is needed"
+            f"{executable} is Python {version_text}, but {OLDEST[0]}.{OLDEST[1]} or newer is "
+            "required"
         )
     _check_packages(executable, answer)
     return PythonInfo(version_text, answer["packages"]["torch"], dict(answer["devices"]))
@@ -138,7 +140,9 @@ def _check_packages(executable: str, answer: Mapping[str, Any]) -> None:
     for package, (name, _) in PACKAGES.items():
         if package in answer["broken"]:
             reason = answer["broken"][package]
-            raise DependencyError(f"{name} is in {executable} but cannot be loaded: {reason}")
+            raise DependencyError(
+                f"{name} is installed in {executable} but cannot be imported: {reason}"
+            )
 
         if package not in answer["packages"]:
             command = install_command(package, executable)

@@ -87,8 +87,8 @@ class PythonInterpreter:
             return subprocess.Popen(command, env=environment, **pipes)
         except OSError as error:
             raise StartError(
-                f"{self.executable} cannot be started: {error.strerror}. "
-                "Choose a Python program in the preferences"
+                f"{self.executable} could not be started ({error.strerror}). Choose a Python "
+                "executable in the preferences"
             ) from error
 
     def start_package_code(self, code: str, **options: Any) -> subprocess.Popen[bytes]:
@@ -278,13 +278,13 @@ class WorkerProcess:
         else:
             manner = f"killed by signal {signal.Signals(-code).name}"
         if code == -9 or not lines:
-            reason = ". Perhaps the memory did not suffice: try a lower resolution"
+            reason = ". It may have run out of memory. Try a lower resolution"
         else:
             reason = f": {lines[-1]}"
 
         return (
-            f"The worker process of {self.python.executable} ended too early ({manner}){reason}. "
-            "The next call starts another"
+            f"The background process of {self.python.executable} ended unexpectedly "
+            f"({manner}){reason}. It is restarted by the next job"
         )
 
 

@@ -110,7 +110,9 @@ def _generate_object(family: str, seed: int, generator: RecordingGenerator) -> P
     """
     if family not in FAMILIES:
         names = ", ".join(sorted(FAMILIES))
-        raise MeshError(f"There is no family of objects named {family!r}. There are: {names}")
+        raise MeshError(
+            f"There is no family of objects named {family!r}. Available families: {names}"
+        )
     parts = run(FAMILIES[family], generator)
 
     low = np.min([part.mesh.vertices.min(0) for part in parts], axis=0)

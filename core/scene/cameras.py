@@ -39,8 +39,8 @@ def from_blender(
     kind = evaluated.data.type
     if kind not in ('PERSP', 'ORTHO'):
         raise SceneError(
-            f"{obj.name} is a {kind.lower()} camera: "
-            "only perspective and orthographic ones have a matrix"
+            f"{obj.name} is a {kind.lower()} camera. Only perspective and orthographic cameras "
+            "are supported"
         )
 
     # Blender's projection matrix has sensor fit, shift and pixel aspect in it.
@@ -115,7 +115,7 @@ def scene_cameras(context: bpy.types.Context) -> list[ViewRecord]:
     graph = context.evaluated_depsgraph_get()
     cameras = [obj for obj in context.view_layer.objects if obj.type == 'CAMERA']
     if not cameras:
-        raise SceneError("The scene has no camera: add one, or choose other kinds of cameras")
+        raise SceneError("The scene has no camera. Add one, or choose other views")
 
     # By name, so that the order does not depend on the file.
     return [
@@ -151,9 +151,7 @@ def camera_path(
         for frame in range(first, last + 1, step):
             scene.frame_set(frame)
             if not scene.camera:
-                raise SceneError(
-                    "The scene has no active camera: choose one in the scene's properties"
-                )
+                raise SceneError("The scene has no active camera. Set one in the Scene properties")
             camera = from_blender(scene, scene.camera, context.evaluated_depsgraph_get())
             settings = {"camera": scene.camera.name, "frame": frame}
             views.append(ViewRecord("path", camera, settings))
@@ -200,7 +198,7 @@ def _camera_pose(name: str, evaluated: bpy.types.Object) -> NDArray[np.float64]:
     is_mirrored = np.linalg.det(axes) < 0
     if pose is None or shear > _RIGID or is_mirrored:
         raise SceneError(
-            f"{name} is mirrored or sheared by its scale or that of its parents: apply their scale"
+            f"{name} is mirrored or sheared by its own or a parent's scale. Apply the scale"
         )
     return pose
 

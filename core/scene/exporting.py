@@ -23,11 +23,12 @@ def check_export_path(path: Path) -> None:
         OutputError: The suffix is unknown, or the folder is missing or cannot be written.
     """
     if path.suffix.lower() not in _WRITERS:
-        raise OutputError(f"{path}: {path.suffix or 'no suffix'} is none of {', '.join(SUFFIXES)}")
-    if not path.parent.is_dir():
         raise OutputError(
-            f"There is no folder {path.parent} to write {path.name} into: make it first"
+            f"{path}: the file type {path.suffix or 'no suffix'} is not supported. Use one of "
+            f"{', '.join(SUFFIXES)}"
         )
+    if not path.parent.is_dir():
+        raise OutputError(f"The folder {path.parent} does not exist. Create it first")
 
     # Opening it for appending fails where writing would, and changes nothing.
     try:
@@ -37,7 +38,7 @@ def check_export_path(path: Path) -> None:
             path.unlink()
     except OSError as error:
         raise OutputError(
-            f"{path} cannot be written: {error.strerror}. Name another file"
+            f"{path} cannot be written: {error.strerror}. Choose another file"
         ) from error
 
 
@@ -61,7 +62,7 @@ def write_meshes(path: Path, *objects: bpy.types.Object) -> None:
 
     # Some exporters report no error on a full disk.
     if not path.is_file() or not path.stat().st_size:
-        raise OutputError(f"{path} could not be written: is the disk full?")
+        raise OutputError(f"{path} could not be written. The disk may be full")
 
 
 @contextmanager

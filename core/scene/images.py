@@ -154,10 +154,10 @@ def _why_empty(image: bpy.types.Image) -> str:
     """Return why ``image`` has no pixels, and what to do."""
     # A render result has pixels only inside Blender's renderer.
     if image.type in {'RENDER_RESULT', 'COMPOSITING'}:
-        return f"Image {image.name!r} keeps no pixels to read: save it to a file and open that"
+        return f"Image {image.name!r} has no pixels to read. Save it to a file and open that"
 
     # The file was moved or deleted since it was opened.
     if image.source == 'FILE' and not image.packed_file:
         path = bpy.path.abspath(image.filepath, library=image.library) or "an empty path"
-        return f"Image {image.name!r} cannot be read from {path}: find its file or open another"
+        return f"Image {image.name!r} cannot be read from {path}. Find its file or open another"
     return f"Image {image.name!r} has no pixels"

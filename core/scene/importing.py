@@ -30,7 +30,7 @@ def imported_objects(path: Path) -> Iterator[list[bpy.types.Object]]:
         MeshError: The file is missing, of an unknown format, damaged, or without a mesh.
     """
     if not path.is_file():
-        raise MeshError(f"There is no mesh file {path}")
+        raise MeshError(f"The mesh file {path} does not exist")
 
     with detached_objects(lambda: _read_objects(path)) as objects:
         yield objects
@@ -125,7 +125,7 @@ def _read_objects(path: Path) -> list[bpy.types.Object]:
     objects = [obj for obj in bpy.data.objects if obj not in before]
     has_mesh = any(obj.type == 'MESH' for obj in objects)
     if not has_mesh:
-        raise MeshError(f"{path} holds no mesh")
+        raise MeshError(f"{path} contains no mesh")
     return objects
 
 
@@ -156,7 +156,10 @@ def _import_file(path: Path) -> None:
         case ".blend":
             _append_blend(path)
         case other:
-            raise MeshError(f"{path}: {other or 'no suffix'} is none of {', '.join(SUFFIXES)}")
+            raise MeshError(
+                f"{path}: the file type {other or 'no suffix'} is not supported. Use one of "
+                f"{', '.join(SUFFIXES)}"
+            )
 
 
 def _append_blend(path: Path) -> None:

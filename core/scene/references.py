@@ -65,8 +65,8 @@ def chosen_references(
 
     if len(references) > MOST:
         raise SceneError(
-            f"There are {len(references)} references, at most {MOST} can be used: "
-            "select those to use"
+            f"There are {len(references)} references, but at most {MOST} can be used. Select the "
+            "ones to use"
         )
     return sorted(references, key=lambda obj: (_side_rank(obj), obj.name))
 
@@ -107,7 +107,7 @@ class ReferencePose:
         image = next((image for image in bpy.data.images if image.session_uid == self.image), None)
         try:
             if image is None:
-                raise ImageError("Its image is gone: choose it again")
+                raise ImageError("Its image is missing. Open it again")
             return images.image_values(image)
         except ImageError as error:
             raise ImageError(f"{self.name}: {error}") from error
@@ -173,9 +173,7 @@ def _objects_named(context: bpy.types.Context, name: str) -> bpy.types.Object:
     if obj is None:
         raise SceneError(f"There is no object named {name!r} in this scene")
     if not is_reference(obj):
-        raise SceneError(
-            f"{name} is neither an image empty in view nor a camera that shows a background image"
-        )
+        raise SceneError(f"{name} is not a visible image empty or a camera with a background image")
     return obj
 
 
@@ -229,7 +227,7 @@ def _empty_camera(
     """
     if obj.data is None:
         raise ImageError(
-            f"{obj.name}: This empty has no image: open one in its Object Data properties"
+            f"{obj.name}: This empty has no image. Open one in the Object Data properties"
         )
     width, height = obj.data.size
     aspect = _image_aspect(obj.data) if height else 1.0
@@ -240,7 +238,7 @@ def _empty_camera(
     edges = sides[:, None] * matrix[:3, :2].T
     area = np.linalg.norm(np.cross(*edges))
     if area < _MIN_AREA:
-        raise SceneError(f"{obj.name} is scaled to nothing: give it a size")
+        raise SceneError(f"{obj.name} has a scale of zero. Give it a size")
     corner = matrix[:3, 3] + np.array(obj.empty_image_offset) @ edges
 
     # Seen from its front, or from its back if only that is shown.

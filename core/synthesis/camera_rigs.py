@@ -112,7 +112,7 @@ class Rig:
         """Raise DatasetError if the kind or a side is unknown."""
         if self.kind not in KINDS:
             raise DatasetError(
-                f"There is no kind of cameras {self.kind!r}. There are: {', '.join(KINDS)}"
+                f"Unknown camera rig {self.kind!r}. Available rigs: {', '.join(KINDS)}"
             )
 
         unknown = [name for name in self.sides if name not in SIDES]
@@ -139,10 +139,10 @@ class Rig:
         if self.frames and self.frames[0] > self.frames[1]:
             raise DatasetError(f"{self.kind}: the first frame comes after the last")
         if self.lens and self.angle:
-            raise DatasetError(f"{self.kind}: lens and angle say the same thing: give one of them")
+            raise DatasetError(f"{self.kind}: give either lens or angle, not both")
         if self.distance and self.fill and (self.lens or self.angle):
             raise DatasetError(
-                f"{self.kind}: of lens, distance and fill two give the third: leave one of them out"
+                f"{self.kind}: give at most two of lens, distance and fill; the third follows"
             )
 
     def with_defaults(self) -> Rig:
@@ -197,7 +197,7 @@ def parse_rigs(words: Iterable[str]) -> tuple[Rig, ...]:
     """
     rigs = tuple(_parse_rig(word) for word in words)
     if not rigs:
-        raise DatasetError(f"Say which cameras: some of {', '.join(KINDS)}")
+        raise DatasetError(f"Give at least one camera rig: {', '.join(KINDS)}")
     return rigs
 
 
@@ -213,7 +213,7 @@ def _parse_rig(word: str) -> Rig:
     for name, _ in pairs:
         if name not in allowed:
             names = ", ".join(allowed) or "nothing"
-            raise DatasetError(f"{word}: {kind} knows no {name!r}. It knows: {names}")
+            raise DatasetError(f"{word}: {kind} has no option {name!r}. Options: {names}")
 
     try:
         values: dict[str, Any] = {name: _parse_value(name, text) for name, text in pairs}
@@ -221,7 +221,8 @@ def _parse_rig(word: str) -> Rig:
         return Rig(kind, **values)
     except (ValueError, IndexError) as error:
         raise DatasetError(
-            f"{word} is not like sides:front,top or orbit:24,lens=35..85 or path:1..250"
+            f"{word} is not a valid camera rig. Examples: sides:front,top orbit:24,lens=35..85 "
+            "path:1..250"
         ) from error
 
 

@@ -289,7 +289,7 @@ def _first_valid(
             return camera, settings
 
     raise MeshError(
-        f"No camera was found for it by {rig} in {_TRIES} tries: {reason}. Let it stand farther off"
+        f"{rig} found no valid camera in {_TRIES} tries ({reason}). Increase the distance"
     )
 
 
@@ -302,7 +302,7 @@ def _views_without_fault(views: Sequence[ViewRecord], fault: Fault) -> list[View
     faults = [fault(view.camera) or "" for view in views]
     if all(faults):
         reasons = "; ".join(sorted(set(faults)))
-        raise MeshError(f"None of the scene's {len(views)} views is of use for it: {reasons}")
+        raise MeshError(f"None of the scene's {len(views)} cameras can be used for it: {reasons}")
     return [view for view, reason in zip(views, faults, strict=True) if not reason]
 
 
@@ -467,7 +467,7 @@ def _fit_intrinsics(camera: Camera, vertices: Vertices, fill: float) -> Camera:
     pixels, depth = camera.project(vertices)
     _, radius = _box_center(vertices)
     if depth.min() < _NEAREST * radius:
-        raise MeshError("a part of the object is beside or behind the camera")
+        raise MeshError("part of the object is next to or behind the camera")
 
     # Crop the window that the object fills, then enlarge it to the image's size.
     low = pixels.min(0)

@@ -94,21 +94,21 @@ class Randomization:
         for name in ("lamps", "occluders"):
             value = getattr(self, name)
             if not 0 <= value <= MOST:
-                raise DatasetError(f"There can be 0 to {MOST} {name} a view, not {value}")
+                raise DatasetError(f"{name} per view must be 0 to {MOST}, not {value}")
 
         meanings = {
-            "materials": "probability of other materials",
-            "hidden": "share that occluders hide",
+            "materials": "probability of random materials",
+            "hidden": "fraction hidden by occluders",
         }
         for name, meaning in meanings.items():
             value = getattr(self, name)
             if not 0 <= value <= 1:
-                raise DatasetError(f"The {meaning} is in 0 to 1, not {value}")
+                raise DatasetError(f"The {meaning} must be between 0 and 1, not {value}")
 
         least, greatest = self.scale
         if not 0 < least <= greatest:
             raise DatasetError(
-                f"The least scale is above 0 and no more than the most, not {self.scale}"
+                f"The minimum scale must be above 0 and not above the maximum, not {self.scale}"
             )
 
     def _check_choices(self) -> None:
@@ -116,12 +116,12 @@ class Randomization:
         unknown = [kind for kind in self.backgrounds if kind not in BACKGROUNDS]
         if unknown or not self.backgrounds:
             names = ", ".join(BACKGROUNDS)
-            raise DatasetError(f"No background is called {unknown or ''}: choose of {names}")
+            raise DatasetError(f"Unknown background {unknown or ''}. Choose from {names}")
         if self.turn not in TURNS:
             names = ", ".join(TURNS)
-            raise DatasetError(f"Objects cannot be turned {self.turn!r}: choose of {names}")
+            raise DatasetError(f"Unknown rotation {self.turn!r}. Choose from {names}")
         if "image" in self.backgrounds and not self.pictures:
-            raise DatasetError("Backgrounds of images need a folder of pictures: name one")
+            raise DatasetError("Image backgrounds need a folder of images. Choose one")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The command line ``maquette`` (``blender -b -c maquette``): one module for each group of commands.
+"""The command line ``maquette``: one module for each group of commands.
 
-``main`` parses and dispatches; the others define commands. Uses the operators.
+``main`` parses and dispatches; the others define commands, which use the operators' functions.
 """

@@ -1,4 +1,4 @@
-"""What a subcommand of ``maquette`` is, and how it behaves in a terminal."""
+"""The type of a subcommand of ``maquette``, its common arguments, and progress in a terminal."""
 
 from __future__ import annotations
 
@@ -11,17 +11,22 @@ from typing import TypeVar
 
 from ...core.imaging.image_files import SUFFIXES
 from ...core.jobs.task import ProgressClock, Task, run_to_end
+from ..properties.scene import RESOLUTION
 
 T = TypeVar("T")
+
+_CLEAR_LINE = "\r\x1b[K"
 
 
 @dataclass(frozen=True)
 class Command:
     """One subcommand.
 
-    name: as typed. help: one line.
-    add_arguments: adds its arguments to the parser; imports nothing heavy, since it runs for every subcommand.
-    run: does it and returns the exit code. A MaquetteError that it raises is printed, and the exit code is 1.
+    name: as typed.
+    help: one line.
+    add_arguments: adds its arguments to the parser. It runs for every subcommand, so it must not
+        import anything heavy.
+    run: runs it and returns the exit code. A MaquetteError is printed, and the exit code is 1.
     """
 
     name: str
@@ -31,29 +36,61 @@ class Command:
 
 
 def image_path(text: str) -> Path:
-    """An argument: where to write a picture.
+    """Return an argument as the path of an image file to write.
 
     Raises:
-        ArgumentTypeError: its name is not that of a picture.
+        ArgumentTypeError: its ending is not that of an image file.
     """
     path = Path(text)
     if path.suffix.lower() not in SUFFIXES:
-        raise ArgumentTypeError(
-            f"{text} does not end as a picture does ({', '.join(sorted(SUFFIXES))})"
-        )
+        endings = ", ".join(sorted(SUFFIXES))
+        raise ArgumentTypeError(f"{text} is not an image file ({endings})")
     return path
 
 
-def run_with_progress_line(work: Task[T]) -> T:
-    """Drive ``work`` to its end with a line of progress on stderr, if a person is looking."""
+def add_weights_argument(parser: ArgumentParser) -> None:
+    """Add ``--weights``."""
+    parser.add_argument(
+        "--weights", type=Path, metavar="FILE", help="model weights (default: the bundled ones)"
+    )
+
+
+def add_resolution_argument(parser: ArgumentParser) -> None:
+    """Add ``--resolution`` without bounds."""
+    parser.add_argument(
+        "--resolution",
+        type=int,
+        default=RESOLUTION["default"],
+        help="grid cells along the longest side (%(default)s)",
+    )
+
+
+def add_limit_argument(parser: ArgumentParser) -> None:
+    """Add ``--limit``."""
+    parser.add_argument(
+        "--limit", type=int, help="use only this many objects, a fixed random subset"
+    )
+
+
+def add_fit_argument(parser: ArgumentParser) -> None:
+    """Add ``--fit``."""
+    parser.add_argument(
+        "--fit",
+        action="store_true",
+        help="move the surface after reconstruction so that its outline matches the images",
+    )
+
+
+def run_with_progress_line(task: Task[T]) -> T:
+    """Run ``task`` to its end, with a line of progress on stderr if that is a terminal."""
     if not sys.stderr.isatty():
-        return run_to_end(work)
+        return run_to_end(task)
     try:
         clock = ProgressClock()
-        return run_to_end(work, lambda progress: _print_progress(clock.progress_text(progress)))
+        return run_to_end(task, lambda progress: _print_progress(clock.progress_text(progress)))
     finally:
-        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+        _print_progress("")
 
 
 def _print_progress(text: str) -> None:
-    print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+    print(f"{_CLEAR_LINE}{text}", end="", file=sys.stderr, flush=True)

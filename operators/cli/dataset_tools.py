@@ -1,5 +1,6 @@
-"""What is done with a training set on disk: ``maquette dataset`` inspect, check, pack, compact and export;
-``maquette dataset rooms`` makes what it may be lit by.
+"""``maquette dataset inspect``, ``check``, ``pack``, ``compact`` and ``export``: sets on disk.
+
+``maquette dataset rooms`` renders HDRIs that can light them.
 """
 
 from __future__ import annotations
@@ -19,19 +20,30 @@ from ...core.dataset import (
 )
 from ...core.dataset.exporters.selection import select_objects
 from ...core.jobs import dependencies
-from .command import Command, image_path, run_with_progress_line
+from .command import Command, add_limit_argument, image_path, run_with_progress_line
+
+_MEBIBYTE_SHIFT = 20  # bits: a MiB is 2^20 bytes
+_SHEET_COLUMNS = 2
+
+
+def _add_set_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, help="the training set")
 
 
 def _add_inspect(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=Path, help="the training set")
+    _add_set_argument(parser)
     parser.add_argument(
-        "-o", "--output", type=image_path, default=Path("out/dataset.png"), help="(%(default)s)"
+        "-o",
+        "--output",
+        type=image_path,
+        default=Path("out/dataset.png"),
+        help="contact sheet to write (%(default)s)",
     )
     parser.add_argument(
         "--shown", type=int, default=24, help="objects on the contact sheet (%(default)s)"
     )
     parser.add_argument(
-        "--size", type=int, default=96, help="of each picture on the sheet, pixels (%(default)s)"
+        "--size", type=int, default=96, help="size of each image on it in pixels (%(default)s)"
     )
 
 
@@ -40,16 +52,13 @@ def _run_inspect(arguments: argparse.Namespace) -> int:
     from ...core.imaging.contact_sheet import write_contact_sheet
 
     atomic_files.make_folder(arguments.output.parent)
-    found = run_with_progress_line(summary.summarize_dataset(arguments.folder, arguments.shown))
-    print(summary.format_summary(found))
-    if found.rows:
-        write_contact_sheet(arguments.output, found.rows, arguments.size, columns=2)
-        print(f"{arguments.output}: {len(found.rows)} objects")
+    task = summary.summarize_dataset(arguments.folder, arguments.shown)
+    result = run_with_progress_line(task)
+    print(summary.format_summary(result))
+    if result.rows:
+        write_contact_sheet(arguments.output, result.rows, arguments.size, columns=_SHEET_COLUMNS)
+        print(f"{arguments.output}: {len(result.rows)} objects")
     return 0
-
-
-def _add_check(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=Path, help="the training set")
 
 
 def _run_check(arguments: argparse.Namespace) -> int:
@@ -57,56 +66,54 @@ def _run_check(arguments: argparse.Namespace) -> int:
     problems = run_with_progress_line(validation.validate_dataset(arguments.folder))
     for problem in problems:
         print(f"{problem.path}: {problem.what}")
-    print(
-        f"{arguments.folder}: {len(problems)} bad files"
-        if problems
-        else f"{arguments.folder}: all good"
-    )
-    return 1 if problems else 0
+    if problems:
+        print(f"{arguments.folder}: {len(problems)} bad files")
+        return 1
+    print(f"{arguments.folder}: all good")
+    return 0
 
 
 def _add_pack(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=Path, help="the training set")
+    _add_set_argument(parser)
     parser.add_argument(
-        "--shard-size", type=int, default=64, help="of a shard at most, MiB (%(default)s)"
+        "--shard-size", type=int, default=64, help="maximum size of a shard in MiB (%(default)s)"
     )
 
 
 def _run_pack(arguments: argparse.Namespace) -> int:
     if arguments.shard_size < 1:
-        arguments.error("--shard-size is at least 1")
-    written = run_with_progress_line(
-        shards.pack_shards(arguments.folder, arguments.shard_size << 20)
-    )
+        arguments.error("--shard-size must be at least 1")
+    task = shards.pack_shards(arguments.folder, arguments.shard_size << _MEBIBYTE_SHIFT)
+    written = run_with_progress_line(task)
     print(f"{arguments.folder / 'shards'}: {len(written)} shards")
     return 0
 
 
 def _add_compact(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=Path, help="the training set")
-    parser.add_argument(
-        "out", type=Path, help="folder to write; a set that is begun there is gone on with"
-    )
+    _add_set_argument(parser)
+    parser.add_argument("out", type=Path, help="output folder; an unfinished set is continued")
 
 
 def _run_compact(arguments: argparse.Namespace) -> int:
     dependencies.require_packages("PIL")
-    print(
-        f"{arguments.out}: {run_with_progress_line(conversion.copy_compact(arguments.folder, arguments.out))} objects"
-    )
+    task = conversion.copy_compact(arguments.folder, arguments.out)
+    count = run_with_progress_line(task)
+    print(f"{arguments.out}: {count} objects")
     return 0
 
 
 def _add_export(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=Path, help="the training set")
-    parser.add_argument("out", type=Path, help="folder to write, new or empty")
-    parser.add_argument("--format", choices=exporters.FORMATS, required=True)
-    parser.add_argument("--split", choices=splits.SPLITS, help="only its objects (all)")
+    _add_set_argument(parser)
+    parser.add_argument("out", type=Path, help="output folder, new or empty")
     parser.add_argument(
-        "--limit", type=int, help="only so many of the objects, drawn as by chance, always the same"
+        "--format", choices=exporters.FORMATS, required=True, help="format to write"
     )
     parser.add_argument(
-        "--cut-out", action="store_true", help="without what was put behind and before the objects"
+        "--split", choices=splits.SPLITS, help="only the objects of this split (default: all)"
+    )
+    add_limit_argument(parser)
+    parser.add_argument(
+        "--cut-out", action="store_true", help="leave out backgrounds and occluders"
     )
 
 
@@ -115,71 +122,75 @@ def _run_export(arguments: argparse.Namespace) -> int:
     selection = select_objects(
         arguments.folder, arguments.split, arguments.limit, arguments.cut_out
     )
-    done = run_with_progress_line(
-        exporters.export_selection(selection, arguments.out, arguments.format)
-    )
-    told = (
-        f"; {done.left_out} orthographic views left out: the format has none"
-        if done.left_out
-        else ""
-    )
-    print(f"{arguments.out}: {done.objects} objects, {done.views} views{told}")
+    task = exporters.export_selection(selection, arguments.out, arguments.format)
+    result = run_with_progress_line(task)
+    text = f"{arguments.out}: {result.objects} objects, {result.views} views"
+    if result.left_out:
+        text += f"; {result.left_out} orthographic views left out: the format has none"
+    print(text)
     return 0
 
 
 def _add_rooms(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=Path, help="where to write; what is there is gone on with")
-    parser.add_argument("--count", type=int, default=100, help="(%(default)s)")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("folder", type=Path, help="output folder; an unfinished set is continued")
+    parser.add_argument("--count", type=int, default=100, help="number of HDRIs (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="random seed (%(default)s)")
     parser.add_argument(
-        "--width", type=int, default=1280, help="of each, pixels; half as high (%(default)s)"
+        "--width",
+        type=int,
+        default=1280,
+        help="width of each in pixels; the height is half of it (%(default)s)",
     )
-    parser.add_argument("--samples", type=int, default=3, help="of Cycles a pixel (%(default)s)")
+    parser.add_argument(
+        "--samples", type=int, default=3, help="Cycles samples per pixel (%(default)s)"
+    )
     parser.add_argument(
         "--hdri",
         type=Path,
         metavar="FOLDER",
-        help="light domes about them (those that Blender ships)",
+        help="HDRIs around the interiors (default: those that come with Blender)",
     )
 
 
 def _run_rooms(arguments: argparse.Namespace) -> int:
     from ...core.scene.datagen.interiors import render_rooms
 
+    task = render_rooms(
+        arguments.folder,
+        arguments.count,
+        arguments.seed,
+        arguments.width,
+        arguments.samples,
+        arguments.hdri,
+    )
     with silence_stdout():
-        written = run_with_progress_line(
-            render_rooms(
-                arguments.folder,
-                arguments.count,
-                arguments.seed,
-                arguments.width,
-                arguments.samples,
-                arguments.hdri,
-            )
-        )
-    print(f"{arguments.folder}: {written} written, {max(arguments.count - written, 0)} found there")
+        written = run_with_progress_line(task)
+    present = max(arguments.count - written, 0)
+    print(f"{arguments.folder}: {written} written, {present} already present")
     return 0
 
 
 INSPECT = Command(
     "dataset inspect",
-    "Tell what a training set holds, and draw a contact sheet",
+    "Summarize a training set and write a contact sheet",
     _add_inspect,
     _run_inspect,
 )
-CHECK = Command("dataset check", "Verify every file of a training set", _add_check, _run_check)
+CHECK = Command(
+    "dataset check", "Verify every file of a training set", _add_set_argument, _run_check
+)
 PACK = Command(
-    "dataset pack", "Write a training set into few large files, to stream", _add_pack, _run_pack
+    "dataset pack", "Pack a training set into few large files for streaming", _add_pack, _run_pack
 )
 COMPACT = Command(
     "dataset compact", "Copy a training set into the compact form", _add_compact, _run_compact
 )
 EXPORT = Command(
-    "dataset export", "Write a training set in the format of others", _add_export, _run_export
+    "dataset export", "Convert a training set to another format", _add_export, _run_export
 )
 ROOMS = Command(
     "dataset rooms",
-    "Render drawn rooms as light domes, to light by and to put behind objects",
+    "Render random interiors as HDRIs for lighting and backgrounds",
     _add_rooms,
     _run_rooms,
 )

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from ...core.model.jobs import dense  # without torch, until it runs
 from .command import Command
-from .model import _run_with_log
+from .model import run_with_log
 
-_GIVEN = (
+_OPTIONS = (
     "steps",
     "learning_rate",
     "decay_steps",
@@ -23,7 +23,10 @@ _GIVEN = (
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "datasets", nargs="+", type=Path, help="training sets made with --relightable and --grid"
+        "datasets",
+        nargs="+",
+        type=Path,
+        help="training sets rendered with --relightable and --grid",
     )
     parser.add_argument(
         "--run",
@@ -31,37 +34,46 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="RUN",
         type=Path,
         required=True,
-        help="folder of the log and checkpoint; a run begun there is gone on with",
+        help="folder of the log and checkpoint; an unfinished run is resumed",
     )
-    parser.add_argument("--config", type=Path, metavar="FILE", help=".toml or .json of settings")
-    parser.add_argument("--start", type=Path, help="checkpoint of another run to begin with")
-    parser.add_argument("--steps", type=int, help="in all (100000)")
-    parser.add_argument("--learning-rate", type=float, help="(1e-3)")
     parser.add_argument(
-        "--decay-steps", type=int, help="steps at the end in which the learning rate falls to 0 (0)"
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="settings file (.toml, .json); options on the command line override it",
     )
-    parser.add_argument("--seed", type=int, help="(0)")
+    parser.add_argument("--start", type=Path, help="checkpoint of another run to start from")
+    parser.add_argument("--steps", type=int, help="training steps (100000)")
+    parser.add_argument("--learning-rate", type=float, help="peak learning rate (1e-3)")
+    parser.add_argument(
+        "--decay-steps", type=int, help="last steps, in which the learning rate falls to 0 (0)"
+    )
+    parser.add_argument("--seed", type=int, help="random seed (0)")
     parser.add_argument("--validate-every", type=int, help="steps between validations (1000)")
     parser.add_argument("--precision", help="float32, bfloat16 or automatic (automatic)")
-    parser.add_argument("--threads", type=int, help="of the CPU (all)")
+    parser.add_argument("--threads", type=int, help="CPU threads (all)")
     parser.add_argument(
-        "--workers", type=int, help="processes that draw batches; 0 for a thread, enough on a CPU"
+        "--workers",
+        type=int,
+        help="processes that prepare batches; 0 for a thread, enough on a CPU (0)",
     )
 
 
-def _run(arguments: argparse.Namespace) -> int:
-    given = {name: getattr(arguments, name) for name in _GIVEN}
-    given = {name: value for name, value in given.items() if value is not None}
-    checkpoint = _run_with_log(
+def _run_command(arguments: argparse.Namespace) -> int:
+    options = {name: getattr(arguments, name) for name in _OPTIONS}
+    options = {name: value for name, value in options.items() if value is not None}
+    checkpoint = run_with_log(
         dense.train_dense,
         arguments.datasets,
         arguments.folder,
         arguments.config,
-        given,
+        options,
         arguments.start,
     )
     print(checkpoint)
     return 0
 
 
-TRAIN_DENSE = Command("train-dense", "Train the dense single-view network", _add_arguments, _run)
+COMMAND = Command(
+    "train-dense", "Train the dense single-view network", _add_arguments, _run_command
+)

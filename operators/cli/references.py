@@ -1,4 +1,4 @@
-"""``maquette references``: the references of the open file on the command line."""
+"""``maquette references``: reconstruct from the references of the open file."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ import bpy
 
 from ...core.console import silence_stdout
 from ...core.scene import exporting
+from .._results import mesh_summary
 from ..properties.scene import RESOLUTION
-from ..reconstruct import mesh_summary as sized
-from ..reconstruct_references import add_posed_object, start_references
-from .command import Command, run_with_progress_line
+from ..reconstruct_references import ReferenceChoice, add_posed_object, start_references
+from .command import Command, add_fit_argument, add_weights_argument, run_with_progress_line
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help="of references (those selected; else all in view)"
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="references to use (default: the selected ones, otherwise all visible ones)",
     )
     parser.add_argument(
         "--collection", default="", metavar="NAME", help="use all references of this collection"
@@ -35,41 +38,37 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         default=RESOLUTION["default"],
         choices=range(RESOLUTION["min"], RESOLUTION["max"] + 1),
         metavar="CELLS",
-        help="along the longest side (%(default)s); time and memory grow with its square",
+        help="grid cells along the longest side (%(default)s); time and memory grow with "
+        "its square",
     )
-    parser.add_argument(
-        "--fit",
-        action="store_true",
-        help="move the surface to match the pictures' outlines afterwards",
-    )
-    parser.add_argument(
-        "--weights", type=Path, metavar="FILE", help="the model's weights (those bundled)"
-    )
+    add_fit_argument(parser)
+    add_weights_argument(parser)
 
 
 def _run_command(arguments: argparse.Namespace) -> int:
     exporting.check_export_path(arguments.output)
-    told, work = start_references(
-        bpy.context,
-        arguments.names,
-        arguments.collection,
-        arguments.resolution,
-        arguments.weights,
-        arguments.fit,
+    choice = ReferenceChoice(
+        names=arguments.names,
+        collection=arguments.collection,
+        resolution=arguments.resolution,
+        weights=arguments.weights,
+        fit=arguments.fit,
     )
-    result = run_with_progress_line(work)
+    sources, task = start_references(bpy.context, choice)
+    result = run_with_progress_line(task)
+
     obj = add_posed_object(bpy.context, arguments.output.stem, result)
     with silence_stdout():
         exporting.write_meshes(arguments.output, obj)
-    print(f"{arguments.output}: {sized(result.mesh)}, from {told}")
+    print(f"{arguments.output}: {mesh_summary(result.mesh)}, from {sources}")
     for text in result.disagreements:
-        print(f"Fitted to each other: {text}")
+        print(f"References disagree and were averaged: {text}")
     return 0
 
 
 COMMAND = Command(
     "references",
-    "Build a mesh where the open file's references show it",
+    "Reconstruct a mesh where the open file's references show it",
     _add_arguments,
     _run_command,
 )

@@ -1,4 +1,4 @@
-"""Property groups: the settings that the panels show, stored with the scene.
+"""Properties: mix-ins of the operators, and property groups that the file stores with the scene.
 
-For the operators and panels; they do nothing by themselves.
+Used by the operators, the command line and the panels.
 """

@@ -1,4 +1,4 @@
-"""What a training set is made with besides its cameras: as the operator takes it, and as the panels keep it."""
+"""Settings of a training set besides its cameras, for the operators and the panel."""
 
 from __future__ import annotations
 
@@ -7,18 +7,26 @@ from pathlib import Path
 import bpy
 from bpy.props import BoolProperty, EnumProperty, IntProperty, StringProperty
 
-from ...core.scene.compat import PATH_OPTIONS
 from ...core.scene.datagen.dataset_folder import DatasetSettings
 from ...core.synthesis import camera_rigs
-from .randomization import OF_OBJECTS, RandomizationProperties
+from .paths import folder_property
+from .randomization import OBJECT_ONLY as RANDOMIZED_OBJECT_ONLY
+from .randomization import RandomizationProperties
+
+DATASET_FOLDER = (
+    "Folder",
+    "Folder of the training set. An unfinished set in this folder is continued",
+)
+_OBJECT_ONLY = (*RANDOMIZED_OBJECT_ONLY, "relightable", "grid")  # not available for whole scenes
 
 
-class PictureProperties:
-    """Mix-in of an operator, and of what the panels keep."""
+class ImageProperties:
+    """Mix-in of the operators, and of the settings in the panel."""
 
     size: IntProperty(
-        name="Picture Size",
-        description="Side of the square pictures in pixels. Twice as many take four times the time",
+        name="Image Size",
+        description="Width and height of the rendered images in pixels. Doubling it takes four "
+        "times the time",
         default=128,
         min=16,
         max=2048,
@@ -26,74 +34,80 @@ class PictureProperties:
     )
     samples: IntProperty(
         name="Samples",
-        description="Of Cycles for each pixel. Time grows with them, noise falls with their square root",
+        description="Cycles samples per pixel. More samples take longer and reduce noise",
         default=16,
         min=1,
         max=4096,
     )
     denoise: BoolProperty(
         name="Denoise",
-        description="Free the colors of noise. Costs about as much as 6 samples and shows more than these would",
+        description="Denoise the color image with Open Image Denoise. Takes about as long as 6 "
+        "samples",
     )
     points: IntProperty(
-        name="Points",
-        description="Points of each object that are told inside or outside, as many again near its surface",
+        name="Occupancy Points",
+        description="Number of uniform occupancy samples per object, and the same number again "
+        "near its surface",
         default=16384,
         min=256,
         max=1000000,
     )
     relightable: BoolProperty(
         name="Relightable",
-        description="Write the color without light and the ambient occlusion of each picture, by which it can be lit "
-        "anew. Takes a tenth more time; a whole scene has no such pictures",
+        description="Also write the albedo and the ambient occlusion of each image, so that it "
+        "can be relit. Takes a tenth more time. Not available for whole scenes",
     )
     grid: BoolProperty(
         name="Grid",
-        description="Write which of 96 x 96 x 96 cells about each object are inside it. "
-        "Takes a tenth of a second an object; a whole scene has none",
+        description="Also write which of 96 x 96 x 96 cells around each object are inside it. "
+        "Takes a tenth of a second per object. Not available for whole scenes",
     )
-    hdri: StringProperty(
-        name="Light Domes",
-        description="Folder of EXR or HDR pictures to light with. Empty: those that Blender ships",
-        subtype='DIR_PATH',
-        options=set(PATH_OPTIONS),
+    hdri: folder_property(
+        "HDRI Folder",
+        "Folder of environment images (.exr, .hdr) used for lighting. Leave empty for the HDRIs "
+        "that come with Blender",
     )
     seed: IntProperty(
         name="Seed",
-        description="Of objects, cameras, light and points. Costs nothing",
+        description="Random seed for objects, cameras, lighting and sample points",
         default=0,
         min=0,
     )
     classes_from: EnumProperty(
         name="Classes",
-        description="What tells the class of each object of the scene",
+        description="Source of each object's class",
         items=(
-            ('PROPERTY', "Custom Property", "The named custom property, else the collection"),
-            ('COLLECTION', "Collection", "The collection that it lies in"),
-            ('MATERIAL', "Material", "Its first material"),
+            (
+                'PROPERTY',
+                "Custom Property",
+                "The custom property named below, otherwise the collection",
+            ),
+            ('COLLECTION', "Collection", "The collection that contains the object"),
+            ('MATERIAL', "Material", "The object's first material"),
         ),
     )
     class_property: StringProperty(
         name="Class Property",
-        description="Name of the custom property that tells the class",
+        description="Name of the custom property that stores the class",
         default="maquette_family",
     )
     show_world: BoolProperty(
         name="Show World",
-        description="Whether a whole scene is seen before its world; else the pictures are clear there",
+        description="Render the world behind a whole scene. Otherwise the background is "
+        "transparent",
     )
     other_worlds: BoolProperty(
-        name="Other Worlds",
-        description="Light each view of a whole scene by a drawn light dome in place of its world. "
-        "Objects rendered one by one always are",
+        name="Random World HDRI",
+        description="Light each view of a whole scene with a random HDRI instead of the scene's "
+        "world. Objects rendered individually always use random HDRIs",
     )
 
 
-class DatasetProperties(PictureProperties, RandomizationProperties):
-    """Mix-in of the operators that render a set, or show what would be rendered, and of what the panels keep."""
+class DatasetProperties(ImageProperties, RandomizationProperties):
+    """Mix-in of the operators that render or preview a set, and of the settings in the panel."""
 
     def dataset_settings(self, cameras: str) -> DatasetSettings:
-        """All this with the ``cameras``, in the words of ``core.synthesis.camera_rigs``."""
+        """Return the settings with ``cameras``, rigs of ``core.synthesis.camera_rigs``."""
         return DatasetSettings(
             seed=self.seed,
             size=self.size,
@@ -111,10 +125,17 @@ class DatasetProperties(PictureProperties, RandomizationProperties):
 
 
 class MaquetteDataset(DatasetProperties, bpy.types.PropertyGroup):
+    """What the panel Training Data shows: ``scene.maquette.dataset``."""
+
     def apply_to(self, button: bpy.types.OperatorProperties, whole_scene: bool = False) -> None:
-        """Let the operator behind ``button`` use all this, or of a whole scene what makes sense there."""
-        for name in (*PictureProperties.__annotations__, *RandomizationProperties.__annotations__):
-            if not (whole_scene and name in (*OF_OBJECTS, "relightable", "grid")):
+        """Set the properties of the operator behind ``button``.
+
+        Args:
+            button: of an operator that renders or previews a set.
+            whole_scene: leave out what is not available for whole scenes.
+        """
+        for name in (*ImageProperties.__annotations__, *RandomizationProperties.__annotations__):
+            if not (whole_scene and name in _OBJECT_ONLY):
                 setattr(button, name, getattr(self, name))
 
 

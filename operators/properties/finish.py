@@ -1,4 +1,4 @@
-"""How a mesh is finished: as the operators take it, and as the panel keeps it."""
+"""Settings of finishing a mesh, for the operators and the panel."""
 
 from __future__ import annotations
 
@@ -7,55 +7,68 @@ from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty
 
 from ...core.scene.finishing import remesh
 
-PRESETS = (
-    ('BLOCK_OUT', "Block-out", "Few quads (1,000), to model on from. Takes seconds"),
+_PRESET_ITEMS = (
+    (
+        'BLOCK_OUT',
+        "Block-out",
+        "Low-poly quads (1,000) as a base for modeling. Takes a few seconds",
+    ),
     (
         'SCULPT',
         "Sculpt Base",
-        "Even quads (4,000), ready for a Multiresolution modifier. Takes some ten seconds",
+        "Even quads (4,000), ready for a Multiresolution modifier. Takes about ten seconds",
     ),
     (
         'PRINT',
         "Print",
-        "Closed triangles, as many as there are; walls are measured, in millimetres",
+        "Watertight triangles for 3D printing without reduction. Wall thickness is measured",
     ),
-    ('GAME', "Game", "Triangles at a budget (3,000) with one texture. Takes seconds"),
+    (
+        'GAME',
+        "Game",
+        "Triangles within a budget (3,000) with one texture. Takes a few seconds",
+    ),
 )
-SIZES = tuple((str(size), str(size), f"{size} x {size} texels") for size in (512, 1024, 2048, 4096))
+_TEXTURE_SIZES = (512, 1024, 2048, 4096)  # pixels
+_TEXTURE_SIZE_ITEMS = tuple(
+    (str(size), str(size), f"{size} x {size} pixels") for size in _TEXTURE_SIZES
+)
+_MAX_ANGLE = 3.14159  # radians: 180 degrees
 
 
 class TextureProperties:
-    """Mix-in of the operators that texture, and of what the panel keeps."""
+    """Mix-in of the operators that texture, and of the settings in the panel."""
 
     texture_size: EnumProperty(
         name="Texture Size",
-        description="Texels along each side of the texture. Twice as many take four times the time and memory",
-        items=SIZES,
+        description="Width and height of the texture in pixels. Doubling it takes four times the "
+        "time and memory",
+        items=_TEXTURE_SIZE_ITEMS,
         default="1024",
     )
 
 
 class TopologyProperties:
-    """Mix-in of the operator that finishes, and of what the panel keeps."""
+    """Mix-in of the operator that finishes, and of the settings in the panel."""
 
-    preset: EnumProperty(name="For", description="What the mesh is for", items=PRESETS)
+    preset: EnumProperty(name="Preset", description="Intended use of the mesh", items=_PRESET_ITEMS)
     faces: IntProperty(
         name="Faces",
-        description="How many faces to make: quads within 15 %, triangles at most so many. 0: as the preset says. "
-        "Time grows with the number of quads; beyond 10,000 they come of a grid",
+        description="Target number of faces: quads are within 15 %, triangles never exceed it. "
+        "0 uses the preset's number. More quads take longer; above 10,000 a regular grid is used",
         default=0,
         min=0,
         max=1000000,
     )
     symmetric: BoolProperty(
         name="Make Symmetric",
-        description="Mirror the better half at the plane about which the mesh is most symmetric: the half that its "
-        "pictures show, else the one of more volume. Not if they differ by more than 2 % "
-        "of its length. Takes about a second",
+        description="Mirror the better half across the mesh's best symmetry plane: the half "
+        "visible in its images, otherwise the larger half. Skipped if the halves differ by more "
+        "than 2 % of the length. Takes about a second",
     )
     loose: FloatProperty(
-        name="Loose Pieces",
-        description="Remove pieces smaller than this, in percent of the largest piece's volume. Costs nothing",
+        name="Remove Loose Parts",
+        description="Remove loose parts smaller than this percentage of the largest part's volume",
         default=1.0,
         min=0.0,
         max=100.0,
@@ -63,23 +76,23 @@ class TopologyProperties:
     )
     smooth_angle: FloatProperty(
         name="Smooth Angle",
-        description="Edges between faces that meet at more than this look sharp. Costs nothing",
+        description="Shade edges sharp where the angle between the faces exceeds this value",
         default=0.7,
         min=0.0,
-        max=3.14159,
+        max=_MAX_ANGLE,
         subtype='ANGLE',
     )
     multires: IntProperty(
-        name="Multiresolution",
-        description="Levels of a Multiresolution modifier to add, for sculpting; each has four times the faces "
-        "of the one before. 0: none",
+        name="Multires Levels",
+        description="Subdivision levels of a Multiresolution modifier to add for sculpting. Each "
+        "level has four times as many faces. 0 adds no modifier",
         default=0,
         min=0,
         max=5,
     )
     wall: FloatProperty(
-        name="Least Wall",
-        description="Warn of walls thinner than this, in metres, and select their faces. Costs nothing",
+        name="Min Wall Thickness",
+        description="Report walls thinner than this and select their faces",
         default=0.001,
         min=0.0,
         max=1.0,
@@ -88,17 +101,23 @@ class TopologyProperties:
     )
 
     def finish_settings(self, scale: tuple[float, float, float]) -> remesh.FinishSettings:
-        """All this, for a mesh of which one unit is ``scale`` metres along each axis."""
+        """Return the settings for a mesh of which one unit is ``scale`` meters along each axis."""
         return remesh.FinishSettings(
-            self.preset.lower(), self.faces, self.symmetric, self.loose / 100, scale
+            preset=self.preset.lower(),
+            faces=self.faces,
+            symmetric=self.symmetric,
+            loose=self.loose / 100,
+            scale=scale,
         )
 
 
 class MaquetteFinish(TopologyProperties, TextureProperties, bpy.types.PropertyGroup):
+    """What the panel Finish shows: ``scene.maquette.finish``."""
+
     def apply_to(self, button: bpy.types.OperatorProperties) -> None:
-        """Let the operator behind ``button``, which finishes, use all this."""
-        for part in (TopologyProperties, TextureProperties):
-            for name in part.__annotations__:
+        """Set the properties of the operator behind ``button``, which finishes."""
+        for properties in (TopologyProperties, TextureProperties):
+            for name in properties.__annotations__:
                 setattr(button, name, getattr(self, name))
 
 

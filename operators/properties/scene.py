@@ -1,4 +1,4 @@
-"""What the panels show and the file keeps: ``scene.maquette``."""
+"""Settings that the panels show and the file stores: ``scene.maquette``."""
 
 from __future__ import annotations
 
@@ -12,36 +12,31 @@ from bpy.props import (
     StringProperty,
 )
 
-from ...core.scene.compat import PATH_OPTIONS
 from .cameras import MaquetteCameras
-from .dataset import MaquetteDataset
+from .dataset import DATASET_FOLDER, MaquetteDataset
 from .finish import MaquetteFinish
+from .paths import file_property, folder_property, side_property
 from .training import MaquetteTraining
 
+# Shared with the operators and the command line.
 RESOLUTION = {
     "name": "Resolution",
-    "description": "Cells along the longest side. Twice as many show finer detail "
-    "and take about four times the time, memory and faces",
+    "description": "Number of grid cells along the longest side. Doubling it gives finer detail "
+    "and takes about four times the time, memory and faces",
     "default": 128,
     "min": 32,
     "max": 256,
     "step": 16,
 }
 FIT = {
-    "name": "Fit to Pictures",
-    "description": "Afterwards move the surface so that its outline matches the pictures'. "
-    "Takes some seconds more; thin parts gain most",
+    "name": "Fit to Images",
+    "description": "Move the surface after reconstruction so that its outline matches the images. "
+    "Takes a few more seconds and helps thin parts most",
     "default": False,
-}
-WEIGHTS = {
-    "name": "Weights",
-    "description": "File with the model's weights. Empty: the one in the preferences, else the bundled one",
-    "subtype": 'FILE_PATH',
-    "options": {'SKIP_SAVE', *PATH_OPTIONS},
 }
 SIZE = {
     "name": "Size",
-    "description": "Length of the object's longest side in metres. Costs nothing",
+    "description": "Length of the object's longest side",
     "default": 1.0,
     "min": 0.001,
     "max": 10000.0,
@@ -49,41 +44,45 @@ SIZE = {
     "soft_max": 100.0,
     "unit": 'LENGTH',
 }
-
-
-def side_property(side: str, options: frozenset[str] = frozenset()) -> StringProperty:
-    """The path of the picture of one side; an annotation for a class of properties."""
-    return StringProperty(
-        name=side.capitalize(),
-        description=f"Image file of the object's {side}, seen straight on. "
-        "Each side more makes the shape surer and takes about a third of the time of the first",
-        subtype='FILE_PATH',
-        options={*options, *PATH_OPTIONS},
-    )
+MARK_AS_ASSETS = {
+    "name": "Mark as Assets",
+    "description": "Mark each object as an asset with a preview and metadata on its source image, "
+    "model and settings",
+}
+BATCH_FOLDER = ("Folder", "Folder of images. Each image becomes one object")
+WEIGHTS = file_property(
+    "Weights",
+    "Model weights to use. Leave empty for the file in the preferences, or the bundled weights if "
+    "none is set there",
+    {'SKIP_SAVE'},
+)
 
 
 class MaquetteSettings(bpy.types.PropertyGroup):
+    """The settings of a scene."""
+
     source: EnumProperty(
-        name="From",
-        description="What to reconstruct from",
+        name="Source",
+        description="Input of the reconstruction",
         items=(
-            ('IMAGE', "Picture", "One picture of the object, from anywhere"),
+            ('IMAGE', "Image", "One image of the object from any direction"),
             (
                 'SIDES',
                 "Sides",
-                "One or more drawings or pictures of the object's sides, seen straight on",
+                "One or more orthographic images or drawings of the object's sides",
             ),
             (
                 'REFERENCES',
                 "References",
-                "Image empties, and cameras with a background image, that stand in the scene; the object comes to "
-                "stand where they show it",
+                "Image empties and cameras with background images in the scene. The object is "
+                "placed where they show it",
             ),
         ),
     )
     image: PointerProperty(
         name="Image",
-        description="Picture of the object. If it has no alpha, the object is found in it",
+        description="Image of the object. If it has no alpha channel, the background is removed "
+        "automatically",
         type=bpy.types.Image,
     )
     front: side_property("front")
@@ -94,17 +93,19 @@ class MaquetteSettings(bpy.types.PropertyGroup):
     bottom: side_property("bottom")
     references: PointerProperty(
         name="Collection",
-        description="Collection of the references to use. None: those selected or, if none is, all in view",
+        description="Collection of references to use. Leave empty for the selected references or, "
+        "if none is selected, all visible ones",
         type=bpy.types.Collection,
     )
     sheet: PointerProperty(
         name="Sheet",
-        description="Picture with several sides of the object, apart from each other before a plain background or none",
+        description="Image with several sides of the object, separated from each other, on a "
+        "plain or transparent background",
         type=bpy.types.Image,
     )
     disagreements: StringProperty(
         name="Disagreements",
-        description="In what the references of the last run contradict each other, as measured",
+        description="How the references of the last reconstruction contradict each other",
         options={'SKIP_SAVE'},
     )
     resolution: IntProperty(**RESOLUTION)
@@ -112,26 +113,13 @@ class MaquetteSettings(bpy.types.PropertyGroup):
     size: FloatProperty(**SIZE)
     show_colours: BoolProperty(
         name="Show Colors",
-        description="Afterwards let the Solid views of this screen, where they show material colors or textures, "
-        "show the object's own colors (Viewport Shading, Color: Attribute)",
+        description="After reconstruction, set Viewport Shading > Color to Attribute in the Solid "
+        "viewports of this screen that show material or texture colors",
         default=True,
     )
-    batch_folder: StringProperty(
-        name="Folder",
-        description="Of pictures: each becomes an object. Each takes as long as one picture does",
-        subtype='DIR_PATH',
-        options=set(PATH_OPTIONS),
-    )
-    batch_assets: BoolProperty(
-        name="Mark as Assets",
-        description="The objects appear in the asset browser, with a preview and what they were made of",
-    )
-    dataset_folder: StringProperty(
-        name="Folder",
-        description="Where to write the training set. A set that is begun there is gone on with",
-        subtype='DIR_PATH',
-        options=set(PATH_OPTIONS),
-    )
+    batch_folder: folder_property(*BATCH_FOLDER)
+    batch_assets: BoolProperty(**MARK_AS_ASSETS)
+    dataset_folder: folder_property(*DATASET_FOLDER)
     cameras: PointerProperty(type=MaquetteCameras)
     dataset: PointerProperty(type=MaquetteDataset)
     training: PointerProperty(type=MaquetteTraining)
@@ -142,10 +130,12 @@ _register, _unregister = bpy.utils.register_classes_factory((MaquetteSettings,))
 
 
 def register() -> None:
+    """Register the settings as ``Scene.maquette``."""
     _register()
     bpy.types.Scene.maquette = PointerProperty(type=MaquetteSettings)
 
 
 def unregister() -> None:
+    """Remove them."""
     del bpy.types.Scene.maquette
     _unregister()

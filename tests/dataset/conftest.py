@@ -117,7 +117,7 @@ def ellipsoids(tmp_path_factory):
     splits = {"egg": "train", "lens": "train", "pill": "validation", "stone": "test"}
     (folder / "splits.json").write_text(json.dumps(splits))
     (folder / "dataset.json").write_text(json.dumps({"version": 1, "seed": 0}))
-    (folder / "objects/sheet.skipped").write_text("It bounds next to no volume")
+    (folder / "objects/sheet.skipped").write_text("It encloses almost no volume")
     return folder
 
 

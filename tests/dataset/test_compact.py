@@ -108,7 +108,7 @@ def test_whole_scenes_and_other_sets_are_refused(ellipsoids, set_copy, small, tm
     with pytest.raises(DatasetError, match=r"egg\.tar is a whole scene"):
         run_to_end(copy_compact(set_copy, tmp_path / "other"))
     (small / "dataset.json").write_text('{"version": 1, "seed": 5}')
-    with pytest.raises(DatasetError, match="other settings"):
+    with pytest.raises(DatasetError, match="different settings"):
         run_to_end(copy_compact(ellipsoids, small))
 
 

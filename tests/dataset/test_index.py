@@ -145,14 +145,15 @@ def test_a_shard_cut_short_is_named(packed, left):
     shard = packed / TRAIN
     shard.write_bytes(shard.read_bytes()[: int(left * shard.stat().st_size)])
     found = problems_of(packed)
-    assert "not a whole file" in found.pop(TRAIN) and "2 objects are in no shard" in found.pop(
-        PACKING
-    )
+    assert "not a complete training set file" in found.pop(
+        TRAIN
+    ) and "2 objects are in no shard" in found.pop(PACKING)
     assert found == {}
     assert "train-000000.tar" in run_to_end(summarize_dataset(packed, 0)).problems
     if not (packed / "objects").exists():
         with pytest.raises(
-            DatasetError, match=r"egg is in a split, .*train-000000\.tar is not a whole file"
+            DatasetError,
+            match=r"egg is listed in a split .*train-000000\.tar is not a complete training set file",
         ):
             select_objects(packed)
 

@@ -25,7 +25,7 @@ def test_counts(ellipsoids):
     assert found.problems == {} and list(found.skipped) == ["sheet"]
     text = format_summary(found)
     assert text.startswith("4 objects, 20 views\nsplits: train 2; ") and "64 x 64 20" in text
-    assert "skipped: 1\n  sheet: It bounds next to no volume" in text
+    assert "skipped: 1\n  sheet: It encloses almost no volume" in text
 
 
 def test_rows_show_views_normals_and_coordinates(ellipsoids):

@@ -59,7 +59,7 @@ def test_a_whole_set_is_good(ellipsoids):
 
 
 def test_no_set(tmp_path):
-    with pytest.raises(DatasetError, match="holds no training set"):
+    with pytest.raises(DatasetError, match="contains no training set"):
         run_to_end(validate_dataset(tmp_path))
 
 

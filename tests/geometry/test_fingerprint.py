@@ -67,7 +67,7 @@ def test_copies_are_found_and_others_are_not_thrown_together(things):
         "chair_2 copy": "test",
     }
     with pytest.raises(
-        DatasetError, match=r"chair_2 \(train\) and chair_2 copy \(test\) are one shape"
+        DatasetError, match=r"chair_2 \(train\) and chair_2 copy \(test\) are copies of one shape"
     ):
         check_no_leak(splits, {**prints, **copies})
 

@@ -46,7 +46,7 @@ def test_what_is_wrong_is_counted():
     assert counts(joined(CUBE, moved(1, 1, 0))) == (0, 1, 0, 0, 0)
     assert counts(joined(CUBE, moved(1, 1, 1))) == (0, 0, 0, 1, 0)
     assert (
-        "1 edges of more than two faces" in check_topology(joined(CUBE, moved(1, 1, 0))).summary()
+        "1 edges with more than two faces" in check_topology(joined(CUBE, moved(1, 1, 0))).summary()
     )
 
 

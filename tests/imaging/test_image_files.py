@@ -230,13 +230,13 @@ class TestRefuses:
     def test_what_is_not_an_image(self, tmp_path):
         path = tmp_path / "a.png"
         path.write_text("not a picture")
-        with pytest.raises(ImageError, match=r"a.png is not an image"):
+        with pytest.raises(ImageError, match=r"a.png is not a readable image"):
             image_files.read_image(path)
 
     def test_an_empty_file(self, tmp_path):
         path = tmp_path / "a.png"
         path.touch()
-        with pytest.raises(ImageError, match=r"a.png is not an image"):
+        with pytest.raises(ImageError, match=r"a.png is not a readable image"):
             image_files.read_image(path)
 
     @pytest.mark.parametrize("suffix", ["png", "jpg", "gif", "tif", "webp", "bmp"])
@@ -247,7 +247,9 @@ class TestRefuses:
         Image.fromarray(rng.integers(0, 255, (64, 64, 3), np.uint8)).save(path)
         data = path.read_bytes()
         path.write_bytes(data[: int(len(data) * part)])
-        with pytest.raises(ImageError, match=r"a.* is (damaged or cut short|not an image)"):
+        with pytest.raises(
+            ImageError, match=r"a.* is (damaged or incomplete|not a readable image)"
+        ):
             image_files.read_image(path)
 
     @pytest.mark.parametrize("size", [(20_000, 20_000), (10_000, 8_500), (60_000, 60_000)])
@@ -262,7 +264,7 @@ class TestRefuses:
 
     @pytest.mark.parametrize("alpha", [0, 30])
     def test_one_whose_alpha_is_empty(self, tmp_path, alpha):
-        with pytest.raises(ImageError, match="transparent all over"):
+        with pytest.raises(ImageError, match="completely transparent"):
             image_files.read_image(
                 saved(tmp_path / "a.png", Image.new("RGBA", SIZE, (255, 0, 0, alpha)))
             )
@@ -272,7 +274,7 @@ class TestRefuses:
         path.write_bytes(
             b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n%%EndComments\nshowpage\n"
         )
-        with pytest.raises(ImageError, match="is not an image"):
+        with pytest.raises(ImageError, match="is not a readable image"):
             image_files.read_image(path)
 
     def test_all_of_them_without_pillow(self, tmp_path, monkeypatch):

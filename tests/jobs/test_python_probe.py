@@ -49,7 +49,11 @@ def test_a_good_answer_after_chatter(program):
 @pytest.mark.parametrize(
     ("answer", "error", "text"),
     [
-        (GOOD.replace("12, 1", "8, 0"), WorkerError, "is Python 3.8.0: 3.11 or newer is needed"),
+        (
+            GOOD.replace("12, 1", "8, 0"),
+            WorkerError,
+            "is Python 3.8.0, but 3.11 or newer is required",
+        ),
         (
             GOOD.replace('"torch": "2.9"', '"x": "1"'),
             DependencyError,
@@ -58,11 +62,11 @@ def test_a_good_answer_after_chatter(program):
         (
             GOOD.replace('"broken": {', '"broken": {"torch": "libc10.so"'),
             DependencyError,
-            "cannot be loaded: libc10.so",
+            "cannot be imported: libc10.so",
         ),
-        ("hello", WorkerError, "does not answer as a Python does. It printed: hello"),
-        ("", WorkerError, "It printed: nothing"),
-        ("{}", WorkerError, "does not answer"),
+        ("hello", WorkerError, "does not seem to be Python. Its last output: hello"),
+        ("", WorkerError, "Its last output: nothing"),
+        ("{}", WorkerError, "does not seem to be Python"),
     ],
 )
 def test_what_is_wrong_is_reported(program, answer, error, text):
@@ -71,11 +75,11 @@ def test_what_is_wrong_is_reported(program, answer, error, text):
 
 
 def test_no_such_program(tmp_path):
-    with pytest.raises(WorkerError, match="There is no program"):
+    with pytest.raises(WorkerError, match="does not exist. Choose a Python"):
         probe(PythonInterpreter(str(tmp_path / "none")))
 
 
 def test_a_file_that_is_no_program(tmp_path):
     (tmp_path / "text").write_text("hello")
-    with pytest.raises(WorkerError, match="cannot be started: Permission denied"):
+    with pytest.raises(WorkerError, match=r"could not be started \(Permission denied"):
         probe(PythonInterpreter(str(tmp_path / "text")))

@@ -21,7 +21,9 @@ KINDS = (
 
 SCRIPT = """
 import importlib.util, sys
-spec = importlib.util.spec_from_file_location("maquette", r"{root}/__init__.py", submodule_search_locations=[r"{root}"])
+spec = importlib.util.spec_from_file_location(
+    "maquette", r"{root}/__init__.py", submodule_search_locations=[r"{root}"]
+)
 module = importlib.util.module_from_spec(spec)
 sys.modules["maquette"] = module
 spec.loader.exec_module(module)
@@ -32,7 +34,7 @@ run_console()
 
 @pytest.fixture
 def scene_state():
-    """Says what the open file holds, for a comparison."""
+    """Return a function that lists what the open file holds, to compare."""
 
     def state():
         blocks = {kind: sorted(block.name for block in getattr(bpy.data, kind)) for kind in KINDS}
@@ -44,7 +46,7 @@ def scene_state():
 
 @pytest.fixture(scope="session")
 def as_script(tmp_path_factory):
-    """Runs a command line as the script ``maquette`` does, whatever is installed."""
+    """Return a function that runs a command line as the script ``maquette`` does."""
     script = tmp_path_factory.mktemp("script") / "maquette"
     script.write_text(SCRIPT.format(root=ROOT))
 

@@ -19,7 +19,7 @@ HALVES = {"front": (0.8, 0.1, 0.1), "right": (0.1, 0.6, 0.1)}
 
 @pytest.fixture(scope="module")
 def halves(tmp_path_factory):
-    """Pictures of a block 2 wide, 1 deep and 2 high: the front red, white at its upper right; the right green."""
+    """Images of a block, 2 x 1 x 2: red front, white at its upper right; green right side."""
     from PIL import Image
 
     folder = tmp_path_factory.mktemp("halves")
@@ -46,7 +46,7 @@ def block(addon, weights, halves):
 
 
 def shown_at(obj, point, normal):
-    """What the texture of ``obj`` shows at the corner nearest to ``point`` of the faces that look along ``normal``."""
+    """The texture of ``obj`` at the corner nearest to ``point`` of the faces along ``normal``."""
     mesh = obj.data
     (image,) = (
         node.image for node in mesh.materials[0].node_tree.nodes if node.type == 'TEX_IMAGE'
@@ -111,7 +111,7 @@ def test_pictures_that_no_longer_lie_on_the_mesh_are_left_out_and_told_of(block,
     block.data.transform(Matrix.Translation(location) @ Matrix.Scale(scale, 4))
     assert source_views.count_stale(block) >= 1
     assert bpy.ops.maquette.texture(texture_size='512') == {'FINISHED'}
-    assert "pictures left out" in block["maquette_finished"][-1]
+    assert "source images were ignored" in block["maquette_finished"][-1]
     (image,) = (image for image in bpy.data.images if image.name == "front texture")
     pixels = np.array(image.pixels).reshape(-1, 4)[:, :3]
     red = block.data.color_attributes["Color"]
@@ -252,7 +252,7 @@ def empty(addon):
 def test_on_errors_all_is_as_before(addon, scene_state, make, preset):
     make(addon)
     before = scene_state()
-    with pytest.raises(RuntimeError, match=r"Finish: .*(no faces|encloses nothing|no extent)"):
+    with pytest.raises(RuntimeError, match=r"Finish: .*(no faces|encloses no volume|no extent)"):
         bpy.ops.maquette.finish(preset=preset)
     assert scene_state() == before
 
@@ -282,19 +282,19 @@ def second_blender(request, addon, monkeypatch):
 def beside_window(program, obj, **settings):
     from maquette.operators import _compute
 
-    asked = (
+    arguments = (
         meshes.to_arrays(obj.data),
         source_views.load_views(obj),
         FinishSettings(**settings),
         256,
     )
-    return asked, _compute._beside_window(program, 60, pipeline.finish_and_texture, asked)
+    return arguments, _compute._beside_window(program, 60, pipeline.finish_and_texture, arguments)
 
 
 def test_a_second_blender_makes_the_same_in_short_steps(block, second_blender):
     from maquette.operators import _compute
 
-    asked, work = beside_window(second_blender, block, preset="game", faces=500)
+    arguments, work = beside_window(second_blender, block, preset="game", faces=500)
     driver, stages, longest, done = SteppedTask(work), set(), 0.0, False
     while not done:
         time.sleep(0.01)
@@ -306,7 +306,7 @@ def test_a_second_blender_makes_the_same_in_short_steps(block, second_blender):
     assert longest < 0.05 and {"Starting", "Unwrapping"} <= stages
     assert check_topology(result.finished.mesh).is_watertight and result.texture.size == (256, 256)
     if second_blender == sys.executable:
-        here = run_to_end(pipeline.finish_and_texture(*asked))
+        here = run_to_end(pipeline.finish_and_texture(*arguments))
         assert result.finished.mesh.has_same_surface(here.finished.mesh)
         assert result.texture.png.tobytes() == here.texture.png.tobytes()
     assert (
@@ -328,6 +328,7 @@ def test_what_was_changed_meanwhile_stays(block):
     from maquette.operators.finish import _ActiveMesh
 
     class Begun(_ActiveMesh):
+        bl_label = "Finish"
         _name = block.name
 
     begun = Begun()
@@ -339,10 +340,10 @@ def test_what_was_changed_meanwhile_stays(block):
         run_to_end(begun._finishing_task(FinishSettings("print"), 0))
     assert begun.active_object(bpy.context) == block and block.mode == 'OBJECT'
     block.data.vertices[0].co.x += 0.01
-    with pytest.raises(MeshError, match="'front' was changed meanwhile"):
+    with pytest.raises(MeshError, match="'front' was edited while the job was running"):
         begun.active_object(bpy.context)
     bpy.data.objects.remove(block)
-    with pytest.raises(MeshError, match="'front' is gone"):
+    with pytest.raises(MeshError, match="'front' no longer exists"):
         begun.active_object(bpy.context)
 
 
@@ -360,7 +361,7 @@ def test_adjusting_what_is_cheap_does_not_remesh(block, monkeypatch):
 
 
 def test_needs_a_mesh_in_object_mode(addon):
-    with pytest.raises(RuntimeError, match="active"):
+    with pytest.raises(RuntimeError, match="Select a mesh object"):
         bpy.ops.maquette.finish()
     bpy.ops.mesh.primitive_cube_add()
     bpy.ops.object.mode_set(mode='EDIT')
@@ -370,7 +371,7 @@ def test_needs_a_mesh_in_object_mode(addon):
 
 def test_faces_of_mixed_kinds_are_not_textured_as_they_are(addon):
     bpy.ops.mesh.primitive_cylinder_add(vertices=6)
-    with pytest.raises(RuntimeError, match="mixed kinds"):
+    with pytest.raises(RuntimeError, match="triangles and quads"):
         bpy.ops.maquette.texture()
 
 

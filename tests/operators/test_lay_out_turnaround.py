@@ -7,7 +7,7 @@ from PIL import Image
 
 @pytest.fixture
 def sheet(tmp_path):
-    """A boot from front, right and back at one scale on white: its toe is at the front, its heel at the back."""
+    """A boot from front, right and back at one scale on white, its toe at the front."""
     rgb = np.full((120, 300, 3), 255, np.uint8)
     rgb[20:110, 20:60] = (200, 30, 30)
     rgb[20:110, 130:170] = (30, 200, 30)
@@ -74,9 +74,10 @@ def test_edit_mode_is_left_first(addon, sheet):
 def test_refusals_name_the_reason(addon, sheet, scene_state):
     before = scene_state()
     with pytest.raises(
-        RuntimeError, match="taken for front, front, back: give each a side of its own"
+        RuntimeError,
+        match=r"assigned to front, front, back\. Assign each figure to a different side",
     ):
         bpy.ops.maquette.lay_out_turnaround(filepath=str(sheet), second='FRONT')
-    with pytest.raises(RuntimeError, match="Choose one picture of several sides"):
+    with pytest.raises(RuntimeError, match="Choose one image that shows several sides"):
         bpy.ops.maquette.lay_out_turnaround()
     assert scene_state() == before

@@ -15,7 +15,7 @@ class FakeWindow:
     def __init__(self):
         self.timers = 0
         self.status = None
-        self.said = []
+        self.messages = []
         self.windows = [self]
         self.workspace = self
         self.screen = SimpleNamespace(areas=[])
@@ -31,7 +31,7 @@ class FakeWindow:
 
     def status_text_set(self, text):
         self.status = text
-        self.said.append(text)
+        self.messages.append(text)
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def run(request, window):
             self.result = result
 
         def report(self, kind, text):
-            self.said = (kind, text)
+            self.messages = (kind, text)
 
     def _run(work, events=()):
         operator = Probe()
@@ -100,7 +100,7 @@ def test_runs_to_the_end(run, window):
 
     operator, outcome = run(work())
     assert (outcome, operator.result) == ({'FINISHED'}, 42)
-    assert "Probe: Half, 50%   (Esc: stop)" in window.said
+    assert "Probe: Half, 50%   (Esc: Stop)" in window.messages
 
 
 def test_escape_stops_and_closes_the_work(run):
@@ -113,7 +113,7 @@ def test_escape_stops_and_closes_the_work(run):
             log.append("closed")
 
     operator, outcome = run(work(), ["MOUSEMOVE", "TIMER", "ESC"])
-    assert (outcome, operator.said) == ({'CANCELLED'}, ({'INFO'}, "Probe: Stopped"))
+    assert (outcome, operator.messages) == ({'CANCELLED'}, ({'INFO'}, "Probe: Stopped"))
     assert log == ["closed"]
 
 
@@ -123,7 +123,7 @@ def test_an_error_is_reported(run):
         raise ImageError("the picture is bad")
 
     operator, outcome = run(work())
-    assert (outcome, operator.said) == ({'CANCELLED'}, ({'ERROR'}, "Probe: the picture is bad"))
+    assert (outcome, operator.messages) == ({'CANCELLED'}, ({'ERROR'}, "Probe: the picture is bad"))
 
 
 def test_a_bug_flies_after_the_window_is_put_back(run, window):
@@ -159,14 +159,14 @@ def line(window):
 
     class Probe(_task_operator.TaskOperator):
         bl_label = "Probe"
-        said: ClassVar = []
-        poll_message_set = said.append
+        messages: ClassVar = []
+        poll_message_set = messages.append
 
         def finish(self, context, result):
             self.result = result
 
         def report(self, kind, text):
-            self.told = text
+            self.report_text = text
 
         def tick(self, kind="TIMER"):
             return self.modal(_task_operator.bpy.context, SimpleNamespace(type=kind, value='PRESS'))
@@ -225,8 +225,8 @@ def test_escape_stops_the_one_that_runs_and_the_button_any(line):
     first.tick()
     assert third.tick("ESC") == {'PASS_THROUGH'}
     bpy.ops.maquette.stop_work(place=1)
-    assert second.to_end() == {'CANCELLED'} and second.told == "Probe: Stopped"
-    assert [job is third._job for job in _task_operator.waiting_tasks()] == [True]
+    assert second.to_end() == {'CANCELLED'} and second.report_text == "Probe: Stopped"
+    assert [job is third._task for job in _task_operator.waiting_tasks()] == [True]
     first.tick("ESC")
     assert first.to_end() == {'CANCELLED'}
     assert third.to_end() == {'FINISHED'} and "second begins" not in log
@@ -247,11 +247,13 @@ def test_what_reads_the_scene_as_it_goes_does_not_wait_in_line(line):
     class Stepped(_task_operator.TaskOperator):
         bl_label = "Stepped"
         driver = SteppedTask
-        said: ClassVar = []
-        poll_message_set = said.append
+        messages: ClassVar = []
+        poll_message_set = messages.append
 
     first = line(forever())
-    assert not Stepped.poll(_task_operator.bpy.context) and "Probe is running" in Stepped.said[0]
+    assert (
+        not Stepped.poll(_task_operator.bpy.context) and "Probe is running" in Stepped.messages[0]
+    )
     first.cancel(_task_operator.bpy.context)
     assert Stepped.poll(_task_operator.bpy.context)
 

@@ -1,4 +1,4 @@
-"""A folder of pictures: what comes of it in the scene, on disk and on the command line, also when some are bad."""
+"""A folder of images, some of them bad: in the scene, on disk and on the command line."""
 
 import json
 import shutil
@@ -10,7 +10,7 @@ import pytest
 
 @pytest.fixture
 def folder(pictures, tmp_path):
-    """Two good pictures, one that is none, and a text that is not even meant to be one."""
+    """Two good images, one that cannot be read, and a text file."""
     folder = tmp_path / "pictures"
     folder.mkdir()
     for name in ("front", "photo"):
@@ -23,9 +23,9 @@ def folder(pictures, tmp_path):
 @pytest.fixture
 def own_weights(addon, weights, monkeypatch):
     """The tiny network, as if the preferences named it."""
-    from maquette.operators import reconstruct
+    from maquette.operators import _results
 
-    monkeypatch.setattr(reconstruct, "weights_file", lambda chosen="": weights)
+    monkeypatch.setattr(_results, "weights_file", lambda chosen="": weights)
 
 
 def test_each_picture_becomes_an_object_and_a_bad_one_is_left_out(own_weights, folder):
@@ -55,20 +55,20 @@ def test_assets_show_and_tell_what_they_are(own_weights, folder):
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "message"),
     [
         (lambda folder: None, "Choose a folder"),
-        (lambda folder: folder, "contains no image"),
+        (lambda folder: folder, "contains no images"),
     ],
 )
-def test_a_folder_without_pictures_is_refused(own_weights, tmp_path, make, said):
-    with pytest.raises(RuntimeError, match=said):
+def test_a_folder_without_pictures_is_refused(own_weights, tmp_path, make, message):
+    with pytest.raises(RuntimeError, match=message):
         bpy.ops.maquette.reconstruct_folder(folder=str(make(tmp_path) or ""))
 
 
 def test_only_bad_pictures_are_an_error(own_weights, tmp_path):
     (tmp_path / "bad.png").write_text("hello")
-    with pytest.raises(RuntimeError, match=r"None of the pictures .* is not an image"):
+    with pytest.raises(RuntimeError, match=r"None of the images .* is not a readable image"):
         bpy.ops.maquette.reconstruct_folder(folder=str(tmp_path))
 
 
@@ -96,15 +96,15 @@ class TestCommandLine:
         ]
         assert len(done.stdout.splitlines()) == 2 and "faces" in done.stdout
         hollow, last = done.stderr.splitlines()
-        assert "hollow.png is not an image" in hollow and last.endswith(
-            "1 of 3 pictures could not be reconstructed"
+        assert "hollow.png is not a readable image" in hollow and last.endswith(
+            "1 of 3 images could not be reconstructed"
         )
 
     def test_lines_of_json(self, as_script, weights, folder, tmp_path):
         words = ["--out-dir", tmp_path, "--json", "--resolution", 32, "--weights", weights]
         done = as_script("reconstruct", *sorted(folder.glob("*.png")), *words)
         front, hollow, photo = map(json.loads, done.stdout.splitlines())
-        assert done.returncode == 1 and "is not an image" in hollow["error"]
+        assert done.returncode == 1 and "is not a readable image" in hollow["error"]
         assert hollow["source"] == str(folder / "hollow.png")
         assert (
             front["output"] == str(tmp_path / "front.glb")
@@ -160,4 +160,4 @@ class TestCommandLine:
     def test_a_folder_that_cannot_be_made(self, run, folder, tmp_path):
         (tmp_path / "file").touch()
         code, _, err = run(folder / "front.png", "--out-dir", tmp_path / "file/out")
-        assert code == 1 and "cannot be made: Not a directory" in err
+        assert code == 1 and "could not be created: Not a directory" in err

@@ -1,4 +1,4 @@
-"""References of a known solid, drawn by casting a ray through each pixel of what stands in Blender."""
+"""References of a known solid, drawn by casting a ray through each pixel in Blender."""
 
 import bpy
 import numpy as np
@@ -6,7 +6,7 @@ import pytest
 from maquette.core.geometry import winding_number
 from mathutils import Euler, Matrix, Vector
 
-# An upright slab, and a foot that reaches right (+X) and to the front (-Y) of it: from no side symmetric. (low, high)
+# An upright slab with a foot to the right (+X) and front (-Y), symmetric from no side: (low, high).
 BOXES = np.array((((1.0, 3.0, 0.5), (2.0, 3.6, 2.1)), ((1.8, 2.6, 0.5), (2.7, 3.3, 0.9))))
 BOUNDS = np.array(((1.0, 2.6, 0.5), (2.7, 3.6, 2.1)))
 FOOT, BACK, ABOVE_FOOT, BEFORE_SLAB, BEHIND_FOOT = (
@@ -54,7 +54,7 @@ def shares(width, height):
 
 
 def stand(name, place, size=4.0, offset=(-0.5, -0.5), pixels=(160, 120), parent=None):
-    """An image empty with the matrix ``place``, which shows what is behind each place of it along its normal."""
+    """An image empty with the matrix ``place`` that shows what is behind it along its normal."""
     empty = bpy.data.objects.new(name, None)
     bpy.context.scene.collection.objects.link(empty)
     empty.empty_display_type, empty.empty_display_size, empty.empty_image_offset = (
@@ -188,7 +188,7 @@ def test_turned_in_its_own_plane_and_sheared_by_its_parent(scene):
 
 
 def test_references_turned_together_turn_the_object(scene):
-    """As of a parent that is turned: the frame is the references', and the object is turned in it."""
+    """As of a rotated parent: the frame is the references', and the object is rotated in it."""
     parent = bpy.data.objects.new("Parent", None)
     bpy.context.scene.collection.objects.link(parent)
     parent.matrix_basis = Matrix.Translation((1, 2, 0)) @ Matrix.Rotation(np.radians(30), 4, 'Z')
@@ -213,7 +213,7 @@ def test_references_turned_together_turn_the_object(scene):
 
 
 def camera(name, place, pixels, lens=50.0, shift=(0.0, 0.0), ortho=None, **background):
-    """A camera with a background image that shows the solid; the picture is as the frame unless ``background`` says."""
+    """A camera with a background image of the solid, in its frame unless ``background`` differs."""
     data = bpy.data.cameras.new(name)
     data.lens, (data.shift_x, data.shift_y) = lens, shift
     if ortho:
@@ -359,8 +359,8 @@ def test_disagreements_are_measured_told_and_fitted(scene):
     left.empty_display_size *= 1.04
     left.location.z += 0.02  # its foot stays on the ground
     made = reconstruct(front, left, **scene)
-    told = bpy.context.scene.maquette.disagreements
-    assert "Left is 4.0% taller than Front; Left is 2.0% of the height higher than Front" in told
+    text = bpy.context.scene.maquette.disagreements
+    assert "Left is 4.0% taller than Front; Left is 2.0% of the height higher than Front" in text
     height = np.ptp(corners(made)[:, 2])
     assert height == pytest.approx(1.6 * 1.02, abs=0.03)
     left.empty_display_size *= 1.5
@@ -434,11 +434,11 @@ class TestRefuses:
     def test_no_reference(self, scene, scene_state):
         self.refused(
             scene_state,
-            "no reference in view: add the object's front with Add > Image > Reference",
+            "No reference is visible. Add the object's front with Add > Image > Reference",
             **scene,
         )
         bpy.ops.mesh.primitive_cube_add()
-        self.refused(scene_state, "Cube is neither an image empty", ["Cube"], **scene)
+        self.refused(scene_state, "Cube is not a visible image empty", ["Cube"], **scene)
         self.refused(scene_state, "no object named 'nope'", ["nope"], **scene)
         self.refused(scene_state, "no collection named 'nope'", collection="nope", **scene)
 
@@ -454,10 +454,10 @@ class TestRefuses:
     def test_one_without_size_and_too_many(self, scene, scene_state):
         flat = side("front", (1.7, 9, 1))
         flat.scale.x = 0
-        self.refused(scene_state, "Front is scaled to nothing", ["Front"], **scene)
+        self.refused(scene_state, "Front has a scale of zero", ["Front"], **scene)
         for _ in range(6):
             side("right", (-4, 3.4, 1.2))
-        self.refused(scene_state, "There are 7 references, at most 6", **scene)
+        self.refused(scene_state, "There are 7 references, but at most 6", **scene)
 
 
 def test_every_property_says_what_it_does(addon):

@@ -77,7 +77,7 @@ def test_the_scenes_own_cameras_look_at_the_object_where_it_is(cube, tmp_path):
 
 
 def test_bad_words_are_said_and_nothing_is_written(cube, tmp_path):
-    with pytest.raises(RuntimeError, match="no kind of cameras 'ring'"):
+    with pytest.raises(RuntimeError, match="Unknown camera rig 'ring'"):
         bpy.ops.maquette.render_dataset(folder=str(tmp_path / "set"), cameras="ring:3", **RENDER)
     with pytest.raises(RuntimeError, match="no active camera"):
         bpy.ops.maquette.render_dataset(folder=str(tmp_path / "set"), cameras="path", **RENDER)
@@ -112,7 +112,7 @@ def test_the_preview_goes_with_its_scene_and_with_the_add_on(cube, addon):
     assert preview_cameras.drawn_lines(bpy.context.scene) is not None
     bpy.ops.wm.read_factory_settings(use_empty=True)
     assert preview_cameras.drawn_lines(bpy.context.scene) is None
-    with pytest.raises(RuntimeError, match="no mesh object"):
+    with pytest.raises(RuntimeError, match="No mesh object"):
         bpy.ops.maquette.preview_cameras()
     bpy.ops.mesh.primitive_cube_add()
     bpy.ops.maquette.preview_cameras(cameras="sides")
@@ -123,21 +123,21 @@ def test_the_preview_goes_with_its_scene_and_with_the_add_on(cube, addon):
 
 def test_the_panels_properties_become_words(addon):
     settings = bpy.context.scene.maquette.cameras
-    assert settings.words() == "sides free:6"
+    assert settings.rig_words() == "sides free:6"
     settings.sides, settings.kind, settings.count = {'FRONT', 'TOP'}, 'ORBIT', 8
     settings.elevation, settings.roll, settings.lens = 35.5, (5, -5), (35, 85)
-    assert parse_rigs(settings.words().split()) == (
+    assert parse_rigs(settings.rig_words().split()) == (
         Rig("sides", sides=("front", "top")),
         Rig("orbit", 8, elevation=(35.5, 35.5), roll=(-5, 5), lens=(35, 85), fill=(0.75, 0.95)),
     )
     settings.sides, settings.kind, settings.framing = set(), 'SHELL', 'FILL'
-    assert parse_rigs(settings.words().split()) == (
+    assert parse_rigs(settings.rig_words().split()) == (
         Rig("shell", 8, roll=(-5, 5), lens=(35, 85), distance=(3, 5)),
     )
     settings.kind, settings.whole_path, settings.frames = 'PATH', False, (3, 9)
-    assert settings.words() == "path:3..9"
+    assert settings.rig_words() == "path:3..9"
     settings.kind = 'NONE'
-    assert settings.words() == ""
+    assert settings.rig_words() == ""
 
 
 def test_what_the_panels_keep_reaches_the_operator(cube, tmp_path):

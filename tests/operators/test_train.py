@@ -1,4 +1,4 @@
-"""Training as the panel starts it: in a process beside Blender, stopped, gone on with, its weights taken into use."""
+"""Training as the panel starts it: in a process, stopped, resumed, its weights used."""
 
 import importlib.util
 import json
@@ -46,9 +46,9 @@ def name_a_python(addon, monkeypatch):
     return name
 
 
-def until(said, seconds=120):
+def until(condition, seconds=120):
     end = time.monotonic() + seconds
-    while not said():
+    while not condition():
         assert time.monotonic() < end
         time.sleep(0.05)
 
@@ -76,7 +76,7 @@ def test_a_script_trains_and_takes_the_weights(addon, name_a_python, dataset, st
         "curve.png",
         "samples.png",
     }
-    with pytest.raises(RuntimeError, match="holds a run already"):
+    with pytest.raises(RuntimeError, match="already contains a run"):
         bpy.ops.maquette.train(folder=str(dataset), run=str(run), steps=3)
     name_a_python()  # the export runs in it
     assert bpy.ops.maquette.use_trained_weights(run=str(run)) == {'FINISHED'}
@@ -90,7 +90,7 @@ def test_a_script_trains_and_takes_the_weights(addon, name_a_python, dataset, st
 @pytest.mark.skipif(sys.platform == "win32", reason="a program of one line")
 def test_the_python_of_the_preferences_trains(name_a_python, dataset, tmp_path):
     python = tmp_path / "python"
-    python.write_text(f"#!/bin/sh\necho asked > {tmp_path}/asked\n")
+    python.write_text(f"#!/bin/sh\necho called > {tmp_path}/called\n")
     python.chmod(0o755)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(dependencies, "is_installed", lambda package: False)
@@ -100,9 +100,9 @@ def test_the_python_of_the_preferences_trains(name_a_python, dataset, tmp_path):
     assert bpy.ops.maquette.train(folder=str(dataset), run=str(tmp_path / "run"), steps=1) == {
         'FINISHED'
     }
-    assert (tmp_path / "asked").read_text() == "asked\n"
+    assert (tmp_path / "called").read_text() == "called\n"
     name_a_python(tmp_path / "none")
-    with pytest.raises(RuntimeError, match="none cannot be started"):
+    with pytest.raises(RuntimeError, match="none could not be started"):
         bpy.ops.maquette.train(run=str(tmp_path / "run"), resume=True)
 
 
@@ -111,6 +111,17 @@ def test_the_run_lies_beside_any_folder(addon, folder):
     from maquette.operators.train import run_folder
 
     assert run_folder(folder, "").name.endswith("_run")
+
+
+def test_the_state_of_a_run(addon, tmp_path):
+    from maquette.operators.train import RunState, run_state
+
+    assert run_state(None) == run_state(tmp_path) == RunState.NEW
+    write_settings(tmp_path, {"training": {"steps": 2}})
+    assert run_state(tmp_path) == RunState.PAUSED  # before its first step
+    for done, state in ((1, RunState.PAUSED), (2, RunState.FINISHED)):
+        (tmp_path / "log.csv").write_text(f"{done},train,1\n")
+        assert run_state(tmp_path) == state
 
 
 def test_what_is_missing_is_named(addon, dataset, tmp_path):
@@ -122,7 +133,7 @@ def test_what_is_missing_is_named(addon, dataset, tmp_path):
         )
     with pytest.raises(RuntimeError, match="There is no run"):
         bpy.ops.maquette.train(run=str(tmp_path), resume=True)
-    with pytest.raises(RuntimeError, match="train first"):
+    with pytest.raises(RuntimeError, match="Train first"):
         bpy.ops.maquette.use_trained_weights(run=str(tmp_path))
 
 
@@ -143,7 +154,7 @@ def test_a_run_stops_after_a_step_and_goes_on(dataset, start, tmp_path):
     last = 0
     for _ in range(2):
         process = TrainingProcess(tmp_path)
-        until(lambda: steps_of(tmp_path)[0] > last)  # noqa: B023
+        until(lambda last=last: steps_of(tmp_path)[0] > last)
         assert process.progress().stage.startswith("Step ")
         process.request_stop()
         process.wait(60)

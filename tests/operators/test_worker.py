@@ -1,4 +1,4 @@
-"""Where the model computes: here, or in a worker process of the Python that the preferences name."""
+"""Where the model runs: here, or in a worker process of the Python in the preferences."""
 
 import sys
 from types import SimpleNamespace
@@ -24,7 +24,7 @@ def named(addon, monkeypatch):
 
     def name():
         ours.python = sys.executable
-        _compute._kept.clear()
+        _compute._last_results.clear()
         monkeypatch.setattr(
             dependencies, "is_installed", lambda package: False
         )  # as in Blender's own Python
@@ -59,7 +59,7 @@ def test_another_python_gives_the_same_mesh_tells_what_is_wrong_and_is_let_go(
         reconstruct(tmp_path / "nope", pictures / "photo.png")
     if not torch.backends.mps.is_available():
         named.device = 'MPS'
-        with pytest.raises(RuntimeError, match="finds no MPS device"):
+        with pytest.raises(RuntimeError, match="found no MPS device"):
             reconstruct(weights, pictures / "photo.png")
     assert len(_compute._workers.alive_workers()) == 1
     assert bpy.ops.maquette.release_memory() == {'FINISHED'} and not _compute.is_worker_alive()
@@ -76,7 +76,7 @@ def test_the_commands_of_the_model_run_there_too(named, tmp_path, capsys):
 
 def test_a_python_that_is_not_there_is_said(named, weights, pictures, tmp_path):
     named.python = str(tmp_path / "none")
-    with pytest.raises(RuntimeError, match="none cannot be started"):
+    with pytest.raises(RuntimeError, match="none could not be started"):
         reconstruct(weights, pictures / "photo.png")
     assert not list(bpy.data.objects)
 
@@ -117,15 +117,15 @@ def test_a_picture_that_has_changed_is_read_again(addon, weights, pictures, tmp_
 def test_what_else_a_result_depends_on_is_asked_anew(
     named, weights, pictures, monkeypatch, tmp_path
 ):
-    """The weights, the device, a packed image and the Python: each change is one call of the model more."""
+    """A change of the weights, the device, a packed image or the Python calls the model again."""
     import shutil
 
     from maquette.core.model.jobs import reconstruct as reconstruct_job
 
-    asked = []
+    requests = []
 
     def fake(request):
-        asked.append(request)
+        requests.append(request)
         yield from ()
         return CORNER
 
@@ -136,10 +136,10 @@ def test_what_else_a_result_depends_on_is_asked_anew(
     image.pack()
 
     def calls():
-        before = len(asked)
+        before = len(requests)
         for _ in range(2):
             assert bpy.ops.maquette.reconstruct(image=image.name, weights=str(kept)) == {'FINISHED'}
-        return len(asked) - before
+        return len(requests) - before
 
     assert calls() == 1
     kept.write_bytes(kept.read_bytes() + b" ")
@@ -147,7 +147,7 @@ def test_what_else_a_result_depends_on_is_asked_anew(
     image.pixels[0] = 0.5
     assert calls() == 1
     named.device = 'CUDA'
-    assert calls() == 1 and asked[-1].device == "cuda"
+    assert calls() == 1 and requests[-1].device == "cuda"
     assert calls() == 0
 
 

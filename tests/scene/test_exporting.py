@@ -192,11 +192,13 @@ class TestRefuses:
         return str(caught.value)
 
     def test_an_unknown_suffix(self, addon, tmp_path):
-        assert "out.xyz: .xyz is none of .glb" in self.check(tmp_path / "out.xyz")
-        assert "no suffix is none of" in self.check(tmp_path / "out")
+        assert "out.xyz: the file type .xyz is not supported. Use one of .glb" in self.check(
+            tmp_path / "out.xyz"
+        )
+        assert "no suffix is not supported" in self.check(tmp_path / "out")
 
     def test_a_folder_that_is_not_there(self, addon, tmp_path):
-        assert "There is no folder" in self.check(tmp_path / "nope/out.glb")
+        assert "does not exist. Create it first" in self.check(tmp_path / "nope/out.glb")
 
     def test_a_folder_as_the_file(self, addon, tmp_path):
         (tmp_path / "out.glb").mkdir()

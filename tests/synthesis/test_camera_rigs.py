@@ -30,20 +30,20 @@ def test_words_become_rigs_and_rigs_words():
 @pytest.mark.parametrize(
     ("word", "reason"),
     [
-        ("ring:3", "no kind of cameras 'ring'.*orbit"),
+        ("ring:3", "Unknown camera rig 'ring'.*orbit"),
         ("sides:front,under", "no side under.*bottom"),
-        ("orbit", "orbit is not like"),
-        ("orbit:many", "orbit:many is not like"),
+        ("orbit", "orbit is not a valid camera rig"),
+        ("orbit:many", "orbit:many is not a valid camera rig"),
         ("orbit:0", "count is a number .* within 1"),
-        ("orbit:4,height=3", "orbit knows no 'height'. It knows: elevation, roll"),
-        ("free:4,lens=50", "free knows no 'lens'. It knows: nothing"),
+        ("orbit:4,height=3", "orbit has no option 'height'. Options: elevation, roll"),
+        ("free:4,lens=50", "free has no option 'lens'. Options: nothing"),
         ("sphere:4,fill=0.9..0.5", "fill is a number or a range A..B within 0.01..1"),
         ("sphere:4,fill=2", "fill is a number"),
         ("sphere:4,lens=nan", "lens is a number"),
-        ("sphere:4,lens=50,angle=30", "lens and angle say the same"),
-        ("sphere:4,lens=50,distance=3,fill=0.5", "two give the third"),
+        ("sphere:4,lens=50,angle=30", "either lens or angle"),
+        ("sphere:4,lens=50,distance=3,fill=0.5", "the third follows"),
         ("path:9..1", "first frame comes after the last"),
-        ("scene:Camera", "scene:Camera is not like"),
+        ("scene:Camera", "scene:Camera is not a valid camera rig"),
     ],
 )
 def test_what_cannot_be_is_said(word, reason):
@@ -52,5 +52,5 @@ def test_what_cannot_be_is_said(word, reason):
 
 
 def test_no_word_is_said():
-    with pytest.raises(DatasetError, match="Say which cameras: some of sides, free"):
+    with pytest.raises(DatasetError, match="Give at least one camera rig: sides, free"):
         parse_rigs([])

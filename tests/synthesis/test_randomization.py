@@ -162,14 +162,14 @@ def test_backdrops(tmp_path):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"lamps": 4}, "0 to 3 lamps"),
-        ({"materials": 1.5}, "probability of other materials"),
+        ({"lamps": 4}, "lamps per view must be 0 to 3"),
+        ({"materials": 1.5}, "probability of random materials"),
         ({"backgrounds": ("plain", "blue")}, "blue"),
-        ({"backgrounds": ()}, "No background"),
-        ({"backgrounds": ("image",)}, "name one"),
-        ({"turn": "x"}, "choose of none, z, any"),
-        ({"scale": (2, 1)}, "least scale"),
-        ({"hidden": -1}, "share that occluders hide"),
+        ({"backgrounds": ()}, "Unknown background"),
+        ({"backgrounds": ("image",)}, "Choose one"),
+        ({"turn": "x"}, "Choose from none, z, any"),
+        ({"scale": (2, 1)}, "minimum scale"),
+        ({"hidden": -1}, "fraction hidden by occluders"),
     ],
 )
 def test_what_cannot_be_is_said(options, said):
@@ -178,5 +178,5 @@ def test_what_cannot_be_is_said(options, said):
 
 
 def test_a_folder_without_pictures_is_said(tmp_path):
-    with pytest.raises(DatasetError, match="contains no image"):
+    with pytest.raises(DatasetError, match="contains no images"):
         Randomization(textures=tmp_path).validate()

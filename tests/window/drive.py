@@ -1,8 +1,9 @@
-"""Runs inside a Blender with a window: does with real mouse and keys what a user does, and writes down what came of it.
+"""Act as a user with real mouse and keys in a Blender with a window, and record what happens.
 
     blender --python drive.py
 
-Reads ``front.png`` and ``hull.safetensors`` beside it; writes ``result.json`` and screenshots ``1-idle.png`` and so on.
+Reads ``front.png`` and ``hull.safetensors`` beside it; writes ``result.json`` and screenshots
+``1-idle.png`` and so on.
 """
 
 import json
@@ -43,7 +44,7 @@ def view() -> tuple[bpy.types.Area, bpy.types.Region]:
 
 
 def open_panels(*names: str) -> None:
-    """Let panels that are closed at first be open; before the sidebar draws them for the first time."""
+    """Open panels that are closed by default, before the sidebar draws them for the first time."""
     for panel in (getattr(bpy.types, name) for name in names):
         bpy.utils.unregister_class(panel)
         panel.bl_options = set()
@@ -57,7 +58,7 @@ def running():
 
 
 def hold() -> threading.Event:
-    """Let the work that runs take no more steps until the event is set: a fast machine may end it too early."""
+    """Hold the running task until the event is set, since a fast machine may end it too early."""
     go, driver = threading.Event(), running()._driver
 
     def waiting(work):
@@ -74,7 +75,7 @@ def point_at(x: float, y: float) -> None:
 
 
 def find_button(command: str, from_right: float = 0.5) -> Iterator[float]:
-    """Leave the mouse on the sidebar's button of that operator: moves down until Blender says that it is there."""
+    """Move the mouse down the sidebar until it is on the button of that operator."""
     point_at(
         500, 500
     )  # away from the last button, which Blender may still take for the one under the mouse
@@ -95,7 +96,7 @@ def find_button(command: str, from_right: float = 0.5) -> Iterator[float]:
 
 
 def watch(seconds: float, until) -> Iterator[float]:
-    """Look every twentieth of a second until ``until()``; note the stages, and how long the window stood still."""
+    """Wait for ``until()``; record the stages, and how long the window was frozen."""
     end = last = time.monotonic()
     end += seconds
     while not until():
@@ -124,7 +125,7 @@ def escape() -> Iterator[float]:
 
 
 def undo_and_redo(before: list[str]) -> Iterator[float]:
-    """By the keys of a user, over the 3D view, what was made since there was what is in ``before``."""
+    """Undo and redo, by keys over the 3D view, what was made after ``before``."""
     xdotool("mousemove", 500, 500)
     yield 2
     screenshot("4-made")

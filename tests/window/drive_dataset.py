@@ -1,4 +1,4 @@
-"""Runs inside a Blender with a window: renders a training set, undoes meanwhile, and renders it again.
+"""Render a training set in a Blender with a window, undo during it, and render it again.
 
     blender --python drive_dataset.py
 
@@ -35,9 +35,9 @@ def click(operator, **fields) -> None:
         operator('INVOKE_DEFAULT', **fields)
 
 
-def until(said, seconds: float) -> Iterator[float]:
+def until(condition, seconds: float) -> Iterator[float]:
     end = time.monotonic() + seconds
-    while not said():
+    while not condition():
         assert time.monotonic() < end, f"waited {seconds} s in vain"
         yield 0.05
 

@@ -1,9 +1,8 @@
-"""Runs inside a Blender with a window: finishes a dense mesh by the panel's button, and says how long that holds the
-window.
+"""Finish a dense mesh by the panel's button in a Blender with a window, and time the window.
 
     blender --python drive_finish.py
 
-As drive.py, whose hands it has; needs no other file.
+Uses the functions of drive.py; needs no other file.
 """
 
 import subprocess
@@ -17,7 +16,17 @@ import numpy as np
 
 HERE = Path(__file__).parent
 sys.path.append(str(HERE))
-from drive import drive, find_button, point_at, result, running, screenshot, view, watch, xdotool  # noqa: E402
+from drive import (  # noqa: E402
+    drive,
+    find_button,
+    point_at,
+    result,
+    running,
+    screenshot,
+    view,
+    watch,
+    xdotool,
+)
 
 PICTURE = 1024  # pixels of a picture that it was made from
 CELLS = 96
@@ -43,7 +52,7 @@ def since(
 
 
 def measured(function: Callable, last: bool) -> Callable:
-    """``function`` of an operator, whose time is noted; that of its last step not as a part of the step's."""
+    """Return ``function`` of an operator, timed; the last step is not counted as part of a step."""
 
     def run(self, context, what):
         global _inner
@@ -71,7 +80,7 @@ def measure() -> None:
         operator.finish = measured(operator.finish, True)
 
 
-def told(name: str) -> None:
+def record_measurements(name: str) -> None:
     """Write down what was measured since the last time."""
     walls, own = zip(*steps_taken, strict=True)
     result[name] = {
@@ -87,22 +96,24 @@ def told(name: str) -> None:
 
 
 def bottle() -> bpy.types.Object:
-    """A body with a handle, of many quads, and the pictures from front and right that it was made from."""
-    from bl_ext.user_default.maquette.core import cameras, images, surface
+    """A body with a handle, of many quads, and its source images from front and right."""
+    from bl_ext.user_default.maquette.core import cameras
     from bl_ext.user_default.maquette.core.arrays import MeshArrays, SourceView
+    from bl_ext.user_default.maquette.core.geometry import surface_nets
+    from bl_ext.user_default.maquette.core.imaging import image_files
     from bl_ext.user_default.maquette.core.scene import meshes, source_views
 
     x, y, z = np.mgrid[-1 : 1 : CELLS * 1j, -1 : 1 : CELLS * 1j, -1 : 1 : CELLS * 1j]
     body = np.where(z < 0.3, 0.5, 0.2) - np.hypot(x, y)
     handle = 0.09 - np.hypot(np.hypot(x - 0.5, z + 0.2) - 0.3, y)
     field = np.minimum(np.maximum(body, handle), 0.9 - abs(z))
-    mesh = surface.surface_nets(field, 0.0, np.full(3, -1.0), 2 / (CELLS - 1))
+    mesh = surface_nets.surface_nets(field, 0.0, np.full(3, -1.0), 2 / (CELLS - 1))
     colors = np.where(mesh.vertices[:, 2:] < 0, (0.8, 0.2, 0.1), (0.2, 0.3, 0.8)).astype(np.float32)
     noise = np.random.default_rng(0).random((PICTURE, PICTURE, 3))
     picture = np.concatenate((0.5 + 0.2 * noise, np.ones((PICTURE, PICTURE, 1))), 2).astype(
         np.float32
     )
-    png = images.png(picture)
+    png = image_files.encode_png(picture)
     views = tuple(
         SourceView(png, cameras.side_camera(name, 2.0, PICTURE)) for name in ("front", "right")
     )
@@ -146,7 +157,7 @@ def click(place: tuple[int, int], preset: str) -> Iterator[float]:
 def finished(name: str) -> Iterator[float]:
     began = time.monotonic()
     yield from watch(100, lambda: not running())
-    told(name)
+    record_measurements(name)
     result[name]["seconds"] = time.monotonic() - began
     result["faces"].append(faces())
 
@@ -176,15 +187,17 @@ def story() -> Iterator[float]:
     yield from click(button, 'BLOCK_OUT')
     yield from watch(60, lambda: running() and running().progress.stage == "Remeshing")
     screenshot("f1-running")
-    killed = [worker.pid for worker in _compute._blenders.alive()]
+    killed = [worker.pid for worker in _compute._blenders.alive_workers()]
     xdotool("key", "Escape")
     pressed = time.monotonic()
     yield from watch(10, lambda: not running())
     result["seconds_to_stop"] = time.monotonic() - pressed
-    yield from watch(5, lambda: not _compute._blenders.alive() or len(_compute._blenders._free))
+    yield from watch(
+        5, lambda: not _compute._blenders.alive_workers() or len(_compute._blenders._free)
+    )
     result["unchanged"] = meshes.to_arrays(bpy.data.objects["Bottle"].data).has_same_surface(before)
-    result["blenders"] = [len(killed), len(_compute._blenders.alive())]
-    told("stopped")
+    result["blenders"] = [len(killed), len(_compute._blenders.alive_workers())]
+    record_measurements("stopped")
 
     # Block-out, and Adjust Last Operation
     yield from click(button, 'BLOCK_OUT')
@@ -233,7 +246,9 @@ def story() -> Iterator[float]:
         window=bpy.context.window_manager.windows[0], area=area, region=region
     ):
         bpy.ops.maquette.texture('INVOKE_DEFAULT', texture_size='1024')
-    result["line"] = [job.label for job in _task_operator._line]
+    result["line"] = [
+        job.label for job in (_task_operator.running_task(), *_task_operator.waiting_tasks())
+    ]
     yield from finished("game")
     (image,) = (image for image in bpy.data.images if image.name == "Bottle texture")
     result["texture"] = [bool(image.packed_file), *image.size]
@@ -243,7 +258,7 @@ def story() -> Iterator[float]:
     # the end in the middle
     yield from click(button, 'BLOCK_OUT')
     yield from watch(60, lambda: running() and running().progress.stage == "Remeshing")
-    result["pids"] = [worker.pid for worker in _compute._blenders.alive()]
+    result["pids"] = [worker.pid for worker in _compute._blenders.alive_workers()]
 
 
 steps = story()

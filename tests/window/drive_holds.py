@@ -1,4 +1,4 @@
-"""How long our own code holds the main thread of a Blender with a window, told apart from Blender's drawing."""
+"""How long the add-on, and not Blender's drawing, blocks the main thread of the window."""
 
 import time
 
@@ -6,12 +6,12 @@ holds: dict[str, dict[str, list[float]]] = {}
 
 
 def measure() -> dict[str, dict[str, list[float]]]:
-    """From now on note how long each call of our operators and panels takes; Blender looks them up by name each time.
+    """Time each call of operators and panels from now on; Blender looks them up by name each time.
 
     Returns:
-        By operator or panel, and by start (the click), modal, finish (the last call, which hands the result over or
-        refuses to) and draw: the longest, [seconds, seconds of the clock on the wall]. The former leaves out what
-        other threads and processes took of this machine: at most what this thread had of it.
+        By operator or panel, and by start (the click), modal, finish (the last call, which uses the
+        result) and draw: the longest, [seconds, seconds of wall time]. The former leaves out what
+        other threads and processes used: it is at most the time of this thread.
     """
     from bl_ext.user_default.maquette.operators._task_operator import TaskOperator
     from bl_ext.user_default.maquette.panels.sidebar import SidebarPanel
@@ -25,10 +25,10 @@ def measure() -> dict[str, dict[str, list[float]]]:
 
 def _timed(function, self, *arguments):
     wall, own = time.perf_counter(), time.thread_time()
-    said = function(self, *arguments)
+    outcome = function(self, *arguments)
     wall, own = time.perf_counter() - wall, time.thread_time() - own
     phase = {"invoke": "start", "draw": "draw"}.get(function.__name__)
-    phase = phase or ("modal" if said <= {'RUNNING_MODAL', 'PASS_THROUGH'} else "finish")
+    phase = phase or ("modal" if outcome <= {'RUNNING_MODAL', 'PASS_THROUGH'} else "finish")
     of = holds.setdefault(type(self).__name__, {})
     of[phase] = max(of.get(phase, [0.0, 0.0]), [min(wall, own), wall])
-    return said
+    return outcome

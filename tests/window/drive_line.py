@@ -1,8 +1,8 @@
-"""Runs inside a Blender with a window: several jobs in a line, how long the window is held, and ends in the middle.
+"""Queue several jobs in a Blender with a window, time the window, and quit in the middle.
 
     blender --python drive_line.py
 
-As drive.py, whose hands it has.
+Uses the functions of drive.py.
 """
 
 import shutil
@@ -161,7 +161,7 @@ def story() -> Iterator[float]:
         bpy.ops.maquette.test_python('INVOKE_DEFAULT')
     yield from watch(100, lambda: not running())
     yield 3
-    result["told"] = preferences.told
+    result["test_result"] = preferences.told
     screenshot("11-preferences")
     bpy.ops.wm.window_close() if len(bpy.context.window_manager.windows) > 1 else None
     yield 2

@@ -1,8 +1,9 @@
-"""Runs inside a Blender with a window: adds references as users do, clicks Reconstruct, and looks where all is drawn.
+"""Add references in a Blender with a window as users do, reconstruct, and see where all is drawn.
 
     blender --python drive_references.py
 
-Reads ``front.png``, ``right.png``, ``top.png`` and ``hull.safetensors`` beside it; writes as ``drive.py`` does.
+Reads ``front.png``, ``right.png``, ``top.png`` and ``hull.safetensors`` beside it; writes the same
+as ``drive.py``.
 """
 
 import sys
@@ -44,7 +45,7 @@ def in_view(operator, *how, **options) -> None:
 
 
 def drawn(color: tuple[int, int, int], name: str) -> list[int]:
-    """Left, top, right and bottom of where that colour is in the 3D view, in pixels of a screenshot."""
+    """Left, top, right and bottom of that color in the 3D viewport, in pixels of a screenshot."""
     screenshot(name)
     image = bpy.data.images.load(str(HERE / f"{name}.png"))
     width, height = image.size
@@ -159,7 +160,7 @@ def ended() -> Iterator[float]:
                 "Light",
             ]
             bpy.ops.maquette.lay_out_turnaround(image=sheet().name)
-    result["pids"] = [worker.pid for worker in _compute._workers.alive()]
+    result["pids"] = [worker.pid for worker in _compute._workers.alive_workers()]
 
 
 def compared(

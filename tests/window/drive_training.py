@@ -1,9 +1,9 @@
-"""Runs inside a Blender with a window: trains from the panel, stops, goes on and takes the weights into use.
+"""Train from the panel of a Blender with a window, stop, resume and use the weights.
 
     blender --python drive_training.py
 
-Reads the training set ``set`` and the checkpoint ``start/checkpoint.pt`` beside it; writes ``result.json`` and
-screenshots.
+Reads the training set ``set`` and the checkpoint ``start/checkpoint.pt`` beside it; writes
+``result.json`` and screenshots.
 """
 
 import json
@@ -34,10 +34,10 @@ def click(idname: str, **fields) -> None:
         getattr(getattr(bpy.ops, category), verb)('INVOKE_DEFAULT', **fields)
 
 
-def until(said, seconds: float) -> Iterator[float]:
+def until(condition, seconds: float) -> Iterator[float]:
     """Wait; note how long the window stood still."""
     end = last = time.monotonic()
-    while not said():
+    while not condition():
         assert time.monotonic() < end + seconds, f"waited {seconds} s in vain"
         yield 0.05
         now = time.monotonic()

@@ -1,7 +1,7 @@
-"""The built zip in a real Blender with a window: the button, progress, Esc, undo. What only a window can show.
+"""The built zip in a real Blender with a window: buttons, progress, Esc, undo.
 
-Needs a script ``shared/tools/real-blender`` beside the checkout, which runs a Blender on a virtual screen, and has
-installed one; and root.
+Needs root, and a script ``shared/tools/real-blender`` beside the checkout, which runs an installed
+Blender on a virtual screen.
 ``MAQUETTE_SCREENSHOTS=folder`` keeps the screenshots.
 """
 
@@ -40,7 +40,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module", params=SUITES)
 def blender(request, tmp_path_factory, weights, pictures):
-    """A folder to work in, and a function that runs a command there in a Blender which has the built zip installed."""
+    """A folder, and a function that runs a command there in a Blender with the built zip."""
     import bpy
 
     if not (HOME / request.param / ".ready").exists():
@@ -86,8 +86,8 @@ def blender(request, tmp_path_factory, weights, pictures):
     return folder, run
 
 
-def told(blender, script, *environment):
-    """What ``script`` wrote down in a Blender with a window."""
+def run_driver(blender, script, *environment):
+    """Run ``script`` in a Blender with a window, and return its results."""
     folder, run = blender
     (folder / "result.json").unlink(missing_ok=True)
     done = run("window", "env", *environment, "blender", "--python", script)
@@ -105,29 +105,29 @@ def told(blender, script, *environment):
 
 @pytest.fixture(scope="module")
 def story(blender):
-    return told(blender, "drive.py")
+    return run_driver(blender, "drive.py")
 
 
 @pytest.fixture(scope="module")
 def references(blender):
-    return told(blender, "drive_references.py")
+    return run_driver(blender, "drive_references.py")
 
 
 @pytest.fixture(scope="module")
 def line(blender):
-    return told(blender, "drive_line.py")
+    return run_driver(blender, "drive_line.py")
 
 
 @pytest.fixture(scope="module")
 def finish(blender):
     folder, _ = blender
     (folder / "scratch").mkdir()
-    return told(blender, "drive_finish.py", f"TMPDIR={folder / 'scratch'}")
+    return run_driver(blender, "drive_finish.py", f"TMPDIR={folder / 'scratch'}")
 
 
 def test_progress_is_seen_and_the_window_does_not_freeze(story):
     freezes = story["freezes"]
-    assert {"Loading the model", "Shaping", "Coloring"} <= set(freezes)
+    assert {"Loading the model", "Evaluating shape", "Coloring"} <= set(freezes)
     assert max(freezes.values()) < 1.5, freezes  # software drawing on a busy machine
 
 
@@ -135,7 +135,7 @@ def test_progress_is_seen_and_the_window_does_not_freeze(story):
 def test_our_own_code_hardly_holds_the_window(driven, blender, request):
     for name, phases in request.getfixturevalue(driven)["holds"].items():
         for phase, (seconds, _) in phases.items():
-            # Blender reads a picture's file in the step that first asks for its pixels: here 2048 pixels square.
+            # Blender reads an image file when its pixels are first needed: here 2048 x 2048.
             reading = name == "MAQUETTE_OT_reconstruct_references" and phase == "modal"
             # A folder's meshes are handed over one by one.
             handing_over = phase == "finish" or name == "MAQUETTE_OT_reconstruct_folder"
@@ -144,8 +144,8 @@ def test_our_own_code_hardly_holds_the_window(driven, blender, request):
 
 @pytest.mark.parametrize("driven", ("story", "references"))
 def test_escape_stops_within_a_second(driven, blender, request):
-    told = request.getfixturevalue(driven)
-    assert told["seconds_to_stop"] < 1.0 and told["unchanged_after_escape"]
+    result = request.getfixturevalue(driven)
+    assert result["seconds_to_stop"] < 1.0 and result["unchanged_after_escape"]
 
 
 def test_the_stop_button_leaves_nothing(story):
@@ -160,8 +160,8 @@ def test_the_object_is_there_and_shown_in_color(story):
 
 @pytest.mark.parametrize("driven", ("story", "references"))
 def test_one_step_of_undo_and_redo(driven, blender, request):
-    told = request.getfixturevalue(driven)
-    assert told["after_undo"] and told["after_redo"] == told["made"]
+    result = request.getfixturevalue(driven)
+    assert result["after_undo"] and result["after_redo"] == result["made"]
 
 
 def test_a_bad_picture_and_a_disabled_add_on_change_nothing(story):
@@ -195,8 +195,8 @@ def test_a_turnaround_by_two_buttons(references):
 
 def test_the_model_runs_beside_the_window(line):
     assert line["made"] == ["front"] and line["workers"] == 1 and not line["torch_in_blender"]
-    # What holds the window is drawing, which is done in software here. In Blender's own process PyTorch holds Python's
-    # lock for half a second or more while it loads.
+    # Drawing, which is done in software here, blocks the window longest. In Blender's process,
+    # PyTorch would hold Python's lock for half a second or more while it loads.
     assert max(line["gaps"].values()) < max(0.3, 3 * line["drawing"]), line
 
 
@@ -216,19 +216,19 @@ def test_adjust_last_operation_changes_the_size_without_the_model(line):
 
 
 def test_the_test_button_says_what_is_there(line):
-    assert line["told"].startswith("Python 3.") and "devices: CPU" in line["told"]
+    assert line["test_result"].startswith("Python 3.") and "devices: CPU" in line["test_result"]
 
 
 @pytest.mark.parametrize("driven", ("references", "line"))
 def test_another_file_and_the_end_in_the_middle_leave_nothing(driven, blender, request):
-    told = request.getfixturevalue(driven)
-    assert told["idle_after_loading"] and told["pids"]
-    assert not [pid for pid in told["pids"] if Path(f"/proc/{pid}").exists()]
+    result = request.getfixturevalue(driven)
+    assert result["idle_after_loading"] and result["pids"]
+    assert not [pid for pid in result["pids"] if Path(f"/proc/{pid}").exists()]
 
 
 @pytest.mark.parametrize("preset", ["stopped", "block_out", "game"])
 def test_finishing_does_not_hold_the_window(finish, preset):
-    """But for drawing, and by the clock of the processor, since a busy machine lets every step wait."""
+    """Except for drawing, and by processor time, since every step waits on a busy machine."""
     measured = finish[preset]
     assert measured["longest_step"] < 0.05 and measured["usual_step_clock"] < 0.02, measured
     assert preset == "stopped" or measured["hand_over"][1] < 0.2, measured
@@ -261,14 +261,15 @@ def test_the_end_while_finishing_leaves_no_process_and_no_file(finish, blender):
 
 
 def test_an_undo_while_a_training_set_is_rendered(blender):
-    told_of = told(blender, "drive_dataset.py")
-    assert told_of["undone"] and told_of["previewed"] and told_of["again"], told_of
-    assert told_of["objects"] == ["Cube", "Suzanne"]
+    result = run_driver(blender, "drive_dataset.py")
+    assert result["undone"] and result["previewed"] and result["again"], result
+    assert result["objects"] == ["Cube", "Suzanne"]
 
 
 def test_the_command_line_of_blender(blender):
     folder, run = blender
-    command = "blender -b -c maquette reconstruct front.png -o out.glb --resolution 32 --weights hull.safetensors"
+    command = "blender -b -c maquette reconstruct front.png -o out.glb --resolution 32"
+    command += " --weights hull.safetensors"
     done = run("run", *command.split())
     assert done.returncode == 0, done.stdout + done.stderr
     assert "out.glb: " in done.stdout and (folder / "out.glb").read_bytes()[:4] == b"glTF"
@@ -309,7 +310,7 @@ def test_the_command_line_of_blender_says_what_is_wrong(blender):
 
 
 def test_training_in_the_sidebar(blender):
-    """Begun, stopped, gone on with, its weights in use, and a run that cannot: all beside the living window."""
+    """Started, stopped, resumed, its weights used, and a run that fails, beside the window."""
     folder, _ = blender
     path = Path(__file__).parents[1] / "model/conftest.py"
     spec = importlib.util.spec_from_file_location("ellipsoids", path)
@@ -323,7 +324,7 @@ def test_training_in_the_sidebar(blender):
     Trainer(TrainingConfig(), ellipsoids.tiny_config()).save_checkpoint(
         folder / "start/checkpoint.pt"
     )
-    result = told(blender, "drive_training.py", "OMP_NUM_THREADS=1")
+    result = run_driver(blender, "drive_training.py", "OMP_NUM_THREADS=1")
     assert result["stopped_at"] < 30 and result["done"] == [30, 30] and result["failure"] is None
     assert result["weights"].endswith("weights/set_run.safetensors")
     assert "nowhere" in result["refused"]

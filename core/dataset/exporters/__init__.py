@@ -55,7 +55,7 @@ def export_selection(selection: Selection, out: Path, name: str) -> Task[Exporte
         DatasetError: An object is damaged.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise OutputError(f"{out} is not an empty folder: choose another, or remove it first")
+        raise OutputError(f"{out} is not empty. Choose another folder, or remove it first")
 
     # Objects without a view that the format can hold do not count.
     objects = 0

@@ -126,15 +126,17 @@ def select_objects(
     names = [name for name, other in assigned.items() if split in (None, other)]
     names.sort(key=splits.hash_key)
     if not names:
-        suffix = f" of the split {split!r}" if split else ""
-        raise DatasetError(f"{folder} holds no object{suffix}")
+        suffix = f" in the split {split!r}" if split else ""
+        raise DatasetError(f"{folder} contains no objects{suffix}")
 
     # Every object must exist, since numbers are those of the complete set.
     index = build_index(folder)
     missing = sorted(set(assigned) - set(index.by_name))
     if missing:
         reason = "; ".join(index.damaged.values()) or "its file is missing"
-        raise DatasetError(f"{folder}: {missing[0]} is in a split, but cannot be found: {reason}")
+        raise DatasetError(
+            f"{folder}: {missing[0]} is listed in a split but could not be found: {reason}"
+        )
     return Selection(
         folder=folder,
         splits=assigned,

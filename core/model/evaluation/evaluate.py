@@ -413,7 +413,7 @@ def sample_objects(datasets: Sequence[Path], split: str, limit: int | None) -> l
             keyed.append((folder, f"{location.name}.tar", location))
     if not keyed:
         names = ", ".join(map(str, datasets))
-        raise DatasetError(f"There is no object of the split {split!r} in {names}")
+        raise DatasetError(f"{names} has no objects in the split {split!r}")
 
     # Sorted by file name, as sets that are not packed list them, then shuffled.
     keyed.sort(key=lambda entry: entry[:2])

@@ -50,7 +50,7 @@ def occupancy_contrast(field: HullConstrainedField, mesh: MeshArrays) -> Task[ND
     chunks = np.array_split(points, 1 + len(points) // CHUNK)
     probabilities = []
     for index, chunk in enumerate(chunks):
-        yield Progress(index / len(chunks), "Weighing")
+        yield Progress(index / len(chunks), "Estimating confidence")
         probabilities.append(field.inside_probability(chunk))
     inner, outer = np.split(np.concatenate(probabilities), 2)
     contrast: NDArray[np.float32] = (inner - outer)[block.reshape(-1)]

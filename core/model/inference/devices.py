@@ -39,15 +39,15 @@ def select_device(name: str) -> Iterator[torch.device]:
         name = next(device for device in _FASTEST_FIRST if is_available[device])
     if not is_available[name]:
         raise DependencyError(
-            f"PyTorch {torch.__version__} finds no {name.upper()} device. Choose Automatic or CPU "
-            "in the preferences"
+            f"PyTorch {torch.__version__} found no {name.upper()} device. Choose Automatic or "
+            "CPU in the preferences"
         )
     try:
         yield torch.device(name)
     except torch.OutOfMemoryError as error:
         raise DeviceError(
-            f"The memory of the {name.upper()} device does not suffice: lower the resolution, or "
-            "choose CPU in the preferences"
+            f"The {name.upper()} device ran out of memory. Lower the resolution, or choose CPU "
+            "in the preferences"
         ) from error
     finally:
         if name == "cuda":

@@ -82,7 +82,7 @@ def segment_foreground(image: Pixels, network: ForegroundNetwork) -> Task[Pixels
     if alpha.min() < 0.5:
         return _apply_mask(image, alpha, 0)
     if np.ptp(color, axis=(0, 1)).max() < _BLANK_RANGE:
-        raise ImageError("No object was found in the picture: it is of one color all over")
+        raise ImageError("No object was found because the image has a single color")
 
     plain_mask = mask_plain_background(color)
     yield Progress(0.2, _STAGE)

@@ -380,7 +380,7 @@ def _evaluate_chunks(
     """Return ``function`` of ``points`` (P, 3), a chunk a step."""
     values = [np.empty(0, np.float32)]
     for start in range(0, len(points), CHUNK):
-        yield Progress(start / len(points), "Looking")
+        yield Progress(start / len(points), "Encoding images")
         values.append(function(points[start : start + CHUNK]))
     return np.concatenate(values)
 

@@ -193,7 +193,9 @@ def reconstruct_views(
     mesh = yield from _extract_surface(field, resolution)
 
     predicted_colors = yield from _predict_colors(network, features, mesh.vertices)
-    contrast = yield from subtask(occupancy_contrast(field, mesh), 0.9, 0.95, "Weighing")
+    contrast = yield from subtask(
+        occupancy_contrast(field, mesh), 0.9, 0.95, "Estimating confidence"
+    )
     confidence = apply_calibration(contrast, network.calibration_for(features))
 
     # Back from the field's frame to that of the cameras.
@@ -229,7 +231,7 @@ def _build_field(
 
         is_last = len(views) > 1 or frame_scale <= _MIN_FRAME_SCALE
         max_cut_share = 1.0 if is_last else _MAX_CUT_SHARE
-        cut_share = yield from subtask(field.prepare(max_cut_share), 0.1, 0.3, "Looking")
+        cut_share = yield from subtask(field.prepare(max_cut_share), 0.1, 0.3, "Encoding images")
         if is_last or cut_share <= _MAX_CUT_SHARE:
             return features, field, frame_scale
         frame_scale *= _SHRINK
@@ -252,17 +254,17 @@ def _extract_surface(field: HullConstrainedField, resolution: int) -> Task[MeshA
     evaluation = evaluate_multiresolution(
         shifted_field, resolution, BOUND, seeds=field.seeds - half_cell, reach=field.reach
     )
-    values = yield from subtask(evaluation, 0.3, 0.75, "Shaping")
+    values = yield from subtask(evaluation, 0.3, 0.75, "Evaluating shape")
 
-    yield Progress(0.75, "Surfacing")
+    yield Progress(0.75, "Extracting surface")
     try:
         mesh = surface_nets(values, 0.0, np.full(3, half_cell - BOUND), 2 * half_cell)
         mesh = remove_small_components(mesh, _MIN_COMPONENT, _MIN_COMPONENT_LENGTH)
         return taubin_smooth(mesh)
     except MeshError as error:
         raise MeshError(
-            "The model sees no solid object in this picture. Try another picture, or one cut out "
-            "more cleanly"
+            "The model found no solid object in this image. Try another image, or cut out the "
+            "object more cleanly"
         ) from error
 
 
@@ -277,12 +279,12 @@ def _encode_views(
     views: Sequence[View], network: ReconstructionNetwork
 ) -> Task[tuple[Features, Tensor]]:
     """Return features of ``views``, and their masks (1, N, 1, H, W) at a higher resolution."""
-    yield Progress(0.05, "Looking")
+    yield Progress(0.05, "Encoding images")
     images, cameras = _network_inputs(views, network)
     crops = [crop_mask(view, _MASK_SIZE) for view in views]
     masks = torch.from_numpy(np.stack(crops))[None, :, None]
 
-    yield Progress(0.07, "Looking")
+    yield Progress(0.07, "Encoding images")
     with torch.inference_mode():
         features = network.encode_views(images, cameras)
     return features, masks.to(device_of(network))

@@ -52,8 +52,8 @@ _FACING_WEIGHT = 8.0  # pixels that opposite directions of contour and outline c
 _NORMAL_STEP = 1e-4  # units along a normal, to project its direction
 _MIN_DEPTH = 1e-3  # units in front of the camera
 
-_COMPARING = "Comparing with the pictures"
-_FITTING = "Fitting to the pictures"
+_COMPARING = "Comparing with the images"
+_FITTING = "Fitting to the images"
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,7 @@ def load_weights(
         status = path.stat()
     except OSError as error:
         raise WeightsError(
-            f"The model's weights {path} are missing. Install Maquette again, or name others "
+            f"The model's weights {path} are missing. Reinstall Maquette, or choose another file "
             "in its preferences"
         ) from error
     try:
@@ -165,12 +165,10 @@ def read_weights(path: Path) -> tuple[Mapping[str, str], dict[str, Tensor]]:
         is_intact = has_checksum and metadata["version"] == _VERSION
     except (struct.error, ValueError, KeyError) as error:
         raise WeightsError(
-            f"{path} is no file of Maquette's weights, or its beginning is damaged. Copy it again"
+            f"{path} is not a Maquette weights file, or it is damaged. Copy the file again"
         ) from error
     if not is_intact:
-        raise WeightsError(
-            f"The weights {path} are damaged: their checksum differs. Copy them again"
-        )
+        raise WeightsError(f"The weights {path} are damaged (wrong checksum). Copy the file again")
 
     state = {}
     for key, entry in header.items():

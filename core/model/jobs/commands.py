@@ -78,7 +78,7 @@ def run_training(  # noqa: PLR0913 plain arguments, as they come from the comman
     target = settings.weights
     if not settings.datasets or not run_folder:
         raise DatasetError(
-            "Name the training sets and the folder of the run (--run), or a file of them (--config)"
+            "Give the training sets and the run folder (--run), or a settings file (--config)"
         )
 
     # One of the two networks.

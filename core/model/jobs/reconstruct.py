@@ -27,7 +27,6 @@ class ReconstructionRequest:
             there are sides.
         sides: image files by the names of ``core.cameras.SIDES``.
         resolution: cells along the longest side.
-        size: longest side of the mesh, meters.
         weights: of the model; None for the bundled ones.
         device: "cpu", "cuda", "mps" or "auto".
         fit: whether to fit the surface to the masks afterwards.
@@ -36,14 +35,15 @@ class ReconstructionRequest:
     photo: Path | Pixels | None = None
     sides: dict[str, Path] = field(default_factory=dict)
     resolution: int = 128
-    size: float = 1.0
     weights: Path | None = None
     device: str = "auto"
     fit: bool = False
 
 
 def reconstruct_request(request: ReconstructionRequest) -> Task[MeshArrays]:
-    """Reconstruct the mesh of a request. Does everything that takes time, and does not touch bpy.
+    """Reconstruct the mesh of a request; its longest side is 1.
+
+    Does everything that takes time, and does not touch bpy.
 
     Raises:
         ImageError: an image cannot be read, or no object was found in it.

@@ -30,13 +30,13 @@ def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str,
         DatasetError: there is no such file, or it is no checkpoint.
     """
     if not path.is_file():
-        raise DatasetError(f"There is no checkpoint {path} to begin with")
+        raise DatasetError(f"The checkpoint {path} does not exist")
     try:
         state: dict[str, Any] = torch.load(path, weights_only=True, map_location=device)
     except (
         Exception
     ) as error:  # the unpickler takes any bytes for instructions, and fails in many ways
         raise DatasetError(
-            f"{path} is no checkpoint, or is cut short: name another, or copy it again"
+            f"{path} is not a checkpoint or is incomplete. Choose another file, or copy it again"
         ) from error
     return state

@@ -76,18 +76,18 @@ class TrainingConfig:
         """
         # Without one of these, nothing would be trained, saved or validated.
         for name in ("steps", "eval_every", "val_objects"):
-            self._require(name, getattr(self, name) >= 1, "1 or more")
+            self._require(name, getattr(self, name) >= 1, "at least 1")
         for name in ("warmup", "weight_decay", "backbone_lr_scale", "seed"):
-            self._require(name, getattr(self, name) >= 0, "0 or more")
+            self._require(name, getattr(self, name) >= 0, "at least 0")
         for name in ("learning_rate", "grad_clip"):
             self._require(name, getattr(self, name) > 0, "more than 0")
-        self._require("ema_decay", 0 <= self.ema_decay < 1, "0 or more and below 1")
+        self._require("ema_decay", 0 <= self.ema_decay < 1, "at least 0 and below 1")
         self._require("precision", self.precision in PRECISIONS, f"one of {', '.join(PRECISIONS)}")
 
     def _require(self, name: str, is_valid: bool, requirement: str) -> None:
         if not is_valid:
             stored = STORED_KEYS.get(name, name)
-            raise DatasetError(f"{stored} is {getattr(self, name)}: it must be {requirement}")
+            raise DatasetError(f"{stored} is {getattr(self, name)}, but must be {requirement}")
 
     @classmethod
     def from_stored(cls, values: Mapping[str, Any]) -> TrainingConfig:
@@ -223,7 +223,9 @@ def write_config(
     if path.exists():
         stored = json.loads(path.read_text(encoding="utf-8"))
         if _with_defaults(stored) != content:
-            raise DatasetError(f"{run} holds a run of another configuration: choose another folder")
+            raise DatasetError(
+                f"{run} contains a run with a different configuration. Choose another folder"
+            )
     path.write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 
@@ -292,16 +294,14 @@ def _check_keys(path: Path, values: Any, kinds: Mapping[str, type]) -> None:
             type.
     """
     if not isinstance(values, dict):
-        raise DatasetError(
-            f"{path} holds no settings: it should be an object with names and values"
-        )
+        raise DatasetError(f"{path} contains no settings. It must be a table of names and values")
     for name, value in values.items():
         if name not in kinds:
             known = ", ".join(sorted(kinds))
-            raise DatasetError(f"{path}: there is no setting {name!r}. There are: {known}")
+            raise DatasetError(f"{path}: unknown setting {name!r}. Available settings: {known}")
         if not _has_kind(value, kinds[name]):
             kind = kinds[name].__name__
-            raise DatasetError(f"{path}: {name} is {value!r}, and should be of the kind {kind}")
+            raise DatasetError(f"{path}: {name} is {value!r}, but must be of type {kind}")
 
 
 def _has_kind(value: Any, kind: type) -> bool:

@@ -61,7 +61,8 @@ class DistributedContext:
         batch_size = len(next(iter(tensors.values())))
         if batch_size < self.count:
             raise DatasetError(
-                f"{self.count} processes cannot share a batch of {batch_size} samples: start fewer"
+                f"A batch of {batch_size} samples cannot be split among {self.count} processes. "
+                "Start fewer"
             )
 
         # Every n-th sample, so that parts differ by one sample at most.

@@ -72,7 +72,7 @@ class ForegroundConfig:
         """
         for name in ("steps", "batch_size", "warmup", "eval_every", "val_objects", "val_images"):
             if getattr(self, name) < 1:
-                raise DatasetError(f"{name} is {getattr(self, name)}: it must be 1 or more")
+                raise DatasetError(f"{name} is {getattr(self, name)}, but must be at least 1")
 
 
 def train_mask(

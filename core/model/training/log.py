@@ -173,7 +173,7 @@ def _draw_scores(
 
     chart = _Chart(image, _IOU_BOX, step_range, (low, high))
     labels = [f"{value:.2f}" for value in chart.high_low]
-    chart.draw_frame(labels, "IoU on unseen objects", f"step {last_step}")
+    chart.draw_frame(labels, "IoU on validation objects", f"step {last_step}")
 
     # A curve and a line of the legend for each query.
     names = list(VALIDATION_QUERIES)

@@ -46,7 +46,7 @@ def enable_mixed_precision(network: nn.Module, precision: str, device: torch.dev
     """
     if precision not in PRECISIONS:
         known = ", ".join(PRECISIONS)
-        raise DatasetError(f"There is no precision {precision!r}: there are {known}")
+        raise DatasetError(f"Unknown precision {precision!r}. Choose one of {known}")
     is_automatic = precision == "automatic" and has_native_bfloat16(device)
     if precision != "bfloat16" and not is_automatic:
         return False

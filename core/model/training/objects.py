@@ -144,7 +144,7 @@ def load_split(folders: Sequence[Path], split: str) -> list[TrainingObject]:
         objects = [training_object for training_object in loaded if training_object is not None]
     if not objects:
         names = ", ".join(map(str, folders))
-        raise DatasetError(f"There is no object of the split {split!r} in {names}")
+        raise DatasetError(f"{names} has no objects in the split {split!r}")
     return objects
 
 

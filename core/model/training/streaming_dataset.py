@@ -138,7 +138,8 @@ class TrainingStream(IterableDataset[Item]):
         for file in objects:
             if file.record.name not in self._names:
                 raise DatasetError(
-                    f"{file.path.parent} is not of these splits: run maquette dataset pack again"
+                    f"{file.path.parent} does not match the splits. Run \"maquette dataset pack\" "
+                    "again"
                 )
             key = zlib.crc32(file.record.name.encode())
             yield self._read_item(file, np.random.default_rng((self._seed, epoch, key)))
@@ -173,7 +174,8 @@ class TrainingStream(IterableDataset[Item]):
             images.append(passes.composite_image(view) if self._composite else view.colour)
         if len({image.shape for image in images}) > 1:
             raise DatasetError(
-                f"{name} has pictures of several sizes, which make no tensor: ask for one view"
+                f"{name} has images of several sizes, which do not fit into one tensor. Request "
+                "one view"
             )
         normals = np.stack([view.normal for view in views]).transpose(0, 3, 1, 2)
         return {

@@ -286,5 +286,7 @@ def network_config_of(start: Path | None) -> NetworkConfig:
         return weights.load_weights(start)[0].config
     state = checkpoints.read_checkpoint(start)
     if "network" not in state:
-        raise DatasetError(f"{start} is no checkpoint of a network that reconstructs: name another")
+        raise DatasetError(
+            f"{start} is not a checkpoint of the reconstruction network. Choose another file"
+        )
     return NetworkConfig(**state["network"])

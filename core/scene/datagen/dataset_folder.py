@@ -113,7 +113,7 @@ def prepare_folder(folder: Path, settings: DatasetSettings, whole: object = None
             atomic_files.write_json(path, stored)
         elif _read_settings(path) != stored:
             raise DatasetError(
-                f"{folder} holds a set made with other settings: choose another folder"
+                f"{folder} contains a training set with different settings. Choose another folder"
             )
     except OSError as error:
         raise OutputError(f"{folder} cannot be written: {error.strerror}") from error

@@ -201,13 +201,11 @@ def _check_counts(instance_count: int, source_count: int) -> None:
     """Raise SceneError if there is no instance, or more than an image can number."""
     if not instance_count:
         raise SceneError(
-            "There is nothing to render in the scene: "
-            "no object of it has a face and is shown in renders"
+            "Nothing to render. No object of the scene has faces and is visible in renders"
         )
     if instance_count > _MOST or source_count > _MOST_SOURCES:
         raise SceneError(
-            f"The scene has {instance_count:,} instances, "
-            f"more than the {_MOST:,} that an image can number"
+            f"The scene has {instance_count:,} instances, but at most {_MOST:,} are supported"
         )
 
 

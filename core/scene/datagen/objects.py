@@ -206,7 +206,7 @@ def _check_triangles(mesh: MeshArrays, most: int) -> None:
     """Raise MeshError if ``mesh`` has more than ``most`` triangles; 0 for no limit."""
     count = len(mesh.to_triangles())
     if 0 < most < count:
-        raise MeshError(f"It has {count:,} triangles, more than {most:,}")
+        raise MeshError(f"It has {count:,} triangles, but the limit is {most:,}")
 
 
 def _render_object(stage: RenderStudio, source: ObjectSource, run: _DatasetRun) -> Iterator[float]:

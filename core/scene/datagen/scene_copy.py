@@ -37,8 +37,8 @@ _NAME = "Maquette Whole Scene"
 _EMPTY_NAME = "Maquette Empty"
 _FILES = "frame_*"
 _GONE = (
-    "The scene was deleted or undone while it was rendered: "
-    "do not change it while it is rendered, and render again"
+    "The scene was deleted or undone while it was rendered. Do not change it during rendering, "
+    "and render again"
 )
 _BEYOND = 1e7  # meters; further away than any object
 _MIN_SIDE = 4  # pixels of an image

@@ -31,14 +31,13 @@ def check_randomization(random: Randomization, world: bool) -> None:
     random.validate()
     if random.changes_pose:
         raise DatasetError(
-            "Objects of a whole scene are neither turned nor scaled, "
-            "since they would run into each other: "
-            "leave Turn and Scale alone, or render objects one by one"
+            "Random Rotation and Random Scale are not available for a whole scene because its "
+            "objects would intersect. Turn them off, or render selected objects"
         )
     if world and (random.occluders or random.backgrounds != ("transparent",)):
         raise DatasetError(
-            "In front of its world a whole scene has no other background and no occluders: "
-            "switch Show World off; the background hdri is the world"
+            "A whole scene cannot show its world together with another background or occluders. "
+            "Turn off Show World; the background HDRI is the world"
         )
 
 

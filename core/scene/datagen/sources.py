@@ -56,9 +56,7 @@ def scene_sources(
     """
     mesh_objects = [obj for obj in objects if obj.type == 'MESH']
     if not mesh_objects:
-        raise SceneError(
-            "There is no mesh object to render: select one, or choose another source of objects"
-        )
+        raise SceneError("No mesh object to render. Select one, or choose another source")
 
     names = distinct_names({obj.name_full: obj.name for obj in mesh_objects})
     sources = []
@@ -83,7 +81,7 @@ def file_sources(folder: Path) -> list[ObjectSource]:
     """
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in importing.SUFFIXES)
     if not paths:
-        raise DatasetError(f"{folder} holds no mesh file ({', '.join(importing.SUFFIXES)})")
+        raise DatasetError(f"{folder} contains no mesh files ({', '.join(importing.SUFFIXES)})")
 
     # Named by the path within the folder, without the suffix.
     preferred_names = {}

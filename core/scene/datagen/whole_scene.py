@@ -235,10 +235,10 @@ def _check_settings(settings: DatasetSettings, whole: WholeScene) -> None:
     """Raise DatasetError if the settings make no sense for a whole scene."""
     check_randomization(settings.random, whole.world)
     if settings.compact:
-        raise DatasetError("A whole scene has no compact form: leave Compact out")
+        raise DatasetError("Compact is not available for a whole scene. Turn it off")
     if settings.relightable or settings.grid:
         raise DatasetError(
-            "Only objects rendered one by one are relightable or have a grid: leave both out"
+            "Relightable and Grid are not available for a whole scene. Turn them off"
         )
 
 
@@ -268,7 +268,8 @@ def _path_rig(rigs: Sequence[Rig]) -> Rig | None:
     # Views of a path differ in their frames, others are of the current frame.
     if paths and len(rigs) > 1:
         raise DatasetError(
-            "A whole scene is seen along one path or by other cameras, not both: render it twice"
+            "A whole scene cannot be rendered along a camera path and from other cameras at "
+            "once. Render it twice"
         )
     return paths[0] if paths else None
 
@@ -304,7 +305,7 @@ def _planned_views(
     """
     needs_cameras = any(rig.kind in OF_SCENE for rig in settings.cameras)
     if needs_cameras and not stage.cameras:
-        raise SceneError("The scene has no camera: add one, or take views around it")
+        raise SceneError("The scene has no camera. Add one, or choose views around the scene")
 
     # In the order of the rigs; only sampled cameras have to be checked.
     fault = _camera_fault(content.mesh, settings.cameras)

@@ -131,7 +131,7 @@ def remesh(
     shape, removed, remade = yield from _merge_pieces(bare, settings.loose)
 
     # The half to mirror, if any.
-    plane = yield from _step(0.2, "Looking for symmetry", lambda: _symmetry_plane(shape))
+    plane = yield from _step(0.2, "Finding symmetry", lambda: _symmetry_plane(shape))
     symmetric = None
     side = 0
     if settings.symmetric:
@@ -149,7 +149,7 @@ def remesh(
     if preset.walls:
         scale = np.array(settings.scale, np.float32)
         scaled = replace(remeshed, vertices=remeshed.vertices * scale)
-        walls = yield from _step(0.9, "Measuring walls", lambda: measure_walls(scaled))
+        walls = yield from _step(0.9, "Measuring wall thickness", lambda: measure_walls(scaled))
     after = yield from _step(0.95, "Checking", lambda: check_topology(remeshed))
 
     return RemeshResult(
@@ -232,14 +232,17 @@ def _merge_pieces(mesh: MeshArrays, loose: float) -> Task[tuple[MeshArrays, int,
         return cleaned, removed, False
 
     # Voxels join overlapping pieces and close what is open.
-    yield Progress(0.15, "Closing")
+    yield Progress(0.15, "Closing holes")
     size = float(np.ptp(cleaned.vertices, axis=0).max())
     rebuilt = cleaned
     if size > 0:
         voxels = blender_remeshers.remesh_voxels(cleaned, size / _VOXELS)
         rebuilt = split_non_manifold(voxels)
     if size <= 0 or not len(rebuilt.faces):
-        raise MeshError("The mesh encloses nothing: close its holes, or give its walls a thickness")
+        raise MeshError(
+            "The mesh encloses no volume. Close its holes, or add thickness with a Solidify "
+            "modifier"
+        )
 
     rebuilt, more_removed = _without_loose(rebuilt, loose)
     rebuilt = yield from _repair_mesh(rebuilt)
@@ -315,7 +318,7 @@ def _repair_mesh(mesh: MeshArrays) -> Task[MeshArrays]:
         if check_topology(repaired).is_watertight:
             return repaired
     raise MeshError(
-        f"The mesh could not be made sound: {topology.summary()}. Try another number of faces"
+        f"The mesh could not be made manifold: {topology.summary()}. Try another number of faces"
     )
 
 

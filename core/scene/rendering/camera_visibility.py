@@ -18,7 +18,7 @@ _MIN_DISTANCE = 0.05  # radii from a surface within which a camera is too close 
 _TOLERANCE = 0.02  # radii by which the sampled surface may be behind the mesh
 _RAY_STEP = 1e-4  # radii behind a hidden surface from where a ray continues
 _RAYS = 32  # along each side of an image, and around a camera
-_TOO_NEAR = "the camera is too near to a surface"
+_TOO_NEAR = "the camera is too close to a surface"
 
 
 def scene_fault(mesh: MeshArrays) -> Callable[[Camera], str | None]:
@@ -39,7 +39,7 @@ def scene_fault(mesh: MeshArrays) -> Callable[[Camera], str | None]:
         if bvh.is_near(camera.to_world[:3, 3], min_distance):
             return _TOO_NEAR
         if not len(bvh.visible_hits(camera)):
-            return "nothing is in the image"
+            return "the image is empty"
         return None
 
     return fault
@@ -114,10 +114,7 @@ class CameraCheck:
         if self._is_too_near(camera.to_world[:3, 3]):
             return _TOO_NEAR
         if not self._is_visible(camera):
-            return (
-                "the camera is inside of it, or something is in front of it, "
-                "or it is not in the image"
-            )
+            return "the object is outside the image, or hidden, or contains the camera"
         return None
 
     def _is_too_near(self, eye: NDArray[np.float64]) -> bool:

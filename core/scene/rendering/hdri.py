@@ -31,7 +31,7 @@ def hdri_files(folder: Path | None = None) -> Sequence[Path]:
 
     # That Blender ships none is no error: lights are white then.
     if folder and not files:
-        raise DatasetError(f"{folder} holds no light dome ({', '.join(_SUFFIXES)})")
+        raise DatasetError(f"{folder} contains no HDRI ({', '.join(_SUFFIXES)})")
     return files
 
 

@@ -60,7 +60,7 @@ def temporary_material(
             stack.callback(bpy.data.images.remove, image)
             if not image.size[0]:
                 raise DatasetError(
-                    f"{params.picture} cannot be read: take it out of the folder of textures"
+                    f"{params.picture} cannot be read. Remove it from the texture folder"
                 )
 
         material = bpy.data.materials.new("Maquette Look")

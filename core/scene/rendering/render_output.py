@@ -52,8 +52,8 @@ def guard_output(folder: Path, name: str) -> Iterator[None]:
             raise
 
         raise OutputError(
-            f"{folder} cannot be written whole, {free / 2**20:.0f} MiB are free there: "
-            "free some space, or set TMPDIR to another folder, then run again"
+            f"{folder} could not be written completely ({free / 2**20:.0f} MiB free). Free some "
+            "space, or set TMPDIR to another folder, and run again"
         ) from error
 
 

@@ -37,8 +37,8 @@ _MIN_OCCLUSION_REACH = 1e-6  # meters
 _CROP_MARGIN = 4  # pixels around the object that are rendered, too
 _CLAMP = 4  # radiance of a sample at most, against speckles
 _GONE = (
-    "What was being rendered was deleted or undone: do not change it while it is rendered, "
-    "and render again; what is written is kept"
+    "What was being rendered was deleted or undone. Do not change it during rendering, and "
+    "render again. Finished files are kept"
 )
 
 
@@ -106,7 +106,7 @@ class RenderStudio:
 
         if not snapshot.parts:
             names = ", ".join(obj.name for obj in self.shown.objects)
-            raise MeshError(f"There is no mesh face in {names or 'nothing'} that is rendered")
+            raise MeshError(f"{names or 'nothing'} has no faces that are visible in renders")
         return snapshot.joined_mesh()
 
     def camera_check(

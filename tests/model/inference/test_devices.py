@@ -6,7 +6,7 @@ from maquette.core.model.inference import devices
 
 def test_exhausted_memory_is_reported():
     with (
-        pytest.raises(DeviceError, match="CPU device does not suffice"),
+        pytest.raises(DeviceError, match="CPU device ran out of memory"),
         devices.select_device("cpu") as device,
     ):
         assert device == torch.device("cpu")

@@ -51,13 +51,13 @@ def test_an_image_of_one_color_has_no_object(shade):
         -0.02, 0.02, (64, 64, 4)
     )
     image[..., 3] = 1
-    with pytest.raises(ImageError, match="one color"):
+    with pytest.raises(ImageError, match="a single color"):
         run_to_end(segment_foreground(image.clip(0, 1), load_weights()[1]))
 
 
 def test_an_image_without_an_object_is_named():
     blank = np.ones((64, 64, 4), np.float32)
-    with pytest.raises(ImageError, match=r"^right: .*one color"):
+    with pytest.raises(ImageError, match=r"^right: .*a single color"):
         run_to_end(
             segment_images({"front": boxes((60, 50, 200, 180)), "right": blank}, load_weights()[1])
         )

@@ -53,7 +53,7 @@ def test_reads_toml_with_paths_of_its_own_folder(tmp_path):
         ({"training": {"steps": True}}, "steps is True"),
         ({"network": {"volume": 1.5}}, "volume is 1.5"),
         ({"sampling": {"view_counts": 1}}, "view_counts is 1"),
-        ({"losses": {"colour": 1.0}}, "no setting 'colour'.*depth"),
+        ({"losses": {"colour": 1.0}}, "unknown setting 'colour'.*depth"),
         ([], "an object"),
     ],
 )
@@ -157,7 +157,7 @@ def test_the_config_of_a_run_is_a_file_of_settings(tmp_path, single_view_only):
     assert settings.training_config() == config
     assert settings.network == network
     assert settings.training_recipe() == recipe
-    with pytest.raises(DatasetError, match="another configuration"):
+    with pytest.raises(DatasetError, match="different configuration"):
         write_config(tmp_path, config, network, TrainingRecipe.for_training(config))
 
 
@@ -171,7 +171,7 @@ def test_an_old_config_counts_as_the_defaults(tmp_path):
     write_config(tmp_path, config, network, recipe)
     assert json.loads(path.read_text())["sampling"]["batch_size"] == 48
     path.write_text(json.dumps(old))
-    with pytest.raises(DatasetError, match="another configuration"):
+    with pytest.raises(DatasetError, match="different configuration"):
         write_config(tmp_path, config, network, TrainingRecipe())
     assert json.loads(path.read_text()) == old
 

@@ -88,5 +88,5 @@ def test_what_is_up_counts_alike_in_parts_of_unequally_many_free_pictures():
 
 
 def test_more_processes_than_samples_are_refused(dataset):
-    with pytest.raises(DatasetError, match="start fewer"):
+    with pytest.raises(DatasetError, match="Start fewer"):
         DistributedContext(0, 1000).shard_batch(sample_batch(load_split([dataset], "train"), 0, 0))

@@ -132,7 +132,9 @@ def test_nothing_is_lost_behind_a_damaged_header(packed, tmp_path):
     data = bytearray(place.file.read_bytes())
     data[place.start + 150] ^= 1  # of its checksum
     place.file.write_bytes(data)
-    with pytest.raises(DatasetError, match=r"train-00000\d\.tar is not a whole file"):
+    with pytest.raises(
+        DatasetError, match=r"train-00000\d\.tar is not a complete training set file"
+    ):
         names(TrainingStream(folder, "train"))
 
 
@@ -165,5 +167,5 @@ def test_pictures_of_several_sizes_are_refused(changed):
             replace(view, colour=view.colour[: 128 - 64 * index]) if index < 2 else view
         )
     )
-    with pytest.raises(DatasetError, match="e00 has pictures of several sizes"):
+    with pytest.raises(DatasetError, match="e00 has images of several sizes"):
         names(TrainingStream(folder))

@@ -87,14 +87,16 @@ def test_the_weights_of_the_losses_are_used(dataset, tiny):
 def test_what_is_no_checkpoint_is_refused(dataset, tmp_path, content):
     start = tmp_path / "start.pt"
     start.write_bytes(content)
-    with pytest.raises(DatasetError, match=r"start\.pt is no checkpoint"):
+    with pytest.raises(DatasetError, match=r"start\.pt is not a checkpoint"):
         run_to_end(train_network([dataset], tmp_path / "run", TrainingConfig(steps=1), start=start))
 
 
 def test_another_networks_checkpoint_is_refused(dataset, tmp_path):
     start = tmp_path / "mask.pt"
     torch.save({"step": 1}, start)
-    with pytest.raises(DatasetError, match=r"mask\.pt is no checkpoint of a network"):
+    with pytest.raises(
+        DatasetError, match=r"mask\.pt is not a checkpoint of the reconstruction network"
+    ):
         run_to_end(train_network([dataset], tmp_path / "run", TrainingConfig(steps=1), start=start))
 
 
@@ -133,10 +135,10 @@ def small_run(dataset, run, tiny, steps=1, recipe=None):
 
 def test_another_configuration_in_the_same_folder_is_refused(dataset, tiny, tmp_path):
     small_run(dataset, tmp_path, tiny)
-    with pytest.raises(DatasetError, match="another configuration"):
+    with pytest.raises(DatasetError, match="different configuration"):
         small_run(dataset, tmp_path, tiny, steps=2)
     other_recipe = TrainingRecipe(losses=LossConfig(color=1.0))
-    with pytest.raises(DatasetError, match="another configuration"):
+    with pytest.raises(DatasetError, match="different configuration"):
         small_run(dataset, tmp_path, tiny, recipe=other_recipe)
 
 

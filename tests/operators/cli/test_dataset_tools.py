@@ -76,7 +76,7 @@ def test_a_set_of_shards_alone(maquette, capsys, tiny_set, tmp_path):
     path = tiny_set / "shards/train-000000.tar"
     path.write_bytes(path.read_bytes()[:5000])
     assert maquette("dataset", "check", tiny_set) == 1
-    assert f"{path}: is not a whole file" in capsys.readouterr().out
+    assert f"{path}: is not a complete training set file" in capsys.readouterr().out
 
 
 def test_what_cannot_be_written_or_is_nothing_is_an_error(maquette, capsys, tiny_set, tmp_path):
@@ -87,17 +87,17 @@ def test_what_cannot_be_written_or_is_nothing_is_an_error(maquette, capsys, tiny
         ["gallery", tmp_path, "-o", tmp_path / "file/sheet.png"],
     ):
         assert maquette(*words) == 1
-        assert "cannot be made" in capsys.readouterr().err
+        assert "could not be created" in capsys.readouterr().err
     assert maquette("dataset", tmp_path / "empty") == 1
-    assert "no mesh object" in capsys.readouterr().err and not (tmp_path / "empty").exists()
+    assert "No mesh object" in capsys.readouterr().err and not (tmp_path / "empty").exists()
 
 
 def test_inspect(maquette, capsys, tiny_set, tmp_path):
     from PIL import Image
 
     assert maquette("dataset", "inspect", tiny_set, "-o", tmp_path / "a/sheet.png") == 0
-    said = capsys.readouterr().out
-    assert said.startswith("1 objects, 2 views\n") and said.endswith("sheet.png: 1 objects\n")
+    output = capsys.readouterr().out
+    assert output.startswith("1 objects, 2 views\n") and output.endswith("sheet.png: 1 objects\n")
     assert np.asarray(Image.open(tmp_path / "a/sheet.png")).std() > 10
 
 
@@ -116,10 +116,10 @@ def test_export(maquette, capsys, tiny_set, tmp_path, name, made, views):
         == 0
     )
     assert (tmp_path / "out" / made).is_file()
-    said = capsys.readouterr().out
-    assert f"1 objects, {views} views" in said and ("1 orthographic views left out" in said) == (
-        name != "coco"
-    )
+    output = capsys.readouterr().out
+    assert f"1 objects, {views} views" in output and (
+        "1 orthographic views left out" in output
+    ) == (name != "coco")
 
 
 def test_what_is_wrong_is_said(maquette, capsys, tiny_set, tmp_path):
@@ -129,12 +129,12 @@ def test_what_is_wrong_is_said(maquette, capsys, tiny_set, tmp_path):
         )
         == 1
     )
-    assert "no object of the split 'test'" in capsys.readouterr().err
+    assert "no objects in the split 'test'" in capsys.readouterr().err
     assert maquette("dataset", "export", tiny_set, tiny_set, "--format", "nerf") == 1
-    assert "not an empty folder" in capsys.readouterr().err
+    assert "is not empty" in capsys.readouterr().err
     for command in ("check", "inspect"):
         assert maquette("dataset", command, tmp_path / "nope") == 1
-        assert "holds no training set" in capsys.readouterr().err
+        assert "contains no training set" in capsys.readouterr().err
     assert maquette("dataset", "export", tiny_set, tmp_path / "out", "--format", "nope") == 2
 
 
@@ -142,5 +142,5 @@ def test_dataset_itself_is_as_it_was(maquette, capsys, tmp_path):
     assert maquette("dataset", "--help") == 0
     assert "--procedural" in capsys.readouterr().out
     assert maquette("dataset", tmp_path / "set", "--meshes", tmp_path / "nope") == 1
-    assert "holds no mesh file" in capsys.readouterr().err
+    assert "contains no mesh files" in capsys.readouterr().err
     assert maquette("dataset") == 2

@@ -1,5 +1,6 @@
 """The command lines as others call them: in a process of its own, and their errors in this one."""
 
+import argparse
 import json
 import re
 import struct
@@ -72,11 +73,11 @@ def test_finished_for_a_game(as_script, weights, pictures, tmp_path):
     ]
     done = as_script(*photo, "--preset", "game", "--faces", 400, "--texture-size", 256)
     assert (done.returncode, done.stderr) == (0, ""), done
-    told = done.stdout.splitlines()[-1]
+    line = done.stdout.splitlines()[-1]
     assert (
-        " 400 faces, " in told
-        and "closed, manifold, outward" in told
-        and "texture of 256 x 256" in told
+        " 400 faces, " in line
+        and "closed, manifold, outward" in line
+        and "texture of 256 x 256" in line
     )
     data = out.read_bytes()
     (length,) = struct.unpack_from("<I", data, 12)
@@ -159,16 +160,18 @@ class TestErrors:
         capfd.readouterr()
         assert maquette(*arguments) == 1
         assert state() == before
-        said = capfd.readouterr()
-        assert said.out == "" and said.err.startswith("maquette: ") and said.err.count("\n") == 1
-        return said.err
+        output = capfd.readouterr()
+        assert (
+            output.out == "" and output.err.startswith("maquette: ") and output.err.count("\n") == 1
+        )
+        return output.err
 
     def test_no_such_picture(self, maquette, capfd, scene_state, tmp_path):
         out = tmp_path / "out.glb"
-        said = self.fails(
+        output = self.fails(
             maquette, capfd, scene_state, "reconstruct", tmp_path / "nope.png", "-o", out
         )
-        assert "There is no image file" in said and not out.exists()
+        assert "There is no image file" in output and not out.exists()
 
     @pytest.mark.parametrize("name", ["nope/out.glb", "out.xyz", "x" * 300 + ".glb", "folder.glb"])
     def test_output_that_cannot_be_written_is_said_before_the_work(
@@ -184,8 +187,8 @@ class TestErrors:
             "--weights",
             missing,
         ]
-        said = self.fails(maquette, capfd, scene_state, *arguments)
-        assert name in said or "There is no folder" in said
+        output = self.fails(maquette, capfd, scene_state, *arguments)
+        assert name in output or "does not exist. Create it first" in output
 
     def test_missing_weights(self, maquette, capfd, scene_state, pictures, tmp_path):
         arguments = [
@@ -230,26 +233,36 @@ class TestErrors:
         assert "--front IMAGE" in capsys.readouterr().out
 
 
+def test_every_argument_has_a_help(addon):
+    from maquette.operators.cli import main
+
+    for command in main._COMMANDS:
+        parser = argparse.ArgumentParser(command.name)
+        command.add_arguments(parser)
+        assert command.help and [action.dest for action in parser._actions if not action.help] == []
+        parser.format_help()  # a % that is not escaped is an error
+
+
 class TestDemo:
     def run(self, maquette, capfd, folder, *arguments):
         capfd.readouterr()
         assert maquette("demo", *arguments, "--folder", folder, "--resolution", 32) == 0
-        said = capfd.readouterr()
-        assert said.err == ""
+        output = capfd.readouterr()
+        assert output.err == ""
         assert sorted(path.name for path in folder.iterdir()) == [
             "demo.blend",
             "demo.glb",
             "demo.png",
         ]
-        return said.out
+        return output.out
 
     def test_of_a_picture(self, maquette, capfd, weights, pictures, tmp_path):
         from PIL import Image
 
-        said = self.run(
+        output = self.run(
             maquette, capfd, tmp_path / "out", pictures / "front.png", "--weights", weights
         )
-        assert re.search(r"front [\d,]+ faces in [\d.]+ s; loading PyTorch", said)
+        assert re.search(r"front [\d,]+ faces in [\d.]+ s; loading PyTorch", output)
         sheet = np.asarray(Image.open(tmp_path / "out/demo.png"))
         assert sheet.shape[1] > 4 * 240
         for fifth in np.array_split(
@@ -278,15 +291,15 @@ class TestDemo:
         from maquette.operators.cli import demo
 
         monkeypatch.setattr(demo, "SAMPLES", pictures)
-        said = self.run(maquette, capfd, tmp_path, "--weights", weights)
-        assert "front and right" in said and "photo" in said
+        output = self.run(maquette, capfd, tmp_path, "--weights", weights)
+        assert "front and right" in output and "photo" in output
         bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "demo.blend"))
         assert sorted(obj.name for obj in bpy.data.objects) == ["front and right", "photo"]
 
     def test_a_folder_that_cannot_be_made(self, maquette, capsys, pictures, tmp_path):
         (tmp_path / "file").touch()
         assert maquette("demo", pictures / "front.png", "--folder", tmp_path / "file/out") == 1
-        assert "cannot be made: Not a directory" in capsys.readouterr().err
+        assert "could not be created: Not a directory" in capsys.readouterr().err
 
 
 def test_a_training_set_by_two_processes(as_script, tmp_path):
@@ -321,7 +334,7 @@ def test_a_training_set_by_two_processes(as_script, tmp_path):
     assert {path.stem for path in (tmp_path / "set/objects").iterdir()} == names
     assert set(json.loads((tmp_path / "set/splits.json").read_text())) == names
     again = as_script("dataset", tmp_path / "set", *options)
-    assert "0 objects written, 4 were there, 0 skipped" in again.stdout
+    assert "0 objects written, 4 already present, 0 skipped" in again.stdout
 
 
 @pytest.mark.skipif(
@@ -389,4 +402,4 @@ def test_a_path_and_other_cameras_of_a_whole_scene_are_refused(maquette, tmp_pat
         maquette("dataset", tmp_path / "set", "--whole-scene", "--cameras", "path:2..4", "sides")
         == 1
     )
-    assert "render it twice" in capfd.readouterr().err
+    assert "Render it twice" in capfd.readouterr().err

@@ -73,5 +73,5 @@ def test_what_is_ahead_lies_in_the_middle_and_what_is_right_of_it_on_the_right(
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path, addon):
     (tmp_path / "room_0000.partial.exr").mkdir()
-    with pytest.raises(OutputError, match="cannot be written"):
+    with pytest.raises(OutputError, match="could not be written"):
         run_to_end(interiors.render_rooms(tmp_path, 1, width=32, samples=1))

@@ -423,7 +423,7 @@ def test_all_is_as_before_after_a_cancel_and_after_an_error(cube, pictures, tmp_
 def test_operator_and_command_line_draw_the_same(cube, pictures, tmp_path):
     import argparse
 
-    from maquette.operators.properties import randomization as randomization_properties
+    from maquette.operators.cli import randomization as randomization_arguments
 
     done = bpy.ops.maquette.render_dataset(
         folder=str(tmp_path / "set"),
@@ -444,10 +444,10 @@ def test_operator_and_command_line_draw_the_same(cube, pictures, tmp_path):
     )
     assert done == {'FINISHED'}
     parser = argparse.ArgumentParser()
-    randomization_properties.add_arguments(parser)
+    randomization_arguments.add_arguments(parser)
     words = f"""--lamps 1 --materials 0.5 --textures {pictures} --backgrounds plain,image
         --background-pictures {pictures} --turn z --scale 0.5 2 --occluders 1 --hidden 0.25"""
-    random = randomization_properties.from_arguments(parser.parse_args(words.split()))
+    random = randomization_arguments.from_arguments(parser.parse_args(words.split()))
     kept = json.loads((tmp_path / "set/dataset.json").read_text())["random"]
     assert kept == json.loads(json.dumps(asdict(random), default=str))
-    assert randomization_properties.from_arguments(parser.parse_args([])) == draw()
+    assert randomization_arguments.from_arguments(parser.parse_args([])) == draw()

@@ -142,7 +142,7 @@ def test_a_stopped_object_goes_on_after_its_views(meshes, tmp_path, monkeypatch)
 
 def test_other_settings_in_the_same_folder_are_refused(meshes, tmp_path):
     make(meshes, tmp_path / "set")
-    with pytest.raises(DatasetError, match="other settings"):
+    with pytest.raises(DatasetError, match="different settings"):
         make(meshes, tmp_path / "set", size=64)
 
 
@@ -188,7 +188,7 @@ def test_the_class_is_told_by_collection_material_or_property(addon, tmp_path, b
         "class_property": "maquette_family",
         **by,
     }.items() <= stored.items()
-    with pytest.raises(RuntimeError, match="made with other settings"):
+    with pytest.raises(RuntimeError, match="with different settings"):
         bpy.ops.maquette.render_dataset(
             folder=str(tmp_path), source='SELECTED', **how, classes_from='COLLECTION'
         )
@@ -200,7 +200,7 @@ def test_the_class_is_told_by_collection_material_or_property(addon, tmp_path, b
 
 
 def test_nothing_selected_is_said(addon, tmp_path):
-    with pytest.raises(RuntimeError, match="no mesh object"):
+    with pytest.raises(RuntimeError, match="No mesh object"):
         bpy.ops.maquette.render_dataset(folder=str(tmp_path / "set"))
 
 
@@ -309,7 +309,7 @@ def test_what_is_deleted_before_its_turn_is_told_and_what_comes_meanwhile_stays(
 def test_light_domes_of_either_kind_or_none(meshes, tmp_path):
     from maquette.core.scene.rendering.hdri import hdri_files
 
-    with pytest.raises(DatasetError, match=r"holds no light dome \(.exr, .hdr\)"):
+    with pytest.raises(DatasetError, match=r"contains no HDRI \(.exr, .hdr\)"):
         make(meshes, tmp_path / "set", hdri=tmp_path)
     assert not (tmp_path / "set").exists()
     for name in ("b.hdr", "a.EXR", "c.png"):
@@ -357,7 +357,7 @@ def test_relightable_is_the_same_set_with_more_in_it(meshes, tmp_path):
     stored = json.loads((tmp_path / "plain/dataset.json").read_text())
     assert "relightable" not in stored and "grid" not in stored
     assert json.loads((tmp_path / "whole/dataset.json").read_text()) == {**stored, **more}
-    with pytest.raises(DatasetError, match="other settings"):
+    with pytest.raises(DatasetError, match="different settings"):
         make(meshes, tmp_path / "plain", **more)
     for folder in ("whole", "small"):
         assert run_to_end(validate_dataset(tmp_path / folder)) == []

@@ -195,7 +195,7 @@ def test_a_full_disk_is_said_and_the_set_goes_on(undisturbed, tmp_path, monkeypa
 
     with monkeypatch.context() as patch:
         patch.setattr(tarfile.TarFile, "addfile", full)
-        with pytest.raises(OutputError, match=r"cannot be written: No space left.*run again"):
+        with pytest.raises(OutputError, match=r"could not be written .No space left.*run again"):
             run(folder)
     assert sorted(path.suffix for path in (folder / "objects").iterdir() if path.is_file()) == [
         ".tar"

@@ -119,11 +119,11 @@ def made(folder, **how):
 @pytest.mark.parametrize(
     ("how", "message"),
     [
-        ({"turn": "z"}, "neither turned nor scaled"),
-        ({"scale": (0.5, 2.0)}, "neither turned nor scaled"),
-        ({"world": True, "occluders": 1}, "switch Show World off"),
-        ({"world": True, "backgrounds": ("plain",)}, "switch Show World off"),
-        ({"lamps": 9}, "0 to 3 lamps"),
+        ({"turn": "z"}, "not available for a whole scene"),
+        ({"scale": (0.5, 2.0)}, "not available for a whole scene"),
+        ({"world": True, "occluders": 1}, "Turn off Show World"),
+        ({"world": True, "backgrounds": ("plain",)}, "Turn off Show World"),
+        ({"lamps": 9}, "lamps per view must be 0 to 3"),
     ],
 )
 def test_what_makes_no_sense_is_refused(scene, tmp_path, how, message):

@@ -343,7 +343,7 @@ def test_a_scene_without_a_camera_or_a_thing(scene, tmp_path):
         run_to_end(render(tmp_path / "one"))
     for name in ("cube", "ball", "cone"):
         bpy.data.objects[name].hide_render = True
-    with pytest.raises(SceneError, match="nothing to render"):
+    with pytest.raises(SceneError, match="Nothing to render"):
         run_to_end(render(tmp_path / "two", cameras="sides:front"))
 
 
@@ -437,7 +437,7 @@ def test_older_sets_which_tell_of_the_classes_elsewhere_are_gone_on_with(scene, 
     assert run_to_end(render(tmp_path)).found == 1
     stored["whole_scene"]["classes_from"] = 'MATERIAL'
     path.write_text(json.dumps(stored))
-    with pytest.raises(DatasetError, match="made with other settings"):
+    with pytest.raises(DatasetError, match="with different settings"):
         run_to_end(render(tmp_path))
 
 

@@ -32,24 +32,24 @@ def test_a_camera_before_it_sees_it(sight):
 
 
 def test_from_inside_and_past_it_nothing_is_seen(sight):
-    assert "inside" in sight().rejection_reason(at(0, -0.5, 0.1))
-    assert "not in the image" in sight().rejection_reason(at(0, -4, 0, target=(0, -8, 0)))
-    assert "not in the image" in sight().rejection_reason(at(0, -4, 0, target=(4, -4, 0)))
+    assert "contains the camera" in sight().rejection_reason(at(0, -0.5, 0.1))
+    assert "outside the image" in sight().rejection_reason(at(0, -4, 0, target=(0, -8, 0)))
+    assert "outside the image" in sight().rejection_reason(at(0, -4, 0, target=(4, -4, 0)))
 
 
 def test_too_near_to_anything(sight):
-    assert "too near" in sight().rejection_reason(at(0, -1.03, 0.1))
+    assert "too close" in sight().rejection_reason(at(0, -1.03, 0.1))
     bpy.ops.mesh.primitive_cube_add(size=0.2, location=(0, -4, 1.12))
-    assert "too near" in sight().rejection_reason(at(0, -4, 1))
+    assert "too close" in sight().rejection_reason(at(0, -4, 1))
 
 
 def test_a_wall_hides_it_unless_it_is_not_rendered(sight):
     bpy.ops.mesh.primitive_plane_add(size=9, location=(0, -2, 0), rotation=(1.5708, 0, 0))
     wall = bpy.context.object
     flat = orthographic_camera(look_at(np.array((0, -4.0, 1)), np.zeros(3)), 2.5, 64)
-    assert "in front of it" in sight().rejection_reason(
+    assert "or hidden" in sight().rejection_reason(
         at(0, -4, 1)
-    ) and "in front of it" in sight().rejection_reason(flat)
+    ) and "or hidden" in sight().rejection_reason(flat)
     assert sight().rejection_reason(at(0, 4, 1)) is None
     wall.hide_render = True
     assert sight().rejection_reason(at(0, -4, 1)) is None
@@ -67,6 +67,6 @@ def test_cameras_of_a_whole_scene_are_clear_of_it_and_show_it(addon):
     bpy.ops.mesh.primitive_cube_add(size=2, location=(0, 0, 1))
     fault = scene_fault(world_triangles([floor, bpy.context.object]))
     assert fault(at(0, -3, 1)) is None and fault(at(0, -3, 5, target=(3, 3, 0))) is None
-    assert "too near" in fault(at(0, -3, 0.05)) and "too near" in fault(at(0, -1.1, 1))
-    assert "nothing" in fault(at(0, -3, 1, target=(0, -6, 3)))
+    assert "too close" in fault(at(0, -3, 0.05)) and "too close" in fault(at(0, -1.1, 1))
+    assert "the image is empty" in fault(at(0, -3, 1, target=(0, -6, 3)))
     assert fault(orthographic_camera(look_at(np.array((0, -4.0, 1)), np.zeros(3)), 2.5, 64)) is None

@@ -142,7 +142,7 @@ def test_a_full_disk_is_said_and_once_there_is_space_the_set_is_finished(undistu
     assert len(reports) == 2 and reports[1] == f"finished {ENOUGH}"
     assert (
         reports[0].startswith(f"full {SMALL} {disk}")
-        and "No space left on device. Free some space" in reports[0]
+        and "No space left on device). Free some space" in reports[0]
     )
     assert_equal_sets(out, expected)
 
@@ -162,7 +162,7 @@ def test_a_file_that_cannot_grow_is_said_and_the_set_goes_on(undisturbed, tmp_pa
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(share * largest), hard))
     try:
-        with pytest.raises(OutputError, match=r"cannot be written.*ree some space.*run again"):
+        with pytest.raises(OutputError, match=r"could not be written.*ree some space.*run again"):
             run(kind, tmp_path / "set")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

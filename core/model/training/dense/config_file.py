@@ -50,7 +50,9 @@ def updated(config: T, settings: Mapping[str, Any]) -> T:
     names = [field.name for field in dataclasses.fields(config)]  # type: ignore[arg-type]
     for name, value in settings.items():
         if name not in names:
-            raise ValueError(f"there is no setting {name!r}. There are: {', '.join(sorted(names))}")
+            raise ValueError(
+                f"unknown setting {name!r}. Available settings: {', '.join(sorted(names))}"
+            )
         changes[name] = _converted(name, getattr(config, name), value)
     return dataclasses.replace(config, **changes)  # type: ignore[type-var]
 

@@ -172,7 +172,7 @@ def load_dense_split(folders: Sequence[Path], split: str) -> list[DenseObject]:
         objects = [item for item in loaded if item is not None]
     if not objects:
         names = ", ".join(map(str, folders))
-        raise DatasetError(f"There is no object of the split {split!r} in {names}")
+        raise DatasetError(f"{names} has no objects in the split {split!r}")
     return objects
 
 

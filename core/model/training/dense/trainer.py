@@ -301,7 +301,7 @@ def _validate(
 def _is_mixed(precision: str, device: torch.device) -> bool:
     if precision not in PRECISIONS:
         known = ", ".join(PRECISIONS)
-        raise DatasetError(f"There is no precision {precision!r}: there are {known}")
+        raise DatasetError(f"Unknown precision {precision!r}. Choose one of {known}")
     return precision == "bfloat16" or (precision == "automatic" and has_native_bfloat16(device))
 
 
@@ -330,7 +330,9 @@ def _write_config(
         known = json.loads(path.read_text(encoding="utf-8"))
         known_families = known.get("families", [])
         if _comparable(known) != _comparable(settings):
-            raise DatasetError(f"{run} holds a run of another configuration: choose another folder")
+            raise DatasetError(
+                f"{run} contains a run with a different configuration. Choose another folder"
+            )
 
     # New classes come last: the indices of the known ones are in the weights.
     all_families = known_families + sorted(families - set(known_families))

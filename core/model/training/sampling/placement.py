@@ -166,8 +166,8 @@ def load_usable_objects(datasets: Sequence[Path], split: str) -> list[TrainingOb
     usable = [item for item in load_split(datasets, split) if is_usable(item, 1)]
     if not usable:
         raise DatasetError(
-            f"No object of the split {split!r} has a view of a side or a free one: "
-            "render some (--cameras sides free:6)"
+            f"No object in the split {split!r} has side views or handheld views. Render some "
+            "(--cameras sides free:6)"
         )
     return usable
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from maquette.core.cameras import look_at, perspective_camera
-from maquette.core.dataset.object_file import write_object
+from maquette.core.dataset.object_file import write_compact_object
 from maquette.core.dataset.records import Record, RenderedView, Shape, ViewRecord
 from maquette.core.geometry.occupancy_grid import cell_centers
 from maquette.core.synthesis import camera_sampling
@@ -66,7 +66,7 @@ def write_relightable(folder, name, half, color=(200, 120, 60), size=64):
     recorded = tuple(ViewRecord(kind, camera) for kind, camera in cameras)
     family = f"kind{int(name[1:]) % 2}"
     record = Record(name, "test", family, bounds, tuple(half), recorded)
-    write_object(folder, record, shape, views, small=True)
+    write_compact_object(folder, record, shape, views)
 
 
 def write_relightable_set(folder, count=6):

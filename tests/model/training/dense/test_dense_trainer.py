@@ -87,7 +87,7 @@ def test_another_configuration_in_the_same_folder_is_refused(relightable, dense_
     run = tmp_path / "run"
     run_to_end(train_dense([relightable], run, with_steps(dense_config, 1)))
     other = replace(dense_config, losses=replace(dense_config.losses, ray_occupancy=2.0))
-    with pytest.raises(DatasetError, match="another configuration"):
+    with pytest.raises(DatasetError, match="different configuration"):
         run_to_end(train_dense([relightable], run, other))
 
 
@@ -152,7 +152,7 @@ def test_settings_are_read_nested_and_wrong_ones_are_refused(dense_config, tmp_p
     config = read_dense_config(path)
     assert config.training.steps == 7
     assert config.augmentation.light.lamp_share == 1.0
-    for text, reason in (("[training]\nstep = 7", "no setting 'step'"), ("training = 3", "3")):
+    for text, reason in (("[training]\nstep = 7", "unknown setting 'step'"), ("training = 3", "3")):
         path.write_text(text)
         with pytest.raises(DatasetError, match=reason):
             read_dense_config(path)

@@ -1,0 +1,191 @@
+"""Photographs on disk: which, in what order, their EXIF, and their pixels for features."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ImageError
+from ..imaging import background_removal, image_files
+from ..jobs.dependencies import require_packages
+
+_DIAGONAL_35MM = 43.267  # of 36 x 24 mm, by which EXIF's equivalent focal lengths are defined
+_DECODED_SIDE = (
+    2400  # JPEGs decode at halves; the rest is resized, so that 12 megapixels keep 1600 px
+)
+_MASK_SIDE = 640  # pixels: enough for an outline
+_EXIF_IFD = 0x8769
+_ORIENTATION = 0x0112
+_FOCAL_35MM = 0xA405
+_FOCAL = 0x920A
+_TURNED_SIDEWAYS = (5, 6, 7, 8)
+_LEAST_MASK = 0.002  # of the image: less is dust
+_LARGEST_MASK = 0.95
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """An image file that can be read.
+
+    path: of the file. width, height: of it turned upright, pixels.
+    focal: focal length in pixels, as its EXIF gives it; 0 if it does not.
+    lens: what tells focal lengths apart, in millimeters; 0 if unknown.
+    turned: whether the EXIF orientation turns or mirrors it.
+    """
+
+    path: Path
+    width: int
+    height: int
+    focal: float = 0.0
+    lens: float = 0.0
+    turned: bool = False
+
+    @property
+    def camera_key(self) -> tuple[int, int, float]:
+        """What photographs that share one camera's intrinsics have in common."""
+        return self.width, self.height, self.lens
+
+
+@dataclass(frozen=True)
+class ReducedPhotograph:
+    """Pixels for features.
+
+    color: (H, W, 3) uint8 sRGB.
+    mask: (H, W) bool, where the object is; None if unknown.
+    plain: whether that was found by a plain background, which has nothing to tell places by.
+    sharpness: variance of the Laplacian of the gray values, in 0..255.
+    """
+
+    color: NDArray[np.uint8]
+    mask: NDArray[np.bool_] | None
+    plain: bool
+    sharpness: float
+
+
+def list_photographs(folder: Path) -> list[Path]:
+    """Return the image files of ``folder`` in natural order: 2 before 10.
+
+    Raises:
+        ImageError: there is no such folder, or no image in it.
+    """
+    if not folder.is_dir():
+        raise ImageError(f"There is no folder {folder}: choose the folder of your photographs")
+    return natural_order(image_files.images_in_folder(folder))
+
+
+def natural_order(paths: Iterable[Path]) -> list[Path]:
+    """Return ``paths`` sorted by name, numbers in names by their value."""
+    return sorted(paths, key=lambda path: (_name_parts(path.name), str(path)))
+
+
+def inspect_photograph(path: Path) -> Photograph:
+    """Read the size and the EXIF of an image file.
+
+    Raises:
+        ImageError: it cannot be read as an image. DependencyError: Pillow is not installed.
+    """
+    require_packages("PIL")
+    from PIL import Image, UnidentifiedImageError
+
+    if not path.is_file():
+        raise ImageError(f"There is no image file {path}")
+    try:
+        with Image.open(path) as image:
+            exif = image.getexif()
+            width, height = image.size
+            details = exif.get_ifd(_EXIF_IFD)
+    except UnidentifiedImageError as error:
+        raise ImageError(
+            f"{path} is not an image that can be read: save it as PNG or JPEG"
+        ) from error
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ImageError(f"{path} cannot be read ({error}): export or copy it again") from error
+
+    # Sideways photographs have their sides swapped when turned upright.
+    image_files.check_size(width, height, str(path))
+    orientation = exif.get(_ORIENTATION, 1)
+    if orientation in _TURNED_SIDEWAYS:
+        width, height = height, width
+
+    # The 35 mm equivalent gives pixels; the true length only tells lenses apart.
+    equivalent = _positive_number(details.get(_FOCAL_35MM))
+    focal = equivalent / _DIAGONAL_35MM * float(np.hypot(width, height))
+    lens = equivalent or _positive_number(details.get(_FOCAL))
+    return Photograph(path, width, height, focal, round(lens, 2), orientation not in (0, 1))
+
+
+def read_reduced(path: Path, max_side: int) -> ReducedPhotograph:
+    """Read a photograph upright, no side longer than ``max_side`` pixels, with the mask.
+
+    The mask is the alpha, or what is not a plain background.
+
+    Raises:
+        ImageError: as ``imaging.image_files.read_image``.
+    """
+    from PIL import Image
+
+    pixels = image_files.read_image(path, _DECODED_SIDE)
+    height, width = pixels.shape[:2]
+    scale = min(1.0, max_side / max(width, height))
+    size = (max(round(width * scale), 1), max(round(height * scale), 1))
+
+    # Color is averaged, the mask is not.
+    color = Image.fromarray((pixels[..., :3] * 255 + 0.5).astype(np.uint8))
+    reduced = np.asarray(color.resize(size, Image.Resampling.LANCZOS))
+    plain = bool(pixels[..., 3].min() >= 0.5)
+    mask = _object_mask(pixels, plain)
+    if mask is not None:
+        mask = np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))
+    return ReducedPhotograph(reduced, mask, plain, _sharpness(reduced))
+
+
+def file_digest(path: Path) -> bytes:
+    """Return what equal files have in common."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+def _object_mask(pixels: NDArray[np.float32], plain: bool) -> NDArray[np.bool_] | None:
+    """Return the object's mask (H, W) in pixels (H, W, 4): the alpha, or by the background."""
+    if not plain:
+        mask = pixels[..., 3] > 0.5
+    else:
+        small = image_files.downscale(pixels, _MASK_SIDE)
+        soft = background_removal.mask_plain_background(small[..., :3])
+        if soft is None:
+            return None
+        mask = _enlarge(background_removal.remove_specks(soft) > 0.5, pixels.shape[:2])
+    share = mask.mean()
+    return mask if _LEAST_MASK < share < _LARGEST_MASK else None
+
+
+def _enlarge(mask: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Repeat the pixels of ``mask``, which was reduced by a whole factor, to ``shape``."""
+    factor = -(-max(shape) // _MASK_SIDE)
+    return mask.repeat(factor, 0).repeat(factor, 1)[: shape[0], : shape[1]]
+
+
+def _sharpness(color: NDArray[np.uint8]) -> float:
+    gray = color.astype(np.float32).mean(2)
+    around = gray[:-2, 1:-1] + gray[2:, 1:-1] + gray[1:-1, :-2] + gray[1:-1, 2:]
+    return float((around - 4 * gray[1:-1, 1:-1]).var())
+
+
+def _name_parts(name: str) -> list[tuple[int, int, str]]:
+    parts = re.split(r"(\d+)", name.lower())
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts if part]
+
+
+def _positive_number(value: object) -> float:
+    """Return an EXIF number; 0 for what is missing, broken or negative."""
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, ZeroDivisionError):
+        return 0.0
+    return number if np.isfinite(number) and number > 0 else 0.0

@@ -1,0 +1,220 @@
+"""Solved photographs in the scene: cameras that show them, and the cloud of points."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import bpy
+import numpy as np
+from mathutils import Matrix
+from numpy.typing import NDArray
+
+from ..cameras import Camera
+from ..errors import ImageError, OutputError
+from ..imaging import image_files
+from ..photogrammetry.records import SolvedPhotograph, SolvedScene, SparseCloud
+from . import exporting, materials
+from .images import packed_image
+from .meshes import COLOR
+
+COLLECTION = "Photographs"
+SUFFIXES = (".blend", ".ply")
+TRACK_LENGTH = "track_length"  # photographs that show the point
+ERROR = "error"  # pixels
+DISTORTION = ("maquette_k1", "maquette_k2")  # custom properties of the cameras' data
+_SENSOR = 36.0  # millimeters
+_DRAWN = 0.15  # of the object's size: how large cameras are drawn
+_RADIUS = 0.004  # of the object's size: of points
+_TURNED_SIDE = 2400  # pixels: of images that must be turned, which Blender does not do
+
+
+def add_solved_scene(
+    context: bpy.types.Context, solved: SolvedScene, size: float
+) -> bpy.types.Collection:
+    """Add cameras and cloud in a new collection; give the scene the shape of the photographs.
+
+    The photographs are the cameras' background images. They are shown as they are: the distortion
+    of the lens is kept as custom properties ``maquette_k1`` and ``maquette_k2`` of the camera.
+
+    Args:
+        context: of the scene.
+        solved: in units of the object's longest side.
+        size: length of that side, meters.
+
+    Raises:
+        ImageError: a photograph's file cannot be read any more.
+    """
+    loaded = [_load_image(photograph) for photograph in solved.photographs]
+    collection = bpy.data.collections.new(COLLECTION)
+    context.scene.collection.children.link(collection)
+    _match_resolution(context.scene, solved.photographs)
+
+    for photograph, image in zip(solved.photographs, loaded, strict=True):
+        obj = _camera_object(context.scene, photograph, size)
+        _show_background(context.scene, obj.data, image, photograph.camera)
+        collection.objects.link(obj)
+        context.scene.camera = context.scene.camera or obj
+    collection.objects.link(_cloud_object(solved.cloud, size))
+    return collection
+
+
+def cloud_of(collection: bpy.types.Collection) -> bpy.types.Object:
+    """Return the cloud among the objects of a collection of :func:`add_solved_scene`."""
+    return next(obj for obj in collection.objects if obj.type == 'MESH')
+
+
+def write_solved(path: Path, scene: bpy.types.Scene, collection: bpy.types.Collection) -> None:
+    """Write a collection of :func:`add_solved_scene`, of which a .ply holds the cloud alone.
+
+    Args:
+        path: of a .blend or .ply.
+        scene: where the collection is; a .blend takes its resolution.
+        collection: to write.
+
+    Raises:
+        OutputError: as ``exporting.write_meshes``.
+    """
+    if path.suffix.lower() == ".ply":
+        _write_points(path, cloud_of(collection))
+    else:
+        _write_blend(path, scene, collection)
+
+
+def check_solved_path(path: Path) -> None:
+    """Make sure, before the work begins, that :func:`write_solved` can write ``path``.
+
+    Raises:
+        OutputError: the suffix is another, or the folder is missing or cannot be written.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise OutputError(
+            f"{path}: solved photographs are written as {' or '.join(SUFFIXES)}: name such a file"
+        )
+    exporting.check_export_path(path)
+
+
+def _write_points(path: Path, cloud: bpy.types.Object) -> None:
+    """Write the vertices; of the points that the modifier makes of them, no exporter knows."""
+    modifier = cloud.modifiers[0]
+    modifier.show_viewport = False
+    try:
+        bpy.context.view_layer.update()
+        exporting.write_meshes(path, cloud)
+    finally:
+        modifier.show_viewport = True
+
+
+def _write_blend(path: Path, scene: bpy.types.Scene, collection: bpy.types.Collection) -> None:
+    written = bpy.data.scenes.new("Maquette")
+    try:
+        written.collection.children.link(collection)
+        written.render.resolution_x = scene.render.resolution_x
+        written.render.resolution_y = scene.render.resolution_y
+        written.camera = next(obj for obj in collection.objects if obj.type == 'CAMERA')
+        bpy.data.libraries.write(str(path), {written}, compress=True)
+    except (RuntimeError, OSError) as error:
+        raise OutputError(f"{path} could not be written: {error}") from error
+    finally:
+        bpy.data.scenes.remove(written)
+
+
+def _load_image(photograph: SolvedPhotograph) -> bpy.types.Image:
+    path = photograph.path.resolve()
+    if photograph.turned:
+        png = image_files.encode_png(image_files.read_image(path, _TURNED_SIDE))
+        return packed_image(path.name, png.tobytes())
+    try:
+        return bpy.data.images.load(str(path), check_existing=True)
+    except RuntimeError as error:
+        raise ImageError(f"{path} cannot be read by Blender: is it still there?") from error
+
+
+def _match_resolution(scene: bpy.types.Scene, photographs: tuple[SolvedPhotograph, ...]) -> None:
+    sizes = Counter((each.camera.width, each.camera.height) for each in photographs)
+    width, height = sizes.most_common(1)[0][0]
+    scene.render.resolution_x = width
+    scene.render.resolution_y = height
+    scene.render.resolution_percentage = 100
+    scene.render.pixel_aspect_x = 1.0
+    scene.render.pixel_aspect_y = 1.0
+
+
+def _camera_object(
+    scene: bpy.types.Scene, photograph: SolvedPhotograph, size: float
+) -> bpy.types.Object:
+    """Return a camera whose sensor is as wide as the photograph, whatever the scene's shape."""
+    camera = photograph.camera.scaled(size)
+    data = bpy.data.cameras.new(photograph.path.stem)
+    data.sensor_fit = 'HORIZONTAL'
+    data.sensor_width = _SENSOR
+    data.lens = camera.intrinsics[0, 0] / camera.width * _SENSOR
+    data.shift_x = 0.5 - camera.intrinsics[0, 2] / camera.width
+    data.shift_y = (camera.intrinsics[1, 2] - camera.height / 2) / camera.width
+    data.display_size = _DRAWN * size
+    data.clip_start = 0.001 * size
+    data.clip_end = 1000 * size
+    for name, value in zip(DISTORTION, photograph.distortion, strict=True):
+        data[name] = value
+
+    obj = bpy.data.objects.new(photograph.path.stem, data)
+    obj.matrix_world = Matrix(camera.to_world)
+    return obj
+
+
+def _show_background(
+    scene: bpy.types.Scene, data: bpy.types.Camera, image: bpy.types.Image, camera: Camera
+) -> None:
+    """Show the photograph as wide as the camera's frame, whatever the shape of the scene."""
+    render = scene.render
+    taller = camera.width * render.resolution_y <= camera.height * render.resolution_x
+    data.show_background_images = True
+    background = data.background_images.new()
+    background.image = image
+    background.frame_method = 'CROP' if taller else 'FIT'
+
+
+def _cloud_object(cloud: SparseCloud, size: float) -> bpy.types.Object:
+    """Return a mesh of loose vertices with attributes, that a modifier shows as round points."""
+    mesh = bpy.data.meshes.new("Cloud")
+    mesh.vertices.add(len(cloud.points))
+    mesh.vertices.foreach_set("co", np.ascontiguousarray(cloud.points * size, np.float32).ravel())
+    rgba = np.ones((len(cloud.points), 4), np.float32)
+    rgba[:, :3] = cloud.colors
+    color = mesh.color_attributes.new(COLOR, 'BYTE_COLOR', 'POINT')
+    color.data.foreach_set("color_srgb", rgba.ravel())
+    mesh.color_attributes.active_color = color
+    _set_attribute(mesh, TRACK_LENGTH, 'INT', cloud.track_length.astype(np.int32))
+    _set_attribute(mesh, ERROR, 'FLOAT', cloud.error.astype(np.float32))
+    mesh.update()
+
+    material = materials.showing_attribute("Cloud", COLOR, cloud.colors.mean(axis=0))
+    mesh.materials.append(material)
+    obj = bpy.data.objects.new("Cloud", mesh)
+    modifier = obj.modifiers.new("Points", 'NODES')
+    modifier.node_group = _points_nodes(_RADIUS * size, material)
+    return obj
+
+
+def _set_attribute(mesh: bpy.types.Mesh, name: str, kind: str, values: NDArray[np.generic]) -> None:
+    attribute = mesh.attributes.new(name, kind, 'POINT')
+    attribute.data.foreach_set("value", values)
+
+
+def _points_nodes(radius: float, material: bpy.types.Material) -> bpy.types.NodeTree:
+    """Return geometry nodes that make a point of each vertex; the vertices' attributes stay."""
+    tree = bpy.data.node_groups.new("Points", 'GeometryNodeTree')
+    tree.interface.new_socket("Geometry", in_out='INPUT', socket_type='NodeSocketGeometry')
+    tree.interface.new_socket("Geometry", in_out='OUTPUT', socket_type='NodeSocketGeometry')
+    given = tree.nodes.new('NodeGroupInput')
+    points = tree.nodes.new('GeometryNodeMeshToPoints')
+    points.inputs["Radius"].default_value = radius
+    shown = tree.nodes.new('GeometryNodeSetMaterial')
+    shown.inputs["Material"].default_value = material
+    result = tree.nodes.new('NodeGroupOutput')
+    for place, node in enumerate((given, points, shown, result)):
+        node.location = (200 * place, 0)
+    tree.links.new(given.outputs[0], points.inputs[0])
+    tree.links.new(points.outputs[0], shown.inputs[0])
+    tree.links.new(shown.outputs[0], result.inputs[0])
+    return tree

@@ -1,0 +1,169 @@
+"""Add reconstructed meshes to the scene and describe them, for several operators."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+import bpy
+from bpy.types import Context
+from mathutils import Vector
+
+from ..core.arrays import MeshArrays
+from ..core.model.jobs.reconstruct import ReconstructionRequest
+from ..core.resources import BUNDLED_WEIGHTS, PACKAGE
+from ..core.scene import meshes, source_views
+from . import _compute
+
+_DIGEST_LENGTH = 12  # hexadecimal digits: enough to tell files of weights apart
+
+
+def absolute_path(text: str) -> Path:
+    """Return a path of a property, which may begin with Blender's "//", as an absolute path."""
+    return Path(bpy.path.abspath(text))
+
+
+def weights_file(chosen: str = "") -> Path | None:
+    """Return the weights to use.
+
+    Args:
+        chosen: path of an operator's property; empty for the file in the preferences.
+
+    Returns:
+        The file; None for the bundled weights.
+    """
+    preferences = _compute.addon_preferences()
+    text = chosen
+    if not text and preferences:
+        text = preferences.weights
+    return absolute_path(text) if text else None
+
+
+def collection_for_new(context: Context) -> bpy.types.Collection:
+    """Return the active collection, or the scene's where that is excluded or linked from a file."""
+    layer_collection = context.view_layer.active_layer_collection
+    if layer_collection.is_visible and layer_collection.collection.is_editable:
+        return layer_collection.collection
+    return context.scene.collection
+
+
+def leave_edit_mode(context: Context) -> None:
+    """Switch to Object Mode, which the user may have left while a task ran."""
+    if context.mode != 'OBJECT':
+        bpy.ops.object.mode_set(mode='OBJECT')
+
+
+def select_only(
+    context: Context, objects: Iterable[bpy.types.Object], active: bpy.types.Object
+) -> None:
+    """Select ``objects`` and nothing else, and make ``active`` the active one."""
+    for other in context.selected_objects:
+        other.select_set(False)
+    context.view_layer.objects.active = active
+    for obj in objects:
+        obj.select_set(True)
+
+
+def add_object(
+    context: Context, name: str, arrays: MeshArrays, location: Vector
+) -> bpy.types.Object:
+    """Add a mesh object that is active, selected and visible, and keeps its source images.
+
+    Args:
+        context: its view layer and its active collection get the object.
+        name: of the object.
+        arrays: its mesh, in meters about the object's origin.
+        location: (3,) of the origin in world space, meters.
+    """
+    leave_edit_mode(context)
+    obj = meshes.new_object(name, arrays)
+    source_views.store_views(obj, arrays.views)
+    obj.location = location
+    collection_for_new(context).objects.link(obj)
+
+    # In Local View a new object is hidden unless it is added to it.
+    space = context.space_data
+    if space and space.type == 'VIEW_3D' and space.local_view:
+        obj.local_view_set(space, True)
+    select_only(context, [obj], obj)
+    return obj
+
+
+def add_object_on_ground(
+    context: Context, name: str, arrays: MeshArrays, location: Vector
+) -> bpy.types.Object:
+    """Add an object as :func:`add_object`, with its lowest point at the height of ``location``."""
+    return add_object(context, name, arrays.on_ground(), location)
+
+
+def show_colors(context: Context, texture: bool = False) -> None:
+    """Show the objects' colors in the Solid viewports of this screen.
+
+    Viewports that show a single or random color, or another shading, are left as they are.
+
+    Args:
+        context: its screen is changed.
+        texture: show textures; otherwise color attributes.
+    """
+    color_type = 'TEXTURE' if texture else 'VERTEX'
+    # A viewport whose color type is Random or Single was set so on purpose.
+    for area in context.screen.areas:
+        if area.type != 'VIEW_3D':
+            continue
+        shading = area.spaces.active.shading
+        if shading.type == 'SOLID' and shading.color_type in {'MATERIAL', 'VERTEX', 'TEXTURE'}:
+            shading.color_type = color_type
+
+
+def mesh_summary(mesh: MeshArrays) -> str:
+    """Return the counts of ``mesh`` and, if it was fitted, its :func:`fit_summary`."""
+    return f"{len(mesh.vertices):,} vertices, {len(mesh.faces):,} faces{fit_summary(mesh)}"
+
+
+def fit_summary(mesh: MeshArrays) -> str:
+    """Return how well the silhouettes of ``mesh`` match its images; empty if it was not fitted."""
+    pairs = [view.silhouette for view in mesh.views if view.silhouette]
+    if not pairs:
+        return ""
+    before = ", ".join(f"{pair[0]:.3f}" for pair in pairs)
+    after = ", ".join(f"{pair[1]:.3f}" for pair in pairs)
+    return f", silhouettes {after} (IoU; before the fit {before})"
+
+
+def asset_metadata(
+    request: ReconstructionRequest, size: float, mesh: MeshArrays, seconds: float
+) -> dict[str, str | int | float]:
+    """Return the metadata of a reconstructed asset: source, model, settings and measurements.
+
+    Args:
+        request: what was reconstructed.
+        size: longest side of the object, meters.
+        mesh: the result.
+        seconds: how long it took.
+    """
+    sources = [path for path in (*request.sides.values(), request.photo) if path is not None]
+    weights = _file_digest(request.weights or BUNDLED_WEIGHTS)
+    return {
+        "source": ", ".join(str(path) for path in sources),
+        "model": f"Maquette {_addon_version()}, weights {weights}",
+        "resolution": request.resolution,
+        "size": size,
+        "vertices": len(mesh.vertices),
+        "faces": len(mesh.faces),
+        "fit": fit_summary(mesh),
+        "seconds": round(seconds, 2),
+    }
+
+
+def _addon_version() -> str:
+    manifest = (PACKAGE / "blender_manifest.toml").read_text(encoding="utf-8")
+    return tomllib.loads(manifest)["version"]
+
+
+@cache
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:_DIGEST_LENGTH]

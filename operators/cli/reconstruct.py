@@ -1,0 +1,218 @@
+"""``maquette reconstruct``: images into mesh files."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import bpy
+from mathutils import Vector
+
+from ...core.cameras import SIDES
+from ...core.console import silence_stdout
+from ...core.dataset.atomic_files import make_folder
+from ...core.errors import MaquetteError
+from ...core.model.jobs.reconstruct import ReconstructionRequest
+from ...core.scene import exporting
+from ...core.scene.importing import temporary_data
+from ...core.scene.rendering import asset_preview
+from .. import _compute, _results
+from ..properties.scene import RESOLUTION, SIZE
+from ..reconstruct import start_reconstruction
+from . import finish
+from .command import Command, add_fit_argument, add_weights_argument, run_with_progress_line
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    _add_inputs(parser)
+    _add_outputs(parser)
+    parser.add_argument(
+        "--resolution",
+        type=_number_within(int, RESOLUTION),
+        default=RESOLUTION["default"],
+        help="grid cells along the longest side (%(default)s); time and memory grow with "
+        "its square",
+    )
+    parser.add_argument(
+        "--size",
+        type=_number_within(float, SIZE),
+        default=SIZE["default"],
+        help="length of the longest side in meters (%(default)s)",
+    )
+    add_fit_argument(parser)
+    add_weights_argument(parser)
+    finish.add_arguments(parser)
+
+
+def _add_inputs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "photo",
+        nargs="*",
+        type=Path,
+        help="image of the object; with --out-dir any number, one object each",
+    )
+    for side in SIDES:
+        parser.add_argument(
+            f"--{side}", type=Path, metavar="IMAGE", help=f"orthographic image of the {side}"
+        )
+
+
+def _add_outputs(parser: argparse.ArgumentParser) -> None:
+    output = parser.add_mutually_exclusive_group(required=True)
+    output.add_argument(
+        "-o", "--output", type=Path, help=f"file to write: {' '.join(exporting.SUFFIXES)}"
+    )
+    output.add_argument(
+        "--out-dir",
+        type=Path,
+        metavar="FOLDER",
+        help="write one .glb per image and skip images that fail",
+    )
+    parser.add_argument("--json", action="store_true", help="print one line of JSON per image")
+    parser.add_argument(
+        "--assets",
+        action="store_true",
+        help="with --out-dir: write one .blend per image, an asset with preview and metadata",
+    )
+
+
+def _number_within(kind: Callable[[str], Any], limits: dict[str, Any]) -> Callable[[str], Any]:
+    """Return a type of arguments: a number of ``kind`` within "min" and "max" of ``limits``."""
+
+    def number(text: str) -> Any:
+        value = kind(text)
+        if not limits["min"] <= value <= limits["max"]:
+            raise argparse.ArgumentTypeError(
+                f"{text} is not within {limits['min']} to {limits['max']}"
+            )
+        return value
+
+    number.__name__ = kind.__name__  # argparse uses it in its messages
+    return number
+
+
+def _run_command(arguments: argparse.Namespace) -> int:
+    sides = {side: getattr(arguments, side) for side in SIDES if getattr(arguments, side)}
+    finish.check_arguments(arguments)
+    if arguments.out_dir:
+        if sides or not arguments.photo:
+            arguments.error("--out-dir takes images without a side, one for each object")
+        return _write_folder(arguments)
+
+    if len(arguments.photo) + bool(sides) != 1:
+        arguments.error("give one image, or images of sides (--front, --right, ...), or --out-dir")
+    if arguments.assets:
+        arguments.error("--assets needs --out-dir")
+    photo = arguments.photo[0] if arguments.photo else None
+    result = _write_object(_request(arguments, photo, sides), arguments.output, arguments)
+    _print_result(result, arguments.json)
+    return 0
+
+
+def _request(
+    arguments: argparse.Namespace, photo: Path | None, sides: dict[str, Path]
+) -> ReconstructionRequest:
+    return ReconstructionRequest(
+        photo=photo,
+        sides=sides,
+        resolution=arguments.resolution,
+        weights=arguments.weights,
+        device=_compute.chosen_device(),
+        fit=arguments.fit,
+    )
+
+
+def _write_object(
+    request: ReconstructionRequest, output: Path, arguments: argparse.Namespace
+) -> dict[str, Any]:
+    """Reconstruct ``request``, finish it and write it to ``output``.
+
+    Returns:
+        The metadata of the object, see :func:`.._results.asset_metadata`, and "output".
+
+    Raises:
+        MaquetteError: see :func:`..reconstruct.start_reconstruction` and
+            ``exporting.write_meshes``.
+    """
+    exporting.check_export_path(output)
+    started = time.perf_counter()
+    mesh = run_with_progress_line(start_reconstruction(request, arguments.size))
+    obj = _results.add_object(bpy.context, output.stem, mesh, Vector())
+    seconds = time.perf_counter() - started
+    metadata: dict[str, Any] = _results.asset_metadata(request, arguments.size, mesh, seconds)
+
+    # Finishing replaces the mesh, so its counts replace those of the reconstruction.
+    finish_report = finish.finish_object(obj, output, arguments)
+    if finish_report:
+        metadata |= {
+            "vertices": len(obj.data.vertices),
+            "faces": len(obj.data.polygons),
+            "finished": finish_report,
+        }
+
+    with silence_stdout():
+        if arguments.assets:
+            bpy.context.view_layer.update()
+            asset_preview.mark_as_asset(obj, metadata)
+        exporting.write_meshes(output, obj)
+    seconds = round(time.perf_counter() - started, 2)
+    return {"output": str(output), **metadata, "seconds": seconds}
+
+
+def _write_folder(arguments: argparse.Namespace) -> int:
+    """Write an object for each image that can be reconstructed, and list the others."""
+    make_folder(arguments.out_dir)
+    suffix = ".blend" if arguments.assets else ".glb"
+    failures: dict[Path, str] = {}
+    for photo, output in _output_paths(arguments.photo, arguments.out_dir, suffix):
+        # Each object is removed once it is written, so that memory does not grow.
+        try:
+            with temporary_data():
+                result = _write_object(_request(arguments, photo, {}), output, arguments)
+                _print_result(result, arguments.json)
+        except MaquetteError as error:
+            failures[photo] = str(error)
+            if arguments.json:
+                print(json.dumps({"source": str(photo), "error": str(error)}), flush=True)
+
+    # Failures come last, where they are read.
+    for photo, reason in failures.items():
+        print(f"maquette: {photo}: {reason}", file=sys.stderr)
+    if not failures:
+        return 0
+    counts = f"{len(failures)} of {len(arguments.photo)} images"
+    print(f"maquette: {counts} could not be reconstructed", file=sys.stderr)
+    return 1
+
+
+def _print_result(result: dict[str, Any], as_json: bool) -> None:
+    """Print one line on an object that was written."""
+    if as_json:
+        print(json.dumps(result), flush=True)
+        return
+    text = "{output}: {vertices:,} vertices, {faces:,} faces{fit}, {seconds:.1f} s".format(**result)
+    print("; ".join((text, *result.get("finished", ()))), flush=True)
+
+
+def _output_paths(photos: list[Path], folder: Path, suffix: str) -> Iterator[tuple[Path, Path]]:
+    """Yield each image with the file to write, also where two have the same name."""
+    names_in_use: set[str] = set()
+    for photo in photos:
+        candidates = (
+            photo.stem if number == 1 else f"{photo.stem}-{number}" for number in count(1)
+        )
+        # Some file systems do not distinguish upper and lower case.
+        name = next(name for name in candidates if name.casefold() not in names_in_use)
+        names_in_use.add(name.casefold())
+        yield photo, folder / f"{name}{suffix}"
+
+
+COMMAND = Command(
+    "reconstruct", "Reconstruct meshes from images and write them", _add_arguments, _run_command
+)

@@ -1,0 +1,69 @@
+"""How photographs are solved: as the panel keeps it, and what the last run left out."""
+
+from __future__ import annotations
+
+import bpy
+from bpy.props import BoolProperty, CollectionProperty, PointerProperty, StringProperty
+
+from ...core.scene.compat import PATH_OPTIONS
+
+FOLDER = {
+    "name": "Folder",
+    "description": "Folder of photographs of one still object from many sides, 12 to 24 "
+    "in the order in which you walked around it. "
+    "Twice as many take about four times the time to match",
+    "subtype": 'DIR_PATH',
+}
+CHECK_OUTLINES = {
+    "name": "Check Outlines",
+    "description": "Refuse cameras that do not agree with the object's outlines, where the "
+    "photographs have transparency or a plain background: sides that look alike give wrong "
+    "cameras otherwise. Takes a second",
+    "default": True,
+}
+REAL_SIZE = {
+    "name": "Size",
+    "description": "Length of the object's longest side in meters, as you measure it. "
+    "Photographs do not show how large an object is. Costs nothing",
+    "default": 1.0,
+    "min": 0.001,
+    "max": 10000.0,
+    "soft_min": 0.01,
+    "soft_max": 100.0,
+    "unit": 'LENGTH',
+}
+
+
+class MaquetteLeftOut(bpy.types.PropertyGroup):
+    """A photograph without a camera: its name is that of the file."""
+
+    reason: StringProperty(name="Reason", description="Why this photograph has no camera")
+
+
+class MaquettePhotographs(bpy.types.PropertyGroup):
+    """``scene.maquette_photographs``."""
+
+    folder: StringProperty(**FOLDER, options=set(PATH_OPTIONS))
+    size: bpy.props.FloatProperty(**REAL_SIZE)
+    check_outlines: BoolProperty(**CHECK_OUTLINES)
+    summary: StringProperty(name="Summary", description="What the last run found")
+    left_out: CollectionProperty(
+        name="Left Out",
+        description="Photographs of the last run without a camera",
+        type=MaquetteLeftOut,
+    )
+
+
+_register, _unregister = bpy.utils.register_classes_factory((MaquetteLeftOut, MaquettePhotographs))
+
+
+def register() -> None:
+    """Register the classes, and the settings of scenes."""
+    _register()
+    bpy.types.Scene.maquette_photographs = PointerProperty(type=MaquettePhotographs)
+
+
+def unregister() -> None:
+    """Undo :func:`register`."""
+    del bpy.types.Scene.maquette_photographs
+    _unregister()

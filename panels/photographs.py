@@ -1,0 +1,38 @@
+"""The sidebar's part for photographs without cameras."""
+
+from __future__ import annotations
+
+import bpy
+from bpy.types import Context, UILayout
+
+from ..core.jobs import dependencies
+from ..operators import _compute
+from ..operators.solve_photographs import MAQUETTE_OT_solve_photographs
+from .sidebar import SidebarPanel
+from .text import draw_text
+
+
+class MAQUETTE_PT_photographs(SidebarPanel, bpy.types.Panel):
+    bl_label = "Photographs"
+    bl_options = {'DEFAULT_CLOSED'}
+
+    def draw_content(self, layout: UILayout, context: Context) -> None:
+        settings = context.scene.maquette_photographs
+        for name in ("folder", "size", "check_outlines"):
+            layout.prop(settings, name)
+        missing = dependencies.missing_packages("pycolmap", "PIL")
+        if missing and not _compute.named_python():
+            draw_text(layout, "This needs a package. Install it, then restart Blender:", 'ERROR')
+            draw_text(layout, dependencies.install_command(missing[0]), 'NONE')
+        row = layout.row()
+        row.enabled = bool(settings.folder)
+        button = row.operator(MAQUETTE_OT_solve_photographs.bl_idname, icon='OUTLINER_OB_CAMERA')
+        for name in ("folder", "size", "check_outlines"):
+            setattr(button, name, getattr(settings, name))
+        if settings.summary:
+            draw_text(layout, settings.summary)
+        for item in settings.left_out:
+            draw_text(layout.box(), f"{item.name}: {item.reason}", 'ERROR')
+
+
+register, unregister = bpy.utils.register_classes_factory((MAQUETTE_PT_photographs,))
