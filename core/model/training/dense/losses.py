@@ -131,8 +131,11 @@ def depth_alignment(output: DenseOutput, batch: DenseBatch, known: Tensor) -> tu
     predicted = output.likeliest_depth()
     nan = torch.full_like(predicted, torch.nan)
     error = torch.where(known, batch.first_depth - predicted, nan)
-    shift = error.flatten(1).nanmedian(dim=1).values.nan_to_num(0.0)
+    median = error.flatten(1).nanmedian(dim=1).values
+    shift = median.nan_to_num(0.0)
     shift = torch.where(batch.free, shift, 0.0)
+
+    # The relief is measured by its deviation; the ratio is bounded, as flat objects have none.
     true_relief = _deviation(torch.where(known, batch.first_depth, nan))
     predicted_relief = _deviation(torch.where(known, predicted, nan))
     ratio = (true_relief.clamp(min=0.01) / predicted_relief.clamp(min=0.01)).log()
@@ -155,10 +158,13 @@ def gradient_loss(error: Tensor, known: Tensor, scales: int = 4) -> Tensor:
     total = error.new_zeros(())
     for scale in range(scales):
         step = 2**scale
+
+        # A slope is known where both of its pixels are.
         across = (error[:, :, step:] - error[:, :, :-step]).abs()
         across_known = known[:, :, step:] & known[:, :, :-step]
         down = (error[:, step:] - error[:, :-step]).abs()
         down_known = known[:, step:] & known[:, :-step]
+
         total = total + masked_mean(across.clamp(max=0.1), across_known)
         total = total + masked_mean(down.clamp(max=0.1), down_known)
     return total

@@ -104,6 +104,7 @@ def irradiance(normals: Floats, light: Light) -> Floats:
         normals: (P, 3) float32 unit vectors.
         light: of which the lamp is left out.
     """
+    # Real spherical harmonics of order 0, 1 and 2, in the order of `Light.ambient`.
     x, y, z = normals.T
     basis = np.empty((len(normals), 9), np.float32)
     basis[:, 0] = _BAND[0]
@@ -130,8 +131,10 @@ def relit(
         light: in the frame of the normals.
     """
     openness = occlusion.astype(np.float32)[:, None] / 255
-    facing = np.maximum(normals @ light.direction, 0)[:, None]
-    received = irradiance(normals, light) * openness + facing * light.lamp
+    ambient = irradiance(normals, light) * openness
+    cosine = normals @ light.direction
+    facing = np.maximum(cosine, 0)[:, None]
+    received = ambient + facing * light.lamp
     return _srgb(_LINEAR[albedo] * received)
 
 

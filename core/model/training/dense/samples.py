@@ -271,7 +271,8 @@ def _stored_pixels(
 
 def _front_normals(normals: Floats, frame: ViewFrame) -> Floats:
     """Return stored ``normals`` (P, 3) in the frame of the image, 0 where there is none."""
-    front = frame.normals(normals) @ frame.directions.T
+    turned = frame.normals(normals)
+    front = turned @ frame.directions.T
     front *= normals.any(axis=1, keepdims=True)
     return front.astype(np.float32)
 
@@ -282,7 +283,8 @@ def _back_normals(
     """Return normals (P, 3) where ``rays`` leave last, in the frame of the image, 0 if unknown."""
     back = np.zeros((len(met.intervals), 3), np.float32)
     solid = np.flatnonzero(met.intervals)
-    leaving = rays.start[solid] + met.last_exit[solid, None] * rays.direction[solid]
+    travelled = met.last_exit[solid, None] * rays.direction[solid]
+    leaving = rays.start[solid] + travelled
     normals, known = surface_normals(grid, leaving)
     turned = frame.normals(normals[known])
     back[solid[known]] = turned @ frame.directions.T

@@ -69,12 +69,15 @@ def look_at_views(
     network: DenseSingleViewNetwork, placed: Sequence[PlacedView], device: torch.device
 ) -> tuple[DenseOutput, NDArray[np.float32]]:
     """Return the predictions for ``placed``, on the CPU, and the true offset (B,) of each."""
-    batch = collate([view.sample for view in placed], ()).to(device)
+    samples = [view.sample for view in placed]
+    batch = collate(samples, ()).to(device)
     output = network.eval()(batch.image, batch.conditions)
+
+    # The true offset of a free image is what its first depth leaves open.
     known = batch.shown & batch.first_depth.isfinite()
     offset, _ = depth_alignment(output, batch, known)
-    on_cpu = DenseOutput(**{name: value.cpu() for name, value in vars(output).items()})
-    return on_cpu, offset.cpu().numpy()
+    values = {name: value.cpu() for name, value in vars(output).items()}
+    return DenseOutput(**values), offset.cpu().numpy()
 
 
 def ray_logits(
