@@ -1,9 +1,11 @@
-"""The self-contained extension: the small zip and, as wheels, PyTorch's CPU build and Pillow for one platform and ABI.
+"""Build the self-contained extension: the small zip and PyTorch's CPU build and Pillow as wheels.
 
-    python full_zip.py dist/maquette-0.1.0.zip --platform linux-x64 --python cp311 --blender-ext .../blender_ext.py
+    python full_zip.py dist/maquette-0.1.0.zip --platform linux-x64 --python cp311 \\
+        --blender-ext .../blender_ext.py
 
-One zip a platform and Python, since Blender's own ``--split-platforms`` does not tell one Python from another. The
-manifest of the repository stays without wheels: they are added to a copy. Downloading is pip's work.
+There is one zip for each platform and Python, since ``--split-platforms`` of Blender does not
+distinguish versions of Python. The manifest of the repository stays without wheels: they are added
+to a copy. Downloading is pip's work.
 """
 
 from __future__ import annotations
@@ -16,12 +18,13 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-# What importing PyTorch, running the model and one step of an optimiser were seen to import, and no more. Never numpy:
-# wheels of all extensions stand in front of Blender's own modules.
+# What importing PyTorch, running the model and one step of an optimizer were seen to import, and no
+# more. Never numpy: wheels of all extensions come before Blender's modules in the search path.
 PACKAGES = ("pillow", "safetensors", "typing_extensions", "sympy", "mpmath")
 # By Python's ABI: the first Blender that has it, and the first that has another.
 BLENDERS = {"cp311": ("4.2.0", "5.1.0"), "cp313": ("5.1.0", None)}
-# By Blender's name: pip's names, and what tells PyTorch's CPU build from CUDA's, which only Linux gets by default.
+# By Blender's name: pip's names, and the suffix of PyTorch's CPU build, which Linux needs, since by
+# default it gets CUDA's.
 PLATFORMS = {
     "linux-x64": (
         ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64"),
@@ -34,7 +37,7 @@ PLATFORMS = {
 
 
 def manifest_with(manifest: str, platform: str, python: str, wheels: Sequence[str]) -> str:
-    """``manifest`` as text for one platform and Python, with ``wheels``: file names in the zip's folder ``wheels``."""
+    """Return ``manifest`` as text for one platform and Python, with file names of ``wheels``."""
     oldest, end = BLENDERS[python]
     lines = [
         line
@@ -50,7 +53,7 @@ def manifest_with(manifest: str, platform: str, python: str, wheels: Sequence[st
 
 
 def download(folder: Path, platform: str, python: str, torch: str, index: str) -> list[str]:
-    """Put the wheels into ``folder``; their names."""
+    """Download the wheels into ``folder``, and return their names."""
     names, build = PLATFORMS[platform]
     pip = [
         sys.executable,

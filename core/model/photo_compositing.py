@@ -120,7 +120,7 @@ def composite_on_background(
     if rng.random() < config.shadow_odds:
         shadow = config.shadow_darkness * _soft_shadow(alpha, rng)
         background = background * (1 - shadow)
-    photo = cutout[:3] * alpha + background * (1 - alpha)
+    photo: NDArray[np.floating[Any]] = np.add(cutout[:3] * alpha, background * (1 - alpha))
 
     # The tint of the light is the same for both.
     if rng.random() < config.tint_odds:

@@ -91,9 +91,11 @@ def lathe_solid(profile: Sequence[tuple[float, float]], sides: int = 32) -> Mesh
     radius, z = np.array(profile, float).T
     radius = np.maximum(radius, _MIN_RADIUS)
 
+    # A ring of points for each point of the profile.
     x = radius[:, None] * np.cos(angles)
     y = radius[:, None] * np.sin(angles)
-    rings = np.stack((x, y, np.repeat(z[:, None], sides, 1)), axis=2)
+    ring_z = np.repeat(z[:, None], sides, 1)
+    rings = np.stack((x, y, ring_z), axis=2)
     return ring_mesh(rings)
 
 
@@ -116,12 +118,17 @@ def make_ellipsoid(
         powers: NDArray[np.float64] = np.sign(value) * np.abs(value) ** exponent
         return powers
 
-    ring_radius = np.maximum(signed_power(np.cos(latitudes)), _MIN_POLE)[:, None]
+    # The unit solid by latitude and longitude; its poles are small rings, not points.
+    widths = signed_power(np.cos(latitudes))
+    heights = signed_power(np.sin(latitudes))
+    ring_radius = np.maximum(widths, _MIN_POLE)[:, None]
     x = ring_radius * signed_power(np.cos(longitudes))
     y = ring_radius * signed_power(np.sin(longitudes))
-    z = np.repeat(signed_power(np.sin(latitudes))[:, None], len(longitudes), 1)
-    grid = np.stack((x, y, z), axis=2)
-    return translate_mesh(ring_mesh(grid * np.asarray(radii, float)), center)
+    z = np.repeat(heights[:, None], len(longitudes), 1)
+
+    unit_rings = np.stack((x, y, z), axis=2)
+    rings = unit_rings * np.asarray(radii, float)
+    return translate_mesh(ring_mesh(rings), center)
 
 
 def make_torus(
@@ -144,10 +151,14 @@ def make_torus(
     wire_angles = np.linspace(0, 2 * np.pi, round_sides, endpoint=False)
     distance = radius + thickness * np.cos(wire_angles)
 
+    # A ring of the wire's section for each angle about z.
     x = np.cos(angles)[:, None] * distance
     y = np.sin(angles)[:, None] * distance
-    z = np.repeat(thickness * np.sin(wire_angles)[None], sides, 0)
-    return translate_mesh(ring_mesh(np.stack((x, y, z), axis=2), closed=True), center)
+    heights = thickness * np.sin(wire_angles)
+    z = np.repeat(heights[None], sides, 0)
+    rings = np.stack((x, y, z), axis=2)
+    torus = ring_mesh(rings, closed=True)
+    return translate_mesh(torus, center)
 
 
 def make_tube(
@@ -250,14 +261,17 @@ def displace_mesh(
     distance = np.maximum(np.linalg.norm(offset, axis=1, keepdims=True), 1e-6)
     size = float(np.ptp(mesh.vertices, axis=0).max())
 
+    # Sum sines along random directions.
     field = np.zeros(len(offset))
     for _ in range(waves):
         direction = rng.normal(size=3)
         phase = offset @ direction * frequency / size / np.linalg.norm(direction)
         field += np.sin(phase + rng.uniform(0, 6.3)) / waves
 
+    # Move each vertex along its line from the center, never through it.
     factor = np.maximum(1 + height * field[:, None] / distance, _MIN_DISPLACED)
-    return MeshArrays((center + offset * factor).astype(np.float32), mesh.faces)
+    displaced = center + offset * factor
+    return MeshArrays(displaced.astype(np.float32), mesh.faces)
 
 
 def smooth_curve(*points: Vector, steps: int = 14) -> NDArray[np.float64]:
@@ -269,9 +283,12 @@ def smooth_curve(*points: Vector, steps: int = 14) -> NDArray[np.float64]:
     """
     # A mirrored point before the first and after the last gives them a tangent.
     p = np.asarray(points, float)
-    p = np.concatenate((2 * p[:1] - p[1:2], p, 2 * p[-1:] - p[-2:-1]))
+    before = 2 * p[:1] - p[1:2]
+    after = 2 * p[-1:] - p[-2:-1]
+    p = np.concatenate((before, p, after))
     t = np.linspace(0, 1, steps, endpoint=False)[:, None]
 
+    # Between b and c the path is a cubic polynomial that also depends on a and d.
     segments = []
     for a, b, c, d in zip(p, p[1:], p[2:], p[3:], strict=False):
         linear = (c - a) * t

@@ -66,8 +66,9 @@ def rectangle_outline(width: float, height: float, sides: int = 32) -> NDArray[n
     corners = np.sign(directions) * half
 
     # Corners are set, not computed, so that they are exact.
-    scaled = directions / np.abs(directions).max(1, keepdims=True) * half
-    is_corner = np.isclose(np.abs(directions[:, :1]), np.abs(directions[:, 1:]))
+    sizes = np.abs(directions)
+    scaled = directions / sizes.max(1, keepdims=True) * half
+    is_corner = np.isclose(sizes[:, :1], sizes[:, 1:])
     return np.where(is_corner, corners, scaled)
 
 
@@ -79,15 +80,22 @@ def extrude_outline(outline: Points, height: float) -> MeshArrays:
         height: along z.
     """
     count = len(outline)
-    ends = [np.c_[outline, np.full(count, z)] for z in (-height / 2, height / 2)]
-    vertices = np.concatenate(ends)
+    bottom = np.c_[outline, np.full(count, -height / 2)]
+    top = np.c_[outline, np.full(count, height / 2)]
+    vertices = np.concatenate((bottom, top))
 
+    # The caps are the outline's triangles, the lower one turned over.
     caps = np.array(_ear_triangles(outline))
+
+    # Each wall is two triangles, between an edge at the bottom and the one above it.
     i = np.arange(count)
     j = (i + 1) % count
-    walls = np.concatenate((np.c_[i, j, j + count], np.c_[i, j + count, i + count]))
+    lower_walls = np.c_[i, j, j + count]
+    upper_walls = np.c_[i, j + count, i + count]
+    walls = np.concatenate((lower_walls, upper_walls))
     faces = np.concatenate((caps[:, ::-1], caps + count, walls)).astype(np.int32)
 
+    # A clockwise outline gives a solid with its inside out.
     mesh = MeshArrays(vertices.astype(np.float32), faces)
     return mesh if signed_volume(mesh) > 0 else MeshArrays(mesh.vertices, faces[:, ::-1])
 
@@ -271,8 +279,10 @@ def solid_of_field(field: Field, low: Vector, high: Vector, cells: int = 44) -> 
     end = np.asarray(high, float)
     spacing = float((end - start).max()) / cells
     axes = [np.arange(a, b + spacing, spacing) for a, b in zip(start, end, strict=True)]
-    grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
+    coordinates = np.meshgrid(*axes, indexing="ij")
+    grid = np.stack(coordinates, axis=-1)
 
+    # Surface nets take what is above 0 for the inside, a signed distance is below 0 there.
     mesh = surface_nets(-field(grid), 0.0, start, spacing)
     return MeshArrays(mesh.vertices, mesh.to_triangles())
 

@@ -1,12 +1,14 @@
-"""What each part of the network, each picture and each source of objects is worth: small networks, trained alike.
+"""Measure the worth of each part of the network, each image and each source of objects.
 
-    python tests/benchmarks/ablations.py RUN --train MESHES PROCEDURAL --test MESHES PROCEDURAL --six MESHES PROCEDURAL
+    python tests/benchmarks/ablations.py RUN --train MESHES PROCEDURAL \\
+        --test MESHES PROCEDURAL --six MESHES PROCEDURAL
 
-Each pair of training sets is of meshes and of procedural objects. All networks see the same batches of the same number
-of objects of the split "train" for the same number of steps, at half the sets' resolution, are calibrated on the same
-objects of "validation", and judged on the same objects of ``--test`` (split "test"), and those of several pictures on
-``--six``, which shows all six sides. Prints markdown: the IoU of each run, and the differences on the same objects. A
-run that ``RUN`` holds the scores of is not run again.
+Small networks are trained alike. Each pair of training sets is of meshes and of procedural objects.
+All networks see the same batches of the same number of objects of the split "train" for the same
+number of steps, at half the sets' resolution. They are calibrated on the same objects of
+"validation", and evaluated on the same objects of ``--test`` (split "test"), and those of several
+images on ``--six``, which shows all six sides. Prints markdown: the IoU of each run, and the
+differences on the same objects. A run whose scores ``RUN`` holds is not run again.
 """
 
 import argparse
@@ -133,7 +135,7 @@ def main():
 
 
 def objects_of(arguments):
-    """Objects by part ("train", "validation", "test", "six") and source, with pictures of half the size."""
+    """Return objects by part ("train", "validation", ...) and source, images at half the size."""
     kept = arguments.run / "objects.pkl"
     if not kept.exists():
         wanted = {
@@ -170,12 +172,12 @@ def halved(thing):
 
 
 def shown(thing):
-    """Whether every view still shows ``thing``: of half the size, what is thin may have vanished."""
+    """Return whether every view shows ``thing``: at half the size a thin one may have vanished."""
     return (np.asarray(thing.color)[..., 3] > 127).any((1, 2)).all()
 
 
 def trained(kind, objects, seed, steps, views, path):
-    """The moving average of a network of ``kind`` after ``steps``; it and the losses are kept beside ``path``."""
+    """Return the moving average of a network of ``kind``; ``path`` keeps it and its losses."""
     config = TrainingConfig(steps=steps, warmup=50, seed=seed, ema_decay=0.99)
     trainer, kept = Trainer(config, SIZES, kind=kind), path.with_suffix(".pt")
     if kept.exists():
@@ -194,7 +196,7 @@ def trained(kind, objects, seed, steps, views, path):
 
 
 def batch(objects, seed, step, views):
-    """The batch of ``step``, the same for all networks; of ``views`` pictures, or one, two or four."""
+    """Return the batch of ``step``, the same for all networks; of ``views``, or 1, 2 or 4."""
     rng = np.random.default_rng((seed, step))
     drawn = int(rng.choice(list(BATCHES), p=[share for _, share in BATCHES.values()]))
     views = views or drawn
@@ -208,10 +210,11 @@ def batch(objects, seed, step, views):
 
 @torch.inference_mode()
 def judged(model, things, sides):
-    """Scores of the objects by measure and question, and source; of one to six sides too if ``sides``.
+    """Return scores by measure, input and source; of one to six sides too if ``sides``.
 
-    IoU at the levels of reconstruction, that of the visual hull, and "order": how likely a point inside has a larger
-    logit than one outside, of those behind all masks (the area under the ROC curve), which asks for no level.
+    IoU at the levels of reconstruction, that of the visual hull, and "order": how likely a point
+    inside has a larger logit than one outside, of those behind all masks (the area under the ROC
+    curve), which needs no level.
     """
     asked = [("test", question, *how) for question, how in QUESTIONS.items()]
     asked += [("six", question, *how) for question, how in SIDES.items() if sides]
@@ -263,7 +266,7 @@ def said(numbers, sign=""):
 
 
 def tables(runs):
-    """Scores by "name seed" as markdown: of each run, the differences from the first on the same objects, the sides."""
+    """Return scores by "name seed" as markdown: the runs, their differences, the sides."""
     seeds = {}
     for name, *_ in RUNS:
         found = {

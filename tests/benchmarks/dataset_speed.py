@@ -1,14 +1,15 @@
-"""What the dataset operator costs beside the bare render. Run it by hand on an idle machine:
+"""Measure what the dataset operator costs beside the bare render, by hand on an idle machine.
 
     python tests/benchmarks/dataset_speed.py [--objects 6] [--size 128] [--samples 16] [--rounds 3]
 
-Object by object, in one process and in turns, the same cameras, lights, samples and passes are rendered twice: by the
-operator's own path (light, render, passes into arrays), and by ``bpy.ops.render.render`` alone on the scene that the
-operator left, with the picture written and nothing read. "plain" is the loop that scripts for Blender usually are:
-the camera set, ``bpy.ops.render.render``, the file read, nothing kept from one view to the next. The truth of shape
-and the writing of the file are timed besides. Then the whole command runs with one process on all cores, with one
-bound to a core, and with two, and the loader is read to its end with one worker. CPU seconds stand beside the wall's,
-since those of a busy machine say little.
+Object by object, in one process and in turns, the same cameras, lights, samples and passes are
+rendered twice: by the operator's code (light, render, passes into arrays), and by
+``bpy.ops.render.render`` alone on the scene that the operator left, with the image written and
+nothing read. "plain" is the loop that scripts for Blender usually are: the camera set,
+``bpy.ops.render.render``, the file read, nothing kept from one view to the next. The true shape and
+the writing of the file are timed besides. Then the command runs with one process on all cores, with
+one bound to a core, and with two, and the loader is read to its end with one worker. CPU seconds
+are printed beside wall-clock seconds, which vary on a busy machine.
 """
 
 import argparse
@@ -176,19 +177,16 @@ def main():
             f"{name}: views/s bare {views / times['bare']:.2f}, operator {views / own:.2f}", end=""
         )
         print(f", plain loop {views / times['plain']:.2f}")
-        print(
-            f"  overhead of light, passes and files {without:+.1%}, with the truth of shape {whole:+.1%}"
-        )
+        print(f"  overhead of light, passes and files {without:+.1%}", end="")
+        print(f", with the truth of shape {whole:+.1%}")
         print(f"  ms a view: {parts}")
     if not arguments.only_views:
         with tempfile.TemporaryDirectory() as folder:
             folder = Path(folder)
             bound = command(arguments, folder / "bound", 1, {min(os.sched_getaffinity(0))})
             one, two = (command(arguments, folder / str(count), count) for count in (1, 2))
-            print(
-                f"whole command: {one:.1f} s, bound to a core {bound:.1f} s, two processes {two:.1f} s:",
-                end="",
-            )
+            print(f"whole command: {one:.1f} s, bound to a core {bound:.1f} s", end="")
+            print(f", two processes {two:.1f} s:", end="")
             print(f" {one / two:.2f}x, {bound / two:.2f}x")
             print(
                 "loader, one worker: {:.1f} objects/s, {:.1f} views/s".format(*stream(folder / "2"))

@@ -1,10 +1,11 @@
-"""How well a mesh stands among its references: unseen objects' front, right and back as image empties in Blender.
+"""Measure how well a mesh fits its references: front, right and back as image empties.
 
     python tests/benchmarks/references_iou.py SET... [--limit 12] [--weights FILE]
 
-The pictures of a training set's test split are put up as empties at an odd place and scale, the operator reconstructs
-from them, and the mesh is compared with the truth where it stands: nothing is aligned. Beside it the visual hull of
-the same three masks with their true cameras. Prints a line an object and the means.
+The images of a training set's test split become empties at an odd place and scale in Blender, the
+operator reconstructs from them, and the mesh is compared with the truth in place: nothing is
+aligned. The baseline is the visual hull of the same three masks with their true cameras. Prints a
+line an object and the means.
 """
 
 import argparse
@@ -30,7 +31,7 @@ BEHIND = 4.0  # metres that the empties are moved back
 
 
 def stand(name, view, image, parent):
-    """An image empty that shows ``image`` (H, W, 4) uint8 where the orthographic camera of ``view`` sees it."""
+    """Return an empty that shows ``image`` (H, W, 4) uint8 as the camera of ``view`` sees it."""
     height, width = image.shape[:2]
     empty = bpy.data.objects.new(name, None)
     bpy.context.scene.collection.objects.link(empty)
@@ -100,9 +101,8 @@ def main():
             print(f"{place.name:40} mesh {rows[-1][0]:.3f}  hull {rows[-1][1]:.3f}", flush=True)
         mesh, hull = np.mean(rows, axis=0)
         better = sum(found > baseline for found, baseline in rows)
-        print(
-            f"{folder.name}: {len(rows)} objects, mesh {mesh:.3f}, visual hull {hull:.3f}, better in {better}"
-        )
+        print(f"{folder.name}: {len(rows)} objects, mesh {mesh:.3f}", end="")
+        print(f", visual hull {hull:.3f}, better in {better}")
 
 
 if __name__ == "__main__":

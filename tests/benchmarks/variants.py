@@ -1,6 +1,7 @@
 """The reconstruction network with parts left out or replaced, to know what each is worth.
 
-All keep the encoder, its depths and what they are trained on, and pick a surface point's colour from the pictures.
+All keep the encoder, its depths and what they are trained on, and pick a surface point's color from
+the images.
 """
 
 import torch
@@ -16,7 +17,7 @@ _VOXEL = 8  # channels of the 32^3 grid
 
 
 class Both(ReconstructionNetwork):
-    """Asks one picture as it asks several: the volume, and what the picture says where a point falls on it."""
+    """Reads one image as it reads several: the volume, and the features at a point's pixel."""
 
     def predict_occupancy(self, features, points):
         return self.occupancy_head(self._point_features(features, points)[0]).squeeze(-1)
@@ -34,7 +35,7 @@ class PixelAligned(Both):
 
 
 class _Blind(Both):
-    """Where a point falls on the pictures says nothing of its occupancy: what ``_said`` gives of it does."""
+    """Predicts occupancy from what ``_said`` returns, not from features at a point's pixels."""
 
     def __init__(self, config=None):
         super().__init__(config)
@@ -66,10 +67,11 @@ class VolumeOnly(_Blind):
 
 
 class GlobalLatent(_Blind):
-    """One vector for all pictures, the mean of theirs, with which a network of the place is conditioned.
+    """One vector for all images, the mean of theirs, that conditions a network of the position.
 
-    As Occupancy Networks (arXiv:1812.03828), but told more of each picture: its maps pooled to 4 x 4 rather than to
-    one, the hull's depths, and the camera. Normalised by layer rather than by batch, as our volume is by groups.
+    As Occupancy Networks (arXiv:1812.03828), but with more input from each image: its maps pooled
+    to 4 x 4 rather than to one, the hull's depths, and the camera. Normalized by layer rather than
+    by batch, as our volume is by groups.
     """
 
     def __init__(self, config=None):
@@ -92,7 +94,7 @@ class GlobalLatent(_Blind):
 
 
 class Voxels(GlobalLatent):
-    """The same vector unfolded into a grid of 32^3, read between its voxels (as 3D-R2N2, arXiv:1604.00449)."""
+    """The same vector unfolded into a grid of 32^3, interpolated (as 3D-R2N2, arXiv:1604.00449)."""
 
     def __init__(self, config=None):
         super().__init__(config)
@@ -114,7 +116,7 @@ class Voxels(GlobalLatent):
 
 
 class _Conditioned(nn.Module):
-    """Three residual blocks whose scales and shifts come from a latent (B, 256): points (B, P, 3) to (B, P, C)."""
+    """Three residual blocks, modulated by a latent (B, 256): points (B, P, 3) to (B, P, C)."""
 
     def __init__(self, outputs):
         super().__init__()

@@ -19,7 +19,7 @@ def test_an_object_is_centered_with_its_longest_side_one():
 
 @pytest.mark.parametrize("eye", [(0, -3, 0), (2, -2, 1)])
 def test_a_view_has_its_visible_box_in_the_middle_with_its_longest_side_one(eye):
-    """Corners of the box, at the depth of the object's center, are where the frame says; up is up in the image."""
+    """Corners of the box at the object's center depth are where the frame puts them; up is up."""
     camera = perspective_camera(look_at(np.array(eye, float), np.zeros(3)), 0.5, 64)
     rows, columns = np.array((20, 43)), np.array((24, 39))  # 24 x 16 pixels
     frame = view_frame(camera, rows, columns, np.zeros(3))

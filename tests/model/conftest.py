@@ -1,4 +1,4 @@
-"""A small training set of ellipsoids, written without a renderer: their pictures and truth are known exactly."""
+"""A small training set of ellipsoids, written without a renderer: images and truth are exact."""
 
 import json
 
@@ -80,12 +80,12 @@ def dataset(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def others(tmp_path_factory):
-    """A folder with 18 ellipsoids, 8 of them to test on: so many that no luck in guessing their depths tells."""
+    """Return a folder of 18 ellipsoids, 8 to test on: enough that lucky guesses average out."""
     return write_set(tmp_path_factory.mktemp("others"), 18)
 
 
 def write_set(folder, count=12, **views):
-    """``count`` ellipsoids, of which 8 are to train on, 2 to validate on and the others to test on."""
+    """Write ``count`` ellipsoids: 8 to train on, 2 to validate on and the others to test on."""
     rng = np.random.default_rng(0)
     splits = {}
     for i in range(count):
@@ -99,7 +99,7 @@ def write_set(folder, count=12, **views):
 
 @pytest.fixture(scope="session")
 def coins(tmp_path_factory):
-    """A folder with 14 golden discs that face the front, 8 of them to train on: nothing else is as flat."""
+    """Return a folder of 14 golden discs that face the front, 8 to train on; all are flat."""
     folder = tmp_path_factory.mktemp("coins")
     rng = np.random.default_rng(1)
     names = [f"c{i:02d}" for i in range(14)]

@@ -91,5 +91,5 @@ def fit_calibration(
         return total
 
     with torch.enable_grad():
-        optimizer.step(loss)  # type: ignore[no-untyped-call]
+        optimizer.step(loss)
     return curve.detach()

@@ -154,7 +154,7 @@ class _Objective:
     def minimize(self) -> None:
         """Take a step of L-BFGS."""
         with torch.enable_grad():
-            self._optimizer.step(self._loss)  # type: ignore[no-untyped-call]
+            self._optimizer.step(self._loss)
 
     def _loss(self) -> Tensor:
         """Return the loss, and compute its gradient."""

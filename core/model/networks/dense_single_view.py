@@ -1,14 +1,14 @@
-"""The dense single-view network: what one image tells of the surfaces along each pixel's ray.
+"""The dense single-view network: what one image shows of the surfaces along each pixel's ray.
 
 All depths are plane depths in the frame of the image: along the axis of the camera, growing away
 from it, 0 at the depth of the middle of the object's bounding box. Their unit is a 1.1th of the
 image's window, so the longest visible side is about 1. Directions are (right, away, up).
 
-Heads at half the input's resolution say where the ray first meets the object, what lies behind
-that, and which way the surfaces face. The occupancy behind the first surface is given in ray_occupancy
-(Richter and Roth 2018, arXiv:1804.10975), which here are relative: they hang on the first surface,
-so that an error of its depth does not blur them. Part logits are left out for now: they need
-labels that the training sets do not hold yet.
+Heads at half the input's resolution predict where the ray first meets the object, what lies behind
+that, and which way the surfaces face. The occupancy behind the first surface is given by bins
+along the ray (Richter and Roth 2018, arXiv:1804.10975), which here are relative: they begin at the
+first surface, so that an error of its depth does not blur them. Part logits are left out for now:
+they need labels that the training sets do not hold yet.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _MAX_LAYER = 2.5  # depth behind the first surface at which a layer may lie
 
 @dataclass(frozen=True)
 class DenseOutput:
-    """What the network says of B images, float32; h and w are half the input's height and width.
+    """What the network predicts of B images, float32; h and w are half the input's sides.
 
     Attributes:
         first_depth: (B, 2, h, w) modes of the depth of the first surface, in the hull's interval.
@@ -83,9 +83,12 @@ class DenseOutput:
         return self.first_depth.gather(1, heavier)[:, 0]
 
     def at(self, index: int) -> DenseOutput:
-        """Return what is said of the image ``index`` alone, as a batch of one."""
-        parts = {field.name: getattr(self, field.name) for field in fields(self)}
-        return DenseOutput(**{name: part[index : index + 1] for name, part in parts.items()})
+        """Return the output of the image ``index`` alone, as a batch of one."""
+        parts = {}
+        for field in fields(self):
+            values = getattr(self, field.name)
+            parts[field.name] = values[index : index + 1]
+        return DenseOutput(**parts)
 
 
 class DenseSingleViewNetwork(nn.Module):
@@ -104,10 +107,10 @@ class DenseSingleViewNetwork(nn.Module):
         self.pixel_heads = nn.Conv2d(config.head_width, sum(self._pixel_parts), 1)
         self._image_parts = (3, 1, 1, 1, 1, config.embedding, 4, 1)
         self.image_heads = nn.Linear(self.trunk.out_features, sum(self._image_parts))
-        self.to(memory_format=torch.channels_last)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in its types
 
     def forward(self, images: Tensor, conditions: Tensor) -> DenseOutput:
-        """Look at ``images``.
+        """Return the prediction for ``images``.
 
         Args:
             images: (B, 8, H, W) float32: sRGB color in 0..1, gray where the mask is 0, the mask,
@@ -117,24 +120,29 @@ class DenseSingleViewNetwork(nn.Module):
                 field of view in radians, 1 if that is known (it is 0 if not), and a sixth of the
                 number of images of the object.
         """
-        features, whole = self.trunk(images, conditions)
+        features, image_features = self.trunk(images, conditions)
         pixels = self.pixel_heads(features).float()
-        image = self.image_heads(whole).float()
+        image = self.image_heads(image_features).float()
         hull = F.avg_pool2d(images[:, 4:6].float(), 2)
         return self._output(pixels, image, hull)
 
     def _output(self, pixels: Tensor, image: Tensor, hull: Tensor) -> DenseOutput:
         """Give raw values of the heads their meaning. hull: (B, 2, h, w) entry and exit."""
-        depth, spread, weight, ray_occupancy, layers, layer_spread, counts, front, back = (
-            pixels.split(self._pixel_parts, dim=1)
-        )
-        up, view, extent, shift, scale, embedding, plane, mirror = image.split(
-            self._image_parts, dim=1
-        )
+        pixel_parts = pixels.split(self._pixel_parts, dim=1)
+        depth, spread, weight, ray_occupancy, layers, layer_spread = pixel_parts[:6]
+        counts, front, back = pixel_parts[6:]
+        image_parts = image.split(self._image_parts, dim=1)
+        up, view, extent, shift, scale, embedding, plane, mirror = image_parts
+
+        # The first surface is within the hull, but for a margin.
         entry = hull[:, :1] - _HULL_MARGIN
         leave = hull[:, 1:] + _HULL_MARGIN
+        first_depth = entry + (leave - entry) * depth.sigmoid()
+
+        plane_normal = F.normalize(plane[:, :3], dim=1)
+        mirror_plane = torch.cat((plane_normal, plane[:, 3:]), dim=1)
         return DenseOutput(
-            first_depth=entry + (leave - entry) * depth.sigmoid(),
+            first_depth=first_depth,
             first_scale=_scale(spread),
             first_log_weight=F.log_softmax(weight, dim=1),
             ray_occupancy=ray_occupancy,
@@ -149,7 +157,7 @@ class DenseSingleViewNetwork(nn.Module):
             shift=shift[:, 0],
             scale=scale[:, 0],
             embedding=F.normalize(embedding, dim=1),
-            mirror_plane=torch.cat((F.normalize(plane[:, :3], dim=1), plane[:, 3:]), dim=1),
+            mirror_plane=mirror_plane,
             mirror_logit=mirror[:, 0],
         )
 

@@ -45,7 +45,7 @@ class DenseConfig:
         depth_reach: depth before and behind the origin between which the first surface lies where
             no hull is known, in units of the frame (about the longest visible side). A bicycle
             from its front is three units deep.
-        max_intervals: largest number of intervals along a ray that is told apart.
+        max_intervals: largest number of intervals along a ray that is distinguished.
     """
 
     widths: tuple[int, int, int, int] = (96, 192, 320, 384)
@@ -66,7 +66,7 @@ M1_SMALL = DenseConfig(widths=(64, 128, 224, 320))
 
 
 class FeatureModulation(nn.Module):
-    """Scale and shift the channels of a map by what is known of the whole image.
+    """Scale and shift the channels of a map by what is known of the image as such.
 
     FiLM (Perez et al. 2018, arXiv:1709.07871); it starts as the identity.
     """
@@ -79,12 +79,14 @@ class FeatureModulation(nn.Module):
 
     def forward(self, x: Tensor, features: Tensor) -> Tensor:
         """Modulate ``x`` (B, C, H, W) by ``features`` (B, F)."""
-        scale, shift = self.linear(features)[:, :, None, None].chunk(2, dim=1)
-        return x * (1 + scale) + shift
+        factors = self.linear(features)[:, :, None, None]
+        scale, shift = factors.chunk(2, dim=1)
+        modulated: Tensor = x * (1 + scale) + shift
+        return modulated
 
 
 class DenseTrunk(nn.Module):
-    """From images to features at half their resolution, and of the whole.
+    """Features of images: maps at half their resolution, and a vector of each image.
 
     Args:
         config: sizes.
@@ -131,28 +133,34 @@ class DenseTrunk(nn.Module):
             raise ValueError(f"{_STRIDE} must divide the sides of images {tuple(images.shape)}")
         images = images.contiguous(memory_format=torch.channels_last)
 
-        # down to a thirty-second of the resolution
+        # Down to a thirty-second of the resolution.
         map4 = self.down4(self.stem(_unshuffled(images, 4)))
         map8 = self.down8(map4)
         map16 = self.down16(map8)
         x = self.down32(map16)
 
-        # the whole image
+        # Features of the image as such, from the mean of the coarsest map.
         pooled = F.relu(self.pooled(x.mean((2, 3))))
         features = torch.cat((pooled, conditions.to(pooled.dtype)), dim=1)
 
-        # up again
-        x = self.up16(torch.cat((upsample_like(x, map16), map16), dim=1))
+        # Up again, joined with the maps from the way down.
+        x = self.up16(_joined(x, map16))
         x = self.modulate16(x, features)
-        x = self.up8(torch.cat((upsample_like(x, map8), map8), dim=1))
+        x = self.up8(_joined(x, map8))
         x = self.modulate8(x, features)
-        x = self.up4(torch.cat((upsample_like(x, map4), map4), dim=1))
+        x = self.up4(_joined(x, map4))
 
-        # to half the resolution, with the edges of the input
+        # To half the resolution, with the edges of the input.
         fine = F.pixel_shuffle(self.widen(x), 2)
         fine = fine.contiguous(memory_format=torch.channels_last)
         detail = self.detail(_unshuffled(images, 2))
-        return self.join(torch.cat((fine, detail), dim=1)), features
+        joined = self.join(torch.cat((fine, detail), dim=1))
+        return joined, features
+
+
+def _joined(coarse: Tensor, fine: Tensor) -> Tensor:
+    """Return the channels of ``coarse``, at the resolution of ``fine``, and those of ``fine``."""
+    return torch.cat((upsample_like(coarse, fine), fine), dim=1)
 
 
 def _unshuffled(images: Tensor, factor: int) -> Tensor:

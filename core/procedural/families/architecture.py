@@ -72,12 +72,18 @@ def column(rng: Rng) -> list[Part]:
 def _shaft(radius: float, height: float, taper: float, swell: float, flutes: int) -> MeshArrays:
     """Return an upright shaft on z = 0, with ``flutes`` hollowed into it."""
     turn = np.linspace(0, 2 * np.pi, 64, endpoint=False)
-    groove = 1 - 0.07 * np.abs(np.sin(turn * flutes / 2)) * (flutes > 0)
+    waves = np.abs(np.sin(turn * flutes / 2))
+    groove = 1 - 0.07 * waves * (flutes > 0)
+
+    # Each ring is narrower than the one below, but for the swelling in the middle (entasis).
     rings = []
     for level in np.linspace(0, 1, 12):
-        radii = radius * (1 + (taper - 1) * level + swell * np.sin(np.pi * level)) * groove
+        swelling = swell * np.sin(np.pi * level)
+        radii = radius * (1 + (taper - 1) * level + swelling) * groove
+        x = radii * np.cos(turn)
+        y = radii * np.sin(turn)
         z = np.full(len(turn), level * height)
-        rings.append(np.c_[radii * np.cos(turn), radii * np.sin(turn), z])
+        rings.append(np.c_[x, y, z])
     return ring_mesh(np.array(rings))
 
 
@@ -194,10 +200,14 @@ def _gate_leaf(rng: Rng, width: float, height: float, thick: float) -> list[tupl
     rails = int(rng.integers(2, 4))
     share = rng.uniform(0.25, 0.97)
     points = rng.uniform(0.0, 0.12)
+
+    # Upright bars, which become boards where they nearly touch.
     solids = []
     for x in (np.arange(count) + 0.5) / count * width:
         size = (width / count * share, thick * 0.6, height + points)
         solids.append(("bar", make_box(size, (float(x), 0, size[2] / 2))))
+
+    # Rails hold them together; the knob is at the edge that opens.
     for level in np.linspace(0.12, 0.9, rails):
         size = (width, thick, rng.uniform(0.04, 0.09))
         solids.append(("rail", make_box(size, (width / 2, 0, level * height))))

@@ -40,6 +40,7 @@ def jar(rng: Rng) -> list[Part]:
     sides = int(rng.choice((6, 8, 12, 36, 36)))
     look = any_material(rng)
 
+    # The profile is a smooth curve from foot to mouth; the inside follows it, a wall thinner.
     points = smooth_curve(
         (foot, 0, 0),
         (belly * 0.95, 0, height * shoulder * 0.45),
@@ -53,6 +54,7 @@ def jar(rng: Rng) -> list[Part]:
     inside = [(max(r - wall, 0.02), max(z, wall)) for r, z in reversed(outside)]
     parts = [make_part("body", lathe_solid([*outside, *inside], sides), look)]
 
+    # What closes it: nothing, a flat lid, a dome with a knob, or a cork.
     tall = rng.uniform(0.04, 0.16)
     second = any_material(rng)
     if closure == 1:
@@ -103,6 +105,7 @@ def cooking_pot(rng: Rng) -> list[Part]:
     look = (metal_material, dark_material, any_material)[rng.integers(0, 3)](rng)
     grip_look = (dark_material, wood_material, metal_material)[rng.integers(0, 3)](rng)
 
+    # The wall widens from the foot and bulges in the middle.
     levels = np.linspace(0, 1, 10)
     radii = radius * (foot + (1 - foot) * levels**0.5 + belly * np.sin(np.pi * levels))
     outside = [(float(r), float(z)) for r, z in zip(radii, levels * height, strict=True)]
@@ -113,6 +116,7 @@ def cooking_pot(rng: Rng) -> list[Part]:
             make_part("rim", make_torus(radius, rng.uniform(0.012, 0.03), (0, 0, height)), look)
         )
 
+    # A lid that overlaps the rim, with a knob.
     if rng.random() < 0.5:
         rise = rng.uniform(0.03, 0.15)
         profile = [
@@ -127,6 +131,7 @@ def cooking_pot(rng: Rng) -> list[Part]:
         knob = make_ellipsoid((0.05, 0.05, 0.04), (0, 0, height + rise + 0.05), rings=8)
         parts.append(make_part("knob", knob, grip_look))
 
+    # Handles, and three legs for a pot over a fire.
     parts += _pot_grips(rng, radius, height, grip_look)
     if rng.random() < 0.3:
         leg = rng.uniform(0.08, 0.2)
@@ -167,6 +172,7 @@ def _pot_grips(rng: Rng, radius: float, height: float, look: PartMaterial) -> li
             parts.append(make_part("handle", make_tube(path, thickness), look))
         return parts
 
+    # A bail is an arch from side to side, at any angle.
     turn = np.linspace(0, np.pi, 24)
     lift = rng.uniform(0.7, 1.1) * radius
     arch = np.c_[radius * np.cos(turn), np.zeros(24), lift * np.sin(turn)]

@@ -39,6 +39,7 @@ def gun(rng: Rng) -> list[Part]:
     second = (dark_material, wood_material, any_material)[rng.integers(0, 3)](rng)
     parts = [make_part("receiver", make_box((width, length, height), bevel=bevel), look)]
 
+    # What most guns have, and then what only some have.
     parts += _gun_barrel(rng, length, height, (look, second))
     parts += _gun_grips(rng, length, height, width, second)
     if has_stock:
@@ -64,6 +65,7 @@ def _gun_barrel(
     start = -length / 2
     parts = []
 
+    # A barrel is hollow, so that the bore shows from the front.
     offsets = (-radius, radius) if is_double else (0.0,)
     for x in offsets:
         tube_mesh = annulus_plate(
@@ -81,6 +83,7 @@ def _gun_barrel(
                 make_part("muzzle", translate_mesh(muzzle, (x, start - reach, level)), looks[0])
             )
 
+    # The other hand holds the gun by a guard below the barrel.
     if rng.random() < 0.5:
         guard_length = reach * rng.uniform(0.4, 0.8)
         size = (height * 0.7, guard_length, height * rng.uniform(0.6, 0.9))
@@ -97,23 +100,20 @@ def _gun_grips(
     slant = rng.uniform(0, 30)
     grip_at = length * rng.uniform(0.15, 0.42)
     grip = make_box((width * 0.8, rng.uniform(0.07, 0.11), drop), (0, 0, -drop / 2), 0.012)
-    parts = [
-        make_part(
-            "grip", translate_mesh(rotate_mesh(grip, "x", slant), (0, grip_at, -height * 0.4)), look
-        )
-    ]
+    slanted = rotate_mesh(grip, "x", slant)
+    placed = translate_mesh(slanted, (0, grip_at, -height * 0.4))
+    parts = [make_part("grip", placed, look)]
 
+    # The trigger is in front of the grip, within reach of a finger.
     ring = rng.uniform(0.035, 0.05)
     guard = align_to_axis(make_torus(ring, 0.008, sides=20, round_sides=6), "x")
     front = grip_at - 0.05 - ring
-    parts.append(
-        make_part(
-            "trigger_guard", translate_mesh(guard, (0, front, -height / 2 - ring * 0.6)), look
-        )
-    )
+    placed_guard = translate_mesh(guard, (0, front, -height / 2 - ring * 0.6))
+    parts.append(make_part("trigger_guard", placed_guard, look))
     trigger = make_box((0.014, 0.014, ring * 1.2), (0, front, -height / 2 - ring * 0.4))
     parts.append(make_part("trigger", trigger, dark_material(rng)))
 
+    # The magazine leans, mostly with its lower end to the front.
     if rng.random() < 0.65:
         tall = rng.uniform(0.1, 0.3)
         lean = rng.uniform(-20, 5)
@@ -148,6 +148,7 @@ def _gun_stock(
         mesh = align_to_axis(extrude_outline(outline, width * rng.uniform(0.6, 0.9)), "x")
         return [make_part("stock", mesh, look)]
 
+    # The bar of a folding stock.
     rod = align_to_axis(make_cylinder(height * 0.18, reach, sides=12), "y")
     plate = make_box((width * 0.8, 0.04, butt), (0, end, -drop * 0.4), 0.008)
     return [
@@ -168,6 +169,7 @@ def _gun_sight(rng: Rng, length: float, height: float, look: PartMaterial) -> li
             make_part("sight", make_box((0.02, 0.03, post), (0, y, height / 2)), look) for y in ends
         ]
 
+    # The scope is wider at its lens, in front.
     profile = [
         (radius * 1.3, -scope_length / 2),
         (radius * 1.3, -scope_length * 0.3),
@@ -222,6 +224,7 @@ def cannon(rng: Rng) -> list[Part]:
         ring = make_torus(radius, rng.uniform(0.012, 0.03), (0, 0, level * length), 28, 8)
         pieces.append(make_part("band", ring, look))
 
+    # The barrel turns about its middle, above the axle.
     wheel = rng.uniform(0.16, 0.36)
     axle_level = wheel + breech * 0.5
     parts = []
@@ -231,6 +234,7 @@ def cannon(rng: Rng) -> list[Part]:
         parts.append(Part(p.label, mesh, p.color, p.roughness, p.metallic))
     parts += _carriage(rng, length, breech, wheel, wooden)
 
+    # Balls that fit the bore lie beside it, in rows of two.
     for i in range(int(rng.integers(0, 4))):
         ball = bore * 0.95
         center = (breech * 4 + 2.1 * ball * (i % 2), -0.2 + 2.1 * ball * (i // 2), ball)
@@ -260,6 +264,7 @@ def _carriage(
             (length * 0.2, top * 0.85),
         )
     )
+    # A cheek on either side of the barrel.
     parts = []
     for side in (-1, 1):
         mesh = align_to_axis(extrude_outline(outline, cheek), "x")
@@ -267,6 +272,7 @@ def _carriage(
             make_part("cheek", translate_mesh(mesh, (side * (breech + cheek / 2), 0, 0)), look)
         )
 
+    # Wheels outside the cheeks; those behind are smaller, since the trail is low there.
     reach = breech + cheek + 0.06
     rear = int(rng.integers(0, 2))  # another pair of wheels behind
     spokes = int(rng.integers(0, 9))
@@ -296,11 +302,8 @@ def _cart_wheel(
     parts.append(make_part("hub", translate_mesh(hub, center), look))
     for i in range(spokes):
         bar = make_box((0.035, 0.03, radius * 0.75), (0, 0, radius * 0.5))
-        parts.append(
-            make_part(
-                "spoke", translate_mesh(rotate_mesh(bar, "x", 360 * i / spokes), center), look
-            )
-        )
+        turned = rotate_mesh(bar, "x", 360 * i / spokes)
+        parts.append(make_part("spoke", translate_mesh(turned, center), look))
     return parts
 
 

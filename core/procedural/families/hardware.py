@@ -45,8 +45,11 @@ def _steel_material(rng: Rng) -> PartMaterial:
 def _gear_outline(teeth: int, radius: float, depth: float, rng: Rng) -> Points:
     """Return the outline (8 teeth, 2) of a gear."""
     wide = rng.uniform(0.3, 0.5)
+
+    # Each tooth is eight points: up one flank, along the tip, down the other, along the root.
     shares = np.array((0, 0.05, 0.1, wide, wide + 0.08, wide + 0.16, 0.75, 0.9))
-    turn = ((np.arange(teeth)[:, None] + shares) * 2 * np.pi / teeth).ravel()
+    tooth_positions = np.arange(teeth)[:, None] + shares
+    turn = (tooth_positions * 2 * np.pi / teeth).ravel()
     heights = np.tile((0, 0.5, 1, 1, 0.5, 0, 0, 0), teeth)
     radii = radius - depth + depth * heights
     outline: Points = radii[:, None] * np.c_[np.cos(turn), np.sin(turn)]
@@ -156,10 +159,16 @@ def _bored_plate(rng: Rng, wide: float, long: float, thick: float) -> list[MeshA
     """Return a plate in x and y as up to three squares in a row along y, a bore in each."""
     count = int(rng.integers(1, 4))
     radius = min(wide, long / count) * rng.uniform(0.12, 0.32)
-    tile = annulus_plate(
-        rectangle_outline(wide, long / count), circle_outline(radius, 32, np.pi / 4), thick
-    )
-    return [translate_mesh(tile, (0, long * ((i + 0.5) / count - 0.5), 0)) for i in range(count)]
+    outer = rectangle_outline(wide, long / count)
+    bore = circle_outline(radius, 32, np.pi / 4)
+    tile = annulus_plate(outer, bore, thick)
+
+    # Lay the tiles in a row about the origin.
+    tiles = []
+    for i in range(count):
+        y = long * ((i + 0.5) / count - 0.5)
+        tiles.append(translate_mesh(tile, (0, y, 0)))
+    return tiles
 
 
 def make_profile(rng: Rng) -> list[Part]:

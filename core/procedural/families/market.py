@@ -53,6 +53,7 @@ def pumpkin(rng: Rng) -> list[Part]:
     z = np.repeat(0.5 * height * level[:, None], len(longitude), axis=1)
     parts = [make_part("fruit", ring_mesh(np.stack((x, y, z), axis=2)), skin)]
 
+    # The stalk grows out of the dimple, thinner towards its end.
     top = 0.5 * height * (1 - dimple)
     length = rng.uniform(0.08, 0.3)
     lean = rng.uniform(-0.15, 0.15)
@@ -66,11 +67,8 @@ def pumpkin(rng: Rng) -> list[Part]:
     )
     for _ in range(int(rng.integers(0, 3))):
         size = rng.uniform(0.1, 0.2)
-        leaf = rotate_mesh(
-            make_ellipsoid((size, size * 0.5, 0.015), (size, 0, 0), rings=8),
-            "y",
-            rng.uniform(-40, 10),
-        )
+        flat_leaf = make_ellipsoid((size, size * 0.5, 0.015), (size, 0, 0), rings=8)
+        leaf = rotate_mesh(flat_leaf, "y", rng.uniform(-40, 10))
         turned_leaf = rotate_mesh(leaf, "z", rng.uniform(0, 360))
         parts.append(
             make_part("leaf", translate_mesh(turned_leaf, (0, 0, top + 0.02)), paint_material(rng))
@@ -122,6 +120,7 @@ def fish(rng: Rng) -> list[Part]:
     z = height * profile[:, None] * np.sin(turn)
     parts = [make_part("body", ring_mesh(np.stack((x, y, z), axis=2)), skin)]
 
+    # Eyes and side fins come in mirrored pairs.
     eye = height * rng.uniform(0.12, 0.24)
     eye_look = dark_material(rng)
     side_fin = height * rng.uniform(0.4, 1.1)
@@ -325,10 +324,13 @@ def _weight(kind: int, radius: float, thickness: float, sides: int) -> tuple[Mes
         return align_to_axis(make_cylinder(radius, thickness, sides=sides), "x"), thickness
     if kind == 1:
         return make_ellipsoid((radius, radius, radius), rings=14), 2 * radius * 0.9
+
+    # A drum with its edges cut off.
     half = 2.5 * thickness / 2
     edge = 0.8 * radius
     profile = [(edge, -half), (radius, -half * 0.6), (radius, half * 0.6), (edge, half)]
-    return align_to_axis(lathe_solid(profile, sides), "x"), 2 * half
+    drum = lathe_solid(profile, sides)
+    return align_to_axis(drum, "x"), 2 * half
 
 
 FAMILIES = {"anvil": anvil, "dumbbell": dumbbell, "fish": fish, "pumpkin": pumpkin}

@@ -79,10 +79,10 @@ def _ridge_tent(
     )
     body = rotate_mesh(extrude_outline(gable, depth), "x", 90)
 
+    # The entrance is a dark triangle a little in front of the gable.
     front = np.array(((-opening / 2, 0), (opening / 2, 0), (0, height * 0.85)))
-    entrance = translate_mesh(
-        rotate_mesh(extrude_outline(front, 0.04), "x", 90), (0, -depth / 2, 0.005)
-    )
+    flap = rotate_mesh(extrude_outline(front, 0.04), "x", 90)
+    entrance = translate_mesh(flap, (0, -depth / 2, 0.005))
     return [make_part("cloth", body, cloth), make_part("entrance", entrance, dark_material(rng))]
 
 
@@ -95,7 +95,10 @@ def _pointed_tent(
     wall = rng.uniform(0.05, 0.5) * height
     eaves = radius * rng.uniform(0.85, 1.15)
     tip = radius * rng.uniform(0.02, 0.12)
-    body = lathe_solid([(radius, 0), (eaves, wall), (tip, height + 0.2)], sides)
+    profile = [(radius, 0), (eaves, wall), (tip, height + 0.2)]
+    body = lathe_solid(profile, sides)
+
+    # Half a side's turn puts a flat side, with the door, in front.
     parts = [make_part("cloth", rotate_mesh(body, "z", 180 / sides), cloth)]
 
     door_height = max(wall, 0.25)
@@ -112,6 +115,8 @@ def well(rng: Rng) -> list[Part]:
     wall = rng.uniform(0.05, 0.12)
     stone = any_material(rng)
     beam_look = (wood_material, any_material)[rng.integers(0, 2)](rng)
+
+    # The wall is a ring; a flat side of it is in front.
     phase = np.pi / sides
     ring = annulus_plate(
         circle_outline(radius, sides, phase), circle_outline(radius - wall, sides, phase), height
@@ -154,6 +159,7 @@ def well(rng: Rng) -> list[Part]:
 
 def _well_bucket(rng: Rng, level: float, low: float) -> list[Part]:
     """Make the bucket on its rope."""
+    # It hangs somewhere between the wall and the windlass.
     bottom = low + (level - low) * rng.uniform(0.1, 0.5)
     size = rng.uniform(0.06, 0.1)
     profile = [(size * 0.8, 0), (size, size * 2), (size * 0.85, size * 2), (size * 0.7, 0.02)]
@@ -198,6 +204,7 @@ def bridge(rng: Rng) -> list[Part]:
     deck = np.c_[levels * length, rise * (1 - (2 * levels) ** 2)]
     parts = []
 
+    # A bridge of stone is solid above its arch; one of wood is planks on two beams.
     if is_stone:
         span = rng.uniform(0.5, 0.8)
         ground = rng.uniform(0.2, 0.45)
@@ -216,6 +223,7 @@ def bridge(rng: Rng) -> list[Part]:
             path = np.c_[deck[:, 0], np.full(25, y * width), deck[:, 1] - thickness * 0.7]
             parts.append(make_part("beam", make_tube(path, beam, 6), rail_look))
 
+    # Railings, and piers below a level bridge.
     if rng.random() < 0.85:
         parts += _railings(rng, deck, width, rail_look)
     if rng.random() < 0.4 and not is_stone:
@@ -229,9 +237,15 @@ def bridge(rng: Rng) -> list[Part]:
 
 def _stone_arch(deck: Points, half_span: float, thickness: float, depth: float) -> Points:
     """Return the outline (P, 2; x, z) from ``deck`` down to z = -depth, with an arch below."""
+    # The arch is half an ellipse, lower than the deck in the middle.
     turn = np.linspace(0, np.pi, 17)
-    crown = float(np.interp(0, deck[:, 0], deck[:, 1])) - thickness + depth
-    under = np.c_[half_span * np.cos(turn), 0.85 * crown * np.sin(turn) - depth]
+    deck_x, deck_z = deck.T
+    crown = float(np.interp(0, deck_x, deck_z)) - thickness + depth
+    arch_x = half_span * np.cos(turn)
+    arch_z = 0.85 * crown * np.sin(turn) - depth
+    under = np.c_[arch_x, arch_z]
+
+    # Go around: along the deck, down, under the arch and up again.
     right = np.array(((deck[-1, 0], -depth),))
     left = np.array(((deck[0, 0], -depth),))
     outline: Points = np.concatenate((deck, right, under, left))[::-1]
@@ -244,12 +258,18 @@ def _railings(rng: Rng, deck: Points, width: float, look: PartMaterial) -> list[
     thick = rng.uniform(0.014, 0.03)
     count = int(rng.integers(3, 9))
     is_double = rng.random() < 0.4
+    rail_levels = (0.5, 1.0) if is_double else (1.0,)
     parts = []
     for side in (-1, 1):
         y = side * width * 0.46
-        for share in (0.5, 1.0) if is_double else (1.0,):
-            path = np.c_[deck[:, 0], np.full(len(deck), y), deck[:, 1] + share * height]
+
+        # Rails follow the deck at a constant height.
+        for share in rail_levels:
+            rail_z = deck[:, 1] + share * height
+            path = np.c_[deck[:, 0], np.full(len(deck), y), rail_z]
             parts.append(make_part("rail", make_tube(path, thick, 8), look))
+
+        # Posts reach a little into the deck and above the rail.
         for x in np.linspace(deck[0, 0], deck[-1, 0], count) * 0.97:
             z = float(np.interp(x, deck[:, 0], deck[:, 1]))
             size = (2.6 * thick, 2.6 * thick, height * 1.15)

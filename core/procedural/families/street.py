@@ -44,11 +44,13 @@ def street_lamp(rng: Rng) -> list[Part]:
     post = make_cylinder(thick, height, (0, 0, height / 2), top=thick * taper, sides=sides)
     parts = [make_part("post", post, look)]
 
+    # A foot wide enough to look stable.
     foot = thick * rng.uniform(1.5, 3.2)
     foot_height = rng.uniform(0.04, 0.25)
     base = lathe_solid([(foot, 0), (foot, foot_height * 0.4), (thick * 1.1, foot_height)], sides)
     parts.append(make_part("foot", base, look))
 
+    # Without arms the lantern tops the post.
     arms = int(rng.integers(0, 4))
     reach = rng.uniform(0.15, 0.4)
     lift = rng.uniform(-0.05, 0.2)
@@ -105,14 +107,12 @@ def mailbox(rng: Rng) -> list[Part]:
         height = ground
     parts = [make_part("body", _round_topped(width, depth, height, rounded), look)]
 
+    # The front has the slot, a door below it and a knob to open it.
     front = -depth / 2
     second = any_material(rng)
     slot = rng.uniform(0.4, 0.8) * width
-    parts.append(
-        make_part(
-            "slot", make_box((slot, 0.03, 0.025), (0, front, height * 0.85)), dark_material(rng)
-        )
-    )
+    slot_mesh = make_box((slot, 0.03, 0.025), (0, front, height * 0.85))
+    parts.append(make_part("slot", slot_mesh, dark_material(rng)))
     panel_height = rng.uniform(0.25, 0.55) * height
     panel = make_box(
         (width * 0.7, 0.03, panel_height), (0, front, panel_height * 0.6 + 0.03), 0.006
@@ -124,20 +124,17 @@ def mailbox(rng: Rng) -> list[Part]:
     if rng.random() < 0.6:
         parts += _mail_flag(rng, (width / 2 + 0.008, -depth * 0.2, height * 0.5))
 
+    # A pillar box stands on a foot, a mailbox on a post, with or without a board between.
     if stands_alone:
         foot = make_box((width * 1.15, depth * 1.15, rng.uniform(0.04, 0.1)))
         return [*parts, make_part("foot", foot, dark_material(rng))]
     post = rng.uniform(0.025, 0.06)
     post_look = (wood_material, metal_material)[rng.integers(0, 2)](rng)
-    parts.append(
-        make_part(
-            "post", make_box((2 * post, 2 * post, ground), (0, 0, -ground / 2 + 0.01)), post_look
-        )
-    )
+    post_mesh = make_box((2 * post, 2 * post, ground), (0, 0, -ground / 2 + 0.01))
+    parts.append(make_part("post", post_mesh, post_look))
     if rng.random() < 0.5:
-        parts.append(
-            make_part("board", make_box((width * 1.1, depth * 0.9, 0.03), (0, 0, -0.01)), post_look)
-        )
+        board = make_box((width * 1.1, depth * 0.9, 0.03), (0, 0, -0.01))
+        parts.append(make_part("board", board, post_look))
     return parts
 
 
@@ -179,10 +176,12 @@ def traffic_cone(rng: Rng) -> list[Part]:
         )
     ]
 
+    # A slab keeps it upright; of four or eight sides, it cannot roll.
     base_look = look if rng.random() < 0.5 else dark_material(rng)
     base = make_prism(circle_outline(foot, sides, np.pi / sides), slab)
     parts.append(make_part("foot", translate_mesh(base, (0, 0, slab / 2)), base_look))
 
+    # Bands are a little wider than the cone, so that no faces coincide.
     band_look = (white_material, paint_material)[rng.integers(0, 2)](rng)
     band_count = int(rng.integers(0, 4))
     band = height * rng.uniform(0.06, 0.16)
@@ -196,6 +195,7 @@ def traffic_cone(rng: Rng) -> list[Part]:
         )
         parts.append(make_part("band", ring, band_look))
 
+    # A lamp as on building sites, or a collar to lift it by.
     top = height + slab
     if rng.random() < 0.3:
         lamp = rng.uniform(0.04, 0.1)
@@ -230,12 +230,15 @@ def wheelbarrow(rng: Rng) -> list[Part]:
         )
     ]
 
+    # Shafts run from the axle under the tub to the grips; legs hold them up behind.
     thick = rng.uniform(0.018, 0.035)
     spread = width * rng.uniform(0.35, 0.6)
     back = length * rng.uniform(0.9, 1.3)
     grip_rise = rng.uniform(0.0, 0.2)
     wheel_count = int(rng.integers(1, 3))
     front = -length / 2 - wheel * rng.uniform(0.2, 0.9)
+
+    # A single wheel is between the shafts, which meet there; two wheels are outside.
     axle_half = 0.06 if wheel_count == 1 else spread
     for side in (-1, 1):
         path = np.array(
@@ -255,6 +258,8 @@ def wheelbarrow(rng: Rng) -> list[Part]:
         parts.append(make_part("leg", leg, frame_look))
     axle = align_to_axis(make_cylinder(thick * 0.8, 2 * axle_half + 0.08, sides=10), "x")
     parts.append(make_part("axle", translate_mesh(axle, (0, front, wheel)), frame_look))
+
+    # Wheels, and a heap of sand now and then.
     parts += _barrow_wheels(rng, wheel_count, wheel, axle_half, front)
     if rng.random() < 0.45:
         load = (width * 0.5 * flare, length * 0.48 * flare, depth * rng.uniform(0.3, 0.8))
@@ -272,6 +277,8 @@ def _tub(width: float, length: float, depth: float, flare: float) -> MeshArrays:
     floor = corners * (width, length) / flare
     top = corners * (width, length) * flare
     wall = 0.03
+
+    # Up the outside, over the rim and down the inside.
     levels = (
         (floor, 0.0),
         (top, depth),

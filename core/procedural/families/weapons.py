@@ -313,6 +313,8 @@ def _shield_outline(kind: int) -> Outline:
 def _bulged(outline: Outline, bulge: float, thickness: float) -> MeshArrays:
     """Return a plate in x and z that bulges by ``bulge`` towards -Y in the middle."""
     shares = np.array((0.04, 0.3, 0.55, 0.8, 1.0))
+
+    # Rings from the middle of the back to the rim, and on the front to the middle again.
     rings = []
     for offset, order in ((thickness / 2, shares), (-thickness / 2, shares[::-1])):
         for share in order:

@@ -101,7 +101,10 @@ def make_cage(rng: Rng) -> list[Part]:
 def _points_along(outline: Points, count: int) -> Points:
     """Return ``count`` points (count, 2), even along the closed ``outline``."""
     loop = np.concatenate((outline, outline[:1]))
-    length = np.r_[0, np.cumsum(np.linalg.norm(np.diff(loop, axis=0), axis=1))]
+    segments = np.linalg.norm(np.diff(loop, axis=0), axis=1)
+    length = np.r_[0, np.cumsum(segments)]
+
+    # Interpolate by the length from the first point.
     positions = np.linspace(0, length[-1], count, endpoint=False)
     x = np.interp(positions, length, loop[:, 0])
     y = np.interp(positions, length, loop[:, 1])
@@ -278,10 +281,12 @@ def _bicycle_wheel(
 ) -> list[Part]:
     """Return tire, hub and spokes of a wheel; ``looks`` are of rubber and steel."""
     rubber, steel = looks
-    tyre = make_torus(radius, wire * rng.uniform(0.8, 1.5), sides=40, round_sides=8)
-    tyre = translate_mesh(align_to_axis(tyre, "x"), hub)
-    axle = translate_mesh(align_to_axis(make_cylinder(0.025, 0.08), "x"), hub)
-    parts = [make_part("tyre", tyre, rubber), make_part("hub", axle, steel)]
+    thickness = wire * rng.uniform(0.8, 1.5)
+    upright_tire = make_torus(radius, thickness, sides=40, round_sides=8)
+    tire = translate_mesh(align_to_axis(upright_tire, "x"), hub)
+    upright_axle = make_cylinder(0.025, 0.08)
+    axle = translate_mesh(align_to_axis(upright_axle, "x"), hub)
+    parts = [make_part("tyre", tire, rubber), make_part("hub", axle, steel)]
 
     # Each bar through the hub is two spokes.
     for angle in np.linspace(0, np.pi, int(rng.integers(4, 9)), endpoint=False):
@@ -664,12 +669,20 @@ def make_chain(rng: Rng) -> list[Part]:
 
 def _closed_bar(path: Points, radius: float, sides: int = 8) -> MeshArrays:
     """Return a round bar along the closed line ``path`` (P, 3), which is flat about z."""
-    tangents = np.roll(path, -1, 0) - np.roll(path, 1, 0)
+    # The tangent at a point is along the line from its predecessor to its successor.
+    following = np.roll(path, -1, 0)
+    preceding = np.roll(path, 1, 0)
+    tangents = following - preceding
     tangents /= np.linalg.norm(tangents, axis=1, keepdims=True)
+
+    # A circle about each point, in the plane of the outward direction and z.
     outwards = np.cross(tangents, (0, 0, 1))
     angles = np.linspace(0, 2 * np.pi, sides, endpoint=False)[None, :, None]
-    offsets = np.cos(angles) * outwards[:, None] + np.sin(angles) * np.array((0, 0, 1))
-    return ring_mesh(path[:, None] + radius * offsets, closed=True)
+    level_offsets = np.cos(angles) * outwards[:, None]
+    upright_offsets = np.sin(angles) * np.array((0, 0, 1))
+    offsets = level_offsets + upright_offsets
+    rings = path[:, None] + radius * offsets
+    return ring_mesh(rings, closed=True)
 
 
 def make_spring(rng: Rng) -> list[Part]:

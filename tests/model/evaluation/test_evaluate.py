@@ -49,7 +49,7 @@ def test_shifted_plane():
 
 @pytest.mark.parametrize("question", INPUT_VARIANTS, ids=lambda q: q.name)
 def test_truth_and_pictures_share_a_frame(dataset, question):
-    """The true solid lies within the hull of its own pictures, and the true surface scores nearly full marks."""
+    """The true solid is within the hull of its images, and the true surface scores nearly 1."""
     judged = build_case(ObjectFile(dataset / "objects/e03.tar"), question)
     cover = hull_cover(judged.views, judged.points)
     assert (cover[judged.inside] > 0.4).mean() > 0.98
@@ -73,7 +73,7 @@ def test_truth_and_pictures_share_a_frame(dataset, question):
 
 
 def test_exact_depths_carve_what_masks_cannot(dataset):
-    """A point before what is seen is outside by its depth alone, one behind it inside; beyond the masks all is out."""
+    """Before the surface is outside by depth alone, behind it inside; beyond the masks outside."""
     file = ObjectFile(dataset / "objects/e03.tar")
     judged = build_case(
         file, next(question for question in INPUT_VARIANTS if question.name == "front")

@@ -53,7 +53,8 @@ def test_two_processes_have_the_losses_of_one(dataset, tmp_path):
         )  # one of them writes
         curves.append(np.array([values[:-1] for _, values in log_lines(run, "train")]))
         assert (run / "curve.png").exists() and (run / "samples.png").exists()
-    # The same samples, the same means; depth, of an untrained encoder, differs by 4e-5 from one thread to two, too.
+    # The same samples give the same means. Depth, of an untrained encoder, also differs by 4e-5
+    # between one thread and two.
     np.testing.assert_allclose(curves[0][0, 1:3], curves[1][0, 1:3], atol=2e-5)
     np.testing.assert_allclose(curves[0][0, 3], curves[1][0, 3], atol=1e-4)
     np.testing.assert_allclose(curves[0][:, 1:4], curves[1][:, 1:4], rtol=5e-3, atol=1e-3)

@@ -1,4 +1,4 @@
-"""What training has in memory: the same from shards, to the bit, and from the compact form but for its rounding."""
+"""What training has in memory: equal from shards, and from the compact form but for rounding."""
 
 import shutil
 from dataclasses import replace

@@ -21,7 +21,7 @@ def test_what_is_learned_from_has_its_mask(dataset):
 
 
 def test_the_shares_of_the_configuration_are_used(dataset):
-    """White backgrounds alone, without noise, shadows and distractors: white where the mask is 0."""
+    """White backgrounds without noise, shadows and distractors are white where the mask is 0."""
     objects = load_split([dataset], "train")
     config = PhotoAugmentationConfig(
         white_share=1.0, distractor_odds=0, texture_odds=0, grain_std=0

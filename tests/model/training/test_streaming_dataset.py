@@ -1,4 +1,4 @@
-"""The stream gives what the files hold, all of it once an epoch, the same again, and however it is shared out."""
+"""The stream yields what the files hold once an epoch, reproducibly and however it is divided."""
 
 import json
 import shutil

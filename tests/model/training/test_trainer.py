@@ -64,7 +64,7 @@ def test_one_picture_alone_is_trained_and_the_rest_stays_as_it_is(dataset, tiny)
 
 @pytest.mark.parametrize("single_view_only", [False, True])
 def test_sets_of_few_views_are_learned_from_as_far_as_they_go(tiny, tmp_path, single_view_only):
-    """Two sides and two unposed views: nothing needs three or four images, and what was known of them stays."""
+    """Sets of two sides and two unposed views train: nothing needs three or four images."""
     folder = write_set(tmp_path / "few", sides=("front", "right"))
     config = TrainingConfig(steps=6, eval_every=6, warmup=1, single_view_only=single_view_only)
     run_to_end(train_network([folder], tmp_path / "run", config, tiny))

@@ -1,4 +1,4 @@
-"""Trains a tiny network for some steps, alone or by torchrun: ``two_processes.py ROOT SET RUN STEPS``."""
+"""Train a tiny network, alone or by torchrun: ``two_processes.py ROOT SET RUN STEPS``."""
 
 import importlib.util
 import sys
@@ -14,7 +14,7 @@ spec.loader.exec_module(module)
 
 from maquette.core.jobs.task import run_to_end  # noqa: E402
 from maquette.core.model.networks.reconstruction import NetworkConfig  # noqa: E402
-from maquette.core.model.training.config_file import TrainingConfig
+from maquette.core.model.training.config_file import TrainingConfig  # noqa: E402
 from maquette.core.model.training.trainer import train_network  # noqa: E402
 
 tiny = NetworkConfig(

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from .images import AugmentationConfig
 from .objects import DenseObject
-from .samples import Ask, DenseSample, draw_dense_sample
+from .samples import DenseSample, ViewChoice, draw_dense_sample
 
 FRONT = "front"
 FREE = "free"
@@ -70,15 +70,16 @@ class DenseBatch:
 
     def to(self, device: torch.device) -> DenseBatch:
         """Return the batch on ``device``."""
-        parts = {part.name: getattr(self, part.name) for part in fields(self)}
-        return DenseBatch(
-            **{name: value.to(device, non_blocking=True) for name, value in parts.items()}
-        )
+        parts = {}
+        for part in fields(self):
+            values = getattr(self, part.name)
+            parts[part.name] = values.to(device, non_blocking=True)
+        return DenseBatch(**parts)
 
     def pin_memory(self) -> DenseBatch:
         """Return the batch in memory that a GPU reads from directly."""
-        parts = {part.name: getattr(self, part.name) for part in fields(self)}
-        return DenseBatch(**{name: value.pin_memory() for name, value in parts.items()})
+        parts = {part.name: getattr(self, part.name).pin_memory() for part in fields(self)}
+        return DenseBatch(**parts)
 
 
 @dataclass(frozen=True)
@@ -103,38 +104,41 @@ class BatchSource:
         augmentation = self.augmentation
         if step < augmentation.clean_steps:
             augmentation = augmentation.clean()
+
+        # A set with fewer objects than a batch has repeats them.
         wanted = self.sampling.objects
         picks = rng.choice(len(self.objects), wanted, replace=len(self.objects) < wanted)
         samples = []
         for pick in picks:
-            thing = self.objects[pick]
+            item = self.objects[pick]
             for _ in range(self.sampling.views):
-                ask = draw_ask(thing, rng, self.sampling)
-                placed = draw_dense_sample(
-                    thing, ask, rng, augmentation, self.sampling.side, self.reach
-                )
+                choice = draw_view_choice(item, rng, self.sampling)
+                side = self.sampling.side
+                placed = draw_dense_sample(item, choice, rng, augmentation, side, self.reach)
                 samples.append(placed.sample)
         return collate(samples, self.families)
 
 
-def draw_ask(thing: DenseObject, rng: np.random.Generator, sampling: SamplingConfig) -> Ask:
-    """Draw which view of ``thing`` is seen, and which others bound its hull."""
-    sides = [index for index, kind in enumerate(thing.kinds) if kind != FREE]
-    free = [index for index, kind in enumerate(thing.kinds) if kind == FREE]
+def draw_view_choice(
+    item: DenseObject, rng: np.random.Generator, sampling: SamplingConfig
+) -> ViewChoice:
+    """Draw which view of ``item`` is seen, and which others bound its hull."""
+    sides = [index for index, kind in enumerate(item.kinds) if kind != FREE]
+    free = [index for index, kind in enumerate(item.kinds) if kind == FREE]
     posed = rng.random() < sampling.posed
     pool = sides if (posed and sides) or not free else free
 
-    # one of several
+    # One of several images of the object.
     if len(pool) > 1 and rng.random() < sampling.several:
         most = min(sampling.most, len(pool))
         images = int(rng.integers(2, most + 1))
         chosen = rng.permutation(pool)[:images]
-        return Ask(int(chosen[0]), tuple(int(index) for index in chosen[1:]))
+        return ViewChoice(int(chosen[0]), tuple(int(index) for index in chosen[1:]))
 
-    # alone
-    if pool is sides and FRONT in thing.kinds and rng.random() < sampling.front:
-        return Ask(thing.kinds.index(FRONT))
-    return Ask(int(rng.choice(pool)))
+    # Alone.
+    if pool is sides and FRONT in item.kinds and rng.random() < sampling.front:
+        return ViewChoice(item.kinds.index(FRONT))
+    return ViewChoice(int(rng.choice(pool)))
 
 
 def collate(samples: Sequence[DenseSample], families: Sequence[str]) -> DenseBatch:

@@ -15,6 +15,9 @@ from .objects import SurfaceView
 from .relighting import LightConfig, clay, draw_light, relit, solid_texture
 from .view_frames import ViewFrame
 
+_SHRUNK = 1.6  # stored pixels a pixel of the network's image above which they are averaged first
+_LEAST_MASK = 16  # pixels below which a narrowed mask is given up
+
 Floats = NDArray[np.float32]
 
 
@@ -26,12 +29,14 @@ class AugmentationConfig:
         clean_steps: steps at the beginning without any of what follows but mirroring and light:
             a network that sees everything at once learns the first shapes slowly.
         mirror: share of mirrored images.
-        stretch: share of objects stretched along their own axes, within ``stretch_range``.
+        stretch: share of objects stretched along their axes, within ``stretch_range``.
         smaller: share of images whose object takes less of the frame, within ``smaller_range``;
             a deep object leaves the frame otherwise.
         relight: share lit anew; the others are as they were rendered.
-        clay, wrong_texture: shares of what is lit anew in gray, so that shading alone tells, and
-            with a texture that has nothing to do with the object, so that it must not tell.
+        clay, wrong_texture: shares of what is lit anew in gray, so that shading alone gives the
+            shape, and
+            with a texture that has nothing to do with the object, so that no shape is read
+            from it.
         drawn: share of images as line art, flat colors or silhouettes.
         mask: share of masks up to ``mask_pixels`` too wide or too narrow.
         pose: share of the other images' cameras that are turned, by a normal distribution of
@@ -98,14 +103,14 @@ def colored(
     rng: np.random.Generator,
     augmentation: AugmentationConfig,
 ) -> Floats:
-    """Return the colors (H, W, 3) in 0..1 of the stored picture: as rendered, or lit anew."""
+    """Return the colors (H, W, 3) in 0..1 of the stored image: as rendered, or lit anew."""
     stretched = not np.allclose(frame.stretch, 1)  # then its shading is wrong as it is
     if not stretched and rng.random() >= augmentation.relight:
         return view.color.astype(np.float32) / 255
     known = (view.alpha > 0) & view.normal.any(axis=2)
     normals = frame.normals(view.normal[known])
 
-    # texture
+    # The texture is that of the object, or none, or one that says nothing of its shape.
     chance = rng.random()
     if chance < augmentation.clay:
         albedo = clay(len(normals), rng)
@@ -114,8 +119,9 @@ def colored(
     else:
         albedo = view.albedo[known]
 
-    # up is up in the object's frame: the sky of the light stays above it
-    light = draw_light(rng, augmentation.light, np.array((0.0, 0.0, 1.0)))
+    # Up is up in the object's frame, so that the sky of the light stays above it.
+    up = np.array((0.0, 0.0, 1.0))
+    light = draw_light(rng, augmentation.light, up)
     color = np.zeros((*view.alpha.shape, 3), np.float32)
     color[known] = relit(albedo, normals, view.occlusion[known], light)
     return _spread(color, known)
@@ -132,34 +138,44 @@ def _positions(view: SurfaceView, known: NDArray[np.bool_]) -> Floats:
     right = np.cross(view.camera[1, :3], away)
     right = right / max(float(np.linalg.norm(right)), 1e-9)
     down = np.cross(away, right)
-    aside = (column / width - 0.5)[:, None] * right + (row / height - 0.5)[:, None] * down
+    x = (column / width - 0.5)[:, None]
+    y = (row / height - 0.5)[:, None]
+    lateral = x * right + y * down
     depth = np.nan_to_num(view.depth[known])[:, None] * away
-    return (aside + depth).astype(np.float32)
+    points: Floats = (lateral + depth).astype(np.float32)
+    return points
 
 
 def _spread(color: Floats, known: NDArray[np.bool_]) -> Floats:
     """Give pixels of ``color`` (H, W, 3) that are not ``known`` the mean of their neighbors."""
     layers = np.dstack((color, known.astype(np.float32))).transpose(2, 0, 1)
-    mean = F.avg_pool2d(torch.from_numpy(layers)[None], 3, 1, 1)[0].numpy()
+    batch = torch.from_numpy(layers)[None]
+    mean = F.avg_pool2d(batch, 3, 1, 1)[0].numpy()
+
+    # The mean over the known alone: that of the colors by that of the coverage.
     filled = mean[:3] / np.maximum(mean[3], 1e-6)
-    return np.where(known[..., None], color, filled.transpose(1, 2, 0)).astype(np.float32)
+    spread = np.where(known[..., None], color, filled.transpose(1, 2, 0))
+    return spread.astype(np.float32)
 
 
 def warped(color: Floats, alpha: NDArray[np.uint8], frame: ViewFrame, side: int) -> Floats:
-    """Return the network's image of a stored picture: (4, side, side), straight alpha."""
+    """Return the network's image of a stored image: (4, side, side), straight alpha."""
     cover = alpha[..., None].astype(np.float32) / 255
-    stored = np.concatenate((color * cover, cover), axis=2).transpose(2, 0, 1)
-    picture = torch.from_numpy(np.ascontiguousarray(stored))[None]
+    premultiplied = np.concatenate((color * cover, cover), axis=2).transpose(2, 0, 1)
+    image = torch.from_numpy(np.ascontiguousarray(premultiplied))[None]
 
-    # what is made much smaller is averaged first
+    # An image that becomes much smaller is averaged first: sampling would skip pixels of it.
     grid = frame.stored(pixel_centers(side))
-    pixels = np.linalg.norm(grid[side // 2] - grid[side // 2 - 1]) * alpha.shape[1] / 2
-    if pixels > 1.6:
-        picture = F.avg_pool2d(picture, 2)
+    step = grid[side // 2] - grid[side // 2 - 1]
+    pixels = np.linalg.norm(step) * alpha.shape[1] / 2
+    if pixels > _SHRUNK:
+        image = F.avg_pool2d(image, 2)
     points = torch.from_numpy(grid.astype(np.float32)).view(1, side, side, 2)
-    warped = F.grid_sample(picture, points, align_corners=False)[0].numpy()
-    warped[:3] /= np.maximum(warped[3], 1e-3)
-    return warped.clip(0, 1)
+    rgba: Floats = F.grid_sample(image, points, align_corners=False)[0].numpy()
+
+    # Colors were weighted by alpha; undo it.
+    rgba[:3] /= np.maximum(rgba[3], 1e-3)
+    return rgba.clip(0, 1)
 
 
 def restyled(rgba: Floats, rng: np.random.Generator, augmentation: AugmentationConfig) -> Floats:
@@ -167,9 +183,17 @@ def restyled(rgba: Floats, rng: np.random.Generator, augmentation: AugmentationC
     result = rgba.copy()
     if rng.random() < augmentation.drawn:
         result[:3] = stylize(rgba, rng)
-    gain = np.exp(rng.normal(0, augmentation.gain, (3, 1, 1))) if augmentation.gain else 1.0
-    gamma = np.exp(rng.normal(0, augmentation.gamma)) if augmentation.gamma else 1.0
+
+    # A camera's white balance and curve.
+    gain = 1.0
+    if augmentation.gain:
+        gain = np.exp(rng.normal(0, augmentation.gain, (3, 1, 1)))
+    gamma = 1.0
+    if augmentation.gamma:
+        gamma = np.exp(rng.normal(0, augmentation.gamma))
     result[:3] = (result[:3] ** gamma * gain).clip(0, 1)
+
+    # Noise of its sensor.
     if rng.random() < augmentation.noise:
         level = rng.uniform(0, augmentation.noise_level)
         noise = rng.standard_normal(result[:3].shape, np.float32)
@@ -187,4 +211,6 @@ def disturbed_mask(
     kernel = ImageFilter.MaxFilter(size) if rng.random() < 0.5 else ImageFilter.MinFilter(size)
     image = Image.fromarray((mask * 255).astype(np.uint8)).filter(kernel)
     result = np.asarray(image, np.float32) / 255
-    return result if (result > 0.5).sum() > 16 else mask
+
+    # Of a thin object too little may be left.
+    return result if (result > 0.5).sum() > _LEAST_MASK else mask

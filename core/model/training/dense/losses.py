@@ -18,19 +18,20 @@ MOST_FAMILIES = 1024
 class LossConfig:
     """Weights of the losses.
 
-    They are such that the gradients of depths, ray_occupancy, layers and normals are about as long in the
-    trunk. The likelihood of sharp depths has a steep gradient: at weights of 0.5 for slopes and 0.3
-    for normals theirs were 10 to 30 times as short, and normals stayed blurred.
+    They are such that the gradients of depths, ray occupancy, layers and normals are about as long
+    in the trunk. The likelihood of sharp depths has a steep gradient: at weights of 0.5 for slopes
+    and 0.3 for normals theirs were 10 to 30 times as short, and normals stayed blurred.
 
     Attributes:
         first_depth: negative log-likelihood of the first surface, the unit of all others.
         gradient: error of the relief's slope at several scales: crisp edges, flat planes.
-        ray_occupancy: cross-entropy of the bins, by their width, and overlap: one less their soft IoU,
-            which asks for the likelier half of what is uncertain.
+        ray_occupancy: cross-entropy of the bins, by their width.
+        overlap: 1 minus the soft IoU of the bins, which rewards the likelier half of what is
+            uncertain.
         layers: negative log-likelihood of the exits and the second entry.
         intervals: cross-entropy of how many there are.
-        normals: one less the cosine, of both normals.
-        up, view, extent, shift: of the whole image.
+        normals: 1 minus the cosine of the angle to the true normal, of both normals.
+        up, view, extent, shift: of values of the image as such.
         family: cross-entropy of the class by the embedding.
         mirror: of whether there is a mirror plane, and of its place.
         depth_reach: depths beyond it are not learned from: no hull reaches there.
@@ -78,6 +79,8 @@ def dense_losses(
     known &= batch.first_depth.abs() < config.depth_reach
     offset, depth_scale = depth_alignment(output, batch, known)
     depth = torch.where(known, batch.first_depth - offset[:, None, None], 0.0)
+    front_loss = _normal_loss(output.front_normal, batch.front_normal)
+    back_loss = _normal_loss(output.back_normal, batch.back_normal)
 
     losses = {
         "first_depth": masked_mean(mixture_nll(output, depth), known),
@@ -85,8 +88,7 @@ def dense_losses(
         **_ray_losses(output.ray_occupancy, batch),
         "layers": _layer_loss(output, batch),
         "intervals": _interval_loss(output.interval_logits, batch),
-        "normals": _normal_loss(output.front_normal, batch.front_normal)
-        + _normal_loss(output.back_normal, batch.back_normal),
+        "normals": front_loss + back_loss,
         **_image_losses(output, batch, offset, depth_scale),
         **_family_losses(output, batch, prototypes, config),
     }
@@ -119,7 +121,7 @@ def depth_alignment(output: DenseOutput, batch: DenseBatch, known: Tensor) -> tu
 
     Args:
         output: of the network.
-        batch: what it was asked with.
+        batch: the images and their labels.
         known: (B, h, w) where the first depth is known.
 
     Returns:
@@ -129,11 +131,14 @@ def depth_alignment(output: DenseOutput, batch: DenseBatch, known: Tensor) -> tu
     predicted = output.likeliest_depth()
     nan = torch.full_like(predicted, torch.nan)
     error = torch.where(known, batch.first_depth - predicted, nan)
-    shift = error.flatten(1).nanmedian(dim=1).values.nan_to_num(0.0)
+    median = error.flatten(1).nanmedian(dim=1).values
+    shift = median.nan_to_num(0.0)
     shift = torch.where(batch.free, shift, 0.0)
+
+    # The relief is measured by its deviation; the ratio is bounded, as flat objects have none.
     true_relief = _deviation(torch.where(known, batch.first_depth, nan))
-    own_relief = _deviation(torch.where(known, predicted, nan))
-    ratio = (true_relief.clamp(min=0.01) / own_relief.clamp(min=0.01)).log()
+    predicted_relief = _deviation(torch.where(known, predicted, nan))
+    ratio = (true_relief.clamp(min=0.01) / predicted_relief.clamp(min=0.01)).log()
     return shift, ratio.clamp(-1, 1)
 
 
@@ -153,10 +158,13 @@ def gradient_loss(error: Tensor, known: Tensor, scales: int = 4) -> Tensor:
     total = error.new_zeros(())
     for scale in range(scales):
         step = 2**scale
+
+        # A slope is known where both of its pixels are.
         across = (error[:, :, step:] - error[:, :, :-step]).abs()
         across_known = known[:, :, step:] & known[:, :, :-step]
         down = (error[:, step:] - error[:, :-step]).abs()
         down_known = known[:, step:] & known[:, :-step]
+
         total = total + masked_mean(across.clamp(max=0.1), across_known)
         total = total + masked_mean(down.clamp(max=0.1), down_known)
     return total
@@ -170,12 +178,12 @@ def _ray_losses(logits: Tensor, batch: DenseBatch) -> dict[str, Tensor]:
     chosen = logits.permute(0, 2, 3, 1)[solid]
     truth = batch.ray_occupancy.permute(0, 2, 3, 1)[solid].float() / 255
 
-    # of P rays: by the width of the bins, 10 times the mean, which most empty bins keep small
+    # Of P rays: by the width of the bins, and 10 times the mean, which most empty bins keep small.
     entropy = F.binary_cross_entropy_with_logits(chosen, truth, reduction="none")
     by_ray = (entropy @ width) / width.sum()
     mean = by_ray.sum() / max(len(by_ray), 1)
 
-    # overlap of each image's solid
+    # Overlap of each image's solid: sums over its rays.
     probability = chosen.sigmoid()
     both = (probability * truth) @ width
     either = (probability + truth) @ width - both
@@ -225,12 +233,12 @@ def _image_losses(
 def _family_losses(
     output: DenseOutput, batch: DenseBatch, prototypes: FamilyPrototypes, config: LossConfig
 ) -> dict[str, Tensor]:
-    # class
+    # Class: families beyond the prototypes are not learned.
     named = (batch.family >= 0) & (batch.family < MOST_FAMILIES)
     logits = prototypes(output.embedding, config.temperature)
     entropy = F.cross_entropy(logits, batch.family.clamp(0, MOST_FAMILIES - 1), reduction="none")
 
-    # mirror plane: normal and offset may both change their sign
+    # Mirror plane: the normal and the offset together may change their sign.
     symmetric = batch.mirror_plane.abs().sum(1) > 0
     presence = F.binary_cross_entropy_with_logits(output.mirror_logit, symmetric.float())
     true_normal = batch.mirror_plane[:, :3]

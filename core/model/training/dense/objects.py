@@ -54,7 +54,7 @@ class SurfaceView:
 
 
 class DenseObject:
-    """One object: its views, grid and points are decoded when they are asked for.
+    """One object: its views, grid and points are decoded when they are needed.
 
     Attributes:
         name: of the object. family: its class.
@@ -96,14 +96,14 @@ class DenseObject:
         file = self._file
         if not file.relightable:
             raise DatasetError(f"{file.path} is not relightable: render the set with --relightable")
-        picture = file.read_color(index)
+        rgba = file.read_color(index)
         depth = file.read_depth(index)
         albedo, normal, occlusion = self._surface(index, depth)
         return SurfaceView(
-            color=median_filter(picture)[..., :3],
+            color=median_filter(rgba)[..., :3],
             albedo=albedo,
             occlusion=occlusion,
-            alpha=picture[..., 3],
+            alpha=rgba[..., 3],
             normal=normal,
             depth=self._depth(index, depth),
             camera=self.cameras[index],
@@ -147,14 +147,15 @@ class DenseObject:
         camera: Camera = self._file.record.views[index].camera
         scale = self._frame[0, 0]
         center = -self._frame[:3, 3] / scale
-        of_center = float(camera.from_world[2] @ (*center, 1))
-        return np.where(depth > 0, (depth - of_center) * scale, np.nan).astype(np.float32)
+        center_depth = float(camera.from_world[2] @ (*center, 1))
+        relative = (depth - center_depth) * scale
+        return np.where(depth > 0, relative, np.nan).astype(np.float32)
 
 
 def load_dense_split(folders: Sequence[Path], split: str) -> list[DenseObject]:
     """Load the objects of ``split`` in the training sets ``folders``, packed or not.
 
-    To train on not those that are copies of what another set judges by.
+    The split "train" leaves out copies of objects that another of the sets validates or tests on.
 
     Raises:
         DatasetError: a set is missing or damaged, is not relightable or has no grids, or there is
@@ -163,10 +164,12 @@ def load_dense_split(folders: Sequence[Path], split: str) -> list[DenseObject]:
     if split == "train":
         places = training_locations(folders)
     else:
-        places = [place for folder in folders for place in locations_of_split(folder, split)]
+        places = []
+        for folder in folders:
+            places += locations_of_split(folder, split)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         loaded = pool.map(lambda place: load_dense_object(place, split != "train"), places)
-        objects = [thing for thing in loaded if thing is not None]
+        objects = [item for item in loaded if item is not None]
     if not objects:
         names = ", ".join(map(str, folders))
         raise DatasetError(f"{names} has no objects in the split {split!r}")
@@ -188,14 +191,18 @@ def load_dense_object(place: ObjectLocation, points: bool = True) -> DenseObject
         return None
     if not file.relightable:
         raise DatasetError(f"{file.path} is not relightable: render the set with --relightable")
-    kept = {
-        kind: data
-        for kind, data in file.parts.items()
-        if _is_needed(kind) or (points and kind == _POINTS)
-    }
+
+    # Keep in memory only the members that training reads.
+    kept = {}
+    for kind, data in file.parts.items():
+        if _is_needed(kind) or (points and kind == _POINTS):
+            kept[kind] = data
     small = ObjectFile(file.path, kept)
+
+    # A view that shows next to nothing has no frame.
     for index in range(len(small.record.views)):
-        if (small.read_color(index)[..., 3] > 127).sum() < _LEAST_PIXELS:
+        alpha = small.read_color(index)[..., 3]
+        if (alpha > 127).sum() < _LEAST_PIXELS:
             return None
     return DenseObject(small)
 
@@ -209,6 +216,8 @@ def _mirror_plane(grid: NDArray[np.bool_]) -> NDArray[np.float64] | None:
     for axis in (0, 1):
         mirrored = np.flip(grid, axis)
         union = np.count_nonzero(grid | mirrored)
-        if union and np.count_nonzero(grid & mirrored) > _SYMMETRIC * union:
-            return np.eye(3)[axis]
+        overlap = np.count_nonzero(grid & mirrored)
+        if union and overlap > _SYMMETRIC * union:
+            normal: NDArray[np.float64] = np.eye(3)[axis]
+            return normal
     return None

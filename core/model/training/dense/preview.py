@@ -1,9 +1,10 @@
-"""Pictures of what the dense network says of unseen objects, beside the truth."""
+"""A sheet of images: what the dense network predicts of unseen objects, beside the truth."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,13 +21,13 @@ _ROWS = 8
 _DEPTH = 0.6  # before and behind the origin, from white to black
 _ERROR = 0.2  # of the first depth, and its scale, that is white
 
-Floats = NDArray[np.floating]
+Floats = NDArray[np.floating[Any]]
 
 
 def draw_dense_samples(
     path: Path,
     network: DenseSingleViewNetwork,
-    things: Sequence[DenseObject],
+    items: Sequence[DenseObject],
     device: torch.device,
 ) -> None:
     """Write a sheet: a row an image, front and free in turn.
@@ -37,7 +38,7 @@ def draw_dense_samples(
     """
     rows = []
     for kind in (FRONT, FREE):
-        shown = [thing for thing in things if kind in thing.kinds][:_ROWS]
+        shown = [item for item in items if kind in item.kinds][:_ROWS]
         if not shown:
             continue
         placed = placed_views(network, shown, kind)
@@ -46,9 +47,12 @@ def draw_dense_samples(
             rows.append(_row(view.sample, output.at(index), float(offsets[index])))
     if not rows:
         return
+
+    # Written beside and renamed, so that a viewer never opens half a sheet.
     sheet = np.concatenate(rows, axis=0)
+    pixels = (sheet.clip(0, 1) * 255).astype(np.uint8)
     partial = path.with_suffix(".partial")
-    Image.fromarray((sheet.clip(0, 1) * 255).astype(np.uint8)).save(partial, "PNG")
+    Image.fromarray(pixels).save(partial, "PNG")
     partial.replace(path)
 
 

@@ -13,6 +13,7 @@ the share of each ray's bin that is solid, by their running sum.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ from ...networks.projection import unproject_points
 
 _STEP = 0.5  # cells, at most
 _GAP = 4  # steps: a shorter way outside between two intervals is of the cells, not of the object
-_NORMAL_RADIUS = 2.5  # cells about a point from which its normal is told
+_NORMAL_RADIUS = 2.5  # cells about a point from which its normal is computed
 _EDGES = RAY_EDGES.numpy().astype(np.float32)
 
 Floats = NDArray[np.float32]
@@ -50,8 +51,8 @@ class RayTargets:
     Attributes:
         intervals: (P,) uint8 how many intervals of the ray are inside.
         first_entry, first_exit, second_entry, last_exit: (P,) float32 depths.
-        ray_occupancy: (P, RAY_BINS) float32 share of each bin behind the first entry that is inside, 0
-            where the ray meets nothing.
+        ray_occupancy: (P, RAY_BINS) float32 share of each bin behind the first entry that is
+            inside, 0 where the ray meets nothing.
     """
 
     intervals: NDArray[np.uint8]
@@ -63,12 +64,15 @@ class RayTargets:
 
 
 def grid_rays(
-    camera: NDArray[np.floating], ndc: NDArray[np.floating], depth: NDArray[np.floating], side: int
+    camera: NDArray[np.floating[Any]],
+    ndc: NDArray[np.floating[Any]],
+    depth: NDArray[np.floating[Any]],
+    side: int,
 ) -> GridRays:
     """Return the rays through points of an image, in the cells of the grid.
 
     Args:
-        camera: (5, 4) matrix of ``projection``, for the object's own frame (centered, longest side
+        camera: (5, 4) matrix of ``projection``, for the object's frame (centered, longest side
             of the bounding box 1).
         ndc: (P, 2) in -1..1, right and down.
         depth: (4,) the depth of homogeneous points in that frame: any linear measure that grows
@@ -79,19 +83,25 @@ def grid_rays(
     far = unproject_points(camera, ndc, np.ones(len(ndc)))
     along = far - near
 
-    # from the camera's own depth to the depth that is wanted
-    near_depth = near @ depth[:3] + depth[3]
-    per_unit = along / (along @ depth[:3])[:, None]
+    # Change the parameter of the rays from the camera's depth to the wanted depth.
+    depth_axis = depth[:3]
+    near_depth = near @ depth_axis + depth[3]
+    depth_gain = along @ depth_axis
+    per_unit = along / depth_gain[:, None]
     start = near - near_depth[:, None] * per_unit
 
+    # Change from the object's frame to cells of the grid, whose middle is the origin.
     cells = side / GRID_GROWN
     start = start * cells + side / 2
-    return GridRays(start.astype(np.float32), (per_unit * cells).astype(np.float32))
+    direction = per_unit * cells
+    return GridRays(start.astype(np.float32), direction.astype(np.float32))
 
 
 def in_object_frame(cells: Floats, side: int = GRID_SIDE) -> Floats:
-    """Return points (..., 3) of the object's own frame for ``cells`` of its grid."""
-    return (cells - np.float32(side / 2)) * np.float32(GRID_GROWN / side)
+    """Return points (..., 3) of the object's frame for ``cells`` of its grid."""
+    centered = cells - np.float32(side / 2)
+    cell_size = np.float32(GRID_GROWN / side)
+    return centered * cell_size
 
 
 def solid_box(grid: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -120,19 +130,28 @@ def march(
     """
     count = len(rays.start)
     result = _nothing(count)
-    enter, leave = _clipped(solid_box(grid) if box is None else box, rays)
+    if box is None:
+        box = solid_box(grid)
+
+    # Only the rays that cross the box of what is solid are marched.
+    enter, leave = _clipped(box, rays)
     hit = np.flatnonzero(leave > enter)
     if not len(hit):
         return result
     enter = enter[hit]
     leave = leave[hit]
 
-    # samples (R, K) at the middle of equal steps
+    # Sample (R, K) points at the middle of equal steps. All rays share the step of the fastest.
     direction = rays.direction[hit]
-    step = np.float32(_STEP / np.linalg.norm(direction, axis=1).max())
-    steps = int(np.ceil((leave - enter).max() / step)) + 1
+    cells_per_depth = np.linalg.norm(direction, axis=1)
+    step = np.float32(_STEP / cells_per_depth.max())
+    longest = (leave - enter).max()
+    steps = int(np.ceil(longest / step)) + 1
     inside = _sampled(grid, rays.start[hit], direction, enter, step, steps)
-    inside &= (np.arange(steps) + np.float32(0.5)) * step < (leave - enter)[:, None]
+
+    # Samples behind the box are clipped into it, and do not count.
+    middles = (np.arange(steps) + np.float32(0.5)) * step
+    inside &= middles < (leave - enter)[:, None]
     inside = _closed(inside)
 
     _write_intervals(result, hit, inside, enter, step)
@@ -141,7 +160,7 @@ def march(
 
 
 def surface_normals(
-    grid: NDArray[np.bool_], points: NDArray[np.floating]
+    grid: NDArray[np.bool_], points: NDArray[np.floating[Any]]
 ) -> tuple[Floats, NDArray[np.bool_]]:
     """Return outward normals at points of the surface: from the middle of what is inside to them.
 
@@ -150,29 +169,40 @@ def surface_normals(
         points: (P, 3) in cells.
 
     Returns:
-        (P, 3) float32 unit vectors, and (P,) whether they could be told.
+        (P, 3) float32 unit vectors, and (P,) whether they are known.
     """
     reach = int(_NORMAL_RADIUS)
     steps = np.arange(-reach, reach + 1)
-    offsets = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
-    offsets = offsets[np.linalg.norm(offsets, axis=1) <= _NORMAL_RADIUS]
+    cube = np.meshgrid(steps, steps, steps, indexing="ij")
+    offsets = np.stack(cube, axis=-1).reshape(-1, 3)
+    distance = np.linalg.norm(offsets, axis=1)
+    offsets = offsets[distance <= _NORMAL_RADIUS]
 
-    # inside (P, K) of the cells about each point; with a margin no index leaves the grid
+    # Look up inside (P, K) of the cells about each point; with a margin no index leaves the grid.
     padded = np.pad(grid, reach)
     side = padded.shape[0]
-    cells = np.floor(points).astype(np.int32).clip(0, len(grid) - 1) + reach
-    flat = (cells[:, 0] * side + cells[:, 1]) * side + cells[:, 2]
-    flat_offsets = ((offsets[:, 0] * side + offsets[:, 1]) * side + offsets[:, 2]).astype(np.int32)
+    cells = np.floor(points).astype(np.int32)
+    cells = cells.clip(0, len(grid) - 1) + reach
+    flat = _flat_index(cells, side)
+    flat_offsets = _flat_index(offsets, side).astype(np.int32)
     inside = padded.reshape(-1).take(flat[:, None] + flat_offsets)
 
+    # The normal points away from the cells that are inside.
     gradient = -(inside.astype(np.float32) @ offsets.astype(np.float32))
     length = np.linalg.norm(gradient, axis=1)
-    told = length > 1
+    known = length > 1
     normals = gradient / np.maximum(length, 1e-6)[:, None]
-    return normals.astype(np.float32), told
+    return normals.astype(np.float32), known
+
+
+def _flat_index(cells: NDArray[Any], side: int) -> NDArray[Any]:
+    """Return the indices (P,) of ``cells`` (P, 3) in a flattened cubic grid."""
+    flat: NDArray[Any] = (cells[:, 0] * side + cells[:, 1]) * side + cells[:, 2]
+    return flat
 
 
 def _nothing(count: int) -> RayTargets:
+    """Return the targets of ``count`` rays that meet nothing."""
     return RayTargets(
         intervals=np.zeros(count, np.uint8),
         first_entry=np.full(count, np.nan, np.float32),
@@ -185,12 +215,18 @@ def _nothing(count: int) -> RayTargets:
 
 def _clipped(box: NDArray[np.int64], rays: GridRays) -> tuple[Floats, Floats]:
     """Return the depths (P,) at which ``rays`` enter and leave ``box`` (2, 3), in cells."""
-    direction = np.where(np.abs(rays.direction) < 1e-6, np.float32(1e-6), rays.direction)
-    low, high = (box[:, None].astype(np.float32) - rays.start) / direction
-    near = np.minimum(low, high)
-    far = np.maximum(low, high)
-    enter = np.maximum(np.maximum(near[:, 0], near[:, 1]), near[:, 2])
-    leave = np.minimum(np.minimum(far[:, 0], far[:, 1]), far[:, 2])
+    # A ray along a side of the box would divide by 0.
+    parallel = np.abs(rays.direction) < 1e-6
+    direction = np.where(parallel, np.float32(1e-6), rays.direction)
+
+    # Each axis bounds the ray by two planes; it is in the box between the last plane that it
+    # enters by and the first that it leaves by.
+    planes = box[:, None].astype(np.float32)
+    lower, upper = (planes - rays.start) / direction
+    nearer = np.minimum(lower, upper)
+    farther = np.maximum(lower, upper)
+    enter = np.maximum(np.maximum(nearer[:, 0], nearer[:, 1]), nearer[:, 2])
+    leave = np.minimum(np.minimum(farther[:, 0], farther[:, 1]), farther[:, 2])
     return enter, leave
 
 
@@ -209,7 +245,8 @@ def _sampled(
     ranks = np.arange(steps, dtype=np.float32)
     flat = np.zeros((len(start), steps), np.int32)
     for axis in range(3):
-        cell = (first[:, axis, None] + ranks * stride[:, axis, None]).astype(np.int32)
+        travelled = ranks * stride[:, axis, None]
+        cell = (first[:, axis, None] + travelled).astype(np.int32)
         np.clip(cell, 0, side - 1, out=cell)
         flat *= side
         flat += cell
@@ -222,6 +259,8 @@ def _closed(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
     A ray that passes a slanted surface leaves and meets its cells, like a staircase, again.
     """
     wide = np.pad(inside, ((0, 0), (_GAP, _GAP)))
+
+    # Grow each run toward larger depths, then shrink its end again: what has met stays joined.
     grown = wide.copy()
     for shift in range(1, _GAP + 1):
         grown[:, shift:] |= wide[:, :-shift]
@@ -245,7 +284,8 @@ def _write_intervals(
     intervals = rises.sum(axis=1)
     result.intervals[hit] = np.minimum(intervals, 255)
 
-    # boundaries lie between two samples, which is where steps begin
+    # Boundaries are between two samples, which is where steps begin. The second entry is the first
+    # rise once the first one is removed.
     solid = intervals > 0
     twice = intervals > 1
     first_entry = rises.argmax(axis=1)
@@ -254,9 +294,11 @@ def _write_intervals(
     rises[np.arange(len(rises)), first_entry] = False
     second_entry = rises.argmax(axis=1)
 
-    result.first_entry[hit[solid]] = (enter + first_entry * step)[solid]
-    result.first_exit[hit[solid]] = (enter + first_exit * step)[solid]
-    result.last_exit[hit[solid]] = (enter + last_exit * step)[solid]
+    # Turn steps into depths.
+    solid_rays = hit[solid]
+    result.first_entry[solid_rays] = (enter + first_entry * step)[solid]
+    result.first_exit[solid_rays] = (enter + first_exit * step)[solid]
+    result.last_exit[solid_rays] = (enter + last_exit * step)[solid]
     result.second_entry[hit[twice]] = (enter + second_entry * step)[twice]
 
 
@@ -272,14 +314,18 @@ def _write_ray_occupancy(
     length = np.zeros((len(inside), steps + 1), np.float32)
     np.cumsum(inside, axis=1, dtype=np.float32, out=length[:, 1:])
 
-    # the length that is inside before each edge of the bins, in steps
+    # Interpolate the length that is inside before each edge of the bins, in steps.
     rays = np.flatnonzero(result.intervals[hit])
-    offset = (result.first_entry[hit[rays]] - enter[rays])[:, None]
+    first_entry = result.first_entry[hit[rays]]
+    offset = (first_entry - enter[rays])[:, None]
     edge = ((offset + _EDGES) / step).clip(0, steps)
     below = np.minimum(edge.astype(np.int32), steps - 1)
     row = rays[:, None]
     before = length[row, below]
-    solid_length = before + (length[row, below + 1] - before) * (edge - below)
+    in_step = length[row, below + 1] - before
+    solid_length = before + in_step * (edge - below)
 
+    # The length inside a bin over its width is its occupancy.
     widths = np.diff(_EDGES)
-    result.ray_occupancy[hit[rays]] = np.diff(solid_length, axis=1) * step / widths
+    in_bin = np.diff(solid_length, axis=1) * step
+    result.ray_occupancy[hit[rays]] = in_bin / widths

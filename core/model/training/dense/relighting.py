@@ -1,6 +1,6 @@
 """Light rendered surfaces anew: infinite light for the price of one rendering.
 
-A picture is albedo x (ambient light x openness + lamp). The ambient light is drawn as spherical
+An image is albedo x (ambient light x openness + lamp). The ambient light is drawn as spherical
 harmonics of order 2, which hold 99 % of what a diffuse surface sends back of a distant light
 (Ramamoorthi and Hanrahan 2001, doi:10.1145/383259.383317); the lamp is a distant one, without
 shadows. Ambient occlusion multiplies the ambient light alone.
@@ -9,6 +9,7 @@ shadows. Ambient occlusion multiplies the ambient light alone.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,7 +60,9 @@ class LightConfig:
     overhead: float = 0.6
 
 
-def draw_light(rng: np.random.Generator, config: LightConfig, up: NDArray[np.floating]) -> Light:
+def draw_light(
+    rng: np.random.Generator, config: LightConfig, up: NDArray[np.floating[Any]]
+) -> Light:
     """Draw a light at random.
 
     Args:
@@ -67,7 +70,7 @@ def draw_light(rng: np.random.Generator, config: LightConfig, up: NDArray[np.flo
         config: how lights are drawn.
         up: (3,) unit vector that is up in the frame of the normals; the sky is mostly there.
     """
-    # ambient: bright above more often than not, and a little of everything else
+    # Ambient light: bright above more often than not, and a little of everything else.
     ambient = np.zeros((9, 3), np.float32)
     level = 0.5 * np.exp(rng.normal(0, config.exposure))
     ambient[0] = level * np.exp(rng.normal(0, config.tint, 3))
@@ -76,7 +79,7 @@ def draw_light(rng: np.random.Generator, config: LightConfig, up: NDArray[np.flo
     bend = rng.normal(0, config.contrast / 2, 5)
     ambient[4:] = bend[:, None] * ambient[0]
 
-    # lamp: from anywhere, but rather from above
+    # Lamp: from anywhere, but rather from above.
     direction = rng.normal(size=3) + 2 * config.overhead * np.asarray(up)
     direction = direction / np.linalg.norm(direction)
     lamp = np.zeros(3)
@@ -84,10 +87,14 @@ def draw_light(rng: np.random.Generator, config: LightConfig, up: NDArray[np.flo
         strength = np.exp(rng.uniform(*np.log(config.lamp_range)))
         lamp = level * strength * np.exp(rng.normal(0, config.tint, 3))
 
-    # as a camera meters: a white surface in the brightest light is at the edge of the range
+    # As a camera meters: a white surface in the brightest light is at the edge of the range.
     brightest = ambient[0].max() + lamp.max()
     gain = np.exp(rng.normal(0, config.exposure)) / max(brightest, 1e-3)
-    return Light(ambient * np.float32(gain), direction.astype(np.float32), np.float32(lamp * gain))
+    return Light(
+        ambient=ambient * np.float32(gain),
+        direction=direction.astype(np.float32),
+        lamp=(lamp * gain).astype(np.float32),
+    )
 
 
 def irradiance(normals: Floats, light: Light) -> Floats:
@@ -97,6 +104,7 @@ def irradiance(normals: Floats, light: Light) -> Floats:
         normals: (P, 3) float32 unit vectors.
         light: of which the lamp is left out.
     """
+    # Real spherical harmonics of order 0, 1 and 2, in the order of `Light.ambient`.
     x, y, z = normals.T
     basis = np.empty((len(normals), 9), np.float32)
     basis[:, 0] = _BAND[0]
@@ -123,8 +131,10 @@ def relit(
         light: in the frame of the normals.
     """
     openness = occlusion.astype(np.float32)[:, None] / 255
-    facing = np.maximum(normals @ light.direction, 0)[:, None]
-    received = irradiance(normals, light) * openness + facing * light.lamp
+    ambient = irradiance(normals, light) * openness
+    cosine = normals @ light.direction
+    facing = np.maximum(cosine, 0)[:, None]
+    received = ambient + facing * light.lamp
     return _srgb(_LINEAR[albedo] * received)
 
 
@@ -155,34 +165,46 @@ def solid_texture(points: Floats, rng: np.random.Generator) -> NDArray[np.uint8]
     fine = _value_noise(points * stretch * frequency * 3, rng)
     height = coarse + np.float32(rng.uniform(0, 0.6)) * fine
     if rng.random() < 0.4:
-        height = np.sin(height * np.float32(rng.uniform(4, 14))) / 2 + np.float32(0.5)
+        stripes = np.float32(rng.uniform(4, 14))
+        height = np.sin(height * stripes) / 2 + np.float32(0.5)
 
-    # a palette of a few colors, with hard or soft borders
-    colors = rng.integers(20, 250, (int(rng.integers(2, 5)), 3)).astype(np.float32)
-    height = (height - height.min()) / max(float(np.ptp(height)), 1e-3) * (len(colors) - 1)
+    # A palette of a few colors, with hard or soft borders.
+    count = int(rng.integers(2, 5))
+    colors = rng.integers(20, 250, (count, 3)).astype(np.float32)
+    span = max(float(np.ptp(height)), 1e-3)
+    height = (height - height.min()) / span * (len(colors) - 1)
     below = np.minimum(height.astype(int), len(colors) - 2)
     share = height - below
     if rng.random() < 0.5:
         share = np.round(share)
-    mixed = colors[below] + (colors[below + 1] - colors[below]) * share[:, None]
-    return mixed.astype(np.uint8)
+    step = colors[below + 1] - colors[below]
+    mixed = colors[below] + step * share[:, None]
+    texture: NDArray[np.uint8] = mixed.astype(np.uint8)
+    return texture
 
 
 def _value_noise(points: Floats, rng: np.random.Generator) -> Floats:
     """Return random values (P,) in 0..1, smooth over distances of about 1."""
     side = 16
     lattice = rng.random((side, side, side), np.float32)
-    low = np.floor(points).astype(np.int32)
-    share = points - low
-    share = share * share * (3 - 2 * share)
-    low = low % side
-    high = (low + 1) % side
+    lower = np.floor(points).astype(np.int32)
+    share = points - lower
+    share = share * share * (3 - 2 * share)  # smooth across the borders of cells
+    lower = lower % side
+    upper = (lower + 1) % side
+
+    # Each of the 8 corners of a point's cell counts by the product of its shares along the axes.
     result = np.zeros(len(points), np.float32)
     for corner in range(8):
-        picks = [(corner >> axis) & 1 for axis in range(3)]
-        index = tuple((high if pick else low)[:, axis] for axis, pick in enumerate(picks))
+        index = []
         weight = np.ones(len(points), np.float32)
-        for axis, pick in enumerate(picks):
-            weight = weight * (share[:, axis] if pick else 1 - share[:, axis])
-        result += weight * lattice[index]
+        for axis in range(3):
+            axis_share = share[:, axis]
+            if (corner >> axis) & 1:
+                index.append(upper[:, axis])
+                weight = weight * axis_share
+            else:
+                index.append(lower[:, axis])
+                weight = weight * (1 - axis_share)
+        result += weight * lattice[tuple(index)]
     return result

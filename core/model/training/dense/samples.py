@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,7 @@ from .ray_targets import (
 from .view_frames import ViewFrame, Window, frame_view
 
 _SEEN = 127  # alpha above which a pixel shows the object
-_REFINED = 0.02  # of the longest side: within it the picture's depth is finer than the grid's
+_REFINED = 0.02  # of the longest side: within it the image's depth is finer than the grid's
 _HULL_STEPS = 85
 
 Floats = NDArray[np.float32]
@@ -40,8 +40,8 @@ Value = TypeVar("Value", bound=np.generic)
 
 
 @dataclass(frozen=True)
-class Ask:
-    """What a sample is asked with.
+class ViewChoice:
+    """Which views make a sample.
 
     Attributes:
         view: index of the object's view.
@@ -102,62 +102,56 @@ class PlacedView:
 
 
 def draw_dense_sample(
-    thing: DenseObject,
-    ask: Ask,
+    item: DenseObject,
+    choice: ViewChoice,
     rng: np.random.Generator,
     augmentation: AugmentationConfig,
     side: int = 128,
     reach: float = 1.0,
 ) -> PlacedView:
-    """Return a view of ``thing`` as the network sees it, with labels.
+    """Return a view of ``item`` as the network sees it, with labels.
 
     Args:
-        thing: the object.
+        item: the object.
         rng: to draw from.
         augmentation: how far it is varied.
-        ask: which view, and which others bound the hull.
+        choice: which view, and which others bound the hull.
         side: of the image, pixels.
         reach: depth to either side that the hull has where it is unknown.
     """
-    view = thing.view(ask.view)
-    posed = thing.kinds[ask.view] != "free"
+    view = item.view(choice.view)
+    posed = item.kinds[choice.view] != "free"
     stretch = _stretch(rng, augmentation)
-    window = _window(rng, augmentation, whole_object=posed and bool(ask.others))
-    frame = frame_view(view.camera, stretch, _outline_ndc(view.alpha), thing.half, window)
+    window = _window(rng, augmentation, whole_object=posed and bool(choice.others))
+    outline = _outline_ndc(view.alpha)
+    frame = frame_view(view.camera, stretch, outline, item.half, window)
+    rgb, mask = _draw_image(view, frame, rng, augmentation, side)
 
-    # image
-    color = colored(view, frame, rng, augmentation)
-    rgba = warped(color, view.alpha, frame, side)
-    rgba = restyled(rgba, rng, augmentation)
-    mask = disturbed_mask(rgba[3], rng, augmentation)
-    background = rng.uniform(0, 1, (3, 1, 1)).astype(np.float32) if augmentation.mask else 0.5
-    rgb = rgba[:3] * rgba[3] + background * (1 - rgba[3])
-    rgb = rgb * mask + 0.5 * (1 - mask)
-
-    # labels
-    ndc = pixel_centers(side // 2)
-    stored = frame.stored(ndc)
-    row, column = _stored_pixels(stored, view)
-    shown = _within(stored) & (view.alpha[row, column] > _SEEN)
-    stored = stored[shown]
-    grid = thing.grid()
-    rays = grid_rays(view.camera, stored, frame.depth, len(grid))
-    met = march(grid, rays, thing.box)
-    pixels = row[shown], column[shown]
-    first_depth = _refined(met, view.depth[pixels], view, stored, frame)
-    front = _front_normals(view.normal[pixels], frame)
+    # Labels: what the rays through the middles of the shown pixels meet.
+    pixels = _shown_pixels(view, frame, side // 2)
+    shown = pixels.shown
+    grid = item.grid()
+    rays = grid_rays(view.camera, pixels.stored, frame.depth, len(grid))
+    met = march(grid, rays, item.box)
+    first_depth = _refined(met, view, pixels, frame)
+    front = _front_normals(view.normal[pixels.row, pixels.column], frame)
     back = _back_normals(grid, met, rays, frame)
-    exits = np.stack((met.first_exit, met.second_entry, met.last_exit)) - met.first_entry
+    crossings = np.stack((met.first_exit, met.second_entry, met.last_exit))
+    layers = crossings - met.first_entry
     ray_occupancy = np.round(met.ray_occupancy.T * 255).astype(np.uint8)
 
+    # Conditions: the hull that the other masks leave, and what is known of the camera.
     within = None
-    if ask.others:
+    if choice.others:
         depths = _hull_depths(reach)[:, None]
         cells = rays.start[:, None] + depths * rays.direction[:, None]
-        within = _within_others(thing, ask.others, in_object_frame(cells), rng, augmentation)
+        points = in_object_frame(cells)
+        within = _within_others(item, choice.others, points, rng, augmentation)
     hull = _hull_interval(within, shown, reach)
     known = posed or rng.random() < augmentation.view_known
-    conditions = (posed, frame.field_of_view if known else 0.0, known, (1 + len(ask.others)) / 6)
+    known_view = frame.field_of_view if known else 0.0
+    conditions = (posed, known_view, known, (1 + len(choice.others)) / 6)
+
     up = frame.directions @ (0.0, 0.0, 1.0)
     sample = DenseSample(
         image=_image(rgb, mask, hull),
@@ -165,32 +159,82 @@ def draw_dense_sample(
         shown=shown.reshape(side // 2, -1),
         first_depth=_image_of(first_depth[None], shown, np.nan)[0],
         intervals=_image_of(met.intervals[None], shown, 0)[0],
-        layers=_image_of(exits, shown, np.nan),
+        layers=_image_of(layers, shown, np.nan),
         ray_occupancy=_image_of(ray_occupancy, shown, 0),
         front_normal=_image_of(front.T, shown, 0),
         back_normal=_image_of(back.T, shown, 0),
         depth_extent=_depth_extent(met),
         up=up.astype(np.float32),
-        mirror_plane=_mirror_plane(thing, frame),
+        mirror_plane=_mirror_plane(item, frame),
         field_of_view=frame.field_of_view,
-        free=not posed and not ask.others,
-        family=thing.family,
+        free=not posed and not choice.others,
+        family=item.family,
     )
     return PlacedView(sample, frame, view.camera)
+
+
+def _draw_image(
+    view: SurfaceView,
+    frame: ViewFrame,
+    rng: np.random.Generator,
+    augmentation: AugmentationConfig,
+    side: int,
+) -> tuple[Floats, Floats]:
+    """Return the colors (3, side, side), gray outside the mask, and the mask (side, side)."""
+    color = colored(view, frame, rng, augmentation)
+    rgba = warped(color, view.alpha, frame, side)
+    rgba = restyled(rgba, rng, augmentation)
+    mask = disturbed_mask(rgba[3], rng, augmentation)
+
+    # Where the mask is too wide, a random color shows: its background must not be learned.
+    background: Floats | float = 0.5
+    if augmentation.mask:
+        background = rng.uniform(0, 1, (3, 1, 1)).astype(np.float32)
+    alpha = rgba[3]
+    rgb = rgba[:3] * alpha + background * (1 - alpha)
+    rgb = rgb * mask + 0.5 * (1 - mask)
+    return rgb, mask
+
+
+@dataclass(frozen=True)
+class _ShownPixels:
+    """The P pixels of the label maps whose middles show the object.
+
+    Attributes:
+        shown: (h * h,) bool which pixels these are.
+        stored: (P, 2) points of the stored image, in -1..1.
+        row, column: (P,) pixels of the stored image.
+    """
+
+    shown: NDArray[np.bool_]
+    stored: NDArray[np.float64]
+    row: NDArray[np.int64]
+    column: NDArray[np.int64]
+
+
+def _shown_pixels(view: SurfaceView, frame: ViewFrame, side: int) -> _ShownPixels:
+    ndc = pixel_centers(side)
+    stored = frame.stored(ndc)
+    row, column = _stored_pixels(stored, view)
+    shown = _within(stored) & (view.alpha[row, column] > _SEEN)
+    return _ShownPixels(shown, stored[shown], row[shown], column[shown])
 
 
 def _stretch(rng: np.random.Generator, augmentation: AugmentationConfig) -> NDArray[np.float64]:
     if rng.random() >= augmentation.stretch:
         return np.ones(3)
-    low, high = np.log(augmentation.stretch_range)
-    return np.exp(rng.uniform(low, high, 3))
+    lower, upper = np.log(augmentation.stretch_range)
+    factors: NDArray[np.float64] = np.exp(rng.uniform(lower, upper, 3))
+    return factors
 
 
 def _window(
     rng: np.random.Generator, augmentation: AugmentationConfig, whole_object: bool
 ) -> Window:
     smaller = rng.random() < augmentation.smaller
-    room = rng.uniform(*augmentation.smaller_range) if smaller else 1.0
+    room = 1.0
+    if smaller:
+        room = rng.uniform(*augmentation.smaller_range)
     return Window(whole_object=whole_object, room=room, mirror=rng.random() < augmentation.mirror)
 
 
@@ -203,25 +247,32 @@ def _outline_ndc(alpha: NDArray[np.uint8]) -> NDArray[np.float64]:
     last = width - shown[rows, ::-1].argmax(axis=1)
     columns = np.concatenate((first, first, last, last))
     lines = np.concatenate((rows, rows + 1, rows, rows + 1))
-    return np.stack((columns, lines), axis=1) * (2 / width, 2 / height) - 1.0
+    corners = np.stack((columns, lines), axis=1)
+    ndc: NDArray[np.float64] = corners * (2 / width, 2 / height) - 1.0
+    return ndc
 
 
 def _within(stored: NDArray[np.float64]) -> NDArray[np.bool_]:
-    return (np.abs(stored) < 1).all(axis=1)
+    """Return which points (P, 2) are within the stored image."""
+    within: NDArray[np.bool_] = (np.abs(stored) < 1).all(axis=1)
+    return within
 
 
 def _stored_pixels(
     stored: NDArray[np.float64], view: SurfaceView
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     height, width = view.alpha.shape
-    column = ((stored[:, 0] + 1) / 2 * width).astype(int).clip(0, width - 1)
-    row = ((stored[:, 1] + 1) / 2 * height).astype(int).clip(0, height - 1)
+    across = (stored[:, 0] + 1) / 2 * width
+    down = (stored[:, 1] + 1) / 2 * height
+    column = across.astype(int).clip(0, width - 1)
+    row = down.astype(int).clip(0, height - 1)
     return row, column
 
 
 def _front_normals(normals: Floats, frame: ViewFrame) -> Floats:
-    """Return the picture's ``normals`` (P, 3) in the frame of the image, 0 where there is none."""
-    front = frame.normals(normals) @ frame.directions.T
+    """Return stored ``normals`` (P, 3) in the frame of the image, 0 where there is none."""
+    turned = frame.normals(normals)
+    front = turned @ frame.directions.T
     front *= normals.any(axis=1, keepdims=True)
     return front.astype(np.float32)
 
@@ -232,9 +283,11 @@ def _back_normals(
     """Return normals (P, 3) where ``rays`` leave last, in the frame of the image, 0 if unknown."""
     back = np.zeros((len(met.intervals), 3), np.float32)
     solid = np.flatnonzero(met.intervals)
-    leaving = rays.start[solid] + met.last_exit[solid, None] * rays.direction[solid]
-    normals, told = surface_normals(grid, leaving)
-    back[solid[told]] = frame.normals(normals[told]) @ frame.directions.T
+    travelled = met.last_exit[solid, None] * rays.direction[solid]
+    leaving = rays.start[solid] + travelled
+    normals, known = surface_normals(grid, leaving)
+    turned = frame.normals(normals[known])
+    back[solid[known]] = turned @ frame.directions.T
     return back
 
 
@@ -246,26 +299,21 @@ def _depth_extent(met: RayTargets) -> float:
     return float(np.log(max(extent, 0.01)))
 
 
-def _refined(
-    met: RayTargets,
-    picture_depth: Floats,
-    view: SurfaceView,
-    stored: NDArray[np.float64],
-    frame: ViewFrame,
-) -> Floats:
-    """Return the first depth (P,): the picture's where it agrees with the grid, or the grid misses.
+def _refined(met: RayTargets, view: SurfaceView, pixels: _ShownPixels, frame: ViewFrame) -> Floats:
+    """Return the first depth (P,): the image's where it agrees with the grid, or the grid misses.
 
     Args:
         met: what the rays meet in the grid.
-        view: of the picture.
+        view: the stored image, whose depth is along its camera's axis in the object's unit.
+        pixels: of the rays.
         frame: that the network sees it in.
-        picture_depth: (P,) along the stored camera's axis, in the object's unit.
-        stored: (P, 2) where the rays are in the stored picture.
     """
-    points = unproject_points(view.camera, stored, picture_depth.astype(float))
+    stored_depth = view.depth[pixels.row, pixels.column].astype(float)
+    points = unproject_points(view.camera, pixels.stored, stored_depth)
     depth = points @ frame.depth[:3] + frame.depth[3]
     missed = met.intervals == 0
-    near = np.abs(depth - met.first_entry) < _REFINED * np.linalg.norm(frame.depth[:3])
+    tolerance = _REFINED * np.linalg.norm(frame.depth[:3])
+    near = np.abs(depth - met.first_entry) < tolerance
     return np.where(missed | near, depth, met.first_entry).astype(np.float32)
 
 
@@ -278,7 +326,7 @@ def _image_of(values: NDArray[Value], shown: NDArray[np.bool_], fill: float) -> 
 
 
 def _within_others(
-    thing: DenseObject,
+    item: DenseObject,
     others: Sequence[int],
     points: Floats,
     rng: np.random.Generator,
@@ -287,11 +335,12 @@ def _within_others(
     """Return whether the masks of the views ``others`` allow for ``points`` (..., 3)."""
     inside = np.ones(points.shape[:-1], bool)
     for other in others:
-        camera = thing.cameras[other]
+        camera = item.cameras[other]
         if rng.random() < augmentation.pose:
-            error = random_rotation(rng, np.radians(rng.normal(0, augmentation.pose_degrees)))
+            degrees = rng.normal(0, augmentation.pose_degrees)
+            error = random_rotation(rng, np.radians(degrees))
             camera = transform_camera(camera, error)
-        mask = thing.alpha(other).astype(np.float32) / 255
+        mask = item.alpha(other).astype(np.float32) / 255
         mask = disturbed_mask(mask, rng, augmentation)
         inside &= _covered(mask > 0.5, camera, points)
     return inside
@@ -313,11 +362,15 @@ def _hull_interval(
     hull[0] = -reach
     hull[1] = reach
     if inside is not None:
+        # Of a sampled ray it is between the first and the last sample inside, and half a step
+        # to either side. Rays without any sample inside stay unknown.
         known = inside.any(axis=1)
         depths = _hull_depths(reach)
         half_step = reach / (_HULL_STEPS - 1)
-        first = depths[inside.argmax(axis=1)] - half_step
-        last = depths[_HULL_STEPS - 1 - inside[:, ::-1].argmax(axis=1)] + half_step
+        first_index = inside.argmax(axis=1)
+        last_index = _HULL_STEPS - 1 - inside[:, ::-1].argmax(axis=1)
+        first = depths[first_index] - half_step
+        last = depths[last_index] + half_step
         pixels = np.flatnonzero(shown)[known]
         hull[0, pixels] = first[known]
         hull[1, pixels] = last[known]
@@ -329,26 +382,30 @@ def _hull_depths(reach: float) -> Floats:
 
 
 def _covered(
-    mask: NDArray[np.bool_], camera: NDArray[np.floating], points: Floats
+    mask: NDArray[np.bool_], camera: NDArray[np.floating[Any]], points: Floats
 ) -> NDArray[np.bool_]:
-    """Return whether ``points`` (..., 3) fall on ``mask`` (H, W) in the picture of ``camera``."""
+    """Return whether ``points`` (..., 3) fall on ``mask`` (H, W) in the image of ``camera``."""
     rows = camera[:3].astype(np.float32)
     local = points @ rows[:, :3].T + rows[:, 3]
     height, width = mask.shape
-    column = (local[..., 0] / local[..., 2] + 1) * (width / 2)
-    row = (local[..., 1] / local[..., 2] + 1) * (height / 2)
+    depth = local[..., 2]
+    column = (local[..., 0] / depth + 1) * (width / 2)
+    row = (local[..., 1] / depth + 1) * (height / 2)
+
+    # Points beside the image are read at its edge, and then left out.
     within = (column >= 0) & (column < width) & (row >= 0) & (row < height)
     column = column.clip(0, width - 1).astype(np.int32)
     row = row.clip(0, height - 1).astype(np.int32)
-    return mask[row, column] & within
+    covered: NDArray[np.bool_] = mask[row, column] & within
+    return covered
 
 
-def _mirror_plane(thing: DenseObject, frame: ViewFrame) -> Floats:
+def _mirror_plane(item: DenseObject, frame: ViewFrame) -> Floats:
     """Return the mirror plane (4,) in the frame of the image, 0 if there is none."""
-    if thing.mirror is None:
+    if item.mirror is None:
         return np.zeros(4, np.float32)
-    normal = frame.directions @ thing.mirror
-    offset = -float(thing.mirror @ frame.middle) * frame.scale
+    normal = frame.directions @ item.mirror
+    offset = -float(item.mirror @ frame.middle) * frame.scale
     return np.array((*normal, offset), np.float32)
 
 

@@ -104,7 +104,7 @@ def step_times(trainer: DenseTrainer, batch: DenseBatch, steps: int) -> StepTime
         began = _now(trainer.device)
         losses = trainer.losses(batch)
         looked = _now(trainer.device)
-        losses["all"].backward()  # type: ignore[no-untyped-call]
+        losses["all"].backward()
         differentiated = _now(trainer.device)
         trainer.update()
         ended = _now(trainer.device)
@@ -116,7 +116,7 @@ def step_times(trainer: DenseTrainer, batch: DenseBatch, steps: int) -> StepTime
 def loader_seconds(datasets: Sequence[Path], config: DenseRunConfig, steps: int) -> float:
     """Return the mean seconds between two batches if nothing else is done."""
     objects = load_dense_split(datasets, "train")
-    families = sorted({thing.family for thing in objects})
+    families = sorted({item.family for item in objects})
     source = BatchSource(
         objects, families, config.training.seed, config.sampling, config.augmentation
     )

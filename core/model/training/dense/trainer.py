@@ -1,7 +1,7 @@
 """Trains the dense single-view network: resumable to the bit, on a CPU or a GPU.
 
 The learning rate is warmed up and then stays: no end has to be known, and the checkpoint of a run
-can be trained on. For a release a short run of its own starts from it and lets the rate fall to
+can be trained on. For a release a short further run starts from it and lets the rate fall to
 zero (warm-up, stable, decay; Hu et al. 2024, arXiv:2404.06395).
 """
 
@@ -92,11 +92,12 @@ class DenseRunConfig:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the settings as JSON holds them."""
-        return json.loads(json.dumps(asdict(self)))
+        settings: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return settings
 
 
 class DenseTrainer:
-    """The network, its moving average and the optimizer, as one thing to step, save and load.
+    """The network, its moving average and the optimizer, to step, save and load together.
 
     Args:
         config: of the run. device: to train on.
@@ -139,9 +140,10 @@ class DenseTrainer:
         update_ema(self.average, self.network, config.average, self.step)
 
     def look(self, network: DenseSingleViewNetwork, batch: DenseBatch) -> DenseOutput:
-        """Return what ``network`` says of ``batch``, in the precision of the run."""
+        """Return what ``network`` predicts of ``batch``, in the precision of the run."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed):
-            return network(batch.image, batch.conditions)
+            output: DenseOutput = network(batch.image, batch.conditions)
+        return output
 
     def learning_rate(self) -> float:
         """Return the rate of the next step."""
@@ -222,7 +224,7 @@ def train_dense(
     yield Progress(0.0, "Reading the training set")
     objects = load_dense_split(datasets, "train")
     unseen = _spread(load_dense_split(datasets, "validation"), config.training.validation)
-    families = _write_config(run, config, datasets, {thing.family for thing in objects})
+    families = _write_config(run, config, datasets, {item.family for item in objects})
 
     if config.training.threads:
         torch.set_num_threads(config.training.threads)
@@ -253,6 +255,7 @@ def _steps(
     stop = run / "stop"
     images = source.sampling.objects * source.sampling.views
     flop = images * image_flop(trainer.config)
+
     saved = time.monotonic()
     batches = batches_from(source, trainer.step, trainer.device)
     log = DenseLog(run, trainer.step, images, flop)
@@ -261,15 +264,16 @@ def _steps(
             began = time.perf_counter()
             losses = trainer.train_step(next(batches))
             log.step(trainer.step, losses, time.perf_counter() - began)
+
+            # The file `stop` is looked for once a step, so that what follows agrees on it.
             stopped = stop.exists()
             if trainer.step % config.validate_every == 0 or trainer.step == config.steps:
                 _validate(run, trainer, unseen, log)
             if stopped or time.monotonic() - saved > config.checkpoint_seconds:
                 trainer.save(run / CHECKPOINT)
                 saved = time.monotonic()
-            yield Progress(
-                trainer.step / config.steps, f"Step {trainer.step}, loss {losses['all']:.3f}"
-            )
+            text = f"Step {trainer.step}, loss {losses['all']:.3f}"
+            yield Progress(trainer.step / config.steps, text)
             if stopped:
                 break
     trainer.save(run / CHECKPOINT)
@@ -282,7 +286,8 @@ def image_flop(config: DenseRunConfig) -> float:
     side = config.sampling.side
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
         network(torch.zeros(1, IMAGE_CHANNELS, side, side), torch.zeros(1, CONDITIONS))
-    return 3.0 * counter.get_total_flops()
+    forward = int(counter.get_total_flops())
+    return 3.0 * forward
 
 
 def _validate(
@@ -295,9 +300,8 @@ def _validate(
 
 def _is_mixed(precision: str, device: torch.device) -> bool:
     if precision not in PRECISIONS:
-        raise DatasetError(
-            f"Unknown precision {precision!r}. Choose one of {', '.join(PRECISIONS)}"
-        )
+        known = ", ".join(PRECISIONS)
+        raise DatasetError(f"Unknown precision {precision!r}. Choose one of {known}")
     return precision == "bfloat16" or (precision == "automatic" and has_native_bfloat16(device))
 
 
@@ -320,19 +324,22 @@ def _write_config(
         DatasetError: it is of another.
     """
     path = run / "config.json"
-    own = config.as_dict()
+    settings = config.as_dict()
     known_families: list[str] = []
     if path.exists():
         known = json.loads(path.read_text(encoding="utf-8"))
         known_families = known.get("families", [])
-        if _comparable(known) != _comparable(own):
+        if _comparable(known) != _comparable(settings):
             raise DatasetError(
                 f"{run} contains a run with a different configuration. Choose another folder"
             )
-    own["datasets"] = [folder.name for folder in datasets]
-    own["families"] = known_families + sorted(families - set(known_families))
-    path.write_text(json.dumps(own, indent=1), encoding="utf-8")
-    return own["families"]
+
+    # New classes come last: the indices of the known ones are in the weights.
+    all_families = known_families + sorted(families - set(known_families))
+    settings["datasets"] = [folder.name for folder in datasets]
+    settings["families"] = all_families
+    path.write_text(json.dumps(settings, indent=1), encoding="utf-8")
+    return all_families
 
 
 def _comparable(settings: dict[str, Any]) -> dict[str, Any]:

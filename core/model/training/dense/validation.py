@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from .batches import FREE, FRONT, collate
 from .images import NOTHING_VARIED
 from .losses import depth_alignment
 from .objects import DenseObject
-from .samples import Ask, PlacedView, draw_dense_sample
+from .samples import PlacedView, ViewChoice, draw_dense_sample
 
 GROSS = 0.1  # error of the first depth above which a pixel shows another surface
 _AT_ONCE = 16  # images
@@ -39,10 +40,11 @@ def validate_dense(
     """
     scores: dict[str, float] = {}
     for kind in (FRONT, FREE):
-        things = [thing for thing in unseen if kind in thing.kinds]
+        items = [item for item in unseen if kind in item.kinds]
         rows = []
-        for first in range(0, len(things), _AT_ONCE):
-            rows += _scores_of(network, things[first : first + _AT_ONCE], kind, device)
+        for first in range(0, len(items), _AT_ONCE):
+            chunk = items[first : first + _AT_ONCE]
+            rows += _scores_of(network, chunk, kind, device)
         for name in rows[0] if rows else ():
             values = np.array([row[name] for row in rows])
             scores[f"{kind}_{name}"] = float(np.nanmean(values))
@@ -50,38 +52,36 @@ def validate_dense(
 
 
 def placed_views(
-    network: DenseSingleViewNetwork, things: Sequence[DenseObject], kind: str, side: int = 128
+    network: DenseSingleViewNetwork, items: Sequence[DenseObject], kind: str, side: int = 128
 ) -> list[PlacedView]:
-    """Return the first view of ``kind`` of each of ``things``, not varied."""
+    """Return the first view of ``kind`` of each of ``items``, not varied."""
     reach = network.config.depth_reach
-    return [
-        draw_dense_sample(
-            thing,
-            Ask(thing.kinds.index(kind)),
-            np.random.default_rng(0),
-            NOTHING_VARIED,
-            side,
-            reach,
-        )
-        for thing in things
-    ]
+    placed = []
+    for item in items:
+        choice = ViewChoice(item.kinds.index(kind))
+        rng = np.random.default_rng(0)
+        placed.append(draw_dense_sample(item, choice, rng, NOTHING_VARIED, side, reach))
+    return placed
 
 
 @torch.inference_mode()
 def look_at_views(
     network: DenseSingleViewNetwork, placed: Sequence[PlacedView], device: torch.device
 ) -> tuple[DenseOutput, NDArray[np.float32]]:
-    """Return what ``network`` says of ``placed``, on the CPU, and the true offset (B,) of each."""
-    batch = collate([view.sample for view in placed], ()).to(device)
+    """Return the predictions for ``placed``, on the CPU, and the true offset (B,) of each."""
+    samples = [view.sample for view in placed]
+    batch = collate(samples, ()).to(device)
     output = network.eval()(batch.image, batch.conditions)
+
+    # The true offset of a free image is what its first depth leaves open.
     known = batch.shown & batch.first_depth.isfinite()
     offset, _ = depth_alignment(output, batch, known)
-    on_cpu = DenseOutput(**{name: value.cpu() for name, value in vars(output).items()})
-    return on_cpu, offset.cpu().numpy()
+    values = {name: value.cpu() for name, value in vars(output).items()}
+    return DenseOutput(**values), offset.cpu().numpy()
 
 
 def ray_logits(
-    output: DenseOutput, placed: PlacedView, points: NDArray[np.floating], shift: float
+    output: DenseOutput, placed: PlacedView, points: NDArray[np.floating[Any]], shift: float
 ) -> Floats:
     """Return logits (P,) of the occupancy of ``points`` (P, 3) of the object's frame.
 
@@ -93,37 +93,51 @@ def ray_logits(
     """
     frame = placed.frame
     mask = placed.sample.image[3]
-    rows = points @ placed.camera[:3, :3].T + placed.camera[:3, 3]
-    ndc = frame.seen(rows[:, :2] / rows[:, 2:])
+    camera = placed.camera
+    local = points @ camera[:3, :3].T + camera[:3, 3]
+    stored = local[:, :2] / local[:, 2:]
+    ndc = frame.seen(stored)
     depth = points @ frame.depth[:3] + frame.depth[3]
     within = (np.abs(ndc) < 1).all(axis=1)
 
-    # pixels of the mask, and of the maps at half its resolution
-    pixel = ((ndc + 1) / 2 * len(mask)).astype(int).clip(0, len(mask) - 1)
-    column, row = pixel.T
+    # Look up the mask, and the maps at half its resolution.
+    side = len(mask)
+    pixel = ((ndc + 1) / 2 * side).astype(int)
+    column, row = pixel.clip(0, side - 1).T
     within &= mask[row, column] > 0.5
+    map_row = row // 2
+    map_column = column // 2
+
+    # The bin that holds a point is chosen by its depth behind the first surface.
     first = output.likeliest_depth()[0].numpy() + shift
-    behind = depth - first[row // 2, column // 2]
+    behind = depth - first[map_row, map_column]
     bin_index = np.searchsorted(_EDGES, behind, side="right") - 1
     within &= (bin_index >= 0) & (bin_index < RAY_BINS)
     ray_occupancy = output.ray_occupancy[0].numpy()
-    logits = ray_occupancy[bin_index.clip(0, RAY_BINS - 1), row // 2, column // 2]
+    logits = ray_occupancy[bin_index.clip(0, RAY_BINS - 1), map_row, map_column]
     return np.where(within, logits, _OUTSIDE).astype(np.float32)
 
 
 def _scores_of(
-    network: DenseSingleViewNetwork, things: Sequence[DenseObject], kind: str, device: torch.device
+    network: DenseSingleViewNetwork, items: Sequence[DenseObject], kind: str, device: torch.device
 ) -> list[dict[str, float]]:
-    placed = placed_views(network, things, kind)
+    placed = placed_views(network, items, kind)
     output, offsets = look_at_views(network, placed, device)
     rows = []
-    for index, thing in enumerate(things):
-        own = output.at(index)
-        row = _pixel_scores(own, placed[index], float(offsets[index]))
-        points, inside = thing.points()
-        predicted = float(own.shift[0]) if kind == FREE else 0.0
-        row["iou"] = _iou(ray_logits(own, placed[index], points, predicted), inside)
-        shifted = ray_logits(own, placed[index], points, float(offsets[index]))
+    for index, item in enumerate(items):
+        object_output = output.at(index)
+        view = placed[index]
+        true_shift = float(offsets[index])
+        row = _pixel_scores(object_output, view, true_shift)
+
+        # The solid as reconstruction places it, and with the true offset.
+        points, inside = item.points()
+        shift = 0.0
+        if kind == FREE:
+            shift = float(object_output.shift[0])
+        logits = ray_logits(object_output, view, points, shift)
+        shifted = ray_logits(object_output, view, points, true_shift)
+        row["iou"] = _iou(logits, inside)
         row["iou_shifted"] = _iou(shifted, inside)
         rows.append(row)
     return rows
@@ -134,23 +148,32 @@ def _pixel_scores(output: DenseOutput, placed: PlacedView, offset: float) -> dic
     depth = output.likeliest_depth()[0].numpy() + offset
     known = sample.shown & np.isfinite(sample.first_depth)
     error = np.abs(depth - sample.first_depth)[known]
-    back = np.abs(output.layers[0, 2].numpy() - sample.layers[2])[np.isfinite(sample.layers[2])]
+
+    true_back = sample.layers[2]
+    back_error = np.abs(output.layers[0, 2].numpy() - true_back)
+    back = back_error[np.isfinite(true_back)]
     counts = output.interval_logits[0].argmax(0).numpy()
     most = output.interval_logits.shape[1] - 1
     right = counts == np.minimum(sample.intervals, most)
     up_cosine = float(output.up[0].numpy() @ sample.up)
+    up_angle = np.arccos(np.clip(up_cosine, -1, 1))
     return {
         "depth": _median(error),
-        "gross": float((error > GROSS).mean()) if len(error) else np.nan,
+        "gross": _share(error > GROSS),
         "normal": _mean_angle(output.front_normal[0], sample.front_normal),
         "back": _median(back),
         "back_normal": _mean_angle(output.back_normal[0], sample.back_normal),
-        "intervals": float(right[sample.shown].mean()) if sample.shown.any() else np.nan,
-        "up": float(np.degrees(np.arccos(np.clip(up_cosine, -1, 1)))),
+        "intervals": _share(right[sample.shown]),
+        "up": float(np.degrees(up_angle)),
     }
 
 
-def _median(values: NDArray[np.floating]) -> float:
+def _share(chosen: NDArray[np.bool_]) -> float:
+    """Return which share of ``chosen`` (P,) is True, NaN if there is none."""
+    return float(chosen.mean()) if len(chosen) else float("nan")
+
+
+def _median(values: NDArray[np.floating[Any]]) -> float:
     return float(np.median(values)) if len(values) else float("nan")
 
 
@@ -161,7 +184,8 @@ def _mean_angle(normals: torch.Tensor, truth: Floats) -> float:
     cosine = F.cosine_similarity(normals, true_normals, dim=0)[known]
     if not len(cosine):
         return float("nan")
-    return float(cosine.clamp(-1, 1).acos().rad2deg().mean())
+    degrees = cosine.clamp(-1, 1).acos().rad2deg()
+    return float(degrees.mean())
 
 
 def _iou(logits: Floats, inside: NDArray[np.bool_]) -> float:

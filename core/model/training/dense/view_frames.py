@@ -8,6 +8,7 @@ looks straight at the object, as reconstruction takes the camera of a free image
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,11 +52,12 @@ class ViewFrame:
         """Return where points (P, 2) of the stored picture are in the network's image."""
         return _mapped(np.linalg.inv(self.to_stored), stored)
 
-    def normals(self, normals: NDArray[np.floating]) -> NDArray[np.float32]:
+    def normals(self, normals: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
         """Return normals (P, 3) of the object as those of the stretched one, in its own frame."""
         turned = normals / self.stretch
         length = np.linalg.norm(turned, axis=1, keepdims=True)
-        return (turned / np.maximum(length, 1e-9)).astype(np.float32)
+        unit: NDArray[np.float32] = (turned / np.maximum(length, 1e-9)).astype(np.float32)
+        return unit
 
 
 @dataclass(frozen=True)
@@ -99,14 +101,16 @@ class _Aimed:
 
     def point(self, image: Array) -> Array:
         """Return the point (3,) at the depth of the object's origin that ``image`` (2,) shows."""
-        aside = image @ self.axes[:2]
+        lateral: Array = image @ self.axes[:2]
         if self.center is None:
-            return aside
-        return self.center + self.distance * (aside + self.axes[2])
+            return lateral
+        ray = lateral + self.axes[2]
+        point: Array = self.center + self.distance * ray
+        return point
 
 
 def frame_view(
-    camera: NDArray[np.floating], stretch: Array, shown: Array, half: Array, window: Window
+    camera: NDArray[np.floating[Any]], stretch: Array, shown: Array, half: Array, window: Window
 ) -> ViewFrame:
     """Return the frame of a view.
 
@@ -123,25 +127,33 @@ def frame_view(
     low = points.min(axis=0)
     high = points.max(axis=0)
     middle = (low + high) / 2
-    size = WINDOW_UNITS * float((high - low).max()) / window.room
+    longest_visible = float((high - low).max())
+    size = WINDOW_UNITS * longest_visible / window.room
     if window.whole_object:
         middle = _origin_in_image(aimed)
-        size = WINDOW_UNITS * 2 * float((half * stretch).max()) * unit
+        longest_half = float((half * stretch).max())
+        size = WINDOW_UNITS * 2 * longest_half * unit
 
-    # from the network's image to that of the aimed camera to the stored one
+    # Chain the network's image to that of the aimed camera, and that to the stored image.
     flip = -1.0 if window.mirror else 1.0
     to_window = np.diag((flip * size / 2, size / 2, 1.0))
     to_window[:2, 2] = middle
+
+    # The origin has depth 0, hence the 0 in the last place of `depth`.
     right, down, away = aimed.axes
     scale = WINDOW_UNITS * unit / size
+    depth_row = scale * away * stretch
+    field_of_view = 0.0
+    if aimed.center is not None:
+        field_of_view = 2 * float(np.arctan(size / 2))
     return ViewFrame(
         to_stored=aimed.to_stored @ to_window,
-        depth=np.append(scale * away * stretch, 0.0),
+        depth=np.append(depth_row, 0.0),
         directions=np.stack((flip * right, away, -down)),
         stretch=stretch,
         scale=scale,
         middle=aimed.point(middle),
-        field_of_view=0.0 if aimed.center is None else 2 * float(np.arctan(size / 2)),
+        field_of_view=field_of_view,
     )
 
 
@@ -149,11 +161,12 @@ def _origin_in_image(aimed: _Aimed) -> Array:
     """Return where the object's origin is in the image of ``aimed``: (2,)."""
     if aimed.center is None:
         return np.zeros(2)
-    local = -aimed.axes @ aimed.center
-    return local[:2] / local[2]
+    local: Array = -aimed.axes @ aimed.center
+    pixel: Array = local[:2] / local[2]
+    return pixel
 
 
-def _aimed(camera: NDArray[np.floating], stretch: Array, shown: Array) -> _Aimed:
+def _aimed(camera: NDArray[np.floating[Any]], stretch: Array, shown: Array) -> _Aimed:
     """Return a true camera that sees the stretched object and looks at its middle."""
     rows = camera[:3, :3].astype(float) / stretch
     offset = camera[:3, 3].astype(float)
@@ -162,18 +175,21 @@ def _aimed(camera: NDArray[np.floating], stretch: Array, shown: Array) -> _Aimed
     inverse = np.linalg.inv(rows)
     center = -inverse @ offset
 
-    # turn it until the middle of what it shows is straight ahead; first as the stored one looks
+    # Turn it until the middle of what it shows is straight ahead. It starts as the stored camera
+    # looks; the middle moves with each turn, so this takes several steps.
     axes = _axes(rows[2], rows[1])
     aimed = _Aimed(axes, center, rows @ axes.T)
     for _ in range(_AIMS):
         points = aimed.image(shown)
         middle = (points.min(axis=0) + points.max(axis=0)) / 2
-        axes = _axes(middle @ axes[:2] + axes[2], axes[1])
+        toward_middle = middle @ axes[:2] + axes[2]
+        axes = _axes(toward_middle, axes[1])
         aimed = _Aimed(axes, center, rows @ axes.T)
     return aimed
 
 
 def _aimed_orthographic(rows: Array, offset: Array) -> _Aimed:
+    """Return the orthographic camera along the same rays, whose pixels are not sheared."""
     down = rows[1] / np.linalg.norm(rows[1])
     away = np.cross(rows[0], rows[1])
     axes = _axes(away, down)
@@ -186,12 +202,13 @@ def _aimed_orthographic(rows: Array, offset: Array) -> _Aimed:
 def _axes(away: Array, down: Array) -> Array:
     """Return unit axes (3, 3) right, down and away: ``away`` as it is, ``down`` about so."""
     away = away / np.linalg.norm(away)
-    down = down - (down @ away) * away
+    along_away = (down @ away) * away
+    down = down - along_away
     down = down / np.linalg.norm(down)
     return np.stack((np.cross(down, away), down, away))
 
 
 def _mapped(homography: Array, points: Array) -> Array:
     """Return ``points`` (P, 2) after ``homography`` (3, 3)."""
-    moved = points @ homography[:, :2].T + homography[:, 2]
+    moved: Array = points @ homography[:, :2].T + homography[:, 2]
     return moved[:, :2] / moved[:, 2:]

@@ -10,7 +10,7 @@ from maquette.core.model.training.dense.batches import (
     BatchSource,
     SamplingConfig,
     batches_from,
-    draw_ask,
+    draw_view_choice,
 )
 from maquette.core.model.training.dense.images import AugmentationConfig
 
@@ -60,18 +60,18 @@ def test_the_first_steps_are_clean(source):
 
 def test_views_are_drawn_in_the_shares_that_are_set(ellipsoids):
     rng = np.random.default_rng(0)
-    thing = ellipsoids[0]
-    asks = [draw_ask(thing, rng, SamplingConfig()) for _ in range(2000)]
-    posed = np.array([thing.kinds[ask.view] != "free" for ask in asks])
-    several = np.array([bool(ask.others) for ask in asks])
-    front = np.array([thing.kinds[ask.view] == "front" for ask in asks])
+    item = ellipsoids[0]
+    choices = [draw_view_choice(item, rng, SamplingConfig()) for _ in range(2000)]
+    posed = np.array([item.kinds[choice.view] != "free" for choice in choices])
+    several = np.array([bool(choice.others) for choice in choices])
+    front = np.array([item.kinds[choice.view] == "front" for choice in choices])
     assert posed.mean() == pytest.approx(0.5, abs=0.05)
     assert several.mean() == pytest.approx(0.45, abs=0.05)
     assert front[posed & ~several].mean() == pytest.approx(0.7 + 0.3 / 4, abs=0.06)
-    for ask in asks:
-        kinds = {thing.kinds[index] == "free" for index in (ask.view, *ask.others)}
+    for choice in choices:
+        kinds = {item.kinds[index] == "free" for index in (choice.view, *choice.others)}
         assert len(kinds) == 1
-        assert ask.view not in ask.others
+        assert choice.view not in choice.others
 
 
 def test_a_batch_moves_to_a_device_whole(source):

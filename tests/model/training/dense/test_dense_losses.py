@@ -147,7 +147,7 @@ def test_a_batch_that_shows_nothing_costs_nothing_that_is_not_a_number(batch):
     assert masked_mean(torch.ones(3), torch.zeros(3, dtype=torch.bool)) == 0
 
 
-def test_tubes_pay_by_the_width_of_their_bins(batch):
+def test_ray_occupancy_is_weighted_by_the_width_of_its_bins(batch):
     solid = replace(batch, shown=torch.ones_like(batch.shown))
     solid = replace(solid, intervals=torch.ones_like(batch.intervals))
     wrong = []

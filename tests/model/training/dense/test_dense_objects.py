@@ -18,7 +18,7 @@ def test_packed_sets_hold_all_that_training_needs(relightable, ellipsoids, tmp_p
     assert all(path.stat().st_size < 150_000 for path in written)
     shutil.rmtree(folder / "objects")
     packed = load_dense_split([folder], "train")
-    assert [thing.name for thing in packed] == [thing.name for thing in ellipsoids]
+    assert [item.name for item in packed] == [item.name for item in ellipsoids]
     for one, other in zip(packed, ellipsoids, strict=True):
         assert np.array_equal(one.grid(), other.grid())
         for index in range(len(one.kinds)):
@@ -28,23 +28,23 @@ def test_packed_sets_hold_all_that_training_needs(relightable, ellipsoids, tmp_p
 
 
 def test_views_are_in_the_objects_frame(ellipsoids):
-    thing = ellipsoids[0]
-    assert thing.half.max() == pytest.approx(0.5)
-    view = thing.view(thing.kinds.index("front"))
+    item = ellipsoids[0]
+    assert item.half.max() == pytest.approx(0.5)
+    view = item.view(item.kinds.index("front"))
     shown = view.alpha > 127
     assert np.isfinite(view.depth[shown]).all()
     middle = view.depth[32, 32]
-    assert middle == pytest.approx(-thing.half[1], abs=0.01)
+    assert middle == pytest.approx(-item.half[1], abs=0.01)
     assert view.normal[32, 32] == pytest.approx((0, -1, 0), abs=0.1)
     assert (view.albedo[shown] > 0).all()
     assert np.allclose(np.linalg.norm(view.normal[shown], axis=1), 1, atol=2e-3)
 
 
 def test_ellipsoids_are_symmetric_and_their_box_is_that_of_their_grid(ellipsoids):
-    for thing in ellipsoids:
-        assert thing.mirror == pytest.approx((1, 0, 0))
-        extent = np.ptp(thing.box, axis=0) * 1.02 / 96
-        assert extent == pytest.approx(2 * thing.half, abs=0.025)
+    for item in ellipsoids:
+        assert item.mirror == pytest.approx((1, 0, 0))
+        extent = np.ptp(item.box, axis=0) * 1.02 / 96
+        assert extent == pytest.approx(2 * item.half, abs=0.025)
 
 
 def test_points_are_kept_to_judge_by_and_not_to_train_on(relightable, ellipsoids):

@@ -7,7 +7,7 @@ import pytest
 from maquette.core.errors import DatasetError
 from maquette.core.model.training.dense.images import NOTHING_VARIED, AugmentationConfig
 from maquette.core.model.training.dense.objects import load_dense_split
-from maquette.core.model.training.dense.samples import Ask, draw_dense_sample
+from maquette.core.model.training.dense.samples import ViewChoice, draw_dense_sample
 
 ALL = AugmentationConfig(clean_steps=0)
 
@@ -16,9 +16,9 @@ def rng(seed=0):
     return np.random.default_rng(seed)
 
 
-def drawn(thing, view=0, augmentation=NOTHING_VARIED, seed=0, others=(), side=64):
-    ask = Ask(view, others)
-    return draw_dense_sample(thing, ask, rng(seed), augmentation, side)
+def drawn(item, view=0, augmentation=NOTHING_VARIED, seed=0, others=(), side=64):
+    choice = ViewChoice(view, others)
+    return draw_dense_sample(item, choice, rng(seed), augmentation, side)
 
 
 def points_of(placed):
@@ -37,11 +37,11 @@ def points_of(placed):
     return np.stack((right, depth, up), axis=1), sample.front_normal[:, known].T
 
 
-def equation(thing, placed, points):
+def equation(item, placed, points):
     """1 on the surface of the stretched ellipsoid, for points of the frame of the image."""
     frame = placed.frame
     local = points / frame.scale @ frame.directions + frame.middle
-    return np.linalg.norm(local / (thing.half * frame.stretch), axis=1)
+    return np.linalg.norm(local / (item.half * frame.stretch), axis=1)
 
 
 STRETCHED = replace(NOTHING_VARIED, stretch=1.0, smaller=1.0, mirror=1.0)
@@ -50,21 +50,21 @@ STRETCHED = replace(NOTHING_VARIED, stretch=1.0, smaller=1.0, mirror=1.0)
 @pytest.mark.parametrize("augmentation", [NOTHING_VARIED, STRETCHED], ids=["plain", "varied"])
 @pytest.mark.parametrize("view", [0, 1, 3, 4, 5])
 def test_depths_lie_on_the_surface_and_normals_are_its(ellipsoids, view, augmentation):
-    thing = ellipsoids[0]
-    placed = drawn(thing, view, augmentation)
+    item = ellipsoids[0]
+    placed = drawn(item, view, augmentation)
     points, normals = points_of(placed)
     assert len(points) > 50
     inner = np.abs(normals[:, 1]) > 0.5  # near the outline a pixel is many depths wide
-    assert np.abs(equation(thing, placed, points)[inner] - 1).mean() < 0.03
+    assert np.abs(equation(item, placed, points)[inner] - 1).mean() < 0.03
 
     frame = placed.frame
     local = points / frame.scale @ frame.directions + frame.middle
-    gradient = local / (thing.half * frame.stretch) ** 2 @ frame.directions.T
+    gradient = local / (item.half * frame.stretch) ** 2 @ frame.directions.T
     gradient /= np.linalg.norm(gradient, axis=1, keepdims=True)
     assert (gradient * normals).sum(1)[inner].mean() > 0.99
 
 
-def test_one_interval_ends_where_the_ray_leaves_and_its_tubes_are_full_until_there(ellipsoids):
+def test_one_interval_ends_where_the_ray_leaves_and_its_bins_are_full_until_there(ellipsoids):
     placed = drawn(ellipsoids[0], 4)
     sample = placed.sample
     solid = sample.intervals == 1
@@ -114,17 +114,17 @@ def test_the_mask_is_where_the_object_is_shown(ellipsoids):
 
 
 def test_other_views_bound_the_depth_and_one_alone_does_not(ellipsoids):
-    thing = ellipsoids[0]
-    alone = drawn(thing, 0).sample
+    item = ellipsoids[0]
+    alone = drawn(item, 0).sample
     assert set(np.unique(alone.image[4:6])) == {-1.0, 1.0}
-    several = drawn(thing, 0, others=(1, 3)).sample
+    several = drawn(item, 0, others=(1, 3)).sample
     entry, leave = several.image[4:6, ::2, ::2][:, several.shown]
     assert (entry > -1).mean() > 0.9
     depth = several.first_depth[several.shown]
     margin = 0.06
     assert ((depth > entry - margin) & (depth < leave + margin)).mean() > 0.95
     assert several.conditions[3] == pytest.approx(0.5)
-    assert not drawn(thing, 4, others=(5,)).sample.free
+    assert not drawn(item, 4, others=(5,)).sample.free
 
 
 def test_all_that_varies_gives_numbers_in_range(ellipsoids):

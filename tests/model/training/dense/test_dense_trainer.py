@@ -129,9 +129,9 @@ def test_steps_on_one_batch_bring_its_losses_down(ellipsoids, dense_config):
 
 def test_right_labels_as_output_give_the_object_back(relightable, dense_config):
     trainer = DenseTrainer(dense_config, CPU)
-    thing = load_dense_split([relightable], "validation")[0]
+    item = load_dense_split([relightable], "validation")[0]
     for kind in ("front", "free"):
-        placed = placed_views(trainer.average, [thing], kind)
+        placed = placed_views(trainer.average, [item], kind)
         output, _ = look_at_views(trainer.average, placed, CPU)
         sample = placed[0].sample
         depth = torch.from_numpy(np.nan_to_num(sample.first_depth, nan=5.0))[None]
@@ -140,7 +140,7 @@ def test_right_labels_as_output_give_the_object_back(relightable, dense_config):
             first_depth=torch.stack((depth, depth), dim=1),
             ray_occupancy=torch.from_numpy(sample.ray_occupancy.astype(np.float32) - 127.5)[None],
         )
-        points, inside = thing.points()
+        points, inside = item.points()
         predicted = ray_logits(exact, placed[0], points, 0.0) > 0
         overlap = (predicted & inside).sum() / (predicted | inside).sum()
         assert overlap > 0.9

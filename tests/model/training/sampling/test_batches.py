@@ -1,4 +1,4 @@
-"""Samples and batches: labels agree with images and cameras, and are a function of seed and step."""
+"""Samples and batches: labels agree with images and cameras, and depend on seed and step alone."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ from ...conftest import write_set
 
 
 def inside_by_images(images, cameras, points):
-    """Return whether each point projects onto the mask of every view: what must hold for points inside."""
+    """Return whether each point projects onto the mask of every view, as points inside must."""
     homogeneous = np.c_[points, np.ones(len(points))]
     result = np.ones(len(points), bool)
     for image, camera in zip(images, cameras, strict=True):
@@ -32,7 +32,7 @@ def inside_by_images(images, cameras, points):
 @pytest.mark.parametrize(("count", "unposed"), [(1, False), (4, False), (1, True), (2, True)])
 @pytest.mark.parametrize("augmentation", [None, AugmentationConfig()], ids=["plain", "augmented"])
 def test_samples_agree_with_their_images(dataset, count, unposed, augmentation):
-    """Visible points project onto masks, also after mirroring, rotation and stretching, and so do all points."""
+    """Points project onto masks, also after mirroring, rotation and stretching."""
     objects = load_split([dataset], "train")
     for seed, training_object in enumerate(objects):
         sample = sample_object(
@@ -99,7 +99,7 @@ def test_impossible_sampling_is_refused(values, message):
 
 @pytest.mark.parametrize(("count", "unposed"), [(1, False), (4, False), (1, True), (2, True)])
 def test_images_of_another_size_are_seen_as_use_shows_them(dataset, tmp_path, count, unposed):
-    """Those of the same objects at twice the size are all but the same, and go into one batch with them."""
+    """Samples of the same objects at twice the size are nearly equal, and fit into one batch."""
     large = load_split([write_set(tmp_path / "large", size=256)], "train")
     small = load_split([dataset], "train")
     query = ViewQuery(count, unposed)
