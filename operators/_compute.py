@@ -118,16 +118,17 @@ def run_function(
 
 
 def run_in_process(function: Callable[..., Task[T]], *arguments: Any) -> Task[T]:
-    """Run ``function(*arguments)`` in a process of its own, or return its last result as in :func:`run_function`.
+    """Run ``function(*arguments)`` in a worker process, in scripts as well.
 
     For functions of native libraries that may abort: neither Blender nor a script ends with them.
+
+    Args:
+        function: see :meth:`ComputeTarget.run`.
+        *arguments: of ``function``.
     """
     named = named_python()
-    place = named or PythonInterpreter.current()
-    ours = addon_preferences()
-    idle = ours.idle if ours else _IDLE
-    begin = partial(_workers.run_function, place, function, idle=idle)
-    return _memoized(begin, named, function, arguments)
+    worker = named or PythonInterpreter.current()
+    return ComputeTarget(named, worker, _idle_seconds()).run(function, *arguments)
 
 
 def run_in_blender(
