@@ -127,8 +127,8 @@ def make_ellipsoid(
     z = np.repeat(heights[:, None], len(longitudes), 1)
 
     unit_rings = np.stack((x, y, z), axis=2)
-    rings = unit_rings * np.asarray(radii, float)
-    return translate_mesh(ring_mesh(rings), center)
+    scaled_rings = unit_rings * np.asarray(radii, float)
+    return translate_mesh(ring_mesh(scaled_rings), center)
 
 
 def make_torus(
