@@ -75,7 +75,7 @@ def test_what_is_wrong_is_reported(program, answer, error, text):
 
 
 def test_no_such_program(tmp_path):
-    with pytest.raises(WorkerError, match="does not exist. Choose a Python"):
+    with pytest.raises(WorkerError, match=r"does not exist\. Choose a Python"):
         probe(PythonInterpreter(str(tmp_path / "none")))
 
 

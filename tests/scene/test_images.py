@@ -96,7 +96,7 @@ class TestRefuses:
             scene.camera = bpy.data.objects.new("Camera", bpy.data.cameras.new("Camera"))
             bpy.ops.render.render()
             image = bpy.data.images["Render Result"]
-        with pytest.raises(ImageError, match="has no pixels to read. Save it"):
+        with pytest.raises(ImageError, match=r"has no pixels to read\. Save it"):
             pixels(image)
 
     def test_a_name_that_is_not_there(self, addon):
