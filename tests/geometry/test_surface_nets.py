@@ -105,7 +105,7 @@ def test_what_touches_the_border_is_closed():
 
 
 def test_a_field_without_inside_is_refused():
-    with pytest.raises(MeshError, match="nothing"):
+    with pytest.raises(MeshError, match="No surface was found"):
         surface_nets(-np.ones((4, 4, 4)))
 
 
