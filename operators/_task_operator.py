@@ -26,6 +26,8 @@ class QueuedTask:
         self._cancelled = False
         self._timer = timer
         self._clock = ProgressClock()
+
+        # With nothing in front of it, it begins at once.
         queue.append(self)
         self._begin_in_turn()
 
@@ -100,6 +102,7 @@ class TaskQueue:
 
     def clear(self) -> None:
         """Cancel and remove all tasks."""
+        # A copy, since each task removes itself from the list.
         for task in list(self._tasks):
             task.cancel()
             task.dequeue()
@@ -197,6 +200,7 @@ class TaskOperator:
 
     def invoke(self, context: Context, event: Event) -> set[str]:
         """Queue the task and go modal, or run it to its end in background mode."""
+        # Without a window there are no timer events.
         if bpy.app.background:
             return self.execute(context)
         self.interactive = True
@@ -208,6 +212,7 @@ class TaskOperator:
     def modal(self, context: Context, event: Event) -> set[str]:
         """Poll the task at each timer event; stop it on Esc."""
         task = self._task
+        # Only the task in front reacts to Esc: each modal operator gets the event.
         if event.type == 'ESC' and event.value == 'PRESS' and task is running_task():
             task.cancel()
         elif event.type != 'TIMER':

@@ -70,6 +70,7 @@ class MAQUETTE_OT_lay_out_turnaround(bpy.types.Operator):
             self.report({'ERROR'}, f"{self.bl_label}: {error}")
             return {'CANCELLED'}
 
+        # Selecting objects needs object mode.
         leave_edit_mode(context)
         empties = place_references(context.scene.collection, name, figures, self.size)
         select_only(context, empties, empties[0])
@@ -80,6 +81,8 @@ class MAQUETTE_OT_lay_out_turnaround(bpy.types.Operator):
         """Return the file name of the sheet and its pixels (H, W, 4)."""
         if bool(self.image) == bool(self.filepath):
             raise ImageError("Choose one image that shows several sides")
+
+        # A larger sheet is scaled down while it is read, which saves memory.
         max_side = turnaround_sheet.MAX_SIDE
         if self.image:
             image = scene_images.image_named(self.image)
@@ -91,6 +94,8 @@ class MAQUETTE_OT_lay_out_turnaround(bpy.types.Operator):
         """Return the name of the sheet without its ending, and its figures by side."""
         name, sheet = self._read_sheet()
         figures = turnaround_sheet.split_figures(sheet)
+
+        # Figures come in reading order, as do the properties of their sides.
         sides = [getattr(self, ordinal).lower() for ordinal in _ORDINALS[: len(figures)]]
         if len(set(sides)) < len(sides):
             raise ImageError(

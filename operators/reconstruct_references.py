@@ -132,9 +132,12 @@ class MAQUETTE_OT_reconstruct_references(TaskOperator, bpy.types.Operator):
 
     def finish(self, context: Context, result: PosedReconstruction) -> None:
         obj = add_posed_object(context, self.name or self.collection or "Maquette", result)
+
+        # A script's viewport is left as it is.
         if self.interactive and context.scene.maquette.show_colours:
             _results.show_colors(context)
 
+        # The panel shows the disagreements until the next reconstruction.
         disagreements = "; ".join(result.disagreements)
         context.scene.maquette.disagreements = disagreements
         text = f"{obj.name}: {_results.mesh_summary(result.mesh)}, from {self._sources}"
@@ -172,6 +175,7 @@ def start_references(
             "No reference is visible. Add the object's front with Add > Image > Reference, "
             "or give a camera a background image"
         )
+
     # Poses are read at once, so that the task may wait in the queue while the scene changes.
     poses = [scene_references.reference_pose(context, obj, user_side(obj)) for obj in objects]
     sources = ", ".join(f"{obj.name} ({seen_from(obj)})" for obj in objects)

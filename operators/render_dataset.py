@@ -74,6 +74,8 @@ class MAQUETTE_OT_render_dataset(DatasetProperties, TaskOperator, bpy.types.Oper
     def start(self, context: Context) -> Task[RenderSummary]:
         if not self.folder:
             raise DatasetError("Choose a folder to write the training set to")
+
+        # A whole scene is one item with its lights; all else is rendered object by object.
         settings = replace(self.dataset_settings(self.cameras), compact=self.compact)
         folder = absolute_path(self.folder)
         if self.source != 'WHOLE':
@@ -84,6 +86,7 @@ class MAQUETTE_OT_render_dataset(DatasetProperties, TaskOperator, bpy.types.Oper
         return render_whole_scene(context.scene, layer_name, folder, settings, whole)
 
     def finish(self, context: Context, result: RenderSummary) -> None:
+        # A damaged object does not stop the others; it is reported at the end.
         for name, reason in result.skipped.items():
             self.report({'WARNING'}, f"{name} was skipped: {reason}")
         self.report({'INFO'}, summary_text(result))
@@ -98,6 +101,7 @@ class MAQUETTE_OT_render_dataset(DatasetProperties, TaskOperator, bpy.types.Oper
             families = parse_families(self.families)
             return procedural_sources(families, self.count, self.seed)
 
+        # What is left are objects of the open scene.
         objects = context.scene.objects
         if self.source == 'SELECTED':
             objects = context.selected_objects

@@ -44,6 +44,8 @@ class MAQUETTE_OT_solve_photographs(TaskOperator, bpy.types.Operator):
     def start(self, context: Context) -> Task[SolvedScene]:
         if not self.folder:
             raise ImageError("Choose the folder of your photographs first")
+
+        # Without a choice of files all photographs of the folder are solved.
         folder = Path(bpy.path.abspath(self.folder))
         names = [item.name for item in self.files]
         paths = [folder / name for name in names] or list_photographs(folder)
@@ -51,11 +53,15 @@ class MAQUETTE_OT_solve_photographs(TaskOperator, bpy.types.Operator):
 
     def finish(self, context: Context, result: SolvedScene) -> None:
         collection = add_solved_scene(context, result, self.size)
+
+        # Select the cloud alone, so that it can be moved or deleted at once.
         cloud = cloud_of(collection)
         for obj in context.selected_objects:
             obj.select_set(False)
         context.view_layer.objects.active = cloud
         cloud.select_set(True)
+
+        # The panel lists the photographs without a camera, and why.
         settings = context.scene.maquette_photographs
         settings.summary = solve_summary(result)
         settings.left_out.clear()

@@ -203,7 +203,8 @@ def _rotated_axes(pose: NDArray[np.float64]) -> NDArray[np.float64]:
     length = np.hypot(x, y)
     if length < 1e-6:
         return np.eye(3)
-    axes: NDArray[np.float64] = np.array(((x, -y, 0), (y, x, 0), (0, 0, length))) / length
+    rows = ((x, -y, 0), (y, x, 0), (0, 0, length))
+    axes: NDArray[np.float64] = np.array(rows) / length
     return axes
 
 
@@ -414,12 +415,16 @@ def _fitted_camera(
     if not camera.orthographic:
         return camera
 
+    # The origin goes to the middle of the image, and the mask to its common length.
+    origin = np.zeros((1, 3))
+    pixels, _ = camera.project(origin)
     intrinsics = camera.intrinsics.copy()
-    intrinsics[:2, 2] = camera.project(np.zeros((1, 3)))[0][0]
+    intrinsics[:2, 2] = pixels[0]
     for image_axis, share in enumerate(shares):
         if share is not None:
-            intrinsics[image_axis, image_axis] = np.ptp(mask.box[:, image_axis]) / share
-            intrinsics[image_axis, 2] = mask.box[:, image_axis].mean()
+            bounds = mask.box[:, image_axis]
+            intrinsics[image_axis, image_axis] = np.ptp(bounds) / share
+            intrinsics[image_axis, 2] = bounds.mean()
 
     pose = camera.to_world.copy()
     pose[:3, 3] = _CAMERA_DISTANCE * pose[:3, 2]

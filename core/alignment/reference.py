@@ -55,16 +55,20 @@ def camera_of_image_plane(
     back = back / np.linalg.norm(back)
     if not is_facing:
         back = -back
+
+    # The camera is at the corner, its y axis along the left edge.
     up = left_edge / np.linalg.norm(left_edge)
+    right = np.cross(up, back)
     pose = np.eye(4)
-    pose[:3, :3] = np.stack((np.cross(up, back), up, back), axis=1)
+    pose[:3, :3] = np.stack((right, up, back), axis=1)
     pose[:3, 3] = corner
 
     # From shares of the two edges to the camera's x and y (down), meters.
     edges_in_camera = np.array((lower_edge, left_edge) @ pose[:3, :2] * (1, -1))
-    to_meters = edges_in_camera.T
+    from_meters = np.linalg.inv(edges_in_camera.T)
+    to_pixels = np.diag((width, -height))
     intrinsics = np.eye(3)
-    intrinsics[:2, :2] = np.diag((width, -height)) @ np.linalg.inv(to_meters)
+    intrinsics[:2, :2] = to_pixels @ from_meters
     intrinsics[:2, 2] = (0, height)
     return Camera(pose, intrinsics, width, height, orthographic=True)
 
@@ -136,9 +140,11 @@ def _resample_view(view: View) -> View:
     to_new = focal * np.linalg.inv(linear)
 
     # The new image holds all corners of the old one.
-    corners = np.array(((0, 0), (width, 0), (0, height), (width, height))) @ to_new.T
+    old_corners = np.array(((0, 0), (width, 0), (0, height), (width, height)))
+    corners = old_corners @ to_new.T
     lower = np.floor(corners.min(0))
-    new_width, new_height = np.ceil(corners.max(0) - lower).astype(int).tolist()
+    extent = np.ceil(corners.max(0) - lower)
+    new_width, new_height = extent.astype(int).tolist()
 
     # Pillow wants the map from new pixels to old ones.
     to_old = np.linalg.inv(to_new)
@@ -147,8 +153,9 @@ def _resample_view(view: View) -> View:
     affine = (a, b, x_offset, c, d, y_offset)
     image = _transform_image(view.image, (new_width, new_height), affine)
 
-    center = to_new @ view.camera.intrinsics[:2, 2] - lower
-    intrinsics = np.array(((focal, 0, center[0]), (0, focal, center[1]), (0, 0, 1.0)))
+    old_center = view.camera.intrinsics[:2, 2]
+    x, y = to_new @ old_center - lower
+    intrinsics = np.array(((focal, 0, x), (0, focal, y), (0, 0, 1.0)))
     return _with_image(view, image, intrinsics)
 
 

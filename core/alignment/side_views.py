@@ -37,8 +37,9 @@ def mask_bounds(mask: NDArray[np.floating[Any]]) -> Box:
     Raises:
         ImageError: The mask is empty.
     """
-    rows = np.flatnonzero((mask > 0.5).any(1))
-    columns = np.flatnonzero((mask > 0.5).any(0))
+    is_object = mask > 0.5
+    rows = np.flatnonzero(is_object.any(1))
+    columns = np.flatnonzero(is_object.any(0))
     if not len(rows):
         raise ImageError(
             "No object was found in the image because its mask is empty. Give the image an "
@@ -147,8 +148,12 @@ def _lengths_at_separate_scales(
 
     solution = np.linalg.lstsq(rows, values, rcond=None)[0]
     first_scale = solution[3]
-    is_measured = np.isin(np.arange(3), [axis for _, axis, _ in measures])
-    return np.where(is_measured, np.exp(solution[:3] + first_scale), 0.0)
+    lengths = np.exp(solution[:3] + first_scale)
+
+    # Axes that no image shows have no length.
+    measured_axes = [axis for _, axis, _ in measures]
+    is_measured = np.isin(np.arange(3), measured_axes)
+    return np.where(is_measured, lengths, 0.0)
 
 
 def _side_camera(

@@ -79,12 +79,20 @@ def _moments(
     fourth = np.zeros((3,) * 4)
     for first in range(0, len(corners), _TRIANGLES_AT_ONCE):
         chunk = slice(first, first + _TRIANGLES_AT_ONCE)
+
+        # Points at which a polynomial of degree four is integrated exactly, and their weights.
         points = (_POINTS @ corners[chunk]).reshape(-1, 3)
         shares = np.outer(weights[chunk], _SHARES).reshape(-1, 1)
+
+        # Products of two coordinates give the moments of three and four.
         products = (points[:, :, None] * points[:, None]).reshape(-1, 9)
-        second += (shares * points).T @ points
-        third += ((shares * points).T @ products).reshape(3, 3, 3)
-        fourth += ((shares * products).T @ products).reshape(3, 3, 3, 3)
+        weighted_points = (shares * points).T
+        weighted_products = (shares * products).T
+        second += weighted_points @ points
+        third_sums = weighted_points @ products
+        third += third_sums.reshape(3, 3, 3)
+        fourth_sums = weighted_products @ products
+        fourth += fourth_sums.reshape(3, 3, 3, 3)
     return second, third, fourth
 
 

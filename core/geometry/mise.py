@@ -131,7 +131,8 @@ def _evaluate_corners(
 
         chunk = corners[first : first + _CHUNK]
         x, y, z = np.unravel_index(chunk, field.shape)
-        points = np.stack((x, y, z), axis=1) * spacing - bound
+        indices = np.stack((x, y, z), axis=1)
+        points = indices * spacing - bound
         values[chunk] = evaluate(points.astype(np.float32))
 
 
@@ -145,7 +146,10 @@ def _cells_near(
 
     cell_reach = int(np.ceil(reach * cells_per_unit))
     steps = np.arange(-cell_reach, cell_reach + 1)
-    offsets = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(-1, 3)
+    cube = np.meshgrid(steps, steps, steps)
+    offsets = np.stack(cube, axis=-1).reshape(-1, 3)
+
+    # Mark all seeds' cells at once, moved by each offset within reach.
     for offset in offsets:
         near = (seed_cells + offset).clip(0, resolution - 1)
         cells[tuple(near.T)] = True

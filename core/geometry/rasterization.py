@@ -62,7 +62,8 @@ class DepthBuffer:
         if camera.orthographic:
             distance = 1.0
         pixel_size = 1 / camera.intrinsics[0, 0] * distance
-        slope = np.sqrt(1 / np.maximum(cosine, MIN_COSINE) ** 2 - 1)
+        safe_cosine = np.maximum(cosine, MIN_COSINE)
+        slope = np.sqrt(1 / safe_cosine**2 - 1)
         allowance = pixel_size * (_DEPTH_BIAS + _SLOPE_BIAS * slope)
 
         nearest = filter3x3(self.depth, np.minimum)[row, column]
@@ -111,7 +112,8 @@ def render_vertex_depth(vertices: Floats, camera: Camera, spacing: float) -> Dep
         distance = float(np.median(depth))
     coarse = _scaled_camera(camera, distance / spacing / camera.intrinsics[0, 0])
 
-    column, row = np.floor(coarse.project(vertices)[0]).astype(np.int64).T
+    pixels, _ = coarse.project(vertices)
+    column, row = np.floor(pixels).astype(np.int64).T
     in_columns = (column >= 0) & (column < coarse.width)
     in_rows = (row >= 0) & (row < coarse.height)
     in_view = (depth > 0) & in_columns & in_rows
@@ -137,14 +139,19 @@ def rasterize(
         Flat indices of pixels (N,), their triangles (N,), and the barycentric coordinates (N, 3).
     """
     # The bounding boxes, in pixels whose centers are in them.
-    first = np.ceil(corners.min(1) - 0.5).astype(np.int64).clip(0, (width, height))
+    size = (width, height)
+    first = np.ceil(corners.min(1) - 0.5).astype(np.int64).clip(0, size)
     last = np.floor(corners.max(1) - 0.5).astype(np.int64)
-    span = np.maximum((last + 1).clip(0, (width, height)) - first, 0)
+    end = (last + 1).clip(0, size)
+    span = np.maximum(end - first, 0)
     counts = span.prod(1)
 
     a = corners[:, 0]
-    double_area = _cross_2d(corners[:, 1] - a, corners[:, 2] - a)
-    visible = np.flatnonzero((counts > 0) & (np.abs(double_area) > _MIN_DOUBLE_AREA))
+    to_b = corners[:, 1] - a
+    to_c = corners[:, 2] - a
+    double_area = _cross_2d(to_b, to_c)
+    is_visible = (counts > 0) & (np.abs(double_area) > _MIN_DOUBLE_AREA)
+    visible = np.flatnonzero(is_visible)
 
     # Test some triangles at a time.
     pixel_sum = np.cumsum(counts[visible])
@@ -154,15 +161,21 @@ def rasterize(
         if not len(faces):
             continue
 
-        face = faces.repeat(counts[faces])
-        first_pair = np.cumsum(counts[faces]) - counts[faces]
-        rank = np.arange(len(face)) - first_pair.repeat(counts[faces])
-        x = first[face, 0] + rank % span[face, 0]
-        y = first[face, 1] + rank // span[face, 0]
+        # A pair for each pixel of a triangle's box, row by row.
+        pair_counts = counts[faces]
+        face = faces.repeat(pair_counts)
+        first_pair = np.cumsum(pair_counts) - pair_counts
+        rank = np.arange(len(face)) - first_pair.repeat(pair_counts)
+        row_length = span[face, 0]
+        x = first[face, 0] + rank % row_length
+        y = first[face, 1] + rank // row_length
 
-        share = _barycentric(corners, double_area, face, np.stack((x, y), axis=1) + 0.5)
+        # Keep the pairs whose pixel center is in the triangle.
+        pixel_centers = np.stack((x, y), axis=1) + 0.5
+        share = _barycentric(corners, double_area, face, pixel_centers)
         inside = (share >= _INSIDE_TOLERANCE).all(1)
-        yield (y * width + x)[inside], face[inside], share[inside].astype(np.float32)
+        pixel = y * width + x
+        yield pixel[inside], face[inside], share[inside].astype(np.float32)
 
 
 def _scaled_camera(camera: Camera, scale: float) -> Camera:

@@ -112,7 +112,8 @@ def choose_half(mesh: MeshArrays, plane: SymmetryPlane, cameras: Sequence[Camera
 
     # Volumes of tetrahedra with a point of the plane, positive on the normal's side.
     corners = mesh.vertices[mesh.to_triangles()].astype(float) - plane.point
-    volume = (corners[:, 0] * np.cross(corners[:, 1], corners[:, 2])).sum(1) / 6
+    normals = np.cross(corners[:, 1], corners[:, 2])
+    volume = (corners[:, 0] * normals).sum(1) / 6
     side = np.sign(corners.mean(1) @ plane.normal)
     if (volume * side).sum() >= 0:
         return 1
@@ -128,11 +129,15 @@ def _candidate_normals(
         face_centers: (T, 3) centers of the triangles about the center of the surface.
         area: (T,) their areas, in any unit.
     """
-    covariance = (face_centers * area[:, None]).T @ face_centers
-    principal_axes = np.linalg.eigh(covariance)[1].T
+    weighted_centers = face_centers * area[:, None]
+    covariance = weighted_centers.T @ face_centers
+    _, eigenvectors = np.linalg.eigh(covariance)
+    x_and_y = np.eye(3)[:2]
+    candidates = (*x_and_y, *eigenvectors.T)
 
+    # Skip directions that are nearly upright or nearly the same as an earlier one.
     tried: list[NDArray[np.float64]] = []
-    for normal in (*np.eye(3)[:2], *principal_axes):
+    for normal in candidates:
         is_new = all(abs(normal @ other) < _SAME_NORMAL for other in tried)
         if abs(normal[2]) < _MAX_NORMAL_HEIGHT and is_new:
             tried.append(normal)

@@ -226,13 +226,17 @@ def _project_view(
     # Interpolate premultiplied color, and the smallest opacity around each pixel.
     alpha = view.image[..., 3:]
     safe_alpha = filter3x3(view.image[..., 3], np.minimum)[..., None]
-    layers = np.concatenate((view.image[..., :3] * alpha, alpha, safe_alpha), axis=2)
-    values = sample_bilinear(layers, camera.project(positions[seen])[0])
+    premultiplied = view.image[..., :3] * alpha
+    layers = np.concatenate((premultiplied, alpha, safe_alpha), axis=2)
+    pixels, _ = camera.project(positions[seen])
+    values = sample_bilinear(layers, pixels)
     opacity = values[:, 3]
 
+    # Surfaces seen straight on count most, and those at the rim of the mask little.
     colors = np.zeros_like(positions)
     weights = np.zeros(len(positions))
-    colors[seen] = (values[:, :3] / np.maximum(opacity, 1e-6)[:, None]).clip(0, 1)
+    straight_colors = values[:, :3] / np.maximum(opacity, 1e-6)[:, None]
+    colors[seen] = straight_colors.clip(0, 1)
     weights[seen] = cosine[seen] ** _SHARPNESS * values[:, 4] * (opacity > _MIN_OPACITY)
     return colors, weights
 

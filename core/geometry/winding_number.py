@@ -263,7 +263,8 @@ def vertex_normals(vertices: Points, triangles: Faces) -> Points:
 
 def _normalized(vectors: Points) -> Points:
     """Return vectors (N, 3) scaled to length 1; zero stays zero."""
-    normals: Points = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), _TINY)
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    normals: Points = vectors / np.maximum(lengths, _TINY)
     return normals
 
 

@@ -209,11 +209,15 @@ def _mask_of_background(
     """
     difference = _background_difference(color, weights)
     is_alike = difference < _ALIKE
+
+    # Background is what is alike and connected to the border, and holes of the object.
     outside = _connected_to(is_alike, border)
     enclosed = is_alike & ~outside
-    mask = ~(outside | _find_holes(difference, enclosed, outside))
-
-    if not mask.any() or _rim_contrast(color, mask) <= _ALIKE / 2:
+    holes = _find_holes(difference, enclosed, outside)
+    mask = ~(outside | holes)
+    if not mask.any():
+        return None
+    if _rim_contrast(color, mask) <= _ALIKE / 2:
         return None
     return _soften_edge(difference, mask)
 
@@ -249,10 +253,12 @@ def _rim_contrast(color: Floats, mask: NDArray[np.bool_]) -> float:
     """
     steps = []
     for axis in (0, 1):
-        step = np.abs(np.diff(color, axis=axis)).max(2)
+        difference = np.diff(color, axis=axis)
+        step = np.abs(difference).max(2)
         crosses_rim = np.diff(mask, axis=axis)
         steps.append(step[crosses_rim])
-    return float(np.median(np.concatenate(steps)))
+    rim_steps = np.concatenate(steps)
+    return float(np.median(rim_steps))
 
 
 def _quadratic_terms(
@@ -288,12 +294,17 @@ def _fit_gradient(terms: NDArray[np.float64], color: Floats) -> NDArray[np.float
         terms: (6, K) terms of the quadratic at the border's pixels.
         color: (K, 3) their colors.
     """
+    rows = terms.T
     is_alike = np.ones(len(color), bool)
+
+    # Fit again without the colors that the last fit missed: the object may touch the border.
     for _ in range(_FIT_ROUNDS):
-        solution = np.linalg.lstsq(terms.T[is_alike], color[is_alike], rcond=None)
+        solution = np.linalg.lstsq(rows[is_alike], color[is_alike], rcond=None)
         weights: NDArray[np.float64] = solution[0]
-        error = np.abs(terms.T @ weights - color).max(1)
-        is_alike = error <= max(_ALIKE, float(np.median(error)))
+        residual = np.abs(rows @ weights - color)
+        error = residual.max(1)
+        median = float(np.median(error))
+        is_alike = error <= max(_ALIKE, median)
     return weights
 
 

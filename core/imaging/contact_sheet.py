@@ -47,8 +47,10 @@ def contact_sheet(rows: Sequence[Row], size: int, columns: int = 1) -> NDArray[n
         # Center each image in its square.
         for position, image in enumerate(images):
             tile = _fit_into_square(image, size)
-            x = left + position * (size + _GAP) + (size - tile.width) // 2
-            y = top + _LABEL_HEIGHT + (size - tile.height) // 2
+            square_left = left + position * (size + _GAP)
+            square_top = top + _LABEL_HEIGHT
+            x = square_left + (size - tile.width) // 2
+            y = square_top + (size - tile.height) // 2
             sheet.paste(tile, (x, y), tile)
     return np.asarray(sheet)
 
@@ -73,7 +75,8 @@ def write_contact_sheet(path: Path, rows: Sequence[Row], size: int, columns: int
 
 def _fit_into_square(pixels: NDArray[np.floating[Any]], size: int) -> Image.Image:
     """Return an image scaled until its longer side is ``size`` pixels."""
-    values = np.asarray(pixels).clip(0, 1) * 255 + 0.5
+    shares = np.asarray(pixels).clip(0, 1)
+    values = shares * 255 + 0.5
     image = Image.fromarray(values.astype(np.uint8))
 
     scale = size / max(image.size)

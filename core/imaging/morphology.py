@@ -127,11 +127,17 @@ def flood_fill(mask: NDArray[np.bool_], values: NDArray[Any]) -> NDArray[Any]:
     run_count = int(run[-1, -1]) + 1
 
     # One edge for each pair of touching runs: where one of the two begins.
-    touching = mask[1:] & mask[:-1] & (starts[1:] | starts[:-1])
-    edges = np.stack((run[:-1][touching], run[1:][touching]), axis=1)
+    in_both_rows = mask[1:] & mask[:-1]
+    begins = starts[1:] | starts[:-1]
+    touching = in_both_rows & begins
+    upper_runs = run[:-1][touching]
+    lower_runs = run[1:][touching]
+    edges = np.stack((upper_runs, lower_runs), axis=1)
     region = connected_components(edges, run_count)
 
-    run_highest = np.maximum.reduceat((values * mask).ravel(), np.flatnonzero(starts))
+    # The highest value of each run, and then that of each region of runs.
+    masked_values = (values * mask).ravel()
+    run_highest = np.maximum.reduceat(masked_values, np.flatnonzero(starts))
     highest = np.zeros(run_count, values.dtype)
     np.maximum.at(highest, region, run_highest)
     filled: NDArray[Any] = highest[region][run]

@@ -81,7 +81,8 @@ def _find_boxes(solid: NDArray[np.bool_]) -> list[Box]:
         row = solid[row_top:row_bottom]
         for left, right in _filled_runs(row.any(0)):
             # Other figures of the row may be higher.
-            filled_rows = np.flatnonzero(row[:, left:right].any(1))
+            figure = row[:, left:right]
+            filled_rows = np.flatnonzero(figure.any(1))
             top = row_top + int(filled_rows[0])
             bottom = row_top + int(filled_rows[-1]) + 1
             boxes.append((top, bottom, left, right))
@@ -110,7 +111,8 @@ def _filled_runs(filled: NDArray[np.bool_]) -> list[tuple[int, int]]:
         return []
 
     min_gap = max(_MIN_GAP, len(filled) // _MIN_GAP_SHARE)
-    breaks = np.flatnonzero(np.diff(index) - 1 > min_gap)
+    gaps = np.diff(index) - 1
+    breaks = np.flatnonzero(gaps > min_gap)
     starts = index[[0, *(breaks + 1)]]
     ends = index[[*breaks, -1]] + 1
     return list(zip(starts.tolist(), ends.tolist(), strict=True))

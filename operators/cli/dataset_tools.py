@@ -48,6 +48,7 @@ def _add_inspect(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_inspect(arguments: argparse.Namespace) -> int:
+    # Imported late: the command line must start without Pillow.
     dependencies.require_packages("PIL")
     from ...core.imaging.contact_sheet import write_contact_sheet
 
@@ -66,6 +67,8 @@ def _run_check(arguments: argparse.Namespace) -> int:
     problems = run_with_progress_line(validation.validate_dataset(arguments.folder))
     for problem in problems:
         print(f"{problem.path}: {problem.what}")
+
+    # The exit code lets scripts stop at a bad set.
     if problems:
         print(f"{arguments.folder}: {len(problems)} bad files")
         return 1
@@ -124,6 +127,8 @@ def _run_export(arguments: argparse.Namespace) -> int:
     )
     task = exporters.export_selection(selection, arguments.out, arguments.format)
     result = run_with_progress_line(task)
+
+    # Formats for photographs have no orthographic cameras; report what is missing.
     text = f"{arguments.out}: {result.objects} objects, {result.views} views"
     if result.left_out:
         text += f"; {result.left_out} orthographic views left out: the format has none"
@@ -163,6 +168,8 @@ def _run_rooms(arguments: argparse.Namespace) -> int:
         arguments.samples,
         arguments.hdri,
     )
+
+    # Cycles prints its progress too, which would break the progress line.
     with silence_stdout():
         written = run_with_progress_line(task)
     present = max(arguments.count - written, 0)

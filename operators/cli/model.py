@@ -82,6 +82,7 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_train(arguments: argparse.Namespace) -> int:
+    # Options that are not given must not override the settings file.
     options = {name: getattr(arguments, name) for name in _TRAINING_OPTIONS}
     options = {name: value for name, value in options.items() if value is not None}
     panoramas = _read_panoramas(arguments.hdri) if arguments.mask else None
@@ -209,6 +210,7 @@ def _run_benchmark(arguments: argparse.Namespace) -> int:
 
 def run_with_log(function: Callable[..., Task[T]], *arguments: Any) -> T:
     """Run ``function(*arguments)`` where the preferences choose; print progress once a minute."""
+    # A line a minute suits the logs of long runs better than a line that is rewritten.
     next_line = time.perf_counter()
 
     def print_progress(progress: Progress) -> None:

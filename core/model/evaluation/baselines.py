@@ -49,8 +49,10 @@ def _sample_alpha(alpha: NDArray[np.float32], pixels: Points) -> NDArray[np.floa
     u, v = (positions - corners).T
 
     # Between two columns, then between two rows.
-    upper = alpha[j, i] * (1 - u) + alpha[j, i + 1] * u
-    lower = alpha[j + 1, i] * (1 - u) + alpha[j + 1, i + 1] * u
+    next_i = i + 1
+    next_j = j + 1
+    upper = alpha[j, i] * (1 - u) + alpha[j, next_i] * u
+    lower = alpha[next_j, i] * (1 - u) + alpha[next_j, next_i] * u
     sampled: NDArray[np.float32] = upper * (1 - v) + lower * v
     return sampled
 

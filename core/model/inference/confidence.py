@@ -43,7 +43,8 @@ def occupancy_contrast(field: HullConstrainedField, mesh: MeshArrays) -> Task[ND
     vertices = mesh.vertices[first]
 
     # A point on either side of the surface.
-    normals = vertex_normals(mesh.vertices.astype(np.float64), mesh.to_triangles())
+    precise_vertices = mesh.vertices.astype(np.float64)
+    normals = vertex_normals(precise_vertices, mesh.to_triangles())
     step = (_STEP * normals[first]).astype(np.float32)
     points = np.concatenate((vertices - step, vertices + step))
 
@@ -52,7 +53,8 @@ def occupancy_contrast(field: HullConstrainedField, mesh: MeshArrays) -> Task[ND
     for index, chunk in enumerate(chunks):
         yield Progress(index / len(chunks), "Estimating confidence")
         probabilities.append(field.inside_probability(chunk))
-    inner, outer = np.split(np.concatenate(probabilities), 2)
+    all_probabilities = np.concatenate(probabilities)
+    inner, outer = np.split(all_probabilities, 2)
     contrast: NDArray[np.float32] = (inner - outer)[block.reshape(-1)]
     return contrast
 

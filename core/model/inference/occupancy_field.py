@@ -83,12 +83,15 @@ def expected_iou_threshold(logits: Floats) -> float:
         return 0.0
     descending = np.sort(logits)[::-1].astype(float)
     count_above = np.arange(1, len(descending) + 1)
-    inside_above = np.cumsum(1 / (1 + np.exp(-descending)))
+    probabilities = 1 / (1 + np.exp(-descending))
+    inside_above = np.cumsum(probabilities)
     inside_below = inside_above[-1] - inside_above
-    best = (inside_above / (count_above + inside_below)).argmax()
+    expected_iou = inside_above / (count_above + inside_below)
+    best = expected_iou.argmax()
 
     # Halfway to the next lower logit.
-    next_lower = np.append(descending, descending[-1] - 1)[best + 1]
+    extended = np.append(descending, descending[-1] - 1)
+    next_lower = extended[best + 1]
     return float((descending[best] + next_lower) / 2)
 
 
@@ -199,7 +202,9 @@ class HullConstrainedField:
             candidate_points = projected.points[:, candidates]
             logits = self._network.predict_occupancy(self._features, candidate_points)[0]
             logits = logits - self._threshold
-            boost = self._boost(projected.ndc[:, :, candidates], projected.depth[:, :, candidates])
+            ndc = projected.ndc[:, :, candidates]
+            depth = projected.depth[:, :, candidates]
+            boost = self._boost(ndc, depth)
             boosted = stretch * (logits + boost)
             mask_gate[candidates] = torch.minimum(boosted, mask_gate[candidates])
         values: NDArray[np.float32] = mask_gate.cpu().numpy()

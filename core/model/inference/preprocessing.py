@@ -67,8 +67,9 @@ def rotate_upright(camera: Camera, up: Floats) -> Camera:
     # Rodrigues' formula for the rotation between two unit vectors.
     x, y, z = axis
     cross = np.array(((0, -z, y), (z, 0, -x), (-y, x, 0)))
+    squared = cross @ cross
     rotation = np.eye(4)
-    rotation[:3, :3] += cross + cross @ cross / (1 + cosine)
+    rotation[:3, :3] += cross + squared / (1 + cosine)
     return camera.moved(rotation)
 
 
@@ -222,14 +223,19 @@ def _resample_window(
         window = window / factors
 
     # Pad with emptiness so that the window is within the image.
-    before = np.ceil(np.maximum(-low, 0)).astype(int) + 1
-    after = np.ceil(np.maximum(low + window - image.shape[1::-1], 0)).astype(int) + 1
+    image_size = image.shape[1::-1]
+    missing_before = np.maximum(-low, 0)
+    missing_after = np.maximum(low + window - image_size, 0)
+    before = np.ceil(missing_before).astype(int) + 1
+    after = np.ceil(missing_after).astype(int) + 1
     image = np.pad(image, ((before[1], after[1]), (before[0], after[0]), (0, 0)))
 
+    # Pillow resamples one channel of floats at a time.
     box = (*(low + before), *(low + before + window))
     layers = []
     for layer in np.moveaxis(image, 2, 0):
-        resized = Image.fromarray(layer).resize((size, size), Image.Resampling.BILINEAR, box)
+        channel = Image.fromarray(layer)
+        resized = channel.resize((size, size), Image.Resampling.BILINEAR, box)
         layers.append(np.asarray(resized))
     return np.stack(layers, axis=2)
 

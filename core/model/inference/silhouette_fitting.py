@@ -329,7 +329,8 @@ class _SilhouetteTarget:
         outside = distance.relu()
         count = max(len(self._contour), 1)
         pull = correspondences.pull_loss(pixels) / count
-        return pull + outside.square().sum() / count
+        push = outside.square().sum() / count
+        return pull + push
 
     def _facing_camera(self, mesh: MeshArrays, normals: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return (V,), positive where a vertex's normal is towards the camera."""

@@ -82,7 +82,8 @@ class SingleViewNetwork(nn.Module):
         is_orthographic = (1 - cameras[:, 0, 4, 3])[:, None, None, None]
         is_orthographic = is_orthographic.expand(-1, 1, *map32.shape[2:])
         x = self.lateral5(torch.cat((map32, is_orthographic), 1))
-        context = self.global_context(map32.mean((2, 3)))[:, :, None, None]
+        mean = map32.mean((2, 3))
+        context = self.global_context(mean)[:, :, None, None]
         x = self.merge5(F.relu(x + context))
 
         # From coarse to fine; the finest level also gets the mask, each pixel's 2 x 2 parts as

@@ -281,12 +281,11 @@ def _bicycle_wheel(
 ) -> list[Part]:
     """Return tire, hub and spokes of a wheel; ``looks`` are of rubber and steel."""
     rubber, steel = looks
-    thickness = wire * rng.uniform(0.8, 1.5)
-    upright_tire = make_torus(radius, thickness, sides=40, round_sides=8)
-    tire = translate_mesh(align_to_axis(upright_tire, "x"), hub)
+    tyre = make_torus(radius, wire * rng.uniform(0.8, 1.5), sides=40, round_sides=8)
+    tyre = translate_mesh(align_to_axis(tyre, "x"), hub)
     upright_axle = make_cylinder(0.025, 0.08)
     axle = translate_mesh(align_to_axis(upright_axle, "x"), hub)
-    parts = [make_part("tyre", tire, rubber), make_part("hub", axle, steel)]
+    parts = [make_part("tyre", tyre, rubber), make_part("hub", axle, steel)]
 
     # Each bar through the hub is two spokes.
     for angle in np.linspace(0, np.pi, int(rng.integers(4, 9)), endpoint=False):
