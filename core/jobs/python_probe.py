@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DependencyError, WorkerError
-from .dependencies import PACKAGES, install_command
+from .dependencies import MODEL, PACKAGES, install_command
 from .task import Progress, Task
 from .worker_pool import PythonInterpreter
 
@@ -137,7 +137,8 @@ def _parse_output(executable: str, output: str, errors: str) -> PythonInfo:
 
 def _check_packages(executable: str, answer: Mapping[str, Any]) -> None:
     """Raise DependencyError if a package that the model needs is missing or broken."""
-    for package, (name, _) in PACKAGES.items():
+    for package in (*MODEL, "numpy"):
+        name, _ = PACKAGES[package]
         if package in answer["broken"]:
             reason = answer["broken"][package]
             raise DependencyError(

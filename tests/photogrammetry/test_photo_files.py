@@ -20,7 +20,7 @@ def test_numbers_in_names_are_in_order(tmp_path):
 
 
 def test_a_folder_without_photographs_is_refused(tmp_path):
-    with pytest.raises(ImageError, match="holds no"):
+    with pytest.raises(ImageError, match="contains no images"):
         photo_files.list_photographs(tmp_path)
     with pytest.raises(ImageError, match="There is no folder"):
         photo_files.list_photographs(tmp_path / "missing")

@@ -131,7 +131,7 @@ def test_a_ply_holds_every_point_and_its_color(solved, tmp_path):
 def test_other_formats_are_refused_before_the_work(tmp_path):
     with pytest.raises(OutputError, match=r"\.blend or \.ply"):
         check_solved_path(tmp_path / "out.glb")
-    with pytest.raises(OutputError, match="no folder"):
+    with pytest.raises(OutputError, match="does not exist"):
         check_solved_path(tmp_path / "missing/out.blend")
 
 

@@ -206,7 +206,7 @@ def test_nothing_selected_is_said(addon, tmp_path):
 
 def test_objects_of_too_many_triangles_are_skipped(meshes, tmp_path):
     summary = make(meshes, tmp_path / "set", most_triangles=100)
-    assert "ball" in summary.skipped and "more than 100" in summary.skipped["ball"]
+    assert "ball" in summary.skipped and "the limit is 100" in summary.skipped["ball"]
     assert summary.written == 4
 
 
