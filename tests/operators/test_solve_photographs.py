@@ -85,4 +85,4 @@ def test_stopping_takes_less_than_a_second(photographs, stage):
     began = time.monotonic()
     task.close()
     assert time.monotonic() - began < 1
-    _compute._end_workers()
+    _compute.end_workers()

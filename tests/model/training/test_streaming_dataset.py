@@ -111,7 +111,7 @@ def test_a_set_that_has_grown_since_it_was_packed_is_refused(packed, tmp_path):
     folder = shutil.copytree(packed, tmp_path / "set")
     splits = json.loads((folder / "splits.json").read_text())
     (folder / "splits.json").write_text(json.dumps({**splits, "new": "train"}))
-    with pytest.raises(DatasetError, match='Run "maquette dataset pack" again'):
+    with pytest.raises(DatasetError, match="pack again"):
         TrainingStream(folder, "train")
     TrainingStream(folder, "validation")
 
