@@ -21,7 +21,7 @@ class MAQUETTE_PT_finish(SidebarPanel, bpy.types.Panel):
         settings = context.scene.maquette.finish
         layout.prop(settings, "preset")
         column = layout.column(align=True)
-        column.prop(settings, "faces", text="Faces" if settings.faces else "Faces (From Preset)")
+        column.prop(settings, "faces", text="Faces" if settings.faces else "Faces (Auto)")
         column.prop(settings, "loose")
         column.prop(settings, "smooth_angle")
         if settings.preset == 'SCULPT':

@@ -67,7 +67,7 @@ class TopologyProperties:
         "than 2 % of the length. Takes about a second",
     )
     loose: FloatProperty(
-        name="Remove Loose Parts",
+        name="Loose Parts",
         description="Remove loose parts smaller than this percentage of the largest part's volume",
         default=1.0,
         min=0.0,
