@@ -108,7 +108,7 @@ def story() -> Iterator[float]:
     for _ in range(2):
         xdotool("click", 1)
         yield 0.5
-    result["waiting"] = len(task_operator.waiting())
+    result["waiting"] = len(task_operator.waiting_tasks())
     xdotool("mousemove_relative", 0, 200)
     yield 1
     screenshot("8-line")
