@@ -11,6 +11,21 @@ PATH_OPTIONS = (
 )
 
 
+# Names of render passes in files from 5.0 on, and before, as ``core.scene`` knows them.
+_OLD_PASS_NAMES = {
+    "Diffuse Color": "DiffCol",
+    "Glossy Color": "GlossCol",
+    "Transmission Color": "TransCol",
+    "Ambient Occlusion": "AO",
+}
+
+
+def pass_channel(name: str) -> str:
+    """Return the name before 5.0 of a channel of a render pass, such as "DiffCol.R"."""
+    pass_name, _, channel = name.rpartition(".")
+    return f"{_OLD_PASS_NAMES.get(pass_name, pass_name)}.{channel}"
+
+
 def use_nodes(block: bpy.types.World | bpy.types.Material) -> None:
     """Give a world or material its node tree.
 

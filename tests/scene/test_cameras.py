@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from maquette.core.errors import SceneError
 from maquette.core.imaging import exr
+from maquette.core.scene import compat
 
 MARKERS = np.array(((-0.55, 0.3, -0.35), (0.6, -0.4, -0.3), (0.1, 0.5, 0.6)))  # red, green, blue
 FITS = ("AUTO", "HORIZONTAL", "VERTICAL")
@@ -23,7 +24,7 @@ def markers(addon):
     for place, color in zip(MARKERS, np.eye(4)[:3], strict=True):
         bpy.ops.mesh.primitive_ico_sphere_add(subdivisions=2, radius=0.17, location=place)
         material = bpy.data.materials.new("glow")
-        material.use_nodes = True
+        compat.use_nodes(material)
         tree = material.node_tree
         glow = tree.nodes.new('ShaderNodeEmission')
         glow.inputs["Color"].default_value = color

@@ -16,6 +16,7 @@ from ...dataset.records import RenderedView
 from ...errors import ImageError, OutputError
 from ...imaging import color as color_space
 from ...imaging import exr
+from .. import compat
 from . import occlusion_smoothing
 
 Passes = Mapping[str, NDArray[np.float32]]
@@ -59,7 +60,11 @@ def guard_output(folder: Path, name: str) -> Iterator[None]:
 
 def read_passes(path: Path) -> dict[str, NDArray[np.float32]]:
     """Return all channels (H, W) of a file of one view layer, by names such as "Normal.X"."""
-    return {name.partition(".")[2]: values for name, values in exr.read_exr(path).items()}
+    passes = {}
+    for name, values in exr.read_exr(path).items():
+        _, _, channel = name.partition(".")
+        passes[compat.pass_channel(channel)] = values
+    return passes
 
 
 def stack_channels(passes: Passes, name: str, channels: str) -> NDArray[np.float32]:

@@ -7,6 +7,7 @@ from maquette.core.dataset import passes
 from maquette.core.dataset.object_file import ObjectFile
 from maquette.core.dataset.validation import validate_dataset
 from maquette.core.jobs.task import run_to_end
+from maquette.core.scene import compat
 from mathutils.bvhtree import BVHTree
 
 POINTS = 1024
@@ -18,7 +19,7 @@ def mesh(name, vertices, faces, color=None):
     data.from_pydata(vertices, [], faces)
     if color:
         material = bpy.data.materials.new(name)
-        material.use_nodes = True
+        compat.use_nodes(material)
         tree = material.node_tree
         tree.nodes.clear()
         glow = tree.nodes.new('ShaderNodeEmission')

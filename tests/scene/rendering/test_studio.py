@@ -7,6 +7,7 @@ import bpy
 import numpy as np
 import pytest
 from maquette.core.cameras import look_at, orthographic_camera, perspective_camera, side_camera
+from maquette.core.scene import compat
 
 
 @pytest.fixture
@@ -105,7 +106,7 @@ def test_white_under_even_light_is_white_and_nothing_is_clear(addon):
 
     bpy.ops.mesh.primitive_uv_sphere_add(radius=0.5)
     material = bpy.data.materials.new("grey")
-    material.use_nodes = True
+    compat.use_nodes(material)
     shader = next(node for node in material.node_tree.nodes if node.type == 'BSDF_PRINCIPLED')
     shader.inputs["Base Color"].default_value = (0.2, 0.2, 0.2, 1)
     shader.inputs["Roughness"].default_value = 1
@@ -123,7 +124,7 @@ def test_white_under_even_light_is_white_and_nothing_is_clear(addon):
 
 def painted(obj, color, **more):
     material = bpy.data.materials.new("paint")
-    material.use_nodes = True
+    compat.use_nodes(material)
     shader = next(node for node in material.node_tree.nodes if node.type == 'BSDF_PRINCIPLED')
     shader.inputs["Base Color"].default_value = (*color, 1)
     for name, value in more.items():
