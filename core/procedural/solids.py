@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..arrays import MeshArrays
 from ..geometry.surface_nets import surface_nets
-from .primitives import Points, Vector, make_tube, ring_mesh, signed_volume, translate_mesh
+from .primitives import Points, Vector, make_tube, ring_mesh, signed_volume
 
 Field = Callable[[Points], Points]  # points (..., 3) to distances (...), negative inside
 
@@ -291,8 +291,3 @@ def align_to_axis(mesh: MeshArrays, axis: str) -> MeshArrays:
     """Return ``mesh``, made about z, with its z along the ``axis`` "x", "y" or "z"."""
     order = {"x": (2, 0, 1), "y": (1, 2, 0), "z": (0, 1, 2)}[axis]
     return MeshArrays(np.ascontiguousarray(mesh.vertices[:, order]), mesh.faces)
-
-
-def place_meshes(meshes: list[MeshArrays], by: Vector) -> list[MeshArrays]:
-    """Return ``meshes``, all moved by a vector (3,)."""
-    return [translate_mesh(mesh, by) for mesh in meshes]

@@ -30,6 +30,22 @@ def has_native_bfloat16(device: torch.device) -> bool:
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
+def uses_bfloat16(precision: str, device: torch.device) -> bool:
+    """Return whether a precision means bfloat16 on a device.
+
+    Args:
+        precision: one of ``PRECISIONS``; "automatic" is bfloat16 where the device has it natively.
+        device: that the network will run on.
+
+    Raises:
+        DatasetError: there is no such precision.
+    """
+    if precision not in PRECISIONS:
+        known = ", ".join(PRECISIONS)
+        raise DatasetError(f"Unknown precision {precision!r}. Choose one of {known}")
+    return precision == "bfloat16" or (precision == "automatic" and has_native_bfloat16(device))
+
+
 def enable_mixed_precision(network: nn.Module, precision: str, device: torch.device) -> bool:
     """Make blocks of a network compute in bfloat16; their weights and outputs stay float32.
 
@@ -44,11 +60,7 @@ def enable_mixed_precision(network: nn.Module, precision: str, device: torch.dev
     Raises:
         DatasetError: there is no such precision.
     """
-    if precision not in PRECISIONS:
-        known = ", ".join(PRECISIONS)
-        raise DatasetError(f"Unknown precision {precision!r}. Choose one of {known}")
-    is_automatic = precision == "automatic" and has_native_bfloat16(device)
-    if precision != "bfloat16" and not is_automatic:
+    if not uses_bfloat16(precision, device):
         return False
 
     for block in _outermost_blocks(network):

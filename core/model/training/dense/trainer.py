@@ -27,7 +27,9 @@ from ...networks.dense_single_view import DenseOutput, DenseSingleViewNetwork
 from ...networks.dense_trunk import CONDITIONS, IMAGE_CHANNELS, DenseConfig
 from ..checkpoints import read_checkpoint, write_checkpoint
 from ..ema import update_ema
-from ..mixed_precision import PRECISIONS, has_native_bfloat16
+from ..loop import StopFile
+from ..mixed_precision import uses_bfloat16
+from ..objects import evenly_spaced
 from .batches import BatchSource, DenseBatch, SamplingConfig, batches_from
 from .images import AugmentationConfig
 from .log import DenseLog
@@ -111,7 +113,7 @@ class DenseTrainer:
         self.network = DenseSingleViewNetwork(config.network).to(device)
         self.prototypes = FamilyPrototypes(config.network.embedding).to(device)
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
-        self.mixed = _is_mixed(config.training.precision, device)
+        self.mixed = uses_bfloat16(config.training.precision, device)
         self._optimizer = torch.optim.AdamW(self._groups(), betas=config.training.betas)
 
     def train_step(self, batch: DenseBatch) -> dict[str, float]:
@@ -220,10 +222,10 @@ def train_dense(
             to another configuration.
     """
     make_folder(run)
-    (run / "stop").unlink(missing_ok=True)
+    StopFile(run).remove()
     yield Progress(0.0, "Reading the training set")
     objects = load_dense_split(datasets, "train")
-    unseen = _spread(load_dense_split(datasets, "validation"), config.training.validation)
+    unseen = evenly_spaced(load_dense_split(datasets, "validation"), config.training.validation)
     families = _write_config(run, config, datasets, {item.family for item in objects})
 
     if config.training.threads:
@@ -252,7 +254,7 @@ def _steps(
 ) -> Task[None]:
     """Step until the end or until ``run/stop`` is there, and write down what is due."""
     config = trainer.config.training
-    stop = run / "stop"
+    stop = StopFile(run)
     images = source.sampling.objects * source.sampling.views
     flop = images * image_flop(trainer.config)
 
@@ -277,7 +279,7 @@ def _steps(
             if stopped:
                 break
     trainer.save(run / CHECKPOINT)
-    stop.unlink(missing_ok=True)
+    stop.remove()
 
 
 def image_flop(config: DenseRunConfig) -> float:
@@ -296,20 +298,6 @@ def _validate(
     scores = validate_dense(trainer.average, unseen, trainer.device)
     log.validated(trainer.step, scores)
     draw_dense_samples(run / "samples.png", trainer.average, unseen, trainer.device)
-
-
-def _is_mixed(precision: str, device: torch.device) -> bool:
-    if precision not in PRECISIONS:
-        known = ", ".join(PRECISIONS)
-        raise DatasetError(f"Unknown precision {precision!r}. Choose one of {known}")
-    return precision == "bfloat16" or (precision == "automatic" and has_native_bfloat16(device))
-
-
-def _spread(objects: Sequence[DenseObject], count: int) -> list[DenseObject]:
-    """Return at most ``count`` of ``objects``, evenly from first to last."""
-    if count >= len(objects):
-        return list(objects)
-    return [objects[index * len(objects) // count] for index in range(count)]
 
 
 def _write_config(
