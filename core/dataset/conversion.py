@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from .. import atomic_files
 from ..errors import DatasetError
 from ..jobs.task import Progress, Task
-from . import atomic_files, splits
+from . import splits
 from .index import ObjectLocation, build_index
 from .object_file import write_compact_object
 

@@ -17,9 +17,10 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import atomic_files
 from ..arrays import MeshArrays
 from ..errors import DatasetError
-from . import atomic_files, compact
+from . import compact
 from .members import (
     ALBEDO,
     GRID,

@@ -12,9 +12,10 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
+from .. import atomic_files
 from ..errors import DatasetError
 from ..jobs.task import Progress, Task
-from . import atomic_files, splits
+from . import splits
 from .index import DatasetIndex, read_end
 from .object_file import ObjectFile
 

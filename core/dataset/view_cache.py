@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import atomic_files
 from ..arrays import MeshArrays
 from ..errors import MeshError, OutputError
-from . import atomic_files
 from .object_file import write_compact_object, write_object
 from .record_json import record_to_json
 from .records import Record, RenderedView, Shape

@@ -12,8 +12,8 @@ import numpy as np
 from mathutils import Vector
 from numpy.typing import NDArray
 
+from ...core.atomic_files import make_folder
 from ...core.console import silence_stdout
-from ...core.dataset.atomic_files import make_folder
 from ...core.imaging import image_files
 from ...core.jobs import dependencies
 from ...core.model.jobs.reconstruct import ReconstructionRequest

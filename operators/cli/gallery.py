@@ -11,8 +11,8 @@ import numpy as np
 from mathutils import Vector
 from numpy.typing import NDArray
 
+from ...core.atomic_files import make_folder
 from ...core.console import silence_stdout
-from ...core.dataset.atomic_files import make_folder
 from ...core.errors import MaquetteError
 from ...core.imaging import image_files
 from ...core.jobs import dependencies

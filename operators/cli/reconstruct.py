@@ -14,9 +14,9 @@ from typing import Any
 import bpy
 from mathutils import Vector
 
+from ...core.atomic_files import make_folder
 from ...core.cameras import SIDES
 from ...core.console import silence_stdout
-from ...core.dataset.atomic_files import make_folder
 from ...core.errors import MaquetteError
 from ...core.model.jobs.reconstruct import ReconstructionRequest
 from ...core.scene import exporting

@@ -44,12 +44,12 @@ from numpy.typing import NDArray
 
 from ...alignment.side_views import mask_bounds
 from ...arrays import MeshArrays
+from ...atomic_files import write_bytes as write_file
+from ...atomic_files import write_json, write_png
 from ...errors import ImageError
 from ...geometry.silhouette import render_silhouette
 from ...geometry.winding_number import area_normals
 from .. import passes
-from ..atomic_files import write_bytes as write_file
-from ..atomic_files import write_json, write_png
 from ..records import Instance, Record, RenderedView
 from ..visibility import surface_colors
 from .selection import SelectedObject, Selection

@@ -25,8 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...alignment.side_views import mask_bounds
+from ...atomic_files import write_json, write_png
 from .. import passes
-from ..atomic_files import write_json, write_png
 from ..records import Record, RenderedView
 from .selection import Selection
 

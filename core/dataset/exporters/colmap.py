@@ -24,9 +24,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ...atomic_files import write_bytes as write_file
+from ...atomic_files import write_png
 from ...cameras import Camera
-from ..atomic_files import write_bytes as write_file
-from ..atomic_files import write_png
 from ..visibility import Visibility, project_surface, visible_points
 from .selection import SelectedObject, Selection, write_each
 

@@ -26,8 +26,8 @@ from typing import Any
 
 import numpy as np
 
+from ...atomic_files import write_json, write_npy, write_png
 from ...cameras import Camera
-from ..atomic_files import write_json, write_npy, write_png
 from ..records import Record
 from .selection import SelectedObject, Selection, write_each
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ...dataset.atomic_files import make_folder
+from ...atomic_files import make_folder
 from ...errors import DatasetError
 from ...jobs.task import Progress, Task
 from ..inference import weights

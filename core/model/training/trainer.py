@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ...dataset.atomic_files import make_folder
+from ...atomic_files import make_folder
 from ...errors import DatasetError
 from ...jobs.task import Progress, Task
 from ..inference import weights

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...dataset import atomic_files, splits
+from ... import atomic_files
+from ...dataset import splits
 from ...dataset.object_file import read_record
 from ...dataset.record_json import VERSION
 from ...errors import DatasetError, OutputError

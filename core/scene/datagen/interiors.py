@@ -12,7 +12,7 @@ import mathutils
 import numpy as np
 
 from ... import procedural
-from ...dataset.atomic_files import make_folder
+from ...atomic_files import make_folder
 from ...dataset.splits import HELD_OUT_FAMILIES
 from ...jobs.task import Progress, Task
 from ...synthesis.interiors import EYE, Box, Furnishing, Interior, sample_interior

@@ -18,8 +18,9 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
+from ... import atomic_files
 from ...arrays import MeshArrays
-from ...dataset import atomic_files, ground_truth
+from ...dataset import ground_truth
 from ...dataset.records import Record, Shape, ViewRecord
 from ...dataset.view_cache import ViewCache
 from ...dataset.visibility import surface_colors

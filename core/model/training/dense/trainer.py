@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from ....dataset.atomic_files import make_folder
+from ....atomic_files import make_folder
 from ....errors import DatasetError
 from ....jobs.task import Progress, Task
 from ...networks.dense_single_view import DenseOutput, DenseSingleViewNetwork
