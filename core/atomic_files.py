@@ -95,6 +95,17 @@ def make_folder(folder: Path) -> None:
         raise OutputError(f"The folder {folder} could not be created: {error.strerror}") from error
 
 
+def probe_folder(path: Path) -> None:
+    """Check that a new file ``path`` could be made; nothing is left behind.
+
+    Raises:
+        OSError: It could not.
+    """
+    partial = _partial_path(path)
+    partial.touch()
+    partial.unlink()
+
+
 def write_bytes(path: Path, data: bytes | str) -> None:
     """Write bytes, or text as UTF-8, see :func:`atomic_write`."""
     with atomic_write(path) as partial:

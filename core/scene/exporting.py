@@ -1,17 +1,36 @@
-"""Objects to a file, in the format of its suffix."""
+"""Objects to a file, in the format of its suffix.
+
+Blender writes into a temporary folder next to the file. What it wrote is checked, because its
+exporters report success on a full disk, and takes the place of an older file only then.
+"""
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import bpy
 
+from ..atomic_files import atomic_folder, probe_folder
+from ..console import silence_stderr
 from ..errors import OutputError
 from . import materials
+from .export_checks import MeshCounts, check_export
 
 _Objects = Sequence[bpy.types.Object]
+
+# Bytes of a path that Blender handles, and those that a temporary folder and companions add.
+_MAX_PATH = 1023
+_ADDED_TO_PATH = 160
+# The last line of a traceback in the text of an exporter's error.
+_PYTHON_ERROR = re.compile(r"^\w*(?:Error|Exception|Interrupt): (.+)$", re.MULTILINE)
+_SYSTEM_ERROR = re.compile(r"\[(?:Errno|WinError) \d+\] ([^:]+)")
+# The name by which USD's viewers know a color of points or faces.
+_USD_COLOR = "displayColor"
+_NO_COUNTS = MeshCounts(0, 0)
 
 
 def check_export_path(path: Path) -> None:
@@ -20,7 +39,8 @@ def check_export_path(path: Path) -> None:
     No file is left behind.
 
     Raises:
-        OutputError: The suffix is unknown, or the folder is missing or cannot be written.
+        OutputError: The suffix is unknown, the folder is missing or cannot be written, or the path
+            is that of something else.
     """
     if path.suffix.lower() not in _WRITERS:
         raise OutputError(
@@ -29,13 +49,17 @@ def check_export_path(path: Path) -> None:
         )
     if not path.parent.is_dir():
         raise OutputError(f"The folder {path.parent} does not exist. Create it first")
+    if len(os.fsencode(path.absolute())) > _MAX_PATH - _ADDED_TO_PATH:
+        raise OutputError(f"{path} cannot be written: its path is too long. Choose another folder")
 
-    # Opening it for appending fails where writing would, and changes nothing.
     try:
-        existed = path.exists()
-        path.open("ab").close()
-        if not existed:
-            path.unlink()
+        if not path.exists():
+            probe_folder(path)
+        elif path.is_file() or path.is_dir():
+            # Opening it for appending fails where writing would, and changes nothing.
+            path.open("ab").close()
+        else:
+            raise OutputError(f"{path} cannot be written: it is a device. Choose another file")
     except OSError as error:
         raise OutputError(
             f"{path} cannot be written: {error.strerror}. Choose another file"
@@ -45,6 +69,8 @@ def check_export_path(path: Path) -> None:
 def write_meshes(path: Path, *objects: bpy.types.Object) -> None:
     """Write ``objects``, and nothing else, to a file; the selection is restored.
 
+    The file is complete, or as it was before.
+
     Args:
         path: Its suffix is one of SUFFIXES.
         *objects: In the current view layer.
@@ -53,16 +79,55 @@ def write_meshes(path: Path, *objects: bpy.types.Object) -> None:
         OutputError: As :func:`check_export_path`, or writing failed.
     """
     check_export_path(path)
-    with _only_selected(objects):
-        try:
-            _WRITERS[path.suffix.lower()](str(path), objects)
-        except (RuntimeError, OSError, AttributeError) as error:
-            # AttributeError: the exporter's add-on is disabled
-            raise OutputError(f"{path} could not be written: {error}") from error
+    write = _WRITERS[path.suffix.lower()]
+    counts = _count(objects)
+    with _only_selected(objects), written_completely(path, counts) as partial, silence_stderr():
+        write(str(partial), objects)
 
-    # Some exporters report no error on a full disk.
-    if not path.is_file() or not path.stat().st_size:
-        raise OutputError(f"{path} could not be written. The disk may be full")
+
+@contextmanager
+def written_completely(path: Path, counts: MeshCounts = _NO_COUNTS) -> Iterator[Path]:
+    """Give a path of the same name to write; check the file, and move it to ``path`` on success.
+
+    Args:
+        path: Its suffix is one of SUFFIXES.
+        counts: What is written; only OBJ files need it.
+
+    Raises:
+        OutputError: Writing failed.
+    """
+    with atomic_folder(path) as folder:
+        try:
+            yield folder / path.name
+        except (RuntimeError, AttributeError, UnicodeError) as error:
+            # AttributeError: the exporter's add-on is disabled
+            raise OutputError(f"{path} could not be written: {_reason(error)}") from error
+        check_export(folder / path.name, counts, path)
+
+
+def _reason(error: Exception) -> str:
+    """Return what an exporter's error says, without the traceback that its text may hold."""
+    text = str(error).strip()
+    messages = _PYTHON_ERROR.findall(text)
+    if messages:
+        text = messages[-1]
+    system_message = _SYSTEM_ERROR.search(text)
+    if system_message:
+        text = system_message[1]
+    return f"{text}. If the disk is full, free some space and run again"
+
+
+def _count(objects: _Objects) -> MeshCounts:
+    """Return how much of meshes there is in ``objects``, with their modifiers."""
+    graph = bpy.context.evaluated_depsgraph_get()
+    vertices = 0
+    faces = 0
+    for obj in objects:
+        if obj.type == 'MESH':
+            mesh = obj.evaluated_get(graph).data
+            vertices += len(mesh.vertices)
+            faces += len(mesh.polygons)
+    return MeshCounts(vertices, faces)
 
 
 @contextmanager
@@ -148,8 +213,44 @@ def _write_stl(path: str, objects: _Objects) -> None:
 
 
 def _write_usd(path: str, objects: _Objects) -> None:
-    """Write the selection as USD."""
-    bpy.ops.wm.usd_export(filepath=path, selected_objects_only=True)
+    """Write the selection as USD: its meshes and materials, without Blender's world."""
+    with ExitStack() as stack:
+        for obj in objects:
+            if obj.type == 'MESH' and not materials.images_of(obj):
+                stack.enter_context(_usd_colors(obj.data))
+        bpy.ops.wm.usd_export(
+            filepath=path,
+            selected_objects_only=True,
+            convert_world_material=False,
+            export_lights=False,
+            export_cameras=False,
+        )
+
+
+@contextmanager
+def _usd_colors(mesh: bpy.types.Mesh) -> Iterator[None]:
+    """Name the active color attribute as viewers know it, and take the materials off.
+
+    The exporter cannot write a material that shows the attribute, and without a material, viewers
+    show the attribute itself.
+    """
+    attribute = mesh.color_attributes.active_color
+    if attribute is None:
+        yield
+        return
+
+    name = attribute.name
+    shown = list(mesh.materials)
+    attribute.name = _USD_COLOR
+    for index in range(len(shown)):
+        mesh.materials[index] = None
+    try:
+        yield
+    finally:
+        # Looked up again, since the attribute may have moved in memory.
+        mesh.color_attributes[_USD_COLOR].name = name
+        for index, material in enumerate(shown):
+            mesh.materials[index] = material
 
 
 def _write_blend(path: str, objects: _Objects) -> None:

@@ -112,9 +112,8 @@ def _write_blend(path: Path, scene: bpy.types.Scene, collection: bpy.types.Colle
         written.render.resolution_x = scene.render.resolution_x
         written.render.resolution_y = scene.render.resolution_y
         written.camera = next(obj for obj in collection.objects if obj.type == 'CAMERA')
-        bpy.data.libraries.write(str(path), {written}, compress=True)
-    except (RuntimeError, OSError) as error:
-        raise OutputError(f"{path} could not be written: {error}") from error
+        with exporting.written_completely(path) as partial:
+            bpy.data.libraries.write(str(partial), {written}, compress=True)
     finally:
         bpy.data.scenes.remove(written)
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ...core.atomic_files import make_folder
 from ...core.console import silence_stdout
 from ...core.dataset import (
-    atomic_files,
     conversion,
     exporters,
     shards,
@@ -52,7 +52,7 @@ def _run_inspect(arguments: argparse.Namespace) -> int:
     dependencies.require_packages("PIL")
     from ...core.imaging.contact_sheet import write_contact_sheet
 
-    atomic_files.make_folder(arguments.output.parent)
+    make_folder(arguments.output.parent)
     task = summary.summarize_dataset(arguments.folder, arguments.shown)
     result = run_with_progress_line(task)
     print(summary.format_summary(result))

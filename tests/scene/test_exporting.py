@@ -1,8 +1,12 @@
 """Every kind of file is written, and read again by Blender's own importers."""
 
 import json
+import os
 import struct
+import subprocess
+import sys
 from contextlib import contextmanager
+from pathlib import Path
 
 import bpy
 import numpy as np
@@ -183,6 +187,81 @@ def test_a_blend_file_opens_with_the_object_in_its_scene(wedge, tmp_path):
     assert bpy.data.materials["Wedge"].node_tree.nodes
 
 
+def test_usd_shows_the_colors_in_any_viewer_and_brings_no_light(wedge, tmp_path):
+    mesh = wedge.data
+    world = bpy.data.worlds.new("World")
+    bpy.context.scene.world = world
+    before = (mesh.color_attributes.active_color.name, list(mesh.materials))
+    write(tmp_path / "out.usda", wedge)
+    text = (tmp_path / "out.usda").read_text()
+    assert [path.name for path in tmp_path.iterdir()] == ["out.usda"]
+    assert "Light" not in text
+
+    # sRGB (1, 0.5, 0) is linear (1, 0.214, 0). A material would hide it.
+    (line,) = (line for line in text.splitlines() if "primvars:displayColor =" in line)
+    assert line.strip().startswith("color3f[] primvars:displayColor = [(1, 0.21")
+    assert "material:binding" not in text
+    assert (mesh.color_attributes.active_color.name, list(mesh.materials)) == before
+
+
+def test_usd_and_gltf_are_not_of_metal(textured, wedge, tmp_path):
+    obj = textured[0]
+    write(tmp_path / "out.usda", obj)
+    text = (tmp_path / "out.usda").read_text()
+    assert "float inputs:metallic = 0\n" in text
+    assert "inputs:diffuseColor.connect" in text
+    assert "Light" not in text
+    for item in (obj, wedge):
+        write(tmp_path / "out.glb", item)
+        (material,) = glb_json(tmp_path / "out.glb")["materials"]
+        assert material["pbrMetallicRoughness"]["metallicFactor"] == 0
+
+
+FULL_DISK = """
+import os, sys
+sys.path[:0] = [{tests!r}, {here!r}]
+import conftest, bpy, maquette, resource
+from pathlib import Path
+bpy.ops.wm.read_factory_settings(use_empty=True)
+maquette.register()
+from maquette.core.errors import OutputError
+from maquette.core.scene import exporting
+bpy.ops.mesh.primitive_uv_sphere_add(segments=128, ring_count=64)
+folder = Path({folder!r})
+resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, resource.RLIM_INFINITY))
+for suffix in exporting.SUFFIXES:
+    try:
+        exporting.write_meshes(folder / ("out" + suffix), bpy.context.object)
+        print("written", suffix)
+    except OutputError as error:
+        print("refused", error)
+sys.stdout.flush()
+os._exit(0)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file sizes are limited as POSIX does it")
+def test_an_older_file_survives_a_full_disk(tmp_path):
+    here = Path(__file__).parent
+    from maquette.core.scene.exporting import SUFFIXES
+
+    names = [f"out{suffix}" for suffix in (*SUFFIXES, ".bin", ".mtl")]
+    for name in names:
+        (tmp_path / name).write_text("older")
+    code = FULL_DISK.format(
+        tests=str(here.parent), here=str(here), folder=str(tmp_path), limit=24 * 1024
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    lines = [line for line in done.stdout.splitlines() if line.startswith(("written", "refused"))]
+    assert len(lines) == len(SUFFIXES), done.stderr
+    for suffix, line in zip(SUFFIXES, lines, strict=True):
+        assert line.startswith(f"refused {tmp_path / 'out'}{suffix} could not be written")
+        assert "ree some space and run again" in line
+        assert "Traceback" not in line
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
+    assert {path.read_text() for path in tmp_path.iterdir()} == {"older"}
+
+
 class TestRefuses:
     def check(self, path):
         from maquette.core.scene import exporting
@@ -203,6 +282,18 @@ class TestRefuses:
     def test_a_folder_as_the_file(self, addon, tmp_path):
         (tmp_path / "out.glb").mkdir()
         assert "Is a directory" in self.check(tmp_path / "out.glb")
+
+    @pytest.mark.skipif(os.name != "posix", reason="folders have no pipes elsewhere")
+    def test_what_is_no_file(self, addon, tmp_path):
+        os.mkfifo(tmp_path / "out.glb")
+        assert "it is a device" in self.check(tmp_path / "out.glb")
+
+    def test_a_path_that_blender_would_cut(self, addon, tmp_path):
+        folder = tmp_path
+        while len(str(folder)) < 900:
+            folder = folder / ("x" * 100)
+        folder.mkdir(parents=True)
+        assert "path is too long" in self.check(folder / "out.glb")
 
     def test_what_cannot_be_written(self, addon, tmp_path):
         assert "cannot be written" in self.check(tmp_path / ("x" * 300 + ".glb"))
