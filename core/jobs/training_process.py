@@ -13,7 +13,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..atomic_files import write_json
 from ..errors import OutputError
+from ..folder_lock import check_unlocked
 from .task import Progress
 from .worker_pool import PythonInterpreter
 
@@ -24,7 +26,7 @@ _CODE = (
     "from maquette_core.model.jobs import reconstruct\n"
     "sys.exit(reconstruct.train_from_settings({!r}))"
 )
-_TAIL = 2000  # bytes; longer than the last line of any log
+_TAIL = 2000  # bytes; longer than the last lines of any log
 
 
 def write_settings(run: Path, settings: Mapping[str, Any]) -> None:
@@ -35,13 +37,10 @@ def write_settings(run: Path, settings: Mapping[str, Any]) -> None:
         settings: Content of ``settings.json``.
 
     Raises:
-        OutputError: The file cannot be written.
+        OutputError: The file cannot be written, or another process trains in the folder.
     """
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-        (run / SETTINGS).write_text(json.dumps(settings, indent=1), encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"{run} cannot be written: {error.strerror}") from error
+    check_unlocked(run)
+    write_json(run / SETTINGS, settings)
 
 
 def steps_of(run: Path) -> tuple[int, int]:
@@ -52,14 +51,16 @@ def steps_of(run: Path) -> tuple[int, int]:
     try:
         settings = json.loads((run / SETTINGS).read_text(encoding="utf-8"))
         total = int(settings["training"]["steps"])
-        last_line = _last_line(run / "log.csv")
+        lines = _tail(run / "log.csv")
     except (OSError, ValueError, KeyError, TypeError):
         return 0, 0
 
-    step = last_line.partition(",")[0]
-    if not step.isdigit():
-        return 0, total
-    return int(step), total
+    # A killed run or a power failure may have damaged its last lines.
+    for line in reversed(lines[:-1]):
+        step = line.partition(",")[0]
+        if step.isascii() and step.isdecimal():
+            return int(step), total
+    return 0, total
 
 
 class TrainingProcess:
@@ -74,8 +75,9 @@ class TrainingProcess:
 
         Raises:
             WorkerError: That Python cannot be started.
-            OutputError: The folder cannot be written.
+            OutputError: The folder cannot be written, or another process trains in it.
         """
+        check_unlocked(run)
         self.run = run
         self._stop_requested = False
         self._first_step = steps_of(run)[0]
@@ -134,7 +136,8 @@ class TrainingProcess:
         """Return the last output line if the run failed, else None."""
         if self.is_running() or self._process.returncode == 0 or self._stop_requested:
             return None
-        last_line = _last_line(self.run / _OUTPUT)
+        lines = [line.strip() for line in _tail(self.run / _OUTPUT)]
+        last_line = next((line for line in reversed(lines) if line), "")
         return last_line or f"The process ended with code {self._process.returncode}"
 
     def _finished_steps(self) -> tuple[int, int]:
@@ -148,9 +151,8 @@ class TrainingProcess:
         return done, total
 
 
-def _last_line(path: Path) -> str:
-    """Return the last line of a file."""
+def _tail(path: Path) -> list[str]:
+    """Return the last lines of a file; what follows the last line break, if anything, is last."""
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - _TAIL))
-        lines = file.read().decode("utf-8", "replace").rstrip("\n").split("\n")
-    return lines[-1].strip()
+        return file.read().decode("utf-8", "replace").split("\n")

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import bpy
 import pytest
+from maquette.core.folder_lock import lock_folder
 from maquette.core.jobs import dependencies
 from maquette.core.jobs.training_process import TrainingProcess, steps_of, write_settings
 
@@ -122,6 +123,26 @@ def test_the_state_of_a_run(addon, tmp_path):
     for done, state in ((1, RunState.PAUSED), (2, RunState.FINISHED)):
         (tmp_path / "log.csv").write_text(f"{done},train,1\n")
         assert run_state(tmp_path) == state
+
+
+@pytest.mark.parametrize(
+    "damage", ["77", "77,tra", "\0" * 50, "\n\n", "\0\0\n", "\u00b2,train,1\n"]
+)
+def test_the_steps_of_a_damaged_log_are_those_of_its_last_complete_line(tmp_path, damage):
+    write_settings(tmp_path, {"training": {"steps": 9}})
+    (tmp_path / "log.csv").write_text("6,train,1\n7,train,1\n" + damage)
+    assert steps_of(tmp_path) == (7, 9)
+
+
+def test_a_run_in_a_folder_in_use_is_refused_and_leaves_it_alone(addon, dataset, tmp_path):
+    (tmp_path / "settings.json").write_text("{}")
+    (tmp_path / "output.txt").write_text("of the other run")
+    with lock_folder(tmp_path):
+        for resume in (True, False):
+            with pytest.raises(RuntimeError, match="Another process is writing into"):
+                bpy.ops.maquette.train(folder=str(dataset), run=str(tmp_path), resume=resume)
+    assert (tmp_path / "settings.json").read_text() == "{}"
+    assert (tmp_path / "output.txt").read_text() == "of the other run"
 
 
 def test_what_is_missing_is_named(addon, dataset, tmp_path):

@@ -24,6 +24,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ...atomic_files import write_bytes
 from ...errors import WeightsError
 from ...resources import BUNDLED_WEIGHTS
 from ..networks.foreground import ForegroundNetwork
@@ -47,7 +48,11 @@ def resolve_weights(path: Path | None) -> Path | None:
 def save_weights(
     path: Path, reconstruction: ReconstructionNetwork, foreground: ForegroundNetwork
 ) -> None:
-    """Write both networks to the file ``path``, their kernels in half precision."""
+    """Write both networks to the file ``path``, their kernels in half precision.
+
+    Raises:
+        OutputError: It cannot be written. An older file stays as it is.
+    """
     state: dict[str, Tensor] = {}
     for prefix, network in ((_RECONSTRUCTION, reconstruction), (_FOREGROUND, foreground)):
         for key, value in network.state_dict().items():
@@ -78,7 +83,7 @@ def save_weights(
     }
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % _ALIGNMENT)
-    path.write_bytes(struct.pack("<Q", len(text)) + text + body)
+    write_bytes(path, struct.pack("<Q", len(text)) + text + body)
 
 
 def load_weights(

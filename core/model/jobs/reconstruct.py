@@ -97,10 +97,7 @@ def export_checkpoint(checkpoint: Path, target: Path) -> Task[Path]:
     run = checkpoint.parent
     settings = config_file.read_settings(run / "settings.json")
     yield Progress(0.1, "Calibrating")
-    # Weights that are in use stay complete while new ones are written.
-    partial = target.with_suffix(".partial")
-    export.export_run(run, settings.datasets, partial)
-    partial.replace(target)
+    export.export_run(run, settings.datasets, target)
     return target
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from ...errors import DatasetError
+from ...atomic_files import atomic_write
+from ...errors import DatasetError, OutputError
+from ..networks.reconstruction import NetworkConfig
 
 
 def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
@@ -17,26 +20,80 @@ def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
     Args:
         path: file to write.
         state: tensors, plain values, and dictionaries of them.
-    """
-    partial = path.with_suffix(".partial")
-    torch.save(dict(state), partial)
-    partial.replace(path)
-
-
-def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
-    """Return what :func:`write_checkpoint` wrote, with its tensors on ``device``.
 
     Raises:
-        DatasetError: there is no such file, or it is no checkpoint.
+        OutputError: the disk is full or the folder cannot be written.
+    """
+    with atomic_write(path) as partial:
+        try:
+            torch.save(dict(state), partial)
+        except RuntimeError as error:  # its writer in C++ has no other
+            raise OutputError(
+                f"{path} could not be written completely. Free some space and run again"
+            ) from error
+
+
+def read_checkpoint(
+    path: Path, device: torch.device | str = "cpu", entries: Collection[str] = ()
+) -> dict[str, Any]:
+    """Return what :func:`write_checkpoint` wrote, with its tensors on ``device``.
+
+    Args:
+        path: file to read.
+        device: of the tensors.
+        entries: keys that it must have.
+
+    Raises:
+        DatasetError: there is no such file, it is no checkpoint, or it is one of something else.
     """
     if not path.is_file():
         raise DatasetError(f"The checkpoint {path} does not exist")
     try:
-        state: dict[str, Any] = torch.load(path, weights_only=True, map_location=device)
+        state = torch.load(path, weights_only=True, map_location=device)
     except (
         Exception
     ) as error:  # the unpickler takes any bytes for instructions, and fails in many ways
         raise DatasetError(
             f"{path} is not a checkpoint or is incomplete. Choose another file, or copy it again"
         ) from error
+    if not isinstance(state, dict) or not set(entries) <= state.keys():
+        raise _other_checkpoint(path)
     return state
+
+
+@contextmanager
+def blame_checkpoint(path: Path) -> Iterator[None]:
+    """Report content that does not fit the network or the optimizer as an error of ``path``.
+
+    Raises:
+        DatasetError: something did not fit.
+    """
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+        raise _other_checkpoint(path) from error
+
+
+def network_config(path: Path, state: Mapping[str, Any]) -> NetworkConfig:
+    """Return the sizes of the reconstruction network in a checkpoint.
+
+    Args:
+        path: of the checkpoint.
+        state: its content.
+
+    Raises:
+        DatasetError: it is a checkpoint of another network.
+    """
+    try:
+        return NetworkConfig(**state["network"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise DatasetError(
+            f"{path} is not a checkpoint of the reconstruction network. Choose another file"
+        ) from error
+
+
+def _other_checkpoint(path: Path) -> DatasetError:
+    return DatasetError(
+        f"{path} is not a checkpoint of this network: it is one of another network or of something "
+        "else. Choose another file or another folder of the run"
+    )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ...atomic_files import write_json
 from ...errors import DatasetError
 from ..networks.reconstruction import NetworkConfig
 from .losses import LossConfig
@@ -196,6 +197,9 @@ def read_settings(path: Path) -> RunSettings:
             recipe[name] = content[name]
 
     # Paths are relative to the file.
+    for name in content.get("datasets", ()):
+        if not isinstance(name, str):
+            raise DatasetError(f"{path}: datasets holds {name!r}, but must hold names of folders")
     folder = path.parent
     paths = {name: folder / content[name] for name in _PATHS if name in content}
     datasets = tuple(folder / name for name in content.get("datasets", ()))
@@ -221,12 +225,37 @@ def write_config(
     }
     content = _as_json(content)
     if path.exists():
-        stored = json.loads(path.read_text(encoding="utf-8"))
+        stored = read_stored_config(path, ("training", "network"))
         if _with_defaults(stored) != content:
             raise DatasetError(
                 f"{run} contains a run with a different configuration. Choose another folder"
             )
-    path.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    write_json(path, content)
+
+
+def read_stored_config(path: Path, sections: Collection[str]) -> dict[str, Any]:
+    """Return the content of the ``config.json`` in the folder of a run.
+
+    Args:
+        path: of the file.
+        sections: that it must have.
+
+    Raises:
+        DatasetError: it is damaged, or is none of a run of this kind.
+    """
+    advice = "Choose another folder, or remove the file to go on with the present configuration"
+    try:
+        stored = _read_file(path)
+    except DatasetError as error:
+        raise DatasetError(f"{error}. {advice}") from error
+
+    # Every section of a configuration holds names and values.
+    is_complete = isinstance(stored, dict) and set(sections) <= stored.keys()
+    tables = [stored[name] for name in sections] if is_complete else [None]
+    if not all(isinstance(table, dict) for table in tables):
+        raise DatasetError(f"{path} is not the configuration of a run of this network. {advice}")
+    content: dict[str, Any] = stored
+    return content
 
 
 def _with_defaults(stored: Mapping[str, Any]) -> dict[str, Any]:
@@ -241,7 +270,8 @@ def _with_defaults(stored: Mapping[str, Any]) -> dict[str, Any]:
     recipe = recipe.with_values({"sampling": {"image_size": network["picture"]}})
     complete = {**stored, "training": training, "network": network}
     for name, values in asdict(recipe).items():
-        complete[name] = values | stored.get(name, {})
+        added = stored.get(name)
+        complete[name] = values | (added if isinstance(added, dict) else {})
     return _as_json(complete)
 
 
@@ -259,7 +289,7 @@ def _read_file(path: Path) -> Any:
         return tomllib.loads(text) if is_toml else json.loads(text)
     except OSError as error:
         raise DatasetError(f"{path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         kind = "TOML" if is_toml else "JSON"
         raise DatasetError(f"{path} is not {kind}: {error}") from error
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ...errors import DatasetError, OutputError
+from ...errors import DatasetError
 from ...jobs.task import run_to_end
 from ..inference import weights
 from ..networks.foreground import ForegroundNetwork
-from ..networks.reconstruction import NetworkConfig, ReconstructionNetwork
+from ..networks.reconstruction import ReconstructionNetwork
 from . import checkpoints
 from .calibration import calibrate_confidence, calibrate_level
 from .objects import evenly_spaced
@@ -47,21 +47,21 @@ def export_run(run: Path, datasets: Sequence[Path], target: Path) -> None:
     reconstruction, foreground = weights.load_weights()
     if mask_checkpoint.is_file():
         foreground = ForegroundNetwork()
-        foreground.load_state_dict(checkpoints.read_checkpoint(mask_checkpoint)["average"])
+        state = checkpoints.read_checkpoint(mask_checkpoint, entries=("average",))
+        with checkpoints.blame_checkpoint(mask_checkpoint):
+            foreground.load_state_dict(state["average"])
     if checkpoint.is_file():
         reconstruction = _calibrated_network(checkpoint, datasets)
 
-    try:
-        weights.save_weights(target, reconstruction, foreground)
-    except OSError as error:
-        raise OutputError(f"{target} cannot be written: {error.strerror}") from error
+    weights.save_weights(target, reconstruction, foreground)
 
 
 def _calibrated_network(checkpoint: Path, datasets: Sequence[Path]) -> ReconstructionNetwork:
     """Return the moving average of a checkpoint, calibrated."""
-    state = checkpoints.read_checkpoint(checkpoint)
-    network = ReconstructionNetwork(NetworkConfig(**state["network"]))
-    network.load_state_dict(state["average"])
+    state = checkpoints.read_checkpoint(checkpoint, entries=("average",))
+    network = ReconstructionNetwork(checkpoints.network_config(checkpoint, state))
+    with checkpoints.blame_checkpoint(checkpoint):
+        network.load_state_dict(state["average"])
     unseen = load_usable_objects(datasets, "validation")
     calibrate_level(network, evenly_spaced(unseen, _LEVEL_OBJECTS))
     run_to_end(calibrate_confidence(network, datasets, _CONFIDENCE_OBJECTS))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
@@ -14,14 +13,22 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ...atomic_files import make_folder
+from ...atomic_files import LineFile, make_folder, write_json
 from ...errors import DatasetError
 from ...jobs.task import Progress, Task
 from ..inference import weights
 from ..networks.foreground import ForegroundNetwork
 from ..photo_compositing import Panoramas, held_out_panorama
 from .ema import update_ema
-from .loop import LEARNING_RATE_FLOOR, StopFile, TrainingState, cosine_decay, prefetch_batches
+from .log import drop_later_lines
+from .loop import (
+    LEARNING_RATE_FLOOR,
+    StopFile,
+    TrainingState,
+    cosine_decay,
+    lock_run,
+    prefetch_batches,
+)
 from .mixed_precision import enable_mixed_precision
 from .objects import TrainingObject, evenly_spaced, load_split
 from .photo_augmentation import PhotoAugmentationConfig, augment_photo
@@ -103,10 +110,24 @@ def train_mask(
         DatasetError: a set is missing or damaged.
         DependencyError: the package of ImageNet's weights is missing.
         WeightsError: ``start`` is missing or damaged.
+        OutputError: another process trains in ``run``, or the disk is full.
     """
-    # Objects and backgrounds; those of validation are not trained on.
-    config = config or ForegroundConfig()
     make_folder(run)
+    with lock_run(run):
+        return (
+            yield from _train_alone(datasets, run, config or ForegroundConfig(), panoramas, start)
+        )
+
+
+def _train_alone(
+    datasets: Sequence[Path],
+    run: Path,
+    config: ForegroundConfig,
+    panoramas: Panoramas,
+    start: Path | None,
+) -> Task[Path]:
+    """Do :func:`train_mask` in the folder ``run``, which is locked."""
+    # Objects and backgrounds; those of validation are not trained on.
     StopFile(run).remove()
     yield Progress(0, "Reading the training set")
     objects = load_split(datasets, "train")
@@ -118,8 +139,8 @@ def train_mask(
     # Weights and optimizer, from the checkpoint if there is one.
     checkpoint = run / "mask.pt"
     trainer = _ForegroundTrainer(config, start, checkpoint)
-    settings = json.dumps(asdict(config), indent=1)
-    (run / "mask_config.json").write_text(settings, encoding="utf-8")
+    write_json(run / "mask_config.json", asdict(config))
+    drop_later_lines(run / "mask.csv", trainer.state.step)
 
     def sample(step: int) -> _MaskedBatch:
         rng = np.random.default_rng((config.seed, step))
@@ -192,8 +213,8 @@ def _training_loop(
         stopped = stop_file.exists()
         if (step + 1) % config.eval_every == 0 or step + 1 == config.steps or stopped:
             iou = mask_iou(trainer.average, *validation)
-            with (run / "mask.csv").open("a", encoding="utf-8") as log:
-                log.write(f"{step + 1},{loss:.5f},{iou:.5f}\n")
+            with closing(LineFile(run / "mask.csv")) as log:
+                log.write_line(f"{step + 1},{loss:.5f},{iou:.5f}")
             trainer.state.save(run / "mask.pt")
         yield Progress(step / config.steps, f"Step {step}, loss {loss:.3f}")
         if stopped:

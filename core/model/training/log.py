@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from ...atomic_files import LineFile, read_complete_lines, write_bytes, write_image
+from ...errors import MaquetteError
 from .validation import VALIDATION_QUERIES
 
 # Seconds between two drawings of the curve, which takes longer than a step of a small network.
@@ -65,21 +65,21 @@ class RunLog:
         self._run = run
         self._is_main = first
         self._drawn_at = 0.0
-        self._file: TextIO | None = None
-        path = run / "log.csv"
-        if first and path.exists():
-            lines = path.read_text(encoding="utf-8").splitlines()
-            kept_lines = [f"{line}\n" for line in lines if _parse_step(line) <= step]
-            path.write_text("".join(kept_lines), encoding="utf-8")
+        self._file: LineFile | None = None
+        if first:
+            drop_later_lines(run / "log.csv", step)
 
     def __enter__(self) -> RunLog:
         if self._is_main:
-            self._file = (self._run / "log.csv").open("a", buffering=1, encoding="utf-8")
+            self._file = LineFile(self._run / "log.csv")
         return self
 
-    def __exit__(self, *_: object) -> None:
-        if self._file:
-            self._file.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if not self._file:
+            return
+        self._file.close()
+        # After a failure, such as of a full disk, drawing would fail as well.
+        if not (kind and issubclass(kind, MaquetteError)):
             draw_curve(self._run)
 
     def log_step(self, step: int, losses: Sequence[float], seconds: float) -> None:
@@ -97,24 +97,56 @@ class RunLog:
             self._write_row(step, "validation", scores)
             draw_curve(self._run)
 
+    def flush_to_disk(self) -> None:
+        """Return once all lines would survive a power failure."""
+        if self._file:
+            self._file.flush_to_disk()
+
     def _write_row(self, step: int, kind: str, values: Sequence[float]) -> None:
         assert self._file
         columns = [str(step), kind]
         columns += [f"{value:.5f}" for value in values]
-        self._file.write(",".join(columns) + "\n")
+        self._file.write_line(",".join(columns))
 
 
 def log_lines(run: Path, kind: str) -> Iterator[tuple[int, list[float]]]:
-    """Yield step and values of the lines of a kind in ``log.csv``.
+    """Yield step and values of the lines of a kind in ``log.csv``; damaged ones are left out.
 
     Args:
         run: folder of the run.
         kind: "train" (losses and seconds) or "validation" (IoU).
     """
-    with (run / "log.csv").open(newline="", encoding="utf-8") as file:
-        for columns in csv.reader(file):
-            if len(columns) > 2 and columns[1] == kind:
-                yield int(columns[0]), [float(column) for column in columns[2:]]
+    for line in read_complete_lines(run / "log.csv"):
+        step, line_kind, *columns = [*line.split(","), ""]
+        if line_kind != kind:
+            continue
+        try:
+            values = [float(column) for column in columns[:-1]]
+            number = int(step)
+        except ValueError:  # a power failure mixed up its bytes
+            continue
+        if values:
+            yield number, values
+
+
+def drop_later_lines(path: Path, step: int) -> None:
+    """Drop the lines of a log that begin with a later step, or with none, as damaged ones do.
+
+    Args:
+        path: the log, which need not exist.
+        step: last step to keep.
+
+    Raises:
+        OutputError: the disk is full.
+    """
+    if not path.exists():
+        return
+    kept_lines = []
+    for line in read_complete_lines(path):
+        number = line.partition(",")[0]
+        if number.isascii() and number.isdecimal() and int(number) <= step:
+            kept_lines.append(f"{line}\n")
+    write_bytes(path, "".join(kept_lines))
 
 
 def draw_curve(run: Path) -> None:
@@ -129,9 +161,7 @@ def draw_curve(run: Path) -> None:
     _draw_losses(image, losses, step_range)
     _draw_scores(image, list(log_lines(run, "validation")), step_range, last_step)
 
-    partial = run / "curve.partial"
-    image.save(partial, "PNG")
-    partial.replace(run / "curve.png")
+    write_image(run / "curve.png", image)
 
 
 def _draw_losses(image: Image.Image, losses: Points, step_range: tuple[float, float]) -> None:
@@ -264,7 +294,3 @@ def _running_mean(values: Points) -> Points:
         total_weight = total_weight + weight * (1 - total_weight)
         result.append(mean / total_weight)
     return np.array(result)
-
-
-def _parse_step(line: str) -> int:
-    return int(line.partition(",")[0])

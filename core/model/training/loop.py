@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+import os
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -13,6 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from ...folder_lock import lock_folder
 from . import checkpoints
 
 # Added to the learning rate so that the last steps of a cosine still move the weights.
@@ -43,7 +46,11 @@ class TrainingState:
             group["lr"] = learning_rate * group.get("share", 1.0)
 
     def save(self, path: Path, **extra: Any) -> None:
-        """Write all that a resumed run needs, atomically; ``extra`` becomes part of it."""
+        """Write all that a resumed run needs, atomically; ``extra`` becomes part of it.
+
+        Raises:
+            OutputError: the disk is full.
+        """
         state = {
             "step": self.step,
             "model": self.model.state_dict(),
@@ -56,13 +63,31 @@ class TrainingState:
         """Read what :meth:`save` wrote.
 
         Raises:
-            DatasetError: there is no such file, or it is no checkpoint.
+            DatasetError: there is no such file, or it is no checkpoint of this network.
         """
-        state = checkpoints.read_checkpoint(path, device)
-        self.step = state["step"]
-        self.model.load_state_dict(state["model"])
-        self.average.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimiser"])
+        entries = ("step", "model", "average", "optimiser")
+        state = checkpoints.read_checkpoint(path, device, entries)
+        with checkpoints.blame_checkpoint(path):
+            self.model.load_state_dict(state["model"])
+            self.average.load_state_dict(state["average"])
+            self.optimizer.load_state_dict(state["optimiser"])
+            self.step = int(state["step"])
+
+
+@contextmanager
+def lock_run(run: Path) -> Iterator[None]:
+    """Keep other trainings out of the folder ``run`` while the context is active.
+
+    Of the processes that ``torchrun`` started, the first one holds the lock for all.
+
+    Raises:
+        OutputError: another process trains there.
+    """
+    if os.environ.get("RANK", "0") != "0":
+        yield
+        return
+    with lock_folder(run):
+        yield
 
 
 class StopFile:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 
+from ...atomic_files import write_png
 from ...imaging.contact_sheet import contact_sheet
 from ..networks.reconstruction import ReconstructionNetwork
 from .objects import TrainingObject, evenly_spaced
@@ -58,9 +58,7 @@ def draw_samples(
             tiles.append(framed.images[0].transpose(1, 2, 0))
             tiles.append(_shaded_shape(model, training_object, query))
         rows.append((training_object.name, tiles))
-    partial = path.with_suffix(".partial")
-    Image.fromarray(contact_sheet(rows, _TILE)).save(partial, "PNG")
-    partial.replace(path)
+    write_png(path, contact_sheet(rows, _TILE))
 
 
 def _queries_of(training_object: TrainingObject) -> list[ViewQuery]:

@@ -15,7 +15,6 @@ import torch
 from torch import nn
 
 from ...atomic_files import make_folder
-from ...errors import DatasetError
 from ...jobs.task import Progress, Task
 from ..inference import weights
 from ..networks.reconstruction import NetworkConfig, ReconstructionNetwork
@@ -24,7 +23,14 @@ from .config_file import RunSettings, TrainingConfig, TrainingRecipe, write_conf
 from .distributed import SINGLE_PROCESS, DistributedContext, distributed_context
 from .ema import update_ema
 from .log import RunLog
-from .loop import LEARNING_RATE_FLOOR, StopFile, TrainingState, cosine_decay, prefetch_batches
+from .loop import (
+    LEARNING_RATE_FLOOR,
+    StopFile,
+    TrainingState,
+    cosine_decay,
+    lock_run,
+    prefetch_batches,
+)
 from .losses import LossConfig, LossModule
 from .mixed_precision import enable_mixed_precision
 from .objects import TrainingObject, evenly_spaced
@@ -73,8 +79,22 @@ def train_network(
         DependencyError: there is nothing to start from: no ``start`` and no package of ImageNet's
             weights.
         WeightsError: ``start`` is missing or damaged.
+        OutputError: another process trains in ``run``, or the disk is full.
     """
     make_folder(run)
+    with lock_run(run):
+        return (yield from _train_alone(datasets, run, config, network, start, recipe))
+
+
+def _train_alone(
+    datasets: Sequence[Path],
+    run: Path,
+    config: TrainingConfig,
+    network: NetworkConfig | None,
+    start: Path | None,
+    recipe: TrainingRecipe | None,
+) -> Task[Path]:
+    """Do :func:`train_network` in the folder ``run``, which is locked."""
     StopFile(run).remove()
     yield Progress(0.0, "Reading the training set")
     objects = load_usable_objects(datasets, "train")
@@ -141,6 +161,7 @@ def _training_loop(
                 log.log_validation(trainer.step, scores)
                 draw_samples(run / "samples.png", model, unseen)
             if (is_due or stopped) and context.is_main:
+                log.flush_to_disk()
                 trainer.save_checkpoint(run / "checkpoint.pt")
 
             stage = f"Step {trainer.step}, loss {losses[0]:.3f}"
@@ -214,7 +235,9 @@ class Trainer:
             self.model.load_state_dict(weights.load_weights(start)[0].state_dict())
             self.model.threshold_shift.zero_()  # calibrated anew when the run is exported
         elif start:
-            self.model.load_state_dict(checkpoints.read_checkpoint(start)["average"])
+            state = checkpoints.read_checkpoint(start, entries=("average",))
+            with checkpoints.blame_checkpoint(start):
+                self.model.load_state_dict(state["average"])
         elif self.config.pretrained:
             for part in (self.model.encoder, self.model.single_view):
                 part.backbone.start_from_imagenet()
@@ -284,9 +307,4 @@ def network_config_of(start: Path | None) -> NetworkConfig:
         return NetworkConfig()
     if start.suffix == ".safetensors":
         return weights.load_weights(start)[0].config
-    state = checkpoints.read_checkpoint(start)
-    if "network" not in state:
-        raise DatasetError(
-            f"{start} is not a checkpoint of the reconstruction network. Choose another file"
-        )
-    return NetworkConfig(**state["network"])
+    return checkpoints.network_config(start, checkpoints.read_checkpoint(start))

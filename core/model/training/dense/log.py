@@ -6,7 +6,9 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
+
+from ....atomic_files import LineFile, read_complete_lines, write_bytes
 
 _EVERY = 20  # steps that one line sums up
 
@@ -31,14 +33,14 @@ class DenseLog:
         self._count = 0
         self._seconds = 0.0
         self._last = 0
-        self._file: TextIO | None = None
+        self._file: LineFile | None = None
         if self._path.exists():
             kept = [line for line in dense_log_lines(run) if line["step"] <= step]
             text = "".join(json.dumps(line) + "\n" for line in kept)
-            self._path.write_text(text, encoding="utf-8")
+            write_bytes(self._path, text)
 
     def __enter__(self) -> DenseLog:
-        self._file = self._path.open("a", buffering=1, encoding="utf-8")
+        self._file = LineFile(self._path)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -78,16 +80,18 @@ class DenseLog:
 
     def _write(self, line: dict[str, Any]) -> None:
         if self._file:
-            self._file.write(json.dumps({**line, "time": round(time.time())}) + "\n")
+            self._file.write_line(json.dumps({**line, "time": round(time.time())}))
 
 
 def dense_log_lines(run: Path) -> Iterator[dict[str, Any]]:
-    """Yield the lines of the log of ``run``; one that a killed run cut short is left out."""
-    for line in (run / "log.jsonl").read_text(encoding="utf-8").splitlines():
+    """Yield the lines of the log of ``run``; damaged ones, as killed runs leave, are left out."""
+    for line in read_complete_lines(run / "log.jsonl"):
         try:
-            yield json.loads(line)
+            content = json.loads(line)
         except ValueError:
             continue
+        if isinstance(content, dict) and isinstance(content.get("step"), int):
+            yield content
 
 
 def _rounded(values: Mapping[str, float]) -> dict[str, float]:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 
+from ....atomic_files import write_png
 from ...networks.dense_single_view import DenseOutput, DenseSingleViewNetwork
 from .batches import FREE, FRONT
 from .objects import DenseObject
@@ -48,12 +48,9 @@ def draw_dense_samples(
     if not rows:
         return
 
-    # Written beside and renamed, so that a viewer never opens half a sheet.
     sheet = np.concatenate(rows, axis=0)
     pixels = (sheet.clip(0, 1) * 255).astype(np.uint8)
-    partial = path.with_suffix(".partial")
-    Image.fromarray(pixels).save(partial, "PNG")
-    partial.replace(path)
+    write_png(path, pixels)
 
 
 def _row(sample: DenseSample, output: DenseOutput, offset: float) -> Floats:

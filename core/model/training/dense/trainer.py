@@ -20,14 +20,15 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from ....atomic_files import make_folder
+from ....atomic_files import make_folder, write_json
 from ....errors import DatasetError
 from ....jobs.task import Progress, Task
 from ...networks.dense_single_view import DenseOutput, DenseSingleViewNetwork
 from ...networks.dense_trunk import CONDITIONS, IMAGE_CHANNELS, DenseConfig
-from ..checkpoints import read_checkpoint, write_checkpoint
+from ..checkpoints import blame_checkpoint, read_checkpoint, write_checkpoint
+from ..config_file import read_stored_config
 from ..ema import update_ema
-from ..loop import StopFile
+from ..loop import StopFile, lock_run
 from ..mixed_precision import uses_bfloat16
 from ..objects import evenly_spaced
 from .batches import BatchSource, DenseBatch, SamplingConfig, batches_from
@@ -176,15 +177,14 @@ class DenseTrainer:
         Raises:
             DatasetError: there is no checkpoint, or it is of another network.
         """
-        state = read_checkpoint(path, self.device)
-        try:
+        entries = ("step", "network", "prototypes", "average", "optimizer")
+        state = read_checkpoint(path, self.device, entries)
+        with blame_checkpoint(path):
             self.network.load_state_dict(state["network"])
             self.prototypes.load_state_dict(state["prototypes"])
             self.average.load_state_dict(state["average"])
             self._optimizer.load_state_dict(state["optimizer"])
-        except (KeyError, RuntimeError, ValueError) as error:
-            raise DatasetError(f"{path} is of another network") from error
-        self.step = state["step"]
+            self.step = int(state["step"])
 
     def _groups(self) -> list[dict[str, Any]]:
         """Return weights of convolutions and linear layers, which decay, and all others."""
@@ -220,8 +220,17 @@ def train_dense(
     Raises:
         DatasetError: a set is missing, damaged, or without what training needs; or ``run`` belongs
             to another configuration.
+        OutputError: another process trains in ``run``, or the disk is full.
     """
     make_folder(run)
+    with lock_run(run):
+        return (yield from _train_alone(datasets, run, config, start))
+
+
+def _train_alone(
+    datasets: Sequence[Path], run: Path, config: DenseRunConfig, start: Path | None
+) -> Task[Path]:
+    """Do :func:`train_dense` in the folder ``run``, which is locked."""
     StopFile(run).remove()
     yield Progress(0.0, "Reading the training set")
     objects = load_dense_split(datasets, "train")
@@ -315,7 +324,7 @@ def _write_config(
     settings = config.as_dict()
     known_families: list[str] = []
     if path.exists():
-        known = json.loads(path.read_text(encoding="utf-8"))
+        known = read_stored_config(path, settings)
         known_families = known.get("families", [])
         if _comparable(known) != _comparable(settings):
             raise DatasetError(
@@ -326,7 +335,7 @@ def _write_config(
     all_families = known_families + sorted(families - set(known_families))
     settings["datasets"] = [folder.name for folder in datasets]
     settings["families"] = all_families
-    path.write_text(json.dumps(settings, indent=1), encoding="utf-8")
+    write_json(path, settings)
     return all_families
 
 
