@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from ..errors import OutputError
+from ..atomic_files import write_image
 
 _GAP = 4  # pixels between images
 _LABEL_HEIGHT = 14  # pixels
@@ -65,12 +65,9 @@ def write_contact_sheet(path: Path, rows: Sequence[Row], size: int, columns: int
         columns: Number of rows side by side.
 
     Raises:
-        OutputError: The file cannot be written.
+        OutputError: The file cannot be written, or is not one of an image.
     """
-    try:
-        Image.fromarray(contact_sheet(rows, size, columns)).save(path)
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
+    write_image(path, Image.fromarray(contact_sheet(rows, size, columns)))
 
 
 def _fit_into_square(pixels: NDArray[np.floating[Any]], size: int) -> Image.Image:

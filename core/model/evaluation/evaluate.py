@@ -10,6 +10,7 @@ both surfaces; all lengths are in percent of the longest side.
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 
 from ...alignment.side_views import align_side_cameras, mask_bounds
 from ...arrays import MeshArrays, View
+from ...atomic_files import write_bytes
 from ...dataset.frames import object_frame, view_frame
 from ...dataset.index import ObjectLocation, locations_of_split
 from ...dataset.object_file import ObjectFile
@@ -423,13 +425,14 @@ def sample_objects(datasets: Sequence[Path], split: str, limit: int | None) -> l
 
 def _write_csv(path: Path, rows: Sequence[_Row]) -> None:
     """Write all scores; the header is what readers of older files know."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file)
-        score_names = [field.name for field in fields(Metrics)]
-        table.writerow(["question", "method", "object", *score_names])
-        for variant, method, name, scores in rows:
-            values = [f"{value:.4f}" for value in astuple(scores)]
-            table.writerow([variant, method, name, *values])
+    buffer = io.StringIO(newline="")
+    table = csv.writer(buffer)
+    score_names = [field.name for field in fields(Metrics)]
+    table.writerow(["question", "method", "object", *score_names])
+    for variant, method, name, scores in rows:
+        values = [f"{value:.4f}" for value in astuple(scores)]
+        table.writerow([variant, method, name, *values])
+    write_bytes(path, buffer.getvalue())
 
 
 def format_table(result: Mapping[tuple[str, str], tuple[Metrics, int]]) -> str:
