@@ -18,9 +18,10 @@ from typing import Any, TypeVar
 import bpy
 
 from ..core.errors import StartError
-from ..core.jobs import dependencies, messages
+from ..core.jobs import dependencies, messages, temporary_folders
+from ..core.jobs.interpreters import BlenderInterpreter, PythonInterpreter
 from ..core.jobs.task import Progress, Task, in_thread
-from ..core.jobs.worker_pool import BlenderInterpreter, PythonInterpreter, WorkerPool
+from ..core.jobs.worker_pool import WorkerPool
 
 T = TypeVar("T")
 
@@ -81,7 +82,7 @@ class ComputeTarget:
 
         Args:
             function: of a module of ``core``; see
-                ``core.jobs.worker_pool.WorkerProcess.run_function``.
+                ``core.jobs.worker_process.WorkerProcess.run_function``.
             *arguments: what ``core.jobs.messages`` can send.
         """
         begin = function
@@ -230,7 +231,8 @@ def _file_paths(value: Any) -> list[Path]:
 
 
 def register() -> None:
-    """Do nothing: there are no classes here."""
+    """Remove what killed processes have left in the temporary folder; there are no classes here."""
+    temporary_folders.sweep_folders()
 
 
 def unregister() -> None:

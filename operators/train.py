@@ -127,7 +127,7 @@ class MAQUETTE_OT_train(TrainingProperties, bpy.types.Operator):
         global _process
         python = _compute.named_python()
         if not python:
-            dependencies.require_packages(*dependencies.MODEL)
+            dependencies.require_installed(*dependencies.MODEL)
         if not (self.folder or self.run):
             raise DatasetError("Choose a training set written by Render Dataset")
         run = run_folder(self.folder, self.run)

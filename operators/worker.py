@@ -6,9 +6,9 @@ import bpy
 from bpy.types import Context
 
 from ..core.jobs import python_probe
+from ..core.jobs.interpreters import PythonInterpreter
 from ..core.jobs.python_probe import PythonInfo
 from ..core.jobs.task import Task
-from ..core.jobs.worker_pool import PythonInterpreter
 from . import _compute, _task_operator
 from ._task_operator import TaskOperator
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 import struct
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -25,6 +26,12 @@ _LENGTH = struct.Struct("<Q")
 _BEGIN = b"maquette messages\n"
 _KINDS = "biuf"  # numpy's letters for booleans, integers and floating point numbers
 CORE_PACKAGE = __package__.rpartition(".")[0]  # names of modules in messages are relative to it
+
+# What a message may have at most. The largest that are sent are panoramas for training.
+LARGEST_HEADER = 64 << 20  # bytes of JSON
+LARGEST_DATA = 4 << 30  # bytes of all arrays
+LARGEST_PREAMBLE = 4 << 20  # bytes that a program prints before its first message
+_LONGEST_READ = 1 << 20  # bytes
 
 Array = NDArray[Any]
 
@@ -40,10 +47,18 @@ def skip_to_begin(stream: IO[bytes]) -> None:
 
     Raises:
         EOFError: The stream ended before that.
+        ValueError: It prints more than any program does.
     """
-    while not (line := stream.readline()).endswith(_BEGIN):
+    end = b""
+    count = 0
+    while end != _BEGIN:
+        line = stream.readline(_LONGEST_READ)
         if not line:
             raise EOFError
+        count += len(line)
+        if count > LARGEST_PREAMBLE:
+            raise ValueError(f"it printed more than {LARGEST_PREAMBLE >> 20} MB before it began")
+        end = (end + line)[-len(_BEGIN) :]
 
 
 def send_message(stream: IO[bytes], value: Any) -> None:
@@ -56,34 +71,79 @@ def send_message(stream: IO[bytes], value: Any) -> None:
 
     Raises:
         TypeError: The value contains an object of another type.
+        ValueError: The message would be longer than a receiver accepts.
         OSError: The other side has closed the stream.
+    """
+    write_parts(stream, message_parts(value))
+
+
+def message_parts(value: Any) -> list[bytes | memoryview]:
+    """Return what :func:`send_message` writes, in parts; the arrays are not copied.
+
+    Raises:
+        TypeError: The value contains an object of another type.
+        ValueError: The message would be longer than a receiver accepts.
     """
     arrays: list[Array] = []
     plain = _pack_value(value, arrays)
-
     layouts = [[array.dtype.str, array.shape] for array in arrays]
     header = json.dumps({"value": plain, "arrays": layouts}).encode()
-    stream.write(_LENGTH.pack(len(header)) + header)
 
-    for array in arrays:
-        stream.write(_array_buffer(array))
+    data_size = sum(array.nbytes for array in arrays)
+    if len(header) > LARGEST_HEADER or data_size > LARGEST_DATA:
+        raise ValueError(
+            f"A message of {len(header) + data_size:,} bytes is longer than is allowed"
+        )
+
+    parts: list[bytes | memoryview] = [_LENGTH.pack(len(header)) + header]
+    parts += [_array_buffer(array) for array in arrays]
+    return parts
+
+
+def write_parts(stream: IO[bytes], parts: list[bytes | memoryview]) -> None:
+    """Write what :func:`message_parts` returned.
+
+    Raises:
+        OSError: The other side has closed the stream.
+    """
+    for part in parts:
+        stream.write(part)
     stream.flush()
 
 
 def receive_message(stream: IO[bytes]) -> Any:
     """Read one value that :func:`send_message` wrote.
 
+    Memory is taken only as the data arrive, whatever sizes the header claims.
+
     Raises:
         EOFError: The other side has ended.
-        ValueError: The message contains something that is never sent.
+        ValueError: The message is malformed, too long, or contains something that is never sent.
     """
     (length,) = _LENGTH.unpack(_read_exactly(stream, _LENGTH.size))
-    header = json.loads(_read_exactly(stream, length))
+    if length > LARGEST_HEADER:
+        raise ValueError("it sent something that is not a message")
+    try:
+        return _parse_message(stream, _read_exactly(stream, length))
+    except (EOFError, OSError, ValueError):
+        raise
+    except Exception as error:
+        # Whatever a header says that is none: other types, names, classes, numbers.
+        raise ValueError(f"it sent a malformed message ({error!r})") from error
+
+
+def _parse_message(stream: IO[bytes], text: bytearray) -> Any:
+    """Return the value of a message of which the header ``text`` has been read."""
+    header = json.loads(text)
+    if not isinstance(header, dict) or header.keys() != {"value", "arrays"}:
+        raise ValueError("it sent a message without value and arrays")
 
     arrays = []
+    allowance = LARGEST_DATA
     for dtype, shape in header["arrays"]:
-        arrays.append(_read_array(stream, np.dtype(dtype), tuple(shape)))
-
+        array = _read_array(stream, np.dtype(dtype), shape, allowance)
+        allowance -= array.nbytes
+        arrays.append(array)
     return _unpack_value(header["value"], arrays)
 
 
@@ -119,21 +179,44 @@ def _array_buffer(array: Array) -> bytes | memoryview:
     return array.data
 
 
-def _read_array(stream: IO[bytes], dtype: np.dtype[Any], shape: tuple[int, ...]) -> Array:
+def _read_array(stream: IO[bytes], dtype: np.dtype[Any], shape: list[int], allowance: int) -> Array:
+    """Read the bytes of an array.
+
+    Args:
+        stream: To read from.
+        dtype: Of the array.
+        shape: Of the array, as the message says.
+        allowance: Bytes that it may have at most.
+
+    Raises:
+        ValueError: Arrays of that kind or size are never sent.
+    """
     if dtype.kind not in _KINDS:
         raise ValueError(f"An array of {dtype} is not allowed in a message")
+    if not all(type(length) is int and length >= 0 for length in shape):
+        raise ValueError("it sent an array whose shape is not one")
+    size = dtype.itemsize * math.prod(shape)
+    if size > allowance:
+        raise ValueError(f"it sent an array of {size:,} bytes, which is more than is allowed")
 
-    array = np.empty(shape, dtype)
-    if array.size:
-        data = _read_exactly(stream, array.nbytes)
-        array.reshape(-1).view(np.uint8)[:] = np.frombuffer(data, np.uint8)
-    return array
+    if not size:
+        return np.empty(shape, dtype)
+    data = _read_exactly(stream, size)
+    return np.frombuffer(data, dtype).reshape(shape)
 
 
-def _read_exactly(stream: IO[bytes], count: int) -> bytes:
-    data = stream.read(count)
-    if len(data) < count:
-        raise EOFError
+def _read_exactly(stream: IO[bytes], count: int) -> bytearray:
+    """Read ``count`` bytes, in memory that grows as they arrive.
+
+    Raises:
+        EOFError: The stream ended before that.
+    """
+    data = bytearray()
+    while len(data) < count:
+        part = stream.read(min(count - len(data), _LONGEST_READ))
+        if not part:
+            raise EOFError
+        data += part
     return data
 
 

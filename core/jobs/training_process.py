@@ -8,24 +8,40 @@ last step.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from ..atomic_files import write_json
 from ..errors import OutputError
 from ..folder_lock import check_unlocked
+from . import lifeline
+from .child_process import OutputTail, SilenceWatch, exit_text, kill_group
+from .interpreters import PythonInterpreter
 from .task import Progress
-from .worker_pool import PythonInterpreter
 
 SETTINGS = "settings.json"
 _OUTPUT = "output.txt"
 _STOP = "stop"
-_CODE = (
-    "from maquette_core.model.jobs import reconstruct\n"
-    "sys.exit(reconstruct.train_from_settings({!r}))"
-)
+_BEGIN = "Training begins"  # the first line of the output, from which on it is our code that runs
+_CODE = """
+print({begin!r}, flush=True)
+from pathlib import Path
+from maquette_core.jobs import training_process
+training_process.stop_with_parent(Path({run!r}))
+from maquette_core.model.jobs import reconstruct
+sys.exit(reconstruct.train_from_settings({settings!r}))
+"""
+# After the end of a parent that has asked for the stop before, and after that of one that was
+# killed: seconds until the process is ended if it has not stopped with a checkpoint.
+_ORDERLY_SECONDS = 600.0
+_ORPHAN_SECONDS = 20.0
+_POLL_INTERVAL = 0.1  # seconds between two looks at a process that is waited for
+_END_SECONDS = 2.0  # that an ended process may take to be gone
 _TAIL = 2000  # bytes; longer than the last lines of any log
 
 
@@ -82,30 +98,49 @@ class TrainingProcess:
         self._stop_requested = False
         self._first_step = steps_of(run)[0]
 
+        self._fault = ""  # why the process was ended
+        self._is_ended = False
+
         # A stop file may be left from an earlier process.
         try:
             (run / _STOP).unlink(missing_ok=True)
-            output = (run / _OUTPUT).open("wb")
+            (run / _OUTPUT).write_bytes(b"")
         except OSError as error:
             raise OutputError(f"{run} cannot be written: {error.strerror}") from error
 
         python = python or PythonInterpreter.current()
-        # The process has a descriptor of its own.
-        with output:
-            self._process = python.start_package_code(
-                _CODE.format(str(run / SETTINGS)),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
+        self._process = python.start_package_code(
+            _CODE.format(begin=_BEGIN, run=str(run), settings=str(run / SETTINGS)),
+            stdin=subprocess.PIPE,  # ends with this process, and the training with it
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        assert self._process.stdout is not None, "a pipe"
+        self._output = OutputTail(self._process.stdout, run / _OUTPUT)
+        self._watch = SilenceWatch(self._process.pid, python.start_patience)
 
     def is_running(self) -> bool:
-        """Return whether the process has not ended yet."""
+        """Return whether the process has not ended yet; end it if it does not begin."""
+        if self._process.poll() is None:
+            if not self._has_begun() and self._watch.is_hanging():
+                self._fault = f"It did not respond for {self._watch.silent_text()}"
+                self._end()
+        elif not self._is_ended:
+            self._end()
         return self._process.poll() is None
 
     def wait(self, seconds: float | None = None) -> None:
-        """Wait until the process has ended, at most ``seconds``."""
-        self._process.wait(seconds)
+        """Wait until the process has ended, at most ``seconds``.
+
+        Raises:
+            subprocess.TimeoutExpired: It has not ended by then.
+        """
+        start = time.monotonic()
+        while self.is_running():
+            if seconds is not None and time.monotonic() - start > seconds:
+                raise subprocess.TimeoutExpired(self._process.args, seconds)
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(_POLL_INTERVAL)
 
     def request_stop(self) -> None:
         """Make the process end after the current step.
@@ -116,10 +151,9 @@ class TrainingProcess:
         if not self.is_running():
             return
 
-        (self.run / _STOP).touch()
         done, _ = self._finished_steps()
-        if done <= self._first_step:
-            self._process.terminate()
+        if done <= self._first_step or not _touch(self.run / _STOP):
+            self._end()
 
     def progress(self) -> Progress:
         """Return how many of the run's steps are done."""
@@ -133,12 +167,30 @@ class TrainingProcess:
         return Progress(done / max(total, 1), stage)
 
     def failure_text(self) -> str | None:
-        """Return the last output line if the run failed, else None."""
-        if self.is_running() or self._process.returncode == 0 or self._stop_requested:
+        """Return why the run failed, else None."""
+        if self.is_running() or self._stop_requested:
             return None
-        lines = [line.strip() for line in _tail(self.run / _OUTPUT)]
-        last_line = next((line for line in reversed(lines) if line), "")
-        return last_line or f"The process ended with code {self._process.returncode}"
+        code = self._process.returncode
+        if code == 0 and self._has_begun():
+            return None
+
+        line = self._output.last_line()
+        if self._fault:
+            return f"{self._fault}. {line}".rstrip(". ")
+        if code > 0 and line:
+            return line
+        return f"The process ended before its training did ({exit_text(code)}). {line}".rstrip(". ")
+
+    def _has_begun(self) -> bool:
+        return _BEGIN.encode() in self._output.began
+
+    def _end(self) -> None:
+        """End the process and all that it has started."""
+        self._is_ended = True
+        kill_group(self._process)
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_END_SECONDS)
+        self._output.wait(_END_SECONDS)
 
     def _finished_steps(self) -> tuple[int, int]:
         """Return :func:`steps_of` the run.
@@ -149,6 +201,35 @@ class TrainingProcess:
         done, total = steps_of(self.run)
         self._first_step = min(self._first_step, done)
         return done, total
+
+
+def stop_with_parent(run: Path) -> None:
+    """Make this process, which trains ``run``, stop with a checkpoint once its parent has ended."""
+    lifeline.watch_stdin(lambda: _stop_orphan(run))
+
+
+def _stop_orphan(run: Path) -> float:
+    """Request that this process stop, and return the seconds in which it shall."""
+    # Nobody reads its output any more; writing to it must not fail.
+    with Path(os.devnull).open("wb") as null_device:
+        os.dup2(null_device.fileno(), 1)
+        os.dup2(null_device.fileno(), 2)
+
+    if (run / _STOP).exists():
+        return _ORDERLY_SECONDS
+    done, _ = steps_of(run)
+    if not done or not _touch(run / _STOP):
+        return 0.0
+    return _ORPHAN_SECONDS
+
+
+def _touch(path: Path) -> bool:
+    """Create an empty file; return whether it is there."""
+    try:
+        path.touch()
+    except OSError:
+        return False
+    return True
 
 
 def _tail(path: Path) -> list[str]:

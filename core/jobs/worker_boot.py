@@ -1,14 +1,21 @@
 """First code of a worker process: loads the core package under the name ``maquette_core``.
 
-``worker_pool`` reads this file as text and puts the code that the process shall run behind it.
+``interpreters`` reads this file as text and puts the code that the process shall run behind it.
 The package gets another name than it has as an extension, since its parents there need bpy.
 
 The process gets as arguments the folder of the core package, and further folders for modules.
 """
 
-import importlib.util
 import sys
-from pathlib import Path
+
+# The empty entry is the current folder: a file there could hide a module, even of the next lines.
+sys.path[:] = [path for path in sys.path if path]
+if sys.version_info < (3, 11):  # noqa: UP036 the chosen Python may be any
+    version = ".".join(map(str, sys.version_info[:3]))
+    sys.exit(f"it is Python {version}, but 3.11 or newer is required")
+
+import importlib.util  # noqa: E402
+from pathlib import Path  # noqa: E402
 
 
 def load_core(folder: str, paths: list[str]) -> None:
@@ -18,9 +25,7 @@ def load_core(folder: str, paths: list[str]) -> None:
         folder: The folder ``core`` of the extension or of the installed package.
         paths: Folders to append to ``sys.path``.
     """
-    # The empty entry is the current folder: a file there could hide a module.
-    known = [path for path in sys.path if path]
-    sys.path[:] = known + [path for path in paths if path not in sys.path]
+    sys.path += [path for path in paths if path not in sys.path]
 
     spec = importlib.util.spec_from_file_location(
         "maquette_core",

@@ -8,7 +8,6 @@ Runs in a process of its own: a native library that aborts must not take Blender
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from ..errors import ImageError
 from ..jobs.dependencies import require_packages
 from ..jobs.task import Progress, Task, subtask
+from ..jobs.temporary_folders import temporary_folder
 from . import ambiguity, matching, photo_files
 from .floor import find_world_frame
 from .hull_check import AGREEMENT, check_outlines
@@ -84,8 +84,8 @@ def solve_photographs(paths: list[Path], settings: SolveSettings = _DEFAULTS) ->
             f"Solving cameras needs at least {_LEAST} photographs, {len(paths)} given: "
             "take 12 to 24 around the object; from one or two, use Reconstruct"
         )
-    with tempfile.TemporaryDirectory(prefix="maquette-", ignore_cleanup_errors=True) as scratch:
-        return (yield from _solve_in_folder(paths, settings, Path(scratch)))
+    with temporary_folder() as scratch:
+        return (yield from _solve_in_folder(paths, settings, scratch))
 
 
 def _solve_in_folder(paths: list[Path], settings: SolveSettings, folder: Path) -> Task[SolvedScene]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import faulthandler
-import os
-import shutil
 import sys
 import traceback
 from collections.abc import Sequence
@@ -14,6 +12,8 @@ from typing import Any, NoReturn
 import bpy
 
 from ...core.errors import MaquetteError
+from ...core.jobs import temporary_folders
+from .. import _compute
 from . import (
     dataset,
     dataset_tools,
@@ -25,6 +25,7 @@ from . import (
     reconstruct,
     references,
 )
+from .stop_signals import end_console, own_blender_folder, stop_in_order
 
 _INTERRUPTED = 130  # exit code of shells for Ctrl+C
 
@@ -55,11 +56,12 @@ def run_command(arguments: Sequence[str]) -> int:
 
     Returns:
         The exit code: 0 for success, 1 for an error that the user can correct, 2 for a wrong
-        command line, 130 if interrupted.
+        command line; 128 and its number if a signal stopped it, such as 130 for Ctrl+C.
     """
     try:
-        parsed = _make_parser().parse_args(_join_command_name(arguments))
-        return parsed.run(parsed)
+        with stop_in_order():
+            parsed = _make_parser().parse_args(_join_command_name(arguments))
+            return parsed.run(parsed)
     except MaquetteError as error:
         print(f"maquette: {error}", file=sys.stderr)
         return 1
@@ -77,17 +79,17 @@ def run_console() -> NoReturn:
     package involved.
     """
     faulthandler.enable()
+    temporary_folders.sweep_folders()
+    own_blender_folder()
     try:
         code = run_command(sys.argv[1:])
     except Exception:  # a bug: print it as Python does
         traceback.print_exc()
         code = 1
 
-    # The temporary folder is all that the cleanup would have removed.
-    shutil.rmtree(bpy.app.tempdir, ignore_errors=True)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    # Worker processes and temporary folders are all that the cleanup would have ended and removed.
+    _compute.end_workers()
+    end_console(code)
 
 
 def _make_parser() -> argparse.ArgumentParser:

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import bpy
 
+from ...core.jobs.temporary_folders import temporary_folder
+from .stop_signals import GRACE_SECONDS, LIFELINE_VARIABLE, SIGNAL_CODE
+
 _POLL_SECONDS = 0.1
-_SIGNAL_CODE = 128  # shells report a process that a signal ended as 128 and the signal's number
 
 
 def in_processes(count: int, shard: tuple[int, int], together: bool = False) -> int:
     """Run the command of this process in ``count`` processes, each with a part of ``shard``.
 
     A process bound to one core renders small images nearly twice as fast as one whose idle threads
-    occupy another.
+    occupy another. The processes end with this one, however it ends, and what they leave in the
+    temporary folder is removed.
 
     Args:
         count: of processes.
@@ -31,24 +34,40 @@ def in_processes(count: int, shard: tuple[int, int], together: bool = False) -> 
         The highest exit code; 128 and the signal's number for a process that a signal ended.
     """
     children: list[subprocess.Popen[bytes]] = []
-    # The children have to end when this process is asked to, so it must reach the cleanup below.
-    previous_handler = signal.signal(
-        signal.SIGTERM, lambda *_: sys.exit(_SIGNAL_CODE + signal.SIGTERM)
-    )
-    # A child takes the core of this process at its start.
-    try:
-        for number in range(count):
-            with _on_core(number):
-                command = _shard_command(number, count, shard)
-                children.append(subprocess.Popen(command))
-        _wait_for(children, together)
-        return max(_exit_code(child) for child in children)
-    finally:
-        for child in children:
-            if child.poll() is None:
-                child.terminate()
-                child.wait()
-        signal.signal(signal.SIGTERM, previous_handler or signal.SIG_DFL)
+    with temporary_folder() as scratch:
+        # A child takes the core of this process at its start.
+        try:
+            for number in range(count):
+                with _on_core(number):
+                    command = _shard_command(number, count, shard)
+                    children.append(_start_child(command, scratch))
+            _wait_for(children, together)
+            return max(_exit_code(child) for child in children)
+        finally:
+            _end_children(children)
+
+
+def _start_child(command: list[str], scratch: Path) -> subprocess.Popen[bytes]:
+    """Start a process that ends when its stdin does, which is never written to."""
+    environment = {**os.environ, LIFELINE_VARIABLE: "stdin"}
+    environment |= dict.fromkeys(("TMPDIR", "TMP", "TEMP"), str(scratch))
+    return subprocess.Popen(command, env=environment, stdin=subprocess.PIPE)
+
+
+def _end_children(children: list[subprocess.Popen[bytes]]) -> None:
+    """Let all ``children`` that still run stop in order, and kill those that do not."""
+    for child in children:
+        if child.poll() is None:
+            child.terminate()
+
+    end = time.monotonic() + GRACE_SECONDS + 1
+    for child in children:
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(max(0.0, end - time.monotonic()))
+        child.kill()
+        child.wait()
+        if child.stdin:
+            child.stdin.close()
 
 
 def _shard_command(number: int, count: int, shard: tuple[int, int]) -> list[str]:
@@ -74,7 +93,7 @@ def _wait_for(children: list[subprocess.Popen[bytes]], together: bool) -> None:
 
 def _exit_code(child: subprocess.Popen[bytes]) -> int:
     code = child.returncode or 0
-    return code if code >= 0 else _SIGNAL_CODE - code
+    return code if code >= 0 else SIGNAL_CODE - code
 
 
 @contextmanager

@@ -3,8 +3,8 @@ import sys
 import pytest
 from maquette.core.errors import DependencyError, WorkerError
 from maquette.core.jobs import python_probe
+from maquette.core.jobs.interpreters import PythonInterpreter
 from maquette.core.jobs.task import run_to_end
-from maquette.core.jobs.worker_pool import PythonInterpreter
 
 GOOD = (
     '{"python": [3, 12, 1], "packages": {"numpy": "2.0", "PIL": "11", "torch": "2.9"}, '

@@ -3,7 +3,7 @@ import subprocess
 from pathlib import Path
 
 from maquette.core.jobs import worker_boot
-from maquette.core.jobs.worker_pool import PythonInterpreter
+from maquette.core.jobs.interpreters import PythonInterpreter
 
 
 def run_in_new_process(python, code):

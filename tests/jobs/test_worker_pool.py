@@ -11,9 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from maquette.core.errors import Cancelled, ImageError, StartError, WorkerError
-from maquette.core.jobs import worker_pool
+from maquette.core.jobs import interpreters, worker_pool
+from maquette.core.jobs.interpreters import PythonInterpreter
 from maquette.core.jobs.task import ThreadedTask, run_to_end
-from maquette.core.jobs.worker_pool import PythonInterpreter, WorkerPool
+from maquette.core.jobs.worker_pool import WorkerPool
+from maquette.core.jobs.worker_process import WorkerProcess
 
 CORE = Path(worker_pool.__file__).parents[1]
 
@@ -31,7 +33,7 @@ def core(tmp_path_factory):
 
 @pytest.fixture
 def works(core, monkeypatch):
-    monkeypatch.setattr(worker_pool, "__file__", str(core / "jobs/worker_pool.py"))
+    monkeypatch.setattr(interpreters, "__file__", str(core / "jobs/interpreters.py"))
     spec = importlib.util.spec_from_file_location("maquette.core.works", core / "works.py")
     module = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, spec.name, module)
@@ -93,7 +95,7 @@ def test_what_a_program_prints_before_it_is_ready_is_no_message(works, workers):
 
 
 def test_the_command_of_blender_gives_our_code_its_arguments(capfd):
-    words = worker_pool.BlenderInterpreter("blender").command_words(
+    words = interpreters.BlenderInterpreter("blender").command_words(
         "print(sys.argv[1:], 'bpy' in sys.modules)"
     )
     assert words[:2] == ("-b", "--factory-startup") and words[-1] == "--"
@@ -191,10 +193,8 @@ def test_its_idle_time_ends_just_as_a_job_is_sent(works, workers, run, monkeypat
     first = run(works.double, np.ones(1), idle=0.1)["pid"]
     wait_until(lambda: not workers.alive_workers())
     lives = iter([True])
-    alive = worker_pool.WorkerProcess.is_alive
-    monkeypatch.setattr(
-        worker_pool.WorkerProcess, "is_alive", lambda self: next(lives, None) or alive(self)
-    )
+    alive = WorkerProcess.is_alive
+    monkeypatch.setattr(WorkerProcess, "is_alive", lambda self: next(lives, None) or alive(self))
     assert run(works.double, np.ones(1))["pid"] != first
 
 
@@ -210,8 +210,8 @@ spec = importlib.util.spec_from_file_location(
 sys.modules["c"] = module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
 from c import works
-from c.jobs import worker_pool
-worker = worker_pool.WorkerProcess(worker_pool.PythonInterpreter.current())
+from c.jobs import interpreters, worker_process
+worker = worker_process.WorkerProcess(interpreters.PythonInterpreter.current())
 for progress in worker.run_function(works.long_step, (Path(r"{tmp_path}"),), 60):
     print(worker.pid, flush=True)
 """)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from maquette.core.errors import MeshError
 from maquette.core.geometry.topology import check_topology
+from maquette.core.jobs.interpreters import PythonInterpreter
 from maquette.core.jobs.task import SteppedTask, run_to_end
-from maquette.core.jobs.worker_pool import PythonInterpreter
 from maquette.core.scene import meshes, source_views
 from maquette.core.scene.finishing import pipeline, remesh
 from maquette.core.scene.finishing.remesh import FinishSettings

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from ...cameras import Camera
 from ...dataset.records import RenderedView
 from ...errors import SceneError
 from ...imaging import color as color_space
+from ...jobs.temporary_folders import temporary_folder
 from ...synthesis.randomization import Background
 from .. import compat
 from ..depsgraph import DepsgraphReader, SceneSnapshot, depsgraph_reader
@@ -321,9 +321,9 @@ def scene_copy(scene: bpy.types.Scene, settings: CopySettings) -> Iterator[Scene
 
         set_quality(copy, settings.samples, settings.threads, settings.denoise)
         _set_up(copy, settings.layer, settings.world)
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="maquette_"))
+        folder = stack.enter_context(temporary_folder())
         reader = stack.enter_context(depsgraph_reader())
-        yield SceneCopy(names, settings.size, reader, Path(folder))
+        yield SceneCopy(names, settings.size, reader, folder)
 
 
 def _remove_on_exit(stack: ExitStack, blocks: bpy.types.bpy_prop_collection, name: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -17,6 +16,7 @@ from ...arrays import MeshArrays
 from ...cameras import Camera
 from ...dataset.records import RenderedView
 from ...errors import MeshError, SceneError
+from ...jobs.temporary_folders import temporary_folder
 from .. import compat
 from ..depsgraph import depsgraph_reader
 from .camera_visibility import CameraCheck
@@ -215,11 +215,11 @@ def render_studio(
     # The lights and the output folder exist as long as the studio.
     try:
         with (
-            tempfile.TemporaryDirectory(prefix="maquette_") as folder,
+            temporary_folder() as folder,
             _release_render_data(scene),
             temporary_lights(scene, {}) as lights,
         ):
-            yield RenderStudio(scene, shown, lights, Path(folder), relightable)
+            yield RenderStudio(scene, shown, lights, folder, relightable)
     except ReferenceError as error:
         raise SceneError(_GONE) from error
     finally:
