@@ -16,11 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cameras import Camera
+from .reading.images import open_image
 
 QUALITY = 90  # of the colors of a WebP
 STEPS = 2**16 - 1  # of a number of 16 bits
 _HALF = 127  # steps of a normal's channel to either side of its center
 _CENTER = _HALF + 1  # value of a normal's channel for 0; the value 0 means that there is no normal
+_FORMATS = ("PNG", "WEBP")  # of images of 8 bits, by their names in Pillow
+_DEPTH_MODES = ("I;16", "I;16B", "I")  # of an image of 16 bits, in the versions of Pillow
 _BLOCK = 8  # pixels: side of the blocks that WebP transforms, in chroma
 _DEPTH_MARGIN = 0.01  # of the bounding box's reach along a view: by how much depth may exceed it
 _POINT_CLOUDS = ("uniform", "near", "surface")
@@ -73,16 +76,25 @@ def encode_image(color: NDArray[np.uint8]) -> bytes:
     return buffer.getvalue()
 
 
-def decode_image(data: bytes) -> NDArray[np.uint8]:
-    """Return the pixels of an image file.
+def decode_image(data: bytes, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+    """Return the pixels of an image with alpha, a PNG or a WebP.
+
+    Args:
+        data: The image file.
+        size: Expected width and height, pixels; None for any.
 
     Returns:
-        (H, W, 4) uint8 of a WebP, black where alpha is 0, as rendered; other images as they are.
-    """
-    from PIL import Image
+        (H, W, 4) uint8; of a WebP, black where alpha is 0, as rendered.
 
-    image = Image.open(io.BytesIO(data))
+    Raises:
+        ValueError: It has another size, or is a PNG without alpha.
+    """
+    image = open_image(data, _FORMATS)
+    if size is not None and image.size != size:
+        raise ValueError(f"the image is of {image.size}, not of {size}")
     if image.format != "WEBP":
+        if image.mode != "RGBA":
+            raise ValueError(f"the image is {image.mode}, not RGBA")
         return np.asarray(image)
 
     # The codec may change invisible colors; they are black in renderings.
@@ -246,9 +258,7 @@ def decode_pixels(data: bytes, size: tuple[int, int], mode: str) -> NDArray[np.u
     Raises:
         ValueError: The image has another size or mode.
     """
-    from PIL import Image
-
-    image = Image.open(io.BytesIO(data))
+    image = open_image(data, _FORMATS)
     if image.size != size or image.mode != mode:
         raise ValueError(f"the image is {image.mode} of {image.size}, not {mode} of {size}")
     return np.array(image)
@@ -277,11 +287,16 @@ def encode_depth(depth: NDArray[np.float32], camera: Camera, bounds: NDArray[np.
 
 
 def decode_depth(data: bytes, camera: Camera, bounds: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Return the depth (H, W) that :func:`encode_depth` was given, to half a step."""
-    from PIL import Image
+    """Return the depth (H, W) that :func:`encode_depth` was given, to half a step.
 
+    Raises:
+        ValueError: The image has another size or mode.
+    """
     near, far = _depth_range(camera, bounds)
-    image = Image.open(io.BytesIO(data))
+    image = open_image(data, ("PNG",))
+    size = (camera.width, camera.height)
+    if image.size != size or image.mode not in _DEPTH_MODES:
+        raise ValueError(f"the image is {image.mode} of {image.size}, not 16 bits of {size}")
     steps = np.asarray(image).astype(float)
 
     # The range starts at step 1.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from .. import atomic_files
@@ -11,6 +10,7 @@ from ..jobs.task import Progress, Task
 from . import splits
 from .index import ObjectLocation, build_index
 from .object_file import write_compact_object
+from .record_json import read_settings
 
 
 def copy_compact(folder: Path, target: Path) -> Task[int]:
@@ -51,18 +51,14 @@ def _write_settings(folder: Path, target: Path) -> None:
     Raises:
         DatasetError: ``target`` contains a set with other settings.
     """
-    source_text = (folder / "dataset.json").read_text(encoding="utf-8")
-    settings = json.loads(source_text)
-    settings["compact"] = True
+    settings = {**read_settings(folder / "dataset.json"), "compact": True}
 
     # An earlier run must have had the same settings.
     path = target / "dataset.json"
-    if path.exists():
-        existing_settings = json.loads(path.read_text(encoding="utf-8"))
-        if existing_settings != settings:
-            raise DatasetError(
-                f"{target} contains a training set with different settings. Choose another folder"
-            )
+    if path.exists() and read_settings(path) != settings:
+        raise DatasetError(
+            f"{target} contains a training set with different settings. Choose another folder"
+        )
     atomic_files.write_json(path, settings)
 
 

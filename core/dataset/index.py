@@ -10,12 +10,16 @@ import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import groupby, pairwise
+from itertools import pairwise
 from pathlib import Path
 
 from ..errors import DatasetError
 from . import splits
+from .names import check_name
 from .object_file import ObjectFile, read_record
+from .reading import limits
+from .reading.archives import iterate_members, open_archive, require_archive_size
+from .reading.files import describe_damage, open_regular, stream_size
 from .records import Record
 
 
@@ -51,12 +55,13 @@ class ObjectLocation:
         Raises:
             DatasetError: The file cannot be read.
         """
-        # -1 reads to the end of the file.
-        size = -1
-        if self.packed_name:
-            size = self.end - self.start
+        problem = f"{self.path} is not a complete object of a training set"
         try:
-            with self.file.open("rb") as file:
+            with open_regular(self.file) as file, describe_damage(problem):
+                size = stream_size(file)
+                if self.packed_name:
+                    size = self.end - self.start
+                require_archive_size(file, self.start, size)
                 file.seek(self.start)
                 return file.read(size)
         except OSError as error:
@@ -86,7 +91,7 @@ class DatasetIndex:
     Attributes:
         files: The objects' own files, by the names of the objects, in order.
         packed: The places in shards where each object is.
-        damaged: Shards that cannot be read, and why.
+        damaged: Shards that cannot be read, files of objects with unsafe names, and why.
     """
 
     files: Mapping[str, ObjectLocation]
@@ -108,12 +113,16 @@ def build_index(folder: Path) -> DatasetIndex:
         DatasetError: There is no object.
     """
     # Files of single objects
-    paths = sorted((folder / "objects").glob("*.tar"))
-    files = {path.stem: ObjectLocation(path) for path in paths}
+    files = {}
+    damaged = {}
+    for path in sorted((folder / "objects").glob("*.tar")):
+        try:
+            files[check_name(path.stem)] = ObjectLocation(path)
+        except ValueError as error:
+            damaged[path] = str(error)
 
     # Shards; an object may be in several
     packed: dict[str, tuple[ObjectLocation, ...]] = {}
-    damaged = {}
     for shard in sorted((folder / "shards").glob("*.tar")):
         try:
             for location in _locations_in_shard(shard):
@@ -208,7 +217,7 @@ def read_end(archive: tarfile.TarFile) -> int:
 
     Raises:
         tarfile.ReadError: Something else is there, such as a damaged header, which tarfile takes
-            for the end.
+            for the end, or more empty blocks than fill a record.
     """
     end = archive.offset
     stream = archive.fileobj
@@ -217,8 +226,13 @@ def read_end(archive: tarfile.TarFile) -> int:
 
     # At least two empty blocks, and nothing else, up to a multiple of the size of a record
     stream.seek(end)
-    rest: bytes = stream.read()  # type: ignore[call-arg]  # typeshed requires a size
-    if len(rest) < 2 * tarfile.BLOCKSIZE or any(rest) or (end + len(rest)) % tarfile.RECORDSIZE:
+    rest: bytes = stream.read(2 * tarfile.RECORDSIZE + 1)
+    if (
+        len(rest) < 2 * tarfile.BLOCKSIZE
+        or any(rest)
+        or (end + len(rest)) % tarfile.RECORDSIZE
+        or len(rest) > tarfile.RECORDSIZE + 2 * tarfile.BLOCKSIZE
+    ):
         raise tarfile.ReadError(f"there is damage {end} bytes after its beginning")
     return end
 
@@ -229,20 +243,21 @@ def _locations_in_shard(shard: Path) -> list[ObjectLocation]:
     Raises:
         DatasetError: The shard cannot be read to its end.
     """
-    # Object name and offset of each member
-    try:
-        with tarfile.open(shard) as archive:
-            members = [(member.name.partition(".")[0], member.offset) for member in archive]
-            end = read_end(archive)
-    except (OSError, tarfile.TarError, EOFError) as error:
-        raise DatasetError(f"{shard} is not a complete training set file: {error}") from error
-
     # An object begins with its first member and ends where the next object begins.
-    names = []
-    offsets = []
-    for name, group in groupby(members, key=lambda member: member[0]):
-        names.append(name)
-        offsets.append(next(group)[1])
+    names: list[str] = []
+    offsets: list[int] = []
+    with (
+        describe_damage(f"{shard} is not a complete training set file"),
+        open_regular(shard) as stream,
+        open_archive(stream) as archive,
+    ):
+        for member in iterate_members(archive, limits.SHARD_MEMBERS):
+            name = member.name.partition(".")[0]
+            if not names or name != names[-1]:
+                names.append(check_name(name))
+                offsets.append(member.offset)
+        end = read_end(archive)
+
     spans = pairwise((*offsets, end))
     return [
         ObjectLocation(shard, name, start, stop)

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry.occupancy_grid import SIDE as GRID_SIDE
+from .reading import limits
+from .reading.arrays import read_entry
 from .records import Shape
 
 # Kinds of members; those of a view follow its number, as in "000.albedo.png".
@@ -100,11 +102,11 @@ def decode_grid(data: bytes) -> NDArray[np.bool_]:
     """
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         # The table of contents gives the sizes.
-        sizes = {info.filename: info.file_size for info in archive.infolist()}
+        entries = archive.infolist()
+        sizes = {entry.filename: entry.file_size for entry in entries[: limits.ARRAYS]}
         if sizes != {"inside.npy": _GRID_BYTES}:
             raise ValueError(f"the arrays are {sizes}, not the bits of {GRID_SIDE} cells a side")
-        array_file = io.BytesIO(archive.read("inside.npy"))
-        bits = np.load(array_file, allow_pickle=False)
+        bits = read_entry(archive, entries[0])
 
     # The header of the array may contradict its size.
     if bits.shape != (GRID_SIDE**3 // 8,) or bits.dtype != np.uint8:

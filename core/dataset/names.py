@@ -2,18 +2,71 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections import Counter
 from collections.abc import Mapping
 
+# UTF-8 bytes of an object's name: with the endings of members and partial files, the names of files
+# stay below the 255 bytes that file systems hold.
+LONGEST_NAME = 200
+_LONGEST_MEMBER_NAME = 255
+# Control characters, separators of paths, what Windows forbids, and halves of characters
+_UNSAFE = re.compile("[\\x00-\\x1f\\x7f-\\x9f/\\\\:*?\"<>|\\u2028\\u2029\\ud800-\\udfff]")
+_RESERVED = re.compile(
+    r"(con|prn|aux|nul|com[0-9\u00b9\u00b2\u00b3]|lpt[0-9\u00b9\u00b2\u00b3]) *(\.|$)",
+    re.IGNORECASE,
+)
+
+
+def check_name(name: object) -> str:
+    """Return the name of an object from a file of others if it can be that of a file.
+
+    Raises:
+        ValueError: It is not a text, is empty or too long, leads to another folder, or has
+            characters that a file system forbids.
+    """
+    return _check_file_name(name, LONGEST_NAME)
+
+
+def check_member_name(name: object) -> str:
+    """Return the name of an archive's member, which is longer by its ending, likewise.
+
+    Raises:
+        ValueError: As :func:`check_name`.
+    """
+    return _check_file_name(name, _LONGEST_MEMBER_NAME)
+
+
+def _check_file_name(name: object, longest: int) -> str:
+    if not isinstance(name, str):
+        raise ValueError(f"the name is of the type {type(name).__name__}, not a text")
+    shown = ascii(name[:longest])
+    if not name or _UNSAFE.search(name):
+        raise ValueError(
+            f"{shown} is not the name of a file: it is empty, a path, or has characters that "
+            "file systems forbid"
+        )
+
+    # Windows drops dots and spaces at the end; a dot at the beginning hides a file, or leads up.
+    if name[0] in ". " or name[-1] in ". " or _RESERVED.match(name):
+        raise ValueError(f"{shown} is not the name of a file on every system")
+    if len(name.encode()) > longest:
+        raise ValueError(f"{shown} is longer than {longest} bytes")
+    return name
+
 
 def safe_name(name: str) -> str:
-    """Return ``name`` with letters, digits, "-" and "_" only; "/" becomes "__"."""
+    """Return ``name`` with letters, digits, "-" and "_" only; "/" becomes "__".
+
+    Names of devices on Windows, such as "aux", get a "_" at the end.
+    """
     characters = [
         character if character.isalnum() or character in "-_" else "_"
         for character in name.replace("/", "__")
     ]
-    return "".join(characters)
+    safe = "".join(characters)
+    return f"{safe}_" if _RESERVED.match(safe) else safe
 
 
 def distinct_names(names: Mapping[str, str]) -> dict[str, str]:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
-import struct
 import tarfile
-import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,25 +38,23 @@ from .members import (
     shape_kind,
     unpack_shape,
 )
+from .reading import limits
+from .reading.archives import iterate_members, open_archive, read_member
+from .reading.array_rules import (
+    SURFACE_ARRAYS,
+    VIEW_ARRAYS,
+    VIEW_BYTES_A_PIXEL,
+    array_bytes,
+    require_array,
+    require_arrays,
+    require_mesh_arrays,
+    require_shape_arrays,
+)
+from .reading.arrays import read_npz, require_plausible_compression
+from .reading.files import describe_damage, open_regular
+from .reading.json_files import parse_json
 from .record_json import record_from_json, record_to_json
 from .records import Record, RenderedView, Shape
-
-# What the standard library, numpy and Pillow raise on damaged files
-_DAMAGE_ERRORS = (
-    OSError,
-    ValueError,
-    KeyError,
-    TypeError,
-    AttributeError,
-    IndexError,
-    EOFError,
-    SyntaxError,
-    RuntimeError,
-    struct.error,
-    tarfile.TarError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
 
 
 def write_object(
@@ -212,29 +209,37 @@ def read_record(path: Path, file: Path | None = None, start: int = 0) -> Record:
         DatasetError: The file is missing, damaged, or of another version of the format.
     """
     with (
-        _describe_damage(f"{path} is not a complete object of a training set"),
-        (file or path).open("rb") as stream,
+        describe_damage(f"{path} is not a complete object of a training set"),
+        open_regular(file or path) as stream,
     ):
         # In a shard the object is a tar of its own.
         stream.seek(start)
-        with tarfile.open(fileobj=stream) as archive:
-            stored = _open_record_member(archive, f"{path.stem}.json")
-            return record_from_json(json.load(stored))
+        with open_archive(stream) as archive:
+            data = _read_record_member(archive, f"{path.stem}.json")
+        record = record_from_json(parse_json(data))
+        _require_record_name(record, path)
+        return record
 
 
-def _open_record_member(archive: tarfile.TarFile, name: str) -> IO[bytes]:
-    """Open the first member called ``name``.
+def _read_record_member(archive: tarfile.TarFile, name: str) -> bytes:
+    """Return the content of the first member called ``name``.
 
     Raises:
         ValueError: There is no such member.
     """
-    for member in archive:
+    for member in iterate_members(archive, limits.MEMBERS):
         if member.name == name:
-            stored = archive.extractfile(member)
-            if stored is None:
-                break
-            return stored
+            return read_member(archive, member)
     raise ValueError(f"{name} is missing")
+
+
+def _require_record_name(record: Record, path: Path) -> None:
+    """Refuse the record of another object than the file's.
+
+    Names of records become those of files, so no two objects of a set may have the same.
+    """
+    if record.name != path.stem:
+        raise DatasetError(f"{path}: the record is that of {record.name}")
 
 
 class ObjectFile:
@@ -255,12 +260,18 @@ class ObjectFile:
 
     def __init__(self, path: Path, parts: Mapping[str, bytes] | bytes | None = None) -> None:
         self.path = path
-        with _describe_damage(f"{path} is not a complete object of a training set"):
+        with describe_damage(f"{path} is not a complete object of a training set"):
             if parts is None or isinstance(parts, bytes):
                 parts = _read_members(path, parts)
             self.parts = parts
-            record_json = json.loads(self.read_member("json"))
-            self.record = record_from_json(record_json)
+            self.record = record_from_json(parse_json(self.read_member("json")))
+        _require_record_name(self.record, path)
+
+    def with_parts(self, parts: Mapping[str, bytes]) -> ObjectFile:
+        """Return the same object with fewer members, without reading its record again."""
+        reduced = copy.copy(self)
+        reduced.parts = parts
+        return reduced
 
     @property
     def has_ground_truth(self) -> bool:
@@ -286,12 +297,16 @@ class ObjectFile:
         """
         # Older sets have no colors.
         prefix = "" if number is None else f"{shape_kind(number)}."
-        arrays = self.read_arrays(f"{prefix}shape.npz")
+        kind = f"{prefix}shape.npz"
+        arrays = self.read_arrays(kind)
         surface = {}
         if f"{prefix}surface.npz" in self.parts:
             surface = self.read_arrays(f"{prefix}surface.npz")
 
-        with self._describe_damage_of(f"{prefix}shape.npz"):
+        with self._describe_damage_of(kind):
+            require_shape_arrays(arrays, f"{self.path}: {prefix}")
+            counts = {"surface": len(arrays["surface"])}
+            require_arrays(surface, SURFACE_ARRAYS, f"{self.path}: {prefix}surface.npz, ", counts)
             shape = unpack_shape(compact.shape_from_arrays(arrays), surface)
 
         # Only the object itself has a grid.
@@ -326,14 +341,13 @@ class ObjectFile:
         # Blender's arrays are signed.
         arrays = self.read_arrays(kind)
         with self._describe_damage_of(kind):
+            require_mesh_arrays(arrays, f"{self.path}: {kind}, ")
             faces = arrays["faces"].astype(np.int32)
             return MeshArrays(arrays["vertices"], faces)
 
     def read_color(self, index: int) -> NDArray[np.uint8]:
         """Return the image of view ``index``: (H, W, 4) uint8, straight alpha."""
-        kind = self.color_kind(index)
-        with self._describe_damage_of(kind):
-            return compact.decode_image(self.read_member(kind))
+        return self._read_image(index, self.color_kind(index), "colour")
 
     def color_kind(self, index: int) -> str:
         """Return the kind of the member with the image of view ``index``."""
@@ -348,8 +362,7 @@ class ObjectFile:
         kind = f"{index:03d}.{SMALL_SURROUNDINGS if self.is_compact else SURROUNDINGS}"
         if kind not in self.parts:
             return None
-        with self._describe_damage_of(kind):
-            return compact.decode_image(self.read_member(kind))
+        return self._read_image(index, kind, "surroundings")
 
     def albedo(self, index: int) -> NDArray[np.uint8] | None:
         """Return the color of view ``index`` without light: (H, W, 3) uint8 sRGB.
@@ -387,7 +400,7 @@ class ObjectFile:
             (H, W, 3) float16 in world space, 0 where there is no surface.
         """
         if not self.is_compact:
-            return self.read_arrays(f"{index:03d}.npz")["normal"]
+            return self._read_view_arrays(index, ("normal",))["normal"]
 
         # The compact form stores normals only for relighting.
         depth = self.read_depth(index)
@@ -399,19 +412,15 @@ class ObjectFile:
 
     def read_depth(self, index: int) -> NDArray[np.float32]:
         """Return the depth of view ``index``: (H, W) float32 meters, 0 for no surface."""
-        kind = f"{index:03d}.{SMALL_DEPTH if self.is_compact else 'npz'}"
+        # The full form stores it next to other arrays.
+        if not self.is_compact:
+            return self._read_view_arrays(index, ("depth",))["depth"]
+
+        # The compact form needs the range of depth to decode it.
+        kind = f"{index:03d}.{SMALL_DEPTH}"
         with self._describe_damage_of(kind):
-            data = self.read_member(kind)
-
-            # The compact form needs the range of depth to decode it.
-            if self.is_compact:
-                camera = self.record.views[index].camera
-                return compact.decode_depth(data, camera, self.record.bounds)
-
-            # The full form stores it next to other arrays.
-            with np.load(io.BytesIO(data)) as arrays:
-                depth: NDArray[np.float32] = arrays["depth"]
-                return depth
+            camera = self.record.views[index].camera
+            return compact.decode_depth(self.read_member(kind), camera, self.record.bounds)
 
     def read_view(self, index: int) -> RenderedView:
         """Return all images of view ``index``.
@@ -426,10 +435,9 @@ class ObjectFile:
             depth = self.read_depth(index)
             normal = self.normal(index)
         else:
-            arrays = self.read_arrays(f"{index:03d}.npz")
-            with self._describe_damage_of(f"{index:03d}.npz"):
-                depth = arrays["depth"]
-                normal = arrays["normal"]
+            arrays = self._read_view_arrays(index)
+            depth = arrays["depth"]
+            normal = arrays["normal"]
             instance_index = arrays.get("index")
             flow = arrays.get("flow")
 
@@ -447,12 +455,52 @@ class ObjectFile:
         )
 
     def read_arrays(self, kind: str) -> dict[str, NDArray[Any]]:
-        """Return the arrays of the member ``NAME.kind`` by their names."""
-        with (
-            self._describe_damage_of(kind),
-            np.load(io.BytesIO(self.read_member(kind))) as arrays,
-        ):
-            return dict(arrays)
+        """Return the arrays of ground truth or mesh in ``NAME.kind`` by their names."""
+        data = self.read_member(kind)
+        with self._describe_damage_of(kind):
+            require_plausible_compression(data)
+            return read_npz(data, array_bytes(kind))
+
+    def _read_view_arrays(self, index: int, only: Collection[str] = ()) -> dict[str, NDArray[Any]]:
+        """Return the arrays of a view in the full form, checked against its camera.
+
+        Args:
+            index: Of the view.
+            only: Names of the arrays to read; empty for all, which must have depth and normal.
+        """
+        kind = f"{index:03d}.npz"
+        camera = self.record.views[index].camera
+        with self._describe_damage_of(kind):
+            most = camera.width * camera.height * VIEW_BYTES_A_PIXEL
+            arrays = read_npz(self.read_member(kind), most, only)
+            for name in only or ("depth", "normal"):
+                if name not in arrays:
+                    raise ValueError(f"the array {name} is missing")
+            for name in arrays.keys() & VIEW_ARRAYS.keys():
+                self._require_view_array(index, name, arrays[name])
+        return arrays
+
+    def _read_image(self, index: int, kind: str, name: str) -> NDArray[np.uint8]:
+        """Return an image with alpha of view ``index``.
+
+        Args:
+            index: Of the view, which gives the expected size.
+            kind: Of the member.
+            name: Of the field of :class:`RenderedView`.
+        """
+        with self._describe_damage_of(kind):
+            image = compact.decode_image(self.read_member(kind))
+            self._require_view_array(index, name, image)
+            return image
+
+    def _require_view_array(self, index: int, name: str, array: NDArray[Any]) -> None:
+        """Check an image of view ``index`` that is the field ``name`` of :class:`RenderedView`."""
+        camera = self.record.views[index].camera
+        rule = VIEW_ARRAYS[name]
+        shape: tuple[int, ...] = (camera.height, camera.width)
+        if rule.channels is not None:
+            shape = (*shape, rule.channels)
+        require_array(array, shape, rule.dtype, f"{self.path}: view {index}, {name}")
 
     def read_member(self, kind: str) -> bytes:
         """Return the member ``NAME.kind`` as it is stored.
@@ -484,16 +532,7 @@ class ObjectFile:
 
     def _describe_damage_of(self, kind: str) -> AbstractContextManager[None]:
         """Name the file and the member ``kind`` if it turns out damaged."""
-        return _describe_damage(f"{self.path}: {kind} is damaged")
-
-
-@contextmanager
-def _describe_damage(problem: str) -> Iterator[None]:
-    """Turn what damaged data raises into a DatasetError that begins with ``problem``."""
-    try:
-        yield
-    except _DAMAGE_ERRORS as error:
-        raise DatasetError(f"{problem}: {error or type(error).__name__}") from error
+        return describe_damage(f"{self.path}: {kind} is damaged")
 
 
 def _read_members(path: Path, data: bytes | None) -> dict[str, bytes]:
@@ -503,18 +542,12 @@ def _read_members(path: Path, data: bytes | None) -> dict[str, bytes]:
         path: Of the file, which gives the object's name.
         data: Its bytes, if they have been read already.
     """
-    stream = None if data is None else io.BytesIO(data)
+    stream = open_regular(path) if data is None else io.BytesIO(data)
     members = {}
-
-    # Folders and links have no content.
-    with tarfile.open(path, fileobj=stream) as archive:
-        for member in archive:
-            stored = None
-            if member.isfile():
-                stored = archive.extractfile(member)
-            if stored is not None:
-                kind = member.name.removeprefix(f"{path.stem}.")
-                members[kind] = stored.read()
+    with stream, open_archive(stream) as archive:
+        for member in iterate_members(archive, limits.MEMBERS):
+            kind = member.name.removeprefix(f"{path.stem}.")
+            members[kind] = read_member(archive, member)
     return members
 
 

@@ -7,6 +7,7 @@ the first dot are one object. The order of objects looks random, and each split 
 
 from __future__ import annotations
 
+import io
 import tarfile
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -17,7 +18,11 @@ from ..errors import DatasetError
 from ..jobs.task import Progress, Task
 from . import splits
 from .index import DatasetIndex, read_end
-from .object_file import ObjectFile
+from .names import check_name
+from .object_file import ObjectFile, read_record
+from .reading import limits
+from .reading.archives import iterate_members, open_archive, read_member
+from .reading.files import describe_damage, open_regular
 
 _PACKED = "splits.json"  # in the folder of the shards: which objects they contain
 _NAMED_AT_MOST = 3  # objects in an error text
@@ -49,6 +54,8 @@ def pack_shards(folder: Path, most: int) -> Task[list[Path]]:
 
     # An empty list of objects marks the shards as incomplete until all are written.
     target = folder / "shards"
+    if target.is_symlink():
+        raise DatasetError(f"{target} is a link to another folder. Remove it, and run again")
     atomic_files.write_json(target / _PACKED, {})
     written = []
     for index, (shard_name, names) in enumerate(contents):
@@ -107,25 +114,42 @@ def objects_in_shard(path: Path) -> Iterator[ObjectFile]:
     Raises:
         DatasetError: The file is missing or damaged.
     """
-    try:
-        with tarfile.open(path) as archive:
-            # Members of an object are contiguous.
-            file_members = _read_file_members(archive)
-            for name, members in groupby(file_members, key=lambda member: member[0]):
-                parts = {kind: data for _, kind, data in members}
-                yield ObjectFile(path.with_name(f"{name}.tar"), parts)
-            read_end(archive)
-    except (OSError, tarfile.TarError, EOFError) as error:
-        raise DatasetError(f"{path} is not a complete training set file: {error}") from error
+    for name, parts in _read_objects(path):
+        yield ObjectFile(path.with_name(f"{name}.tar"), parts)
+
+
+def _read_objects(path: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
+    """Yield the name of each object of a shard, and its members by their kinds."""
+    with (
+        describe_damage(f"{path} is not a complete training set file"),
+        open_regular(path) as stream,
+        open_archive(stream) as archive,
+    ):
+        # Members of an object are contiguous.
+        file_members = _read_file_members(archive)
+        for name, members in groupby(file_members, key=lambda member: member[0]):
+            parts = {kind: data for _, kind, data in members}
+            yield name, parts
+        read_end(archive)
 
 
 def _read_file_members(archive: tarfile.TarFile) -> Iterator[tuple[str, str, bytes]]:
-    """Yield object name, kind and content of each member that is a file."""
-    for member in archive:
-        stored = archive.extractfile(member) if member.isfile() else None
-        if stored is not None:
-            name, _, kind = member.name.partition(".")
-            yield name, kind, stored.read()
+    """Yield object name, kind and content of each member.
+
+    Raises:
+        ValueError: A member is unsafe, or an object too large to be in memory.
+    """
+    object_name = ""
+    object_size = 0
+    for member in iterate_members(archive, limits.SHARD_MEMBERS):
+        name, _, kind = member.name.partition(".")
+        if name != object_name:
+            object_name = check_name(name)
+            object_size = 0
+        object_size += member.size
+        if object_size > limits.ARCHIVE_BYTES:
+            raise ValueError(f"{name} has more than {limits.ARCHIVE_BYTES} bytes")
+        yield name, kind, read_member(archive, member)
 
 
 def validate_shards(folder: Path, index: DatasetIndex) -> None:
@@ -192,14 +216,25 @@ def _write_shard(path: Path, sources: Sequence[Path]) -> None:
 
 
 def _copy_members(source: Path, shard: tarfile.TarFile) -> None:
-    """Append the members of an object's file to a shard."""
-    try:
-        with tarfile.open(source) as archive:
-            for member in archive:
-                # The header keeps the name, which begins with that of the object.
-                content = archive.extractfile(member)
-                shard.addfile(member, content)
-    except (FileNotFoundError, tarfile.TarError, EOFError) as error:
-        raise DatasetError(
-            f"{source} is not a complete object of a training set: {error}"
-        ) from error
+    """Append the members of an object's file to a shard.
+
+    Raises:
+        DatasetError: The file is missing or damaged, or has members of another object.
+    """
+    read_record(source)
+    for member, content in _read_source(source):
+        shard.addfile(member, io.BytesIO(content))
+
+
+def _read_source(source: Path) -> Iterator[tuple[tarfile.TarInfo, bytes]]:
+    """Yield header and content of each member of an object's file."""
+    with (
+        describe_damage(f"{source} is not a complete object of a training set"),
+        open_regular(source) as stream,
+        open_archive(stream) as archive,
+    ):
+        for member in iterate_members(archive, limits.MEMBERS):
+            # The header keeps the name, by which a shard is read.
+            if not member.name.startswith(f"{source.stem}."):
+                raise DatasetError(f"{source} contains {member.name}, which is of another object")
+            yield member, read_member(archive, member)

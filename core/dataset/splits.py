@@ -6,7 +6,6 @@ Splits are assigned by object. Copies of one shape stay in one split, which is c
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -14,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DatasetError
+from .names import check_name
+from .reading.json_files import read_json_object
 
 SPLITS = ("train", "validation", "test")
 # Procedural families that are never trained on, to test on kinds of objects that are new.
@@ -184,10 +185,22 @@ def read_splits(folder: Path) -> dict[str, str]:
     """Read ``splits.json`` of a training set.
 
     Raises:
-        DatasetError: The file is missing or damaged.
+        DatasetError: The file is missing or damaged, a name is unsafe as that of a file, or a split
+            is none of :data:`SPLITS`.
     """
     try:
-        assigned: dict[str, str] = json.loads((folder / "splits.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        assigned = read_json_object(folder / "splits.json")
+    except DatasetError as error:
         raise DatasetError(f"{folder} has no readable splits.json: {error}") from error
+
+    # Both become names of files.
+    for name, split in assigned.items():
+        try:
+            check_name(name)
+        except ValueError as error:
+            raise DatasetError(f"{folder / 'splits.json'} is damaged: {error}") from error
+        if split not in SPLITS:
+            raise DatasetError(
+                f"{folder / 'splits.json'} is damaged: {name} is in none of {', '.join(SPLITS)}"
+            )
     return assigned

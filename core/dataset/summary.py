@@ -16,9 +16,11 @@ from ..jobs.task import Progress, Task
 from . import passes, splits
 from .index import ObjectLocation, build_index
 from .object_file import ObjectFile
+from .reading.files import read_file
 
 _FEWEST_PIXELS = 16  # training leaves out an object with a view that shows fewer
 _OPAQUE = 127  # alpha, in 8 bits, above which a pixel shows the object
+_LONGEST_REASON = 2**16  # bytes of a text that says why an object was skipped
 _VIEWS_IN_ROW = 6  # of the contact sheet
 Row = tuple[str, list[NDArray[np.floating[Any]]]]
 
@@ -173,7 +175,16 @@ def _report_unusual_views(
 
 def _skipped_objects(folder: Path) -> dict[str, str]:
     paths = sorted((folder / "objects").glob("*.skipped"))
-    return {path.stem: path.read_text(encoding="utf-8", errors="replace") for path in paths}
+    return {path.stem: _skip_reason(path) for path in paths}
+
+
+def _skip_reason(path: Path) -> str:
+    """Return why an object was skipped, or why that cannot be read."""
+    try:
+        reason = read_file(path, _LONGEST_REASON)
+    except (OSError, ValueError) as error:
+        return str(error)
+    return reason.decode("utf-8", errors="replace")
 
 
 def _read_splits(folder: Path, summary: DatasetSummary) -> dict[str, str]:

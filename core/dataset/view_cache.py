@@ -10,7 +10,6 @@ import shutil
 import zipfile
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,9 @@ from .. import atomic_files
 from ..arrays import MeshArrays
 from ..errors import MeshError, OutputError
 from .object_file import write_compact_object, write_object
+from .reading import limits
+from .reading.arrays import read_npz
+from .reading.files import describe_damage, open_regular
 from .record_json import record_to_json
 from .records import Record, RenderedView, Shape
 
@@ -104,7 +106,8 @@ class ViewCache:
 
         A file that lost its end in a power failure does not count.
         """
-        return zipfile.is_zipfile(self._file_path(name))
+        path = self._file_path(name)
+        return path.is_file() and zipfile.is_zipfile(path)
 
     def get(self, name: str, only: Collection[str] = ()) -> dict[str, NDArray[Any]]:
         """Return what :meth:`put` was given.
@@ -113,8 +116,15 @@ class ViewCache:
             name: Of the arrays.
             only: Names of the arrays to read; empty for all.
         """
-        with self._open_arrays(name) as arrays:
-            return {key: arrays[key] for key in arrays if not only or key in only}
+        path = self._file_path(name)
+        try:
+            with (
+                open_regular(path) as file,
+                describe_damage(f"{path} is damaged. Remove it and run again"),
+            ):
+                return read_npz(file, limits.MEMBER_BYTES, only)
+        except OSError as error:
+            raise OutputError(f"{path} was removed by another process. Run again") from error
 
     def is_complete(self) -> bool:
         """Return whether all views of the record are stored."""
@@ -160,15 +170,6 @@ class ViewCache:
 
     def _file_path(self, name: str) -> Path:
         return self._folder / f"{name}.npz"
-
-    @contextmanager
-    def _open_arrays(self, name: str) -> Iterator[Mapping[str, NDArray[Any]]]:
-        path = self._file_path(name)
-        try:
-            with np.load(path) as arrays:
-                yield arrays
-        except OSError as error:
-            raise OutputError(f"{path} was removed by another process. Run again") from error
 
 
 def _round_numbers(data: Any) -> Any:

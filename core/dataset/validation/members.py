@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
-import tarfile
 import zlib
 
 from ..members import (
@@ -20,6 +18,9 @@ from ..members import (
     shape_kind,
 )
 from ..object_file import ObjectFile
+from ..reading import limits
+from ..reading.archives import iterate_members, open_archive
+from ..reading.json_files import parse_json
 from ..records import has_surroundings
 from .requirements import require_that
 
@@ -36,12 +37,14 @@ def check_members(data: bytes, file: ObjectFile) -> None:
     # Checksums
     name = file.path.stem
     if file.is_compact:
-        for kind, checksum in json.loads(file.read_member(SUMS)).items():
+        checksums = parse_json(file.read_member(SUMS))
+        require_that(isinstance(checksums, dict), f"{SUMS} is no dictionary")
+        for kind, checksum in checksums.items():
             require_that(zlib.crc32(file.read_member(kind)) == checksum, f"{kind} is damaged")
 
     # Names in the tar: nothing missing
-    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
-        names = archive.getnames()
+    with open_archive(io.BytesIO(data)) as archive:
+        names = [member.name for member in iterate_members(archive, limits.MEMBERS)]
     expected = {f"{name}.{kind}" for kind in _required_kinds(file)}
     missing = sorted(expected - set(names))
     require_that(not missing, f"lacks {', '.join(missing)}")

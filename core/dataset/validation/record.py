@@ -1,4 +1,4 @@
-"""Check the record of an object: bounding box, cameras, instances and their shapes."""
+"""Check what reading leaves of a record: cameras, instances and their shapes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...cameras import OPENCV_FROM_OPENGL
+from ..reading.fields import require_numbers
 from ..records import Instance, InstanceShape, Record
 from .requirements import UNIT_TOLERANCE, require_that
 
@@ -16,39 +17,17 @@ _EXACT = 1e-6  # for values that are computed in double precision from numbers o
 _SMALLEST_SIZE = 1e-9  # of an instance; avoids a division by zero
 
 
-def check_bounds(record: Record) -> None:
-    """Check bounding box and fingerprint of an object."""
-    bounds = record.bounds
-    require_that(
-        bounds.shape == (2, 3) and np.isfinite(bounds).all(),
-        "bad bounds: not two finite corners of a box",
-    )
-    require_that((np.ptp(bounds, axis=0) > 0).any(), "bad bounds: the box has no extent")
-    require_that((bounds[0] <= bounds[1]).all(), "bad bounds: the low corner is above the high one")
-
-    fingerprint = np.array(record.fingerprint, float)
-    require_that(
-        fingerprint.ndim == 1 and len(fingerprint) > 0 and np.isfinite(fingerprint).all(),
-        "bad fingerprint: not a list of finite numbers",
-    )
-
-
 def check_camera(view: Mapping[str, Any], name: str) -> None:
-    """Check intrinsics and extrinsics of a view.
+    """Check that the two extrinsics of a view are those of one camera.
 
     Args:
         view: As in the JSON, which has both extrinsics, unlike a Camera.
         name: Of the view, for the error text.
     """
-    # Both extrinsics are 4 x 4 and finite.
+    # Reading has checked their shapes, but that of the second one, which it does not need.
     to_world = np.array(view["camera_to_world_opengl"])
-    from_world = np.array(view["world_to_camera_opencv"])
-    require_that(
-        to_world.shape == from_world.shape == (4, 4), f"{name}: the extrinsics are not 4 x 4"
-    )
-    require_that(
-        bool(np.isfinite([*to_world.flat, *from_world.flat]).all()),
-        f"{name}: the extrinsics are not finite",
+    from_world = require_numbers(
+        view.get("world_to_camera_opencv"), (4, 4), f"{name}: world_to_camera_opencv"
     )
 
     # One is rigid, and the other is its inverse.
@@ -61,19 +40,6 @@ def check_camera(view: Mapping[str, Any], name: str) -> None:
     require_that(
         np.abs(product - np.eye(4)).max() < _EXACT * reach,
         f"{name}: the two extrinsics are not of one camera",
-    )
-
-    # Intrinsics have a focal length for each axis and no skew.
-    intrinsics = np.array(view["intrinsics"])
-    require_that(
-        intrinsics.shape == (3, 3) and bool(np.isfinite(intrinsics).all()),
-        f"{name}: the intrinsics are not 3 x 3",
-    )
-    has_no_skew = intrinsics[0, 1] == intrinsics[1, 0] == 0
-    has_last_row = (intrinsics[2] == (0, 0, 1)).all()
-    require_that(
-        has_no_skew and has_last_row and (intrinsics.diagonal() > 0).all(),
-        f"{name}: the intrinsics are skewed or mirrored",
     )
 
 

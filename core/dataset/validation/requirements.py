@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,26 +17,6 @@ def require_that(condition: bool | np.bool_, problem: str) -> None:
     """Raise DatasetError with ``problem`` unless ``condition`` holds."""
     if not condition:
         raise DatasetError(problem)
-
-
-def require_array(array: NDArray[Any], shape: Sequence[int | None], dtype: type, name: str) -> None:
-    """Check shape and type of an array, and that its floats are finite.
-
-    Args:
-        array: To check.
-        shape: Lengths of the axes; None for any length but 0.
-        dtype: Expected type.
-        name: For the error text.
-    """
-    fits = array.ndim == len(shape)
-    for length, expected in zip(array.shape, shape, strict=False):
-        has_length = length > 0 if expected is None else length == expected
-        fits = fits and has_length
-    require_that(fits, f"{name}: the shape is {array.shape}, not {tuple(shape)}")
-
-    require_that(array.dtype == dtype, f"{name}: the type is {array.dtype}, not {np.dtype(dtype)}")
-    is_finite = array.dtype.kind != "f" or np.isfinite(array).all()
-    require_that(is_finite, f"{name}: not all values are finite")
 
 
 def require_unit(normals: NDArray[np.float16], name: str) -> None:

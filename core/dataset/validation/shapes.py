@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,81 +13,25 @@ from .. import compact
 from ..ground_truth import GROWN
 from ..members import GRID
 from ..object_file import ObjectFile
+from ..reading.array_rules import (
+    DISTANCE_ARRAYS,
+    MESH_ARRAYS,
+    SHAPE_ARRAYS,
+    SURFACE_ARRAYS,
+    require_arrays,
+    require_mesh_arrays,
+    require_shape_arrays,
+)
 from .requirements import (
     BOUNDS_TOLERANCE,
     UNIT_TOLERANCE,
     distance_outside,
-    require_array,
     require_that,
     require_unit,
 )
 
 _SURFACE_TOLERANCE = 0.1  # of the longest side: sheets are thickened beyond the bounds
 _GRID_AGREEMENT = 0.9  # of the uniform points: rays of other directions see messy meshes otherwise
-
-
-@dataclass(frozen=True)
-class _ArrayRule:
-    """What an array must be.
-
-    Attributes:
-        columns: Length of the second axis; None for a single axis.
-        dtype: Its type.
-        count_of: Array whose length it has; "" for any length above 0.
-        packed: Whether it holds bits, eight in a byte.
-    """
-
-    columns: int | None
-    dtype: type
-    count_of: str = ""
-    packed: bool = False
-
-
-_SHAPE_ARRAYS = {
-    "uniform": _ArrayRule(3, np.float32),
-    "uniform_inside": _ArrayRule(None, np.uint8, "uniform", packed=True),
-    "near": _ArrayRule(3, np.float32),
-    "near_inside": _ArrayRule(None, np.uint8, "near", packed=True),
-    "surface": _ArrayRule(3, np.float32),
-    "surface_normals": _ArrayRule(3, np.float16, "surface"),
-}
-_DISTANCE_ARRAYS = {  # not in older sets
-    "uniform_distance": _ArrayRule(None, np.float32, "uniform"),
-    "near_distance": _ArrayRule(None, np.float32, "near"),
-}
-_MESH_ARRAYS = {"vertices": _ArrayRule(3, np.float32), "faces": _ArrayRule(3, np.uint32)}
-_SURFACE_ARRAYS = {
-    "colour": _ArrayRule(3, np.uint8, "surface"),
-    "seen": _ArrayRule(None, np.uint8, "surface", packed=True),
-}
-
-
-def _check_arrays(
-    arrays: Mapping[str, NDArray[Any]],
-    rules: Mapping[str, _ArrayRule],
-    prefix: str,
-    counts: Mapping[str, int] | None = None,
-) -> None:
-    """Check that all arrays of ``rules`` exist and follow them.
-
-    Args:
-        arrays: Of a member.
-        rules: By the names of the arrays.
-        prefix: Of the error texts.
-        counts: Lengths of arrays of other members that rules refer to.
-    """
-    # Lengths that rules may refer to
-    lengths = {name: len(array) for name, array in arrays.items() if array.ndim}
-    lengths.update(counts or {})
-
-    for name, rule in rules.items():
-        count = lengths[rule.count_of] if rule.count_of else None
-        if rule.packed and count is not None:
-            count = -(-count // 8)  # bytes, rounded up
-        shape: tuple[int | None, ...] = (count,)
-        if rule.columns is not None:
-            shape = (count, rule.columns)
-        require_array(arrays[name], shape, rule.dtype, f"{prefix}{name}")
 
 
 def _require_names(arrays: Mapping[str, NDArray[Any]], kind: str, *allowed: set[str]) -> None:
@@ -98,12 +41,15 @@ def _require_names(arrays: Mapping[str, NDArray[Any]], kind: str, *allowed: set[
 
 def _check_shape(file: ObjectFile, prefix: str, bounds: NDArray[np.float64]) -> None:
     """Check ``shape.npz``: occupancy, distances and surface points."""
-    # Names, shapes and types
-    arrays = compact.shape_from_arrays(file.read_arrays(f"{prefix}shape.npz"))
-    required = set(_SHAPE_ARRAYS)
-    with_distances = required | set(_DISTANCE_ARRAYS)
+    # Names, shapes and types; those of the compact form are checked as they are stored.
+    stored = file.read_arrays(f"{prefix}shape.npz")
+    if "step" in stored:
+        require_shape_arrays(stored, prefix)
+    arrays = compact.shape_from_arrays(stored)
+    required = set(SHAPE_ARRAYS)
+    with_distances = required | set(DISTANCE_ARRAYS)
     _require_names(arrays, f"{prefix}shape.npz", required, with_distances)
-    _check_arrays(arrays, _SHAPE_ARRAYS, prefix)
+    require_arrays(arrays, SHAPE_ARRAYS, prefix)
     require_unit(arrays["surface_normals"], f"{prefix}surface_normals")
 
     # Points are where the bounds allow.
@@ -122,7 +68,7 @@ def _check_shape(file: ObjectFile, prefix: str, bounds: NDArray[np.float64]) -> 
 
     # Distances, unless the set is older
     if set(arrays) == with_distances:
-        _check_arrays(arrays, _DISTANCE_ARRAYS, prefix)
+        require_arrays(arrays, DISTANCE_ARRAYS, prefix)
         for points in ("uniform", "near"):
             _check_distances(arrays, points, prefix, bounds)
 
@@ -155,15 +101,11 @@ def _check_mesh(file: ObjectFile, prefix: str, bounds: NDArray[np.float64]) -> N
     """Check ``mesh.npz``."""
     kind = f"{prefix}mesh.npz"
     arrays = file.read_arrays(kind)
-    _require_names(arrays, kind, set(_MESH_ARRAYS))
-    _check_arrays(arrays, _MESH_ARRAYS, f"{kind}, ")
+    _require_names(arrays, kind, set(MESH_ARRAYS))
+    require_mesh_arrays(arrays, f"{kind}, ")
 
-    # Indices, then the extent
+    # The extent
     vertices = arrays["vertices"]
-    require_that(
-        arrays["faces"].max() < len(vertices),
-        f"{kind}, faces: indices refer to vertices that are not there",
-    )
     low, high = bounds
     size = float((high - low).max())
     differences = np.stack((vertices.min(0) - low, vertices.max(0) - high))
@@ -178,8 +120,8 @@ def _check_surface(file: ObjectFile, prefix: str, bounds: NDArray[np.float64]) -
     kind = f"{prefix}surface.npz"
     arrays = file.read_arrays(kind)
     count = len(file.read_arrays(f"{prefix}shape.npz")["surface"])
-    _require_names(arrays, kind, set(_SURFACE_ARRAYS))
-    _check_arrays(arrays, _SURFACE_ARRAYS, f"{kind}, ", {"surface": count})
+    _require_names(arrays, kind, set(SURFACE_ARRAYS))
+    require_arrays(arrays, SURFACE_ARRAYS, f"{kind}, ", {"surface": count})
 
 
 def _check_grid(file: ObjectFile, prefix: str, bounds: NDArray[np.float64]) -> None:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import passes
 from ..object_file import ObjectFile
+from ..reading.array_rules import VIEW_ARRAYS
 from ..records import Record, RenderedView
 from .requirements import (
     BOUNDS_TOLERANCE,
     distance_outside,
-    require_array,
     require_that,
     require_unit,
 )
@@ -21,48 +19,16 @@ from .requirements import (
 _PIXEL_TOLERANCE = 1.5  # pixels: how far a pixel's sample may be from its center
 
 
-@dataclass(frozen=True)
-class _ImageRule:
-    """What an image of a view must be.
-
-    Attributes:
-        channels: Their number; None for an image of two axes.
-        dtype: Its type.
-        zero_where: "alpha" or "depth": it is 0 wherever that is 0; "" for no such rule.
-    """
-
-    channels: int | None
-    dtype: type
-    zero_where: str = ""
-
-
-_VIEW_ARRAYS = {
-    "colour": _ImageRule(4, np.uint8),
-    "depth": _ImageRule(None, np.float32, "alpha"),
-    "normal": _ImageRule(3, np.float16, "depth"),
-    "surroundings": _ImageRule(4, np.uint8),
-    "albedo": _ImageRule(3, np.uint8, "alpha"),
-    "occlusion": _ImageRule(None, np.uint8, "alpha"),
-    "index": _ImageRule(None, np.uint16, "depth"),
-    "flow": _ImageRule(4, np.float16, "depth"),
-}
-
-
 def check_view(file: ObjectFile, number: int) -> None:
     """Check the images of the view with the index ``number``."""
-    # Shapes and types
+    # Shapes and types are checked by reading; of the values some may be missing.
     name = f"view {number}"
     view = file.read_view(number)
     images = {}
-    for key in _VIEW_ARRAYS:
+    for key in VIEW_ARRAYS:
         image = getattr(view, key)
         if image is not None:
             images[key] = image
-    size = (view.camera.height, view.camera.width)
-    for key, image in images.items():
-        rule = _VIEW_ARRAYS[key]
-        shape = size if rule.channels is None else (*size, rule.channels)
-        require_array(image, shape, rule.dtype, f"{name}, {key}")
 
     # Values
     require_that((view.depth >= 0).all(), f"{name}, depth: values are negative")
@@ -70,7 +36,7 @@ def check_view(file: ObjectFile, number: int) -> None:
     require_unit(view.normal[shown], f"{name}, normal")
     is_zero = {"alpha": view.colour[..., 3] == 0, "depth": ~shown}
     for key, image in images.items():
-        other = _VIEW_ARRAYS[key].zero_where
+        other = VIEW_ARRAYS[key].zero_where
         require_that(
             not other or not image[is_zero[other]].any(),
             f"{name}, {key}: not 0 everywhere that {other} is 0",

@@ -223,4 +223,4 @@ def _load_surfaces(file: ObjectFile) -> Surfaces | None:
     for kind, data in file.parts.items():
         if kind == "json" or kind[:3].isdigit():
             parts[kind] = data
-    return Surfaces(ObjectFile(file.path, parts))
+    return Surfaces(file.with_parts(parts))

@@ -1,4 +1,7 @@
 import hashlib
+import json
+import os
+import struct
 
 import pytest
 import safetensors.torch
@@ -29,6 +32,25 @@ def test_kernels_are_saved_in_half_precision_as_the_safetensors_package_reads_th
         assert torch.equal(kept.to(value.dtype), loaded.state_dict()[name])
 
 
+def split_file(path):
+    """Return header and body of a file."""
+    data = path.read_bytes()
+    (length,) = struct.unpack_from("<Q", data)
+    return json.loads(data[8 : 8 + length]), data[8 + length :]
+
+
+def write_file(path, header, body, checksum=True):
+    """Write a file whose checksums hold, or one as older versions wrote it."""
+    header["__metadata__"]["sha256"] = hashlib.sha256(body).hexdigest()
+    header["__metadata__"].pop("file_sha256", None)
+    if checksum:
+        header["__metadata__"]["file_sha256"] = "0" * 64
+    text = json.dumps(header).encode()
+    data = struct.pack("<Q", len(text)) + text + body
+    digest = hashlib.sha256(data).hexdigest()
+    path.write_bytes(data.replace(b"0" * 64, digest.encode(), 1) if checksum else data)
+
+
 def hash_tensors(state):
     """A hash of all tensors and their keys, in the order of the keys."""
     total = hashlib.sha256()
@@ -52,7 +74,11 @@ def test_the_bundled_file_loads_bit_for_bit_and_is_saved_with_the_same_keys(tmp_
     _, saved = weights.read_weights(copy)
     assert list(saved) == list(stored)
     assert hash_tensors(saved) == hash_tensors(stored)
-    assert copy.read_bytes() == weights.BUNDLED_WEIGHTS.read_bytes()
+    (header, body), (bundled_header, bundled_body) = map(
+        split_file, (copy, weights.BUNDLED_WEIGHTS)
+    )
+    del header["__metadata__"]["file_sha256"]  # which the bundled file lacks
+    assert json.dumps(header) == json.dumps(bundled_header) and body == bundled_body
 
 
 @pytest.mark.parametrize(
@@ -98,6 +124,137 @@ def test_a_truncated_file_is_detected(file, size):
     file.write_bytes(file.read_bytes()[:size])
     with pytest.raises(WeightsError, match=file.name):
         weights.load_weights(file)
+
+
+CONFIGS = {
+    "volume": (0, "volume in the configuration is not in 4..64"),
+    "picture": (100_000, "picture in the configuration is not in 32..512"),
+    "hidden": (True, "hidden in the configuration is not 1 whole numbers"),
+    "pyramid": ([16], "pyramid in the configuration is not 2 whole numbers"),
+    "depth_bins": ("4", "depth_bins in the configuration is not 1 whole numbers"),
+    "tube_depths": (15, r"single_view|tubes.*, not"),
+    "unknown": (1, "unknown entry 'unknown'"),
+}
+
+
+@pytest.mark.parametrize("checksum", [False, True])
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_configuration_that_does_not_fit_is_refused(file, name, checksum):
+    value, expected = CONFIGS[name]
+    header, body = split_file(file)
+    config = json.loads(header["__metadata__"]["config"]) | {name: value}
+    header["__metadata__"]["config"] = json.dumps(config)
+    write_file(file, header, body, checksum)
+    with pytest.raises(WeightsError, match=expected):
+        weights.load_weights(file)
+
+
+@pytest.mark.parametrize("config", ["[]", "null", "5", "[" * 100_000])
+def test_a_configuration_of_another_form_is_refused(file, config):
+    header, body = split_file(file)
+    header["__metadata__"]["config"] = config
+    write_file(file, header, body)
+    with pytest.raises(WeightsError, match=r"no dictionary|nested too deeply"):
+        weights.load_weights(file)
+
+
+def test_a_configuration_that_was_changed_has_another_checksum(file):
+    data = file.read_bytes()
+    changed = data.replace(b'\\"picture\\": 64', b'\\"picture\\": 96')
+    assert changed != data
+    file.write_bytes(changed)
+    with pytest.raises(WeightsError, match="wrong checksum"):
+        weights.load_weights(file)
+
+
+HEADERS = [b"5", b"null", b"[]", b"{}", b"[" * 100_000, b'{"__metadata__": 3}', b'{"a": 1}']
+
+
+@pytest.mark.parametrize("text", HEADERS)
+def test_a_header_of_another_form_is_refused(file, text):
+    _, body = split_file(file)
+    file.write_bytes(struct.pack("<Q", len(text)) + text + body)
+    with pytest.raises(WeightsError, match="is not a Maquette weights file"):
+        weights.load_weights(file)
+
+
+def test_a_header_that_claims_more_than_there_is_is_refused(file):
+    file.write_bytes(struct.pack("<Q", 2**62) + file.read_bytes()[8:])
+    with pytest.raises(WeightsError, match="is not a Maquette weights file"):
+        weights.load_weights(file)
+
+
+def swap_offsets(header, one, other):
+    first, second = header[one], header[other]
+    first["data_offsets"], second["data_offsets"] = second["data_offsets"], first["data_offsets"]
+
+
+def swap_names(header, one, other):
+    order = {one: other, other: one}
+    entries = {order.get(key, key): entry for key, entry in header.items()}
+    header.clear()
+    header.update(entries)
+
+
+def claim_billions(header, one, other):
+    header[other]["shape"] = [2**40, 2**40]
+
+
+def leave_a_gap(header, one, other):
+    del header[other]
+
+
+ENTRIES = [swap_offsets, swap_names, claim_billions, leave_a_gap]
+
+
+@pytest.mark.parametrize("checksum", [False, True])
+@pytest.mark.parametrize("change", ENTRIES)
+def test_tensors_that_are_not_where_they_should_be_are_refused(file, change, checksum):
+    header, body = split_file(file)
+    change(header, "reconstruction.encoder.across5.bias", "reconstruction.encoder.across4.bias")
+    write_file(file, header, body, checksum)
+    with pytest.raises(WeightsError, match=r"is not a Maquette weights file|the order"):
+        weights.load_weights(file)
+
+
+@pytest.mark.parametrize("change", ["swapped", "config"])
+def test_a_changed_header_of_the_bundled_file_is_noticed(tmp_path, change):
+    header, body = split_file(weights.BUNDLED_WEIGHTS)
+    if change == "swapped":
+        swap_names(header, "reconstruction.trust.bias", "reconstruction.occupied.bias")
+    else:
+        config = json.loads(header["__metadata__"]["config"]) | {"picture": 64}
+        header["__metadata__"]["config"] = json.dumps(config)
+    path = tmp_path / "w.safetensors"
+    write_file(path, header, body, checksum=False)
+    with pytest.raises(WeightsError, match="wrong checksum"):
+        weights.load_weights(path)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.0])
+def test_numbers_with_which_no_network_computes_are_blamed_on_the_file(file, value):
+    header, body = split_file(file)
+    key = "reconstruction.encoder.backbone.stem.0.norm.running_var"
+    begin = header[key]["data_offsets"][0]
+    body = body[:begin] + struct.pack("<f", value) + body[begin + 4 :]
+    write_file(file, header, body)
+    with pytest.raises(WeightsError, match=rf"{file.name} contain values .*{key}"):
+        weights.load_weights(file)
+
+
+def test_a_file_of_an_older_version_is_read(file, tiny):
+    state = weights.read_weights(file)[1]
+    header, body = split_file(file)
+    write_file(file, header, body, checksum=False)
+    assert weights.load_weights(file)[0].config == tiny
+    assert hash_tensors(weights.read_weights(file)[1]) == hash_tensors(state)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    path = tmp_path / "w.safetensors"
+    os.mkfifo(path)
+    with pytest.raises(WeightsError, match="not a regular file"):
+        weights.load_weights(path)
 
 
 def test_a_missing_file_is_named(tmp_path):

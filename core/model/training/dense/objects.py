@@ -197,7 +197,7 @@ def load_dense_object(place: ObjectLocation, points: bool = True) -> DenseObject
     for kind, data in file.parts.items():
         if _is_needed(kind) or (points and kind == _POINTS):
             kept[kind] = data
-    small = ObjectFile(file.path, kept)
+    small = file.with_parts(kept)
 
     # A view that shows next to nothing has no frame.
     for index in range(len(small.record.views)):
