@@ -43,7 +43,8 @@ _MIN_CORNERS_EXACT = 2
 _MAX_NOISE = 0.015  # leaves a background within _ALIKE of its color
 _NOISE_LAG = 3  # pixels between the two that are compared: JPEG blurs noise over neighbors
 _MAX_SMOOTHING = 4  # passes of a median filter
-_NORMAL_MEDIAN = 0.6745  # median of the absolute values of a normal distribution, in deviations
+_NOISE_QUANTILE = 0.75  # of the differences: white clips half of them to nothing
+_NORMAL_QUANTILE = 1.1503  # of the absolute values of a normal distribution, in deviations
 
 # Alpha that cuts nothing out: a rectangle, perhaps with rounded corners.
 _MIN_RECTANGLE = 0.95  # of its bounding box that must be opaque
@@ -232,19 +233,36 @@ def decontaminate_edges(color: Floats, mask: Floats, rim: int) -> Floats:
         (H, W, 3).
     """
     height, width = mask.shape
-
-    # Colors are known inside the rim. A border of one pixel gives each pixel all neighbors.
     inner = erode(np.pad(mask > _OPAQUE, rim), rim)
-    inner = inner[rim : rim + height, rim : rim + width]
-    is_known = np.pad(inner, 1).ravel()
-    result = np.pad(color, ((1, 1), (1, 1), (0, 0))).reshape(-1, 3)
+    is_known = inner[rim : rim + height, rim : rim + width]
+    return spread_colors(color, is_known, mask > _TRANSPARENT, 2 * rim + 1)
 
-    # Grow them outwards: each pixel takes the mean of its known neighbors.
-    is_object = np.pad(mask > _TRANSPARENT, 1).ravel()
-    unknown = np.flatnonzero(is_object & ~is_known)
-    steps = (-1, 0, 1)
-    square = np.array([row * (width + 2) + column for row in steps for column in steps])
-    for _ in range(2 * rim + 1):
+
+def spread_colors(
+    color: Floats, known: NDArray[np.bool_], wanted: NDArray[np.bool_], steps: int
+) -> Floats:
+    """Grow colors over pixels without one: each takes the mean of its known neighbors, and so on.
+
+    Args:
+        color: (H, W, C).
+        known: (H, W), pixels whose color is known.
+        wanted: (H, W), pixels that are to get one.
+        steps: How far colors grow, pixels.
+
+    Returns:
+        (H, W, C).
+    """
+    height, width, channels = color.shape
+
+    # A border of one pixel gives each pixel all neighbors.
+    is_known = np.pad(known, 1).ravel()
+    result = np.pad(color, ((1, 1), (1, 1), (0, 0))).reshape(-1, channels)
+
+    is_wanted = np.pad(wanted, 1).ravel()
+    unknown = np.flatnonzero(is_wanted & ~is_known)
+    offsets = (-1, 0, 1)
+    square = np.array([row * (width + 2) + column for row in offsets for column in offsets])
+    for _ in range(steps):
         neighbors = unknown[:, None] + square
         weights = is_known[neighbors].astype(color.dtype)
         count = weights.sum(1)
@@ -256,7 +274,7 @@ def decontaminate_edges(color: Floats, mask: Floats, rim: int) -> Floats:
         is_known[pixels] = True
         unknown = unknown[~has_color]
 
-    return result.reshape(height + 2, width + 2, 3)[1:-1, 1:-1]
+    return result.reshape(height + 2, width + 2, channels)[1:-1, 1:-1]
 
 
 def _find_border(shown: NDArray[np.bool_]) -> _Border | None:
@@ -293,7 +311,7 @@ def _smooth_noise(color: Floats, border: NDArray[np.bool_]) -> Floats:
 def _border_noise(color: Floats, border: NDArray[np.bool_]) -> float:
     """Return the standard deviation of the noise along a border (H, W) of a plain background.
 
-    It is taken from the median of differences between pixels near each other, so that neither a
+    It is taken from a quantile of the differences between pixels near each other, so that neither a
     shade nor an object at the border counts (as Donoho and Johnstone 1994,
     doi:10.1093/biomet/81.3.425, do with wavelets).
     """
@@ -303,8 +321,8 @@ def _border_noise(color: Floats, border: NDArray[np.bool_]) -> float:
         on_border = np.swapaxes(border, 0, axis)
         pair = on_border[_NOISE_LAG:] & on_border[:-_NOISE_LAG]
         differences.append(np.abs(first[_NOISE_LAG:][pair] - first[:-_NOISE_LAG][pair]))
-    median = float(np.median(np.concatenate(differences)))
-    return median / (np.sqrt(2) * _NORMAL_MEDIAN)
+    quantile = float(np.quantile(np.concatenate(differences), _NOISE_QUANTILE))
+    return quantile / (2**0.5 * _NORMAL_QUANTILE)
 
 
 def _fit_background(border_color: Floats, border: _Border) -> NDArray[np.float64] | None:

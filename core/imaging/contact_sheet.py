@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from ..console import printable
 from ..errors import OutputError
 
 _GAP = 4  # pixels between images
@@ -42,7 +43,7 @@ def contact_sheet(rows: Sequence[Row], size: int, columns: int = 1) -> NDArray[n
         column, line = divmod(index, lines)
         left = column * row_width + _GAP
         top = line * row_height
-        draw.text((left, top + 1), label, fill=_INK)
+        draw.text((left, top + 1), printable(label), fill=_INK)
 
         # Center each image in its square.
         for position, image in enumerate(images):

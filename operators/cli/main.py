@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 import bpy
 
+from ...core.console import flush_console, print_line, safe_console
 from ...core.errors import MaquetteError
 from . import (
     dataset,
@@ -57,16 +58,17 @@ def run_command(arguments: Sequence[str]) -> int:
         The exit code: 0 for success, 1 for an error that the user can correct, 2 for a wrong
         command line, 130 if interrupted.
     """
-    try:
-        parsed = _make_parser().parse_args(_join_command_name(arguments))
-        return parsed.run(parsed)
-    except MaquetteError as error:
-        print(f"maquette: {error}", file=sys.stderr)
-        return 1
-    except SystemExit as stop:  # argparse has printed why; Blender must still close down in order
-        return int(stop.code or 0)
-    except KeyboardInterrupt:
-        return _INTERRUPTED
+    with safe_console():
+        try:
+            parsed = _make_parser().parse_args(_join_command_name(arguments))
+            return parsed.run(parsed)
+        except MaquetteError as error:
+            print_line(f"maquette: {error}", error=True)
+            return 1
+        except SystemExit as stop:  # argparse has printed why; Blender must close down in order
+            return int(stop.code or 0)
+        except KeyboardInterrupt:
+            return _INTERRUPTED
 
 
 def run_console() -> NoReturn:
@@ -76,7 +78,8 @@ def run_console() -> NoReturn:
     bpy 4.2 crashes in it, and bpy 4.5 hangs in it once torch is loaded, without any code of this
     package involved.
     """
-    faulthandler.enable()
+    if sys.stderr is not None:
+        faulthandler.enable()
     try:
         code = run_command(sys.argv[1:])
     except Exception:  # a bug: print it as Python does
@@ -85,15 +88,19 @@ def run_console() -> NoReturn:
 
     # The temporary folder is all that the cleanup would have removed.
     shutil.rmtree(bpy.app.tempdir, ignore_errors=True)
-    sys.stdout.flush()
-    sys.stderr.flush()
+    flush_console()
     os._exit(code)
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser of arguments that prints what any console can take."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        print_line(message, error=file is not sys.stdout, end="")
+
+
 def _make_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="maquette", description="Reference images in, mesh objects out."
-    )
+    parser = _Parser(prog="maquette", description="Reference images in, mesh objects out.")
     subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in _COMMANDS:
         subparser = subparsers.add_parser(command.name, help=command.help, description=command.help)
