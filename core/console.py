@@ -91,26 +91,56 @@ def flush_console() -> None:
             _drop_output(stream)
 
 
+def hold_standard_streams() -> None:
+    """Open what a shell has closed of stdin, stdout and stderr as the null device.
+
+    Otherwise the next file that is opened would take their number, and get what native code prints.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
+
+
 @contextmanager
 def silence_stdout() -> Iterator[None]:
     """Discard what is written to stdout while the context is active, also by native code.
 
     Blender, its renderer and its exporters write to the file descriptor. Exceptions pass.
     """
+    with _silence(1):
+        yield
+
+
+@contextmanager
+def silence_stderr() -> Iterator[None]:
+    """Discard what is written to stderr while the context is active, as :func:`silence_stdout`.
+
+    Exporters print tracebacks and hundreds of lines there about an error that is reported anyway.
+    """
+    with _silence(2):
+        yield
+
+
+@contextmanager
+def _silence(descriptor: int) -> Iterator[None]:
+    """Discard what is written to the file descriptor of stdout or stderr."""
     flush_console()
     try:
-        saved_stdout = os.dup(1)
-    except OSError:  # it is closed: there is nothing to silence
+        saved = os.dup(descriptor)
+    except OSError:  # a window without a console may have none
         yield
         return
+
     with Path(os.devnull).open("w") as null_device:
-        os.dup2(null_device.fileno(), 1)
-        try:
-            yield
-        finally:
-            flush_console()
-            os.dup2(saved_stdout, 1)
-            os.close(saved_stdout)
+        os.dup2(null_device.fileno(), descriptor)
+    try:
+        yield
+    finally:
+        flush_console()
+        os.dup2(saved, descriptor)
+        os.close(saved)
 
 
 def _drop_output(stream: TextIO) -> None:

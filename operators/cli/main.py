@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import bpy
 
-from ...core.console import flush_console, print_line, safe_console
+from ...core.console import flush_console, hold_standard_streams, print_line, safe_console
 from ...core.errors import MaquetteError
 from . import (
     dataset,
@@ -78,6 +78,7 @@ def run_console() -> NoReturn:
     bpy 4.2 crashes in it, and bpy 4.5 hangs in it once torch is loaded, without any code of this
     package involved.
     """
+    hold_standard_streams()
     if sys.stderr is not None:
         faulthandler.enable()
     try:

@@ -35,7 +35,7 @@ from .command import (
 )
 
 _MAX_NAME = 200  # bytes: file systems take 255, and exporters add endings of their own
-_SURROGATES = re.compile("[\ud800-\udfff]")  # stand for bytes that are not UTF-8
+_SURROGATES = re.compile("[\ud800-\udfff]+")  # stand for bytes that are not UTF-8
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
