@@ -51,3 +51,18 @@ class WorkerError(MaquetteError):
 
 class StartError(WorkerError):
     """A worker process cannot be started, or has ended before it received a task."""
+
+
+def failure_reason(error: Exception) -> str:
+    """Return why one item of a batch failed, as a sentence for the user.
+
+    A batch goes on after any failure, so besides the errors of this module it meets those of the
+    system and of libraries, whose texts do not say what they are.
+    """
+    if isinstance(error, MaquetteError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "There is not enough memory for it"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return f"It failed unexpectedly ({type(error).__name__}: {error})"

@@ -207,13 +207,18 @@ def _cache_key(named: PythonInterpreter | None, name: str, arguments: tuple[Any,
     message = io.BytesIO()
     messages.send_message(message, arguments)
     # Of files it holds the paths alone, so what tells their contents apart is added.
-    stamps = [
-        (path.stat().st_mtime_ns, path.stat().st_size)
-        for path in _file_paths(arguments)
-        if path.exists()
-    ]
+    stamps = [_file_stamp(path) for path in _file_paths(arguments)]
     text = f"{name} {named} {stamps}"
     return hashlib.sha256(text.encode() + message.getbuffer()).digest()
+
+
+def _file_stamp(path: Path) -> tuple[int, int]:
+    """Return the time and the size of a file; zeros if it cannot be read."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):  # missing, or a path that is too long or cannot be
+        return 0, 0
+    return status.st_mtime_ns, status.st_size
 
 
 def _file_paths(value: Any) -> list[Path]:

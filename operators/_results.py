@@ -13,6 +13,7 @@ from bpy.types import Context
 from mathutils import Vector
 
 from ..core.arrays import MeshArrays
+from ..core.console import printable
 from ..core.model.jobs.reconstruct import ReconstructionRequest
 from ..core.resources import BUNDLED_WEIGHTS, PACKAGE
 from ..core.scene import meshes, source_views
@@ -79,7 +80,7 @@ def add_object(
         location: (3,) of the origin in world space, meters.
     """
     leave_edit_mode(context)
-    obj = meshes.new_object(name, arrays)
+    obj = meshes.new_object(printable(name), arrays)
     source_views.store_views(obj, arrays.views)
     obj.location = location
     collection_for_new(context).objects.link(obj)
@@ -147,7 +148,7 @@ def asset_metadata(
     sources = [path for path in (*request.sides.values(), request.photo) if path is not None]
     weights = _file_digest(request.weights or BUNDLED_WEIGHTS)
     return {
-        "source": ", ".join(str(path) for path in sources),
+        "source": printable(", ".join(str(path) for path in sources)),
         "model": f"Maquette {_addon_version()}, weights {weights}",
         "resolution": request.resolution,
         "size": size,

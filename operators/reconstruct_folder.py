@@ -13,7 +13,8 @@ from bpy.types import Context
 from mathutils import Vector
 
 from ..core.arrays import MeshArrays
-from ..core.errors import Cancelled, ImageError, MaquetteError
+from ..core.console import printable
+from ..core.errors import Cancelled, ImageError, MaquetteError, failure_reason
 from ..core.imaging import image_files
 from ..core.jobs.task import Progress, SteppedTask, Task, in_thread, single_step
 from ..core.model.jobs.reconstruct import ReconstructionRequest
@@ -55,6 +56,7 @@ class MAQUETTE_OT_reconstruct_folder(TaskOperator, bpy.types.Operator):
             raise ImageError("Choose a folder of images")
         weights = _results.weights_file()
         device = _compute.chosen_device()
+        images = image_files.list_images(_results.absolute_path(self.folder))
         requests = [
             ReconstructionRequest(
                 photo=path,
@@ -63,20 +65,20 @@ class MAQUETTE_OT_reconstruct_folder(TaskOperator, bpy.types.Operator):
                 device=device,
                 fit=self.fit,
             )
-            for path in image_files.images_in_folder(_results.absolute_path(self.folder))
+            for path in images.paths
         ]
         self._added = 0
         self._location = context.scene.cursor.location.copy()
-        return self._reconstruct_each(requests)
+        return self._reconstruct_each(requests, images.left_out)
 
     def finish(self, context: Context, result: dict[Path, str]) -> None:
         if not self._added:
-            first_reason = next(iter(result.values()))
+            first_reason = printable(next(iter(result.values())))
             raise ImageError(
                 f"None of the images could be reconstructed. First error: {first_reason}"
             )
         for path, reason in result.items():
-            self.report({'WARNING'}, f"{path.name} was skipped: {reason}")
+            self.report({'WARNING'}, printable(f"{path.name} was skipped: {reason}"))
         self.report({'INFO'}, f"{self._added} objects from {self._added + len(result)} images")
 
     def report_error(self, error: MaquetteError) -> set[str]:
@@ -90,17 +92,23 @@ class MAQUETTE_OT_reconstruct_folder(TaskOperator, bpy.types.Operator):
     def draw(self, context: Context) -> None:
         """Draw nothing: every property would run the model again."""
 
-    def _reconstruct_each(self, requests: list[ReconstructionRequest]) -> Task[dict[Path, str]]:
-        """Reconstruct ``requests`` one after another, and return why the failed ones failed."""
+    def _reconstruct_each(
+        self, requests: list[ReconstructionRequest], left_out: dict[Path, str]
+    ) -> Task[dict[Path, str]]:
+        """Reconstruct ``requests`` one after another.
+
+        Returns:
+            Why the failed ones failed, and why others were ``left_out``.
+        """
         failures: dict[Path, str] = {}
         for index, request in enumerate(requests):
             try:
                 yield from self._reconstruct_one(request, index, len(requests))
             except Cancelled:
                 raise  # the user stopped all of them
-            except MaquetteError as error:
-                failures[request.photo] = str(error)
-        return failures
+            except Exception as error:  # whatever fails, the others are made
+                failures[request.photo] = failure_reason(error)
+        return failures | left_out
 
     def _reconstruct_one(
         self, request: ReconstructionRequest, index: int, total: int
@@ -152,7 +160,7 @@ def _image_subtask(task: Task[Any], index: int, total: int, name: str) -> Task[A
         except StopIteration as stop:
             return stop.value
         stage = f"{name}, {index + 1} of {total}: {progress.stage}"
-        yield Progress((index + progress.fraction) / total, stage)
+        yield Progress((index + progress.fraction) / total, printable(stage))
 
 
 register, unregister = bpy.utils.register_classes_factory((MAQUETTE_OT_reconstruct_folder,))

@@ -8,6 +8,7 @@ import bpy
 from bpy.props import BoolProperty, CollectionProperty, FloatProperty, StringProperty
 from bpy.types import Context
 
+from ..core.console import printable
 from ..core.errors import ImageError
 from ..core.jobs.task import Task
 from ..core.photogrammetry.photo_files import list_photographs
@@ -67,8 +68,8 @@ class MAQUETTE_OT_solve_photographs(TaskOperator, bpy.types.Operator):
         settings.left_out.clear()
         for entry in result.left_out:
             item = settings.left_out.add()
-            item.name = entry.path.name
-            item.reason = entry.reason
+            item.name = printable(entry.path.name)
+            item.reason = printable(entry.reason)
         level = 'WARNING' if result.left_out or result.notes else 'INFO'
         self.report({level}, settings.summary)
 

@@ -2,30 +2,53 @@ r"""Cut an object out of a plain or smoothly shaded background, as of a product 
 
 The background is what has the color of the image's border and is connected to it:
 
-    +---------------------+     1. Fit the colors of the border: one color, or a quadratic
-    |   outside           |        function of x and y for a smooth gradient.
-    |      .-------.      |     2. Find the pixels close to that color. Those connected to the
-    |     / object  \     |        border are outside.
-    |    |   .---.   |    |     3. Of the enclosed ones, regions that match the background as well
-    |    |  ( hole)  |    |        as the outside does are holes, such as in the handle of a cup.
-    |    |   '---'   |    |     4. The rest is the object; its outermost pixels are as opaque as
-    |     \_________/     |        their color differs from the background.
-    +---------------------+
+    +---------------------+     1. Smooth a sensor's noise away, if there is any.
+    |   outside           |     2. Fit the colors of the border: one color, or a quadratic
+    |      .-------.      |        function of x and y for a smooth gradient. The border may cut
+    |     / object  \     |        through the object.
+    |    |   .---.   |    |     3. Find the pixels close to that color. Those connected to the
+    |    |  ( hole)  |    |        border are outside.
+    |    |   '---'   |    |     4. Of the enclosed ones, regions that match the background as well
+    |     \_________/     |        as the outside does are holes, such as in the handle of a cup.
+    +---------------------+     5. The rest is the object; its outermost pixels are as opaque as
+                                   their color differs from the background.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .morphology import dilate, erode, filter3x3, label_regions
+from .morphology import dilate, erode, filter3x3, label_regions, median3x3
 
 # The background's color. Differences are of the channel that differs most, in 0..1.
 _ALIKE = 0.06  # difference that JPEG and a slight vignette make within one color
 _MIN_PLAIN_SHARE = 0.97  # of the border's pixels that must be alike
 _FIT_ROUNDS = 4  # of a gradient; each without the pixels that the one before did not match
+
+# An object that the image's border cuts through. What is left of the border must be of one color
+# to within a JPEG's noise, since a wall or a sky above a floor must not be taken for it.
+_MIN_UNCUT_SHARE = 0.5  # of the border's pixels that must be alike, to one color
+_MIN_UNCUT_GRADIENT_SHARE = 0.75  # the same to a gradient, which fits more by chance
+_UNIFORM = 0.02  # difference below which nearly all of them must be
+_EXACT = 1.5 / 255  # the same of a drawing or a cutout, in which the object may fill one side
+_UNIFORM_QUANTILE = 0.95  # "nearly all"
+_MIN_CORNERS = 3  # of the image that must show the background: a floor hides two
+_MIN_CORNERS_EXACT = 2
+
+# Noise of a sensor, as the standard deviation of a channel, of full scale.
+_MAX_NOISE = 0.015  # leaves a background within _ALIKE of its color
+_NOISE_LAG = 3  # pixels between the two that are compared: JPEG blurs noise over neighbors
+_MAX_SMOOTHING = 4  # passes of a median filter
+_NOISE_QUANTILE = 0.75  # of the differences: white clips half of them to nothing
+_NORMAL_QUANTILE = 1.1503  # of the absolute values of a normal distribution, in deviations
+
+# Alpha that cuts nothing out: a rectangle, perhaps with rounded corners.
+_MIN_RECTANGLE = 0.95  # of its bounding box that must be opaque
+_MIN_TOUCHED = 2  # sides of the image that the box must reach
 
 # Holes.
 _BACKGROUND_QUANTILE = 0.95  # of the background's pixels: how far they are from the fitted color
@@ -52,32 +75,75 @@ _TRANSPARENT = 1 / 255  # alpha below which it shows the background only
 Floats = NDArray[np.floating[Any]]
 
 
-def mask_plain_background(color: Floats) -> NDArray[np.float32] | None:
+@dataclass(frozen=True)
+class _Border:
+    """The outermost pixels of an image, from which the background's color is taken.
+
+    Attributes:
+        pixels: (H, W), where they are.
+        terms: (6, K) terms of the quadratic there.
+        corners: (4,) indices of those next to the image's corners.
+    """
+
+    pixels: NDArray[np.bool_]
+    terms: NDArray[np.float64]
+    corners: NDArray[np.int64]
+
+
+def mask_plain_background(
+    color: Floats, shown: NDArray[np.bool_] | None = None
+) -> NDArray[np.float32] | None:
     """Return the mask of what is not background, if the background is plain.
 
     Spots of the background's color within the object stay, unless they are clearly holes in it.
 
     Args:
         color: (H, W, 3) sRGB in 0..1.
+        shown: (H, W), pixels that have a color; the others are transparent and count as
+            background. None if all have.
 
     Returns:
         (H, W) in 0..1, or None if the border is neither of one color nor a smooth gradient, or
         there is no object.
     """
-    border = np.zeros(color.shape[:2], bool)
-    border[[0, -1]] = True
-    border[:, [0, -1]] = True
-    rows, columns = np.nonzero(border)
-    terms = np.stack(_quadratic_terms(rows, columns, color.shape))
-    border_color = color[border]
+    if shown is None:
+        shown = np.ones(color.shape[:2], bool)
+    border = _find_border(shown)
+    if border is None:
+        return None
 
-    for fit in (_fit_plain_background, _fit_gradient):
-        weights = fit(terms, border_color)
-        difference = np.abs(border_color - terms.T @ weights).max(1)
-        plain_share = (difference < _ALIKE).mean()
-        if plain_share >= _MIN_PLAIN_SHARE:
-            return _mask_of_background(color, weights, border)
-    return None
+    smooth = _smooth_noise(color, border.pixels)
+    weights = _fit_background(smooth[border.pixels], border)
+    if weights is None:
+        return None
+    return _mask_of_background(smooth, weights, border.pixels, shown)
+
+
+def cuts_nothing_out(alpha: Floats) -> bool:
+    """Return whether an image with this alpha still has its background.
+
+    Then what is opaque is a rectangle that reaches two sides of the image or more: all but a few
+    pixels, rounded corners, or a strip along an edge. A rectangle with a margin all around may be
+    an object, such as a door.
+
+    Args:
+        alpha: (H, W) in 0..1.
+    """
+    opaque = alpha >= 0.5
+    rows = np.flatnonzero(opaque.any(1))
+    columns = np.flatnonzero(opaque.any(0))
+    if not len(rows):
+        return False
+
+    height, width = alpha.shape
+    touched = (rows[0] == 0, rows[-1] == height - 1, columns[0] == 0, columns[-1] == width - 1)
+    box = opaque[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return sum(touched) >= _MIN_TOUCHED and bool(box.mean() >= _MIN_RECTANGLE)
+
+
+def shown_pixels(alpha: Floats) -> NDArray[np.bool_]:
+    """Return the pixels (H, W) of an image that :func:`cuts_nothing_out` whose color is certain."""
+    return np.asarray(alpha > _OPAQUE)
 
 
 def detect_frame(mask: Floats) -> tuple[slice, slice] | None:
@@ -167,19 +233,36 @@ def decontaminate_edges(color: Floats, mask: Floats, rim: int) -> Floats:
         (H, W, 3).
     """
     height, width = mask.shape
-
-    # Colors are known inside the rim. A border of one pixel gives each pixel all neighbors.
     inner = erode(np.pad(mask > _OPAQUE, rim), rim)
-    inner = inner[rim : rim + height, rim : rim + width]
-    is_known = np.pad(inner, 1).ravel()
-    result = np.pad(color, ((1, 1), (1, 1), (0, 0))).reshape(-1, 3)
+    is_known = inner[rim : rim + height, rim : rim + width]
+    return spread_colors(color, is_known, mask > _TRANSPARENT, 2 * rim + 1)
 
-    # Grow them outwards: each pixel takes the mean of its known neighbors.
-    is_object = np.pad(mask > _TRANSPARENT, 1).ravel()
-    unknown = np.flatnonzero(is_object & ~is_known)
-    steps = (-1, 0, 1)
-    square = np.array([row * (width + 2) + column for row in steps for column in steps])
-    for _ in range(2 * rim + 1):
+
+def spread_colors(
+    color: Floats, known: NDArray[np.bool_], wanted: NDArray[np.bool_], steps: int
+) -> Floats:
+    """Grow colors over pixels without one: each takes the mean of its known neighbors, and so on.
+
+    Args:
+        color: (H, W, C).
+        known: (H, W), pixels whose color is known.
+        wanted: (H, W), pixels that are to get one.
+        steps: How far colors grow, pixels.
+
+    Returns:
+        (H, W, C).
+    """
+    height, width, channels = color.shape
+
+    # A border of one pixel gives each pixel all neighbors.
+    is_known = np.pad(known, 1).ravel()
+    result = np.pad(color, ((1, 1), (1, 1), (0, 0))).reshape(-1, channels)
+
+    is_wanted = np.pad(wanted, 1).ravel()
+    unknown = np.flatnonzero(is_wanted & ~is_known)
+    offsets = (-1, 0, 1)
+    square = np.array([row * (width + 2) + column for row in offsets for column in offsets])
+    for _ in range(steps):
         neighbors = unknown[:, None] + square
         weights = is_known[neighbors].astype(color.dtype)
         count = weights.sum(1)
@@ -191,11 +274,108 @@ def decontaminate_edges(color: Floats, mask: Floats, rim: int) -> Floats:
         is_known[pixels] = True
         unknown = unknown[~has_color]
 
-    return result.reshape(height + 2, width + 2, 3)[1:-1, 1:-1]
+    return result.reshape(height + 2, width + 2, channels)[1:-1, 1:-1]
+
+
+def _find_border(shown: NDArray[np.bool_]) -> _Border | None:
+    """Return the outermost of the pixels ``shown`` (H, W), or None if there are none."""
+    inner = erode(np.pad(shown, 1))[1:-1, 1:-1]
+    pixels = shown & ~inner
+    rows, columns = np.nonzero(pixels)
+    if not len(rows):
+        return None
+
+    height, width = shown.shape
+    corners = []
+    for row in (0, height - 1):
+        for column in (0, width - 1):
+            distance = np.abs(rows - row) + np.abs(columns - column)
+            corners.append(int(distance.argmin()))
+    terms = np.stack(_quadratic_terms(rows, columns, shown.shape))
+    return _Border(pixels=pixels, terms=terms, corners=np.array(corners))
+
+
+def _smooth_noise(color: Floats, border: NDArray[np.bool_]) -> Floats:
+    """Return ``color`` (H, W, 3) without the noise of a sensor; itself if there is little.
+
+    The noise is measured at the border (H, W). A median filter keeps the object's edges.
+    """
+    smooth = color
+    for _ in range(_MAX_SMOOTHING):
+        if _border_noise(smooth, border) <= _MAX_NOISE:
+            break
+        smooth = median3x3(smooth)
+    return smooth
+
+
+def _border_noise(color: Floats, border: NDArray[np.bool_]) -> float:
+    """Return the standard deviation of the noise along a border (H, W) of a plain background.
+
+    It is taken from a quantile of the differences between pixels near each other, so that neither a
+    shade nor an object at the border counts (as Donoho and Johnstone 1994,
+    doi:10.1093/biomet/81.3.425, do with wavelets).
+    """
+    differences = [np.zeros((1, 3))]
+    for axis in (0, 1):
+        first = np.swapaxes(color, 0, axis)
+        on_border = np.swapaxes(border, 0, axis)
+        pair = on_border[_NOISE_LAG:] & on_border[:-_NOISE_LAG]
+        differences.append(np.abs(first[_NOISE_LAG:][pair] - first[:-_NOISE_LAG][pair]))
+    quantile = float(np.quantile(np.concatenate(differences), _NOISE_QUANTILE))
+    return quantile / (2**0.5 * _NORMAL_QUANTILE)
+
+
+def _fit_background(border_color: Floats, border: _Border) -> NDArray[np.float64] | None:
+    """Return the weights (6, 3) of the quadratic that is the background's color.
+
+    Args:
+        border_color: (K, 3) colors of the border.
+        border: Where they are.
+
+    Returns:
+        None if the border is not plain.
+    """
+    fits = (_fit_plain_background, _fit_gradient)
+    solutions = []
+    for fit in fits:
+        weights = fit(border.terms, border_color)
+        difference = np.abs(border_color - border.terms.T @ weights).max(1)
+        if (difference < _ALIKE).mean() >= _MIN_PLAIN_SHARE:
+            return weights
+        solutions.append((weights, difference))
+
+    # Is it plain apart from an object that it cuts through?
+    min_shares = (_MIN_UNCUT_SHARE, _MIN_UNCUT_GRADIENT_SHARE)
+    for (weights, difference), min_share in zip(solutions, min_shares, strict=True):
+        if _is_cut_through(difference, border.corners, min_share):
+            return weights
+    return None
+
+
+def _is_cut_through(difference: Floats, corners: NDArray[np.int64], min_share: float) -> bool:
+    """Return whether a border is plain where no object crosses it.
+
+    Args:
+        difference: (K,) of the border's colors from the background's.
+        corners: Indices of the corners.
+        min_share: Of the border's pixels that must be alike.
+    """
+    is_alike = difference < _ALIKE
+    if is_alike.mean() < min_share:
+        return False
+
+    spread = float(np.quantile(difference[is_alike], _UNIFORM_QUANTILE))
+    corner_count = int(is_alike[corners].sum())
+    if spread <= _EXACT:
+        return corner_count >= _MIN_CORNERS_EXACT
+    return spread <= _UNIFORM and corner_count >= _MIN_CORNERS
 
 
 def _mask_of_background(
-    color: Floats, weights: NDArray[np.float64], border: NDArray[np.bool_]
+    color: Floats,
+    weights: NDArray[np.float64],
+    border: NDArray[np.bool_],
+    shown: NDArray[np.bool_],
 ) -> NDArray[np.float32] | None:
     """Return the mask of what is not background.
 
@@ -203,15 +383,17 @@ def _mask_of_background(
         color: (H, W, 3) sRGB in 0..1.
         weights: (6, 3) of the quadratic that is the background's color.
         border: (H, W) pixels at the image's border.
+        shown: (H, W) pixels that have a color.
 
     Returns:
         (H, W) in 0..1, or None if nothing stands out clearly.
     """
     difference = _background_difference(color, weights)
+    difference[~shown] = 0
     is_alike = difference < _ALIKE
 
     # Background is what is alike and connected to the border, and holes of the object.
-    outside = _connected_to(is_alike, border)
+    outside = _connected_to(is_alike, border | ~shown)
     enclosed = is_alike & ~outside
     holes = _find_holes(difference, enclosed, outside)
     mask = ~(outside | holes)

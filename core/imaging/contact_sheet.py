@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from ..atomic_files import write_image
+from ..console import printable
 
 _GAP = 4  # pixels between images
 _LABEL_HEIGHT = 14  # pixels
@@ -42,7 +43,7 @@ def contact_sheet(rows: Sequence[Row], size: int, columns: int = 1) -> NDArray[n
         column, line = divmod(index, lines)
         left = column * row_width + _GAP
         top = line * row_height
-        draw.text((left, top + 1), label, fill=_INK)
+        draw.text((left, top + 1), printable(label), fill=_INK)
 
         # Center each image in its square.
         for position, image in enumerate(images):

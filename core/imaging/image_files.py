@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import stat
-import struct
-import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,78 +15,139 @@ from numpy.typing import NDArray
 
 from ..errors import ImageError, MaquetteError
 from ..jobs.dependencies import require_packages
+from .image_decoding import decode_pixels, downscale_factor, open_image, reduce_blocks
 
 if TYPE_CHECKING:
     from PIL import Image
 
-# Of the files that are found in a folder.
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"})
+# Of the files that are read from a folder.
+READ_SUFFIXES = frozenset(
+    {
+        *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".webp", ".avif", ".gif"),
+        *(".tif", ".tiff", ".bmp", ".dib", ".tga", ".jp2", ".j2k", ".psd", ".dds", ".ico"),
+        *(".ppm", ".pgm", ".pbm", ".pnm"),
+    }
+)
+# Of the files that are images, but that are not read: they are named where a folder is read.
+_OTHER_SUFFIXES = frozenset(
+    {
+        *(".heic", ".heif", ".hif", ".jxl", ".exr", ".hdr", ".psb", ".xcf", ".kra"),
+        *(".svg", ".eps", ".pdf", ".ai", ".wmf", ".emf"),
+        *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf"),
+    }
+)
+# Of the files that contact sheets are written to.
+WRITE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"})
+
 MAX_PIXELS = 80_000_000  # below the size from which Pillow warns of a decompression bomb
+MAX_FILE_BYTES = 2**30  # 80 megapixels of 12 bytes; decoders read parts of a file at once
 MIN_SIDE = 8  # pixels
 MAX_SIDE = 1024  # pixels; larger images are reduced
 
-# Not all formats of Pillow: it passes EPS to Ghostscript, and some others to other programs.
-_FORMATS = (
-    "PNG",
-    "JPEG",
-    "MPO",
-    "WEBP",
-    "TIFF",
-    "GIF",
-    "BMP",
-    "TGA",
-    "PPM",
-    "JPEG2000",
-    "AVIF",
-    "PSD",
-    "DDS",
-    "ICO",
-)
-# Value of white by Pillow's mode, of gray images with more than 8 bits.
-_WHITE = {
-    "I;16": 65535.0,
-    "I;16L": 65535.0,
-    "I;16B": 65535.0,
-    "I;16N": 65535.0,
-    "I": 65535.0,
-    "F": 1.0,
-}
-# What Pillow's decoders raise on damaged files.
-_DAMAGE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    IndexError,
-    KeyError,
-    TypeError,
-    struct.error,
-    zlib.error,
-)
 _PNG_COMPRESSION = 2  # of 9; more takes long and gains little
 _MIN_VISIBLE_ALPHA = 0.5
 
 
-def images_in_folder(folder: Path, error: type[MaquetteError] = ImageError) -> list[Path]:
-    """Return the image files of a folder, sorted by name.
+@dataclass(frozen=True)
+class FolderImages:
+    """The images of a folder.
+
+    Attributes:
+        paths: Of the files to read, sorted by name.
+        left_out: Why each of the others cannot be read.
+    """
+
+    paths: list[Path]
+    left_out: dict[Path, str]
+
+
+def list_images(folder: Path, error: type[MaquetteError] = ImageError) -> FolderImages:
+    """List the image files of a folder.
 
     Args:
         folder: The folder.
         error: Type of the error to raise.
 
     Raises:
-        MaquetteError: ``error``; there are no images.
+        MaquetteError: ``error``; the folder cannot be read, or has no images to read.
     """
-    paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in SUFFIXES)
+    try:
+        candidates = sorted(folder.iterdir())
+    except OSError as reason:
+        raise error(f"{folder} cannot be read: {reason.strerror or reason}") from reason
+
+    paths = []
+    left_out = {}
+    for path in candidates:
+        suffix = path.suffix.lower()
+        if suffix not in READ_SUFFIXES | _OTHER_SUFFIXES or path.is_dir():
+            continue
+        if suffix in _OTHER_SUFFIXES:
+            kind = suffix[1:].upper()
+            left_out[path] = f"{kind} files are not read. Save it as PNG or JPEG"
+        elif path.is_file():
+            paths.append(path)
+        else:
+            left_out[path] = "It is not a file, or a link to one that is missing"
+
     if not paths:
-        raise error(f"{folder} contains no images ({' '.join(sorted(SUFFIXES))})")
-    return paths
+        text = f"{folder} contains no images ({' '.join(sorted(READ_SUFFIXES))})"
+        for path, reason_left_out in left_out.items():
+            text += f". {path.name}: {reason_left_out}"
+        raise error(text)
+    return FolderImages(paths, left_out)
+
+
+def images_in_folder(folder: Path, error: type[MaquetteError] = ImageError) -> list[Path]:
+    """Return the image files of a folder that can be read, sorted by name.
+
+    Args:
+        folder: The folder.
+        error: Type of the error to raise.
+
+    Raises:
+        MaquetteError: As :func:`list_images`.
+    """
+    return list_images(folder, error).paths
+
+
+@contextmanager
+def opened_image(path: Path) -> Iterator[Image.Image]:
+    """Open an image file with Pillow; it is not decoded yet, and its size has been checked.
+
+    Whatever a decoder raises while the context is active becomes an ImageError.
+
+    Raises:
+        ImageError: There is no such file, or it is not an image, damaged, too large or too small.
+        DependencyError: Pillow is not installed.
+    """
+    require_packages("PIL")
+    from PIL import Image, UnidentifiedImageError
+
+    _check_file(path)
+    try:
+        with path.open("rb") as file, open_image(file) as image:
+            check_size(image.width, image.height, str(path))
+            yield image
+    except MaquetteError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise ImageError(_too_large_text(str(path))) from error
+    except UnidentifiedImageError as error:
+        raise ImageError(f"{path} is not a readable image. Save it as PNG or JPEG") from error
+    except MemoryError as error:
+        raise ImageError(f"There is not enough memory to read {path}. Scale it down") from error
+    except Exception as error:  # decoders raise nearly every kind on damaged files
+        raise ImageError(
+            f"{path} is damaged or incomplete ({_one_line(error)}). Export or copy it again"
+        ) from error
 
 
 def read_image(path: Path, max_side: int = MAX_SIDE) -> NDArray[np.float32]:
     """Read an image file as it is meant to be seen.
 
-    It is rotated as its EXIF metadata demand. Of an animation the first frame is read.
+    It is rotated as its EXIF metadata demand, and its colors are converted from its profile to
+    sRGB. Of an animation the first frame is read. Values that are not finite are mended.
 
     Args:
         path: A PNG, JPEG, WebP, TIFF, GIF, BMP or another format of Pillow's.
@@ -100,27 +162,8 @@ def read_image(path: Path, max_side: int = MAX_SIDE) -> NDArray[np.float32]:
             empty.
         DependencyError: Pillow is not installed.
     """
-    require_packages("PIL")
-    from PIL import Image, UnidentifiedImageError
-
-    _check_file(path)
-    Image.init()
-    formats = [name for name in _FORMATS if name in Image.OPEN]
-
-    # The file is opened here, not by Pillow: given a path, Pillow maps TIFFs into memory, and
-    # returns wrong rows of those that are to be rotated.
-    try:
-        with path.open("rb") as file, Image.open(file, formats=formats) as image:
-            check_size(image.width, image.height, str(path))
-            pixels = _decode_pixels(image, max_side)
-    except Image.DecompressionBombError as error:
-        raise ImageError(_too_large_text(str(path))) from error
-    except UnidentifiedImageError as error:
-        raise ImageError(f"{path} is not a readable image. Save it as PNG or JPEG") from error
-    except _DAMAGE as error:
-        raise ImageError(
-            f"{path} is damaged or incomplete ({error}). Export or copy it again"
-        ) from error
+    with opened_image(path) as image:
+        pixels = decode_pixels(image, max_side, path)
     return require_visible(pixels, str(path))
 
 
@@ -177,86 +220,33 @@ def downscale(pixels: NDArray[np.float32], max_side: int = MAX_SIDE) -> NDArray[
         max_side: Pixels.
     """
     height, width = pixels.shape[:2]
-    factor = _downscale_factor(width, height, max_side)
-    if factor == 1:
-        return pixels
-
-    # Complete the last blocks by repeating the border.
-    padding = ((0, -height % factor), (0, -width % factor), (0, 0))
-    padded = np.pad(pixels, padding, mode="edge")
-    blocks = padded.reshape(len(padded) // factor, factor, -1, factor, 4)
-
-    # Colors count by their alpha, so that transparent pixels leave no fringe.
-    alpha = blocks[..., 3:]
-    opacity = alpha.mean((1, 3))
-    premultiplied = (blocks[..., :3] * alpha).mean((1, 3))
-    color = premultiplied / np.maximum(opacity, 1e-6)
-    return np.concatenate((color, opacity), axis=2)
+    return reduce_blocks(pixels, downscale_factor(width, height, max_side))
 
 
 def _check_file(path: Path) -> None:
-    """Raise ImageError if ``path`` is not a file."""
+    """Raise ImageError if ``path`` is not a file of a bounded size."""
     try:
-        mode = path.stat().st_mode
+        status = path.stat()
     except FileNotFoundError as error:
         raise ImageError(f"There is no image file {path}") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ImageError(f"{path} cannot be read: {reason}") from error
 
-    if stat.S_ISDIR(mode):
+    if stat.S_ISDIR(status.st_mode):
         raise ImageError(f"{path} is a folder. Choose an image file")
-    if not stat.S_ISREG(mode):
+    if not stat.S_ISREG(status.st_mode):
         raise ImageError(f"{path} is not a file")
+    if status.st_size > MAX_FILE_BYTES:
+        raise ImageError(
+            f"{path} is larger than {MAX_FILE_BYTES // 2**20} MiB. Scale it down first"
+        )
 
 
 def _too_large_text(name: str) -> str:
     return f"{name} is larger than {MAX_PIXELS // 1_000_000} megapixels. Scale it down first"
 
 
-def _downscale_factor(width: int, height: int, max_side: int) -> int:
-    """Return the integer by which an image is reduced, rounded up."""
-    return -(-max(width, height) // max_side)
-
-
-def _decode_pixels(image: Image.Image, max_side: int) -> NDArray[np.float32]:
-    """Return the pixels (H, W, 4) in 0..1 of an opened image."""
-    from PIL import ImageOps
-
-    image.draft(None, (max_side, max_side))  # lets JPEG decode at a fraction of its size
-    has_high_depth = image.mode in _WHITE
-    image.load()
-
-    # Damaged metadata do not make the image unreadable.
-    try:
-        upright = ImageOps.exif_transpose(image)
-    except _DAMAGE:
-        upright = image
-
-    if has_high_depth:
-        return downscale(_high_depth_gray(upright), max_side)
-
-    color = upright
-    if color.mode != "RGBA":
-        color = upright.convert("RGBA")
-    factor = _downscale_factor(color.width, color.height, max_side)
-    if factor > 1:
-        color = color.reduce(factor)
-    return np.asarray(color, np.float32) / 255
-
-
-def _high_depth_gray(image: Image.Image) -> NDArray[np.float32]:
-    """Return gray (H, W, 4) of more than 8 bits, which Pillow's conversion would clip to white."""
-    values = np.asarray(image).astype(np.float32)
-    white = _WHITE[image.mode]
-    peak = float(values.max(where=np.isfinite(values), initial=0))
-    if peak > white:
-        # Integers of 32 bits, or light above white.
-        white = float(2**31 - 1) if image.mode == "I" else peak
-    gray = np.nan_to_num(values / white, posinf=1).clip(0, 1)
-
-    alpha = np.ones_like(gray)
-    transparent_value = image.info.get("transparency")
-    if transparent_value is not None:
-        alpha = (values != transparent_value).astype(np.float32)
-    return np.stack((gray, gray, gray, alpha), axis=2)
+def _one_line(error: Exception) -> str:
+    """Return the text of an error of a library on one line, or its kind if it has none."""
+    return " ".join(str(error).split()) or type(error).__name__

@@ -32,6 +32,38 @@ def filter3x3(values: NDArray[Value], reduction: np.ufunc) -> NDArray[Value]:
     return values
 
 
+def median3x3(values: NDArray[Value]) -> NDArray[Value]:
+    """Return the median of the 3 x 3 neighborhood of each pixel, channel by channel.
+
+    The median of nine is that of the largest of the lows, the median of the middles and the
+    smallest of the highs of three sorted columns (Smith 1996, "Implementing median filters in
+    XC4000E FPGAs"). All pixels are sorted at a time, which is several times as fast as Pillow's
+    filter.
+
+    Args:
+        values: (H, W, C); beyond the border the outermost pixels repeat.
+
+    Returns:
+        (H, W, C) of the dtype of ``values``.
+    """
+    padded = np.pad(values, ((1, 1), (1, 1), (0, 0)), "edge")
+
+    # Each column of three pixels, sorted.
+    low, middle, high = _sort3(padded[:-2], padded[1:-1], padded[2:])
+
+    # Each three neighboring columns.
+    left = slice(None, -2)
+    center = slice(1, -1)
+    right = slice(2, None)
+    largest_low = np.maximum(low[:, left], low[:, center])
+    largest_low = np.maximum(largest_low, low[:, right])
+    smallest_high = np.minimum(high[:, left], high[:, center])
+    smallest_high = np.minimum(smallest_high, high[:, right])
+    _, median_middle, _ = _sort3(middle[:, left], middle[:, center], middle[:, right])
+    _, median, _ = _sort3(largest_low, median_middle, smallest_high)
+    return median
+
+
 def dilate(mask: NDArray[np.bool_], steps: int = 1) -> NDArray[np.bool_]:
     """Return ``mask`` and all within ``steps`` pixels of it, diagonals included."""
     for _ in range(steps):
@@ -155,3 +187,14 @@ def label_regions(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
     """
     pixel_numbers = np.arange(1, mask.size + 1).reshape(mask.shape)
     return flood_fill(mask, np.where(mask, pixel_numbers, 0))
+
+
+def _sort3(
+    a: NDArray[Value], b: NDArray[Value], c: NDArray[Value]
+) -> tuple[NDArray[Value], NDArray[Value], NDArray[Value]]:
+    """Return the smallest, the middle and the largest of three arrays, element by element."""
+    low_ab = np.minimum(a, b)
+    high_ab = np.maximum(a, b)
+    middle_or_low = np.minimum(high_ab, c)
+    high = np.maximum(high_ab, c)
+    return np.minimum(low_ab, middle_or_low), np.maximum(low_ab, middle_or_low), high

@@ -271,7 +271,7 @@ def _degrade_photo(
         buffer = io.BytesIO()
         quality = int(rng.integers(*config.qualities))
         image.save(buffer, "JPEG", quality=quality)
-        photo = to_channels(Image.open(buffer))
+        photo = to_channels(Image.open(buffer, formats=["JPEG"]))
     return np.ascontiguousarray(photo, np.float32)
 
 

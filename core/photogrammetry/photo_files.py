@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageError
 from ..imaging import background_removal, image_files
-from ..jobs.dependencies import require_packages
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 _DIAGONAL_35MM = 43.267  # of 36 x 24 mm, by which EXIF's equivalent focal lengths are defined
 _DECODED_SIDE = (
@@ -71,12 +74,15 @@ class ReducedPhotograph:
 def list_photographs(folder: Path) -> list[Path]:
     """Return the image files of ``folder`` in natural order: 2 before 10.
 
+    Those of formats that are not read are among them, so that they are named as left out.
+
     Raises:
         ImageError: there is no such folder, or no image in it.
     """
     if not folder.is_dir():
         raise ImageError(f"There is no folder {folder}: choose the folder of your photographs")
-    return natural_order(image_files.images_in_folder(folder))
+    images = image_files.list_images(folder)
+    return natural_order([*images.paths, *images.left_out])
 
 
 def natural_order(paths: Iterable[Path]) -> list[Path]:
@@ -88,28 +94,14 @@ def inspect_photograph(path: Path) -> Photograph:
     """Read the size and the EXIF of an image file.
 
     Raises:
-        ImageError: it cannot be read as an image. DependencyError: Pillow is not installed.
+        ImageError: it cannot be read as an image.
+        DependencyError: Pillow is not installed.
     """
-    require_packages("PIL")
-    from PIL import Image, UnidentifiedImageError
-
-    if not path.is_file():
-        raise ImageError(f"There is no image file {path}")
-    try:
-        with Image.open(path) as image:
-            exif = image.getexif()
-            width, height = image.size
-            details = exif.get_ifd(_EXIF_IFD)
-    except UnidentifiedImageError as error:
-        raise ImageError(
-            f"{path} is not an image that can be read: save it as PNG or JPEG"
-        ) from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ImageError(f"{path} cannot be read ({error}): export or copy it again") from error
+    with image_files.opened_image(path) as image:
+        width, height = image.size
+        orientation, details = _read_exif(image)
 
     # Sideways photographs have their sides swapped when turned upright.
-    image_files.check_size(width, height, str(path))
-    orientation = exif.get(_ORIENTATION, 1)
     if orientation in _TURNED_SIDEWAYS:
         width, height = height, width
 
@@ -138,7 +130,8 @@ def read_reduced(path: Path, max_side: int) -> ReducedPhotograph:
     # Color is averaged, the mask is not.
     color = Image.fromarray((pixels[..., :3] * 255 + 0.5).astype(np.uint8))
     reduced = np.asarray(color.resize(size, Image.Resampling.LANCZOS))
-    plain = bool(pixels[..., 3].min() >= 0.5)
+    alpha = pixels[..., 3]
+    plain = bool(alpha.min() >= 0.5) or background_removal.cuts_nothing_out(alpha)
     mask = _object_mask(pixels, plain)
     if mask is not None:
         mask = np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))
@@ -151,13 +144,25 @@ def file_digest(path: Path) -> bytes:
         return hashlib.file_digest(file, "sha256").digest()
 
 
+def _read_exif(image: Image.Image) -> tuple[object, Mapping[int, object]]:
+    """Return the orientation and the details of the EXIF metadata; damaged ones count as none."""
+    try:
+        exif = image.getexif()
+        return exif.get(_ORIENTATION, 1), exif.get_ifd(_EXIF_IFD)
+    except Exception:  # of any kind; the image itself can be read all the same
+        return 1, {}
+
+
 def _object_mask(pixels: NDArray[np.float32], plain: bool) -> NDArray[np.bool_] | None:
     """Return the object's mask (H, W) in pixels (H, W, 4): the alpha, or by the background."""
     if not plain:
         mask = pixels[..., 3] > 0.5
     else:
         small = image_files.downscale(pixels, _MASK_SIDE)
-        soft = background_removal.mask_plain_background(small[..., :3])
+        shown = background_removal.shown_pixels(small[..., 3])
+        if small[..., 3].min() >= 0.5:
+            shown = np.ones_like(shown)  # a veil over all of it is no cut-out either
+        soft = background_removal.mask_plain_background(small[..., :3], shown)
         if soft is None:
             return None
         mask = _enlarge(background_removal.remove_specks(soft) > 0.5, pixels.shape[:2])

@@ -61,10 +61,14 @@ class SparseCloud:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A photograph without a camera, and the reason in a sentence."""
+    """A photograph without a camera, and the reason in a sentence.
+
+    unreadable: whether its file could not be read.
+    """
 
     path: Path
     reason: str
+    unreadable: bool = False
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ImageError
+from ..errors import DependencyError, ImageError, failure_reason
 from ..jobs.dependencies import require_packages
 from ..jobs.task import Progress, Task, subtask
 from ..jobs.temporary_folders import temporary_folder
@@ -156,12 +156,15 @@ def _read_photographs(
         try:
             photograph = photo_files.inspect_photograph(path)
             reduced = photo_files.read_reduced(path, max_side)
-        except ImageError as error:
-            photos.left_out.append(LeftOut(path, str(error)))
+            digest = photo_files.file_digest(path)
+        except DependencyError:
+            raise
+        except Exception as error:  # whatever is wrong with one, the others are used
+            photos.left_out.append(LeftOut(path, failure_reason(error), unreadable=True))
             continue
 
         # A copy adds nothing, and would register perfectly.
-        twin = digests.setdefault(photo_files.file_digest(path), path)
+        twin = digests.setdefault(digest, path)
         if twin is not path:
             photos.left_out.append(LeftOut(path, f"It is the same file as {twin.name}"))
             continue

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import ImageError
 from ..imaging import color as color_space
+from ..imaging.image_decoding import mend_values
 from ..imaging.image_files import MAX_SIDE, check_size, downscale, require_visible
 
 _MIN_ALPHA = 1e-6  # premultiplied color is not divided by less
@@ -79,7 +80,7 @@ class ImageValues:
         Raises:
             ImageError: It is transparent all over.
         """
-        rgba = _as_rgba(self.values[::-1])
+        rgba = mend_values(_as_rgba(self.values[::-1]))
 
         # Blender holds bytes with straight alpha and floats premultiplied.
         if self.opaque:

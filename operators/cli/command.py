@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from ...core.imaging.image_files import SUFFIXES
+from ...core.console import print_line
+from ...core.imaging.image_files import WRITE_SUFFIXES
 from ...core.jobs.task import ProgressClock, Task, run_to_end
 from ..properties.scene import RESOLUTION
 
@@ -42,8 +43,8 @@ def image_path(text: str) -> Path:
         ArgumentTypeError: its ending is not that of an image file.
     """
     path = Path(text)
-    if path.suffix.lower() not in SUFFIXES:
-        endings = ", ".join(sorted(SUFFIXES))
+    if path.suffix.lower() not in WRITE_SUFFIXES:
+        endings = ", ".join(sorted(WRITE_SUFFIXES))
         raise ArgumentTypeError(f"{text} is not an image file ({endings})")
     return path
 
@@ -83,7 +84,7 @@ def add_fit_argument(parser: ArgumentParser) -> None:
 
 def run_with_progress_line(task: Task[T]) -> T:
     """Run ``task`` to its end, with a line of progress on stderr if that is a terminal."""
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty():
         return run_to_end(task)
     try:
         clock = ProgressClock()
@@ -92,5 +93,24 @@ def run_with_progress_line(task: Task[T]) -> T:
         _print_progress("")
 
 
+def report_failures(failures: Mapping[Path, str], total: int, verb: str) -> int:
+    """Print why items of a batch failed, last of all, where it is read.
+
+    Args:
+        failures: The reasons by the item.
+        total: How many items there were.
+        verb: What could not be done with them: "reconstructed".
+
+    Returns:
+        The exit code: 1 if there are any, otherwise 0.
+    """
+    for path, reason in failures.items():
+        print_line(f"maquette: {path}: {reason}", error=True)
+    if not failures:
+        return 0
+    print_line(f"maquette: {len(failures)} of {total} images could not be {verb}", error=True)
+    return 1
+
+
 def _print_progress(text: str) -> None:
-    print(f"{_CLEAR_LINE}{text}", end="", file=sys.stderr, flush=True)
+    print_line(f"{_CLEAR_LINE}{text}", error=True, end="")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import bpy
 
-from ...core.console import silence_stdout
+from ...core.console import print_line, silence_stdout
 from ...core.jobs.task import Task
 from ...core.scene.datagen import class_labels
 from ...core.scene.datagen.dataset_folder import DatasetSettings, RenderSummary, write_splits
@@ -180,8 +180,8 @@ def _run_command(arguments: argparse.Namespace) -> int:
 
     result = _render(_rendering_task(arguments, _dataset_settings(arguments)))
     for name, reason in result.skipped.items():
-        print(f"skipped {name}: {reason}")
-    print(f"{arguments.folder}: {summary_text(result)}")
+        print_line(f"skipped {name}: {reason}")
+    print_line(f"{arguments.folder}: {summary_text(result)}")
     return 0
 
 

@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 
 from ...core.atomic_files import make_folder
-from ...core.console import silence_stdout
+from ...core.console import print_line, silence_stdout
 from ...core.dataset import (
     conversion,
     exporters,
@@ -55,10 +55,10 @@ def _run_inspect(arguments: argparse.Namespace) -> int:
     make_folder(arguments.output.parent)
     task = summary.summarize_dataset(arguments.folder, arguments.shown)
     result = run_with_progress_line(task)
-    print(summary.format_summary(result))
+    print_line(summary.format_summary(result))
     if result.rows:
         write_contact_sheet(arguments.output, result.rows, arguments.size, columns=_SHEET_COLUMNS)
-        print(f"{arguments.output}: {len(result.rows)} objects")
+        print_line(f"{arguments.output}: {len(result.rows)} objects")
     return 0
 
 
@@ -66,13 +66,13 @@ def _run_check(arguments: argparse.Namespace) -> int:
     dependencies.require_packages("PIL")
     problems = run_with_progress_line(validation.validate_dataset(arguments.folder))
     for problem in problems:
-        print(f"{problem.path}: {problem.what}")
+        print_line(f"{problem.path}: {problem.what}")
 
     # The exit code lets scripts stop at a bad set.
     if problems:
-        print(f"{arguments.folder}: {len(problems)} bad files")
+        print_line(f"{arguments.folder}: {len(problems)} bad files")
         return 1
-    print(f"{arguments.folder}: all good")
+    print_line(f"{arguments.folder}: all good")
     return 0
 
 
@@ -88,7 +88,7 @@ def _run_pack(arguments: argparse.Namespace) -> int:
         arguments.error("--shard-size must be at least 1")
     task = shards.pack_shards(arguments.folder, arguments.shard_size << _MEBIBYTE_SHIFT)
     written = run_with_progress_line(task)
-    print(f"{arguments.folder / 'shards'}: {len(written)} shards")
+    print_line(f"{arguments.folder / 'shards'}: {len(written)} shards")
     return 0
 
 
@@ -101,7 +101,7 @@ def _run_compact(arguments: argparse.Namespace) -> int:
     dependencies.require_packages("PIL")
     task = conversion.copy_compact(arguments.folder, arguments.out)
     count = run_with_progress_line(task)
-    print(f"{arguments.out}: {count} objects")
+    print_line(f"{arguments.out}: {count} objects")
     return 0
 
 
@@ -132,7 +132,7 @@ def _run_export(arguments: argparse.Namespace) -> int:
     text = f"{arguments.out}: {result.objects} objects, {result.views} views"
     if result.left_out:
         text += f"; {result.left_out} orthographic views left out: the format has none"
-    print(text)
+    print_line(text)
     return 0
 
 
@@ -173,7 +173,7 @@ def _run_rooms(arguments: argparse.Namespace) -> int:
     with silence_stdout():
         written = run_with_progress_line(task)
     present = max(arguments.count - written, 0)
-    print(f"{arguments.folder}: {written} written, {present} already present")
+    print_line(f"{arguments.folder}: {written} written, {present} already present")
     return 0
 
 

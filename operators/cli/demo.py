@@ -13,7 +13,7 @@ from mathutils import Vector
 from numpy.typing import NDArray
 
 from ...core.atomic_files import make_folder
-from ...core.console import silence_stdout
+from ...core.console import print_line, silence_stdout
 from ...core.imaging import image_files
 from ...core.jobs import dependencies
 from ...core.model.jobs.reconstruct import ReconstructionRequest
@@ -85,7 +85,7 @@ def _run_command(arguments: argparse.Namespace) -> int:
     write_contact_sheet(sheet, [result.row for result in results], _THUMBNAIL_SIZE)
 
     summaries = "; ".join(result.summary() for result in results)
-    print(f"{glb}, {blend}, {sheet}: {summaries}; loading PyTorch {loading_seconds:.1f} s")
+    print_line(f"{glb}, {blend}, {sheet}: {summaries}; loading PyTorch {loading_seconds:.1f} s")
     return 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ...core.console import print_line
 from ...core.model.jobs import dense  # without torch, until it runs
 from .command import Command
 from .model import run_with_log
@@ -70,7 +71,7 @@ def _run_command(arguments: argparse.Namespace) -> int:
         options,
         arguments.start,
     )
-    print(checkpoint)
+    print_line(checkpoint)
     return 0
 
 

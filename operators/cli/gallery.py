@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 import bpy
@@ -12,8 +11,8 @@ from mathutils import Vector
 from numpy.typing import NDArray
 
 from ...core.atomic_files import make_folder
-from ...core.console import silence_stdout
-from ...core.errors import MaquetteError
+from ...core.console import print_line, silence_stdout
+from ...core.errors import Cancelled, failure_reason
 from ...core.imaging import image_files
 from ...core.jobs import dependencies
 from ...core.jobs.task import run_to_end
@@ -21,7 +20,13 @@ from ...core.model.jobs import commands  # without torch, until it runs
 from ...core.scene.importing import temporary_data
 from ...core.scene.rendering.thumbnails import render_thumbnails
 from .. import _compute, _results
-from .command import Command, add_resolution_argument, add_weights_argument, image_path
+from .command import (
+    Command,
+    add_resolution_argument,
+    add_weights_argument,
+    image_path,
+    report_failures,
+)
 
 _Row = tuple[str, list[NDArray[np.floating]]]  # of a contact sheet: label and images
 
@@ -48,28 +53,32 @@ def _run_command(arguments: argparse.Namespace) -> int:
     from ...core.imaging.contact_sheet import write_contact_sheet
 
     make_folder(arguments.output.parent)
-    paths = image_files.images_in_folder(arguments.folder)
+    images = image_files.list_images(arguments.folder)
+    failures = dict(images.left_out)
+    total = len(images.paths) + len(failures)
+
     # An image that fails does not keep the others from the sheet.
     rows = []
     scores = []
-    for path in paths:
+    for path in images.paths:
         try:
             row, score = _gallery_row(path, arguments)
-        except MaquetteError as error:
-            print(f"maquette: {path}: {error}", file=sys.stderr)
+        except Cancelled:
+            raise
+        except Exception as error:  # of any kind
+            failures[path] = failure_reason(error)
             continue
         rows.append(row)
         scores.append(score)
-    if not rows:
-        return 1
 
-    write_contact_sheet(arguments.output, rows, arguments.size, arguments.columns)
-    mean = sum(scores) / len(scores)
-    print(
-        f"{arguments.output}: {len(rows)} of {len(paths)} images; "
-        f"mean IoU of the silhouettes {mean:.3f}, the least {min(scores):.3f}"
-    )
-    return 0 if len(rows) == len(paths) else 1
+    if rows:
+        write_contact_sheet(arguments.output, rows, arguments.size, arguments.columns)
+        mean = sum(scores) / len(scores)
+        print_line(
+            f"{arguments.output}: {len(rows)} of {total} images; "
+            f"mean IoU of the silhouettes {mean:.3f}, the least {min(scores):.3f}"
+        )
+    return report_failures(failures, total, "reconstructed")
 
 
 def _gallery_row(path: Path, arguments: argparse.Namespace) -> tuple[_Row, float]:

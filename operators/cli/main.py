@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 import bpy
 
+from ...core.console import hold_standard_streams, print_line, safe_console
 from ...core.errors import MaquetteError
 from ...core.jobs import temporary_folders
 from .. import _compute
@@ -58,17 +59,18 @@ def run_command(arguments: Sequence[str]) -> int:
         The exit code: 0 for success, 1 for an error that the user can correct, 2 for a wrong
         command line; 128 and its number if a signal stopped it, such as 130 for Ctrl+C.
     """
-    try:
-        with stop_in_order():
-            parsed = _make_parser().parse_args(_join_command_name(arguments))
-            return parsed.run(parsed)
-    except MaquetteError as error:
-        print(f"maquette: {error}", file=sys.stderr)
-        return 1
-    except SystemExit as stop:  # argparse has printed why; Blender must still close down in order
-        return int(stop.code or 0)
-    except KeyboardInterrupt:
-        return _INTERRUPTED
+    with safe_console():
+        try:
+            with stop_in_order():
+                parsed = _make_parser().parse_args(_join_command_name(arguments))
+                return parsed.run(parsed)
+        except MaquetteError as error:
+            print_line(f"maquette: {error}", error=True)
+            return 1
+        except SystemExit as stop:  # argparse has printed why; Blender must close down in order
+            return int(stop.code or 0)
+        except KeyboardInterrupt:
+            return _INTERRUPTED
 
 
 def run_console() -> NoReturn:
@@ -78,7 +80,9 @@ def run_console() -> NoReturn:
     bpy 4.2 crashes in it, and bpy 4.5 hangs in it once torch is loaded, without any code of this
     package involved.
     """
-    faulthandler.enable()
+    hold_standard_streams()
+    if sys.stderr is not None:
+        faulthandler.enable()
     temporary_folders.sweep_folders()
     own_blender_folder()
     try:
@@ -92,10 +96,15 @@ def run_console() -> NoReturn:
     end_console(code)
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser of arguments that prints what any console can take."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        print_line(message, error=file is not sys.stdout, end="")
+
+
 def _make_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="maquette", description="Reference images in, mesh objects out."
-    )
+    parser = _Parser(prog="maquette", description="Reference images in, mesh objects out.")
     subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in _COMMANDS:
         subparser = subparsers.add_parser(command.name, help=command.help, description=command.help)

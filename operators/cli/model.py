@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ...core.console import print_line
 from ...core.jobs.task import Progress, Task, run_to_end
 from ...core.model.jobs import commands, dense  # without torch, until they run
 from .. import _compute
@@ -99,7 +100,7 @@ def _run_train(arguments: argparse.Namespace) -> int:
         is_first_rank,
     )
     if weights:
-        print(weights)
+        print_line(weights)
     return 0
 
 
@@ -141,7 +142,7 @@ def _run_evaluate(arguments: argparse.Namespace) -> int:
         arguments.log,
         panoramas,
     )
-    print(report)
+    print_line(report)
     return 0
 
 
@@ -193,7 +194,7 @@ def _run_benchmark(arguments: argparse.Namespace) -> int:
         report = run_with_log(
             dense.benchmark_training, arguments.training, arguments.config, arguments.runs
         )
-        print(report)
+        print_line(report)
         return 0
 
     report = run_with_log(
@@ -204,7 +205,7 @@ def _run_benchmark(arguments: argparse.Namespace) -> int:
         arguments.weights,
         arguments.others,
     )
-    print(report)
+    print_line(report)
     return 0
 
 
@@ -217,7 +218,7 @@ def run_with_log(function: Callable[..., Task[T]], *arguments: Any) -> T:
         nonlocal next_line
         if time.perf_counter() >= next_line:
             next_line = time.perf_counter() + _LOG_SECONDS
-            print(f"{progress.fraction:6.1%}  {progress.stage}", flush=True)
+            print_line(f"{progress.fraction:6.1%}  {progress.stage}")
 
     return run_to_end(_compute.run_function(function, *arguments), print_progress)
 

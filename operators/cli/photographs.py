@@ -7,7 +7,7 @@ from pathlib import Path
 
 import bpy
 
-from ...core.console import silence_stdout
+from ...core.console import print_line, silence_stdout
 from ...core.photogrammetry.photo_files import list_photographs
 from ...core.scene.solved_cameras import add_solved_scene, check_solved_path, write_solved
 from ..properties.photographs import REAL_SIZE
@@ -46,10 +46,10 @@ def _run_command(arguments: argparse.Namespace) -> int:
     with silence_stdout():
         collection = add_solved_scene(bpy.context, result, arguments.size)
         write_solved(arguments.output, bpy.context.scene, collection)
-    print(f"{arguments.output}: {solve_summary(result)}")
+    print_line(f"{arguments.output}: {solve_summary(result)}")
     for entry in result.left_out:
-        print(f"{entry.path.name}: {entry.reason}")
-    return 0
+        print_line(f"{entry.path.name}: {entry.reason}")
+    return 1 if any(entry.unreadable for entry in result.left_out) else 0
 
 
 COMMAND = Command(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
+import re
 import time
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -16,8 +16,8 @@ from mathutils import Vector
 
 from ...core.atomic_files import make_folder
 from ...core.cameras import SIDES
-from ...core.console import silence_stdout
-from ...core.errors import MaquetteError
+from ...core.console import print_line, silence_stdout
+from ...core.errors import Cancelled, failure_reason
 from ...core.model.jobs.reconstruct import ReconstructionRequest
 from ...core.scene import exporting
 from ...core.scene.importing import temporary_data
@@ -26,7 +26,16 @@ from .. import _compute, _results
 from ..properties.scene import RESOLUTION, SIZE
 from ..reconstruct import start_reconstruction
 from . import finish
-from .command import Command, add_fit_argument, add_weights_argument, run_with_progress_line
+from .command import (
+    Command,
+    add_fit_argument,
+    add_weights_argument,
+    report_failures,
+    run_with_progress_line,
+)
+
+_MAX_NAME = 200  # bytes: file systems take 255, and exporters add endings of their own
+_SURROGATES = re.compile("[\ud800-\udfff]+")  # stand for bytes that are not UTF-8
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -176,41 +185,40 @@ def _write_folder(arguments: argparse.Namespace) -> int:
             with temporary_data():
                 result = _write_object(_request(arguments, photo, {}), output, arguments)
                 _print_result(result, arguments.json)
-        except MaquetteError as error:
-            failures[photo] = str(error)
+        except Cancelled:
+            raise
+        except Exception as error:  # whatever fails, the others are made
+            failures[photo] = failure_reason(error)
             if arguments.json:
-                print(json.dumps({"source": str(photo), "error": str(error)}), flush=True)
-
-    # Failures come last, where they are read.
-    for photo, reason in failures.items():
-        print(f"maquette: {photo}: {reason}", file=sys.stderr)
-    if not failures:
-        return 0
-    counts = f"{len(failures)} of {len(arguments.photo)} images"
-    print(f"maquette: {counts} could not be reconstructed", file=sys.stderr)
-    return 1
+                print_line(json.dumps({"source": str(photo), "error": failures[photo]}))
+    return report_failures(failures, len(arguments.photo), "reconstructed")
 
 
 def _print_result(result: dict[str, Any], as_json: bool) -> None:
     """Print one line on an object that was written."""
     if as_json:
-        print(json.dumps(result), flush=True)
+        print_line(json.dumps(result))
         return
     text = "{output}: {vertices:,} vertices, {faces:,} faces{fit}, {seconds:.1f} s".format(**result)
-    print("; ".join((text, *result.get("finished", ()))), flush=True)
+    print_line("; ".join((text, *result.get("finished", ()))))
 
 
 def _output_paths(photos: list[Path], folder: Path, suffix: str) -> Iterator[tuple[Path, Path]]:
     """Yield each image with the file to write, also where two have the same name."""
     names_in_use: set[str] = set()
     for photo in photos:
-        candidates = (
-            photo.stem if number == 1 else f"{photo.stem}-{number}" for number in count(1)
-        )
+        stem = _safe_name(photo.stem)
+        candidates = (stem if number == 1 else f"{stem}-{number}" for number in count(1))
         # Some file systems do not distinguish upper and lower case.
         name = next(name for name in candidates if name.casefold() not in names_in_use)
         names_in_use.add(name.casefold())
         yield photo, folder / f"{name}{suffix}"
+
+
+def _safe_name(name: str) -> str:
+    """Return a name that every exporter can write: valid UTF-8, and not too long."""
+    encoded = _SURROGATES.sub("_", name).encode()
+    return encoded[:_MAX_NAME].decode(errors="ignore")
 
 
 COMMAND = Command(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import bpy
 
-from ...core.console import silence_stdout
+from ...core.console import print_line, silence_stdout
 from ...core.scene import exporting
 from .._results import mesh_summary
 from ..properties.scene import RESOLUTION
@@ -60,9 +60,9 @@ def _run_command(arguments: argparse.Namespace) -> int:
     obj = add_posed_object(bpy.context, arguments.output.stem, result)
     with silence_stdout():
         exporting.write_meshes(arguments.output, obj)
-    print(f"{arguments.output}: {mesh_summary(result.mesh)}, from {sources}")
+    print_line(f"{arguments.output}: {mesh_summary(result.mesh)}, from {sources}")
     for text in result.disagreements:
-        print(f"References disagree and were averaged: {text}")
+        print_line(f"References disagree and were averaged: {text}")
     return 0
 
 

@@ -13,13 +13,14 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
 import bpy
 
+from ...core.console import flush_console
 from ...core.jobs import lifeline, temporary_folders
 
 SIGNAL_CODE = 128  # shells report a process that a signal ended as 128 and the signal's number
@@ -72,9 +73,7 @@ def stop_in_order() -> Iterator[None]:
 
 def end_console(code: int) -> NoReturn:
     """End the process of the script ``maquette`` at once, without its temporary folders."""
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
-            stream.flush()
+    flush_console()
     lifeline.end_process(code)
 
 

@@ -44,7 +44,7 @@ def test_without_exif_there_is_no_focal_length(tmp_path):
 def test_a_text_file_is_no_photograph(tmp_path):
     path = tmp_path / "text.jpg"
     path.write_text("this is a text")
-    with pytest.raises(ImageError, match=r"text\.jpg is not an image"):
+    with pytest.raises(ImageError, match=r"text\.jpg is not a readable image"):
         photo_files.inspect_photograph(path)
 
 

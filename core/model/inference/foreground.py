@@ -13,10 +13,12 @@ from torch.nn import functional as F
 from ...alignment.side_views import mask_bounds
 from ...errors import ImageError
 from ...imaging.background_removal import (
+    cuts_nothing_out,
     decontaminate_edges,
     detect_frame,
     mask_plain_background,
     remove_specks,
+    shown_pixels,
 )
 from ...jobs.task import Progress, Task, subtask
 from ..networks.foreground import SIDE, ForegroundNetwork
@@ -33,6 +35,9 @@ _MIN_RIM = (
 )
 _RIM_SHARE = 1 / 256  # of the image's longer side: large images, and images that came with alpha
 _MAX_RIM = 4  # pixels
+
+_CLEAR = 0.5  # alpha below which a pixel is transparent
+_MIN_UNCUT_SHOWN = 0.995  # of an image's pixels: with more than these nothing can be cut out
 
 _BLANK_RANGE = 0.06  # of full scale: what JPEG makes of a single color
 
@@ -79,10 +84,13 @@ def segment_foreground(image: Pixels, network: ForegroundNetwork) -> Task[Pixels
     yield Progress(0.0, _STAGE)
     color = image[..., :3]
     alpha = image[..., 3]
-    if alpha.min() < 0.5:
+    if alpha.min() < _CLEAR:
+        if cuts_nothing_out(alpha):
+            segmented = yield from _segment_uncut(image, network)
+            if segmented is not None:
+                return segmented
         return _apply_mask(image, alpha, 0)
-    if np.ptp(color, axis=(0, 1)).max() < _BLANK_RANGE:
-        raise ImageError("No object was found because the image has a single color")
+    _require_colors(color)
 
     plain_mask = mask_plain_background(color)
     yield Progress(0.2, _STAGE)
@@ -97,6 +105,51 @@ def segment_foreground(image: Pixels, network: ForegroundNetwork) -> Task[Pixels
         if segmented is not None:
             return segmented
     return _apply_mask(image, plain_mask, _MIN_RIM)
+
+
+def _require_colors(color: Pixels) -> None:
+    """Refuse colors (..., 3) that are all the same.
+
+    Raises:
+        ImageError: They are.
+    """
+    flat = color.reshape(-1, 3)
+    if np.ptp(flat, axis=0).max() < _BLANK_RANGE:
+        raise ImageError("No object was found because the image has a single color")
+
+
+def _segment_uncut(image: Pixels, network: ForegroundNetwork) -> Task[Pixels | None]:
+    """Segment an image whose alpha cuts nothing out, or return None if there is no object in it.
+
+    Then it is a rectangular object that fills the image, and the alpha is its mask.
+
+    Args:
+        image: (H, W, 4).
+        network: See :func:`segment_foreground`.
+    """
+    shown = shown_pixels(image[..., 3])
+    if not shown.any():
+        return None
+    color = image[..., :3]
+    _require_colors(color[shown])
+
+    mask = mask_plain_background(color, shown)
+    yield Progress(0.2, _STAGE)
+    if mask is None:
+        # The network has to see a color where there is none.
+        filled = np.where(shown[..., None], color, np.median(color[shown], axis=0))
+        try:
+            mask = yield from _segment_with_network(filled.astype(np.float32), network)
+        except ImageError:
+            return None
+
+    # A rectangular object has handles and panels, which are smaller or larger than an object.
+    object_share = float((mask > 0.5).sum() / shown.sum())
+    is_nearly_opaque = shown.mean() > _MIN_UNCUT_SHOWN
+    is_object = _MIN_FRAMED_SHARE < object_share < _MAX_FRAMED_SHARE
+    if not is_object and not is_nearly_opaque:
+        return None
+    return _apply_mask(image, np.where(shown, mask, 0), _MIN_RIM)
 
 
 def _segment_with_network(color: Pixels, network: ForegroundNetwork) -> Task[NDArray[np.float32]]:

@@ -9,6 +9,7 @@ from PIL import Image
 from ...alignment.side_views import mask_bounds
 from ...arrays import View
 from ...cameras import WORLD_UP, Camera, look_at, perspective_camera
+from ...imaging.morphology import median3x3
 
 Pixels = NDArray[np.float32]
 Floats = NDArray[np.float32] | NDArray[np.float64]
@@ -116,42 +117,11 @@ def median_filter(color: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
     It is a 3x3 median of the colors within the object; alpha stays. Images for training and for
     reconstruction both pass through it.
-
-    The median of nine is that of the largest of the lows, the median of the middles and the
-    smallest of the highs of three sorted columns (Smith 1996, "Implementing median filters in
-    XC4000E FPGAs"). All pixels are sorted at a time, which is several times as fast as Pillow's
-    filter.
     """
-    padded = np.pad(color[..., :3], ((1, 1), (1, 1), (0, 0)), "edge")
-
-    # Each column of three pixels, sorted.
-    low, middle, high = _sort3(padded[:-2], padded[1:-1], padded[2:])
-
-    # Each three neighboring columns.
-    left = slice(None, -2)
-    center = slice(1, -1)
-    right = slice(2, None)
-    largest_low = np.maximum(low[:, left], low[:, center])
-    largest_low = np.maximum(largest_low, low[:, right])
-    smallest_high = np.minimum(high[:, left], high[:, center])
-    smallest_high = np.minimum(smallest_high, high[:, right])
-    _, median_middle, _ = _sort3(middle[:, left], middle[:, center], middle[:, right])
-    _, smooth, _ = _sort3(largest_low, median_middle, smallest_high)
-
+    smooth = median3x3(color[..., :3])
     alpha = color[..., 3:]
     filtered = np.where(alpha > _OPAQUE, smooth, color[..., :3])
     return np.concatenate((filtered, alpha), axis=2)
-
-
-def _sort3(
-    a: NDArray[np.uint8], b: NDArray[np.uint8], c: NDArray[np.uint8]
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
-    """Return the smallest, the middle and the largest of three arrays, element by element."""
-    low_ab = np.minimum(a, b)
-    high_ab = np.maximum(a, b)
-    middle_or_low = np.minimum(high_ab, c)
-    high = np.maximum(high_ab, c)
-    return np.minimum(low_ab, middle_or_low), np.maximum(low_ab, middle_or_low), high
 
 
 def _crop_window(camera: Camera) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

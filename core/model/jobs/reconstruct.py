@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...arrays import MeshArrays
+from ...console import print_line
 from ...errors import MaquetteError
 from ...imaging import image_files
 from ...jobs import dependencies
@@ -116,6 +116,6 @@ def train_from_settings(settings: str) -> int:
 
         run_to_end(trainer.train_run(config_file.read_settings(Path(settings))))
     except MaquetteError as error:
-        print(error, file=sys.stderr)
+        print_line(error, error=True)
         return 1
     return 0

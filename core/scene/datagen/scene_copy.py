@@ -290,7 +290,8 @@ class _CopyRenderer:
         # The color management of the scene is applied when the result is saved.
         path = self.copy.folder / "colour.png"
         bpy.data.images["Render Result"].save_render(str(path), scene=self.scene)
-        return np.array(Image.open(path))
+        with Image.open(path, formats=["PNG"]) as image:
+            return np.array(image)
 
 
 @contextmanager
