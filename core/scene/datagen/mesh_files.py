@@ -86,7 +86,6 @@ class MeshFile:
         finally:
             if report.source != self._path:
                 shutil.rmtree(report.source.parent, ignore_errors=True)
-            self._report = None
 
     def more(self) -> dict[str, Any]:
         """Return further fields of the record, as JSON: none for most files.
