@@ -40,6 +40,7 @@ class ImportReport:
         lost_textures: Names of all images that cannot be read.
         bounds: (2, 3) of the objects of ``source`` in world space, meters; (0, 3) without a face.
         offset: (3,) by which ``source`` was moved from where the mesh file has it, meters.
+        is_posed: Whether a .blend file is animated and opens at another frame than the first.
     """
 
     source: Path
@@ -48,6 +49,7 @@ class ImportReport:
     lost_textures: tuple[str, ...]
     bounds: NDArray[np.float64]
     offset: NDArray[np.float64]
+    is_posed: bool = False
 
 
 def check_mesh_file(path: Path, root: Path) -> Task[ImportReport]:
@@ -70,13 +72,12 @@ def check_mesh_file(path: Path, root: Path) -> Task[ImportReport]:
         report = _check_file(path, root, scratch)
         source = report.source
         return report
-    except MaquetteError:
-        raise
-    except MemoryError as error:
-        raise MeshError(
-            f"Importing it takes more than {MEMORY_LIMIT / 1e9:.0f} GB of memory"
-        ) from error
     except Exception as error:  # whatever a damaged file makes of an importer
+        if "MemoryError" in f"{type(error).__name__} {error}":
+            gigabytes = MEMORY_LIMIT / 1e9
+            raise MeshError(f"Importing it takes more than {gigabytes:.0f} GB of memory") from error
+        if isinstance(error, MaquetteError):
+            raise
         raise MeshError(f"{path} cannot be imported: {importing.one_line(error)}") from error
     finally:
         if source == path:
@@ -175,6 +176,8 @@ def _import_report(
             raise MeshError(f"The image {lost[0].filepath} of a linked file cannot be read")
         files = [materials.file_of(image) for image in lost]
         names = [_file_name(image) for image in lost]
+        file_scene = importing.file_scene(objects)
+        is_posed = file_scene is not None and _is_posed(file_scene)
     return ImportReport(
         source=source,
         scene=scene,
@@ -182,7 +185,16 @@ def _import_report(
         lost_textures=tuple(sorted(set(names))),
         bounds=bounds,
         offset=np.zeros(3) if offset is None else offset,
+        is_posed=is_posed,
     )
+
+
+def _is_posed(scene: bpy.types.Scene) -> bool:
+    """Return whether ``scene`` is at another frame than the first, and anything is animated."""
+    if scene.frame_current_final == 1.0:
+        return False
+    drivers = [obj for obj in scene.objects if obj.animation_data and obj.animation_data.drivers]
+    return bool(len(bpy.data.actions) or drivers)
 
 
 def _is_lost(image: bpy.types.Image) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import bpy
+import mathutils
 import numpy as np
 from numpy.typing import NDArray
 
@@ -105,11 +106,12 @@ def world_triangles(objects: Iterable[bpy.types.Object]) -> MeshArrays:
     vertices = [np.empty((0, 3), np.float32)]
     triangles = [np.empty((0, 3), np.int32)]
     for obj in objects:
-        if obj.type != 'MESH':
-            continue
-        object_vertices, object_triangles = _world_mesh(obj, graph)
-        vertices.append(object_vertices)
-        triangles.append(object_triangles)
+        parts = _instance_meshes(obj, graph) if obj.is_instancer else []
+        if obj.type in SHAPES:
+            parts.append(_world_mesh(obj.evaluated_get(graph), obj.matrix_world))
+        for part_vertices, part_triangles in parts:
+            vertices.append(part_vertices)
+            triangles.append(part_triangles)
 
     face_count = sum(len(part) for part in triangles)
     if face_count == 0:
@@ -120,24 +122,45 @@ def world_triangles(objects: Iterable[bpy.types.Object]) -> MeshArrays:
     return MeshArrays(joined_vertices, joined_triangles.astype(np.int32))
 
 
-def _world_mesh(
+def _instance_meshes(
     obj: bpy.types.Object, graph: bpy.types.Depsgraph
+) -> list[tuple[NDArray[np.float32], NDArray[np.int32]]]:
+    """Return the meshes in world space of what ``obj`` instances, each (V, 3) and (F, 3)."""
+    parts = []
+    for item in graph.object_instances:
+        if item.is_instance and item.parent.original == obj and item.object.type in SHAPES:
+            parts.append(_world_mesh(item.object, item.matrix_world))
+    return parts
+
+
+def _world_mesh(
+    evaluated: bpy.types.Object, matrix: mathutils.Matrix
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """Return the evaluated mesh of ``obj`` in world space: (V, 3) meters and (F, 3)."""
-    # The mesh after modifiers, in the object's space.
-    evaluated = obj.evaluated_get(graph)
+    """Return the mesh of an evaluated object at ``matrix``: (V, 3) meters and (F, 3)."""
+    # The mesh after modifiers, in the object's space; text may have none.
     mesh = evaluated.to_mesh()
+    if mesh is None:
+        return np.empty((0, 3), np.float32), np.empty((0, 3), np.int32)
     vertices = meshes.read_vertices(mesh)
     triangles = meshes.read_triangles(mesh)
     evaluated.to_mesh_clear()
 
     # Where the object is mirrored, turn the faces outward again.
-    to_world = np.array(obj.matrix_world)
+    to_world = np.array(matrix)
     is_mirrored = np.linalg.det(to_world[:3, :3]) < 0
     if is_mirrored:
         triangles = triangles[:, ::-1]
     world_vertices = vertices @ to_world[:3, :3].T + to_world[:3, 3]
     return world_vertices.astype(np.float32), triangles
+
+
+def file_scene(objects: Iterable[bpy.types.Object]) -> bpy.types.Scene | None:
+    """Return the scene of a .blend file that was imported with ``objects``; None for others."""
+    for obj in objects:
+        for scene in obj.users_scene:
+            if scene != bpy.context.scene:
+                return scene
+    return None
 
 
 def one_line(error: BaseException) -> str:

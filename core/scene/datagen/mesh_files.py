@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -80,9 +80,13 @@ class MeshFile:
             with importing.imported_objects(
                 report.source, report.scene, report.unreadable
             ) as objects:
-                context = evaluated_copies(objects, placement, ()) if placement else None
-                with context or nullcontext(objects) as placed:
-                    yield placed
+                if placement is None and not report.is_posed:
+                    yield objects
+                    return
+                transform = placement or mathutils.Matrix.Identity(4)
+                graph = _posed_graph(objects) if report.is_posed else None
+                with evaluated_copies(objects, transform, (), graph) as copies:
+                    yield copies
         finally:
             if report.source != self._path:
                 shutil.rmtree(report.source.parent, ignore_errors=True)
@@ -101,7 +105,7 @@ class MeshFile:
             fields["lost_textures"] = list(report.lost_textures)
         offset, scale = _offset_and_scale(report)
         if scale != 1.0 or (offset - report.offset).any():
-            fields["placed"] = {"offset": (offset - report.offset).tolist(), "scale": scale}
+            fields["placed"] = {"offset": (offset - report.offset + 0.0).tolist(), "scale": scale}
         return fields
 
     def notes(self) -> list[str]:
@@ -178,6 +182,16 @@ def _interpreter() -> PythonInterpreter:
 def _occupied_memory() -> int:
     """Return the memory in bytes of the process that tries files."""
     return max((resident_bytes(worker.pid) for worker in _pool.alive_workers()), default=0)
+
+
+def _posed_graph(objects: Sequence[bpy.types.Object]) -> bpy.types.Depsgraph | None:
+    """Return the evaluation of a .blend file's objects at the frame that it opens with."""
+    scene = importing.file_scene(objects)
+    if scene is None:
+        return None
+    layer = scene.view_layers[0]
+    layer.update()
+    return layer.depsgraph
 
 
 def _placement(report: import_check.ImportReport) -> mathutils.Matrix | None:

@@ -184,7 +184,6 @@ class RenderStudio:
             bpy.ops.render.render(write_still=True, scene=self.scene.name)
             return read_passes(path)
 
-
     def _widen_clip_range(self, camera: Camera) -> None:
         """Let the camera see all of the objects, however far from the origin or small they are."""
         if self._vertices is None:
