@@ -89,6 +89,8 @@ class MAQUETTE_OT_render_dataset(DatasetProperties, TaskOperator, bpy.types.Oper
         # A damaged object does not stop the others; it is reported at the end.
         for name, reason in result.skipped.items():
             self.report({'WARNING'}, f"{name} was skipped: {reason}")
+        for name, note in result.notes.items():
+            self.report({'WARNING'}, f"{name}: {note}")
         self.report({'INFO'}, summary_text(result))
 
     def _object_sources(self, context: Context) -> list[ObjectSource]:

@@ -54,6 +54,7 @@ def _check_file_name(name: object, longest: int) -> str:
     if len(name.encode()) > longest:
         raise ValueError(f"{shown} is longer than {longest} bytes")
     return name
+_KEPT_BYTES = 160  # of a longer name, before its checksum
 
 
 def safe_name(name: str) -> str:
@@ -77,7 +78,7 @@ def distinct_names(names: Mapping[str, str]) -> dict[str, str]:
 
     Returns:
         The safe names by the same keys. Those that would be equal, apart from upper and lower case,
-        get the checksum of their key.
+        get the checksum of their key; those that are too long are cut and get it, too.
     """
     safe_names = {key: safe_name(name) for key, name in names.items()}
     counts = Counter(name.casefold() for name in safe_names.values())
@@ -85,5 +86,17 @@ def distinct_names(names: Mapping[str, str]) -> dict[str, str]:
     distinct = {}
     for key, name in safe_names.items():
         is_unique = counts[name.casefold()] == 1
-        distinct[key] = name if is_unique else f"{name}_{zlib.crc32(key.encode()):08x}"
+        is_short = len(name.encode()) <= LONGEST_NAME
+        if is_unique and is_short:
+            distinct[key] = name
+            continue
+
+        checksum = zlib.crc32(key.encode("utf-8", "surrogateescape"))
+        kept = name if is_short else _cut(name)
+        distinct[key] = f"{kept}_{checksum:08x}"
     return distinct
+
+
+def _cut(name: str) -> str:
+    """Return the beginning of a name that is too long."""
+    return name.encode()[:_KEPT_BYTES].decode("utf-8", "ignore")

@@ -2,38 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
 import bpy
+import mathutils
 import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import MeshArrays
 from ..errors import MeshError
-from . import meshes
+from . import materials, meshes
 
 T = TypeVar("T")
 
 SUFFIXES = (".glb", ".gltf", ".obj", ".ply", ".stl", ".blend")
+SHAPES = ('MESH', 'CURVE', 'SURFACE', 'FONT', 'META')  # object types that Blender makes faces of
+_HELPERS = ('CAMERA', 'LIGHT', 'LIGHT_PROBE', 'SPEAKER')  # object types that are no part of a thing
+_VERTEX_COLORED = (".obj", ".ply")  # Blender's importers make no material of their vertex colors
+_REASON_LENGTH = 300  # characters of an error text
 
 
 @contextmanager
-def imported_objects(path: Path) -> Iterator[list[bpy.types.Object]]:
-    """Yield the objects of a mesh file, linked to the current scene's collection.
+def imported_objects(
+    path: Path, scene: str = "", unreadable: Collection[str] = ()
+) -> Iterator[list[bpy.types.Object]]:
+    """Yield the objects that a mesh file shows, linked to the current scene's collection.
 
     They are removed on exit, with all that was imported with them.
+
+    Args:
+        path: The file.
+        scene: Of a .blend file the scene to show; empty for its first one.
+        unreadable: Files of images that cannot be read, as ``materials.file_of`` names them.
+            Materials with these, or with packed images that cannot be read, have their plain colors
+            in place of them.
 
     Raises:
         MeshError: The file is missing, of an unknown format, damaged, or without a mesh.
     """
     if not path.is_file():
-        raise MeshError(f"The mesh file {path} does not exist")
+        kind = "is not a regular file" if path.exists() else "does not exist"
+        raise MeshError(f"The mesh file {path} {kind}")
 
-    with detached_objects(lambda: _read_objects(path)) as objects:
+    with detached_objects(lambda: _read_objects(path, scene, unreadable)) as objects:
         yield objects
+
+
+def shown_objects(scene: bpy.types.Scene) -> list[bpy.types.Object]:
+    """Return the objects that a render of ``scene`` shows, or that are instances there.
+
+    Not those that are hidden, excluded, disabled in renders, holdouts or unseen by cameras.
+    """
+    layers = [layer for layer in scene.view_layers if layer.use] or list(scene.view_layers)
+    shown: set[bpy.types.Object] = set()
+    for layer in layers:
+        _collect_shown(layer.layer_collection, shown)
+    return [obj for obj in scene.objects if obj in shown]
 
 
 @contextmanager
@@ -79,11 +106,12 @@ def world_triangles(objects: Iterable[bpy.types.Object]) -> MeshArrays:
     vertices = [np.empty((0, 3), np.float32)]
     triangles = [np.empty((0, 3), np.int32)]
     for obj in objects:
-        if obj.type != 'MESH':
-            continue
-        object_vertices, object_triangles = _world_mesh(obj, graph)
-        vertices.append(object_vertices)
-        triangles.append(object_triangles)
+        parts = _instance_meshes(obj, graph) if obj.is_instancer else []
+        if obj.type in SHAPES:
+            parts.append(_world_mesh(obj.evaluated_get(graph), obj.matrix_world))
+        for part_vertices, part_triangles in parts:
+            vertices.append(part_vertices)
+            triangles.append(part_triangles)
 
     face_count = sum(len(part) for part in triangles)
     if face_count == 0:
@@ -94,19 +122,31 @@ def world_triangles(objects: Iterable[bpy.types.Object]) -> MeshArrays:
     return MeshArrays(joined_vertices, joined_triangles.astype(np.int32))
 
 
-def _world_mesh(
+def _instance_meshes(
     obj: bpy.types.Object, graph: bpy.types.Depsgraph
+) -> list[tuple[NDArray[np.float32], NDArray[np.int32]]]:
+    """Return the meshes in world space of what ``obj`` instances, each (V, 3) and (F, 3)."""
+    parts = []
+    for item in graph.object_instances:
+        if item.is_instance and item.parent.original == obj and item.object.type in SHAPES:
+            parts.append(_world_mesh(item.object, item.matrix_world))
+    return parts
+
+
+def _world_mesh(
+    evaluated: bpy.types.Object, matrix: mathutils.Matrix
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """Return the evaluated mesh of ``obj`` in world space: (V, 3) meters and (F, 3)."""
-    # The mesh after modifiers, in the object's space.
-    evaluated = obj.evaluated_get(graph)
+    """Return the mesh of an evaluated object at ``matrix``: (V, 3) meters and (F, 3)."""
+    # The mesh after modifiers, in the object's space; text may have none.
     mesh = evaluated.to_mesh()
+    if mesh is None:
+        return np.empty((0, 3), np.float32), np.empty((0, 3), np.int32)
     vertices = meshes.read_vertices(mesh)
     triangles = meshes.read_triangles(mesh)
     evaluated.to_mesh_clear()
 
     # Where the object is mirrored, turn the faces outward again.
-    to_world = np.array(obj.matrix_world)
+    to_world = np.array(matrix)
     is_mirrored = np.linalg.det(to_world[:3, :3]) < 0
     if is_mirrored:
         triangles = triangles[:, ::-1]
@@ -114,19 +154,103 @@ def _world_mesh(
     return world_vertices.astype(np.float32), triangles
 
 
-def _read_objects(path: Path) -> list[bpy.types.Object]:
-    """Import a mesh file and return the new objects."""
-    before = set(bpy.data.objects)
-    try:
-        _import_file(path)
-    except (RuntimeError, OSError) as error:  # OSError: no .blend file, whatever its suffix
-        raise MeshError(f"{path} cannot be imported: {error}") from error
+def file_scene(objects: Iterable[bpy.types.Object]) -> bpy.types.Scene | None:
+    """Return the scene of a .blend file that was imported with ``objects``; None for others."""
+    for obj in objects:
+        for scene in obj.users_scene:
+            if scene != bpy.context.scene:
+                return scene
+    return None
 
-    objects = [obj for obj in bpy.data.objects if obj not in before]
-    has_mesh = any(obj.type == 'MESH' for obj in objects)
-    if not has_mesh:
+
+def one_line(error: BaseException) -> str:
+    """Return what is wrong by an error of an importer, in one line.
+
+    Importers in Python give a whole traceback, of which the last line says it.
+    """
+    lines = [line.strip() for line in str(error).splitlines()]
+    told = [line for line in lines if line and not line.startswith(("Location:", "File "))]
+    if not told:
+        return type(error).__name__
+    text = told[-1] if "Traceback" in str(error) else told[0]
+    return text.removeprefix("Error: ")[:_REASON_LENGTH]
+
+
+def _collect_shown(layer: bpy.types.LayerCollection, shown: set[bpy.types.Object]) -> None:
+    """Add the objects to ``shown`` that a layer collection or those below it show in renders."""
+    if layer.collection.hide_render:
+        return  # with all below it
+    if not (layer.exclude or layer.holdout or layer.indirect_only):
+        shown.update(obj for obj in layer.collection.objects if _is_shown(obj))
+    for child in layer.children:
+        _collect_shown(child, shown)
+
+
+def _is_shown(obj: bpy.types.Object) -> bool:
+    """Return whether renders show ``obj``, as far as itself decides it."""
+    is_hidden = obj.hide_render or obj.is_holdout or obj.is_shadow_catcher
+    return obj.visible_camera and not is_hidden
+
+
+def _read_objects(path: Path, scene: str, unreadable: Collection[str]) -> list[bpy.types.Object]:
+    """Import a mesh file and return the new objects that it shows; see ``imported_objects``."""
+    before = _data_blocks()
+    try:
+        shown = _import_file(path, scene)
+    except (RuntimeError, OSError) as error:  # OSError: no .blend file, whatever its suffix
+        raise MeshError(f"{path} cannot be imported: {one_line(error)}") from error
+
+    # Nothing in a file is run, whatever the preferences say.
+    new_blocks = _data_blocks() - before
+    _remove_script_drivers(new_blocks)
+
+    # In the order of Blender's data.
+    objects = [obj for obj in bpy.data.objects if obj in new_blocks]
+    if shown is not None:
+        objects = [obj for obj in objects if obj in shown]
+    objects = [obj for obj in objects if _is_shown(obj) and obj.type not in _HELPERS]
+    if not any(obj.type in SHAPES or obj.instance_type != 'NONE' for obj in objects):
         raise MeshError(f"{path} contains no mesh")
+
+    for obj in objects:
+        with suppress(AttributeError):  # of a linked library
+            obj.hide_viewport = False  # only renders count, but the viewport has to evaluate it
+    _complete_materials(path, new_blocks, unreadable)
     return objects
+
+
+def _complete_materials(
+    path: Path, new_blocks: Collection[bpy.types.ID], unreadable: Collection[str]
+) -> None:
+    """Let the imported materials show vertex colors, and not the images that cannot be read."""
+    if path.suffix.lower() in _VERTEX_COLORED:
+        for mesh in bpy.data.meshes:
+            if mesh in new_blocks:
+                meshes.show_vertex_colors(mesh)
+
+    # Images in the file itself are loaded for the render anyway.
+    lost = set()
+    for image in bpy.data.images:
+        if image in new_blocks:
+            is_lost = materials.file_of(image) in unreadable
+            is_broken = bool(image.packed_file) and not materials.has_pixels(image)
+            if is_lost or is_broken:
+                lost.add(image)
+    if not lost:
+        return
+    for block in (*bpy.data.materials, *bpy.data.node_groups):
+        if block in new_blocks:
+            materials.remove_images(block, lost)
+
+
+def _remove_script_drivers(blocks: Iterable[bpy.types.ID]) -> None:
+    """Remove drivers that run Python, so that their properties keep the values in the file."""
+    for block in blocks:
+        data = getattr(block, "animation_data", None)
+        for curve in list(data.drivers) if data else ():
+            driver = curve.driver
+            if driver.type == 'SCRIPTED' and not driver.is_simple_expression:
+                data.drivers.remove(curve)
 
 
 def _data_blocks() -> set[bpy.types.ID]:
@@ -142,11 +266,21 @@ def _data_blocks() -> set[bpy.types.ID]:
     return {block for block in blocks if getattr(block, "type", "") not in results}
 
 
-def _import_file(path: Path) -> None:
-    """Import a mesh file by Blender's importer for its suffix."""
+def _import_file(path: Path, scene: str) -> Collection[bpy.types.Object] | None:
+    """Import a mesh file by Blender's importer for its suffix.
+
+    Returns:
+        The objects that it shows, if not all.
+    """
     match path.suffix.lower():
         case ".glb" | ".gltf":
-            bpy.ops.import_scene.gltf(filepath=str(path))
+            if "gltf" not in dir(bpy.ops.import_scene):
+                raise MeshError(
+                    f"{path} cannot be imported, because the add-on glTF 2.0 is disabled. Enable "
+                    "it in the preferences"
+                )
+            # The shape of bones is a sphere that is no part of the object.
+            bpy.ops.import_scene.gltf(filepath=str(path), disable_bone_shape=True)
         case ".obj":
             bpy.ops.wm.obj_import(filepath=str(path))
         case ".ply":
@@ -154,20 +288,33 @@ def _import_file(path: Path) -> None:
         case ".stl":
             bpy.ops.wm.stl_import(filepath=str(path))
         case ".blend":
-            _append_blend(path)
+            return _append_blend(path, scene)
         case other:
             raise MeshError(
                 f"{path}: the file type {other or 'no suffix'} is not supported. Use one of "
                 f"{', '.join(SUFFIXES)}"
             )
+    return None
 
 
-def _append_blend(path: Path) -> None:
-    """Append all objects of a .blend file and link them to the current scene."""
+def _append_blend(path: Path, scene: str) -> Collection[bpy.types.Object]:
+    """Append what a scene of a .blend file shows, and link it to the current scene.
+
+    A file without scenes shows all its objects.
+    """
     # Blender appends what is assigned when the context is left.
     with bpy.data.libraries.load(str(path)) as (source, target):
-        target.objects = source.objects
+        if source.scenes:
+            target.scenes = [scene or source.scenes[0]]
+        else:
+            target.objects = source.objects
 
-    # Appended objects are in no collection yet.
-    for obj in target.objects:
+    if target.scenes:
+        objects = shown_objects(target.scenes[0])
+    else:
+        objects = [obj for obj in target.objects if obj]
+
+    # They are evaluated in the current scene.
+    for obj in objects:
         bpy.context.scene.collection.objects.link(obj)
+    return objects

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Collection, Iterable
 
 import bpy
 import numpy as np
@@ -13,6 +14,9 @@ from . import compat
 
 # The colors contain the light of the photograph: a shiny surface would add a second one.
 _ROUGHNESS = 0.7
+# Nodes whose inputs have a plain value in place of an image; other nodes compute with the image.
+_PLAIN_INPUTS = ("BSDF_", "EMISSION", "NORMAL_MAP", "BUMP", "DISPLACEMENT", "SUBSURFACE")
+_IMAGE_NODES = ('TEX_IMAGE', 'TEX_ENVIRONMENT')
 
 
 def showing_attribute(name: str, attribute: str, mean: NDArray[np.floating]) -> bpy.types.Material:
@@ -43,6 +47,62 @@ def showing_image(
     node.image = image
     material.node_tree.nodes.active = node  # Solid view shows the texture of the active node
     return material
+
+
+def show_attribute(material: bpy.types.Material, attribute: str) -> None:
+    """Let the base color of ``material`` be a color attribute, unless it has a texture."""
+    nodes = material.node_tree.nodes if material.node_tree else ()
+    for shader in nodes:
+        if shader.type == 'BSDF_PRINCIPLED' and not shader.inputs["Base Color"].is_linked:
+            node = nodes.new('ShaderNodeVertexColor')
+            node.layer_name = attribute
+            material.node_tree.links.new(node.outputs["Color"], shader.inputs["Base Color"])
+
+
+def file_of(image: bpy.types.Image) -> str:
+    """Return the absolute path of the file of an image; "" if it has none, or is packed."""
+    if image.source not in ('FILE', 'SEQUENCE', 'MOVIE', 'TILED') or image.packed_file:
+        return ""
+    path = bpy.path.abspath(image.filepath, library=image.library)
+    return os.path.normpath(path) if path else ""
+
+
+def has_pixels(image: bpy.types.Image) -> bool:
+    """Return whether an image can be read; loads it."""
+    return bool(image.size[0])
+
+
+def remove_images(
+    block: bpy.types.Material | bpy.types.NodeTree, images: Collection[bpy.types.Image]
+) -> None:
+    """Let a material or node group do without ``images``, which would be shown in magenta.
+
+    What an image was the color or value of gets its plain one, and emits no light; where nodes
+    compute with it, it is replaced by 1.
+    """
+    tree = block.node_tree if isinstance(block, bpy.types.Material) else block
+    nodes = list(tree.nodes) if tree else ()
+    for node in nodes:
+        if node.type not in _IMAGE_NODES or node.image not in images:
+            continue
+        links = [link for output in node.outputs for link in output.links]
+        for link in links:
+            _replace_link(tree, link)
+
+
+def _replace_link(tree: bpy.types.NodeTree, link: bpy.types.NodeLink) -> None:
+    """Replace the link from an image by a plain value."""
+    socket = link.to_socket
+    if link.to_node.type.startswith(_PLAIN_INPUTS):
+        tree.links.remove(link)
+        if socket.type == 'RGBA' and socket.name.startswith("Emission"):
+            socket.default_value = (0.0, 0.0, 0.0, 1.0)
+        return
+
+    is_color = link.from_socket.type == 'RGBA'
+    plain = tree.nodes.new('ShaderNodeRGB' if is_color else 'ShaderNodeValue')
+    plain.outputs[0].default_value = (1.0, 1.0, 1.0, 1.0) if is_color else 1.0
+    tree.links.new(plain.outputs[0], socket)
 
 
 def images_of(obj: bpy.types.Object) -> list[bpy.types.Image]:

@@ -145,6 +145,30 @@ def confidence_of(mesh: bpy.types.Mesh) -> NDArray[np.float32] | None:
     return confidence.clip(0, 1)
 
 
+def show_vertex_colors(mesh: bpy.types.Mesh) -> None:
+    """Let the materials of ``mesh`` show its color attribute, if it has one.
+
+    A mesh without a material gets one. Materials with a texture stay as they are.
+    """
+    attributes = mesh.color_attributes
+    if not len(attributes):
+        return
+    attribute = attributes.active_color or attributes[0]
+    if not any(mesh.materials):
+        colors = _attribute_colors(mesh, attribute)
+        mean = colors.mean(axis=0) if len(colors) else np.zeros(3)
+        material = materials.showing_attribute(mesh.name, attribute.name, mean)
+        mesh.materials.clear()
+        mesh.materials.append(material)
+        return
+
+    # Other meshes with the same material may have no colors.
+    for slot, material in enumerate(mesh.materials):
+        if material:
+            mesh.materials[slot] = material.copy()
+            materials.show_attribute(mesh.materials[slot], attribute.name)
+
+
 def show_confidence_colors(mesh: bpy.types.Mesh) -> None:
     """Show a color attribute of the confidence: red is a guess, blue is sure."""
     confidence = confidence_of(mesh)

@@ -181,6 +181,8 @@ def _run_command(arguments: argparse.Namespace) -> int:
     result = _render(_rendering_task(arguments, _dataset_settings(arguments)))
     for name, reason in result.skipped.items():
         print_line(f"skipped {name}: {reason}")
+    for name, note in result.notes.items():
+        print_line(f"{name}: {note}")
     print_line(f"{arguments.folder}: {summary_text(result)}")
     return 0
 

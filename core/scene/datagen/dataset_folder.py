@@ -82,11 +82,13 @@ class RenderSummary:
         written: Number of objects that were written.
         found: Number of objects that an earlier run has written.
         skipped: Reasons by the names of objects that were skipped.
+        notes: What the user should know about objects that were written, by their names.
     """
 
     written: int
     found: int
     skipped: dict[str, str]
+    notes: dict[str, str] = field(default_factory=dict)
 
 
 def prepare_folder(folder: Path, settings: DatasetSettings, whole: object = None) -> None:

@@ -102,6 +102,7 @@ def evaluated_copies(
     objects: Sequence[bpy.types.Object],
     transform: mathutils.Matrix,
     materials: Sequence[MaterialParams],
+    graph: bpy.types.Depsgraph | None = None,
 ) -> Iterator[list[bpy.types.Object]]:
     """Yield copies of ``objects`` as they are evaluated, removed on exit.
 
@@ -109,15 +110,16 @@ def evaluated_copies(
         objects: To copy.
         transform: Applied to the copies in world space.
         materials: For each material slot of each mesh, in order; empty to keep the objects'.
+        graph: With their evaluation; None for that of the current scene.
     """
-    graph = bpy.context.evaluated_depsgraph_get()
+    graph = graph or bpy.context.evaluated_depsgraph_get()
 
     # Materials for the slots of the next meshes.
     remaining = list(materials)
     copies: list[bpy.types.Object] = []
     with ExitStack() as stack:
         for obj in objects:
-            matrix = transform @ obj.matrix_world
+            matrix = transform @ obj.evaluated_get(graph).matrix_world
             if obj.type != 'MESH':
                 copies.append(_copy_object(obj, matrix))
                 stack.callback(bpy.data.objects.remove, copies[-1])

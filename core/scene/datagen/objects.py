@@ -9,8 +9,9 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,9 @@ from ..bvh import nearest_triangle_finder
 from ..rendering.hdri import hdri_files
 from ..rendering.studio import RenderStudio, render_studio
 from .dataset_folder import DatasetSettings, RenderSummary, prepare_folder, write_splits
+from .mesh_files import end_import_process
 from .object_randomization import randomized_objects, render_view
+from .skip_notes import SkipNote
 from .sources import ObjectSource
 from .view_randomization import ObjectSpace, ViewRandomizer, ViewSetting
 
@@ -67,12 +70,19 @@ def render_dataset(
     # By name, so that processes agree who renders what.
     shard_index, shard_count = settings.shard
     own_sources = sorted(sources, key=lambda source: source.name)[shard_index::shard_count]
+    # What an earlier run may have ended at comes last.
+    own_sources.sort(key=lambda source: _note_of(folder, source).is_suspect())
+
     written = 0
     existing = 0
     skipped: dict[str, str] = {}
-    with render_studio(
-        settings.samples, settings.threads, settings.denoise, settings.relightable
-    ) as stage:
+    notes: dict[str, str] = {}
+    with (
+        _import_process(),
+        render_studio(
+            settings.samples, settings.threads, settings.denoise, settings.relightable
+        ) as stage,
+    ):
         for index, source in enumerate(own_sources):
             if (folder / "objects" / f"{source.name}.tar").is_file():
                 existing += 1
@@ -80,21 +90,24 @@ def render_dataset(
 
             # A note next to the objects explains why one is missing.
             yield Progress(index / len(own_sources), source.name)
-            note = folder / "objects" / f"{source.name}.skipped"
+            note = _note_of(folder, source)
             try:
-                for fraction in _render_object(stage, source, run):
+                for fraction in _render_source(stage, source, run, note):
                     yield Progress((index + fraction) / len(own_sources), source.name)
                 written += 1
-                note.unlink(missing_ok=True)
+                note.remove()
+                if source.notes():
+                    notes[source.name] = " ".join(source.notes())
             except MeshError as error:
+                reason = " ".join(str(error).split())
                 if settings.strict:
                     raise DatasetError(
-                        f"{source.name} ({source.origin}) cannot be used: {error}"
+                        f"{source.name} ({source.origin}) cannot be used: {reason}"
                     ) from error
-                skipped[source.name] = str(error)
-                atomic_files.write_bytes(note, str(error))
+                skipped[source.name] = reason
+                note.write(reason)
     write_splits(folder)
-    return RenderSummary(written, existing, skipped)
+    return RenderSummary(written, existing, skipped, notes)
 
 
 def preview_views(
@@ -115,9 +128,10 @@ def preview_views(
     """
     cameras_of_scene = scene_cameras.of_scene(bpy.context, settings.cameras, settings.size)
     previews = []
-    with render_studio(settings.samples) as stage:
+    with _import_process(), render_studio(settings.samples) as stage:
         for index, source in enumerate(sources):
             yield Progress(index / len(sources), source.name)
+            yield from source.prepare()
             with _prepared_object(stage, source, settings, cameras_of_scene) as prepared:
                 previews.append((prepared.bounds, prepared.views))
     return previews
@@ -208,6 +222,48 @@ def _check_triangles(mesh: MeshArrays, most: int) -> None:
     count = len(mesh.to_triangles())
     if 0 < most < count:
         raise MeshError(f"It has {count:,} triangles, but the limit is {most:,}")
+
+
+@contextmanager
+def _import_process() -> Iterator[None]:
+    """End the process that tries mesh files on exit, if one was started."""
+    try:
+        yield
+    finally:
+        end_import_process()
+
+
+def _note_of(folder: Path, source: ObjectSource) -> SkipNote:
+    """Return the note on why an object is missing from the set in ``folder``."""
+    return SkipNote(folder, source.name, source.path)
+
+
+def _render_source(
+    stage: RenderStudio, source: ObjectSource, run: _DatasetRun, note: SkipNote
+) -> Iterator[float]:
+    """Prepare, render and write one object; yield the fraction done.
+
+    Raises:
+        MeshError: The object cannot be used, or ended earlier runs.
+    """
+    lasting_reason = note.lasting_reason()
+    if lasting_reason:
+        raise MeshError(lasting_reason)
+
+    with note.attempt():
+        for _ in source.prepare():
+            yield 0.0
+    noted_source = replace(source, open=partial(_open_noted, source, note))
+    yield from _render_object(stage, noted_source, run)
+
+
+@contextmanager
+def _open_noted(source: ObjectSource, note: SkipNote) -> Iterator[Sequence[bpy.types.Object]]:
+    """Yield the objects of ``source``; note the attempt while they are imported."""
+    with ExitStack() as stack:
+        with note.attempt():
+            objects = stack.enter_context(source.open())
+        yield objects
 
 
 def _render_object(stage: RenderStudio, source: ObjectSource, run: _DatasetRun) -> Iterator[float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -15,9 +16,16 @@ from ... import procedural
 from ...dataset import splits
 from ...dataset.names import distinct_names
 from ...errors import DatasetError, SceneError
+from ...jobs.task import Task
 from .. import importing
 from ..procedural_objects import add_object
 from .class_labels import class_of
+from .mesh_files import MeshFile
+
+
+def _no_preparation() -> Task[None]:
+    """Return a task without a step."""
+    yield from ()
 
 
 @dataclass(frozen=True)
@@ -30,6 +38,11 @@ class ObjectSource:
         family: Its category.
         open: Returns a context with Blender's objects, which exist while it is active.
         more: Returns further fields of its record as JSON; called when it is rendered.
+        prepare: Returns the task to run before ``open``, which raises MeshError if the object
+            cannot be used.
+        notes: Returns what the user should know about it, one sentence each; called when it is
+            rendered.
+        path: Its mesh file; None if it has none.
     """
 
     name: str
@@ -37,6 +50,9 @@ class ObjectSource:
     family: str
     open: Callable[[], AbstractContextManager[Sequence[bpy.types.Object]]] = field(repr=False)
     more: Callable[[], Mapping[str, Any]] = field(default=dict, repr=False)
+    prepare: Callable[[], Task[None]] = field(default=_no_preparation, repr=False)
+    notes: Callable[[], Sequence[str]] = field(default=list, repr=False)
+    path: Path | None = None
 
 
 def scene_sources(
@@ -79,7 +95,7 @@ def file_sources(folder: Path) -> list[ObjectSource]:
     Raises:
         DatasetError: There is no mesh file.
     """
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in importing.SUFFIXES)
+    paths = sorted(path for path in folder.rglob("*") if _is_mesh_file(path))
     if not paths:
         raise DatasetError(f"{folder} contains no mesh files ({', '.join(importing.SUFFIXES)})")
 
@@ -92,14 +108,29 @@ def file_sources(folder: Path) -> list[ObjectSource]:
 
     sources = []
     for path in paths:
+        mesh_file = MeshFile(path, folder)
         source = ObjectSource(
             name=names[path.relative_to(folder).as_posix()],
-            origin=path.name,
-            family=path.parent.name,
-            open=partial(importing.imported_objects, path),
+            origin=_as_text(path.name),
+            family=_as_text(path.parent.name),
+            open=mesh_file.open,
+            more=mesh_file.more,
+            prepare=mesh_file.check,
+            notes=mesh_file.notes,
+            path=path,
         )
         sources.append(source)
     return sources
+
+
+def _is_mesh_file(path: Path) -> bool:
+    """Return whether ``path`` is named as a mesh file and is no folder."""
+    return path.suffix.lower() in importing.SUFFIXES and not path.is_dir()
+
+
+def _as_text(name: str) -> str:
+    """Return the name of a file as text that can be stored, also if it is not UTF-8."""
+    return os.fsencode(name).decode("utf-8", "replace")
 
 
 def procedural_sources(families: Sequence[str], count: int, seed: int) -> list[ObjectSource]:

@@ -35,6 +35,7 @@ _NAME = "Maquette Studio"
 _OCCLUSION_REACH = 0.5  # longest sides within which a surface occludes another
 _MIN_OCCLUSION_REACH = 1e-6  # meters
 _CROP_MARGIN = 4  # pixels around the object that are rendered, too
+_CLIP_MARGIN = 2  # by which clip planes are farther from objects that they would cut
 _CLAMP = 4  # radiance of a sample at most, against speckles
 _GONE = (
     "What was being rendered was deleted or undone. Do not change it during rendering, and "
@@ -174,6 +175,7 @@ class RenderStudio:
     def _render_passes(self, camera: Camera) -> dict[str, NDArray[np.float32]]:
         """Render all passes, see :func:`read_passes`."""
         apply_camera(self.scene, camera)
+        self._widen_clip_range(camera)
         path = self._folder / "view.exr"
         path.unlink(missing_ok=True)  # an earlier image must not be read in place of this one
 
@@ -181,6 +183,22 @@ class RenderStudio:
         with guard_output(self._folder, path.name):
             bpy.ops.render.render(write_still=True, scene=self.scene.name)
             return read_passes(path)
+
+    def _widen_clip_range(self, camera: Camera) -> None:
+        """Let the camera see all of the objects, however far from the origin or small they are."""
+        if self._vertices is None:
+            return
+        from_world = camera.from_world
+        depth = self._vertices @ from_world[2, :3] + from_world[2, 3]
+        nearest = float(depth.min())
+        farthest = float(depth.max())
+
+        # Only if something would be cut off: the range has an effect on the last bits of images.
+        data = self.scene.camera.data
+        if farthest > data.clip_end:
+            data.clip_end = farthest * _CLIP_MARGIN
+        if 0 < nearest < data.clip_start:
+            data.clip_start = nearest / _CLIP_MARGIN
 
 
 @contextmanager
