@@ -17,8 +17,6 @@ import bpy
 from ..errors import SceneError
 from . import compat
 
-# Modifiers that compute a frame from the one before, with a point cache.
-_CACHED_MODIFIERS = ('CLOTH', 'SOFT_BODY')
 # The owner and the name of a property, or its name in brackets, in the path of an f-curve.
 _PROPERTY_PATH = re.compile(r'(?:(.*)\.)?(\w+)|(.*)(\["[^"]*"\])')
 _Key = tuple[bpy.types.ID, str, int]
@@ -34,19 +32,20 @@ def restored_frame(scene: bpy.types.Scene) -> Iterator[Callable[[int], None]]:
     frame = scene.frame_current
     subframe = scene.frame_subframe
     camera = scene.camera
-    values: dict[_Key, Any] = {}
+    values: dict[_Key, Any] | None = None
 
     def set_frame(new_frame: int) -> None:
         # Collected only if the frame is changed at all.
-        if not values:
-            values.update(_animated_values())
+        nonlocal values
+        if values is None:
+            values = _animated_values()
         scene.frame_set(new_frame)
 
     try:
         yield set_frame
     finally:
         with suppress(ReferenceError):  # it was deleted or undone
-            if values:
+            if values is not None:
                 scene.frame_set(frame, subframe=subframe)
                 scene.camera = camera
                 _restore_values(values)
@@ -65,7 +64,8 @@ def play_simulation(
 ) -> Iterator[int]:
     """Play ``scene`` from the first frame of its simulations; yield each frame.
 
-    Nothing is played if nothing is simulated, or only after the last frame.
+    Nothing is played if nothing is simulated, or only after the last frame. In the end the scene is
+    at the frame where it was.
 
     Args:
         scene: To play.
@@ -81,11 +81,14 @@ def play_simulation(
     _require_shown(scene)
 
     # An update of the view layer makes its graph the one that simulates.
+    current = scene.frame_current
+    subframe = scene.frame_subframe
     for layer in scene.view_layers:
         layer.update()
     for frame in range(first, last + 1):
         set_frame(frame)
         yield frame
+    scene.frame_set(current, subframe=subframe)
 
 
 @contextmanager
@@ -139,21 +142,27 @@ def _simulated_frames(scene: bpy.types.Scene, obj: bpy.types.Object) -> list[int
 
     frames = []
     for modifier in obj.modifiers:
-        if not modifier.show_render:
-            continue
-        if modifier.type in _CACHED_MODIFIERS:
-            frames += _cache_frames(modifier.point_cache)
-        elif modifier.type == 'PARTICLE_SYSTEM':
-            frames += _particle_frames(modifier.particle_system)
-        elif modifier.type == 'DYNAMIC_PAINT' and modifier.canvas_settings:
-            for surface in modifier.canvas_settings.canvas_surfaces:
-                frames += _cache_frames(surface.point_cache)
-        elif modifier.type == 'FLUID' and modifier.domain_settings:
-            if modifier.domain_settings.cache_type == 'REPLAY':
-                frames.append(modifier.domain_settings.cache_frame_start)
-        elif modifier.type == 'NODES' and _simulates(modifier.node_group):
-            frames.append(scene.frame_start)
+        if modifier.show_render:
+            frames += _modifier_frames(scene, modifier)
     return frames
+
+
+def _modifier_frames(scene: bpy.types.Scene, modifier: bpy.types.Modifier) -> list[int]:
+    """Return the first frames of what a modifier simulates and is not baked."""
+    match modifier.type:
+        case 'CLOTH' | 'SOFT_BODY':
+            return _cache_frames(modifier.point_cache)
+        case 'PARTICLE_SYSTEM':
+            return _particle_frames(modifier.particle_system)
+        case 'DYNAMIC_PAINT' if modifier.canvas_settings:
+            surfaces = modifier.canvas_settings.canvas_surfaces
+            return [frame for each in surfaces for frame in _cache_frames(each.point_cache)]
+        case 'FLUID' if modifier.domain_settings:
+            domain = modifier.domain_settings
+            return [domain.cache_frame_start] if domain.cache_type == 'REPLAY' else []
+        case 'NODES' if _simulates(modifier.node_group):
+            return [scene.frame_start]
+    return []
 
 
 def _particle_frames(system: bpy.types.ParticleSystem) -> list[int]:
@@ -236,10 +245,12 @@ def _restore_values(values: dict[_Key, Any]) -> None:
         if key not in current or current[key] == value:
             continue
         block, path, index = key
-        owner, name = _owner_and_name(block, path)
         if index >= 0:
-            getattr(owner, name)[index] = value
-        elif name.startswith("["):
+            block.path_resolve(path)[index] = value
+            continue
+
+        owner, name = _owner_and_name(block, path)
+        if name.startswith("["):
             owner[name[2:-2]] = value
         else:
             setattr(owner, name, value)
