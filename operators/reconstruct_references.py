@@ -177,8 +177,9 @@ def start_references(
         )
 
     # Poses are read at once, so that the task may wait in the queue while the scene changes.
-    poses = [scene_references.reference_pose(context, obj, user_side(obj)) for obj in objects]
-    sources = ", ".join(f"{obj.name} ({seen_from(obj)})" for obj in objects)
+    sides = [user_side(obj) for obj in objects]
+    poses = scene_references.reference_poses(context, objects, sides)
+    sources = ", ".join(f"{pose.name} ({pose.seen_from})" for pose in poses)
     request = PosedRequest(
         references=(),
         near=np.array(context.scene.cursor.location, float),

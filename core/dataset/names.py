@@ -54,6 +54,8 @@ def _check_file_name(name: object, longest: int) -> str:
     if len(name.encode()) > longest:
         raise ValueError(f"{shown} is longer than {longest} bytes")
     return name
+
+
 _KEPT_BYTES = 160  # of a longer name, before its checksum
 
 
@@ -92,11 +94,10 @@ def distinct_names(names: Mapping[str, str]) -> dict[str, str]:
             continue
 
         checksum = zlib.crc32(key.encode("utf-8", "surrogateescape"))
-        kept = name if is_short else _cut(name)
-        distinct[key] = f"{kept}_{checksum:08x}"
+        distinct[key] = f"{_cut(name)}_{checksum:08x}"
     return distinct
 
 
 def _cut(name: str) -> str:
-    """Return the beginning of a name that is too long."""
+    """Return a name, or its beginning where it leaves no room for a checksum."""
     return name.encode()[:_KEPT_BYTES].decode("utf-8", "ignore")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import bpy
@@ -12,6 +13,8 @@ from ..cameras import Camera
 from ..dataset.records import ViewRecord
 from ..errors import SceneError
 from ..synthesis.camera_rigs import OF_SCENE, Rig
+from .evaluation import evaluated_objects
+from .playback import play_simulation, restored_frame
 
 _RIGID = 1e-5  # deviation from orthonormal axes that rounding explains
 _MIN_LENGTH = 1e-12  # of an axis of a matrix that still has a direction
@@ -19,7 +22,7 @@ _MIN_STRETCH = 1e-6  # smallest singular value of unit axes that still span a vo
 
 
 def from_blender(
-    scene: bpy.types.Scene, obj: bpy.types.Object, graph: bpy.types.Depsgraph
+    scene: bpy.types.Scene, obj: bpy.types.Object, graph: bpy.types.Depsgraph, name: str = ""
 ) -> Camera:
     """Return the camera ``obj`` as ``scene`` renders with it.
 
@@ -30,7 +33,8 @@ def from_blender(
     Args:
         scene: Whose render settings give the size of the image.
         obj: The camera object.
-        graph: Evaluated at the frame of interest.
+        graph: Evaluated at the frame of interest, with ``obj``.
+        name: What errors call the camera; empty for the name of ``obj``.
 
     Raises:
         SceneError: The camera is panoramic, or mirrored or sheared by the scale of its parents.
@@ -39,8 +43,8 @@ def from_blender(
     kind = evaluated.data.type
     if kind not in ('PERSP', 'ORTHO'):
         raise SceneError(
-            f"{obj.name} is a {kind.lower()} camera. Only perspective and orthographic cameras "
-            "are supported"
+            f"{name or obj.name} is a {kind.lower()} camera. Only perspective and orthographic "
+            "cameras are supported"
         )
 
     # Blender's projection matrix has sensor fit, shift and pixel aspect in it.
@@ -53,7 +57,7 @@ def from_blender(
         scale_y=scene.render.pixel_aspect_y,
     )
     return Camera(
-        to_world=_camera_pose(obj.name, evaluated),
+        to_world=_camera_pose(name or obj.name, evaluated),
         intrinsics=_intrinsics_of_projection(np.array(projection), width, height),
         width=width,
         height=height,
@@ -112,16 +116,34 @@ def scene_cameras(context: bpy.types.Context) -> list[ViewRecord]:
     Raises:
         SceneError: There is no camera, or one that cannot be used.
     """
-    graph = context.evaluated_depsgraph_get()
-    cameras = [obj for obj in context.view_layer.objects if obj.type == 'CAMERA']
+    cameras = cameras_of_layer(context.scene, context.view_layer)
     if not cameras:
         raise SceneError("The scene has no camera. Add one, or choose other views")
 
     # By name, so that the order does not depend on the file.
-    return [
-        ViewRecord("scene", from_blender(context.scene, obj, graph), {"camera": obj.name})
-        for obj in sorted(cameras, key=lambda obj: obj.name)
-    ]
+    with evaluated_objects(context, cameras.values()) as graph_of:
+        return [
+            ViewRecord("scene", from_blender(context.scene, obj, graph_of(obj)), {"camera": name})
+            for name, obj in sorted(cameras.items())
+        ]
+
+
+def cameras_of_layer(
+    scene: bpy.types.Scene, layer: bpy.types.ViewLayer
+) -> dict[str, bpy.types.Object]:
+    """Return the cameras of a view layer, and those that the scene and its markers use, by name.
+
+    Of two cameras of one name, of which one is linked from another file, the linked one is called
+    as Blender calls it, "Camera [file.blend]".
+    """
+    cameras = [obj for obj in layer.objects if obj and obj.type == 'CAMERA']
+    used = [scene.camera, *(marker.camera for marker in scene.timeline_markers)]
+    for obj in used:
+        if obj and obj.type == 'CAMERA' and obj not in cameras:
+            cameras.append(obj)
+
+    counts = Counter(obj.name for obj in cameras)
+    return {obj.name if counts[obj.name] == 1 else obj.name_full: obj for obj in cameras}
 
 
 def camera_path(
@@ -129,7 +151,7 @@ def camera_path(
 ) -> list[ViewRecord]:
     """Return the active camera at every ``step``-th frame; markers may change which it is.
 
-    The current frame and the active camera are restored.
+    The scene is as before afterwards. What is simulated is played from its first frame.
 
     Args:
         context: Its scene has the camera.
@@ -137,27 +159,24 @@ def camera_path(
         step: From one frame to the next.
 
     Raises:
-        SceneError: There is no active camera, or one that cannot be used.
+        SceneError: There is no active camera, or one that cannot be used, or something is simulated
+            that the viewport does not show.
     """
     scene = context.scene
     first, last = frames or (scene.frame_start, scene.frame_end)
-    current_frame = scene.frame_current
-    current_subframe = scene.frame_subframe
-    active = scene.camera
 
     # Only a change of the frame evaluates animation and markers.
     views = []
-    try:
+    with restored_frame(scene) as set_frame:
+        for _ in play_simulation(scene, last, set_frame):
+            pass
         for frame in range(first, last + 1, step):
-            scene.frame_set(frame)
+            set_frame(frame)
             if not scene.camera:
                 raise SceneError("The scene has no active camera. Set one in the Scene properties")
             camera = from_blender(scene, scene.camera, context.evaluated_depsgraph_get())
             settings = {"camera": scene.camera.name, "frame": frame}
             views.append(ViewRecord("path", camera, settings))
-    finally:
-        scene.frame_set(current_frame, subframe=current_subframe)
-        scene.camera = active
     return views
 
 

@@ -76,3 +76,27 @@ def write_png(settings: bpy.types.ImageFormatSettings) -> None:
     settings.color_mode = 'RGBA'
     settings.color_depth = '8'
     settings.compression = 15
+
+
+def animation_curves(data: bpy.types.AnimData) -> list[bpy.types.FCurve]:
+    """Return the f-curves of the actions of an animated data-block, those of its strips included.
+
+    From 4.4 on the curves of an action are in the channel bags of its layers, and from 5.0 on only
+    there.
+    """
+    actions = [data.action]
+    for track in data.nla_tracks:
+        actions += [strip.action for strip in track.strips]
+
+    curves: list[bpy.types.FCurve] = []
+    for action in actions:
+        if action is None:
+            continue
+        if bpy.app.version < (4, 4, 0):
+            curves += action.fcurves
+            continue
+        for layer in action.layers:
+            for strip in layer.strips:
+                for bag in strip.channelbags:
+                    curves += bag.fcurves
+    return curves

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import bpy
@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 
 from ..arrays import MeshArrays
 from ..cameras import Camera
-from . import meshes
+from . import meshes, strands
 from .cameras import from_blender, rigid_matrix
 
-_KINDS = ('MESH', 'CURVE', 'SURFACE', 'FONT', 'META')  # object types that Blender makes faces of
+# Types of what is rendered. Of curves, texts, surfaces and metaballs the renderer gets a mesh, as
+# an instance of the object by itself.
+_RENDERED = ('MESH', 'CURVES', 'POINTCLOUD')
 _UNUSED = 2**31 - 1  # fills up a persistent_id
 _SAME = 1e-5  # deviation, of the size of a shape, up to which two shapes are the same
 
@@ -86,6 +88,20 @@ class SceneSnapshot:
     cameras: Mapping[str, Camera]
     active: str
 
+    def scaled(self, factor: float) -> SceneSnapshot:
+        """Return the scene scaled by ``factor`` about the origin."""
+        # Parts that share their vertices still do.
+        scaled_vertices: dict[int, NDArray[np.float64]] = {}
+        parts = []
+        for part in self.parts:
+            vertices = scaled_vertices.setdefault(id(part.vertices), part.vertices * factor)
+            to_world = part.to_world.copy()
+            to_world[:3, 3] *= factor
+            parts.append(replace(part, to_world=to_world, vertices=vertices))
+
+        cameras = {name: camera.scaled(factor) for name, camera in self.cameras.items()}
+        return SceneSnapshot(tuple(parts), cameras, self.active)
+
     def joined_mesh(self) -> MeshArrays:
         """Return all instances as one mesh of triangles in world space, meters.
 
@@ -104,21 +120,29 @@ class DepsgraphReader:
     """Reads scenes; make it with :func:`depsgraph_reader`."""
 
     def read_scene(
-        self, scene: bpy.types.Scene, cameras: tuple[str, ...], render: Callable[[], None]
+        self,
+        scene: bpy.types.Scene,
+        cameras: Mapping[str, str],
+        render: Callable[[], None],
+        only_active: bool = False,
     ) -> SceneSnapshot:
         """Return ``scene`` as it is when ``render`` renders it.
 
         Args:
             scene: The scene that ``render`` renders.
-            cameras: Names of the camera objects to read.
+            cameras: What errors call the cameras to read, by the names of their objects.
             render: Renders the scene with the engine that is set in it.
+            only_active: Read of the cameras only the active one.
+
+        Raises:
+            SceneError: A camera cannot be used, or there is too much hair.
         """
         snapshots: list[SceneSnapshot] = []
         errors: list[Exception] = []
 
         def read(depsgraph: bpy.types.Depsgraph) -> None:
             try:
-                snapshots.append(_read_snapshot(depsgraph, cameras))
+                snapshots.append(_read_snapshot(depsgraph, cameras, only_active))
             except Exception as error:  # Blender would print it and continue
                 errors.append(error)
 
@@ -159,47 +183,74 @@ def depsgraph_reader() -> Iterator[DepsgraphReader]:
         bpy.utils.unregister_class(_Engine)
 
 
-def _read_snapshot(depsgraph: bpy.types.Depsgraph, cameras: tuple[str, ...]) -> SceneSnapshot:
-    """Return what ``depsgraph`` holds, with the camera objects that are named."""
-    mesh_arrays: dict[tuple[int, str], tuple[NDArray[np.float64], NDArray[np.int32]]] = {}
-    parts = []
+def _read_snapshot(
+    depsgraph: bpy.types.Depsgraph, cameras: Mapping[str, str], only_active: bool
+) -> SceneSnapshot:
+    """Return what ``depsgraph`` holds; see :meth:`DepsgraphReader.read_scene`."""
+    arrays: dict[int, tuple[NDArray[np.float64], NDArray[np.int32]]] = {}
+    parts: dict[str, EvaluatedInstance] = {}
     for item in depsgraph.object_instances:
-        obj = item.object
-        if not item.show_self or obj.type not in _KINDS:
+        if not _is_rendered(item):
             continue
 
-        # Objects share mesh data, but what is converted to a mesh depends on the object.
-        converted_from = "" if obj.type == 'MESH' else obj.original.name_full
-        key = (obj.data.as_pointer(), converted_from)
-        if key not in mesh_arrays:
-            mesh_arrays[key] = _object_triangles(obj)
+        # Objects share data.
+        key = item.object.data.as_pointer()
+        if key not in arrays:
+            arrays[key] = _object_triangles(item.object)
 
-        part = _evaluated_instance(item, *mesh_arrays[key])
+        # What one object is made of, such as its mesh and its points, is one instance.
+        part = _evaluated_instance(item, *arrays[key])
+        if part and part.name in parts:
+            part = _joined_instance(parts[part.name], part)
         if part:
-            parts.append(part)
+            parts[part.name] = part
 
     # Cameras are evaluated at the same frame.
     scene = depsgraph.scene
-    scene_cameras = {}
-    for name in cameras:
-        camera = scene.objects[name].original
-        scene_cameras[name] = from_blender(scene, camera, depsgraph)
     active = scene.camera.original.name if scene.camera else ""
-    return SceneSnapshot(tuple(parts), scene_cameras, active)
+    scene_cameras = {}
+    for name, shown_name in cameras.items():
+        if name == active or not only_active:
+            camera = scene.objects[name].original
+            scene_cameras[name] = from_blender(scene, camera, depsgraph, shown_name)
+    return SceneSnapshot(tuple(parts.values()), scene_cameras, active)
+
+
+def _is_rendered(item: bpy.types.DepsgraphObjectInstance) -> bool:
+    """Return whether the renderer draws a surface of ``item``."""
+    if item.object.type not in _RENDERED:
+        return False
+    return item.show_self or (item.show_particles and _has_hair(item.object))
+
+
+def _has_hair(obj: bpy.types.Object) -> bool:
+    """Return whether an evaluated object has particles that are rendered as strands."""
+    return any(system.settings.render_type == 'PATH' for system in obj.particle_systems)
 
 
 def _object_triangles(obj: bpy.types.Object) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
-    """Return the vertices (V, 3) and triangles (F, 3) of an evaluated object, in its space."""
-    mesh = obj.data if obj.type == 'MESH' else obj.to_mesh()
-    if mesh is None:
-        return np.zeros((0, 3)), np.zeros((0, 3), np.int32)
+    """Return the vertices (V, 3) and triangles (F, 3) of an evaluated object, in its space.
 
-    # Only a converted mesh has to be freed again.
-    vertices = meshes.read_vertices(mesh)
-    triangles = meshes.read_triangles(mesh)
-    if obj.type != 'MESH':
-        obj.to_mesh_clear()
-    return vertices.astype(float), triangles
+    Hair and points are thin solids.
+
+    Raises:
+        SceneError: There are too many of them.
+    """
+    if obj.type == 'CURVES':
+        return strands.curve_triangles(obj.data, obj.name)
+    if obj.type == 'POINTCLOUD':
+        return strands.point_triangles(obj.data, obj.name)
+
+    vertices = meshes.read_vertices(obj.data)
+    return vertices.astype(float), meshes.read_triangles(obj.data)
+
+
+def _joined_instance(first: EvaluatedInstance, second: EvaluatedInstance) -> EvaluatedInstance:
+    """Return two parts of one object, which have the same pose, as one."""
+    vertices, triangles = meshes.join_triangles(
+        [first.vertices, second.vertices], [first.triangles, second.triangles]
+    )
+    return replace(first, vertices=vertices, triangles=triangles.astype(np.int32))
 
 
 def _evaluated_instance(
@@ -223,16 +274,25 @@ def _evaluated_instance(
 
     # Names that are the same in every frame.
     obj = item.object
+    data = obj.data.original
     source = obj.original.name_full
     instancer = ""
     name = source
     if item.is_instance:
         source = item.instance_object.original.name_full
-        instancer = item.parent.original.name_full
-        name = f"{instancer}/{source}/{_persistent_name(item)}"
+        numbers = [number for number in reversed(item.persistent_id) if number != _UNUSED]
+
+        # What an object that is no mesh is made of is an instance of it, with a number more.
+        if obj.type != item.instance_object.type:
+            data = item.instance_object.data.original
+            numbers.pop()
+
+        # The object by itself, or an instance of it.
+        if numbers:
+            instancer = item.parent.original.name_full
+            name = f"{instancer}/{source}/{'.'.join(map(str, numbers))}"
 
     # Copies of one mesh at one scale have the same shape.
-    data = obj.data.original
     data_name = data.name_full if data else source
     return EvaluatedInstance(
         name=name,
@@ -243,12 +303,6 @@ def _evaluated_instance(
         vertices=local_vertices,
         triangles=triangles[:, ::-1] if mirrored else triangles,
     )
-
-
-def _persistent_name(item: bpy.types.DepsgraphObjectInstance) -> str:
-    """Return the numbers that identify an instance below its instancer, as text."""
-    numbers = [number for number in reversed(item.persistent_id) if number != _UNUSED]
-    return ".".join(str(number) for number in numbers)
 
 
 def _scale_name(matrix: NDArray[np.float64], mirrored: bool) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import bpy
@@ -14,6 +17,8 @@ from ..imaging.image_decoding import mend_values
 from ..imaging.image_files import MAX_SIDE, check_size, downscale, require_visible
 
 _MIN_ALPHA = 1e-6  # premultiplied color is not divided by less
+_MOVING = ('MOVIE', 'SEQUENCE')  # sources of images that have many frames
+_NAME = "Maquette Frame"
 
 
 def image_named(name: str) -> bpy.types.Image:
@@ -96,27 +101,103 @@ class ImageValues:
         return require_visible(pixels, f"Image {self.name!r}")
 
 
-def image_values(image: bpy.types.Image) -> ImageValues:
+def shown_frame(
+    image: bpy.types.Image, user: bpy.types.ImageUser | None, scene_frame: int
+) -> int | None:
+    """Return the frame of a movie or image sequence that is shown, or None for a single image.
+
+    As Blender chooses it (``BKE_image_user_frame_get``).
+
+    Args:
+        image: That is shown.
+        user: How it is shown.
+        scene_frame: Of the scene.
+    """
+    if image.source not in _MOVING or user is None:
+        return None
+    duration = user.frame_duration
+    if not duration:
+        return 0
+
+    # Counted from 1; beyond the ends the first or the last frame stays.
+    frame = scene_frame - user.frame_start + 1
+    if user.use_cyclic:
+        frame = (frame - 1) % duration + 1
+    return min(max(frame, 0), duration) + user.frame_offset
+
+
+def frame_size(image: bpy.types.Image, frame: int | None = None) -> tuple[int, int]:
+    """Return the width and height in pixels of a frame of ``image``; 0 if it cannot be read.
+
+    Args:
+        image: To measure.
+        frame: See :func:`image_values`.
+    """
+    with _at_frame(image, frame) as shown:
+        width, height = shown.size
+    return width, height
+
+
+def image_values(image: bpy.types.Image, frame: int | None = None) -> ImageValues:
     """Read the values of ``image``, in about 5 ms a megapixel.
+
+    Args:
+        image: To read.
+        frame: Of a movie or an image sequence, as of :func:`shown_frame`; None for the file that a
+            sequence names, or for the first frame of a movie.
 
     Raises:
         ImageError: Its file is missing, it has no pixels, or it is too large or too small.
     """
-    width, height = image.size
-    if not width * height:
-        raise ImageError(_why_empty(image))
-    check_size(width, height, f"Image {image.name!r}")
+    with _at_frame(image, frame) as shown:
+        width, height = shown.size
+        if not width * height:
+            raise ImageError(_why_empty(image, frame))
+        check_size(width, height, f"Image {image.name!r}")
 
-    # All at once: reading single pixels is far slower.
-    values = np.empty((height, width, image.channels), np.float32)
-    image.pixels.foreach_get(values.ravel())
-    return ImageValues(
-        name=image.name,
-        values=values,
-        opaque=image.alpha_mode in {'NONE', 'CHANNEL_PACKED'},
-        linear=image.is_float,
-        data=image.colorspace_settings.is_data,
-    )
+        # All at once: reading single pixels is far slower.
+        values = np.empty((height, width, shown.channels), np.float32)
+        shown.pixels.foreach_get(values.ravel())
+        return ImageValues(
+            name=image.name,
+            values=values,
+            opaque=image.alpha_mode in {'NONE', 'CHANNEL_PACKED'},
+            linear=shown.is_float,
+            data=image.colorspace_settings.is_data,
+        )
+
+
+@contextmanager
+def _at_frame(image: bpy.types.Image, frame: int | None) -> Iterator[bpy.types.Image]:
+    """Yield ``image``, or a copy of a movie or sequence whose pixels are those of ``frame``.
+
+    An image of Blender has the pixels of the frame that something showed last. A texture that is
+    evaluated shows the frame that it is set to.
+    """
+    if image.source not in _MOVING:
+        yield image
+        return
+
+    copy = image.copy()
+    texture = bpy.data.textures.new(_NAME, 'IMAGE')
+    try:
+        if image.library:
+            copy.filepath = bpy.path.abspath(image.filepath, library=image.library)
+        texture.image = copy
+        texture.image_user.frame_current = _named_frame(image) if frame is None else frame
+        texture.evaluate((0, 0, 0))
+        yield copy
+    finally:
+        bpy.data.textures.remove(texture)
+        bpy.data.images.remove(copy)
+
+
+def _named_frame(image: bpy.types.Image) -> int:
+    """Return the number in the name of the file of a sequence, or the first frame of a movie."""
+    if image.source == 'MOVIE':
+        return 1
+    numbers = re.findall(r"\d+", bpy.path.basename(image.filepath))
+    return int(numbers[-1]) if numbers else 1
 
 
 def image_pixels(image: bpy.types.Image, max_side: int = MAX_SIDE) -> NDArray[np.float32]:
@@ -151,8 +232,16 @@ def _as_rgba(values: NDArray[np.float32]) -> NDArray[np.float32]:
     return rgba
 
 
-def _why_empty(image: bpy.types.Image) -> str:
-    """Return why ``image`` has no pixels, and what to do."""
+def _why_empty(image: bpy.types.Image, frame: int | None) -> str:
+    """Return why ``image``, or a frame of it, has no pixels, and what to do."""
+    if image.source in _MOVING:
+        path = bpy.path.abspath(image.filepath, library=image.library) or "an empty path"
+        shown = "" if frame is None else f"Frame {frame} of "
+        return (
+            f"{shown}Image {image.name!r} cannot be read from {path}. Find its files, or change "
+            "its frames or the current frame"
+        )
+
     # A render result has pixels only inside Blender's renderer.
     if image.type in {'RENDER_RESULT', 'COMPOSITING'}:
         return f"Image {image.name!r} has no pixels to read. Save it to a file and open that"

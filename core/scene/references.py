@@ -15,6 +15,9 @@ from ..cameras import SIDES, Camera
 from ..errors import ImageError, SceneError
 from . import images
 from .cameras import from_blender
+from .evaluation import displayed_matrix, evaluated_objects
+
+Size = tuple[int, int]  # width and height, pixels
 
 MOST = 6
 _MIN_AREA = 1e-12  # m^2, of an empty's image that has a size
@@ -68,17 +71,17 @@ def chosen_references(
             f"There are {len(references)} references, but at most {MOST} can be used. Select the "
             "ones to use"
         )
-    return sorted(references, key=lambda obj: (_side_rank(obj), obj.name))
+    return sorted(references, key=lambda obj: (_side_rank(obj, displayed_matrix(obj)), obj.name))
 
 
 def seen_from(obj: bpy.types.Object, side: str = "") -> str:
-    """Return the direction that the reference ``obj`` shows, as text.
+    """Return the direction that the reference ``obj`` shows, as text, for drawing.
 
     Args:
         obj: The reference.
         side: What the user has set it to, which takes precedence.
     """
-    return side or describe_direction(_viewer_direction(obj, np.array(obj.matrix_world)))
+    return _direction_text(obj, displayed_matrix(obj), side)
 
 
 @dataclass(frozen=True)
@@ -91,12 +94,16 @@ class ReferencePose:
         camera: For the image at its full size.
         side: Of ``cameras.SIDES``: the side that it shows whichever way it faces. Of its pose only
             the scale is then used. "" to use the pose.
+        frame: Of a movie or an image sequence: the one that is shown; None for a single image.
+        seen_from: The direction that it shows, as text.
     """
 
     name: str
     image: int
     camera: Camera
     side: str = ""
+    frame: int | None = None
+    seen_from: str = ""
 
     def read_image(self) -> images.ImageValues:
         """Read the image out of Blender.
@@ -108,7 +115,7 @@ class ReferencePose:
         try:
             if image is None:
                 raise ImageError("Its image is missing. Open it again")
-            return images.image_values(image)
+            return images.image_values(image, self.frame)
         except ImageError as error:
             raise ImageError(f"{self.name}: {error}") from error
 
@@ -132,27 +139,74 @@ class ReferencePose:
         return Reference(self.name, View(pixels, face_side(camera, self.side)), placed=False)
 
 
+def reference_poses(
+    context: bpy.types.Context, objects: Sequence[bpy.types.Object], sides: Sequence[str]
+) -> list[ReferencePose]:
+    """Return the poses of the references ``objects`` at the current frame, hidden ones included.
+
+    Args:
+        context: Its scene has the references.
+        objects: The references.
+        sides: For each of them the side of :class:`ReferencePose`.
+
+    Returns:
+        The poses in the order of the sides that they show.
+
+    Raises:
+        ImageError: One has no image.
+        SceneError: One is scaled to nothing, or is a camera that cannot be used.
+    """
+    ranked = []
+    with evaluated_objects(context, objects) as graph_of:
+        for obj, side in zip(objects, sides, strict=True):
+            graph = graph_of(obj)
+            matrix = np.array(obj.evaluated_get(graph).matrix_world)
+            pose = _reference_pose(context.scene, obj, graph, side)
+            ranked.append((_side_rank(obj, matrix), obj.name, pose))
+    return [pose for _, _, pose in sorted(ranked, key=lambda item: item[:2])]
+
+
 def reference_pose(
     context: bpy.types.Context, obj: bpy.types.Object, side: str = ""
 ) -> ReferencePose:
-    """Return the pose of the reference ``obj``.
+    """Return the pose of one reference, see :func:`reference_poses`."""
+    return reference_poses(context, [obj], [side])[0]
 
-    Args:
-        context: Its scene has the reference.
-        obj: The reference.
-        side: As in :class:`ReferencePose`.
 
-    Raises:
-        ImageError: It has no image.
-        SceneError: It is scaled to nothing, or is a camera that cannot be used.
-    """
-    graph = context.evaluated_depsgraph_get()
+def _reference_pose(
+    scene: bpy.types.Scene, obj: bpy.types.Object, graph: bpy.types.Depsgraph, side: str
+) -> ReferencePose:
+    """Return the pose of the reference ``obj``, which ``graph`` has evaluated."""
+    matrix = np.array(obj.evaluated_get(graph).matrix_world)
     if obj.type == 'CAMERA':
-        image, camera = _background_camera(context.scene, obj, graph)
+        background = background_image(obj)
+        assert background is not None, "only references are read"
+        image = background.image
+        user = background.image_user
     else:
-        matrix = np.array(obj.evaluated_get(graph).matrix_world)
-        image, camera = _empty_camera(obj, matrix)
-    return ReferencePose(obj.name, image.session_uid, camera, side)
+        image = obj.data
+        user = obj.image_user
+    if image is None:
+        raise ImageError(
+            f"{obj.name}: This empty has no image. Open one in the Object Data properties"
+        )
+
+    # Of movies and sequences the frame that is shown now, whenever it is read.
+    frame = images.shown_frame(image, user, int(scene.frame_current_final))
+    size = images.frame_size(image, frame)
+    if obj.type == 'CAMERA':
+        camera = _background_camera(scene, obj, graph, size)
+    else:
+        camera = _empty_camera(obj, matrix, size)
+
+    return ReferencePose(
+        name=obj.name,
+        image=image.session_uid,
+        camera=camera,
+        side=side,
+        frame=frame,
+        seen_from=_direction_text(obj, matrix, side),
+    )
 
 
 def background_image(camera: bpy.types.Object) -> bpy.types.CameraBackgroundImage | None:
@@ -177,12 +231,17 @@ def _objects_named(context: bpy.types.Context, name: str) -> bpy.types.Object:
     return obj
 
 
-def _side_rank(obj: bpy.types.Object) -> int:
-    """Return the index of the side that ``obj`` shows by its pose.
+def _direction_text(obj: bpy.types.Object, matrix: NDArray[np.float64], side: str) -> str:
+    """Return the direction that ``obj`` shows at ``matrix`` (4, 4), or ``side`` if it is set."""
+    return side or describe_direction(_viewer_direction(obj, matrix))
+
+
+def _side_rank(obj: bpy.types.Object, matrix: NDArray[np.float64]) -> int:
+    """Return the index of the side that ``obj`` shows at ``matrix`` (4, 4).
 
     Where two references disagree by far, the one with the lower rank is believed.
     """
-    direction = _viewer_direction(obj, np.array(obj.matrix_world))
+    direction = _viewer_direction(obj, matrix)
 
     # The side whose direction is nearest to the viewer's.
     alignment = [np.dot(direction, side_direction) for side_direction, _ in SIDES.values()]
@@ -207,16 +266,19 @@ def _viewer_direction(obj: bpy.types.Object, matrix: NDArray[np.float64]) -> NDA
     return normal if is_front else -normal
 
 
-def _image_aspect(image: bpy.types.Image) -> float:
-    """Return the width of ``image`` as displayed, divided by its height."""
-    width, height = image.size
+def _image_aspect(image: bpy.types.Image, size: Size) -> float:
+    """Return the width of ``image`` as displayed, divided by its height.
+
+    Args:
+        image: Of which a frame is displayed.
+        size: Width and height of the frame, pixels.
+    """
+    width, height = size
     return width / max(height, 1) * image.display_aspect[0] / image.display_aspect[1]
 
 
-def _empty_camera(
-    obj: bpy.types.Object, matrix: NDArray[np.float64]
-) -> tuple[bpy.types.Image, Camera]:
-    """Return the image of an empty, and the orthographic camera that sees it as it is placed.
+def _empty_camera(obj: bpy.types.Object, matrix: NDArray[np.float64], size: Size) -> Camera:
+    """Return the orthographic camera that sees the image of an empty as it is placed.
 
     As Blender draws it (``overlay_image_calc_aspect``): the longer side is as long as the display
     size.
@@ -224,13 +286,10 @@ def _empty_camera(
     Args:
         obj: The image empty.
         matrix: (4, 4) its pose in world space.
+        size: Of the image, pixels.
     """
-    if obj.data is None:
-        raise ImageError(
-            f"{obj.name}: This empty has no image. Open one in the Object Data properties"
-        )
-    width, height = obj.data.size
-    aspect = _image_aspect(obj.data) if height else 1.0
+    width, height = size
+    aspect = _image_aspect(obj.data, size) if height else 1.0
 
     # The lower and left edge of the image in world space, and its lower left corner.
     proportions = np.array((min(1.0, aspect), min(1.0, 1 / aspect)))
@@ -243,14 +302,13 @@ def _empty_camera(
 
     # Seen from its front, or from its back if only that is shown.
     direction = _viewer_direction(obj, matrix)
-    camera = camera_of_image_plane(edges, corner, direction, max(width, 1), max(height, 1))
-    return obj.data, camera
+    return camera_of_image_plane(edges, corner, direction, max(width, 1), max(height, 1))
 
 
 def _background_camera(
-    scene: bpy.types.Scene, obj: bpy.types.Object, graph: bpy.types.Depsgraph
-) -> tuple[bpy.types.Image, Camera]:
-    """Return the background image of a camera object, and the camera of the image's pixels.
+    scene: bpy.types.Scene, obj: bpy.types.Object, graph: bpy.types.Depsgraph, size: Size
+) -> Camera:
+    """Return the camera of the pixels of a camera object's background image.
 
     The camera's intrinsics map to pixels of the render. From there to pixels of the background
     image it goes by the plane of the camera's ``view_frame``:
@@ -260,9 +318,8 @@ def _background_camera(
     background = background_image(obj)
     assert background is not None, "only references are read"
     camera = from_blender(scene, obj, graph)
-    image = background.image
-    width = max(image.size[0], 1)
-    height = max(image.size[1], 1)
+    width = max(size[0], 1)
+    height = max(size[1], 1)
 
     # Image pixels, v down -> the image as -0.5..0.5 with y up -> the view frame.
     to_unit = np.array(
@@ -272,10 +329,12 @@ def _background_camera(
             (0, 0, 1),
         )
     )
-    to_frame = _image_to_frame(background, obj.data, scene) @ to_unit
+    data = obj.evaluated_get(graph).data
+    aspect = _image_aspect(background.image, (width, height))
+    to_frame = _image_to_frame(background, aspect, data, scene) @ to_unit
 
     # The view frame -> render pixels, v down.
-    low, high = _frame_corners(obj.data, scene)
+    low, high = _frame_corners(data, scene)
     frame_width, frame_height = high - low
     scale_x = camera.width / frame_width
     scale_y = camera.height / frame_height
@@ -288,7 +347,7 @@ def _background_camera(
     )
 
     intrinsics = np.linalg.inv(to_render @ to_frame) @ camera.intrinsics
-    return image, Camera(camera.to_world, intrinsics, width, height, camera.orthographic)
+    return Camera(camera.to_world, intrinsics, width, height, camera.orthographic)
 
 
 def _frame_corners(
@@ -301,16 +360,22 @@ def _frame_corners(
 
 def _image_to_frame(
     background: bpy.types.CameraBackgroundImage,
+    aspect: float,
     camera: bpy.types.Camera,
     scene: bpy.types.Scene,
 ) -> NDArray[np.float64]:
     """Return the matrix (3, 3) from the image, -0.5..0.5 with y up, to the ``view_frame``.
 
     As Blender draws it (``image_camera_background_matrix_get`` of its overlay engine).
+
+    Args:
+        background: With the image.
+        aspect: Width of the image as displayed, divided by its height.
+        camera: That shows it, evaluated.
+        scene: Whose render settings give the frame.
     """
     low, high = _frame_corners(camera, scene)
     frame_size = high - low
-    aspect = _image_aspect(background.image)
     frame_aspect = frame_size[0] / frame_size[1]
 
     # Size of the image in the frame.

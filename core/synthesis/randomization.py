@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
@@ -180,6 +180,13 @@ class AreaLight:
     temperature: float
     power: float
 
+    def scaled(self, factor: float) -> AreaLight:
+        """Return the light that is as bright after the world is scaled by ``factor``."""
+        place = tuple(factor * axis for axis in self.place)
+        target = tuple(factor * axis for axis in self.target)
+        size = factor * self.size
+        return AreaLight(place, target, size, self.temperature, self.power * factor**2)
+
 
 @dataclass(frozen=True)
 class Background:
@@ -228,6 +235,14 @@ class SceneryParams:
     background: Background = Background()
     occluders: tuple[Occluder, ...] = ()
     hidden_at_most: float = 0.0
+
+    def scaled(self, factor: float) -> SceneryParams:
+        """Return the scenery after the world is scaled by ``factor`` about the origin."""
+        scale = np.diag((factor, factor, factor, 1.0))
+        occluders = tuple(
+            replace(occluder, matrix=scale @ occluder.matrix) for occluder in self.occluders
+        )
+        return replace(self, occluders=occluders)
 
 
 def rng_for(seed: int, name: str, purpose: Purpose, view: int | None = None) -> np.random.Generator:

@@ -265,14 +265,17 @@ def _variant_of(
 
 @contextmanager
 def pass_indices(sources: Mapping[str, int]) -> Iterator[None]:
-    """Set the pass_index of objects, by full name; restore it on exit."""
-    objects = [obj for obj in bpy.data.objects if obj.name_full in sources]
-    old_indices = [obj.pass_index for obj in objects]
+    """Set the pass_index of objects, by full name, and of all others to 0; restore it on exit."""
+    changed = []
+    for obj in bpy.data.objects:
+        number = sources.get(obj.name_full, 0)
+        if obj.pass_index != number:
+            changed.append((obj, obj.pass_index, number))
 
     try:
-        for obj in objects:
-            obj.pass_index = sources[obj.name_full]
+        for obj, _, number in changed:
+            obj.pass_index = number
         yield
     finally:
-        for obj, old_index in zip(objects, old_indices, strict=True):
-            obj.pass_index = old_index
+        for obj, old_number, _ in changed:
+            obj.pass_index = old_number

@@ -19,7 +19,6 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from ... import atomic_files
 from ...arrays import MeshArrays
 from ...dataset import ground_truth
 from ...dataset.records import Record, Shape, ViewRecord

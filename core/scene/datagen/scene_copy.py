@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import bpy
@@ -18,7 +18,10 @@ from ...imaging import color as color_space
 from ...jobs.temporary_folders import temporary_folder
 from ...synthesis.randomization import Background
 from .. import compat
+from ..cameras import cameras_of_layer
 from ..depsgraph import DepsgraphReader, SceneSnapshot, depsgraph_reader
+from ..evaluation import copied_scene
+from ..playback import kept_rigid_bodies, scene_drivers_on
 from ..rendering.lighting import Exposures, temporary_lights
 from ..rendering.render_output import (
     Passes,
@@ -27,13 +30,15 @@ from ..rendering.render_output import (
     read_passes,
     stack_channels,
 )
-from ..rendering.studio import apply_camera, set_quality
+from ..rendering.studio import apply_camera, require_cycles, set_quality
+from ..units import meters_per_unit
 from .instances import pass_indices
 from .scene_randomization import override_materials
 from .scenery import image_background, render_with_scenery, world_quality
 from .view_randomization import ViewSetting
 
 _NAME = "Maquette Whole Scene"
+_CAMERA_NAME = "Maquette Camera"
 _EMPTY_NAME = "Maquette Empty"
 _FILES = "frame_*"
 _GONE = (
@@ -69,6 +74,7 @@ class CopySettings:
         threads: See ``studio.set_quality``.
         denoise: See ``studio.set_quality``.
         world: Whether the world is visible behind the objects.
+        path: Whether frames along a path are rendered, where markers switch the camera.
     """
 
     layer: str
@@ -77,6 +83,7 @@ class CopySettings:
     threads: int
     denoise: bool
     world: bool
+    path: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,6 +97,7 @@ class FrameView:
         scene_camera: Name of the camera in the copy if it is one of the scene's, else None.
         sources: The pass_index of each object, by full name.
         flow: Whether to render the optical flow.
+        bounds: (2, 3) of all that is in the scene, meters.
     """
 
     kind: str
@@ -98,6 +106,7 @@ class FrameView:
     scene_camera: str | None
     sources: Mapping[str, int]
     flow: bool
+    bounds: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -105,12 +114,14 @@ class _CopyNames:
     """Names of the data-blocks of a copy, which an undo may remove.
 
     Attributes:
+        source: The scene that was copied.
         scene: The copy.
         empty: A scene with nothing in it.
         cameras: Cameras of the copy, by the names of the scene's.
         free_camera: A camera for views that the scene has no camera for.
     """
 
+    source: str
     scene: str
     empty: str
     cameras: Mapping[str, str]
@@ -127,10 +138,13 @@ class SceneCopy:
     """
 
     def __init__(self, names: _CopyNames, size: int, reader: DepsgraphReader, folder: Path) -> None:
+        scene = bpy.data.scenes[names.scene]
         self.cameras = names.cameras
         self.folder = folder
         self._names = names
-        self._image_shape = _fitted_shape(bpy.data.scenes[names.scene].render, size)
+        self._image_shape = _fitted_shape(scene.render, size)
+        self._frame = (scene.frame_current, scene.frame_subframe)
+        self._unit = meters_per_unit(scene)
         self._reader = reader
         self._exposures: Exposures = {}
 
@@ -146,8 +160,16 @@ class SceneCopy:
             raise SceneError(_GONE)
         return scene
 
-    def read_snapshot(self, frame: int) -> SceneSnapshot:
-        """Return the instances and cameras of the scene at ``frame``."""
+    def read_snapshot(
+        self, frame: int, cameras: Collection[str], only_active: bool = False
+    ) -> SceneSnapshot:
+        """Return the instances and cameras of the scene at ``frame``, in meters.
+
+        Args:
+            frame: Of the scene.
+            cameras: Names of the scene's cameras to read.
+            only_active: Read of these only the active one, to which a marker may switch.
+        """
         scene = self.blender_scene
         first_camera = next(iter(self.cameras.values()), self._names.free_camera)
         self._set_camera(scene, first_camera)
@@ -160,7 +182,9 @@ class SceneCopy:
             with guard_output(self.folder, _FILES):
                 self.render_frame(scene, frame)
 
-        return self._reader.read_scene(scene, tuple(self.cameras.values()), render)
+        shown_names = {self.cameras[name]: name for name in cameras}
+        snapshot = self._reader.read_scene(scene, shown_names, render, only_active)
+        return snapshot if self._unit == 1 else snapshot.scaled(self._unit)
 
     def render_view(self, view: FrameView, setting: ViewSetting) -> RenderedView:
         """Render a view in its setting; its index image has the numbers of ``view.sources``."""
@@ -173,7 +197,8 @@ class SceneCopy:
         else:
             scene.render.pixel_aspect_x = 1
             scene.render.pixel_aspect_y = 1
-            apply_camera(scene, view.camera)
+            camera = view.camera.scaled(1 / self._unit) if self._unit != 1 else view.camera
+            apply_camera(scene, camera, view.bounds / self._unit)
 
         # The flow takes time, so only where it is requested.
         scene.view_layers[0].use_pass_vector = view.flow
@@ -183,15 +208,18 @@ class SceneCopy:
             stack.enter_context(override_materials(setting.materials))
             if setting.light:
                 lights = temporary_lights(scene, self._exposures, setting.dome)
-                stack.enter_context(lights).set_light(setting.light)
-            return render_with_scenery(_CopyRenderer(self, scene, view), setting.scenery)
+                light = setting.light.scaled(1 / self._unit)
+                stack.enter_context(lights).set_light(light)
+            scenery = setting.scenery.scaled(1 / self._unit)
+            rendered = render_with_scenery(_CopyRenderer(self, scene, view), scenery)
+        return rendered if self._unit == 1 else replace(rendered, depth=rendered.depth * self._unit)
 
     def render_frame(self, scene: bpy.types.Scene, frame: int) -> Path:
         """Render ``frame`` of the copy and return the file.
 
-        As an animation of one frame: else Blender would render the current frame of the scene in
-        the window. After a render Blender evaluates the scene of the context again, which loses
-        values that are not keyed, so that scene is an empty one.
+        Blender renders the current frame of the scene of the context, whatever scene it renders.
+        After a render it evaluates that scene again, which loses values that are not keyed, so it
+        is an empty one.
         """
         empty = bpy.data.scenes.get(self._names.empty)
         if empty is None:
@@ -201,11 +229,18 @@ class SceneCopy:
         for path in self.folder.glob(_FILES):
             path.unlink()
 
-        scene.frame_start = frame
-        scene.frame_end = frame
+        # The frame that the scene is at may be between two.
+        current, current_subframe = self._frame
+        subframe = current_subframe if frame == current else 0.0
+        empty.frame_set(frame, subframe=subframe)
         scene.render.filepath = str(self.folder / "frame_")
-        with bpy.context.temp_override(scene=empty, view_layer=empty.view_layers[0]):
-            bpy.ops.render.render(animation=True, scene=scene.name)
+        with ExitStack() as stack:
+            source = bpy.data.scenes.get(self._names.source)
+            if source:
+                stack.enter_context(scene_drivers_on(source, scene))
+            override = bpy.context.temp_override(scene=empty, view_layer=empty.view_layers[0])
+            stack.enter_context(override)
+            bpy.ops.render.render(write_still=True, scene=scene.name)
 
         files = list(self.folder.glob(_FILES))
         if not files:
@@ -243,7 +278,8 @@ class _CopyRenderer:
         compat.write_multilayer_exr(self.scene.render.image_settings)
         with guard_output(self.copy.folder, _FILES):
             passes = read_passes(self.copy.render_frame(self.scene, self.view.frame))
-            return _view_from_passes(self.view, passes, self._managed_color())
+            catchers = _shadow_catchers(self.view.sources)
+            return _view_from_passes(self.view, passes, self._managed_color(), catchers)
 
     def render_light(self) -> NDArray[np.float32]:
         """Render only the color, color managed, and return it as linear."""
@@ -301,22 +337,27 @@ def scene_copy(scene: bpy.types.Scene, settings: CopySettings) -> Iterator[Scene
     Args:
         scene: To copy.
         settings: How.
+
+    Raises:
+        SceneError: Cycles is disabled.
     """
+    require_cycles()
     with ExitStack() as stack:
-        copy = scene.copy()
+        with kept_rigid_bodies(scene):
+            copy = copied_scene(scene)
         copy.name = _NAME
         _remove_on_exit(stack, bpy.data.scenes, copy.name)
         empty = bpy.data.scenes.new(_EMPTY_NAME)
         _remove_on_exit(stack, bpy.data.scenes, empty.name)
 
         # Copies of cameras, because depth of field is switched off.
-        cameras = _copy_cameras(copy, settings.layer, stack)
+        cameras = _copy_cameras(copy, settings, stack)
         free_camera = _copy_camera(copy, None, stack)
-        active = scene.camera.name if scene.camera else ""
         names = _CopyNames(
+            source=scene.name,
             scene=copy.name,
             empty=empty.name,
-            cameras=dict(sorted(cameras.items(), key=lambda item: item[0] != active)),
+            cameras=cameras,
             free_camera=free_camera.name,
         )
 
@@ -337,29 +378,37 @@ def _remove_on_exit(stack: ExitStack, blocks: bpy.types.bpy_prop_collection, nam
     stack.callback(remove)
 
 
-def _copy_cameras(copy: bpy.types.Scene, layer: str, stack: ExitStack) -> dict[str, str]:
-    """Copy all cameras of a view layer; markers then use the copies.
+def _copy_cameras(
+    copy: bpy.types.Scene, settings: CopySettings, stack: ExitStack
+) -> dict[str, str]:
+    """Copy all cameras of a view layer; markers along a path then use the copies.
 
     Returns:
-        The names of the copies, by those of the scene's cameras.
+        The names of the copies, by those of the scene's cameras; the active one is first.
     """
-    objects = copy.view_layers[layer].objects
-    cameras = [obj for obj in objects if obj.type == 'CAMERA']
+    active = copy.camera
+    copies = {}
     names = {}
-    for obj in cameras:
-        names[obj.name] = _copy_camera(copy, obj, stack).name
+    cameras = cameras_of_layer(copy, copy.view_layers[settings.layer])
+    for name, obj in sorted(cameras.items(), key=lambda item: item[1] != active):
+        copies[obj] = _copy_camera(copy, obj, stack)
+        names[name] = copies[obj].name
 
-    # Markers that switch cameras.
-    for marker in copy.timeline_markers:
-        if marker.camera and marker.camera.name in names:
-            marker.camera = copy.objects[names[marker.camera.name]]
+    # Markers switch cameras, but not to hidden ones, and only along a path.
+    for marker in list(copy.timeline_markers):
+        if not marker.camera:
+            continue
+        if settings.path and not marker.camera.hide_render and marker.camera in copies:
+            marker.camera = copies[marker.camera]
+        else:
+            copy.timeline_markers.remove(marker)
     return names
 
 
 def _copy_camera(
     scene: bpy.types.Scene, obj: bpy.types.Object | None, stack: ExitStack
 ) -> bpy.types.Object:
-    """Return a camera object in ``scene``, in focus everywhere.
+    """Return a camera object in ``scene``, in focus everywhere and never hidden.
 
     Args:
         scene: The object is linked to it.
@@ -374,13 +423,22 @@ def _copy_camera(
     else:
         data = bpy.data.cameras.new(_NAME)
         camera = bpy.data.objects.new(_NAME, data)
+    camera.name = _CAMERA_NAME
 
-    # Blur would be in no other pass.
+    # Blur would be in no other pass. Hidden objects are not evaluated.
     data.dof.use_dof = False
+    camera.hide_render = False
+    camera.hide_viewport = False
     _remove_on_exit(stack, bpy.data.cameras, data.name)
     _remove_on_exit(stack, bpy.data.objects, camera.name)
     scene.collection.objects.link(camera)
     return camera
+
+
+def _shadow_catchers(sources: Mapping[str, int]) -> list[int]:
+    """Return the pass_index of each object that is rendered only as the shadows on it."""
+    objects = [obj for obj in bpy.data.objects if obj.is_shadow_catcher]
+    return [sources[obj.name_full] for obj in objects if obj.name_full in sources]
 
 
 @contextmanager
@@ -442,19 +500,23 @@ def _fitted_shape(render: bpy.types.RenderSettings, size: int) -> tuple[int, int
     return width, height, render.pixel_aspect_x, render.pixel_aspect_y
 
 
-def _view_from_passes(view: FrameView, passes: Passes, color: NDArray[np.uint8]) -> RenderedView:
+def _view_from_passes(
+    view: FrameView, passes: Passes, color: NDArray[np.uint8], catchers: Sequence[int]
+) -> RenderedView:
     """Return the passes of a file of the renderer as a view.
 
     Args:
         view: That was rendered.
         passes: As of ``render_output.read_passes``.
         color: (H, W, 4) 8 bit sRGB.
+        catchers: The pass_index of shadow catchers. Of these only the shadows are visible, which
+            have no surface.
     """
-    visible, depth, normal = decode_geometry(passes, color[..., 3] > 0)
-
     names = ("IndexOB.X", "Object Index.X")
-    numbers = next(passes[name] for name in passes if name in names)
-    index = np.where(visible, np.rint(numbers), 0).astype(np.uint16)
+    numbers = np.rint(next(passes[name] for name in passes if name in names))
+    is_solid = (color[..., 3] > 0) & ~np.isin(numbers, catchers)
+    visible, depth, normal = decode_geometry(passes, is_solid)
+    index = np.where(visible, numbers, 0).astype(np.uint16)
 
     flow = None
     if view.flow:

@@ -35,6 +35,7 @@ from ...synthesis.camera_rigs import OF_SCENE, Rig
 from ...synthesis.randomization import to_json
 from ..bvh import nearest_triangle_finder
 from ..depsgraph import EvaluatedInstance, SceneSnapshot
+from ..playback import play_simulation, restored_frame
 from ..rendering.camera_visibility import SceneBVH, scene_fault
 from ..rendering.hdri import hdri_files
 from .dataset_folder import DatasetSettings, RenderSummary, prepare_folder, write_splits
@@ -105,11 +106,33 @@ class _SceneContent:
 
 
 @dataclass(frozen=True)
+class _SceneRun:
+    """What a run is given.
+
+    Attributes:
+        scene: To render.
+        name: Of the scene in the set.
+        folder: Of the set.
+        settings: Of the set.
+        domes: HDRI files to choose from; None to keep the world of the scene.
+        rng: Draws the cameras and the points.
+    """
+
+    scene: bpy.types.Scene
+    name: str
+    folder: Path
+    settings: DatasetSettings
+    domes: Sequence[Path] | None
+    rng: np.random.Generator
+
+
+@dataclass(frozen=True)
 class _ScenePlan:
     """What is rendered.
 
     Attributes:
         table: Of the instances.
+        bounds: (2, 3) of the scene over all frames, meters.
         frames: Of the snapshots.
         views: To render.
         settings: Of the views.
@@ -117,6 +140,7 @@ class _ScenePlan:
     """
 
     table: InstanceTable
+    bounds: NDArray[np.float64]
     frames: Sequence[int]
     views: Sequence[_PlannedView]
     settings: Sequence[ViewSetting]
@@ -132,6 +156,7 @@ class _ScenePlan:
             scene_camera=planned.scene_camera,
             sources=self.table.sources,
             flow=self.flow,
+            bounds=self.bounds,
         )
         view = stage.render_view(frame_view, self.settings[index])
 
@@ -159,7 +184,8 @@ def render_whole_scene(
         whole: How to render a scene.
 
     Raises:
-        SceneError: There is nothing to render, or no camera.
+        SceneError: There is nothing to render, no camera, or one that cannot be used; Cycles is
+            disabled; or something is simulated that the viewport does not show.
         MeshError: No camera around the scene was found that is clear of it.
         OutputError: As ``render_dataset``.
         DatasetError: As ``render_dataset``, or the settings make no sense for a scene.
@@ -182,22 +208,38 @@ def render_whole_scene(
         threads=settings.threads,
         denoise=settings.denoise,
         world=whole.world,
+        path=_path_rig(settings.cameras) is not None,
     )
-    with scene_copy(scene, copy_settings) as stage:
-        content = yield from _read_content(stage, frames, settings, name)
-        planned = _planned_views(stage, content, settings, rng)
-        yield Progress(_PLANNED, name)
-
-        plan, view_records, more = _make_plan(settings, domes, name, planned, content)
-        shapes = shapes_of(content.table, settings.most_triangles or _MOST_TRIANGLES)
-        record = _scene_record(scene, name, content, view_records, shapes, more)
-        with ViewCache(folder, record) as cache:
-            yield from _render_missing(stage, plan, cache, shapes, settings, name)
-            is_complete = cache.is_complete() and not shapes.missing_indices(cache)
-            if is_complete:
-                _write_scene(cache, record, shapes, content, settings, rng)
+    run = _SceneRun(scene, name, folder, settings, domes, rng)
+    with restored_frame(scene) as set_frame:
+        for frame in play_simulation(scene, frames[-1], set_frame):
+            yield Progress(0, f"{name}: playing frame {frame}")
+        with scene_copy(scene, copy_settings) as stage:
+            is_complete = yield from _render_copy(stage, frames, run)
     write_splits(folder)
     return RenderSummary(int(is_complete), 0, {})
+
+
+def _render_copy(stage: SceneCopy, frames: range, run: _SceneRun) -> Task[bool]:
+    """Render the views that are missing, and write the scene if all are found.
+
+    Returns:
+        Whether the scene was written.
+    """
+    settings = run.settings
+    content = yield from _read_content(stage, frames, settings, run.name)
+    planned = _planned_views(stage, content, settings, run.rng)
+    yield Progress(_PLANNED, run.name)
+
+    plan, view_records, more = _make_plan(settings, run.domes, run.name, planned, content)
+    shapes = shapes_of(content.table, settings.most_triangles or _MOST_TRIANGLES)
+    record = _scene_record(run.scene, run.name, content, view_records, shapes, more)
+    with ViewCache(run.folder, record) as cache:
+        yield from _render_missing(stage, plan, cache, shapes, settings, run.name)
+        is_complete = cache.is_complete() and not shapes.missing_indices(cache)
+        if is_complete:
+            _write_scene(cache, record, shapes, content, settings, run.rng)
+    return is_complete
 
 
 def _scene_record(
@@ -278,9 +320,13 @@ def _read_content(
     stage: SceneCopy, frames: range, settings: DatasetSettings, name: str
 ) -> Task[_SceneContent]:
     """Read the scene at all frames."""
+    # Only cameras that are rendered: others may be of a kind that cannot be.
+    is_path = _path_rig(settings.cameras) is not None
+    needs_cameras = any(rig.kind in OF_SCENE for rig in settings.cameras)
+    cameras = tuple(stage.cameras) if needs_cameras else ()
     snapshots: list[SceneSnapshot] = []
     for frame in frames:
-        snapshot = stage.read_snapshot(frame)
+        snapshot = stage.read_snapshot(frame, cameras, only_active=is_path)
         snapshots.append(_share_arrays(snapshot, snapshots))
         fraction = _READ * len(snapshots) / len(frames)
         yield Progress(fraction, f"{name}: frame {frame}")
@@ -391,6 +437,7 @@ def _make_plan(
     # Materials are the same in all views, so the scene's record has them.
     plan = _ScenePlan(
         table=table,
+        bounds=content.bounds,
         frames=content.frames,
         views=planned,
         settings=view_settings,

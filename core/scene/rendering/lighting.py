@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import bpy
@@ -49,6 +49,10 @@ class LightSettings:
     sun_tilt: float = 0.0
     sun_turn: float = 0.0
     lamps: tuple[AreaLight, ...] = ()
+
+    def scaled(self, factor: float) -> LightSettings:
+        """Return the same light after the world is scaled by ``factor`` about the origin."""
+        return replace(self, lamps=tuple(lamp.scaled(factor) for lamp in self.lamps))
 
 
 class StudioLights:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -35,7 +36,9 @@ _NAME = "Maquette Studio"
 _OCCLUSION_REACH = 0.5  # longest sides within which a surface occludes another
 _MIN_OCCLUSION_REACH = 1e-6  # meters
 _CROP_MARGIN = 4  # pixels around the object that are rendered, too
-_CLIP_MARGIN = 2  # by which clip planes are farther from objects that they would cut
+_CLIP_RATIO = 1e-5  # of the near clip plane to the far one
+_CLIP_MARGIN = 1.1  # by which the clip planes are beyond what is rendered
+_NEAR_SHARE = 2e-3  # of the radius: nearer than surfaces are to any camera, see camera_visibility
 _CLAMP = 4  # radiance of a sample at most, against speckles
 _GONE = (
     "What was being rendered was deleted or undone. Do not change it during rendering, and "
@@ -65,6 +68,7 @@ class RenderStudio:
         self._folder = folder
         self._relightable = relightable
         self._vertices: NDArray[np.floating] | None = None
+        self._bounds: NDArray[np.floating] | None = None
 
     def set_objects(
         self, objects: Iterable[bpy.types.Object], vertices: NDArray[np.floating] | None = None
@@ -78,7 +82,9 @@ class RenderStudio:
                 longest side count for the occlusion.
         """
         self._vertices = vertices
+        self._bounds = None
         if vertices is not None:
+            self._bounds = np.stack((vertices.min(0), vertices.max(0)))
             reach = _OCCLUSION_REACH * float(np.ptp(vertices, axis=0).max())
             self.scene.world.light_settings.distance = max(reach, _MIN_OCCLUSION_REACH)
 
@@ -101,7 +107,7 @@ class RenderStudio:
         self.scene.render.use_persistent_data = False
         with depsgraph_reader() as reader:
             snapshot = reader.read_scene(
-                self.scene, (), lambda: bpy.ops.render.render(scene=self.scene.name)
+                self.scene, {}, lambda: bpy.ops.render.render(scene=self.scene.name)
             )
         self.scene.render.use_persistent_data = True
 
@@ -174,8 +180,7 @@ class RenderStudio:
 
     def _render_passes(self, camera: Camera) -> dict[str, NDArray[np.float32]]:
         """Render all passes, see :func:`read_passes`."""
-        apply_camera(self.scene, camera)
-        self._widen_clip_range(camera)
+        apply_camera(self.scene, camera, self._bounds)
         path = self._folder / "view.exr"
         path.unlink(missing_ok=True)  # an earlier image must not be read in place of this one
 
@@ -183,22 +188,6 @@ class RenderStudio:
         with guard_output(self._folder, path.name):
             bpy.ops.render.render(write_still=True, scene=self.scene.name)
             return read_passes(path)
-
-    def _widen_clip_range(self, camera: Camera) -> None:
-        """Let the camera see all of the objects, however far from the origin or small they are."""
-        if self._vertices is None:
-            return
-        from_world = camera.from_world
-        depth = self._vertices @ from_world[2, :3] + from_world[2, 3]
-        nearest = float(depth.min())
-        farthest = float(depth.max())
-
-        # Only if something would be cut off: the range has an effect on the last bits of images.
-        data = self.scene.camera.data
-        if farthest > data.clip_end:
-            data.clip_end = farthest * _CLIP_MARGIN
-        if 0 < nearest < data.clip_start:
-            data.clip_start = nearest / _CLIP_MARGIN
 
 
 @contextmanager
@@ -214,24 +203,25 @@ def render_studio(
         relightable: Whether views have albedo and occlusion, too.
 
     Raises:
-        SceneError: The studio or what it renders was deleted or undone.
+        SceneError: Cycles is disabled, or the studio or what it renders was deleted or undone.
     """
+    require_cycles()
     had_result = bool(_render_result())
     scene = bpy.data.scenes.new(_NAME)
     camera_data = bpy.data.cameras.new(_NAME)
     camera = bpy.data.objects.new(_NAME, camera_data)
     shown = bpy.data.collections.new(_NAME)
-    scene.collection.children.link(shown)
-    scene.collection.objects.link(camera)
-    scene.camera = camera
-
-    # Quality, light paths and passes.
-    _set_up(scene, samples, threads, denoise)
-    if relightable:
-        _add_passes(scene.view_layers[0])
-
-    # The lights and the output folder exist as long as the studio.
     try:
+        scene.collection.children.link(shown)
+        scene.collection.objects.link(camera)
+        scene.camera = camera
+
+        # Quality, light paths and passes.
+        _set_up(scene, samples, threads, denoise)
+        if relightable:
+            _add_passes(scene.view_layers[0])
+
+        # The lights and the output folder exist as long as the studio.
         with (
             temporary_folder() as folder,
             _release_render_data(scene),
@@ -278,8 +268,16 @@ def _release_render_data(scene: bpy.types.Scene) -> Iterator[None]:
                 handler_list.remove(release)
 
 
-def apply_camera(scene: bpy.types.Scene, camera: Camera) -> None:
-    """Let the camera object of ``scene`` render as ``camera`` does."""
+def apply_camera(
+    scene: bpy.types.Scene, camera: Camera, bounds: NDArray[np.floating] | None = None
+) -> None:
+    """Let the camera object of ``scene`` render as ``camera`` does.
+
+    Args:
+        scene: With the camera object.
+        camera: To render as.
+        bounds: (2, 3) of what is rendered, all of which is within the clip planes.
+    """
     render = scene.render
     obj = scene.camera
     data = obj.data
@@ -309,8 +307,42 @@ def apply_camera(scene: bpy.types.Scene, camera: Camera) -> None:
 
     # Far enough for any object around the origin that the camera looks at.
     max_distance = float(np.linalg.norm(camera.to_world[:3, 3])) * 4 + 100
-    data.clip_start = max_distance * 1e-5
-    data.clip_end = max_distance
+    clip_start = max_distance * _CLIP_RATIO
+    clip_end = max_distance
+    if bounds is not None:
+        clip_start, clip_end = _fitted_clip(camera, bounds, clip_start, clip_end)
+    data.clip_start = clip_start
+    data.clip_end = clip_end
+
+
+def _fitted_clip(
+    camera: Camera, bounds: NDArray[np.floating], clip_start: float, clip_end: float
+) -> tuple[float, float]:
+    """Return clip planes that hold all of ``bounds`` (2, 3) in front of the camera.
+
+    They are the given ones wherever these do.
+    """
+    corners = np.array(list(itertools.product(*bounds.T.tolist())))
+    depth = camera.project(corners)[1]
+    farthest = float(depth.max())
+    if farthest > clip_end:
+        clip_end = farthest * _CLIP_MARGIN
+
+    # Within the bounds a surface may be as near as cameras come to one.
+    nearest = float(depth.min())
+    radius = float(np.linalg.norm(np.ptp(bounds, axis=0))) / 2
+    if nearest < clip_start:
+        clip_start = min(clip_start, max(nearest / _CLIP_MARGIN, radius * _NEAR_SHARE))
+    return clip_start, clip_end
+
+
+def require_cycles() -> None:
+    """Raise SceneError if Cycles, an add-on that comes with Blender, is disabled."""
+    if not hasattr(bpy.types.Scene, "cycles"):
+        raise SceneError(
+            "Rendering needs Cycles, which is disabled. Enable the add-on Cycles Render Engine in "
+            "the preferences"
+        )
 
 
 def set_quality(scene: bpy.types.Scene, samples: int, threads: int, denoise: bool) -> None:
