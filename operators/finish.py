@@ -113,9 +113,11 @@ def _finish_summary(finished: RemeshResult) -> list[str]:
     if finished.remade:
         before = finished.before
         reason = "parts overlapped" if before.is_watertight else before.summary()
-        report.append(f"surface rebuilt: {reason}")
+        report.append(f"surface repaired: {reason}")
+    report += finished.facts
     if finished.removed:
         report.append(f"{finished.removed} loose parts removed")
+    report += finished.comparison.summary()
     report.append(f"{_SYMMETRY_TEXTS[finished.symmetric]}: {finished.plane.summary()}")
     return report
 

@@ -85,20 +85,25 @@ class _Lattice:
     count: tuple[int, int]
 
     @classmethod
-    def along(cls, direction: NDArray[np.int64]) -> _Lattice:
-        """Return the lines along ``direction`` (3,), of -1, 0 and 1, of which the first is 1."""
+    def along(cls, direction: NDArray[np.int64], side: int) -> _Lattice:
+        """Return the lines along a direction.
+
+        Args:
+            direction: (3,) of -1, 0 and 1, of which the first that is not 0 is 1.
+            side: Number of cells along each side of the cube.
+        """
         axis = int(np.flatnonzero(direction)[0])
         across = ((axis + 1) % 3, (axis + 2) % 3)
         slope = (int(direction[across[0]]), int(direction[across[1]]))
 
         # A diagonal needs almost twice as many lines as there are cells along a side.
         lowest = [0, 0]
-        count = [SIDE, SIDE]
+        count = [side, side]
         for rank in range(2):
             if slope[rank] > 0:
-                lowest[rank] = -(SIDE - 1)
+                lowest[rank] = -(side - 1)
             if slope[rank] != 0:
-                count[rank] = SIDE + SIDE - 1
+                count[rank] = side + side - 1
         return cls(
             axis=axis,
             across=across,
@@ -159,8 +164,30 @@ def inside_grid(solid: OrientedSolid, bounds: NDArray[np.floating[Any]]) -> NDAr
         (SIDE, SIDE, SIDE) bool, indexed x, y, z.
     """
     lower, cell_size = _cube(bounds)
+    return inside_lattice(solid, lower, cell_size, SIDE)
+
+
+def inside_lattice(
+    solid: OrientedSolid,
+    lower: NDArray[np.floating[Any]],
+    cell_size: float,
+    side: int,
+    fill_hidden: bool = True,
+) -> NDArray[np.bool_]:
+    """Return whether the center of each cell of a cube is inside the solid.
+
+    Args:
+        solid: The solid.
+        lower: (3,) the lower corner of the cube.
+        cell_size: Length of a cell.
+        side: Number of cells along each side of the cube.
+        fill_hidden: Also what no direction sees from outside, such as a hollow.
+
+    Returns:
+        (side, side, side) bool, indexed x, y, z.
+    """
     vertices = (solid.vertices - lower) / cell_size - 0.5 - np.array(_ASIDE)
-    cells = np.indices((SIDE,) * 3, np.int32).reshape(3, -1)
+    cells = np.indices((side,) * 3, np.int32).reshape(3, -1)
 
     # Closed surfaces: all six rays of a cell along the axes count the same winding number.
     total = np.zeros(cells.shape[1], np.int32)
@@ -168,7 +195,7 @@ def inside_grid(solid: OrientedSolid, bounds: NDArray[np.floating[Any]]) -> NDAr
     agree = np.ones(cells.shape[1], bool)
     winding: NDArray[np.int32] | None = None
     for direction in np.eye(3, dtype=np.int64):
-        line_winding = _count_along(vertices, solid.triangles, direction, cells)
+        line_winding = _count_along(vertices, solid.triangles, direction, cells, side)
         if winding is None:
             winding = line_winding.ahead
         agree &= (line_winding.ahead == winding) & (line_winding.behind == winding)
@@ -178,22 +205,33 @@ def inside_grid(solid: OrientedSolid, bounds: NDArray[np.floating[Any]]) -> NDAr
     result = winding > 0
 
     # Elsewhere take the mean over all directions, and whether any of them sees the cell.
-    open_cells = np.flatnonzero(~agree | ((winding <= 0) & ~is_visible))
+    is_open = ~agree
+    if fill_hidden:
+        is_open |= (winding <= 0) & ~is_visible
+    open_cells = np.flatnonzero(is_open)
     if len(open_cells):
         total = total[open_cells]
         is_visible = is_visible[open_cells]
         for direction in _diagonals():
-            line_winding = _count_along(vertices, solid.triangles, direction, cells[:, open_cells])
+            line_winding = _count_along(
+                vertices, solid.triangles, direction, cells[:, open_cells], side
+            )
             weight = _WEIGHTS[int(np.abs(direction).sum())]
             total += weight * (line_winding.ahead + line_winding.behind)
             is_visible |= line_winding.is_visible
-        result[open_cells] = (2 * total > _WEIGHT_SUM) | ~is_visible
+        result[open_cells] = 2 * total > _WEIGHT_SUM
+        if fill_hidden:
+            result[open_cells] |= ~is_visible
 
-    return result.reshape((SIDE,) * 3)
+    return result.reshape((side,) * 3)
 
 
 def _count_along(
-    vertices: Points, triangles: Faces, direction: NDArray[np.int64], cells: NDArray[np.int32]
+    vertices: Points,
+    triangles: Faces,
+    direction: NDArray[np.int64],
+    cells: NDArray[np.int32],
+    side: int,
 ) -> _LineWinding:
     """Count what the lines along a direction through the centers of cells cross.
 
@@ -202,8 +240,9 @@ def _count_along(
         triangles: (F, 3) indices.
         direction: (3,) of -1, 0 and 1; the first number that is not 0 is 1.
         cells: (3, Q) the cells.
+        side: Number of cells along each side of the cube.
     """
-    lattice = _Lattice.along(direction)
+    lattice = _Lattice.along(direction, side)
 
     # Express the mesh by the two numbers that tell lines apart, and the depth along a line.
     columns = vertices.T
@@ -214,8 +253,8 @@ def _count_along(
     line, depth, sign = _find_crossings(corners, lattice.count)
 
     # Sort the crossings by line and by the first cell beyond them, and add up their signs.
-    slot = np.ceil(depth).clip(0, SIDE).astype(np.int64)
-    keys = line * (SIDE + 1) + slot
+    slot = np.ceil(depth).clip(0, side).astype(np.int64)
+    keys = line * (side + 1) + slot
     order = np.argsort(keys, kind="stable")
     keys = keys[order]
     sums = np.concatenate(((0,), np.cumsum(sign[order]))).astype(np.int32)
@@ -226,8 +265,8 @@ def _count_along(
     first_number = lattice.coordinate(cells, 0)
     second_number = lattice.coordinate(cells, 1)
     cell_line = first_number * lattice.count[1] + second_number
-    cell_key = cell_line * (SIDE + 1) + cells[lattice.axis]
-    crossings_before = _count_up_to(keys, cell_key, lattice.line_count * (SIDE + 1))
+    cell_key = cell_line * (side + 1) + cells[lattice.axis]
+    crossings_before = _count_up_to(keys, cell_key, lattice.line_count * (side + 1))
     start = line_starts.take(cell_line)
     end = line_starts.take(cell_line + 1)
     sum_before = sums.take(crossings_before)

@@ -141,7 +141,7 @@ def _outer_triangles(solid: OrientedSolid, corners: Points) -> Points:
         (N, 3, 3) pieces.
     """
     size = float(np.ptp(solid.vertices, axis=0).max())
-    pieces = _bisect_triangles(corners, _COARSE_EDGE * size)
+    pieces = bisect_triangles(corners, _COARSE_EDGE * size)
     is_small = _edge_lengths(pieces).max(1) <= _FINE_EDGE * size
     small = pieces[is_small]
     pieces = pieces[~is_small]
@@ -155,7 +155,7 @@ def _outer_triangles(solid: OrientedSolid, corners: Points) -> Points:
 
     # Where the tests disagree it is cut further; small pieces are tested at their centers only.
     mixed = pieces[is_free.any(1) & ~is_free.all(1)]
-    small = np.concatenate((small, _bisect_triangles(mixed, _FINE_EDGE * size)))
+    small = np.concatenate((small, bisect_triangles(mixed, _FINE_EDGE * size)))
     small_is_free = _is_outside(solid, small.mean(1), _triangle_normals(small))
     return np.concatenate((free, small[small_is_free]))
 
@@ -166,7 +166,7 @@ def _is_outside(solid: OrientedSolid, points: Points, directions: Points) -> NDA
     return ~solid.contains(points + step * directions, _RAYS)
 
 
-def _bisect_triangles(corners: Points, longest: float) -> Points:
+def bisect_triangles(corners: Points, longest: float) -> Points:
     """Halve triangles (F, 3, 3) across their longest edge until none is longer than ``longest``."""
     finished = []
     while len(corners):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..arrays import MeshArrays
 from ..imaging.morphology import connected_components
 from .connectivity import take_vertices, vertex_components
+from .winding_number import points_inside
 
 # How far a split vertex moves towards the mean of its faces' centers, as a share of the distance:
 # enough that no merging by distance undoes the split.
@@ -28,7 +29,7 @@ class TopologyReport:
         non_manifold: Edges with three faces or more.
         flipped: Edges whose two faces have opposite orientations.
         pinched: Vertices at which several fans of faces touch.
-        inward: Components whose faces are oriented inwards.
+        inward: Components whose faces are oriented inwards, and which are no hollow of another.
         volume: Cubic meters, positive if the faces are oriented outwards.
         pieces: Number of connected components.
     """
@@ -62,7 +63,7 @@ class TopologyReport:
         return ", ".join(defects)
 
 
-class _HalfEdges:
+class HalfEdges:
     """The half-edges of all faces. Number c starts at corner c of the flattened faces.
 
     Attributes:
@@ -93,7 +94,7 @@ class _HalfEdges:
 
 def check_topology(mesh: MeshArrays) -> TopologyReport:
     """Count the defects of ``mesh``."""
-    half_edges = _HalfEdges(mesh)
+    half_edges = HalfEdges(mesh)
     face_counts = half_edges.face_counts()
     balance = np.bincount(half_edges.edge, half_edges.is_forward * 2.0 - 1)
     volumes = piece_volumes(mesh)
@@ -102,7 +103,7 @@ def check_topology(mesh: MeshArrays) -> TopologyReport:
         non_manifold=int((face_counts > 2).sum()),
         flipped=int(((face_counts == 2) & (balance != 0)).sum()),
         pinched=_count_pinched(mesh, half_edges),
-        inward=int((volumes <= 0).sum()),
+        inward=int(((volumes <= 0) & ~hollow_pieces(mesh, volumes)).sum()),
         volume=float(volumes.sum()),
         pieces=len(volumes),
     )
@@ -123,6 +124,28 @@ def piece_volumes(mesh: MeshArrays) -> NDArray[np.float64]:
     return np.asarray(volumes, float)
 
 
+def hollow_pieces(mesh: MeshArrays, volumes: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which components (N,) are hollows: oriented inwards, and inside of another one.
+
+    Args:
+        mesh: The mesh.
+        volumes: (N,) of :func:`piece_volumes`.
+    """
+    is_hollow = np.zeros(len(volumes), bool)
+    inward = np.flatnonzero(volumes < 0)
+    if not len(inward) or len(inward) == len(volumes):
+        return is_hollow
+
+    # A hollow does not cross what encloses it, so one of its vertices decides.
+    triangles = replace(mesh, faces=mesh.to_triangles())
+    piece = face_pieces(triangles)
+    _, first_face = np.unique(piece, return_index=True)
+    points = mesh.vertices[triangles.faces[first_face[inward], 0]]
+    solids = triangles.faces[volumes[piece] > 0]
+    is_hollow[inward] = points_inside(mesh.vertices, solids, points)
+    return is_hollow
+
+
 def face_pieces(mesh: MeshArrays) -> NDArray[np.int64]:
     """Return for each face (F,) the number, from 0, of its connected component."""
     component = vertex_components(mesh)[mesh.faces[:, 0]]
@@ -141,7 +164,7 @@ def split_non_manifold(mesh: MeshArrays) -> MeshArrays:
     Returns:
         The mesh itself if there is nothing to cut.
     """
-    half_edges = _HalfEdges(mesh)
+    half_edges = HalfEdges(mesh)
     first, second = _paired_half_edges(mesh, half_edges)
 
     # Paired half-edges run in opposite directions: the start of each meets the end of the other.
@@ -172,7 +195,7 @@ def fill_holes(mesh: MeshArrays) -> MeshArrays:
     Returns:
         The mesh itself if there is no such hole.
     """
-    half_edges = _HalfEdges(mesh)
+    half_edges = HalfEdges(mesh)
     vertex = mesh.faces.ravel()
     end_vertex = vertex[half_edges.end_corner]
 
@@ -254,7 +277,7 @@ def _mean_face_centers(mesh: MeshArrays, vertex: NDArray[np.int64]) -> NDArray[n
 
 
 def _paired_half_edges(
-    mesh: MeshArrays, half_edges: _HalfEdges
+    mesh: MeshArrays, half_edges: HalfEdges
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the two opposite half-edges (N,), (N,) of each pair of joined faces."""
     face_counts = half_edges.face_counts()
@@ -271,14 +294,14 @@ def _paired_half_edges(
     if len(crowded):
         breaks = np.flatnonzero(np.diff(half_edges.edge[crowded])) + 1
         for group in np.split(crowded, breaks):
-            pairs.append(_pairs_around_edge(mesh, half_edges, group))
+            pairs.append(pairs_around_edge(mesh, half_edges, group))
 
     all_pairs = np.concatenate(pairs)
     return all_pairs[:, 0], all_pairs[:, 1]
 
 
-def _pairs_around_edge(
-    mesh: MeshArrays, half_edges: _HalfEdges, group: NDArray[np.int64]
+def pairs_around_edge(
+    mesh: MeshArrays, half_edges: HalfEdges, group: NDArray[np.int64]
 ) -> NDArray[np.int64]:
     """Pair the half-edges of one edge so that each pair of faces has the solid between them.
 
@@ -325,7 +348,7 @@ def _pairs_around_edge(
     return np.stack((ring[is_forward], np.roll(ring, 1)[is_forward]), axis=1)
 
 
-def _count_pinched(mesh: MeshArrays, half_edges: _HalfEdges) -> int:
+def _count_pinched(mesh: MeshArrays, half_edges: HalfEdges) -> int:
     """Return how many vertices have several fans of faces.
 
     Only vertices count whose edges all have two faces; the others are reported as edges.

@@ -94,7 +94,7 @@ def remesh_quads(mesh: MeshArrays, count: int, mirror: bool = False) -> MeshArra
         if _is_intact(quads, topology) and deviation <= _TOLERANCE and not _lost_part(mesh, quads):
             return quads
         target = round(target * count / len(quads.faces))
-    return _cut_in_quads(mesh, count, mirror)
+    return cut_in_quads(mesh, count, mirror)
 
 
 def _is_intact(quads: MeshArrays, original: TopologyReport) -> bool:
@@ -242,7 +242,7 @@ def _voxel_quads(mesh: MeshArrays, count: int) -> MeshArrays:
     return quads
 
 
-def _cut_in_quads(mesh: MeshArrays, count: int, mirror: bool) -> MeshArrays:
+def cut_in_quads(mesh: MeshArrays, count: int, mirror: bool) -> MeshArrays:
     """Return ``mesh`` in about ``count`` quads by decimation.
 
     Triangles are joined in pairs where possible, then each face is cut from its center. Keeps thin

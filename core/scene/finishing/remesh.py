@@ -4,37 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 
-import bpy  # noqa: F401  (bpy makes mathutils importable)
 import numpy as np
-from mathutils.bvhtree import BVHTree
 from numpy.typing import NDArray
 
 from ...arrays import MeshArrays
 from ...cameras import Camera
 from ...errors import MeshError
 from ...geometry.connectivity import submesh
+from ...geometry.mesh_repair import drop_invalid_faces
 from ...geometry.signed_distance import closest_on_triangles
 from ...geometry.symmetry import SymmetryPlane, choose_half, find_symmetry_plane
-from ...geometry.topology import (
-    TopologyReport,
-    check_topology,
-    face_pieces,
-    piece_volumes,
-    split_non_manifold,
-)
+from ...geometry.topology import TopologyReport, check_topology, split_non_manifold
 from ...jobs.task import Progress, Task, in_thread, single_step
 from ..bvh import nearest_triangle_finder
 from . import blender_remeshers
+from .closing import CELLS, ClosedMesh, close_mesh, remove_loose
+from .comparison import SampledSurface, ShapeComparison, compare_shapes, refuse
 from .wall_thickness import WallThickness, measure_walls
 
 T = TypeVar("T")
 
-_VOXELS = 128  # along the longest side of a mesh that has to be rebuilt of voxels
 # Deviation up to which a mesh is made symmetric; beyond it, mirroring makes another shape.
 _MAX_ASYMMETRY = 0.02
-_MANY = 64  # pieces that are assumed to overlap without a check, which would take long
+# Longest sides, and distances from the origin in longest sides, that Blender's remeshers, which
+# compute in single precision, take as they are. Other meshes are moved to the origin and scaled.
+_USUAL_SIZES = (0.05, 500.0)
+_USUAL_DISTANCE = 50.0
 
 
 @dataclass(frozen=True)
@@ -68,8 +66,10 @@ class FinishSettings:
         preset: Of PRESETS.
         faces: In place of the preset's number; 0 for the preset's.
         symmetric: Make the mesh symmetric about its best plane, if it nearly is.
-        loose: Pieces of less than this share of the largest one's volume are removed.
-        scale: Meters along each axis of one unit of the mesh, for the thickness of walls.
+        loose: Pieces of less than this share of the largest one are removed, see
+            :func:`.closing.remove_loose`.
+        scale: Meters along each axis of one unit of the mesh, above 0.
+        up: Unit vector against gravity, along the axes of the mesh.
     """
 
     preset: str = "block_out"
@@ -77,6 +77,7 @@ class FinishSettings:
     symmetric: bool = False
     loose: float = 0.01
     scale: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    up: tuple[float, float, float] = (0.0, 0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -88,8 +89,10 @@ class RemeshResult:
         before: Topology of the given mesh.
         after: Topology of the result.
         removed: Number of loose pieces that were removed.
-        remade: Whether the surface was rebuilt of voxels, because it was not closed or its pieces
+        remade: Whether the surface was repaired, because it was not closed or its pieces
             overlapped.
+        facts: What was done to repair it, one text a fact.
+        comparison: Of the given mesh, without its loose pieces, and the result.
         plane: Best plane of symmetry before mirroring.
         symmetric: Whether the mesh was made symmetric; None if that was not requested.
         walls: In meters; None if the preset does not measure them.
@@ -101,6 +104,8 @@ class RemeshResult:
     removed: int
     remade: bool
     plane: SymmetryPlane
+    facts: tuple[str, ...]
+    comparison: ShapeComparison
     symmetric: bool | None = None
     walls: WallThickness | None = None
 
@@ -120,15 +125,40 @@ def remesh(
             is the better one.
 
     Raises:
-        MeshError: It has no faces, encloses nothing, or could not be repaired.
+        MeshError: It has no surface, could not be repaired, or would lose more than the limits of
+            :mod:`.comparison`.
     """
-    _check_mesh(mesh)
+    mesh, invalid_count = _used_part(mesh)
+    frame = _WorkingFrame.of(mesh)
+    if frame is not None:
+        mesh = frame.to_frame(mesh)
+        settings = replace(settings, scale=frame.scale_from_frame(settings.scale))
+        cameras = [frame.camera_to_frame(camera) for camera in cameras]
+
+    result = yield from _remesh_in_frame(mesh, settings, cameras)
+    if invalid_count:
+        fact = f"{invalid_count} faces with invalid coordinates left out"
+        result = replace(result, facts=(fact, *result.facts))
+    if frame is not None:
+        result = frame.result_from_frame(result, settings.scale)
+    return result
+
+
+def _remesh_in_frame(
+    mesh: MeshArrays, settings: FinishSettings, cameras: Sequence[Camera]
+) -> Task[RemeshResult]:
+    """Remesh ``mesh``, of which all coordinates are usual numbers; see :func:`remesh`."""
     preset = PRESETS[settings.preset]
     before = yield from _step(0.0, "Checking", lambda: check_topology(mesh))
 
-    # Closed pieces that do not overlap.
+    # Closed pieces that do not overlap, in the proportions of the object.
+    scale = np.array(settings.scale)
+    aspect = scale / scale.max()
     bare = replace(mesh, colors=None, confidence=None)
-    shape, removed, remade = yield from _merge_pieces(bare, settings.loose)
+    original = SampledSurface(_scaled(bare, aspect))
+    closed = yield from _close(original, settings)
+    closed_shape, removed = remove_loose(closed.mesh, settings.loose)
+    shape = _scaled(closed_shape, 1 / aspect)
 
     # The half to mirror, if any.
     plane = yield from _step(0.2, "Finding symmetry", lambda: _symmetry_plane(shape))
@@ -147,27 +177,140 @@ def remesh(
     )
     walls = None
     if preset.walls:
-        scale = np.array(settings.scale, np.float32)
-        scaled = replace(remeshed, vertices=remeshed.vertices * scale)
+        scaled = _scaled(remeshed, settings.scale)
         walls = yield from _step(0.9, "Measuring wall thickness", lambda: measure_walls(scaled))
     after = yield from _step(0.95, "Checking", lambda: check_topology(remeshed))
 
+    # Loose pieces that were removed are no loss.
+    closed_surface = SampledSurface(closed_shape)
+    reference = closed_surface if removed else original
+    result = SampledSurface(_scaled(remeshed, aspect))
+    comparison = yield from _step(
+        0.97, "Comparing", lambda: compare_shapes(reference, result, closed_surface.volume)
+    )
     return RemeshResult(
         mesh=colored,
         before=before,
         after=after,
         removed=removed,
-        remade=remade,
+        remade=closed.repaired,
         plane=plane,
+        facts=closed.facts,
+        comparison=comparison.scaled(float(scale.max())),
         symmetric=symmetric,
         walls=walls,
     )
 
 
-def _check_mesh(mesh: MeshArrays) -> None:
-    """Raise MeshError if ``mesh`` has no faces, or vertices that are not numbers."""
-    if not len(mesh.faces) or not np.isfinite(mesh.vertices).all():
-        raise MeshError("The mesh has no faces to finish")
+@dataclass(frozen=True)
+class _WorkingFrame:
+    """A frame in which a very large, small or remote mesh has a usual size and place.
+
+    Attributes:
+        offset: (3,) added to the coordinates of the mesh.
+        factor: By which they are multiplied then.
+    """
+
+    offset: NDArray[np.float64]
+    factor: float
+
+    @classmethod
+    def of(cls, mesh: MeshArrays) -> _WorkingFrame | None:
+        """Return the frame for ``mesh``; None if it can stay where it is."""
+        lower = mesh.vertices.min(axis=0).astype(float)
+        upper = mesh.vertices.max(axis=0).astype(float)
+        size = float((upper - lower).max())
+        if size <= 0:
+            return None
+
+        is_usual_size = _USUAL_SIZES[0] <= size <= _USUAL_SIZES[1]
+        center = (lower + upper) / 2
+        if is_usual_size and float(np.abs(center).max()) <= _USUAL_DISTANCE * size:
+            return None
+        return cls(-center, 1 / size)
+
+    def to_frame(self, mesh: MeshArrays) -> MeshArrays:
+        """Return ``mesh`` in the frame."""
+        return mesh.offset_and_scaled(self.offset, self.factor)
+
+    def camera_to_frame(self, camera: Camera) -> Camera:
+        """Return ``camera`` in the frame."""
+        translation = np.eye(4)
+        translation[:3, 3] = self.offset
+        return camera.moved(translation).scaled(self.factor)
+
+    def scale_from_frame(self, scale: tuple[float, float, float]) -> tuple[float, float, float]:
+        """Return the meters along each axis of one unit of the frame, from those of the mesh."""
+        x, y, z = scale
+        return x / self.factor, y / self.factor, z / self.factor
+
+    def result_from_frame(
+        self, result: RemeshResult, scale: tuple[float, float, float]
+    ) -> RemeshResult:
+        """Return ``result`` in the space of the mesh.
+
+        Args:
+            result: In the frame.
+            scale: Meters along each axis of one unit of the frame.
+        """
+        vertices = result.mesh.vertices.astype(float) / self.factor - self.offset
+        cubed = self.factor**3
+        walls = result.walls
+        if walls is not None:
+            shift = self.offset * self.factor * np.array(scale)
+            walls = replace(walls, places=walls.places - shift)
+        return replace(
+            result,
+            mesh=replace(result.mesh, vertices=vertices.astype(np.float32)),
+            before=replace(result.before, volume=result.before.volume / cubed),
+            after=replace(result.after, volume=result.after.volume / cubed),
+            plane=replace(result.plane, point=result.plane.point / self.factor - self.offset),
+            walls=walls,
+        )
+
+
+def _used_part(mesh: MeshArrays) -> tuple[MeshArrays, int]:
+    """Return ``mesh`` without invalid faces and unused vertices, and the number of these faces.
+
+    Raises:
+        MeshError: Nothing is left.
+    """
+    count = len(mesh.faces)
+    mesh = drop_invalid_faces(mesh)
+    if not len(mesh.faces):
+        reason = "has no faces to finish"
+        if count:
+            reason = "has no faces to finish: all of them have coordinates that are not numbers"
+        raise MeshError(f"The mesh {reason}")
+    if len(np.unique(mesh.faces)) < len(mesh.vertices):
+        mesh = submesh(mesh, np.ones(len(mesh.faces), bool))
+    return mesh, count - len(mesh.faces)
+
+
+def _close(original: SampledSurface, settings: FinishSettings) -> Task[ClosedMesh]:
+    """Return the mesh of ``original`` closed.
+
+    Raises:
+        MeshError: It has no surface, or too much of it would be lost.
+    """
+    closed = yield from close_mesh(original.mesh, np.array(settings.up))
+    if closed.repaired:
+        surface = SampledSurface(closed.mesh)
+        comparison = yield from _step(
+            0.19, "Comparing", lambda: compare_shapes(original, surface, surface.volume)
+        )
+        fault = comparison.fault()
+        if fault is not None:
+            raise refuse(fault, "Close its holes by hand first, or add a Solidify modifier")
+    return closed
+
+
+def _scaled(mesh: MeshArrays, scale: Sequence[float] | NDArray[np.float64]) -> MeshArrays:
+    """Return ``mesh`` multiplied by (3,) factors; the mesh itself if they are 1."""
+    factors = np.asarray(scale, np.float32)
+    if (factors == 1).all():
+        return mesh
+    return replace(mesh, vertices=mesh.vertices * factors)
 
 
 def _step(fraction: float, stage: str, function: Callable[[], T]) -> Task[T]:
@@ -195,105 +338,63 @@ def _remesh_shape(
         local = replace(shape, vertices=local_vertices)
         shape = yield from _repair_mesh(blender_remeshers.symmetrize_mesh(local, side))
 
-    # To the requested number of faces.
-    yield Progress(0.4, "Remeshing")
-    preset = PRESETS[settings.preset]
-    faces = settings.faces or preset.faces or len(shape.to_triangles())
-    if preset.quads:
-        remeshed = blender_remeshers.remesh_quads(shape, faces, bool(side))
-    else:
-        remeshed = blender_remeshers.decimate_triangles(shape, faces, bool(side))
-    remeshed = yield from _repair_mesh(remeshed)
-
+    remeshed = yield from _reduce(shape, settings, bool(side))
     if side:
         vertices = (remeshed.vertices @ frame + plane.point).astype(np.float32)
         remeshed = replace(remeshed, vertices=vertices)
     return remeshed
 
 
-def _merge_pieces(mesh: MeshArrays, loose: float) -> Task[tuple[MeshArrays, int, bool]]:
-    """Return ``mesh`` as watertight pieces that do not overlap.
+def _reduce(shape: MeshArrays, settings: FinishSettings, mirror: bool) -> Task[MeshArrays]:
+    """Give ``shape`` the requested number of faces, by the first way that keeps its shape.
 
     Args:
-        mesh: Without colors and confidence.
-        loose: See :class:`FinishSettings`.
-
-    Returns:
-        The mesh, the number of loose pieces that were removed, and whether it was rebuilt of
-        voxels.
+        shape: Watertight.
+        settings: How.
+        mirror: ``shape`` is symmetric about x = 0, and the result shall be, too.
 
     Raises:
-        MeshError: It encloses nothing.
+        MeshError: Every way loses too much.
     """
-    cleaned, removed, is_clean = yield from _step(
-        0.1, "Checking", lambda: _remove_debris(mesh, loose)
-    )
-    if is_clean:
-        return cleaned, removed, False
+    preset = PRESETS[settings.preset]
+    faces = settings.faces or preset.faces or len(shape.to_triangles())
+    ways: list[Callable[[], MeshArrays]]
+    if preset.quads:
+        ways = [
+            lambda: blender_remeshers.remesh_quads(shape, faces, mirror),
+            lambda: blender_remeshers.cut_in_quads(shape, faces, mirror),
+        ]
+    else:
+        ways = [lambda: blender_remeshers.decimate_triangles(shape, faces, mirror)]
 
-    # Voxels join overlapping pieces and close what is open.
-    yield Progress(0.15, "Closing holes")
-    size = float(np.ptp(cleaned.vertices, axis=0).max())
-    rebuilt = cleaned
-    if size > 0:
-        voxels = blender_remeshers.remesh_voxels(cleaned, size / _VOXELS)
-        rebuilt = split_non_manifold(voxels)
-    if size <= 0 or not len(rebuilt.faces):
-        raise MeshError(
-            "The mesh encloses no volume. Close its holes, or add thickness with a Solidify "
-            "modifier"
-        )
-
-    rebuilt, more_removed = _without_loose(rebuilt, loose)
-    rebuilt = yield from _repair_mesh(rebuilt)
-    return rebuilt, removed + more_removed, True
+    surface = SampledSurface(shape)
+    failure = MeshError("The mesh was not changed, because it could not be remeshed")
+    for way in ways:
+        yield Progress(0.4, "Remeshing")
+        try:
+            remeshed = yield from _repair_mesh(way())
+            yield from _step(0.75, "Comparing", partial(_check_reduction, surface, remeshed))
+        except MeshError as error:
+            failure = error
+        else:
+            return remeshed
+    raise failure
 
 
-def _remove_debris(mesh: MeshArrays, loose: float) -> tuple[MeshArrays, int, bool]:
-    """Return ``mesh`` facing outward and without loose pieces.
-
-    Returns:
-        The mesh, the number of loose pieces, and whether the mesh is now watertight without
-        overlaps.
-    """
-    # The largest piece decides: its volume is negative if its faces look inward.
-    volumes = piece_volumes(mesh)
-    largest = np.abs(volumes).argmax()
-    is_inside_out = volumes[largest] < 0
-    if is_inside_out:
-        mesh = replace(mesh, faces=mesh.faces[:, ::-1])
-
-    # Cut where surfaces touch, so that each piece is closed by itself.
-    mesh, removed = _without_loose(split_non_manifold(mesh), loose)
-    is_clean = check_topology(mesh).is_watertight and not _has_overlaps(mesh)
-    return mesh, removed, is_clean
+def _check_reduction(shape: SampledSurface, remeshed: MeshArrays) -> None:
+    """Raise MeshError if ``remeshed`` has lost too much of ``shape``."""
+    if remeshed.vertices is shape.mesh.vertices:
+        return  # nothing was reduced
+    comparison = compare_shapes(shape, SampledSurface(remeshed), shape.volume)
+    fault = comparison.fault()
+    if fault is not None:
+        raise refuse(f"with {len(remeshed.faces):,} faces {fault}", "Choose more faces")
 
 
 def _symmetry_plane(mesh: MeshArrays) -> SymmetryPlane:
     """Return the best plane of symmetry of ``mesh``."""
     corners = mesh.vertices[mesh.to_triangles()].astype(float)
     return find_symmetry_plane(mesh, nearest_triangle_finder(corners))
-
-
-def _without_loose(mesh: MeshArrays, loose: float) -> tuple[MeshArrays, int]:
-    """Return ``mesh`` without small pieces and hollows, and the number of small pieces.
-
-    Hollows are pieces of negative volume: they are inside of another one.
-    """
-    volumes = piece_volumes(mesh)
-    sizes = np.abs(volumes)
-
-    # Relative to the largest piece.
-    is_small = sizes < loose * sizes.max()
-    is_solid = volumes > 0
-    keep = ~is_small & is_solid
-
-    # Nothing to remove, or nothing that is solid.
-    if keep.all() or not keep.any():
-        return mesh, 0
-    small_count = int((is_small & is_solid).sum())
-    kept_faces = keep[face_pieces(mesh)]
-    return submesh(mesh, kept_faces), small_count
 
 
 def _repair_mesh(mesh: MeshArrays) -> Task[MeshArrays]:
@@ -306,7 +407,7 @@ def _repair_mesh(mesh: MeshArrays) -> Task[MeshArrays]:
     if topology.is_watertight:
         return mesh
 
-    size = float(np.ptp(mesh.vertices, axis=0).max()) / _VOXELS
+    size = float(np.ptp(mesh.vertices, axis=0).max()) / CELLS
 
     # The gentler repair first.
     repairs: tuple[Callable[[], MeshArrays], ...] = (
@@ -314,34 +415,12 @@ def _repair_mesh(mesh: MeshArrays) -> Task[MeshArrays]:
         lambda: split_non_manifold(blender_remeshers.remesh_voxels(mesh, size)),
     )
     for repair in repairs:
-        repaired, _ = _without_loose(repair(), 0.0)
+        repaired, _ = remove_loose(repair(), 0.0)
         if check_topology(repaired).is_watertight:
             return repaired
     raise MeshError(
         f"The mesh could not be made manifold: {topology.summary()}. Try another number of faces"
     )
-
-
-def _has_overlaps(mesh: MeshArrays) -> bool:
-    """Return whether any two pieces of ``mesh`` intersect."""
-    triangles = mesh.to_triangles()
-    pieces = face_pieces(replace(mesh, faces=triangles))
-    count = int(pieces.max()) + 1
-    if count == 1:
-        return False
-    if count > _MANY:
-        return True
-
-    # Compare the tree of each piece with those before it.
-    vertices = mesh.vertices.tolist()
-    trees: list[BVHTree] = []
-    for piece in range(count):
-        piece_triangles = triangles[pieces == piece].tolist()
-        tree = BVHTree.FromPolygons(vertices, piece_triangles, all_triangles=True)
-        if any(tree.overlap(other) for other in trees):
-            return True
-        trees.append(tree)
-    return False
 
 
 def _transfer_attributes(

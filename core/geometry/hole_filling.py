@@ -1,0 +1,471 @@
+r"""Close an open mesh: fill its holes, thicken its sheets and the walls of its vessels.
+
+The open edges of a mesh form loops. Whether the missing surface of a loop is a hole, which is to be
+closed, or the mouth of a vessel, which is to stay open, follows from the mesh itself:
+
+      .---.            .--   --.          |       |         ----------
+     /     \          /         \         |       |
+    |       |        |           |        |       |
+     \     /          \         /         |       |
+      `- -'            `-------'          `-------'
+     a hole:          a hole: the        a vessel: the     a sheet: no
+     small            walls close in     walls go straight  inside at all
+
+All loops are filled first. A component that then encloses next to nothing is a sheet. A loop is a
+mouth if all of these hold:
+
+- its filling covers at least half of the silhouette of its component, seen through the mouth;
+- the walls at its rim do not close in by more than 15 degrees;
+- it does not face down: a scan is open where its object was standing, and is filled there;
+- it is wide in comparison with the wall that it would get;
+- nothing is close in front of it, as the head is behind an eye.
+
+A component with a mouth becomes a wall whose outside is where the surface was. Its other loops stay
+open if the first two rules and the fourth hold, as at both ends of a pipe, and are filled if not.
+The holes of a sheet stay, as those of a net.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..arrays import MeshArrays
+from .connectivity import vertex_components
+from .ray_crossings import count_ray_crossings
+from .thickening import thicken_surface
+from .topology import HalfEdges
+from .winding_number import area_normals, face_normals, fibonacci_directions, vertex_normals
+
+# Cuts a polygon (N, 3) into triangles (N - 2, 3) of its corners.
+Triangulate = Callable[[NDArray[np.float64]], NDArray[np.int64]]
+
+# Mean depth behind the largest loop, as a share of the loop's width, below which a component is a
+# sheet: a dish that is less deep than a twentieth of its width holds nothing.
+SHEET_DEPTH = 0.05
+MOUTH_SHARE = 0.5  # of a silhouette, that a mouth covers at least
+MOUTH_CLOSING = 0.26  # sine of the angle, 15 degrees, by which the walls at a mouth may close in
+MOUTH_DOWN = -0.5  # cosine to the direction up below which a loop faces down
+MOUTH_WIDTH = 8.0  # walls, that the width of a mouth is at least
+MOUTH_FREE = 0.3  # share of the directions out of a mouth in which nothing is in its way
+# Thickness of a sheet as a share of its width, at most, so that a small one stays a sheet.
+MAX_RELATIVE_THICKNESS = 0.1
+
+_RAYS = 13  # lines by which a mouth is tested
+_TESTED_FACES = 8  # of the filling of a mouth, from which the rays start
+_STEP = 1e-4  # of the longest side, from a filling to the start of its rays
+_TINY = 1e-300  # against division by zero
+
+
+@dataclass(frozen=True)
+class ClosingReport:
+    """What was done to close a mesh.
+
+    Attributes:
+        holes: Number of loops that were filled.
+        sheets: Number of components without an inside that were given a thickness.
+        vessels: Number of components with a mouth that were given a wall.
+        thickness: Of sheets and walls, at most, meters.
+    """
+
+    holes: int
+    sheets: int
+    vessels: int
+    thickness: float
+
+    def summary(self) -> list[str]:
+        """Return what was done in words, one text a fact."""
+        facts = []
+        if self.holes:
+            facts.append(_counted(self.holes, "hole") + " filled")
+        if self.sheets:
+            facts.append(_counted(self.sheets, "sheet") + " given a thickness")
+        if self.vessels:
+            facts.append(_counted(self.vessels, "open vessel") + " given a wall")
+        return facts
+
+
+@dataclass(frozen=True)
+class _Loop:
+    """The open edges around a missing part of the surface, and the triangles that fill it.
+
+    Attributes:
+        half_edges: (N,) numbers of the open half-edges, in order.
+        faces: (N - 2, 3) the filling, with its front outward if that of the mesh is.
+        area_vector: (3,) the sum of its normals times its areas.
+        area: Of the filling, square meters.
+        component: Which component of the mesh it belongs to.
+    """
+
+    half_edges: NDArray[np.int64]
+    faces: NDArray[np.int64]
+    area_vector: NDArray[np.float64]
+    area: float
+    component: int
+
+    def direction(self) -> NDArray[np.float64]:
+        """Return the unit vector (3,) out of the loop."""
+        length = max(float(np.linalg.norm(self.area_vector)), _TINY)
+        unit: NDArray[np.float64] = self.area_vector / length
+        return unit
+
+
+def close_surface(
+    mesh: MeshArrays, thickness: float, up: NDArray[np.floating], triangulate: Triangulate
+) -> tuple[MeshArrays, ClosingReport]:
+    """Fill the holes of ``mesh``, and thicken its sheets and vessels.
+
+    Args:
+        mesh: Of triangles, of which neighbors face the same side; no edge has more than two.
+        thickness: Of sheets and walls, meters.
+        up: (3,) unit vector against gravity.
+        triangulate: Cuts a polygon into triangles.
+
+    Returns:
+        The mesh, closed but for loops that could not be followed, its faces outward; and what was
+        done.
+    """
+    vertices = mesh.vertices.astype(float)
+    component = vertex_components(mesh)
+    loops = _fill_loops(mesh, component, triangulate)
+    faces, loops = _turn_outward(mesh, component, loops)
+
+    mouths = _Mouths(vertices, faces, component, loops, thickness, np.asarray(up, float))
+    sheets = mouths.sheet_components()
+    open_loops = mouths.open_loops(sheets)
+    vessels = {loops[index].component for index in open_loops}
+
+    # Fill what is neither a sheet nor a mouth.
+    filled = []
+    for index, loop in enumerate(loops):
+        if loop.component not in sheets and index not in open_loops:
+            filled.append(loop.faces)
+    all_faces = np.concatenate((faces, *filled))
+
+    # Each component as it is, or thickened.
+    solids = _Assembly()
+    component_of_face = component[all_faces[:, 0]]
+    thick = np.isin(component_of_face, [*sheets, *vessels])
+    solids.add(vertices, all_faces[~thick])
+    for number in sorted(sheets | vessels):
+        part = all_faces[component_of_face == number]
+        is_vessel = number in vessels
+        width = float(np.sqrt(_area(vertices, part)))
+        wall = min(thickness, MAX_RELATIVE_THICKNESS * width)
+        solids.add(*thicken_surface(vertices, part, wall, 1.0 if is_vessel else 0.5))
+
+    report = ClosingReport(len(filled), len(sheets - vessels), len(vessels), thickness)
+    return solids.mesh(), report
+
+
+class _Assembly:
+    """Meshes that are joined to one, without the vertices that no face uses."""
+
+    def __init__(self) -> None:
+        self._vertices: list[NDArray[np.float64]] = []
+        self._faces: list[NDArray[np.int64]] = []
+        self._count = 0
+
+    def add(self, vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> None:
+        """Add the ``faces`` and the vertices that they use."""
+        used, index = np.unique(faces, return_inverse=True)
+        self._vertices.append(vertices[used])
+        self._faces.append(index.reshape(-1, 3) + self._count)
+        self._count += len(used)
+
+    def mesh(self) -> MeshArrays:
+        """Return the joined mesh."""
+        vertices = np.concatenate(self._vertices).astype(np.float32)
+        return MeshArrays(vertices, np.concatenate(self._faces).astype(np.int32))
+
+
+class _Mouths:
+    """Decides which loops of a mesh are mouths, and which components are sheets."""
+
+    def __init__(
+        self,
+        vertices: NDArray[np.float64],
+        faces: NDArray[np.int64],
+        component: NDArray[np.int64],
+        loops: list[_Loop],
+        thickness: float,
+        up: NDArray[np.float64],
+    ) -> None:
+        self.vertices = vertices
+        self.faces = faces
+        self.loops = loops
+        self.thickness = thickness
+        self.up = up
+        self.normals = face_normals(vertices, faces)
+        self.closed = np.concatenate((faces, *(loop.faces for loop in loops)))
+        self.closed_component = component[self.closed[:, 0]]
+
+    def sheet_components(self) -> set[int]:
+        """Return the components that enclose next to nothing, also with their loops filled."""
+        volumes = _volumes(self.vertices, self.closed, self.closed_component)
+        largest: dict[int, float] = {}
+        for loop in self.loops:
+            largest[loop.component] = max(loop.area, largest.get(loop.component, 0.0))
+
+        sheets = set()
+        for number, area in largest.items():
+            if volumes[number] <= SHEET_DEPTH * area**1.5:
+                sheets.add(number)
+        return sheets
+
+    def open_loops(self, sheets: set[int]) -> set[int]:
+        """Return the indices of the loops that stay open, but for those of sheets."""
+        wide = []
+        for index, loop in enumerate(self.loops):
+            if loop.component not in sheets and self._is_wide(loop) and self._is_straight(loop):
+                wide.append(index)
+
+        # A component is a vessel if one of its loops faces the open air, and not down.
+        vessels = set()
+        for index in wide:
+            loop = self.loops[index]
+            faces_down = loop.direction() @ self.up < MOUTH_DOWN
+            if not faces_down and self._is_free(loop):
+                vessels.add(loop.component)
+        return {index for index in wide if self.loops[index].component in vessels}
+
+    def _is_wide(self, loop: _Loop) -> bool:
+        """Return whether a loop is wide, compared with its component and with a wall."""
+        width = float(np.sqrt(loop.area))
+        is_wide = width >= MOUTH_WIDTH * self.thickness
+        return is_wide and self._share_of_silhouette(loop) >= MOUTH_SHARE
+
+    def _share_of_silhouette(self, loop: _Loop) -> float:
+        """Return the area of a loop as a share of its component's, both seen through the loop."""
+        direction = loop.direction()
+        part = self.closed[self.closed_component == loop.component]
+        cosines = area_normals(self.vertices, part) @ direction
+
+        # Twice the area of each face, and each of the silhouette's points has two faces.
+        silhouette = float(np.abs(cosines).sum()) / 4
+        return float(np.linalg.norm(loop.area_vector)) / max(silhouette, _TINY)
+
+    def _is_straight(self, loop: _Loop) -> bool:
+        """Return whether the walls at the rim of a loop go straight on, or widen."""
+        face = loop.half_edges // 3
+        corner = loop.half_edges % 3
+        start = self.vertices[self.faces[face, corner]]
+        end = self.vertices[self.faces[face, (corner + 1) % 3]]
+        lengths = np.linalg.norm(end - start, axis=1)
+
+        closing = self.normals[face] @ loop.direction()
+        return float(lengths @ closing) <= MOUTH_CLOSING * float(lengths.sum())
+
+    def _is_free(self, loop: _Loop) -> bool:
+        """Return whether one sees the outside from a loop in enough directions."""
+        spread = np.linspace(0, len(loop.faces) - 1, min(_TESTED_FACES, len(loop.faces)))
+        centers = self.vertices[loop.faces[spread.astype(int)]].mean(axis=1)
+        size = float(np.ptp(self.vertices, axis=0).max())
+        starts = centers + _STEP * size * loop.direction()
+
+        free = 0
+        tested = 0
+        for direction in fibonacci_directions(_RAYS):
+            crossings = count_ray_crossings(
+                self.vertices, self.closed.astype(np.int32), starts, direction
+            )
+            is_ahead = direction @ loop.direction() > 0
+            crossed = crossings.ahead if is_ahead else crossings.behind
+            free += int((crossed == 0).sum())
+            tested += len(starts)
+        return free >= MOUTH_FREE * tested
+
+
+def _fill_loops(
+    mesh: MeshArrays, component: NDArray[np.int64], triangulate: Triangulate
+) -> list[_Loop]:
+    """Return the loops of open edges of ``mesh``, each with its filling."""
+    vertices = mesh.vertices.astype(float)
+    half_edges = HalfEdges(mesh)
+    vertex = mesh.faces.ravel()
+    loops = []
+    for loop in _trace_loops(mesh, half_edges):
+        # The filling runs against the half-edges of the mesh.
+        ring = vertex[loop][::-1]
+        faces = ring[_triangulate_ring(vertices[ring], triangulate)]
+        normals = area_normals(vertices, faces) / 2
+        loops.append(
+            _Loop(
+                half_edges=loop,
+                faces=faces,
+                area_vector=normals.sum(axis=0),
+                area=float(np.linalg.norm(normals, axis=1).sum()),
+                component=int(component[ring[0]]),
+            )
+        )
+    return loops
+
+
+def _trace_loops(mesh: MeshArrays, half_edges: HalfEdges) -> list[NDArray[np.int64]]:
+    """Return the open half-edges of each loop, in order. No loop meets a vertex twice."""
+    vertex = mesh.faces.ravel()
+    open_half_edges = np.flatnonzero((half_edges.face_counts() == 1)[half_edges.edge])
+    start = vertex[open_half_edges]
+    end = vertex[half_edges.end_corner[open_half_edges]]
+    successor = _successors(mesh, open_half_edges, start, end)
+
+    loops: list[NDArray[np.int64]] = []
+    is_done = np.zeros(len(open_half_edges), bool)
+    for first in range(len(open_half_edges)):
+        # Follow the edges; where the path meets itself, the part since then is a loop.
+        path: list[int] = []
+        position: dict[int, int] = {}
+        current = first
+        while current >= 0 and not is_done[current]:
+            is_done[current] = True
+            position[int(start[current])] = len(path)
+            path.append(current)
+            met = position.get(int(end[current]))
+            if met is not None:
+                loop = path[met:]
+                for member in loop:
+                    position.pop(int(start[member]), None)
+                del path[met:]
+                if len(loop) > 2:
+                    loops.append(open_half_edges[loop])
+            current = successor[current]
+    return loops
+
+
+def _successors(
+    mesh: MeshArrays,
+    open_half_edges: NDArray[np.int64],
+    start: NDArray[np.int64],
+    end: NDArray[np.int64],
+) -> list[int]:
+    """Return for each open half-edge the next one around the same hole; -1 for none.
+
+    Where several start at a vertex, the next one is the first counter-clockwise from the way back,
+    because the hole lies between:
+
+          face |  hole
+               |________ next          seen from outside
+        back   v
+    """
+    starting: dict[int, list[int]] = {}
+    for index, vertex in enumerate(start.tolist()):
+        starting.setdefault(vertex, []).append(index)
+
+    successor = []
+    is_taken = np.zeros(len(start), bool)
+    normals: NDArray[np.float64] | None = None
+    for index, vertex in enumerate(end.tolist()):
+        candidates = [item for item in starting.get(vertex, []) if not is_taken[item]]
+        if not candidates:
+            successor.append(-1)
+            continue
+
+        best = candidates[0]
+        if len(candidates) > 1:
+            if normals is None:
+                normals = vertex_normals(mesh.vertices, mesh.faces)
+            back = mesh.vertices[start[index]] - mesh.vertices[vertex]
+            ways = mesh.vertices[end[candidates]] - mesh.vertices[vertex]
+            angles = _counter_clockwise(back.astype(float), ways.astype(float), normals[vertex])
+            best = candidates[int(angles.argmin())]
+        is_taken[best] = True
+        successor.append(best)
+    return successor
+
+
+def _counter_clockwise(
+    back: NDArray[np.float64], ways: NDArray[np.float64], normal: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the angles (N,), in (0, 2 pi], about ``normal`` from ``back`` (3,) to ``ways``."""
+    x = back - (back @ normal) * normal
+    y = np.cross(normal, x)
+    angles: NDArray[np.float64] = np.arctan2(ways @ y, ways @ x)
+    return np.where(angles <= 0, angles + 2 * np.pi, angles)
+
+
+def _triangulate_ring(points: NDArray[np.float64], triangulate: Triangulate) -> NDArray[np.int64]:
+    """Return triangles (N - 2, 3) over the corners of a polygon (N, 3), facing as it runs.
+
+    By ``triangulate``, or as a fan from the first corner where that leaves an edge out.
+    """
+    count = len(points)
+    fan = np.stack((np.zeros(count - 2), np.arange(1, count - 1), np.arange(2, count)), axis=1)
+    fan = fan.astype(np.int64)
+    if count == 3:
+        return fan
+
+    faces = np.asarray(triangulate(points), np.int64).reshape(-1, 3)
+    for candidate in (faces, faces[:, ::-1]):
+        if _spans_ring(candidate, count):
+            return candidate
+    return fan
+
+
+def _spans_ring(faces: NDArray[np.int64], count: int) -> bool:
+    """Return whether triangles have the edges of a ring 0, 1, .. once, and all others twice."""
+    if len(faces) != count - 2:
+        return False
+    start = faces.ravel()
+    end = np.roll(faces, -1, axis=1).ravel()
+    forward = set(zip(start.tolist(), end.tolist(), strict=True))
+    if len(forward) != len(start):
+        return False
+
+    ring = {(index, (index + 1) % count) for index in range(count)}
+    inner = forward - ring
+    return len(inner) == len(forward) - count and all((b, a) in inner for a, b in inner)
+
+
+def _turn_outward(
+    mesh: MeshArrays, component: NDArray[np.int64], loops: list[_Loop]
+) -> tuple[NDArray[np.int64], list[_Loop]]:
+    """Return the faces, and the loops, with open components turned outward by their volume."""
+    vertices = mesh.vertices.astype(float)
+    faces = mesh.faces.astype(np.int64)
+    closed = np.concatenate((faces, *(loop.faces for loop in loops)))
+    volumes = _volumes(vertices, closed, component[closed[:, 0]])
+
+    is_open = np.zeros(len(volumes), bool)
+    is_open[[loop.component for loop in loops]] = True
+    is_turned = is_open & (volumes < 0)
+    turned_face = is_turned[component[faces[:, 0]]]
+    faces = np.where(turned_face[:, None], faces[:, ::-1], faces)
+
+    turned_loops = []
+    for loop in loops:
+        if is_turned[loop.component]:
+            # Reversed, the half-edge from corner 0 starts at corner 1: 0, 1, 2 become 1, 0, 2.
+            corner = np.array((1, 0, 2))[loop.half_edges % 3]
+            loop = replace(
+                loop,
+                half_edges=loop.half_edges // 3 * 3 + corner,
+                faces=loop.faces[:, ::-1],
+                area_vector=-loop.area_vector,
+            )
+        turned_loops.append(loop)
+    return faces, turned_loops
+
+
+def _volumes(
+    vertices: NDArray[np.float64], faces: NDArray[np.int64], component: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return the signed volume of each component."""
+    corners = vertices[faces] - vertices.mean(axis=0)
+    a, b, c = corners.transpose(1, 0, 2)
+    tetrahedra = (a * np.cross(b, c)).sum(axis=1) / 6
+    volumes: NDArray[np.float64] = np.bincount(component, tetrahedra)
+    return volumes
+
+
+def _area(vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> float:
+    """Return the area of triangles."""
+    return float(np.linalg.norm(area_normals(vertices, faces), axis=1).sum()) / 2
+
+
+def _counted(count: int, noun: str) -> str:
+    """Return "1 hole" or "2 holes"."""
+    plural = "" if count == 1 else "s"
+    return f"{count} {noun}{plural}"

@@ -1,0 +1,263 @@
+"""Make any mesh a closed one that encloses what it shows.
+
+A mesh that is closed already stays as it is, to the bit. Else its connectivity and orientation are
+mended, its holes filled and its sheets thickened (:mod:`core.geometry.hole_filling`), which keeps
+all of its faces. Where parts overlap, or some defect is left, the surface is extracted anew from a
+field of winding numbers and distances (:mod:`core.geometry.solid_field`). That cannot leak, as
+Blender's voxel remesher does where a hole is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import bpy  # noqa: F401  (bpy makes mathutils importable)
+import numpy as np
+from mathutils import Vector
+from mathutils.bvhtree import BVHTree
+from mathutils.geometry import tessellate_polygon
+from numpy.typing import NDArray
+
+from ...arrays import MeshArrays
+from ...errors import MeshError
+from ...geometry import mesh_repair
+from ...geometry.connectivity import submesh
+from ...geometry.hole_filling import close_surface
+from ...geometry.solid_field import solid_surface
+from ...geometry.topology import check_topology, face_pieces, piece_volumes, split_non_manifold
+from ...geometry.winding_number import (
+    THIN_SHEET_THICKNESS,
+    OrientedSolid,
+    area_normals,
+    orient_and_thicken,
+)
+from ...jobs.task import Progress, Task, in_thread, single_step
+from ..bvh import nearest_triangle_finder
+
+T = TypeVar("T")
+
+CELLS = 128  # along the longest side of a mesh whose surface is extracted anew
+# Hollows below this share of the largest part's volume are filled: a print needs them as little as
+# loose parts, and a sealed bubble is rarely meant. Larger ones are the inside of a hollow body.
+MIN_HOLLOW = 0.05
+_MANY = 64  # pieces that are assumed to overlap without a check, which would take long
+_MIN_AREA = 1e-10  # of the longest side squared: below it there is no surface
+
+
+@dataclass(frozen=True)
+class ClosedMesh:
+    """A closed mesh, and what was done to close it.
+
+    Attributes:
+        mesh: Closed, manifold, its parts facing outward and not overlapping.
+        facts: What was done, one text a fact; empty for a mesh that was closed already.
+        repaired: Whether anything was done.
+    """
+
+    mesh: MeshArrays
+    facts: tuple[str, ...] = ()
+    repaired: bool = False
+
+
+def close_mesh(mesh: MeshArrays, up: NDArray[np.floating]) -> Task[ClosedMesh]:
+    """Return ``mesh`` closed, with all that it shows.
+
+    Args:
+        mesh: With finite coordinates, without colors and confidence.
+        up: (3,) unit vector against gravity: holes that face down are always filled.
+
+    Raises:
+        MeshError: It has no surface.
+    """
+    _check_surface(mesh)
+    closed = yield from _step(0.1, "Checking", lambda: _turned_if_closed(mesh))
+
+    # Mend what is not closed.
+    facts: list[str] = []
+    solid: OrientedSolid | None = None
+    is_repaired = closed is None
+    if closed is None:
+        yield Progress(0.12, "Closing holes")
+        closed, facts = _mend_surface(mesh, up)
+        closed, solid = yield from _step(0.14, "Closing holes", lambda: _solid_of_mended(closed))
+
+    # Extract the surface anew where parts overlap.
+    if solid is None:
+        overlaps = yield from _step(0.15, "Checking", lambda: _has_overlaps(closed))
+        if overlaps:
+            facts.append("overlapping parts joined")
+            triangles = closed.to_triangles()
+            solid = OrientedSolid(closed.vertices.astype(float), triangles, 0.0)
+        fill_hidden = False
+    else:
+        facts.append("surface extracted anew")
+        fill_hidden = True
+    if solid is not None:
+        messy = solid
+        closed = yield from _step(
+            0.16, "Closing holes", lambda: _extract_surface(messy, fill_hidden)
+        )
+        return ClosedMesh(closed, tuple(facts), repaired=True)
+
+    is_buried = yield from _step(0.18, "Checking", lambda: _find_buried(closed))
+    if is_buried.any():
+        facts.append(f"{int(is_buried.sum())} parts inside of others removed")
+        closed = submesh(closed, ~is_buried[face_pieces(closed)])
+    return ClosedMesh(closed, tuple(facts), is_repaired)
+
+
+def remove_loose(mesh: MeshArrays, loose: float) -> tuple[MeshArrays, int]:
+    """Return a closed mesh without small parts and small hollows, and the number of these parts.
+
+    A part is as large as its volume, or as the cube of its longest side if that is a larger share
+    of the largest part: a thin leaf has next to no volume.
+
+    Args:
+        mesh: Closed, facing outward.
+        loose: Share of the largest part below which a part is removed.
+    """
+    volumes = piece_volumes(mesh)
+    piece = face_pieces(mesh)
+    lengths = _piece_lengths(mesh, piece)
+    volume_share = np.abs(volumes) / np.abs(volumes).max()
+    length_share = (lengths / lengths.max()) ** 3
+
+    is_solid = volumes > 0
+    is_small = (volume_share < loose) & (length_share < loose)
+    is_large_hollow = ~is_solid & (volume_share >= MIN_HOLLOW)
+    is_kept = (is_solid & ~is_small) | is_large_hollow
+
+    # Nothing to remove, or nothing that is solid.
+    if is_kept.all() or not (is_kept & is_solid).any():
+        return mesh, 0
+    return submesh(mesh, is_kept[piece]), int((is_small & is_solid).sum())
+
+
+def _piece_lengths(mesh: MeshArrays, piece: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the longest side of the bounds of each component, meters."""
+    count = int(piece.max()) + 1
+    upper = np.full((count, 3), -np.inf)
+    negative_lower = np.full((count, 3), -np.inf)
+    for corner in mesh.faces.T:
+        np.maximum.at(upper, piece, mesh.vertices[corner])
+        np.maximum.at(negative_lower, piece, -mesh.vertices[corner])
+    lengths: NDArray[np.float64] = (upper + negative_lower).max(axis=1)
+    return lengths
+
+
+def _step(fraction: float, stage: str, function: Callable[[], T]) -> Task[T]:
+    """Run ``function``, which uses no bpy, in a thread as one step."""
+    return in_thread(single_step(Progress(fraction, stage), function))
+
+
+def _check_surface(mesh: MeshArrays) -> None:
+    """Raise MeshError if ``mesh`` has no extent, or all of its faces are lines."""
+    size = float(np.ptp(mesh.vertices[mesh.faces.ravel()], axis=0).max())
+    if size <= 0:
+        raise MeshError("The mesh has no extent: all of its faces are one point")
+    relative = (mesh.vertices.astype(float) - mesh.vertices[mesh.faces[0, 0]]) / size
+    area = np.linalg.norm(area_normals(relative, mesh.to_triangles()), axis=1).sum() / 2
+    if area <= _MIN_AREA:
+        raise MeshError("The mesh encloses no volume: all of its faces are lines without an area")
+
+
+def _turned_if_closed(mesh: MeshArrays) -> MeshArrays | None:
+    """Return ``mesh`` facing outward and cut where surfaces touch; None if it is not closed."""
+    cut = split_non_manifold(mesh)
+    turned = mesh_repair.turn_pieces_outward(cut)
+    if check_topology(turned).is_watertight:
+        return turned
+
+    # Surfaces touch in the right way only if they face outward.
+    if turned is not cut:
+        turned = split_non_manifold(mesh_repair.turn_pieces_outward(mesh))
+        if check_topology(turned).is_watertight:
+            return turned
+    return None
+
+
+def _mend_surface(mesh: MeshArrays, up: NDArray[np.floating]) -> tuple[MeshArrays, list[str]]:
+    """Return ``mesh`` with its vertices welded, its faces oriented, its holes filled.
+
+    Returns:
+        The mesh, closed unless it is beyond mending, and what was done.
+    """
+    facts = []
+    size = float(np.ptp(mesh.vertices[mesh.faces.ravel()], axis=0).max())
+    triangles = submesh(replace(mesh, faces=mesh.to_triangles()), np.ones(_count(mesh), bool))
+
+    welded = mesh_repair.weld_open_vertices(triangles, mesh_repair.WELD_SHARE * size)
+    merged_count = len(triangles.vertices) - len(welded.vertices)
+    if merged_count:
+        facts.append(f"{merged_count:,} double vertices merged")
+    welded = mesh_repair.drop_degenerate_faces(welded)
+
+    # Orientation comes before the cuts, which depend on it, and after, as they free patches.
+    oriented, turned_count = mesh_repair.orient_patches(welded)
+    cut = mesh_repair.cut_crowded_edges(oriented)
+    if cut is not oriented:
+        cut, more_turned = mesh_repair.orient_patches(cut)
+        turned_count += more_turned
+    if turned_count:
+        facts.append(f"{turned_count:,} faces turned over")
+
+    closed, report = close_surface(cut, THIN_SHEET_THICKNESS * size, up, _triangulate)
+    return closed, facts + report.summary()
+
+
+def _solid_of_mended(mesh: MeshArrays) -> tuple[MeshArrays, OrientedSolid | None]:
+    """Return a mended mesh if it is closed now; else also the solid to extract a surface from."""
+    closed = _turned_if_closed(mesh)
+    if closed is not None:
+        return closed, None
+    return mesh, orient_and_thicken(mesh.vertices.astype(float), mesh.to_triangles())
+
+
+def _extract_surface(solid: OrientedSolid, fill_hidden: bool) -> MeshArrays:
+    """Return the outer surface of ``solid``, cut where it touches itself."""
+    surface = solid_surface(solid, CELLS, nearest_triangle_finder, fill_hidden)
+    return split_non_manifold(surface)
+
+
+def _count(mesh: MeshArrays) -> int:
+    """Return the number of triangles of ``mesh``."""
+    return len(mesh.faces) * (mesh.faces.shape[1] - 2)
+
+
+def _triangulate(points: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return triangles (N - 2, 3) of a polygon (N, 3), by Blender's tessellation."""
+    center = points.mean(axis=0)
+    size = max(float(np.ptp(points, axis=0).max()), 1e-30)
+    polygon = [Vector(point) for point in ((points - center) / size).tolist()]
+    return np.array(tessellate_polygon([polygon]), np.int64).reshape(-1, 3)
+
+
+def _find_buried(mesh: MeshArrays) -> NDArray[np.bool_]:
+    """Return which components of a closed mesh lie inside of another one."""
+    if int(face_pieces(mesh).max()) == 0:
+        return np.zeros(1, bool)
+    return mesh_repair.buried_pieces(mesh)
+
+
+def _has_overlaps(mesh: MeshArrays) -> bool:
+    """Return whether any two pieces of ``mesh`` intersect."""
+    triangles = mesh.to_triangles()
+    pieces = face_pieces(replace(mesh, faces=triangles))
+    count = int(pieces.max()) + 1
+    if count == 1:
+        return False
+    if count > _MANY:
+        return True
+
+    # Compare the tree of each piece with those before it.
+    vertices = mesh.vertices.tolist()
+    trees: list[BVHTree] = []
+    for piece in range(count):
+        piece_triangles = triangles[pieces == piece].tolist()
+        tree = BVHTree.FromPolygons(vertices, piece_triangles, all_triangles=True)
+        if any(tree.overlap(other) for other in trees):
+            return True
+        trees.append(tree)
+    return False
