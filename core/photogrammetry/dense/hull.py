@@ -1,0 +1,172 @@
+r"""The visual hull: all that lies within every mask, as a field with a smooth surface.
+
+Each mask becomes a signed distance in pixels, positive inside. A point of the hull has the least
+distance over all views, in world units at its depth:
+
+      camera A  \ + /            The field at o is the smaller distance to the two cones:
+                 \o/             above 0 inside both. Its zero level is the hull's surface,
+      camera B --+-*---          also between the points of the grid.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...cameras import Camera
+from ...errors import ImageError
+from ...jobs.task import Progress, Task
+from ..hull_check import bounding_sphere
+from .records import DenseView, VoxelGrid
+
+if TYPE_CHECKING:
+    import torch
+
+_REACH = 8  # pixels to which distances to a mask's outline are known
+_BAND = 4.0  # cells outside the hull to which its field is computed
+_COARSE = 64  # cells along each side of the first, rough hull
+_BORDER = 3  # cells around the hull
+_SEEN = 0.5  # of the photographs must show a point, else it is outside
+_FAR_OUTSIDE = -1.0  # world units: of points that are outside for sure
+
+
+def build_hull(views: list[DenseView], resolution: int, floor: bool) -> Task[VoxelGrid]:
+    """Return the hull's field, above 0 inside, on a grid that just holds it.
+
+    Args:
+        views: At least two.
+        resolution: Grid cells along the hull's longest side.
+        floor: Whether all below z = 0 is outside.
+
+    Raises:
+        ImageError: The masks have nothing in common.
+    """
+    yield Progress(0.0, "Hull")
+    cameras = [view.camera for view in views]
+    masks = [view.mask > 0.5 for view in views]
+    distances = [mask_distance(mask) for mask in masks]
+
+    # A rough hull in the sphere that holds the object gives the box of the fine one.
+    center, radius = bounding_sphere(cameras, masks)
+    spacing = 2 * radius / (_COARSE - 1)
+    lower = center - radius
+    if floor:
+        lower[2] = max(lower[2], -spacing)
+    shape = np.ceil((center + radius - lower) / spacing).astype(int) + 1
+    rough = VoxelGrid(np.zeros(shape.clip(1), np.float32), lower, spacing)
+    rough = yield from _carve(rough, cameras, distances, floor)
+    # A thin part may lie between the points, so points just outside count as well.
+    occupied = np.argwhere(rough.values > -spacing)
+    if not len(occupied):
+        raise ImageError("The outlines of the object have nothing in common: check the masks")
+
+    lower = rough.origin + (occupied.min(0) - 1) * spacing
+    upper = rough.origin + (occupied.max(0) + 1) * spacing
+    yield Progress(0.3, "Hull")
+    fine_spacing = float((upper - lower - 2 * spacing).max()) / resolution
+    fine = _grid_in_box(lower, upper, fine_spacing, floor)
+    fine = yield from _carve(fine, cameras, distances, floor)
+    if not (fine.values > 0).any():
+        raise ImageError("The outlines of the object have nothing in common: check the masks")
+    return _cropped(fine)
+
+
+def mask_distance(mask: NDArray[np.bool_]) -> torch.Tensor:
+    """Return the signed distance (H, W) to a mask's outline, pixels, above 0 inside.
+
+    Exact to ``_REACH`` pixels, and that beyond.
+    """
+    import torch
+
+    inside = torch.from_numpy(np.ascontiguousarray(mask))
+    to_outside = _distance_to(~inside)
+    to_inside = _distance_to(inside)
+    return torch.where(inside, to_outside - 0.5, 0.5 - to_inside)
+
+
+def _distance_to(target: torch.Tensor) -> torch.Tensor:
+    """Return the distance (H, W) of each pixel to the nearest one of ``target``, at most _REACH."""
+    import torch
+
+    squared = torch.where(target, 0.0, float(_REACH * _REACH))
+    # The square of the distance separates into rows and columns.
+    for axis in (0, 1):
+        best = squared.clone()
+        length = squared.shape[axis]
+        for step in range(1, min(_REACH, length - 1) + 1):
+            lower = squared.narrow(axis, 0, length - step) + step * step
+            upper = squared.narrow(axis, step, length - step) + step * step
+            ahead = best.narrow(axis, 0, length - step)
+            torch.minimum(ahead, upper, out=ahead)
+            behind = best.narrow(axis, step, length - step)
+            torch.minimum(behind, lower, out=behind)
+        squared = best
+    return squared.sqrt()
+
+
+def _carve(
+    grid: VoxelGrid, cameras: list[Camera], distances: list[torch.Tensor], floor: bool
+) -> Task[VoxelGrid]:
+    """Return ``grid`` with the hull's field as values."""
+    import torch
+
+    count = grid.values.size
+    index = torch.arange(count)
+    points = torch.from_numpy(grid.points(np.arange(count))).float()
+    field = points[:, 2].clone() if floor else torch.full((count,), float(_BAND * grid.spacing))
+    seen = torch.zeros(count)
+    limit = -_BAND * grid.spacing
+
+    # What is far outside one mask needs no further look.
+    for number, (camera, distance) in enumerate(zip(cameras, distances, strict=True)):
+        yield Progress(number / len(cameras), "Hull")
+        alive = field > limit
+        index = index[alive]
+        points = points[alive]
+        field = field[alive]
+        seen = seen[alive]
+        value, in_image = _distance_in_view(points, camera, distance)
+        field = torch.where(in_image, torch.minimum(field, value), field)
+        seen += in_image
+
+    field[seen < _SEEN * len(cameras)] = _FAR_OUTSIDE
+    values = torch.full((count,), _FAR_OUTSIDE)
+    values[index] = field
+    return VoxelGrid(values.numpy().reshape(grid.values.shape), grid.origin, grid.spacing)
+
+
+def _distance_in_view(
+    points: torch.Tensor, camera: Camera, distance: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return distances (P,) to a view's cone in world units, and where the view shows points."""
+    from .sampling import project, sample_image
+
+    pixels, depth = project(points, camera)
+    # At the border the mask goes on beyond the image, as far as is known.
+    size = pixels.new_tensor((camera.width, camera.height))
+    in_image = (depth > 0) & (pixels >= 0).all(1) & (pixels <= size).all(1)
+    in_pixels = sample_image(distance[None], pixels)[0]
+    return in_pixels * depth / camera.intrinsics[0, 0], in_image
+
+
+def _grid_in_box(
+    lower: NDArray[np.float64], upper: NDArray[np.float64], spacing: float, floor: bool
+) -> VoxelGrid:
+    """Return an empty grid over a box; with a floor, z = 0 lies halfway between two points."""
+    origin = lower - _BORDER * spacing
+    if floor:
+        origin[2] = (np.floor(origin[2] / spacing) + 0.5) * spacing
+        origin[2] = max(origin[2], -1.5 * spacing)
+    shape = np.ceil((upper - origin) / spacing).astype(int) + _BORDER + 1
+    return VoxelGrid(np.zeros(shape, np.float32), origin, spacing)
+
+
+def _cropped(grid: VoxelGrid) -> VoxelGrid:
+    occupied = np.argwhere(grid.values > 0)
+    lower = np.maximum(occupied.min(0) - _BORDER, 0)
+    upper = np.minimum(occupied.max(0) + _BORDER + 1, grid.values.shape)
+    window = tuple(slice(first, last) for first, last in zip(lower, upper, strict=True))
+    values = np.ascontiguousarray(grid.values[window])
+    return VoxelGrid(values, grid.origin + lower * grid.spacing, grid.spacing)
