@@ -3,6 +3,7 @@
 # make quick                    the tests that take under ten seconds each; JOBS=0 for one process and --pdb
 # make check                    style, types: ruff and mypy
 # make test-newest              the tests of Blender with the newest bpy of this Python, in .venv-newest
+# make fuzz                     an attack with mutated files, kills and hostile programs, counted: [FUZZ="--only pictures"]
 # make gallery DIR=photos       a contact sheet of every picture in a folder
 # make zip                      the extension for Blender: dist/maquette-x.y.z.zip
 # make zip-full                 the same with PyTorch in it, for one platform and Python: [PLATFORM=linux-x64] [ABI=cp311]
@@ -30,7 +31,7 @@ PARALLEL = -n $(JOBS) --dist loadfile --no-loadscope-reorder --max-worker-restar
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip install --quiet --disable-pip-version-check
 
-.PHONY: setup check demo test quick test-newest gallery zip zip-full repository
+.PHONY: setup check demo test quick test-newest fuzz gallery zip zip-full repository
 setup: $(VENV)/.ready
 
 # Done once, and again when the packages change: the second make needs no network.
@@ -68,6 +69,10 @@ test-newest:
 	$(MAKE) setup VENV=$(VENV)-newest BPY='$(NEWEST_BPY)'
 	$(VENV)-newest/bin/python -m pytest -m "not window and not slow" $(PARALLEL) $(ARGS) \
 	  tests/scene tests/operators tests/procedural/test_reproducible.py tests/test_names.py
+
+# About an hour; docs/reliability.md has the counts.
+fuzz: $(VENV)/.ready
+	$(RUN) tests/fuzz/run.py $(FUZZ)
 
 gallery: $(VENV)/.ready
 	$(VENV)/bin/maquette gallery "$(DIR)"
