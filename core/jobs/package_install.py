@@ -46,6 +46,7 @@ INDEXES = {
 _GENERAL_INDEX = "https://pypi.org/simple"
 _PIP_ADDRESS = "https://pypi.org/pypi/pip/json"  # describes pip's newest wheel
 REQUIREMENTS = ("torch", "pillow")
+EXTRAS = ("pycolmap",)  # for photographs without cameras; not built for every platform
 _HAS_ALREADY = ("numpy",)  # in every Blender, and newer ones do not fit it
 
 _CHUNK = 1 << 18  # bytes that are downloaded between two chances to cancel
@@ -94,6 +95,7 @@ class InstallRequest:
         root: Folder of the installation, which belongs to it alone.
         python: The Python that will use the packages.
         requirements: Names for pip.
+        extras: Further names, which are left out if they are not built for the platform.
         build: Kind of PyTorch's build, of :data:`INDEXES`.
         wheels: Folder of wheels to install from instead of the network; None for the network.
     """
@@ -101,6 +103,7 @@ class InstallRequest:
     root: Path
     python: PythonInterpreter
     requirements: tuple[str, ...] = REQUIREMENTS
+    extras: tuple[str, ...] = EXTRAS
     build: str = "cpu"
     wheels: Path | None = None
 
@@ -126,6 +129,11 @@ def installed_folder(root: Path) -> Path | None:
     """Return the folder with the packages that were installed below ``root``; None without."""
     folder = root / PACKAGES
     return folder if folder.is_dir() else None
+
+
+def is_installed_apart(root: Path, package: str) -> bool:
+    """Return whether ``package``, by its import name, was installed below ``root``."""
+    return (root / PACKAGES / package / "__init__.py").is_file()
 
 
 def install_packages(request: InstallRequest) -> Task[PythonInfo]:
@@ -211,7 +219,10 @@ def _resolve(request: InstallRequest, pip: str) -> Task[list[Wheel]]:
         *_sources(request),
         *request.requirements,
     ]
-    answer = yield from _run_pip(request, pip, arguments, "Looking for the packages")
+    with_extras = [*arguments, *request.extras]
+    answer = yield from _run_pip(request, pip, with_extras, "Looking for the packages")
+    if answer.code != 0:
+        answer = yield from _run_pip(request, pip, arguments, "Looking for the packages")
     if answer.code != 0:
         raise DependencyError(_explain(answer.output, request))
 
