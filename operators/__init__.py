@@ -7,8 +7,8 @@ from . import (
     _compute,
     _task_operator,
     add_procedural,
-    copy_install_command,
     finish,
+    install_packages,
     lay_out_turnaround,
     preview_cameras,
     reconstruct,
@@ -53,7 +53,7 @@ _MODULES = (
     add_procedural,
     solve_photographs,
     train,
-    copy_install_command,
+    install_packages,
     main,
 )
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Callable
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass, is_dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import bpy
 
 from ..core.errors import StartError
-from ..core.jobs import dependencies, messages, temporary_folders
+from ..core.jobs import dependencies, messages, package_install, temporary_folders
 from ..core.jobs.interpreters import BlenderInterpreter, PythonInterpreter
 from ..core.jobs.task import Progress, Task, in_thread
 from ..core.jobs.worker_pool import WorkerPool
@@ -48,20 +48,45 @@ def named_python() -> PythonInterpreter | None:
     return PythonInterpreter(bpy.path.abspath(preferences.python))
 
 
+def packages_root() -> Path:
+    """Return the folder of the packages that were installed by a button, which may not exist."""
+    try:
+        return Path(bpy.utils.extension_path_user(_PACKAGE, path="python"))
+    except ValueError:  # it is no extension, as in a script
+        return Path(bpy.utils.user_resource('DATAFILES', path="maquette_python"))
+
+
+def model_python() -> PythonInterpreter:
+    """Return the Python that runs the model: the named one, or Blender's.
+
+    Blender's has the packages that were installed by a button on its path, before all others.
+    """
+    current = PythonInterpreter.current()
+    installed = package_install.installed_folder(packages_root())
+    if installed:
+        current = replace(current, paths=(str(installed), *current.paths))
+    return named_python() or current
+
+
 def chosen_device() -> str:
     """Return the device chosen in the preferences, as ``core.model.inference.devices`` names it."""
     preferences = addon_preferences()
     return preferences.device.lower() if preferences else "auto"
 
 
-def missing_packages() -> list[str]:
-    """Return the packages that the model needs and that are missing.
+def missing_packages(*packages: str) -> list[str]:
+    """Return those of ``packages`` that the Python of the model lacks.
 
     A Python chosen in the preferences is assumed to have them all.
+
+    Args:
+        packages: Import names, of ``dependencies.PACKAGES``; without any those of the model.
     """
     if named_python():
         return []
-    return dependencies.missing_packages(*dependencies.MODEL)
+    missing = dependencies.missing_packages(*(packages or dependencies.MODEL))
+    root = packages_root()
+    return [name for name in missing if not package_install.is_installed_apart(root, name)]
 
 
 @dataclass(frozen=True)
@@ -99,9 +124,11 @@ def compute_target(window: bool = False) -> ComputeTarget:
     """
     named = named_python()
     # PyTorch blocks Python's lock for long, so it is kept out of the process with the window.
+    # Packages of their own folder are for worker processes only.
     worker = named
-    if worker is None and window and not missing_packages():
-        worker = PythonInterpreter.current()
+    is_installed_apart = package_install.installed_folder(packages_root()) is not None
+    if worker is None and (is_installed_apart or (window and not missing_packages())):
+        worker = model_python()
     return ComputeTarget(named, worker, _idle_seconds())
 
 
@@ -127,9 +154,7 @@ def run_in_process(function: Callable[..., Task[T]], *arguments: Any) -> Task[T]
         function: see :meth:`ComputeTarget.run`.
         *arguments: of ``function``.
     """
-    named = named_python()
-    worker = named or PythonInterpreter.current()
-    return ComputeTarget(named, worker, _idle_seconds()).run(function, *arguments)
+    return ComputeTarget(named_python(), model_python(), _idle_seconds()).run(function, *arguments)
 
 
 def run_in_blender(

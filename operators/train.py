@@ -125,8 +125,7 @@ class MAQUETTE_OT_train(TrainingProperties, bpy.types.Operator):
 
     def _begin_training(self) -> TrainingProcess:
         global _process
-        python = _compute.named_python()
-        if not python:
+        if _compute.missing_packages():
             dependencies.require_installed(*dependencies.MODEL)
         if not (self.folder or self.run):
             raise DatasetError("Choose a training set written by Render Dataset")
@@ -137,7 +136,7 @@ class MAQUETTE_OT_train(TrainingProperties, bpy.types.Operator):
             self._write_settings(run)
         elif not (run / SETTINGS).is_file():
             raise DatasetError(f"There is no run to resume in {run}. Start a new one")
-        _process = TrainingProcess(run, python)
+        _process = TrainingProcess(run, _compute.model_python())
         return _process
 
     def _write_settings(self, run: Path) -> None:

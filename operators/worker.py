@@ -6,7 +6,6 @@ import bpy
 from bpy.types import Context
 
 from ..core.jobs import python_probe
-from ..core.jobs.interpreters import PythonInterpreter
 from ..core.jobs.python_probe import PythonInfo
 from ..core.jobs.task import Task
 from . import _compute, _task_operator
@@ -25,19 +24,18 @@ class MAQUETTE_OT_test_python(TaskOperator, bpy.types.Operator):
     bl_options = {'INTERNAL'}
 
     def start(self, context: Context) -> Task[PythonInfo]:
-        python = _compute.named_python() or PythonInterpreter.current()
-        return python_probe.probe_python(python)
+        return python_probe.probe_python(_compute.model_python())
 
     def finish(self, context: Context, result: PythonInfo) -> None:
-        _store_result(result.status_text(), " ".join(result.devices))
+        store_test_result(result.status_text(), " ".join(result.devices))
         self.report({'INFO'}, result.status_text())
 
     def report_error(self, error: Exception) -> set[str]:
-        _store_result(str(error), "")
+        store_test_result(str(error), "")
         return super().report_error(error)
 
 
-def _store_result(text: str, devices: str) -> None:
+def store_test_result(text: str, devices: str) -> None:
     """Keep the result of the test in the preferences, which show it."""
     preferences = _compute.addon_preferences()
     if preferences:

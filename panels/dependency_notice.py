@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
+import bpy
 from bpy.types import UILayout
 
 from ..core.jobs import dependencies
-from ..operators import _compute
-from ..operators.copy_install_command import MAQUETTE_OT_copy_install_command
+from ..operators import _compute, _task_operator
+from ..operators.install_packages import (
+    MAQUETTE_OT_copy_install_command,
+    MAQUETTE_OT_install_packages,
+)
 from .text import draw_text
 
 _INSTRUCTIONS = (
-    "Choose a Python that has it in the preferences, or copy the install command, run it in a "
-    "terminal and restart Blender. Rendering training sets needs Pillow in Blender's own Python; "
-    "other features need neither."
+    "Install it here (0.2 GB to download, 0.8 GB on the disk), or choose a Python that has it in "
+    "the preferences."
 )
+_OFFLINE = "Online access is off: allow it in Preferences, System, Network."
 
 
-def draw_missing(layout: UILayout) -> bool:
-    """Draw which packages of the model are missing and what to do; return whether one is."""
-    missing = _compute.missing_packages()
+def draw_missing(layout: UILayout, *packages: str) -> bool:
+    """Draw which packages are missing and what to do; return whether one is.
+
+    Args:
+        layout: where to draw.
+        packages: see ``_compute.missing_packages``.
+    """
+    missing = _compute.missing_packages(*packages)
     if not missing:
         return False
     box = layout.box().column(align=True)
     names = " and ".join(dependencies.PACKAGES[package][0] for package in missing)
-    draw_text(box, f"{names} not found in Blender's Python. {_INSTRUCTIONS}", 'ERROR')
-    box.operator(MAQUETTE_OT_copy_install_command.bl_idname, icon='COPYDOWN')
+    draw_text(box, f"Maquette needs {names}. {_INSTRUCTIONS}", 'ERROR')
+    if not bpy.app.online_access:
+        draw_text(box, _OFFLINE, 'INTERNET_OFFLINE')
+    row = box.row()
+    row.enabled = bpy.app.online_access and not _task_operator.running_task()
+    row.operator(MAQUETTE_OT_install_packages.bl_idname, icon='IMPORT')
+    row = box.row(align=True)
+    row.operator(MAQUETTE_OT_copy_install_command.bl_idname, icon='COPYDOWN')
+    show = row.operator("preferences.addon_show", text="Preferences", icon='PREFERENCES')
+    show.module = __package__.rpartition(".")[0]
     return True

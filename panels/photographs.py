@@ -5,9 +5,8 @@ from __future__ import annotations
 import bpy
 from bpy.types import Context, UILayout
 
-from ..core.jobs import dependencies
-from ..operators import _compute
 from ..operators.solve_photographs import MAQUETTE_OT_solve_photographs
+from .dependency_notice import draw_missing
 from .sidebar import SidebarPanel
 from .text import draw_text
 
@@ -20,10 +19,7 @@ class MAQUETTE_PT_photographs(SidebarPanel, bpy.types.Panel):
         settings = context.scene.maquette_photographs
         for name in ("folder", "size", "check_outlines"):
             layout.prop(settings, name)
-        missing = dependencies.missing_packages("pycolmap", "PIL")
-        if missing and not _compute.named_python():
-            draw_text(layout, "This needs a package. Install it, then restart Blender:", 'ERROR')
-            draw_text(layout, dependencies.install_command(missing[0]), 'NONE')
+        draw_missing(layout, "pycolmap", "PIL")
         row = layout.row()
         row.enabled = bool(settings.folder)
         button = row.operator(MAQUETTE_OT_solve_photographs.bl_idname, icon='OUTLINER_OB_CAMERA')

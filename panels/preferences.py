@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import sys
+
 import bpy
 from bpy.props import EnumProperty, IntProperty, StringProperty
 from bpy.types import Context, UILayout
 
 from ..core.jobs import dependencies
 from ..core.scene.compat import PATH_OPTIONS
+from ..operators import _compute
+from ..operators.install_packages import (
+    MAQUETTE_OT_install_packages,
+    MAQUETTE_OT_remove_packages,
+)
 from ..operators.properties.paths import file_property
 from ..operators.worker import MAQUETTE_OT_release_memory, MAQUETTE_OT_test_python
-from .dependency_notice import draw_missing
+from .progress import draw_progress
 
 _DEVICES = (
     (
@@ -83,6 +90,8 @@ class MaquettePreferences(bpy.types.AddonPreferences):
         row.prop(self, "python", placeholder="Blender's Python")
         row.operator(MAQUETTE_OT_test_python.bl_idname)
         self._draw_status(layout)
+        if not self.python:
+            _draw_installation(layout)
         self._draw_devices(layout)
         row = layout.row(align=True)
         row.prop(self, "idle", text="Unload After (Seconds)")
@@ -93,9 +102,14 @@ class MaquettePreferences(bpy.types.AddonPreferences):
         if self.told:
             icon = 'CHECKMARK' if self.told.startswith("Python ") else 'ERROR'
             layout.label(text=self.told, icon=icon)
-        elif not draw_missing(layout) and not self.python:
+        missing = _compute.missing_packages()
+        if missing:
+            names = " and ".join(dependencies.PACKAGES[package][0] for package in missing)
+            text = f"{names} not found in Blender's Python. Install it, or choose a Python above"
+            layout.label(text=text, icon='INFO')
+        elif not self.told and not self.python:
             version = dependencies.installed_version("torch")
-            layout.label(text=f"PyTorch {version} found", icon='CHECKMARK')
+            layout.label(text=f"PyTorch {version} found".replace("  ", " "), icon='CHECKMARK')
 
     def _draw_devices(self, layout: UILayout) -> None:
         """Draw a button for each device that is known to be there."""
@@ -109,6 +123,21 @@ class MaquettePreferences(bpy.types.AddonPreferences):
         for device, *_ in _DEVICES:
             if device in available:
                 row.prop_enum(self, "device", device)
+
+
+def _draw_installation(layout: UILayout) -> None:
+    """Draw the buttons that install and remove PyTorch, and how far an installation is."""
+    is_installed = _compute.packages_root().exists()
+    row = layout.row(align=True)
+    text = "Install Again" if is_installed else None
+    cpu = row.operator(MAQUETTE_OT_install_packages.bl_idname, text=text, icon='IMPORT')
+    cpu.build = 'CPU'
+    if sys.platform != "darwin":
+        cuda = row.operator(MAQUETTE_OT_install_packages.bl_idname, text="Install for CUDA")
+        cuda.build = 'CUDA'
+    if is_installed:
+        row.operator(MAQUETTE_OT_remove_packages.bl_idname, icon='TRASH')
+    draw_progress(layout)
 
 
 register, unregister = bpy.utils.register_classes_factory((MaquettePreferences,))
