@@ -20,9 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import MeshError, StartError, WorkerError
+from ...jobs.interpreters import BlenderInterpreter, PythonInterpreter
 from ...jobs.process_memory import resident_bytes
 from ...jobs.task import Task
-from ...jobs.worker_pool import BlenderInterpreter, PythonInterpreter, WorkerPool
+from ...jobs.worker_pool import WorkerPool
 from .. import import_check, importing
 from .object_randomization import evaluated_copies
 
