@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ...dataset import atomic_files
+from ... import atomic_files
 from .mesh_files import IMPORTER
 
 _ENDED_ONCE = "A run ended while this file was opened"
