@@ -37,6 +37,22 @@ _KEPT_OF_NAME = 80
 
 
 @contextmanager
+def report_write_errors(path: Path) -> Iterator[None]:
+    """Report an error of the system, such as of a full disk, as one of writing ``path``.
+
+    Raises:
+        OutputError: The system reported an error.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            f"{path} could not be written ({error.strerror or error}). Free some space and run "
+            "again"
+        ) from error
+
+
+@contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
     """Give a partial file next to ``path`` to write, and move it there on success.
 
@@ -46,7 +62,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
         OutputError: The disk is full or the folder cannot be written.
     """
     partial = _partial_path(path)
-    with _reported(path):
+    with report_write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield partial
@@ -74,7 +90,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     """
     remove_partials(path.parent, path.name)
     partial = _partial_path(path)
-    with _reported(path):
+    with report_write_errors(path):
         partial.mkdir()
         try:
             yield partial
@@ -188,7 +204,7 @@ class LineFile:
             OutputError: It cannot be written.
         """
         self._path = path
-        with _reported(path):
+        with report_write_errors(path):
             self._file: BinaryIO = path.open("ab", buffering=0)
 
     def write_line(self, line: str) -> None:
@@ -198,7 +214,7 @@ class LineFile:
             OutputError: The disk is full.
         """
         data = f"{line}\n".encode()
-        with _reported(self._path):
+        with report_write_errors(self._path):
             size = os.fstat(self._file.fileno()).st_size
             written = 0
             try:
@@ -216,7 +232,7 @@ class LineFile:
         Raises:
             OutputError: The disk reports an error.
         """
-        with _reported(self._path):
+        with report_write_errors(self._path):
             os.fsync(self._file.fileno())
 
     def close(self) -> None:
@@ -236,18 +252,6 @@ def read_complete_lines(path: Path) -> list[str]:
     *lines, _unfinished = path.read_bytes().split(b"\n")
     texts = [line.decode("utf-8", "replace").strip() for line in lines]
     return [text for text in texts if text and "\0" not in text]
-
-
-@contextmanager
-def _reported(path: Path) -> Iterator[None]:
-    """Report an error of the system as one that is about ``path``."""
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(
-            f"{path} could not be written ({error.strerror or error}). Free some space and run "
-            "again"
-        ) from error
 
 
 def _partial_path(path: Path) -> Path:
