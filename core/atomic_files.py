@@ -53,10 +53,15 @@ def report_write_errors(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def atomic_write(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path, durable: bool = True) -> Iterator[Path]:
     """Give a partial file next to ``path`` to write, and move it there on success.
 
     The folder is made if it is missing.
+
+    Args:
+        path: Of the file.
+        durable: Whether to wait until the file would survive a power failure, which takes some
+            milliseconds. Not for what is checked when it is read, and can be made again.
 
     Raises:
         OutputError: The disk is full or the folder cannot be written.
@@ -66,9 +71,11 @@ def atomic_write(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield partial
-            _flush_to_disk(partial)
+            if durable:
+                _flush_to_disk(partial)
             partial.replace(path)
-            _flush_folder(path.parent)
+            if durable:
+                _flush_folder(path.parent)
         finally:
             with suppress(OSError):  # the partial file only exists after a failure
                 partial.unlink()
