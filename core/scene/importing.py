@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..arrays import MeshArrays
 from ..errors import MeshError
-from . import meshes
+from . import meshes, scripts
 
 T = TypeVar("T")
 
@@ -116,11 +116,14 @@ def _world_mesh(
 
 def _read_objects(path: Path) -> list[bpy.types.Object]:
     """Import a mesh file and return the new objects."""
-    before = set(bpy.data.objects)
+    before = _data_blocks()
     try:
         _import_file(path)
     except (RuntimeError, OSError) as error:  # OSError: no .blend file, whatever its suffix
         raise MeshError(f"{path} cannot be imported: {error}") from error
+
+    # Nothing in a file is run, whatever the preferences say.
+    scripts.remove_script_drivers(_data_blocks() - before)
 
     objects = [obj for obj in bpy.data.objects if obj not in before]
     has_mesh = any(obj.type == 'MESH' for obj in objects)
