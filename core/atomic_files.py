@@ -37,22 +37,45 @@ _KEPT_OF_NAME = 80
 
 
 @contextmanager
-def atomic_write(path: Path) -> Iterator[Path]:
+def report_write_errors(path: Path) -> Iterator[None]:
+    """Report an error of the system, such as of a full disk, as one of writing ``path``.
+
+    Raises:
+        OutputError: The system reported an error.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            f"{path} could not be written ({error.strerror or error}). Free some space and run "
+            "again"
+        ) from error
+
+
+@contextmanager
+def atomic_write(path: Path, durable: bool = True) -> Iterator[Path]:
     """Give a partial file next to ``path`` to write, and move it there on success.
 
     The folder is made if it is missing.
+
+    Args:
+        path: Of the file.
+        durable: Whether to wait until the file would survive a power failure, which takes some
+            milliseconds. Not for what is checked when it is read, and can be made again.
 
     Raises:
         OutputError: The disk is full or the folder cannot be written.
     """
     partial = _partial_path(path)
-    with _reported(path):
+    with report_write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield partial
-            _flush_to_disk(partial)
+            if durable:
+                _flush_to_disk(partial)
             partial.replace(path)
-            _flush_folder(path.parent)
+            if durable:
+                _flush_folder(path.parent)
         finally:
             with suppress(OSError):  # the partial file only exists after a failure
                 partial.unlink()
@@ -74,7 +97,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     """
     remove_partials(path.parent, path.name)
     partial = _partial_path(path)
-    with _reported(path):
+    with report_write_errors(path):
         partial.mkdir()
         try:
             yield partial
@@ -188,7 +211,7 @@ class LineFile:
             OutputError: It cannot be written.
         """
         self._path = path
-        with _reported(path):
+        with report_write_errors(path):
             self._file: BinaryIO = path.open("ab", buffering=0)
 
     def write_line(self, line: str) -> None:
@@ -198,7 +221,7 @@ class LineFile:
             OutputError: The disk is full.
         """
         data = f"{line}\n".encode()
-        with _reported(self._path):
+        with report_write_errors(self._path):
             size = os.fstat(self._file.fileno()).st_size
             written = 0
             try:
@@ -216,7 +239,7 @@ class LineFile:
         Raises:
             OutputError: The disk reports an error.
         """
-        with _reported(self._path):
+        with report_write_errors(self._path):
             os.fsync(self._file.fileno())
 
     def close(self) -> None:
@@ -236,18 +259,6 @@ def read_complete_lines(path: Path) -> list[str]:
     *lines, _unfinished = path.read_bytes().split(b"\n")
     texts = [line.decode("utf-8", "replace").strip() for line in lines]
     return [text for text in texts if text and "\0" not in text]
-
-
-@contextmanager
-def _reported(path: Path) -> Iterator[None]:
-    """Report an error of the system as one that is about ``path``."""
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(
-            f"{path} could not be written ({error.strerror or error}). Free some space and run "
-            "again"
-        ) from error
 
 
 def _partial_path(path: Path) -> Path:

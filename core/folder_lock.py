@@ -46,6 +46,8 @@ def lock_folder(folder: Path, part: str = "") -> Iterator[None]:
                 stack.enter_context(_file_lock(folder / _NAME, shared=bool(part)))
             if part:
                 stack.enter_context(_file_lock(folder / f"{_NAME}-{part}", shared=False))
+            elif os.name == "posix":
+                _remove_part_locks(folder)
         except _BusyError:
             raise OutputError(
                 f"Another process is writing into {folder}. Wait until it has ended, stop it, or "
@@ -59,6 +61,13 @@ def check_unlocked(folder: Path) -> None:
     if folder.is_dir():
         with lock_folder(folder):
             pass
+
+
+def _remove_part_locks(folder: Path) -> None:
+    """Remove the locks of killed processes: while all is locked, no part can be."""
+    for path in folder.glob(f"{_NAME}-*"):
+        with suppress(OSError):
+            path.unlink()
 
 
 @contextmanager

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from .. import atomic_files
+from ..atomic_files import make_folder
 from ..errors import DatasetError
+from ..folder_lock import lock_folder
 from ..jobs.task import Progress, Task
 from . import splits
 from .index import ObjectLocation, build_index
@@ -32,8 +35,14 @@ def copy_compact(folder: Path, target: Path) -> Task[int]:
     """
     # Fail before anything is written if the set has no splits.
     assigned = splits.read_splits(folder)
-    _write_settings(folder, target)
+    make_folder(target)
+    with lock_folder(target):
+        return (yield from _copy_objects(folder, target, assigned))
 
+
+def _copy_objects(folder: Path, target: Path, assigned: Mapping[str, str]) -> Task[int]:
+    """Copy the objects into the folder ``target``, which is locked."""
+    _write_settings(folder, target)
     locations = build_index(folder).by_name
     for index, (name, location) in enumerate(locations.items()):
         yield Progress(index / len(locations), name)

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
 from .. import atomic_files
+from ..atomic_files import make_folder
 from ..errors import DatasetError
+from ..folder_lock import lock_folder
 from ..jobs.task import Progress, Task
 from . import splits
 from .index import DatasetIndex, read_end
@@ -52,6 +54,15 @@ def pack_shards(folder: Path, most: int) -> Task[list[Path]]:
         for number, part in enumerate(_parts_by_size(folder, names, most)):
             contents.append((f"{split}-{number:06d}.tar", part))
 
+    make_folder(folder / "shards")
+    with lock_folder(folder / "shards"):
+        return (yield from _write_shards(folder, contents, assigned))
+
+
+def _write_shards(
+    folder: Path, contents: Sequence[tuple[str, list[str]]], assigned: Mapping[str, str]
+) -> Task[list[Path]]:
+    """Write the shards into their folder, which is locked."""
     # An empty list of objects marks the shards as incomplete until all are written.
     target = folder / "shards"
     if target.is_symlink():

@@ -98,7 +98,10 @@ class ViewCache:
             OutputError: The disk is full.
         """
         path = self._file_path(name)
-        with atomic_files.atomic_write(path) as partial, partial.open("wb") as file:
+        with (
+            atomic_files.atomic_write(path, durable=False) as partial,
+            partial.open("wb") as file,
+        ):
             np.savez(file, **arrays)
 
     def has(self, name: str) -> bool:

@@ -28,6 +28,9 @@ _DTYPES = (np.dtype("<u4"), np.dtype("<f2"), np.dtype("<f4"))  # by the number i
 _CHANNEL_SIZE = 16  # bytes that follow a channel's name
 _ROWS_PER_BLOCK = {0: 1, 2: 1, 3: 16}  # by compression: none, ZIPS, ZIP
 
+# The same for all compressions, by their numbers: PIZ, PXR24, B44, B44A, DWAA, DWAB, too.
+_ALL_ROWS_PER_BLOCK = (1, 1, 1, 16, 32, 16, 32, 32, 32, 256)
+
 Channel = tuple[str, np.dtype[Any]]
 
 
@@ -74,6 +77,26 @@ def read_exr(path: Path) -> dict[str, NDArray[np.float32]]:
         rows[y - y0 : y - y0 + row_count] = pixels
 
     return _split_channels(rows, channels, width)
+
+
+def check_complete(path: Path) -> None:
+    """Check that the file holds all of its blocks, whatever their compression.
+
+    Raises:
+        ImageError: A block is missing or cut, as on a full disk.
+    """
+    data = path.read_bytes()
+    try:
+        attributes, offsets_start = _read_header(data)
+        rows_per_block = _ALL_ROWS_PER_BLOCK[attributes["compression"][0]]
+        _x0, y0, _x1, y1 = struct.unpack("<4i", attributes["dataWindow"])
+        block_count = -(-(y1 - y0 + 1) // rows_per_block)
+        for offset in struct.unpack_from(f"<{block_count}Q", data, offsets_start):
+            _y, size = struct.unpack_from("<2i", data, offset)
+            if not offsets_start < offset <= len(data) - 8 - size:
+                raise ValueError("a block is missing")
+    except (ValueError, KeyError, IndexError, struct.error) as error:
+        raise ImageError(f"{path} is not complete") from error
 
 
 def _split_channels(

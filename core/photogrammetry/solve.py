@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..atomic_files import report_write_errors
 from ..errors import DependencyError, ImageError, failure_reason
 from ..jobs.dependencies import require_packages
 from ..jobs.task import Progress, Task, subtask
@@ -77,6 +78,7 @@ def solve_photographs(paths: list[Path], settings: SolveSettings = _DEFAULTS) ->
         ImageError: fewer than three can be read, or fit together, or their cameras do not agree
             with the outlines.
         DependencyError: pycolmap or Pillow is not installed.
+        OutputError: the temporary folder cannot be written.
     """
     require_packages("pycolmap", "PIL")
     if len(paths) < _LEAST:
@@ -170,7 +172,8 @@ def _read_photographs(
             continue
 
         name = f"{len(names):04d}.png"
-        Image.fromarray(reduced.color).save(folder / name, compress_level=1)
+        with report_write_errors(folder / name):
+            Image.fromarray(reduced.color).save(folder / name, compress_level=1)
         names.append(name)
         photos.photographs.append(photograph)
         photos.sizes.append((reduced.color.shape[1], reduced.color.shape[0]))

@@ -14,6 +14,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
+from ..atomic_files import write_bytes
 from . import FAMILIES, make_object
 
 Sites = dict[str, tuple[str, float, float, int]]
@@ -65,7 +66,7 @@ def main() -> None:
         for site, entry in sites:
             lines.append(f"{json.dumps(site)}:{json.dumps(entry, separators=(',', ':'))}")
         families.append(f"{json.dumps(family)}:{{\n" + ",\n".join(lines) + "}")
-    PATH.write_text("{" + ",\n".join(families) + "}\n", encoding="utf-8")
+    write_bytes(PATH, "{" + ",\n".join(families) + "}\n")
 
 
 if __name__ == "__main__":

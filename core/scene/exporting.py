@@ -217,7 +217,7 @@ def _write_usd(path: str, objects: _Objects) -> None:
     with ExitStack() as stack:
         for obj in objects:
             if obj.type == 'MESH' and not materials.images_of(obj):
-                stack.enter_context(_usd_colors(obj.data))
+                stack.enter_context(_usd_colors(obj))
         bpy.ops.wm.usd_export(
             filepath=path,
             selected_objects_only=True,
@@ -228,29 +228,30 @@ def _write_usd(path: str, objects: _Objects) -> None:
 
 
 @contextmanager
-def _usd_colors(mesh: bpy.types.Mesh) -> Iterator[None]:
+def _usd_colors(obj: bpy.types.Object) -> Iterator[None]:
     """Name the active color attribute as viewers know it, and take the materials off.
 
     The exporter cannot write a material that shows the attribute, and without a material, viewers
     show the attribute itself.
     """
+    mesh = obj.data
     attribute = mesh.color_attributes.active_color
     if attribute is None:
         yield
         return
 
     name = attribute.name
-    shown = list(mesh.materials)
+    shown = [slot.material for slot in obj.material_slots]
     attribute.name = _USD_COLOR
-    for index in range(len(shown)):
-        mesh.materials[index] = None
+    for slot in obj.material_slots:
+        slot.material = None
     try:
         yield
     finally:
         # Looked up again, since the attribute may have moved in memory.
         mesh.color_attributes[_USD_COLOR].name = name
-        for index, material in enumerate(shown):
-            mesh.materials[index] = material
+        for slot, material in zip(obj.material_slots, shown, strict=True):
+            slot.material = material
 
 
 def _write_blend(path: str, objects: _Objects) -> None:

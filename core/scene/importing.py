@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..arrays import MeshArrays
 from ..errors import MeshError
-from . import materials, meshes
+from . import materials, meshes, scripts
 
 T = TypeVar("T")
 
@@ -202,7 +202,7 @@ def _read_objects(path: Path, scene: str, unreadable: Collection[str]) -> list[b
 
     # Nothing in a file is run, whatever the preferences say.
     new_blocks = _data_blocks() - before
-    _remove_script_drivers(new_blocks)
+    scripts.remove_script_drivers(new_blocks)
 
     # In the order of Blender's data.
     objects = [obj for obj in bpy.data.objects if obj in new_blocks]
@@ -241,16 +241,6 @@ def _complete_materials(
     for block in (*bpy.data.materials, *bpy.data.node_groups):
         if block in new_blocks:
             materials.remove_images(block, lost)
-
-
-def _remove_script_drivers(blocks: Iterable[bpy.types.ID]) -> None:
-    """Remove drivers that run Python, so that their properties keep the values in the file."""
-    for block in blocks:
-        data = getattr(block, "animation_data", None)
-        for curve in list(data.drivers) if data else ():
-            driver = curve.driver
-            if driver.type == 'SCRIPTED' and not driver.is_simple_expression:
-                data.drivers.remove(curve)
 
 
 def _data_blocks() -> set[bpy.types.ID]:

@@ -69,6 +69,17 @@ def test_a_killed_process_holds_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="parts do not exclude the whole there")
+def test_a_run_of_all_removes_what_killed_parts_left(tmp_path):
+    holder = Holder(tmp_path, "0-2")
+    holder.process.kill()
+    holder.process.wait()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", ".lock-0-2"]
+    with lock_folder(tmp_path):
+        assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+    assert not list(tmp_path.iterdir())
+
+
 def test_one_process_is_refused_its_own_folder_too(tmp_path):
     with lock_folder(tmp_path), pytest.raises(OutputError), lock_folder(tmp_path / "."):
         pass

@@ -172,6 +172,38 @@ class TestNerf:
         assert {"fl_x", "fl_y", "cy", "w", "h"} <= set(data) and "cx" not in data
         assert all("cx" in frame and "fl_x" not in frame for frame in data["frames"])
 
+    def test_the_field_of_view_is_that_of_a_single_camera(self, ellipsoids, exported, tmp_path):
+        from maquette.core.dataset.exporters.nerf import _field_of_view
+
+        assert "camera_angle_x" not in load(exported("nerf") / "egg/transforms.json")
+        shared = {"fl_x": 40.0, "fl_y": 40.0, "cx": 32.0, "cy": 24.0, "w": 64, "h": 48}
+        angle = _field_of_view(shared)["camera_angle_x"]
+        # As the original NeRF reads it: half the width over the tangent of half the angle.
+        assert 0.5 * 64 / np.tan(0.5 * angle) == pytest.approx(40, rel=1e-12)
+        for name, value in (("fl_y", 41.0), ("cx", 33.0), ("cy", 23.0)):
+            assert not _field_of_view({**shared, name: value})
+        del shared["fl_x"]
+        assert not _field_of_view(shared)
+
+    def test_a_set_of_one_camera_has_its_field_of_view(self, set_copy, tmp_path):
+        name = "stone"
+        file = object_file(set_copy, name)
+        camera = file.record.views[PINHOLE[0]].camera
+        intrinsics = camera.intrinsics.copy()
+        intrinsics[:2, 2] = camera.width / 2, camera.height / 2
+        intrinsics[1, 1] = intrinsics[0, 0]
+        camera = replace(camera, intrinsics=intrinsics)
+        views = [replace(view, camera=camera) for view in file.record.views]
+        rendered = [replace(file.read_view(PINHOLE[0]), camera=camera) for _ in views]
+        record = replace(file.record, views=tuple(views))
+        write_object(set_copy, record, file.read_shape(), rendered)
+        selection = replace(select_objects(set_copy), names=(name,))
+        run_to_end(exporters.export_selection(selection, tmp_path / "out", "nerf"))
+        data = load(tmp_path / "out" / name / "transforms.json")
+        assert data["camera_angle_x"] == pytest.approx(
+            2 * np.arctan(data["w"] / 2 / data["fl_x"]), rel=1e-12
+        )
+
     def test_instant_ngp_sees_the_object_in_its_unit_cube(self, ellipsoids, exported):
         data = load(exported("nerf") / "stone/transforms.json")
         surface = object_file(ellipsoids, "stone").read_shape().surface
@@ -254,6 +286,21 @@ class TestCoco:
         first = next(iter(truth.anns.values()))
         found = {key: first[key] for key in ("image_id", "category_id", "bbox", "segmentation")}
         assert len(truth.loadRes([{**found, "score": 0.9}]).anns) == 1
+
+    def test_a_name_is_one_category(self, set_copy, tmp_path):
+        for name, family in (("egg", "object"), ("lens", "")):
+            file = object_file(set_copy, name)
+            rendered = [file.read_view(index) for index in range(len(file.record.views))]
+            record = replace(file.record, family=family)
+            write_object(set_copy, record, file.read_shape(), rendered)
+        selection = select_objects(set_copy)
+        run_to_end(exporters.export_selection(selection, tmp_path / "out", "coco"))
+        data = load(tmp_path / "out/annotations/instances_train.json")
+        names = [category["name"] for category in data["categories"]]
+        assert names == sorted(set(names))
+        assert names.count("object") == 1
+        object_id = names.index("object") + 1
+        assert {entry["category_id"] for entry in data["annotations"]} == {object_id}
 
     def test_every_split_has_the_same_categories(self, exported):
         files = [load(path) for path in (exported("coco") / "annotations").iterdir()]

@@ -204,6 +204,23 @@ def test_usd_shows_the_colors_in_any_viewer_and_brings_no_light(wedge, tmp_path)
     assert (mesh.color_attributes.active_color.name, list(mesh.materials)) == before
 
 
+def test_usd_shows_the_colors_of_objects_that_share_a_mesh(wedge, tmp_path):
+    from maquette.core.scene import exporting
+
+    mesh = wedge.data
+    other = bpy.data.objects.new("Other", mesh)
+    bpy.context.collection.objects.link(other)
+    other.material_slots[0].link = 'OBJECT'
+    other.material_slots[0].material = bpy.data.materials.new("Gray")
+    exporting.write_meshes(tmp_path / "out.usda", wedge, other)
+    text = (tmp_path / "out.usda").read_text()
+    assert text.count("primvars:displayColor =") == 2
+    assert "material:binding" not in text
+    assert mesh.color_attributes.active_color.name == "Color"
+    assert [slot.material.name for slot in other.material_slots] == ["Gray"]
+    assert [slot.material.name for slot in wedge.material_slots] == ["Wedge"]
+
+
 def test_usd_and_gltf_are_not_of_metal(textured, wedge, tmp_path):
     obj = textured[0]
     write(tmp_path / "out.usda", obj)

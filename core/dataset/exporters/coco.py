@@ -6,10 +6,10 @@
       images/NAME_000.png                  color and alpha of view 0
       annotations/instances_train.json     and of the other splits that have objects
 
-A category is a family (``object`` if there is none), numbered alike in every export of the same
-set. Each view shows one object, or the instances of a whole scene, each visible one with its own
-annotation. A mask is the visible part, as a run-length encoding with uncompressed counts; views
-that show nothing have no annotation.
+A category is a family, by the name ``object`` if there is none, numbered alike in every export of
+the same set. Each view shows one object, or the instances of a whole scene, each visible one with
+its own annotation. A mask is the visible part, as a run-length encoding with uncompressed counts;
+views that show nothing have no annotation.
 
 After cocodataset.org/#format-data.
 """
@@ -40,8 +40,8 @@ def write_coco(selection: Selection, out: Path) -> Iterator[tuple[int, int]]:
         After each object how many of its views were written and left out.
     """
     # Numbers are given in the order of the selection.
-    families = selection.family_names()
-    categories = {family: number for number, family in enumerate(families, 1)}
+    names = {_category_name(family) for family in selection.family_names()}
+    categories = {name: number for number, name in enumerate(sorted(names), 1)}
     images: dict[str, list[Entry]] = {}
     annotations: dict[str, list[Entry]] = {}
     image_ids = count(1)
@@ -68,16 +68,14 @@ def write_coco(selection: Selection, out: Path) -> Iterator[tuple[int, int]]:
                 annotation = {
                     "id": next(annotation_ids),
                     "image_id": image_id,
-                    "category_id": categories[family],
+                    "category_id": categories[_category_name(family)],
                     **_mask_entry(mask),
                 }
                 annotations.setdefault(item.split, []).append(annotation)
         yield len(record.views), 0
 
     # One file for each split, all with the same categories
-    category_entries = [
-        {"id": number, "name": family or "object"} for family, number in categories.items()
-    ]
+    category_entries = [{"id": number, "name": name} for name, number in categories.items()]
     for split, split_images in images.items():
         content = {
             "info": {"description": f"{selection.folder.name}, {split}"},
@@ -86,6 +84,10 @@ def write_coco(selection: Selection, out: Path) -> Iterator[tuple[int, int]]:
             "categories": category_entries,
         }
         write_json(out / "annotations" / f"instances_{split}.json", content)
+
+
+def _category_name(family: str) -> str:
+    return family or "object"
 
 
 def _instance_masks(view: RenderedView, record: Record) -> Iterator[tuple[str, NDArray[np.bool_]]]:

@@ -10,7 +10,9 @@
 
 Camera-to-world is in OpenGL's convention, as stored, in meters, Z up. ``cx`` and ``cy`` count from
 the outer corner of the top left pixel, also as stored. Intrinsics are given once if all views share
-them, else in each frame. ``scale`` and ``offset`` are Instant-NGP's: they bring the object,
+them, else in each frame. Beside a single camera with square pixels and its axis in the middle,
+``camera_angle_x`` is its horizontal field of view in radians: all that the original NeRF and many
+after it read. ``scale`` and ``offset`` are Instant-NGP's: they bring the object,
 enlarged by a tenth, into its unit cube, hence ``aabb_scale`` 1; nerfstudio computes its own. The
 format has no orthographic camera, so those views are left out, and so is an object that has no
 others.
@@ -20,7 +22,8 @@ After docs.nerf.studio/quickstart/data_conventions and instant-ngp's docs/nerf_d
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +36,7 @@ from .selection import SelectedObject, Selection, write_each
 
 _MILLIMETERS = np.float32(1000)
 _UNIT_CUBE_MARGIN = 1.1  # how much larger than the object the unit cube is
+_SAME_PIXELS = 1e-6  # of the width, by which numbers of pixels may differ by rounding
 _INTRINSICS = ("fl_x", "fl_y", "cx", "cy", "w", "h")
 
 
@@ -64,9 +68,8 @@ def _write_object(item: SelectedObject, folder: Path) -> None:
         )
 
     shared = _hoist_shared_intrinsics(frames)
-    write_json(
-        folder / "transforms.json", {**_instant_ngp_entries(record), **shared, "frames": frames}
-    )
+    content = {**_field_of_view(shared), **_instant_ngp_entries(record), **shared, "frames": frames}
+    write_json(folder / "transforms.json", content)
 
 
 def _intrinsics_entry(camera: Camera) -> dict[str, float]:
@@ -93,6 +96,25 @@ def _hoist_shared_intrinsics(frames: list[dict[str, Any]]) -> dict[str, Any]:
         for frame in frames:
             del frame[key]
     return shared
+
+
+def _field_of_view(shared: Mapping[str, float]) -> dict[str, float]:
+    """Return ``camera_angle_x`` if it and the size of the images are all of the camera.
+
+    Args:
+        shared: Intrinsics that all views have in common.
+    """
+    if not set(_INTRINSICS) <= shared.keys():
+        return {}
+    focal_length = shared["fl_x"]
+    pixel_difference = max(
+        abs(shared["fl_y"] - focal_length),
+        abs(shared["cx"] - shared["w"] / 2),
+        abs(shared["cy"] - shared["h"] / 2),
+    )
+    if pixel_difference > _SAME_PIXELS * shared["w"]:
+        return {}
+    return {"camera_angle_x": 2 * math.atan(shared["w"] / (2 * focal_length))}
 
 
 def _instant_ngp_entries(record: Record) -> dict[str, Any]:

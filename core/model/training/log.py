@@ -10,7 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from ...atomic_files import LineFile, read_complete_lines, write_bytes, write_image
+from ...atomic_files import (
+    LineFile,
+    read_complete_lines,
+    report_write_errors,
+    write_bytes,
+    write_image,
+)
 from ...errors import MaquetteError
 from .validation import VALIDATION_QUERIES
 
@@ -141,8 +147,10 @@ def drop_later_lines(path: Path, step: int) -> None:
     """
     if not path.exists():
         return
+    with report_write_errors(path):
+        lines = read_complete_lines(path)
     kept_lines = []
-    for line in read_complete_lines(path):
+    for line in lines:
         number = line.partition(",")[0]
         if number.isascii() and number.isdecimal() and int(number) <= step:
             kept_lines.append(f"{line}\n")

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from ...atomic_files import report_write_errors
 from ...folder_lock import lock_folder
 from . import checkpoints
 
@@ -101,8 +102,13 @@ class StopFile:
         return self._path.exists()
 
     def remove(self) -> None:
-        """Remove the file, if it is there."""
-        self._path.unlink(missing_ok=True)
+        """Remove the file, if it is there.
+
+        Raises:
+            OutputError: it cannot be removed.
+        """
+        with report_write_errors(self._path):
+            self._path.unlink(missing_ok=True)
 
 
 def cosine_decay(angle: float) -> float:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from ...dataset import splits
 from ...dataset.object_file import read_record
 from ...dataset.record_json import VERSION
 from ...errors import DatasetError, OutputError
+from ...folder_lock import lock_folder
 from ...jobs import dependencies
 from ...synthesis import camera_rigs
 from ...synthesis.camera_rigs import Rig
@@ -120,6 +123,19 @@ def prepare_folder(folder: Path, settings: DatasetSettings, whole: object = None
             )
     except OSError as error:
         raise OutputError(f"{folder} cannot be written: {error.strerror}") from error
+
+
+@contextmanager
+def lock_dataset(folder: Path, settings: DatasetSettings) -> Iterator[None]:
+    """Keep other runs from writing into a set while the context is active, but not other shards.
+
+    Raises:
+        OutputError: Another process writes the set, or the same shard of it.
+    """
+    index, count = settings.shard
+    part = f"{index}-of-{count}" if count > 1 else ""
+    with lock_folder(folder, part):
+        yield
 
 
 def write_splits(folder: Path) -> dict[str, str]:

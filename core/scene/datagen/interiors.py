@@ -12,8 +12,9 @@ import mathutils
 import numpy as np
 
 from ... import procedural
-from ...atomic_files import make_folder
+from ...atomic_files import atomic_folder, make_folder
 from ...dataset.splits import HELD_OUT_FAMILIES
+from ...imaging import exr
 from ...jobs.task import Progress, Task
 from ...synthesis.interiors import EYE, Box, Furnishing, Interior, sample_interior
 from .. import compat
@@ -153,8 +154,8 @@ def _add_furnishing(furnishing: Furnishing, collection: bpy.types.Collection) ->
 
 def _render_room(stage: RenderStudio, path: Path) -> None:
     """Render a room into a file, which is complete or does not exist."""
-    partial = path.with_suffix(".partial.exr")
-    stage.scene.render.filepath = str(partial)
-    with guard_output(path.parent, partial.name):
-        bpy.ops.render.render(write_still=True, scene=stage.scene.name)
-    partial.replace(path)
+    with atomic_folder(path) as folder:
+        stage.scene.render.filepath = str(folder / path.name)
+        with guard_output(folder, path.name):
+            bpy.ops.render.render(write_still=True, scene=stage.scene.name)
+            exr.check_complete(folder / path.name)

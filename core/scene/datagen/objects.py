@@ -32,7 +32,13 @@ from .. import cameras as scene_cameras
 from ..bvh import nearest_triangle_finder
 from ..rendering.hdri import hdri_files
 from ..rendering.studio import RenderStudio, render_studio
-from .dataset_folder import DatasetSettings, RenderSummary, prepare_folder, write_splits
+from .dataset_folder import (
+    DatasetSettings,
+    RenderSummary,
+    lock_dataset,
+    prepare_folder,
+    write_splits,
+)
 from .mesh_files import end_import_process
 from .object_randomization import randomized_objects, render_view
 from .skip_notes import SkipNote
@@ -54,7 +60,8 @@ def render_dataset(
 
     Raises:
         DependencyError: As :func:`prepare_folder`.
-        OutputError: The folder cannot be written, or the disk is full.
+        OutputError: The folder cannot be written, the disk is full, or another process writes into
+            the folder.
         DatasetError: The folder has another set, there is no HDRI, or an object cannot be used and
             ``settings.strict`` is set.
         SceneError: The scene's cameras are requested, and there is none, or one cannot be used.
@@ -65,6 +72,14 @@ def render_dataset(
     domes = hdri_files(settings.hdri)
     prepare_folder(folder, settings)
     run = _DatasetRun(folder, settings, cameras_of_scene, domes)
+    with lock_dataset(folder, settings):
+        return (yield from _render_sources(sources, run))
+
+
+def _render_sources(sources: Sequence[ObjectSource], run: _DatasetRun) -> Task[RenderSummary]:
+    """Render the sources of this process's shard into the folder, which is locked."""
+    folder = run.folder
+    settings = run.settings
 
     # By name, so that processes agree who renders what.
     shard_index, shard_count = settings.shard

@@ -38,7 +38,13 @@ from ..depsgraph import EvaluatedInstance, SceneSnapshot
 from ..playback import play_simulation, restored_frame
 from ..rendering.camera_visibility import SceneBVH, scene_fault
 from ..rendering.hdri import hdri_files
-from .dataset_folder import DatasetSettings, RenderSummary, prepare_folder, write_splits
+from .dataset_folder import (
+    DatasetSettings,
+    RenderSummary,
+    lock_dataset,
+    prepare_folder,
+    write_splits,
+)
 from .instance_shapes import InstanceShapes, shapes_of
 from .instances import InstanceTable, instances_of
 from .scene_copy import CopySettings, FrameView, SceneCopy, scene_copy
@@ -193,6 +199,19 @@ def render_whole_scene(
     _check_settings(settings, whole)
     domes = hdri_files(settings.hdri) if whole.other_worlds else None
     prepare_folder(folder, settings, whole)
+    with lock_dataset(folder, settings):
+        return (yield from _render_locked(scene, layer, folder, settings, whole, domes))
+
+
+def _render_locked(
+    scene: bpy.types.Scene,
+    layer: str,
+    folder: Path,
+    settings: DatasetSettings,
+    whole: WholeScene,
+    domes: Sequence[Path] | None,
+) -> Task[RenderSummary]:
+    """Render a scene into the folder, which is locked."""
     name = _scene_name(scene)
     if (folder / "objects" / f"{name}.tar").is_file():
         write_splits(folder)

@@ -21,7 +21,7 @@ from maquette.core.model.training.dense.log import DenseLog, dense_log_lines
 from maquette.core.model.training.dense.trainer import DenseRunConfig, train_dense
 from maquette.core.model.training.foreground_trainer import train_mask
 from maquette.core.model.training.log import RunLog, drop_later_lines, log_lines
-from maquette.core.model.training.loop import TrainingState
+from maquette.core.model.training.loop import StopFile, TrainingState
 from maquette.core.model.training.trainer import Trainer, network_config_of, train_network
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -256,6 +256,17 @@ def test_a_full_disk_is_reported_in_words_and_older_files_stay(tmp_path):
     assert (tmp_path / "log.csv").read_text().endswith("\n")
     assert [line["step"] for line in dense_log_lines(tmp_path)][:2] == [1, 2]
     assert not [path.name for path in tmp_path.iterdir() if "partial" in path.name]
+
+
+def test_folders_in_the_place_of_files_are_reported(tmp_path):
+    for name in ("log.csv", "log.jsonl", "stop"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(OutputError, match=r"log\.csv could not be written"):
+        RunLog(tmp_path, 0, first=True)
+    with pytest.raises(OutputError, match=r"log\.jsonl could not be written"):
+        DenseLog(tmp_path, 0, 1, 1.0)
+    with pytest.raises(OutputError, match="stop could not be written"):
+        StopFile(tmp_path).remove()
 
 
 def test_a_checkpoint_is_replaced_as_a_whole(tmp_path):

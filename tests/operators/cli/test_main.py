@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import re
 import struct
 import subprocess
@@ -86,6 +87,30 @@ def test_finished_for_a_game(as_script, weights, pictures, tmp_path):
     assert "TEXCOORD_0" in primitive["attributes"] and "COLOR_0" not in primitive["attributes"]
     assert "baseColorTexture" in content["materials"][0]["pbrMetallicRoughness"]
     assert content["accessors"][primitive["indices"]]["count"] == 3 * 400
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file sizes are limited as POSIX does it")
+@pytest.mark.parametrize("suffix", [".ply", ".glb"])
+def test_a_full_disk_is_reported_and_the_older_file_stays(
+    maquette, weights, pictures, tmp_path, capfd, suffix
+):
+    import resource
+
+    out = tmp_path / f"out{suffix}"
+    out.write_text("older")
+    words = ["reconstruct", pictures / "photo.png", "-o", out]
+    words += ["--resolution", 32, "--weights", weights]
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, hard))
+    try:
+        code = maquette(*words)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    *_, line = capfd.readouterr().err.splitlines()
+    assert code == 1
+    assert line.startswith(f"maquette: {out} could not be written")
+    assert [path.name for path in tmp_path.iterdir()] == [out.name]
+    assert out.read_text() == "older"
 
 
 def test_a_print_is_in_millimeters(maquette, weights, pictures, tmp_path, capfd):

@@ -1,7 +1,10 @@
+import os
+
 import bpy
 import numpy as np
 import pytest
-from maquette.core.errors import OutputError
+from maquette.core.errors import ImageError, OutputError
+from maquette.core.imaging import exr
 from maquette.core.jobs.task import run_to_end
 from maquette.core.scene.datagen import interiors
 from maquette.core.scene.rendering.hdri import hdri_files, read_panoramas
@@ -71,7 +74,22 @@ def test_what_is_ahead_lies_in_the_middle_and_what_is_right_of_it_on_the_right(
     )
 
 
-def test_a_folder_that_cannot_be_written_is_told(tmp_path, addon):
-    (tmp_path / "room_0000.partial.exr").mkdir()
-    with pytest.raises(OutputError, match="could not be written"):
-        run_to_end(interiors.render_rooms(tmp_path, 1, width=32, samples=1))
+@pytest.mark.skipif(os.name != "posix", reason="file sizes are limited as POSIX does it")
+def test_a_full_disk_is_reported_and_leaves_no_part_of_a_room(tmp_path, addon):
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2048, hard))
+    try:
+        with pytest.raises(OutputError, match="could not be written"):
+            run_to_end(interiors.render_rooms(tmp_path, 1, width=64, samples=1))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not list(tmp_path.iterdir())
+    run_to_end(interiors.render_rooms(tmp_path, 1, width=64, samples=1))
+    assert [path.name for path in tmp_path.iterdir()] == ["room_0000.exr"]
+    data = (tmp_path / "room_0000.exr").read_bytes()
+    for length in (len(data) - 1, len(data) // 2, 400, 0):
+        (tmp_path / "room_0000.exr").write_bytes(data[:length])
+        with pytest.raises(ImageError, match="is not complete"):
+            exr.check_complete(tmp_path / "room_0000.exr")

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from maquette.core.errors import OutputError
+from maquette.core.folder_lock import lock_folder
 from maquette.core.jobs.task import run_to_end
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -154,6 +155,13 @@ def test_shards_make_the_same_set(undisturbed, tmp_path):
     for index in (1, 0):
         run(tmp_path / "shards", shard=(index, 2))
     assert_equal_sets(tmp_path / "shards", undisturbed)
+
+
+def test_a_set_that_another_run_writes_is_refused(addon, tmp_path):
+    tmp_path.joinpath("set").mkdir()
+    with lock_folder(tmp_path / "set"), pytest.raises(OutputError, match="Another process"):
+        run(tmp_path / "set")
+    assert not list((tmp_path / "set").rglob("*.tar"))
 
 
 def test_two_processes_make_the_same_set(undisturbed, tmp_path):

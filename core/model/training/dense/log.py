@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ....atomic_files import LineFile, read_complete_lines, write_bytes
+from ....atomic_files import LineFile, read_complete_lines, report_write_errors, write_bytes
 
 _EVERY = 20  # steps that one line sums up
 
@@ -35,7 +35,8 @@ class DenseLog:
         self._last = 0
         self._file: LineFile | None = None
         if self._path.exists():
-            kept = [line for line in dense_log_lines(run) if line["step"] <= step]
+            with report_write_errors(self._path):
+                kept = [line for line in dense_log_lines(run) if line["step"] <= step]
             text = "".join(json.dumps(line) + "\n" for line in kept)
             write_bytes(self._path, text)
 
