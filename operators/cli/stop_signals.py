@@ -30,6 +30,7 @@ from ...core.jobs import lifeline, temporary_folders
 from ...core.resources import PACKAGE
 
 SIGNAL_CODE = 128  # shells report a process that a signal ended as 128 and the signal's number
+_THREAD_SECONDS = 1.0
 GRACE_SECONDS = 5.0  # in which a command has to stop
 LIFELINE_VARIABLE = "MAQUETTE_LIFELINE"  # environment of a child whose stdin ends with its parent
 
@@ -65,9 +66,10 @@ def stop_in_order() -> Iterator[None]:
     receiver, sender = socket.socketpair()
     sender.setblocking(False)
     done = threading.Event()
-    threading.Thread(
+    receiver_thread = threading.Thread(
         target=_end_if_late, args=(receiver, done), name="maquette-signals", daemon=True
-    ).start()
+    )
+    receiver_thread.start()
     previous_socket = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
 
     previous = {}
@@ -84,7 +86,10 @@ def stop_in_order() -> Iterator[None]:
         signal.set_wakeup_fd(previous_socket)
         for number, handler in previous.items():
             signal.signal(number, handler or signal.SIG_DFL)
+        # The thread reads the end of it. Whatever arrives until then needs the other end.
         sender.close()
+        receiver_thread.join(_THREAD_SECONDS)
+        receiver.close()
 
 
 def end_console(code: int) -> NoReturn:
@@ -138,10 +143,9 @@ def _do_nothing(number: int, frame: FrameType | None) -> None:
 
 def _end_if_late(receiver: socket.socket, done: threading.Event) -> None:
     """End the process some seconds after a signal if the command has not. Runs on a thread."""
-    with receiver:
-        # Other signals arrive here as well, such as those of ended children.
-        while (received := receiver.recv(1)) and received[0] not in _SIGNALS:
-            pass
+    # Other signals arrive here as well, such as those of ended children.
+    while (received := receiver.recv(1)) and received[0] not in _SIGNALS:
+        pass
     if received and not done.wait(GRACE_SECONDS):
         temporary_folders.remove_folders()
         os._exit(SIGNAL_CODE + received[0])

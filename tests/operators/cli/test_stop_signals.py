@@ -174,5 +174,6 @@ with stop_signals.stop_in_order():
     )
     folder = Path(process.stdout.readline().decode().strip())
     assert json.loads((folder / "maquette_owner.json").read_text())["pid"] == process.pid
+    time.sleep(0.5)  # for the call
     process.send_signal(signal.SIGTERM)
     assert process.wait(10) == 143 and not folder.exists()
