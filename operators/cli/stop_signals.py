@@ -43,6 +43,9 @@ _SIGNALS = tuple(
 )
 
 
+_process = 0  # whose command is to be stopped
+
+
 class Stopped(BaseException):
     """The command shall stop; ``code`` is its exit code."""
 
@@ -62,6 +65,8 @@ def stop_in_order() -> Iterator[None]:
         yield
         return
 
+    global _process
+    _process = os.getpid()
     # The system reports signals at once through a socket, even while native code runs.
     receiver, sender = socket.socketpair()
     sender.setblocking(False)
@@ -107,6 +112,8 @@ def own_blender_folder() -> None:
 
 def _handle_signal(number: int, frame: FrameType | None) -> None:
     """Raise Stopped, now or as soon as it can pass."""
+    if os.getpid() != _process:  # a fork, such as those that load data for PyTorch
+        raise KeyboardInterrupt
     for other in _SIGNALS:
         if signal.getsignal(other) is _handle_signal:
             signal.signal(other, _do_nothing)
