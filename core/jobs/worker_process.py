@@ -37,7 +37,8 @@ _WORKER_CODE = """
 try:
     import numpy
 except Exception as error:
-    sys.exit(f"NumPy cannot be imported: {type(error).__name__}: {error}")
+    reason = " ".join(str(error).split())
+    sys.exit(f"NumPy cannot be imported: {type(error).__name__}: {reason}")
 from maquette_core.jobs import worker_main
 worker_main.serve_jobs()
 """

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from maquette.core.errors import MaquetteError, StartError, WorkerError
+from maquette.core.errors import DependencyError, MaquetteError, StartError, WorkerError
 from maquette.core.jobs import dependencies, messages, python_probe
 from maquette.core.jobs.child_process import Patience
 from maquette.core.jobs.interpreters import PythonInterpreter
@@ -411,6 +411,36 @@ def works_here(tmp_path_factory):
         assert process.failure_text()
 
     return use
+
+
+@pytest.fixture
+def with_broken(tmp_path):
+    """A function that makes a Python of which a package cannot be imported."""
+
+    def make(name):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / f"{name}.py").write_text("raise OSError('libx.so:\\n is lost')")
+        act = f"os.environ['PYTHONPATH'] = {str(folder)!r}\n"
+        act += f"os.execv({sys.executable!r}, [{sys.executable!r}, *sys.argv[1:]])"
+        return write_program(folder / "python", act)
+
+    return make
+
+
+@pytest.mark.parametrize(("name", "title"), [("PIL", "Pillow"), ("torch", "PyTorch")])
+def test_a_broken_package_is_named_by_the_test(refused, with_broken, monkeypatch, name, title):
+    monkeypatch.setattr(python_probe, "LOADING_PATIENCE", Patience(60, 60))
+    monkeypatch.setattr(python_probe, "MODEL", (name,))
+    error = refused(probe(with_broken(name)))
+    assert isinstance(error, DependencyError)
+    text = f"^{title} is installed in .*python but cannot be imported: OSError: libx.so: is lost$"
+    assert_matches(text, error)
+
+
+def test_a_broken_numpy_is_named_by_the_job(run, with_broken):
+    error = run(with_broken("numpy"))
+    assert_matches("NumPy cannot be imported: OSError: libx.so: is lost. Press Test", error)
 
 
 def dependencies_job():
