@@ -9,20 +9,33 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, ClassVar
 
-from .interpreters import Patience
-
 _CHUNK = 65536  # bytes that are read at once
-_LONGEST_LINE = 300  # characters of a line that is shown
+_LONGEST_LINE = 160  # characters of a line that is shown
 _LARGEST_LOG = 1 << 20  # bytes of a log; beyond it the beginning is dropped
 _STORE_PLACEHOLDER = 9009  # exit code of the python.exe that only opens Microsoft's Store
 _LAST_PLAIN_CODE = 0x7FFFFFFF  # Windows reports crashes as codes above it
-_LOOK_INTERVAL = 1.0  # seconds between two looks at the computing time of a silent process
-_LEAST_COMPUTING = 0.02  # seconds of computing a look that count as such
+_LONGEST_STEP = 1.0  # seconds between two calls that count; the computer may have slept in between
+_LOOKS = 4  # at the computing time of a process, while it may be idle
+_LEAST_COMPUTING = 0.02  # seconds: two of the system's ticks
 _STAT_SESSION = 3  # fields of /proc/PID/stat behind the name
 _STAT_TIMES = slice(11, 13)
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a process may be silent.
+
+    Attributes:
+        idle: Seconds in which it neither says anything nor computes.
+        total: Seconds in which it says nothing, whatever it does.
+    """
+
+    idle: float
+    total: float
 
 
 class OutputTail:
@@ -118,29 +131,32 @@ class SilenceWatch:
         self._silent = 0.0
         self._idle = 0.0
         self._last_call = now
-        self._next_look = now + _LOOK_INTERVAL
+        self._next_look = now + self._patience.idle / _LOOKS
         self._computed: float | None = None
 
     def is_hanging(self) -> bool:
         """Return whether the process has been silent for too long. Call it again and again."""
         # The time while nobody looks, as in a computer that sleeps, does not count.
         now = time.monotonic()
-        elapsed = min(now - self._last_call, _LOOK_INTERVAL)
+        elapsed = min(now - self._last_call, _LONGEST_STEP)
         self._last_call = now
         self._silent += elapsed
         self._idle += elapsed
 
         if now >= self._next_look:
-            self._next_look = now + _LOOK_INTERVAL
+            self._next_look = now + self._patience.idle / _LOOKS
             self._look()
         return self._idle > self._patience.idle or self._silent > self._patience.total
 
     def _look(self) -> None:
-        """Begin to count the idle time anew if the process has computed since the last look."""
+        """Begin to count the idle time anew if the process has computed in it."""
         computed = computing_seconds(self._pid)
-        before = self._computed
-        self._computed = computed
-        if computed is None or (before is not None and computed - before >= _LEAST_COMPUTING):
+        if computed is None:
+            self._idle = 0.0
+        elif self._computed is None:
+            self._computed = computed
+        elif computed - self._computed >= _LEAST_COMPUTING:
+            self._computed = computed
             self._idle = 0.0
 
     def silent_text(self) -> str:
@@ -221,9 +237,13 @@ def last_line_of(text: str) -> str:
 
 
 def shown_line(text: str) -> str:
-    """Return ``text`` in one short line without control characters."""
-    printable = "".join(letter if letter.isprintable() else " " for letter in text)
-    line = " ".join(printable.split())
+    """Return ``text`` in one short line without control characters and undecodable bytes."""
+    line = " ".join(printable_text(text.replace("\ufffd", " "), " ").split())
     if len(line) > _LONGEST_LINE:
         return f"{line[:_LONGEST_LINE]}..."
     return line
+
+
+def printable_text(text: str, replacement: str = "?") -> str:
+    """Return ``text`` with control characters, such as the ends of lines, replaced."""
+    return "".join(letter if letter.isprintable() else replacement for letter in text)

@@ -30,9 +30,11 @@ def is_installed(package: str) -> bool:
     The answer is cached: a package that is installed later needs a restart.
     """
     try:
-        return util.find_spec(package) is not None
+        spec = util.find_spec(package)
     except (ImportError, ValueError):
         return False  # a module of that name without a file, or None in its place
+    # A folder without code, as an interrupted installation leaves it, has no origin.
+    return spec is not None and spec.origin is not None
 
 
 @cache
@@ -100,9 +102,8 @@ def import_failure(package: str) -> str:
     except (Exception, SystemExit) as error:
         return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
-    # A folder of that name without any code, as an interrupted installation leaves it.
     if not hasattr(module, "__version__"):
-        return f"{getattr(module, '__file__', None) or 'its folder'} holds something else"
+        return f"{getattr(module, '__file__', package)} is another module of that name"
     return ""
 
 

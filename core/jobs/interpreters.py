@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 from ..errors import StartError
+from .child_process import Patience, printable_text
 
 _BOOT_FILE = "worker_boot.py"
 # Variables that would change which Python starts, what it runs first, or whether it ever ends.
@@ -33,19 +34,6 @@ _DROPPED_VARIABLES = (
 
 
 @dataclass(frozen=True)
-class Patience:
-    """How long a process may be silent.
-
-    Attributes:
-        idle: Seconds in which it neither says anything nor computes.
-        total: Seconds in which it says nothing, whatever it does.
-    """
-
-    idle: float
-    total: float
-
-
-@dataclass(frozen=True)
 class PythonInterpreter:
     """A Python.
 
@@ -57,13 +45,19 @@ class PythonInterpreter:
     executable: str
     paths: tuple[str, ...] = ()
 
-    # Until its first sign: reading Python and NumPy from a cold disk takes some ten seconds.
-    start_patience: ClassVar[Patience] = Patience(idle=30.0, total=120.0)
+    # Until its first sign. Reading Python and NumPy from a cold disk takes some ten seconds, in
+    # which it computes a little.
+    start_patience: ClassVar[Patience] = Patience(idle=15.0, total=120.0)
 
     @classmethod
     def current(cls) -> PythonInterpreter:
         """Return the Python that runs this, for use in another process."""
         return cls(sys.executable, tuple(path for path in sys.path if Path(path).is_absolute()))
+
+    @property
+    def label(self) -> str:
+        """The path of its program, as it can be shown."""
+        return printable_text(self.executable)
 
     def start_code(
         self,
@@ -104,7 +98,7 @@ class PythonInterpreter:
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise StartError(
-                f"{self.executable} could not be started ({reason}). Choose a Python executable "
+                f"{self.label} could not be started ({reason}). Choose a Python executable "
                 "in the preferences"
             ) from error
 
@@ -123,7 +117,7 @@ class PythonInterpreter:
 class BlenderInterpreter(PythonInterpreter):
     """A Blender without window, preferences and add-ons: a Python that has bpy."""
 
-    start_patience: ClassVar[Patience] = Patience(idle=60.0, total=240.0)
+    start_patience: ClassVar[Patience] = Patience(idle=30.0, total=240.0)
 
     def command_words(self, code: str) -> tuple[str, ...]:
         """Return the command line arguments that make Blender run ``code`` on its main thread."""
@@ -184,12 +178,13 @@ def program_path(text: str) -> str:
     try:
         if path.is_dir():
             raise StartError(
-                f"{text} could not be started (it is a folder). Choose the Python executable in it"
+                f"{printable_text(text)} could not be started (it is a folder). Choose the Python "
+                "executable in it"
             )
         if path.exists() and not path.is_file():
             raise StartError(
-                f"{text} could not be started (it is not a file). Choose a Python executable in "
-                "the preferences"
+                f"{printable_text(text)} could not be started (it is not a file). Choose a Python "
+                "executable in the preferences"
             )
         return str(path.absolute())
     except OSError:

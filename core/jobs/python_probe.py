@@ -16,17 +16,18 @@ from typing import Any
 from ..errors import DependencyError, WorkerError
 from .child_process import (
     OutputTail,
+    Patience,
     SilenceWatch,
     exit_text,
     kill_group,
     shown_line,
 )
 from .dependencies import MODEL, PACKAGES, install_command
-from .interpreters import Patience, PythonInterpreter, program_path
+from .interpreters import PythonInterpreter, program_path
 from .task import Progress, Task
 
 OLDEST = (3, 11)
-LOADING_PATIENCE = Patience(idle=60.0, total=180.0)  # after its first output
+LOADING_PATIENCE = Patience(idle=20.0, total=180.0)  # after its first output
 MOST_OUTPUT = 16 << 20  # bytes that it may print to stdout, and to stderr
 _POLL_INTERVAL = 0.05  # seconds between two checks for the answer
 _OUTPUT_SECONDS = 1.0  # that output may take to arrive after the process has ended, or the reverse
@@ -95,8 +96,7 @@ def probe_python(python: PythonInterpreter) -> Task[PythonInfo]:
     yield Progress(0.0, _STAGE)
     if not _exists(program_path(python.executable)):
         raise WorkerError(
-            f"The file {python.executable} does not exist. Choose a Python executable in the "
-            "preferences"
+            f"The file {python.label} does not exist. Choose a Python executable in the preferences"
         )
 
     process = python.start_code(
@@ -119,9 +119,9 @@ def probe_python(python: PythonInterpreter) -> Task[PythonInfo]:
         printed = errors.last_line() or output.last_line() or "nothing"
         manner = "it closed its output" if code is None else exit_text(code)
         raise WorkerError(
-            f"{python.executable} does not seem to be Python. Its last output: {printed} ({manner})"
+            f"{python.label} does not seem to be Python. Its last output: {printed} ({manner})"
         )
-    return _read_answer(python.executable, answer)
+    return _read_answer(python.label, answer)
 
 
 def _exists(path: str) -> bool:
@@ -155,12 +155,12 @@ def _wait_for_end(
 
         if max(output.count, errors.count) > MOST_OUTPUT:
             raise WorkerError(
-                f"{python.executable} was ended: it printed more than {MOST_OUTPUT >> 20} MB. "
+                f"{python.label} was ended: it printed more than {MOST_OUTPUT >> 20} MB. "
                 "Choose a Python executable in the preferences"
             )
         if watch.is_hanging():
             raise WorkerError(
-                f"{python.executable} was ended: it did not respond for {watch.silent_text()}. "
+                f"{python.label} was ended: it did not respond for {watch.silent_text()}. "
                 "Choose a Python executable in the preferences"
             )
         output.wait(_POLL_INTERVAL)

@@ -7,9 +7,11 @@ last step.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -205,16 +207,34 @@ class TrainingProcess:
 
 def stop_with_parent(run: Path) -> None:
     """Make this process, which trains ``run``, stop with a checkpoint once its parent has ended."""
+    # Nobody reads its output from then on; writing to it must not fail before the checkpoint.
+    sys.stdout = io.TextIOWrapper(_LostOutput(1), encoding="utf-8", errors="replace")
+    sys.stderr = io.TextIOWrapper(_LostOutput(2), encoding="utf-8", errors="replace")
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(write_through=True)
     lifeline.watch_stdin(lambda: _stop_orphan(run))
+
+
+class _LostOutput(io.RawIOBase):
+    """A file descriptor that takes everything, even if nobody reads it."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def write(self, data: Any) -> int:
+        with suppress(OSError):
+            os.write(self._descriptor, data)
+        return memoryview(data).nbytes
 
 
 def _stop_orphan(run: Path) -> float:
     """Request that this process stop, and return the seconds in which it shall."""
-    # Nobody reads its output any more; writing to it must not fail.
-    with Path(os.devnull).open("wb") as null_device:
-        os.dup2(null_device.fileno(), 1)
-        os.dup2(null_device.fileno(), 2)
-
     if (run / _STOP).exists():
         return _ORDERLY_SECONDS
     done, _ = steps_of(run)

@@ -21,8 +21,8 @@ from typing import IO, Any, ClassVar, TypeVar, cast
 from .. import errors
 from ..errors import Cancelled, MaquetteError, StartError, WorkerError
 from . import messages, temporary_folders
-from .child_process import OutputTail, SilenceWatch, exit_text, kill_group
-from .interpreters import Patience, PythonInterpreter
+from .child_process import OutputTail, Patience, SilenceWatch, exit_text, kill_group
+from .interpreters import PythonInterpreter
 from .task import Progress, Task
 from .worker_main import SCRATCH_VARIABLE
 
@@ -37,7 +37,8 @@ _WORKER_CODE = """
 try:
     import numpy
 except Exception as error:
-    sys.exit(f"NumPy cannot be imported: {type(error).__name__}: {error}")
+    reason = " ".join(str(error).split())
+    sys.exit(f"NumPy cannot be imported: {type(error).__name__}: {reason}")
 from maquette_core.jobs import worker_main
 worker_main.serve_jobs()
 """
@@ -122,7 +123,7 @@ class WorkerProcess:
 
     patience: ClassVar[float] = 0.4  # seconds that a job has to stop before the process is killed
     # It sends a sign every two seconds, unless native code holds Python's lock: that computes.
-    job_patience: ClassVar[Patience] = Patience(idle=60.0, total=1800.0)
+    job_patience: ClassVar[Patience] = Patience(idle=30.0, total=1800.0)
     # What it may print to stderr, in bytes. Libraries that chatter for hours print less.
     most_before_ready: ClassVar[int] = 16 << 20
     most_in_job: ClassVar[int] = 256 << 20
@@ -314,6 +315,9 @@ class WorkerProcess:
         except Exception as error:  # anything may have been sent; a job must not wait for ever
             reason = str(error) or repr(error)
         self._answers.put_end(reason)
+
+        # Until its end it waits for a reader, rather than complain of a closed pipe.
+        self._process.wait()
         with suppress(OSError):
             stream.close()
 
@@ -341,10 +345,10 @@ class WorkerProcess:
 
         self._errors.wait(self.patience)
         line = self._errors.last_line()
-        if code == -9 or not line:
+        if code == -9 or (self._is_ready and not line):
             cause = ". It may have run out of memory. Try a lower resolution"
         else:
-            cause = f": {line}"
+            cause = f": {line}" if line else ""
         return self._failure(f"ended unexpectedly ({exit_text(code)}){cause}")
 
     def _failure(self, text: str) -> WorkerError:
@@ -353,15 +357,15 @@ class WorkerProcess:
         Args:
             text: What happened to it.
         """
-        self._kill()
         line = self._errors.last_line()
         if line and line not in text:
             text = f"{text}. Its last output: {line}"
-        error_type = WorkerError if self._is_ready else StartError
-        return error_type(
-            f"The background process of {self.python.executable} {text}. It is restarted by the "
-            "next job"
-        )
+        self._kill()
+
+        text = f"The background process of {self.python.label} {text}"
+        if self._is_ready:
+            return WorkerError(f"{text}. It is restarted by the next job")
+        return StartError(f"{text}. Press Test in Maquette's preferences, or choose another Python")
 
 
 def _working_folder() -> str | None:

@@ -26,7 +26,7 @@ from . import (
     reconstruct,
     references,
 )
-from .stop_signals import end_console, own_blender_folder, stop_in_order
+from .stop_signals import Stopped, end_console, own_blender_folder, stop_in_order
 
 _INTERRUPTED = 130  # exit code of shells for Ctrl+C
 
@@ -69,7 +69,9 @@ def run_command(arguments: Sequence[str]) -> int:
             return 1
         except SystemExit as stop:  # argparse has printed why; Blender must close down in order
             return int(stop.code or 0)
-        except KeyboardInterrupt:
+        except Stopped as stop:
+            return stop.code
+        except KeyboardInterrupt:  # where signals are not handled
             return _INTERRUPTED
 
 

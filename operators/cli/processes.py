@@ -16,6 +16,7 @@ from ...core.jobs.temporary_folders import temporary_folder
 from .stop_signals import GRACE_SECONDS, LIFELINE_VARIABLE, SIGNAL_CODE
 
 _POLL_SECONDS = 0.1
+_STOP_SECONDS = 0.6 * GRACE_SECONDS  # that the processes have, so that this one has time left
 
 
 def in_processes(count: int, shard: tuple[int, int], together: bool = False) -> int:
@@ -60,7 +61,7 @@ def _end_children(children: list[subprocess.Popen[bytes]]) -> None:
         if child.poll() is None:
             child.terminate()
 
-    end = time.monotonic() + GRACE_SECONDS + 1
+    end = time.monotonic() + _STOP_SECONDS
     for child in children:
         with suppress(subprocess.TimeoutExpired):
             child.wait(max(0.0, end - time.monotonic()))

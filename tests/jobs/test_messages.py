@@ -129,3 +129,36 @@ def test_nothing_else_is_unpacked(name):
     ) + text[8:]
     with pytest.raises((ValueError, ImportError, AttributeError)):
         messages.receive_message(io.BytesIO(text))
+
+
+def test_longer_messages_than_are_read_are_not_sent(monkeypatch):
+    monkeypatch.setattr(messages, "LARGEST_DATA", 100)
+    assert len(send_and_receive(np.zeros(100, np.uint8))) == 100
+    with pytest.raises(ValueError, match="longer than is allowed"):
+        messages.message_parts([np.zeros(60, np.uint8), np.zeros(41, np.uint8)])
+    monkeypatch.setattr(messages, "LARGEST_HEADER", 100)
+    with pytest.raises(ValueError, match="longer than is allowed"):
+        messages.message_parts("x" * 100)
+
+
+def test_sizes_that_a_message_claims_cost_nothing():
+    """Neither that of the header nor those of arrays, of which the sum counts."""
+    for length in (2**64 - 1, messages.LARGEST_HEADER + 1):
+        with pytest.raises(ValueError, match="not a message"):
+            messages.receive_message(io.BytesIO(length.to_bytes(8, "little")))
+    half = f'["|u1", [{messages.LARGEST_DATA // 2}]]'
+    one = f'["|u1", [{messages.LARGEST_DATA + 1}]]'
+    for arrays, error in ((f"[{half}]", EOFError), (f"[{one}]", ValueError)):
+        header = f'{{"value": 1, "arrays": {arrays}}}'.encode()
+        stream = io.BytesIO(len(header).to_bytes(8, "little") + header + b"few bytes")
+        with pytest.raises(error):
+            messages.receive_message(stream)
+
+
+def test_much_before_the_messages_is_refused():
+    with pytest.raises(ValueError, match="more than 4 MB"):
+        messages.skip_to_begin(io.BytesIO(b"x" * (messages.LARGEST_PREAMBLE + 1)))
+    # A marker may follow whatever was printed without the end of a line.
+    stream = io.BytesIO(b"x" * (messages._LONGEST_READ - 3) + messages._BEGIN)
+    messages.skip_to_begin(stream)
+    assert not stream.read()

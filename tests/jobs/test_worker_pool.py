@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from maquette.core.errors import Cancelled, ImageError, StartError, WorkerError
 from maquette.core.jobs import interpreters, worker_pool
+from maquette.core.jobs.child_process import Patience
 from maquette.core.jobs.interpreters import PythonInterpreter
 from maquette.core.jobs.task import ThreadedTask, run_to_end
 from maquette.core.jobs.worker_pool import WorkerPool
@@ -156,6 +157,32 @@ def test_a_crash_is_reported_and_the_next_call_starts_another(works, run, code, 
     assert run(works.double, np.ones(1))["pid"] != before
 
 
+def test_a_long_step_is_no_hanging(works, run, monkeypatch):
+    """The process sends signs of life meanwhile, though the job neither yields nor computes."""
+    monkeypatch.setattr(WorkerProcess, "job_patience", Patience(3.5, 3.5))
+    assert run(works.slow_step, 5) == 5
+
+
+def test_relative_paths_count_from_the_present_folder(works, run, tmp_path, monkeypatch):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text(name)
+        monkeypatch.chdir(tmp_path / name)
+        assert run(works.read_text, Path("file")) == name
+
+
+def test_a_result_that_cannot_be_sent_is_a_bug_and_the_process_stays(works, run):
+    pid = run(works.double, np.ones(1))["pid"]
+    with pytest.raises(RuntimeError, match=r"(?s)In the worker process.*<class 'set'> cannot"):
+        run(works.unsendable)
+    assert run(works.double, np.ones(1))["pid"] == pid
+
+
+def test_what_a_job_prints_is_neither_kept_nor_in_its_way(works, run):
+    """More than a pipe holds, and than is kept."""
+    assert run(works.chatter, 1000) == 1000
+
+
 def cancelled(work, began):
     """Seconds from the cancel until the driver is free."""
     driver = ThreadedTask(work)
@@ -213,15 +240,16 @@ from c import works
 from c.jobs import interpreters, worker_process
 worker = worker_process.WorkerProcess(interpreters.PythonInterpreter.current())
 for progress in worker.run_function(works.long_step, (Path(r"{tmp_path}"),), 60):
-    print(worker.pid, flush=True)
+    print(worker.pid, worker._scratch, flush=True)
 """)
     owner = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE)
-    pid = int(owner.stdout.readline())
+    pid, scratch = owner.stdout.readline().decode().split()
     wait_until((tmp_path / "began").exists)
-    assert exists(pid)
+    assert exists(pid) and Path(scratch).is_dir()
     owner.kill()
     owner.wait()
     wait_until(lambda: not exists(pid), 5)
+    assert not Path(scratch).exists()
 
 
 def test_a_program_that_is_not_python_is_reported(works, workers, tmp_path):

@@ -35,6 +35,29 @@ def long_step(folder: Path):
     yield Progress(1.0, "Never")
 
 
+def slow_step(seconds):
+    yield Progress(0.0, "Beginning")
+    time.sleep(seconds)
+    return seconds
+
+
+def read_text(path):
+    yield Progress(0.0, "Reading")
+    return path.read_text()
+
+
+def unsendable():
+    yield Progress(0.0, "Starting")
+    return {1, 2}
+
+
+def chatter(count):
+    yield Progress(0.0, "Chattering")
+    for _ in range(count):
+        print("x" * 9999, file=sys.stderr)
+    return count
+
+
 def litter():
     folder = tempfile.mkdtemp()
     while True:

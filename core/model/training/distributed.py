@@ -19,9 +19,11 @@ from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from ...errors import DatasetError
+from ...jobs import lifeline
 
 T = TypeVar("T")
 _CPU = torch.device("cpu")
+_LAUNCHER_VARIABLE = "TORCHELASTIC_RUN_ID"  # set by torchrun, which stays until all have ended
 # The other processes wait while the first one validates.
 _TIMEOUT = timedelta(hours=2)
 
@@ -117,6 +119,8 @@ def distributed_context() -> Iterator[DistributedContext]:
         yield DistributedContext(device=device)
         return
 
+    if _LAUNCHER_VARIABLE in os.environ:
+        lifeline.watch_parent(lambda: 0.0)  # there is no run without the others
     if has_gpu:
         torch.cuda.set_device(device)
     distributed.init_process_group("nccl" if has_gpu else "gloo", timeout=_TIMEOUT)
