@@ -149,7 +149,7 @@ def _name_from_json(fields: Fields) -> str:
     try:
         return check_name(fields.get("name"))
     except ValueError as error:
-        raise ValueError(f"{fields.place('name')}: {error}") from error
+        raise ValueError(f"{fields.place('name')} is damaged: {error}") from error
 
 
 def _fingerprint_from_json(fields: Fields) -> tuple[float, ...]:

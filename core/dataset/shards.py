@@ -193,14 +193,13 @@ def validate_shards(folder: Path, index: DatasetIndex) -> None:
 
 def _parts_by_size(folder: Path, names: Sequence[str], most: int) -> list[list[str]]:
     """Return ``names`` in their order, in parts whose objects take at most ``most`` bytes."""
-    # The first object always begins a part.
     parts: list[list[str]] = []
-    part_size = most
+    part_size = 0
     for name in names:
         path = folder / "objects" / f"{name}.tar"
         # A missing file is reported when it is read.
         size = path.stat().st_size if path.is_file() else 0
-        if part_size + size > most:
+        if not parts or part_size + size > most:
             parts.append([])
             part_size = 0
         parts[-1].append(name)
