@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 # UTF-8 bytes of an object's name: with the endings of members and partial files, the names of files
 # stay below the 255 bytes that file systems hold.
-LONGEST_NAME = 200
+LONGEST_NAME = 230
 _LONGEST_MEMBER_NAME = 255
 _SHOWN = 60  # characters of a name in an error text
 # Control characters, separators of paths, what Windows forbids, and halves of characters

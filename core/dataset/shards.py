@@ -42,6 +42,9 @@ def pack_shards(folder: Path, most: int) -> Task[list[Path]]:
         DatasetError: The set is missing or damaged.
         OutputError: The disk is full or the folder cannot be written.
     """
+    if (folder / "shards").is_symlink():
+        raise DatasetError(f"{folder / 'shards'} is a link to another folder. Remove it")
+
     # Which objects are in which shard
     assigned = splits.read_splits(folder)
     contents: list[tuple[str, list[str]]] = []
@@ -53,8 +56,6 @@ def pack_shards(folder: Path, most: int) -> Task[list[Path]]:
 
     # An empty list of objects marks the shards as incomplete until all are written.
     target = folder / "shards"
-    if target.is_symlink():
-        raise DatasetError(f"{target} is a link to another folder. Remove it, and run again")
     atomic_files.write_json(target / _PACKED, {})
     written = []
     for index, (shard_name, names) in enumerate(contents):

@@ -52,7 +52,7 @@ def test_links_folders_and_devices_are_refused(kind):
     info = tarfile.TarInfo("egg.json")
     info.type = kind
     info.linkname = "/etc/hostname"
-    with pytest.raises(ValueError, match=r"egg\.json is a link, a folder"):
+    with pytest.raises(ValueError, match=r"'egg\.json' is a link, a folder"):
         read_all(make_tar((info, b"")))
 
 
@@ -114,3 +114,21 @@ def test_the_headers_of_a_large_file_are_checked_before_it_is_read(tmp_path):
         with pytest.raises(ValueError, match="more than"):
             require_archive_size(stream, 0, limits.ARCHIVE_BYTES + 1)
         require_archive_size(stream, 0, 10240)
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.XGLTYPE])
+def test_an_extension_that_claims_much_is_refused_at_once(kind):
+    data = make_tar(("egg.json", b"1" * 10_000))
+    set_field(data, 156, kind)
+    with pytest.raises(ValueError, match=r"declares 10000 bytes|is a link"):
+        read_all(data)
+
+
+def test_an_extension_cannot_make_a_file_of_another_kind():
+    info = tarfile.TarInfo("egg.json")
+    info.pax_headers = {"GNU.sparse.map": "0,1", "GNU.sparse.size": "8000000000"}
+    with pytest.raises((ValueError, tarfile.ReadError), match=r"sparse file|declares"):
+        read_all(make_tar((info, b"{}")))
+    info.pax_headers = {"path": "../egg.json"}
+    with pytest.raises(ValueError, match="is not that of a file"):
+        read_all(make_tar((info, b"{}")))
