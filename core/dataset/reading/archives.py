@@ -15,7 +15,6 @@ from ..names import check_member_name
 from . import limits
 from .files import stream_size
 
-
 # Empty blocks after the last member: its own, two at the end, and those that fill a record
 _MOST_PADDING = 3 * tarfile.BLOCKSIZE + tarfile.RECORDSIZE
 # Types of headers: files, and those that extend the next one, as for a long name
