@@ -9,8 +9,9 @@ from collections.abc import Mapping
 
 # UTF-8 bytes of an object's name: with the endings of members and partial files, the names of files
 # stay below the 255 bytes that file systems hold.
-LONGEST_NAME = 200
+LONGEST_NAME = 230
 _LONGEST_MEMBER_NAME = 255
+_SHOWN = 60  # characters of a name in an error text
 # Control characters, separators of paths, what Windows forbids, and halves of characters
 _UNSAFE = re.compile("[\\x00-\\x1f\\x7f-\\x9f/\\\\:*?\"<>|\\u2028\\u2029\\ud800-\\udfff]")
 _RESERVED = re.compile(
@@ -41,16 +42,16 @@ def check_member_name(name: object) -> str:
 def _check_file_name(name: object, longest: int) -> str:
     if not isinstance(name, str):
         raise ValueError(f"the name is of the type {type(name).__name__}, not a text")
-    shown = ascii(name[:longest])
+    shown = f"the name {name[:_SHOWN]!a}"
     if not name or _UNSAFE.search(name):
         raise ValueError(
-            f"{shown} is not the name of a file: it is empty, a path, or has characters that "
+            f"{shown} is not that of a file: it is empty, a path, or has characters that "
             "file systems forbid"
         )
 
     # Windows drops dots and spaces at the end; a dot at the beginning hides a file, or leads up.
     if name[0] in ". " or name[-1] in ". " or _RESERVED.match(name):
-        raise ValueError(f"{shown} is not the name of a file on every system")
+        raise ValueError(f"{shown} is not that of a file on every system")
     if len(name.encode()) > longest:
         raise ValueError(f"{shown} is longer than {longest} bytes")
     return name

@@ -121,9 +121,20 @@ def _new_object_file(folder: Path, record: Record) -> Iterator[tarfile.TarFile]:
     atomic_files.remove_partials(target.parent, target.name)
     with atomic_files.atomic_write(target) as partial, tarfile.open(partial, "w") as archive:
         # The record comes first, so that it can be read without the rest.
-        record_bytes = json.dumps(record_to_json(record)).encode()
-        _add_member(archive, f"{record.name}.json", record_bytes)
+        _add_member(archive, f"{record.name}.json", _encode_record(record))
         yield archive
+
+
+def _encode_record(record: Record) -> bytes:
+    """Return the record as JSON.
+
+    Raises:
+        DatasetError: It was read from a file that is nested more deeply than can be written.
+    """
+    try:
+        return json.dumps(record_to_json(record)).encode()
+    except RecursionError as error:
+        raise DatasetError(f"The record of {record.name} is nested too deeply") from error
 
 
 def _add_view(archive: tarfile.TarFile, prefix: str, view: RenderedView) -> None:

@@ -38,7 +38,12 @@ _RECORD_KEYS = frozenset(
 )
 _MATRIX = (4, 4)
 _BOX = (2, 3)
-_LAST_ROW = (0, 0, 0, 1)
+_LAST_ROW = np.array((0, 0, 0, 1))
+_IDENTITY = np.eye(3)
+# Entries of intrinsics that are the same for all cameras
+_FIXED_ROWS = np.array((0, 1, 2, 2, 2))
+_FIXED_COLUMNS = np.array((1, 0, 0, 1, 2))
+_FIXED_VALUES = np.array((0, 0, 0, 0, 1))
 _HELD = ("mesh", "shape", "surface")  # what a file may have of a shape
 _LARGEST_INDEX = 2**16 - 1  # of an instance, in the index images
 _LARGEST_COUNT = 2**53  # of triangles; any frame's number is smaller
@@ -46,10 +51,9 @@ _LARGEST_SIDE = 2**16  # of an image, pixels
 _MOST_NUMBERS = 256  # of a fingerprint
 _SMALLEST_BOX = 1e-12  # meters, so that a division by its longest side is finite
 _SMALLEST_FOCAL = 1e-9  # pixels
-# How far the determinant of a pose may be from 1; ``validation`` is stricter, and says more.
-_LEAST_DETERMINANT = 0.5
-_MOST_DETERMINANT = 2.0
-_LARGEST_ROTATION = 2.0  # greatest entry of a rotation, likewise
+# Greatest entry of R R^T - 1 of a rotation R; with less than a third R can be inverted.
+# ``validation`` is stricter, and says more.
+_FARTHEST_PRODUCT = 0.3
 _SMALLEST_DETERMINANT = 1e-30  # of a transform with scale that can be inverted
 
 
@@ -145,7 +149,7 @@ def _name_from_json(fields: Fields) -> str:
     try:
         return check_name(fields.get("name"))
     except ValueError as error:
-        raise ValueError(f"{fields.place('name')}: {error}") from error
+        raise ValueError(f"{fields.place('name')} is damaged: {error}") from error
 
 
 def _fingerprint_from_json(fields: Fields) -> tuple[float, ...]:
@@ -222,28 +226,21 @@ def _stacked_matrices(
 def _require_rigid(poses: NDArray[np.float64], views: Sequence[Fields], key: str) -> None:
     """Refuse matrices (V, 4, 4) that are far from rigid ones, or cannot be inverted."""
     rotations = poses[:, :3, :3]
-    determinants = np.abs(np.linalg.det(rotations))
-    is_rigid = (
-        (poses[:, 3] == _LAST_ROW).all(1)
-        & (np.abs(rotations) < _LARGEST_ROTATION).all((1, 2))
-        & (determinants > _LEAST_DETERMINANT)
-        & (determinants < _MOST_DETERMINANT)
-    )
-    if not is_rigid.all():
+    products = rotations @ rotations.transpose(0, 2, 1)
+    is_orthonormal = np.abs(products - _IDENTITY) < _FARTHEST_PRODUCT
+    is_affine = poses[:, 3] == _LAST_ROW
+    if not is_orthonormal.all() or not is_affine.all():
+        is_rigid = is_orthonormal.all((1, 2)) & is_affine.all(1)
         first = int(np.argmin(is_rigid))
         raise ValueError(f"{views[first].place(key)}: the pose is not rigid")
 
 
 def _require_intrinsics(intrinsics: NDArray[np.float64], views: Sequence[Fields]) -> None:
     """Refuse intrinsics (V, 3, 3) that are skewed, mirrored or cannot be inverted."""
-    is_good = (
-        (intrinsics[:, 2] == (0, 0, 1)).all(1)
-        & (intrinsics[:, 0, 1] == 0)
-        & (intrinsics[:, 1, 0] == 0)
-        & (intrinsics[:, 0, 0] > _SMALLEST_FOCAL)
-        & (intrinsics[:, 1, 1] > _SMALLEST_FOCAL)
-    )
-    if not is_good.all():
+    has_zeros = intrinsics[:, _FIXED_ROWS, _FIXED_COLUMNS] == _FIXED_VALUES
+    has_focal = intrinsics[:, (0, 1), (0, 1)] > _SMALLEST_FOCAL
+    if not has_zeros.all() or not has_focal.all():
+        is_good = has_zeros.all(1) & has_focal.all(1)
         first = int(np.argmin(is_good))
         raise ValueError(f"{views[first].place('intrinsics')} is skewed, mirrored or empty")
 
@@ -261,7 +258,8 @@ def _view_from_json(view: Fields, camera: Camera) -> ViewRecord:
     drawn = view.section("drawn")
     if "background" in drawn.data:
         drawn.section("background").text("kind")
-    drawn.sections("occluders")
+    if "occluders" in drawn.data:
+        drawn.sections("occluders")
 
     frame = None
     if view.data.get("frame") is not None:
@@ -271,7 +269,7 @@ def _view_from_json(view: Fields, camera: Camera) -> ViewRecord:
         camera=camera,
         drawn=drawn.data,
         frame=frame,
-        moved=_moved_from_json(view.section("moved")),
+        moved=_moved_from_json(view.section("moved")) if "moved" in view.data else {},
     )
 
 

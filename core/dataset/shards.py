@@ -45,6 +45,9 @@ def pack_shards(folder: Path, most: int) -> Task[list[Path]]:
         DatasetError: The set is missing or damaged.
         OutputError: The disk is full or the folder cannot be written.
     """
+    if (folder / "shards").is_symlink():
+        raise DatasetError(f"{folder / 'shards'} is a link to another folder. Remove it")
+
     # Which objects are in which shard
     assigned = splits.read_splits(folder)
     contents: list[tuple[str, list[str]]] = []
@@ -65,8 +68,6 @@ def _write_shards(
     """Write the shards into their folder, which is locked."""
     # An empty list of objects marks the shards as incomplete until all are written.
     target = folder / "shards"
-    if target.is_symlink():
-        raise DatasetError(f"{target} is a link to another folder. Remove it, and run again")
     atomic_files.write_json(target / _PACKED, {})
     written = []
     for index, (shard_name, names) in enumerate(contents):
@@ -205,14 +206,13 @@ def validate_shards(folder: Path, index: DatasetIndex) -> None:
 
 def _parts_by_size(folder: Path, names: Sequence[str], most: int) -> list[list[str]]:
     """Return ``names`` in their order, in parts whose objects take at most ``most`` bytes."""
-    # The first object always begins a part.
     parts: list[list[str]] = []
-    part_size = most
+    part_size = 0
     for name in names:
         path = folder / "objects" / f"{name}.tar"
         # A missing file is reported when it is read.
         size = path.stat().st_size if path.is_file() else 0
-        if part_size + size > most:
+        if not parts or part_size + size > most:
             parts.append([])
             part_size = 0
         parts[-1].append(name)

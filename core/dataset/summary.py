@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,14 @@ from ..jobs.task import Progress, Task
 from . import passes, splits
 from .index import ObjectLocation, build_index
 from .object_file import ObjectFile
+from .reading.array_rules import VIEW_ARRAYS
 from .reading.files import read_file
+from .records import RenderedView
 
 _FEWEST_PIXELS = 16  # training leaves out an object with a view that shows fewer
 _OPAQUE = 127  # alpha, in 8 bits, above which a pixel shows the object
 _LONGEST_REASON = 2**16  # bytes of a text that says why an object was skipped
+_SHEET_SIDE = 512  # pixels; images of twice as many are reduced for the contact sheet
 _VIEWS_IN_ROW = 6  # of the contact sheet
 Row = tuple[str, list[NDArray[np.floating[Any]]]]
 
@@ -131,10 +134,12 @@ def _sheet_row(file: ObjectFile) -> Row:
     indices = sorted({round(number) for number in spread})
     images: list[NDArray[np.floating[Any]]] = []
     for index in indices:
-        images.append(file.read_color(index) / 255.0)
+        color = file.read_color(index)
+        step = _reduction(color)
+        images.append(color[::step, ::step] / 255.0)
 
     # Passes of the last of these views, with its mask as alpha
-    view = file.read_view(indices[-1])
+    view = _reduced_view(file.read_view(indices[-1]))
     if view.index is None:
         coordinates = passes.object_coordinates(view, *record.unposed_bounds())
     else:
@@ -149,6 +154,29 @@ def _sheet_row(file: ObjectFile) -> Row:
     mask = (view.depth > 0)[..., None]
     images += [np.dstack((image, mask)) for image in pass_images]
     return f"{record.name}  {record.family}", images
+
+
+def _reduction(image: NDArray[Any]) -> int:
+    """Return of how many pixels along an axis one is enough for the contact sheet."""
+    return max(max(image.shape[:2]) // _SHEET_SIDE, 1)
+
+
+def _reduced_view(view: RenderedView) -> RenderedView:
+    """Return a view with fewer pixels if it has far more than a contact sheet shows."""
+    step = _reduction(view.depth)
+    if step == 1:
+        return view
+    images = {}
+    for name in VIEW_ARRAYS:
+        image = getattr(view, name)
+        if image is not None:
+            images[name] = image[::step, ::step]
+
+    # A pixel that is kept has its center where it was.
+    height, width = images["depth"].shape
+    shift = (1 / step - 1) / 2
+    camera = view.camera.zoomed(1 / step).cropped(shift, shift, width, height)
+    return replace(view, camera=camera, **images)
 
 
 def _report_unusual_views(

@@ -97,24 +97,29 @@ def project_surface(file: ObjectFile, shape: Shape, views: Sequence[int]) -> Vis
         shape: With a surface.
         views: Indices of the views.
     """
-    rendered_views = [file.read_view(index) for index in views]
+    rendered_views = (file.read_view(index) for index in views)
     return project_surface_views(rendered_views, shape, file.record.bounds)
 
 
 def project_surface_views(
-    views: Sequence[RenderedView], shape: Shape, bounds: NDArray[np.float64]
+    views: Iterable[RenderedView], shape: Shape, bounds: NDArray[np.float64]
 ) -> Visibility:
-    """Find out where views show the surface points of a shape.
+    """Find out where views show the surface points of a shape; one view is in memory at a time.
 
     Args:
         views: Of the object.
         shape: With a surface.
         bounds: (2, 3) low and high corner of the object, meters.
     """
-    projections = [_project_shape(view, shape, bounds) for view in views]
-    pixels = [projection.pixels for projection in projections]
-    seen = [projection.seen for projection in projections]
-    color, _ = _mean_color(projections, len(shape.surface))
+    pixels = []
+    seen = []
+    mean = _RunningMean(len(shape.surface))
+    for view in views:
+        projection = _project_shape(view, shape, bounds)
+        pixels.append(projection.pixels)
+        seen.append(projection.seen)
+        mean.accumulate(projection)
+    color, _ = mean.result()
     return Visibility(
         pixels=np.stack(pixels),
         seen=np.stack(seen),

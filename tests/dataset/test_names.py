@@ -1,6 +1,13 @@
 """Names of objects: safe for any file system, and distinct on it."""
 
-from maquette.core.dataset.names import distinct_names, safe_name
+import pytest
+from maquette.core.dataset.names import (
+    LONGEST_NAME,
+    check_member_name,
+    check_name,
+    distinct_names,
+    safe_name,
+)
 
 
 def test_only_safe_characters_are_left():
@@ -16,3 +23,65 @@ def test_names_that_would_be_equal_get_a_checksum():
 
 def test_names_that_are_distinct_stay():
     assert distinct_names({"a": "cup", "b": "mug"}) == {"a": "cup", "b": "mug"}
+
+
+@pytest.mark.parametrize(
+    "name", ["egg", "Stuhl_ä-1", "a.b", "console", "auxiliary", "-", "名前", "x" * LONGEST_NAME]
+)
+def test_names_of_files_are_names_of_objects(name):
+    assert check_name(name) == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        ".",
+        "..",
+        "../egg",
+        "a/b",
+        "/egg",
+        "a\\b",
+        "C:",
+        "C:egg",
+        "\\\\server",
+        "a\0b",
+        "a\nb",
+        "a\x1b[31m",
+        "\ud800",
+        "a\u2028b",
+        ".hidden",
+        "egg.",
+        "egg ",
+        " egg",
+        "con",
+        "NUL",
+        "aux.tar",
+        "Com1",
+        "lpt9 .x",
+        "what?",
+        "x" * (LONGEST_NAME + 1),
+        "ä" * (LONGEST_NAME // 2 + 1),
+        None,
+        5,
+        ["egg"],
+        {},
+        b"egg",
+    ],
+)
+def test_others_are_refused(name):
+    with pytest.raises(ValueError, match="name"):
+        check_name(name)
+
+
+def test_a_member_is_longer_by_its_ending():
+    name = f"{'x' * LONGEST_NAME}.shapes.000.surface.npz"
+    assert check_member_name(name) == name
+    with pytest.raises(ValueError, match="longer than"):
+        check_member_name("x" * 256)
+
+
+@pytest.mark.parametrize("name", ["con", "Aux", "nul.001", "COM1"])
+def test_a_safe_name_is_none_of_a_device(name):
+    assert check_name(safe_name(name)).startswith(name[:3])
+    assert safe_name("console") == "console"

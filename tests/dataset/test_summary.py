@@ -4,6 +4,9 @@ import io
 import tarfile
 
 import numpy as np
+from maquette.core.cameras import look_at, perspective_camera
+from maquette.core.dataset import passes
+from maquette.core.dataset import summary as dataset_summary
 from maquette.core.dataset.object_file import ObjectFile, write_object
 from maquette.core.dataset.records import Record, RenderedView
 from maquette.core.dataset.summary import format_summary, summarize_dataset
@@ -86,3 +89,14 @@ def test_without_splits(set_copy):
     assert found.splits == {"none": 4} and "no readable splits" in found.problems["splits.json"]
     (set_copy / "objects/a.skipped").write_text("why")
     assert run_to_end(summarize_dataset(set_copy, 1)).skipped == {"a": "why"}
+
+
+def test_large_images_are_reduced_for_the_sheet_and_their_points_stay(ellipsoid_view, monkeypatch):
+    camera = perspective_camera(look_at(np.array((0.0, -4, 1)), np.zeros(3)), 0.5, 60)
+    view = ellipsoid_view("free", camera, np.array((0.4, 0.5, 0.6)), np.zeros(3))
+    assert dataset_summary._reduced_view(view) is view
+    monkeypatch.setattr(dataset_summary, "_SHEET_SIDE", 20)
+    small = dataset_summary._reduced_view(view)
+    assert small.colour.shape == (20, 20, 4) and small.camera.width == 20
+    points = passes.world_points(view)[::3, ::3]
+    np.testing.assert_allclose(passes.world_points(small), points, atol=1e-9)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO
+from typing import IO, Self
 
 from ..names import check_member_name
 from . import limits
@@ -17,12 +17,39 @@ from .files import stream_size
 
 # Empty blocks after the last member: its own, two at the end, and those that fill a record
 _MOST_PADDING = 3 * tarfile.BLOCKSIZE + tarfile.RECORDSIZE
+# Types of headers: files, and those that extend the next one, as for a long name
+_FILE_TYPES = frozenset((tarfile.REGTYPE, tarfile.AREGTYPE))
+_EXTENSION_TYPES = frozenset((tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME))
+
+
+class _PlainHeader(tarfile.TarInfo):
+    """A header of a plain file, checked before tarfile acts on it.
+
+    tarfile reads all that an extension claims, takes long for large ones, and follows negative
+    sizes backwards.
+    """
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        """Return the header in a block.
+
+        Raises:
+            ValueError: It is not one of a plain file.
+        """
+        header = super().frombuf(buf, encoding, errors)
+        is_extension = header.type in _EXTENSION_TYPES
+        if not is_extension and header.type not in _FILE_TYPES:
+            raise ValueError(f"{header.name!a} is a link, a folder, a device or a sparse file")
+        most = limits.EXTENSION_BYTES if is_extension else limits.MEMBER_BYTES
+        if not 0 <= header.size <= most:
+            raise ValueError(f"{header.name!a} declares {header.size} bytes")
+        return header
 
 
 @contextmanager
 def open_archive(stream: IO[bytes]) -> Iterator[tarfile.TarFile]:
     """Open the tar that begins at the position of ``stream``; compressed ones are refused."""
-    with tarfile.open(fileobj=stream, mode="r:") as archive:
+    with tarfile.open(fileobj=stream, mode="r:", tarinfo=_PlainHeader) as archive:
         yield archive
 
 
@@ -97,12 +124,11 @@ def _check_member(member: tarfile.TarInfo, previous_end: int, size: int) -> None
         previous_end: Byte after the previous member.
         size: Of the file, bytes.
     """
+    # Once more, since an extension may have changed all of them
     check_member_name(member.name)
-    if not member.isreg() or member.issparse():
-        raise ValueError(f"{member.name} is a link, a folder, a device or a sparse file")
+    if member.type not in _FILE_TYPES or member.issparse():
+        raise ValueError(f"{member.name!a} is a link, a folder, a device or a sparse file")
     if not 0 <= member.size <= limits.MEMBER_BYTES:
         raise ValueError(f"{member.name} declares {member.size} bytes")
-
-    # A negative size in an extended header would lead back.
     if member.offset_data < previous_end or member.offset_data + member.size > size:
         raise ValueError(f"{member.name} is not within the file: unexpected end of data")

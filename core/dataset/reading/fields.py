@@ -53,15 +53,17 @@ class Fields:
 
     def flag(self, key: str) -> bool:
         """Return true or false."""
-        value = self.get(key)
-        if not isinstance(value, bool):
+        value = self.data.get(key)
+        if value is not True and value is not False:
+            self.get(key)
             raise ValueError(f"{self.place(key)} is {_shown(value)}, not true or false")
         return value
 
     def integer(self, key: str, least: int, most: int) -> int:
         """Return a whole number in ``least..most``."""
-        value = self.get(key)
+        value = self.data.get(key)
         if type(value) is not int or not least <= value <= most:
+            self.get(key)
             raise ValueError(
                 f"{self.place(key)} is {_shown(value)}, not a whole number in {least}..{most}"
             )
@@ -143,8 +145,13 @@ def to_numbers(value: object, axes: int) -> NDArray[np.float64] | None:
     except (ValueError, TypeError, OverflowError):
         return None
 
+    if array.ndim != axes:
+        return None
+    if not array.size:
+        return array
+
     # NaN compares false.
-    if array.ndim != axes or not (np.abs(array) <= limits.COORDINATE).all():
+    if not (array.min() >= -limits.COORDINATE and array.max() <= limits.COORDINATE):
         return None
     return array
 

@@ -80,7 +80,10 @@ def read_file(path: Path, most: int) -> bytes:
 
 
 def stream_size(stream: IO[bytes]) -> int:
-    """Return the number of bytes of a stream, and keep its position."""
+    """Return the number of bytes of a file or of a stream in memory, and keep its position."""
+    # Seeking would drop what a file has buffered.
+    if not isinstance(stream, io.BytesIO):
+        return os.fstat(stream.fileno()).st_size
     position = stream.tell()
     size = stream.seek(0, io.SEEK_END)
     stream.seek(position)

@@ -13,13 +13,14 @@ COORDINATE = 1e12  # meters, and pixels of a focal length
 ARCHIVE_BYTES = 2**32  # of an object's file
 LARGE_ARCHIVE_BYTES = 2**26  # from which on its headers are checked before it is read
 MEMBER_BYTES = 2**29  # of a member as it is stored, and of all arrays in it
+EXTENSION_BYTES = 4096  # of a header that extends the next one: a name takes some 300
 MEMBERS = 100_000  # of an object's file
 SHARD_MEMBERS = 4_000_000
 ARRAYS = 32  # in a member
 ARRAY_HEADER_BYTES = 10_000  # as numpy has it
 # A member of more than this many bytes must not be compressed more than so many times: points and
 # meshes shrink to a fifth at best, while zeros shrink to a thousandth.
-SMALL_BYTES = 2**26
+SMALL_BYTES = 2**24
 COMPRESSION = 100
 JSON_BYTES = 2**26
 JSON_CONTAINERS = 2**21  # lists and dictionaries in a JSON file, of 64 bytes each or more

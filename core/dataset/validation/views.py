@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,6 +18,7 @@ from .requirements import (
     require_unit,
 )
 
+_PIXELS_AT_ONCE = 2**20  # whose points are in memory together
 _PIXEL_TOLERANCE = 1.5  # pixels: how far a pixel's sample may be from its center
 
 
@@ -33,7 +36,6 @@ def check_view(file: ObjectFile, number: int) -> None:
     # Values
     require_that((view.depth >= 0).all(), f"{name}, depth: values are negative")
     shown = view.depth > 0
-    require_unit(view.normal[shown], f"{name}, normal")
     is_zero = {"alpha": view.colour[..., 3] == 0, "depth": ~shown}
     for key, image in images.items():
         other = VIEW_ARRAYS[key].zero_where
@@ -41,19 +43,48 @@ def check_view(file: ObjectFile, number: int) -> None:
             not other or not image[is_zero[other]].any(),
             f"{name}, {key}: not 0 everywhere that {other} is 0",
         )
+    if view.index is not None:
+        require_that(
+            int(view.index.max()) <= len(file.record.instances),
+            f"{name}, index: a value refers to no instance",
+        )
 
     # The surface is within the bounds, of a whole scene within those of its instances.
-    points = passes.world_points(view)
-    if view.index is not None:
-        _check_index(file.record, number, view, points)
-        return
-    low, high = file.record.bounds
-    size_of_box = float((high - low).max())
-    outside = distance_outside(points[shown], low, high) / size_of_box
+    farthest = 0.0
+    for band in _bands(view):
+        shown = band.depth > 0
+        require_unit(band.normal[shown], f"{name}, normal")
+        points = passes.world_points(band)
+        if band.index is not None:
+            _check_index(file.record, number, band, points)
+        else:
+            low, high = file.record.bounds
+            farthest = max(farthest, distance_outside(points[shown], low, high))
+    outside = farthest / float(np.ptp(file.record.bounds, axis=0).max())
     require_that(
         outside < BOUNDS_TOLERANCE,
         f"{name}, depth: points are {outside:.1%} of the longest side outside the bounds",
     )
+
+
+def _bands(view: RenderedView) -> Iterator[RenderedView]:
+    """Yield the rows of a view in parts, since its points take ten times the memory of its depth.
+
+    The parts have color, depth, normal and index only.
+    """
+    camera = view.camera
+    rows = max(_PIXELS_AT_ONCE // camera.width, 1)
+    for top in range(0, camera.height, rows):
+        part = slice(top, top + rows)
+        height = len(view.depth[part])
+        yield RenderedView(
+            kind=view.kind,
+            camera=camera.cropped(0, top, camera.width, height),
+            colour=view.colour[part],
+            depth=view.depth[part],
+            normal=view.normal[part],
+            index=None if view.index is None else view.index[part],
+        )
 
 
 def _check_index(
@@ -69,9 +100,6 @@ def _check_index(
     """
     name = f"view {number}, index"
     index = passes.instance_index(view)
-    require_that(
-        int(index.max()) <= len(record.instances), f"{name}: a value refers to no instance"
-    )
 
     # A sample may be beside the center of its pixel, by a length that grows with depth.
     margin = BOUNDS_TOLERANCE * float(np.ptp(record.bounds, axis=0).max())

@@ -12,7 +12,7 @@ from typing import Any
 from ... import atomic_files
 from ...dataset import splits
 from ...dataset.object_file import read_record
-from ...dataset.record_json import VERSION
+from ...dataset.record_json import VERSION, read_settings
 from ...errors import DatasetError, OutputError
 from ...folder_lock import lock_folder
 from ...jobs import dependencies
@@ -170,10 +170,12 @@ def _settings_to_json(settings: DatasetSettings, whole: object) -> dict[str, Any
 
 def _read_settings(path: Path) -> dict[str, Any]:
     """Return the settings in a ``dataset.json``, completed for older sets."""
-    stored = json.loads(path.read_text(encoding="utf-8"))
+    stored = read_settings(path)
 
     # Moved or added since the oldest sets.
     whole = stored.get("whole_scene", {})
+    if not isinstance(whole, dict):
+        raise DatasetError(f"{path} is damaged: whole_scene is no dictionary")
     if whole:
         whole.setdefault("other_worlds", False)
     moved = {key: whole.pop(key) for key in _MOVED if key in whole}
