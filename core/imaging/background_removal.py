@@ -40,7 +40,7 @@ _MIN_CORNERS = 3  # of the image that must show the background: a floor hides tw
 _MIN_CORNERS_EXACT = 2
 
 # Noise of a sensor, as the standard deviation of a channel, of full scale.
-_MAX_NOISE = 0.015  # leaves a background within _ALIKE of its color
+_MAX_NOISE = 0.013  # leaves a background within _ALIKE of its color, also where white clips half
 _NOISE_LAG = 3  # pixels between the two that are compared: JPEG blurs noise over neighbors
 _MAX_SMOOTHING = 4  # passes of a median filter
 _NOISE_QUANTILE = 0.75  # of the differences: white clips half of them to nothing
