@@ -131,7 +131,7 @@ def opened_image(path: Path) -> Iterator[Image.Image]:
             yield image
     except MaquetteError:
         raise
-    except Image.DecompressionBombError as error:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageError(_too_large_text(str(path))) from error
     except UnidentifiedImageError as error:
         raise ImageError(f"{path} is not a readable image. Save it as PNG or JPEG") from error
