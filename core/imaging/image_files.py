@@ -15,7 +15,13 @@ from numpy.typing import NDArray
 
 from ..errors import ImageError, MaquetteError
 from ..jobs.dependencies import require_packages
-from .image_decoding import decode_pixels, downscale_factor, open_image, reduce_blocks
+from .image_decoding import (
+    decode_pixels,
+    downscale_factor,
+    open_image,
+    reduce_blocks,
+    takes_long,
+)
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -128,6 +134,11 @@ def opened_image(path: Path) -> Iterator[Image.Image]:
     try:
         with path.open("rb") as file, open_image(file) as image:
             check_size(image.width, image.height, str(path))
+            if takes_long(image):
+                raise ImageError(
+                    f"{path}, {image.width} x {image.height} pixels, takes too long to read in its "
+                    "format. Save it as PNG or JPEG"
+                )
             yield image
     except MaquetteError:
         raise

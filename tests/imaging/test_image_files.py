@@ -348,6 +348,15 @@ class TestRefuses:
         with pytest.raises(ImageError, match=r"not enough memory to read .*a\.png"):
             image_files.read_image(saved(tmp_path / "a.png", Image.fromarray(ramp())))
 
+    def test_what_would_be_decoded_for_minutes(self, tmp_path):
+        """Pillow reads this format pixel by pixel, also those that a cut file does not have."""
+        path = saved(tmp_path / "a.dds", Image.fromarray(ramp()))
+        data = bytearray(path.read_bytes())
+        data[12:20] = struct.pack("<II", 8000, 9000)
+        path.write_bytes(data)
+        with pytest.raises(ImageError, match=r"9000 x 8000 pixels, takes too long to read"):
+            image_files.read_image(path)
+
     def test_an_avif_without_an_image(self, tmp_path):
         file = io.BytesIO()
         Image.fromarray(ramp()).save(file, "AVIF")
