@@ -290,14 +290,17 @@ def _find_shadow(solid: NDArray[np.bool_], shadowy: NDArray[np.bool_]) -> NDArra
         solid: (h, w), the figure and its shadow.
         shadowy: (h, w), pixels of a shadow's color.
     """
+    # The regions that reach the bottom, unless they are high.
     height = len(solid)
     label = label_regions(shadowy)
-    shadow = np.zeros_like(solid)
-    for number in np.unique(label[int(height * (1 - _SHADOW_BOTTOM)) :]):
-        region = label == number
-        rows = np.flatnonzero(region.any(1))
-        if number and rows[-1] - rows[0] < _MAX_SHADOW_HEIGHT * height:
-            shadow |= region
+    label_rows = np.repeat(np.arange(height), solid.shape[1])
+    first_row = np.full(label.size + 1, height)
+    last_row = np.zeros(label.size + 1, np.int64)
+    np.minimum.at(first_row, label.ravel(), label_rows)
+    np.maximum.at(last_row, label.ravel(), label_rows)
+    is_low = last_row - first_row < _MAX_SHADOW_HEIGHT * height
+    is_at_bottom = last_row >= int(height * (1 - _SHADOW_BOTTOM))
+    shadow: NDArray[np.bool_] = (is_low & is_at_bottom)[label] & shadowy
     if not shadow.any():
         return None
 
