@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import bpy
 from bpy.types import Context, Event, Timer
 
+from ..core.console import printable
 from ..core.errors import Cancelled, MaquetteError
 from ..core.jobs.task import Progress, ProgressClock, SteppedTask, Task, ThreadedTask, run_to_end
 
@@ -134,6 +135,8 @@ def show_progress(text: str | None) -> None:
     if text is not None and text == _status_text:
         return
     _status_text = text
+    if text is not None:
+        text = printable(text)
 
     for window in bpy.context.window_manager.windows:
         window.workspace.status_text_set(text)
@@ -241,7 +244,7 @@ class TaskOperator:
     def report_error(self, error: MaquetteError) -> set[str]:
         """Report ``error``; being stopped by the user is no error."""
         kind = 'INFO' if isinstance(error, Cancelled) else 'ERROR'
-        self.report({kind}, f"{self.bl_label}: {error}")
+        self.report({kind}, printable(f"{self.bl_label}: {error}"))
         return {'CANCELLED'}
 
     def _go_modal(self, context: Context, task: Task[Any]) -> set[str]:

@@ -33,14 +33,16 @@ _FIT_ROUNDS = 4  # of a gradient; each without the pixels that the one before di
 # to within a JPEG's noise, since a wall or a sky above a floor must not be taken for it.
 _MIN_UNCUT_SHARE = 0.5  # of the border's pixels that must be alike, to one color
 _MIN_UNCUT_GRADIENT_SHARE = 0.75  # the same to a gradient, which fits more by chance
-_UNIFORM = 0.02  # difference below which nearly all of them must be
-_EXACT = 1.5 / 255  # the same of a drawing or a cutout, in which the object may fill one side
+_UNIFORM = 0.02  # difference below which nearly all of them must be, without noise
 _UNIFORM_QUANTILE = 0.95  # "nearly all"
+_NOISE_SPREAD = 2.0  # by how many deviations of the noise more
+_EXACT = 1.5 / 255  # the same of a drawing or a cutout, in which the object may fill one side
+_EXACT_QUANTILE = 0.85  # JPEG changes the others, next to the object
 _MIN_CORNERS = 3  # of the image that must show the background: a floor hides two
 _MIN_CORNERS_EXACT = 2
 
 # Noise of a sensor, as the standard deviation of a channel, of full scale.
-_MAX_NOISE = 0.015  # leaves a background within _ALIKE of its color
+_MAX_NOISE = 0.013  # leaves a background within _ALIKE of its color, also where white clips half
 _NOISE_LAG = 3  # pixels between the two that are compared: JPEG blurs noise over neighbors
 _MAX_SMOOTHING = 4  # passes of a median filter
 _NOISE_QUANTILE = 0.75  # of the differences: white clips half of them to nothing
@@ -113,7 +115,7 @@ def mask_plain_background(
         return None
 
     smooth = _smooth_noise(color, border.pixels)
-    weights = _fit_background(smooth[border.pixels], border)
+    weights = _fit_background(smooth[border.pixels], border, _border_noise(smooth, border.pixels))
     if weights is None:
         return None
     return _mask_of_background(smooth, weights, border.pixels, shown)
@@ -122,9 +124,9 @@ def mask_plain_background(
 def cuts_nothing_out(alpha: Floats) -> bool:
     """Return whether an image with this alpha still has its background.
 
-    Then what is opaque is a rectangle that reaches two sides of the image or more: all but a few
-    pixels, rounded corners, or a strip along an edge. A rectangle with a margin all around may be
-    an object, such as a door.
+    Then what is opaque is a rectangle that reaches two sides of the image or more, but for a thin
+    margin: all but a few pixels, rounded corners, or a strip along an edge. A rectangle with a
+    wider margin all around may be an object, such as a door.
 
     Args:
         alpha: (H, W) in 0..1.
@@ -136,7 +138,9 @@ def cuts_nothing_out(alpha: Floats) -> bool:
         return False
 
     height, width = alpha.shape
-    touched = (rows[0] == 0, rows[-1] == height - 1, columns[0] == 0, columns[-1] == width - 1)
+    margins = (rows[0], height - 1 - rows[-1], columns[0], width - 1 - columns[-1])
+    max_margin = max(_LINE, _MAX_MARGIN * max(alpha.shape))
+    touched = [margin <= max_margin for margin in margins]
     box = opaque[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     return sum(touched) >= _MIN_TOUCHED and bool(box.mean() >= _MIN_RECTANGLE)
 
@@ -325,12 +329,15 @@ def _border_noise(color: Floats, border: NDArray[np.bool_]) -> float:
     return quantile / (2**0.5 * _NORMAL_QUANTILE)
 
 
-def _fit_background(border_color: Floats, border: _Border) -> NDArray[np.float64] | None:
+def _fit_background(
+    border_color: Floats, border: _Border, noise: float
+) -> NDArray[np.float64] | None:
     """Return the weights (6, 3) of the quadratic that is the background's color.
 
     Args:
         border_color: (K, 3) colors of the border.
         border: Where they are.
+        noise: Standard deviation of their noise.
 
     Returns:
         None if the border is not plain.
@@ -345,30 +352,32 @@ def _fit_background(border_color: Floats, border: _Border) -> NDArray[np.float64
         solutions.append((weights, difference))
 
     # Is it plain apart from an object that it cuts through?
+    max_spread = _UNIFORM + _NOISE_SPREAD * noise
     min_shares = (_MIN_UNCUT_SHARE, _MIN_UNCUT_GRADIENT_SHARE)
     for (weights, difference), min_share in zip(solutions, min_shares, strict=True):
-        if _is_cut_through(difference, border.corners, min_share):
+        is_alike = difference < _ALIKE
+        if is_alike.mean() < min_share:
+            continue
+        if _is_uniform(difference[is_alike], is_alike[border.corners], max_spread):
             return weights
     return None
 
 
-def _is_cut_through(difference: Floats, corners: NDArray[np.int64], min_share: float) -> bool:
-    """Return whether a border is plain where no object crosses it.
+def _is_uniform(
+    difference: Floats, are_corners_alike: NDArray[np.bool_], max_spread: float
+) -> bool:
+    """Return whether what is alike of a border is a background that an object crosses.
 
     Args:
-        difference: (K,) of the border's colors from the background's.
-        corners: Indices of the corners.
-        min_share: Of the border's pixels that must be alike.
+        difference: (K,) of the alike pixels' colors from the background's.
+        are_corners_alike: (4,).
+        max_spread: Difference below which nearly all of them must be.
     """
-    is_alike = difference < _ALIKE
-    if is_alike.mean() < min_share:
-        return False
-
-    spread = float(np.quantile(difference[is_alike], _UNIFORM_QUANTILE))
-    corner_count = int(is_alike[corners].sum())
-    if spread <= _EXACT:
+    corner_count = int(are_corners_alike.sum())
+    if float(np.quantile(difference, _EXACT_QUANTILE)) <= _EXACT:
         return corner_count >= _MIN_CORNERS_EXACT
-    return spread <= _UNIFORM and corner_count >= _MIN_CORNERS
+    spread = float(np.quantile(difference, _UNIFORM_QUANTILE))
+    return spread <= max_spread and corner_count >= _MIN_CORNERS
 
 
 def _mask_of_background(

@@ -31,6 +31,14 @@ FORMATS = (
     "DDS",
     "ICO",
 )
+# Most pixels that Pillow's decoders in plain Python read in some ten seconds. Some of them read a
+# cut file to its promised end.
+_MAX_PIXELS_OF_DECODERS = {
+    "dds_rgb": 2_000_000,
+    "ppm": 2_000_000,
+    "ppm_plain": 2_000_000,
+    "bmp_rle": 8_000_000,
+}
 # Value of white by Pillow's mode, of gray images with more than 8 bits.
 _WHITE = {
     "I;16": 65535.0,
@@ -65,6 +73,15 @@ def open_image(file: Any) -> Image.Image:
     Image.init()
     formats = [name for name in FORMATS if name in Image.OPEN]
     return Image.open(file, formats=formats)
+
+
+def takes_long(image: Image.Image) -> bool:
+    """Return whether decoding an opened image would take more than some ten seconds."""
+    for tile in getattr(image, "tile", ()):
+        limit = _MAX_PIXELS_OF_DECODERS.get(tile[0])
+        if limit is not None and image.width * image.height > limit:
+            return True
+    return False
 
 
 def decode_pixels(image: Image.Image, max_side: int, path: Path) -> NDArray[np.float32]:

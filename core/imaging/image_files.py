@@ -15,7 +15,13 @@ from numpy.typing import NDArray
 
 from ..errors import ImageError, MaquetteError
 from ..jobs.dependencies import require_packages
-from .image_decoding import decode_pixels, downscale_factor, open_image, reduce_blocks
+from .image_decoding import (
+    decode_pixels,
+    downscale_factor,
+    open_image,
+    reduce_blocks,
+    takes_long,
+)
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -128,10 +134,15 @@ def opened_image(path: Path) -> Iterator[Image.Image]:
     try:
         with path.open("rb") as file, open_image(file) as image:
             check_size(image.width, image.height, str(path))
+            if takes_long(image):
+                raise ImageError(
+                    f"{path}, {image.width} x {image.height} pixels, takes too long to read in its "
+                    "format. Save it as PNG or JPEG"
+                )
             yield image
     except MaquetteError:
         raise
-    except Image.DecompressionBombError as error:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageError(_too_large_text(str(path))) from error
     except UnidentifiedImageError as error:
         raise ImageError(f"{path} is not a readable image. Save it as PNG or JPEG") from error

@@ -44,6 +44,7 @@ _SAME_COLOR = 0.06  # difference within one color
 
 # Shadows.
 _MAX_SHADOW_HEIGHT = 0.3  # of the figure's
+_LOWER_PART = 0.35  # of a figure that is searched for one: more than its height
 _MIN_SHADOW_WIDTH = 1.2  # of that of the feet within it, or of all of the figure
 _SHADOW_BOTTOM = 0.1  # of the figure's height: how far from its bottom a shadow may end
 _MIN_FEET = 0.05  # of its width that feet have, a third below its top
@@ -260,24 +261,34 @@ def _remove_shadows(
         return mask
     background = np.median(color[empty], axis=0)
 
-    # A shadow has the background's color with less light.
-    smooth = median3x3(color)
-    shade = smooth.mean(2) / max(float(background.mean()), 1e-6)
-    tint = np.abs(smooth - shade[..., None] * background).max(2)
-    is_shade = (shade > _MIN_SHADE) & (shade < _MAX_SHADE)
-    shadowy = solid & is_shade & (tint < _MAX_TINT)
-
-    result = mask
-    for box in _find_boxes(solid):
-        top, bottom, left, right = box
+    result = mask.copy()
+    for top, bottom, left, right in _find_boxes(solid):
         window = (slice(top, bottom), slice(left, right))
-        shadow = _find_shadow(solid[window], shadowy[window])
+        shadowy = np.zeros((bottom - top, right - left), bool)
+        lower = slice(int((bottom - top) * (1 - _LOWER_PART)), None)
+        shadowy[lower] = _has_shadow_color(color[window][lower], background)
+        shadow = _find_shadow(solid[window], shadowy & solid[window])
         if shadow is not None:
             # Its soft edge goes with it.
             edge = dilate(shadow, _SHADOW_EDGE) & ~solid[window]
-            result = result.copy()
             result[window][shadow | edge] = 0
     return result
+
+
+def _has_shadow_color(
+    color: NDArray[np.float32], background: NDArray[np.float32]
+) -> NDArray[np.bool_]:
+    """Return where a color is the background's with less light.
+
+    Args:
+        color: (h, w, 3).
+        background: (3,).
+    """
+    smooth = median3x3(color)
+    shade = smooth.mean(2) / max(float(background.mean()), 1e-6)
+    tint = np.abs(smooth - shade[..., None] * background).max(2)
+    is_shadow: NDArray[np.bool_] = (shade > _MIN_SHADE) & (shade < _MAX_SHADE) & (tint < _MAX_TINT)
+    return is_shadow
 
 
 def _find_shadow(solid: NDArray[np.bool_], shadowy: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
@@ -290,14 +301,17 @@ def _find_shadow(solid: NDArray[np.bool_], shadowy: NDArray[np.bool_]) -> NDArra
         solid: (h, w), the figure and its shadow.
         shadowy: (h, w), pixels of a shadow's color.
     """
+    # The regions that reach the bottom, unless they are high.
     height = len(solid)
     label = label_regions(shadowy)
-    shadow = np.zeros_like(solid)
-    for number in np.unique(label[int(height * (1 - _SHADOW_BOTTOM)) :]):
-        region = label == number
-        rows = np.flatnonzero(region.any(1))
-        if number and rows[-1] - rows[0] < _MAX_SHADOW_HEIGHT * height:
-            shadow |= region
+    label_rows = np.repeat(np.arange(height), solid.shape[1])
+    first_row = np.full(label.size + 1, height)
+    last_row = np.zeros(label.size + 1, np.int64)
+    np.minimum.at(first_row, label.ravel(), label_rows)
+    np.maximum.at(last_row, label.ravel(), label_rows)
+    is_low = last_row - first_row < _MAX_SHADOW_HEIGHT * height
+    is_at_bottom = last_row >= int(height * (1 - _SHADOW_BOTTOM))
+    shadow: NDArray[np.bool_] = (is_low & is_at_bottom)[label] & shadowy
     if not shadow.any():
         return None
 

@@ -3,9 +3,12 @@ import io
 import numpy as np
 import pytest
 from maquette.core.imaging.background_removal import (
+    cuts_nothing_out,
     decontaminate_edges,
     mask_plain_background,
     remove_specks,
+    shown_pixels,
+    spread_colors,
 )
 from maquette.core.model import metrics
 from PIL import Image
@@ -150,3 +153,132 @@ def test_specks_far_from_the_object_are_left_out(scale):
     dusty[-1, -1] = 0.7
     np.testing.assert_array_equal(remove_specks(dusty), mask)
     assert remove_specks(mask) is mask
+
+
+def ellipse(center, radii, shape=(90, 120)):
+    """Return the mask of an ellipse; center and radii are (x, y)."""
+    y, x = np.mgrid[0 : shape[0], 0 : shape[1]]
+    return ((x - center[0]) / radii[0]) ** 2 + ((y - center[1]) / radii[1]) ** 2 < 1
+
+
+def drawing(truth, background=1.0):
+    """Return an object of one color on a background of another, with a handle of a third."""
+    color = np.full((*truth.shape, 3), background)
+    color[truth] = (0.75, 0.35, 0.15)
+    handle = truth & (np.arange(truth.shape[1]) % 30 < 8)
+    color[handle] = (0.2, 0.35, 0.2)
+    return color
+
+
+def as_jpeg(color, quality):
+    file = io.BytesIO()
+    Image.fromarray((color * 255 + 0.5).astype(np.uint8)).save(file, "JPEG", quality=quality)
+    return np.asarray(Image.open(file), np.float32) / 255
+
+
+CUT_OFF = {
+    "bottom": ellipse((60, 80), (35, 45)),
+    "a whole side": ellipse((60, 130), (160, 80)),
+    "a corner": ellipse((5, 85), (45, 55)),
+    "two opposite sides": np.repeat(abs(np.arange(120) - 50) < 20, 90).reshape(120, 90).T,
+    "two whole sides": ellipse((120, 85), (85, 65)),
+}
+
+
+@pytest.mark.parametrize("background", [1.0, 0.9])
+@pytest.mark.parametrize("truth", CUT_OFF.values(), ids=CUT_OFF)
+def test_an_object_that_the_border_cuts_through_is_whole(truth, background):
+    color = drawing(truth, background)
+    np.testing.assert_array_equal(mask_plain_background(color) > 0.5, truth)
+    assert metrics.iou(mask_plain_background(as_jpeg(color, 85)) > 0.5, truth) > 0.95
+
+
+def test_an_object_cut_off_before_a_gradient_is_whole():
+    truth = ellipse((60, 80), (30, 45))
+    y, x = np.mgrid[0:1:90j, 0:1:120j]
+    color = np.where(truth[..., None], (0.5, 0.2, 0.1), (1 - 0.2 * x - 0.1 * y * y)[..., None])
+    np.testing.assert_array_equal(mask_plain_background(color) > 0.5, truth)
+
+
+def test_a_floor_before_a_wall_is_no_object():
+    """The wall is not of exactly one color, as none is in a photograph."""
+    rng = np.random.default_rng(0)
+    color = 0.8 + rng.uniform(-0.02, 0.02, (90, 120, 3))
+    color[60:] = 0.4 + rng.uniform(-0.1, 0.1, (30, 120, 3))
+    assert mask_plain_background(color) is None
+
+
+@pytest.mark.parametrize("noise", [4, 6, 10, 15])
+@pytest.mark.parametrize("background", [235 / 255, 1.0])
+@pytest.mark.parametrize("quality", [None, 90])
+def test_a_sensor_s_noise_is_no_object(noise, background, quality):
+    truth = ellipse((60, 45), (40, 30)) & ~ellipse((60, 45), (20, 14))
+    deviations = np.random.default_rng(1).normal(0, noise / 255, (*truth.shape, 3))
+    color = (drawing(truth, background) + deviations).clip(0, 1)
+    if quality:
+        color = as_jpeg(color, quality)
+    assert metrics.iou(mask_plain_background(color) > 0.5, truth) > 0.95
+
+
+def test_noise_and_the_border_s_cut_together():
+    truth = CUT_OFF["bottom"]
+    deviations = np.random.default_rng(1).normal(0, 8 / 255, (*truth.shape, 3))
+    color = (drawing(truth, 0.9) + deviations).clip(0, 1)
+    assert metrics.iou(mask_plain_background(color) > 0.5, truth) > 0.95
+
+
+def clear_corners(shape, radius):
+    """Return an alpha (H, W) with rounded corners."""
+    rows, columns = np.mgrid[0 : shape[0], 0 : shape[1]]
+    inner_rows = rows.clip(radius, shape[0] - 1 - radius)
+    inner_columns = columns.clip(radius, shape[1] - 1 - radius)
+    return (np.hypot(rows - inner_rows, columns - inner_columns) <= radius).astype(np.float32)
+
+
+def cleared(window):
+    alpha = np.ones((90, 120), np.float32)
+    alpha[window] = 0
+    return alpha
+
+
+IDLE = {
+    "small corners": clear_corners((90, 120), 6),
+    "large corners": clear_corners((90, 120), 20),
+    "a pixel": cleared((3, 70)),
+    "a pixel at the border": cleared((0, 0)),
+    "a strip": cleared(slice(0, 9)),
+    "a strip beside": cleared((slice(None), slice(100, None))),
+    "strips on two sides": 1 - cleared(slice(12, 78)),
+    "a thin margin": clear_corners((90, 120), 2) * np.pad(np.ones((86, 116)), 2),
+}
+
+
+@pytest.mark.parametrize("alpha", IDLE.values(), ids=IDLE)
+def test_alpha_that_cuts_nothing_out_leaves_the_background(alpha):
+    assert cuts_nothing_out(alpha)
+    truth = ellipse((55, 45), (25, 30))
+    color = drawing(truth) * (alpha > 0)[..., None]  # what is clear is black
+    mask = mask_plain_background(color, shown_pixels(alpha))
+    np.testing.assert_array_equal(mask > 0.5, truth & (alpha > 0.5))
+
+
+@pytest.mark.parametrize(
+    "alpha",
+    [
+        ellipse((60, 45), (60, 45)).astype(np.float32),
+        np.pad(np.ones((70, 100), np.float32), 10),
+        np.zeros((90, 120), np.float32),
+    ],
+    ids=["an ellipse that fills the image", "a door with a margin", "nothing"],
+)
+def test_alpha_that_cuts_an_object_out_is_one(alpha):
+    assert not cuts_nothing_out(alpha)
+
+
+def test_colors_spread_over_unknown_pixels():
+    color = np.zeros((3, 5, 1))
+    color[:, 0] = 0.8
+    known = np.zeros((3, 5), bool)
+    known[:, 0] = True
+    spread = spread_colors(color, known, np.ones((3, 5), bool), 2)
+    np.testing.assert_allclose(spread[..., 0], [[0.8, 0.8, 0.8, 0, 0]] * 3)

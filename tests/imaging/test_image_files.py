@@ -1,8 +1,12 @@
 """Picture files of every kind that people have, and every kind of bad one."""
 
+import io
+import os
 import struct
+import tracemalloc
 import zlib
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -201,6 +205,88 @@ def test_float_pictures(tmp_path):
     np.testing.assert_allclose(read[..., 2], values, atol=1e-6)
 
 
+def test_tiffs_of_12_bits_and_those_in_which_white_is_zero(tmp_path):
+    """Written by hand, since Pillow writes no 12 bits."""
+    gray = np.full(SIZE[::-1], 20_000, np.uint16)
+    path = saved(tmp_path / "a.tif", Image.fromarray(gray), tiffinfo={262: 0})
+    np.testing.assert_allclose(image_files.read_image(path)[..., 1], 1 - 20_000 / 65535, atol=1e-6)
+
+    entries = {256: 16, 257: 12, 258: 12, 259: 1, 262: 1, 273: 8, 277: 1, 278: 12, 279: 288}
+    packed = bytes((0x40, 0x04, 0x00)) * 96  # pairs of 0x400, a quarter of 12 bits
+    directory = struct.pack("<H", len(entries))
+    for tag, value in entries.items():
+        directory += struct.pack("<HHII", tag, 4 if value > 65535 else 3, 1, value)
+    path.write_bytes(b"II*\0" + struct.pack("<I", 8 + len(packed)) + packed + directory + b"\0" * 4)
+    np.testing.assert_allclose(image_files.read_image(path)[..., 1], 0x400 / 4095, atol=1e-6)
+
+
+def test_values_that_are_no_numbers_are_taken_from_their_surroundings(tmp_path):
+    values = np.full((12, 16), 0.5, np.float32)
+    values[2:5, 3:7] = np.nan
+    values[10, 10] = -np.inf
+    read = image_files.read_image(saved(tmp_path / "a.tif", Image.fromarray(values)))
+    expected = np.full((12, 16), 0.5)
+    expected[10, 10] = 0
+    np.testing.assert_allclose(read[..., 0], expected, atol=1e-6)
+    assert (read[..., 3] == 1).all()
+
+
+def test_no_number_anywhere_is_black(tmp_path):
+    values = np.full((12, 16), np.nan, np.float32)
+    read = image_files.read_image(saved(tmp_path / "a.tif", Image.fromarray(values)))
+    assert (read[..., :3] == 0).all()
+
+
+@pytest.mark.parametrize("mode", ["I;16", "I", "F"])
+def test_large_ones_of_high_depth_are_reduced_before_they_are_widened(tmp_path, mode):
+    """All of it in floats, as color and alpha, would take 16 bytes a pixel."""
+    width, height = 4000, 3000
+    dtype, white = {"I;16": (np.uint16, 65535), "I": (np.int32, 65535), "F": (np.float32, 1)}[mode]
+    values = np.zeros((height, width), dtype)
+    values[:, 2000:] = white
+    path = saved(tmp_path / "a.tif", Image.fromarray(values), compression="packbits")
+    tracemalloc.start()
+    read = image_files.read_image(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 6 * width * height
+    assert read.shape == (750, 1000, 4)
+    np.testing.assert_array_equal(read[..., 0], np.tile(np.arange(1000) >= 500, (750, 1)))
+
+
+def test_the_rest_beside_whole_bands_is_kept(tmp_path):
+    """Bands of rows give what the image as one does."""
+    values = np.random.default_rng(0).integers(0, 65536, (2003, 1501)).astype(np.uint16)
+    read = image_files.read_image(saved(tmp_path / "a.png", Image.fromarray(values)), 300)
+    gray = (values / np.float32(65535))[..., None]
+    whole = np.concatenate((gray, gray, gray, np.ones_like(gray)), axis=2)
+    np.testing.assert_allclose(read, image_files.downscale(whole, 300), atol=1e-6)
+
+
+def test_a_folder_gives_all_formats_and_names_what_is_left_out(tmp_path):
+    image = Image.fromarray(ramp())
+    suffixes = ("png", "JPG", "gif", "tga", "avif", "webp", "jp2", "psd")
+    for suffix in suffixes:
+        (tmp_path / f"a.{suffix}").touch()
+    image.save(tmp_path / "a.heic", "PNG")
+    (tmp_path / "notes.txt").touch()
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "broken.png").symlink_to("nowhere")
+    images = image_files.list_images(tmp_path)
+    assert sorted(path.suffix[1:] for path in images.paths) == sorted(suffixes)
+    reasons = {path.name: reason for path, reason in images.left_out.items()}
+    assert reasons.keys() == {"a.heic", "broken.png"}
+    assert "HEIC files are not read" in reasons["a.heic"]
+
+
+def test_a_folder_of_other_formats_alone_names_them(tmp_path):
+    (tmp_path / "a.heic").touch()
+    with pytest.raises(ImageError, match=r"contains no images.*a\.heic: HEIC files are not read"):
+        image_files.images_in_folder(tmp_path)
+    with pytest.raises(ImageError, match="nowhere cannot be read: No such file"):
+        image_files.images_in_folder(tmp_path / "nowhere")
+
+
 def bomb(path, width, height):
     """A tiny PNG whose header promises ``width`` x ``height`` pixels."""
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
@@ -226,6 +312,66 @@ class TestRefuses:
     def test_a_folder(self, tmp_path):
         with pytest.raises(ImageError, match="is a folder"):
             image_files.read_image(tmp_path)
+
+    @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no pipes with a name")
+    def test_a_pipe_and_a_device(self, tmp_path):
+        os.mkfifo(tmp_path / "a.png")
+        for path in (tmp_path / "a.png", Path("/dev/zero")):
+            with pytest.raises(ImageError, match="is not a file"):
+                image_files.read_image(path)
+
+    def test_a_huge_file(self, tmp_path):
+        path = tmp_path / "a.png"
+        with path.open("wb") as file:
+            file.truncate(image_files.MAX_FILE_BYTES + 1)  # takes no space
+        with pytest.raises(ImageError, match="larger than 1024 MiB"):
+            image_files.read_image(path)
+
+    @pytest.mark.parametrize(
+        "kind", [OSError, SyntaxError, ValueError, struct.error, RuntimeError, RecursionError]
+    )
+    def test_whatever_a_decoder_raises(self, tmp_path, monkeypatch, kind):
+        path = saved(tmp_path / "a.png", Image.fromarray(ramp()))
+
+        def fail(*_):
+            raise kind("first line\nsecond")
+
+        monkeypatch.setattr(image_files, "decode_pixels", fail)
+        with pytest.raises(ImageError, match=r"a.png is damaged or incomplete \(first line second"):
+            image_files.read_image(path)
+
+    def test_what_needs_too_much_memory(self, tmp_path, monkeypatch):
+        def fail(*_):
+            raise MemoryError
+
+        monkeypatch.setattr(image_files, "decode_pixels", fail)
+        with pytest.raises(ImageError, match=r"not enough memory to read .*a\.png"):
+            image_files.read_image(saved(tmp_path / "a.png", Image.fromarray(ramp())))
+
+    def test_what_would_be_decoded_for_minutes(self, tmp_path):
+        """Pillow reads this format pixel by pixel, also those that a cut file does not have."""
+        path = saved(tmp_path / "a.dds", Image.fromarray(ramp()))
+        data = bytearray(path.read_bytes())
+        data[12:20] = struct.pack("<II", 8000, 9000)
+        path.write_bytes(data)
+        with pytest.raises(ImageError, match=r"9000 x 8000 pixels, takes too long to read"):
+            image_files.read_image(path)
+
+    def test_an_avif_without_an_image(self, tmp_path):
+        file = io.BytesIO()
+        Image.fromarray(ramp()).save(file, "AVIF")
+        path = tmp_path / "a.avif"
+        path.write_bytes(file.getvalue().replace(b"av01", b"none"))
+        with pytest.raises(ImageError, match=r"a\.avif is"):
+            image_files.read_image(path)
+
+    def test_an_icon_that_is_larger_within(self, tmp_path):
+        inner = bomb(tmp_path / "inner.png", 12_000, 12_000).read_bytes()
+        entry = struct.pack("<BBBBHHII", 64, 64, 0, 0, 1, 32, len(inner), 22)
+        path = tmp_path / "a.ico"
+        path.write_bytes(struct.pack("<HHH", 0, 1, 1) + entry + inner)
+        with pytest.raises(ImageError, match="larger than 80 megapixels"):
+            image_files.read_image(path)
 
     def test_what_is_not_an_image(self, tmp_path):
         path = tmp_path / "a.png"

@@ -1,7 +1,10 @@
 """A folder of images, some of them bad: in the scene, on disk and on the command line."""
 
 import json
+import os
 import shutil
+import subprocess
+from pathlib import Path
 
 import bpy
 import numpy as np
@@ -66,6 +69,47 @@ def test_a_folder_without_pictures_is_refused(own_weights, tmp_path, make, messa
         bpy.ops.maquette.reconstruct_folder(folder=str(make(tmp_path) or ""))
 
 
+@pytest.mark.parametrize("kind", [ValueError, MemoryError, RuntimeError])
+def test_any_failure_of_one_leaves_the_others(own_weights, folder, monkeypatch, kind):
+    from maquette.operators import reconstruct_folder
+
+    start = reconstruct_folder.start_reconstruction
+
+    def fail_one(request, *arguments, **options):
+        if request.photo.stem == "front":
+            raise kind("of a library")
+        return start(request, *arguments, **options)
+
+    monkeypatch.setattr(reconstruct_folder, "start_reconstruction", fail_one)
+    done = bpy.ops.maquette.reconstruct_folder(folder=str(folder), resolution=32)
+    assert done == {'FINISHED'}
+    assert [obj.name for obj in bpy.data.objects] == ["photo"]
+
+
+def test_all_formats_of_a_folder_and_names_that_are_not_utf8(own_weights, pictures, tmp_path):
+    from PIL import Image
+
+    with Image.open(pictures / "front.png") as image:
+        for suffix in ("gif", "tga", "avif"):
+            image.save(tmp_path / f"{suffix}.{suffix}")
+        image.save(tmp_path / "phone.heic", "PNG")
+        image.save(Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.png")))
+    done = bpy.ops.maquette.reconstruct_folder(folder=str(tmp_path), resolution=32)
+    assert done == {'FINISHED'}
+    names = [obj.name for obj in bpy.data.objects]
+    assert sorted(names) == ["avif", "caf\\udce9", "gif", "tga"]
+
+
+def test_an_image_whose_name_is_not_utf8(own_weights, pictures, tmp_path):
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.png")
+    shutil.copy(pictures / "front.png", path)
+    assert bpy.ops.maquette.reconstruct(filepath=path, resolution=32) == {'FINISHED'}
+    assert bpy.context.object.name == "caf\\udce9"
+    Path(path).write_text("no image")
+    with pytest.raises(RuntimeError, match=r"caf.udce9\.png is not a readable image"):
+        bpy.ops.maquette.reconstruct(filepath=path, resolution=32)
+
+
 def test_only_bad_pictures_are_an_error(own_weights, tmp_path):
     (tmp_path / "bad.png").write_text("hello")
     with pytest.raises(RuntimeError, match=r"None of the images .* is not a readable image"):
@@ -112,6 +156,69 @@ class TestCommandLine:
             and photo["resolution"] == 32
         )
         assert "error" not in front
+
+    def test_goes_on_after_everything_that_can_be_wrong(self, run, pictures, folder, tmp_path):
+        """Names, things that are no files, decoders and links; those that are right are made."""
+        odd = [Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.png"))]
+        odd.append(tmp_path / ("x" * 245 + ".png"))
+        odd.append(tmp_path / "стул.png")
+        for path in odd:
+            shutil.copy(pictures / "front.png", path)
+        (tmp_path / "folder.png").mkdir()
+        (tmp_path / "broken.png").symlink_to("nowhere")
+        os.mkfifo(tmp_path / "pipe.png")
+        too_long = tmp_path.joinpath(*["y" * 200] * 25, "a.png")
+        bad = [tmp_path / f"{name}.png" for name in ("folder", "broken", "pipe")]
+        bad += [too_long, folder / "hollow.png"]
+        code, out, err = run(*bad, *odd, "--out-dir", tmp_path / "out")
+        assert code == 1 and out.count(" faces") == 3
+        assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+            "caf_.glb",
+            "x" * 200 + ".glb",
+            "стул.glb",
+        ]
+        lines = err.splitlines()
+        assert len(lines) == 6 and all(line.startswith("maquette: ") for line in lines)
+        assert lines[-1].endswith("5 of 8 images could not be reconstructed")
+
+    def test_goes_on_after_any_error(self, run, folder, tmp_path, monkeypatch):
+        from maquette.operators.cli import reconstruct
+
+        def fail(request, size):
+            raise ValueError("of a library")
+
+        monkeypatch.setattr(reconstruct, "start_reconstruction", fail)
+        code, out, err = run(*sorted(folder.glob("*.png")), "--out-dir", tmp_path)
+        assert (code, out) == (1, "")
+        assert err.count("failed unexpectedly (ValueError: of a library)") == 3
+
+    @pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+    def test_names_that_the_console_cannot_print(
+        self, as_script, weights, folder, tmp_path, monkeypatch, encoding
+    ):
+        monkeypatch.setenv("PYTHONIOENCODING", encoding)
+        chair = shutil.copy(folder / "front.png", folder / "стул.png")
+        words = ["--out-dir", tmp_path, "--resolution", 32, "--weights", weights]
+        done = as_script("reconstruct", folder / "нет.png", chair, *words)
+        assert done.returncode == 1 and "Traceback" not in done.stderr
+        assert "\\u0441\\u0442\\u0443\\u043b.glb: " in done.stdout
+        assert "\\u043d\\u0435\\u0442.png: There is no image file" in done.stderr
+        assert (tmp_path / "стул.glb").exists()
+
+    def test_a_reader_that_goes_away_ends_nothing(self, as_script, weights, folder, tmp_path):
+        words = ["--out-dir", tmp_path, "--resolution", 32, "--weights", weights]
+        pictures = [folder / "front.png", folder / "photo.png"]
+        reading, writing = os.pipe()
+        os.close(reading)
+        done = subprocess.run(
+            as_script.words("reconstruct", *pictures, *words),
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            timeout=120,
+        )
+        os.close(writing)
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert (tmp_path / "front.glb").exists() and (tmp_path / "photo.glb").exists()
 
     def test_leaves_the_open_file_as_it_was(self, run, folder, tmp_path, scene_state):
         before = scene_state()

@@ -78,3 +78,28 @@ def test_a_patterned_photograph_has_no_mask_and_blur_shows_in_its_sharpness(tmp_
     blurred = photo_files.read_reduced(tmp_path / "blurred.png", 1600)
     assert sharp.mask is None
     assert blurred.sharpness < 0.25 * sharp.sharpness
+
+
+def test_formats_that_are_not_read_are_listed_to_be_named(tmp_path):
+    write_image(tmp_path / "2.png")
+    (tmp_path / "1.heic").touch()
+    assert [path.name for path in photo_files.list_photographs(tmp_path)] == ["1.heic", "2.png"]
+
+
+def test_damaged_exif_leaves_a_photograph(tmp_path):
+    path = tmp_path / "a.png"
+    Image.new("RGB", (64, 48)).save(path, exif=b"Exif\0\0XXXXXX")
+    photograph = photo_files.inspect_photograph(path)
+    assert (photograph.width, photograph.height, photograph.focal) == (64, 48, 0.0)
+
+
+def test_alpha_that_cuts_nothing_out_is_no_mask(tmp_path):
+    pixels = np.full((150, 200, 4), 240, np.uint8)
+    pixels[..., 3] = 255
+    pixels[50:110, 40:150, :3] = (160, 30, 40)
+    pixels[:3, :3] = 0
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    reduced = photo_files.read_reduced(tmp_path / "a.png", 200)
+    expected = np.zeros((150, 200), bool)
+    expected[50:110, 40:150] = True
+    assert reduced.plain and (reduced.mask != expected).sum() < 200

@@ -82,7 +82,9 @@ def test_what_does_not_belong_is_left_out_with_a_reason(solved):
     reasons = {entry.path.name: entry.reason for entry in solved[0].left_out}
     assert reasons.keys() == {"something_else.png", "text.jpg"}
     assert "fewer than 15 points" in reasons["something_else.png"]
-    assert "is not an image" in reasons["text.jpg"]
+    assert "is not a readable image" in reasons["text.jpg"]
+    unreadable = {entry.path.name for entry in solved[0].left_out if entry.unreadable}
+    assert unreadable == {"text.jpg"}
 
 
 def test_outlines_agree_and_progress_rises(solved):

@@ -61,3 +61,53 @@ def test_an_image_without_an_object_is_named():
         run_to_end(
             segment_images({"front": boxes((60, 50, 200, 180)), "right": blank}, load_weights()[1])
         )
+
+
+def clear_corner(image):
+    image[:5, :5] = 0
+
+
+def clear_pixel(image):
+    image[120, 5, 3] = 0
+
+
+def clear_strip(image):
+    image[:, :14] = 0
+
+
+@pytest.mark.parametrize("clear", [clear_corner, clear_pixel, clear_strip])
+def test_alpha_that_cuts_nothing_out_is_no_mask(clear):
+    box = 60, 50, 200, 180
+    image = boxes(box)
+    clear(image)
+    found = run_to_end(segment_foreground(image, load_weights()[1]))
+    np.testing.assert_array_equal(found[..., 3] > 0.5, boxes(box)[..., 1] < 1)
+
+
+def test_a_cupboard_that_is_cut_out_keeps_its_alpha():
+    """Its front is plain but for a handle, and it reaches two sides of the image."""
+    image = boxes((180, 110, 190, 130))
+    image[:, :40] = 0
+    image[:, 280:] = 0
+    found = run_to_end(segment_foreground(image, load_weights()[1]))
+    np.testing.assert_array_equal(found, image)
+
+
+def test_a_busy_image_with_a_clear_corner_is_left_to_the_network():
+    """What the network sees where the image is clear is of the image's colors."""
+    rng = np.random.default_rng(0)
+    image = np.ones((120, 160, 4), np.float32)
+    image[..., :3] = rng.random((120, 160, 3)) * 0.4
+    image[30:100, 40:120, :3] = (0.9, 0.2, 0.1)
+    with_corner = image.copy()
+    with_corner[:4, :4] = 0
+    network = load_weights()[1]
+    whole = run_to_end(segment_foreground(image, network))[..., 3]
+    found = run_to_end(segment_foreground(with_corner, network))[..., 3]
+    assert np.abs(found - whole).mean() < 0.02
+
+
+def test_an_object_at_the_border_is_found_without_the_network():
+    image = boxes((60, 50, 200, 240))
+    found = run_to_end(segment_foreground(image, load_weights()[1]))
+    np.testing.assert_array_equal(found[..., 3] > 0.5, image[..., 1] < 1)
