@@ -43,9 +43,10 @@ def imported_objects(
     Raises:
         MeshError: The file is missing, of an unknown format, damaged, or without a mesh.
     """
+    if not path.exists():
+        raise MeshError(f"The mesh file {path} does not exist")
     if not path.is_file():
-        kind = "is not a regular file" if path.exists() else "does not exist"
-        raise MeshError(f"The mesh file {path} {kind}")
+        raise MeshError(f"The mesh file {path} is not a regular file")
 
     with detached_objects(lambda: _read_objects(path, scene, unreadable)) as objects:
         yield objects

@@ -16,3 +16,20 @@ def test_names_that_would_be_equal_get_a_checksum():
 
 def test_names_that_are_distinct_stay():
     assert distinct_names({"a": "cup", "b": "mug"}) == {"a": "cup", "b": "mug"}
+
+
+def test_long_names_are_cut_and_stay_distinct():
+    longest = "x" * 220
+    keys = {"short": longest, "a": "y" * 300 + "a", "b": "y" * 300 + "b", "c": "ж" * 200}
+    names = distinct_names(keys)
+    assert names["short"] == longest
+    assert len(set(names.values())) == 4
+    assert all(len(name.encode()) <= 220 for name in names.values())
+    assert names["a"].startswith("y" * 160 + "_") and names["c"].startswith("ж" * 80 + "_")
+    assert distinct_names({"a": keys["a"]}) == {"a": names["a"]}  # whatever else is there
+
+
+def test_names_that_are_not_utf_8_are_kept_apart():
+    names = distinct_names({"caf\udce9.obj": "caf\udce9", "caf\udcea.obj": "caf\udcea"})
+    assert len(set(names.values())) == 2
+    assert all(name.startswith("caf_") for name in names.values())

@@ -29,6 +29,7 @@ from .object_randomization import evaluated_copies
 IMPORTER = "Blender's importer "  # begins the reasons that tell of a file that ends processes
 _SECONDS = 20.0  # that an import may take, and more for a large file
 _SECONDS_PER_BYTE = 1e-6
+_START_SECONDS = 120.0  # that a second Blender may take to get ready
 _IDLE_SECONDS = 120.0  # after which the process ends by itself
 _FILES_PER_PROCESS = 300  # Blender's importers keep some memory of each file
 _LOST_PRECISION = 1e5  # sizes from the origin beyond which Blender's numbers do not show the shape
@@ -58,9 +59,11 @@ class MeshFile:
             MeshError: It cannot be used. The text begins with IMPORTER if it ended the process.
             StartError: The process cannot be started.
         """
-        if not self._path.is_file():
-            return  # opening it says so
-        self._report = yield from _check_in_process(self._path, self._root)
+        try:
+            if self._path.is_file():  # else opening it says so
+                self._report = yield from _check_in_process(self._path, self._root)
+        except OSError as error:
+            raise MeshError(f"{self._path} cannot be read: {error.strerror}") from error
 
     @contextmanager
     def open(self) -> Iterator[Sequence[bpy.types.Object]]:
@@ -144,21 +147,17 @@ def _check_in_process(path: Path, root: Path) -> Task[import_check.ImportReport]
     task = _pool.run_function(
         _interpreter(), import_check.check_mesh_file, path, root, idle=_IDLE_SECONDS
     )
-    opened = None
+    begun = time.monotonic()
+    is_open = False
     try:
         while True:
             progress = next(task)
-            if progress.stage != import_check.OPENING:
-                yield progress
-                continue
 
             # The time counts from when the process is ready.
-            opened = opened or time.monotonic()
-            if time.monotonic() - opened > limit:
-                raise MeshError(f"{IMPORTER}took more than {limit:.0f} seconds")
-            if _occupied_memory() > import_check.MEMORY_LIMIT:
-                gigabytes = import_check.MEMORY_LIMIT / 1e9
-                raise MeshError(f"{IMPORTER}took more than {gigabytes:.0f} GB of memory")
+            if progress.stage == import_check.OPENING and not is_open:
+                is_open = True
+                begun = time.monotonic()
+            _check_limits(time.monotonic() - begun, limit if is_open else None)
             yield progress
     except StopIteration as stop:
         return stop.value
@@ -170,6 +169,28 @@ def _check_in_process(path: Path, root: Path) -> Task[import_check.ImportReport]
         raise MeshError(f"It cannot be imported: {importing.one_line(error)}") from error
     finally:
         task.close()
+
+
+def _check_limits(seconds: float, limit: float | None) -> None:
+    """Raise an error if the process takes too long or too much memory.
+
+    Args:
+        seconds: Since the file was opened, or since the process was started.
+        limit: Seconds that the file may take; None while the process starts.
+
+    Raises:
+        MeshError: The file takes too much.
+        StartError: The process does not get ready.
+    """
+    if limit is None:
+        if seconds > _START_SECONDS:
+            raise StartError(f"Blender did not get ready within {_START_SECONDS:.0f} seconds")
+        return
+    if seconds > limit:
+        raise MeshError(f"{IMPORTER}took more than {limit:.0f} seconds")
+    if _occupied_memory() > import_check.MEMORY_LIMIT:
+        gigabytes = import_check.MEMORY_LIMIT / 1e9
+        raise MeshError(f"{IMPORTER}took more than {gigabytes:.0f} GB of memory")
 
 
 def _interpreter() -> PythonInterpreter:
