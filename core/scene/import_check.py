@@ -23,6 +23,7 @@ from . import far_files, gltf_files, importing, materials, meshes
 OPENING = "Opening"  # stage of the task while it may crash, hang or fill the memory
 MEMORY_LIMIT = 2_000_000_000  # bytes that an import may take
 _OUTPUT_LIMIT = 200_000_000  # bytes of a file that an import may write: a copy, or messages
+_MOST_DISTANT = 1e18  # meters: its square is still a number of 32 bits
 FAR = 1e3  # sizes of an object from the origin beyond which it is moved there
 
 _limited = False
@@ -169,7 +170,6 @@ def _import_report(
 ) -> ImportReport:
     """Import ``source`` and return the report on it."""
     with importing.imported_objects(source, scene) as objects:
-        _require_libraries()
         bounds = _evaluated_bounds(objects)
         lost = [image for image in bpy.data.images if _is_lost(image)]
         if any(image.library for image in lost):
@@ -208,19 +208,11 @@ def _file_name(image: bpy.types.Image) -> str:
     return image.filepath.replace("\\", "/").rpartition("/")[2] or image.name
 
 
-def _require_libraries() -> None:
-    """Raise MeshError if a .blend file that is linked is missing."""
-    for library in bpy.data.libraries:
-        path = Path(bpy.path.abspath(library.filepath, library=library.parent))
-        if not path.is_file():
-            raise MeshError(f"It links the file {library.filepath}, which does not exist")
-
-
 def _evaluated_bounds(objects: Sequence[bpy.types.Object]) -> NDArray[np.float64]:
     """Return the bounds (2, 3) of ``objects`` and their instances; (0, 3) without a face.
 
     Raises:
-        MeshError: A coordinate is not finite.
+        MeshError: A coordinate is not finite, or far too large.
     """
     shown = set(objects)
     boxes: dict[int, NDArray[np.float64]] = {}
@@ -241,8 +233,8 @@ def _evaluated_bounds(objects: Sequence[bpy.types.Object]) -> NDArray[np.float64
     points = np.concatenate([np.zeros((0, 3)), *corners])
     if not len(points):
         return points
-    if not np.isfinite(points).all():
-        raise MeshError("It has vertices whose coordinates are not finite")
+    if not (np.abs(points) < _MOST_DISTANT).all():  # also if it is not a number
+        raise MeshError("It has vertices whose coordinates are not finite, or far too large")
     return np.stack((points.min(axis=0), points.max(axis=0)))
 
 

@@ -204,6 +204,7 @@ def _read_objects(path: Path, scene: str, unreadable: Collection[str]) -> list[b
     # Nothing in a file is run, whatever the preferences say.
     new_blocks = _data_blocks() - before
     _remove_script_drivers(new_blocks)
+    _require_libraries(new_blocks)
 
     # In the order of Blender's data.
     objects = [obj for obj in bpy.data.objects if obj in new_blocks]
@@ -218,6 +219,14 @@ def _read_objects(path: Path, scene: str, unreadable: Collection[str]) -> list[b
             obj.hide_viewport = False  # only renders count, but the viewport has to evaluate it
     _complete_materials(path, new_blocks, unreadable)
     return objects
+
+
+def _require_libraries(blocks: Collection[bpy.types.ID]) -> None:
+    """Raise MeshError if one of ``blocks`` is a linked .blend file that is missing."""
+    for library in bpy.data.libraries:
+        path = Path(bpy.path.abspath(library.filepath, library=library.parent))
+        if library in blocks and not path.is_file():
+            raise MeshError(f"It links the file {library.filepath}, which does not exist")
 
 
 def _complete_materials(

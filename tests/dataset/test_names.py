@@ -1,5 +1,7 @@
 """Names of objects: safe for any file system, and distinct on it."""
 
+import os
+
 from maquette.core.dataset.names import distinct_names, safe_name
 
 
@@ -30,6 +32,7 @@ def test_long_names_are_cut_and_stay_distinct():
 
 
 def test_names_that_are_not_utf_8_are_kept_apart():
-    names = distinct_names({"caf\udce9.obj": "caf\udce9", "caf\udcea.obj": "caf\udcea"})
+    files = [os.fsdecode(name) for name in (b"caf\xe9", b"caf\xea")]
+    names = distinct_names({f"{name}.obj": name for name in files})
     assert len(set(names.values())) == 2
     assert all(name.startswith("caf_") for name in names.values())

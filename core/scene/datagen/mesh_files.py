@@ -34,6 +34,7 @@ _IDLE_SECONDS = 120.0  # after which the process ends by itself
 _FILES_PER_PROCESS = 300  # Blender's importers keep some memory of each file
 _LOST_PRECISION = 1e5  # sizes from the origin beyond which Blender's numbers do not show the shape
 _TINY = 1e-3  # meters: what is smaller is enlarged, because cameras do not come that near
+_HUGE = 1e7  # meters: what is larger is scaled down
 
 _pool = WorkerPool()
 _files_checked = 0
@@ -120,7 +121,7 @@ class MeshFile:
             notes.append(f"These textures cannot be read, so plain colors are shown: {names}")
         if "placed" in fields:
             notes.append(
-                "It is too small or too far from the origin to be rendered in place, so it was "
+                "It is too small, too large or too far from the origin for cameras, so it was "
                 "moved there"
             )
         return notes
@@ -243,8 +244,8 @@ def _offset_and_scale(
 
     center = report.bounds.mean(axis=0)
     size = float(np.ptp(report.bounds, axis=0).max())
-    is_tiny = 0 < size < _TINY
+    is_scaled = 0 < size < _TINY or size > _HUGE
     is_far = import_check.distance_in_sizes(report.bounds) > import_check.FAR
-    if not (is_tiny or is_far):
+    if not (is_scaled or is_far):
         return np.zeros(3), 1.0
-    return -center, 1 / size if is_tiny else 1.0
+    return -center, 1 / size if is_scaled else 1.0
