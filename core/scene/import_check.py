@@ -37,8 +37,8 @@ class ImportReport:
         source: The file to import: the mesh file, or a copy of what it shows in a folder that the
             receiver removes.
         scene: Of a .blend file the scene that it shows; else empty.
-        unreadable: Files of images that cannot be read, as ``materials.file_of`` names them.
-        lost_textures: Names of all images that cannot be read.
+        unreadable: Images that cannot be read, as ``materials.image_source`` names them.
+        lost_textures: Names of the files of these images.
         bounds: (2, 3) of the objects of ``source`` in world space, meters; (0, 3) without a face.
         offset: (3,) by which ``source`` was moved from where the mesh file has it, meters.
         is_posed: Whether a .blend file is animated and opens at another frame than the first.
@@ -170,19 +170,20 @@ def _import_report(
 ) -> ImportReport:
     """Import ``source`` and return the report on it."""
     with importing.imported_objects(source, scene) as objects:
+        importing.show_as_rendered(objects)
         bounds = _evaluated_bounds(objects)
         lost = [image for image in bpy.data.images if _is_lost(image)]
         if any(image.library for image in lost):
             raise MeshError(f"The image {lost[0].filepath} of a linked file cannot be read")
-        files = [materials.file_of(image) for image in lost]
-        names = [_file_name(image) for image in lost]
+        sources = {materials.image_source(image) for image in lost}
+        names = {_file_name(image) for image in lost}
         file_scene = importing.file_scene(objects)
         is_posed = file_scene is not None and _is_posed(file_scene)
     return ImportReport(
         source=source,
         scene=scene,
-        unreadable=tuple(sorted({file for file in files if file})),
-        lost_textures=tuple(sorted(set(names))),
+        unreadable=tuple(sorted(sources)),
+        lost_textures=tuple(sorted(names)),
         bounds=bounds,
         offset=np.zeros(3) if offset is None else offset,
         is_posed=is_posed,
@@ -199,8 +200,8 @@ def _is_posed(scene: bpy.types.Scene) -> bool:
 
 def _is_lost(image: bpy.types.Image) -> bool:
     """Return whether an image is of a file, or packed, and cannot be read."""
-    has_file = bool(image.packed_file) or bool(materials.file_of(image))
-    return has_file and bool(image.users) and not materials.has_pixels(image)
+    is_used = bool(materials.image_source(image)) and bool(image.users)
+    return is_used and not materials.has_pixels(image)
 
 
 def _file_name(image: bpy.types.Image) -> str:

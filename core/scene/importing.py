@@ -36,9 +36,8 @@ def imported_objects(
     Args:
         path: The file.
         scene: Of a .blend file the scene to show; empty for its first one.
-        unreadable: Files of images that cannot be read, as ``materials.file_of`` names them.
-            Materials with these, or with packed images that cannot be read, have their plain colors
-            in place of them.
+        unreadable: Images that cannot be read, as ``materials.image_source`` names them. Materials
+            with these have their plain colors in place of them.
 
     Raises:
         MeshError: The file is missing, of an unknown format, damaged, or without a mesh.
@@ -155,6 +154,16 @@ def _world_mesh(
     return world_vertices.astype(np.float32), triangles
 
 
+def show_as_rendered(objects: Iterable[bpy.types.Object]) -> None:
+    """Let the viewport evaluate the modifiers of ``objects`` as renders do."""
+    for obj in objects:
+        for modifier in obj.modifiers:
+            with suppress(AttributeError):  # of a linked library
+                modifier.show_viewport = modifier.show_render
+            if hasattr(modifier, "render_levels"):
+                modifier.levels = modifier.render_levels
+
+
 def file_scene(objects: Iterable[bpy.types.Object]) -> bpy.types.Scene | None:
     """Return the scene of a .blend file that was imported with ``objects``; None for others."""
     for obj in objects:
@@ -238,14 +247,10 @@ def _complete_materials(
             if mesh in new_blocks:
                 meshes.show_vertex_colors(mesh)
 
-    # Images in the file itself are loaded for the render anyway.
     lost = set()
     for image in bpy.data.images:
-        if image in new_blocks:
-            is_lost = materials.file_of(image) in unreadable
-            is_broken = bool(image.packed_file) and not materials.has_pixels(image)
-            if is_lost or is_broken:
-                lost.add(image)
+        if image in new_blocks and materials.image_source(image) in unreadable:
+            lost.add(image)
     if not lost:
         return
     for block in (*bpy.data.materials, *bpy.data.node_groups):

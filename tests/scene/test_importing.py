@@ -5,6 +5,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 import pytest
+from maquette.core.scene import compat
 
 CORNERS = [(x, y, z) for x in (0, 1) for y in (0, 1) for z in (0, 1)]
 FACES = ((0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3))
@@ -19,7 +20,7 @@ def add_cube(name, x=0.0, collection=None):
     obj.location.x = x
     (collection or bpy.context.scene.collection).objects.link(obj)
     material = bpy.data.materials.new(name)
-    material.use_nodes = True
+    compat.use_nodes(material)
     material.node_tree.nodes["Principled BSDF"].inputs["Base Color"].default_value = RED
     mesh.materials.append(material)
     return obj

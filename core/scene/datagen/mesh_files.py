@@ -87,6 +87,7 @@ class MeshFile:
                 if placement is None and not report.is_posed:
                     yield objects
                     return
+                importing.show_as_rendered(objects)
                 transform = placement or mathutils.Matrix.Identity(4)
                 graph = _posed_graph(objects) if report.is_posed else None
                 with evaluated_copies(objects, transform, (), graph) as copies:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from maquette.core.jobs.task import run_to_end
+from maquette.core.scene import compat
 from maquette.core.synthesis import camera_rigs
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -167,7 +168,8 @@ def test_broken_files_cost_themselves_alone(meshes, tmp_path):
     summary = make(tmp_path / "set", meshes)
     assert summary.written == 1
     assert set(summary.skipped) == {"a_circle", "b_infinite", "c_crashing", "d_huge"}
-    assert summary.skipped["a_circle"].endswith("RecursionError: maximum recursion depth exceeded")
+    assert "cannot be imported" in summary.skipped["a_circle"]
+    assert "Traceback" not in summary.skipped["a_circle"]
     assert "not finite" in summary.skipped["b_infinite"]
     assert "crashed" in summary.skipped["c_crashing"]
     assert "2 GB of memory" in summary.skipped["d_huge"]
@@ -217,6 +219,45 @@ def test_a_file_is_left_out_that_takes_more_memory_than_it_may(meshes, mesh_file
     monkeypatch.setattr(import_check, "MEMORY_LIMIT", 1000)
     text = reason(mesh_files, path)
     assert text == "Blender's importer took more than 0 GB of memory"
+
+
+def test_modifiers_that_only_renders_apply_are_tried(meshes, mesh_files):
+    import bpy
+
+    bpy.ops.mesh.primitive_cube_add()
+    modifier = bpy.context.object.modifiers.new("Array", 'ARRAY')
+    modifier.count = 3
+    modifier.show_viewport = False
+    bpy.context.object.modifiers.new("Subdivision", 'SUBSURF').render_levels = 11
+    bpy.ops.wm.save_as_mainfile(filepath=str(meshes / "flood.blend"), copy=True)
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    text = reason(mesh_files, meshes / "flood.blend")
+    assert text.startswith("Blender's importer")
+
+
+def test_packed_images_that_cannot_be_read_are_replaced(meshes, mesh_files):
+    import bpy
+
+    bpy.ops.mesh.primitive_cube_add()
+    material = bpy.data.materials.new("Box")
+    compat.use_nodes(material)
+    bpy.context.object.data.materials.append(material)
+    image = bpy.data.images.new("Wood", 4, 4)
+    image.pack(data=b"no image", data_len=8)
+    image.source = 'FILE'
+    nodes = material.node_tree.nodes
+    texture = nodes.new('ShaderNodeTexImage')
+    texture.image = image
+    shader = nodes["Principled BSDF"]
+    material.node_tree.links.new(texture.outputs["Color"], shader.inputs["Base Color"])
+    bpy.ops.wm.save_as_mainfile(filepath=str(meshes / "packed.blend"), copy=True)
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    mesh_file = check(mesh_files, meshes / "packed.blend")
+    bpy.data.images.new("Wood", 4, 4)  # the name is taken
+    with mesh_file.open() as (obj,):
+        tree = obj.material_slots[0].material.node_tree
+        assert not tree.nodes["Principled BSDF"].inputs["Base Color"].is_linked
+    assert mesh_file.more() == {"lost_textures": ["Wood"]}
 
 
 def test_the_process_is_the_same_for_all_files_and_ends_with_the_run(meshes, tmp_path, monkeypatch):
