@@ -23,6 +23,7 @@ from . import far_files, gltf_files, importing, materials, meshes
 OPENING = "Opening"  # stage of the task while it may crash, hang or fill the memory
 MEMORY_LIMIT = 2_000_000_000  # bytes that an import may take
 _OUTPUT_LIMIT = 200_000_000  # bytes of a file that an import may write: a copy, or messages
+_MOST_PIXELS = 1 << 28  # of an image: 1 GB, and as much again while it is rendered
 _MOST_DISTANT = 1e18  # meters: its square is still a number of 32 bits
 FAR = 1e3  # sizes of an object from the origin beyond which it is moved there
 
@@ -175,6 +176,8 @@ def _import_report(
         lost = [image for image in bpy.data.images if _is_lost(image)]
         if any(image.library for image in lost):
             raise MeshError(f"The image {lost[0].filepath} of a linked file cannot be read")
+        for image in bpy.data.images:
+            require_size(image)
         sources = {materials.image_source(image) for image in lost}
         names = {_file_name(image) for image in lost}
         file_scene = importing.file_scene(objects)
@@ -188,6 +191,16 @@ def _import_report(
         offset=np.zeros(3) if offset is None else offset,
         is_posed=is_posed,
     )
+
+
+def require_size(image: bpy.types.Image) -> None:
+    """Raise MeshError if an image has more pixels than a renderer should load."""
+    width, height = image.size
+    if width * height > _MOST_PIXELS:
+        raise MeshError(
+            f"Its image {_file_name(image)} has {width * height:,} pixels, but the limit is "
+            f"{_MOST_PIXELS:,}"
+        )
 
 
 def _is_posed(scene: bpy.types.Scene) -> bool:

@@ -97,6 +97,7 @@ def remove_images(
         links = [link for output in node.outputs for link in output.links]
         for link in links:
             _replace_link(tree, link)
+        node.image = None  # the renderer would load it all the same
 
 
 def _replace_link(tree: bpy.types.NodeTree, link: bpy.types.NodeLink) -> None:

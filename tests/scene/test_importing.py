@@ -307,6 +307,18 @@ def test_what_computes_with_a_missing_texture_gets_white_and_nothing_glows(empty
     (link,) = mix.inputs[0].links
     assert link.from_node.type == 'RGB'
     assert tuple(link.from_socket.default_value) == (1, 1, 1, 1)
+    assert texture.image is None  # Cycles would load it, though nothing shows it
+
+
+def test_images_of_too_many_pixels_are_refused(empty, monkeypatch):
+    from maquette.core.errors import MeshError
+    from maquette.core.scene import import_check
+
+    image = bpy.data.images.new("Large", 20, 10)
+    import_check.require_size(image)
+    monkeypatch.setattr(import_check, "_MOST_PIXELS", 199)
+    with pytest.raises(MeshError, match="Large has 200 pixels, but the limit is 199"):
+        import_check.require_size(image)
 
 
 def test_what_is_no_regular_file_is_refused(empty, tmp_path):
