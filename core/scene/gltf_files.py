@@ -77,7 +77,7 @@ def _check_buffers(data: Mapping[str, Any], path: Path, root: Path) -> None:
                 f"{path.name} reads the file {uri}, which is outside of the folder of mesh files"
             )
         if not buffer_path.is_file():
-            raise MeshError(f"{path.name} needs the file {uri}, which does not exist")
+            raise MeshError(f"{path.name} needs the file {uri}, which is not there")
 
 
 def _hidden_nodes(data: Mapping[str, Any]) -> list[int]:

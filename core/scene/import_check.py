@@ -23,6 +23,8 @@ from . import far_files, gltf_files, importing, materials, meshes
 OPENING = "Opening"  # stage of the task while it may crash, hang or fill the memory
 MEMORY_LIMIT = 2_000_000_000  # bytes that an import may take
 _OUTPUT_LIMIT = 200_000_000  # bytes of a file that an import may write: a copy, or messages
+_MOST_PIXELS = 1 << 28  # of an image: 1 GB, and as much again while it is rendered
+_MOST_DISTANT = 1e18  # meters: its square is still a number of 32 bits
 FAR = 1e3  # sizes of an object from the origin beyond which it is moved there
 
 _limited = False
@@ -36,8 +38,8 @@ class ImportReport:
         source: The file to import: the mesh file, or a copy of what it shows in a folder that the
             receiver removes.
         scene: Of a .blend file the scene that it shows; else empty.
-        unreadable: Files of images that cannot be read, as ``materials.file_of`` names them.
-        lost_textures: Names of all images that cannot be read.
+        unreadable: Images that cannot be read, as ``materials.image_source`` names them.
+        lost_textures: Names of the files of these images.
         bounds: (2, 3) of the objects of ``source`` in world space, meters; (0, 3) without a face.
         offset: (3,) by which ``source`` was moved from where the mesh file has it, meters.
         is_posed: Whether a .blend file is animated and opens at another frame than the first.
@@ -169,24 +171,36 @@ def _import_report(
 ) -> ImportReport:
     """Import ``source`` and return the report on it."""
     with importing.imported_objects(source, scene) as objects:
-        _require_libraries()
+        importing.show_as_rendered(objects)
         bounds = _evaluated_bounds(objects)
         lost = [image for image in bpy.data.images if _is_lost(image)]
         if any(image.library for image in lost):
             raise MeshError(f"The image {lost[0].filepath} of a linked file cannot be read")
-        files = [materials.file_of(image) for image in lost]
-        names = [_file_name(image) for image in lost]
+        for image in bpy.data.images:
+            require_size(image)
+        sources = {materials.image_source(image) for image in lost}
+        names = {_file_name(image) for image in lost}
         file_scene = importing.file_scene(objects)
         is_posed = file_scene is not None and _is_posed(file_scene)
     return ImportReport(
         source=source,
         scene=scene,
-        unreadable=tuple(sorted({file for file in files if file})),
-        lost_textures=tuple(sorted(set(names))),
+        unreadable=tuple(sorted(sources)),
+        lost_textures=tuple(sorted(names)),
         bounds=bounds,
         offset=np.zeros(3) if offset is None else offset,
         is_posed=is_posed,
     )
+
+
+def require_size(image: bpy.types.Image) -> None:
+    """Raise MeshError if an image has more pixels than a renderer should load."""
+    width, height = image.size
+    if width * height > _MOST_PIXELS:
+        raise MeshError(
+            f"Its image {_file_name(image)} has {width * height:,} pixels, but the limit is "
+            f"{_MOST_PIXELS:,}"
+        )
 
 
 def _is_posed(scene: bpy.types.Scene) -> bool:
@@ -199,8 +213,8 @@ def _is_posed(scene: bpy.types.Scene) -> bool:
 
 def _is_lost(image: bpy.types.Image) -> bool:
     """Return whether an image is of a file, or packed, and cannot be read."""
-    has_file = bool(image.packed_file) or bool(materials.file_of(image))
-    return has_file and bool(image.users) and not materials.has_pixels(image)
+    is_used = bool(materials.image_source(image)) and bool(image.users)
+    return is_used and not materials.has_pixels(image)
 
 
 def _file_name(image: bpy.types.Image) -> str:
@@ -208,19 +222,11 @@ def _file_name(image: bpy.types.Image) -> str:
     return image.filepath.replace("\\", "/").rpartition("/")[2] or image.name
 
 
-def _require_libraries() -> None:
-    """Raise MeshError if a .blend file that is linked is missing."""
-    for library in bpy.data.libraries:
-        path = Path(bpy.path.abspath(library.filepath, library=library.parent))
-        if not path.is_file():
-            raise MeshError(f"It links the file {library.filepath}, which does not exist")
-
-
 def _evaluated_bounds(objects: Sequence[bpy.types.Object]) -> NDArray[np.float64]:
     """Return the bounds (2, 3) of ``objects`` and their instances; (0, 3) without a face.
 
     Raises:
-        MeshError: A coordinate is not finite.
+        MeshError: A coordinate is not finite, or far too large.
     """
     shown = set(objects)
     boxes: dict[int, NDArray[np.float64]] = {}
@@ -241,8 +247,8 @@ def _evaluated_bounds(objects: Sequence[bpy.types.Object]) -> NDArray[np.float64
     points = np.concatenate([np.zeros((0, 3)), *corners])
     if not len(points):
         return points
-    if not np.isfinite(points).all():
-        raise MeshError("It has vertices whose coordinates are not finite")
+    if not (np.abs(points) < _MOST_DISTANT).all():  # also if it is not a number
+        raise MeshError("It has vertices whose coordinates are not finite, or far too large")
     return np.stack((points.min(axis=0), points.max(axis=0)))
 
 

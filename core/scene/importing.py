@@ -36,16 +36,16 @@ def imported_objects(
     Args:
         path: The file.
         scene: Of a .blend file the scene to show; empty for its first one.
-        unreadable: Files of images that cannot be read, as ``materials.file_of`` names them.
-            Materials with these, or with packed images that cannot be read, have their plain colors
-            in place of them.
+        unreadable: Images that cannot be read, as ``materials.image_source`` names them. Materials
+            with these have their plain colors in place of them.
 
     Raises:
         MeshError: The file is missing, of an unknown format, damaged, or without a mesh.
     """
+    if not path.exists():
+        raise MeshError(f"The mesh file {path} does not exist")
     if not path.is_file():
-        kind = "is not a regular file" if path.exists() else "does not exist"
-        raise MeshError(f"The mesh file {path} {kind}")
+        raise MeshError(f"The mesh file {path} is not a regular file")
 
     with detached_objects(lambda: _read_objects(path, scene, unreadable)) as objects:
         yield objects
@@ -154,6 +154,16 @@ def _world_mesh(
     return world_vertices.astype(np.float32), triangles
 
 
+def show_as_rendered(objects: Iterable[bpy.types.Object]) -> None:
+    """Let the viewport evaluate the modifiers of ``objects`` as renders do."""
+    for obj in objects:
+        for modifier in obj.modifiers:
+            with suppress(AttributeError):  # of a linked library
+                modifier.show_viewport = modifier.show_render
+            if hasattr(modifier, "render_levels"):
+                modifier.levels = modifier.render_levels
+
+
 def file_scene(objects: Iterable[bpy.types.Object]) -> bpy.types.Scene | None:
     """Return the scene of a .blend file that was imported with ``objects``; None for others."""
     for obj in objects:
@@ -203,6 +213,7 @@ def _read_objects(path: Path, scene: str, unreadable: Collection[str]) -> list[b
     # Nothing in a file is run, whatever the preferences say.
     new_blocks = _data_blocks() - before
     scripts.remove_script_drivers(new_blocks)
+    _require_libraries(new_blocks)
 
     # In the order of Blender's data.
     objects = [obj for obj in bpy.data.objects if obj in new_blocks]
@@ -219,6 +230,14 @@ def _read_objects(path: Path, scene: str, unreadable: Collection[str]) -> list[b
     return objects
 
 
+def _require_libraries(blocks: Collection[bpy.types.ID]) -> None:
+    """Raise MeshError if one of ``blocks`` is a linked .blend file that is missing."""
+    for library in bpy.data.libraries:
+        path = Path(bpy.path.abspath(library.filepath, library=library.parent))
+        if library in blocks and not path.is_file():
+            raise MeshError(f"It links the file {library.filepath}, which does not exist")
+
+
 def _complete_materials(
     path: Path, new_blocks: Collection[bpy.types.ID], unreadable: Collection[str]
 ) -> None:
@@ -228,14 +247,10 @@ def _complete_materials(
             if mesh in new_blocks:
                 meshes.show_vertex_colors(mesh)
 
-    # Images in the file itself are loaded for the render anyway.
     lost = set()
     for image in bpy.data.images:
-        if image in new_blocks:
-            is_lost = materials.file_of(image) in unreadable
-            is_broken = bool(image.packed_file) and not materials.has_pixels(image)
-            if is_lost or is_broken:
-                lost.add(image)
+        if image in new_blocks and materials.image_source(image) in unreadable:
+            lost.add(image)
     if not lost:
         return
     for block in (*bpy.data.materials, *bpy.data.node_groups):

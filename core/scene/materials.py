@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection, Iterable
 
 import bpy
@@ -16,6 +17,7 @@ from . import compat
 _ROUGHNESS = 0.7
 # Nodes whose inputs have a plain value in place of an image; other nodes compute with the image.
 _PLAIN_INPUTS = ("BSDF_", "EMISSION", "NORMAL_MAP", "BUMP", "DISPLACEMENT", "SUBSURFACE")
+_COPY_NUMBER = re.compile(r"\.\d{3,}$")  # that Blender adds to a name that is taken
 _IMAGE_NODES = ('TEX_IMAGE', 'TEX_ENVIRONMENT')
 
 
@@ -59,10 +61,17 @@ def show_attribute(material: bpy.types.Material, attribute: str) -> None:
             material.node_tree.links.new(node.outputs["Color"], shader.inputs["Base Color"])
 
 
-def file_of(image: bpy.types.Image) -> str:
-    """Return the absolute path of the file of an image; "" if it has none, or is packed."""
-    if image.source not in ('FILE', 'SEQUENCE', 'MOVIE', 'TILED') or image.packed_file:
+def image_source(image: bpy.types.Image) -> str:
+    """Return a text that tells where an image is read from; "" if it is made by Blender.
+
+    The absolute path of its file, or the name and size of a packed one: the same whichever file it
+    is imported into.
+    """
+    if image.source not in ('FILE', 'SEQUENCE', 'MOVIE', 'TILED'):
         return ""
+    if image.packed_file:
+        name = _COPY_NUMBER.sub("", image.name)
+        return f"{name}, {image.packed_file.size} bytes"
     path = bpy.path.abspath(image.filepath, library=image.library)
     return os.path.normpath(path) if path else ""
 
@@ -88,6 +97,7 @@ def remove_images(
         links = [link for output in node.outputs for link in output.links]
         for link in links:
             _replace_link(tree, link)
+        node.image = None  # the renderer would load it all the same
 
 
 def _replace_link(tree: bpy.types.NodeTree, link: bpy.types.NodeLink) -> None:

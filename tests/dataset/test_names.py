@@ -1,5 +1,7 @@
 """Names of objects: safe for any file system, and distinct on it."""
 
+import os
+
 import pytest
 from maquette.core.dataset.names import (
     LONGEST_NAME,
@@ -85,3 +87,21 @@ def test_a_member_is_longer_by_its_ending():
 def test_a_safe_name_is_none_of_a_device(name):
     assert check_name(safe_name(name)).startswith(name[:3])
     assert safe_name("console") == "console"
+
+
+def test_long_names_are_cut_and_stay_distinct():
+    longest = "x" * LONGEST_NAME
+    keys = {"short": longest, "a": "y" * 300 + "a", "b": "y" * 300 + "b", "c": "ж" * 200}
+    names = distinct_names(keys)
+    assert names["short"] == longest
+    assert len(set(names.values())) == 4
+    assert all(len(name.encode()) <= LONGEST_NAME for name in names.values())
+    assert names["a"].startswith("y" * 160 + "_") and names["c"].startswith("ж" * 80 + "_")
+    assert distinct_names({"a": keys["a"]}) == {"a": names["a"]}  # whatever else is there
+
+
+def test_names_that_are_not_utf_8_are_kept_apart():
+    files = [os.fsdecode(name) for name in (b"caf\xe9", b"caf\xea")]
+    names = distinct_names({f"{name}.obj": name for name in files})
+    assert len(set(names.values())) == 2
+    assert all(name.startswith("caf_") for name in names.values())

@@ -30,10 +30,12 @@ from .object_randomization import evaluated_copies
 IMPORTER = "Blender's importer "  # begins the reasons that tell of a file that ends processes
 _SECONDS = 20.0  # that an import may take, and more for a large file
 _SECONDS_PER_BYTE = 1e-6
+_START_SECONDS = 120.0  # that a second Blender may take to get ready
 _IDLE_SECONDS = 120.0  # after which the process ends by itself
 _FILES_PER_PROCESS = 300  # Blender's importers keep some memory of each file
 _LOST_PRECISION = 1e5  # sizes from the origin beyond which Blender's numbers do not show the shape
 _TINY = 1e-3  # meters: what is smaller is enlarged, because cameras do not come that near
+_HUGE = 1e7  # meters: what is larger is scaled down
 
 _pool = WorkerPool()
 _files_checked = 0
@@ -59,9 +61,11 @@ class MeshFile:
             MeshError: It cannot be used. The text begins with IMPORTER if it ended the process.
             StartError: The process cannot be started.
         """
-        if not self._path.is_file():
-            return  # opening it says so
-        self._report = yield from _check_in_process(self._path, self._root)
+        try:
+            if self._path.is_file():  # else opening it says so
+                self._report = yield from _check_in_process(self._path, self._root)
+        except OSError as error:
+            raise MeshError(f"{self._path} cannot be read: {error.strerror}") from error
 
     @contextmanager
     def open(self) -> Iterator[Sequence[bpy.types.Object]]:
@@ -84,6 +88,7 @@ class MeshFile:
                 if placement is None and not report.is_posed:
                     yield objects
                     return
+                importing.show_as_rendered(objects)
                 transform = placement or mathutils.Matrix.Identity(4)
                 graph = _posed_graph(objects) if report.is_posed else None
                 with evaluated_copies(objects, transform, (), graph) as copies:
@@ -118,7 +123,7 @@ class MeshFile:
             notes.append(f"These textures cannot be read, so plain colors are shown: {names}")
         if "placed" in fields:
             notes.append(
-                "It is too small or too far from the origin to be rendered in place, so it was "
+                "It is too small, too large or too far from the origin for cameras, so it was "
                 "moved there"
             )
         return notes
@@ -145,21 +150,17 @@ def _check_in_process(path: Path, root: Path) -> Task[import_check.ImportReport]
     task = _pool.run_function(
         _interpreter(), import_check.check_mesh_file, path, root, idle=_IDLE_SECONDS
     )
-    opened = None
+    begun = time.monotonic()
+    is_open = False
     try:
         while True:
             progress = next(task)
-            if progress.stage != import_check.OPENING:
-                yield progress
-                continue
 
             # The time counts from when the process is ready.
-            opened = opened or time.monotonic()
-            if time.monotonic() - opened > limit:
-                raise MeshError(f"{IMPORTER}took more than {limit:.0f} seconds")
-            if _occupied_memory() > import_check.MEMORY_LIMIT:
-                gigabytes = import_check.MEMORY_LIMIT / 1e9
-                raise MeshError(f"{IMPORTER}took more than {gigabytes:.0f} GB of memory")
+            if progress.stage == import_check.OPENING and not is_open:
+                is_open = True
+                begun = time.monotonic()
+            _check_limits(time.monotonic() - begun, limit if is_open else None)
             yield progress
     except StopIteration as stop:
         return stop.value
@@ -171,6 +172,28 @@ def _check_in_process(path: Path, root: Path) -> Task[import_check.ImportReport]
         raise MeshError(f"It cannot be imported: {importing.one_line(error)}") from error
     finally:
         task.close()
+
+
+def _check_limits(seconds: float, limit: float | None) -> None:
+    """Raise an error if the process takes too long or too much memory.
+
+    Args:
+        seconds: Since the file was opened, or since the process was started.
+        limit: Seconds that the file may take; None while the process starts.
+
+    Raises:
+        MeshError: The file takes too much.
+        StartError: The process does not get ready.
+    """
+    if limit is None:
+        if seconds > _START_SECONDS:
+            raise StartError(f"Blender did not get ready within {_START_SECONDS:.0f} seconds")
+        return
+    if seconds > limit:
+        raise MeshError(f"{IMPORTER}took more than {limit:.0f} seconds")
+    if _occupied_memory() > import_check.MEMORY_LIMIT:
+        gigabytes = import_check.MEMORY_LIMIT / 1e9
+        raise MeshError(f"{IMPORTER}took more than {gigabytes:.0f} GB of memory")
 
 
 def _interpreter() -> PythonInterpreter:
@@ -223,8 +246,8 @@ def _offset_and_scale(
 
     center = report.bounds.mean(axis=0)
     size = float(np.ptp(report.bounds, axis=0).max())
-    is_tiny = 0 < size < _TINY
+    is_scaled = 0 < size < _TINY or size > _HUGE
     is_far = import_check.distance_in_sizes(report.bounds) > import_check.FAR
-    if not (is_tiny or is_far):
+    if not (is_scaled or is_far):
         return np.zeros(3), 1.0
-    return -center, 1 / size if is_tiny else 1.0
+    return -center, 1 / size if is_scaled else 1.0

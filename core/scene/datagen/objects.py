@@ -113,7 +113,7 @@ def _render_sources(sources: Sequence[ObjectSource], run: _DatasetRun) -> Task[R
                 if source.notes():
                     notes[source.name] = " ".join(source.notes())
             except MeshError as error:
-                reason = " ".join(str(error).split())
+                reason = _one_line(str(error))
                 if settings.strict:
                     raise DatasetError(
                         f"{source.name} ({source.origin}) cannot be used: {reason}"
@@ -245,6 +245,11 @@ def _import_process() -> Iterator[None]:
         yield
     finally:
         end_import_process()
+
+
+def _one_line(text: str) -> str:
+    """Return ``text`` in one line that can be written, whatever the names of files in it."""
+    return " ".join(text.encode("utf-8", "backslashreplace").decode().split())
 
 
 def _note_of(folder: Path, source: ObjectSource) -> SkipNote:

@@ -31,6 +31,7 @@ class SkipNote:
     def __init__(self, folder: Path, name: str, path: Path | None) -> None:
         self._note = folder / "objects" / f"{name}.skipped"
         self._path = path
+        self._is_suspect = self.read() == _ENDED_ONCE
 
     def read(self) -> str:
         """Return the text, "" without a note or if the mesh file is newer than it."""
@@ -42,8 +43,8 @@ class SkipNote:
             return ""
 
     def is_suspect(self) -> bool:
-        """Return whether a run ended while the mesh file was opened."""
-        return self.read() == _ENDED_ONCE
+        """Return whether an earlier run ended while the mesh file was opened."""
+        return self._is_suspect
 
     def lasting_reason(self) -> str:
         """Return why the object must not be tried again; "" if it may be."""
@@ -56,7 +57,7 @@ class SkipNote:
         if self._path is None:
             yield
             return
-        atomic_files.write_bytes(self._note, _ENDED_TWICE if self.is_suspect() else _ENDED_ONCE)
+        self.write(_ENDED_TWICE if self._is_suspect else _ENDED_ONCE)
         try:
             yield
         finally:

@@ -22,6 +22,9 @@ from ..procedural_objects import add_object
 from .class_labels import class_of
 from .mesh_files import MeshFile
 
+# Mesh files that users may expect to be rendered, too.
+_UNSUPPORTED = (".fbx", ".usd", ".usda", ".usdc", ".usdz", ".dae", ".abc", ".3ds", ".3mf", ".off")
+
 
 def _no_preparation() -> Task[None]:
     """Return a task without a step."""
@@ -95,7 +98,7 @@ def file_sources(folder: Path) -> list[ObjectSource]:
     Raises:
         DatasetError: There is no mesh file.
     """
-    paths = sorted(path for path in folder.rglob("*") if _is_mesh_file(path))
+    paths = _files_below(folder, importing.SUFFIXES)
     if not paths:
         raise DatasetError(f"{folder} contains no mesh files ({', '.join(importing.SUFFIXES)})")
 
@@ -123,9 +126,22 @@ def file_sources(folder: Path) -> list[ObjectSource]:
     return sources
 
 
-def _is_mesh_file(path: Path) -> bool:
-    """Return whether ``path`` is named as a mesh file and is no folder."""
-    return path.suffix.lower() in importing.SUFFIXES and not path.is_dir()
+def unsupported_files(folder: Path) -> list[Path]:
+    """Return the mesh files under ``folder`` of kinds that are not supported."""
+    return _files_below(folder, _UNSUPPORTED)
+
+
+def _files_below(folder: Path, suffixes: Sequence[str]) -> list[Path]:
+    """Return all under ``folder`` that is no folder and has one of ``suffixes``, sorted.
+
+    Folders that cannot be read are passed over.
+    """
+    return sorted(
+        Path(parent, name)
+        for parent, _, names in os.walk(folder)
+        for name in names
+        if Path(name).suffix.lower() in suffixes
+    )
 
 
 def _as_text(name: str) -> str:

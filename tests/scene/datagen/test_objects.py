@@ -96,7 +96,7 @@ def test_a_stopped_run_goes_on_and_equals_an_undisturbed_one(meshes, tmp_path):
     from maquette.core.scene.datagen.sources import file_sources
 
     work = render_dataset(file_sources(meshes), tmp_path / "stopped", settings())
-    for _ in range(6):
+    while not list((tmp_path / "stopped/objects").glob("*.tar")):
         next(work)
     work.close()
     assert len(bpy.data.scenes) == 1
