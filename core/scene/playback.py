@@ -49,6 +49,8 @@ def restored_frame(scene: bpy.types.Scene) -> Iterator[Callable[[int], None]]:
                 scene.frame_set(frame, subframe=subframe)
                 scene.camera = camera
                 _restore_values(values)
+                if bpy.context.scene == scene:
+                    bpy.context.view_layer.update()
 
 
 def first_simulated_frame(scene: bpy.types.Scene) -> int | None:

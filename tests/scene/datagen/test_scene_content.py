@@ -1,98 +1,22 @@
-"""What a whole scene contains: each thing once, all of it in view, and as Blender plays it."""
+"""What a whole scene contains: each thing once, and all of it in view."""
 
 import bpy
 import numpy as np
 import pytest
-from maquette.core.dataset import passes
-from maquette.core.dataset.object_file import ObjectFile
-from maquette.core.dataset.validation import validate_dataset
 from maquette.core.errors import SceneError
-from maquette.core.jobs.task import run_to_end
 
 SIZE = 48
 
 
 @pytest.fixture
-def scene(addon):
-    """An empty scene with a camera at (0, -10, 0) that looks along +Y, and a sun."""
-    scene = bpy.context.scene
-    add_camera("Camera")
-    scene.camera = bpy.data.objects["Camera"]
-    scene.render.resolution_x = scene.render.resolution_y = SIZE
-    lamp = bpy.data.objects.new("lamp", bpy.data.lights.new("lamp", 'SUN'))
-    lamp.rotation_euler = (0.6, 0.3, 0)
-    scene.collection.objects.link(lamp)
-    return scene
+def scene(make):
+    return bpy.context.scene
 
 
-def add_camera(name, location=(0, -10, 0)):
-    camera = bpy.data.objects.new(name, bpy.data.cameras.new(name))
-    camera.location = location
-    camera.rotation_euler = (np.pi / 2, 0, 0)
-    bpy.context.scene.collection.objects.link(camera)
-    return camera
-
-
-def add_cube(name="cube", location=(0, 0, 0), size=2):
-    bpy.ops.mesh.primitive_cube_add(size=size, location=location)
-    bpy.context.object.name = name
-    return bpy.context.object
-
-
-def node_group(build):
-    """Geometry nodes with one geometry in and one out, which ``build`` connects."""
-    group = bpy.data.node_groups.new("nodes", 'GeometryNodeTree')
-    for in_out in ('INPUT', 'OUTPUT'):
-        group.interface.new_socket("Geometry", in_out=in_out, socket_type='NodeSocketGeometry')
-    build(group, group.nodes.new('NodeGroupInput'), group.nodes.new('NodeGroupOutput'))
-    return group
-
-
-def counts():
-    """How many data-blocks of each kind there are, the frame, the selection and the mode."""
-    kinds = [prop.identifier for prop in bpy.data.bl_rna.properties if prop.type == 'COLLECTION']
-    scene = bpy.context.scene
-    blocks = {kind: len(getattr(bpy.data, kind)) for kind in kinds}
-    blocks["images"] -= "Render Result" in bpy.data.images
-    return (
-        blocks,
-        (scene.frame_current, scene.frame_subframe, scene.frame_start, scene.frame_end),
-        sorted(obj.name for obj in scene.objects if obj.select_get()),
-        bpy.context.mode,
-    )
-
-
-def render(folder, cameras="scene", size=SIZE, samples=1):
-    from maquette.core.scene.datagen.dataset_folder import DatasetSettings
-    from maquette.core.scene.datagen.whole_scene import WholeScene, render_whole_scene
-    from maquette.core.synthesis.camera_rigs import parse_rigs
-
-    settings = DatasetSettings(
-        size=size, samples=samples, cameras=parse_rigs(cameras.split()), points=256
-    )
-    layer = bpy.context.view_layer.name
-    before = counts()
-    try:
-        run_to_end(render_whole_scene(bpy.context.scene, layer, folder, settings, WholeScene()))
-    finally:
-        assert counts() == before
-    assert run_to_end(validate_dataset(folder)) == []
-    return ObjectFile(next((folder / "objects").glob("*.tar")))
-
-
-def middle_of(file, number, name):
-    """The middle of what a view shows of an instance, world space."""
-    view = file.read_view(number)
-    index = next(one.index for one in file.record.instances if one.name == name)
-    points = passes.world_points(view)[view.index == index]
-    assert len(points)
-    return (points.min(0) + points.max(0)) / 2
-
-
-def test_all_of_a_large_terrain_that_rays_hit_has_depth(scene, tmp_path):
+def test_all_of_a_large_terrain_that_rays_hit_has_depth(scene, make, tmp_path):
     bpy.ops.mesh.primitive_grid_add(size=4000, x_subdivisions=8, y_subdivisions=8)
     rig = "shell:3,distance=0.13..0.2,elevation=30..40,angle=70"
-    file = render(tmp_path, rig)
+    file = make.render(tmp_path, rig)
     farthest = []
     for number, recorded in enumerate(file.record.views):
         view = file.read_view(number)
@@ -110,15 +34,15 @@ def test_all_of_a_large_terrain_that_rays_hit_has_depth(scene, tmp_path):
     assert max(farthest) > 2000
 
 
-def test_a_tiny_scene_is_not_cut_off_near_the_camera(scene, tmp_path):
-    add_cube(size=2e-4)
-    file = render(tmp_path, "sphere:3")
+def test_a_tiny_scene_is_not_cut_off_near_the_camera(scene, make, tmp_path):
+    make.add_cube(size=2e-4)
+    file = make.render(tmp_path, "sphere:3")
     for number in range(3):
         assert (file.read_view(number).index > 0).mean() > 0.1
 
 
 @pytest.mark.parametrize("kind", ["text", "curve", "surface", "metaball"])
-def test_what_is_no_mesh_is_one_instance(scene, tmp_path, kind):
+def test_what_is_no_mesh_is_one_instance(scene, make, tmp_path, kind):
     match kind:
         case "text":
             bpy.ops.object.text_add(rotation=(np.pi / 2, 0, 0))
@@ -132,14 +56,14 @@ def test_what_is_no_mesh_is_one_instance(scene, tmp_path, kind):
             bpy.ops.object.metaball_add()
             bpy.ops.object.metaball_add(location=(0.6, 0, 0))
     first = next(obj for obj in scene.objects if obj.type not in {'CAMERA', 'LIGHT'})
-    file = render(tmp_path)
+    file = make.render(tmp_path)
     assert [one.name for one in file.record.instances] == [first.name]
     view = file.read_view(0)
     np.testing.assert_array_equal(view.index > 0, view.depth > 0)
     assert (view.index == 1).sum() > 20
 
 
-def test_instances_of_a_text_are_one_each(scene, tmp_path):
+def test_instances_of_a_text_are_one_each(scene, make, tmp_path):
     words = bpy.data.collections.new("words")
     bpy.ops.object.text_add()
     text = bpy.context.object
@@ -150,12 +74,12 @@ def test_instances_of_a_text_are_one_each(scene, tmp_path):
         empty.instance_type, empty.instance_collection = 'COLLECTION', words
         empty.location, empty.rotation_euler = (x, 0, 0), (np.pi / 2, 0, 0)
         scene.collection.objects.link(empty)
-    file = render(tmp_path)
+    file = make.render(tmp_path)
     assert [one.name for one in file.record.instances] == ["empty.001/Text/0", "empty/Text/0"]
     assert set(np.unique(file.read_view(0).index)) == {0, 1, 2}
 
 
-def test_hair_and_points_belong_to_their_objects(scene, tmp_path):
+def test_hair_and_points_belong_to_their_objects(scene, make, tmp_path):
     hair = bpy.data.hair_curves.new("hair")
     hair_object = bpy.data.objects.new("hair", hair)
     scene.collection.objects.link(hair_object)
@@ -173,21 +97,21 @@ def test_hair_and_points_belong_to_their_objects(scene, tmp_path):
         group.links.new(given.outputs[0], node.inputs[0])
         group.links.new(node.outputs[0], result.inputs[0])
 
-    cube = add_cube("dots", (2, 0, 0))
+    cube = make.add_cube("dots", (2, 0, 0))
     cube.pass_index = 1  # a number that is another's during the rendering
-    cube.modifiers.new("nodes", 'NODES').node_group = node_group(to_points)
-    file = render(tmp_path)
+    cube.modifiers.new("nodes", 'NODES').node_group = make.node_group(to_points)
+    file = make.render(tmp_path)
     assert [one.name for one in file.record.instances] == ["dots", "hair"]
     dots, strands = file.record.instances
     np.testing.assert_allclose(dots.bounds, [[-1.4] * 3, [1.4] * 3], atol=1e-5)
     np.testing.assert_allclose(strands.bounds, [[-3, 0, -1], [-1, 0, 1]], atol=0.15)
     view = file.read_view(0)
     np.testing.assert_array_equal(view.index > 0, view.depth > 0)
-    np.testing.assert_allclose(middle_of(file, 0, "dots")[[0, 2]], (2, 0), atol=0.3)
-    np.testing.assert_allclose(middle_of(file, 0, "hair")[[0, 2]], (-2, 0), atol=0.3)
+    np.testing.assert_allclose(make.middle_of(file, 0, "dots")[[0, 2]], (2, 0), atol=0.3)
+    np.testing.assert_allclose(make.middle_of(file, 0, "hair")[[0, 2]], (-2, 0), atol=0.3)
 
 
-def test_points_beside_a_mesh_are_of_the_same_instance(scene, tmp_path):
+def test_points_beside_a_mesh_are_of_the_same_instance(scene, make, tmp_path):
     def join_points(group, given, result):
         node = group.nodes.new('GeometryNodeMeshToPoints')
         node.inputs["Radius"].default_value = 0.5
@@ -197,14 +121,14 @@ def test_points_beside_a_mesh_are_of_the_same_instance(scene, tmp_path):
         group.links.new(given.outputs[0], join.inputs[0])
         group.links.new(join.outputs[0], result.inputs[0])
 
-    cube = add_cube("both")
-    cube.modifiers.new("nodes", 'NODES').node_group = node_group(join_points)
-    file = render(tmp_path)
+    cube = make.add_cube("both")
+    cube.modifiers.new("nodes", 'NODES').node_group = make.node_group(join_points)
+    file = make.render(tmp_path)
     assert [one.name for one in file.record.instances] == ["both"]
     np.testing.assert_allclose(file.record.instances[0].bounds, [[-1.5] * 3, [1.5] * 3], atol=1e-5)
 
 
-def test_too_much_hair_is_refused(scene, tmp_path, monkeypatch):
+def test_too_much_hair_is_refused(scene, make, tmp_path, monkeypatch):
     from maquette.core.scene import strands
 
     monkeypatch.setattr(strands, "_MOST", 10)
@@ -212,20 +136,20 @@ def test_too_much_hair_is_refused(scene, tmp_path, monkeypatch):
     scene.collection.objects.link(bpy.data.objects.new("hair", hair))
     hair.add_curves([11])
     with pytest.raises(SceneError, match="hair has 11 points of hair"):
-        render(tmp_path)
+        make.render(tmp_path)
 
 
 @pytest.mark.parametrize("children", ['NONE', 'SIMPLE'])
 @pytest.mark.parametrize("shown", [True, False])
-def test_particle_hair_is_of_its_emitter(scene, tmp_path, shown, children):
-    cube = add_cube("furry")
+def test_particle_hair_is_of_its_emitter(scene, make, tmp_path, shown, children):
+    cube = make.add_cube("furry")
     cube.modifiers.new("hair", 'PARTICLE_SYSTEM')
     settings = cube.particle_systems[0].settings
     settings.type, settings.count, settings.hair_length = 'HAIR', 200, 2
     settings.child_type, settings.rendered_child_count = children, 3
     cube.show_instancer_for_render = shown
     cube.pass_index = 5
-    file = render(tmp_path)
+    file = make.render(tmp_path)
     assert [one.name for one in file.record.instances] == ["furry"]
     assert (np.ptp(file.record.instances[0].bounds, axis=0) > 3).all()
     view = file.read_view(0)
@@ -233,14 +157,14 @@ def test_particle_hair_is_of_its_emitter(scene, tmp_path, shown, children):
     np.testing.assert_array_equal(view.index > 0, view.depth > 0)
 
 
-def test_a_shadow_catcher_is_in_no_mask(scene, tmp_path):
-    cube = add_cube(location=(0, 0, 0.5), size=1)
+def test_a_shadow_catcher_is_in_no_mask(scene, make, tmp_path):
+    cube = make.add_cube(location=(0, 0, 0.5), size=1)
     bpy.ops.mesh.primitive_plane_add(size=20)
     catcher = bpy.context.object
     catcher.name = "catcher"
     catcher.is_shadow_catcher = True
     scene.camera.location, scene.camera.rotation_euler = (0, -6, 4), (1.0, 0, 0)
-    view = render(tmp_path, samples=4).read_view(0)
+    view = make.render(tmp_path, samples=4).read_view(0)
     assert cube.name == "cube"
     index = 1 + ["catcher", "cube"].index("cube")
     assert set(np.unique(view.index)) == {0, index}
@@ -248,10 +172,10 @@ def test_a_shadow_catcher_is_in_no_mask(scene, tmp_path):
     assert ((view.colour[..., 3] > 0) & (view.depth == 0)).sum() > 10  # its shadow
 
 
-def test_a_holdout_is_a_hole(scene, tmp_path):
-    add_cube("behind", (0, 3, 0), 6)
-    add_cube("hole").is_holdout = True
-    view = render(tmp_path).read_view(0)
+def test_a_holdout_is_a_hole(scene, make, tmp_path):
+    make.add_cube("behind", (0, 3, 0), 6)
+    make.add_cube("hole").is_holdout = True
+    view = make.render(tmp_path).read_view(0)
     behind = 1
     assert set(np.unique(view.index)) == {0, behind}
     centre = SIZE // 2
@@ -259,21 +183,21 @@ def test_a_holdout_is_a_hole(scene, tmp_path):
     assert view.depth[centre, centre] == 0 and view.index[centre, 8] == behind
 
 
-def test_another_object_of_the_same_number_takes_no_pixels(scene, tmp_path):
-    add_cube("a", (-2, 0, 0))
-    add_cube("b", (2, 0, 0)).pass_index = 1
-    file = render(tmp_path)
-    np.testing.assert_allclose(middle_of(file, 0, "a")[0], -2, atol=0.3)
-    np.testing.assert_allclose(middle_of(file, 0, "b")[0], 2, atol=0.3)
+def test_another_object_of_the_same_number_takes_no_pixels(scene, make, tmp_path):
+    make.add_cube("a", (-2, 0, 0))
+    make.add_cube("b", (2, 0, 0)).pass_index = 1
+    file = make.render(tmp_path)
+    np.testing.assert_allclose(make.middle_of(file, 0, "a")[0], -2, atol=0.3)
+    np.testing.assert_allclose(make.middle_of(file, 0, "b")[0], 2, atol=0.3)
     assert bpy.data.objects["b"].pass_index == 1
 
 
-def test_meters_follow_the_unit_scale(scene, tmp_path):
-    cube = add_cube(location=(0, 0, 1))
+def test_meters_follow_the_unit_scale(scene, make, tmp_path):
+    cube = make.add_cube(location=(0, 0, 1))
     cube.scale = (1, 0.5, 1)
-    one = render(tmp_path / "meters", "scene sides:front free:2")
+    one = make.render(tmp_path / "meters", "scene sides:front free:2")
     scene.unit_settings.scale_length = 0.01
-    two = render(tmp_path / "centimeters", "scene sides:front free:2")
+    two = make.render(tmp_path / "centimeters", "scene sides:front free:2")
     np.testing.assert_allclose(two.record.bounds, one.record.bounds * 0.01, rtol=1e-6)
     instance, other = one.record.instances[0], two.record.instances[0]
     np.testing.assert_allclose(other.bounds, instance.bounds * 0.01, rtol=1e-6)
