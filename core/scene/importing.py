@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..arrays import MeshArrays
 from ..errors import MeshError
 from . import meshes
+from .evaluation import evaluated_objects
 
 T = TypeVar("T")
 
@@ -70,20 +71,21 @@ def world_triangles(objects: Iterable[bpy.types.Object]) -> MeshArrays:
     """Return the evaluated meshes of ``objects`` joined, in world space.
 
     Returns:
-        vertices (V, 3) meters, triangles (F, 3).
+        vertices (V, 3), triangles (F, 3).
 
     Raises:
         MeshError: There is no face among them.
     """
-    graph = bpy.context.evaluated_depsgraph_get()
+    objects = list(objects)
     vertices = [np.empty((0, 3), np.float32)]
     triangles = [np.empty((0, 3), np.int32)]
-    for obj in objects:
-        if obj.type != 'MESH':
-            continue
-        object_vertices, object_triangles = _world_mesh(obj, graph)
-        vertices.append(object_vertices)
-        triangles.append(object_triangles)
+    with evaluated_objects(bpy.context, objects) as graph_of:
+        for obj in objects:
+            if obj.type != 'MESH':
+                continue
+            object_vertices, object_triangles = _world_mesh(obj, graph_of(obj))
+            vertices.append(object_vertices)
+            triangles.append(object_triangles)
 
     face_count = sum(len(part) for part in triangles)
     if face_count == 0:
@@ -106,7 +108,7 @@ def _world_mesh(
     evaluated.to_mesh_clear()
 
     # Where the object is mirrored, turn the faces outward again.
-    to_world = np.array(obj.matrix_world)
+    to_world = np.array(evaluated.matrix_world)
     is_mirrored = np.linalg.det(to_world[:3, :3]) < 0
     if is_mirrored:
         triangles = triangles[:, ::-1]

@@ -17,6 +17,7 @@ from ...dataset.names import distinct_names
 from ...errors import DatasetError, SceneError
 from .. import importing
 from ..procedural_objects import add_object
+from ..units import meters_per_unit
 from .class_labels import class_of
 
 
@@ -30,6 +31,7 @@ class ObjectSource:
         family: Its category.
         open: Returns a context with Blender's objects, which exist while it is active.
         more: Returns further fields of its record as JSON; called when it is rendered.
+        unit: Meters of a unit of length of Blender's objects.
     """
 
     name: str
@@ -37,6 +39,7 @@ class ObjectSource:
     family: str
     open: Callable[[], AbstractContextManager[Sequence[bpy.types.Object]]] = field(repr=False)
     more: Callable[[], Mapping[str, Any]] = field(default=dict, repr=False)
+    unit: float = 1.0
 
 
 def scene_sources(
@@ -59,6 +62,7 @@ def scene_sources(
         raise SceneError("No mesh object to render. Select one, or choose another source")
 
     names = distinct_names({obj.name_full: obj.name for obj in mesh_objects})
+    unit = meters_per_unit(bpy.context.scene)
     sources = []
     for obj in mesh_objects:
         source = ObjectSource(
@@ -66,6 +70,7 @@ def scene_sources(
             origin=f"scene:{obj.name}",
             family=class_of(obj, None, classes_from, class_property),
             open=partial(_object_with_children, obj),
+            unit=unit,
         )
         sources.append(source)
     return sources
