@@ -20,6 +20,7 @@ from ...dataset.records import RenderedView
 from ...errors import MeshError, SceneError
 from .. import compat
 from ..depsgraph import depsgraph_reader
+from ..playback import restored_values
 from .camera_visibility import CameraCheck
 from .lighting import LightSettings, StudioLights, temporary_lights
 from .render_output import (
@@ -33,7 +34,6 @@ from .render_output import (
 )
 
 _NAME = "Maquette Studio"
-_EMPTY_NAME = "Maquette Studio Empty"
 _OCCLUSION_REACH = 0.5  # longest sides within which a surface occludes another
 _MIN_OCCLUSION_REACH = 1e-6  # meters
 _CROP_MARGIN = 4  # pixels around the object that are rendered, too
@@ -61,7 +61,6 @@ class RenderStudio:
     def __init__(
         self,
         scene: bpy.types.Scene,
-        empty: bpy.types.Scene,
         shown: bpy.types.Collection,
         lights: StudioLights,
         folder: Path,
@@ -70,7 +69,6 @@ class RenderStudio:
         self.scene = scene
         self.shown = shown
         self.unit = 1.0
-        self._empty = empty
         self._lights = lights
         self._folder = folder
         self._relightable = relightable
@@ -113,7 +111,7 @@ class RenderStudio:
         """
         # With persistent data Cycles would keep the engine of the reader.
         self.scene.render.use_persistent_data = False
-        with depsgraph_reader() as reader, current_frame_in(self._empty):
+        with depsgraph_reader() as reader, restored_values():
             snapshot = reader.read_scene(
                 self.scene, {}, lambda: bpy.ops.render.render(scene=self.scene.name)
             )
@@ -203,7 +201,7 @@ class RenderStudio:
 
         self.scene.render.filepath = str(path)
         with guard_output(self._folder, path.name):
-            with current_frame_in(self._empty):
+            with restored_values():
                 bpy.ops.render.render(write_still=True, scene=self.scene.name)
             return read_passes(path)
 
@@ -230,7 +228,6 @@ def render_studio(
     require_cycles()
     had_result = bool(_render_result())
     scene = bpy.data.scenes.new(_NAME)
-    empty = bpy.data.scenes.new(_EMPTY_NAME)
     camera_data = bpy.data.cameras.new(_NAME)
     camera = bpy.data.objects.new(_NAME, camera_data)
     shown = bpy.data.collections.new(_NAME)
@@ -250,33 +247,16 @@ def render_studio(
             _release_render_data(scene),
             temporary_lights(scene, {}) as lights,
         ):
-            yield RenderStudio(scene, empty, shown, lights, Path(folder), relightable)
+            yield RenderStudio(scene, shown, lights, Path(folder), relightable)
     except ReferenceError as error:
         raise SceneError(_GONE) from error
     finally:
         with suppress(ReferenceError):  # an undo removes all of them
             bpy.data.scenes.remove(scene)
-            bpy.data.scenes.remove(empty)
             bpy.data.collections.remove(shown)
             bpy.data.cameras.remove(camera_data)
         if not had_result:
             bpy.data.batch_remove(_render_result())
-
-
-@contextmanager
-def current_frame_in(empty: bpy.types.Scene) -> Iterator[None]:
-    """Let renders be of the current frame while the context is active, and change nothing.
-
-    Blender renders the frame of the scene of the context, and afterwards evaluates that scene
-    again, which loses values that are not keyed. So it is an empty one, at the same frame.
-    """
-    current = bpy.context.scene
-    frame = current.frame_current
-    subframe = current.frame_subframe
-    if (empty.frame_current, empty.frame_subframe) != (frame, subframe):
-        empty.frame_set(frame, subframe=subframe)
-    with bpy.context.temp_override(scene=empty, view_layer=empty.view_layers[0]):
-        yield
 
 
 def _render_result() -> list[bpy.types.Image]:
