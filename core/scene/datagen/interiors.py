@@ -18,6 +18,7 @@ from ...jobs.task import Progress, Task
 from ...synthesis.interiors import EYE, Box, Furnishing, Interior, sample_interior
 from .. import compat
 from ..importing import temporary_data
+from ..playback import restored_values
 from ..procedural_objects import add_object
 from ..rendering.hdri import hdri_files
 from ..rendering.lighting import LightSettings, sample_light
@@ -155,6 +156,6 @@ def _render_room(stage: RenderStudio, path: Path) -> None:
     """Render a room into a file, which is complete or does not exist."""
     partial = path.with_suffix(".partial.exr")
     stage.scene.render.filepath = str(partial)
-    with guard_output(path.parent, partial.name):
+    with guard_output(path.parent, partial.name), restored_values():
         bpy.ops.render.render(write_still=True, scene=stage.scene.name)
     partial.replace(path)
