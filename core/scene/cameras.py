@@ -167,11 +167,11 @@ def camera_path(
 
     # Only a change of the frame evaluates animation and markers.
     views = []
-    with restored_frame(scene) as set_frame:
-        for _ in play_simulation(scene, last, set_frame):
+    with restored_frame(scene) as keeper:
+        for _ in play_simulation(scene, last, keeper):
             pass
         for frame in range(first, last + 1, step):
-            set_frame(frame)
+            keeper.set_frame(frame)
             if not scene.camera:
                 raise SceneError("The scene has no active camera. Set one in the Scene properties")
             camera = from_blender(scene, scene.camera, context.evaluated_depsgraph_get())

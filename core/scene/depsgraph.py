@@ -187,16 +187,17 @@ def _read_snapshot(
     depsgraph: bpy.types.Depsgraph, cameras: Mapping[str, str], only_active: bool
 ) -> SceneSnapshot:
     """Return what ``depsgraph`` holds; see :meth:`DepsgraphReader.read_scene`."""
-    arrays: dict[int, tuple[NDArray[np.float64], NDArray[np.int32]]] = {}
+    arrays: dict[tuple[int, str], tuple[NDArray[np.float64], NDArray[np.int32]]] = {}
     parts: dict[str, EvaluatedInstance] = {}
     for item in depsgraph.object_instances:
         if not _is_rendered(item):
             continue
 
-        # Objects share data.
-        key = item.object.data.as_pointer()
+        # Objects share data, but not their particles.
+        emitter = item.object.original.name_full if _shows_particle_hair(item) else ""
+        key = (item.object.data.as_pointer(), emitter)
         if key not in arrays:
-            arrays[key] = _object_triangles(item.object)
+            arrays[key] = _object_triangles(item)
 
         # What one object is made of, such as its mesh and its points, is one instance.
         part = _evaluated_instance(item, *arrays[key])
@@ -220,29 +221,42 @@ def _is_rendered(item: bpy.types.DepsgraphObjectInstance) -> bool:
     """Return whether the renderer draws a surface of ``item``."""
     if item.object.type not in _RENDERED:
         return False
-    return item.show_self or (item.show_particles and _has_hair(item.object))
+    return item.show_self or _shows_particle_hair(item)
 
 
-def _has_hair(obj: bpy.types.Object) -> bool:
-    """Return whether an evaluated object has particles that are rendered as strands."""
-    return any(system.settings.render_type == 'PATH' for system in obj.particle_systems)
+def _shows_particle_hair(item: bpy.types.DepsgraphObjectInstance) -> bool:
+    """Return whether the particle hair of a mesh is rendered."""
+    obj = item.object
+    return item.show_particles and obj.type == 'MESH' and strands.has_particle_hair(obj)
 
 
-def _object_triangles(obj: bpy.types.Object) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
-    """Return the vertices (V, 3) and triangles (F, 3) of an evaluated object, in its space.
+def _object_triangles(
+    item: bpy.types.DepsgraphObjectInstance,
+) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+    """Return the vertices (V, 3) and triangles (F, 3) of what is rendered, in the object's space.
 
     Hair and points are thin solids.
 
     Raises:
         SceneError: There are too many of them.
     """
+    obj = item.object
     if obj.type == 'CURVES':
         return strands.curve_triangles(obj.data, obj.name)
     if obj.type == 'POINTCLOUD':
         return strands.point_triangles(obj.data, obj.name)
 
-    vertices = meshes.read_vertices(obj.data)
-    return vertices.astype(float), meshes.read_triangles(obj.data)
+    parts = []
+    if item.show_self:
+        vertices = meshes.read_vertices(obj.data).astype(float)
+        parts.append((vertices, meshes.read_triangles(obj.data)))
+    if _shows_particle_hair(item):
+        # Where the object itself is, not the instance.
+        parts.append(strands.particle_hair_triangles(item.instance_object or obj))
+    if len(parts) == 1:
+        return parts[0]
+    joined, triangles = meshes.join_triangles(*zip(*parts, strict=True))
+    return joined, triangles.astype(np.int32)
 
 
 def _joined_instance(first: EvaluatedInstance, second: EvaluatedInstance) -> EvaluatedInstance:

@@ -9,7 +9,7 @@ holds its object.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import bpy
 import numpy as np
@@ -44,10 +44,12 @@ def evaluated_objects(
         return
 
     scene = context.scene
-    copy = copied_scene(scene)
-    try:
+    with ExitStack() as stack:
+        copy = copied_scene(scene)
+        stack.callback(bpy.data.scenes.remove, copy)
         copy.name = _NAME
-        _hold_only(copy, hidden)
+        _clear_scene(copy)
+        _hold_objects(copy, hidden, stack)
 
         # Unlike an update of the view layer, this does not make the graph the active one, which
         # would write animated values back to the objects.
@@ -55,8 +57,6 @@ def evaluated_objects(
         graph = copy.view_layers[0].depsgraph
         hidden_names = {obj.name_full for obj in hidden}
         yield lambda obj: graph if obj.name_full in hidden_names else viewport
-    finally:
-        bpy.data.scenes.remove(copy)
 
 
 def evaluated_matrices(
@@ -100,18 +100,41 @@ def _is_held(context: bpy.types.Context, obj: bpy.types.Object) -> bool:
     return obj == context.scene.camera or obj.visible_get(view_layer=context.view_layer)
 
 
-def _hold_only(scene: bpy.types.Scene, objects: Iterable[bpy.types.Object]) -> None:
-    """Let ``scene`` evaluate ``objects`` and what they depend on, whether hidden or not.
-
-    Blender evaluates the cameras of markers in any case, and any object can be one.
-    """
+def _clear_scene(scene: bpy.types.Scene) -> None:
+    """Remove all objects and markers from ``scene``."""
     for child in list(scene.collection.children):
         scene.collection.children.unlink(child)
     for linked in list(scene.collection.objects):
         scene.collection.objects.unlink(linked)
-
     scene.camera = None
     scene.timeline_markers.clear()
+
+
+def _hold_objects(
+    scene: bpy.types.Scene, objects: Iterable[bpy.types.Object], stack: ExitStack
+) -> None:
+    """Let ``scene`` evaluate ``objects`` and what they depend on, whether hidden or not.
+
+    Blender evaluates what something visible depends on: the cameras of markers with their data, and
+    what an object is constrained and shrunk to.
+
+    Args:
+        scene: To evaluate them in.
+        objects: To hold.
+        stack: What holds them is removed when this is closed.
+    """
+    mesh = bpy.data.meshes.new(_NAME)
+    stack.callback(bpy.data.meshes.remove, mesh)  # and with it its objects
     for obj in objects:
-        marker = scene.timeline_markers.new(obj.name, frame=_LONG_AGO)
-        marker.camera = obj
+        if obj.type == 'CAMERA':
+            marker = scene.timeline_markers.new(obj.name, frame=_LONG_AGO)
+            marker.camera = obj
+            continue
+
+        holder = bpy.data.objects.new(_NAME, mesh)
+        scene.collection.objects.link(holder)
+        constraint = holder.constraints.new('COPY_TRANSFORMS')
+        constraint.target = obj
+        if obj.type == 'MESH':
+            modifier = holder.modifiers.new(_NAME, 'SHRINKWRAP')
+            modifier.target = obj

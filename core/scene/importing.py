@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..arrays import MeshArrays
 from ..errors import MeshError
 from . import materials, meshes, scripts
+from .evaluation import evaluated_objects
 
 T = TypeVar("T")
 
@@ -97,21 +98,24 @@ def world_triangles(objects: Iterable[bpy.types.Object]) -> MeshArrays:
     """Return the evaluated meshes of ``objects`` joined, in world space.
 
     Returns:
-        vertices (V, 3) meters, triangles (F, 3).
+        vertices (V, 3), triangles (F, 3).
 
     Raises:
         MeshError: There is no face among them.
     """
-    graph = bpy.context.evaluated_depsgraph_get()
+    objects = list(objects)
     vertices = [np.empty((0, 3), np.float32)]
     triangles = [np.empty((0, 3), np.int32)]
-    for obj in objects:
-        parts = _instance_meshes(obj, graph) if obj.is_instancer else []
-        if obj.type in SHAPES:
-            parts.append(_world_mesh(obj.evaluated_get(graph), obj.matrix_world))
-        for part_vertices, part_triangles in parts:
-            vertices.append(part_vertices)
-            triangles.append(part_triangles)
+    with evaluated_objects(bpy.context, objects) as graph_of:
+        for obj in objects:
+            graph = graph_of(obj)
+            parts = _instance_meshes(obj, graph) if obj.is_instancer else []
+            if obj.type in SHAPES:
+                evaluated = obj.evaluated_get(graph)
+                parts.append(_world_mesh(evaluated, evaluated.matrix_world))
+            for part_vertices, part_triangles in parts:
+                vertices.append(part_vertices)
+                triangles.append(part_triangles)
 
     face_count = sum(len(part) for part in triangles)
     if face_count == 0:

@@ -8,7 +8,7 @@ then reads these. Animated values that were changed and not keyed are restored a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -22,33 +22,68 @@ _PROPERTY_PATH = re.compile(r'(?:(.*)\.)?(\w+)|(.*)(\["[^"]*"\])')
 _Key = tuple[bpy.types.ID, str, int]
 
 
-@contextmanager
-def restored_frame(scene: bpy.types.Scene) -> Iterator[Callable[[int], None]]:
-    """Yield a function that sets the frame of ``scene``; all is restored on exit.
+class FrameKeeper:
+    """Changes the frame of a scene, and restores it; make it with :func:`restored_frame`.
 
     Animated values that were changed and not keyed, which a change of the frame loses, are
     restored as well.
     """
-    frame = scene.frame_current
-    subframe = scene.frame_subframe
-    camera = scene.camera
-    values: dict[_Key, Any] | None = None
 
-    def set_frame(new_frame: int) -> None:
+    def __init__(self, scene: bpy.types.Scene) -> None:
+        self._scene = scene
+        self._frame = scene.frame_current
+        self._subframe = scene.frame_subframe
+        self._camera = scene.camera
+        self._is_moved = False
+        self._values: dict[_Key, Any] | None = None
+        self._left_values: dict[_Key, Any] = {}
+
+    def set_frame(self, frame: int) -> None:
+        """Go to ``frame``."""
         # Collected only if the frame is changed at all.
-        nonlocal values
-        if values is None:
-            values = _animated_values()
-        scene.frame_set(new_frame)
+        if self._values is None:
+            self._values = _animated_values()
+        self._scene.frame_set(frame)
+        self._is_moved = True
 
+    def restore_frame(self) -> None:
+        """Go back to the frame of the beginning, with animated values as they are keyed."""
+        if self._is_moved:
+            self._scene.frame_set(self._frame, subframe=self._subframe)
+            self._scene.camera = self._camera
+            self._left_values = _animated_values()
+            self._is_moved = False
+
+    def restore_values(self) -> None:
+        """Set animated values as they were, but those that someone has set since."""
+        if self._values:
+            _restore_values(self._values, self._left_values)
+
+
+@contextmanager
+def restored_frame(scene: bpy.types.Scene) -> Iterator[FrameKeeper]:
+    """Yield what changes the frame of ``scene``; all is restored on exit."""
+    keeper = FrameKeeper(scene)
     try:
-        yield set_frame
+        yield keeper
     finally:
         with suppress(ReferenceError):  # it was deleted or undone
-            if values is not None:
-                scene.frame_set(frame, subframe=subframe)
-                scene.camera = camera
-                _restore_values(values)
+            keeper.restore_frame()
+            keeper.restore_values()
+
+
+@contextmanager
+def restored_values() -> Iterator[None]:
+    """Restore animated values that are not keyed on exit.
+
+    After a render Blender evaluates the scene of the context, which loses them.
+    """
+    values = _animated_values()
+    try:
+        yield
+    finally:
+        if values:
+            _restore_values(values, _animated_values())
 
 
 def first_simulated_frame(scene: bpy.types.Scene) -> int | None:
@@ -59,9 +94,7 @@ def first_simulated_frame(scene: bpy.types.Scene) -> int | None:
     return min(frames, default=None)
 
 
-def play_simulation(
-    scene: bpy.types.Scene, last: int, set_frame: Callable[[int], None]
-) -> Iterator[int]:
+def play_simulation(scene: bpy.types.Scene, last: int, keeper: FrameKeeper) -> Iterator[int]:
     """Play ``scene`` from the first frame of its simulations; yield each frame.
 
     Nothing is played if nothing is simulated, or only after the last frame. In the end the scene is
@@ -70,7 +103,7 @@ def play_simulation(
     Args:
         scene: To play.
         last: The last frame to play.
-        set_frame: Of :func:`restored_frame`.
+        keeper: Of :func:`restored_frame`.
 
     Raises:
         SceneError: Something is simulated that the viewport does not show.
@@ -81,14 +114,12 @@ def play_simulation(
     _require_shown(scene)
 
     # An update of the view layer makes its graph the one that simulates.
-    current = scene.frame_current
-    subframe = scene.frame_subframe
     for layer in scene.view_layers:
         layer.update()
     for frame in range(first, last + 1):
-        set_frame(frame)
+        keeper.set_frame(frame)
         yield frame
-    scene.frame_set(current, subframe=subframe)
+    keeper.restore_frame()
 
 
 @contextmanager
@@ -238,12 +269,15 @@ def _animated_values() -> dict[_Key, Any]:
     return values
 
 
-def _restore_values(values: dict[_Key, Any]) -> None:
-    """Set animated properties to ``values`` where they differ."""
+def _restore_values(values: dict[_Key, Any], left_values: dict[_Key, Any]) -> None:
+    """Set animated properties to ``values`` where they are still as they were left."""
     current = _animated_values()
+    is_changed = False
     for key, value in values.items():
-        if key not in current or current[key] == value:
+        is_touched = key not in current or current[key] != left_values.get(key)
+        if is_touched or current[key] == value:
             continue
+        is_changed = True
         block, path, index = key
         if index >= 0:
             block.path_resolve(path)[index] = value
@@ -254,6 +288,10 @@ def _restore_values(values: dict[_Key, Any]) -> None:
             owner[name[2:-2]] = value
         else:
             setattr(owner, name, value)
+
+    # The matrices of objects follow.
+    if is_changed:
+        bpy.context.view_layer.update()
 
 
 def _owner_and_name(block: bpy.types.ID, path: str) -> tuple[Any, str]:

@@ -71,7 +71,78 @@ def curve_triangles(curves: bpy.types.Curves, name: str) -> Triangles:
     curves.curve_offset_data.foreach_get("value", offsets)
     is_root = np.ones(len(points), bool)
     is_root[offsets[1:] - 1] = False
-    roots = np.flatnonzero(is_root)
+    return _prisms(points, radii, np.flatnonzero(is_root))
+
+
+def has_particle_hair(obj: bpy.types.Object) -> bool:
+    """Return whether an evaluated object has particles that are rendered as hair."""
+    return any(_is_hair(system) for system in obj.particle_systems)
+
+
+def particle_hair_triangles(obj: bpy.types.Object) -> Triangles:
+    """Return the particle hair of an evaluated object, as :func:`curve_triangles`, in its space.
+
+    Raises:
+        SceneError: There is too much of it.
+    """
+    to_local = np.linalg.inv(np.array(obj.matrix_world))
+    vertices = [np.zeros((0, 3))]
+    triangles = [np.zeros((0, 3), np.int32)]
+    for system in obj.particle_systems:
+        if not _is_hair(system):
+            continue
+        settings = system.settings
+        world = _hair_points(obj, system)
+        count, steps, _ = world.shape
+
+        # Every point but the last one of its hair begins a piece.
+        points = world.reshape(-1, 3) @ to_local[:3, :3].T + to_local[:3, 3]
+        radii = np.full(len(points), settings.root_radius * settings.radius_scale)
+        is_root = np.tile(np.arange(steps) < steps - 1, count)
+        prisms, faces = _prisms(points, radii, np.flatnonzero(is_root))
+        triangles.append(faces + sum(map(len, vertices)))
+        vertices.append(prisms)
+    return np.concatenate(vertices), np.concatenate(triangles).astype(np.int32)
+
+
+def _is_hair(system: bpy.types.ParticleSystem) -> bool:
+    """Return whether particles are rendered as hair."""
+    settings = system.settings
+    return settings.type == 'HAIR' and settings.render_type == 'PATH'
+
+
+def _hair_points(obj: bpy.types.Object, system: bpy.types.ParticleSystem) -> NDArray[np.float64]:
+    """Return the points (hairs, steps, 3) of particle hair in world space, as Cycles reads them."""
+    settings = system.settings
+    steps = 2**settings.render_step + 1
+    if settings.kink == 'SPIRAL':
+        steps += settings.kink_extra_steps
+
+    # Children are in place of their parents, and numbered after them.
+    first = 0
+    last = len(system.particles)
+    if settings.child_type != 'NONE' and len(system.child_particles):
+        first = last
+        last += len(system.child_particles)
+    _check_count((last - first) * steps, obj.name)
+
+    points = np.zeros((last - first, steps, 3))
+    for hair in range(first, last):
+        for step in range(steps):
+            points[hair - first, step] = system.co_hair(obj, particle_no=hair, step=step)
+    return points
+
+
+def _prisms(
+    points: NDArray[np.float64], radii: NDArray[np.float64], roots: NDArray[np.integer]
+) -> Triangles:
+    """Return a prism from each point of index ``roots`` to the next one.
+
+    Args:
+        points: (N, 3).
+        radii: (N,) of the points.
+        roots: (P,).
+    """
     lengths = np.linalg.norm(points[roots + 1] - points[roots], axis=1)
     roots = roots[lengths > _MIN_LENGTH]
     tips = roots + 1

@@ -19,6 +19,7 @@ from ...jobs.task import Progress, Task
 from ...synthesis.interiors import EYE, Box, Furnishing, Interior, sample_interior
 from .. import compat
 from ..importing import temporary_data
+from ..playback import restored_values
 from ..procedural_objects import add_object
 from ..rendering.hdri import hdri_files
 from ..rendering.lighting import LightSettings, sample_light
@@ -156,6 +157,6 @@ def _render_room(stage: RenderStudio, path: Path) -> None:
     """Render a room into a file, which is complete or does not exist."""
     with atomic_folder(path) as folder:
         stage.scene.render.filepath = str(folder / path.name)
-        with guard_output(folder, path.name):
+        with guard_output(folder, path.name), restored_values():
             bpy.ops.render.render(write_still=True, scene=stage.scene.name)
             exr.check_complete(folder / path.name)

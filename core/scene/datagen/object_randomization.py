@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import bpy
@@ -29,6 +29,7 @@ from ...synthesis.randomization import (
     to_json,
 )
 from .. import importing
+from ..evaluation import evaluated_objects
 from ..rendering.random_materials import temporary_material
 from ..rendering.render_output import to_srgb8
 from ..rendering.studio import RenderStudio
@@ -41,7 +42,11 @@ _SHEAR_TOLERANCE = 1e-5  # of a matrix that an object can have
 
 @contextmanager
 def randomized_objects(
-    objects: Sequence[bpy.types.Object], random: Randomization, seed: int, name: str
+    objects: Sequence[bpy.types.Object],
+    random: Randomization,
+    seed: int,
+    name: str,
+    unit: float = 1.0,
 ) -> Iterator[tuple[Sequence[bpy.types.Object], Mapping[str, Any]]]:
     """Yield ``objects``, or copies with a sampled pose and materials, and what was sampled.
 
@@ -50,6 +55,7 @@ def randomized_objects(
         random: What to sample.
         seed: Of the set.
         name: Of the object of the set.
+        unit: Meters of a unit of length of the objects, for what was sampled.
 
     Yields:
         The objects and a dictionary as JSON. "pose" is a :class:`Pose` with "bounds" (2, 3) of the
@@ -62,7 +68,8 @@ def randomized_objects(
     drawn: dict[str, Any] = {}
     pose = None
     if random.changes_pose:
-        pose, drawn["pose"] = _sample_pose(objects, random, rng_for(seed, name, Purpose.POSE))
+        rng = rng_for(seed, name, Purpose.POSE)
+        pose, drawn["pose"] = _sample_pose(objects, random, rng, unit)
 
     # One material for each slot of each mesh, or none at all.
     materials: tuple[MaterialParams, ...] = ()
@@ -83,13 +90,20 @@ def randomized_objects(
 
 
 def _sample_pose(
-    objects: Sequence[bpy.types.Object], random: Randomization, rng: np.random.Generator
+    objects: Sequence[bpy.types.Object],
+    random: Randomization,
+    rng: np.random.Generator,
+    unit: float,
 ) -> tuple[Pose, dict[str, Any]]:
-    """Return a pose about the center of ``objects``, and the same as JSON."""
+    """Return a pose about the center of ``objects``, and the same as JSON, in meters."""
     vertices = importing.world_triangles(objects).vertices.astype(float)
     bounds = np.stack((vertices.min(0), vertices.max(0)))
     pose = samplers.sample_pose(rng, random, bounds.mean(0))
-    return pose, {**to_json(pose), "bounds": bounds.tolist()}
+
+    matrix = pose.matrix.copy()
+    matrix[:3, 3] *= unit
+    in_meters = replace(pose, matrix=matrix)
+    return pose, {**to_json(in_meters), "bounds": (bounds * unit).tolist()}
 
 
 def _slot_count(obj: bpy.types.Object) -> int:
@@ -102,7 +116,7 @@ def evaluated_copies(
     objects: Sequence[bpy.types.Object],
     transform: mathutils.Matrix,
     materials: Sequence[MaterialParams],
-    graph: bpy.types.Depsgraph | None = None,
+    given_graph: bpy.types.Depsgraph | None = None,
 ) -> Iterator[list[bpy.types.Object]]:
     """Yield copies of ``objects`` as they are evaluated, removed on exit.
 
@@ -110,15 +124,15 @@ def evaluated_copies(
         objects: To copy.
         transform: Applied to the copies in world space.
         materials: For each material slot of each mesh, in order; empty to keep the objects'.
-        graph: With their evaluation; None for that of the current scene.
+        given_graph: With their evaluation; None for that of the current scene.
     """
-    graph = graph or bpy.context.evaluated_depsgraph_get()
-
     # Materials for the slots of the next meshes.
     remaining = list(materials)
     copies: list[bpy.types.Object] = []
     with ExitStack() as stack:
+        graph_of = stack.enter_context(evaluated_objects(bpy.context, objects))
         for obj in objects:
+            graph = given_graph or graph_of(obj)
             matrix = transform @ obj.evaluated_get(graph).matrix_world
             if obj.type != 'MESH':
                 copies.append(_copy_object(obj, matrix))
@@ -205,6 +219,7 @@ def render_view(
         camera: Of the view.
         scenery: Background and occluders.
     """
+    scenery = scenery.scaled(1 / stage.unit)
     return render_with_scenery(_StudioRenderer(stage, kind, camera), scenery)
 
 

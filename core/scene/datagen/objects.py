@@ -134,7 +134,7 @@ def preview_views(
         settings: Of the set.
 
     Returns:
-        For each object its bounds (2, 3), meters, and its views.
+        For each object its bounds (2, 3) and its views, in units of Blender.
 
     Raises:
         MeshError: An object would be skipped.
@@ -147,7 +147,8 @@ def preview_views(
             yield Progress(index / len(sources), source.name)
             yield from source.prepare()
             with _prepared_object(stage, source, settings, cameras_of_scene) as prepared:
-                previews.append((prepared.bounds, prepared.views))
+                views = _scaled_views(prepared.views, 1 / source.unit)
+                previews.append((prepared.bounds / source.unit, views))
     return previews
 
 
@@ -158,7 +159,8 @@ class _DatasetRun:
     Attributes:
         folder: Of the set.
         settings: Of the set.
-        cameras_of_scene: Views of the rigs that use the scene's cameras, by their text.
+        cameras_of_scene: Views of the rigs that use the scene's cameras, by their text, in units
+            of the scene.
         domes: HDRI files.
     """
 
@@ -200,11 +202,11 @@ def _prepared_object(
     rng = np.random.default_rng((settings.seed, zlib.crc32(source.name.encode())))
     with (
         source.open() as source_objects,
-        randomized_objects(source_objects, settings.random, settings.seed, source.name) as (
-            objects,
-            drawn,
-        ),
+        randomized_objects(
+            source_objects, settings.random, settings.seed, source.name, source.unit
+        ) as (objects, drawn),
     ):
+        stage.unit = source.unit
         # As the renderer gets it, with modifiers at their render settings.
         stage.set_objects(objects)
         mesh = stage.evaluated_mesh()
@@ -216,19 +218,28 @@ def _prepared_object(
         stage.set_objects(objects, mesh.vertices)
         try:
             # Cameras that see nothing of the object are drawn again.
-            check = stage.camera_check(samples.surface, samples.surface_normals)
             views = camera_sampling.sample_views(
                 settings.cameras,
                 mesh.vertices,
                 settings.size,
                 rng,
-                check.rejection_reason,
-                cameras_of_scene,
+                stage.camera_check(samples.surface, samples.surface_normals),
+                {
+                    rig: _scaled_views(scene_views, source.unit)
+                    for rig, scene_views in cameras_of_scene.items()
+                },
             )
             yield _PreparedObject(mesh, bounds, samples, views, drawn, rng)
         finally:
             with suppress(ReferenceError):  # it was undone
                 stage.set_objects(())
+
+
+def _scaled_views(views: Sequence[ViewRecord], factor: float) -> list[ViewRecord]:
+    """Return ``views`` after the world is scaled by ``factor`` about the origin."""
+    if factor == 1:
+        return list(views)
+    return [replace(view, camera=view.camera.scaled(factor)) for view in views]
 
 
 def _check_triangles(mesh: MeshArrays, most: int) -> None:

@@ -19,6 +19,7 @@ from ...errors import DatasetError, SceneError
 from ...jobs.task import Task
 from .. import importing
 from ..procedural_objects import add_object
+from ..units import meters_per_unit
 from .class_labels import class_of
 from .mesh_files import MeshFile
 
@@ -46,6 +47,7 @@ class ObjectSource:
         notes: Returns what the user should know about it, one sentence each; called when it is
             rendered.
         path: Its mesh file; None if it has none.
+        unit: Meters of a unit of length of Blender's objects.
     """
 
     name: str
@@ -56,6 +58,7 @@ class ObjectSource:
     prepare: Callable[[], Task[None]] = field(default=_no_preparation, repr=False)
     notes: Callable[[], Sequence[str]] = field(default=list, repr=False)
     path: Path | None = None
+    unit: float = 1.0
 
 
 def scene_sources(
@@ -78,6 +81,7 @@ def scene_sources(
         raise SceneError("No mesh object to render. Select one, or choose another source")
 
     names = distinct_names({obj.name_full: obj.name for obj in mesh_objects})
+    unit = meters_per_unit(bpy.context.scene)
     sources = []
     for obj in mesh_objects:
         source = ObjectSource(
@@ -85,6 +89,7 @@ def scene_sources(
             origin=f"scene:{obj.name}",
             family=class_of(obj, None, classes_from, class_property),
             open=partial(_object_with_children, obj),
+            unit=unit,
         )
         sources.append(source)
     return sources

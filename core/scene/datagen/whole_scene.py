@@ -230,8 +230,8 @@ def _render_locked(
         path=_path_rig(settings.cameras) is not None,
     )
     run = _SceneRun(scene, name, folder, settings, domes, rng)
-    with restored_frame(scene) as set_frame:
-        for frame in play_simulation(scene, frames[-1], set_frame):
+    with restored_frame(scene) as keeper:
+        for frame in play_simulation(scene, frames[-1], keeper):
             yield Progress(0, f"{name}: playing frame {frame}")
         with scene_copy(scene, copy_settings) as stage:
             is_complete = yield from _render_copy(stage, frames, run)

@@ -102,9 +102,12 @@ class CameraCheck:
         self._points = points.astype(float)
         self._normals = normals.astype(float)
         self._radius = float(np.linalg.norm(np.ptp(self._points, axis=0))) / 2
-        layer = scene.view_layers[0]
-        layer.update()
-        self._graph = layer.depsgraph
+
+        # At the frame that is rendered. An update of the view layer would make its graph the
+        # active one, which writes animated values back to the objects.
+        current = bpy.context.scene
+        scene.frame_set(current.frame_current, subframe=current.frame_subframe)
+        self._graph = scene.view_layers[0].depsgraph
 
     def rejection_reason(self, camera: Camera) -> str | None:
         """Return why ``camera`` is of no use for the object, or None.

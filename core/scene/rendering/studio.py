@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +20,7 @@ from ...errors import MeshError, SceneError
 from ...jobs.temporary_folders import temporary_folder
 from .. import compat
 from ..depsgraph import depsgraph_reader
+from ..playback import restored_values
 from .camera_visibility import CameraCheck
 from .lighting import LightSettings, StudioLights, temporary_lights
 from .render_output import (
@@ -49,9 +50,12 @@ _GONE = (
 class RenderStudio:
     """A scene with one camera, a dome and a sun; make it with :func:`render_studio`.
 
+    Lengths are in meters, whatever the unit of the objects.
+
     Attributes:
         scene: The temporary scene.
         shown: The collection in it of the objects to render.
+        unit: Meters of a unit of length of the objects.
     """
 
     def __init__(
@@ -64,6 +68,7 @@ class RenderStudio:
     ) -> None:
         self.scene = scene
         self.shown = shown
+        self.unit = 1.0
         self._lights = lights
         self._folder = folder
         self._relightable = relightable
@@ -77,16 +82,17 @@ class RenderStudio:
 
         Args:
             objects: To render.
-            vertices: (V, 3) of them all, world space. If given, only the part of an image with
-                them is rendered, which saves a third of the time, and surfaces within half their
-                longest side count for the occlusion.
+            vertices: (V, 3) of them all, world space, meters. If given, only the part of an image
+                with them is rendered, which saves a third of the time, and surfaces within half
+                their longest side count for the occlusion.
         """
         self._vertices = vertices
         self._bounds = None
         if vertices is not None:
             self._bounds = np.stack((vertices.min(0), vertices.max(0)))
             reach = _OCCLUSION_REACH * float(np.ptp(vertices, axis=0).max())
-            self.scene.world.light_settings.distance = max(reach, _MIN_OCCLUSION_REACH)
+            reach = max(reach, _MIN_OCCLUSION_REACH)
+            self.scene.world.light_settings.distance = reach / self.unit
 
         # Linked to the collection that is rendered, in addition to where they are.
         for obj in list(self.shown.objects):
@@ -105,7 +111,7 @@ class RenderStudio:
         """
         # With persistent data Cycles would keep the engine of the reader.
         self.scene.render.use_persistent_data = False
-        with depsgraph_reader() as reader:
+        with depsgraph_reader() as reader, restored_values():
             snapshot = reader.read_scene(
                 self.scene, {}, lambda: bpy.ops.render.render(scene=self.scene.name)
             )
@@ -114,22 +120,28 @@ class RenderStudio:
         if not snapshot.parts:
             names = ", ".join(obj.name for obj in self.shown.objects)
             raise MeshError(f"{names or 'nothing'} has no faces that are visible in renders")
-        return snapshot.joined_mesh()
+        mesh = snapshot.joined_mesh()
+        if self.unit == 1:
+            return mesh
+        return mesh.offset_and_scaled(np.zeros(3), self.unit)
 
     def camera_check(
         self, points: NDArray[np.floating], normals: NDArray[np.floating]
-    ) -> CameraCheck:
+    ) -> Callable[[Camera], str | None]:
         """Return a check of cameras that have to see a surface among the objects.
+
+        It returns why a camera is of no use, or None; see :class:`CameraCheck`.
 
         Args:
             points: (P, 3) on the surface, meters.
             normals: (P, 3) outward.
         """
-        return CameraCheck(self.scene, points, normals)
+        check = CameraCheck(self.scene, points / self.unit, normals)
+        return lambda camera: check.rejection_reason(self._in_units(camera))
 
     def set_light(self, light: LightSettings) -> None:
         """Set the dome, the sun and the area lights."""
-        self._lights.set_light(light)
+        self._lights.set_light(light.scaled(1 / self.unit))
 
     def render_view(self, kind: str, camera: Camera) -> RenderedView:
         """Render an image with its depth and normals.
@@ -142,12 +154,14 @@ class RenderStudio:
             passes = self._render_passes(camera)
         color = stack_channels(passes, "Combined", "RGBA")
         _, depth, normal = decode_geometry(passes, color[..., 3] > 0)
+        depth = depth if self.unit == 1 else depth * self.unit
         view = RenderedView(kind, camera, to_srgb8(color), depth, normal)
         if not self._relightable:
             return view
 
         # The albedo and occlusion of a relightable view.
-        longest_side = self.scene.world.light_settings.distance / _OCCLUSION_REACH
+        reach = self.scene.world.light_settings.distance * self.unit
+        longest_side = reach / _OCCLUSION_REACH
         return replace(
             view,
             albedo=decode_albedo(passes, view.colour),
@@ -180,14 +194,20 @@ class RenderStudio:
 
     def _render_passes(self, camera: Camera) -> dict[str, NDArray[np.float32]]:
         """Render all passes, see :func:`read_passes`."""
-        apply_camera(self.scene, camera, self._bounds)
+        bounds = None if self._bounds is None else self._bounds / self.unit
+        apply_camera(self.scene, self._in_units(camera), bounds)
         path = self._folder / "view.exr"
         path.unlink(missing_ok=True)  # an earlier image must not be read in place of this one
 
         self.scene.render.filepath = str(path)
         with guard_output(self._folder, path.name):
-            bpy.ops.render.render(write_still=True, scene=self.scene.name)
+            with restored_values():
+                bpy.ops.render.render(write_still=True, scene=self.scene.name)
             return read_passes(path)
+
+    def _in_units(self, camera: Camera) -> Camera:
+        """Return ``camera`` in the unit of the objects."""
+        return camera if self.unit == 1 else camera.scaled(1 / self.unit)
 
 
 @contextmanager
