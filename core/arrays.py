@@ -42,7 +42,7 @@ class MeshArrays:
     def has_same_surface(self, other: MeshArrays) -> bool:
         """Return whether both meshes agree in everything but their views."""
         return all(
-            np.array_equal(getattr(self, name), getattr(other, name)) for name in _SURFACE_FIELDS
+            _are_equal(getattr(self, name), getattr(other, name)) for name in _SURFACE_FIELDS
         )
 
     def on_ground(self) -> MeshArrays:
@@ -68,6 +68,13 @@ class MeshArrays:
 
         vertices = ((self.vertices + offset) * factor).astype(np.float32)
         return replace(self, vertices=vertices, views=views)
+
+
+def _are_equal(first: NDArray[Any] | None, second: NDArray[Any] | None) -> bool:
+    """Return whether two arrays, or Nones, are equal; what is not a number equals itself."""
+    if first is None or second is None:
+        return first is second
+    return np.array_equal(first, second, equal_nan=True)
 
 
 @dataclass(frozen=True)

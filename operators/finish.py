@@ -83,10 +83,11 @@ def apply_result(
     report = []
     stale_count = source_views.count_stale(obj)
     if result.finished:
+        left_behind = _left_behind(obj)
         _remove_multires(obj)
         meshes.replace_mesh(obj, result.finished.mesh)
         obj.data.set_sharp_from_angle(angle=smooth_angle)
-        report = _finish_summary(result.finished)
+        report = _finish_summary(result.finished) + left_behind
 
     if result.texture:
         texturing.apply_texture(obj, result.texture)
@@ -98,6 +99,37 @@ def apply_result(
                 "Bake the texture before you apply a transform"
             )
     return report
+
+
+def _left_behind(obj: bpy.types.Object) -> list[str]:
+    """Return what of ``obj`` cannot come along to a new mesh, one text a fact."""
+    mesh = obj.data
+    keys = mesh.shape_keys.key_blocks if mesh.shape_keys else ()
+    counts = {
+        "shape keys": len(keys),
+        "vertex groups": len(obj.vertex_groups),
+        "UV maps": len(mesh.uv_layers),
+        "materials, but for their colors": len(mesh.materials) if len(mesh.materials) > 1 else 0,
+    }
+    lost = [f"{count} {name}" for name, count in counts.items() if count]
+    facts = []
+    if lost:
+        facts.append(f"not kept: {', '.join(lost)}")
+
+    # Modifiers stay on the object, but some do nothing without what was lost.
+    kept = [modifier for modifier in obj.modifiers if modifier.type != 'MULTIRES']
+    if kept:
+        names = ", ".join(modifier.name for modifier in kept)
+        facts.append(f"modifiers were not applied and act on the new mesh: {names}")
+    has_armature = any(modifier.type == 'ARMATURE' for modifier in kept)
+    is_bound = obj.parent_type == 'ARMATURE' or has_armature
+    if is_bound and len(obj.vertex_groups):
+        facts.append("its armature moves nothing until it has new weights")
+    if len(kept) < len(obj.modifiers):
+        facts.append("the Multires modifier was removed")
+    if obj.instance_type in ('VERTS', 'FACES') and obj.children:
+        facts.append("it instances its children on the new faces and vertices")
+    return facts
 
 
 def _remove_multires(obj: bpy.types.Object) -> None:
@@ -123,9 +155,24 @@ def _finish_summary(finished: RemeshResult) -> list[str]:
 
 
 def scale_of(obj: bpy.types.Object, scene: bpy.types.Scene) -> tuple[float, float, float]:
-    """Return the meters along each axis of one unit of the mesh of ``obj``."""
+    """Return the meters along each axis of one unit of the mesh of ``obj``.
+
+    Raises:
+        MeshError: the scale of ``obj`` is 0 along an axis.
+    """
     unit = scene.unit_settings.scale_length
-    return tuple(abs(factor) * unit for factor in obj.matrix_world.to_scale())
+    factors = [abs(factor) * unit for factor in obj.matrix_world.to_scale()]
+    if not all(factors):
+        raise MeshError(f"{obj.name!r} is scaled to 0 along an axis. Give it a size first")
+    return tuple(factors)
+
+
+def up_of(obj: bpy.types.Object) -> tuple[float, float, float]:
+    """Return the direction up (3,) along the axes of the mesh of ``obj``, scaled to its size."""
+    _, rotation, scale = obj.matrix_world.decompose()
+    up = rotation.inverted() @ Vector((0, 0, 1))
+    mirrored = (-axis if factor < 0 else axis for axis, factor in zip(up, scale, strict=True))
+    return tuple(mirrored)
 
 
 def thin_walls(
@@ -152,7 +199,8 @@ def thin_walls(
     location, rotation, _ = obj.matrix_world.decompose()
     world_point = rotation @ Vector(thinnest_point / unit) + location
     point_text = ", ".join(f"{axis * unit * _MILLIMETERS:.1f}" for axis in world_point)
-    size_text = " x ".join(f"{axis * unit * _MILLIMETERS:.1f}" for axis in obj.dimensions)
+    extent = finished.comparison.extent[1]
+    size_text = " x ".join(f"{axis * _MILLIMETERS:.1f}" for axis in extent)
     report = [
         f"{size_text} mm",
         f"thinnest wall {thickness * _MILLIMETERS:.2f} mm",
@@ -252,8 +300,9 @@ class MAQUETTE_OT_finish(TopologyProperties, TextureProperties, _ActiveMesh, bpy
     def start(self, context: Context) -> Task[FinishOutput]:
         has_texture = self.texture or self.preset == 'GAME'
         texture_size = int(self.texture_size) if has_texture else 0
-        scale = scale_of(context.active_object, context.scene)
-        return self.begin_finishing(context, self.finish_settings(scale), texture_size)
+        obj = context.active_object
+        settings = self.finish_settings(scale_of(obj, context.scene), up_of(obj))
+        return self.begin_finishing(context, settings, texture_size)
 
     def draw(self, context: Context) -> None:
         """Draw what Adjust Last Operation may change without remeshing again."""

@@ -37,8 +37,14 @@ from ..arrays import MeshArrays
 from .connectivity import vertex_components
 from .ray_crossings import count_ray_crossings
 from .thickening import thicken_surface
-from .topology import HalfEdges
-from .winding_number import area_normals, face_normals, fibonacci_directions, vertex_normals
+from .topology import HalfEdges, hollow_pieces
+from .winding_number import (
+    area_normals,
+    face_normals,
+    fibonacci_directions,
+    points_inside,
+    vertex_normals,
+)
 
 # Cuts a polygon (N, 3) into triangles (N - 2, 3) of its corners.
 Triangulate = Callable[[NDArray[np.float64]], NDArray[np.int64]]
@@ -57,6 +63,7 @@ MAX_RELATIVE_THICKNESS = 0.1
 _RAYS = 13  # lines by which a mouth is tested
 _TESTED_FACES = 8  # of the filling of a mouth, from which the rays start
 _STEP = 1e-4  # of the longest side, from a filling to the start of its rays
+_SLIVER = 1e-3  # radians below which two directions are one
 _TINY = 1e-300  # against division by zero
 
 
@@ -114,15 +121,20 @@ class _Loop:
 
 
 def close_surface(
-    mesh: MeshArrays, thickness: float, up: NDArray[np.floating], triangulate: Triangulate
+    mesh: MeshArrays,
+    thickness: float,
+    up: NDArray[np.floating],
+    triangulate: Triangulate,
+    least_thickness: float = 0.0,
 ) -> tuple[MeshArrays, ClosingReport]:
     """Fill the holes of ``mesh``, and thicken its sheets and vessels.
 
     Args:
         mesh: Of triangles, of which neighbors face the same side; no edge has more than two.
-        thickness: Of sheets and walls, meters.
+        thickness: Of sheets and walls, meters; small sheets get a tenth of their width.
         up: (3,) unit vector against gravity.
         triangulate: Cuts a polygon into triangles.
+        least_thickness: Of small sheets, too, meters.
 
     Returns:
         The mesh, closed but for loops that could not be followed, its faces outward; and what was
@@ -148,17 +160,47 @@ def close_surface(
     # Each component as it is, or thickened.
     solids = _Assembly()
     component_of_face = component[all_faces[:, 0]]
-    thick = np.isin(component_of_face, [*sheets, *vessels])
-    solids.add(vertices, all_faces[~thick])
+    is_thick = np.isin(component_of_face, [*sheets, *vessels])
+    solid_faces = all_faces[~is_thick]
+    solids.add(vertices, solid_faces)
+    sheets -= _hidden_sheets(vertices, solid_faces, all_faces, component_of_face, sheets)
     for number in sorted(sheets | vessels):
         part = all_faces[component_of_face == number]
         is_vessel = number in vessels
         width = float(np.sqrt(_area(vertices, part)))
-        wall = min(thickness, MAX_RELATIVE_THICKNESS * width)
+        wall = max(min(thickness, MAX_RELATIVE_THICKNESS * width), least_thickness)
         solids.add(*thicken_surface(vertices, part, wall, 1.0 if is_vessel else 0.5))
 
     report = ClosingReport(len(filled), len(sheets - vessels), len(vessels), thickness)
     return solids.mesh(), report
+
+
+def _hidden_sheets(
+    vertices: NDArray[np.float64],
+    solid_faces: NDArray[np.int64],
+    faces: NDArray[np.int64],
+    component: NDArray[np.int64],
+    sheets: set[int],
+) -> set[int]:
+    """Return the sheets inside of the solids, which nobody sees, such as a partition of a box.
+
+    Args:
+        vertices: (V, 3).
+        solid_faces: (S, 3) triangles of closed components, facing outward.
+        faces: (F, 3) all triangles.
+        component: (F,) of each of them.
+        sheets: Numbers of the components to test.
+    """
+    numbers = sorted(sheets)
+    if not len(solid_faces) or not numbers:
+        return set()
+
+    # One test for the centers of all faces of sheets.
+    is_sheet = np.isin(component, numbers)
+    centers = vertices[faces[is_sheet]].mean(axis=1)
+    is_inside = points_inside(vertices, solid_faces.astype(np.int32), centers)
+    visible = set(component[is_sheet][~is_inside].tolist())
+    return sheets - visible
 
 
 class _Assembly:
@@ -212,7 +254,7 @@ class _Mouths:
 
         sheets = set()
         for number, area in largest.items():
-            if volumes[number] <= SHEET_DEPTH * area**1.5:
+            if abs(volumes[number]) <= SHEET_DEPTH * area**1.5:
                 sheets.add(number)
         return sheets
 
@@ -379,11 +421,15 @@ def _successors(
 def _counter_clockwise(
     back: NDArray[np.float64], ways: NDArray[np.float64], normal: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return the angles (N,), in (0, 2 pi], about ``normal`` from ``back`` (3,) to ``ways``."""
+    """Return the angles (N,) about ``normal`` from ``back`` (3,) to ``ways``.
+
+    They are in [0, 2 pi) but for rounding: the slit between an edge and the halves of an edge that
+    lies on it is a hole of angle 0.
+    """
     x = back - (back @ normal) * normal
     y = np.cross(normal, x)
     angles: NDArray[np.float64] = np.arctan2(ways @ y, ways @ x)
-    return np.where(angles <= 0, angles + 2 * np.pi, angles)
+    return np.where(angles < -_SLIVER, angles + 2 * np.pi, angles)
 
 
 def _triangulate_ring(points: NDArray[np.float64], triangulate: Triangulate) -> NDArray[np.int64]:
@@ -428,9 +474,14 @@ def _turn_outward(
     closed = np.concatenate((faces, *(loop.faces for loop in loops)))
     volumes = _volumes(vertices, closed, component[closed[:, 0]])
 
+    # The wall of a hollow faces inward, and stays so.
+    is_hollow = np.zeros(len(volumes), bool)
+    pieces = np.unique(component[closed[:, 0]])
+    is_hollow[pieces] = hollow_pieces(replace(mesh, faces=closed.astype(np.int32)), volumes[pieces])
+
     is_open = np.zeros(len(volumes), bool)
     is_open[[loop.component for loop in loops]] = True
-    is_turned = is_open & (volumes < 0)
+    is_turned = is_open & (volumes < 0) & ~is_hollow
     turned_face = is_turned[component[faces[:, 0]]]
     faces = np.where(turned_face[:, None], faces[:, ::-1], faces)
 

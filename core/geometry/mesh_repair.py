@@ -46,20 +46,50 @@ def drop_invalid_faces(mesh: MeshArrays) -> MeshArrays:
 def drop_degenerate_faces(mesh: MeshArrays) -> MeshArrays:
     """Return a mesh of triangles without repeated corners, and without doubles of a face.
 
-    Two triangles with the same three vertices are doubles, whichever way they face.
+    Two triangles whose corners are at the same three places are doubles, whichever way they face.
     """
-    ordered = np.sort(mesh.faces, axis=1)
+    ordered = np.sort(_places(mesh)[mesh.faces], axis=1)
     has_three_corners = (ordered[:, 0] != ordered[:, 1]) & (ordered[:, 1] != ordered[:, 2])
-
-    # The first of equal faces stays.
-    _, first = np.unique(ordered, axis=0, return_index=True)
-    is_first = np.zeros(len(ordered), bool)
-    is_first[first] = True
-
-    is_kept = has_three_corners & is_first
+    is_kept = has_three_corners & _is_first(ordered)
     if is_kept.all():
         return mesh
     return submesh(mesh, is_kept)
+
+
+def drop_double_faces(mesh: MeshArrays, either_side: bool) -> MeshArrays:
+    """Return ``mesh`` without copies of a face at the same place.
+
+    Args:
+        mesh: Of any faces.
+        either_side: Also those that face the other side, as both sides of a leaf.
+    """
+    corners = _places(mesh)[mesh.faces]
+    if either_side:
+        corners = np.sort(corners, axis=1)
+    else:
+        # Each face from its lowest corner on.
+        count = corners.shape[1]
+        steps = (corners.argmin(axis=1)[:, None] + np.arange(count)) % count
+        corners = np.take_along_axis(corners, steps, axis=1)
+
+    is_first = _is_first(corners)
+    if is_first.all():
+        return mesh
+    return submesh(mesh, is_first)
+
+
+def _places(mesh: MeshArrays) -> NDArray[np.int64]:
+    """Return for each vertex (V,) a number of its place, the same for vertices that coincide."""
+    place: NDArray[np.int64] = np.unique(mesh.vertices, axis=0, return_inverse=True)[1]
+    return place.reshape(-1)
+
+
+def _is_first(rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which rows (N,) do not equal an earlier one."""
+    _, first = np.unique(rows, axis=0, return_index=True)
+    is_first = np.zeros(len(rows), bool)
+    is_first[first] = True
+    return is_first
 
 
 def weld_open_vertices(mesh: MeshArrays, distance: float) -> MeshArrays:
@@ -159,7 +189,7 @@ def cut_crowded_edges(mesh: MeshArrays) -> MeshArrays:
     """Return ``mesh`` cut at edges of three faces or more, so that no edge has more than two.
 
     Where as many faces run one way as the other, those stay joined that have the solid between
-    them; elsewhere the flattest pairs.
+    them; elsewhere the flattest pairs, of patches without open edges first.
 
     Args:
         mesh: Of triangles.
@@ -176,11 +206,12 @@ def cut_crowded_edges(mesh: MeshArrays) -> MeshArrays:
 
     # The pairs that stay joined.
     breaks = np.flatnonzero(np.diff(half_edges.edge[crowded])) + 1
+    has_border = _patch_has_border(mesh, half_edges)
     pairs = [np.stack(_edge_pairs(half_edges), axis=1)]
     for group in np.split(crowded, breaks):
         around = pairs_around_edge(mesh, half_edges, group)
         if not len(around):
-            around = _flattest_pairs(mesh, half_edges, group)
+            around = _flattest_pairs(mesh, half_edges, group, has_border)
         pairs.append(around)
 
     joined = _joined_corners(mesh, half_edges, np.concatenate(pairs))
@@ -220,10 +251,30 @@ def _joined_corners(
     return np.concatenate((starts, ends))
 
 
+def _patch_has_border(mesh: MeshArrays, half_edges: HalfEdges) -> NDArray[np.bool_]:
+    """Return for each face (F,) whether its patch, within edges of two faces, has an open edge."""
+    first, second = _edge_pairs(half_edges)
+    patch = connected_components(np.stack((first // 3, second // 3), axis=1), len(mesh.faces))
+    is_open = (half_edges.face_counts() == 1)[half_edges.edge].reshape(-1, 3).any(axis=1)
+    open_count = np.bincount(patch, is_open)
+    has_border: NDArray[np.bool_] = open_count[patch] > 0
+    return has_border
+
+
 def _flattest_pairs(
-    mesh: MeshArrays, half_edges: HalfEdges, group: NDArray[np.int64]
+    mesh: MeshArrays,
+    half_edges: HalfEdges,
+    group: NDArray[np.int64],
+    has_border: NDArray[np.bool_],
 ) -> NDArray[np.int64]:
-    """Pair the half-edges (G,) of one edge so that the surfaces go on as straight as possible.
+    """Pair the half-edges of one edge so that the surfaces go on as straight as possible.
+
+    Args:
+        mesh: Of triangles.
+        half_edges: Its half-edges.
+        group: (G,) the half-edges of the edge.
+        has_border: (F,) of :func:`_patch_has_border`. Of a closed surface and a fin on it, the
+            closed surface stays joined.
 
     Returns:
         (G // 2, 2) pairs.
@@ -238,12 +289,14 @@ def _flattest_pairs(
     away = to_center - (to_center @ along)[:, None] * along
     away /= np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-300)
 
-    # The most opposite directions first.
+    # The most opposite directions first. A border counts more than any angle.
     cosine = away @ away.T
+    border = 3.0 * has_border[group // 3]
+    cost = cosine + border[:, None] + border
     rows, columns = np.triu_indices(len(group), 1)
     pairs = []
     is_free = np.ones(len(group), bool)
-    for index in np.argsort(cosine[rows, columns], kind="stable"):
+    for index in np.argsort(cost[rows, columns], kind="stable"):
         row = rows[index]
         column = columns[index]
         if is_free[row] and is_free[column]:

@@ -4,9 +4,9 @@ A grid is filled with the distance to the triangles, positive where the winding 
 and surface nets extract its surface. So the result is closed whatever the triangles are: they may
 overlap, and what is inside does not leak out through a gap.
 
-Parts that are thinner than the distance of the grid points would be lost between them. They are
-found by comparing the surface with the triangles, and are made just so thick that the grid shows
-them:
+Parts that are thinner than the distance of the grid points would be lost between them. They
+are the triangles without a grid point inside next to them, and are made just so thick that the grid
+shows them:
 
     .   .   .   .   .          .   .   .   .   .
                                  .-----------.
@@ -29,15 +29,15 @@ from .surface_nets import surface_nets
 from .winding_number import OrientedSolid, Points
 
 _MARGIN = 3  # grid points around the solid
-_LOST = 0.75  # cells from the surface at which a part is lost
-# Half the thickness, in cells, that a lost part is given: the grid point nearest to any of its
+# Half the thickness, in cells, that a thin part is given: the grid point nearest to any of its
 # points is at most half a diagonal of a cell away, 0.87.
 _LEAST_HALF_THICKNESS = 0.9
-_PIECE = 2.0  # cells, the longest edge of the pieces that are looked for
+LEAST_THICKNESS = 2 * _LEAST_HALF_THICKNESS  # cells
+_PIECE = 2.0  # cells, the longest edge of the pieces of thin parts
 
 
 def solid_surface(
-    solid: OrientedSolid, cells: int, tree: Tree, fill_hidden: bool = False
+    solid: OrientedSolid, cells: int, tree: Tree, thin: Points, fill_hidden: bool = False
 ) -> MeshArrays:
     """Return the outer surface of ``solid``, closed and manifold.
 
@@ -45,6 +45,8 @@ def solid_surface(
         solid: The solid.
         cells: Cells of the grid along the longest side.
         tree: Makes a function that finds nearest triangles.
+        thin: (N, 3, 3) triangles halfway through the parts that are thinner than
+            ``LEAST_THICKNESS`` cells.
         fill_hidden: Whether what no direction sees from outside is inside, as where faces are
             missing or turned over.
 
@@ -65,9 +67,9 @@ def solid_surface(
     corners = solid.vertices[solid.triangles]
     _set_distances(field, corners, origin, spacing, tree)
 
-    lost = _lost_pieces(field, corners, origin, spacing, tree)
-    if len(lost):
-        _add_sheets(field, lost, origin, spacing, tree)
+    if len(thin):
+        pieces = bisect_triangles(thin, _PIECE * spacing)
+        _add_sheets(field, pieces, origin, spacing, tree)
     return surface_nets(field, 0.0, origin, spacing)
 
 
@@ -100,27 +102,6 @@ def _set_distances(
 
     # A point on the surface counts as just inside, or its part could vanish.
     field[inside] = np.maximum(field[inside], np.float32(1e-6 * spacing))
-
-
-def _lost_pieces(
-    field: NDArray[np.float32], corners: Points, origin: Points, spacing: float, tree: Tree
-) -> Points:
-    """Return the pieces (N, 3, 3) of the triangles that the surface of ``field`` does not show."""
-    pieces = bisect_triangles(corners, _PIECE * spacing)
-    centers = pieces.mean(axis=1)
-
-    # Pieces at a grid point inside are part of the solid.
-    nearest_point = np.rint((centers - origin) / spacing).astype(np.int64)
-    is_outside = field[tuple(nearest_point.T)] <= 0
-    pieces = pieces[is_outside]
-    centers = centers[is_outside]
-    if not len(pieces) or not (field > 0).any():
-        return pieces
-
-    surface = surface_nets(field, 0.0, origin, spacing)
-    surface_corners = surface.vertices[surface.to_triangles()].astype(float)
-    distance = _distances(centers, surface_corners, tree)
-    return pieces[distance > _LOST * spacing]
 
 
 def _add_sheets(

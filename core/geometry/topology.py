@@ -14,8 +14,10 @@ from .connectivity import take_vertices, vertex_components
 from .winding_number import points_inside
 
 # How far a split vertex moves towards the mean of its faces' centers, as a share of the distance:
-# enough that no merging by distance undoes the split.
+# enough that no merging by distance undoes the split. At most a share of the longest side of the
+# mesh, since the faces may be large.
 _SPLIT_SHIFT = 0.05
+_MAX_SPLIT_SHIFT = 0.002
 
 Quad = tuple[int, int, int, int]
 
@@ -185,7 +187,10 @@ def split_non_manifold(mesh: MeshArrays) -> MeshArrays:
     # Move copies of a vertex apart, each towards its faces.
     is_copy = (np.bincount(origin, minlength=len(mesh.vertices)) > 1)[origin]
     target = _mean_face_centers(mesh, vertex)
-    positions[is_copy] += _SPLIT_SHIFT * (target - positions)[is_copy]
+    shift = _SPLIT_SHIFT * (target - positions)[is_copy]
+    longest = _MAX_SPLIT_SHIFT * float(np.ptp(positions, axis=0).max())
+    lengths = np.linalg.norm(shift, axis=1, keepdims=True)
+    positions[is_copy] += shift * np.minimum(1, longest / np.maximum(lengths, 1e-300))
     return replace(take_vertices(mesh, origin), vertices=positions.astype(np.float32), faces=faces)
 
 

@@ -68,7 +68,8 @@ class TopologyProperties:
     )
     loose: FloatProperty(
         name="Loose Parts",
-        description="Remove loose parts smaller than this percentage of the largest part's volume",
+        description="Remove loose parts smaller than this percentage of the largest part, both by "
+        "volume and by the cube of their length",
         default=1.0,
         min=0.0,
         max=100.0,
@@ -100,14 +101,22 @@ class TopologyProperties:
         unit='LENGTH',
     )
 
-    def finish_settings(self, scale: tuple[float, float, float]) -> remesh.FinishSettings:
-        """Return the settings for a mesh of which one unit is ``scale`` meters along each axis."""
+    def finish_settings(
+        self, scale: tuple[float, float, float], up: tuple[float, float, float]
+    ) -> remesh.FinishSettings:
+        """Return the settings for the mesh of an object.
+
+        Args:
+            scale: meters along each axis of one unit of the mesh.
+            up: unit vector against gravity along the axes of the mesh.
+        """
         return remesh.FinishSettings(
             preset=self.preset.lower(),
             faces=self.faces,
             symmetric=self.symmetric,
             loose=self.loose / 100,
             scale=scale,
+            up=up,
         )
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 
 import bpy  # noqa: F401  (bpy makes mathutils importable)
@@ -25,16 +26,18 @@ from ...errors import MeshError
 from ...geometry import mesh_repair
 from ...geometry.connectivity import submesh
 from ...geometry.hole_filling import close_surface
-from ...geometry.solid_field import solid_surface
+from ...geometry.solid_field import LEAST_THICKNESS, solid_surface
 from ...geometry.topology import check_topology, face_pieces, piece_volumes, split_non_manifold
 from ...geometry.winding_number import (
     THIN_SHEET_THICKNESS,
     OrientedSolid,
     area_normals,
+    face_normals,
     orient_and_thicken,
 )
 from ...jobs.task import Progress, Task, in_thread, single_step
 from ..bvh import nearest_triangle_finder
+from .wall_thickness import measure_walls
 
 T = TypeVar("T")
 
@@ -76,36 +79,35 @@ def close_mesh(mesh: MeshArrays, up: NDArray[np.floating]) -> Task[ClosedMesh]:
 
     # Mend what is not closed.
     facts: list[str] = []
-    solid: OrientedSolid | None = None
     is_repaired = closed is None
     if closed is None:
         yield Progress(0.12, "Closing holes")
-        closed, facts = _mend_surface(mesh, up)
-        closed, solid = yield from _step(0.14, "Closing holes", lambda: _solid_of_mended(closed))
+        mended, facts = _mend_surface(mesh, up, 0.0)
+        closed = yield from _step(0.13, "Closing holes", lambda: _turned_if_closed(mended))
 
-    # Extract the surface anew where parts overlap.
-    if solid is None:
-        overlaps = yield from _step(0.15, "Checking", lambda: _has_overlaps(closed))
-        if overlaps:
-            facts.append("overlapping parts joined")
-            triangles = closed.to_triangles()
-            solid = OrientedSolid(closed.vertices.astype(float), triangles, 0.0)
-        fill_hidden = False
+    # The surface is good if its parts do not overlap.
+    if closed is not None:
+        has_overlaps = yield from _step(0.14, "Checking", partial(_has_overlaps, closed))
+        if not has_overlaps:
+            closed, more_facts = yield from _step(0.18, "Checking", partial(_drop_buried, closed))
+            return ClosedMesh(closed, (*facts, *more_facts), is_repaired or bool(more_facts))
+
+    # Else extract it anew, with sheets so thick that the grid shows them.
+    yield Progress(0.15, "Closing holes")
+    if is_repaired:
+        mended, facts = _mend_surface(mesh, up, LEAST_THICKNESS / CELLS)
+        closed = yield from _step(0.16, "Closing holes", lambda: _turned_if_closed(mended))
+    if closed is not None:
+        unique = mesh_repair.drop_double_faces(closed, either_side=False)
+        solid = OrientedSolid(unique.vertices.astype(float), unique.to_triangles(), 0.0)
+        facts.append("overlapping parts joined")
     else:
-        facts.append("surface extracted anew")
-        fill_hidden = True
-    if solid is not None:
-        messy = solid
-        closed = yield from _step(
-            0.16, "Closing holes", lambda: _extract_surface(messy, fill_hidden)
-        )
-        return ClosedMesh(closed, tuple(facts), repaired=True)
-
-    is_buried = yield from _step(0.18, "Checking", lambda: _find_buried(closed))
-    if is_buried.any():
-        facts.append(f"{int(is_buried.sum())} parts inside of others removed")
-        closed = submesh(closed, ~is_buried[face_pieces(closed)])
-    return ClosedMesh(closed, tuple(facts), is_repaired)
+        solid = yield from _step(0.16, "Closing holes", partial(_messy_solid, mended))
+        facts = ["surface extracted anew"]
+    surface = yield from _step(
+        0.17, "Closing holes", partial(_extract_surface, solid, closed is None)
+    )
+    return ClosedMesh(surface, tuple(facts), repaired=True)
 
 
 def remove_loose(mesh: MeshArrays, loose: float) -> tuple[MeshArrays, int]:
@@ -178,15 +180,23 @@ def _turned_if_closed(mesh: MeshArrays) -> MeshArrays | None:
     return None
 
 
-def _mend_surface(mesh: MeshArrays, up: NDArray[np.floating]) -> tuple[MeshArrays, list[str]]:
+def _mend_surface(
+    mesh: MeshArrays, up: NDArray[np.floating], least_thickness: float
+) -> tuple[MeshArrays, list[str]]:
     """Return ``mesh`` with its vertices welded, its faces oriented, its holes filled.
+
+    Args:
+        mesh: To mend.
+        up: (3,) unit vector against gravity.
+        least_thickness: Of sheets, as a share of the longest side.
 
     Returns:
         The mesh, closed unless it is beyond mending, and what was done.
     """
     facts = []
     size = float(np.ptp(mesh.vertices[mesh.faces.ravel()], axis=0).max())
-    triangles = submesh(replace(mesh, faces=mesh.to_triangles()), np.ones(_count(mesh), bool))
+    single = mesh_repair.drop_double_faces(mesh, either_side=True)
+    triangles = replace(single, faces=single.to_triangles())
 
     welded = mesh_repair.weld_open_vertices(triangles, mesh_repair.WELD_SHARE * size)
     merged_count = len(triangles.vertices) - len(welded.vertices)
@@ -203,27 +213,47 @@ def _mend_surface(mesh: MeshArrays, up: NDArray[np.floating]) -> tuple[MeshArray
     if turned_count:
         facts.append(f"{turned_count:,} faces turned over")
 
-    closed, report = close_surface(cut, THIN_SHEET_THICKNESS * size, up, _triangulate)
+    closed, report = close_surface(
+        cut, THIN_SHEET_THICKNESS * size, up, _triangulate, least_thickness * size
+    )
     return closed, facts + report.summary()
 
 
-def _solid_of_mended(mesh: MeshArrays) -> tuple[MeshArrays, OrientedSolid | None]:
-    """Return a mended mesh if it is closed now; else also the solid to extract a surface from."""
-    closed = _turned_if_closed(mesh)
-    if closed is not None:
-        return closed, None
-    return mesh, orient_and_thicken(mesh.vertices.astype(float), mesh.to_triangles())
+def _messy_solid(mesh: MeshArrays) -> OrientedSolid:
+    """Return the solid of a mesh that could not be closed, by which sides of its faces are seen."""
+    return orient_and_thicken(mesh.vertices.astype(float), mesh.to_triangles())
 
 
 def _extract_surface(solid: OrientedSolid, fill_hidden: bool) -> MeshArrays:
     """Return the outer surface of ``solid``, cut where it touches itself."""
-    surface = solid_surface(solid, CELLS, nearest_triangle_finder, fill_hidden)
+    thin = _thin_triangles(solid)
+    surface = solid_surface(solid, CELLS, nearest_triangle_finder, thin, fill_hidden)
     return split_non_manifold(surface)
 
 
-def _count(mesh: MeshArrays) -> int:
-    """Return the number of triangles of ``mesh``."""
-    return len(mesh.faces) * (mesh.faces.shape[1] - 2)
+def _thin_triangles(solid: OrientedSolid) -> NDArray[np.float64]:
+    """Return the triangles (N, 3, 3) of parts that the grid would lose, moved halfway through."""
+    size = float(np.ptp(solid.vertices, axis=0).max())
+    mesh = MeshArrays(solid.vertices.astype(np.float32), solid.triangles)
+    thickness = measure_walls(mesh).thickness
+    is_thin = thickness < LEAST_THICKNESS * size / CELLS
+
+    normals = face_normals(solid.vertices, solid.triangles[is_thin])
+    shift = normals * thickness[is_thin, None] / 2
+    corners: NDArray[np.float64] = solid.vertices[solid.triangles[is_thin]] - shift[:, None]
+    return corners
+
+
+def _drop_buried(mesh: MeshArrays) -> tuple[MeshArrays, list[str]]:
+    """Return a closed mesh without parts inside of others, and what was dropped."""
+    piece = face_pieces(mesh)
+    if int(piece.max()) == 0:
+        return mesh, []
+    is_buried = mesh_repair.buried_pieces(mesh)
+    if not is_buried.any():
+        return mesh, []
+    fact = f"parts inside of others removed: {int(is_buried.sum())}"
+    return submesh(mesh, ~is_buried[piece]), [fact]
 
 
 def _triangulate(points: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -232,13 +262,6 @@ def _triangulate(points: NDArray[np.float64]) -> NDArray[np.int64]:
     size = max(float(np.ptp(points, axis=0).max()), 1e-30)
     polygon = [Vector(point) for point in ((points - center) / size).tolist()]
     return np.array(tessellate_polygon([polygon]), np.int64).reshape(-1, 3)
-
-
-def _find_buried(mesh: MeshArrays) -> NDArray[np.bool_]:
-    """Return which components of a closed mesh lie inside of another one."""
-    if int(face_pieces(mesh).max()) == 0:
-        return np.zeros(1, bool)
-    return mesh_repair.buried_pieces(mesh)
 
 
 def _has_overlaps(mesh: MeshArrays) -> bool:

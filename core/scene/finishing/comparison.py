@@ -32,6 +32,8 @@ MAX_SIZE_CHANGE = 0.05
 MAX_VOLUME_LOSS = 0.25
 MAX_VOLUME_GAIN = 0.35
 
+_NEAR = 0.002  # of the longest side: closer points need no test whether the result covers them
+_MIN_AREA = 1e-9  # of the largest triangle's: smaller ones are lines
 _SAMPLES = 4000  # of each surface
 _SEED = 0
 _PERCENT = 100.0
@@ -87,12 +89,14 @@ class ShapeComparison:
 
     def summary(self) -> list[str]:
         """Return the comparison in words, one text a fact."""
-        distances = max(self.distance_to_result, self.distance_to_original) / self.size
+        to_result = self.distance_to_result / self.size
+        to_original = self.distance_to_original / self.size
         return [
             f"area {self.area[1]:.3g} m² ({_relative_change(*self.area):+.1%})",
             f"volume {self.volume[1]:.3g} m³ ({self.volume_change():+.1%})",
             f"size {self.size_change():+.1%}",
-            f"largest distance {distances:.1%} of the longest side",
+            f"largest distance {to_result:.1%} of the longest side to the result, "
+            f"{to_original:.1%} back",
         ]
 
     def fault(self) -> str | None:
@@ -114,6 +118,11 @@ class SampledSurface:
         self._triangles = mesh.to_triangles()
         self._vertices = mesh.vertices.astype(float)
 
+    def has_same_surface(self, other: SampledSurface) -> bool:
+        """Return whether both have the same triangles."""
+        same_vertices = np.array_equal(self.mesh.vertices, other.mesh.vertices)
+        return same_vertices and np.array_equal(self._triangles, other._triangles)
+
     @cached_property
     def area(self) -> float:
         """Square meters."""
@@ -127,8 +136,10 @@ class SampledSurface:
 
     @cached_property
     def extent(self) -> Points:
-        """Sides (3,) of the bounds of all that has a face, meters."""
-        extent: Points = np.ptp(self._vertices[self._triangles.ravel()], axis=0)
+        """Sides (3,) of the bounds of all faces with an area, meters."""
+        areas = np.linalg.norm(area_normals(self._vertices, self._triangles), axis=1)
+        visible = self._triangles[areas > _MIN_AREA * areas.max()]
+        extent: Points = np.ptp(self._vertices[visible.ravel()], axis=0)
         return extent
 
     @cached_property
@@ -167,15 +178,38 @@ def compare_shapes(
         result: The mesh after, closed.
         volume: Of the original once it is closed, cubic meters.
     """
+    if original.has_same_surface(result):
+        nothing = np.zeros(_SAMPLES)
+        return _comparison(original, result, volume, nothing, nothing)
+
     # Points inside of the result are not lost but covered.
     to_result = result.distances(original.points)
-    far = FAR * float(original.extent.max())
-    distant = np.flatnonzero(to_result > far)
+    distant = np.flatnonzero(to_result > _NEAR * float(original.extent.max()))
     if len(distant):
         is_covered = result.contains(original.points[distant])
         to_result[distant[is_covered]] = 0
 
     to_original = original.distances(result.points)
+    return _comparison(original, result, volume, to_result, to_original)
+
+
+def _comparison(
+    original: SampledSurface,
+    result: SampledSurface,
+    volume: float,
+    to_result: NDArray[np.float64],
+    to_original: NDArray[np.float64],
+) -> ShapeComparison:
+    """Return the comparison of two meshes with known distances.
+
+    Args:
+        original: The mesh before.
+        result: The mesh after.
+        volume: Of the closed original, cubic meters.
+        to_result: (P,) distances from points of the original to the result.
+        to_original: (P,) distances from points of the result to the original.
+    """
+    far = FAR * float(original.extent.max())
     return ShapeComparison(
         area=(original.area, result.area),
         volume=(volume, result.volume),

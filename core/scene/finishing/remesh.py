@@ -156,9 +156,13 @@ def _remesh_in_frame(
     aspect = scale / scale.max()
     bare = replace(mesh, colors=None, confidence=None)
     original = SampledSurface(_scaled(bare, aspect))
-    closed = yield from _close(original, settings)
-    closed_shape, removed = remove_loose(closed.mesh, settings.loose)
-    shape = _scaled(closed_shape, 1 / aspect)
+    closed, closed_surface = yield from _close(original, settings)
+    solid, removed = remove_loose(closed.mesh, settings.loose)
+    if solid is not closed.mesh:
+        closed_surface = SampledSurface(solid)
+    shape = closed_surface
+    if (aspect != 1).any():
+        shape = SampledSurface(_scaled(solid, 1 / aspect))
 
     # The half to mirror, if any.
     plane = yield from _step(0.2, "Finding symmetry", lambda: _symmetry_plane(shape))
@@ -167,7 +171,7 @@ def _remesh_in_frame(
     if settings.symmetric:
         symmetric = plane.deviation <= _MAX_ASYMMETRY
     if symmetric:
-        side = choose_half(shape, plane, cameras)
+        side = choose_half(shape.mesh, plane, cameras)
 
     remeshed = yield from _remesh_shape(shape, settings, plane, side)
 
@@ -182,9 +186,10 @@ def _remesh_in_frame(
     after = yield from _step(0.95, "Checking", lambda: check_topology(remeshed))
 
     # Loose pieces that were removed are no loss.
-    closed_surface = SampledSurface(closed_shape)
     reference = closed_surface if removed else original
     result = SampledSurface(_scaled(remeshed, aspect))
+    if result.has_same_surface(closed_surface):
+        result = closed_surface
     comparison = yield from _step(
         0.97, "Comparing", lambda: compare_shapes(reference, result, closed_surface.volume)
     )
@@ -287,22 +292,26 @@ def _used_part(mesh: MeshArrays) -> tuple[MeshArrays, int]:
     return mesh, count - len(mesh.faces)
 
 
-def _close(original: SampledSurface, settings: FinishSettings) -> Task[ClosedMesh]:
-    """Return the mesh of ``original`` closed.
+def _close(
+    original: SampledSurface, settings: FinishSettings
+) -> Task[tuple[ClosedMesh, SampledSurface]]:
+    """Return the mesh of ``original`` closed, and its surface.
 
     Raises:
         MeshError: It has no surface, or too much of it would be lost.
     """
     closed = yield from close_mesh(original.mesh, np.array(settings.up))
-    if closed.repaired:
+    surface = original
+    if closed.mesh is not original.mesh:
         surface = SampledSurface(closed.mesh)
+    if closed.repaired:
         comparison = yield from _step(
             0.19, "Comparing", lambda: compare_shapes(original, surface, surface.volume)
         )
         fault = comparison.fault()
         if fault is not None:
             raise refuse(fault, "Close its holes by hand first, or add a Solidify modifier")
-    return closed
+    return closed, surface
 
 
 def _scaled(mesh: MeshArrays, scale: Sequence[float] | NDArray[np.float64]) -> MeshArrays:
@@ -319,7 +328,7 @@ def _step(fraction: float, stage: str, function: Callable[[], T]) -> Task[T]:
 
 
 def _remesh_shape(
-    shape: MeshArrays, settings: FinishSettings, plane: SymmetryPlane, side: int
+    shape: SampledSurface, settings: FinishSettings, plane: SymmetryPlane, side: int
 ) -> Task[MeshArrays]:
     """Mirror ``shape`` if requested, and give it the requested number of faces.
 
@@ -334,9 +343,10 @@ def _remesh_shape(
     # In a frame whose x = 0 is the plane.
     if side:
         yield Progress(0.3, "Mirroring")
-        local_vertices = ((shape.vertices - plane.point) @ frame.T).astype(np.float32)
-        local = replace(shape, vertices=local_vertices)
-        shape = yield from _repair_mesh(blender_remeshers.symmetrize_mesh(local, side))
+        local_vertices = ((shape.mesh.vertices - plane.point) @ frame.T).astype(np.float32)
+        local = replace(shape.mesh, vertices=local_vertices)
+        mirrored = yield from _repair_mesh(blender_remeshers.symmetrize_mesh(local, side))
+        shape = SampledSurface(mirrored)
 
     remeshed = yield from _reduce(shape, settings, bool(side))
     if side:
@@ -345,7 +355,7 @@ def _remesh_shape(
     return remeshed
 
 
-def _reduce(shape: MeshArrays, settings: FinishSettings, mirror: bool) -> Task[MeshArrays]:
+def _reduce(shape: SampledSurface, settings: FinishSettings, mirror: bool) -> Task[MeshArrays]:
     """Give ``shape`` the requested number of faces, by the first way that keeps its shape.
 
     Args:
@@ -357,23 +367,23 @@ def _reduce(shape: MeshArrays, settings: FinishSettings, mirror: bool) -> Task[M
         MeshError: Every way loses too much.
     """
     preset = PRESETS[settings.preset]
-    faces = settings.faces or preset.faces or len(shape.to_triangles())
+    mesh = shape.mesh
+    faces = settings.faces or preset.faces or len(mesh.to_triangles())
     ways: list[Callable[[], MeshArrays]]
     if preset.quads:
         ways = [
-            lambda: blender_remeshers.remesh_quads(shape, faces, mirror),
-            lambda: blender_remeshers.cut_in_quads(shape, faces, mirror),
+            lambda: blender_remeshers.remesh_quads(mesh, faces, mirror),
+            lambda: blender_remeshers.cut_in_quads(mesh, faces, mirror),
         ]
     else:
-        ways = [lambda: blender_remeshers.decimate_triangles(shape, faces, mirror)]
+        ways = [lambda: blender_remeshers.decimate_triangles(mesh, faces, mirror)]
 
-    surface = SampledSurface(shape)
     failure = MeshError("The mesh was not changed, because it could not be remeshed")
     for way in ways:
         yield Progress(0.4, "Remeshing")
         try:
             remeshed = yield from _repair_mesh(way())
-            yield from _step(0.75, "Comparing", partial(_check_reduction, surface, remeshed))
+            yield from _step(0.75, "Comparing", partial(_check_reduction, shape, remeshed))
         except MeshError as error:
             failure = error
         else:
@@ -391,10 +401,9 @@ def _check_reduction(shape: SampledSurface, remeshed: MeshArrays) -> None:
         raise refuse(f"with {len(remeshed.faces):,} faces {fault}", "Choose more faces")
 
 
-def _symmetry_plane(mesh: MeshArrays) -> SymmetryPlane:
-    """Return the best plane of symmetry of ``mesh``."""
-    corners = mesh.vertices[mesh.to_triangles()].astype(float)
-    return find_symmetry_plane(mesh, nearest_triangle_finder(corners))
+def _symmetry_plane(surface: SampledSurface) -> SymmetryPlane:
+    """Return the best plane of symmetry of a mesh."""
+    return find_symmetry_plane(surface.mesh, surface.find_nearest)
 
 
 def _repair_mesh(mesh: MeshArrays) -> Task[MeshArrays]:
