@@ -117,18 +117,15 @@ def run_function(
     return compute_target(window).run(function, *arguments)
 
 
-def run_in_process(function: Callable[..., Task[T]], *arguments: Any) -> Task[T]:
-    """Run ``function(*arguments)`` in a worker process, in scripts as well.
+def process_target() -> ComputeTarget:
+    """Return a target that runs functions in a worker process, in scripts as well.
 
     For functions of native libraries that may abort: neither Blender nor a script ends with them.
-
-    Args:
-        function: see :meth:`ComputeTarget.run`.
-        *arguments: of ``function``.
+    Call it on the main thread.
     """
     named = named_python()
     worker = named or PythonInterpreter.current()
-    return ComputeTarget(named, worker, _idle_seconds()).run(function, *arguments)
+    return ComputeTarget(named, worker, _idle_seconds())
 
 
 def run_in_blender(

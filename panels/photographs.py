@@ -11,6 +11,8 @@ from ..operators.solve_photographs import MAQUETTE_OT_solve_photographs
 from .sidebar import SidebarPanel
 from .text import draw_text
 
+_PROPERTIES = ("folder", "size", "check_outlines", "make_mesh", "detail")
+
 
 class MAQUETTE_PT_photographs(SidebarPanel, bpy.types.Panel):
     bl_label = "Photographs"
@@ -18,16 +20,18 @@ class MAQUETTE_PT_photographs(SidebarPanel, bpy.types.Panel):
 
     def draw_content(self, layout: UILayout, context: Context) -> None:
         settings = context.scene.maquette_photographs
-        for name in ("folder", "size", "check_outlines"):
-            layout.prop(settings, name)
-        missing = dependencies.missing_packages("pycolmap", "PIL")
+        for name in _PROPERTIES:
+            if name != "detail" or settings.make_mesh:
+                layout.prop(settings, name)
+        packages = ("pycolmap", "PIL", "torch") if settings.make_mesh else ("pycolmap", "PIL")
+        missing = dependencies.missing_packages(*packages)
         if missing and not _compute.named_python():
             draw_text(layout, "This needs a package. Install it, then restart Blender:", 'ERROR')
             draw_text(layout, dependencies.install_command(missing[0]), 'NONE')
         row = layout.row()
         row.enabled = bool(settings.folder)
         button = row.operator(MAQUETTE_OT_solve_photographs.bl_idname, icon='OUTLINER_OB_CAMERA')
-        for name in ("folder", "size", "check_outlines"):
+        for name in _PROPERTIES:
             setattr(button, name, getattr(settings, name))
         if settings.summary:
             draw_text(layout, settings.summary)

@@ -139,7 +139,7 @@ def read_reduced(path: Path, max_side: int) -> ReducedPhotograph:
     color = Image.fromarray((pixels[..., :3] * 255 + 0.5).astype(np.uint8))
     reduced = np.asarray(color.resize(size, Image.Resampling.LANCZOS))
     plain = bool(pixels[..., 3].min() >= 0.5)
-    mask = _object_mask(pixels, plain)
+    mask = object_mask(pixels)
     if mask is not None:
         mask = np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))
     return ReducedPhotograph(reduced, mask, plain, _sharpness(reduced))
@@ -151,9 +151,12 @@ def file_digest(path: Path) -> bytes:
         return hashlib.file_digest(file, "sha256").digest()
 
 
-def _object_mask(pixels: NDArray[np.float32], plain: bool) -> NDArray[np.bool_] | None:
-    """Return the object's mask (H, W) in pixels (H, W, 4): the alpha, or by the background."""
-    if not plain:
+def object_mask(pixels: NDArray[np.float32]) -> NDArray[np.bool_] | None:
+    """Return the object's mask (H, W) in pixels (H, W, 4): the alpha, or by a plain background.
+
+    None if there is neither, or if nearly nothing or nearly all would be the object.
+    """
+    if pixels[..., 3].min() < 0.5:
         mask = pixels[..., 3] > 0.5
     else:
         small = image_files.downscale(pixels, _MASK_SIDE)

@@ -43,9 +43,7 @@ def pixel_centers(height: int, width: int) -> torch.Tensor:
     return torch.stack((columns.ravel(), rows.ravel()), dim=1) + 0.5
 
 
-def sample_image(
-    image: torch.Tensor, pixels: torch.Tensor, mode: str = "bilinear"
-) -> torch.Tensor:
+def sample_image(image: torch.Tensor, pixels: torch.Tensor, mode: str = "bilinear") -> torch.Tensor:
     """Return the values (C, P) of ``image`` (C, H, W) at ``pixels`` (P, 2); the border goes on."""
     size = pixels.new_tensor((image.shape[2], image.shape[1]))
     grid = pixels * 2 / size - 1

@@ -75,7 +75,9 @@ def block_mean(image: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
     return mean
 
 
-def choose_sources(cameras: list[Camera], center: NDArray[np.float64], count: int) -> list[list[int]]:
+def choose_sources(
+    cameras: list[Camera], center: NDArray[np.float64], count: int
+) -> list[list[int]]:
     """Return for each camera the others to compare it with, the best first.
 
     The angle between two views of the object should be near 20 degrees: less gives inexact depth,
