@@ -145,16 +145,13 @@ def run_function(
     return compute_target(window).run(function, *arguments)
 
 
-def run_in_process(function: Callable[..., Task[T]], *arguments: Any) -> Task[T]:
-    """Run ``function(*arguments)`` in a worker process, in scripts as well.
+def process_target() -> ComputeTarget:
+    """Return a target that runs functions in a worker process, in scripts as well.
 
     For functions of native libraries that may abort: neither Blender nor a script ends with them.
-
-    Args:
-        function: see :meth:`ComputeTarget.run`.
-        *arguments: of ``function``.
+    Call it on the main thread.
     """
-    return ComputeTarget(named_python(), model_python(), _idle_seconds()).run(function, *arguments)
+    return ComputeTarget(named_python(), model_python(), _idle_seconds())
 
 
 def run_in_blender(

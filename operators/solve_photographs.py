@@ -1,33 +1,61 @@
-"""From photographs to solved cameras and a cloud of points in the scene."""
+"""From photographs to solved cameras, a cloud of points and a mesh in the scene."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
-from bpy.props import BoolProperty, CollectionProperty, FloatProperty, StringProperty
+from bpy.props import (
+    BoolProperty,
+    CollectionProperty,
+    FloatProperty,
+    IntProperty,
+    StringProperty,
+)
 from bpy.types import Context
 
 from ..core.console import printable
-from ..core.errors import ImageError
-from ..core.jobs.task import Task
+from ..core.errors import DependencyError, ImageError
+from ..core.jobs.task import Task, subtask
+from ..core.photogrammetry.dense.reconstruct import reconstruct_surface
+from ..core.photogrammetry.dense.records import DenseSettings, DenseShape
 from ..core.photogrammetry.photo_files import list_photographs
 from ..core.photogrammetry.records import SolvedScene, SolveSettings
 from ..core.photogrammetry.solve import solve_photographs
 from ..core.scene.compat import PATH_OPTIONS
-from ..core.scene.solved_cameras import add_solved_scene, cloud_of
+from ..core.scene.solved_cameras import add_solved_scene, add_surface, cloud_of
 from . import _compute
+from ._results import select_only, show_colors
 from ._task_operator import TaskOperator
-from .properties.photographs import CHECK_OUTLINES, FOLDER, REAL_SIZE
+from .properties.photographs import CHECK_OUTLINES, DETAIL, FOLDER, MAKE_MESH, REAL_SIZE
+
+_CAMERAS_SHARE = 0.45  # of the time, where a mesh is made as well
+
+
+@dataclass(frozen=True)
+class PhotographsResult:
+    """What photographs gave.
+
+    Attributes:
+        solved: Cameras and sparse cloud.
+        shape: The surface; None if it was not requested or could not be made.
+        problem: Why there is no surface although it was requested; else empty.
+    """
+
+    solved: SolvedScene
+    shape: DenseShape | None = None
+    problem: str = ""
 
 
 class MAQUETTE_OT_solve_photographs(TaskOperator, bpy.types.Operator):
-    """Solve the cameras of photographs, and put them and a cloud of points into the scene."""
+    """Solve the cameras of photographs, and make a mesh of what they show."""
 
     bl_idname = "maquette.solve_photographs"
     bl_label = "Solve Photographs"
     bl_description = (
-        "Find where photographs were taken: a camera for each, and points that stand on the floor"
+        "Find where photographs were taken, and make a mesh of the object that they show: a camera "
+        "for each, and points and a closed surface that stand on the floor"
     )
     bl_options = {'REGISTER', 'UNDO'}
 
@@ -41,8 +69,10 @@ class MAQUETTE_OT_solve_photographs(TaskOperator, bpy.types.Operator):
     )
     size: FloatProperty(**REAL_SIZE)
     check_outlines: BoolProperty(**CHECK_OUTLINES)
+    make_mesh: BoolProperty(**MAKE_MESH)
+    detail: IntProperty(**DETAIL)
 
-    def start(self, context: Context) -> Task[SolvedScene]:
+    def start(self, context: Context) -> Task[PhotographsResult]:
         if not self.folder:
             raise ImageError("Choose the folder of your photographs first")
 
@@ -50,49 +80,96 @@ class MAQUETTE_OT_solve_photographs(TaskOperator, bpy.types.Operator):
         folder = Path(bpy.path.abspath(self.folder))
         names = [item.name for item in self.files]
         paths = [folder / name for name in names] or list_photographs(folder)
-        return start_solving(paths, self.check_outlines)
+        dense = DenseSettings(resolution=self.detail) if self.make_mesh else None
+        return start_solving(paths, self.check_outlines, dense)
 
-    def finish(self, context: Context, result: SolvedScene) -> None:
-        collection = add_solved_scene(context, result, self.size)
+    def finish(self, context: Context, result: PhotographsResult) -> None:
+        collection = add_solved_scene(context, result.solved, self.size)
 
-        # Select the cloud alone, so that it can be moved or deleted at once.
-        cloud = cloud_of(collection)
-        for obj in context.selected_objects:
-            obj.select_set(False)
-        context.view_layer.objects.active = cloud
-        cloud.select_set(True)
+        # Select the surface or the cloud alone, so that it can be moved or deleted at once.
+        chosen = cloud_of(collection)
+        if result.shape:
+            name = object_name(Path(bpy.path.abspath(self.folder)))
+            chosen = add_surface(collection, name, result.shape, self.size)
+            show_colors(context)
+        select_only(context, [chosen], chosen)
 
         # The panel lists the photographs without a camera, and why.
         settings = context.scene.maquette_photographs
         settings.summary = solve_summary(result)
         settings.left_out.clear()
-        for entry in result.left_out:
+        for entry in result.solved.left_out:
             item = settings.left_out.add()
             item.name = printable(entry.path.name)
             item.reason = printable(entry.reason)
-        level = 'WARNING' if result.left_out or result.notes else 'INFO'
-        self.report({level}, settings.summary)
+        is_complete = not (result.solved.left_out or result.solved.notes or result.problem)
+        self.report({'INFO' if is_complete else 'WARNING'}, settings.summary)
 
     def draw(self, context: Context) -> None:
         """Adjust Last Operation: what does not solve anew."""
         self.layout.use_property_split = True
-        self.layout.prop(self, "size")
+        for name in ("size", "make_mesh", "detail"):
+            self.layout.prop(self, name)
 
 
-def start_solving(paths: list[Path], check_outlines: bool = True) -> Task[SolvedScene]:
-    """Return the work that solves ``paths``, in a process of its own."""
+def start_solving(
+    paths: list[Path], check_outlines: bool = True, dense: DenseSettings | None = None
+) -> Task[PhotographsResult]:
+    """Return the work that solves ``paths``, in a process of its own.
+
+    Args:
+        paths: Image files, in the order of the walk around the object.
+        check_outlines: Whether to refuse cameras that disagree with outlines.
+        dense: How to make a surface; None for cameras alone.
+    """
     settings = SolveSettings(check_outlines=check_outlines)
-    return _compute.run_in_process(solve_photographs, [path.resolve() for path in paths], settings)
+    target = _compute.process_target()
+    return _solve([path.resolve() for path in paths], settings, dense, target)
 
 
-def solve_summary(result: SolvedScene) -> str:
-    """Return what was solved and what was not, in one line."""
-    solved = len(result.photographs)
-    total = solved + len(result.left_out)
-    text = f"{solved} of {total} photographs have cameras, {len(result.cloud.points):,} points"
-    if result.outline_agreement is not None:
-        text += f", outlines agree to {result.outline_agreement:.0%}"
-    return ". ".join((text, *result.notes))
+def _solve(
+    paths: list[Path],
+    settings: SolveSettings,
+    dense: DenseSettings | None,
+    target: _compute.ComputeTarget,
+) -> Task[PhotographsResult]:
+    share = _CAMERAS_SHARE if dense else 1.0
+    solving = target.run(solve_photographs, paths, settings)
+    solved = yield from subtask(solving, 0.0, share)
+    if dense is None:
+        return PhotographsResult(solved)
+
+    # Cameras are worth having also where no surface can be made.
+    making = target.run(reconstruct_surface, solved, dense)
+    try:
+        shape = yield from subtask(making, share, 1.0)
+    except (ImageError, DependencyError) as error:
+        return PhotographsResult(solved, problem=f"No mesh was made. {error}")
+    return PhotographsResult(solved, shape)
+
+
+def object_name(folder: Path) -> str:
+    """Return the name of the object that a folder of photographs shows."""
+    return folder.resolve().name or "Photographs"
+
+
+def solve_summary(result: PhotographsResult) -> str:
+    """Return what was made and what was not, in one line."""
+    solved = result.solved
+    count = len(solved.photographs)
+    total = count + len(solved.left_out)
+    text = f"{count} of {total} photographs have cameras, {len(solved.cloud.points):,} points"
+    if solved.outline_agreement is not None:
+        text += f", outlines agree to {solved.outline_agreement:.0%}"
+    notes = list(solved.notes)
+    if result.shape:
+        mesh = result.shape.mesh
+        text += f", mesh of {len(mesh.faces):,} faces"
+        text += f", {len(result.shape.cloud.points):,} points with depth"
+        notes += result.shape.notes
+    if result.problem:
+        notes.append(result.problem)
+    return ". ".join((text, *notes))
 
 
 register, unregister = bpy.utils.register_classes_factory((MAQUETTE_OT_solve_photographs,))

@@ -10,6 +10,8 @@ from .dependency_notice import draw_missing
 from .sidebar import SidebarPanel
 from .text import draw_text
 
+_PROPERTIES = ("folder", "size", "check_outlines", "make_mesh", "detail")
+
 
 class MAQUETTE_PT_photographs(SidebarPanel, bpy.types.Panel):
     bl_label = "Photographs"
@@ -17,13 +19,15 @@ class MAQUETTE_PT_photographs(SidebarPanel, bpy.types.Panel):
 
     def draw_content(self, layout: UILayout, context: Context) -> None:
         settings = context.scene.maquette_photographs
-        for name in ("folder", "size", "check_outlines"):
-            layout.prop(settings, name)
-        draw_missing(layout, "pycolmap", "PIL")
+        for name in _PROPERTIES:
+            if name != "detail" or settings.make_mesh:
+                layout.prop(settings, name)
+        packages = ("pycolmap", "PIL", "torch") if settings.make_mesh else ("pycolmap", "PIL")
+        draw_missing(layout, *packages)
         row = layout.row()
         row.enabled = bool(settings.folder)
         button = row.operator(MAQUETTE_OT_solve_photographs.bl_idname, icon='OUTLINER_OB_CAMERA')
-        for name in ("folder", "size", "check_outlines"):
+        for name in _PROPERTIES:
             setattr(button, name, getattr(settings, name))
         if settings.summary:
             draw_text(layout, settings.summary)

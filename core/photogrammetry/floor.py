@@ -28,6 +28,7 @@ _ON_FLOOR = (
     0.3  # of the masks that may hold a point of the floor: it lies behind the object in some
 )
 _HEIGHT = 0.02  # of the cameras' distance: points lower belong to the floor
+_INNER = 0.6  # of the cameras' distance: points farther from their middle stand around the object
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,10 @@ def find_world_frame(
     floor_found = plane is not None
     up = upright_direction(cameras) if plane is None else plane[0]
     heights = points @ up - (0.0 if plane is None else plane[1])
-    core = _object_points(points, heights, on_object, floor_found, _HEIGHT * distance)
+    middle_offset = points - looked_at_point(cameras)
+    is_inner = np.linalg.norm(middle_offset, axis=1) < _INNER * distance
+    is_standing = floor_found & is_inner & (heights > _HEIGHT * distance)
+    core = _object_points(points, on_object, is_standing)
     low, high = np.percentile(core @ up, _CORE)
     bottom = float(low) if plane is None else plane[1]
     center, longest = _level_box(core, _upright_axes(up, places[0] - core.mean(0)))
@@ -159,15 +163,23 @@ def upright_direction(cameras: list[Camera]) -> NDArray[np.float64]:
     return up if agreement >= 0 else -up
 
 
+def looked_at_point(cameras: list[Camera]) -> NDArray[np.float64]:
+    """Return the point (3,) nearest to the optical axes of all cameras, by least squares."""
+    origins = np.array([camera.to_world[:3, 3] for camera in cameras])
+    directions = np.array([camera.to_world[:3, 2] for camera in cameras])
+    across = np.eye(3) - directions[:, :, None] * directions[:, None, :]
+    right = (across @ origins[:, :, None]).sum(0)[:, 0]
+    point: NDArray[np.float64] = np.linalg.lstsq(across.sum(0), right, rcond=None)[0]
+    return point
+
+
 def _object_points(
     points: NDArray[np.float64],
-    heights: NDArray[np.float64],
     on_object: NDArray[np.floating[Any]],
-    floor_found: bool,
-    least: float,
+    is_standing: NDArray[np.bool_],
 ) -> NDArray[np.float64]:
     """Return the points (K, 3) of the object: by masks, else what is above the floor, else all."""
-    for chosen in (on_object > _ON_OBJECT, np.full(len(points), floor_found) & (heights > least)):
+    for chosen in (on_object > _ON_OBJECT, is_standing):
         if chosen.sum() >= 10:
             return points[chosen]
     return points

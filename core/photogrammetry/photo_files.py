@@ -130,9 +130,8 @@ def read_reduced(path: Path, max_side: int) -> ReducedPhotograph:
     # Color is averaged, the mask is not.
     color = Image.fromarray((pixels[..., :3] * 255 + 0.5).astype(np.uint8))
     reduced = np.asarray(color.resize(size, Image.Resampling.LANCZOS))
-    alpha = pixels[..., 3]
-    plain = bool(alpha.min() >= 0.5) or background_removal.cuts_nothing_out(alpha)
-    mask = _object_mask(pixels, plain)
+    plain = _has_no_cut_out(pixels[..., 3])
+    mask = object_mask(pixels)
     if mask is not None:
         mask = np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))
     return ReducedPhotograph(reduced, mask, plain, _sharpness(reduced))
@@ -153,9 +152,17 @@ def _read_exif(image: Image.Image) -> tuple[object, Mapping[int, object]]:
         return 1, {}
 
 
-def _object_mask(pixels: NDArray[np.float32], plain: bool) -> NDArray[np.bool_] | None:
-    """Return the object's mask (H, W) in pixels (H, W, 4): the alpha, or by the background."""
-    if not plain:
+def _has_no_cut_out(alpha: NDArray[np.float32]) -> bool:
+    """Return whether the alpha (H, W) of a photograph does not show its object."""
+    return bool(alpha.min() >= 0.5) or background_removal.cuts_nothing_out(alpha)
+
+
+def object_mask(pixels: NDArray[np.float32]) -> NDArray[np.bool_] | None:
+    """Return the object's mask (H, W) in pixels (H, W, 4): the alpha, or by a plain background.
+
+    None if there is neither, or if nearly nothing or nearly all would be the object.
+    """
+    if not _has_no_cut_out(pixels[..., 3]):
         mask = pixels[..., 3] > 0.5
     else:
         small = image_files.downscale(pixels, _MASK_SIDE)

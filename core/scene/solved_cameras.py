@@ -1,4 +1,4 @@
-"""Solved photographs in the scene: cameras that show them, and the cloud of points."""
+"""Solved photographs in the scene: cameras that show them, clouds of points, and the surface."""
 
 from __future__ import annotations
 
@@ -11,21 +11,25 @@ from mathutils import Matrix
 from numpy.typing import NDArray
 
 from ..cameras import Camera
-from ..errors import ImageError, OutputError
+from ..errors import ImageError
 from ..imaging import image_files
+from ..photogrammetry.dense.records import DenseCloud, DenseShape
 from ..photogrammetry.records import SolvedPhotograph, SolvedScene, SparseCloud
-from . import exporting, materials
+from . import exporting, materials, meshes, source_views
 from .images import packed_image
 from .meshes import COLOR
 
 COLLECTION = "Photographs"
-SUFFIXES = (".blend", ".ply")
 TRACK_LENGTH = "track_length"  # photographs that show the point
+VIEW_COUNT = "view_count"  # photographs that agree on the point of the dense cloud
+_DENSE_CLOUD = "Dense Cloud"
+_NORMAL = "point_normal"  # "normal" is reserved by Blender
 ERROR = "error"  # pixels
 DISTORTION = ("maquette_k1", "maquette_k2")  # custom properties of the cameras' data
 _SENSOR = 36.0  # millimeters
 _DRAWN = 0.15  # of the object's size: how large cameras are drawn
 _RADIUS = 0.004  # of the object's size: of points
+_DENSE_RADIUS = 0.0015
 _TURNED_SIDE = 2400  # pixels: of images that must be turned, which Blender does not do
 
 
@@ -60,12 +64,41 @@ def add_solved_scene(
 
 
 def cloud_of(collection: bpy.types.Collection) -> bpy.types.Object:
-    """Return the cloud among the objects of a collection of :func:`add_solved_scene`."""
-    return next(obj for obj in collection.objects if obj.type == 'MESH')
+    """Return the sparse cloud in a collection of :func:`add_solved_scene`."""
+    meshes_of_collection = [obj for obj in collection.objects if obj.type == 'MESH']
+    return next(obj for obj in meshes_of_collection if TRACK_LENGTH in obj.data.attributes)
+
+
+def add_surface(
+    collection: bpy.types.Collection, name: str, shape: DenseShape, size: float
+) -> bpy.types.Object:
+    """Add the surface and, hidden, the dense cloud to a collection of :func:`add_solved_scene`.
+
+    The object keeps the photographs, so that it can be textured later.
+
+    Args:
+        collection: Where the cameras are.
+        name: Of the object.
+        shape: In units of the object's longest side.
+        size: Length of that side, meters.
+
+    Returns:
+        The object of the surface.
+    """
+    arrays = shape.mesh.offset_and_scaled(np.zeros(3), size)
+    obj = meshes.new_object(name, arrays)
+    source_views.store_views(obj, arrays.views)
+    collection.objects.link(obj)
+
+    cloud = _dense_cloud_object(shape.cloud, size)
+    cloud.hide_viewport = True
+    cloud.hide_render = True
+    collection.objects.link(cloud)
+    return obj
 
 
 def write_solved(path: Path, scene: bpy.types.Scene, collection: bpy.types.Collection) -> None:
-    """Write a collection of :func:`add_solved_scene`, of which a .ply holds the cloud alone.
+    """Write a collection of :func:`add_solved_scene`, of which a .ply holds the sparse cloud alone.
 
     Args:
         path: of a .blend or .ply.
@@ -79,19 +112,6 @@ def write_solved(path: Path, scene: bpy.types.Scene, collection: bpy.types.Colle
         _write_points(path, cloud_of(collection))
     else:
         _write_blend(path, scene, collection)
-
-
-def check_solved_path(path: Path) -> None:
-    """Make sure, before the work begins, that :func:`write_solved` can write ``path``.
-
-    Raises:
-        OutputError: the suffix is another, or the folder is missing or cannot be written.
-    """
-    if path.suffix.lower() not in SUFFIXES:
-        raise OutputError(
-            f"{path}: solved photographs are written as {' or '.join(SUFFIXES)}: name such a file"
-        )
-    exporting.check_export_path(path)
 
 
 def _write_points(path: Path, cloud: bpy.types.Object) -> None:
@@ -174,24 +194,45 @@ def _show_background(
 
 
 def _cloud_object(cloud: SparseCloud, size: float) -> bpy.types.Object:
-    """Return a mesh of loose vertices with attributes, that a modifier shows as round points."""
-    mesh = bpy.data.meshes.new("Cloud")
-    mesh.vertices.add(len(cloud.points))
-    mesh.vertices.foreach_set("co", np.ascontiguousarray(cloud.points * size, np.float32).ravel())
-    rgba = np.ones((len(cloud.points), 4), np.float32)
-    rgba[:, :3] = cloud.colors
+    mesh = _point_mesh("Cloud", cloud.points * size, cloud.colors)
+    _set_attribute(mesh, TRACK_LENGTH, 'INT', cloud.track_length.astype(np.int32))
+    _set_attribute(mesh, ERROR, 'FLOAT', cloud.error.astype(np.float32))
+    return _shown_as_points(mesh, _RADIUS * size)
+
+
+def _dense_cloud_object(cloud: DenseCloud, size: float) -> bpy.types.Object:
+    mesh = _point_mesh(_DENSE_CLOUD, cloud.points * size, cloud.colors)
+    _set_attribute(mesh, VIEW_COUNT, 'INT', cloud.view_count.astype(np.int32))
+    normals = mesh.attributes.new(_NORMAL, 'FLOAT_VECTOR', 'POINT')
+    normals.data.foreach_set("vector", np.ascontiguousarray(cloud.normals, np.float32).ravel())
+    return _shown_as_points(mesh, _DENSE_RADIUS * size)
+
+
+def _point_mesh(
+    name: str, points: NDArray[np.floating], colors: NDArray[np.floating]
+) -> bpy.types.Mesh:
+    """Return a mesh of loose vertices with colors."""
+    mesh = bpy.data.meshes.new(name)
+    mesh.vertices.add(len(points))
+    mesh.vertices.foreach_set("co", np.ascontiguousarray(points, np.float32).ravel())
+    rgba = np.ones((len(points), 4), np.float32)
+    rgba[:, :3] = colors
     color = mesh.color_attributes.new(COLOR, 'BYTE_COLOR', 'POINT')
     color.data.foreach_set("color_srgb", rgba.ravel())
     mesh.color_attributes.active_color = color
-    _set_attribute(mesh, TRACK_LENGTH, 'INT', cloud.track_length.astype(np.int32))
-    _set_attribute(mesh, ERROR, 'FLOAT', cloud.error.astype(np.float32))
-    mesh.update()
+    mean = np.full(3, 0.5)
+    if len(colors):
+        mean = colors.mean(axis=0)
+    mesh.materials.append(materials.showing_attribute(name, COLOR, mean))
+    return mesh
 
-    material = materials.showing_attribute("Cloud", COLOR, cloud.colors.mean(axis=0))
-    mesh.materials.append(material)
-    obj = bpy.data.objects.new("Cloud", mesh)
+
+def _shown_as_points(mesh: bpy.types.Mesh, radius: float) -> bpy.types.Object:
+    """Return an object of loose vertices that a modifier shows as round points."""
+    mesh.update()
+    obj = bpy.data.objects.new(mesh.name, mesh)
     modifier = obj.modifiers.new("Points", 'NODES')
-    modifier.node_group = _points_nodes(_RADIUS * size, material)
+    modifier.node_group = _points_nodes(radius, mesh.materials[0])
     return obj
 
 

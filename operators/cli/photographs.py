@@ -1,4 +1,4 @@
-"""``maquette photographs``: a folder of photographs into solved cameras and a cloud of points."""
+"""``maquette photographs``: a folder of photographs into cameras, points, voxels and a mesh."""
 
 from __future__ import annotations
 
@@ -8,11 +8,18 @@ from pathlib import Path
 import bpy
 
 from ...core.console import print_line, silence_stdout
+from ...core.errors import ImageError
+from ...core.photogrammetry.dense.outputs import write_cloud, write_voxels
+from ...core.photogrammetry.dense.records import DenseSettings
 from ...core.photogrammetry.photo_files import list_photographs
-from ...core.scene.solved_cameras import add_solved_scene, check_solved_path, write_solved
-from ..properties.photographs import REAL_SIZE
-from ..solve_photographs import solve_summary, start_solving
+from ...core.scene import exporting
+from ...core.scene.solved_cameras import add_solved_scene, add_surface, write_solved
+from ..properties.photographs import DETAIL, REAL_SIZE
+from ..solve_photographs import PhotographsResult, object_name, solve_summary, start_solving
+from . import finish
 from .command import Command, run_with_progress_line
+
+_WITHOUT_MESH = (".blend", ".ply")
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +29,8 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output",
         type=Path,
         required=True,
-        help="file to write: .blend with cameras and backgrounds, or .ply of the points",
+        help="file to write: .blend with cameras, points and mesh, .ply of the points, or the "
+        f"mesh as {' '.join(exporting.SUFFIXES)}",
     )
     parser.add_argument(
         "--size",
@@ -35,26 +43,81 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="do not refuse cameras that disagree with the object's outlines",
     )
+    parser.add_argument(
+        "--no-mesh", action="store_true", help="cameras and sparse points alone (.blend or .ply)"
+    )
+    parser.add_argument(
+        "--detail",
+        type=int,
+        default=DETAIL["default"],
+        help="grid cells along the object's longest side (%(default)s)",
+    )
+    parser.add_argument("--voxels", type=Path, help="write the voxels into this .npz as well")
+    finish.add_arguments(parser)
 
 
 def _run_command(arguments: argparse.Namespace) -> int:
+    _check_arguments(arguments)
+    paths = list_photographs(arguments.folder)
+    dense = None if arguments.no_mesh else DenseSettings(resolution=arguments.detail)
+    work = start_solving(paths, not arguments.no_outlines, dense)
+    result = run_with_progress_line(work)
+
+    report = _write_result(result, arguments)
+    print_line("; ".join((f"{arguments.output}: {solve_summary(result)}", *report)))
+    for entry in result.solved.left_out:
+        print_line(f"{entry.path.name}: {entry.reason}")
+    return 1 if any(entry.unreadable for entry in result.solved.left_out) else 0
+
+
+def _check_arguments(arguments: argparse.Namespace) -> None:
+    """Exit with the usage, or raise, before the work begins."""
+    finish.check_arguments(arguments)
     if not REAL_SIZE["min"] <= arguments.size <= REAL_SIZE["max"]:
         arguments.error(f"--size is {REAL_SIZE['min']} to {REAL_SIZE['max']}")
-    check_solved_path(arguments.output)
-    paths = list_photographs(arguments.folder)
-    result = run_with_progress_line(start_solving(paths, not arguments.no_outlines))
+    if not DETAIL["min"] <= arguments.detail <= DETAIL["max"]:
+        arguments.error(f"--detail is {DETAIL['min']} to {DETAIL['max']}")
+    if arguments.no_mesh:
+        if arguments.output.suffix.lower() not in _WITHOUT_MESH:
+            arguments.error(f"with --no-mesh the output is {' or '.join(_WITHOUT_MESH)}")
+        if arguments.voxels or arguments.preset or arguments.texture:
+            arguments.error("--voxels, --preset and --texture need a mesh")
+    if arguments.voxels and arguments.voxels.suffix.lower() != ".npz":
+        arguments.error("--voxels takes a file .npz")
+    exporting.check_export_path(arguments.output)
+
+
+def _write_result(result: PhotographsResult, arguments: argparse.Namespace) -> list[str]:
+    """Write all files; return a report on the finished mesh, one text a fact."""
+    suffix = arguments.output.suffix.lower()
     with silence_stdout():
-        collection = add_solved_scene(bpy.context, result, arguments.size)
-        write_solved(arguments.output, bpy.context.scene, collection)
-    print_line(f"{arguments.output}: {solve_summary(result)}")
-    for entry in result.left_out:
-        print_line(f"{entry.path.name}: {entry.reason}")
-    return 1 if any(entry.unreadable for entry in result.left_out) else 0
+        collection = add_solved_scene(bpy.context, result.solved, arguments.size)
+    if result.shape is None:
+        if suffix not in _WITHOUT_MESH:
+            raise ImageError(result.problem)
+        with silence_stdout():
+            write_solved(arguments.output, bpy.context.scene, collection)
+        return []
+
+    if arguments.voxels:
+        write_voxels(arguments.voxels, result.shape.field, arguments.size)
+    if suffix == ".ply":
+        write_cloud(arguments.output, result.shape.cloud, arguments.size)
+        return []
+    name = object_name(arguments.folder)
+    obj = add_surface(collection, name, result.shape, arguments.size)
+    report = finish.finish_object(obj, arguments.output, arguments)
+    with silence_stdout():
+        if suffix == ".blend":
+            write_solved(arguments.output, bpy.context.scene, collection)
+        else:
+            exporting.write_meshes(arguments.output, obj)
+    return report
 
 
 COMMAND = Command(
     "photographs",
-    "Solve the cameras of photographs, and write them with a cloud of points",
+    "Solve the cameras of photographs, and make a mesh of what they show",
     _add_arguments,
     _run_command,
 )

@@ -21,6 +21,20 @@ CHECK_OUTLINES = {
     "cameras otherwise. Takes a second",
     "default": True,
 }
+MAKE_MESH = {
+    "name": "Make Mesh",
+    "description": "Measure depth in the photographs, and make a closed mesh of the object with "
+    "the photographs' colors. Needs PyTorch. Takes about as long as the cameras",
+    "default": True,
+}
+DETAIL = {
+    "name": "Detail",
+    "description": "Grid cells along the object's longest side, of which the mesh is made. "
+    "Time and memory grow with its square to cube",
+    "default": 176,
+    "min": 32,
+    "max": 400,
+}
 REAL_SIZE = {
     "name": "Size",
     "description": "Length of the object's longest side in meters, as you measure it. "
@@ -46,6 +60,8 @@ class MaquettePhotographs(bpy.types.PropertyGroup):
     folder: StringProperty(**FOLDER, options=set(PATH_OPTIONS))
     size: bpy.props.FloatProperty(**REAL_SIZE)
     check_outlines: BoolProperty(**CHECK_OUTLINES)
+    make_mesh: BoolProperty(**MAKE_MESH)
+    detail: bpy.props.IntProperty(**DETAIL)
     summary: StringProperty(name="Summary", description="What the last run found")
     left_out: CollectionProperty(
         name="Left Out",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ...cameras import Camera
 from ...jobs.task import Progress, Task
@@ -30,7 +31,7 @@ class _Surface:
 
 
 def check_depths(
-    views: list[DenseView], maps: list[DepthMap], costs: list[np.ndarray], size: float
+    views: list[DenseView], maps: list[DepthMap], costs: list[NDArray[np.float32]], size: float
 ) -> Task[list[DepthMap]]:
     """Keep the depths that at least two other photographs agree with, and average those.
 

@@ -33,15 +33,14 @@ class FusionSettings:
     Attributes:
         band: Cells on each side of a depth in which it gives a distance.
         free_weight: Of free space beyond the band, by view.
-        prior: Weight of the hull.
+        enough: Weight from which on the evidence counts alone, and the hull not.
         edge: Pixels around a voxel's whose nearest depth counts for free space.
     """
 
     band: float = 3.0
     free_weight: float = 0.5
-    prior: float = 1.0
+    enough: float = 0.5
     edge: int = 1
-    smooth: int = 1
 
 
 _DEFAULTS = FusionSettings()
@@ -67,16 +66,19 @@ def fuse_depths(
     points = torch.from_numpy(hull.points(index)).float()
     hull_value = torch.from_numpy(hull.values.ravel()[index])
 
-    total = settings.prior * hull_value.clamp(-band, band)
-    weight_sum = torch.full((len(index),), float(settings.prior))
+    total = torch.zeros(len(index))
+    weight_sum = torch.zeros(len(index))
     for number, (view, depths) in enumerate(zip(views, maps, strict=True)):
         yield Progress(number / len(views), f"Fusing {number + 1}/{len(views)}")
         value, weight = _evidence(points, view, depths, band, settings)
         total += value * weight
         weight_sum += weight
 
-    # Nothing is outside the hull.
-    field = torch.minimum(total / weight_sum, hull_value)
+    # Where there is little evidence, the hull counts; and nothing is outside the hull.
+    share = (weight_sum / settings.enough).clamp_max(1)
+    measured = total / weight_sum.clamp_min(1e-6)
+    field = share * measured + (1 - share) * hull_value.clamp_max(band)
+    field = torch.minimum(field, hull_value)
     values = torch.from_numpy(hull.values.copy()).clamp_max(band).ravel()
     values[torch.from_numpy(index)] = field
     return VoxelGrid(values.numpy().reshape(hull.values.shape), hull.origin, spacing)

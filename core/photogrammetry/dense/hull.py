@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ...cameras import Camera
 from ...errors import ImageError
-from ...jobs.task import Progress, Task
+from ...jobs.task import Progress, Task, subtask
 from ..hull_check import bounding_sphere
 from .records import DenseView, VoxelGrid
 
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 _REACH = 8  # pixels to which distances to a mask's outline are known
 _BAND = 4.0  # cells outside the hull to which its field is computed
+_ROUGH_BAND = 1.5  # cells of the rough grid around its hull in which the fine one is computed
+_ROUGH_SHARE = 0.3  # of the time
+_WORTH = 0.9  # share of the points that are left, from which on dropping the others is worth it
 _COARSE = 64  # cells along each side of the first, rough hull
 _BORDER = 3  # cells around the hull
 _SEEN = 0.5  # of the photographs must show a point, else it is outside
@@ -56,7 +59,9 @@ def build_hull(views: list[DenseView], resolution: int, floor: bool) -> Task[Vox
         lower[2] = max(lower[2], -spacing)
     shape = np.ceil((center + radius - lower) / spacing).astype(int) + 1
     rough = VoxelGrid(np.zeros(shape.clip(1), np.float32), lower, spacing)
-    rough = yield from _carve(rough, cameras, distances, floor)
+    everywhere = np.ones(rough.values.shape, bool)
+    carving = _carve(rough, everywhere, cameras, distances, floor)
+    rough = yield from subtask(carving, 0.0, _ROUGH_SHARE)
     # A thin part may lie between the points, so points just outside count as well.
     occupied = np.argwhere(rough.values > -spacing)
     if not len(occupied):
@@ -64,10 +69,11 @@ def build_hull(views: list[DenseView], resolution: int, floor: bool) -> Task[Vox
 
     lower = rough.origin + (occupied.min(0) - 1) * spacing
     upper = rough.origin + (occupied.max(0) + 1) * spacing
-    yield Progress(0.3, "Hull")
     fine_spacing = float((upper - lower - 2 * spacing).max()) / resolution
     fine = _grid_in_box(lower, upper, fine_spacing, floor)
-    fine = yield from _carve(fine, cameras, distances, floor)
+    near = _near_hull(rough, fine)
+    carving = _carve(fine, near, cameras, distances, floor)
+    fine = yield from subtask(carving, _ROUGH_SHARE, 1.0)
     if not (fine.values > 0).any():
         raise ImageError("The outlines of the object have nothing in common: check the masks")
     return _cropped(fine)
@@ -106,33 +112,50 @@ def _distance_to(target: torch.Tensor) -> torch.Tensor:
     return squared.sqrt()
 
 
+def _near_hull(rough: VoxelGrid, fine: VoxelGrid) -> NDArray[np.bool_]:
+    """Return which points of the fine grid are in or close to the rough hull."""
+    near = rough.values > -_ROUGH_BAND * rough.spacing
+    lookups = []
+    for axis in range(3):
+        positions = fine.origin[axis] + np.arange(fine.values.shape[axis]) * fine.spacing
+        cells = np.round((positions - rough.origin[axis]) / rough.spacing).astype(int)
+        lookups.append(cells.clip(0, near.shape[axis] - 1))
+    found: NDArray[np.bool_] = near[np.ix_(*lookups)]
+    return found
+
+
 def _carve(
-    grid: VoxelGrid, cameras: list[Camera], distances: list[torch.Tensor], floor: bool
+    grid: VoxelGrid,
+    candidates: NDArray[np.bool_],
+    cameras: list[Camera],
+    distances: list[torch.Tensor],
+    floor: bool,
 ) -> Task[VoxelGrid]:
-    """Return ``grid`` with the hull's field as values."""
+    """Return ``grid`` with the hull's field as values; all but the candidates are outside."""
     import torch
 
-    count = grid.values.size
-    index = torch.arange(count)
-    points = torch.from_numpy(grid.points(np.arange(count))).float()
-    field = points[:, 2].clone() if floor else torch.full((count,), float(_BAND * grid.spacing))
-    seen = torch.zeros(count)
+    flat = np.flatnonzero(candidates)
+    index = torch.from_numpy(flat)
+    points = torch.from_numpy(grid.points(flat)).float()
+    field = points[:, 2].clone() if floor else torch.full((len(flat),), _BAND * grid.spacing)
+    seen = torch.zeros(len(flat))
     limit = -_BAND * grid.spacing
 
     # What is far outside one mask needs no further look.
     for number, (camera, distance) in enumerate(zip(cameras, distances, strict=True)):
         yield Progress(number / len(cameras), "Hull")
-        alive = field > limit
-        index = index[alive]
-        points = points[alive]
-        field = field[alive]
-        seen = seen[alive]
         value, in_image = _distance_in_view(points, camera, distance)
         field = torch.where(in_image, torch.minimum(field, value), field)
         seen += in_image
+        alive = torch.nonzero(field > limit)[:, 0]
+        if len(alive) < _WORTH * len(field):
+            index = index[alive]
+            points = points[alive]
+            field = field[alive]
+            seen = seen[alive]
 
     field[seen < _SEEN * len(cameras)] = _FAR_OUTSIDE
-    values = torch.full((count,), _FAR_OUTSIDE)
+    values = torch.full((grid.values.size,), _FAR_OUTSIDE)
     values[index] = field
     return VoxelGrid(values.numpy().reshape(grid.values.shape), grid.origin, grid.spacing)
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.nn import functional
 
 from ...cameras import Camera
@@ -151,7 +152,9 @@ class PatchMatcher:
         self._variance = (self._centered * values).sum(1).clamp_min(1e-8)
 
 
-def _relative_projection(view: Camera, source: Camera) -> tuple[np.ndarray, np.ndarray]:
+def _relative_projection(
+    view: Camera, source: Camera
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return A (3, 3) and b (3,): a pixel of inverse depth w is at A (u, v, 1) + b w."""
     relative = source.from_world @ np.linalg.inv(view.from_world)
     matrix = source.intrinsics @ relative[:3, :3] @ np.linalg.inv(view.intrinsics)

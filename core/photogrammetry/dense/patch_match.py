@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.nn import functional
 
 from ...cameras import Camera
@@ -47,7 +48,7 @@ def gray_view(view: DenseView) -> GrayView:
 
 def match_patches(
     view: DenseView, sources: list[DenseView], hull: VoxelGrid, settings: DenseSettings
-) -> tuple[DepthMap, np.ndarray]:
+) -> tuple[DepthMap, NDArray[np.float32]]:
     """Measure the depth of a view's masked pixels.
 
     Args:
@@ -68,7 +69,7 @@ def match_patches(
     for level, rounds in enumerate(settings.iterations):
         views = pyramid[settings.levels - 1 - level]
         search = PlaneSearch(views[0], views[1:], hull, generator)
-        search.begin(state, _DECAY ** (1.5 * level))
+        search.begin(state)
         for number in range(rounds):
             search.improve(_DECAY ** (number + 1.5 * level))
         state = search
@@ -97,7 +98,7 @@ class PlaneSearch:
         self.cost = torch.full((len(self.matcher),), torch.inf)
         self.boards = [self._board(color) for color in (0, 1)]
 
-    def begin(self, coarser: PlaneSearch | None, scale: float) -> None:
+    def begin(self, coarser: PlaneSearch | None) -> None:
         """Take the planes of the next coarser level, or random ones."""
         everywhere = torch.arange(len(self.matcher))
         if coarser is not None:
@@ -138,7 +139,7 @@ class PlaneSearch:
         confidence = np.zeros((height, width), np.float32)
         return DepthMap(depth.numpy(), normal.numpy(), confidence)
 
-    def cost_image(self) -> np.ndarray:
+    def cost_image(self) -> NDArray[np.float32]:
         """Return the costs (H, W), 2 where there is no pixel."""
         image = torch.full(self.matcher.shape, 2.0)
         image[self.matcher.rows, self.matcher.columns] = self.cost
@@ -149,7 +150,6 @@ class PlaneSearch:
 
         A missing neighbor has the number P.
         """
-        height, width = self.matcher.shape
         rows = self.matcher.rows
         columns = self.matcher.columns
         pixels = torch.nonzero((rows + columns) % 2 == color)[:, 0]

@@ -1,0 +1,163 @@
+"""From solved photographs to a closed mesh, a dense cloud and voxels: the steps in their order.
+
+    photographs -> views (masks) -> hull -> depth maps -> consistent depth -> field -> surface
+
+PyTorch is imported when a step runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...arrays import MeshArrays, View
+from ...errors import ImageError
+from ...geometry.connectivity import remove_small_components
+from ...geometry.surface_nets import surface_nets
+from ...geometry.texture_baking import vertex_colors_from_views
+from ...jobs.dependencies import require_packages
+from ...jobs.task import Progress, Task, subtask
+from ..records import SolvedScene
+from .records import DenseSettings, DenseShape, DenseView, DepthMap, VoxelGrid
+from .view_reading import ObjectViews, read_views
+
+_DEFAULTS = DenseSettings()
+_LEAST_VIEWS = 3
+_SMALL_VOLUME = 0.01  # of the largest part, and
+_SMALL_LENGTH = 0.1  # of its longest side: smaller loose parts are removed
+_UNMEASURED = 0.5  # confidence where no depth was measured, of the hull's surface
+_STAGES = {  # where each ends, of all the work
+    "views": 0.1,
+    "hull": 0.2,
+    "depth": 0.8,
+    "check": 0.85,
+    "field": 0.92,
+    "surface": 1.0,
+}
+
+
+def reconstruct_surface(
+    solved: SolvedScene, settings: DenseSettings = _DEFAULTS
+) -> Task[DenseShape]:
+    """Reconstruct the object that solved photographs show.
+
+    Args:
+        solved: Photographs with cameras.
+        settings: See there.
+
+    Raises:
+        ImageError: The object cannot be told from its background, or a photograph cannot be read.
+        DependencyError: PyTorch or Pillow is not installed.
+    """
+    require_packages("torch", "PIL")
+    views = yield from subtask(read_views(solved, settings), 0.0, _STAGES["views"])
+    return (yield from subtask(surface_of_views(views, settings), _STAGES["views"], 1.0))
+
+
+def surface_of_views(views: ObjectViews, settings: DenseSettings = _DEFAULTS) -> Task[DenseShape]:
+    """Reconstruct the object that masked views show; see :func:`reconstruct_surface`."""
+    from .consistency import dense_cloud
+
+    if len(views.views) < _LEAST_VIEWS:
+        raise ImageError(
+            f"The object is visible in {len(views.views)} photographs only: "
+            f"{_LEAST_VIEWS} are needed"
+        )
+    with _single_threaded():
+        hull, field, maps, notes = yield from _measure(views, settings)
+        yield Progress(_STAGES["field"], "Surface")
+        cloud = dense_cloud(views.views, maps)
+        hull_mesh = extract_mesh(hull)
+        mesh = extract_mesh(field)
+        coloring = _finish_mesh(mesh, views, cloud.points, field.spacing)
+        mesh = yield from subtask(coloring, _STAGES["field"], 1.0, "Colors")
+    return DenseShape(mesh=mesh, cloud=cloud, field=field, hull=hull_mesh, notes=notes)
+
+
+def _measure(
+    views: ObjectViews, settings: DenseSettings
+) -> Task[tuple[VoxelGrid, VoxelGrid, list[DepthMap], tuple[str, ...]]]:
+    """Return hull, field, checked depth maps and notes."""
+    from .consistency import check_depths
+    from .depth import measure_depths
+    from .fusion import fuse_depths
+    from .hull import build_hull
+
+    building = build_hull(views.views, settings.resolution, views.floor)
+    hull = yield from subtask(building, 0.0, _STAGES["hull"])
+    extent = np.array(hull.values.shape) * hull.spacing
+    maps, costs = yield from subtask(
+        measure_depths(views.views, hull, settings), _STAGES["hull"], _STAGES["depth"]
+    )
+
+    checking = check_depths(views.views, maps, costs, float(extent.max()))
+    maps = yield from subtask(checking, _STAGES["depth"], _STAGES["check"])
+    fusing = fuse_depths(hull, views.views, maps)
+    field = yield from subtask(fusing, _STAGES["check"], _STAGES["field"])
+
+    # Say what share of the object has depth, since the rest is the hull's.
+    measured = sum(int((each.confidence > 0).sum()) for each in maps)
+    shown = sum(int((view.mask > 0.5).sum()) for view in views.views)
+    notes = views.notes
+    if measured < 0.3 * shown:
+        share = measured / max(shown, 1)
+        notes = (*notes, f"Only {share:.0%} of the surface has depth: the rest is its outline")
+    return hull, field, maps, notes
+
+
+def extract_mesh(field: VoxelGrid) -> MeshArrays:
+    """Return the closed surface of a field, without small loose parts."""
+    mesh = surface_nets(field.values, origin=field.origin, spacing=field.spacing)
+    return remove_small_components(mesh, _SMALL_VOLUME, _SMALL_LENGTH)
+
+
+def _finish_mesh(
+    mesh: MeshArrays, views: ObjectViews, points: NDArray[np.float32], spacing: float
+) -> Task[MeshArrays]:
+    """Give a mesh its colors, its confidence and the photographs that it was made from."""
+    images = [_as_view(view) for view in views.views]
+    colors = yield from vertex_colors_from_views(mesh, images, spacing)
+    confidence = _confidence(mesh.vertices, points, spacing)
+    return replace(mesh, colors=colors, confidence=confidence, views=tuple(views.photographs))
+
+
+def _as_view(view: DenseView) -> View:
+    image = np.concatenate((view.color, view.mask[..., None]), axis=2)
+    return View(image.astype(np.float32), view.camera)
+
+
+def _confidence(
+    vertices: NDArray[np.float32], points: NDArray[np.float32], spacing: float
+) -> NDArray[np.float32]:
+    """Return the confidence (V,): higher the more points were measured near each vertex."""
+    lower = vertices.min(0) - 2 * spacing
+    shape = np.ceil((vertices.max(0) + 2 * spacing - lower) / spacing).astype(int) + 1
+    cells = np.round((points - lower) / spacing).astype(int)
+    inside = ((cells >= 0) & (cells < shape)).all(1)
+    flat = np.ravel_multi_index(tuple(cells[inside].T), tuple(shape))
+    count = np.bincount(flat, minlength=int(np.prod(shape))).reshape(shape).astype(np.float32)
+
+    # The mean of the 3 x 3 x 3 cells around each, by one pass an axis.
+    for axis in range(3):
+        count = count + np.roll(count, 1, axis) + np.roll(count, -1, axis)
+    own = np.round((vertices - lower) / spacing).astype(int)
+    near = count[tuple(own.T)]
+    confidence: NDArray[np.float32] = 1 - _UNMEASURED * np.exp(-near / 4)
+    return confidence.astype(np.float32)
+
+
+@contextmanager
+def _single_threaded() -> Iterator[None]:
+    """Let PyTorch use one thread for each operation, since views are measured beside each other."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
