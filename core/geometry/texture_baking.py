@@ -46,6 +46,7 @@ from .winding_number import face_normals, vertex_normals
 _SHARPNESS = 6  # power of the cosine by which images are blended
 # Weight of the colors below those of the views; they show through where views are grazing.
 _BASE_WEIGHT = 0.01
+_SQUARELY_SHARE = 1e-4  # by which squarely seen surfaces count for outlines, if there is no other
 _UNKNOWN_COLOR = 0.5  # of a mesh without colors: gray
 _PADDING = 16  # texels around each island of the unwrapping, for filtering and mipmaps
 _MIN_OPACITY = 0.5  # below it a pixel is background
@@ -228,7 +229,7 @@ def _sum_views(
         yield Progress((index + 0.5) / len(views), "Projecting")
         color, cosine, opacity = _project_view(view, buffer, samples)
         squarely = cosine**_SHARPNESS * opacity
-        aside = (cosine * (1 - cosine)) ** 2 * opacity
+        aside = (cosine * (1 - cosine)) ** 2 * opacity + _SQUARELY_SHARE * squarely
         seen.colors[:] += color * squarely[:, None]
         seen.weights[:] += squarely
         seen.outline_colors[:] += color * aside[:, None]
