@@ -14,8 +14,9 @@ blended by how squarely they look at the surface:
 1. The points: the texels that a face covers in the unwrapping, or the vertices.
 2. For each image, a depth buffer of the mesh in its camera, for the visible points.
 3. The weight of an image at a point: cos^6 of the angle between the normal and the direction to the
-   camera, 0 where the point is hidden or off the mask. The vertex colors have a small weight.
-4. For a texture, the colors are continued beyond the islands of the unwrapping.
+   camera, 0 where the point is hidden or off the mask. Other colors have a small weight.
+4. What no image shows takes the colors near the outlines, spread smoothly (``color_filling``).
+5. For a texture, the colors are continued beyond the islands of the unwrapping.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from ..cameras import Camera
 from ..imaging.morphology import dilate, filter3x3
 from ..imaging.resampling import sample_bilinear
 from ..jobs.task import Progress, Task, subtask
+from .color_filling import spread_colors
 from .rasterization import (
     MIN_COSINE,
     DepthBuffer,
@@ -42,8 +44,9 @@ from .rasterization import (
 from .winding_number import face_normals, vertex_normals
 
 _SHARPNESS = 6  # power of the cosine by which images are blended
-# Base weight of the existing vertex colors; they show through where views are grazing.
-_VERTEX_COLOR_WEIGHT = 0.01
+# Weight of the colors below those of the views; they show through where views are grazing.
+_BASE_WEIGHT = 0.01
+_SQUARELY_SHARE = 1e-4  # by which squarely seen surfaces count for outlines, if there is no other
 _UNKNOWN_COLOR = 0.5  # of a mesh without colors: gray
 _PADDING = 16  # texels around each island of the unwrapping, for filtering and mipmaps
 _MIN_OPACITY = 0.5  # below it a pixel is background
@@ -87,7 +90,8 @@ def bake_texture(
     def depth_buffer(camera: Camera) -> DepthBuffer:
         return render_depth(mesh.vertices[triangles].astype(float), camera)
 
-    colors = yield from subtask(_blend_views(samples, views, depth_buffer), 0.1, 0.8)
+    seen = yield from subtask(_sum_views(samples, views, depth_buffer), 0.1, 0.8)
+    colors = seen.blend_over(samples.colors)
 
     yield Progress(0.8, "Padding")
     background: float | NDArray[np.float32] = _UNKNOWN_COLOR
@@ -105,10 +109,12 @@ def vertex_colors_from_views(
 ) -> Task[NDArray[np.float32]]:
     """Return the colors of a mesh's vertices as views show them.
 
+    Where no view sees a vertex, its color is spread from where views see the surface from aside,
+    which is next to what they do not see. So no feature of a front is repeated on a back.
     Visibility is estimated from the vertices alone, which is fast, and enough for dense meshes.
 
     Args:
-        mesh: Its colors are used where no view sees a vertex.
+        mesh: Its colors are used if no view sees anything of it.
         views: Images whose alpha is the object's mask, with cameras in the mesh's frame.
         cell: Typical distance of neighboring vertices, meters.
 
@@ -127,8 +133,11 @@ def vertex_colors_from_views(
     def depth_buffer(camera: Camera) -> DepthBuffer:
         return render_vertex_depth(vertices, camera, cell)
 
-    colors = yield from _blend_views(samples, views, depth_buffer)
-    return colors.astype(np.float32)
+    seen = yield from _sum_views(samples, views, depth_buffer)
+    outline_colors = seen.outline_colors / np.maximum(seen.outline_weights, 1e-12)[:, None]
+    spread = spread_colors(vertices, outline_colors, seen.outline_weights, vertices)
+    base = samples.colors if spread is None else spread
+    return seen.blend_over(base).astype(np.float32)
 
 
 def _mesh_colors(mesh: MeshArrays) -> Floats:
@@ -175,39 +184,66 @@ def _surface_texels(
     return texel, samples
 
 
-def _blend_views(
+@dataclass(frozen=True)
+class _SeenColors:
+    """Sums over the views of what they show at points.
+
+    Attributes:
+        colors: (P, 3) colors times weights.
+        weights: (P,) high where a view looks squarely at the surface, 0 where none sees it.
+        outline_colors: (P, 3) colors times the weights of the outline.
+        outline_weights: (P,) high where a view sees the surface from aside, though not at its rim,
+            whose pixels the background reaches.
+    """
+
+    colors: Floats
+    weights: Floats
+    outline_colors: Floats
+    outline_weights: Floats
+
+    def blend_over(self, base: Floats) -> Floats:
+        """Return the blended colors (P, 3); ``base`` (P, 3) shows where views see little."""
+        weighted = self.colors + base * _BASE_WEIGHT
+        blended: Floats = weighted / (self.weights + _BASE_WEIGHT)[:, None]
+        return blended
+
+
+def _sum_views(
     samples: _SurfaceSamples,
     views: Sequence[View],
     depth_buffer: Callable[[Camera], DepthBuffer],
-) -> Task[Floats]:
-    """Return the colors (P, 3) of points, blended from what views show of them.
+) -> Task[_SeenColors]:
+    """Return what views show of points.
 
     Args:
         samples: The points.
         views: Images and cameras.
         depth_buffer: Returns the depth buffer of a camera.
     """
-    color_sum = samples.colors * _VERTEX_COLOR_WEIGHT
-    weight_sum = np.full(len(color_sum), _VERTEX_COLOR_WEIGHT)
+    count = len(samples.positions)
+    seen = _SeenColors(np.zeros((count, 3)), np.zeros(count), np.zeros((count, 3)), np.zeros(count))
     for index, view in enumerate(views):
         yield Progress(index / len(views), "Projecting")
         buffer = depth_buffer(view.camera)
 
         yield Progress((index + 0.5) / len(views), "Projecting")
-        color, weight = _project_view(view, buffer, samples)
-        color_sum += color * weight[:, None]
-        weight_sum += weight
-
-    blended: Floats = color_sum / weight_sum[:, None]
-    return blended
+        color, cosine, opacity = _project_view(view, buffer, samples)
+        squarely = cosine**_SHARPNESS * opacity
+        aside = (cosine * (1 - cosine)) ** 2 * opacity + _SQUARELY_SHARE * squarely
+        seen.colors[:] += color * squarely[:, None]
+        seen.weights[:] += squarely
+        seen.outline_colors[:] += color * aside[:, None]
+        seen.outline_weights[:] += aside
+    return seen
 
 
 def _project_view(
     view: View, buffer: DepthBuffer, samples: _SurfaceSamples
-) -> tuple[Floats, Floats]:
-    """Return the colors (P, 3) that a view shows at points, and their weights (P,).
+) -> tuple[Floats, Floats, Floats]:
+    """Return what a view shows at points: colors (P, 3), cosines (P,) and opacities (P,).
 
-    The weight is 0 where the view does not see the point.
+    The cosine is that of the angle at which the view sees the surface, 0 where it does not; the
+    opacity is the smallest one around the pixel, so low at the rim of the mask.
     """
     camera = view.camera
     positions = samples.positions
@@ -232,13 +268,14 @@ def _project_view(
     values = sample_bilinear(layers, pixels)
     opacity = values[:, 3]
 
-    # Surfaces seen straight on count most, and those at the rim of the mask little.
     colors = np.zeros_like(positions)
-    weights = np.zeros(len(positions))
+    cosines = np.zeros(len(positions))
+    opacities = np.zeros(len(positions))
     straight_colors = values[:, :3] / np.maximum(opacity, 1e-6)[:, None]
     colors[seen] = straight_colors.clip(0, 1)
-    weights[seen] = cosine[seen] ** _SHARPNESS * values[:, 4] * (opacity > _MIN_OPACITY)
-    return colors, weights
+    cosines[seen] = cosine[seen]
+    opacities[seen] = values[:, 4] * (opacity > _MIN_OPACITY)
+    return colors, cosines, opacities
 
 
 def _pad_islands(texture: NDArray[np.float32], is_filled: NDArray[np.bool_]) -> NDArray[np.float32]:
