@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _ABANDONED = 60
 # The same for a folder, whose time does not change while a file in it grows.
 _ABANDONED_FOLDER = 3600
+# What a file system that cannot flush answers.
+_NO_FLUSH = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
 # Bytes of a name that its partial file repeats; file systems allow 255 in all.
 _MAX_NAME = 100
 _KEPT_OF_NAME = 80
@@ -116,6 +118,16 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"The folder {folder} could not be created: {error.strerror}") from error
+
+
+def utf8_name(name: str) -> str:
+    """Return a file's name, or a similar one with its suffix if it is not UTF-8."""
+    data = os.fsencode(name)
+    readable = data.decode("utf-8", "ignore")
+    if readable == name:
+        return name
+    path = Path(readable)
+    return f"{path.stem}-{zlib.crc32(data):08x}{path.suffix}"
 
 
 def probe_folder(path: Path) -> None:
@@ -240,7 +252,7 @@ class LineFile:
             OutputError: The disk reports an error.
         """
         with report_write_errors(self._path):
-            os.fsync(self._file.fileno())
+            _flush_descriptor(self._file.fileno())
 
     def close(self) -> None:
         """Close the file."""
@@ -269,7 +281,7 @@ def _shortened(name: str) -> str:
     """Return ``name``, or a shorter one of its own if something added would make it too long."""
     data = os.fsencode(name)
     if len(data) <= _MAX_NAME:
-        return name
+        return utf8_name(name)
     start = data[:_KEPT_OF_NAME].decode("utf-8", "ignore")
     return f"{start}-{zlib.crc32(data):08x}"
 
@@ -291,7 +303,15 @@ def _move_files(folder: Path, path: Path) -> None:
 def _flush_to_disk(path: Path) -> None:
     """Return once the content of a file would survive a power failure."""
     with path.open("rb+") as file:
-        os.fsync(file.fileno())
+        _flush_descriptor(file.fileno())
+
+
+def _flush_descriptor(descriptor: int) -> None:
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_FLUSH:
+            raise
 
 
 def _flush_folder(folder: Path) -> None:

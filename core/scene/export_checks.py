@@ -7,6 +7,7 @@ the end of what has no counts. No mesh is decoded, so a check takes a fraction o
 from __future__ import annotations
 
 import json
+import os
 import struct
 import zipfile
 import zlib
@@ -141,7 +142,7 @@ def _check_obj(path: Path, counts: MeshCounts) -> None:
     for line in lines:
         if not line.startswith(b"mtllib "):
             continue
-        library = path.with_name(line[len(b"mtllib ") :].decode())
+        library = path.with_name(os.fsdecode(line[len(b"mtllib ") :]))
         materials = _complete_text(library).splitlines()
         defined = {text[len(b"newmtl ") :] for text in materials if text.startswith(b"newmtl ")}
         _require(used <= defined, f"{library.name} lacks materials")

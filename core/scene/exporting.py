@@ -14,7 +14,7 @@ from pathlib import Path
 
 import bpy
 
-from ..atomic_files import atomic_folder, probe_folder
+from ..atomic_files import atomic_folder, probe_folder, utf8_name
 from ..console import silence_stderr
 from ..errors import OutputError
 from . import materials
@@ -87,7 +87,7 @@ def write_meshes(path: Path, *objects: bpy.types.Object) -> None:
 
 @contextmanager
 def written_completely(path: Path, counts: MeshCounts = _NO_COUNTS) -> Iterator[Path]:
-    """Give a path of the same name to write; check the file, and move it to ``path`` on success.
+    """Give a path to write; check the file, and move it to ``path`` on success.
 
     Args:
         path: Its suffix is one of SUFFIXES.
@@ -97,12 +97,15 @@ def written_completely(path: Path, counts: MeshCounts = _NO_COUNTS) -> Iterator[
         OutputError: Writing failed.
     """
     with atomic_folder(path) as folder:
+        # Blender's exporters in Python take no names but those in UTF-8.
+        written = folder / utf8_name(path.name)
         try:
-            yield folder / path.name
+            yield written
         except (RuntimeError, AttributeError, UnicodeError) as error:
             # AttributeError: the exporter's add-on is disabled
             raise OutputError(f"{path} could not be written: {_reason(error)}") from error
-        check_export(folder / path.name, counts, path)
+        check_export(written, counts, path)
+        written.replace(folder / path.name)
 
 
 def _reason(error: Exception) -> str:

@@ -279,6 +279,18 @@ def test_an_older_file_survives_a_full_disk(tmp_path):
     assert {path.read_text() for path in tmp_path.iterdir()} == {"older"}
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names are Unicode")
+@pytest.mark.parametrize("name", ["\u0441\u0442\u0443\u043b", "caf\udce9", "a b%20c#d", ".x"])
+def test_files_of_any_name_are_written(wedge, tmp_path, name):
+    from maquette.core.scene.exporting import SUFFIXES
+
+    for suffix in SUFFIXES:
+        write(tmp_path / f"{name}{suffix}", wedge)
+        assert (tmp_path / f"{name}{suffix}").stat().st_size > 100
+    assert not [path for path in tmp_path.iterdir() if "partial" in path.name]
+    assert len(list(tmp_path.iterdir())) == len(SUFFIXES) + 2  # .bin and .mtl
+
+
 class TestRefuses:
     def check(self, path):
         from maquette.core.scene import exporting

@@ -1,3 +1,4 @@
+import os
 from dataclasses import replace
 
 import bpy
@@ -126,6 +127,25 @@ def test_a_ply_holds_every_point_and_its_color(solved, tmp_path):
     np.testing.assert_allclose(places, POINTS, atol=1e-5)
     colors = np.array([each.color_srgb[:3] for each in mesh.color_attributes[0].data])
     np.testing.assert_allclose(colors, solved.cloud.colors, atol=2 / 255)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file sizes are limited as POSIX does it")
+@pytest.mark.parametrize("suffix", [".blend", ".ply"])
+def test_an_older_file_survives_a_full_disk(solved, tmp_path, suffix):
+    import resource
+
+    path = tmp_path / f"out{suffix}"
+    path.write_text("older")
+    collection = add_solved_scene(bpy.context, solved, 1.0)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (512, hard))
+    try:
+        with pytest.raises(OutputError, match="could not be written completely"):
+            write_solved(path, bpy.context.scene, collection)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert path.read_text() == "older"
+    assert not [file for file in tmp_path.iterdir() if "partial" in file.name]
 
 
 def test_other_formats_are_refused_before_the_work(tmp_path):
