@@ -17,6 +17,7 @@ from ..core.scene.datagen.objects import render_dataset
 from ..core.scene.datagen.sources import (
     ObjectSource,
     file_sources,
+    left_out_text,
     procedural_sources,
     scene_sources,
 )
@@ -98,7 +99,11 @@ class MAQUETTE_OT_render_dataset(DatasetProperties, TaskOperator, bpy.types.Oper
         if self.source == 'FILES':
             if not self.mesh_folder:
                 raise DatasetError("Choose a folder of mesh files")
-            return file_sources(absolute_path(self.mesh_folder))
+            folder = absolute_path(self.mesh_folder)
+            left_out = left_out_text(folder)
+            if left_out:
+                self.report({'WARNING'}, left_out)
+            return file_sources(folder)
         if self.source == 'PROCEDURAL':
             families = parse_families(self.families)
             return procedural_sources(families, self.count, self.seed)

@@ -7,8 +7,10 @@ of thousands of files. What is found out on the way is reported, so that it is n
 from __future__ import annotations
 
 import shutil
+import signal
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +24,9 @@ from . import far_files, gltf_files, importing, materials, meshes
 
 OPENING = "Opening"  # stage of the task while it may crash, hang or fill the memory
 MEMORY_LIMIT = 2_000_000_000  # bytes that an import may take
+_SECONDS = 20.0  # that an import may take, and more for a large file
+_SECONDS_PER_BYTE = 1e-6
+_ALARM_DELAY = 5.0  # seconds after its limit at which an import ends itself
 _OUTPUT_LIMIT = 200_000_000  # bytes of a file that an import may write: a copy, or messages
 _MOST_PIXELS = 1 << 28  # of an image: 1 GB, and as much again while it is rendered
 _MOST_DISTANT = 1e18  # meters: its square is still a number of 32 bits
@@ -71,7 +76,8 @@ def check_mesh_file(path: Path, root: Path) -> Task[ImportReport]:
     scratch = Path(tempfile.mkdtemp(prefix="maquette_import_"))
     source = path
     try:
-        report = _check_file(path, root, scratch)
+        with _alarm(time_limit(path) + _ALARM_DELAY):
+            report = _check_file(path, root, scratch)
         source = report.source
         return report
     except Exception as error:  # whatever a damaged file makes of an importer
@@ -86,6 +92,11 @@ def check_mesh_file(path: Path, root: Path) -> Task[ImportReport]:
             shutil.rmtree(scratch, ignore_errors=True)
 
 
+def time_limit(path: Path) -> float:
+    """Return how many seconds the import of a mesh file may take."""
+    return _SECONDS + _SECONDS_PER_BYTE * path.stat().st_size
+
+
 def distance_in_sizes(bounds: NDArray[np.float64]) -> float:
     """Return how many times its size an object is away from the origin.
 
@@ -95,6 +106,23 @@ def distance_in_sizes(bounds: NDArray[np.float64]) -> float:
     size = float(np.ptp(bounds, axis=0).max())
     distance = float(np.abs(bounds.mean(axis=0)).max())
     return distance / size if size else 0.0
+
+
+@contextmanager
+def _alarm(seconds: float) -> Iterator[None]:
+    """End this process if the context is not left in time, whatever it does.
+
+    The process that waits for this one does so sooner, unless it has ended itself.
+    """
+    if not hasattr(signal, "SIGALRM"):
+        yield  # Windows
+        return
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _prepare_process() -> None:

@@ -164,8 +164,8 @@ def show_as_rendered(objects: Iterable[bpy.types.Object]) -> None:
         for modifier in obj.modifiers:
             with suppress(AttributeError):  # of a linked library
                 modifier.show_viewport = modifier.show_render
-            if hasattr(modifier, "render_levels"):
-                modifier.levels = modifier.render_levels
+                if hasattr(modifier, "render_levels"):
+                    modifier.levels = modifier.render_levels
 
 
 def file_scene(objects: Iterable[bpy.types.Object]) -> bpy.types.Scene | None:

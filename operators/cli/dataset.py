@@ -15,10 +15,10 @@ from ...core.scene.datagen.objects import render_dataset
 from ...core.scene.datagen.sources import (
     ObjectSource,
     file_sources,
+    left_out_text,
     procedural_sources,
     scene_sources,
     subset,
-    unsupported_files,
 )
 from ...core.scene.datagen.whole_scene import WholeScene, render_whole_scene
 from ...core.synthesis import camera_rigs
@@ -212,10 +212,10 @@ def _object_sources(arguments: argparse.Namespace, settings: DatasetSettings) ->
         return scene_sources(objects, settings.classes_from, settings.class_property)
 
     sources = file_sources(arguments.meshes) if arguments.meshes else []
+    left_out = left_out_text(arguments.meshes) if arguments.meshes else ""
     is_first_process = settings.shard[0] == 0
-    if arguments.meshes and is_first_process:
-        for path in unsupported_files(arguments.meshes):
-            print(f"left out {path.name}: the file type {path.suffix} is not supported")
+    if left_out and is_first_process:
+        print(f"{arguments.meshes}: {left_out}")
     if arguments.procedural:
         text = "" if arguments.procedural == "all" else arguments.procedural
         families = parse_families(text)

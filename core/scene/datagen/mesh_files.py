@@ -28,8 +28,6 @@ from .. import import_check, importing
 from .object_randomization import evaluated_copies
 
 IMPORTER = "Blender's importer "  # begins the reasons that tell of a file that ends processes
-_SECONDS = 20.0  # that an import may take, and more for a large file
-_SECONDS_PER_BYTE = 1e-6
 _START_SECONDS = 120.0  # that a second Blender may take to get ready
 _IDLE_SECONDS = 120.0  # after which the process ends by itself
 _FILES_PER_PROCESS = 300  # Blender's importers keep some memory of each file
@@ -146,7 +144,7 @@ def _check_in_process(path: Path, root: Path) -> Task[import_check.ImportReport]
     if _files_checked % _FILES_PER_PROCESS == 0:
         end_import_process()
 
-    limit = _SECONDS + _SECONDS_PER_BYTE * path.stat().st_size
+    limit = import_check.time_limit(path)
     task = _pool.run_function(
         _interpreter(), import_check.check_mesh_file, path, root, idle=_IDLE_SECONDS
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -131,9 +132,16 @@ def file_sources(folder: Path) -> list[ObjectSource]:
     return sources
 
 
-def unsupported_files(folder: Path) -> list[Path]:
-    """Return the mesh files under ``folder`` of kinds that are not supported."""
-    return _files_below(folder, _UNSUPPORTED)
+def left_out_text(folder: Path) -> str:
+    """Return how many mesh files under ``folder`` are of kinds that are not supported; "" if none.
+
+    Such as "3 files of other kinds are left out: .fbx (2), .usd (1)".
+    """
+    counts = Counter(path.suffix.lower() for path in _files_below(folder, _UNSUPPORTED))
+    if not counts:
+        return ""
+    kinds = ", ".join(f"{suffix} ({count})" for suffix, count in sorted(counts.items()))
+    return f"{counts.total()} files of other kinds are left out: {kinds}"
 
 
 def _files_below(folder: Path, suffixes: Sequence[str]) -> list[Path]:

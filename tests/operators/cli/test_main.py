@@ -422,6 +422,25 @@ def test_a_whole_scene_from_the_command_line_and_the_operator_are_one(maquette, 
         )
 
 
+def test_what_is_left_out_or_lacks_a_texture_is_printed(maquette, tmp_path, capfd):
+    meshes = tmp_path / "meshes"
+    meshes.mkdir()
+    (meshes / "a.fbx").touch()
+    (meshes / "b.glb").write_bytes(b"no mesh")
+    (meshes / "c.mtl").write_text("newmtl a\nmap_Kd wood.png\n")
+    corners = "v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nvt 0 0\n"
+    faces = "f 1/1 3/1 2/1\nf 1/1 2/1 4/1\nf 2/1 3/1 4/1\nf 1/1 4/1 3/1\n"
+    (meshes / "c.obj").write_text(f"mtllib c.mtl\nusemtl a\n{corners}{faces}")
+    small = ("--size", 16, "--samples", 1, "--points", 256, "--cameras", "sides:front")
+    assert maquette("dataset", tmp_path / "set", "--meshes", meshes, *small) == 0
+    lines = capfd.readouterr().out.splitlines()
+    assert lines[0].endswith("1 files of other kinds are left out: .fbx (1)")
+    assert lines[1].startswith("skipped b: ") and "cannot be imported" in lines[1]
+    assert lines[2].startswith("c: ") and "wood.png" in lines[2]
+    assert lines[3].endswith("1 objects written, 0 already present, 1 skipped")
+    assert len(lines) == 4
+
+
 def test_a_path_and_other_cameras_of_a_whole_scene_are_refused(maquette, tmp_path, capfd):
     assert (
         maquette("dataset", tmp_path / "set", "--whole-scene", "--cameras", "path:2..4", "sides")

@@ -63,6 +63,20 @@ def test_the_category_of_a_file_is_its_folder(meshes):
     assert families["toys__top"] == "toys" and families["cone"] == "meshes"
 
 
+def test_files_of_other_kinds_are_counted_and_folders_are_no_files(meshes):
+    from maquette.core.scene.datagen.sources import file_sources, left_out_text
+
+    assert left_out_text(meshes) == ""
+    names = {source.name for source in file_sources(meshes)}
+    for name in ("a.fbx", "toys/b.FBX", "c.usd", "picture.png"):
+        (meshes / name).touch()
+    (meshes / "folder.glb").mkdir()
+    (meshes / "folder.glb/inner.obj").touch()
+    assert {source.name for source in file_sources(meshes)} == {*names, "folder_glb__inner"}
+    text = "3 files of other kinds are left out: .fbx (2), .usd (1)"
+    assert left_out_text(meshes) == text
+
+
 def test_procedural_objects_take_the_families_in_turn():
     from maquette.core.scene.datagen.sources import procedural_sources
 
