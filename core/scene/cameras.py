@@ -168,7 +168,7 @@ def camera_path(
     # Only a change of the frame evaluates animation and markers.
     views = []
     with restored_frame(scene) as keeper:
-        for _ in play_simulation(scene, last, keeper):
+        for _ in play_simulation(scene, context.view_layer, last, keeper):
             pass
         for frame in range(first, last + 1, step):
             keeper.set_frame(frame)

@@ -212,7 +212,8 @@ def render_whole_scene(
     )
     run = _SceneRun(scene, name, folder, settings, domes, rng)
     with restored_frame(scene) as keeper:
-        for frame in play_simulation(scene, frames[-1], keeper):
+        view_layer = scene.view_layers[layer]
+        for frame in play_simulation(scene, view_layer, frames[-1], keeper):
             yield Progress(0, f"{name}: playing frame {frame}")
         with scene_copy(scene, copy_settings) as stage:
             is_complete = yield from _render_copy(stage, frames, run)
