@@ -61,6 +61,20 @@ def test_drivers_of_animated_properties_of_the_scene(scene, make, tmp_path):
     assert np.ptp(poses) > 0.5
 
 
+def test_an_animated_exposure(scene, make, tmp_path):
+    make.add_cube()
+    scene.view_settings.view_transform = 'Standard'
+    for frame, exposure in ((1, -3.0), (11, 0.0)):
+        scene.view_settings.exposure = exposure
+        scene.keyframe_insert("view_settings.exposure", frame=frame)
+    scene.frame_set(11)
+    file = make.render(tmp_path, "path:1..11,step=10")
+    dark, bright = (file.read_view(number) for number in range(2))
+    shown = dark.index > 0
+    assert dark.colour[shown, :3].mean() < 0.6 * bright.colour[shown, :3].mean()
+    assert scene.view_settings.exposure == 0
+
+
 def test_negative_frames(scene, make, tmp_path):
     cube = make.add_cube()
     keyed(cube, "location", (-10, (-2, 0, 0)), (0, (2, 0, 0)))
