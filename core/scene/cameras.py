@@ -13,8 +13,8 @@ from ..cameras import Camera
 from ..dataset.records import ViewRecord
 from ..errors import SceneError
 from ..synthesis.camera_rigs import OF_SCENE, Rig
-from .evaluation import evaluated_objects
-from .playback import play_simulation, restored_frame
+from .evaluation.hidden_objects import evaluated_objects
+from .evaluation.playback import play_simulation, restored_frame
 
 _RIGID = 1e-5  # deviation from orthonormal axes that rounding explains
 _MIN_LENGTH = 1e-12  # of an axis of a matrix that still has a direction

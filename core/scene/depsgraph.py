@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from ..arrays import MeshArrays
 from ..cameras import Camera
-from . import meshes, strands
+from . import meshes
 from .cameras import from_blender, rigid_matrix
+from .evaluation import strands
 
 # Types of what is rendered. Of curves, texts, surfaces and metaballs the renderer gets a mesh, as
 # an instance of the object by itself.

@@ -20,8 +20,9 @@ from ...synthesis.randomization import Background
 from .. import compat
 from ..cameras import cameras_of_layer
 from ..depsgraph import DepsgraphReader, SceneSnapshot, depsgraph_reader
-from ..evaluation import copied_scene
-from ..playback import kept_rigid_bodies, scene_drivers_on
+from ..evaluation.hidden_objects import copied_scene
+from ..evaluation.playback import kept_rigid_bodies, scene_drivers_on
+from ..evaluation.units import meters_per_unit
 from ..rendering.lighting import Exposures, temporary_lights
 from ..rendering.render_output import (
     Passes,
@@ -31,7 +32,6 @@ from ..rendering.render_output import (
     stack_channels,
 )
 from ..rendering.studio import apply_camera, require_cycles, set_quality
-from ..units import meters_per_unit
 from .instances import pass_indices
 from .scene_randomization import override_materials
 from .scenery import image_background, render_with_scenery, world_quality

@@ -16,8 +16,8 @@ from ...dataset import splits
 from ...dataset.names import distinct_names
 from ...errors import DatasetError, SceneError
 from .. import importing
+from ..evaluation.units import meters_per_unit
 from ..procedural_objects import add_object
-from ..units import meters_per_unit
 from .class_labels import class_of
 
 

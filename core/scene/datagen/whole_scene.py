@@ -35,7 +35,7 @@ from ...synthesis.camera_rigs import OF_SCENE, Rig
 from ...synthesis.randomization import to_json
 from ..bvh import nearest_triangle_finder
 from ..depsgraph import EvaluatedInstance, SceneSnapshot
-from ..playback import play_simulation, restored_frame
+from ..evaluation.playback import play_simulation, restored_frame
 from ..rendering.camera_visibility import SceneBVH, scene_fault
 from ..rendering.hdri import hdri_files
 from .dataset_folder import DatasetSettings, RenderSummary, prepare_folder, write_splits

@@ -14,8 +14,8 @@ from typing import Any
 
 import bpy
 
-from ..errors import SceneError
-from . import compat
+from ...errors import SceneError
+from .. import compat
 
 # The owner and the name of a property, or its name in brackets, in the path of an f-curve.
 _PROPERTY_PATH = re.compile(r'(?:(.*)\.)?(\w+)|(.*)(\["[^"]*"\])')
