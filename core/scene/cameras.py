@@ -13,8 +13,8 @@ from ..cameras import Camera
 from ..dataset.records import ViewRecord
 from ..errors import SceneError
 from ..synthesis.camera_rigs import OF_SCENE, Rig
-from .evaluation import evaluated_objects
-from .playback import play_simulation, restored_frame
+from .evaluation.hidden_objects import evaluated_objects
+from .evaluation.playback import play_simulation, restored_frame
 
 _RIGID = 1e-5  # deviation from orthonormal axes that rounding explains
 _MIN_LENGTH = 1e-12  # of an axis of a matrix that still has a direction
@@ -168,7 +168,7 @@ def camera_path(
     # Only a change of the frame evaluates animation and markers.
     views = []
     with restored_frame(scene) as keeper:
-        for _ in play_simulation(scene, last, keeper):
+        for _ in play_simulation(scene, context.view_layer, last, keeper):
             pass
         for frame in range(first, last + 1, step):
             keeper.set_frame(frame)

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from ..arrays import MeshArrays
 from ..cameras import Camera
-from . import meshes, strands
+from . import meshes
 from .cameras import from_blender, rigid_matrix
+from .evaluation import strands
 
 # Types of what is rendered. Of curves, texts, surfaces and metaballs the renderer gets a mesh, as
 # an instance of the object by itself.
@@ -29,7 +30,7 @@ _SAME = 1e-5  # deviation, of the size of a shape, up to which two shapes are th
 
 @dataclass(frozen=True)
 class EvaluatedInstance:
-    """One object or instance of a scene.
+    """One object or instance of a scene, in the unit of the scene unless it is scaled to meters.
 
     Attributes:
         name: Unique in the scene, the same in every frame.
@@ -37,7 +38,7 @@ class EvaluatedInstance:
         instancer: Full name of the object that instances ``source``, or "".
         shape: The same for all copies of one shape.
         to_world: (4, 4) float64, rigid: the scale is in the vertices.
-        vertices: (V, 3) float64 in the instance's frame, meters.
+        vertices: (V, 3) float64 in the instance's frame.
         triangles: (F, 3) int32.
     """
 
@@ -50,11 +51,11 @@ class EvaluatedInstance:
     triangles: NDArray[np.int32]
 
     def world_vertices(self) -> NDArray[np.float64]:
-        """Return the vertices (V, 3) in world space, meters."""
+        """Return the vertices (V, 3) in world space."""
         return self.vertices @ self.to_world[:3, :3].T + self.to_world[:3, 3]
 
     def local_bounds(self) -> NDArray[np.float64]:
-        """Return the low and high corner (2, 3) in the instance's frame, meters."""
+        """Return the low and high corner (2, 3) in the instance's frame."""
         return np.stack((self.vertices.min(0), self.vertices.max(0)))
 
     def is_same_shape(self, other: EvaluatedInstance) -> bool:
@@ -103,7 +104,7 @@ class SceneSnapshot:
         return SceneSnapshot(tuple(parts), cameras, self.active)
 
     def joined_mesh(self) -> MeshArrays:
-        """Return all instances as one mesh of triangles in world space, meters.
+        """Return all instances as one mesh of triangles in world space.
 
         An empty scene gives a mesh of one vertex and no face.
         """

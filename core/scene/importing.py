@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..arrays import MeshArrays
 from ..errors import MeshError
 from . import materials, meshes, scripts
-from .evaluation import evaluated_objects
+from .evaluation.hidden_objects import evaluated_objects
 
 T = TypeVar("T")
 

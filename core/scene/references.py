@@ -15,7 +15,7 @@ from ..cameras import SIDES, Camera
 from ..errors import ImageError, SceneError
 from . import images
 from .cameras import from_blender
-from .evaluation import displayed_matrix, evaluated_objects
+from .evaluation.hidden_objects import displayed_matrix, evaluated_objects
 
 Size = tuple[int, int]  # width and height, pixels
 

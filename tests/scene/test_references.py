@@ -229,7 +229,7 @@ def test_a_hidden_reference_is_evaluated_without_writing_to_it(addon, tmp_path):
 
 
 def test_what_is_drawn_of_hidden_references_needs_no_evaluation(hidden_file):
-    from maquette.core.scene.evaluation import displayed_matrix
+    from maquette.core.scene.evaluation.hidden_objects import displayed_matrix
 
     hidden_file("objects")
     matrix = displayed_matrix(bpy.data.objects["Right"])

@@ -29,7 +29,7 @@ from ...synthesis.randomization import (
     to_json,
 )
 from .. import importing
-from ..evaluation import evaluated_objects
+from ..evaluation.hidden_objects import evaluated_objects
 from ..rendering.random_materials import temporary_material
 from ..rendering.render_output import to_srgb8
 from ..rendering.studio import RenderStudio

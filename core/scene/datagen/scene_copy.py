@@ -20,8 +20,9 @@ from ...synthesis.randomization import Background
 from .. import compat
 from ..cameras import cameras_of_layer
 from ..depsgraph import DepsgraphReader, SceneSnapshot, depsgraph_reader
-from ..evaluation import copied_scene
-from ..playback import kept_rigid_bodies, scene_drivers_on
+from ..evaluation.hidden_objects import copied_scene
+from ..evaluation.playback import kept_rigid_bodies, scene_drivers_on
+from ..evaluation.units import meters_per_unit
 from ..rendering.lighting import Exposures, temporary_lights
 from ..rendering.render_output import (
     Passes,
@@ -31,7 +32,6 @@ from ..rendering.render_output import (
     stack_channels,
 )
 from ..rendering.studio import apply_camera, require_cycles, set_quality
-from ..units import meters_per_unit
 from .instances import pass_indices
 from .scene_randomization import override_materials
 from .scenery import image_background, render_with_scenery, world_quality
@@ -48,6 +48,7 @@ _GONE = (
 _BEYOND = 1e7  # meters; further away than any object
 _MIN_SIDE = 4  # pixels of an image
 _PASSES = ("combined", "z", "normal", "object_index", "vector")
+_KEYED_COLOR = ("exposure", "gamma")  # of the color management, which change along a path
 # Settings that would change the image, or make passes that are not of the scene's geometry.
 _DISABLED = (
     "use_border",
@@ -324,6 +325,7 @@ class _CopyRenderer:
         compat.write_png(self.scene.render.image_settings)
 
         # The color management of the scene is applied when the result is saved.
+        _animate_color_management(self.scene, self.view.frame)
         path = self.copy.folder / "colour.png"
         bpy.data.images["Render Result"].save_render(str(path), scene=self.scene)
         with Image.open(path, formats=["PNG"]) as image:
@@ -433,6 +435,19 @@ def _copy_camera(
     _remove_on_exit(stack, bpy.data.objects, camera.name)
     scene.collection.objects.link(camera)
     return camera
+
+
+def _animate_color_management(scene: bpy.types.Scene, frame: int) -> None:
+    """Set what is keyed of the color management to its value at ``frame``.
+
+    A render evaluates the animation of a scene, but saving its result does not.
+    """
+    if not scene.animation_data:
+        return
+    for curve in compat.animation_curves(scene.animation_data):
+        owner, _, name = curve.data_path.partition(".")
+        if owner == "view_settings" and name in _KEYED_COLOR:
+            setattr(scene.view_settings, name, curve.evaluate(frame))
 
 
 def _shadow_catchers(sources: Mapping[str, int]) -> list[int]:

@@ -19,8 +19,8 @@ from ...dataset.names import distinct_names
 from ...errors import DatasetError, SceneError
 from ...jobs.task import Task
 from .. import importing
+from ..evaluation.units import meters_per_unit
 from ..procedural_objects import add_object
-from ..units import meters_per_unit
 from .class_labels import class_of
 from .mesh_files import MeshFile
 

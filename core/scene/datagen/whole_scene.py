@@ -35,7 +35,7 @@ from ...synthesis.camera_rigs import OF_SCENE, Rig
 from ...synthesis.randomization import to_json
 from ..bvh import nearest_triangle_finder
 from ..depsgraph import EvaluatedInstance, SceneSnapshot
-from ..playback import play_simulation, restored_frame
+from ..evaluation.playback import play_simulation, restored_frame
 from ..rendering.camera_visibility import SceneBVH, scene_fault
 from ..rendering.hdri import hdri_files
 from .dataset_folder import (
@@ -231,7 +231,8 @@ def _render_locked(
     )
     run = _SceneRun(scene, name, folder, settings, domes, rng)
     with restored_frame(scene) as keeper:
-        for frame in play_simulation(scene, frames[-1], keeper):
+        view_layer = scene.view_layers[layer]
+        for frame in play_simulation(scene, view_layer, frames[-1], keeper):
             yield Progress(0, f"{name}: playing frame {frame}")
         with scene_copy(scene, copy_settings) as stage:
             is_complete = yield from _render_copy(stage, frames, run)

@@ -20,7 +20,7 @@ from ...errors import MeshError, SceneError
 from ...jobs.temporary_folders import temporary_folder
 from .. import compat
 from ..depsgraph import depsgraph_reader
-from ..playback import restored_values
+from ..evaluation.playback import restored_values
 from .camera_visibility import CameraCheck
 from .lighting import LightSettings, StudioLights, temporary_lights
 from .render_output import (

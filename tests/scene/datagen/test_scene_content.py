@@ -129,7 +129,7 @@ def test_points_beside_a_mesh_are_of_the_same_instance(scene, make, tmp_path):
 
 
 def test_too_much_hair_is_refused(scene, make, tmp_path, monkeypatch):
-    from maquette.core.scene import strands
+    from maquette.core.scene.evaluation import strands
 
     monkeypatch.setattr(strands, "_MOST", 10)
     hair = bpy.data.hair_curves.new("hair")

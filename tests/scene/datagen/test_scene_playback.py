@@ -61,6 +61,20 @@ def test_drivers_of_animated_properties_of_the_scene(scene, make, tmp_path):
     assert np.ptp(poses) > 0.5
 
 
+def test_an_animated_exposure(scene, make, tmp_path):
+    make.add_cube()
+    scene.view_settings.view_transform = 'Standard'
+    for frame, exposure in ((1, -3.0), (11, 0.0)):
+        scene.view_settings.exposure = exposure
+        scene.keyframe_insert("view_settings.exposure", frame=frame)
+    scene.frame_set(11)
+    file = make.render(tmp_path, "path:1..11,step=10")
+    dark, bright = (file.read_view(number) for number in range(2))
+    shown = dark.index > 0
+    assert dark.colour[shown, :3].mean() < 0.6 * bright.colour[shown, :3].mean()
+    assert scene.view_settings.exposure == 0
+
+
 def test_negative_frames(scene, make, tmp_path):
     cube = make.add_cube()
     keyed(cube, "location", (-10, (-2, 0, 0)), (0, (2, 0, 0)))
@@ -404,3 +418,97 @@ def test_a_path_and_other_rigs_are_refused_and_the_file_is_as_before(scene, make
     make.add_cube()
     with pytest.raises(DatasetError, match="Render it twice"):
         make.render(tmp_path, "path:1..2 free:1")
+
+
+def emit(make):
+    """An emitter whose particles are cubes that fall."""
+    cube = make.add_cube("piece", (50, 0, 0), 0.6)
+    bpy.ops.mesh.primitive_plane_add(size=2, location=(0, 0, 2))
+    emitter = bpy.context.object
+    emitter.name = "emitter"
+    emitter.modifiers.new("particles", 'PARTICLE_SYSTEM')
+    settings = emitter.particle_systems[0].settings
+    settings.count, settings.frame_start, settings.frame_end = 4, 1, 4
+    settings.render_type, settings.instance_object = 'OBJECT', cube
+    settings.particle_size = 1
+    bpy.context.scene.frame_set(1)
+
+
+def particle_heights():
+    graph = bpy.context.evaluated_depsgraph_get()
+    return sorted(
+        item.matrix_world.translation.z
+        for item in graph.object_instances
+        if item.is_instance and item.instance_object.name == "piece"
+    )
+
+
+def test_particles_are_as_played(scene, make, tmp_path):
+    emit(make)
+    expected = []
+    for frame in range(1, 12):
+        bpy.context.scene.frame_set(frame)
+        expected.append(particle_heights())
+    assert expected[10][0] < expected[5][0] - 0.1
+    make.new_scene()
+    emit(make)
+    file = make.render(tmp_path, "path:6..11,step=5")
+    for number, frame in enumerate((6, 11)):
+        heights_of_pieces = sorted(
+            one.to_world[2, 3]
+            for one in file.record.instances_in(number)
+            if one.name.startswith("emitter/piece")
+        )
+        np.testing.assert_allclose(heights_of_pieces, expected[frame - 1], atol=1e-3)
+
+
+def test_linked_and_overridden_things_move_as_played(scene, make, tmp_path):
+    toy = bpy.data.collections.new("toy")
+    bpy.context.scene.collection.children.link(toy)
+    cube = make.add_cube()
+    bpy.context.scene.collection.objects.unlink(cube)
+    toy.objects.link(cube)
+    keyed(cube, "location", (1, (-2, 0, 0)), (11, (-2, 0, 2)))
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "lib.blend"))
+    scene = make.new_scene()
+    with bpy.data.libraries.load(str(tmp_path / "lib.blend"), link=True) as (_, target):
+        target.collections = ["toy"]
+    linked = target.collections[0]
+    empty = bpy.data.objects.new("empty", None)
+    empty.instance_type, empty.instance_collection = 'COLLECTION', linked
+    empty.location = (4, 0, 0)
+    scene.collection.objects.link(empty)
+    local = linked.override_hierarchy_create(scene, bpy.context.view_layer)
+    assert local.objects["cube"].override_library
+    file = make.render(tmp_path / "set", "path:1..11,step=10")
+    names = [one.name for one in file.record.instances]
+    assert len(names) == 2
+    for number, z in ((0, 0), (1, 2)):
+        poses = [one.to_world[:3, 3] for one in file.record.instances_in(number)]
+        places = sorted(pose.round(4).tolist() for pose in poses)
+        np.testing.assert_allclose(places, [[-2, 0, z], [2, 0, z]], atol=1e-3)
+
+
+def test_the_view_layer_that_is_shown_is_rendered(scene, make, tmp_path):
+    for name, x in (("left", -2), ("right", 2)):
+        collection = bpy.data.collections.new(name)
+        scene.collection.children.link(collection)
+        cube = make.add_cube(f"{name} cube", (x, 0, 0))
+        scene.collection.objects.unlink(cube)
+        collection.objects.link(cube)
+    other = scene.view_layers.new("other")
+    other.layer_collection.children["left"].exclude = True
+    file = make.render(tmp_path / "both")
+    assert [one.name for one in file.record.instances] == ["left cube", "right cube"]
+    from maquette.core.jobs.task import run_to_end
+    from maquette.core.scene.datagen.dataset_folder import DatasetSettings
+    from maquette.core.scene.datagen.whole_scene import WholeScene, render_whole_scene
+    from maquette.core.synthesis.camera_rigs import parse_rigs
+
+    settings = DatasetSettings(size=32, samples=1, points=256, cameras=parse_rigs(["scene"]))
+    run_to_end(render_whole_scene(scene, "other", tmp_path / "one", settings, WholeScene()))
+    record = next((tmp_path / "one/objects").glob("*.tar"))
+    from maquette.core.dataset.object_file import ObjectFile
+
+    assert [one.name for one in ObjectFile(record).record.instances] == ["right cube"]
+    assert [layer.name for layer in scene.view_layers] == ["ViewLayer", "other"]

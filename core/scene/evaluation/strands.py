@@ -8,7 +8,7 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import SceneError
+from ...errors import SceneError
 
 Triangles = tuple[NDArray[np.float64], NDArray[np.int32]]
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import bpy
 
-from ..errors import SceneError
-from . import compat
+from ...errors import SceneError
+from .. import compat
 
 # The owner and the name of a property, or its name in brackets, in the path of an f-curve.
 _PROPERTY_PATH = re.compile(r'(?:(.*)\.)?(\w+)|(.*)(\["[^"]*"\])')
@@ -94,7 +94,9 @@ def first_simulated_frame(scene: bpy.types.Scene) -> int | None:
     return min(frames, default=None)
 
 
-def play_simulation(scene: bpy.types.Scene, last: int, keeper: FrameKeeper) -> Iterator[int]:
+def play_simulation(
+    scene: bpy.types.Scene, layer: bpy.types.ViewLayer, last: int, keeper: FrameKeeper
+) -> Iterator[int]:
     """Play ``scene`` from the first frame of its simulations; yield each frame.
 
     Nothing is played if nothing is simulated, or only after the last frame. In the end the scene is
@@ -102,6 +104,7 @@ def play_simulation(scene: bpy.types.Scene, last: int, keeper: FrameKeeper) -> I
 
     Args:
         scene: To play.
+        layer: The view layer of it that shows what is simulated.
         last: The last frame to play.
         keeper: Of :func:`restored_frame`.
 
@@ -111,11 +114,10 @@ def play_simulation(scene: bpy.types.Scene, last: int, keeper: FrameKeeper) -> I
     first = first_simulated_frame(scene)
     if first is None or first >= last:
         return
-    _require_shown(scene)
+    _require_shown(scene, layer)
 
     # An update of the view layer makes its graph the one that simulates.
-    for layer in scene.view_layers:
-        layer.update()
+    layer.update()
     for frame in range(first, last + 1):
         keeper.set_frame(frame)
         yield frame
@@ -140,7 +142,11 @@ def scene_drivers_on(scene: bpy.types.Scene, copy: bpy.types.Scene) -> Iterator[
 
 @contextmanager
 def kept_rigid_bodies(scene: bpy.types.Scene) -> Iterator[None]:
-    """Let copies of ``scene`` have the rigid bodies' motion that was played, in the context."""
+    """Let copies of ``scene`` have the rigid bodies' motion that was played, in the context.
+
+    Raises:
+        SceneError: Blender cannot keep it.
+    """
     world = scene.rigidbody_world
     cache = world.point_cache if world else None
     if cache is None or cache.is_baked or not _rigid_body_frames(scene):
@@ -148,8 +154,14 @@ def kept_rigid_bodies(scene: bpy.types.Scene) -> Iterator[None]:
         return
 
     # Only a baked cache is copied.
-    with bpy.context.temp_override(scene=scene, point_cache=cache):
-        bpy.ops.ptcache.bake_from_cache()
+    try:
+        with bpy.context.temp_override(scene=scene, point_cache=cache):
+            bpy.ops.ptcache.bake_from_cache()
+    except RuntimeError as error:
+        raise SceneError(
+            f"The rigid bodies of {scene.name} cannot be kept as they were played: {error}. Bake "
+            "them"
+        ) from error
     try:
         yield
     finally:
@@ -222,11 +234,10 @@ def _simulates(group: bpy.types.NodeTree | None) -> bool:
     return False
 
 
-def _require_shown(scene: bpy.types.Scene) -> None:
+def _require_shown(scene: bpy.types.Scene, layer: bpy.types.ViewLayer) -> None:
     """Raise SceneError if something is simulated that the viewport does not show."""
-    layers = scene.view_layers
     for obj in scene.objects:
-        is_shown = any(obj.visible_get(view_layer=layer) for layer in layers)
+        is_shown = obj.visible_get(view_layer=layer)
         if not is_shown and _simulated_frames(scene, obj):
             raise SceneError(
                 f"{obj.name} is simulated, but hidden in the viewport, which has to play it. Show "
