@@ -51,7 +51,10 @@ def printable(text: str, stream: TextIO | None = None) -> str:
 
 @contextmanager
 def safe_console() -> Iterator[None]:
-    """Let prints of other code escape what the console lacks, and show notices as lines."""
+    """Let prints of other code escape what the console lacks, and show notices as lines.
+
+    Pillow's warnings are not shown: what of damaged files concerns the user is an error.
+    """
     streams = [stream for stream in (sys.stdout, sys.stderr) if hasattr(stream, "reconfigure")]
     modes = [stream.errors for stream in streams]
     show_warning = warnings.showwarning
@@ -66,7 +69,7 @@ def safe_console() -> Iterator[None]:
     ) -> None:
         if issubclass(category, Notice):
             print_line(f"maquette: {message}", error=True)
-        else:
+        elif "PIL" not in Path(filename).parts:
             show_warning(message, category, filename, lineno, file, line)
 
     for stream in streams:
