@@ -148,7 +148,7 @@ def asset_metadata(
     sources = [path for path in (*request.sides.values(), request.photo) if path is not None]
     weights = _file_digest(request.weights or BUNDLED_WEIGHTS)
     return {
-        "source": printable(", ".join(str(path) for path in sources)),
+        "source": ", ".join(str(path) for path in sources),
         "model": f"Maquette {_addon_version()}, weights {weights}",
         "resolution": request.resolution,
         "size": size,

@@ -124,9 +124,9 @@ def mask_plain_background(
 def cuts_nothing_out(alpha: Floats) -> bool:
     """Return whether an image with this alpha still has its background.
 
-    Then what is opaque is a rectangle that reaches two sides of the image or more, but for a thin
-    margin: all but a few pixels, rounded corners, or a strip along an edge. A rectangle with a
-    wider margin all around may be an object, such as a door.
+    Then what is opaque is a rectangle that reaches two sides of the image or more: all but a few
+    pixels, rounded corners, or a strip along an edge. A rectangle with a margin all around, even of
+    one pixel, may be an object that is cut out, such as a door.
 
     Args:
         alpha: (H, W) in 0..1.
@@ -138,9 +138,7 @@ def cuts_nothing_out(alpha: Floats) -> bool:
         return False
 
     height, width = alpha.shape
-    margins = (rows[0], height - 1 - rows[-1], columns[0], width - 1 - columns[-1])
-    max_margin = max(_LINE, _MAX_MARGIN * max(alpha.shape))
-    touched = [margin <= max_margin for margin in margins]
+    touched = (rows[0] == 0, rows[-1] == height - 1, columns[0] == 0, columns[-1] == width - 1)
     box = opaque[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     return sum(touched) >= _MIN_TOUCHED and bool(box.mean() >= _MIN_RECTANGLE)
 

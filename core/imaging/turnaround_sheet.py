@@ -27,7 +27,7 @@ from .background_removal import (
     mask_plain_background,
     shown_pixels,
 )
-from .morphology import dilate, label_regions, median3x3
+from .morphology import dilate, erode, label_regions, median3x3
 
 MAX_SIDE = 2048  # pixels with which a sheet is read: four figures of about 500
 _MIN_GAP_SHARE = 200  # a gap that separates figures is a 200th of the sheet: less may be a hair
@@ -36,10 +36,11 @@ _MIN_FIGURE = 0.2  # of the largest figure's size: smaller ones are lettering
 _MIN_COMMON_SIDE = 0.8  # of the largest figure's shorter side, which other views show as well
 _MIN_FIGURES = 2
 
-# Rows of swatches without gaps between them.
+# Rows of swatches.
 _MIN_SWATCHES = 3
 _MAX_SWATCHES_SIZE = 0.6  # of the largest figure's size
 _MIN_FILLED = 0.97  # of their box that is mask
+_SAME_SIDE = 0.05  # difference within one size, of the longer side
 _SAME_COLOR = 0.06  # difference within one color
 
 # Shadows.
@@ -145,9 +146,15 @@ def _find_figures(color: NDArray[np.float32], solid: NDArray[np.bool_]) -> list[
     parts = [_largest_piece(solid, box) for box in _find_boxes(solid)]
     largest = max(parts, key=lambda part: part.size)
 
+    candidates = [part for part in parts if _is_figure(part, largest)]
+    small = [part for part in candidates if part.size <= _MAX_SWATCHES_SIZE * largest.size]
+    plain = [part for part in small if _is_one_color(color, solid, part)]
+
     boxes = []
-    for part in parts:
-        if not _is_figure(part, largest) or _is_swatches(color, solid, part, largest):
+    for part in candidates:
+        if part in small and _is_row_of_colors(color, solid, part):
+            continue
+        if part in plain and sum(_are_aligned(part, other) for other in plain) >= _MIN_SWATCHES:
             continue
         boxes.append(_without_lettering(solid, part, largest))
     return boxes
@@ -160,12 +167,30 @@ def _is_figure(part: _Part, largest: _Part) -> bool:
     return has_common_side and part.size >= _MIN_FIGURE * largest.size
 
 
-def _is_swatches(
-    color: NDArray[np.float32], solid: NDArray[np.bool_], part: _Part, largest: _Part
-) -> bool:
-    """Return whether a part is a row or a column of several plain colors."""
-    if part.size > _MAX_SWATCHES_SIZE * largest.size:
+def _is_one_color(color: NDArray[np.float32], solid: NDArray[np.bool_], part: _Part) -> bool:
+    """Return whether a part of a sheet is of a single color, as a swatch is."""
+    top, bottom, left, right = part.box
+    window = (slice(top, bottom), slice(left, right))
+    inside = color[window][erode(solid[window])]
+    if not len(inside):
         return False
+    difference = np.abs(inside - np.median(inside, axis=0)).max(1)
+    return bool((difference < _SAME_COLOR).mean() >= _MIN_FILLED)
+
+
+def _are_aligned(part: _Part, other: _Part) -> bool:
+    """Return whether two parts are of one size, and in one row or column; a part is with itself."""
+    top, bottom, left, right = part.box
+    other_top, other_bottom, other_left, other_right = other.box
+    tolerance = max(_SAME_SIDE * max(_box_sides(part.box)), 1)
+    same_rows = max(abs(top - other_top), abs(bottom - other_bottom)) <= tolerance
+    same_columns = max(abs(left - other_left), abs(right - other_right)) <= tolerance
+    sides = np.subtract(_box_sides(part.box), _box_sides(other.box))
+    return bool(np.abs(sides).max() <= tolerance) and (same_rows or same_columns)
+
+
+def _is_row_of_colors(color: NDArray[np.float32], solid: NDArray[np.bool_], part: _Part) -> bool:
+    """Return whether a part is a row or a column of several plain colors without gaps."""
     top, bottom, left, right = part.piece
     if solid[top:bottom, left:right].mean() < _MIN_FILLED:
         return False

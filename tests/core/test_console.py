@@ -62,6 +62,7 @@ def test_a_notice_is_a_line(capsys):
     with warnings.catch_warnings(), console.safe_console():
         warnings.simplefilter("always")
         warnings.warn("the profile was ignored", console.Notice, stacklevel=1)
+        warnings.warn_explicit("Corrupt EXIF data", UserWarning, "site-packages/PIL/Image.py", 1)
     assert capsys.readouterr().err == "maquette: the profile was ignored\n"
     assert warnings.showwarning is shown
 

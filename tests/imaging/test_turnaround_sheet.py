@@ -113,8 +113,14 @@ def paint_touching_swatches(draw):
         draw.rectangle((240 + 20 * index, 192, 260 + 20 * index, 212), fill=color)
 
 
+def paint_large_swatches(draw):
+    for index, color in enumerate(((220, 170, 140), (60, 90, 180), (50, 50, 60))):
+        draw.ellipse((190 + 70 * index, 176, 242 + 70 * index, 216), fill=color)
+
+
 @pytest.mark.parametrize(
-    "write", [write_labels, write_title, paint_swatches, paint_touching_swatches]
+    "write",
+    [write_labels, write_title, paint_swatches, paint_touching_swatches, paint_large_swatches],
 )
 def test_lettering_and_swatches_are_no_figures(write):
     sheet = figures_sheet()

@@ -181,6 +181,14 @@ class TestCommandLine:
         assert len(lines) == 6 and all(line.startswith("maquette: ") for line in lines)
         assert lines[-1].endswith("5 of 8 images could not be reconstructed")
 
+    def test_assets_and_json_of_names_that_are_not_utf8(self, run, pictures, tmp_path):
+        source = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.png"))
+        shutil.copy(pictures / "front.png", source)
+        code, out, _ = run(source, "--out-dir", tmp_path, "--assets", "--json")
+        result = json.loads(out)
+        assert (code, result["source"]) == (0, str(source))
+        assert result["output"] == str(tmp_path / "caf_.blend")
+
     def test_goes_on_after_any_error(self, run, folder, tmp_path, monkeypatch):
         from maquette.operators.cli import reconstruct
 

@@ -112,3 +112,16 @@ class TestRefuses:
     def test_one_that_is_transparent(self, addon):
         with pytest.raises(ImageError, match="'Picture' is completely transparent"):
             pixels(generated(np.zeros((8, 8, 4), np.float32)))
+
+
+def test_values_that_are_no_numbers_are_mended(addon):
+    """A render may hold some; they come from their surroundings, and are not left for the mask."""
+    image = bpy.data.images.new("render", 16, 12, alpha=True, float_buffer=True)
+    values = np.full((12, 16, 4), 0.5, np.float32)
+    values[..., 3] = 1
+    values[3:5, 4:6] = np.nan
+    values[0, 0, :3] = np.inf
+    image.pixels.foreach_set(values.ravel())
+    read = pixels(image)
+    assert np.isfinite(read).all() and read.min() >= 0 and read.max() <= 1
+    assert np.ptp(read[:-1, :, 0]) < 1e-5 and (read[..., 3] == 1).all()

@@ -90,7 +90,8 @@ def segment_foreground(image: Pixels, network: ForegroundNetwork) -> Task[Pixels
             if segmented is not None:
                 return segmented
         return _apply_mask(image, alpha, 0)
-    _require_colors(color)
+    if _is_blank(color):
+        raise ImageError("No object was found because the image has a single color")
 
     plain_mask = mask_plain_background(color)
     yield Progress(0.2, _STAGE)
@@ -107,15 +108,10 @@ def segment_foreground(image: Pixels, network: ForegroundNetwork) -> Task[Pixels
     return _apply_mask(image, plain_mask, _MIN_RIM)
 
 
-def _require_colors(color: Pixels) -> None:
-    """Refuse colors (..., 3) that are all the same.
-
-    Raises:
-        ImageError: They are.
-    """
+def _is_blank(color: Pixels) -> bool:
+    """Return whether colors (..., 3) are all the same, but for what JPEG makes of one."""
     flat = color.reshape(-1, 3)
-    if np.ptp(flat, axis=0).max() < _BLANK_RANGE:
-        raise ImageError("No object was found because the image has a single color")
+    return bool(np.ptp(flat, axis=0).max() < _BLANK_RANGE)
 
 
 def _segment_uncut(image: Pixels, network: ForegroundNetwork) -> Task[Pixels | None]:
@@ -128,10 +124,9 @@ def _segment_uncut(image: Pixels, network: ForegroundNetwork) -> Task[Pixels | N
         network: See :func:`segment_foreground`.
     """
     shown = shown_pixels(image[..., 3])
-    if not shown.any():
-        return None
     color = image[..., :3]
-    _require_colors(color[shown])
+    if not shown.any() or _is_blank(color[shown]):
+        return None
 
     mask = mask_plain_background(color, shown)
     yield Progress(0.2, _STAGE)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import bpy
 import numpy as np
 
+from ...console import printable
 from .thumbnails import render_thumbnails
 
 _SIZE = 128  # pixels of a preview
@@ -24,10 +25,10 @@ def mark_as_asset(obj: bpy.types.Object, metadata: Mapping[str, str | int | floa
     obj.asset_mark()
     data = obj.asset_data
     texts = [f"{key} {value}" for key, value in metadata.items()]
-    data.description = ", ".join(texts)
+    data.description = printable(", ".join(texts))
     data.tags.new("Maquette", skip_if_exists=True)
     for key, value in metadata.items():
-        data[key] = value
+        data[key] = printable(value) if isinstance(value, str) else value
 
     if bpy.app.background:
         _render_preview(obj)

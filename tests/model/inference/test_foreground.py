@@ -111,3 +111,11 @@ def test_an_object_at_the_border_is_found_without_the_network():
     image = boxes((60, 50, 200, 240))
     found = run_to_end(segment_foreground(image, load_weights()[1]))
     np.testing.assert_array_equal(found[..., 3] > 0.5, image[..., 1] < 1)
+
+
+def test_a_plain_board_that_is_cut_out_keeps_its_alpha():
+    image = np.full((90, 120, 4), 0.4, np.float32)
+    image[..., 3] = 1
+    image[:, :8] = 0
+    found = run_to_end(segment_foreground(image, load_weights()[1]))
+    np.testing.assert_array_equal(found, image)
