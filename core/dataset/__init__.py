@@ -216,12 +216,18 @@ length; 0 where depth is 0. Without this member normals are differences of depth
 
 Mesh, signed distances and colors of the surface are left out.
 
-Writing and reading ------------------- Each object's file is written under a temporary name and
+Writing and reading
+-------------------
+Each object's file is written under a temporary name and
 then renamed, so a run that is killed leaves only complete objects, and finished views of the next
 one in ``objects/.NAME.*.views``; the next run continues with them. Processes that make a whole
 scene share its views. Everything but images and colors is identical to the byte for the same seed,
 however many processes make it; images and colors are the same within the renderer's tolerance.
 ``core.model.training.streaming_dataset`` streams a set.
+
+A set may come from a stranger. Names of objects are names of files on any system (``names``), tars
+are plain ones of plain files, and sizes are checked before memory is taken, within the bounds in
+``reading.limits``. Whatever is wrong is a DatasetError that names the file and the field.
 
 What follows from a view is computed, not stored (``passes``): mask, ray distance, normals in the
 camera's frame, object coordinates, the complete image, of whole scenes also semantic classes and

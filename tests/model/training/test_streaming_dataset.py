@@ -147,7 +147,12 @@ def changed(dataset, tmp_path):
         file = ObjectFile(folder / "objects/e00.tar")
         views = [change(index, file.read_view(index)) for index in range(len(file.record.views))]
         instance = Instance(1, "e00", "", np.eye(4), file.record.bounds)
-        write_object(folder, replace(file.record, instances=(instance,)), None, views)
+        recorded = [
+            replace(old, camera=view.camera)
+            for old, view in zip(file.record.views, views, strict=True)
+        ]
+        record = replace(file.record, instances=(instance,), views=tuple(recorded))
+        write_object(folder, record, None, views)
         (folder / "splits.json").write_text('{"e00": "train"}')
         return folder
 
@@ -162,10 +167,25 @@ def test_shows_what_was_put_behind_if_asked(changed):
 
 
 def test_pictures_of_several_sizes_are_refused(changed):
-    folder = changed(
-        lambda index, view: (
-            replace(view, colour=view.colour[: 128 - 64 * index]) if index < 2 else view
+    def crop(index, view):
+        height = 64 if index == 1 else 128
+        return replace(
+            view,
+            camera=view.camera.cropped(0, 0, 128, height),
+            colour=view.colour[:height],
+            depth=view.depth[:height],
+            normal=view.normal[:height],
         )
-    )
+
     with pytest.raises(DatasetError, match="e00 has images of several sizes"):
+        names(TrainingStream(changed(crop)))
+
+
+def test_a_picture_of_another_size_than_its_camera_is_refused(changed):
+    folder = changed(
+        lambda index, view: replace(view, colour=view.colour[:64]) if index == 1 else view
+    )
+    with pytest.raises(
+        DatasetError, match=r"e00\.tar: view 1, colour: the shape is \(64, 128, 4\)"
+    ):
         names(TrainingStream(folder))
