@@ -420,6 +420,7 @@ def with_broken(tmp_path):
     def make(name):
         folder = tmp_path / name
         folder.mkdir()
+        (folder / "torch.py").write_text("raise ImportError('not now')")  # it takes seconds
         (folder / f"{name}.py").write_text("raise OSError('libx.so:\\n is lost')")
         act = f"os.environ['PYTHONPATH'] = {str(folder)!r}\n"
         act += f"os.execv({sys.executable!r}, [{sys.executable!r}, *sys.argv[1:]])"
