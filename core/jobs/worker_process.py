@@ -358,7 +358,7 @@ class WorkerProcess:
 
         self._errors.wait(self.patience)
         line = self._errors.last_line()
-        if code == -9 or (self._is_ready and not line):
+        if code == -9 or (self._is_ready and code >= 0 and not line):
             cause = ". It may have run out of memory. Try a lower resolution"
         else:
             cause = f": {line}" if line else ""

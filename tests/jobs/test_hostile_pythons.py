@@ -101,6 +101,11 @@ class TestBeforeItBegins:
             ("print('name? ', end=''); input()", "EOFError", "not a message|ended|respond"),
             (FLOOD.format(stream=1), "printed more than 16 MB", "printed more than 4 MB"),
             (FLOOD.format(stream=2), "printed more than 16 MB", "printed more than 16 MB"),
+            (
+                r"os.write(1, b'\xff' * 10000); time.sleep(60)",
+                "nothing .it printed what is no text",
+                "respond",
+            ),
             ("os.write(1, bytes(range(256)) * 99)", "not seem to be Python", "exit code 0"),
             ("while True: pass", "did not respond for [23] s", "did not respond for [23] s"),
         ],
