@@ -31,6 +31,8 @@ LOADING_PATIENCE = Patience(idle=20.0, total=180.0)  # after its first output
 MOST_OUTPUT = 16 << 20  # bytes that it may print to stdout, and to stderr
 _POLL_INTERVAL = 0.05  # seconds between two checks for the answer
 _OUTPUT_SECONDS = 1.0  # that output may take to arrive after the process has ended, or the reverse
+_UNDECODABLE = "\ufffd"
+_MOST_UNDECODABLE = 1000
 _STAGE = "Testing Python"
 _DEVICES = ("cuda", "mps")
 # The first line is printed at once. Loading PyTorch from a cold disk may then take a minute.
@@ -107,7 +109,7 @@ def probe_python(python: PythonInterpreter) -> Task[PythonInfo]:
     errors = OutputTail(process.stderr)
     try:
         yield from _wait_for_end(process, output, errors, python)
-        code = process.poll()
+        manner = _end_text(process, output)
     finally:
         kill_group(process)
         process.wait()
@@ -117,7 +119,6 @@ def probe_python(python: PythonInterpreter) -> Task[PythonInfo]:
     answer = _find_answer(output.text())
     if not _is_answer(answer):
         printed = errors.last_line() or output.last_line() or "nothing"
-        manner = "it closed its output" if code is None else exit_text(code)
         raise WorkerError(
             f"{python.label} does not seem to be Python. Its last output: {printed} ({manner})"
         )
@@ -137,7 +138,7 @@ def _wait_for_end(
     errors: OutputTail,
     python: PythonInterpreter,
 ) -> Task[None]:
-    """Wait until a process has ended, or closed its output.
+    """Wait until a process has ended, closed its output, or printed what is no text.
 
     Raises:
         WorkerError: It says nothing for too long, or prints too much.
@@ -153,6 +154,9 @@ def _wait_for_end(
             has_begun = True
             watch.reset(LOADING_PATIENCE)
 
+        # Some undecodable bytes may be letters of another code page.
+        if output.text().count(_UNDECODABLE) > _MOST_UNDECODABLE:
+            return
         if max(output.count, errors.count) > MOST_OUTPUT:
             raise WorkerError(
                 f"{python.label} was ended: it printed more than {MOST_OUTPUT >> 20} MB. "
@@ -165,6 +169,16 @@ def _wait_for_end(
             )
         output.wait(_POLL_INTERVAL)
         yield Progress(0.5 * has_begun, _STAGE)
+
+
+def _end_text(process: subprocess.Popen[bytes], output: OutputTail) -> str:
+    """Return why a process is not waited for any longer, for the user."""
+    code = process.poll()
+    if code is not None:
+        return exit_text(code)
+    if output.has_ended():
+        return "it closed its output"
+    return "it printed what is no text"
 
 
 def _find_answer(output: str) -> Any:

@@ -203,7 +203,7 @@ class WorkerProcess:
             "idle": idle,
             "folder": _working_folder(),
         }
-        self._outbox.put(messages.message_parts(request))
+        self._outbox.put(self._request_parts(request))
 
         progress = Progress(0.0, "Starting")
         done = False
@@ -239,6 +239,19 @@ class WorkerProcess:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
+
+    def _request_parts(self, request: dict[str, Any]) -> list[bytes | memoryview]:
+        """Return the message of a request.
+
+        Raises:
+            WorkerError: It is too long.
+        """
+        try:
+            return messages.message_parts(request)
+        except ValueError as error:
+            raise WorkerError(
+                f"The input is too large for the background process of {self.python.label}: {error}"
+            ) from error
 
     def _watch_job(self) -> Task[None]:
         """Check at each step that the process is neither silent for too long nor floods.
@@ -345,7 +358,7 @@ class WorkerProcess:
 
         self._errors.wait(self.patience)
         line = self._errors.last_line()
-        if code == -9 or (self._is_ready and not line):
+        if code == -9 or (self._is_ready and code >= 0 and not line):
             cause = ". It may have run out of memory. Try a lower resolution"
         else:
             cause = f": {line}" if line else ""

@@ -1,4 +1,7 @@
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from maquette.core.errors import DependencyError
@@ -80,3 +83,23 @@ def test_a_missing_one_and_what_else_can_be_done(broken, monkeypatch):
         DependencyError, match=r"^PyTorch is not installed.*Maquette's preferences$"
     ):
         dependencies.require_packages("numpy", "torch")
+
+
+def test_the_script_says_that_numpy_is_broken(tmp_path):
+    """Everything imports it, so nothing else can."""
+    (tmp_path / "numpy").mkdir()
+    (tmp_path / "numpy/__init__.py").write_text("raise ImportError('no _multiarray')")
+    conftest = Path(__file__).parents[1] / "conftest.py"
+    code = f"import runpy; runpy.run_path({str(conftest)!r})\nimport maquette\n"
+    done = subprocess.run(
+        [sys.executable, "-c", code + "maquette.run_console()"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1, done.stderr
+    text = (
+        "maquette: NumPy is installed in this Python but cannot be imported: ImportError: no _mult"
+    )
+    assert done.stderr.startswith(text)

@@ -101,6 +101,11 @@ class TestBeforeItBegins:
             ("print('name? ', end=''); input()", "EOFError", "not a message|ended|respond"),
             (FLOOD.format(stream=1), "printed more than 16 MB", "printed more than 4 MB"),
             (FLOOD.format(stream=2), "printed more than 16 MB", "printed more than 16 MB"),
+            (
+                r"os.write(1, b'\xff' * 10000); time.sleep(60)",
+                "nothing .it printed what is no text",
+                "respond",
+            ),
             ("os.write(1, bytes(range(256)) * 99)", "not seem to be Python", "exit code 0"),
             ("while True: pass", "did not respond for [23] s", "did not respond for [23] s"),
         ],
@@ -420,6 +425,7 @@ def with_broken(tmp_path):
     def make(name):
         folder = tmp_path / name
         folder.mkdir()
+        (folder / "torch.py").write_text("raise ImportError('not now')")  # it takes seconds
         (folder / f"{name}.py").write_text("raise OSError('libx.so:\\n is lost')")
         act = f"os.environ['PYTHONPATH'] = {str(folder)!r}\n"
         act += f"os.execv({sys.executable!r}, [{sys.executable!r}, *sys.argv[1:]])"
