@@ -63,6 +63,8 @@ MAX_RELATIVE_THICKNESS = 0.1
 _RAYS = 13  # lines by which a mouth is tested
 _TESTED_FACES = 8  # of the filling of a mouth, from which the rays start
 _STEP = 1e-4  # of the longest side, from a filling to the start of its rays
+_FLAT = 0.01  # largest to least extent, up to which a loop is flat
+_MAX_CURVED = 200  # corners of a loop that is filled with the least area, which takes N^3 steps
 _SLIVER = 1e-3  # radians below which two directions are one
 _TINY = 1e-300  # against division by zero
 
@@ -435,19 +437,68 @@ def _counter_clockwise(
 def _triangulate_ring(points: NDArray[np.float64], triangulate: Triangulate) -> NDArray[np.int64]:
     """Return triangles (N - 2, 3) over the corners of a polygon (N, 3), facing as it runs.
 
-    By ``triangulate``, or as a fan from the first corner where that leaves an edge out.
+    Of the least area where the polygon is not flat; else by ``triangulate``, or as a fan from the
+    first corner where that leaves an edge out.
     """
     count = len(points)
     fan = np.stack((np.zeros(count - 2), np.arange(1, count - 1), np.arange(2, count)), axis=1)
     fan = fan.astype(np.int64)
     if count == 3:
         return fan
+    if count <= _MAX_CURVED and not _is_flat(points):
+        return _least_area_triangles(points)
 
     faces = np.asarray(triangulate(points), np.int64).reshape(-1, 3)
     for candidate in (faces, faces[:, ::-1]):
         if _spans_ring(candidate, count):
             return candidate
     return fan
+
+
+def _is_flat(points: NDArray[np.float64]) -> bool:
+    """Return whether points (N, 3) are in a plane, but for a hundredth of their extent."""
+    singular_values = np.linalg.svd(points - points.mean(axis=0), compute_uv=False)
+    return bool(singular_values[2] <= _FLAT * singular_values[0])
+
+
+def _least_area_triangles(points: NDArray[np.float64]) -> NDArray[np.int64]:
+    r"""Return the triangles (N - 2, 3) over a polygon (N, 3) with the least sum of areas.
+
+    By dynamic programming over the parts i..j of the polygon, each of which is a triangle i, k, j
+    and the best of the parts i..k and k..j (after Barequet and Sharir 1995, "Filling gaps in the
+    boundary of a polyhedron", doi:10.1016/0167-8396(94)00011-G):
+
+            k
+          /   \
+        i ----- j
+    """
+    count = len(points)
+    cost = np.zeros((count, count))
+    best = np.zeros((count, count), np.int64)
+    for span in range(2, count):
+        # All parts of this length at once: rows are i, columns k.
+        i = np.arange(count - span)[:, None]
+        j = i + span
+        k = i + np.arange(1, span)
+        to_middle = points[k] - points[i]
+        to_end = points[j] - points[i]
+        area = np.linalg.norm(np.cross(to_middle, to_end), axis=2)
+        total = cost[i, k] + cost[k, j] + area
+
+        choice = total.argmin(axis=1)
+        rows = np.arange(count - span)
+        cost[rows, rows + span] = total[rows, choice]
+        best[rows, rows + span] = rows + 1 + choice
+
+    triangles = []
+    parts = [(0, count - 1)]
+    while parts:
+        start, end = parts.pop()
+        if end - start > 1:
+            middle = int(best[start, end])
+            triangles.append((start, middle, end))
+            parts += [(start, middle), (middle, end)]
+    return np.array(triangles, np.int64)
 
 
 def _spans_ring(faces: NDArray[np.int64], count: int) -> bool:
