@@ -15,7 +15,7 @@ All loops are filled first. A component that then encloses next to nothing is a 
 mouth if all of these hold:
 
 - its filling covers at least half of the silhouette of its component, seen through the mouth;
-- the walls at its rim do not close in by more than 15 degrees;
+- the walls below its rim do not close in by more than 15 degrees;
 - it does not face down: a scan is open where its object was standing, and is filled there;
 - it is wide in comparison with the wall that it would get;
 - nothing is close in front of it, as the head is behind an eye.
@@ -29,6 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +41,6 @@ from .thickening import thicken_surface
 from .topology import HalfEdges, hollow_pieces
 from .winding_number import (
     area_normals,
-    face_normals,
     fibonacci_directions,
     points_inside,
     vertex_normals,
@@ -54,6 +54,7 @@ Triangulate = Callable[[NDArray[np.float64]], NDArray[np.int64]]
 SHEET_DEPTH = 0.05
 MOUTH_SHARE = 0.5  # of a silhouette, that a mouth covers at least
 MOUTH_CLOSING = 0.26  # sine of the angle, 15 degrees, by which the walls at a mouth may close in
+MOUTH_RIM = 0.2  # of the width of a mouth, to which its walls are looked at below the rim
 MOUTH_DOWN = -0.5  # cosine to the direction up below which a loop faces down
 MOUTH_WIDTH = 8.0  # walls, that the width of a mouth is at least
 MOUTH_FREE = 0.3  # share of the directions out of a mouth in which nothing is in its way
@@ -125,7 +126,7 @@ class _Loop:
 def close_surface(
     mesh: MeshArrays,
     thickness: float,
-    up: NDArray[np.floating],
+    up: NDArray[np.floating[Any]],
     triangulate: Triangulate,
     least_thickness: float = 0.0,
 ) -> tuple[MeshArrays, ClosingReport]:
@@ -166,12 +167,16 @@ def close_surface(
     solid_faces = all_faces[~is_thick]
     solids.add(vertices, solid_faces)
     sheets -= _hidden_sheets(vertices, solid_faces, all_faces, component_of_face, sheets)
-    for number in sorted(sheets | vessels):
-        part = all_faces[component_of_face == number]
-        is_vessel = number in vessels
-        width = float(np.sqrt(_area(vertices, part)))
-        wall = max(min(thickness, MAX_RELATIVE_THICKNESS * width), least_thickness)
-        solids.add(*thicken_surface(vertices, part, wall, 1.0 if is_vessel else 0.5))
+
+    # All sheets and walls at once, each vertex with the thickness of its component.
+    thick_faces = all_faces[np.isin(component_of_face, [*sheets, *vessels])]
+    if len(thick_faces):
+        widths = np.sqrt(_component_areas(vertices, all_faces, component))
+        walls = np.minimum(thickness, MAX_RELATIVE_THICKNESS * widths)
+        walls = np.maximum(walls, least_thickness)
+        inward = np.full(len(walls), 0.5)
+        inward[[*vessels]] = 1.0
+        solids.add(*thicken_surface(vertices, thick_faces, walls[component], inward[component]))
 
     report = ClosingReport(len(filled), len(sheets - vessels), len(vessels), thickness)
     return solids.mesh(), report
@@ -243,7 +248,7 @@ class _Mouths:
         self.loops = loops
         self.thickness = thickness
         self.up = up
-        self.normals = face_normals(vertices, faces)
+        self.face_component = component[faces[:, 0]]
         self.closed = np.concatenate((faces, *(loop.faces for loop in loops)))
         self.closed_component = component[self.closed[:, 0]]
 
@@ -293,15 +298,20 @@ class _Mouths:
         return float(np.linalg.norm(loop.area_vector)) / max(silhouette, _TINY)
 
     def _is_straight(self, loop: _Loop) -> bool:
-        """Return whether the walls at the rim of a loop go straight on, or widen."""
-        face = loop.half_edges // 3
-        corner = loop.half_edges % 3
-        start = self.vertices[self.faces[face, corner]]
-        end = self.vertices[self.faces[face, (corner + 1) % 3]]
-        lengths = np.linalg.norm(end - start, axis=1)
+        """Return whether the walls next to a loop go straight on, or widen."""
+        # The faces at the rim, and those of the component that are not far below it.
+        direction = loop.direction()
+        centers = self.vertices[self.faces].mean(axis=1)
+        rim = self.vertices[loop.faces].mean(axis=(0, 1))
+        depth = (rim - centers) @ direction
+        reach = MOUTH_RIM * float(np.sqrt(loop.area))
+        is_next = (np.abs(depth) <= reach) & (self.face_component == loop.component)
+        is_next[loop.half_edges // 3] = True
 
-        closing = self.normals[face] @ loop.direction()
-        return float(lengths @ closing) <= MOUTH_CLOSING * float(lengths.sum())
+        # Twice the areas, and how far these faces look out of the mouth.
+        normals = area_normals(self.vertices, self.faces[is_next])
+        closing = float((normals @ direction).sum())
+        return closing <= MOUTH_CLOSING * float(np.linalg.norm(normals, axis=1).sum())
 
     def _is_free(self, loop: _Loop) -> bool:
         """Return whether one sees the outside from a loop in enough directions."""
@@ -329,7 +339,7 @@ def _fill_loops(
     """Return the loops of open edges of ``mesh``, each with its filling."""
     vertices = mesh.vertices.astype(float)
     half_edges = HalfEdges(mesh)
-    vertex = mesh.faces.ravel()
+    vertex = mesh.faces.ravel().astype(np.int64)
     loops = []
     for loop in _trace_loops(mesh, half_edges):
         # The filling runs against the half-edges of the mesh.
@@ -350,7 +360,7 @@ def _fill_loops(
 
 def _trace_loops(mesh: MeshArrays, half_edges: HalfEdges) -> list[NDArray[np.int64]]:
     """Return the open half-edges of each loop, in order. No loop meets a vertex twice."""
-    vertex = mesh.faces.ravel()
+    vertex = mesh.faces.ravel().astype(np.int64)
     open_half_edges = np.flatnonzero((half_edges.face_counts() == 1)[half_edges.edge])
     start = vertex[open_half_edges]
     end = vertex[half_edges.end_corner[open_half_edges]]
@@ -410,7 +420,7 @@ def _successors(
         best = candidates[0]
         if len(candidates) > 1:
             if normals is None:
-                normals = vertex_normals(mesh.vertices, mesh.faces)
+                normals = vertex_normals(mesh.vertices.astype(float), mesh.faces)
             back = mesh.vertices[start[index]] - mesh.vertices[vertex]
             ways = mesh.vertices[end[candidates]] - mesh.vertices[vertex]
             angles = _counter_clockwise(back.astype(float), ways.astype(float), normals[vertex])
@@ -441,8 +451,8 @@ def _triangulate_ring(points: NDArray[np.float64], triangulate: Triangulate) -> 
     first corner where that leaves an edge out.
     """
     count = len(points)
-    fan = np.stack((np.zeros(count - 2), np.arange(1, count - 1), np.arange(2, count)), axis=1)
-    fan = fan.astype(np.int64)
+    corner = np.arange(1, count - 1)
+    fan: NDArray[np.int64] = np.stack((np.zeros_like(corner), corner, corner + 1), axis=1)
     if count == 3:
         return fan
     if count <= _MAX_CURVED and not _is_flat(points):
@@ -558,13 +568,22 @@ def _volumes(
     corners = vertices[faces] - vertices.mean(axis=0)
     a, b, c = corners.transpose(1, 0, 2)
     tetrahedra = (a * np.cross(b, c)).sum(axis=1) / 6
-    volumes: NDArray[np.float64] = np.bincount(component, tetrahedra)
-    return volumes
+    return np.bincount(component, tetrahedra).astype(float)
 
 
-def _area(vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> float:
-    """Return the area of triangles."""
-    return float(np.linalg.norm(area_normals(vertices, faces), axis=1).sum()) / 2
+def _component_areas(
+    vertices: NDArray[np.float64], faces: NDArray[np.int64], component: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return the area of each component.
+
+    Args:
+        vertices: (V, 3).
+        faces: (F, 3) triangles.
+        component: (V,) of each vertex.
+    """
+    areas = np.linalg.norm(area_normals(vertices, faces), axis=1) / 2
+    count = int(component.max()) + 1
+    return np.bincount(component[faces[:, 0]], areas, count).astype(float)
 
 
 def _counted(count: int, noun: str) -> str:
