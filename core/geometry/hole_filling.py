@@ -15,7 +15,7 @@ All loops are filled first. A component that then encloses next to nothing is a 
 mouth if all of these hold:
 
 - its filling covers at least half of the silhouette of its component, seen through the mouth;
-- the walls at its rim do not close in by more than 15 degrees;
+- the walls below its rim do not close in by more than 15 degrees;
 - it does not face down: a scan is open where its object was standing, and is filled there;
 - it is wide in comparison with the wall that it would get;
 - nothing is close in front of it, as the head is behind an eye.
@@ -29,6 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +41,6 @@ from .thickening import thicken_surface
 from .topology import HalfEdges, hollow_pieces
 from .winding_number import (
     area_normals,
-    face_normals,
     fibonacci_directions,
     points_inside,
     vertex_normals,
@@ -54,6 +54,7 @@ Triangulate = Callable[[NDArray[np.float64]], NDArray[np.int64]]
 SHEET_DEPTH = 0.05
 MOUTH_SHARE = 0.5  # of a silhouette, that a mouth covers at least
 MOUTH_CLOSING = 0.26  # sine of the angle, 15 degrees, by which the walls at a mouth may close in
+MOUTH_RIM = 0.2  # of the width of a mouth, to which its walls are looked at below the rim
 MOUTH_DOWN = -0.5  # cosine to the direction up below which a loop faces down
 MOUTH_WIDTH = 8.0  # walls, that the width of a mouth is at least
 MOUTH_FREE = 0.3  # share of the directions out of a mouth in which nothing is in its way
@@ -63,6 +64,8 @@ MAX_RELATIVE_THICKNESS = 0.1
 _RAYS = 13  # lines by which a mouth is tested
 _TESTED_FACES = 8  # of the filling of a mouth, from which the rays start
 _STEP = 1e-4  # of the longest side, from a filling to the start of its rays
+_FLAT = 0.01  # largest to least extent, up to which a loop is flat
+_MAX_CURVED = 200  # corners of a loop that is filled with the least area, which takes N^3 steps
 _SLIVER = 1e-3  # radians below which two directions are one
 _TINY = 1e-300  # against division by zero
 
@@ -123,7 +126,7 @@ class _Loop:
 def close_surface(
     mesh: MeshArrays,
     thickness: float,
-    up: NDArray[np.floating],
+    up: NDArray[np.floating[Any]],
     triangulate: Triangulate,
     least_thickness: float = 0.0,
 ) -> tuple[MeshArrays, ClosingReport]:
@@ -164,12 +167,16 @@ def close_surface(
     solid_faces = all_faces[~is_thick]
     solids.add(vertices, solid_faces)
     sheets -= _hidden_sheets(vertices, solid_faces, all_faces, component_of_face, sheets)
-    for number in sorted(sheets | vessels):
-        part = all_faces[component_of_face == number]
-        is_vessel = number in vessels
-        width = float(np.sqrt(_area(vertices, part)))
-        wall = max(min(thickness, MAX_RELATIVE_THICKNESS * width), least_thickness)
-        solids.add(*thicken_surface(vertices, part, wall, 1.0 if is_vessel else 0.5))
+
+    # All sheets and walls at once, each vertex with the thickness of its component.
+    thick_faces = all_faces[np.isin(component_of_face, [*sheets, *vessels])]
+    if len(thick_faces):
+        widths = np.sqrt(_component_areas(vertices, all_faces, component))
+        walls = np.minimum(thickness, MAX_RELATIVE_THICKNESS * widths)
+        walls = np.maximum(walls, least_thickness)
+        inward = np.full(len(walls), 0.5)
+        inward[[*vessels]] = 1.0
+        solids.add(*thicken_surface(vertices, thick_faces, walls[component], inward[component]))
 
     report = ClosingReport(len(filled), len(sheets - vessels), len(vessels), thickness)
     return solids.mesh(), report
@@ -241,7 +248,7 @@ class _Mouths:
         self.loops = loops
         self.thickness = thickness
         self.up = up
-        self.normals = face_normals(vertices, faces)
+        self.face_component = component[faces[:, 0]]
         self.closed = np.concatenate((faces, *(loop.faces for loop in loops)))
         self.closed_component = component[self.closed[:, 0]]
 
@@ -291,15 +298,20 @@ class _Mouths:
         return float(np.linalg.norm(loop.area_vector)) / max(silhouette, _TINY)
 
     def _is_straight(self, loop: _Loop) -> bool:
-        """Return whether the walls at the rim of a loop go straight on, or widen."""
-        face = loop.half_edges // 3
-        corner = loop.half_edges % 3
-        start = self.vertices[self.faces[face, corner]]
-        end = self.vertices[self.faces[face, (corner + 1) % 3]]
-        lengths = np.linalg.norm(end - start, axis=1)
+        """Return whether the walls next to a loop go straight on, or widen."""
+        # The faces at the rim, and those of the component that are not far below it.
+        direction = loop.direction()
+        centers = self.vertices[self.faces].mean(axis=1)
+        rim = self.vertices[loop.faces].mean(axis=(0, 1))
+        depth = (rim - centers) @ direction
+        reach = MOUTH_RIM * float(np.sqrt(loop.area))
+        is_next = (np.abs(depth) <= reach) & (self.face_component == loop.component)
+        is_next[loop.half_edges // 3] = True
 
-        closing = self.normals[face] @ loop.direction()
-        return float(lengths @ closing) <= MOUTH_CLOSING * float(lengths.sum())
+        # Twice the areas, and how far these faces look out of the mouth.
+        normals = area_normals(self.vertices, self.faces[is_next])
+        closing = float((normals @ direction).sum())
+        return closing <= MOUTH_CLOSING * float(np.linalg.norm(normals, axis=1).sum())
 
     def _is_free(self, loop: _Loop) -> bool:
         """Return whether one sees the outside from a loop in enough directions."""
@@ -327,7 +339,7 @@ def _fill_loops(
     """Return the loops of open edges of ``mesh``, each with its filling."""
     vertices = mesh.vertices.astype(float)
     half_edges = HalfEdges(mesh)
-    vertex = mesh.faces.ravel()
+    vertex = mesh.faces.ravel().astype(np.int64)
     loops = []
     for loop in _trace_loops(mesh, half_edges):
         # The filling runs against the half-edges of the mesh.
@@ -348,7 +360,7 @@ def _fill_loops(
 
 def _trace_loops(mesh: MeshArrays, half_edges: HalfEdges) -> list[NDArray[np.int64]]:
     """Return the open half-edges of each loop, in order. No loop meets a vertex twice."""
-    vertex = mesh.faces.ravel()
+    vertex = mesh.faces.ravel().astype(np.int64)
     open_half_edges = np.flatnonzero((half_edges.face_counts() == 1)[half_edges.edge])
     start = vertex[open_half_edges]
     end = vertex[half_edges.end_corner[open_half_edges]]
@@ -408,7 +420,7 @@ def _successors(
         best = candidates[0]
         if len(candidates) > 1:
             if normals is None:
-                normals = vertex_normals(mesh.vertices, mesh.faces)
+                normals = vertex_normals(mesh.vertices.astype(float), mesh.faces)
             back = mesh.vertices[start[index]] - mesh.vertices[vertex]
             ways = mesh.vertices[end[candidates]] - mesh.vertices[vertex]
             angles = _counter_clockwise(back.astype(float), ways.astype(float), normals[vertex])
@@ -435,19 +447,68 @@ def _counter_clockwise(
 def _triangulate_ring(points: NDArray[np.float64], triangulate: Triangulate) -> NDArray[np.int64]:
     """Return triangles (N - 2, 3) over the corners of a polygon (N, 3), facing as it runs.
 
-    By ``triangulate``, or as a fan from the first corner where that leaves an edge out.
+    Of the least area where the polygon is not flat; else by ``triangulate``, or as a fan from the
+    first corner where that leaves an edge out.
     """
     count = len(points)
-    fan = np.stack((np.zeros(count - 2), np.arange(1, count - 1), np.arange(2, count)), axis=1)
-    fan = fan.astype(np.int64)
+    corner = np.arange(1, count - 1)
+    fan: NDArray[np.int64] = np.stack((np.zeros_like(corner), corner, corner + 1), axis=1)
     if count == 3:
         return fan
+    if count <= _MAX_CURVED and not _is_flat(points):
+        return _least_area_triangles(points)
 
     faces = np.asarray(triangulate(points), np.int64).reshape(-1, 3)
     for candidate in (faces, faces[:, ::-1]):
         if _spans_ring(candidate, count):
             return candidate
     return fan
+
+
+def _is_flat(points: NDArray[np.float64]) -> bool:
+    """Return whether points (N, 3) are in a plane, but for a hundredth of their extent."""
+    singular_values = np.linalg.svd(points - points.mean(axis=0), compute_uv=False)
+    return bool(singular_values[2] <= _FLAT * singular_values[0])
+
+
+def _least_area_triangles(points: NDArray[np.float64]) -> NDArray[np.int64]:
+    r"""Return the triangles (N - 2, 3) over a polygon (N, 3) with the least sum of areas.
+
+    By dynamic programming over the parts i..j of the polygon, each of which is a triangle i, k, j
+    and the best of the parts i..k and k..j (after Barequet and Sharir 1995, "Filling gaps in the
+    boundary of a polyhedron", doi:10.1016/0167-8396(94)00011-G):
+
+            k
+          /   \
+        i ----- j
+    """
+    count = len(points)
+    cost = np.zeros((count, count))
+    best = np.zeros((count, count), np.int64)
+    for span in range(2, count):
+        # All parts of this length at once: rows are i, columns k.
+        i = np.arange(count - span)[:, None]
+        j = i + span
+        k = i + np.arange(1, span)
+        to_middle = points[k] - points[i]
+        to_end = points[j] - points[i]
+        area = np.linalg.norm(np.cross(to_middle, to_end), axis=2)
+        total = cost[i, k] + cost[k, j] + area
+
+        choice = total.argmin(axis=1)
+        rows = np.arange(count - span)
+        cost[rows, rows + span] = total[rows, choice]
+        best[rows, rows + span] = rows + 1 + choice
+
+    triangles = []
+    parts = [(0, count - 1)]
+    while parts:
+        start, end = parts.pop()
+        if end - start > 1:
+            middle = int(best[start, end])
+            triangles.append((start, middle, end))
+            parts += [(start, middle), (middle, end)]
+    return np.array(triangles, np.int64)
 
 
 def _spans_ring(faces: NDArray[np.int64], count: int) -> bool:
@@ -507,13 +568,22 @@ def _volumes(
     corners = vertices[faces] - vertices.mean(axis=0)
     a, b, c = corners.transpose(1, 0, 2)
     tetrahedra = (a * np.cross(b, c)).sum(axis=1) / 6
-    volumes: NDArray[np.float64] = np.bincount(component, tetrahedra)
-    return volumes
+    return np.bincount(component, tetrahedra).astype(float)
 
 
-def _area(vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> float:
-    """Return the area of triangles."""
-    return float(np.linalg.norm(area_normals(vertices, faces), axis=1).sum()) / 2
+def _component_areas(
+    vertices: NDArray[np.float64], faces: NDArray[np.int64], component: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return the area of each component.
+
+    Args:
+        vertices: (V, 3).
+        faces: (F, 3) triangles.
+        component: (V,) of each vertex.
+    """
+    areas = np.linalg.norm(area_normals(vertices, faces), axis=1) / 2
+    count = int(component.max()) + 1
+    return np.bincount(component[faces[:, 0]], areas, count).astype(float)
 
 
 def _counted(count: int, noun: str) -> str:

@@ -141,6 +141,28 @@ def _close_pairs(points: NDArray[np.float64], distance: float) -> NDArray[np.int
     return np.concatenate(pairs)
 
 
+def subdivide_triangles(mesh: MeshArrays) -> MeshArrays:
+    """Return ``mesh`` with each triangle cut in four at the middles of its edges.
+
+    Args:
+        mesh: Without colors and confidence.
+    """
+    triangles = replace(mesh, faces=mesh.to_triangles())
+    half_edges = HalfEdges(triangles)
+    corner = triangles.faces.ravel()
+
+    # One vertex for each edge, at the middle of either of its half-edges.
+    middles = (mesh.vertices[corner] + mesh.vertices[corner[half_edges.end_corner]]) / 2
+    _, first = np.unique(half_edges.edge, return_index=True)
+    vertices = np.concatenate((mesh.vertices, middles[first])).astype(np.float32)
+
+    a, b, c = triangles.faces.T
+    ab, bc, ca = half_edges.edge.reshape(-1, 3).T + len(mesh.vertices)
+    parts = ((a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca))
+    faces = np.concatenate([np.stack(part, axis=1) for part in parts]).astype(np.int32)
+    return MeshArrays(vertices, faces)
+
+
 def orient_patches(mesh: MeshArrays) -> tuple[MeshArrays, int]:
     """Return ``mesh`` with neighboring faces facing the same side, and the number of turned faces.
 

@@ -14,7 +14,10 @@ _MAX_OFFSET = 2.0  # thicknesses that a vertex moves at most, at a sharp edge
 
 
 def thicken_surface(
-    vertices: NDArray[np.float64], faces: NDArray[np.int64], thickness: float, inward: float
+    vertices: NDArray[np.float64],
+    faces: NDArray[np.int64],
+    thickness: NDArray[np.float64],
+    inward: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     r"""Return the closed surface around a sheet.
 
@@ -27,8 +30,8 @@ def thicken_surface(
     Args:
         vertices: (V, 3) of the mesh.
         faces: (F, 3) triangles of the sheet, which face outward.
-        thickness: Meters.
-        inward: Share of the thickness that is behind the faces.
+        thickness: (V,) meters at each vertex.
+        inward: (V,) share of the thickness that is behind the faces.
 
     Returns:
         Vertices (N, 3) and triangles (M, 3).
@@ -39,9 +42,10 @@ def thicken_surface(
     count = len(points)
 
     # Both copies. The inner one faces the other side.
-    offsets = offset_directions(points, sheet)
-    outer = points + (1 - inward) * thickness * offsets
-    inner = points - inward * thickness * offsets
+    offsets = offset_directions(points, sheet) * thickness[used, None]
+    inward_share = inward[used, None]
+    outer = points + (1 - inward_share) * offsets
+    inner = points - inward_share * offsets
     inner_faces = sheet[:, ::-1] + count
 
     # A wall along each open edge.
@@ -92,7 +96,8 @@ def offset_directions(
     offsets: NDArray[np.float64] = np.linalg.solve(system, target[..., None])[..., 0]
 
     lengths = np.linalg.norm(offsets, axis=1, keepdims=True)
-    return offsets * np.minimum(1, _MAX_OFFSET / np.maximum(lengths, 1e-12))
+    limited: NDArray[np.float64] = offsets * np.minimum(1, _MAX_OFFSET / np.maximum(lengths, 1e-12))
+    return limited
 
 
 def _corner_angles(vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> NDArray[np.float64]:

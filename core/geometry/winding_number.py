@@ -238,19 +238,19 @@ def sample_triangles(
     return points, face.astype(np.int32)
 
 
-def face_normals(vertices: Points, triangles: Faces) -> Points:
+def face_normals(vertices: Points, triangles: NDArray[np.integer[Any]]) -> Points:
     """Return the unit normals (F, 3) of the triangles; zero for those without an area."""
     return _normalized(area_normals(vertices, triangles))
 
 
-def area_normals(vertices: Points, triangles: Faces) -> Points:
+def area_normals(vertices: Points, triangles: NDArray[np.integer[Any]]) -> Points:
     """Return normals (F, 3) of the triangles whose length is twice the area."""
     a, b, c = (vertices[triangles[:, k]] for k in range(3))
     normals: Points = np.cross(b - a, c - a)
     return normals
 
 
-def vertex_normals(vertices: Points, triangles: Faces) -> Points:
+def vertex_normals(vertices: Points, triangles: NDArray[np.integer[Any]]) -> Points:
     """Return the unit normals (V, 3) of the vertices, from triangles weighted by their area."""
     normals = area_normals(vertices.astype(float), triangles)
     corner = triangles.ravel()

@@ -3,6 +3,9 @@ import sys
 import time
 
 import bpy
+
+# isort: split
+import bmesh
 import numpy as np
 import pytest
 from maquette.core.errors import MeshError
@@ -255,6 +258,65 @@ def test_on_errors_all_is_as_before(addon, scene_state, make, preset):
     with pytest.raises(RuntimeError, match=r"Finish: .*(no faces|encloses no volume|no extent)"):
         bpy.ops.maquette.finish(preset=preset)
     assert scene_state() == before
+
+
+def test_what_cannot_come_along_is_named(addon):
+    bpy.ops.mesh.primitive_uv_sphere_add()
+    obj = bpy.context.object
+    obj.shape_key_add(name="Basis")
+    obj.shape_key_add(name="Smile")
+    obj.vertex_groups.new(name="Arm").add([0, 1], 1.0, 'REPLACE')
+    obj.modifiers.new("Bend", 'SIMPLE_DEFORM')
+    obj.modifiers.new("Rig", 'ARMATURE')
+    assert bpy.ops.maquette.finish(preset='GAME') == {'FINISHED'}
+    report = "; ".join(obj["maquette_finished"])
+    assert "not kept: 2 shape keys, 1 vertex groups, 1 UV maps" in report
+    assert "act on the new mesh: Bend, Rig" in report and "armature moves nothing" in report
+    assert not obj.data.shape_keys and not obj.vertex_groups
+
+
+def test_the_report_compares_with_the_mesh_before(addon):
+    bpy.ops.mesh.primitive_uv_sphere_add()
+    obj = bpy.context.object
+    bm = bmesh.new()
+    bm.from_mesh(obj.data)
+    bm.faces.ensure_lookup_table()
+    bmesh.ops.delete(bm, geom=[bm.faces[100]], context='FACES')
+    bm.to_mesh(obj.data)
+    bm.free()
+    assert bpy.ops.maquette.finish(preset='BLOCK_OUT') == {'FINISHED'}
+    report = "; ".join(obj["maquette_finished"])
+    assert "open edges; 1 hole filled; area 12.4 m² (-0.5%)" in report
+    assert "volume 4.1 m³ (-0.6%)" in report and "largest distance" in report
+
+
+def test_a_loss_is_refused_and_all_is_as_before(addon, scene_state):
+    bpy.ops.mesh.primitive_monkey_add()
+    before = scene_state()
+    with pytest.raises(RuntimeError, match="was not changed, because with"):
+        bpy.ops.maquette.finish(preset='GAME', faces=12)
+    assert scene_state() == before
+
+
+@pytest.mark.parametrize("scale", [(1, 1, -1), (-2, 1, 1), (0, 1, 1)])
+def test_a_cup_of_any_scale_stays_open_at_its_top(addon, scale):
+    """Turned over by its scale, it stands on its opening, and is filled."""
+    bpy.ops.mesh.primitive_cylinder_add()
+    cup = bpy.context.object
+    bm = bmesh.new()
+    bm.from_mesh(cup.data)
+    bmesh.ops.delete(bm, geom=[f for f in bm.faces if f.normal.z > 0.9], context='FACES')
+    bm.to_mesh(cup.data)
+    bm.free()
+    cup.scale = scale
+    bpy.context.view_layer.update()
+    if not all(scale):
+        with pytest.raises(RuntimeError, match="scaled to 0"):
+            bpy.ops.maquette.finish(preset='GAME')
+        return
+    assert bpy.ops.maquette.finish(preset='GAME') == {'FINISHED'}
+    volume = check_topology(meshes.to_arrays(cup.data)).volume
+    assert (volume > 6) == (scale[2] < 0) and (volume < 1) == (scale[2] > 0)
 
 
 class Module(PythonInterpreter):

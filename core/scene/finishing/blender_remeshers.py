@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ...arrays import MeshArrays
 from ...console import silence_stdout
+from ...geometry.mesh_repair import subdivide_triangles
 from ...geometry.signed_distance import closest_on_triangles
 from ...geometry.topology import TopologyReport, check_topology, fill_holes, split_non_manifold
 from ...geometry.winding_number import area_normals, sample_triangles
@@ -29,6 +30,7 @@ _TRIES = 2  # of QuadriFlow
 _STEPS = 3  # to approach a number of faces
 _LARGE = 100.0  # meters, the size at which QuadriFlow gets a mesh
 _MIN_VOLUME = 0.85  # of the mesh's: below it QuadriFlow has flattened thin parts
+_MIN_QUAD_THICKNESS = 0.5  # of the mean wall, in sides of a quad, for QuadriFlow
 _SAMPLES = 4000  # points at which to check whether QuadriFlow lost something
 _VOXEL_FACE_SHARE = 0.7  # of a voxel's side area, what a quad of the voxel remesher has at first
 _WELD_DISTANCE = 1e-4  # longest sides from the mirror plane within which vertices are welded
@@ -72,7 +74,8 @@ def _decimate(mesh: MeshArrays, count: int, mirror: bool) -> MeshArrays:
 def remesh_quads(mesh: MeshArrays, count: int, mirror: bool = False) -> MeshArrays:
     """Return ``mesh`` in about ``count`` quads.
 
-    By QuadriFlow; where that tears the mesh, or flattens or loses thin parts, by decimation.
+    By QuadriFlow; where that tears the mesh, or flattens or loses thin parts, by decimation. So are
+    meshes with walls much thinner than a quad, whose two sides QuadriFlow lets cross.
 
     Args:
         mesh: Closed.
@@ -83,6 +86,10 @@ def remesh_quads(mesh: MeshArrays, count: int, mirror: bool = False) -> MeshArra
         return _voxel_quads(mesh, count)
 
     topology = check_topology(mesh)
+    area = _surface_area(mesh)
+    mean_thickness = 2 * topology.volume / area
+    if mean_thickness < _MIN_QUAD_THICKNESS * float(np.sqrt(area / count)):
+        return cut_in_quads(mesh, count, mirror)
     target = count
 
     # QuadriFlow misses the number of faces by some percent, so correct the target once.
@@ -227,12 +234,8 @@ def _run_quadriflow(mesh: MeshArrays, count: int, seed: int, mirror: bool) -> Me
 
 def _voxel_quads(mesh: MeshArrays, count: int) -> MeshArrays:
     """Return ``mesh`` in about ``count`` quads of the voxel remesher."""
-    normals = area_normals(mesh.vertices.astype(float), mesh.to_triangles())
-    double_areas = np.linalg.norm(normals, axis=1)
-    area = double_areas.sum() / 2
-
     # The number of faces falls with the square of their size.
-    size = float(np.sqrt(_VOXEL_FACE_SHARE * area / count))
+    size = float(np.sqrt(_VOXEL_FACE_SHARE * _surface_area(mesh) / count))
     for _ in range(_STEPS):
         quads = remesh_voxels(mesh, size)
         ratio = len(quads.faces) / count
@@ -242,13 +245,21 @@ def _voxel_quads(mesh: MeshArrays, count: int) -> MeshArrays:
     return quads
 
 
+def _surface_area(mesh: MeshArrays) -> float:
+    """Return the area of ``mesh``, square meters."""
+    normals = area_normals(mesh.vertices.astype(float), mesh.to_triangles())
+    return float(np.linalg.norm(normals, axis=1).sum()) / 2
+
+
 def cut_in_quads(mesh: MeshArrays, count: int, mirror: bool) -> MeshArrays:
     """Return ``mesh`` in about ``count`` quads by decimation.
 
     Triangles are joined in pairs where possible, then each face is cut from its center. Keeps thin
     parts, and is watertight whenever the triangles are.
     """
-    # Twice as many triangles as quads are enough to start from.
+    # At least as many triangles as quads to start from; twice as many are enough.
+    while len(mesh.to_triangles()) < count:
+        mesh = subdivide_triangles(mesh)
     mesh = decimate_triangles(mesh, 2 * count, mirror)
 
     # Each face becomes three or four quads, so approach the number in steps.

@@ -45,6 +45,9 @@ CELLS = 128  # along the longest side of a mesh whose surface is extracted anew
 # Hollows below this share of the largest part's volume are filled: a print needs them as little as
 # loose parts, and a sealed bubble is rarely meant. Larger ones are the inside of a hollow body.
 MIN_HOLLOW = 0.05
+# Thickness of sheets, in cells, where the surface is extracted anew: a little more than the grid
+# needs to show them.
+_SHEET_CELLS = 2.0
 _MANY = 64  # pieces that are assumed to overlap without a check, which would take long
 _MIN_AREA = 1e-10  # of the longest side squared: below it there is no surface
 
@@ -95,7 +98,7 @@ def close_mesh(mesh: MeshArrays, up: NDArray[np.floating]) -> Task[ClosedMesh]:
     # Else extract it anew, with sheets so thick that the grid shows them.
     yield Progress(0.15, "Closing holes")
     if is_repaired:
-        mended, facts = _mend_surface(mesh, up, LEAST_THICKNESS / CELLS)
+        mended, facts = _mend_surface(mesh, up, _SHEET_CELLS / CELLS)
         closed = yield from _step(0.16, "Closing holes", lambda: _turned_if_closed(mended))
     if closed is not None:
         unique = mesh_repair.drop_double_faces(closed, either_side=False)
