@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
 import bpy
+import numpy as np
 from bpy.types import Context
 from mathutils import Vector
 
@@ -16,7 +17,7 @@ from ..core.arrays import MeshArrays
 from ..core.console import printable
 from ..core.model.jobs.reconstruct import ReconstructionRequest
 from ..core.resources import BUNDLED_WEIGHTS, PACKAGE
-from ..core.scene import meshes, source_views
+from ..core.scene import meshes, placement, source_views
 from . import _compute
 
 _DIGEST_LENGTH = 12  # hexadecimal digits: enough to tell files of weights apart
@@ -98,6 +99,32 @@ def add_object_on_ground(
 ) -> bpy.types.Object:
     """Add an object as :func:`add_object`, with its lowest point at the height of ``location``."""
     return add_object(context, name, arrays.on_ground(), location)
+
+
+def free_location(
+    context: Context, arrays: MeshArrays, location: Vector, further: Vector | None = None
+) -> Vector:
+    """Return the nearest location to the right of ``location`` where new objects overlap none.
+
+    Args:
+        context: its view layer.
+        arrays: the mesh of the object, whose lowest point goes to the height of the location.
+        location: (3,) in world space, meters.
+        further: (3,) from the first to the last of several such objects; None for one.
+    """
+    vertices = arrays.on_ground().vertices.astype(float)
+    bounds = np.stack((vertices.min(0), vertices.max(0))) + np.array(location)
+    bounds[1] += np.array(further or (0.0, 0.0, 0.0))
+    context.view_layer.update()
+    return location + Vector((placement.free_offset(context, bounds), 0.0, 0.0))
+
+
+def show_result(context: Context, objects: Sequence[bpy.types.Object]) -> None:
+    """Let a user see new objects: their colors if the settings say so, and in the view."""
+    if context.scene.maquette.show_colours:
+        show_colors(context)
+    context.view_layer.update()
+    placement.show_objects(context, objects)
 
 
 def show_colors(context: Context, texture: bool = False) -> None:

@@ -11,8 +11,15 @@ from pathlib import Path
 
 import bpy
 import numpy as np
-from bpy.props import BoolProperty, FloatProperty, IntProperty, StringProperty
+from bpy.props import (
+    BoolProperty,
+    FloatProperty,
+    FloatVectorProperty,
+    IntProperty,
+    StringProperty,
+)
 from bpy.types import Context
+from mathutils import Vector
 
 from ..core.arrays import MeshArrays
 from ..core.cameras import SIDES
@@ -106,6 +113,23 @@ class MAQUETTE_OT_reconstruct(TaskOperator, bpy.types.Operator):
         options={'SKIP_SAVE'},
     )
     weights: WEIGHTS
+    location: FloatVectorProperty(
+        name="Location",
+        description="Where the object stands. If it is not set: at the 3D cursor, or beside what "
+        "stands there",
+        subtype='TRANSLATION',
+        min=-1e5,
+        max=1e5,
+        options={'SKIP_SAVE'},
+    )
+    rotation: FloatVectorProperty(
+        name="Rotation",
+        description="Rotation of the object",
+        subtype='EULER',
+        min=-1e3,
+        max=1e3,
+        options={'SKIP_SAVE'},
+    )
 
     def start(self, context: Context) -> Task[MeshArrays]:
         sides = {side: absolute_path(path) for side, path in self._side_paths().items()}
@@ -125,14 +149,17 @@ class MAQUETTE_OT_reconstruct(TaskOperator, bpy.types.Operator):
             device=_compute.chosen_device(),
             fit=self.fit,
         )
-        self._location = context.scene.cursor.location.copy()
+        self._cursor = context.scene.cursor.location.copy()
         return start_reconstruction(request, self.size, image, self.interactive)
 
     def finish(self, context: Context, result: MeshArrays) -> None:
         name = self._object_name()
-        obj = _results.add_object_on_ground(context, name, result, self._location)
-        if self.interactive and context.scene.maquette.show_colours:
-            _results.show_colors(context)
+        if not self.properties.is_property_set("location"):
+            self.location = _results.free_location(context, result, self._cursor)
+        obj = _results.add_object_on_ground(context, name, result, Vector(self.location))
+        obj.rotation_euler = self.rotation
+        if self.interactive:
+            _results.show_result(context, [obj])
         self.report({'INFO'}, f"{obj.name}: {_results.mesh_summary(result)}")
 
     def label(self) -> str:
@@ -141,8 +168,8 @@ class MAQUETTE_OT_reconstruct(TaskOperator, bpy.types.Operator):
     def draw(self, context: Context) -> None:
         """Draw what Adjust Last Operation may change without running the model again."""
         self.layout.use_property_split = True
-        self.layout.prop(self, "size")
-        self.layout.prop(self, "name")
+        for name in ("size", "location", "rotation", "name"):
+            self.layout.prop(self, name)
 
     def _side_paths(self) -> dict[str, str]:
         """Return the image files of the sides that are set."""

@@ -68,6 +68,8 @@ class MAQUETTE_OT_reconstruct_folder(TaskOperator, bpy.types.Operator):
             for path in images.paths
         ]
         self._added = 0
+        self._names: list[str] = []
+        self._count = len(requests)
         self._location = context.scene.cursor.location.copy()
         return self._reconstruct_each(requests, images.left_out)
 
@@ -80,6 +82,16 @@ class MAQUETTE_OT_reconstruct_folder(TaskOperator, bpy.types.Operator):
         for path, reason in result.items():
             self.report({'WARNING'}, printable(f"{path.name} was skipped: {reason}"))
         self.report({'INFO'}, f"{self._added} objects from {self._added + len(result)} images")
+        if self.interactive:
+            self._show_all(context)
+
+    def _show_all(self, context: Context) -> None:
+        """Select and frame the objects that are still there."""
+        objects = [obj for obj in context.view_layer.objects if obj.name in self._names]
+        if objects:
+            _results.leave_edit_mode(context)
+            _results.select_only(context, objects, objects[-1])
+            _results.show_result(context, objects)
 
     def report_error(self, error: MaquetteError) -> set[str]:
         """Keep the objects that were made before a stop, as one step to undo."""
@@ -137,10 +149,18 @@ class MAQUETTE_OT_reconstruct_folder(TaskOperator, bpy.types.Operator):
         self, context: Context, request: ReconstructionRequest, mesh: MeshArrays
     ) -> str:
         """Add the object at the next place in the rows, and return its name."""
+        spacing = _SPACING * self.size
+        if not self._added:
+            rows = (self._count - 1) // _ROW_LENGTH
+            columns = min(self._count, _ROW_LENGTH) - 1
+            further = Vector((columns, rows, 0)) * spacing
+            self._location = _results.free_location(context, mesh, self._location, further)
+
         row, column = divmod(self._added, _ROW_LENGTH)
-        location = self._location + Vector((column, row, 0)) * (_SPACING * self.size)
+        location = self._location + Vector((column, row, 0)) * spacing
         self._added += 1
         obj = _results.add_object_on_ground(context, request.photo.stem, mesh, location)
+        self._names.append(obj.name)
         return obj.name
 
 

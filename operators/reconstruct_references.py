@@ -134,8 +134,8 @@ class MAQUETTE_OT_reconstruct_references(TaskOperator, bpy.types.Operator):
         obj = add_posed_object(context, self.name or self.collection or "Maquette", result)
 
         # A script's viewport is left as it is.
-        if self.interactive and context.scene.maquette.show_colours:
-            _results.show_colors(context)
+        if self.interactive:
+            _results.show_result(context, [obj])
 
         # The panel shows the disagreements until the next reconstruction.
         disagreements = "; ".join(result.disagreements)

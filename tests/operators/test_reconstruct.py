@@ -246,3 +246,35 @@ def test_every_property_says_what_it_does(addon):
         assert [prop.identifier for prop in ours if not prop.description] == []
         numbers = [prop for prop in ours if prop.type in {'INT', 'FLOAT'}]
         assert numbers and all(prop.hard_min > -1e6 for prop in numbers), "one has no bounds"
+
+
+class TestPlace:
+    """A new object overlaps nothing that stands there, unless its place is named."""
+
+    def test_beside_what_stands_at_the_cursor(self, cube, weights, pictures):
+        path = str(pictures / "front.png")
+        ends = [1.0]  # the right end of the cube
+        for _ in range(2):
+            assert reconstruct(filepath=path, weights=str(weights)) == {'FINISHED'}
+            bpy.context.view_layer.update()
+            low, high = corners(bpy.context.object)
+            assert low[0] == pytest.approx(ends[-1] + 0.1, abs=1e-4)
+            assert low[2] == pytest.approx(0, abs=1e-5)
+            ends.append(high[0])
+
+    def test_where_there_is_room_at_the_cursor(self, cube, weights, pictures):
+        bpy.context.scene.cursor.location = (5, 0, 0)
+        reconstruct(filepath=str(pictures / "front.png"), weights=str(weights))
+        assert tuple(bpy.context.object.location) == (5, 0, 0)
+
+    def test_hidden_objects_take_no_room(self, cube, weights, pictures):
+        cube.hide_set(True)
+        reconstruct(filepath=str(pictures / "front.png"), weights=str(weights))
+        assert tuple(bpy.context.object.location) == (0, 0, 0)
+
+    def test_at_a_named_place_and_turned(self, cube, weights, pictures):
+        options = {"location": (0, 0, 0.5), "rotation": (0, 0, 1)}
+        reconstruct(filepath=str(pictures / "front.png"), weights=str(weights), **options)
+        made = bpy.context.object
+        assert tuple(made.location) == (0, 0, 0.5)
+        assert tuple(made.rotation_euler) == pytest.approx((0, 0, 1))
