@@ -77,7 +77,8 @@ def _splat(cells: Floats, colors: Floats, weights: Floats, size: int) -> NDArray
     channels = []
     for channel in (*(colors * weights[:, None]).T, weights):
         channels.append(np.bincount(flat, channel, size**3))
-    return np.stack(channels, axis=-1).reshape(size, size, size, -1)
+    sums: NDArray[np.float64] = np.stack(channels, axis=-1, dtype=np.float64)
+    return sums.reshape(size, size, size, -1)
 
 
 def _coarsened(sums: NDArray[np.float64]) -> NDArray[np.float64]:
