@@ -17,7 +17,7 @@ from ...core.imaging import image_files
 from ...core.jobs import dependencies
 from ...core.jobs.task import run_to_end
 from ...core.model.jobs import commands  # without torch, until it runs
-from ...core.scene.importing import temporary_data
+from ...core.scene.importing.mesh_import import temporary_data
 from ...core.scene.rendering.thumbnails import render_thumbnails
 from .. import _compute, _results
 from .command import (

@@ -20,7 +20,7 @@ from ...core.console import print_line, silence_stdout
 from ...core.errors import Cancelled, failure_reason
 from ...core.model.jobs.reconstruct import ReconstructionRequest
 from ...core.scene import exporting
-from ...core.scene.importing import temporary_data
+from ...core.scene.importing.mesh_import import temporary_data
 from ...core.scene.rendering import asset_preview
 from .. import _compute, _results
 from ..properties.scene import RESOLUTION, SIZE

@@ -53,7 +53,7 @@ def compare(arguments, clock):
     from maquette.core.geometry.fingerprint import shape_fingerprint
     from maquette.core.scene.datagen.dataset_folder import DatasetSettings
     from maquette.core.scene.datagen.sources import procedural_sources
-    from maquette.core.scene.importing import world_triangles
+    from maquette.core.scene.importing.mesh_import import world_triangles
     from maquette.core.scene.rendering.hdri import hdri_files
     from maquette.core.scene.rendering.lighting import sample_light
     from maquette.core.scene.rendering.studio import render_studio

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from maquette.core.arrays import MeshArrays
 from maquette.core.errors import OutputError
-from maquette.core.scene.importing import imported_objects, world_triangles
+from maquette.core.scene.importing.mesh_import import imported_objects, world_triangles
 
 # 2 wide (x), 1 deep (y), 4 tall (z), standing on the ground; its tip leans towards the front (-Y)
 WEDGE = MeshArrays(

@@ -40,7 +40,7 @@ def test_triangles_as_given(addon):
 
 
 def test_there_and_back(cube):
-    from maquette.core.scene.importing import world_triangles
+    from maquette.core.scene.importing.mesh_import import world_triangles
 
     cube.location = (1, 2, 3)
     bpy.context.view_layer.update()

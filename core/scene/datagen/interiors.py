@@ -19,7 +19,7 @@ from ...jobs.task import Progress, Task
 from ...synthesis.interiors import EYE, Box, Furnishing, Interior, sample_interior
 from .. import compat
 from ..evaluation.playback import restored_values
-from ..importing import temporary_data
+from ..importing.mesh_import import temporary_data
 from ..procedural_objects import add_object
 from ..rendering.hdri import hdri_files
 from ..rendering.lighting import LightSettings, sample_light

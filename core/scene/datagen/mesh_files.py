@@ -24,7 +24,7 @@ from ...jobs.interpreters import BlenderInterpreter, PythonInterpreter
 from ...jobs.process_memory import resident_bytes
 from ...jobs.task import Task
 from ...jobs.worker_pool import WorkerPool
-from .. import import_check, importing
+from ..importing import import_check, mesh_import
 from .object_randomization import evaluated_copies
 
 IMPORTER = "Blender's importer "  # begins the reasons that tell of a file that ends processes
@@ -74,19 +74,19 @@ class MeshFile:
         """
         report = self._report
         if report is None:
-            with importing.imported_objects(self._path) as objects:
+            with mesh_import.imported_objects(self._path) as objects:
                 yield objects
             return
 
         try:
             placement = _placement(report)
-            with importing.imported_objects(
+            with mesh_import.imported_objects(
                 report.source, report.scene, report.unreadable
             ) as objects:
                 if placement is None and not report.is_posed:
                     yield objects
                     return
-                importing.show_as_rendered(objects)
+                mesh_import.show_as_rendered(objects)
                 transform = placement or mathutils.Matrix.Identity(4)
                 graph = _posed_graph(objects) if report.is_posed else None
                 with evaluated_copies(objects, transform, (), graph) as copies:
@@ -167,7 +167,7 @@ def _check_in_process(path: Path, root: Path) -> Task[import_check.ImportReport]
     except WorkerError as error:
         raise MeshError(f"{IMPORTER}crashed") from error
     except RuntimeError as error:  # a bug there, whatever the file made of it
-        raise MeshError(f"It cannot be imported: {importing.one_line(error)}") from error
+        raise MeshError(f"It cannot be imported: {mesh_import.one_line(error)}") from error
     finally:
         task.close()
 
@@ -208,7 +208,7 @@ def _occupied_memory() -> int:
 
 def _posed_graph(objects: Sequence[bpy.types.Object]) -> bpy.types.Depsgraph | None:
     """Return the evaluation of a .blend file's objects at the frame that it opens with."""
-    scene = importing.file_scene(objects)
+    scene = mesh_import.file_scene(objects)
     if scene is None:
         return None
     layer = scene.view_layers[0]

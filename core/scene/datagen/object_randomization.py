@@ -28,8 +28,8 @@ from ...synthesis.randomization import (
     rng_for,
     to_json,
 )
-from .. import importing
 from ..evaluation.hidden_objects import evaluated_objects
+from ..importing import mesh_import
 from ..rendering.random_materials import temporary_material
 from ..rendering.render_output import to_srgb8
 from ..rendering.studio import RenderStudio
@@ -96,7 +96,7 @@ def _sample_pose(
     unit: float,
 ) -> tuple[Pose, dict[str, Any]]:
     """Return a pose about the center of ``objects``, and the same as JSON, in meters."""
-    vertices = importing.world_triangles(objects).vertices.astype(float)
+    vertices = mesh_import.world_triangles(objects).vertices.astype(float)
     bounds = np.stack((vertices.min(0), vertices.max(0)))
     pose = samplers.sample_pose(rng, random, bounds.mean(0))
 

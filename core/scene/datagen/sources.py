@@ -18,8 +18,8 @@ from ...dataset import splits
 from ...dataset.names import distinct_names
 from ...errors import DatasetError, SceneError
 from ...jobs.task import Task
-from .. import importing
 from ..evaluation.units import meters_per_unit
+from ..importing import mesh_import
 from ..procedural_objects import add_object
 from .class_labels import class_of
 from .mesh_files import MeshFile
@@ -104,9 +104,9 @@ def file_sources(folder: Path) -> list[ObjectSource]:
     Raises:
         DatasetError: There is no mesh file.
     """
-    paths = _files_below(folder, importing.SUFFIXES)
+    paths = _files_below(folder, mesh_import.SUFFIXES)
     if not paths:
-        raise DatasetError(f"{folder} contains no mesh files ({', '.join(importing.SUFFIXES)})")
+        raise DatasetError(f"{folder} contains no mesh files ({', '.join(mesh_import.SUFFIXES)})")
 
     # Named by the path within the folder, without the suffix.
     preferred_names = {}
@@ -212,7 +212,7 @@ def _procedural_object(family: str, seed: int) -> Iterator[Sequence[bpy.types.Ob
     """Yield a generated object in the current scene; it is removed on exit."""
     generated = procedural.make_object(family, seed)
     collection = bpy.context.scene.collection
-    with importing.detached_objects(lambda: add_object(collection, generated)) as obj:
+    with mesh_import.detached_objects(lambda: add_object(collection, generated)) as obj:
         yield [obj]
 
 

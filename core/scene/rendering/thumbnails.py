@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...cameras import Camera, look_at, orthographic_camera
-from .. import importing
+from ..importing import mesh_import
 from .lighting import LightSettings
 from .studio import render_studio
 
@@ -37,7 +37,7 @@ def render_thumbnails(
     Returns:
         An image (size, size, 4) in 0..1 for each direction, sRGB with straight alpha.
     """
-    vertices = importing.world_triangles([obj]).vertices
+    vertices = mesh_import.world_triangles([obj]).vertices
     low = vertices.min(0).astype(float)
     high = vertices.max(0).astype(float)
 

@@ -200,7 +200,7 @@ def test_what_crashed_is_passed_by_the_next_run_until_it_changes(meshes, tmp_pat
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes of POSIX systems")
 def test_a_file_that_hangs_is_left_out_after_its_time(meshes, mesh_files, monkeypatch):
-    from maquette.core.scene import import_check
+    from maquette.core.scene.importing import import_check
 
     write_box(meshes / "good.obj")
     check(mesh_files, meshes / "good.obj")  # the process is ready
@@ -215,7 +215,7 @@ def test_a_file_that_hangs_is_left_out_after_its_time(meshes, mesh_files, monkey
 
 
 def test_a_file_is_left_out_that_takes_more_memory_than_it_may(meshes, mesh_files, monkeypatch):
-    from maquette.core.scene import import_check
+    from maquette.core.scene.importing import import_check
 
     path = write_box(meshes / "good.obj")
     monkeypatch.setattr(import_check, "MEMORY_LIMIT", 1000)
@@ -326,10 +326,10 @@ def test_a_file_that_kills_the_run_is_tried_last_and_then_passed(meshes, tmp_pat
 
 def box_of(mesh_file):
     """Return the sorted sides and the center of what is opened."""
-    from maquette.core.scene import importing
+    from maquette.core.scene.importing import mesh_import
 
     with mesh_file.open() as objects:
-        vertices = importing.world_triangles(objects).vertices
+        vertices = mesh_import.world_triangles(objects).vertices
     return np.sort(np.ptp(vertices, axis=0)), (vertices.min(axis=0) + vertices.max(axis=0)) / 2
 
 

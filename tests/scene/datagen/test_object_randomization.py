@@ -255,7 +255,7 @@ def test_pictures_are_put_on_and_a_damaged_one_is_said(cube, pictures):
 
 def test_stand_ins_are_where_and_as_the_objects_are_seen(cube):
     """A parent that shears, a modifier, a material of the object, and a mirrored child."""
-    from maquette.core.scene import importing
+    from maquette.core.scene.importing import mesh_import
     from mathutils import Matrix
 
     parent = bpy.data.objects.new("parent", None)
@@ -269,11 +269,11 @@ def test_stand_ins_are_where_and_as_the_objects_are_seen(cube):
     child.parent, child.scale = cube, (-1, 1, 1)
     bpy.context.collection.objects.link(child)
     bpy.context.view_layer.update()
-    expected = importing.world_triangles([cube, child])
+    expected = mesh_import.world_triangles([cube, child])
     before = state(), np.array(cube.matrix_world), materials([cube, child])
     move = Matrix.Translation((1, 2, 3)) @ Matrix.Rotation(0.7, 4, 'X') @ Matrix.Scale(1.7, 4)
     with object_randomization.evaluated_copies([cube, parent, child], move, ()) as objects:
-        found = importing.world_triangles(objects)
+        found = mesh_import.world_triangles(objects)
         assert [slot.material for slot in objects[0].material_slots] == [special]
     turned = expected.vertices @ np.array(move)[:3, :3].T + np.array(move)[:3, 3]
     np.testing.assert_allclose(found.vertices, turned, atol=1e-4)

@@ -59,7 +59,7 @@ def test_a_wall_hides_it_unless_it_is_not_rendered(sight):
 
 
 def test_cameras_of_a_whole_scene_are_clear_of_it_and_show_it(addon):
-    from maquette.core.scene.importing import world_triangles
+    from maquette.core.scene.importing.mesh_import import world_triangles
     from maquette.core.scene.rendering.camera_visibility import scene_fault
 
     bpy.ops.mesh.primitive_plane_add(size=8)

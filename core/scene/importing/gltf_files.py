@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
-from ..errors import MeshError
+from ...errors import MeshError
 
 _MAGIC = b"glTF"
 _JSON_CHUNK = b"JSON"

@@ -6,7 +6,7 @@ import numpy as np
 
 
 def test_an_obj_is_centered_to_the_digits_of_its_text(tmp_path):
-    from maquette.core.scene import far_files
+    from maquette.core.scene.importing import far_files
 
     path = tmp_path / "map.obj"
     path.write_text(

@@ -12,10 +12,11 @@ import mathutils
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import MeshArrays
-from ..errors import MeshError
-from . import materials, meshes, scripts
-from .evaluation.hidden_objects import evaluated_objects
+from ...arrays import MeshArrays
+from ...errors import MeshError
+from .. import materials, meshes
+from ..evaluation.hidden_objects import evaluated_objects
+from . import scripts
 
 T = TypeVar("T")
 

@@ -5,7 +5,7 @@ import sys
 
 import bpy
 import pytest
-from maquette.core.scene.importing import imported_objects
+from maquette.core.scene.importing.mesh_import import imported_objects
 
 # A file whose every part would leave a trace, and one that links a part of it.
 MAKE = """
@@ -88,7 +88,7 @@ def test_nothing_of_an_imported_file_runs(hostile, scripts_allowed, name):
 
 @pytest.mark.parametrize("name", ["hostile.blend", "linking.blend"])
 def test_the_file_would_run_without_this(hostile, scripts_allowed, monkeypatch, name):
-    from maquette.core.scene import scripts
+    from maquette.core.scene.importing import scripts
 
     monkeypatch.setattr(scripts, "remove_script_drivers", lambda blocks: None)
     for trace in hostile.glob("trace_*"):

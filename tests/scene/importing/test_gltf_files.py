@@ -55,7 +55,7 @@ def scratch(tmp_path):
 
 
 def shown(path, root, scratch):
-    from maquette.core.scene import gltf_files
+    from maquette.core.scene.importing import gltf_files
 
     return gltf_files.shown_file(path, root, scratch)
 
@@ -81,7 +81,7 @@ TWO_NODES = ({"mesh": 0}, {"mesh": 0, "translation": [5, 0, 0]})
 )
 @pytest.mark.parametrize("write", [write_gltf, write_glb])
 def test_only_the_default_scene_is_imported(addon, tmp_path, scratch, more, name, write):
-    from maquette.core.scene import importing
+    from maquette.core.scene.importing import mesh_import
 
     nodes = [{**node, "name": word} for node, word in zip(TWO_NODES, ("one", "two"), strict=True)]
     uri = DATA if write is write_gltf else None
@@ -89,20 +89,20 @@ def test_only_the_default_scene_is_imported(addon, tmp_path, scratch, more, name
     path = write(tmp_path / ("file.gltf" if uri else "file.glb"), data)
     copy = shown(path, tmp_path, scratch)
     assert copy.parent == scratch and copy.name == path.name
-    with importing.imported_objects(copy) as objects:
+    with mesh_import.imported_objects(copy) as objects:
         assert [obj.name for obj in objects if obj.type == 'MESH'] == [name]
 
 
 def test_the_copy_of_a_scene_finds_its_buffer(addon, tmp_path, scratch):
-    from maquette.core.scene import importing
+    from maquette.core.scene.importing import mesh_import
 
     folder = tmp_path / "a folder"
     folder.mkdir()
     (folder / "points 1.bin").write_bytes(TRIANGLE)
     data = document(TWO_NODES, TWO_SCENES, "points%201.bin")
     copy = shown(write_gltf(folder / "file.gltf", data), tmp_path, scratch)
-    with importing.imported_objects(copy) as objects:
-        mesh = importing.world_triangles(objects)
+    with mesh_import.imported_objects(copy) as objects:
+        mesh = mesh_import.world_triangles(objects)
     assert sorted(mesh.vertices[:, 0].tolist()) == [0, 0, 1]
 
 

@@ -18,9 +18,10 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import MaquetteError, MeshError
-from ..jobs.task import Progress, Task
-from . import far_files, gltf_files, importing, materials, meshes
+from ...errors import MaquetteError, MeshError
+from ...jobs.task import Progress, Task
+from .. import materials, meshes
+from . import far_files, gltf_files, mesh_import
 
 OPENING = "Opening"  # stage of the task while it may crash, hang or fill the memory
 MEMORY_LIMIT = 2_000_000_000  # bytes that an import may take
@@ -86,7 +87,7 @@ def check_mesh_file(path: Path, root: Path) -> Task[ImportReport]:
             raise MeshError(f"Importing it takes more than {gigabytes:.0f} GB of memory") from error
         if isinstance(error, MaquetteError):
             raise
-        raise MeshError(f"{path} cannot be imported: {importing.one_line(error)}") from error
+        raise MeshError(f"{path} cannot be imported: {mesh_import.one_line(error)}") from error
     finally:
         if source == path:
             shutil.rmtree(scratch, ignore_errors=True)
@@ -198,8 +199,8 @@ def _import_report(
     source: Path, scene: str, offset: NDArray[np.float64] | None = None
 ) -> ImportReport:
     """Import ``source`` and return the report on it."""
-    with importing.imported_objects(source, scene) as objects:
-        importing.show_as_rendered(objects)
+    with mesh_import.imported_objects(source, scene) as objects:
+        mesh_import.show_as_rendered(objects)
         bounds = _evaluated_bounds(objects)
         lost = [image for image in bpy.data.images if _is_lost(image)]
         if any(image.library for image in lost):
@@ -208,7 +209,7 @@ def _import_report(
             require_size(image)
         sources = {materials.image_source(image) for image in lost}
         names = {_file_name(image) for image in lost}
-        file_scene = importing.file_scene(objects)
+        file_scene = mesh_import.file_scene(objects)
         is_posed = file_scene is not None and _is_posed(file_scene)
     return ImportReport(
         source=source,
@@ -262,7 +263,7 @@ def _evaluated_bounds(objects: Sequence[bpy.types.Object]) -> NDArray[np.float64
     for item in bpy.context.evaluated_depsgraph_get().object_instances:
         obj = item.object
         owner = item.parent if item.is_instance else obj
-        if owner.original not in shown or obj.type not in importing.SHAPES or not item.show_self:
+        if owner.original not in shown or obj.type not in mesh_import.SHAPES or not item.show_self:
             continue
 
         # Instances share their mesh.

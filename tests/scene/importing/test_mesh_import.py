@@ -104,9 +104,9 @@ NOT_SHOWN = (
 @pytest.fixture
 def empty(addon):
     """Return the functions of the module, in an empty file."""
-    from maquette.core.scene import importing
+    from maquette.core.scene.importing import mesh_import
 
-    return importing
+    return mesh_import
 
 
 def save(path):
@@ -116,8 +116,8 @@ def save(path):
     return path
 
 
-def bounds_of(importing, objects):
-    vertices = importing.world_triangles(objects).vertices
+def bounds_of(mesh_import, objects):
+    vertices = mesh_import.world_triangles(objects).vertices
     return [vertices.min(axis=0).tolist(), vertices.max(axis=0).tolist()]
 
 
@@ -312,7 +312,7 @@ def test_what_computes_with_a_missing_texture_gets_white_and_nothing_glows(empty
 
 def test_images_of_too_many_pixels_are_refused(empty, monkeypatch):
     from maquette.core.errors import MeshError
-    from maquette.core.scene import import_check
+    from maquette.core.scene.importing import import_check
 
     image = bpy.data.images.new("Large", 20, 10)
     import_check.require_size(image)

@@ -1,0 +1,1 @@
+"""From a damaged surface to a closed one: connectivity, orientation, holes, sheets, solids."""
