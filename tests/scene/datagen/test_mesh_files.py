@@ -59,7 +59,7 @@ def write_crashing_ply(path):
 def write_huge_glb(path):
     accessor = {
         "componentType": 5126,
-        "count": 200_000_000,
+        "count": 2_000_000_000,
         "type": "VEC3",
         "min": [0, 0, 0],
         "max": [1, 1, 1],
