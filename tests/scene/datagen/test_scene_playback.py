@@ -512,3 +512,25 @@ def test_the_view_layer_that_is_shown_is_rendered(scene, make, tmp_path):
 
     assert [one.name for one in ObjectFile(record).record.instances] == ["right cube"]
     assert [layer.name for layer in scene.view_layers] == ["ViewLayer", "other"]
+
+
+def test_a_run_that_is_stopped_while_frames_are_played_leaves_no_trace(scene, make, tmp_path):
+    from maquette.core.scene.datagen.dataset_folder import DatasetSettings
+    from maquette.core.scene.datagen.whole_scene import WholeScene, render_whole_scene
+    from maquette.core.synthesis.camera_rigs import parse_rigs
+
+    fall(make)
+    cube = make.add_cube("moved", (0, 0, 1), 0.5)
+    keyed(cube, "location", (1, (0, 0, 1)), (11, (0, 0, 2)))
+    scene.frame_set(2)
+    cube.location.x = -0.5
+    bpy.context.view_layer.update()
+    before = make.counts()
+    settings = DatasetSettings(size=32, points=256, cameras=parse_rigs(["path:1..20"]))
+    work = render_whole_scene(scene, "ViewLayer", tmp_path, settings, WholeScene())
+    for _ in range(5):
+        next(work)
+    assert scene.frame_current == 4
+    work.close()
+    assert make.counts() == before
+    assert cube.location.x == -0.5 and cube.matrix_world.translation.x == -0.5
