@@ -37,7 +37,7 @@ _COUNTS = {
     "kills of reconstruct": 50,
 }
 _BATCH = 250  # cases whose files are on the disk at a time
-_ALLOWANCE = {"pictures": 5.0, "weights": 5.0, "sets": 20.0, "meshes": 40.0, "pythons": 30.0}
+_ALLOWANCE = {"pictures": 5.0, "weights": 5.0, "sets": 60.0, "meshes": 40.0, "pythons": 30.0}
 _EXPORTS = ("nerf", "colmap", "coco", "bop")
 
 
