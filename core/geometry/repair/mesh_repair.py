@@ -358,6 +358,18 @@ def turn_pieces_outward(mesh: MeshArrays) -> MeshArrays:
     return replace(mesh, faces=faces)
 
 
+def piece_bounds(mesh: MeshArrays) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the lower and the upper corners (N, 3) of the bounds of each component."""
+    piece = face_pieces(mesh)
+    count = int(piece.max()) + 1
+    lower = np.full((count, 3), np.inf)
+    upper = np.full((count, 3), -np.inf)
+    for corner in mesh.faces.T:
+        np.minimum.at(lower, piece, mesh.vertices[corner])
+        np.maximum.at(upper, piece, mesh.vertices[corner])
+    return lower, upper
+
+
 def buried_pieces(mesh: MeshArrays) -> NDArray[np.bool_]:
     """Return which components (N,) of a closed mesh are solids inside of another solid.
 
@@ -370,8 +382,13 @@ def buried_pieces(mesh: MeshArrays) -> NDArray[np.bool_]:
     volumes = piece_volumes(mesh)
     _, first_face = np.unique(piece, return_index=True)
 
+    # Only a part within the bounds of another one can be inside of it.
+    lower, upper = piece_bounds(triangles)
     is_buried = np.zeros(len(volumes), bool)
     for number in np.flatnonzero(volumes > 0):
+        is_around = (lower <= lower[number]).all(axis=1) & (upper >= upper[number]).all(axis=1)
+        if is_around.sum() == 1:
+            continue
         others = triangles.faces[piece != number]
         point = mesh.vertices[triangles.faces[first_face[number], :1]]
         is_buried[number] = points_inside(mesh.vertices, others, point)[0]

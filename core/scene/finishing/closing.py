@@ -48,7 +48,10 @@ MIN_HOLLOW = 0.05
 # Thickness of sheets, in cells, where the surface is extracted anew: a little more than the grid
 # needs to show them.
 _SHEET_CELLS = 2.0
-_MANY = 64  # pieces that are assumed to overlap without a check, which would take long
+# Pieces, and pairs of them whose bounds meet, that are assumed to overlap without a check, which
+# would take long.
+_MANY = 4000
+_MANY_PAIRS = 2000
 _MIN_AREA = 1e-10  # of the longest side squared: below it there is no surface
 
 
@@ -125,7 +128,8 @@ def remove_loose(mesh: MeshArrays, loose: float) -> tuple[MeshArrays, int]:
     """
     volumes = piece_volumes(mesh)
     piece = face_pieces(mesh)
-    lengths = _piece_lengths(mesh, piece)
+    lower, upper = mesh_repair.piece_bounds(mesh)
+    lengths = (upper - lower).max(axis=1)
     volume_share = np.abs(volumes) / np.abs(volumes).max()
     length_share = (lengths / lengths.max()) ** 3
 
@@ -138,18 +142,6 @@ def remove_loose(mesh: MeshArrays, loose: float) -> tuple[MeshArrays, int]:
     if is_kept.all() or not (is_kept & is_solid).any():
         return mesh, 0
     return submesh(mesh, is_kept[piece]), int((is_small & is_solid).sum())
-
-
-def _piece_lengths(mesh: MeshArrays, piece: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the longest side of the bounds of each component, meters."""
-    count = int(piece.max()) + 1
-    upper = np.full((count, 3), -np.inf)
-    negative_lower = np.full((count, 3), -np.inf)
-    for corner in mesh.faces.T:
-        np.maximum.at(upper, piece, mesh.vertices[corner])
-        np.maximum.at(negative_lower, piece, -mesh.vertices[corner])
-    lengths: NDArray[np.float64] = (upper + negative_lower).max(axis=1)
-    return lengths
 
 
 def _step(fraction: float, stage: str, function: Callable[[], T]) -> Task[T]:
@@ -269,21 +261,41 @@ def _triangulate(points: NDArray[np.float64]) -> NDArray[np.int64]:
 
 def _has_overlaps(mesh: MeshArrays) -> bool:
     """Return whether any two pieces of ``mesh`` intersect."""
-    triangles = mesh.to_triangles()
-    pieces = face_pieces(replace(mesh, faces=triangles))
-    count = int(pieces.max()) + 1
+    triangles = replace(mesh, faces=mesh.to_triangles())
+    piece = face_pieces(triangles)
+    count = int(piece.max()) + 1
     if count == 1:
         return False
     if count > _MANY:
         return True
 
-    # Compare the tree of each piece with those before it.
-    vertices = mesh.vertices.tolist()
-    trees: list[BVHTree] = []
-    for piece in range(count):
-        piece_triangles = triangles[pieces == piece].tolist()
-        tree = BVHTree.FromPolygons(vertices, piece_triangles, all_triangles=True)
-        if any(tree.overlap(other) for other in trees):
-            return True
-        trees.append(tree)
-    return False
+    # Only pieces whose bounds meet can intersect.
+    pairs = _pairs_of_bounds(*mesh_repair.piece_bounds(triangles))
+    if len(pairs) > _MANY_PAIRS:
+        return True
+
+    trees: dict[int, BVHTree] = {}
+    for number in sorted({number for pair in pairs for number in pair}):
+        part = submesh(triangles, piece == number)
+        trees[number] = BVHTree.FromPolygons(
+            part.vertices.tolist(), part.faces.tolist(), all_triangles=True
+        )
+    return any(trees[first].overlap(trees[second]) for first, second in pairs)
+
+
+def _pairs_of_bounds(
+    lower: NDArray[np.float64], upper: NDArray[np.float64]
+) -> list[tuple[int, int]]:
+    """Return the pairs of boxes that meet.
+
+    Args:
+        lower: (N, 3) lower corners.
+        upper: (N, 3) upper corners.
+    """
+    pairs = []
+    for number in range(len(lower) - 1):
+        others = slice(number + 1, None)
+        meets = (lower[others] <= upper[number]).all(axis=1)
+        meets &= (upper[others] >= lower[number]).all(axis=1)
+        pairs += [(number, number + 1 + int(other)) for other in np.flatnonzero(meets)]
+    return pairs

@@ -443,6 +443,13 @@ def test_too_few_faces_are_refused(addon):
         finished(arrays(monkey()), "game", faces=12)
 
 
+def test_many_parts_that_do_not_overlap_keep_their_faces(addon):
+    parts = [moved(cube(), x=3 * (i % 10), y=3 * (i // 10)) for i in range(100)]
+    result = finished(arrays(*parts), "print")
+    assert not result.remade and len(result.mesh.faces) == 1200
+    assert result.comparison.volume[1] == pytest.approx(800)
+
+
 def test_thin_leaves_are_no_loose_parts(addon):
     leaf = scaled(cube(), 0.5, 0.3, 0.004)
     mesh = arrays(sphere(), moved(leaf, x=2))
