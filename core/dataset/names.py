@@ -6,7 +6,7 @@ import zlib
 from collections import Counter
 from collections.abc import Mapping
 
-_MAX_BYTES = 220  # of a name: what is added to it must fit into the 255 of a file system
+_MAX_BYTES = 230  # of a name: what is added to it must fit into the 255 of a file system
 _KEPT_BYTES = 160  # of a longer name, before its checksum
 
 
