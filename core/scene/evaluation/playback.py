@@ -272,7 +272,8 @@ def _animated_values() -> dict[_Key, Any]:
     values = {}
     for block in _animated_blocks():
         for curve in compat.animation_curves(block.animation_data):
-            with suppress(ValueError):  # curves of properties that do not exist
+            # Curves may be of properties that do not exist, or of shorter arrays.
+            with suppress(ValueError, IndexError, TypeError):
                 value = block.path_resolve(curve.data_path)
                 is_array = hasattr(value, "__len__") and not isinstance(value, str)
                 key = (block, curve.data_path, curve.array_index if is_array else -1)
