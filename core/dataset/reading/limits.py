@@ -6,7 +6,7 @@ gives the sizes of its images, is not to be trusted either.
 
 from __future__ import annotations
 
-IMAGE_PIXELS = 4096 * 4096
+IMAGE_PIXELS = 4096 * 2304  # of any shape; 4K of cinemas and televisions is below
 POINTS = 2**22  # of each kind of an object's ground truth; ``maquette dataset`` samples 2^14
 MESH_ROWS = 2**24  # vertices or triangles
 COORDINATE = 1e12  # meters, and pixels of a focal length
