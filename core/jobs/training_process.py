@@ -31,10 +31,10 @@ _OUTPUT = "output.txt"
 _STOP = "stop"
 _BEGIN = "Training begins"  # the first line of the output, from which on it is our code that runs
 _CODE = """
-print({begin!r}, flush=True)
 from pathlib import Path
 from maquette_core.jobs import training_process
 training_process.stop_with_parent(Path({run!r}))
+print({begin!r}, flush=True)
 from maquette_core.model.jobs import reconstruct
 sys.exit(reconstruct.train_from_settings({settings!r}))
 """

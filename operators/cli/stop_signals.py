@@ -31,10 +31,10 @@ from ...core.jobs import lifeline, temporary_folders
 from ...core.resources import PACKAGE
 
 SIGNAL_CODE = 128  # shells report a process that a signal ended as 128 and the signal's number
-_THREAD_SECONDS = 1.0
 GRACE_SECONDS = 5.0  # in which a command has to stop
 LIFELINE_VARIABLE = "MAQUETTE_LIFELINE"  # environment of a child whose stdin ends with its parent
 
+_THREAD_SECONDS = 1.0  # that the thread may take to end after the command
 _MAIN = Path(__file__).with_name("main.py")
 _CALLBACK_FOLDERS = frozenset({"addons", "addons_core", "startup"})  # in Blender's folder "scripts"
 _SIGNALS = tuple(
@@ -42,8 +42,6 @@ _SIGNALS = tuple(
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
     if hasattr(signal, name)
 )
-
-
 _process = 0  # whose command is to be stopped
 
 
@@ -68,6 +66,7 @@ def stop_in_order() -> Iterator[None]:
 
     global _process
     _process = os.getpid()
+
     # The system reports signals at once through a socket, even while native code runs.
     receiver, sender = socket.socketpair()
     sender.setblocking(False)
@@ -92,6 +91,7 @@ def stop_in_order() -> Iterator[None]:
         signal.set_wakeup_fd(previous_socket)
         for number, handler in previous.items():
             signal.signal(number, handler or signal.SIG_DFL)
+
         # The thread reads the end of it. Whatever arrives until then needs the other end.
         sender.close()
         receiver_thread.join(_THREAD_SECONDS)
