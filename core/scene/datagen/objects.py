@@ -111,7 +111,7 @@ def _render_sources(sources: Sequence[ObjectSource], run: _DatasetRun) -> Task[R
                 written += 1
                 note.remove()
                 if source.notes():
-                    notes[source.name] = " ".join(source.notes())
+                    notes[source.name] = _one_line(" ".join(source.notes()))
             except MeshError as error:
                 reason = _one_line(str(error))
                 if settings.strict:

@@ -399,7 +399,8 @@ def test_every_view_shows_what_is_beyond_the_usual_clip_planes(meshes, tmp_path)
 def test_missing_textures_are_in_the_record_and_the_summary(meshes, tmp_path):
     from maquette.core.dataset.object_file import ObjectFile
 
-    (meshes / "box.mtl").write_text("newmtl a\nKd 0.8 0.1 0.1\nmap_Kd textures\\wood.png\n")
+    library = b"newmtl a\nKd 0.8 0.1 0.1\nmap_Kd textures\\caf\xe9 wood.png\n"
+    (meshes / "box.mtl").write_bytes(library)
     write_box(meshes / "box.obj", head="mtllib box.mtl\nusemtl a\n")
     text = (meshes / "box.obj").read_text()
     for face in FACES.splitlines():
@@ -408,8 +409,10 @@ def test_missing_textures_are_in_the_record_and_the_summary(meshes, tmp_path):
     (meshes / "box.obj").write_text(text.replace("usemtl a\n", "usemtl a\nvt 0 0\n"))
     summary = make(tmp_path / "set", meshes)
     assert "wood.png" in summary.notes["box"] and not summary.skipped
+    assert summary.notes["box"].encode()  # it can be printed
     file = ObjectFile(tmp_path / "set/objects/box.tar")
-    assert file.record.more["lost_textures"] == ["wood.png"]
+    (lost,) = file.record.more["lost_textures"]
+    assert lost.startswith("caf") and lost.endswith(" wood.png")
     pixels = file.read_view(0).colour
     red, green, blue = pixels[pixels[..., 3] > 250][:, :3].mean(axis=0)
     assert red > 1.8 * green and red > 1.8 * blue  # in magenta, blue is as much as red
