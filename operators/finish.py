@@ -7,12 +7,13 @@ from collections.abc import Callable
 import bpy
 from bpy.props import BoolProperty
 from bpy.types import Context
-from mathutils import Vector
+from mathutils import Matrix, Vector
 
 from ..core.arrays import MeshArrays
 from ..core.errors import MeshError
 from ..core.jobs.task import SteppedTask, Task
 from ..core.scene import meshes, source_views
+from ..core.scene.evaluation.hidden_objects import evaluated_matrices
 from ..core.scene.finishing import pipeline, remesh, texturing
 from ..core.scene.finishing.pipeline import FinishOutput
 from ..core.scene.finishing.remesh import RemeshResult
@@ -161,15 +162,20 @@ def scale_of(obj: bpy.types.Object, scene: bpy.types.Scene) -> tuple[float, floa
         MeshError: the scale of ``obj`` is 0 along an axis.
     """
     unit = scene.unit_settings.scale_length
-    factors = [abs(factor) * unit for factor in obj.matrix_world.to_scale()]
+    factors = [abs(factor) * unit for factor in _matrix_of(obj).to_scale()]
     if not all(factors):
         raise MeshError(f"{obj.name!r} is scaled to 0 along an axis. Give it a size first")
     return tuple(factors)
 
 
+def _matrix_of(obj: bpy.types.Object) -> Matrix:
+    """Return the world matrix of ``obj`` as it is evaluated, also if it is hidden."""
+    return evaluated_matrices(bpy.context, [obj])[0]
+
+
 def up_of(obj: bpy.types.Object) -> tuple[float, float, float]:
     """Return the direction up (3,) along the axes of the mesh of ``obj``, scaled to its size."""
-    _, rotation, scale = obj.matrix_world.decompose()
+    _, rotation, scale = _matrix_of(obj).decompose()
     up = rotation.inverted() @ Vector((0, 0, 1))
     mirrored = (-axis if factor < 0 else axis for axis, factor in zip(up, scale, strict=True))
     return tuple(mirrored)
@@ -196,7 +202,7 @@ def thin_walls(
 
     # The walls were measured in meters along the mesh's axes: rotation and location are left.
     unit = scene.unit_settings.scale_length
-    location, rotation, _ = obj.matrix_world.decompose()
+    location, rotation, _ = _matrix_of(obj).decompose()
     world_point = rotation @ Vector(thinnest_point / unit) + location
     point_text = ", ".join(f"{axis * unit * _MILLIMETERS:.1f}" for axis in world_point)
     extent = finished.comparison.extent[1]

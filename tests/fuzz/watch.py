@@ -187,7 +187,8 @@ def _files_outside(sandbox: Path) -> set[tuple[str, int, int]]:
     found = set()
     for name in ("work", "guard", "home"):
         for path in (sandbox / name).rglob("*"):
-            if path.is_file() and "__pycache__" not in path.parts:
+            is_cache = {"__pycache__", ".config"} & set(path.parts)  # Python's, Blender's
+            if path.is_file() and not is_cache:
                 status = path.lstat()
                 found.add((str(path), status.st_size, status.st_mtime_ns))
     return found
