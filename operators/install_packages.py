@@ -23,11 +23,11 @@ from .properties.paths import folder_property
 from .worker import store_test_result
 
 _BUILDS = (
-    ('CPU', "CPU", "Runs on every computer. Downloads about 0.2 GB, takes 0.8 GB of disk space"),
+    ('CPU', "CPU", "Runs on every computer. Downloads about 0.25 GB, takes 1 GB of disk space"),
     (
         'CUDA',
         "CUDA",
-        "For NVIDIA GPUs on Linux and Windows. Downloads about 3 GB, takes 7 GB of disk space",
+        "For NVIDIA GPUs on Linux and Windows. Downloads gigabytes",
     ),
 )
 

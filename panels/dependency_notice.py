@@ -14,7 +14,7 @@ from ..operators.install_packages import (
 from .text import draw_text
 
 _INSTRUCTIONS = (
-    "Install it here (0.2 GB to download, 0.8 GB on the disk), or choose a Python that has it in "
+    "Install it here (0.25 GB to download, 1 GB on the disk), or choose a Python that has it in "
     "the preferences."
 )
 _OFFLINE = "Online access is off: allow it in Preferences, System, Network."
