@@ -43,9 +43,12 @@ def copy_compact(folder: Path, target: Path) -> Task[int]:
 def _copy_objects(folder: Path, target: Path, assigned: Mapping[str, str]) -> Task[int]:
     """Copy the objects into the folder ``target``, which is locked."""
     _write_settings(folder, target)
-    locations = build_index(folder).by_name
-    for index, (name, location) in enumerate(locations.items()):
-        yield Progress(index / len(locations), name)
+    index = build_index(folder)
+    for path, reason in index.damaged.items():
+        raise DatasetError(f"{path} cannot be copied: {reason}")
+    locations = index.by_name
+    for number, (name, location) in enumerate(locations.items()):
+        yield Progress(number / len(locations), name)
         if not (target / "objects" / f"{name}.tar").is_file():
             _copy_object(location, target)
 

@@ -50,7 +50,7 @@ from .reading.array_rules import (
     require_mesh_arrays,
     require_shape_arrays,
 )
-from .reading.arrays import read_npz, require_plausible_compression
+from .reading.arrays import check_npz, read_npz, require_plausible_compression
 from .reading.files import describe_damage, open_regular
 from .reading.json_files import parse_json
 from .record_json import record_from_json, record_to_json
@@ -471,6 +471,26 @@ class ObjectFile:
         with self._describe_damage_of(kind):
             require_plausible_compression(data)
             return read_npz(data, array_bytes(kind))
+
+    def require_declared_sizes(self) -> None:
+        """Check what arrays of all members declare, without reading them.
+
+        Raises:
+            DatasetError: The first that declares more than it may, or is damaged.
+        """
+        pixels = {
+            f"{index:03d}.npz": view.camera.width * view.camera.height
+            for index, view in enumerate(self.record.views)
+        }
+        for kind, data in self.parts.items():
+            if not kind.endswith(".npz"):
+                continue
+            with self._describe_damage_of(kind):
+                if kind in pixels:
+                    check_npz(data, pixels[kind] * VIEW_BYTES_A_PIXEL)
+                else:
+                    require_plausible_compression(data)
+                    check_npz(data, array_bytes(kind))
 
     def _read_view_arrays(self, index: int, only: Collection[str] = ()) -> dict[str, NDArray[Any]]:
         """Return the arrays of a view in the full form, checked against its camera.

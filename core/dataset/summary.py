@@ -105,6 +105,7 @@ def _add_object(location: ObjectLocation, summary: DatasetSummary, shown: bool) 
     """
     # The object
     file = location.open_object()
+    file.require_declared_sizes()
     record = file.record
     families = [instance.family for instance in record.instances]
     summary.families.update(families or [record.family])

@@ -188,8 +188,7 @@ def test_check_and_inspect_report_it_and_go_on(set_copy, case):
     summary = run_to_end(summarize_dataset(set_copy, 4))
     labels = {label.split()[0] for label, _ in summary.rows}
     assert labels >= {"lens", "pill", "stone"} and len(summary.longest) >= 3
-    if "points" not in case:  # which a summary does not read
-        assert set(summary.problems) == {"splits.json" if is_of_splits else "egg"}
+    assert set(summary.problems) == {"splits.json" if is_of_splits else "egg"}
 
 
 def test_settings_that_are_cut_are_named(set_copy, tmp_path):
@@ -257,3 +256,5 @@ def test_a_shard_of_zeros_that_is_compressed_is_refused(set_copy):
     with pytest.raises(DatasetError, match="is not a complete training set file"):
         list(objects_in_shard(shard))
     assert shard in build_index(set_copy).damaged
+    with pytest.raises(DatasetError, match=r"train-000000\.tar cannot be copied"):
+        run_to_end(copy_compact(set_copy, set_copy / "compact"))

@@ -60,6 +60,21 @@ def read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> NDArray[Any]
         return _read_array(stored, entry.file_size, entry.filename.removesuffix(_SUFFIX))
 
 
+def check_npz(data: bytes, most: int) -> None:
+    """Check what an .npz file declares, without reading its arrays; see :func:`read_npz`.
+
+    Raises:
+        ValueError: As :func:`read_npz`.
+    """
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        entries = archive.infolist()
+        _check_directory(entries, most)
+        for entry in entries:
+            with archive.open(entry) as stored:
+                first = stored.read(min(entry.file_size, limits.ARRAY_HEADER_BYTES))
+            _parse_start(first, entry.file_size, entry.filename)
+
+
 def _check_directory(entries: list[zipfile.ZipInfo], most: int) -> None:
     """Check the sizes that the directory of an .npz file declares."""
     if len(entries) > limits.ARRAYS:
@@ -95,8 +110,33 @@ def _read_array(stored: IO[bytes], size: int, name: str) -> NDArray[Any]:
         size: Of the file, bytes.
         name: For the error text.
     """
-    # The length of the header takes two bytes in version 1, four in the others.
     first = stored.read(min(size, _CHUNK))
+    begin, shape, is_fortran, dtype = _parse_start(first, size, name)
+
+    # The rest in parts, so that it is in memory once
+    content = np.empty(size - begin, np.uint8)
+    filled = len(first) - begin
+    content[:filled] = np.frombuffer(first, np.uint8, filled, begin)
+    while filled < len(content):
+        part = stored.read(min(len(content) - filled, _CHUNK))
+        if not part:
+            raise ValueError(f"{name} ends early")
+        content[filled : filled + len(part)] = np.frombuffer(part, np.uint8)
+        filled += len(part)
+    return content.view(dtype).reshape(shape, order="F" if is_fortran else "C")
+
+
+def _parse_start(
+    first: bytes, size: int, name: str
+) -> tuple[int, tuple[int, ...], bool, np.dtype[Any]]:
+    """Return where the data of an .npy file begin, and their shape, order and type.
+
+    Args:
+        first: The beginning of the file.
+        size: Of the file, bytes.
+        name: For the error text.
+    """
+    # The length of the header takes two bytes in version 1, four in the others.
     length_bytes = 2 if first[6:7] == b"\x01" else 4
     begin = _MAGIC_BYTES + length_bytes
     begin += int.from_bytes(first[_MAGIC_BYTES:begin], "little")
@@ -110,18 +150,7 @@ def _read_array(stored: IO[bytes], size: int, name: str) -> NDArray[Any]:
         count *= length
     if count * dtype.itemsize != size - begin:
         raise ValueError(f"{name} declares the shape {shape}, which its {size} bytes are not")
-
-    # The rest in parts, so that it is in memory once
-    content = np.empty(size - begin, np.uint8)
-    filled = len(first) - begin
-    content[:filled] = np.frombuffer(first, np.uint8, filled, begin)
-    while filled < len(content):
-        part = stored.read(min(len(content) - filled, _CHUNK))
-        if not part:
-            raise ValueError(f"{name} ends early")
-        content[filled : filled + len(part)] = np.frombuffer(part, np.uint8)
-        filled += len(part)
-    return content.view(dtype).reshape(shape, order="F" if is_fortran else "C")
+    return begin, shape, is_fortran, dtype
 
 
 @lru_cache(maxsize=256)
