@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ...arrays import MeshArrays
 from ...console import silence_stdout
-from ...geometry.mesh_repair import subdivide_triangles
+from ...geometry.repair.mesh_repair import subdivide_triangles
 from ...geometry.signed_distance import closest_on_triangles
 from ...geometry.topology import TopologyReport, check_topology, fill_holes, split_non_manifold
 from ...geometry.winding_number import area_normals, sample_triangles

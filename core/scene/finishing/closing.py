@@ -1,10 +1,10 @@
 """Make any mesh a closed one that encloses what it shows.
 
 A mesh that is closed already stays as it is, to the bit. Else its connectivity and orientation are
-mended, its holes filled and its sheets thickened (:mod:`core.geometry.hole_filling`), which keeps
-all of its faces. Where parts overlap, or some defect is left, the surface is extracted anew from a
-field of winding numbers and distances (:mod:`core.geometry.solid_field`). That cannot leak, as
-Blender's voxel remesher does where a hole is left.
+mended, its holes filled and its sheets thickened, which keeps all of its faces. Where parts
+overlap, or some defect is left, the surface is extracted anew from a field of winding numbers and
+distances, all by :mod:`core.geometry.repair`. That cannot leak, as Blender's voxel remesher does
+where a hole is left.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 
 from ...arrays import MeshArrays
 from ...errors import MeshError
-from ...geometry import mesh_repair
 from ...geometry.connectivity import submesh
-from ...geometry.hole_filling import close_surface
-from ...geometry.solid_field import LEAST_THICKNESS, solid_surface
+from ...geometry.repair import mesh_repair
+from ...geometry.repair.hole_filling import close_surface
+from ...geometry.repair.solid_field import LEAST_THICKNESS, solid_surface
 from ...geometry.topology import check_topology, face_pieces, piece_volumes, split_non_manifold
 from ...geometry.winding_number import (
     THIN_SHEET_THICKNESS,

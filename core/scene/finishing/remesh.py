@@ -14,7 +14,7 @@ from ...arrays import MeshArrays
 from ...cameras import Camera
 from ...errors import MeshError
 from ...geometry.connectivity import submesh
-from ...geometry.mesh_repair import drop_invalid_faces
+from ...geometry.repair.mesh_repair import drop_invalid_faces
 from ...geometry.signed_distance import closest_on_triangles
 from ...geometry.symmetry import SymmetryPlane, choose_half, find_symmetry_plane
 from ...geometry.topology import TopologyReport, check_topology, split_non_manifold

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from maquette.core.arrays import MeshArrays
-from maquette.core.geometry import mesh_repair
+from maquette.core.geometry.repair import mesh_repair
 from maquette.core.geometry.surface_nets import surface_nets
 from maquette.core.geometry.topology import check_topology, piece_volumes
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from maquette.core.arrays import MeshArrays
-from maquette.core.geometry.hole_filling import close_surface
+from maquette.core.geometry.repair.hole_filling import close_surface
 from maquette.core.geometry.surface_nets import surface_nets
 from maquette.core.geometry.topology import check_topology
 

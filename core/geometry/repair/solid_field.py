@@ -20,13 +20,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import MeshArrays
-from ..errors import MeshError
-from ..imaging.morphology import dilate
-from .occupancy_grid import inside_lattice
-from .signed_distance import Tree, bisect_triangles, closest_on_triangles
-from .surface_nets import surface_nets
-from .winding_number import OrientedSolid, Points
+from ...arrays import MeshArrays
+from ...errors import MeshError
+from ...imaging.morphology import dilate
+from ..occupancy_grid import inside_lattice
+from ..signed_distance import Tree, bisect_triangles, closest_on_triangles
+from ..surface_nets import surface_nets
+from ..winding_number import OrientedSolid, Points
 
 _MARGIN = 3  # grid points around the solid
 # Half the thickness, in cells, that a thin part is given: the grid point nearest to any of its

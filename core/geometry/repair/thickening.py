@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import MeshArrays
-from .topology import HalfEdges
-from .winding_number import face_normals, vertex_normals
+from ...arrays import MeshArrays
+from ..topology import HalfEdges
+from ..winding_number import face_normals, vertex_normals
 
 _PULL = 0.02  # weight of the mean normal, which decides where the faces leave a direction open
 _MAX_OFFSET = 2.0  # thicknesses that a vertex moves at most, at a sharp edge

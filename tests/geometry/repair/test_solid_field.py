@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from maquette.core.geometry.solid_field import solid_surface
+from maquette.core.geometry.repair.solid_field import solid_surface
 from maquette.core.geometry.surface_nets import surface_nets
 from maquette.core.geometry.topology import check_topology
 from maquette.core.geometry.winding_number import OrientedSolid

@@ -1,0 +1,4 @@
+"""Closing meshes of any origin: welding, orienting, filling holes, thickening, extracting anew.
+
+Neither bpy nor torch. For finishing.
+"""
