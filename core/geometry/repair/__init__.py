@@ -1,1 +1,4 @@
-"""From a damaged surface to a closed one: connectivity, orientation, holes, sheets, solids."""
+"""Closing meshes of any origin: welding, orienting, filling holes, thickening, extracting anew.
+
+Neither bpy nor torch. For finishing.
+"""

@@ -38,7 +38,12 @@ from ...arrays import MeshArrays
 from ..connectivity import vertex_components
 from ..ray_crossings import count_ray_crossings
 from ..topology import HalfEdges, hollow_pieces
-from ..winding_number import area_normals, fibonacci_directions, points_inside, vertex_normals
+from ..winding_number import (
+    area_normals,
+    fibonacci_directions,
+    points_inside,
+    vertex_normals,
+)
 from .thickening import thicken_surface
 
 # Cuts a polygon (N, 3) into triangles (N - 2, 3) of its corners.

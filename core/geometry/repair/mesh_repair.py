@@ -23,13 +23,7 @@ from numpy.typing import NDArray
 from ...arrays import MeshArrays
 from ...imaging.morphology import connected_components
 from ..connectivity import submesh, take_vertices
-from ..topology import (
-    HalfEdges,
-    face_pieces,
-    hollow_pieces,
-    pairs_around_edge,
-    piece_volumes,
-)
+from ..topology import HalfEdges, face_pieces, hollow_pieces, pairs_around_edge, piece_volumes
 from ..winding_number import area_normals, points_inside
 
 # Vertices of open edges that are closer are one vertex. As a share of the longest side: above the

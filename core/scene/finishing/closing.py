@@ -1,10 +1,10 @@
 """Make any mesh a closed one that encloses what it shows.
 
 A mesh that is closed already stays as it is, to the bit. Else its connectivity and orientation are
-mended, its holes filled and its sheets thickened (``geometry.repair.hole_filling``), which keeps
-all of its faces. Where parts overlap, or some defect is left, the surface is extracted anew from a
-field of winding numbers and distances (``geometry.repair.solid_field``). That cannot leak, as
-Blender's voxel remesher does where a hole is left.
+mended, its holes filled and its sheets thickened, which keeps all of its faces. Where parts
+overlap, or some defect is left, the surface is extracted anew from a field of winding numbers and
+distances, all by :mod:`core.geometry.repair`. That cannot leak, as Blender's voxel remesher does
+where a hole is left.
 """
 
 from __future__ import annotations
