@@ -210,7 +210,10 @@ def test_vertices_take_the_colors_of_the_pictures_that_see_them():
     for name in OUT:
         on_side = inner & (sides == name)
         if name not in ("front", "right"):
-            np.testing.assert_allclose(found[on_side], np.tile(GRAY, (on_side.sum(), 1)), atol=1e-6)
+            # Unseen: between the colors that are seen, without their marks.
+            low, high = sorted((COLORS["front"], COLORS["right"]))
+            assert low - 0.1 < found[on_side, 0].min() and found[on_side, 0].max() < high + 0.05
+            assert found[on_side, 1].max() < 0.3 and found[on_side, 2].max() < 0.05
             continue
         assert np.abs(found[on_side, 0] - COLORS[name]).max() < 0.02, name
         u, v = (mesh.vertices[on_side] @ np.array(table[name]) for table in (RIGHT, UP))

@@ -35,6 +35,7 @@ def write_wheel(folder, name, version, module, code):
     path = folder / f"{name}-{version}-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(f"{module}/__init__.py", code)
+        archive.writestr(f"{module}/Image.py", "")  # as Pillow has it
         archive.writestr(
             f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
         )
