@@ -81,7 +81,7 @@ def test_a_signal_leaves_nothing(as_script, tmp_path, number, processes, to_grou
     _, errors = run.process.communicate(timeout=20)
     assert run.process.returncode == 128 + number and b"Traceback" not in errors, errors
     assert not list(run.temporary.iterdir())
-    wait_for_end(children, 0.1)
+    wait_for_end(children)
 
 
 def test_processes_end_with_a_parent_that_is_killed_and_the_next_start_sweeps(as_script, tmp_path):
