@@ -15,6 +15,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import bpy  # noqa: F401  # before mathutils, which comes with it
 import numpy as np
 from maquette.core.arrays import MeshArrays
 from maquette.core.cameras import Camera
@@ -128,7 +129,10 @@ def main() -> None:
         rows.append((hull, fused))
         closed = "closed" if check_topology(shape.mesh).is_watertight else "OPEN"
         np.savez(folder / "mesh.npz", vertices=shape.mesh.vertices, faces=shape.mesh.faces)
-        print(f"{folder.name}: {_text(hull)} -> {_text(fused)}, {closed}, {seconds:.0f} s cpu")
+        print(
+            f"{folder.name}: {_text(hull)} -> {_text(fused)}, {closed}, {seconds:.0f} s cpu",
+            flush=True,
+        )
     mean = np.mean(rows, axis=0)
     print(f"mean: {_text(mean[0])} -> {_text(mean[1])}")
 
