@@ -21,6 +21,7 @@ from torch.nn import functional
 
 from ...cameras import Camera
 from ...errors import ImageError
+from ...imaging.morphology import flood_fill
 from ...jobs.task import Progress, Task, subtask
 from ..floor import looked_at_point
 from ..records import SolvedScene
@@ -40,6 +41,7 @@ _BOX_CELLS = 48
 _HEIGHT = 0.015  # units above the floor from which points are of the object
 _LEAST_VIEWS = 3  # photographs that agree on a seed
 _WALKS = 150  # steps of the random walker
+_LEAK = 0.015  # of a neighbor's weight, towards the background, where no seed is near
 _COLOR_SIGMA = 0.06  # difference of color across which neighbors count 1/e
 _SEED_PIXEL = 2  # points that make a pixel a seed
 
@@ -160,18 +162,27 @@ def _walk(
         other = padded[:, down : down + height, right : right + width]
         difference = (other - color).abs().amax(0)
         weights.append(torch.exp(-difference / _COLOR_SIGMA) + 1e-3)
-    weight_sum = torch.stack(weights).sum(0)
+    weight_sum = torch.stack(weights).sum(0) + _LEAK
 
     seeds = object_seeds | background
     fixed = object_seeds.float()
-    share = torch.where(seeds, fixed, 0.5)
+    share = fixed
     for _ in range(_WALKS):
         around = functional.pad(share[None, None], (1, 1, 1, 1), mode="replicate")[0, 0]
         total = torch.zeros_like(share)
         for weight, (down, right) in zip(weights, shifts, strict=True):
             total += weight * around[down : down + height, right : right + width]
         share = torch.where(seeds, fixed, total / weight_sum)
-    return share.numpy()
+    return _without_holes(share.numpy() > 0.5, background.numpy())
+
+
+def _without_holes(mask: NDArray[np.bool_], background: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Fill the holes of a mask (H, W) in which no background was seen; return it as 0 and 1."""
+    outer = background.copy()
+    outer[[0, -1]] = True
+    outer[:, [0, -1]] = True
+    outside = flood_fill(~mask, outer.astype(np.float32)) > 0
+    return (~outside).astype(np.float32)
 
 
 def _box_corners(box: VoxelGrid) -> NDArray[np.float64]:
