@@ -63,12 +63,6 @@ def test_few_photographs_without_an_outline_are_left_out(ball, tmp_path):
     assert views.notes == ("1 photographs without an outline were not used for the surface",)
 
 
-def test_without_outline_and_floor_it_says_what_to_do(ball, tmp_path):
-    scene = write_scene(ball, tmp_path, ball.make_cameras(3, 96), [False] * 3)
-    with pytest.raises(ImageError, match="no floor was found"):
-        run_to_end(read_views(replace(scene, floor_found=False), SETTINGS))
-
-
 def test_the_box_holds_the_ball_and_not_the_wall(ball, tmp_path):
     cameras = ball.make_cameras(6, 96)
     scene = write_scene(ball, tmp_path, cameras, [False] * 6)
@@ -76,6 +70,23 @@ def test_the_box_holds_the_ball_and_not_the_wall(ball, tmp_path):
     upper = box.origin + (np.array(box.values.shape) - 1) * box.spacing
     assert (box.origin < (-0.5, -0.5, 0)).all() and (upper > (0.5, 0.5, 1)).all()
     assert (upper < 1.2).any() and upper[1] < 1.2 and box.origin[2] < -0.02
+
+
+def test_without_a_floor_the_box_is_around_the_points(ball, tmp_path):
+    cameras = ball.make_cameras(6, 96)
+    scene = replace(write_scene(ball, tmp_path, cameras, [False] * 6), floor_found=False)
+    directions = scene.cloud.points[:60] - ball.CENTER.astype(np.float32)
+    cloud = replace(scene.cloud, points=directions + np.float32((0, 0, -3)))
+    moved = [camera.moved(translation(-3 - ball.CENTER[2])) for camera in cameras]
+    box = geometric_masks.object_box(moved, replace(scene, cloud=cloud))
+    upper = box.origin + (np.array(box.values.shape) - 1) * box.spacing
+    assert np.allclose((box.origin + upper) / 2, (0, 0, -3), atol=0.1)
+
+
+def translation(height):
+    matrix = np.eye(4)
+    matrix[2, 3] = height
+    return matrix
 
 
 def test_nothing_in_the_middle_is_refused(ball, tmp_path):
