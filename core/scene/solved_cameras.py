@@ -20,6 +20,7 @@ from .images import packed_image
 from .meshes import COLOR
 
 COLLECTION = "Photographs"
+SUFFIXES = (".blend", ".ply")  # of files without a mesh
 TRACK_LENGTH = "track_length"  # photographs that show the point
 VIEW_COUNT = "view_count"  # photographs that agree on the point of the dense cloud
 _DENSE_CLOUD = "Dense Cloud"
@@ -112,6 +113,20 @@ def write_solved(path: Path, scene: bpy.types.Scene, collection: bpy.types.Colle
         _write_points(path, cloud_of(collection))
     else:
         _write_blend(path, scene, collection)
+
+
+def check_solved_path(path: Path) -> None:
+    """Make sure, before the work begins, that :func:`write_solved` can write ``path``.
+
+    Raises:
+        OutputError: the suffix is another, or the folder is missing or cannot be written.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise OutputError(
+            f"{path}: solved photographs without a mesh are written as {' or '.join(SUFFIXES)}: "
+            "name such a file"
+        )
+    exporting.check_export_path(path)
 
 
 def _write_points(path: Path, cloud: bpy.types.Object) -> None:

@@ -13,13 +13,17 @@ from ...core.photogrammetry.dense.outputs import write_cloud, write_voxels
 from ...core.photogrammetry.dense.records import DenseSettings
 from ...core.photogrammetry.photo_files import list_photographs
 from ...core.scene import exporting
-from ...core.scene.solved_cameras import add_solved_scene, add_surface, write_solved
+from ...core.scene.solved_cameras import (
+    SUFFIXES,
+    add_solved_scene,
+    add_surface,
+    check_solved_path,
+    write_solved,
+)
 from ..properties.photographs import DETAIL, REAL_SIZE
 from ..solve_photographs import PhotographsResult, object_name, solve_summary, start_solving
 from . import finish
 from .command import Command, run_with_progress_line
-
-_WITHOUT_MESH = (".blend", ".ply")
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -77,14 +81,14 @@ def _check_arguments(arguments: argparse.Namespace) -> None:
         arguments.error(f"--size is {REAL_SIZE['min']} to {REAL_SIZE['max']}")
     if not DETAIL["min"] <= arguments.detail <= DETAIL["max"]:
         arguments.error(f"--detail is {DETAIL['min']} to {DETAIL['max']}")
-    if arguments.no_mesh:
-        if arguments.output.suffix.lower() not in _WITHOUT_MESH:
-            arguments.error(f"with --no-mesh the output is {' or '.join(_WITHOUT_MESH)}")
-        if arguments.voxels or arguments.preset or arguments.texture:
-            arguments.error("--voxels, --preset and --texture need a mesh")
+    if arguments.no_mesh and (arguments.voxels or arguments.preset or arguments.texture):
+        arguments.error("--voxels, --preset and --texture need a mesh")
     if arguments.voxels and arguments.voxels.suffix.lower() != ".npz":
         arguments.error("--voxels takes a file .npz")
-    exporting.check_export_path(arguments.output)
+    if arguments.no_mesh:
+        check_solved_path(arguments.output)
+    else:
+        exporting.check_export_path(arguments.output)
 
 
 def _write_result(result: PhotographsResult, arguments: argparse.Namespace) -> list[str]:
@@ -93,7 +97,7 @@ def _write_result(result: PhotographsResult, arguments: argparse.Namespace) -> l
     with silence_stdout():
         collection = add_solved_scene(bpy.context, result.solved, arguments.size)
     if result.shape is None:
-        if suffix not in _WITHOUT_MESH:
+        if suffix not in SUFFIXES:
             raise ImageError(result.problem)
         with silence_stdout():
             write_solved(arguments.output, bpy.context.scene, collection)

@@ -35,12 +35,17 @@ class FusionSettings:
         free_weight: Of free space beyond the band, by view.
         enough: Weight from which on the evidence counts alone, and the hull not.
         edge: Pixels around a voxel's whose nearest depth counts for free space.
+        slack: Cells by which depth must be behind the hull of a thin part to count.
+        thin: Cells from the middle of a part to its surface: at the first number or less it counts
+            as thin, at the second or more not at all.
     """
 
     band: float = 3.0
     free_weight: float = 0.5
     enough: float = 0.5
     edge: int = 1
+    slack: float = 2.0
+    thin: tuple[float, float] = (3.0, 6.0)
 
 
 _DEFAULTS = FusionSettings()
@@ -77,11 +82,34 @@ def fuse_depths(
     # Where there is little evidence, the hull counts; and nothing is outside the hull.
     share = (weight_sum / settings.enough).clamp_max(1)
     measured = total / weight_sum.clamp_min(1e-6)
-    field = share * measured + (1 - share) * hull_value.clamp_max(band)
-    field = torch.minimum(field, hull_value)
+    near_hull = hull_value.clamp_max(band)
+    field = share * measured + (1 - share) * near_hull
+
+    # Depth that differs from the hull by less than its error does not: the hull is exact there.
+    gap = near_hull - field
+    slack = settings.slack * spacing * _thinness(hull, settings.thin)[index]
+    trust = ((gap - slack / 2) / (slack / 2).clamp_min(1e-9)).clamp(0, 1)
+    field = torch.minimum(near_hull - trust * gap, hull_value)
     values = torch.from_numpy(hull.values.copy()).clamp_max(band).ravel()
     values[torch.from_numpy(index)] = field
     return VoxelGrid(values.numpy().reshape(hull.values.shape), hull.origin, spacing)
+
+
+def _thinness(hull: VoxelGrid, limits: tuple[float, float]) -> torch.Tensor:
+    """Return for each grid point (P,) how thin the hull is around it, from 0 to 1.
+
+    The windows by which depth is measured are as large as thin parts, and wrong at their edges.
+    """
+    inner = torch.from_numpy(hull.values)[None].clamp_min(0)
+    # The largest distance to the surface nearby, by one pass an axis.
+    radius = int(np.ceil(limits[1]))
+    for axis in range(3):
+        kernel = [1, 1, 1]
+        kernel[axis] = 2 * radius + 1
+        padding = [side // 2 for side in kernel]
+        inner = functional.max_pool3d(inner, kernel, stride=1, padding=padding)
+    half_width = inner.ravel() / hull.spacing
+    return ((limits[1] - half_width) / (limits[1] - limits[0])).clamp(0, 1)
 
 
 def _evidence(

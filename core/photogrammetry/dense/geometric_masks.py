@@ -21,6 +21,7 @@ from torch.nn import functional
 
 from ...cameras import Camera
 from ...errors import ImageError
+from ...imaging.morphology import flood_fill
 from ...jobs.task import Progress, Task, subtask
 from ..floor import looked_at_point
 from ..records import SolvedScene
@@ -40,6 +41,7 @@ _BOX_CELLS = 48
 _HEIGHT = 0.015  # units above the floor from which points are of the object
 _LEAST_VIEWS = 3  # photographs that agree on a seed
 _WALKS = 150  # steps of the random walker
+_LEAK = 0.015  # of a neighbor's weight, towards the background, where no seed is near
 _COLOR_SIGMA = 0.06  # difference of color across which neighbors count 1/e
 _SEED_PIXEL = 2  # points that make a pixel a seed
 
@@ -49,33 +51,38 @@ def find_masks(
 ) -> Task[list[NDArray[np.float32]]]:
     """Return the masks (H, W) in 0..1 of the object that stands on the floor.
 
+    Without a floor all that was measured in the middle of the cameras is of the object.
+
     Args:
         images: (H, W, 3) sRGB in 0..1, a few hundred pixels large.
         cameras: Of them.
-        solved: Their scene, with a floor.
+        solved: Their scene.
 
     Raises:
-        ImageError: There are hardly any points above the floor in the middle of the cameras.
+        ImageError: There are hardly any points in the middle of the cameras.
     """
     box = object_box(cameras, solved)
     views = [_box_view(image, camera, box) for image, camera in zip(images, cameras, strict=True)]
     cloud = yield from subtask(_points_in_box(views, box), 0.0, 0.9)
+    floor_height = _HEIGHT if solved.floor_found else -np.inf
 
     masks = []
     for index, (image, camera) in enumerate(zip(images, cameras, strict=True)):
         yield Progress(0.9 + 0.1 * index / len(images), f"Outlines {index + 1}/{len(images)}")
-        masks.append(_mask_by_points(image, camera, cloud, box))
+        masks.append(_mask_by_points(image, camera, cloud, box, floor_height))
     return masks
 
 
 def object_box(cameras: list[Camera], solved: SolvedScene) -> VoxelGrid:
-    """Return a box, full of 1, that holds the object and some of the floor around it."""
+    """Return a box, full of 1, that holds the object and, if there is one, some of the floor."""
     points = solved.cloud.points.astype(np.float64)
     middle = looked_at_point(cameras)
     positions = np.array([camera.to_world[:3, 3] for camera in cameras])
-    reach = _INNER * np.median(np.linalg.norm((positions - middle)[:, :2], axis=1))
-    inner = np.linalg.norm((points - middle)[:, :2], axis=1) < reach
-    chosen = points[inner & (points[:, 2] > _HEIGHT)]
+    reach = _INNER * np.median(np.linalg.norm(positions - middle, axis=1))
+    is_inner = np.linalg.norm(points - middle, axis=1) < reach
+    if solved.floor_found:
+        is_inner &= points[:, 2] > _HEIGHT
+    chosen = points[is_inner]
     if len(chosen) < _LEAST_POINTS:
         raise ImageError(
             "No object stands in the middle of the cameras: photograph it before a plain "
@@ -85,7 +92,8 @@ def object_box(cameras: list[Camera], solved: SolvedScene) -> VoxelGrid:
     grown = _GROWN * (upper - lower).max()
     lower = lower - grown
     upper = upper + grown
-    lower[2] = -_BELOW
+    if solved.floor_found:
+        lower[2] = -_BELOW
     spacing = float((upper - lower).max()) / _BOX_CELLS
     shape = np.ceil((upper - lower) / spacing).astype(int) + 1
     return VoxelGrid(np.ones(shape, np.float32), lower, spacing)
@@ -112,17 +120,21 @@ def _points_in_box(views: list[DenseView], box: VoxelGrid) -> Task[DenseCloud]:
 
 
 def _mask_by_points(
-    image: NDArray[np.float32], camera: Camera, cloud: DenseCloud, box: VoxelGrid
+    image: NDArray[np.float32],
+    camera: Camera,
+    cloud: DenseCloud,
+    box: VoxelGrid,
+    floor_height: float,
 ) -> NDArray[np.float32]:
-    """Return the mask (H, W) of one image."""
+    """Return the mask (H, W) of one image; points of the object are above ``floor_height``."""
     sure = cloud.view_count >= _LEAST_VIEWS
     points = cloud.points[sure]
     lower = box.origin + 0.03
     upper = box.origin + (np.array(box.values.shape) - 1) * box.spacing - 0.03
     inside = ((points[:, :2] > lower[:2]) & (points[:, :2] < upper[:2])).all(1)
-    is_object = inside & (points[:, 2] > _HEIGHT)
+    is_object = inside & (points[:, 2] > floor_height)
     object_count = _count_in_pixels(points[is_object], camera)
-    floor_count = _count_in_pixels(points[points[:, 2] < _HEIGHT / 2], camera)
+    floor_count = _count_in_pixels(points[points[:, 2] < floor_height / 2], camera)
     object_seeds = object_count >= _SEED_PIXEL
     floor_seeds = (floor_count >= 1) & (object_count == 0)
 
@@ -160,18 +172,27 @@ def _walk(
         other = padded[:, down : down + height, right : right + width]
         difference = (other - color).abs().amax(0)
         weights.append(torch.exp(-difference / _COLOR_SIGMA) + 1e-3)
-    weight_sum = torch.stack(weights).sum(0)
+    weight_sum = torch.stack(weights).sum(0) + _LEAK
 
     seeds = object_seeds | background
     fixed = object_seeds.float()
-    share = torch.where(seeds, fixed, 0.5)
+    share = fixed
     for _ in range(_WALKS):
         around = functional.pad(share[None, None], (1, 1, 1, 1), mode="replicate")[0, 0]
         total = torch.zeros_like(share)
         for weight, (down, right) in zip(weights, shifts, strict=True):
             total += weight * around[down : down + height, right : right + width]
         share = torch.where(seeds, fixed, total / weight_sum)
-    return share.numpy()
+    return _without_holes(share.numpy() > 0.5, background.numpy())
+
+
+def _without_holes(mask: NDArray[np.bool_], background: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Fill the holes of a mask (H, W) in which no background was seen; return it as 0 and 1."""
+    outer = background.copy()
+    outer[[0, -1]] = True
+    outer[:, [0, -1]] = True
+    outside = flood_fill(~mask, outer.astype(np.float32)) > 0
+    return (~outside).astype(np.float32)
 
 
 def _box_corners(box: VoxelGrid) -> NDArray[np.float64]:

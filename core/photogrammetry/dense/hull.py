@@ -24,7 +24,7 @@ from .records import DenseView, VoxelGrid
 if TYPE_CHECKING:
     import torch
 
-_REACH = 8  # pixels to which distances to a mask's outline are known
+_REACH = 12  # pixels to which distances to a mask's outline are known
 _BAND = 4.0  # cells outside the hull to which its field is computed
 _ROUGH_BAND = 1.5  # cells of the rough grid around its hull in which the fine one is computed
 _ROUGH_SHARE = 0.3  # of the time

@@ -28,7 +28,7 @@ class DenseSettings:
     """
 
     resolution: int = 176
-    max_side: int = 512
+    max_side: int = 400
     sources: int = 4
     levels: int = 3
     iterations: tuple[int, ...] = (4, 2, 1)

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...arrays import SourceView
-from ...errors import ImageError
 from ...imaging import image_files
 from ...jobs.task import Progress, Task, subtask
 from .. import photo_files
@@ -43,7 +42,8 @@ def read_views(solved: SolvedScene, settings: DenseSettings) -> Task[ObjectViews
     """Read the photographs, mask the object and crop them to it.
 
     The mask is the alpha, or what is not a plain background. If most photographs have neither, the
-    object is what stands on the floor in the middle of the cameras.
+    object is what stands on the floor in the middle of the cameras, or all that is there if no
+    floor was found.
 
     Raises:
         ImageError: A photograph cannot be read, or there is no object in the middle.
@@ -81,11 +81,6 @@ def _views_by_geometry(
 ) -> Task[tuple[str, ...]]:
     from .geometric_masks import find_masks
 
-    if not solved.floor_found:
-        raise ImageError(
-            "The object cannot be told from what is around it: no floor was found. Photograph it "
-            "before a plain background, or cut it out (PNG with transparency)"
-        )
     images = [image[..., :3] for _, image in unmasked]
     cameras = [
         photograph.camera.resized(image.shape[1], image.shape[0]) for photograph, image in unmasked
@@ -96,7 +91,9 @@ def _views_by_geometry(
         image = image_files.read_image(photograph.path, _DECODED_SIDE)
         image[..., 3] = _enlarged(mask, image.shape[0], image.shape[1])
         _add_view(photograph, image, settings, views, kept)
-    return ("The object was cut out by what stands on the floor",)
+    if solved.floor_found:
+        return ("The object was cut out by what stands on the floor",)
+    return ("The object was cut out by what has depth in the middle of the cameras",)
 
 
 def _add_view(

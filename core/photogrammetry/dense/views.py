@@ -10,7 +10,7 @@ from ...imaging.resampling import sample_bilinear
 from ..lens import distort_pixels
 from .records import DenseView
 
-_MARGIN = 8  # pixels of the crop around the mask
+_MARGIN = 4  # pixels of the crop around the mask
 _MULTIPLE = 8  # sides of crops are multiples of this, so that they can be halved three times
 
 
@@ -26,7 +26,7 @@ def crop_view(
         image: (H, W, 4) sRGB in 0..1 with the mask as alpha.
         camera: Of the ideal lens, with the size of ``image``.
         distortion: (k1, k2), see ``SolvedPhotograph``.
-        max_side: Longer side of the result, pixels; smaller crops are not enlarged.
+        max_side: Longer side of the result, pixels, at least 16; smaller crops are not enlarged.
     """
     rows = np.flatnonzero((image[..., 3] > 0.5).any(1))
     columns = np.flatnonzero((image[..., 3] > 0.5).any(0))
@@ -35,7 +35,8 @@ def crop_view(
         rows = np.array((0, height - 1))
         columns = np.array((0, width - 1))
     upper = np.array((columns[-1], rows[-1])) + 1 - (columns[0], rows[0])
-    scale = min(1.0, max_side / (float(upper.max()) + 2 * _MARGIN))
+    largest = max_side // _MULTIPLE * _MULTIPLE
+    scale = min(1.0, (largest - 2 * _MARGIN) / float(upper.max()))
 
     # Whole pixels of the result, a little larger than the mask.
     margin = _MARGIN / scale
