@@ -11,7 +11,7 @@ from mathutils import Matrix
 from numpy.typing import NDArray
 
 from ..cameras import Camera
-from ..errors import ImageError
+from ..errors import ImageError, OutputError
 from ..imaging import image_files
 from ..photogrammetry.dense.records import DenseCloud, DenseShape
 from ..photogrammetry.records import SolvedPhotograph, SolvedScene, SparseCloud
