@@ -64,7 +64,8 @@ class InstanceShapes:
             samples = sample_solid(self._shape_mesh(index), points, rng)
             return pack_shape(samples.label(nearest_triangle_finder))
         except MeshError as error:
-            return {"lacks": np.array(str(error))}
+            # As bytes: the cache holds arrays of numbers alone.
+            return {"lacks": np.frombuffer(str(error).encode(), np.uint8)}
 
     def store_truth(self, views: ViewCache, index: int, truth: Mapping[str, NDArray[Any]]) -> None:
         """Store the ground truth of a shape in the cache.
@@ -99,7 +100,8 @@ class InstanceShapes:
                 surfaces[index] = (arrays["surface"], normals)
                 shapes[index] = replace(shape, holds=("mesh", "shape", "surface"))
             elif "lacks" in arrays:
-                shapes[index] = replace(shape, holds=("mesh",), lacks=str(arrays["lacks"]))
+                reason = arrays["lacks"].tobytes().decode()
+                shapes[index] = replace(shape, holds=("mesh",), lacks=reason)
 
         # Colors need the views, and all shapes at once.
         colors = instance_colors(views, record, surfaces) if surfaces else {}

@@ -291,13 +291,13 @@ sys.modules["maquette"] = package = importlib.util.module_from_spec(
 )
 root.loader.exec_module(package)
 spec.loader.exec_module(module)
-from maquette.core.scene import importing
-real = importing._import_file
+from maquette.core.scene.importing import mesh_import
+real = mesh_import._import_file
 def import_file(path, scene):
     if path.name.startswith("a_"):
         os.kill(os.getpid(), signal.SIGKILL)
     return real(path, scene)
-importing._import_file = import_file
+mesh_import._import_file = import_file
 module.make(Path({folder!r}), Path({meshes!r}))
 """
 
