@@ -106,7 +106,8 @@ def test_copies_and_texts_are_not_counted(photographs, tmp_path):
     copy = tmp_path / "copy.png"
     copy.write_bytes(first.read_bytes())
     text = first.with_name("text.jpg")
-    with pytest.raises(ImageError, match=r"Only 1 of 3.*same file as photo_1\.png.*not a readable image"):
+    reason = r"Only 1 of 3.*same file as photo_1\.png.*not a readable image"
+    with pytest.raises(ImageError, match=reason):
         run_to_end(solve_photographs([first, copy, text]))
 
 
