@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
@@ -28,15 +29,27 @@ def measure_depths(
     center = hull.origin + np.array(hull.values.shape) * hull.spacing / 2
     chosen = choose_sources([view.camera for view in views], center, settings.sources)
     jobs = []
+    stop = threading.Event()
     for view, sources in zip(views, chosen, strict=True):
         others = [views[index] for index in sources]
-        jobs.append(partial(match_patches, view, others, hull, settings))
-    results = yield from _run_in_threads(jobs, "Depth")
+        jobs.append(partial(match_patches, view, others, hull, settings, stop))
+    results = yield from _run_in_threads(jobs, "Depth", stop)
     return [result[0] for result in results], [result[1] for result in results]
 
 
-def _run_in_threads(jobs: Sequence[Callable[[], T]], stage: str) -> Task[list[T]]:
-    """Run ``jobs`` on as many threads as there are processors; their results in order."""
+def _run_in_threads(
+    jobs: Sequence[Callable[[], T]], stage: str, stop: threading.Event
+) -> Task[list[T]]:
+    """Run ``jobs`` on as many threads as there are processors.
+
+    Args:
+        jobs: Functions that end soon after ``stop`` is set.
+        stage: Of the progress.
+        stop: Is set where this is closed.
+
+    Returns:
+        Their results in order.
+    """
     workers = min(os.cpu_count() or 1, len(jobs))
     pool = ThreadPoolExecutor(workers, thread_name_prefix="maquette-depth")
     try:
@@ -49,5 +62,6 @@ def _run_in_threads(jobs: Sequence[Callable[[], T]], stage: str) -> Task[list[T]
             for future in finished:
                 future.result()
     finally:
+        stop.set()
         pool.shutdown(wait=True, cancel_futures=True)
     return [future.result() for future in futures]

@@ -13,12 +13,15 @@ The pyramid's coarsest level is where most rounds are made; each finer level beg
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
 from ...cameras import Camera
+from ...errors import Cancelled
 from .patch_costs import GrayView, PatchMatcher
 from .records import DenseSettings, DenseView, DepthMap, VoxelGrid
 from .sampling import pixel_rays
@@ -47,7 +50,11 @@ def gray_view(view: DenseView) -> GrayView:
 
 
 def match_patches(
-    view: DenseView, sources: list[DenseView], hull: VoxelGrid, settings: DenseSettings
+    view: DenseView,
+    sources: list[DenseView],
+    hull: VoxelGrid,
+    settings: DenseSettings,
+    stop: threading.Event | None = None,
 ) -> tuple[DepthMap, NDArray[np.float32]]:
     """Measure the depth of a view's masked pixels.
 
@@ -56,9 +63,13 @@ def match_patches(
         sources: Photographs of the same surface from other directions.
         hull: The surface is within it.
         settings: Levels and iterations are used.
+        stop: Set by another thread to stop the measurement before its next round.
 
     Returns:
         Depth and normals, whose confidence is 0 everywhere yet, and the cost (H, W) in 0..2.
+
+    Raises:
+        Cancelled: ``stop`` was set.
     """
     pyramid = [[gray_view(each) for each in (view, *sources)]]
     for _ in range(settings.levels - 1):
@@ -71,6 +82,8 @@ def match_patches(
         search = PlaneSearch(views[0], views[1:], hull, generator)
         search.begin(state)
         for number in range(rounds):
+            if stop is not None and stop.is_set():
+                raise Cancelled("Stopped")
             search.improve(_DECAY ** (number + 1.5 * level))
         state = search
     assert state is not None, "there is at least one level"

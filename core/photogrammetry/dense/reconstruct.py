@@ -54,8 +54,9 @@ def reconstruct_surface(
         DependencyError: PyTorch or Pillow is not installed.
     """
     require_packages("torch", "PIL")
-    views = yield from subtask(read_views(solved, settings), 0.0, _STAGES["views"])
-    return (yield from subtask(surface_of_views(views, settings), _STAGES["views"], 1.0))
+    with _single_threaded():
+        views = yield from subtask(read_views(solved, settings), 0.0, _STAGES["views"])
+        return (yield from subtask(surface_of_views(views, settings), _STAGES["views"], 1.0))
 
 
 def surface_of_views(views: ObjectViews, settings: DenseSettings = _DEFAULTS) -> Task[DenseShape]:

@@ -23,8 +23,6 @@ class DenseSettings:
         sources: Photographs that each is compared with.
         levels: Sizes of the image pyramid, each half of the next.
         iterations: Rounds of propagation and refinement on each level, the coarsest first.
-        engine: 'torch' for the measurement of depth in this package, 'ppg' for the faster one of
-            the package pyarchinit-photogrammetry-core, 'auto' for that where it is installed.
     """
 
     resolution: int = 176
@@ -32,7 +30,6 @@ class DenseSettings:
     sources: int = 4
     levels: int = 3
     iterations: tuple[int, ...] = (4, 2, 1)
-    engine: str = "auto"
 
 
 @dataclass(frozen=True)

@@ -1,3 +1,5 @@
+import threading
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -92,6 +94,18 @@ def test_without_pattern_the_hull_remains(ball, ring):
     assert len(shape.cloud.points) == 0
     volume = piece_volumes(shape.mesh).sum()
     assert volume == pytest.approx(piece_volumes(shape.hull).sum(), rel=0.02)
+
+
+def test_closing_stops_the_threads(ring):
+    settings = replace(SETTINGS, iterations=(200, 200))
+    task = surface_of_views(ObjectViews(ring, [], floor=True), settings)
+    while not next(task).stage.startswith("Depth"):
+        pass
+    began = time.monotonic()
+    task.close()
+    assert time.monotonic() - began < 3  # a second where nothing else runs
+    names = [thread.name for thread in threading.enumerate()]
+    assert not [name for name in names if name.startswith("maquette-depth")]
 
 
 def test_two_views_are_too_few(ring):
