@@ -220,7 +220,7 @@ def main() -> int:
         report = attack.run(kind, count)
         rows.append(report.row(kind))
         faults += [f"{kind}: {fault}" for fault in report.faults]
-        print(rows[-1], *report.faults, sep="\n", flush=True)
+        print(rows[-1], flush=True)
         if options.reasons:
             for reason, number in report.reasons.most_common():
                 print(f"{number:6} {reason}")

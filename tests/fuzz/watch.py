@@ -47,6 +47,7 @@ class Report:
             self.reasons[description] += 1
         if outcome not in ("accepted", "refused"):
             self.faults.append(f"{outcome}: {description}")
+            print(self.faults[-1], flush=True)
 
     def row(self, name: str) -> str:
         """Return the counts as a row of a table in Markdown."""
