@@ -31,6 +31,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -386,7 +387,8 @@ def _require_usable(path: Path, key: str, values: Tensor) -> None:
     if not values.is_floating_point():
         return
     is_variance = key.endswith("running_var")
-    if not torch.isfinite(values).all() or (is_variance and (values < 0).any()):
+    array = values.numpy()  # which needs no thread for small tensors
+    if not np.isfinite(array).all() or (is_variance and (array < 0).any()):
         raise WeightsError(
             f"The weights {path} contain values that are not numbers, or no variances ({key}). "
             "They come from a training that failed: choose another file"
