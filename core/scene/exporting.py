@@ -19,6 +19,7 @@ from ..console import silence_stderr
 from ..errors import OutputError
 from . import materials
 from .export_checks import MeshCounts, check_export
+from .gltf_log import restored_log
 
 _Objects = Sequence[bpy.types.Object]
 
@@ -159,13 +160,14 @@ def _only_selected(objects: _Objects) -> Iterator[None]:
 def _write_gltf(path: str, objects: _Objects) -> None:
     """Write the selection as glTF."""
     export_format = 'GLB' if path.lower().endswith(".glb") else 'GLTF_SEPARATE'
-    bpy.ops.export_scene.gltf(
-        filepath=path,
-        export_format=export_format,
-        use_selection=True,
-        export_yup=True,
-        export_all_vertex_colors=False,
-    )
+    with restored_log():
+        bpy.ops.export_scene.gltf(
+            filepath=path,
+            export_format=export_format,
+            use_selection=True,
+            export_yup=True,
+            export_all_vertex_colors=False,
+        )
 
 
 def _write_obj(path: str, objects: _Objects) -> None:

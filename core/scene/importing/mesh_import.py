@@ -16,6 +16,7 @@ from ...arrays import MeshArrays
 from ...errors import MeshError
 from .. import materials, meshes
 from ..evaluation.hidden_objects import evaluated_objects
+from ..gltf_log import restored_log
 from . import scripts
 
 T = TypeVar("T")
@@ -290,7 +291,8 @@ def _import_file(path: Path, scene: str) -> Collection[bpy.types.Object] | None:
                     "it in the preferences"
                 )
             # The shape of bones is a sphere that is no part of the object.
-            bpy.ops.import_scene.gltf(filepath=str(path), disable_bone_shape=True)
+            with restored_log():
+                bpy.ops.import_scene.gltf(filepath=str(path), disable_bone_shape=True)
         case ".obj":
             bpy.ops.wm.obj_import(filepath=str(path))
         case ".ply":

@@ -25,6 +25,8 @@ class Run:
         self.temporary.mkdir(exist_ok=True)
         words = ["--procedural", "all", "--count", 99, "--size", 32, "--samples", 1]
         words += ["--points", 256, "--cameras", "free:60", "--processes", processes]
+        # Shells let the processes that they start in the background ignore Ctrl+C.
+        options.setdefault("preexec_fn", lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         self.process = subprocess.Popen(
             as_script.words("dataset", folder / "set", *words),
             stdout=subprocess.DEVNULL,

@@ -1,5 +1,6 @@
 """What an imported file shows: nothing more, in its colors, and without running its scripts."""
 
+import logging
 from pathlib import Path
 
 import bpy
@@ -352,3 +353,13 @@ def test_a_disabled_importer_is_reported(empty, tmp_path):
             pass
     finally:
         bpy.ops.preferences.addon_enable(module="io_scene_gltf2")
+
+
+def test_a_broken_gltf_leaves_no_handler_in_the_log(empty, tmp_path):
+    path = tmp_path / "broken.glb"
+    path.write_bytes(b"glTF" + bytes(16))
+    loggers = [logging.getLogger(name) for name in ("glTFImporter", "glTFImporter_errors")]
+    before = [list(logger.handlers) for logger in loggers]
+    with pytest.raises(MeshError), empty.imported_objects(path):
+        pass
+    assert [logger.handlers for logger in loggers] == before
