@@ -356,6 +356,8 @@ def test_a_disabled_importer_is_reported(empty, tmp_path):
 
 
 def test_a_broken_gltf_leaves_no_handler_in_the_log(empty, tmp_path):
+    from maquette.core.errors import MeshError
+
     path = tmp_path / "broken.glb"
     path.write_bytes(b"glTF" + bytes(16))
     loggers = [logging.getLogger(name) for name in ("glTFImporter", "glTFImporter_errors")]
