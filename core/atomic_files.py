@@ -48,9 +48,9 @@ def report_write_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        reason = " ".join((error.strerror or str(error)).split())
         raise OutputError(
-            f"{path} could not be written ({error.strerror or error}). Free some space and run "
-            "again"
+            f"{path} could not be written ({reason}). Free some space and run again"
         ) from error
 
 

@@ -29,6 +29,10 @@ class DatasetError(MaquetteError):
     """A training set is missing, incomplete or in another format."""
 
 
+class TrainingError(MaquetteError):
+    """Training cannot go on."""
+
+
 class SceneError(MaquetteError):
     """The scene lacks something that the task needs."""
 

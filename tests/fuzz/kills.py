@@ -37,7 +37,7 @@ def kill_training(
     network = {"picture": 32, "volume": 4, "pyramid": [8, 8], "pixel_channels": 4}
     network |= {"fine_channels": 4, "depth_bins": 4, "bin_channels": 4, "hidden": 8}
     network |= {"volume_channels": [4, 4, 8], "tube_channels": [16, 8, 8, 4], "tube_depths": 4}
-    training = {"steps": 8, "every": 1, "validation": 1, "imagenet": False}
+    training = {"steps": 8, "every": 1, "validation": 1, "imagenet": False, "rate": 1e-4}
     config.write_text(json.dumps({"training": training, "network": network}))
 
     def arguments(folder: Path) -> list[object]:

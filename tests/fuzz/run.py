@@ -16,6 +16,7 @@ import random
 import shutil
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -235,6 +236,10 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    code = main()
+    code = 2
+    try:
+        code = main()
+    except BaseException:
+        traceback.print_exc()
     sys.stdout.flush()
     os._exit(code)  # Blender's own cleanup may hang beside torch

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from ...atomic_files import report_write_errors
+from ...errors import TrainingError
 from ...folder_lock import lock_folder
 from . import checkpoints
 
@@ -127,3 +128,17 @@ def prefetch_batches(sample: Callable[[int], T], first_step: int) -> Generator[T
             batch = upcoming.result()
             upcoming = pool.submit(sample, next_step)
             yield batch
+
+
+def clip_gradients(parameters: Iterable[nn.Parameter], most: float, step: int) -> None:
+    """Scale the gradients down to a norm of at most ``most``.
+
+    Raises:
+        TrainingError: They are not finite. A step with them would spoil all weights.
+    """
+    norm = nn.utils.clip_grad_norm_(parameters, most)
+    if not torch.isfinite(norm):
+        raise TrainingError(
+            f"The training diverged at step {step + 1}: its gradients are no numbers. Train with a "
+            "lower learning rate, or with more objects; the last checkpoint is as it was"
+        )

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 
 from ...atomic_files import make_folder
 from ...jobs.task import Progress, Task
@@ -27,6 +26,7 @@ from .loop import (
     LEARNING_RATE_FLOOR,
     StopFile,
     TrainingState,
+    clip_gradients,
     cosine_decay,
     lock_run,
     prefetch_batches,
@@ -256,7 +256,7 @@ class Trainer:
         total = losses.total(self._loss_config)
         self._state.optimizer.zero_grad(set_to_none=True)
         (weight * total).backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), self.config.grad_clip)
+        clip_gradients(self.model.parameters(), self.config.grad_clip, self.step)
         self._state.optimizer.step()
 
         # Logged are the means over the complete batch.

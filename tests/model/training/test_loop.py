@@ -5,10 +5,11 @@ from itertools import islice
 import numpy as np
 import pytest
 import torch
-from maquette.core.errors import DatasetError
+from maquette.core.errors import DatasetError, TrainingError
 from maquette.core.model.training.loop import (
     StopFile,
     TrainingState,
+    clip_gradients,
     cosine_decay,
     prefetch_batches,
 )
@@ -80,3 +81,13 @@ def test_a_stop_file_ends_a_run_once(tmp_path):
     stop_file.remove()
     stop_file.remove()
     assert not stop_file.exists()
+
+
+def test_gradients_that_are_no_numbers_end_the_training():
+    parameter = torch.nn.Parameter(torch.ones(3))
+    parameter.grad = torch.tensor((1.0, float("nan"), 0.0))
+    with pytest.raises(TrainingError, match="diverged at step 8"):
+        clip_gradients([parameter], 1.0, 7)
+    parameter.grad = torch.tensor((3.0, 4.0, 0.0))
+    clip_gradients([parameter], 1.0, 7)
+    assert parameter.grad.norm().item() == pytest.approx(1.0, abs=1e-5)

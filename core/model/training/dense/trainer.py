@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from ....atomic_files import make_folder, write_json
@@ -28,7 +28,7 @@ from ...networks.dense_trunk import CONDITIONS, IMAGE_CHANNELS, DenseConfig
 from ..checkpoints import blame_checkpoint, read_checkpoint, write_checkpoint
 from ..config_file import read_stored_config
 from ..ema import update_ema
-from ..loop import StopFile, lock_run
+from ..loop import StopFile, clip_gradients, lock_run
 from ..mixed_precision import uses_bfloat16
 from ..objects import evenly_spaced
 from .batches import BatchSource, DenseBatch, SamplingConfig, batches_from
@@ -136,7 +136,7 @@ class DenseTrainer:
         config = self.config.training
         for group in self._optimizer.param_groups:
             group["lr"] = self.learning_rate()
-        nn.utils.clip_grad_norm_(self.network.parameters(), config.clip)
+        clip_gradients(self.network.parameters(), config.clip, self.step)
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
         self.step += 1
