@@ -36,6 +36,7 @@ LIFELINE_VARIABLE = "MAQUETTE_LIFELINE"  # environment of a child whose stdin en
 
 _THREAD_SECONDS = 1.0  # that the thread may take to end after the command
 _MAIN = Path(__file__).with_name("main.py")
+_OURS = (PACKAGE / "core", PACKAGE / "operators")  # a Blender may lie elsewhere in the package
 _CALLS = ("bpy", "ops.py")  # of Blender's folder "scripts", what this package calls itself
 _SIGNALS = tuple(
     getattr(signal, name)
@@ -134,7 +135,7 @@ def _is_in_callback(frame: FrameType | None) -> bool:
     """Return whether ``frame`` is Python code that Blender has called, or is called from such."""
     while frame is not None:
         path = Path(frame.f_code.co_filename)
-        is_of_blender = "scripts" in path.parts and not path.is_relative_to(PACKAGE)
+        is_of_blender = "scripts" in path.parts and not any(map(path.is_relative_to, _OURS))
         if is_of_blender and path.parts[-2:] != _CALLS:
             return True
         if path == _MAIN:  # what has called the command does not matter

@@ -17,6 +17,7 @@ from typing import Any
 
 HANG = 10.0  # seconds that a case may take beyond its allowance
 MEMORY = 1.5e9  # bytes of a case's process and its children
+FULL = 77  # exit code of a driver after which another one shall go on
 _POLL = 0.1  # seconds between two looks
 _TRACEBACK = "Traceback (most recent call last)"
 _DRIVER = Path(__file__).with_name("driver.py")
@@ -142,6 +143,8 @@ def _run_driver(
         silence = time.monotonic() - last_line
         if memory > 2 * MEMORY:
             report.add("memory", f"{cases[index]['name']}: {memory / 1e9:.1f} GB")
+        elif process.returncode == FULL:
+            return index
         elif not is_running:
             report.add("crash", f"{cases[index]['name']}: exit code {process.returncode}")
         elif silence > 2 * (HANG + allowance):

@@ -22,6 +22,7 @@ from . import checkpoints
 
 # Added to the learning rate so that the last steps of a cosine still move the weights.
 LEARNING_RATE_FLOOR = 1e-6
+MOST_SKIPPED = 20  # steps in a row without finite gradients before a training ends
 T = TypeVar("T")
 
 
@@ -130,15 +131,33 @@ def prefetch_batches(sample: Callable[[int], T], first_step: int) -> Generator[T
             yield batch
 
 
-def clip_gradients(parameters: Iterable[nn.Parameter], most: float, step: int) -> None:
-    """Scale the gradients down to a norm of at most ``most``.
+class GradientGuard:
+    """Scales gradients down, and keeps those that are no numbers from the weights.
 
-    Raises:
-        TrainingError: They are not finite. A step with them would spoil all weights.
+    A single batch may give such gradients, above all in bfloat16; its step is skipped.
     """
-    norm = nn.utils.clip_grad_norm_(parameters, most)
-    if not torch.isfinite(norm):
-        raise TrainingError(
-            f"The training diverged at step {step + 1}: its gradients are no numbers. Train with a "
-            "lower learning rate, or with more objects; the last checkpoint is as it was"
-        )
+
+    def __init__(self, most: float) -> None:
+        """Allow norms of at most ``most``."""
+        self._most = most
+        self._skipped = 0  # steps in a row
+
+    def clip(self, parameters: Iterable[nn.Parameter], step: int) -> bool:
+        """Scale the gradients of step ``step``; return whether to do the step with them.
+
+        Raises:
+            TrainingError: There have been no finite gradients for many steps.
+        """
+        norm = nn.utils.clip_grad_norm_(parameters, self._most)
+        if torch.isfinite(norm):
+            self._skipped = 0
+            return True
+
+        self._skipped += 1
+        if self._skipped >= MOST_SKIPPED:
+            raise TrainingError(
+                f"The training diverged: up to step {step + 1} there were no finite gradients for "
+                f"{MOST_SKIPPED} steps. Train with a lower learning rate, with more objects, or in "
+                "float32"
+            )
+        return False

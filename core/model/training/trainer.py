@@ -24,9 +24,9 @@ from .ema import update_ema
 from .log import RunLog
 from .loop import (
     LEARNING_RATE_FLOOR,
+    GradientGuard,
     StopFile,
     TrainingState,
-    clip_gradients,
     cosine_decay,
     lock_run,
     prefetch_batches,
@@ -202,6 +202,7 @@ class Trainer:
         self.model.requires_grad_(not config.single_view_only)
         self.model.single_view.requires_grad_()
         self._loss_config = losses
+        self._guard = GradientGuard(config.grad_clip)
         self._loss_module = context.wrap_module(
             LossModule(self.model, config.single_view_only, losses)
         )
@@ -256,8 +257,8 @@ class Trainer:
         total = losses.total(self._loss_config)
         self._state.optimizer.zero_grad(set_to_none=True)
         (weight * total).backward()
-        clip_gradients(self.model.parameters(), self.config.grad_clip, self.step)
-        self._state.optimizer.step()
+        if self._guard.clip(self.model.parameters(), self.step):
+            self._state.optimizer.step()
 
         # Logged are the means over the complete batch.
         self._state.step += 1

@@ -7,9 +7,10 @@ import pytest
 import torch
 from maquette.core.errors import DatasetError, TrainingError
 from maquette.core.model.training.loop import (
+    MOST_SKIPPED,
+    GradientGuard,
     StopFile,
     TrainingState,
-    clip_gradients,
     cosine_decay,
     prefetch_batches,
 )
@@ -83,11 +84,20 @@ def test_a_stop_file_ends_a_run_once(tmp_path):
     assert not stop_file.exists()
 
 
-def test_gradients_that_are_no_numbers_end_the_training():
+def test_steps_without_finite_gradients_are_skipped_until_there_are_many():
     parameter = torch.nn.Parameter(torch.ones(3))
-    parameter.grad = torch.tensor((1.0, float("nan"), 0.0))
-    with pytest.raises(TrainingError, match="diverged at step 8"):
-        clip_gradients([parameter], 1.0, 7)
+    bad = torch.tensor((1.0, float("nan"), 0.0))
+    guard = GradientGuard(1.0)
+    for step in range(3):
+        parameter.grad = bad.clone()
+        assert not guard.clip([parameter], step)
     parameter.grad = torch.tensor((3.0, 4.0, 0.0))
-    clip_gradients([parameter], 1.0, 7)
+    assert guard.clip([parameter], 3)
     assert parameter.grad.norm().item() == pytest.approx(1.0, abs=1e-5)
+
+    for step in range(MOST_SKIPPED - 1):
+        parameter.grad = bad.clone()
+        assert not guard.clip([parameter], step)
+    parameter.grad = bad.clone()
+    with pytest.raises(TrainingError, match="diverged: up to step 8 "):
+        guard.clip([parameter], 7)

@@ -28,7 +28,7 @@ from ...networks.dense_trunk import CONDITIONS, IMAGE_CHANNELS, DenseConfig
 from ..checkpoints import blame_checkpoint, read_checkpoint, write_checkpoint
 from ..config_file import read_stored_config
 from ..ema import update_ema
-from ..loop import StopFile, clip_gradients, lock_run
+from ..loop import GradientGuard, StopFile, lock_run
 from ..mixed_precision import uses_bfloat16
 from ..objects import evenly_spaced
 from .batches import BatchSource, DenseBatch, SamplingConfig, batches_from
@@ -116,6 +116,7 @@ class DenseTrainer:
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
         self.mixed = uses_bfloat16(config.training.precision, device)
         self._optimizer = torch.optim.AdamW(self._groups(), betas=config.training.betas)
+        self._guard = GradientGuard(config.training.clip)
 
     def train_step(self, batch: DenseBatch) -> dict[str, float]:
         """Take one step; returns the losses by name."""
@@ -136,8 +137,8 @@ class DenseTrainer:
         config = self.config.training
         for group in self._optimizer.param_groups:
             group["lr"] = self.learning_rate()
-        clip_gradients(self.network.parameters(), config.clip, self.step)
-        self._optimizer.step()
+        if self._guard.clip(self.network.parameters(), self.step):
+            self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
         self.step += 1
         update_ema(self.average, self.network, config.average, self.step)
