@@ -29,16 +29,22 @@ def kill_dataset(count: int, sandbox: Path, draw: random.Random, report: Report)
     )
 
 
+def write_training_config(path: Path) -> None:
+    """Write the settings of a training of a tiny network that takes seconds."""
+    network = {"picture": 32, "volume": 4, "pyramid": [8, 8], "pixel_channels": 4}
+    network |= {"fine_channels": 4, "depth_bins": 4, "bin_channels": 4, "hidden": 8}
+    network |= {"volume_channels": [4, 4, 8], "tube_channels": [16, 8, 8, 4], "tube_depths": 4}
+    training = {"steps": 8, "every": 1, "validation": 1, "imagenet": False}
+    training["precision"] = "float32"  # such small layers give no gradients in bfloat16
+    path.write_text(json.dumps({"training": training, "network": network}))
+
+
 def kill_training(
     count: int, sandbox: Path, dataset: Path, draw: random.Random, report: Report
 ) -> None:
     """Kill training runs; each goes on with what the last one left."""
     config = sandbox / "training.json"
-    network = {"picture": 32, "volume": 4, "pyramid": [8, 8], "pixel_channels": 4}
-    network |= {"fine_channels": 4, "depth_bins": 4, "bin_channels": 4, "hidden": 8}
-    network |= {"volume_channels": [4, 4, 8], "tube_channels": [16, 8, 8, 4], "tube_depths": 4}
-    training = {"steps": 8, "every": 1, "validation": 1, "imagenet": False, "rate": 1e-4}
-    config.write_text(json.dumps({"training": training, "network": network}))
+    write_training_config(config)
 
     def arguments(folder: Path) -> list[object]:
         return ["train", dataset, "--config", config, "--run", folder]

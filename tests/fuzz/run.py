@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from inputs import write_inputs
-from kills import kill_dataset, kill_reconstruction, kill_training
+from kills import kill_dataset, kill_reconstruction, kill_training, write_training_config
 from mutations import mutate_file
 from programs import write_programs
 from watch import Report, run_cases
@@ -56,6 +56,7 @@ class Attack:
         self.inputs = write_inputs(folder / "inputs")
         self.weights = self.inputs["weights"][0]
         self.image = folder / "inputs/pictures/alpha.png"
+        write_training_config(folder / "tiny.json")
 
     def run(self, kind: str, count: int) -> Report:
         """Run ``count`` cases of a kind."""
@@ -149,7 +150,7 @@ class Attack:
             ["dataset", "compact", mutated, folder / "compact"],
             ["dataset", "pack", mutated],
             ["evaluate", mutated, "--weights", self.weights],
-            ["train", mutated, "--run", folder / "run", "--steps", 1, "--from-scratch"],
+            ["train", mutated, "--run", folder / "run", "--config", self.folder / "tiny.json"],
         ]
         for name in _EXPORTS:
             commands.append(["dataset", "export", mutated, folder / name, "--format", name])
