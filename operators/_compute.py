@@ -85,6 +85,8 @@ def missing_packages(*packages: str) -> list[str]:
     if named_python():
         return []
     missing = dependencies.missing_packages(*(packages or dependencies.MODEL))
+    if not missing:
+        return []  # the panels ask at each redraw, so the disk is left alone
     root = packages_root()
     return [name for name in missing if not package_install.is_installed_apart(root, name)]
 

@@ -67,21 +67,21 @@ class MAQUETTE_OT_reconstruct_folder(TaskOperator, bpy.types.Operator):
             )
             for path in images.paths
         ]
-        self._added = 0
-        self._names: list[str] = []
+        self._names: list[str] = []  # of the objects that were added
         self._count = len(requests)
         self._location = context.scene.cursor.location.copy()
         return self._reconstruct_each(requests, images.left_out)
 
     def finish(self, context: Context, result: dict[Path, str]) -> None:
-        if not self._added:
+        if not self._names:
             first_reason = printable(next(iter(result.values())))
             raise ImageError(
                 f"None of the images could be reconstructed. First error: {first_reason}"
             )
         for path, reason in result.items():
             self.report({'WARNING'}, printable(f"{path.name} was skipped: {reason}"))
-        self.report({'INFO'}, f"{self._added} objects from {self._added + len(result)} images")
+        added = len(self._names)
+        self.report({'INFO'}, f"{added} objects from {added + len(result)} images")
         if self.interactive:
             self._show_all(context)
 
@@ -96,7 +96,7 @@ class MAQUETTE_OT_reconstruct_folder(TaskOperator, bpy.types.Operator):
     def report_error(self, error: MaquetteError) -> set[str]:
         """Keep the objects that were made before a stop, as one step to undo."""
         stopped = super().report_error(error)
-        return {'FINISHED'} if getattr(self, "_added", 0) else stopped
+        return {'FINISHED'} if getattr(self, "_names", []) else stopped
 
     def label(self) -> str:
         return f"{self.bl_label} {Path(self.folder).name}"
@@ -150,15 +150,14 @@ class MAQUETTE_OT_reconstruct_folder(TaskOperator, bpy.types.Operator):
     ) -> str:
         """Add the object at the next place in the rows, and return its name."""
         spacing = _SPACING * self.size
-        if not self._added:
+        if not self._names:
             rows = (self._count - 1) // _ROW_LENGTH
             columns = min(self._count, _ROW_LENGTH) - 1
             further = Vector((columns, rows, 0)) * spacing
             self._location = _results.free_location(context, mesh, self._location, further)
 
-        row, column = divmod(self._added, _ROW_LENGTH)
+        row, column = divmod(len(self._names), _ROW_LENGTH)
         location = self._location + Vector((column, row, 0)) * spacing
-        self._added += 1
         obj = _results.add_object_on_ground(context, request.photo.stem, mesh, location)
         self._names.append(obj.name)
         return obj.name

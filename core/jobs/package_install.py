@@ -18,11 +18,10 @@ import hashlib
 import json
 import shutil
 import subprocess
-import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -30,6 +29,7 @@ from urllib.error import URLError
 from urllib.parse import unquote, urlsplit
 
 from ..errors import DependencyError, OutputError, WorkerError
+from .child_process import OutputTail, kill_group
 from .interpreters import PythonInterpreter
 from .python_probe import PythonInfo, probe_python
 from .task import Progress, Task, subtask
@@ -53,7 +53,7 @@ _CHUNK = 1 << 18  # bytes that are downloaded between two chances to cancel
 _TIMEOUT = 30.0  # seconds without an answer of a server
 _POLL_INTERVAL = 0.1  # seconds between two looks at pip
 _UNPACKED_SHARE = 4.5  # space needed on the disk, relative to the download
-_TAIL = 6000  # characters of pip's output that are read for the reason of a failure
+_OUTPUT_SECONDS = 2.0  # that the last output of an ended process may take to arrive
 
 # Shares of the progress bar
 _RESOLVED = 0.05
@@ -186,7 +186,7 @@ def installed_size(root: Path) -> int:
 
 def _find_pip(request: InstallRequest) -> Task[str]:
     """Return the place of a pip: "" for the Python's own, else a wheel that it can run from."""
-    answer = yield from _run(request.python.start_code, _FIND_PIP_CODE, (), "Looking for pip")
+    answer = yield from _run(request, _FIND_PIP_CODE, (), "Looking for pip")
     line = answer.output.strip().splitlines()[-1] if answer.output.strip() else ""
     if answer.code == 0 and line.startswith("pip:"):
         return line.removeprefix("pip:")
@@ -360,30 +360,25 @@ def _run_pip(
     options = ("--no-input", "--disable-pip-version-check", "--no-cache-dir")
     settings = "local" if request.wheels is not None else "user"
     words = (pip, settings, *arguments, *options)
-    return (yield from _run(request.python.start_code, _PIP_CODE, words, stage))
+    return (yield from _run(request, _PIP_CODE, words, stage))
 
 
-def _run(start: Any, code: str, arguments: Sequence[str], stage: str) -> Task[_Answer]:
+def _run(request: InstallRequest, code: str, arguments: Sequence[str], stage: str) -> Task[_Answer]:
     """Run code in the Python and return its exit code and the end of what it printed."""
-    with tempfile.TemporaryFile() as output:
-        process = start(
-            code,
-            *arguments,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-        try:
-            while process.poll() is None:
-                yield Progress(0.0, stage)
-                time.sleep(_POLL_INTERVAL)
-        finally:
-            with suppress(OSError):
-                process.kill()
-            process.wait()
-        output.seek(0)
-        text = output.read().decode("utf-8", "replace")
-    return _Answer(process.returncode, text[-_TAIL:])
+    process = request.python.start_code(
+        code, *arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    assert process.stdout is not None, "a pipe"
+    output = OutputTail(process.stdout)
+    try:
+        while process.poll() is None:
+            yield Progress(0.0, stage)
+            time.sleep(_POLL_INTERVAL)
+    finally:
+        kill_group(process)
+        process.wait()
+    output.wait(_OUTPUT_SECONDS)
+    return _Answer(process.returncode, output.text())
 
 
 def _explain(output: str, request: InstallRequest) -> str:

@@ -131,7 +131,7 @@ def read_reduced(path: Path, max_side: int) -> ReducedPhotograph:
     color = Image.fromarray((pixels[..., :3] * 255 + 0.5).astype(np.uint8))
     reduced = np.asarray(color.resize(size, Image.Resampling.LANCZOS))
     plain = _has_no_cut_out(pixels[..., 3])
-    mask = object_mask(pixels)
+    mask = _mask_of(pixels, plain)
     if mask is not None:
         mask = np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))
     return ReducedPhotograph(reduced, mask, plain, _sharpness(reduced))
@@ -162,7 +162,12 @@ def object_mask(pixels: NDArray[np.float32]) -> NDArray[np.bool_] | None:
 
     None if there is neither, or if nearly nothing or nearly all would be the object.
     """
-    if not _has_no_cut_out(pixels[..., 3]):
+    return _mask_of(pixels, _has_no_cut_out(pixels[..., 3]))
+
+
+def _mask_of(pixels: NDArray[np.float32], plain: bool) -> NDArray[np.bool_] | None:
+    """Return what :func:`object_mask` does, if it is known whether the alpha shows no object."""
+    if not plain:
         mask = pixels[..., 3] > 0.5
     else:
         small = image_files.downscale(pixels, _MASK_SIDE)

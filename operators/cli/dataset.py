@@ -215,7 +215,7 @@ def _object_sources(arguments: argparse.Namespace, settings: DatasetSettings) ->
     left_out = left_out_text(arguments.meshes) if arguments.meshes else ""
     is_first_process = settings.shard[0] == 0
     if left_out and is_first_process:
-        print(f"{arguments.meshes}: {left_out}")
+        print_line(f"{arguments.meshes}: {left_out}")
     if arguments.procedural:
         text = "" if arguments.procedural == "all" else arguments.procedural
         families = parse_families(text)

@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from driver import FULL
+
 HANG = 10.0  # seconds that a case may take beyond its allowance
 MEMORY = 1.5e9  # bytes of a case's process and its children
-FULL = 77  # exit code of a driver after which another one shall go on
 _POLL = 0.1  # seconds between two looks
 _TRACEBACK = "Traceback (most recent call last)"
 _DRIVER = Path(__file__).with_name("driver.py")
