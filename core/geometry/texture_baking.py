@@ -15,7 +15,8 @@ blended by how squarely they look at the surface:
 2. For each image, a depth buffer of the mesh in its camera, for the visible points.
 3. The weight of an image at a point: cos^6 of the angle between the normal and the direction to the
    camera, 0 where the point is hidden or off the mask. Other colors have a small weight.
-4. What no image shows takes the colors near the outlines, spread smoothly (``color_filling``).
+4. What no image shows has the vertex colors of the mesh; if it has none, the colors near the
+   outlines, spread smoothly (``color_filling``).
 5. For a texture, the colors are continued beyond the islands of the unwrapping.
 """
 
@@ -109,12 +110,13 @@ def vertex_colors_from_views(
 ) -> Task[NDArray[np.float32]]:
     """Return the colors of a mesh's vertices as views show them.
 
-    Where no view sees a vertex, its color is spread from where views see the surface from aside,
-    which is next to what they do not see. So no feature of a front is repeated on a back.
-    Visibility is estimated from the vertices alone, which is fast, and enough for dense meshes.
+    Where no view sees a vertex, it has the mesh's color. Without one it is spread from where views
+    see the surface from aside, which is next to what they do not see: so no feature of a front is
+    repeated on a back. Visibility is estimated from the vertices alone, which is fast, and enough
+    for dense meshes.
 
     Args:
-        mesh: Its colors are used if no view sees anything of it.
+        mesh: Its colors are used where no view sees a vertex.
         views: Images whose alpha is the object's mask, with cameras in the mesh's frame.
         cell: Typical distance of neighboring vertices, meters.
 
@@ -134,9 +136,11 @@ def vertex_colors_from_views(
         return render_vertex_depth(vertices, camera, cell)
 
     seen = yield from _sum_views(samples, views, depth_buffer)
-    outline_colors = seen.outline_colors / np.maximum(seen.outline_weights, 1e-12)[:, None]
-    spread = spread_colors(vertices, outline_colors, seen.outline_weights, vertices)
-    base = samples.colors if spread is None else spread
+    base = samples.colors
+    if mesh.colors is None:
+        outline_colors = seen.outline_colors / np.maximum(seen.outline_weights, 1e-12)[:, None]
+        spread = spread_colors(vertices, outline_colors, seen.outline_weights, vertices)
+        base = samples.colors if spread is None else spread
     return seen.blend_over(base).astype(np.float32)
 
 

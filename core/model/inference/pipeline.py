@@ -38,7 +38,7 @@ from ..networks.reconstruction import BOUND, Features, ReconstructionNetwork
 from . import weights
 from .confidence import apply_calibration, occupancy_contrast
 from .foreground import segment_foreground, segment_images
-from .occupancy_field import HullConstrainedField
+from .occupancy_field import CHUNK, HullConstrainedField
 from .preprocessing import assumed_camera, crop_mask, crop_view, median_filter, rotate_upright
 from .silhouette_fitting import fit_to_views
 
@@ -192,6 +192,10 @@ def reconstruct_views(
     features, field, frame_scale = yield from _build_field(views, network, resolution)
     mesh = yield from _extract_surface(field, resolution)
 
+    # Of one view the network would repeat the front on the back.
+    predicted_colors = None
+    if len(views) > 1:
+        predicted_colors = yield from _predict_colors(network, features, mesh.vertices)
     contrast = yield from subtask(
         occupancy_contrast(field, mesh), 0.9, 0.95, "Estimating confidence"
     )
@@ -199,9 +203,9 @@ def reconstruct_views(
 
     # Back from the field's frame to that of the cameras.
     vertices = mesh.vertices / np.float32(frame_scale)
-    mesh = replace(mesh, vertices=vertices, confidence=confidence)
+    mesh = replace(mesh, vertices=vertices, colors=predicted_colors, confidence=confidence)
 
-    # The images give the colors of what they show; the rest follows from those.
+    # The images replace the predicted colors wherever they show the surface.
     crops = []
     for view in views:
         yield Progress(0.95, "Coloring")
@@ -305,6 +309,23 @@ def _network_inputs(views: Sequence[View], network: ReconstructionNetwork) -> tu
     floats = channels_first[None].astype(np.float32) / 255
     cameras = np.stack(matrices)[None]
     return torch.from_numpy(floats).to(device), torch.from_numpy(cameras).to(device)
+
+
+def _predict_colors(
+    network: ReconstructionNetwork, features: Features, vertices: NDArray[np.float32]
+) -> Task[NDArray[np.float32]]:
+    """Return the network's colors (V, 3) at ``vertices`` (V, 3) of the field's frame."""
+    device = device_of(network)
+    colors = []
+    chunks = np.array_split(vertices, 1 + len(vertices) // CHUNK)
+    for index, chunk in enumerate(chunks):
+        yield Progress(0.8 + 0.1 * index / len(chunks), "Coloring")
+        points = torch.from_numpy(chunk)[None].to(device)
+        with torch.inference_mode():
+            prediction = network.predict_color(features, points)
+            clamped = prediction[0].clamp(0, 1)
+        colors.append(clamped.cpu().numpy())
+    return np.concatenate(colors)
 
 
 def scaled_to(mesh: MeshArrays, size: float) -> MeshArrays:
