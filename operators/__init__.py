@@ -16,12 +16,12 @@ from . import (
     reconstruct_references,
     render_dataset,
     show_confidence,
-    solve_photographs,
     stop_work,
     train,
     worker,
 )
 from .cli import main
+from .photographs import solve as solve_photographs
 from .properties import cameras as camera_properties
 from .properties import dataset as dataset_properties
 from .properties import finish as finish_properties

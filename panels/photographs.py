@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 from bpy.types import Context, UILayout
 
-from ..operators.solve_photographs import MAQUETTE_OT_solve_photographs
+from ..operators.photographs.solve import MAQUETTE_OT_solve_photographs
 from .dependency_notice import draw_missing
 from .sidebar import SidebarPanel
 from .text import draw_text

@@ -20,8 +20,8 @@ from ...core.scene.solved_cameras import (
     check_solved_path,
     write_solved,
 )
+from ..photographs.solve import PhotographsResult, object_name, solve_summary, start_solving
 from ..properties.photographs import DETAIL, REAL_SIZE
-from ..solve_photographs import PhotographsResult, object_name, solve_summary, start_solving
 from . import finish
 from .command import Command, run_with_progress_line
 

@@ -8,9 +8,10 @@ from maquette.core.geometry.topology import check_topology
 from maquette.core.jobs.task import Progress
 from maquette.core.scene import meshes, source_views
 from maquette.core.scene.cameras import from_blender
-from maquette.operators import _compute, solve_photographs
+from maquette.operators import _compute
 from maquette.operators.cli.main import run_command
-from maquette.operators.solve_photographs import start_solving
+from maquette.operators.photographs import solve
+from maquette.operators.photographs.solve import start_solving
 
 pytest.importorskip("pycolmap")
 
@@ -91,7 +92,7 @@ def test_no_mesh_is_told_and_cameras_stay(addon, few, folder, monkeypatch):
         yield Progress(0.0, "Outlines")
         raise ImageError("No object stands in the middle")
 
-    monkeypatch.setattr(solve_photographs, "reconstruct_surface", fail)
+    monkeypatch.setattr(solve, "reconstruct_surface", fail)
     monkeypatch.setattr(_compute.ComputeTarget, "run", lambda _, function, *rest: function(*rest))
     assert bpy.ops.maquette.solve_photographs(folder=str(folder), files=few) == {'FINISHED'}
     assert len(bpy.data.cameras) == 5

@@ -15,20 +15,20 @@ from bpy.props import (
 )
 from bpy.types import Context
 
-from ..core.console import printable
-from ..core.errors import DependencyError, ImageError
-from ..core.jobs.task import Task, subtask
-from ..core.photogrammetry.dense.reconstruct import reconstruct_surface
-from ..core.photogrammetry.dense.records import DenseSettings, DenseShape
-from ..core.photogrammetry.photo_files import list_photographs
-from ..core.photogrammetry.records import SolvedScene, SolveSettings
-from ..core.photogrammetry.solve import solve_photographs
-from ..core.scene.compat import PATH_OPTIONS
-from ..core.scene.solved_cameras import add_solved_scene, add_surface, cloud_of
-from . import _compute
-from ._results import select_only, show_colors
-from ._task_operator import TaskOperator
-from .properties.photographs import CHECK_OUTLINES, DETAIL, FOLDER, MAKE_MESH, REAL_SIZE
+from ...core.console import printable
+from ...core.errors import DependencyError, ImageError
+from ...core.jobs.task import Task, subtask
+from ...core.photogrammetry.dense.reconstruct import reconstruct_surface
+from ...core.photogrammetry.dense.records import DenseSettings, DenseShape
+from ...core.photogrammetry.photo_files import list_photographs
+from ...core.photogrammetry.records import SolvedScene, SolveSettings
+from ...core.photogrammetry.solve import solve_photographs
+from ...core.scene.compat import PATH_OPTIONS
+from ...core.scene.solved_cameras import add_solved_scene, add_surface, cloud_of
+from .. import _compute
+from .._results import select_only, show_colors
+from .._task_operator import TaskOperator
+from ..properties.photographs import CHECK_OUTLINES, DETAIL, FOLDER, MAKE_MESH, REAL_SIZE
 
 _CAMERAS_SHARE = 0.45  # of the time, where a mesh is made as well
 

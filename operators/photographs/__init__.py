@@ -1,0 +1,1 @@
+"""Operators of the panel Photographs: from photographs without cameras to a mesh."""
