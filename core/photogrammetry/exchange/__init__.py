@@ -1,0 +1,242 @@
+"""Cameras to and from other programs: COLMAP, transforms.json, Meshroom, Middlebury.
+
+    file of cameras  ->  FileModel  ->  photographs by name and size  ->  world of the floor
+
+Each module reads one format into a :class:`.records.FileModel`, whose lenses and world are the
+file's. :func:`read_cameras` makes of it what a solve would have given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import CameraFileError, DependencyError, OutputError
+from ...jobs.task import Task, subtask
+from ..floor import find_world_frame, looked_at_point
+from ..records import SolvedPhotograph, SolvedScene, SparseCloud
+from .colmap import find_images_file, read_colmap, write_colmap
+from .file_reading import read_json
+from .lenses import Lens
+from .meshroom import read_meshroom
+from .middlebury import read_middlebury
+from .photographs import place_photographs, stored_camera
+from .records import FileCamera, FileModel
+from .transforms import read_transforms, write_transforms
+
+_FORMATS = (
+    "a folder with COLMAP's cameras, images and points3D, transforms.json, Meshroom's cameras.sfm, "
+    "or a *_par.txt of Middlebury"
+)
+_COLMAP_FILES = ("cameras", "images", "points3D")
+# What a folder is searched for if it has no model of COLMAP, the likeliest first.
+_PATTERNS = (
+    "transforms.json",
+    "transforms_train.json",
+    "cameras.sfm",
+    "*.sfm",
+    "sfm.json",
+    "*_par.txt",
+)
+_LEAST_POINTS = 10  # by which a world's frame can be found
+_PLACED = 0.2  # of the time, where points must be found
+_STAND_IN = 0.18  # of the cameras' distance: half the side of what stands for an unseen object
+
+
+def locate_cameras(path: Path) -> Path:
+    """Return the file that holds the cameras of ``path``: itself, or one in that folder.
+
+    Of a model of COLMAP it is the file of the images.
+
+    Raises:
+        CameraFileError: There is none.
+    """
+    if path.is_dir():
+        images = find_images_file(path)
+        if images is not None:
+            return images
+        for pattern in _PATTERNS:
+            for found in sorted(path.glob(pattern)):
+                if found.is_file():
+                    return found
+        raise CameraFileError(f"{path} has no cameras: choose {_FORMATS}")
+    if not path.is_file():
+        raise CameraFileError(f"There is no file or folder {path} of cameras: choose {_FORMATS}")
+    if path.suffix.lower() in (".txt", ".bin") and path.stem in _COLMAP_FILES:
+        images = find_images_file(path.parent)
+        if images is None:
+            raise CameraFileError(f"{path.parent} lacks cameras or images of the model")
+        return images
+    return path
+
+
+def read_cameras(path: Path, photographs: Sequence[Path]) -> Task[SolvedScene]:
+    """Return what other programs solved, in the world of this package.
+
+    Where the file has no points, they are found in the photographs.
+
+    Args:
+        path: As :func:`locate_cameras`.
+        photographs: Image files, matched to the cameras by name.
+
+    Raises:
+        CameraFileError: The file is missing, damaged or of another format, or fits no photograph.
+        DependencyError: Pillow is not installed.
+    """
+    file = locate_cameras(path)
+    model = _reader(file)(file)
+    with_points = model.cloud is not None and len(model.cloud.points) >= _LEAST_POINTS
+    placing = place_photographs(model, photographs, file.name)
+    placed = yield from subtask(placing, 0.0, 1.0 if with_points else _PLACED)
+
+    cloud = model.cloud if with_points else None
+    check = "were not checked"
+    if cloud is None:
+        finding = _find_points(placed.photographs)
+        cloud, check = yield from subtask(finding, _PLACED, 1.0)
+    notes = [f"Cameras are those of {model.program}, and {check}", *placed.notes]
+    scene = _in_world(placed.photographs, cloud)
+    if not scene.floor_found:
+        notes.append("No floor was found: up is as the photographs were held")
+    return replace(scene, left_out=placed.left_out, notes=tuple(notes))
+
+
+def check_cameras_path(path: Path) -> None:
+    """Make sure, before the work begins, that :func:`write_cameras` can write ``path``.
+
+    Raises:
+        OutputError: It is a file of another kind.
+    """
+    if path.suffix.lower() != ".json" and (path.suffix or path.is_file()) and not path.is_dir():
+        raise OutputError(
+            f"{path}: cameras are written as transforms.json (a file .json), or as COLMAP's model "
+            "(a folder): name one of these"
+        )
+
+
+def write_cameras(path: Path, scene: SolvedScene, size: float = 1.0) -> int:
+    """Write cameras and points for other programs; photographs stay where they are.
+
+    Cameras are those of the photographs as their files store them, EXIF orientation aside.
+
+    Args:
+        path: A file .json for ``transforms.json``, otherwise the folder of a model of COLMAP.
+        scene: Cameras without perspective, and of mirrored photographs, are left out.
+        size: Factor of all lengths.
+
+    Returns:
+        How many cameras were written.
+
+    Raises:
+        OutputError: There is nothing to write, or it cannot be written.
+        ImageError: A turned photograph cannot be read.
+    """
+    check_cameras_path(path)
+    names = _distinct_names([photograph.path for photograph in scene.photographs])
+    cameras = []
+    paths = []
+    for name, photograph in zip(names, scene.photographs, strict=True):
+        camera = stored_camera(photograph)
+        if camera is None or camera.orthographic:
+            continue
+        camera = camera.scaled(size)
+        (fx, _, cx), (_, fy, cy), _ = camera.intrinsics.tolist()
+        size_in_pixels = (camera.width, camera.height)
+        lens = Lens(size_in_pixels, (fx, fy), (cx, cy), "brown", photograph.distortion)
+        cameras.append(FileCamera(name, camera.to_world, lens))
+        paths.append(photograph.path)
+    if not cameras:
+        raise OutputError("There is no camera with perspective to write")
+
+    cloud = replace(scene.cloud, points=(scene.cloud.points * size).astype(np.float32))
+    if path.suffix.lower() == ".json":
+        write_transforms(path, cameras, paths, cloud)
+    else:
+        write_colmap(path, cameras, cloud)
+    return len(cameras)
+
+
+def _reader(file: Path) -> Callable[[Path], FileModel]:
+    """Return what reads ``file``.
+
+    Raises:
+        CameraFileError: Nothing does.
+    """
+    suffix = file.suffix.lower()
+    if file.stem in _COLMAP_FILES and suffix in (".txt", ".bin"):
+        return read_colmap
+    if suffix == ".txt":
+        return read_middlebury
+    if suffix not in (".json", ".sfm"):
+        raise CameraFileError(f"{file} is no file of cameras: choose {_FORMATS}")
+    content = read_json(file)
+    readers: Mapping[str, Callable[[Path], FileModel]] = {
+        "frames": read_transforms,
+        "views": read_meshroom,
+    }
+    for key, reader in readers.items():
+        if key in content:
+            return reader
+    raise CameraFileError(f"{file} has neither frames nor views: choose {_FORMATS}")
+
+
+def _find_points(
+    photographs: Sequence[SolvedPhotograph],
+) -> Task[tuple[SparseCloud, str]]:
+    """Return points that the photographs show, and what they say about the cameras."""
+    from .triangulation import triangulate_points
+
+    try:
+        cloud, agreement = yield from triangulate_points(photographs)
+        if agreement is None:
+            return cloud, "were not checked: the photographs have too little pattern"
+        return cloud, f"agree with {agreement:.0%} of the photographs' matches"
+    except DependencyError as error:
+        empty = np.zeros(0, np.float32)
+        cloud = SparseCloud(
+            points=empty.reshape(0, 3),
+            colors=empty.reshape(0, 3),
+            track_length=empty.astype(np.int32),
+            error=empty,
+        )
+        return cloud, f"were not checked: there are no points. {error}"
+
+
+def _in_world(photographs: Sequence[SolvedPhotograph], cloud: SparseCloud) -> SolvedScene:
+    """Return photographs and points in the world whose floor is z = 0."""
+    cameras = [photograph.camera for photograph in photographs]
+    points = cloud.points.astype(np.float64)
+    if not len(points):
+        points = _stand_in_points(photographs)
+    frame = find_world_frame(cameras, points, np.full(len(points), np.nan))
+    moved = tuple(
+        replace(each, camera=each.camera.moved(frame.rigid).scaled(frame.factor))
+        for each in photographs
+    )
+    in_world = replace(cloud, points=frame.apply(cloud.points).astype(np.float32))
+    return SolvedScene(moved, in_world, floor_found=frame.floor_found)
+
+
+def _stand_in_points(photographs: Sequence[SolvedPhotograph]) -> NDArray[np.float64]:
+    """Return the corners (8, 3) of a cube where the cameras look, of an object's usual size."""
+    cameras = [photograph.camera for photograph in photographs]
+    middle = looked_at_point(cameras)
+    positions = np.array([camera.to_world[:3, 3] for camera in cameras])
+    distance = float(np.median(np.linalg.norm(positions - middle, axis=1)))
+    half = max(_STAND_IN * distance, 1e-6)
+    corners = np.stack(np.meshgrid(*((-1.0, 1.0),) * 3), axis=-1).reshape(-1, 3)
+    points: NDArray[np.float64] = middle + half * corners
+    return points
+
+
+def _distinct_names(paths: Sequence[Path]) -> list[str]:
+    """Return the names of files, with as many folders before them as tell them apart."""
+    for depth in range(1, max((len(path.parts) for path in paths), default=1) + 1):
+        names = ["/".join(path.parts[-depth:]) for path in paths]
+        if len(set(names)) == len(names):
+            return names
+    return names
