@@ -56,6 +56,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         default=DETAIL["default"],
         help="grid cells along the object's longest side (%(default)s)",
     )
+    parser.add_argument("--also", type=Path, help="write the mesh into this file as well")
     parser.add_argument("--voxels", type=Path, help="write the voxels into this .npz as well")
     finish.add_arguments(parser)
 
@@ -81,10 +82,13 @@ def _check_arguments(arguments: argparse.Namespace) -> None:
         arguments.error(f"--size is {REAL_SIZE['min']} to {REAL_SIZE['max']}")
     if not DETAIL["min"] <= arguments.detail <= DETAIL["max"]:
         arguments.error(f"--detail is {DETAIL['min']} to {DETAIL['max']}")
-    if arguments.no_mesh and (arguments.voxels or arguments.preset or arguments.texture):
-        arguments.error("--voxels, --preset and --texture need a mesh")
+    needs_mesh = (arguments.voxels, arguments.preset, arguments.texture, arguments.also)
+    if arguments.no_mesh and any(needs_mesh):
+        arguments.error("--voxels, --preset, --texture and --also need a mesh")
     if arguments.voxels and arguments.voxels.suffix.lower() != ".npz":
         arguments.error("--voxels takes a file .npz")
+    if arguments.also:
+        exporting.check_export_path(arguments.also)
     if arguments.no_mesh:
         check_solved_path(arguments.output)
     else:
@@ -107,15 +111,18 @@ def _write_result(result: PhotographsResult, arguments: argparse.Namespace) -> l
         write_voxels(arguments.voxels, result.shape.field, arguments.size)
     if suffix == ".ply":
         write_cloud(arguments.output, result.shape.cloud, arguments.size)
-        return []
+        if not arguments.also:
+            return []
     name = object_name(arguments.folder)
     obj = add_surface(collection, name, result.shape, arguments.size)
     report = finish.finish_object(obj, arguments.output, arguments)
     with silence_stdout():
         if suffix == ".blend":
             write_solved(arguments.output, bpy.context.scene, collection)
-        else:
+        elif suffix != ".ply":
             exporting.write_meshes(arguments.output, obj)
+        if arguments.also:
+            exporting.write_meshes(arguments.also, obj)
     return report
 
 
