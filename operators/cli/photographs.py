@@ -11,6 +11,7 @@ from ...core.console import print_line, silence_stdout
 from ...core.errors import ImageError
 from ...core.photogrammetry.dense.outputs import write_cloud, write_voxels
 from ...core.photogrammetry.dense.records import DenseSettings
+from ...core.photogrammetry.exchange import check_cameras_path, write_cameras
 from ...core.photogrammetry.photo_files import list_photographs
 from ...core.scene import exporting
 from ...core.scene.solved_cameras import (
@@ -32,7 +33,6 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o",
         "--output",
         type=Path,
-        required=True,
         help="file to write: .blend with cameras, points and mesh, .ply of the points, or the "
         f"mesh as {' '.join(exporting.SUFFIXES)}",
     )
@@ -57,6 +57,19 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help="grid cells along the object's longest side (%(default)s)",
     )
     parser.add_argument("--also", type=Path, help="write the mesh into this file as well")
+    parser.add_argument(
+        "--cameras",
+        type=Path,
+        help="use cameras that another program solved: a folder of COLMAP, transforms.json, "
+        "Meshroom's cameras.sfm, or *_par.txt of Middlebury",
+    )
+    parser.add_argument(
+        "--export-cameras",
+        type=Path,
+        metavar="PATH",
+        help="write the cameras as well: a file .json becomes transforms.json, a folder a model of "
+        "COLMAP",
+    )
     parser.add_argument("--voxels", type=Path, help="write the voxels into this .npz as well")
     finish.add_arguments(parser)
 
@@ -64,12 +77,20 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 def _run_command(arguments: argparse.Namespace) -> int:
     _check_arguments(arguments)
     paths = list_photographs(arguments.folder)
-    dense = None if arguments.no_mesh else DenseSettings(resolution=arguments.detail)
-    work = start_solving(paths, not arguments.no_outlines, dense)
+    dense = DenseSettings(resolution=arguments.detail)
+    if arguments.no_mesh or not arguments.output:
+        dense = None
+    work = start_solving(paths, not arguments.no_outlines, dense, cameras=arguments.cameras)
     result = run_with_progress_line(work)
 
-    report = _write_result(result, arguments)
-    print_line("; ".join((f"{arguments.output}: {solve_summary(result)}", *report)))
+    report = []
+    if arguments.export_cameras:
+        count = write_cameras(arguments.export_cameras, result.solved, arguments.size)
+        report.append(f"{count} cameras in {arguments.export_cameras}")
+    if arguments.output:
+        report += _write_result(result, arguments)
+    first = arguments.output or arguments.folder
+    print_line("; ".join((f"{first}: {solve_summary(result)}", *report)))
     for entry in result.solved.left_out:
         print_line(f"{entry.path.name}: {entry.reason}")
     return 1 if any(entry.unreadable for entry in result.solved.left_out) else 0
@@ -89,10 +110,22 @@ def _check_arguments(arguments: argparse.Namespace) -> None:
         arguments.error("--voxels takes a file .npz")
     if arguments.also:
         exporting.check_export_path(arguments.also)
-    if arguments.no_mesh:
+    if arguments.export_cameras:
+        check_cameras_path(arguments.export_cameras)
+    if not arguments.output:
+        _check_without_output(arguments)
+    elif arguments.no_mesh:
         check_solved_path(arguments.output)
     else:
         exporting.check_export_path(arguments.output)
+
+
+def _check_without_output(arguments: argparse.Namespace) -> None:
+    """Exit with the usage unless cameras alone are to be written."""
+    if not arguments.export_cameras:
+        arguments.error("-o or --export-cameras is needed: name what to write")
+    if any((arguments.voxels, arguments.preset, arguments.texture, arguments.also)):
+        arguments.error("--voxels, --preset, --texture and --also need -o")
 
 
 def _write_result(result: PhotographsResult, arguments: argparse.Namespace) -> list[str]:

@@ -24,15 +24,17 @@ from ...core.photogrammetry import mask_files
 from ...core.photogrammetry.dense.outline import outline_surface
 from ...core.photogrammetry.dense.reconstruct import reconstruct_surface
 from ...core.photogrammetry.dense.records import DenseSettings, DenseShape
+from ...core.photogrammetry.exchange import locate_cameras, read_cameras
 from ...core.photogrammetry.photo_files import list_photographs
 from ...core.photogrammetry.records import SolvedScene, SolveSettings
 from ...core.photogrammetry.solve import solve_photographs
 from ...core.scene.compat import PATH_OPTIONS
 from ...core.scene.solved_cameras import add_solved_scene, add_surface, cloud_of
 from .. import _compute
-from .._results import select_only, show_colors
+from .._results import absolute_path, select_only, show_colors
 from .._task_operator import TaskOperator
 from ..properties.photographs import (
+    CAMERAS,
     CHECK_OUTLINES,
     DETAIL,
     FILES,
@@ -77,6 +79,7 @@ class MAQUETTE_OT_solve_photographs(TaskOperator, bpy.types.Operator):
 
     folder: StringProperty(**FOLDER, options={'SKIP_SAVE', *PATH_OPTIONS})
     files: CollectionProperty(**FILES, type=bpy.types.OperatorFileListElement)
+    cameras: StringProperty(**CAMERAS, options={'SKIP_SAVE', *PATH_OPTIONS})
     size: FloatProperty(**REAL_SIZE)
     check_outlines: BoolProperty(**CHECK_OUTLINES)
     make_mesh: BoolProperty(**MAKE_MESH)
@@ -87,7 +90,8 @@ class MAQUETTE_OT_solve_photographs(TaskOperator, bpy.types.Operator):
         dense = DenseSettings(resolution=self.detail) if self.make_mesh else None
         self._previews = deque()
         on_preview = self._previews.append if self.interactive else None
-        return start_solving(paths, self.check_outlines, dense, on_preview)
+        cameras = absolute_path(self.cameras) if self.cameras else None
+        return start_solving(paths, self.check_outlines, dense, on_preview, cameras)
 
     def show_preview(self, context: Context) -> None:
         """Draw the cameras, and later the hull, as soon as they are there."""
@@ -144,6 +148,7 @@ def start_solving(
     check_outlines: bool = True,
     dense: DenseSettings | None = None,
     on_preview: Callable[[Preview], None] | None = None,
+    cameras: Path | None = None,
 ) -> Task[PhotographsResult]:
     """Return the work that solves ``paths``, in a process of its own.
 
@@ -153,10 +158,20 @@ def start_solving(
         dense: How to make a surface; None for cameras alone.
         on_preview: Is given the cameras and then the visual hull once they are there, on the
             thread that runs the task; None to make no preview.
+        cameras: File or folder of cameras that are used instead of solving; None to solve.
+
+    Raises:
+        CameraFileError: There are no cameras.
     """
     paths = [path.resolve() for path in paths]
     target = _compute.process_target()
-    return _solve(paths, solve_settings(paths, check_outlines), dense, target, on_preview)
+    settings = solve_settings(paths, check_outlines)
+    solving = target.run(solve_photographs, paths, settings)
+    if cameras:
+        # The file itself, by whose time a changed one is noticed.
+        file = locate_cameras(cameras.resolve())
+        solving = target.run(read_cameras, file, paths, settings)
+    return _solve(solving, dense, target, on_preview)
 
 
 def solve_settings(paths: list[Path], check_outlines: bool) -> SolveSettings:
@@ -165,14 +180,12 @@ def solve_settings(paths: list[Path], check_outlines: bool) -> SolveSettings:
 
 
 def _solve(
-    paths: list[Path],
-    settings: SolveSettings,
+    solving: Task[SolvedScene],
     dense: DenseSettings | None,
     target: _compute.ComputeTarget,
     on_preview: Callable[[Preview], None] | None,
 ) -> Task[PhotographsResult]:
     share = _CAMERAS_SHARE if dense else 1.0
-    solving = target.run(solve_photographs, paths, settings)
     solved = yield from subtask(solving, 0.0, share)
     if dense is None:
         return PhotographsResult(solved)

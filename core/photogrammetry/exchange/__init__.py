@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ...errors import CameraFileError, DependencyError, OutputError
 from ...jobs.task import Task, subtask
 from ..floor import find_world_frame, looked_at_point
-from ..records import SolvedPhotograph, SolvedScene, SparseCloud
+from ..records import SolvedPhotograph, SolvedScene, SolveSettings, SparseCloud
 from .colmap import find_images_file, read_colmap, write_colmap
 from .file_reading import read_json
 from .lenses import Lens
@@ -28,6 +28,7 @@ from .photographs import place_photographs, stored_camera
 from .records import FileCamera, FileModel
 from .transforms import read_transforms, write_transforms
 
+_DEFAULTS = SolveSettings()
 _FORMATS = (
     "a folder with COLMAP's cameras, images and points3D, transforms.json, Meshroom's cameras.sfm, "
     "or a *_par.txt of Middlebury"
@@ -74,7 +75,9 @@ def locate_cameras(path: Path) -> Path:
     return path
 
 
-def read_cameras(path: Path, photographs: Sequence[Path]) -> Task[SolvedScene]:
+def read_cameras(
+    path: Path, photographs: Sequence[Path], settings: SolveSettings = _DEFAULTS
+) -> Task[SolvedScene]:
     """Return what other programs solved, in the world of this package.
 
     Where the file has no points, they are found in the photographs.
@@ -82,6 +85,7 @@ def read_cameras(path: Path, photographs: Sequence[Path]) -> Task[SolvedScene]:
     Args:
         path: As :func:`locate_cameras`.
         photographs: Image files, matched to the cameras by name.
+        settings: Of the search for points.
 
     Raises:
         CameraFileError: The file is missing, damaged or of another format, or fits no photograph.
@@ -96,7 +100,7 @@ def read_cameras(path: Path, photographs: Sequence[Path]) -> Task[SolvedScene]:
     cloud = model.cloud if with_points else None
     check = "were not checked"
     if cloud is None:
-        finding = _find_points(placed.photographs)
+        finding = _find_points(placed.photographs, settings.max_side)
         cloud, check = yield from subtask(finding, _PLACED, 1.0)
     notes = [f"Cameras are those of {model.program}, and {check}", *placed.notes]
     scene = _in_world(placed.photographs, cloud)
@@ -185,13 +189,13 @@ def _reader(file: Path) -> Callable[[Path], FileModel]:
 
 
 def _find_points(
-    photographs: Sequence[SolvedPhotograph],
+    photographs: Sequence[SolvedPhotograph], max_side: int
 ) -> Task[tuple[SparseCloud, str]]:
     """Return points that the photographs show, and what they say about the cameras."""
     from .triangulation import triangulate_points
 
     try:
-        cloud, agreement = yield from triangulate_points(photographs)
+        cloud, agreement = yield from triangulate_points(photographs, max_side)
         if agreement is None:
             return cloud, "were not checked: the photographs have too little pattern"
         return cloud, f"agree with {agreement:.0%} of the photographs' matches"

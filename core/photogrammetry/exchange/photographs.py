@@ -187,7 +187,7 @@ def _place(camera: FileCamera, path: Path) -> _Placed:
     own = Camera(camera.to_world, lens.intrinsics, *size)
     own = turn_camera(own, turns)
     own = own.resized(photograph.width, photograph.height)
-    solved = SolvedPhotograph(path, own, lens.distortion, photograph.turned)
+    solved = SolvedPhotograph(path, own, lens.distortion, photograph.turned, photograph.mask)
     return _Placed(solved, error, guessed_turn)
 
 

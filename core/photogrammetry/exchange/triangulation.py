@@ -19,7 +19,6 @@ from ..matching import MatchDatabase
 from ..photo_files import Photograph
 from ..records import SolvedPhotograph, SparseCloud
 
-_MAX_SIDE = 1600  # pixels to which photographs are reduced
 _LEAST_MATCHES = 50  # by which cameras can be judged
 _LEAST_AGREEMENT = 0.3  # of the matches; right cameras have 0.88, a ring in reverse order 0.07
 _READ = 0.2  # of the time
@@ -28,9 +27,13 @@ _MATCHES = 0.95
 
 
 def triangulate_points(
-    photographs: Sequence[SolvedPhotograph],
+    photographs: Sequence[SolvedPhotograph], max_side: int
 ) -> Task[tuple[SparseCloud, float | None]]:
     """Find the points that several photographs show, in the world of their cameras.
+
+    Args:
+        photographs: With their cameras.
+        max_side: Longer side to which they are reduced, pixels.
 
     Returns:
         The points, and which share of the matches agrees with the cameras; None if there are too
@@ -43,7 +46,7 @@ def triangulate_points(
     """
     require_packages("pycolmap", "PIL")
     with temporary_folder() as folder:
-        reading = _write_reduced(photographs, folder)
+        reading = _write_reduced(photographs, max_side, folder)
         sizes = yield from subtask(reading, 0.0, _READ)
         database = MatchDatabase(folder, [_image_name(index) for index in range(len(sizes))])
         named = [_as_matched(index, each) for index, each in enumerate(photographs)]
@@ -74,7 +77,7 @@ def _agreement(database: MatchDatabase, cloud: SparseCloud) -> float | None:
 
 
 def _write_reduced(
-    photographs: Sequence[SolvedPhotograph], folder: Path
+    photographs: Sequence[SolvedPhotograph], max_side: int, folder: Path
 ) -> Task[list[tuple[int, int]]]:
     """Write images reduced into ``folder``; return their sizes."""
     from PIL import Image
@@ -82,7 +85,7 @@ def _write_reduced(
     sizes = []
     for index, photograph in enumerate(photographs):
         yield Progress(index / len(photographs), f"Reading {index + 1}/{len(photographs)}")
-        color = photo_files.read_reduced(photograph.path, _MAX_SIDE).color
+        color = photo_files.read_reduced(photograph.path, max_side).color
         path = folder / _image_name(index)
         with report_write_errors(path):
             Image.fromarray(color).save(path, compress_level=1)

@@ -210,7 +210,7 @@ def as_camera(camera):
     return Camera(camera.to_world, to_radial(camera.lens).intrinsics, 640, 480)
 
 
-def no_points(photographs):
+def no_points(photographs, max_side):
     """In place of finding points: there are none."""
     yield from ()
     empty = np.zeros((0, 3), np.float32)
