@@ -14,6 +14,7 @@ from ...core.photogrammetry.dense.records import DenseSettings
 from ...core.photogrammetry.exchange import check_cameras_path, write_cameras
 from ...core.photogrammetry.photo_files import list_photographs
 from ...core.scene import exporting
+from ...core.scene.datagen.photographed_objects import write_photographed_object
 from ...core.scene.solved_cameras import (
     SUFFIXES,
     add_solved_scene,
@@ -70,6 +71,12 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help="write the cameras as well: a file .json becomes transforms.json, a folder a model of "
         "COLMAP",
     )
+    parser.add_argument(
+        "--training-set",
+        type=Path,
+        metavar="SET",
+        help="add the object to this training set of photographed objects",
+    )
     parser.add_argument("--voxels", type=Path, help="write the voxels into this .npz as well")
     finish.add_arguments(parser)
 
@@ -78,7 +85,7 @@ def _run_command(arguments: argparse.Namespace) -> int:
     _check_arguments(arguments)
     paths = list_photographs(arguments.folder)
     dense = DenseSettings(resolution=arguments.detail)
-    if arguments.no_mesh or not arguments.output:
+    if arguments.no_mesh or not (arguments.output or arguments.training_set):
         dense = None
     work = start_solving(paths, not arguments.no_outlines, dense, cameras=arguments.cameras)
     result = run_with_progress_line(work)
@@ -87,6 +94,8 @@ def _run_command(arguments: argparse.Namespace) -> int:
     if arguments.export_cameras:
         count = write_cameras(arguments.export_cameras, result.solved, arguments.size)
         report.append(f"{count} cameras in {arguments.export_cameras}")
+    if arguments.training_set:
+        report.append(_write_training_object(result, arguments))
     if arguments.output:
         report += _write_result(result, arguments)
     first = arguments.output or arguments.folder
@@ -104,8 +113,8 @@ def _check_arguments(arguments: argparse.Namespace) -> None:
     if not DETAIL["min"] <= arguments.detail <= DETAIL["max"]:
         arguments.error(f"--detail is {DETAIL['min']} to {DETAIL['max']}")
     needs_mesh = (arguments.voxels, arguments.preset, arguments.texture, arguments.also)
-    if arguments.no_mesh and any(needs_mesh):
-        arguments.error("--voxels, --preset, --texture and --also need a mesh")
+    if arguments.no_mesh and any((*needs_mesh, arguments.training_set)):
+        arguments.error("--voxels, --preset, --texture, --also and --training-set need a mesh")
     if arguments.voxels and arguments.voxels.suffix.lower() != ".npz":
         arguments.error("--voxels takes a file .npz")
     if arguments.also:
@@ -121,11 +130,30 @@ def _check_arguments(arguments: argparse.Namespace) -> None:
 
 
 def _check_without_output(arguments: argparse.Namespace) -> None:
-    """Exit with the usage unless cameras alone are to be written."""
-    if not arguments.export_cameras:
-        arguments.error("-o or --export-cameras is needed: name what to write")
+    """Exit with the usage unless something else is to be written."""
+    if not (arguments.export_cameras or arguments.training_set):
+        arguments.error("-o, --export-cameras or --training-set is needed: name what to write")
     if any((arguments.voxels, arguments.preset, arguments.texture, arguments.also)):
         arguments.error("--voxels, --preset, --texture and --also need -o")
+
+
+def _write_training_object(result: PhotographsResult, arguments: argparse.Namespace) -> str:
+    """Add the object to the training set; return a report.
+
+    Raises:
+        ImageError: There is no surface to learn from.
+    """
+    if result.shape is None:
+        raise ImageError(result.problem)
+    writing = write_photographed_object(
+        arguments.training_set,
+        object_name(arguments.folder),
+        result.solved,
+        result.shape,
+        arguments.size,
+    )
+    written = run_with_progress_line(writing)
+    return f"{written.views} views in {written.path}"
 
 
 def _write_result(result: PhotographsResult, arguments: argparse.Namespace) -> list[str]:

@@ -3,6 +3,7 @@
 import bpy
 import numpy as np
 import pytest
+from maquette.core.model.training.sampling.placement import load_usable_objects
 from maquette.core.photogrammetry.exchange import write_cameras
 from maquette.core.photogrammetry.exchange.colmap import read_colmap
 from maquette.core.photogrammetry.exchange.transforms import read_transforms
@@ -148,11 +149,28 @@ def test_the_command_writes_cameras_alone(addon, capture, colmap, tmp_path):
     assert not solved_collections(bpy.context.scene)
 
 
+@pytest.mark.slow
+def test_the_command_adds_to_a_training_set(addon, photographs, tmp_path, capsys):
+    pytest.importorskip("pycolmap")
+    folder = tmp_path / "box"
+    folder.mkdir()
+    for path in photographs:
+        (folder / path.name).write_bytes(path.read_bytes())
+    written = tmp_path / "set"
+    command = ["photographs", str(folder), "--training-set", str(written), "--detail", "40"]
+    assert run_command(command) == 0
+    assert f"10 views in {written / 'objects' / 'box.tar'}" in capsys.readouterr().out
+    assert run_command(["dataset", "check", str(written)]) == 0
+    (training_object,) = load_usable_objects([written], "train")
+    assert training_object.uniform_inside.mean() > 0.05
+
+
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ([], "-o or --export-cameras is needed"),
+        ([], "-o, --export-cameras or --training-set is needed"),
         (["--export-cameras", "model", "--texture"], "need -o"),
+        (["--training-set", "set", "--no-mesh"], "need a mesh"),
     ],
 )
 def test_the_command_must_write_something(options, text, tmp_path, capsys):
