@@ -113,7 +113,8 @@ def render_surface(
         (H, W) plane depth, meters, and (H, W, 3) unit normals, smooth over the surface, in world
         space; 0 where there is no surface.
     """
-    pixels, vertex_depth = camera.project(vertices)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        pixels, vertex_depth = camera.project(vertices)
     shown = triangles[(vertex_depth[triangles] > 0).all(1)]
     depth = np.full(camera.height * camera.width, np.inf)
     normal = np.zeros((len(depth), 3))

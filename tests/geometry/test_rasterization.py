@@ -57,8 +57,8 @@ def test_of_two_surfaces_the_nearer_one_is_shown_with_its_normal():
     camera = cameras.perspective_camera(
         cameras.look_at(np.array((0.0, -2.0, 0.0)), np.zeros(3)), 1.5, 64
     )
-    tilted = 12 * QUAD @ np.array(((1.0, 0, 0), (0, 1, 0), (0, 0.5, 1))) + (0, 1, 0)
-    behind = QUAD + (0, -3, 0)
+    tilted = 11 * QUAD @ np.array(((1.0, 0, 0), (0, 1, 0), (0, 0.5, 1))) + (0, 1, 0)
+    behind = QUAD + (0, -2, 0)  # in the camera's plane, so not in front
     vertices = np.concatenate((tilted, QUAD, behind))
     faces = np.array(((0, 1, 2), (0, 2, 3)))
     depth, normal = render_surface(vertices, np.concatenate((faces, faces + 4, faces + 8)), camera)
