@@ -41,7 +41,8 @@ def write_cloud(path: Path, cloud: DenseCloud, size: float) -> None:
     Raises:
         OutputError: The file cannot be written.
     """
-    surface = SurfacePoints(cloud.points * size, cloud.normals, cloud.colors, cloud.view_count)
+    views = cloud.view_count.astype(np.float32)
+    surface = SurfacePoints(cloud.points * size, cloud.normals, cloud.colors, views)
     _write_ply(path, surface, "int view_count", "<i4")
 
 
