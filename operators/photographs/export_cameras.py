@@ -35,7 +35,6 @@ class MAQUETTE_OT_export_cameras(bpy.types.Operator):
         subtype='FILE_PATH',
         options={'SKIP_SAVE', *PATH_OPTIONS},
     )
-    filter_glob: StringProperty(default="*.json", options={'HIDDEN'})
 
     def invoke(self, context: Context, event: Event) -> set[str]:
         self.filepath = self.filepath or _FIRST_PATH
