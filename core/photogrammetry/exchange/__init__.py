@@ -13,12 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ...errors import CameraFileError, DependencyError, OutputError
+from ...errors import CameraFileError, OutputError
 from ...jobs.task import Task, subtask
-from ..floor import find_world_frame, looked_at_point
-from ..records import SolvedPhotograph, SolvedScene, SolveSettings, SparseCloud
+from ..records import SolvedScene, SolveSettings
 from .colmap import find_images_file, read_colmap, write_colmap
 from .file_reading import read_json
 from .lenses import Lens
@@ -27,6 +25,7 @@ from .middlebury import read_middlebury
 from .photographs import place_photographs, stored_camera
 from .records import FileCamera, FileModel
 from .transforms import read_transforms, write_transforms
+from .world import find_points, place_in_world
 
 _DEFAULTS = SolveSettings()
 _FORMATS = (
@@ -44,8 +43,7 @@ _PATTERNS = (
     "*_par.txt",
 )
 _LEAST_POINTS = 10  # by which a world's frame can be found
-_PLACED = 0.2  # of the time, where points must be found
-_STAND_IN = 0.18  # of the cameras' distance: half the side of what stands for an unseen object
+_PLACED = 0.2  # of the time, if points must be found
 
 
 def locate_cameras(path: Path) -> Path:
@@ -93,17 +91,17 @@ def read_cameras(
     """
     file = locate_cameras(path)
     model = _reader(file)(file)
-    with_points = model.cloud is not None and len(model.cloud.points) >= _LEAST_POINTS
     placing = place_photographs(model, photographs, file.name)
-    placed = yield from subtask(placing, 0.0, 1.0 if with_points else _PLACED)
+    placed = yield from subtask(placing, 0.0, _PLACED)
 
-    cloud = model.cloud if with_points else None
+    # Without points there is neither a floor nor a check.
+    cloud = model.cloud
     check = "were not checked"
-    if cloud is None:
-        finding = _find_points(placed.photographs, settings.max_side)
+    if cloud is None or len(cloud.points) < _LEAST_POINTS:
+        finding = find_points(placed.photographs, settings.max_side)
         cloud, check = yield from subtask(finding, _PLACED, 1.0)
     notes = [f"Cameras are those of {model.program}, and {check}", *placed.notes]
-    scene = _in_world(placed.photographs, cloud)
+    scene = place_in_world(placed.photographs, cloud)
     if not scene.floor_found:
         notes.append("No floor was found: up is as the photographs were held")
     return replace(scene, left_out=placed.left_out, notes=tuple(notes))
@@ -186,55 +184,6 @@ def _reader(file: Path) -> Callable[[Path], FileModel]:
         if key in content:
             return reader
     raise CameraFileError(f"{file} has neither frames nor views: choose {_FORMATS}")
-
-
-def _find_points(
-    photographs: Sequence[SolvedPhotograph], max_side: int
-) -> Task[tuple[SparseCloud, str]]:
-    """Return points that the photographs show, and what they say about the cameras."""
-    from .triangulation import triangulate_points
-
-    try:
-        cloud, agreement = yield from triangulate_points(photographs, max_side)
-        if agreement is None:
-            return cloud, "were not checked: the photographs have too little pattern"
-        return cloud, f"agree with {agreement:.0%} of the photographs' matches"
-    except DependencyError as error:
-        empty = np.zeros(0, np.float32)
-        cloud = SparseCloud(
-            points=empty.reshape(0, 3),
-            colors=empty.reshape(0, 3),
-            track_length=empty.astype(np.int32),
-            error=empty,
-        )
-        return cloud, f"were not checked: there are no points. {error}"
-
-
-def _in_world(photographs: Sequence[SolvedPhotograph], cloud: SparseCloud) -> SolvedScene:
-    """Return photographs and points in the world whose floor is z = 0."""
-    cameras = [photograph.camera for photograph in photographs]
-    points = cloud.points.astype(np.float64)
-    if not len(points):
-        points = _stand_in_points(photographs)
-    frame = find_world_frame(cameras, points, np.full(len(points), np.nan))
-    moved = tuple(
-        replace(each, camera=each.camera.moved(frame.rigid).scaled(frame.factor))
-        for each in photographs
-    )
-    in_world = replace(cloud, points=frame.apply(cloud.points).astype(np.float32))
-    return SolvedScene(moved, in_world, floor_found=frame.floor_found)
-
-
-def _stand_in_points(photographs: Sequence[SolvedPhotograph]) -> NDArray[np.float64]:
-    """Return the corners (8, 3) of a cube where the cameras look, of an object's usual size."""
-    cameras = [photograph.camera for photograph in photographs]
-    middle = looked_at_point(cameras)
-    positions = np.array([camera.to_world[:3, 3] for camera in cameras])
-    distance = float(np.median(np.linalg.norm(positions - middle, axis=1)))
-    half = max(_STAND_IN * distance, 1e-6)
-    corners = np.stack(np.meshgrid(*((-1.0, 1.0),) * 3), axis=-1).reshape(-1, 3)
-    points: NDArray[np.float64] = middle + half * corners
-    return points
 
 
 def _distinct_names(paths: Sequence[Path]) -> list[str]:

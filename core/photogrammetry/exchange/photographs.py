@@ -14,6 +14,7 @@ from ...errors import CameraFileError, DependencyError, failure_reason
 from ...imaging import image_files
 from ...jobs.task import Progress, Task
 from .. import photo_files
+from ..photo_files import Photograph
 from ..records import LeftOut, SolvedPhotograph
 from .lenses import RadialLens, to_radial
 from .records import FileCamera, FileModel
@@ -140,6 +141,8 @@ def match_names(
 
 @dataclass(frozen=True)
 class _Placed:
+    """A photograph with its camera, the error of its lens in pixels, and if its turn is a guess."""
+
     photograph: SolvedPhotograph
     lens_error: float
     guessed_turn: bool
@@ -161,34 +164,53 @@ def _place(camera: FileCamera, path: Path) -> _Placed:
             f"Its lens cannot be described by two coefficients (wrong by {error:.0f} pixels): "
             "undistort the photographs, and read the cameras of the result"
         )
-    orientation = stored_orientation(path)
+    frame = _image_frame(camera.lens.size, lens, photograph)
+    own = Camera(camera.to_world, lens.intrinsics, *frame.size)
+    own = turn_camera(own, frame.turns).resized(photograph.width, photograph.height)
+    solved = SolvedPhotograph(path, own, lens.distortion, photograph.turned, photograph.mask)
+    return _Placed(solved, error, frame.is_guessed)
+
+
+@dataclass(frozen=True)
+class _ImageFrame:
+    """The image that a camera is of: its size, and by how many quarters it is turned upright."""
+
+    size: tuple[int, int]
+    turns: int
+    is_guessed: bool = False
+
+
+def _image_frame(size: tuple[int, int], lens: RadialLens, photograph: Photograph) -> _ImageFrame:
+    """Return whether the camera is of the pixels as they are stored, or as they are shown.
+
+    Args:
+        size: Of the camera's image, pixels; (0, 0) if unknown.
+        lens: Of the camera.
+        photograph: As it is shown.
+
+    Raises:
+        ValueError: It is of neither.
+    """
+    orientation = stored_orientation(photograph.path)
     if orientation not in _TURNS:
         raise ValueError("Its EXIF orientation mirrors it: save it upright")
     turns = _TURNS[orientation]
     upright = (photograph.width, photograph.height)
     stored = upright[::-1] if turns % 2 else upright
-
-    # The camera of the pixels as they are stored, or if only that fits, of the upright ones.
-    guessed_turn = False
-    size = camera.lens.size
     if size == (0, 0):
-        guessed_turn = _lies_turned(lens, stored)
-        size = stored[::-1] if guessed_turn else stored
-        turns += guessed_turn
-    elif _has_aspect(size, stored):
-        pass
-    elif _has_aspect(size, upright):
-        turns = 0
-    else:
-        raise ValueError(
-            f"It has {upright[0]} x {upright[1]} pixels, its camera {size[0]} x {size[1]}: that "
-            "is another shape"
-        )
-    own = Camera(camera.to_world, lens.intrinsics, *size)
-    own = turn_camera(own, turns)
-    own = own.resized(photograph.width, photograph.height)
-    solved = SolvedPhotograph(path, own, lens.distortion, photograph.turned, photograph.mask)
-    return _Placed(solved, error, guessed_turn)
+        if _lies_turned(lens, stored):
+            return _ImageFrame(stored[::-1], turns + 1, is_guessed=True)
+        return _ImageFrame(stored, turns)
+
+    # Most programs do not turn photographs by their EXIF orientation.
+    if _has_aspect(size, stored):
+        return _ImageFrame(size, turns)
+    if _has_aspect(size, upright):
+        return _ImageFrame(size, 0)
+    raise ValueError(
+        f"It has {upright[0]} x {upright[1]} pixels, its camera {size[0]} x {size[1]}: that is "
+        "another shape"
+    )
 
 
 def turn_camera(camera: Camera, turns: int) -> Camera:

@@ -149,6 +149,16 @@ def make_cloud(
     )
 
 
+def empty_cloud() -> SparseCloud:
+    """Return a cloud without points."""
+    return SparseCloud(
+        points=np.zeros((0, 3), np.float32),
+        colors=np.zeros((0, 3), np.float32),
+        track_length=np.zeros(0, np.int32),
+        error=np.zeros(0, np.float32),
+    )
+
+
 def _nearest_rotation(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the rotation (3, 3) that a file has with some digits.
 

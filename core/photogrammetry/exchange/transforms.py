@@ -49,7 +49,6 @@ def read_transforms(path: Path) -> FileModel:
         )
         points_name = shared.text("ply_file_path", "")
 
-    # The points are where the file is; a path that leads elsewhere is somebody else's.
     points_file = path.parent / points_name
     has_points = bool(points_name) and points_file.is_file()
     cloud = read_points(points_file) if has_points else None
@@ -75,15 +74,22 @@ def write_transforms(
         points_file = path.with_name(f"{path.stem}_{_POINTS_NAME}")
         write_points(points_file, cloud)
         content["ply_file_path"] = points_file.name
-    content["frames"] = [
+    frames: list[dict[str, Any]] = [
         {
             "file_path": _relative_path(photograph, path.parent),
-            **_lens_entries(camera.lens),
             "transform_matrix": camera.to_world.tolist(),
         }
         for camera, photograph in zip(cameras, photographs, strict=True)
     ]
-    write_json(path, content)
+
+    # One lens is given once, as most programs expect it.
+    lenses = [_lens_entries(camera.lens) for camera in cameras]
+    if all(lens == lenses[0] for lens in lenses):
+        content.update(lenses[0])
+    else:
+        for frame, lens in zip(frames, lenses, strict=True):
+            frame.update(lens)
+    write_json(path, {**content, "frames": frames})
 
 
 def _read_frame(shared: Fields, frame: Fields, number: int, folder: Path) -> FileCamera:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ...errors import ImageError
 from ...photogrammetry import photo_files
+from ...photogrammetry.exchange.records import empty_cloud
 from ...photogrammetry.records import SolvedPhotograph, SolvedScene, SparseCloud
 from .. import cameras as scene_cameras
 from ..evaluation.hidden_objects import evaluated_objects
@@ -75,12 +76,7 @@ def _background_size(data: bpy.types.Camera) -> tuple[int, int] | None:
 def _read_cloud(obj: bpy.types.Object | None) -> SparseCloud:
     """Return the sparse cloud of an object in world space; an empty one for None."""
     if obj is None:
-        return SparseCloud(
-            points=np.zeros((0, 3), np.float32),
-            colors=np.zeros((0, 3), np.float32),
-            track_length=np.zeros(0, np.int32),
-            error=np.zeros(0, np.float32),
-        )
+        return empty_cloud()
     mesh = obj.data
     matrix = np.array(obj.matrix_world, np.float64)
     points = read_vertices(mesh) @ matrix[:3, :3].T + matrix[:3, 3]

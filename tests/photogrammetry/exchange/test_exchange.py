@@ -15,9 +15,9 @@ from maquette.core.photogrammetry.exchange.lenses import to_radial
 from maquette.core.photogrammetry.exchange.meshroom import read_meshroom
 from maquette.core.photogrammetry.exchange.middlebury import read_middlebury
 from maquette.core.photogrammetry.exchange.photographs import turn_camera
+from maquette.core.photogrammetry.exchange.records import empty_cloud
 from maquette.core.photogrammetry.exchange.transforms import read_transforms
 from maquette.core.photogrammetry.lens import distort_pixels
-from maquette.core.photogrammetry.records import SparseCloud
 from PIL import Image
 
 
@@ -213,8 +213,7 @@ def as_camera(camera):
 def no_points(photographs, max_side):
     """In place of finding points: there are none."""
     yield from ()
-    empty = np.zeros((0, 3), np.float32)
-    return SparseCloud(empty, empty, np.zeros(0, np.int32), np.zeros(0, np.float32)), ""
+    return empty_cloud(), ""
 
 
 TEMPLE = """2
@@ -231,7 +230,7 @@ templeR0002.png 1520.4 0.0 302.32 0.0 1525.9 246.87 0.0 0.0 1.0 0.00272557078828
 
 def test_the_temple_lies_turned_by_a_quarter(tmp_path, monkeypatch):
     """Its images are 480 x 640, its cameras for 640 x 480: what is at (u, v) is at (v, 640 - u)."""
-    monkeypatch.setattr(exchange, "_find_points", no_points)
+    monkeypatch.setattr(exchange, "find_points", no_points)
     paths = [tmp_path / f"templeR000{number}.png" for number in (1, 2)]
     for path in paths:
         Image.new("L", (480, 640)).save(path)

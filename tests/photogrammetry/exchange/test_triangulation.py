@@ -8,15 +8,14 @@ from maquette.core.errors import CameraFileError, DependencyError
 from maquette.core.jobs.task import run_to_end
 from maquette.core.photogrammetry import exchange
 from maquette.core.photogrammetry.exchange import read_cameras, triangulation, write_cameras
-from maquette.core.photogrammetry.records import SolvedPhotograph, SolvedScene, SparseCloud
+from maquette.core.photogrammetry.exchange.records import empty_cloud
+from maquette.core.photogrammetry.records import SolvedPhotograph, SolvedScene
 
 COUNT = 4
 
 
 def without_points(photographs):
-    empty = np.zeros((0, 3), np.float32)
-    cloud = SparseCloud(empty, empty, np.zeros(0, np.int32), np.zeros(0, np.float32))
-    return SolvedScene(tuple(photographs), cloud)
+    return SolvedScene(tuple(photographs), empty_cloud())
 
 
 @pytest.fixture
