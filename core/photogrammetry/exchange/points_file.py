@@ -117,4 +117,5 @@ def _read_ascii(body: bytes, count: int, layout: np.dtype[np.void]) -> NDArray[n
 
 
 def _columns(table: NDArray[np.void], names: tuple[str, ...]) -> NDArray[np.float64]:
-    return np.stack([table[name].astype(np.float64) for name in names], axis=1)
+    with np.errstate(invalid="ignore"):  # of NaNs that signal; they are left out later
+        return np.stack([table[name].astype(np.float64) for name in names], axis=1)

@@ -59,7 +59,7 @@ def pose_from_opencv(
     """
     from_world = np.eye(4)
     from_world[:3, :3] = _nearest_rotation(rotation)
-    from_world[:3, 3] = translation
+    from_world[:3, 3] = _checked_position(translation)
     to_world = np.eye(4)
     to_world[:3, :3] = from_world[:3, :3].T
     to_world[:3, 3] = -from_world[:3, :3].T @ from_world[:3, 3]
@@ -74,9 +74,7 @@ def checked_pose(to_world: NDArray[np.float64]) -> NDArray[np.float64]:
     """
     pose = np.eye(4)
     pose[:3, :3] = _nearest_rotation(to_world[:3, :3])
-    pose[:3, 3] = to_world[:3, 3]
-    if not np.abs(pose[:3, 3]).max() < _FARTHEST:  # NaN compares false
-        raise ValueError("the position is not a finite one")
+    pose[:3, 3] = _checked_position(to_world[:3, 3])
     return pose
 
 
@@ -140,7 +138,7 @@ def make_cloud(
         return None
     count = int(kept.sum())
     lengths = np.zeros(count) if track_length is None else track_length[kept]
-    errors = np.zeros(count) if error is None else np.nan_to_num(error[kept], posinf=0, neginf=0)
+    errors = np.zeros(count) if error is None else np.nan_to_num(error[kept]).clip(0, _FARTHEST)
     return SparseCloud(
         points=points[kept].astype(np.float32),
         colors=(colors[kept] / 255).astype(np.float32),
@@ -159,14 +157,25 @@ def empty_cloud() -> SparseCloud:
     )
 
 
+def _checked_position(position: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return ``position`` (3,) if it is finite and not absurdly far away.
+
+    Raises:
+        ValueError: It is not.
+    """
+    if not np.abs(position).max() < _FARTHEST:  # NaN compares false
+        raise ValueError("the position is not a finite one")
+    return position
+
+
 def _nearest_rotation(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the rotation (3, 3) that a file has with some digits.
 
     Raises:
         ValueError: The matrix is another one.
     """
-    deviation = np.abs(matrix @ matrix.T - np.eye(3)).max()
-    if not deviation < _ROTATION_ERROR:
+    is_bounded = np.abs(matrix).max() < 2  # NaN compares false
+    if not is_bounded or np.abs(matrix @ matrix.T - np.eye(3)).max() > _ROTATION_ERROR:
         raise ValueError("the rotation is not orthonormal")
     left, _, right = np.linalg.svd(matrix)
     rotation: NDArray[np.float64] = left @ right
