@@ -52,11 +52,10 @@ class MAQUETTE_PT_photographs(SidebarPanel, bpy.types.Panel):
 
 def _draw_size(layout: UILayout, settings: bpy.types.PropertyGroup) -> None:
     """Draw the length between two points and the button that scales by it."""
-    row = layout.row(align=True)
-    row.prop(settings, "length")
-    row.operator(
-        MAQUETTE_OT_set_real_size.bl_idname, icon='DRIVER_DISTANCE'
-    ).length = settings.length
+    column = layout.column(align=True)
+    column.prop(settings, "length")
+    button = column.operator(MAQUETTE_OT_set_real_size.bl_idname, icon='DRIVER_DISTANCE')
+    button.length = settings.length
 
 
 def _draw_masks(layout: UILayout, settings: bpy.types.PropertyGroup) -> None:
