@@ -100,7 +100,7 @@ def test_the_cloud_shows_a_cube_for_each_vertex_in_its_color(solved):
     assert shown.color_attributes.active_color.name == "Color"
     colors = np.array([each.color_srgb[:3] for each in shown.color_attributes["Color"].data])
     np.testing.assert_allclose(colors, solved.cloud.colors[nearest], atol=1 / 255)
-    assert shown.materials[0] == cloud.data.materials[0]
+    assert shown.materials[0].original == cloud.data.materials[0]
 
 
 def test_a_photograph_that_is_gone_leaves_the_scene_as_it_was(solved):

@@ -1,3 +1,4 @@
+import bmesh
 import bpy
 import numpy as np
 import pytest
@@ -67,11 +68,11 @@ def test_points_keep_their_size_relative_to_the_object(collection):
 def test_two_vertices_in_edit_mode(collection):
     box = bpy.data.objects["Box"]
     select(box)
-    for vertex in box.data.vertices:
-        vertex.select = vertex.index in (0, 2)  # 0.6 apart
-    for items in (box.data.edges, box.data.polygons):
-        items.foreach_set("select", [False] * len(items))
     bpy.ops.object.mode_set(mode='EDIT')
+    bpy.ops.mesh.select_all(action='DESELECT')
+    vertices = bmesh.from_edit_mesh(box.data).verts
+    vertices.ensure_lookup_table()
+    vertices[0].select = vertices[2].select = True  # 0.6 apart
     assert bpy.ops.maquette.set_real_size(length=3.0) == {'FINISHED'}
     assert bpy.context.mode == 'OBJECT'
     assert box.dimensions.x == pytest.approx(5.0, abs=1e-4)
