@@ -92,11 +92,12 @@ class _Drawing:
         for layer in self.layers[len(self._batches) :]:
             content = {"pos": layer.positions, "color": layer.colors}
             self._batches.append(batch_for_shader(shader, layer.kind, content))
+        mask_before = gpu.state.depth_mask_get()
         gpu.state.depth_test_set('LESS_EQUAL')
         gpu.state.depth_mask_set(True)
         for batch in self._batches:
             batch.draw(shader)
-        gpu.state.depth_mask_set(False)
+        gpu.state.depth_mask_set(mask_before)
         gpu.state.depth_test_set('NONE')
 
 

@@ -9,7 +9,7 @@ import bpy
 from bpy.props import CollectionProperty, StringProperty
 from bpy.types import Context
 
-from ...core.jobs.task import Task, in_thread, subtask
+from ...core.jobs.task import Task, subtask
 from ...core.photogrammetry import mask_files
 from ...core.photogrammetry.mask_writing import (
     WrittenMasks,
@@ -61,7 +61,7 @@ def _write_masks(
 ) -> Task[WrittenMasks]:
     """Write all masks; if most photographs show no outline, by their cameras, as surfaces do."""
     settings = solve_settings(paths, check_outlines)  # before there are more masks
-    result = yield from subtask(in_thread(write_plain_masks(paths)), 0.0, _PLAIN_SHARE)
+    result = yield from subtask(write_plain_masks(paths), 0.0, _PLAIN_SHARE)
     if 2 * len(result.unknown) <= len(paths):
         return result
 
