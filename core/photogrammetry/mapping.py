@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cameras import OPENCV_FROM_OPENGL, Camera
-from ..jobs.task import Progress, Task
+from ..jobs.task import Progress, Task, subtask
 from .matching import MatchDatabase
 from .records import SparseCloud
 
@@ -75,20 +75,34 @@ def map_photographs(database: MatchDatabase) -> Task[list[Model]]:
 
     The list is empty if no two photographs fit together.
     """
-    count = len(database.image_names)
-    models = yield from _run_mapper(database, _MapperChoices())
-    if not models or len(models[0].indices) < _ENOUGH * count:
-        relaxed = yield from _run_mapper(database, _MapperChoices(relaxed=True))
+    runs = _MapperRuns(database)
+    models = yield from runs.run(_MapperChoices())
+    if not models or len(models[0].indices) < _ENOUGH * len(database.image_names):
+        relaxed = yield from runs.run(_MapperChoices(relaxed=True))
         models = _better(models, relaxed)
     if models and models[0].explained < _EXPLAINED:
-        models = yield from _try_focals(database, models)
+        models = yield from _try_focals(runs, models)
     return models
 
 
-def _try_focals(database: MatchDatabase, models: list[Model]) -> Task[list[Model]]:
+@dataclass
+class _MapperRuns:
+    """Runs of the mapper, each of which takes half of what is left of the progress."""
+
+    database: MatchDatabase
+    done: float = 0.0
+
+    def run(self, choices: _MapperChoices) -> Task[list[Model]]:
+        """Return the models of one more run, the largest first."""
+        begin = self.done
+        self.done = (begin + 1) / 2
+        return (yield from subtask(_run_mapper(self.database, choices), begin, self.done))
+
+
+def _try_focals(runs: _MapperRuns, models: list[Model]) -> Task[list[Model]]:
     """Return the best of ``models`` and of those that other focal lengths give."""
     for focal in _FOCALS:
-        tried = yield from _run_mapper(database, _MapperChoices(focal=focal))
+        tried = yield from runs.run(_MapperChoices(focal=focal))
         models = _better(models, tried)
         if models[0].explained >= _EXPLAINED:
             break
@@ -96,13 +110,13 @@ def _try_focals(database: MatchDatabase, models: list[Model]) -> Task[list[Model
         # Once more from what bundle adjustment made of it, unless that is where it began.
         refined = _focal_of(tried[0]) if tried else focal
         if abs(refined / focal - 1) > _SAME_FOCAL:
-            tried = yield from _run_mapper(database, _MapperChoices(focal=refined))
+            tried = yield from runs.run(_MapperChoices(focal=refined))
             models = _better(models, tried)
         if models[0].explained >= _EXPLAINED:
             break
 
     # Whoever maps again begins with the best.
-    _write_focals(database, _focal_of(models[0]))
+    _write_focals(runs.database, _focal_of(models[0]))
     return models
 
 
