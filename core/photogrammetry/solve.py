@@ -263,8 +263,8 @@ def _solved_scene(
         notes.append("Outlines were not compared: look whether the cameras stand as you took them")
     if model.explained < _DOUBTFUL:
         notes.append(
-            f"Only {model.explained:.0%} of the matches agree with the cameras, which may be wrong: "
-            "something without repetitions beside the object helps"
+            f"Only {model.explained:.0%} of the matches agree with the cameras, which may be "
+            "wrong: something without repetitions beside the object helps"
         )
     if not frame.floor_found:
         notes.append("No floor was found: up is as the photographs were held")
