@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import bpy
 from bpy.types import Context, UILayout
 
+from ..core.photogrammetry.movies import is_movie
 from ..operators.photographs.solve import MAQUETTE_OT_solve_photographs
 from .dependency_notice import draw_missing
 from .sidebar import SidebarPanel
 from .text import draw_text
 
-_PROPERTIES = ("folder", "size", "check_outlines", "make_mesh", "detail")
+_PROPERTIES = ("folder", "frames", "size", "check_outlines", "make_mesh", "detail")
 
 
 class MAQUETTE_PT_photographs(SidebarPanel, bpy.types.Panel):
@@ -19,8 +22,13 @@ class MAQUETTE_PT_photographs(SidebarPanel, bpy.types.Panel):
 
     def draw_content(self, layout: UILayout, context: Context) -> None:
         settings = context.scene.maquette_photographs
+        unused = set()
+        if not settings.make_mesh:
+            unused.add("detail")
+        if not is_movie(Path(settings.folder)):
+            unused.add("frames")
         for name in _PROPERTIES:
-            if name != "detail" or settings.make_mesh:
+            if name not in unused:
                 layout.prop(settings, name)
         packages = ("pycolmap", "PIL", "torch") if settings.make_mesh else ("pycolmap", "PIL")
         draw_missing(layout, *packages)

@@ -92,7 +92,7 @@ def _missing_turns(movie: bpy.types.Image, path: Path) -> int:
 def _sharpest_frame(
     movie: bpy.types.Image, frames: list[int]
 ) -> tuple[int, NDArray[np.float32]] | None:
-    """Return number and pixels (H, W, 4) of the sharpest of ``frames``; None if none can be read."""
+    """Return number and pixels (H, W, 4) of the sharpest of ``frames``; None if all are damaged."""
     best = None
     highest = -1.0
     with frame_reader(movie) as read:

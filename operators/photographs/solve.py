@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import bpy
@@ -17,10 +18,10 @@ from bpy.types import Context
 
 from ...core.console import printable
 from ...core.errors import DependencyError, ImageError
-from ...core.jobs.task import Task, subtask
+from ...core.jobs.task import SteppedTask, Task, in_thread, subtask
 from ...core.photogrammetry.dense.reconstruct import reconstruct_surface
 from ...core.photogrammetry.dense.records import DenseSettings, DenseShape
-from ...core.photogrammetry.photo_files import list_photographs
+from ...core.photogrammetry.movies import FrameRequest, frames_folder, is_movie
 from ...core.photogrammetry.records import SolvedScene, SolveSettings
 from ...core.photogrammetry.solve import solve_photographs
 from ...core.scene.compat import PATH_OPTIONS
@@ -28,7 +29,15 @@ from ...core.scene.solved_cameras import add_solved_scene, add_surface, cloud_of
 from .. import _compute
 from .._results import select_only, show_colors
 from .._task_operator import TaskOperator
-from ..properties.photographs import CHECK_OUTLINES, DETAIL, FOLDER, MAKE_MESH, REAL_SIZE
+from ..properties.photographs import (
+    CHECK_OUTLINES,
+    DETAIL,
+    FOLDER,
+    FRAMES,
+    MAKE_MESH,
+    REAL_SIZE,
+)
+from . import movie_input
 
 _CAMERAS_SHARE = 0.45  # of the time, where a mesh is made as well
 
@@ -71,17 +80,27 @@ class MAQUETTE_OT_solve_photographs(TaskOperator, bpy.types.Operator):
     check_outlines: BoolProperty(**CHECK_OUTLINES)
     make_mesh: BoolProperty(**MAKE_MESH)
     detail: IntProperty(**DETAIL)
+    frames: IntProperty(**FRAMES)
+
+    # Blender reads movies on the main thread.
+    driver = SteppedTask
 
     def start(self, context: Context) -> Task[PhotographsResult]:
         if not self.folder:
             raise ImageError("Choose the folder of your photographs first")
 
-        # Without a choice of files all photographs of the folder are solved.
         folder = Path(bpy.path.abspath(self.folder))
         names = [item.name for item in self.files]
-        paths = [folder / name for name in names] or list_photographs(folder)
         dense = DenseSettings(resolution=self.detail) if self.make_mesh else None
-        return start_solving(paths, self.check_outlines, dense)
+        solve = partial(start_solving, check_outlines=self.check_outlines, dense=dense)
+        movie = movie_input.find_movie(folder, names)
+        if movie:
+            request = FrameRequest(movie, frames_folder(movie), self.frames)
+            return movie_input.solve_frames(request, solve, self.interactive)
+
+        # Without a choice of files all photographs of the folder are solved.
+        paths = [folder / name for name in names] or movie_input.list_inputs(folder)
+        return in_thread(solve(paths))
 
     def finish(self, context: Context, result: PhotographsResult) -> None:
         collection = add_solved_scene(context, result.solved, self.size)
@@ -149,7 +168,9 @@ def _solve(
 
 
 def object_name(folder: Path) -> str:
-    """Return the name of the object that a folder of photographs shows."""
+    """Return the name of the object that a folder of photographs, or a movie, shows."""
+    if is_movie(folder):
+        return folder.stem
     return folder.resolve().name or "Photographs"
 
 
