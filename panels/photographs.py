@@ -7,6 +7,7 @@ from pathlib import Path
 import bpy
 from bpy.types import Context, UILayout
 
+from ..core.photogrammetry.movies import is_movie
 from ..core.scene.photographs.real_size import solved_collections
 from ..operators.photographs.set_real_size import MAQUETTE_OT_set_real_size
 from ..operators.photographs.show_photograph import (
@@ -20,7 +21,7 @@ from .sidebar import SidebarPanel
 from .text import draw_text
 from .thumbnails import draw_thumbnail
 
-_PROPERTIES = ("folder", "size", "check_outlines", "make_mesh", "detail")
+_PROPERTIES = ("folder", "frames", "size", "check_outlines", "make_mesh", "detail")
 _MASK_PROPERTIES = ("folder", "check_outlines")
 
 
@@ -30,8 +31,13 @@ class MAQUETTE_PT_photographs(SidebarPanel, bpy.types.Panel):
 
     def draw_content(self, layout: UILayout, context: Context) -> None:
         settings = context.scene.maquette_photographs
+        unused = set()
+        if not settings.make_mesh:
+            unused.add("detail")
+        if not is_movie(Path(settings.folder)):
+            unused.add("frames")
         for name in _PROPERTIES:
-            if name != "detail" or settings.make_mesh:
+            if name not in unused:
                 layout.prop(settings, name)
         packages = ("pycolmap", "PIL", "torch") if settings.make_mesh else ("pycolmap", "PIL")
         draw_missing(layout, *packages)

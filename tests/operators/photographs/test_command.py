@@ -11,7 +11,7 @@ def command(capture, monkeypatch):
     """The command line, with photographs that are solved already."""
     bpy.ops.wm.read_factory_settings(use_empty=True)
 
-    def solved(paths, *options):
+    def solved(paths, **options):
         yield from ()
         return PhotographsResult(capture.solved, capture.shape)
 
