@@ -17,7 +17,7 @@ from ...core.cameras import frustum_lines
 from ...core.photogrammetry.records import SolvedScene
 
 _CAMERA_LENGTH = 0.15  # of drawn cameras, in units of the object's longest side
-_POINT_SIZE = 0.006
+_POINT_SIZE = 0.01
 _CAMERA_COLOR = (0.05, 0.05, 0.05)
 _HULL_COLOR = np.array((0.62, 0.66, 0.72))
 _LIGHT = np.array((0.35, -0.6, 0.72))  # unit vector towards the light
