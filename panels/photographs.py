@@ -7,6 +7,7 @@ from pathlib import Path
 import bpy
 from bpy.types import Context, UILayout
 
+from ..core.photogrammetry.movies import is_movie
 from ..core.scene.photographs.real_size import solved_collections
 from ..operators.photographs.export_cameras import MAQUETTE_OT_export_cameras
 from ..operators.photographs.set_real_size import MAQUETTE_OT_set_real_size
@@ -21,7 +22,7 @@ from .sidebar import SidebarPanel
 from .text import draw_text
 from .thumbnails import draw_thumbnail
 
-_PROPERTIES = ("folder", "cameras", "size", "check_outlines", "make_mesh", "detail")
+_PROPERTIES = ("folder", "frames", "cameras", "size", "check_outlines", "make_mesh", "detail")
 _MASK_PROPERTIES = ("folder", "check_outlines")
 
 
@@ -31,8 +32,13 @@ class MAQUETTE_PT_photographs(SidebarPanel, bpy.types.Panel):
 
     def draw_content(self, layout: UILayout, context: Context) -> None:
         settings = context.scene.maquette_photographs
+        unused = set()
+        if not settings.make_mesh:
+            unused.add("detail")
+        if not is_movie(Path(settings.folder)):
+            unused.add("frames")
         for name in _PROPERTIES:
-            if name != "detail" or settings.make_mesh:
+            if name not in unused:
                 layout.prop(settings, name)
         packages = ("pycolmap", "PIL", "torch") if settings.make_mesh else ("pycolmap", "PIL")
         draw_missing(layout, *packages)
@@ -54,11 +60,10 @@ class MAQUETTE_PT_photographs(SidebarPanel, bpy.types.Panel):
 
 def _draw_size(layout: UILayout, settings: bpy.types.PropertyGroup) -> None:
     """Draw the length between two points and the button that scales by it."""
-    row = layout.row(align=True)
-    row.prop(settings, "length")
-    row.operator(
-        MAQUETTE_OT_set_real_size.bl_idname, icon='DRIVER_DISTANCE'
-    ).length = settings.length
+    column = layout.column(align=True)
+    column.prop(settings, "length")
+    button = column.operator(MAQUETTE_OT_set_real_size.bl_idname, icon='DRIVER_DISTANCE')
+    button.length = settings.length
 
 
 def _draw_masks(layout: UILayout, settings: bpy.types.PropertyGroup) -> None:

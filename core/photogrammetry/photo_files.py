@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -142,7 +142,7 @@ def read_reduced(path: Path, max_side: int) -> ReducedPhotograph:
         mask = _painted_mask(painted, pixels)
     if mask is not None:
         mask = np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))
-    return ReducedPhotograph(reduced, mask, plain, _sharpness(reduced))
+    return ReducedPhotograph(reduced, mask, plain, measure_sharpness(reduced))
 
 
 def file_digest(path: Path) -> bytes:
@@ -216,7 +216,8 @@ def _enlarge(mask: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.bool
     return mask.repeat(factor, 0).repeat(factor, 1)[: shape[0], : shape[1]]
 
 
-def _sharpness(color: NDArray[np.uint8]) -> float:
+def measure_sharpness(color: NDArray[np.number[Any]]) -> float:
+    """Return the variance of the Laplacian of the gray values of an image (H, W, 3)."""
     gray = color.astype(np.float32).mean(2)
     around = gray[:-2, 1:-1] + gray[2:, 1:-1] + gray[1:-1, :-2] + gray[1:-1, 2:]
     return float((around - 4 * gray[1:-1, 1:-1]).var())

@@ -31,6 +31,7 @@ _DEFAULTS = SolveSettings()
 _LEAST = 3  # photographs
 _FEW_FEATURES = 60
 _BLURRED = 0.25  # of the median sharpness
+_DOUBTFUL = 0.4  # of the matches explained: wrong cameras give less, with few exceptions
 _MASKED = 0.8  # share of the photographs with masks from which outlines are checked
 _STAGES = {  # where each ends, of all the work
     "read": 0.12,
@@ -264,6 +265,11 @@ def _solved_scene(
     notes = []
     if accepted.agreement is None:
         notes.append("Outlines were not compared: look whether the cameras stand as you took them")
+    if model.explained < _DOUBTFUL:
+        notes.append(
+            f"Only {model.explained:.0%} of the matches agree with the cameras, which may be "
+            "wrong: something without repetitions beside the object helps"
+        )
     if not frame.floor_found:
         notes.append("No floor was found: up is as the photographs were held")
     return SolvedScene(

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 import bpy
 
 from ...core.console import print_line, silence_stdout
 from ...core.errors import ImageError
+from ...core.jobs.task import Task
 from ...core.photogrammetry.dense.outputs import write_cloud, write_voxels
 from ...core.photogrammetry.dense.records import DenseSettings
 from ...core.photogrammetry.exchange import check_cameras_path, write_cameras
-from ...core.photogrammetry.photo_files import list_photographs
+from ...core.photogrammetry.movies import FrameRequest, frames_folder
 from ...core.scene import exporting
 from ...core.scene.datagen.photographed_objects import write_photographed_object
 from ...core.scene.solved_cameras import (
@@ -22,14 +24,19 @@ from ...core.scene.solved_cameras import (
     check_solved_path,
     write_solved,
 )
+from ..photographs import movie_input
 from ..photographs.solve import PhotographsResult, object_name, solve_summary, start_solving
-from ..properties.photographs import DETAIL, REAL_SIZE
+from ..properties.photographs import DETAIL, FRAMES, REAL_SIZE
 from . import finish
 from .command import Command, run_with_progress_line
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=Path, help="photographs of one still object from many sides")
+    parser.add_argument(
+        "folder",
+        type=Path,
+        help="photographs of one still object from many sides, or a movie of a walk around it",
+    )
     parser.add_argument(
         "-o",
         "--output",
@@ -57,6 +64,17 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         default=DETAIL["default"],
         help="grid cells along the object's longest side (%(default)s)",
     )
+    parser.add_argument(
+        "--frames",
+        type=int,
+        default=FRAMES["default"],
+        help="parts of a movie, of each of which the sharpest frame is used (%(default)s)",
+    )
+    parser.add_argument(
+        "--frames-folder",
+        type=Path,
+        help="where the frames of a movie are written (a folder beside it: walk_frames)",
+    )
     parser.add_argument("--also", type=Path, help="write the mesh into this file as well")
     parser.add_argument(
         "--cameras",
@@ -83,12 +101,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _run_command(arguments: argparse.Namespace) -> int:
     _check_arguments(arguments)
-    paths = list_photographs(arguments.folder)
-    dense = DenseSettings(resolution=arguments.detail)
-    if arguments.no_mesh or not (arguments.output or arguments.training_set):
-        dense = None
-    work = start_solving(paths, not arguments.no_outlines, dense, cameras=arguments.cameras)
-    result = run_with_progress_line(work)
+    result = run_with_progress_line(_start_work(arguments))
 
     report = []
     if arguments.export_cameras:
@@ -105,6 +118,24 @@ def _run_command(arguments: argparse.Namespace) -> int:
     return 1 if any(entry.unreadable for entry in result.solved.left_out) else 0
 
 
+def _start_work(arguments: argparse.Namespace) -> Task[PhotographsResult]:
+    """Return the work on the photographs, or on the frames of the movie."""
+    dense = DenseSettings(resolution=arguments.detail)
+    if arguments.no_mesh or not (arguments.output or arguments.training_set):
+        dense = None
+    solve = partial(
+        start_solving,
+        check_outlines=not arguments.no_outlines,
+        dense=dense,
+        cameras=arguments.cameras,
+    )
+    movie = movie_input.find_movie(arguments.folder, [])
+    if movie is None:
+        return solve(movie_input.list_inputs(arguments.folder))
+    folder = arguments.frames_folder or frames_folder(movie)
+    return movie_input.solve_frames(FrameRequest(movie, folder, arguments.frames), solve)
+
+
 def _check_arguments(arguments: argparse.Namespace) -> None:
     """Exit with the usage, or raise, before the work begins."""
     finish.check_arguments(arguments)
@@ -112,6 +143,8 @@ def _check_arguments(arguments: argparse.Namespace) -> None:
         arguments.error(f"--size is {REAL_SIZE['min']} to {REAL_SIZE['max']}")
     if not DETAIL["min"] <= arguments.detail <= DETAIL["max"]:
         arguments.error(f"--detail is {DETAIL['min']} to {DETAIL['max']}")
+    if not FRAMES["min"] <= arguments.frames <= FRAMES["max"]:
+        arguments.error(f"--frames is {FRAMES['min']} to {FRAMES['max']}")
     needs_mesh = (arguments.voxels, arguments.preset, arguments.texture, arguments.also)
     if arguments.no_mesh and any((*needs_mesh, arguments.training_set)):
         arguments.error("--voxels, --preset, --texture, --also and --training-set need a mesh")

@@ -17,7 +17,7 @@ from ...core.cameras import frustum_lines
 from ...core.photogrammetry.records import SolvedScene
 
 _CAMERA_LENGTH = 0.15  # of drawn cameras, in units of the object's longest side
-_POINT_SIZE = 0.006
+_POINT_SIZE = 0.01
 _CAMERA_COLOR = (0.05, 0.05, 0.05)
 _HULL_COLOR = np.array((0.62, 0.66, 0.72))
 _LIGHT = np.array((0.35, -0.6, 0.72))  # unit vector towards the light
@@ -92,11 +92,12 @@ class _Drawing:
         for layer in self.layers[len(self._batches) :]:
             content = {"pos": layer.positions, "color": layer.colors}
             self._batches.append(batch_for_shader(shader, layer.kind, content))
+        mask_before = gpu.state.depth_mask_get()
         gpu.state.depth_test_set('LESS_EQUAL')
         gpu.state.depth_mask_set(True)
         for batch in self._batches:
             batch.draw(shader)
-        gpu.state.depth_mask_set(False)
+        gpu.state.depth_mask_set(mask_before)
         gpu.state.depth_test_set('NONE')
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import bpy
@@ -19,13 +20,13 @@ from bpy.types import Context
 
 from ...core.arrays import MeshArrays
 from ...core.errors import DependencyError, ImageError
-from ...core.jobs.task import Task, subtask
+from ...core.jobs.task import SteppedTask, Task, in_thread, subtask
 from ...core.photogrammetry import mask_files
 from ...core.photogrammetry.dense.outline import outline_surface
 from ...core.photogrammetry.dense.reconstruct import reconstruct_surface
 from ...core.photogrammetry.dense.records import DenseSettings, DenseShape
 from ...core.photogrammetry.exchange import locate_cameras, read_cameras
-from ...core.photogrammetry.photo_files import list_photographs
+from ...core.photogrammetry.movies import FrameRequest, frames_folder, is_movie
 from ...core.photogrammetry.records import SolvedScene, SolveSettings
 from ...core.photogrammetry.solve import solve_photographs
 from ...core.scene.compat import PATH_OPTIONS
@@ -39,11 +40,12 @@ from ..properties.photographs import (
     DETAIL,
     FILES,
     FOLDER,
+    FRAMES,
     MAKE_MESH,
     REAL_SIZE,
     add_left_out,
 )
-from . import _preview
+from . import _preview, movie_input
 
 _CAMERAS_SHARE = 0.45  # of the time, where a mesh is made as well
 _OUTLINE_SHARE = 0.5  # where the hull is shown
@@ -84,14 +86,26 @@ class MAQUETTE_OT_solve_photographs(TaskOperator, bpy.types.Operator):
     check_outlines: BoolProperty(**CHECK_OUTLINES)
     make_mesh: BoolProperty(**MAKE_MESH)
     detail: IntProperty(**DETAIL)
+    frames: IntProperty(**FRAMES)
+
+    # Blender reads movies on the main thread.
+    driver = SteppedTask
 
     def start(self, context: Context) -> Task[PhotographsResult]:
-        paths = chosen_paths(self.folder, self.files)
         dense = DenseSettings(resolution=self.detail) if self.make_mesh else None
         self._previews = deque()
-        on_preview = self._previews.append if self.interactive else None
-        cameras = absolute_path(self.cameras) if self.cameras else None
-        return start_solving(paths, self.check_outlines, dense, on_preview, cameras)
+        solve = partial(
+            start_solving,
+            check_outlines=self.check_outlines,
+            dense=dense,
+            on_preview=self._previews.append if self.interactive else None,
+            cameras=absolute_path(self.cameras) if self.cameras else None,
+        )
+        movie = chosen_movie(self.folder, self.files)
+        if movie:
+            request = FrameRequest(movie, frames_folder(movie), self.frames)
+            return movie_input.solve_frames(request, solve, self.interactive)
+        return in_thread(solve(chosen_paths(self.folder, self.files)))
 
     def show_preview(self, context: Context) -> None:
         """Draw the cameras, and later the hull, as soon as they are there."""
@@ -131,16 +145,25 @@ class MAQUETTE_OT_solve_photographs(TaskOperator, bpy.types.Operator):
             self.layout.prop(self, name)
 
 
+def chosen_movie(folder: str, files: Iterable[bpy.types.OperatorFileListElement]) -> Path | None:
+    """Return the movie that is chosen in place of photographs; None if photographs are.
+
+    Raises:
+        ImageError: Nothing is chosen, or a movie among photographs.
+    """
+    if not folder:
+        raise ImageError("Choose the folder of your photographs first")
+    return movie_input.find_movie(absolute_path(folder), [item.name for item in files])
+
+
 def chosen_paths(folder: str, files: Iterable[bpy.types.OperatorFileListElement]) -> list[Path]:
     """Return the photographs of a folder: those of ``files``, or without any all of them.
 
     Raises:
-        ImageError: No folder is chosen, or there is none, or no image in it.
+        ImageError: There is no such folder, or no image in it.
     """
-    if not folder:
-        raise ImageError("Choose the folder of your photographs first")
-    path = Path(bpy.path.abspath(folder))
-    return [path / item.name for item in files] or list_photographs(path)
+    path = absolute_path(folder)
+    return [path / item.name for item in files] or movie_input.list_inputs(path)
 
 
 def start_solving(
@@ -205,7 +228,9 @@ def _solve(
 
 
 def object_name(folder: Path) -> str:
-    """Return the name of the object that a folder of photographs shows."""
+    """Return the name of the object that a folder of photographs, or a movie, shows."""
+    if is_movie(folder):
+        return folder.stem
     return folder.resolve().name or "Photographs"
 
 

@@ -9,19 +9,22 @@ import bpy
 from bpy.props import CollectionProperty, StringProperty
 from bpy.types import Context
 
-from ...core.jobs.task import Task, in_thread, subtask
+from ...core.errors import ImageError
+from ...core.jobs.task import Task, subtask
 from ...core.photogrammetry import mask_files
 from ...core.photogrammetry.mask_writing import (
     WrittenMasks,
     write_plain_masks,
     write_solved_masks,
 )
+from ...core.photogrammetry.movies import frames_folder
+from ...core.photogrammetry.photo_files import list_photographs
 from ...core.photogrammetry.solve import solve_photographs
 from ...core.scene.compat import PATH_OPTIONS
 from .. import _compute
 from .._task_operator import TaskOperator
 from ..properties.photographs import CHECK_OUTLINES, FILES, FOLDER
-from .solve import chosen_paths, solve_settings
+from .solve import chosen_movie, chosen_paths, solve_settings
 
 _PLAIN_SHARE = 0.2  # of the time, where cameras are needed
 _SOLVED_SHARE = 0.7
@@ -43,12 +46,14 @@ class MAQUETTE_OT_write_masks(TaskOperator, bpy.types.Operator):
     check_outlines: bpy.props.BoolProperty(**CHECK_OUTLINES)
 
     def start(self, context: Context) -> Task[WrittenMasks]:
-        paths = [path.resolve() for path in chosen_paths(self.folder, self.files)]
+        movie = chosen_movie(self.folder, self.files)
+        paths = _frames_of(movie) if movie else chosen_paths(self.folder, self.files)
+        paths = [path.resolve() for path in paths]
+        self._masks = paths[0].parent / mask_files.FOLDER
         return _write_masks(paths, self.check_outlines, _compute.process_target())
 
     def finish(self, context: Context, result: WrittenMasks) -> None:
-        folder = Path(bpy.path.abspath(self.folder)) / mask_files.FOLDER
-        text = f"{result.written} masks written to {folder}"
+        text = f"{result.written} masks written to {self._masks}"
         if result.kept:
             text += f", {result.kept} were there already"
         if result.unknown:
@@ -56,12 +61,24 @@ class MAQUETTE_OT_write_masks(TaskOperator, bpy.types.Operator):
         self.report({'WARNING' if result.unknown else 'INFO'}, text)
 
 
+def _frames_of(movie: Path) -> list[Path]:
+    """Return the frames of a movie that was solved.
+
+    Raises:
+        ImageError: It was not: there are no frames.
+    """
+    folder = frames_folder(movie)
+    if not folder.is_dir():
+        raise ImageError(f"{movie.name} has no frames yet: press Solve Photographs first")
+    return list_photographs(folder)
+
+
 def _write_masks(
     paths: list[Path], check_outlines: bool, target: _compute.ComputeTarget
 ) -> Task[WrittenMasks]:
     """Write all masks; if most photographs show no outline, by their cameras, as surfaces do."""
     settings = solve_settings(paths, check_outlines)  # before there are more masks
-    result = yield from subtask(in_thread(write_plain_masks(paths)), 0.0, _PLAIN_SHARE)
+    result = yield from subtask(write_plain_masks(paths), 0.0, _PLAIN_SHARE)
     if 2 * len(result.unknown) <= len(paths):
         return result
 

@@ -14,9 +14,9 @@ from ...core.scene.compat import PATH_OPTIONS
 FOLDER = {
     "name": "Folder",
     "description": "Folder of photographs of one still object from many sides, 12 to 24 "
-    "in the order in which you walked around it. "
+    "in the order in which you walked around it, or a movie of the walk. "
     "Twice as many take about four times the time to match",
-    "subtype": 'DIR_PATH',
+    "subtype": 'FILE_PATH',  # its browser accepts a folder as well
 }
 FILES = {
     "name": "Files",
@@ -51,6 +51,14 @@ DETAIL = {
     "default": 176,
     "min": 32,
     "max": 400,
+}
+FRAMES = {
+    "name": "Frames",
+    "description": "Into how many parts a movie is divided, of each of which the sharpest frame "
+    "is used. Twice as many take about four times the time to match",
+    "default": 40,
+    "min": 3,
+    "max": 200,
 }
 REAL_SIZE = {
     "name": "Size",
@@ -93,6 +101,7 @@ class MaquettePhotographs(bpy.types.PropertyGroup):
     make_mesh: BoolProperty(**MAKE_MESH)
     detail: bpy.props.IntProperty(**DETAIL)
     length: bpy.props.FloatProperty(**LENGTH)
+    frames: bpy.props.IntProperty(**FRAMES)
     summary: StringProperty(name="Summary", description="What the last run found")
     left_out: CollectionProperty(
         name="Left Out",

@@ -209,6 +209,19 @@ def backgrounds() -> Iterator[float]:
         result["marks"].append([place, drawn_mark(f"p8-mark-{index}")])
 
 
+def enlarge() -> Iterator[float]:
+    """Click on the name of a photograph without a camera."""
+    view()[0].spaces.active.region_3d.view_perspective = 'PERSP'
+    yield from find_button("something_else", 0.3)
+    windows = bpy.context.window_manager.windows
+    xdotool("click", 1)
+    yield from watch(10, lambda: len(windows) > 1)
+    yield 1
+    areas = windows[-1].screen.areas
+    result["enlarged"] = [[area.type, area.spaces.active.image.name] for area in areas]
+    screenshot("p9-enlarged")
+
+
 def story() -> Iterator[float]:
     yield from set_up()
     before = objects()
@@ -243,6 +256,7 @@ def story() -> Iterator[float]:
     yield from left_out()
     yield from undo_and_redo(before)
     yield from backgrounds()
+    yield from enlarge()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,11 @@
-"""Clouds of points in the scene: loose vertices with attributes, shown as round points."""
+"""Clouds of points in the scene: loose vertices with attributes, shown as small cubes.
+
+Blender's own point clouds are white in Solid view, whatever their colors.
+"""
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import bpy
 import numpy as np
@@ -11,18 +16,19 @@ from ..meshes import COLOR
 
 NORMAL = "point_normal"  # "normal" is reserved by Blender
 _MODIFIER = "Points"
+_SIDE = "Side"  # name of the node that holds the side of the cubes, meters
 
 
 def new_cloud(
     name: str, points: NDArray[np.floating], colors: NDArray[np.floating], radius: float
 ) -> bpy.types.Object:
-    """Return an object of loose vertices that a modifier shows as round points; linked nowhere.
+    """Return an object of loose vertices that a modifier shows as small cubes; linked nowhere.
 
     Args:
         name: Of the object and its mesh.
         points: (P, 3) in the object's space, meters.
         colors: (P, 3) sRGB in 0..1.
-        radius: Of the points, meters.
+        radius: Half the side of the cubes, meters.
     """
     mesh = bpy.data.meshes.new(name)
     mesh.vertices.add(len(points))
@@ -41,7 +47,7 @@ def new_cloud(
 
     obj = bpy.data.objects.new(name, mesh)
     modifier = obj.modifiers.new(_MODIFIER, 'NODES')
-    modifier.node_group = _points_nodes(radius, mesh.materials[0])
+    modifier.node_group = _cube_nodes(radius)
     return obj
 
 
@@ -62,29 +68,49 @@ def set_normals(mesh: bpy.types.Mesh, normals: NDArray[np.floating]) -> None:
 
 
 def scale_radius(obj: bpy.types.Object, factor: float) -> None:
-    """Scale the radius of the points of ``obj``, if it is one of :func:`new_cloud`."""
+    """Scale the cubes that ``obj`` is shown as, if it is one of :func:`new_cloud`."""
     modifier = obj.modifiers.get(_MODIFIER)
     if modifier is None or modifier.type != 'NODES' or modifier.node_group is None:
         return
-    for node in modifier.node_group.nodes:
-        if node.bl_idname == 'GeometryNodeMeshToPoints':
-            node.inputs["Radius"].default_value *= factor
+    side = modifier.node_group.nodes.get(_SIDE)
+    if side:
+        side.outputs[0].default_value *= factor
 
 
-def _points_nodes(radius: float, material: bpy.types.Material) -> bpy.types.NodeTree:
-    """Return geometry nodes that make a point of each vertex; the vertices' attributes stay."""
+def _cube_nodes(radius: float) -> bpy.types.NodeTree:
+    """Return geometry nodes that make a cube of each vertex, with the vertex's attributes.
+
+    Vertices are extruded to edges, these to squares, and these to cubes: so the mesh stays the
+    same one, and Solid view still knows its color attribute.
+    """
     tree = bpy.data.node_groups.new(_MODIFIER, 'GeometryNodeTree')
     tree.interface.new_socket("Geometry", in_out='INPUT', socket_type='NodeSocketGeometry')
     tree.interface.new_socket("Geometry", in_out='OUTPUT', socket_type='NodeSocketGeometry')
-    given = tree.nodes.new('NodeGroupInput')
-    points = tree.nodes.new('GeometryNodeMeshToPoints')
-    points.inputs["Radius"].default_value = radius
-    shown = tree.nodes.new('GeometryNodeSetMaterial')
-    shown.inputs["Material"].default_value = material
-    result = tree.nodes.new('NodeGroupOutput')
-    for place, node in enumerate((given, points, shown, result)):
+    nodes = tree.nodes
+    side = nodes.new('ShaderNodeValue')
+    side.name = _SIDE
+    side.outputs[0].default_value = 2 * radius
+
+    # The vertex becomes the middle of its cube.
+    to_corner = nodes.new('ShaderNodeVectorMath')
+    to_corner.operation = 'SCALE'
+    to_corner.inputs[0].default_value = (-0.5, -0.5, -0.5)
+    tree.links.new(side.outputs[0], to_corner.inputs["Scale"])
+    shift = nodes.new('GeometryNodeSetPosition')
+    tree.links.new(to_corner.outputs[0], shift.inputs["Offset"])
+    chain = [nodes.new('NodeGroupInput'), shift]
+
+    for axis, mode in enumerate(('VERTICES', 'EDGES', 'FACES')):
+        extrude = nodes.new('GeometryNodeExtrudeMesh')
+        extrude.mode = mode
+        direction = nodes.new('FunctionNodeInputVector')  # without a link it is the normal
+        direction.vector = [float(other == axis) for other in range(3)]
+        tree.links.new(direction.outputs[0], extrude.inputs["Offset"])
+        tree.links.new(side.outputs[0], extrude.inputs["Offset Scale"])
+        chain.append(extrude)
+    chain.append(nodes.new('NodeGroupOutput'))
+    for place, node in enumerate(chain):
         node.location = (200 * place, 0)
-    tree.links.new(given.outputs[0], points.inputs[0])
-    tree.links.new(points.outputs[0], shown.inputs[0])
-    tree.links.new(shown.outputs[0], result.inputs[0])
+    for first, second in pairwise(chain):
+        tree.links.new(first.outputs[0], second.inputs[0])
     return tree

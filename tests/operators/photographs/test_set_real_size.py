@@ -1,3 +1,4 @@
+import bmesh
 import bpy
 import numpy as np
 import pytest
@@ -56,19 +57,22 @@ def test_all_that_was_solved_is_scaled_about_the_floor(collection):
 
 def test_points_keep_their_size_relative_to_the_object(collection):
     bpy.ops.maquette.set_real_size(length=0.5, **SIDE_POINTS)
-    nodes = bpy.data.objects["Cloud"].modifiers[0].node_group.nodes
-    (radius,) = [node.inputs["Radius"].default_value for node in nodes if "Radius" in node.inputs]
-    assert radius == pytest.approx(0.002)
+    bpy.context.view_layer.update()
+    cloud = bpy.data.objects["Cloud"]
+    shown = cloud.evaluated_get(bpy.context.evaluated_depsgraph_get()).to_mesh()
+    edges = [edge.vertices for edge in shown.edges]
+    lengths = [(shown.vertices[a].co - shown.vertices[b].co).length for a, b in edges]
+    assert max(lengths) == pytest.approx(2 * 0.004 * 0.5, rel=1e-3)
 
 
 def test_two_vertices_in_edit_mode(collection):
     box = bpy.data.objects["Box"]
     select(box)
-    for vertex in box.data.vertices:
-        vertex.select = vertex.index in (0, 2)  # 0.6 apart
-    for items in (box.data.edges, box.data.polygons):
-        items.foreach_set("select", [False] * len(items))
     bpy.ops.object.mode_set(mode='EDIT')
+    bpy.ops.mesh.select_all(action='DESELECT')
+    vertices = bmesh.from_edit_mesh(box.data).verts
+    vertices.ensure_lookup_table()
+    vertices[0].select = vertices[2].select = True  # 0.6 apart
     assert bpy.ops.maquette.set_real_size(length=3.0) == {'FINISHED'}
     assert bpy.context.mode == 'OBJECT'
     assert box.dimensions.x == pytest.approx(5.0, abs=1e-4)

@@ -76,3 +76,16 @@ def test_a_changed_mask_makes_another_solve(folder):
 def test_without_a_folder_it_says_what_to_choose(addon):
     with pytest.raises(RuntimeError, match="Choose the folder"):
         bpy.ops.maquette.write_masks()
+
+
+def test_masks_of_a_movie_are_those_of_its_frames(addon, folder):
+    movie = folder / "walk.mp4"
+    movie.write_bytes(b"")
+    with pytest.raises(RuntimeError, match=r"walk\.mp4 has no frames yet"):
+        bpy.ops.maquette.write_masks(folder=str(movie))
+    frames = folder / "walk_frames"
+    frames.mkdir()
+    for path in sorted(folder.glob("*.png")):
+        path.rename(frames / path.name)
+    assert bpy.ops.maquette.write_masks(folder=str(movie)) == {'FINISHED'}
+    assert len(list((frames / "masks").iterdir())) == 3
