@@ -221,7 +221,7 @@ a degree: with u = (r - 128) / 127, v = (g - 128) / 127 and z = 1 - abs(u) - abs
 where z >= 0, else (u + s z, v + t z, z) with s and t the signs of u and v, normalized to unit
 length; 0 where depth is 0. Without this member normals are differences of depth.
 
-Mesh, signed distances and colors of the surface are left out.
+Mesh, signed distances, colors of the surface and measured points are left out.
 
 Writing and reading
 -------------------

@@ -16,7 +16,10 @@ from ...core.photogrammetry.dense.records import DenseSettings
 from ...core.photogrammetry.exchange import check_cameras_path, write_cameras
 from ...core.photogrammetry.movies import FrameRequest, frames_folder
 from ...core.scene import exporting
-from ...core.scene.datagen.photographed_objects import write_photographed_object
+from ...core.scene.datagen.photographed_objects import (
+    check_photographed_set,
+    write_photographed_object,
+)
 from ...core.scene.solved_cameras import (
     SUFFIXES,
     add_solved_scene,
@@ -103,14 +106,12 @@ def _run_command(arguments: argparse.Namespace) -> int:
     _check_arguments(arguments)
     result = run_with_progress_line(_start_work(arguments))
 
-    report = []
+    report = _write_result(result, arguments) if arguments.output else []
     if arguments.export_cameras:
         count = write_cameras(arguments.export_cameras, result.solved, arguments.size)
         report.append(f"{count} cameras in {arguments.export_cameras}")
     if arguments.training_set:
         report.append(_write_training_object(result, arguments))
-    if arguments.output:
-        report += _write_result(result, arguments)
     first = arguments.output or arguments.folder
     print_line("; ".join((f"{first}: {solve_summary(result)}", *report)))
     for entry in result.solved.left_out:
@@ -150,15 +151,22 @@ def _check_arguments(arguments: argparse.Namespace) -> None:
         arguments.error("--voxels, --preset, --texture, --also and --training-set need a mesh")
     if arguments.voxels and arguments.voxels.suffix.lower() != ".npz":
         arguments.error("--voxels takes a file .npz")
+    if not arguments.output:
+        _check_without_output(arguments)
+    _check_paths(arguments)
+
+
+def _check_paths(arguments: argparse.Namespace) -> None:
+    """Raise if a file cannot be written."""
     if arguments.also:
         exporting.check_export_path(arguments.also)
     if arguments.export_cameras:
         check_cameras_path(arguments.export_cameras)
-    if not arguments.output:
-        _check_without_output(arguments)
-    elif arguments.no_mesh:
+    if arguments.training_set:
+        check_photographed_set(arguments.training_set)
+    if arguments.output and arguments.no_mesh:
         check_solved_path(arguments.output)
-    else:
+    elif arguments.output:
         exporting.check_export_path(arguments.output)
 
 

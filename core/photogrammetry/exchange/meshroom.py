@@ -132,9 +132,9 @@ def _read_focal(entry: Fields, version: _Version, width: float) -> tuple[float, 
 
 
 def _read_cloud(fields: Fields) -> SparseCloud | None:
-    landmarks = fields.sections("structure")
-    if not landmarks:
+    if not fields.data.get("structure"):  # an empty list is written as an empty text
         return None
+    landmarks = fields.sections("structure")
     points = np.array([_numbers(landmark, "X", 3) for landmark in landmarks])
     colors = np.array([_numbers(landmark, "color", 3) for landmark in landmarks])
     lengths = [len(landmark.data.get("observations") or ()) for landmark in landmarks]

@@ -53,6 +53,17 @@ class WrittenObject:
     views: int
 
 
+def check_photographed_set(folder: Path) -> None:
+    """Make sure, before the work begins, that an object can be added to ``folder``.
+
+    Raises:
+        DatasetError: It has a set of rendered objects, or a damaged one.
+        OutputError: It cannot be written.
+    """
+    if folder.exists():
+        prepare_folder(folder, _SETTINGS)
+
+
 def write_photographed_object(
     folder: Path, name: str, solved: SolvedScene, shape: DenseShape, size: float
 ) -> Task[WrittenObject]:

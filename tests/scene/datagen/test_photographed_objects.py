@@ -19,7 +19,10 @@ from maquette.core.model.training.streaming_dataset import TrainingStream
 from maquette.core.photogrammetry.dense.records import DenseCloud, DenseShape, VoxelGrid
 from maquette.core.photogrammetry.records import SolvedPhotograph, SolvedScene, SparseCloud
 from maquette.core.scene.datagen import photographed_objects
-from maquette.core.scene.datagen.photographed_objects import write_photographed_object
+from maquette.core.scene.datagen.photographed_objects import (
+    check_photographed_set,
+    write_photographed_object,
+)
 
 HALF = np.array((0.5, 0.35, 0.3))
 CENTER = np.array((0.0, 0.0, 0.3))
@@ -189,6 +192,10 @@ def test_a_rendered_set_is_left_alone(captured, tmp_path):
     (tmp_path / "dataset.json").write_text('{"version": 1, "seed": 3}')
     with pytest.raises(DatasetError, match="different settings"):
         run_to_end(write_photographed_object(tmp_path, "egg", *captured, 1.0))
+    with pytest.raises(DatasetError, match="different settings"):
+        check_photographed_set(tmp_path)
+    check_photographed_set(tmp_path / "new")
+    assert not (tmp_path / "new").exists()
 
 
 def test_photographs_that_show_nothing_are_refused(captured, tmp_path, monkeypatch):
