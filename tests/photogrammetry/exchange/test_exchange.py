@@ -62,6 +62,15 @@ def test_transforms_come_back(scene, tmp_path):
     assert model.cameras[0].name == "../photos/view 0.png"
 
 
+def test_points_whose_bytes_look_like_line_ends_come_back(scene, tmp_path):
+    points = scene.cloud.points.copy()
+    points.view(np.uint8).reshape(len(points), -1)[:, 1:3] = (0x0D, 0x0A)
+    cloud = replace(scene.cloud, points=points)
+    write_cameras(tmp_path / "transforms.json", replace(scene, cloud=cloud))
+    model = read_transforms(tmp_path / "transforms.json")
+    np.testing.assert_array_equal(model.cloud.points, points)
+
+
 @pytest.mark.parametrize("target", ["model", "transforms.json"])
 def test_the_scene_comes_back(scene, paths, photographed_scene, tmp_path, target):
     """Up to what the frame of the floor and the object's size leave open."""
