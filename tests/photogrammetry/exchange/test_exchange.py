@@ -103,6 +103,30 @@ def test_pycolmap_shows_points_where_we_do(scene, tmp_path):
         np.testing.assert_allclose(shown, own, atol=1e-6)
 
 
+@pytest.mark.parametrize("form", ["binary", "text"])
+def test_what_pycolmap_writes_is_read(scene, tmp_path, form):
+    """With observations and tracks, which ours do not have."""
+    pycolmap = pytest.importorskip("pycolmap")
+    write_cameras(tmp_path / "ours", scene)
+    model = pycolmap.Reconstruction(tmp_path / "ours/sparse/0")
+    for number in model.reg_image_ids():
+        pixels = [pycolmap.Point2D((5.0 + row, 7.0)) for row in range(3)]
+        model.images[number].points2D = pycolmap.Point2DList(pixels)
+        model.images[number].name = f"view {number - 1}.png".replace(" ", "_")
+    for image, row in ((1, 0), (2, 1), (3, 2)):
+        model.add_observation(7, pycolmap.TrackElement(image, row))
+    written = tmp_path / "theirs"
+    written.mkdir()
+    getattr(model, f"write_{form}")(written)
+    again = read_colmap(exchange.locate_cameras(written))
+    renamed = tuple(
+        replace(each, path=each.path.with_name(each.path.name.replace(" ", "_")))
+        for each in scene.photographs
+    )
+    check_same(again, replace(scene, photographs=renamed))
+    assert again.cloud.track_length.tolist() == [0] * 6 + [3] + [0] * 223
+
+
 def test_pycolmap_reads_the_text_as_well(scene, tmp_path):
     """Without spaces: in COLMAP's text names end at the first one."""
     pycolmap = pytest.importorskip("pycolmap")
