@@ -27,7 +27,9 @@ _TEXTURED = 0.05  # share of all inliers that lie outside where the background h
 _SAME_PLACE = 0.4  # of the usual angle between neighbors in order
 _LEAST_FOLDED = 3  # photographs
 _FOLDED_SHARE = 0.15  # of the photographs
-_REACH = 3  # photographs: farther apart in a ring of 16 to 24, two sides show hardly the same
+# Photographs: farther apart in a ring of 16 to 24, two sides show hardly the same. A cube of four
+# equal sides looks after three as two before; only neighbors are beyond doubt.
+REACHES = (3, 1)
 
 
 @dataclass(frozen=True)
@@ -79,12 +81,17 @@ def pairs_without_background(
     ]
 
 
-def pairs_out_of_order(pairs: list[PairInliers], count: int) -> list[tuple[int, int]]:
-    """Return the pairs to drop, if ``count`` photographs were taken in order in a closed ring."""
+def pairs_out_of_order(
+    pairs: list[PairInliers], count: int, reach: int = REACHES[0]
+) -> list[tuple[int, int]]:
+    """Return the pairs to drop, if ``count`` photographs were taken in order in a closed ring.
+
+    Those stay that are at most ``reach`` places apart.
+    """
     return [
         (pair.first, pair.second)
         for pair in pairs
-        if ring_distance(pair.first, pair.second, count) > _REACH
+        if ring_distance(pair.first, pair.second, count) > reach
     ]
 
 
@@ -109,7 +116,7 @@ def is_folded(cameras: list[Camera], indices: list[int], count: int) -> bool:
     places = np.array(indices)
     apart = np.abs(places[:, None] - places)
     apart = np.minimum(apart, count - apart)
-    folded = ((apart > _REACH) & (angles < _SAME_PLACE * usual)).any(1)
+    folded = ((apart > REACHES[0]) & (angles < _SAME_PLACE * usual)).any(1)
     return bool(folded.sum() >= max(_LEAST_FOLDED, _FOLDED_SHARE * len(cameras)))
 
 

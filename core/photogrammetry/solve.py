@@ -142,20 +142,42 @@ def _accepted_model(
         return accepted
 
     # The order of a walk around the object tells look-alike sides apart.
-    matching.drop_pairs(database, ambiguity.pairs_out_of_order(pairs, len(photos.photographs)))
-    again = map_photographs(database)
-    models = yield from subtask(again, _STAGES["outlines"], _STAGES["again"])
-    ordered = _check_models(models, photos) if models else None
-    if ordered is None or (accepted and ordered.count < accepted.count):
+    least = accepted.count if accepted else _LEAST
+    ordered = yield from _model_in_order(database, photos, pairs, least)
+    if ordered and not _is_folded(ordered, photos):
+        return ordered
+    if ordered is None or accepted is None:
         raise ImageError(
             "Where the photographs were taken cannot be decided: sides that look alike match each "
             "other, or the cameras contradict the object's outlines. Name the photographs in the "
             "order in which they were taken around the object, stand it on something patterned, "
             "such as a newspaper, or turn Check Outlines off"
         )
+    return accepted  # folded also with neighbors alone: it was walked around twice
 
-    # Still folded: then it was walked around twice.
-    return accepted if accepted and _is_folded(ordered, photos) else ordered
+
+def _model_in_order(
+    database: MatchDatabase, photos: _PhotoSet, pairs: list[ambiguity.PairInliers], least: int
+) -> Task[_Accepted | None]:
+    """Map with neighbors in order only, ever nearer ones while the ring is folded.
+
+    Returns:
+        The last model; None if outlines refuse it or it has fewer photographs than ``least``.
+    """
+    ordered = None
+    begin = _STAGES["outlines"]
+    for reach in ambiguity.REACHES:
+        distant = ambiguity.pairs_out_of_order(pairs, len(photos.photographs), reach)
+        matching.drop_pairs(database, distant)
+        end = (begin + _STAGES["again"]) / 2
+        models = yield from subtask(map_photographs(database), begin, end)
+        begin = end
+        ordered = _check_models(models, photos) if models else None
+        if ordered and ordered.count < least:
+            ordered = None
+        if ordered and not _is_folded(ordered, photos):
+            break
+    return ordered
 
 
 def _read_photographs(
