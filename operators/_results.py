@@ -15,11 +15,14 @@ from mathutils import Vector
 
 from ..core.arrays import MeshArrays
 from ..core.console import printable
+from ..core.geometry.surface_outputs import SurfacePoints
 from ..core.model.jobs.reconstruct import ReconstructionRequest
 from ..core.resources import BUNDLED_WEIGHTS, PACKAGE
 from ..core.scene import meshes, placement, source_views
+from ..core.scene.photographs import point_clouds
 from . import _compute
 
+_POINT_RADIUS = 0.003  # of the longest side
 _DIGEST_LENGTH = 12  # hexadecimal digits: enough to tell files of weights apart
 
 
@@ -83,6 +86,26 @@ def add_object(
     leave_edit_mode(context)
     obj = meshes.new_object(printable(name), arrays)
     source_views.store_views(obj, arrays.views)
+    place_object(context, obj, location)
+    return obj
+
+
+def add_points(
+    context: Context, name: str, surface: SurfacePoints, location: Vector
+) -> bpy.types.Object:
+    """Add a cloud of points as :func:`add_object` does, with normals and confidence."""
+    leave_edit_mode(context)
+    extent = np.ptp(surface.points, axis=0).max()
+    radius = _POINT_RADIUS * float(extent)
+    obj = point_clouds.new_cloud(printable(name), surface.points, surface.colors, radius)
+    point_clouds.set_normals(obj.data, surface.normals)
+    point_clouds.set_values(obj.data, meshes.CONFIDENCE, surface.confidence)
+    place_object(context, obj, location)
+    return obj
+
+
+def place_object(context: Context, obj: bpy.types.Object, location: Vector) -> None:
+    """Link a new object, make it active, selected and visible, and move it to ``location``."""
     obj.location = location
     collection_for_new(context).objects.link(obj)
 
@@ -91,7 +114,6 @@ def add_object(
     if space and space.type == 'VIEW_3D' and space.local_view:
         obj.local_view_set(space, True)
     select_only(context, [obj], obj)
-    return obj
 
 
 def add_object_on_ground(

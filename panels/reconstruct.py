@@ -60,8 +60,9 @@ def _draw_source(layout: UILayout, context: Context) -> bool:
 def _draw_options(layout: UILayout, settings: bpy.types.PropertyGroup) -> None:
     column = layout.column(align=True)
     column.prop(settings, "resolution")
-    if settings.source != 'REFERENCES':  # which give the size
+    if settings.source != 'REFERENCES':  # which give the size, and a mesh where they show it
         column.prop(settings, "size")
+        column.prop(settings, "output")
     layout.prop(settings, "fit")
     layout.prop(settings, "show_colours")
 
@@ -78,6 +79,7 @@ def _fill_button(button: bpy.types.OperatorProperties, settings: bpy.types.Prope
     button.resolution = settings.resolution
     button.size = settings.size
     button.fit = settings.fit
+    button.output = settings.output
     if settings.source == 'IMAGE':
         button.image = settings.image.name if settings.image else ""
         return

@@ -293,7 +293,11 @@ def _solved_scene(
             photograph = photos.photographs[index]
             full = camera.resized(photograph.width, photograph.height)
             placed = full.moved(frame.rigid).scaled(frame.factor)
-            solved.append(SolvedPhotograph(photograph.path, placed, distortion, photograph.turned))
+            solved.append(
+                SolvedPhotograph(
+                    photograph.path, placed, distortion, photograph.turned, photograph.mask
+                )
+            )
 
     # The cloud, and what the user must know about it.
     points = frame.apply(model.cloud.points).astype(np.float32)

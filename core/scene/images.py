@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -150,43 +150,72 @@ def image_values(image: bpy.types.Image, frame: int | None = None) -> ImageValue
         ImageError: Its file is missing, it has no pixels, or it is too large or too small.
     """
     with _at_frame(image, frame) as shown:
-        width, height = shown.size
-        if not width * height:
-            raise ImageError(_why_empty(image, frame))
-        check_size(width, height, f"Image {image.name!r}")
+        return _read_values(image, shown, frame)
 
-        # All at once: reading single pixels is far slower.
-        values = np.empty((height, width, shown.channels), np.float32)
-        shown.pixels.foreach_get(values.ravel())
-        return ImageValues(
-            name=image.name,
-            values=values,
-            opaque=image.alpha_mode in {'NONE', 'CHANNEL_PACKED'},
-            linear=shown.is_float,
-            data=image.colorspace_settings.is_data,
-        )
+
+@contextmanager
+def frame_reader(image: bpy.types.Image) -> Iterator[Callable[[int], ImageValues]]:
+    """Yield a function that reads a frame of a movie, counted from 1, as :func:`image_values` does.
+
+    The movie stays open, so that frames in rising order are read quickly; so do the pixels of all
+    frames that were read, until the context ends.
+
+    Args:
+        image: A movie.
+    """
+    with _evaluated_copy(image) as show:
+        yield lambda frame: _read_values(image, show(frame), frame)
+
+
+def _read_values(image: bpy.types.Image, shown: bpy.types.Image, frame: int | None) -> ImageValues:
+    """Read the pixels of ``shown``, which is ``image`` or a copy of it at ``frame``."""
+    width, height = shown.size
+    if not width * height:
+        raise ImageError(_why_empty(image, frame))
+    check_size(width, height, f"Image {image.name!r}")
+
+    # All at once: reading single pixels is far slower.
+    values = np.empty((height, width, shown.channels), np.float32)
+    shown.pixels.foreach_get(values.ravel())
+    return ImageValues(
+        name=image.name,
+        values=values,
+        opaque=image.alpha_mode in {'NONE', 'CHANNEL_PACKED'},
+        linear=shown.is_float,
+        data=image.colorspace_settings.is_data,
+    )
 
 
 @contextmanager
 def _at_frame(image: bpy.types.Image, frame: int | None) -> Iterator[bpy.types.Image]:
-    """Yield ``image``, or a copy of a movie or sequence whose pixels are those of ``frame``.
+    """Yield ``image``, or a copy of a movie or sequence whose pixels are those of ``frame``."""
+    if image.source not in _MOVING:
+        yield image
+        return
+    with _evaluated_copy(image) as show:
+        yield show(_named_frame(image) if frame is None else frame)
+
+
+@contextmanager
+def _evaluated_copy(image: bpy.types.Image) -> Iterator[Callable[[int], bpy.types.Image]]:
+    """Yield a function that returns a copy of a movie or sequence with the pixels of a frame.
 
     An image of Blender has the pixels of the frame that something showed last. A texture that is
     evaluated shows the frame that it is set to.
     """
-    if image.source not in _MOVING:
-        yield image
-        return
-
     copy = image.copy()
     texture = bpy.data.textures.new(_NAME, 'IMAGE')
+
+    def show(frame: int) -> bpy.types.Image:
+        texture.image_user.frame_current = frame
+        texture.evaluate((0, 0, 0))
+        return copy
+
     try:
         if image.library:
             copy.filepath = bpy.path.abspath(image.filepath, library=image.library)
         texture.image = copy
-        texture.image_user.frame_current = _named_frame(image) if frame is None else frame
-        texture.evaluate((0, 0, 0))
-        yield copy
+        yield show
     finally:
         bpy.data.textures.remove(texture)
         bpy.data.images.remove(copy)

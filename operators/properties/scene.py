@@ -44,6 +44,24 @@ SIZE = {
     "soft_max": 100.0,
     "unit": 'LENGTH',
 }
+OUTPUT = {
+    "name": "Output",
+    "description": "What is made of the shape that the model finds",
+    "items": (
+        ('MESH', "Mesh", "A closed mesh of quads"),
+        (
+            'POINTS',
+            "Points",
+            "Colored points on the surface with normals and confidence, as many as the square of "
+            "the resolution",
+        ),
+        (
+            'VOXELS',
+            "Voxels",
+            "Colored cubes of one size, as many along the longest side as the resolution",
+        ),
+    ),
+}
 MARK_AS_ASSETS = {
     "name": "Mark as Assets",
     "description": "Mark each object as an asset with a preview and metadata on its source image, "
@@ -110,6 +128,7 @@ class MaquetteSettings(bpy.types.PropertyGroup):
     )
     resolution: IntProperty(**RESOLUTION)
     fit: BoolProperty(**FIT)
+    output: EnumProperty(**OUTPUT)
     size: FloatProperty(**SIZE)
     show_colours: BoolProperty(
         name="Show Colors",

@@ -5,6 +5,11 @@
 For each mesh OUT gets a folder: photographs with the object's mask as alpha and a patterned floor
 behind, ``cameras.json``, and ``truth.npz`` with the triangles. The object's longest side is 1, it
 stands on z = 0. There are two rings of cameras: 16 at 20 degrees, and 8 at 45 degrees elevation.
+
+With ``--jpeg 70`` the photographs are JPEG files as of a camera, without alpha and beside no other
+file. So the bundled ones were made:
+
+    python tests/benchmarks/photograph_sets.py core/samples --ring 16 28 --width 480 --jpeg 66 MESH
 """
 
 from __future__ import annotations
@@ -26,12 +31,14 @@ FLOOR_SIDE = 8.0
 SAMPLES = 12
 
 
-def ring_cameras(width: int, height: int, target: np.ndarray) -> list[Camera]:
+def ring_cameras(
+    width: int, height: int, target: np.ndarray, rings: tuple[tuple[int, float], ...] = RINGS
+) -> list[Camera]:
     """Return the cameras of all rings, which look at ``target`` (3,)."""
     focal = FOCAL * width
     intrinsics = np.array(((focal, 0, width / 2), (0, focal, height / 2), (0, 0, 1.0)))
     cameras = []
-    for count, elevation in RINGS:
+    for count, elevation in rings:
         rise = np.radians(elevation)
         for index in range(count):
             turn = 2 * np.pi * index / count
@@ -163,18 +170,27 @@ def render(camera: Camera, floor: bpy.types.Object | None, path: Path) -> np.nda
     return np.asarray(Image.open(path).convert("RGBA"))
 
 
-def make_set(path: Path, folder: Path, width: int, height: int, only: int = 0) -> None:
+def make_set(path: Path, folder: Path, arguments: argparse.Namespace) -> None:
     """Write the set of one mesh."""
     folder.mkdir(parents=True, exist_ok=True)
     with silence_stdout():
         vertices, triangles = load_object(path)
         floor = add_floor_and_light()
+    width = arguments.width
+    height = width * 3 // 4
     use_cycles(width, height)
-    np.savez_compressed(folder / "truth.npz", vertices=vertices, triangles=triangles)
     target = np.array((0, 0, vertices[:, 2].max() / 2))
-    cameras = ring_cameras(width, height, target)
-    if only:
-        cameras = cameras[1 : only + 1]
+    rings = RINGS
+    if arguments.ring:
+        rings = ((int(arguments.ring[0]), arguments.ring[1]),)
+    cameras = ring_cameras(width, height, target, rings)
+    if arguments.only:
+        cameras = cameras[1 : arguments.only + 1]
+    if arguments.jpeg:
+        write_jpegs(cameras, floor, folder, arguments.jpeg)
+        return
+
+    np.savez_compressed(folder / "truth.npz", vertices=vertices, triangles=triangles)
     entries = {}
     for index, camera in enumerate(cameras):
         name = f"{index:02d}.png"
@@ -187,6 +203,16 @@ def make_set(path: Path, folder: Path, width: int, height: int, only: int = 0) -
     (folder / "cameras.json").write_text(json.dumps(text))
 
 
+def write_jpegs(cameras: list[Camera], floor: bpy.types.Object, folder: Path, quality: int) -> None:
+    """Write photographs as a camera does, numbered from 1."""
+    scratch = folder / "scratch.png"
+    for index, camera in enumerate(cameras, 1):
+        pixels = render(camera, floor, scratch)[..., :3]
+        path = folder / f"{index:02d}.jpg"
+        Image.fromarray(pixels).save(path, quality=quality, optimize=True)
+    scratch.unlink()
+
+
 def main() -> None:
     """Read the command line and render."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -194,11 +220,14 @@ def main() -> None:
     parser.add_argument("meshes", type=Path, nargs="+")
     parser.add_argument("--width", type=int, default=640)
     parser.add_argument("--only", type=int, default=0, help="render so many photographs only")
+    parser.add_argument(
+        "--ring", type=float, nargs=2, metavar=("COUNT", "DEGREES"), help="one ring of cameras"
+    )
+    parser.add_argument("--jpeg", type=int, default=0, help="write JPEG files of this quality")
     arguments = parser.parse_args()
     for path in arguments.meshes:
         name = path.stem.split("__")[-1].lower()
-        height = arguments.width * 3 // 4
-        make_set(path, arguments.output / name, arguments.width, height, arguments.only)
+        make_set(path, arguments.output / name, arguments)
         print(name, flush=True)
 
 

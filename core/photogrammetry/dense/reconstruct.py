@@ -22,8 +22,9 @@ from ...geometry.texture_baking import vertex_colors_from_views
 from ...jobs.dependencies import require_packages
 from ...jobs.task import Progress, Task, subtask
 from ..records import SolvedScene
+from .outline import views_once
 from .records import DenseSettings, DenseShape, DenseView, DepthMap, VoxelGrid
-from .view_reading import ObjectViews, read_views
+from .view_reading import ObjectViews
 
 _DEFAULTS = DenseSettings()
 _LEAST_VIEWS = 3
@@ -55,7 +56,7 @@ def reconstruct_surface(
     """
     require_packages("torch", "PIL")
     with _single_threaded():
-        views = yield from subtask(read_views(solved, settings), 0.0, _STAGES["views"])
+        views = yield from subtask(views_once(solved, settings), 0.0, _STAGES["views"])
         return (yield from subtask(surface_of_views(views, settings), _STAGES["views"], 1.0))
 
 
