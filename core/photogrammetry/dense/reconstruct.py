@@ -7,8 +7,6 @@ PyTorch is imported when a step runs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -22,7 +20,7 @@ from ...geometry.texture_baking import vertex_colors_from_views
 from ...jobs.dependencies import require_packages
 from ...jobs.task import Progress, Task, subtask
 from ..records import SolvedScene
-from .outline import views_once
+from .outline import single_threaded, views_once
 from .records import DenseSettings, DenseShape, DenseView, DepthMap, VoxelGrid
 from .view_reading import ObjectViews
 
@@ -55,7 +53,7 @@ def reconstruct_surface(
         DependencyError: PyTorch or Pillow is not installed.
     """
     require_packages("torch", "PIL")
-    with _single_threaded():
+    with single_threaded():
         views = yield from subtask(views_once(solved, settings), 0.0, _STAGES["views"])
         return (yield from subtask(surface_of_views(views, settings), _STAGES["views"], 1.0))
 
@@ -69,7 +67,7 @@ def surface_of_views(views: ObjectViews, settings: DenseSettings = _DEFAULTS) ->
             f"The object is visible in {len(views.views)} photographs only: "
             f"{_LEAST_VIEWS} are needed"
         )
-    with _single_threaded():
+    with single_threaded():
         hull, field, maps, notes = yield from _measure(views, settings)
         yield Progress(_STAGES["field"], "Surface")
         cloud = dense_cloud(views.views, maps)
@@ -150,16 +148,3 @@ def _confidence(
     near = count[tuple(own.T)]
     confidence: NDArray[np.float32] = 1 - _UNMEASURED * np.exp(-near / 4)
     return confidence.astype(np.float32)
-
-
-@contextmanager
-def _single_threaded() -> Iterator[None]:
-    """Let PyTorch use one thread for each operation, since views are measured beside each other."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
