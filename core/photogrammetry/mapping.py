@@ -17,7 +17,7 @@ from .matching import MatchDatabase
 from .records import SparseCloud
 
 _BEAT = 0.1  # seconds between two reports
-_ENOUGH = 0.8  # share of the photographs: with fewer, relaxed thresholds are tried
+ENOUGH = 0.8  # share of the photographs: with fewer, relaxed thresholds are tried
 _SEED = 0
 # Where few features are, as before a plain background; measured to register 24 of 24 instead of 10.
 _RELAXED = {
@@ -53,13 +53,19 @@ def map_photographs(database: MatchDatabase) -> Task[list[Model]]:
     """
     count = len(database.image_names)
     models = yield from _run_mapper(database, relaxed=False)
-    if models and len(models[0].indices) >= _ENOUGH * count:
+    if enough_registered(models, count):
         return models
     relaxed = yield from _run_mapper(database, relaxed=True)
-    return relaxed if _most_registered(relaxed) > _most_registered(models) else models
+    return relaxed if registered_count(relaxed) > registered_count(models) else models
 
 
-def _most_registered(models: list[Model]) -> int:
+def enough_registered(models: list[Model], count: int) -> bool:
+    """Return whether the largest of ``models`` holds most of ``count`` photographs."""
+    return registered_count(models) >= ENOUGH * count
+
+
+def registered_count(models: list[Model]) -> int:
+    """Return how many photographs the largest of ``models`` holds."""
     return len(models[0].indices) if models else 0
 
 

@@ -19,10 +19,10 @@ from ..errors import DependencyError, ImageError, failure_reason
 from ..jobs.dependencies import require_packages
 from ..jobs.task import Progress, Task, subtask
 from ..jobs.temporary_folders import temporary_folder
-from . import ambiguity, matching, photo_files
+from . import ambiguity, feature_selection, matching, neighbor_matching, photo_files
 from .floor import find_world_frame
 from .hull_check import AGREEMENT, check_outlines
-from .mapping import Model, map_photographs
+from .mapping import ENOUGH, Model, enough_registered, map_photographs, registered_count
 from .matching import MatchDatabase
 from .photo_files import Photograph
 from .records import LeftOut, SolvedPhotograph, SolvedScene, SolveSettings, SparseCloud
@@ -32,13 +32,17 @@ _LEAST = 3  # photographs
 _FEW_FEATURES = 60
 _BLURRED = 0.25  # of the median sharpness
 _MASKED = 0.8  # share of the photographs with masks from which outlines are checked
+_PLAIN = 0.95  # share of the features that lie on the object before a plain background
 _STAGES = {  # where each ends, of all the work
     "read": 0.12,
     "features": 0.4,
+    "matched": 0.67,
     "matches": 0.7,
-    "cameras": 0.92,
-    "outlines": 0.95,
-    "again": 1.0,
+    "cameras": 0.84,
+    "bridges": 0.89,
+    "mapped": 0.92,
+    "outlines": 0.94,
+    "ordered": 0.97,
 }
 
 
@@ -59,12 +63,14 @@ class _Accepted:
     """A model, which of its photographs are believed, and how well outlines agree.
 
     others: smaller groups of photographs that fit together, but not with the model.
+    by_object: whether matches on the object alone gave it.
     """
 
     model: Model
     others: tuple[tuple[int, ...], ...] = ()
     dropped: tuple[int, ...] = ()
     agreement: float | None = None
+    by_object: bool = False
 
 
 def solve_photographs(paths: list[Path], settings: SolveSettings = _DEFAULTS) -> Task[SolvedScene]:
@@ -97,7 +103,8 @@ def _solve_in_folder(paths: list[Path], settings: SolveSettings, folder: Path) -
     database = MatchDatabase(folder, names)
     extraction = matching.extract_features(database, photos.photographs, photos.sizes)
     yield from subtask(extraction, _STAGES["read"], _STAGES["features"])
-    yield from subtask(matching.match_features(database), _STAGES["features"], _STAGES["matches"])
+    yield from subtask(matching.match_features(database), _STAGES["features"], _STAGES["matched"])
+    notes = yield from _ignore_still_background(database, photos)
 
     # Sides that look alike match on the object only: drop such pairs before mapping.
     pairs = matching.read_pairs(database)
@@ -109,7 +116,23 @@ def _solve_in_folder(paths: list[Path], settings: SolveSettings, folder: Path) -
         matching.drop_pairs(database, dropped_pairs)
     accepted = yield from _accepted_model(database, photos, pairs, settings)
     counts = matching.match_counts(pairs, len(names))
-    return _solved_scene(accepted, photos, database, counts)
+    solved = _solved_scene(accepted, photos, database, counts)
+    return replace(solved, notes=(*notes, *solved.notes))
+
+
+def _ignore_still_background(database: MatchDatabase, photos: _PhotoSet) -> Task[list[str]]:
+    """Take features that stay in their place out, as behind a turntable; return notes on it."""
+    still = feature_selection.still_features(database, photos.sizes)
+    if still is None:
+        return []
+    moving = [~flags for flags in still]
+    verification = feature_selection.match_only(database, moving)
+    yield from subtask(verification, _STAGES["matched"], _STAGES["matches"])
+    count = int(np.mean([flags.sum() for flags in still]))
+    return [
+        f"The object turned before a still background, of which {count} features in each "
+        "photograph were ignored"
+    ]
 
 
 def _accepted_model(
@@ -121,20 +144,26 @@ def _accepted_model(
     """Map, and where outlines refuse the cameras, map again with neighbors in order only."""
     mapping = map_photographs(database)
     models = yield from subtask(mapping, _STAGES["matches"], _STAGES["cameras"])
+    models = yield from _bridge_gaps(database, models, pairs)
     model = _largest_model(models, photos, pairs)
     if not settings.check_outlines or not _has_masks(photos, model):
         return _Accepted(model, _other_groups(models))
 
-    yield Progress(_STAGES["cameras"], "Comparing outlines")
+    yield Progress(_STAGES["mapped"], "Comparing outlines")
     accepted = _check_models(models, photos)
-    if accepted is not None:
+    if accepted is not None and not accepted.others:
         return accepted
 
     # The order of a walk around the object tells look-alike sides apart.
-    matching.drop_pairs(database, ambiguity.pairs_out_of_order(pairs, len(photos.photographs)))
-    again = map_photographs(database)
-    models = yield from subtask(again, _STAGES["outlines"], _STAGES["again"])
-    accepted = _check_models(models, photos) if models else None
+    if accepted is None:
+        matching.drop_pairs(database, ambiguity.pairs_out_of_order(pairs, len(photos.photographs)))
+        again = map_photographs(database)
+        models = yield from subtask(again, _STAGES["outlines"], _STAGES["ordered"])
+        accepted = _check_models(models, photos) if models else None
+
+    # An object that was turned over between two rings has moved on its floor.
+    joined = yield from subtask(_join_by_object(database, photos), _STAGES["ordered"], 1.0)
+    accepted = _more_photographs(accepted, joined)
     if accepted is None:
         raise ImageError(
             f"The cameras do not agree with the object's outlines (less than {AGREEMENT:.0%}): "
@@ -143,6 +172,56 @@ def _accepted_model(
             "newspaper, or turn Check Outlines off"
         )
     return accepted
+
+
+def _join_by_object(database: MatchDatabase, photos: _PhotoSet) -> Task[_Accepted | None]:
+    """Map with matches on the object alone; None if outlines refuse the cameras.
+
+    There is nothing to try either if hardly any feature lies on the background.
+    """
+    on_object = feature_selection.features_within(database, photos.masks)
+    if np.concatenate(on_object).mean() > _PLAIN:
+        return None
+    yield from subtask(feature_selection.match_only(database, on_object), 0.0, 0.4)
+    models = yield from subtask(map_photographs(database), 0.4, 1.0)
+    if not models or len(models[0].indices) < _LEAST or not _has_masks(photos, models[0]):
+        return None
+    accepted = _check_models(models, photos)
+    return accepted and replace(accepted, by_object=True)
+
+
+def _more_photographs(first: _Accepted | None, second: _Accepted | None) -> _Accepted | None:
+    """Return what has more cameras, ``first`` if equal."""
+    if first is None or second is None:
+        return first or second
+    return max(first, second, key=lambda each: len(each.model.indices) - len(each.dropped))
+
+
+def _bridge_gaps(
+    database: MatchDatabase, models: list[Model], pairs: list[ambiguity.PairInliers]
+) -> Task[list[Model]]:
+    """Where the chain of a walk breaks, map again with learned matches between neighbors."""
+    count = len(database.image_names)
+    if not _is_broken(models, count) or not neighbor_matching.is_available():
+        return models
+    if not neighbor_matching.is_walk(pairs, count):
+        return models
+    matching_again = neighbor_matching.add_neighbor_matches(database, pairs)
+    pair_count = yield from subtask(matching_again, _STAGES["cameras"], _STAGES["bridges"])
+    if not pair_count:
+        return models
+    again = map_photographs(database)
+    bridged = yield from subtask(again, _STAGES["bridges"], _STAGES["mapped"])
+
+    # Matches that are wrong would change what is known already.
+    is_larger = registered_count(bridged) > registered_count(models)
+    is_same = is_larger and neighbor_matching.keeps_cameras(models, bridged[0])
+    return bridged if is_same else models
+
+
+def _is_broken(models: list[Model], count: int) -> bool:
+    """Return whether few photographs fit together, or some that fit only with each other."""
+    return not enough_registered(models, count) or bool(_other_groups(models))
 
 
 def _read_photographs(
@@ -207,7 +286,7 @@ def _has_masks(photos: _PhotoSet, model: Model) -> bool:
 
 
 def _other_groups(models: list[Model]) -> tuple[tuple[int, ...], ...]:
-    first = set(models[0].indices)
+    first = set(models[0].indices) if models else set()
     groups = [tuple(index for index in model.indices if index not in first) for model in models[1:]]
     return tuple(group for group in groups if len(group) > 1)
 
@@ -258,8 +337,13 @@ def _solved_scene(
     cloud: SparseCloud = replace(model.cloud, points=points)
     left_out = [*photos.left_out, *_left_out(accepted, photos, database, counts)]
     notes = []
+    if accepted.by_object:
+        notes.append("Photographs were joined by the object alone: it was moved between them")
     if accepted.agreement is None:
         notes.append("Outlines were not compared: look whether the cameras stand as you took them")
+    is_few = len(solved) < ENOUGH * len(photos.photographs) or accepted.others
+    if is_few and not neighbor_matching.is_available():
+        notes.append(neighbor_matching.install_advice())
     if not frame.floor_found:
         notes.append("No floor was found: up is as the photographs were held")
     return SolvedScene(
