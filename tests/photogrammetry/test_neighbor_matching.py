@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from maquette.core.jobs.task import Progress, run_to_end
-from maquette.core.photogrammetry import neighbor_matching
+from maquette.core.photogrammetry import matching, neighbor_matching
 from maquette.core.photogrammetry.ambiguity import PairInliers
 from maquette.core.photogrammetry.mapping import Model
 from maquette.core.photogrammetry.solve import solve_photographs
@@ -68,7 +68,7 @@ class PerfectMatcher:
 
 @pytest.fixture
 def learned(monkeypatch, photographed_scene):
-    """Replace the networks by the truth on photographs 40 degrees apart."""
+    """Replace the networks by the truth on photographs 40 degrees apart; SIFT matches nothing."""
     points = surface_points(photographed_scene)
 
     def find_features(database, needed):
@@ -85,6 +85,10 @@ def learned(monkeypatch, photographed_scene):
             )
         return features
 
+    def match_nothing(database):
+        yield Progress(0.0, "Matching")
+
+    monkeypatch.setattr(matching, "match_features", match_nothing)
     monkeypatch.setattr(neighbor_matching, "is_available", lambda: True)
     monkeypatch.setattr(neighbor_matching, "is_walk", lambda pairs, count: True)
     monkeypatch.setattr(neighbor_matching, "_find_features", find_features)
