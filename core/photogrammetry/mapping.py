@@ -17,7 +17,7 @@ from .matching import MatchDatabase
 from .records import SparseCloud
 
 _BEAT = 0.1  # seconds between two reports
-ENOUGH = 0.8  # share of the photographs: with fewer, relaxed thresholds are tried
+_ENOUGH = 0.8  # share of the photographs: with fewer, relaxed thresholds are tried
 _SEED = 0
 # Where few features are, as before a plain background; measured to register 24 of 24 instead of 10.
 _RELAXED = {
@@ -61,7 +61,7 @@ def map_photographs(database: MatchDatabase) -> Task[list[Model]]:
 
 def enough_registered(models: list[Model], count: int) -> bool:
     """Return whether the largest of ``models`` holds most of ``count`` photographs."""
-    return registered_count(models) >= ENOUGH * count
+    return registered_count(models) >= _ENOUGH * count
 
 
 def registered_count(models: list[Model]) -> int:

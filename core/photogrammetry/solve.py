@@ -19,10 +19,10 @@ from ..errors import DependencyError, ImageError, failure_reason
 from ..jobs.dependencies import require_packages
 from ..jobs.task import Progress, Task, subtask
 from ..jobs.temporary_folders import temporary_folder
-from . import ambiguity, feature_selection, matching, neighbor_matching, photo_files
+from . import ambiguity, feature_selection, matching, neighbor_matching, photo_files, walk_order
 from .floor import find_world_frame
 from .hull_check import AGREEMENT, check_outlines
-from .mapping import ENOUGH, Model, enough_registered, map_photographs, registered_count
+from .mapping import Model, enough_registered, map_photographs, registered_count
 from .matching import MatchDatabase
 from .photo_files import Photograph
 from .records import LeftOut, SolvedPhotograph, SolvedScene, SolveSettings, SparseCloud
@@ -30,7 +30,9 @@ from .records import LeftOut, SolvedPhotograph, SolvedScene, SolveSettings, Spar
 _DEFAULTS = SolveSettings()
 _LEAST = 3  # photographs
 _FEW_FEATURES = 60
-_BLURRED = 0.25  # of the median sharpness
+_BLURRED = 0.25  # of the median sharpness: the reason why a photograph does not fit
+_USELESS = 0.02  # of the median sharpness: a photograph of this would spoil colors and depth
+_BLURRED_REASON = "It is blurred: take it again"
 _MASKED = 0.8  # share of the photographs with masks from which outlines are checked
 _PLAIN = 0.95  # share of the features that lie on the object before a plain background
 _STAGES = {  # where each ends, of all the work
@@ -115,8 +117,7 @@ def _solve_in_folder(paths: list[Path], settings: SolveSettings, folder: Path) -
     if dropped_pairs:
         matching.drop_pairs(database, dropped_pairs)
     accepted = yield from _accepted_model(database, photos, pairs, settings)
-    counts = matching.match_counts(pairs, len(names))
-    solved = _solved_scene(accepted, photos, database, counts)
+    solved = _solved_scene(accepted, photos, database, pairs)
     return replace(solved, notes=(*notes, *solved.notes))
 
 
@@ -145,7 +146,7 @@ def _accepted_model(
     mapping = map_photographs(database)
     models = yield from subtask(mapping, _STAGES["matches"], _STAGES["cameras"])
     models = yield from _bridge_gaps(database, models, pairs)
-    model = _largest_model(models, photos, pairs)
+    model = _largest_model(models, photos, pairs, database)
     if not settings.check_outlines or not _has_masks(photos, model):
         return _Accepted(model, _other_groups(models))
 
@@ -204,7 +205,7 @@ def _bridge_gaps(
     count = len(database.image_names)
     if not _is_broken(models, count) or not neighbor_matching.is_available():
         return models
-    if not neighbor_matching.is_walk(pairs, count):
+    if not walk_order.is_walk(pairs, count):
         return models
     matching_again = neighbor_matching.add_neighbor_matches(database, pairs)
     pair_count = yield from subtask(matching_again, _STAGES["cameras"], _STAGES["bridges"])
@@ -259,24 +260,50 @@ def _read_photographs(
         photos.masks.append(reduced.mask)
         photos.plain.append(reduced.plain)
         photos.sharpness.append(reduced.sharpness)
+    names = _without_blurred(names, photos)
     if len(names) < _LEAST:
         reasons = "; ".join(entry.reason for entry in photos.left_out[:3])
         raise ImageError(f"Only {len(names)} of {len(paths)} photographs can be used: {reasons}")
     return names
 
 
+def _without_blurred(names: list[str], photos: _PhotoSet) -> list[str]:
+    """Take the photographs that show hardly any detail out of ``photos``; return other names."""
+    typical = float(np.median(photos.sharpness or [0.0]))
+    sharp = [index for index, value in enumerate(photos.sharpness) if value >= _USELESS * typical]
+    for index, photograph in enumerate(photos.photographs):
+        if index not in sharp:
+            photos.left_out.append(LeftOut(photograph.path, _BLURRED_REASON))
+
+    photos.photographs = [photos.photographs[index] for index in sharp]
+    photos.sizes = [photos.sizes[index] for index in sharp]
+    photos.masks = [photos.masks[index] for index in sharp]
+    photos.plain = [photos.plain[index] for index in sharp]
+    photos.sharpness = [photos.sharpness[index] for index in sharp]
+    return [names[index] for index in sharp]
+
+
 def _largest_model(
-    models: list[Model], photos: _PhotoSet, pairs: list[ambiguity.PairInliers]
+    models: list[Model],
+    photos: _PhotoSet,
+    pairs: list[ambiguity.PairInliers],
+    database: MatchDatabase,
 ) -> Model:
     if models and len(models[0].indices) >= _LEAST:
         return models[0]
+
+    # What is missing: pattern, what photographs have in common, or those in between.
     total = len(photos.photographs)
-    advice = "take more photographs, about 20 degrees apart"
-    if not pairs:
-        advice = (
-            "no two of them show the same pattern. Stand the object on something patterned, "
-            "such as a newspaper"
-        )
+    features = int(np.median(database.feature_counts))
+    names = [photograph.path.name for photograph in photos.photographs]
+    advice = walk_order.describe_gaps(walk_order.find_gaps(pairs, total), names)
+    newspaper = "Stand the object on something patterned, such as a newspaper"
+    if features < _FEW_FEATURES:
+        advice = f"they show too little pattern ({features} features each). {newspaper}"
+    elif not pairs:
+        advice = f"no two of them show the same pattern. {newspaper}"
+    elif not advice:
+        advice = "take more photographs, about 20 degrees apart"
     raise ImageError(f"The cameras of {total} photographs cannot be solved: {advice}")
 
 
@@ -315,7 +342,7 @@ def _solved_scene(
     accepted: _Accepted,
     photos: _PhotoSet,
     database: MatchDatabase,
-    counts: NDArray[np.int64],
+    pairs: list[ambiguity.PairInliers],
 ) -> SolvedScene:
     model = accepted.model
     on_object = _share_on_object(model, photos)
@@ -335,25 +362,39 @@ def _solved_scene(
     # The cloud, and what the user must know about it.
     points = frame.apply(model.cloud.points).astype(np.float32)
     cloud: SparseCloud = replace(model.cloud, points=points)
-    left_out = [*photos.left_out, *_left_out(accepted, photos, database, counts)]
-    notes = []
-    if accepted.by_object:
-        notes.append("Photographs were joined by the object alone: it was moved between them")
-    if accepted.agreement is None:
-        notes.append("Outlines were not compared: look whether the cameras stand as you took them")
-    is_few = len(solved) < ENOUGH * len(photos.photographs) or accepted.others
-    if is_few and not neighbor_matching.is_available():
-        notes.append(neighbor_matching.install_advice())
+    counts = matching.match_counts(pairs, len(photos.photographs))
+    unsolved = _left_out(accepted, photos, database, counts)
+    notes = _notes(accepted, photos, pairs)
     if not frame.floor_found:
         notes.append("No floor was found: up is as the photographs were held")
     return SolvedScene(
         photographs=tuple(solved),
         cloud=cloud,
-        left_out=tuple(left_out),
+        left_out=(*photos.left_out, *unsolved),
         outline_agreement=accepted.agreement,
         floor_found=frame.floor_found,
         notes=tuple(notes),
     )
+
+
+def _notes(accepted: _Accepted, photos: _PhotoSet, pairs: list[ambiguity.PairInliers]) -> list[str]:
+    """Return what the user must know about the cameras, and what would give more of them."""
+    notes = []
+    if accepted.by_object:
+        notes.append("Photographs were joined by the object alone: it was moved between them")
+    if accepted.agreement is None:
+        notes.append("Outlines were not compared: look whether the cameras stand as you took them")
+
+    # Where the chain of a walk is broken, photographs in between mend it.
+    count = len(photos.photographs)
+    if len(accepted.model.indices) < count:
+        names = [photograph.path.name for photograph in photos.photographs]
+        gaps = walk_order.describe_gaps(walk_order.find_gaps(pairs, count), names)
+        if gaps:
+            notes.append(gaps)
+        if _is_broken([accepted.model], count) and not neighbor_matching.is_available():
+            notes.append(neighbor_matching.install_advice())
+    return notes
 
 
 def _share_on_object(model: Model, photos: _PhotoSet) -> NDArray[np.float64]:
@@ -399,7 +440,7 @@ def _doubt(index: int, solved: list[int], accepted: _Accepted, photos: _PhotoSet
         return "The object's outline in it does not agree with the others"
     sharpness = float(np.median([photos.sharpness[other] for other in solved]))
     if photos.sharpness[index] < _BLURRED * sharpness:
-        return "It is blurred: take it again"
+        return _BLURRED_REASON
     group = next((group for group in accepted.others if index in group), ())
     if group:
         count = len(group) - 1

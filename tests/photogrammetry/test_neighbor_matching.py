@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 from maquette.core.jobs.task import Progress, run_to_end
-from maquette.core.photogrammetry import matching, neighbor_matching
-from maquette.core.photogrammetry.ambiguity import PairInliers
+from maquette.core.photogrammetry import matching, neighbor_matching, walk_order
 from maquette.core.photogrammetry.mapping import Model
 from maquette.core.photogrammetry.solve import solve_photographs
 
@@ -12,21 +11,9 @@ pytest.importorskip("pycolmap")
 torch = pytest.importorskip("torch")
 
 
-def pair(first, second, count=100):
-    return PairInliers(first, second, np.zeros((count, 2)), np.zeros((count, 2)))
-
-
 def model(indices, cameras):
     empty = np.zeros((0, 4))
     return Model(indices, cameras, [(0.0, 0.0)] * len(indices), None, empty)
-
-
-def test_a_walk_is_known_by_the_matches_of_neighbors():
-    walk = [pair(index, index + 1) for index in range(9)] + [pair(0, 9)]
-    assert neighbor_matching.is_walk(walk, 10)
-    assert neighbor_matching.is_walk([*walk, pair(0, 5, 20)], 10)
-    assert not neighbor_matching.is_walk([*walk, pair(0, 5), pair(1, 6)], 10)
-    assert not neighbor_matching.is_walk([], 10)
 
 
 def test_a_model_that_turns_known_cameras_is_refused(photographed_scene):
@@ -90,7 +77,7 @@ def learned(monkeypatch, photographed_scene):
 
     monkeypatch.setattr(matching, "match_features", match_nothing)
     monkeypatch.setattr(neighbor_matching, "is_available", lambda: True)
-    monkeypatch.setattr(neighbor_matching, "is_walk", lambda pairs, count: True)
+    monkeypatch.setattr(walk_order, "is_walk", lambda pairs, count: True)
     monkeypatch.setattr(neighbor_matching, "_find_features", find_features)
     monkeypatch.setattr(neighbor_matching, "_load_matcher", PerfectMatcher)
 
