@@ -43,10 +43,11 @@ _DIRECTIONS = (
 
 
 def gray_view(view: DenseView) -> GrayView:
-    """Return the gray values of a view."""
+    """Return the gray values of a view, with its colors."""
     weights = np.array((0.299, 0.587, 0.114), np.float32)
     gray = torch.from_numpy(np.ascontiguousarray(view.color @ weights))
-    return GrayView(gray, torch.from_numpy(view.mask > 0.5), view.camera)
+    color = torch.from_numpy(np.ascontiguousarray(view.color))
+    return GrayView(gray, color, torch.from_numpy(view.mask > 0.5), view.camera)
 
 
 def match_patches(
