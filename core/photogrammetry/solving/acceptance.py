@@ -146,11 +146,7 @@ def _join_by_object(database: MatchDatabase, photos: PhotoSet) -> Task[Accepted 
         return None
     yield from subtask(feature_selection.match_only(database, on_object), 0.0, 0.4)
     models = yield from subtask(map_photographs(database), 0.4, 1.0)
-    if (
-        not models
-        or len(models[0].indices) < LEAST_PHOTOGRAPHS
-        or not _has_masks(photos, models[0])
-    ):
+    if registered_count(models) < LEAST_PHOTOGRAPHS or not _has_masks(photos, models[0]):
         return None
     accepted = _check_models(models, photos)
     if accepted is None or _is_folded(accepted, photos):
