@@ -7,7 +7,6 @@ from . import (
     _compute,
     _task_operator,
     add_procedural,
-    cut_out,
     finish,
     install_packages,
     lay_out_turnaround,
@@ -22,6 +21,7 @@ from . import (
     worker,
 )
 from .cli import main
+from .images import cut_out, from_image
 from .photographs import solve as solve_photographs
 from .properties import cameras as camera_properties
 from .properties import dataset as dataset_properties
@@ -45,6 +45,7 @@ _MODULES = (
     worker,
     reconstruct,
     cut_out,
+    from_image,
     show_confidence,
     reconstruct_references,
     lay_out_turnaround,

@@ -8,7 +8,8 @@ from bpy.types import Context, UILayout
 from ..core.cameras import SIDES
 from ..core.scene import meshes
 from ..operators import _task_operator
-from ..operators.cut_out import MAQUETTE_OT_cut_out
+from ..operators.images.cut_out import MAQUETTE_OT_cut_out
+from ..operators.images.from_image import MAQUETTE_OT_try_example
 from ..operators.reconstruct import MAQUETTE_OT_reconstruct
 from ..operators.show_confidence import MAQUETTE_OT_show_confidence, has_confidence
 from .dependency_notice import draw_missing
@@ -51,7 +52,9 @@ def _draw_source(layout: UILayout, context: Context) -> bool:
     row.prop(settings, "source", expand=True)
     if settings.source == 'IMAGE':
         layout.template_ID(settings, "image", open="image.open")
-        if settings.image is not None:
+        if settings.image is None:
+            layout.operator(MAQUETTE_OT_try_example.bl_idname, icon='IMAGE_DATA')
+        else:
             _draw_image(layout, settings.image)
         return settings.image is not None
     if settings.source == 'SIDES':

@@ -11,12 +11,12 @@ from bpy.props import StringProperty
 from bpy.types import Context
 from numpy.typing import NDArray
 
-from ..core.errors import ImageError
-from ..core.jobs.task import Progress, Task
-from ..core.model.jobs import reconstruct as reconstruct_job  # without torch, until it runs
-from ..core.scene import images as scene_images
-from . import _compute, _results
-from ._task_operator import TaskOperator
+from ...core.errors import ImageError
+from ...core.jobs.task import Progress, Task
+from ...core.model.jobs import reconstruct as reconstruct_job  # without torch, until it runs
+from ...core.scene import images as scene_images
+from .. import _compute, _results
+from .._task_operator import TaskOperator
 
 _SUFFIX = " cut out"
 _MAX_SIDE = 1024  # pixels: the model sees fewer, and more are slow to paint on
