@@ -33,7 +33,7 @@ from ._compute import ComputeTarget
 from ._results import absolute_path
 from ._task_operator import TaskOperator
 from .properties.paths import file_property, side_property
-from .properties.scene import FIT, RESOLUTION, SIZE, WEIGHTS
+from .properties.scene import FIT, RESOLUTION, SIZE, TEXTURE, WEIGHTS
 
 _NOT_SAVED = frozenset({'SKIP_SAVE'})  # the images of the last call must not come back in the next
 
@@ -105,6 +105,7 @@ class MAQUETTE_OT_reconstruct(TaskOperator, bpy.types.Operator):
     bottom: side_property("bottom", _NOT_SAVED)
     resolution: IntProperty(**RESOLUTION)
     fit: BoolProperty(**FIT)
+    texture: BoolProperty(**TEXTURE, options={'SKIP_SAVE'})
     size: FloatProperty(**SIZE)
     name: StringProperty(
         name="Name",
@@ -161,6 +162,8 @@ class MAQUETTE_OT_reconstruct(TaskOperator, bpy.types.Operator):
         if self.interactive:
             _results.show_result(context, [obj])
         self.report({'INFO'}, f"{obj.name}: {_results.mesh_summary(result)}")
+        if self.texture:
+            _results.begin_texturing(context, obj, self.interactive)
 
     def label(self) -> str:
         return f"{self.bl_label} {self._object_name()}"

@@ -80,6 +80,7 @@ def _draw_options(layout: UILayout, settings: bpy.types.PropertyGroup) -> None:
     if settings.source != 'REFERENCES':  # which give the size
         column.prop(settings, "size")
     layout.prop(settings, "fit")
+    layout.prop(settings, "texture")
     layout.prop(settings, "show_colours")
 
 
@@ -95,6 +96,7 @@ def _fill_button(button: bpy.types.OperatorProperties, settings: bpy.types.Prope
     button.resolution = settings.resolution
     button.size = settings.size
     button.fit = settings.fit
+    button.texture = settings.texture
     if settings.source == 'IMAGE':
         button.image = settings.image.name if settings.image else ""
         return

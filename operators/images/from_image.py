@@ -103,6 +103,7 @@ def _reconstruct(context: Context, image: bpy.types.Image) -> set[str]:
             resolution=settings.resolution,
             size=settings.size,
             fit=settings.fit,
+            texture=settings.texture,
         )
     except RuntimeError:  # it has been reported
         return {'CANCELLED'}
