@@ -21,6 +21,7 @@ from . import (
     worker,
 )
 from .cli import main
+from .images import cut_out, from_image
 from .photographs import export_cameras, set_real_size, show_photograph, write_masks
 from .photographs import solve as solve_photographs
 from .properties import cameras as camera_properties
@@ -44,6 +45,8 @@ _MODULES = (
     stop_work,
     worker,
     reconstruct,
+    cut_out,
+    from_image,
     show_confidence,
     reconstruct_references,
     lay_out_turnaround,

@@ -36,7 +36,7 @@ from ._compute import ComputeTarget
 from ._results import absolute_path
 from ._task_operator import TaskOperator
 from .properties.paths import file_property, side_property
-from .properties.scene import FIT, OUTPUT, RESOLUTION, SIZE, WEIGHTS
+from .properties.scene import FIT, OUTPUT, RESOLUTION, SIZE, TEXTURE, WEIGHTS
 
 _MADE = 0.95  # share of the time after which the mesh is there
 _NOT_SAVED = frozenset({'SKIP_SAVE'})  # the images of the last call must not come back in the next
@@ -160,6 +160,7 @@ class MAQUETTE_OT_reconstruct(TaskOperator, bpy.types.Operator):
     resolution: IntProperty(**RESOLUTION)
     fit: BoolProperty(**FIT)
     output: EnumProperty(**OUTPUT)
+    texture: BoolProperty(**TEXTURE, options={'SKIP_SAVE'})
     size: FloatProperty(**SIZE)
     name: StringProperty(
         name="Name",
@@ -221,6 +222,8 @@ class MAQUETTE_OT_reconstruct(TaskOperator, bpy.types.Operator):
         if self.interactive:
             _results.show_result(context, [obj])
         self.report({'INFO'}, f"{obj.name}: {result.summary()}")
+        if self.texture and self.output == 'MESH':
+            _results.begin_texturing(context, obj, self.interactive)
 
     def label(self) -> str:
         return f"{self.bl_label} {self._object_name()}"

@@ -8,12 +8,16 @@ from bpy.types import Context, UILayout
 from ..core.cameras import SIDES
 from ..core.scene import meshes
 from ..operators import _task_operator
+from ..operators.images.cut_out import MAQUETTE_OT_cut_out
+from ..operators.images.from_image import MAQUETTE_OT_try_example
 from ..operators.reconstruct import MAQUETTE_OT_reconstruct
 from ..operators.show_confidence import MAQUETTE_OT_show_confidence, has_confidence
 from .dependency_notice import draw_missing
 from .progress import draw_progress
 from .references import draw_button, draw_references
 from .sidebar import BUTTON_SCALE, SidebarPanel
+
+_THUMBNAIL_SCALE = 7.0  # in heights of a button
 
 
 class MAQUETTE_PT_reconstruct(SidebarPanel, bpy.types.Panel):
@@ -48,6 +52,10 @@ def _draw_source(layout: UILayout, context: Context) -> bool:
     row.prop(settings, "source", expand=True)
     if settings.source == 'IMAGE':
         layout.template_ID(settings, "image", open="image.open")
+        if settings.image is None:
+            layout.operator(MAQUETTE_OT_try_example.bl_idname, icon='IMAGE_DATA')
+        else:
+            _draw_image(layout, settings.image)
         return settings.image is not None
     if settings.source == 'SIDES':
         column = layout.column(align=True)
@@ -57,6 +65,15 @@ def _draw_source(layout: UILayout, context: Context) -> bool:
     return draw_references(layout, context)
 
 
+def _draw_image(layout: UILayout, image: bpy.types.Image) -> None:
+    """Draw a thumbnail of ``image``, and a button that shows and keeps its cut-out."""
+    preview = image.preview_ensure()
+    box = layout.box()
+    if preview:
+        box.template_icon(icon_value=preview.icon_id, scale=_THUMBNAIL_SCALE)
+    box.operator(MAQUETTE_OT_cut_out.bl_idname, icon='IMAGE_ALPHA').image = image.name
+
+
 def _draw_options(layout: UILayout, settings: bpy.types.PropertyGroup) -> None:
     column = layout.column(align=True)
     column.prop(settings, "resolution")
@@ -64,6 +81,7 @@ def _draw_options(layout: UILayout, settings: bpy.types.PropertyGroup) -> None:
         column.prop(settings, "size")
         column.prop(settings, "output")
     layout.prop(settings, "fit")
+    layout.prop(settings, "texture")
     layout.prop(settings, "show_colours")
 
 
@@ -80,6 +98,7 @@ def _fill_button(button: bpy.types.OperatorProperties, settings: bpy.types.Prope
     button.size = settings.size
     button.fit = settings.fit
     button.output = settings.output
+    button.texture = settings.texture
     if settings.source == 'IMAGE':
         button.image = settings.image.name if settings.image else ""
         return

@@ -30,7 +30,7 @@ PHOTOGRAPH = "maquette_photograph"  # custom property of the cameras' data: path
 DISTORTION = ("maquette_k1", "maquette_k2")  # custom properties of the cameras' data
 _SENSOR = 36.0  # millimeters
 _DRAWN = 0.15  # of the object's size: how large cameras are drawn
-_RADIUS = 0.004  # of the object's size: of points
+_RADIUS = 0.006  # of the object's size: of points
 _DENSE_RADIUS = 0.0015
 _TURNED_SIDE = 2400  # pixels: of images that must be turned, which Blender does not do
 

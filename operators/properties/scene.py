@@ -34,6 +34,11 @@ FIT = {
     "Takes a few more seconds and helps thin parts most",
     "default": False,
 }
+TEXTURE = {
+    "name": "Texture",
+    "description": "Unwrap the mesh afterwards and bake a texture from its images, which shows "
+    "more than its vertex colors. Takes a few more seconds",
+}
 SIZE = {
     "name": "Size",
     "description": "Length of the object's longest side",
@@ -129,6 +134,7 @@ class MaquetteSettings(bpy.types.PropertyGroup):
     resolution: IntProperty(**RESOLUTION)
     fit: BoolProperty(**FIT)
     output: EnumProperty(**OUTPUT)
+    texture: BoolProperty(**TEXTURE, default=True)
     size: FloatProperty(**SIZE)
     show_colours: BoolProperty(
         name="Show Colors",

@@ -96,7 +96,7 @@ def test_the_cloud_shows_a_cube_for_each_vertex_in_its_color(solved):
     distance = np.linalg.norm(corners[:, None] - 2 * POINTS[None], axis=2)
     nearest = distance.argmin(1)
     assert (np.bincount(nearest) == 8).all()
-    np.testing.assert_allclose(distance.min(1), 0.004 * 2 * np.sqrt(3), rtol=1e-3)
+    np.testing.assert_allclose(distance.min(1), 0.006 * 2 * np.sqrt(3), rtol=1e-3)
     assert shown.color_attributes.active_color.name == "Color"
     colors = np.array([each.color_srgb[:3] for each in shown.color_attributes["Color"].data])
     np.testing.assert_allclose(colors, solved.cloud.colors[nearest], atol=1 / 255)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ...arrays import MeshArrays
@@ -47,9 +49,10 @@ def outline_surface(solved: SolvedScene, settings: DenseSettings) -> Task[MeshAr
     from .hull import build_hull
 
     _kept = None
-    views = yield from subtask(read_views(solved, settings), 0.0, _READ)
-    cells = min(settings.resolution, _CELLS)
-    hull = yield from subtask(build_hull(views.views, cells, views.floor), _READ, 1.0)
+    with single_threaded():
+        views = yield from subtask(read_views(solved, settings), 0.0, _READ)
+        cells = min(settings.resolution, _CELLS)
+        hull = yield from subtask(build_hull(views.views, cells, views.floor), _READ, 1.0)
     _kept = _Kept(_key(solved, settings), views)
     return surface_nets(hull.values, origin=hull.origin, spacing=hull.spacing)
 
@@ -65,6 +68,19 @@ def views_once(solved: SolvedScene, settings: DenseSettings) -> Task[ObjectViews
     if kept is not None and kept.key == _key(solved, settings):
         return kept.views
     return (yield from read_views(solved, settings))
+
+
+@contextmanager
+def single_threaded() -> Iterator[None]:
+    """Let PyTorch use one thread for each operation, since views are measured beside each other."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _key(solved: SolvedScene, settings: DenseSettings) -> bytes:

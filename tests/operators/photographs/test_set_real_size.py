@@ -62,7 +62,7 @@ def test_points_keep_their_size_relative_to_the_object(collection):
     shown = cloud.evaluated_get(bpy.context.evaluated_depsgraph_get()).to_mesh()
     edges = [edge.vertices for edge in shown.edges]
     lengths = [(shown.vertices[a].co - shown.vertices[b].co).length for a, b in edges]
-    assert max(lengths) == pytest.approx(2 * 0.004 * 0.5, rel=1e-3)
+    assert max(lengths) == pytest.approx(2 * 0.006 * 0.5, rel=1e-3)
 
 
 def test_two_vertices_in_edit_mode(collection):
