@@ -46,6 +46,9 @@ def drop(path: Path) -> Iterator[float]:
     files = [{"name": path.name}]
     with bpy.context.temp_override(window=window, area=area, region=region):
         bpy.ops.wm.drop_import_file('INVOKE_DEFAULT', directory=str(path.parent), files=files)
+    yield 1
+    screenshot("images-5-menu")
+    xdotool("key", "m")  # Mesh from Image, not Add Empty Image
     yield from watch(20, running)
     yield from watch(PATIENCE, lambda: not running())
     yield 1
