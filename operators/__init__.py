@@ -21,7 +21,7 @@ from . import (
     worker,
 )
 from .cli import main
-from .photographs import set_real_size, show_photograph, write_masks
+from .photographs import export_cameras, set_real_size, show_photograph, write_masks
 from .photographs import solve as solve_photographs
 from .properties import cameras as camera_properties
 from .properties import dataset as dataset_properties
@@ -54,6 +54,7 @@ _MODULES = (
     add_procedural,
     solve_photographs,
     set_real_size,
+    export_cameras,
     show_photograph,
     write_masks,
     train,

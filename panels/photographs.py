@@ -9,6 +9,7 @@ from bpy.types import Context, UILayout
 
 from ..core.photogrammetry.movies import is_movie
 from ..core.scene.photographs.real_size import solved_collections
+from ..operators.photographs.export_cameras import MAQUETTE_OT_export_cameras
 from ..operators.photographs.set_real_size import MAQUETTE_OT_set_real_size
 from ..operators.photographs.show_photograph import (
     MAQUETTE_OT_show_mask,
@@ -21,7 +22,7 @@ from .sidebar import SidebarPanel
 from .text import draw_text
 from .thumbnails import draw_thumbnail
 
-_PROPERTIES = ("folder", "frames", "size", "check_outlines", "make_mesh", "detail")
+_PROPERTIES = ("folder", "frames", "cameras", "size", "check_outlines", "make_mesh", "detail")
 _MASK_PROPERTIES = ("folder", "check_outlines")
 
 
@@ -50,6 +51,7 @@ class MAQUETTE_PT_photographs(SidebarPanel, bpy.types.Panel):
             draw_text(layout, settings.summary)
         if solved_collections(context.scene):
             _draw_size(layout, settings)
+            layout.operator(MAQUETTE_OT_export_cameras.bl_idname, icon='EXPORT')
         if settings.folder:
             _draw_masks(layout, settings)
         for item in settings.left_out:

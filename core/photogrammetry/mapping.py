@@ -241,6 +241,17 @@ def _adjust_all(reconstruction: Any) -> None:
     pycolmap.bundle_adjustment(reconstruction, options)
 
 
+def read_cloud(model: Any) -> SparseCloud:
+    """Return the points of a pycolmap.Reconstruction in the order of their numbers."""
+    points = [model.points3D[point_id] for point_id in sorted(model.points3D)]
+    return SparseCloud(
+        points=np.array([point.xyz for point in points], np.float32).reshape(-1, 3),
+        colors=np.array([point.color for point in points], np.float32).reshape(-1, 3) / 255,
+        track_length=np.array([point.track.length() for point in points], np.int32),
+        error=np.array([point.error for point in points], np.float32),
+    )
+
+
 def _read_model(model: Any, database: MatchDatabase) -> Model:
     index_of = {image_id: index for index, image_id in enumerate(database.image_ids)}
     # Photographs in the order in which they were given, whatever order the mapper took.
@@ -250,15 +261,7 @@ def _read_model(model: Any, database: MatchDatabase) -> Model:
     )
 
     # Points get rows, since their numbers have gaps.
-    point_ids = sorted(model.points3D)
-    row_of = {point_id: row for row, point_id in enumerate(point_ids)}
-    points = [model.points3D[point_id] for point_id in point_ids]
-    cloud = SparseCloud(
-        points=np.array([point.xyz for point in points], np.float32).reshape(-1, 3),
-        colors=np.array([point.color for point in points], np.float32).reshape(-1, 3) / 255,
-        track_length=np.array([point.track.length() for point in points], np.int32),
-        error=np.array([point.error for point in points], np.float32),
-    )
+    row_of = {point_id: row for row, point_id in enumerate(sorted(model.points3D))}
 
     # Where each photograph shows each point: by this masks tell the object from the floor.
     observations = [
@@ -270,7 +273,7 @@ def _read_model(model: Any, database: MatchDatabase) -> Model:
         indices=[index_of[image.image_id] for image in images],
         cameras=[_read_camera(image) for image in images],
         distortions=[(float(image.camera.params[3]), 0.0) for image in images],
-        cloud=cloud,
+        cloud=read_cloud(model),
         observations=np.array(observations, np.float64).reshape(-1, 4),
         explained=_explained_share(model, database),
     )

@@ -25,6 +25,7 @@ from ...core.photogrammetry import mask_files
 from ...core.photogrammetry.dense.outline import outline_surface
 from ...core.photogrammetry.dense.reconstruct import reconstruct_surface
 from ...core.photogrammetry.dense.records import DenseSettings, DenseShape
+from ...core.photogrammetry.exchange import locate_cameras, read_cameras
 from ...core.photogrammetry.movies import FrameRequest, frames_folder, is_movie
 from ...core.photogrammetry.records import SolvedScene, SolveSettings
 from ...core.photogrammetry.solve import solve_photographs
@@ -34,6 +35,7 @@ from .. import _compute
 from .._results import absolute_path, select_only, show_colors
 from .._task_operator import TaskOperator
 from ..properties.photographs import (
+    CAMERAS,
     CHECK_OUTLINES,
     DETAIL,
     FILES,
@@ -79,6 +81,7 @@ class MAQUETTE_OT_solve_photographs(TaskOperator, bpy.types.Operator):
 
     folder: StringProperty(**FOLDER, options={'SKIP_SAVE', *PATH_OPTIONS})
     files: CollectionProperty(**FILES, type=bpy.types.OperatorFileListElement)
+    cameras: StringProperty(**CAMERAS, options={'SKIP_SAVE', *PATH_OPTIONS})
     size: FloatProperty(**REAL_SIZE)
     check_outlines: BoolProperty(**CHECK_OUTLINES)
     make_mesh: BoolProperty(**MAKE_MESH)
@@ -96,6 +99,7 @@ class MAQUETTE_OT_solve_photographs(TaskOperator, bpy.types.Operator):
             check_outlines=self.check_outlines,
             dense=dense,
             on_preview=self._previews.append if self.interactive else None,
+            cameras=absolute_path(self.cameras) if self.cameras else None,
         )
         movie = chosen_movie(self.folder, self.files)
         if movie:
@@ -167,6 +171,7 @@ def start_solving(
     check_outlines: bool = True,
     dense: DenseSettings | None = None,
     on_preview: Callable[[Preview], None] | None = None,
+    cameras: Path | None = None,
 ) -> Task[PhotographsResult]:
     """Return the work that solves ``paths``, in a process of its own.
 
@@ -176,10 +181,20 @@ def start_solving(
         dense: How to make a surface; None for cameras alone.
         on_preview: Is given the cameras and then the visual hull once they are there, on the
             thread that runs the task; None to make no preview.
+        cameras: File or folder of cameras that are used instead of solving; None to solve.
+
+    Raises:
+        CameraFileError: There are no cameras.
     """
     paths = [path.resolve() for path in paths]
     target = _compute.process_target()
-    return _solve(paths, solve_settings(paths, check_outlines), dense, target, on_preview)
+    settings = solve_settings(paths, check_outlines)
+    solving = target.run(solve_photographs, paths, settings)
+    if cameras:
+        # The file itself, by whose time a changed one is noticed.
+        file = locate_cameras(cameras.resolve())
+        solving = target.run(read_cameras, file, paths, settings)
+    return _solve(solving, dense, target, on_preview)
 
 
 def solve_settings(paths: list[Path], check_outlines: bool) -> SolveSettings:
@@ -188,14 +203,12 @@ def solve_settings(paths: list[Path], check_outlines: bool) -> SolveSettings:
 
 
 def _solve(
-    paths: list[Path],
-    settings: SolveSettings,
+    solving: Task[SolvedScene],
     dense: DenseSettings | None,
     target: _compute.ComputeTarget,
     on_preview: Callable[[Preview], None] | None,
 ) -> Task[PhotographsResult]:
     share = _CAMERAS_SHARE if dense else 1.0
-    solving = target.run(solve_photographs, paths, settings)
     solved = yield from subtask(solving, 0.0, share)
     if dense is None:
         return PhotographsResult(solved)

@@ -24,6 +24,13 @@ FILES = {
     "[{\"name\": \"1.jpg\"}]. Empty: all, in natural order",
     "options": {'SKIP_SAVE'},
 }
+CAMERAS = {
+    "name": "Cameras",
+    "description": "Cameras of the photographs that another program solved, used instead of "
+    "solving: the folder of a COLMAP model, transforms.json, Meshroom's cameras.sfm, or a _par.txt "
+    "of Middlebury. Photographs are matched by name",
+    "subtype": 'FILE_PATH',
+}
 CHECK_OUTLINES = {
     "name": "Check Outlines",
     "description": "Refuse cameras that do not agree with the object's outlines, where the "
@@ -88,6 +95,7 @@ class MaquettePhotographs(bpy.types.PropertyGroup):
     """``scene.maquette_photographs``."""
 
     folder: StringProperty(**FOLDER, options=set(PATH_OPTIONS))
+    cameras: StringProperty(**CAMERAS, options=set(PATH_OPTIONS))
     size: bpy.props.FloatProperty(**REAL_SIZE)
     check_outlines: BoolProperty(**CHECK_OUTLINES)
     make_mesh: BoolProperty(**MAKE_MESH)

@@ -1,5 +1,6 @@
 import numpy as np
 from maquette.core.photogrammetry.dense.records import DenseSettings
+from maquette.core.photogrammetry.solve import solve_photographs
 from maquette.operators.photographs import _preview, solve
 from maquette.operators.photographs.solve import PhotographsResult
 
@@ -68,7 +69,8 @@ def test_cameras_and_hull_are_handed_over_before_depth_is_measured(addon, captur
     def note(preview):
         previews.append((preview, list(target.calls)))
 
-    result = run(solve._solve([], solve.solve_settings([], True), DenseSettings(), target, note))
+    solving = target.run(solve_photographs)
+    result = run(solve._solve(solving, DenseSettings(), target, note))
     assert result == PhotographsResult(capture.solved, capture.shape)
     assert [preview for preview, _ in previews] == [capture.solved, capture.shape.hull]
     assert "reconstruct_surface" not in previews[1][1]
@@ -76,5 +78,5 @@ def test_cameras_and_hull_are_handed_over_before_depth_is_measured(addon, captur
 
 def test_scripts_make_no_preview(addon, capture):
     target = Target(capture)
-    run(solve._solve([], solve.solve_settings([], True), DenseSettings(), target, None))
+    run(solve._solve(target.run(solve_photographs), DenseSettings(), target, None))
     assert target.calls == ["solve_photographs", "reconstruct_surface"]
