@@ -21,7 +21,7 @@ from ..jobs.task import Progress, Task, subtask
 from ..jobs.temporary_folders import temporary_folder
 from . import ambiguity, matching, photo_files
 from .floor import find_world_frame
-from .hull_check import AGREEMENT, check_outlines
+from .hull_check import check_outlines
 from .mapping import Model, map_photographs
 from .matching import MatchDatabase
 from .photo_files import Photograph
@@ -67,6 +67,11 @@ class _Accepted:
     dropped: tuple[int, ...] = ()
     agreement: float | None = None
 
+    @property
+    def count(self) -> int:
+        """Of the photographs that are believed."""
+        return len(self.model.indices) - len(self.dropped)
+
 
 def solve_photographs(paths: list[Path], settings: SolveSettings = _DEFAULTS) -> Task[SolvedScene]:
     """Solve the cameras of photographs of one still object from many sides.
@@ -108,7 +113,8 @@ def _solve_in_folder(paths: list[Path], settings: SolveSettings, folder: Path) -
     dropped_pairs = ambiguity.pairs_without_background(pairs, backgrounds)
     if dropped_pairs:
         matching.drop_pairs(database, dropped_pairs)
-    accepted = yield from _accepted_model(database, photos, pairs, settings)
+    has_order_only = dropped_pairs is None
+    accepted = yield from _accepted_model(database, photos, pairs, settings, has_order_only)
     counts = matching.match_counts(pairs, len(names))
     return _solved_scene(accepted, photos, database, counts)
 
@@ -118,32 +124,60 @@ def _accepted_model(
     photos: _PhotoSet,
     pairs: list[ambiguity.PairInliers],
     settings: SolveSettings,
+    has_order_only: bool,
 ) -> Task[_Accepted]:
-    """Map, and where outlines refuse the cameras, map again with neighbors in order only."""
+    """Map, and where outlines refuse the cameras, map again with neighbors in order only.
+
+    So also where the ring of cameras is folded, if nothing but the order can tell sides apart that
+    look alike: then outlines agree as well.
+    """
     mapping = map_photographs(database)
     models = yield from subtask(mapping, _STAGES["matches"], _STAGES["cameras"])
     model = _largest_model(models, photos, pairs)
-    if not settings.check_outlines or not _has_masks(photos, model):
+    if not settings.check_outlines:
         return _Accepted(model, _other_groups(models))
-
     yield Progress(_STAGES["cameras"], "Comparing outlines")
     accepted = _check_models(models, photos)
-    if accepted is not None:
+    if accepted and not (has_order_only and _is_folded(accepted, photos)):
         return accepted
 
     # The order of a walk around the object tells look-alike sides apart.
-    matching.drop_pairs(database, ambiguity.pairs_out_of_order(pairs, len(photos.photographs)))
-    again = map_photographs(database)
-    models = yield from subtask(again, _STAGES["outlines"], _STAGES["again"])
-    accepted = _check_models(models, photos) if models else None
-    if accepted is None:
+    least = accepted.count if accepted else _LEAST
+    ordered = yield from _model_in_order(database, photos, pairs, least)
+    if ordered and not _is_folded(ordered, photos):
+        return ordered
+    if ordered is None or accepted is None:
         raise ImageError(
-            f"The cameras do not agree with the object's outlines (less than {AGREEMENT:.0%}): "
-            "sides that look alike match each other. Name the photographs in the order in which "
-            "they were taken around the object, stand it on something patterned, such as a "
-            "newspaper, or turn Check Outlines off"
+            "Where the photographs were taken cannot be decided: sides that look alike match each "
+            "other, or the cameras contradict the object's outlines. Name the photographs in the "
+            "order in which they were taken around the object, stand it on something patterned, "
+            "such as a newspaper, or turn Check Outlines off"
         )
-    return accepted
+    return accepted  # folded also with neighbors alone: it was walked around twice
+
+
+def _model_in_order(
+    database: MatchDatabase, photos: _PhotoSet, pairs: list[ambiguity.PairInliers], least: int
+) -> Task[_Accepted | None]:
+    """Map with neighbors in order only, ever nearer ones while the ring is folded.
+
+    Returns:
+        The last model; None if outlines refuse it or it has fewer photographs than ``least``.
+    """
+    ordered = None
+    begin = _STAGES["outlines"]
+    for reach in ambiguity.REACHES:
+        distant = ambiguity.pairs_out_of_order(pairs, len(photos.photographs), reach)
+        matching.drop_pairs(database, distant)
+        end = (begin + _STAGES["again"]) / 2
+        models = yield from subtask(map_photographs(database), begin, end)
+        begin = end
+        ordered = _check_models(models, photos) if models else None
+        if ordered and ordered.count < least:
+            ordered = None
+        if ordered and not _is_folded(ordered, photos):
+            break
+    return ordered
 
 
 def _read_photographs(
@@ -213,9 +247,16 @@ def _other_groups(models: list[Model]) -> tuple[tuple[int, ...], ...]:
     return tuple(group for group in groups if len(group) > 1)
 
 
+def _is_folded(accepted: _Accepted, photos: _PhotoSet) -> bool:
+    model = accepted.model
+    return ambiguity.is_folded(model.cameras, model.indices, len(photos.photographs))
+
+
 def _check_models(models: list[Model], photos: _PhotoSet) -> _Accepted | None:
     """Return the largest model less the photographs that disagree; None if too many do."""
     model = models[0]
+    if not _has_masks(photos, model):
+        return _Accepted(model, _other_groups(models))
 
     # Photographs without a mask have no part in the check.
     masked = [place for place, index in enumerate(model.indices) if photos.masks[index] is not None]
