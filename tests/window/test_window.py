@@ -376,6 +376,7 @@ def test_photographs_without_a_camera_are_listed_with_thumbnails(solved_photogra
     assert solved_photographs["thumbnail_sizes"][-1] != [0, 0]  # the text has no image
     ((kind, image),) = solved_photographs["enlarged"]
     assert kind == 'IMAGE_EDITOR' and image == "something_else.png"
+    assert solved_photographs["mask"] == ['PAINT', "masks"]
 
 
 def test_photographs_are_drawn_where_their_cameras_show_the_points(solved_photographs):
