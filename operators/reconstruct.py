@@ -35,6 +35,7 @@ from . import _compute, _results
 from ._compute import ComputeTarget
 from ._results import absolute_path
 from ._task_operator import TaskOperator
+from .properties.history import record_result
 from .properties.paths import file_property, side_property
 from .properties.scene import FIT, OUTPUT, RESOLUTION, SIZE, TEXTURE, WEIGHTS
 
@@ -221,6 +222,8 @@ class MAQUETTE_OT_reconstruct(TaskOperator, bpy.types.Operator):
         obj.rotation_euler = self.rotation
         if self.interactive:
             _results.show_result(context, [obj])
+        if self.image:
+            record_result(context.scene.maquette.history, obj.name, self)
         self.report({'INFO'}, f"{obj.name}: {result.summary()}")
         if self.texture and self.output == 'MESH':
             _results.begin_texturing(context, obj, self.interactive)

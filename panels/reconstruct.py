@@ -10,6 +10,7 @@ from ..core.scene import meshes
 from ..operators import _task_operator
 from ..operators.images.cut_out import MAQUETTE_OT_cut_out
 from ..operators.images.from_image import MAQUETTE_OT_try_example
+from ..operators.images.run_again import MAQUETTE_OT_run_again
 from ..operators.reconstruct import MAQUETTE_OT_reconstruct
 from ..operators.show_confidence import MAQUETTE_OT_show_confidence, has_confidence
 from .dependency_notice import draw_missing
@@ -92,6 +93,29 @@ def _draw_confidence(layout: UILayout, obj: bpy.types.Object) -> None:
         layout.label(text="Blue: certain. Red: guessed", icon='INFO')
 
 
+class MAQUETTE_PT_history(SidebarPanel, bpy.types.Panel):
+    bl_label = "History"
+    bl_parent_id = "MAQUETTE_PT_reconstruct"
+    bl_options = {'DEFAULT_CLOSED'}
+
+    @classmethod
+    def poll(cls, context: Context) -> bool:
+        settings = context.scene.maquette
+        return settings.source == 'IMAGE' and len(settings.history) > 0
+
+    def draw_content(self, layout: UILayout, context: Context) -> None:
+        column = layout.column(align=True)
+        for index, result in enumerate(context.scene.maquette.history):
+            row = column.row(align=True)
+            preview = result.image.preview_ensure() if result.image else None
+            icon = {"icon_value": preview.icon_id} if preview else {"icon": 'IMAGE_DATA'}
+            row.label(text=result.name, **icon)
+            row.enabled = result.image is not None
+            row.operator(
+                MAQUETTE_OT_run_again.bl_idname, text="", icon='FILE_REFRESH'
+            ).index = index
+
+
 def _fill_button(button: bpy.types.OperatorProperties, settings: bpy.types.PropertyGroup) -> None:
     """Set the properties of the operator behind ``button``."""
     button.resolution = settings.resolution
@@ -106,4 +130,6 @@ def _fill_button(button: bpy.types.OperatorProperties, settings: bpy.types.Prope
         setattr(button, side, getattr(settings, side))
 
 
-register, unregister = bpy.utils.register_classes_factory((MAQUETTE_PT_reconstruct,))
+register, unregister = bpy.utils.register_classes_factory(
+    (MAQUETTE_PT_reconstruct, MAQUETTE_PT_history)
+)

@@ -15,7 +15,7 @@ from .. import _results
 from ..properties.paths import file_property
 
 _EXAMPLE = SAMPLES / "photo.png"
-_LABEL = "From Image"
+_LABEL = "Mesh from Image"
 
 
 class MAQUETTE_OT_from_image(bpy.types.Operator):
@@ -43,7 +43,7 @@ class MAQUETTE_OT_from_image(bpy.types.Operator):
         except MaquetteError as error:
             self.report({'ERROR'}, str(error))
             return {'CANCELLED'}
-        return _reconstruct(context, image)
+        return reconstruct_image(context, image)
 
 
 class MAQUETTE_OT_try_example(bpy.types.Operator):
@@ -55,7 +55,7 @@ class MAQUETTE_OT_try_example(bpy.types.Operator):
     bl_options = {'INTERNAL'}
 
     def execute(self, context: Context) -> set[str]:
-        return _reconstruct(context, _load_image(str(_EXAMPLE)))
+        return reconstruct_image(context, _load_image(str(_EXAMPLE)))
 
 
 class MAQUETTE_FH_image(bpy.types.FileHandler):
@@ -90,8 +90,12 @@ def _load_image(path: str) -> bpy.types.Image:
     return image
 
 
-def _reconstruct(context: Context, image: bpy.types.Image) -> set[str]:
-    """Choose ``image`` in the panel, and reconstruct from it with the panel's settings."""
+def reconstruct_image(context: Context, image: bpy.types.Image) -> set[str]:
+    """Choose ``image`` in the panel, and reconstruct from it with the panel's settings.
+
+    Returns:
+        What the operator Reconstruct returned.
+    """
     settings = context.scene.maquette
     settings.source = 'IMAGE'
     settings.image = image
@@ -111,7 +115,7 @@ def _reconstruct(context: Context, image: bpy.types.Image) -> set[str]:
 
 def _draw_add_menu(menu: Menu, context: Context) -> None:
     menu.layout.operator_context = 'INVOKE_DEFAULT'
-    menu.layout.operator(MAQUETTE_OT_from_image.bl_idname, text=_LABEL, icon='IMAGE_DATA')
+    menu.layout.operator(MAQUETTE_OT_from_image.bl_idname, text="From Image", icon='IMAGE_DATA')
 
 
 _register: Callable[[], None]

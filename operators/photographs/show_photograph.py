@@ -58,7 +58,7 @@ class MAQUETTE_OT_show_mask(bpy.types.Operator):
             text = f"{photograph.name} has no mask to correct yet: press Write Masks first"
             self.report({'ERROR'}, text)
             return {'CANCELLED'}
-        return _show_file(self, context, path)
+        return _show_file(self, context, path, 'PAINT')
 
 
 def photograph_of(obj: bpy.types.Object | None) -> Path | None:
@@ -68,7 +68,10 @@ def photograph_of(obj: bpy.types.Object | None) -> Path | None:
     return Path(obj.data[PHOTOGRAPH])
 
 
-def _show_file(operator: bpy.types.Operator, context: Context, path: Path) -> set[str]:
+def _show_file(
+    operator: bpy.types.Operator, context: Context, path: Path, mode: str = 'VIEW'
+) -> set[str]:
+    """Show an image file in an Image Editor in ``mode``; report what is wrong with it."""
     try:
         if not path.is_file():
             raise ImageError(f"There is no file {path} any more")
@@ -79,6 +82,7 @@ def _show_file(operator: bpy.types.Operator, context: Context, path: Path) -> se
     area = _image_editor(context)
     if area:
         area.spaces.active.image = image
+        area.spaces.active.mode = mode
     return {'FINISHED'}
 
 

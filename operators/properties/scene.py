@@ -5,6 +5,7 @@ from __future__ import annotations
 import bpy
 from bpy.props import (
     BoolProperty,
+    CollectionProperty,
     EnumProperty,
     FloatProperty,
     IntProperty,
@@ -15,6 +16,7 @@ from bpy.props import (
 from .cameras import MaquetteCameras
 from .dataset import DATASET_FOLDER, MaquetteDataset
 from .finish import MaquetteFinish
+from .history import MaquetteResult
 from .paths import file_property, folder_property, side_property
 from .training import MaquetteTraining
 
@@ -149,6 +151,7 @@ class MaquetteSettings(bpy.types.PropertyGroup):
     dataset: PointerProperty(type=MaquetteDataset)
     training: PointerProperty(type=MaquetteTraining)
     finish: PointerProperty(type=MaquetteFinish)
+    history: CollectionProperty(type=MaquetteResult)
 
 
 _register, _unregister = bpy.utils.register_classes_factory((MaquetteSettings,))

@@ -221,6 +221,17 @@ def enlarge() -> Iterator[float]:
     result["enlarged"] = [[area.type, area.spaces.active.image.name] for area in areas]
     screenshot("p9-enlarged")
 
+    # The mask of a camera, to be painted there
+    masks = HERE / "masks"
+    masks.mkdir(exist_ok=True)
+    (masks / "marked_0.png").write_bytes((HERE / "marked_0.png").read_bytes())
+    camera = bpy.data.objects["marked_0"]
+    bpy.context.view_layer.objects.active = camera
+    in_view(bpy.ops.maquette.show_mask)
+    yield 1
+    space = areas[0].spaces.active
+    result["mask"] = [space.mode, Path(space.image.filepath).parent.name]
+
 
 def story() -> Iterator[float]:
     yield from set_up()

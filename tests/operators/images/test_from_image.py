@@ -46,3 +46,29 @@ def test_dropped_images_and_the_add_menu_lead_to_it(addon):
     assert {".png", ".jpg", ".webp"} <= set(handler.bl_file_extensions.split(";"))
     drawn = [function.__module__ for function in bpy.types.VIEW3D_MT_mesh_add._dyn_ui_initialize()]
     assert any(name.endswith("from_image") for name in drawn)
+
+
+def test_results_are_kept_and_run_again(fast, pictures):
+    settings = bpy.context.scene.maquette
+    bpy.ops.maquette.from_image(filepath=str(pictures / "front.png"))
+    settings.size = 3.0
+    bpy.ops.maquette.from_image(filepath=str(pictures / "right.png"))
+    assert [(result.name, result.size) for result in settings.history] == [
+        ("right", 3.0),
+        ("front", 2.0),
+    ]
+    assert bpy.ops.maquette.run_again(index=1) == {'FINISHED'}
+    assert max(bpy.context.object.dimensions) == pytest.approx(2.0, abs=1e-3)
+    assert settings.image.name == "front.png" and len(settings.history) == 3
+    with pytest.raises(RuntimeError, match="no longer in the file"):
+        bpy.ops.maquette.run_again(index=3)
+
+
+def test_the_oldest_results_are_forgotten(addon):
+    from maquette.operators.properties.history import record_result
+
+    history = bpy.context.scene.maquette.history
+    made = type("Made", (), {"image": "", "resolution": 64, "size": 1.0, "fit": False})
+    for number in range(15):
+        record_result(history, str(number), made)
+    assert [result.name for result in history] == [str(number) for number in range(14, 2, -1)]
