@@ -40,6 +40,12 @@ def addon_preferences() -> bpy.types.AddonPreferences | None:
     return addon.preferences if addon else None
 
 
+def shows_training() -> bool:
+    """Return whether the panels of training data and training are wanted in the sidebar."""
+    preferences = addon_preferences()
+    return bool(preferences and preferences.show_training)
+
+
 def named_python() -> PythonInterpreter | None:
     """Return the Python chosen in the preferences; None for Blender's."""
     preferences = addon_preferences()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -147,6 +148,16 @@ def show_result(context: Context, objects: Sequence[bpy.types.Object]) -> None:
         show_colors(context)
     context.view_layer.update()
     placement.show_objects(context, objects)
+
+
+def begin_texturing(context: Context, obj: bpy.types.Object, interactive: bool) -> None:
+    """Texture a new object by an operator of its own, which waits in the queue of a window.
+
+    Without a window it is done at once. What fails is reported, and the object stays as it is.
+    """
+    select_only(context, [obj], obj)
+    with suppress(RuntimeError):  # it has been reported
+        bpy.ops.maquette.texture('INVOKE_DEFAULT' if interactive else 'EXEC_DEFAULT')
 
 
 def show_colors(context: Context, texture: bool = False) -> None:

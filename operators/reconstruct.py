@@ -35,8 +35,9 @@ from . import _compute, _results
 from ._compute import ComputeTarget
 from ._results import absolute_path
 from ._task_operator import TaskOperator
+from .properties.history import record_result
 from .properties.paths import file_property, side_property
-from .properties.scene import FIT, OUTPUT, RESOLUTION, SIZE, WEIGHTS
+from .properties.scene import FIT, OUTPUT, RESOLUTION, SIZE, TEXTURE, WEIGHTS
 
 _MADE = 0.95  # share of the time after which the mesh is there
 _NOT_SAVED = frozenset({'SKIP_SAVE'})  # the images of the last call must not come back in the next
@@ -160,6 +161,7 @@ class MAQUETTE_OT_reconstruct(TaskOperator, bpy.types.Operator):
     resolution: IntProperty(**RESOLUTION)
     fit: BoolProperty(**FIT)
     output: EnumProperty(**OUTPUT)
+    texture: BoolProperty(**TEXTURE, options={'SKIP_SAVE'})
     size: FloatProperty(**SIZE)
     name: StringProperty(
         name="Name",
@@ -220,7 +222,11 @@ class MAQUETTE_OT_reconstruct(TaskOperator, bpy.types.Operator):
         obj.rotation_euler = self.rotation
         if self.interactive:
             _results.show_result(context, [obj])
+        if self.image:
+            record_result(context.scene.maquette.history, obj.name, self)
         self.report({'INFO'}, f"{obj.name}: {result.summary()}")
+        if self.texture and self.output == 'MESH':
+            _results.begin_texturing(context, obj, self.interactive)
 
     def label(self) -> str:
         return f"{self.bl_label} {self._object_name()}"

@@ -4,6 +4,7 @@ from . import (
     batch,
     dataset,
     finish,
+    image_editor,
     photographs,
     preferences,
     reconstruct,
@@ -22,6 +23,7 @@ _MODULES = (
     finish,
     dataset,
     train,
+    image_editor,
 )
 
 

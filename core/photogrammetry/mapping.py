@@ -77,7 +77,7 @@ def map_photographs(database: MatchDatabase) -> Task[list[Model]]:
     """
     runs = _MapperRuns(database)
     models = yield from runs.run(_MapperChoices())
-    if not models or len(models[0].indices) < _ENOUGH * len(database.image_names):
+    if not enough_registered(models, len(database.image_names)):
         relaxed = yield from runs.run(_MapperChoices(relaxed=True))
         models = _better(models, relaxed)
     if models and models[0].explained < _EXPLAINED:
@@ -97,6 +97,16 @@ class _MapperRuns:
         begin = self.done
         self.done = (begin + 1) / 2
         return (yield from subtask(_run_mapper(self.database, choices), begin, self.done))
+
+
+def enough_registered(models: list[Model], count: int) -> bool:
+    """Return whether the largest of ``models`` holds most of ``count`` photographs."""
+    return registered_count(models) >= _ENOUGH * count
+
+
+def registered_count(models: list[Model]) -> int:
+    """Return how many photographs the largest of ``models`` holds."""
+    return len(models[0].indices) if models else 0
 
 
 def _try_focals(runs: _MapperRuns, models: list[Model]) -> Task[list[Model]]:

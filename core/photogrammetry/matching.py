@@ -94,8 +94,7 @@ def match_features(database: MatchDatabase) -> Task[None]:
     options = pycolmap.FeatureMatchingOptions()
     options.type = pycolmap.FeatureMatcherType.SIFT_BRUTEFORCE  # others abort the process
     options.use_gpu = False
-    verification = pycolmap.TwoViewGeometryOptions()
-    verification.ransac.random_seed = _SEED
+    verification = verification_options()
     listed = pycolmap.ImportedPairingOptions()
     listed.match_list_path = database.folder / "pairs.txt"
 
@@ -154,6 +153,15 @@ def match_counts(pairs: list[PairInliers], count: int) -> NDArray[np.int64]:
         counts[pair.first, pair.second] = len(pair.first_pixels)
         counts[pair.second, pair.first] = len(pair.first_pixels)
     return counts
+
+
+def verification_options() -> Any:
+    """Return how matches are verified: the same ones give the same geometry."""
+    import pycolmap
+
+    options = pycolmap.TwoViewGeometryOptions()
+    options.ransac.random_seed = _SEED
+    return options
 
 
 def _extraction_options(side: int) -> Any:

@@ -8,69 +8,33 @@ Runs in a process of its own: a native library that aborts must not take Blender
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atomic_files import report_write_errors
-from ..errors import DependencyError, ImageError, failure_reason
+from ..errors import ImageError
 from ..jobs.dependencies import require_packages
-from ..jobs.task import Progress, Task, subtask
+from ..jobs.task import Task, subtask
 from ..jobs.temporary_folders import temporary_folder
-from . import ambiguity, matching, photo_files
+from . import ambiguity, feature_selection, matching
 from .floor import find_world_frame
-from .hull_check import check_outlines
-from .mapping import Model, map_photographs
+from .mapping import Model
 from .matching import MatchDatabase
-from .photo_files import Photograph
-from .records import LeftOut, SolvedPhotograph, SolvedScene, SolveSettings, SparseCloud
+from .records import SolvedPhotograph, SolvedScene, SolveSettings, SparseCloud
+from .solving.acceptance import Accepted, accept_model
+from .solving.photo_set import LEAST_PHOTOGRAPHS, PhotoSet, read_photographs
+from .solving.report import describe_cameras, explain_left_out
 
 _DEFAULTS = SolveSettings()
-_LEAST = 3  # photographs
-_FEW_FEATURES = 60
-_BLURRED = 0.25  # of the median sharpness
-_DOUBTFUL = 0.4  # of the matches explained: wrong cameras give less, with few exceptions
-_MASKED = 0.8  # share of the photographs with masks from which outlines are checked
 _STAGES = {  # where each ends, of all the work
     "read": 0.12,
     "features": 0.4,
+    "matched": 0.67,
     "matches": 0.7,
-    "cameras": 0.92,
-    "outlines": 0.95,
-    "again": 1.0,
+    "cameras": 1.0,
 }
-
-
-@dataclass
-class _PhotoSet:
-    """Photographs that could be read, and what each is known by."""
-
-    photographs: list[Photograph] = field(default_factory=list)
-    sizes: list[tuple[int, int]] = field(default_factory=list)
-    masks: list[NDArray[np.bool_] | None] = field(default_factory=list)
-    plain: list[bool] = field(default_factory=list)
-    sharpness: list[float] = field(default_factory=list)
-    left_out: list[LeftOut] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class _Accepted:
-    """A model, which of its photographs are believed, and how well outlines agree.
-
-    others: smaller groups of photographs that fit together, but not with the model.
-    """
-
-    model: Model
-    others: tuple[tuple[int, ...], ...] = ()
-    dropped: tuple[int, ...] = ()
-    agreement: float | None = None
-
-    @property
-    def count(self) -> int:
-        """Of the photographs that are believed."""
-        return len(self.model.indices) - len(self.dropped)
 
 
 def solve_photographs(paths: list[Path], settings: SolveSettings = _DEFAULTS) -> Task[SolvedScene]:
@@ -87,9 +51,9 @@ def solve_photographs(paths: list[Path], settings: SolveSettings = _DEFAULTS) ->
         OutputError: the temporary folder cannot be written.
     """
     require_packages("pycolmap", "PIL")
-    if len(paths) < _LEAST:
+    if len(paths) < LEAST_PHOTOGRAPHS:
         raise ImageError(
-            f"Solving cameras needs at least {_LEAST} photographs, {len(paths)} given: "
+            f"Solving cameras needs at least {LEAST_PHOTOGRAPHS} photographs, {len(paths)} given: "
             "take 12 to 24 around the object; from one or two, use Reconstruct"
         )
     with temporary_folder() as scratch:
@@ -97,188 +61,50 @@ def solve_photographs(paths: list[Path], settings: SolveSettings = _DEFAULTS) ->
 
 
 def _solve_in_folder(paths: list[Path], settings: SolveSettings, folder: Path) -> Task[SolvedScene]:
-    photos = _PhotoSet()
-    reading = _read_photographs(paths, settings.max_side, folder, photos)
+    photos = PhotoSet()
+    reading = read_photographs(paths, settings.max_side, folder, photos)
     names = yield from subtask(reading, 0.0, _STAGES["read"])
     database = MatchDatabase(folder, names)
     extraction = matching.extract_features(database, photos.photographs, photos.sizes)
     yield from subtask(extraction, _STAGES["read"], _STAGES["features"])
-    yield from subtask(matching.match_features(database), _STAGES["features"], _STAGES["matches"])
+    yield from subtask(matching.match_features(database), _STAGES["features"], _STAGES["matched"])
+    notes = yield from _ignore_still_background(database, photos)
 
     # Sides that look alike match on the object only: drop such pairs before mapping.
     pairs = matching.read_pairs(database)
     backgrounds = [
         None if plain else mask for mask, plain in zip(photos.masks, photos.plain, strict=True)
     ]
-    dropped_pairs = ambiguity.pairs_without_background(pairs, backgrounds)
-    if dropped_pairs:
-        matching.drop_pairs(database, dropped_pairs)
-    has_order_only = dropped_pairs is None
-    accepted = yield from _accepted_model(database, photos, pairs, settings, has_order_only)
-    counts = matching.match_counts(pairs, len(names))
-    return _solved_scene(accepted, photos, database, counts)
+    on_object_only = ambiguity.pairs_without_background(pairs, backgrounds)
+    if on_object_only:
+        matching.drop_pairs(database, on_object_only)
+    has_background = on_object_only is not None
+    accepting = accept_model(database, photos, pairs, settings, has_background)
+    accepted = yield from subtask(accepting, _STAGES["matches"], _STAGES["cameras"])
+    solved = _solved_scene(accepted, photos, database, pairs)
+    return replace(solved, notes=(*notes, *solved.notes))
 
 
-def _accepted_model(
-    database: MatchDatabase,
-    photos: _PhotoSet,
-    pairs: list[ambiguity.PairInliers],
-    settings: SolveSettings,
-    has_order_only: bool,
-) -> Task[_Accepted]:
-    """Map, and where outlines refuse the cameras, map again with neighbors in order only.
-
-    So also where the ring of cameras is folded, if nothing but the order can tell sides apart that
-    look alike: then outlines agree as well.
-    """
-    mapping = map_photographs(database)
-    models = yield from subtask(mapping, _STAGES["matches"], _STAGES["cameras"])
-    model = _largest_model(models, photos, pairs)
-    if not settings.check_outlines:
-        return _Accepted(model, _other_groups(models))
-    yield Progress(_STAGES["cameras"], "Comparing outlines")
-    accepted = _check_models(models, photos)
-    if accepted and not (has_order_only and _is_folded(accepted, photos)):
-        return accepted
-
-    # The order of a walk around the object tells look-alike sides apart.
-    least = accepted.count if accepted else _LEAST
-    ordered = yield from _model_in_order(database, photos, pairs, least)
-    if ordered and not _is_folded(ordered, photos):
-        return ordered
-    if ordered is None or accepted is None:
-        raise ImageError(
-            "Where the photographs were taken cannot be decided: sides that look alike match each "
-            "other, or the cameras contradict the object's outlines. Name the photographs in the "
-            "order in which they were taken around the object, stand it on something patterned, "
-            "such as a newspaper, or turn Check Outlines off"
-        )
-    return accepted  # folded also with neighbors alone: it was walked around twice
-
-
-def _model_in_order(
-    database: MatchDatabase, photos: _PhotoSet, pairs: list[ambiguity.PairInliers], least: int
-) -> Task[_Accepted | None]:
-    """Map with neighbors in order only, ever nearer ones while the ring is folded.
-
-    Returns:
-        The last model; None if outlines refuse it or it has fewer photographs than ``least``.
-    """
-    ordered = None
-    begin = _STAGES["outlines"]
-    for reach in ambiguity.REACHES:
-        distant = ambiguity.pairs_out_of_order(pairs, len(photos.photographs), reach)
-        matching.drop_pairs(database, distant)
-        end = (begin + _STAGES["again"]) / 2
-        models = yield from subtask(map_photographs(database), begin, end)
-        begin = end
-        ordered = _check_models(models, photos) if models else None
-        if ordered and ordered.count < least:
-            ordered = None
-        if ordered and not _is_folded(ordered, photos):
-            break
-    return ordered
-
-
-def _read_photographs(
-    paths: list[Path], max_side: int, folder: Path, photos: _PhotoSet
-) -> Task[list[str]]:
-    """Read into ``photos``, write images reduced into ``folder``, and return their names there."""
-    from PIL import Image
-
-    names: list[str] = []
-    digests: dict[bytes, Path] = {}
-    for index, path in enumerate(paths):
-        yield Progress(index / len(paths), f"Reading {index + 1}/{len(paths)}")
-        try:
-            photograph = photo_files.inspect_photograph(path)
-            reduced = photo_files.read_reduced(path, max_side)
-            digest = photo_files.file_digest(path)
-        except DependencyError:
-            raise
-        except Exception as error:  # whatever is wrong with one, the others are used
-            photos.left_out.append(LeftOut(path, failure_reason(error), unreadable=True))
-            continue
-
-        # A copy adds nothing, and would register perfectly.
-        twin = digests.setdefault(digest, path)
-        if twin is not path:
-            photos.left_out.append(LeftOut(path, f"It is the same file as {twin.name}"))
-            continue
-
-        name = f"{len(names):04d}.png"
-        with report_write_errors(folder / name):
-            Image.fromarray(reduced.color).save(folder / name, compress_level=1)
-        names.append(name)
-        photos.photographs.append(photograph)
-        photos.sizes.append((reduced.color.shape[1], reduced.color.shape[0]))
-        photos.masks.append(reduced.mask)
-        photos.plain.append(reduced.plain)
-        photos.sharpness.append(reduced.sharpness)
-    if len(names) < _LEAST:
-        reasons = "; ".join(entry.reason for entry in photos.left_out[:3])
-        raise ImageError(f"Only {len(names)} of {len(paths)} photographs can be used: {reasons}")
-    return names
-
-
-def _largest_model(
-    models: list[Model], photos: _PhotoSet, pairs: list[ambiguity.PairInliers]
-) -> Model:
-    if models and len(models[0].indices) >= _LEAST:
-        return models[0]
-    total = len(photos.photographs)
-    advice = "take more photographs, about 20 degrees apart"
-    if not pairs:
-        advice = (
-            "no two of them show the same pattern. Stand the object on something patterned, "
-            "such as a newspaper"
-        )
-    raise ImageError(f"The cameras of {total} photographs cannot be solved: {advice}")
-
-
-def _has_masks(photos: _PhotoSet, model: Model) -> bool:
-    known = sum(photos.masks[index] is not None for index in model.indices)
-    return known >= max(_MASKED * len(model.indices), 2)
-
-
-def _other_groups(models: list[Model]) -> tuple[tuple[int, ...], ...]:
-    first = set(models[0].indices)
-    groups = [tuple(index for index in model.indices if index not in first) for model in models[1:]]
-    return tuple(group for group in groups if len(group) > 1)
-
-
-def _is_folded(accepted: _Accepted, photos: _PhotoSet) -> bool:
-    model = accepted.model
-    return ambiguity.is_folded(model.cameras, model.indices, len(photos.photographs))
-
-
-def _check_models(models: list[Model], photos: _PhotoSet) -> _Accepted | None:
-    """Return the largest model less the photographs that disagree; None if too many do."""
-    model = models[0]
-    if not _has_masks(photos, model):
-        return _Accepted(model, _other_groups(models))
-
-    # Photographs without a mask have no part in the check.
-    masked = [place for place, index in enumerate(model.indices) if photos.masks[index] is not None]
-    masks = [photos.masks[model.indices[place]] for place in masked]
-    small = [_shrink(mask) for mask in masks if mask is not None]
-    check = check_outlines([model.cameras[place] for place in masked], small)
-    if not check.accepted:
-        return None
-    dropped = tuple(model.indices[masked[place]] for place in check.dropped)
-    return _Accepted(model, _other_groups(models), dropped, float(check.agreement.min()))
-
-
-def _shrink(mask: NDArray[np.bool_], side: int = 480) -> NDArray[np.bool_]:
-    step = max(max(mask.shape) // side, 1)
-    return mask[::step, ::step]
+def _ignore_still_background(database: MatchDatabase, photos: PhotoSet) -> Task[list[str]]:
+    """Take features that stay in their place out, as behind a turntable; return notes on it."""
+    still = feature_selection.still_features(database, photos.sizes)
+    if still is None:
+        return []
+    moving = [~flags for flags in still]
+    verification = feature_selection.match_only(database, moving)
+    yield from subtask(verification, _STAGES["matched"], _STAGES["matches"])
+    count = int(np.mean([flags.sum() for flags in still]))
+    return [
+        f"The object turned before a still background, of which {count} features in each "
+        "photograph were ignored"
+    ]
 
 
 def _solved_scene(
-    accepted: _Accepted,
-    photos: _PhotoSet,
+    accepted: Accepted,
+    photos: PhotoSet,
     database: MatchDatabase,
-    counts: NDArray[np.int64],
+    pairs: list[ambiguity.PairInliers],
 ) -> SolvedScene:
     model = accepted.model
     on_object = _share_on_object(model, photos)
@@ -293,37 +119,27 @@ def _solved_scene(
             photograph = photos.photographs[index]
             full = camera.resized(photograph.width, photograph.height)
             placed = full.moved(frame.rigid).scaled(frame.factor)
-            solved.append(
-                SolvedPhotograph(
-                    photograph.path, placed, distortion, photograph.turned, photograph.mask
-                )
-            )
+            solved.append(SolvedPhotograph(photograph.path, placed, distortion, photograph.turned))
 
     # The cloud, and what the user must know about it.
     points = frame.apply(model.cloud.points).astype(np.float32)
     cloud: SparseCloud = replace(model.cloud, points=points)
-    left_out = [*photos.left_out, *_left_out(accepted, photos, database, counts)]
-    notes = []
-    if accepted.agreement is None:
-        notes.append("Outlines were not compared: look whether the cameras stand as you took them")
-    if model.explained < _DOUBTFUL:
-        notes.append(
-            f"Only {model.explained:.0%} of the matches agree with the cameras, which may be "
-            "wrong: something without repetitions beside the object helps"
-        )
+    counts = matching.match_counts(pairs, len(photos.photographs))
+    unsolved = explain_left_out(accepted, photos, database, counts)
+    notes = describe_cameras(accepted, photos, pairs)
     if not frame.floor_found:
         notes.append("No floor was found: up is as the photographs were held")
     return SolvedScene(
         photographs=tuple(solved),
         cloud=cloud,
-        left_out=tuple(left_out),
+        left_out=(*photos.left_out, *unsolved),
         outline_agreement=accepted.agreement,
         floor_found=frame.floor_found,
         notes=tuple(notes),
     )
 
 
-def _share_on_object(model: Model, photos: _PhotoSet) -> NDArray[np.float64]:
+def _share_on_object(model: Model, photos: PhotoSet) -> NDArray[np.float64]:
     """Return the share (P,) of masks that hold each point; NaN where no mask shows it."""
     inside = np.zeros(len(model.cloud.points))
     seen = np.zeros(len(model.cloud.points))
@@ -337,49 +153,3 @@ def _share_on_object(model: Model, photos: _PhotoSet) -> NDArray[np.float64]:
         np.add.at(inside, rows, ambiguity.sample_mask(mask, shown[:, 2:]))
     share: NDArray[np.float64] = np.where(seen > 0, inside / np.maximum(seen, 1), np.nan)
     return share
-
-
-def _left_out(
-    accepted: _Accepted, photos: _PhotoSet, database: MatchDatabase, counts: NDArray[np.int64]
-) -> list[LeftOut]:
-    """Say of each photograph without a camera why it has none."""
-    solved = [index for index in accepted.model.indices if index not in accepted.dropped]
-    entries = []
-    for index, photograph in enumerate(photos.photographs):
-        if index not in solved:
-            reason = _doubt(index, solved, accepted, photos)
-            if database.feature_counts[index] < _FEW_FEATURES:
-                reason = (
-                    f"It shows too little pattern ({database.feature_counts[index]} features): "
-                    "stand the object on something patterned"
-                )
-            best = solved[int(np.argmax(counts[index, solved]))]
-            name = photos.photographs[best].path.name
-            reason = reason or _match_reason(int(counts[index, best]), name)
-            entries.append(LeftOut(photograph.path, reason))
-    return entries
-
-
-def _doubt(index: int, solved: list[int], accepted: _Accepted, photos: _PhotoSet) -> str:
-    """Return what speaks against a photograph beside its matches; empty for nothing."""
-    if index in accepted.dropped:
-        return "The object's outline in it does not agree with the others"
-    sharpness = float(np.median([photos.sharpness[other] for other in solved]))
-    if photos.sharpness[index] < _BLURRED * sharpness:
-        return "It is blurred: take it again"
-    group = next((group for group in accepted.others if index in group), ())
-    if group:
-        count = len(group) - 1
-        return (
-            f"It fits with {count} others that do not fit with the rest: take one or two in between"
-        )
-    return ""
-
-
-def _match_reason(shared: int, name: str) -> str:
-    if shared < matching.LEAST_INLIERS:
-        return (
-            f"It shares fewer than {matching.LEAST_INLIERS} points with any that has a camera: "
-            "take one or two between it and its neighbors, unless it shows something else"
-        )
-    return f"It shares {shared} points with {name}, too few to place it: take one between"

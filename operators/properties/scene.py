@@ -5,6 +5,7 @@ from __future__ import annotations
 import bpy
 from bpy.props import (
     BoolProperty,
+    CollectionProperty,
     EnumProperty,
     FloatProperty,
     IntProperty,
@@ -15,6 +16,7 @@ from bpy.props import (
 from .cameras import MaquetteCameras
 from .dataset import DATASET_FOLDER, MaquetteDataset
 from .finish import MaquetteFinish
+from .history import MaquetteResult
 from .paths import file_property, folder_property, side_property
 from .training import MaquetteTraining
 
@@ -33,6 +35,11 @@ FIT = {
     "description": "Move the surface after reconstruction so that its outline matches the images. "
     "Takes a few more seconds and helps thin parts most",
     "default": False,
+}
+TEXTURE = {
+    "name": "Texture",
+    "description": "Unwrap the mesh afterwards and bake a texture from its images, which shows "
+    "more than its vertex colors. Takes a few more seconds",
 }
 SIZE = {
     "name": "Size",
@@ -129,6 +136,7 @@ class MaquetteSettings(bpy.types.PropertyGroup):
     resolution: IntProperty(**RESOLUTION)
     fit: BoolProperty(**FIT)
     output: EnumProperty(**OUTPUT)
+    texture: BoolProperty(**TEXTURE, default=True)
     size: FloatProperty(**SIZE)
     show_colours: BoolProperty(
         name="Show Colors",
@@ -143,6 +151,7 @@ class MaquetteSettings(bpy.types.PropertyGroup):
     dataset: PointerProperty(type=MaquetteDataset)
     training: PointerProperty(type=MaquetteTraining)
     finish: PointerProperty(type=MaquetteFinish)
+    history: CollectionProperty(type=MaquetteResult)
 
 
 _register, _unregister = bpy.utils.register_classes_factory((MaquetteSettings,))

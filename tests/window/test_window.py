@@ -382,3 +382,18 @@ def test_photographs_without_a_camera_are_listed_with_thumbnails(solved_photogra
 def test_photographs_are_drawn_where_their_cameras_show_the_points(solved_photographs):
     for expected, drawn in solved_photographs["marks"]:
         assert drawn == pytest.approx(expected, abs=2)
+
+
+@pytest.fixture(scope="module")
+def images(blender):
+    return run_driver(blender, "drive_images.py")
+
+
+def test_the_example_is_one_click_from_a_textured_mesh(images):
+    assert images["example"] == ["photo"]
+    assert images["example_texture"] == ["photo texture"] and images["shading"] == 'TEXTURE'
+
+
+def test_a_cut_out_is_chosen_and_a_dropped_image_becomes_a_mesh(images):
+    assert images["chosen"] == "front.png cut out"
+    assert images["dropped"] == ["right"]

@@ -22,6 +22,7 @@ from .file_reading import read_json
 from .lenses import Lens
 from .meshroom import read_meshroom
 from .middlebury import read_middlebury
+from .outlines import OutlinedPhotographs, compare_outlines
 from .photographs import place_photographs, stored_camera
 from .records import FileCamera, FileModel
 from .transforms import read_transforms, write_transforms
@@ -43,7 +44,8 @@ _PATTERNS = (
     "*_par.txt",
 )
 _LEAST_POINTS = 10  # by which a world's frame can be found
-_PLACED = 0.2  # of the time, if points must be found
+_PLACED = 0.05  # of the time, if points must be found
+_OUTLINED = 0.2
 
 
 def locate_cameras(path: Path) -> Path:
@@ -83,28 +85,39 @@ def read_cameras(
     Args:
         path: As :func:`locate_cameras`.
         photographs: Image files, matched to the cameras by name.
-        settings: Of the search for points.
+        settings: Of the search for points, and whether outlines are compared.
 
     Raises:
-        CameraFileError: The file is missing, damaged or of another format, or fits no photograph.
+        CameraFileError: The file is missing, damaged or of another format, fits no photograph, or
+            does not agree with the outlines.
         DependencyError: Pillow is not installed.
     """
     file = locate_cameras(path)
     model = _reader(file)(file)
     placing = place_photographs(model, photographs, file.name)
     placed = yield from subtask(placing, 0.0, _PLACED)
+    outlined = OutlinedPhotographs(placed, (None,) * len(placed.photographs))
+    if settings.check_outlines:
+        outlined = yield from subtask(compare_outlines(placed), _PLACED, _OUTLINED)
+    placed = outlined.placed
 
-    # Without points there is neither a floor nor a check.
+    # Without points there is no floor.
     cloud = model.cloud
-    check = "were not checked"
+    check = "were not checked" if outlined.agreement is None else "agree with the outlines"
     if cloud is None or len(cloud.points) < _LEAST_POINTS:
         finding = find_points(placed.photographs, settings.max_side)
-        cloud, check = yield from subtask(finding, _PLACED, 1.0)
+        cloud, check = yield from subtask(finding, _OUTLINED, 1.0)
+    on_object = outlined.share_on_object(cloud.points.astype(np.float64))
+    scene = place_in_world(placed.photographs, cloud, on_object)
     notes = [f"Cameras are those of {model.program}, and {check}", *placed.notes]
-    scene = place_in_world(placed.photographs, cloud)
     if not scene.floor_found:
         notes.append("No floor was found: up is as the photographs were held")
-    return replace(scene, left_out=placed.left_out, notes=tuple(notes))
+    return replace(
+        scene,
+        left_out=placed.left_out,
+        outline_agreement=outlined.agreement,
+        notes=tuple(notes),
+    )
 
 
 def check_cameras_path(path: Path) -> None:

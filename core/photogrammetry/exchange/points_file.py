@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from .records import make_cloud
 
 _LARGEST_FILE = 2**30  # bytes
 _LONGEST_HEADER = 2**14
-_END = b"end_header\n"
+_END = re.compile(rb"end_header\r?\n")
 _TYPES = {
     **dict.fromkeys(("float", "float32"), "<f4"),
     **dict.fromkeys(("double", "float64"), "<f8"),
@@ -49,12 +50,12 @@ def read_points(path: Path) -> SparseCloud | None:
         CameraFileError: The file is damaged, or written otherwise.
     """
     with report_damage(path):
-        data = read_file(path, _LARGEST_FILE).replace(b"\r\n", b"\n", 16)
-        end = data.find(_END, 0, _LONGEST_HEADER)
-        if not data.startswith(b"ply") or end < 0:
+        data = read_file(path, _LARGEST_FILE)
+        end = _END.search(data, 0, _LONGEST_HEADER)
+        if not data.startswith(b"ply") or not end:
             raise ValueError("it is no PLY file")
-        form, count, layout = _read_header(data[:end].decode("ascii", "replace"))
-        body = data[end + len(_END) :]
+        form, count, layout = _read_header(data[: end.start()].decode("ascii", "replace"))
+        body = data[end.end() :]
         if not count:
             return None
         if form == "ascii":

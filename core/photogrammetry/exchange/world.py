@@ -41,13 +41,22 @@ def find_points(
     return cloud, f"agree with {agreement:.0%} of the photographs' matches"
 
 
-def place_in_world(photographs: Sequence[SolvedPhotograph], cloud: SparseCloud) -> SolvedScene:
-    """Return photographs and points in the world whose floor is z = 0."""
+def place_in_world(
+    photographs: Sequence[SolvedPhotograph], cloud: SparseCloud, on_object: NDArray[np.float64]
+) -> SolvedScene:
+    """Return photographs and points in the world whose floor is z = 0.
+
+    Args:
+        photographs: With their cameras.
+        cloud: Points in the same world.
+        on_object: (P,) as ``floor.find_world_frame`` takes it.
+    """
     cameras = [photograph.camera for photograph in photographs]
     points = cloud.points.astype(np.float64)
     if not len(points):
         points = _stand_in_points(photographs)
-    frame = find_world_frame(cameras, points, np.full(len(points), np.nan))
+        on_object = np.full(len(points), np.nan)
+    frame = find_world_frame(cameras, points, on_object)
     moved = tuple(
         replace(each, camera=each.camera.moved(frame.rigid).scaled(frame.factor))
         for each in photographs

@@ -62,6 +62,15 @@ def test_transforms_come_back(scene, tmp_path):
     assert model.cameras[0].name == "../photos/view 0.png"
 
 
+def test_points_whose_bytes_look_like_line_ends_come_back(scene, tmp_path):
+    points = scene.cloud.points.copy()
+    points.view(np.uint8).reshape(len(points), -1)[:, 1:3] = (0x0D, 0x0A)
+    cloud = replace(scene.cloud, points=points)
+    write_cameras(tmp_path / "transforms.json", replace(scene, cloud=cloud))
+    model = read_transforms(tmp_path / "transforms.json")
+    np.testing.assert_array_equal(model.cloud.points, points)
+
+
 @pytest.mark.parametrize("target", ["model", "transforms.json"])
 def test_the_scene_comes_back(scene, paths, photographed_scene, tmp_path, target):
     """Up to what the frame of the floor and the object's size leave open."""
@@ -92,6 +101,30 @@ def test_pycolmap_shows_points_where_we_do(scene, tmp_path):
         ideal, _ = photograph.camera.project(points[:20])
         own = distort_pixels(photograph.camera, photograph.distortion, ideal)
         np.testing.assert_allclose(shown, own, atol=1e-6)
+
+
+@pytest.mark.parametrize("form", ["binary", "text"])
+def test_what_pycolmap_writes_is_read(scene, tmp_path, form):
+    """With observations and tracks, which ours do not have."""
+    pycolmap = pytest.importorskip("pycolmap")
+    write_cameras(tmp_path / "ours", scene)
+    model = pycolmap.Reconstruction(tmp_path / "ours/sparse/0")
+    for number in model.reg_image_ids():
+        pixels = [pycolmap.Point2D((5.0 + row, 7.0)) for row in range(3)]
+        model.images[number].points2D = pycolmap.Point2DList(pixels)
+        model.images[number].name = f"view {number - 1}.png".replace(" ", "_")
+    for image, row in ((1, 0), (2, 1), (3, 2)):
+        model.add_observation(7, pycolmap.TrackElement(image, row))
+    written = tmp_path / "theirs"
+    written.mkdir()
+    getattr(model, f"write_{form}")(written)
+    again = read_colmap(exchange.locate_cameras(written))
+    renamed = tuple(
+        replace(each, path=each.path.with_name(each.path.name.replace(" ", "_")))
+        for each in scene.photographs
+    )
+    check_same(again, replace(scene, photographs=renamed))
+    assert again.cloud.track_length.tolist() == [0] * 6 + [3] + [0] * 223
 
 
 def test_pycolmap_reads_the_text_as_well(scene, tmp_path):
