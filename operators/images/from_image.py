@@ -27,8 +27,18 @@ class MAQUETTE_OT_from_image(bpy.types.Operator):
     bl_options = {'INTERNAL'}
 
     filepath: file_property("File", "Image file of the object", {'SKIP_SAVE'})
-    filter_image: BoolProperty(default=True, options={'HIDDEN', 'SKIP_SAVE'})
-    filter_folder: BoolProperty(default=True, options={'HIDDEN', 'SKIP_SAVE'})
+    filter_image: BoolProperty(
+        name="Images",
+        description="Show image files in the browser",
+        default=True,
+        options={'HIDDEN', 'SKIP_SAVE'},
+    )
+    filter_folder: BoolProperty(
+        name="Folders",
+        description="Show folders in the browser",
+        default=True,
+        options={'HIDDEN', 'SKIP_SAVE'},
+    )
 
     def invoke(self, context: Context, event: Event) -> set[str]:
         """Open the file browser, unless a file was dropped."""
