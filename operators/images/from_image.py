@@ -28,14 +28,14 @@ class MAQUETTE_OT_from_image(bpy.types.Operator):
 
     filepath: file_property("File", "Image file of the object", {'SKIP_SAVE'})
     filter_image: BoolProperty(
-        name="Images",
-        description="Show image files in the browser",
+        name="Filter Images",
+        description="Show images only in the file browser",
         default=True,
         options={'HIDDEN', 'SKIP_SAVE'},
     )
     filter_folder: BoolProperty(
-        name="Folders",
-        description="Show folders in the browser",
+        name="Filter Folders",
+        description="Show folders in the file browser",
         default=True,
         options={'HIDDEN', 'SKIP_SAVE'},
     )

@@ -20,10 +20,7 @@ class MAQUETTE_OT_run_again(bpy.types.Operator):
     bl_options = {'INTERNAL'}
 
     index: IntProperty(
-        name="Index",
-        description="Place of the result in the history, the newest first",
-        min=0,
-        options={'SKIP_SAVE'},
+        name="Index", description="Place in the history", min=0, options={'SKIP_SAVE'}
     )
 
     def execute(self, context: Context) -> set[str]:
