@@ -6,17 +6,20 @@ or ``masks/7.png``. Such a mask is used instead of the alpha or what a plain bac
 
 from __future__ import annotations
 
+import hashlib
+import io
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atomic_files import make_folder, write_png
+from ..atomic_files import make_folder, write_bytes
 from ..errors import ImageError
 from ..imaging import image_files
 
 FOLDER = "masks"
+_KEY = "maquette-by-cameras"  # of the text in a PNG: the digest of its pixels
 _LARGEST_STRETCH = 0.03  # by which the shape of a mask may differ from its photograph's
 
 
@@ -68,12 +71,44 @@ def read_mask(path: Path, width: int, height: int) -> NDArray[np.bool_]:
     return np.asarray(resized)
 
 
-def write_mask(photograph: Path, mask: NDArray[np.bool_]) -> None:
-    """Write a mask (H, W) beside its photograph.
+def write_mask(photograph: Path, mask: NDArray[np.bool_], by_cameras: bool = False) -> None:
+    """Write a mask beside its photograph.
+
+    Args:
+        photograph: Its file.
+        mask: (H, W) where the object is.
+        by_cameras: Whether it was found by solved cameras, see :func:`is_by_cameras`.
 
     Raises:
         OutputError: The file cannot be written.
     """
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
+    pixels = np.where(mask, 255, 0).astype(np.uint8)
+    text = PngInfo()
+    if by_cameras:
+        text.add_text(_KEY, _digest(pixels))
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG", pnginfo=text)
+
     path = mask_path(photograph)
     make_folder(path.parent)
-    write_png(path, np.where(mask, 255, 0).astype(np.uint8))
+    write_bytes(path, buffer.getvalue())
+
+
+def is_by_cameras(path: Path) -> bool:
+    """Return whether a mask was found by solved cameras, and nobody has painted on it since.
+
+    Such a mask cannot tell whether the cameras are right.
+
+    Raises:
+        ImageError: It cannot be read.
+    """
+    with image_files.opened_image(path) as image:
+        digest = image.info.get(_KEY)
+        return digest is not None and digest == _digest(np.asarray(image))
+
+
+def _digest(pixels: NDArray[np.uint8]) -> str:
+    return hashlib.sha256(pixels.tobytes()).hexdigest()

@@ -106,6 +106,6 @@ def write_solved_masks(solved: SolvedScene, paths: list[Path]) -> Task[int]:
             size = (_ENLARGED * mask.shape[1], _ENLARGED * mask.shape[0])
             image = Image.fromarray(np.ascontiguousarray(mask, np.float32))
             smooth = np.asarray(image.resize(size, Image.Resampling.BILINEAR))
-            write_mask(photograph.path, smooth > 0.5)
+            write_mask(photograph.path, smooth > 0.5, by_cameras=True)
             written += 1
     return written

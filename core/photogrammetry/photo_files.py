@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import ImageError
 from ..imaging import background_removal, image_files
-from .mask_files import find_mask, read_mask
+from .mask_files import find_mask, is_by_cameras, read_mask
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -137,7 +137,7 @@ def read_reduced(path: Path, max_side: int) -> ReducedPhotograph:
     plain = _has_no_cut_out(pixels[..., 3])
     mask = _mask_of(pixels, plain)
     painted = find_mask(path)
-    if painted is not None:
+    if painted is not None and not is_by_cameras(painted):
         plain = plain and mask is not None  # else there is a pattern beside the object
         mask = _painted_mask(painted, pixels)
     if mask is not None:

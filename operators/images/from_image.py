@@ -117,6 +117,7 @@ def reconstruct_image(context: Context, image: bpy.types.Image) -> set[str]:
             resolution=settings.resolution,
             size=settings.size,
             fit=settings.fit,
+            output=settings.output,
             texture=settings.texture,
         )
     except RuntimeError:  # it has been reported

@@ -32,6 +32,7 @@ class MAQUETTE_OT_run_again(bpy.types.Operator):
         settings.resolution = result.resolution
         settings.size = result.size
         settings.fit = result.fit
+        settings.output = result.output
         return reconstruct_image(context, result.image)
 
 

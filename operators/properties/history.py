@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import bpy
-from bpy.props import BoolProperty, FloatProperty, IntProperty, PointerProperty
+from bpy.props import BoolProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
 _MOST = 12  # results that are kept
 
@@ -15,6 +15,7 @@ class MaquetteResult(bpy.types.PropertyGroup):
     resolution: IntProperty()
     size: FloatProperty()
     fit: BoolProperty()
+    output: StringProperty()
 
 
 def record_result(
@@ -33,6 +34,7 @@ def record_result(
     result.resolution = operator.resolution
     result.size = operator.size
     result.fit = operator.fit
+    result.output = operator.output
     history.move(len(history) - 1, 0)
     while len(history) > _MOST:
         history.remove(len(history) - 1)

@@ -3,6 +3,7 @@ import pytest
 from maquette.core.errors import ImageError
 from maquette.core.photogrammetry import mask_files, photo_files
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 
 @pytest.fixture
@@ -84,3 +85,22 @@ def test_a_painted_mask_replaces_that_of_a_plain_background(tmp_path):
 def test_a_black_mask_shows_no_object(photograph):
     paint(photograph, "7.png", (80, 40), (0, 0, 0, 0))
     assert photo_files.read_reduced(photograph, 80).mask is None
+
+
+def test_a_mask_by_cameras_does_not_judge_them_until_it_is_painted(photograph):
+    mask = np.zeros((40, 80), bool)
+    mask[3:20, 20:70] = True
+    mask_files.write_mask(photograph, mask, by_cameras=True)
+    path = mask_files.find_mask(photograph)
+    assert photo_files.read_reduced(photograph, 80).mask is None
+    pixels = np.ones((40, 80, 4), np.float32)
+    np.testing.assert_array_equal(photo_files.object_mask(pixels, path), mask)
+
+    # Also if the editor keeps the texts of the file.
+    image = Image.open(path)
+    text = PngInfo()
+    for key, value in image.text.items():
+        text.add_text(key, value)
+    image.paste(0, (20, 3, 30, 20))
+    image.save(path, pnginfo=text)
+    assert photo_files.read_reduced(photograph, 80).mask.sum() == mask.sum() - 170

@@ -60,15 +60,26 @@ def test_results_are_kept_and_run_again(fast, pictures):
     assert bpy.ops.maquette.run_again(index=1) == {'FINISHED'}
     assert max(bpy.context.object.dimensions) == pytest.approx(2.0, abs=1e-3)
     assert settings.image.name == "front.png" and len(settings.history) == 3
+
+    # The form of a result is one of its settings.
+    settings.output = 'POINTS'
+    bpy.ops.maquette.from_image(filepath=str(pictures / "front.png"))
+    assert not bpy.context.object.data.polygons
+    settings.output = 'MESH'
+    bpy.ops.maquette.run_again(index=0)
+    assert not bpy.context.object.data.polygons and settings.output == 'POINTS'
+    bpy.ops.maquette.run_again(index=2)
+    assert bpy.context.object.data.polygons
     with pytest.raises(RuntimeError, match="no longer in the file"):
-        bpy.ops.maquette.run_again(index=3)
+        bpy.ops.maquette.run_again(index=6)
 
 
 def test_the_oldest_results_are_forgotten(addon):
     from maquette.operators.properties.history import record_result
 
     history = bpy.context.scene.maquette.history
-    made = type("Made", (), {"image": "", "resolution": 64, "size": 1.0, "fit": False})
+    options = {"image": "", "resolution": 64, "size": 1.0, "fit": False, "output": 'MESH'}
+    made = type("Made", (), options)
     for number in range(15):
         record_result(history, str(number), made)
     assert [result.name for result in history] == [str(number) for number in range(14, 2, -1)]
