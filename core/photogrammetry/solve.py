@@ -34,6 +34,7 @@ _BLURRED = 0.25  # of the median sharpness: the reason why a photograph does not
 _USELESS = 0.02  # of the median sharpness: a photograph of this would spoil colors and depth
 _BLURRED_REASON = "It is blurred: take it again"
 _MASKED = 0.8  # share of the photographs with masks from which outlines are checked
+_PROVEN = 0.5  # share of the photographs: outlines of a few agree by chance, wherever they were
 _PLAIN = 0.95  # share of the features that lie on the object before a plain background
 _STAGES = {  # where each ends, of all the work
     "read": 0.12,
@@ -161,6 +162,7 @@ def _accepted_model(
         again = map_photographs(database)
         models = yield from subtask(again, _STAGES["outlines"], _STAGES["ordered"])
         accepted = _check_models(models, photos) if models else None
+        accepted = _unless_few(accepted, photos)
 
     # An object that was turned over between two rings has moved on its floor.
     joined = yield from subtask(_join_by_object(database, photos), _STAGES["ordered"], 1.0)
@@ -187,8 +189,15 @@ def _join_by_object(database: MatchDatabase, photos: _PhotoSet) -> Task[_Accepte
     models = yield from subtask(map_photographs(database), 0.4, 1.0)
     if not models or len(models[0].indices) < _LEAST or not _has_masks(photos, models[0]):
         return None
-    accepted = _check_models(models, photos)
+    accepted = _unless_few(_check_models(models, photos), photos)
     return accepted and replace(accepted, by_object=True)
+
+
+def _unless_few(accepted: _Accepted | None, photos: _PhotoSet) -> _Accepted | None:
+    """Return None for cameras of few photographs, where those of more were refused."""
+    if accepted and len(accepted.model.indices) >= _PROVEN * len(photos.photographs):
+        return accepted
+    return None
 
 
 def _more_photographs(first: _Accepted | None, second: _Accepted | None) -> _Accepted | None:
