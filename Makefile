@@ -1,4 +1,5 @@
 # make demo [IMAGE=photo.png]   pictures into meshes: out/demo.glb, out/demo.blend, out/demo.png
+# make demo-photographs         16 bundled photographs into cameras, points and a textured mesh: out/photographs.blend, .glb
 # make test [ARGS="-k images"]  all tests, or some
 # make quick                    the tests that take under ten seconds each; JOBS=0 for one process and --pdb
 # make check                    style, types: ruff and mypy
@@ -31,7 +32,7 @@ PARALLEL = -n $(JOBS) --dist loadfile --no-loadscope-reorder --max-worker-restar
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip install --quiet --disable-pip-version-check
 
-.PHONY: setup check demo test quick test-newest fuzz gallery zip zip-full repository
+.PHONY: setup check demo demo-photographs test quick test-newest fuzz gallery zip zip-full repository
 setup: $(VENV)/.ready
 
 # Done once, and again when the packages change: the second make needs no network.
@@ -45,6 +46,11 @@ $(VENV)/.ready: pyproject.toml
 
 demo: $(VENV)/.ready
 	$(VENV)/bin/maquette demo $(if $(IMAGE),"$(IMAGE)")
+
+demo-photographs: $(VENV)/.ready
+	mkdir -p out
+	$(VENV)/bin/maquette photographs core/samples/photographs -o out/photographs.blend --size 0.3 --preset game \
+	  --also out/photographs.glb
 
 # Tests with a window first, which need the computer for themselves; then the others, a file after another in each of
 # JOBS processes. Pytest's status 5 says that there was nothing to run.

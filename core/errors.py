@@ -17,6 +17,10 @@ class ImageError(MaquetteError):
     """A reference image is missing, empty or in an unsupported form."""
 
 
+class CameraFileError(MaquetteError):
+    """A file of solved cameras is missing, damaged, of an unknown format, or fits no photograph."""
+
+
 class MeshError(MaquetteError):
     """A mesh is missing, empty or unsuitable for the task."""
 

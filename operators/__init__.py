@@ -21,10 +21,13 @@ from . import (
     worker,
 )
 from .cli import main
+from .images import cut_out, from_image, run_again
+from .photographs import export_cameras, set_real_size, show_photograph, write_masks
 from .photographs import solve as solve_photographs
 from .properties import cameras as camera_properties
 from .properties import dataset as dataset_properties
 from .properties import finish as finish_properties
+from .properties import history as history_properties
 from .properties import photographs as photograph_properties
 from .properties import scene as scene_properties
 from .properties import training as training_properties
@@ -36,6 +39,7 @@ _MODULES = (
     dataset_properties,
     training_properties,
     finish_properties,
+    history_properties,
     photograph_properties,
     scene_properties,
     _task_operator,
@@ -43,6 +47,9 @@ _MODULES = (
     stop_work,
     worker,
     reconstruct,
+    cut_out,
+    from_image,
+    run_again,
     show_confidence,
     reconstruct_references,
     lay_out_turnaround,
@@ -52,6 +59,10 @@ _MODULES = (
     preview_cameras,
     add_procedural,
     solve_photographs,
+    set_real_size,
+    export_cameras,
+    show_photograph,
+    write_masks,
     train,
     install_packages,
     main,

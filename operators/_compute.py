@@ -40,6 +40,12 @@ def addon_preferences() -> bpy.types.AddonPreferences | None:
     return addon.preferences if addon else None
 
 
+def shows_training() -> bool:
+    """Return whether the panels of training data and training are wanted in the sidebar."""
+    preferences = addon_preferences()
+    return bool(preferences and preferences.show_training)
+
+
 def named_python() -> PythonInterpreter | None:
     """Return the Python chosen in the preferences; None for Blender's."""
     preferences = addon_preferences()
@@ -112,10 +118,20 @@ class ComputeTarget:
                 ``core.jobs.worker_process.WorkerProcess.run_function``.
             *arguments: what ``core.jobs.messages`` can send.
         """
-        begin = function
-        if self.worker:
-            begin = partial(_workers.run_function, self.worker, function, idle=self.idle_seconds)
-        return _memoized(begin, self.named, function, arguments)
+        return _memoized(self._begin(function), self.named, function, arguments)
+
+    def run_anew(self, function: Callable[..., Task[T]], *arguments: Any) -> Task[T]:
+        """Run ``function(*arguments)``, also where the last arguments were the same.
+
+        For functions that write files. See :meth:`run`.
+        """
+        return self._begin(function)(*arguments)
+
+    def _begin(self, function: Callable[..., Task[T]]) -> Callable[..., Task[T]]:
+        """Return what starts ``function``: itself, or its run in the worker process."""
+        if self.worker is None:
+            return function
+        return partial(_workers.run_function, self.worker, function, idle=self.idle_seconds)
 
 
 def compute_target(window: bool = False) -> ComputeTarget:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -15,11 +16,14 @@ from mathutils import Vector
 
 from ..core.arrays import MeshArrays
 from ..core.console import printable
+from ..core.geometry.surface_outputs import SurfacePoints
 from ..core.model.jobs.reconstruct import ReconstructionRequest
 from ..core.resources import BUNDLED_WEIGHTS, PACKAGE
 from ..core.scene import meshes, placement, source_views
+from ..core.scene.photographs import point_clouds
 from . import _compute
 
+_POINT_RADIUS = 0.003  # of the longest side
 _DIGEST_LENGTH = 12  # hexadecimal digits: enough to tell files of weights apart
 
 
@@ -83,6 +87,26 @@ def add_object(
     leave_edit_mode(context)
     obj = meshes.new_object(printable(name), arrays)
     source_views.store_views(obj, arrays.views)
+    place_object(context, obj, location)
+    return obj
+
+
+def add_points(
+    context: Context, name: str, surface: SurfacePoints, location: Vector
+) -> bpy.types.Object:
+    """Add a cloud of points as :func:`add_object` does, with normals and confidence."""
+    leave_edit_mode(context)
+    extent = np.ptp(surface.points, axis=0).max()
+    radius = _POINT_RADIUS * float(extent)
+    obj = point_clouds.new_cloud(printable(name), surface.points, surface.colors, radius)
+    point_clouds.set_normals(obj.data, surface.normals)
+    point_clouds.set_values(obj.data, meshes.CONFIDENCE, surface.confidence)
+    place_object(context, obj, location)
+    return obj
+
+
+def place_object(context: Context, obj: bpy.types.Object, location: Vector) -> None:
+    """Link a new object, make it active, selected and visible, and move it to ``location``."""
     obj.location = location
     collection_for_new(context).objects.link(obj)
 
@@ -91,7 +115,6 @@ def add_object(
     if space and space.type == 'VIEW_3D' and space.local_view:
         obj.local_view_set(space, True)
     select_only(context, [obj], obj)
-    return obj
 
 
 def add_object_on_ground(
@@ -125,6 +148,16 @@ def show_result(context: Context, objects: Sequence[bpy.types.Object]) -> None:
         show_colors(context)
     context.view_layer.update()
     placement.show_objects(context, objects)
+
+
+def begin_texturing(context: Context, obj: bpy.types.Object, interactive: bool) -> None:
+    """Texture a new object by an operator of its own, which waits in the queue of a window.
+
+    Without a window it is done at once. What fails is reported, and the object stays as it is.
+    """
+    select_only(context, [obj], obj)
+    with suppress(RuntimeError):  # it has been reported
+        bpy.ops.maquette.texture('INVOKE_DEFAULT' if interactive else 'EXEC_DEFAULT')
 
 
 def show_colors(context: Context, texture: bool = False) -> None:

@@ -192,6 +192,12 @@ class TaskOperator:
         """Put ``result`` into Blender and report it."""
         raise NotImplementedError
 
+    def show_preview(self, context: Context) -> None:
+        """Show what there is already, without changing the file; called again and again."""
+
+    def hide_preview(self) -> None:
+        """Remove what :meth:`show_preview` shows: the task has ended."""
+
     def execute(self, context: Context) -> set[str]:
         """Run the task to its end."""
         self.interactive = False
@@ -226,10 +232,12 @@ class TaskOperator:
             if task is not running_task():
                 return {'PASS_THROUGH'}
             show_progress(f"{task.label}: {task.status_text()}   (Esc: Stop)")
+            self.show_preview(context)
             return {'RUNNING_MODAL'}
 
         # It has ended, so the next one may run while this result is used.
         task.dequeue()
+        self.hide_preview()
         try:
             self.finish(context, task.result())
         except MaquetteError as error:
@@ -240,6 +248,7 @@ class TaskOperator:
         """Stop the task because Blender quits or loads a file."""
         self._task.cancel()
         self._task.dequeue()
+        self.hide_preview()
 
     def report_error(self, error: MaquetteError) -> set[str]:
         """Report ``error``; being stopped by the user is no error."""

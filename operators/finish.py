@@ -317,6 +317,7 @@ class MAQUETTE_OT_finish(TopologyProperties, TextureProperties, _ActiveMesh, bpy
         self.layout.prop(self, "multires")
         if self.preset == 'PRINT':
             self.layout.prop(self, "wall")
+            self.layout.prop(self, "millimeters")
 
     def finish(self, context: Context, result: FinishOutput) -> None:
         obj = self.active_object(context)
@@ -326,8 +327,7 @@ class MAQUETTE_OT_finish(TopologyProperties, TextureProperties, _ActiveMesh, bpy
 
         is_thin = False
         if result.finished.walls:
-            # 3D printers count in millimeters.
-            if context.scene.unit_settings.system == 'METRIC':
+            if self.millimeters and context.scene.unit_settings.system == 'METRIC':
                 context.scene.unit_settings.length_unit = 'MILLIMETERS'
             measured, is_thin = thin_walls(obj, result.finished, self.wall, context.scene)
             report += measured

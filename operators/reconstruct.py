@@ -6,13 +6,14 @@ The button, ``bpy.ops`` and the command line all go through :func:`start_reconst
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import bpy
 import numpy as np
 from bpy.props import (
     BoolProperty,
+    EnumProperty,
     FloatProperty,
     FloatVectorProperty,
     IntProperty,
@@ -24,7 +25,9 @@ from mathutils import Vector
 from ..core.arrays import MeshArrays
 from ..core.cameras import SIDES
 from ..core.errors import ImageError
-from ..core.jobs.task import Progress, Task
+from ..core.geometry import surface_outputs
+from ..core.geometry.surface_outputs import SurfacePoints, Voxels
+from ..core.jobs.task import Progress, Task, subtask
 from ..core.model.jobs import reconstruct as reconstruct_job  # without torch, until it runs
 from ..core.model.jobs.reconstruct import ReconstructionRequest
 from ..core.scene import images as scene_images
@@ -32,9 +35,11 @@ from . import _compute, _results
 from ._compute import ComputeTarget
 from ._results import absolute_path
 from ._task_operator import TaskOperator
+from .properties.history import record_result
 from .properties.paths import file_property, side_property
-from .properties.scene import FIT, RESOLUTION, SIZE, WEIGHTS
+from .properties.scene import FIT, OUTPUT, RESOLUTION, SIZE, TEXTURE, WEIGHTS
 
+_MADE = 0.95  # share of the time after which the mesh is there
 _NOT_SAVED = frozenset({'SKIP_SAVE'})  # the images of the last call must not come back in the next
 
 
@@ -79,6 +84,56 @@ def _reconstruct_scaled(
     return mesh.offset_and_scaled(np.zeros(3), size)
 
 
+@dataclass(frozen=True)
+class ReconstructionOutput:
+    """A reconstruction in one of the three forms.
+
+    Attributes:
+        mesh: The mesh; of voxels their outer faces.
+        points: Points on its surface, if that is the output.
+        voxels: The voxels, if they are the output.
+    """
+
+    mesh: MeshArrays
+    points: SurfacePoints | None = None
+    voxels: Voxels | None = None
+
+    def summary(self) -> str:
+        """Return what it holds, as numbers."""
+        if self.points is not None:
+            return f"{len(self.points.points):,} points"
+        if self.voxels is not None:
+            return f"{int(self.voxels.occupancy.sum()):,} voxels"
+        return _results.mesh_summary(self.mesh)
+
+
+def as_output(task: Task[MeshArrays], output: str, resolution: int) -> Task[ReconstructionOutput]:
+    """Run a reconstruction, and return it in the form of ``output``.
+
+    Args:
+        task: Of :func:`start_reconstruction`.
+        output: An identifier of ``properties.scene.OUTPUT``.
+        resolution: Cells along the longest side.
+    """
+    mesh = yield from subtask(task, 0.0, _MADE)
+    if output == 'MESH':
+        return ReconstructionOutput(mesh)
+
+    yield Progress(_MADE, "Points" if output == 'POINTS' else "Voxels")
+    if output == 'POINTS':
+        points = surface_outputs.sample_surface(mesh, resolution * resolution)
+        return ReconstructionOutput(mesh, points=points)
+    voxels = surface_outputs.voxelize(mesh, resolution)
+    cubes = surface_outputs.voxel_mesh(voxels, mesh)
+    return ReconstructionOutput(cubes, voxels=voxels)
+
+
+def _put_on_ground(task: Task[MeshArrays]) -> Task[MeshArrays]:
+    """Run a reconstruction, and move its lowest point to z = 0."""
+    mesh = yield from task
+    return mesh.on_ground()
+
+
 class MAQUETTE_OT_reconstruct(TaskOperator, bpy.types.Operator):
     """Create a colored mesh from one image, or from images of its sides, at the 3D cursor"""
 
@@ -105,6 +160,8 @@ class MAQUETTE_OT_reconstruct(TaskOperator, bpy.types.Operator):
     bottom: side_property("bottom", _NOT_SAVED)
     resolution: IntProperty(**RESOLUTION)
     fit: BoolProperty(**FIT)
+    output: EnumProperty(**OUTPUT)
+    texture: BoolProperty(**TEXTURE, options={'SKIP_SAVE'})
     size: FloatProperty(**SIZE)
     name: StringProperty(
         name="Name",
@@ -131,7 +188,7 @@ class MAQUETTE_OT_reconstruct(TaskOperator, bpy.types.Operator):
         options={'SKIP_SAVE'},
     )
 
-    def start(self, context: Context) -> Task[MeshArrays]:
+    def start(self, context: Context) -> Task[ReconstructionOutput]:
         sides = {side: absolute_path(path) for side, path in self._side_paths().items()}
         if bool(self.filepath) + bool(self.image) + bool(sides) != 1:
             raise ImageError("Choose one image, or images of the object's sides")
@@ -150,17 +207,26 @@ class MAQUETTE_OT_reconstruct(TaskOperator, bpy.types.Operator):
             fit=self.fit,
         )
         self._cursor = context.scene.cursor.location.copy()
-        return start_reconstruction(request, self.size, image, self.interactive)
+        making = start_reconstruction(request, self.size, image, self.interactive)
+        return as_output(_put_on_ground(making), self.output, self.resolution)
 
-    def finish(self, context: Context, result: MeshArrays) -> None:
+    def finish(self, context: Context, result: ReconstructionOutput) -> None:
         name = self._object_name()
         if not self.properties.is_property_set("location"):
-            self.location = _results.free_location(context, result, self._cursor)
-        obj = _results.add_object_on_ground(context, name, result, Vector(self.location))
+            self.location = _results.free_location(context, result.mesh, self._cursor)
+        location = Vector(self.location)
+        if result.points is not None:
+            obj = _results.add_points(context, name, result.points, location)
+        else:
+            obj = _results.add_object(context, name, result.mesh, location)
         obj.rotation_euler = self.rotation
         if self.interactive:
             _results.show_result(context, [obj])
-        self.report({'INFO'}, f"{obj.name}: {_results.mesh_summary(result)}")
+        if self.image:
+            record_result(context.scene.maquette.history, obj.name, self)
+        self.report({'INFO'}, f"{obj.name}: {result.summary()}")
+        if self.texture and self.output == 'MESH':
+            _results.begin_texturing(context, obj, self.interactive)
 
     def label(self) -> str:
         return f"{self.bl_label} {self._object_name()}"

@@ -28,7 +28,7 @@ from ..core.scene import references as scene_references
 from . import _compute, _results
 from ._compute import ComputeTarget
 from ._task_operator import TaskOperator
-from .properties.scene import FIT, RESOLUTION, WEIGHTS
+from .properties.scene import FIT, RESOLUTION, TEXTURE, WEIGHTS
 
 if TYPE_CHECKING:
     from ..core.model.jobs.reconstruct_references import PosedReconstruction, PosedRequest
@@ -106,6 +106,7 @@ class MAQUETTE_OT_reconstruct_references(TaskOperator, bpy.types.Operator):
     )
     resolution: IntProperty(**RESOLUTION)
     fit: BoolProperty(**FIT)
+    texture: BoolProperty(**TEXTURE, options={'SKIP_SAVE'})
     name: StringProperty(
         name="Name",
         description="Name of the new object. Leave empty to use the collection's name, or "
@@ -144,6 +145,8 @@ class MAQUETTE_OT_reconstruct_references(TaskOperator, bpy.types.Operator):
         if disagreements:
             text += f". References disagree and were averaged: {disagreements}"
         self.report({'WARNING' if disagreements else 'INFO'}, text)
+        if self.texture:
+            _results.begin_texturing(context, obj, self.interactive)
 
     def draw(self, context: Context) -> None:
         """Draw what Adjust Last Operation may change without running the model again."""

@@ -1,8 +1,30 @@
 """The sidebar tab "Maquette" and the preferences. Only the add-on itself imports this package."""
 
-from . import batch, dataset, finish, photographs, preferences, reconstruct, references, train
+from . import (
+    batch,
+    dataset,
+    finish,
+    image_editor,
+    photographs,
+    preferences,
+    reconstruct,
+    references,
+    thumbnails,
+    train,
+)
 
-_MODULES = (preferences, reconstruct, references, batch, photographs, finish, dataset, train)
+_MODULES = (
+    preferences,
+    thumbnails,
+    reconstruct,
+    references,
+    batch,
+    photographs,
+    finish,
+    dataset,
+    train,
+    image_editor,
+)
 
 
 def register() -> None:

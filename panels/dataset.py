@@ -6,6 +6,7 @@ import bpy
 from bpy.types import Context, UILayout
 
 from ..core.synthesis.camera_rigs import AROUND
+from ..operators._compute import shows_training
 from ..operators.add_procedural import MAQUETTE_OT_add_procedural
 from ..operators.preview_cameras import (
     MAQUETTE_OT_hide_cameras,
@@ -26,6 +27,10 @@ _BUTTONS = (
 class MAQUETTE_PT_dataset(SidebarPanel, bpy.types.Panel):
     bl_label = "Training Data"
     bl_options = {'DEFAULT_CLOSED'}
+
+    @classmethod
+    def poll(cls, context: Context) -> bool:
+        return shows_training()
 
     def draw_content(self, layout: UILayout, context: Context) -> None:
         settings = context.scene.maquette

@@ -28,6 +28,7 @@ class MAQUETTE_PT_finish(SidebarPanel, bpy.types.Panel):
             column.prop(settings, "multires")
         if settings.preset == 'PRINT':
             column.prop(settings, "wall")
+            layout.prop(settings, "millimeters")
         layout.prop(settings, "symmetric")
         layout.prop(settings, "texture_size")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 import bpy
-from bpy.props import EnumProperty, IntProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, IntProperty, StringProperty
 from bpy.types import Context, UILayout
 
 from ..core.jobs import dependencies
@@ -78,6 +78,11 @@ class MaquettePreferences(bpy.types.AddonPreferences):
         max=86400,
         soft_max=3600,
     )
+    show_training: BoolProperty(
+        name="Training Panels",
+        description="Show the panels Training Data and Training in the sidebar: render training "
+        "sets from scenes, and teach the model your own kind of object",
+    )
     told: StringProperty(description="Result of the last test", options={'HIDDEN'})
     found_devices: StringProperty(description="Devices found by the last test", options={'HIDDEN'})
 
@@ -96,6 +101,7 @@ class MaquettePreferences(bpy.types.AddonPreferences):
         row = layout.row(align=True)
         row.prop(self, "idle", text="Unload After (Seconds)")
         row.operator(MAQUETTE_OT_release_memory.bl_idname)
+        layout.prop(self, "show_training")
 
     def _draw_status(self, layout: UILayout) -> None:
         """Draw the result of the last test, or whether Blender's Python has the packages."""

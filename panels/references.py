@@ -63,6 +63,7 @@ def draw_button(layout: UILayout, settings: bpy.types.PropertyGroup, text: str |
     button = layout.operator(name, text=text or "Reconstruct", icon='MESH_MONKEY')
     button.resolution = settings.resolution
     button.fit = settings.fit
+    button.texture = settings.texture
     button.collection = settings.references.name if settings.references else ""
 
 

@@ -11,6 +11,7 @@ from bpy.types import Context, UILayout
 
 from ..core.jobs.training_process import TrainingProcess, steps_of
 from ..operators import train
+from ..operators._compute import shows_training
 from ..operators.train import (
     CHECKPOINT,
     MAQUETTE_OT_stop_training,
@@ -33,6 +34,10 @@ _previews: Any = None
 class MAQUETTE_PT_train(SidebarPanel, bpy.types.Panel):
     bl_label = "Training"
     bl_options = {'DEFAULT_CLOSED'}
+
+    @classmethod
+    def poll(cls, context: Context) -> bool:
+        return shows_training()
 
     def draw_content(self, layout: UILayout, context: Context) -> None:
         settings = context.scene.maquette.training

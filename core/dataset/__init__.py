@@ -23,6 +23,7 @@ Files
         NAME.000.occlusion.png      view 0 of a relightable set: ambient occlusion, 8 bit
         ...
         NAME.grid.npz               occupancy on a grid, if the set has grids
+        NAME.measured.npz           points that photographs gave, if the object was photographed
         NAME.shapes.000.shape.npz   of a whole scene: ground truth, mesh and colors of the first of
         NAME.shapes.000.mesh.npz    its shapes, in the frame of the instances of that shape
         NAME.shapes.000.surface.npz
@@ -172,6 +173,12 @@ whose side is 1.02 times their longest side; in world space, along its axes, x, 
 the index. A bit describes the center of its cell, ``low`` + (index + 0.5) * side / 96, and the same
 solid as ``uniform_inside`` (``core.geometry.occupancy_grid``).
 
+``NAME.measured.npz``, if the object was photographed: the points (meters) within the cube of
+``uniform`` from which its mesh was made. ``sparse`` (P, 3) float32, ``sparse_colour`` (P, 3) uint8
+and ``sparse_views`` (P,) int32, how many photographs show the point; ``dense`` (D, 3) float32,
+``dense_normals`` (D, 3) float16, ``dense_colour`` (D, 3) uint8 and ``dense_views`` (D,) int32, how
+many photographs agree on its depth. Depth and normal of its views are those of the mesh.
+
 Views
 -----
 ``NAME.000.npz``:
@@ -214,7 +221,7 @@ a degree: with u = (r - 128) / 127, v = (g - 128) / 127 and z = 1 - abs(u) - abs
 where z >= 0, else (u + s z, v + t z, z) with s and t the signs of u and v, normalized to unit
 length; 0 where depth is 0. Without this member normals are differences of depth.
 
-Mesh, signed distances and colors of the surface are left out.
+Mesh, signed distances, colors of the surface and measured points are left out.
 
 Writing and reading
 -------------------

@@ -20,6 +20,7 @@ SURROUNDINGS = "surroundings.png"
 ALBEDO = "albedo.png"
 OCCLUSION = "occlusion.png"
 GRID = "grid.npz"
+MEASURED = "measured.npz"
 # Kinds of the compact form only
 SMALL_SURROUNDINGS = "surroundings.webp"
 SMALL_DEPTH = "depth.png"

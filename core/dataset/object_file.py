@@ -23,6 +23,7 @@ from . import compact
 from .members import (
     ALBEDO,
     GRID,
+    MEASURED,
     OCCLUSION,
     SMALL_ALBEDO,
     SMALL_DEPTH,
@@ -47,6 +48,7 @@ from .reading.array_rules import (
     array_bytes,
     require_array,
     require_arrays,
+    require_measured_arrays,
     require_mesh_arrays,
     require_shape_arrays,
 )
@@ -54,7 +56,7 @@ from .reading.arrays import check_npz, read_npz, require_plausible_compression
 from .reading.files import describe_damage, open_regular
 from .reading.json_files import parse_json
 from .record_json import record_from_json, record_to_json
-from .records import Record, RenderedView, Shape
+from .records import MeasuredPoints, Record, RenderedView, Shape
 
 
 def write_object(
@@ -167,6 +169,8 @@ def _add_ground_truth(
         _add_member(archive, f"{prefix}.shape.npz", encode_npz(pack_shape(shape)))
         if shape.grid is not None:
             _add_member(archive, f"{prefix}.{GRID}", encode_grid(shape.grid))
+        if shape.measured is not None:
+            _add_member(archive, f"{prefix}.{MEASURED}", encode_npz(vars(shape.measured)))
 
     # Stored faces are unsigned, so that none can be negative.
     if mesh is not None:
@@ -320,10 +324,19 @@ class ObjectFile:
             require_arrays(surface, SURFACE_ARRAYS, f"{self.path}: {prefix}surface.npz, ", counts)
             shape = unpack_shape(compact.shape_from_arrays(arrays), surface)
 
-        # Only the object itself has a grid.
+        # Only the object itself has a grid and measured points.
         if number is not None:
             return shape
-        return replace(shape, grid=self.grid())
+        return replace(shape, grid=self.grid(), measured=self.read_measured())
+
+    def read_measured(self) -> MeasuredPoints | None:
+        """Return the points that photographs gave; None if the object was rendered."""
+        if MEASURED not in self.parts:
+            return None
+        arrays = self.read_arrays(MEASURED)
+        with self._describe_damage_of(MEASURED):
+            require_measured_arrays(arrays, f"{self.path}: {MEASURED}, ")
+            return MeasuredPoints(**arrays)
 
     def grid(self) -> NDArray[np.bool_] | None:
         """Return which cells are inside, see :class:`Shape`; None if the set has no grids."""

@@ -13,6 +13,29 @@ from ..cameras import Camera
 
 
 @dataclass(frozen=True)
+class MeasuredPoints:
+    """What photographs of an object have measured around it, in world space (meters).
+
+    Attributes:
+        sparse: (P, 3) float32 points that features of several photographs gave.
+        sparse_colour: (P, 3) uint8 sRGB.
+        sparse_views: (P,) int32, how many photographs show the point.
+        dense: (D, 3) float32 points of depth maps.
+        dense_normals: (D, 3) float16 unit normals.
+        dense_colour: (D, 3) uint8 sRGB.
+        dense_views: (D,) int32, how many photographs agree on the point.
+    """
+
+    sparse: NDArray[np.float32]
+    sparse_colour: NDArray[np.uint8]
+    sparse_views: NDArray[np.int32]
+    dense: NDArray[np.float32]
+    dense_normals: NDArray[np.float16]
+    dense_colour: NDArray[np.uint8]
+    dense_views: NDArray[np.int32]
+
+
+@dataclass(frozen=True)
 class Shape:
     """Ground truth of a solid, in world space (meters).
 
@@ -31,6 +54,7 @@ class Shape:
         surface_seen: (S,) bool, whether a view shows the point.
         grid: (96, 96, 96) bool by x, y and z, whether the center of each cell is inside, see
             ``core.geometry.occupancy_grid``; None if the set was made without grids.
+        measured: Points of photographs, from which the solid was made; None of rendered objects.
     """
 
     uniform: NDArray[np.float32]
@@ -44,6 +68,7 @@ class Shape:
     surface_colour: NDArray[np.uint8] | None = None
     surface_seen: NDArray[np.bool_] | None = None
     grid: NDArray[np.bool_] | None = None
+    measured: MeasuredPoints | None = None
 
 
 @dataclass(frozen=True)

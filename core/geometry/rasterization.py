@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..cameras import Camera
 from ..imaging.morphology import filter3x3
+from .winding_number import vertex_normals
 
 Floats = NDArray[np.floating[Any]]
 
@@ -96,6 +97,45 @@ def render_depth(corners: Floats, camera: Camera) -> DepthBuffer:
             pixel_depth = 1 / (share / depth[face]).sum(1)
         np.minimum.at(buffer, pixel, pixel_depth)
     return DepthBuffer(buffer.reshape(fine.height, fine.width), fine)
+
+
+def render_surface(
+    vertices: Floats, triangles: NDArray[np.integer[Any]], camera: Camera
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return depth and normals of the nearest surface in each pixel of a pinhole camera.
+
+    Args:
+        vertices: (V, 3) meters.
+        triangles: (F, 3), those not completely in front of the camera are left out.
+        camera: The camera, of the size of the result.
+
+    Returns:
+        (H, W) plane depth, meters, and (H, W, 3) unit normals, smooth over the surface, in world
+        space; 0 where there is no surface.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        pixels, vertex_depth = camera.project(vertices)
+    shown = triangles[(vertex_depth[triangles] > 0).all(1)]
+    depth = np.full(camera.height * camera.width, np.inf)
+    normal = np.zeros((len(depth), 3))
+    vertex_normal = vertex_normals(np.asarray(vertices, float), triangles)
+    for pixel, face, share in rasterize(pixels[shown], camera.width, camera.height):
+        corners = shown[face]
+        weights = share / vertex_depth[corners]
+        pixel_depth = 1 / weights.sum(1)
+
+        # Of several triangles in a pixel the nearest one is written last.
+        order = np.argsort(-pixel_depth)
+        order = order[pixel_depth[order] < depth[pixel[order]]]
+        place = pixel[order]
+        depth[place] = pixel_depth[order]
+        mean = (weights[order, :, None] * vertex_normal[corners[order]]).sum(1)
+        normal[place] = mean / np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-12)
+
+    is_surface = np.isfinite(depth) & (np.abs(normal).sum(1) > 0)
+    depth = np.where(is_surface, depth, 0).reshape(camera.height, camera.width)
+    normal = np.where(is_surface[:, None], normal, 0).reshape(*depth.shape, 3)
+    return depth.astype(np.float32), normal.astype(np.float32)
 
 
 def render_vertex_depth(vertices: Floats, camera: Camera, spacing: float) -> DepthBuffer:

@@ -2,7 +2,12 @@
 
 Front and back of a box with the same print on both give cameras with a small reprojection error
 that are wrong by half a turn. What stands around the object tells them apart, if it is textured;
-otherwise the order of the photographs does.
+otherwise the order of the photographs does:
+
+      0 1 2          0,5 1,6 2,7       five photographs later the same side is seen, it seems:
+     9     3    ->                     a ring that is folded onto itself
+     8     4           4,9  3,8
+      7 6 5
 """
 
 from __future__ import annotations
@@ -13,10 +18,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..cameras import Camera
+from .floor import looked_at_point
+
 _LEAST_OUTSIDE = 8  # inliers outside both masks
 _LEAST_SHARE = 0.1  # of the inliers
 _TEXTURED = 0.05  # share of all inliers that lie outside where the background has features at all
-_REACH = 3  # photographs: farther apart in a ring of 16 to 24, two sides show hardly the same
+_SAME_PLACE = 0.4  # of the usual angle between neighbors in order
+_LEAST_FOLDED = 3  # photographs
+_FOLDED_SHARE = 0.15  # of the photographs
+# Photographs: farther apart in a ring of 16 to 24, two sides show hardly the same. A cube of four
+# equal sides looks after three as two before; only neighbors are beyond doubt.
+REACHES = (3, 1)
 
 
 @dataclass(frozen=True)
@@ -68,13 +81,51 @@ def pairs_without_background(
     ]
 
 
-def pairs_out_of_order(pairs: list[PairInliers], count: int) -> list[tuple[int, int]]:
-    """Return the pairs to drop, if ``count`` photographs were taken in order in a closed ring."""
+def pairs_out_of_order(
+    pairs: list[PairInliers], count: int, reach: int = REACHES[0]
+) -> list[tuple[int, int]]:
+    """Return the pairs to drop, if ``count`` photographs were taken in order in a closed ring.
+
+    Those stay that are at most ``reach`` places apart.
+    """
     return [
         (pair.first, pair.second)
         for pair in pairs
-        if ring_distance(pair.first, pair.second, count) > _REACH
+        if ring_distance(pair.first, pair.second, count) > reach
     ]
+
+
+def is_folded(cameras: list[Camera], indices: list[int], count: int) -> bool:
+    """Return whether photographs far apart in order seem to be taken from the same places.
+
+    Nobody does so but who walks around twice; sides that look alike make it seem so.
+
+    Args:
+        cameras: of the photographs that fit together.
+        indices: which these are.
+        count: of all photographs, in order in a closed ring.
+    """
+    if len(cameras) < 2 * _LEAST_FOLDED:
+        return False
+    directions = _directions_from_middle(cameras)
+    angles = np.degrees(np.arccos((directions @ directions.T).clip(-1, 1)))
+    steps = angles[np.arange(len(cameras) - 1), np.arange(1, len(cameras))]
+    usual = float(np.median(steps))
+
+    # Far apart in order, and yet nearly at the same place.
+    places = np.array(indices)
+    apart = np.abs(places[:, None] - places)
+    apart = np.minimum(apart, count - apart)
+    folded = ((apart > REACHES[0]) & (angles < _SAME_PLACE * usual)).any(1)
+    return bool(folded.sum() >= max(_LEAST_FOLDED, _FOLDED_SHARE * len(cameras)))
+
+
+def _directions_from_middle(cameras: list[Camera]) -> NDArray[np.float64]:
+    """Return unit vectors (N, 3) from what the cameras look at to each."""
+    origins = np.array([camera.to_world[:3, 3] for camera in cameras])
+    offsets = origins - looked_at_point(cameras)
+    directions: NDArray[np.float64] = offsets / np.linalg.norm(offsets, axis=1, keepdims=True)
+    return directions
 
 
 def ring_distance(first: int, second: int, count: int) -> int:

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..cameras import OPENCV_FROM_OPENGL, Camera
-from ..jobs.task import Progress, Task
+from ..jobs.task import Progress, Task, subtask
 from .matching import MatchDatabase
 from .records import SparseCloud
 
 _BEAT = 0.1  # seconds between two reports
 _ENOUGH = 0.8  # share of the photographs: with fewer, relaxed thresholds are tried
+_EXPLAINED = 0.6  # of the matches: right cameras give 0.7 to 0.95, a wrong focal length 0.2 to 0.5
+_SAME_FOCAL = 0.05  # relative difference
+# Focal lengths to begin with, in units of the longer side: a phone's, a camera's, two telephoto
+# lenses. Bundle adjustment finds the true one from up to a third off.
+_FOCALS = (1.8, 1.2, 0.8, 2.6)
 _SEED = 0
 # Where few features are, as before a plain background; measured to register 24 of 24 instead of 10.
 _RELAXED = {
@@ -33,6 +40,7 @@ class Model:
 
     indices: of the photographs. cameras: for each, at the reduced size.
     distortions: for each (k1, k2), see ``SolvedPhotograph``.
+    explained: share of the verified matches between its photographs that its points explain.
     cloud: as it is. observations: (K, 4) photograph, point, u, v of each place where a photograph
         shows a point, pixels of the reduced photograph.
     """
@@ -42,21 +50,53 @@ class Model:
     distortions: list[tuple[float, float]]
     cloud: SparseCloud
     observations: NDArray[np.float64]
+    explained: float = 1.0
+
+
+@dataclass(frozen=True)
+class _MapperChoices:
+    """How to map.
+
+    relaxed: with thresholds for few features.
+    focal: held until all photographs are placed, in units of their longer side; None to refine the
+        one that the database holds with each photograph.
+    """
+
+    relaxed: bool = False
+    focal: float | None = None
 
 
 def map_photographs(database: MatchDatabase) -> Task[list[Model]]:
     """Return the models that the matches give, the largest first.
 
-    Thresholds are relaxed if few photographs fit.
+    Thresholds are relaxed if few photographs fit. If matches contradict the cameras, other focal
+    lengths are tried: with a flat floor in most matches a wrong one fits each pair of photographs
+    well, and then bends the ring of cameras.
 
     The list is empty if no two photographs fit together.
     """
-    count = len(database.image_names)
-    models = yield from _run_mapper(database, relaxed=False)
-    if enough_registered(models, count):
-        return models
-    relaxed = yield from _run_mapper(database, relaxed=True)
-    return relaxed if registered_count(relaxed) > registered_count(models) else models
+    runs = _MapperRuns(database)
+    models = yield from runs.run(_MapperChoices())
+    if not enough_registered(models, len(database.image_names)):
+        relaxed = yield from runs.run(_MapperChoices(relaxed=True))
+        models = _better(models, relaxed)
+    if models and models[0].explained < _EXPLAINED:
+        models = yield from _try_focals(runs, models)
+    return models
+
+
+@dataclass
+class _MapperRuns:
+    """Runs of the mapper, each of which takes half of what is left of the progress."""
+
+    database: MatchDatabase
+    done: float = 0.0
+
+    def run(self, choices: _MapperChoices) -> Task[list[Model]]:
+        """Return the models of one more run, the largest first."""
+        begin = self.done
+        self.done = (begin + 1) / 2
+        return (yield from subtask(_run_mapper(self.database, choices), begin, self.done))
 
 
 def enough_registered(models: list[Model], count: int) -> bool:
@@ -69,7 +109,45 @@ def registered_count(models: list[Model]) -> int:
     return len(models[0].indices) if models else 0
 
 
-def _run_mapper(database: MatchDatabase, relaxed: bool) -> Task[list[Model]]:
+def _try_focals(runs: _MapperRuns, models: list[Model]) -> Task[list[Model]]:
+    """Return the best of ``models`` and of those that other focal lengths give."""
+    for focal in _FOCALS:
+        tried = yield from runs.run(_MapperChoices(focal=focal))
+        models = _better(models, tried)
+        if models[0].explained >= _EXPLAINED:
+            break
+
+        # Once more from what bundle adjustment made of it, unless that is where it began.
+        refined = _focal_of(tried[0]) if tried else focal
+        if abs(refined / focal - 1) > _SAME_FOCAL:
+            tried = yield from runs.run(_MapperChoices(focal=refined))
+            models = _better(models, tried)
+        if models[0].explained >= _EXPLAINED:
+            break
+
+    # Whoever maps again begins with the best.
+    _write_focals(runs.database, _focal_of(models[0]))
+    return models
+
+
+def _better(models: list[Model], others: list[Model]) -> list[Model]:
+    """Return those of which the first explains more matches of more photographs."""
+    return others if _merit(others) > _merit(models) else models
+
+
+def _merit(models: list[Model]) -> float:
+    return len(models[0].indices) * models[0].explained if models else 0.0
+
+
+def _focal_of(model: Model) -> float:
+    """Return the focal length of most photographs in units of their longer side."""
+    focals = [
+        camera.intrinsics[0, 0] / max(camera.width, camera.height) for camera in model.cameras
+    ]
+    return float(np.median(focals))
+
+
+def _run_mapper(database: MatchDatabase, choices: _MapperChoices) -> Task[list[Model]]:
     """Map on a thread, so that progress is reported and closing this stops it."""
     import pycolmap
 
@@ -82,7 +160,7 @@ def _run_mapper(database: MatchDatabase, relaxed: bool) -> Task[list[Model]]:
 
     def map_images() -> None:
         try:
-            outcome["models"] = _incremental_models(database, relaxed, count_image, token)
+            outcome["models"] = _incremental_models(database, choices, count_image, token)
         except InterruptedError:
             pass
         except Exception as error:  # raised again below, on the caller's thread
@@ -108,8 +186,31 @@ def _run_mapper(database: MatchDatabase, relaxed: bool) -> Task[list[Model]]:
 
 
 def _incremental_models(
-    database: MatchDatabase, relaxed: bool, on_image: Callable[[], None], token: Any
+    database: MatchDatabase, choices: _MapperChoices, on_image: Callable[[], None], token: Any
 ) -> list[Model]:
+    import pycolmap
+
+    # A folder of its own, for nothing of another run is to be continued.
+    output = Path(tempfile.mkdtemp(prefix="mapping-", dir=database.folder))
+    if choices.focal is not None:
+        _write_focals(database, choices.focal)
+    reconstructions = pycolmap.incremental_mapping(
+        database.path,
+        database.folder,
+        output,
+        _mapper_options(choices),
+        next_image_callback=on_image,
+        cancellation_token=token,
+    )
+    models = []
+    for reconstruction in reconstructions.values():
+        if choices.focal is not None:
+            _adjust_all(reconstruction)
+        models.append(_read_model(reconstruction, database))
+    return sorted(models, key=lambda model: (-len(model.indices), -len(model.cloud.points)))
+
+
+def _mapper_options(choices: _MapperChoices) -> Any:
     import pycolmap
 
     options = pycolmap.IncrementalPipelineOptions()
@@ -119,21 +220,46 @@ def _incremental_models(
     options.random_seed = _SEED
     options.mapper.random_seed = _SEED
     options.triangulation.random_seed = _SEED
-    if relaxed:
+    if choices.relaxed:
         for name, value in _RELAXED.items():
             setattr(options.mapper, name, value)
-    output = database.folder / ("relaxed" if relaxed else "default")
-    output.mkdir(exist_ok=True)
-    models = pycolmap.incremental_mapping(
-        database.path,
-        database.folder,
-        output,
-        options,
-        next_image_callback=on_image,
-        cancellation_token=token,
+    if choices.focal is not None:
+        options.ba_refine_focal_length = False
+        options.ba_refine_extra_params = False
+        options.mapper.abs_pose_refine_focal_length = False
+        options.mapper.abs_pose_refine_extra_params = False
+    return options
+
+
+def _write_focals(database: MatchDatabase, focal: float) -> None:
+    """Give all cameras of the database a focal length in units of their longer side."""
+    import pycolmap
+
+    with pycolmap.Database.open(database.path) as opened:
+        for camera in opened.read_all_cameras():
+            length = focal * max(camera.width, camera.height)
+            camera.params = [length, camera.width / 2, camera.height / 2, 0.0]
+            opened.update_camera(camera)
+
+
+def _adjust_all(reconstruction: Any) -> None:
+    """Refine cameras, lenses and points together."""
+    import pycolmap
+
+    options = pycolmap.BundleAdjustmentOptions()
+    options.print_summary = False
+    pycolmap.bundle_adjustment(reconstruction, options)
+
+
+def read_cloud(model: Any) -> SparseCloud:
+    """Return the points of a pycolmap.Reconstruction in the order of their numbers."""
+    points = [model.points3D[point_id] for point_id in sorted(model.points3D)]
+    return SparseCloud(
+        points=np.array([point.xyz for point in points], np.float32).reshape(-1, 3),
+        colors=np.array([point.color for point in points], np.float32).reshape(-1, 3) / 255,
+        track_length=np.array([point.track.length() for point in points], np.int32),
+        error=np.array([point.error for point in points], np.float32),
     )
-    read = [_read_model(model, database) for model in models.values()]
-    return sorted(read, key=lambda model: (-len(model.indices), -len(model.cloud.points)))
 
 
 def _read_model(model: Any, database: MatchDatabase) -> Model:
@@ -145,15 +271,7 @@ def _read_model(model: Any, database: MatchDatabase) -> Model:
     )
 
     # Points get rows, since their numbers have gaps.
-    point_ids = sorted(model.points3D)
-    row_of = {point_id: row for row, point_id in enumerate(point_ids)}
-    points = [model.points3D[point_id] for point_id in point_ids]
-    cloud = SparseCloud(
-        points=np.array([point.xyz for point in points], np.float32).reshape(-1, 3),
-        colors=np.array([point.color for point in points], np.float32).reshape(-1, 3) / 255,
-        track_length=np.array([point.track.length() for point in points], np.int32),
-        error=np.array([point.error for point in points], np.float32),
-    )
+    row_of = {point_id: row for row, point_id in enumerate(sorted(model.points3D))}
 
     # Where each photograph shows each point: by this masks tell the object from the floor.
     observations = [
@@ -165,9 +283,34 @@ def _read_model(model: Any, database: MatchDatabase) -> Model:
         indices=[index_of[image.image_id] for image in images],
         cameras=[_read_camera(image) for image in images],
         distortions=[(float(image.camera.params[3]), 0.0) for image in images],
-        cloud=cloud,
+        cloud=read_cloud(model),
         observations=np.array(observations, np.float64).reshape(-1, 4),
+        explained=_explained_share(model, database),
     )
+
+
+def _explained_share(model: Any, database: MatchDatabase) -> float:
+    """Return the share of the verified matches whose two features are one point of the model."""
+    import pycolmap
+
+    point_of = {}
+    for image_id in model.reg_image_ids():
+        ids = [
+            seen.point3D_id if seen.has_point3D() else -1 for seen in model.image(image_id).points2D
+        ]
+        point_of[image_id] = np.array(ids, np.int64)
+    matched = 0
+    explained = 0
+    with pycolmap.Database.open(database.path) as opened:
+        for pair_id, geometry in zip(*opened.read_two_view_geometries(), strict=True):
+            first, second = pycolmap.pair_id_to_image_pair(pair_id)
+            matches = np.asarray(geometry.inlier_matches)
+            if first in point_of and second in point_of and len(matches):
+                first_points = point_of[first][matches[:, 0]]
+                second_points = point_of[second][matches[:, 1]]
+                matched += len(matches)
+                explained += int(((first_points == second_points) & (first_points >= 0)).sum())
+    return explained / max(matched, 1)
 
 
 def _read_camera(image: Any) -> Camera:

@@ -14,7 +14,7 @@ from .ambiguity import PairInliers, ring_distance
 from .photo_files import Photograph
 
 _LARGE = 1000  # pixels: from here on octaves below the image's own size cost much and give little
-_FEATURES = {"large": 2500, "small": 8192}
+_FEATURES = {"large": 2500, "small": 3000}
 _EXHAUSTIVE = 60  # photographs: beyond this only neighbors in order, and some all over the set
 _NEIGHBORS = 8
 _KEYFRAMES = 20

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import ImageError
 from ..imaging import background_removal, image_files
+from .mask_files import find_mask, read_mask
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -40,6 +41,7 @@ class Photograph:
     focal: focal length in pixels, as its EXIF gives it; 0 if it does not.
     lens: what tells focal lengths apart, in millimeters; 0 if unknown.
     turned: whether the EXIF orientation turns or mirrors it.
+    mask: its file of a painted mask, see ``mask_files``; None if there is none.
     """
 
     path: Path
@@ -48,6 +50,7 @@ class Photograph:
     focal: float = 0.0
     lens: float = 0.0
     turned: bool = False
+    mask: Path | None = None
 
     @property
     def camera_key(self) -> tuple[int, int, float]:
@@ -109,16 +112,17 @@ def inspect_photograph(path: Path) -> Photograph:
     equivalent = _positive_number(details.get(_FOCAL_35MM))
     focal = equivalent / _DIAGONAL_35MM * float(np.hypot(width, height))
     lens = equivalent or _positive_number(details.get(_FOCAL))
-    return Photograph(path, width, height, focal, round(lens, 2), orientation not in (0, 1))
+    turned = orientation not in (0, 1)
+    return Photograph(path, width, height, focal, round(lens, 2), turned, find_mask(path))
 
 
 def read_reduced(path: Path, max_side: int) -> ReducedPhotograph:
     """Read a photograph upright, no side longer than ``max_side`` pixels, with the mask.
 
-    The mask is the alpha, or what is not a plain background.
+    The mask is the painted one, the alpha, or what is not a plain background.
 
     Raises:
-        ImageError: as ``imaging.image_files.read_image``.
+        ImageError: as ``imaging.image_files.read_image`` and ``mask_files.read_mask``.
     """
     from PIL import Image
 
@@ -132,6 +136,10 @@ def read_reduced(path: Path, max_side: int) -> ReducedPhotograph:
     reduced = np.asarray(color.resize(size, Image.Resampling.LANCZOS))
     plain = _has_no_cut_out(pixels[..., 3])
     mask = _mask_of(pixels, plain)
+    painted = find_mask(path)
+    if painted is not None:
+        plain = plain and mask is not None  # else there is a pattern beside the object
+        mask = _painted_mask(painted, pixels)
     if mask is not None:
         mask = np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))
     return ReducedPhotograph(reduced, mask, plain, measure_sharpness(reduced))
@@ -157,11 +165,22 @@ def _has_no_cut_out(alpha: NDArray[np.float32]) -> bool:
     return bool(alpha.min() >= 0.5) or background_removal.cuts_nothing_out(alpha)
 
 
-def object_mask(pixels: NDArray[np.float32]) -> NDArray[np.bool_] | None:
+def object_mask(
+    pixels: NDArray[np.float32], painted: Path | None = None
+) -> NDArray[np.bool_] | None:
     """Return the object's mask (H, W) in pixels (H, W, 4): the alpha, or by a plain background.
 
     None if there is neither, or if nearly nothing or nearly all would be the object.
+
+    Args:
+        pixels: of the photograph.
+        painted: file of a mask to use instead.
+
+    Raises:
+        ImageError: as ``mask_files.read_mask``.
     """
+    if painted is not None:
+        return _painted_mask(painted, pixels)
     return _mask_of(pixels, _has_no_cut_out(pixels[..., 3]))
 
 
@@ -178,8 +197,17 @@ def _mask_of(pixels: NDArray[np.float32], plain: bool) -> NDArray[np.bool_] | No
         if soft is None:
             return None
         mask = _enlarge(background_removal.remove_specks(soft) > 0.5, pixels.shape[:2])
-    share = mask.mean()
-    return mask if _LEAST_MASK < share < _LARGEST_MASK else None
+    return _if_object(mask)
+
+
+def _painted_mask(path: Path, pixels: NDArray[np.float32]) -> NDArray[np.bool_] | None:
+    """Return the mask of a file for pixels (H, W, 4); None if nearly nothing or all is painted."""
+    return _if_object(read_mask(path, pixels.shape[1], pixels.shape[0]))
+
+
+def _if_object(mask: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+    """Return ``mask``; None if it holds nearly nothing, as dust does, or nearly all."""
+    return mask if _LEAST_MASK < mask.mean() < _LARGEST_MASK else None
 
 
 def _enlarge(mask: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.bool_]:

@@ -18,10 +18,13 @@ class SolveSettings:
     max_side: the longer side to which photographs are reduced for features, pixels.
     check_outlines: whether cameras must agree with the outlines of the object, where its masks are
         known.
+    masks: files of painted masks beside the photographs, see ``mask_files``. They are found there;
+        listed here, a changed one makes a solve another one.
     """
 
     max_side: int = 1600
     check_outlines: bool = True
+    masks: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -35,12 +38,14 @@ class SolvedPhotograph:
         image coordinates in units of the focal length and r2 = x^2 + y^2, the photograph shows the
         point at (x, y) * (1 + k1 * r2 + k2 * r2^2).
     turned: whether its EXIF orientation turns or mirrors it.
+    mask: file of its painted mask; None if there is none.
     """
 
     path: Path
     camera: Camera
     distortion: tuple[float, float] = (0.0, 0.0)
     turned: bool = False
+    mask: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -22,19 +22,24 @@ _MIN_STRETCH = 1e-6  # smallest singular value of unit axes that still span a vo
 
 
 def from_blender(
-    scene: bpy.types.Scene, obj: bpy.types.Object, graph: bpy.types.Depsgraph, name: str = ""
+    scene: bpy.types.Scene,
+    obj: bpy.types.Object,
+    graph: bpy.types.Depsgraph,
+    name: str = "",
+    size: tuple[int, int] | None = None,
 ) -> Camera:
     """Return the camera ``obj`` as ``scene`` renders with it.
 
     Sensor fit, shift, pixel aspect and the percentage of the resolution are all in the intrinsics,
     because they are computed from Blender's projection matrix. The image is as large as the
-    scene's; the border of a render region is ignored.
+    scene's unless another size is given; the border of a render region is ignored.
 
     Args:
         scene: Whose render settings give the size of the image.
         obj: The camera object.
         graph: Evaluated at the frame of interest, with ``obj``.
         name: What errors call the camera; empty for the name of ``obj``.
+        size: Width and height of an image with square pixels that replaces the scene's.
 
     Raises:
         SceneError: The camera is panoramic, or mirrored or sheared by the scale of its parents.
@@ -48,13 +53,13 @@ def from_blender(
         )
 
     # Blender's projection matrix has sensor fit, shift and pixel aspect in it.
-    width, height = image_size(scene.render)
+    width, height = size or image_size(scene.render)
     projection = obj.calc_matrix_camera(
         graph,
         x=width,
         y=height,
-        scale_x=scene.render.pixel_aspect_x,
-        scale_y=scene.render.pixel_aspect_y,
+        scale_x=1.0 if size else scene.render.pixel_aspect_x,
+        scale_y=1.0 if size else scene.render.pixel_aspect_y,
     )
     return Camera(
         to_world=_camera_pose(name or obj.name, evaluated),

@@ -34,19 +34,23 @@ _USD_COLOR = "displayColor"
 _NO_COUNTS = MeshCounts(0, 0)
 
 
-def check_export_path(path: Path) -> None:
+def check_export_path(path: Path, others: tuple[str, ...] = ()) -> None:
     """Check, before the work begins, that :func:`write_meshes` can write ``path``.
 
     No file is left behind.
+
+    Args:
+        path: Of the file.
+        others: Further suffixes, of files that the caller writes.
 
     Raises:
         OutputError: The suffix is unknown, the folder is missing or cannot be written, or the path
             is that of something else.
     """
-    if path.suffix.lower() not in _WRITERS:
+    if path.suffix.lower() not in (*_WRITERS, *others):
         raise OutputError(
             f"{path}: the file type {path.suffix or 'no suffix'} is not supported. Use one of "
-            f"{', '.join(SUFFIXES)}"
+            f"{', '.join((*SUFFIXES, *others))}"
         )
     if not path.parent.is_dir():
         raise OutputError(f"The folder {path.parent} does not exist. Create it first")

@@ -8,28 +8,29 @@ from pathlib import Path
 import bpy
 import numpy as np
 from mathutils import Matrix
-from numpy.typing import NDArray
 
 from ..cameras import Camera
+from ..console import printable
 from ..errors import ImageError, OutputError
 from ..imaging import image_files
 from ..photogrammetry.dense.records import DenseCloud, DenseShape
 from ..photogrammetry.records import SolvedPhotograph, SolvedScene, SparseCloud
-from . import exporting, materials, meshes, source_views
+from . import exporting, meshes, source_views
 from .images import packed_image
-from .meshes import COLOR
+from .photographs.point_clouds import new_cloud, set_normals, set_values
+from .photographs.real_size import SIZE
 
 COLLECTION = "Photographs"
 SUFFIXES = (".blend", ".ply")  # of files without a mesh
 TRACK_LENGTH = "track_length"  # photographs that show the point
 VIEW_COUNT = "view_count"  # photographs that agree on the point of the dense cloud
 _DENSE_CLOUD = "Dense Cloud"
-_NORMAL = "point_normal"  # "normal" is reserved by Blender
 ERROR = "error"  # pixels
+PHOTOGRAPH = "maquette_photograph"  # custom property of the cameras' data: path of the file
 DISTORTION = ("maquette_k1", "maquette_k2")  # custom properties of the cameras' data
 _SENSOR = 36.0  # millimeters
 _DRAWN = 0.15  # of the object's size: how large cameras are drawn
-_RADIUS = 0.004  # of the object's size: of points
+_RADIUS = 0.006  # of the object's size: of points
 _DENSE_RADIUS = 0.0015
 _TURNED_SIDE = 2400  # pixels: of images that must be turned, which Blender does not do
 
@@ -52,6 +53,7 @@ def add_solved_scene(
     """
     loaded = [_load_image(photograph) for photograph in solved.photographs]
     collection = bpy.data.collections.new(COLLECTION)
+    collection[SIZE] = size
     context.scene.collection.children.link(collection)
     _match_resolution(context.scene, solved.photographs)
 
@@ -158,6 +160,15 @@ def _load_image(photograph: SolvedPhotograph) -> bpy.types.Image:
     if photograph.turned:
         png = image_files.encode_png(image_files.read_image(path, _TURNED_SIDE))
         return packed_image(path.name, png.tobytes())
+    return load_image(path)
+
+
+def load_image(path: Path) -> bpy.types.Image:
+    """Return the image of a file, which is loaded once.
+
+    Raises:
+        ImageError: Blender cannot read it.
+    """
     try:
         return bpy.data.images.load(str(path), check_existing=True)
     except RuntimeError as error:
@@ -188,6 +199,7 @@ def _camera_object(
     data.display_size = _DRAWN * size
     data.clip_start = 0.001 * size
     data.clip_end = 1000 * size
+    data[PHOTOGRAPH] = printable(str(photograph.path.resolve()))
     for name, value in zip(DISTORTION, photograph.distortion, strict=True):
         data[name] = value
 
@@ -209,67 +221,14 @@ def _show_background(
 
 
 def _cloud_object(cloud: SparseCloud, size: float) -> bpy.types.Object:
-    mesh = _point_mesh("Cloud", cloud.points * size, cloud.colors)
-    _set_attribute(mesh, TRACK_LENGTH, 'INT', cloud.track_length.astype(np.int32))
-    _set_attribute(mesh, ERROR, 'FLOAT', cloud.error.astype(np.float32))
-    return _shown_as_points(mesh, _RADIUS * size)
-
-
-def _dense_cloud_object(cloud: DenseCloud, size: float) -> bpy.types.Object:
-    mesh = _point_mesh(_DENSE_CLOUD, cloud.points * size, cloud.colors)
-    _set_attribute(mesh, VIEW_COUNT, 'INT', cloud.view_count.astype(np.int32))
-    normals = mesh.attributes.new(_NORMAL, 'FLOAT_VECTOR', 'POINT')
-    normals.data.foreach_set("vector", np.ascontiguousarray(cloud.normals, np.float32).ravel())
-    return _shown_as_points(mesh, _DENSE_RADIUS * size)
-
-
-def _point_mesh(
-    name: str, points: NDArray[np.floating], colors: NDArray[np.floating]
-) -> bpy.types.Mesh:
-    """Return a mesh of loose vertices with colors."""
-    mesh = bpy.data.meshes.new(name)
-    mesh.vertices.add(len(points))
-    mesh.vertices.foreach_set("co", np.ascontiguousarray(points, np.float32).ravel())
-    rgba = np.ones((len(points), 4), np.float32)
-    rgba[:, :3] = colors
-    color = mesh.color_attributes.new(COLOR, 'BYTE_COLOR', 'POINT')
-    color.data.foreach_set("color_srgb", rgba.ravel())
-    mesh.color_attributes.active_color = color
-    mean = np.full(3, 0.5)
-    if len(colors):
-        mean = colors.mean(axis=0)
-    mesh.materials.append(materials.showing_attribute(name, COLOR, mean))
-    return mesh
-
-
-def _shown_as_points(mesh: bpy.types.Mesh, radius: float) -> bpy.types.Object:
-    """Return an object of loose vertices that a modifier shows as round points."""
-    mesh.update()
-    obj = bpy.data.objects.new(mesh.name, mesh)
-    modifier = obj.modifiers.new("Points", 'NODES')
-    modifier.node_group = _points_nodes(radius, mesh.materials[0])
+    obj = new_cloud("Cloud", cloud.points * size, cloud.colors, _RADIUS * size)
+    set_values(obj.data, TRACK_LENGTH, cloud.track_length)
+    set_values(obj.data, ERROR, cloud.error)
     return obj
 
 
-def _set_attribute(mesh: bpy.types.Mesh, name: str, kind: str, values: NDArray[np.generic]) -> None:
-    attribute = mesh.attributes.new(name, kind, 'POINT')
-    attribute.data.foreach_set("value", values)
-
-
-def _points_nodes(radius: float, material: bpy.types.Material) -> bpy.types.NodeTree:
-    """Return geometry nodes that make a point of each vertex; the vertices' attributes stay."""
-    tree = bpy.data.node_groups.new("Points", 'GeometryNodeTree')
-    tree.interface.new_socket("Geometry", in_out='INPUT', socket_type='NodeSocketGeometry')
-    tree.interface.new_socket("Geometry", in_out='OUTPUT', socket_type='NodeSocketGeometry')
-    given = tree.nodes.new('NodeGroupInput')
-    points = tree.nodes.new('GeometryNodeMeshToPoints')
-    points.inputs["Radius"].default_value = radius
-    shown = tree.nodes.new('GeometryNodeSetMaterial')
-    shown.inputs["Material"].default_value = material
-    result = tree.nodes.new('NodeGroupOutput')
-    for place, node in enumerate((given, points, shown, result)):
-        node.location = (200 * place, 0)
-    tree.links.new(given.outputs[0], points.inputs[0])
-    tree.links.new(points.outputs[0], shown.inputs[0])
-    tree.links.new(shown.outputs[0], result.inputs[0])
-    return tree
+def _dense_cloud_object(cloud: DenseCloud, size: float) -> bpy.types.Object:
+    obj = new_cloud(_DENSE_CLOUD, cloud.points * size, cloud.colors, _DENSE_RADIUS * size)
+    set_values(obj.data, VIEW_COUNT, cloud.view_count)
+    set_normals(obj.data, cloud.normals)
+    return obj

@@ -56,6 +56,14 @@ def count_stale(obj: bpy.types.Object) -> int:
     return sum(_is_stale(obj, stored) for stored in obj.get(_KEY, ()))
 
 
+def scale_views(obj: bpy.types.Object, factor: float) -> None:
+    """Scale the cameras of the views about the origin of ``obj``, as its mesh is scaled."""
+    for stored in obj.get(_KEY, ()):
+        to_world = np.array(stored["to_world"]).reshape(4, 4)
+        to_world[:3, 3] *= factor
+        stored["to_world"] = to_world.ravel().tolist()
+
+
 def decode_views(views: Sequence[SourceView | View]) -> list[View]:
     """Return ``views`` with their images decoded.
 

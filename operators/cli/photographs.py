@@ -13,8 +13,13 @@ from ...core.errors import ImageError
 from ...core.jobs.task import Task
 from ...core.photogrammetry.dense.outputs import write_cloud, write_voxels
 from ...core.photogrammetry.dense.records import DenseSettings
+from ...core.photogrammetry.exchange import check_cameras_path, write_cameras
 from ...core.photogrammetry.movies import FrameRequest, frames_folder
 from ...core.scene import exporting
+from ...core.scene.datagen.photographed_objects import (
+    check_photographed_set,
+    write_photographed_object,
+)
 from ...core.scene.solved_cameras import (
     SUFFIXES,
     add_solved_scene,
@@ -39,7 +44,6 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o",
         "--output",
         type=Path,
-        required=True,
         help="file to write: .blend with cameras, points and mesh, .ply of the points, or the "
         f"mesh as {' '.join(exporting.SUFFIXES)}",
     )
@@ -74,6 +78,26 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="where the frames of a movie are written (a folder beside it: walk_frames)",
     )
+    parser.add_argument("--also", type=Path, help="write the mesh into this file as well")
+    parser.add_argument(
+        "--cameras",
+        type=Path,
+        help="use cameras that another program solved: a folder of COLMAP, transforms.json, "
+        "Meshroom's cameras.sfm, or *_par.txt of Middlebury",
+    )
+    parser.add_argument(
+        "--export-cameras",
+        type=Path,
+        metavar="PATH",
+        help="write the cameras as well: a file .json becomes transforms.json, a folder a model of "
+        "COLMAP",
+    )
+    parser.add_argument(
+        "--training-set",
+        type=Path,
+        metavar="SET",
+        help="add the object to this training set of photographed objects",
+    )
     parser.add_argument("--voxels", type=Path, help="write the voxels into this .npz as well")
     finish.add_arguments(parser)
 
@@ -82,8 +106,14 @@ def _run_command(arguments: argparse.Namespace) -> int:
     _check_arguments(arguments)
     result = run_with_progress_line(_start_work(arguments))
 
-    report = _write_result(result, arguments)
-    print_line("; ".join((f"{arguments.output}: {solve_summary(result)}", *report)))
+    report = _write_result(result, arguments) if arguments.output else []
+    if arguments.export_cameras:
+        count = write_cameras(arguments.export_cameras, result.solved, arguments.size)
+        report.append(f"{count} cameras in {arguments.export_cameras}")
+    if arguments.training_set:
+        report.append(_write_training_object(result, arguments))
+    first = arguments.output or arguments.folder
+    print_line("; ".join((f"{first}: {solve_summary(result)}", *report)))
     for entry in result.solved.left_out:
         print_line(f"{entry.path.name}: {entry.reason}")
     return 1 if any(entry.unreadable for entry in result.solved.left_out) else 0
@@ -91,8 +121,15 @@ def _run_command(arguments: argparse.Namespace) -> int:
 
 def _start_work(arguments: argparse.Namespace) -> Task[PhotographsResult]:
     """Return the work on the photographs, or on the frames of the movie."""
-    dense = None if arguments.no_mesh else DenseSettings(resolution=arguments.detail)
-    solve = partial(start_solving, check_outlines=not arguments.no_outlines, dense=dense)
+    dense = DenseSettings(resolution=arguments.detail)
+    if arguments.no_mesh or not (arguments.output or arguments.training_set):
+        dense = None
+    solve = partial(
+        start_solving,
+        check_outlines=not arguments.no_outlines,
+        dense=dense,
+        cameras=arguments.cameras,
+    )
     movie = movie_input.find_movie(arguments.folder, [])
     if movie is None:
         return solve(movie_input.list_inputs(arguments.folder))
@@ -109,14 +146,55 @@ def _check_arguments(arguments: argparse.Namespace) -> None:
         arguments.error(f"--detail is {DETAIL['min']} to {DETAIL['max']}")
     if not FRAMES["min"] <= arguments.frames <= FRAMES["max"]:
         arguments.error(f"--frames is {FRAMES['min']} to {FRAMES['max']}")
-    if arguments.no_mesh and (arguments.voxels or arguments.preset or arguments.texture):
-        arguments.error("--voxels, --preset and --texture need a mesh")
+    needs_mesh = (arguments.voxels, arguments.preset, arguments.texture, arguments.also)
+    if arguments.no_mesh and any((*needs_mesh, arguments.training_set)):
+        arguments.error("--voxels, --preset, --texture, --also and --training-set need a mesh")
     if arguments.voxels and arguments.voxels.suffix.lower() != ".npz":
         arguments.error("--voxels takes a file .npz")
-    if arguments.no_mesh:
+    if not arguments.output:
+        _check_without_output(arguments)
+    _check_paths(arguments)
+
+
+def _check_paths(arguments: argparse.Namespace) -> None:
+    """Raise if a file cannot be written."""
+    if arguments.also:
+        exporting.check_export_path(arguments.also)
+    if arguments.export_cameras:
+        check_cameras_path(arguments.export_cameras)
+    if arguments.training_set:
+        check_photographed_set(arguments.training_set)
+    if arguments.output and arguments.no_mesh:
         check_solved_path(arguments.output)
-    else:
+    elif arguments.output:
         exporting.check_export_path(arguments.output)
+
+
+def _check_without_output(arguments: argparse.Namespace) -> None:
+    """Exit with the usage unless something else is to be written."""
+    if not (arguments.export_cameras or arguments.training_set):
+        arguments.error("-o, --export-cameras or --training-set is needed: name what to write")
+    if any((arguments.voxels, arguments.preset, arguments.texture, arguments.also)):
+        arguments.error("--voxels, --preset, --texture and --also need -o")
+
+
+def _write_training_object(result: PhotographsResult, arguments: argparse.Namespace) -> str:
+    """Add the object to the training set; return a report.
+
+    Raises:
+        ImageError: There is no surface to learn from.
+    """
+    if result.shape is None:
+        raise ImageError(result.problem)
+    writing = write_photographed_object(
+        arguments.training_set,
+        object_name(arguments.folder),
+        result.solved,
+        result.shape,
+        arguments.size,
+    )
+    written = run_with_progress_line(writing)
+    return f"{written.views} views in {written.path}"
 
 
 def _write_result(result: PhotographsResult, arguments: argparse.Namespace) -> list[str]:
@@ -135,15 +213,18 @@ def _write_result(result: PhotographsResult, arguments: argparse.Namespace) -> l
         write_voxels(arguments.voxels, result.shape.field, arguments.size)
     if suffix == ".ply":
         write_cloud(arguments.output, result.shape.cloud, arguments.size)
-        return []
+        if not arguments.also:
+            return []
     name = object_name(arguments.folder)
     obj = add_surface(collection, name, result.shape, arguments.size)
     report = finish.finish_object(obj, arguments.output, arguments)
     with silence_stdout():
         if suffix == ".blend":
             write_solved(arguments.output, bpy.context.scene, collection)
-        else:
+        elif suffix != ".ply":
             exporting.write_meshes(arguments.output, obj)
+        if arguments.also:
+            exporting.write_meshes(arguments.also, obj)
     return report
 
 

@@ -19,12 +19,13 @@ from ...core.cameras import SIDES
 from ...core.console import print_line, silence_stdout
 from ...core.errors import Cancelled, failure_reason
 from ...core.model.jobs.reconstruct import ReconstructionRequest
+from ...core.photogrammetry.dense.outputs import write_occupancy, write_points
 from ...core.scene import exporting
 from ...core.scene.importing.mesh_import import temporary_data
 from ...core.scene.rendering import asset_preview
 from .. import _compute, _results
-from ..properties.scene import RESOLUTION, SIZE
-from ..reconstruct import start_reconstruction
+from ..properties.scene import OUTPUT, RESOLUTION, SIZE
+from ..reconstruct import ReconstructionOutput, as_output, start_reconstruction
 from . import finish
 from .command import (
     Command,
@@ -34,6 +35,7 @@ from .command import (
     run_with_progress_line,
 )
 
+_SUFFIXES = {"mesh": ".glb", "points": ".ply", "voxels": ".npz"}  # of the files in --out-dir
 _MAX_NAME = 200  # bytes: file systems take 255, and exporters add endings of their own
 _SURROGATES = re.compile("[\ud800-\udfff]+")  # stand for bytes that are not UTF-8
 
@@ -75,13 +77,24 @@ def _add_inputs(parser: argparse.ArgumentParser) -> None:
 def _add_outputs(parser: argparse.ArgumentParser) -> None:
     output = parser.add_mutually_exclusive_group(required=True)
     output.add_argument(
-        "-o", "--output", type=Path, help=f"file to write: {' '.join(exporting.SUFFIXES)}"
+        "-o",
+        "--output",
+        type=Path,
+        help=f"file to write: {' '.join(exporting.SUFFIXES)}, .npz of voxels",
     )
     output.add_argument(
         "--out-dir",
         type=Path,
         metavar="FOLDER",
         help="write one .glb per image and skip images that fail",
+    )
+    parser.add_argument(
+        "--as",
+        dest="form",
+        choices=[item[0].lower() for item in OUTPUT["items"]],
+        default="mesh",
+        help="write the mesh, points on it with normals, colors and confidence (.ply), or voxels "
+        "(.npz; or their faces as a mesh)",
     )
     parser.add_argument("--json", action="store_true", help="print one line of JSON per image")
     parser.add_argument(
@@ -109,6 +122,7 @@ def _number_within(kind: Callable[[str], Any], limits: dict[str, Any]) -> Callab
 def _run_command(arguments: argparse.Namespace) -> int:
     sides = {side: getattr(arguments, side) for side in SIDES if getattr(arguments, side)}
     finish.check_arguments(arguments)
+    _check_form(arguments)
     if arguments.out_dir:
         if sides or not arguments.photo:
             arguments.error("--out-dir takes images without a side, one for each object")
@@ -122,6 +136,27 @@ def _run_command(arguments: argparse.Namespace) -> int:
     result = _write_object(_request(arguments, photo, sides), arguments.output, arguments)
     _print_result(result, arguments.json)
     return 0
+
+
+def _check_form(arguments: argparse.Namespace) -> None:
+    """Exit with the usage if the form of the output does not fit the other arguments."""
+    suffix = _suffix(arguments)
+    if suffix == ".npz" and arguments.form != "voxels":
+        arguments.error(".npz holds voxels: add --as voxels")
+    if arguments.form == "points" and suffix != ".ply":
+        arguments.error("points are written as .ply")
+    is_finished = arguments.preset or arguments.texture
+    if arguments.form != "mesh" and (is_finished or arguments.assets):
+        arguments.error("--preset, --texture and --assets need --as mesh")
+
+
+def _suffix(arguments: argparse.Namespace) -> str:
+    """Return the suffix of the files to write, in lower case."""
+    if arguments.output:
+        return arguments.output.suffix.lower()
+    if arguments.assets:
+        return ".blend"
+    return _SUFFIXES[arguments.form]
 
 
 def _request(
@@ -149,9 +184,17 @@ def _write_object(
         MaquetteError: see :func:`..reconstruct.start_reconstruction` and
             ``exporting.write_meshes``.
     """
-    exporting.check_export_path(output)
+    others = (".npz",) if arguments.form == "voxels" else ()
+    exporting.check_export_path(output, others)
     started = time.perf_counter()
-    mesh = run_with_progress_line(start_reconstruction(request, arguments.size))
+    making = start_reconstruction(request, arguments.size)
+    if arguments.form != "mesh":
+        made = run_with_progress_line(
+            as_output(making, arguments.form.upper(), arguments.resolution)
+        )
+        return _write_form(made, output, started)
+
+    mesh = run_with_progress_line(making)
     obj = _results.add_object(bpy.context, output.stem, mesh, Vector())
     seconds = time.perf_counter() - started
     metadata: dict[str, Any] = _results.asset_metadata(request, arguments.size, mesh, seconds)
@@ -174,10 +217,28 @@ def _write_object(
     return {"output": str(output), **metadata, "seconds": seconds}
 
 
+def _write_form(made: ReconstructionOutput, output: Path, started: float) -> dict[str, Any]:
+    """Write points or voxels; return "output", their count and the seconds since ``started``."""
+    if made.points is not None:
+        write_points(output, made.points)
+        counts = {"points": len(made.points.points)}
+    else:
+        assert made.voxels is not None, "points or voxels"
+        counts = {"voxels": int(made.voxels.occupancy.sum())}
+        if output.suffix.lower() == ".npz":
+            write_occupancy(output, made.voxels)
+        else:
+            obj = _results.add_object(bpy.context, output.stem, made.mesh, Vector())
+            with silence_stdout():
+                exporting.write_meshes(output, obj)
+    seconds = round(time.perf_counter() - started, 2)
+    return {"output": str(output), **counts, "summary": made.summary(), "seconds": seconds}
+
+
 def _write_folder(arguments: argparse.Namespace) -> int:
     """Write an object for each image that can be reconstructed, and list the others."""
     make_folder(arguments.out_dir)
-    suffix = ".blend" if arguments.assets else ".glb"
+    suffix = _suffix(arguments)
     failures: dict[Path, str] = {}
     for photo, output in _output_paths(arguments.photo, arguments.out_dir, suffix):
         # Each object is removed once it is written, so that memory does not grow.
@@ -198,6 +259,9 @@ def _print_result(result: dict[str, Any], as_json: bool) -> None:
     """Print one line on an object that was written."""
     if as_json:
         print_line(json.dumps(result))
+        return
+    if "summary" in result:
+        print_line("{output}: {summary}, {seconds:.1f} s".format(**result))
         return
     text = "{output}: {vertices:,} vertices, {faces:,} faces{fit}, {seconds:.1f} s".format(**result)
     print_line("; ".join((text, *result.get("finished", ()))))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,30 +18,39 @@ from bpy.props import (
 )
 from bpy.types import Context
 
-from ...core.console import printable
+from ...core.arrays import MeshArrays
 from ...core.errors import DependencyError, ImageError
 from ...core.jobs.task import SteppedTask, Task, in_thread, subtask
+from ...core.photogrammetry import mask_files
+from ...core.photogrammetry.dense.outline import outline_surface
 from ...core.photogrammetry.dense.reconstruct import reconstruct_surface
 from ...core.photogrammetry.dense.records import DenseSettings, DenseShape
+from ...core.photogrammetry.exchange import locate_cameras, read_cameras
 from ...core.photogrammetry.movies import FrameRequest, frames_folder, is_movie
 from ...core.photogrammetry.records import SolvedScene, SolveSettings
 from ...core.photogrammetry.solve import solve_photographs
 from ...core.scene.compat import PATH_OPTIONS
 from ...core.scene.solved_cameras import add_solved_scene, add_surface, cloud_of
 from .. import _compute
-from .._results import select_only, show_colors
+from .._results import absolute_path, select_only, show_colors
 from .._task_operator import TaskOperator
 from ..properties.photographs import (
+    CAMERAS,
     CHECK_OUTLINES,
     DETAIL,
+    FILES,
     FOLDER,
     FRAMES,
     MAKE_MESH,
     REAL_SIZE,
+    add_left_out,
 )
-from . import movie_input
+from . import _preview, movie_input
 
 _CAMERAS_SHARE = 0.45  # of the time, where a mesh is made as well
+_OUTLINE_SHARE = 0.5  # where the hull is shown
+
+Preview = SolvedScene | MeshArrays
 
 
 @dataclass(frozen=True)
@@ -69,13 +80,8 @@ class MAQUETTE_OT_solve_photographs(TaskOperator, bpy.types.Operator):
     bl_options = {'REGISTER', 'UNDO'}
 
     folder: StringProperty(**FOLDER, options={'SKIP_SAVE', *PATH_OPTIONS})
-    files: CollectionProperty(
-        name="Files",
-        description="Names of the photographs in the folder, in the order of the walk: "
-        "[{\"name\": \"1.jpg\"}]. Empty: all, in natural order",
-        type=bpy.types.OperatorFileListElement,
-        options={'SKIP_SAVE'},
-    )
+    files: CollectionProperty(**FILES, type=bpy.types.OperatorFileListElement)
+    cameras: StringProperty(**CAMERAS, options={'SKIP_SAVE', *PATH_OPTIONS})
     size: FloatProperty(**REAL_SIZE)
     check_outlines: BoolProperty(**CHECK_OUTLINES)
     make_mesh: BoolProperty(**MAKE_MESH)
@@ -86,21 +92,33 @@ class MAQUETTE_OT_solve_photographs(TaskOperator, bpy.types.Operator):
     driver = SteppedTask
 
     def start(self, context: Context) -> Task[PhotographsResult]:
-        if not self.folder:
-            raise ImageError("Choose the folder of your photographs first")
-
-        folder = Path(bpy.path.abspath(self.folder))
-        names = [item.name for item in self.files]
         dense = DenseSettings(resolution=self.detail) if self.make_mesh else None
-        solve = partial(start_solving, check_outlines=self.check_outlines, dense=dense)
-        movie = movie_input.find_movie(folder, names)
+        self._previews = deque()
+        solve = partial(
+            start_solving,
+            check_outlines=self.check_outlines,
+            dense=dense,
+            on_preview=self._previews.append if self.interactive else None,
+            cameras=absolute_path(self.cameras) if self.cameras else None,
+        )
+        movie = chosen_movie(self.folder, self.files)
         if movie:
             request = FrameRequest(movie, frames_folder(movie), self.frames)
             return movie_input.solve_frames(request, solve, self.interactive)
+        return in_thread(solve(chosen_paths(self.folder, self.files)))
 
-        # Without a choice of files all photographs of the folder are solved.
-        paths = [folder / name for name in names] or movie_input.list_inputs(folder)
-        return in_thread(solve(paths))
+    def show_preview(self, context: Context) -> None:
+        """Draw the cameras, and later the hull, as soon as they are there."""
+        while self._previews:
+            preview = self._previews.popleft()
+            if isinstance(preview, SolvedScene):
+                layers = _preview.solved_layers(preview, self.size)
+            else:
+                layers = [_preview.hull_layer(preview, self.size)]
+            _preview.show_layers(context.scene, layers)
+
+    def hide_preview(self) -> None:
+        _preview.hide_layers()
 
     def finish(self, context: Context, result: PhotographsResult) -> None:
         collection = add_solved_scene(context, result.solved, self.size)
@@ -116,11 +134,7 @@ class MAQUETTE_OT_solve_photographs(TaskOperator, bpy.types.Operator):
         # The panel lists the photographs without a camera, and why.
         settings = context.scene.maquette_photographs
         settings.summary = solve_summary(result)
-        settings.left_out.clear()
-        for entry in result.solved.left_out:
-            item = settings.left_out.add()
-            item.name = printable(entry.path.name)
-            item.reason = printable(entry.reason)
+        add_left_out(settings, result.solved.left_out)
         is_complete = not (result.solved.left_out or result.solved.notes or result.problem)
         self.report({'INFO' if is_complete else 'WARNING'}, settings.summary)
 
@@ -131,8 +145,33 @@ class MAQUETTE_OT_solve_photographs(TaskOperator, bpy.types.Operator):
             self.layout.prop(self, name)
 
 
+def chosen_movie(folder: str, files: Iterable[bpy.types.OperatorFileListElement]) -> Path | None:
+    """Return the movie that is chosen in place of photographs; None if photographs are.
+
+    Raises:
+        ImageError: Nothing is chosen, or a movie among photographs.
+    """
+    if not folder:
+        raise ImageError("Choose the folder of your photographs first")
+    return movie_input.find_movie(absolute_path(folder), [item.name for item in files])
+
+
+def chosen_paths(folder: str, files: Iterable[bpy.types.OperatorFileListElement]) -> list[Path]:
+    """Return the photographs of a folder: those of ``files``, or without any all of them.
+
+    Raises:
+        ImageError: There is no such folder, or no image in it.
+    """
+    path = absolute_path(folder)
+    return [path / item.name for item in files] or movie_input.list_inputs(path)
+
+
 def start_solving(
-    paths: list[Path], check_outlines: bool = True, dense: DenseSettings | None = None
+    paths: list[Path],
+    check_outlines: bool = True,
+    dense: DenseSettings | None = None,
+    on_preview: Callable[[Preview], None] | None = None,
+    cameras: Path | None = None,
 ) -> Task[PhotographsResult]:
     """Return the work that solves ``paths``, in a process of its own.
 
@@ -140,27 +179,48 @@ def start_solving(
         paths: Image files, in the order of the walk around the object.
         check_outlines: Whether to refuse cameras that disagree with outlines.
         dense: How to make a surface; None for cameras alone.
+        on_preview: Is given the cameras and then the visual hull once they are there, on the
+            thread that runs the task; None to make no preview.
+        cameras: File or folder of cameras that are used instead of solving; None to solve.
+
+    Raises:
+        CameraFileError: There are no cameras.
     """
-    settings = SolveSettings(check_outlines=check_outlines)
+    paths = [path.resolve() for path in paths]
     target = _compute.process_target()
-    return _solve([path.resolve() for path in paths], settings, dense, target)
+    settings = solve_settings(paths, check_outlines)
+    solving = target.run(solve_photographs, paths, settings)
+    if cameras:
+        # The file itself, by whose time a changed one is noticed.
+        file = locate_cameras(cameras.resolve())
+        solving = target.run(read_cameras, file, paths, settings)
+    return _solve(solving, dense, target, on_preview)
+
+
+def solve_settings(paths: list[Path], check_outlines: bool) -> SolveSettings:
+    """Return the settings of a solve of ``paths``, with the masks that are there."""
+    return SolveSettings(check_outlines=check_outlines, masks=mask_files.find_masks(paths))
 
 
 def _solve(
-    paths: list[Path],
-    settings: SolveSettings,
+    solving: Task[SolvedScene],
     dense: DenseSettings | None,
     target: _compute.ComputeTarget,
+    on_preview: Callable[[Preview], None] | None,
 ) -> Task[PhotographsResult]:
     share = _CAMERAS_SHARE if dense else 1.0
-    solving = target.run(solve_photographs, paths, settings)
     solved = yield from subtask(solving, 0.0, share)
     if dense is None:
         return PhotographsResult(solved)
 
     # Cameras are worth having also where no surface can be made.
-    making = target.run(reconstruct_surface, solved, dense)
     try:
+        if on_preview:
+            on_preview(solved)
+            outlining = target.run(outline_surface, solved, dense)
+            on_preview((yield from subtask(outlining, share, _OUTLINE_SHARE)))
+            share = _OUTLINE_SHARE
+        making = target.run(reconstruct_surface, solved, dense)
         shape = yield from subtask(making, share, 1.0)
     except (ImageError, DependencyError) as error:
         return PhotographsResult(solved, problem=f"No mesh was made. {error}")
@@ -193,4 +253,15 @@ def solve_summary(result: PhotographsResult) -> str:
     return ". ".join((text, *notes))
 
 
-register, unregister = bpy.utils.register_classes_factory((MAQUETTE_OT_solve_photographs,))
+_register, _unregister = bpy.utils.register_classes_factory((MAQUETTE_OT_solve_photographs,))
+
+
+def register() -> None:
+    """Register the operator."""
+    _register()
+
+
+def unregister() -> None:
+    """Remove it, and what it draws: a running operator of a disabled add-on is dropped."""
+    _preview.hide_layers()
+    _unregister()

@@ -100,6 +100,11 @@ class TopologyProperties:
         precision=4,
         unit='LENGTH',
     )
+    millimeters: BoolProperty(
+        name="Scene in Millimeters",
+        description="Show lengths of a metric scene in millimeters from now on, as 3D printers "
+        "count. Nothing changes its size",
+    )
 
     def finish_settings(
         self, scale: tuple[float, float, float], up: tuple[float, float, float]

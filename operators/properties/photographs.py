@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import bpy
 from bpy.props import BoolProperty, CollectionProperty, PointerProperty, StringProperty
 
+from ...core.console import printable
+from ...core.photogrammetry.records import LeftOut
 from ...core.scene.compat import PATH_OPTIONS
 
 FOLDER = {
@@ -13,6 +17,19 @@ FOLDER = {
     "in the order in which you walked around it, or a movie of the walk. "
     "Twice as many take about four times the time to match",
     "subtype": 'FILE_PATH',  # its browser accepts a folder as well
+}
+FILES = {
+    "name": "Files",
+    "description": "Names of the photographs in the folder, in the order of the walk: "
+    "[{\"name\": \"1.jpg\"}]. Empty: all, in natural order",
+    "options": {'SKIP_SAVE'},
+}
+CAMERAS = {
+    "name": "Cameras",
+    "description": "Cameras of the photographs that another program solved, used instead of "
+    "solving: the folder of a COLMAP model, transforms.json, Meshroom's cameras.sfm, or a _par.txt "
+    "of Middlebury. Photographs are matched by name",
+    "subtype": 'FILE_PATH',
 }
 CHECK_OUTLINES = {
     "name": "Check Outlines",
@@ -54,11 +71,23 @@ REAL_SIZE = {
     "soft_max": 100.0,
     "unit": 'LENGTH',
 }
+LENGTH = {
+    "name": "Length",
+    "description": "Distance of two points of the object as you measured it, by which all that was "
+    "solved is scaled",
+    "default": 1.0,
+    "min": 0.0001,
+    "max": 100000.0,
+    "soft_min": 0.01,
+    "soft_max": 100.0,
+    "unit": 'LENGTH',
+}
 
 
 class MaquetteLeftOut(bpy.types.PropertyGroup):
     """A photograph without a camera: its name is that of the file."""
 
+    path: StringProperty(name="File", description="The photograph's file", options={'HIDDEN'})
     reason: StringProperty(name="Reason", description="Why this photograph has no camera")
 
 
@@ -66,10 +95,12 @@ class MaquettePhotographs(bpy.types.PropertyGroup):
     """``scene.maquette_photographs``."""
 
     folder: StringProperty(**FOLDER, options=set(PATH_OPTIONS))
+    cameras: StringProperty(**CAMERAS, options=set(PATH_OPTIONS))
     size: bpy.props.FloatProperty(**REAL_SIZE)
     check_outlines: BoolProperty(**CHECK_OUTLINES)
     make_mesh: BoolProperty(**MAKE_MESH)
     detail: bpy.props.IntProperty(**DETAIL)
+    length: bpy.props.FloatProperty(**LENGTH)
     frames: bpy.props.IntProperty(**FRAMES)
     summary: StringProperty(name="Summary", description="What the last run found")
     left_out: CollectionProperty(
@@ -77,6 +108,16 @@ class MaquettePhotographs(bpy.types.PropertyGroup):
         description="Photographs of the last run without a camera",
         type=MaquetteLeftOut,
     )
+
+
+def add_left_out(settings: MaquettePhotographs, entries: Iterable[LeftOut]) -> None:
+    """List the photographs without a camera instead of those of the run before."""
+    settings.left_out.clear()
+    for entry in entries:
+        item = settings.left_out.add()
+        item.name = printable(entry.path.name)
+        item.path = printable(str(entry.path))
+        item.reason = printable(entry.reason)
 
 
 _register, _unregister = bpy.utils.register_classes_factory((MaquetteLeftOut, MaquettePhotographs))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bpy
 from bpy.props import (
     BoolProperty,
+    CollectionProperty,
     EnumProperty,
     FloatProperty,
     IntProperty,
@@ -15,6 +16,7 @@ from bpy.props import (
 from .cameras import MaquetteCameras
 from .dataset import DATASET_FOLDER, MaquetteDataset
 from .finish import MaquetteFinish
+from .history import MaquetteResult
 from .paths import file_property, folder_property, side_property
 from .training import MaquetteTraining
 
@@ -34,6 +36,11 @@ FIT = {
     "Takes a few more seconds and helps thin parts most",
     "default": False,
 }
+TEXTURE = {
+    "name": "Texture",
+    "description": "Unwrap the mesh afterwards and bake a texture from its images, which shows "
+    "more than its vertex colors. Takes a few more seconds",
+}
 SIZE = {
     "name": "Size",
     "description": "Length of the object's longest side",
@@ -43,6 +50,24 @@ SIZE = {
     "soft_min": 0.01,
     "soft_max": 100.0,
     "unit": 'LENGTH',
+}
+OUTPUT = {
+    "name": "Output",
+    "description": "What is made of the shape that the model finds",
+    "items": (
+        ('MESH', "Mesh", "A closed mesh of quads"),
+        (
+            'POINTS',
+            "Points",
+            "Colored points on the surface with normals and confidence, as many as the square of "
+            "the resolution",
+        ),
+        (
+            'VOXELS',
+            "Voxels",
+            "Colored cubes of one size, as many along the longest side as the resolution",
+        ),
+    ),
 }
 MARK_AS_ASSETS = {
     "name": "Mark as Assets",
@@ -110,6 +135,8 @@ class MaquetteSettings(bpy.types.PropertyGroup):
     )
     resolution: IntProperty(**RESOLUTION)
     fit: BoolProperty(**FIT)
+    output: EnumProperty(**OUTPUT)
+    texture: BoolProperty(**TEXTURE, default=True)
     size: FloatProperty(**SIZE)
     show_colours: BoolProperty(
         name="Show Colors",
@@ -124,6 +151,7 @@ class MaquetteSettings(bpy.types.PropertyGroup):
     dataset: PointerProperty(type=MaquetteDataset)
     training: PointerProperty(type=MaquetteTraining)
     finish: PointerProperty(type=MaquetteFinish)
+    history: CollectionProperty(type=MaquetteResult)
 
 
 _register, _unregister = bpy.utils.register_classes_factory((MaquetteSettings,))

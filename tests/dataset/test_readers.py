@@ -1,9 +1,5 @@
 """Sets read by the readers of others: they must see the ellipsoids where and as they are."""
 
-import importlib
-import sys
-from unittest.mock import MagicMock
-
 import numpy as np
 import pytest
 import webdataset
@@ -36,34 +32,6 @@ def met(origins, ways, half):
     a, b, c = (way**2).sum(1), (start * way).sum(1), (start**2).sum(1) - 1
     root = b * b - a * c
     return root > 0, origins + ways * ((-b - np.sqrt(root.clip(0))) / a)[:, None]
-
-
-@pytest.fixture(scope="module")
-def nerfstudio():
-    """Return a reader made of nerfstudio's parser of ``transforms.json`` and its data set.
-
-    Its packages for logs, viewers and commands are replaced.
-    """
-    pytest.importorskip("nerfstudio", reason="make setup installs it without what it asks for")
-    left_out = dict.fromkeys(
-        ("viser", "viser.transforms", "tyro", "tyro.conf", "torch.utils.tensorboard", "cv2")
-    )
-    before = {name: sys.modules.get(name) for name in left_out}
-    sys.modules.update({name: MagicMock() for name in left_out})
-    try:
-        parser = importlib.import_module("nerfstudio.data.dataparsers.nerfstudio_dataparser")
-        dataset = importlib.import_module("nerfstudio.data.datasets.base_dataset")
-    finally:
-        for name, module in before.items():
-            sys.modules.pop(name)
-            if module is not None:
-                sys.modules[name] = module
-
-    def read(folder, **settings):
-        config = parser.NerfstudioDataParserConfig(data=folder, eval_mode="all", **settings)
-        return dataset.InputDataset(config.setup().get_dataparser_outputs("train"))
-
-    return read
 
 
 @pytest.mark.parametrize("name", ["egg", "lens", "stone"])

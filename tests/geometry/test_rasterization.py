@@ -1,7 +1,12 @@
 import numpy as np
 import pytest
 from maquette.core import cameras
-from maquette.core.geometry.rasterization import rasterize, render_depth, render_vertex_depth
+from maquette.core.geometry.rasterization import (
+    rasterize,
+    render_depth,
+    render_surface,
+    render_vertex_depth,
+)
 
 QUAD = np.array(((-0.5, 0, -0.5), (0.5, 0, -0.5), (0.5, 0, 0.5), (-0.5, 0, 0.5)))
 TRIANGLES = QUAD[np.array(((0, 1, 2), (0, 2, 3)))]
@@ -45,3 +50,25 @@ def test_depth_and_what_it_hides(orthographic):
     grid = np.stack((x.ravel(), np.zeros(x.size), z.ravel()), axis=1)
     coarse = render_vertex_depth(grid, camera, 0.01)
     assert coarse.hides(points, np.ones(5)).tolist() == [False, True, False, False, True]
+
+
+def test_of_two_surfaces_the_nearer_one_is_shown_with_its_normal():
+    """A square faces the camera; a tilted one is seen around it, one behind the camera is not."""
+    camera = cameras.perspective_camera(
+        cameras.look_at(np.array((0.0, -2.0, 0.0)), np.zeros(3)), 1.5, 64
+    )
+    tilted = 11 * QUAD @ np.array(((1.0, 0, 0), (0, 1, 0), (0, 0.5, 1))) + (0, 1, 0)
+    behind = QUAD + (0, -2, 0)  # in the camera's plane, so not in front
+    vertices = np.concatenate((tilted, QUAD, behind))
+    faces = np.array(((0, 1, 2), (0, 2, 3)))
+    depth, normal = render_surface(vertices, np.concatenate((faces, faces + 4, faces + 8)), camera)
+    assert depth[32, 32] == pytest.approx(2) and normal[32, 32] == pytest.approx((0, -1, 0))
+
+    # On the tilted plane y = 1 + z / 2: of the pixel's ray at depth d, z = d * slope.
+    slope = (32 - 4.5) / camera.intrinsics[0, 0]
+    expected = 3 / (1 - slope / 2)
+    assert depth[4, 32] == pytest.approx(expected, rel=1e-5)
+    steep = np.array((0, -1, 0.5)) / np.hypot(1, 0.5)
+    assert normal[4, 32] == pytest.approx(steep, abs=1e-6)
+    empty, none = render_surface(behind, faces, camera)
+    assert not empty.any() and not none.any()

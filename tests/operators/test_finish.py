@@ -179,7 +179,7 @@ def test_presets(block, preset, faces):
             shown_at(block, (0.5, -0.5, 1.5), (0, -1, 0)), (1, 1, 1), atol=0.06
         )
     if preset == 'PRINT':
-        assert bpy.context.scene.unit_settings.length_unit == 'MILLIMETERS'
+        assert bpy.context.scene.unit_settings.length_unit == 'METERS'
         size, wall, _ = block["maquette_finished"][-3:]
         lengths = [float(length) for length in size.removesuffix(" mm").split(" x ")]
         assert lengths == pytest.approx([1000 * axis for axis in block.dimensions], abs=0.1)
@@ -192,7 +192,8 @@ def test_thin_walls_are_warned_of_and_selected(addon):
     cube = bpy.context.object
     cube.scale = (0.02, 0.02, 0.0004)
     bpy.context.view_layer.update()
-    assert bpy.ops.maquette.finish(preset='PRINT', wall=0.001) == {'FINISHED'}
+    assert bpy.ops.maquette.finish(preset='PRINT', wall=0.001, millimeters=True) == {'FINISHED'}
+    assert bpy.context.scene.unit_settings.length_unit == 'MILLIMETERS'
     size, wall, where = cube["maquette_finished"][-3:]
     assert (size, wall) == ("20.0 x 20.0 x 0.4 mm", "thinnest wall 0.40 mm")
     place = [float(word) for word in where.partition("(")[2].partition(")")[0].split(", ")]

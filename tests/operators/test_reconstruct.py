@@ -278,3 +278,13 @@ class TestPlace:
         made = bpy.context.object
         assert tuple(made.location) == (0, 0, 0.5)
         assert tuple(made.rotation_euler) == pytest.approx((0, 0, 1))
+
+
+def test_textured_afterwards_if_wanted(addon, weights, pictures):
+    front = str(pictures / "front.png")
+    assert reconstruct(filepath=front, weights=str(weights), texture=True) == {'FINISHED'}
+    obj = bpy.context.object
+    nodes = obj.data.materials[0].node_tree.nodes
+    baked = [node.image for node in nodes if node.type == 'TEX_IMAGE' and node.image]
+    assert [image.name for image in baked] == ["front texture"]
+    assert "Color" in obj.data.color_attributes and obj.data.uv_layers

@@ -1,6 +1,8 @@
 import numpy as np
+from maquette.core.cameras import Camera, look_at
 from maquette.core.photogrammetry.ambiguity import (
     PairInliers,
+    is_folded,
     pairs_out_of_order,
     pairs_without_background,
     ring_distance,
@@ -39,3 +41,32 @@ def test_pixels_beyond_a_mask_take_its_border():
         False,
         False,
     ]
+
+
+def ring(angles, elevation=20.0):
+    """Cameras at degrees around the origin."""
+    cameras = []
+    for angle in np.radians(angles):
+        level = np.cos(np.radians(elevation)) * np.array((np.sin(angle), -np.cos(angle)))
+        eye = 3 * np.array((*level, np.sin(np.radians(elevation))))
+        intrinsics = np.array(((100.0, 0, 50), (0, 100.0, 40), (0, 0, 1.0)))
+        cameras.append(Camera(look_at(eye, np.zeros(3)), intrinsics, 100, 80))
+    return cameras
+
+
+def test_a_ring_that_closes_after_half_the_photographs_is_folded():
+    angles = 18.0 * np.arange(20)
+    assert not is_folded(ring(angles), list(range(20)), 20)
+    assert is_folded(ring(2 * angles), list(range(20)), 20), "every place twice"
+    assert is_folded(ring(angles % 180), list(range(20)), 20), "the second half upon the first"
+
+
+def test_two_rings_one_above_the_other_are_not_folded():
+    cameras = ring(22.5 * np.arange(16)) + ring(45.0 * np.arange(8), elevation=45.0)
+    assert not is_folded(cameras, list(range(24)), 24)
+
+
+def test_photographs_that_were_taken_twice_are_not_folded():
+    angles = np.repeat(30.0 * np.arange(12), 2) + np.tile((0.0, 1.0), 12)
+    assert not is_folded(ring(angles), list(range(24)), 24)
+    assert not is_folded(ring(angles[:4]), [0, 1, 2, 3], 24)

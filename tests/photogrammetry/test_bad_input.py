@@ -60,9 +60,7 @@ def test_good_photographs_are_solved_among_bad_ones(good, photographed_scene, tm
     assert "damaged or incomplete" in reasons["x_half"]
 
 
-def test_where_the_walk_has_a_gap_photographs_are_named(
-    photographed_scene, tmp_path, monkeypatch
-):
+def test_where_the_walk_has_a_gap_photographs_are_named(photographed_scene, tmp_path, monkeypatch):
     monkeypatch.setattr(neighbor_matching, "is_available", lambda: False)
     paths = []
     for seed, angles in ((0, [0.0, 14.0, 28.0]), (900, [0.0, 14.0, 28.0, 42.0])):

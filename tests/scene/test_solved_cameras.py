@@ -86,14 +86,21 @@ def test_the_cloud_keeps_colors_track_lengths_and_errors(solved):
     np.testing.assert_allclose(errors, solved.cloud.error)
 
 
-def test_the_cloud_shows_a_point_for_each_vertex(solved):
-    cloud = cloud_of(add_solved_scene(bpy.context, solved, 1.0))
-    graph = bpy.context.evaluated_depsgraph_get()
-    shown = []
-    for instance in graph.object_instances:
-        if instance.object.original == cloud and instance.object.type == 'POINTCLOUD':
-            shown.append(len(instance.object.data.points))
-    assert shown == [len(POINTS)]
+def test_the_cloud_shows_a_cube_for_each_vertex_in_its_color(solved):
+    """Also in Solid view, which shows the active color attribute."""
+    cloud = cloud_of(add_solved_scene(bpy.context, solved, 2.0))
+    bpy.context.view_layer.update()
+    shown = cloud.evaluated_get(bpy.context.evaluated_depsgraph_get()).to_mesh()
+    corners = np.array([vertex.co for vertex in shown.vertices])
+    assert len(corners) == 8 * len(POINTS) and len(shown.polygons) >= 5 * len(POINTS)
+    distance = np.linalg.norm(corners[:, None] - 2 * POINTS[None], axis=2)
+    nearest = distance.argmin(1)
+    assert (np.bincount(nearest) == 8).all()
+    np.testing.assert_allclose(distance.min(1), 0.006 * 2 * np.sqrt(3), rtol=1e-3)
+    assert shown.color_attributes.active_color.name == "Color"
+    colors = np.array([each.color_srgb[:3] for each in shown.color_attributes["Color"].data])
+    np.testing.assert_allclose(colors, solved.cloud.colors[nearest], atol=1 / 255)
+    assert shown.materials[0].original == cloud.data.materials[0]
 
 
 def test_a_photograph_that_is_gone_leaves_the_scene_as_it_was(solved):

@@ -152,6 +152,7 @@ def story() -> Iterator[float]:
     settings = bpy.context.scene.maquette
     settings.image = bpy.data.images.load(str(HERE / "front.png"))
     settings.resolution = 256
+    settings.texture = False  # it is a step of its own
     settings.size = 2
     bpy.context.scene.cursor.location = (2, -2, 0)
     bpy.ops.ed.undo_push(message="Set up")

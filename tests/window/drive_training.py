@@ -62,6 +62,7 @@ def story() -> Iterator[float]:
     bpy.utils.unregister_class(panel)
     panel.bl_options = set()
     bpy.utils.register_class(panel)
+    bpy.context.preferences.addons[NAME].preferences.show_training = True
     yield 1
     sidebar.active_panel_category = "Maquette"
     settings = bpy.context.scene.maquette.training

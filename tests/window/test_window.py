@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -331,3 +332,68 @@ def test_training_in_the_sidebar(blender):
     assert (
         result["longest_freeze"] < 5
     )  # while Python maps torch's libraries, to take the weights into use
+
+
+@pytest.fixture(scope="module")
+def solved_photographs(blender, photographs):
+    """What happens when photographs are solved, stopped, and solved to the end."""
+    folder, run = blender
+    shutil.copytree(next(iter(photographs)).parent, folder / "photographs")
+    version = run("run", "python3", "-c", "import sys; print('%d.%d' % sys.version_info[:2])")
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "pycolmap"]
+    options = ["--only-binary", ":all:", "--python-version", version.stdout.strip()]
+    done = subprocess.run([*pip, *options, "-d", folder / "wheels"], capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"there is no pycolmap for this Blender: {done.stderr[-200:]}")
+    (wheel,) = (folder / "wheels").glob("pycolmap-*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder / "packages")
+    return run_driver(blender, "drive_photographs.py")
+
+
+@pytest.mark.parametrize("stage", ["cameras", "hull"])
+def test_escape_stops_photographs_within_a_second_and_leaves_nothing(solved_photographs, stage):
+    assert solved_photographs[f"seconds_to_stop_{stage}"] < 1
+    assert solved_photographs[f"unchanged_after_{stage}"]
+    assert solved_photographs[f"layers_after_{stage}"] == 0
+
+
+def test_the_hull_of_photographs_is_drawn_without_data_of_the_file(solved_photographs):
+    assert solved_photographs["unchanged_with_hull"]
+    assert solved_photographs["layers_at_the_end"] == 0
+
+
+def test_photographs_become_cameras_clouds_and_a_colored_mesh(solved_photographs):
+    made = solved_photographs["made"]
+    assert {"Cloud", "Dense Cloud", "photographs", "photo_1", "photo_10"} <= set(made)
+    assert solved_photographs["color_type"] == 'VERTEX'
+    assert solved_photographs["after_undo"] and solved_photographs["after_redo"] == made
+
+
+def test_photographs_without_a_camera_are_listed_with_thumbnails(solved_photographs):
+    assert solved_photographs["left_out"] == ["something_else.png", "text.jpg"]
+    assert min(solved_photographs["icons"]) > 0
+    assert solved_photographs["thumbnail_sizes"][-1] != [0, 0]  # the text has no image
+    ((kind, image),) = solved_photographs["enlarged"]
+    assert kind == 'IMAGE_EDITOR' and image == "something_else.png"
+    assert solved_photographs["mask"] == ['PAINT', "masks"]
+
+
+def test_photographs_are_drawn_where_their_cameras_show_the_points(solved_photographs):
+    for expected, drawn in solved_photographs["marks"]:
+        assert drawn == pytest.approx(expected, abs=2)
+
+
+@pytest.fixture(scope="module")
+def images(blender):
+    return run_driver(blender, "drive_images.py")
+
+
+def test_the_example_is_one_click_from_a_textured_mesh(images):
+    assert images["example"] == ["photo"]
+    assert images["example_texture"] == ["photo texture"] and images["shading"] == 'TEXTURE'
+
+
+def test_a_cut_out_is_chosen_and_a_dropped_image_becomes_a_mesh(images):
+    assert images["chosen"] == "front.png cut out"
+    assert images["dropped"] == ["right"]

@@ -73,6 +73,15 @@ SURFACE_ARRAYS = {
     "colour": ArrayRule(3, np.uint8, "surface"),
     "seen": ArrayRule(None, np.uint8, "surface", packed=True),
 }
+MEASURED_ARRAYS = {
+    "sparse": ArrayRule(3, np.float32, "sparse_views"),
+    "sparse_colour": ArrayRule(3, np.uint8, "sparse_views"),
+    "sparse_views": ArrayRule(None, np.int32, "sparse"),
+    "dense": ArrayRule(3, np.float32, "dense_views"),
+    "dense_normals": ArrayRule(3, np.float16, "dense"),
+    "dense_colour": ArrayRule(3, np.uint8, "dense"),
+    "dense_views": ArrayRule(None, np.int32, "dense"),
+}
 VIEW_ARRAYS = {
     "colour": ImageRule(4, np.uint8),
     "depth": ImageRule(None, np.float32, "alpha"),
@@ -165,6 +174,21 @@ def require_shape_arrays(arrays: Mapping[str, NDArray[Any]], prefix: str) -> Non
             raise DatasetError(f"{prefix}step and low lead too far")
     _require_names(arrays, rules, prefix)
     require_arrays(arrays, {**rules, **DISTANCE_ARRAYS}, prefix)
+
+
+def require_measured_arrays(arrays: Mapping[str, NDArray[Any]], prefix: str) -> None:
+    """Check the arrays of a ``measured.npz``, which may be empty.
+
+    Args:
+        arrays: By their names.
+        prefix: Of the error texts.
+
+    Raises:
+        DatasetError: One is missing, is unknown, or is not what it must be.
+    """
+    if set(arrays) != set(MEASURED_ARRAYS):
+        raise DatasetError(f"{prefix}the arrays are {', '.join(sorted(arrays))}")
+    require_arrays(arrays, MEASURED_ARRAYS, prefix)
 
 
 def require_mesh_arrays(arrays: Mapping[str, NDArray[Any]], prefix: str) -> None:

@@ -8,6 +8,7 @@ import zlib
 from ..members import (
     ALBEDO,
     GRID,
+    MEASURED,
     OCCLUSION,
     SMALL_ALBEDO,
     SMALL_DEPTH,
@@ -24,7 +25,7 @@ from ..reading.json_files import parse_json
 from ..records import has_surroundings
 from .requirements import require_that
 
-_OPTIONAL_MEMBERS = ("mesh.npz", "surface.npz", GRID)  # which older sets lack
+_OPTIONAL_MEMBERS = ("mesh.npz", "surface.npz", GRID, MEASURED)  # which not all sets have
 
 
 def check_members(data: bytes, file: ObjectFile) -> None:

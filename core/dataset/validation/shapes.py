@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ...geometry import occupancy_grid
 from .. import compact
 from ..ground_truth import GROWN
-from ..members import GRID
+from ..members import GRID, MEASURED
 from ..object_file import ObjectFile
 from ..reading.array_rules import (
     DISTANCE_ARRAYS,
@@ -152,11 +152,28 @@ def _check_grid(file: ObjectFile, prefix: str, bounds: NDArray[np.float64]) -> N
     )
 
 
+def _check_measured(file: ObjectFile, prefix: str, bounds: NDArray[np.float64]) -> None:
+    """Check the points that photographs gave: those of the cube of the uniform points."""
+    measured = file.read_measured()
+    if measured is None:
+        return
+    require_unit(measured.dense_normals, f"{MEASURED}, dense_normals")
+    low, high = bounds
+    reach = (GROWN / 2 + BOUNDS_TOLERANCE) * float((high - low).max())
+    for points in (measured.sparse, measured.dense):
+        from_center = np.abs(points - (low + high) / 2)
+        require_that(
+            from_center.max(initial=0) < reach,
+            f"{MEASURED}: points are outside the bounding cube enlarged by a tenth",
+        )
+
+
 _TRUTH_CHECKS: Mapping[str, Callable[[ObjectFile, str, NDArray[np.float64]], None]] = {
     "shape.npz": _check_shape,
     "mesh.npz": _check_mesh,
     "surface.npz": _check_surface,
     GRID: _check_grid,
+    MEASURED: _check_measured,
 }
 
 

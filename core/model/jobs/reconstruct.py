@@ -75,6 +75,29 @@ def reconstruct_request(request: ReconstructionRequest) -> Task[MeshArrays]:
         return (yield from pipeline.reconstruct_photo(photo, settings))
 
 
+def cut_out_object(pixels: Pixels, weights: Path | None, device: str) -> Task[Pixels]:
+    """Return an image with the mask that a reconstruction from it would use as its alpha.
+
+    Args:
+        pixels: (H, W, 4) sRGB in 0..1 with straight alpha.
+        weights: of the model; None for the bundled ones.
+        device: "cpu", "cuda", "mps" or "auto".
+
+    Raises:
+        ImageError: no object was found in it.
+        WeightsError: the weights are missing or damaged.
+        DependencyError: a package is missing.
+    """
+    dependencies.require_packages(*dependencies.MODEL)
+    yield Progress(0.0, "Loading the model")
+    from ..inference import devices, foreground
+    from ..inference import weights as weight_files
+
+    with devices.select_device(device) as chosen:
+        _, network = weight_files.load_weights(weights, chosen.type)
+        return (yield from foreground.segment_foreground(pixels, network))
+
+
 def export_checkpoint(checkpoint: Path, target: Path) -> Task[Path]:
     """Calibrate the run of a checkpoint on its training sets, and export it.
 

@@ -1,4 +1,4 @@
-"""The dense cloud and the voxels as files that other programs read."""
+"""Clouds of points and voxels as files that other programs read."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import io
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...atomic_files import write_bytes
+from ...geometry.surface_outputs import SurfacePoints, Voxels
 from .records import DenseCloud, VoxelGrid
 
 _PLY_HEADER = """ply
@@ -23,7 +25,7 @@ property float nz
 property uchar red
 property uchar green
 property uchar blue
-property int view_count
+property {number}
 end_header
 """
 
@@ -39,13 +41,29 @@ def write_cloud(path: Path, cloud: DenseCloud, size: float) -> None:
     Raises:
         OutputError: The file cannot be written.
     """
-    layout = [("point", "<f4", 3), ("normal", "<f4", 3), ("color", "u1", 3), ("views", "<i4")]
-    table = np.zeros(len(cloud.points), layout)
-    table["point"] = cloud.points * size
-    table["normal"] = cloud.normals
-    table["color"] = (cloud.colors.clip(0, 1) * 255 + 0.5).astype(np.uint8)
-    table["views"] = cloud.view_count
-    header = _PLY_HEADER.format(count=len(table)).encode()
+    views = cloud.view_count.astype(np.float32)
+    surface = SurfacePoints(cloud.points * size, cloud.normals, cloud.colors, views)
+    _write_ply(path, surface, "int view_count", "<i4")
+
+
+def write_points(path: Path, surface: SurfacePoints) -> None:
+    """Write points with normals, colors and confidence as a binary PLY.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    _write_ply(path, surface, "float confidence", "<f4")
+
+
+def _write_ply(path: Path, surface: SurfacePoints, number: str, kind: str) -> None:
+    """Write points whose confidence is stored as the property ``number`` of a NumPy ``kind``."""
+    layout = [("point", "<f4", 3), ("normal", "<f4", 3), ("color", "u1", 3), ("number", kind)]
+    table = np.zeros(len(surface.points), layout)
+    table["point"] = surface.points
+    table["normal"] = surface.normals
+    table["color"] = (surface.colors.clip(0, 1) * 255 + 0.5).astype(np.uint8)
+    table["number"] = surface.confidence
+    header = _PLY_HEADER.format(count=len(table), number=number).encode()
     write_bytes(path, header + table.tobytes())
 
 
@@ -63,12 +81,27 @@ def write_voxels(path: Path, field: VoxelGrid, size: float) -> None:
     Raises:
         OutputError: The file cannot be written.
     """
+    voxels = Voxels(field.values > 0, field.origin * size, field.spacing * size)
+    write_occupancy(path, voxels, distance=(field.values * size).astype(np.float16))
+
+
+def write_occupancy(path: Path, voxels: Voxels, **more: NDArray[np.float16]) -> None:
+    """Write voxels as a compressed NumPy archive: ``occupancy``, ``origin``, ``spacing``.
+
+    Args:
+        path: Of the file.
+        voxels: Lengths in meters.
+        **more: Further arrays of the archive.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
     buffer = io.BytesIO()
     np.savez_compressed(
         buffer,
-        occupancy=field.values > 0,
-        distance=(field.values * size).astype(np.float16),
-        origin=field.origin * size,
-        spacing=np.float64(field.spacing * size),
+        occupancy=voxels.occupancy,
+        origin=voxels.origin,
+        spacing=np.float64(voxels.spacing),
+        **more,
     )
     write_bytes(path, buffer.getvalue())

@@ -23,7 +23,7 @@ from ...cameras import Camera
 
 _RADIUS = 2  # samples on each side of the center of a window
 _STEP = 2.0  # pixels between two samples
-_COLOR_SIGMA = 0.15  # difference of gray values at which a sample counts 1/e
+_COLOR_SIGMA = 0.08  # mean difference of colors at which a sample counts 1/e
 _MIN_VARIANCE = 4e-5  # of gray values in a window; below it there is nothing to match
 _WORST = 2.0  # cost of the opposite pattern, and of what is not in the image
 _BEST = 2  # photographs that count for a pixel: others may not see it
@@ -32,9 +32,17 @@ _CHUNK = 16384  # pixels at once, so that intermediate values stay in the cache
 
 @dataclass(frozen=True)
 class GrayView:
-    """A gray image (H, W) in 0..1, its mask (H, W) bool and its camera, of one pyramid level."""
+    """A gray image and its camera, of one pyramid level.
+
+    Attributes:
+        gray: (H, W) in 0..1, which is compared.
+        color: (H, W, 3) in 0..1, which says what belongs together.
+        mask: (H, W) bool.
+        camera: Of these pixels.
+    """
 
     gray: torch.Tensor
+    color: torch.Tensor
     mask: torch.Tensor
     camera: Camera
 
@@ -42,8 +50,9 @@ class GrayView:
         """Return the view at half the size; a pixel is masked if one of its four is."""
         gray = functional.avg_pool2d(self.gray[None], 2)[0]
         mask = functional.max_pool2d(self.mask[None].float(), 2)[0] > 0.5
+        color = functional.avg_pool2d(self.color.permute(2, 0, 1), 2).permute(1, 2, 0)
         height, width = gray.shape
-        return GrayView(gray, mask, self.camera.resized(width, height))
+        return GrayView(gray, color, mask, self.camera.resized(width, height))
 
 
 class PatchMatcher:
@@ -142,8 +151,9 @@ class PatchMatcher:
         rows = (self.rows[:, None] + self._dv.long()).clamp(0, height - 1)
         columns = (self.columns[:, None] + self._du.long()).clamp(0, width - 1)
         values = view.gray[rows, columns]
-        middle = view.gray[self.rows, self.columns][:, None]
-        weights = torch.exp(-(values - middle).abs() / _COLOR_SIGMA)
+        middle = view.color[self.rows, self.columns][:, None]
+        difference = (view.color[rows, columns] - middle).abs().mean(2)
+        weights = torch.exp(-difference / _COLOR_SIGMA)
         weights = weights * view.mask[rows, columns]
         weights = weights / weights.sum(1, keepdim=True)
         mean = (weights * values).sum(1, keepdim=True)

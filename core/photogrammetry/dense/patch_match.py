@@ -43,10 +43,11 @@ _DIRECTIONS = (
 
 
 def gray_view(view: DenseView) -> GrayView:
-    """Return the gray values of a view."""
+    """Return the gray values of a view, with its colors."""
     weights = np.array((0.299, 0.587, 0.114), np.float32)
     gray = torch.from_numpy(np.ascontiguousarray(view.color @ weights))
-    return GrayView(gray, torch.from_numpy(view.mask > 0.5), view.camera)
+    color = torch.from_numpy(np.ascontiguousarray(view.color))
+    return GrayView(gray, color, torch.from_numpy(view.mask > 0.5), view.camera)
 
 
 def match_patches(
@@ -120,7 +121,7 @@ class PlaneSearch:
         for _ in range(_DRAWS):
             share = torch.rand(len(everywhere), generator=self.generator)
             inverse = self.least + share * (self.most - self.least)
-            facing = -functional.normalize(self.rays, dim=0)
+            facing = -_unit(self.rays)
             normal = self._vary_normals(facing, 0.7)
             self._try(self._planes(inverse, normal), everywhere)
 
@@ -225,7 +226,7 @@ class PlaneSearch:
 
     def _vary_normals(self, normal: torch.Tensor, amount: float) -> torch.Tensor:
         noise = torch.randn(normal.shape, generator=self.generator)
-        return functional.normalize(normal + amount * noise, dim=0)
+        return _unit(normal + amount * noise)
 
     def _normals(self, pixels: torch.Tensor) -> torch.Tensor:
         """Return the unit normals (3, Q) towards the camera, in OpenCV's camera frame."""
@@ -234,7 +235,7 @@ class PlaneSearch:
         v = self.matcher.rows[pixels] + 0.5
         linear = torch.stack((along_u, along_v, inverse - along_u * u - along_v * v))
         intrinsics = torch.from_numpy(self.camera.intrinsics).float()
-        return -functional.normalize(intrinsics.T @ linear, dim=0)
+        return -_unit(intrinsics.T @ linear)
 
     def _planes(
         self, inverse: torch.Tensor, normal: torch.Tensor, pixels: torch.Tensor | None = None
@@ -291,6 +292,12 @@ def inverse_depth_range(
     first = torch.where(missed, nearest, first - step)
     last = torch.where(missed, float(corner_depth.max()), last + step)
     return 1 / last, 1 / first.clamp_min(nearest / 2)
+
+
+def _unit(vectors: torch.Tensor) -> torch.Tensor:
+    """Return vectors (3, Q) scaled to length 1; several times faster than PyTorch's own."""
+    x, y, z = vectors
+    return vectors * (x * x + y * y + z * z).clamp_min(1e-20).rsqrt()
 
 
 def _camera_rays(centers: torch.Tensor, camera: Camera) -> torch.Tensor:

@@ -1,14 +1,13 @@
 """From solved photographs to a closed mesh, a dense cloud and voxels: the steps in their order.
 
-    photographs -> views (masks) -> hull -> depth maps -> consistent depth -> field -> surface
+    photographs -> masked views -> hull -> depth maps -> consistent depth -> filled depth
+                -> field -> surface
 
 PyTorch is imported when a step runs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -22,8 +21,9 @@ from ...geometry.texture_baking import vertex_colors_from_views
 from ...jobs.dependencies import require_packages
 from ...jobs.task import Progress, Task, subtask
 from ..records import SolvedScene
+from .outline import single_threaded, views_once
 from .records import DenseSettings, DenseShape, DenseView, DepthMap, VoxelGrid
-from .view_reading import ObjectViews, read_views
+from .view_reading import ObjectViews
 
 _DEFAULTS = DenseSettings()
 _LEAST_VIEWS = 3
@@ -34,7 +34,8 @@ _STAGES = {  # where each ends, of all the work
     "views": 0.1,
     "hull": 0.2,
     "depth": 0.8,
-    "check": 0.85,
+    "check": 0.84,
+    "fill": 0.87,
     "field": 0.92,
     "surface": 1.0,
 }
@@ -54,8 +55,8 @@ def reconstruct_surface(
         DependencyError: PyTorch or Pillow is not installed.
     """
     require_packages("torch", "PIL")
-    with _single_threaded():
-        views = yield from subtask(read_views(solved, settings), 0.0, _STAGES["views"])
+    with single_threaded():
+        views = yield from subtask(views_once(solved, settings), 0.0, _STAGES["views"])
         return (yield from subtask(surface_of_views(views, settings), _STAGES["views"], 1.0))
 
 
@@ -68,7 +69,7 @@ def surface_of_views(views: ObjectViews, settings: DenseSettings = _DEFAULTS) ->
             f"The object is visible in {len(views.views)} photographs only: "
             f"{_LEAST_VIEWS} are needed"
         )
-    with _single_threaded():
+    with single_threaded():
         hull, field, maps, notes = yield from _measure(views, settings)
         yield Progress(_STAGES["field"], "Surface")
         cloud = dense_cloud(views.views, maps)
@@ -83,6 +84,7 @@ def _measure(
     views: ObjectViews, settings: DenseSettings
 ) -> Task[tuple[VoxelGrid, VoxelGrid, list[DepthMap], tuple[str, ...]]]:
     """Return hull, field, checked depth maps and notes."""
+    from .completion import fill_depths
     from .consistency import check_depths
     from .depth import measure_depths
     from .fusion import fuse_depths
@@ -90,15 +92,17 @@ def _measure(
 
     building = build_hull(views.views, settings.resolution, views.floor)
     hull = yield from subtask(building, 0.0, _STAGES["hull"])
-    extent = np.array(hull.values.shape) * hull.spacing
+    size = float((np.array(hull.values.shape) * hull.spacing).max())
     maps, costs = yield from subtask(
         measure_depths(views.views, hull, settings), _STAGES["hull"], _STAGES["depth"]
     )
 
-    checking = check_depths(views.views, maps, costs, float(extent.max()))
+    checking = check_depths(views.views, maps, costs, size)
     maps = yield from subtask(checking, _STAGES["depth"], _STAGES["check"])
-    fusing = fuse_depths(hull, views.views, maps)
-    field = yield from subtask(fusing, _STAGES["check"], _STAGES["field"])
+    filling = fill_depths(views.views, maps, size)
+    filled = yield from subtask(filling, _STAGES["check"], _STAGES["fill"])
+    fusing = fuse_depths(hull, views.views, filled)
+    field = yield from subtask(fusing, _STAGES["fill"], _STAGES["field"])
 
     # Say what share of the object has depth, since the rest is the hull's.
     measured = sum(int((each.confidence > 0).sum()) for each in maps)
@@ -149,16 +153,3 @@ def _confidence(
     near = count[tuple(own.T)]
     confidence: NDArray[np.float32] = 1 - _UNMEASURED * np.exp(-near / 4)
     return confidence.astype(np.float32)
-
-
-@contextmanager
-def _single_threaded() -> Iterator[None]:
-    """Let PyTorch use one thread for each operation, since views are measured beside each other."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -41,9 +41,9 @@ class ObjectViews:
 def read_views(solved: SolvedScene, settings: DenseSettings) -> Task[ObjectViews]:
     """Read the photographs, mask the object and crop them to it.
 
-    The mask is the alpha, or what is not a plain background. If most photographs have neither, the
-    object is what stands on the floor in the middle of the cameras, or all that is there if no
-    floor was found.
+    The mask is the painted one, the alpha, or what is not a plain background. If most photographs
+    have none of these, the object is what stands on the floor in the middle of the cameras, or all
+    that is there if no floor was found.
 
     Raises:
         ImageError: A photograph cannot be read, or there is no object in the middle.
@@ -55,7 +55,7 @@ def read_views(solved: SolvedScene, settings: DenseSettings) -> Task[ObjectViews
     for index, photograph in enumerate(solved.photographs):
         yield Progress(0.5 * index / count, f"Outlines {index + 1}/{count}")
         image = image_files.read_image(photograph.path, _DECODED_SIDE)
-        mask = photo_files.object_mask(image)
+        mask = photo_files.object_mask(image, photograph.mask)
         if mask is None:
             unmasked.append((photograph, image_files.downscale(image, _SMALL_SIDE)))
         else:

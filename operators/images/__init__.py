@@ -1,0 +1,1 @@
+"""Operators on the image to reconstruct from: choose, drop, cut out."""

@@ -1,0 +1,41 @@
+"""What was reconstructed in a scene, so that it can be run again: ``scene.maquette.history``."""
+
+from __future__ import annotations
+
+import bpy
+from bpy.props import BoolProperty, FloatProperty, IntProperty, PointerProperty
+
+_MOST = 12  # results that are kept
+
+
+class MaquetteResult(bpy.types.PropertyGroup):
+    """A result: ``name`` is that of its object; the rest is what it was made with."""
+
+    image: PointerProperty(type=bpy.types.Image)
+    resolution: IntProperty()
+    size: FloatProperty()
+    fit: BoolProperty()
+
+
+def record_result(
+    history: bpy.types.bpy_prop_collection, name: str, operator: bpy.types.Operator
+) -> None:
+    """Put the result of an operator that ran from an image first in ``history``.
+
+    Args:
+        history: of the scene; the oldest is dropped where it is full.
+        name: of the object.
+        operator: has the image's name and the settings.
+    """
+    result = history.add()
+    result.name = name
+    result.image = bpy.data.images.get(operator.image)
+    result.resolution = operator.resolution
+    result.size = operator.size
+    result.fit = operator.fit
+    history.move(len(history) - 1, 0)
+    while len(history) > _MOST:
+        history.remove(len(history) - 1)
+
+
+register, unregister = bpy.utils.register_classes_factory((MaquetteResult,))
