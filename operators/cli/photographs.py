@@ -14,6 +14,7 @@ from ...core.jobs.task import Task
 from ...core.photogrammetry.dense.outputs import write_cloud, write_voxels
 from ...core.photogrammetry.dense.records import DenseSettings
 from ...core.photogrammetry.exchange import check_cameras_path, write_cameras
+from ...core.photogrammetry.exchange.undistortion import undistort_photographs
 from ...core.photogrammetry.movies import FrameRequest, frames_folder
 from ...core.scene import exporting
 from ...core.scene.datagen.photographed_objects import (
@@ -93,6 +94,12 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "COLMAP",
     )
     parser.add_argument(
+        "--undistort",
+        action="store_true",
+        help="with --export-cameras: write the photographs without lens distortion as well, into "
+        "the folder images",
+    )
+    parser.add_argument(
         "--training-set",
         type=Path,
         metavar="SET",
@@ -108,8 +115,7 @@ def _run_command(arguments: argparse.Namespace) -> int:
 
     report = _write_result(result, arguments) if arguments.output else []
     if arguments.export_cameras:
-        count = write_cameras(arguments.export_cameras, result.solved, arguments.size)
-        report.append(f"{count} cameras in {arguments.export_cameras}")
+        report.append(_export_cameras(result, arguments))
     if arguments.training_set:
         report.append(_write_training_object(result, arguments))
     first = arguments.output or arguments.folder
@@ -149,6 +155,8 @@ def _check_arguments(arguments: argparse.Namespace) -> None:
     needs_mesh = (arguments.voxels, arguments.preset, arguments.texture, arguments.also)
     if arguments.no_mesh and any((*needs_mesh, arguments.training_set)):
         arguments.error("--voxels, --preset, --texture, --also and --training-set need a mesh")
+    if arguments.undistort and not arguments.export_cameras:
+        arguments.error("--undistort needs --export-cameras")
     if arguments.voxels and arguments.voxels.suffix.lower() != ".npz":
         arguments.error("--voxels takes a file .npz")
     if not arguments.output:
@@ -176,6 +184,17 @@ def _check_without_output(arguments: argparse.Namespace) -> None:
         arguments.error("-o, --export-cameras or --training-set is needed: name what to write")
     if any((arguments.voxels, arguments.preset, arguments.texture, arguments.also)):
         arguments.error("--voxels, --preset, --texture and --also need -o")
+
+
+def _export_cameras(result: PhotographsResult, arguments: argparse.Namespace) -> str:
+    """Write the cameras, and the photographs without distortion if requested; return a report."""
+    path: Path = arguments.export_cameras
+    scene = result.solved
+    if arguments.undistort:
+        folder = path.parent if path.suffix.lower() == ".json" else path
+        scene = run_with_progress_line(undistort_photographs(folder / "images", scene))
+    count = write_cameras(path, scene, arguments.size)
+    return f"{count} cameras in {path}"
 
 
 def _write_training_object(result: PhotographsResult, arguments: argparse.Namespace) -> str:

@@ -27,8 +27,18 @@ class MAQUETTE_OT_from_image(bpy.types.Operator):
     bl_options = {'INTERNAL'}
 
     filepath: file_property("File", "Image file of the object", {'SKIP_SAVE'})
-    filter_image: BoolProperty(default=True, options={'HIDDEN', 'SKIP_SAVE'})
-    filter_folder: BoolProperty(default=True, options={'HIDDEN', 'SKIP_SAVE'})
+    filter_image: BoolProperty(
+        name="Filter Images",
+        description="Show images only in the file browser",
+        default=True,
+        options={'HIDDEN', 'SKIP_SAVE'},
+    )
+    filter_folder: BoolProperty(
+        name="Filter Folders",
+        description="Show folders in the file browser",
+        default=True,
+        options={'HIDDEN', 'SKIP_SAVE'},
+    )
 
     def invoke(self, context: Context, event: Event) -> set[str]:
         """Open the file browser, unless a file was dropped."""

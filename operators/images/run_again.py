@@ -19,7 +19,9 @@ class MAQUETTE_OT_run_again(bpy.types.Operator):
     bl_description = "Reconstruct from this image again, with the settings of that time"
     bl_options = {'INTERNAL'}
 
-    index: IntProperty(name="Index", min=0, options={'SKIP_SAVE'})
+    index: IntProperty(
+        name="Index", description="Place in the history", min=0, options={'SKIP_SAVE'}
+    )
 
     def execute(self, context: Context) -> set[str]:
         settings = context.scene.maquette

@@ -297,7 +297,8 @@ def inverse_depth_range(
 def _unit(vectors: torch.Tensor) -> torch.Tensor:
     """Return vectors (3, Q) scaled to length 1; several times faster than PyTorch's own."""
     x, y, z = vectors
-    return vectors * (x * x + y * y + z * z).clamp_min(1e-20).rsqrt()
+    unit: torch.Tensor = vectors * (x * x + y * y + z * z).clamp_min(1e-20).rsqrt()
+    return unit
 
 
 def _camera_rays(centers: torch.Tensor, camera: Camera) -> torch.Tensor:

@@ -22,6 +22,7 @@ from .file_reading import read_json
 from .lenses import Lens
 from .meshroom import read_meshroom
 from .middlebury import read_middlebury
+from .names import distinct_names
 from .outlines import OutlinedPhotographs, compare_outlines
 from .photographs import place_photographs, stored_camera
 from .records import FileCamera, FileModel
@@ -151,7 +152,7 @@ def write_cameras(path: Path, scene: SolvedScene, size: float = 1.0) -> int:
         ImageError: A turned photograph cannot be read.
     """
     check_cameras_path(path)
-    names = _distinct_names([photograph.path for photograph in scene.photographs])
+    names = distinct_names([photograph.path for photograph in scene.photographs])
     cameras = []
     paths = []
     for name, photograph in zip(names, scene.photographs, strict=True):
@@ -197,12 +198,3 @@ def _reader(file: Path) -> Callable[[Path], FileModel]:
         if key in content:
             return reader
     raise CameraFileError(f"{file} has neither frames nor views: choose {_FORMATS}")
-
-
-def _distinct_names(paths: Sequence[Path]) -> list[str]:
-    """Return the names of files, with as many folders before them as tell them apart."""
-    for depth in range(1, max((len(path.parts) for path in paths), default=1) + 1):
-        names = ["/".join(path.parts[-depth:]) for path in paths]
-        if len(set(names)) == len(names):
-            return names
-    return names

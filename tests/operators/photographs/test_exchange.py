@@ -141,6 +141,17 @@ def test_the_command_takes_and_writes_cameras(addon, capture, colmap, tmp_path, 
     assert len(bpy.data.cameras) == 3
 
 
+def test_the_command_writes_photographs_without_distortion(addon, capture, colmap, tmp_path):
+    folder = str(capture.solved.photographs[0].path.parent)
+    command = ["photographs", folder, "--cameras", str(colmap), "--undistort"]
+    written = tmp_path / "straight"
+    assert run_command([*command, "--export-cameras", str(written)]) == 0
+    cameras = read_colmap(written / "sparse/0/images.bin").cameras
+    assert all((written / "images" / camera.name).is_file() for camera in cameras)
+    text = (written / "sparse/0/cameras.txt").read_text()
+    assert "PINHOLE" in text and "OPENCV" not in text
+
+
 def test_the_command_writes_cameras_alone(addon, capture, colmap, tmp_path):
     folder = str(capture.solved.photographs[0].path.parent)
     command = ["photographs", folder, "--cameras", str(colmap)]
@@ -171,6 +182,7 @@ def test_the_command_adds_to_a_training_set(addon, photographs, tmp_path, capsys
         ([], "-o, --export-cameras or --training-set is needed"),
         (["--export-cameras", "model", "--texture"], "need -o"),
         (["--training-set", "set", "--no-mesh"], "need a mesh"),
+        (["-o", "a.glb", "--undistort"], "--undistort needs --export-cameras"),
     ],
 )
 def test_the_command_must_write_something(options, text, tmp_path, capsys):
