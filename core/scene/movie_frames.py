@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImageError, OutputError
-from ..imaging.image_files import downscale
 from ..jobs.task import Progress, Task
 from ..photogrammetry import movies
 from ..photogrammetry.movies import FrameRequest
@@ -100,8 +99,7 @@ def _sharpest_frame(
             values = _read_frame(read, frame)
             if values is None:
                 continue
-            reduced = downscale(values.values, _COMPARED_SIDE)
-            sharpness = measure_sharpness(reduced[..., :3])
+            sharpness = measure_sharpness(_reduced_gray(values.values)[..., None])
             if sharpness > highest:
                 highest = sharpness
                 best = frame, values
@@ -117,6 +115,20 @@ def _read_frame(read: Callable[[int], ImageValues], frame: int) -> ImageValues |
         return read(frame)
     except ImageError:
         return None
+
+
+def _reduced_gray(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the mean of red, green and blue (h, w) of a frame (H, W, 4), averaged over blocks.
+
+    Reducing all channels takes much longer, and most frames are read for this alone.
+    """
+    step = -(-max(values.shape) // _COMPARED_SIDE)
+    height = values.shape[0] // step * step
+    width = values.shape[1] // step * step
+    total = values[:height, :width, :3].sum(axis=2)
+    blocks = [total[row::step, column::step] for row in range(step) for column in range(step)]
+    gray: NDArray[np.float32] = np.sum(blocks, axis=0) / (3 * step * step)
+    return gray
 
 
 def _write_jpeg(path: Path, pixels: NDArray[np.float32]) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
 from ...core.errors import ImageError
 from ...core.jobs.task import Task, in_thread, subtask
-from ...core.photogrammetry import movies
+from ...core.photogrammetry import mask_files, movies
 from ...core.photogrammetry.movies import FrameRequest
-from ...core.photogrammetry.photo_files import list_photographs
+from ...core.photogrammetry.photo_files import list_photographs, natural_order
 from ...core.scene.movie_frames import extract_frames
 from .. import _compute
 
@@ -37,7 +38,9 @@ def find_movie(folder: Path, names: list[str]) -> Path | None:
 
 
 def list_inputs(folder: Path) -> list[Path]:
-    """Return the photographs of a folder, in natural order.
+    """Return the photographs of a folder in natural order, or those of its subfolders.
+
+    Subfolders hold one ring each, as of an object that is turned over in between.
 
     Raises:
         ImageError: There is no such folder, or no image in it; movies in it are named.
@@ -45,12 +48,26 @@ def list_inputs(folder: Path) -> list[Path]:
     try:
         return list_photographs(folder)
     except ImageError as error:
-        found = sorted(folder.iterdir()) if folder.is_dir() else []
+        found = natural_order(folder.iterdir()) if folder.is_dir() else []
         names = [path.name for path in found if movies.is_movie(path)]
         if names:
             text = f"{folder} holds no photographs, but {names[0]}. Choose that file itself"
             raise ImageError(text) from error
-        raise
+
+        rings = [path for path in found if path.is_dir() and path.name != mask_files.FOLDER]
+        photographs = _photographs_of(rings)
+        if not photographs:
+            raise
+        return photographs
+
+
+def _photographs_of(folders: list[Path]) -> list[Path]:
+    """Return the photographs of ``folders`` one after the other; some may have none."""
+    photographs = []
+    for folder in folders:
+        with suppress(ImageError):
+            photographs += list_photographs(folder)
+    return photographs
 
 
 def solve_frames(

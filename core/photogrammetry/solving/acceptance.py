@@ -18,6 +18,7 @@ from .photo_set import LEAST_PHOTOGRAPHS, PhotoSet
 
 FEW_FEATURES = 60
 _MASKED = 0.8  # share of the photographs with masks from which outlines are checked
+_PROVEN = 0.5  # share of the photographs: outlines of a few agree by chance, wherever they were
 _PLAIN = 0.95  # share of the features that lie on the object before a plain background
 _STAGES = {  # where each ends, of all the work
     "cameras": 0.6,
@@ -117,7 +118,9 @@ def _model_in_order(
         The first model that is not folded; ``folded`` if it stays so with neighbors alone, as after
         two walks around; None if outlines refuse the cameras or photographs are lost.
     """
-    least = folded.count if folded else LEAST_PHOTOGRAPHS
+    least = _PROVEN * len(photos.photographs)
+    if folded:
+        least = folded.count
     ordered = None
     begin = 0.0
     for reach in ambiguity.REACHES:
@@ -150,6 +153,8 @@ def _join_by_object(database: MatchDatabase, photos: PhotoSet) -> Task[Accepted 
         return None
     accepted = _check_models(models, photos)
     if accepted is None or _is_folded(accepted, photos):
+        return None
+    if accepted.count < _PROVEN * len(photos.photographs):
         return None
     return replace(accepted, by_object=True)
 

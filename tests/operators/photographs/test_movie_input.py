@@ -61,3 +61,14 @@ def test_a_folder_with_a_movie_alone_names_it(tmp_path):
     (tmp_path / "walk.MOV").unlink()
     with pytest.raises(ImageError, match="contains no images"):
         movie_input.list_inputs(tmp_path)
+
+
+def test_subfolders_are_rings_one_after_the_other(tmp_path):
+    for name in ("ring 10/1.png", "ring 2/b.png", "ring 2/a.png", "masks/a.png", "notes/a.txt"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    rings = [path.relative_to(tmp_path).as_posix() for path in movie_input.list_inputs(tmp_path)]
+    assert rings == ["ring 2/a.png", "ring 2/b.png", "ring 10/1.png"]
+    (tmp_path / "7.png").touch()
+    assert movie_input.list_inputs(tmp_path) == [tmp_path / "7.png"]
