@@ -25,6 +25,7 @@ _SAME_FOCAL = 0.05  # relative difference
 # Focal lengths to begin with, in units of the longer side: a phone's, a camera's, two telephoto
 # lenses. Bundle adjustment finds the true one from up to a third off.
 _FOCALS = (1.8, 1.2, 0.8, 2.6)
+_LEAST_SPREAD = 0.02  # of the cameras' distance from the points
 _SEED = 0
 # Where few features are, as before a plain background; measured to register 24 of 24 instead of 10.
 _RELAXED = {
@@ -207,7 +208,17 @@ def _incremental_models(
         if choices.focal is not None:
             _adjust_all(reconstruction)
         models.append(_read_model(reconstruction, database))
+    models = [model for model in models if not _is_at_one_place(model)]
     return sorted(models, key=lambda model: (-len(model.indices), -len(model.cloud.points)))
+
+
+def _is_at_one_place(model: Model) -> bool:
+    """Return whether cameras stand together, seen from the points: then nothing was measured."""
+    origins = np.array([camera.to_world[:3, 3] for camera in model.cameras])
+    middle = np.median(model.cloud.points, axis=0) if len(model.cloud.points) else origins[0]
+    distance = float(np.median(np.linalg.norm(origins - middle, axis=1)))
+    spread = float(np.median(np.linalg.norm(origins - np.median(origins, axis=0), axis=1)))
+    return spread < _LEAST_SPREAD * distance
 
 
 def _mapper_options(choices: _MapperChoices) -> Any:

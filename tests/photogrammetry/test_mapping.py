@@ -1,5 +1,7 @@
 """Which runs of the mapper follow each other, and which of their models is believed."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from maquette.core.cameras import Camera
@@ -89,3 +91,16 @@ def test_the_best_is_kept_where_none_explains_the_matches(runs):
 def test_nothing_fits_together(runs):
     found, made, _ = runs({})
     assert found == [] and made == [(False, None), (True, None)]
+
+
+def test_cameras_at_one_place_are_no_model():
+    model = make_model(4, 1.0, 1.2)
+    far = np.array(((0.0, 0, -5), (0.1, 0, -5)), np.float32)
+    model = replace(model, cloud=replace(model.cloud, points=far))
+    assert mapping._is_at_one_place(model)
+    moved = []
+    for index, camera in enumerate(model.cameras):
+        to_world = np.eye(4)
+        to_world[0, 3] = 0.5 * index
+        moved.append(replace(camera, to_world=to_world))
+    assert not mapping._is_at_one_place(replace(model, cameras=moved))
