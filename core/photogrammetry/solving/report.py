@@ -36,7 +36,8 @@ def describe_cameras(accepted: Accepted, photos: PhotoSet, pairs: list[PairInlie
         gaps = walk_order.describe_gaps(walk_order.find_gaps(pairs, count), names)
         if gaps:
             notes.append(gaps)
-        if is_broken([accepted.model], count) and not neighbor_matching.is_available():
+        has_gaps = bool(accepted.others) or is_broken([accepted.model], count)
+        if has_gaps and not neighbor_matching.is_available():
             notes.append(neighbor_matching.install_advice())
     return notes
 
