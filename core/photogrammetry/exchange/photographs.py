@@ -57,10 +57,10 @@ def place_photographs(
         CameraFileError: No photograph has a camera, or it is not clear which has which.
     """
     cameras = match_names(model.cameras, paths, source)
-    solved = []
+    solved: list[SolvedPhotograph] = []
     left_out = []
     lens_error = 0.0
-    turned = 0
+    guessed = []
     for index, path in enumerate(paths):
         yield Progress(index / len(paths), f"Photographs {index + 1}/{len(paths)}")
         camera = cameras.get(path)
@@ -77,18 +77,38 @@ def place_photographs(
         except Exception as error:  # whatever is wrong with one, the others are used
             left_out.append(LeftOut(path, failure_reason(error), unreadable=True))
             continue
+        if placed.guessed_turn:
+            guessed.append(len(solved))
         solved.append(placed.photograph)
         lens_error = max(lens_error, placed.lens_error)
-        turned += placed.guessed_turn
 
     if not solved:
         raise CameraFileError(f"No photograph fits a camera in {source}: {left_out[0].reason}")
     notes = []
     if lens_error > _NOTED_LENS_ERROR:
         notes.append(f"Lens distortion is approximated to {lens_error:.1f} pixels")
-    if turned:
-        notes.append(f"{turned} photographs were taken as turned counterclockwise by a quarter")
+    if guessed:
+        _agree_on_up(solved, guessed)
+        notes.append(f"{len(guessed)} photographs were taken as turned upright by a quarter")
     return PlacedPhotographs(tuple(solved), tuple(left_out), tuple(notes))
+
+
+def _agree_on_up(solved: list[SolvedPhotograph], guessed: list[int]) -> None:
+    """Turn cameras whose quarter turn was a guess the other way, where up would be down.
+
+    Args:
+        solved: Photographs, which are changed.
+        guessed: Places of those that were turned by a guess.
+    """
+    ups = np.array([solved[place].camera.to_world[:3, 1] for place in guessed])
+    axis = np.linalg.svd(ups)[2][0]
+    heights = ups @ axis
+    if (heights > 0).mean() < 0.5:
+        heights = -heights
+    for place, height in zip(guessed, heights, strict=True):
+        if height < 0:
+            camera = turn_camera(solved[place].camera, 2)
+            solved[place] = replace(solved[place], camera=camera)
 
 
 def match_names(

@@ -269,7 +269,7 @@ def test_the_temple_lies_turned_by_a_quarter(tmp_path, monkeypatch):
         Image.new("L", (480, 640)).save(path)
     (tmp_path / "templeR_par.txt").write_text(TEMPLE)
     scene = run_to_end(read_cameras(tmp_path, paths))
-    assert any("turned counterclockwise" in note for note in scene.notes)
+    assert any("turned upright by a quarter" in note for note in scene.notes)
 
     file = as_in_file(read_middlebury(tmp_path / "templeR_par.txt"))
     turned = [turn_camera(as_camera(file[path.name]), 1) for path in paths]
@@ -282,6 +282,26 @@ def test_the_temple_lies_turned_by_a_quarter(tmp_path, monkeypatch):
         np.testing.assert_allclose(photograph.camera.intrinsics, camera.intrinsics)
         moves.append(photograph.camera.to_world[:3, :3] @ camera.to_world[:3, :3].T)
     np.testing.assert_allclose(moves[0], moves[1], atol=1e-9)
+
+
+def test_cameras_that_hung_upside_down_are_turned_the_other_way(tmp_path):
+    """Two were held one way and one the other, and all photographs are upright."""
+    from maquette.core.photogrammetry.exchange.photographs import place_photographs
+
+    lines = TEMPLE.strip().replace("\\\n", "").splitlines()
+    words = lines[-1].split()
+    rotation = np.array(words[10:19], float).reshape(3, 3)
+    over = np.diag((-1.0, -1.0, 1.0)) @ rotation
+    numbers = " ".join(str(value) for value in over.ravel())
+    hanging = " ".join(("templeR0003.png", *words[1:10], numbers, *words[19:]))
+    (tmp_path / "three_par.txt").write_text("\n".join(("3", *lines[1:], hanging)))
+    paths = [tmp_path / f"templeR000{number}.png" for number in (1, 2, 3)]
+    for path in paths:
+        Image.new("L", (480, 640)).save(path)
+    model = read_middlebury(tmp_path / "three_par.txt")
+    placed = run_to_end(place_photographs(model, paths, "three_par.txt"))
+    second, third = (entry.camera.to_world for entry in placed.photographs[1:])
+    np.testing.assert_allclose(second[:3, :3], third[:3, :3], atol=1e-9)
 
 
 class TestPhotographs:
