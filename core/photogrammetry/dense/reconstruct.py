@@ -23,6 +23,7 @@ from ...geometry.texture_baking import vertex_colors_from_views
 from ...jobs.dependencies import require_packages
 from ...jobs.task import Progress, Task, subtask
 from ..records import SolvedScene
+from .exposure import apply_factor, apply_to_photograph, even_exposures
 from .records import DenseSettings, DenseShape, DenseView, DepthMap, VoxelGrid
 from .view_reading import ObjectViews, read_views
 
@@ -31,6 +32,7 @@ _LEAST_VIEWS = 3
 _SMALL_VOLUME = 0.01  # of the largest part, and
 _SMALL_LENGTH = 0.1  # of its longest side: smaller loose parts are removed
 _UNMEASURED = 0.5  # confidence where no depth was measured, of the hull's surface
+_EVENED = 0.4  # share of the coloring, in which exposures are evened out
 _STAGES = {  # where each ends, of all the work
     "views": 0.1,
     "hull": 0.2,
@@ -126,9 +128,18 @@ def _finish_mesh(
 ) -> Task[MeshArrays]:
     """Give a mesh its colors, its confidence and the photographs that it was made from."""
     images = [_as_view(view) for view in views.views]
-    colors = yield from vertex_colors_from_views(mesh, images, spacing)
+    photographs = views.photographs
+    factors = yield from subtask(even_exposures(mesh, images, spacing), 0.0, _EVENED)
+    if factors is not None:
+        yield Progress(_EVENED, "Exposure")
+        images = [apply_factor(*pair) for pair in zip(images, factors, strict=True)]
+        # Views that were made without photographs have none to correct.
+        pairs = zip(photographs, factors, strict=False)
+        photographs = [apply_to_photograph(*pair) for pair in pairs]
+    coloring = vertex_colors_from_views(mesh, images, spacing)
+    colors = yield from subtask(coloring, _EVENED, 1.0)
     confidence = _confidence(mesh.vertices, points, spacing)
-    return replace(mesh, colors=colors, confidence=confidence, views=tuple(views.photographs))
+    return replace(mesh, colors=colors, confidence=confidence, views=tuple(photographs))
 
 
 def _as_view(view: DenseView) -> View:
