@@ -297,7 +297,9 @@ def inverse_depth_range(
 def _unit(vectors: torch.Tensor) -> torch.Tensor:
     """Return vectors (3, Q) scaled to length 1; several times faster than PyTorch's own."""
     x, y, z = vectors
-    return vectors * (x * x + y * y + z * z).clamp_min(1e-20).rsqrt()
+    square = x * x + y * y + z * z
+    units: torch.Tensor = vectors * square.clamp_min(1e-20).rsqrt()
+    return units
 
 
 def _camera_rays(centers: torch.Tensor, camera: Camera) -> torch.Tensor:
