@@ -24,13 +24,15 @@ from ...jobs.dependencies import require_packages
 from ...jobs.task import Progress, Task, subtask
 from ..records import SolvedScene
 from .exposure import apply_factor, apply_to_photograph, even_exposures
-from .records import DenseSettings, DenseShape, DenseView, DepthMap, VoxelGrid
+from .records import DenseCloud, DenseSettings, DenseShape, DenseView, DepthMap, VoxelGrid
 from .view_reading import ObjectViews, read_views
 
 _DEFAULTS = DenseSettings()
 _LEAST_VIEWS = 3
 _SMALL_VOLUME = 0.01  # of the largest part, and
 _SMALL_LENGTH = 0.1  # of its longest side: smaller loose parts are removed
+_SURE_VIEWS = 4.0  # photographs that agree, which lower the doubt to 1/e
+_ENOUGH_POINTS = 4  # around a vertex; fewer may be stray
 _UNMEASURED = 0.5  # confidence where no depth was measured, of the hull's surface
 _EVENED = 0.4  # share of the coloring, in which exposures are evened out
 _STAGES = {  # where each ends, of all the work
@@ -78,7 +80,7 @@ def surface_of_views(views: ObjectViews, settings: DenseSettings = _DEFAULTS) ->
         cloud = dense_cloud(views.views, maps)
         hull_mesh = extract_mesh(hull)
         mesh = extract_mesh(field)
-        coloring = _finish_mesh(mesh, views, cloud.points, field.spacing)
+        coloring = _finish_mesh(mesh, views, cloud, field.spacing)
         mesh = yield from subtask(coloring, _STAGES["field"], 1.0, "Colors")
     return DenseShape(mesh=mesh, cloud=cloud, field=field, hull=hull_mesh, notes=notes)
 
@@ -124,7 +126,7 @@ def extract_mesh(field: VoxelGrid) -> MeshArrays:
 
 
 def _finish_mesh(
-    mesh: MeshArrays, views: ObjectViews, points: NDArray[np.float32], spacing: float
+    mesh: MeshArrays, views: ObjectViews, cloud: DenseCloud, spacing: float
 ) -> Task[MeshArrays]:
     """Give a mesh its colors, its confidence and the photographs that it was made from."""
     images = [_as_view(view) for view in views.views]
@@ -138,7 +140,7 @@ def _finish_mesh(
         photographs = [apply_to_photograph(*pair) for pair in pairs]
     coloring = vertex_colors_from_views(mesh, images, spacing)
     colors = yield from subtask(coloring, _EVENED, 1.0)
-    confidence = _confidence(mesh.vertices, points, spacing)
+    confidence = _confidence(mesh.vertices, cloud, spacing)
     return replace(mesh, colors=colors, confidence=confidence, views=tuple(photographs))
 
 
@@ -148,22 +150,31 @@ def _as_view(view: DenseView) -> View:
 
 
 def _confidence(
-    vertices: NDArray[np.float32], points: NDArray[np.float32], spacing: float
+    vertices: NDArray[np.float32], cloud: DenseCloud, spacing: float
 ) -> NDArray[np.float32]:
-    """Return the confidence (V,): higher the more points were measured near each vertex."""
+    """Return the confidence (V,): higher the more photographs agree on the points around.
+
+    It is near the share of vertices that are right to 1 % of the object's size.
+    """
     lower = vertices.min(0) - 2 * spacing
     shape = np.ceil((vertices.max(0) + 2 * spacing - lower) / spacing).astype(int) + 1
-    cells = np.round((points - lower) / spacing).astype(int)
+    cells = np.round((cloud.points - lower) / spacing).astype(int)
     inside = ((cells >= 0) & (cells < shape)).all(1)
     flat = np.ravel_multi_index(tuple(cells[inside].T), tuple(shape))
-    count = np.bincount(flat, minlength=int(np.prod(shape))).reshape(shape).astype(np.float32)
+    vertex_cells = tuple(np.round((vertices - lower) / spacing).astype(int).T)
 
-    # The mean of the 3 x 3 x 3 cells around each, by one pass an axis.
-    for axis in range(3):
-        count = count + np.roll(count, 1, axis) + np.roll(count, -1, axis)
-    own = np.round((vertices - lower) / spacing).astype(int)
-    near = count[tuple(own.T)]
-    confidence: NDArray[np.float32] = 1 - _UNMEASURED * np.exp(-near / 4)
+    # Points and photographs in the 3 x 3 x 3 cells around each vertex, by one pass an axis.
+    sums = []
+    for weights in (np.ones(len(flat)), cloud.view_count[inside]):
+        grid = np.bincount(flat, weights, minlength=int(np.prod(shape))).reshape(shape)
+        for axis in range(3):
+            grid = grid + np.roll(grid, 1, axis) + np.roll(grid, -1, axis)
+        sums.append(grid[vertex_cells])
+    point_count, view_sum = sums
+
+    view_count = view_sum / np.maximum(point_count, 1)
+    evidence = view_count * np.minimum(point_count / _ENOUGH_POINTS, 1)
+    confidence: NDArray[np.float64] = 1 - _UNMEASURED * np.exp(-evidence / _SURE_VIEWS)
     return confidence.astype(np.float32)
 
 
