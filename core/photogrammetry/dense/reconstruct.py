@@ -24,6 +24,7 @@ from ...jobs.dependencies import require_packages
 from ...jobs.task import Progress, Task, subtask
 from ..records import SolvedScene
 from .exposure import apply_factor, apply_to_photograph, even_exposures
+from .phantom_parts import remove_phantom_parts
 from .records import DenseCloud, DenseSettings, DenseShape, DenseView, DepthMap, VoxelGrid
 from .view_reading import ObjectViews, read_views
 
@@ -33,6 +34,7 @@ _SMALL_VOLUME = 0.01  # of the largest part, and
 _SMALL_LENGTH = 0.1  # of its longest side: smaller loose parts are removed
 _SURE_VIEWS = 4.0  # photographs that agree, which lower the doubt to 1/e
 _ENOUGH_POINTS = 4  # around a vertex; fewer may be stray
+_MEASURED = 0.6  # confidence above which depth was measured around a vertex
 _UNMEASURED = 0.5  # confidence where no depth was measured, of the hull's surface
 _EVENED = 0.4  # share of the coloring, in which exposures are evened out
 _STAGES = {  # where each ends, of all the work
@@ -80,7 +82,10 @@ def surface_of_views(views: ObjectViews, settings: DenseSettings = _DEFAULTS) ->
         cloud = dense_cloud(views.views, maps)
         hull_mesh = extract_mesh(hull)
         mesh = extract_mesh(field)
-        coloring = _finish_mesh(mesh, views, cloud, field.spacing)
+        confidence = _confidence(mesh.vertices, cloud, field.spacing)
+        mesh = replace(mesh, confidence=confidence)
+        mesh = remove_phantom_parts(mesh, views.views, confidence > _MEASURED)
+        coloring = _finish_mesh(mesh, views, field.spacing)
         mesh = yield from subtask(coloring, _STAGES["field"], 1.0, "Colors")
     return DenseShape(mesh=mesh, cloud=cloud, field=field, hull=hull_mesh, notes=notes)
 
@@ -125,10 +130,8 @@ def extract_mesh(field: VoxelGrid) -> MeshArrays:
     return remove_small_components(mesh, _SMALL_VOLUME, _SMALL_LENGTH)
 
 
-def _finish_mesh(
-    mesh: MeshArrays, views: ObjectViews, cloud: DenseCloud, spacing: float
-) -> Task[MeshArrays]:
-    """Give a mesh its colors, its confidence and the photographs that it was made from."""
+def _finish_mesh(mesh: MeshArrays, views: ObjectViews, spacing: float) -> Task[MeshArrays]:
+    """Give a mesh its colors and the photographs that it was made from."""
     images = [_as_view(view) for view in views.views]
     photographs = views.photographs
     factors = yield from subtask(even_exposures(mesh, images, spacing), 0.0, _EVENED)
@@ -140,8 +143,7 @@ def _finish_mesh(
         photographs = [apply_to_photograph(*pair) for pair in pairs]
     coloring = vertex_colors_from_views(mesh, images, spacing)
     colors = yield from subtask(coloring, _EVENED, 1.0)
-    confidence = _confidence(mesh.vertices, cloud, spacing)
-    return replace(mesh, colors=colors, confidence=confidence, views=tuple(photographs))
+    return replace(mesh, colors=colors, views=tuple(photographs))
 
 
 def _as_view(view: DenseView) -> View:
