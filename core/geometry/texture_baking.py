@@ -54,7 +54,7 @@ _MIN_OPACITY = 0.5  # below it a pixel is background
 
 
 @dataclass(frozen=True)
-class _SurfaceSamples:
+class SurfaceSamples:
     """Points on the surface.
 
     Attributes:
@@ -125,7 +125,7 @@ def vertex_colors_from_views(
     """
     vertices = mesh.vertices.astype(float)
     normals = vertex_normals(vertices, mesh.to_triangles())
-    samples = _SurfaceSamples(
+    samples = SurfaceSamples(
         positions=vertices,
         face_normals=normals,
         smooth_normals=normals,
@@ -153,7 +153,7 @@ def _mesh_colors(mesh: MeshArrays) -> Floats:
 
 def _surface_texels(
     mesh: MeshArrays, triangles: NDArray[np.int32], uv: Floats, size: int
-) -> tuple[NDArray[np.int64], _SurfaceSamples]:
+) -> tuple[NDArray[np.int64], SurfaceSamples]:
     """Return the texels that a part of the surface covers.
 
     Args:
@@ -179,7 +179,7 @@ def _surface_texels(
     vertices = mesh.vertices.astype(float)
     corner_vertices = triangles[face]
     normals = vertex_normals(vertices, triangles)[corner_vertices]
-    samples = _SurfaceSamples(
+    samples = SurfaceSamples(
         positions=(vertices[corner_vertices] * weights).sum(1),
         face_normals=face_normals(vertices, triangles)[face],
         smooth_normals=_unit_vectors((normals * weights).sum(1)),
@@ -213,7 +213,7 @@ class _SeenColors:
 
 
 def _sum_views(
-    samples: _SurfaceSamples,
+    samples: SurfaceSamples,
     views: Sequence[View],
     depth_buffer: Callable[[Camera], DepthBuffer],
 ) -> Task[_SeenColors]:
@@ -231,7 +231,7 @@ def _sum_views(
         buffer = depth_buffer(view.camera)
 
         yield Progress((index + 0.5) / len(views), "Projecting")
-        color, cosine, opacity = _project_view(view, buffer, samples)
+        color, cosine, opacity = project_view(view, buffer, samples)
         squarely = cosine**_SHARPNESS * opacity
         aside = (cosine * (1 - cosine)) ** 2 * opacity + _SQUARELY_SHARE * squarely
         seen.colors[:] += color * squarely[:, None]
@@ -241,8 +241,8 @@ def _sum_views(
     return seen
 
 
-def _project_view(
-    view: View, buffer: DepthBuffer, samples: _SurfaceSamples
+def project_view(
+    view: View, buffer: DepthBuffer, samples: SurfaceSamples
 ) -> tuple[Floats, Floats, Floats]:
     """Return what a view shows at points: colors (P, 3), cosines (P,) and opacities (P,).
 

@@ -30,8 +30,8 @@ from maquette.core.photogrammetry.dense.reconstruct import surface_of_views
 from maquette.core.photogrammetry.dense.records import DenseSettings
 from maquette.core.photogrammetry.dense.view_reading import ObjectViews
 from maquette.core.photogrammetry.dense.views import crop_view
-from mathutils.kdtree import KDTree
 from PIL import Image
+from scipy.spatial import cKDTree
 
 SAMPLES = 200_000  # points of each surface
 QUERIES = 40_000  # of them, whose distance to the other surface is measured
@@ -99,12 +99,9 @@ def score(mesh: MeshArrays, truth: Truth) -> tuple[float, float, float, float]:
 
 def nearest_distances(points: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Return the distances of some of ``points`` to the nearest of ``others``."""
-    tree = KDTree(len(others))
-    for index, other in enumerate(others):
-        tree.insert(other, index)
-    tree.balance()
     step = max(len(points) // QUERIES, 1)
-    return np.array([tree.find(point)[2] for point in points[::step]])
+    distances, _ = cKDTree(others).query(points[::step])
+    return distances
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ distance over all views, in world units at its depth:
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,6 +36,21 @@ _SEEN = 0.5  # of the photographs must show a point, else it is outside
 _FAR_OUTSIDE = -1.0  # world units: of points that are outside for sure
 
 
+@dataclass(frozen=True)
+class _Outline:
+    """A mask's outline in a view.
+
+    Attributes:
+        camera: Of the view.
+        distance: (H, W), see :func:`mask_distance`.
+        cut_sides: See ``DenseView``.
+    """
+
+    camera: Camera
+    distance: torch.Tensor
+    cut_sides: tuple[bool, bool, bool, bool]
+
+
 def build_hull(views: list[DenseView], resolution: int, floor: bool) -> Task[VoxelGrid]:
     """Return the hull's field, above 0 inside, on a grid that just holds it.
 
@@ -50,6 +66,7 @@ def build_hull(views: list[DenseView], resolution: int, floor: bool) -> Task[Vox
     cameras = [view.camera for view in views]
     masks = [view.mask > 0.5 for view in views]
     distances = [mask_distance(mask) for mask in masks]
+    cut_sides = [view.cut_sides for view in views]
 
     # A rough hull in the sphere that holds the object gives the box of the fine one.
     center, radius = bounding_sphere(cameras, masks)
@@ -60,7 +77,8 @@ def build_hull(views: list[DenseView], resolution: int, floor: bool) -> Task[Vox
     shape = np.ceil((center + radius - lower) / spacing).astype(int) + 1
     rough = VoxelGrid(np.zeros(shape.clip(1), np.float32), lower, spacing)
     everywhere = np.ones(rough.values.shape, bool)
-    carving = _carve(rough, everywhere, cameras, distances, floor)
+    outlines = [_Outline(*each) for each in zip(cameras, distances, cut_sides, strict=True)]
+    carving = _carve(rough, everywhere, outlines, floor)
     rough = yield from subtask(carving, 0.0, _ROUGH_SHARE)
     # A thin part may lie between the points, so points just outside count as well.
     occupied = np.argwhere(rough.values > -spacing)
@@ -72,7 +90,7 @@ def build_hull(views: list[DenseView], resolution: int, floor: bool) -> Task[Vox
     fine_spacing = float((upper - lower - 2 * spacing).max()) / resolution
     fine = _grid_in_box(lower, upper, fine_spacing, floor)
     near = _near_hull(rough, fine)
-    carving = _carve(fine, near, cameras, distances, floor)
+    carving = _carve(fine, near, outlines, floor)
     fine = yield from subtask(carving, _ROUGH_SHARE, 1.0)
     if not (fine.values > 0).any():
         raise ImageError("The outlines of the object have nothing in common: check the masks")
@@ -127,8 +145,7 @@ def _near_hull(rough: VoxelGrid, fine: VoxelGrid) -> NDArray[np.bool_]:
 def _carve(
     grid: VoxelGrid,
     candidates: NDArray[np.bool_],
-    cameras: list[Camera],
-    distances: list[torch.Tensor],
+    outlines: list[_Outline],
     floor: bool,
 ) -> Task[VoxelGrid]:
     """Return ``grid`` with the hull's field as values; all but the candidates are outside."""
@@ -142,10 +159,10 @@ def _carve(
     limit = -_BAND * grid.spacing
 
     # What is far outside one mask needs no further look.
-    for number, (camera, distance) in enumerate(zip(cameras, distances, strict=True)):
-        yield Progress(number / len(cameras), "Hull")
-        value, in_image = _distance_in_view(points, camera, distance)
-        field = torch.where(in_image, torch.minimum(field, value), field)
+    for number, outline in enumerate(outlines):
+        yield Progress(number / len(outlines), "Hull")
+        value, in_image, is_known = _distance_in_view(points, outline)
+        field = torch.where(is_known, torch.minimum(field, value), field)
         seen += in_image
         alive = torch.nonzero(field > limit)[:, 0]
         if len(alive) < _WORTH * len(field):
@@ -154,24 +171,35 @@ def _carve(
             field = field[alive]
             seen = seen[alive]
 
-    field[seen < _SEEN * len(cameras)] = _FAR_OUTSIDE
+    field[seen < _SEEN * len(outlines)] = _FAR_OUTSIDE
     values = torch.full((grid.values.size,), _FAR_OUTSIDE)
     values[index] = field
     return VoxelGrid(values.numpy().reshape(grid.values.shape), grid.origin, grid.spacing)
 
 
 def _distance_in_view(
-    points: torch.Tensor, camera: Camera, distance: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return distances (P,) to a view's cone in world units, and where the view shows points."""
+    points: torch.Tensor, outline: _Outline
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return distances (P,) to a view's cone in world units, and which points are in its image.
+
+    The third value is for which points the distance counts: beyond the image as well, where there
+    is background for sure.
+    """
+    import torch
+
     from .sampling import project, sample_image
 
+    camera = outline.camera
+    distance = outline.distance
     pixels, depth = project(points, camera)
     # At the border the mask goes on beyond the image, as far as is known.
     size = pixels.new_tensor((camera.width, camera.height))
     in_image = (depth > 0) & (pixels >= 0).all(1) & (pixels <= size).all(1)
     in_pixels = sample_image(distance[None], pixels)[0]
-    return in_pixels * depth / camera.intrinsics[0, 0], in_image
+    beyond = torch.cat((pixels < 0, pixels > size), 1)
+    is_open = (beyond & torch.tensor(outline.cut_sides)).any(1)
+    is_known = (depth > 0) & ~is_open
+    return in_pixels * depth / camera.intrinsics[0, 0], in_image, is_known
 
 
 def _grid_in_box(

@@ -133,12 +133,18 @@ class PlaneSearch:
 
     def planes_for(self, finer: PlaneSearch) -> torch.Tensor:
         """Return the planes (3, Q) at the pixels of the level with twice the pixels."""
-        rows = (finer.matcher.rows // 2).clamp_max(self.matcher.shape[0] - 1)
-        columns = (finer.matcher.columns // 2).clamp_max(self.matcher.shape[1] - 1)
-        inverse, along_u, along_v = self.planes[:, self._numbers()[rows, columns]]
-        du = (finer.matcher.columns + 0.5) / 2 - (columns + 0.5)
-        dv = (finer.matcher.rows + 0.5) / 2 - (rows + 0.5)
-        return torch.stack((inverse + along_u * du + along_v * dv, along_u / 2, along_v / 2))
+        fine_rows = finer.matcher.rows
+        fine_columns = finer.matcher.columns
+        rows = (fine_rows // 2).clamp_max(self.matcher.shape[0] - 1)
+        columns = (fine_columns // 2).clamp_max(self.matcher.shape[1] - 1)
+        pixels = self._numbers()[rows, columns]
+        inverse, along_u, along_v = self.planes[:, pixels]
+
+        # From the center of the coarse pixel to that of the fine one.
+        du = (fine_columns + 0.5) / 2 - (columns + 0.5)
+        dv = (fine_rows + 0.5) / 2 - (rows + 0.5)
+        moved = inverse + along_u * du + along_v * dv
+        return torch.stack((moved, along_u / 2, along_v / 2))
 
     def depth_map(self) -> DepthMap:
         """Return depth and normals of the pixels."""
@@ -186,9 +192,11 @@ class PlaneSearch:
         return numbers
 
     def _spread(self, pixels: torch.Tensor, neighbors: list[torch.Tensor]) -> None:
+        """Try for ``pixels`` the plane of the best neighbor in each direction."""
         for numbers in neighbors:
-            cost = functional.pad(self.cost, (0, 1), value=torch.inf)[numbers]
-            best = cost.argmin(0)
+            # A missing neighbor has the infinite cost at the end.
+            costs = functional.pad(self.cost, (0, 1), value=torch.inf)
+            best = costs[numbers].argmin(0)
             chosen = numbers.gather(0, best[None])[0]
             usable = torch.nonzero(chosen < len(self.matcher))[:, 0]
             source = chosen[usable]
@@ -200,6 +208,7 @@ class PlaneSearch:
             self._try(planes, target)
 
     def _vary(self, pixels: torch.Tensor, scale: float) -> None:
+        """Try random variations of the pixels' planes: in depth, in normal, in both."""
         for vary_depth, vary_normal in ((True, False), (False, True), (True, True)):
             inverse = self.planes[0, pixels]
             normal = self._normals(pixels)
@@ -266,20 +275,44 @@ def inverse_depth_range(
         camera: Of them.
         hull: Above 0 inside.
     """
+    nearest, farthest = _box_depths(camera, hull)
+    depths = torch.linspace(nearest, farthest, _RAY_SAMPLES)
+    first, last = _depths_inside(centers, camera, hull, depths)
+
+    # The surface may lie a step before the first point inside, or a step behind the last.
+    missed = first == torch.inf
+    step = float(depths[1] - depths[0])
+    first = torch.where(missed, nearest, first - step)
+    last = torch.where(missed, farthest, last + step)
+    return 1 / last, 1 / first.clamp_min(nearest / 2)
+
+
+def _box_depths(camera: Camera, hull: VoxelGrid) -> tuple[float, float]:
+    """Return the least and most depth of the hull's box, both in front of the camera."""
     upper = hull.origin + (np.array(hull.values.shape) - 1) * hull.spacing
     corners = np.array(np.meshgrid(*zip(hull.origin, upper, strict=True))).reshape(3, -1).T
-    _, corner_depth = camera.project(corners)
-    nearest = max(float(corner_depth.min()), 1e-3 * float(corner_depth.max()))
-    depths = torch.linspace(nearest, float(corner_depth.max()), _RAY_SAMPLES)
+    _, depth = camera.project(corners)
+    farthest = float(depth.max())
+    nearest = max(float(depth.min()), 1e-3 * farthest)
+    return nearest, farthest
+
+
+def _depths_inside(
+    centers: torch.Tensor, camera: Camera, hull: VoxelGrid, depths: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the first and the last of ``depths`` at which each ray (P,) is in the hull.
+
+    They are infinite and minus infinite where a ray misses it.
+    """
     margin = 1.5 * hull.spacing
     inside = torch.from_numpy(hull.values > -margin)
-
-    # March all rays at once; remember the first and the last depth inside.
     origin = torch.from_numpy(camera.to_world[:3, 3] - hull.origin).float() / hull.spacing
     rays = pixel_rays(centers, camera) / hull.spacing
     size = torch.tensor(hull.values.shape)
     first = torch.full((len(centers),), torch.inf)
     last = torch.full((len(centers),), -torch.inf)
+
+    # All rays are marched at once.
     for depth in depths.tolist():
         cell = (origin + rays * depth).round().long()
         in_grid = ((cell >= 0) & (cell < size)).all(1)
@@ -287,18 +320,15 @@ def inverse_depth_range(
         hit = inside[cell[:, 0], cell[:, 1], cell[:, 2]] & in_grid
         first = torch.where(hit & (first == torch.inf), depth, first)
         last = torch.where(hit, depth, last)
-    missed = first == torch.inf
-    step = float(depths[1] - depths[0])
-    first = torch.where(missed, nearest, first - step)
-    last = torch.where(missed, float(corner_depth.max()), last + step)
-    return 1 / last, 1 / first.clamp_min(nearest / 2)
+    return first, last
 
 
 def _unit(vectors: torch.Tensor) -> torch.Tensor:
     """Return vectors (3, Q) scaled to length 1; several times faster than PyTorch's own."""
     x, y, z = vectors
-    unit: torch.Tensor = vectors * (x * x + y * y + z * z).clamp_min(1e-20).rsqrt()
-    return unit
+    square = x * x + y * y + z * z
+    units: torch.Tensor = vectors * square.clamp_min(1e-20).rsqrt()
+    return units
 
 
 def _camera_rays(centers: torch.Tensor, camera: Camera) -> torch.Tensor:

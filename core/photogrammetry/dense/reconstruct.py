@@ -21,15 +21,21 @@ from ...geometry.texture_baking import vertex_colors_from_views
 from ...jobs.dependencies import require_packages
 from ...jobs.task import Progress, Task, subtask
 from ..records import SolvedScene
+from .exposure import apply_factor, apply_to_photograph, even_exposures
 from .outline import single_threaded, views_once
-from .records import DenseSettings, DenseShape, DenseView, DepthMap, VoxelGrid
+from .phantom_parts import remove_phantom_parts
+from .records import DenseCloud, DenseSettings, DenseShape, DenseView, DepthMap, VoxelGrid
 from .view_reading import ObjectViews
 
 _DEFAULTS = DenseSettings()
 _LEAST_VIEWS = 3
 _SMALL_VOLUME = 0.01  # of the largest part, and
 _SMALL_LENGTH = 0.1  # of its longest side: smaller loose parts are removed
+_SURE_VIEWS = 4.0  # photographs that agree, which lower the doubt to 1/e
+_ENOUGH_POINTS = 4  # around a vertex; fewer may be stray
+_MEASURED = 0.6  # confidence above which depth was measured around a vertex
 _UNMEASURED = 0.5  # confidence where no depth was measured, of the hull's surface
+_EVENED = 0.4  # share of the coloring, in which exposures are evened out
 _STAGES = {  # where each ends, of all the work
     "views": 0.1,
     "hull": 0.2,
@@ -75,7 +81,10 @@ def surface_of_views(views: ObjectViews, settings: DenseSettings = _DEFAULTS) ->
         cloud = dense_cloud(views.views, maps)
         hull_mesh = extract_mesh(hull)
         mesh = extract_mesh(field)
-        coloring = _finish_mesh(mesh, views, cloud.points, field.spacing)
+        confidence = _confidence(mesh.vertices, cloud, field.spacing)
+        mesh = replace(mesh, confidence=confidence)
+        mesh = remove_phantom_parts(mesh, views.views, confidence > _MEASURED)
+        coloring = _finish_mesh(mesh, views, field.spacing)
         mesh = yield from subtask(coloring, _STAGES["field"], 1.0, "Colors")
     return DenseShape(mesh=mesh, cloud=cloud, field=field, hull=hull_mesh, notes=notes)
 
@@ -120,14 +129,20 @@ def extract_mesh(field: VoxelGrid) -> MeshArrays:
     return remove_small_components(mesh, _SMALL_VOLUME, _SMALL_LENGTH)
 
 
-def _finish_mesh(
-    mesh: MeshArrays, views: ObjectViews, points: NDArray[np.float32], spacing: float
-) -> Task[MeshArrays]:
-    """Give a mesh its colors, its confidence and the photographs that it was made from."""
+def _finish_mesh(mesh: MeshArrays, views: ObjectViews, spacing: float) -> Task[MeshArrays]:
+    """Give a mesh its colors and the photographs that it was made from."""
     images = [_as_view(view) for view in views.views]
-    colors = yield from vertex_colors_from_views(mesh, images, spacing)
-    confidence = _confidence(mesh.vertices, points, spacing)
-    return replace(mesh, colors=colors, confidence=confidence, views=tuple(views.photographs))
+    photographs = views.photographs
+    factors = yield from subtask(even_exposures(mesh, images, spacing), 0.0, _EVENED)
+    if factors is not None:
+        yield Progress(_EVENED, "Exposure")
+        images = [apply_factor(*pair) for pair in zip(images, factors, strict=True)]
+        # Views that were made without photographs have none to correct.
+        pairs = zip(photographs, factors, strict=False)
+        photographs = [apply_to_photograph(*pair) for pair in pairs]
+    coloring = vertex_colors_from_views(mesh, images, spacing)
+    colors = yield from subtask(coloring, _EVENED, 1.0)
+    return replace(mesh, colors=colors, views=tuple(photographs))
 
 
 def _as_view(view: DenseView) -> View:
@@ -136,20 +151,29 @@ def _as_view(view: DenseView) -> View:
 
 
 def _confidence(
-    vertices: NDArray[np.float32], points: NDArray[np.float32], spacing: float
+    vertices: NDArray[np.float32], cloud: DenseCloud, spacing: float
 ) -> NDArray[np.float32]:
-    """Return the confidence (V,): higher the more points were measured near each vertex."""
+    """Return the confidence (V,): higher the more photographs agree on the points around.
+
+    It is near the share of vertices that are right to 1 % of the object's size.
+    """
     lower = vertices.min(0) - 2 * spacing
     shape = np.ceil((vertices.max(0) + 2 * spacing - lower) / spacing).astype(int) + 1
-    cells = np.round((points - lower) / spacing).astype(int)
+    cells = np.round((cloud.points - lower) / spacing).astype(int)
     inside = ((cells >= 0) & (cells < shape)).all(1)
     flat = np.ravel_multi_index(tuple(cells[inside].T), tuple(shape))
-    count = np.bincount(flat, minlength=int(np.prod(shape))).reshape(shape).astype(np.float32)
+    vertex_cells = tuple(np.round((vertices - lower) / spacing).astype(int).T)
 
-    # The mean of the 3 x 3 x 3 cells around each, by one pass an axis.
-    for axis in range(3):
-        count = count + np.roll(count, 1, axis) + np.roll(count, -1, axis)
-    own = np.round((vertices - lower) / spacing).astype(int)
-    near = count[tuple(own.T)]
-    confidence: NDArray[np.float32] = 1 - _UNMEASURED * np.exp(-near / 4)
+    # Points and photographs in the 3 x 3 x 3 cells around each vertex, by one pass an axis.
+    sums = []
+    for weights in (np.ones(len(flat)), cloud.view_count[inside]):
+        grid = np.bincount(flat, weights, minlength=int(np.prod(shape))).reshape(shape)
+        for axis in range(3):
+            grid = grid + np.roll(grid, 1, axis) + np.roll(grid, -1, axis)
+        sums.append(grid[vertex_cells])
+    point_count, view_sum = sums
+
+    view_count = view_sum / np.maximum(point_count, 1)
+    evidence = view_count * np.minimum(point_count / _ENOUGH_POINTS, 1)
+    confidence: NDArray[np.float64] = 1 - _UNMEASURED * np.exp(-evidence / _SURE_VIEWS)
     return confidence.astype(np.float32)

@@ -40,11 +40,14 @@ class DenseView:
         color: (H, W, 3) float32 sRGB in 0..1.
         mask: (H, W) float32 in 0..1, how much of each pixel is the object.
         camera: Perspective, of these pixels.
+        cut_sides: Whether the object may go on beyond the left, upper, right and lower side of
+            the photograph. Beyond the others is background.
     """
 
     color: Floats
     mask: Floats
     camera: Camera
+    cut_sides: tuple[bool, bool, bool, bool] = (False, False, False, False)
 
 
 @dataclass(frozen=True)

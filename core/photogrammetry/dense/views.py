@@ -59,7 +59,15 @@ def crop_view(
     # What the photograph does not show is not the object.
     in_image = ((shown >= 0) & (shown <= (width, height))).all(1)
     mask = values[..., 3] * in_image.reshape(crop_height, crop_width)
-    return DenseView(values[..., :3].astype(np.float32), mask.astype(np.float32), crop_camera)
+    last_row = bool(rows[-1] == height - 1)
+    last_column = bool(columns[-1] == width - 1)
+    cut_sides = (bool(columns[0] == 0), bool(rows[0] == 0), last_column, last_row)
+    return DenseView(
+        color=values[..., :3].astype(np.float32),
+        mask=mask.astype(np.float32),
+        camera=crop_camera,
+        cut_sides=cut_sides,
+    )
 
 
 def block_mean(image: NDArray[np.float32], factor: int) -> NDArray[np.float32]:

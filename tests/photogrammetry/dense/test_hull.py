@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from maquette.core.errors import ImageError
@@ -48,3 +50,19 @@ def test_masks_without_anything_in_common_are_refused(ball, views):
         shifted.append(type(view)(view.color, mask, view.camera))
     with pytest.raises(ImageError, match="nothing in common"):
         run_to_end(build_hull(shifted, 32, floor=True))
+
+
+def one_side_view_cut(ball, cut_sides):
+    """The hull of two views from nearly the same side, and one from the right."""
+    cameras = ball.make_cameras(24, 64, elevation=0.0)
+    views = ball.make_views([cameras[0], cameras[1], cameras[6]])
+    views[2] = replace(views[2], cut_sides=cut_sides)
+    hull = run_to_end(build_hull(views, 40, floor=True))
+    points = hull.points(np.flatnonzero(hull.values > 0))
+    return np.linalg.norm(points - ball.CENTER, axis=1).max()
+
+
+def test_beyond_a_photograph_is_background_unless_it_cuts_the_object(ball):
+    whole = one_side_view_cut(ball, (False, False, False, False))
+    cut = one_side_view_cut(ball, (True, False, True, False))
+    assert cut > 1.3 * whole, (whole, cut)

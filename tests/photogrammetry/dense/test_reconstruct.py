@@ -8,8 +8,8 @@ from maquette.core.errors import ImageError
 from maquette.core.geometry.topology import check_topology, piece_volumes
 from maquette.core.imaging.morphology import filter3x3
 from maquette.core.jobs.task import run_to_end
-from maquette.core.photogrammetry.dense.reconstruct import surface_of_views
-from maquette.core.photogrammetry.dense.records import DenseSettings
+from maquette.core.photogrammetry.dense.reconstruct import _confidence, surface_of_views
+from maquette.core.photogrammetry.dense.records import DenseCloud, DenseSettings
 from maquette.core.photogrammetry.dense.view_reading import ObjectViews
 
 SETTINGS = DenseSettings(resolution=32, levels=2, iterations=(3, 1), sources=3)
@@ -111,3 +111,14 @@ def test_closing_stops_the_threads(ring):
 def test_two_views_are_too_few(ring):
     with pytest.raises(ImageError, match="2 photographs only"):
         run_to_end(surface_of_views(ObjectViews(ring[:2], [], floor=True), SETTINGS))
+
+
+def test_confidence_grows_with_the_photographs_that_agree():
+    vertices = np.array(((0, 0, 0), (1, 0, 0), (2, 0, 0)), np.float32)
+    points = np.repeat(vertices[:2], 5, axis=0)
+    counts = np.repeat((3, 12), 5).astype(np.int32)
+    cloud = DenseCloud(points, points, points, counts)
+    few, many, none = _confidence(vertices, cloud, 0.1)
+    assert none == pytest.approx(0.5)
+    assert 0.7 < few < 0.8
+    assert many > 0.97

@@ -49,3 +49,13 @@ def test_sources_are_neighbors_on_both_sides(ball):
         assert index not in sources
         assert set(sources[:2]) == {(index - 1) % 16, (index + 1) % 16}
         assert all(min((index - each) % 16, (each - index) % 16) <= 2 for each in sources)
+
+
+def test_a_crop_knows_where_the_photograph_cuts_the_object(ball):
+    camera = ball.make_cameras(1, 64)[0]
+    image = np.zeros((64, 64, 4), np.float32)
+    image[20:, 10:40, 3] = 1
+    assert crop_view(image, camera, (0.0, 0.0), 64).cut_sides == (False, False, False, True)
+    image[20:, 10:40, 3] = 0
+    image[10:20, :20, 3] = 1
+    assert crop_view(image, camera, (0.0, 0.0), 64).cut_sides == (True, False, False, False)
