@@ -19,7 +19,6 @@ import maquette
 from maquette.core.jobs.task import Progress, run_to_end
 from maquette.core.photogrammetry.dense.records import DenseSettings
 from maquette.core.photogrammetry.photo_files import list_photographs
-from maquette.operators import _compute
 from maquette.operators.photographs.solve import solve_summary, start_solving
 from PIL import Image
 
@@ -66,7 +65,7 @@ def main() -> None:
     for stage, start in starts.items():
         print(f"{start:6.1f} s  {stage}")
     print(f"{total:6.1f} s  {solve_summary(result)}")
-    _compute.end_workers()
+    maquette.unregister()
     children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     print(f"memory: {children / 2**20:.2f} GiB of the worker")
 
