@@ -78,6 +78,7 @@ def story() -> Iterator[float]:
     settings = bpy.context.scene.maquette
     settings.image = bpy.data.images.load(str(HERE / "front.png"))
     settings.resolution = 64
+    settings.texture = False  # it is a job of its own
     area.tag_redraw()
     yield 1
 

@@ -192,6 +192,7 @@ def story() -> Iterator[float]:
     sidebar.active_panel_category = "Maquette"
     settings = bpy.context.scene.maquette
     settings.source, settings.resolution = 'REFERENCES', 64
+    settings.texture = False  # it is a step of its own
     yield 1
     screenshot("r1-none")
     bpy.context.scene.cursor.location = (1, 2, 3)
