@@ -80,8 +80,7 @@ def accept_model(
 
     yield Progress(_STAGES["mapped"], "Comparing outlines")
     accepted = _check_models(models, photos)
-    is_doubtful = accepted and not has_background and _is_folded(accepted, photos)
-    if accepted is None or is_doubtful:
+    if accepted is None or _is_doubtful(accepted, photos, has_background):
         ordering = _model_in_order(database, photos, pairs, accepted)
         accepted = yield from subtask(ordering, _STAGES["outlines"], _STAGES["ordered"])
     if accepted and not accepted.others:
@@ -226,6 +225,15 @@ def _other_groups(models: list[Model]) -> tuple[tuple[int, ...], ...]:
     first = set(models[0].indices) if models else set()
     groups = [tuple(index for index in model.indices if index not in first) for model in models[1:]]
     return tuple(group for group in groups if len(group) > 1)
+
+
+def _is_doubtful(accepted: Accepted, photos: PhotoSet, has_background: bool) -> bool:
+    """Return whether nothing but outlines supports a ring of cameras that is folded.
+
+    Without masks the background may be rich, and photographs are taken in any order.
+    """
+    has_outlines = accepted.agreement is not None
+    return has_outlines and not has_background and _is_folded(accepted, photos)
 
 
 def _is_folded(accepted: Accepted, photos: PhotoSet) -> bool:
