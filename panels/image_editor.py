@@ -36,10 +36,7 @@ class MAQUETTE_PT_image(bpy.types.Panel):
         row.scale_y = BUTTON_SCALE
         button = row.operator(MAQUETTE_OT_reconstruct.bl_idname, icon='MESH_MONKEY')
         button.image = image.name
-        button.resolution = settings.resolution
-        button.size = settings.size
-        button.fit = settings.fit
-        button.texture = settings.texture
+        settings.apply_to(button)
         draw_progress(layout)
 
 

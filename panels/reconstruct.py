@@ -118,11 +118,7 @@ class MAQUETTE_PT_history(SidebarPanel, bpy.types.Panel):
 
 def _fill_button(button: bpy.types.OperatorProperties, settings: bpy.types.PropertyGroup) -> None:
     """Set the properties of the operator behind ``button``."""
-    button.resolution = settings.resolution
-    button.size = settings.size
-    button.fit = settings.fit
-    button.output = settings.output
-    button.texture = settings.texture
+    settings.apply_to(button)
     if settings.source == 'IMAGE':
         button.image = settings.image.name if settings.image else ""
         return

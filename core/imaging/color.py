@@ -1,4 +1,4 @@
-"""Conversion between sRGB values and linear light (IEC 61966-2-1)."""
+"""Conversion of color values: sRGB and linear light (IEC 61966-2-1), 0..1 and bytes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.floating[Any]]
+
+
+def to_bytes(values: Floats) -> NDArray[np.uint8]:
+    """Return values in 0..1 as 0..255, rounded; those beyond are clipped."""
+    return (values.clip(0, 1) * 255 + 0.5).astype(np.uint8)
 
 
 def to_linear(srgb: Floats) -> Floats:

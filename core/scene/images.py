@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import bpy
 import numpy as np
@@ -31,6 +32,18 @@ def image_named(name: str) -> bpy.types.Image:
     if image is None:
         raise ImageError(f"There is no image named {name!r} in this file")
     return image
+
+
+def load_image(path: Path) -> bpy.types.Image:
+    """Return the image of a file, which is loaded once.
+
+    Raises:
+        ImageError: Blender cannot read it.
+    """
+    try:
+        return bpy.data.images.load(str(path), check_existing=True)
+    except RuntimeError as error:
+        raise ImageError(f"{path} cannot be read by Blender: is it still there?") from error
 
 
 def packed_image(name: str, png: bytes) -> bpy.types.Image:

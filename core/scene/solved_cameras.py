@@ -11,12 +11,12 @@ from mathutils import Matrix
 
 from ..cameras import Camera
 from ..console import printable
-from ..errors import ImageError, OutputError
+from ..errors import OutputError
 from ..imaging import image_files
 from ..photogrammetry.dense.records import DenseCloud, DenseShape
 from ..photogrammetry.records import SolvedPhotograph, SolvedScene, SparseCloud
 from . import exporting, meshes, source_views
-from .images import packed_image
+from .images import load_image, packed_image
 from .photographs.point_clouds import new_cloud, set_normals, set_values
 from .photographs.real_size import SIZE
 
@@ -161,18 +161,6 @@ def _load_image(photograph: SolvedPhotograph) -> bpy.types.Image:
         png = image_files.encode_png(image_files.read_image(path, _TURNED_SIDE))
         return packed_image(path.name, png.tobytes())
     return load_image(path)
-
-
-def load_image(path: Path) -> bpy.types.Image:
-    """Return the image of a file, which is loaded once.
-
-    Raises:
-        ImageError: Blender cannot read it.
-    """
-    try:
-        return bpy.data.images.load(str(path), check_existing=True)
-    except RuntimeError as error:
-        raise ImageError(f"{path} cannot be read by Blender: is it still there?") from error
 
 
 def _match_resolution(scene: bpy.types.Scene, photographs: tuple[SolvedPhotograph, ...]) -> None:

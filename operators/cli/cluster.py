@@ -14,6 +14,7 @@ import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -191,13 +192,18 @@ def _render_names(
 ) -> _Rendered:
     """Render the objects called ``names`` into a temporary folder of a worker; return the files."""
     chosen, settings = shared
-    sources = [
-        source
-        for source in object_sources.object_sources(chosen, settings)
-        if source.name in set(names)
-    ]
+    by_name = _sources_by_name(tuple(vars(chosen).items()))
+    sources = [by_name[name] for name in names]
     with temporary_folder() as scratch:
         summary = run_to_end(render_dataset(sources, scratch, replace(settings, shard=(0, 1))))
         paths = (scratch / "objects").glob("*.tar")
         objects = {path.stem: path.read_bytes() for path in paths}
     return _Rendered(objects, summary.skipped, summary.notes)
+
+
+@cache
+def _sources_by_name(choices: tuple[tuple[str, Any], ...]) -> dict[str, ObjectSource]:
+    """Return all objects of a command's choices; a worker lists them for its first task alone."""
+    chosen = argparse.Namespace(**dict(choices))
+    sources = object_sources.object_sources(chosen, DatasetSettings())
+    return {source.name: source for source in sources}

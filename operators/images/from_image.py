@@ -11,6 +11,7 @@ from bpy.types import Context, Event, Menu
 from ...core.errors import ImageError, MaquetteError
 from ...core.imaging.image_files import READ_SUFFIXES
 from ...core.resources import SAMPLES
+from ...core.scene import images as scene_images
 from .. import _results
 from ..properties.paths import file_property
 
@@ -90,10 +91,7 @@ def _load_image(path: str) -> bpy.types.Image:
     file = _results.absolute_path(path)
     if not file.is_file():
         raise ImageError(f"There is no file {file}: choose an image")
-    try:
-        image = bpy.data.images.load(str(file), check_existing=True)
-    except RuntimeError as error:
-        raise ImageError(f"{file.name} is not a readable image") from error
+    image = scene_images.load_image(file)
     if not image.size[0]:  # which reads it
         bpy.data.images.remove(image)
         raise ImageError(f"{file.name} is not a readable image")
@@ -111,15 +109,8 @@ def reconstruct_image(context: Context, image: bpy.types.Image) -> set[str]:
     settings.image = image
     mode = 'EXEC_DEFAULT' if bpy.app.background else 'INVOKE_DEFAULT'
     try:
-        return bpy.ops.maquette.reconstruct(
-            mode,
-            image=image.name,
-            resolution=settings.resolution,
-            size=settings.size,
-            fit=settings.fit,
-            output=settings.output,
-            texture=settings.texture,
-        )
+        options = settings.reconstruction_options()
+        return bpy.ops.maquette.reconstruct(mode, image=image.name, **options)
     except RuntimeError:  # it has been reported
         return {'CANCELLED'}
 

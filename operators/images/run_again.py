@@ -29,10 +29,7 @@ class MAQUETTE_OT_run_again(bpy.types.Operator):
             self.report({'ERROR'}, "The image of this result is no longer in the file")
             return {'CANCELLED'}
         result = settings.history[self.index]
-        settings.resolution = result.resolution
-        settings.size = result.size
-        settings.fit = result.fit
-        settings.output = result.output
+        result.apply_to(settings)
         return reconstruct_image(context, result.image)
 
 

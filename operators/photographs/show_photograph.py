@@ -11,7 +11,8 @@ from bpy.types import Context
 from ...core.errors import ImageError, MaquetteError
 from ...core.photogrammetry import mask_files
 from ...core.scene.compat import PATH_OPTIONS
-from ...core.scene.solved_cameras import PHOTOGRAPH, load_image
+from ...core.scene.images import load_image
+from ...core.scene.solved_cameras import PHOTOGRAPH
 from .._results import absolute_path
 
 

@@ -6,6 +6,7 @@ import bpy
 from bpy.props import BoolProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
 _MOST = 12  # results that are kept
+_SETTINGS = ("resolution", "size", "fit", "output")
 
 
 class MaquetteResult(bpy.types.PropertyGroup):
@@ -16,6 +17,11 @@ class MaquetteResult(bpy.types.PropertyGroup):
     size: FloatProperty()
     fit: BoolProperty()
     output: StringProperty()
+
+    def apply_to(self, settings: bpy.types.PropertyGroup) -> None:
+        """Bring the settings back into the panel's."""
+        for name in _SETTINGS:
+            setattr(settings, name, getattr(self, name))
 
 
 def record_result(
@@ -31,10 +37,8 @@ def record_result(
     result = history.add()
     result.name = name
     result.image = bpy.data.images.get(operator.image)
-    result.resolution = operator.resolution
-    result.size = operator.size
-    result.fit = operator.fit
-    result.output = operator.output
+    for setting in _SETTINGS:
+        setattr(result, setting, getattr(operator, setting))
     history.move(len(history) - 1, 0)
     while len(history) > _MOST:
         history.remove(len(history) - 1)

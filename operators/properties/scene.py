@@ -82,6 +82,8 @@ WEIGHTS = file_property(
     {'SKIP_SAVE'},
 )
 
+_RECONSTRUCTION = ("resolution", "size", "fit", "output", "texture")
+
 
 class MaquetteSettings(bpy.types.PropertyGroup):
     """The settings of a scene."""
@@ -152,6 +154,15 @@ class MaquetteSettings(bpy.types.PropertyGroup):
     training: PointerProperty(type=MaquetteTraining)
     finish: PointerProperty(type=MaquetteFinish)
     history: CollectionProperty(type=MaquetteResult)
+
+    def reconstruction_options(self) -> dict[str, object]:
+        """Return the options of the operator Reconstruct by name, without its images."""
+        return {name: getattr(self, name) for name in _RECONSTRUCTION}
+
+    def apply_to(self, button: bpy.types.OperatorProperties) -> None:
+        """Set the properties of the operator behind ``button``, which reconstructs from images."""
+        for name, value in self.reconstruction_options().items():
+            setattr(button, name, value)
 
 
 _register, _unregister = bpy.utils.register_classes_factory((MaquetteSettings,))

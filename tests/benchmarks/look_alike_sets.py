@@ -18,7 +18,14 @@ import bpy  # before bmesh, which comes with it
 import bmesh  # isort: skip
 import numpy as np
 from maquette.core.cameras import Camera, look_at
-from photograph_sets import FOCAL, add_floor_and_light, render, use_cycles
+from photograph_sets import (
+    FOCAL,
+    add_floor_and_light,
+    render,
+    spots_image,
+    textured_material,
+    use_cycles,
+)
 from PIL import Image
 
 PHOTOGRAPHS = 20
@@ -64,32 +71,9 @@ def add_thing(name: str) -> bpy.types.Object:
 
     thing = bpy.data.objects.new(name, mesh)
     bpy.context.scene.collection.objects.link(thing)
-    material = bpy.data.materials.new("Print")
-    material.use_nodes = True
-    texture = material.node_tree.nodes.new('ShaderNodeTexImage')
-    texture.image = print_image()
-    shader = material.node_tree.nodes["Principled BSDF"]
-    shader.inputs["Roughness"].default_value = 0.9
-    material.node_tree.links.new(texture.outputs[0], shader.inputs["Base Color"])
-    mesh.materials.append(material)
+    pattern = spots_image((6, 20, 60), side=512, seed=5, tones=(0.5, 0.5))
+    mesh.materials.append(textured_material(pattern, roughness=0.9))
     return thing
-
-
-def print_image(side: int = 512) -> bpy.types.Image:
-    """Return an image of spots of three sizes."""
-    generator = np.random.default_rng(5)
-    total = np.zeros((side, side, 3), np.float32)
-    for cells in (6, 20, 60):
-        spots = generator.random((cells, cells, 3)).astype(np.float32)
-        for channel in range(3):
-            layer = Image.fromarray(spots[..., channel])
-            fine = layer.resize((side, side), Image.Resampling.BICUBIC)
-            total[..., channel] += np.asarray(fine) - 0.5
-    pixels = np.ones((side, side, 4), np.float32)
-    pixels[..., :3] = (0.5 + 0.5 * total).clip(0, 1)
-    image = bpy.data.images.new("Print", side, side)
-    image.pixels.foreach_set(pixels.ravel())
-    return image
 
 
 def ring(height: float) -> list[Camera]:

@@ -111,14 +111,8 @@ def add_floor_and_light() -> bpy.types.Object:
     """Add a patterned floor, a sun and a bright world; return the floor."""
     bpy.ops.mesh.primitive_plane_add(size=FLOOR_SIDE)
     floor = bpy.context.object
-    material = bpy.data.materials.new("Floor")
-    material.use_nodes = True
-    texture = material.node_tree.nodes.new('ShaderNodeTexImage')
-    texture.image = _pattern_image()
-    shader = material.node_tree.nodes["Principled BSDF"]
-    shader.inputs["Roughness"].default_value = 1.0
-    material.node_tree.links.new(texture.outputs[0], shader.inputs["Base Color"])
-    floor.data.materials.append(material)
+    pattern = spots_image((32, 128, 512), side=2048, seed=0, tones=(0.45, 0.4))
+    floor.data.materials.append(textured_material(pattern, roughness=1.0))
 
     sun = bpy.data.lights.new("Sun", 'SUN')
     sun.energy = 2.0
@@ -133,17 +127,35 @@ def add_floor_and_light() -> bpy.types.Object:
     return floor
 
 
-def _pattern_image(side: int = 2048) -> bpy.types.Image:
-    """Return an image of spots of all sizes."""
-    generator = np.random.default_rng(0)
+def textured_material(image: bpy.types.Image, roughness: float) -> bpy.types.Material:
+    """Return a material that shows ``image``."""
+    material = bpy.data.materials.new(image.name)
+    material.use_nodes = True
+    texture = material.node_tree.nodes.new('ShaderNodeTexImage')
+    texture.image = image
+    shader = material.node_tree.nodes["Principled BSDF"]
+    shader.inputs["Roughness"].default_value = roughness
+    material.node_tree.links.new(texture.outputs[0], shader.inputs["Base Color"])
+    return material
+
+
+def spots_image(
+    sizes: tuple[int, ...], side: int, seed: int, tones: tuple[float, float]
+) -> bpy.types.Image:
+    """Return a square image of spots.
+
+    sizes: cells along a side, of each layer of spots. tones: middle and contrast.
+    """
+    generator = np.random.default_rng(seed)
     total = np.zeros((side, side, 3), np.float32)
-    for cells in (32, 128, 512):
+    for cells in sizes:
         spots = generator.random((cells, cells, 3)).astype(np.float32)
         for channel in range(3):
             layer = Image.fromarray(spots[..., channel])
             total[..., channel] += layer.resize((side, side), Image.Resampling.BICUBIC)
     pixels = np.ones((side, side, 4), np.float32)
-    pixels[..., :3] = (0.45 + 0.4 * (total - 1.5)).clip(0, 1)
+    middle, contrast = tones
+    pixels[..., :3] = (middle + contrast * (total - len(sizes) / 2)).clip(0, 1)
     image = bpy.data.images.new("Pattern", side, side)
     image.pixels.foreach_set(pixels.ravel())
     return image

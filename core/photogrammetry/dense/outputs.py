@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ...atomic_files import write_bytes
 from ...geometry.surface_outputs import SurfacePoints, Voxels
+from ...imaging.color import to_bytes
 from .records import DenseCloud, VoxelGrid
 
 _PLY_HEADER = """ply
@@ -61,7 +62,7 @@ def _write_ply(path: Path, surface: SurfacePoints, number: str, kind: str) -> No
     table = np.zeros(len(surface.points), layout)
     table["point"] = surface.points
     table["normal"] = surface.normals
-    table["color"] = (surface.colors.clip(0, 1) * 255 + 0.5).astype(np.uint8)
+    table["color"] = to_bytes(surface.colors)
     table["number"] = surface.confidence
     header = _PLY_HEADER.format(count=len(table), number=number).encode()
     write_bytes(path, header + table.tobytes())

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ...atomic_files import write_bytes
+from ...imaging.color import to_bytes
 from ..records import SparseCloud
 from . import colmap_binary, colmap_text
 from .colmap_records import ImageEntry, LensEntry, PointTable
@@ -72,7 +73,7 @@ def write_colmap(folder: Path, cameras: Iterable[FileCamera], cloud: SparseCloud
     numbered = {number: entry for entry, number in lenses.items()}
     table = PointTable(
         points=cloud.points.astype(np.float64),
-        colors=(cloud.colors.clip(0, 1) * 255 + 0.5).astype(np.uint8),
+        colors=to_bytes(cloud.colors),
         track_length=np.zeros(len(cloud.points), np.int64),
         error=cloud.error.astype(np.float64),
     )

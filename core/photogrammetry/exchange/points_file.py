@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ...atomic_files import write_bytes
 from ...dataset.reading.files import read_file
+from ...imaging.color import to_bytes
 from ..records import SparseCloud
 from .file_reading import report_damage
 from .records import make_cloud
@@ -77,7 +78,7 @@ def write_points(path: Path, cloud: SparseCloud) -> None:
     """
     table = np.zeros(len(cloud.points), _LAYOUT)
     table["place"] = cloud.points
-    table["color"] = (cloud.colors.clip(0, 1) * 255 + 0.5).astype(np.uint8)
+    table["color"] = to_bytes(cloud.colors)
     header = _HEADER.format(count=len(table)).encode()
     write_bytes(path, header + table.tobytes())
 

@@ -13,6 +13,7 @@ from ...atomic_files import write_bytes
 from ...cameras import Camera
 from ...errors import OutputError
 from ...imaging import image_files
+from ...imaging.color import to_bytes
 from ...imaging.resampling import sample_bilinear
 from ...jobs.task import Progress, Task
 from ..lens import distort_pixels
@@ -73,7 +74,7 @@ def _write_undistorted(path: Path, photograph: SolvedPhotograph) -> SolvedPhotog
     rows = []
     for top in range(0, height, _ROWS):
         band = _ideal_band(image, (shown, camera), photograph.distortion, top)
-        rows.append((band.clip(0, 1) * 255 + 0.5).astype(np.uint8))
+        rows.append(to_bytes(band))
     write_bytes(path, _encode(np.concatenate(rows), path.suffix.lower()))
     return SolvedPhotograph(path, camera)
 

@@ -25,6 +25,7 @@ from ...dataset.visibility import surface_colors
 from ...errors import ImageError
 from ...geometry.fingerprint import shape_fingerprint
 from ...geometry.rasterization import render_surface
+from ...imaging.color import to_bytes
 from ...jobs.task import Progress, Task
 from ...photogrammetry.dense.records import DenseCloud, DenseShape
 from ...photogrammetry.records import SolvedScene, SparseCloud
@@ -151,7 +152,7 @@ def _resized(image: NDArray[np.float32], side: int) -> NDArray[np.uint8]:
     ]
     mean = np.stack(resized, axis=2)
     mean[..., :3] /= np.maximum(mean[..., 3:], 1e-3)
-    return (mean.clip(0, 1) * 255 + 0.5).astype(np.uint8)
+    return to_bytes(mean)
 
 
 def _ground_truth(
@@ -202,17 +203,13 @@ def _measured_points(
     in_dense = (np.abs(dense_points - center) <= reach).all(1)
     return MeasuredPoints(
         sparse=sparse_points[in_sparse],
-        sparse_colour=_to_bytes(sparse.colors[in_sparse]),
+        sparse_colour=to_bytes(sparse.colors[in_sparse]),
         sparse_views=sparse.track_length[in_sparse].astype(np.int32),
         dense=dense_points[in_dense],
         dense_normals=_unit(dense.normals[in_dense]).astype(np.float16),
-        dense_colour=_to_bytes(dense.colors[in_dense]),
+        dense_colour=to_bytes(dense.colors[in_dense]),
         dense_views=dense.view_count[in_dense].astype(np.int32),
     )
-
-
-def _to_bytes(colors: NDArray[np.float32]) -> NDArray[np.uint8]:
-    return (colors.clip(0, 1) * 255 + 0.5).astype(np.uint8)
 
 
 def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
