@@ -15,7 +15,6 @@ from . import (
     reconstruct_folder,
     reconstruct_references,
     render_dataset,
-    show_confidence,
     stop_work,
     train,
     worker,
@@ -31,6 +30,7 @@ from .properties import history as history_properties
 from .properties import photographs as photograph_properties
 from .properties import scene as scene_properties
 from .properties import training as training_properties
+from .results import show_confidence
 
 # Property groups come before those that contain them. What ends tasks and processes comes before
 # the operators, so that it is unregistered when no operator can begin another.

@@ -12,7 +12,7 @@ from ..operators.images.cut_out import MAQUETTE_OT_cut_out
 from ..operators.images.from_image import MAQUETTE_OT_try_example
 from ..operators.images.run_again import MAQUETTE_OT_run_again
 from ..operators.reconstruct import MAQUETTE_OT_reconstruct
-from ..operators.show_confidence import MAQUETTE_OT_show_confidence, has_confidence
+from ..operators.results.show_confidence import MAQUETTE_OT_show_confidence, has_confidence
 from .dependency_notice import draw_missing
 from .progress import draw_progress
 from .references import draw_button, draw_references

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import bpy
 from bpy.types import Context
 
-from ..core.scene import meshes
-from ._results import show_colors
+from ...core.scene import meshes
+from .._results import show_colors
 
 
 def has_confidence(context: Context) -> bool:

@@ -40,7 +40,7 @@ def test_shown_as_heat_and_taken_away_again(made):
 
 
 def test_the_sidebar_asks_for_it_in_edit_mode_too(made):
-    from maquette.operators.show_confidence import has_confidence
+    from maquette.operators.results.show_confidence import has_confidence
 
     bpy.ops.object.mode_set(mode='EDIT')
     try:

@@ -1,0 +1,1 @@
+"""Operators on a reconstructed object: see its confidence, mirror it, keep it as an asset."""
