@@ -43,6 +43,13 @@ from ..inference.preprocessing import assumed_camera
 from ..networks.reconstruction import ReconstructionNetwork
 from .baselines import Field, MeanShape, Points, depth_carved_hull, extract_surface, hull_cover
 from .test_cases import INPUT_VARIANTS, InputVariant, perturbed_views
+from .unseen_side import (
+    UnseenSide,
+    hidden_from_cameras,
+    hidden_surface_scores,
+    read_unseen_side,
+    silhouette_agreement,
+)
 
 # Training objects that the mean shape is of: more hardly change it.
 _MEAN_SHAPE_OBJECTS = 400
@@ -69,6 +76,9 @@ class Metrics:
         normals: normal consistency, 0..1.
         colour: peak signal-to-noise ratio of the visible surface points, dB; NaN for a mesh without
             colors.
+        hidden_f2: F-score at 2 % of the surface that no input shows; NaN if there is none.
+        hidden_normals: normal consistency there.
+        silhouettes: mean IoU of the silhouettes in five other cameras.
     """
 
     iou: float
@@ -78,6 +88,9 @@ class Metrics:
     f5: float
     normals: float
     colour: float = float("nan")
+    hidden_f2: float = float("nan")
+    hidden_normals: float = float("nan")
+    silhouettes: float = float("nan")
 
 
 @dataclass(frozen=True)
@@ -94,6 +107,7 @@ class EvaluationCase:
         seen_colors: (Q, 3) their sRGB colors in 0..1.
         to_object: (4, 4) similarity to the object's frame: centered, its longest side 1.
         free: whether the input is an unposed view, whose camera is only assumed.
+        unseen: what no input shows.
     """
 
     views: tuple[View, ...]
@@ -105,6 +119,7 @@ class EvaluationCase:
     seen_colors: NDArray[np.floating[Any]]
     to_object: NDArray[np.float64]
     free: bool
+    unseen: UnseenSide
 
 
 @dataclass(frozen=True)
@@ -287,6 +302,7 @@ def build_case(file: ObjectFile, variant: InputVariant) -> EvaluationCase:
         seen_colors=seen_colors,
         to_object=object_frame(record.bounds) @ np.linalg.inv(transform),
         free=not variant.sides,
+        unseen=read_unseen_side(file, chosen, np.linalg.inv(transform)),
     )
 
 
@@ -351,7 +367,17 @@ def score_mesh(
         count: samples of the mesh's surface.
     """
     if mesh is None:
-        return Metrics(iou=0.0, chamfer=_WORST_CHAMFER, f1=0.0, f2=0.0, f5=0.0, normals=0.0)
+        return Metrics(
+            iou=0.0,
+            chamfer=_WORST_CHAMFER,
+            f1=0.0,
+            f2=0.0,
+            f5=0.0,
+            normals=0.0,
+            hidden_f2=0.0,
+            hidden_normals=0.0,
+            silhouettes=0.0,
+        )
     triangles = mesh.to_triangles()
     if field:
         inside = field(case.points) > 0
@@ -366,6 +392,13 @@ def score_mesh(
     normals = winding_number.face_normals(vertices, triangles)[faces]
     surface = metrics.compare_surfaces(points, normals, case.surface, case.normals)
     f1, f2, f5 = surface.f_scores
+
+    # The part that no input shows.
+    cameras = [view.camera for view in case.views]
+    is_hidden = hidden_from_cameras(mesh, cameras, points, normals)
+    hidden_f2, hidden_normals = hidden_surface_scores(
+        (points, normals), (case.surface, case.normals), (is_hidden, case.unseen.hidden)
+    )
     return Metrics(
         iou=metrics.iou(inside, case.inside),
         chamfer=100 * surface.chamfer_l1,
@@ -374,6 +407,9 @@ def score_mesh(
         f5=f5,
         normals=surface.normal_consistency,
         colour=color_psnr(mesh, case),
+        hidden_f2=hidden_f2,
+        hidden_normals=hidden_normals,
+        silhouettes=silhouette_agreement(mesh, case.unseen),
     )
 
 
@@ -440,11 +476,13 @@ def format_table(result: Mapping[tuple[str, str], tuple[Metrics, int]]) -> str:
     lines = [
         f"{'views':30}{'method':13}{'objects':>8}{'IoU':>8}{'Chamfer %':>11}"
         f"{'F 1%':>7}{'F 2%':>7}{'F 5%':>7}{'normals':>9}{'color dB':>10}"
+        f"{'hidden F 2%':>13}{'hidden normals':>16}{'silhouettes':>13}"
     ]
     for (variant, method), (scores, count) in result.items():
         lines.append(
             f"{variant:30}{method:13}{count:8}{scores.iou:8.3f}{scores.chamfer:11.2f}"
             f"{scores.f1:7.3f}{scores.f2:7.3f}{scores.f5:7.3f}"
             f"{scores.normals:9.3f}{scores.colour:10.2f}"
+            f"{scores.hidden_f2:13.3f}{scores.hidden_normals:16.3f}{scores.silhouettes:13.3f}"
         )
     return "\n".join(lines)
