@@ -28,17 +28,10 @@ from ...dataset.object_file import ObjectFile
 from ...dataset.passes import world_points
 from ...errors import DatasetError, ImageError, MeshError
 from ...geometry import winding_number
-from ...geometry.silhouette import render_silhouette
 from ...jobs.task import Progress, Task
 from .. import metrics
 from ..inference import weights
-from ..inference.foreground import segment_foreground
-from ..inference.pipeline import (
-    ReconstructionSettings,
-    reconstruct_views,
-    scaled_to,
-    upright_view,
-)
+from ..inference.pipeline import reconstruct_views, upright_view
 from ..inference.preprocessing import assumed_camera
 from ..networks.reconstruction import ReconstructionNetwork
 from .baselines import Field, MeanShape, Points, depth_carved_hull, extract_surface, hull_cover
@@ -225,33 +218,6 @@ def _mean_metrics(group: Sequence[Metrics]) -> Metrics:
         known = [value for value in column if not np.isnan(value)]
         means.append(float(np.mean(known)) if known else float("nan"))
     return Metrics(*means)
-
-
-def silhouette_score(
-    image: NDArray[np.float32], settings: ReconstructionSettings
-) -> Task[tuple[MeshArrays, float]]:
-    """Reconstruct an unposed image (H, W, 4) and compare the mesh with it.
-
-    Returns:
-        The mesh, and the IoU of its silhouette, seen from the image's camera, with the object's
-        mask.
-
-    Raises:
-        ImageError: no object was found.
-        MeshError: the model sees no solid.
-        WeightsError: the weights are missing or damaged.
-    """
-    network, foreground_network = weights.load_weights(settings.weights)
-
-    # The pipeline of inference, of which the view is kept.
-    image = yield from segment_foreground(image, foreground_network)
-    view = upright_view(image, network)
-    mesh = yield from reconstruct_views([view], network, settings.resolution)
-
-    # In the image's own camera, where the model's estimate of its tilt does not matter.
-    silhouette = render_silhouette(mesh, view.camera)
-    agreement = metrics.iou(silhouette, image[..., 3] > 0.5)
-    return scaled_to(mesh, 1.0).on_ground(), agreement
 
 
 def build_case(file: ObjectFile, variant: InputVariant) -> EvaluationCase:
