@@ -37,7 +37,7 @@ from ._results import absolute_path
 from ._task_operator import TaskOperator
 from .properties.history import record_result
 from .properties.paths import file_property, side_property
-from .properties.scene import FIT, OUTPUT, RESOLUTION, SIZE, TEXTURE, WEIGHTS
+from .properties.scene import FIT, KEEP_HOLES, OUTPUT, RESOLUTION, SIZE, TEXTURE, WEIGHTS
 
 _MADE = 0.95  # share of the time after which the mesh is there
 _NOT_SAVED = frozenset({'SKIP_SAVE'})  # the images of the last call must not come back in the next
@@ -159,6 +159,7 @@ class MAQUETTE_OT_reconstruct(TaskOperator, bpy.types.Operator):
     top: side_property("top", _NOT_SAVED)
     bottom: side_property("bottom", _NOT_SAVED)
     resolution: IntProperty(**RESOLUTION)
+    keep_holes: BoolProperty(**KEEP_HOLES)
     fit: BoolProperty(**FIT)
     output: EnumProperty(**OUTPUT)
     texture: BoolProperty(**TEXTURE, options={'SKIP_SAVE'})
@@ -202,6 +203,7 @@ class MAQUETTE_OT_reconstruct(TaskOperator, bpy.types.Operator):
             photo=absolute_path(self.filepath) if self.filepath else None,
             sides=sides,
             resolution=self.resolution,
+            keep_holes=self.keep_holes,
             weights=_results.weights_file(self.weights),
             device=_compute.chosen_device(),
             fit=self.fit,

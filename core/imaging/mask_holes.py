@@ -32,8 +32,8 @@ _BLUR = 2  # pixels from the object's rim that may be blurred
 _JPEG_BLOCK = 8  # pixels over which JPEG spreads an edge
 
 # All regions of an object. Values are from regions of rendered objects that are printed, or not.
-_FEW = 2  # holes that an object may have in thick material, such as a mug or a tire
-_MAX_SOFTNESS_OF_FEW = 0.25  # of their edges
+_FEW = 3  # holes that an object may have in thick material, such as a mug or a tire
+_MAX_SOFTNESS_OF_FEW = 0.35  # of their edges
 _MIN_THINNESS = 0.5  # of the material around many, less the softness of their edges
 _SOFT_DIFFERENCE = 0.12  # from the background, of pixels beside an edge that is soft
 _EXACT_DIFFERENCE = 0.012  # from the background, which JPEG and rounding make
