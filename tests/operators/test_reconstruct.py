@@ -288,3 +288,24 @@ def test_textured_afterwards_if_wanted(addon, weights, pictures):
     baked = [node.image for node in nodes if node.type == 'TEX_IMAGE' and node.image]
     assert [image.name for image in baked] == ["front texture"]
     assert "Color" in obj.data.color_attributes and obj.data.uv_layers
+
+
+def euler_number(obj):
+    mesh = obj.data
+    return len(mesh.vertices) - len(mesh.edges) + len(mesh.polygons)
+
+
+def test_without_holes_if_they_are_not_to_be_kept(addon, weights, tmp_path):
+    """A ring on white; the second call differs in nothing else, so its result is a new one."""
+    rows, columns = np.mgrid[0:96, 0:96]
+    radius = np.hypot(rows - 48, columns - 48)
+    ring = (radius < 40) & (radius > 20)
+    color = np.where(ring[..., None], (200, 40, 30), 255).astype(np.uint8)
+    path = tmp_path / "ring.png"
+    Image.fromarray(color).save(path)
+
+    reconstruct(filepath=str(path), weights=str(weights))
+    kept = bpy.context.object
+    reconstruct(filepath=str(path), weights=str(weights), keep_holes=False)
+    filled = bpy.context.object
+    assert euler_number(kept) < euler_number(filled) == 2
