@@ -11,6 +11,7 @@ from ..operators import _task_operator
 from ..operators.images.cut_out import MAQUETTE_OT_cut_out
 from ..operators.images.from_image import MAQUETTE_OT_try_example
 from ..operators.images.run_again import MAQUETTE_OT_run_again
+from ..operators.open_guide import MAQUETTE_OT_open_guide
 from ..operators.reconstruct import MAQUETTE_OT_reconstruct
 from ..operators.results.show_confidence import (
     MAQUETTE_OT_show_confidence,
@@ -27,6 +28,10 @@ _THUMBNAIL_SCALE = 7.0  # in heights of a button
 
 class MAQUETTE_PT_reconstruct(SidebarPanel, bpy.types.Panel):
     bl_label = "Reconstruct"
+
+    def draw_header_preset(self, context: Context) -> None:
+        """Draw a link to the guide at the right end of the header."""
+        self.layout.operator(MAQUETTE_OT_open_guide.bl_idname, text="", icon='HELP', emboss=False)
 
     def draw_content(self, layout: UILayout, context: Context) -> None:
         settings = context.scene.maquette
