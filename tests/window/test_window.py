@@ -457,3 +457,13 @@ def test_a_missing_wheel_is_told_whole_and_can_be_copied(installed):
 
 def test_the_box_in_the_sidebar_opens_the_preferences(installed):
     assert installed["shown_add_on"] == "Maquette"
+
+
+@pytest.fixture(scope="module")
+def progress(blender):
+    return run_driver(blender, "drive_progress.py")
+
+
+def test_progress_is_shown_in_the_panel_whose_button_was_pressed(progress):
+    assert progress["finish"] == ["MAQUETTE_PT_finish"]
+    assert progress["image_editor"] == ["MAQUETTE_PT_image"]
