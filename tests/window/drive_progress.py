@@ -61,9 +61,11 @@ def story() -> Iterator[float]:
     area.type = 'IMAGE_EDITOR'
     area.spaces.active.image = bpy.data.images.load(str(HERE / "front.png"))
     area.spaces.active.show_region_ui = True
-    yield 1
-    _, sidebar = view('IMAGE_EDITOR')
-    sidebar.active_panel_category = "Maquette"
+    for _ in range(3):  # the tab is there once its panel was drawn
+        yield 1
+        _, sidebar = view('IMAGE_EDITOR')
+        sidebar.active_panel_category = "Maquette"
+        area.tag_redraw()
     yield 1
     settings.texture = True
     yield from click("image_editor", "maquette.reconstruct", 'IMAGE_EDITOR')
