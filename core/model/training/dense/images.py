@@ -105,9 +105,10 @@ def colored(
 ) -> Floats:
     """Return the colors (H, W, 3) in 0..1 of the stored image: as rendered, or lit anew."""
     stretched = not np.allclose(frame.stretch, 1)  # then its shading is wrong as it is
-    if not stretched and rng.random() >= augmentation.relight:
-        return view.color.astype(np.float32) / 255
     known = (view.alpha > 0) & view.normal.any(axis=2)
+    is_kept = not stretched and rng.random() >= augmentation.relight
+    if is_kept or not known.any():  # without a normal there is nothing to light
+        return view.color.astype(np.float32) / 255
     normals = frame.normals(view.normal[known])
 
     # The texture is that of the object, or none, or one that says nothing of its shape.

@@ -150,3 +150,15 @@ def test_the_mirror_plane_is_that_of_the_object(ellipsoids):
 def test_sets_without_albedo_or_grid_are_refused(dataset):
     with pytest.raises(DatasetError, match="relightable"):
         load_dense_split([dataset], "train")
+
+
+def test_a_view_without_normals_keeps_its_colors(ellipsoids, monkeypatch):
+    """There is nothing to light anew, and nothing to texture wrongly."""
+    item = ellipsoids[0]
+    view = item.view(0)
+    dark = replace(view, normal=np.zeros_like(view.normal))
+    monkeypatch.setattr(type(item), "view", lambda self, index: dark)
+    textured = replace(ALL, relight=1.0, clay=0.0, wrong_texture=1.0, drawn=0.0, noise=0.0)
+    sample = drawn(item, augmentation=textured).sample
+    assert np.isfinite(sample.image).all()
+    assert not sample.front_normal.any()
