@@ -205,17 +205,34 @@ def asset_metadata(
         mesh: the result.
         seconds: how long it took.
     """
-    sources = [path for path in (*request.sides.values(), request.photo) if path is not None]
-    weights = _file_digest(request.weights or BUNDLED_WEIGHTS)
+    images = [*request.sides.values(), request.photo]
+    sources = ", ".join(str(image) for image in images if isinstance(image, Path))
     return {
-        "source": ", ".join(str(path) for path in sources),
-        "model": f"Maquette {_addon_version()}, weights {weights}",
-        "resolution": request.resolution,
+        **origin_facts(sources, request.weights, request.resolution),
         "size": size,
         "vertices": len(mesh.vertices),
         "faces": len(mesh.faces),
         "fit": fit_summary(mesh),
         "seconds": round(seconds, 2),
+    }
+
+
+def origin_facts(
+    sources: str, weights: Path | None, resolution: int
+) -> dict[str, str | int | float]:
+    """Return what an object was made from and with, as its asset tells.
+
+    Args:
+        sources: names of the images.
+        weights: of the model; None for the bundled ones.
+        resolution: cells along the longest side.
+    """
+    file = weights or BUNDLED_WEIGHTS
+    digest = _file_digest(file, file.stat().st_mtime_ns)
+    return {
+        "source": sources,
+        "model": f"Maquette {_addon_version()}, weights {digest}",
+        "resolution": resolution,
     }
 
 
@@ -225,6 +242,7 @@ def _addon_version() -> str:
 
 
 @cache
-def _file_digest(path: Path) -> str:
+def _file_digest(path: Path, changed: int) -> str:
+    """Return the first digits of the SHA-256 of a file that was changed at ``changed``, ns."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:_DIGEST_LENGTH]

@@ -18,6 +18,7 @@ from ..core.errors import Cancelled, ImageError, MaquetteError, failure_reason
 from ..core.imaging import image_files
 from ..core.jobs.task import Progress, SteppedTask, Task, in_thread, single_step
 from ..core.model.jobs.reconstruct import ReconstructionRequest
+from ..core.scene import source_views
 from ..core.scene.rendering import asset_preview
 from . import _compute, _results
 from ._task_operator import TaskOperator
@@ -159,6 +160,8 @@ class MAQUETTE_OT_reconstruct_folder(TaskOperator, bpy.types.Operator):
         row, column = divmod(len(self._names), _ROW_LENGTH)
         location = self._location + Vector((column, row, 0)) * spacing
         obj = _results.add_object_on_ground(context, request.photo.stem, mesh, location)
+        facts = _results.origin_facts(str(request.photo), request.weights, request.resolution)
+        source_views.store_facts(obj, {**facts, "fit": _results.fit_summary(mesh)})
         self._names.append(obj.name)
         return obj.name
 

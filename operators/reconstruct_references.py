@@ -25,6 +25,7 @@ from ..core.errors import SceneError
 from ..core.jobs.task import Progress, SteppedTask, Task, in_thread, single_step
 from ..core.scene import images as scene_images
 from ..core.scene import references as scene_references
+from ..core.scene import source_views
 from . import _compute, _results
 from ._compute import ComputeTarget
 from ._task_operator import TaskOperator
@@ -33,6 +34,7 @@ from .properties.scene import FIT, RESOLUTION, TEXTURE, WEIGHTS
 if TYPE_CHECKING:
     from ..core.model.jobs.reconstruct_references import PosedReconstruction, PosedRequest
 
+_FLOOR = 1e-4  # height of the 3D cursor up to which it is on the floor, meters
 _SIDE_ITEMS = [('AUTO', "As Placed", "The side that the image faces")]
 _SIDE_ITEMS += [
     (side.upper(), side.capitalize(), f"Orthographic {side} view of the object") for side in SIDES
@@ -134,6 +136,10 @@ class MAQUETTE_OT_reconstruct_references(TaskOperator, bpy.types.Operator):
     def finish(self, context: Context, result: PosedReconstruction) -> None:
         obj = add_posed_object(context, self.name or self.collection or "Maquette", result)
 
+        weights = _results.weights_file(self.weights)
+        facts = _results.origin_facts(self._sources, weights, self.resolution)
+        source_views.store_facts(obj, {**facts, "fit": _results.fit_summary(result.mesh)})
+
         # A script's viewport is left as it is.
         if self.interactive:
             _results.show_result(context, [obj])
@@ -183,9 +189,14 @@ def start_references(
     sides = [user_side(obj) for obj in objects]
     poses = scene_references.reference_poses(context, objects, sides)
     sources = ", ".join(f"{pose.name} ({pose.seen_from})" for pose in poses)
+
+    # A cursor in the air or below the floor says where the object is.
+    cursor = np.array(context.scene.cursor.location, float)
+    is_on_floor = abs(cursor[2]) < _FLOOR
     request = PosedRequest(
         references=(),
-        near=np.array(context.scene.cursor.location, float),
+        near=cursor,
+        floor=0.0 if is_on_floor else None,
         resolution=choice.resolution,
         weights=choice.weights,
         device=_compute.chosen_device(),

@@ -11,7 +11,9 @@ from ..operators import _task_operator
 from ..operators.images.cut_out import MAQUETTE_OT_cut_out
 from ..operators.images.from_image import MAQUETTE_OT_try_example
 from ..operators.images.run_again import MAQUETTE_OT_run_again
+from ..operators.properties.scene import side_image_name
 from ..operators.reconstruct import MAQUETTE_OT_reconstruct
+from ..operators.results.mark_as_asset import MAQUETTE_OT_mark_as_asset, is_asset_candidate
 from ..operators.results.show_confidence import MAQUETTE_OT_show_confidence, has_confidence
 from .dependency_notice import draw_missing
 from .progress import draw_progress
@@ -19,6 +21,8 @@ from .references import draw_button, draw_references
 from .sidebar import BUTTON_SCALE, SidebarPanel
 
 _THUMBNAIL_SCALE = 7.0  # in heights of a button
+_SIDE_SCALE = 2.0  # of a side's thumbnail: six fit into the sidebar
+_SIDE_SHARE = 0.22  # of the width, for the name of a side
 
 
 class MAQUETTE_PT_reconstruct(SidebarPanel, bpy.types.Panel):
@@ -43,6 +47,8 @@ class MAQUETTE_PT_reconstruct(SidebarPanel, bpy.types.Panel):
 
         if has_confidence(context):
             _draw_confidence(layout, context.active_object)
+        if is_asset_candidate(context):
+            layout.operator(MAQUETTE_OT_mark_as_asset.bl_idname, icon='ASSET_MANAGER')
 
 
 def _draw_source(layout: UILayout, context: Context) -> bool:
@@ -59,11 +65,38 @@ def _draw_source(layout: UILayout, context: Context) -> bool:
             _draw_image(layout, settings.image)
         return settings.image is not None
     if settings.source == 'SIDES':
-        column = layout.column(align=True)
-        for side in SIDES:
-            column.prop(settings, side)
-        return any(getattr(settings, side) for side in SIDES)
+        _draw_sides(layout, settings)
+        return any(settings.has_side(side) for side in SIDES)
     return draw_references(layout, context)
+
+
+def _draw_sides(layout: UILayout, settings: bpy.types.PropertyGroup) -> None:
+    """Draw an image for each side, and thumbnails of those that are chosen in one row."""
+    column = layout.column(align=True)
+    column.use_property_split = False
+    for side in SIDES:
+        _draw_side(column, settings, side)
+
+    images = [settings.side_image(side) for side in SIDES]
+    previews = [image.preview_ensure() for image in images if image]
+    row = layout.row(align=True)
+    row.alignment = 'LEFT'
+    for preview in filter(None, previews):
+        row.template_icon(icon_value=preview.icon_id, scale=_SIDE_SCALE)
+
+
+def _draw_side(column: UILayout, settings: bpy.types.PropertyGroup, side: str) -> None:
+    """Draw the image of a side with a button that cuts it out, or the file of an older scene."""
+    image = settings.side_image(side)
+    if image is None and getattr(settings, side):
+        column.prop(settings, side)
+    split = column.split(factor=_SIDE_SHARE, align=True)
+    split.label(text=side.capitalize())
+    row = split.row(align=True)
+    row.template_ID(settings, side_image_name(side), open="image.open")
+    if image:
+        button = row.operator(MAQUETTE_OT_cut_out.bl_idname, text="", icon='IMAGE_ALPHA')
+        button.image = image.name
 
 
 def _draw_image(layout: UILayout, image: bpy.types.Image) -> None:
@@ -122,8 +155,7 @@ def _fill_button(button: bpy.types.OperatorProperties, settings: bpy.types.Prope
     if settings.source == 'IMAGE':
         button.image = settings.image.name if settings.image else ""
         return
-    for side in SIDES:
-        setattr(button, side, getattr(settings, side))
+    settings.apply_sides_to(button)
 
 
 register, unregister = bpy.utils.register_classes_factory(

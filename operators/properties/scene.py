@@ -13,11 +13,12 @@ from bpy.props import (
     StringProperty,
 )
 
+from ...core.cameras import SIDES
 from .cameras import MaquetteCameras
 from .dataset import DATASET_FOLDER, MaquetteDataset
 from .finish import MaquetteFinish
 from .history import MaquetteResult
-from .paths import file_property, folder_property, side_property
+from .paths import file_property, folder_property, side_image_property, side_property
 from .training import MaquetteTraining
 
 # Shared with the operators and the command line.
@@ -85,6 +86,11 @@ WEIGHTS = file_property(
 _RECONSTRUCTION = ("resolution", "size", "fit", "output", "texture")
 
 
+def side_image_name(side: str) -> str:
+    """Return the name of the property that holds the image of a side."""
+    return f"{side}_image"
+
+
 class MaquetteSettings(bpy.types.PropertyGroup):
     """The settings of a scene."""
 
@@ -118,6 +124,13 @@ class MaquetteSettings(bpy.types.PropertyGroup):
     left: side_property("left")
     top: side_property("top")
     bottom: side_property("bottom")
+    # Images take precedence over the files above, which scripts and older files use.
+    front_image: side_image_property("front")
+    right_image: side_image_property("right")
+    back_image: side_image_property("back")
+    left_image: side_image_property("left")
+    top_image: side_image_property("top")
+    bottom_image: side_image_property("bottom")
     references: PointerProperty(
         name="Collection",
         description="Collection of references to use. Leave empty for the selected references or, "
@@ -163,6 +176,33 @@ class MaquetteSettings(bpy.types.PropertyGroup):
         """Set the properties of the operator behind ``button``, which reconstructs from images."""
         for name, value in self.reconstruction_options().items():
             setattr(button, name, value)
+
+    def side_image(self, side: str) -> bpy.types.Image | None:
+        """Return the image of a side, of ``core.cameras.SIDES``; None if it has none."""
+        return getattr(self, side_image_name(side))
+
+    def has_side(self, side: str) -> bool:
+        """Return whether a side has an image or a file."""
+        return bool(self.side_image(side) or getattr(self, side))
+
+    def apply_sides_to(self, button: bpy.types.OperatorProperties) -> None:
+        """Set the sides of the operator behind ``button``, each to its image, else to its file."""
+        for side in SIDES:
+            image = self.side_image(side)
+            if image:
+                setattr(button, side_image_name(side), image.name)
+            else:
+                setattr(button, side, getattr(self, side))
+
+    def replace_image(self, old: bpy.types.Image, new: bpy.types.Image) -> None:
+        """Use ``new`` instead of ``old`` as the sides that show it, or else as the single image."""
+        sides = []
+        if self.source == 'SIDES':
+            sides = [side for side in SIDES if self.side_image(side) == old]
+        for side in sides:
+            setattr(self, side_image_name(side), new)
+        if not sides:
+            self.image = new
 
 
 _register, _unregister = bpy.utils.register_classes_factory((MaquetteSettings,))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...alignment.floor import floor_point, locating_cameras, stand_on_floor
 from ...alignment.posed_views import align_references
 from ...alignment.reference import Reference, rectify_view
 from ...arrays import MeshArrays, View
@@ -31,6 +33,8 @@ class PosedRequest:
         weights: of the model; None for the bundled ones.
         device: "cpu", "cuda", "mps" or "auto".
         fit: whether to fit the surface to the masks afterwards.
+        floor: height in world space of the floor on which the object stands if no image shows how
+            far away it is; None to leave it near ``near``.
     """
 
     references: tuple[Reference, ...]
@@ -39,6 +43,7 @@ class PosedRequest:
     weights: Path | None = None
     device: str = "auto"
     fit: bool = False
+    floor: float | None = None
 
 
 @dataclass(frozen=True)
@@ -85,21 +90,44 @@ def reconstruct_posed(request: PosedRequest) -> Task[PosedReconstruction]:
             segmented.append(replace(reference, view=view))
 
         # One frame for all cameras, and the mesh in it.
-        alignment = align_references(segmented, request.near)
+        near = request.near
+        if request.floor is not None:
+            point = floor_point(segmented, request.floor)
+            near = request.near if point is None else point
+        alignment = align_references(segmented, near)
         mesh = yield from pipeline.reconstruct_and_fit(
             alignment.views, network, request.resolution, request.fit
         )
 
+    frame_to_world = alignment.to_world
+    if request.floor is not None:
+        frame_to_world = _on_floor(mesh, frame_to_world, segmented, request.floor)
+
     # The mesh in meters with its origin at the footprint, and the rigid part of the transform.
-    size = np.linalg.norm(alignment.to_world[:3, 0])
+    size = np.linalg.norm(frame_to_world[:3, 0])
     low = mesh.vertices.min(0)
     high = mesh.vertices.max(0)
     footprint = np.array((*(low + high)[:2] / 2, low[2]))
     to_world = np.eye(4)
-    to_world[:3, :3] = alignment.to_world[:3, :3] / size
-    to_world[:3, 3] = alignment.to_world[:3, :3] @ footprint + alignment.to_world[:3, 3]
+    to_world[:3, :3] = frame_to_world[:3, :3] / size
+    to_world[:3, 3] = frame_to_world[:3, :3] @ footprint + frame_to_world[:3, 3]
     return PosedReconstruction(
         mesh=mesh.offset_and_scaled(-footprint, float(size)),
         to_world=to_world,
         disagreements=alignment.disagreements,
     )
+
+
+def _on_floor(
+    mesh: MeshArrays,
+    to_world: NDArray[np.float64],
+    references: Sequence[Reference],
+    height: float,
+) -> NDArray[np.float64]:
+    """Return ``to_world`` (4, 4) of ``mesh``, moved to the floor as its images allow."""
+    points = mesh.vertices @ to_world[:3, :3].T + to_world[:3, 3]
+    lowest = points[points[:, 2].argmin()]
+    moved: NDArray[np.float64] = (
+        stand_on_floor(locating_cameras(references), lowest, height) @ to_world
+    )
+    return moved
