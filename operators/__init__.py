@@ -19,6 +19,7 @@ from . import (
     train,
     worker,
 )
+from ._translation import set_contexts
 from .cli import main
 from .images import cut_out, from_image, run_again
 from .photographs import export_cameras, set_real_size, show_photograph, write_masks
@@ -73,6 +74,7 @@ _MODULES = (
 def register() -> None:
     """Register the property groups, the operators and the command ``maquette``."""
     for module in _MODULES:
+        set_contexts(module)
         module.register()
 
 

@@ -8,6 +8,7 @@ from bpy.types import Context, UILayout
 from ..core.cameras import SIDES
 from ..core.scene import meshes
 from ..operators import _task_operator
+from ..operators._translation import CONTEXT
 from ..operators.images.cut_out import MAQUETTE_OT_cut_out
 from ..operators.images.from_image import MAQUETTE_OT_try_example
 from ..operators.images.run_again import MAQUETTE_OT_run_again
@@ -86,13 +87,17 @@ def _draw_sides(layout: UILayout, settings: bpy.types.PropertyGroup) -> None:
 
 
 def _draw_side(column: UILayout, settings: bpy.types.PropertyGroup, side: str) -> None:
-    """Draw the image of a side with a button that cuts it out, or the file of an older scene."""
+    """Draw the image of a side with a button that cuts it out.
+
+    Scripts and older scenes have a file instead: its path is drawn until it is cleared.
+    """
     image = settings.side_image(side)
-    if image is None and getattr(settings, side):
-        column.prop(settings, side)
     split = column.split(factor=_SIDE_SHARE, align=True)
-    split.label(text=side.capitalize())
+    split.label(text=side.capitalize(), text_ctxt=CONTEXT)
     row = split.row(align=True)
+    if image is None and getattr(settings, side):
+        row.prop(settings, side, text="")
+        return
     row.template_ID(settings, side_image_name(side), open="image.open")
     if image:
         button = row.operator(MAQUETTE_OT_cut_out.bl_idname, text="", icon='IMAGE_ALPHA')

@@ -397,3 +397,16 @@ def test_the_example_is_one_click_from_a_textured_mesh(images):
 def test_a_cut_out_is_chosen_and_a_dropped_image_becomes_a_mesh(images):
     assert images["chosen"] == "front.png cut out"
     assert images["dropped"] == ["right"]
+
+
+@pytest.fixture(scope="module")
+def languages(blender):
+    return run_driver(blender, "drive_languages.py")
+
+
+def test_the_labels_are_of_the_language_of_the_interface(languages):
+    labels = languages["labels"]
+    assert labels["en"] == ["Front", "Sides", "Reconstruct"]
+    assert len(labels) == 6
+    different = {tuple(texts) for texts in labels.values()}
+    assert len(different) == 6, labels
