@@ -394,6 +394,11 @@ def test_the_example_is_one_click_from_a_textured_mesh(images):
     assert images["example_texture"] == ["photo texture"] and images["shading"] == 'TEXTURE'
 
 
+def test_a_result_becomes_an_asset_by_a_click(images):
+    source, faces = images["asset"]
+    assert source == "photo.png" and faces > 100
+
+
 def test_a_cut_out_is_chosen_and_a_dropped_image_becomes_a_mesh(images):
     assert images["chosen"] == "front.png cut out"
     assert images["dropped"] == ["right"]
