@@ -85,7 +85,7 @@ class SourceView:
         png: (N,) uint8, the bytes of the image as a PNG file.
         camera: In the frame of the mesh.
         silhouette: IoU of the mesh's silhouette with the mask of the image, before and after the
-            mesh was fitted to it; None if it was not fitted.
+            mesh was fitted to it, equal if it was not fitted; None if it was not measured.
     """
 
     png: NDArray[np.uint8]

@@ -70,7 +70,7 @@ def model_python() -> PythonInterpreter:
     current = PythonInterpreter.current()
     installed = package_install.installed_folder(packages_root())
     if installed:
-        current = replace(current, paths=(str(installed), *current.paths))
+        current = replace(current, packages=str(installed))
     return named_python() or current
 
 

@@ -180,18 +180,34 @@ def show_colors(context: Context, texture: bool = False) -> None:
 
 
 def mesh_summary(mesh: MeshArrays) -> str:
-    """Return the counts of ``mesh`` and, if it was fitted, its :func:`fit_summary`."""
+    """Return the counts of ``mesh`` and its :func:`fit_summary`, for the command line."""
     return f"{len(mesh.vertices):,} vertices, {len(mesh.faces):,} faces{fit_summary(mesh)}"
 
 
 def fit_summary(mesh: MeshArrays) -> str:
-    """Return how well the silhouettes of ``mesh`` match its images; empty if it was not fitted."""
+    """Return how well the silhouettes of ``mesh`` match its images; empty if it is not known."""
     pairs = [view.silhouette for view in mesh.views if view.silhouette]
     if not pairs:
         return ""
-    before = ", ".join(f"{pair[0]:.3f}" for pair in pairs)
     after = ", ".join(f"{pair[1]:.3f}" for pair in pairs)
+    if all(pair[0] == pair[1] for pair in pairs):
+        return f", silhouettes {after} (IoU)"
+    before = ", ".join(f"{pair[0]:.3f}" for pair in pairs)
     return f", silhouettes {after} (IoU; before the fit {before})"
+
+
+def result_line(mesh: MeshArrays) -> str:
+    """Return how good ``mesh`` is in a few words, for the status bar of the window."""
+    count = f"{len(mesh.faces):,} faces"
+    scores = [view.silhouette[1] for view in mesh.views if view.silhouette]
+    if not scores:
+        return count
+    worst = f"{min(scores):.0%}"
+    best = f"{max(scores):.0%}"
+    if len(scores) == 1:
+        return f"silhouette matches {best} ({count})"
+    matches = best if worst == best else f"{worst} to {best}"
+    return f"silhouettes match {matches} ({count})"
 
 
 def asset_metadata(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import bpy
@@ -13,14 +15,25 @@ from ..core.jobs.task import Progress, ProgressClock, SteppedTask, Task, Threade
 
 _POLL_SECONDS = 0.1
 
+# A string in the layout of each panel with buttons: the panel that shows the progress of what they
+# begin. What begins elsewhere, by a dropped file or from a menu, is shown by the first one.
+PANEL_KEY = "maquette_panel"
+FIRST_PANEL = "MAQUETTE_PT_reconstruct"
+
 
 class QueuedTask:
     """A task that runs while the window stays usable, or waits until those before it have ended."""
 
     def __init__(
-        self, label: str, driver: type[SteppedTask[Any]], task: Task[Any], timer: Timer
+        self,
+        label: str,
+        panel: str,
+        driver: type[SteppedTask[Any]],
+        task: Task[Any],
+        timer: Timer,
     ) -> None:
         self.label = label
+        self.panel = panel
         self._driver_class = driver
         self._pending = task
         self._driver: SteppedTask[Any] | None = None
@@ -96,6 +109,10 @@ class TaskQueue:
         """Return the tasks behind the first one."""
         return self._tasks[1:]
 
+    def shown_in(self, panel: str) -> list[tuple[int, QueuedTask]]:
+        """Return the tasks whose progress ``panel`` shows, each after its place in the queue."""
+        return [(index, task) for index, task in enumerate(self._tasks) if task.panel == panel]
+
     def cancel(self, index: int) -> None:
         """Cancel the task at ``index``, if there is one; 0 is the running one."""
         if index < len(self._tasks):
@@ -111,10 +128,11 @@ class TaskQueue:
 
 queue = TaskQueue()
 _status_text: str | None = None
+_inherited_panel = ""  # of the task whose result is being used; what that begins is shown there too
 
 
 def running_task() -> QueuedTask | None:
-    """Return the task whose progress the panel shows, if any."""
+    """Return the task that runs, if any."""
     return queue.running()
 
 
@@ -146,11 +164,27 @@ def show_progress(text: str | None) -> None:
 
 def _redraw_progress(area: bpy.types.Area) -> None:
     """Redraw the regions of ``area`` that may show progress: sidebars, and the preferences."""
-    if area.type not in {'VIEW_3D', 'PREFERENCES'}:
+    if area.type not in {'VIEW_3D', 'IMAGE_EDITOR', 'PREFERENCES'}:
         return
     for region in area.regions:
         if region.type == 'UI' or area.type == 'PREFERENCES':
             region.tag_redraw()
+
+
+def _panel_of(context: Context) -> str:
+    """Return the panel that shows the progress of what begins in ``context``."""
+    return getattr(context, PANEL_KEY, None) or _inherited_panel or FIRST_PANEL
+
+
+@contextmanager
+def _inherit_panel(panel: str) -> Iterator[None]:
+    """Let ``panel`` show the tasks that begin in the meantime without a panel of their own."""
+    global _inherited_panel
+    _inherited_panel = panel
+    try:
+        yield
+    finally:
+        _inherited_panel = ""
 
 
 class TaskOperator:
@@ -239,7 +273,8 @@ class TaskOperator:
         task.dequeue()
         self.hide_preview()
         try:
-            self.finish(context, task.result())
+            with _inherit_panel(task.panel):
+                self.finish(context, task.result())
         except MaquetteError as error:
             return self.report_error(error)
         return {'FINISHED'}
@@ -258,7 +293,7 @@ class TaskOperator:
 
     def _go_modal(self, context: Context, task: Task[Any]) -> set[str]:
         timer = context.window_manager.event_timer_add(_POLL_SECONDS, window=context.window)
-        self._task = QueuedTask(self.label(), self.driver, task, timer)
+        self._task = QueuedTask(self.label(), _panel_of(context), self.driver, task, timer)
         context.window_manager.modal_handler_add(self)
         return {'RUNNING_MODAL'}
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import bpy
 from bpy.props import BoolProperty
@@ -29,6 +30,29 @@ _SYMMETRY_TEXTS = {
     True: "made symmetric",
     False: "not symmetric enough to mirror",
 }
+
+
+class Fact(NamedTuple):
+    """One fact of a report.
+
+    Attributes:
+        text: In words, for a list.
+        is_detail: Whether it is only for the panel and the command line, which show all, and not
+            for the line in the status bar.
+    """
+
+    text: str
+    is_detail: bool = False
+
+
+def fact_texts(report: Iterable[Fact]) -> list[str]:
+    """Return the texts of all facts."""
+    return [fact.text for fact in report]
+
+
+def result_line(report: Iterable[Fact]) -> str:
+    """Return what the user should read at once."""
+    return ", ".join(fact.text for fact in report if not fact.is_detail)
 
 
 def start_finishing(
@@ -69,7 +93,7 @@ def start_finishing(
 
 def apply_result(
     obj: bpy.types.Object, result: FinishOutput, smooth_angle: float = 0.7
-) -> list[str]:
+) -> list[Fact]:
     """Give ``obj``, which is in Object Mode, its new mesh and texture.
 
     Args:
@@ -78,7 +102,7 @@ def apply_result(
         smooth_angle: edges are sharp where the angle of the faces exceeds it, radians.
 
     Returns:
-        A report, one text a fact.
+        A report.
     """
     # Count before the mesh is replaced, since the source images are compared with the old one.
     report = []
@@ -88,17 +112,19 @@ def apply_result(
         _remove_multires(obj)
         meshes.replace_mesh(obj, result.finished.mesh)
         obj.data.set_sharp_from_angle(angle=smooth_angle)
-        report = _finish_summary(result.finished) + left_behind
+        report = _finish_summary(result.finished)
+        report += [Fact(text) for text in left_behind]
 
     if result.texture:
         texturing.apply_texture(obj, result.texture)
         width, height = result.texture.size
-        report.append(f"texture of {width} x {height}")
+        report.append(Fact(f"texture of {width} x {height}"))
         if stale_count:
-            report.append(
+            text = (
                 f"{stale_count} source images were ignored because the mesh was moved since. "
                 "Bake the texture before you apply a transform"
             )
+            report.append(Fact(text))
     return report
 
 
@@ -139,19 +165,23 @@ def _remove_multires(obj: bpy.types.Object) -> None:
         obj.modifiers.remove(modifier)
 
 
-def _finish_summary(finished: RemeshResult) -> list[str]:
-    """Return the report on a remeshed mesh, one text a fact."""
+def _finish_summary(finished: RemeshResult) -> list[Fact]:
+    """Return the report on a remeshed mesh."""
     kind = "quads" if finished.mesh.faces.shape[1] == 4 else "triangles"
-    report = [f"{len(finished.mesh.faces):,} {kind}", finished.after.summary()]
+    report = [Fact(f"{len(finished.mesh.faces):,} {kind}")]
+    report.append(Fact(finished.after.summary(), is_detail=finished.after.is_watertight))
     if finished.remade:
         before = finished.before
         reason = "parts overlapped" if before.is_watertight else before.summary()
-        report.append(f"surface repaired: {reason}")
-    report += finished.facts
+        report.append(Fact(f"surface repaired: {reason}", is_detail=True))
+    report += [Fact(text, is_detail=True) for text in finished.facts]
     if finished.removed:
-        report.append(f"{finished.removed} loose parts removed")
-    report += finished.comparison.summary()
-    report.append(f"{_SYMMETRY_TEXTS[finished.symmetric]}: {finished.plane.summary()}")
+        report.append(Fact(f"{finished.removed} loose parts removed"))
+    report += [Fact(text, is_detail=True) for text in finished.comparison.summary()]
+
+    # Without a wish to make it symmetric the plane is a detail.
+    symmetry = f"{_SYMMETRY_TEXTS[finished.symmetric]}: {finished.plane.summary()}"
+    report.append(Fact(symmetry, is_detail=finished.symmetric is None))
     return report
 
 
@@ -183,7 +213,7 @@ def up_of(obj: bpy.types.Object) -> tuple[float, float, float]:
 
 def thin_walls(
     obj: bpy.types.Object, finished: RemeshResult, min_thickness: float, scene: bpy.types.Scene
-) -> tuple[list[str], bool]:
+) -> tuple[list[Fact], bool]:
     """Measure the walls of a remeshed object, and select the faces of those that are too thin.
 
     Args:
@@ -208,9 +238,9 @@ def thin_walls(
     extent = finished.comparison.extent[1]
     size_text = " x ".join(f"{axis * _MILLIMETERS:.1f}" for axis in extent)
     report = [
-        f"{size_text} mm",
-        f"thinnest wall {thickness * _MILLIMETERS:.2f} mm",
-        f"at ({point_text}) mm",
+        Fact(f"{size_text} mm"),
+        Fact(f"thinnest wall {thickness * _MILLIMETERS:.2f} mm"),
+        Fact(f"at ({point_text}) mm", is_detail=True),
     ]
     return report, bool(is_thin.any())
 
@@ -280,10 +310,10 @@ class _ActiveMesh(TaskOperator):
             )
         return obj
 
-    def report_result(self, obj: bpy.types.Object, report: list[str], warn: bool = False) -> None:
-        """Report ``report``, and keep it with ``obj`` for the panel."""
-        obj[REPORT_KEY] = report
-        self.report({'WARNING' if warn else 'INFO'}, f"{obj.name}: {'; '.join(report)}")
+    def report_result(self, obj: bpy.types.Object, report: list[Fact], warn: bool = False) -> None:
+        """Report what the user should read at once, and keep all with ``obj`` for the panel."""
+        obj[REPORT_KEY] = fact_texts(report)
+        self.report({'WARNING' if warn else 'INFO'}, f"{obj.name}: {result_line(report)}")
 
 
 class MAQUETTE_OT_finish(TopologyProperties, TextureProperties, _ActiveMesh, bpy.types.Operator):

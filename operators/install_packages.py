@@ -20,7 +20,7 @@ from . import _compute, _task_operator
 from ._results import absolute_path
 from ._task_operator import TaskOperator
 from .properties.paths import folder_property
-from .worker import store_test_result
+from .worker import last_problem, store_problem, store_test_result
 
 _BUILDS = (
     ('CPU', "CPU", "Runs on every computer. Downloads about 0.25 GB, takes 1 GB of disk space"),
@@ -56,6 +56,7 @@ class MAQUETTE_OT_install_packages(TaskOperator, bpy.types.Operator):
                 "Online access is off. Allow it in Preferences > System > Network, or choose a "
                 "Python that has PyTorch"
             )
+        store_test_result(None)
         _compute.end_workers()  # one may use the packages that are replaced
         request = InstallRequest(
             root=_compute.packages_root(),
@@ -66,11 +67,11 @@ class MAQUETTE_OT_install_packages(TaskOperator, bpy.types.Operator):
         return package_install.install_packages(request)
 
     def finish(self, context: Context, result: PythonInfo) -> None:
-        store_test_result(result.status_text(), " ".join(result.devices))
+        store_test_result(result)
         self.report({'INFO'}, f"Installed. {result.status_text()}")
 
     def report_error(self, error: MaquetteError) -> set[str]:
-        store_test_result(str(error), "")
+        store_problem(error)
         return super().report_error(error)
 
 
@@ -101,7 +102,7 @@ class MAQUETTE_OT_remove_packages(bpy.types.Operator):
         except MaquetteError as error:
             self.report({'ERROR'}, str(error))
             return {'CANCELLED'}
-        store_test_result("", "")
+        store_test_result(None)
         self.report({'INFO'}, "Removed the PyTorch that Maquette had installed")
         return {'FINISHED'}
 
@@ -121,10 +122,28 @@ class MAQUETTE_OT_copy_install_command(bpy.types.Operator):
         return {'FINISHED'}
 
 
+class MAQUETTE_OT_copy_problem(bpy.types.Operator):
+    """Copy the whole message, to search for it or to report it"""
+
+    bl_idname = "maquette.copy_problem"
+    bl_label = "Copy Message"
+    bl_options = {'INTERNAL'}
+
+    @classmethod
+    def poll(cls, context: Context) -> bool:
+        return bool(last_problem())
+
+    def execute(self, context: Context) -> set[str]:
+        context.window_manager.clipboard = last_problem()
+        self.report({'INFO'}, "Copied the message")
+        return {'FINISHED'}
+
+
 register, unregister = bpy.utils.register_classes_factory(
     (
         MAQUETTE_OT_install_packages,
         MAQUETTE_OT_remove_packages,
         MAQUETTE_OT_copy_install_command,
+        MAQUETTE_OT_copy_problem,
     )
 )

@@ -122,12 +122,20 @@ class ReconstructionOutput:
     voxels: Voxels | None = None
 
     def summary(self) -> str:
-        """Return what it holds, as numbers."""
+        """Return what it holds, as numbers for the command line."""
+        return self._other_count() or _results.mesh_summary(self.mesh)
+
+    def result_line(self) -> str:
+        """Return how good it is in a few words, for the status bar of the window."""
+        return self._other_count() or _results.result_line(self.mesh)
+
+    def _other_count(self) -> str:
+        """Return the number of points or voxels; empty if the output is the mesh."""
         if self.points is not None:
             return f"{len(self.points.points):,} points"
         if self.voxels is not None:
             return f"{int(self.voxels.occupancy.sum()):,} voxels"
-        return _results.mesh_summary(self.mesh)
+        return ""
 
 
 def as_output(task: Task[MeshArrays], output: str, resolution: int) -> Task[ReconstructionOutput]:
@@ -255,7 +263,7 @@ class MAQUETTE_OT_reconstruct(TaskOperator, bpy.types.Operator):
             _results.show_result(context, [obj])
         if self.image:
             record_result(context.scene.maquette.history, obj.name, self)
-        self.report({'INFO'}, f"{obj.name}: {result.summary()}")
+        self.report({'INFO'}, f"{obj.name}: {result.result_line()}")
         if self.texture and self.output == 'MESH':
             _results.begin_texturing(context, obj, self.interactive)
 

@@ -147,7 +147,7 @@ class MAQUETTE_OT_reconstruct_references(TaskOperator, bpy.types.Operator):
         # The panel shows the disagreements until the next reconstruction.
         disagreements = "; ".join(result.disagreements)
         context.scene.maquette.disagreements = disagreements
-        text = f"{obj.name}: {_results.mesh_summary(result.mesh)}, from {self._sources}"
+        text = f"{obj.name}: {_results.result_line(result.mesh)}, from {self._sources}"
         if disagreements:
             text += f". References disagree and were averaged: {disagreements}"
         self.report({'WARNING' if disagreements else 'INFO'}, text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import atexit
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,17 @@ import bpy
 from bpy.props import BoolProperty
 from bpy.types import Context
 
+from ..core.dataset import splits
 from ..core.errors import DatasetError, MaquetteError
 from ..core.jobs import dependencies
 from ..core.jobs.task import Task
-from ..core.jobs.training_process import SETTINGS, TrainingProcess, steps_of, write_settings
+from ..core.jobs.training_process import (
+    SETTINGS,
+    TrainingProcess,
+    discard_empty_run,
+    steps_of,
+    write_settings,
+)
 from ..core.model.jobs import reconstruct as reconstruct_job  # without torch, until it runs
 from . import _compute
 from ._results import absolute_path
@@ -31,6 +38,7 @@ _MAX_WARMUP = 100  # steps; a tenth of a short run
 # One training at a time. Several operators and the panel use it, and it outlives the operator that
 # began it.
 _process: TrainingProcess | None = None
+_is_new_run = False  # whether it began in a folder without a run
 
 
 class RunState(Enum):
@@ -106,6 +114,7 @@ class MAQUETTE_OT_train(TrainingProperties, bpy.types.Operator):
             process.wait()
         except MaquetteError as error:
             return self._report_error(str(error))
+        _discard_empty_run()
         failure = process.failure_text()
         if failure:
             return self._report_error(failure)
@@ -124,7 +133,7 @@ class MAQUETTE_OT_train(TrainingProperties, bpy.types.Operator):
         return {'FINISHED'}
 
     def _begin_training(self) -> TrainingProcess:
-        global _process
+        global _process, _is_new_run
         if _compute.missing_packages():
             dependencies.require_installed(*dependencies.MODEL)
         if not (self.folder or self.run):
@@ -136,7 +145,13 @@ class MAQUETTE_OT_train(TrainingProperties, bpy.types.Operator):
             self._write_settings(run)
         elif not (run / SETTINGS).is_file():
             raise DatasetError(f"There is no run to resume in {run}. Start a new one")
-        _process = TrainingProcess(run, _compute.model_python())
+        try:
+            _process = TrainingProcess(run, _compute.model_python())
+        except MaquetteError:
+            if not self.resume:
+                discard_empty_run(run)
+            raise
+        _is_new_run = not self.resume
         return _process
 
     def _write_settings(self, run: Path) -> None:
@@ -144,8 +159,7 @@ class MAQUETTE_OT_train(TrainingProperties, bpy.types.Operator):
         datasets = [self.folder]
         if self.others:
             datasets.append(self.others)
-        for text in datasets:
-            _check_training_set(text)
+        _check_training_sets(datasets)
         if (run / CHECKPOINT).exists():
             raise DatasetError(f"{run} already contains a run. Resume it or choose another folder")
 
@@ -228,12 +242,29 @@ class MAQUETTE_OT_use_trained_weights(TaskOperator, bpy.types.Operator):
         self.report({'INFO'}, f"Reconstruction now uses {result}")
 
 
-def _check_training_set(text: str) -> None:
-    """Raise an error unless the folder ``text`` holds a training set."""
-    if not text or not (absolute_path(text) / "splits.json").is_file():
-        raise DatasetError(
-            f"There is no training set in {text!r}. Choose a folder written by Render Dataset"
-        )
+def _check_training_sets(texts: Sequence[str]) -> None:
+    """Check that folders hold training sets, and enough objects together.
+
+    Raises:
+        DatasetError: a folder holds none or a damaged one, or there are too few objects.
+    """
+    count = 0
+    for text in texts:
+        if not text or not (absolute_path(text) / "splits.json").is_file():
+            raise DatasetError(
+                f"There is no training set in {text!r}. Choose a folder written by Render Dataset"
+            )
+        names = splits.read_splits(absolute_path(text)).values()
+        count += sum(split != "test" for split in names)
+    if count < splits.MIN_TRAINING_OBJECTS:
+        folders = [absolute_path(text) for text in texts]
+        raise DatasetError(splits.too_few_text(folders, count))
+
+
+def _discard_empty_run() -> None:
+    """Remove a new run that has ended before its first step, so that a next one can begin."""
+    if _process and _is_new_run and not _process.is_running():
+        discard_empty_run(_process.run)
 
 
 def _weights_folder(run: Path) -> Path:
@@ -251,7 +282,10 @@ def _redraw_panels() -> float | None:
         for area in window.screen.areas:
             if area.type == 'VIEW_3D':
                 area.tag_redraw()
-    return _REDRAW_SECONDS if is_training() else None
+    if is_training():
+        return _REDRAW_SECONDS
+    _discard_empty_run()
+    return None
 
 
 # Blender may quit without unregistering its add-ons; a process must not train on unseen.
@@ -259,6 +293,7 @@ def _redraw_panels() -> float | None:
 def _request_stop() -> None:
     if _process:
         _process.request_stop()
+        _discard_empty_run()
 
 
 register: Callable[[], None]

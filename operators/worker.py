@@ -5,6 +5,7 @@ from __future__ import annotations
 import bpy
 from bpy.types import Context
 
+from ..core.errors import Cancelled, MaquetteError
 from ..core.jobs import python_probe
 from ..core.jobs.python_probe import PythonInfo
 from ..core.jobs.task import Task
@@ -27,20 +28,43 @@ class MAQUETTE_OT_test_python(TaskOperator, bpy.types.Operator):
         return python_probe.probe_python(_compute.model_python())
 
     def finish(self, context: Context, result: PythonInfo) -> None:
-        store_test_result(result.status_text(), " ".join(result.devices))
+        store_test_result(result)
         self.report({'INFO'}, result.status_text())
 
-    def report_error(self, error: Exception) -> set[str]:
-        store_test_result(str(error), "")
+    def report_error(self, error: MaquetteError) -> set[str]:
+        store_problem(error)
         return super().report_error(error)
 
 
-def store_test_result(text: str, devices: str) -> None:
-    """Keep the result of the test in the preferences, which show it."""
+def store_test_result(result: PythonInfo | None) -> None:
+    """Keep what a test or an installation found in the preferences, which show it.
+
+    Args:
+        result: None to forget the last one.
+    """
     preferences = _compute.addon_preferences()
     if preferences:
-        preferences.found_devices = devices
-        preferences.told = text
+        preferences.found_devices = " ".join(result.devices) if result else ""
+        preferences.told = result.status_text() if result else ""
+        preferences.failed = False
+
+
+def store_problem(error: MaquetteError) -> None:
+    """Keep why a test or an installation failed for the preferences and the panels.
+
+    Being stopped by the user is no problem: what was known before stays.
+    """
+    preferences = _compute.addon_preferences()
+    if preferences and not isinstance(error, Cancelled):
+        preferences.found_devices = ""
+        preferences.told = str(error)
+        preferences.failed = True
+
+
+def last_problem() -> str:
+    """Return why the last test or installation failed; "" if it did not."""
+    preferences = _compute.addon_preferences()
+    return preferences.told if preferences and preferences.failed else ""
 
 
 class MAQUETTE_OT_release_memory(bpy.types.Operator):

@@ -28,6 +28,7 @@ class MAQUETTE_PT_batch(SidebarPanel, bpy.types.Panel):
         button.resolution = settings.resolution
         button.size = settings.size
         button.fit = settings.fit
+        self.draw_progress(layout)
 
 
 register, unregister = bpy.utils.register_classes_factory((MAQUETTE_PT_batch,))

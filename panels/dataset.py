@@ -39,7 +39,6 @@ class MAQUETTE_PT_dataset(SidebarPanel, bpy.types.Panel):
         column = layout.column()
         column.prop(settings, "dataset_folder")
 
-        # The progress is drawn by the panel Reconstruct.
         column = column.column(align=True)
         column.enabled = bool(settings.dataset_folder and cameras)
         for source, text, icon in _BUTTONS:
@@ -48,6 +47,7 @@ class MAQUETTE_PT_dataset(SidebarPanel, bpy.types.Panel):
             button.source = source
             button.cameras = cameras
             settings.dataset.apply_to(button, whole_scene=source == 'WHOLE')
+        self.draw_progress(layout)
 
 
 class MAQUETTE_PT_dataset_cameras(SidebarPanel, bpy.types.Panel):
@@ -72,6 +72,7 @@ class MAQUETTE_PT_dataset_cameras(SidebarPanel, bpy.types.Panel):
         button = row.operator(MAQUETTE_OT_preview_cameras.bl_idname, icon='HIDE_OFF')
         button.cameras = cameras
         context.scene.maquette.dataset.apply_to(button)
+        self.draw_progress(layout)
 
 
 class MAQUETTE_PT_dataset_pictures(SidebarPanel, bpy.types.Panel):

@@ -6,6 +6,7 @@ import bpy
 from bpy.types import Context, UILayout
 
 from ..operators.finish import REPORT_KEY, MAQUETTE_OT_finish, MAQUETTE_OT_texture
+from .progress import has_progress
 from .sidebar import BUTTON_SCALE, SidebarPanel
 from .text import draw_text
 
@@ -15,9 +16,13 @@ class MAQUETTE_PT_finish(SidebarPanel, bpy.types.Panel):
 
     @classmethod
     def poll(cls, context: Context) -> bool:
-        return context.active_object is not None and context.active_object.type == 'MESH'
+        return _is_mesh(context.active_object) or has_progress(cls.__name__)
 
     def draw_content(self, layout: UILayout, context: Context) -> None:
+        # Another object may be active while a job runs, which must stay visible to be stopped.
+        if not _is_mesh(context.active_object):
+            self.draw_progress(layout)
+            return
         settings = context.scene.maquette.finish
         layout.prop(settings, "preset")
         column = layout.column(align=True)
@@ -32,13 +37,17 @@ class MAQUETTE_PT_finish(SidebarPanel, bpy.types.Panel):
         layout.prop(settings, "symmetric")
         layout.prop(settings, "texture_size")
 
-        # The progress is drawn by the panel Reconstruct.
         row = layout.row(align=True)
         row.scale_y = BUTTON_SCALE
         settings.apply_to(row.operator(MAQUETTE_OT_finish.bl_idname, icon='MOD_REMESH'))
         button = row.operator(MAQUETTE_OT_texture.bl_idname, icon='TEXTURE')
         button.texture_size = settings.texture_size
+        self.draw_progress(layout)
         _draw_report(layout, context.active_object)
+
+
+def _is_mesh(obj: bpy.types.Object | None) -> bool:
+    return obj is not None and obj.type == 'MESH'
 
 
 def _draw_report(layout: UILayout, obj: bpy.types.Object) -> None:

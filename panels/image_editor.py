@@ -8,7 +8,7 @@ from bpy.types import Context
 from ..operators.images.cut_out import MAQUETTE_OT_cut_out
 from ..operators.reconstruct import MAQUETTE_OT_reconstruct
 from .dependency_notice import draw_missing
-from .progress import draw_progress
+from .progress import draw_progress, mark_buttons
 from .sidebar import BUTTON_SCALE
 
 
@@ -24,7 +24,8 @@ class MAQUETTE_PT_image(bpy.types.Panel):
 
     def draw(self, context: Context) -> None:
         layout = self.layout
-        is_missing = draw_missing(layout)
+        mark_buttons(layout, type(self).__name__)
+        is_missing = draw_missing(layout, type(self).__name__)
         image = context.space_data.image
         settings = context.scene.maquette
         column = layout.column()
@@ -37,7 +38,7 @@ class MAQUETTE_PT_image(bpy.types.Panel):
         button = row.operator(MAQUETTE_OT_reconstruct.bl_idname, icon='MESH_MONKEY')
         button.image = image.name
         settings.apply_to(button)
-        draw_progress(layout)
+        draw_progress(layout, type(self).__name__)
 
 
 register, unregister = bpy.utils.register_classes_factory((MAQUETTE_PT_image,))

@@ -41,12 +41,13 @@ class MAQUETTE_PT_photographs(SidebarPanel, bpy.types.Panel):
             if name not in unused:
                 layout.prop(settings, name)
         packages = ("pycolmap", "PIL", "torch") if settings.make_mesh else ("pycolmap", "PIL")
-        draw_missing(layout, *packages)
+        draw_missing(layout, type(self).__name__, *packages)
 
         row = layout.row()
         row.enabled = bool(settings.folder)
         button = row.operator(MAQUETTE_OT_solve_photographs.bl_idname, icon='OUTLINER_OB_CAMERA')
         _fill_button(button, settings, _PROPERTIES)
+        self.draw_progress(layout)
         if settings.summary:
             draw_text(layout, settings.summary)
         if solved_collections(context.scene):

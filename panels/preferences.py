@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import sys
-
 import bpy
 from bpy.props import BoolProperty, EnumProperty, IntProperty, StringProperty
 from bpy.types import Context, UILayout
 
-from ..core.jobs import dependencies
 from ..core.scene.compat import PATH_OPTIONS
-from ..operators import _compute
-from ..operators.install_packages import (
-    MAQUETTE_OT_install_packages,
-    MAQUETTE_OT_remove_packages,
-)
 from ..operators.properties.paths import file_property
 from ..operators.worker import MAQUETTE_OT_release_memory, MAQUETTE_OT_test_python
-from .progress import draw_progress
+from .dependency_notice import draw_setup
+from .progress import draw_progress, mark_buttons
+from .text import draw_text, line_length
 
 _DEVICES = (
     (
@@ -38,11 +32,17 @@ _DEVICES = (
     ),
 )
 _LABEL_SHARE = 0.4  # of the width, as Blender's own property split
+_NAME_SHARE = 0.12  # of the width, for the name of a path
+_FIELD_SHARE = 0.85  # of the rest, for a field with a button behind it
+_SHOWN_SHARE = 0.6  # of the characters of a line: those that a field certainly shows
+_PATH_MARGIN = 120  # pixels of the frames around an add-on's preferences
+_NAME = "MaquettePreferences"
 
 
 def _forget_test(self: MaquettePreferences, context: Context) -> None:
     """Clear the result of the last test, which was of another Python."""
     self.told = ""
+    self.failed = False
     self.found_devices = ""
 
 
@@ -84,38 +84,24 @@ class MaquettePreferences(bpy.types.AddonPreferences):
         "sets from scenes, and teach the model your own kind of object",
     )
     told: StringProperty(description="Result of the last test", options={'HIDDEN'})
+    failed: BoolProperty(description="Whether the last test failed", options={'HIDDEN'})
     found_devices: StringProperty(description="Devices found by the last test", options={'HIDDEN'})
 
     def draw(self, context: Context) -> None:
         layout = self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False
-        layout.prop(self, "weights")
-        row = layout.row(align=True)
-        row.prop(self, "python", placeholder="Blender's Python")
+        mark_buttons(layout, _NAME)
+        _draw_path(layout, self, "weights")
+        row = _draw_path(layout, self, "python", "Blender's Python", has_button=True)
         row.operator(MAQUETTE_OT_test_python.bl_idname)
-        self._draw_status(layout)
-        if not self.python:
-            _draw_installation(layout)
+        draw_progress(layout, _NAME)
+        draw_setup(layout, _NAME)
         self._draw_devices(layout)
         row = layout.row(align=True)
         row.prop(self, "idle", text="Unload After (Seconds)")
         row.operator(MAQUETTE_OT_release_memory.bl_idname)
         layout.prop(self, "show_training")
-
-    def _draw_status(self, layout: UILayout) -> None:
-        """Draw the result of the last test, or whether Blender's Python has the packages."""
-        if self.told:
-            icon = 'CHECKMARK' if self.told.startswith("Python ") else 'ERROR'
-            layout.label(text=self.told, icon=icon)
-        missing = _compute.missing_packages()
-        if missing:
-            names = " and ".join(dependencies.PACKAGES[package][0] for package in missing)
-            text = f"{names} not found in Blender's Python. Install it, or choose a Python above"
-            layout.label(text=text, icon='INFO')
-        elif not self.told and not self.python:
-            version = dependencies.installed_version("torch")
-            layout.label(text=f"PyTorch {version} found".replace("  ", " "), icon='CHECKMARK')
 
     def _draw_devices(self, layout: UILayout) -> None:
         """Draw a button for each device that is known to be there."""
@@ -131,19 +117,29 @@ class MaquettePreferences(bpy.types.AddonPreferences):
                 row.prop_enum(self, "device", device)
 
 
-def _draw_installation(layout: UILayout) -> None:
-    """Draw the buttons that install and remove PyTorch, and how far an installation is."""
-    is_installed = _compute.packages_root().exists()
-    row = layout.row(align=True)
-    text = "Install Again" if is_installed else None
-    cpu = row.operator(MAQUETTE_OT_install_packages.bl_idname, text=text, icon='IMPORT')
-    cpu.build = 'CPU'
-    if sys.platform != "darwin":
-        cuda = row.operator(MAQUETTE_OT_install_packages.bl_idname, text="Install for CUDA")
-        cuda.build = 'CUDA'
-    if is_installed:
-        row.operator(MAQUETTE_OT_remove_packages.bl_idname, icon='TRASH')
-    draw_progress(layout)
+def _draw_path(
+    layout: UILayout,
+    settings: bpy.types.AddonPreferences,
+    name: str,
+    placeholder: str = "",
+    has_button: bool = False,
+) -> UILayout:
+    """Draw a path over the full width, and once more below if the field cuts it.
+
+    Returns:
+        Where to draw the button behind the field.
+    """
+    column = layout.column(align=True)
+    split = column.split(factor=_NAME_SHARE)
+    split.label(text=settings.bl_rna.properties[name].name)
+    split.use_property_split = False
+    row = split.split(factor=_FIELD_SHARE if has_button else 1.0, align=True)
+    row.prop(settings, name, text="", placeholder=placeholder)
+
+    path = getattr(settings, name)
+    if len(path) > _SHOWN_SHARE * line_length():
+        draw_text(column, path, 'BLANK1', margin=_PATH_MARGIN)
+    return row
 
 
 register, unregister = bpy.utils.register_classes_factory((MaquettePreferences,))

@@ -1,4 +1,4 @@
-"""The progress of tasks, for every panel."""
+"""The progress of tasks, in the panel whose button began them."""
 
 from __future__ import annotations
 
@@ -8,21 +8,27 @@ from ..operators import _task_operator
 from ..operators.stop_work import MAQUETTE_OT_stop_work
 
 
-def draw_progress(layout: UILayout) -> None:
-    """Draw the progress of the running task and the waiting ones, each with a button to stop it."""
-    task = _task_operator.running_task()
-    if not task:
+def mark_buttons(layout: UILayout, panel: str) -> None:
+    """Let ``panel`` show the progress of what the buttons of ``layout`` begin from here on."""
+    layout.context_string_set(_task_operator.PANEL_KEY, panel)
+
+
+def has_progress(panel: str) -> bool:
+    """Return whether ``panel`` has progress to show."""
+    return bool(_task_operator.queue.shown_in(panel))
+
+
+def draw_progress(layout: UILayout, panel: str) -> None:
+    """Draw the running and waiting tasks of ``panel``, each with a button to stop it."""
+    tasks = _task_operator.queue.shown_in(panel)
+    if not tasks:
         return
     column = layout.column(align=True)
-    row = column.row(align=True)
-    row.progress(factor=task.progress.fraction, text=task.status_text())
-    _draw_stop_button(row, 0)
-    for index, waiting_task in enumerate(_task_operator.waiting_tasks(), start=1):
+    for index, task in tasks:
         row = column.row(align=True)
-        row.label(text=f"Queued: {waiting_task.label}", icon='TIME')
-        _draw_stop_button(row, index)
-
-
-def _draw_stop_button(layout: UILayout, index: int) -> None:
-    button = layout.operator(MAQUETTE_OT_stop_work.bl_idname, text="", icon='CANCEL')
-    button.place = index
+        if index == 0:
+            row.progress(factor=task.progress.fraction, text=task.status_text())
+        else:
+            row.label(text=f"Queued: {task.label}", icon='TIME')
+        button = row.operator(MAQUETTE_OT_stop_work.bl_idname, text="", icon='CANCEL')
+        button.place = index

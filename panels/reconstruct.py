@@ -15,11 +15,15 @@ from ..operators.images.run_again import MAQUETTE_OT_run_again
 from ..operators.properties.scene import side_image_name
 from ..operators.reconstruct import MAQUETTE_OT_reconstruct
 from ..operators.results.mark_as_asset import MAQUETTE_OT_mark_as_asset, is_asset_candidate
-from ..operators.results.show_confidence import MAQUETTE_OT_show_confidence, has_confidence
+from ..operators.results.show_confidence import (
+    MAQUETTE_OT_show_confidence,
+    has_confidence,
+    scale_of,
+)
 from .dependency_notice import draw_missing
-from .progress import draw_progress
 from .references import draw_button, draw_references
 from .sidebar import BUTTON_SCALE, SidebarPanel
+from .text import draw_text
 
 _THUMBNAIL_SCALE = 7.0  # in heights of a button
 _SIDE_SCALE = 2.0  # of a side's thumbnail: six fit into the sidebar
@@ -31,7 +35,7 @@ class MAQUETTE_PT_reconstruct(SidebarPanel, bpy.types.Panel):
 
     def draw_content(self, layout: UILayout, context: Context) -> None:
         settings = context.scene.maquette
-        is_missing = draw_missing(layout)
+        is_missing = draw_missing(layout, type(self).__name__)
         is_ready = _draw_source(layout, context)
         _draw_options(layout, settings)
 
@@ -44,7 +48,7 @@ class MAQUETTE_PT_reconstruct(SidebarPanel, bpy.types.Panel):
         else:
             name = MAQUETTE_OT_reconstruct.bl_idname
             _fill_button(row.operator(name, text=text, icon='MESH_MONKEY'), settings)
-        draw_progress(layout)
+        self.draw_progress(layout)
 
         if has_confidence(context):
             _draw_confidence(layout, context.active_object)
@@ -128,7 +132,9 @@ def _draw_confidence(layout: UILayout, obj: bpy.types.Object) -> None:
     is_shown = meshes.HEAT in obj.data.color_attributes
     layout.operator(MAQUETTE_OT_show_confidence.bl_idname, icon='OVERLAY', depress=is_shown)
     if is_shown:
-        layout.label(text="Blue: certain. Red: guessed", icon='INFO')
+        column = layout.column(align=True)
+        for index, line in enumerate(scale_of(obj).legend):
+            draw_text(column, line, 'BLANK1' if index else 'INFO')
 
 
 class MAQUETTE_PT_history(SidebarPanel, bpy.types.Panel):
@@ -152,6 +158,7 @@ class MAQUETTE_PT_history(SidebarPanel, bpy.types.Panel):
             row.operator(
                 MAQUETTE_OT_run_again.bl_idname, text="", icon='FILE_REFRESH'
             ).index = index
+        self.draw_progress(layout)
 
 
 def _fill_button(button: bpy.types.OperatorProperties, settings: bpy.types.PropertyGroup) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from bpy.types import Context, UILayout
 
+from .progress import draw_progress, mark_buttons
+
 BUTTON_SCALE = 1.4  # height of the main buttons, as of Blender's Render button
 
 
@@ -21,7 +23,12 @@ class SidebarPanel:
         """Set the layout of properties and draw the content."""
         self.layout.use_property_split = True
         self.layout.use_property_decorate = False
+        mark_buttons(self.layout, type(self).__name__)
         self.draw_content(self.layout, context)
+
+    def draw_progress(self, layout: UILayout) -> None:
+        """Draw the progress of what the buttons of this panel have begun."""
+        draw_progress(layout, type(self).__name__)
 
     def draw_content(self, layout: UILayout, context: Context) -> None:
         """Draw the panel into ``layout``."""

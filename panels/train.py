@@ -41,7 +41,7 @@ class MAQUETTE_PT_train(SidebarPanel, bpy.types.Panel):
 
     def draw_content(self, layout: UILayout, context: Context) -> None:
         settings = context.scene.maquette.training
-        is_missing = draw_missing(layout)
+        is_missing = draw_missing(layout, type(self).__name__)
         run = None
         if settings.dataset or settings.run:
             run = train.run_folder(settings.dataset, settings.run)
@@ -57,6 +57,7 @@ class MAQUETTE_PT_train(SidebarPanel, bpy.types.Panel):
             column = layout.column()
             column.enabled = bool(run) and not is_missing
             _draw_buttons(column, settings, run, state)
+        self.draw_progress(layout)
 
         failure = process.failure_text() if process else None
         if failure:

@@ -22,6 +22,8 @@ from .reading.archives import iterate_members, open_archive, require_archive_siz
 from .reading.files import describe_damage, open_regular, stream_size
 from .records import Record
 
+_LENT_SHARE = 0.1  # of the objects, for a split without any
+
 
 @dataclass(frozen=True)
 class ObjectLocation:
@@ -172,6 +174,71 @@ def locations_of_split(folder: Path, split: str) -> list[ObjectLocation]:
             raise DatasetError(
                 f"{folder} changed after it was packed, {name} is in no shard. Pack it again"
             )
+    return locations
+
+
+def split_locations(folders: Sequence[Path], split: str) -> list[ObjectLocation]:
+    """Return where the objects of a split of several sets are, also of very small sets.
+
+    Splits are drawn by hashes of names, so that all of a few objects may be in one of them. Where
+    the sets have no object to validate on, a tenth of those to train on are lent, at least one, and
+    the rest is trained on; likewise the other way around. Copies of one shape stay together.
+
+    Args:
+        folders: Of the training sets.
+        split: One of ``splits.SPLITS``. Of "train", copies of objects of the other splits are left
+            out, see :func:`training_locations`.
+
+    Raises:
+        DatasetError: As :func:`training_locations`, or there are too few objects to lend one.
+    """
+    if split == "test":
+        return _locations_of_sets(folders, split)
+    assigned = set()
+    for folder in folders:
+        assigned |= set(splits.read_splits(folder).values())
+    if {"train", "validation"} <= assigned or not assigned & {"train", "validation"}:
+        if split == "train":
+            return training_locations(folders)
+        return _locations_of_sets(folders, split)
+
+    lender = "train" if "train" in assigned else "validation"
+    pool = training_locations(folders) if lender == "train" else _locations_of_sets(folders, lender)
+    to_train, to_validate = _divide(pool, folders)
+    return to_train if split == "train" else to_validate
+
+
+def _divide(
+    pool: Sequence[ObjectLocation], folders: Sequence[Path]
+) -> tuple[list[ObjectLocation], list[ObjectLocation]]:
+    """Divide the objects of one split into those to train on and a tenth to validate on.
+
+    Raises:
+        DatasetError: There is one shape only.
+    """
+    # Numbers stand for the objects, since names may repeat in several sets.
+    fingerprints = {}
+    for index, location in enumerate(pool):
+        fingerprints[str(index)] = location.read_record().fingerprint
+    groups = splits.group_duplicates(fingerprints)
+    if len(groups) < splits.MIN_TRAINING_OBJECTS:
+        raise DatasetError(splits.too_few_text(folders, len(groups)))
+
+    # The same ones each time: by a hash of the first name of each group.
+    groups.sort(key=lambda group: splits.hash_key(pool[int(group[0])].name))
+    lent: set[int] = set()
+    while groups[1:] and len(lent) < _LENT_SHARE * len(pool):
+        lent |= {int(index) for index in groups.pop(0)}
+    to_train = [location for index, location in enumerate(pool) if index not in lent]
+    to_validate = [location for index, location in enumerate(pool) if index in lent]
+    return to_train, to_validate
+
+
+def _locations_of_sets(folders: Sequence[Path], split: str) -> list[ObjectLocation]:
+    """Return :func:`locations_of_split` of all sets."""
+    locations = []
+    for folder in folders:
+        locations += locations_of_split(folder, split)
     return locations
 
 

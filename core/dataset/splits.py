@@ -19,6 +19,8 @@ from .reading.json_files import read_json_object
 SPLITS = ("train", "validation", "test")
 # Procedural families that are never trained on, to test on kinds of objects that are new.
 HELD_OUT_FAMILIES = frozenset({"hat", "teapot", "rocket"})
+# Different objects that a training needs at least: one to learn from and one to validate on.
+MIN_TRAINING_OBJECTS = 2
 _TRAIN_SHARE = 0.8
 _NOT_TEST_SHARE = 0.9  # train and validation
 _SAME = 0.001  # greatest difference between numbers of the fingerprints of copies
@@ -138,6 +140,16 @@ def _axis_sorted(table: NDArray[np.float64]) -> NDArray[np.float64]:
     sides, area, middle, spread = np.split(table / _OLDER_SCALE, (3, 4, 7), axis=1)
     sorted_middle = np.sort(np.abs(middle))
     return np.concatenate((np.sort(sides), area, sorted_middle, np.sort(spread)), axis=1)
+
+
+def too_few_text(folders: Sequence[Path], count: int) -> str:
+    """Return that ``folders`` have too few different objects to train on, and what to do."""
+    names = ", ".join(map(str, folders))
+    objects = "1 object" if count == 1 else f"{count} objects"
+    return (
+        f"{names} has {objects} to train on, but training needs at least {MIN_TRAINING_OBJECTS} "
+        "different ones, one of them to validate on. Render more: some dozens give useful weights"
+    )
 
 
 def check_no_leak(splits: Mapping[str, str], fingerprints: Mapping[str, Sequence[float]]) -> None:

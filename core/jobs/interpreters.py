@@ -40,10 +40,12 @@ class PythonInterpreter:
     Attributes:
         executable: Path of its program.
         paths: Further folders in which it shall find modules, such as an extension's wheels.
+        packages: Folder whose modules it shall prefer to all others; "" for none.
     """
 
     executable: str
     paths: tuple[str, ...] = ()
+    packages: str = ""
 
     # Until its first sign. Reading Python and NumPy from a cold disk takes some ten seconds, in
     # which it computes a little.
@@ -107,7 +109,7 @@ class PythonInterpreter:
         module = Path(__file__)
         boot = module.with_name(_BOOT_FILE).read_text(encoding="utf-8")
         core = str(module.parents[1])
-        return self.start_code(f"{boot}\n{code}", core, *self.paths, **options)
+        return self.start_code(f"{boot}\n{code}", core, self.packages, *self.paths, **options)
 
     def command_words(self, code: str) -> tuple[str, ...]:
         """Return the command line arguments that make the program run ``code``."""

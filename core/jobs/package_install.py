@@ -22,7 +22,7 @@ import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 from urllib.error import URLError
@@ -333,7 +333,7 @@ def _unpack(request: InstallRequest, pip: str, files: Sequence[Path]) -> Task[Pa
 
 def _test(request: InstallRequest, staging: Path) -> Task[PythonInfo]:
     """Import the packages in the Python that will use them."""
-    python = PythonInterpreter(request.python.executable, (str(staging), *request.python.paths))
+    python = replace(request.python, packages=str(staging))
     try:
         return (yield from probe_python(python))
     except (DependencyError, WorkerError):

@@ -38,7 +38,7 @@ _DEVICES = ("cuda", "mps")
 # The first line is printed at once. Loading PyTorch from a cold disk may then take a minute.
 _PROBE_CODE = """
 import sys
-sys.path[:] = [path for path in sys.path if path] + sys.argv[1:]
+sys.path[:] = [path for path in sys.argv[1:2] + sys.path + sys.argv[2:] if path]
 print("Python begins")
 sys.stdout.flush()
 import json
@@ -102,7 +102,11 @@ def probe_python(python: PythonInterpreter) -> Task[PythonInfo]:
         )
 
     process = python.start_code(
-        _PROBE_CODE, *python.paths, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        _PROBE_CODE,
+        python.packages,
+        *python.paths,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     assert process.stdout is not None and process.stderr is not None, "pipes"
     output = OutputTail(process.stdout)

@@ -45,12 +45,15 @@ Task = Generator[Progress, None, T]
 
 
 class ProgressClock:
-    """Estimates the time that a task still takes, from its progress since the first call.
+    """Estimates the time that a task still takes, from its progress since work began.
 
-    Progress that was made before the first call, such as in an earlier run, does not count.
+    Loading and reading make no progress: the time in which the fraction stays at its first value
+    is left out, since the work behind it goes at another speed. Progress that was made before the
+    first call, such as in an earlier run, does not count.
     """
 
-    patience: ClassVar[float] = 2.0  # seconds before the first estimate
+    patience: ClassVar[float] = 2.0  # seconds of work before the first estimate
+    known: ClassVar[float] = 0.2  # share of the work that is done before the first estimate
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         """Start at the first call of a method.
@@ -64,19 +67,24 @@ class ProgressClock:
     def seconds_left(self, progress: Progress) -> float | None:
         """Return the estimated seconds until the end, None while there is no estimate."""
         now = self._now()
-        if self._first is None:
+        if self._first is None or progress.fraction <= self._first[1]:
             self._first = (now, progress.fraction)
 
         start_time, start_fraction = self._first
         elapsed = now - start_time
         done = progress.fraction - start_fraction
-        if elapsed < self.patience or done <= 0:
+        if elapsed < self.patience or done <= 0 or done < self.known * (1 - start_fraction):
             return None
         return elapsed / done * (1 - progress.fraction)
 
     def progress_text(self, progress: Progress) -> str:
-        """Return ``progress`` as text, such as "Rendering, 40%, 3 min left"."""
+        """Return ``progress`` as text, such as "Rendering, 40%, 3 min left".
+
+        Before any work is done it is the stage alone, such as "Loading the model".
+        """
         seconds = self.seconds_left(progress)
+        if progress.fraction <= 0:
+            return progress.stage
         text = f"{progress.stage}, {progress.fraction:.0%}"
         if seconds is None:
             return text

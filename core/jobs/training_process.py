@@ -29,6 +29,9 @@ from .task import Progress
 SETTINGS = "settings.json"
 _OUTPUT = "output.txt"
 _STOP = "stop"
+_CHECKPOINT = "checkpoint.pt"
+# What there is of a run before its first step
+_FIRST_FILES = (SETTINGS, _OUTPUT, _STOP, "config.json", "log.csv")
 _BEGIN = "Training begins"  # the first line of the output, from which on it is our code that runs
 _CODE = """
 from pathlib import Path
@@ -79,6 +82,20 @@ def steps_of(run: Path) -> tuple[int, int]:
         if step.isascii() and step.isdecimal():
             return int(step), total
     return 0, total
+
+
+def discard_empty_run(run: Path) -> None:
+    """Remove the files of a run that has ended before its first step, and its folder if empty.
+
+    Files of others in the folder stay.
+    """
+    if steps_of(run)[0] or (run / _CHECKPOINT).exists():
+        return
+    for name in _FIRST_FILES:
+        with suppress(OSError):
+            (run / name).unlink()
+    with suppress(OSError):
+        run.rmdir()
 
 
 class TrainingProcess:

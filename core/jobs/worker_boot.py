@@ -3,7 +3,8 @@
 ``interpreters`` reads this file as text and puts the code that the process shall run behind it.
 The package gets another name than it has as an extension, since its parents there need bpy.
 
-The process gets as arguments the folder of the core package, and further folders for modules.
+The process gets as arguments the folder of the core package, a folder of modules that come before
+all others ("" for none), and further folders for modules.
 """
 
 import sys
@@ -18,14 +19,17 @@ import importlib.util  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 
-def load_core(folder: str, paths: list[str]) -> None:
+def load_core(folder: str, packages: str, paths: list[str]) -> None:
     """Make the package in ``folder`` importable as ``maquette_core``.
 
     Args:
         folder: The folder ``core`` of the extension or of the installed package.
+        packages: Folder to put in front of ``sys.path``; "" for none.
         paths: Folders to append to ``sys.path``.
     """
     sys.path += [path for path in paths if path not in sys.path]
+    if packages:
+        sys.path.insert(0, packages)
 
     spec = importlib.util.spec_from_file_location(
         "maquette_core",
@@ -39,4 +43,4 @@ def load_core(folder: str, paths: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    load_core(sys.argv[1], sys.argv[2:])
+    load_core(sys.argv[1], sys.argv[2], sys.argv[3:])

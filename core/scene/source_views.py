@@ -70,6 +70,11 @@ def load_views(obj: bpy.types.Object) -> list[SourceView | View]:
     return views
 
 
+def count_views(obj: bpy.types.Object) -> int:
+    """Return how many images ``obj`` was made from; cheap, as panels call it at each redraw."""
+    return len(obj.get(_KEY, ()))
+
+
 def count_stale(obj: bpy.types.Object) -> int:
     """Return in how many views the mesh is no longer where it was.
 

@@ -77,7 +77,7 @@ def finish_object(obj: bpy.types.Object, output: Path, arguments: Namespace) -> 
     with silence_stdout():
         mesh = meshes.to_arrays(obj.data)
         result = run_with_progress_line(finish.start_finishing(obj, mesh, settings, texture_size))
-        report = finish.apply_result(obj, result)
+        report = finish.fact_texts(finish.apply_result(obj, result))
 
     if result.finished and result.finished.walls:
         thickness, _ = result.finished.walls.thinnest_place()

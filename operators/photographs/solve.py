@@ -133,7 +133,7 @@ class MAQUETTE_OT_solve_photographs(TaskOperator, bpy.types.Operator):
 
         # The panel lists the photographs without a camera, and why.
         settings = context.scene.maquette_photographs
-        settings.summary = solve_summary(result)
+        settings.summary = result_line(result)
         add_left_out(settings, result.solved.left_out)
         is_complete = not (result.solved.left_out or result.solved.notes or result.problem)
         self.report({'INFO' if is_complete else 'WARNING'}, settings.summary)
@@ -235,7 +235,7 @@ def object_name(folder: Path) -> str:
 
 
 def solve_summary(result: PhotographsResult) -> str:
-    """Return what was made and what was not, in one line."""
+    """Return what was made and what was not, with all numbers for the command line."""
     solved = result.solved
     count = len(solved.photographs)
     total = count + len(solved.left_out)
@@ -247,6 +247,22 @@ def solve_summary(result: PhotographsResult) -> str:
         mesh = result.shape.mesh
         text += f", mesh of {len(mesh.faces):,} faces"
         text += f", {len(result.shape.cloud.points):,} points with depth"
+        notes += result.shape.notes
+    if result.problem:
+        notes.append(result.problem)
+    return ". ".join((text, *notes))
+
+
+def result_line(result: PhotographsResult) -> str:
+    """Return how well it went in a few words, for the status bar of the window and the panel."""
+    solved = result.solved
+    count = len(solved.photographs)
+    text = f"{count} of {count + len(solved.left_out)} photographs used"
+    if solved.outline_agreement is not None:
+        text += f", outlines match {solved.outline_agreement:.0%}"
+    notes = list(solved.notes)
+    if result.shape:
+        text += f" ({len(result.shape.mesh.faces):,} faces)"
         notes += result.shape.notes
     if result.problem:
         notes.append(result.problem)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import bpy
 from bpy.types import Context
 
-from ...core.scene import meshes
+from ...core.scene import meshes, source_views
 from .._results import show_colors
 
 
@@ -17,14 +17,21 @@ def has_confidence(context: Context) -> bool:
     return obj is not None and obj.type == 'MESH' and meshes.has_confidence(obj.data)
 
 
+def scale_of(obj: bpy.types.Object) -> meshes.ConfidenceScale:
+    """Return the color scale for ``obj``, by the number of images that it was made from."""
+    is_single = source_views.count_views(obj) == 1
+    return meshes.SINGLE_IMAGE if is_single else meshes.SEVERAL_IMAGES
+
+
 class MAQUETTE_OT_show_confidence(bpy.types.Operator):
     """Show the confidence of the active object, or its colors again."""
 
     bl_idname = "maquette.show_confidence"
     bl_label = "Confidence"
     bl_description = (
-        "Show how certain the model is of each part of the surface, from red (guessed) to blue "
-        "(certain). Click again to return to the object's colors"
+        "Show how far each part of the surface may be off, from red (guessed) to blue (certain). "
+        "Of an object from one image, the scale is its own: all depth is estimated there. Click "
+        "again to return to the object's colors"
     )
     bl_options = {'REGISTER', 'UNDO'}
 
@@ -44,12 +51,13 @@ class MAQUETTE_OT_show_confidence(bpy.types.Operator):
         return True
 
     def execute(self, context: Context) -> set[str]:
-        mesh = context.active_object.data
+        obj = context.active_object
+        mesh = obj.data
         if meshes.HEAT in mesh.color_attributes:
             meshes.hide_confidence_colors(mesh)
             return {'FINISHED'}
 
-        meshes.show_confidence_colors(mesh)
+        meshes.show_confidence_colors(mesh, scale_of(obj))
         if context.screen:
             show_colors(context)
         return {'FINISHED'}

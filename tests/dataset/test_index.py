@@ -87,6 +87,29 @@ def test_a_copy_of_what_another_set_judges_by_is_not_trained_on(set_copy, tmp_pa
     assert names(set_copy, other) == [(set_copy, "lens"), (other, "lens")]
 
 
+@pytest.mark.parametrize("split, other", [("train", "validation"), ("validation", "train")])
+def test_a_split_without_objects_gets_a_tenth_of_the_other_one(set_copy, split, other):
+    change_splits(set_copy, "splits.json", egg=split, lens=split, pill=split, stone="test")
+
+    def names(wanted):
+        return [place.name for place in dataset_index.split_locations([set_copy], wanted)]
+
+    assert names("test") == ["stone"]
+    assert len(names("validation")) == 1 and len(names("train")) == 2
+    assert sorted(names("train") + names("validation")) == ["egg", "lens", "pill"]
+    change_splits(set_copy, "splits.json", egg=other)
+    assert names(other) == ["egg"] and names(split) == ["lens", "pill"]
+
+
+def test_copies_of_one_shape_are_too_few_to_lend_one(set_copy):
+    change_splits(set_copy, "splits.json", egg="train", lens="", pill="", stone="")
+    shutil.copy(set_copy / "objects/egg.tar", set_copy / "objects/twin.tar")
+    change_splits(set_copy, "splits.json", twin="train")
+    for split in ("train", "validation"):
+        with pytest.raises(DatasetError, match="has 1 object to train on"):
+            dataset_index.split_locations([set_copy], split)
+
+
 def test_a_packed_set_is_good_and_counted(ellipsoids, packed):
     assert problems_of(packed) == {}
     plain, found = (

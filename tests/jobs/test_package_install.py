@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import zipfile
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 
@@ -87,6 +88,15 @@ def test_installed_packages_are_in_their_folder_and_work(request_of):
     assert fractions == sorted(fractions) and "Unpacking" in {each.stage for each in stages}
     remove_packages(request.root)
     assert installed_folder(request.root) is None and not request.root.exists()
+
+
+def test_what_was_installed_is_tested_and_not_what_the_python_has_besides(request_of, tmp_path):
+    request = request_of(TORCH)
+    older = tmp_path / "older/torch"
+    older.mkdir(parents=True)
+    (older / "__init__.py").write_text(TORCH.replace("9.1", "1.0"))
+    python = replace(request.python, paths=(str(older.parent), *request.python.paths))
+    assert run_to_end(install_packages(replace(request, python=python))).torch == "9.1"
 
 
 def test_what_does_not_work_leaves_the_older_installation(request_of):

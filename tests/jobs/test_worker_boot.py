@@ -35,6 +35,13 @@ def test_folders_are_appended_once_and_the_current_one_is_removed(tmp_path):
     assert run_in_new_process(again, code).count(paths[0]) == 1
 
 
+def test_the_folder_of_packages_comes_before_all_others(tmp_path):
+    current = PythonInterpreter.current()
+    python = PythonInterpreter(current.executable, current.paths, str(tmp_path))
+    code = "import json\nprint(json.dumps(sys.path))"
+    assert run_in_new_process(python, code)[0] == str(tmp_path)
+
+
 def test_it_can_follow_other_code():
     """Blender's interpreter puts lines before it, where no future import may follow."""
     assert "__future__" not in Path(worker_boot.__file__).read_text(encoding="utf-8")

@@ -51,7 +51,7 @@ def test_what_is_installed_is_used_by_the_worker_alone(root, monkeypatch, tmp_pa
     assert _compute.missing_packages() == []
     assert _compute.missing_packages("pycolmap") == ["pycolmap"]
     target = _compute.compute_target()
-    assert target.worker.paths[0] == str(root / "packages")
+    assert target.worker.packages == str(root / "packages")
     assert target.worker.executable == sys.executable and sys.path == path_before
 
     assert bpy.ops.maquette.remove_packages() == {'FINISHED'}
@@ -86,4 +86,4 @@ def test_the_test_button_tests_what_is_installed(root, monkeypatch, tmp_path):
     monkeypatch.setattr(python_probe, "probe_python", probe)
     bpy.ops.maquette.install_packages(wheels=str(tmp_path))
     assert bpy.ops.maquette.test_python() == {'FINISHED'}
-    assert tested[0].paths[0] == str(root / "packages")
+    assert tested[0].packages == str(root / "packages")

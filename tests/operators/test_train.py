@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -103,7 +104,8 @@ def test_the_python_of_the_preferences_trains(name_a_python, dataset, tmp_path):
     assert (tmp_path / "called").read_text() == "called\n"
     name_a_python(tmp_path / "none")
     with pytest.raises(RuntimeError, match="none could not be started"):
-        bpy.ops.maquette.train(run=str(tmp_path / "run"), resume=True)
+        bpy.ops.maquette.train(folder=str(dataset), run=str(tmp_path / "run"), steps=1)
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("folder", ["/", "//", "set"])
@@ -155,6 +157,34 @@ def test_what_is_missing_is_named(addon, dataset, tmp_path):
         bpy.ops.maquette.train(run=str(tmp_path), resume=True)
     with pytest.raises(RuntimeError, match="Train first"):
         bpy.ops.maquette.use_trained_weights(run=str(tmp_path))
+
+
+def set_of(dataset, folder, splits):
+    """A copy of the first objects of a training set, in the splits of ``splits`` by turns."""
+    names = sorted(json.loads((dataset / "splits.json").read_text()))[: len(splits)]
+    shutil.copytree(dataset, folder)
+    assigned = dict(zip(names, splits, strict=True))
+    (folder / "splits.json").write_text(json.dumps(assigned))
+    return folder
+
+
+@pytest.mark.parametrize("splits", [["train"], ["test", "test", "validation"]])
+def test_too_few_objects_are_refused_with_the_number_that_is_needed(
+    addon, dataset, tmp_path, splits
+):
+    few = set_of(dataset, tmp_path / "set", splits)
+    with pytest.raises(RuntimeError, match=r"has 1 object to train on, .* at least 2 different"):
+        bpy.ops.maquette.train(folder=str(few))
+    assert not (tmp_path / "set_run").exists()
+
+
+def test_a_run_that_ends_before_its_first_step_leaves_no_folder(addon, dataset, tmp_path):
+    damaged = set_of(dataset, tmp_path / "set", ["train", "train", "validation"])
+    for path in (damaged / "objects").glob("*.tar"):
+        path.write_bytes(b"")
+    with pytest.raises(RuntimeError, match=r"\.tar"):
+        bpy.ops.maquette.train(folder=str(damaged), steps=1)
+    assert not (tmp_path / "set_run").exists()
 
 
 @pytest.mark.slow

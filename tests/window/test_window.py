@@ -404,6 +404,66 @@ def test_a_cut_out_is_chosen_and_a_dropped_image_becomes_a_mesh(images):
     assert images["dropped"] == ["right"]
 
 
+TORCH = """
+__version__ = "9.9"
+class cuda:
+    is_available = staticmethod(lambda: False)
+class backends:
+    pass
+"""
+TINY_PACKAGES = {
+    "torch": {"torch/__init__.py": TORCH},
+    "pillow": {"PIL/__init__.py": '__version__ = "9.9"\n', "PIL/Image.py": ""},
+    "pycolmap": {"pycolmap/__init__.py": '__version__ = "9.9"\n'},
+}
+
+
+def write_wheel(folder, name, files):
+    """Write a wheel of pure Python."""
+    info = f"{name}-9.9.dist-info"
+    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: 9.9\n"
+    kind = "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    files = {**files, f"{info}/METADATA": metadata, f"{info}/WHEEL": kind}
+    record = "".join(f"{path},,\n" for path in (*files, f"{info}/RECORD"))
+    with zipfile.ZipFile(folder / f"{name}-9.9-py3-none-any.whl", "w") as archive:
+        for path, text in {**files, f"{info}/RECORD": record}.items():
+            archive.writestr(path, text)
+
+
+@pytest.fixture(scope="module")
+def installed(blender):
+    """What happens when the install button is clicked where a wheel is missing, then where none."""
+    folder, _ = blender
+    for name in ("wheels", "wheels_without_torch"):
+        (folder / name).mkdir(exist_ok=True)
+        for package, files in TINY_PACKAGES.items():
+            if package != "torch" or name == "wheels":
+                write_wheel(folder / name, package, files)
+    return run_driver(blender, "drive_install.py", "PIP_NO_INDEX=1")
+
+
+def test_the_install_button_installs_shows_progress_and_tests_at_once(installed):
+    assert installed["missing_at_first"] == ["torch", "PIL"]
+    assert installed["working_shown_in"] == ["MAQUETTE_PT_reconstruct setup"]
+    assert any("Unpacking" in text for text in installed["working_stages"]), installed
+    assert installed["missing_at_the_end"] == [] and not installed["torch_in_blender"]
+    assert "PyTorch 9.9, devices: CPU" in installed["found"]
+
+
+def test_what_was_installed_is_removed_in_the_preferences(installed):
+    assert installed["missing_when_removed"] == ["torch", "PIL"]
+
+
+def test_a_missing_wheel_is_told_whole_and_can_be_copied(installed):
+    assert "There is no torch for Blender's Python" in installed["problem"]
+    assert installed["problem"].endswith("in Maquette's preferences")
+    assert installed["copied"] == installed["problem"]
+
+
+def test_the_box_in_the_sidebar_opens_the_preferences(installed):
+    assert installed["shown_add_on"] == "Maquette"
+
+
 @pytest.fixture(scope="module")
 def languages(blender):
     return run_driver(blender, "drive_languages.py")

@@ -23,7 +23,7 @@ from ...alignment.side_views import align_side_cameras, mask_bounds
 from ...arrays import MeshArrays, View
 from ...atomic_files import write_bytes
 from ...dataset.frames import object_frame, view_frame
-from ...dataset.index import ObjectLocation, locations_of_split
+from ...dataset.index import ObjectLocation, locations_of_split, split_locations
 from ...dataset.object_file import ObjectFile
 from ...dataset.passes import world_points
 from ...errors import DatasetError, ImageError, MeshError
@@ -413,6 +413,11 @@ def sample_objects(datasets: Sequence[Path], split: str, limit: int | None) -> l
     for folder in datasets:
         for location in locations_of_split(folder, split):
             keyed.append((folder, f"{location.name}.tar", location))
+
+    # A small set may have lent objects to its empty validation split.
+    if not keyed and split == "validation":
+        for location in split_locations(datasets, split):
+            keyed.append((location.file.parent, f"{location.name}.tar", location))
     if not keyed:
         names = ", ".join(map(str, datasets))
         raise DatasetError(f"{names} has no objects in the split {split!r}")

@@ -40,7 +40,7 @@ from .confidence import apply_calibration, occupancy_contrast
 from .foreground import segment_foreground, segment_images
 from .occupancy_field import CHUNK, HullConstrainedField
 from .preprocessing import assumed_camera, crop_mask, crop_view, median_filter, rotate_upright
-from .silhouette_fitting import fit_to_views
+from .silhouette_fitting import fit_to_views, measure_silhouettes
 
 Pixels = NDArray[np.float32]
 
@@ -162,13 +162,13 @@ def reconstruct_and_fit(
         MeshError: See :func:`reconstruct_views`.
     """
     task = reconstruct_views(views, network, resolution)
-    silhouettes: list[tuple[float, float] | None] = [None] * len(views)
     if fit:
         mesh = yield from subtask(task, 0.0, 0.4)
         mesh, agreement = yield from subtask(fit_to_views(mesh, views), 0.4, 1.0)
         silhouettes = [*zip(agreement.before, agreement.after, strict=True)]
     else:
         mesh = yield from task
+        silhouettes = [(score, score) for score in measure_silhouettes(mesh, views)]
 
     source_views = []
     for view, silhouette in zip(views, silhouettes, strict=True):

@@ -105,6 +105,21 @@ def fit_to_views(mesh: MeshArrays, views: Sequence[View]) -> Task[tuple[MeshArra
     return mesh, SilhouetteFit(before, before)
 
 
+def measure_silhouettes(mesh: MeshArrays, views: Sequence[View]) -> tuple[float, ...]:
+    """Return the IoU of the mesh's silhouette with the mask of each view.
+
+    Args:
+        mesh: In the frame of the cameras of ``views``.
+        views: Their alpha is the masks.
+    """
+    scores = []
+    for view in views:
+        window = crop_view(view, _WINDOW)
+        silhouette = render_silhouette(mesh, window.camera)
+        scores.append(iou(silhouette, window.image[..., 3] > 0.5))
+    return tuple(scores)
+
+
 class _Deformation:
     """A smooth movement of the vertices of a mesh.
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ...atomic_files import LineFile, make_folder, write_json
+from ...atomic_files import LineFile, write_json
 from ...errors import DatasetError
 from ...jobs.task import Progress, Task
 from ..inference import weights
@@ -112,7 +112,6 @@ def train_mask(
         WeightsError: ``start`` is missing or damaged.
         OutputError: another process trains in ``run``, or the disk is full.
     """
-    make_folder(run)
     with lock_run(run):
         return (
             yield from _train_alone(datasets, run, config or ForegroundConfig(), panoramas, start)

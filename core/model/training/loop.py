@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ...atomic_files import report_write_errors
+from ...atomic_files import make_folder, report_write_errors
 from ...errors import TrainingError
 from ...folder_lock import lock_folder
 from . import checkpoints
@@ -79,18 +79,26 @@ class TrainingState:
 
 @contextmanager
 def lock_run(run: Path) -> Iterator[None]:
-    """Keep other trainings out of the folder ``run`` while the context is active.
+    """Keep other trainings out of the folder ``run``, which is made, while the context is active.
 
-    Of the processes that ``torchrun`` started, the first one holds the lock for all.
+    A new folder is removed again if nothing was written, as where a training set is damaged. Of the
+    processes that ``torchrun`` started, the first one holds the lock for all.
 
     Raises:
-        OutputError: another process trains there.
+        OutputError: another process trains there, or the folder cannot be made.
     """
+    is_new = not run.exists()
+    make_folder(run)
     if os.environ.get("RANK", "0") != "0":
         yield
         return
-    with lock_folder(run):
-        yield
+    try:
+        with lock_folder(run):
+            yield
+    finally:
+        if is_new:
+            with suppress(OSError):  # it is not empty
+                run.rmdir()
 
 
 class StopFile:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ...dataset.compact import QuantizedPoints, decode_image
 from ...dataset.frames import object_frame, view_frame
-from ...dataset.index import ObjectLocation, locations_of_split, training_locations
+from ...dataset.index import ObjectLocation, split_locations
 from ...dataset.members import GRID, decode_grid
 from ...dataset.object_file import ObjectFile
 from ...errors import DatasetError
@@ -128,17 +128,13 @@ class TrainingObject:
 def load_split(folders: Sequence[Path], split: str) -> list[TrainingObject]:
     """Load all objects of a split of training sets, packed or not, encoded as in their files.
 
-    For the split "train", copies of objects by which another set is evaluated are left out.
+    For the split "train", copies of objects by which another set is evaluated are left out. Sets
+    with so few objects that none is in a split lend some to it, see ``dataset.index``.
 
     Raises:
         DatasetError: a set is missing or damaged, its splits leak, or there is no object.
     """
-    if split == "train":
-        locations = training_locations(folders)
-    else:
-        locations = []
-        for folder in folders:
-            locations += locations_of_split(folder, split)
+    locations = split_locations(folders, split)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         loaded = pool.map(load_object, locations)
         objects = [training_object for training_object in loaded if training_object is not None]

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ...atomic_files import make_folder
 from ...jobs.task import Progress, Task
 from ..inference import weights
 from ..networks.reconstruction import NetworkConfig, ReconstructionNetwork
@@ -81,7 +80,6 @@ def train_network(
         WeightsError: ``start`` is missing or damaged.
         OutputError: another process trains in ``run``, or the disk is full.
     """
-    make_folder(run)
     with lock_run(run):
         return (yield from _train_alone(datasets, run, config, network, start, recipe))
 

@@ -21,7 +21,7 @@ def test_a_movie_is_solved_and_its_frames_stay_beside_it(addon, movie):
     chosen = {"folder": str(movie), "frames": 6, "make_mesh": False}
     assert bpy.ops.maquette.solve_photographs(**chosen) == {'FINISHED'}
     summary = bpy.context.scene.maquette_photographs.summary
-    assert summary.startswith("6 of 6 photographs have cameras")
+    assert summary.startswith("6 of 6 photographs used")
     shown = {
         bpy.path.abspath(camera.background_images[0].image.filepath) for camera in bpy.data.cameras
     }

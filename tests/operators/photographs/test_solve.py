@@ -45,7 +45,7 @@ def test_photographs_become_cameras_and_a_cloud(addon, folder, photographs, phot
     cloud = bpy.context.active_object
     assert len(cloud.data.vertices) > 300
     settings = scene.maquette_photographs
-    assert settings.summary.startswith("10 of 12 photographs have cameras")
+    assert settings.summary.startswith("10 of 12 photographs used")
     assert {item.name for item in settings.left_out} == {"something_else.png", "text.jpg"}
 
     # With another size nothing is solved anew, and what undo takes away is made again.
@@ -84,7 +84,7 @@ def test_photographs_become_a_mesh_that_keeps_them(addon, folder, photographs, p
     cloud = bpy.data.objects["Dense Cloud"]
     assert len(cloud.data.vertices) > 2000
     assert {"view_count", "point_normal"} <= set(cloud.data.attributes.keys())
-    assert "mesh of" in bpy.context.scene.maquette_photographs.summary
+    assert " faces)" in bpy.context.scene.maquette_photographs.summary
 
 
 def test_no_mesh_is_told_and_cameras_stay(addon, few, folder, monkeypatch):

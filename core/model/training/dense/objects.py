@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ....cameras import Camera
 from ....dataset.compact import decode_normals, decode_pixels
 from ....dataset.frames import object_frame
-from ....dataset.index import ObjectLocation, locations_of_split, training_locations
+from ....dataset.index import ObjectLocation, split_locations
 from ....dataset.members import SMALL_ALBEDO, SMALL_SHADING
 from ....dataset.object_file import ObjectFile
 from ....dataset.records import ViewRecord
@@ -161,12 +161,7 @@ def load_dense_split(folders: Sequence[Path], split: str) -> list[DenseObject]:
         DatasetError: a set is missing or damaged, is not relightable or has no grids, or there is
             no object.
     """
-    if split == "train":
-        places = training_locations(folders)
-    else:
-        places = []
-        for folder in folders:
-            places += locations_of_split(folder, split)
+    places = split_locations(folders, split)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         loaded = pool.map(lambda place: load_dense_object(place, split != "train"), places)
         objects = [item for item in loaded if item is not None]

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from ....atomic_files import make_folder, write_json
+from ....atomic_files import write_json
 from ....errors import DatasetError
 from ....jobs.task import Progress, Task
 from ...networks.dense_single_view import DenseOutput, DenseSingleViewNetwork
@@ -223,7 +223,6 @@ def train_dense(
             to another configuration.
         OutputError: another process trains in ``run``, or the disk is full.
     """
-    make_folder(run)
     with lock_run(run):
         return (yield from _train_alone(datasets, run, config, start))
 
