@@ -153,7 +153,7 @@ class MAQUETTE_PT_history(SidebarPanel, bpy.types.Panel):
             row = column.row(align=True)
             preview = result.image.preview_ensure() if result.image else None
             icon = {"icon_value": preview.icon_id} if preview else {"icon": 'IMAGE_DATA'}
-            row.label(text=result.name, **icon)
+            row.label(text=result.name, translate=False, **icon)
             row.enabled = result.image is not None
             row.operator(
                 MAQUETTE_OT_run_again.bl_idname, text="", icon='FILE_REFRESH'

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
+import unicodedata
 
 import bpy
 from bpy.types import UILayout
+
+from ..operators._translation import translated
 
 _CHARACTER_WIDTH = 6.0  # pixels of Blender's font, on average, at a resolution scale of 1
 _MARGINS = 62  # pixels of a panel, a box and an icon, at that scale
 _MIN_LENGTH = 20  # characters
 _DEFAULT_LENGTH = 34  # characters, without a region to draw in
+# Where lines may end: after a word, or a wide character with the punctuation that follows it.
+_WIDE = "\u3000-\u9fff\uff00-\uffef"
+_CLOSING = "\u3001\u3002\u300d\uff01\uff09\uff0c\uff1a\uff1b\uff1f"
+_PARTS = re.compile(f"[{_WIDE}][{_CLOSING}]*\\s*|[^\\s{_WIDE}]+\\s*|\\s+")
 
 
 def draw_text(layout: UILayout, text: str, icon: str = 'INFO', margin: int = 0) -> None:
@@ -18,15 +26,38 @@ def draw_text(layout: UILayout, text: str, icon: str = 'INFO', margin: int = 0) 
 
     Args:
         layout: where to draw.
-        text: without line breaks.
+        text: without line breaks; translated if it is a label of ``panels.translations``.
         icon: before the first line; 'NONE' for none.
         margin: pixels that the layout is narrower than a box in the sidebar.
     """
     column = layout.column(align=True)
     column.scale_y = 0.85  # lines of one text are closer to each other than separate labels
-    for index, line in enumerate(textwrap.wrap(text, line_length(margin))):
+    for index, line in enumerate(wrap_text(translated(text), line_length(margin))):
         has_icon = index == 0 or icon == 'NONE'
-        column.label(text=line, icon=icon if has_icon else 'BLANK1')
+        column.label(text=line, icon=icon if has_icon else 'BLANK1', translate=False)
+
+
+def wrap_text(text: str, length: int) -> list[str]:
+    """Break ``text`` into lines; Chinese and Japanese is broken between any two characters.
+
+    Args:
+        text: without line breaks.
+        length: of a line, in characters of the Latin alphabet; others are twice as wide.
+    """
+    if _text_width(text) == len(text):
+        return textwrap.wrap(text, length)
+
+    lines = [""]
+    for part in _PARTS.findall(text):
+        if lines[-1] and _text_width(lines[-1] + part.rstrip()) > length:
+            lines.append("")
+        lines[-1] += part
+    return [line.strip() for line in lines]
+
+
+def _text_width(text: str) -> int:
+    """Return the width of ``text`` in characters of the Latin alphabet."""
+    return sum(1 + (unicodedata.east_asian_width(character) in "WF") for character in text)
 
 
 def line_length(margin: int = 0) -> int:

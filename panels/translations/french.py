@@ -1,25 +1,36 @@
 """Labels in French."""
 
 LABELS = {
+    "Add to Queue": "Ajouter à la file",
     "As Placed": "Selon le placement",
     "Automatic": "Automatique",
     "Back": "Arrière",
     "Back Image": "Image de l'arrière",
+    "Blender's Python": "Python de Blender",
     "Block-out": "Ébauche",
+    "Blue: typically 1.5% of its size off": "Bleu : écart typique de 1,5 % de la taille",
+    "Blue: within 2% of its size": "Bleu : à 2 % de la taille près",
     "Bottom": "Dessous",
     "Bottom Image": "Image du dessous",
     "Build": "Version",
     "Cameras": "Caméras",
     "Check Outlines": "Vérifier les contours",
+    "Choose another Python in Maquette's preferences, or leave it empty to use Blender's "
+    "Python and to install PyTorch here.": (
+        "Choisissez un autre Python dans les préférences de Maquette, ou laissez le champ vide "
+        "pour utiliser le Python de Blender et installer PyTorch ici."
+    ),
     "Collection": "Collection",
     "Confidence": "Confiance",
     "Copy Install Command": "Copier la commande d'installation",
+    "Copy Message": "Copier le message",
     "Cut Out": "Détourer",
     "Detail": "Détail",
     "Device": "Périphérique",
     "Disagreements": "Désaccords",
     "Export Cameras": "Exporter les caméras",
     "Faces": "Faces",
+    "Faces (Auto)": "Faces (auto)",
     "Fifth Figure": "Cinquième figure",
     "File": "Fichier",
     "Finish": "Finition",
@@ -30,12 +41,15 @@ LABELS = {
     "Folder of Images": "Dossier d'images",
     "Fourth Figure": "Quatrième figure",
     "Frames": "Images de la vidéo",
+    "From Image": "Depuis une image",
     "Front": "Avant",
     "Front Image": "Image de l'avant",
     "Game": "Jeu",
     "History": "Historique",
     "Image": "Image",
     "Index": "Indice",
+    "Install Again": "Réinstaller",
+    "Install for CUDA": "Installer pour CUDA",
     "Install PyTorch": "Installer PyTorch",
     "Lay Out Turnaround": "Disposer la planche",
     "Left": "Gauche",
@@ -45,6 +59,11 @@ LABELS = {
     "Loose Parts": "Parties détachées",
     "Make Mesh": "Créer un maillage",
     "Make Symmetric": "Rendre symétrique",
+    "Maquette needs {}. Install it here (0.25 GB to download, 1 GB on the disk), or choose a "
+    "Python that has it in Maquette's preferences.": (
+        "Maquette a besoin de {}. Installez-le ici (0,25 Go à télécharger, 1 Go sur le "
+        "disque), ou choisissez dans les préférences de Maquette un Python qui en dispose."
+    ),
     "Mark as Asset": "Marquer comme asset",
     "Mark as Assets": "Marquer comme assets",
     "Mesh": "Maillage",
@@ -53,19 +72,35 @@ LABELS = {
     "Min Wall Thickness": "Épaisseur minimale",
     "Multires Levels": "Niveaux de multirésolution",
     "Name": "Nom",
+    "No reference is visible. Add one with Add > Image > Reference": (
+        "Aucune référence n'est visible. Ajoutez-en une avec Ajouter > Image > Référence"
+    ),
+    "Online access is off: allow it in Preferences > System > Network.": (
+        "L'accès en ligne est désactivé : autorisez-le dans Préférences > Système > Réseau."
+    ),
+    "Open Preferences": "Ouvrir les préférences",
     "Output": "Sortie",
     "Photographs": "Photographies",
     "Points": "Points",
     "Preset": "Préréglage",
+    "Press Test to check the chosen Python": "Cliquez sur Tester pour vérifier le Python choisi",
     "Print": "Impression 3D",
     "Python": "Python",
+    "PyTorch {} is there": "PyTorch {} est disponible",
     "Queue Position": "Position dans la file",
+    "Queued: {}": "En attente : {}",
     "Reason": "Raison",
     "Reconstruct": "Reconstruire",
     "Reconstruct Folder": "Reconstruire le dossier",
     "Reconstruct References": "Reconstruire les références",
+    "Red: 5% or more": "Rouge : 5 % ou plus",
+    "Red: guessed": "Rouge : deviné",
     "References": "Références",
+    "References disagree and were averaged: {}": (
+        "Les références divergent et ont été moyennées : {}"
+    ),
     "Release Memory": "Libérer la mémoire",
+    "Remove": "Supprimer",
     "Remove PyTorch": "Supprimer PyTorch",
     "Resolution": "Résolution",
     "Right": "Droite",
@@ -100,8 +135,10 @@ LABELS = {
     "Try an Example": "Essayer un exemple",
     "Turnaround Sheet": "Planche de vues",
     "Unload After": "Décharger après",
+    "Unload After (Seconds)": "Décharger après (secondes)",
     "Voxels": "Voxels",
     "Weights": "Poids du modèle",
     "Wheels": "Paquets wheel",
+    "White: 3%": "Blanc : 3 %",
     "Write Masks": "Écrire les masques",
 }

@@ -1,25 +1,36 @@
 """Labels in German."""
 
 LABELS = {
+    "Add to Queue": "In die Warteschlange",
     "As Placed": "Wie platziert",
     "Automatic": "Automatisch",
     "Back": "Hinten",
     "Back Image": "Bild von hinten",
+    "Blender's Python": "Python von Blender",
     "Block-out": "Rohform",
+    "Blue: typically 1.5% of its size off": "Blau: meist 1,5 % der Größe daneben",
+    "Blue: within 2% of its size": "Blau: auf 2 % der Größe genau",
     "Bottom": "Unten",
     "Bottom Image": "Bild von unten",
     "Build": "Variante",
     "Cameras": "Kameras",
     "Check Outlines": "Umrisse prüfen",
+    "Choose another Python in Maquette's preferences, or leave it empty to use Blender's "
+    "Python and to install PyTorch here.": (
+        "Wähle in Maquettes Einstellungen ein anderes Python, oder lass das Feld leer, um das "
+        "Python von Blender zu verwenden und PyTorch hier zu installieren."
+    ),
     "Collection": "Sammlung",
     "Confidence": "Konfidenz",
     "Copy Install Command": "Installationsbefehl kopieren",
+    "Copy Message": "Meldung kopieren",
     "Cut Out": "Freistellen",
     "Detail": "Detailgrad",
     "Device": "Gerät",
     "Disagreements": "Widersprüche",
     "Export Cameras": "Kameras exportieren",
     "Faces": "Flächen",
+    "Faces (Auto)": "Flächen (automatisch)",
     "Fifth Figure": "Fünfte Figur",
     "File": "Datei",
     "Finish": "Fertigstellen",
@@ -30,12 +41,15 @@ LABELS = {
     "Folder of Images": "Ordner mit Bildern",
     "Fourth Figure": "Vierte Figur",
     "Frames": "Einzelbilder",
+    "From Image": "Aus Bild",
     "Front": "Vorne",
     "Front Image": "Bild von vorne",
     "Game": "Spiel",
     "History": "Verlauf",
     "Image": "Bild",
     "Index": "Index",
+    "Install Again": "Erneut installieren",
+    "Install for CUDA": "Für CUDA installieren",
     "Install PyTorch": "PyTorch installieren",
     "Lay Out Turnaround": "Ansichtenblatt anordnen",
     "Left": "Links",
@@ -45,6 +59,11 @@ LABELS = {
     "Loose Parts": "Lose Teile",
     "Make Mesh": "Mesh erstellen",
     "Make Symmetric": "Symmetrisch machen",
+    "Maquette needs {}. Install it here (0.25 GB to download, 1 GB on the disk), or choose a "
+    "Python that has it in Maquette's preferences.": (
+        "Maquette braucht {}. Installiere es hier (0,25 GB Download, 1 GB auf der Festplatte), "
+        "oder wähle in Maquettes Einstellungen ein Python, das es hat."
+    ),
     "Mark as Asset": "Als Asset markieren",
     "Mark as Assets": "Als Assets markieren",
     "Mesh": "Mesh",
@@ -53,19 +72,35 @@ LABELS = {
     "Min Wall Thickness": "Minimale Wandstärke",
     "Multires Levels": "Multires-Stufen",
     "Name": "Name",
+    "No reference is visible. Add one with Add > Image > Reference": (
+        "Keine Referenz ist sichtbar. Füge eine mit Hinzufügen > Bild > Referenz hinzu"
+    ),
+    "Online access is off: allow it in Preferences > System > Network.": (
+        "Der Online-Zugriff ist aus: Erlaube ihn unter Einstellungen > System > Netzwerk."
+    ),
+    "Open Preferences": "Einstellungen öffnen",
     "Output": "Ausgabe",
     "Photographs": "Fotos",
     "Points": "Punkte",
     "Preset": "Voreinstellung",
+    "Press Test to check the chosen Python": "Drücke Testen, um das gewählte Python zu prüfen",
     "Print": "3D-Druck",
     "Python": "Python",
+    "PyTorch {} is there": "PyTorch {} ist vorhanden",
     "Queue Position": "Platz in der Warteschlange",
+    "Queued: {}": "Wartet: {}",
     "Reason": "Grund",
     "Reconstruct": "Rekonstruieren",
     "Reconstruct Folder": "Ordner rekonstruieren",
     "Reconstruct References": "Aus Referenzen rekonstruieren",
+    "Red: 5% or more": "Rot: 5 % oder mehr",
+    "Red: guessed": "Rot: geraten",
     "References": "Referenzen",
+    "References disagree and were averaged: {}": (
+        "Die Referenzen widersprechen sich und wurden gemittelt: {}"
+    ),
     "Release Memory": "Speicher freigeben",
+    "Remove": "Entfernen",
     "Remove PyTorch": "PyTorch entfernen",
     "Resolution": "Auflösung",
     "Right": "Rechts",
@@ -100,8 +135,10 @@ LABELS = {
     "Try an Example": "Beispiel ausprobieren",
     "Turnaround Sheet": "Ansichtenblatt",
     "Unload After": "Entladen nach",
+    "Unload After (Seconds)": "Entladen nach (Sekunden)",
     "Voxels": "Voxel",
     "Weights": "Modellgewichte",
     "Wheels": "Wheel-Pakete",
+    "White: 3%": "Weiß: 3 %",
     "Write Masks": "Masken schreiben",
 }

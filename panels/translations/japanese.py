@@ -1,25 +1,36 @@
 """Labels in Japanese."""
 
 LABELS = {
+    "Add to Queue": "待ち行列に追加",
     "As Placed": "配置どおり",
     "Automatic": "自動",
     "Back": "後",
     "Back Image": "後の画像",
+    "Blender's Python": "Blender の Python",
     "Block-out": "ブロックアウト",
+    "Blue: typically 1.5% of its size off": "青：誤差は通常サイズの 1.5%",
+    "Blue: within 2% of its size": "青：サイズの 2% 以内",
     "Bottom": "下",
     "Bottom Image": "下の画像",
     "Build": "ビルド",
     "Cameras": "カメラ",
     "Check Outlines": "輪郭を確認",
+    "Choose another Python in Maquette's preferences, or leave it empty to use Blender's "
+    "Python and to install PyTorch here.": (
+        "Maquette の設定で別の Python を選ぶか、空欄にして Blender の Python を使い、ここで "
+        "PyTorch をインストールしてください。"
+    ),
     "Collection": "コレクション",
     "Confidence": "信頼度",
     "Copy Install Command": "インストールコマンドをコピー",
+    "Copy Message": "メッセージをコピー",
     "Cut Out": "切り抜き",
     "Detail": "細かさ",
     "Device": "デバイス",
     "Disagreements": "不一致",
     "Export Cameras": "カメラをエクスポート",
     "Faces": "面",
+    "Faces (Auto)": "面（自動）",
     "Fifth Figure": "5 番目の図",
     "File": "ファイル",
     "Finish": "仕上げ",
@@ -30,12 +41,15 @@ LABELS = {
     "Folder of Images": "画像フォルダー",
     "Fourth Figure": "4 番目の図",
     "Frames": "フレーム数",
+    "From Image": "画像から",
     "Front": "前",
     "Front Image": "前の画像",
     "Game": "ゲーム",
     "History": "履歴",
     "Image": "画像",
     "Index": "インデックス",
+    "Install Again": "再インストール",
+    "Install for CUDA": "CUDA 用をインストール",
     "Install PyTorch": "PyTorch をインストール",
     "Lay Out Turnaround": "設定画を配置",
     "Left": "左",
@@ -45,6 +59,11 @@ LABELS = {
     "Loose Parts": "離れたパーツ",
     "Make Mesh": "メッシュを作成",
     "Make Symmetric": "対称化",
+    "Maquette needs {}. Install it here (0.25 GB to download, 1 GB on the disk), or choose a "
+    "Python that has it in Maquette's preferences.": (
+        "Maquette には {} が必要です。ここでインストールするか（ダウンロード 0.25 GB、ディスク "
+        "1 GB）、Maquette の設定でそれを備えた Python を選んでください。"
+    ),
     "Mark as Asset": "アセットとしてマーク",
     "Mark as Assets": "アセットとしてマーク",
     "Mesh": "メッシュ",
@@ -53,19 +72,34 @@ LABELS = {
     "Min Wall Thickness": "最小の肉厚",
     "Multires Levels": "マルチレゾのレベル",
     "Name": "名前",
+    "No reference is visible. Add one with Add > Image > Reference": (
+        "リファレンスが表示されていません。「追加 > 画像 > 参照」で追加してください"
+    ),
+    "Online access is off: allow it in Preferences > System > Network.": (
+        "オンラインアクセスが無効です。「プリファレンス > システム > ネットワーク」で許可してく"
+        "ださい。"
+    ),
+    "Open Preferences": "設定を開く",
     "Output": "出力",
     "Photographs": "写真",
     "Points": "点群",
     "Preset": "プリセット",
+    "Press Test to check the chosen Python": "「テスト」を押して、選んだ Python を確認してください",
     "Print": "3D プリント",
     "Python": "Python",
+    "PyTorch {} is there": "PyTorch {} があります",
     "Queue Position": "待ち行列での位置",
+    "Queued: {}": "待機中：{}",
     "Reason": "理由",
     "Reconstruct": "再構成",
     "Reconstruct Folder": "フォルダーを再構成",
     "Reconstruct References": "リファレンスから再構成",
+    "Red: 5% or more": "赤：5% 以上",
+    "Red: guessed": "赤：推測",
     "References": "リファレンス",
+    "References disagree and were averaged: {}": "リファレンスが一致しないため平均しました：{}",
     "Release Memory": "メモリを解放",
+    "Remove": "削除",
     "Remove PyTorch": "PyTorch を削除",
     "Resolution": "解像度",
     "Right": "右",
@@ -100,8 +134,10 @@ LABELS = {
     "Try an Example": "サンプルを試す",
     "Turnaround Sheet": "設定画シート",
     "Unload After": "解放までの時間",
+    "Unload After (Seconds)": "解放までの時間（秒）",
     "Voxels": "ボクセル",
     "Weights": "モデルの重み",
     "Wheels": "Wheel パッケージ",
+    "White: 3%": "白：3%",
     "Write Masks": "マスクを書き出す",
 }

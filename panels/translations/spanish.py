@@ -1,25 +1,36 @@
 """Labels in Spanish."""
 
 LABELS = {
+    "Add to Queue": "Añadir a la cola",
     "As Placed": "Según su posición",
     "Automatic": "Automático",
     "Back": "Atrás",
     "Back Image": "Imagen de atrás",
+    "Blender's Python": "Python de Blender",
     "Block-out": "Bloqueo",
+    "Blue: typically 1.5% of its size off": "Azul: error típico del 1,5 % del tamaño",
+    "Blue: within 2% of its size": "Azul: dentro del 2 % de su tamaño",
     "Bottom": "Abajo",
     "Bottom Image": "Imagen de abajo",
     "Build": "Versión",
     "Cameras": "Cámaras",
     "Check Outlines": "Comprobar contornos",
+    "Choose another Python in Maquette's preferences, or leave it empty to use Blender's "
+    "Python and to install PyTorch here.": (
+        "Elija otro Python en las preferencias de Maquette, o deje el campo vacío para usar el "
+        "Python de Blender e instalar PyTorch aquí."
+    ),
     "Collection": "Colección",
     "Confidence": "Confianza",
     "Copy Install Command": "Copiar comando de instalación",
+    "Copy Message": "Copiar mensaje",
     "Cut Out": "Recortar fondo",
     "Detail": "Detalle",
     "Device": "Dispositivo",
     "Disagreements": "Discrepancias",
     "Export Cameras": "Exportar cámaras",
     "Faces": "Caras",
+    "Faces (Auto)": "Caras (automático)",
     "Fifth Figure": "Quinta figura",
     "File": "Archivo",
     "Finish": "Acabado",
@@ -30,12 +41,15 @@ LABELS = {
     "Folder of Images": "Carpeta de imágenes",
     "Fourth Figure": "Cuarta figura",
     "Frames": "Fotogramas",
+    "From Image": "Desde imagen",
     "Front": "Frente",
     "Front Image": "Imagen del frente",
     "Game": "Juego",
     "History": "Historial",
     "Image": "Imagen",
     "Index": "Índice",
+    "Install Again": "Instalar de nuevo",
+    "Install for CUDA": "Instalar para CUDA",
     "Install PyTorch": "Instalar PyTorch",
     "Lay Out Turnaround": "Disponer hoja de vistas",
     "Left": "Izquierda",
@@ -45,6 +59,11 @@ LABELS = {
     "Loose Parts": "Partes sueltas",
     "Make Mesh": "Crear malla",
     "Make Symmetric": "Hacer simétrico",
+    "Maquette needs {}. Install it here (0.25 GB to download, 1 GB on the disk), or choose a "
+    "Python that has it in Maquette's preferences.": (
+        "Maquette necesita {}. Instálelo aquí (descarga de 0,25 GB, 1 GB en el disco), o elija "
+        "en las preferencias de Maquette un Python que lo tenga."
+    ),
     "Mark as Asset": "Marcar como recurso",
     "Mark as Assets": "Marcar como recursos",
     "Mesh": "Malla",
@@ -53,19 +72,35 @@ LABELS = {
     "Min Wall Thickness": "Grosor mínimo de pared",
     "Multires Levels": "Niveles de multirresolución",
     "Name": "Nombre",
+    "No reference is visible. Add one with Add > Image > Reference": (
+        "No hay ninguna referencia visible. Agregue una con Agregar > Imagen > Referencia"
+    ),
+    "Online access is off: allow it in Preferences > System > Network.": (
+        "El acceso a Internet está desactivado: permítalo en Preferencias > Sistema > Red."
+    ),
+    "Open Preferences": "Abrir preferencias",
     "Output": "Salida",
     "Photographs": "Fotografías",
     "Points": "Puntos",
     "Preset": "Ajuste predefinido",
+    "Press Test to check the chosen Python": "Pulse Probar para comprobar el Python elegido",
     "Print": "Impresión 3D",
     "Python": "Python",
+    "PyTorch {} is there": "PyTorch {} está disponible",
     "Queue Position": "Posición en la cola",
+    "Queued: {}": "En cola: {}",
     "Reason": "Motivo",
     "Reconstruct": "Reconstruir",
     "Reconstruct Folder": "Reconstruir carpeta",
     "Reconstruct References": "Reconstruir referencias",
+    "Red: 5% or more": "Rojo: 5 % o más",
+    "Red: guessed": "Rojo: supuesto",
     "References": "Referencias",
+    "References disagree and were averaged: {}": (
+        "Las referencias no coinciden y se promediaron: {}"
+    ),
     "Release Memory": "Liberar memoria",
+    "Remove": "Quitar",
     "Remove PyTorch": "Quitar PyTorch",
     "Resolution": "Resolución",
     "Right": "Derecha",
@@ -100,8 +135,10 @@ LABELS = {
     "Try an Example": "Probar un ejemplo",
     "Turnaround Sheet": "Hoja de vistas",
     "Unload After": "Descargar tras",
+    "Unload After (Seconds)": "Descargar tras (segundos)",
     "Voxels": "Vóxeles",
     "Weights": "Pesos del modelo",
     "Wheels": "Paquetes wheel",
+    "White: 3%": "Blanco: 3 %",
     "Write Masks": "Escribir máscaras",
 }
