@@ -18,8 +18,8 @@ CONTEXT = "Maquette"
 def translated(text: str) -> str:
     """Return a label in the language of the interface; as it is if it has no translation.
 
-    Blender does this itself for names of classes and properties, and for the texts of their
-    buttons. It is needed for labels without either, and for texts with numbers in them:
+    Blender does this itself for the names of classes and properties, and for the argument ``text``
+    of a layout where ``text_ctxt=CONTEXT`` is beside it. It is needed for texts with values:
     ``translated("Queued: {}").format(name)``.
     """
     return bpy.app.translations.pgettext_iface(text, CONTEXT)

@@ -104,15 +104,19 @@ def _draw_installation(layout: UILayout, is_missing: bool, margin: int) -> None:
     row = column.row(align=True)
     row.scale_y = BUTTON_SCALE
     row.enabled = bpy.app.online_access
-    row.operator(name, text=text, icon='IMPORT').build = 'CPU'
+    button = row.operator(name, text=text, text_ctxt=CONTEXT, icon='IMPORT')
+    button.build = 'CPU'
 
     row = column.row(align=True)
     if sys.platform != "darwin":
         cuda = row.row(align=True)
         cuda.enabled = bpy.app.online_access
-        cuda.operator(name, text="Install for CUDA").build = 'CUDA'
+        button = cuda.operator(name, text="Install for CUDA", text_ctxt=CONTEXT)
+        button.build = 'CUDA'
     if _compute.packages_root().exists():
-        row.operator(MAQUETTE_OT_remove_packages.bl_idname, text="Remove", icon='TRASH')
+        row.operator(
+            MAQUETTE_OT_remove_packages.bl_idname, text="Remove", text_ctxt=CONTEXT, icon='TRASH'
+        )
 
 
 def _found_text() -> str:

@@ -100,7 +100,7 @@ class MaquettePreferences(bpy.types.AddonPreferences):
         draw_setup(layout, _NAME)
         self._draw_devices(layout)
         row = layout.row(align=True)
-        row.prop(self, "idle", text="Unload After (Seconds)")
+        row.prop(self, "idle", text="Unload After (Seconds)", text_ctxt=CONTEXT)
         row.operator(MAQUETTE_OT_release_memory.bl_idname)
         layout.prop(self, "show_training")
 

@@ -47,7 +47,9 @@ class MAQUETTE_PT_reconstruct(SidebarPanel, bpy.types.Panel):
             draw_button(row, settings, text)
         else:
             name = MAQUETTE_OT_reconstruct.bl_idname
-            _fill_button(row.operator(name, text=text, icon='MESH_MONKEY'), settings)
+            _fill_button(
+                row.operator(name, text=text, text_ctxt=CONTEXT, icon='MESH_MONKEY'), settings
+            )
         self.draw_progress(layout)
 
         if has_confidence(context):

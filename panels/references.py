@@ -8,7 +8,7 @@ from bpy.types import Context, UILayout
 from ..core.cameras import SIDES
 from ..core.errors import SceneError
 from ..core.scene.references import chosen_references
-from ..operators._translation import translated
+from ..operators._translation import CONTEXT, translated
 from ..operators.lay_out_turnaround import MAQUETTE_OT_lay_out_turnaround
 from ..operators.reconstruct_references import MAQUETTE_OT_reconstruct_references, seen_from
 from .sidebar import SidebarPanel
@@ -64,7 +64,8 @@ def _draw_reference(column: UILayout, obj: bpy.types.Object) -> None:
 def draw_button(layout: UILayout, settings: bpy.types.PropertyGroup, text: str | None) -> None:
     """Draw the button that reconstructs from the references, with the label ``text``."""
     name = MAQUETTE_OT_reconstruct_references.bl_idname
-    button = layout.operator(name, text=text or "Reconstruct", icon='MESH_MONKEY')
+    text = text or "Reconstruct"
+    button = layout.operator(name, text=text, text_ctxt=CONTEXT, icon='MESH_MONKEY')
     button.resolution = settings.resolution
     button.fit = settings.fit
     button.texture = settings.texture

@@ -58,7 +58,7 @@ LABELS = {
     "Location": "Position",
     "Loose Parts": "Lose Teile",
     "Make Mesh": "Mesh erstellen",
-    "Make Symmetric": "Symmetrisch machen",
+    "Make Symmetric": "Symmetrisch",
     "Maquette needs {}. Install it here (0.25 GB to download, 1 GB on the disk), or choose a "
     "Python that has it in Maquette's preferences.": (
         "Maquette braucht {}. Installiere es hier (0,25 GB Download, 1 GB auf der Festplatte), "
