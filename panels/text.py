@@ -15,10 +15,11 @@ _CHARACTER_WIDTH = 6.0  # pixels of Blender's font, on average, at a resolution 
 _MARGINS = 62  # pixels of a panel, a box and an icon, at that scale
 _MIN_LENGTH = 20  # characters
 _DEFAULT_LENGTH = 34  # characters, without a region to draw in
-# Where lines may end: after a word, or a wide character with the punctuation that follows it.
+# Where lines may end: after a word, or a wide character with the punctuation about it.
 _WIDE = "\u3000-\u9fff\uff00-\uffef"
 _CLOSING = "\u3001\u3002\u300d\uff01\uff09\uff0c\uff1a\uff1b\uff1f"
-_PARTS = re.compile(f"[{_WIDE}][{_CLOSING}]*\\s*|[^\\s{_WIDE}]+\\s*|\\s+")
+_OPENING = "\u300c\uff08"
+_PARTS = re.compile(f"[{_OPENING}]*[{_WIDE}][{_CLOSING}]*\\s*|[^\\s{_WIDE}]+\\s*|\\s+")
 
 
 def draw_text(layout: UILayout, text: str, icon: str = 'INFO', margin: int = 0) -> None:

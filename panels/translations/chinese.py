@@ -135,7 +135,7 @@ LABELS = {
     "Unload After": "卸载延时",
     "Unload After (Seconds)": "卸载延时（秒）",
     "Voxels": "体素",
-    "Weights": "模型权重",
+    "Weights": "权重",
     "Wheels": "Wheel 包",
     "White: 3%": "白：3%",
     "Write Masks": "写出遮罩",

@@ -137,7 +137,7 @@ LABELS = {
     "Unload After": "Entladen nach",
     "Unload After (Seconds)": "Entladen nach (Sekunden)",
     "Voxels": "Voxel",
-    "Weights": "Modellgewichte",
+    "Weights": "Gewichte",
     "Wheels": "Wheel-Pakete",
     "White: 3%": "Weiß: 3 %",
     "Write Masks": "Masken schreiben",

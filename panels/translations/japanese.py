@@ -136,7 +136,7 @@ LABELS = {
     "Unload After": "解放までの時間",
     "Unload After (Seconds)": "解放までの時間（秒）",
     "Voxels": "ボクセル",
-    "Weights": "モデルの重み",
+    "Weights": "重み",
     "Wheels": "Wheel パッケージ",
     "White: 3%": "白：3%",
     "Write Masks": "マスクを書き出す",

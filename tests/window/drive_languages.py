@@ -12,7 +12,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 import bpy
-from drive import HERE, drive, open_panels, result, screenshot, view
+from drive import HERE, NAME, drive, open_panels, result, screenshot, view
+from drive_install import hide_packages, preferences_window
 
 # As Blender's preferences call them; versions differ in the country.
 LANGUAGES = ("en", "de", "ja", "zh_HANS", "es", "fr")
@@ -28,7 +29,15 @@ def choose_language(code: str) -> None:
     preferences.use_translate_interface = True
 
 
+def redraw(area: bpy.types.Area) -> Iterator[float]:
+    """Draw the sidebar again, and wait until its panels have moved to their places."""
+    for _ in range(4):
+        area.tag_redraw()
+        yield 0.5
+
+
 def story() -> Iterator[float]:
+    hide_packages()  # so that the notice is drawn
     open_panels("MAQUETTE_PT_batch", "MAQUETTE_PT_photographs")
     area, sidebar = view()
     area.spaces.active.show_region_ui = True
@@ -48,9 +57,19 @@ def story() -> Iterator[float]:
         labels[code] = [translate(text, CONTEXT) for text in ("Front", "Sides", "Reconstruct")]
         for source in ('IMAGE', 'SIDES', 'REFERENCES'):
             settings.source = source
-            area.tag_redraw()
-            yield 1.5
+            yield from redraw(area)
             screenshot(f"languages-{code}-{source.lower()}")
+
+    # The same notice in the preferences.
+    for code in ("de", "ja"):
+        choose_language(code)
+        with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
+            bpy.ops.preferences.addon_show('INVOKE_DEFAULT', module=NAME)
+        yield 2
+        screenshot(f"languages-{code}-preferences")
+        with bpy.context.temp_override(window=preferences_window()):
+            bpy.ops.wm.window_close()
+        yield 1
     choose_language("en")
 
 
