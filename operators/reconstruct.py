@@ -40,6 +40,7 @@ from .properties.history import record_result
 from .properties.paths import file_property, side_name_property, side_property
 from .properties.scene import (
     FIT,
+    KEEP_HOLES,
     OUTPUT,
     RESOLUTION,
     SIZE,
@@ -196,6 +197,7 @@ class MAQUETTE_OT_reconstruct(TaskOperator, bpy.types.Operator):
     top_image: side_name_property("top")
     bottom_image: side_name_property("bottom")
     resolution: IntProperty(**RESOLUTION)
+    keep_holes: BoolProperty(**KEEP_HOLES)
     fit: BoolProperty(**FIT)
     output: EnumProperty(**OUTPUT)
     texture: BoolProperty(**TEXTURE, options={'SKIP_SAVE'})
@@ -238,6 +240,7 @@ class MAQUETTE_OT_reconstruct(TaskOperator, bpy.types.Operator):
             photo=absolute_path(self.filepath) if self.filepath else None,
             sides={side: absolute_path(path) for side, path in self._side_paths().items()},
             resolution=self.resolution,
+            keep_holes=self.keep_holes,
             weights=_results.weights_file(self.weights),
             device=_compute.chosen_device(),
             fit=self.fit,

@@ -23,7 +23,7 @@ from ..core.scene.rendering import asset_preview
 from . import _compute, _results
 from ._task_operator import TaskOperator
 from .properties.paths import folder_property
-from .properties.scene import BATCH_FOLDER, FIT, MARK_AS_ASSETS, RESOLUTION, SIZE
+from .properties.scene import BATCH_FOLDER, FIT, KEEP_HOLES, MARK_AS_ASSETS, RESOLUTION, SIZE
 from .reconstruct import start_reconstruction
 
 _SPACING = 1.3  # from one object to the next, in sizes of an object
@@ -44,6 +44,7 @@ class MAQUETTE_OT_reconstruct_folder(TaskOperator, bpy.types.Operator):
 
     folder: folder_property(*BATCH_FOLDER, frozenset({'SKIP_SAVE'}))
     resolution: IntProperty(**RESOLUTION)
+    keep_holes: BoolProperty(**KEEP_HOLES)
     size: FloatProperty(**SIZE)
     fit: BoolProperty(**FIT)
     assets: BoolProperty(**MARK_AS_ASSETS)
@@ -62,6 +63,7 @@ class MAQUETTE_OT_reconstruct_folder(TaskOperator, bpy.types.Operator):
             ReconstructionRequest(
                 photo=path,
                 resolution=self.resolution,
+                keep_holes=self.keep_holes,
                 weights=weights,
                 device=device,
                 fit=self.fit,

@@ -29,7 +29,7 @@ from ..core.scene import source_views
 from . import _compute, _results
 from ._compute import ComputeTarget
 from ._task_operator import TaskOperator
-from .properties.scene import FIT, RESOLUTION, TEXTURE, WEIGHTS
+from .properties.scene import FIT, KEEP_HOLES, RESOLUTION, TEXTURE, WEIGHTS
 
 if TYPE_CHECKING:
     from ..core.model.jobs.reconstruct_references import PosedReconstruction, PosedRequest
@@ -61,6 +61,7 @@ class ReferenceChoice:
     resolution: grid cells along the longest side.
     weights: file of the model's weights; None for the bundled ones.
     fit: move the surface so that its outline matches the images.
+    keep_holes: let masks that are found have holes.
     """
 
     names: Sequence[str]
@@ -68,6 +69,7 @@ class ReferenceChoice:
     resolution: int
     weights: Path | None
     fit: bool = False
+    keep_holes: bool = True
 
 
 def user_side(obj: bpy.types.Object) -> str:
@@ -107,6 +109,7 @@ class MAQUETTE_OT_reconstruct_references(TaskOperator, bpy.types.Operator):
         options={'SKIP_SAVE'},
     )
     resolution: IntProperty(**RESOLUTION)
+    keep_holes: BoolProperty(**KEEP_HOLES)
     fit: BoolProperty(**FIT)
     texture: BoolProperty(**TEXTURE, options={'SKIP_SAVE'})
     name: StringProperty(
@@ -127,6 +130,7 @@ class MAQUETTE_OT_reconstruct_references(TaskOperator, bpy.types.Operator):
             names=[item.name for item in self.objects],
             collection=self.collection,
             resolution=self.resolution,
+            keep_holes=self.keep_holes,
             weights=_results.weights_file(self.weights),
             fit=self.fit,
         )
@@ -198,6 +202,7 @@ def start_references(
         near=cursor,
         floor=0.0 if is_on_floor else None,
         resolution=choice.resolution,
+        keep_holes=choice.keep_holes,
         weights=choice.weights,
         device=_compute.chosen_device(),
         fit=choice.fit,

@@ -26,6 +26,7 @@ class MAQUETTE_PT_batch(SidebarPanel, bpy.types.Panel):
         button.folder = settings.batch_folder
         button.assets = settings.batch_assets
         button.resolution = settings.resolution
+        button.keep_holes = settings.keep_holes
         button.size = settings.size
         button.fit = settings.fit
         self.draw_progress(layout)

@@ -33,6 +33,7 @@ class MAQUETTE_PT_image(bpy.types.Panel):
 
         button = column.operator(MAQUETTE_OT_cut_out.bl_idname, icon='IMAGE_ALPHA')
         button.image = image.name
+        button.keep_holes = settings.keep_holes
         row = column.row()
         row.scale_y = BUTTON_SCALE
         button = row.operator(MAQUETTE_OT_reconstruct.bl_idname, icon='MESH_MONKEY')

@@ -69,7 +69,7 @@ def _draw_source(layout: UILayout, context: Context) -> bool:
         if settings.image is None:
             layout.operator(MAQUETTE_OT_try_example.bl_idname, icon='IMAGE_DATA')
         else:
-            _draw_image(layout, settings.image)
+            _draw_image(layout, settings)
         return settings.image is not None
     if settings.source == 'SIDES':
         _draw_sides(layout, settings)
@@ -108,15 +108,19 @@ def _draw_side(column: UILayout, settings: bpy.types.PropertyGroup, side: str) -
     if image:
         button = row.operator(MAQUETTE_OT_cut_out.bl_idname, text="", icon='IMAGE_ALPHA')
         button.image = image.name
+        button.keep_holes = settings.keep_holes
 
 
-def _draw_image(layout: UILayout, image: bpy.types.Image) -> None:
-    """Draw a thumbnail of ``image``, and a button that shows and keeps its cut-out."""
+def _draw_image(layout: UILayout, settings: bpy.types.PropertyGroup) -> None:
+    """Draw a thumbnail of the image, and a button that shows and keeps its cut-out."""
+    image = settings.image
     preview = image.preview_ensure()
     box = layout.box()
     if preview:
         box.template_icon(icon_value=preview.icon_id, scale=_THUMBNAIL_SCALE)
-    box.operator(MAQUETTE_OT_cut_out.bl_idname, icon='IMAGE_ALPHA').image = image.name
+    button = box.operator(MAQUETTE_OT_cut_out.bl_idname, icon='IMAGE_ALPHA')
+    button.image = image.name
+    button.keep_holes = settings.keep_holes
 
 
 def _draw_options(layout: UILayout, settings: bpy.types.PropertyGroup) -> None:
@@ -125,6 +129,7 @@ def _draw_options(layout: UILayout, settings: bpy.types.PropertyGroup) -> None:
     if settings.source != 'REFERENCES':  # which give the size, and a mesh where they show it
         column.prop(settings, "size")
         column.prop(settings, "output")
+    layout.prop(settings, "keep_holes")
     layout.prop(settings, "fit")
     layout.prop(settings, "texture")
     layout.prop(settings, "show_colours")

@@ -67,6 +67,7 @@ def draw_button(layout: UILayout, settings: bpy.types.PropertyGroup, text: str |
     text = text or "Reconstruct"
     button = layout.operator(name, text=text, text_ctxt=CONTEXT, icon='MESH_MONKEY')
     button.resolution = settings.resolution
+    button.keep_holes = settings.keep_holes
     button.fit = settings.fit
     button.texture = settings.texture
     button.collection = settings.references.name if settings.references else ""

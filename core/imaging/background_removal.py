@@ -5,60 +5,37 @@ The background is what has the color of the image's border and is connected to i
     +---------------------+     1. Smooth a sensor's noise away, if there is any.
     |   outside           |     2. Fit the colors of the border: one color, or a quadratic
     |      .-------.      |        function of x and y for a smooth gradient. The border may cut
-    |     / object  \     |        through the object.
+    |     / object  \     |        through the object. Grow the fit inward (plain_background).
     |    |   .---.   |    |     3. Find the pixels close to that color. Those connected to the
     |    |  ( hole)  |    |        border are outside.
-    |    |   '---'   |    |     4. Of the enclosed ones, regions that match the background as well
-    |     \_________/     |        as the outside does are holes, such as in the handle of a cup.
+    |    |   '---'   |    |     4. Of the enclosed ones, find the holes, such as in the handle of
+    |     \_________/     |        a cup (mask_holes).
     +---------------------+     5. The rest is the object; its outermost pixels are as opaque as
                                    their color differs from the background.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .morphology import dilate, erode, filter3x3, label_regions, median3x3
-
-# The background's color. Differences are of the channel that differs most, in 0..1.
-_ALIKE = 0.06  # difference that JPEG and a slight vignette make within one color
-_MIN_PLAIN_SHARE = 0.97  # of the border's pixels that must be alike
-_FIT_ROUNDS = 4  # of a gradient; each without the pixels that the one before did not match
-
-# An object that the image's border cuts through. What is left of the border must be of one color
-# to within a JPEG's noise, since a wall or a sky above a floor must not be taken for it.
-_MIN_UNCUT_SHARE = 0.5  # of the border's pixels that must be alike, to one color
-_MIN_UNCUT_GRADIENT_SHARE = 0.75  # the same to a gradient, which fits more by chance
-_UNIFORM = 0.02  # difference below which nearly all of them must be, without noise
-_UNIFORM_QUANTILE = 0.95  # "nearly all"
-_NOISE_SPREAD = 2.0  # by how many deviations of the noise more
-_EXACT = 1.5 / 255  # the same of a drawing or a cutout, in which the object may fill one side
-_EXACT_QUANTILE = 0.85  # JPEG changes the others, next to the object
-_MIN_CORNERS = 3  # of the image that must show the background: a floor hides two
-_MIN_CORNERS_EXACT = 2
-
-# Noise of a sensor, as the standard deviation of a channel, of full scale.
-_MAX_NOISE = 0.013  # leaves a background within _ALIKE of its color, also where white clips half
-_NOISE_LAG = 3  # pixels between the two that are compared: JPEG blurs noise over neighbors
-_MAX_SMOOTHING = 4  # passes of a median filter
-_NOISE_QUANTILE = 0.75  # of the differences: white clips half of them to nothing
-_NORMAL_QUANTILE = 1.1503  # of the absolute values of a normal distribution, in deviations
+from ..jobs.task import Progress, Task, run_to_end
+from .mask_holes import fill_holes, find_holes
+from .morphology import connected_to, dilate, erode, filter3x3, label_regions
+from .plain_background import (
+    ALIKE,
+    background_difference,
+    find_border,
+    fit_background,
+    refine_background,
+    smooth_noise,
+)
 
 # Alpha that cuts nothing out: a rectangle, perhaps with rounded corners.
 _MIN_RECTANGLE = 0.95  # of its bounding box that must be opaque
 _MIN_TOUCHED = 2  # sides of the image that the box must reach
-
-# Holes.
-_BACKGROUND_QUANTILE = 0.95  # of the background's pixels: how far they are from the fitted color
-_MIN_MATCHING_SHARE = 0.7  # of a hole's pixels that must be as close
-_MIN_HOLE = 0.005  # of the object's area: smaller regions may be highlights
-_MAX_HOLES = 0.5  # of the object's area: with more it is a line drawing, and has none
-_BLUR = 2  # pixels from the object's rim that may be blurred
-_JPEG_BLOCK = 8  # pixels over which JPEG spreads an edge
 
 # Frames around an image.
 _MAX_MARGIN = 0.02  # of the longest side: the widest margin that is taken for a frame
@@ -70,31 +47,28 @@ _MIN_FILLED = 0.99  # of the pixels within a frame that must be mask
 _SPECK = 0.005  # of the largest part: dust on a scan, scraps of lettering
 _SPECK_GRID = 128  # blocks along the longest side; parts within about two blocks are one
 
+# The rim.
+_COARSE_SIDE = 256  # pixels of the longest side of the image in which steps are measured
+
 # Edge colors.
 _OPAQUE = 0.95  # alpha above which a pixel shows the object only
 _TRANSPARENT = 1 / 255  # alpha below which it shows the background only
 
+_STAGE = "Finding the object"
+
 Floats = NDArray[np.floating[Any]]
 
 
-@dataclass(frozen=True)
-class _Border:
-    """The outermost pixels of an image, from which the background's color is taken.
-
-    Attributes:
-        pixels: (H, W), where they are.
-        terms: (6, K) terms of the quadratic there.
-        corners: (4,) indices of those next to the image's corners.
-    """
-
-    pixels: NDArray[np.bool_]
-    terms: NDArray[np.float64]
-    corners: NDArray[np.int64]
-
-
 def mask_plain_background(
-    color: Floats, shown: NDArray[np.bool_] | None = None
+    color: Floats, shown: NDArray[np.bool_] | None = None, keep_holes: bool = True
 ) -> NDArray[np.float32] | None:
+    """Return the result of :func:`plain_background_mask`, which is computed at once."""
+    return run_to_end(plain_background_mask(color, shown, keep_holes))
+
+
+def plain_background_mask(
+    color: Floats, shown: NDArray[np.bool_] | None = None, keep_holes: bool = True
+) -> Task[NDArray[np.float32] | None]:
     """Return the mask of what is not background, if the background is plain.
 
     Spots of the background's color within the object stay, unless they are clearly holes in it.
@@ -103,6 +77,7 @@ def mask_plain_background(
         color: (H, W, 3) sRGB in 0..1.
         shown: (H, W), pixels that have a color; the others are transparent and count as
             background. None if all have.
+        keep_holes: Whether the mask may have holes.
 
     Returns:
         (H, W) in 0..1, or None if the border is neither of one color nor a smooth gradient, or
@@ -110,15 +85,35 @@ def mask_plain_background(
     """
     if shown is None:
         shown = np.ones(color.shape[:2], bool)
-    border = _find_border(shown)
+    border = find_border(shown)
     if border is None:
         return None
 
-    smooth = _smooth_noise(color, border.pixels)
-    weights = _fit_background(smooth[border.pixels], border, _border_noise(smooth, border.pixels))
+    smooth = yield from smooth_noise(color, border.pixels)
+    weights = fit_background(smooth, border)
     if weights is None:
         return None
-    return _mask_of_background(smooth, weights, border.pixels, shown)
+    yield Progress(0.4, _STAGE)
+    weights = refine_background(smooth, weights, shown)
+    difference = background_difference(smooth, weights)
+    difference[~shown] = 0
+    yield Progress(0.6, _STAGE)
+
+    # Background is what is alike and connected to the border, and holes of the object.
+    is_alike = difference < ALIKE
+    outside = connected_to(is_alike, border.pixels | ~shown)
+    yield Progress(0.7, _STAGE)
+    background = outside
+    if keep_holes:
+        background = outside | find_holes(difference, is_alike & ~outside, outside)
+    yield Progress(0.9, _STAGE)
+    mask = ~background
+    if not mask.any() or _rim_contrast(smooth, mask) <= ALIKE / 2:
+        return None
+    soft_mask = _soften_edge(difference, mask)
+    if keep_holes:
+        return soft_mask
+    return fill_holes(soft_mask)
 
 
 def cuts_nothing_out(alpha: Floats) -> bool:
@@ -279,146 +274,6 @@ def spread_colors(
     return result.reshape(height + 2, width + 2, channels)[1:-1, 1:-1]
 
 
-def _find_border(shown: NDArray[np.bool_]) -> _Border | None:
-    """Return the outermost of the pixels ``shown`` (H, W), or None if there are none."""
-    inner = erode(np.pad(shown, 1))[1:-1, 1:-1]
-    pixels = shown & ~inner
-    rows, columns = np.nonzero(pixels)
-    if not len(rows):
-        return None
-
-    height, width = shown.shape
-    corners = []
-    for row in (0, height - 1):
-        for column in (0, width - 1):
-            distance = np.abs(rows - row) + np.abs(columns - column)
-            corners.append(int(distance.argmin()))
-    terms = np.stack(_quadratic_terms(rows, columns, shown.shape))
-    return _Border(pixels=pixels, terms=terms, corners=np.array(corners))
-
-
-def _smooth_noise(color: Floats, border: NDArray[np.bool_]) -> Floats:
-    """Return ``color`` (H, W, 3) without the noise of a sensor; itself if there is little.
-
-    The noise is measured at the border (H, W). A median filter keeps the object's edges.
-    """
-    smooth = color
-    for _ in range(_MAX_SMOOTHING):
-        if _border_noise(smooth, border) <= _MAX_NOISE:
-            break
-        smooth = median3x3(smooth)
-    return smooth
-
-
-def _border_noise(color: Floats, border: NDArray[np.bool_]) -> float:
-    """Return the standard deviation of the noise along a border (H, W) of a plain background.
-
-    It is taken from a quantile of the differences between pixels near each other, so that neither a
-    shade nor an object at the border counts (as Donoho and Johnstone 1994,
-    doi:10.1093/biomet/81.3.425, do with wavelets).
-    """
-    differences = [np.zeros((1, 3))]
-    for axis in (0, 1):
-        first = np.swapaxes(color, 0, axis)
-        on_border = np.swapaxes(border, 0, axis)
-        pair = on_border[_NOISE_LAG:] & on_border[:-_NOISE_LAG]
-        differences.append(np.abs(first[_NOISE_LAG:][pair] - first[:-_NOISE_LAG][pair]))
-    quantile = float(np.quantile(np.concatenate(differences), _NOISE_QUANTILE))
-    return quantile / (2**0.5 * _NORMAL_QUANTILE)
-
-
-def _fit_background(
-    border_color: Floats, border: _Border, noise: float
-) -> NDArray[np.float64] | None:
-    """Return the weights (6, 3) of the quadratic that is the background's color.
-
-    Args:
-        border_color: (K, 3) colors of the border.
-        border: Where they are.
-        noise: Standard deviation of their noise.
-
-    Returns:
-        None if the border is not plain.
-    """
-    fits = (_fit_plain_background, _fit_gradient)
-    solutions = []
-    for fit in fits:
-        weights = fit(border.terms, border_color)
-        difference = np.abs(border_color - border.terms.T @ weights).max(1)
-        if (difference < _ALIKE).mean() >= _MIN_PLAIN_SHARE:
-            return weights
-        solutions.append((weights, difference))
-
-    # Is it plain apart from an object that it cuts through?
-    max_spread = _UNIFORM + _NOISE_SPREAD * noise
-    min_shares = (_MIN_UNCUT_SHARE, _MIN_UNCUT_GRADIENT_SHARE)
-    for (weights, difference), min_share in zip(solutions, min_shares, strict=True):
-        is_alike = difference < _ALIKE
-        if is_alike.mean() < min_share:
-            continue
-        if _is_uniform(difference[is_alike], is_alike[border.corners], max_spread):
-            return weights
-    return None
-
-
-def _is_uniform(
-    difference: Floats, are_corners_alike: NDArray[np.bool_], max_spread: float
-) -> bool:
-    """Return whether what is alike of a border is a background that an object crosses.
-
-    Args:
-        difference: (K,) of the alike pixels' colors from the background's.
-        are_corners_alike: (4,).
-        max_spread: Difference below which nearly all of them must be.
-    """
-    corner_count = int(are_corners_alike.sum())
-    if float(np.quantile(difference, _EXACT_QUANTILE)) <= _EXACT:
-        return corner_count >= _MIN_CORNERS_EXACT
-    spread = float(np.quantile(difference, _UNIFORM_QUANTILE))
-    return spread <= max_spread and corner_count >= _MIN_CORNERS
-
-
-def _mask_of_background(
-    color: Floats,
-    weights: NDArray[np.float64],
-    border: NDArray[np.bool_],
-    shown: NDArray[np.bool_],
-) -> NDArray[np.float32] | None:
-    """Return the mask of what is not background.
-
-    Args:
-        color: (H, W, 3) sRGB in 0..1.
-        weights: (6, 3) of the quadratic that is the background's color.
-        border: (H, W) pixels at the image's border.
-        shown: (H, W) pixels that have a color.
-
-    Returns:
-        (H, W) in 0..1, or None if nothing stands out clearly.
-    """
-    difference = _background_difference(color, weights)
-    difference[~shown] = 0
-    is_alike = difference < _ALIKE
-
-    # Background is what is alike and connected to the border, and holes of the object.
-    outside = _connected_to(is_alike, border | ~shown)
-    enclosed = is_alike & ~outside
-    holes = _find_holes(difference, enclosed, outside)
-    mask = ~(outside | holes)
-    if not mask.any():
-        return None
-    if _rim_contrast(color, mask) <= _ALIKE / 2:
-        return None
-    return _soften_edge(difference, mask)
-
-
-def _connected_to(mask: NDArray[np.bool_], seeds: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return the regions of a mask (H, W) that contain a pixel of ``seeds`` (H, W)."""
-    label = label_regions(mask)
-    has_seed = np.zeros(mask.size + 1, bool)
-    has_seed[label[seeds & mask]] = True
-    return has_seed[label]
-
-
 def _soften_edge(difference: Floats, mask: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Make the outermost pixels of a mask partly transparent.
 
@@ -438,8 +293,12 @@ def _soften_edge(difference: Floats, mask: NDArray[np.bool_]) -> NDArray[np.floa
 def _rim_contrast(color: Floats, mask: NDArray[np.bool_]) -> float:
     """Return the median step of color across the rim of a mask.
 
-    Where a shaded background was misjudged there is no such step.
+    Where a shaded background was misjudged there is no such step. It is taken in a coarse image, in
+    which also an edge that is out of focus is a step.
     """
+    stride = -(-max(mask.shape) // _COARSE_SIDE)  # rounded up
+    color = color[::stride, ::stride]
+    mask = mask[::stride, ::stride]
     steps = []
     for axis in (0, 1):
         difference = np.diff(color, axis=axis)
@@ -447,120 +306,6 @@ def _rim_contrast(color: Floats, mask: NDArray[np.bool_]) -> float:
         crosses_rim = np.diff(mask, axis=axis)
         steps.append(step[crosses_rim])
     rim_steps = np.concatenate(steps)
+    if not len(rim_steps):
+        return 0.0
     return float(np.median(rim_steps))
-
-
-def _quadratic_terms(
-    rows: NDArray[np.int64], columns: NDArray[np.int64], shape: tuple[int, ...]
-) -> list[NDArray[np.float64]]:
-    """Return the six terms of a quadratic function of x and y, both in -1..1, at pixels.
-
-    Args:
-        rows: Row of each pixel.
-        columns: Column of each pixel.
-        shape: Height and width of the image.
-    """
-    y = 2 * rows / max(shape[0] - 1, 1) - 1
-    x = 2 * columns / max(shape[1] - 1, 1) - 1
-    return [np.ones_like(x), x, y, x * x, x * y, y * y]
-
-
-def _fit_plain_background(terms: NDArray[np.float64], color: Floats) -> NDArray[np.float64]:
-    """Return the weights (6, 3) of a constant, the color of most of the border.
-
-    Args:
-        terms: (6, K) terms of the quadratic at the border's pixels.
-        color: (K, 3) their colors.
-    """
-    constant = np.median(color, axis=0)[None]
-    return np.concatenate((constant, np.zeros((len(terms) - 1, 3))))
-
-
-def _fit_gradient(terms: NDArray[np.float64], color: Floats) -> NDArray[np.float64]:
-    """Return the weights (6, 3) of the quadratic through most of the border's colors.
-
-    Args:
-        terms: (6, K) terms of the quadratic at the border's pixels.
-        color: (K, 3) their colors.
-    """
-    rows = terms.T
-    is_alike = np.ones(len(color), bool)
-
-    # Fit again without the colors that the last fit missed: the object may touch the border.
-    for _ in range(_FIT_ROUNDS):
-        solution = np.linalg.lstsq(rows[is_alike], color[is_alike], rcond=None)
-        weights: NDArray[np.float64] = solution[0]
-        residual = np.abs(rows @ weights - color)
-        error = residual.max(1)
-        median = float(np.median(error))
-        is_alike = error <= max(_ALIKE, median)
-    return weights
-
-
-def _background_difference(color: Floats, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the difference of each pixel from the background, of the channel that differs most.
-
-    Args:
-        color: (H, W, 3) sRGB in 0..1.
-        weights: (6, 3) of the quadratic that is the background's color.
-
-    Returns:
-        (H, W).
-    """
-    height, width = color.shape[:2]
-    rows = np.arange(height)[:, None]
-    columns = np.arange(width)[None]
-    terms = _quadratic_terms(rows, columns, (height, width))
-
-    # Channel by channel, and without the terms that a plain background lacks, to save memory.
-    difference = np.zeros((height, width))
-    for channel in range(3):
-        background: Any = 0
-        for weight, term in zip(weights[:, channel], terms, strict=True):
-            if weight:
-                background = background + weight * term
-        np.maximum(difference, np.abs(color[..., channel] - background), out=difference)
-    return difference
-
-
-def _find_holes(
-    difference: Floats, enclosed: NDArray[np.bool_], outside: NDArray[np.bool_]
-) -> NDArray[np.bool_]:
-    """Return where the background is seen through the object, as within the handle of a cup.
-
-    Holes are regions whose colors are as close to the background's as the pixels outside are, at
-    the same distance from the rim: white parts of an object are shaded. In a line drawing all
-    regions would be holes, so then there are none.
-
-    Args:
-        difference: (H, W) from the background's color.
-        enclosed: (H, W) pixels of about the background's color within the object.
-        outside: (H, W) pixels outside the object.
-    """
-    no_holes = np.zeros_like(enclosed)
-    object_area = difference.size - outside.sum()
-    region = label_regions(enclosed)
-    region_count = difference.size + 1
-    is_large = np.bincount(region[enclosed], minlength=region_count) >= _MIN_HOLE * object_area
-    if not is_large.any():
-        return no_holes
-
-    # How close is the background to its fitted color, near the rim but beyond its blur?
-    blurred = dilate(~(outside | enclosed), _BLUR)
-    near_rim = dilate(blurred, _JPEG_BLOCK - _BLUR) & ~blurred
-    background = difference[outside & near_rim]
-    limit = 0.0
-    if len(background):
-        limit = float(np.quantile(background, _BACKGROUND_QUANTILE))
-
-    # Most pixels of a hole are as close.
-    clear = enclosed & ~blurred
-    matching = clear & (difference <= limit)
-    clear_counts = np.bincount(region[clear], minlength=region_count)
-    matching_counts = np.bincount(region[matching], minlength=region_count)
-    is_hole = is_large & (matching_counts > _MIN_MATCHING_SHARE * clear_counts)
-
-    holes: NDArray[np.bool_] = is_hole[region]
-    if holes.sum() > object_area * _MAX_HOLES:
-        return no_holes
-    return holes

@@ -189,6 +189,15 @@ def label_regions(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
     return flood_fill(mask, np.where(mask, pixel_numbers, 0))
 
 
+def connected_to(mask: NDArray[np.bool_], seeds: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the regions of a mask (H, W) that contain a pixel of ``seeds`` (H, W)."""
+    label = label_regions(mask)
+    has_seed = np.zeros(mask.size + 1, bool)
+    has_seed[label[seeds & mask]] = True
+    connected: NDArray[np.bool_] = has_seed[label]
+    return connected
+
+
 def _sort3(
     a: NDArray[Value], b: NDArray[Value], c: NDArray[Value]
 ) -> tuple[NDArray[Value], NDArray[Value], NDArray[Value]]:

@@ -82,6 +82,17 @@ def add_fit_argument(parser: ArgumentParser) -> None:
     )
 
 
+def add_keep_holes_argument(parser: ArgumentParser) -> None:
+    """Add ``--fill-holes``, which is stored as ``keep_holes``."""
+    parser.add_argument(
+        "--fill-holes",
+        dest="keep_holes",
+        action="store_false",
+        help="make everything within the object's outline solid; an image with alpha is used as "
+        "it is",
+    )
+
+
 def run_with_progress_line(task: Task[T]) -> T:
     """Run ``task`` to its end, with a line of progress on stderr if that is a terminal."""
     if sys.stderr is None or not sys.stderr.isatty():

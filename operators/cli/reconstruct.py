@@ -30,6 +30,7 @@ from . import finish
 from .command import (
     Command,
     add_fit_argument,
+    add_keep_holes_argument,
     add_weights_argument,
     report_failures,
     run_with_progress_line,
@@ -56,6 +57,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         default=SIZE["default"],
         help="length of the longest side in meters (%(default)s)",
     )
+    add_keep_holes_argument(parser)
     add_fit_argument(parser)
     add_weights_argument(parser)
     finish.add_arguments(parser)
@@ -166,6 +168,7 @@ def _request(
         photo=photo,
         sides=sides,
         resolution=arguments.resolution,
+        keep_holes=arguments.keep_holes,
         weights=arguments.weights,
         device=_compute.chosen_device(),
         fit=arguments.fit,

@@ -12,7 +12,13 @@ from ...core.scene import exporting
 from .._results import mesh_summary
 from ..properties.scene import RESOLUTION
 from ..reconstruct_references import ReferenceChoice, add_posed_object, start_references
-from .command import Command, add_fit_argument, add_weights_argument, run_with_progress_line
+from .command import (
+    Command,
+    add_fit_argument,
+    add_keep_holes_argument,
+    add_weights_argument,
+    run_with_progress_line,
+)
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,6 +47,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help="grid cells along the longest side (%(default)s); time and memory grow with "
         "its square",
     )
+    add_keep_holes_argument(parser)
     add_fit_argument(parser)
     add_weights_argument(parser)
 
@@ -51,6 +58,7 @@ def _run_command(arguments: argparse.Namespace) -> int:
         names=arguments.names,
         collection=arguments.collection,
         resolution=arguments.resolution,
+        keep_holes=arguments.keep_holes,
         weights=arguments.weights,
         fit=arguments.fit,
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import bpy
 import numpy as np
-from bpy.props import StringProperty
+from bpy.props import BoolProperty, StringProperty
 from bpy.types import Context
 from numpy.typing import NDArray
 
@@ -17,6 +17,7 @@ from ...core.model.jobs import reconstruct as reconstruct_job  # without torch, 
 from ...core.scene import images as scene_images
 from .. import _compute, _results
 from .._task_operator import TaskOperator
+from ..properties.scene import KEEP_HOLES
 
 _SUFFIX = " cut out"
 _MAX_SIDE = 1024  # pixels: the model sees fewer, and more are slow to paint on
@@ -42,6 +43,7 @@ class MAQUETTE_OT_cut_out(TaskOperator, bpy.types.Operator):
         "Reconstruct",
         options={'SKIP_SAVE'},
     )
+    keep_holes: BoolProperty(**KEEP_HOLES)
 
     def start(self, context: Context) -> Task[Pixels]:
         image = self._image(context)
@@ -50,7 +52,8 @@ class MAQUETTE_OT_cut_out(TaskOperator, bpy.types.Operator):
         weights = _results.weights_file()
         device = _compute.chosen_device()
         target = _compute.compute_target(self.interactive)
-        return _cut_out(values, weights, device, target)
+        options = (weights, device, self.keep_holes)
+        return _cut_out(values, options, target)
 
     def finish(self, context: Context, result: Pixels) -> None:
         name = self._name.removesuffix(_SUFFIX) + _SUFFIX
@@ -79,13 +82,13 @@ class MAQUETTE_OT_cut_out(TaskOperator, bpy.types.Operator):
 
 def _cut_out(
     values: scene_images.ImageValues,
-    weights: Path | None,
-    device: str,
+    options: tuple[Path | None, str, bool],
     target: _compute.ComputeTarget,
 ) -> Task[Pixels]:
+    """Cut out ``values`` with the ``options`` of ``cut_out_object``."""
     yield Progress(0.0, "Reading")
     pixels = values.to_pixels(_MAX_SIDE)
-    return (yield from target.run(reconstruct_job.cut_out_object, pixels, weights, device))
+    return (yield from target.run(reconstruct_job.cut_out_object, pixels, *options))
 
 
 def _show_in_editor(context: Context, image: bpy.types.Image) -> None:

@@ -6,7 +6,7 @@ import bpy
 from bpy.props import BoolProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
 _MOST = 12  # results that are kept
-_SETTINGS = ("resolution", "size", "fit", "output")
+_SETTINGS = ("resolution", "keep_holes", "size", "fit", "output")
 
 
 class MaquetteResult(bpy.types.PropertyGroup):
@@ -14,6 +14,7 @@ class MaquetteResult(bpy.types.PropertyGroup):
 
     image: PointerProperty(type=bpy.types.Image)
     resolution: IntProperty()
+    keep_holes: BoolProperty(default=True)
     size: FloatProperty()
     fit: BoolProperty()
     output: StringProperty()

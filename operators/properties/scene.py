@@ -37,6 +37,13 @@ FIT = {
     "Takes a few more seconds and helps thin parts most",
     "default": False,
 }
+KEEP_HOLES = {
+    "name": "Keep Holes",
+    "description": "Let the background be seen through the object where it has holes, as a mug's "
+    "handle. Turn it off if white parts of the object are taken for holes: everything within its "
+    "outline is then solid. An image with an alpha channel is used as it is",
+    "default": True,
+}
 TEXTURE = {
     "name": "Texture",
     "description": "Unwrap the mesh afterwards and bake a texture from its images, which shows "
@@ -83,7 +90,7 @@ WEIGHTS = file_property(
     {'SKIP_SAVE'},
 )
 
-_RECONSTRUCTION = ("resolution", "size", "fit", "output", "texture")
+_RECONSTRUCTION = ("resolution", "keep_holes", "size", "fit", "output", "texture")
 
 
 def side_image_name(side: str) -> str:
@@ -149,6 +156,7 @@ class MaquetteSettings(bpy.types.PropertyGroup):
         options={'SKIP_SAVE'},
     )
     resolution: IntProperty(**RESOLUTION)
+    keep_holes: BoolProperty(**KEEP_HOLES)
     fit: BoolProperty(**FIT)
     output: EnumProperty(**OUTPUT)
     texture: BoolProperty(**TEXTURE, default=True)

@@ -51,6 +51,7 @@ LABELS = {
     "Install Again": "重新安装",
     "Install for CUDA": "安装 CUDA 版",
     "Install PyTorch": "安装 PyTorch",
+    "Keep Holes": "保留孔洞",
     "Lay Out Turnaround": "布置多视图",
     "Left": "左",
     "Left Image": "左视图像",

@@ -51,6 +51,7 @@ LABELS = {
     "Install Again": "Réinstaller",
     "Install for CUDA": "Installer pour CUDA",
     "Install PyTorch": "Installer PyTorch",
+    "Keep Holes": "Garder les trous",
     "Lay Out Turnaround": "Disposer la planche",
     "Left": "Gauche",
     "Left Image": "Image de gauche",

@@ -51,6 +51,7 @@ LABELS = {
     "Install Again": "Erneut installieren",
     "Install for CUDA": "Für CUDA installieren",
     "Install PyTorch": "PyTorch installieren",
+    "Keep Holes": "Löcher behalten",
     "Lay Out Turnaround": "Ansichtenblatt anordnen",
     "Left": "Links",
     "Left Image": "Bild von links",

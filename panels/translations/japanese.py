@@ -51,6 +51,7 @@ LABELS = {
     "Install Again": "再インストール",
     "Install for CUDA": "CUDA 用をインストール",
     "Install PyTorch": "PyTorch をインストール",
+    "Keep Holes": "穴を残す",
     "Lay Out Turnaround": "設定画を配置",
     "Left": "左",
     "Left Image": "左の画像",

@@ -51,6 +51,7 @@ LABELS = {
     "Install Again": "Instalar de nuevo",
     "Install for CUDA": "Instalar para CUDA",
     "Install PyTorch": "Instalar PyTorch",
+    "Keep Holes": "Conservar huecos",
     "Lay Out Turnaround": "Disponer hoja de vistas",
     "Left": "Izquierda",
     "Left Image": "Imagen de la izquierda",

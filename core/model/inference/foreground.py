@@ -16,10 +16,11 @@ from ...imaging.background_removal import (
     cuts_nothing_out,
     decontaminate_edges,
     detect_frame,
-    mask_plain_background,
+    plain_background_mask,
     remove_specks,
     shown_pixels,
 )
+from ...imaging.mask_holes import fill_holes
 from ...jobs.task import Progress, Task, subtask
 from ..networks.foreground import SIDE, ForegroundNetwork
 from ..networks.layers import device_of
@@ -52,7 +53,7 @@ _MARGIN_PIXELS = 2
 
 
 def segment_images(
-    images: Mapping[str, Pixels], network: ForegroundNetwork
+    images: Mapping[str, Pixels], network: ForegroundNetwork, keep_holes: bool = True
 ) -> Task[dict[str, Pixels]]:
     """Return :func:`segment_foreground` of several images by name.
 
@@ -62,7 +63,7 @@ def segment_images(
     segmented = {}
     for index, (name, image) in enumerate(images.items()):
         start = _SEGMENTATION_SHARE * index / len(images)
-        task = segment_foreground(image, network)
+        task = segment_foreground(image, network, keep_holes)
         try:
             segmented[name] = yield from subtask(
                 task, start, _SEGMENTATION_SHARE, f"{_STAGE}, {name}"
@@ -72,11 +73,18 @@ def segment_images(
     return segmented
 
 
-def segment_foreground(image: Pixels, network: ForegroundNetwork) -> Task[Pixels]:
+def segment_foreground(
+    image: Pixels, network: ForegroundNetwork, keep_holes: bool = True
+) -> Task[Pixels]:
     """Return ``image`` (H, W, 4) with the object's mask as alpha.
 
     The mask is the image's alpha if it has one, else what is in front of a plain background, else
     what the network finds.
+
+    Args:
+        image: sRGB in 0..1, straight alpha.
+        network: Finds objects before any background.
+        keep_holes: Whether a mask that is found may have holes; an alpha is used as it is.
 
     Raises:
         ImageError: No object was found.
@@ -86,23 +94,22 @@ def segment_foreground(image: Pixels, network: ForegroundNetwork) -> Task[Pixels
     alpha = image[..., 3]
     if alpha.min() < _CLEAR:
         if cuts_nothing_out(alpha):
-            segmented = yield from _segment_uncut(image, network)
+            segmented = yield from _segment_uncut(image, network, keep_holes)
             if segmented is not None:
                 return segmented
         return _apply_mask(image, alpha, 0)
     if _is_blank(color):
         raise ImageError("No object was found because the image has a single color")
 
-    plain_mask = mask_plain_background(color)
-    yield Progress(0.2, _STAGE)
+    plain_mask = yield from _segment_plain(color, None, keep_holes)
     if plain_mask is None:
-        mask = yield from _segment_with_network(color, network)
+        mask = yield from _segment_with_network(color, network, keep_holes)
         return _apply_mask(image, mask, _MIN_RIM)
 
     # What differs from a plain background may be a frame around the object, rather than the object.
     frame_interior = detect_frame(plain_mask)
     if frame_interior is not None:
-        segmented = yield from _segment_inside_frame(image, frame_interior, network)
+        segmented = yield from _segment_inside_frame(image, frame_interior, network, keep_holes)
         if segmented is not None:
             return segmented
     return _apply_mask(image, plain_mask, _MIN_RIM)
@@ -114,7 +121,9 @@ def _is_blank(color: Pixels) -> bool:
     return bool(np.ptp(flat, axis=0).max() < _BLANK_RANGE)
 
 
-def _segment_uncut(image: Pixels, network: ForegroundNetwork) -> Task[Pixels | None]:
+def _segment_uncut(
+    image: Pixels, network: ForegroundNetwork, keep_holes: bool
+) -> Task[Pixels | None]:
     """Segment an image whose alpha cuts nothing out, or return None if there is no object in it.
 
     Then it is a rectangular object that fills the image, and the alpha is its mask.
@@ -122,19 +131,19 @@ def _segment_uncut(image: Pixels, network: ForegroundNetwork) -> Task[Pixels | N
     Args:
         image: (H, W, 4).
         network: See :func:`segment_foreground`.
+        keep_holes: See :func:`segment_foreground`.
     """
     shown = shown_pixels(image[..., 3])
     color = image[..., :3]
     if not shown.any() or _is_blank(color[shown]):
         return None
 
-    mask = mask_plain_background(color, shown)
-    yield Progress(0.2, _STAGE)
+    mask = yield from _segment_plain(color, shown, keep_holes)
     if mask is None:
         # The network has to see a color where there is none.
         filled = np.where(shown[..., None], color, np.median(color[shown], axis=0))
         try:
-            mask = yield from _segment_with_network(filled.astype(np.float32), network)
+            mask = yield from _segment_with_network(filled.astype(np.float32), network, keep_holes)
         except ImageError:
             return None
 
@@ -147,7 +156,25 @@ def _segment_uncut(image: Pixels, network: ForegroundNetwork) -> Task[Pixels | N
     return _apply_mask(image, np.where(shown, mask, 0), _MIN_RIM)
 
 
-def _segment_with_network(color: Pixels, network: ForegroundNetwork) -> Task[NDArray[np.float32]]:
+def _segment_plain(
+    color: Pixels, shown: NDArray[np.bool_] | None, keep_holes: bool
+) -> Task[NDArray[np.float32] | None]:
+    """Return the mask (H, W) of what is before a plain background; None if there is none.
+
+    Args:
+        color: (H, W, 3).
+        shown: (H, W) pixels that have a color; None if all have.
+        keep_holes: See :func:`segment_foreground`.
+    """
+    task = plain_background_mask(color, shown, keep_holes)
+    mask = yield from subtask(task, 0.0, 0.2)
+    yield Progress(0.2, _STAGE)
+    return mask
+
+
+def _segment_with_network(
+    color: Pixels, network: ForegroundNetwork, keep_holes: bool
+) -> Task[NDArray[np.float32]]:
     """Return the network's mask (H, W), refined by a second look at the object alone."""
     rough_mask = remove_specks(_run_foreground_network(color, network, with_mirror=False))
     mask = np.zeros_like(rough_mask)
@@ -165,11 +192,16 @@ def _segment_with_network(color: Pixels, network: ForegroundNetwork) -> Task[NDA
     mask[top:bottom, left:right] = _run_foreground_network(crop, network, with_mirror=True)
     mask_bounds(mask)  # raises ImageError if it is empty
     yield Progress(0.8, _STAGE)
-    return mask
+    if keep_holes:
+        return mask
+    return fill_holes(mask)
 
 
 def _segment_inside_frame(
-    image: Pixels, interior: tuple[slice, slice], network: ForegroundNetwork
+    image: Pixels,
+    interior: tuple[slice, slice],
+    network: ForegroundNetwork,
+    keep_holes: bool,
 ) -> Task[Pixels | None]:
     """Segment the interior of a frame, or return None if there is no object in it.
 
@@ -179,9 +211,10 @@ def _segment_inside_frame(
         image: (H, W, 4).
         interior: Rows and columns within the frame.
         network: See :func:`segment_foreground`.
+        keep_holes: See :func:`segment_foreground`.
     """
     try:
-        segmented = yield from segment_foreground(image[interior], network)
+        segmented = yield from segment_foreground(image[interior], network, keep_holes)
     except ImageError:
         return None
     solid = segmented[..., 3] > 0.5

@@ -67,12 +67,14 @@ class ReconstructionSettings:
     weights: A .safetensors file; None for the bundled one.
     device: Where PyTorch computes: "cpu", "cuda" or "mps".
     fit: Whether to finally move the surface so that its silhouettes match the masks.
+    keep_holes: Whether the masks that are found may have holes.
     """
 
     resolution: int = 128
     weights: Path | None = None
     device: str = "cpu"
     fit: bool = False
+    keep_holes: bool = True
 
 
 _DEFAULTS = ReconstructionSettings()
@@ -96,7 +98,8 @@ def reconstruct_photo(
         MeshError: The model finds no solid in the image.
     """
     network, foreground_network = weights.load_weights(settings.weights, settings.device)
-    image = yield from subtask(segment_foreground(image, foreground_network), 0.0, 0.05)
+    segmentation = segment_foreground(image, foreground_network, settings.keep_holes)
+    image = yield from subtask(segmentation, 0.0, 0.05)
     views = [upright_view(image, network)]
     mesh = yield from reconstruct_and_fit(views, network, settings.resolution, settings.fit)
     return scaled_to(mesh, 1.0).on_ground()
@@ -120,7 +123,7 @@ def reconstruct_sides(
         MeshError: The model finds no solid in the images.
     """
     network, foreground_network = weights.load_weights(settings.weights, settings.device)
-    segmented = yield from segment_images(images, foreground_network)
+    segmented = yield from segment_images(images, foreground_network, settings.keep_holes)
 
     masks = {name: image[..., 3] for name, image in segmented.items()}
     cameras = align_side_cameras(masks)

@@ -27,6 +27,7 @@ class ReconstructionRequest:
             there are sides.
         sides: image files or pixels by the names of ``core.cameras.SIDES``.
         resolution: cells along the longest side.
+        keep_holes: whether the masks that are found may have holes.
         weights: of the model; None for the bundled ones.
         device: "cpu", "cuda", "mps" or "auto".
         fit: whether to fit the surface to the masks afterwards.
@@ -35,6 +36,7 @@ class ReconstructionRequest:
     photo: Path | Pixels | None = None
     sides: dict[str, Path | Pixels] = field(default_factory=dict)
     resolution: int = 128
+    keep_holes: bool = True
     weights: Path | None = None
     device: str = "auto"
     fit: bool = False
@@ -65,6 +67,7 @@ def reconstruct_request(request: ReconstructionRequest) -> Task[MeshArrays]:
     with devices.select_device(request.device) as device:
         settings = pipeline.ReconstructionSettings(
             resolution=request.resolution,
+            keep_holes=request.keep_holes,
             weights=request.weights,
             device=device.type,
             fit=request.fit,
@@ -86,13 +89,16 @@ def _read_pixels(image: Path | Pixels) -> Pixels:
     return image
 
 
-def cut_out_object(pixels: Pixels, weights: Path | None, device: str) -> Task[Pixels]:
+def cut_out_object(
+    pixels: Pixels, weights: Path | None, device: str, keep_holes: bool = True
+) -> Task[Pixels]:
     """Return an image with the mask that a reconstruction from it would use as its alpha.
 
     Args:
         pixels: (H, W, 4) sRGB in 0..1 with straight alpha.
         weights: of the model; None for the bundled ones.
         device: "cpu", "cuda", "mps" or "auto".
+        keep_holes: whether a mask that is found may have holes.
 
     Raises:
         ImageError: no object was found in it.
@@ -106,7 +112,7 @@ def cut_out_object(pixels: Pixels, weights: Path | None, device: str) -> Task[Pi
 
     with devices.select_device(device) as chosen:
         _, network = weight_files.load_weights(weights, chosen.type)
-        return (yield from foreground.segment_foreground(pixels, network))
+        return (yield from foreground.segment_foreground(pixels, network, keep_holes))
 
 
 def export_checkpoint(checkpoint: Path, target: Path) -> Task[Path]:

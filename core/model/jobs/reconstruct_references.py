@@ -30,6 +30,7 @@ class PosedRequest:
         near: (3,) point in world space; the object is there along a view whose depth no other image
             shows.
         resolution: cells along the longest side.
+        keep_holes: whether the masks that are found may have holes.
         weights: of the model; None for the bundled ones.
         device: "cpu", "cuda", "mps" or "auto".
         fit: whether to fit the surface to the masks afterwards.
@@ -40,6 +41,7 @@ class PosedRequest:
     references: tuple[Reference, ...]
     near: NDArray[np.float64]
     resolution: int = 128
+    keep_holes: bool = True
     weights: Path | None = None
     device: str = "auto"
     fit: bool = False
@@ -80,7 +82,9 @@ def reconstruct_posed(request: PosedRequest) -> Task[PosedReconstruction]:
         segmented = []
         for index, reference in enumerate(request.references):
             begin = _SEGMENTING * index / len(request.references)
-            segmentation = foreground.segment_foreground(reference.view.image, foreground_network)
+            segmentation = foreground.segment_foreground(
+                reference.view.image, foreground_network, request.keep_holes
+            )
             stage = f"Finding the object, {reference.name}"
             try:
                 image = yield from subtask(segmentation, begin, _SEGMENTING, stage)
