@@ -6,5 +6,6 @@ from pathlib import Path
 
 _CORE = Path(__file__).parent
 PACKAGE = _CORE.parent  # the folder of the extension
+DOCUMENTATION = PACKAGE / "docs"
 SAMPLES = _CORE / "samples"  # sample images
 BUNDLED_WEIGHTS = _CORE / "weights" / "maquette.safetensors"

@@ -10,6 +10,7 @@ from . import (
     finish,
     install_packages,
     lay_out_turnaround,
+    open_guide,
     preview_cameras,
     reconstruct,
     reconstruct_folder,
@@ -67,6 +68,7 @@ _MODULES = (
     write_masks,
     train,
     install_packages,
+    open_guide,
     main,
 )
 

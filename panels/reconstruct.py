@@ -12,6 +12,7 @@ from ..operators._translation import CONTEXT
 from ..operators.images.cut_out import MAQUETTE_OT_cut_out
 from ..operators.images.from_image import MAQUETTE_OT_try_example
 from ..operators.images.run_again import MAQUETTE_OT_run_again
+from ..operators.open_guide import MAQUETTE_OT_open_guide
 from ..operators.properties.scene import side_image_name
 from ..operators.reconstruct import MAQUETTE_OT_reconstruct
 from ..operators.results.mark_as_asset import MAQUETTE_OT_mark_as_asset, is_asset_candidate
@@ -32,6 +33,10 @@ _SIDE_SHARE = 0.22  # of the width, for the name of a side
 
 class MAQUETTE_PT_reconstruct(SidebarPanel, bpy.types.Panel):
     bl_label = "Reconstruct"
+
+    def draw_header_preset(self, context: Context) -> None:
+        """Draw a link to the guide at the right end of the header."""
+        self.layout.operator(MAQUETTE_OT_open_guide.bl_idname, text="", icon='HELP', emboss=False)
 
     def draw_content(self, layout: UILayout, context: Context) -> None:
         settings = context.scene.maquette

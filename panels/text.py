@@ -15,11 +15,12 @@ _CHARACTER_WIDTH = 6.0  # pixels of Blender's font, on average, at a resolution 
 _MARGINS = 62  # pixels of a panel, a box and an icon, at that scale
 _MIN_LENGTH = 20  # characters
 _DEFAULT_LENGTH = 34  # characters, without a region to draw in
+_WIDE_SHARE = 0.92  # of a line's length that wide characters fill, which are wider than two
 # Where lines may end: after a word, or a wide character with the punctuation about it.
 _WIDE = "\u3000-\u9fff\uff00-\uffef"
 _CLOSING = "\u3001\u3002\u300d\uff01\uff09\uff0c\uff1a\uff1b\uff1f"
 _OPENING = "\u300c\uff08"
-_PARTS = re.compile(f"[{_OPENING}]*[{_WIDE}][{_CLOSING}]*\\s*|[^\\s{_WIDE}]+\\s*|\\s+")
+_PARTS = re.compile(f"[{_OPENING}]*[{_WIDE}][{_CLOSING}]*\\s*|[^\\s{_WIDE}]+[{_CLOSING}]*\\s*|\\s+")
 
 
 def draw_text(layout: UILayout, text: str, icon: str = 'INFO', margin: int = 0) -> None:
@@ -48,6 +49,7 @@ def wrap_text(text: str, length: int) -> list[str]:
     if _text_width(text) == len(text):
         return textwrap.wrap(text, length)
 
+    length = int(_WIDE_SHARE * length)
     lines = [""]
     for part in _PARTS.findall(text):
         if lines[-1] and _text_width(lines[-1] + part.rstrip()) > length:

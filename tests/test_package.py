@@ -86,6 +86,7 @@ def test_the_zip_holds_what_runs_and_no_more(built):
         "LICENSE",
         "README.md",
         "core",
+        "docs",
         "operators",
         "panels",
     }
@@ -95,6 +96,7 @@ def test_the_zip_holds_what_runs_and_no_more(built):
         for path in (ROOT / part).rglob("*.py")
     }
     assert ours <= set(names)
+    assert {"docs/guide.md", "docs/images/window.png"} <= set(names)  # the guide in the panel
     assert "core/jobs/worker_boot.py" in names  # read as text, never imported
     assert not [name for name in names if name.endswith((".pyc", ".blend1")) or "/." in name]
     assert built.stat().st_size < 70e6

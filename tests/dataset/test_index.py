@@ -101,13 +101,12 @@ def test_a_split_without_objects_gets_a_tenth_of_the_other_one(set_copy, split, 
     assert names(other) == ["egg"] and names(split) == ["lens", "pill"]
 
 
-def test_copies_of_one_shape_are_too_few_to_lend_one(set_copy):
+def test_copies_of_one_shape_are_too_few_to_lend_one(set_copy, tmp_path):
     change_splits(set_copy, "splits.json", egg="train", lens="", pill="", stone="")
-    shutil.copy(set_copy / "objects/egg.tar", set_copy / "objects/twin.tar")
-    change_splits(set_copy, "splits.json", twin="train")
+    twin = shutil.copytree(set_copy, tmp_path / "twin")
     for split in ("train", "validation"):
         with pytest.raises(DatasetError, match="has 1 object to train on"):
-            dataset_index.split_locations([set_copy], split)
+            dataset_index.split_locations([set_copy, twin], split)
 
 
 def test_a_packed_set_is_good_and_counted(ellipsoids, packed):

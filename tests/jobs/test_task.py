@@ -98,6 +98,17 @@ def test_time_left_counts_from_the_first_step():
     assert clock.progress_text(Progress(0.75, "Running")) == "Running, 75%, 2 min left"
 
 
+def test_time_left_leaves_out_loading_and_waits_for_a_fifth_of_the_work():
+    now = iter([0.0, 30.0, 30.0, 33.0, 34.0])
+    clock = ProgressClock(lambda: next(now))
+    for _ in range(2):
+        assert clock.progress_text(Progress(0.0, "Loading the model")) == "Loading the model"
+    assert clock.progress_text(Progress(0.0, "Reading")) == "Reading"
+    assert clock.progress_text(Progress(0.19, "Running")) == "Running, 19%"
+    # Four seconds for a quarter, and not 34.
+    assert clock.progress_text(Progress(0.25, "Running")) == "Running, 25%, 12 s left"
+
+
 def test_in_thread_runs_on_a_thread_and_its_steps_are_short():
     caller = threading.get_ident()
 

@@ -241,6 +241,37 @@ def test_loading_a_file_empties_the_line(line):
         operator.cancel(_task_operator.bpy.context)
 
 
+def test_each_panel_shows_what_its_buttons_began(line, monkeypatch):
+    from maquette.operators import _task_operator
+
+    context = _task_operator.bpy.context
+    elsewhere = line(forever())
+    monkeypatch.setattr(context, _task_operator.PANEL_KEY, "MAQUETTE_PT_finish", raising=False)
+    finish = line(forever())
+    shown = _task_operator.queue.shown_in
+    assert shown("MAQUETTE_PT_finish") == [(1, finish._task)]
+    assert shown(_task_operator.FIRST_PANEL) == [(0, elsewhere._task)]
+    for operator in (elsewhere, finish):
+        operator.cancel(context)
+
+
+def test_what_a_result_begins_is_shown_where_its_own_button_is(line, monkeypatch):
+    from maquette.operators import _task_operator
+
+    context = _task_operator.bpy.context
+    monkeypatch.setattr(context, _task_operator.PANEL_KEY, "MAQUETTE_PT_image", raising=False)
+    first = line(counting([], "first"))
+    monkeypatch.setattr(context, _task_operator.PANEL_KEY, None)
+    texturing = []
+    first.finish = lambda context, result: texturing.append(line(forever()))
+    first.to_end()
+    assert texturing[0]._task.panel == "MAQUETTE_PT_image"
+    later = line(forever())
+    assert later._task.panel == _task_operator.FIRST_PANEL
+    for operator in (*texturing, later):
+        operator.cancel(context)
+
+
 def test_what_reads_the_scene_as_it_goes_does_not_wait_in_line(line):
     from maquette.operators import _task_operator
 

@@ -91,11 +91,12 @@ def test_wide_characters_are_wrapped_by_their_width():
     from maquette.panels.text import wrap_text
 
     assert wrap_text("Blue: certain. Red: guessed", 15) == ["Blue: certain.", "Red: guessed"]
-    assert wrap_text("青は確実です。赤は推測です。", 14) == ["青は確実です。", "赤は推測です。"]
-    assert wrap_text("青は「確実」です", 6) == ["青は", "「確", "実」で", "す"]
-    assert wrap_text("需要 PyTorch。请安装", 14) == ["需要 PyTorch。", "请安装"]
-    assert "".join(wrap_text("再" * 50, 10)) == "再" * 50
-    assert max(map(len, wrap_text("再" * 50, 11))) == 5
+    assert wrap_text("青は確実です。赤は推測です。", 16) == ["青は確実です。", "赤は推測です。"]
+    assert wrap_text("青は「確実」です", 7) == ["青は", "「確", "実」で", "す"]
+    assert wrap_text("需要 PyTorch。请安装", 16) == ["需要 PyTorch。", "请安装"]
+    assert wrap_text("(1 GB)。安", 6) == ["(1", "GB)。", "安"]
+    assert "".join(wrap_text("再" * 50, 11)) == "再" * 50
+    assert max(map(len, wrap_text("再" * 50, 12))) == 5
 
 
 def descriptions(tree):

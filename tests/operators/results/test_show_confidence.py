@@ -3,7 +3,10 @@ from dataclasses import replace
 import bpy
 import numpy as np
 import pytest
-from maquette.core.arrays import MeshArrays
+from maquette.core.arrays import MeshArrays, SourceView
+from maquette.core.cameras import look_at, perspective_camera
+from maquette.core.imaging.image_files import encode_png
+from maquette.core.scene import source_views
 
 TETRAHEDRON = MeshArrays(
     np.array(((0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1)), np.float32),
@@ -37,6 +40,28 @@ def test_shown_as_heat_and_taken_away_again(made):
     assert colors.render_color_index == colors.find("Color")  # what is rendered and exported stays
     assert bpy.ops.maquette.show_confidence() == {'FINISHED'}
     assert [colors.active_color.name, len(colors)] == ["Color", 1]
+
+
+def test_of_one_image_the_scale_is_the_one_on_which_its_confidence_differs(made):
+    camera = perspective_camera(look_at(np.array((0, -3, 0)), np.zeros(3)), 0.8, 4)
+    view = SourceView(encode_png(np.ones((4, 4, 4), np.float32)), camera)
+    source_views.store_views(made, (view,))
+    values = np.array((0.25, 0.36, 0.6, 0.305), np.float32)
+    made.data.attributes["Confidence"].data.foreach_set("value", values)
+
+    def shown():
+        assert bpy.ops.maquette.show_confidence() == {'FINISHED'}
+        colors = made.data.color_attributes.active_color.data
+        return np.array([tuple(point.color_srgb)[:3] for point in colors])
+
+    red, white, blue, light_red = shown()
+    assert red[0] > 2 * red[2] and white.min() > 0.9 and blue[2] > 2 * blue[0]
+    np.testing.assert_allclose(light_red, (0.96, 0.65, 0.51), atol=0.03)
+
+    # With a second image the same values are all around the middle.
+    assert bpy.ops.maquette.show_confidence() == {'FINISHED'}
+    source_views.store_views(made, (view, view))
+    assert np.ptp(shown(), axis=0).max() < 0.5
 
 
 def test_the_sidebar_asks_for_it_in_edit_mode_too(made):
