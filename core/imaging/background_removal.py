@@ -36,6 +36,10 @@ from .plain_background import (
 # Alpha that cuts nothing out: a rectangle, perhaps with rounded corners.
 _MIN_RECTANGLE = 0.95  # of its bounding box that must be opaque
 _MIN_TOUCHED = 2  # sides of the image that the box must reach
+_MIN_VEIL = 0.05  # highest alpha of an image that is not empty
+_MIN_FADE = 4  # pixels: the width of an edge that fades; that of a cut is blurred over fewer
+_MAX_FADE_SHARE = 0.15  # of the longest side: how wide a faded margin may be
+_MIN_FADING_SHARE = 0.25  # of the two outermost pixels of each side that must be visible
 
 # Frames around an image.
 _MAX_MARGIN = 0.02  # of the longest side: the widest margin that is taken for a frame
@@ -48,7 +52,7 @@ _SPECK = 0.005  # of the largest part: dust on a scan, scraps of lettering
 _SPECK_GRID = 128  # blocks along the longest side; parts within about two blocks are one
 
 # The rim.
-_COARSE_SIDE = 256  # pixels of the longest side of the image in which steps are measured
+_COARSE_SIDE = 128  # pixels of the longest side of the image in which steps are measured
 
 # Edge colors.
 _OPAQUE = 0.95  # alpha above which a pixel shows the object only
@@ -120,12 +124,14 @@ def cuts_nothing_out(alpha: Floats) -> bool:
     """Return whether an image with this alpha still has its background.
 
     Then what is opaque is a rectangle that reaches two sides of the image or more: all but a few
-    pixels, rounded corners, or a strip along an edge. A rectangle with a margin all around, even of
-    one pixel, may be an object that is cut out, such as a door.
+    pixels, rounded corners, or a strip along an edge; or a rectangle that fades out slowly. A sharp
+    rectangle with a margin all around, even of one pixel, may be an object that is cut out, such as
+    a door. A veil over all of the image does not count.
 
     Args:
         alpha: (H, W) in 0..1.
     """
+    alpha = without_veil(alpha)
     opaque = alpha >= 0.5
     rows = np.flatnonzero(opaque.any(1))
     columns = np.flatnonzero(opaque.any(0))
@@ -135,12 +141,44 @@ def cuts_nothing_out(alpha: Floats) -> bool:
     height, width = alpha.shape
     touched = (rows[0] == 0, rows[-1] == height - 1, columns[0] == 0, columns[-1] == width - 1)
     box = opaque[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    return sum(touched) >= _MIN_TOUCHED and bool(box.mean() >= _MIN_RECTANGLE)
+    if box.mean() < _MIN_RECTANGLE:
+        return False
+    return sum(touched) >= _MIN_TOUCHED or _is_fading(alpha, box.shape)
+
+
+def without_veil(alpha: Floats) -> Floats:
+    """Return an alpha (H, W) whose highest value is 1, unless it is nearly 0 everywhere."""
+    highest = float(alpha.max())
+    if highest < _MIN_VEIL:
+        return alpha
+    return alpha / alpha.dtype.type(highest)
+
+
+def _is_fading(alpha: Floats, box: tuple[int, ...]) -> bool:
+    """Return whether an opaque box fades out toward all sides of the image.
+
+    The soft shadow beside a box that is cut out does not reach them all.
+
+    Args:
+        alpha: (H, W) in 0..1.
+        box: Height and width of what is opaque, pixels.
+    """
+    margins = np.array(alpha.shape) - np.array(box)
+    if margins.max() > 2 * _MAX_FADE_SHARE * max(alpha.shape):
+        return False
+    visible = alpha > _TRANSPARENT
+    sides = (visible[:2], visible[-2:], visible[:, :2], visible[:, -2:])
+    if min(float(side.mean()) for side in sides) < _MIN_FADING_SHARE:
+        return False
+
+    partial = visible & (alpha < _OPAQUE)
+    width = float(partial.sum()) / (2 * sum(box))
+    return width > _MIN_FADE
 
 
 def shown_pixels(alpha: Floats) -> NDArray[np.bool_]:
     """Return the pixels (H, W) of an image that :func:`cuts_nothing_out` whose color is certain."""
-    return np.asarray(alpha > _OPAQUE)
+    return np.asarray(without_veil(alpha) > _OPAQUE)
 
 
 def detect_frame(mask: Floats) -> tuple[slice, slice] | None:

@@ -6,12 +6,12 @@ the white of the ground. All those of an object together can:
 
       chair's back               printed bag
     +--------------+          .----------------.      1. A hole is of the same color as the
-    | #  #  #  # # |          |  ___    _      |         background around the object.
-    | #  #  #  # # |          | |   |  | |  _  |      2. It has a sharp edge, while paper fades into
-    | #  #  #  # # |          | |___|  |_| |_| |         its shades.
-    +--------------+          |   ____         |      3. Where there are many, what separates them
-      |          |            |  |____|   print|         is thin: slats, bars, wires.
-      |          |            '----------------'
+    | #  #  #  # # |          |  ___    _      |         background around the object. If many
+    | #  #  #  # # |          | |   |  | |  _  |         regions nearly are, the object is white.
+    | #  #  #  # # |          | |___|  |_| |_| |      2. It has a sharp edge, while paper fades into
+    +--------------+          |   ____         |         its shades.
+      |          |            |  |____|   print|      3. Where there are many, what separates them
+      |          |            '----------------'         is thin: slats, bars, wires.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ _JPEG_BLOCK = 8  # pixels over which JPEG spreads an edge
 
 # All regions of an object. Values are from regions of rendered objects that are printed, or not.
 _FEW = 3  # holes that an object may have in thick material, such as a mug or a tire
-_MAX_SOFTNESS_OF_FEW = 0.35  # of their edges
-_MIN_THINNESS = 0.5  # of the material around many, less the softness of their edges
+_MAX_SOFTNESS_OF_FEW = 0.5  # of their edges
+_MIN_THINNESS = 0.5  # of the material around many, less half of the softness of their edges
+_MIN_MATCHING_AREA = 0.7  # of the regions' area: where others fade into it, paper is as white
 _SOFT_DIFFERENCE = 0.12  # from the background, of pixels beside an edge that is soft
 _EXACT_DIFFERENCE = 0.012  # from the background, which JPEG and rounding make
 _THIN = 0.12  # thickness of thin material, of the square root of the object's area
@@ -67,15 +68,18 @@ def find_holes(
 
     limit, blurred = _background_spread(difference, enclosed, outside)
     is_matching = _are_matching(difference, region, region_count, limit, blurred)
-    if not is_matching.any():
+    areas = np.bincount(region[region > 0], minlength=region_count + 1)[1:]
+    if areas[is_matching].sum() < _MIN_MATCHING_AREA * areas.sum():
         return no_holes
 
     material = ~outside & (region == 0)
     thickness = _Thickness(material, region, object_area)
     softness = _edge_softness(difference, region, region_count, limit)
     is_sharp_few = is_matching.sum() <= _FEW and softness < _MAX_SOFTNESS_OF_FEW
-    if not is_sharp_few and thickness.thin_share(region_count) - softness < _MIN_THINNESS:
-        return no_holes
+    if not is_sharp_few:
+        thinness = thickness.thin_share(region_count) - softness / 2
+        if thinness < _MIN_THINNESS:
+            return no_holes
 
     holes: NDArray[np.bool_] = np.append(False, is_matching)[region]
     if holes.sum() > _MAX_HOLES * object_area and thickness.is_line_drawing():

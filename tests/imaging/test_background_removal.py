@@ -6,6 +6,7 @@ from maquette.core.imaging.background_removal import (
     cuts_nothing_out,
     decontaminate_edges,
     mask_plain_background,
+    plain_background_mask,
     remove_specks,
     shown_pixels,
     spread_colors,
@@ -282,3 +283,133 @@ def test_colors_spread_over_unknown_pixels():
     known[:, 0] = True
     spread = spread_colors(color, known, np.ones((3, 5), bool), 2)
     np.testing.assert_allclose(spread[..., 0], [[0.8, 0.8, 0.8, 0, 0]] * 3)
+
+
+def faded(margin, shape=(90, 120)):
+    """Return an alpha (H, W) that falls to nothing at the border, over ``margin`` pixels."""
+    rows, columns = np.mgrid[0 : shape[0], 0 : shape[1]]
+    row_margin = np.minimum(rows, shape[0] - 1 - rows)
+    column_margin = np.minimum(columns, shape[1] - 1 - columns)
+    distance = np.minimum(row_margin, column_margin)
+    return (distance / margin).clip(0, 1).astype(np.float32)
+
+
+def shadowed_book():
+    """Return the alpha (H, W) of a book with a soft shadow to the right of it and below."""
+    alpha = np.zeros((90, 120), np.float32)
+    alpha[20:88, 24:118] = 0.3
+    alpha[4:76, 6:100] = 1
+    return alpha
+
+
+VEILS = {
+    "uniform": np.full((90, 120), 0.4, np.float32),
+    "nearly clear": np.full((90, 120), 0.1, np.float32),
+    "with clear corners": clear_corners((90, 120), 12) * np.float32(0.6),
+    "fading at the border": faded(14),
+}
+
+
+@pytest.mark.parametrize("alpha", VEILS.values(), ids=VEILS)
+def test_a_veil_or_a_faded_border_leaves_the_background(alpha):
+    assert cuts_nothing_out(alpha)
+    shown = shown_pixels(alpha)
+    assert shown.mean() > 0.5
+    truth = ellipse((55, 45), (25, 25))
+    mask = mask_plain_background(drawing(truth), shown)
+    np.testing.assert_array_equal(mask > 0.5, truth)
+
+
+def test_a_soft_shadow_beside_a_box_is_no_faded_border():
+    assert not cuts_nothing_out(shadowed_book())
+
+
+def grid(shape=(120, 160)):
+    return np.mgrid[0 : shape[0], 0 : shape[1]]
+
+
+def printed_bag(patches, shade):
+    """Return a brown bag on white, with white patches of a shade (W,); and its mask."""
+    y, x = grid()
+    truth = (abs(y - 60) < 52) & (abs(x - 80) < 60)
+    color = np.ones((*truth.shape, 3))
+    color[truth] = (0.6, 0.4, 0.2)
+    rows = np.broadcast_to(shade.clip(0, 1)[:, None], color.shape)
+    color[truth & patches] = rows[truth & patches]
+    return color, truth
+
+
+def test_white_print_that_is_shaded_in_part_is_no_hole():
+    """The light fades from left to right: the first patches are as white as the ground."""
+    y, x = grid()
+    patches = (y > 16) & (y < 88) & (x < 130) & ((y - 8) % 26 > 8) & ((x - 20) % 30 > 12)
+    color, truth = printed_bag(patches, 1.1 - 0.0025 * np.arange(160.0) + 0.05)
+    np.testing.assert_array_equal(mask_plain_background(color) > 0.5, truth)
+
+
+def test_white_print_far_apart_is_no_hole():
+    """All patches are as white as the ground, and sharp."""
+    y, x = grid()
+    patches = (abs((y - 28) % 32 - 6) < 6) & (abs((x - 30) % 36 - 8) < 8)
+    patches &= (abs(y - 60) < 44) & (abs(x - 76) < 54)
+    color, truth = printed_bag(patches, np.ones(160))
+    np.testing.assert_array_equal(mask_plain_background(color) > 0.5, truth)
+
+
+def test_the_gaps_of_a_slatted_back_are_holes():
+    y, x = grid()
+    frame = (abs(y - 60) < 52) & (abs(x - 80) < 60)
+    gaps = frame & (abs(y - 60) < 42) & ((x - 24) % 16 > 5)
+    truth = frame & ~gaps
+    found = mask_plain_background(drawing(truth)) > 0.5
+    np.testing.assert_array_equal(found, truth)
+
+
+def test_a_wide_frame_has_a_hole_that_is_larger_than_itself():
+    y, x = grid()
+    outer = (abs(y - 60) < 50) & (abs(x - 80) < 70)
+    inner = (abs(y - 60) < 36) & (abs(x - 80) < 56)
+    truth = outer & ~inner
+    assert inner.sum() > 0.5 * outer.sum()
+    np.testing.assert_array_equal(mask_plain_background(drawing(truth)) > 0.5, truth)
+
+
+def test_holes_are_filled_if_they_are_not_to_be_kept():
+    truth = ellipse((60, 45), (40, 30)) & ~ellipse((60, 45), (20, 14))
+    filled = ellipse((60, 45), (40, 30))
+    color = drawing(truth)
+    np.testing.assert_array_equal(mask_plain_background(color) > 0.5, truth)
+    mask = mask_plain_background(color, keep_holes=False)
+    np.testing.assert_array_equal(mask > 0.5, filled)
+    assert mask[ellipse((60, 45), (24, 18))].min() == 1
+
+
+@pytest.mark.parametrize("power", [1, 1.5, 2])
+def test_a_lens_that_darkens_the_corners_leaves_the_background_plain(power):
+    """By up to 40 %, more than a quadratic that is fitted to the border can tell of the middle."""
+    y, x = np.mgrid[-1:1:90j, -1:1:120j]
+    falloff = 1 - 0.4 * ((x * x + y * y) / 2) ** power
+    truth = ellipse((60, 45), (25, 20))
+    color = as_jpeg(drawing(truth, 0.95) * falloff[..., None], 90)
+    assert metrics.iou(mask_plain_background(color) > 0.5, truth) > 0.97
+
+
+def test_an_edge_out_of_focus_is_one():
+    """As of a small image of a pale object that was enlarged."""
+    truth = ellipse((60, 45), (30, 25))
+    color = np.where(truth, 0.75, 0.95)[..., None].repeat(3, 2)
+    small = Image.fromarray((color * 255).astype(np.uint8))
+    enlarged = small.resize((1200, 900), Image.Resampling.BICUBIC)
+    mask = mask_plain_background(np.asarray(enlarged, np.float32) / 255)
+    assert mask is not None
+    expected = truth.repeat(10, 0).repeat(10, 1)
+    assert metrics.iou(mask > 0.5, expected) > 0.95
+
+
+def test_no_step_of_a_mask_is_long():
+    """Between two of them a window can answer: there are several, also without noise."""
+    color = drawing(ellipse((60, 45), (30, 25))).astype(np.float32)
+    steps = list(plain_background_mask(color))
+    assert len(steps) >= 4
+    fractions = [step.fraction for step in steps]
+    assert fractions == sorted(fractions)

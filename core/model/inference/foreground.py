@@ -19,6 +19,7 @@ from ...imaging.background_removal import (
     plain_background_mask,
     remove_specks,
     shown_pixels,
+    without_veil,
 )
 from ...imaging.mask_holes import fill_holes
 from ...jobs.task import Progress, Task, subtask
@@ -97,7 +98,7 @@ def segment_foreground(
             segmented = yield from _segment_uncut(image, network, keep_holes)
             if segmented is not None:
                 return segmented
-        return _apply_mask(image, alpha, 0)
+        return _apply_mask(image, without_veil(alpha), 0)
     if _is_blank(color):
         raise ImageError("No object was found because the image has a single color")
 
