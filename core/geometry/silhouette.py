@@ -35,3 +35,15 @@ def render_silhouette(mesh: MeshArrays, camera: Camera) -> NDArray[np.bool_]:
         draw.polygon(polygon.ravel().tolist(), fill=255)  # Pillow rounds coordinates down
 
     return np.asarray(image.reduce(_SUPERSAMPLING)) > _HALF_COVERED
+
+
+def silhouette_iou(mesh: MeshArrays, camera: Camera, mask: NDArray[np.bool_]) -> float:
+    """Return the IoU of a mesh's silhouette with a mask (H, W) of the same camera.
+
+    Args:
+        mesh: The mesh.
+        camera: In the frame of the mesh; its width and height are those of the mask.
+        mask: Where the object is; not empty.
+    """
+    silhouette = render_silhouette(mesh, camera)
+    return float((silhouette & mask).sum() / (silhouette | mask).sum())

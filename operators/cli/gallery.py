@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import bpy
@@ -10,16 +11,22 @@ import numpy as np
 from mathutils import Vector
 from numpy.typing import NDArray
 
+from ...core.arrays import MeshArrays
 from ...core.atomic_files import make_folder
 from ...core.console import print_line, silence_stdout
 from ...core.errors import Cancelled, failure_reason
+from ...core.geometry.silhouette import silhouette_iou
 from ...core.imaging import image_files
 from ...core.jobs import dependencies
 from ...core.jobs.task import run_to_end
-from ...core.model.jobs import commands  # without torch, until it runs
+from ...core.model.jobs.reconstruct import ReconstructionRequest
+from ...core.scene import meshes
 from ...core.scene.importing.mesh_import import temporary_data
 from ...core.scene.rendering.thumbnails import render_thumbnails
-from .. import _compute, _results
+from ...core.scene.source_views import decode_views
+from .. import _results
+from ..finish import apply_result, start_finishing
+from ..reconstruct import start_reconstruction
 from .command import (
     Command,
     add_resolution_argument,
@@ -28,6 +35,8 @@ from .command import (
     report_failures,
 )
 
+_MASKED = 0.5  # alpha above which a pixel belongs to the object
+_TEXTURE_SIZE = 1024  # pixels
 _Row = tuple[str, list[NDArray[np.floating]]]  # of a contact sheet: label and images
 
 
@@ -41,6 +50,12 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help="contact sheet to write (%(default)s)",
     )
     add_resolution_argument(parser)
+    parser.add_argument(
+        "--show",
+        choices=("colors", "texture", "gray"),
+        default="colors",
+        help="what the surfaces show (%(default)s)",
+    )
     parser.add_argument(
         "--size", type=int, default=160, help="size of each image on it in pixels (%(default)s)"
     )
@@ -83,17 +98,29 @@ def _run_command(arguments: argparse.Namespace) -> int:
 
 def _gallery_row(path: Path, arguments: argparse.Namespace) -> tuple[_Row, float]:
     """Reconstruct the image ``path``; return its row and the IoU of its silhouette."""
-    task = _compute.run_function(
-        commands.score_photo, path, arguments.resolution, arguments.weights
+    request = ReconstructionRequest(
+        path, resolution=arguments.resolution, weights=arguments.weights
     )
-    mesh, score = run_to_end(task)
+    mesh = run_to_end(start_reconstruction(request, size=1.0))
+    score = _score_silhouette(mesh)
+    shown = replace(mesh, colors=None) if arguments.show == "gray" else mesh
     with temporary_data():
-        obj = _results.add_object(bpy.context, path.stem, mesh, Vector())
+        obj = _results.add_object(bpy.context, path.stem, shown, Vector())
+        if arguments.show == "texture":
+            task = start_finishing(obj, meshes.to_arrays(obj.data), None, _TEXTURE_SIZE)
+            apply_result(obj, run_to_end(task))
         bpy.context.view_layer.update()
         with silence_stdout():
             thumbnails = render_thumbnails(obj, 2 * arguments.size)
     images = [image_files.read_image(path), *thumbnails]
     return (f"{path.stem}  {score:.2f}", images), score
+
+
+def _score_silhouette(mesh: MeshArrays) -> float:
+    """Return the IoU of a mesh's silhouette with the mask of its one image, in its camera."""
+    (view,) = mesh.views
+    (decoded,) = decode_views([view])
+    return silhouette_iou(mesh, view.camera, decoded.image[..., 3] > _MASKED)
 
 
 COMMAND = Command(

@@ -28,21 +28,21 @@ from ...dataset.object_file import ObjectFile
 from ...dataset.passes import world_points
 from ...errors import DatasetError, ImageError, MeshError
 from ...geometry import winding_number
-from ...geometry.silhouette import render_silhouette
 from ...jobs.task import Progress, Task
 from .. import metrics
 from ..inference import weights
-from ..inference.foreground import segment_foreground
-from ..inference.pipeline import (
-    ReconstructionSettings,
-    reconstruct_views,
-    scaled_to,
-    upright_view,
-)
+from ..inference.pipeline import reconstruct_views, upright_view
 from ..inference.preprocessing import assumed_camera
 from ..networks.reconstruction import ReconstructionNetwork
 from .baselines import Field, MeanShape, Points, depth_carved_hull, extract_surface, hull_cover
 from .test_cases import INPUT_VARIANTS, InputVariant, perturbed_views
+from .unseen_side import (
+    UnseenSide,
+    hidden_from_cameras,
+    hidden_surface_scores,
+    read_unseen_side,
+    silhouette_agreement,
+)
 
 # Training objects that the mean shape is of: more hardly change it.
 _MEAN_SHAPE_OBJECTS = 400
@@ -69,6 +69,9 @@ class Metrics:
         normals: normal consistency, 0..1.
         colour: peak signal-to-noise ratio of the visible surface points, dB; NaN for a mesh without
             colors.
+        hidden_f2: F-score at 2 % of the surface that no input shows; NaN if there is none.
+        hidden_normals: normal consistency there.
+        silhouettes: mean IoU of the silhouettes in five other cameras.
     """
 
     iou: float
@@ -78,6 +81,9 @@ class Metrics:
     f5: float
     normals: float
     colour: float = float("nan")
+    hidden_f2: float = float("nan")
+    hidden_normals: float = float("nan")
+    silhouettes: float = float("nan")
 
 
 @dataclass(frozen=True)
@@ -94,6 +100,7 @@ class EvaluationCase:
         seen_colors: (Q, 3) their sRGB colors in 0..1.
         to_object: (4, 4) similarity to the object's frame: centered, its longest side 1.
         free: whether the input is an unposed view, whose camera is only assumed.
+        unseen: what no input shows.
     """
 
     views: tuple[View, ...]
@@ -105,6 +112,7 @@ class EvaluationCase:
     seen_colors: NDArray[np.floating[Any]]
     to_object: NDArray[np.float64]
     free: bool
+    unseen: UnseenSide
 
 
 @dataclass(frozen=True)
@@ -212,33 +220,6 @@ def _mean_metrics(group: Sequence[Metrics]) -> Metrics:
     return Metrics(*means)
 
 
-def silhouette_score(
-    image: NDArray[np.float32], settings: ReconstructionSettings
-) -> Task[tuple[MeshArrays, float]]:
-    """Reconstruct an unposed image (H, W, 4) and compare the mesh with it.
-
-    Returns:
-        The mesh, and the IoU of its silhouette, seen from the image's camera, with the object's
-        mask.
-
-    Raises:
-        ImageError: no object was found.
-        MeshError: the model sees no solid.
-        WeightsError: the weights are missing or damaged.
-    """
-    network, foreground_network = weights.load_weights(settings.weights)
-
-    # The pipeline of inference, of which the view is kept.
-    image = yield from segment_foreground(image, foreground_network)
-    view = upright_view(image, network)
-    mesh = yield from reconstruct_views([view], network, settings.resolution)
-
-    # In the image's own camera, where the model's estimate of its tilt does not matter.
-    silhouette = render_silhouette(mesh, view.camera)
-    agreement = metrics.iou(silhouette, image[..., 3] > 0.5)
-    return scaled_to(mesh, 1.0).on_ground(), agreement
-
-
 def build_case(file: ObjectFile, variant: InputVariant) -> EvaluationCase:
     """Return inputs and ground truth in the frame that inference gives them.
 
@@ -287,6 +268,7 @@ def build_case(file: ObjectFile, variant: InputVariant) -> EvaluationCase:
         seen_colors=seen_colors,
         to_object=object_frame(record.bounds) @ np.linalg.inv(transform),
         free=not variant.sides,
+        unseen=read_unseen_side(file, chosen, np.linalg.inv(transform)),
     )
 
 
@@ -351,7 +333,17 @@ def score_mesh(
         count: samples of the mesh's surface.
     """
     if mesh is None:
-        return Metrics(iou=0.0, chamfer=_WORST_CHAMFER, f1=0.0, f2=0.0, f5=0.0, normals=0.0)
+        return Metrics(
+            iou=0.0,
+            chamfer=_WORST_CHAMFER,
+            f1=0.0,
+            f2=0.0,
+            f5=0.0,
+            normals=0.0,
+            hidden_f2=0.0,
+            hidden_normals=0.0,
+            silhouettes=0.0,
+        )
     triangles = mesh.to_triangles()
     if field:
         inside = field(case.points) > 0
@@ -366,6 +358,13 @@ def score_mesh(
     normals = winding_number.face_normals(vertices, triangles)[faces]
     surface = metrics.compare_surfaces(points, normals, case.surface, case.normals)
     f1, f2, f5 = surface.f_scores
+
+    # The part that no input shows.
+    cameras = [view.camera for view in case.views]
+    is_hidden = hidden_from_cameras(mesh, cameras, points, normals)
+    hidden_f2, hidden_normals = hidden_surface_scores(
+        (points, normals), (case.surface, case.normals), (is_hidden, case.unseen.hidden)
+    )
     return Metrics(
         iou=metrics.iou(inside, case.inside),
         chamfer=100 * surface.chamfer_l1,
@@ -374,6 +373,9 @@ def score_mesh(
         f5=f5,
         normals=surface.normal_consistency,
         colour=color_psnr(mesh, case),
+        hidden_f2=hidden_f2,
+        hidden_normals=hidden_normals,
+        silhouettes=silhouette_agreement(mesh, case.unseen),
     )
 
 
@@ -440,11 +442,13 @@ def format_table(result: Mapping[tuple[str, str], tuple[Metrics, int]]) -> str:
     lines = [
         f"{'views':30}{'method':13}{'objects':>8}{'IoU':>8}{'Chamfer %':>11}"
         f"{'F 1%':>7}{'F 2%':>7}{'F 5%':>7}{'normals':>9}{'color dB':>10}"
+        f"{'hidden F 2%':>13}{'hidden normals':>16}{'silhouettes':>13}"
     ]
     for (variant, method), (scores, count) in result.items():
         lines.append(
             f"{variant:30}{method:13}{count:8}{scores.iou:8.3f}{scores.chamfer:11.2f}"
             f"{scores.f1:7.3f}{scores.f2:7.3f}{scores.f5:7.3f}"
             f"{scores.normals:9.3f}{scores.colour:10.2f}"
+            f"{scores.hidden_f2:13.3f}{scores.hidden_normals:16.3f}{scores.silhouettes:13.3f}"
         )
     return "\n".join(lines)

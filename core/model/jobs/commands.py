@@ -10,9 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...arrays import MeshArrays
 from ...errors import DatasetError
-from ...imaging import image_files
 from ...jobs import dependencies
 from ...jobs.task import Progress, Task, single_step
 
@@ -175,23 +173,3 @@ def run_benchmark(
     from ..evaluation.speed import benchmark_report
 
     return benchmark_report(photo, resolution, runs, weights, others)
-
-
-def score_photo(
-    photo: Path, resolution: int, weights: Path | None
-) -> Task[tuple[MeshArrays, float]]:
-    """Return an image's mesh and its score, see ``evaluation.evaluate.silhouette_score``.
-
-    Raises:
-        ImageError: ``photo`` cannot be read, or shows no object.
-        MeshError: the model sees no solid.
-        WeightsError: the weights are missing or damaged.
-        DependencyError: a package is missing.
-    """
-    yield from _prepare_worker()
-    from ..evaluation.evaluate import silhouette_score
-    from ..inference.pipeline import ReconstructionSettings
-
-    image = image_files.read_image(photo)
-    settings = ReconstructionSettings(resolution, weights=weights)
-    return (yield from silhouette_score(image, settings))

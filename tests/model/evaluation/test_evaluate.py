@@ -63,6 +63,9 @@ def test_truth_and_pictures_share_a_frame(dataset, question):
     mesh = surface_nets(field.astype(np.float32), 0.0, np.full(3, -0.55), 1.1 / 64)
     found = score_mesh(mesh, judged)  # the truth is sampled sparsely here
     assert found.iou > 0.95 and found.chamfer < 3 and found.f5 > 0.85 and found.normals > 0.95
+    assert found.silhouettes > 0.95
+    if len(judged.views) == 1:  # from four sides nothing of an ellipsoid is hidden
+        assert found.hidden_f2 > 0.3 and found.hidden_normals > 0.9
     assert score_mesh(None, judged).iou == 0
     true = judged.seen_colors.mean(0)
     painted = [
