@@ -1,0 +1,194 @@
+r"""Let an object that stands reach one floor with all of its feet, and cut them flat.
+
+        |  |     |  |              |  |     |  |
+        |  |     |  |      ->      |  |     |  |
+        |  |     '--'              |  |     |  |
+        '--'  _ _ _ _ _  floor     |__|_ _ _|__|
+
+1. Feet: the connected parts of the mesh below ``_FOOT_SHARE`` of the height. Each has a lift, the
+   height of its lowest point.
+2. The lowest part of the object is stretched down by the lift of the feet, weighted by how near
+   these are. This moves points of space along z only, less with their height and not at all above
+   three times that share, and keeps their order. So the mesh stays closed, and cannot fold.
+3. What is below ``_CUT_SHARE`` of the height is pressed together between the floor and hardly more,
+   also in order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..arrays import MeshArrays
+from ..imaging.morphology import connected_components
+
+Floats = NDArray[np.floating[Any]]
+
+_FOOT_SHARE = 0.04  # of the height, below which parts are feet, and by which they move at most
+_STRETCHED_SHARE = 3 * _FOOT_SHARE  # of the height, above which nothing moves
+_CUT_SHARE = 0.01  # of the height, which is pressed flat
+_FLATNESS = 0.01  # of it that is left: vertices keep their order, and no face loses its area
+_NEAREST_DISTANCE = 0.01  # of the width, below which a foot alone decides
+_FOOT_POINTS = 64  # points of a foot from which the distance to it is measured
+_MAX_FEET = 64  # of the lowest ones
+_MIN_SPAN = 0.25  # extent of what touches the floor, relative to that of the object, along x and y
+_HULL_DIRECTIONS = 32
+
+
+@dataclass(frozen=True)
+class _Foot:
+    """A part of a mesh near the floor.
+
+    Attributes:
+        lift: Height of its lowest point above that of the mesh, meters.
+        points: (P, 2) x and y of some of its vertices.
+        contact: (C, 2) x and y of those within ``_CUT_SHARE`` of its lowest point.
+    """
+
+    lift: float
+    points: NDArray[np.float64]
+    contact: NDArray[np.float64]
+
+
+def flatten_base(mesh: MeshArrays, flat_base: bool | None = None) -> MeshArrays:
+    """Return the mesh with all of its feet on one floor, and flat there.
+
+    Args:
+        mesh: A closed mesh, z up.
+        flat_base: Whether to do so; None for objects that stand, see :func:`stands`.
+    """
+    height = _height(mesh)
+    if flat_base is False or height <= 0:
+        return mesh
+    feet = _find_feet(mesh)
+    if flat_base is None and not _feet_carry(mesh, feet):
+        return mesh
+
+    vertices = mesh.vertices.astype(float)
+    floor = vertices[:, 2].min()
+    is_low = vertices[:, 2] < floor + _STRETCHED_SHARE * height
+    low = vertices[is_low]
+    altitude = (low[:, 2] - floor) / height
+
+    # Stretch down to the floor.
+    lift = _lift_at(low[:, :2], feet) / height
+    fraction = (altitude - _FOOT_SHARE) / (_STRETCHED_SHARE - _FOOT_SHARE)
+    fraction = fraction.clip(0, 1)
+    fade = 1 - fraction**2 * (3 - 2 * fraction)
+    altitude = altitude - lift * fade
+
+    # Press flat: only the part below the cut moves, and the floor rises to the cut.
+    pressed = _CUT_SHARE + (altitude - _CUT_SHARE) * _FLATNESS
+    altitude = np.where(altitude < _CUT_SHARE, pressed, altitude)
+    vertices[is_low, 2] = floor + altitude * height
+    return replace(mesh, vertices=vertices.astype(np.float32))
+
+
+def stands(mesh: MeshArrays) -> bool:
+    """Return whether a mesh would stand on its feet.
+
+    What touches the floor must extend over a quarter of the object along x and y, and the center of
+    mass must be above its convex hull.
+
+    Args:
+        mesh: A closed mesh, z up.
+    """
+    return _height(mesh) > 0 and _feet_carry(mesh, _find_feet(mesh))
+
+
+def has_flat_base(mesh: MeshArrays) -> bool:
+    """Return whether a mesh is flat where it touches the floor, so that it stands."""
+    vertices = mesh.vertices
+    lowest = float(vertices[:, 2].min())
+    is_contact = vertices[:, 2] <= lowest + 2 * _CUT_SHARE * _FLATNESS * _height(mesh)
+    return _carries(mesh, vertices[is_contact, :2].astype(float))
+
+
+def _height(mesh: MeshArrays) -> float:
+    if not len(mesh.vertices):
+        return 0.0
+    return float(np.ptp(mesh.vertices[:, 2]))
+
+
+def _find_feet(mesh: MeshArrays) -> list[_Foot]:
+    """Return the feet of a mesh with a height, the lowest first."""
+    vertices = mesh.vertices.astype(float)
+    height = _height(mesh)
+    altitude = vertices[:, 2] - vertices[:, 2].min()
+    low = np.flatnonzero(altitude <= _FOOT_SHARE * height)
+    number = np.full(len(vertices), -1)
+    number[low] = np.arange(len(low))
+
+    # Connected parts of the low vertices.
+    corners = mesh.faces.shape[1]
+    starts = number[mesh.faces.ravel()]
+    ends = number[mesh.faces[:, np.r_[1:corners, 0]].ravel()]
+    is_low = (starts >= 0) & (ends >= 0)
+    edges = np.stack((starts[is_low], ends[is_low]), axis=1)
+    labels = connected_components(edges, len(low))
+
+    feet = []
+    order = np.argsort(labels, kind="stable")
+    for part in np.split(order, np.flatnonzero(np.diff(labels[order])) + 1):
+        members = low[part]
+        lift = float(altitude[members].min())
+        is_contact = altitude[members] <= lift + _CUT_SHARE * height
+        every = -(-len(members) // _FOOT_POINTS)
+        points = vertices[members[::every], :2]
+        feet.append(_Foot(lift, points, vertices[members[is_contact], :2]))
+    feet.sort(key=lambda foot: foot.lift)
+    return feet[:_MAX_FEET]
+
+
+def _lift_at(points: Floats, feet: list[_Foot]) -> NDArray[np.float64]:
+    """Return the lift (P,) at points (P, 2): that of the feet, weighted by how near they are."""
+    if len(feet) == 1:
+        return np.full(len(points), feet[0].lift)
+    width = max(float(np.ptp(points, axis=0).max()), 1e-12)
+    nearest = _NEAREST_DISTANCE * width
+    total = np.zeros(len(points))
+    total_weight = np.zeros(len(points))
+    for foot in feet:
+        offsets = points[:, None] - foot.points
+        squared = (offsets**2).sum(2).min(1)
+        weight = (squared / nearest**2 + 1) ** -2
+        total += weight * foot.lift
+        total_weight += weight
+    lift: NDArray[np.float64] = total / total_weight
+    return lift
+
+
+def _feet_carry(mesh: MeshArrays, feet: list[_Foot]) -> bool:
+    """Return whether a mesh would stand on its feet once all of them reach the floor."""
+    return _carries(mesh, np.concatenate([foot.contact for foot in feet]))
+
+
+def _carries(mesh: MeshArrays, contact: NDArray[np.float64]) -> bool:
+    """Return whether points (C, 2) of the floor carry a mesh: far apart, and around its center."""
+    if len(contact) < 3:
+        return False
+    span = np.ptp(contact, axis=0)
+    if (span < _MIN_SPAN * np.ptp(mesh.vertices[:, :2], axis=0)).any():
+        return False
+
+    # The center is within the convex hull if it is in every direction behind some point.
+    angles = np.arange(_HULL_DIRECTIONS) * (2 * np.pi / _HULL_DIRECTIONS)
+    directions = np.stack((np.cos(angles), np.sin(angles)))
+    reach = (contact @ directions).max(0)
+    return bool((_center_of_mass(mesh)[:2] @ directions <= reach).all())
+
+
+def _center_of_mass(mesh: MeshArrays) -> NDArray[np.float64]:
+    """Return the center (3,) of the volume of a closed mesh; of its vertices if it has none."""
+    middle = mesh.vertices.mean(0).astype(float)
+    corners = mesh.vertices[mesh.to_triangles()].astype(float) - middle
+    normals = np.cross(corners[:, 1], corners[:, 2])
+    volumes = (corners[:, 0] * normals).sum(1) / 6
+    total = volumes.sum()
+    if total <= 0:
+        return middle
+    center: NDArray[np.float64] = (corners.sum(1) / 4 * volumes[:, None]).sum(0) / total
+    return middle + center
