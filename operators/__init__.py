@@ -30,7 +30,7 @@ from .properties import history as history_properties
 from .properties import photographs as photograph_properties
 from .properties import scene as scene_properties
 from .properties import training as training_properties
-from .results import show_confidence
+from .results import mirror_half, show_confidence
 
 # Property groups come before those that contain them. What ends tasks and processes comes before
 # the operators, so that it is unregistered when no operator can begin another.
@@ -51,6 +51,7 @@ _MODULES = (
     from_image,
     run_again,
     show_confidence,
+    mirror_half,
     reconstruct_references,
     lay_out_turnaround,
     reconstruct_folder,

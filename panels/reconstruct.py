@@ -12,6 +12,7 @@ from ..operators.images.cut_out import MAQUETTE_OT_cut_out
 from ..operators.images.from_image import MAQUETTE_OT_try_example
 from ..operators.images.run_again import MAQUETTE_OT_run_again
 from ..operators.reconstruct import MAQUETTE_OT_reconstruct
+from ..operators.results.mirror_half import MAQUETTE_OT_mirror_half, offers_mirroring
 from ..operators.results.show_confidence import MAQUETTE_OT_show_confidence, has_confidence
 from .dependency_notice import draw_missing
 from .progress import draw_progress
@@ -43,6 +44,10 @@ class MAQUETTE_PT_reconstruct(SidebarPanel, bpy.types.Panel):
 
         if has_confidence(context):
             _draw_confidence(layout, context.active_object)
+        if offers_mirroring(context):
+            box = layout.box()
+            box.label(text="Looks symmetric")
+            box.operator(MAQUETTE_OT_mirror_half.bl_idname, icon='MOD_MIRROR')
 
 
 def _draw_source(layout: UILayout, context: Context) -> bool:
