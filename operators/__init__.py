@@ -32,7 +32,7 @@ from .properties import history as history_properties
 from .properties import photographs as photograph_properties
 from .properties import scene as scene_properties
 from .properties import training as training_properties
-from .results import mark_as_asset, show_confidence
+from .results import mark_as_asset, mirror_half, show_confidence
 
 # Property groups come before those that contain them. What ends tasks and processes comes before
 # the operators, so that it is unregistered when no operator can begin another.
@@ -54,6 +54,7 @@ _MODULES = (
     run_again,
     show_confidence,
     mark_as_asset,
+    mirror_half,
     reconstruct_references,
     lay_out_turnaround,
     reconstruct_folder,

@@ -21,6 +21,7 @@ from ..core.model.jobs.reconstruct import ReconstructionRequest
 from ..core.resources import BUNDLED_WEIGHTS, PACKAGE
 from ..core.scene import meshes, placement, source_views
 from ..core.scene.photographs import point_clouds
+from ..core.scene.symmetry import store_symmetry
 from . import _compute
 
 _POINT_RADIUS = 0.003  # of the longest side
@@ -87,6 +88,7 @@ def add_object(
     leave_edit_mode(context)
     obj = meshes.new_object(printable(name), arrays)
     source_views.store_views(obj, arrays.views)
+    store_symmetry(obj, arrays.symmetry)
     place_object(context, obj, location)
     return obj
 

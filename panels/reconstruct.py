@@ -16,6 +16,7 @@ from ..operators.open_guide import MAQUETTE_OT_open_guide
 from ..operators.properties.scene import side_image_name
 from ..operators.reconstruct import MAQUETTE_OT_reconstruct
 from ..operators.results.mark_as_asset import MAQUETTE_OT_mark_as_asset, is_asset_candidate
+from ..operators.results.mirror_half import MAQUETTE_OT_mirror_half, offers_mirroring
 from ..operators.results.show_confidence import (
     MAQUETTE_OT_show_confidence,
     has_confidence,
@@ -59,6 +60,10 @@ class MAQUETTE_PT_reconstruct(SidebarPanel, bpy.types.Panel):
 
         if has_confidence(context):
             _draw_confidence(layout, context.active_object)
+        if offers_mirroring(context):
+            box = layout.box()
+            box.label(text="Looks symmetric", text_ctxt=CONTEXT)
+            box.operator(MAQUETTE_OT_mirror_half.bl_idname, icon='MOD_MIRROR')
         if is_asset_candidate(context):
             layout.operator(MAQUETTE_OT_mark_as_asset.bl_idname, icon='ASSET_MANAGER')
 
