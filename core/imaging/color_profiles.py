@@ -43,6 +43,26 @@ def convert_to_srgb(image: Image.Image, name: str) -> Image.Image:
         return image
 
 
+def pixels_to_srgb(pixels: NDArray[np.float32], profile: bytes, name: str) -> NDArray[np.float32]:
+    """Return pixels (H, W, 4), in 0..1, with colors converted from a profile to sRGB.
+
+    Args:
+        pixels: As stored in the file. Alpha stays.
+        profile: Of the file.
+        name: Of the image, for the warning of a profile that cannot be used.
+    """
+    from PIL import Image
+
+    stored = Image.fromarray((pixels[..., :3] * 255 + 0.5).astype(np.uint8))
+    original = stored.getchannel("R") if _is_for_gray(profile) else stored
+    original.info["icc_profile"] = profile
+    converted = convert_to_srgb(original, name)
+    if converted is original:
+        return pixels
+    color = np.asarray(converted.convert("RGB"), np.float32) / 255
+    return np.concatenate((color, pixels[..., 3:]), axis=2)
+
+
 def gray_curve(image: Image.Image, name: str) -> NDArray[np.float32] | None:
     """Return what a gray profile makes of gray values.
 
@@ -97,6 +117,11 @@ def _apply_profile(image: Image.Image, data: bytes) -> Image.Image:
     converted = transform.apply(color).convert("RGBA")
     converted.putalpha(rgba.getchannel("A"))
     return converted
+
+
+def _is_for_gray(data: bytes) -> bool:
+    """Return whether the header of a profile names gray as its color space."""
+    return data[16:20] == b"GRAY"
 
 
 def _open_profile(data: bytes) -> tuple[ImageCms.ImageCmsTransform, str]:

@@ -75,6 +75,23 @@ def open_image(file: Any) -> Image.Image:
     return Image.open(file, formats=formats)
 
 
+def read_profile(file: Any) -> bytes | None:
+    """Return the profile that is embedded in an image file.
+
+    Args:
+        file: Opened for reading.
+
+    Returns:
+        None if it has none, if its format is unknown, or if Pillow is not installed.
+    """
+    try:
+        with open_image(file) as image:
+            profile: bytes | None = image.info.get("icc_profile")
+            return profile or None
+    except Exception:  # of any kind: what cannot be read has no profile
+        return None
+
+
 def takes_long(image: Image.Image) -> bool:
     """Return whether decoding an opened image would take more than some ten seconds."""
     for tile in getattr(image, "tile", ()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +15,8 @@ from numpy.typing import NDArray
 
 from ..errors import ImageError
 from ..imaging import color as color_space
-from ..imaging.image_decoding import mend_values
+from ..imaging.color_profiles import pixels_to_srgb
+from ..imaging.image_decoding import mend_values, read_profile
 from ..imaging.image_files import MAX_SIDE, check_size, downscale, require_visible
 
 _MIN_ALPHA = 1e-6  # premultiplied color is not divided by less
@@ -84,6 +86,8 @@ class ImageValues:
         opaque: Whether the alpha is ignored.
         linear: Whether the values are scene linear and premultiplied.
         data: Whether the values have no color space.
+        profile: Embedded color profile of the file, which Blender does not apply; None if it has
+            none.
     """
 
     name: str
@@ -91,6 +95,7 @@ class ImageValues:
     opaque: bool
     linear: bool
     data: bool
+    profile: bytes | None = None
 
     def to_pixels(self, max_side: int = MAX_SIDE) -> NDArray[np.float32]:
         """Return the image as :func:`image_pixels` does.
@@ -111,6 +116,8 @@ class ImageValues:
             rgba[..., :3] = color_space.from_linear(rgba[..., :3])
 
         pixels = downscale(rgba.clip(0, 1), max_side)
+        if self.profile and not self.data:
+            pixels = pixels_to_srgb(pixels, self.profile, self.name)
         return require_visible(pixels, f"Image {self.name!r}")
 
 
@@ -196,7 +203,26 @@ def _read_values(image: bpy.types.Image, shown: bpy.types.Image, frame: int | No
         opaque=image.alpha_mode in {'NONE', 'CHANNEL_PACKED'},
         linear=shown.is_float,
         data=image.colorspace_settings.is_data,
+        profile=_embedded_profile(image),
     )
+
+
+def _embedded_profile(image: bpy.types.Image) -> bytes | None:
+    """Return the color profile of the file of ``image``, on disk or packed.
+
+    It counts only where the color space is left at sRGB, which Blender assumes of such files.
+    """
+    is_from_file = image.source == 'FILE' and image.colorspace_settings.name == 'sRGB'
+    if not is_from_file:
+        return None
+    if image.packed_file:
+        return read_profile(io.BytesIO(image.packed_file.data))
+    try:
+        path = Path(bpy.path.abspath(image.filepath, library=image.library))
+        with path.open("rb") as file:
+            return read_profile(file)
+    except OSError:  # the pixels that Blender has are used as they are
+        return None
 
 
 @contextmanager

@@ -1,3 +1,6 @@
+import runpy
+from pathlib import Path
+
 import bpy
 import numpy as np
 import pytest
@@ -5,6 +8,9 @@ from maquette.core.errors import ImageError
 from maquette.core.imaging import image_files as files
 from PIL import Image
 
+# The profiles that the tests of files write.
+PROFILES = runpy.run_path(str(Path(__file__).parents[1] / "imaging" / "test_color_profiles.py"))
+ADOBE = PROFILES["ADOBE"]
 RNG = np.random.default_rng(0)
 COLORS = RNG.integers(0, 256, (10, 14, 4), np.uint8)
 
@@ -125,3 +131,35 @@ def test_values_that_are_no_numbers_are_mended(addon):
     read = pixels(image)
     assert np.isfinite(read).all() and read.min() >= 0 and read.max() <= 1
     assert np.ptp(read[:-1, :, 0]) < 1e-5 and (read[..., 3] == 1).all()
+
+
+def display_p3():
+    """Return the bytes of a profile of the primaries of Display P3, with a gamma of 2.2."""
+    primaries = np.array(
+        ((0.51512, 0.29198, 0.15710), (0.24120, 0.69225, 0.06657), (-0.00105, 0.04189, 0.78407))
+    )
+    return PROFILES["rgb_profile"](primaries, 2.2)
+
+
+@pytest.mark.parametrize(("suffix", "profile"), [("png", ADOBE), ("jpg", display_p3())])
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_color_profile_is_applied_as_of_the_file(addon, tmp_path, suffix, profile, packed):
+    """Blender loads the values of the file as if they were sRGB."""
+    path = tmp_path / f"a.{suffix}"
+    color = np.full((16, 16, 3), (174, 72, 46), np.uint8)
+    Image.fromarray(color).save(path, quality=95, icc_profile=profile)
+    image = bpy.data.images.load(str(path))
+    if packed:
+        image.pack()
+    expected = files.read_image(path)
+    assert expected[8, 8, 0] > 0.7
+    np.testing.assert_allclose(pixels(image), expected, atol=2 / 255)
+
+
+def test_a_profile_is_no_matter_for_data_or_another_color_space(addon, tmp_path):
+    path = tmp_path / "a.png"
+    color = np.full((16, 16, 3), (174, 72, 46), np.uint8)
+    Image.fromarray(color).save(path, icc_profile=ADOBE)
+    image = bpy.data.images.load(str(path))
+    image.colorspace_settings.name = "Non-Color"
+    np.testing.assert_allclose(pixels(image)[8, 8, :3], color[8, 8] / 255, atol=1e-6)
