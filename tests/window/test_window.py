@@ -385,6 +385,19 @@ def test_photographs_are_drawn_where_their_cameras_show_the_points(solved_photog
 
 
 @pytest.fixture(scope="module")
+def languages(blender):
+    return run_driver(blender, "drive_languages.py")
+
+
+def test_the_labels_are_of_the_language_of_the_interface(languages):
+    labels = languages["labels"]
+    assert labels["en"] == ["Front", "Sides", "Reconstruct"]
+    assert len(labels) == 6
+    different = {tuple(texts) for texts in labels.values()}
+    assert len(different) == 6, labels
+
+
+@pytest.fixture(scope="module")
 def images(blender):
     return run_driver(blender, "drive_images.py")
 
@@ -464,14 +477,15 @@ def test_the_box_in_the_sidebar_opens_the_preferences(installed):
     assert installed["shown_add_on"] == "Maquette"
 
 
-@pytest.fixture(scope="module")
-def languages(blender):
-    return run_driver(blender, "drive_languages.py")
-
-
-def test_the_labels_are_of_the_language_of_the_interface(languages):
-    labels = languages["labels"]
-    assert labels["en"] == ["Front", "Sides", "Reconstruct"]
-    assert len(labels) == 6
-    different = {tuple(texts) for texts in labels.values()}
-    assert len(different) == 6, labels
+def test_a_new_profile_is_few_clicks_from_a_textured_mesh(blender):
+    """Without the splash screen's key: the sidebar, its tab, the example."""
+    folder, run = blender
+    (folder / "result.json").unlink(missing_ok=True)
+    fresh = f"BLENDER_USER_RESOURCES={folder / 'fresh'}"
+    install = ("extension", "install-file", "-r", "user_default", "-e", "maquette.zip")
+    done = run("run", "env", fresh, "blender", "-b", "-c", *install)
+    assert done.returncode == 0, done.stdout + done.stderr
+    story = run_driver(blender, "drive_first_minutes.py", fresh)
+    assert story["made"] and story["texture"] and story["shading"] == 'TEXTURE'
+    assert story["clicks"] <= 5
+    print(f"{story['clicks']} clicks, {story['seconds_to_mesh']:.1f} s")
