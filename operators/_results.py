@@ -20,8 +20,8 @@ from ..core.geometry.surface_outputs import SurfacePoints
 from ..core.model.jobs.reconstruct import ReconstructionRequest
 from ..core.resources import BUNDLED_WEIGHTS, PACKAGE
 from ..core.scene import meshes, placement, source_views
+from ..core.scene.finishing.mirroring import store_symmetry
 from ..core.scene.photographs import point_clouds
-from ..core.scene.symmetry import store_symmetry
 from . import _compute
 
 _POINT_RADIUS = 0.003  # of the longest side

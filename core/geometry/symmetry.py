@@ -43,9 +43,10 @@ _STARTS = 12  # horizontal directions, 15 degrees apart, from which a fit begins
 _COARSE_SAMPLES = (300, 1200)  # mirrored, and to find the nearest one among, for all starts
 _COARSE_STEPS = 3
 _FINE_SAMPLES = (400, 2500)  # likewise for the best starts
-_FINE_STEPS = 3
-_POLISHING_SAMPLES = (400, 5600)  # likewise with tangent planes
-_POLISHING_STEPS = 2
+_FINE_STEPS = 2
+_POLISHING_SAMPLES = (500, 4000)  # likewise with tangent planes
+_POLISHING_STEPS = 6
+_RESTS = 1e-6  # 1 - cosine between normals of two steps below which a fit has come to rest
 _FINALISTS = 3  # starts that are fitted further
 _MEASURED = 800  # points whose mirror images measure the deviation
 _KEPT = 0.8  # share of the pairs that count: what differs does not move the plane
@@ -53,6 +54,8 @@ _SAME_NORMAL = 0.97  # cosine between normals of which only one is fitted furthe
 # Height of a normal above which a plane is horizontal. Such planes are not tried: the left and
 # right of an object may be alike, its top and bottom are not.
 _MAX_NORMAL_HEIGHT = 0.7
+_NEARLY_ALONG_AXIS = 0.999  # component of a normal along an axis: 2.5 degrees
+_HARDLY = 0.001  # deviation that a plane exactly across an axis may have more
 _NEAR = 2.0  # spacings of the samples within which the surface around a sample counts as flat
 # Share of what an image shows whose mirror image may lie outside of the mask. Of 64 objects in one
 # image, planes with less were those of the object for 32 of 34, and with up to 8 % for 4 of 11.
@@ -111,7 +114,7 @@ def _fitted_planes(surface: _SampledSurface, upright: bool) -> list[SymmetryPlan
     # A few steps from each start.
     center = surface.points.mean(axis=0, dtype=float)
     starts = []
-    for normal in _start_normals(upright):
+    for normal in _start_normals(surface, upright):
         plane = SymmetryPlane(center, normal, 0.0)
         for _ in range(_COARSE_STEPS):
             plane = surface.fitted_plane(plane, *_COARSE_SAMPLES, upright)
@@ -129,9 +132,24 @@ def _fitted_planes(surface: _SampledSurface, upright: bool) -> list[SymmetryPlan
         for _ in range(_FINE_STEPS):
             plane = surface.fitted_plane(plane, *_FINE_SAMPLES, upright)
         for _ in range(_POLISHING_STEPS):
+            before = plane.normal
             plane = surface.polished_plane(plane, *_POLISHING_SAMPLES, upright)
-        planes.append(surface.measured_plane(plane, _MEASURED, _SAMPLES - _MEASURED))
+            if abs(plane.normal @ before) > 1 - _RESTS:
+                break
+        planes.append(_snapped_to_axis(surface, plane))
     return planes
+
+
+def _snapped_to_axis(surface: _SampledSurface, plane: SymmetryPlane) -> SymmetryPlane:
+    """Return ``plane`` with its deviation; exactly across an axis if that is hardly worse."""
+    measured = surface.measured_plane(plane, _MEASURED, _SAMPLES - _MEASURED)
+    axis = int(np.abs(plane.normal).argmax())
+    if abs(plane.normal[axis]) < _NEARLY_ALONG_AXIS:
+        return measured
+    across = surface.measured_plane(
+        SymmetryPlane(plane.point, np.eye(3)[axis], 0.0), _MEASURED, _SAMPLES - _MEASURED
+    )
+    return across if across.deviation < measured.deviation + _HARDLY else measured
 
 
 def _confirms(view: View, surface: _SampledSurface, plane: SymmetryPlane) -> bool:
@@ -183,20 +201,16 @@ def choose_half(mesh: MeshArrays, plane: SymmetryPlane, cameras: Sequence[Camera
     return -1
 
 
-def _start_normals(upright: bool) -> list[NDArray[np.float64]]:
+def _start_normals(surface: _SampledSurface, upright: bool) -> list[NDArray[np.float64]]:
     """Return the normals (3,) from which a fit begins."""
-    normals = []
-    for angle in np.arange(_STARTS) * np.pi / _STARTS:
-        normals.append(np.array((np.cos(angle), np.sin(angle), 0.0)))
-    if upright:
-        return normals
+    angles = np.arange(_STARTS) * np.pi / _STARTS
+    normals = [np.array((np.cos(angle), np.sin(angle), 0.0)) for angle in angles]
 
-    # Those between the vertical and the horizontal, too.
-    for x in (-1.0, 0.0, 1.0):
-        for y in (-1.0, 0.0, 1.0):
-            normal = np.array((x, y, 1.0))
-            normals.append(normal / np.linalg.norm(normal))
-    return normals
+    # The normal of an exact plane is one of the principal axes.
+    _, eigenvectors = np.linalg.eigh(np.cov(surface.points.T))
+    if not upright:
+        return [*normals, *eigenvectors.T]
+    return [*normals, *(axis for axis in eigenvectors.T if abs(axis[2]) < _MAX_NORMAL_HEIGHT)]
 
 
 @dataclass(frozen=True)

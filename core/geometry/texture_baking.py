@@ -15,9 +15,8 @@ blended by how squarely they look at the surface:
 2. For each image, a depth buffer of the mesh in its camera, for the visible points.
 3. The weight of an image at a point: cos^6 of the angle between the normal and the direction to the
    camera, 0 where the point is hidden or off the mask. Other colors have a small weight.
-4. What no image shows has the vertex colors of the mesh. If it has none: those of its mirror image,
-   where the object is symmetric and an image shows that, else the colors near the outlines, spread
-   smoothly (``color_filling``).
+4. What no image shows has the vertex colors of the mesh; if it has none, the colors near the
+   outlines, spread smoothly (``color_filling``).
 5. For a texture, the colors are continued beyond the islands of the unwrapping.
 """
 
@@ -29,7 +28,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import MeshArrays, SymmetryPlane, View
+from ..arrays import MeshArrays, View
 from ..cameras import Camera
 from ..imaging.morphology import dilate, filter3x3
 from ..imaging.resampling import sample_bilinear
@@ -70,16 +69,6 @@ class SurfaceSamples:
     smooth_normals: Floats
     colors: Floats
 
-    def mirrored(self, plane: SymmetryPlane) -> SurfaceSamples:
-        """Return the mirror images of the points."""
-        rotated_plane = SymmetryPlane(np.zeros(3), plane.normal, 0.0)
-        return SurfaceSamples(
-            positions=plane.mirror_points(self.positions),
-            face_normals=rotated_plane.mirror_points(self.face_normals),
-            smooth_normals=rotated_plane.mirror_points(self.smooth_normals),
-            colors=self.colors,
-        )
-
 
 def bake_texture(
     mesh: MeshArrays, uv: NDArray[np.float32], views: Sequence[View], size: int
@@ -117,20 +106,19 @@ def bake_texture(
 
 
 def vertex_colors_from_views(
-    mesh: MeshArrays, views: Sequence[View], cell: float, plane: SymmetryPlane | None = None
+    mesh: MeshArrays, views: Sequence[View], cell: float
 ) -> Task[NDArray[np.float32]]:
     """Return the colors of a mesh's vertices as views show them.
 
-    Where no view sees a vertex, it has the mesh's color. Without one it has that of its mirror
-    image, if a view sees that; else it is spread from where views see the surface from aside, which
-    is next to what they do not see: so no feature of a front is repeated on a back. Visibility is
-    estimated from the vertices alone, which is fast, and enough for dense meshes.
+    Where no view sees a vertex, it has the mesh's color. Without one it is spread from where views
+    see the surface from aside, which is next to what they do not see: so no feature of a front is
+    repeated on a back. Visibility is estimated from the vertices alone, which is fast, and enough
+    for dense meshes.
 
     Args:
         mesh: Its colors are used where no view sees a vertex.
         views: Images whose alpha is the object's mask, with cameras in the mesh's frame.
         cell: Typical distance of neighboring vertices, meters.
-        plane: By which the mesh and its colors are symmetric, if they surely are.
 
     Returns:
         (V, 3) float32, sRGB in 0..1.
@@ -143,29 +131,17 @@ def vertex_colors_from_views(
         smooth_normals=normals,
         colors=_mesh_colors(mesh),
     )
-    seen = yield from _sum_views_of_vertices(samples, views, cell)
-    if mesh.colors is not None:
-        return seen.blend_over(samples.colors).astype(np.float32)
-
-    # From the outline, then from the mirror image.
-    outline_colors = seen.outline_colors / np.maximum(seen.outline_weights, 1e-12)[:, None]
-    spread = spread_colors(vertices, outline_colors, seen.outline_weights, vertices)
-    base = samples.colors if spread is None else spread
-    if plane is not None:
-        mirrored = yield from _sum_views_of_vertices(samples.mirrored(plane), views, cell)
-        base = mirrored.blend_over(base)
-    return seen.blend_over(base).astype(np.float32)
-
-
-def _sum_views_of_vertices(
-    samples: SurfaceSamples, views: Sequence[View], cell: float
-) -> Task[_SeenColors]:
-    """Return what views show of vertices; see :func:`vertex_colors_from_views`."""
 
     def depth_buffer(camera: Camera) -> DepthBuffer:
-        return render_vertex_depth(samples.positions, camera, cell)
+        return render_vertex_depth(vertices, camera, cell)
 
-    return (yield from _sum_views(samples, views, depth_buffer))
+    seen = yield from _sum_views(samples, views, depth_buffer)
+    base = samples.colors
+    if mesh.colors is None:
+        outline_colors = seen.outline_colors / np.maximum(seen.outline_weights, 1e-12)[:, None]
+        spread = spread_colors(vertices, outline_colors, seen.outline_weights, vertices)
+        base = samples.colors if spread is None else spread
+    return seen.blend_over(base).astype(np.float32)
 
 
 def _mesh_colors(mesh: MeshArrays) -> Floats:

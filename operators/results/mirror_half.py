@@ -16,7 +16,7 @@ from ...core.geometry import symmetry
 from ...core.geometry.symmetry import MAX_DEVIATION
 from ...core.scene import meshes, source_views
 from ...core.scene.finishing import mirroring
-from ...core.scene.symmetry import store_symmetry, stored_symmetry
+from ...core.scene.finishing.mirroring import store_symmetry, stored_symmetry
 
 _SAME_NORMAL = 0.97  # cosine between normals from which on a plane is still the one of before
 # Deviation, relative to that of the best upright plane, below which another plane shows that the

@@ -248,27 +248,3 @@ def test_without_colors_hidden_vertices_take_those_of_the_outline():
     hidden = found[(sides == "front") & (mesh.vertices[:, 1] > 0) & (out < 0.14)]
     assert len(hidden) > 100
     np.testing.assert_allclose(hidden, np.broadcast_to((0.9, 0, 0), hidden.shape), atol=0.1)
-
-
-def test_what_no_view_shows_has_the_color_of_its_mirror_image():
-    """The right side is seen, and the left is its mirror image."""
-    from maquette.core.arrays import SymmetryPlane
-    from maquette.core.geometry.surface_nets import surface_nets
-
-    cells = np.zeros((40, 40, 40))
-    cells[8:32, 8:32, 8:32] = 1
-    solid = surface_nets(cells, 0.5, origin=np.full(3, -19.5 / 24), spacing=1 / 24)
-    views = [picture("right")]
-    plane = SymmetryPlane(np.zeros(3), np.array((1.0, 0, 0)), 0.0)
-    spread = run_to_end(vertex_colors_from_views(solid, views, 1 / 24))
-    mirrored = run_to_end(vertex_colors_from_views(solid, views, 1 / 24, plane))
-
-    x, y, z = solid.vertices.T
-    # The green mark of the right side is at y 0.2 to 0.4, z 0.1 to 0.4.
-    in_mark = (abs(y - 0.3) < 0.04) & (abs(z - 0.25) < 0.08)
-    right = in_mark & (x > 0.49)
-    left = in_mark & (x < -0.49)
-    assert right.any() and left.any()
-    assert (mirrored[right, 1] > 0.9).all() and (mirrored[left, 1] > 0.9).all()
-    assert (spread[left, 1] < 0.6).all()
-    np.testing.assert_allclose(mirrored[x > 0.49], spread[x > 0.49], atol=0.05)

@@ -30,7 +30,7 @@ from ...errors import MeshError
 from ...geometry.connectivity import remove_small_components
 from ...geometry.mise import evaluate_multiresolution
 from ...geometry.surface_nets import surface_nets, taubin_smooth
-from ...geometry.symmetry import find_symmetry_plane, looks_symmetric
+from ...geometry.symmetry import find_symmetry_plane
 from ...geometry.texture_baking import vertex_colors_from_views
 from ...imaging.image_files import encode_png
 from ...jobs.task import Progress, Task, subtask
@@ -211,8 +211,7 @@ def reconstruct_views(
     mesh = replace(mesh, vertices=vertices, colors=predicted_colors, confidence=confidence)
 
     yield Progress(0.95, "Finding symmetry")
-    plane = find_symmetry_plane(mesh, views)
-    mesh = replace(mesh, symmetry=plane)
+    mesh = replace(mesh, symmetry=find_symmetry_plane(mesh, views))
 
     # The images replace the predicted colors wherever they show the surface.
     crops = []
@@ -220,8 +219,7 @@ def reconstruct_views(
         yield Progress(0.95, "Coloring")
         crops.append(crop_view(view, 2 * resolution))
     cell = 2 * BOUND / resolution / frame_scale
-    color_plane = plane if looks_symmetric(plane) else None
-    coloring = vertex_colors_from_views(mesh, crops, cell, color_plane)
+    coloring = vertex_colors_from_views(mesh, crops, cell)
     colors = yield from subtask(coloring, 0.95, 1.0, "Coloring")
     return replace(mesh, colors=colors)
 

@@ -17,7 +17,8 @@ def t_shape(damage=0):
     """Red where y is low and blue where it is high; ``damage`` cells of the arm at +y are lost."""
     cells = np.zeros((24, 40, 24))
     cells[8:16, 10 : 30 - damage, 16:20] = 1
-    cells[8:20, 17:23, 2:16] = 1
+    cells[8:22, 17:23, 2:10] = 1
+    cells[8:14, 17:23, 10:16] = 1
     mesh = surface_nets(cells, 0.5, spacing=1 / 24)
     is_low = mesh.vertices[:, 1] < MIDDLE
     colors = np.where(is_low[:, None], RED, BLUE).astype(np.float32)
@@ -178,7 +179,7 @@ def test_what_cannot_be_mirrored_is_refused(addon):
 def test_the_panel_offers_it_until_it_is_done_or_the_mesh_is_another_one(addon):
     from dataclasses import replace
 
-    from maquette.core.scene.symmetry import store_symmetry
+    from maquette.core.scene.finishing.mirroring import store_symmetry
     from maquette.operators.results.mirror_half import offers_mirroring
 
     obj = add(t_shape(damage=1))
