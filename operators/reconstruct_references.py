@@ -13,6 +13,7 @@ from bpy.props import (
     BoolProperty,
     CollectionProperty,
     EnumProperty,
+    FloatProperty,
     IntProperty,
     PointerProperty,
     StringProperty,
@@ -22,13 +23,14 @@ from mathutils import Matrix
 
 from ..core.cameras import SIDES
 from ..core.errors import SceneError
+from ..core.geometry.surface_smoothing import DEFAULT_SMOOTH, smooth_surface
 from ..core.jobs.task import Progress, SteppedTask, Task, in_thread, single_step
 from ..core.scene import images as scene_images
 from ..core.scene import references as scene_references
 from . import _compute, _results
 from ._compute import ComputeTarget
 from ._task_operator import TaskOperator
-from .properties.scene import FIT, RESOLUTION, TEXTURE, WEIGHTS
+from .properties.scene import FIT, RESOLUTION, SMOOTH, TEXTURE, WEIGHTS
 
 if TYPE_CHECKING:
     from ..core.model.jobs.reconstruct_references import PosedReconstruction, PosedRequest
@@ -59,6 +61,7 @@ class ReferenceChoice:
     resolution: grid cells along the longest side.
     weights: file of the model's weights; None for the bundled ones.
     fit: move the surface so that its outline matches the images.
+    smooth: strength of smoothing, 0 to 1.
     """
 
     names: Sequence[str]
@@ -66,6 +69,7 @@ class ReferenceChoice:
     resolution: int
     weights: Path | None
     fit: bool = False
+    smooth: float = DEFAULT_SMOOTH
 
 
 def user_side(obj: bpy.types.Object) -> str:
@@ -105,6 +109,7 @@ class MAQUETTE_OT_reconstruct_references(TaskOperator, bpy.types.Operator):
         options={'SKIP_SAVE'},
     )
     resolution: IntProperty(**RESOLUTION)
+    smooth: FloatProperty(**SMOOTH)
     fit: BoolProperty(**FIT)
     texture: BoolProperty(**TEXTURE, options={'SKIP_SAVE'})
     name: StringProperty(
@@ -127,6 +132,7 @@ class MAQUETTE_OT_reconstruct_references(TaskOperator, bpy.types.Operator):
             resolution=self.resolution,
             weights=_results.weights_file(self.weights),
             fit=self.fit,
+            smooth=self.smooth,
         )
         self._sources, task = start_references(context, choice, self.interactive)
         return task
@@ -151,6 +157,7 @@ class MAQUETTE_OT_reconstruct_references(TaskOperator, bpy.types.Operator):
     def draw(self, context: Context) -> None:
         """Draw what Adjust Last Operation may change without running the model again."""
         self.layout.use_property_split = True
+        self.layout.prop(self, "smooth")
         self.layout.prop(self, "name")
 
 
@@ -191,7 +198,16 @@ def start_references(
         device=_compute.chosen_device(),
         fit=choice.fit,
     )
-    return sources, _read_and_reconstruct(poses, request, window)
+    making = _read_and_reconstruct(poses, request, window)
+    return sources, _smooth_result(making, choice.smooth)
+
+
+def _smooth_result(task: Task[PosedReconstruction], smooth: float) -> Task[PosedReconstruction]:
+    """Run a reconstruction, whose result is kept as it is, and smooth the mesh."""
+    result = yield from task
+    yield Progress(1.0, "Smoothing")
+    cameras = [view.camera for view in result.mesh.views]
+    return replace(result, mesh=smooth_surface(result.mesh, cameras, smooth))
 
 
 def _read_and_reconstruct(

@@ -27,6 +27,7 @@ class MAQUETTE_PT_batch(SidebarPanel, bpy.types.Panel):
         button.assets = settings.batch_assets
         button.resolution = settings.resolution
         button.size = settings.size
+        button.smooth = settings.smooth
         button.fit = settings.fit
 
 

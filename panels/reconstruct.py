@@ -81,6 +81,7 @@ def _draw_options(layout: UILayout, settings: bpy.types.PropertyGroup) -> None:
     if settings.source != 'REFERENCES':  # which give the size, and a mesh where they show it
         column.prop(settings, "size")
         column.prop(settings, "output")
+    layout.prop(settings, "smooth")
     layout.prop(settings, "fit")
     layout.prop(settings, "texture")
     layout.prop(settings, "show_colours")

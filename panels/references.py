@@ -62,6 +62,7 @@ def draw_button(layout: UILayout, settings: bpy.types.PropertyGroup, text: str |
     name = MAQUETTE_OT_reconstruct_references.bl_idname
     button = layout.operator(name, text=text or "Reconstruct", icon='MESH_MONKEY')
     button.resolution = settings.resolution
+    button.smooth = settings.smooth
     button.fit = settings.fit
     button.texture = settings.texture
     button.collection = settings.references.name if settings.references else ""

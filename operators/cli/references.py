@@ -12,7 +12,13 @@ from ...core.scene import exporting
 from .._results import mesh_summary
 from ..properties.scene import RESOLUTION
 from ..reconstruct_references import ReferenceChoice, add_posed_object, start_references
-from .command import Command, add_fit_argument, add_weights_argument, run_with_progress_line
+from .command import (
+    Command,
+    add_fit_argument,
+    add_smooth_argument,
+    add_weights_argument,
+    run_with_progress_line,
+)
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,6 +47,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help="grid cells along the longest side (%(default)s); time and memory grow with "
         "its square",
     )
+    add_smooth_argument(parser)
     add_fit_argument(parser)
     add_weights_argument(parser)
 
@@ -53,6 +60,7 @@ def _run_command(arguments: argparse.Namespace) -> int:
         resolution=arguments.resolution,
         weights=arguments.weights,
         fit=arguments.fit,
+        smooth=arguments.smooth,
     )
     sources, task = start_references(bpy.context, choice)
     result = run_with_progress_line(task)

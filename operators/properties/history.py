@@ -5,8 +5,10 @@ from __future__ import annotations
 import bpy
 from bpy.props import BoolProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
+from ...core.geometry.surface_smoothing import DEFAULT_SMOOTH
+
 _MOST = 12  # results that are kept
-_SETTINGS = ("resolution", "size", "fit", "output")
+_SETTINGS = ("resolution", "size", "smooth", "fit", "output")
 
 
 class MaquetteResult(bpy.types.PropertyGroup):
@@ -15,6 +17,7 @@ class MaquetteResult(bpy.types.PropertyGroup):
     image: PointerProperty(type=bpy.types.Image)
     resolution: IntProperty()
     size: FloatProperty()
+    smooth: FloatProperty(default=DEFAULT_SMOOTH)
     fit: BoolProperty()
     output: StringProperty()
 

@@ -13,6 +13,7 @@ from bpy.props import (
     StringProperty,
 )
 
+from ...core.geometry.surface_smoothing import DEFAULT_SMOOTH
 from .cameras import MaquetteCameras
 from .dataset import DATASET_FOLDER, MaquetteDataset
 from .finish import MaquetteFinish
@@ -35,6 +36,15 @@ FIT = {
     "description": "Move the surface after reconstruction so that its outline matches the images. "
     "Takes a few more seconds and helps thin parts most",
     "default": False,
+}
+SMOOTH = {
+    "name": "Smooth",
+    "description": "How far dents and steps of the surface are smoothed, most where no image shows "
+    "it. The outline stays",
+    "default": DEFAULT_SMOOTH,
+    "min": 0.0,
+    "max": 1.0,
+    "subtype": 'FACTOR',
 }
 TEXTURE = {
     "name": "Texture",
@@ -82,7 +92,7 @@ WEIGHTS = file_property(
     {'SKIP_SAVE'},
 )
 
-_RECONSTRUCTION = ("resolution", "size", "fit", "output", "texture")
+_RECONSTRUCTION = ("resolution", "size", "smooth", "fit", "output", "texture")
 
 
 class MaquetteSettings(bpy.types.PropertyGroup):
@@ -140,6 +150,7 @@ class MaquetteSettings(bpy.types.PropertyGroup):
     output: EnumProperty(**OUTPUT)
     texture: BoolProperty(**TEXTURE, default=True)
     size: FloatProperty(**SIZE)
+    smooth: FloatProperty(**SMOOTH)
     show_colours: BoolProperty(
         name="Show Colors",
         description="After reconstruction, set Viewport Shading > Color to Attribute in the Solid "
