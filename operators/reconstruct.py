@@ -26,6 +26,12 @@ from ..core.arrays import MeshArrays
 from ..core.cameras import SIDES
 from ..core.errors import ImageError
 from ..core.geometry import surface_outputs
+from ..core.geometry.flat_base import has_flat_base
+from ..core.geometry.surface_options import (
+    DEFAULT_OPTIONS,
+    SurfaceOptions,
+    apply_surface_options,
+)
 from ..core.geometry.surface_outputs import SurfacePoints, Voxels
 from ..core.jobs.task import Progress, Task, subtask
 from ..core.model.jobs import reconstruct as reconstruct_job  # without torch, until it runs
@@ -44,12 +50,14 @@ from .properties.scene import (
     OUTPUT,
     RESOLUTION,
     SIZE,
+    SMOOTH,
     TEXTURE,
     WEIGHTS,
     side_image_name,
 )
 
 PHOTO = "photo"  # name of the single image among images that are called by their sides
+_SHAPED = 0.99  # share of the time after which the model is done
 _MADE = 0.95  # share of the time after which the mesh is there
 _NOT_SAVED = frozenset({'SKIP_SAVE'})  # the images of the last call must not come back in the next
 
@@ -59,17 +67,20 @@ def start_reconstruction(
     size: float,
     images: Mapping[str, scene_images.ImageValues] | None = None,
     window: bool = False,
+    surface: SurfaceOptions = DEFAULT_OPTIONS,
 ) -> Task[MeshArrays]:
     """Reconstruct ``request`` where the preferences choose.
 
-    The model makes a mesh of longest side 1, which is kept and only scaled if the next call differs
-    in ``size`` alone. The returned task uses no bpy, so that it can run on a thread.
+    The model makes a mesh of longest side 1. It is kept, so that the next call does not run the
+    model if it differs in ``size`` and ``surface`` alone. The returned task uses no bpy, so that it
+    can run on a thread.
 
     Args:
         request: what to reconstruct.
         size: longest side of the mesh, meters. This is the one place where it is applied.
         images: those that are images of the open file, by the name of their side, or ``PHOTO``.
         window: see :func:`._compute.compute_target`.
+        surface: what is done to the mesh.
 
     Raises:
         ImageError: an image cannot be read, or shows no object.
@@ -79,19 +90,26 @@ def start_reconstruction(
         WorkerError: the worker process ended early.
     """
     target = _compute.compute_target(window)
-    return _reconstruct_scaled(target, request, size, images or {})
+    model_mesh = _reconstruct_mesh(target, request, images or {})
+    return _shape_result(model_mesh, size, surface)
 
 
-def _reconstruct_scaled(
+def _reconstruct_mesh(
     target: ComputeTarget,
     request: ReconstructionRequest,
-    size: float,
     images: Mapping[str, scene_images.ImageValues],
 ) -> Task[MeshArrays]:
     if images:
         yield Progress(0.0, "Reading")
         request = _with_pixels(request, images)
-    mesh = yield from target.run(reconstruct_job.reconstruct_request, request)
+    return (yield from target.run(reconstruct_job.reconstruct_request, request))
+
+
+def _shape_result(task: Task[MeshArrays], size: float, surface: SurfaceOptions) -> Task[MeshArrays]:
+    """Run what the model does, then smooth its mesh, flatten the base and scale it."""
+    mesh = yield from subtask(task, 0.0, _SHAPED)
+    yield Progress(_SHAPED, "Smoothing")
+    mesh = apply_surface_options(mesh, surface)
     return mesh.offset_and_scaled(np.zeros(3), size)
 
 
@@ -202,6 +220,13 @@ class MAQUETTE_OT_reconstruct(TaskOperator, bpy.types.Operator):
     output: EnumProperty(**OUTPUT)
     texture: BoolProperty(**TEXTURE, options={'SKIP_SAVE'})
     size: FloatProperty(**SIZE)
+    smooth: FloatProperty(**SMOOTH)
+    flat_base: BoolProperty(
+        name="Flat Base",
+        description="Let all feet reach one floor, and cut them flat. If it is not set: for "
+        "objects that stand",
+        options={'SKIP_SAVE'},
+    )
     name: StringProperty(
         name="Name",
         description="Name of the new object. Leave empty to use the image's name",
@@ -246,11 +271,15 @@ class MAQUETTE_OT_reconstruct(TaskOperator, bpy.types.Operator):
             fit=self.fit,
         )
         self._cursor = context.scene.cursor.location.copy()
-        making = start_reconstruction(request, self.size, images, self.interactive)
+        flat_base = self.flat_base if self.properties.is_property_set("flat_base") else None
+        surface = SurfaceOptions(self.smooth, flat_base)
+        making = start_reconstruction(request, self.size, images, self.interactive, surface)
         return as_output(_put_on_ground(making), self.output, self.resolution)
 
     def finish(self, context: Context, result: ReconstructionOutput) -> None:
         name = self._object_name()
+        if not self.properties.is_property_set("flat_base"):
+            self.flat_base = has_flat_base(result.mesh)
         if not self.properties.is_property_set("location"):
             self.location = _results.free_location(context, result.mesh, self._cursor)
         location = Vector(self.location)
@@ -276,7 +305,7 @@ class MAQUETTE_OT_reconstruct(TaskOperator, bpy.types.Operator):
     def draw(self, context: Context) -> None:
         """Draw what Adjust Last Operation may change without running the model again."""
         self.layout.use_property_split = True
-        for name in ("size", "location", "rotation", "name"):
+        for name in ("size", "smooth", "flat_base", "location", "rotation", "name"):
             self.layout.prop(self, name)
 
     def _side_paths(self) -> dict[str, str]:

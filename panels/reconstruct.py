@@ -140,6 +140,7 @@ def _draw_options(layout: UILayout, settings: bpy.types.PropertyGroup) -> None:
         column.prop(settings, "size")
         column.prop(settings, "output")
     layout.prop(settings, "keep_holes")
+    layout.prop(settings, "smooth")
     layout.prop(settings, "fit")
     layout.prop(settings, "texture")
     layout.prop(settings, "show_colours")

@@ -68,6 +68,7 @@ def draw_button(layout: UILayout, settings: bpy.types.PropertyGroup, text: str |
     button = layout.operator(name, text=text, text_ctxt=CONTEXT, icon='MESH_MONKEY')
     button.resolution = settings.resolution
     button.keep_holes = settings.keep_holes
+    button.smooth = settings.smooth
     button.fit = settings.fit
     button.texture = settings.texture
     button.collection = settings.references.name if settings.references else ""

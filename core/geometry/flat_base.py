@@ -10,8 +10,8 @@ r"""Let an object that stands reach one floor with all of its feet, and cut them
 2. The lowest part of the object is stretched down by the lift of the feet, weighted by how near
    these are. This moves points of space along z only, less with their height and not at all above
    three times that share, and keeps their order. So the mesh stays closed, and cannot fold.
-3. What is below ``_CUT_SHARE`` of the height is pressed together between the floor and hardly more,
-   also in order.
+3. What is below ``_CUT_SHARE`` of the height is pressed onto the floor, and what is above follows
+   it down, also in order.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ _STRETCHED_SHARE = 3 * _FOOT_SHARE  # of the height, above which nothing moves
 _CUT_SHARE = 0.01  # of the height, which is pressed flat
 _FLATNESS = 0.01  # of it that is left: vertices keep their order, and no face loses its area
 _NEAREST_DISTANCE = 0.01  # of the width, below which a foot alone decides
-_FOOT_POINTS = 64  # points of a foot from which the distance to it is measured
-_MAX_FEET = 64  # of the lowest ones
+_FOOT_POINTS = 32  # points of a foot from which the distance to it is measured
+_MAX_FEET = 16  # of the lowest ones
 _MIN_SPAN = 0.25  # extent of what touches the floor, relative to that of the object, along x and y
 _HULL_DIRECTIONS = 32
 
@@ -80,9 +80,11 @@ def flatten_base(mesh: MeshArrays, flat_base: bool | None = None) -> MeshArrays:
     fade = 1 - fraction**2 * (3 - 2 * fraction)
     altitude = altitude - lift * fade
 
-    # Press flat: only the part below the cut moves, and the floor rises to the cut.
-    pressed = _CUT_SHARE + (altitude - _CUT_SHARE) * _FLATNESS
-    altitude = np.where(altitude < _CUT_SHARE, pressed, altitude)
+    # Press flat what is below the cut, and stretch down to there what is above.
+    kept = _CUT_SHARE * _FLATNESS
+    rate = (_STRETCHED_SHARE - kept) / (_STRETCHED_SHARE - _CUT_SHARE)
+    stretched = kept + (altitude - _CUT_SHARE) * rate
+    altitude = np.where(altitude < _CUT_SHARE, altitude * _FLATNESS, stretched)
     vertices[is_low, 2] = floor + altitude * height
     return replace(mesh, vertices=vertices.astype(np.float32))
 
@@ -189,6 +191,6 @@ def _center_of_mass(mesh: MeshArrays) -> NDArray[np.float64]:
     volumes = (corners[:, 0] * normals).sum(1) / 6
     total = volumes.sum()
     if total <= 0:
-        return middle
-    center: NDArray[np.float64] = (corners.sum(1) / 4 * volumes[:, None]).sum(0) / total
-    return middle + center
+        return np.asarray(middle)
+    center = (corners.sum(1) / 4 * volumes[:, None]).sum(0) / total
+    return np.asarray(middle + center)

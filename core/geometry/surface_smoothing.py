@@ -34,7 +34,7 @@ from .winding_number import vertex_normals
 
 Floats = NDArray[np.floating[Any]]
 
-SMOOTH_DEFAULT = 0.5  # of the option, 0 to 1
+DEFAULT_SMOOTH = 0.5
 _MAX_LENGTH = 0.05  # of the longest side: the range of smoothing of hidden parts at most
 _SEEN_WEIGHT = 4.0  # of vertices that a view shows, relative to hidden ones
 _OUTLINE_WEIGHT = 100.0  # of vertices at the outline of a view
@@ -91,17 +91,19 @@ class _Graph:
         return sums
 
 
-def smooth_surface(mesh: MeshArrays, smooth: float) -> MeshArrays:
+def smooth_surface(
+    mesh: MeshArrays, cameras: Sequence[Camera], smooth: float = DEFAULT_SMOOTH
+) -> MeshArrays:
     """Return a closed mesh whose steps and dents are smoothed.
 
     Args:
-        mesh: With the views that it was made from.
+        mesh: The mesh.
+        cameras: Of the views that it was made from.
         smooth: Strength, 0 (nothing is changed) to 1.
     """
     if smooth <= 0 or not len(mesh.vertices):
         return mesh
     graph = _Graph.from_faces(mesh.faces, len(mesh.vertices))
-    cameras = [view.camera for view in mesh.views]
     vertices = mesh.vertices.astype(float)
     spacing = _edge_length(mesh)
     is_seen, is_outline = _visibility(mesh, cameras, spacing)
@@ -115,17 +117,21 @@ def smooth_surface(mesh: MeshArrays, smooth: float) -> MeshArrays:
     outline_weights = np.maximum(weights, _OUTLINE_WEIGHT * is_outline[graph.order])
 
     # A single view keeps its outline from side to side only.
-    view = _ViewCoordinates(cameras[0], spacing) if len(cameras) == 1 else None
-    positions = view.from_points(vertices) if view else vertices
-    weights = np.stack((outline_weights, outline_weights, weights if view else outline_weights), 1)
+    positions = vertices
+    depth_weights = outline_weights
+    view = None
+    if len(cameras) == 1:
+        view = _ViewCoordinates.of_camera(cameras[0], vertices)
+        positions = view.from_points(vertices)
+        depth_weights = weights
+    all_weights = np.stack((outline_weights, outline_weights, depth_weights), axis=1)
 
-    ordered = positions[graph.order]
     strength = np.float32(length**2 / 4)
-    smoothed = _smooth_values(graph, ordered, weights, strength)
     result = np.empty_like(positions)
-    result[graph.order] = smoothed
-    points = view.to_points(result) if view else result
-    return replace(mesh, vertices=points.astype(np.float32))
+    result[graph.order] = _smooth_values(graph, positions[graph.order], all_weights, strength)
+    if view:
+        result = view.to_points(result)
+    return replace(mesh, vertices=result.astype(np.float32))
 
 
 def _smooth_values(
@@ -209,19 +215,30 @@ def _visibility(
     return is_seen, is_outline
 
 
+@dataclass(frozen=True)
 class _ViewCoordinates:
-    """Coordinates of a camera: pixels, scaled to about its units at the object, and depth."""
+    """Coordinates of a view: those of its image, in the units of the object, and the depth.
 
-    def __init__(self, camera: Camera, spacing: float) -> None:
-        self._camera = camera
+    Attributes:
+        camera: The camera.
+        pixel: Width of a pixel at the object.
+    """
+
+    camera: Camera
+    pixel: float
+
+    @classmethod
+    def of_camera(cls, camera: Camera, points: Floats) -> _ViewCoordinates:
+        """Return the coordinates of a camera that sees points (P, 3)."""
+        _, depth = camera.project(points)
+        distance = 1.0 if camera.orthographic else float(depth.mean())
+        return cls(camera, float(distance / camera.intrinsics[0, 0]))
 
     def from_points(self, points: Floats) -> NDArray[np.float64]:
-        """Return image coordinates and depth (P, 3) of points (P, 3)."""
-        pixels, depth = self._camera.project(points)
-        distance = 1.0 if self._camera.orthographic else float(depth.mean())
-        self._pixel = distance / self._camera.intrinsics[0, 0]
-        return np.concatenate((pixels * self._pixel, depth[:, None]), axis=1)
+        """Return the coordinates (P, 3) of points (P, 3)."""
+        pixels, depth = self.camera.project(points)
+        return np.concatenate((pixels * self.pixel, depth[:, None]), axis=1)
 
     def to_points(self, coordinates: Floats) -> NDArray[np.float64]:
         """Return the points (P, 3) of coordinates (P, 3)."""
-        return self._camera.unproject(coordinates[:, :2] / self._pixel, coordinates[:, 2])
+        return self.camera.unproject(coordinates[:, :2] / self.pixel, coordinates[:, 2])

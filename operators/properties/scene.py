@@ -14,6 +14,7 @@ from bpy.props import (
 )
 
 from ...core.cameras import SIDES
+from ...core.geometry.surface_smoothing import DEFAULT_SMOOTH
 from .cameras import MaquetteCameras
 from .dataset import DATASET_FOLDER, MaquetteDataset
 from .finish import MaquetteFinish
@@ -43,6 +44,15 @@ KEEP_HOLES = {
     "handle. Turn it off if white parts of the object are taken for holes: everything within its "
     "outline is then solid. An image with an alpha channel is used as it is",
     "default": True,
+}
+SMOOTH = {
+    "name": "Smooth",
+    "description": "How far dents and steps of the surface are smoothed, most where no image shows "
+    "it. The outline stays",
+    "default": DEFAULT_SMOOTH,
+    "min": 0.0,
+    "max": 1.0,
+    "subtype": 'FACTOR',
 }
 TEXTURE = {
     "name": "Texture",
@@ -90,7 +100,7 @@ WEIGHTS = file_property(
     {'SKIP_SAVE'},
 )
 
-_RECONSTRUCTION = ("resolution", "keep_holes", "size", "fit", "output", "texture")
+_RECONSTRUCTION = ("resolution", "keep_holes", "size", "smooth", "fit", "output", "texture")
 
 
 def side_image_name(side: str) -> str:
@@ -161,6 +171,7 @@ class MaquetteSettings(bpy.types.PropertyGroup):
     output: EnumProperty(**OUTPUT)
     texture: BoolProperty(**TEXTURE, default=True)
     size: FloatProperty(**SIZE)
+    smooth: FloatProperty(**SMOOTH)
     show_colours: BoolProperty(
         name="Show Colors",
         description="After reconstruction, set Viewport Shading > Color to Attribute in the Solid "

@@ -173,13 +173,14 @@ def _depth_shift(depth: Floats, shift: NDArray[np.float64]) -> NDArray[np.float6
 
     # A steeper change is a step between two parts.
     limit = _MAX_SLOPE * _PIXEL * np.hypot(*shift)
-    return np.clip(difference, -limit, limit)
+    return np.asarray(np.clip(difference, -limit, limit))
 
 
 def _pixel_centers(size: int) -> NDArray[np.float64]:
     """Return the centers (S * S, 2), x and y, of the pixels of a map, row by row."""
     row, column = np.indices((size, size)).reshape(2, -1)
-    return np.stack((column, row), axis=1) + 0.5
+    centers: NDArray[np.float64] = np.stack((column, row), axis=1) + 0.5
+    return centers
 
 
 def _blur(values: Floats, deviation: float) -> NDArray[np.float64]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -103,18 +102,14 @@ def reconstruct_posed(request: PosedRequest) -> Task[PosedReconstruction]:
             alignment.views, network, request.resolution, request.fit
         )
 
-    frame_to_world = alignment.to_world
-    if request.floor is not None:
-        frame_to_world = _on_floor(mesh, frame_to_world, segmented, request.floor)
-
     # The mesh in meters with its origin at the footprint, and the rigid part of the transform.
-    size = np.linalg.norm(frame_to_world[:3, 0])
+    size = np.linalg.norm(alignment.to_world[:3, 0])
     low = mesh.vertices.min(0)
     high = mesh.vertices.max(0)
     footprint = np.array((*(low + high)[:2] / 2, low[2]))
     to_world = np.eye(4)
-    to_world[:3, :3] = frame_to_world[:3, :3] / size
-    to_world[:3, 3] = frame_to_world[:3, :3] @ footprint + frame_to_world[:3, 3]
+    to_world[:3, :3] = alignment.to_world[:3, :3] / size
+    to_world[:3, 3] = alignment.to_world[:3, :3] @ footprint + alignment.to_world[:3, 3]
     return PosedReconstruction(
         mesh=mesh.offset_and_scaled(-footprint, float(size)),
         to_world=to_world,
@@ -122,16 +117,20 @@ def reconstruct_posed(request: PosedRequest) -> Task[PosedReconstruction]:
     )
 
 
-def _on_floor(
-    mesh: MeshArrays,
-    to_world: NDArray[np.float64],
-    references: Sequence[Reference],
-    height: float,
-) -> NDArray[np.float64]:
-    """Return ``to_world`` (4, 4) of ``mesh``, moved to the floor as its images allow."""
-    points = mesh.vertices @ to_world[:3, :3].T + to_world[:3, 3]
+def place_on_floor(result: PosedReconstruction, request: PosedRequest) -> PosedReconstruction:
+    """Return ``result`` of ``request`` moved to the floor, as far as its images leave that open.
+
+    Its mesh may have been changed since.
+    """
+    if request.floor is None:
+        return result
+    points = result.mesh.vertices @ result.to_world[:3, :3].T + result.to_world[:3, 3]
     lowest = points[points[:, 2].argmin()]
-    moved: NDArray[np.float64] = (
-        stand_on_floor(locating_cameras(references), lowest, height) @ to_world
-    )
-    return moved
+    motion = stand_on_floor(locating_cameras(request.references), lowest, request.floor)
+
+    # The scale goes to the mesh, the rest to the transform.
+    factor = float(np.linalg.norm(motion[:3, 0]))
+    to_world = result.to_world.copy()
+    to_world[:3, 3] = motion[:3, :3] @ to_world[:3, 3] + motion[:3, 3]
+    mesh = result.mesh.offset_and_scaled(np.zeros(3), factor)
+    return replace(result, mesh=mesh, to_world=to_world)
