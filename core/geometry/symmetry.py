@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from ..arrays import MeshArrays, SymmetryPlane, View
 from ..cameras import Camera
 from .rasterization import render_vertex_depth
-from .winding_number import face_normals, sample_triangles
+from .winding_number import area_normals, face_normals, sample_triangles
 
 # Deviation up to which an object looks symmetric; beyond it, mirroring makes another shape. It is a
 # mean: parts may differ by far more, and all of a half may be off by twice as much.
@@ -44,11 +44,11 @@ _COARSE_SAMPLES = (300, 1200)  # mirrored, and to find the nearest one among, fo
 _COARSE_STEPS = 3
 _FINE_SAMPLES = (400, 2500)  # likewise for the best starts
 _FINE_STEPS = 2
-_POLISHING_SAMPLES = (500, 4000)  # likewise with tangent planes
+_POLISHING_SAMPLES = (400, 3500)  # likewise with tangent planes
 _POLISHING_STEPS = 6
 _RESTS = 1e-6  # 1 - cosine between normals of two steps below which a fit has come to rest
 _FINALISTS = 3  # starts that are fitted further
-_MEASURED = 800  # points whose mirror images measure the deviation
+_MEASURING_SAMPLES = (600, 3600)  # likewise for the deviation
 _KEPT = 0.8  # share of the pairs that count: what differs does not move the plane
 _SAME_NORMAL = 0.97  # cosine between normals of which only one is fitted further
 # Height of a normal above which a plane is horizontal. Such planes are not tried: the left and
@@ -96,10 +96,12 @@ def find_symmetry_plane(
 
     # Back in the space of the mesh.
     surface = surface.scaled(size, low)
+    seen = [_seen_points(view, surface) for view in views]
     candidates = []
     for plane in planes:
         moved = replace(plane, point=plane.point * size + low)
-        is_confirmed = not views or any(_confirms(view, surface, moved) for view in views)
+        votes = [_confirms(view, points, moved) for view, points in zip(views, seen, strict=True)]
+        is_confirmed = not views or any(votes)
         candidates.append(replace(moved, is_confirmed=is_confirmed))
     return min(candidates, key=lambda plane: (not plane.is_confirmed, plane.deviation))
 
@@ -142,31 +144,37 @@ def _fitted_planes(surface: _SampledSurface, upright: bool) -> list[SymmetryPlan
 
 def _snapped_to_axis(surface: _SampledSurface, plane: SymmetryPlane) -> SymmetryPlane:
     """Return ``plane`` with its deviation; exactly across an axis if that is hardly worse."""
-    measured = surface.measured_plane(plane, _MEASURED, _SAMPLES - _MEASURED)
+    measured = surface.measured_plane(plane, *_MEASURING_SAMPLES)
     axis = int(np.abs(plane.normal).argmax())
     if abs(plane.normal[axis]) < _NEARLY_ALONG_AXIS:
         return measured
-    across = surface.measured_plane(
-        SymmetryPlane(plane.point, np.eye(3)[axis], 0.0), _MEASURED, _SAMPLES - _MEASURED
-    )
+    across = SymmetryPlane(plane.point, np.eye(3)[axis], 0.0)
+    across = surface.measured_plane(across, *_MEASURING_SAMPLES)
     return across if across.deviation < measured.deviation + _HARDLY else measured
 
 
-def _confirms(view: View, surface: _SampledSurface, plane: SymmetryPlane) -> bool:
-    """Return whether an image shows both halves, and the mirror image of what it shows as well."""
-    camera = view.camera
-    if abs(camera.to_world[:3, 2] @ plane.normal) > _MAX_FACING:
-        return False
-
-    # What the camera sees of the samples.
-    cosine = (surface.normals * camera.directions_from(surface.points)).sum(1)
-    buffer = render_vertex_depth(surface.points, camera, surface.spacing(_SAMPLES))
+def _seen_points(view: View, surface: _SampledSurface) -> NDArray[np.float32]:
+    """Return the samples (P, 3) of ``surface`` that a camera sees."""
+    cosine = (surface.normals * view.camera.directions_from(surface.points)).sum(1)
+    buffer = render_vertex_depth(surface.points, view.camera, surface.spacing(_SAMPLES))
     is_seen = (cosine > _MIN_SEEN_COSINE) & ~buffer.hides(surface.points, cosine)
-    if not is_seen.any():
+    seen: NDArray[np.float32] = surface.points[is_seen]
+    return seen
+
+
+def _confirms(view: View, seen: NDArray[np.float32], plane: SymmetryPlane) -> bool:
+    """Return whether an image shows both halves, and the mirror image of what it shows as well.
+
+    Args:
+        view: The image.
+        seen: (P, 3) points of the surface that its camera sees.
+        plane: In the same space.
+    """
+    camera = view.camera
+    if abs(camera.to_world[:3, 2] @ plane.normal) > _MAX_FACING or not len(seen):
         return False
 
-    # Where its mirror image lies in the image.
-    pixels, depth = camera.project(plane.mirror_points(surface.points[is_seen]))
+    pixels, depth = camera.project(plane.mirror_points(seen))
     column, row = np.floor(pixels).astype(np.int64).T
     height, width = view.image.shape[:2]
     in_image = (column >= 0) & (column < width) & (row >= 0) & (row < height) & (depth > 0)
@@ -231,10 +239,8 @@ class _SampledSurface:
     def of(cls, vertices: NDArray[np.float64], triangles: NDArray[np.int32]) -> _SampledSurface:
         """Sample the triangles (T, 3) of ``vertices`` (V, 3)."""
         points, faces = sample_triangles(vertices, triangles, _SAMPLES, np.random.default_rng(0))
-        normals = face_normals(vertices, triangles)[faces]
-        corners = vertices[triangles]
-        cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-        area = float(np.linalg.norm(cross, axis=1).sum()) / 2
+        normals = face_normals(vertices, triangles[faces])
+        area = float(np.linalg.norm(area_normals(vertices, triangles), axis=1).sum()) / 2
         return cls(points.astype(np.float32), normals.astype(np.float32), area)
 
     def scaled(self, factor: float, offset: NDArray[np.float64]) -> _SampledSurface:
@@ -330,7 +336,9 @@ class _SampledSurface:
         mirrored = plane.mirror_points(self.points[:mirrored_count]).astype(np.float32)
         others = self.points[-count:]
 
-        # The nearest one has the largest q p - p p / 2.
-        products = mirrored @ others.T - (others**2).sum(1) / 2
+        # The nearest one has the largest q p - p p / 2, here by one product of matrices.
+        ones = np.ones((len(mirrored), 1), np.float32)
+        extended = np.column_stack((others, -(others**2).sum(1) / 2))
+        products = np.concatenate((mirrored, ones), axis=1) @ extended.T
         nearest: NDArray[np.int64] = products.argmax(axis=1) + (len(self.points) - len(others))
         return mirrored, nearest
