@@ -32,7 +32,7 @@ _OTHER_PYTHON = (
     "and to install PyTorch here."
 )
 _OFFLINE = "Online access is off: allow it in Preferences > System > Network."
-_PREFERENCES_MARGIN = 120  # pixels of the frames around an add-on's preferences
+_PREFERENCES_MARGIN = 10  # pixels of the further frames around an add-on's preferences
 
 
 def draw_missing(layout: UILayout, panel: str, *packages: str) -> bool:

@@ -36,7 +36,7 @@ _LABEL_SHARE = 0.4  # of the width, as Blender's own property split
 _NAME_SHARE = 0.12  # of the width, for the name of a path
 _FIELD_SHARE = 0.85  # of the rest, for a field with a button behind it
 _SHOWN_SHARE = 0.6  # of the characters of a line: those that a field certainly shows
-_PATH_MARGIN = 120  # pixels of the frames around an add-on's preferences
+_PATH_MARGIN = 10  # pixels of the further frames around an add-on's preferences
 _NAME = "MaquettePreferences"
 
 

@@ -11,7 +11,7 @@ from bpy.types import UILayout
 
 from ..operators._translation import translated
 
-_CHARACTER_WIDTH = 6.0  # pixels of Blender's font, on average, at a resolution scale of 1
+_CHARACTER_WIDTH = 5.8  # pixels of Blender's font, on average, at a resolution scale of 1
 _MARGINS = 62  # pixels of a panel, a box and an icon, at that scale
 _MIN_LENGTH = 20  # characters
 _DEFAULT_LENGTH = 34  # characters, without a region to draw in

@@ -33,12 +33,10 @@ def screenshot(name: str) -> None:
     subprocess.run(["import", "-window", "root", str(HERE / f"{name}.png")], check=True)
 
 
-def view() -> tuple[bpy.types.Area, bpy.types.Region]:
-    """The 3D view and its sidebar."""
+def view(kind: str = 'VIEW_3D') -> tuple[bpy.types.Area, bpy.types.Region]:
+    """The first area of that type and its sidebar."""
     area = next(
-        area
-        for area in bpy.context.window_manager.windows[0].screen.areas
-        if area.type == 'VIEW_3D'
+        area for area in bpy.context.window_manager.windows[0].screen.areas if area.type == kind
     )
     return area, next(region for region in area.regions if region.type == 'UI')
 
@@ -74,13 +72,13 @@ def point_at(x: float, y: float) -> None:
     xdotool("mousemove", round(x), round(bpy.context.window_manager.windows[0].height - 1 - y))
 
 
-def find_button(command: str, from_right: float = 0.5) -> Iterator[float]:
+def find_button(command: str, from_right: float = 0.5, kind: str = 'VIEW_3D') -> Iterator[float]:
     """Move the mouse down the sidebar until it is on the button of that operator."""
     point_at(
         500, 500
     )  # away from the last button, which Blender may still take for the one under the mouse
     yield 0.5
-    area, sidebar = view()
+    area, sidebar = view(kind)
     x = sidebar.x + sidebar.width * from_right
     for y in range(sidebar.y + sidebar.height - 30, sidebar.y + 20, -10):
         point_at(x, y)

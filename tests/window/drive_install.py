@@ -142,7 +142,7 @@ def story() -> Iterator[float]:
     yield 1
     screenshot("install-working-5-confirm")
     xdotool("key", "Return")
-    yield 1
+    yield from watch(20, missing)
     result["missing_when_removed"] = missing()
     redraw()
     yield 1

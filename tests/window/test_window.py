@@ -477,6 +477,16 @@ def test_the_box_in_the_sidebar_opens_the_preferences(installed):
     assert installed["shown_add_on"] == "Maquette"
 
 
+@pytest.fixture(scope="module")
+def progress(blender):
+    return run_driver(blender, "drive_progress.py")
+
+
+def test_progress_is_shown_in_the_panel_whose_button_was_pressed(progress):
+    assert progress["finish"] == ["MAQUETTE_PT_finish"]
+    assert progress["image_editor"] == ["MAQUETTE_PT_image"]
+
+
 def test_a_new_profile_is_few_clicks_from_a_textured_mesh(blender):
     """Without the splash screen's key: the sidebar, its tab, the example."""
     folder, run = blender
