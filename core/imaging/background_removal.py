@@ -51,8 +51,11 @@ _MIN_FILLED = 0.99  # of the pixels within a frame that must be mask
 _SPECK = 0.005  # of the largest part: dust on a scan, scraps of lettering
 _SPECK_GRID = 128  # blocks along the longest side; parts within about two blocks are one
 
-# The rim.
-_COARSE_SIDE = 128  # pixels of the longest side of the image in which steps are measured
+# The step of color at the object's rim. Of rendered objects with a lower one, masks by colors have
+# a mean IoU of 0.72 and the network's 0.90; of the others both have 0.93.
+_MIN_RIM_CONTRAST = 0.12
+_RIM_REACH = 1 / 64  # of the longest side: how far from the rim it may be
+_MIN_RIM_REACH = 4  # pixels: over as many JPEG spreads it
 
 # Edge colors.
 _OPAQUE = 0.95  # alpha above which a pixel shows the object only
@@ -85,7 +88,7 @@ def plain_background_mask(
 
     Returns:
         (H, W) in 0..1, or None if the border is neither of one color nor a smooth gradient, or
-        there is no object.
+        there is no object, or one in nearly the background's color.
     """
     if shown is None:
         shown = np.ones(color.shape[:2], bool)
@@ -112,7 +115,7 @@ def plain_background_mask(
         background = outside | find_holes(difference, is_alike & ~outside, outside)
     yield Progress(0.9, _STAGE)
     mask = ~background
-    if not mask.any() or _rim_contrast(smooth, mask) <= ALIKE / 2:
+    if not mask.any() or _rim_contrast(smooth, mask) < _MIN_RIM_CONTRAST:
         return None
     soft_mask = _soften_edge(difference, mask)
     if keep_holes:
@@ -184,8 +187,8 @@ def shown_pixels(alpha: Floats) -> NDArray[np.bool_]:
 def detect_frame(mask: Floats) -> tuple[slice, slice] | None:
     """Return the rows and columns within a frame or margin around an image.
 
-    There is one if the mask is a rectangle nearly as large as the image, with a thin and even
-    margin on all sides.
+    There is one if the outline of the mask is a rectangle nearly as large as the image, with a
+    thin and even margin on all sides.
 
     Args:
         mask: (H, W) in 0..1.
@@ -216,7 +219,10 @@ def detect_frame(mask: Floats) -> tuple[slice, slice] | None:
 
     inner_rows = slice(top + _LINE, bottom - _LINE)
     inner_columns = slice(left + _LINE, right - _LINE)
-    if solid[inner_rows, inner_columns].mean() < _MIN_FILLED:
+
+    # The background within a frame is like that around it, and may be a hole of the mask.
+    filled = fill_holes(solid.astype(np.float32))
+    if filled[inner_rows, inner_columns].mean() < _MIN_FILLED:
         return None
     return inner_rows, inner_columns
 
@@ -329,21 +335,37 @@ def _soften_edge(difference: Floats, mask: NDArray[np.bool_]) -> NDArray[np.floa
 
 
 def _rim_contrast(color: Floats, mask: NDArray[np.bool_]) -> float:
-    """Return the median step of color across the rim of a mask.
+    """Return the median step of color from the background across the rim of a mask.
 
-    Where a shaded background was misjudged there is no such step. It is taken in a coarse image, in
-    which also an edge that is out of focus is a step.
+    Where a shaded background was misjudged there is no such step. It counts within a share of the
+    image's size, in which also an edge that is out of focus is a step.
     """
-    stride = -(-max(mask.shape) // _COARSE_SIDE)  # rounded up
-    color = color[::stride, ::stride]
-    mask = mask[::stride, ::stride]
-    steps = []
+    reach = max(_MIN_RIM_REACH, round(max(mask.shape) * _RIM_REACH))
+    steps = [np.zeros(0)]
     for axis in (0, 1):
-        difference = np.diff(color, axis=axis)
-        step = np.abs(difference).max(2)
-        crosses_rim = np.diff(mask, axis=axis)
-        steps.append(step[crosses_rim])
+        colors = np.swapaxes(color, 0, axis)
+        is_object = np.swapaxes(mask, 0, axis)
+        for rows in (slice(None), slice(None, None, -1)):
+            steps.append(_steps_down(colors[rows], is_object[rows], reach))
     rim_steps = np.concatenate(steps)
     if not len(rim_steps):
         return 0.0
     return float(np.median(rim_steps))
+
+
+def _steps_down(color: Floats, mask: NDArray[np.bool_], reach: int) -> Floats:
+    """Return the highest step of color (N,) where rows lead from the background into a mask.
+
+    Args:
+        color: (H, W, 3).
+        mask: (H, W).
+        reach: Rows below the last one of the background that count.
+    """
+    rows, columns = np.nonzero(~mask[:-1] & mask[1:])
+    background = color[rows, columns]
+    highest = np.zeros(len(rows), color.dtype)
+    for distance in range(1, reach + 1):
+        inner_rows = np.minimum(rows + distance, len(color) - 1)
+        step = np.abs(color[inner_rows, columns] - background).max(1)
+        np.maximum(highest, step, out=highest)
+    return highest

@@ -168,7 +168,7 @@ def _segment_plain(
         keep_holes: See :func:`segment_foreground`.
     """
     task = plain_background_mask(color, shown, keep_holes)
-    mask = yield from subtask(task, 0.0, 0.2)
+    mask = yield from subtask(task, 0.0, 0.2, _STAGE)
     yield Progress(0.2, _STAGE)
     return mask
 
