@@ -18,7 +18,7 @@ class SurfaceOptions:
     Attributes:
         smooth: Strength of smoothing, 0 (none) to 1, see ``surface_smoothing``.
         flat_base: Whether the feet reach one floor and are flat there, see ``flat_base``; None for
-            objects that stand.
+            objects from one image that stand.
     """
 
     smooth: float = DEFAULT_SMOOTH
@@ -39,7 +39,12 @@ def apply_surface_options(
     """
     cameras = [view.camera for view in mesh.views]
     changed = smooth_surface(mesh, cameras, options.smooth)
-    changed = flatten_base(changed, options.flat_base)
+
+    # Several images show where an object ends below; that of a single one is not known as well.
+    flat_base = options.flat_base
+    if flat_base is None and len(cameras) > 1:
+        flat_base = False
+    changed = flatten_base(changed, flat_base)
     if changed is mesh:
         return mesh
     before = np.ptp(mesh.vertices, axis=0).max()

@@ -35,12 +35,12 @@ from .winding_number import vertex_normals
 Floats = NDArray[np.floating[Any]]
 
 DEFAULT_SMOOTH = 0.5
-_MAX_LENGTH = 0.05  # of the longest side: the range of smoothing of hidden parts at most
+_MAX_LENGTH = 0.07  # of the longest side: the range of smoothing of hidden parts at most
 _SEEN_WEIGHT = 4.0  # of vertices that a view shows, relative to hidden ones
 _OUTLINE_WEIGHT = 100.0  # of vertices at the outline of a view
 _WEIGHT_ROUNDS = 4  # of averaging weights, so that there is no step between seen and hidden
 _ITERATIONS = 30  # of conjugate gradients at most
-_TOLERANCE = 0.02  # of the residual at which to stop, relative to the first one
+_TOLERANCE = 0.05  # of the residual at which to stop, relative to the first one
 _MIN_COSINE = 0.1  # between a normal and the direction to a camera that sees the surface
 
 
@@ -163,20 +163,27 @@ def _solve(
     residual = weights * values - apply(solution)
     preconditioned = residual / diagonal
     direction = preconditioned.copy()
-    product = (residual * preconditioned).sum(0)
+    product = _column_products(residual, preconditioned)
     stop = _TOLERANCE**2 * product
     for _ in range(_ITERATIONS):
         if (product <= stop).all():
             break
         image = apply(direction)
-        step = product / np.maximum((direction * image).sum(0), 1e-30)
+        step = product / np.maximum(_column_products(direction, image), 1e-30)
         solution += step * direction
         residual -= step * image
         preconditioned = residual / diagonal
-        next_product = (residual * preconditioned).sum(0)
+        next_product = _column_products(residual, preconditioned)
         direction = preconditioned + next_product / np.maximum(product, 1e-30) * direction
         product = next_product
     return solution
+
+
+def _column_products(
+    first: NDArray[np.float32], second: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return the scalar products (C,) of the columns of two arrays (V, C)."""
+    return np.asarray(np.einsum("ij,ij->j", first, second))
 
 
 def _edge_length(mesh: MeshArrays) -> float:

@@ -65,9 +65,9 @@ def test_nothing_is_folded_and_only_the_lowest_part_is_touched():
     is_moved = flat.vertices[:, 2] != mesh.vertices[:, 2]
     height = np.ptp(mesh.vertices[:, 2])
     assert is_moved.any()
-    assert mesh.vertices[is_moved, 2].max() < mesh.vertices[:, 2].min() + 0.12 * height
+    assert mesh.vertices[is_moved, 2].max() < mesh.vertices[:, 2].min() + 0.18 * height
     assert np.array_equal(flat.vertices[:, :2], mesh.vertices[:, :2])
-    assert np.abs(flat.vertices - mesh.vertices).max() < 0.055 * height
+    assert np.abs(flat.vertices - mesh.vertices).max() < 0.075 * height
 
     # Faces that look down still do, and none has lost its area.
     normals = [area_normals(m.vertices.astype(float), m.to_triangles()) for m in (mesh, flat)]

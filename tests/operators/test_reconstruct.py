@@ -72,6 +72,7 @@ class TestResult:
 
 
 def test_the_same_mesh_as_the_direct_call(made, weights, pictures):
+    from maquette.core.geometry import surface_options
     from maquette.core.imaging import image_files
     from maquette.core.model.inference import pipeline
 
@@ -79,6 +80,7 @@ def test_the_same_mesh_as_the_direct_call(made, weights, pictures):
     image = image_files.read_image(pictures / "front.png")
     direct = run_to_end(pipeline.reconstruct_photo(image, settings))
     kept = np.array([vertex.co for vertex in made.data.vertices])
+    direct = surface_options.apply_surface_options(direct)
     vertices = 2 * direct.vertices  # of length 1, and the operator's is of 2
     np.testing.assert_allclose(kept[:, :2], vertices[:, :2], atol=1e-6)
     np.testing.assert_allclose(kept[:, 2], vertices[:, 2] - vertices[:, 2].min(), atol=1e-6)
@@ -386,3 +388,26 @@ def test_textured_afterwards_if_wanted(addon, weights, pictures):
     baked = [node.image for node in nodes if node.type == 'TEX_IMAGE' and node.image]
     assert [image.name for image in baked] == ["front texture"]
     assert "Color" in obj.data.color_attributes and obj.data.uv_layers
+
+
+def test_smoothing_and_base_change_without_another_run_of_the_model(
+    addon, weights, pictures, monkeypatch
+):
+    """They are settings of Adjust Last Operation, where each change must be quick."""
+    from maquette.core.model.inference import pipeline
+
+    path = str(pictures / "front.png")
+    runs = []
+    run = pipeline.reconstruct_photo
+    monkeypatch.setattr(pipeline, "reconstruct_photo", lambda *given: runs.append(1) or run(*given))
+    meshes = []
+    for smooth, flat_base in ((0.0, False), (1.0, False), (1.0, True)):
+        options = {"smooth": smooth, "flat_base": flat_base, "location": (0, 0, 0)}
+        reconstruct(filepath=path, weights=str(weights), **options)
+        vertices = bpy.context.object.data.vertices
+        meshes.append(np.array([vertex.co for vertex in vertices]))
+    assert len(runs) <= 1  # none, if an earlier test has run it
+    plain, smoothed, flat = meshes
+    assert 0 < np.abs(smoothed - plain).max() < 0.1
+    heights = flat[:, 2] - flat[:, 2].min()
+    assert (heights < 0.0003).sum() > (smoothed[:, 2] - smoothed[:, 2].min() < 0.0003).sum()

@@ -13,7 +13,7 @@ from ..networks.projection import INSIDE_MASK
 
 Floats = NDArray[np.float32] | NDArray[np.float64]
 
-_REACH = 4  # pixels on either side of an outline over which a mask changes
+_REACH = 2  # pixels on either side of an outline over which a mask changes
 
 
 def outline_points(coverage: Floats) -> NDArray[np.float64]:

@@ -137,8 +137,10 @@ class HullConstrainedField:
         self._network = network
         self._features = features
         half_cell = max(masks.shape[-1] // (2 * resolution), 1)
-        self._masks = widen_ramps(_thicken_thin_masks(masks, half_cell))
+        self._masks = _thicken_thin_masks(masks, half_cell)
         self._views = masks.shape[1]
+        if self._views == 1:
+            self._masks = widen_ramps(self._masks)
         self.seeds: Floats = np.empty((0, 3))
         self._threshold = 0.0
         # Boost and depth of the boost, for each hit, view and pixel.

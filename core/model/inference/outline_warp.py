@@ -30,9 +30,9 @@ from ..metrics import nearest_distance
 from .mask_outline import outline_points
 from .ray_evidence import DEPTHS, MAP_SIZE, Floats, mean_depths
 
-_MAX_GAP = 2.0  # pixels of the map, 3.4 % of the longest side
+_MAX_GAP = 3.0  # pixels of the map, 5 % of the longest side
 _GAP_STEP = 0.25  # pixels
-_SOLID_LOGIT = 0.0  # above the threshold, from which on a ray counts as solid
+_SOLID_LOGIT = -0.3  # relative to the threshold, from which on a ray is stretched from
 _DIRECTION_BLUR = 1.5  # pixels: standard deviation, of the mask whose gradient points inwards
 _SPREAD = 2.0  # pixels: standard deviation of the weights of the outline's points
 _FADE = 1.5  # distance from the outline at which the shift ends, relative to the gap
