@@ -20,10 +20,12 @@ from ...core.imaging import image_files
 from ...core.jobs import dependencies
 from ...core.jobs.task import run_to_end
 from ...core.model.jobs.reconstruct import ReconstructionRequest
+from ...core.scene import meshes
 from ...core.scene.importing.mesh_import import temporary_data
 from ...core.scene.rendering.thumbnails import render_thumbnails
 from ...core.scene.source_views import decode_views
 from .. import _results
+from ..finish import apply_result, start_finishing
 from ..reconstruct import start_reconstruction
 from .command import (
     Command,
@@ -34,6 +36,7 @@ from .command import (
 )
 
 _MASKED = 0.5  # alpha above which a pixel belongs to the object
+_TEXTURE_SIZE = 1024  # pixels
 _Row = tuple[str, list[NDArray[np.floating]]]  # of a contact sheet: label and images
 
 
@@ -104,7 +107,8 @@ def _gallery_row(path: Path, arguments: argparse.Namespace) -> tuple[_Row, float
     with temporary_data():
         obj = _results.add_object(bpy.context, path.stem, shown, Vector())
         if arguments.show == "texture":
-            bpy.ops.maquette.texture()
+            task = start_finishing(obj, meshes.to_arrays(obj.data), None, _TEXTURE_SIZE)
+            apply_result(obj, run_to_end(task))
         bpy.context.view_layer.update()
         with silence_stdout():
             thumbnails = render_thumbnails(obj, 2 * arguments.size)

@@ -3,6 +3,7 @@
 import os
 import shutil
 
+import numpy as np
 import pytest
 
 
@@ -32,6 +33,23 @@ def test_the_good_ones_are_on_the_sheet_and_the_others_are_named(
     assert len(lines) == 4 and lines[-1].endswith("3 of 4 images could not be reconstructed")
     for name, reason in (("phone", "HEIC"), ("damaged", "not a readable"), ("pipe", "not a file")):
         assert any(name in line and reason in line for line in lines)
+
+
+@pytest.mark.parametrize("shown", ["texture", "gray"])
+def test_textured_and_gray_surfaces_are_shown(addon, weights, pictures, tmp_path, shown):
+    """Gray surfaces have no color anywhere, textured ones those of the image."""
+    from maquette.core.imaging.image_files import read_image
+    from maquette.operators.cli.main import run_command
+
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    shutil.copy(pictures / "front.png", folder)
+    sheet = tmp_path / "sheet.png"
+    options = ["--resolution", "32", "--size", "32", "--weights", str(weights), "--show", shown]
+    assert run_command(["gallery", str(folder), "-o", str(sheet), *options]) == 0
+    image = read_image(sheet)
+    surfaces = image[:, image.shape[1] // 5 + 2 :, :3]
+    assert (np.ptp(surfaces, axis=2).max() > 0.1) == (shown == "texture")
 
 
 def test_any_failure_of_one_leaves_the_others(addon, folder, tmp_path, monkeypatch, capfd):
