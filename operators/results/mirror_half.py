@@ -39,8 +39,8 @@ class MAQUETTE_OT_mirror_half(bpy.types.Operator):
     bl_idname = "maquette.mirror_half"
     bl_label = "Mirror Better Half"
     bl_description = (
-        "Replace one half of the active object by the mirror image of the half that the images "
-        "show better, with its colors, texture and confidence. The result is exactly symmetric"
+        "Replace one half of the active object by the mirror image of the half of which the model "
+        "is more certain, with its colors, texture and confidence"
     )
     bl_options = {'REGISTER', 'UNDO'}
 
@@ -48,8 +48,8 @@ class MAQUETTE_OT_mirror_half(bpy.types.Operator):
         name="Keep",
         description="The half that is kept and mirrored",
         items=(
-            ('BETTER', "Better Half", "The half that the images show better"),
-            ('OTHER', "Other Half", "The half that the images show less of"),
+            ('BETTER', "Better Half", "The half of which the model is more certain"),
+            ('OTHER', "Other Half", "The half of which the model is less certain"),
         ),
         options={'SKIP_SAVE'},
     )

@@ -122,6 +122,17 @@ def test_mirroring_and_the_frame_agree():
     assert np.linalg.det(plane.frame_rotation()) == pytest.approx(1)
 
 
+def test_the_better_half_is_the_one_of_higher_confidence():
+    mesh = shape(long_arm=6)
+    across = SymmetryPlane(np.array((0.5, 19.5 / 24, 0.5)), np.array((0.0, 1, 0)), 0)
+    is_low = mesh.vertices[:, 1] < 19.5 / 24
+    for high, expected in ((0.4, -1), (0.6, 1), (0.5, 1)):  # alike: the one with more volume
+        confidence = np.where(is_low, 0.5, high).astype(np.float32)
+        assert (
+            choose_half(type(mesh)(mesh.vertices, mesh.faces, None, confidence), across) == expected
+        )
+
+
 def test_the_better_half_is_the_one_that_is_seen_else_the_fuller():
     mesh = shape(long_arm=6)
     across = SymmetryPlane(np.array((0.5, 19.5 / 24, 0.5)), np.array((0.0, 1, 0)), 0)
