@@ -84,8 +84,9 @@ def _draw_problem(layout: UILayout, missing: Sequence[str], margin: int) -> None
     """Draw what is missing, and why the last test or installation failed, as a whole."""
     problem = last_problem()
     if missing:
-        names = ", ".join(dependencies.PACKAGES[package][0] for package in missing)
-        draw_text(layout, translated(_MISSING).format(names), 'INFO', margin)
+        *names, last = (dependencies.PACKAGES[package][0] for package in missing)
+        listed = translated("{} and {}").format(", ".join(names), last) if names else last
+        draw_text(layout, translated(_MISSING).format(listed), 'INFO', margin)
     elif problem and _compute.named_python():
         draw_text(layout, _OTHER_PYTHON, 'INFO', margin)
     if problem:

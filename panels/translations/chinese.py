@@ -151,4 +151,5 @@ LABELS = {
     "Wheels": "Wheel 包",
     "White: 3%": "白：3%",
     "Write Masks": "写出遮罩",
+    "{} and {}": "{} 和 {}",
 }

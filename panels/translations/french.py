@@ -153,4 +153,5 @@ LABELS = {
     "Wheels": "Paquets wheel",
     "White: 3%": "Blanc : 3 %",
     "Write Masks": "Écrire les masques",
+    "{} and {}": "{} et {}",
 }

@@ -153,4 +153,5 @@ LABELS = {
     "Wheels": "Wheel-Pakete",
     "White: 3%": "Weiß: 3 %",
     "Write Masks": "Masken schreiben",
+    "{} and {}": "{} und {}",
 }

@@ -152,4 +152,5 @@ LABELS = {
     "Wheels": "Wheel パッケージ",
     "White: 3%": "白：3%",
     "Write Masks": "マスクを書き出す",
+    "{} and {}": "{} と {}",
 }

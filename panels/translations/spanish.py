@@ -153,4 +153,5 @@ LABELS = {
     "Wheels": "Paquetes wheel",
     "White: 3%": "Blanco: 3 %",
     "Write Masks": "Escribir máscaras",
+    "{} and {}": "{} y {}",
 }

@@ -25,7 +25,7 @@ ENGLISH = {
 }
 LANGUAGES = sorted(translations.LABELS)
 # What is drawn beside the names of classes and properties: in sentence case, as all labels are.
-LABEL = re.compile(r"(?!MAQUETTE|Maquette[A-Z])[A-Z][A-Za-z]*[a-z]\b")
+LABEL = re.compile(r"\{\}|(?!MAQUETTE|Maquette[A-Z])[A-Z][A-Za-z]*[a-z]\b")
 
 
 def modules():
