@@ -178,6 +178,19 @@ def test_too_few_objects_are_refused_with_the_number_that_is_needed(
     assert not (tmp_path / "set_run").exists()
 
 
+@pytest.mark.slow
+def test_three_objects_in_one_split_are_trained_on_and_calibrated_by(
+    addon, dataset, start, tmp_path
+):
+    few = set_of(dataset, tmp_path / "set", ["train"] * 3)
+    options = {"start": 'RUN', "start_run": str(start), "steps": 1}
+    assert bpy.ops.maquette.train(folder=str(few), **options) == {'FINISHED'}
+    run = tmp_path / "set_run"
+    assert steps_of(run) == (1, 1)
+    assert bpy.ops.maquette.use_trained_weights(run=str(run)) == {'FINISHED'}
+    assert (run / "set_run.safetensors").is_file()
+
+
 def test_a_run_that_ends_before_its_first_step_leaves_no_folder(addon, dataset, tmp_path):
     damaged = set_of(dataset, tmp_path / "set", ["train", "train", "validation"])
     for path in (damaged / "objects").glob("*.tar"):
