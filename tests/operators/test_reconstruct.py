@@ -411,3 +411,24 @@ def test_smoothing_and_base_change_without_another_run_of_the_model(
     assert 0 < np.abs(smoothed - plain).max() < 0.1
     heights = flat[:, 2] - flat[:, 2].min()
     assert (heights < 0.0003).sum() > (smoothed[:, 2] - smoothed[:, 2].min() < 0.0003).sum()
+
+
+def euler_number(obj):
+    mesh = obj.data
+    return len(mesh.vertices) - len(mesh.edges) + len(mesh.polygons)
+
+
+def test_without_holes_if_they_are_not_to_be_kept(addon, weights, tmp_path):
+    """A ring on white; the second call differs in nothing else, so its result is a new one."""
+    rows, columns = np.mgrid[0:96, 0:96]
+    radius = np.hypot(rows - 48, columns - 48)
+    ring = (radius < 40) & (radius > 20)
+    color = np.where(ring[..., None], (200, 40, 30), 255).astype(np.uint8)
+    path = tmp_path / "ring.png"
+    Image.fromarray(color).save(path)
+
+    reconstruct(filepath=str(path), weights=str(weights))
+    kept = bpy.context.object
+    reconstruct(filepath=str(path), weights=str(weights), keep_holes=False)
+    filled = bpy.context.object
+    assert euler_number(kept) < euler_number(filled) == 2

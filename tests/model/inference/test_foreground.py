@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from maquette.core.errors import ImageError
 from maquette.core.jobs.task import run_to_end
+from maquette.core.model.inference import foreground
 from maquette.core.model.inference.foreground import segment_foreground, segment_images
 from maquette.core.model.inference.weights import load_weights
 
@@ -119,3 +120,65 @@ def test_a_plain_board_that_is_cut_out_keeps_its_alpha():
     image[:, :8] = 0
     found = run_to_end(segment_foreground(image, load_weights()[1]))
     np.testing.assert_array_equal(found, image)
+
+
+def test_an_object_in_nearly_the_ground_s_color_is_left_to_the_network():
+    """By its color alone only its shaded part would be found."""
+    rng = np.random.default_rng(0)
+    image = np.ones((120, 160, 4), np.float32)
+    image[30:100, 40:120, :3] = 0.95
+    image[40:100, 60:120, :3] = 0.9
+    image[..., :3] -= rng.uniform(0, 0.01, (120, 160, 3)).astype(np.float32)
+    stages = []
+    task = segment_foreground(image, load_weights()[1])
+    try:
+        for progress in task:
+            stages.append(progress.fraction)
+    except ImageError:
+        pass
+    assert 0.4 in stages, "the network has run"
+
+
+def test_holes_are_filled_on_demand_but_an_alpha_is_used_as_it_is():
+    y, x = np.mgrid[0:120, 0:160]
+    radius = np.hypot(x - 80, y - 60)
+    ring = (radius < 50) & (radius > 20)
+    network = load_weights()[1]
+    image = np.ones((120, 160, 4), np.float32)
+    image[ring, :3] = (0.6, 0.2, 0.1)
+    kept = run_to_end(segment_foreground(image, network))
+    filled = run_to_end(segment_foreground(image, network, keep_holes=False))
+    np.testing.assert_array_equal(kept[..., 3] > 0.5, ring)
+    np.testing.assert_array_equal(filled[..., 3] > 0.5, radius < 50)
+
+    image[..., 3] = ring
+    painted = run_to_end(segment_foreground(image, network, keep_holes=False))
+    np.testing.assert_array_equal(painted[..., 3] > 0.5, ring)
+
+
+def test_holes_of_the_network_s_mask_are_filled_on_demand(monkeypatch):
+    """Before a busy background, in what the network finds."""
+    y, x = np.mgrid[0:96, 0:96]
+    ring = (np.hypot(x - 48, y - 48) < 40) & (np.hypot(x - 48, y - 48) > 16)
+
+    def find_ring(color, network, with_mirror):
+        top = (96 - color.shape[0]) // 2
+        left = (96 - color.shape[1]) // 2
+        return ring[top : top + color.shape[0], left : left + color.shape[1]].astype(np.float32)
+
+    monkeypatch.setattr(foreground, "_run_foreground_network", find_ring)
+    image = np.ones((96, 96, 4), np.float32)
+    image[..., :3] = np.random.default_rng(0).random((96, 96, 3))
+    kept = run_to_end(segment_foreground(image, None))
+    filled = run_to_end(segment_foreground(image, None, keep_holes=False))
+    np.testing.assert_array_equal(kept[..., 3] > 0.5, ring)
+    assert (filled[48, 9:88, 3] > 0.5).all()
+
+
+def test_a_cutout_behind_a_veil_is_used():
+    """Its opacity as a layer was lowered; without the background there is nothing else to find."""
+    image = boxes((60, 50, 200, 180))
+    mask = image[..., 1] < 1
+    image[..., 3] = 0.3 * mask
+    found = run_to_end(segment_foreground(image, load_weights()[1]))
+    np.testing.assert_array_equal(found[..., 3] > 0.5, mask)

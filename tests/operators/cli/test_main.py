@@ -139,6 +139,26 @@ def test_words_of_finishing_that_do_not_go_together(maquette, pictures, tmp_path
     assert maquette(*photo, "--texture", "--texture-size", 1) == 2
 
 
+def test_holes_are_filled_on_demand(maquette, weights, tmp_path, capfd):
+    """A ring on white becomes a disk: of closed quads, vertices less faces are the Euler number."""
+    from PIL import Image
+
+    rows, columns = np.mgrid[0:96, 0:96]
+    radius = np.hypot(rows - 48, columns - 48)
+    ring = (radius < 40) & (radius > 20)
+    photo = tmp_path / "ring.png"
+    Image.fromarray(np.where(ring[..., None], (200, 40, 30), 255).astype(np.uint8)).save(photo)
+
+    euler_numbers = []
+    for options in ((), ("--fill-holes",)):
+        command = ("reconstruct", photo, "-o", tmp_path / "out.glb", "--json", *options)
+        capfd.readouterr()
+        assert maquette(*command, "--resolution", 32, "--weights", weights) == 0
+        result = json.loads(capfd.readouterr().out.splitlines()[-1])
+        euler_numbers.append(result["vertices"] - result["faces"])
+    assert euler_numbers[0] < euler_numbers[1] == 2
+
+
 @pytest.mark.parametrize("side", ["front", "right", "back", "left", "top", "bottom"])
 def test_any_side_alone(maquette, weights, pictures, tmp_path, side):
     out = tmp_path / "out.ply"

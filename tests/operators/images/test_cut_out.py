@@ -64,3 +64,21 @@ def test_a_painted_mask_is_what_reconstruct_sees(photo, weights):
 def test_without_an_image_it_says_what_to_do(addon):
     with pytest.raises(RuntimeError, match="Choose an image"):
         bpy.ops.maquette.cut_out()
+
+
+def test_holes_are_filled_on_demand(addon):
+    """A ring on white, which is a disk without its hole."""
+    rows, columns = np.mgrid[0:96, 0:96]
+    radius = np.hypot(rows - 48, columns - 48)
+    ring = (radius < 40) & (radius > 16)
+    pixels = np.ones((96, 96, 4), np.float32)
+    pixels[ring, :3] = (0.6, 0.2, 0.1)
+    image = bpy.data.images.new("ring", 96, 96, alpha=True)
+    image.pixels.foreach_set(pixels.ravel())
+
+    bpy.ops.maquette.cut_out(image="ring")
+    kept = bpy.context.scene.maquette.image
+    bpy.ops.maquette.cut_out(image="ring", keep_holes=False)
+    filled = bpy.context.scene.maquette.image
+    np.testing.assert_array_equal(alpha_of(kept) > 0.5, ring)
+    np.testing.assert_array_equal(alpha_of(filled) > 0.5, radius < 40)

@@ -70,8 +70,15 @@ def test_results_are_kept_and_run_again(fast, pictures):
     assert not bpy.context.object.data.polygons and settings.output == 'POINTS'
     bpy.ops.maquette.run_again(index=2)
     assert bpy.context.object.data.polygons
+
+    # So is whether masks have holes.
+    settings.keep_holes = False
+    bpy.ops.maquette.from_image(filepath=str(pictures / "front.png"))
+    settings.keep_holes = True
+    bpy.ops.maquette.run_again(index=0)
+    assert not settings.keep_holes
     with pytest.raises(RuntimeError, match="no longer in the file"):
-        bpy.ops.maquette.run_again(index=6)
+        bpy.ops.maquette.run_again(index=8)
 
 
 def test_the_oldest_results_are_forgotten(addon):
