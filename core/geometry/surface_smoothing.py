@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from ..arrays import MeshArrays
 from ..cameras import Camera
-from ..imaging.morphology import dilate, erode
+from ..imaging.morphology import erode
 from .rasterization import render_vertex_depth
 from .winding_number import vertex_normals
 
@@ -37,7 +37,7 @@ Floats = NDArray[np.floating[Any]]
 DEFAULT_SMOOTH = 0.5
 _MAX_LENGTH = 0.07  # of the longest side: the range of smoothing of hidden parts at most
 _SEEN_WEIGHT = 4.0  # of vertices that a view shows, relative to hidden ones
-_OUTLINE_WEIGHT = 100.0  # of vertices at the outline of a view
+_OUTLINE_WEIGHT = 1000.0  # of vertices at the outline of a view
 _WEIGHT_ROUNDS = 4  # of averaging weights, so that there is no step between seen and hidden
 _ITERATIONS = 30  # of conjugate gradients at most
 _TOLERANCE = 0.05  # of the residual at which to stop, relative to the first one
@@ -210,9 +210,8 @@ def _visibility(
         cosine = (normals * toward).sum(1)
         is_seen |= (cosine > _MIN_COSINE) & ~buffer.hides(vertices, cosine)
 
-        # Pixels at the edge of those that vertices fill; small gaps between vertices are closed.
+        # Pixels at the edge of those that vertices fill.
         filled = np.pad(np.isfinite(buffer.depth), 2)
-        filled = erode(dilate(filled))
         edge = filled & ~erode(filled)
         pixels, _ = buffer.camera.project(vertices)
         column, row = (np.floor(pixels).astype(int) + 2).T

@@ -137,11 +137,10 @@ def _spread_shift(points: Floats, point_shift: Floats, size: int) -> NDArray[np.
     """Return the shift (2, S, S) of all pixels from that of points (P, 2) of the outline."""
     if not len(points):
         return np.zeros((2, size, size))
-    column, row = np.floor(points).astype(int).clip(0, size - 1).T
-    sums = np.zeros((3, size, size))
-    np.add.at(sums[0], (row, column), point_shift[:, 0])
-    np.add.at(sums[1], (row, column), point_shift[:, 1])
-    np.add.at(sums[2], (row, column), 1)
+    values = np.empty((len(points), 3))
+    values[:, :2] = point_shift
+    values[:, 2] = 1
+    sums = _splat_bilinear(points, values, size)
     total_x, total_y, weight = (_blur(channel, _SPREAD) for channel in sums)
     mean = np.stack((total_x, total_y)) / weight.clip(1e-6)
 
@@ -151,6 +150,20 @@ def _spread_shift(points: Floats, point_shift: Floats, size: int) -> NDArray[np.
     fade = (1 - distance.reshape(size, size) / fade_width).clip(0, 1)
     shift: NDArray[np.float64] = mean * fade
     return shift
+
+
+def _splat_bilinear(points: Floats, values: Floats, size: int) -> NDArray[np.float64]:
+    """Return maps (C, S, S) of the values (P, C) at points (P, 2), each shared by four pixels."""
+    sums = np.zeros((values.shape[1], size, size))
+    position = (points - 0.5).clip(0, size - 1)
+    base = np.minimum(position.astype(int), size - 2)
+    share = position - base
+    for corner in np.ndindex(2, 2):
+        weight = np.where(corner, share, 1 - share).prod(1)
+        column, row = (base + corner).T
+        for channel, value in zip(sums, values.T, strict=True):
+            np.add.at(channel, (row, column), weight * value)
+    return sums
 
 
 def _depth_shift(depth: Floats, shift: NDArray[np.float64]) -> NDArray[np.float64]:

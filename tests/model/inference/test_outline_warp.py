@@ -8,16 +8,20 @@ from maquette.core.model.inference.outline_warp import outline_shift, shifted_vo
 from maquette.core.model.inference.ray_evidence import DEPTHS
 
 SIZE = 64
+SOLID = -0.3
 ROW, COLUMN = np.indices((SIZE, SIZE)) + 0.5
 DISTANCE = np.hypot(COLUMN - 32, ROW - 32)
 
 
 def disc(gap, radius=20.0, slope=0.0):
-    """Return coverage, and logits of a plate 0.2 thick that ends ``gap`` before the mask does."""
+    """Return coverage, and logits of a plate 0.2 thick that ends ``gap`` before the mask does.
+
+    There they reach ``SOLID``, from which on it is stretched.
+    """
     coverage = (radius - DISTANCE + 0.5).clip(0, 1)
     middle = slope * (COLUMN - 32) * 1.1 / SIZE
     within = 0.1 - np.abs(DEPTHS[:, None, None] - middle)
-    volume = np.minimum(within * 20, 0.5 * (radius - gap - DISTANCE))
+    volume = np.minimum(within * 20, 0.5 * (radius - gap - DISTANCE)) + SOLID
     volume = np.where(coverage > 0, volume, -np.inf).astype(np.float32)
     return coverage, volume
 
@@ -31,7 +35,7 @@ def test_the_solid_is_stretched_up_to_the_outline(gap):
     coverage, volume = disc(gap)
     shift = shift_of(coverage, volume)
     stretched = shifted_volume(volume, shift)
-    before, after = ((v.max(0) > 0)[32].sum() for v in (volume, stretched))
+    before, after = ((v.max(0) > SOLID)[32].sum() for v in (volume, stretched))
     assert before == pytest.approx(2 * (20 - gap), abs=1)
     assert after == pytest.approx(2 * 20, abs=1)
 
@@ -57,8 +61,8 @@ def test_a_plate_that_is_askew_is_continued_in_its_plane():
     shift = shift_of(coverage, volume)
     stretched = shifted_volume(volume, shift)
     column = 51  # just inside of the mask, off the solid
-    assert volume[:, 32, column].max() < 0 < stretched[:, 32, column].max()
-    middle = DEPTHS[stretched[:, 32, column] > 0].mean()
+    assert volume[:, 32, column].max() < SOLID < stretched[:, 32, column].max()
+    middle = DEPTHS[stretched[:, 32, column] > SOLID].mean()
     expected = slope * (column + 0.5 - 32) * 1.1 / SIZE
     assert abs(middle - expected) < 0.02
     assert shift[2, 32, column] == pytest.approx(
