@@ -196,3 +196,26 @@ def test_the_panel_offers_it_until_it_is_done_or_the_mesh_is_another_one(addon):
     store_symmetry(obj, ACROSS_Y)
     bpy.ops.maquette.mirror_half()
     assert not offers_mirroring(bpy.context) and "maquette_symmetry" not in obj
+
+
+def test_a_reconstructed_object_keeps_its_plane_for_the_panel(addon, weights, tmp_path):
+    from maquette.core.scene.finishing.mirroring import stored_symmetry
+    from PIL import Image
+
+    rgba = np.zeros((96, 96, 4), np.uint8)
+    rgba[8:88, 28:68] = (200, 30, 30, 255)
+    file = tmp_path / "block.png"
+    Image.fromarray(rgba).save(file)
+    bpy.ops.maquette.reconstruct(
+        filepath=str(file), resolution=32, size=2, weights=str(weights), texture=False
+    )
+    obj = bpy.context.object
+    plane = stored_symmetry(obj)
+    size = np.ptp(arrays_of(obj).vertices, 0).max()
+    assert size == pytest.approx(2, abs=1e-3)
+    # It is in the space of the mesh: where a vertex is mirrored to, there is another one.
+    assert distance_to_mirror_image(arrays_of(obj), plane) < 0.1 * size
+    assert plane.deviation < 0.02
+
+    assert bpy.ops.maquette.mirror_half(tolerance=1, ignore_images=True) == {'FINISHED'}
+    assert check_topology(arrays_of(obj)).is_watertight
