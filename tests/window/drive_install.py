@@ -161,6 +161,18 @@ def story() -> Iterator[float]:
     result["shown_add_on"] = bpy.context.window_manager.addon_search
     screenshot("install-working-7-opened")
 
+    # A Python whose path is longer than its field, and which is not there.
+    ours.python = str(HERE / "a folder with a long name" / "another one" / "bin" / "python3.11")
+    redraw()
+    yield 1
+    yield from find_in_preferences("maquette.test_python")
+    xdotool("click", 1)
+    yield from watch(30, lambda: ours.failed)
+    redraw()
+    yield 1
+    result["tested"] = ours.told
+    screenshot("install-working-8-tested")
+
 
 if __name__ == "__main__":
     steps = story()

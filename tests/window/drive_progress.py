@@ -74,9 +74,10 @@ def story() -> Iterator[float]:
     area.type = 'VIEW_3D'
     yield 1
     bpy.ops.maquette.show_confidence()
-    area.tag_redraw()
     point_at(500, 500)
-    yield 1
+    for _ in range(4):  # panels below move down while they are drawn again
+        area.tag_redraw()
+        yield 0.5
     screenshot("progress-confidence")
 
 

@@ -477,6 +477,10 @@ def test_the_box_in_the_sidebar_opens_the_preferences(installed):
     assert installed["shown_add_on"] == "Maquette"
 
 
+def test_a_python_that_is_not_there_is_told_by_its_whole_path(installed):
+    assert "another one/bin/python3.11 does not exist" in installed["tested"]
+
+
 @pytest.fixture(scope="module")
 def progress(blender):
     return run_driver(blender, "drive_progress.py")

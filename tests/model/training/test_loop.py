@@ -12,6 +12,7 @@ from maquette.core.model.training.loop import (
     StopFile,
     TrainingState,
     cosine_decay,
+    lock_run,
     prefetch_batches,
 )
 
@@ -101,3 +102,13 @@ def test_steps_without_finite_gradients_are_skipped_until_there_are_many():
     parameter.grad = bad.clone()
     with pytest.raises(TrainingError, match="diverged: up to step 8 "):
         guard.clip([parameter], 7)
+
+
+def test_a_new_folder_in_which_nothing_was_written_is_removed(tmp_path):
+    run = tmp_path / "run"
+    with pytest.raises(DatasetError), lock_run(run):
+        raise DatasetError("the set is damaged")
+    assert not run.exists()
+    with lock_run(run):
+        (run / "log.csv").touch()
+    assert [path.name for path in run.iterdir()] == ["log.csv"]
