@@ -397,3 +397,17 @@ def test_the_example_is_one_click_from_a_textured_mesh(images):
 def test_a_cut_out_is_chosen_and_a_dropped_image_becomes_a_mesh(images):
     assert images["chosen"] == "front.png cut out"
     assert images["dropped"] == ["right"]
+
+
+def test_a_new_profile_is_few_clicks_from_a_textured_mesh(blender):
+    """Without the splash screen's key: the sidebar, its tab, the example."""
+    folder, run = blender
+    (folder / "result.json").unlink(missing_ok=True)
+    fresh = f"BLENDER_USER_RESOURCES={folder / 'fresh'}"
+    install = ("extension", "install-file", "-r", "user_default", "-e", "maquette.zip")
+    done = run("run", "env", fresh, "blender", "-b", "-c", *install)
+    assert done.returncode == 0, done.stdout + done.stderr
+    story = run_driver(blender, "drive_first_minutes.py", fresh)
+    assert story["made"] and story["texture"] and story["shading"] == 'TEXTURE'
+    assert story["clicks"] <= 5
+    print(f"{story['clicks']} clicks, {story['seconds_to_mesh']:.1f} s")
