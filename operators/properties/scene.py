@@ -13,7 +13,7 @@ from bpy.props import (
     StringProperty,
 )
 
-from ...core.geometry.surface_smoothing import DEFAULT_SMOOTH
+from ...core.geometry.reshaping.smoothing import DEFAULT_SMOOTH
 from .cameras import MaquetteCameras
 from .dataset import DATASET_FOLDER, MaquetteDataset
 from .finish import MaquetteFinish

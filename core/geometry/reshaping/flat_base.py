@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import MeshArrays
-from ..imaging.morphology import connected_components
+from ...arrays import MeshArrays
+from ...imaging.morphology import connected_components
 
 Floats = NDArray[np.floating[Any]]
 
