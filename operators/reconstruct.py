@@ -26,8 +26,8 @@ from ..core.arrays import MeshArrays
 from ..core.cameras import SIDES
 from ..core.errors import ImageError
 from ..core.geometry import surface_outputs
-from ..core.geometry.flat_base import has_flat_base
-from ..core.geometry.surface_options import (
+from ..core.geometry.reshaping.flat_base import has_flat_base
+from ..core.geometry.reshaping.options import (
     DEFAULT_OPTIONS,
     SurfaceOptions,
     apply_surface_options,

@@ -15,7 +15,7 @@ from mathutils import Vector
 from ..core.arrays import MeshArrays
 from ..core.console import printable
 from ..core.errors import Cancelled, ImageError, MaquetteError, failure_reason
-from ..core.geometry.surface_options import SurfaceOptions
+from ..core.geometry.reshaping.options import SurfaceOptions
 from ..core.imaging import image_files
 from ..core.jobs.task import Progress, SteppedTask, Task, in_thread, single_step
 from ..core.model.jobs.reconstruct import ReconstructionRequest

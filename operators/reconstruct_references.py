@@ -23,7 +23,7 @@ from mathutils import Matrix
 
 from ..core.cameras import SIDES
 from ..core.errors import SceneError
-from ..core.geometry.surface_smoothing import DEFAULT_SMOOTH, smooth_surface
+from ..core.geometry.reshaping.smoothing import DEFAULT_SMOOTH, smooth_surface
 from ..core.jobs.task import Progress, SteppedTask, Task, in_thread, single_step
 from ..core.scene import images as scene_images
 from ..core.scene import references as scene_references

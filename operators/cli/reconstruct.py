@@ -18,7 +18,7 @@ from ...core.atomic_files import make_folder
 from ...core.cameras import SIDES
 from ...core.console import print_line, silence_stdout
 from ...core.errors import Cancelled, failure_reason
-from ...core.geometry.surface_options import SurfaceOptions
+from ...core.geometry.reshaping.options import SurfaceOptions
 from ...core.model.jobs.reconstruct import ReconstructionRequest
 from ...core.photogrammetry.dense.outputs import write_occupancy, write_points
 from ...core.scene import exporting

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 from bpy.props import BoolProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
-from ...core.geometry.surface_smoothing import DEFAULT_SMOOTH
+from ...core.geometry.reshaping.smoothing import DEFAULT_SMOOTH
 
 _MOST = 12  # results that are kept
 _SETTINGS = ("resolution", "keep_holes", "size", "smooth", "fit", "output")

@@ -14,7 +14,7 @@ from bpy.props import (
 )
 
 from ...core.cameras import SIDES
-from ...core.geometry.surface_smoothing import DEFAULT_SMOOTH
+from ...core.geometry.reshaping.smoothing import DEFAULT_SMOOTH
 from .cameras import MaquetteCameras
 from .dataset import DATASET_FOLDER, MaquetteDataset
 from .finish import MaquetteFinish

@@ -72,7 +72,7 @@ class TestResult:
 
 
 def test_the_same_mesh_as_the_direct_call(made, weights, pictures):
-    from maquette.core.geometry import surface_options
+    from maquette.core.geometry.reshaping import options
     from maquette.core.imaging import image_files
     from maquette.core.model.inference import pipeline
 
@@ -80,7 +80,7 @@ def test_the_same_mesh_as_the_direct_call(made, weights, pictures):
     image = image_files.read_image(pictures / "front.png")
     direct = run_to_end(pipeline.reconstruct_photo(image, settings))
     kept = np.array([vertex.co for vertex in made.data.vertices])
-    direct = surface_options.apply_surface_options(direct)
+    direct = options.apply_surface_options(direct)
     vertices = 2 * direct.vertices  # of length 1, and the operator's is of 2
     np.testing.assert_allclose(kept[:, :2], vertices[:, :2], atol=1e-6)
     np.testing.assert_allclose(kept[:, 2], vertices[:, 2] - vertices[:, 2].min(), atol=1e-6)

@@ -87,16 +87,22 @@ def drawn_texts():
     return {text for text in texts if isinstance(text, str) and LABEL.match(text)}
 
 
-def test_wide_characters_are_wrapped_by_their_width():
-    from maquette.panels.text import wrap_text
+@pytest.mark.parametrize(
+    ("text", "length", "lines"),
+    [
+        ("Blue: certain. Red: guessed", 15, ["Blue: certain.", "Red: guessed"]),
+        ("in /home/a/long/path of", 10, ["in", "/home/a/lo", "ng/path of"]),
+        ("青は確実です。赤は推測です。", 14, ["青は確実です。", "赤は推測です。"]),
+        ("青は「確実」です", 6, ["青は", "「確", "実」で", "す"]),
+        ("需要 PyTorch。请安装", 14, ["需要 PyTorch。", "请安装"]),
+        ("(1 GB)。安", 6, ["(1", "GB)。", "安"]),
+        ("再" * 12, 11, ["再" * 5, "再" * 5, "再" * 2]),
+    ],
+)
+def test_lines_end_where_a_language_ends_them(text, length, lines):
+    from maquette.panels.text import count_columns, wrap_text
 
-    assert wrap_text("Blue: certain. Red: guessed", 15) == ["Blue: certain.", "Red: guessed"]
-    assert wrap_text("青は確実です。赤は推測です。", 16) == ["青は確実です。", "赤は推測です。"]
-    assert wrap_text("青は「確実」です", 7) == ["青は", "「確", "実」で", "す"]
-    assert wrap_text("需要 PyTorch。请安装", 16) == ["需要 PyTorch。", "请安装"]
-    assert wrap_text("(1 GB)。安", 6) == ["(1", "GB)。", "安"]
-    assert "".join(wrap_text("再" * 50, 11)) == "再" * 50
-    assert max(map(len, wrap_text("再" * 50, 12))) == 5
+    assert wrap_text(text, length, count_columns) == lines
 
 
 def descriptions(tree):

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from maquette.core.cameras import look_at, perspective_camera, side_camera
+from maquette.core.geometry.reshaping.smoothing import _Graph, smooth_surface
 from maquette.core.geometry.silhouette import render_silhouette
 from maquette.core.geometry.surface_nets import surface_nets
-from maquette.core.geometry.surface_smoothing import _Graph, smooth_surface
 
 RADIUS = 0.4
 FRONT = side_camera("front", 1.0, 128)

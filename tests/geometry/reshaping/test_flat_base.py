@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from maquette.core.geometry.flat_base import flatten_base, has_flat_base, stands
+from maquette.core.geometry.reshaping.flat_base import flatten_base, has_flat_base, stands
 from maquette.core.geometry.surface_nets import surface_nets
 from maquette.core.geometry.winding_number import area_normals
 

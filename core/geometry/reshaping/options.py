@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..arrays import MeshArrays
+from ...arrays import MeshArrays
 from .flat_base import flatten_base
-from .surface_smoothing import DEFAULT_SMOOTH, smooth_surface
+from .smoothing import DEFAULT_SMOOTH, smooth_surface
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class SurfaceOptions:
     """How to change a reconstructed surface.
 
     Attributes:
-        smooth: Strength of smoothing, 0 (none) to 1, see ``surface_smoothing``.
+        smooth: Strength of smoothing, 0 (none) to 1, see ``smoothing``.
         flat_base: Whether the feet reach one floor and are flat there, see ``flat_base``; None for
             objects from one image that stand.
     """

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from maquette.core.arrays import SourceView
 from maquette.core.cameras import side_camera
-from maquette.core.geometry.flat_base import has_flat_base
+from maquette.core.geometry.reshaping.flat_base import has_flat_base
+from maquette.core.geometry.reshaping.options import SurfaceOptions, apply_surface_options
 from maquette.core.geometry.surface_nets import surface_nets
-from maquette.core.geometry.surface_options import SurfaceOptions, apply_surface_options
 
 
 @pytest.fixture

@@ -26,11 +26,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import MeshArrays
-from ..cameras import Camera
-from ..imaging.morphology import erode
-from .rasterization import render_vertex_depth
-from .winding_number import vertex_normals
+from ...arrays import MeshArrays
+from ...cameras import Camera
+from ...imaging.morphology import erode
+from ..rasterization import render_vertex_depth
+from ..winding_number import vertex_normals
 
 Floats = NDArray[np.floating[Any]]
 
