@@ -14,6 +14,7 @@ from ...core.arrays import MeshArrays, SymmetryPlane, View
 from ...core.errors import MaquetteError, MeshError
 from ...core.geometry import symmetry
 from ...core.geometry.symmetry import MAX_DEVIATION
+from ...core.geometry.winding_number import area_normals
 from ...core.scene import meshes, source_views
 from ...core.scene.finishing import mirroring
 from ...core.scene.finishing.mirroring import store_symmetry, stored_symmetry
@@ -178,6 +179,11 @@ def _require_mirrorable(obj: bpy.types.Object, mesh: MeshArrays) -> None:
     """
     if not len(mesh.faces):
         raise MeshError(f"{obj.name!r} has no faces to mirror")
+    normals = area_normals(mesh.vertices.astype(float), mesh.to_triangles())
+    if not normals.any():
+        raise MeshError(
+            f"{obj.name!r} has no surface to mirror: all of its faces are lines or points"
+        )
     if not np.isfinite(mesh.vertices).all():
         raise MeshError(f"{obj.name!r} has coordinates that are not numbers. Remove them first")
     if obj.data.shape_keys:

@@ -137,6 +137,18 @@ def test_texture_coordinates_and_materials_are_mirrored(addon):
     np.testing.assert_allclose(uv.reshape(-1, 2)[:, 1], places[:, 1] / 2, atol=0.02)
 
 
+def test_vertex_groups_are_mirrored(addon):
+    obj = add(t_shape(damage=3))
+    heights = arrays_of(obj).vertices[:, 1]
+    group = obj.vertex_groups.new(name="Low")
+    group.add([int(index) for index in np.flatnonzero(heights < 0.6)], 1.0, 'REPLACE')
+    assert bpy.ops.maquette.mirror_half() == {'FINISHED'}
+    in_group = np.array([len(vertex.groups) > 0 for vertex in obj.data.vertices])
+    outer = np.abs(arrays_of(obj).vertices[:, 1] - MIDDLE)
+    assert in_group[outer > MIDDLE - 0.57].all() and not in_group[outer < MIDDLE - 0.63].any()
+    assert in_group.any()
+
+
 def test_other_objects_with_the_same_mesh_stay_as_they_are(addon):
     obj = add(t_shape(damage=3))
     other = bpy.data.objects.new("Other", obj.data)
@@ -168,6 +180,14 @@ def test_what_cannot_be_mirrored_is_refused(addon):
         bpy.ops.maquette.mirror_half()
     add(MeshArrays(np.zeros((3, 3), np.float32), np.zeros((0, 3), np.int32)))
     with pytest.raises(RuntimeError, match="no faces"):
+        bpy.ops.maquette.mirror_half()
+    add(MeshArrays(np.zeros((3, 3), np.float32), np.array(((0, 1, 2),), np.int32)))
+    with pytest.raises(RuntimeError, match="no surface"):
+        bpy.ops.maquette.mirror_half()
+    broken = t_shape()
+    broken.vertices[5] = np.nan
+    add(broken)
+    with pytest.raises(RuntimeError, match="not numbers"):
         bpy.ops.maquette.mirror_half()
     bpy.ops.object.mode_set(mode='EDIT')
     try:
