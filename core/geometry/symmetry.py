@@ -61,9 +61,7 @@ _NEAR = 2.0  # spacings of the samples within which the surface around a sample 
 # image, 44 had a plane with less; it was that of the object for 38. With 5 % it is 35 of 37.
 _MAX_OUTSIDE = 0.07
 _MAX_FACING = 0.9  # cosine between normal and view direction beyond which a half hides the other
-_MIN_SEEN_COSINE = (
-    0.2  # between the normal and the direction to the camera, of surface that it sees
-)
+_MIN_SEEN_COSINE = 0.2  # between normal and direction to the camera, of surface that it sees
 _MIN_SPACING = 1 / 512  # of the longest side, of samples whose depth buffer is rendered
 _MIN_OPACITY = 0.5  # below it a pixel is background
 _MIN_CERTAINTY = 0.01  # difference of the halves' mean confidences that decides
