@@ -61,9 +61,8 @@ _NEAR = 2.0  # spacings of the samples within which the surface around a sample 
 # image, 44 had a plane with less; it was that of the object for 38. With 5 % it is 35 of 37.
 _MAX_OUTSIDE = 0.07
 _MAX_FACING = 0.9  # cosine between normal and view direction beyond which a half hides the other
-_MIN_SEEN_COSINE = (
-    0.2  # between the normal and the direction to the camera, of surface that it sees
-)
+_MIN_SEEN_COSINE = 0.2  # between normal and direction to the camera, of surface that it sees
+_MIN_SPACING = 1 / 512  # of the longest side, of samples whose depth buffer is rendered
 _MIN_OPACITY = 0.5  # below it a pixel is background
 _MIN_CERTAINTY = 0.01  # difference of the halves' mean confidences that decides
 _MIN_PREFERENCE = 0.1  # sum of cosines above which the cameras see one half better
@@ -157,7 +156,10 @@ def _snapped_to_axis(surface: _SampledSurface, plane: SymmetryPlane) -> Symmetry
 def _seen_points(view: View, surface: _SampledSurface) -> NDArray[np.float32]:
     """Return the samples (P, 3) of ``surface`` that a camera sees."""
     cosine = (surface.normals * view.camera.directions_from(surface.points)).sum(1)
-    buffer = render_vertex_depth(surface.points, view.camera, surface.spacing(_SAMPLES))
+    # Tiny remains of a surface need no finer pixels.
+    longest_side = float(np.ptp(surface.points, axis=0).max())
+    spacing = max(surface.spacing(_SAMPLES), _MIN_SPACING * longest_side)
+    buffer = render_vertex_depth(surface.points, view.camera, spacing)
     is_seen = (cosine > _MIN_SEEN_COSINE) & ~buffer.hides(surface.points, cosine)
     seen: NDArray[np.float32] = surface.points[is_seen]
     return seen

@@ -14,14 +14,16 @@ from ...core.arrays import MeshArrays, SymmetryPlane, View
 from ...core.errors import MaquetteError, MeshError
 from ...core.geometry import symmetry
 from ...core.geometry.symmetry import MAX_DEVIATION
+from ...core.geometry.winding_number import area_normals
 from ...core.scene import meshes, source_views
 from ...core.scene.finishing import mirroring
 from ...core.scene.finishing.mirroring import store_symmetry, stored_symmetry
 
 _SAME_NORMAL = 0.97  # cosine between normals from which on a plane is still the one of before
-# Deviation, relative to that of the best upright plane, below which another plane shows that the
-# mesh does not stand upright any more.
+# A plane in another direction shows that the mesh does not stand upright any more, if its deviation
+# is less than this share of that of the best upright plane, and that one is not nearly exact.
 _MUCH_BETTER = 0.7
+_NEARLY_EXACT = 0.005
 
 
 def offers_mirroring(context: Context) -> bool:
@@ -130,18 +132,25 @@ class MAQUETTE_OT_mirror_half(bpy.types.Operator):
         moved = replace(plane, point=plane.point + self.offset * side * plane.normal)
 
         # Other objects with the same mesh stay as they are.
-        if obj.data.users > 1:
-            obj.data = obj.data.copy()
-        mirroring.mirror_half(obj.data, moved, side)
+        if obj.data.users == 1:
+            mirroring.mirror_half(obj.data, moved, side)
+            return plane
+        data = obj.data.copy()
+        try:
+            mirroring.mirror_half(data, moved, side)
+        except MeshError:
+            bpy.data.meshes.remove(data)
+            raise
+        obj.data = data
         return plane
 
     def _require_symmetric(self, obj: bpy.types.Object, plane: SymmetryPlane) -> None:
         """Raise MeshError if the best plane of ``obj`` is not good enough."""
-        percent = f"{plane.deviation:.0%}"
+        percent = f"{plane.deviation:.1%}"
         if plane.deviation > self.tolerance:
             raise MeshError(
                 f"{obj.name!r} does not look symmetric ({percent} off). "
-                f"Raise the tolerance above {self.tolerance:.0%} to mirror it all the same"
+                f"Raise the tolerance above {self.tolerance:.1%} to mirror it all the same"
             )
         if not plane.is_confirmed and not self.ignore_images:
             raise MeshError(
@@ -161,7 +170,8 @@ def _find_plane(
         offered: The plane that was found when it was made, if any.
     """
     upright = symmetry.find_symmetry_plane(mesh, views)
-    if offered is not None and abs(offered.normal @ upright.normal) > _SAME_NORMAL:
+    is_offered = offered is not None and abs(offered.normal @ upright.normal) > _SAME_NORMAL
+    if is_offered or upright.deviation < _NEARLY_EXACT:
         return upright
     turned = symmetry.find_symmetry_plane(mesh, views, upright=False)
     if turned.deviation < _MUCH_BETTER * upright.deviation:
@@ -178,6 +188,11 @@ def _require_mirrorable(obj: bpy.types.Object, mesh: MeshArrays) -> None:
     """
     if not len(mesh.faces):
         raise MeshError(f"{obj.name!r} has no faces to mirror")
+    normals = area_normals(mesh.vertices.astype(float), mesh.to_triangles())
+    if not normals.any():
+        raise MeshError(
+            f"{obj.name!r} has no surface to mirror: all of its faces are lines or points"
+        )
     if not np.isfinite(mesh.vertices).all():
         raise MeshError(f"{obj.name!r} has coordinates that are not numbers. Remove them first")
     if obj.data.shape_keys:

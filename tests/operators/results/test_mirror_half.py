@@ -137,10 +137,26 @@ def test_texture_coordinates_and_materials_are_mirrored(addon):
     np.testing.assert_allclose(uv.reshape(-1, 2)[:, 1], places[:, 1] / 2, atol=0.02)
 
 
+def test_vertex_groups_are_mirrored(addon):
+    obj = add(t_shape(damage=3))
+    heights = arrays_of(obj).vertices[:, 1]
+    group = obj.vertex_groups.new(name="Low")
+    group.add([int(index) for index in np.flatnonzero(heights < 0.6)], 1.0, 'REPLACE')
+    assert bpy.ops.maquette.mirror_half() == {'FINISHED'}
+    in_group = np.array([len(vertex.groups) > 0 for vertex in obj.data.vertices])
+    outer = np.abs(arrays_of(obj).vertices[:, 1] - MIDDLE)
+    assert in_group[outer > MIDDLE - 0.57].all() and not in_group[outer < MIDDLE - 0.63].any()
+    assert in_group.any()
+
+
 def test_other_objects_with_the_same_mesh_stay_as_they_are(addon):
     obj = add(t_shape(damage=3))
     other = bpy.data.objects.new("Other", obj.data)
     before = arrays_of(other)
+    count = len(bpy.data.meshes)
+    with pytest.raises(RuntimeError, match="does not cut"):
+        bpy.ops.maquette.mirror_half(offset=10)
+    assert obj.data == other.data and len(bpy.data.meshes) == count
     assert bpy.ops.maquette.mirror_half() == {'FINISHED'}
     assert arrays_of(other).has_same_surface(before) and obj.data != other.data
 
@@ -154,7 +170,7 @@ def asymmetric():
 def test_what_is_not_symmetric_is_refused_unless_it_is_wanted(addon):
     obj = add(asymmetric())
     before = arrays_of(obj)
-    with pytest.raises(RuntimeError, match=r"does not look symmetric \(\d+% off\)"):
+    with pytest.raises(RuntimeError, match=r"does not look symmetric \([\d.]+% off\)"):
         bpy.ops.maquette.mirror_half()
     assert arrays_of(obj).has_same_surface(before)
     assert bpy.ops.maquette.mirror_half(tolerance=0.2) == {'FINISHED'}
@@ -168,6 +184,14 @@ def test_what_cannot_be_mirrored_is_refused(addon):
         bpy.ops.maquette.mirror_half()
     add(MeshArrays(np.zeros((3, 3), np.float32), np.zeros((0, 3), np.int32)))
     with pytest.raises(RuntimeError, match="no faces"):
+        bpy.ops.maquette.mirror_half()
+    add(MeshArrays(np.zeros((3, 3), np.float32), np.array(((0, 1, 2),), np.int32)))
+    with pytest.raises(RuntimeError, match="no surface"):
+        bpy.ops.maquette.mirror_half()
+    broken = t_shape()
+    broken.vertices[5] = np.nan
+    add(broken)
+    with pytest.raises(RuntimeError, match="not numbers"):
         bpy.ops.maquette.mirror_half()
     bpy.ops.object.mode_set(mode='EDIT')
     try:
