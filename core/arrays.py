@@ -10,7 +10,52 @@ from numpy.typing import NDArray
 
 from .cameras import Camera
 
+_ALONG_AXIS = 0.98  # component of a normal above which it is named by the axis
 _SURFACE_FIELDS = ("vertices", "faces", "colors", "confidence")
+
+
+@dataclass(frozen=True)
+class SymmetryPlane:
+    """A plane, and how well it mirrors a mesh.
+
+    Attributes:
+        point: (3,) a point of the plane, meters.
+        normal: (3,) unit normal.
+        deviation: Mean distance between the mesh and its mirror image, as a share of the mesh's
+            longest side.
+        is_confirmed: Whether the images of the object confirm it: one of them shows both halves,
+            and the mirror image of what it shows lies within its mask. True without images.
+    """
+
+    point: NDArray[np.float64]
+    normal: NDArray[np.float64]
+    deviation: float
+    is_confirmed: bool = True
+
+    def summary(self) -> str:
+        """Return a text such as "plane across X, 0.4% off"."""
+        axis = int(np.abs(self.normal).argmax())
+        if abs(self.normal[axis]) > _ALONG_AXIS:
+            name = "XYZ"[axis]
+        else:
+            name = "({:.2f}, {:.2f}, {:.2f})".format(*self.normal)
+        return f"plane across {name}, {self.deviation:.1%} off"
+
+    def mirror_points(self, points: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+        """Return the mirror images (P, 3) of ``points`` (P, 3)."""
+        height = ((points - self.point) @ self.normal)[:, None]
+        mirrored: NDArray[np.float64] = points - 2 * height * self.normal
+        return mirrored
+
+    def frame_rotation(self) -> NDArray[np.float64]:
+        """Return the rotation (3, 3) to a frame with the plane at x = 0; rows are its axes.
+
+        The frame's origin is at ``point``.
+        """
+        helper = np.eye(3)[np.abs(self.normal).argmin()]
+        second = np.cross(self.normal, helper)
+        second /= np.linalg.norm(second)
+        return np.stack((self.normal, second, np.cross(self.normal, second)))
 
 
 @dataclass(frozen=True)
@@ -25,6 +70,8 @@ class MeshArrays:
         confidence: (V,) float32 in 0..1, the probability that the true surface is within 2 % of the
             longest side, or None.
         views: The images that the mesh was made from, with their cameras in its frame.
+        symmetry: The plane about which the mesh is nearest to its mirror image; None if it was not
+            looked for.
     """
 
     vertices: NDArray[np.float32]
@@ -32,6 +79,7 @@ class MeshArrays:
     colors: NDArray[np.float32] | None = None
     confidence: NDArray[np.float32] | None = None
     views: tuple[SourceView, ...] = ()
+    symmetry: SymmetryPlane | None = None
 
     def to_triangles(self) -> NDArray[np.int32]:
         """Return the faces as triangles, (T, 3) int32; each quad becomes two."""
@@ -67,7 +115,10 @@ class MeshArrays:
         )
 
         vertices = ((self.vertices + offset) * factor).astype(np.float32)
-        return replace(self, vertices=vertices, views=views)
+        symmetry = self.symmetry
+        if symmetry is not None:
+            symmetry = replace(symmetry, point=(symmetry.point + offset) * factor)
+        return replace(self, vertices=vertices, views=views, symmetry=symmetry)
 
 
 def _are_equal(first: NDArray[Any] | None, second: NDArray[Any] | None) -> bool:

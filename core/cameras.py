@@ -78,6 +78,15 @@ class Camera:
         pixels = image_plane @ self.intrinsics[:2, :2].T + self.intrinsics[:2, 2]
         return pixels, depth
 
+    def directions_from(self, points: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+        """Return the unit vectors (P, 3) from points (P, 3) in world space to the camera."""
+        if self.orthographic:
+            return np.broadcast_to(self.to_world[:3, 2], points.shape)
+        offsets = self.to_world[:3, 3] - points
+        lengths = np.linalg.norm(offsets, axis=1, keepdims=True)
+        directions: NDArray[np.float64] = offsets / np.maximum(lengths, 1e-12)
+        return directions
+
     def unproject(
         self, pixels: NDArray[np.floating[Any]], depth: NDArray[np.floating[Any]]
     ) -> NDArray[np.float64]:

@@ -20,6 +20,7 @@ from . import (
     train,
     worker,
 )
+from ._translation import set_contexts
 from .cli import main
 from .images import cut_out, from_image, run_again
 from .photographs import export_cameras, set_real_size, show_photograph, write_masks
@@ -31,7 +32,7 @@ from .properties import history as history_properties
 from .properties import photographs as photograph_properties
 from .properties import scene as scene_properties
 from .properties import training as training_properties
-from .results import show_confidence
+from .results import mark_as_asset, mirror_half, show_confidence
 
 # Property groups come before those that contain them. What ends tasks and processes comes before
 # the operators, so that it is unregistered when no operator can begin another.
@@ -52,6 +53,8 @@ _MODULES = (
     from_image,
     run_again,
     show_confidence,
+    mark_as_asset,
+    mirror_half,
     reconstruct_references,
     lay_out_turnaround,
     reconstruct_folder,
@@ -74,6 +77,7 @@ _MODULES = (
 def register() -> None:
     """Register the property groups, the operators and the command ``maquette``."""
     for module in _MODULES:
+        set_contexts(module)
         module.register()
 
 

@@ -20,6 +20,7 @@ from ..core.geometry.surface_outputs import SurfacePoints
 from ..core.model.jobs.reconstruct import ReconstructionRequest
 from ..core.resources import BUNDLED_WEIGHTS, PACKAGE
 from ..core.scene import meshes, placement, source_views
+from ..core.scene.finishing.mirroring import store_symmetry
 from ..core.scene.photographs import point_clouds
 from . import _compute
 
@@ -87,6 +88,7 @@ def add_object(
     leave_edit_mode(context)
     obj = meshes.new_object(printable(name), arrays)
     source_views.store_views(obj, arrays.views)
+    store_symmetry(obj, arrays.symmetry)
     place_object(context, obj, location)
     return obj
 
@@ -221,17 +223,34 @@ def asset_metadata(
         mesh: the result.
         seconds: how long it took.
     """
-    sources = [path for path in (*request.sides.values(), request.photo) if path is not None]
-    weights = _file_digest(request.weights or BUNDLED_WEIGHTS)
+    images = [*request.sides.values(), request.photo]
+    sources = ", ".join(str(image) for image in images if isinstance(image, Path))
     return {
-        "source": ", ".join(str(path) for path in sources),
-        "model": f"Maquette {_addon_version()}, weights {weights}",
-        "resolution": request.resolution,
+        **origin_facts(sources, request.weights, request.resolution),
         "size": size,
         "vertices": len(mesh.vertices),
         "faces": len(mesh.faces),
         "fit": fit_summary(mesh),
         "seconds": round(seconds, 2),
+    }
+
+
+def origin_facts(
+    sources: str, weights: Path | None, resolution: int
+) -> dict[str, str | int | float]:
+    """Return what an object was made from and with, as its asset tells.
+
+    Args:
+        sources: names of the images.
+        weights: of the model; None for the bundled ones.
+        resolution: cells along the longest side.
+    """
+    file = weights or BUNDLED_WEIGHTS
+    digest = _file_digest(file, file.stat().st_mtime_ns)
+    return {
+        "source": sources,
+        "model": f"Maquette {_addon_version()}, weights {digest}",
+        "resolution": resolution,
     }
 
 
@@ -241,6 +260,7 @@ def _addon_version() -> str:
 
 
 @cache
-def _file_digest(path: Path) -> str:
+def _file_digest(path: Path, changed: int) -> str:
+    """Return the first digits of the SHA-256 of a file that was changed at ``changed``, ns."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:_DIGEST_LENGTH]

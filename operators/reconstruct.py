@@ -5,7 +5,7 @@ The button, ``bpy.ops`` and the command line all go through :func:`start_reconst
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,19 +26,38 @@ from ..core.arrays import MeshArrays
 from ..core.cameras import SIDES
 from ..core.errors import ImageError
 from ..core.geometry import surface_outputs
+from ..core.geometry.reshaping.flat_base import has_flat_base
+from ..core.geometry.reshaping.options import (
+    DEFAULT_OPTIONS,
+    SurfaceOptions,
+    apply_surface_options,
+)
 from ..core.geometry.surface_outputs import SurfacePoints, Voxels
 from ..core.jobs.task import Progress, Task, subtask
 from ..core.model.jobs import reconstruct as reconstruct_job  # without torch, until it runs
 from ..core.model.jobs.reconstruct import ReconstructionRequest
 from ..core.scene import images as scene_images
+from ..core.scene import source_views
 from . import _compute, _results
 from ._compute import ComputeTarget
 from ._results import absolute_path
 from ._task_operator import TaskOperator
 from .properties.history import record_result
-from .properties.paths import file_property, side_property
-from .properties.scene import FIT, KEEP_HOLES, OUTPUT, RESOLUTION, SIZE, TEXTURE, WEIGHTS
+from .properties.paths import file_property, side_name_property, side_property
+from .properties.scene import (
+    FIT,
+    KEEP_HOLES,
+    OUTPUT,
+    RESOLUTION,
+    SIZE,
+    SMOOTH,
+    TEXTURE,
+    WEIGHTS,
+    side_image_name,
+)
 
+PHOTO = "photo"  # name of the single image among images that are called by their sides
+_SHAPED = 0.99  # share of the time after which the model is done
 _MADE = 0.95  # share of the time after which the mesh is there
 _NOT_SAVED = frozenset({'SKIP_SAVE'})  # the images of the last call must not come back in the next
 
@@ -46,19 +65,22 @@ _NOT_SAVED = frozenset({'SKIP_SAVE'})  # the images of the last call must not co
 def start_reconstruction(
     request: ReconstructionRequest,
     size: float,
-    image: scene_images.ImageValues | None = None,
+    images: Mapping[str, scene_images.ImageValues] | None = None,
     window: bool = False,
+    surface: SurfaceOptions = DEFAULT_OPTIONS,
 ) -> Task[MeshArrays]:
     """Reconstruct ``request`` where the preferences choose.
 
-    The model makes a mesh of longest side 1, which is kept and only scaled if the next call differs
-    in ``size`` alone. The returned task uses no bpy, so that it can run on a thread.
+    The model makes a mesh of longest side 1. It is kept, so that the next call does not run the
+    model if it differs in ``size`` and ``surface`` alone. The returned task uses no bpy, so that it
+    can run on a thread.
 
     Args:
         request: what to reconstruct.
         size: longest side of the mesh, meters. This is the one place where it is applied.
-        image: the photo, if it is an image of the open file.
+        images: those that are images of the open file, by the name of their side, or ``PHOTO``.
         window: see :func:`._compute.compute_target`.
+        surface: what is done to the mesh.
 
     Raises:
         ImageError: an image cannot be read, or shows no object.
@@ -68,20 +90,40 @@ def start_reconstruction(
         WorkerError: the worker process ended early.
     """
     target = _compute.compute_target(window)
-    return _reconstruct_scaled(target, request, size, image)
+    model_mesh = _reconstruct_mesh(target, request, images or {})
+    return _shape_result(model_mesh, size, surface)
 
 
-def _reconstruct_scaled(
+def _reconstruct_mesh(
     target: ComputeTarget,
     request: ReconstructionRequest,
-    size: float,
-    image: scene_images.ImageValues | None,
+    images: Mapping[str, scene_images.ImageValues],
 ) -> Task[MeshArrays]:
-    if image:
+    if images:
         yield Progress(0.0, "Reading")
-        request = replace(request, photo=image.to_pixels())
-    mesh = yield from target.run(reconstruct_job.reconstruct_request, request)
+        request = _with_pixels(request, images)
+    return (yield from target.run(reconstruct_job.reconstruct_request, request))
+
+
+def _shape_result(task: Task[MeshArrays], size: float, surface: SurfaceOptions) -> Task[MeshArrays]:
+    """Run what the model does, then smooth its mesh, flatten the base and scale it."""
+    mesh = yield from subtask(task, 0.0, _SHAPED)
+    yield Progress(_SHAPED, "Smoothing")
+    mesh = apply_surface_options(mesh, surface)
     return mesh.offset_and_scaled(np.zeros(3), size)
+
+
+def _with_pixels(
+    request: ReconstructionRequest, images: Mapping[str, scene_images.ImageValues]
+) -> ReconstructionRequest:
+    """Return ``request`` with the pixels of ``images``, see :func:`start_reconstruction`."""
+    pixels = {name: values.to_pixels() for name, values in images.items()}
+    photo = pixels.pop(PHOTO, request.photo)
+
+    # In one order, so that the result is kept whichever of them are files.
+    unordered = {**request.sides, **pixels}
+    sides = {side: unordered[side] for side in SIDES if side in unordered}
+    return replace(request, photo=photo, sides=sides)
 
 
 @dataclass(frozen=True)
@@ -166,12 +208,25 @@ class MAQUETTE_OT_reconstruct(TaskOperator, bpy.types.Operator):
     left: side_property("left", _NOT_SAVED)
     top: side_property("top", _NOT_SAVED)
     bottom: side_property("bottom", _NOT_SAVED)
+    front_image: side_name_property("front")
+    right_image: side_name_property("right")
+    back_image: side_name_property("back")
+    left_image: side_name_property("left")
+    top_image: side_name_property("top")
+    bottom_image: side_name_property("bottom")
     resolution: IntProperty(**RESOLUTION)
     keep_holes: BoolProperty(**KEEP_HOLES)
     fit: BoolProperty(**FIT)
     output: EnumProperty(**OUTPUT)
     texture: BoolProperty(**TEXTURE, options={'SKIP_SAVE'})
     size: FloatProperty(**SIZE)
+    smooth: FloatProperty(**SMOOTH)
+    flat_base: BoolProperty(
+        name="Flat Base",
+        description="Let all feet reach one floor, and cut them flat. If it is not set: for "
+        "objects that stand",
+        options={'SKIP_SAVE'},
+    )
     name: StringProperty(
         name="Name",
         description="Name of the new object. Leave empty to use the image's name",
@@ -198,18 +253,17 @@ class MAQUETTE_OT_reconstruct(TaskOperator, bpy.types.Operator):
     )
 
     def start(self, context: Context) -> Task[ReconstructionOutput]:
-        sides = {side: absolute_path(path) for side, path in self._side_paths().items()}
-        if bool(self.filepath) + bool(self.image) + bool(sides) != 1:
-            raise ImageError("Choose one image, or images of the object's sides")
+        self._check_choice()
 
-        # The values are copied now, since the image may change while the task waits. What else the
+        # The values are copied now, since an image may change while the task waits. What else the
         # conversion needs takes longer and is left to the task.
-        image = None
-        if self.image:
-            image = scene_images.image_values(scene_images.image_named(self.image))
+        images = {
+            name: scene_images.image_values(scene_images.image_named(image))
+            for name, image in self._image_names().items()
+        }
         request = ReconstructionRequest(
             photo=absolute_path(self.filepath) if self.filepath else None,
-            sides=sides,
+            sides={side: absolute_path(path) for side, path in self._side_paths().items()},
             resolution=self.resolution,
             keep_holes=self.keep_holes,
             weights=_results.weights_file(self.weights),
@@ -217,11 +271,15 @@ class MAQUETTE_OT_reconstruct(TaskOperator, bpy.types.Operator):
             fit=self.fit,
         )
         self._cursor = context.scene.cursor.location.copy()
-        making = start_reconstruction(request, self.size, image, self.interactive)
+        flat_base = self.flat_base if self.properties.is_property_set("flat_base") else None
+        surface = SurfaceOptions(self.smooth, flat_base)
+        making = start_reconstruction(request, self.size, images, self.interactive, surface)
         return as_output(_put_on_ground(making), self.output, self.resolution)
 
     def finish(self, context: Context, result: ReconstructionOutput) -> None:
         name = self._object_name()
+        if not self.properties.is_property_set("flat_base"):
+            self.flat_base = has_flat_base(result.mesh)
         if not self.properties.is_property_set("location"):
             self.location = _results.free_location(context, result.mesh, self._cursor)
         location = Vector(self.location)
@@ -230,6 +288,9 @@ class MAQUETTE_OT_reconstruct(TaskOperator, bpy.types.Operator):
         else:
             obj = _results.add_object(context, name, result.mesh, location)
         obj.rotation_euler = self.rotation
+        weights = _results.weights_file(self.weights)
+        facts = _results.origin_facts(", ".join(self._sources()), weights, self.resolution)
+        source_views.store_facts(obj, {**facts, "fit": _results.fit_summary(result.mesh)})
         if self.interactive:
             _results.show_result(context, [obj])
         if self.image:
@@ -244,7 +305,7 @@ class MAQUETTE_OT_reconstruct(TaskOperator, bpy.types.Operator):
     def draw(self, context: Context) -> None:
         """Draw what Adjust Last Operation may change without running the model again."""
         self.layout.use_property_split = True
-        for name in ("size", "location", "rotation", "name"):
+        for name in ("size", "smooth", "flat_base", "location", "rotation", "name"):
             self.layout.prop(self, name)
 
     def _side_paths(self) -> dict[str, str]:
@@ -252,11 +313,36 @@ class MAQUETTE_OT_reconstruct(TaskOperator, bpy.types.Operator):
         paths = {side: getattr(self, side) for side in SIDES}
         return {side: path for side, path in paths.items() if path}
 
+    def _image_names(self) -> dict[str, str]:
+        """Return the names of the images of the file by their side, or ``PHOTO``."""
+        names = {side: getattr(self, side_image_name(side)) for side in SIDES}
+        names[PHOTO] = self.image
+        return {key: name for key, name in names.items() if name}
+
+    def _check_choice(self) -> None:
+        """Check which of the images are set.
+
+        Raises:
+            ImageError: there is none, or too many.
+        """
+        paths = self._side_paths()
+        names = self._image_names()
+        has_sides = bool(paths or names.keys() - {PHOTO})
+        if bool(self.filepath) + bool(self.image) + has_sides != 1:
+            raise ImageError("Choose one image, or images of the object's sides")
+        for side in SIDES:
+            if side in paths and side in names:
+                raise ImageError(f"The {side} has a file and an image. Choose one of them")
+
+    def _sources(self) -> list[str]:
+        """Return the names and paths of the images, sides in their order."""
+        sources = {**self._side_paths(), **self._image_names()}
+        ordered = [sources[key] for key in (*SIDES, PHOTO) if key in sources]
+        return [*ordered, self.filepath] if self.filepath else ordered
+
     def _object_name(self) -> str:
-        if self.name:
-            return self.name
-        paths = list(self._side_paths().values()) or [self.filepath or self.image]
-        return Path(paths[0]).stem
+        """Return the name of the new object: the one that is set, or that of its first image."""
+        return self.name or Path(self._sources()[0]).stem
 
 
 register: Callable[[], None]

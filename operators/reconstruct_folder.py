@@ -15,14 +15,24 @@ from mathutils import Vector
 from ..core.arrays import MeshArrays
 from ..core.console import printable
 from ..core.errors import Cancelled, ImageError, MaquetteError, failure_reason
+from ..core.geometry.reshaping.options import SurfaceOptions
 from ..core.imaging import image_files
 from ..core.jobs.task import Progress, SteppedTask, Task, in_thread, single_step
 from ..core.model.jobs.reconstruct import ReconstructionRequest
+from ..core.scene import source_views
 from ..core.scene.rendering import asset_preview
 from . import _compute, _results
 from ._task_operator import TaskOperator
 from .properties.paths import folder_property
-from .properties.scene import BATCH_FOLDER, FIT, KEEP_HOLES, MARK_AS_ASSETS, RESOLUTION, SIZE
+from .properties.scene import (
+    BATCH_FOLDER,
+    FIT,
+    KEEP_HOLES,
+    MARK_AS_ASSETS,
+    RESOLUTION,
+    SIZE,
+    SMOOTH,
+)
 from .reconstruct import start_reconstruction
 
 _SPACING = 1.3  # from one object to the next, in sizes of an object
@@ -45,6 +55,7 @@ class MAQUETTE_OT_reconstruct_folder(TaskOperator, bpy.types.Operator):
     resolution: IntProperty(**RESOLUTION)
     keep_holes: BoolProperty(**KEEP_HOLES)
     size: FloatProperty(**SIZE)
+    smooth: FloatProperty(**SMOOTH)
     fit: BoolProperty(**FIT)
     assets: BoolProperty(**MARK_AS_ASSETS)
 
@@ -130,7 +141,8 @@ class MAQUETTE_OT_reconstruct_folder(TaskOperator, bpy.types.Operator):
         """Reconstruct the image ``index`` of ``total`` and add its object."""
         # Reconstruct beside the window.
         started = time.perf_counter()
-        task = start_reconstruction(request, self.size, window=self.interactive)
+        surface = SurfaceOptions(self.smooth)
+        task = start_reconstruction(request, self.size, window=self.interactive, surface=surface)
         if self.interactive:
             task = in_thread(task, 0.0)
         mesh = yield from _image_subtask(task, index, total, request.photo.name)
@@ -161,6 +173,8 @@ class MAQUETTE_OT_reconstruct_folder(TaskOperator, bpy.types.Operator):
         row, column = divmod(len(self._names), _ROW_LENGTH)
         location = self._location + Vector((column, row, 0)) * spacing
         obj = _results.add_object_on_ground(context, request.photo.stem, mesh, location)
+        facts = _results.origin_facts(str(request.photo), request.weights, request.resolution)
+        source_views.store_facts(obj, {**facts, "fit": _results.fit_summary(mesh)})
         self._names.append(obj.name)
         return obj.name
 

@@ -13,6 +13,7 @@ from bpy.props import (
     BoolProperty,
     CollectionProperty,
     EnumProperty,
+    FloatProperty,
     IntProperty,
     PointerProperty,
     StringProperty,
@@ -22,17 +23,20 @@ from mathutils import Matrix
 
 from ..core.cameras import SIDES
 from ..core.errors import SceneError
+from ..core.geometry.reshaping.smoothing import DEFAULT_SMOOTH, smooth_surface
 from ..core.jobs.task import Progress, SteppedTask, Task, in_thread, single_step
 from ..core.scene import images as scene_images
 from ..core.scene import references as scene_references
+from ..core.scene import source_views
 from . import _compute, _results
 from ._compute import ComputeTarget
 from ._task_operator import TaskOperator
-from .properties.scene import FIT, KEEP_HOLES, RESOLUTION, TEXTURE, WEIGHTS
+from .properties.scene import FIT, KEEP_HOLES, RESOLUTION, SMOOTH, TEXTURE, WEIGHTS
 
 if TYPE_CHECKING:
     from ..core.model.jobs.reconstruct_references import PosedReconstruction, PosedRequest
 
+_FLOOR = 1e-4  # height of the 3D cursor up to which it is on the floor, meters
 _SIDE_ITEMS = [('AUTO', "As Placed", "The side that the image faces")]
 _SIDE_ITEMS += [
     (side.upper(), side.capitalize(), f"Orthographic {side} view of the object") for side in SIDES
@@ -60,6 +64,7 @@ class ReferenceChoice:
     weights: file of the model's weights; None for the bundled ones.
     fit: move the surface so that its outline matches the images.
     keep_holes: let masks that are found have holes.
+    smooth: strength of smoothing, 0 to 1.
     """
 
     names: Sequence[str]
@@ -68,6 +73,7 @@ class ReferenceChoice:
     weights: Path | None
     fit: bool = False
     keep_holes: bool = True
+    smooth: float = DEFAULT_SMOOTH
 
 
 def user_side(obj: bpy.types.Object) -> str:
@@ -108,6 +114,7 @@ class MAQUETTE_OT_reconstruct_references(TaskOperator, bpy.types.Operator):
     )
     resolution: IntProperty(**RESOLUTION)
     keep_holes: BoolProperty(**KEEP_HOLES)
+    smooth: FloatProperty(**SMOOTH)
     fit: BoolProperty(**FIT)
     texture: BoolProperty(**TEXTURE, options={'SKIP_SAVE'})
     name: StringProperty(
@@ -131,12 +138,17 @@ class MAQUETTE_OT_reconstruct_references(TaskOperator, bpy.types.Operator):
             keep_holes=self.keep_holes,
             weights=_results.weights_file(self.weights),
             fit=self.fit,
+            smooth=self.smooth,
         )
         self._sources, task = start_references(context, choice, self.interactive)
         return task
 
     def finish(self, context: Context, result: PosedReconstruction) -> None:
         obj = add_posed_object(context, self.name or self.collection or "Maquette", result)
+
+        weights = _results.weights_file(self.weights)
+        facts = _results.origin_facts(self._sources, weights, self.resolution)
+        source_views.store_facts(obj, {**facts, "fit": _results.fit_summary(result.mesh)})
 
         # A script's viewport is left as it is.
         if self.interactive:
@@ -155,6 +167,7 @@ class MAQUETTE_OT_reconstruct_references(TaskOperator, bpy.types.Operator):
     def draw(self, context: Context) -> None:
         """Draw what Adjust Last Operation may change without running the model again."""
         self.layout.use_property_split = True
+        self.layout.prop(self, "smooth")
         self.layout.prop(self, "name")
 
 
@@ -187,20 +200,28 @@ def start_references(
     sides = [user_side(obj) for obj in objects]
     poses = scene_references.reference_poses(context, objects, sides)
     sources = ", ".join(f"{pose.name} ({pose.seen_from})" for pose in poses)
+
+    # A cursor in the air or below the floor says where the object is.
+    cursor = np.array(context.scene.cursor.location, float)
+    is_on_floor = abs(cursor[2]) < _FLOOR
     request = PosedRequest(
         references=(),
-        near=np.array(context.scene.cursor.location, float),
+        near=cursor,
+        floor=0.0 if is_on_floor else None,
         resolution=choice.resolution,
         keep_holes=choice.keep_holes,
         weights=choice.weights,
         device=_compute.chosen_device(),
         fit=choice.fit,
     )
-    return sources, _read_and_reconstruct(poses, request, window)
+    return sources, _read_and_reconstruct(poses, request, choice.smooth, window)
 
 
 def _read_and_reconstruct(
-    poses: Sequence[scene_references.ReferencePose], request: PosedRequest, window: bool
+    poses: Sequence[scene_references.ReferencePose],
+    request: PosedRequest,
+    smooth: float,
+    window: bool,
 ) -> Task[PosedReconstruction]:
     """Read the images of ``poses``, one a step since each blocks the window, and reconstruct."""
     images = []
@@ -209,7 +230,8 @@ def _read_and_reconstruct(
         images.append(image)
 
     # All the rest uses no bpy.
-    task = _reconstruct_posed(_compute.compute_target(window), request, poses, images)
+    pairs = list(zip(poses, images, strict=True))
+    task = _reconstruct_posed(_compute.compute_target(window), request, pairs, smooth)
     if window:
         task = in_thread(task)
     return (yield from task)
@@ -218,16 +240,22 @@ def _read_and_reconstruct(
 def _reconstruct_posed(
     target: ComputeTarget,
     request: PosedRequest,
-    poses: Sequence[scene_references.ReferencePose],
-    images: Sequence[scene_images.ImageValues],
+    pairs: Sequence[tuple[scene_references.ReferencePose, scene_images.ImageValues]],
+    smooth: float,
 ) -> Task[PosedReconstruction]:
     """Complete ``request`` by the references and reconstruct it; uses no bpy."""
-    from ..core.model.jobs.reconstruct_references import reconstruct_posed
+    from ..core.model.jobs.reconstruct_references import place_on_floor, reconstruct_posed
 
     yield Progress(0.0, "Reading")
-    pairs = zip(poses, images, strict=True)
     references = tuple(pose.to_reference(image) for pose, image in pairs)
-    return (yield from target.run(reconstruct_posed, replace(request, references=references)))
+    request = replace(request, references=references)
+    result = yield from target.run(reconstruct_posed, request)
+
+    # The result of the model is kept as it is, so that another strength needs no other run.
+    yield Progress(1.0, "Smoothing")
+    cameras = [view.camera for view in result.mesh.views]
+    smoothed = smooth_surface(result.mesh, cameras, smooth)
+    return place_on_floor(replace(result, mesh=smoothed), request)
 
 
 def add_posed_object(context: Context, name: str, result: PosedReconstruction) -> bpy.types.Object:

@@ -1,5 +1,6 @@
 """The sidebar tab "Maquette" and the preferences. Only the add-on itself imports this package."""
 
+from ..operators._translation import set_contexts
 from . import (
     batch,
     dataset,
@@ -11,9 +12,11 @@ from . import (
     references,
     thumbnails,
     train,
+    translations,
 )
 
 _MODULES = (
+    translations,
     preferences,
     thumbnails,
     reconstruct,
@@ -30,6 +33,7 @@ _MODULES = (
 def register() -> None:
     """Register the preferences and the panels."""
     for module in _MODULES:
+        set_contexts(module)
         module.register()
 
 

@@ -28,6 +28,7 @@ class MAQUETTE_PT_batch(SidebarPanel, bpy.types.Panel):
         button.resolution = settings.resolution
         button.keep_holes = settings.keep_holes
         button.size = settings.size
+        button.smooth = settings.smooth
         button.fit = settings.fit
         self.draw_progress(layout)
 

@@ -10,6 +10,7 @@ from bpy.types import UILayout
 
 from ..core.jobs import dependencies
 from ..operators import _compute, _task_operator
+from ..operators._translation import CONTEXT, translated
 from ..operators.install_packages import (
     MAQUETTE_OT_copy_install_command,
     MAQUETTE_OT_copy_problem,
@@ -22,9 +23,9 @@ from .sidebar import BUTTON_SCALE
 from .text import draw_text
 
 _PACKAGE = __package__.rpartition(".")[0]
-_INSTRUCTIONS = (
-    "Install it here (0.25 GB to download, 1 GB on the disk), or choose a Python that has it in "
-    "Maquette's preferences."
+_MISSING = (
+    "Maquette needs {}. Install it here (0.25 GB to download, 1 GB on the disk), or choose a "
+    "Python that has it in Maquette's preferences."
 )
 _OTHER_PYTHON = (
     "Choose another Python in Maquette's preferences, or leave it empty to use Blender's Python "
@@ -70,7 +71,12 @@ def _draw_box(layout: UILayout, panel: str, missing: Sequence[str], in_preferenc
     if missing:
         box.operator(MAQUETTE_OT_copy_install_command.bl_idname, icon='COPYDOWN')
     if not in_preferences:
-        show = box.operator("preferences.addon_show", text="Open Preferences", icon='PREFERENCES')
+        show = box.operator(
+            "preferences.addon_show",
+            text="Open Preferences",
+            text_ctxt=CONTEXT,
+            icon='PREFERENCES',
+        )
         show.module = _PACKAGE
 
 
@@ -78,8 +84,9 @@ def _draw_problem(layout: UILayout, missing: Sequence[str], margin: int) -> None
     """Draw what is missing, and why the last test or installation failed, as a whole."""
     problem = last_problem()
     if missing:
-        names = " and ".join(dependencies.PACKAGES[package][0] for package in missing)
-        draw_text(layout, f"Maquette needs {names}. {_INSTRUCTIONS}", 'INFO', margin)
+        *names, last = (dependencies.PACKAGES[package][0] for package in missing)
+        listed = translated("{} and {}").format(", ".join(names), last) if names else last
+        draw_text(layout, translated(_MISSING).format(listed), 'INFO', margin)
     elif problem and _compute.named_python():
         draw_text(layout, _OTHER_PYTHON, 'INFO', margin)
     if problem:
@@ -98,15 +105,19 @@ def _draw_installation(layout: UILayout, is_missing: bool, margin: int) -> None:
     row = column.row(align=True)
     row.scale_y = BUTTON_SCALE
     row.enabled = bpy.app.online_access
-    row.operator(name, text=text, icon='IMPORT').build = 'CPU'
+    button = row.operator(name, text=text, text_ctxt=CONTEXT, icon='IMPORT')
+    button.build = 'CPU'
 
     row = column.row(align=True)
     if sys.platform != "darwin":
         cuda = row.row(align=True)
         cuda.enabled = bpy.app.online_access
-        cuda.operator(name, text="Install for CUDA").build = 'CUDA'
+        button = cuda.operator(name, text="Install for CUDA", text_ctxt=CONTEXT)
+        button.build = 'CUDA'
     if _compute.packages_root().exists():
-        row.operator(MAQUETTE_OT_remove_packages.bl_idname, text="Remove", icon='TRASH')
+        row.operator(
+            MAQUETTE_OT_remove_packages.bl_idname, text="Remove", text_ctxt=CONTEXT, icon='TRASH'
+        )
 
 
 def _found_text() -> str:
@@ -116,5 +127,5 @@ def _found_text() -> str:
         return preferences.told
     if _compute.named_python():
         return "Press Test to check the chosen Python"
-    version = dependencies.installed_version("torch")
-    return f"PyTorch {version} is there".replace("  ", " ")
+    version = dependencies.installed_version("torch") or ""
+    return translated("PyTorch {} is there").format(version).replace("  ", " ")

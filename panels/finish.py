@@ -5,6 +5,7 @@ from __future__ import annotations
 import bpy
 from bpy.types import Context, UILayout
 
+from ..operators._translation import CONTEXT
 from ..operators.finish import REPORT_KEY, MAQUETTE_OT_finish, MAQUETTE_OT_texture
 from .progress import has_progress
 from .sidebar import BUTTON_SCALE, SidebarPanel
@@ -26,7 +27,8 @@ class MAQUETTE_PT_finish(SidebarPanel, bpy.types.Panel):
         settings = context.scene.maquette.finish
         layout.prop(settings, "preset")
         column = layout.column(align=True)
-        column.prop(settings, "faces", text="Faces" if settings.faces else "Faces (Auto)")
+        text = "Faces" if settings.faces else "Faces (Auto)"
+        column.prop(settings, "faces", text=text, text_ctxt=CONTEXT)
         column.prop(settings, "loose")
         column.prop(settings, "smooth_angle")
         if settings.preset == 'SCULPT':

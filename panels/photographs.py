@@ -79,7 +79,11 @@ def _draw_left_out(layout: UILayout, item: bpy.types.PropertyGroup) -> None:
     row = layout.row()
     draw_thumbnail(row, Path(item.path))
     button = row.operator(
-        MAQUETTE_OT_show_photograph.bl_idname, text=item.name, icon='IMAGE_DATA', emboss=False
+        MAQUETTE_OT_show_photograph.bl_idname,
+        text=item.name,
+        translate=False,
+        icon='IMAGE_DATA',
+        emboss=False,
     )
     button.filepath = item.path
     draw_text(layout, item.reason, 'ERROR')

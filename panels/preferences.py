@@ -7,6 +7,7 @@ from bpy.props import BoolProperty, EnumProperty, IntProperty, StringProperty
 from bpy.types import Context, UILayout
 
 from ..core.scene.compat import PATH_OPTIONS
+from ..operators._translation import CONTEXT, translated
 from ..operators.properties.paths import file_property
 from ..operators.worker import MAQUETTE_OT_release_memory, MAQUETTE_OT_test_python
 from .dependency_notice import draw_setup
@@ -93,13 +94,13 @@ class MaquettePreferences(bpy.types.AddonPreferences):
         layout.use_property_decorate = False
         mark_buttons(layout, _NAME)
         _draw_path(layout, self, "weights")
-        row = _draw_path(layout, self, "python", "Blender's Python", has_button=True)
+        row = _draw_path(layout, self, "python", translated("Blender's Python"), True)
         row.operator(MAQUETTE_OT_test_python.bl_idname)
         draw_progress(layout, _NAME)
         draw_setup(layout, _NAME)
         self._draw_devices(layout)
         row = layout.row(align=True)
-        row.prop(self, "idle", text="Unload After (Seconds)")
+        row.prop(self, "idle", text="Unload After (Seconds)", text_ctxt=CONTEXT)
         row.operator(MAQUETTE_OT_release_memory.bl_idname)
         layout.prop(self, "show_training")
 
@@ -108,7 +109,7 @@ class MaquettePreferences(bpy.types.AddonPreferences):
         split = layout.split(factor=_LABEL_SHARE)
         row = split.row()
         row.alignment = 'RIGHT'
-        row.label(text="Device")
+        row.label(text="Device", text_ctxt=CONTEXT)
         row = split.row(align=True)
         row.use_property_split = False  # otherwise each button has its name beside it, too
         available = {'AUTO', 'CPU', self.device, *self.found_devices.upper().split()}
@@ -131,7 +132,7 @@ def _draw_path(
     """
     column = layout.column(align=True)
     split = column.split(factor=_NAME_SHARE)
-    split.label(text=settings.bl_rna.properties[name].name)
+    split.label(text=settings.bl_rna.properties[name].name, text_ctxt=CONTEXT)
     split.use_property_split = False
     row = split.split(factor=_FIELD_SHARE if has_button else 1.0, align=True)
     row.prop(settings, name, text="", placeholder=placeholder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bpy.types import UILayout
 
 from ..operators import _task_operator
+from ..operators._translation import translated
 from ..operators.stop_work import MAQUETTE_OT_stop_work
 
 
@@ -27,8 +28,10 @@ def draw_progress(layout: UILayout, panel: str) -> None:
     for index, task in tasks:
         row = column.row(align=True)
         if index == 0:
-            row.progress(factor=task.progress.fraction, text=task.status_text())
+            text = task.status_text()
+            row.progress(factor=task.progress.fraction, text=text, translate=False)
         else:
-            row.label(text=f"Queued: {task.label}", icon='TIME')
+            text = translated("Queued: {}").format(task.label)
+            row.label(text=text, icon='TIME', translate=False)
         button = row.operator(MAQUETTE_OT_stop_work.bl_idname, text="", icon='CANCEL')
         button.place = index

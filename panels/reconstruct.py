@@ -8,11 +8,15 @@ from bpy.types import Context, UILayout
 from ..core.cameras import SIDES
 from ..core.scene import meshes
 from ..operators import _task_operator
+from ..operators._translation import CONTEXT
 from ..operators.images.cut_out import MAQUETTE_OT_cut_out
 from ..operators.images.from_image import MAQUETTE_OT_try_example
 from ..operators.images.run_again import MAQUETTE_OT_run_again
 from ..operators.open_guide import MAQUETTE_OT_open_guide
+from ..operators.properties.scene import side_image_name
 from ..operators.reconstruct import MAQUETTE_OT_reconstruct
+from ..operators.results.mark_as_asset import MAQUETTE_OT_mark_as_asset, is_asset_candidate
+from ..operators.results.mirror_half import MAQUETTE_OT_mirror_half, offers_mirroring
 from ..operators.results.show_confidence import (
     MAQUETTE_OT_show_confidence,
     has_confidence,
@@ -24,6 +28,8 @@ from .sidebar import BUTTON_SCALE, SidebarPanel
 from .text import draw_text
 
 _THUMBNAIL_SCALE = 7.0  # in heights of a button
+_SIDE_SCALE = 2.0  # of a side's thumbnail: six fit into the sidebar
+_SIDE_SHARE = 0.22  # of the width, for the name of a side
 
 
 class MAQUETTE_PT_reconstruct(SidebarPanel, bpy.types.Panel):
@@ -47,11 +53,19 @@ class MAQUETTE_PT_reconstruct(SidebarPanel, bpy.types.Panel):
             draw_button(row, settings, text)
         else:
             name = MAQUETTE_OT_reconstruct.bl_idname
-            _fill_button(row.operator(name, text=text, icon='MESH_MONKEY'), settings)
+            _fill_button(
+                row.operator(name, text=text, text_ctxt=CONTEXT, icon='MESH_MONKEY'), settings
+            )
         self.draw_progress(layout)
 
         if has_confidence(context):
             _draw_confidence(layout, context.active_object)
+        if offers_mirroring(context):
+            box = layout.box()
+            box.label(text="Looks symmetric", text_ctxt=CONTEXT)
+            box.operator(MAQUETTE_OT_mirror_half.bl_idname, icon='MOD_MIRROR')
+        if is_asset_candidate(context):
+            layout.operator(MAQUETTE_OT_mark_as_asset.bl_idname, icon='ASSET_MANAGER')
 
 
 def _draw_source(layout: UILayout, context: Context) -> bool:
@@ -68,11 +82,43 @@ def _draw_source(layout: UILayout, context: Context) -> bool:
             _draw_image(layout, settings)
         return settings.image is not None
     if settings.source == 'SIDES':
-        column = layout.column(align=True)
-        for side in SIDES:
-            column.prop(settings, side)
-        return any(getattr(settings, side) for side in SIDES)
+        _draw_sides(layout, settings)
+        return any(settings.has_side(side) for side in SIDES)
     return draw_references(layout, context)
+
+
+def _draw_sides(layout: UILayout, settings: bpy.types.PropertyGroup) -> None:
+    """Draw an image for each side, and thumbnails of those that are chosen in one row."""
+    column = layout.column(align=True)
+    column.use_property_split = False
+    for side in SIDES:
+        _draw_side(column, settings, side)
+
+    images = [settings.side_image(side) for side in SIDES]
+    previews = [image.preview_ensure() for image in images if image]
+    row = layout.row(align=True)
+    row.alignment = 'LEFT'
+    for preview in filter(None, previews):
+        row.template_icon(icon_value=preview.icon_id, scale=_SIDE_SCALE)
+
+
+def _draw_side(column: UILayout, settings: bpy.types.PropertyGroup, side: str) -> None:
+    """Draw the image of a side with a button that cuts it out.
+
+    Scripts and older scenes have a file instead: its path is drawn until it is cleared.
+    """
+    image = settings.side_image(side)
+    split = column.split(factor=_SIDE_SHARE, align=True)
+    split.label(text=side.capitalize(), text_ctxt=CONTEXT)
+    row = split.row(align=True)
+    if image is None and getattr(settings, side):
+        row.prop(settings, side, text="")
+        return
+    row.template_ID(settings, side_image_name(side), open="image.open")
+    if image:
+        button = row.operator(MAQUETTE_OT_cut_out.bl_idname, text="", icon='IMAGE_ALPHA')
+        button.image = image.name
+        button.keep_holes = settings.keep_holes
 
 
 def _draw_image(layout: UILayout, settings: bpy.types.PropertyGroup) -> None:
@@ -94,6 +140,7 @@ def _draw_options(layout: UILayout, settings: bpy.types.PropertyGroup) -> None:
         column.prop(settings, "size")
         column.prop(settings, "output")
     layout.prop(settings, "keep_holes")
+    layout.prop(settings, "smooth")
     layout.prop(settings, "fit")
     layout.prop(settings, "texture")
     layout.prop(settings, "show_colours")
@@ -124,7 +171,7 @@ class MAQUETTE_PT_history(SidebarPanel, bpy.types.Panel):
             row = column.row(align=True)
             preview = result.image.preview_ensure() if result.image else None
             icon = {"icon_value": preview.icon_id} if preview else {"icon": 'IMAGE_DATA'}
-            row.label(text=result.name, **icon)
+            row.label(text=result.name, translate=False, **icon)
             row.enabled = result.image is not None
             row.operator(
                 MAQUETTE_OT_run_again.bl_idname, text="", icon='FILE_REFRESH'
@@ -138,8 +185,7 @@ def _fill_button(button: bpy.types.OperatorProperties, settings: bpy.types.Prope
     if settings.source == 'IMAGE':
         button.image = settings.image.name if settings.image else ""
         return
-    for side in SIDES:
-        setattr(button, side, getattr(settings, side))
+    settings.apply_sides_to(button)
 
 
 register, unregister = bpy.utils.register_classes_factory(

@@ -8,6 +8,7 @@ from bpy.types import Context, UILayout
 from ..core.cameras import SIDES
 from ..core.errors import SceneError
 from ..core.scene.references import chosen_references
+from ..operators._translation import CONTEXT, translated
 from ..operators.lay_out_turnaround import MAQUETTE_OT_lay_out_turnaround
 from ..operators.reconstruct_references import MAQUETTE_OT_reconstruct_references, seen_from
 from .sidebar import SidebarPanel
@@ -40,7 +41,8 @@ def draw_references(layout: UILayout, context: Context) -> bool:
     for obj in objects:
         _draw_reference(column, obj)
     if settings.disagreements:
-        draw_text(layout, f"References disagree and were averaged: {settings.disagreements}")
+        text = translated("References disagree and were averaged: {}")
+        draw_text(layout, text.format(settings.disagreements))
     return True
 
 
@@ -48,21 +50,25 @@ def _draw_reference(column: UILayout, obj: bpy.types.Object) -> None:
     """Draw the side that ``obj`` shows after its name, or any other direction in a second line."""
     direction = seen_from(obj)
     is_side = direction in SIDES
-    text = f"{obj.name}: {direction}" if is_side else obj.name
+    text = obj.name
+    if is_side:
+        text = f"{obj.name}: {translated(direction.capitalize())}"
     row = column.row(align=True).split(factor=_NAME_SHARE)
-    row.label(text=text, icon=_ICONS[obj.type])
+    row.label(text=text, icon=_ICONS[obj.type], translate=False)
     if obj.type == 'EMPTY':
         row.prop(obj.maquette_reference, "side", text="")
     if not is_side:
-        column.label(text=direction, icon='BLANK1')
+        column.label(text=direction, icon='BLANK1', translate=False)
 
 
 def draw_button(layout: UILayout, settings: bpy.types.PropertyGroup, text: str | None) -> None:
     """Draw the button that reconstructs from the references, with the label ``text``."""
     name = MAQUETTE_OT_reconstruct_references.bl_idname
-    button = layout.operator(name, text=text or "Reconstruct", icon='MESH_MONKEY')
+    text = text or "Reconstruct"
+    button = layout.operator(name, text=text, text_ctxt=CONTEXT, icon='MESH_MONKEY')
     button.resolution = settings.resolution
     button.keep_holes = settings.keep_holes
+    button.smooth = settings.smooth
     button.fit = settings.fit
     button.texture = settings.texture
     button.collection = settings.references.name if settings.references else ""

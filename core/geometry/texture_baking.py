@@ -251,10 +251,7 @@ def project_view(
     """
     camera = view.camera
     positions = samples.positions
-    if camera.orthographic:
-        directions = np.broadcast_to(camera.to_world[:3, 2], positions.shape)
-    else:
-        directions = _unit_vectors(camera.to_world[:3, 3] - positions)
+    directions = camera.directions_from(positions)
 
     # A point must face the camera by both of its normals.
     face_cosine = (samples.face_normals * directions).sum(1)

@@ -1,11 +1,11 @@
-"""The images that an object was made from, stored with it.
+"""What an object was made from, stored with it: its images, and facts such as the model.
 
-They are packed images, and their cameras are in the object's frame, in a custom property.
+The images are packed, and their cameras are in the object's frame, in a custom property.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import bpy
 import numpy as np
@@ -13,13 +13,35 @@ from numpy.typing import NDArray
 
 from ..arrays import SourceView, View
 from ..cameras import Camera
+from ..console import printable
 from .images import image_pixels, packed_image
 from .meshes import read_vertices
 
+Fact = str | int | float
+
 _KEY = "maquette_views"
+_FACTS_KEY = "maquette_facts"
 # Least IoU of the mesh's box in an image then and now: sculpting keeps more, and a moved or scaled
 # mesh loses more.
 _MIN_OVERLAP = 0.5
+
+
+def store_facts(obj: bpy.types.Object, facts: Mapping[str, Fact]) -> None:
+    """Store what ``obj`` was made from and with, in its custom property ``maquette_facts``."""
+    obj[_FACTS_KEY] = {
+        name: printable(fact) if isinstance(fact, str) else fact for name, fact in facts.items()
+    }
+
+
+def load_facts(obj: bpy.types.Object) -> dict[str, Fact]:
+    """Return what :func:`store_facts` stored; nothing for an object of an older version."""
+    stored = obj.get(_FACTS_KEY)
+    return stored.to_dict() if stored else {}
+
+
+def is_reconstructed(obj: bpy.types.Object) -> bool:
+    """Return whether facts or images are stored with ``obj``; cheap, for panels."""
+    return _FACTS_KEY in obj or _KEY in obj
 
 
 def store_views(obj: bpy.types.Object, views: tuple[SourceView, ...]) -> None:

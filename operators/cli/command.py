@@ -7,12 +7,12 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ...core.console import print_line
 from ...core.imaging.image_files import WRITE_SUFFIXES
 from ...core.jobs.task import ProgressClock, Task, run_to_end
-from ..properties.scene import RESOLUTION
+from ..properties.scene import RESOLUTION, SMOOTH
 
 T = TypeVar("T")
 
@@ -91,6 +91,30 @@ def add_keep_holes_argument(parser: ArgumentParser) -> None:
         help="make everything within the object's outline solid; an image with alpha is used as "
         "it is",
     )
+
+
+def add_smooth_argument(parser: ArgumentParser) -> None:
+    """Add ``--smooth``."""
+    parser.add_argument(
+        "--smooth",
+        type=number_within(float, SMOOTH),
+        default=SMOOTH["default"],
+        metavar="STRENGTH",
+        help="how far dents of the surface are smoothed, 0 to 1 (%(default)s)",
+    )
+
+
+def number_within(kind: Callable[[str], Any], limits: dict[str, Any]) -> Callable[[str], Any]:
+    """Return a type of arguments: a number of ``kind`` within "min" and "max" of ``limits``."""
+
+    def number(text: str) -> Any:
+        value = kind(text)
+        if not limits["min"] <= value <= limits["max"]:
+            raise ArgumentTypeError(f"{text} is not within {limits['min']} to {limits['max']}")
+        return value
+
+    number.__name__ = kind.__name__  # argparse uses it in its messages
+    return number
 
 
 def run_with_progress_line(task: Task[T]) -> T:

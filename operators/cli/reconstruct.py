@@ -6,7 +6,7 @@ import argparse
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from ...core.atomic_files import make_folder
 from ...core.cameras import SIDES
 from ...core.console import print_line, silence_stdout
 from ...core.errors import Cancelled, failure_reason
+from ...core.geometry.reshaping.options import SurfaceOptions
 from ...core.model.jobs.reconstruct import ReconstructionRequest
 from ...core.photogrammetry.dense.outputs import write_occupancy, write_points
 from ...core.scene import exporting
@@ -31,7 +32,9 @@ from .command import (
     Command,
     add_fit_argument,
     add_keep_holes_argument,
+    add_smooth_argument,
     add_weights_argument,
+    number_within,
     report_failures,
     run_with_progress_line,
 )
@@ -46,18 +49,24 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_outputs(parser)
     parser.add_argument(
         "--resolution",
-        type=_number_within(int, RESOLUTION),
+        type=number_within(int, RESOLUTION),
         default=RESOLUTION["default"],
         help="grid cells along the longest side (%(default)s); time and memory grow with "
         "its square",
     )
     parser.add_argument(
         "--size",
-        type=_number_within(float, SIZE),
+        type=number_within(float, SIZE),
         default=SIZE["default"],
         help="length of the longest side in meters (%(default)s)",
     )
     add_keep_holes_argument(parser)
+    add_smooth_argument(parser)
+    parser.add_argument(
+        "--flat-base",
+        action=argparse.BooleanOptionalAction,
+        help="let all feet reach one floor, and cut them flat (default: for objects that stand)",
+    )
     add_fit_argument(parser)
     add_weights_argument(parser)
     finish.add_arguments(parser)
@@ -104,21 +113,6 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="with --out-dir: write one .blend per image, an asset with preview and metadata",
     )
-
-
-def _number_within(kind: Callable[[str], Any], limits: dict[str, Any]) -> Callable[[str], Any]:
-    """Return a type of arguments: a number of ``kind`` within "min" and "max" of ``limits``."""
-
-    def number(text: str) -> Any:
-        value = kind(text)
-        if not limits["min"] <= value <= limits["max"]:
-            raise argparse.ArgumentTypeError(
-                f"{text} is not within {limits['min']} to {limits['max']}"
-            )
-        return value
-
-    number.__name__ = kind.__name__  # argparse uses it in its messages
-    return number
 
 
 def _run_command(arguments: argparse.Namespace) -> int:
@@ -190,7 +184,8 @@ def _write_object(
     others = (".npz",) if arguments.form == "voxels" else ()
     exporting.check_export_path(output, others)
     started = time.perf_counter()
-    making = start_reconstruction(request, arguments.size)
+    surface = SurfaceOptions(arguments.smooth, arguments.flat_base)
+    making = start_reconstruction(request, arguments.size, surface=surface)
     if arguments.form != "mesh":
         made = run_with_progress_line(
             as_output(making, arguments.form.upper(), arguments.resolution)

@@ -16,6 +16,7 @@ from .command import (
     Command,
     add_fit_argument,
     add_keep_holes_argument,
+    add_smooth_argument,
     add_weights_argument,
     run_with_progress_line,
 )
@@ -48,6 +49,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "its square",
     )
     add_keep_holes_argument(parser)
+    add_smooth_argument(parser)
     add_fit_argument(parser)
     add_weights_argument(parser)
 
@@ -61,6 +63,7 @@ def _run_command(arguments: argparse.Namespace) -> int:
         keep_holes=arguments.keep_holes,
         weights=arguments.weights,
         fit=arguments.fit,
+        smooth=arguments.smooth,
     )
     sources, task = start_references(bpy.context, choice)
     result = run_with_progress_line(task)

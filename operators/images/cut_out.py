@@ -58,7 +58,12 @@ class MAQUETTE_OT_cut_out(TaskOperator, bpy.types.Operator):
     def finish(self, context: Context, result: Pixels) -> None:
         name = self._name.removesuffix(_SUFFIX) + _SUFFIX
         cut_out = scene_images.image_from_pixels(name, result)
-        context.scene.maquette.image = cut_out
+        original = bpy.data.images.get(self._name)
+        settings = context.scene.maquette
+        if original:
+            settings.replace_image(original, cut_out)
+        else:
+            settings.image = cut_out
         _show_in_editor(context, cut_out)
         share = float((result[..., 3] > 0.5).mean())
         self.report({'INFO'}, f"{cut_out.name}: the object covers {share:.0%} of the image")

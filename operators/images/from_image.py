@@ -13,6 +13,7 @@ from ...core.imaging.image_files import READ_SUFFIXES
 from ...core.resources import SAMPLES
 from ...core.scene import images as scene_images
 from .. import _results
+from .._translation import CONTEXT
 from ..properties.paths import file_property
 
 _EXAMPLE = SAMPLES / "photo.png"
@@ -117,7 +118,8 @@ def reconstruct_image(context: Context, image: bpy.types.Image) -> set[str]:
 
 def _draw_add_menu(menu: Menu, context: Context) -> None:
     menu.layout.operator_context = 'INVOKE_DEFAULT'
-    menu.layout.operator(MAQUETTE_OT_from_image.bl_idname, text="From Image", icon='IMAGE_DATA')
+    name = MAQUETTE_OT_from_image.bl_idname
+    menu.layout.operator(name, text="From Image", text_ctxt=CONTEXT, icon='IMAGE_DATA')
 
 
 _register: Callable[[], None]

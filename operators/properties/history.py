@@ -5,8 +5,10 @@ from __future__ import annotations
 import bpy
 from bpy.props import BoolProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
+from ...core.geometry.reshaping.smoothing import DEFAULT_SMOOTH
+
 _MOST = 12  # results that are kept
-_SETTINGS = ("resolution", "keep_holes", "size", "fit", "output")
+_SETTINGS = ("resolution", "keep_holes", "size", "smooth", "fit", "output")
 
 
 class MaquetteResult(bpy.types.PropertyGroup):
@@ -16,6 +18,7 @@ class MaquetteResult(bpy.types.PropertyGroup):
     resolution: IntProperty()
     keep_holes: BoolProperty(default=True)
     size: FloatProperty()
+    smooth: FloatProperty(default=DEFAULT_SMOOTH)
     fit: BoolProperty()
     output: StringProperty()
 

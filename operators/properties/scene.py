@@ -13,11 +13,13 @@ from bpy.props import (
     StringProperty,
 )
 
+from ...core.cameras import SIDES
+from ...core.geometry.reshaping.smoothing import DEFAULT_SMOOTH
 from .cameras import MaquetteCameras
 from .dataset import DATASET_FOLDER, MaquetteDataset
 from .finish import MaquetteFinish
 from .history import MaquetteResult
-from .paths import file_property, folder_property, side_property
+from .paths import file_property, folder_property, side_image_property, side_property
 from .training import MaquetteTraining
 
 # Shared with the operators and the command line.
@@ -42,6 +44,15 @@ KEEP_HOLES = {
     "handle. Turn it off if white parts of the object are taken for holes: everything within its "
     "outline is then solid. An image with an alpha channel is used as it is",
     "default": True,
+}
+SMOOTH = {
+    "name": "Smooth",
+    "description": "How far dents and steps of the surface are smoothed, most where no image shows "
+    "it. The outline stays",
+    "default": DEFAULT_SMOOTH,
+    "min": 0.0,
+    "max": 1.0,
+    "subtype": 'FACTOR',
 }
 TEXTURE = {
     "name": "Texture",
@@ -89,7 +100,12 @@ WEIGHTS = file_property(
     {'SKIP_SAVE'},
 )
 
-_RECONSTRUCTION = ("resolution", "keep_holes", "size", "fit", "output", "texture")
+_RECONSTRUCTION = ("resolution", "keep_holes", "size", "smooth", "fit", "output", "texture")
+
+
+def side_image_name(side: str) -> str:
+    """Return the name of the property that holds the image of a side."""
+    return f"{side}_image"
 
 
 class MaquetteSettings(bpy.types.PropertyGroup):
@@ -125,6 +141,13 @@ class MaquetteSettings(bpy.types.PropertyGroup):
     left: side_property("left")
     top: side_property("top")
     bottom: side_property("bottom")
+    # Images take precedence over the files above, which scripts and older files use.
+    front_image: side_image_property("front")
+    right_image: side_image_property("right")
+    back_image: side_image_property("back")
+    left_image: side_image_property("left")
+    top_image: side_image_property("top")
+    bottom_image: side_image_property("bottom")
     references: PointerProperty(
         name="Collection",
         description="Collection of references to use. Leave empty for the selected references or, "
@@ -148,6 +171,7 @@ class MaquetteSettings(bpy.types.PropertyGroup):
     output: EnumProperty(**OUTPUT)
     texture: BoolProperty(**TEXTURE, default=True)
     size: FloatProperty(**SIZE)
+    smooth: FloatProperty(**SMOOTH)
     show_colours: BoolProperty(
         name="Show Colors",
         description="After reconstruction, set Viewport Shading > Color to Attribute in the Solid "
@@ -171,6 +195,33 @@ class MaquetteSettings(bpy.types.PropertyGroup):
         """Set the properties of the operator behind ``button``, which reconstructs from images."""
         for name, value in self.reconstruction_options().items():
             setattr(button, name, value)
+
+    def side_image(self, side: str) -> bpy.types.Image | None:
+        """Return the image of a side, of ``core.cameras.SIDES``; None if it has none."""
+        return getattr(self, side_image_name(side))
+
+    def has_side(self, side: str) -> bool:
+        """Return whether a side has an image or a file."""
+        return bool(self.side_image(side) or getattr(self, side))
+
+    def apply_sides_to(self, button: bpy.types.OperatorProperties) -> None:
+        """Set the sides of the operator behind ``button``, each to its image, else to its file."""
+        for side in SIDES:
+            image = self.side_image(side)
+            if image:
+                setattr(button, side_image_name(side), image.name)
+            else:
+                setattr(button, side, getattr(self, side))
+
+    def replace_image(self, old: bpy.types.Image, new: bpy.types.Image) -> None:
+        """Use ``new`` instead of ``old`` as the sides that show it, or else as the single image."""
+        sides = []
+        if self.source == 'SIDES':
+            sides = [side for side in SIDES if self.side_image(side) == old]
+        for side in sides:
+            setattr(self, side_image_name(side), new)
+        if not sides:
+            self.image = new
 
 
 _register, _unregister = bpy.utils.register_classes_factory((MaquetteSettings,))

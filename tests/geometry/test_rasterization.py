@@ -72,3 +72,11 @@ def test_of_two_surfaces_the_nearer_one_is_shown_with_its_normal():
     assert normal[4, 32] == pytest.approx(steep, abs=1e-6)
     empty, none = render_surface(behind, faces, camera)
     assert not empty.any() and not none.any()
+
+
+def test_a_cosine_that_rounding_makes_larger_than_one_hides_nothing():
+    camera = cameras.orthographic_camera(cameras.look_at(np.array((0, -2.0, 0)), np.zeros(3)), 2, 8)
+    corners = np.array((((-1.0, 0, -1), (1, 0, -1), (0, 0, 1)),))
+    buffer = render_depth(corners, camera)
+    points = np.array(((0.0, 0, -0.5), (0, 1, -0.5)))
+    assert buffer.hides(points, np.full(2, 1 + 1e-9)).tolist() == [False, True]

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import bpy
 import numpy as np
 import pytest
@@ -70,6 +72,7 @@ class TestResult:
 
 
 def test_the_same_mesh_as_the_direct_call(made, weights, pictures):
+    from maquette.core.geometry.reshaping import options
     from maquette.core.imaging import image_files
     from maquette.core.model.inference import pipeline
 
@@ -77,6 +80,7 @@ def test_the_same_mesh_as_the_direct_call(made, weights, pictures):
     image = image_files.read_image(pictures / "front.png")
     direct = run_to_end(pipeline.reconstruct_photo(image, settings))
     kept = np.array([vertex.co for vertex in made.data.vertices])
+    direct = options.apply_surface_options(direct)
     vertices = 2 * direct.vertices  # of length 1, and the operator's is of 2
     np.testing.assert_allclose(kept[:, :2], vertices[:, :2], atol=1e-6)
     np.testing.assert_allclose(kept[:, 2], vertices[:, 2] - vertices[:, 2].min(), atol=1e-6)
@@ -105,6 +109,102 @@ def test_from_sides(addon, weights, pictures):
     np.testing.assert_allclose(
         (high - low)[:2], 0.5, atol=0.05
     )  # 40 wide, and from the top as deep
+
+
+class TestSidesFromImages:
+    """Images of the file are used as they are in it, beside files or instead of them."""
+
+    def image(self, pictures, name):
+        return bpy.data.images.load(str(pictures / f"{name}.png"), check_existing=True)
+
+    def test_give_the_same_mesh_as_their_files(self, addon, weights, pictures):
+        paths = {side: str(pictures / f"{side}.png") for side in ("front", "top")}
+        reconstruct(**paths, weights=str(weights))
+        expected = np.array([vertex.co for vertex in bpy.context.object.data.vertices])
+        top = self.image(pictures, "top")
+        mixed = {"top_image": top.name, "front": paths["front"]}
+        for sides in ({"front_image": self.image(pictures, "front").name, **mixed}, mixed):
+            if "front_image" in sides:
+                del sides["front"]
+            assert reconstruct(**sides, weights=str(weights)) == {'FINISHED'}
+            obj = bpy.context.object
+            assert obj.name.startswith("front")
+            made = np.array([vertex.co for vertex in obj.data.vertices])
+            np.testing.assert_allclose(made, expected, atol=1e-6)
+
+    def test_an_edited_image_that_is_not_saved(self, addon, weights, pictures):
+        """Its upper half is erased, so that the object is as wide as tall."""
+        image = self.image(pictures, "front")
+        pixels = np.array(image.pixels).reshape(96, 96, 4)
+        pixels[48:, :, 3] = 0  # rows go from the bottom to the top: 40 are left, as many as wide
+        image.pixels.foreach_set(pixels.astype(np.float32).ravel())
+        assert image.is_dirty
+        reconstruct(front_image=image.name, weights=str(weights))
+        low, high = corners(bpy.context.object)
+        assert (high - low)[2] == pytest.approx((high - low)[0], abs=0.03)
+
+    def test_a_generated_and_a_packed_image(self, addon, weights, pictures):
+        generated = bpy.data.images.new("Drawing", 64, 64, alpha=True)
+        pixels = np.zeros((64, 64, 4), np.float32)
+        pixels[16:48, 24:40] = 1  # twice as tall as wide
+        generated.pixels.foreach_set(pixels.ravel())
+        packed = self.image(pictures, "top")
+        packed.pack()
+        packed.filepath = "//gone.png"
+        reconstruct(front_image="Drawing", top_image=packed.name, weights=str(weights))
+        low, high = corners(bpy.context.object)
+        np.testing.assert_allclose(high - low, (0.5, 0.5, 1), atol=0.05)
+        assert bpy.context.object.name == "Drawing"
+
+    def test_the_panel_prefers_images_and_keeps_the_files_of_older_scenes(
+        self, addon, weights, pictures, tmp_path
+    ):
+        settings = bpy.context.scene.maquette
+        settings.source = 'SIDES'
+        settings.front = settings.right = str(pictures / "front.png")
+        settings.right_image = self.image(pictures, "right")
+        bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "a.blend"))
+        bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "a.blend"))
+        settings = bpy.context.scene.maquette
+        options = SimpleNamespace()  # as the properties of a button
+        settings.apply_sides_to(options)
+        assert options.front == str(pictures / "front.png") and options.right_image == "right.png"
+        assert not hasattr(options, "right") and options.top == ""
+        assert [settings.has_side(side) for side in ("front", "right", "top")] == [
+            True,
+            True,
+            False,
+        ]
+        given = {name: value for name, value in vars(options).items() if value}
+        assert reconstruct(**given, weights=str(weights)) == {'FINISHED'}
+
+    def test_a_cut_out_takes_the_place_of_its_side(self, addon, weights, pictures, monkeypatch):
+        from maquette.operators import _results
+
+        monkeypatch.setattr(_results, "weights_file", lambda chosen="": weights)
+        settings = bpy.context.scene.maquette
+        settings.source = 'SIDES'
+        settings.front_image = self.image(pictures, "photo")
+        settings.top_image = self.image(pictures, "top")
+        assert bpy.ops.maquette.cut_out(image="photo.png") == {'FINISHED'}
+        assert settings.front_image.name == "photo.png cut out" and settings.image is None
+        assert settings.top_image.name == "top.png"
+        bpy.ops.maquette.cut_out(image="photo.png")  # which no side shows any more
+        assert settings.image.name.startswith("photo.png cut out")
+
+    def test_a_file_and_an_image_or_no_such_image_are_refused(
+        self, cube, scene_state, weights, pictures
+    ):
+        before = scene_state()
+        path = str(pictures / "front.png")
+        for match, options in {
+            "The front has a file and an image": {"front": path, "front_image": "x"},
+            "no image named 'nope'": {"back_image": "nope"},
+            "Choose one image": {"back_image": "nope", "filepath": path},
+        }.items():
+            with pytest.raises(RuntimeError, match=match):
+                reconstruct(**options, weights=str(weights))
+        assert scene_state() == before
 
 
 def test_a_path_relative_to_the_blend_file(addon, weights, pictures):
@@ -288,6 +388,29 @@ def test_textured_afterwards_if_wanted(addon, weights, pictures):
     baked = [node.image for node in nodes if node.type == 'TEX_IMAGE' and node.image]
     assert [image.name for image in baked] == ["front texture"]
     assert "Color" in obj.data.color_attributes and obj.data.uv_layers
+
+
+def test_smoothing_and_base_change_without_another_run_of_the_model(
+    addon, weights, pictures, monkeypatch
+):
+    """They are settings of Adjust Last Operation, where each change must be quick."""
+    from maquette.core.model.inference import pipeline
+
+    path = str(pictures / "front.png")
+    runs = []
+    run = pipeline.reconstruct_photo
+    monkeypatch.setattr(pipeline, "reconstruct_photo", lambda *given: runs.append(1) or run(*given))
+    meshes = []
+    for smooth, flat_base in ((0.0, False), (1.0, False), (1.0, True)):
+        options = {"smooth": smooth, "flat_base": flat_base, "location": (0, 0, 0)}
+        reconstruct(filepath=path, weights=str(weights), **options)
+        vertices = bpy.context.object.data.vertices
+        meshes.append(np.array([vertex.co for vertex in vertices]))
+    assert len(runs) <= 1  # none, if an earlier test has run it
+    plain, smoothed, flat = meshes
+    assert 0 < np.abs(smoothed - plain).max() < 0.1
+    heights = flat[:, 2] - flat[:, 2].min()
+    assert (heights < 0.0003).sum() > (smoothed[:, 2] - smoothed[:, 2].min() < 0.0003).sum()
 
 
 def euler_number(obj):

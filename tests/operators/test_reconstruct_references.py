@@ -324,6 +324,62 @@ def test_one_reference_stands_as_deep_as_the_cursor(scene):
     assert (low[1] + high[1]) / 2 == pytest.approx(3.3, abs=0.05)
 
 
+class TestOnTheFloor:
+    """Where no image shows how far away the object is, and the 3D cursor is on the floor."""
+
+    def assert_covers_its_image(self, made, obj, mask_box):
+        from maquette.core.scene import references
+
+        view = references.reference_pose(bpy.context, obj).camera
+        co = np.array([made.matrix_world @ vertex.co for vertex in made.data.vertices])
+        pixels = view.project(co)[0]
+        np.testing.assert_allclose((pixels.min(0), pixels.max(0)), mask_box, atol=4)
+
+    def box(self, obj):
+        image = obj.data.background_images[0].image
+        width, height = image.size
+        alpha = np.array(image.pixels).reshape(height, width, 4)[::-1, :, 3]
+        rows, columns = np.nonzero(alpha > 0.5)
+        return (columns.min(), rows.min()), (columns.max() + 1, rows.max() + 1)
+
+    @pytest.mark.parametrize("cursor", [(0, 0, 0), (-3, 20, 0)])
+    def test_a_single_camera(self, frame, cursor):
+        bpy.context.scene.cursor.location = cursor
+        obj = camera("A", aimed((4, -5, 4)), (200, 150))
+        made = reconstruct(obj, **frame)
+        assert corners(made)[0, 2] == pytest.approx(0, abs=1e-5)
+        self.assert_covers_its_image(made, obj, self.box(obj))
+
+    def test_a_camera_that_has_the_origin_behind_it(self, frame):
+        obj = camera("A", aimed((1.5, 0.4, 2.6)), (200, 150), lens=24)
+        made = reconstruct(obj, **frame)
+        assert corners(made)[0, 2] == pytest.approx(0, abs=1e-5)
+        self.assert_covers_its_image(made, obj, self.box(obj))
+
+    def test_an_orthographic_camera_from_above_keeps_the_size(self, frame):
+        obj = camera("A", aimed((1.9, -3, 6)), (200, 150), ortho=5.0)
+        bpy.context.scene.cursor.location = (1.9, 3.1, 1.3)
+        floating = reconstruct(obj, **frame)
+        bpy.context.scene.cursor.location = (0, 0, 0)
+        made = reconstruct(obj, **frame)
+        assert abs(corners(floating)[0, 2]) > 0.2
+        assert corners(made)[0, 2] == pytest.approx(0, abs=1e-5)
+        np.testing.assert_allclose(
+            np.ptp(corners(made), 0), np.ptp(corners(floating), 0), atol=1e-4
+        )
+        self.assert_covers_its_image(made, obj, self.box(obj))
+
+    def test_an_image_of_the_top(self, scene):
+        made = reconstruct(side("top", (2, 3, -2)), **scene)
+        low, high = corners(made)
+        assert low[2] == pytest.approx(0, abs=1e-5)
+        np.testing.assert_allclose((low[:2], high[:2]), BOUNDS[:, :2], atol=0.04)
+
+    def test_a_level_image_stays_at_the_height_that_it_shows(self, scene):
+        low, high = corners(reconstruct(side("front", (1.7, 9, 1)), **scene))
+        np.testing.assert_allclose((low[2], high[2]), BOUNDS[:, 2], atol=0.04)
+
+
 def test_from_aside_in_words_and_in_place(scene):
     """Seen from 30 degrees right of the front: one such reference alone, and beside the front."""
     turn = Euler(np.radians((90, 0, 30))).to_matrix().to_4x4()

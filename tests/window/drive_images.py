@@ -77,6 +77,15 @@ def story() -> Iterator[float]:
     result["shading"] = area.spaces.active.shading.color_type
     screenshot("images-2-example")
 
+    # The result becomes an asset, whose preview Blender renders beside the window.
+    yield from find_button("maquette.mark_as_asset")
+    xdotool("click", 1)
+    made = bpy.context.object
+    yield from watch(20, lambda: made.asset_data is not None)
+    result["asset"] = [made.asset_data["source"], made.asset_data["faces"]]
+    yield from watch(60, lambda: made.preview and made.preview.image_size[0] > 0)
+    screenshot("images-2-asset")
+
     # The cut-out of another image is shown in its thumbnail, and chosen.
     bpy.context.scene.maquette.image = bpy.data.images.load(str(HERE / "front.png"))
     area.tag_redraw()

@@ -385,6 +385,19 @@ def test_photographs_are_drawn_where_their_cameras_show_the_points(solved_photog
 
 
 @pytest.fixture(scope="module")
+def languages(blender):
+    return run_driver(blender, "drive_languages.py")
+
+
+def test_the_labels_are_of_the_language_of_the_interface(languages):
+    labels = languages["labels"]
+    assert labels["en"] == ["Front", "Sides", "Reconstruct"]
+    assert len(labels) == 6
+    different = {tuple(texts) for texts in labels.values()}
+    assert len(different) == 6, labels
+
+
+@pytest.fixture(scope="module")
 def images(blender):
     return run_driver(blender, "drive_images.py")
 
@@ -392,6 +405,11 @@ def images(blender):
 def test_the_example_is_one_click_from_a_textured_mesh(images):
     assert images["example"] == ["photo"]
     assert images["example_texture"] == ["photo texture"] and images["shading"] == 'TEXTURE'
+
+
+def test_a_result_becomes_an_asset_by_a_click(images):
+    source, faces = images["asset"]
+    assert source == "photo.png" and faces > 100
 
 
 def test_a_cut_out_is_chosen_and_a_dropped_image_becomes_a_mesh(images):

@@ -402,7 +402,8 @@ def predict_mesh(
         return None
     # The model turned the object upright; the case is in the frame of the image.
     rotation = view.camera.to_world[:3, :3] @ given.camera.to_world[:3, :3].T
-    return replace(mesh, vertices=(mesh.vertices @ rotation).astype(np.float32))
+    vertices = (mesh.vertices @ rotation).astype(np.float32)
+    return replace(mesh, vertices=vertices, symmetry=None)
 
 
 def sample_objects(datasets: Sequence[Path], split: str, limit: int | None) -> list[ObjectLocation]:

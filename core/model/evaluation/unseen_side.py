@@ -127,12 +127,7 @@ def hidden_from_cameras(
 
 def _hidden_points(buffer: DepthBuffer, points: Points, normals: Points) -> NDArray[np.bool_]:
     """Return which points (P,) with unit normals a depth buffer hides, whichever way they face."""
-    camera = buffer.camera
-    if camera.orthographic:
-        directions = np.broadcast_to(camera.to_world[:3, 2], points.shape)
-    else:
-        offsets = camera.to_world[:3, 3] - points
-        directions = offsets / np.linalg.norm(offsets, axis=1, keepdims=True)
+    directions = buffer.camera.directions_from(points)
     cosine = np.abs((directions * normals).sum(1))
     return buffer.hides(points, cosine)
 

@@ -47,10 +47,13 @@ from torch.nn import functional as F
 from ...jobs.task import Progress, Task
 from ..networks.projection import INSIDE_MASK, project_depth, sample_maps
 from ..networks.reconstruction import BOUND, Features, ReconstructionNetwork
+from .mask_outline import widen_ramps
+from .outline_warp import outline_shift, shifted_volume
 from .ray_evidence import (
     BOOSTED_LOGIT,
     MAP_SIZE,
     MAX_HITS,
+    SINGLE_BOOSTED_LOGIT,
     PixelRays,
     boost_map,
     most_likely_hits,
@@ -65,6 +68,7 @@ _MIN_GATE = -1.0  # points further outside of a mask are not evaluated by the ne
 _GRID = 49  # cells along each side of the coarse grid; odd, so that some are in the very middle
 _BOOST_HALF_WIDTH = 0.06  # units in front of and behind the depth of a boost
 _COVERED_LOGIT = 2 * BOOSTED_LOGIT  # above it a coarse cell is solid enough to fill its pixels
+_SOLID_LOGIT = 1.0  # of rays that the coarse grid has shown to be solid
 _STRETCH = 4.0  # of the logits, so that their range is about that of the mask gate
 
 
@@ -135,12 +139,16 @@ class HullConstrainedField:
         half_cell = max(masks.shape[-1] // (2 * resolution), 1)
         self._masks = _thicken_thin_masks(masks, half_cell)
         self._views = masks.shape[1]
+        if self._views == 1:
+            self._masks = widen_ramps(self._masks)
         self.seeds: Floats = np.empty((0, 3))
         self._threshold = 0.0
         # Boost and depth of the boost, for each hit, view and pixel.
         self._boost_maps = torch.zeros(
             MAX_HITS, self._views, 2, MAP_SIZE, MAP_SIZE, device=masks.device
         )
+        # Of a single view, where its pixels are looked up instead: x and y, in -1..1.
+        self._shift_map: Tensor | None = None
 
     def __call__(self, points: Floats) -> NDArray[np.float32]:
         """Return values (P,) at ``points`` (P, 3); above 0 is inside.
@@ -199,16 +207,43 @@ class HullConstrainedField:
         mask_gate = _GATE_SLOPE * (projected.mask_coverage - INSIDE_MASK)
         candidates = (mask_gate > _MIN_GATE).nonzero()[:, 0]
         if len(candidates):
-            candidate_points = projected.points[:, candidates]
-            logits = self._network.predict_occupancy(self._features, candidate_points)[0]
-            logits = logits - self._threshold
             ndc = projected.ndc[:, :, candidates]
             depth = projected.depth[:, :, candidates]
+            candidate_points = self._shift_points(projected.points[:, candidates], ndc)
+            logits = self._network.predict_occupancy(self._features, candidate_points)[0]
+            logits = logits - self._threshold
             boost = self._boost(ndc, depth)
             boosted = stretch * (logits + boost)
             mask_gate[candidates] = torch.minimum(boosted, mask_gate[candidates])
         values: NDArray[np.float32] = mask_gate.cpu().numpy()
         return values
+
+    def _shift_points(self, points: Tensor, ndc: Tensor) -> Tensor:
+        """Return the points (1, P, 3) at which to evaluate the network instead of ``points``.
+
+        Args:
+            points: (1, P, 3).
+            ndc: (1, N, P, 2), of the points.
+        """
+        if self._shift_map is None:
+            return points
+        shift = sample_maps(self._shift_map, ndc)[0, 0]
+        camera = self._features.cameras[0, 0]
+        local = points[0] @ camera[:4, :3].T + camera[:4, 3]
+
+        # Image coordinates and depth after the shift; a perspective divides by the depth.
+        moved_ndc = ndc[0, 0] + shift[:, :2]
+        divisor_per_depth = camera[2, :3] @ camera[3, :3]
+        divisor = local[:, 2:3] + divisor_per_depth * shift[:, 2:]
+        moved_depth = local[:, 3:] + shift[:, 2:]
+        moved = torch.cat((moved_ndc * divisor, moved_depth), dim=1)
+
+        # Back to the frame of the points; beyond the volume logits mean nothing.
+        rows = camera[[0, 1, 3]]
+        to_points = torch.linalg.inv(rows[:, :3]).T
+        moved_points = (moved - rows[:, 3]) @ to_points
+        is_in_volume = (moved_points.abs() <= BOUND).all(1, keepdim=True)
+        return torch.where(is_in_volume, moved_points, points[0])[None]
 
     def _boost(self, ndc: Tensor, depth: Tensor) -> Tensor:
         """Return the boost (P,) at points: highest at its depth, less in front and behind.
@@ -231,7 +266,9 @@ class HullConstrainedField:
         logits = torch.full_like(coverage, -torch.inf)
         within = (coverage > INSIDE_MASK).nonzero()[:, 0]
         if len(within):
-            points_within = projected.points[:, within]
+            points_within = self._shift_points(
+                projected.points[:, within], projected.ndc[:, :, within]
+            )
             prediction = self._network.predict_occupancy(self._features, points_within)
             logits[within] = prediction[0]
         values: NDArray[np.float32] = logits.cpu().numpy()
@@ -352,7 +389,11 @@ class HullConstrainedField:
         values[is_in_hull] = yield from _evaluate_chunks(
             lambda part: self._values_within_hull(masks, part), points[is_in_hull]
         )
-        boosts, depths = most_likely_hits(values, is_in_hull)
+        boosted_logit = BOOSTED_LOGIT
+        if not has_several_views:
+            values = self._stretch_outline(rays, values)
+            boosted_logit = SINGLE_BOOSTED_LOGIT
+        boosts, depths = most_likely_hits(values, is_in_hull, boosted_logit)
 
         # A single view's rim is at a depth that nobody knows: it is neither spread nor sought by
         # the grid.
@@ -362,6 +403,26 @@ class HullConstrainedField:
                 hit_points = rays.points_at_depth(depths[hit])[boosts[hit] > 0]
                 self.seeds = np.concatenate((self.seeds, hit_points))
             self._boost_maps[hit, view] = boost_map(rays, boosts[hit], depths[hit], fixed)
+
+    def _stretch_outline(self, rays: PixelRays, logits: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Stretch a single view up to its outline, and return the logits (D, R) along its rays.
+
+        Args:
+            rays: R rays, of pixels with little or nothing solid.
+            logits: (D, R), along them before; minus infinity off the mask.
+        """
+        coverage = F.adaptive_avg_pool2d(self._masks[0, 0], MAP_SIZE)[0].cpu().numpy()
+        covered = self._covered_pixels(0)
+        volume = np.full((len(logits), MAP_SIZE, MAP_SIZE), -np.inf, np.float32)
+        volume[:, covered] = _SOLID_LOGIT  # unless it is one of the rays
+        volume[:, rays.rows, rays.columns] = logits
+        is_ray = np.zeros((MAP_SIZE, MAP_SIZE), bool)
+        is_ray[rays.rows, rays.columns] = True
+
+        shift = outline_shift(coverage, volume, is_ray)
+        self._shift_map = torch.from_numpy(shift.astype(np.float32))[None, None].to(self._masks)
+        self._shift_map[:, :, :2] *= 2 / MAP_SIZE
+        return shifted_volume(volume, shift)[:, rays.rows, rays.columns]
 
     def _covered_pixels(self, view: int) -> NDArray[np.bool_]:
         """Return the pixels (64, 64) of the boost maps that the mask of ``view`` covers in part."""

@@ -8,6 +8,7 @@ The steps of a reconstruction, from the functions below:
     reconstruct_views      features of the views                      (networks.reconstruction)
                            a field that agrees with the masks         (occupancy_field)
                            its surface as a mesh                      (geometry.mise, surface_nets)
+                           its symmetry plane                         (geometry.symmetry)
                            vertex colors and confidence               (texture_baking, confidence)
     fit_to_views           optional: match the outlines of the masks  (silhouette_fitting)
 """
@@ -29,6 +30,7 @@ from ...errors import MeshError
 from ...geometry.connectivity import remove_small_components
 from ...geometry.mise import evaluate_multiresolution
 from ...geometry.surface_nets import surface_nets, taubin_smooth
+from ...geometry.symmetry import find_symmetry_plane
 from ...geometry.texture_baking import vertex_colors_from_views
 from ...imaging.image_files import encode_png
 from ...jobs.task import Progress, Task, subtask
@@ -207,6 +209,9 @@ def reconstruct_views(
     # Back from the field's frame to that of the cameras.
     vertices = mesh.vertices / np.float32(frame_scale)
     mesh = replace(mesh, vertices=vertices, colors=predicted_colors, confidence=confidence)
+
+    yield Progress(0.95, "Finding symmetry")
+    mesh = replace(mesh, symmetry=find_symmetry_plane(mesh, views))
 
     # The images replace the predicted colors wherever they show the surface.
     crops = []

@@ -30,6 +30,7 @@ Floats = NDArray[np.float32] | NDArray[np.float64]
 MAP_SIZE = 64  # pixels along each side of the boost maps
 MAX_HITS = 2  # depths at which a ray may be boosted: two legs of a table may be behind each other
 BOOSTED_LOGIT = 0.3  # the logit, above the threshold, to which a boost raises
+SINGLE_BOOSTED_LOGIT = 0.2  # the same with a single view, whose outline is stretched before
 _MAX_BOOST = 4.0  # logits: a mask may be wrong
 _SECOND_HIT_MARGIN = 1.5  # logits by which the second hit may be less likely than the first
 _DEPTHS = 48  # points along a ray
@@ -39,6 +40,7 @@ _REACH = (
 _THIN_DEPTHS = 3  # points of a stretch: the hull of something thin that a ray may cross twice
 _TEMPERATURE = 0.2  # logits: of the softmax over depths
 _LOWEST_LOGIT = -1e3  # in place of minus infinity
+DEPTHS = np.linspace(-_REACH, _REACH, _DEPTHS)  # of the points along a ray
 
 
 @dataclass(frozen=True)
@@ -106,8 +108,22 @@ def _stretch_index(is_in_hull: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.cumsum(is_entry, axis=0)
 
 
+def mean_depths(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the mean depth along rays, weighted by a softmax of the logits.
+
+    Args:
+        logits: (D, ...) at the points of the rays; minus infinity where there can be nothing.
+    """
+    finite = np.maximum(logits, _LOWEST_LOGIT)
+    weights = np.exp((finite - finite.max(0)) / _TEMPERATURE)
+    depth: NDArray[np.float64] = np.tensordot(DEPTHS, weights, 1) / weights.sum(0)
+    return depth
+
+
 def most_likely_hits(
-    logits: NDArray[np.float32], is_in_hull: NDArray[np.bool_]
+    logits: NDArray[np.float32],
+    is_in_hull: NDArray[np.bool_],
+    boosted_logit: float = BOOSTED_LOGIT,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return boosts (2, R) and their depths (2, R) for each ray, see the module.
 
@@ -118,12 +134,12 @@ def most_likely_hits(
     Args:
         logits: (D, R), relative to the threshold, at the points of the rays.
         is_in_hull: (D, R), at the same points.
+        boosted_logit: The logit to which a boost raises.
     """
     stretch = _stretch_index(is_in_hull)
     ray = np.arange(logits.shape[1])
-    depths = np.linspace(-_REACH, _REACH, _DEPTHS)
     remaining = np.where(is_in_hull, logits, -np.inf).astype(np.float32)
-    min_logit = np.minimum(remaining.max(0), BOOSTED_LOGIT) - _SECOND_HIT_MARGIN
+    min_logit = np.minimum(remaining.max(0), boosted_logit) - _SECOND_HIT_MARGIN
 
     boosts, hit_depths = np.zeros((2, MAX_HITS, len(ray)), np.float32)
     for hit in range(MAX_HITS):
@@ -135,13 +151,13 @@ def most_likely_hits(
         # The softmax-weighted mean of its depths; rays without a further stretch have no weights.
         stretch_logits = np.where(is_in_stretch, remaining, _LOWEST_LOGIT)
         weights = np.exp((stretch_logits - best.clip(_LOWEST_LOGIT)) / _TEMPERATURE)
-        depth = (weights * depths[:, None]).sum(0) / weights.sum(0).clip(1e-9)
+        depth = (weights * DEPTHS[:, None]).sum(0) / weights.sum(0).clip(1e-9)
 
         # Raise the logit there, unless something is solid already; an unlikely hit becomes the
         # first again.
-        nearest = np.abs(depths[:, None] - depth).argmin(0)
-        lift = (BOOSTED_LOGIT - remaining[nearest, ray]).clip(0, _MAX_BOOST)
-        lift = lift * (best < BOOSTED_LOGIT)
+        nearest = np.abs(DEPTHS[:, None] - depth).argmin(0)
+        lift = (boosted_logit - remaining[nearest, ray]).clip(0, _MAX_BOOST)
+        lift = lift * (best < boosted_logit)
         is_likely = best > min_logit
         boosts[hit] = np.where(is_likely, lift, boosts[0])
         hit_depths[hit] = np.where(is_likely, depth, hit_depths[0])

@@ -25,7 +25,7 @@ class ReconstructionRequest:
     Attributes:
         photo: an image file, or pixels as from ``core.imaging.image_files.read_image``; None where
             there are sides.
-        sides: image files by the names of ``core.cameras.SIDES``.
+        sides: image files or pixels by the names of ``core.cameras.SIDES``.
         resolution: cells along the longest side.
         keep_holes: whether the masks that are found may have holes.
         weights: of the model; None for the bundled ones.
@@ -34,7 +34,7 @@ class ReconstructionRequest:
     """
 
     photo: Path | Pixels | None = None
-    sides: dict[str, Path] = field(default_factory=dict)
+    sides: dict[str, Path | Pixels] = field(default_factory=dict)
     resolution: int = 128
     keep_holes: bool = True
     weights: Path | None = None
@@ -54,10 +54,10 @@ def reconstruct_request(request: ReconstructionRequest) -> Task[MeshArrays]:
         DependencyError: a package is missing.
     """
     yield Progress(0.0, "Reading")
-    sides = {side: image_files.read_image(path) for side, path in request.sides.items()}
-    photo = request.photo
-    if isinstance(photo, Path):
-        photo = image_files.read_image(photo)
+    sides = {side: _read_pixels(image) for side, image in request.sides.items()}
+    photo = None
+    if request.photo is not None:
+        photo = _read_pixels(request.photo)
 
     # Only now, since an unreadable image is reported without loading anything.
     dependencies.require_packages(*dependencies.MODEL)
@@ -76,6 +76,17 @@ def reconstruct_request(request: ReconstructionRequest) -> Task[MeshArrays]:
             return (yield from pipeline.reconstruct_sides(sides, settings))
         assert photo is not None, "a request has a photo or sides"
         return (yield from pipeline.reconstruct_photo(photo, settings))
+
+
+def _read_pixels(image: Path | Pixels) -> Pixels:
+    """Return the pixels of an image, which is read if it is a file.
+
+    Raises:
+        ImageError: it cannot be read.
+    """
+    if isinstance(image, Path):
+        return image_files.read_image(image)
+    return image
 
 
 def cut_out_object(

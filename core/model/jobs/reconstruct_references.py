@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ...alignment.floor import floor_point, locating_cameras, stand_on_floor
 from ...alignment.posed_views import align_references
 from ...alignment.reference import Reference, rectify_view
 from ...arrays import MeshArrays, View
@@ -32,6 +33,8 @@ class PosedRequest:
         weights: of the model; None for the bundled ones.
         device: "cpu", "cuda", "mps" or "auto".
         fit: whether to fit the surface to the masks afterwards.
+        floor: height in world space of the floor on which the object stands if no image shows how
+            far away it is; None to leave it near ``near``.
     """
 
     references: tuple[Reference, ...]
@@ -41,6 +44,7 @@ class PosedRequest:
     weights: Path | None = None
     device: str = "auto"
     fit: bool = False
+    floor: float | None = None
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,11 @@ def reconstruct_posed(request: PosedRequest) -> Task[PosedReconstruction]:
             segmented.append(replace(reference, view=view))
 
         # One frame for all cameras, and the mesh in it.
-        alignment = align_references(segmented, request.near)
+        near = request.near
+        if request.floor is not None:
+            point = floor_point(segmented, request.floor)
+            near = request.near if point is None else point
+        alignment = align_references(segmented, near)
         mesh = yield from pipeline.reconstruct_and_fit(
             alignment.views, network, request.resolution, request.fit
         )
@@ -107,3 +115,22 @@ def reconstruct_posed(request: PosedRequest) -> Task[PosedReconstruction]:
         to_world=to_world,
         disagreements=alignment.disagreements,
     )
+
+
+def place_on_floor(result: PosedReconstruction, request: PosedRequest) -> PosedReconstruction:
+    """Return ``result`` of ``request`` moved to the floor, as far as its images leave that open.
+
+    Its mesh may have been changed since.
+    """
+    if request.floor is None:
+        return result
+    points = result.mesh.vertices @ result.to_world[:3, :3].T + result.to_world[:3, 3]
+    lowest = points[points[:, 2].argmin()]
+    motion = stand_on_floor(locating_cameras(request.references), lowest, request.floor)
+
+    # The scale goes to the mesh, the rest to the transform.
+    factor = float(np.linalg.norm(motion[:3, 0]))
+    to_world = result.to_world.copy()
+    to_world[:3, 3] = motion[:3, :3] @ to_world[:3, 3] + motion[:3, 3]
+    mesh = result.mesh.offset_and_scaled(np.zeros(3), factor)
+    return replace(result, mesh=mesh, to_world=to_world)

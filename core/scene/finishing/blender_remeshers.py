@@ -135,22 +135,36 @@ def symmetrize_mesh(mesh: MeshArrays, side: int) -> MeshArrays:
         mesh: To mirror.
         side: 1 keeps the half at x > 0, -1 that at x < 0.
     """
-    longest_side = float(np.ptp(mesh.vertices, axis=0).max())
-    distance = _WELD_DISTANCE * longest_side
-    direction = 'X' if side > 0 else '-X'
     with _temporary_object(mesh) as obj:
         bm = bmesh.new()
         try:
             bm.from_mesh(obj.data)
-            elements = [*bm.verts, *bm.edges, *bm.faces]
-
-            # Vertices near the plane are welded, so that the halves are connected.
-            bmesh.ops.symmetrize(bm, input=elements, direction=direction, dist=distance)
+            symmetrize(bm, side)
             bmesh.ops.triangulate(bm, faces=bm.faces)
             bm.to_mesh(obj.data)
         finally:
             bm.free()
         return meshes.to_arrays(obj.data)
+
+
+def symmetrize(bm: bmesh.types.BMesh, side: int) -> None:
+    """Mirror one half of ``bm``, with all that its elements carry, onto the other at x = 0.
+
+    Args:
+        bm: With at least one vertex.
+        side: 1 keeps the half at x > 0, -1 that at x < 0.
+    """
+    coordinates = np.array([vertex.co for vertex in bm.verts])
+    longest_side = float(np.ptp(coordinates, axis=0).max())
+    elements = [*bm.verts, *bm.edges, *bm.faces]
+
+    # Vertices near the plane are welded, so that the halves are connected.
+    bmesh.ops.symmetrize(
+        bm,
+        input=elements,
+        direction='X' if side > 0 else '-X',
+        dist=_WELD_DISTANCE * longest_side,
+    )
 
 
 def unwrap_uv(mesh: MeshArrays, size: int) -> NDArray[np.float32]:

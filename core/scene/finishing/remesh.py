@@ -10,13 +10,13 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ...arrays import MeshArrays
+from ...arrays import MeshArrays, SymmetryPlane
 from ...cameras import Camera
 from ...errors import MeshError
 from ...geometry.connectivity import submesh
 from ...geometry.repair.mesh_repair import drop_invalid_faces
 from ...geometry.signed_distance import closest_on_triangles
-from ...geometry.symmetry import SymmetryPlane, choose_half, find_symmetry_plane
+from ...geometry.symmetry import choose_half, find_symmetry_plane
 from ...geometry.topology import TopologyReport, check_topology, split_non_manifold
 from ...jobs.task import Progress, Task, in_thread, single_step
 from ..bvh import nearest_triangle_finder
@@ -27,7 +27,8 @@ from .wall_thickness import WallThickness, measure_walls
 
 T = TypeVar("T")
 
-# Deviation up to which a mesh is made symmetric; beyond it, mirroring makes another shape.
+# Deviation up to which a mesh is made symmetric without a look at its images; beyond it, mirroring
+# makes another shape.
 _MAX_ASYMMETRY = 0.02
 # Longest sides, and distances from the origin in longest sides, that Blender's remeshers, which
 # compute in single precision, take as they are. Other meshes are moved to the origin and scaled.
@@ -165,7 +166,7 @@ def _remesh_in_frame(
         shape = SampledSurface(_scaled(solid, 1 / aspect))
 
     # The half to mirror, if any.
-    plane = yield from _step(0.2, "Finding symmetry", lambda: _symmetry_plane(shape))
+    plane = yield from _step(0.2, "Finding symmetry", lambda: find_symmetry_plane(shape.mesh))
     symmetric = None
     side = 0
     if settings.symmetric:
@@ -399,11 +400,6 @@ def _check_reduction(shape: SampledSurface, remeshed: MeshArrays) -> None:
     fault = comparison.fault()
     if fault is not None:
         raise refuse(f"with {len(remeshed.faces):,} faces {fault}", "Choose more faces")
-
-
-def _symmetry_plane(surface: SampledSurface) -> SymmetryPlane:
-    """Return the best plane of symmetry of a mesh."""
-    return find_symmetry_plane(surface.mesh, surface.find_nearest)
 
 
 def _repair_mesh(mesh: MeshArrays) -> Task[MeshArrays]:

@@ -199,3 +199,47 @@ def test_the_threshold_depends_on_the_object_and_is_shifted_for_a_single_view(th
         run_to_end(constrained.prepare())
         constrained._boost_maps[:] = 0
         assert (constrained(points) > 0).any() == is_filled
+
+
+class Ball(Unsure):
+    """A network that sees a ball, of which it is sure only well inside."""
+
+    def __init__(self, radius):
+        self.radius, self.threshold_shift = radius, 0.0
+
+    def predict_occupancy(self, _, points):
+        return 10 * (self.radius - points.norm(dim=-1))
+
+
+def test_a_solid_that_ends_before_its_mask_gets_no_rim():
+    """Its thickness falls smoothly up to the outline, as that of a larger ball does."""
+    row, column = (np.indices((256, 256)) + 0.5) / 256 * 1.1 - 0.55
+    mask = (np.hypot(row, column) < 0.45).astype(np.float32)
+    constrained = field(Ball(0.42), [mask])
+    constrained._threshold = 0.0
+    run_to_end(constrained.prepare())
+    line = np.linspace(-0.55, 0.55, 221)
+    thickness = []
+    for x in (0.36, 0.39, 0.42, 0.435):
+        points = np.stack((np.full(221, x), line, np.full(221, 0.0)), axis=1)
+        thickness.append((constrained(points) > 0).mean() * 1.1)
+    assert (np.diff(thickness) < 0).all()
+    assert thickness[-1] > 0.12  # of a ball with the mask's radius it is 0.23
+
+
+def test_a_slanted_outline_is_no_staircase():
+    """Between the corners of a grid its place is exact to a fifth of a cell."""
+    row, column = np.indices((256, 256)) + 0.5
+    mask = (column > 100 + 0.3 * (row - 128)).astype(np.float32)
+    mask[:40] = mask[216:] = mask[:, 216:] = 0
+    constrained = field(Unsure(slab=True), [mask])
+    run_to_end(constrained.prepare())
+    line = np.linspace(-0.55, 0.55, 129)
+    errors = []
+    for z in line[30:99]:
+        values = constrained(np.stack((line, 0 * line, np.full(129, z)), axis=1))[:100]
+        first = np.flatnonzero(values > 0)[0]
+        share = values[first] / (values[first] - values[first - 1])
+        found = (first - share) * 2  # pixels of the mask
+        errors.append(found - (100 + 0.3 * (-z / 1.1 * 256)))
+    assert np.ptp(errors) / 2 < 0.4

@@ -86,7 +86,7 @@ def test_the_oldest_results_are_forgotten(addon):
 
     history = bpy.context.scene.maquette.history
     options = {"image": "", "resolution": 64, "size": 1.0, "fit": False, "output": 'MESH'}
-    options["keep_holes"] = True
+    options |= {"keep_holes": True, "smooth": 0.5}
     made = type("Made", (), options)
     for number in range(15):
         record_result(history, str(number), made)

@@ -1,0 +1,1 @@
+"""Changes of a reconstructed surface that need no model: smoothing and a flat base."""
