@@ -63,7 +63,7 @@ class DepthBuffer:
         if camera.orthographic:
             distance = 1.0
         pixel_size = 1 / camera.intrinsics[0, 0] * distance
-        safe_cosine = np.maximum(cosine, MIN_COSINE)
+        safe_cosine = cosine.clip(MIN_COSINE, 1.0)  # rounding may take it above 1
         slope = np.sqrt(1 / safe_cosine**2 - 1)
         allowance = pixel_size * (_DEPTH_BIAS + _SLOPE_BIAS * slope)
 

@@ -72,3 +72,8 @@ def test_of_two_surfaces_the_nearer_one_is_shown_with_its_normal():
     assert normal[4, 32] == pytest.approx(steep, abs=1e-6)
     empty, none = render_surface(behind, faces, camera)
     assert not empty.any() and not none.any()
+
+
+def test_a_cosine_that_rounding_took_above_one_is_as_one():
+    buffer = render_vertex_depth(np.zeros((1, 3)), cameras.side_camera("front", 1, 8), 0.1)
+    assert not buffer.hides(np.zeros((1, 3)), np.array((1 + 1e-6,))).any()
