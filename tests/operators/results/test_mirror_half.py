@@ -243,3 +243,13 @@ def test_a_reconstructed_object_keeps_its_plane_for_the_panel(addon, weights, tm
 
     assert bpy.ops.maquette.mirror_half(tolerance=1, ignore_images=True) == {'FINISHED'}
     assert check_topology(arrays_of(obj)).is_watertight
+
+
+def test_undone_in_one_step(addon):
+    add(t_shape(damage=3))
+    bpy.ops.ed.undo_push(message="damaged")
+    before = len(bpy.context.object.data.vertices)
+    assert bpy.ops.maquette.mirror_half('EXEC_DEFAULT', True) == {'FINISHED'}
+    assert len(bpy.context.object.data.vertices) != before
+    bpy.ops.ed.undo()
+    assert len(bpy.data.objects["Made"].data.vertices) == before
