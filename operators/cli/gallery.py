@@ -35,6 +35,7 @@ from .command import (
     report_failures,
 )
 
+_GRAY = 0.45  # sRGB: in the light of the sheet it shows every dent
 _MASKED = 0.5  # alpha above which a pixel belongs to the object
 _TEXTURE_SIZE = 1024  # pixels
 _Row = tuple[str, list[NDArray[np.floating]]]  # of a contact sheet: label and images
@@ -103,7 +104,9 @@ def _gallery_row(path: Path, arguments: argparse.Namespace) -> tuple[_Row, float
     )
     mesh = run_to_end(start_reconstruction(request, size=1.0))
     score = _score_silhouette(mesh)
-    shown = replace(mesh, colors=None) if arguments.show == "gray" else mesh
+    shown = mesh
+    if arguments.show == "gray":
+        shown = replace(mesh, colors=np.full_like(mesh.vertices, _GRAY))
     with temporary_data():
         obj = _results.add_object(bpy.context, path.stem, shown, Vector())
         if arguments.show == "texture":
