@@ -192,7 +192,7 @@ class TestCommandLine:
     def test_goes_on_after_any_error(self, run, folder, tmp_path, monkeypatch):
         from maquette.operators.cli import reconstruct
 
-        def fail(request, size):
+        def fail(request, size, **options):
             raise ValueError("of a library")
 
         monkeypatch.setattr(reconstruct, "start_reconstruction", fail)
