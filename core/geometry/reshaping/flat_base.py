@@ -27,7 +27,7 @@ from ...imaging.morphology import connected_components
 
 Floats = NDArray[np.floating[Any]]
 
-_FOOT_SHARE = 0.05  # of the height, below which parts are feet, and by which they move at most
+_FOOT_SHARE = 0.06  # of the height, below which parts are feet, and by which they move at most
 _STRETCHED_SHARE = 3 * _FOOT_SHARE  # of the height, above which nothing moves
 _CUT_SHARE = 0.01  # of the height, which is pressed flat
 _FLATNESS = 0.01  # of it that is left: vertices keep their order, and no face loses its area
