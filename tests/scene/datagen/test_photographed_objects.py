@@ -13,8 +13,9 @@ from maquette.core.errors import DatasetError, ImageError
 from maquette.core.geometry.surface_nets import surface_nets
 from maquette.core.imaging import image_files
 from maquette.core.jobs.task import run_to_end
+from maquette.core.model.training.objects import load_object
 from maquette.core.model.training.sampling.batches import SamplingConfig, sample_batch
-from maquette.core.model.training.sampling.placement import load_usable_objects
+from maquette.core.model.training.sampling.placement import is_usable
 from maquette.core.model.training.streaming_dataset import TrainingStream
 from maquette.core.photogrammetry.dense.records import DenseCloud, DenseShape, VoxelGrid
 from maquette.core.photogrammetry.records import SolvedPhotograph, SolvedScene, SparseCloud
@@ -154,7 +155,8 @@ def test_training_takes_the_set(written):
     assert {"uniform_distance", "surface_normals", "depth"} <= item.keys()
 
     # The batches of the trainer: of one and of several photographs.
-    objects = load_usable_objects([folder], "train")
+    objects = [load_object(location) for location in locations_of_split(folder, "train")]
+    assert is_usable(objects[0], 1)
     config = SamplingConfig(points=64, color_points=16, image_size=32, unposed_batch_odds=1.0)
     counts = set()
     for step in range(12):
