@@ -295,6 +295,9 @@ class MAQUETTE_OT_reconstruct(TaskOperator, bpy.types.Operator):
             _results.show_result(context, [obj])
         if self.image:
             record_result(context.scene.maquette.history, obj.name, self)
+            image = bpy.data.images.get(self.image)
+            if image and image.is_dirty:  # its mask may have been painted
+                scene_images.update_preview(image)
         self.report({'INFO'}, f"{obj.name}: {result.result_line()}")
         if self.texture and self.output == 'MESH':
             _results.begin_texturing(context, obj, self.interactive)

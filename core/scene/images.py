@@ -22,6 +22,7 @@ from ..imaging.image_files import MAX_SIDE, check_size, downscale, require_visib
 _MIN_ALPHA = 1e-6  # premultiplied color is not divided by less
 _MOVING = ('MOVIE', 'SEQUENCE')  # sources of images that have many frames
 _NAME = "Maquette Frame"
+_PREVIEW_SIZE = 256  # pixels of the longer side of a thumbnail
 
 
 def image_named(name: str) -> bpy.types.Image:
@@ -266,6 +267,22 @@ def _named_frame(image: bpy.types.Image) -> int:
         return 1
     numbers = re.findall(r"\d+", bpy.path.basename(image.filepath))
     return int(numbers[-1]) if numbers else 1
+
+
+def update_preview(image: bpy.types.Image) -> None:
+    """Give ``image`` a thumbnail that is transparent where it is; Blender's own shows its colors.
+
+    Args:
+        image: One of which a thumbnail may be made, else nothing happens.
+    """
+    preview = image.preview_ensure()
+    if preview is None:
+        return
+    pixels = image_pixels(image, _PREVIEW_SIZE)
+    pixels[..., :3] *= pixels[..., 3:]
+    height, width = pixels.shape[:2]
+    preview.image_size = (width, height)
+    preview.image_pixels_float.foreach_set(np.ascontiguousarray(pixels[::-1]).ravel())
 
 
 def image_pixels(image: bpy.types.Image, max_side: int = MAX_SIDE) -> NDArray[np.float32]:

@@ -58,6 +58,7 @@ class MAQUETTE_OT_cut_out(TaskOperator, bpy.types.Operator):
     def finish(self, context: Context, result: Pixels) -> None:
         name = self._name.removesuffix(_SUFFIX) + _SUFFIX
         cut_out = scene_images.image_from_pixels(name, result)
+        scene_images.update_preview(cut_out)
         original = bpy.data.images.get(self._name)
         settings = context.scene.maquette
         if original:

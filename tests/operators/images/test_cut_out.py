@@ -34,6 +34,40 @@ def test_cuts_the_object_out_and_chooses_the_copy(photo):
     assert cut_out.packed_file, "it is saved with the file"
 
 
+def preview_of(image):
+    """The thumbnail (H, W, 4), row 0 at the bottom."""
+    width, height = image.preview.image_size
+    pixels = np.empty(4 * width * height, np.float32)
+    image.preview.image_pixels_float.foreach_get(pixels)
+    return pixels.reshape(height, width, 4)
+
+
+def test_the_thumbnail_shows_no_background(photo):
+    """Blender draws thumbnails as premultiplied: a color below alpha 0 would be seen."""
+    bpy.ops.maquette.cut_out()
+    cut_out = bpy.context.scene.maquette.image
+    preview = preview_of(cut_out)
+    assert max(preview.shape[:2]) <= 256
+    is_clear = preview[..., 3] < 0.01
+    assert 0.2 < is_clear.mean() < 0.95
+    assert preview[is_clear][:, :3].max() < 0.02
+    assert preview[~is_clear][:, :3].max() > 0.2
+
+
+def test_the_thumbnail_follows_a_painted_mask(photo, weights):
+    bpy.ops.maquette.cut_out()
+    cut_out = bpy.context.scene.maquette.image
+    before = (preview_of(cut_out)[..., 3] > 0.5).sum()
+    pixels = np.empty(4 * cut_out.size[0] * cut_out.size[1], np.float32)
+    cut_out.pixels.foreach_get(pixels)
+    shaped = pixels.reshape(cut_out.size[1], cut_out.size[0], 4)
+    shaped[: len(shaped) // 2, :, 3] = 0.0
+    cut_out.pixels.foreach_set(pixels)
+    assert cut_out.is_dirty
+    bpy.ops.maquette.reconstruct(image=cut_out.name, resolution=32, weights=str(weights))
+    assert (preview_of(cut_out)[..., 3] > 0.5).sum() < 0.8 * before
+
+
 def test_cutting_out_again_keeps_the_name_short(photo):
     bpy.ops.maquette.cut_out()
     bpy.ops.maquette.cut_out()
