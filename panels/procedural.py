@@ -12,6 +12,7 @@ from ..core.procedural.parameters import Parameter, group_parameters, split_para
 from ..core.procedural.recipes import Recipe
 from ..core.scene.procedural import building, storage
 from ..operators._translation import CONTEXT
+from ..operators.procedural.add_procedural import MAQUETTE_OT_add_procedural
 from ..operators.procedural.edit_procedural import (
     MAQUETTE_OT_rebuild_procedural,
     MAQUETTE_OT_reset_procedural,
@@ -115,4 +116,27 @@ class _Sliders:
                 button.address = parameter.address
 
 
-register, unregister = bpy.utils.register_classes_factory((MAQUETTE_PT_procedural,))
+def _draw_add_menu(self: bpy.types.Menu, context: Context) -> None:
+    """Draw the entry of the menu Add > Mesh."""
+    self.layout.operator_menu_enum(
+        MAQUETTE_OT_add_procedural.bl_idname,
+        "family",
+        text="Procedural Object",
+        text_ctxt=CONTEXT,
+        icon='MESH_DATA',
+    )
+
+
+_register_class, _unregister_class = bpy.utils.register_classes_factory((MAQUETTE_PT_procedural,))
+
+
+def register() -> None:
+    """Register the panel and the entry of the menu."""
+    _register_class()
+    bpy.types.VIEW3D_MT_mesh_add.append(_draw_add_menu)
+
+
+def unregister() -> None:
+    """Remove them."""
+    bpy.types.VIEW3D_MT_mesh_add.remove(_draw_add_menu)
+    _unregister_class()

@@ -1,4 +1,6 @@
-"""What a procedural object is made from, as one JSON text that a file can keep::
+"""What a procedural object is made from, as one JSON text that a file can keep.
+
+::
 
     {"family": "table", "seed": 3, "size": 1.0, "parts": "GROUPS", "values": {"width": 1.4}}
 

@@ -2,6 +2,7 @@
 
 LABELS = {
     "Add to Queue": "加入队列",
+    "Address": "地址",
     "As Placed": "按放置方向",
     "Automatic": "自动",
     "Back": "后",
@@ -29,6 +30,10 @@ LABELS = {
     "Detail": "细节",
     "Device": "设备",
     "Disagreements": "不一致之处",
+    "Discard Edits": "放弃编辑",
+    "Discard Edits and Rebuild": "放弃编辑并重新生成",
+    "Edit Procedural Object": "编辑程序化物体",
+    "Edited by hand": "已手动编辑",
     "Export Cameras": "导出摄像机",
     "Faces": "面",
     "Faces (Auto)": "面（自动）",
@@ -67,6 +72,10 @@ LABELS = {
     "Make Mesh": "生成网格",
     "Make Symmetric": "使对称",
     "Maquette needs {}. Install it here (0.25 GB to download, 1 GB on the disk), or choose a "
+    "More Parameters": "更多参数",
+    "Parameter": "参数",
+    "Procedural": "程序化",
+    "Procedural Object": "程序化物体",
     "Python that has it in Maquette's preferences.": (
         "Maquette 需要 {}。请在此安装（下载 0.25 GB，占用磁盘 1 GB），或在 Maquette 的偏好设置"
         "中选择已装有它的 Python。"
@@ -110,6 +119,8 @@ LABELS = {
     "Release Memory": "释放内存",
     "Remove": "移除",
     "Remove PyTorch": "移除 PyTorch",
+    "Reset All": "全部重置",
+    "Reset Procedural Object": "重置程序化物体",
     "Resolution": "分辨率",
     "Right": "右",
     "Right Image": "右视图像",
@@ -119,6 +130,7 @@ LABELS = {
     "Sculpt Base": "雕刻基型",
     "Second Figure": "第二个图形",
     "Second Point": "第二个点",
+    "Seed": "随机种子",
     "Set Length": "设置长度",
     "Sheet": "视图页",
     "Show Colors": "显示颜色",
@@ -137,6 +149,7 @@ LABELS = {
     "Test": "测试",
     "Texture": "纹理",
     "Texture Size": "纹理尺寸",
+    "The recipe is damaged": "配方已损坏",
     "Third Figure": "第三个图形",
     "Tolerance": "容差",
     "Top": "顶",
@@ -146,6 +159,7 @@ LABELS = {
     "Turnaround Sheet": "多视图页",
     "Unload After": "卸载延时",
     "Unload After (Seconds)": "卸载延时（秒）",
+    "Value": "值",
     "Voxels": "体素",
     "Weights": "权重",
     "Wheels": "Wheel 包",

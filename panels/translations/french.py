@@ -2,6 +2,7 @@
 
 LABELS = {
     "Add to Queue": "Ajouter à la file",
+    "Address": "Adresse",
     "As Placed": "Selon le placement",
     "Automatic": "Automatique",
     "Back": "Arrière",
@@ -29,6 +30,10 @@ LABELS = {
     "Detail": "Détail",
     "Device": "Périphérique",
     "Disagreements": "Désaccords",
+    "Discard Edits": "Abandonner les modifications",
+    "Discard Edits and Rebuild": "Abandonner les modifications et reconstruire",
+    "Edit Procedural Object": "Modifier l'objet procédural",
+    "Edited by hand": "Modifié à la main",
     "Export Cameras": "Exporter les caméras",
     "Faces": "Faces",
     "Faces (Auto)": "Faces (auto)",
@@ -67,6 +72,10 @@ LABELS = {
     "Make Mesh": "Créer un maillage",
     "Make Symmetric": "Rendre symétrique",
     "Maquette needs {}. Install it here (0.25 GB to download, 1 GB on the disk), or choose a "
+    "More Parameters": "Autres paramètres",
+    "Parameter": "Paramètre",
+    "Procedural": "Procédural",
+    "Procedural Object": "Objet procédural",
     "Python that has it in Maquette's preferences.": (
         "Maquette a besoin de {}. Installez-le ici (0,25 Go à télécharger, 1 Go sur le "
         "disque), ou choisissez dans les préférences de Maquette un Python qui en dispose."
@@ -112,6 +121,8 @@ LABELS = {
     "Release Memory": "Libérer la mémoire",
     "Remove": "Supprimer",
     "Remove PyTorch": "Supprimer PyTorch",
+    "Reset All": "Tout réinitialiser",
+    "Reset Procedural Object": "Réinitialiser l'objet procédural",
     "Resolution": "Résolution",
     "Right": "Droite",
     "Right Image": "Image de droite",
@@ -121,6 +132,7 @@ LABELS = {
     "Sculpt Base": "Base de sculpture",
     "Second Figure": "Deuxième figure",
     "Second Point": "Second point",
+    "Seed": "Graine",
     "Set Length": "Définir la longueur",
     "Sheet": "Planche",
     "Show Colors": "Afficher les couleurs",
@@ -139,6 +151,7 @@ LABELS = {
     "Test": "Tester",
     "Texture": "Texture",
     "Texture Size": "Taille texture",
+    "The recipe is damaged": "La recette est endommagée",
     "Third Figure": "Troisième figure",
     "Tolerance": "Tolérance",
     "Top": "Dessus",
@@ -148,6 +161,7 @@ LABELS = {
     "Turnaround Sheet": "Planche de vues",
     "Unload After": "Décharger après",
     "Unload After (Seconds)": "Décharger après (secondes)",
+    "Value": "Valeur",
     "Voxels": "Voxels",
     "Weights": "Poids",
     "Wheels": "Paquets wheel",

@@ -2,6 +2,7 @@
 
 LABELS = {
     "Add to Queue": "In die Warteschlange",
+    "Address": "Adresse",
     "As Placed": "Wie platziert",
     "Automatic": "Automatisch",
     "Back": "Hinten",
@@ -29,6 +30,10 @@ LABELS = {
     "Detail": "Detailgrad",
     "Device": "Gerät",
     "Disagreements": "Widersprüche",
+    "Discard Edits": "Änderungen verwerfen",
+    "Discard Edits and Rebuild": "Änderungen verwerfen und neu aufbauen",
+    "Edit Procedural Object": "Prozedurales Objekt bearbeiten",
+    "Edited by hand": "Von Hand bearbeitet",
     "Export Cameras": "Kameras exportieren",
     "Faces": "Flächen",
     "Faces (Auto)": "Flächen (automatisch)",
@@ -67,6 +72,10 @@ LABELS = {
     "Make Mesh": "Mesh erstellen",
     "Make Symmetric": "Symmetrisch",
     "Maquette needs {}. Install it here (0.25 GB to download, 1 GB on the disk), or choose a "
+    "More Parameters": "Weitere Parameter",
+    "Parameter": "Parameter",
+    "Procedural": "Prozedural",
+    "Procedural Object": "Prozedurales Objekt",
     "Python that has it in Maquette's preferences.": (
         "Maquette braucht {}. Installiere es hier (0,25 GB Download, 1 GB auf der Festplatte), "
         "oder wähle in Maquettes Einstellungen ein Python, das es hat."
@@ -112,6 +121,8 @@ LABELS = {
     "Release Memory": "Speicher freigeben",
     "Remove": "Entfernen",
     "Remove PyTorch": "PyTorch entfernen",
+    "Reset All": "Alle zurücksetzen",
+    "Reset Procedural Object": "Prozedurales Objekt zurücksetzen",
     "Resolution": "Auflösung",
     "Right": "Rechts",
     "Right Image": "Bild von rechts",
@@ -121,6 +132,7 @@ LABELS = {
     "Sculpt Base": "Skulptur-Basis",
     "Second Figure": "Zweite Figur",
     "Second Point": "Zweiter Punkt",
+    "Seed": "Startwert",
     "Set Length": "Länge festlegen",
     "Sheet": "Blatt",
     "Show Colors": "Farben anzeigen",
@@ -139,6 +151,7 @@ LABELS = {
     "Test": "Testen",
     "Texture": "Textur",
     "Texture Size": "Texturgröße",
+    "The recipe is damaged": "Das Rezept ist beschädigt",
     "Third Figure": "Dritte Figur",
     "Tolerance": "Toleranz",
     "Top": "Oben",
@@ -148,6 +161,7 @@ LABELS = {
     "Turnaround Sheet": "Ansichtenblatt",
     "Unload After": "Entladen nach",
     "Unload After (Seconds)": "Entladen nach (Sekunden)",
+    "Value": "Wert",
     "Voxels": "Voxel",
     "Weights": "Gewichte",
     "Wheels": "Wheel-Pakete",

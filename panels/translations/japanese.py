@@ -2,6 +2,7 @@
 
 LABELS = {
     "Add to Queue": "待ち行列に追加",
+    "Address": "アドレス",
     "As Placed": "配置どおり",
     "Automatic": "自動",
     "Back": "後",
@@ -29,6 +30,10 @@ LABELS = {
     "Detail": "細かさ",
     "Device": "デバイス",
     "Disagreements": "不一致",
+    "Discard Edits": "編集を破棄",
+    "Discard Edits and Rebuild": "編集を破棄して再構築",
+    "Edit Procedural Object": "プロシージャルオブジェクトを編集",
+    "Edited by hand": "手動で編集されています",
     "Export Cameras": "カメラをエクスポート",
     "Faces": "面",
     "Faces (Auto)": "面（自動）",
@@ -67,6 +72,10 @@ LABELS = {
     "Make Mesh": "メッシュを作成",
     "Make Symmetric": "対称化",
     "Maquette needs {}. Install it here (0.25 GB to download, 1 GB on the disk), or choose a "
+    "More Parameters": "その他のパラメーター",
+    "Parameter": "パラメーター",
+    "Procedural": "プロシージャル",
+    "Procedural Object": "プロシージャルオブジェクト",
     "Python that has it in Maquette's preferences.": (
         "Maquette には {} が必要です。ここでインストールするか（ダウンロード 0.25 GB、ディスク "
         "1 GB）、Maquette の設定でそれを備えた Python を選んでください。"
@@ -111,6 +120,8 @@ LABELS = {
     "Release Memory": "メモリを解放",
     "Remove": "削除",
     "Remove PyTorch": "PyTorch を削除",
+    "Reset All": "すべてリセット",
+    "Reset Procedural Object": "プロシージャルオブジェクトをリセット",
     "Resolution": "解像度",
     "Right": "右",
     "Right Image": "右の画像",
@@ -120,6 +131,7 @@ LABELS = {
     "Sculpt Base": "スカルプト用ベース",
     "Second Figure": "2 番目の図",
     "Second Point": "2 番目の点",
+    "Seed": "シード",
     "Set Length": "長さを設定",
     "Sheet": "シート",
     "Show Colors": "カラーを表示",
@@ -138,6 +150,7 @@ LABELS = {
     "Test": "テスト",
     "Texture": "テクスチャ",
     "Texture Size": "テクスチャサイズ",
+    "The recipe is damaged": "レシピが破損しています",
     "Third Figure": "3 番目の図",
     "Tolerance": "許容差",
     "Top": "上",
@@ -147,6 +160,7 @@ LABELS = {
     "Turnaround Sheet": "設定画シート",
     "Unload After": "解放までの時間",
     "Unload After (Seconds)": "解放までの時間（秒）",
+    "Value": "値",
     "Voxels": "ボクセル",
     "Weights": "重み",
     "Wheels": "Wheel パッケージ",

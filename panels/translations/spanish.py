@@ -2,6 +2,7 @@
 
 LABELS = {
     "Add to Queue": "Añadir a la cola",
+    "Address": "Dirección",
     "As Placed": "Según su posición",
     "Automatic": "Automático",
     "Back": "Atrás",
@@ -29,6 +30,10 @@ LABELS = {
     "Detail": "Detalle",
     "Device": "Dispositivo",
     "Disagreements": "Discrepancias",
+    "Discard Edits": "Descartar cambios",
+    "Discard Edits and Rebuild": "Descartar cambios y reconstruir",
+    "Edit Procedural Object": "Editar objeto procedural",
+    "Edited by hand": "Editado a mano",
     "Export Cameras": "Exportar cámaras",
     "Faces": "Caras",
     "Faces (Auto)": "Caras (auto)",
@@ -67,6 +72,10 @@ LABELS = {
     "Make Mesh": "Crear malla",
     "Make Symmetric": "Hacer simétrico",
     "Maquette needs {}. Install it here (0.25 GB to download, 1 GB on the disk), or choose a "
+    "More Parameters": "Más parámetros",
+    "Parameter": "Parámetro",
+    "Procedural": "Procedural",
+    "Procedural Object": "Objeto procedural",
     "Python that has it in Maquette's preferences.": (
         "Maquette necesita {}. Instálelo aquí (descarga de 0,25 GB, 1 GB en el disco), o elija "
         "en las preferencias de Maquette un Python que lo tenga."
@@ -112,6 +121,8 @@ LABELS = {
     "Release Memory": "Liberar memoria",
     "Remove": "Quitar",
     "Remove PyTorch": "Quitar PyTorch",
+    "Reset All": "Restablecer todo",
+    "Reset Procedural Object": "Restablecer objeto procedural",
     "Resolution": "Resolución",
     "Right": "Derecha",
     "Right Image": "Imagen de la derecha",
@@ -121,6 +132,7 @@ LABELS = {
     "Sculpt Base": "Base para esculpir",
     "Second Figure": "Segunda figura",
     "Second Point": "Segundo punto",
+    "Seed": "Semilla",
     "Set Length": "Definir longitud",
     "Sheet": "Hoja",
     "Show Colors": "Mostrar colores",
@@ -139,6 +151,7 @@ LABELS = {
     "Test": "Probar",
     "Texture": "Textura",
     "Texture Size": "Tamaño textura",
+    "The recipe is damaged": "La receta está dañada",
     "Third Figure": "Tercera figura",
     "Tolerance": "Tolerancia",
     "Top": "Arriba",
@@ -148,6 +161,7 @@ LABELS = {
     "Turnaround Sheet": "Hoja de vistas",
     "Unload After": "Descargar tras",
     "Unload After (Seconds)": "Descargar tras (segundos)",
+    "Value": "Valor",
     "Voxels": "Vóxeles",
     "Weights": "Pesos",
     "Wheels": "Paquetes wheel",

@@ -82,5 +82,8 @@ def _look_values(material: bpy.types.Material) -> list[float]:
         if socket.is_linked:
             return []
         value = getattr(socket, "default_value", 0.0)
-        numbers += [float(value)] if isinstance(value, int | float) else list(value)
+        if isinstance(value, int | float):
+            numbers.append(float(value))
+        elif not isinstance(value, str):  # a menu
+            numbers += list(value)
     return [*numbers, *material.diffuse_color]

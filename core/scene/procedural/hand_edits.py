@@ -69,7 +69,8 @@ def _digest(obj: bpy.types.Object) -> str:
         digest.update(values.tobytes())
 
     # UV maps, colors, creases and the like; selections and other internals begin with a period.
-    names = [name for name in mesh.attributes.keys() if name[0] != "." and name != _SHADING]
+    attributes = [attribute.name for attribute in mesh.attributes]
+    names = [name for name in attributes if name[0] != "." and name != _SHADING]
     names += [f"group {group.name}" for group in obj.vertex_groups]
     keys = mesh.shape_keys.key_blocks.keys() if mesh.shape_keys else []
     facts = (sorted(names), keys, len(mesh.materials), _has_mixed_shading(mesh))
