@@ -72,10 +72,6 @@ LABELS = {
     "Make Mesh": "生成网格",
     "Make Symmetric": "使对称",
     "Maquette needs {}. Install it here (0.25 GB to download, 1 GB on the disk), or choose a "
-    "More Parameters": "更多参数",
-    "Parameter": "参数",
-    "Procedural": "程序化",
-    "Procedural Object": "程序化物体",
     "Python that has it in Maquette's preferences.": (
         "Maquette 需要 {}。请在此安装（下载 0.25 GB，占用磁盘 1 GB），或在 Maquette 的偏好设置"
         "中选择已装有它的 Python。"
@@ -87,6 +83,7 @@ LABELS = {
     "Metal": "Metal",
     "Min Wall Thickness": "最小壁厚",
     "Mirror Better Half": "镜像较好的一半",
+    "More Parameters": "更多参数",
     "Multires Levels": "多级精度级数",
     "Name": "名称",
     "No reference is visible. Add one with Add > Image > Reference": (
@@ -99,11 +96,14 @@ LABELS = {
     "Open Preferences": "打开偏好设置",
     "Other Half": "另一半",
     "Output": "输出",
+    "Parameter": "参数",
     "Photographs": "照片",
     "Points": "点云",
     "Preset": "预设",
     "Press Test to check the chosen Python": "按“测试”以检查所选的 Python",
     "Print": "3D 打印",
+    "Procedural": "程序化",
+    "Procedural Object": "程序化物体",
     "Python": "Python",
     "PyTorch {} is there": "已有 PyTorch {}",
     "Queue Position": "队列位置",

@@ -72,10 +72,6 @@ LABELS = {
     "Make Mesh": "Créer un maillage",
     "Make Symmetric": "Rendre symétrique",
     "Maquette needs {}. Install it here (0.25 GB to download, 1 GB on the disk), or choose a "
-    "More Parameters": "Autres paramètres",
-    "Parameter": "Paramètre",
-    "Procedural": "Procédural",
-    "Procedural Object": "Objet procédural",
     "Python that has it in Maquette's preferences.": (
         "Maquette a besoin de {}. Installez-le ici (0,25 Go à télécharger, 1 Go sur le "
         "disque), ou choisissez dans les préférences de Maquette un Python qui en dispose."
@@ -87,6 +83,7 @@ LABELS = {
     "Metal": "Metal",
     "Min Wall Thickness": "Épaisseur minimale",
     "Mirror Better Half": "Refléter la meilleure moitié",
+    "More Parameters": "Autres paramètres",
     "Multires Levels": "Niveaux de multirésolution",
     "Name": "Nom",
     "No reference is visible. Add one with Add > Image > Reference": (
@@ -99,11 +96,14 @@ LABELS = {
     "Open Preferences": "Ouvrir les préférences",
     "Other Half": "Autre moitié",
     "Output": "Sortie",
+    "Parameter": "Paramètre",
     "Photographs": "Photographies",
     "Points": "Points",
     "Preset": "Préréglage",
     "Press Test to check the chosen Python": "Cliquez sur Tester pour vérifier le Python choisi",
     "Print": "Impression 3D",
+    "Procedural": "Procédural",
+    "Procedural Object": "Objet procédural",
     "Python": "Python",
     "PyTorch {} is there": "PyTorch {} est disponible",
     "Queue Position": "Position dans la file",

@@ -72,10 +72,6 @@ LABELS = {
     "Make Mesh": "Mesh erstellen",
     "Make Symmetric": "Symmetrisch",
     "Maquette needs {}. Install it here (0.25 GB to download, 1 GB on the disk), or choose a "
-    "More Parameters": "Weitere Parameter",
-    "Parameter": "Parameter",
-    "Procedural": "Prozedural",
-    "Procedural Object": "Prozedurales Objekt",
     "Python that has it in Maquette's preferences.": (
         "Maquette braucht {}. Installiere es hier (0,25 GB Download, 1 GB auf der Festplatte), "
         "oder wähle in Maquettes Einstellungen ein Python, das es hat."
@@ -87,6 +83,7 @@ LABELS = {
     "Metal": "Metal",
     "Min Wall Thickness": "Minimale Wandstärke",
     "Mirror Better Half": "Bessere Hälfte spiegeln",
+    "More Parameters": "Weitere Parameter",
     "Multires Levels": "Multires-Stufen",
     "Name": "Name",
     "No reference is visible. Add one with Add > Image > Reference": (
@@ -99,11 +96,14 @@ LABELS = {
     "Open Preferences": "Einstellungen öffnen",
     "Other Half": "Andere Hälfte",
     "Output": "Ausgabe",
+    "Parameter": "Parameter",
     "Photographs": "Fotos",
     "Points": "Punkte",
     "Preset": "Voreinstellung",
     "Press Test to check the chosen Python": "Drücke Testen, um das gewählte Python zu prüfen",
     "Print": "3D-Druck",
+    "Procedural": "Prozedural",
+    "Procedural Object": "Prozedurales Objekt",
     "Python": "Python",
     "PyTorch {} is there": "PyTorch {} ist vorhanden",
     "Queue Position": "Platz in der Warteschlange",

@@ -72,10 +72,6 @@ LABELS = {
     "Make Mesh": "メッシュを作成",
     "Make Symmetric": "対称化",
     "Maquette needs {}. Install it here (0.25 GB to download, 1 GB on the disk), or choose a "
-    "More Parameters": "その他のパラメーター",
-    "Parameter": "パラメーター",
-    "Procedural": "プロシージャル",
-    "Procedural Object": "プロシージャルオブジェクト",
     "Python that has it in Maquette's preferences.": (
         "Maquette には {} が必要です。ここでインストールするか（ダウンロード 0.25 GB、ディスク "
         "1 GB）、Maquette の設定でそれを備えた Python を選んでください。"
@@ -87,6 +83,7 @@ LABELS = {
     "Metal": "Metal",
     "Min Wall Thickness": "最小の肉厚",
     "Mirror Better Half": "良い方の半分をミラー",
+    "More Parameters": "その他のパラメーター",
     "Multires Levels": "マルチレゾのレベル",
     "Name": "名前",
     "No reference is visible. Add one with Add > Image > Reference": (
@@ -100,11 +97,14 @@ LABELS = {
     "Open Preferences": "設定を開く",
     "Other Half": "もう一方の半分",
     "Output": "出力",
+    "Parameter": "パラメーター",
     "Photographs": "写真",
     "Points": "点群",
     "Preset": "プリセット",
     "Press Test to check the chosen Python": "「テスト」を押して、選んだ Python を確認してください",
     "Print": "3D プリント",
+    "Procedural": "プロシージャル",
+    "Procedural Object": "プロシージャルオブジェクト",
     "Python": "Python",
     "PyTorch {} is there": "PyTorch {} があります",
     "Queue Position": "待ち行列での位置",

@@ -72,10 +72,6 @@ LABELS = {
     "Make Mesh": "Crear malla",
     "Make Symmetric": "Hacer simétrico",
     "Maquette needs {}. Install it here (0.25 GB to download, 1 GB on the disk), or choose a "
-    "More Parameters": "Más parámetros",
-    "Parameter": "Parámetro",
-    "Procedural": "Procedural",
-    "Procedural Object": "Objeto procedural",
     "Python that has it in Maquette's preferences.": (
         "Maquette necesita {}. Instálelo aquí (descarga de 0,25 GB, 1 GB en el disco), o elija "
         "en las preferencias de Maquette un Python que lo tenga."
@@ -87,6 +83,7 @@ LABELS = {
     "Metal": "Metal",
     "Min Wall Thickness": "Grosor mínimo de pared",
     "Mirror Better Half": "Reflejar la mejor mitad",
+    "More Parameters": "Más parámetros",
     "Multires Levels": "Niveles de multirresolución",
     "Name": "Nombre",
     "No reference is visible. Add one with Add > Image > Reference": (
@@ -99,11 +96,14 @@ LABELS = {
     "Open Preferences": "Abrir preferencias",
     "Other Half": "Otra mitad",
     "Output": "Salida",
+    "Parameter": "Parámetro",
     "Photographs": "Fotografías",
     "Points": "Puntos",
     "Preset": "Preajuste",
     "Press Test to check the chosen Python": "Pulse Probar para comprobar el Python elegido",
     "Print": "Impresión 3D",
+    "Procedural": "Procedural",
+    "Procedural Object": "Objeto procedural",
     "Python": "Python",
     "PyTorch {} is there": "PyTorch {} está disponible",
     "Queue Position": "Posición en la cola",

@@ -46,7 +46,7 @@ def test_the_shape_comes_first_and_nothing_is_left_out():
         each.address for each in parameters
     )
     assert not any(each.is_material for each in shown)
-    assert [each.group for each in shown if each.is_named][0] == ""
+    assert next(each.group for each in shown if each.is_named) == ""
     assert sum(map(len, group_parameters(shown).values())) == len(shown)
 
 
