@@ -9,6 +9,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,8 +111,7 @@ def edit_object(family: str, seed: int, values: Mapping[str, float]) -> Procedur
     Raises:
         MeshError: there is no such family.
     """
-    original = _recording_generator(family, seed)
-    parts = _run_family(family, original)
+    original, parts = _make_original(family, seed)
     low, high = _bounds(parts)
     center = (low + high) / 2
     scale = 1 / float((high - low).max())
@@ -126,6 +126,20 @@ def edit_object(family: str, seed: int, values: Mapping[str, float]) -> Procedur
     edited_center = (edited_low + edited_high) / 2
     edited_center[2] = edited_low[2] + (center[2] - low[2])
     return _place_object(family, seed, edited, edited_parts, (edited_center, scale))
+
+
+@lru_cache(maxsize=8)
+def _make_original(family: str, seed: int) -> tuple[RecordingGenerator, list[Part]]:
+    """Return what the unchanged object drew, and its parts, in units of the family.
+
+    The latest ones are kept, since each change of an object needs them.
+
+    Raises:
+        MeshError: there is no such family.
+    """
+    generator = _recording_generator(family, seed)
+    parts = _run_family(family, generator)
+    return generator, parts
 
 
 def _recording_generator(

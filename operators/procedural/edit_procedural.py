@@ -13,6 +13,8 @@ from ...core.errors import MaquetteError
 from ...core.procedural.recipes import SEED, Recipe, reset_value, set_value
 from ...core.scene.procedural import building, storage
 
+_DIGITS = 7  # that a float32 has
+
 
 class _ProceduralOperator:
     """Mix-in of operators that build the active procedural object from another recipe."""
@@ -72,9 +74,11 @@ class MAQUETTE_OT_edit_procedural(_ProceduralOperator, bpy.types.Operator):
     )
 
     def changed(self, recipe: Recipe) -> Recipe:
-        edited = set_value(recipe, self.address, self.value)
+        # The property is a float32, of which 1.4 is 1.39999998.
+        value = self.value if self.address == SEED else float(f"{self.value:.{_DIGITS}g}")
+        edited = set_value(recipe, self.address, value)
         used = edited.seed if self.address == SEED else edited.values[self.address]
-        if abs(used - self.value) > 1e-6 * max(1.0, abs(self.value)):  # float32 of the property
+        if used != value:
             self.report({'WARNING'}, f"{self.address} was limited to {used:g}")
         return edited
 

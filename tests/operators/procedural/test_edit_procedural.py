@@ -42,6 +42,40 @@ def test_a_wider_table_is_wider(table):
     }
 
 
+def test_a_decimal_is_stored_as_written(table):
+    bpy.ops.maquette.edit_procedural(address="width", value=1.4)
+    assert json.loads(table["maquette_recipe"])["values"] == {"width": 1.4}
+
+
+def test_a_value_out_of_range_is_limited(table):
+    bpy.ops.maquette.edit_procedural(address="width", value=99)
+    assert json.loads(table["maquette_recipe"])["values"] == {"width": 2.0}
+
+
+def test_a_look_at_it_in_edit_mode_is_no_edit(table):
+    bpy.ops.object.mode_set(mode='EDIT')
+    assert not bpy.ops.maquette.edit_procedural.poll()
+    bpy.ops.mesh.select_all(action='SELECT')
+    bpy.ops.object.mode_set(mode='OBJECT')
+    assert not building.has_hand_edits(table)
+    bpy.ops.object.shade_smooth()
+    assert not building.has_hand_edits(table)
+
+
+def test_an_applied_scale_is_an_edit(table):
+    bpy.ops.object.transform_apply(scale=True)
+    assert building.has_hand_edits(table)
+
+
+def test_sliders_change_nothing_in_edit_mode(table, capfd):
+    before = table["maquette_recipe"]
+    name = slider(table, "width")
+    bpy.ops.object.mode_set(mode='EDIT')
+    setattr(table.maquette_procedural, name, 0.0)
+    assert table["maquette_recipe"] == before
+    assert "Object Mode" in capfd.readouterr().err
+
+
 def test_a_slider_does_the_same(table):
     name = slider(table, "width")
     setattr(table.maquette_procedural, name, 0.0)
