@@ -13,6 +13,7 @@ from collections.abc import Iterable
 import bpy
 import numpy as np
 
+from .. import meshes
 from . import storage
 
 _LENGTH = 16  # bytes of the digest
@@ -58,14 +59,11 @@ def _digest(obj: bpy.types.Object) -> str:
     """Return a digest of the geometry, the materials of faces, and the names of what is on it."""
     mesh = obj.data
     digest = hashlib.blake2b(digest_size=_LENGTH)
-    for collection, name, kind, width in (
-        (mesh.vertices, "co", np.float32, 3),
-        (mesh.loops, "vertex_index", np.int32, 1),
-        (mesh.polygons, "loop_start", np.int32, 1),
-        (mesh.polygons, "material_index", np.int32, 1),
-    ):
-        values = np.empty(width * len(collection), kind)
-        collection.foreach_get(name, values)
+    digest.update(meshes.read_vertices(mesh).tobytes())
+    digest.update(meshes.read_corners(mesh).tobytes())
+    for name in ("loop_start", "material_index"):
+        values = np.empty(len(mesh.polygons), np.int32)
+        mesh.polygons.foreach_get(name, values)
         digest.update(values.tobytes())
 
     # UV maps, colors, creases and the like; selections and other internals begin with a period.
