@@ -1,8 +1,7 @@
 """Whether a procedural object was edited by hand since it was built.
 
 Every bit counts: ``core.geometry.fingerprint`` would not do, since it is the same for a copy that
-was moved, rotated, mirrored or scaled, all of which would be lost as well. Not looked at are the
-weights of vertex groups.
+was moved, rotated, mirrored or scaled, all of which would be lost as well.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from collections.abc import Iterable
 
 import bpy
 import numpy as np
+from numpy.typing import NDArray
 
 from .. import meshes
 from . import storage
@@ -66,6 +66,8 @@ def _digest(obj: bpy.types.Object) -> str:
         mesh.polygons.foreach_get(name, values)
         digest.update(values.tobytes())
 
+    digest.update(_weights(mesh).tobytes())
+
     # UV maps, colors, creases and the like; selections and other internals begin with a period.
     attributes = [attribute.name for attribute in mesh.attributes]
     names = [name for name in attributes if name[0] != "." and name != _SHADING]
@@ -74,6 +76,15 @@ def _digest(obj: bpy.types.Object) -> str:
     facts = (sorted(names), keys, len(mesh.materials), _has_mixed_shading(mesh))
     digest.update(repr(facts).encode())
     return digest.hexdigest()
+
+
+def _weights(mesh: bpy.types.Mesh) -> NDArray[np.float32]:
+    """Return vertex, group and weight (N, 3) of all members of vertex groups."""
+    rows = []
+    for index, vertex in enumerate(mesh.vertices):
+        for member in vertex.groups:
+            rows.append((index, member.group, member.weight))
+    return np.array(rows, np.float32)
 
 
 def _has_mixed_shading(mesh: bpy.types.Mesh) -> bool:

@@ -107,6 +107,10 @@ def add_group(obj):
     obj.vertex_groups.new(name="mine")
 
 
+def paint_weight(obj):
+    obj.vertex_groups[0].add([0], 0.5, 'REPLACE')
+
+
 def add_shape_key(obj):
     obj.shape_key_add(name="Basis")
 
@@ -126,6 +130,7 @@ def remove_all(obj):
         scale_all,
         add_uv_map,
         add_group,
+        paint_weight,
         add_shape_key,
         assign_material,
         remove_all,
