@@ -71,7 +71,7 @@ def test_changed_values_and_edits_have_buttons(draw):
     assert ("operator", "maquette.rebuild_procedural") in draw()
 
 
-def test_a_damaged_recipe_is_told(draw):
+def test_a_damaged_recipe_is_reported(draw):
     bpy.ops.mesh.primitive_cube_add()
     bpy.context.object["maquette_recipe"] = "{"
     assert draw() == [("label", "The recipe is damaged")]

@@ -100,7 +100,7 @@ def _option_index(recipe: Recipe, address: str, name: str) -> float:
     Raises:
         MeshError: there is no such option.
     """
-    set_value(recipe, address, 0.0)  # tells of an address that does not exist
+    set_value(recipe, address, 0.0)  # refuses an unknown address
     for parameter in list_parameters(make(recipe)):
         lowered = [option.lower() for option in parameter.options]
         if parameter.address == address and name.lower() in lowered:

@@ -52,6 +52,6 @@ def test_writes_a_glb(maquette, tmp_path, capfd):
         (["chair", "--list", "--set", "width=nan"], 1, "not a number"),
     ],
 )
-def test_wrong_arguments_are_told(maquette, capfd, arguments, code, text):
+def test_wrong_arguments_are_refused(maquette, capfd, arguments, code, text):
     assert maquette("procedural", *arguments) == code
     assert text in capfd.readouterr().err
