@@ -6,7 +6,6 @@
 from . import (
     _compute,
     _task_operator,
-    add_procedural,
     finish,
     install_packages,
     lay_out_turnaround,
@@ -25,11 +24,13 @@ from .cli import main
 from .images import cut_out, from_image, run_again
 from .photographs import export_cameras, set_real_size, show_photograph, write_masks
 from .photographs import solve as solve_photographs
+from .procedural import add_procedural, edit_procedural
 from .properties import cameras as camera_properties
 from .properties import dataset as dataset_properties
 from .properties import finish as finish_properties
 from .properties import history as history_properties
 from .properties import photographs as photograph_properties
+from .properties import procedural as procedural_properties
 from .properties import scene as scene_properties
 from .properties import training as training_properties
 from .results import mark_as_asset, mirror_half, show_confidence
@@ -43,6 +44,7 @@ _MODULES = (
     finish_properties,
     history_properties,
     photograph_properties,
+    procedural_properties,
     scene_properties,
     _task_operator,
     _compute,
@@ -62,6 +64,7 @@ _MODULES = (
     render_dataset,
     preview_cameras,
     add_procedural,
+    edit_procedural,
     solve_photographs,
     set_real_size,
     export_cameras,

@@ -7,12 +7,12 @@ from bpy.types import Context, UILayout
 
 from ..core.synthesis.camera_rigs import AROUND
 from ..operators._compute import shows_training
-from ..operators.add_procedural import MAQUETTE_OT_add_procedural
 from ..operators.preview_cameras import (
     MAQUETTE_OT_hide_cameras,
     MAQUETTE_OT_preview_cameras,
     drawn_lines,
 )
+from ..operators.procedural.add_procedural import MAQUETTE_OT_add_procedural
 from ..operators.properties.cameras import framing_values
 from ..operators.properties.dataset import ImageProperties
 from ..operators.render_dataset import MAQUETTE_OT_render_dataset

@@ -99,8 +99,14 @@ def white_material(rng: np.random.Generator) -> PartMaterial:
     return (value, value, value), roughness, 0.0
 
 
+_MATERIALS = (paint_material, wood_material, metal_material, dark_material, white_material)
+# The options of the draw that chooses in any_material.
+MATERIAL_NAMES = tuple(
+    function.__name__.removesuffix("_material").title() for function in _MATERIALS
+)
+
+
 def any_material(rng: np.random.Generator) -> PartMaterial:
     """Return one of the materials above, most often paint."""
-    materials = (paint_material, wood_material, metal_material, dark_material, white_material)
-    choice = rng.choice(len(materials), p=_MATERIAL_ODDS)
-    return materials[choice](rng)
+    choice = rng.choice(len(_MATERIALS), p=_MATERIAL_ODDS)
+    return _MATERIALS[choice](rng)

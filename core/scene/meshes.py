@@ -109,7 +109,7 @@ def to_arrays(mesh: bpy.types.Mesh) -> MeshArrays:
     # Arrays of faces need one number of corners for all of them.
     is_uniform = len(corner_counts) and (corner_counts == corner_counts[0]).all()
     if is_uniform and corner_counts[0] in (3, 4):
-        faces = _corner_vertices(mesh).reshape(-1, corner_counts[0])
+        faces = read_corners(mesh).reshape(-1, corner_counts[0])
     else:
         faces = read_triangles(mesh)
     return MeshArrays(vertices, faces, _vertex_colors(mesh), confidence_of(mesh))
@@ -239,7 +239,7 @@ def _attribute_colors(mesh: bpy.types.Mesh, attribute: bpy.types.Attribute) -> N
     colors = rgba.reshape(-1, 4)[:, :3].clip(0, 1)
     if attribute.domain == 'POINT':
         return colors
-    return _mean_per_vertex(colors, _corner_vertices(mesh), len(mesh.vertices))
+    return _mean_per_vertex(colors, read_corners(mesh), len(mesh.vertices))
 
 
 def _material_colors(mesh: bpy.types.Mesh) -> NDArray[np.float32] | None:
@@ -257,10 +257,10 @@ def _material_colors(mesh: bpy.types.Mesh) -> NDArray[np.float32] | None:
     srgb = color_space.from_linear(np.array(slot_colors))
     face_colors = srgb[slots.clip(0, len(slot_colors) - 1)]
     corner_colors = face_colors.repeat(corner_counts, 0)
-    return _mean_per_vertex(corner_colors, _corner_vertices(mesh), len(mesh.vertices))
+    return _mean_per_vertex(corner_colors, read_corners(mesh), len(mesh.vertices))
 
 
-def _corner_vertices(mesh: bpy.types.Mesh) -> NDArray[np.int32]:
+def read_corners(mesh: bpy.types.Mesh) -> NDArray[np.int32]:
     """Return the vertex (L,) of each corner.
 
     Read from the attribute, because ``mesh.loops`` is a hundred times slower.

@@ -22,7 +22,7 @@ def add_object(collection: bpy.types.Collection, obj: ProceduralObject) -> bpy.t
         obj: What to add.
     """
     mesh = bpy.data.meshes.new(obj.name)
-    _fill_mesh(mesh, obj.parts)
+    fill_mesh(mesh, obj.parts)
     _set_materials(mesh, obj.parts)
     mesh.update(calc_edges=True)
     mesh.shade_flat()
@@ -33,7 +33,7 @@ def add_object(collection: bpy.types.Collection, obj: ProceduralObject) -> bpy.t
     return blender_object
 
 
-def _fill_mesh(mesh: bpy.types.Mesh, parts: tuple[Part, ...]) -> None:
+def fill_mesh(mesh: bpy.types.Mesh, parts: tuple[Part, ...]) -> None:
     """Set the vertices and triangles of the empty ``mesh`` to those of all parts."""
     vertices, faces = meshes.join_triangles(
         [part.mesh.vertices for part in parts], [part.mesh.faces for part in parts]
@@ -56,7 +56,7 @@ def _set_materials(mesh: bpy.types.Mesh, parts: tuple[Part, ...]) -> None:
     keys = list(dict.fromkeys(part_keys))
     for key in keys:
         first = parts[part_keys.index(key)]
-        mesh.materials.append(_new_material(first))
+        mesh.materials.append(new_material(first))
 
     # The slot of each face is that of its part.
     slots = [keys.index(key) for key in part_keys]
@@ -70,17 +70,23 @@ def _material_key(part: Part) -> _MaterialKey:
     return (part.color, part.roughness, part.metallic)
 
 
-def _new_material(part: Part) -> bpy.types.Material:
+def new_material(part: Part) -> bpy.types.Material:
     """Return a new material with the color and finish of ``part``, named after it."""
     material = bpy.data.materials.new(part.label)
     compat.use_nodes(material)
+    set_look(material, part)
+    return material
+
+
+def set_look(material: bpy.types.Material, part: Part) -> None:
+    """Set the color and finish of ``material``, which has a Principled shader, to those of a part.
+
+    They are the same in renders and in Solid view.
+    """
     nodes = material.node_tree.nodes
     shader = next(node for node in nodes if node.type == 'BSDF_PRINCIPLED')
-
-    # The same in renders and in Solid view.
     linear = color_space.to_linear(np.array(part.color)).tolist()
     shader.inputs["Base Color"].default_value = (*linear, 1)
     shader.inputs["Roughness"].default_value = part.roughness
     shader.inputs["Metallic"].default_value = part.metallic
     material.diffuse_color = (*linear, 1)
-    return material

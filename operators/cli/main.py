@@ -26,6 +26,7 @@ from . import (
     reconstruct,
     references,
 )
+from .objects import procedural
 from .stop_signals import Stopped, end_console, own_blender_folder, stop_in_order
 
 _INTERRUPTED = 130  # exit code of shells for Ctrl+C
@@ -35,6 +36,7 @@ _COMMANDS = (
     reconstruct.COMMAND,
     references.COMMAND,
     photographs.COMMAND,
+    procedural.COMMAND,
     demo.COMMAND,
     gallery.COMMAND,
     dataset.COMMAND,

@@ -503,3 +503,13 @@ def test_a_new_profile_is_few_clicks_from_a_textured_mesh(blender):
     assert story["made"] and story["texture"] and story["shading"] == 'TEXTURE'
     assert story["clicks"] <= 5
     print(f"{story['clicks']} clicks, {story['seconds_to_mesh']:.1f} s")
+
+
+def test_a_slider_of_a_procedural_object_is_dragged_and_undone(blender):
+    result = run_driver(blender, "drive_procedural.py")
+    (_, before), (recipe, after) = result["added"], result["dragged"]
+    assert after[0] < before[0] - 0.1 and after[1:] == before[1:]
+    assert list(json.loads(recipe)["values"]) == ["width"]
+    assert result["undone"] == result["added"] and result["redone"] == result["dragged"]
+    assert result["edited_while_asked"] and not result["edited"]
+    assert result["rebuilt"] == result["dragged"]

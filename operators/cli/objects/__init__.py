@@ -1,0 +1,1 @@
+"""Commands that make objects without a model."""
