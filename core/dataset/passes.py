@@ -95,17 +95,13 @@ def complete_part_map(
     parts = np.where(has_depth, np.where(numbers > 0, numbers, unnamed), 0).astype(np.uint8)
     is_missing = (has_depth | object_mask(view)) & (parts == 0)
 
-    # From the known pixels outward, one pixel a round; pixels that none reaches stay 0.
-    while is_missing.any():
-        padded = np.pad(parts, 1)
-        windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3))
-        neighbor = windows.max((-2, -1))
-        reached = is_missing & (neighbor > 0)
-        if not reached.any():
-            break
-        parts[reached] = neighbor[reached]
-        is_missing &= ~reached
-    return parts
+    # From the known pixels outward, one pixel a round, also across the background: a wire may be
+    # missed by all samples nearby.
+    spread = parts.copy()
+    while spread.any() and not spread[is_missing].all():
+        windows = np.lib.stride_tricks.sliding_window_view(np.pad(spread, 1), (3, 3))
+        spread = np.where(spread > 0, spread, windows.max((-2, -1)))
+    return np.where(is_missing, spread, parts)
 
 
 def part_colors(parts: NDArray[np.uint8]) -> NDArray[np.float32]:

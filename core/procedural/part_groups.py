@@ -24,19 +24,18 @@ _LABELS: Mapping[str, str] = {
     "cloth": "cloth, canvas, pillow, blanket, sail, flag, canopy, wrap",
     # What an object is held by, stands on, and is closed with
     "handle": "handle, grip, knob, crank, pommel, trigger, pedal, stock, butt, hand_guard, "
-    "trigger_guard, hanger",
+    "trigger_guard",
     "foot": "foot, peg, heel",
     "base": "base, plinth, stand, socket, capital, cradle, floor, slab",
     "lid": "lid, cap, cork, cover",
     "body": "body, hull, case, cabin, cab, block, bucket, barrel, tank, tub, receiver, bowl, pot, "
-    "cup, vase, lathe, sweep, blob, carved, profile, kernel, house, camera, pages, waist, tray, "
-    "crate",
+    "cup, vase, lathe, sweep, blob, carved, profile, kernel, house, camera, pages, waist, tray",
     "neck": "neck, collar",
     "spout": "spout, muzzle, mouth, tap, pump",
     "rim": "rim, brim, edge",
     # Long, thin and bent parts
     "frame": "frame, guard, bow",
-    "post": "post, pole, column, shaft, mast, flag_pole, stick, picket, pier, axle, spine",
+    "post": "post, pole, shaft, mast, flag_pole, stick, picket, pier, axle, spine",
     "rail": "rail, rung, beam, lintel, bar, ridge, plank, spoke, wire",
     "pipe": "pipe, joint",
     "ring": "ring, hoop, band, belt, link, coil, thread",
@@ -76,7 +75,6 @@ _EXCEPTIONS: Mapping[tuple[str, str], str] = {
     ("animal", "foot"): "limb",
     ("anvil", "horn"): "blade",
     ("bed", "head"): "panel",
-    ("bench", "arm"): "arm",
     ("bird", "leg"): "limb",
     ("car", "wing"): "panel",
     ("figure", "arm"): "limb",
@@ -92,7 +90,6 @@ _EXCEPTIONS: Mapping[tuple[str, str], str] = {
     ("hanger", "shoulders"): "rail",
     ("hat", "crown"): "body",
     ("traffic_cone", "cone"): "body",
-    ("rocket", "body"): "body",
 }
 GROUP_NAMES: tuple[str, ...] = tuple(_LABELS)
 

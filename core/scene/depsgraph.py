@@ -308,7 +308,7 @@ def _evaluated_instance(
     item: bpy.types.DepsgraphObjectInstance,
     vertices: NDArray[np.float64],
     triangles: NDArray[np.int32],
-    numbers: NDArray[np.int32],
+    material_numbers: NDArray[np.int32],
 ) -> EvaluatedInstance | None:
     """Return an instance of the mesh of ``item``, or None if the mesh has no face."""
     if not len(triangles):
@@ -354,7 +354,7 @@ def _evaluated_instance(
         to_world=frame,
         vertices=local_vertices,
         triangles=triangles[:, ::-1] if mirrored else triangles,
-        numbers=numbers,
+        numbers=material_numbers,
     )
 
 

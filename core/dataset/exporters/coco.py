@@ -23,7 +23,7 @@ After cocodataset.org/#format-data.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -105,10 +105,27 @@ def write_coco(selection: Selection, out: Path) -> Iterator[tuple[int, int]]:
                 entries.parts.append(part_annotation)
         yield len(record.views), 0
 
-    # One file for each split, all with the same categories
-    instance_categories = [{"id": number, "name": name} for name, number in categories.items()]
-    part_category_entries = [
-        _part_category(number, family, part) for (family, part), number in part_categories.items()
+    _write_annotations(selection, out, splits, (categories, part_categories))
+
+
+def _write_annotations(
+    selection: Selection,
+    out: Path,
+    splits: Mapping[str, _SplitEntries],
+    categories: tuple[Mapping[str, int], Mapping[tuple[str, str], int]],
+) -> None:
+    """Write the files of each split, all with the same categories.
+
+    Args:
+        selection: Of the set.
+        out: Folder of the export.
+        splits: What the files of each split list.
+        categories: Numbers of the families, and of (family, part).
+    """
+    names, part_keys = categories
+    instance_categories = [{"id": number, "name": name} for name, number in names.items()]
+    part_categories = [
+        _part_category(number, family, part) for (family, part), number in part_keys.items()
     ]
     for split, entries in splits.items():
         content = {
@@ -119,7 +136,7 @@ def write_coco(selection: Selection, out: Path) -> Iterator[tuple[int, int]]:
         }
         write_json(out / "annotations" / f"instances_{split}.json", content)
         if part_categories:
-            parts = {"annotations": entries.parts, "categories": part_category_entries}
+            parts = {"annotations": entries.parts, "categories": part_categories}
             write_json(out / "annotations" / f"parts_{split}.json", {**content, **parts})
 
 
