@@ -93,7 +93,7 @@ class Selection:
 
     def part_names(self) -> list[tuple[str, str]]:
         """Return family and name of all named parts of the complete set, sorted."""
-        pairs = set()
+        pairs: set[tuple[str, str]] = set()
         for name in self.splits:
             record = self.places[name].read_record()
             pairs.update((record.family, part) for part in record.parts if part)
