@@ -148,6 +148,20 @@ def test_materials_are_parts_and_the_scene_stays_as_it_was(two_materials, tmp_pa
     assert [face.material_index for face in two_materials.data.polygons].count(2) == 1
 
 
+def test_a_run_that_is_stopped_leaves_materials_as_they_were(two_materials, tmp_path):
+    from maquette.core.scene.datagen.dataset_folder import DatasetSettings
+    from maquette.core.scene.datagen.objects import render_dataset
+    from maquette.core.scene.datagen.sources import scene_sources
+
+    settings = DatasetSettings(size=SIZE, samples=1, points=512, parts="material")
+    work = render_dataset(scene_sources([two_materials]), tmp_path / "set", settings)
+    next(work), next(work)
+    used = [material for material in two_materials.data.materials if material]
+    assert [material.pass_index for material in used] == [1, 2]
+    work.close()
+    assert [material.pass_index for material in used] == [77, 77]
+
+
 def test_materials_name_parts_also_where_others_replace_them(two_materials, tmp_path):
     file = rendered_object(
         tmp_path / "set", random=Randomization(materials=1.0, turn="any", occluders=2)
