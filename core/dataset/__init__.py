@@ -21,8 +21,10 @@ Files
         NAME.000.npz                view 0: depth and normal
         NAME.000.albedo.png         view 0 of a relightable set: color without light, 8 bit sRGB
         NAME.000.occlusion.png      view 0 of a relightable set: ambient occlusion, 8 bit
+        NAME.000.parts.png          view 0 of a set with parts: number of the part, 8 bit
         ...
         NAME.grid.npz               occupancy on a grid, if the set has grids
+        NAME.parts.npz              parts of the surface points, if the set has parts
         NAME.measured.npz           points that photographs gave, if the object was photographed
         NAME.shapes.000.shape.npz   of a whole scene: ground truth, mesh and colors of the first of
         NAME.shapes.000.mesh.npz    its shapes, in the frame of the instances of that shape
@@ -50,7 +52,9 @@ stores what training reads. Whole scenes do not have one. In place of the member
                                       (quality 90)
         NAME.000.shading.webp         view 0 of a relightable set: normal (red, green) and
                                       occlusion (blue), exact
+        NAME.000.parts.png            as above, if the set has parts
         NAME.grid.npz                 as above, if the set has grids
+        NAME.parts.npz                as above, if the set has parts
         ...
         NAME.crc.json                 CRC-32 of each member but the record, since WebP has none
 
@@ -116,6 +120,10 @@ drawn        ``pose`` (quaternion w x y z, scale, and ``matrix``, by which the o
              first: views, bounds and ground truth are those of the moved object, only the
              ``bounds`` within ``pose`` are those before) and ``materials`` (of each slot of each
              mesh, in order, if they were replaced)
+parts        names of the object's parts, if the set has parts: at most 255, each once. Part i has
+             the number i + 1. The last one is "" if a surface has no name
+parts_from   what named them: "procedural" (the generator: labels of its solids), "material" or
+             "vertex group"
 draws        of a procedural object: what its family sampled, a list of [address, value], see
              ``core.procedural.recording``
 ===========  ======================================================================================
@@ -205,6 +213,13 @@ linear, the fraction of the hemisphere above the surface, weighed by the cosine,
 within half the object's longest side: 255 where all is open, 0 also where alpha is 0; occluders
 count. The noise of few samples is removed along the surface
 (``core.scene.rendering.occlusion_smoothing``).
+
+``NAME.000.parts.png``, if the set was made with parts (``maquette dataset --parts``): 8 bit, one
+channel, the number of the part at the same sample as depth, never mixed. A pixel that the object
+covers to half or more, but whose sample missed it, has the number of a neighbor. So it is not 0
+where depth is not 0, and 0 where alpha is 0. ``NAME.parts.npz``: ``surface`` (S,) uint8, the number
+of the part of each point of ``surface``, not 0. ``core.procedural.part_groups`` has the group of
+each name of a generator.
 
 The compact form
 ----------------

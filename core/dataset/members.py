@@ -21,6 +21,8 @@ ALBEDO = "albedo.png"
 OCCLUSION = "occlusion.png"
 GRID = "grid.npz"
 MEASURED = "measured.npz"
+PARTS = "parts.png"  # of a view
+SURFACE_PARTS = "parts.npz"
 # Kinds of the compact form only
 SMALL_SURROUNDINGS = "surroundings.webp"
 SMALL_DEPTH = "depth.png"

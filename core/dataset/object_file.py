@@ -25,11 +25,13 @@ from .members import (
     GRID,
     MEASURED,
     OCCLUSION,
+    PARTS,
     SMALL_ALBEDO,
     SMALL_DEPTH,
     SMALL_SHADING,
     SMALL_SURROUNDINGS,
     SUMS,
+    SURFACE_PARTS,
     SURROUNDINGS,
     decode_grid,
     encode_grid,
@@ -51,6 +53,7 @@ from .reading.array_rules import (
     require_measured_arrays,
     require_mesh_arrays,
     require_shape_arrays,
+    require_surface_part_arrays,
 )
 from .reading.arrays import check_npz, read_npz, require_plausible_compression
 from .reading.files import describe_damage, open_regular
@@ -147,6 +150,7 @@ def _add_view(archive: tarfile.TarFile, prefix: str, view: RenderedView) -> None
         (SURROUNDINGS, view.surroundings),
         (ALBEDO, view.albedo),
         (OCCLUSION, view.occlusion),
+        (PARTS, view.parts),
     )
     for kind, pixels in optional_images:
         if pixels is not None:
@@ -171,6 +175,9 @@ def _add_ground_truth(
             _add_member(archive, f"{prefix}.{GRID}", encode_grid(shape.grid))
         if shape.measured is not None:
             _add_member(archive, f"{prefix}.{MEASURED}", encode_npz(vars(shape.measured)))
+        if shape.surface_part is not None:
+            part_bytes = encode_npz({"surface": shape.surface_part})
+            _add_member(archive, f"{prefix}.{SURFACE_PARTS}", part_bytes)
 
     # Stored faces are unsigned, so that none can be negative.
     if mesh is not None:
@@ -194,6 +201,8 @@ def _compact_members(
     yield "shape.npz", encode_npz(arrays)
     if shape.grid is not None:
         yield GRID, encode_grid(shape.grid)
+    if shape.surface_part is not None:
+        yield SURFACE_PARTS, encode_npz({"surface": shape.surface_part})
 
     # Views
     for index, view in enumerate(views):
@@ -210,6 +219,8 @@ def _compact_members(
             yield f"{prefix}.{SMALL_ALBEDO}", compact.encode_albedo(view.albedo, is_shown)
             shading_bytes = compact.encode_shading(view.normal, view.occlusion)
             yield f"{prefix}.{SMALL_SHADING}", shading_bytes
+        if view.parts is not None:
+            yield f"{prefix}.{PARTS}", encode_png(view.parts)
 
 
 def read_record(path: Path, file: Path | None = None, start: int = 0) -> Record:
@@ -324,10 +335,28 @@ class ObjectFile:
             require_arrays(surface, SURFACE_ARRAYS, f"{self.path}: {prefix}surface.npz, ", counts)
             shape = unpack_shape(compact.shape_from_arrays(arrays), surface)
 
-        # Only the object itself has a grid and measured points.
+        # Only the object itself has a grid, measured points and parts.
         if number is not None:
             return shape
-        return replace(shape, grid=self.grid(), measured=self.read_measured())
+        return replace(
+            shape,
+            grid=self.grid(),
+            measured=self.read_measured(),
+            surface_part=self._read_surface_part(len(shape.surface)),
+        )
+
+    def _read_surface_part(self, points: int) -> NDArray[np.uint8] | None:
+        """Return the part of each of the surface points; None if the set has no parts."""
+        if not self.record.parts:
+            return None
+        arrays = self.read_arrays(SURFACE_PARTS)
+        prefix = f"{self.path}: {SURFACE_PARTS}, "
+        with self._describe_damage_of(SURFACE_PARTS):
+            require_surface_part_arrays(arrays, points, prefix)
+            surface_part = arrays["surface"]
+            if surface_part.min() < 1 or surface_part.max() > len(self.record.parts):
+                raise DatasetError(f"{prefix}surface: a value refers to no part")
+            return surface_part
 
     def read_measured(self) -> MeasuredPoints | None:
         """Return the points that photographs gave; None if the object was rendered."""
@@ -417,6 +446,20 @@ class ObjectFile:
             return self._read_shading(index)[..., 2]
         return self._read_pixels(index, OCCLUSION, "L")
 
+    def read_parts(self, index: int) -> NDArray[np.uint8] | None:
+        """Return the part that each pixel of view ``index`` shows: (H, W) uint8.
+
+        Returns:
+            Numbers from 1 in the record's ``parts``, 0 for the background; None if the set was made
+            without parts.
+        """
+        if not self.record.parts:
+            return None
+        parts = self._read_pixels(index, PARTS, "L")
+        if parts.max() > len(self.record.parts):
+            raise DatasetError(f"{self.path}: view {index}, parts: a value refers to no part")
+        return parts
+
     def normal(self, index: int) -> NDArray[np.float16]:
         """Return the normals of view ``index``; see :meth:`read_view` for the compact form.
 
@@ -476,6 +519,7 @@ class ObjectFile:
             surroundings=self.read_surroundings(index),
             albedo=self.albedo(index),
             occlusion=self.occlusion(index),
+            parts=self.read_parts(index),
         )
 
     def read_arrays(self, kind: str) -> dict[str, NDArray[Any]]:

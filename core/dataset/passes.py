@@ -14,6 +14,7 @@ from .records import Instance, RenderedView
 
 _OPAQUE = 127  # alpha, in 8 bits, above which a pixel belongs to the object
 _LEAST_ALPHA = 1e-6  # avoids a division by zero where a pixel is empty
+_GOLDEN_RATIO = (5**0.5 - 1) / 2
 _LEAST_SIZE = 1e-12  # avoids a division by zero for a box without an extent
 
 
@@ -72,6 +73,48 @@ def semantic_map(
     for instance in instances:
         classes[instance.index] = families.index(instance.family) + 1
     return classes[instance_index(view)]
+
+
+def complete_part_map(
+    numbers: NDArray[np.uint8], view: RenderedView, unnamed: int
+) -> NDArray[np.uint8]:
+    """Return a part for each pixel that shows the object.
+
+    Depth and part are those of one sample of a pixel, which may miss an object that covers most of
+    it. Such pixels take the part of a neighbor, so that a part map has no holes along edges.
+
+    Args:
+        numbers: (H, W), the part at the sample of ``view.depth``; 0 where it is unnamed.
+        view: With color and depth.
+        unnamed: Number of the part that has no name; 0 if all of the surface has one.
+
+    Returns:
+        (H, W) uint8, not 0 where depth is not 0; 0 where alpha is 0.
+    """
+    has_depth = view.depth > 0
+    parts = np.where(has_depth, np.where(numbers > 0, numbers, unnamed), 0).astype(np.uint8)
+    is_missing = (has_depth | object_mask(view)) & (parts == 0)
+
+    # From the known pixels outward, one pixel a round, also across the background: a wire may be
+    # missed by all samples nearby.
+    spread = parts.copy()
+    while spread.any() and not spread[is_missing].all():
+        windows = np.lib.stride_tricks.sliding_window_view(np.pad(spread, 1), (3, 3))
+        spread = np.where(spread > 0, spread, windows.max((-2, -1)))
+    return np.where(is_missing, spread, parts)
+
+
+def part_colors(parts: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return distinct colors of a part map (H, W): (H, W, 3) in 0..1, black where it is 0."""
+    # Steps of the golden ratio keep the hues of any number of parts apart.
+    hues = np.arange(256) * _GOLDEN_RATIO % 1
+    values = np.where(np.arange(256) % 2, 1.0, 0.65)
+    thirds = np.array((0.0, 1 / 3, 2 / 3))
+    distance = np.abs((hues[:, None] - thirds + 0.5) % 1 - 0.5)
+    palette = (2 - 6 * distance).clip(0, 1) * values[:, None]
+    palette[0] = 0
+    colors: NDArray[np.float32] = palette.astype(np.float32)[parts]
+    return colors
 
 
 def instance_index(view: RenderedView) -> NDArray[np.uint16]:

@@ -18,9 +18,16 @@ from ..cameras import Camera
 from ..errors import DatasetError
 from .names import check_name
 from .reading import limits
-from .reading.fields import Fields, require_numbers, to_numbers
+from .reading.fields import Fields, require_numbers, require_text, to_numbers
 from .reading.json_files import read_json_object
-from .records import Instance, InstanceShape, Record, ViewRecord
+from .records import (
+    MOST_PARTS,
+    PART_ORIGINS,
+    Instance,
+    InstanceShape,
+    Record,
+    ViewRecord,
+)
 
 VERSION = 1
 _RECORD_KEYS = frozenset(
@@ -34,6 +41,8 @@ _RECORD_KEYS = frozenset(
         "views",
         "instances",
         "shapes",
+        "parts",
+        "parts_from",
     )
 )
 _MATRIX = (4, 4)
@@ -71,6 +80,9 @@ def record_to_json(record: Record) -> dict[str, Any]:
     }
     if record.shapes:
         data["shapes"] = [_shape_to_json(shape) for shape in record.shapes]
+    if record.parts:
+        data["parts"] = list(record.parts)
+        data["parts_from"] = record.parts_from
     return {**data, **record.more}
 
 
@@ -94,6 +106,7 @@ def record_from_json(data: object) -> Record:
         raise ValueError("views is empty")
     more = {key: value for key, value in fields.data.items() if key not in _RECORD_KEYS}
     _check_pose(fields)
+    parts = _parts_from_json(fields)
     return Record(
         name=_name_from_json(fields),
         source=fields.text("source"),
@@ -107,6 +120,8 @@ def record_from_json(data: object) -> Record:
         instances=tuple(_instance_from_json(each) for each in fields.sections("instances")),
         more=more,
         shapes=tuple(_shape_from_json(shape) for shape in fields.sections("shapes")),
+        parts=parts,
+        parts_from=_part_origin_from_json(fields) if parts else "",
     )
 
 
@@ -158,6 +173,27 @@ def _fingerprint_from_json(fields: Fields) -> tuple[float, ...]:
         raise ValueError(f"fingerprint is not a list of at most {_MOST_NUMBERS} numbers")
     require_numbers(numbers, (None,), fields.place("fingerprint"))
     return tuple(numbers)
+
+
+def _parts_from_json(fields: Fields) -> tuple[str, ...]:
+    """Return the names of an object's parts; none if the set was made without parts."""
+    if "parts" not in fields.data:
+        return ()
+    names = fields.get("parts")
+    if not isinstance(names, list) or not 0 < len(names) <= MOST_PARTS:
+        raise ValueError(f"parts is not a list of 1 to {MOST_PARTS} names")
+    texts = [require_text(name, f"parts[{index}]") for index, name in enumerate(names)]
+    if len(set(texts)) < len(texts):
+        raise ValueError("parts has a name twice")
+    return tuple(texts)
+
+
+def _part_origin_from_json(fields: Fields) -> str:
+    """Return what named an object's parts."""
+    origin = fields.text("parts_from")
+    if origin not in PART_ORIGINS:
+        raise ValueError(f"parts_from is {ascii(origin)[:40]}, not one of {PART_ORIGINS}")
+    return origin
 
 
 def _bounds_from_json(fields: Fields, key: str) -> NDArray[np.float64]:

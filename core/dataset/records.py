@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from ..cameras import Camera
 
+MOST_PARTS = 255  # of an object: their numbers take 8 bits, and 0 is for none
+PART_ORIGINS = ("procedural", "material", "vertex group")
+
 
 @dataclass(frozen=True)
 class MeasuredPoints:
@@ -55,6 +58,8 @@ class Shape:
         grid: (96, 96, 96) bool by x, y and z, whether the center of each cell is inside, see
             ``core.geometry.occupancy_grid``; None if the set was made without grids.
         measured: Points of photographs, from which the solid was made; None of rendered objects.
+        surface_part: (S,) uint8, the part that each surface point belongs to, from 1 in
+            :attr:`Record.parts`; None if the set was made without parts.
     """
 
     uniform: NDArray[np.float32]
@@ -69,6 +74,7 @@ class Shape:
     surface_seen: NDArray[np.bool_] | None = None
     grid: NDArray[np.bool_] | None = None
     measured: MeasuredPoints | None = None
+    surface_part: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True)
@@ -91,6 +97,9 @@ class RenderedView:
         occlusion: (H, W) uint8 of a relightable set: the fraction of the hemisphere above the
             surface that is open within half the longest side, 255 for all of it; 0 where alpha is
             0.
+        parts: (H, W) uint8 of a set with parts: the part of the surface, from 1 in
+            :attr:`Record.parts`, at the same sample as ``depth``. Nowhere 0 where ``depth`` is not,
+            and 0 where alpha is.
     """
 
     kind: str
@@ -103,6 +112,7 @@ class RenderedView:
     surroundings: NDArray[np.uint8] | None = None
     albedo: NDArray[np.uint8] | None = None
     occlusion: NDArray[np.uint8] | None = None
+    parts: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True)
@@ -180,6 +190,9 @@ class Record:
         more: Further entries of the JSON file.
         shapes: Of the instances of a whole scene; empty in sets that were made before shapes were
             stored.
+        parts: Names of the parts of the object, each once; empty if the set was made without parts.
+            The last one may be "", which is every surface of which nothing names the part.
+        parts_from: What named them: "procedural" for the generator, "material" or "vertex group".
     """
 
     name: str
@@ -191,6 +204,8 @@ class Record:
     instances: tuple[Instance, ...] = ()
     more: Mapping[str, Any] = field(default_factory=dict)
     shapes: tuple[InstanceShape, ...] = ()
+    parts: tuple[str, ...] = ()
+    parts_from: str = ""
 
     def instances_in(self, view: int) -> tuple[Instance, ...]:
         """Return the instances with their poses in the view with the index ``view``."""

@@ -38,10 +38,12 @@ class DatasetSummary:
         kinds: Views by kind and projection.
         sizes: Views by (width, height) of their images.
         longest: Longest sides of the objects, meters.
+        parts: Objects that have a part of the name, in sets with parts.
         problems: By object or file.
         skipped: Objects that could not be used, and why.
         rows: Label and images of some objects, for a contact sheet: views, then normals, object
-            coordinates and, in relightable sets, albedo and occlusion of the last of these views.
+            coordinates and, in relightable sets, albedo and occlusion, and in sets with parts their
+            map, of the last of these views.
     """
 
     splits: Counter[str] = field(default_factory=Counter)
@@ -49,6 +51,7 @@ class DatasetSummary:
     kinds: Counter[str] = field(default_factory=Counter)
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
     longest: list[float] = field(default_factory=list)
+    parts: Counter[str] = field(default_factory=Counter)
     problems: dict[str, str] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
@@ -109,6 +112,7 @@ def _add_object(location: ObjectLocation, summary: DatasetSummary, shown: bool) 
     record = file.record
     families = [instance.family for instance in record.instances]
     summary.families.update(families or [record.family])
+    summary.parts.update(record.parts)
     summary.longest.append(float(np.ptp(record.bounds, axis=0).max()))
 
     # Its views
@@ -152,6 +156,8 @@ def _sheet_row(file: ObjectFile) -> Row:
     if view.albedo is not None and view.occlusion is not None:
         occlusion = view.occlusion / 255.0
         pass_images += [view.albedo / 255.0, np.dstack([occlusion] * 3)]
+    if view.parts is not None:
+        pass_images.append(passes.part_colors(view.parts))
     mask = (view.depth > 0)[..., None]
     images += [np.dstack((image, mask)) for image in pass_images]
     return f"{record.name}  {record.family}", images
@@ -236,6 +242,9 @@ def format_summary(summary: DatasetSummary) -> str:
         _format_counts("families", summary.families),
         _format_counts("views", summary.kinds),
     ]
+
+    if summary.parts:
+        lines.append(_format_counts("parts", summary.parts))
 
     # Sizes, in pixels and in meters
     sizes = [

@@ -27,7 +27,17 @@ from .record_json import record_to_json
 from .records import Record, RenderedView, Shape
 
 # Fields of RenderedView, and names of the arrays in the files
-_ARRAYS = ("colour", "depth", "normal", "index", "flow", "surroundings", "albedo", "occlusion")
+_ARRAYS = (
+    "colour",
+    "depth",
+    "normal",
+    "index",
+    "flow",
+    "surroundings",
+    "albedo",
+    "occlusion",
+    "parts",
+)
 
 
 class ViewCache:

@@ -17,6 +17,7 @@ _OLD_PASS_NAMES = {
     "Glossy Color": "GlossCol",
     "Transmission Color": "TransCol",
     "Ambient Occlusion": "AO",
+    "Material Index": "IndexMA",
 }
 
 

@@ -40,6 +40,7 @@ class EvaluatedInstance:
         to_world: (4, 4) float64, rigid: the scale is in the vertices.
         vertices: (V, 3) float64 in the instance's frame.
         triangles: (F, 3) int32.
+        numbers: (F,) int32, ``pass_index`` of the material of each triangle, 0 where there is none.
     """
 
     name: str
@@ -49,6 +50,7 @@ class EvaluatedInstance:
     to_world: NDArray[np.float64]
     vertices: NDArray[np.float64]
     triangles: NDArray[np.int32]
+    numbers: NDArray[np.int32]
 
     def world_vertices(self) -> NDArray[np.float64]:
         """Return the vertices (V, 3) in world space."""
@@ -115,6 +117,10 @@ class SceneSnapshot:
             [part.triangles for part in self.parts],
         )
         return MeshArrays(vertices.astype(np.float32), triangles.astype(np.int32))
+
+    def joined_numbers(self) -> NDArray[np.int32]:
+        """Return ``numbers`` (F,) of the triangles of :meth:`joined_mesh`."""
+        return np.concatenate([np.empty(0, np.int32), *(part.numbers for part in self.parts)])
 
 
 class DepsgraphReader:
@@ -189,6 +195,7 @@ def _read_snapshot(
 ) -> SceneSnapshot:
     """Return what ``depsgraph`` holds; see :meth:`DepsgraphReader.read_scene`."""
     arrays: dict[tuple[int, str], tuple[NDArray[np.float64], NDArray[np.int32]]] = {}
+    slots: dict[tuple[int, str], NDArray[np.int32]] = {}
     parts: dict[str, EvaluatedInstance] = {}
     for item in depsgraph.object_instances:
         if not _is_rendered(item):
@@ -199,9 +206,11 @@ def _read_snapshot(
         key = (item.object.data.as_pointer(), emitter)
         if key not in arrays:
             arrays[key] = _object_triangles(item)
+            slots[key] = _triangle_slots(item, len(arrays[key][1]))
 
         # What one object is made of, such as its mesh and its points, is one instance.
-        part = _evaluated_instance(item, *arrays[key])
+        numbers = _material_numbers(item.object, slots[key])
+        part = _evaluated_instance(item, *arrays[key], numbers)
         if part and part.name in parts:
             part = _joined_instance(parts[part.name], part)
         if part:
@@ -260,18 +269,46 @@ def _object_triangles(
     return joined, triangles.astype(np.int32)
 
 
+def _triangle_slots(item: bpy.types.DepsgraphObjectInstance, count: int) -> NDArray[np.int32]:
+    """Return the material slot of each of the ``count`` triangles of :func:`_object_triangles`.
+
+    Hair and points count as of the first slot.
+    """
+    slots = np.zeros(count, np.int32)
+    if item.object.type == 'MESH' and item.show_self:
+        of_mesh = meshes.triangle_materials(item.object.data)
+        slots[: len(of_mesh)] = of_mesh
+    return slots
+
+
+def _material_numbers(obj: bpy.types.Object, slots: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return the ``pass_index`` of the materials of ``obj`` in ``slots`` (F,); 0 for no material.
+
+    Slots of one mesh may have other materials in each object that has it.
+    """
+    of_slots = [slot.material.pass_index if slot.material else 0 for slot in obj.material_slots]
+    lookup = np.array(of_slots or [0], np.int32)
+    return lookup[slots.clip(0, len(lookup) - 1)]  # as Cycles does
+
+
 def _joined_instance(first: EvaluatedInstance, second: EvaluatedInstance) -> EvaluatedInstance:
     """Return two parts of one object, which have the same pose, as one."""
     vertices, triangles = meshes.join_triangles(
         [first.vertices, second.vertices], [first.triangles, second.triangles]
     )
-    return replace(first, vertices=vertices, triangles=triangles.astype(np.int32))
+    return replace(
+        first,
+        vertices=vertices,
+        triangles=triangles.astype(np.int32),
+        numbers=np.concatenate((first.numbers, second.numbers)),
+    )
 
 
 def _evaluated_instance(
     item: bpy.types.DepsgraphObjectInstance,
     vertices: NDArray[np.float64],
     triangles: NDArray[np.int32],
+    material_numbers: NDArray[np.int32],
 ) -> EvaluatedInstance | None:
     """Return an instance of the mesh of ``item``, or None if the mesh has no face."""
     if not len(triangles):
@@ -317,6 +354,7 @@ def _evaluated_instance(
         to_world=frame,
         vertices=local_vertices,
         triangles=triangles[:, ::-1] if mirrored else triangles,
+        numbers=material_numbers,
     )
 
 

@@ -130,6 +130,14 @@ def read_triangles(mesh: bpy.types.Mesh) -> NDArray[np.int32]:
     return triangles.reshape(-1, 3)
 
 
+def triangle_materials(mesh: bpy.types.Mesh) -> NDArray[np.int32]:
+    """Return the material slot (F,) int32 of each triangle of :func:`read_triangles`."""
+    mesh.calc_loop_triangles()
+    slots = np.empty(len(mesh.loop_triangles), np.int32)
+    mesh.loop_triangles.foreach_get("material_index", slots)
+    return slots
+
+
 def join_triangles(
     vertices: Sequence[NDArray[np.floating]], triangles: Sequence[NDArray[np.integer]]
 ) -> tuple[NDArray[np.floating], NDArray[np.integer]]:

@@ -130,6 +130,14 @@ def _add_contents(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also write which of 96^3 cells around each object are inside",
     )
+    parser.add_argument(
+        "--parts",
+        nargs="?",
+        const="material",
+        choices=("material", "vertex-group"),
+        help="also write the part of each pixel and surface point: by the generators of procedural "
+        "objects, and by the materials (default) or vertex groups of meshes",
+    )
 
 
 def _add_processing(parser: argparse.ArgumentParser) -> None:
@@ -233,6 +241,7 @@ def _dataset_settings(arguments: argparse.Namespace) -> DatasetSettings:
         compact=arguments.compact,
         relightable=arguments.relightable,
         grid=arguments.grid,
+        parts=(arguments.parts or "").replace("-", " "),
     )
 
 

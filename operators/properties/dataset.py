@@ -8,6 +8,7 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, IntProperty, StringProperty
 
 from ...core.scene.datagen.dataset_folder import DatasetSettings
+from ...core.scene.datagen.object_parts import MATERIAL, VERTEX_GROUP
 from ...core.synthesis import camera_rigs
 from .paths import folder_property
 from .randomization import OBJECT_ONLY as RANDOMIZED_OBJECT_ONLY
@@ -17,7 +18,11 @@ DATASET_FOLDER = (
     "Folder",
     "Folder of the training set. An unfinished set in this folder is continued",
 )
-_OBJECT_ONLY = (*RANDOMIZED_OBJECT_ONLY, "relightable", "grid")  # not available for whole scenes
+# Not available for whole scenes
+_OBJECT_ONLY = (*RANDOMIZED_OBJECT_ONLY, "relightable", "grid", "parts")
+
+# Values of ``DatasetSettings.parts``
+_PART_KINDS = {'NONE': "", 'MATERIAL': MATERIAL, 'VERTEX_GROUP': VERTEX_GROUP}
 
 
 class ImageProperties:
@@ -61,6 +66,20 @@ class ImageProperties:
         name="Grid",
         description="Also write which of 96 x 96 x 96 cells around each object are inside it. "
         "Takes a tenth of a second per object. Not available for whole scenes",
+    )
+    parts: EnumProperty(
+        name="Parts",
+        description="Also write which part each pixel and each surface point belongs to. Parts of "
+        "procedural objects have the names of their generator. Not available for whole scenes",
+        items=(
+            ('NONE', "None", "Write no parts"),
+            ('MATERIAL', "Materials", "Each material of an object is a part"),
+            (
+                'VERTEX_GROUP',
+                "Vertex Groups",
+                "Each vertex group of an object is a part, or each material if it has no group",
+            ),
+        ),
     )
     hdri: folder_property(
         "HDRI Folder",
@@ -121,6 +140,7 @@ class DatasetProperties(ImageProperties, RandomizationProperties):
             class_property=self.class_property,
             relightable=self.relightable,
             grid=self.grid,
+            parts=_PART_KINDS[self.parts],
         )
 
 

@@ -206,15 +206,18 @@ def test_the_operator_writes_relightable_objects_with_a_grid_but_not_whole_scene
     from maquette.core.dataset.object_file import ObjectFile
 
     bpy.ops.mesh.primitive_cube_add()
-    more = {"cameras": "sides:front", "relightable": True, "grid": True}
+    more = {"cameras": "sides:front", "relightable": True, "grid": True, "parts": 'MATERIAL'}
     assert bpy.ops.maquette.render_dataset(folder=str(tmp_path), **RENDER, **more) == {'FINISHED'}
     (path,) = (tmp_path / "objects").glob("*.tar")
     file = ObjectFile(path)
+    assert file.record.parts == ("",) and file.read_parts(0).max() == 1
     assert file.relightable and 0.9 < file.grid().mean() * 1.02**3 < 1.05
     given = SimpleNamespace()
     settings = bpy.context.scene.maquette.dataset
     settings.relightable = settings.grid = True
+    settings.parts = 'VERTEX_GROUP'
     settings.apply_to(given, whole_scene=True)
-    assert not {"relightable", "grid"} & vars(given).keys()
+    assert not {"relightable", "grid", "parts"} & vars(given).keys()
     settings.apply_to(given)
-    assert given.relightable and given.grid
+    assert given.relightable and given.grid and given.parts == 'VERTEX_GROUP'
+    assert settings.dataset_settings("sides").parts == "vertex group"

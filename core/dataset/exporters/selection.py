@@ -91,6 +91,14 @@ class Selection:
             families.update(self.places[name].read_record().family_names())
         return sorted(families)
 
+    def part_names(self) -> list[tuple[str, str]]:
+        """Return family and name of all named parts of the complete set, sorted."""
+        pairs: set[tuple[str, str]] = set()
+        for name in self.splits:
+            record = self.places[name].read_record()
+            pairs.update((record.family, part) for part in record.parts if part)
+        return sorted(pairs)
+
     def shape_numbers(self) -> dict[tuple[str, str], int]:
         """Return the number of each shape of the instances of whole scenes.
 

@@ -82,6 +82,7 @@ MEASURED_ARRAYS = {
     "dense_colour": ArrayRule(3, np.uint8, "dense"),
     "dense_views": ArrayRule(None, np.int32, "dense"),
 }
+SURFACE_PART_ARRAYS = ("surface",)
 VIEW_ARRAYS = {
     "colour": ImageRule(4, np.uint8),
     "depth": ImageRule(None, np.float32, "alpha"),
@@ -89,6 +90,7 @@ VIEW_ARRAYS = {
     "surroundings": ImageRule(4, np.uint8),
     "albedo": ImageRule(3, np.uint8, "alpha"),
     "occlusion": ImageRule(None, np.uint8, "alpha"),
+    "parts": ImageRule(None, np.uint8, "alpha"),
     "index": ImageRule(None, np.uint16, "depth"),
     "flow": ImageRule(4, np.float16, "depth"),
 }
@@ -189,6 +191,24 @@ def require_measured_arrays(arrays: Mapping[str, NDArray[Any]], prefix: str) -> 
     if set(arrays) != set(MEASURED_ARRAYS):
         raise DatasetError(f"{prefix}the arrays are {', '.join(sorted(arrays))}")
     require_arrays(arrays, MEASURED_ARRAYS, prefix)
+
+
+def require_surface_part_arrays(
+    arrays: Mapping[str, NDArray[Any]], points: int, prefix: str
+) -> None:
+    """Check the arrays of a ``parts.npz``.
+
+    Args:
+        arrays: By their names.
+        points: Number of the surface points.
+        prefix: Of the error texts.
+
+    Raises:
+        DatasetError: One is missing, is unknown, or is not what it must be.
+    """
+    if set(arrays) != set(SURFACE_PART_ARRAYS):
+        raise DatasetError(f"{prefix}the arrays are {', '.join(sorted(arrays))}")
+    require_array(arrays["surface"], (points,), np.uint8, f"{prefix}surface")
 
 
 def require_mesh_arrays(arrays: Mapping[str, NDArray[Any]], prefix: str) -> None:

@@ -10,11 +10,13 @@ from ..members import (
     GRID,
     MEASURED,
     OCCLUSION,
+    PARTS,
     SMALL_ALBEDO,
     SMALL_DEPTH,
     SMALL_SHADING,
     SMALL_SURROUNDINGS,
     SUMS,
+    SURFACE_PARTS,
     SURROUNDINGS,
     shape_kind,
 )
@@ -71,6 +73,8 @@ def _required_kinds(file: ObjectFile) -> list[str]:
         kinds.append("shape.npz")
     if file.is_compact:
         kinds.append(SUMS)
+    if record.parts:
+        kinds.append(SURFACE_PARTS)
 
     # Of the shapes of a whole scene, and of the views
     for number, shape in enumerate(record.shapes):
@@ -102,4 +106,6 @@ def _required_view_kinds(file: ObjectFile, surrounded: bool) -> list[str]:
         kinds.append(surroundings)
     if file.relightable:
         kinds += relighting
+    if file.record.parts:
+        kinds.append(PARTS)
     return kinds

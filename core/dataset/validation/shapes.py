@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ...geometry import occupancy_grid
 from .. import compact
 from ..ground_truth import GROWN
-from ..members import GRID, MEASURED
+from ..members import GRID, MEASURED, SURFACE_PARTS
 from ..object_file import ObjectFile
 from ..reading.array_rules import (
     DISTANCE_ARRAYS,
@@ -168,12 +168,18 @@ def _check_measured(file: ObjectFile, prefix: str, bounds: NDArray[np.float64]) 
         )
 
 
+def _check_surface_parts(file: ObjectFile, prefix: str, bounds: NDArray[np.float64]) -> None:
+    """Check the parts of the surface points, which reading does."""
+    file.read_shape()
+
+
 _TRUTH_CHECKS: Mapping[str, Callable[[ObjectFile, str, NDArray[np.float64]], None]] = {
     "shape.npz": _check_shape,
     "mesh.npz": _check_mesh,
     "surface.npz": _check_surface,
     GRID: _check_grid,
     MEASURED: _check_measured,
+    SURFACE_PARTS: _check_surface_parts,
 }
 
 

@@ -43,6 +43,8 @@ def check_view(file: ObjectFile, number: int) -> None:
             not other or not image[is_zero[other]].any(),
             f"{name}, {key}: not 0 everywhere that {other} is 0",
         )
+    if view.parts is not None:
+        require_that((view.parts[shown] > 0).all(), f"{name}, parts: 0 where depth is not 0")
     if view.index is not None:
         require_that(
             int(view.index.max()) <= len(file.record.instances),

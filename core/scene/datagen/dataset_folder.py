@@ -21,7 +21,7 @@ from ...synthesis.camera_rigs import Rig
 from ...synthesis.randomization import Randomization
 
 # Stored only if they are set, so that older sets can be continued.
-_STORED_IF_SET = ("relightable", "grid")
+_STORED_IF_SET = ("relightable", "grid", "parts")
 # Not stored: they do not change what an object looks like.
 _NOT_STORED = ("most_triangles", "shard", "threads", "strict")
 # Not in the settings of the oldest sets.
@@ -56,6 +56,8 @@ class DatasetSettings:
             normals; not for whole scenes.
         grid: Each object with a grid of the cells of a cube around it that are inside; not for
             whole scenes.
+        parts: Views and surface points with their parts: "material" or "vertex group" names those
+            of meshes; "" for no parts. Not for whole scenes.
     """
 
     seed: int = 0
@@ -75,6 +77,7 @@ class DatasetSettings:
     compact: bool = False
     relightable: bool = False
     grid: bool = False
+    parts: str = ""
 
 
 @dataclass(frozen=True)

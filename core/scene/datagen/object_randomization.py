@@ -47,6 +47,7 @@ def randomized_objects(
     seed: int,
     name: str,
     unit: float = 1.0,
+    always_copy: bool = False,
 ) -> Iterator[tuple[Sequence[bpy.types.Object], Mapping[str, Any]]]:
     """Yield ``objects``, or copies with a sampled pose and materials, and what was sampled.
 
@@ -56,6 +57,7 @@ def randomized_objects(
         seed: Of the set.
         name: Of the object of the set.
         unit: Meters of a unit of length of the objects, for what was sampled.
+        always_copy: Yield copies also if nothing was sampled.
 
     Yields:
         The objects and a dictionary as JSON. "pose" is a :class:`Pose` with "bounds" (2, 3) of the
@@ -81,7 +83,7 @@ def randomized_objects(
         drawn["materials"] = to_json(materials)
 
     # Without changes no copies are needed.
-    if not drawn:
+    if not drawn and not always_copy:
         yield objects, drawn
         return
     transform = mathutils.Matrix(pose.matrix if pose else np.eye(4))

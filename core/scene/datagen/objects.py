@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...arrays import MeshArrays
-from ...dataset import ground_truth
+from ...dataset import ground_truth, passes
 from ...dataset.records import Record, Shape, ViewRecord
 from ...dataset.view_cache import ViewCache
 from ...dataset.visibility import surface_colors
@@ -40,6 +40,7 @@ from .dataset_folder import (
     write_splits,
 )
 from .mesh_files import end_import_process
+from .object_parts import PartNames, numbered_parts
 from .object_randomization import randomized_objects, render_view
 from .skip_notes import SkipNote
 from .sources import ObjectSource
@@ -94,7 +95,11 @@ def _render_sources(sources: Sequence[ObjectSource], run: _DatasetRun) -> Task[R
     with (
         _import_process(),
         render_studio(
-            settings.samples, settings.threads, settings.denoise, settings.relightable
+            settings.samples,
+            settings.threads,
+            settings.denoise,
+            settings.relightable,
+            bool(settings.parts),
         ) as stage,
     ):
         for index, source in enumerate(own_sources):
@@ -171,6 +176,21 @@ class _DatasetRun:
 
 
 @dataclass(frozen=True)
+class _ObjectParts:
+    """The parts of an object.
+
+    Attributes:
+        names: Without names if the set has no parts.
+        unnamed: Number of the part that has no name; 0 if all surfaces have one.
+        numbers: (F,) of the triangles of the mesh, from 1.
+    """
+
+    names: PartNames
+    unnamed: int
+    numbers: NDArray[np.int32]
+
+
+@dataclass(frozen=True)
 class _PreparedObject:
     """An object that is ready to be rendered.
 
@@ -181,6 +201,7 @@ class _PreparedObject:
         views: To render.
         drawn: Its sampled pose and materials as JSON.
         rng: The generator that sampled points and cameras; it samples the light next.
+        parts: Of a set with parts.
     """
 
     mesh: MeshArrays
@@ -189,6 +210,7 @@ class _PreparedObject:
     views: list[ViewRecord]
     drawn: Mapping[str, Any]
     rng: np.random.Generator
+    parts: _ObjectParts
 
 
 @contextmanager
@@ -203,14 +225,21 @@ def _prepared_object(
     with (
         source.open() as source_objects,
         randomized_objects(
-            source_objects, settings.random, settings.seed, source.name, source.unit
+            source_objects,
+            settings.random,
+            settings.seed,
+            source.name,
+            source.unit,
+            always_copy=bool(settings.parts),
         ) as (objects, drawn),
+        numbered_parts(source_objects, objects, settings.parts, source.face_parts) as part_names,
     ):
         stage.unit = source.unit
         # As the renderer gets it, with modifiers at their render settings.
         stage.set_objects(objects)
         mesh = stage.evaluated_mesh()
         _check_triangles(mesh, settings.most_triangles)
+        parts = _object_parts(part_names, stage.part_numbers)
         bounds = np.stack((mesh.vertices.min(0), mesh.vertices.max(0))).astype(float)
         samples = ground_truth.sample_solid(mesh, settings.points, rng)
 
@@ -229,10 +258,16 @@ def _prepared_object(
                     for rig, scene_views in cameras_of_scene.items()
                 },
             )
-            yield _PreparedObject(mesh, bounds, samples, views, drawn, rng)
+            yield _PreparedObject(mesh, bounds, samples, views, drawn, rng, parts)
         finally:
             with suppress(ReferenceError):  # it was undone
                 stage.set_objects(())
+
+
+def _object_parts(names: PartNames, numbers: NDArray[np.int32]) -> _ObjectParts:
+    """Return the parts of an object whose triangles have ``numbers`` (F,), 0 for no name."""
+    all_names, unnamed = names.with_unnamed(numbers)
+    return _ObjectParts(all_names, unnamed, np.where(numbers > 0, numbers, unnamed))
 
 
 def _scaled_views(views: Sequence[ViewRecord], factor: float) -> list[ViewRecord]:
@@ -314,6 +349,11 @@ def _render_object(stage: RenderStudio, source: ObjectSource, run: _DatasetRun) 
                 if index not in cache:
                     stage.set_light(setting.light)
                     rendered = render_view(stage, view.kind, view.camera, setting.scenery)
+                    if rendered.parts is not None:
+                        part_map = passes.complete_part_map(
+                            rendered.parts, rendered, prepared.parts.unnamed
+                        )
+                        rendered = replace(rendered, parts=part_map)
                     cache.put_view(index, rendered)
                 yield (index + 1) / len(prepared.views)
             shape = future.result()
@@ -357,6 +397,8 @@ def _object_record(
         fingerprint=shape_fingerprint(prepared.mesh),
         views=tuple(views),
         more=more,
+        parts=prepared.parts.names.names,
+        parts_from=prepared.parts.names.origin,
     )
 
 
@@ -364,7 +406,15 @@ def _label_samples(prepared: _PreparedObject, settings: DatasetSettings) -> Shap
     """Return the ground truth of an object, as much of it as the set stores."""
     finder = None if settings.compact else nearest_triangle_finder
     bounds = prepared.bounds if settings.grid else None
-    return prepared.samples.label(finder, bounds)
+    shape = prepared.samples.label(finder, bounds)
+    if not settings.parts:
+        return shape
+
+    # Points were sampled on triangles of the solid. They are those of the mesh, except for sheets,
+    # whose thickness is small, so the nearest triangle of the mesh is that of the point.
+    corners = prepared.mesh.vertices[prepared.mesh.to_triangles()].astype(float)
+    triangle = nearest_triangle_finder(corners)(shape.surface.astype(float))
+    return replace(shape, surface_part=prepared.parts.numbers[triangle].astype(np.uint8))
 
 
 @contextmanager

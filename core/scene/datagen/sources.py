@@ -23,6 +23,7 @@ from ..importing import mesh_import
 from ..procedural_objects import add_object
 from .class_labels import class_of
 from .mesh_files import MeshFile
+from .object_parts import FaceParts, face_parts_of
 
 # Mesh files that users may expect to be rendered, too.
 _UNSUPPORTED = (".fbx", ".usd", ".usda", ".usdc", ".usdz", ".dae", ".abc", ".3ds", ".3mf", ".off")
@@ -49,6 +50,8 @@ class ObjectSource:
             rendered.
         path: Its mesh file; None if it has none.
         unit: Meters of a unit of length of Blender's objects.
+        face_parts: Returns the parts of the faces of its only mesh; None if nothing but the mesh
+            itself tells them.
     """
 
     name: str
@@ -60,6 +63,7 @@ class ObjectSource:
     notes: Callable[[], Sequence[str]] = field(default=list, repr=False)
     path: Path | None = None
     unit: float = 1.0
+    face_parts: Callable[[], FaceParts] | None = field(default=None, repr=False)
 
 
 def scene_sources(
@@ -182,6 +186,7 @@ def procedural_sources(families: Sequence[str], count: int, seed: int) -> list[O
             family=family,
             open=partial(_procedural_object, family, object_seed),
             more=partial(_procedural_draws, family, object_seed),
+            face_parts=partial(_procedural_parts, family, object_seed),
         )
         sources.append(source)
     return sources
@@ -220,3 +225,11 @@ def _procedural_draws(family: str, seed: int) -> dict[str, Any]:
     """Return [address, value] of all random values of a generated object, for its record."""
     generated = procedural.make_object(family, seed)
     return {"draws": [[draw.address, draw.value] for draw in generated.draws]}
+
+
+def _procedural_parts(family: str, seed: int) -> FaceParts:
+    """Return the parts of the faces of a generated object, by the labels of its solids."""
+    solids = procedural.make_object(family, seed).parts
+    return face_parts_of(
+        [solid.label for solid in solids], [len(solid.mesh.faces) for solid in solids]
+    )

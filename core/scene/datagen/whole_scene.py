@@ -298,9 +298,9 @@ def _check_settings(settings: DatasetSettings, whole: WholeScene) -> None:
     check_randomization(settings.random, whole.world)
     if settings.compact:
         raise DatasetError("Compact is not available for a whole scene. Turn it off")
-    if settings.relightable or settings.grid:
+    if settings.relightable or settings.grid or settings.parts:
         raise DatasetError(
-            "Relightable and Grid are not available for a whole scene. Turn them off"
+            "Relightable, Grid and Parts are not available for a whole scene. Turn them off"
         )
 
 

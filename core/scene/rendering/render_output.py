@@ -149,6 +149,17 @@ def decode_albedo(passes: Passes, color: NDArray[np.uint8]) -> NDArray[np.uint8]
     return np.where(color[..., 3:] > 0, srgb, 0).astype(np.uint8)
 
 
+def decode_parts(passes: Passes, view: RenderedView) -> NDArray[np.uint8]:
+    """Return the ``pass_index`` of the material at the sample of depth: (H, W), 0 elsewhere.
+
+    Args:
+        passes: As of :func:`read_passes`.
+        view: With depth.
+    """
+    numbers = np.rint(passes["IndexMA.X"])
+    return np.where(view.depth > 0, numbers, 0).astype(np.uint8)
+
+
 def decode_occlusion(passes: Passes, view: RenderedView, size: float) -> NDArray[np.uint8]:
     """Return how open the space above the surface is: (H, W) 8 bit, 255 where nothing is near.
 

@@ -27,6 +27,7 @@ from .render_output import (
     decode_albedo,
     decode_geometry,
     decode_occlusion,
+    decode_parts,
     guard_output,
     read_passes,
     stack_channels,
@@ -56,6 +57,8 @@ class RenderStudio:
         scene: The temporary scene.
         shown: The collection in it of the objects to render.
         unit: Meters of a unit of length of the objects.
+        part_numbers: (F,) of the triangles of the last :meth:`evaluated_mesh`: ``pass_index`` of
+            their materials.
     """
 
     def __init__(
@@ -65,13 +68,16 @@ class RenderStudio:
         lights: StudioLights,
         folder: Path,
         relightable: bool = False,
+        with_parts: bool = False,
     ) -> None:
         self.scene = scene
         self.shown = shown
         self.unit = 1.0
         self._lights = lights
         self._folder = folder
+        self.part_numbers = np.empty(0, np.int32)
         self._relightable = relightable
+        self._with_parts = with_parts
         self._vertices: NDArray[np.floating] | None = None
         self._bounds: NDArray[np.floating] | None = None
 
@@ -121,6 +127,7 @@ class RenderStudio:
             names = ", ".join(obj.name for obj in self.shown.objects)
             raise MeshError(f"{names or 'nothing'} has no faces that are visible in renders")
         mesh = snapshot.joined_mesh()
+        self.part_numbers = snapshot.joined_numbers()
         if self.unit == 1:
             return mesh
         return mesh.offset_and_scaled(np.zeros(3), self.unit)
@@ -156,6 +163,8 @@ class RenderStudio:
         _, depth, normal = decode_geometry(passes, color[..., 3] > 0)
         depth = depth if self.unit == 1 else depth * self.unit
         view = RenderedView(kind, camera, to_srgb8(color), depth, normal)
+        if self._with_parts:
+            view = replace(view, parts=decode_parts(passes, view))
         if not self._relightable:
             return view
 
@@ -212,7 +221,11 @@ class RenderStudio:
 
 @contextmanager
 def render_studio(
-    samples: int, threads: int = 0, denoise: bool = False, relightable: bool = False
+    samples: int,
+    threads: int = 0,
+    denoise: bool = False,
+    relightable: bool = False,
+    with_parts: bool = False,
 ) -> Iterator[RenderStudio]:
     """Yield a :class:`RenderStudio`; the open file is restored on exit, also on cancel.
 
@@ -221,6 +234,7 @@ def render_studio(
         threads: Of the renderer; 0 for all cores.
         denoise: See :func:`set_quality`.
         relightable: Whether views have albedo and occlusion, too.
+        with_parts: Whether views have parts, too: the ``pass_index`` of the materials.
 
     Raises:
         SceneError: Cycles is disabled, or the studio or what it renders was deleted or undone.
@@ -240,6 +254,7 @@ def render_studio(
         _set_up(scene, samples, threads, denoise)
         if relightable:
             _add_passes(scene.view_layers[0])
+        scene.view_layers[0].use_pass_material_index = with_parts
 
         # The lights and the output folder exist as long as the studio.
         with (
@@ -247,7 +262,7 @@ def render_studio(
             _release_render_data(scene),
             temporary_lights(scene, {}) as lights,
         ):
-            yield RenderStudio(scene, shown, lights, folder, relightable)
+            yield RenderStudio(scene, shown, lights, folder, relightable, with_parts)
     except ReferenceError as error:
         raise SceneError(_GONE) from error
     finally:

@@ -135,19 +135,20 @@ def test_killed_at_any_moment_the_next_run_finishes_the_same_set(undisturbed, tm
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="a signal of POSIX systems")
 def test_a_killed_run_of_relightable_objects_goes_on_to_the_byte(tmp_path):
-    changes = {"relightable": True, "grid": True, "compact": True}
+    changes = {"relightable": True, "grid": True, "parts": "material", "compact": True}
     run(tmp_path / "undisturbed", **changes)
-    more = "".join(f", {name}=True" for name in changes)
+    more = "".join(f", {name}={value!r}" for name, value in changes.items())
     killed(tmp_path / "killed", "last = 2", more)
     (views,) = (tmp_path / "killed/objects").glob(".*.views")
     kept = dict(np.load(sorted(views.glob("*.npz"))[0]))
-    assert kept["albedo"].any() and kept["occlusion"].any()
+    assert kept["albedo"].any() and kept["occlusion"].any() and kept["parts"].any()
     assert run(tmp_path / "killed", **changes).written == COUNT
     paths = sorted((tmp_path / "undisturbed/objects").glob("*.tar"))
     assert len(paths) == COUNT
     for path in paths:
         one, other = members(path), members(tmp_path / "killed/objects" / path.name)
         assert f"{path.stem}.grid.npz" in one and f"{path.stem}.001.shading.webp" in one
+        assert f"{path.stem}.parts.npz" in one and f"{path.stem}.001.parts.png" in one
         assert one == other
 
 

@@ -441,7 +441,7 @@ def test_older_sets_which_tell_of_the_classes_elsewhere_are_gone_on_with(scene, 
         run_to_end(render(tmp_path))
 
 
-@pytest.mark.parametrize("name", ["relightable", "grid", "compact"])
+@pytest.mark.parametrize("name", ["relightable", "grid", "parts", "compact"])
 def test_what_only_objects_have_is_refused(addon, tmp_path, name):
     from maquette.core.scene.datagen.dataset_folder import DatasetSettings
     from maquette.core.scene.datagen.whole_scene import WholeScene, render_whole_scene
