@@ -3,7 +3,8 @@
 import bpy
 import numpy as np
 import pytest
-from maquette.core.model.training.sampling.placement import load_usable_objects
+from maquette.core.dataset.index import locations_of_split
+from maquette.core.model.training.objects import load_object
 from maquette.core.photogrammetry.exchange import write_cameras
 from maquette.core.photogrammetry.exchange.colmap import read_colmap
 from maquette.core.photogrammetry.exchange.transforms import read_transforms
@@ -172,7 +173,8 @@ def test_the_command_adds_to_a_training_set(addon, photographs, tmp_path, capsys
     assert run_command(command) == 0
     assert f"10 views in {written / 'objects' / 'box.tar'}" in capsys.readouterr().out
     assert run_command(["dataset", "check", str(written)]) == 0
-    (training_object,) = load_usable_objects([written], "train")
+    (location,) = locations_of_split(written, "train")
+    training_object = load_object(location)
     assert training_object.uniform_inside.mean() > 0.05
 
 
