@@ -57,6 +57,23 @@ def collection_for_new(context: Context) -> bpy.types.Collection:
     return context.scene.collection
 
 
+def poll_editable_mesh(operator: type[bpy.types.Operator], context: Context) -> bool:
+    """Return whether the active object is a mesh of this file in Object Mode; else say why not.
+
+    Args:
+        operator: the class that is asked; its poll message is set.
+        context: with the active object and the mode.
+    """
+    obj = context.active_object
+    if obj is None or obj.type != 'MESH' or not obj.is_editable or not obj.data.is_editable:
+        operator.poll_message_set("Select a mesh object that is not linked from another file")
+        return False
+    if context.mode != 'OBJECT':
+        operator.poll_message_set("Switch to Object Mode first")
+        return False
+    return True
+
+
 def leave_edit_mode(context: Context) -> None:
     """Switch to Object Mode, which the user may have left while a task ran."""
     if context.mode != 'OBJECT':

@@ -19,7 +19,7 @@ from ..core.scene.finishing import pipeline, remesh, texturing
 from ..core.scene.finishing.pipeline import FinishOutput
 from ..core.scene.finishing.remesh import RemeshResult
 from . import _compute
-from ._results import leave_edit_mode, show_colors
+from ._results import leave_edit_mode, poll_editable_mesh, show_colors
 from ._task_operator import TaskOperator
 from .properties.finish import TextureProperties, TopologyProperties
 
@@ -256,14 +256,8 @@ class _ActiveMesh(TaskOperator):
 
     @classmethod
     def poll(cls, context: Context) -> bool:
-        obj = context.active_object
-        if obj is None or obj.type != 'MESH' or not obj.is_editable or not obj.data.is_editable:
-            cls.poll_message_set("Select a mesh object that is not linked from another file")
-            return False
-        if context.mode != 'OBJECT':
-            cls.poll_message_set("Switch to Object Mode first")
-            return False
-        return True  # it reads the mesh at once when its turn comes, so it may wait in the queue
+        # It reads the mesh at once when its turn comes, so it may wait in the queue.
+        return poll_editable_mesh(cls, context)
 
     def label(self) -> str:
         return f"{self.bl_label} {self._name}"

@@ -38,12 +38,15 @@ def render_silhouette(mesh: MeshArrays, camera: Camera) -> NDArray[np.bool_]:
 
 
 def silhouette_iou(mesh: MeshArrays, camera: Camera, mask: NDArray[np.bool_]) -> float:
-    """Return the IoU of a mesh's silhouette with a mask (H, W) of the same camera.
+    """Return the IoU of a mesh's silhouette with a mask (H, W); 1 if both are empty.
 
     Args:
         mesh: The mesh.
         camera: In the frame of the mesh; its width and height are those of the mask.
-        mask: Where the object is; not empty.
+        mask: Where the object is.
     """
     silhouette = render_silhouette(mesh, camera)
-    return float((silhouette & mask).sum() / (silhouette | mask).sum())
+    union = int((silhouette | mask).sum())
+    if not union:
+        return 1.0
+    return float((silhouette & mask).sum() / union)

@@ -179,11 +179,6 @@ def remove_packages(root: Path) -> None:
         ) from error
 
 
-def installed_size(root: Path) -> int:
-    """Return the bytes that an installation takes on the disk."""
-    return sum(path.stat().st_size for path in root.rglob("*") if path.is_file())
-
-
 def _find_pip(request: InstallRequest) -> Task[str]:
     """Return the place of a pip: "" for the Python's own, else a wheel that it can run from."""
     answer = yield from _run(request, _FIND_PIP_CODE, (), "Looking for pip")

@@ -105,8 +105,8 @@ def _percent(index: int) -> Any:
     )
 
 
-def _whole(index: int) -> Any:
-    """Return the property of a whole number."""
+def _whole_access(index: int) -> tuple[Callable[..., int], Callable[..., None]]:
+    """Return how a whole number or the index of an option is read and written."""
 
     def read(group: bpy.types.PropertyGroup) -> int:
         parameter = _parameter(group, index)
@@ -117,6 +117,12 @@ def _whole(index: int) -> Any:
         if parameter is not None:
             _write(group, parameter.address, value)
 
+    return read, write
+
+
+def _whole(index: int) -> Any:
+    """Return the property of a whole number."""
+    read, write = _whole_access(index)
     return IntProperty(
         name="Parameter",
         description="Value of this parameter, limited to its range",
@@ -133,15 +139,7 @@ def _option(index: int) -> Any:
         parameter = _parameter(group, index)
         return _NO_ITEMS if parameter is None else _items(parameter.options)
 
-    def read(group: bpy.types.PropertyGroup) -> int:
-        parameter = _parameter(group, index)
-        return 0 if parameter is None else int(parameter.value)
-
-    def write(group: bpy.types.PropertyGroup, value: int) -> None:
-        parameter = _parameter(group, index)
-        if parameter is not None:
-            _write(group, parameter.address, value)
-
+    read, write = _whole_access(index)
     return EnumProperty(
         name="Parameter",
         description="Which one of several the object has",

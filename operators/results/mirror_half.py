@@ -18,6 +18,7 @@ from ...core.geometry.winding_number import area_normals
 from ...core.scene import meshes, source_views
 from ...core.scene.finishing import mirroring
 from ...core.scene.finishing.mirroring import store_symmetry, stored_symmetry
+from .._results import poll_editable_mesh
 
 _SAME_NORMAL = 0.97  # cosine between normals from which on a plane is still the one of before
 # A plane in another direction shows that the mesh does not stand upright any more, if its deviation
@@ -82,14 +83,7 @@ class MAQUETTE_OT_mirror_half(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: Context) -> bool:
-        obj = context.active_object
-        if obj is None or obj.type != 'MESH' or not obj.is_editable or not obj.data.is_editable:
-            cls.poll_message_set("Select a mesh object that is not linked from another file")
-            return False
-        if context.mode != 'OBJECT':
-            cls.poll_message_set("Switch to Object Mode first")
-            return False
-        return True
+        return poll_editable_mesh(cls, context)
 
     def execute(self, context: Context) -> set[str]:
         obj = context.active_object

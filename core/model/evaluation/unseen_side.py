@@ -14,7 +14,7 @@ from ...cameras import Camera
 from ...dataset.object_file import ObjectFile
 from ...dataset.passes import object_mask
 from ...geometry.rasterization import DepthBuffer, render_depth
-from ...geometry.silhouette import render_silhouette
+from ...geometry.silhouette import silhouette_iou
 from .. import metrics
 
 _OTHER_CAMERAS = 5
@@ -140,6 +140,5 @@ def silhouette_agreement(mesh: MeshArrays, unseen: UnseenSide) -> float:
     world_mesh = MeshArrays(vertices.astype(np.float32), mesh.faces)
     ious = []
     for mask, camera in zip(unseen.masks, unseen.cameras, strict=True):
-        silhouette = render_silhouette(world_mesh, camera)
-        ious.append(metrics.iou(silhouette, mask))
+        ious.append(silhouette_iou(world_mesh, camera, mask))
     return float(np.mean(ious)) if ious else float("nan")

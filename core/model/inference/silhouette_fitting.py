@@ -28,10 +28,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ...arrays import MeshArrays, View
-from ...geometry.silhouette import render_silhouette
+from ...geometry.silhouette import render_silhouette, silhouette_iou
 from ...geometry.winding_number import vertex_normals
 from ...jobs.task import Progress, Task
-from ..metrics import iou, nearest_distance
+from ..metrics import nearest_distance
 from .preprocessing import crop_view
 
 Floats = NDArray[np.float32] | NDArray[np.float64]
@@ -115,8 +115,7 @@ def measure_silhouettes(mesh: MeshArrays, views: Sequence[View]) -> tuple[float,
     scores = []
     for view in views:
         window = crop_view(view, _WINDOW)
-        silhouette = render_silhouette(mesh, window.camera)
-        scores.append(iou(silhouette, window.image[..., 3] > 0.5))
+        scores.append(silhouette_iou(mesh, window.camera, window.image[..., 3] > 0.5))
     return tuple(scores)
 
 
@@ -291,7 +290,7 @@ class _SilhouetteTarget:
 
     def silhouette_iou(self, mesh: MeshArrays) -> float:
         """Return the IoU of the silhouette of ``mesh`` with the mask."""
-        return iou(render_silhouette(mesh, self._camera), self._mask)
+        return silhouette_iou(mesh, self._camera, self._mask)
 
     def find_correspondences(
         self, mesh: MeshArrays, edges: NDArray[np.int64], normals: NDArray[np.float64]
