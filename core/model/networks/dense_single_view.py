@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .dense_trunk import DenseConfig, DenseTrunk
+from .pyramid_trunk import PyramidTrunk
 
 # Edges of the bins behind the first surface: fine where legs and walls end, then even to 1.1.
 _FINE_EDGES = (0.0, 0.01, 0.02, 0.03, 0.04, 0.06, 0.08)
@@ -101,7 +102,7 @@ class DenseSingleViewNetwork(nn.Module):
     def __init__(self, config: DenseConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or DenseConfig()
-        self.trunk = DenseTrunk(config)
+        self.trunk = PyramidTrunk(config) if config.trunk == "pyramid" else DenseTrunk(config)
         self._counts = config.max_intervals + 1
         self._pixel_parts = (2, 2, 2, RAY_BINS, 3, 3, self._counts, 3, 3)
         self.pixel_heads = nn.Conv2d(config.head_width, sum(self._pixel_parts), 1)

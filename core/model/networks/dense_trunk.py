@@ -28,8 +28,8 @@ from .layers import Residual, conv_norm_relu, upsample_like
 IMAGE_CHANNELS = 8  # red, green, blue, mask, hull entry, hull exit, x, y
 CONDITIONS = 4  # posed, field of view, whether that is known, number of images
 _STRIDE = 32  # of the coarsest maps: it must divide the side of the input
-_POOLED = 128  # features of the whole image
-_DETAIL = 32  # channels of the branch at half the resolution
+POOLED_FEATURES = 128  # features of the whole image
+DETAIL_CHANNELS = 32  # channels of the branch at half the resolution
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,8 @@ class DenseConfig:
             no hull is known, in units of the frame (about the longest visible side). A bicycle
             from its front is three units deep.
         max_intervals: largest number of intervals along a ray that is distinguished.
+        trunk: "dense", or "pyramid" for the backbone and pyramid of the single-view network, whose
+            sizes are its own.
     """
 
     widths: tuple[int, int, int, int] = (96, 192, 320, 384)
@@ -55,6 +57,7 @@ class DenseConfig:
     embedding: int = 128
     depth_reach: float = 1.5
     max_intervals: int = 3
+    trunk: str = "dense"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the sizes as JSON holds them."""
@@ -103,8 +106,8 @@ class DenseTrunk(nn.Module):
         self.down16 = _down(second, third, config.blocks[2])
         self.down32 = _down(third, last, config.blocks[3])
 
-        self.pooled = nn.Linear(last, _POOLED)
-        features = _POOLED + CONDITIONS
+        self.pooled = nn.Linear(last, POOLED_FEATURES)
+        features = POOLED_FEATURES + CONDITIONS
         self.modulate16 = FeatureModulation(features, third)
         self.modulate8 = FeatureModulation(features, second)
 
@@ -114,9 +117,9 @@ class DenseTrunk(nn.Module):
 
         self.widen = conv_norm_relu(2, first, 4 * config.head_width)
         self.detail = nn.Sequential(
-            conv_norm_relu(2, IMAGE_CHANNELS * 4, _DETAIL), Residual(2, _DETAIL)
+            conv_norm_relu(2, IMAGE_CHANNELS * 4, DETAIL_CHANNELS), Residual(2, DETAIL_CHANNELS)
         )
-        self.join = conv_norm_relu(2, config.head_width + _DETAIL, config.head_width)
+        self.join = conv_norm_relu(2, config.head_width + DETAIL_CHANNELS, config.head_width)
         self.out_features = features
 
     def forward(self, images: Tensor, conditions: Tensor) -> tuple[Tensor, Tensor]:
@@ -134,7 +137,7 @@ class DenseTrunk(nn.Module):
         images = images.contiguous(memory_format=torch.channels_last)
 
         # Down to a thirty-second of the resolution.
-        map4 = self.down4(self.stem(_unshuffled(images, 4)))
+        map4 = self.down4(self.stem(unshuffle_pixels(images, 4)))
         map8 = self.down8(map4)
         map16 = self.down16(map8)
         x = self.down32(map16)
@@ -153,7 +156,7 @@ class DenseTrunk(nn.Module):
         # To half the resolution, with the edges of the input.
         fine = F.pixel_shuffle(self.widen(x), 2)
         fine = fine.contiguous(memory_format=torch.channels_last)
-        detail = self.detail(_unshuffled(images, 2))
+        detail = self.detail(unshuffle_pixels(images, 2))
         joined = self.join(torch.cat((fine, detail), dim=1))
         return joined, features
 
@@ -163,7 +166,8 @@ def _joined(coarse: Tensor, fine: Tensor) -> Tensor:
     return torch.cat((upsample_like(coarse, fine), fine), dim=1)
 
 
-def _unshuffled(images: Tensor, factor: int) -> Tensor:
+def unshuffle_pixels(images: Tensor, factor: int) -> Tensor:
+    """Return the ``factor`` x ``factor`` pixels of each cell of ``images`` as channels."""
     result = F.pixel_unshuffle(images, factor)
     return result.contiguous(memory_format=torch.channels_last)
 
