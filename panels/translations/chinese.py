@@ -18,6 +18,8 @@ LABELS = {
     "Cameras": "摄像机",
     "Check Outlines": "检查轮廓",
     "Choose another Python in Maquette's preferences, or leave it empty to use Blender's "
+    "Label Parts": "标注部件",
+    "Material Slots": "材质槽",
     "Python and to install PyTorch here.": (
         "请在 Maquette 的偏好设置中选择另一个 Python，或留空以使用 Blender 的 Python 并在此安"
         "装 PyTorch。"
@@ -160,6 +162,7 @@ LABELS = {
     "Unload After": "卸载延时",
     "Unload After (Seconds)": "卸载延时（秒）",
     "Value": "值",
+    "Vertex Groups": "顶点组",
     "Voxels": "体素",
     "Weights": "权重",
     "Wheels": "Wheel 包",

@@ -18,6 +18,8 @@ LABELS = {
     "Cameras": "Caméras",
     "Check Outlines": "Vérifier les contours",
     "Choose another Python in Maquette's preferences, or leave it empty to use Blender's "
+    "Label Parts": "Nommer les parties",
+    "Material Slots": "Emplacements de matériaux",
     "Python and to install PyTorch here.": (
         "Choisissez un autre Python dans les préférences de Maquette, ou laissez le champ vide "
         "pour utiliser le Python de Blender et installer PyTorch ici."
@@ -162,6 +164,7 @@ LABELS = {
     "Unload After": "Décharger après",
     "Unload After (Seconds)": "Décharger après (secondes)",
     "Value": "Valeur",
+    "Vertex Groups": "Groupes de sommets",
     "Voxels": "Voxels",
     "Weights": "Poids",
     "Wheels": "Paquets wheel",

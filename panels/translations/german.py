@@ -18,6 +18,8 @@ LABELS = {
     "Cameras": "Kameras",
     "Check Outlines": "Umrisse prüfen",
     "Choose another Python in Maquette's preferences, or leave it empty to use Blender's "
+    "Label Parts": "Teile benennen",
+    "Material Slots": "Materialslots",
     "Python and to install PyTorch here.": (
         "Wähle in Maquettes Einstellungen ein anderes Python, oder lass das Feld leer, um das "
         "Python von Blender zu verwenden und PyTorch hier zu installieren."
@@ -162,6 +164,7 @@ LABELS = {
     "Unload After": "Entladen nach",
     "Unload After (Seconds)": "Entladen nach (Sekunden)",
     "Value": "Wert",
+    "Vertex Groups": "Vertexgruppen",
     "Voxels": "Voxel",
     "Weights": "Gewichte",
     "Wheels": "Wheel-Pakete",

@@ -18,6 +18,8 @@ LABELS = {
     "Cameras": "カメラ",
     "Check Outlines": "輪郭を確認",
     "Choose another Python in Maquette's preferences, or leave it empty to use Blender's "
+    "Label Parts": "パーツに名前を付ける",
+    "Material Slots": "マテリアルスロット",
     "Python and to install PyTorch here.": (
         "Maquette の設定で別の Python を選ぶか、空欄にして Blender の Python を使い、ここで "
         "PyTorch をインストールしてください。"
@@ -161,6 +163,7 @@ LABELS = {
     "Unload After": "解放までの時間",
     "Unload After (Seconds)": "解放までの時間（秒）",
     "Value": "値",
+    "Vertex Groups": "頂点グループ",
     "Voxels": "ボクセル",
     "Weights": "重み",
     "Wheels": "Wheel パッケージ",

@@ -18,6 +18,8 @@ LABELS = {
     "Cameras": "Cámaras",
     "Check Outlines": "Comprobar contornos",
     "Choose another Python in Maquette's preferences, or leave it empty to use Blender's "
+    "Label Parts": "Etiquetar partes",
+    "Material Slots": "Ranuras de material",
     "Python and to install PyTorch here.": (
         "Elija otro Python en las preferencias de Maquette, o deje el campo vacío para usar el "
         "Python de Blender e instalar PyTorch aquí."
@@ -162,6 +164,7 @@ LABELS = {
     "Unload After": "Descargar tras",
     "Unload After (Seconds)": "Descargar tras (segundos)",
     "Value": "Valor",
+    "Vertex Groups": "Grupos de vértices",
     "Voxels": "Vóxeles",
     "Weights": "Pesos",
     "Wheels": "Paquetes wheel",

@@ -110,8 +110,8 @@ def _drawn_values(record: Record) -> Mapping[str, float]:
     stored = record.more.get("draws")
     if stored:
         return {str(address): float(value) for address, value in stored}
-    _, _, seed = record.source.split(":")[:3]
-    if record.family not in FAMILIES or not seed.isdigit():
+    origin, _, seed = record.source.rpartition(":")
+    if record.family not in FAMILIES or origin != f"{_PROCEDURAL}:{record.family}":
         return {}
 
     obj = make_object(record.family, int(seed))
