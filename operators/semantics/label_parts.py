@@ -55,7 +55,11 @@ class MAQUETTE_OT_label_parts(TaskOperator, bpy.types.Operator):
         description="Add a material slot for each part. Its material is a copy of the present one",
         default=True,
     )
-    heads: StringProperty(options={'HIDDEN', 'SKIP_SAVE'})  # their weights; empty for the bundled
+    heads: StringProperty(
+        name="Heads",
+        description="File of the weights that see parts. Leave empty for the bundled one",
+        options={'HIDDEN', 'SKIP_SAVE'},
+    )
 
     @classmethod
     def poll(cls, context: Context) -> bool:

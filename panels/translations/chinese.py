@@ -18,8 +18,6 @@ LABELS = {
     "Cameras": "摄像机",
     "Check Outlines": "检查轮廓",
     "Choose another Python in Maquette's preferences, or leave it empty to use Blender's "
-    "Label Parts": "标注部件",
-    "Material Slots": "材质槽",
     "Python and to install PyTorch here.": (
         "请在 Maquette 的偏好设置中选择另一个 Python，或留空以使用 Blender 的 Python 并在此安"
         "装 PyTorch。"
@@ -64,6 +62,7 @@ LABELS = {
     "Install PyTorch": "安装 PyTorch",
     "Keep": "保留",
     "Keep Holes": "保留孔洞",
+    "Label Parts": "标注部件",
     "Lay Out Turnaround": "布置多视图",
     "Left": "左",
     "Left Image": "左视图像",
@@ -80,6 +79,7 @@ LABELS = {
     ),
     "Mark as Asset": "标记为资产",
     "Mark as Assets": "标记为资产",
+    "Material Slots": "材质槽",
     "Mesh": "网格",
     "Mesh from Image": "从图像生成网格",
     "Metal": "Metal",

@@ -18,8 +18,6 @@ LABELS = {
     "Cameras": "Caméras",
     "Check Outlines": "Vérifier les contours",
     "Choose another Python in Maquette's preferences, or leave it empty to use Blender's "
-    "Label Parts": "Nommer les parties",
-    "Material Slots": "Emplacements de matériaux",
     "Python and to install PyTorch here.": (
         "Choisissez un autre Python dans les préférences de Maquette, ou laissez le champ vide "
         "pour utiliser le Python de Blender et installer PyTorch ici."
@@ -64,6 +62,7 @@ LABELS = {
     "Install PyTorch": "Installer PyTorch",
     "Keep": "Garder",
     "Keep Holes": "Garder les trous",
+    "Label Parts": "Nommer les parties",
     "Lay Out Turnaround": "Disposer la planche",
     "Left": "Gauche",
     "Left Image": "Image de gauche",
@@ -80,6 +79,7 @@ LABELS = {
     ),
     "Mark as Asset": "Marquer comme asset",
     "Mark as Assets": "Créer des assets",
+    "Material Slots": "Emplacements de matériaux",
     "Mesh": "Maillage",
     "Mesh from Image": "Maillage depuis une image",
     "Metal": "Metal",

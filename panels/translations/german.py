@@ -18,8 +18,6 @@ LABELS = {
     "Cameras": "Kameras",
     "Check Outlines": "Umrisse prüfen",
     "Choose another Python in Maquette's preferences, or leave it empty to use Blender's "
-    "Label Parts": "Teile benennen",
-    "Material Slots": "Materialslots",
     "Python and to install PyTorch here.": (
         "Wähle in Maquettes Einstellungen ein anderes Python, oder lass das Feld leer, um das "
         "Python von Blender zu verwenden und PyTorch hier zu installieren."
@@ -64,6 +62,7 @@ LABELS = {
     "Install PyTorch": "PyTorch installieren",
     "Keep": "Behalten",
     "Keep Holes": "Löcher behalten",
+    "Label Parts": "Teile benennen",
     "Lay Out Turnaround": "Ansichtenblatt anordnen",
     "Left": "Links",
     "Left Image": "Bild von links",
@@ -80,6 +79,7 @@ LABELS = {
     ),
     "Mark as Asset": "Als Asset markieren",
     "Mark as Assets": "Als Assets markieren",
+    "Material Slots": "Materialslots",
     "Mesh": "Mesh",
     "Mesh from Image": "Mesh aus Bild",
     "Metal": "Metal",

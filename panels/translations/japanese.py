@@ -18,8 +18,6 @@ LABELS = {
     "Cameras": "カメラ",
     "Check Outlines": "輪郭を確認",
     "Choose another Python in Maquette's preferences, or leave it empty to use Blender's "
-    "Label Parts": "パーツに名前を付ける",
-    "Material Slots": "マテリアルスロット",
     "Python and to install PyTorch here.": (
         "Maquette の設定で別の Python を選ぶか、空欄にして Blender の Python を使い、ここで "
         "PyTorch をインストールしてください。"
@@ -64,6 +62,7 @@ LABELS = {
     "Install PyTorch": "PyTorch をインストール",
     "Keep": "残す側",
     "Keep Holes": "穴を残す",
+    "Label Parts": "パーツに名前を付ける",
     "Lay Out Turnaround": "設定画を配置",
     "Left": "左",
     "Left Image": "左の画像",
@@ -80,6 +79,7 @@ LABELS = {
     ),
     "Mark as Asset": "アセットとしてマーク",
     "Mark as Assets": "アセットとしてマーク",
+    "Material Slots": "マテリアルスロット",
     "Mesh": "メッシュ",
     "Mesh from Image": "画像からメッシュ",
     "Metal": "Metal",

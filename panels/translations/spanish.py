@@ -18,8 +18,6 @@ LABELS = {
     "Cameras": "Cámaras",
     "Check Outlines": "Comprobar contornos",
     "Choose another Python in Maquette's preferences, or leave it empty to use Blender's "
-    "Label Parts": "Etiquetar partes",
-    "Material Slots": "Ranuras de material",
     "Python and to install PyTorch here.": (
         "Elija otro Python en las preferencias de Maquette, o deje el campo vacío para usar el "
         "Python de Blender e instalar PyTorch aquí."
@@ -64,6 +62,7 @@ LABELS = {
     "Install PyTorch": "Instalar PyTorch",
     "Keep": "Conservar",
     "Keep Holes": "Conservar huecos",
+    "Label Parts": "Etiquetar partes",
     "Lay Out Turnaround": "Disponer hoja de vistas",
     "Left": "Izquierda",
     "Left Image": "Imagen de la izquierda",
@@ -80,6 +79,7 @@ LABELS = {
     ),
     "Mark as Asset": "Marcar como recurso",
     "Mark as Assets": "Crear recursos",
+    "Material Slots": "Ranuras de material",
     "Mesh": "Malla",
     "Mesh from Image": "Malla desde imagen",
     "Metal": "Metal",

@@ -14,6 +14,7 @@ def heads(weights, tmp_path_factory):
     from maquette.core.model.inference.meaning_weights import HEADS, save_part
     from maquette.core.model.inference.semantics import load_trunk
     from maquette.core.model.networks.semantics import OTHER, SemanticHeads, SemanticsConfig
+    from maquette.core.procedural.draw_targets import draw_targets
 
     torch.manual_seed(0)
     trunk = load_trunk(weights)
@@ -21,7 +22,7 @@ def heads(weights, tmp_path_factory):
         trunk_channels=trunk.channels,
         trunk=trunk.fingerprint(),
         families=("bottle", OTHER),
-        draws={},
+        draws={"bottle": draw_targets()["bottle"]},
         groups=("neck", "body"),
         known_logit=-100.0,
     )
