@@ -27,6 +27,11 @@ _FINE_EDGES = (0.0, 0.01, 0.02, 0.03, 0.04, 0.06, 0.08)
 RAY_EDGES = torch.cat((torch.tensor(_FINE_EDGES), torch.linspace(0.1, 1.1, 42)))
 RAY_BINS = len(RAY_EDGES) - 1
 
+_TRUNKS: dict[str, type[DenseTrunk] | type[PyramidTrunk]] = {
+    "dense": DenseTrunk,
+    "pyramid": PyramidTrunk,
+}  # by their names in DenseConfig
+
 MIN_SCALE = 0.004  # of Laplace distributions: half of a cell of the grid that labels come from
 _MAX_SCALE = 0.5
 _HULL_MARGIN = 0.05  # by which the first surface may leave the hull: masks and cameras are inexact
@@ -102,7 +107,9 @@ class DenseSingleViewNetwork(nn.Module):
     def __init__(self, config: DenseConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or DenseConfig()
-        self.trunk = PyramidTrunk(config) if config.trunk == "pyramid" else DenseTrunk(config)
+        if config.trunk not in _TRUNKS:
+            raise ValueError(f"The trunk {config.trunk!r} is none of {', '.join(_TRUNKS)}")
+        self.trunk: DenseTrunk | PyramidTrunk = _TRUNKS[config.trunk](config)
         self._counts = config.max_intervals + 1
         self._pixel_parts = (2, 2, 2, RAY_BINS, 3, 3, self._counts, 3, 3)
         self.pixel_heads = nn.Conv2d(config.head_width, sum(self._pixel_parts), 1)

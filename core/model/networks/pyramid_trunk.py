@@ -25,8 +25,6 @@ from .layers import Residual, conv_norm_relu, upsample_like
 from .single_view import SingleViewNetwork
 
 _WIDTHS = (256, 192, 128, 64)  # at strides 32, 16, 8 and 4, as those of the bundled network
-# Parts of the single-view network that the trunk has as well.
-_SHARED = ("global_context", "lateral5", "merge5", "merge4", "merge3", "merge2")
 
 
 class PyramidTrunk(nn.Module):
@@ -40,8 +38,12 @@ class PyramidTrunk(nn.Module):
         super().__init__()
         self.backbone = Backbone(extra=IMAGE_CHANNELS - 3)
         template = SingleViewNetwork(_WIDTHS, 1)
-        for name in _SHARED:
-            self.add_module(name, getattr(template, name))
+        self.global_context = template.global_context
+        self.lateral5 = template.lateral5
+        self.merge5 = template.merge5
+        self.merge4 = template.merge4
+        self.merge3 = template.merge3
+        self.merge2 = template.merge2
 
         _, width16, width8, width4 = _WIDTHS
         features = POOLED_FEATURES + CONDITIONS

@@ -23,8 +23,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from ....atomic_files import write_json
 from ....errors import DatasetError
 from ....jobs.task import Progress, Task
-from ...networks.dense_single_view import DenseOutput, DenseSingleViewNetwork
 from ...inference.weights import load_weights
+from ...networks.dense_single_view import DenseOutput, DenseSingleViewNetwork
 from ...networks.dense_trunk import CONDITIONS, IMAGE_CHANNELS, DenseConfig
 from ...networks.pyramid_trunk import PyramidTrunk
 from ..checkpoints import blame_checkpoint, read_checkpoint, write_checkpoint
@@ -114,9 +114,10 @@ class DenseTrainer:
         self.device = device
         self.step = 0
         self.network = DenseSingleViewNetwork(config.network).to(device)
-        if isinstance(self.network.trunk, PyramidTrunk):
+        trunk = self.network.trunk
+        if isinstance(trunk, PyramidTrunk):
             reconstruction, _ = load_weights()
-            self.network.trunk.start_from(reconstruction.single_view)
+            trunk.start_from(reconstruction.single_view)
         self.prototypes = FamilyPrototypes(config.network.embedding).to(device)
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
         self.mixed = uses_bfloat16(config.training.precision, device)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from maquette.core.errors import DatasetError
 from maquette.core.jobs.task import run_to_end
+from maquette.core.model.inference.weights import load_weights
 from maquette.core.model.training.checkpoints import read_checkpoint
 from maquette.core.model.training.dense.batches import BatchSource
 from maquette.core.model.training.dense.config_file import read_dense_config, updated
@@ -158,3 +159,23 @@ def test_settings_are_read_nested_and_wrong_ones_are_refused(dense_config, tmp_p
             read_dense_config(path)
     with pytest.raises(ValueError, match="steps"):
         updated(dense_config, {"training": {"steps": "many"}})
+
+
+def test_a_pyramid_begins_as_the_bundled_network_and_resumes(relightable, dense_config, tmp_path):
+    network = replace(dense_config.network, trunk="pyramid")
+    config = replace(dense_config, network=network)
+    begun = DenseTrainer(config, CPU).network.trunk.state_dict()
+    bundled = load_weights()[0].single_view.state_dict()
+    kernel = "merge3.1.first.conv.weight"
+    assert torch.equal(begun[kernel], bundled[kernel])
+
+    # The stem reads four channels as before, and nothing else at first.
+    stem = "backbone.stem.0.conv.weight"
+    assert torch.equal(begun[stem][:, :4], bundled[stem])
+    assert not begun[stem][:, 4:].any()
+
+    checkpoint = run_to_end(train_dense([relightable], tmp_path, config))
+    resumed = DenseTrainer(config, CPU)
+    resumed.load(checkpoint)
+    assert resumed.step == config.training.steps
+    assert resumed.network.trunk.state_dict()[stem][:, 4:].any()
