@@ -337,5 +337,5 @@ def _components(count: int, pairs: NDArray[np.int64]) -> NDArray[np.int64]:
         if (smallest == labels).all():
             break
         labels = smallest
-    _, numbers = np.unique(labels, return_inverse=True)
-    return numbers.astype(np.int64)
+    numbers: NDArray[np.int64] = np.unique(labels, return_inverse=True)[1].astype(np.int64)
+    return numbers

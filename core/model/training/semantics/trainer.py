@@ -44,7 +44,6 @@ from .batches import VIEWS, SemanticBatch, SemanticSampling, SemanticSource
 from .labels import LabeledObject, is_unsure, label_objects
 from .losses import (
     DrawLoss,
-    EmbeddingMemory,
     SemanticLossConfig,
     alike_loss,
     family_loss,
@@ -91,7 +90,6 @@ class SemanticTrainingConfig:
         weight_decay: Of AdamW.
         clip: Largest norm of the gradient.
         average: Share that the moving average of the weights keeps of itself in a step.
-        memory: Embeddings of earlier batches that serve as negatives.
         uses: Steps that an image serves on average, see ``replay``.
         kept: Batches that are kept for this; 64 images with their maps take 35 MB.
         seed: Of the first weights and all batches.
@@ -110,7 +108,6 @@ class SemanticTrainingConfig:
     weight_decay: float = 0.05
     clip: float = 5.0
     average: float = 0.998
-    memory: int = 4096
     uses: int = 4
     kept: int = 32
     seed: int = 0
@@ -174,7 +171,6 @@ class SemanticTrainer:
         self.trunk = trunk.to(device).eval()
         self.heads = heads.to(device)
         self.average = copy.deepcopy(self.heads).eval().requires_grad_(False)
-        self.memory = EmbeddingMemory(config.training.memory, heads.config.embedding).to(device)
         self.mixed = uses_bfloat16(config.training.precision, device)
         self._families = weights.families.to(device)
         self._groups = weights.groups.to(device)
@@ -189,7 +185,7 @@ class SemanticTrainer:
         torch.manual_seed(self.config.training.seed * 1_000_003 + self.step)
         self._train_mode()
         losses = self._losses(seen.batch, seen.maps)
-        losses["all"].backward()  # type: ignore[no-untyped-call]
+        losses["all"].backward()
         self._update()
         values = torch.stack([loss.detach().float() for loss in losses.values()]).tolist()
         return dict(zip(losses, values, strict=True))
@@ -211,7 +207,6 @@ class SemanticTrainer:
                 "step": self.step,
                 "heads": self.heads.state_dict(),
                 "average": self.average.state_dict(),
-                "memory": self.memory.state_dict(),
                 "optimizer": self._optimizer.state_dict(),
                 "config": self.config.as_dict(),
             },
@@ -223,12 +218,11 @@ class SemanticTrainer:
         Raises:
             DatasetError: There is no checkpoint, or it is of other heads.
         """
-        entries = ("step", "heads", "average", "memory", "optimizer")
+        entries = ("step", "heads", "average", "optimizer")
         state = read_checkpoint(path, self.device, entries)
         with blame_checkpoint(path):
             self.heads.load_state_dict(state["heads"])
             self.average.load_state_dict(state["average"])
-            self.memory.load_state_dict(state["memory"])
             self._optimizer.load_state_dict(state["optimizer"])
             self.step = int(state["step"])
 
@@ -273,14 +267,12 @@ class SemanticTrainer:
         return part_losses(logits, batch.parts[rows], self._groups)
 
     def _embedding_losses(self, vectors: Tensor, batch: SemanticBatch) -> dict[str, Tensor]:
-        """Return the losses of embeddings (B, E), which are then remembered."""
+        """Return the losses of embeddings (B, E)."""
         scale = self.heads.log_scale.clamp(max=float(np.log(100.0))).exp()
-        losses = {
-            "views": view_loss(vectors, batch.identities, scale, self.memory),
+        return {
+            "views": view_loss(vectors, batch.identities, scale),
             "alike": alike_loss(vectors, batch.families, batch.known, scale),
         }
-        self.memory.store(vectors, batch.identities)
-        return losses
 
     def _update(self) -> None:
         """Move the weights by the gradients that are there, and their average after them."""
