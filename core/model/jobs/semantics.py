@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ...dataset.index import split_locations
 from ...errors import DatasetError
 from ...jobs import dependencies
 from ...jobs.task import Progress, Task
@@ -77,10 +78,14 @@ def evaluate_meaning(
     yield Progress(0.0, "Loading the model")
     from ..inference.semantics import load_heads
     from ..training.semantics import trainer, validation
+    from ..training.semantics.labels import draw_counts
 
     trunk, heads = load_heads(weights)
     yield Progress(0.1, "Reading the training set")
-    objects = trainer.load_validation(datasets, heads.config, limit, split)
+    objects = trainer.load_judged(datasets, heads.config, limit, split)
+    records = (place.read_record() for place in split_locations(datasets, "train"))
+    counts = draw_counts(records, heads.config)
     yield Progress(0.3, "Looking at images")
-    scores = validation.evaluate_meaning(objects, trunk, heads)
+    unseen = validation.UnseenObjects(objects, counts)
+    scores = validation.evaluate_meaning(unseen, trunk, heads)
     return validation.format_scores(scores.values, len(objects))

@@ -41,7 +41,7 @@ from ..loop import GradientGuard, StopFile, lock_run, prefetch_batches
 from ..mixed_precision import uses_bfloat16
 from ..objects import evenly_spaced
 from .batches import VIEWS, SemanticBatch, SemanticSampling, SemanticSource
-from .labels import LabeledObject, is_unsure, label_objects
+from .labels import LabeledObject, draw_counts, is_unsure, label_objects
 from .losses import (
     DrawLoss,
     SemanticLossConfig,
@@ -53,7 +53,7 @@ from .losses import (
 from .preview import draw_part_samples
 from .replay import BatchReplay, SeenBatch
 from .samples import DEFAULT_AUGMENTATION
-from .validation import MeaningScores, evaluate_meaning
+from .validation import MeaningScores, UnseenObjects, evaluate_meaning
 
 CHECKPOINT = "checkpoint.pt"
 WEIGHTS = "meaning.safetensors"
@@ -393,7 +393,9 @@ def _train_alone(
 
     yield Progress(0.0, "Reading the training set")
     objects = label_objects(load_dense_split(datasets, "train"), heads.config)
-    unseen = load_validation(datasets, heads.config, config.training.validation)
+    records = [item.item.record for item in objects]
+    judged = load_judged(datasets, heads.config, config.training.validation)
+    unseen = UnseenObjects(judged, draw_counts(records, heads.config))
     if "parts" in config.training.heads and all(item.groups is None for item in objects):
         raise DatasetError(
             "None of the training sets has parts of procedural objects. Render one with --parts"
@@ -412,7 +414,7 @@ def _train_alone(
     return run / WEIGHTS
 
 
-def load_validation(
+def load_judged(
     datasets: Sequence[Path], config: SemanticsConfig, limit: int | None, split: str = "validation"
 ) -> list[LabeledObject]:
     """Return labeled objects to judge on; those whose family their name leaves open are left out.
@@ -431,9 +433,7 @@ def load_validation(
     return label_objects(chosen, config)
 
 
-def export_heads(
-    path: Path, trainer: SemanticTrainer, unseen: Sequence[LabeledObject]
-) -> MeaningScores:
+def export_heads(path: Path, trainer: SemanticTrainer, unseen: UnseenObjects) -> MeaningScores:
     """Write the averaged heads to the weights file ``path``, calibrated on ``unseen``.
 
     Returns:
@@ -487,7 +487,7 @@ def _first_heads(trunk: ImageTrunk, trained: Sequence[str], start: Path | None) 
 
 
 def _steps(
-    run: Path, trainer: SemanticTrainer, source: SemanticSource, unseen: Sequence[LabeledObject]
+    run: Path, trainer: SemanticTrainer, source: SemanticSource, unseen: UnseenObjects
 ) -> Task[None]:
     """Step until the end or until ``run/stop`` is there, and write down what is due."""
     config = trainer.config.training
@@ -518,13 +518,11 @@ def _steps(
     stop.remove()
 
 
-def _validate(
-    run: Path, trainer: SemanticTrainer, unseen: Sequence[LabeledObject], log: DenseLog
-) -> None:
+def _validate(run: Path, trainer: SemanticTrainer, unseen: UnseenObjects, log: DenseLog) -> None:
     """Write scores, weights so far and a picture of parts."""
     scores = export_heads(run / WEIGHTS, trainer, unseen)
     log.validated(trainer.step, scores.values)
-    draw_part_samples(run / "samples.png", trainer.trunk, trainer.average, unseen)
+    draw_part_samples(run / "samples.png", trainer.trunk, trainer.average, unseen.objects)
 
 
 def _write_config(run: Path, config: SemanticRunConfig, datasets: Sequence[Path]) -> None:
