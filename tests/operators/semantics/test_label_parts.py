@@ -50,7 +50,7 @@ def bottle(addon, pictures, weights, monkeypatch):
     return bpy.context.active_object
 
 
-def test_a_reconstructed_object_gets_its_parts_with_undo(bottle, heads):
+def test_a_reconstructed_object_gets_its_parts(bottle, heads):
     faces = len(bottle.data.polygons)
     assert bpy.ops.maquette.label_parts(heads=str(heads)) == {'FINISHED'}
     numbers, names = read_parts(bottle.data)
