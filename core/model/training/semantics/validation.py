@@ -234,14 +234,19 @@ def _family_scores(
 
     # Unknown: families that were held out, and artists' meshes of no family.
     largest = logits[:, :-1].amax(1)
-    softmax = logits.softmax(1)[:, :-1].amax(1)
+    measures = {
+        "": largest,
+        "_softmax": logits.softmax(1)[:, :-1].amax(1),
+        "_margin": largest - logits[:, -1],
+    }
     held_out = torch.tensor([item.item.family in HELD_OUT_FAMILIES for item in objects])
     other = torch.tensor([family_of(item.item.record) == OTHER for item in objects])
     for name, unknown in (("held_out", held_out), ("other", other)):
         if unknown.any() and batch.known.any():
             known = batch.known & procedural
-            scores[f"unknown_auroc_{name}"] = _auroc(largest[known], largest[unknown])
-            scores[f"unknown_auroc_{name}_softmax"] = _auroc(softmax[known], softmax[unknown])
+            for suffix, values in measures.items():
+                auroc = _auroc(values[known], values[unknown])
+                scores[f"unknown_auroc_{name}{suffix}"] = auroc
     return scores
 
 
