@@ -6,6 +6,7 @@ import bpy
 from bpy.types import Context, UILayout
 
 from ..core.cameras import SIDES
+from ..core.model.jobs.meaning import has_part
 from ..core.scene import meshes
 from ..operators import _task_operator
 from ..operators._translation import CONTEXT
@@ -146,6 +147,8 @@ def _draw_options(layout: UILayout, settings: bpy.types.PropertyGroup) -> None:
     layout.prop(settings, "smooth")
     layout.prop(settings, "fit")
     layout.prop(settings, "texture")
+    if has_part("heads") and settings.source != 'REFERENCES':
+        layout.prop(settings, "label_parts")
     layout.prop(settings, "show_colours")
 
 

@@ -36,6 +36,7 @@ from .semantics import ImageMeaning, describe_image
 Floats = NDArray[np.floating[Any]]
 
 UNKNOWN = -1
+_NO_WINNER = -2
 
 _PRIOR_SEEDS = 12  # objects of a family whose parts tell which groups it has
 _PRIOR_FLOOR = 0.05  # weight of the groups that no likely family has
@@ -204,22 +205,20 @@ def without_islands(
     """
     result = groups.copy()
     source, target = neighbors.T
-    is_inner = result[source] == result[target]
-    patches = _components(len(result), neighbors[is_inner])
-    patch_areas = np.bincount(patches, areas)
-    is_small = patch_areas < _LEAST_ISLAND * areas.sum()
+    while True:
+        is_inner = result[source] == result[target]
+        patches = _components(len(result), neighbors[is_inner])
+        is_small = np.bincount(patches, areas) < _LEAST_ISLAND * areas.sum()
 
-    # The smallest first, so that islands within islands go with them.
-    for patch in np.argsort(patch_areas):
-        if not is_small[patch]:
-            break
-        is_border = (patches[source] != patch) & (patches[target] == patch)
+        # Those within small patches wait until these have joined large ones. What borders on
+        # nothing large is a piece of its own.
+        is_border = is_small[patches[target]] & ~is_small[patches[source]]
         if not is_border.any():
-            continue  # a piece of its own
-        around = result[source[is_border]]
-        values, counts = np.unique(around, return_counts=True)
-        result[patches == patch] = values[counts.argmax()]
-    return result
+            return result
+        island = patches[target[is_border]]
+        winners = _most_frequent(island, result[source[is_border]], len(is_small))
+        is_island = winners[patches] != _NO_WINNER
+        result[is_island] = winners[patches[is_island]]
 
 
 def _prepare_surface(mesh: MeshArrays) -> _Surface:
@@ -322,6 +321,17 @@ def _sums_at(values: Floats, places: NDArray[np.int64], count: int) -> Floats:
     return np.stack(columns, axis=1)
 
 
+def _most_frequent(
+    places: NDArray[np.int64], values: NDArray[np.int64], count: int
+) -> NDArray[np.int64]:
+    """Return the most frequent of ``values`` (N,) at each of ``count`` places, given by (N,)."""
+    pairs, frequency = np.unique(np.stack((places, values), axis=1), axis=0, return_counts=True)
+    order = np.argsort(frequency, kind="stable")  # the most frequent is written last
+    winners = np.full(count, _NO_WINNER)
+    winners[pairs[order, 0]] = pairs[order, 1]
+    return winners
+
+
 def _components(count: int, pairs: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the number of the connected piece of each of ``count`` faces, from 0.
 
@@ -337,5 +347,5 @@ def _components(count: int, pairs: NDArray[np.int64]) -> NDArray[np.int64]:
         if (smallest == labels).all():
             break
         labels = smallest
-    _, numbers = np.unique(labels, return_inverse=True)
-    return numbers.astype(np.int64)
+    numbers: NDArray[np.int64] = np.unique(labels, return_inverse=True)[1].astype(np.int64)
+    return numbers

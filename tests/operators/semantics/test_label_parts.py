@@ -50,7 +50,7 @@ def bottle(addon, pictures, weights, monkeypatch):
     return bpy.context.active_object
 
 
-def test_a_reconstructed_object_gets_its_parts_with_undo(bottle, heads):
+def test_a_reconstructed_object_gets_its_parts(bottle, heads):
     faces = len(bottle.data.polygons)
     assert bpy.ops.maquette.label_parts(heads=str(heads)) == {'FINISHED'}
     numbers, names = read_parts(bottle.data)
@@ -77,3 +77,39 @@ def test_another_object_with_the_same_mesh_stays_as_it_is(bottle, heads):
     bpy.ops.maquette.label_parts(heads=str(heads))
     assert read_parts(bottle.data)[1] == ["body"]
     assert read_parts(other.data)[1] == [] and not np.any(read_parts(other.data)[0])
+
+
+def test_a_reconstruction_is_labeled_at_once_if_wanted(
+    addon, pictures, weights, heads, monkeypatch
+):
+    from maquette.core.model.inference import semantics
+    from maquette.operators.semantics import label_parts
+
+    monkeypatch.setattr(label_parts, "weights_file", lambda chosen="": weights)
+    monkeypatch.setattr(semantics, "MEANING_WEIGHTS", heads)
+    result = bpy.ops.maquette.reconstruct(
+        filepath=str(pictures / "front.png"),
+        resolution=32,
+        weights=str(weights),
+        label_parts=True,
+    )
+    assert result == {'FINISHED'}
+    obj = bpy.context.active_object
+    assert read_parts(obj.data)[1] == ["body"] and "body" in obj.data.materials
+
+
+def test_a_reconstruction_stays_where_its_parts_cannot_be_seen(
+    addon, pictures, weights, monkeypatch, tmp_path
+):
+    from maquette.core.model.inference import semantics
+
+    monkeypatch.setattr(semantics, "MEANING_WEIGHTS", tmp_path / "none.safetensors")
+    result = bpy.ops.maquette.reconstruct(
+        filepath=str(pictures / "front.png"),
+        resolution=32,
+        weights=str(weights),
+        label_parts=True,
+    )
+    assert result == {'FINISHED'}
+    obj = bpy.context.active_object
+    assert len(obj.data.polygons) > 100 and read_parts(obj.data)[1] == []

@@ -120,7 +120,6 @@ def small_run():
         steps=4,
         warmup_steps=1,
         decay_steps=2,
-        memory=8,
         uses=2,
         kept=2,
         precision="float32",

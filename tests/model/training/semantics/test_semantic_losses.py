@@ -3,7 +3,6 @@ from maquette.core.model.networks.semantics import OTHER, SemanticsConfig
 from maquette.core.model.training.semantics.batches import SemanticBatch
 from maquette.core.model.training.semantics.losses import (
     DrawLoss,
-    EmbeddingMemory,
     alike_loss,
     part_losses,
     view_loss,
@@ -29,27 +28,18 @@ def test_right_parts_have_no_loss_and_unlabeled_pixels_do_not_count():
     assert nothing[0] == 0 and nothing[1] == 0
 
 
-def test_views_of_one_object_attract_and_remembered_others_repel():
+def test_views_of_one_object_attract_and_those_of_others_repel():
     identities = torch.tensor([0, 0, 1, 1])
-    memory = EmbeddingMemory(4, 2)
     scale = torch.tensor(10.0)
-    apart = view_loss(unit_vectors(0.0, 0.1, 3.0, 3.1), identities, scale, memory)
-    mixed = view_loss(unit_vectors(0.0, 3.1, 0.1, 3.0), identities, scale, memory)
+    apart = view_loss(unit_vectors(0.0, 0.1, 3.0, 3.1), identities, scale)
+    mixed = view_loss(unit_vectors(0.0, 3.1, 0.1, 3.0), identities, scale)
     assert apart < 0.01 and mixed > 5
 
-    # The same object in the memory is no negative; another one at its place is.
-    memory.store(unit_vectors(0.05, 3.05), torch.tensor([0, 1]))
-    same = view_loss(unit_vectors(0.0, 0.1, 3.0, 3.1), identities, scale, memory)
-    memory.store(unit_vectors(0.05, 3.05), torch.tensor([7, 8]))
-    other = view_loss(unit_vectors(0.0, 0.1, 3.0, 3.1), identities, scale, memory)
+    # Another rendering of the same object is no negative.
+    vectors = unit_vectors(0.0, 0.1, 0.05, 0.02, 3.0, 3.1)
+    same = view_loss(vectors, torch.tensor([0, 0, 0, 0, 1, 1]), scale)
+    other = view_loss(vectors, torch.tensor([0, 0, 2, 2, 1, 1]), scale)
     assert same < 0.01 and other > 0.3
-
-
-def test_the_memory_forgets_the_oldest():
-    memory = EmbeddingMemory(3, 2)
-    memory.store(unit_vectors(0.0, 1.0), torch.tensor([1, 2]))
-    memory.store(unit_vectors(2.0, 3.0), torch.tensor([3, 4]))
-    assert memory.identities.tolist() == [4, 2, 3]
 
 
 def test_objects_of_one_family_attract_unless_it_is_other():

@@ -11,14 +11,18 @@ from maquette.core.model.inference.semantics import load_trunk
 from maquette.core.model.networks.semantics import SemanticHeads
 from maquette.core.model.training.dense.objects import load_dense_split
 from maquette.core.model.training.semantics.batches import SemanticSource
-from maquette.core.model.training.semantics.labels import label_objects
+from maquette.core.model.training.semantics.labels import draw_counts, label_objects
 from maquette.core.model.training.semantics.replay import BatchReplay
 from maquette.core.model.training.semantics.trainer import (
     base_config,
     calibrated,
     train_semantics,
 )
-from maquette.core.model.training.semantics.validation import MeaningScores, evaluate_meaning
+from maquette.core.model.training.semantics.validation import (
+    MeaningScores,
+    UnseenObjects,
+    evaluate_meaning,
+)
 
 
 def checkpoint_state(run):
@@ -45,7 +49,7 @@ def test_a_run_that_is_stopped_and_resumed_equals_one_that_is_not(
 
     whole, resumed = checkpoint_state(trained[0]), checkpoint_state(run)
     assert whole["step"] == resumed["step"] == small_run.training.steps
-    for part in ("heads", "average", "memory"):
+    for part in ("heads", "average"):
         for key, value in whole[part].items():
             assert torch.equal(value, resumed[part][key]), key
 
@@ -108,12 +112,13 @@ def test_an_embedding_that_tells_objects_apart_is_found_again(meaning_set):
     torch.manual_seed(0)
     heads = SemanticHeads(base_config(trunk)).eval()
     objects = label_objects(load_dense_split([meaning_set], "train"), heads.config)
-    scores = evaluate_meaning(objects, trunk, heads)
+    counts = draw_counts([item.item.record for item in objects], heads.config)
+    scores = evaluate_meaning(UnseenObjects(objects, counts), trunk, heads)
     values = scores.values
     assert values["recall5_render"] == 1.0  # there are four objects
     assert 0 <= values["recall1_render_trunk"] <= 1
     assert values["part_accuracy"] <= 1 and values["part_accuracy_majority"] >= 0.4
-    assert values["draw_error_mean"] == 0  # all were drawn alike
+    assert values["draw_error_mean"] < 1e-3  # all were drawn alike
     assert len(scores.known_logits) == 4
 
 
