@@ -1,0 +1,14 @@
+"""Fit a procedural object to a mesh and to pictures of it: which family, and which parameters.
+
+::
+
+    targets      what is fitted: occupancy of a mesh, silhouettes and depths in cameras
+    seed_index   the nearest of some 1,100 seeds of all families, from a file
+    proposals    where the search begins: the nearest seeds, and what a learned head expects
+    draw_space   the draws of an object as numbers in 0..1 and as options
+    candidates   an object at its pose, drawn and scored
+    search       the search itself, as a task
+    part_colors  the colors of the parts in the pictures
+
+Neither bpy nor torch.
+"""
