@@ -17,6 +17,7 @@ from ..operators.procedural.edit_procedural import (
     MAQUETTE_OT_rebuild_procedural,
     MAQUETTE_OT_reset_procedural,
 )
+from ..operators.procedural.make_procedural import MAQUETTE_OT_make_procedural
 from ..operators.properties.procedural import MOST_SLIDERS, slider_name
 from .sidebar import SidebarPanel
 
@@ -28,10 +29,15 @@ class MAQUETTE_PT_procedural(SidebarPanel, bpy.types.Panel):
 
     @classmethod
     def poll(cls, context: Context) -> bool:
-        return storage.root_of(context.active_object) is not None
+        obj = context.active_object
+        return obj is not None and (obj.type == 'MESH' or storage.root_of(obj) is not None)
 
     def draw_content(self, layout: UILayout, context: Context) -> None:
         root = storage.root_of(context.active_object)
+        if root is None:
+            layout.operator(MAQUETTE_OT_make_procedural.bl_idname, icon='MODIFIER')
+            self.draw_progress(layout)
+            return
         try:
             recipe = storage.read_recipe(root)
         except MeshError:

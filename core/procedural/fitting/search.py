@@ -29,6 +29,7 @@ from ...jobs.task import Progress, Task
 from ..parts import ProceduralObject
 from .candidates import Candidate, Genome, PoseShift, Score, evaluate, place, target_features
 from .draw_space import axes_of
+from .evolution import EvolutionStrategy
 from .poses import Pose
 from .proposals import FamilyProposal, first_genomes
 from .seed_index import read_index
@@ -38,6 +39,7 @@ LEAST_SILHOUETTE = 0.90  # IoU with the silhouettes, from which on a fit is offe
 LEAST_FIELD = 0.60  # IoU with the inside of the mesh
 
 _STAGE = "Searching parameters"
+_OUTSIDE_COST = 0.1  # of the score, for each range that a point is outside
 _DRAWING_MILLISECONDS = 6.0  # that drawing and scoring take beside making an object
 
 
@@ -83,6 +85,8 @@ class SearchSettings:
     dampings: tuple[float, ...] = (0.02, 0.3)
     least_gain: float = 0.002
     enough: float = 0.985
+    spread: float = 0.15
+    seed: int = 0
     phases: tuple[Phase, ...] = (
         Phase(starts=4, rounds=1, has_options=False),
         Phase(starts=2, rounds=1, has_options=True),
@@ -145,6 +149,9 @@ def fit_object(
     for phase in settings.phases:
         for lineage in search.ranked_lineages(phase.starts):
             yield from search.improve(lineage, phase)
+    while search.evolve_is_worth():
+        for lineage in search.ranked_lineages(1):
+            yield from search.evolve(lineage)
     best = search.ranked()[0]
     return Fit(
         family=best.genome.family,
@@ -159,9 +166,7 @@ def fit_object(
 
 def _shape_values(made: ProceduralObject, genome: Genome) -> dict[str, float]:
     """Return the values of the draws that were changed and that the object has."""
-    return {
-        axis.address: axis.value for axis in axes_of(made) if axis.address in genome.values
-    }
+    return {axis.address: axis.value for axis in axes_of(made) if axis.address in genome.values}
 
 
 class _Search:
@@ -224,6 +229,36 @@ class _Search:
             gain = self._best[lineage].score.total - before
             if gain < self._settings.least_gain or self._is_over():
                 return
+
+    def evolve(self, lineage: int) -> Iterator[Progress]:
+        """Improve the candidate of a start by an evolution strategy, until the work is done.
+
+        Args:
+            lineage: Which start.
+        """
+        variables = _variables_of(self._best[lineage], self._target, self._settings, True)
+        if not variables:
+            self._spent = self._settings.milliseconds
+            return
+        start = self._best[lineage].genome
+        mean = np.array([variable.value for variable in variables])
+        strategy = EvolutionStrategy(mean, self._settings.spread, self._settings.seed)
+        while not self._is_over():
+            points = strategy.ask()
+            scores = []
+            for point in points:
+                genome = start
+                for variable, number in zip(variables, point, strict=True):
+                    genome = variable.changed(genome, float(number) - variable.value)
+                candidate = self._evaluate(genome)
+                self._keep_better(lineage, candidate)
+                outside = sum(v.outside(float(n)) for v, n in zip(variables, point, strict=True))
+                scores.append(candidate.score.total - _OUTSIDE_COST * outside)
+                yield self.progress()
+            strategy.tell(points, scores)
+
+    def evolve_is_worth(self) -> bool:
+        return self._settings.spread > 0 and not self._is_over()
 
     def _is_over(self) -> bool:
         settings = self._settings
@@ -314,6 +349,12 @@ class _Variable:
     low: float = 0.0
     high: float = 0.0
     value: float = 0.0
+    is_discrete: bool = False
+
+    def outside(self, number: float) -> float:
+        if self.is_of_pose:
+            return 0.0
+        return max(-number, number - 1, 0.0)
 
     @property
     def is_of_pose(self) -> bool:
@@ -326,6 +367,8 @@ class _Variable:
             return replace(genome, shift=_shifted(genome.shift, self.name, change))
         quantile = min(max(self.value + change, 0.0), 1.0)
         value = self.low + quantile * (self.high - self.low)
+        if self.is_discrete:
+            value = min(self.high, self.low + np.floor(quantile * (self.high - self.low + 1)))
         return replace(genome, values={**genome.values, self.name: value})
 
 
@@ -340,12 +383,19 @@ def _shifted(shift: PoseShift, name: str, change: float) -> PoseShift:
 
 
 def _variables_of(
-    candidate: Candidate, target: FittingTarget, settings: SearchSettings
+    candidate: Candidate,
+    target: FittingTarget,
+    settings: SearchSettings,
+    has_options: bool = False,
 ) -> list[_Variable]:
     """Return what a step changes: the continuous draws, and the pose where it is free."""
     variables = []
     for axis in axes_of(candidate.made):
         if axis.is_discrete:
+            if has_options:
+                count = axis.high - axis.low + 1
+                place = (axis.value - axis.low + 0.5) / count
+                variables.append(_Variable(axis.address, 0.0, axis.low, axis.high, place, True))
             continue
         step = settings.step if axis.quantile < 0.5 else -settings.step
         variable = _Variable(axis.address, step, axis.low, axis.high, axis.quantile)
@@ -356,4 +406,3 @@ def _variables_of(
             variables.append(_Variable(f"scale {number}", settings.scale_step))
             variables.append(_Variable(f"offset {number}", settings.offset_step))
     return variables
-

@@ -113,9 +113,7 @@ def _inside_lattice(
     return inside_lattice(solid, np.zeros(3), 1.0, lattice.side)
 
 
-def _drawn_views(
-    vertices: NDArray[np.float64], triangles: NDArray[np.int32]
-) -> list[TargetView]:
+def _drawn_views(vertices: NDArray[np.float64], triangles: NDArray[np.int32]) -> list[TargetView]:
     """Return views of a mesh itself."""
     views = []
     for azimuth, elevation in _DIRECTIONS:
