@@ -115,10 +115,11 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ask",
         default="standard",
-        choices=("standard", "sides", "inputs", "confidence", "masks"),
+        choices=("standard", "sides", "inputs", "confidence", "masks", "procedural"),
         help="standard: one unposed view and one to four sides; sides: three to six sides; "
         "inputs: stylized images, inaccurate masks and poses; confidence: calibration of the "
-        "confidence; masks: foreground masks on photographic backgrounds (%(default)s)",
+        "confidence; masks: foreground masks on photographic backgrounds; procedural: objects that "
+        "Make Procedural finds (%(default)s)",
     )
     parser.add_argument("--limit", type=int, help="evaluate this many objects (default: all)")
     add_resolution_argument(parser)

@@ -5,7 +5,7 @@ Draws of colors and finishes are left out, and so are those without a range.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..parameters import list_parameters
@@ -75,12 +75,3 @@ def axes_of(obj: ProceduralObject) -> list[Axis]:
         )
         axes.append(axis)
     return axes
-
-
-def values_at(axes: Iterable[Axis], quantiles: Mapping[str, float]) -> dict[str, float]:
-    """Return the values of draws at other places of their ranges, by address."""
-    return {
-        axis.address: axis.value_at(quantiles[axis.address])
-        for axis in axes
-        if axis.address in quantiles
-    }

@@ -99,7 +99,8 @@ def _colors_near(made: ProceduralObject, pose: Pose, label: str, mesh: MeshArray
     squared = ((points[:, None] - others[None]) ** 2).sum(2)
     nearest = squared.argmin(1)
     is_near = squared.min(1) < _REACH**2
-    return mesh.colors[chosen][nearest[is_near]]
+    nearby: Floats = mesh.colors[chosen][nearest[is_near]]
+    return nearby
 
 
 def _median(colors: Floats) -> Color:

@@ -15,7 +15,6 @@ from ..parts import ProceduralObject
 from ..recipes import Recipe, make
 from .candidates import join_parts
 from .part_colors import Color, part_colors
-from .poses import Pose
 from .proposals import FamilyProposal
 from .search import Fit, SearchSettings, fit_object
 from .targets import normalized_mesh, target_of_mesh
@@ -36,7 +35,7 @@ class ProceduralFit:
         scale: (3,) along its axes, of the object as its recipe makes it.
         location: (3,) of its origin, meters.
         silhouette: IoU of the silhouettes, 0..1.
-        field: IoU with the inside of the mesh, 0..1.
+        volume: IoU with the inside of the mesh, 0..1.
         is_accepted: Whether it agrees well enough to be offered.
         colors: sRGB in 0..1 by the label of a part; empty where none is known.
     """
@@ -48,7 +47,7 @@ class ProceduralFit:
     scale: NDArray[np.float64]
     location: NDArray[np.float64]
     silhouette: float
-    field: float
+    volume: float
     is_accepted: bool
     colors: dict[str, Color] = field(default_factory=dict)
 
@@ -62,7 +61,24 @@ class ProceduralFit:
 
     def agreement(self) -> str:
         """Return how well it agrees, in words."""
-        return f"silhouette {self.silhouette:.0%}, volume {self.field:.0%}"
+        return f"silhouette {self.silhouette:.0%}, volume {self.volume:.0%}"
+
+
+@dataclass(frozen=True)
+class FramedMesh:
+    """A mesh about the origin, its longest side 1.
+
+    Attributes:
+        mesh: The mesh.
+        views: Pictures of it with cameras in its frame.
+        center: (3,) of its box before, meters.
+        size: Its longest side before, meters.
+    """
+
+    mesh: MeshArrays
+    views: tuple[View, ...]
+    center: NDArray[np.float64]
+    size: float
 
 
 def fit_mesh(
@@ -83,17 +99,27 @@ def fit_mesh(
         MeshError: The mesh has no extent or encloses nothing.
     """
     yield Progress(0.0, "Measuring the mesh")
+    framed = frame_mesh(mesh, views)
+    target = target_of_mesh(framed.mesh, framed.views)
+    search = fit_object(target, proposals, settings or SearchSettings())
+    fit = yield from subtask(search, 0.0, _SEARCHED)
+
+    yield Progress(_SEARCHED, "Coloring")
+    made = make_from_draws(fit.genome.family, fit.genome.seed, fit.genome.values)
+    colors = part_colors(made, fit.pose, framed.views, framed.mesh)
+    return _placed_fit(fit, made, colors, framed)
+
+
+def frame_mesh(mesh: MeshArrays, views: Sequence[View] = ()) -> FramedMesh:
+    """Return a mesh and pictures of it about the origin, its longest side 1.
+
+    Raises:
+        MeshError: The mesh has no extent.
+    """
     center, size = normalized_mesh(mesh.vertices)
     framed = replace(mesh, views=(), symmetry=None).offset_and_scaled(-center, 1 / size)
     framed_views = [_framed_view(view, center, size) for view in views]
-    target = target_of_mesh(framed, framed_views)
-
-    search = fit_object(target, proposals, settings or SearchSettings())
-    fit = yield from subtask(search, 0.0, _SEARCHED)
-    yield Progress(_SEARCHED, "Coloring")
-    made = make_from_draws(fit.family, fit.seed, fit.values)
-    colors = part_colors(made, fit.pose, framed_views, framed)
-    return _placed_fit(fit, made, colors, (center, size))
+    return FramedMesh(framed, tuple(framed_views), center, size)
 
 
 def _framed_view(view: View, center: NDArray[np.float64], size: float) -> View:
@@ -107,7 +133,7 @@ def _placed_fit(
     fit: Fit,
     made: ProceduralObject,
     colors: Mapping[str, Color],
-    frame: tuple[NDArray[np.float64], float],
+    framed: FramedMesh,
 ) -> ProceduralFit:
     """Return a fit in the frame of the mesh.
 
@@ -115,10 +141,11 @@ def _placed_fit(
         fit: In the frame of the target.
         made: Its object, centered, its longest side 1.
         colors: Of its parts.
-        frame: Center (3,) and longest side of the mesh.
+        framed: The mesh.
     """
-    values = {address: _rounded(value) for address, value in fit.values.items()}
-    recipe = Recipe(fit.family, fit.seed, values=values)
+    genome = fit.genome
+    values = {address: _rounded(value) for address, value in genome.values.items()}
+    recipe = Recipe(genome.family, genome.seed, values=values)
 
     # The recipe keeps the scale of the unchanged object, so its object differs in size and place.
     vertices, _ = join_parts(make(recipe))
@@ -129,18 +156,16 @@ def _placed_fit(
     made_center = (made_vertices.min(0) + made_vertices.max(0)) / 2
     scale = fit.pose.scale * factor
     unscaled = made_center - factor * (low + high) / 2
-    inner = Pose(fit.pose.yaw, fit.pose.scale, fit.pose.offset).apply(unscaled[None])[0]
-
-    center, size = frame
+    origin = fit.pose.apply(unscaled[None])[0]
     return ProceduralFit(
-        family=fit.family,
-        seed=fit.seed,
+        family=genome.family,
+        seed=genome.seed,
         values=values,
         yaw=fit.pose.yaw,
-        scale=size * scale,
-        location=center + size * inner,
+        scale=framed.size * scale,
+        location=framed.center + framed.size * origin,
         silhouette=fit.score.silhouette,
-        field=fit.score.field,
+        volume=fit.score.field,
         is_accepted=fit.is_accepted,
         colors=dict(colors),
     )

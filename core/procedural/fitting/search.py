@@ -3,16 +3,17 @@
 ::
 
     first genomes (nearest seeds, proposals)    about 20 objects are made and scored
-        the best four, of at least two families     one step each
-    the best two                                another step, options tried
-    the best one                                steps and options, until nothing improves
-    the best four                               the same, if there is work left
+    the best four                               one step each
+    the best one                                another step, and its options
+    the best one                                evolution, until the allowed work is done
 
 A step is one of Gauss and Newton (see Nocedal and Wright, Numerical Optimization, 2006, chapter
 10) with the damping of Levenberg: the object is made once for each draw, a little changed, and the
 differences of its masks and occupancy tell in which direction all draws go together. What differs:
-the derivatives are those of finite differences of averaged masks, and steps are judged by the
-score itself. Draws that have options are tried one by one.
+the derivatives are finite differences of averaged masks, and steps are judged by the score itself.
+Then draws that have options are tried one by one. Evolution changes everything at once, see
+``evolution``. Steps find the family and the rough shape, which evolution alone often misses;
+evolution finds what no derivative shows.
 
 The number of objects that are made is limited, and no clock is looked at: the same target gives the
 same result.
@@ -20,42 +21,29 @@ same result.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...jobs.task import Progress, Task
 from ..parts import ProceduralObject
-from .candidates import Candidate, Genome, PoseShift, Score, evaluate, place, target_features
+from .candidates import Candidate, Genome, Score, evaluate, place, target_features
 from .draw_space import axes_of
 from .evolution import EvolutionStrategy
 from .poses import Pose
 from .proposals import FamilyProposal, first_genomes
 from .seed_index import read_index
 from .targets import FittingTarget
+from .variables import DrawVariable, Variable, pose_variables
 
 LEAST_SILHOUETTE = 0.90  # IoU with the silhouettes, from which on a fit is offered
 LEAST_FIELD = 0.60  # IoU with the inside of the mesh
 
 _STAGE = "Searching parameters"
-_OUTSIDE_COST = 0.1  # of the score, for each range that a point is outside
 _DRAWING_MILLISECONDS = 6.0  # that drawing and scoring take beside making an object
-
-
-@dataclass(frozen=True)
-class Phase:
-    """One phase of a search.
-
-    Attributes:
-        starts: Candidates that are improved, one after the other, the best one first.
-        rounds: Most rounds of each.
-        has_options: Whether a round tries the options of draws, beside one step.
-    """
-
-    starts: int
-    rounds: int
-    has_options: bool
+_OUTSIDE_COST = 0.1  # of the score, for each range by which a point of evolution is outside
 
 
 @dataclass(frozen=True)
@@ -66,33 +54,22 @@ class SearchSettings:
         evaluations: Objects that are made at most.
         milliseconds: The same as time, by what an object of each family took when the index was
             made; slow families get fewer.
+        starts: Candidates that take a step, at most half of them of one family.
         step: Change of a draw for its derivative, of its range.
-        yaw_step: The same of the turn, radians.
-        scale_step: The same of the logarithm of a scale.
-        offset_step: The same of the offset, in longest sides.
         dampings: Of the steps that are tried, times the mean of the squared derivatives.
-        least_gain: Of the score, below which a candidate is done.
+        spread: Standard deviation of the first points of evolution, of the range of a draw.
         enough: Score from which on the search ends.
-        phases: One after the other, until the work that is allowed is done.
+        seed: Of the evolution.
     """
 
     evaluations: int = 300
     milliseconds: float = 4500.0
+    starts: int = 4
     step: float = 0.06
-    yaw_step: float = 0.05
-    scale_step: float = 0.04
-    offset_step: float = 0.02
     dampings: tuple[float, ...] = (0.02, 0.3)
-    least_gain: float = 0.002
-    enough: float = 0.985
     spread: float = 0.15
+    enough: float = 0.985
     seed: int = 0
-    phases: tuple[Phase, ...] = (
-        Phase(starts=4, rounds=1, has_options=False),
-        Phase(starts=2, rounds=1, has_options=True),
-        Phase(starts=1, rounds=20, has_options=True),
-        Phase(starts=4, rounds=20, has_options=True),
-    )
 
 
 _DEFAULTS = SearchSettings()
@@ -103,21 +80,23 @@ class Fit:
     """The best object that was found.
 
     Attributes:
-        family: Of the object.
-        seed: Of its values that were not changed.
-        values: Of all draws that shape it, by address.
+        genome: Of the object; its values are those of all draws that were changed.
         pose: In the frame of the target.
         score: How well it agrees.
-        first_score: That of the best of the objects the search began with.
+        first_genome: Of the best of the objects that the search began with.
+        first_pose: Of that.
+        first_score: Of that.
+        families: That were tried, the one that agrees best first.
         evaluations: Objects that were made.
     """
 
-    family: str
-    seed: int
-    values: Mapping[str, float]
+    genome: Genome
     pose: Pose
     score: Score
+    first_genome: Genome
+    first_pose: Pose
     first_score: Score
+    families: tuple[str, ...]
     evaluations: int
 
     @property
@@ -144,33 +123,41 @@ def fit_object(
     for genome in first_genomes(target, proposals):
         search.try_genome(genome)
         yield search.progress()
-    first = search.ranked()[0]
+    first = search.best_of(search.ranking()[0])
 
-    for phase in settings.phases:
-        for lineage in search.ranked_lineages(phase.starts):
-            yield from search.improve(lineage, phase)
-    while search.evolve_is_worth():
-        for lineage in search.ranked_lineages(1):
-            yield from search.evolve(lineage)
-    best = search.ranked()[0]
+    for lineage in search.starts():
+        yield from search.take_step(lineage)
+    lineage = search.ranking()[0]
+    yield from search.take_step(lineage)
+    yield from search.try_options(lineage)
+    yield from search.evolve(search.ranking()[0])
+
+    ranking = search.ranking()
+    best = search.best_of(ranking[0])
+    families = [search.best_of(lineage).genome.family for lineage in ranking]
     return Fit(
-        family=best.genome.family,
-        seed=best.genome.seed,
-        values=_shape_values(best.made, best.genome),
+        genome=replace(best.genome, values=_shape_values(best.made, best.genome)),
         pose=best.pose,
         score=best.score,
+        first_genome=first.genome,
+        first_pose=first.pose,
         first_score=first.score,
+        families=tuple(dict.fromkeys(families)),
         evaluations=search.count,
     )
 
 
 def _shape_values(made: ProceduralObject, genome: Genome) -> dict[str, float]:
     """Return the values of the draws that were changed and that the object has."""
-    return {axis.address: axis.value for axis in axes_of(made) if axis.address in genome.values}
+    values = {}
+    for axis in axes_of(made):
+        if axis.address in genome.values:
+            values[axis.address] = axis.value
+    return values
 
 
 class _Search:
-    """The state of a search: the best candidate of each start.
+    """The state of a search: the best candidate of each start, which is called a lineage.
 
     Args:
         target: What to fit.
@@ -184,24 +171,28 @@ class _Search:
         self._settings = settings
         self._index = read_index()
         self._features = target_features(target)
-        self._best: list[Candidate] = []  # of each start
+        self._best: list[Candidate] = []
 
     def try_genome(self, genome: Genome) -> None:
-        """Add a start, if there is time left."""
-        if not self._is_over():
+        """Begin a lineage, if there is work left; there is always one."""
+        if not self._best or not self._is_over():
             self._best.append(self._evaluate(genome))
 
-    def ranked(self) -> list[Candidate]:
-        """Return the best candidates of all starts, the best one first."""
-        return sorted(self._best, key=lambda candidate: -candidate.score.total)
+    def best_of(self, lineage: int) -> Candidate:
+        """Return the best candidate of a lineage."""
+        return self._best[lineage]
 
-    def ranked_lineages(self, count: int) -> list[int]:
-        """Return the starts of the best candidates: half of them at most of one family."""
-        order = sorted(range(len(self._best)), key=lambda i: -self._best[i].score.total)
-        chosen: list[int] = []
+    def ranking(self) -> list[int]:
+        """Return the lineages, the one with the best candidate first."""
+        return sorted(range(len(self._best)), key=lambda i: -self._best[i].score.total)
+
+    def starts(self) -> list[int]:
+        """Return the lineages that take a step: the best ones, half of them of one family."""
+        count = self._settings.starts
         most = max(1, count // 2)
+        chosen: list[int] = []
         families: list[str] = []
-        for lineage in order:
+        for lineage in self.ranking():
             family = self._best[lineage].genome.family
             if families.count(family) < most and len(chosen) < count:
                 families.append(family)
@@ -214,113 +205,43 @@ class _Search:
         share = max(self.count / settings.evaluations, self._spent / settings.milliseconds)
         return Progress(min(share, 1.0), _STAGE)
 
-    def improve(self, lineage: int, phase: Phase) -> Iterator[Progress]:
-        """Improve the candidate of a start as long as that helps.
-
-        Args:
-            lineage: Which start.
-            phase: How.
-        """
-        for _ in range(phase.rounds):
-            before = self._best[lineage].score.total
-            yield from self._take_step(lineage)
-            if phase.has_options:
-                yield from self._try_options(lineage)
-            gain = self._best[lineage].score.total - before
-            if gain < self._settings.least_gain or self._is_over():
-                return
-
-    def evolve(self, lineage: int) -> Iterator[Progress]:
-        """Improve the candidate of a start by an evolution strategy, until the work is done.
-
-        Args:
-            lineage: Which start.
-        """
-        variables = _variables_of(self._best[lineage], self._target, self._settings, True)
-        if not variables:
-            self._spent = self._settings.milliseconds
-            return
-        start = self._best[lineage].genome
-        mean = np.array([variable.value for variable in variables])
-        strategy = EvolutionStrategy(mean, self._settings.spread, self._settings.seed)
-        while not self._is_over():
-            points = strategy.ask()
-            scores = []
-            for point in points:
-                genome = start
-                for variable, number in zip(variables, point, strict=True):
-                    genome = variable.changed(genome, float(number) - variable.value)
-                candidate = self._evaluate(genome)
-                self._keep_better(lineage, candidate)
-                outside = sum(v.outside(float(n)) for v, n in zip(variables, point, strict=True))
-                scores.append(candidate.score.total - _OUTSIDE_COST * outside)
-                yield self.progress()
-            strategy.tell(points, scores)
-
-    def evolve_is_worth(self) -> bool:
-        return self._settings.spread > 0 and not self._is_over()
-
-    def _is_over(self) -> bool:
-        settings = self._settings
-        is_done = any(candidate.score.total >= settings.enough for candidate in self._best)
-        is_spent = self.count >= settings.evaluations or self._spent >= settings.milliseconds
-        return is_done or is_spent
-
-    def _evaluate(self, genome: Genome) -> Candidate:
-        self.count += 1
-        self._spent += self._index.cost_of(genome.family) + _DRAWING_MILLISECONDS
-        return evaluate(genome, self._target)
-
-    def _keep_better(self, lineage: int, candidate: Candidate) -> bool:
-        """Keep a candidate if it is better than that of its start; return whether it is."""
-        if candidate.score.total <= self._best[lineage].score.total:
-            return False
-        self._best[lineage] = candidate
-        return True
-
-    def _take_step(self, lineage: int) -> Iterator[Progress]:
-        """Change all draws and the pose of a candidate together."""
+    def take_step(self, lineage: int) -> Iterator[Progress]:
+        """Change all continuous draws and the pose of a candidate together."""
         start = self._best[lineage]
-        features = start.features()
-        variables = _variables_of(start, self._target, self._settings)
-
-        # The derivative of the features by each variable.
         rows = []
         used = []
-        for variable in variables:
+        for variable in self._variables(start, has_options=False):
             if self._is_over():
                 return
-            genome = variable.changed(start.genome, variable.step)
+            step = self._settings.step if variable.start < 0.5 else -self._settings.step
+            genome = variable.set_in(start.genome, variable.start + step)
+            # Another pose needs no other object.
             if variable.is_of_pose:
-                moved = place(start.made, genome, self._target)
+                changed = place(start.made, genome, self._target)
             else:
-                moved = self._evaluate(genome)
-                yield self.progress()
-            derivative = (moved.features() - features) / np.float32(variable.step)
+                changed = self._evaluate(genome)
+            self._keep_better(lineage, changed)
+            yield self.progress()
+
+            derivative = (changed.features() - start.features()) / np.float32(step)
             if np.any(derivative):
                 rows.append(derivative)
                 used.append(variable)
-            self._keep_better(lineage, moved)
         if not rows:
             return
 
-        # Steps of several lengths.
-        jacobian = np.stack(rows).astype(np.float64)
-        residual = (self._features - features).astype(np.float64)
-        normal = jacobian @ jacobian.T
-        gradient = jacobian @ residual
+        residual = self._features - start.features()
         for damping in self._settings.dampings:
             if self._is_over():
                 return
-            diagonal = np.diag(normal.diagonal() + normal.diagonal().mean())
-            step = np.linalg.solve(normal + damping * diagonal, gradient)
             genome = start.genome
-            for variable, length in zip(used, step, strict=True):
-                genome = variable.changed(genome, float(length))
+            lengths = _damped_step(np.stack(rows), residual, damping)
+            for variable, length in zip(used, lengths, strict=True):
+                genome = variable.set_in(genome, variable.start + float(length))
             self._keep_better(lineage, self._evaluate(genome))
             yield self.progress()
 
-    def _try_options(self, lineage: int) -> Iterator[Progress]:
+    def try_options(self, lineage: int) -> Iterator[Progress]:
         """Try the other options of a candidate's draws, one draw at a time."""
         for axis in axes_of(self._best[lineage].made):
             for value in axis.alternatives():
@@ -331,78 +252,69 @@ class _Search:
                 self._keep_better(lineage, self._evaluate(replace(genome, values=values)))
                 yield self.progress()
 
+    def evolve(self, lineage: int) -> Iterator[Progress]:
+        """Change everything of a candidate at once, until the allowed work is done."""
+        start = self._best[lineage]
+        variables = self._variables(start, has_options=True)
+        if not variables:
+            return
+        mean = np.array([variable.start for variable in variables])
+        strategy = EvolutionStrategy(mean, self._settings.spread, self._settings.seed)
+        while not self._is_over():
+            points = strategy.ask()
+            scores = []
+            for point in points:
+                genome = start.genome
+                excess = 0.0
+                for variable, number in zip(variables, point.tolist(), strict=True):
+                    genome = variable.set_in(genome, number)
+                    excess += variable.excess(number)
+                candidate = self._evaluate(genome)
+                self._keep_better(lineage, candidate)
+                scores.append(candidate.score.total - _OUTSIDE_COST * excess)
+                yield self.progress()
+            strategy.tell(points, scores)
 
-@dataclass(frozen=True)
-class _Variable:
-    """One number of a genome that a step changes.
+    def _variables(self, candidate: Candidate, has_options: bool) -> list[Variable]:
+        """Return what is changed of a candidate: its draws, and the pose where it is free."""
+        variables: list[Variable] = []
+        for axis in axes_of(candidate.made):
+            if has_options or not axis.is_discrete:
+                variables.append(DrawVariable(axis))
+        if self._target.is_turned_freely:
+            variables += pose_variables()
+        return variables
 
-    Attributes:
-        name: The address of a draw, or the number of the pose: "yaw", "scale 0", "offset 2".
-        step: Change for its derivative, away from the nearer end of its range.
-        low: Of a draw, its smallest value.
-        high: Of a draw, its largest value.
-        value: That the object has; of a draw as a place in its range.
+    def _is_over(self) -> bool:
+        settings = self._settings
+        if self.count >= settings.evaluations or self._spent >= settings.milliseconds:
+            return True
+        return any(candidate.score.total >= settings.enough for candidate in self._best)
+
+    def _evaluate(self, genome: Genome) -> Candidate:
+        self.count += 1
+        self._spent += self._index.cost_of(genome.family) + _DRAWING_MILLISECONDS
+        return evaluate(genome, self._target)
+
+    def _keep_better(self, lineage: int, candidate: Candidate) -> None:
+        """Keep a candidate if it is better than that of its lineage."""
+        if candidate.score.total > self._best[lineage].score.total:
+            self._best[lineage] = candidate
+
+
+def _damped_step(
+    jacobian: NDArray[np.float32], residual: NDArray[np.float32], damping: float
+) -> NDArray[np.float64]:
+    """Return the step (D,) that makes a residual (F,) smaller.
+
+    Args:
+        jacobian: (D, F) derivative of the features by each variable.
+        residual: (F,) what the features lack.
+        damping: Times the squared derivatives, added to the normal equations.
     """
-
-    name: str
-    step: float
-    low: float = 0.0
-    high: float = 0.0
-    value: float = 0.0
-    is_discrete: bool = False
-
-    def outside(self, number: float) -> float:
-        if self.is_of_pose:
-            return 0.0
-        return max(-number, number - 1, 0.0)
-
-    @property
-    def is_of_pose(self) -> bool:
-        """Whether it changes the pose, and not the object."""
-        return self.low == self.high
-
-    def changed(self, genome: Genome, change: float) -> Genome:
-        """Return ``genome`` with this number changed."""
-        if self.is_of_pose:
-            return replace(genome, shift=_shifted(genome.shift, self.name, change))
-        quantile = min(max(self.value + change, 0.0), 1.0)
-        value = self.low + quantile * (self.high - self.low)
-        if self.is_discrete:
-            value = min(self.high, self.low + np.floor(quantile * (self.high - self.low + 1)))
-        return replace(genome, values={**genome.values, self.name: value})
-
-
-def _shifted(shift: PoseShift, name: str, change: float) -> PoseShift:
-    """Return a shift with one of its numbers changed; see :class:`_Variable`."""
-    if name == "yaw":
-        return replace(shift, yaw=shift.yaw + change)
-    field, _, axis = name.partition(" ")
-    numbers = list(getattr(shift, field))
-    numbers[int(axis)] += change
-    return replace(shift, **{field: tuple(numbers)})
-
-
-def _variables_of(
-    candidate: Candidate,
-    target: FittingTarget,
-    settings: SearchSettings,
-    has_options: bool = False,
-) -> list[_Variable]:
-    """Return what a step changes: the continuous draws, and the pose where it is free."""
-    variables = []
-    for axis in axes_of(candidate.made):
-        if axis.is_discrete:
-            if has_options:
-                count = axis.high - axis.low + 1
-                place = (axis.value - axis.low + 0.5) / count
-                variables.append(_Variable(axis.address, 0.0, axis.low, axis.high, place, True))
-            continue
-        step = settings.step if axis.quantile < 0.5 else -settings.step
-        variable = _Variable(axis.address, step, axis.low, axis.high, axis.quantile)
-        variables.append(variable)
-    if target.is_turned_freely:
-        variables.append(_Variable("yaw", settings.yaw_step))
-        for number in range(3):
-            variables.append(_Variable(f"scale {number}", settings.scale_step))
-            variables.append(_Variable(f"offset {number}", settings.offset_step))
-    return variables
+    normal = (jacobian @ jacobian.T).astype(np.float64)
+    gradient = (jacobian @ residual).astype(np.float64)
+    squares = normal.diagonal()
+    damped = normal + damping * np.diag(squares + squares.mean())
+    step: NDArray[np.float64] = np.linalg.solve(damped, gradient)
+    return step
