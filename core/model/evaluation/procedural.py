@@ -148,7 +148,7 @@ def evaluate_procedural(
         yield Progress(index / len(locations), file.record.name)
         shape = file.read_shape()
         if shape.grid is not None and shape.grid.any():
-            scores += yield from _answer_shape(file, shape)
+            scores += yield from _answer_shape(file, shape.grid, shape)
         try:
             case = build_case(file, InputVariant("free"))
             scores += yield from _answer_picture(file, case, network, resolution)
@@ -159,13 +159,20 @@ def evaluate_procedural(
     return scores
 
 
-def _answer_shape(file: ObjectFile, shape: Shape) -> Task[list[FittingScores]]:
-    """Return the scores of what is fitted to the exact shape of an object."""
-    assert shape.grid is not None, "the caller has looked"
+def _answer_shape(
+    file: ObjectFile, grid: NDArray[np.bool_], shape: Shape
+) -> Task[list[FittingScores]]:
+    """Return the scores of what is fitted to the exact shape of an object.
+
+    Args:
+        file: The object.
+        grid: See ``records.Shape``.
+        shape: Its ground truth.
+    """
     bounds = file.record.bounds
     centers = occupancy_grid.cell_centers(bounds)
     cell = float(centers[1, 0, 0, 0] - centers[0, 0, 0, 0])
-    padded = np.pad(shape.grid, 1).astype(np.float32) - 0.5
+    padded = np.pad(grid, 1).astype(np.float32) - 0.5
     mesh = surface_nets(padded, 0.0, centers[0, 0, 0] - cell, cell)
     truth = _Truth(shape.uniform, shape.uniform_inside, shape.surface, shape.surface_normals)
     answers = _Answers(SHAPE, file.record.name, file.record.family, truth)

@@ -35,6 +35,11 @@ class Axis:
     is_chance: bool
 
     @property
+    def is_stepped(self) -> bool:
+        """Whether a small change does nothing, or makes another shape."""
+        return self.is_discrete or self.is_chance
+
+    @property
     def quantile(self) -> float:
         """The value as its place in the range, 0..1."""
         return min(max((self.value - self.low) / (self.high - self.low), 0.0), 1.0)

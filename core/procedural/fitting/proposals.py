@@ -10,6 +10,7 @@ from .seed_index import ABSTRACT, read_index
 from .targets import FittingTarget
 
 _SEEDS = 16  # nearest seeds to begin with
+_PICTURE_SEEDS = 28  # the same where only a picture is certain
 _MOST_PER_FAMILY = 3
 _PROPOSED_SEEDS = 2  # nearest seeds of a proposed family
 _FAMILIES = 3  # most probable families that are tried
@@ -40,7 +41,8 @@ def first_genomes(target: FittingTarget, proposals: Sequence[FamilyProposal]) ->
     """
     index = read_index()
     genomes = []
-    for neighbor in index.nearest(target, _SEEDS, _MOST_PER_FAMILY):
+    count = _PICTURE_SEEDS if target.is_turned_freely else _SEEDS
+    for neighbor in index.nearest(target, count, _MOST_PER_FAMILY):
         genomes.append(Genome(neighbor.family, neighbor.seed, {}, neighbor.yaw))
 
     ranked = sorted(proposals, key=lambda proposal: -proposal.probability)

@@ -55,7 +55,13 @@ class SearchSettings:
         milliseconds: The same as time, by what an object of each family took when the index was
             made; slow families get fewer.
         starts: Candidates that take a step, at most half of them of one family.
-        step: Change of a draw for its derivative, of its range.
+        expectation: Added to the score of a family that a learned head is sure of, when the
+            candidates that take a step are chosen.
+        steps: Changes of a draw for its derivative, of its range: the second one if the first
+            changes hardly any pixel.
+        least_change: Distance of the features, below which hardly any pixel has changed.
+        rounds: Steps of the best candidate at most, before its options are tried.
+        least_gain: Of the score, by a step that another one follows.
         dampings: Of the steps that are tried, times the mean of the squared derivatives.
         spread: Standard deviation of the first points of evolution, of the range of a draw.
         enough: Score from which on the search ends.
@@ -65,7 +71,11 @@ class SearchSettings:
     evaluations: int = 300
     milliseconds: float = 4500.0
     starts: int = 4
-    step: float = 0.06
+    expectation: float = 0.2
+    steps: tuple[float, ...] = (0.08, 0.3)
+    least_change: float = 0.01
+    rounds: int = 3
+    least_gain: float = 0.01
     dampings: tuple[float, ...] = (0.02, 0.3)
     spread: float = 0.15
     enough: float = 0.985
@@ -119,7 +129,7 @@ def fit_object(
         settings: How long to search.
     """
     yield Progress(0.0, _STAGE)
-    search = _Search(target, settings)
+    search = _Search(target, settings, proposals)
     for genome in first_genomes(target, proposals):
         search.try_genome(genome)
         yield search.progress()
@@ -128,7 +138,11 @@ def fit_object(
     for lineage in search.starts():
         yield from search.take_step(lineage)
     lineage = search.ranking()[0]
-    yield from search.take_step(lineage)
+    for _ in range(settings.rounds):
+        before = search.best_of(lineage).score.total
+        yield from search.take_step(lineage)
+        if search.best_of(lineage).score.total < before + settings.least_gain:
+            break
     yield from search.try_options(lineage)
     yield from search.evolve(search.ranking()[0])
 
@@ -162,10 +176,17 @@ class _Search:
     Args:
         target: What to fit.
         settings: How long to search.
+        proposals: Of a learned head.
     """
 
-    def __init__(self, target: FittingTarget, settings: SearchSettings) -> None:
+    def __init__(
+        self,
+        target: FittingTarget,
+        settings: SearchSettings,
+        proposals: Sequence[FamilyProposal],
+    ) -> None:
         self.count = 0
+        self._probabilities = {each.family: each.probability for each in proposals}
         self._spent = 0.0
         self._target = target
         self._settings = settings
@@ -187,17 +208,23 @@ class _Search:
         return sorted(range(len(self._best)), key=lambda i: -self._best[i].score.total)
 
     def starts(self) -> list[int]:
-        """Return the lineages that take a step: the best ones, half of them of one family."""
+        """Return the lineages that take a step: the most promising ones, half of one family."""
         count = self._settings.starts
         most = max(1, count // 2)
         chosen: list[int] = []
         families: list[str] = []
-        for lineage in self.ranking():
+        promise = [self._promise(candidate) for candidate in self._best]
+        for lineage in sorted(range(len(promise)), key=lambda i: -promise[i]):
             family = self._best[lineage].genome.family
             if families.count(family) < most and len(chosen) < count:
                 families.append(family)
                 chosen.append(lineage)
         return chosen
+
+    def _promise(self, candidate: Candidate) -> float:
+        """Return the score of a candidate, larger where its family is expected."""
+        probability = self._probabilities.get(candidate.genome.family, 0.0)
+        return candidate.score.total + self._settings.expectation * probability
 
     def progress(self) -> Progress:
         """Return how much of the allowed work is done."""
@@ -211,22 +238,15 @@ class _Search:
         rows = []
         used = []
         for variable in self._variables(start, has_options=False):
-            if self._is_over():
-                return
-            step = self._settings.step if variable.start < 0.5 else -self._settings.step
-            genome = variable.set_in(start.genome, variable.start + step)
-            # Another pose needs no other object.
-            if variable.is_of_pose:
-                changed = place(start.made, genome, self._target)
-            else:
-                changed = self._evaluate(genome)
-            self._keep_better(lineage, changed)
-            yield self.progress()
-
-            derivative = (changed.features() - start.features()) / np.float32(step)
-            if np.any(derivative):
-                rows.append(derivative)
-                used.append(variable)
+            for length in self._settings.steps:
+                if self._is_over():
+                    return
+                derivative = self._differentiate(lineage, start, variable, length)
+                yield self.progress()
+                if derivative is not None:
+                    rows.append(derivative)
+                    used.append(variable)
+                    break
         if not rows:
             return
 
@@ -240,6 +260,32 @@ class _Search:
                 genome = variable.set_in(genome, variable.start + float(length))
             self._keep_better(lineage, self._evaluate(genome))
             yield self.progress()
+
+    def _differentiate(
+        self, lineage: int, start: Candidate, variable: Variable, length: float
+    ) -> NDArray[np.float32] | None:
+        """Return the derivative (F,) of the features by a variable; None if hardly any changes.
+
+        Args:
+            lineage: Of ``start``; it may become better by chance.
+            start: Where to differentiate.
+            variable: To change.
+            length: How far, away from the nearer end of its range.
+        """
+        step = length if variable.start < 0.5 else -length
+        genome = variable.set_in(start.genome, variable.start + step)
+        # Another pose needs no other object.
+        if variable.is_of_pose:
+            changed = place(start.made, genome, self._target)
+        else:
+            changed = self._evaluate(genome)
+        self._keep_better(lineage, changed)
+
+        difference = changed.features() - start.features()
+        if np.linalg.norm(difference) < self._settings.least_change:
+            return None
+        derivative: NDArray[np.float32] = difference / np.float32(step)
+        return derivative
 
     def try_options(self, lineage: int) -> Iterator[Progress]:
         """Try the other options of a candidate's draws, one draw at a time."""
@@ -276,10 +322,15 @@ class _Search:
             strategy.tell(points, scores)
 
     def _variables(self, candidate: Candidate, has_options: bool) -> list[Variable]:
-        """Return what is changed of a candidate: its draws, and the pose where it is free."""
+        """Return what is changed of a candidate: its draws, and the pose where it is free.
+
+        Args:
+            candidate: The candidate.
+            has_options: Also draws that jump from one shape to another.
+        """
         variables: list[Variable] = []
         for axis in axes_of(candidate.made):
-            if has_options or not axis.is_discrete:
+            if has_options or not axis.is_stepped:
                 variables.append(DrawVariable(axis))
         if self._target.is_turned_freely:
             variables += pose_variables()

@@ -33,6 +33,10 @@ SIDE = 16  # cells along each side of a box
 SEEDS = 14  # of each family
 _FINE = 3  # cells along a side of such a cell that are counted
 _LEVELS = _FINE**3
+_COARSE = 4  # pixels along a pixel of the coarse images in which seeds are drawn
+_MOST_DRAWN = 800  # seeds at turns that are drawn
+_SOLID = 0.2  # share of a cell that is inside, from which on it is drawn
+_COVERED = 0.3  # share of a coarse pixel from which on it is covered
 _STRETCH_COST = 0.1  # of the similarity, for each unit of poses.stretch
 # Shapes without a meaning, which would fit anything and whose sliders say nothing.
 ABSTRACT = frozenset(
@@ -108,6 +112,11 @@ class SeedIndex:
             families: Only these; all if empty.
         """
         similarity = np.stack([self._similarity(target, yaw) for yaw in target.yaws])
+        if families:
+            wanted = [self.families.index(family) for family in families]
+            similarity[:, ~np.isin(self.family, wanted)] = -np.inf
+        if target.is_turned_freely:
+            similarity = self._with_silhouettes(target, similarity)
         best_yaw = similarity.argmax(0)
         best = similarity.max(0)
 
@@ -115,8 +124,7 @@ class SeedIndex:
         counts: dict[str, int] = {}
         for index in np.argsort(-best, kind="stable"):
             family = self.families[self.family[index]]
-            is_wanted = not families or family in families
-            if not is_wanted or counts.get(family, 0) >= most_per_family:
+            if counts.get(family, 0) >= most_per_family or not np.isfinite(best[index]):
                 continue
             counts[family] = counts.get(family, 0) + 1
             yaw = target.yaws[best_yaw[index]]
@@ -124,6 +132,54 @@ class SeedIndex:
             if len(neighbors) == count:
                 break
         return neighbors
+
+    def _with_silhouettes(
+        self, target: FittingTarget, similarity: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Return the similarities plus the IoU of the silhouettes, where the sum may be large.
+
+        A picture tells more than a mesh that was reconstructed from it.
+
+        Args:
+            target: With pictures.
+            similarity: (turns, N) of the covers.
+
+        Returns:
+            (turns, N), -inf for all but the most similar seeds.
+        """
+        sums = np.full_like(similarity, -np.inf)
+        order = np.argsort(-similarity, axis=None, kind="stable")[:_MOST_DRAWN]
+        for turn, index in zip(*np.unravel_index(order, similarity.shape), strict=True):
+            if np.isfinite(similarity[turn, index]):
+                iou = self._silhouette_iou(target, target.yaws[turn], int(index))
+                sums[turn, index] = similarity[turn, index] + iou
+        return sums
+
+    def _silhouette_iou(self, target: FittingTarget, yaw: float, index: int) -> float:
+        """Return the mean IoU of the cells of a seed, as points in coarse images, with a target.
+
+        Args:
+            target: With views.
+            yaw: Turn of the seed, radians.
+            index: Of the seed.
+        """
+        low, high = target.bounds_along(yaw)
+        is_solid = self.cover[index] * self.norms[index] > _SOLID
+        cells = np.stack(np.nonzero(is_solid.reshape(SIDE, SIDE, SIDE)), axis=1)
+        points = (low + (cells + 0.5) / SIDE * (high - low)) @ rotation(yaw).T
+
+        ious = []
+        for view in target.views:
+            pixels, _ = view.camera.project(points)
+            column, row = np.floor(pixels / _COARSE).astype(np.int64).T
+            side = view.camera.width // _COARSE
+            in_image = (column >= 0) & (row >= 0) & (column < side) & (row < side)
+            drawn = np.zeros((side, side), bool)
+            drawn[row[in_image], column[in_image]] = True
+            blocks = view.drawing.mask.reshape(side, _COARSE, side, _COARSE)
+            mask = blocks.mean((1, 3)) > _COVERED
+            ious.append((drawn & mask).sum() / max((drawn | mask).sum(), 1))
+        return float(np.mean(ious))
 
     def _similarity(self, target: FittingTarget, yaw: float) -> NDArray[np.float32]:
         """Return the similarities (N,) of all seeds with a target, if they are turned by ``yaw``.
