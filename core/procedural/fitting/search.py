@@ -72,9 +72,9 @@ class SearchSettings:
     milliseconds: float = 4500.0
     starts: int = 4
     expectation: float = 0.2
-    steps: tuple[float, ...] = (0.08, 0.3)
+    steps: tuple[float, ...] = (0.2, 0.4)
     least_change: float = 0.01
-    rounds: int = 3
+    rounds: int = 2
     least_gain: float = 0.01
     dampings: tuple[float, ...] = (0.02, 0.3)
     spread: float = 0.15

@@ -1,6 +1,7 @@
 import json
 
 import bpy
+import numpy as np
 import pytest
 
 
@@ -75,4 +76,5 @@ def test_fits_an_object_to_a_mesh_file(maquette, scene_state, tmp_path, capfd):
         here.objects = there.objects
     (root,) = here.objects
     assert json.loads(root["maquette_recipe"])["family"] == "cabinet"
-    assert max(root.dimensions) == pytest.approx(2, abs=0.05)
+    corners = np.array([vertex.co for vertex in root.data.vertices]) * root.scale
+    assert np.ptp(corners, axis=0).max() == pytest.approx(2, abs=0.05)

@@ -108,7 +108,7 @@ def test_undo_shows_the_mesh_again(bottle):
 
 def test_says_that_nothing_fits_and_changes_nothing(creature, scene_state):
     before = scene_state()
-    with pytest.raises(RuntimeError, match="No procedural object fits. The nearest is a"):
+    with pytest.raises(RuntimeError, match=r"No procedural object fits\. The nearest is a"):
         bpy.ops.maquette.make_procedural()
     assert scene_state() == before
     assert creature.visible_get()
