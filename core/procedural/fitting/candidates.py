@@ -58,11 +58,13 @@ class PoseShift:
         yaw: Radians, added.
         scale: (3,) logarithms of factors.
         offset: (3,) added, in longest sides of the target.
+        lean: Radians about X and about Y.
     """
 
     yaw: float = 0.0
     scale: tuple[float, float, float] = (0.0, 0.0, 0.0)
     offset: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    lean: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -165,8 +167,9 @@ def _pose_of(vertices: NDArray[np.float64], genome: Genome, target: FittingTarge
     # Scaled about the middle of the target's box, then moved.
     center = filling.apply(bounds.mean(0)[None])[0] + np.array(genome.shift.offset)
     scale = filling.scale * np.exp(np.array(genome.shift.scale))
-    origin = Pose(yaw, scale, np.zeros(3))
-    return Pose(yaw, scale, center - origin.apply(bounds.mean(0)[None])[0])
+    lean = genome.shift.lean
+    origin = Pose(yaw, scale, np.zeros(3), lean)
+    return Pose(yaw, scale, center - origin.apply(bounds.mean(0)[None])[0], lean)
 
 
 def _score(

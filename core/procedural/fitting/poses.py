@@ -13,21 +13,24 @@ Floats = NDArray[np.floating[Any]]
 
 @dataclass(frozen=True)
 class Pose:
-    """Stretched along its own axes, then turned about Z, then moved.
+    """Stretched along its own axes, then turned about Z, then leaned, then moved.
 
     Attributes:
         yaw: Radians, counter-clockwise seen from above.
         scale: (3,) along the object's axes.
         offset: (3,) where its origin goes.
+        lean: Radians about X and about Y: by how much the frame of the target is not upright.
     """
 
     yaw: float
     scale: NDArray[np.float64]
     offset: NDArray[np.float64]
+    lean: tuple[float, float] = (0.0, 0.0)
 
     def apply(self, points: Floats) -> NDArray[np.float64]:
         """Return points (P, 3) of the object in the frame of the target."""
-        placed: NDArray[np.float64] = (points * self.scale) @ rotation(self.yaw).T + self.offset
+        turn = leaning(self.lean) @ rotation(self.yaw)
+        placed: NDArray[np.float64] = (points * self.scale) @ turn.T + self.offset
         return placed
 
 
@@ -36,6 +39,14 @@ def rotation(yaw: float) -> NDArray[np.float64]:
     cosine = np.cos(yaw)
     sine = np.sin(yaw)
     return np.array(((cosine, -sine, 0.0), (sine, cosine, 0.0), (0.0, 0.0, 1.0)))
+
+
+def leaning(lean: tuple[float, float]) -> NDArray[np.float64]:
+    """Return the rotation (3, 3) about X and then about Y, radians."""
+    about_x = rotation(lean[0])[np.ix_((2, 0, 1), (2, 0, 1))]
+    about_y = rotation(lean[1])[np.ix_((1, 2, 0), (1, 2, 0))]
+    turn: NDArray[np.float64] = about_y @ about_x
+    return turn
 
 
 def turned_bounds(points: Floats, yaw: float) -> NDArray[np.float64]:

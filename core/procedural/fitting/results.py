@@ -25,7 +25,10 @@ _SEARCHED = 0.98  # share of the time after which the search has ended
 
 @dataclass(frozen=True)
 class ProceduralFit:
-    """A procedural object for a mesh, in the frame of the mesh.
+    """A procedural object for a mesh, in the frame of the mesh, upright.
+
+    A frame that was estimated from a picture may lean, and the object agrees if it leans as well.
+    It is placed upright all the same, about its middle.
 
     Attributes:
         family: Of the object.
@@ -156,7 +159,11 @@ def _placed_fit(
     made_center = (made_vertices.min(0) + made_vertices.max(0)) / 2
     scale = fit.pose.scale * factor
     unscaled = made_center - factor * (low + high) / 2
-    origin = fit.pose.apply(unscaled[None])[0]
+
+    # Upright, with its middle where it was.
+    upright = replace(fit.pose, lean=(0.0, 0.0))
+    middle_shift = fit.pose.apply(made_center[None]) - upright.apply(made_center[None])
+    origin = (upright.apply(unscaled[None]) + middle_shift)[0]
     return ProceduralFit(
         family=genome.family,
         seed=genome.seed,

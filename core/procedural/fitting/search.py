@@ -3,6 +3,7 @@
 ::
 
     first genomes (nearest seeds, proposals)    about 20 objects are made and scored
+    the best eight                              their poses, where pictures show the object
     the best four                               one step each
     the best one                                another step, and its options
     the best one                                evolution, until the allowed work is done
@@ -42,7 +43,7 @@ LEAST_SILHOUETTE = 0.90  # IoU with the silhouettes, from which on a fit is offe
 LEAST_FIELD = 0.60  # IoU with the inside of the mesh
 
 _STAGE = "Searching parameters"
-_DRAWING_MILLISECONDS = 6.0  # that drawing and scoring take beside making an object
+_DRAWING_MILLISECONDS = 4.0  # that drawing and scoring take beside making an object
 _OUTSIDE_COST = 0.1  # of the score, for each range by which a point of evolution is outside
 
 
@@ -56,7 +57,9 @@ class SearchSettings:
             made; slow families get fewer.
         starts: Candidates that take a step, at most half of them of one family.
         expectation: Added to the score of a family that a learned head is sure of, when the
-            candidates that take a step are chosen.
+            best candidates are chosen.
+        aligned: Candidates whose pose is improved at first, where it is free.
+        pose_steps: Changes of the numbers of a pose for their derivatives, one step each.
         steps: Changes of a draw for its derivative, of its range: the second one if the first
             changes hardly any pixel.
         least_change: Distance of the features, below which hardly any pixel has changed.
@@ -72,9 +75,11 @@ class SearchSettings:
     milliseconds: float = 4500.0
     starts: int = 4
     expectation: float = 0.2
+    aligned: int = 8
+    pose_steps: tuple[float, ...] = (0.2, 0.1, 0.05)
     steps: tuple[float, ...] = (0.2, 0.4)
     least_change: float = 0.01
-    rounds: int = 2
+    rounds: int = 4
     least_gain: float = 0.01
     dampings: tuple[float, ...] = (0.02, 0.3)
     spread: float = 0.15
@@ -135,16 +140,21 @@ def fit_object(
         yield search.progress()
     first = search.best_of(search.ranking()[0])
 
-    for lineage in search.starts():
+    for lineage in search.starts(settings.aligned):
+        yield from search.align(lineage)
+    for lineage in search.starts(settings.starts):
         yield from search.take_step(lineage)
+        yield from search.align(lineage)
     lineage = search.ranking()[0]
     for _ in range(settings.rounds):
         before = search.best_of(lineage).score.total
         yield from search.take_step(lineage)
+        yield from search.align(lineage)
         if search.best_of(lineage).score.total < before + settings.least_gain:
             break
     yield from search.try_options(lineage)
     yield from search.evolve(search.ranking()[0])
+    yield from search.align(search.ranking()[0])
 
     ranking = search.ranking()
     best = search.best_of(ranking[0])
@@ -204,17 +214,16 @@ class _Search:
         return self._best[lineage]
 
     def ranking(self) -> list[int]:
-        """Return the lineages, the one with the best candidate first."""
-        return sorted(range(len(self._best)), key=lambda i: -self._best[i].score.total)
+        """Return the lineages, the one with the most promising candidate first."""
+        promise = [self._promise(candidate) for candidate in self._best]
+        return sorted(range(len(promise)), key=lambda i: -promise[i])
 
-    def starts(self) -> list[int]:
-        """Return the lineages that take a step: the most promising ones, half of one family."""
-        count = self._settings.starts
+    def starts(self, count: int) -> list[int]:
+        """Return the ``count`` most promising lineages, at most half of them of one family."""
         most = max(1, count // 2)
         chosen: list[int] = []
         families: list[str] = []
-        promise = [self._promise(candidate) for candidate in self._best]
-        for lineage in sorted(range(len(promise)), key=lambda i: -promise[i]):
+        for lineage in self.ranking():
             family = self._best[lineage].genome.family
             if families.count(family) < most and len(chosen) < count:
                 families.append(family)
@@ -234,12 +243,32 @@ class _Search:
 
     def take_step(self, lineage: int) -> Iterator[Progress]:
         """Change all continuous draws and the pose of a candidate together."""
+        variables = self._variables(self._best[lineage], has_options=False)
+        yield from self._step(lineage, variables, self._settings.steps)
+
+    def align(self, lineage: int) -> Iterator[Progress]:
+        """Change the pose of a candidate alone, which needs no other object, in finer steps."""
+        if not self._target.is_turned_freely:
+            return
+        for length in self._settings.pose_steps:
+            yield from self._step(lineage, pose_variables(), (length,))
+
+    def _step(
+        self, lineage: int, variables: Sequence[Variable], lengths: Sequence[float]
+    ) -> Iterator[Progress]:
+        """Change some variables of a candidate together.
+
+        Args:
+            lineage: Of the candidate.
+            variables: To change.
+            lengths: Changes for a derivative; each one if those before hardly change anything.
+        """
         start = self._best[lineage]
         rows = []
         used = []
-        for variable in self._variables(start, has_options=False):
-            for length in self._settings.steps:
-                if self._is_over():
+        for variable in variables:
+            for length in lengths:
+                if self._is_over() and not variable.is_of_pose:
                     return
                 derivative = self._differentiate(lineage, start, variable, length)
                 yield self.progress()
@@ -252,13 +281,11 @@ class _Search:
 
         residual = self._features - start.features()
         for damping in self._settings.dampings:
-            if self._is_over():
-                return
             genome = start.genome
-            lengths = _damped_step(np.stack(rows), residual, damping)
-            for variable, length in zip(used, lengths, strict=True):
-                genome = variable.set_in(genome, variable.start + float(length))
-            self._keep_better(lineage, self._evaluate(genome))
+            changes = _damped_step(np.stack(rows), residual, damping)
+            for variable, change in zip(used, changes, strict=True):
+                genome = variable.set_in(genome, variable.start + float(change))
+            self._keep_better(lineage, self._changed(start, genome))
             yield self.progress()
 
     def _differentiate(
@@ -274,11 +301,7 @@ class _Search:
         """
         step = length if variable.start < 0.5 else -length
         genome = variable.set_in(start.genome, variable.start + step)
-        # Another pose needs no other object.
-        if variable.is_of_pose:
-            changed = place(start.made, genome, self._target)
-        else:
-            changed = self._evaluate(genome)
+        changed = self._changed(start, genome)
         self._keep_better(lineage, changed)
 
         difference = changed.features() - start.features()
@@ -346,6 +369,13 @@ class _Search:
         self.count += 1
         self._spent += self._index.cost_of(genome.family) + _DRAWING_MILLISECONDS
         return evaluate(genome, self._target)
+
+    def _changed(self, start: Candidate, genome: Genome) -> Candidate:
+        """Return the candidate of a genome that differs from ``start``, perhaps in its pose alone."""
+        if genome.values != start.genome.values:
+            return self._evaluate(genome)
+        self._spent += _DRAWING_MILLISECONDS
+        return place(start.made, genome, self._target)
 
     def _keep_better(self, lineage: int, candidate: Candidate) -> None:
         """Keep a candidate if it is better than that of its lineage."""

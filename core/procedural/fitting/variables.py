@@ -18,6 +18,8 @@ _POSE_REACH = {
     "offset 0": 0.2,
     "offset 1": 0.2,
     "offset 2": 0.2,
+    "lean 0": 0.5,
+    "lean 1": 0.5,
 }
 
 
@@ -96,9 +98,6 @@ def _shifted(shift: PoseShift, name: str, change: float) -> PoseShift:
     if name == "yaw":
         return replace(shift, yaw=shift.yaw + change)
     field, _, axis = name.partition(" ")
-    numbers = list(shift.scale if field == "scale" else shift.offset)
+    numbers = list(getattr(shift, field))
     numbers[int(axis)] += change
-    triple = (numbers[0], numbers[1], numbers[2])
-    if field == "scale":
-        return replace(shift, scale=triple)
-    return replace(shift, offset=triple)
+    return replace(shift, **{field: tuple(numbers)})
