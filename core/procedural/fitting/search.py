@@ -371,7 +371,7 @@ class _Search:
         return evaluate(genome, self._target)
 
     def _changed(self, start: Candidate, genome: Genome) -> Candidate:
-        """Return the candidate of a genome that differs from ``start``, perhaps in its pose alone."""
+        """Return the candidate of a genome that differs from ``start``, perhaps in pose alone."""
         if genome.values != start.genome.values:
             return self._evaluate(genome)
         self._spent += _DRAWING_MILLISECONDS

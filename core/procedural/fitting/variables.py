@@ -98,6 +98,13 @@ def _shifted(shift: PoseShift, name: str, change: float) -> PoseShift:
     if name == "yaw":
         return replace(shift, yaw=shift.yaw + change)
     field, _, axis = name.partition(" ")
-    numbers = list(getattr(shift, field))
+    if field == "lean":
+        lean = list(shift.lean)
+        lean[int(axis)] += change
+        return replace(shift, lean=(lean[0], lean[1]))
+    numbers = list(shift.scale if field == "scale" else shift.offset)
     numbers[int(axis)] += change
-    return replace(shift, **{field: tuple(numbers)})
+    triple = (numbers[0], numbers[1], numbers[2])
+    if field == "scale":
+        return replace(shift, scale=triple)
+    return replace(shift, offset=triple)
