@@ -29,15 +29,10 @@ class MAQUETTE_PT_procedural(SidebarPanel, bpy.types.Panel):
 
     @classmethod
     def poll(cls, context: Context) -> bool:
-        obj = context.active_object
-        return obj is not None and (obj.type == 'MESH' or storage.root_of(obj) is not None)
+        return storage.root_of(context.active_object) is not None
 
     def draw_content(self, layout: UILayout, context: Context) -> None:
         root = storage.root_of(context.active_object)
-        if root is None:
-            layout.operator(MAQUETTE_OT_make_procedural.bl_idname, icon='MODIFIER')
-            self.draw_progress(layout)
-            return
         try:
             recipe = storage.read_recipe(root)
         except MeshError:
@@ -54,6 +49,20 @@ class MAQUETTE_PT_procedural(SidebarPanel, bpy.types.Panel):
         column.enabled = context.mode == 'OBJECT' and not is_edited and root.is_editable
         column.prop(root.maquette_procedural, "seed")
         _draw_parameters(column, root, recipe)
+
+
+class MAQUETTE_PT_make_procedural(SidebarPanel, bpy.types.Panel):
+    bl_label = "Make Procedural"
+    bl_options = {'DEFAULT_CLOSED'}
+
+    @classmethod
+    def poll(cls, context: Context) -> bool:
+        obj = context.active_object
+        return obj is not None and obj.type == 'MESH' and storage.root_of(obj) is None
+
+    def draw_content(self, layout: UILayout, context: Context) -> None:
+        layout.operator(MAQUETTE_OT_make_procedural.bl_idname, icon='MODIFIER')
+        self.draw_progress(layout)
 
 
 def _draw_parameters(layout: UILayout, root: bpy.types.Object, recipe: Recipe) -> None:
@@ -133,7 +142,9 @@ def _draw_add_menu(self: bpy.types.Menu, context: Context) -> None:
     )
 
 
-_register_class, _unregister_class = bpy.utils.register_classes_factory((MAQUETTE_PT_procedural,))
+_register_class, _unregister_class = bpy.utils.register_classes_factory(
+    (MAQUETTE_PT_procedural, MAQUETTE_PT_make_procedural)
+)
 
 
 def register() -> None:
