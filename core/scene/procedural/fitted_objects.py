@@ -8,7 +8,7 @@ import bpy
 import numpy as np
 from mathutils import Matrix
 
-from ...arrays import MeshArrays, SourceView, View
+from ...arrays import MeshArrays, View
 from ...procedural.fitting.results import ProceduralFit
 from .. import meshes, source_views
 from ..evaluation.hidden_objects import evaluated_matrices
@@ -30,7 +30,7 @@ class UprightMesh:
     """
 
     mesh: MeshArrays
-    views: tuple[SourceView | View, ...]
+    views: tuple[View, ...]
     to_world: Matrix
 
 
@@ -60,11 +60,12 @@ def upright_mesh(
         colors = meshes.to_arrays(obj.data).colors
     mesh = replace(world_mesh, vertices=vertices.astype(np.float32), colors=colors)
 
-    views: list[SourceView | View] = []
+    views: list[View] = []
     is_level = abs(euler.x) < _LEVEL and abs(euler.y) < _LEVEL
     is_even = max(scale) - min(scale) <= _SAME_SCALE * max(scale)
     if is_level and is_even and min(scale) > 0:
-        for view in source_views.load_views(obj):
+        # Decoded by Blender, which needs no package.
+        for view in source_views.decode_views(source_views.load_views(obj)):
             views.append(replace(view, camera=view.camera.scaled(float(scale[0]))))
     return UprightMesh(mesh, tuple(views), to_world)
 
