@@ -89,6 +89,11 @@ def require_accepted(fit: ProceduralFit) -> None:
     if fit.is_accepted:
         return
     family = fit.family.replace("_", " ")
+    if not fit.is_expected:
+        raise MeshError(
+            f"No procedural object fits. The nearest in shape is a {family} ({fit.agreement()}), "
+            "which the image does not seem to show"
+        )
     raise MeshError(
         f"No procedural object fits. The nearest is a {family}: {fit.agreement()}. At least "
         f"{LEAST_SILHOUETTE:.0%} and {LEAST_FIELD:.0%} are needed"

@@ -10,11 +10,11 @@ from .seed_index import ABSTRACT, read_index
 from .targets import FittingTarget
 
 _SEEDS = 16  # nearest seeds to begin with
-_PICTURE_SEEDS = 28  # the same where only a picture is certain
+_PICTURE_SEEDS = 22  # the same where only a picture is certain
 _MOST_PER_FAMILY = 3
 _PROPOSED_SEEDS = 2  # nearest seeds of a proposed family
 _FAMILIES = 3  # most probable families that are tried
-_LEAST_PROBABILITY = 0.02  # of a family that is tried
+LEAST_PROBABILITY = 0.02  # of a family that is possible
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def first_genomes(target: FittingTarget, proposals: Sequence[FamilyProposal]) ->
     ranked = sorted(proposals, key=lambda proposal: -proposal.probability)
     for proposal in ranked[:_FAMILIES]:
         is_usable = proposal.family in index.families and proposal.family not in ABSTRACT
-        if not is_usable or proposal.probability < _LEAST_PROBABILITY:
+        if not is_usable or proposal.probability < LEAST_PROBABILITY:
             continue
         # Its nearest seeds, of which the first gives the turn, and what the head does not tell.
         nearest = index.nearest(target, _PROPOSED_SEEDS, _PROPOSED_SEEDS, (proposal.family,))

@@ -39,7 +39,8 @@ class ProceduralFit:
         location: (3,) of its origin, meters.
         silhouette: IoU of the silhouettes, 0..1.
         volume: IoU with the inside of the mesh, 0..1.
-        is_accepted: Whether it agrees well enough to be offered.
+        is_accepted: Whether it agrees well enough to be offered, see ``search.Fit``.
+        is_expected: Whether it may be what the picture shows, see there.
         colors: sRGB in 0..1 by the label of a part; empty where none is known.
     """
 
@@ -52,6 +53,7 @@ class ProceduralFit:
     silhouette: float
     volume: float
     is_accepted: bool
+    is_expected: bool = True
     colors: dict[str, Color] = field(default_factory=dict)
 
     def recipe(self, parts: str) -> Recipe:
@@ -174,6 +176,7 @@ def _placed_fit(
         silhouette=fit.score.silhouette,
         volume=fit.score.field,
         is_accepted=fit.is_accepted,
+        is_expected=fit.is_expected,
         colors=dict(colors),
     )
 

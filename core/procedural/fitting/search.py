@@ -3,7 +3,7 @@
 ::
 
     first genomes (nearest seeds, proposals)    about 20 objects are made and scored
-    the best eight                              their poses, where pictures show the object
+    the best six                                their poses, where pictures show the object
     the best four                               one step each
     the best one                                another step, and its options
     the best one                                evolution, until the allowed work is done
@@ -34,7 +34,7 @@ from .candidates import Candidate, Genome, Score, evaluate, place, target_featur
 from .draw_space import axes_of
 from .evolution import EvolutionStrategy
 from .poses import Pose
-from .proposals import FamilyProposal, first_genomes
+from .proposals import LEAST_PROBABILITY, FamilyProposal, first_genomes
 from .seed_index import read_index
 from .targets import FittingTarget
 from .variables import DrawVariable, Variable, pose_variables
@@ -75,7 +75,7 @@ class SearchSettings:
     milliseconds: float = 4500.0
     starts: int = 4
     expectation: float = 0.2
-    aligned: int = 8
+    aligned: int = 6
     pose_steps: tuple[float, ...] = (0.2, 0.1, 0.05)
     steps: tuple[float, ...] = (0.2, 0.4)
     least_change: float = 0.01
@@ -103,6 +103,7 @@ class Fit:
         first_score: Of that.
         families: That were tried, the one that agrees best first.
         evaluations: Objects that were made.
+        is_expected: Whether the learned head thinks the family possible; True without a head.
     """
 
     genome: Genome
@@ -113,12 +114,16 @@ class Fit:
     first_score: Score
     families: tuple[str, ...]
     evaluations: int
+    is_expected: bool = True
 
     @property
     def is_accepted(self) -> bool:
-        """Whether it agrees well enough to be offered."""
-        is_alike = self.score.silhouette >= LEAST_SILHOUETTE
-        return is_alike and self.score.field >= LEAST_FIELD
+        """Whether it agrees well enough to be offered, and may be what the picture shows.
+
+        A cabinet may have the outline of a truck.
+        """
+        is_alike = self.score.silhouette >= LEAST_SILHOUETTE and self.score.field >= LEAST_FIELD
+        return is_alike and self.is_expected
 
 
 def fit_object(
@@ -168,6 +173,7 @@ def fit_object(
         first_score=first.score,
         families=tuple(dict.fromkeys(families)),
         evaluations=search.count,
+        is_expected=search.is_expected(best.genome.family),
     )
 
 
@@ -229,6 +235,12 @@ class _Search:
                 families.append(family)
                 chosen.append(lineage)
         return chosen
+
+    def is_expected(self, family: str) -> bool:
+        """Return whether the learned head thinks a family possible, or there is no head."""
+        if not self._probabilities:
+            return True
+        return self._probabilities.get(family, 0.0) >= LEAST_PROBABILITY
 
     def _promise(self, candidate: Candidate) -> float:
         """Return the score of a candidate, larger where its family is expected."""

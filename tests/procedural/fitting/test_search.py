@@ -72,6 +72,17 @@ def test_a_proposal_is_tried_with_its_draws(mesh_of):
     assert "zeroverse" not in [genome.family for genome in genomes]
 
 
+def test_what_no_picture_shows_is_not_offered(mesh_of):
+    """A cabinet that is fitted well is refused where the head sees a mug."""
+    target = target_of_mesh(mesh_of("cabinet", 5001))
+    fits = []
+    for proposals in ([], [FamilyProposal("mug", 0.99), FamilyProposal("cabinet", 0.001)]):
+        fits.append(run_to_end(fit_object(target, proposals, SearchSettings(evaluations=40))))
+    assert [fit.genome.family for fit in fits] == ["cabinet", "cabinet"]
+    assert [fit.is_accepted for fit in fits] == [True, False]
+    assert not fits[1].is_expected
+
+
 def test_can_be_stopped(mesh_of):
     task = fit_object(target_of_mesh(mesh_of("stool", 5001)), settings=SHORT)
     fractions = [next(task).fraction for _ in range(10)]
