@@ -24,7 +24,7 @@ from .cli import main
 from .images import cut_out, from_image, run_again
 from .photographs import export_cameras, set_real_size, show_photograph, write_masks
 from .photographs import solve as solve_photographs
-from .procedural import add_procedural, edit_procedural
+from .procedural import add_procedural, edit_procedural, make_procedural
 from .properties import cameras as camera_properties
 from .properties import dataset as dataset_properties
 from .properties import finish as finish_properties
@@ -67,6 +67,7 @@ _MODULES = (
     preview_cameras,
     add_procedural,
     edit_procedural,
+    make_procedural,
     solve_photographs,
     set_real_size,
     export_cameras,

@@ -24,7 +24,6 @@ from mathutils import Vector
 
 from ..core.arrays import MeshArrays
 from ..core.cameras import SIDES
-from ..core.errors import ImageError
 from ..core.geometry import surface_outputs
 from ..core.geometry.reshaping.flat_base import has_flat_base
 from ..core.geometry.reshaping.options import (
@@ -43,7 +42,7 @@ from ._compute import ComputeTarget
 from ._results import absolute_path
 from ._task_operator import TaskOperator
 from .properties.history import record_result
-from .properties.paths import file_property, side_name_property, side_property
+from .properties.image_inputs import PHOTO, ImageInputs
 from .properties.scene import (
     FIT,
     KEEP_HOLES,
@@ -54,13 +53,10 @@ from .properties.scene import (
     SMOOTH,
     TEXTURE,
     WEIGHTS,
-    side_image_name,
 )
 
-PHOTO = "photo"  # name of the single image among images that are called by their sides
 _SHAPED = 0.99  # share of the time after which the model is done
 _MADE = 0.95  # share of the time after which the mesh is there
-_NOT_SAVED = frozenset({'SKIP_SAVE'})  # the images of the last call must not come back in the next
 
 
 def start_reconstruction(
@@ -185,36 +181,13 @@ def _put_on_ground(task: Task[MeshArrays]) -> Task[MeshArrays]:
     return mesh.on_ground()
 
 
-class MAQUETTE_OT_reconstruct(TaskOperator, bpy.types.Operator):
+class MAQUETTE_OT_reconstruct(ImageInputs, TaskOperator, bpy.types.Operator):
     """Create a colored mesh from one image, or from images of its sides, at the 3D cursor"""
 
     bl_idname = "maquette.reconstruct"
     bl_label = "Reconstruct"
     bl_options = {'REGISTER', 'UNDO'}
 
-    filepath: file_property(
-        "File",
-        "Image file of the object. If it has no alpha channel, the background is removed "
-        "automatically",
-        _NOT_SAVED,
-    )
-    image: StringProperty(
-        name="Image",
-        description="Name of an image in the current blend file, used instead of an image file",
-        options={'SKIP_SAVE'},
-    )
-    front: side_property("front", _NOT_SAVED)
-    right: side_property("right", _NOT_SAVED)
-    back: side_property("back", _NOT_SAVED)
-    left: side_property("left", _NOT_SAVED)
-    top: side_property("top", _NOT_SAVED)
-    bottom: side_property("bottom", _NOT_SAVED)
-    front_image: side_name_property("front")
-    right_image: side_name_property("right")
-    back_image: side_name_property("back")
-    left_image: side_name_property("left")
-    top_image: side_name_property("top")
-    bottom_image: side_name_property("bottom")
     resolution: IntProperty(**RESOLUTION)
     keep_holes: BoolProperty(**KEEP_HOLES)
     fit: BoolProperty(**FIT)
@@ -255,17 +228,17 @@ class MAQUETTE_OT_reconstruct(TaskOperator, bpy.types.Operator):
     )
 
     def start(self, context: Context) -> Task[ReconstructionOutput]:
-        self._check_choice()
+        self.check_choice()
 
         # The values are copied now, since an image may change while the task waits. What else the
         # conversion needs takes longer and is left to the task.
         images = {
             name: scene_images.image_values(scene_images.image_named(image))
-            for name, image in self._image_names().items()
+            for name, image in self.image_names().items()
         }
         request = ReconstructionRequest(
             photo=absolute_path(self.filepath) if self.filepath else None,
-            sides={side: absolute_path(path) for side, path in self._side_paths().items()},
+            sides={side: absolute_path(path) for side, path in self.side_paths().items()},
             resolution=self.resolution,
             keep_holes=self.keep_holes,
             weights=_results.weights_file(self.weights),
@@ -291,7 +264,7 @@ class MAQUETTE_OT_reconstruct(TaskOperator, bpy.types.Operator):
             obj = _results.add_object(context, name, result.mesh, location)
         obj.rotation_euler = self.rotation
         weights = _results.weights_file(self.weights)
-        facts = _results.origin_facts(", ".join(self._sources()), weights, self.resolution)
+        facts = _results.origin_facts(", ".join(self.image_sources()), weights, self.resolution)
         source_views.store_facts(obj, {**facts, "fit": _results.fit_summary(result.mesh)})
         if self.interactive:
             _results.show_result(context, [obj])
@@ -316,41 +289,9 @@ class MAQUETTE_OT_reconstruct(TaskOperator, bpy.types.Operator):
         for name in ("size", "smooth", "flat_base", "location", "rotation", "name"):
             self.layout.prop(self, name)
 
-    def _side_paths(self) -> dict[str, str]:
-        """Return the image files of the sides that are set."""
-        paths = {side: getattr(self, side) for side in SIDES}
-        return {side: path for side, path in paths.items() if path}
-
-    def _image_names(self) -> dict[str, str]:
-        """Return the names of the images of the file by their side, or ``PHOTO``."""
-        names = {side: getattr(self, side_image_name(side)) for side in SIDES}
-        names[PHOTO] = self.image
-        return {key: name for key, name in names.items() if name}
-
-    def _check_choice(self) -> None:
-        """Check which of the images are set.
-
-        Raises:
-            ImageError: there is none, or too many.
-        """
-        paths = self._side_paths()
-        names = self._image_names()
-        has_sides = bool(paths or names.keys() - {PHOTO})
-        if bool(self.filepath) + bool(self.image) + has_sides != 1:
-            raise ImageError("Choose one image, or images of the object's sides")
-        for side in SIDES:
-            if side in paths and side in names:
-                raise ImageError(f"The {side} has a file and an image. Choose one of them")
-
-    def _sources(self) -> list[str]:
-        """Return the names and paths of the images, sides in their order."""
-        sources = {**self._side_paths(), **self._image_names()}
-        ordered = [sources[key] for key in (*SIDES, PHOTO) if key in sources]
-        return [*ordered, self.filepath] if self.filepath else ordered
-
     def _object_name(self) -> str:
         """Return the name of the new object: the one that is set, or that of its first image."""
-        return self.name or Path(self._sources()[0]).stem
+        return self.name or Path(self.image_sources()[0]).stem
 
 
 register: Callable[[], None]

@@ -17,6 +17,7 @@ from ..operators.procedural.edit_procedural import (
     MAQUETTE_OT_rebuild_procedural,
     MAQUETTE_OT_reset_procedural,
 )
+from ..operators.procedural.make_procedural import MAQUETTE_OT_make_procedural
 from ..operators.properties.procedural import MOST_SLIDERS, slider_name
 from .sidebar import SidebarPanel
 
@@ -48,6 +49,20 @@ class MAQUETTE_PT_procedural(SidebarPanel, bpy.types.Panel):
         column.enabled = context.mode == 'OBJECT' and not is_edited and root.is_editable
         column.prop(root.maquette_procedural, "seed")
         _draw_parameters(column, root, recipe)
+
+
+class MAQUETTE_PT_make_procedural(SidebarPanel, bpy.types.Panel):
+    bl_label = "Make Procedural"
+    bl_options = {'DEFAULT_CLOSED'}
+
+    @classmethod
+    def poll(cls, context: Context) -> bool:
+        obj = context.active_object
+        return obj is not None and obj.type == 'MESH' and storage.root_of(obj) is None
+
+    def draw_content(self, layout: UILayout, context: Context) -> None:
+        layout.operator(MAQUETTE_OT_make_procedural.bl_idname, icon='MODIFIER')
+        self.draw_progress(layout)
 
 
 def _draw_parameters(layout: UILayout, root: bpy.types.Object, recipe: Recipe) -> None:
@@ -127,7 +142,9 @@ def _draw_add_menu(self: bpy.types.Menu, context: Context) -> None:
     )
 
 
-_register_class, _unregister_class = bpy.utils.register_classes_factory((MAQUETTE_PT_procedural,))
+_register_class, _unregister_class = bpy.utils.register_classes_factory(
+    (MAQUETTE_PT_procedural, MAQUETTE_PT_make_procedural)
+)
 
 
 def register() -> None:

@@ -14,6 +14,7 @@ from ..operators.images.cut_out import MAQUETTE_OT_cut_out
 from ..operators.images.from_image import MAQUETTE_OT_try_example
 from ..operators.images.run_again import MAQUETTE_OT_run_again
 from ..operators.open_guide import MAQUETTE_OT_open_guide
+from ..operators.procedural.make_procedural import MAQUETTE_OT_make_procedural
 from ..operators.properties.scene import side_image_name
 from ..operators.reconstruct import MAQUETTE_OT_reconstruct
 from ..operators.results.mark_as_asset import MAQUETTE_OT_mark_as_asset, is_asset_candidate
@@ -58,6 +59,9 @@ class MAQUETTE_PT_reconstruct(SidebarPanel, bpy.types.Panel):
             _fill_button(
                 row.operator(name, text=text, text_ctxt=CONTEXT, icon='MESH_MONKEY'), settings
             )
+        row = layout.row()
+        row.enabled = is_ready and not is_missing
+        _fill_procedural(row.operator(MAQUETTE_OT_make_procedural.bl_idname), settings)
         self.draw_progress(layout)
 
         if has_confidence(context):
@@ -192,6 +196,21 @@ def _fill_button(button: bpy.types.OperatorProperties, settings: bpy.types.Prope
         button.image = settings.image.name if settings.image else ""
         return
     settings.apply_sides_to(button)
+
+
+def _fill_procedural(
+    button: bpy.types.OperatorProperties, settings: bpy.types.PropertyGroup
+) -> None:
+    """Set the properties of the operator that makes a procedural object from the same images."""
+    button.resolution = settings.resolution
+    button.keep_holes = settings.keep_holes
+    button.size = settings.size
+    if settings.source == 'IMAGE':
+        button.image = settings.image.name if settings.image else ""
+    elif settings.source == 'SIDES':
+        settings.apply_sides_to(button)
+    else:
+        button.references = True
 
 
 register, unregister = bpy.utils.register_classes_factory(

@@ -250,7 +250,7 @@ def _count_along(
     second_number = lattice.coordinate(columns, 1)
     depths = columns[lattice.axis]
     corners = np.stack((first_number, second_number, depths), axis=1)[triangles]
-    line, depth, sign = _find_crossings(corners, lattice.count)
+    line, depth, sign = find_crossings(corners, lattice.count)
 
     # Sort the crossings by line and by the first cell beyond them, and add up their signs.
     slot = np.ceil(depth).clip(0, side).astype(np.int64)
@@ -290,7 +290,7 @@ def _count_up_to(keys: Index, queries: NDArray[np.int32], size: int) -> NDArray[
     return np.cumsum(np.bincount(keys, minlength=size), dtype=np.int32).take(queries)
 
 
-def _find_crossings(
+def find_crossings(
     corners: Points, count: tuple[int, int]
 ) -> tuple[Index, NDArray[np.float64], NDArray[np.int8]]:
     """Find where vertical lines through a lattice of integers cross triangles.
@@ -334,7 +334,7 @@ def _crossings_of_rows(
         width: Number of lines of a row.
 
     Returns:
-        As :func:`_find_crossings`.
+        As :func:`find_crossings`.
     """
     # List the lines of each row that are within the triangle, or beside it only by rounding.
     face, rank = expand(row_counts)

@@ -188,6 +188,21 @@ def encode_png(pixels: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.frombuffer(file.getvalue(), np.uint8)
 
 
+def decode_png(data: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return the pixels (H, W, 4) in 0..1 of the bytes (N,) of :func:`encode_png`.
+
+    Raises:
+        ImageError: The bytes are no image.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(data.tobytes())) as image:
+            return np.asarray(image.convert("RGBA"), np.float32) / 255
+    except (OSError, ValueError, SyntaxError) as error:
+        raise ImageError("A stored picture of the object cannot be read") from error
+
+
 def check_size(width: int, height: int, name: str) -> None:
     """Refuse an image that would need too much memory, or in which nothing can be seen.
 

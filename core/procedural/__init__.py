@@ -88,10 +88,7 @@ def make_from_draws(family: str, seed: int, overrides: Mapping[str, float]) -> P
     Raises:
         MeshError: there is no such family.
     """
-    # The first object is made for its values only.
-    original = _recording_generator(family, seed)
-    _generate_object(family, seed, original)
-
+    original, _ = _make_original(family, seed)
     values = {**original.values, **overrides}
     return _generate_object(family, seed, _recording_generator(family, seed, values))
 

@@ -161,11 +161,20 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ask",
         default="standard",
-        choices=("standard", "sides", "inputs", "confidence", "masks", "meaning"),
+        choices=(
+            "standard",
+            "sides",
+            "inputs",
+            "confidence",
+            "masks",
+            "meaning",
+            "procedural",
+        ),
         help="standard: one unposed view and one to four sides; sides: three to six sides; "
         "inputs: stylized images, inaccurate masks and poses; confidence: calibration of the "
         "confidence; masks: foreground masks on photographic backgrounds; meaning: families, "
-        "parts, retrieval and parameters (%(default)s)",
+        "parts, retrieval and parameters; procedural: objects that Make Procedural finds "
+        "(%(default)s)",
     )
     parser.add_argument("--limit", type=int, help="evaluate this many objects (default: all)")
     add_resolution_argument(parser)

@@ -20,6 +20,14 @@ def _family_item(name: str) -> tuple[str, str, str]:
     return name, words.title(), f"A different {words} for every seed"
 
 
+PARTS = {
+    "name": "Parts",
+    "description": "How its parts are kept apart",
+    "items": (
+        ('GROUPS', "Vertex Groups", "One mesh with a vertex group and materials for each part"),
+        ('OBJECTS', "Objects", "One object for each part, below an empty"),
+    ),
+}
 _FAMILY_ITEMS = [_family_item(name) for name in sorted(FAMILIES)]
 
 
@@ -54,14 +62,7 @@ class MAQUETTE_OT_add_procedural(bpy.types.Operator):
     )
     seed: IntProperty(name="Seed", description="Random seed of the object", default=0, min=0)
     size: FloatProperty(**SIZE)
-    parts: EnumProperty(
-        name="Parts",
-        description="How its parts are kept apart",
-        items=(
-            ('GROUPS', "Vertex Groups", "One mesh with a vertex group and materials for each part"),
-            ('OBJECTS', "Objects", "One object for each part, below an empty"),
-        ),
-    )
+    parts: EnumProperty(**PARTS)
 
     @classmethod
     def poll(cls, context: Context) -> bool:

@@ -7,6 +7,7 @@ LABELS = {
     "Automatic": "自动",
     "Back": "后",
     "Back Image": "后视图像",
+    "Beside the Mesh": "放在网格旁边",
     "Better Half": "较好的一半",
     "Blender's Python": "Blender 的 Python",
     "Block-out": "粗模",
@@ -71,6 +72,7 @@ LABELS = {
     "Looks symmetric": "看起来对称",
     "Loose Parts": "松散块",
     "Make Mesh": "生成网格",
+    "Make Procedural": "转为程序化",
     "Make Symmetric": "使对称",
     "Maquette needs {}. Install it here (0.25 GB to download, 1 GB on the disk), or choose a "
     "Python that has it in Maquette's preferences.": (
@@ -91,6 +93,7 @@ LABELS = {
     "No reference is visible. Add one with Add > Image > Reference": (
         "没有可见的参考。请用“添加 > 图像 > 参考”添加一个"
     ),
+    "Objects": "物体",
     "Offset": "偏移",
     "Online access is off: allow it in Preferences > System > Network.": (
         "联网访问已关闭：请在“偏好设置 > 系统 > 网络”中允许。"
@@ -99,6 +102,7 @@ LABELS = {
     "Other Half": "另一半",
     "Output": "输出",
     "Parameter": "参数",
+    "Parts": "部件",
     "Photographs": "照片",
     "Points": "点云",
     "Preset": "预设",
@@ -161,6 +165,7 @@ LABELS = {
     "Turnaround Sheet": "多视图页",
     "Unload After": "卸载延时",
     "Unload After (Seconds)": "卸载延时（秒）",
+    "Use Nearest": "使用最接近的",
     "Value": "值",
     "Vertex Groups": "顶点组",
     "Voxels": "体素",

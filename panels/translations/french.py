@@ -7,6 +7,7 @@ LABELS = {
     "Automatic": "Automatique",
     "Back": "Arrière",
     "Back Image": "Image de l'arrière",
+    "Beside the Mesh": "À côté du maillage",
     "Better Half": "Meilleure moitié",
     "Blender's Python": "Python de Blender",
     "Block-out": "Ébauche",
@@ -71,6 +72,7 @@ LABELS = {
     "Looks symmetric": "Paraît symétrique",
     "Loose Parts": "Parties libres",
     "Make Mesh": "Créer un maillage",
+    "Make Procedural": "Rendre procédural",
     "Make Symmetric": "Rendre symétrique",
     "Maquette needs {}. Install it here (0.25 GB to download, 1 GB on the disk), or choose a "
     "Python that has it in Maquette's preferences.": (
@@ -91,6 +93,7 @@ LABELS = {
     "No reference is visible. Add one with Add > Image > Reference": (
         "Aucune référence n'est visible. Ajoutez-en une avec Ajouter > Image > Référence"
     ),
+    "Objects": "Objets",
     "Offset": "Décalage",
     "Online access is off: allow it in Preferences > System > Network.": (
         "L'accès en ligne est désactivé : autorisez-le dans Préférences > Système > Réseau."
@@ -99,6 +102,7 @@ LABELS = {
     "Other Half": "Autre moitié",
     "Output": "Sortie",
     "Parameter": "Paramètre",
+    "Parts": "Parties",
     "Photographs": "Photographies",
     "Points": "Points",
     "Preset": "Préréglage",
@@ -163,6 +167,7 @@ LABELS = {
     "Turnaround Sheet": "Planche de vues",
     "Unload After": "Décharger après",
     "Unload After (Seconds)": "Décharger après (secondes)",
+    "Use Nearest": "Utiliser le plus proche",
     "Value": "Valeur",
     "Vertex Groups": "Groupes de sommets",
     "Voxels": "Voxels",

@@ -7,6 +7,7 @@ LABELS = {
     "Automatic": "Automatisch",
     "Back": "Hinten",
     "Back Image": "Bild von hinten",
+    "Beside the Mesh": "Neben dem Mesh",
     "Better Half": "Bessere Hälfte",
     "Blender's Python": "Python von Blender",
     "Block-out": "Rohform",
@@ -71,6 +72,7 @@ LABELS = {
     "Looks symmetric": "Sieht symmetrisch aus",
     "Loose Parts": "Lose Teile",
     "Make Mesh": "Mesh erstellen",
+    "Make Procedural": "Prozedural machen",
     "Make Symmetric": "Symmetrisch",
     "Maquette needs {}. Install it here (0.25 GB to download, 1 GB on the disk), or choose a "
     "Python that has it in Maquette's preferences.": (
@@ -91,6 +93,7 @@ LABELS = {
     "No reference is visible. Add one with Add > Image > Reference": (
         "Keine Referenz ist sichtbar. Füge eine mit Hinzufügen > Bild > Referenz hinzu"
     ),
+    "Objects": "Objekte",
     "Offset": "Versatz",
     "Online access is off: allow it in Preferences > System > Network.": (
         "Der Online-Zugriff ist aus: Erlaube ihn unter Einstellungen > System > Netzwerk."
@@ -99,6 +102,7 @@ LABELS = {
     "Other Half": "Andere Hälfte",
     "Output": "Ausgabe",
     "Parameter": "Parameter",
+    "Parts": "Teile",
     "Photographs": "Fotos",
     "Points": "Punkte",
     "Preset": "Voreinstellung",
@@ -163,6 +167,7 @@ LABELS = {
     "Turnaround Sheet": "Ansichtenblatt",
     "Unload After": "Entladen nach",
     "Unload After (Seconds)": "Entladen nach (Sekunden)",
+    "Use Nearest": "Ähnlichstes verwenden",
     "Value": "Wert",
     "Vertex Groups": "Vertexgruppen",
     "Voxels": "Voxel",

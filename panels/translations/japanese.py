@@ -7,6 +7,7 @@ LABELS = {
     "Automatic": "自動",
     "Back": "後",
     "Back Image": "後の画像",
+    "Beside the Mesh": "メッシュの横に置く",
     "Better Half": "良い方の半分",
     "Blender's Python": "Blender の Python",
     "Block-out": "ブロックアウト",
@@ -71,6 +72,7 @@ LABELS = {
     "Looks symmetric": "対称のようです",
     "Loose Parts": "離れたパーツ",
     "Make Mesh": "メッシュを作成",
+    "Make Procedural": "プロシージャル化",
     "Make Symmetric": "対称化",
     "Maquette needs {}. Install it here (0.25 GB to download, 1 GB on the disk), or choose a "
     "Python that has it in Maquette's preferences.": (
@@ -91,6 +93,7 @@ LABELS = {
     "No reference is visible. Add one with Add > Image > Reference": (
         "リファレンスが表示されていません。「追加 > 画像 > 参照」で追加してください"
     ),
+    "Objects": "オブジェクト",
     "Offset": "オフセット",
     "Online access is off: allow it in Preferences > System > Network.": (
         "オンラインアクセスが無効です。「プリファレンス > システム > ネットワーク」で許可してく"
@@ -100,6 +103,7 @@ LABELS = {
     "Other Half": "もう一方の半分",
     "Output": "出力",
     "Parameter": "パラメーター",
+    "Parts": "パーツ",
     "Photographs": "写真",
     "Points": "点群",
     "Preset": "プリセット",
@@ -162,6 +166,7 @@ LABELS = {
     "Turnaround Sheet": "設定画シート",
     "Unload After": "解放までの時間",
     "Unload After (Seconds)": "解放までの時間（秒）",
+    "Use Nearest": "最も近いものを使う",
     "Value": "値",
     "Vertex Groups": "頂点グループ",
     "Voxels": "ボクセル",

@@ -7,6 +7,7 @@ LABELS = {
     "Automatic": "Automático",
     "Back": "Atrás",
     "Back Image": "Imagen de atrás",
+    "Beside the Mesh": "Junto a la malla",
     "Better Half": "Mejor mitad",
     "Blender's Python": "Python de Blender",
     "Block-out": "Forma básica",
@@ -71,6 +72,7 @@ LABELS = {
     "Looks symmetric": "Parece simétrico",
     "Loose Parts": "Partes sueltas",
     "Make Mesh": "Crear malla",
+    "Make Procedural": "Hacer procedural",
     "Make Symmetric": "Hacer simétrico",
     "Maquette needs {}. Install it here (0.25 GB to download, 1 GB on the disk), or choose a "
     "Python that has it in Maquette's preferences.": (
@@ -91,6 +93,7 @@ LABELS = {
     "No reference is visible. Add one with Add > Image > Reference": (
         "No hay ninguna referencia visible. Agregue una con Agregar > Imagen > Referencia"
     ),
+    "Objects": "Objetos",
     "Offset": "Desplazamiento",
     "Online access is off: allow it in Preferences > System > Network.": (
         "El acceso a Internet está desactivado: permítalo en Preferencias > Sistema > Red."
@@ -99,6 +102,7 @@ LABELS = {
     "Other Half": "Otra mitad",
     "Output": "Salida",
     "Parameter": "Parámetro",
+    "Parts": "Partes",
     "Photographs": "Fotografías",
     "Points": "Puntos",
     "Preset": "Preajuste",
@@ -163,6 +167,7 @@ LABELS = {
     "Turnaround Sheet": "Hoja de vistas",
     "Unload After": "Descargar tras",
     "Unload After (Seconds)": "Descargar tras (segundos)",
+    "Use Nearest": "Usar el más parecido",
     "Value": "Valor",
     "Vertex Groups": "Grupos de vértices",
     "Voxels": "Vóxeles",

@@ -83,3 +83,15 @@ def test_it_is_hidden_for_other_objects(addon):
     assert not Panel.poll(bpy.context)
     bpy.ops.mesh.primitive_cube_add()
     assert not Panel.poll(bpy.context)
+
+
+def test_any_other_mesh_can_be_made_procedural(addon):
+    from maquette.panels.procedural import MAQUETTE_PT_make_procedural as Panel
+
+    assert not Panel.poll(bpy.context)
+    bpy.ops.mesh.primitive_cube_add()
+    assert Panel.poll(bpy.context)
+    bpy.ops.maquette.add_procedural(family="table")
+    assert not Panel.poll(bpy.context)
+    bpy.ops.object.camera_add()
+    assert not Panel.poll(bpy.context)

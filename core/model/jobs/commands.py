@@ -123,8 +123,8 @@ def run_evaluation(  # noqa: PLR0913 plain arguments, as they come from the comm
         datasets: training sets.
         split: "train", "validation" or "test".
         ask: what to evaluate: "standard", "sides" or "inputs" (see ``evaluation.test_cases``),
-            "confidence" (see ``evaluation.confidence``), or "masks" (see
-            ``evaluation.foreground``).
+            "confidence" (see ``evaluation.confidence``), "masks" (see
+            ``evaluation.foreground``), or "procedural" (see ``evaluation.procedural``).
         limit: number of objects; None for all.
         resolution: cells along the longest side.
         weights: of the model; None for the bundled ones.
@@ -137,9 +137,9 @@ def run_evaluation(  # noqa: PLR0913 plain arguments, as they come from the comm
         WeightsError: the weights are missing or damaged.
     """
     yield from _prepare_worker()
-    from ..evaluation import confidence, evaluate, foreground, test_cases
+    from ..evaluation import confidence, evaluate, foreground, procedural, test_cases
 
-    # Two suites have metrics of their own.
+    # Three suites have metrics of their own.
     if ask == "confidence":
         calibration = yield from confidence.evaluate_confidence(
             datasets, split, limit, resolution, weights
@@ -148,6 +148,11 @@ def run_evaluation(  # noqa: PLR0913 plain arguments, as they come from the comm
     if ask == "masks":
         ious = yield from foreground.evaluate_masks(datasets, split, panoramas, limit, weights)
         return foreground.format_mask_scores(ious)
+    if ask == "procedural":
+        fits = yield from procedural.evaluate_procedural(
+            datasets, split, limit, resolution, weights, log
+        )
+        return procedural.format_scores(fits)
     # The others differ in their inputs only.
     suites = {
         "standard": test_cases.INPUT_VARIANTS,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import bpy
 import numpy as np
@@ -12,7 +13,7 @@ from ...errors import MeshError
 from ...procedural.parts import Part, ProceduralObject
 from ...procedural.recipes import Recipe, make
 from .. import materials
-from ..procedural_objects import fill_mesh
+from ..procedural_objects import fill_mesh, set_look
 from . import generated_materials, hand_edits, storage
 
 _SlotKey = tuple[str, int]  # label of a part, and which finish of that label
@@ -66,6 +67,29 @@ def rebuild(root: bpy.types.Object, recipe: Recipe, discard_edits: bool = False)
     made = make(recipe)
     _build(root, made, _split_parts(root, before))
     storage.store_recipe(root, recipe)
+
+
+def set_part_colors(
+    root: bpy.types.Object, colors: Mapping[str, tuple[float, float, float]]
+) -> None:
+    """Give the materials of a procedural object, as it was built, other colors.
+
+    They are no longer as they were generated, so that they stay when parameters are changed.
+
+    Args:
+        root: Holds the recipe.
+        colors: sRGB in 0..1 by the label of a part; other parts keep theirs.
+    """
+    made = make(storage.read_recipe(root))
+    split = _split_parts(root, made)
+    for obj in storage.part_objects(root):
+        parts = split[obj.get(storage.PART, "")]
+        part_keys = _part_keys(parts)
+        for slot, key in enumerate(_slot_keys(parts)):
+            part = parts[part_keys.index(key)]
+            if part.label in colors:
+                look = replace(part, color=colors[part.label], metallic=0.0)
+                set_look(obj.data.materials[slot], look)
 
 
 def has_hand_edits(root: bpy.types.Object) -> bool:

@@ -1,47 +1,78 @@
-"""``maquette procedural``: a procedural object with chosen parameters."""
+"""``maquette procedural``: a procedural object of chosen parameters, or fitted to a picture."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 import bpy
+import numpy as np
+from mathutils import Matrix
 
 from ....core.console import print_line, silence_stdout
 from ....core.errors import MeshError
+from ....core.jobs.task import Task
+from ....core.model.jobs.reconstruct import ReconstructionRequest
 from ....core.procedural import FAMILIES
 from ....core.procedural.parameters import Parameter, list_parameters
 from ....core.procedural.recipes import PARTS, SEED, Recipe, make, set_value
 from ....core.scene import exporting
-from ....core.scene.importing.mesh_import import temporary_data
+from ....core.scene.importing.mesh_import import SUFFIXES as MESH_SUFFIXES
+from ....core.scene.importing.mesh_import import (
+    imported_objects,
+    temporary_data,
+    world_triangles,
+)
 from ....core.scene.procedural import storage
+from ... import _compute
 from ...procedural.add_procedural import add_on_ground
+from ...procedural.make_procedural import (
+    FittedMesh,
+    add_fitted,
+    fit_picture,
+    fitting_target,
+    require_accepted,
+    start_fitting,
+)
 from ...properties.scene import SIZE
-from ..command import Command, number_within
+from ...reconstruct import start_reconstruction
+from ..command import (
+    Command,
+    add_keep_holes_argument,
+    add_weights_argument,
+    number_within,
+    run_with_progress_line,
+)
 
 _SEED_LIMITS = {"min": 0, "max": 2**31 - 1}
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("family", help="kind of object, such as chair")
+    parser.add_argument(
+        "subject",
+        metavar="FAMILY|IMAGE|MESH",
+        help="kind of object, such as chair; or an image or a mesh file, to which a procedural "
+        "object is fitted",
+    )
     parser.add_argument(
         "--seed",
         type=number_within(int, _SEED_LIMITS),
-        default=0,
-        help="random seed of all values that are not set (%(default)s)",
+        help="of a family: random seed of all values that are not set (0)",
     )
     parser.add_argument(
         "--set",
         action="append",
         default=[],
         metavar="ADDRESS=VALUE",
-        help="change a parameter; of a choice the option or its index. May be given several times",
+        help="of a family: change a parameter; of a choice the option or its index. May be given "
+        "several times",
     )
     parser.add_argument(
         "--size",
         type=number_within(float, SIZE),
-        default=SIZE["default"],
-        help="longest side of the unchanged object in meters (%(default)s)",
+        help="longest side in meters, of a family that of the unchanged object (1; of a mesh file "
+        "its own)",
     )
     parser.add_argument(
         "--parts",
@@ -49,6 +80,13 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         default=PARTS[0].lower(),
         help="one mesh with a vertex group for each part, or one object for each (%(default)s)",
     )
+    parser.add_argument(
+        "--nearest",
+        action="store_true",
+        help="of an image or a mesh: make the most similar object also if it does not agree well",
+    )
+    add_keep_holes_argument(parser)
+    add_weights_argument(parser)
     parser.add_argument("--list", action="store_true", help="print the parameters and their ranges")
     parser.add_argument("-o", "--output", type=Path, help="mesh file or .blend file to write")
 
@@ -56,21 +94,90 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 def _run_command(arguments: argparse.Namespace) -> int:
     if not arguments.list and not arguments.output:
         arguments.error("give -o FILE, --list, or both")
-    if arguments.family not in FAMILIES:
+    suffix = Path(arguments.subject).suffix.lower()
+    is_file = arguments.subject not in FAMILIES and bool(suffix)
+    if arguments.subject not in FAMILIES and not is_file:
         names = ", ".join(sorted(FAMILIES))
-        arguments.error(f"there is no family {arguments.family!r}. Available families: {names}")
+        arguments.error(
+            f"there is no family {arguments.subject!r}, and it is no image or mesh file. Available "
+            f"families: {names}"
+        )
+    if is_file and (arguments.set or arguments.seed is not None):
+        arguments.error("--seed and --set are for families: an image gives the parameters")
+    if not is_file and arguments.nearest:
+        arguments.error("--nearest is for images and mesh files")
     if arguments.output:
         exporting.check_export_path(arguments.output)
 
-    recipe = Recipe(arguments.family, arguments.seed, arguments.size, arguments.parts.upper())
+    if is_file:
+        return _run_fit(arguments, suffix in MESH_SUFFIXES)
+    return _run_family(arguments)
+
+
+def _run_family(arguments: argparse.Namespace) -> int:
+    """Make the object of a family."""
+    size = arguments.size or SIZE["default"]
+    recipe = Recipe(arguments.subject, arguments.seed or 0, size, arguments.parts.upper())
     for text in arguments.set:
         recipe = _set_from_text(recipe, text)
     if arguments.list:
-        for parameter in list_parameters(make(recipe)):
-            print_line(_describe(parameter))
+        _print_parameters(recipe)
     if arguments.output:
-        print_line(_write(recipe, arguments.output))
+        print_line(_write(lambda: add_on_ground(bpy.context, recipe), arguments.output, recipe))
     return 0
+
+
+def _run_fit(arguments: argparse.Namespace, is_mesh: bool) -> int:
+    """Fit an object to an image or a mesh file."""
+    path = Path(arguments.subject)
+    if is_mesh:
+        task = _fit_mesh_file(path, arguments.size)
+    else:
+        request = ReconstructionRequest(
+            photo=path,
+            keep_holes=arguments.keep_holes,
+            weights=arguments.weights,
+            device=_compute.chosen_device(),
+        )
+        making = start_reconstruction(request, arguments.size or SIZE["default"])
+        task = fit_picture(fitting_target(False), making)
+    fit = run_with_progress_line(task).fit
+    if not arguments.nearest:
+        require_accepted(fit)
+
+    parts = arguments.parts.upper()
+    recipe = fit.recipe(parts)
+    if arguments.list:
+        _print_parameters(recipe)
+    if arguments.output:
+        line = _write(
+            lambda: add_fitted(bpy.context, fit, parts, Matrix()), arguments.output, recipe
+        )
+        print_line(f"{line}, {fit.agreement()}")
+    return 0
+
+
+def _fit_mesh_file(path: Path, size: float | None) -> Task[FittedMesh]:
+    """Return the task that fits an object to all that a mesh file shows.
+
+    Args:
+        path: The file.
+        size: Longest side, meters; None for that of the file.
+
+    Raises:
+        MeshError: The file cannot be read, or has no face.
+    """
+    with silence_stdout(), imported_objects(path) as objects:
+        mesh = world_triangles(objects)
+    if size is not None:
+        extent = float(np.ptp(mesh.vertices, axis=0).max())
+        mesh = mesh.offset_and_scaled(np.zeros(3), size / extent)
+    return start_fitting(fitting_target(False), mesh, ())
+
+
+def _print_parameters(recipe: Recipe) -> None:
+    for parameter in list_parameters(make(recipe)):
+        print_line(_describe(parameter))
 
 
 def _set_from_text(recipe: Recipe, text: str) -> Recipe:
@@ -119,10 +226,16 @@ def _describe(parameter: Parameter) -> str:
     return f"{parameter.address}={parameter.value:.6g}\t{span}\t{parameter.label}"
 
 
-def _write(recipe: Recipe, path: Path) -> str:
-    """Write the object of ``recipe`` to a file, and return a line on it."""
+def _write(add: Callable[[], bpy.types.Object], path: Path, recipe: Recipe) -> str:
+    """Write a procedural object to a file, and return a line on it.
+
+    Args:
+        add: Adds it to the scene, from which it is removed again.
+        path: File to write.
+        recipe: Of it.
+    """
     with temporary_data(), silence_stdout():
-        root = add_on_ground(bpy.context, recipe)
+        root = add()
         objects = [root, *(obj for obj in storage.part_objects(root) if obj != root)]
         exporting.write_meshes(path, *objects)
         faces = sum(len(obj.data.polygons) for obj in storage.part_objects(root))
@@ -131,7 +244,7 @@ def _write(recipe: Recipe, path: Path) -> str:
 
 COMMAND = Command(
     name="procedural",
-    help="make a procedural object, such as a chair, with parameters to choose",
+    help="make a procedural object with parameters: of a kind, such as a chair, or from an image",
     add_arguments=_add_arguments,
     run=_run_command,
 )

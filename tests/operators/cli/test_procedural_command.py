@@ -1,6 +1,7 @@
 import json
 
 import bpy
+import numpy as np
 import pytest
 
 
@@ -45,6 +46,10 @@ def test_writes_a_glb(maquette, tmp_path, capfd):
     [
         (["nosuch", "--list"], 2, "no family"),
         (["chair"], 2, "--list"),
+        (["chair", "--list", "--nearest"], 2, "for images"),
+        (["photo.png", "--list", "--seed", "1"], 2, "for families"),
+        (["missing.png", "--list"], 1, "missing.png"),
+        (["missing.glb", "--list"], 1, "does not exist"),
         (["chair", "--list", "--set", "width"], 1, "ADDRESS=VALUE"),
         (["chair", "--list", "--set", "widht=1"], 1, "width"),
         (["chair", "--list", "--set", "width=9"], 1, "0.6"),
@@ -55,3 +60,21 @@ def test_writes_a_glb(maquette, tmp_path, capfd):
 def test_wrong_arguments_are_refused(maquette, capfd, arguments, code, text):
     assert maquette("procedural", *arguments) == code
     assert text in capfd.readouterr().err
+
+
+def test_fits_an_object_to_a_mesh_file(maquette, scene_state, tmp_path, capfd):
+    assert maquette("procedural", "cabinet", "--seed", 5001, "-o", tmp_path / "mesh.glb") == 0
+    before = scene_state()
+    out = tmp_path / "fitted.blend"
+    assert maquette("procedural", tmp_path / "mesh.glb", "--size", 2, "--list", "-o", out) == 0
+    assert scene_state() == before
+    lines = capfd.readouterr().out.splitlines()
+    assert lines[-1].startswith(f"{out}: cabinet, ")
+    assert "silhouette" in lines[-1]
+    assert any(line.startswith("width=") for line in lines)
+    with bpy.data.libraries.load(str(out)) as (there, here):
+        here.objects = there.objects
+    (root,) = here.objects
+    assert json.loads(root["maquette_recipe"])["family"] == "cabinet"
+    corners = np.array([vertex.co for vertex in root.data.vertices]) * root.scale
+    assert np.ptp(corners, axis=0).max() == pytest.approx(2, abs=0.05)

@@ -1,0 +1,91 @@
+import numpy as np
+import pytest
+from maquette.core.jobs.task import run_to_end
+from maquette.core.procedural import make_from_draws
+from maquette.core.procedural.fitting.proposals import FamilyProposal, first_genomes
+from maquette.core.procedural.fitting.search import SearchSettings, fit_object
+from maquette.core.procedural.fitting.targets import target_of_mesh
+
+SHORT = SearchSettings(evaluations=90)
+
+
+def test_a_seed_that_was_never_indexed_is_fitted(mesh_of):
+    target = target_of_mesh(mesh_of("bottle", 5003))
+    fit = run_to_end(fit_object(target, settings=SHORT))
+    assert fit.genome.family == "bottle"
+    assert fit.score.total > fit.first_score.total + 0.02
+    assert fit.score.silhouette > 0.95
+    assert fit.score.field > 0.9
+    assert fit.is_accepted
+    assert fit.evaluations <= SHORT.evaluations + 20  # the last generation is not broken off
+
+
+def leg_thickness(genome, pose):
+    """The thickness of the legs of a table, in longest sides of the target."""
+    made = make_from_draws(genome.family, genome.seed, genome.values)
+    leg = next(part for part in made.parts if part.label == "leg")
+    return float((np.ptp(leg.mesh.vertices, axis=0) * pose.scale)[:2].mean())
+
+
+@pytest.mark.parametrize("thick", [0.025, 0.05])
+def test_the_legs_of_a_table_become_as_thick_as_they_are(mesh_of, thick):
+    values = {"make_legs.thick": thick}
+    target = target_of_mesh(mesh_of("table", 0, **values))
+    fit = run_to_end(fit_object(target, settings=SearchSettings(evaluations=220)))
+    true = make_from_draws("table", 0, values)
+    leg = next(part for part in true.parts if part.label == "leg")
+    wanted = float(np.ptp(leg.mesh.vertices, axis=0)[:2].mean())
+    assert fit.genome.family == "table"
+    assert leg_thickness(fit.genome, fit.pose) == pytest.approx(wanted, rel=0.15)
+
+
+def test_nothing_fits_a_creature(creature):
+    low = creature.vertices.min(0)
+    high = creature.vertices.max(0)
+    size = float((high - low).max())
+    target = target_of_mesh(creature.offset_and_scaled(-(low + high) / 2, 1 / size))
+    fit = run_to_end(fit_object(target, settings=SHORT))
+    assert not fit.is_accepted
+    assert fit.score.total > 0.4
+
+
+def test_the_same_target_gives_the_same_result(mesh_of):
+    target = target_of_mesh(mesh_of("stool", 5001))
+    settings = SearchSettings(evaluations=40)
+    fits = [run_to_end(fit_object(target, settings=settings)) for _ in range(2)]
+    assert fits[0].genome == fits[1].genome
+    assert fits[0].score == fits[1].score
+
+
+def test_a_proposal_is_tried_with_its_draws(mesh_of):
+    target = target_of_mesh(mesh_of("mug", 5001))
+    proposals = [
+        FamilyProposal("traffic_cone", 0.9, ({"height": 1.0},)),
+        FamilyProposal("zeroverse", 0.5),
+        FamilyProposal("other", 0.4),
+        FamilyProposal("chair", 0.001),
+    ]
+    genomes = first_genomes(target, proposals)
+    proposed = [genome for genome in genomes if genome.values]
+    assert [genome.family for genome in proposed] == ["traffic_cone"]
+    assert proposed[0].values == {"height": 1.0}
+    assert "zeroverse" not in [genome.family for genome in genomes]
+
+
+def test_what_no_picture_shows_is_not_offered(mesh_of):
+    """A cabinet that is fitted well is refused where the head sees a mug."""
+    target = target_of_mesh(mesh_of("cabinet", 5001))
+    fits = []
+    for proposals in ([], [FamilyProposal("mug", 0.99), FamilyProposal("cabinet", 0.001)]):
+        fits.append(run_to_end(fit_object(target, proposals, SearchSettings(evaluations=40))))
+    assert [fit.genome.family for fit in fits] == ["cabinet", "cabinet"]
+    assert [fit.is_accepted for fit in fits] == [True, False]
+    assert not fits[1].is_expected
+
+
+def test_can_be_stopped(mesh_of):
+    task = fit_object(target_of_mesh(mesh_of("stool", 5001)), settings=SHORT)
+    fractions = [next(task).fraction for _ in range(10)]
+    task.close()
+    assert fractions == sorted(fractions)
+    assert 0 < fractions[-1] < 0.5
