@@ -231,8 +231,8 @@ def _data_begin(file: io.BufferedIOBase | Any, name: str) -> int:
     extra_length = int.from_bytes(file.read(2), "little")
     array_begin = info.header_offset + _MARK_PLACE + name_length + extra_length
     file.seek(array_begin)
-    np.lib.format.read_magic(file)
-    np.lib.format.read_array_header_1_0(file)
+    np.lib.format.read_magic(file)  # type: ignore[no-untyped-call]
+    np.lib.format.read_array_header_1_0(file)  # type: ignore[no-untyped-call]
     return int(file.tell())
 
 

@@ -20,6 +20,7 @@ import numpy as np
 from ...core import atomic_files
 from ...core.errors import LibraryError, MeshError
 from ...core.folder_lock import lock_folder
+from ...core.jobs import temporary_folders
 from ...core.jobs.task import Progress, Task, subtask
 from ...core.library.index_file import LibraryIndex, is_index, read_index, write_index
 from ...core.library.records import (
@@ -35,6 +36,7 @@ from ...core.model.jobs import embedding as embedding_job  # without torch, unti
 from ...core.scene.importing.mesh_import import SUFFIXES
 from ...core.scene.library.asset_files import BLEND, list_assets
 from ...core.scene.library.asset_rendering import render_assets
+from ...core.scene.library.scene_assets import SceneAssets
 from .._compute import ComputeTarget
 from ._rendering import AssetRenderer
 
@@ -45,20 +47,8 @@ COLLECTION = 'COLLECTION'
 _ASSETS_PER_JOB = 4  # so that little is lost by a stop
 _SAVE_SECONDS = 30.0  # between two times that the index is written
 _SAVE_SHARE = 0.05  # of the time that writing the index may take
+_RENDERED = 0.9  # share of the time of an asset until it is embedded
 _SCANNED = 0.05  # share of the progress until all files are compared
-
-
-@dataclass(frozen=True)
-class SceneAssets:
-    """The objects of a collection of the open file, written to a file of their own.
-
-    Attributes:
-        file: With the objects.
-        digests: Of each object's shape and materials, by its asset.
-    """
-
-    file: Path
-    digests: Mapping[AssetName, str]
 
 
 @dataclass(frozen=True)
@@ -107,6 +97,28 @@ class IndexReport:
         return f"{text}, {self.seconds:.0f} s"
 
 
+def index_libraries(
+    sources: Sequence[LibrarySource],
+    target: ComputeTarget,
+    renderer: AssetRenderer,
+    rebuild: bool = False,
+) -> Task[list[IndexReport]]:
+    """Bring the indexes of libraries up to date, one after the other; see :func:`index_library`."""
+    reports = []
+    try:
+        with renderer:
+            for position, source in enumerate(sources):
+                task = index_library(source, target, renderer, rebuild)
+                start = position / len(sources)
+                end = (position + 1) / len(sources)
+                reports.append((yield from subtask(task, start, end)))
+    finally:
+        for source in sources:
+            if source.scene:
+                temporary_folders.remove_folder(source.scene.file.parent)
+    return reports
+
+
 def index_library(
     source: LibrarySource, target: ComputeTarget, renderer: AssetRenderer, rebuild: bool = False
 ) -> Task[IndexReport]:
@@ -117,7 +129,7 @@ def index_library(
     Args:
         source: The library.
         target: Where the embedding is computed.
-        renderer: Renders the assets. Its process is ended.
+        renderer: Renders the assets.
         rebuild: Render all assets again.
 
     Raises:
@@ -127,7 +139,7 @@ def index_library(
         DependencyError: A package is missing.
     """
     atomic_files.make_folder(source.index.parent)
-    with renderer, lock_folder(source.index.parent, source.index.name):
+    with lock_folder(source.index.parent, source.index.name):
         run = _IndexRun(source, target, renderer)
         return (yield from run.update(rebuild))
 
@@ -227,8 +239,9 @@ class _IndexRun:
             path = self._source.root / name
             if not self._builder.has_file(name):
                 try:
-                    listing = self._renderer.run(list_assets, path, self._source.kind == ASSETS)
-                    assets = yield from listing
+                    is_marked = self._source.kind == ASSETS
+                    listing = self._renderer.run(list_assets, path, is_marked)
+                    assets = yield from subtask(listing, start, start)
                 except MeshError as error:
                     self._leave_out(name, stamp, str(error))
                     continue
@@ -260,7 +273,8 @@ class _IndexRun:
             self._save_in_time()
 
     def _render_and_embed(self, name: str, path: Path, assets: Sequence[AssetName]) -> Task[None]:
-        renders = yield from self._render_separately(path, assets)
+        rendering = self._render_separately(path, assets)
+        renders = yield from subtask(rendering, 0.0, _RENDERED)
         usable = []
         for render in renders:
             if render.problem:
@@ -272,7 +286,8 @@ class _IndexRun:
 
         # The views of all these assets in one go.
         images = np.concatenate([render.images for render in usable])
-        vectors = yield from self._target.run_anew(embedding_job.embed_views, images)
+        embedding = self._target.run_anew(embedding_job.embed_views, images)
+        vectors = yield from subtask(embedding, _RENDERED, 1.0)
         per_asset = vectors.reshape(len(usable), -1, vectors.shape[1])
         for render, asset_vectors in zip(usable, per_asset, strict=True):
             self._builder.add_asset(name, render.asset, asset_vectors, render.images)

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from ...library.records import EmbeddingInfo
 from ...library.search import Query
 from ...resources import MEANING_WEIGHTS
-from . import semantics
+from ..networks.image_trunk import SIDE
 from .meaning_weights import HEADS, load_part
+from .semantics import embed_images, load_trunk, trunk_features, window_image
 
 Pixels = NDArray[np.float32]
 
@@ -62,13 +63,13 @@ def load_embedder(has_head: bool) -> Embedder:
 @lru_cache(maxsize=1)
 def _load_cached(stamp: tuple[int, int] | None) -> Embedder:
     """Load the embedder; ``stamp`` is time and size of the weights of the heads, None for none."""
+    embed: Callable[[Pixels], NDArray[np.float32]] = trunk_features
     if stamp:
-        embed = semantics.embed_images
+        embed = embed_images
         version = f"head {_heads_digest()}"
     else:
-        embed = semantics.trunk_features
-        version = f"{_TRUNK_FEATURES} {semantics.load_trunk().fingerprint()}"
-    blank = np.zeros((1, 4, semantics.SIDE, semantics.SIDE), np.float32)
+        version = f"{_TRUNK_FEATURES} {load_trunk().fingerprint()}"
+    blank = np.zeros((1, 4, SIDE, SIDE), np.float32)
     dimensions = embed(blank).shape[1]
     return Embedder(EmbeddingInfo(version, dimensions), embed)
 
@@ -92,7 +93,7 @@ def embed_renders(embedder: Embedder, images: NDArray[np.uint8]) -> NDArray[np.f
     vectors = np.zeros((len(images), embedder.info.dimensions), np.float32)
     shown = np.flatnonzero((images[..., 3] >= _CLEAR).any(axis=(1, 2)))
     if len(shown):
-        windows = [semantics.window_image(_as_floats(images[row])) for row in shown]
+        windows = [window_image(_as_floats(images[row])) for row in shown]
         vectors[shown] = embedder.embed(_channels_first(windows))
     return vectors
 
@@ -103,7 +104,7 @@ def embed_cut_out(embedder: Embedder, image: Pixels) -> Query:
     Raises:
         ImageError: The mask is empty.
     """
-    window = semantics.window_image(image)
+    window = window_image(image)
     vectors = embedder.embed(_channels_first([window]))
     return Query(vectors, embedder.info.version)
 
