@@ -118,8 +118,13 @@ def load_objects(path: Path, asset: AssetName, link: bool) -> list[bpy.types.Obj
     if not is_collection:
         return list(target.objects)
     (collection,) = target.collections
+    return [instance_collection(collection)]
+
+
+def instance_collection(collection: bpy.types.Collection) -> bpy.types.Object:
+    """Return a new empty that shows a collection; it is in none itself."""
     empty = bpy.data.objects.new(collection.name, None)
     empty.instance_type = 'COLLECTION'
     empty.instance_collection = collection
     empty.empty_display_size = _DISPLAY_SIZE
-    return [empty]
+    return empty

@@ -11,11 +11,11 @@ import numpy as np
 from mathutils import Matrix, Vector
 
 from ...errors import LibraryError, MeshError
-from ...library.records import COLLECTION, FILE, SCENE_OBJECT, AssetName
+from ...library.records import COLLECTION, FILE, AssetName
 from ...library.views import turn_to_front
 from .. import placement
 from ..importing import mesh_import
-from .asset_files import BLEND, load_objects
+from .asset_files import BLEND, instance_collection, load_objects
 
 _GAP = 0.1  # between a reference and the object, in longest sides of the object
 
@@ -51,16 +51,14 @@ def add_asset(
         LibraryError: The file or the asset is gone, or the file cannot be linked.
         MeshError: The file cannot be read.
     """
-    is_open_file = path is None or path == Path(bpy.data.filepath)
-    if asset.kind == SCENE_OBJECT and is_open_file:
-        objects = _copied_objects(asset, share_data=link)
+    if path is None or path == Path(bpy.data.filepath):
+        objects = _own_objects(asset, share_data=link)
+    elif not path.is_file():
+        raise LibraryError(f"The file {path} is no longer there. Index the library again")
+    elif asset.kind == FILE:
+        objects = _imported_objects(path, link)
     else:
-        if path is None or not path.is_file():
-            raise LibraryError(f"The file {path} is no longer there. Index the library again")
-        if asset.kind == FILE:
-            objects = _imported_objects(path, link)
-        else:
-            objects = _loaded_objects(path, asset, link)
+        objects = _loaded_objects(path, asset, link)
     return _grouped(collection, objects, asset.name)
 
 
@@ -147,15 +145,29 @@ def _empty_size(reference: bpy.types.Object) -> tuple[float, float]:
     return size * width / longer, size * height / longer
 
 
-def _copied_objects(asset: AssetName, share_data: bool) -> list[bpy.types.Object]:
-    """Return copies of an object of the open file and of its children."""
-    missing = [name for name in asset.members if name not in bpy.data.objects]
+def _own_objects(asset: AssetName, share_data: bool) -> list[bpy.types.Object]:
+    """Return copies of an asset of the open file."""
+    if asset.kind == FILE:
+        raise LibraryError(f"{asset.name} is the open file. Choose another result")
+    names = asset.members or (asset.name,)
+    blocks = bpy.data.collections if asset.kind == COLLECTION else bpy.data.objects
+    missing = [name for name in names if name not in blocks]
     if missing:
-        raise LibraryError(f"There is no object {missing[0]!r} in this file any more")
-    originals = [bpy.data.objects[name] for name in asset.members]
+        kind = "collection" if asset.kind == COLLECTION else "object"
+        raise LibraryError(f"There is no {kind} {missing[0]!r} in this file any more")
+    if asset.kind == COLLECTION:
+        return [instance_collection(blocks[asset.name])]
+    return _copied_objects([blocks[name] for name in names], share_data)
+
+
+def _copied_objects(
+    originals: Sequence[bpy.types.Object], share_data: bool
+) -> list[bpy.types.Object]:
+    """Return copies of an object and of its children, which are no assets."""
     copies = {}
     for original in originals:
         copy = original.copy()
+        copy.asset_clear()
         if copy.data and not share_data:
             copy.data = original.data.copy()
         copies[original] = copy
