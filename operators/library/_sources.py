@@ -60,6 +60,9 @@ class LibraryChoice:
     def _asset_library_places(self) -> list[LibrarySource]:
         libraries = bpy.context.preferences.filepaths.asset_libraries
         chosen = [each for each in libraries if self.library in ("", each.name)]
+        if not self.library:
+            # Blender comes with a library in a folder that the user may never have made.
+            chosen = [each for each in chosen if Path(each.path).is_dir()]
         if not chosen and self.library:
             raise LibraryError(
                 f"There is no asset library {self.library!r} in Blender's preferences. Choose "
@@ -67,8 +70,8 @@ class LibraryChoice:
             )
         if not chosen:
             raise LibraryError(
-                "There is no asset library in Blender's preferences. Add one under File Paths > "
-                "Asset Libraries, or choose a folder"
+                "There is no folder of an asset library in Blender's preferences. Add one under "
+                "File Paths > Asset Libraries, or choose a folder here"
             )
         if self.index_file and len(chosen) > 1:
             raise LibraryError("Several libraries cannot share an index. Choose one of them")

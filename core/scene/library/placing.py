@@ -204,7 +204,12 @@ def _loaded_objects(path: Path, asset: AssetName, link: bool) -> list[bpy.types.
         objects = load_objects(path, asset, link)
     except MeshError as error:
         raise LibraryError(f"{error}. Index the library again") from error
-    if not link or asset.kind == COLLECTION:
+    if not link:
+        for block in (*objects, objects[0].instance_collection):
+            if block:
+                block.asset_clear()  # here it is used, and not offered
+        return objects
+    if asset.kind == COLLECTION:
         return objects
     return [obj.override_create(remap_local_usages=False) for obj in objects]
 

@@ -26,7 +26,7 @@ def bounds(objects):
 
 def test_an_appended_object_is_of_this_file_and_stands_at_the_place(library):
     (box,) = add(library / "box.blend", AssetName(OBJECT, "box"), spot=Spot(Vector((1, 2, 3))))
-    assert box.library is None and box.data.library is None
+    assert box.library is None and box.data.library is None and box.asset_data is None
     low, high = bounds([box])
     np.testing.assert_allclose(low, (0.5, 1.5, 3), atol=1e-5)
     np.testing.assert_allclose(high, (1.5, 2.5, 4), atol=1e-5)
@@ -45,6 +45,7 @@ def test_a_linked_object_keeps_its_mesh_in_the_file_but_can_be_moved(library):
 def test_a_collection_is_one_object_in_the_scene(library, link):
     (post,) = add(library / "sub/post.blend", AssetName(COLLECTION, "post"), link)
     assert bool(post.instance_collection.library) == link
+    assert bool(post.instance_collection.asset_data) == link
     low, high = bounds([post])
     np.testing.assert_allclose(high - low, (0.2, 0.2, 4), atol=1e-5)
     assert low[2] == pytest.approx(0, abs=1e-5)
