@@ -43,19 +43,22 @@ def test_a_part_of_an_image_counts_alone(indexed, found, sample_assets, tmp_path
 
 
 def test_a_drawing_is_filled(indexed, found, tmp_path):
-    """The outline of a ball on white: everything within it is the object."""
+    """A broad ring: in a drawing everything within its outline is the object."""
     from maquette.core.atomic_files import write_png
 
     rows, columns = np.mgrid[0:160, 0:160]
     radius = np.hypot(rows - 80, columns - 80)
     pixels = np.full((160, 160, 3), 255, np.uint8)
-    pixels[abs(radius - 60) < 3] = 0
+    pixels[abs(radius - 45) < 20] = (150, 50, 25)
     path = tmp_path / "drawing.png"
     write_png(path, pixels)
-    bpy.ops.maquette.find_similar(filepath=str(path), query='DRAWING', **indexed)
-    scores = {match.name: match.score for match in found()}
-    assert scores["ball"] > scores["post"]
-    assert scores["ball"] > scores["plate"]
+    scores = []
+    for query in ('DRAWING', 'IMAGE'):
+        bpy.ops.maquette.find_similar(filepath=str(path), query=query, **indexed)
+        scores.append({match.name: match.score for match in found()})
+    drawing, image = scores
+    assert drawing["ball"] > drawing["post"]
+    assert drawing["ball"] > image["ball"] + 0.05  # whose hole is a hole
 
 
 def test_a_mesh_finds_its_like(indexed, found, sample_assets):
