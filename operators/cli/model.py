@@ -14,13 +14,23 @@ from numpy.typing import NDArray
 
 from ...core.console import print_line
 from ...core.jobs.task import Progress, Task, run_to_end
-from ...core.model.jobs import commands, dense  # without torch, until they run
+from ...core.model.jobs import commands, dense, semantics  # without torch, until they run
 from .. import _compute
 from .command import Command, add_resolution_argument, add_weights_argument
 
 T = TypeVar("T")
 
 _LOG_SECONDS = 60.0  # between two lines of progress
+# Options of the heads of meaning by the names of their settings.
+_MEANING_OPTIONS = {
+    "steps": "steps",
+    "rate": "learning_rate",
+    "seed": "seed",
+    "every": "validate_every",
+    "precision": "precision",
+    "decay_steps": "decay_steps",
+    "threads": "threads",
+}
 _TRAINING_OPTIONS = ("steps", "rate", "seed", "every", "precision", "imagenet", "one_picture")
 
 
@@ -41,7 +51,22 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="folder of the log and checkpoint; an unfinished run is resumed",
     )
+    parser.add_argument(
+        "--task",
+        default="reconstruction",
+        choices=("reconstruction", *semantics.TASKS),
+        help="what to train: reconstruction; or heads on its frozen features: parts (which part a "
+        "pixel shows), retrieval (which images show the same object), procedural (family and "
+        "parameters), or meaning (all of these) (%(default)s)",
+    )
     _add_training_options(parser)
+    parser.add_argument(
+        "--decay-steps",
+        type=int,
+        help="with --task, other than reconstruction: last steps, in which the learning rate "
+        "falls to 0 (1000)",
+    )
+    parser.add_argument("--threads", type=int, help="with --task: CPU threads (all)")
     _add_panoramas(parser, "--mask")
     parser.add_argument("--mask", action="store_true", help="train the foreground network instead")
     parser.add_argument(
@@ -83,6 +108,8 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_train(arguments: argparse.Namespace) -> int:
+    if arguments.task != "reconstruction":
+        return _run_train_meaning(arguments)
     # Options that are not given must not override the settings file.
     options = {name: getattr(arguments, name) for name in _TRAINING_OPTIONS}
     options = {name: value for name, value in options.items() if value is not None}
@@ -104,6 +131,25 @@ def _run_train(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _run_train_meaning(arguments: argparse.Namespace) -> int:
+    given = {}
+    for option, setting in _MEANING_OPTIONS.items():
+        value = getattr(arguments, option)
+        if value is not None:
+            given[setting] = value
+    weights = run_with_log(
+        semantics.train_meaning,
+        arguments.task,
+        arguments.datasets,
+        arguments.folder,
+        given,
+        arguments.start,
+        arguments.weights,
+    )
+    print_line(weights)
+    return 0
+
+
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("datasets", nargs="+", type=Path, help="training sets with splits")
     parser.add_argument(
@@ -115,10 +161,11 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ask",
         default="standard",
-        choices=("standard", "sides", "inputs", "confidence", "masks"),
+        choices=("standard", "sides", "inputs", "confidence", "masks", "meaning"),
         help="standard: one unposed view and one to four sides; sides: three to six sides; "
         "inputs: stylized images, inaccurate masks and poses; confidence: calibration of the "
-        "confidence; masks: foreground masks on photographic backgrounds (%(default)s)",
+        "confidence; masks: foreground masks on photographic backgrounds; meaning: families, "
+        "parts, retrieval and parameters (%(default)s)",
     )
     parser.add_argument("--limit", type=int, help="evaluate this many objects (default: all)")
     add_resolution_argument(parser)
@@ -130,6 +177,17 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_evaluate(arguments: argparse.Namespace) -> int:
+    if arguments.ask == "meaning":
+        report = run_with_log(
+            semantics.evaluate_meaning,
+            arguments.datasets,
+            arguments.split,
+            arguments.limit,
+            arguments.weights,
+        )
+        print_line(report)
+        return 0
+
     panoramas = _read_panoramas(arguments.hdri) if arguments.ask == "masks" else ()
     report = run_with_log(
         commands.run_evaluation,
