@@ -62,7 +62,7 @@ class LibraryChoice:
         chosen = [each for each in libraries if self.library in ("", each.name)]
         if not self.library:
             # Blender comes with a library in a folder that the user may never have made.
-            chosen = [each for each in chosen if Path(each.path).is_dir()]
+            chosen = [each for each in chosen if each.path and _folder_of(each).is_dir()]
         if not chosen and self.library:
             raise LibraryError(
                 f"There is no asset library {self.library!r} in Blender's preferences. Choose "
@@ -75,7 +75,7 @@ class LibraryChoice:
             )
         if self.index_file and len(chosen) > 1:
             raise LibraryError("Several libraries cannot share an index. Choose one of them")
-        return [self._place(ASSETS, Path(each.path), each.name) for each in chosen]
+        return [self._place(ASSETS, _folder_of(each), each.name) for each in chosen]
 
     def _collection_place(self) -> LibrarySource:
         if self.collection not in bpy.data.collections:
@@ -88,6 +88,11 @@ class LibraryChoice:
         if self.index_file:
             index = _results.absolute_path(self.index_file)
         return LibrarySource(kind, root, index)
+
+
+def _folder_of(library: bpy.types.UserAssetLibrary) -> Path:
+    """Return the folder of an asset library of the preferences."""
+    return _results.absolute_path(library.path)
 
 
 def index_path(kind: str, root: Path, name: str) -> Path:
