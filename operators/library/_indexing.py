@@ -202,6 +202,8 @@ class _IndexRun:
             return None, f"{error}. All assets are rendered again"
         if old.embedding != embedding:
             return None, "The model has changed, so all assets are rendered again"
+        if old.source != self._source.kind:
+            return None, "The index was of other assets, so all are rendered again"
         return old, ""
 
     def _compare_files(self) -> Task[list[tuple[str, FileStamp]]]:

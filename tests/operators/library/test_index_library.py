@@ -158,6 +158,20 @@ def test_another_model_renders_all_again(library, index_file, rendering_here, mo
     assert read_index(index_file).embedding == "other 2"
 
 
+def test_other_assets_of_the_same_folder_are_not_mixed_with_the_old_ones(
+    asset_library, library, index_file, sample_assets
+):
+    """As a folder, a .blend file without marked assets is one; as an asset library it is none."""
+    sample_assets.new_file()
+    sample_assets.add_shape("box")
+    sample_assets.save(library / "plain.blend")
+    index(library, index_file)
+    assert "plain" in names(index_file)
+    options = {"source": 'ASSETS', "library": "Test Library", "index_file": str(index_file)}
+    bpy.ops.maquette.index_library(**options)
+    assert names(index_file) == ["ball", "box", "post"]
+
+
 @pytest.mark.parametrize("options", [{}, {"rebuild": True}])
 def test_a_damaged_index_is_made_anew(library, index_file, rendering_here, options):
     index(library, index_file)
