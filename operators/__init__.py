@@ -36,6 +36,7 @@ from .properties import procedural as procedural_properties
 from .properties import scene as scene_properties
 from .properties import training as training_properties
 from .results import mark_as_asset, mirror_half, show_confidence
+from .semantics import label_parts
 
 # Property groups come before those that contain them. What ends tasks and processes comes before
 # the operators, so that it is unregistered when no operator can begin another.
@@ -63,6 +64,7 @@ _MODULES = (
     index_library,
     find_similar,
     append_asset,
+    label_parts,
     reconstruct_references,
     lay_out_turnaround,
     reconstruct_folder,
