@@ -93,3 +93,43 @@ def test_without_a_head_the_features_of_the_trunk_tell_shapes_apart():
     assert vectors.shape == (3, embedder.info.dimensions)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-4)
     assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2] + 0.01
+
+
+@pytest.fixture
+def write_heads(tmp_path, monkeypatch):
+    """Returns a function that makes untrained heads of a seed those of the bundled weights."""
+    import torch
+    from maquette.core.model.inference import meaning_weights, semantics
+    from maquette.core.model.networks.semantics import OTHER, SemanticHeads, SemanticsConfig
+    from maquette.core.procedural.draw_targets import draw_targets
+
+    trunk = semantics.load_trunk()
+    path = tmp_path / "meaning.safetensors"
+    for module in (embedding, meaning_weights, semantics):
+        monkeypatch.setattr(module, "MEANING_WEIGHTS", path)
+
+    def write(seed):
+        torch.manual_seed(seed)
+        config = SemanticsConfig(
+            trunk_channels=trunk.channels,
+            trunk=trunk.fingerprint(),
+            families=("mug", OTHER),
+            draws={"mug": draw_targets()["mug"]},
+            groups=("body",),
+        )
+        state = SemanticHeads(config).state_dict()
+        meaning_weights.save_part(path, meaning_weights.HEADS, config.as_dict(), state)
+
+    return write
+
+
+def test_a_head_makes_the_vectors_and_its_weights_are_the_version(write_heads):
+    write_heads(0)
+    first = load_embedder(has_head=True)
+    assert first.info.version.startswith("head ") and first.info.dimensions == 192
+    vectors = embed_renders(first, (disk() * 255).astype(np.uint8)[None])
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-4)
+    write_heads(0)
+    assert load_embedder(has_head=True).info == first.info
+    write_heads(1)
+    assert load_embedder(has_head=True).info.version != first.info.version
