@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from ..errors import LibraryError
 from .index_file import LibraryIndex
 from .records import AssetEntry
+from .views import turn_to_front
 
 MEAN_WEIGHT = 0.3  # of the mean over the views beside the best view
+_LEVEL = 1e-3  # greatest vertical part of a level direction
 _CHUNK = 8192  # assets whose vectors are converted to float32 at once: 75 MB
 
 Floats = NDArray[np.floating[Any]]
@@ -46,7 +48,8 @@ class Match:
         file: Absolute path of its file; None if it is of a scene that was not saved.
         score: Similarity, at most 1.
         view: Number of the view that is most similar to the image.
-        direction: (3,) from the asset to the viewer of that view.
+        turn: Rotation about Z, radians, that shows the asset from the front as the image does, or
+            as the mesh is seen from there.
     """
 
     index: Path
@@ -55,7 +58,7 @@ class Match:
     file: Path | None
     score: float
     view: int
-    direction: NDArray[np.float32]
+    turn: float
 
 
 def find_matches(
@@ -80,6 +83,9 @@ def find_matches(
         for row in best_rows(scores, count):
             entry = index.entries[row]
             view = int(views[row])
+            turn = turn_to_front(index.directions[view])
+            if query.is_mesh:
+                turn = _quarter_turn(index.vectors[row], query.vectors, index.directions)
             match = Match(
                 index=path,
                 row=row,
@@ -87,7 +93,7 @@ def find_matches(
                 file=index.file_of(entry),
                 score=float(scores[row]),
                 view=view,
-                direction=index.directions[view],
+                turn=turn,
             )
             matches.append(match)
     matches.sort(key=lambda match: -match.score)
@@ -141,6 +147,35 @@ def best_rows(scores: Floats, count: int) -> list[int]:
     order = np.argsort(-scores[candidates], kind="stable")
     rows: list[int] = candidates[order].tolist()
     return rows
+
+
+def _quarter_turn(vectors: Floats, query: Floats, directions: Floats) -> float:
+    """Return the rotation about Z, radians, after which the sides of an asset are most like a mesh.
+
+    The level views are the four sides, a quarter turn apart.
+
+    Args:
+        vectors: (V, D) of the views of the asset.
+        query: (V, D) of the same views of the mesh.
+        directions: (V, 3) from an object to the viewers of the views.
+    """
+    level = np.flatnonzero(np.abs(directions[:, 2]) < _LEVEL)
+    if len(query) != len(directions) or not len(level):
+        return 0.0
+    azimuths = np.array([-turn_to_front(directions[view]) for view in level])
+    cosines = query[level].astype(np.float32) @ vectors[level].astype(np.float32).T
+
+    best_turn = 0.0
+    best_score = -np.inf
+    for turn in azimuths - azimuths[0]:
+        # The side of the asset that takes the place of each side of the mesh.
+        offsets = azimuths[None] - azimuths[:, None] - turn
+        partners = np.cos(offsets).argmax(axis=1)
+        score = float(cosines[np.arange(len(level)), partners].mean())
+        if score > best_score:
+            best_score = score
+            best_turn = float(-turn)
+    return best_turn
 
 
 def _iterate_cosines(vectors: Floats, queries: Floats) -> Iterator[tuple[int, Floats]]:

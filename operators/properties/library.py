@@ -23,7 +23,6 @@ from bpy.props import (
 
 from ...core.library.records import AssetName
 from ...core.library.search import Match
-from ...core.library.views import turn_to_front
 from .paths import file_property, folder_property
 
 # Shared with the operators.
@@ -149,7 +148,7 @@ class MaquetteMatch(bpy.types.PropertyGroup):
         self.kind = match.entry.asset.kind
         self.members = json.dumps(match.entry.asset.members)
         self.score = match.score
-        self.turn = turn_to_front(match.direction)
+        self.turn = match.turn
 
     def asset(self) -> AssetName:
         """Return where the asset is in its file."""

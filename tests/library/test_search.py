@@ -5,6 +5,7 @@ import pytest
 from maquette.core.errors import LibraryError
 from maquette.core.library import search
 from maquette.core.library.search import Query, best_rows, find_matches, score_assets
+from maquette.core.library.views import turn_to_front, view_directions
 
 PATH = Path("index.npz")
 
@@ -56,7 +57,7 @@ def test_the_best_come_first_from_several_indexes(make_index, unit_vectors):
     assert matches[0].entry.asset.name == "e"
     assert matches[0].file == Path("/library/e.glb")
     assert matches[0].view == 2
-    np.testing.assert_array_equal(matches[0].direction, first.directions[2])
+    assert matches[0].turn == turn_to_front(first.directions[2])
     assert matches[0].score > matches[1].score >= matches[2].score
 
 
@@ -83,3 +84,16 @@ def test_best_rows_are_sorted_and_at_most_all():
     scores = np.array((0.2, 0.9, 0.5))
     assert best_rows(scores, 2) == [1, 2]
     assert best_rows(scores, 9) == [1, 2, 0]
+
+
+@pytest.mark.parametrize("quarters", [0, 1, 2, 3])
+def test_a_turned_copy_of_a_mesh_is_turned_back(make_index, unit_vectors, quarters):
+    """The side of the mesh that is at its front is at that many quarters to the right of it."""
+    from dataclasses import replace
+
+    mesh = unit_vectors(12, 16)
+    asset = mesh.copy()
+    asset[:4] = np.roll(mesh[:4], quarters, axis=0)
+    index = replace(make_index(asset[None]), directions=view_directions())
+    (match,) = find_matches([(PATH, index)], Query(mesh, "test 1", is_mesh=True), 1)
+    assert np.cos(match.turn + quarters * np.pi / 2) == pytest.approx(1)

@@ -113,8 +113,7 @@ def test_what_was_found_is_drawn_with_its_score_and_a_button(draw):
     matches = []
     for row, name in enumerate(("chair", "stool")):
         entry = AssetEntry("id", "a.blend", AssetName(OBJECT, name))
-        direction = np.array((1.0, 0.0, 0.0))
-        match = Match(index, row, entry, Path("/a.blend"), 0.9 - row / 10, 1, direction)
+        match = Match(index, row, entry, Path("/a.blend"), 0.9 - row / 10, 1, 0.5)
         matches.append(match)
         find_similar._thumbnails[str(index), row] = np.full((8, 8, 4), 255, np.uint8)
     bpy.context.window_manager.maquette_library.set_matches("photo", "", matches)

@@ -16,7 +16,6 @@ from ....core.errors import LibraryError, MaquetteError
 from ....core.imaging import image_files
 from ....core.jobs.task import Task
 from ....core.library.records import FILE, AssetName
-from ....core.library.views import turn_to_front
 from ....core.model.jobs.embedding import ImageQuery, crop_region
 from ....core.scene.importing.mesh_import import SUFFIXES
 from ... import _compute
@@ -154,7 +153,7 @@ def _as_json(path: Path, found: Sequence[FoundAsset]) -> str:
             "file": str(match.file),
             "id": match.entry.id,
             "score": round(match.score, 4),
-            "turn": round(float(np.degrees(turn_to_front(match.direction))), 1),
+            "turn": round(float(np.degrees(match.turn)), 1),
         }
         assets.append(asset)
     return json.dumps({"query": str(path), "found": assets})

@@ -66,6 +66,7 @@ def test_a_mesh_finds_its_like(indexed, found, sample_assets):
     obj.name = "query"
     bpy.ops.maquette.find_similar(query='MESH', **indexed)
     assert found()[0].name == "post"
+    assert np.cos(4 * found()[0].turn) == pytest.approx(1, abs=1e-4)  # by quarters
     assert obj.name in bpy.context.scene.objects and len(bpy.data.libraries) == 0
 
 
