@@ -33,6 +33,10 @@ class DatasetError(MaquetteError):
     """A training set is missing, incomplete or in another format."""
 
 
+class LibraryError(MaquetteError):
+    """A library of assets or its index is missing, damaged, out of date or in another format."""
+
+
 class TrainingError(MaquetteError):
     """Training cannot go on."""
 

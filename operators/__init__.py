@@ -22,6 +22,7 @@ from . import (
 from ._translation import set_contexts
 from .cli import main
 from .images import cut_out, from_image, run_again
+from .library import append_asset, find_similar, index_library
 from .photographs import export_cameras, set_real_size, show_photograph, write_masks
 from .photographs import solve as solve_photographs
 from .procedural import add_procedural, edit_procedural, make_procedural
@@ -29,6 +30,7 @@ from .properties import cameras as camera_properties
 from .properties import dataset as dataset_properties
 from .properties import finish as finish_properties
 from .properties import history as history_properties
+from .properties import library as library_properties
 from .properties import photographs as photograph_properties
 from .properties import procedural as procedural_properties
 from .properties import scene as scene_properties
@@ -44,6 +46,7 @@ _MODULES = (
     training_properties,
     finish_properties,
     history_properties,
+    library_properties,
     photograph_properties,
     procedural_properties,
     scene_properties,
@@ -58,6 +61,9 @@ _MODULES = (
     show_confidence,
     mark_as_asset,
     mirror_half,
+    index_library,
+    find_similar,
+    append_asset,
     label_parts,
     reconstruct_references,
     lay_out_turnaround,

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import bpy
 import numpy as np
 from bpy_extras import view3d_utils
-from mathutils import Vector
+from mathutils import Matrix, Vector
 from numpy.typing import NDArray
 
 _SHAPES = frozenset({'MESH', 'CURVE', 'SURFACE', 'META', 'FONT', 'CURVES', 'POINTCLOUD', 'VOLUME'})
@@ -29,8 +29,16 @@ def free_offset(context: bpy.types.Context, bounds: NDArray[np.float64]) -> floa
     Returns:
         Distance in units of the scene, at least 0.
     """
+    return free_offset_among(context.visible_objects, bounds)
+
+
+def free_offset_among(objects: Iterable[bpy.types.Object], bounds: NDArray[np.float64]) -> float:
+    """Return how far to move a new object along X so that it overlaps none of ``objects``.
+
+    See :func:`free_offset`.
+    """
     size = float(np.ptp(bounds, axis=0).max())
-    others = [_world_bounds(obj) for obj in context.visible_objects if obj.type in _SHAPES]
+    others = [_world_bounds(obj) for obj in objects if _has_shape(obj)]
     offset = 0.0
     for _ in range(_MAX_MOVES):
         moved = bounds + (offset, 0.0, 0.0)
@@ -63,7 +71,24 @@ def _is_in_region(region: bpy.types.Region, view: bpy.types.RegionView3D, point:
     return pixel is not None and 0 <= pixel.x <= region.width and 0 <= pixel.y <= region.height
 
 
+def _has_shape(obj: bpy.types.Object) -> bool:
+    """Return whether an object has a bounding box, its own or that of an instanced collection."""
+    return obj.type in _SHAPES or bool(_instanced_shapes(obj))
+
+
+def _instanced_shapes(obj: bpy.types.Object) -> list[bpy.types.Object]:
+    """Return the objects of the collection that ``obj`` instances; none if it does not."""
+    if obj.instance_type != 'COLLECTION' or obj.instance_collection is None:
+        return []
+    return [child for child in obj.instance_collection.all_objects if child.type in _SHAPES]
+
+
 def _world_corners(obj: bpy.types.Object) -> list[Vector]:
+    shapes = _instanced_shapes(obj)
+    if shapes:
+        offset = Matrix.Translation(-Vector(obj.instance_collection.instance_offset))
+        matrix = obj.matrix_world @ offset
+        return [matrix @ corner for child in shapes for corner in _world_corners(child)]
     return [obj.matrix_world @ Vector(corner) for corner in obj.bound_box]
 
 

@@ -413,7 +413,9 @@ def _fit_position(
         vertices: (V, 3), meters.
         slope: tangent of half the field of view that the object is to fill.
     """
-    local = vertices @ axes
+    # About the center of the object: far from the origin the iteration would not converge.
+    center, _ = _box_center(vertices)
+    local = (vertices - center) @ axes
 
     def touching_planes(slopes: NDArray[np.float64], sign: int) -> NDArray[np.float64]:
         """Return where planes of ``slopes`` (2,) cut the axes when they touch the object."""
@@ -433,7 +435,7 @@ def _fit_position(
         high = touching_planes(slopes, 1)
         low = touching_planes(slopes, -1)
 
-    position: NDArray[np.float64] = axes @ np.array((*(high - low) / 2, distance))
+    position: NDArray[np.float64] = center + axes @ np.array((*(high - low) / 2, distance))
     return position
 
 

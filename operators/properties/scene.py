@@ -19,6 +19,7 @@ from .cameras import MaquetteCameras
 from .dataset import DATASET_FOLDER, MaquetteDataset
 from .finish import MaquetteFinish
 from .history import MaquetteResult
+from .library import MaquetteLibrary
 from .paths import file_property, folder_property, side_image_property, side_property
 from .training import MaquetteTraining
 
@@ -201,6 +202,7 @@ class MaquetteSettings(bpy.types.PropertyGroup):
     training: PointerProperty(type=MaquetteTraining)
     finish: PointerProperty(type=MaquetteFinish)
     history: CollectionProperty(type=MaquetteResult)
+    library: PointerProperty(type=MaquetteLibrary)
 
     def reconstruction_options(self) -> dict[str, object]:
         """Return the options of the operator Reconstruct by name, without its images."""

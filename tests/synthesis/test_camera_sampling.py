@@ -104,6 +104,15 @@ def test_the_object_fills_its_share_in_the_middle(words):
         )  # framed by standing there, not by shifting the picture
 
 
+@pytest.mark.parametrize("offset", [(5, -3, 1), (-40, 7, 0), (300, 300, -300)])
+def test_objects_away_from_the_origin_are_framed_alike(offset):
+    near = draw("orbit:6,fill=0.9")
+    far = draw("orbit:6,fill=0.9", vertices=BOX + np.array(offset, float))
+    for near_view, far_view in zip(near, far, strict=True):
+        moved = far_view.camera.to_world[:3, 3] - offset
+        np.testing.assert_allclose(moved, near_view.camera.to_world[:3, 3], atol=1e-9)
+
+
 def test_of_many_vertices_the_outermost_are_framed():
     many = np.random.default_rng(0).uniform(BOX.min(0), BOX.max(0), (30000, 3)) * 0.99
     for view in draw("sphere:5", vertices=np.concatenate((many[:20000], BOX, many[20000:]))):

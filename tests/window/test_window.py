@@ -514,3 +514,17 @@ def test_a_slider_of_a_procedural_object_is_dragged_and_undone(blender):
     assert result["undone"] == result["added"] and result["redone"] == result["dragged"]
     assert result["edited_while_asked"] and not result["edited"]
     assert result["rebuilt"] == result["dragged"]
+
+
+def test_a_library_is_indexed_searched_and_used(blender, sample_assets, addon):
+    folder, _ = blender
+    sample_assets.write_library(folder / "library")
+    sample_assets.write_picture(folder / "ball.png", "ball")
+    result = run_driver(blender, "drive_library.py")
+    assert result["seconds_to_stop"] < 2
+    assert 0 < result["indexed_after_escape"] < 4
+    assert result["indexed"] == len(result["found"]) == 4
+    assert result["found"][0] == "ball"
+    assert result["appended"] == ["ball"] and result["unchanged_after_undo"]
+    assert result["location"][0] == pytest.approx(5, abs=0.01)
+    assert max(result["freezes"].values()) < 1.5, result["freezes"]

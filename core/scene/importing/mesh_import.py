@@ -54,6 +54,31 @@ def imported_objects(
         yield objects
 
 
+def import_objects(path: Path) -> list[bpy.types.Object]:
+    """Import the objects that a mesh file shows into the current scene, where they stay.
+
+    Args:
+        path: The file; of a .blend file its first scene counts.
+
+    Raises:
+        MeshError: As :func:`imported_objects`; nothing of the file stays then.
+    """
+    if not path.is_file():
+        raise MeshError(f"The mesh file {path} does not exist")
+    before = _data_blocks()
+    try:
+        objects = _read_objects(path, "", ())
+    except MeshError:
+        bpy.data.batch_remove(_data_blocks() - before)
+        raise
+
+    # Of a .blend file the objects alone are wanted.
+    scene = file_scene(objects)
+    if scene:
+        bpy.data.scenes.remove(scene)
+    return objects
+
+
 def shown_objects(scene: bpy.types.Scene) -> list[bpy.types.Object]:
     """Return the objects that a render of ``scene`` shows, or that are instances there.
 

@@ -1,0 +1,119 @@
+"""Vectors by which libraries are searched: alike for images of one object.
+
+They are made by the head that was trained for it, if the weights of meaning have it, else they are
+pooled features of the trunk, which were trained for reconstruction and find less. Either way the
+bundled weights count, not those in the preferences, so that an index outlives a change of these.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...library.records import EmbeddingInfo
+from ...library.search import Query
+from ...resources import MEANING_WEIGHTS
+from ..networks.image_trunk import SIDE
+from .meaning_weights import HEADS, load_part
+from .semantics import embed_images, load_trunk, trunk_features, window_image
+
+Pixels = NDArray[np.float32]
+
+_CLEAR = 128  # alpha, of 255, that an image must have somewhere to show an object
+_DIGEST_LENGTH = 12  # hexadecimal digits
+_TRUNK_FEATURES = "features 1"  # name and version of the features without a head
+
+
+@dataclass(frozen=True)
+class Embedder:
+    """Makes the vectors.
+
+    Attributes:
+        info: Name, version and length of the vectors.
+        embed: Returns unit vectors (B, D) of windows (B, 4, 128, 128), sRGB and mask in 0..1.
+    """
+
+    info: EmbeddingInfo
+    embed: Callable[[Pixels], NDArray[np.float32]]
+
+
+def load_embedder(has_head: bool) -> Embedder:
+    """Return what makes the vectors now.
+
+    Args:
+        has_head: Whether the weights of meaning have the heads, see ``jobs.meaning.has_part``.
+
+    Raises:
+        WeightsError: The weights are missing or damaged.
+    """
+    stamp = None
+    if has_head:
+        status = MEANING_WEIGHTS.stat()
+        stamp = (status.st_mtime_ns, status.st_size)
+    return _load_cached(stamp)
+
+
+@lru_cache(maxsize=1)
+def _load_cached(stamp: tuple[int, int] | None) -> Embedder:
+    """Load the embedder; ``stamp`` is time and size of the weights of the heads, None for none."""
+    embed: Callable[[Pixels], NDArray[np.float32]] = trunk_features
+    if stamp:
+        embed = embed_images
+        version = f"head {_heads_digest()}"
+    else:
+        version = f"{_TRUNK_FEATURES} {load_trunk().fingerprint()}"
+    blank = np.zeros((1, 4, SIDE, SIDE), np.float32)
+    dimensions = embed(blank).shape[1]
+    return Embedder(EmbeddingInfo(version, dimensions), embed)
+
+
+def _heads_digest() -> str:
+    """Return a checksum of the heads."""
+    config, state = load_part(HEADS)
+    total = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
+    for value in state.values():
+        total.update(value.half().numpy().tobytes())
+    return total.hexdigest()[:_DIGEST_LENGTH]
+
+
+def embed_renders(embedder: Embedder, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return unit vectors (B, D) of rendered views; zeros where a view shows nothing.
+
+    Args:
+        embedder: What makes the vectors.
+        images: (B, S, S, 4) uint8, sRGB with straight alpha.
+    """
+    vectors = np.zeros((len(images), embedder.info.dimensions), np.float32)
+    shown = np.flatnonzero((images[..., 3] >= _CLEAR).any(axis=(1, 2)))
+    if len(shown):
+        windows = [window_image(_as_floats(images[row])) for row in shown]
+        vectors[shown] = embedder.embed(_channels_first(windows))
+    return vectors
+
+
+def embed_cut_out(embedder: Embedder, image: Pixels) -> Query:
+    """Return the query for an image whose alpha (H, W, 4) is the object's mask.
+
+    Raises:
+        ImageError: The mask is empty.
+    """
+    window = window_image(image)
+    vectors = embedder.embed(_channels_first([window]))
+    return Query(vectors, embedder.info.version)
+
+
+def _as_floats(image: NDArray[np.uint8]) -> Pixels:
+    floats: Pixels = image.astype(np.float32) / 255
+    return floats
+
+
+def _channels_first(windows: Sequence[NDArray[Any]]) -> Pixels:
+    """Return windows (S, S, 4) as one array (B, 4, S, S)."""
+    return np.ascontiguousarray(np.stack(windows).transpose(0, 3, 1, 2))

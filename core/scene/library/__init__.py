@@ -1,0 +1,1 @@
+"""Assets of libraries in Blender: list and render them, and place them in a scene."""
