@@ -1,0 +1,349 @@
+"""Shapes for training in one folder: signed distances and surface points, mapped from disk.
+
+    shapes.json    where they came from, and which row holds which shape
+    rows.jsonl     a line for each row that is complete, while the folder is being made
+    fields.npy     (N, 64, 64, 64) int8, 127 at the truncation inside
+    points.npy     (N, 8192, 6) float16, positions in the cube and normals
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ....atomic_files import LineFile, make_folder, read_complete_lines, write_json
+from ....dataset.frames import object_frame
+from ....dataset.index import ObjectLocation, split_locations
+from ....dataset.splits import HELD_OUT_FAMILIES, SPLITS, hash_key
+from ....errors import DatasetError, MeshError
+from ....geometry import occupancy_grid
+from ....geometry.distance_field import resample_field, surface_points, truncated_distance
+from ....geometry.occupancy_grid import inside_lattice
+from ....geometry.shape_box import CUBE_SIDE, FIELD_SIDE, REACH, ShapeBox
+from ....geometry.winding_number import OrientedSolid
+from ....jobs.task import Progress, Task
+from ....procedural import FAMILIES, make_object
+
+POINT_COUNT = 8192
+FIELD_SCALE = 127.0  # stored value at the truncation
+FIRST_SEED = 200_000  # of made objects: those of training sets have smaller ones
+_LATTICE = 80  # cells along each side of the cube in which made objects are tested
+_TRAIN_SHARE = 0.8
+_NOT_TEST_SHARE = 0.9  # train and validation
+_LEAST_INSIDE = 40  # points of a field that must be inside
+
+
+@dataclass(frozen=True)
+class ShapeSource:
+    """Where a shape comes from.
+
+    Attributes:
+        name: of the object. family: its class. split: "train", "validation" or "test".
+        place: in its training set; None for a made object.
+        seed: of a made object.
+    """
+
+    name: str
+    family: str
+    split: str
+    place: ObjectLocation | None = None
+    seed: int = -1
+
+
+@dataclass(frozen=True)
+class StoredShape:
+    """A row of the store.
+
+    Attributes:
+        name, family, split: see :class:`ShapeSource`.
+        row: index in the arrays.
+        size: (3,) stretched sides of the box in longest sides, see ``ShapeBox``.
+    """
+
+    name: str
+    family: str
+    split: str
+    row: int
+    size: tuple[float, float, float]
+
+
+class ShapeStore:
+    """The arrays of a folder and what they hold.
+
+    Attributes:
+        shapes: the rows that hold a shape.
+        fields: (N, 64, 64, 64) int8.
+        points: (N, 8192, 6) float16.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Map the folder's arrays.
+
+        Raises:
+            DatasetError: it holds no complete store.
+        """
+        try:
+            content = json.loads((folder / "shapes.json").read_text(encoding="utf-8"))
+            self.shapes = [_stored_shape(entry) for entry in content["shapes"]]
+            self.fields = np.load(folder / "fields.npy", mmap_mode="r")
+            self.points = np.load(folder / "points.npy", mmap_mode="r")
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DatasetError(
+                f"{folder} holds no complete store of shapes. Delete it; it is made again"
+            ) from error
+
+    def of_split(self, split: str) -> list[StoredShape]:
+        """Return the shapes of ``split``."""
+        return [shape for shape in self.shapes if shape.split == split]
+
+    def field(self, shape: StoredShape) -> NDArray[np.float32]:
+        """Return the truncated distance (64, 64, 64) in -1..1 of a shape, positive inside."""
+        return self.fields[shape.row].astype(np.float32) / np.float32(FIELD_SCALE)
+
+    def surface(self, shape: StoredShape) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return points (8192, 3) of a shape's surface in the cube, and their normals."""
+        values = self.points[shape.row].astype(np.float32)
+        return values[:, :3], values[:, 3:]
+
+
+def make_store(
+    folder: Path,
+    datasets: Sequence[Path],
+    made: int = 0,
+    left_out: Sequence[str] = (),
+) -> Task[ShapeStore]:
+    """Return the store in ``folder``, which is made or completed first.
+
+    Args:
+        folder: of the store. An interrupted one is continued.
+        datasets: training sets with grids.
+        made: number of procedural objects to add, spread evenly over the families.
+        left_out: families that are not trained on, besides ``HELD_OUT_FAMILIES``.
+
+    Raises:
+        DatasetError: a set is missing or damaged or has no grids, or the folder was made of
+            others.
+        OutputError: the disk is full.
+    """
+    held_out = HELD_OUT_FAMILIES | set(left_out)
+    request = {
+        "datasets": [str(path.resolve()) for path in datasets],
+        "made": made,
+        "left_out": sorted(held_out),
+    }
+    if (folder / "shapes.json").is_file():
+        _require_same_request(folder, request)
+        return ShapeStore(folder)
+
+    make_folder(folder)
+    yield Progress(0.0, "Reading the training sets")
+    sources = [*_set_sources(datasets), *_made_sources(made, held_out)]
+    sources = [_kept_from_training(source, held_out) for source in sources]
+    request_path = folder / "request.json"
+    if request_path.exists():
+        _require_same_request(folder, request, "request.json")
+    else:
+        write_json(request_path, {"request": request})
+    yield from _fill_rows(folder, sources)
+
+    lines = [json.loads(line) for line in read_complete_lines(folder / "rows.jsonl")]
+    write_json(
+        folder / "shapes.json",
+        {"request": request, "shapes": [line for line in lines if line["size"]]},
+    )
+    return ShapeStore(folder)
+
+
+def unit_field(inside: NDArray[np.bool_], bounds: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return the field of the cells of an ``occupancy_grid`` around ``bounds`` (2, 3).
+
+    Returns:
+        (64, 64, 64) float32 truncated distance in -1..1, positive inside.
+    """
+    box = ShapeBox.of_bounds(bounds)
+    extent = bounds[1] - bounds[0]
+    cell = occupancy_grid.GROWN * float(extent.max()) / occupancy_grid.SIDE
+    spacing = cell / box.size
+
+    # Only the cells about the object; the rest of the cube is outside.
+    margin = REACH + spacing
+    center = (occupancy_grid.SIDE - 1) / 2
+    half = (extent / box.size / 2 + margin) / spacing
+    low = np.floor(center - half).astype(int).clip(0)
+    high = np.ceil(center + half).astype(int).clip(max=occupancy_grid.SIDE - 1)
+    part = inside[tuple(slice(a, b + 1) for a, b in zip(low, high, strict=True))]
+
+    distance = truncated_distance(part, spacing.tolist(), REACH)
+    origin = (low - center) * spacing
+    return resample_field(distance, origin.tolist(), spacing.tolist(), -REACH) / np.float32(REACH)
+
+
+def solid_field(solid: OrientedSolid) -> tuple[NDArray[np.float32], ShapeBox]:
+    """Return the field (64, 64, 64) of a solid as :func:`unit_field`, and its box.
+
+    Raises:
+        MeshError: the solid has no extent.
+    """
+    box = ShapeBox.of_points(solid.vertices)
+    cell = CUBE_SIDE / _LATTICE
+    unit = OrientedSolid(box.to_unit(solid.vertices), solid.triangles, solid.sheet_share)
+    inside = inside_lattice(unit, np.full(3, -CUBE_SIDE / 2), cell, _LATTICE)
+    distance = truncated_distance(inside, (cell, cell, cell), REACH)
+    origin = -CUBE_SIDE / 2 + cell / 2
+    field = resample_field(distance, (origin,) * 3, (cell,) * 3, -REACH)
+    return field / np.float32(REACH), box
+
+
+def _stored_shape(entry: dict[str, Any]) -> StoredShape:
+    """Return a row as ``shapes.json`` holds it."""
+    size = tuple(float(side) for side in entry["size"])
+    return StoredShape(entry["name"], entry["family"], entry["split"], entry["row"], size)  # type: ignore[arg-type]
+
+
+def _require_same_request(
+    folder: Path, request: dict[str, Any], file: str = "shapes.json"
+) -> None:
+    """Refuse a folder that was made of something else.
+
+    Raises:
+        DatasetError: it was.
+    """
+    try:
+        known = json.loads((folder / file).read_text(encoding="utf-8"))["request"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DatasetError(f"{folder / file} is damaged. Delete the folder") from error
+    if known != request:
+        raise DatasetError(
+            f"{folder} was made of other training sets or families. Choose another folder"
+        )
+
+
+def _set_sources(datasets: Sequence[Path]) -> list[ShapeSource]:
+    """Return the objects of training sets; copies of held-out ones are not trained on."""
+    sources = []
+    for split in SPLITS:
+        for place in split_locations(datasets, split) if datasets else ():
+            family = place.read_record().family
+            sources.append(ShapeSource(place.name, family, split, place))
+    return sources
+
+
+def _made_sources(count: int, held_out: frozenset[str] | set[str]) -> list[ShapeSource]:
+    """Return ``count`` procedural objects of all families but the held-out ones, in turn."""
+    families = [name for name in sorted(FAMILIES) if name not in held_out]
+    sources = []
+    for index in range(count):
+        family = families[index % len(families)]
+        seed = FIRST_SEED + index // len(families)
+        name = f"{family}_{seed:06d}"
+        position = int.from_bytes(hash_key(name)[:4], "big") / 2**32
+        split = "train"
+        if position >= _NOT_TEST_SHARE:
+            split = "test"
+        elif position >= _TRAIN_SHARE:
+            split = "validation"
+        sources.append(ShapeSource(name, family, split, seed=seed))
+    return sources
+
+
+def _kept_from_training(source: ShapeSource, held_out: set[str] | frozenset[str]) -> ShapeSource:
+    """Return ``source``, in the split "test" if its family is held out."""
+    if source.family not in held_out:
+        return source
+    return replace(source, split="test")
+
+
+def _fill_rows(folder: Path, sources: Sequence[ShapeSource]) -> Task[None]:
+    """Write the rows of ``sources`` that are not there yet."""
+    count = len(sources)
+    fields = _open_rows(folder / "fields.npy", (count, *(FIELD_SIDE,) * 3), np.int8)
+    points = _open_rows(folder / "points.npy", (count, POINT_COUNT, 6), np.float16)
+    with closing(LineFile(folder / "rows.jsonl")) as lines:
+        for row in range(len(read_complete_lines(folder / "rows.jsonl")), count):
+            source = sources[row]
+            shape = _compute_shape(source)
+            size: list[float] = []
+            if shape is not None:
+                field, positions, normals, sides = shape
+                fields[row] = np.rint(field * FIELD_SCALE).astype(np.int8)
+                points[row, :, :3] = positions
+                points[row, :, 3:] = normals
+                size = [round(float(side), 5) for side in sides]
+            entry = {"name": source.name, "family": source.family, "split": source.split}
+            lines.write_line(json.dumps({**entry, "row": row, "size": size}))
+            yield Progress((row + 1) / count, f"{row + 1} of {count} shapes")
+    fields.flush()
+    points.flush()
+
+
+def _open_rows(path: Path, shape: tuple[int, ...], kind: type) -> Any:
+    """Return the array of ``path`` for reading and writing; it is made if it is not there."""
+    if path.exists():
+        return np.lib.format.open_memmap(path, mode="r+")
+    return np.lib.format.open_memmap(path, mode="w+", dtype=kind, shape=shape)
+
+
+def _compute_shape(
+    source: ShapeSource,
+) -> (
+    tuple[
+        NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float64]
+    ]
+    | None
+):
+    """Return field, points, normals and the sides of the box; None if nothing is inside."""
+    try:
+        if source.place is not None:
+            field, box = _field_of_set(source.place)
+        else:
+            field, box = _field_of_made(source)
+    except MeshError:
+        return None
+    if (field > 0).sum() < _LEAST_INSIDE:
+        return None
+    rng = np.random.default_rng(int.from_bytes(hash_key(source.name)[:4], "big"))
+    positions, normals = surface_points(field, POINT_COUNT, rng)
+    return field, positions, normals, box.size / box.size.max()
+
+
+def _field_of_set(place: ObjectLocation) -> tuple[NDArray[np.float32], ShapeBox]:
+    """Return field and box of an object of a training set.
+
+    Raises:
+        DatasetError: it is damaged or has no grid.
+        MeshError: it has no extent.
+    """
+    file = place.open_object()
+    grid = file.grid()
+    if grid is None:
+        raise DatasetError(f"{place.path} has no grid: render the set with --grid")
+    frame = object_frame(file.record.bounds)
+    corners = file.record.bounds @ frame[:3, :3].T + frame[:3, 3]
+    return unit_field(grid, corners), ShapeBox.of_bounds(corners)
+
+
+def _field_of_made(source: ShapeSource) -> tuple[NDArray[np.float32], ShapeBox]:
+    """Return field and box of a procedural object.
+
+    Raises:
+        MeshError: it has no extent.
+    """
+    made = make_object(source.family, source.seed)
+    vertices = []
+    triangles = []
+    start = 0
+    for part in made.parts:
+        vertices.append(part.mesh.vertices)
+        triangles.append(part.mesh.to_triangles() + start)
+        start += len(part.mesh.vertices)
+    solid = OrientedSolid(
+        np.concatenate(vertices).astype(float), np.concatenate(triangles), 0.0
+    )
+    return solid_field(solid)
