@@ -7,6 +7,8 @@ cheap in 2D.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -18,6 +20,20 @@ from .projection import project_depth, sample_depth
 DEPTH_LIMIT = 0.6  # the depth channels range from -DEPTH_LIMIT to DEPTH_LIMIT about the origin
 _UP_CELLS = 4  # the up direction is estimated from 4 x 4 cells of the coarsest map
 _UP_CHANNELS = 64
+
+
+class SingleViewPyramid(NamedTuple):
+    """Feature maps of images: (B, C, H/s, W/s) at the strides s of their names.
+
+    backbone32: Of the backbone, 320 channels.
+    stride32: And below: after the levels of the pyramid, whose widths are the network's.
+    """
+
+    backbone32: Tensor
+    stride32: Tensor
+    stride16: Tensor
+    stride8: Tensor
+    stride4: Tensor
 
 
 class SingleViewNetwork(nn.Module):
@@ -75,26 +91,36 @@ class SingleViewNetwork(nn.Module):
             images: (B, 4, H, W), sRGB and mask in 0..1.
             cameras: (B, 1, 5, 4), see ``projection``.
         """
+        pyramid = self.pyramid(images, 1 - cameras[:, 0, 4, 3])
+        depth_logits = self.depth_head(pyramid.stride4)[:, None]
+        return depth_logits, self._up_vectors(pyramid.backbone32)
+
+    def pyramid(self, images: Tensor, is_orthographic: Tensor) -> SingleViewPyramid:
+        """Return the feature maps that the outputs are computed from.
+
+        Args:
+            images: (B, 4, H, W), sRGB and mask in 0..1.
+            is_orthographic: (B,), 1 where the camera is orthographic, else 0.
+        """
         _, map4, map8, map16, map32 = self.backbone(composite_on_gray(images))
 
         # The coarsest map also knows whether the camera is orthographic, and the mean over the
         # image.
-        is_orthographic = (1 - cameras[:, 0, 4, 3])[:, None, None, None]
+        is_orthographic = is_orthographic[:, None, None, None]
         is_orthographic = is_orthographic.expand(-1, 1, *map32.shape[2:])
         x = self.lateral5(torch.cat((map32, is_orthographic), 1))
         mean = map32.mean((2, 3))
         context = self.global_context(mean)[:, :, None, None]
-        x = self.merge5(F.relu(x + context))
+        x32 = self.merge5(F.relu(x + context))
 
         # From coarse to fine; the finest level also gets the mask, each pixel's 2 x 2 parts as
         # channels.
-        x = self.merge4(torch.cat((upsample_like(x, map16), map16), 1))
-        x = self.merge3(torch.cat((upsample_like(x, map8), map8), 1))
+        x16 = self.merge4(torch.cat((upsample_like(x32, map16), map16), 1))
+        x8 = self.merge3(torch.cat((upsample_like(x16, map8), map8), 1))
         half_mask = F.avg_pool2d(images[:, 3:], 2)
         mask_parts = F.pixel_unshuffle(half_mask, 2)
-        x = self.merge2(torch.cat((upsample_like(x, map4), map4, mask_parts), 1))
-
-        return self.depth_head(x)[:, None], self._up_vectors(map32)
+        x4 = self.merge2(torch.cat((upsample_like(x8, map4), map4, mask_parts), 1))
+        return SingleViewPyramid(map32, x32, x16, x8, x4)
 
     def forward_with_mirror(self, images: Tensor, cameras: Tensor) -> tuple[Tensor, Tensor]:
         """Return :meth:`forward` with depth logits averaged over the image and its mirror image.
