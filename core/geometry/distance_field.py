@@ -169,5 +169,3 @@ def interpolate(
         index = lower + offset
         result += (weight * field[index[:, 0], index[:, 1], index[:, 2]]).astype(np.float32)
     return result
-
-

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import argparse
 import os
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...core.console import print_line
-from ...core.jobs.task import Progress, Task, run_to_end
 from ...core.model.jobs import commands, dense  # without torch, until they run
-from .. import _compute
 from .command import Command, add_resolution_argument, add_weights_argument
+from .progress_log import run_with_log
+from .tasks import TrainingTask, shapes
 
-T = TypeVar("T")
-
-_LOG_SECONDS = 60.0  # between two lines of progress
+# What ``maquette train --task`` trains instead of the model.
+_TASKS: Mapping[str, TrainingTask] = {
+    "shapes": shapes.SHAPES,
+}
 _TRAINING_OPTIONS = ("steps", "rate", "seed", "every", "precision", "imagenet", "one_picture")
 
 
@@ -41,6 +40,8 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="folder of the log and checkpoint; an unfinished run is resumed",
     )
+    texts = ", ".join(f"{name}: {task.help}" for name, task in _TASKS.items())
+    parser.add_argument("--task", choices=_TASKS, help=f"train something else instead. {texts}")
     _add_training_options(parser)
     _add_panoramas(parser, "--mask")
     parser.add_argument("--mask", action="store_true", help="train the foreground network instead")
@@ -49,6 +50,8 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="write both networks of this run to a .safetensors file at the end",
     )
+    for task in _TASKS.values():
+        task.add_arguments(parser)
 
 
 def _add_training_options(parser: argparse.ArgumentParser) -> None:
@@ -56,6 +59,7 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, help="training steps (5000)")
     parser.add_argument("--rate", type=float, help="peak learning rate (1.5e-3)")
     parser.add_argument("--seed", type=int, help="random seed (0)")
+    parser.add_argument("--threads", type=int, help="with --task: CPU threads (all)")
     parser.add_argument("--every", type=int, help="steps between validations (250)")
     parser.add_argument(
         "--precision",
@@ -83,6 +87,9 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_train(arguments: argparse.Namespace) -> int:
+    if arguments.task:
+        return _TASKS[arguments.task].run(arguments)
+
     # Options that are not given must not override the settings file.
     options = {name: getattr(arguments, name) for name in _TRAINING_OPTIONS}
     options = {name: value for name, value in options.items() if value is not None}
@@ -207,20 +214,6 @@ def _run_benchmark(arguments: argparse.Namespace) -> int:
     )
     print_line(report)
     return 0
-
-
-def run_with_log(function: Callable[..., Task[T]], *arguments: Any) -> T:
-    """Run ``function(*arguments)`` where the preferences choose; print progress once a minute."""
-    # A line a minute suits the logs of long runs better than a line that is rewritten.
-    next_line = time.perf_counter()
-
-    def print_progress(progress: Progress) -> None:
-        nonlocal next_line
-        if time.perf_counter() >= next_line:
-            next_line = time.perf_counter() + _LOG_SECONDS
-            print_line(f"{progress.fraction:6.1%}  {progress.stage}")
-
-    return run_to_end(_compute.run_function(function, *arguments), print_progress)
 
 
 TRAIN = Command("train", "Train the model on training sets", _add_train, _run_train)

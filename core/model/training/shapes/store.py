@@ -1,9 +1,9 @@
 """Shapes for training in one folder: signed distances and surface points, mapped from disk.
 
-    shapes.json    where they came from, and which row holds which shape
-    rows.jsonl     a line for each row that is complete, while the folder is being made
-    fields.npy     (N, 64, 64, 64) int8, 127 at the truncation inside
-    points.npy     (N, 8192, 6) float16, positions in the cube and normals
+shapes.json    where they came from, and which row holds which shape
+rows.jsonl     a line for each row that is complete, while the folder is being made
+fields.npy     (N, 64, 64, 64) int8, 127 at the truncation inside
+points.npy     (N, 8192, 6) float16, positions in the cube and normals
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ....atomic_files import LineFile, make_folder, read_complete_lines, write_json
+from ....atomic_files import LineFile, read_complete_lines, write_json
 from ....dataset.frames import object_frame
 from ....dataset.index import ObjectLocation, split_locations
 from ....dataset.splits import HELD_OUT_FAMILIES, SPLITS, hash_key
@@ -30,6 +30,7 @@ from ....geometry.shape_box import CUBE_SIDE, FIELD_SIDE, REACH, ShapeBox
 from ....geometry.winding_number import OrientedSolid
 from ....jobs.task import Progress, Task
 from ....procedural import FAMILIES, make_object
+from ..loop import lock_run
 
 POINT_COUNT = 8192
 FIELD_SCALE = 127.0  # stored value at the truncation
@@ -74,6 +75,36 @@ class StoredShape:
     size: tuple[float, float, float]
 
 
+@dataclass(frozen=True)
+class StoreRequest:
+    """What a store holds.
+
+    Attributes:
+        folder: of the store. An interrupted one is continued.
+        datasets: training sets with grids.
+        made: number of procedural objects to add, spread evenly over the families.
+        left_out: families that are not trained on, besides ``HELD_OUT_FAMILIES``.
+    """
+
+    folder: Path
+    datasets: Sequence[Path]
+    made: int = 0
+    left_out: Sequence[str] = ()
+
+    @property
+    def held_out(self) -> frozenset[str]:
+        """All families that are not trained on."""
+        return HELD_OUT_FAMILIES | frozenset(self.left_out)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what the folder must have been made of, as JSON holds it."""
+        return {
+            "datasets": [str(path.resolve()) for path in self.datasets],
+            "made": self.made,
+            "left_out": sorted(self.held_out),
+        }
+
+
 class ShapeStore:
     """The arrays of a folder and what they hold.
 
@@ -113,51 +144,35 @@ class ShapeStore:
         return values[:, :3], values[:, 3:]
 
 
-def make_store(
-    folder: Path,
-    datasets: Sequence[Path],
-    made: int = 0,
-    left_out: Sequence[str] = (),
-) -> Task[ShapeStore]:
-    """Return the store in ``folder``, which is made or completed first.
-
-    Args:
-        folder: of the store. An interrupted one is continued.
-        datasets: training sets with grids.
-        made: number of procedural objects to add, spread evenly over the families.
-        left_out: families that are not trained on, besides ``HELD_OUT_FAMILIES``.
+def make_store(request: StoreRequest) -> Task[ShapeStore]:
+    """Return the store of a request, which is made or completed first.
 
     Raises:
         DatasetError: a set is missing or damaged or has no grids, or the folder was made of
             others.
         OutputError: the disk is full.
     """
-    held_out = HELD_OUT_FAMILIES | set(left_out)
-    request = {
-        "datasets": [str(path.resolve()) for path in datasets],
-        "made": made,
-        "left_out": sorted(held_out),
-    }
-    if (folder / "shapes.json").is_file():
-        _require_same_request(folder, request)
+    folder = request.folder
+    complete = folder / "shapes.json"
+    if complete.is_file():
+        _require_same_request(complete, request)
         return ShapeStore(folder)
 
-    make_folder(folder)
-    yield Progress(0.0, "Reading the training sets")
-    sources = [*_set_sources(datasets), *_made_sources(made, held_out)]
-    sources = [_kept_from_training(source, held_out) for source in sources]
-    request_path = folder / "request.json"
-    if request_path.exists():
-        _require_same_request(folder, request, "request.json")
-    else:
-        write_json(request_path, {"request": request})
-    yield from _fill_rows(folder, sources)
+    with lock_run(folder):
+        begun = folder / "request.json"
+        if begun.exists():
+            _require_same_request(begun, request)
+        else:
+            write_json(begun, {"request": request.as_dict()})
+
+        yield Progress(0.0, "Reading the training sets")
+        sources = [*_set_sources(request.datasets), *_made_sources(request)]
+        sources = [_kept_from_training(source, request.held_out) for source in sources]
+        yield from _fill_rows(folder, sources)
 
     lines = [json.loads(line) for line in read_complete_lines(folder / "rows.jsonl")]
-    write_json(
-        folder / "shapes.json",
-        {"request": request, "shapes": [line for line in lines if line["size"]]},
-    )
+    shapes = [line for line in lines if line["size"]]
+    write_json(complete, {"request": request.as_dict(), "shapes": shapes})
     return ShapeStore(folder)
 
 
@@ -207,21 +222,19 @@ def _stored_shape(entry: dict[str, Any]) -> StoredShape:
     return StoredShape(entry["name"], entry["family"], entry["split"], entry["row"], size)  # type: ignore[arg-type]
 
 
-def _require_same_request(
-    folder: Path, request: dict[str, Any], file: str = "shapes.json"
-) -> None:
+def _require_same_request(path: Path, request: StoreRequest) -> None:
     """Refuse a folder that was made of something else.
 
     Raises:
-        DatasetError: it was.
+        DatasetError: it was, or the file ``path`` that says so is damaged.
     """
     try:
-        known = json.loads((folder / file).read_text(encoding="utf-8"))["request"]
+        known = json.loads(path.read_text(encoding="utf-8"))["request"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DatasetError(f"{folder / file} is damaged. Delete the folder") from error
-    if known != request:
+        raise DatasetError(f"{path} is damaged. Delete the folder; it is made again") from error
+    if known != request.as_dict():
         raise DatasetError(
-            f"{folder} was made of other training sets or families. Choose another folder"
+            f"{path.parent} was made of other training sets or families. Choose another folder"
         )
 
 
@@ -235,11 +248,11 @@ def _set_sources(datasets: Sequence[Path]) -> list[ShapeSource]:
     return sources
 
 
-def _made_sources(count: int, held_out: frozenset[str] | set[str]) -> list[ShapeSource]:
-    """Return ``count`` procedural objects of all families but the held-out ones, in turn."""
-    families = [name for name in sorted(FAMILIES) if name not in held_out]
+def _made_sources(request: StoreRequest) -> list[ShapeSource]:
+    """Return procedural objects of all families but the held-out ones, in turn."""
+    families = [name for name in sorted(FAMILIES) if name not in request.held_out]
     sources = []
-    for index in range(count):
+    for index in range(request.made):
         family = families[index % len(families)]
         seed = FIRST_SEED + index // len(families)
         name = f"{family}_{seed:06d}"
@@ -253,7 +266,7 @@ def _made_sources(count: int, held_out: frozenset[str] | set[str]) -> list[Shape
     return sources
 
 
-def _kept_from_training(source: ShapeSource, held_out: set[str] | frozenset[str]) -> ShapeSource:
+def _kept_from_training(source: ShapeSource, held_out: frozenset[str]) -> ShapeSource:
     """Return ``source``, in the split "test" if its family is held out."""
     if source.family not in held_out:
         return source
@@ -261,13 +274,18 @@ def _kept_from_training(source: ShapeSource, held_out: set[str] | frozenset[str]
 
 
 def _fill_rows(folder: Path, sources: Sequence[ShapeSource]) -> Task[None]:
-    """Write the rows of ``sources`` that are not there yet."""
-    count = len(sources)
-    fields = _open_rows(folder / "fields.npy", (count, *(FIELD_SIDE,) * 3), np.int8)
-    points = _open_rows(folder / "points.npy", (count, POINT_COUNT, 6), np.float16)
+    """Write the rows of ``sources`` that are not there yet.
+
+    A training set may have grown since the folder was begun: what no longer fits is left out.
+    """
+    fields = _open_rows(folder / "fields.npy", (len(sources), *(FIELD_SIDE,) * 3), np.int8)
+    points = _open_rows(folder / "points.npy", (len(sources), POINT_COUNT, 6), np.float16)
+    count = len(fields)
     with closing(LineFile(folder / "rows.jsonl")) as lines:
-        for row in range(len(read_complete_lines(folder / "rows.jsonl")), count):
-            source = sources[row]
+        done = [json.loads(line) for line in read_complete_lines(folder / "rows.jsonl")]
+        names = {(entry["name"], entry["split"]) for entry in done}
+        missing = [source for source in sources if (source.name, source.split) not in names]
+        for row, source in zip(range(len(done), count), missing, strict=False):
             shape = _compute_shape(source)
             size: list[float] = []
             if shape is not None:
@@ -293,10 +311,7 @@ def _open_rows(path: Path, shape: tuple[int, ...], kind: type) -> Any:
 def _compute_shape(
     source: ShapeSource,
 ) -> (
-    tuple[
-        NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float64]
-    ]
-    | None
+    tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float64]] | None
 ):
     """Return field, points, normals and the sides of the box; None if nothing is inside."""
     try:
@@ -343,7 +358,5 @@ def _field_of_made(source: ShapeSource) -> tuple[NDArray[np.float32], ShapeBox]:
         vertices.append(part.mesh.vertices)
         triangles.append(part.mesh.to_triangles() + start)
         start += len(part.mesh.vertices)
-    solid = OrientedSolid(
-        np.concatenate(vertices).astype(float), np.concatenate(triangles), 0.0
-    )
+    solid = OrientedSolid(np.concatenate(vertices).astype(float), np.concatenate(triangles), 0.0)
     return solid_field(solid)

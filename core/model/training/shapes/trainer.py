@@ -34,7 +34,7 @@ from ..objects import evenly_spaced
 from .losses import ShapeLossConfig, shape_losses
 from .rivals import fit_rivals
 from .samples import BatchRequest, CorruptionConfig, ShapeBatch, batches_from
-from .store import ShapeStore, StoredShape, make_store
+from .store import ShapeStore, StoredShape, StoreRequest, make_store
 from .validation import rival_scores, validate_shapes
 
 CHECKPOINT = "checkpoint.pt"
@@ -64,8 +64,6 @@ class ShapeTrainingConfig:
         checkpoint_seconds: between two checkpoints.
         validate_every: steps between two validations. validation: shapes to validate on.
         threads: of a CPU; 0 for as many as there are.
-        made: procedural objects that are trained on besides the training sets.
-        left_out: families of objects that are never trained on.
         most: shapes to train on, evenly chosen; 0 for all.
     """
 
@@ -84,8 +82,6 @@ class ShapeTrainingConfig:
     validate_every: int = 1000
     validation: int = 48
     threads: int = 0
-    made: int = 1500
-    left_out: tuple[str, ...] = ()
     most: int = 0
 
 
@@ -130,9 +126,7 @@ class ShapeTrainer:
         """Take one step; returns the losses by name."""
         config = self.config.training
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed):
-            values, latent = self.network(
-                batch.points.to(self.device), batch.noise.to(self.device)
-            )
+            values, latent = self.network(batch.points.to(self.device), batch.noise.to(self.device))
         losses = shape_losses(values, batch.field.to(self.device), latent, self.config.losses)
         losses["all"].backward()
 
@@ -189,20 +183,17 @@ class _RunData:
     unseen: Sequence[StoredShape]
 
 
-def train_shapes(
-    datasets: Sequence[Path], run: Path, config: ShapeRunConfig, store_folder: Path
-) -> Task[Path]:
-    """Train on the split "train" of ``datasets``, or continue from the checkpoint in ``run``.
+def train_shapes(run: Path, config: ShapeRunConfig, request: StoreRequest) -> Task[Path]:
+    """Train on the split "train" of a store, or continue from the checkpoint in ``run``.
 
     Writes into the folder ``run``: ``checkpoint.pt`` every ten minutes and at the end,
     ``log.jsonl`` and ``config.json``. Batches follow from seed and step alone, so a resumed run
     equals an undisturbed one. It stops after the step during which a file ``run/stop`` appears.
 
     Args:
-        datasets: training sets with grids.
         run: folder of the run.
         config: its settings.
-        store_folder: folder of the shapes, which is made first if it is not there.
+        request: the shapes; they are made first if they are not there.
 
     Returns:
         The checkpoint's path.
@@ -215,8 +206,7 @@ def train_shapes(
     with lock_run(run):
         StopFile(run).remove()
         training = config.training
-        making = make_store(store_folder, datasets, training.made, training.left_out)
-        store = yield from subtask(making, 0.0, _STORE_SHARE)
+        store = yield from subtask(make_store(request), 0.0, _STORE_SHARE)
         _write_config(run, config)
         data = _choose_shapes(store, training)
         if training.threads:
