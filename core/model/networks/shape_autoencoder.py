@@ -26,6 +26,8 @@ from .layers import Residual, conv_norm_relu
 LATENT_SIDE = 4
 _PATCH = 2  # input cells along each side that become the channels of one
 _SUBCELLS = 4  # output points along each side of a cell of the last features
+# Of a new network: with standard deviations of 1 the decoder would see noise alone at first.
+_FIRST_LOG_VARIANCE = -5.0
 _LOG_VARIANCE_RANGE = (-12.0, 4.0)  # so that no exponential overflows
 
 
@@ -85,6 +87,8 @@ class ShapeEncoder(nn.Module):
         self.down_coarse = conv_norm_relu(3, middle, coarse, 3, 2)
         self.coarse = Residual(3, coarse)
         self.head = nn.Conv3d(coarse, 2 * config.latent, 1)
+        with torch.no_grad():
+            self.head.bias[config.latent :] = _FIRST_LOG_VARIANCE  # type: ignore[index]
 
     def forward(self, points: Tensor) -> LatentDistribution:
         """Return the distribution of the latent for ``points`` (B, 8, 32, 32, 32)."""

@@ -124,8 +124,8 @@ def turned(
     """Return a shape mirrored across x and turned about z, by chance."""
     if rng.random() < config.mirror:
         field = field[::-1]
-        points = points * np.array((-1, 1, 1), np.float32)
-        normals = normals * np.array((-1, 1, 1), np.float32)
+        points = mirrored(points)
+        normals = mirrored(normals)
     if rng.random() < config.turn:
         for _ in range(int(rng.integers(1, 4))):
             # x becomes y, and y becomes -x.
@@ -133,6 +133,11 @@ def turned(
             points = _quarter_turn(points)
             normals = _quarter_turn(normals)
     return np.ascontiguousarray(field), points, normals
+
+
+def mirrored(vectors: Points) -> Points:
+    """Return vectors (P, 3) mirrored across x = 0."""
+    return vectors * np.array((-1, 1, 1), np.float32)
 
 
 def corrupt(

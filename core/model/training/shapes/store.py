@@ -23,10 +23,9 @@ from ....dataset.frames import object_frame
 from ....dataset.index import ObjectLocation, split_locations
 from ....dataset.splits import HELD_OUT_FAMILIES, SPLITS, hash_key
 from ....errors import DatasetError, MeshError
-from ....geometry import occupancy_grid
-from ....geometry.distance_field import resample_field, surface_points, truncated_distance
-from ....geometry.occupancy_grid import inside_lattice
-from ....geometry.shape_box import CUBE_SIDE, FIELD_SIDE, REACH, ShapeBox
+from ....geometry.distance_field import surface_points
+from ....geometry.shape_box import FIELD_SIDE, ShapeBox
+from ....geometry.shape_fields import solid_field, unit_field
 from ....geometry.winding_number import OrientedSolid
 from ....jobs.task import Progress, Task
 from ....procedural import FAMILIES, make_object
@@ -35,7 +34,6 @@ from ..loop import lock_run
 POINT_COUNT = 8192
 FIELD_SCALE = 127.0  # stored value at the truncation
 FIRST_SEED = 200_000  # of made objects: those of training sets have smaller ones
-_LATTICE = 80  # cells along each side of the cube in which made objects are tested
 _TRAIN_SHARE = 0.8
 _NOT_TEST_SHARE = 0.9  # train and validation
 _LEAST_INSIDE = 40  # points of a field that must be inside
@@ -174,46 +172,6 @@ def make_store(request: StoreRequest) -> Task[ShapeStore]:
     shapes = [line for line in lines if line["size"]]
     write_json(complete, {"request": request.as_dict(), "shapes": shapes})
     return ShapeStore(folder)
-
-
-def unit_field(inside: NDArray[np.bool_], bounds: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Return the field of the cells of an ``occupancy_grid`` around ``bounds`` (2, 3).
-
-    Returns:
-        (64, 64, 64) float32 truncated distance in -1..1, positive inside.
-    """
-    box = ShapeBox.of_bounds(bounds)
-    extent = bounds[1] - bounds[0]
-    cell = occupancy_grid.GROWN * float(extent.max()) / occupancy_grid.SIDE
-    spacing = cell / box.size
-
-    # Only the cells about the object; the rest of the cube is outside.
-    margin = REACH + spacing
-    center = (occupancy_grid.SIDE - 1) / 2
-    half = (extent / box.size / 2 + margin) / spacing
-    low = np.floor(center - half).astype(int).clip(0)
-    high = np.ceil(center + half).astype(int).clip(max=occupancy_grid.SIDE - 1)
-    part = inside[tuple(slice(a, b + 1) for a, b in zip(low, high, strict=True))]
-
-    distance = truncated_distance(part, spacing.tolist(), REACH)
-    origin = (low - center) * spacing
-    return resample_field(distance, origin.tolist(), spacing.tolist(), -REACH) / np.float32(REACH)
-
-
-def solid_field(solid: OrientedSolid) -> tuple[NDArray[np.float32], ShapeBox]:
-    """Return the field (64, 64, 64) of a solid as :func:`unit_field`, and its box.
-
-    Raises:
-        MeshError: the solid has no extent.
-    """
-    box = ShapeBox.of_points(solid.vertices)
-    cell = CUBE_SIDE / _LATTICE
-    unit = OrientedSolid(box.to_unit(solid.vertices), solid.triangles, solid.sheet_share)
-    inside = inside_lattice(unit, np.full(3, -CUBE_SIDE / 2), cell, _LATTICE)
-    distance = truncated_distance(inside, (cell, cell, cell), REACH)
-    origin = -CUBE_SIDE / 2 + cell / 2
-    field = resample_field(distance, (origin,) * 3, (cell,) * 3, -REACH)
-    return field / np.float32(REACH), box
 
 
 def _stored_shape(entry: dict[str, Any]) -> StoredShape:
