@@ -39,6 +39,17 @@ def truncated_distance(inside: NDArray[np.bool_], spacing: Sequence[float], reac
     return signed[1:-1, 1:-1, 1:-1].clip(-reach, reach).astype(np.float32)
 
 
+def unsigned_distance(marked: NDArray[np.bool_], spacing: float, reach: float) -> Field:
+    """Return the distance (X, Y, Z) to the center of the nearest marked cell, at most 2 reach.
+
+    Args:
+        marked: (X, Y, Z) cells.
+        spacing: distance of neighboring centers.
+        reach: distance up to which it is exact.
+    """
+    return np.sqrt(_squared_distance(marked, (spacing,) * 3, reach))
+
+
 def _squared_distance(marked: NDArray[np.bool_], spacing: Sequence[float], reach: float) -> Field:
     """Return the squared distance to the nearest marked cell, at most (2 reach)^2."""
     far = np.float32((2 * reach) ** 2)
