@@ -11,14 +11,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.console import print_line
-from ...core.model.jobs import commands, dense  # without torch, until they run
+from ...core.model.jobs import commands, dense, semantics  # without torch, until they run
 from .command import Command, add_resolution_argument, add_weights_argument
 from .progress_log import run_with_log
 from .tasks import TrainingTask, shapes
 
-# What ``maquette train --task`` trains instead of the model.
+# What ``maquette train --task`` trains in modules of its own.
 _TASKS: Mapping[str, TrainingTask] = {
     "shapes": shapes.SHAPES,
+    "generator": shapes.GENERATOR,
+}
+# Options of the heads of meaning by the names of their settings.
+_MEANING_OPTIONS = {
+    "steps": "steps",
+    "rate": "learning_rate",
+    "seed": "seed",
+    "every": "validate_every",
+    "precision": "precision",
+    "decay_steps": "decay_steps",
+    "threads": "threads",
 }
 _TRAINING_OPTIONS = ("steps", "rate", "seed", "every", "precision", "imagenet", "one_picture")
 
@@ -40,9 +51,22 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="folder of the log and checkpoint; an unfinished run is resumed",
     )
-    texts = ", ".join(f"{name}: {task.help}" for name, task in _TASKS.items())
-    parser.add_argument("--task", choices=_TASKS, help=f"train something else instead. {texts}")
+    texts = ", ".join(f"{name} ({task.help})" for name, task in _TASKS.items())
+    parser.add_argument(
+        "--task",
+        default="reconstruction",
+        choices=("reconstruction", *semantics.TASKS, *_TASKS),
+        help="what to train: reconstruction; or heads on its frozen features: parts (which part a "
+        "pixel shows), retrieval (which images show the same object), procedural (family and "
+        f"parameters), or meaning (all of these); or {texts} (%(default)s)",
+    )
     _add_training_options(parser)
+    parser.add_argument(
+        "--decay-steps",
+        type=int,
+        help="with --task, other than reconstruction: last steps, in which the learning rate "
+        "falls to 0 (1000)",
+    )
     _add_panoramas(parser, "--mask")
     parser.add_argument("--mask", action="store_true", help="train the foreground network instead")
     parser.add_argument(
@@ -87,9 +111,10 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_train(arguments: argparse.Namespace) -> int:
-    if arguments.task:
+    if arguments.task in _TASKS:
         return _TASKS[arguments.task].run(arguments)
-
+    if arguments.task != "reconstruction":
+        return _run_train_meaning(arguments)
     # Options that are not given must not override the settings file.
     options = {name: getattr(arguments, name) for name in _TRAINING_OPTIONS}
     options = {name: value for name, value in options.items() if value is not None}
@@ -111,6 +136,25 @@ def _run_train(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _run_train_meaning(arguments: argparse.Namespace) -> int:
+    given = {}
+    for option, setting in _MEANING_OPTIONS.items():
+        value = getattr(arguments, option)
+        if value is not None:
+            given[setting] = value
+    weights = run_with_log(
+        semantics.train_meaning,
+        arguments.task,
+        arguments.datasets,
+        arguments.folder,
+        given,
+        arguments.start,
+        arguments.weights,
+    )
+    print_line(weights)
+    return 0
+
+
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("datasets", nargs="+", type=Path, help="training sets with splits")
     parser.add_argument(
@@ -122,10 +166,20 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ask",
         default="standard",
-        choices=("standard", "sides", "inputs", "confidence", "masks"),
+        choices=(
+            "standard",
+            "sides",
+            "inputs",
+            "confidence",
+            "masks",
+            "meaning",
+            *shapes.SUITES,
+        ),
         help="standard: one unposed view and one to four sides; sides: three to six sides; "
         "inputs: stylized images, inaccurate masks and poses; confidence: calibration of the "
-        "confidence; masks: foreground masks on photographic backgrounds (%(default)s)",
+        "confidence; masks: foreground masks on photographic backgrounds; meaning: families, "
+        "parts, retrieval and parameters; shapes: the shape space and its completions; generator: "
+        "made shapes and their rivals (%(default)s)",
     )
     parser.add_argument("--limit", type=int, help="evaluate this many objects (default: all)")
     add_resolution_argument(parser)
@@ -134,9 +188,23 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
         "--log", type=Path, metavar="CSV", help="write the scores of every object to a CSV file"
     )
     _add_panoramas(parser, "--ask masks")
+    shapes.add_evaluation(parser)
 
 
 def _run_evaluate(arguments: argparse.Namespace) -> int:
+    if arguments.ask in shapes.SUITES:
+        return shapes.evaluate(arguments)
+    if arguments.ask == "meaning":
+        report = run_with_log(
+            semantics.evaluate_meaning,
+            arguments.datasets,
+            arguments.split,
+            arguments.limit,
+            arguments.weights,
+        )
+        print_line(report)
+        return 0
+
     panoramas = _read_panoramas(arguments.hdri) if arguments.ask == "masks" else ()
     report = run_with_log(
         commands.run_evaluation,

@@ -115,9 +115,9 @@ def describe_window(
     images = _as_batch(window[None])
     with torch.inference_mode():
         maps = trunk(images)
-        summary = heads.summary(maps, images[:, 3:])
-        logits = heads.family_logits(summary)[0]
-        embedding = heads.embed(summary)[0]
+        masks = images[:, 3:]
+        logits = heads.family(maps, masks)[0]
+        embedding = heads.embed(maps, masks)[0]
         parts = heads.parts(maps, images)[0].softmax(0)
         families = _rank_families(logits, heads.config)
         draws = _predict_draws(maps, heads, [name for name, _ in families])
@@ -151,8 +151,7 @@ def embed_images(
     vectors = []
     with torch.inference_mode():
         for chunk in torch.from_numpy(images).split(_CHUNK):
-            summary = heads.summary(trunk(chunk), chunk[:, 3:])
-            vectors.append(heads.embed(summary).numpy())
+            vectors.append(heads.embed(trunk(chunk), chunk[:, 3:]).numpy())
     return np.concatenate(vectors)
 
 

@@ -194,7 +194,8 @@ def _surface_loss(values: Tensor, points: Tensor, normals: Tensor, offset: float
 
     Args:
         values: (1, 64, 64, 64) in -1..1.
-        points: (P, 3) in the cube. normals: (P, 3).
+        points: (P, 3) in the cube.
+        normals: (P, 3).
         offset: distance of the points beside it, in truncations.
     """
     step = offset * REACH * normals

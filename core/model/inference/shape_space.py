@@ -115,7 +115,8 @@ def build_shape_space(
     """Return the shape space of a configuration and tensors.
 
     Args:
-        config: of ``ShapeSpaceConfig``. state: see :func:`shape_space_state`.
+        config: of ``ShapeSpaceConfig``.
+        state: see :func:`shape_space_state`.
         file: that they came from, for messages.
 
     Raises:
@@ -139,24 +140,28 @@ def build_shape_space(
     return ShapeSpace(network.eval().requires_grad_(False), mean, directions)
 
 
-def shape_space_state(
+def measure_space(
     network: ShapeAutoencoder, latents: NDArray[np.float32], count: int = 64
-) -> dict[str, Tensor]:
-    """Return the tensors of the part "shapes".
+) -> ShapeSpace:
+    """Return the shape space of a network.
 
     Args:
-        network: to store.
+        network: to encode and decode.
         latents: (N, L) flat latents of training shapes.
         count: of principal components to keep.
     """
-    mean = latents.mean(0)
-    centered = latents - mean
-    _, lengths, directions = np.linalg.svd(centered, full_matrices=False)
+    mean = latents.mean(0).astype(np.float32)
+    _, lengths, directions = np.linalg.svd(latents - mean, full_matrices=False)
     scale = lengths[:count] / np.sqrt(max(len(latents) - 1, 1))
     kept = (directions[:count] * scale[:, None]).astype(np.float32)
-    state = dict(network.state_dict())
-    state[_STATISTICS + "mean"] = torch.from_numpy(mean.astype(np.float32))
-    state[_STATISTICS + "directions"] = torch.from_numpy(kept)
+    return ShapeSpace(network, mean, kept)
+
+
+def shape_space_state(space: ShapeSpace) -> dict[str, Tensor]:
+    """Return the tensors of the part "shapes"."""
+    state = dict(space.network.state_dict())
+    state[_STATISTICS + "mean"] = torch.from_numpy(space.mean)
+    state[_STATISTICS + "directions"] = torch.from_numpy(space.directions)
     return state
 
 
@@ -185,7 +190,8 @@ def blend_codes(first: ShapeCode, second: ShapeCode, share: float) -> ShapeCode:
     quaternion curves"), which keeps their length; the sides of the boxes in equal ratios.
 
     Args:
-        first: at 0. second: at 1.
+        first: at a share of 0.
+        second: at a share of 1.
         share: of the second one.
     """
     latent = _slerp_cells(first.latent, second.latent, share)

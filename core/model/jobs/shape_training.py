@@ -10,6 +10,8 @@ from typing import Any
 from ...jobs import dependencies
 from ...jobs.task import Progress, Task
 
+GENERATOR_KINDS = ("flow", "r3gan", "wgan_gp")  # as ``training.shapes.generators.KINDS``
+
 
 @dataclass(frozen=True)
 class ShapeRequest:
@@ -63,5 +65,102 @@ def train_shape_space(
     shapes = store.StoreRequest(request.store, request.datasets, request.made, request.left_out)
     checkpoint = yield from trainer.train_shapes(run, settings, shapes)
     if weights:
-        export.export_shapes(checkpoint, weights)
+        yield from export.export_shapes(checkpoint, request.store, weights)
     return checkpoint
+
+
+def train_shape_generator(
+    run: Path, shape_space: Path, store: Path, given: Mapping[str, Any], weights: Path | None
+) -> Task[Path]:
+    """Train a generator of shapes, or continue to.
+
+    Args:
+        run: folder of the run.
+        shape_space: run of the shape space whose codes are learned from.
+        store: its folder of shapes.
+        given: settings of ``training.shapes.generators.GeneratorTrainingConfig`` that come before
+            those of the run's own ``config.json``, or before the defaults in a new run.
+        weights: file of weights to write the part "generator" to; None for none.
+
+    Returns:
+        The checkpoint.
+
+    Raises:
+        DatasetError: see ``training.shapes.generators``.
+        OutputError: a file cannot be written.
+        DependencyError: a package is missing.
+    """
+    dependencies.require_packages(*dependencies.MODEL)
+    yield Progress(0.0, "Loading the network")
+    from ..training.shapes import config_file, generator_export, generators
+    from ..training.shapes import store as stores
+    from ..training.shapes import trainer
+
+    own = run / "config.json"
+    settings = generators.GeneratorRunConfig()
+    if own.is_file():
+        settings = config_file.read_settings(own, settings)
+    settings = replace(settings, training=replace(settings.training, **given))
+    checkpoint = yield from generators.train_generator(
+        run, settings, shape_space / trainer.CHECKPOINT, stores.ShapeStore(store)
+    )
+    if weights:
+        generator_export.export_generator(run, weights)
+    return checkpoint
+
+
+def evaluate_shape_space(run: Path, store: Path, split: str, limit: int | None) -> Task[str]:
+    """Return a table of the shape space's scores beside its rivals'.
+
+    Args:
+        run: of the shape space.
+        store: folder of shapes.
+        split: "validation" or "test".
+        limit: number of shapes; None for all.
+
+    Raises:
+        DatasetError: ``run`` or ``store`` is missing or damaged.
+        DependencyError: a package is missing.
+    """
+    dependencies.require_packages(*dependencies.MODEL)
+    yield Progress(0.0, "Loading the network")
+    from ..training.shapes import reports
+
+    return (yield from reports.shape_space_report(run, store, split, limit))
+
+
+@dataclass(frozen=True)
+class GeneratorEvaluation:
+    """Which generators to compare.
+
+    Attributes:
+        shape_space: run of the shape space.
+        store: its folder of shapes.
+        runs: of generators; the fitted distributions use the codes of the first one.
+        limit: reference shapes, and as many made ones.
+        seeds: how often each is scored.
+    """
+
+    shape_space: Path
+    store: Path
+    runs: Sequence[Path]
+    limit: int = 400
+    seeds: int = 1
+
+
+def evaluate_generators(request: GeneratorEvaluation) -> Task[str]:
+    """Return a table of scores of generators beside distributions that are fitted.
+
+    Raises:
+        DatasetError: a run or the store is missing or damaged.
+        DependencyError: a package is missing.
+    """
+    dependencies.require_packages(*dependencies.MODEL)
+    yield Progress(0.0, "Loading the network")
+    from ..training.shapes import reports
+
+    return (
+        yield from reports.generator_report(
+            request.shape_space, request.store, request.runs, request.limit, request.seeds
+        )
+    )

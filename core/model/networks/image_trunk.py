@@ -59,7 +59,7 @@ class ImageTrunk(nn.Module):
         device = next(self.network.parameters()).device
         with torch.device(device):
             maps = self(torch.zeros(1, 4, 32, 32))
-        return tuple(values.shape[1] for values in maps)  # type: ignore[return-value]
+        return tuple(values.shape[1] for values in maps)
 
     def fingerprint(self) -> str:
         """Return 16 hexadecimal digits that differ where the weights do."""

@@ -120,24 +120,17 @@ class SemanticHeads(nn.Module):
     def __init__(self, config: SemanticsConfig) -> None:
         super().__init__()
         self.config = config
-        self.summary = ImageSummary(config.trunk_channels)
-        width = self.summary.width
-        self.family = _hidden_layers(width, len(config.families))
-        self.embedding = _hidden_layers(width, config.embedding)
+        self.family = SummaryHead(config.trunk_channels, len(config.families))
+        self.embedding = SummaryHead(config.trunk_channels, config.embedding)
         self.parts = PartDecoder(config.trunk_channels, len(config.groups))
         self.draws = DrawDecoder(config.trunk_channels, draw_count(config))
 
         # Scale of the similarities in the contrastive loss, as of CLIP (arXiv:2103.00020).
         self.log_scale = nn.Parameter(torch.tensor(1 / 0.07).log())
 
-    def family_logits(self, summary: Tensor) -> Tensor:
-        """Return logits (B, families) from ``summary`` of :class:`ImageSummary`."""
-        logits: Tensor = self.family(summary)
-        return logits
-
-    def embed(self, summary: Tensor) -> Tensor:
-        """Return unit vectors (B, E) from ``summary`` of :class:`ImageSummary`."""
-        return F.normalize(self.embedding(summary), dim=1)
+    def embed(self, maps: TrunkMaps, masks: Tensor) -> Tensor:
+        """Return unit vectors (B, E), see :class:`SummaryHead`."""
+        return F.normalize(self.embedding(maps, masks), dim=1)
 
 
 def draw_indices(config: SemanticsConfig) -> dict[str, range]:
@@ -155,24 +148,32 @@ def draw_count(config: SemanticsConfig) -> int:
     return sum(len(targets) for targets in config.draws.values())
 
 
-class ImageSummary(nn.Module):
-    """One vector for an image: means over the object, the largest values, and a coarse layout.
+class SummaryHead(nn.Module):
+    """One vector for an image, from a summary of its maps.
+
+    The summary is the means over the object, the largest values, and a coarse layout.
 
     Args:
         channels: Of the trunk's maps.
+        outputs: Length of the vector.
     """
 
-    def __init__(self, channels: Sequence[int]) -> None:
+    def __init__(self, channels: Sequence[int], outputs: int) -> None:
         super().__init__()
         channels32, channels16, channels8, _ = channels
         self.reduce = nn.Conv2d(channels32, _LAYOUT_CHANNELS, 1)
         layout = _LAYOUT_CHANNELS * _CELLS32**2
         sizes = (channels32, channels32, channels16, channels8, layout)
         self.norms = nn.ModuleList(nn.LayerNorm(size) for size in sizes)
-        self.width = sum(sizes)
+        self.layers = nn.Sequential(
+            nn.Linear(sum(sizes), _HIDDEN),
+            nn.GELU(),
+            nn.Dropout(_DROPOUT),
+            nn.Linear(_HIDDEN, outputs),
+        )
 
     def forward(self, maps: TrunkMaps, masks: Tensor) -> Tensor:
-        """Return the summaries (B, F).
+        """Return the vectors (B, outputs).
 
         Args:
             maps: Of images of 128 x 128 pixels.
@@ -186,7 +187,8 @@ class ImageSummary(nn.Module):
             F.relu(self.reduce(maps.stride32)).flatten(1),
         )
         normalized = [norm(value) for norm, value in zip(self.norms, values, strict=True)]
-        return torch.cat(normalized, 1)
+        vectors: Tensor = self.layers(torch.cat(normalized, 1))
+        return vectors
 
 
 class PartDecoder(nn.Module):
@@ -275,16 +277,6 @@ class DrawDecoder(nn.Module):
         finer = torch.cat((maps.stride16, halved), 1).flatten(2).transpose(1, 2)
         cells = torch.cat((self.cells32(cells32), self.cells16(finer)), 1)
         return cells + self.places
-
-
-def _hidden_layers(inputs: int, outputs: int) -> nn.Sequential:
-    """Return a network of one hidden layer."""
-    return nn.Sequential(
-        nn.Linear(inputs, _HIDDEN),
-        nn.GELU(),
-        nn.Dropout(_DROPOUT),
-        nn.Linear(_HIDDEN, outputs),
-    )
 
 
 def _stored_target(address: str, kind: str, low: float, high: float, count: int) -> DrawTarget:

@@ -1,4 +1,4 @@
-"""``maquette train --task shapes`` and ``--task generator``."""
+"""``maquette train --task shapes``, ``--task generator``, and the evaluation of both."""
 
 from __future__ import annotations
 
@@ -47,9 +47,6 @@ def _add_shapes(parser: ArgumentParser) -> None:
         help="families of objects that are not trained on",
     )
     group.add_argument("--most", type=int, help="train on at most this many shapes (all)")
-    group.add_argument(
-        "--decay-steps", type=int, help="last steps, in which the learning rate falls to 0 (2000)"
-    )
 
 
 def _run_shapes(arguments: Namespace) -> int:
@@ -72,6 +69,90 @@ def _run_shapes(arguments: Namespace) -> int:
     return 0
 
 
+def _add_generator(parser: ArgumentParser) -> None:
+    group = parser.add_argument_group("with --task generator")
+    group.add_argument(
+        "--shape-space", type=Path, metavar="RUN", help="run of the shape space to work in"
+    )
+    group.add_argument(
+        "--kind",
+        choices=shape_training.GENERATOR_KINDS,
+        help="rectified flow or adversarial pair to train (flow)",
+    )
+
+
+def _run_generator(arguments: Namespace) -> int:
+    if arguments.folder is None or arguments.shape_space is None or arguments.store is None:
+        raise DatasetError(
+            "Give the folder of the run (--run), the run of the shape space (--shape-space) and "
+            "its folder of shapes (--store)"
+        )
+    given = {}
+    for option in ("steps", "seed", "threads", "kind"):
+        value = getattr(arguments, option)
+        if value is not None:
+            given[option] = value
+    if arguments.rate is not None:
+        given["learning_rate"] = arguments.rate
+    checkpoint = run_with_log(
+        shape_training.train_shape_generator,
+        arguments.folder,
+        arguments.shape_space,
+        arguments.store,
+        given,
+        arguments.weights,
+    )
+    print_line(checkpoint)
+    return 0
+
+
+def add_evaluation(parser: ArgumentParser) -> None:
+    """Add the options of ``maquette evaluate`` for the shape space and generators."""
+    group = parser.add_argument_group("with --ask shapes or --ask generator")
+    group.add_argument("--store", type=Path, metavar="FOLDER", help="folder of the shapes")
+    group.add_argument(
+        "--runs",
+        nargs="+",
+        type=Path,
+        default=(),
+        metavar="RUN",
+        help="runs of the shape space, or of generators to compare with what is fitted",
+    )
+    group.add_argument(
+        "--shape-space", type=Path, metavar="RUN", help="run of the shape space of generators"
+    )
+    group.add_argument(
+        "--seeds", type=int, default=1, help="how often generators are scored (%(default)s)"
+    )
+
+
+def evaluate(arguments: Namespace) -> int:
+    """Evaluate the shape space or generators, as ``arguments`` ask for."""
+    if arguments.store is None or not arguments.runs:
+        raise DatasetError("Give the folder of the shapes (--store) and the runs (--runs)")
+    if arguments.ask == "shapes":
+        report = run_with_log(
+            shape_training.evaluate_shape_space,
+            arguments.runs[0],
+            arguments.store,
+            arguments.split,
+            arguments.limit,
+        )
+    else:
+        if arguments.shape_space is None:
+            raise DatasetError("Give the run of the shape space (--shape-space)")
+        request = shape_training.GeneratorEvaluation(
+            shape_space=arguments.shape_space,
+            store=arguments.store,
+            runs=tuple(arguments.runs),
+            limit=arguments.limit or 400,
+            seeds=arguments.seeds,
+        )
+        report = run_with_log(shape_training.evaluate_generators, request)
+    print_line(report)
+    return 0
+
+
 def _given(arguments: Namespace) -> dict[str, Any]:
     """Return the settings that were given on the command line, by their names."""
     given = {}
@@ -83,3 +164,5 @@ def _given(arguments: Namespace) -> dict[str, Any]:
 
 
 SHAPES = TrainingTask("the shape space", _add_shapes, _run_shapes)
+GENERATOR = TrainingTask("a generator of shapes", _add_generator, _run_generator)
+SUITES = ("shapes", "generator")  # of ``maquette evaluate``

@@ -18,7 +18,7 @@ from ....dataset.frames import object_frame
 from ....dataset.index import ObjectLocation, split_locations
 from ....dataset.members import SMALL_ALBEDO, SMALL_SHADING
 from ....dataset.object_file import ObjectFile
-from ....dataset.records import ViewRecord
+from ....dataset.records import Record, ViewRecord
 from ....errors import DatasetError
 from ...inference.preprocessing import median_filter
 from ...networks.projection import camera_matrix, transform_camera
@@ -128,6 +128,18 @@ class DenseObject:
         shading = decode_pixels(file.read_member(f"{index:03d}.{SMALL_SHADING}"), size, "RGB")
         normal = decode_normals(shading[..., :2], depth > 0).astype(np.float32)
         return albedo, normal, shading[..., 2]
+
+    @property
+    def record(self) -> Record:
+        """What is known of the object."""
+        return self._file.record
+
+    def parts(self, index: int) -> NDArray[np.uint8]:
+        """Return the numbers of the parts (H, W) in the view ``index``, from 1 in its record."""
+        parts = self._file.read_parts(index)
+        if parts is None:
+            raise DatasetError(f"{self._file.path} has no parts: render the set with --parts")
+        return parts
 
     def alpha(self, index: int) -> NDArray[np.uint8]:
         """Return the alpha (H, W) of the view ``index`` alone."""

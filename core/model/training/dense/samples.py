@@ -123,7 +123,7 @@ def draw_dense_sample(
     posed = item.kinds[choice.view] != "free"
     stretch = _stretch(rng, augmentation)
     window = _window(rng, augmentation, whole_object=posed and bool(choice.others))
-    outline = _outline_ndc(view.alpha)
+    outline = outline_ndc(view.alpha)
     frame = frame_view(view.camera, stretch, outline, item.half, window)
     rgb, mask = _draw_image(view, frame, rng, augmentation, side)
 
@@ -215,7 +215,7 @@ class _ShownPixels:
 def _shown_pixels(view: SurfaceView, frame: ViewFrame, side: int) -> _ShownPixels:
     ndc = pixel_centers(side)
     stored = frame.stored(ndc)
-    row, column = _stored_pixels(stored, view)
+    row, column = stored_pixels(stored, view)
     shown = _within(stored) & (view.alpha[row, column] > _SEEN)
     return _ShownPixels(shown, stored[shown], row[shown], column[shown])
 
@@ -238,7 +238,7 @@ def _window(
     return Window(whole_object=whole_object, room=room, mirror=rng.random() < augmentation.mirror)
 
 
-def _outline_ndc(alpha: NDArray[np.uint8]) -> NDArray[np.float64]:
+def outline_ndc(alpha: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Return the outer corners (P, 2), in -1..1, of the first and last pixel shown in each row."""
     shown = alpha > _SEEN
     height, width = shown.shape
@@ -258,9 +258,10 @@ def _within(stored: NDArray[np.float64]) -> NDArray[np.bool_]:
     return within
 
 
-def _stored_pixels(
+def stored_pixels(
     stored: NDArray[np.float64], view: SurfaceView
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return row and column (P,) of the pixels at points (P, 2), in -1..1, of the stored image."""
     height, width = view.alpha.shape
     across = (stored[:, 0] + 1) / 2 * width
     down = (stored[:, 1] + 1) / 2 * height

@@ -37,7 +37,8 @@ def relativistic_critic_loss(
 
     Args:
         critic: to train.
-        real: (B, N) codes. made: (B, N) codes of the generator, detached.
+        real: (B, N) codes.
+        made: (B, N) codes of the generator.
         label: (B,) class indices of both.
         gamma: weight of the squared gradients.
     """
@@ -62,7 +63,10 @@ def wasserstein_critic_loss(
     """Return WGAN-GP's loss of the critic.
 
     Args:
-        critic, real, made, label: as in :func:`relativistic_critic_loss`.
+        critic: to train.
+        real: (B, N) codes.
+        made: (B, N) codes of the generator.
+        label: (B,) class indices of both.
         penalty: weight of the deviation of the gradient's length from 1, between the codes.
     """
     share = torch.rand(len(real), 1)

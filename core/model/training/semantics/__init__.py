@@ -1,0 +1,1 @@
+"""Training of the heads of meaning: family, parts, draws and embedding, on the frozen trunk."""

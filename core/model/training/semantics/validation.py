@@ -1,0 +1,374 @@
+"""What the heads are worth on objects that they were not trained on, each beside simple rivals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ....dataset.splits import HELD_OUT_FAMILIES
+from ...networks.image_trunk import ImageTrunk, pooled_features
+from ...networks.semantics import OTHER, SemanticHeads
+from ..dense.images import AugmentationConfig
+from ..dense.relighting import LightConfig
+from .batches import SemanticBatch, collate
+from .labels import LabeledObject, family_of
+from .samples import SemanticSample, draw_semantic_sample
+
+Vectors = NDArray[np.float32]
+
+_GALLERY = ("front", "right", "free", "free")  # kinds of the views that a library has
+_CHUNK = 32  # images that are looked at at once
+_GRAY_SIDE = 32  # of the images that are compared pixel by pixel
+_COLORS = 4  # bins of each channel of a color histogram
+
+AS_RENDERED = AugmentationConfig(mirror=0, relight=0, view_known=0, light=LightConfig()).clean()
+AS_DRAWING = AugmentationConfig(
+    clean_steps=0,
+    mirror=0,
+    stretch=0,
+    smaller=0,
+    relight=0,
+    drawn=1,
+    mask=0,
+    noise=0,
+    gain=0,
+    gamma=0,
+)
+
+
+@dataclass(frozen=True)
+class LookedAt:
+    """What trunk and heads say of N images.
+
+    Attributes:
+        images: (N, 4, 128, 128).
+        logits: (N, F) of families.
+        embeddings: (N, E).
+        pooled: (N, P) of the trunk alone.
+        groups: (N, 64, 64) int64 most likely group.
+        draws: (N, D, 32) logits of the draws of each image's own family.
+    """
+
+    images: Tensor
+    logits: Tensor
+    embeddings: Tensor
+    pooled: Tensor
+    groups: Tensor
+    draws: Tensor
+
+
+@dataclass(frozen=True)
+class MeaningScores:
+    """Scores by name, in 0..1; the rivals' beside those of the heads.
+
+    Attributes:
+        values: By name.
+        known_logits: (N,) largest logit of images of known families, to set the threshold.
+        calibration: Logits (N, F) and families (N,) of these images, to set the temperature.
+    """
+
+    values: dict[str, float]
+    known_logits: NDArray[np.float32]
+    calibration: tuple[Tensor, Tensor]
+
+
+def evaluate_meaning(
+    objects: Sequence[LabeledObject], trunk: ImageTrunk, heads: SemanticHeads, mixed: bool = False
+) -> MeaningScores:
+    """Return the scores of the heads on ``objects``.
+
+    A query is one free view of an object, as it was rendered and as a drawing; the gallery has four
+    other views of each object.
+
+    Args:
+        objects: To judge on.
+        trunk: The trunk.
+        heads: The heads.
+        mixed: Whether to compute in bfloat16.
+    """
+
+    def look(views: Sequence[int], augmentation: AugmentationConfig) -> LookedAt:
+        return _look(objects, views, augmentation, (trunk, heads, mixed))
+
+    queries = [query_view(item.item.kinds) for item in objects]
+    rendered = look(queries, AS_RENDERED)
+    drawn = look(queries, AS_DRAWING)
+    gallery = []
+    for place in range(len(_GALLERY)):
+        views = [_gallery_view(item.item.kinds, place) for item in objects]
+        gallery.append(look(views, AS_RENDERED))
+
+    batch = collate(objects, _samples(objects, queries, AS_RENDERED), heads.config)
+    values = {
+        **_family_scores(objects, rendered.logits, batch),
+        **_part_scores(rendered.groups, batch.parts, len(heads.config.groups)),
+        **_draw_scores(rendered.draws, batch, heads),
+        **_retrieval_scores(objects, {"render": rendered, "drawing": drawn}, gallery),
+    }
+    is_known = batch.known
+    known_logits = rendered.logits[is_known, : len(heads.config.families) - 1].amax(1)
+    calibration = (rendered.logits[is_known], batch.families[is_known])
+    return MeaningScores(values, known_logits.numpy(), calibration)
+
+
+def _samples(
+    objects: Sequence[LabeledObject], views: Sequence[int], augmentation: AugmentationConfig
+) -> list[SemanticSample]:
+    """Return one sample of each object; the same at each call."""
+    samples = []
+    for index, (item, view) in enumerate(zip(objects, views, strict=True)):
+        rng = np.random.default_rng(index)
+        samples.append(draw_semantic_sample(item, view, rng, augmentation))
+    return samples
+
+
+@torch.no_grad()
+def _look(
+    objects: Sequence[LabeledObject],
+    views: Sequence[int],
+    augmentation: AugmentationConfig,
+    networks: tuple[ImageTrunk, SemanticHeads, bool],
+) -> LookedAt:
+    """Return what is said of one view of each object.
+
+    Args:
+        objects: N objects.
+        views: Index of the view of each.
+        augmentation: How images are changed.
+        networks: Trunk, heads, and whether they compute in bfloat16.
+    """
+    trunk, heads, mixed = networks
+    device = next(heads.parameters()).device
+    parts = []
+    for first in range(0, len(objects), _CHUNK):
+        some = objects[first : first + _CHUNK]
+        samples = _samples(some, views[first : first + _CHUNK], augmentation)
+        batch = collate(some, samples, heads.config).to(device)
+        masks = batch.images[:, 3:]
+        with torch.autocast(device.type, torch.bfloat16, enabled=mixed):
+            maps = trunk(batch.images)
+            looked = (
+                batch.images,
+                heads.family(maps, masks),
+                heads.embed(maps, masks),
+                pooled_features(maps, masks),
+                heads.parts(maps, batch.images).argmax(1),
+                heads.draws(maps, batch.draws),
+            )
+        parts.append([values.cpu() for values in looked])
+
+    # Families have different numbers of draws: their logits are filled up.
+    longest = max(part[5].shape[1] for part in parts)
+    joined = []
+    for column in range(6):
+        columns = [part[column] for part in parts]
+        if column == 5:
+            columns = [_filled_up(values, longest) for values in columns]
+        merged = torch.cat(columns)
+        joined.append(merged.float() if merged.is_floating_point() else merged)
+    return LookedAt(*joined)
+
+
+def _filled_up(values: Tensor, length: int) -> Tensor:
+    """Return ``values`` (B, D, 32) with zeros behind, so that there are ``length`` draws."""
+    return torch.nn.functional.pad(values, (0, 0, 0, length - values.shape[1]))
+
+
+def query_view(kinds: Sequence[str]) -> int:
+    """Return the index of the last free view, or of the last of all."""
+    free = [index for index, kind in enumerate(kinds) if kind == "free"]
+    return free[-1] if free else len(kinds) - 1
+
+
+def _gallery_view(kinds: Sequence[str], place: int) -> int:
+    """Return the view for a place of the gallery, which is not the query."""
+    wanted = _GALLERY[place]
+    query = query_view(kinds)
+    rank = _GALLERY[:place].count(wanted)
+    matching = [i for i, kind in enumerate(kinds) if kind == wanted and i != query]
+    if rank < len(matching):
+        return matching[rank]
+    others = [index for index in range(len(kinds)) if index != query] or [query]
+    return others[place % len(others)]
+
+
+def _family_scores(
+    objects: Sequence[LabeledObject], logits: Tensor, batch: SemanticBatch
+) -> dict[str, float]:
+    """Return accuracies, and how well objects of no known family are told by their logits.
+
+    Args:
+        objects: N objects.
+        logits: (N, F).
+        batch: Labels.
+    """
+    scores = {}
+    procedural = torch.tensor([item.groups is not None or _is_made(item) for item in objects])
+    for name, chosen in (("procedural", procedural), ("artist", ~procedural)):
+        rows = chosen & batch.known
+        if rows.any():
+            ranks = _ranks(logits[rows], batch.families[rows])
+            scores[f"family_top1_{name}"] = float((ranks < 1).float().mean())
+            scores[f"family_top3_{name}"] = float((ranks < 3).float().mean())
+            counts = batch.families[rows].bincount()
+            scores[f"family_majority_{name}"] = float(counts.max() / counts.sum())
+
+    # Unknown: families that were held out, and artists' meshes of no family.
+    largest = logits[:, :-1].amax(1)
+    softmax = logits.softmax(1)[:, :-1].amax(1)
+    held_out = torch.tensor([item.item.family in HELD_OUT_FAMILIES for item in objects])
+    other = torch.tensor([family_of(item.item.record) == OTHER for item in objects])
+    for name, unknown in (("held_out", held_out), ("other", other)):
+        if unknown.any() and batch.known.any():
+            known = batch.known & procedural
+            scores[f"unknown_auroc_{name}"] = _auroc(largest[known], largest[unknown])
+            scores[f"unknown_auroc_{name}_softmax"] = _auroc(softmax[known], softmax[unknown])
+    return scores
+
+
+def _is_made(item: LabeledObject) -> bool:
+    """Return whether an object comes from a generator."""
+    return item.item.record.source.startswith("procedural:")
+
+
+def _ranks(logits: Tensor, families: Tensor) -> Tensor:
+    """Return the rank (N,) of the right family, from 0."""
+    right = logits.gather(1, families[:, None])
+    return (logits > right).sum(1)
+
+
+def _auroc(known: Tensor, unknown: Tensor) -> float:
+    """Return the probability that a known one has a higher score than an unknown one."""
+    wins = (known[:, None] > unknown).float() + 0.5 * (known[:, None] == unknown).float()
+    return float(wins.mean())
+
+
+def _part_scores(predicted: Tensor, parts: Tensor, groups: int) -> dict[str, float]:
+    """Return accuracy and mean IoU of groups over all labeled pixels, and those of the majority.
+
+    Args:
+        predicted: (N, h, w) groups.
+        parts: (N, h, w) true groups; -1 for none.
+        groups: Number of groups.
+    """
+    is_labeled = parts >= 0
+    if not is_labeled.any():
+        return {}
+    truth = parts[is_labeled]
+    confusion = torch.bincount(truth * groups + predicted[is_labeled], minlength=groups**2)
+    confusion = confusion.reshape(groups, groups).double()
+    overlap = confusion.diagonal()
+    union = confusion.sum(0) + confusion.sum(1) - overlap
+    is_present = confusion.sum(1) > 0
+    largest = confusion.sum(1).max() / confusion.sum()
+    return {
+        "part_miou": float((overlap / union.clamp_min(1))[is_present].mean()),
+        "part_accuracy": float(overlap.sum() / confusion.sum()),
+        "part_miou_majority": float(largest / is_present.sum()),
+        "part_accuracy_majority": float(largest),
+    }
+
+
+def _draw_scores(logits: Tensor, batch: SemanticBatch, heads: SemanticHeads) -> dict[str, float]:
+    """Return errors of draws in parts of their range, and of the mean over these objects.
+
+    Args:
+        logits: (N, D, 32).
+        batch: Labels.
+        heads: The heads.
+    """
+    targets = [target for each in heads.config.draws.values() for target in each]
+    errors: dict[str, list[float]] = {"draw": [], "category": []}
+    rows: dict[int, list[tuple[int, int]]] = {}
+    is_labeled = (batch.classes >= 0).nonzero().tolist()
+    for image, column in is_labeled:
+        draw = int(batch.draws[image, column])
+        rows.setdefault(draw, []).append((image, column))
+
+    rivals: dict[str, list[float]] = {"draw": [], "category": []}
+    for draw, places in rows.items():
+        target = targets[draw]
+        truth = np.array([int(batch.classes[place]) for place in places])
+        shares = torch.stack([logits[place][: target.count].softmax(0) for place in places]).numpy()
+        if target.is_category:
+            errors["category"] += (shares.argmax(1) == truth).tolist()
+            rivals["category"] += (np.bincount(truth).argmax() == truth).tolist()
+            continue
+        middles = (np.arange(target.count) + 0.5) / target.count
+        values = (truth + 0.5) / target.count
+        errors["draw"] += np.abs(shares @ middles - values).tolist()
+        rivals["draw"] += np.abs(values.mean() - values).tolist()
+
+    scores = {}
+    if errors["draw"]:
+        scores["draw_error"] = float(np.mean(errors["draw"]))
+        scores["draw_error_mean"] = float(np.mean(rivals["draw"]))
+    if errors["category"]:
+        scores["category_accuracy"] = float(np.mean(errors["category"]))
+        scores["category_accuracy_majority"] = float(np.mean(rivals["category"]))
+    return scores
+
+
+def _retrieval_scores(
+    objects: Sequence[LabeledObject], queries: dict[str, LookedAt], gallery: Sequence[LookedAt]
+) -> dict[str, float]:
+    """Return recall@1 and @5 of the right object, for the embedding and its rivals.
+
+    Args:
+        objects: N objects.
+        queries: What is said of one image of each, by the kind of the images.
+        gallery: The same for each of several other views.
+    """
+    identities = np.array([item.identity for item in objects])
+    features: dict[str, Callable[[LookedAt], Vectors]] = {
+        "": lambda looked: looked.embeddings.numpy(),
+        "_trunk": lambda looked: looked.pooled.numpy(),
+        "_pixels": lambda looked: _pixel_features(looked.images),
+        "_colors": lambda looked: _color_features(looked.images),
+    }
+    scores = {}
+    for suffix, feature in features.items():
+        views = np.stack([feature(looked) for looked in gallery])
+        for kind, looked in queries.items():
+            similarity = np.einsum("qe,vge->vqg", feature(looked), views).max(0)
+            right = np.where(identities[:, None] == identities, similarity, -np.inf).max(1)
+            is_other = identities[:, None] != identities
+            better = ((similarity > right[:, None]) & is_other).sum(1)
+            for count in (1, 5):
+                scores[f"recall{count}_{kind}{suffix}"] = float((better < count).mean())
+    return scores
+
+
+def _pixel_features(images: Tensor) -> Vectors:
+    """Return unit vectors of small gray images and masks."""
+    gray = images[:, :3].mean(1, keepdim=True) * images[:, 3:]
+    joined = torch.cat((gray, images[:, 3:]), 1)
+    small = torch.nn.functional.adaptive_avg_pool2d(joined, _GRAY_SIDE).flatten(1)
+    return torch.nn.functional.normalize(small - small.mean(1, keepdim=True), dim=1).numpy()
+
+
+def _color_features(images: Tensor) -> Vectors:
+    """Return unit vectors of the histograms of the object's colors."""
+    levels = (images[:, :3] * _COLORS).long().clamp(0, _COLORS - 1)
+    index = (levels[:, 0] * _COLORS + levels[:, 1]) * _COLORS + levels[:, 2]
+    histograms = torch.zeros(len(images), _COLORS**3)
+    histograms.scatter_add_(1, index.flatten(1), images[:, 3].flatten(1))
+    return torch.nn.functional.normalize(histograms.sqrt(), dim=1).numpy()
+
+
+def format_scores(scores: dict[str, float], count: int) -> str:
+    """Return scores as lines of text, in the order in which they were made.
+
+    Args:
+        scores: By name.
+        count: Number of objects.
+    """
+    lines = [f"{count} objects"]
+    for name, value in scores.items():
+        lines.append(f"{name:36} {value:.3f}")
+    return "\n".join(lines)
