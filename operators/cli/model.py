@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from ...core.console import print_line
 from ...core.model.jobs import commands, dense, semantics  # without torch, until they run
 from .command import Command, add_resolution_argument, add_weights_argument
-from .progress_log import run_with_log
 from .tasks import TrainingTask, shapes
+from .tasks.progress_log import run_with_log
 
 # What ``maquette train --task`` trains in modules of its own.
 _TASKS: Mapping[str, TrainingTask] = {

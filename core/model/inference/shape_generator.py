@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ...errors import WeightsError
-from ...geometry.shape_box import ShapeBox
+from ...geometry.shape_cube.box import ShapeBox
 from ...resources import MEANING_WEIGHTS
 from ..networks.shape_generators import (
     BOX_NUMBERS,

@@ -20,10 +20,10 @@ from torch import Tensor
 from ...arrays import MeshArrays
 from ...errors import MeshError, WeightsError
 from ...geometry.connectivity import remove_small_components
-from ...geometry.distance_field import surface_points
-from ...geometry.point_splatting import splat_points
-from ...geometry.shape_box import CUBE_SIDE, FIELD_SIDE, ShapeBox, field_spacing
-from ...geometry.shape_fields import solid_field
+from ...geometry.shape_cube.box import CUBE_SIDE, FIELD_SIDE, ShapeBox, field_spacing
+from ...geometry.shape_cube.distances import surface_points
+from ...geometry.shape_cube.fields import solid_field
+from ...geometry.shape_cube.splatting import splat_points
 from ...geometry.surface_nets import surface_nets, taubin_smooth
 from ...geometry.winding_number import orient_and_thicken
 from ...resources import MEANING_WEIGHTS

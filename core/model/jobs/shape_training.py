@@ -92,9 +92,8 @@ def train_shape_generator(
     """
     dependencies.require_packages(*dependencies.MODEL)
     yield Progress(0.0, "Loading the network")
-    from ..training.shapes import config_file, generator_export, generators
+    from ..training.shapes import config_file, generator_export, generators, trainer
     from ..training.shapes import store as stores
-    from ..training.shapes import trainer
 
     own = run / "config.json"
     settings = generators.GeneratorRunConfig()

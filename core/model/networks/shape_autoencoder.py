@@ -1,7 +1,7 @@
 """The shape space: surface points in, a small grid of numbers, a signed distance out.
 
 A shape fills a cube: each of its three sides is stretched to the same length, and the lengths are
-kept apart (``core.geometry.shape_box``). The encoder sees points that are sorted into 32^3 cells.
+kept apart (``core.geometry.shape_cube``). The encoder sees points that are sorted into 32^3 cells.
 Its latent is a grid of 4^3 cells of 16 numbers, each of which stands for a region of the shape, so
 that parts of a latent may be edited or held. The decoder returns a truncated signed distance at
 64^3 points. Its last layer computes the 4^3 distances within a cell of 16^3 at once (sub-pixel
@@ -19,8 +19,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ...geometry.point_splatting import POINT_CHANNELS, SPLAT_SIDE
-from ...geometry.shape_box import FIELD_SIDE
+from ...geometry.shape_cube.box import FIELD_SIDE
+from ...geometry.shape_cube.splatting import POINT_CHANNELS, SPLAT_SIDE
 from .layers import Residual, conv_norm_relu
 
 LATENT_SIDE = 4

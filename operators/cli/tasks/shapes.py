@@ -9,8 +9,8 @@ from typing import Any
 from ....core.console import print_line
 from ....core.errors import DatasetError
 from ....core.model.jobs import shape_training  # without torch, until it runs
-from ..progress_log import run_with_log
 from . import TrainingTask
+from .progress_log import run_with_log
 
 # Names of options, and of the settings that they set.
 _OPTIONS = {

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ....geometry.distance_field import surface_points
-from ....geometry.point_splatting import cell_centers
-from ....geometry.shape_box import ShapeBox
+from ....geometry.shape_cube.box import ShapeBox
+from ....geometry.shape_cube.distances import surface_points
+from ....geometry.shape_cube.splatting import cell_centers
 from ....jobs.task import Progress, Task, run_to_end
 from ...inference.shape_completion import KnownSurface, complete_surface
 from ...inference.shape_space import ShapeSpace

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ....geometry.distance_field import surface_points, unsigned_distance
+from ....geometry.shape_cube.distances import surface_points, unsigned_distance
 from ....geometry.surface_nets import surface_nets
 from ....geometry.topology import check_topology
 from ....jobs.task import Progress, Task

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from ....errors import DatasetError
-from ....geometry.point_splatting import splat_points
+from ....geometry.shape_cube.splatting import splat_points
 from ....jobs.task import Progress, Task
 from ...networks.shape_autoencoder import ShapeAutoencoder
 from ...networks.shape_generators import BOX_NUMBERS

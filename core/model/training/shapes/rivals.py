@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ....geometry.distance_field import resample_field
-from ....geometry.shape_box import CUBE_SIDE, field_coordinates
+from ....geometry.shape_cube.box import CUBE_SIDE, field_coordinates
+from ....geometry.shape_cube.distances import resample_field
 from .store import ShapeStore, StoredShape
 
 COMPONENTS = 1024  # as many as a latent has numbers

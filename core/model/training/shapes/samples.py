@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ....geometry.point_splatting import SPLAT_SIDE, cell_centers, splat_points
+from ....geometry.shape_cube.splatting import SPLAT_SIDE, cell_centers, splat_points
 from ..loop import prefetch_batches
 from .store import ShapeStore, StoredShape
 

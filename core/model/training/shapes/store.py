@@ -23,9 +23,9 @@ from ....dataset.frames import object_frame
 from ....dataset.index import ObjectLocation, split_locations
 from ....dataset.splits import HELD_OUT_FAMILIES, SPLITS, hash_key
 from ....errors import DatasetError, MeshError
-from ....geometry.distance_field import surface_points
-from ....geometry.shape_box import FIELD_SIDE, ShapeBox
-from ....geometry.shape_fields import solid_field, unit_field
+from ....geometry.shape_cube.box import FIELD_SIDE, ShapeBox
+from ....geometry.shape_cube.distances import surface_points
+from ....geometry.shape_cube.fields import solid_field, unit_field
 from ....geometry.winding_number import OrientedSolid
 from ....jobs.task import Progress, Task
 from ....procedural import FAMILIES, make_object

@@ -21,7 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ....atomic_files import write_json
 from ....errors import DatasetError
-from ....geometry.point_splatting import POINT_CHANNELS, SPLAT_SIDE
+from ....geometry.shape_cube.splatting import POINT_CHANNELS, SPLAT_SIDE
 from ....jobs.task import Progress, Task, subtask
 from ...networks.shape_autoencoder import ShapeAutoencoder, ShapeSpaceConfig
 from ..checkpoints import blame_checkpoint, read_checkpoint, write_checkpoint

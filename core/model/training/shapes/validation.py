@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ....geometry.distance_field import surface_points
-from ....geometry.point_splatting import cell_centers, splat_points
-from ....geometry.shape_box import field_coordinates
+from ....geometry.shape_cube.box import field_coordinates
+from ....geometry.shape_cube.distances import surface_points
+from ....geometry.shape_cube.splatting import cell_centers, splat_points
 from ...metrics import iou, nearest_distance
 from ...networks.layers import device_of
 from ...networks.shape_autoencoder import ShapeAutoencoder

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import MeshError
+from ...errors import MeshError
 
 FIELD_SIDE = 64  # points of a field along each side of the cube
 CUBE_SIDE = 1.125  # side of the cube in stretched sides of the box: four points of room around it

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from . import occupancy_grid
-from .distance_field import resample_field, truncated_distance
-from .occupancy_grid import inside_lattice
-from .shape_box import CUBE_SIDE, REACH, ShapeBox
-from .winding_number import OrientedSolid
+from .. import occupancy_grid
+from ..occupancy_grid import inside_lattice
+from ..winding_number import OrientedSolid
+from .box import CUBE_SIDE, REACH, ShapeBox
+from .distances import resample_field, truncated_distance
 
 _LATTICE = 80  # cells along each side of the cube in which a solid is tested
 

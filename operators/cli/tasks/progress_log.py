@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from ...core.console import print_line
-from ...core.jobs.task import Progress, Task, run_to_end
-from .. import _compute
+from ....core.console import print_line
+from ....core.jobs.task import Progress, Task, run_to_end
+from ... import _compute
 
 T = TypeVar("T")
 

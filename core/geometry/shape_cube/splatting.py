@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .shape_box import CUBE_SIDE
+from .box import CUBE_SIDE
 
 SPLAT_SIDE = 32  # cells along each side of the cube
 # Number of points, mean offset from the center, mean normal, and whether the cell was looked at.

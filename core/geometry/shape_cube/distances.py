@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .shape_box import CUBE_SIDE, FIELD_SIDE, field_coordinates
+from .box import CUBE_SIDE, FIELD_SIDE, field_coordinates
 
 Field = NDArray[np.float32]
 _LINES_AT_ONCE = 1024  # so that they stay in the cache
