@@ -84,6 +84,11 @@ def class_index(family: str) -> int:
     return _INDEX.get(family, ANY_CLASS)
 
 
+def has_class(family: str) -> bool:
+    """Return whether the objects of a family belong to one of the classes."""
+    return family in _INDEX
+
+
 def _family_index() -> dict[str, int]:
     """Return the index of the class of each known family."""
     index = {}

@@ -108,7 +108,9 @@ def train_shape_generator(
     return checkpoint
 
 
-def evaluate_shape_space(run: Path, store: Path, split: str, limit: int | None) -> Task[str]:
+def evaluate_shape_space(
+    run: Path, store: Path, split: str, limit: int | None, drawing: Path | None = None
+) -> Task[str]:
     """Return a table of the shape space's scores beside its rivals'.
 
     Args:
@@ -116,8 +118,10 @@ def evaluate_shape_space(run: Path, store: Path, split: str, limit: int | None) 
         store: folder of shapes.
         split: "validation" or "test".
         limit: number of shapes; None for all.
+        drawing: image file for rows of shapes; None for none.
 
     Raises:
+        OutputError: the drawing cannot be written.
         DatasetError: ``run`` or ``store`` is missing or damaged.
         DependencyError: a package is missing.
     """
@@ -125,7 +129,7 @@ def evaluate_shape_space(run: Path, store: Path, split: str, limit: int | None) 
     yield Progress(0.0, "Loading the network")
     from ..training.shapes import reports
 
-    return (yield from reports.shape_space_report(run, store, split, limit))
+    return (yield from reports.shape_space_report(run, store, split, limit, drawing))
 
 
 @dataclass(frozen=True)
@@ -138,6 +142,7 @@ class GeneratorEvaluation:
         runs: of generators; the fitted distributions use the codes of the first one.
         limit: reference shapes, and as many made ones.
         seeds: how often each is scored.
+        drawing: image file for shapes that the first one makes; None for none.
     """
 
     shape_space: Path
@@ -145,6 +150,7 @@ class GeneratorEvaluation:
     runs: Sequence[Path]
     limit: int = 400
     seeds: int = 1
+    drawing: Path | None = None
 
 
 def evaluate_generators(request: GeneratorEvaluation) -> Task[str]:
@@ -152,14 +158,19 @@ def evaluate_generators(request: GeneratorEvaluation) -> Task[str]:
 
     Raises:
         DatasetError: a run or the store is missing or damaged.
+        OutputError: the drawing cannot be written.
         DependencyError: a package is missing.
     """
     dependencies.require_packages(*dependencies.MODEL)
     yield Progress(0.0, "Loading the network")
     from ..training.shapes import reports
 
-    return (
-        yield from reports.generator_report(
-            request.shape_space, request.store, request.runs, request.limit, request.seeds
-        )
+    config = reports.GeneratorReportConfig(
+        shape_space=request.shape_space,
+        store=request.store,
+        runs=request.runs,
+        limit=request.limit,
+        seeds=request.seeds,
+        drawing=request.drawing,
     )
+    return (yield from reports.generator_report(config))

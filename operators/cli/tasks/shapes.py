@@ -9,6 +9,7 @@ from typing import Any
 from ....core.console import print_line
 from ....core.errors import DatasetError
 from ....core.model.jobs import shape_training  # without torch, until it runs
+from ..command import image_path
 from . import TrainingTask
 from .progress_log import run_with_log
 
@@ -124,6 +125,9 @@ def add_evaluation(parser: ArgumentParser) -> None:
     group.add_argument(
         "--seeds", type=int, default=1, help="how often generators are scored (%(default)s)"
     )
+    group.add_argument(
+        "--draw", type=image_path, metavar="IMAGE", help="draw examples to an image file"
+    )
 
 
 def evaluate(arguments: Namespace) -> int:
@@ -137,6 +141,7 @@ def evaluate(arguments: Namespace) -> int:
             arguments.store,
             arguments.split,
             arguments.limit,
+            arguments.draw,
         )
     else:
         if arguments.shape_space is None:
@@ -147,6 +152,7 @@ def evaluate(arguments: Namespace) -> int:
             runs=tuple(arguments.runs),
             limit=arguments.limit or 400,
             seeds=arguments.seeds,
+            drawing=arguments.draw,
         )
         report = run_with_log(shape_training.evaluate_generators, request)
     print_line(report)

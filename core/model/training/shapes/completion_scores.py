@@ -38,7 +38,7 @@ def score_completion(
     for index, shape in enumerate(shapes):
         yield Progress(index / len(shapes), "Completing halves")
         field = store.field(shape)
-        surface = _front_half(store, shape)
+        surface = front_half(store, shape)
         code = run_to_end(complete_surface(space, surface))
         first = space.encode_points(surface.points, surface.normals, surface.known)
         answers = {
@@ -52,7 +52,7 @@ def score_completion(
     return {f"{name}_hidden_f2": float(np.mean(values)) for name, values in scores.items()}
 
 
-def _front_half(store: ShapeStore, shape: StoredShape) -> KnownSurface:
+def front_half(store: ShapeStore, shape: StoredShape) -> KnownSurface:
     """Return what is known of a shape whose back half is hidden."""
     points, normals = store.surface(shape)
     kept = points[:, 1] < 0

@@ -34,7 +34,7 @@ def export_shapes(checkpoint: Path, store_folder: Path, weights: Path) -> Task[N
     save_part(weights, SHAPES, asdict(space.network.config), state)
 
 
-def load_run_space(checkpoint: Path, store: ShapeStore, most: int = 1500) -> Task[ShapeSpace]:
+def load_run_space(checkpoint: Path, store: ShapeStore, most: int = 600) -> Task[ShapeSpace]:
     """Return the shape space of a run.
 
     Args:

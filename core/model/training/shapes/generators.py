@@ -18,7 +18,7 @@ from ....atomic_files import write_json
 from ....errors import DatasetError
 from ....jobs.task import Progress, Task, subtask
 from ...networks.shape_generators import CodeCritic, CodeFlow, CodeGenerator, GeneratorSizes
-from ...shape_classes import ANY_CLASS
+from ...shape_classes import ANY_CLASS, has_class
 from ..checkpoints import blame_checkpoint, read_checkpoint, write_checkpoint
 from ..config_file import read_stored_config
 from ..dense.log import DenseLog
@@ -248,7 +248,8 @@ def train_generator(
         codes = load_codes(run / CODES)
         if codes is None:
             network = load_average(checkpoint)
-            encoding = encode_shapes(network, store, store.of_split("train"))
+            shapes = [shape for shape in store.of_split("train") if has_class(shape.family)]
+            encoding = encode_shapes(network, store, shapes)
             codes = yield from subtask(encoding, 0.0, 0.1)
             save_codes(run / CODES, codes)
         trainer = GeneratorTrainer(config)

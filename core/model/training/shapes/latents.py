@@ -16,6 +16,7 @@ from ....jobs.task import Progress, Task
 from ...networks.shape_autoencoder import ShapeAutoencoder
 from ...networks.shape_generators import BOX_NUMBERS
 from ...shape_classes import class_index
+from ..mixed_precision import has_native_bfloat16
 from .samples import mirrored
 from .store import ShapeStore, StoredShape
 
@@ -136,5 +137,7 @@ def _encode_part(
             normals = mirrored(normals)
         inputs.append(splat_points(points, normals))
         boxes.append(np.log(np.array(shape.size, np.float32)))
-    latents = network.encoder(torch.from_numpy(np.stack(inputs))).mean
+    is_mixed = has_native_bfloat16(torch.device("cpu"))
+    with torch.autocast("cpu", torch.bfloat16, enabled=is_mixed):
+        latents = network.encoder(torch.from_numpy(np.stack(inputs))).mean
     return np.concatenate((latents.flatten(1).numpy(), np.stack(boxes)), axis=1)

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import astuple, fields
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 import numpy as np
 
 from ....jobs.task import Progress, Task, subtask
 from ...inference.shape_generator import ShapeGenerator
-from ...shape_classes import ANY_CLASS, class_index
+from ...shape_classes import class_index, has_class
 from ..objects import evenly_spaced
 from .completion_scores import score_completion
 from .export import load_run_space
 from .generator_export import FITTED, fit_generator, load_run, run_codes
 from .generator_scores import GeneratorScores, score_generator, stored_set
+from .pictures import draw_generator, draw_shape_space
 from .rivals import fit_rivals
 from .store import ShapeStore, StoredShape
 from .trainer import CHECKPOINT
 from .validation import rival_scores, validate_shapes
 
 
-def shape_space_report(run: Path, store: Path, split: str, limit: int | None) -> Task[str]:
+def shape_space_report(
+    run: Path, store: Path, split: str, limit: int | None, drawing: Path | None = None
+) -> Task[str]:
     """Return the scores of a run of the shape space and of its rivals as text.
 
     Args:
@@ -30,9 +33,11 @@ def shape_space_report(run: Path, store: Path, split: str, limit: int | None) ->
         store: folder of the shapes.
         split: to evaluate on.
         limit: number of shapes, evenly chosen; None for all.
+        drawing: image file for rows of shapes; None for none.
 
     Raises:
         DatasetError: the run or the store is missing or damaged.
+        OutputError: the drawing cannot be written.
     """
     shapes = ShapeStore(store)
     chosen = shapes.of_split(split)
@@ -40,6 +45,8 @@ def shape_space_report(run: Path, store: Path, split: str, limit: int | None) ->
         chosen = evenly_spaced(chosen, limit)
     loading = load_run_space(run / CHECKPOINT, shapes)
     space = yield from subtask(loading, 0.0, 0.2)
+    if drawing is not None:
+        yield from subtask(draw_shape_space(drawing, space, shapes, chosen), 0.1, 0.2)
     yield Progress(0.2, "Fitting the rivals")
     rivals = fit_rivals(shapes, shapes.of_split("train"))
     yield Progress(0.4, "Reconstructing")
@@ -52,37 +59,54 @@ def shape_space_report(run: Path, store: Path, split: str, limit: int | None) ->
     return "\n".join(lines)
 
 
-def generator_report(
-    shape_space: Path, store: Path, runs: Sequence[Path], limit: int, seeds: int
-) -> Task[str]:
-    """Return the scores of generators and of fitted distributions as text.
+@dataclass(frozen=True)
+class GeneratorReportConfig:
+    """What :func:`generator_report` compares.
 
-    Args:
+    Attributes:
         shape_space: folder of the run of the shape space.
         store: folder of the shapes.
         runs: folders of runs of generators.
         limit: reference shapes, and as many made ones.
         seeds: how often each generator is scored.
+        drawing: image file for shapes that the first generator makes; None for none.
+    """
+
+    shape_space: Path
+    store: Path
+    runs: Sequence[Path]
+    limit: int = 400
+    seeds: int = 1
+    drawing: Path | None = None
+
+
+def generator_report(config: GeneratorReportConfig) -> Task[str]:
+    """Return the scores of generators and of fitted distributions as text.
 
     Raises:
         DatasetError: a run or the store is missing or damaged.
+        OutputError: the drawing cannot be written.
     """
-    shapes = ShapeStore(store)
-    space = yield from subtask(load_run_space(shape_space / CHECKPOINT, shapes), 0.0, 0.1)
-    reference = _reference_shapes(shapes, limit)
+    shapes = ShapeStore(config.store)
+    loading = load_run_space(config.shape_space / CHECKPOINT, shapes)
+    space = yield from subtask(loading, 0.0, 0.1)
+    if config.drawing is not None:
+        _, _, first = load_run(config.runs[0])
+        yield from subtask(draw_generator(config.drawing, space, first, shapes), 0.05, 0.1)
+    reference = _reference_shapes(shapes, config.limit)
     labels = [class_index(shape.family) for shape in reference]
     yield Progress(0.1, "Measuring the training shapes")
-    training = [shape for shape in shapes.of_split("train") if _has_class(shape)]
+    training = [shape for shape in shapes.of_split("train") if has_class(shape.family)]
     sets = (stored_set(shapes, reference), stored_set(shapes, training))
 
-    generators = _generators(runs)
+    generators = _generators(config.runs)
     lines = [f"{len(reference)} reference shapes, {len(training)} training shapes"]
     names = [item.name for item in fields(GeneratorScores)]
     lines.append(f"{'':<12}" + "".join(f"{name:>15}" for name in names))
     for index, (name, generator) in enumerate(generators.items()):
         start = 0.2 + 0.8 * index / len(generators)
         rows = []
-        for seed in range(seeds):
+        for seed in range(config.seeds):
             scoring = score_generator(space, generator, labels, sets, seed)
             scores = yield from subtask(scoring, start, start + 0.8 / len(generators))
             rows.append(astuple(scores))
@@ -107,8 +131,4 @@ def _generators(runs: Sequence[Path]) -> dict[str, ShapeGenerator]:
 def _reference_shapes(store: ShapeStore, limit: int) -> list[StoredShape]:
     """Return shapes of known classes that were not trained on."""
     shapes = [*store.of_split("test"), *store.of_split("validation")]
-    return evenly_spaced([shape for shape in shapes if _has_class(shape)], limit)
-
-
-def _has_class(shape: StoredShape) -> bool:
-    return class_index(shape.family) != ANY_CLASS
+    return evenly_spaced([shape for shape in shapes if has_class(shape.family)], limit)
