@@ -15,7 +15,7 @@ from mathutils import Vector
 from ...core.arrays import MeshArrays
 from ...core.errors import MeshError
 from ...core.scene import meshes
-from .._results import absolute_path, add_object, select_only, show_result
+from .._results import absolute_path, add_object, select_only
 from .._task_operator import TaskOperator
 
 _GAP = 0.15  # between objects of a row, in longest sides of the largest one
@@ -136,7 +136,6 @@ def add_row(
         x += width + gap
         objects.append(add_object(context, name, mesh, location))
     select_only(context, objects, objects[0])
-    show_result(context, objects)
     return objects
 
 

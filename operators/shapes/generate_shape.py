@@ -16,7 +16,7 @@ from ...core.jobs.task import Task
 from ...core.model.jobs import shapes
 from ...core.model.shape_classes import ANY_CLASS, CLASS_NAMES, SHAPE_CLASSES
 from .. import _compute
-from .._results import free_location
+from .._results import free_location, show_result
 from ..properties.scene import SIZE
 from ._shapes import ShapeOperator, add_row
 
@@ -86,6 +86,7 @@ class MAQUETTE_OT_generate_shape(ShapeOperator, bpy.types.Operator):
         name = "Shape" if self.kind == 'ANY' else SHAPE_CLASSES[self.kind.lower()][0]
         place = free_location(context, meshes[0], cursor)
         objects = add_row(context, [name] * len(meshes), meshes, place, columns)
+        show_result(context, objects)
         for index, obj in enumerate(objects):
             obj[CANDIDATE] = index + 1
         faces = sum(len(mesh.faces) for mesh in meshes)

@@ -12,6 +12,7 @@ from ...core.arrays import MeshArrays
 from ...core.jobs.task import Task
 from ...core.model.jobs import shapes
 from .. import _compute
+from .._results import show_result
 from ._shapes import ShapeOperator, add_row, poll_objects, read_standing, right_of, selected_meshes
 
 
@@ -65,7 +66,7 @@ class MAQUETTE_OT_vary_shape(ShapeOperator, bpy.types.Operator):
 
     def finish(self, context: Context, result: tuple[MeshArrays, ...]) -> None:
         names = [f"{self._name} Variation" for _ in result]
-        add_row(context, names, result, self._place)
+        show_result(context, add_row(context, names, result, self._place))
         faces = sum(len(mesh.faces) for mesh in result)
         self.report({'INFO'}, f"{len(result)} variations of {self._name}, {faces:,} faces")
 

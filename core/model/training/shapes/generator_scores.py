@@ -1,7 +1,7 @@
 """How good generators are: coverage, distance, and whether a neighbor tells made shapes from real.
 
 Distances between shapes are chamfer distances of 2,048 surface points, in longest sides of the
-object. The distance of a point to a surface is read from a grid of distances, 48^3 about the
+object. The distance of a point to a surface is read from a grid of distances, 40^3 about the
 object, so that all distances of hundreds of shapes are one product of matrices:
 
     mean distance of A's points to B = (points of A, spread over grid points) x (distances to B)
@@ -24,7 +24,7 @@ from ...inference.shape_space import ShapeSpace
 from .store import ShapeStore, StoredShape
 
 _POINTS = 2048
-_SIDE = 48  # grid points along each side of the cube about an object
+_SIDE = 40  # grid points along each side of the cube about an object
 _CUBE = 1.2  # side of that cube, in longest sides of the object
 _INSPECTED = 60  # shapes whose mesh is inspected
 
@@ -34,8 +34,8 @@ class ShapeSet:
     """Shapes to compare.
 
     Attributes:
-        spreads: (B, 48^3) float32 points spread over grid points; each row sums to 1.
-        distances: (B, 48^3) float32 distances of grid points to the surface.
+        spreads: (B, 40^3) float32 points spread over grid points; each row sums to 1.
+        distances: (B, 40^3) float32 distances of grid points to the surface.
     """
 
     spreads: NDArray[np.float32]
