@@ -164,7 +164,8 @@ def _normals_at(
         behind = interpolate(field, (cells - step).clip(0, last))
         normals[:, axis] = behind - ahead  # the field falls outwards
     length = np.linalg.norm(normals, axis=1, keepdims=True)
-    return normals / np.maximum(length, 1e-9)
+    unit: NDArray[np.float32] = normals / np.maximum(length, 1e-9)
+    return unit
 
 
 def interpolate(

@@ -167,7 +167,7 @@ def generator_part(
     """
     shape = [1, 0]
     if isinstance(generator.network, FactorMixture):
-        shape = list(generator.network.factors.shape[:2])  # type: ignore[union-attr, operator]
+        shape = list(generator.network.factors.shape[:2])
     state = {_NETWORK + key: value for key, value in generator.network.state_dict().items()}
     state[_BASIS + "mean"] = torch.from_numpy(generator.mean)
     state[_BASIS + "components"] = torch.from_numpy(generator.components)

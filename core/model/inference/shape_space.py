@@ -77,7 +77,8 @@ class ShapeSpace:
     ) -> NDArray[np.float32]:
         """Return the latent (C, 4, 4, 4) of points (P, 3) in the cube; see ``splat_points``."""
         inputs = torch.from_numpy(splat_points(points, normals, known))[None]
-        return self.network.encoder(inputs).mean[0].numpy()
+        latent: NDArray[np.float32] = self.network.encoder(inputs).mean[0].numpy()
+        return latent
 
     @torch.inference_mode()
     def decode(self, latent: NDArray[np.float32]) -> Field:
@@ -124,7 +125,7 @@ def build_shape_space(
     """
     weights = {key: value for key, value in state.items() if not key.startswith(_STATISTICS)}
     try:
-        settings = {
+        settings: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in config.items()
         }

@@ -48,7 +48,8 @@ class _ConditionedLayer(nn.Module):
         """Return features (B, width)."""
         shift, scale = self.modulation(F.silu(condition)).chunk(2, dim=-1)
         normal = F.layer_norm(x, x.shape[-1:]) * (1 + scale) + shift
-        return x + self.second(F.silu(self.first(normal)))
+        change: Tensor = self.second(F.silu(self.first(normal)))
+        return x + change
 
 
 class CodeGenerator(nn.Module):
@@ -67,7 +68,8 @@ class CodeGenerator(nn.Module):
         condition = x + self.classes(label)
         for layer in self.layers:
             x = layer(x, condition)
-        return self.end(x)
+        result: Tensor = self.end(x)
+        return result
 
 
 class CodeCritic(nn.Module):
@@ -100,7 +102,8 @@ class CodeCritic(nn.Module):
             x = x + 0.5 * layer(x)
         features = F.leaky_relu(x, 0.2)
         scores: Tensor = self.score(features)[:, 0]
-        return scores + (features * self.classes(label)).mean(1)
+        product: Tensor = features * self.classes(label)
+        return scores + product.mean(1)
 
 
 class CodeFlow(nn.Module):
@@ -129,7 +132,8 @@ class CodeFlow(nn.Module):
         x = self.start(code)
         for layer in self.layers:
             x = layer(x, condition)
-        return self.end(x)
+        result: Tensor = self.end(x)
+        return result
 
     @torch.no_grad()
     def sample(self, noise: Tensor, label: Tensor, steps: int = 40) -> Tensor:
@@ -158,6 +162,11 @@ class FactorMixture(nn.Module):
         classes: C; one more stands for any.
     """
 
+    means: Tensor
+    factors: Tensor
+    deviation: Tensor
+    weights: Tensor
+
     def __init__(self, count: int, rank: int, numbers: int, classes: int) -> None:
         super().__init__()
         self.register_buffer("means", torch.zeros(count, numbers))
@@ -168,15 +177,13 @@ class FactorMixture(nn.Module):
     @torch.no_grad()
     def sample(self, label: Tensor, generator: torch.Generator) -> Tensor:
         """Return codes (B, N) of class indices ``label`` (B,)."""
-        means: Tensor = self.means  # type: ignore[assignment]
-        factors: Tensor = self.factors  # type: ignore[assignment]
-        deviation: Tensor = self.deviation  # type: ignore[assignment]
-        weights: Tensor = self.weights  # type: ignore[assignment]
-        chosen = torch.multinomial(weights[label], 1, generator=generator)[:, 0]
+        means = self.means
+        factors = self.factors
+        chosen = torch.multinomial(self.weights[label], 1, generator=generator)[:, 0]
         coefficients = torch.randn(len(label), factors.shape[1], generator=generator)
         spread = torch.einsum("bk,bkn->bn", coefficients, factors[chosen])
         noise = torch.randn(len(label), means.shape[1], generator=generator)
-        return means[chosen] + spread + deviation * noise
+        return means[chosen] + spread + self.deviation * noise
 
 
 def _time_features(time: Tensor) -> Tensor:

@@ -62,7 +62,7 @@ def test_a_completion_takes_the_place_of_what_it_completes(two_objects, weights)
 
 
 def test_variations_have_seeds_of_their_own(two_objects, weights):
-    first, second = two_objects
+    _, second = two_objects
     second.select_set(False)
     assert bpy.ops.maquette.vary_shape(count=2, strength=0.5, weights=weights) == {'FINISHED'}
     assert len(bpy.context.selected_objects) == 2
@@ -94,8 +94,7 @@ def test_two_meshes_must_be_selected(two_objects):
 
 
 def test_an_object_without_faces_is_refused(two_objects, weights):
-    first, second = two_objects
-    first.data.clear_geometry()
+    two_objects[0].data.clear_geometry()
     with pytest.raises(RuntimeError, match="'Cube' has no faces"):
         bpy.ops.maquette.blend_shapes(weights=weights)
 

@@ -61,7 +61,7 @@ def fit_generator(kind: str, codes: CodeSet, numbers: int) -> ShapeGenerator:
         part = CodeSet(reduced[~is_held_out], codes.labels[~is_held_out])
         _, width = fit_kernels(part, reduced[is_held_out])
         mixture, _ = fit_kernels(known, reduced[:1])
-        mixture.deviation.fill_(width)  # type: ignore[operator]
+        mixture.deviation.fill_(width)
     return _with_basis(mixture, basis)
 
 

@@ -73,7 +73,8 @@ def wasserstein_critic_loss(
     between = (share * real + (1 - share) * made.detach()).requires_grad_()
     length = _squared_gradient(critic(between, label), between).add(1e-12).sqrt()
     distance = critic(made.detach(), label).mean() - critic(real, label).mean()
-    return distance + penalty * (length - 1).square().mean()
+    loss: Tensor = distance + penalty * (length - 1).square().mean()
+    return loss
 
 
 def flow_loss(flow: CodeFlow, code: Tensor, label: Tensor, drop: float = 0.1) -> Tensor:
@@ -97,7 +98,8 @@ def flow_loss(flow: CodeFlow, code: Tensor, label: Tensor, drop: float = 0.1) ->
 
 def make_codes(generator: CodeGenerator, label: Tensor) -> Tensor:
     """Return codes (B, N) of new noise and class indices (B,)."""
-    return generator(torch.randn(len(label), NOISE), label)
+    codes: Tensor = generator(torch.randn(len(label), NOISE), label)
+    return codes
 
 
 def _squared_gradient(scores: Tensor, codes: Tensor) -> Tensor:

@@ -121,7 +121,7 @@ def _between(space: ShapeSpace, store: ShapeStore, first: StoredShape, second: S
     """Return a row: a shape, what is between, and another shape."""
     start = _code(space, store, first)
     end = _code(space, store, second)
-    meshes = [_true_mesh(store, first)]
+    meshes: list[MeshArrays | None] = [_true_mesh(store, first)]
     for share in _BETWEEN:
         meshes.append(_mesh(space, blend_codes(start, end, share)))
     meshes.append(_true_mesh(store, second))
@@ -131,7 +131,7 @@ def _between(space: ShapeSpace, store: ShapeStore, first: StoredShape, second: S
 def _variations(space: ShapeSpace, store: ShapeStore, shape: StoredShape) -> Row:
     """Return a row: a shape, its reconstruction, and stronger and stronger variations."""
     code = _code(space, store, shape)
-    meshes = [_true_mesh(store, shape), _mesh(space, code)]
+    meshes: list[MeshArrays | None] = [_true_mesh(store, shape), _mesh(space, code)]
     for strength in _STRENGTHS:
         meshes.append(_mesh(space, vary_code(space, code, strength, 0)))
         meshes.append(_mesh(space, vary_code(space, code, strength, 1)))

@@ -90,7 +90,8 @@ def fit_rivals(
 def reduce_field(field: Field) -> Field:
     """Return the means (32, 32, 32) of blocks of 2^3 points of a field (64, 64, 64)."""
     blocks = field.reshape(_SIDE, 2, _SIDE, 2, _SIDE, 2)
-    return blocks.mean((1, 3, 5), dtype=np.float32)
+    means: Field = blocks.mean((1, 3, 5), dtype=np.float32)
+    return means
 
 
 def expand_field(field: Field) -> Field:

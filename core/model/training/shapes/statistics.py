@@ -29,7 +29,7 @@ def fit_gaussians(codes: CodeSet) -> FactorMixture:
         members.append(np.flatnonzero(codes.labels == label))
     members.append(np.arange(len(codes.labels)))
     mixture = _fit_factors(codes.codes, members)
-    mixture.weights.copy_(torch.eye(ANY_CLASS + 1))  # type: ignore[operator]
+    mixture.weights.copy_(torch.eye(ANY_CLASS + 1))
     return mixture
 
 
@@ -42,7 +42,7 @@ def fit_mixture(codes: CodeSet, count: int = _CLUSTERS) -> FactorMixture:
     np.add.at(weights, (codes.labels, cluster), 1.0)
     weights[ANY_CLASS] = np.bincount(cluster, minlength=count)
     weights += 1e-6
-    mixture.weights.copy_(torch.from_numpy(weights))  # type: ignore[operator]
+    mixture.weights.copy_(torch.from_numpy(weights))
     return mixture
 
 
@@ -56,12 +56,12 @@ def fit_kernels(codes: CodeSet, held_out: Floats) -> tuple[FactorMixture, float]
     best = max(_WIDTHS, key=lambda width: _kernel_likelihood(codes.codes, held_out, width))
     count, numbers = codes.codes.shape
     mixture = FactorMixture(count, 0, numbers, ANY_CLASS)
-    mixture.means.copy_(torch.from_numpy(codes.codes))  # type: ignore[operator]
-    mixture.deviation.fill_(best)  # type: ignore[operator]
+    mixture.means.copy_(torch.from_numpy(codes.codes))
+    mixture.deviation.fill_(best)
     weights = np.zeros((ANY_CLASS + 1, count), np.float32)
     weights[codes.labels, np.arange(count)] = 1.0
     weights[ANY_CLASS] = 1.0
-    mixture.weights.copy_(torch.from_numpy(weights))  # type: ignore[operator]
+    mixture.weights.copy_(torch.from_numpy(weights))
     return mixture, best
 
 
@@ -75,10 +75,10 @@ def _fit_factors(codes: Floats, members: list[NDArray[np.int64]]) -> FactorMixtu
         _, lengths, directions = np.linalg.svd(centered, full_matrices=False)
         scale = lengths[:_RANK] * np.sqrt((1 - _SHRINKAGE) / max(len(part) - 1, 1))
         factors = directions[:_RANK] * scale[:, None]
-        mixture.means[index] = torch.from_numpy(mean)  # type: ignore[index]
-        mixture.factors[index, : len(factors)] = torch.from_numpy(factors)  # type: ignore[index]
+        mixture.means[index] = torch.from_numpy(mean)
+        mixture.factors[index, : len(factors)] = torch.from_numpy(factors)
     deviation = np.sqrt(_SHRINKAGE) * codes.std(0)
-    mixture.deviation.copy_(torch.from_numpy(deviation))  # type: ignore[operator]
+    mixture.deviation.copy_(torch.from_numpy(deviation))
     return mixture
 
 

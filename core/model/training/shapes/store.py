@@ -134,7 +134,8 @@ class ShapeStore:
 
     def field(self, shape: StoredShape) -> NDArray[np.float32]:
         """Return the truncated distance (64, 64, 64) in -1..1 of a shape, positive inside."""
-        return self.fields[shape.row].astype(np.float32) / np.float32(FIELD_SCALE)
+        stored: NDArray[np.float32] = self.fields[shape.row].astype(np.float32)
+        return stored / np.float32(FIELD_SCALE)
 
     def surface(self, shape: StoredShape) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return points (8192, 3) of a shape's surface in the cube, and their normals."""
@@ -261,9 +262,10 @@ def _fill_rows(folder: Path, sources: Sequence[ShapeSource]) -> Task[None]:
 
 def _open_rows(path: Path, shape: tuple[int, ...], kind: type) -> Any:
     """Return the array of ``path`` for reading and writing; it is made if it is not there."""
+    open_memmap: Any = np.lib.format.open_memmap  # without types
     if path.exists():
-        return np.lib.format.open_memmap(path, mode="r+")
-    return np.lib.format.open_memmap(path, mode="w+", dtype=kind, shape=shape)
+        return open_memmap(path, mode="r+")
+    return open_memmap(path, mode="w+", dtype=kind, shape=shape)
 
 
 def _compute_shape(

@@ -251,7 +251,7 @@ def _steps(run: Path, trainer: ShapeTrainer, data: _RunData) -> Task[None]:
     batches = batches_from(request, trainer.step)
     flop = config.batch * shape_flop(trainer.config.network)
     log = DenseLog(run, trainer.step, config.batch, flop)
-    with closing(batches), log:  # type: ignore[type-var]
+    with closing(batches), log:
         while trainer.step < config.steps:
             began = time.perf_counter()
             losses = trainer.train_step(next(batches))
