@@ -37,6 +37,7 @@ from .properties import scene as scene_properties
 from .properties import training as training_properties
 from .results import mark_as_asset, mirror_half, show_confidence
 from .semantics import label_parts
+from .shapes import blend_shapes, complete_shape, generate_shape, vary_shape
 
 # Property groups come before those that contain them. What ends tasks and processes comes before
 # the operators, so that it is unregistered when no operator can begin another.
@@ -74,6 +75,10 @@ _MODULES = (
     add_procedural,
     edit_procedural,
     make_procedural,
+    blend_shapes,
+    complete_shape,
+    vary_shape,
+    generate_shape,
     solve_photographs,
     set_real_size,
     export_cameras,

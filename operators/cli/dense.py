@@ -8,7 +8,7 @@ from pathlib import Path
 from ...core.console import print_line
 from ...core.model.jobs import dense  # without torch, until it runs
 from .command import Command
-from .model import run_with_log
+from .tasks.progress_log import run_with_log
 
 _OPTIONS = (
     "steps",

@@ -26,7 +26,7 @@ from . import (
     reconstruct,
     references,
 )
-from .objects import describe, library, procedural
+from .objects import describe, library, procedural, shapes
 from .stop_signals import Stopped, end_console, own_blender_folder, stop_in_order
 
 _INTERRUPTED = 130  # exit code of shells for Ctrl+C
@@ -40,6 +40,7 @@ _COMMANDS = (
     library.INDEX,
     library.FIND,
     describe.COMMAND,
+    *shapes.COMMANDS,
     demo.COMMAND,
     gallery.COMMAND,
     dataset.COMMAND,

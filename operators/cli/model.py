@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import argparse
 import os
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...core.console import print_line
-from ...core.jobs.task import Progress, Task, run_to_end
 from ...core.model.jobs import commands, dense, semantics  # without torch, until they run
-from .. import _compute
 from .command import Command, add_resolution_argument, add_weights_argument
+from .tasks import TrainingTask, shapes
+from .tasks.progress_log import run_with_log
 
-T = TypeVar("T")
-
-_LOG_SECONDS = 60.0  # between two lines of progress
+# What ``maquette train --task`` trains in modules of its own.
+_TASKS: Mapping[str, TrainingTask] = {
+    "shapes": shapes.SHAPES,
+    "generator": shapes.GENERATOR,
+}
 # Options of the heads of meaning by the names of their settings.
 _MEANING_OPTIONS = {
     "steps": "steps",
@@ -51,13 +51,14 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="folder of the log and checkpoint; an unfinished run is resumed",
     )
+    texts = ", ".join(f"{name} ({task.help})" for name, task in _TASKS.items())
     parser.add_argument(
         "--task",
         default="reconstruction",
-        choices=("reconstruction", *semantics.TASKS),
+        choices=("reconstruction", *semantics.TASKS, *_TASKS),
         help="what to train: reconstruction; or heads on its frozen features: parts (which part a "
         "pixel shows), retrieval (which images show the same object), procedural (family and "
-        "parameters), or meaning (all of these) (%(default)s)",
+        f"parameters), or meaning (all of these); or {texts} (%(default)s)",
     )
     _add_training_options(parser)
     parser.add_argument(
@@ -66,7 +67,6 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         help="with --task, other than reconstruction: last steps, in which the learning rate "
         "falls to 0 (1000)",
     )
-    parser.add_argument("--threads", type=int, help="with --task: CPU threads (all)")
     _add_panoramas(parser, "--mask")
     parser.add_argument("--mask", action="store_true", help="train the foreground network instead")
     parser.add_argument(
@@ -74,6 +74,8 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="write both networks of this run to a .safetensors file at the end",
     )
+    for task in _TASKS.values():
+        task.add_arguments(parser)
 
 
 def _add_training_options(parser: argparse.ArgumentParser) -> None:
@@ -81,6 +83,7 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, help="training steps (5000)")
     parser.add_argument("--rate", type=float, help="peak learning rate (1.5e-3)")
     parser.add_argument("--seed", type=int, help="random seed (0)")
+    parser.add_argument("--threads", type=int, help="with --task: CPU threads (all)")
     parser.add_argument("--every", type=int, help="steps between validations (250)")
     parser.add_argument(
         "--precision",
@@ -108,6 +111,8 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_train(arguments: argparse.Namespace) -> int:
+    if arguments.task in _TASKS:
+        return _TASKS[arguments.task].run(arguments)
     if arguments.task != "reconstruction":
         return _run_train_meaning(arguments)
     # Options that are not given must not override the settings file.
@@ -169,11 +174,13 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
             "masks",
             "meaning",
             "procedural",
+            *shapes.SUITES,
         ),
         help="standard: one unposed view and one to four sides; sides: three to six sides; "
         "inputs: stylized images, inaccurate masks and poses; confidence: calibration of the "
         "confidence; masks: foreground masks on photographic backgrounds; meaning: families, "
-        "parts, retrieval and parameters; procedural: objects that Make Procedural finds "
+        "parts, retrieval and parameters; procedural: objects that Make Procedural finds; "
+        "shapes: the shape space and its completions; generator: made shapes and their rivals "
         "(%(default)s)",
     )
     parser.add_argument("--limit", type=int, help="evaluate this many objects (default: all)")
@@ -183,9 +190,12 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
         "--log", type=Path, metavar="CSV", help="write the scores of every object to a CSV file"
     )
     _add_panoramas(parser, "--ask masks")
+    shapes.add_evaluation(parser)
 
 
 def _run_evaluate(arguments: argparse.Namespace) -> int:
+    if arguments.ask in shapes.SUITES:
+        return shapes.evaluate(arguments)
     if arguments.ask == "meaning":
         report = run_with_log(
             semantics.evaluate_meaning,
@@ -274,20 +284,6 @@ def _run_benchmark(arguments: argparse.Namespace) -> int:
     )
     print_line(report)
     return 0
-
-
-def run_with_log(function: Callable[..., Task[T]], *arguments: Any) -> T:
-    """Run ``function(*arguments)`` where the preferences choose; print progress once a minute."""
-    # A line a minute suits the logs of long runs better than a line that is rewritten.
-    next_line = time.perf_counter()
-
-    def print_progress(progress: Progress) -> None:
-        nonlocal next_line
-        if time.perf_counter() >= next_line:
-            next_line = time.perf_counter() + _LOG_SECONDS
-            print_line(f"{progress.fraction:6.1%}  {progress.stage}")
-
-    return run_to_end(_compute.run_function(function, *arguments), print_progress)
 
 
 TRAIN = Command("train", "Train the model on training sets", _add_train, _run_train)

@@ -1,0 +1,219 @@
+"""Completes a surface that is partly known: what is there stays, the rest is the most likely shape.
+
+The encoder's answer to the known points is the first guess. The latent is then changed by some
+steps of gradient descent, so that the decoded surface passes through the known points and does not
+leave what training shapes look like:
+
+    known points --encoder--> latent --decoder--> field --at the points--> 0
+                                 ^                             |
+                                 '-------- gradient -----------'
+
+Last the vertices near known points are moved onto the known surface.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from ...arrays import MeshArrays
+from ...geometry.shape_cube.box import CUBE_SIDE, REACH, ShapeBox, field_spacing
+from ...geometry.shape_cube.splatting import SPLAT_SIDE, cell_centers
+from ...jobs.task import Progress, Task
+from ..metrics import nearest_distance
+from .shape_space import POINT_COUNT, ShapeCode, ShapeSpace, mesh_of_field
+
+SIDES = {
+    "left": (0, -1),
+    "right": (0, 1),
+    "front": (1, -1),
+    "back": (1, 1),
+    "bottom": (2, -1),
+    "top": (2, 1),
+}
+_NEAR_CELLS = 1.5  # cells of the field within which a vertex is moved onto the known surface
+_POINTS_A_STEP = 2048
+
+
+@dataclass(frozen=True)
+class CompletionConfig:
+    """How the latent is fitted.
+
+    Attributes:
+        steps: of gradient descent.
+        rate: their size.
+        prior: weight of the squared change of the latent.
+        offset: distance from the surface, in truncations, at which the sign is fitted, too.
+    """
+
+    steps: int = 50
+    rate: float = 0.05
+    prior: float = 0.02
+    offset: float = 0.3
+
+
+@dataclass(frozen=True)
+class KnownSurface:
+    """A part of a surface, in the cube.
+
+    Attributes:
+        points: (P, 3) float32. normals: (P, 3) float32 unit normals, outwards.
+        known: (32, 32, 32) cells in which all of the surface is known; None for all cells.
+        box: that the cube is stretched to.
+    """
+
+    points: NDArray[np.float32]
+    normals: NDArray[np.float32]
+    known: NDArray[np.bool_] | None
+    box: ShapeBox
+
+
+def known_surface(
+    points: NDArray[np.floating[Any]],
+    normals: NDArray[np.floating[Any]],
+    missing_side: str = "",
+    missing_share: float = 0.5,
+) -> KnownSurface:
+    """Return a part of a surface as it is completed.
+
+    Args:
+        points: (P, 3) on it, meters, z up and the front towards -y.
+        normals: (P, 3) unit normals, outwards.
+        missing_side: of ``SIDES``: beyond this end of the points the shape goes on. Empty where
+            the points reach to all ends, and have holes.
+        missing_share: of the complete shape's length that is missing at that side.
+
+    Raises:
+        MeshError: the points have no extent.
+    """
+    bounds = np.stack((points.min(0), points.max(0))).astype(float)
+    if missing_side:
+        axis, direction = SIDES[missing_side]
+        extent = bounds[1, axis] - bounds[0, axis]
+        end = 1 if direction > 0 else 0
+        longer = extent * missing_share / (1 - missing_share)
+        bounds[end, axis] += direction * longer
+    box = ShapeBox.of_bounds(bounds)
+    unit = box.to_unit(points).astype(np.float32)
+    unit_normals = box.normals_to_unit(normals).astype(np.float32)
+
+    # Where points are is known; what is beyond them is known only if nothing is missing there.
+    if not missing_side:
+        return KnownSurface(unit, unit_normals, np.zeros((SPLAT_SIDE,) * 3, bool), box)
+    border = float((direction * unit[:, axis]).max())
+    known = direction * cell_centers()[..., axis] < border
+    return KnownSurface(unit, unit_normals, known, box)
+
+
+def complete_surface(
+    space: ShapeSpace, surface: KnownSurface, config: CompletionConfig | None = None
+) -> Task[ShapeCode]:
+    """Return the code of the complete shape.
+
+    Args:
+        space: the shape space.
+        surface: what is known.
+        config: of the fitting.
+    """
+    config = config or CompletionConfig()
+    first = space.encode_points(surface.points, surface.normals, surface.known)
+    start = torch.from_numpy(first)[None]
+    latent = start.clone().requires_grad_()
+    optimizer = torch.optim.Adam([latent], lr=config.rate)
+    points = torch.from_numpy(surface.points)
+    normals = torch.from_numpy(surface.normals)
+    generator = torch.Generator().manual_seed(0)
+    for step in range(config.steps):
+        yield Progress(step / config.steps, "Completing")
+        chosen = torch.randint(len(points), (_POINTS_A_STEP,), generator=generator)
+        with torch.enable_grad():
+            values = torch.tanh(space.network.decoder(latent))
+            data = _surface_loss(values, points[chosen], normals[chosen], config.offset)
+            loss = data + config.prior * (latent - start).square().mean()
+            optimizer.zero_grad()
+            loss.backward()
+        optimizer.step()
+    return ShapeCode(latent.detach()[0].numpy(), surface.box)
+
+
+def completed_mesh(
+    space: ShapeSpace, surface: KnownSurface, code: ShapeCode, detail: int = 1
+) -> MeshArrays:
+    """Return the closed mesh of a completed shape, in which the known surface stays as it is.
+
+    Args:
+        space: the shape space.
+        surface: what is known.
+        code: of :func:`complete_surface`.
+        detail: see ``mesh_of_code``.
+
+    Raises:
+        MeshError: it has no surface.
+    """
+    mesh = mesh_of_field(space.decode(code.latent), code.box, detail)
+    return keep_known(mesh, surface)
+
+
+def keep_known(mesh: MeshArrays, surface: KnownSurface) -> MeshArrays:
+    """Return a mesh with the vertices near known points moved onto the planes at those points.
+
+    Args:
+        mesh: meters.
+        surface: what is known.
+    """
+    vertices = surface.box.to_unit(mesh.vertices).astype(np.float32)
+    distance, nearest = nearest_distance(vertices, surface.points)
+    normals = surface.normals[nearest]
+    height = ((surface.points[nearest] - vertices) * normals).sum(1, keepdims=True)
+
+    # Full within half the reach, none beyond it, so that the seam is smooth.
+    share = distance / (_NEAR_CELLS * field_spacing())
+    weight = (2 * (1 - share)).clip(0, 1)[:, None]
+    moved = vertices + weight * height * normals
+    return replace(mesh, vertices=surface.box.from_unit(moved).astype(np.float32))
+
+
+def thinned(
+    points: NDArray[np.floating[Any]], normals: NDArray[np.floating[Any]]
+) -> tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]]:
+    """Return at most as many points (P, 3), and their normals, as are encoded."""
+    if len(points) <= POINT_COUNT:
+        return points, normals
+    chosen = np.random.default_rng(0).permutation(len(points))[:POINT_COUNT]
+    return points[chosen], normals[chosen]
+
+
+def _surface_loss(values: Tensor, points: Tensor, normals: Tensor, offset: float) -> Tensor:
+    """Return how far a field is from a surface: 0 on it, and of the right sign beside it.
+
+    Args:
+        values: (1, 64, 64, 64) in -1..1.
+        points: (P, 3) in the cube.
+        normals: (P, 3).
+        offset: distance of the points beside it, in truncations.
+    """
+    step = offset * REACH * normals
+    places = torch.cat((points, points + step, points - step))
+    targets = torch.cat(
+        (
+            torch.zeros(len(points)),
+            torch.full((len(points),), -offset),
+            torch.full((len(points),), offset),
+        )
+    )
+    sampled = _sample(values, places)
+    return F.smooth_l1_loss(sampled, targets, beta=0.1)
+
+
+def _sample(values: Tensor, places: Tensor) -> Tensor:
+    """Return a field (1, 64, 64, 64) at places (P, 3) of the cube, linearly."""
+    # grid_sample reads the last axis first.
+    grid = (places.flip(1) * (2 / CUBE_SIDE))[None, None, None]
+    sampled = F.grid_sample(values[None], grid, align_corners=False, padding_mode="border")
+    return sampled[0, 0, 0, 0]

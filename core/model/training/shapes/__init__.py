@@ -1,0 +1,1 @@
+"""Training of the shape space and of the generators of shapes in it."""
