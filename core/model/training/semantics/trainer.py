@@ -320,7 +320,7 @@ def train_semantics(
         datasets: Relightable training sets; those with parts teach parts.
         run: Folder of the run.
         config: Its settings.
-        start: Weights file whose heads to begin with; needed where not all heads are trained.
+        start: Weights file whose heads to begin with; all are untrained without one.
 
     Returns:
         The weights file.
@@ -469,7 +469,7 @@ def _first_heads(trunk: ImageTrunk, trained: Sequence[str], start: Path | None) 
     """Return the heads that a run begins with.
 
     Raises:
-        DatasetError: Some are not to be trained, and there is nothing to take them from.
+        DatasetError: Those of ``start`` are of another trunk.
         WeightsError: ``start`` cannot be read.
     """
     if start is None:
