@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from ....core.console import print_line
 from ....core.dataset.passes import part_colors
-from ....core.imaging.contact_sheet import write_contact_sheet
 from ....core.model.jobs.describe import describe_file  # without torch
 from ... import _compute
 from ..command import (
@@ -67,6 +66,8 @@ def _run_command(arguments: argparse.Namespace) -> int:
         images = [described.window, part_picture(described.meaning)]
         rows.append((_families_text(content), images))
     if arguments.output:
+        from ....core.imaging.contact_sheet import write_contact_sheet  # needs Pillow
+
         write_contact_sheet(arguments.output, rows, _SHEET_SIZE)
     return 0
 
