@@ -293,12 +293,16 @@ class _Search:
 
         residual = self._features - start.features()
         for damping in self._settings.dampings:
-            genome = start.genome
             changes = _damped_step(np.stack(rows), residual, damping)
-            for variable, change in zip(used, changes, strict=True):
-                genome = variable.set_in(genome, variable.start + float(change))
-            self._keep_better(lineage, self._changed(start, genome))
-            yield self.progress()
+            # Where the step helps, one that is twice as long may help more.
+            for factor in (1.0, 2.0):
+                genome = start.genome
+                for variable, change in zip(used, changes.tolist(), strict=True):
+                    genome = variable.set_in(genome, variable.start + factor * change)
+                is_better = self._keep_better(lineage, self._changed(start, genome))
+                yield self.progress()
+                if not is_better:
+                    break
 
     def _differentiate(
         self, lineage: int, start: Candidate, variable: Variable, length: float
@@ -389,10 +393,12 @@ class _Search:
         self._spent += _DRAWING_MILLISECONDS
         return place(start.made, genome, self._target)
 
-    def _keep_better(self, lineage: int, candidate: Candidate) -> None:
-        """Keep a candidate if it is better than that of its lineage."""
-        if candidate.score.total > self._best[lineage].score.total:
-            self._best[lineage] = candidate
+    def _keep_better(self, lineage: int, candidate: Candidate) -> bool:
+        """Keep a candidate if it is better than that of its lineage; return whether it is."""
+        if candidate.score.total <= self._best[lineage].score.total:
+            return False
+        self._best[lineage] = candidate
+        return True
 
 
 def _damped_step(

@@ -5,6 +5,7 @@ from maquette.core.procedural import make_from_draws
 from maquette.core.procedural.fitting.proposals import FamilyProposal, first_genomes
 from maquette.core.procedural.fitting.search import SearchSettings, fit_object
 from maquette.core.procedural.fitting.targets import target_of_mesh
+from maquette.core.procedural.primitives import signed_volume
 
 SHORT = SearchSettings(evaluations=90)
 
@@ -20,23 +21,24 @@ def test_a_seed_that_was_never_indexed_is_fitted(mesh_of):
     assert fit.evaluations <= SHORT.evaluations + 20  # the last generation is not broken off
 
 
-def leg_thickness(genome, pose):
-    """The thickness of the legs of a table, in longest sides of the target."""
-    made = make_from_draws(genome.family, genome.seed, genome.values)
-    leg = next(part for part in made.parts if part.label == "leg")
-    return float((np.ptp(leg.mesh.vertices, axis=0) * pose.scale)[:2].mean())
+def leg_thickness(made, scale):
+    """The thickness of the legs of a table: the root of their cross section."""
+    leg = next(part for part in made.parts if part.label == "leg").mesh
+    volume = signed_volume(leg) * np.prod(scale)
+    height = np.ptp(leg.vertices[:, 2]) * scale[2]
+    return float(np.sqrt(volume / height))
 
 
 @pytest.mark.parametrize("thick", [0.025, 0.05])
 def test_the_legs_of_a_table_become_as_thick_as_they_are(mesh_of, thick):
     values = {"make_legs.thick": thick}
+    wanted = leg_thickness(make_from_draws("table", 0, values), np.ones(3))
     target = target_of_mesh(mesh_of("table", 0, **values))
-    fit = run_to_end(fit_object(target, settings=SearchSettings(evaluations=220)))
-    true = make_from_draws("table", 0, values)
-    leg = next(part for part in true.parts if part.label == "leg")
-    wanted = float(np.ptp(leg.mesh.vertices, axis=0)[:2].mean())
-    assert fit.genome.family == "table"
-    assert leg_thickness(fit.genome, fit.pose) == pytest.approx(wanted, rel=0.15)
+    fit = run_to_end(fit_object(target))
+    genome = fit.genome
+    assert genome.family == "table"
+    found = make_from_draws(genome.family, genome.seed, genome.values)
+    assert leg_thickness(found, fit.pose.scale) == pytest.approx(wanted, rel=0.12)
 
 
 def test_nothing_fits_a_creature(creature):
