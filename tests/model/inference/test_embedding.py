@@ -133,3 +133,27 @@ def test_a_head_makes_the_vectors_and_its_weights_are_the_version(write_heads):
     assert load_embedder("heads").info == first.info
     write_heads(1)
     assert load_embedder("heads").info.version != first.info.version
+
+
+def test_a_projection_makes_shorter_vectors_of_its_own_version(tmp_path, monkeypatch):
+    import torch
+    from maquette.core.errors import WeightsError
+    from maquette.core.model.inference import meaning_weights, semantics
+
+    path = tmp_path / "meaning.safetensors"
+    for module in (embedding, meaning_weights):
+        monkeypatch.setattr(module, "MEANING_WEIGHTS", path)
+    count = load_embedder("").info.dimensions
+    state = {"mean": torch.zeros(count), "matrix": torch.eye(count)[:, :5]}
+    config = {"trunk": semantics.load_trunk().fingerprint()}
+    meaning_weights.save_part(path, embedding.RETRIEVAL, config, state)
+    embedder = load_embedder(embedding.RETRIEVAL)
+    assert embedder.info.version.startswith("projection ") and embedder.info.dimensions == 5
+    images = (disk() * 255).astype(np.uint8)[None]
+    features = embed_renders(load_embedder(""), images)[:, :5]
+    expected = features / np.linalg.norm(features)
+    np.testing.assert_allclose(embed_renders(embedder, images), expected, atol=1e-4)
+
+    meaning_weights.save_part(path, embedding.RETRIEVAL, {"trunk": "another"}, state)
+    with pytest.raises(WeightsError, match="does not belong"):
+        load_embedder(embedding.RETRIEVAL)
