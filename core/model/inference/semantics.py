@@ -20,7 +20,7 @@ from ...errors import ImageError, WeightsError
 from ...procedural.draw_targets import DrawTarget
 from ...resources import BUNDLED_WEIGHTS, MEANING_WEIGHTS
 from ..networks.image_trunk import SIDE, ImageTrunk, TrunkMaps, pooled_features
-from ..networks.semantics import OTHER, SemanticHeads, SemanticsConfig, draw_indices
+from ..networks.semantics import SemanticHeads, SemanticsConfig, draw_indices, known_margin
 from .meaning_weights import HEADS, load_part
 from .preprocessing import assumed_camera, crop_view, median_filter
 from .weights import load_weights
@@ -122,11 +122,10 @@ def describe_window(
         families = _rank_families(logits, heads.config)
         draws = _predict_draws(maps, heads, [name for name, _ in families])
 
-    largest = float(logits[: len(heads.config.families) - 1].max())
-    is_other = families[0][0] == OTHER
+    margin = float(known_margin(logits[None]))
     return ImageMeaning(
         families=families,
-        is_known=largest >= heads.config.known_logit and not is_other,
+        is_known=margin >= heads.config.known_margin,
         draws=draws,
         groups=heads.config.groups,
         parts=_with_background(parts, images[0, 3]),

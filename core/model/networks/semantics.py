@@ -50,8 +50,8 @@ class SemanticsConfig:
     draws: Targets by family.
     groups: Names of the groups of parts, in the order of their logits.
     embedding: Length of the embedding.
-    known_logit: Largest logit of a family below which an image shows nothing that is known; the
-        maximum logit score of Vaze et al. 2022 (arXiv:2110.06207).
+    known_margin: Lead of the best family's logit over that of "other", below which an image shows
+        nothing that is known, see :func:`known_margin`.
     temperature: By which logits of families are divided before they become probabilities.
     """
 
@@ -61,7 +61,7 @@ class SemanticsConfig:
     draws: Mapping[str, tuple[DrawTarget, ...]]
     groups: tuple[str, ...]
     embedding: int = 192
-    known_logit: float = 0.0
+    known_margin: float = 0.0
     temperature: float = 1.0
 
     def as_dict(self) -> dict[str, Any]:
@@ -79,7 +79,7 @@ class SemanticsConfig:
             "draws": draws,
             "groups": list(self.groups),
             "embedding": self.embedding,
-            "known_logit": self.known_logit,
+            "known_margin": self.known_margin,
             "temperature": self.temperature,
         }
 
@@ -100,7 +100,7 @@ class SemanticsConfig:
             draws=draws,
             groups=tuple(map(str, stored["groups"])),
             embedding=_stored_count(stored["embedding"]),
-            known_logit=float(stored["known_logit"]),
+            known_margin=float(stored["known_margin"]),
             temperature=float(stored["temperature"]),
         )
         if not config.families or config.families[-1] != OTHER:
@@ -131,6 +131,18 @@ class SemanticHeads(nn.Module):
     def embed(self, maps: TrunkMaps, masks: Tensor) -> Tensor:
         """Return unit vectors (B, E), see :class:`SummaryHead`."""
         return F.normalize(self.embedding(maps, masks), dim=1)
+
+
+def known_margin(logits: Tensor) -> Tensor:
+    """Return how far (B,) the best family is before "other", by which the unknown is told.
+
+    The maximum logit alone (Vaze et al. 2022, arXiv:2110.06207) tells it worse here: "other" has
+    seen many objects of no family.
+
+    Args:
+        logits: (B, F), "other" last.
+    """
+    return logits[:, :-1].amax(1) - logits[:, -1]
 
 
 def draw_indices(config: SemanticsConfig) -> dict[str, range]:

@@ -30,7 +30,7 @@ def heads(weights, tmp_path_factory):
         families=("bottle", OTHER),
         draws={"bottle": draw_targets()["bottle"]},
         groups=("neck", "body"),
-        known_logit=100.0,
+        known_margin=100.0,
     )
     path = tmp_path_factory.mktemp("heads") / "meaning.safetensors"
     save_part(path, HEADS, config.as_dict(), SemanticHeads(config).state_dict())

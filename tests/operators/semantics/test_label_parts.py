@@ -24,7 +24,7 @@ def heads(weights, tmp_path_factory):
         families=("bottle", OTHER),
         draws={"bottle": draw_targets()["bottle"]},
         groups=("neck", "body"),
-        known_logit=-100.0,
+        known_margin=-100.0,
     )
     network = SemanticHeads(config)
     last = network.parts.layers[-1]

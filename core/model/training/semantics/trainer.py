@@ -452,9 +452,9 @@ def calibrated(config: SemanticsConfig, scores: MeaningScores) -> SemanticsConfi
         config: Of the heads.
         scores: On objects that they were not trained on.
     """
-    if not len(scores.known_logits):
+    if not len(scores.known_margins):
         return config
-    threshold = float(np.quantile(scores.known_logits, 1 - _KNOWN_SHARE))
+    threshold = float(np.quantile(scores.known_margins, 1 - _KNOWN_SHARE))
     logits, families = scores.calibration
     temperatures = np.geomspace(0.25, 4.0, 33).tolist()
     losses = []
@@ -462,7 +462,7 @@ def calibrated(config: SemanticsConfig, scores: MeaningScores) -> SemanticsConfi
         loss = torch.nn.functional.cross_entropy(logits / temperature, families)
         losses.append(float(loss))
     best = temperatures[int(np.argmin(losses))]
-    return replace(config, known_logit=threshold, temperature=best)
+    return replace(config, known_margin=threshold, temperature=best)
 
 
 def _first_heads(trunk: ImageTrunk, trained: Sequence[str], start: Path | None) -> SemanticHeads:

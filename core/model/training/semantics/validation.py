@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ....dataset.splits import HELD_OUT_FAMILIES
 from ...networks.image_trunk import ImageTrunk, pooled_features
-from ...networks.semantics import OTHER, SemanticHeads
+from ...networks.semantics import OTHER, SemanticHeads, known_margin
 from ..dense.images import AugmentationConfig
 from ..dense.relighting import LightConfig
 from .batches import SemanticBatch, collate
@@ -81,12 +81,12 @@ class MeaningScores:
 
     Attributes:
         values: By name.
-        known_logits: (N,) largest logit of images of known families, to set the threshold.
+        known_margins: (N,) of images of known families, to set the threshold.
         calibration: Logits (N, F) and families (N,) of these images, to set the temperature.
     """
 
     values: dict[str, float]
-    known_logits: NDArray[np.float32]
+    known_margins: NDArray[np.float32]
     calibration: tuple[Tensor, Tensor]
 
 
@@ -125,9 +125,9 @@ def evaluate_meaning(
         **_retrieval_scores(objects, {"render": rendered, "drawing": drawn}, gallery),
     }
     is_known = batch.known
-    known_logits = rendered.logits[is_known, : len(heads.config.families) - 1].amax(1)
+    margins = known_margin(rendered.logits[is_known])
     calibration = (rendered.logits[is_known], batch.families[is_known])
-    return MeaningScores(values, known_logits.numpy(), calibration)
+    return MeaningScores(values, margins.numpy(), calibration)
 
 
 def _samples(
@@ -233,11 +233,10 @@ def _family_scores(
             scores[f"family_majority_{name}"] = float(counts.max() / counts.sum())
 
     # Unknown: families that were held out, and artists' meshes of no family.
-    largest = logits[:, :-1].amax(1)
     measures = {
-        "": largest,
+        "": known_margin(logits),
+        "_logit": logits[:, :-1].amax(1),
         "_softmax": logits.softmax(1)[:, :-1].amax(1),
-        "_margin": largest - logits[:, -1],
     }
     held_out = torch.tensor([item.item.family in HELD_OUT_FAMILIES for item in objects])
     other = torch.tensor([family_of(item.item.record) == OTHER for item in objects])

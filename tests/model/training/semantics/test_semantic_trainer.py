@@ -119,7 +119,7 @@ def test_an_embedding_that_tells_objects_apart_is_found_again(meaning_set):
     assert 0 <= values["recall1_render_trunk"] <= 1
     assert values["part_accuracy"] <= 1 and values["part_accuracy_majority"] >= 0.4
     assert values["draw_error_mean"] < 1e-3  # all were drawn alike
-    assert len(scores.known_logits) == 4
+    assert len(scores.known_margins) == 4
 
 
 def test_calibration_accepts_nineteen_of_twenty_and_softens_logits_that_are_too_sure():
@@ -130,5 +130,5 @@ def test_calibration_accepts_nineteen_of_twenty_and_softens_logits_that_are_too_
     families = torch.from_numpy(rng.integers(0, 2, 200))  # half of them are wrong
     known = np.linspace(0, 1, 200, dtype=np.float32)
     result = calibrated(config, MeaningScores({}, known, (logits, families)))
-    assert result.known_logit == pytest.approx(0.05, abs=0.01)
+    assert result.known_margin == pytest.approx(0.05, abs=0.01)
     assert result.temperature == pytest.approx(4.0)
