@@ -198,8 +198,8 @@ class _IndexRun:
             return None, ""
         try:
             old = read_index(path, with_thumbnails=True)
-        except LibraryError as error:
-            return None, f"{error}. All assets are rendered again"
+        except LibraryError:
+            return None, "The index was damaged, so all assets are rendered again"
         if old.embedding != embedding:
             return None, "The model has changed, so all assets are rendered again"
         if old.source != self._source.kind:

@@ -12,6 +12,7 @@ of each, also with the best view alone in place of the best view and a share of 
 import argparse
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,17 +26,10 @@ from maquette.core.library.search import Query, score_assets
 from maquette.core.model.evaluation.evaluate import sample_objects
 from maquette.core.model.inference.embedding import embed_renders, load_embedder
 from maquette.core.model.jobs.meaning import has_part
-from maquette.core.model.stylization import line_art
+from maquette.core.model.training.semantics.retrieval_projection import line_drawing
 
 GRAY_SIDE = 32  # pixels of the rival that compares pixels
 LEVELS = 6  # of each channel of the rival that compares colors
-
-
-def line_drawing(image, rng):
-    """Return an image (S, S, 4) uint8 as a line drawing with the same mask."""
-    floats = image.astype(np.float32).transpose(2, 0, 1) / 255
-    drawing = line_art(floats, rng).transpose(1, 2, 0)
-    return np.concatenate(((drawing * 255).astype(np.uint8), image[..., 3:]), axis=2)
 
 
 def normalize(vectors):
@@ -95,11 +89,12 @@ def main():
     print(f"{len(views)} objects")
 
     features = {"pixels": pixel_features, "colors": color_features}
-    trunk = load_embedder(has_head=False)
+    trunk = load_embedder("")
     features["trunk"] = lambda images: embed_renders(trunk, images)
-    if has_part("heads"):
-        head = load_embedder(has_head=True)
-        features["head"] = lambda images: embed_renders(head, images)
+    for part in ("retrieval", "heads"):
+        if has_part(part):
+            embedder = load_embedder(part)
+            features[part] = partial(embed_renders, embedder)
     for name, feature in features.items():
         begun = time.process_time()
         vectors = np.stack([feature(asset) for asset in views])

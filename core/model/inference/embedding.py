@@ -1,8 +1,10 @@
 """Vectors by which libraries are searched: alike for images of one object.
 
-They are made by the head that was trained for it, if the weights of meaning have it, else they are
-pooled features of the trunk, which were trained for reconstruction and find less. Either way the
-bundled weights count, not those in the preferences, so that an index outlives a change of these.
+They are pooled features of the trunk, which were trained for reconstruction, projected so that
+what differs among images of one object counts little (see ``training.semantics``); or
+those of a head that was trained for it; or, where the weights of meaning have neither, the features
+as they are, which find less. The bundled weights count, not those in the preferences, so that an
+index outlives a change of these.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...errors import WeightsError
 from ...library.records import EmbeddingInfo
 from ...library.search import Query
 from ...resources import MEANING_WEIGHTS
@@ -27,6 +30,8 @@ from .semantics import embed_images, load_trunk, trunk_features, window_image
 Pixels = NDArray[np.float32]
 
 _CLEAR = 128  # alpha, of 255, that an image must have somewhere to show an object
+RETRIEVAL = "retrieval"  # part of the weights of meaning
+_SHORTEST = 1e-9  # vector that has a direction
 _DIGEST_LENGTH = 12  # hexadecimal digits
 _TRUNK_FEATURES = "features 1"  # name and version of the features without a head
 
@@ -44,39 +49,78 @@ class Embedder:
     embed: Callable[[Pixels], NDArray[np.float32]]
 
 
-def load_embedder(has_head: bool) -> Embedder:
+def load_embedder(part: str) -> Embedder:
     """Return what makes the vectors now.
 
     Args:
-        has_head: Whether the weights of meaning have the heads, see ``jobs.meaning.has_part``.
+        part: Of the weights of meaning: ``RETRIEVAL`` or ``HEADS``; empty for the features alone.
 
     Raises:
-        WeightsError: The weights are missing or damaged.
+        WeightsError: The weights are missing or damaged, or of another trunk.
     """
-    stamp = None
-    if has_head:
+    stamp = (0, 0)
+    if part:
         status = MEANING_WEIGHTS.stat()
         stamp = (status.st_mtime_ns, status.st_size)
-    return _load_cached(stamp)
+    return _load_cached(part, stamp)
 
 
 @lru_cache(maxsize=1)
-def _load_cached(stamp: tuple[int, int] | None) -> Embedder:
-    """Load the embedder; ``stamp`` is time and size of the weights of the heads, None for none."""
+def _load_cached(part: str, stamp: tuple[int, int]) -> Embedder:
+    """Load the embedder; ``stamp`` is time and size of the weights of meaning."""
     embed: Callable[[Pixels], NDArray[np.float32]] = trunk_features
-    if stamp:
+    version = f"{_TRUNK_FEATURES} {load_trunk().fingerprint()}"
+    if part == RETRIEVAL:
+        embed = _projected_features()
+        version = f"projection {_digest(part)}"
+    elif part == HEADS:
         embed = embed_images
-        version = f"head {_heads_digest()}"
-    else:
-        version = f"{_TRUNK_FEATURES} {load_trunk().fingerprint()}"
+        version = f"head {_digest(part)}"
     blank = np.zeros((1, 4, SIDE, SIDE), np.float32)
     dimensions = embed(blank).shape[1]
     return Embedder(EmbeddingInfo(version, dimensions), embed)
 
 
-def _heads_digest() -> str:
-    """Return a checksum of the heads."""
-    config, state = load_part(HEADS)
+def _projected_features() -> Callable[[Pixels], NDArray[np.float32]]:
+    """Return the function that embeds by projected features.
+
+    Raises:
+        WeightsError: The projection was fitted to another trunk, or is damaged.
+    """
+    config, state = load_part(RETRIEVAL)
+    if config.get("trunk") != load_trunk().fingerprint() or not {"mean", "matrix"} <= state.keys():
+        raise WeightsError(
+            "The projection for the search in libraries does not belong to these weights. "
+            "Reinstall Maquette, or fit it anew with maquette train --task projection"
+        )
+    mean = state["mean"].numpy()
+    matrix = state["matrix"].numpy()
+
+    def embed(windows: Pixels) -> NDArray[np.float32]:
+        return project_features(trunk_features(windows), mean, matrix)
+
+    return embed
+
+
+def project_features(
+    features: NDArray[np.float32], mean: NDArray[np.float32], matrix: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return unit vectors (B, D) of features (B, F).
+
+    Args:
+        features: Of the trunk.
+        mean: (F,) of the features of many images.
+        matrix: (F, D).
+    """
+    projected = (features - mean) @ matrix
+    lengths = np.linalg.norm(projected, axis=1, keepdims=True)
+    unit: NDArray[np.float32] = projected / np.maximum(lengths, _SHORTEST)
+    return unit
+
+
+def _digest(part: str) -> str:
+    """Return a checksum of a part of the weights of meaning."""
+    config, state = load_part(part)
     total = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
     for value in state.values():
         total.update(value.half().numpy().tobytes())

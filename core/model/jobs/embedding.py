@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
 Pixels = NDArray[np.float32]
 
-HEADS = "heads"  # part of the weights of meaning
+# Parts of the weights of meaning that make vectors, best first: tests/benchmarks/library_recall.py.
+_PARTS = ("retrieval", "heads")
 _BATCH = 48  # views that are embedded in one step, so that a stop does not wait for long
 _WHOLE = (0.0, 0.0, 1.0, 1.0)
 
@@ -105,6 +107,28 @@ def embed_image(query: ImageQuery) -> Task[Query]:
     return embed_cut_out(embedder, cut_out)
 
 
+def fit_projection(datasets: Sequence[Path], target: Path) -> Task[Path]:
+    """Fit the projection of the features to training sets, and write it into weights of meaning.
+
+    Args:
+        datasets: Training sets, of which the split "train" counts.
+        target: File of weights; its other parts are kept.
+
+    Returns:
+        ``target``.
+
+    Raises:
+        DatasetError: A set is missing or damaged, or has no training objects.
+        OutputError: ``target`` cannot be written.
+        DependencyError: A package is missing.
+    """
+    dependencies.require_packages(*dependencies.MODEL)
+    yield Progress(0.0, "Loading the model")
+    from ..training.semantics import retrieval_projection
+
+    return (yield from retrieval_projection.fit_to_sets(datasets, target))
+
+
 def crop_region(pixels: Pixels, region: tuple[float, float, float, float]) -> Pixels:
     """Return a part of an image (H, W, 4).
 
@@ -135,4 +159,5 @@ def _load_embedder() -> Task[Embedder]:
     yield Progress(0.0, "Loading the model")
     from ..inference import embedding
 
-    return embedding.load_embedder(has_part(HEADS))
+    available = [part for part in _PARTS if has_part(part)]
+    return embedding.load_embedder(available[0] if available else "")

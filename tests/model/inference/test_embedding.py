@@ -47,7 +47,7 @@ def test_an_object_is_embedded_alike_wherever_it_is_in_the_image(masks):
 
 
 def test_views_are_embedded_in_parts(masks, monkeypatch):
-    monkeypatch.setattr(embedding, "load_embedder", lambda has_head: masks)
+    monkeypatch.setattr(embedding, "load_embedder", lambda part: masks)
     monkeypatch.setattr(embedding_job, "_BATCH", 2)
     images = np.stack([(disk(radius=radius) * 255).astype(np.uint8) for radius in range(8, 13)])
     vectors = run_to_end(embedding_job.embed_views(images))
@@ -56,7 +56,7 @@ def test_views_are_embedded_in_parts(masks, monkeypatch):
 
 
 def test_an_image_is_cut_out_of_its_region(masks, monkeypatch):
-    monkeypatch.setattr(embedding, "load_embedder", lambda has_head: masks)
+    monkeypatch.setattr(embedding, "load_embedder", lambda part: masks)
     alone = run_to_end(embedding_job.embed_image(ImageQuery(disk())))
     scene = np.concatenate((disk(radius=8, alpha=False), disk(alpha=False)), axis=1)
     region = (0.5, 0.0, 1.0, 1.0)
@@ -66,7 +66,7 @@ def test_an_image_is_cut_out_of_its_region(masks, monkeypatch):
 
 
 def test_the_outline_of_a_drawing_is_filled(masks, monkeypatch):
-    monkeypatch.setattr(embedding, "load_embedder", lambda has_head: masks)
+    monkeypatch.setattr(embedding, "load_embedder", lambda part: masks)
     outline = disk(160, 60, alpha=False)
     outline[..., :3] = 1 - (1 - outline[..., :3]) + (1 - disk(160, 54, alpha=False)[..., :3])
     query = ImageQuery(outline, keep_holes=False)
@@ -83,7 +83,7 @@ def test_an_empty_region_is_an_error():
 
 
 def test_without_a_head_the_features_of_the_trunk_tell_shapes_apart():
-    embedder = load_embedder(has_head=False)
+    embedder = load_embedder("")
     assert embedder.info.version.startswith("features")
     tall = disk(radius=28)
     tall[:, :26] = 0
@@ -125,11 +125,35 @@ def write_heads(tmp_path, monkeypatch):
 
 def test_a_head_makes_the_vectors_and_its_weights_are_the_version(write_heads):
     write_heads(0)
-    first = load_embedder(has_head=True)
+    first = load_embedder("heads")
     assert first.info.version.startswith("head ") and first.info.dimensions == 192
     vectors = embed_renders(first, (disk() * 255).astype(np.uint8)[None])
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-4)
     write_heads(0)
-    assert load_embedder(has_head=True).info == first.info
+    assert load_embedder("heads").info == first.info
     write_heads(1)
-    assert load_embedder(has_head=True).info.version != first.info.version
+    assert load_embedder("heads").info.version != first.info.version
+
+
+def test_a_projection_makes_shorter_vectors_of_its_own_version(tmp_path, monkeypatch):
+    import torch
+    from maquette.core.errors import WeightsError
+    from maquette.core.model.inference import meaning_weights, semantics
+
+    path = tmp_path / "meaning.safetensors"
+    for module in (embedding, meaning_weights):
+        monkeypatch.setattr(module, "MEANING_WEIGHTS", path)
+    count = load_embedder("").info.dimensions
+    state = {"mean": torch.zeros(count), "matrix": torch.eye(count)[:, :5]}
+    config = {"trunk": semantics.load_trunk().fingerprint()}
+    meaning_weights.save_part(path, embedding.RETRIEVAL, config, state)
+    embedder = load_embedder(embedding.RETRIEVAL)
+    assert embedder.info.version.startswith("projection ") and embedder.info.dimensions == 5
+    images = (disk() * 255).astype(np.uint8)[None]
+    features = embed_renders(load_embedder(""), images)[:, :5]
+    expected = features / np.linalg.norm(features)
+    np.testing.assert_allclose(embed_renders(embedder, images), expected, atol=1e-4)
+
+    meaning_weights.save_part(path, embedding.RETRIEVAL, {"trunk": "another"}, state)
+    with pytest.raises(WeightsError, match="does not belong"):
+        load_embedder(embedding.RETRIEVAL)

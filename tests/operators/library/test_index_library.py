@@ -151,8 +151,8 @@ def test_another_model_renders_all_again(library, index_file, rendering_here, mo
 
     index(library, index_file)
     rendering_here.clear()
-    other = replace(embedding.load_embedder(False), info=EmbeddingInfo("other 2", 256))
-    monkeypatch.setattr(embedding, "load_embedder", lambda has_head: other)
+    other = replace(embedding.load_embedder(""), info=EmbeddingInfo("other 2", 256))
+    monkeypatch.setattr(embedding, "load_embedder", lambda part: other)
     index(library, index_file)
     assert len(rendering_here) == 4
     assert read_index(index_file).embedding == "other 2"
